@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Names for what is in hack/; each script there says what it does and can be called alone.
+
+.PHONY: help build demo test lint bench fuzz clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+build: ## static binaries in bin/
+	hack/build
+
+demo: ## runc and nonroot-runc side by side (as root)
+	hack/demo
+
+test: ## every suite, with what it needs installed first (as root)
+	hack/test
+
+lint: ## everything that needs no running
+	hack/lint
+
+bench: build ## how much the wrapper costs (as root)
+	hack/bench
+
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	hack/fuzz
+
+clean: ## removes what was built
+	rm -rf bin .cache

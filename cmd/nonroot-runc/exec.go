@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// exec starts a further process in a container. Engines always hand over a whole process file, with root's ids and
+// capabilities where "exec -u 0" or "--privileged" asked for them; it is rewritten as config.json's process is
+// (THREATS.md D1-D4).
+func exec(cmd *runcargs.Command) error {
+	if err := preservedFDs(cmd); err != nil {
+		return err
+	}
+	c, err := lookAtCaller()
+	if err != nil {
+		return err
+	}
+	p, err := loadPolicy(cmd, c)
+	if err != nil {
+		return err
+	}
+	k, err := existing(cmd, c)
+	if err != nil {
+		return err
+	}
+	runtime, err := k.runtime(cmd, p.Runtimes)
+	if err != nil {
+		return err
+	}
+	r, config, err := k.matching()
+	if err != nil {
+		return err
+	}
+	if !r.Enforced() && exempt(r, p) {
+		return become(runtime, cmd.Raw())
+	}
+	process, err := rewrittenProcess(cmd, c, p, k, r, config)
+	if err != nil {
+		return err
+	}
+	if cmd.Process, err = sealed("process.json", process, cmd); err != nil {
+		return err
+	}
+	return become(runtime, cmd.Argv())
+}
+
+func rewrittenProcess(cmd *runcargs.Command, c caller, p *policy.Policy, k *known, r *record.Record, config []byte) ([]byte, error) {
+	doc, err := processDocument(cmd, c, k, config)
+	if err != nil {
+		return nil, err
+	}
+	known := &homedir.Accounts{}
+	if r.Enforced() {
+		known = accounts(k.bundle)
+	}
+	f := policy.Facts{
+		ID: cmd.ID, Exec: true, Own: c.own, Accounts: known,
+		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
+	}
+	if err := readFacts(&f, doc); err != nil {
+		return nil, wrap(err, "read the process")
+	}
+	if f.UserNamespace, err = k.state.UserNamespace(); err != nil {
+		return nil, err
+	}
+	if r.Enforced() {
+		f.Created = r.Identity
+	}
+	q := *p
+	if q.Mode != policy.Refuse {
+		q.Mode = policy.Rewrite // the container was rewritten, or must not be root for want of a record
+	}
+	d := q.Decide(&f)
+	if d.Mode == policy.Refuse {
+		return nil, fmt.Errorf("%s", d.Reason)
+	}
+	change := spec.ProcessChange{
+		UID: d.Identity.UID, GID: d.Identity.GID, Groups: d.Identity.Groups, DropBounding: p.DropBounding,
+	}
+	change.Name, change.Home = nameAndHome(r, known, d.Identity.UID)
+	out, err := doc.Rewrite(spec.Change{Process: change})
+	return out, wrap(err, "rewrite the process")
+}
+
+// processDocument is the process that is asked for: the engine's file, or the container's own process with what the
+// command line changes in it.
+func processDocument(cmd *runcargs.Command, c caller, k *known, config []byte) (*spec.Document, error) {
+	if cmd.Process != "" {
+		data, err := bundle.ReadFile(cmd.Process, c.owners)
+		if err != nil {
+			return nil, wrap(err, "read the process file")
+		}
+		doc, err := spec.ParseProcess(data)
+		return doc, wrap(err, "read the process file %q", cmd.Process)
+	}
+	container, err := spec.ParseConfig(config)
+	if err != nil {
+		return nil, wrap(err, "read %q", k.bundle.Join(bundle.Config))
+	}
+	doc, err := container.Process()
+	if err != nil {
+		return nil, err
+	}
+	flags, err := execFlags(cmd.Exec, doc)
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Apply(flags)
+}
+
+func execFlags(f *runcargs.ExecFlags, doc *spec.Document) (spec.Flags, error) {
+	flags := spec.Flags{
+		Args: f.Args, Env: f.Env, Cwd: f.Cwd, Terminal: f.Tty,
+		Apparmor: f.Apparmor, ProcessLabel: f.ProcessLabel,
+	}
+	if f.User == "" && len(f.AdditionalGids) == 0 {
+		return flags, nil
+	}
+	user, err := doc.User()
+	if err != nil {
+		return flags, err
+	}
+	if f.User != "" {
+		uid, gid, err := runcargs.ParseUser(f.User)
+		if err != nil {
+			return flags, err
+		}
+		user.UID = uid
+		if gid != nil {
+			user.GID = *gid
+		}
+	}
+	user.Groups = append(user.Groups, f.AdditionalGids...)
+	flags.User = &user
+	return flags, nil
+}
+
+// accounts are the names that the container sees, from the copies in its bundle: its own file system is in use, and
+// hostile by now.
+func accounts(dir *bundle.Dir) *homedir.Accounts {
+	// A container without them got none; its record's notes say why.
+	passwd, _ := dir.Read(record.Passwd)
+	group, _ := dir.Read(record.Group)
+	return &homedir.Accounts{Passwd: passwd, Group: group}
+}
+
+// nameAndHome agree with what the container's passwd says.
+func nameAndHome(r *record.Record, known *homedir.Accounts, uid uint32) (name, home string) {
+	if r.Enforced() && r.Identity.UID == uid {
+		return r.Name, r.Home
+	}
+	if u, ok := known.UserByID(uid); ok && u.Name != "" {
+		return u.Name, u.Home
+	}
+	return "", "/"
+}

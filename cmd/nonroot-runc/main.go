@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command nonroot-runc is an OCI runtime in which no container process is root. It stands in place of runc: it
+// rewrites what an engine asks for, and then replaces itself with the real runc or crun.
+//
+// The way of the data, one file a stage:
+//
+//	argv -> Command -> Bundle -> Facts -> Decision -> rewritten spec -> canonical argv -> execve(runc)
+package main
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
+)
+
+func main() {
+	cmd, err := runcargs.Parse(os.Args[1:])
+	if err == nil {
+		err = run(cmd)
+	}
+	// Whatever is not the next runtime by now is a failure.
+	report(cmd, err)
+	os.Exit(1)
+}
+
+// run does what the verb needs. It returns only where it fails.
+func run(cmd *runcargs.Command) error {
+	if err := notRecursive(); err != nil {
+		return err
+	}
+	switch {
+	case cmd.Kind == runcargs.Passthrough:
+		return passOn(cmd)
+	case cmd.Kind == runcargs.Gate:
+		return start(cmd)
+	case cmd.Verb == runcargs.VerbExec:
+		return exec(cmd)
+	case cmd.Verb == runcargs.VerbRestore:
+		return restore(cmd)
+	default:
+		return create(cmd)
+	}
+}
+
+// guard is the variable by which a call notices that the runtime it went on to is this program again. Its value is the
+// process id, which execve keeps, and how many calls in a row were made by wrappers that fork.
+const guard = "NONROOT_RUNC_GUARD"
+
+const maxDepth = 8
+
+// notRecursive refuses to go round in circles: "runc" may be a link to, a copy of or a script around this program
+// (THREATS.md E11).
+func notRecursive() error {
+	pid, depth := guardValue()
+	if pid == os.Getpid() || depth >= maxDepth {
+		return fail("the next runtime leads back to nonroot-runc", "name the real runc in runtimes of "+policyHint)
+	}
+	return nil
+}
+
+func guardValue() (pid, depth int) {
+	p, d, _ := strings.Cut(os.Getenv(guard), ":")
+	pid, _ = strconv.Atoi(p)   // nothing or nonsense is 0, which is no process
+	depth, _ = strconv.Atoi(d) // likewise
+	return pid, depth
+}
+
+// become replaces this program with the next runtime.
+func become(runtime string, args []string) error {
+	_, depth := guardValue()
+	env := environ(guard + "=" + strconv.Itoa(os.Getpid()) + ":" + strconv.Itoa(depth+1))
+	err := unix.Exec(runtime, append([]string{runtime}, args...), env)
+	return wrap(err, "replace this program with the runtime %q", runtime)
+}
+
+// environ is the environment for the next runtime: ours, with the guard, and without sockets that were meant for
+// somebody else. systemd passes them to one process (sd_listen_fds(3), LISTEN_PID); runc looks at that, crun hands the
+// descriptors of that number to the container whoever they were meant for (THREATS.md C14).
+func environ(guardEntry string) []string {
+	listen := listenFDs() > 0
+	old := os.Environ()
+	env := make([]string, 0, len(old)+1)
+	for _, e := range old {
+		if strings.HasPrefix(e, guard+"=") || !listen && strings.HasPrefix(e, "LISTEN_") {
+			continue
+		}
+		env = append(env, e)
+	}
+	return append(env, guardEntry)
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// Messages are for the person who ran "docker run" and for the administrator. The rules:
+//   - the container first, then what was found and where, then what to do; lower case, no full stop;
+//   - no words by which engines guess at another fault: Docker turns "no such file or directory" and "executable
+//     file not found" into exit status 127 and "permission denied" into 126, Podman maps "operation not permitted"
+//     (moby, daemon/start.go, setExitCodeFromError; podman, libpod/oci_conmon_common.go);
+//   - an engine reads the file that --log names: one JSON object a line, the last one of level "error" counts
+//     (containerd, go-runc, getLastRuntimeError). A line of another form would spoil all later ones;
+//   - nothing goes to stdout, and nothing to stderr on success: both are the container's.
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
+)
+
+const policyHint = "the policy (" + policy.DefaultFile + ")"
+
+// fail is an error with advice.
+func fail(what, advice string) error { return errors.New(what + ": " + advice) }
+
+// wrap says what was being done when an error came up.
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
+// report tells of the failure on stderr and, where the engine named one, in its log.
+func report(cmd *runcargs.Command, err error) {
+	msg := message(cmd, err)
+	fmt.Fprintln(os.Stderr, msg)
+	logLine(cmd, "error", msg)
+}
+
+func message(cmd *runcargs.Command, err error) string {
+	who := "nonroot-runc: "
+	if cmd.ID != "" && cmd.Kind != runcargs.Passthrough {
+		who += fmt.Sprintf("container %q: ", cmd.ID)
+	}
+	return who + plain(err.Error())
+}
+
+// plain words errnos, and whatever text came from elsewhere, so that engines don't take them for something else.
+func plain(msg string) string {
+	return strings.NewReplacer(
+		"no such file or directory", "it does not exist",
+		"executable file not found", "there is no such program",
+		"permission denied", "access is denied",
+		"operation not permitted", "the kernel does not permit it",
+		"not a directory", "a part of the path is no folder",
+		"\n", " ",
+	).Replace(msg)
+}
+
+// logLine appends one line to the file that --log names. That it can't be written is nothing to fail for: stderr has
+// the message, too.
+func logLine(cmd *runcargs.Command, level, msg string) {
+	file := strings.TrimPrefix(cmd.Log, "file:") // crun's spelling of a file
+	if file == "" || strings.HasPrefix(file, "journald:") || strings.HasPrefix(file, "syslog:") {
+		return
+	}
+	now := time.Now().UTC().Format(time.RFC3339)
+	var line []byte
+	if cmd.LogFormat == "json" {
+		line = append(line, `{"level":`...)
+		line = appendQuoted(line, level)
+		line = append(line, `,"msg":`...)
+		line = appendQuoted(line, msg)
+		line = append(line, `,"time":"`+now+"\"}\n"...)
+	} else { // as logrus, which runc uses, writes text
+		line = fmt.Appendf(line, "time=%q level=%s msg=%q\n", now, level, msg)
+	}
+	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return
+	}
+	_, _ = unix.Write(fd, line) // in one piece, so that lines of several writers don't mix
+	_ = unix.Close(fd)
+}
+
+func appendQuoted(b []byte, s string) []byte {
+	b, _ = jsontext.AppendQuote(b, strings.ToValidUTF8(s, "\uFFFD")) // valid by now
+	return b
+}

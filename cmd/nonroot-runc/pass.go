@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
+)
+
+// passOn hands a call on that starts no process, as it came. It needs the next runtime's path and nothing else: a
+// broken policy must never keep anyone from killing or deleting a container.
+func passOn(cmd *runcargs.Command) error {
+	runtime, err := anyRuntime(cmd)
+	if err != nil {
+		return err
+	}
+	return become(runtime, cmd.Argv())
+}
+
+func anyRuntime(cmd *runcargs.Command) (string, error) {
+	if cmd.NonrootRuntime != "" {
+		return runc.Find([]string{cmd.NonrootRuntime})
+	}
+	c, err := lookAtCaller()
+	if err != nil {
+		return "", err
+	}
+	candidates := policy.Default().Runtimes
+	if cmd.ID != "" {
+		if k, _ := existing(cmd, c); k != nil { // without a record or a sound bundle the state's kind still counts
+			return k.runtime(cmd, candidates)
+		}
+	}
+	if p, err := loadPolicy(cmd, c); err == nil {
+		candidates = p.Runtimes
+	}
+	return runc.Find(candidates)
+}

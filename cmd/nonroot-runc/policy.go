@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
+)
+
+// caller is what is known of the process that calls: whose files it may trust, and its own user namespace.
+type caller struct {
+	own    idmap.Pair
+	owners bundle.Owners
+}
+
+func lookAtCaller() (caller, error) {
+	own, err := idmap.Own()
+	return caller{own, bundle.CallersOwners(own.UID)}, err
+}
+
+// profile is the part of a binary's name behind "nonroot-runc.": so engines that can't pass arguments choose among
+// several policies.
+func profile() string {
+	_, name, _ := strings.Cut(filepath.Base(os.Args[0]), "nonroot-runc.")
+	return name
+}
+
+// loadPolicy reads the policy at each call, so that there is nothing to reload. A file that others could have written
+// is not one of the administrator's (THREATS.md E12).
+func loadPolicy(cmd *runcargs.Command, c caller) (*policy.Policy, error) {
+	file, must := policy.DefaultFile, false
+	switch name := profile(); {
+	case cmd.NonrootConfig != "":
+		file, must = cmd.NonrootConfig, true
+	case name != "":
+		file, must = policy.ProfileFile(name), true
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	data, err := bundle.ReadGuarded(file, c.owners)
+	if errors.Is(err, unix.ENOENT) && !must {
+		return policy.Default(), nil
+	}
+	if err != nil {
+		return nil, wrap(err, "read the policy %q", file)
+	}
+	p, err := policy.Parse(file, data)
+	return p, wrap(err, "read the policy")
+}
+
+// nextRuntime is where a governed call goes on to.
+func nextRuntime(cmd *runcargs.Command, p *policy.Policy) (string, error) {
+	if cmd.NonrootRuntime != "" {
+		return runc.Find([]string{cmd.NonrootRuntime})
+	}
+	return runc.Find(p.Runtimes)
+}
+
+// existing finds what is known of a container that was created before. Its record names the runtime that it was
+// created with; else its state file says which kind it was. Another one would not know the container, or worse: "runc
+// delete --force" on crun's container deletes the state and leaves the process alive.
+func existing(cmd *runcargs.Command, c caller) (*known, error) {
+	state, err := runc.ReadState(cmd.Root, cmd.RootSet, cmd.ID, c.owners)
+	if err != nil {
+		return nil, err
+	}
+	k := &known{state: state}
+	if k.bundle, err = bundle.Open(state.Bundle, c.owners); err != nil {
+		return k, err
+	}
+	if err = k.bundle.Guarded(); err != nil {
+		return k, err
+	}
+	if r, err := record.Read(k.bundle); err == nil && r.ID == cmd.ID {
+		k.record = r
+	}
+	return k, nil
+}
+
+// known is a container that was created before.
+type known struct {
+	state  *runc.State
+	bundle *bundle.Dir
+	record *record.Record // nil: none. It names the runtime, but is only binding if it matches config.json
+}
+
+// runtime is the runtime that made the container.
+func (k *known) runtime(cmd *runcargs.Command, candidates []string) (string, error) {
+	if cmd.NonrootRuntime != "" {
+		return runc.Find([]string{cmd.NonrootRuntime})
+	}
+	var mine []string
+	if k.record != nil {
+		mine = append(mine, k.record.Runtime)
+	}
+	for _, name := range candidates {
+		if strings.Contains(filepath.Base(name), string(k.state.Kind)) {
+			mine = append(mine, name)
+		}
+	}
+	return runc.Find(append(mine, string(k.state.Kind)))
+}
+
+// matching is the record, if it belongs to the bundle's present config.json, whose bytes it gives, too.
+func (k *known) matching() (*record.Record, []byte, error) {
+	config, err := k.bundle.Read(bundle.Config)
+	if err != nil {
+		return nil, nil, wrap(err, "read the bundle %q", k.bundle.Path)
+	}
+	if k.record == nil || k.record.Config != record.Digest(config) {
+		return nil, config, nil
+	}
+	return k.record, config, nil
+}

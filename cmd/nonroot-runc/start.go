@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
+)
+
+// start is the gate between create and start: the container's first process has its final credentials by now, and
+// goes on only if the kernel shows that every promise on them is kept. So a container that was created before this
+// program was installed, one whose config.json was changed in between, or one whose runtime was deceived is caught.
+func start(cmd *runcargs.Command) error {
+	c, err := lookAtCaller()
+	if err != nil {
+		return err
+	}
+	k, err := existing(cmd, c)
+	if err != nil {
+		return err
+	}
+	r, _, err := k.matching()
+	if err != nil {
+		return err
+	}
+	candidates := policy.Default().Runtimes
+	if !r.Enforced() {
+		p, err := loadPolicy(cmd, c)
+		if err != nil {
+			return err
+		}
+		candidates = p.Runtimes
+		if exempt(r, p) {
+			return goOn(cmd, k, candidates)
+		}
+	}
+	if err := pass(k, r); err != nil {
+		return err
+	}
+	return goOn(cmd, k, candidates)
+}
+
+// exempt says that the container may be as it is: its record says so, or, where it has none, the policy.
+func exempt(r *record.Record, p *policy.Policy) bool {
+	if r != nil {
+		return r.Mode == policy.Off || r.Mode == policy.Audit
+	}
+	return p.Mode == policy.Off || p.Mode == policy.Audit || p.Existing == policy.Off
+}
+
+func pass(k *known, r *record.Record) error {
+	credentials, err := k.state.InitCredentials()
+	if err != nil {
+		return err
+	}
+	promise := policy.Promise{}
+	advice := "it was not created by nonroot-runc, or its config.json was changed since: delete and create it again"
+	if r.Enforced() {
+		promise = policy.Promise{Identity: r.Identity, Bounding: r.Bounding}
+		advice = "the runtime did not do what config.json says: do not start it, and report this"
+	}
+	if err := promise.Kept(credentials); err != nil {
+		return fail("its first process must not be started, "+err.Error(), advice)
+	}
+	return nil
+}
+
+func goOn(cmd *runcargs.Command, k *known, candidates []string) error {
+	runtime, err := k.runtime(cmd, candidates)
+	if err != nil {
+		return err
+	}
+	return become(runtime, cmd.Argv())
+}

@@ -1,0 +1,12 @@
+module github.com/nonroot-runc/nonroot-runc
+
+go 1.26.0
+
+require (
+	github.com/go-json-experiment/json v1.27.2
+	github.com/moby/sys/user v0.5.0
+	github.com/opencontainers/runc v1.3.5
+	github.com/opencontainers/runtime-spec v1.3.0
+	github.com/pelletier/go-toml/v2 v2.4.3
+	golang.org/x/sys v0.49.0
+)

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package bundle reads and replaces the files of an OCI bundle, and reads the process files of exec, in a way
+// that leaves nobody but the caller and root a say in them (THREATS.md E7, E8, E13).
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+)
+
+// MaxSize bounds what is read of a file, in bytes. Docker's config.json has about 30 kB.
+const MaxSize = 16 << 20
+
+// Config is the name of the container's configuration within a bundle (runtime-spec, bundle.md).
+const Config = "config.json"
+
+// ErrTooLarge is returned for a file of more than MaxSize bytes.
+var ErrTooLarge = errors.New("it has more than 16 MiB")
+
+// Owners says which owners of files are trusted: root, the caller, and in a user namespace to which the
+// host's root is not mapped the overflow id that stands for it there (user_namespaces(7)).
+type Owners struct {
+	euid, egid uint32
+	overflow   uint32 // 0: the host's root has an id of its own here
+}
+
+// CallersOwners is what they are for the running process, whose own uid map is given.
+func CallersOwners(own idmap.Map) Owners {
+	o := Owners{euid: uint32(os.Geteuid()), egid: uint32(os.Getegid())} // Linux ids have 32 bits
+	if _, mapped := own.Inside(0); !mapped {
+		o.overflow = idmap.OverflowID()
+	}
+	return o
+}
+
+func (o Owners) trusts(uid uint32) bool {
+	return uid == 0 || uid == o.euid || o.isOverflow(uid)
+}
+
+func (o Owners) isOverflow(uid uint32) bool { return o.overflow != 0 && uid == o.overflow }
+
+// Dir is a bundle's folder, held open: later changes of the path that led to it don't matter.
+type Dir struct {
+	Path   string // absolute, free of symbolic links; this is what the runtime is given
+	fd     int
+	owners Owners
+}
+
+// Open opens the bundle's folder, "" being the working directory, and refuses it where others than the owners
+// can write it or a folder above it: they could swap its files after the rewrite. A sticky folder of root's,
+// such as /tmp, does not count: nobody can rename in it what isn't his.
+func Open(name string, owners Owners) (*Dir, error) {
+	if name == "" {
+		name = "."
+	}
+	fd, err := unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open bundle %q: %w", name, err)
+	}
+	d := &Dir{fd: fd, owners: owners}
+	if d.Path, err = realPath(fd); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("open bundle %q: %w", name, err)
+	}
+	return d, nil
+}
+
+// Guarded says why the bundle is open to others, nil if it is not.
+func (d *Dir) Guarded() error {
+	for p := d.Path; ; p = path.Dir(p) {
+		if err := d.owners.guarded(p); err != nil {
+			return err
+		}
+		if p == "/" {
+			return nil
+		}
+	}
+}
+
+// guarded checks one folder on the way to the bundle.
+func (o Owners) guarded(dir string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return fmt.Errorf("look at %q: %w", dir, err)
+	}
+	if !o.trusts(st.Uid) {
+		return fmt.Errorf("the folder %q belongs to uid %d, who can exchange what is in it: chown it to root", dir, st.Uid)
+	}
+	if st.Mode&unix.S_ISVTX != 0 && (st.Uid == 0 || o.isOverflow(st.Uid)) {
+		return nil
+	}
+	if st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.ownGroup(dir, st.Gid) {
+		return fmt.Errorf("the folder %q can be written by others (mode %04o), who can exchange what is in it: chmod go-w it", dir, st.Mode&0o7777)
+	}
+	return nil
+}
+
+// ownGroup says that writing by the group means writing by the caller: it is the caller's own, and no access
+// control list stands behind the mode's group bits (acl(5), "Correspondence between ACL entries and file
+// permission bits").
+func (o Owners) ownGroup(name string, gid uint32) bool {
+	if gid != o.egid {
+		return false
+	}
+	_, err := unix.Getxattr(name, "system.posix_acl_access", nil)
+	return errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP)
+}
+
+// Close forgets the folder.
+func (d *Dir) Close() { _ = unix.Close(d.fd) }
+
+// Read reads one of the bundle's files with the checks of ReadFile.
+func (d *Dir) Read(name string) ([]byte, error) {
+	data, _, err := d.read(name)
+	return data, err
+}
+
+func (d *Dir) read(name string) ([]byte, unix.Stat_t, error) {
+	return readAt(d.fd, name, d.owners)
+}
+
+// ReadFile reads a file that is regular, has one name, is no symbolic link, belongs to the caller or root, cannot
+// be written by others, and has at most MaxSize bytes.
+func ReadFile(name string, owners Owners) ([]byte, error) {
+	data, _, err := readAt(unix.AT_FDCWD, name, owners)
+	return data, err
+}
+
+func readAt(dir int, name string, owners Owners) ([]byte, unix.Stat_t, error) {
+	var st unix.Stat_t
+	// O_NONBLOCK: a FIFO must not hold up the call; it is refused by its type below.
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, st, fmt.Errorf("%q is a symbolic link, which can lead elsewhere by the time it is used", name)
+	}
+	if err != nil {
+		return nil, st, fmt.Errorf("open %q: %w", name, err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, st, fmt.Errorf("look at %q: %w", name, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return nil, st, fmt.Errorf("%q is no regular file", name)
+	case st.Nlink != 1:
+		return nil, st, fmt.Errorf("%q has %d names (hard links), by which others may change it", name, st.Nlink)
+	case !owners.trusts(st.Uid):
+		return nil, st, fmt.Errorf("%q belongs to uid %d, neither to the caller nor to root", name, st.Uid)
+	case st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !owners.ownGroup("/proc/self/fd/"+strconv.Itoa(fd), st.Gid):
+		return nil, st, fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", name, st.Mode&0o7777)
+	case st.Size > MaxSize:
+		return nil, st, fmt.Errorf("%q: %w", name, ErrTooLarge)
+	}
+	data, err := readAll(fd, int(st.Size))
+	if err != nil {
+		return nil, st, fmt.Errorf("read %q: %w", name, err)
+	}
+	return data, st, nil
+}
+
+// ReadGuarded reads a file as ReadFile does, where also no folder above it can be written by others.
+func ReadGuarded(name string, owners Owners) ([]byte, error) {
+	dir, err := Open(path.Dir(name), owners)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	data, err := dir.Read(path.Base(name))
+	if err != nil {
+		return nil, err
+	}
+	return data, dir.Guarded()
+}
+
+// readAll reads to the end, which may have moved since the size was asked for.
+func readAll(fd, size int) ([]byte, error) {
+	buf := make([]byte, size+1)
+	for n := 0; ; {
+		m, err := unix.Read(fd, buf[n:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return nil, err
+		case m == 0:
+			return buf[:n], nil
+		}
+		if n += m; n > MaxSize {
+			return nil, ErrTooLarge
+		}
+		if n == len(buf) {
+			buf = append(buf, make([]byte, len(buf))...)
+		}
+	}
+}
+
+// Replace puts data in the place of one of the bundle's files, or makes it. At any moment, also after a crash or
+// on a full disk, the old file or the new one is there, whole. It is not synced: a bundle does not outlive a
+// reboot. The file gets the owner and mode of the one it replaces, else the caller's and the given mode.
+// A label that isn't empty becomes the new file's SELinux label.
+func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error {
+	uid, gid := -1, -1
+	var st unix.Stat_t
+	if err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
+		mode, uid, gid = st.Mode&0o7777, int(st.Uid), int(st.Gid)
+	}
+	temp := ".nonroot-" + name + "." + strconv.Itoa(os.Getpid())
+	if err := d.writeNew(temp, data, mode, uid, gid, label); err != nil {
+		_ = unix.Unlinkat(d.fd, temp, 0)
+		return fmt.Errorf("write %q: %w", path.Join(d.Path, temp), err)
+	}
+	if err := unix.Renameat(d.fd, temp, d.fd, name); err != nil {
+		_ = unix.Unlinkat(d.fd, temp, 0)
+		return fmt.Errorf("replace %q: %w", path.Join(d.Path, name), err)
+	}
+	return nil
+}
+
+func (d *Dir) writeNew(temp string, data []byte, mode uint32, uid, gid int, label string) error {
+	// What a killed call of this process id left behind is of no use to anyone.
+	if err := unix.Unlinkat(d.fd, temp, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	fd, err := unix.Openat(d.fd, temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	err = fill(fd, data, mode, uid, gid, label)
+	// A full disk or a quota may show only now (close(2)).
+	return errors.Join(err, unix.Close(fd))
+}
+
+func fill(fd int, data []byte, mode uint32, uid, gid int, label string) error {
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return io.ErrShortWrite
+		}
+		data = data[n:]
+	}
+	if uid >= 0 && (uid != os.Geteuid() || gid != os.Getegid()) {
+		if err := unix.Fchown(fd, uid, gid); err != nil {
+			return err
+		}
+	}
+	if label != "" {
+		if err := unix.Fsetxattr(fd, "security.selinux", append([]byte(label), 0), 0); err != nil && !errors.Is(err, unix.ENOTSUP) {
+			return err
+		}
+	}
+	return unix.Fchmod(fd, mode)
+}
+
+// Remove removes one of the bundle's files. That there is none is fine.
+func (d *Dir) Remove(name string) error {
+	if err := unix.Unlinkat(d.fd, name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("remove %q: %w", path.Join(d.Path, name), err)
+	}
+	return nil
+}
+
+// Join is the absolute path of a file of the bundle.
+func (d *Dir) Join(name string) string { return path.Join(d.Path, name) }
+
+// realPath is the path of an open folder, without symbolic links (proc(5), /proc/pid/fd). It's refused where it
+// does not lead to the folder: deleted, or outside the caller's root.
+func realPath(fd int) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), buf)
+	if err != nil {
+		return "", err
+	}
+	p := string(buf[:n])
+	var there, here unix.Stat_t
+	if err := unix.Fstat(fd, &here); err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(p, "/") || unix.Lstat(p, &there) != nil || there.Dev != here.Dev || there.Ino != here.Ino {
+		return "", fmt.Errorf("its path %q leads elsewhere or nowhere", p)
+	}
+	return p, nil
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homedir
+
+// Accounts answers from the text of a passwd and a group file, where there is no image to look at: for an exec, whose
+// container's file system is in use.
+type Accounts struct{ Passwd, Group []byte }
+
+// UserByID is Image.UserByID for the text.
+func (a *Accounts) UserByID(uid uint32) (User, bool) {
+	_, line, ok := entryFor(a.Passwd, passwdFields, uid)
+	if !ok {
+		return User{}, false
+	}
+	return parseUser(line)
+}
+
+// UserByName is Image.UserByName for the text.
+func (a *Accounts) UserByName(name string) (User, bool) {
+	for _, line := range lines(a.Passwd) {
+		if named(line, name) && wellFormed(line, passwdFields) {
+			return parseUser(line)
+		}
+	}
+	return User{}, false
+}
+
+// GroupByName is Image.GroupByName for the text.
+func (a *Accounts) GroupByName(name string) (gid uint32, ok bool) {
+	for _, line := range lines(a.Group) {
+		if named(line, name) && wellFormed(line, groupFields) {
+			return parseGroup(line)
+		}
+	}
+	return 0, false
+}

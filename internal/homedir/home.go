@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homedir
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// lastResort is the home where no other place serves.
+const lastResort = "/nonroot-home"
+
+// maxPath bounds a home's length. With its own line of passwd at its longest,
+// the entry still fits a lookup's buffer (longLine).
+const maxPath = 255
+
+// services hold the data of services; what is there already is not ours to
+// cover, not even an empty folder, which may be a database's first start.
+var services = [...]string{"/var", "/srv", "/run"}
+
+// folder is a system folder and why no home goes there.
+type folder struct{ path, why string }
+
+// trees may not be homes, nor may anything below them. "/lib" stands for every
+// top folder whose name starts so: lib64, libx32, ...
+var trees = [...]folder{
+	{"/proc", "the kernel's; crun and LSMs write labels through it"},
+	{"/sys", "the kernel's"},
+	{"/dev", "devices"},
+	{"/etc", "configuration, passwd itself"},
+	{"/usr", "programs"},
+	{"/bin", "programs"},
+	{"/sbin", "programs"},
+	{"/lib", "libraries"},
+	{"/boot", "the boot loader's"},
+	{"/root", "root's home, closed to others"},
+}
+
+// shared may not be homes themselves, as they are not one account's; folders
+// below them may.
+var shared = [...]folder{
+	{"/", "the rootfs"},
+	{"/home", "all homes"},
+	{"/var", "all services' data"},
+	{"/var/lib", "all services' data"},
+	{"/var/log", "all services' logs"},
+	{"/var/cache", "all services' caches"},
+	{"/var/spool", "all services' queues"},
+	{"/var/mail", "everyone's mail"},
+	{"/var/opt", "add-on packages' data"},
+	{"/var/local", "/usr/local's data"},
+	{"/var/lock", "locks"},
+	{"/var/run", "sockets and pid files"},
+	{"/var/tmp", "everyone's files"},
+	{"/var/www", "web sites"},
+	{"/var/empty", "sshd's, must stay empty"},
+	{"/run", "sockets and pid files"},
+	{"/run/lock", "locks"},
+	{"/run/user", "sessions"},
+	{"/tmp", "everyone's files"},
+	{"/opt", "add-on packages"},
+	{"/srv", "data that is served"},
+	{"/mnt", "mount points"},
+	{"/media", "mount points"},
+	{"/lost+found", "the file system's"},
+	{"/nonexistent", "Debian's word for no home; must not exist"},
+}
+
+// planHome fills in Home and Tmpfs.
+func (im *Image) planHome(p *Plan, w Wish, entry User, known bool) error {
+	p.Home = bareHome(w, entry, known)
+	if w.Mode == Never {
+		p.note("no home: the policy says never")
+		return nil
+	}
+	if w.Mode == Auto && w.Kept && im.keepHome(p, w, entry) {
+		return nil
+	}
+	var rejected []string
+	places := [...]string{w.Path, entry.Home, "/home/" + p.Name, lastResort}
+	for i, c := range places {
+		if c == "" || slices.Contains(places[:i], c) {
+			continue
+		}
+		why := im.unsafe(c, w)
+		if why == "" {
+			p.Home = path.Clean(c)
+			p.Tmpfs = tmpfs(p.Home, w)
+			break
+		}
+		rejected = append(rejected, shown(c)+" "+why)
+	}
+	reasons := strings.Join(rejected, "; ")
+	switch {
+	case p.Tmpfs == nil && w.Mode == Always:
+		return fmt.Errorf("plan a home for %d:%d: no place is safe: %s", w.UID, w.GID, reasons)
+	case p.Tmpfs == nil:
+		p.note("no home: " + reasons)
+	case reasons != "":
+		p.note("the home is at " + strconv.Quote(p.Home) + ": " + reasons)
+	}
+	return nil
+}
+
+// keepHome leaves the identity the home that the image meant for it, if that
+// serves. What the environment says comes before passwd, as it does for
+// programs.
+func (im *Image) keepHome(p *Plan, w Wish, entry User) bool {
+	for _, home := range []string{tidy(w.EnvHome), tidy(entry.Home)} {
+		if home == "" {
+			continue
+		}
+		if why := im.serves(home, w); why != "" {
+			p.Home = home
+			p.note(fmt.Sprintf("no home of its own: %q stays, %s", home, why))
+			return true
+		}
+	}
+	return false
+}
+
+// bareHome is HOME where no home is mounted: what the image meant.
+func bareHome(w Wish, entry User, known bool) string {
+	if env := tidy(w.EnvHome); w.Kept && env != "" {
+		return env
+	}
+	if home := tidy(entry.Home); known && home != "" {
+		return home
+	}
+	return "/"
+}
+
+// tidy is a path without doubled or trailing slashes; "" where it isn't
+// absolute, goes up, or can't stand in passwd, in a mount's options or in
+// JSON.
+func tidy(p string) string {
+	if !path.IsAbs(p) || len(p) > maxPath || climbs(p) || !utf8.ValidString(p) {
+		return ""
+	}
+	if strings.ContainsFunc(p, func(r rune) bool { return control(r) || r == ':' || r == ',' }) {
+		return ""
+	}
+	return path.Clean(p)
+}
+
+// tmpfs is the home's mount. The ids are the container's also in a user
+// namespace (THREATS.md C11). Programs may be run from it: pip, npm and cargo
+// put theirs there.
+func tmpfs(dest string, w Wish) *Mount {
+	return &Mount{
+		Destination: dest, Type: "tmpfs", Source: TmpfsSource,
+		Options: []string{
+			"nosuid", "nodev", "mode=0700",
+			"uid=" + strconv.FormatUint(uint64(w.UID), 10),
+			"gid=" + strconv.FormatUint(uint64(w.GID), 10),
+			"size=" + w.Size,
+		},
+	}
+}
+
+// serves says why the home that the image meant for its own user stays: it is
+// a volume, or the image has put files there. "": it does not.
+func (im *Image) serves(home string, w Wish) string {
+	s, err := im.find(home)
+	defer s.close()
+	if err != nil || inTree(s.path) != nil {
+		return ""
+	}
+	var st unix.Stat_t
+	if s.fd >= 0 && (unix.Fstat(s.fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR) {
+		return ""
+	}
+	if s.mount != nil {
+		return fmt.Sprintf("the spec mounts %q", s.mount.at)
+	}
+	if s.fd < 0 || st.Uid != w.owner() {
+		return ""
+	}
+	if empty, err := im.empty(s.path); err != nil || empty {
+		return ""
+	}
+	return "the image has files of this user there"
+}
+
+// shown quotes a path for a note. The image's may be very long.
+func shown(p string) string {
+	if len(p) > maxPath {
+		return strconv.Quote(p[:maxPath]) + "..."
+	}
+	return strconv.Quote(p)
+}
+
+// inTree is the tree in which a path is.
+func inTree(p string) *folder {
+	for i := range trees {
+		if within(trees[i].path, p) || trees[i].path == "/lib" && strings.HasPrefix(p, "/lib") {
+			return &trees[i]
+		}
+	}
+	return nil
+}
+
+// unsafe says why a place can't be a home; "": it can.
+func (im *Image) unsafe(p string, w Wish) string {
+	if p = tidy(p); p == "" {
+		return "can't be a home's path"
+	}
+	if why := reserved(p); why != "" {
+		return why
+	}
+	if im.astray != "" {
+		return fmt.Sprintf("may be where the mount at %q lies", im.astray)
+	}
+	if m := im.touching(p); m != nil {
+		return fmt.Sprintf("meets the mount at %q", m.at)
+	}
+	return im.occupied(p, w)
+}
+
+// reserved says whose folder a path is, if it is the system's.
+func reserved(p string) string {
+	if f := inTree(p); f != nil {
+		return "is in a system folder (" + f.path + ": " + f.why + ")"
+	}
+	for _, f := range shared {
+		if f.path == p {
+			return "is a system folder (" + f.why + ")"
+		}
+	}
+	return ""
+}
+
+// occupied says what in the rootfs speaks against mounting at p: a link on the
+// way, a folder with files in it or one that others can't reach, or no folder
+// and no way to make one.
+func (im *Image) occupied(p string, w Wish) string {
+	if why := im.unreachable(path.Dir(p), w); why != "" {
+		return why
+	}
+	empty, err := im.empty(p)
+	switch {
+	case err == nil && !empty:
+		return "is not empty"
+	case err == nil && inService(p):
+		return "is a service's folder"
+	case err == nil:
+		return ""
+	case errors.Is(err, unix.ENOENT):
+		if why := im.unwritable(); why != "" {
+			return "does not exist, and " + why
+		}
+		return ""
+	}
+	return fmt.Sprintf("can't be used: %v", err)
+}
+
+// inService reports whether a path is among the data of services.
+func inService(p string) bool {
+	return slices.ContainsFunc(services[:], func(dir string) bool { return within(dir, p) })
+}
+
+// unreachable says which folder above a home the identity can't pass.
+func (im *Image) unreachable(dir string, w Wish) string {
+	for ; dir != "/"; dir = path.Dir(dir) {
+		fd, err := openat2(im.root, dir, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+		if err != nil {
+			continue // occupied says more about it
+		}
+		var st unix.Stat_t
+		err = unix.Fstat(fd, &st)
+		_ = unix.Close(fd)
+		if err == nil && st.Mode&0o001 == 0 && (st.Uid != w.owner() || st.Mode&0o100 == 0) {
+			return fmt.Sprintf("can't be reached: %q is closed", dir)
+		}
+	}
+	return ""
+}
+
+// empty reports whether a folder of the rootfs, to which no link leads, has
+// nothing in it.
+func (im *Image) empty(p string) (bool, error) {
+	fd, err := openat2(im.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(fd)
+	var buf [4096]byte
+	for {
+		n, err := unix.Getdents(fd, buf[:])
+		if err != nil {
+			return false, fault{err}
+		}
+		if n == 0 {
+			return true, nil
+		}
+		// ParseDirent leaves "." and ".." out.
+		if _, _, names := unix.ParseDirent(buf[:n], 1, nil); len(names) > 0 {
+			return false, nil
+		}
+	}
+}
+
+// unwritable says why the runtime should not make a mount point in the rootfs;
+// "": it may.
+func (im *Image) unwritable() string {
+	if im.readonly {
+		return "the rootfs is read-only"
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(im.root, &fs); err != nil || fs.Flags&unix.ST_RDONLY != 0 {
+		return "the rootfs's file system is read-only"
+	}
+	var here, host unix.Stat_t
+	if unix.Fstat(im.root, &here) != nil || unix.Stat("/", &host) != nil {
+		return "whose rootfs it is can't be told"
+	}
+	if here.Dev == host.Dev && here.Ino == host.Ino {
+		return "the rootfs is the host's own"
+	}
+	return ""
+}

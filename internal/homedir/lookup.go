@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homedir
+
+import (
+	"bytes"
+	"strconv"
+
+	//lint:ignore SA1019 runc v1.3 is the last line with this package, which was asked for; it forwards to moby/sys/user.
+	"github.com/opencontainers/runc/libcontainer/user"
+)
+
+// User is an entry of passwd.
+type User struct {
+	Name               string
+	UID, GID           uint32
+	Gecos, Home, Shell string
+}
+
+// UserByID is the first well-formed entry for a uid in the passwd that the
+// container would see. The entry is the image's word and no more: its name may
+// be anyone's, its gid may be 0.
+func (im *Image) UserByID(uid uint32) (User, bool) {
+	im.load()
+	_, line, ok := entryFor(im.passwd.text, passwdFields, uid)
+	if !ok {
+		return User{}, false
+	}
+	return parseUser(line)
+}
+
+// UserByName is the first well-formed entry with a name; its uid may be 0.
+func (im *Image) UserByName(name string) (User, bool) {
+	im.load()
+	for _, line := range lines(im.passwd.text) {
+		if named(line, name) && wellFormed(line, passwdFields) {
+			return parseUser(line)
+		}
+	}
+	return User{}, false
+}
+
+// GroupByName is the gid of the first well-formed entry with a name; it may be
+// 0.
+func (im *Image) GroupByName(name string) (gid uint32, ok bool) {
+	im.load()
+	for _, line := range lines(im.group.text) {
+		if named(line, name) && wellFormed(line, groupFields) {
+			return parseGroup(line)
+		}
+	}
+	return 0, false
+}
+
+// named reports whether a line's first field is name.
+func named(line []byte, name string) bool {
+	return len(line) > len(name) && line[len(name)] == ':' && string(line[:len(name)]) == name
+}
+
+// parseUser reads a well-formed line. The library reads a number that it can't
+// parse as 0, so each is held against the text.
+func parseUser(line []byte) (User, bool) {
+	us, err := user.ParsePasswd(bytes.NewReader(line))
+	if err != nil || len(us) != 1 {
+		return User{}, false
+	}
+	u := us[0]
+	uid, ok := checkedID(u.Uid, field(line, 2))
+	gid, ok2 := checkedID(u.Gid, field(line, 3))
+	return User{u.Name, uid, gid, u.Gecos, u.Home, u.Shell}, ok && ok2
+}
+
+// parseGroup reads a well-formed line's gid likewise.
+func parseGroup(line []byte) (uint32, bool) {
+	gs, err := user.ParseGroup(bytes.NewReader(line))
+	if err != nil || len(gs) != 1 {
+		return 0, false
+	}
+	return checkedID(gs[0].Gid, field(line, 2))
+}
+
+// checkedID is what the library read, if that is what the field says.
+func checkedID(n int, field []byte) (uint32, bool) {
+	id, err := strconv.ParseUint(string(field), 10, 32)
+	if err != nil || int64(id) != int64(n) {
+		return 0, false
+	}
+	return uint32(id), true
+}

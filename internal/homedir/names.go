@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homedir
+
+import (
+	"fmt"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// database is one of the two files as the container sees it.
+type database struct {
+	text      []byte
+	at        string // where it lies, free of links
+	mountable bool   // a copy can be mounted over it
+	note      string
+}
+
+// database reads /etc/passwd or /etc/group. Each way in which a copy can't be
+// mounted, or nothing can be read, is a note.
+func (im *Image) database(p string, fields int) database {
+	if im.astray != "" {
+		return database{note: fmt.Sprintf("no copy of %s: where the mount at %q lies can't be told", p, im.astray)}
+	}
+	s, err := im.find(p)
+	defer s.close()
+	if err != nil {
+		return database{note: fmt.Sprintf("no copy of %s: %v", p, err)}
+	}
+	switch {
+	case s.mount == nil && s.fd >= 0:
+		return im.ownDatabase(p, s)
+	case s.mount == nil:
+		return im.newDatabase(p, s)
+	case s.linked:
+		return database{note: fmt.Sprintf("no copy of %s: it is a link into the mount at %q", p, s.mount.at)}
+	case !s.mount.mount.binds():
+		return database{note: fmt.Sprintf("no copy of %s: a %q is mounted at %q", p, s.mount.mount.Type, s.mount.at)}
+	case s.fd < 0:
+		// A mount point would be made on the host (THREATS.md C13).
+		return database{note: fmt.Sprintf("no copy of %s: the mount at %q has none, and nothing is created there", p, s.mount.at)}
+	}
+	return mountedDatabase(p, s, fields)
+}
+
+// ownDatabase reads the image's own file, whatever its mode: it is the
+// container's own.
+func (im *Image) ownDatabase(p string, s spot) database {
+	var st unix.Stat_t
+	if err := unix.Fstat(s.fd, &st); err != nil {
+		return database{note: fmt.Sprintf("no copy of %s: %v", p, fault{err})}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return database{note: fmt.Sprintf("no copy of %s: %s is %s", p, shown(s.path), kind(st.Mode))}
+	}
+	text, err := readFile(s.fd, st.Size)
+	if err != nil {
+		return database{note: fmt.Sprintf("no copy of %s: read %s: %v", p, shown(s.path), err)}
+	}
+	return database{text: text, at: s.path, mountable: true}
+}
+
+// newDatabase is for an image without the file (scratch): the runtime makes
+// the mount point, where it can.
+func (im *Image) newDatabase(p string, s spot) database {
+	if s.linked {
+		return database{note: fmt.Sprintf("no copy of %s: it is a link to %s, where nothing is", p, shown(s.path))}
+	}
+	if why := im.unwritable(); why != "" {
+		return database{note: fmt.Sprintf("no copy of %s: the image has none, and %s", p, why)}
+	}
+	return database{at: s.path, mountable: true}
+}
+
+// mountedDatabase reads a file that a bind mount brings: an engine's own
+// passwd (Podman), or whatever somebody mounted there, which may be the host's
+// shadow. A copy of ours is readable for everyone, so only what everyone could
+// read goes into it, and of that only what is an entry (THREATS.md C13).
+func mountedDatabase(p string, s spot, fields int) database {
+	var st unix.Stat_t
+	if err := unix.Fstat(s.fd, &st); err != nil {
+		return database{note: fmt.Sprintf("no copy of %s: %v", p, fault{err})}
+	}
+	none := database{at: s.path, mountable: true}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return database{note: fmt.Sprintf("no copy of %s: a folder is mounted there", p)}
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		none.note = fmt.Sprintf("%s has our entry only: what is mounted at %q is %s", p, s.mount.at, kind(st.Mode))
+		return none
+	case st.Mode&0o004 == 0:
+		none.note = fmt.Sprintf("%s has our entry only: not everyone may read what is mounted at %q", p, s.mount.at)
+		return none
+	}
+	text, err := readFile(s.fd, st.Size)
+	if err != nil {
+		return database{note: fmt.Sprintf("no copy of %s: read what is mounted at %q: %v", p, s.mount.at, err)}
+	}
+	none.text = publicLines(text, fields)
+	return none
+}
+
+// kind names a file's type.
+func kind(mode uint32) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return "a file"
+	case unix.S_IFDIR:
+		return "a folder"
+	case unix.S_IFIFO:
+		return "a pipe"
+	case unix.S_IFSOCK:
+		return "a socket"
+	case unix.S_IFLNK:
+		return "a symbolic link"
+	}
+	return "a device"
+}
+
+// shell is a shell that is there: the entry's, else root's, else a usual one.
+// An account of the image may have nologin, as nobody was meant to work as it;
+// ssh and git run commands by the entry's shell.
+func (im *Image) shell(entry string) string {
+	if im.isShell(entry) {
+		return entry
+	}
+	root, _ := im.UserByID(0)
+	for _, sh := range []string{root.Shell, "/bin/bash"} {
+		if im.isShell(sh) {
+			return sh
+		}
+	}
+	return "/bin/sh" // where there is none, it's still what programs look for
+}
+
+// isShell reports whether a path of the image is a program that everyone may
+// run and that isn't one of those which stand in for "no shell".
+func (im *Image) isShell(p string) bool {
+	switch path.Base(p) {
+	case "nologin", "false", "true", "sync", "halt", "shutdown", "reboot":
+		return false
+	}
+	if len(p) > longLine/4 || !path.IsAbs(p) || path.Clean(p) != p {
+		return false
+	}
+	s, err := im.find(p)
+	defer s.close()
+	var st unix.Stat_t
+	if err != nil || s.fd < 0 || unix.Fstat(s.fd, &st) != nil {
+		return false
+	}
+	return st.Mode&unix.S_IFMT == unix.S_IFREG && st.Mode&0o001 != 0
+}

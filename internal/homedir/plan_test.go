@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package homedir
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestHome: where the home goes, and where none does (DESIGN.md, "a home";
+// THREATS.md C10).
+func TestHome(t *testing.T) {
+	vol := tree(t, []string{"l -> /etc", "d/", "f = x"})
+	long := "/" + strings.Repeat("a", 255)
+	always := func(w Wish) Wish { w.Mode = Always; return w }
+	at := func(p string) Wish { w := wish(); w.Path = p; return w }
+	user := func(home string) []string {
+		return []string{"etc/passwd = " + root + "app:x:65532:65532::" + home + ":/bin/sh\n"}
+	}
+	for name, c := range map[string]struct {
+		parts    []string
+		mounts   []Mount
+		wish     Wish
+		readonly bool
+		home     string // where a home is mounted, or "HOME none"
+		note     string // part of the notes
+	}{
+		"by name":              {nil, nil, wish(), false, "/home/nonroot", ""},
+		"scratch, no /home":    {[]string{"home -> /tmp"}, nil, wish(), false, "/nonroot-home", `"/home/nonroot" can't be used: a symbolic link`},
+		"the policy's":         {nil, nil, at("/work/home"), false, "/work/home", ""},
+		"the policy's, tidied": {nil, nil, at("/work//home/"), false, "/work/home", ""},
+		"the policy's is bad":  {nil, nil, at("/etc/x"), false, "/home/nonroot", `"/etc/x" is in a system folder`},
+		"of the entry":         {user("/data/app"), nil, wish(), false, "/data/app", ""},
+		"empty folder":         {append(user("/data"), "data/"), nil, wish(), false, "/data", ""},
+		"www-data's":           {nil, nil, Wish{UID: 33, GID: 33, Size: "1m"}, false, "/home/www-data", `"/var/www" is a system folder`},
+		"nobody's":             {nil, nil, Wish{UID: 65534, GID: 65534, Size: "1m"}, false, "/home/nobody", `"/nonexistent" is a system folder`},
+
+		// Links.
+		"home is a link":      {append(user("/home/x"), "home/x -> /etc"), nil, wish(), false, "/home/app", "symbolic link"},
+		"homes are a link":    {append(user("/home/x"), "srv/h/x/", "home -> srv/h"), nil, wish(), false, "/nonroot-home", "symbolic link"},
+		"homes are /etc":      {append(user("/home/x"), "home -> /etc"), nil, wish(), false, "/nonroot-home", "symbolic link"},
+		"dangling link":       {append(user("/home/x"), "home/x -> /nowhere"), nil, wish(), false, "/home/app", "symbolic link"},
+		"link to itself":      {append(user("/home/x"), "home/x -> x"), nil, wish(), false, "/home/app", "symbolic link"},
+		"link out of it":      {append(user("/home/x"), "home/x -> ../../../../../../../tmp"), nil, wish(), false, "/home/app", "symbolic link"},
+		"link in the middle":  {append(user("/a/b/c"), "a/b -> /usr"), nil, wish(), false, "/home/app", "symbolic link"},
+		"last resort, a link": {[]string{"home -> /etc", "nonroot-home -> /etc"}, nil, wish(), false, "/ none", "symbolic link"},
+
+		// Not a free folder.
+		"file":              {append(user("/data"), "data = x"), nil, wish(), false, "/home/app", "it is not a folder"},
+		"below a file":      {append(user("/data/x"), "data = x"), nil, wish(), false, "/home/app", "not in one"},
+		"pipe":              {append(user("/data"), "data |"), nil, wish(), false, "/home/app", "it is not a folder"},
+		"not empty":         {append(user("/data"), "data/x = x"), nil, wish(), false, "/home/app", "not empty"},
+		"hidden file":       {append(user("/data"), "data/.x = x"), nil, wish(), false, "/home/app", "not empty"},
+		"closed above":      {append(user("/shut/x"), "shut/ closed"), nil, wish(), false, "/home/app", `"/shut" is closed`},
+		"a service's":       {append(user("/var/lib/db"), "var/lib/db/"), nil, wish(), false, "/home/app", "a service's folder"},
+		"a service's to be": {user("/var/lib/db"), nil, wish(), false, "/var/lib/db", ""},
+
+		// Not a path for a home.
+		"comma":         {user("/a,exec"), nil, wish(), false, "/home/app", "can't be a home's path"},
+		"goes up":       {user("/home/../etc"), nil, wish(), false, "/home/app", "can't be a home's path"},
+		"relative":      {user("home"), nil, wish(), false, "/home/app", "can't be a home's path"},
+		"too long":      {user(long), nil, wish(), false, "/home/app", "can't be a home's path"},
+		"not UTF-8":     {user("/a\xff"), nil, wish(), false, "/home/app", "can't be a home's path"},
+		"the root":      {user("/"), nil, wish(), false, "/home/app", "the rootfs"},
+		"/root":         {user("/root"), nil, wish(), false, "/home/app", "root's home"},
+		"/proc":         {user("/proc/x"), nil, wish(), false, "/home/app", "/proc"},
+		"/lib64":        {user("/lib64/x"), nil, wish(), false, "/home/app", "libraries"},
+		"/dev/shm":      {user("/dev/shm"), nil, wish(), false, "/home/app", "devices"},
+		"slashes":       {user("/data//x/"), nil, wish(), false, "/data/x", ""},
+		"/etc, doubled": {user("//etc/"), nil, wish(), false, "/home/app", "system folder"},
+
+		// Mounts.
+		"mount at it":           {user("/data"), []Mount{bind(vol, "/data")}, wish(), false, "/home/app", "meets the mount"},
+		"mount above":           {user("/data/x"), []Mount{bind(vol, "/data")}, wish(), false, "/home/app", "meets the mount"},
+		"mount below":           {append(user("/data"), "data/"), []Mount{bind(vol, "/data/x/y")}, wish(), false, "/home/app", "meets the mount"},
+		"only a like name":      {user("/data"), []Mount{bind(vol, "/dat"), bind(vol, "/data2")}, wish(), false, "/data", ""},
+		"mount through a link":  {append(user("/data"), "m -> /data"), []Mount{bind(vol, "/m/x")}, wish(), false, "/home/app", "meets the mount"},
+		"mount through links":   {append(user("/data"), "m -> n/k", "n -> ../o", "o/k -> ../../data"), []Mount{bind(vol, "/m")}, wish(), false, "/home/app", "meets the mount"},
+		"dangling mount":        {append(user("/data"), "m -> /data/new"), []Mount{bind(vol, "/m/x/y")}, wish(), false, "/home/app", "meets the mount"},
+		"relative destination":  {user("/data"), []Mount{bind(vol, "data")}, wish(), false, "/home/app", "meets the mount"},
+		"destination goes up":   {user("/data"), []Mount{bind(vol, "/x/../data")}, wish(), false, "/home/app", "meets the mount"},
+		"up from a link":        {append(user("/data"), "x -> /data/deep", "data/"), []Mount{bind(vol, "/x/../y")}, wish(), false, "/home/app", "meets the mount"},
+		"up, as text":           {append(user("/y"), "x -> /data/deep"), []Mount{bind(vol, "/x/../y")}, wish(), false, "/home/app", "meets the mount"},
+		"mount of everything":   {nil, []Mount{bind(vol, "/")}, wish(), false, "/ none", "meets the mount"},
+		"destination in a loop": {[]string{"l -> l"}, []Mount{bind(vol, "/l")}, wish(), false, "/ none", `the mount at "/l" lies`},
+		"link in a volume":      {user("/data"), []Mount{bind(vol, "/v"), bind(vol, "/v/l/x")}, wish(), false, "/ none", `the mount at "/v/l/x" lies`},
+		"folder in a volume":    {user("/data"), []Mount{bind(vol, "/v"), bind(vol, "/v/d/x")}, wish(), false, "/data", ""},
+		"link under a tmpfs":    {append(user("/data"), "v/l -> /data"), []Mount{{"/v", "tmpfs", "tmpfs", nil}, bind(vol, "/v/l/x")}, wish(), false, "/data", ""},
+		"link copied to it":     {append(user("/data"), "v/l -> /data"), []Mount{{"/v", "tmpfs", "tmpfs", []string{"tmpcopyup"}}, bind(vol, "/v/l/x")}, wish(), false, "/ none", `"/v/l/x" lies`},
+		"our own mount":         {nil, []Mount{{"/home/nonroot", "tmpfs", TmpfsSource, nil}}, wish(), false, "/home/nonroot", ""},
+
+		// Read-only.
+		"read-only":              {nil, nil, wish(), true, "/ none", "does not exist, and the rootfs is read-only"},
+		"read-only, has it":      {[]string{"home/nonroot/"}, nil, wish(), true, "/home/nonroot", ""},
+		"read-only, last resort": {[]string{"nonroot-home/"}, nil, wish(), true, "/nonroot-home", "read-only"},
+
+		// An image's own user.
+		"kept, files":           {[]string{"home/app/ @1000", "home/app/.bashrc = x"}, nil, kept(1000, ""), false, "/home/app none", "the image has files"},
+		"kept, through links":   {[]string{"home -> /var/home", "var/home/app/ @1000", "var/home/app/.bashrc = x"}, nil, kept(1000, ""), false, "/home/app none", "the image has files"},
+		"kept, empty":           {[]string{"home/app/ @1000"}, nil, kept(1000, ""), false, "/home/app", ""},
+		"kept, root's files":    {[]string{"home/app/.bashrc = x"}, nil, kept(1000, ""), false, "/nonroot-home", "not empty"},
+		"kept, none":            {nil, nil, kept(1000, "/"), false, "/home/app", ""},
+		"kept, by environment":  {[]string{"opt/e/ @1000", "opt/e/f = x", "home/app/ @1000", "home/app/f = x"}, nil, kept(1000, "/opt/e"), false, "/opt/e none", "the image has files"},
+		"kept, passwd's serves": {[]string{"home/app/ @1000", "home/app/f = x"}, nil, kept(1000, "/tmp"), false, "/home/app none", "the image has files"},
+		"JupyterHub's volume":   {nil, []Mount{bind(vol, "/home/app")}, kept(1000, ""), false, "/home/app none", "the spec mounts"},
+		"volume for all homes":  {nil, []Mount{bind(vol, "/home")}, kept(1000, ""), false, "/home/app none", "the spec mounts"},
+		"a tmpfs at /tmp":       {nil, []Mount{{"/tmp", "tmpfs", "tmpfs", nil}}, kept(1000, "/tmp"), false, "/tmp none", "the spec mounts"},
+		"home in /dev":          {nil, []Mount{{"/dev", "tmpfs", "tmpfs", nil}}, kept(1000, "/dev/shm"), false, "/home/app", ""},
+		"home is a mounted file": {
+			nil,
+			[]Mount{bind(vol+"/f", "/data")},
+			kept(1000, "/data"),
+			false, "/home/app", "",
+		},
+		"not kept, files":      {[]string{"home/app/ @1000", "home/app/f = x"}, nil, Wish{UID: 1000, GID: 1000, Size: "1m"}, false, "/nonroot-home", "not empty"},
+		"kept, but always":     {[]string{"home/app/ @1000", "home/app/f = x"}, nil, always(kept(1000, "")), false, "/nonroot-home", "not empty"},
+		"kept, nothing safe":   {[]string{"home -> /etc", "nonroot-home/x = x"}, nil, kept(7, "/srv/e"), false, "/srv/e none", "not empty"},
+		"kept, shifted uid":    {[]string{"home/app/ @1000", "home/app/f = x"}, nil, Wish{UID: 65534, OwnerUID: 1000, GID: 7, Size: "1m", Kept: true, EnvHome: "/home/app"}, false, "/home/app none", "the image has files"},
+		"never":                {nil, nil, Wish{UID: 1000, GID: 7, Size: "1m", Mode: Never}, false, "/home/app none", "never"},
+		"never, without entry": {nil, nil, Wish{UID: 999, GID: 7, Size: "1m", Mode: Never}, false, "/ none", "never"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var base []string
+			for _, line := range debian {
+				if line != "home/" { // some tests make it a link
+					base = append(base, line)
+				}
+			}
+			p, err := planOf(t, tree(t, base, c.parts), c.readonly, append(engine(), c.mounts...), c.wish)
+			must(t, err)
+			got := p.Home + " none"
+			if p.Tmpfs != nil {
+				got = p.Tmpfs.Destination
+				want := []string{"nosuid", "nodev", "mode=0700", fmt.Sprint("uid=", c.wish.UID), fmt.Sprint("gid=", c.wish.GID), "size=" + c.wish.Size}
+				if got != p.Home || !Ours(*p.Tmpfs) || !reflect.DeepEqual(p.Tmpfs.Options, want) {
+					t.Errorf("HOME is %q, the mount %+v", p.Home, p.Tmpfs)
+				}
+			}
+			notes := strings.Join(p.Notes, "\n")
+			if got != c.home || !strings.Contains(notes, c.note) || c.note == "" && strings.Contains(notes, "home") {
+				t.Errorf("home is %q, want %q\nnotes: %s\nwant: %s", got, c.home, notes, c.note)
+			}
+			clean(t, notes)
+			if p.Passwd != nil && !bytes.Contains(p.Passwd, []byte(":"+p.Home+":"+p.Shell+"\n")) {
+				t.Errorf("passwd does not agree with %q: %q", p.Home, p.Passwd)
+			}
+		})
+	}
+}
+
+// clean checks that a text has none of the words which engines turn into exit
+// codes of their own (ENGINES.md, "Error propagation").
+func clean(t *testing.T, text string) {
+	t.Helper()
+	for _, words := range []string{"no such file or directory", "executable file not found", "permission denied", "operation not permitted", "not a directory"} {
+		if strings.Contains(text, words) {
+			t.Errorf("%q has %q in it", text, words)
+		}
+	}
+}
+
+func TestAlwaysFails(t *testing.T) {
+	w := wish()
+	w.Mode = Always
+	_, err := planOf(t, tree(t, debian), true, engine(), w)
+	const want = `plan a home for 65532:65532: no place is safe: "/home/nonroot" does not exist, and the rootfs is read-only; "/nonroot-home" does not exist, and the rootfs is read-only`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+func TestWish(t *testing.T) {
+	dir := tree(t, debian)
+	for name, change := range map[string]func(*Wish){
+		"uid 0":       func(w *Wish) { w.UID = 0 },
+		"gid 0":       func(w *Wish) { w.GID = 0 },
+		"uid -1":      func(w *Wish) { w.UID = 1<<32 - 1 },
+		"gid 2^31":    func(w *Wish) { w.GID = 1 << 31 },
+		"no size":     func(w *Wish) { w.Size = "" },
+		"size, mode":  func(w *Wish) { w.Size = "1m,mode=0777" },
+		"what a mode": func(w *Wish) { w.Mode = 7 },
+	} {
+		w := wish()
+		change(&w)
+		if p, err := planOf(t, dir, false, nil, w); err == nil {
+			t.Errorf("%s: planned %+v", name, p)
+		}
+	}
+}
+
+func TestNoRootfs(t *testing.T) {
+	dir := tree(t, []string{"file = x"})
+	for _, p := range []string{"absent", "file", "file/x"} {
+		im, err := Open(dir, p, false, nil)
+		if err == nil {
+			t.Fatalf("%q opened as %+v", p, im)
+		}
+		clean(t, err.Error())
+	}
+}
+
+// TestNames: what is mounted over passwd and group, and where nothing is
+// (DESIGN.md, "a name"; THREATS.md C13).
+func TestDatabases(t *testing.T) {
+	const foreign = "app:x:1000:1000:An App:/home/app:/bin/sh\n"
+	vol := tree(t, debian, []string{
+		"podman = " + root + foreign, "shadow = root:$y$x:19000:0:99999:7:::\n", "secret = " + root,
+		"null !", "pipe |", "dir/", "linked/passwd -> /podman", "empty/", "shadowed/passwd = root:$y$x:1:0:9:7:::\n", "hash = root:$y$x:0:0:r:/root:/bin/sh\n",
+		"big = " + strings.Repeat("a", maxFile+1),
+	})
+	must(t, os.Chmod(filepath.Join(vol, "secret"), 0o640), os.Chmod(filepath.Join(vol, "shadowed/passwd"), 0o640))
+	entry := "nonroot:x:65532:65532:nonroot:/home/nonroot:/bin/bash\n"
+	shEntry := "nonroot:x:65532:65532:nonroot:/home/nonroot:/bin/sh\n"
+	text := strings.TrimPrefix(debian[0], "etc/passwd = ")
+	for name, c := range map[string]struct {
+		parts    []string
+		mounts   []Mount
+		readonly bool
+		passwd   string // "": none
+		note     string
+	}{
+		"debian":              {debian, nil, false, text + entry, ""},
+		"debian, read-only":   {debian, nil, true, text + strings.Replace(entry, "/home/nonroot", "/", 1), ""},
+		"scratch":             {nil, nil, false, shEntry, ""},
+		"scratch, read-only":  {nil, nil, true, "", "the image has none, and the rootfs is read-only"},
+		"empty file":          {[]string{"etc/passwd = "}, nil, false, shEntry, ""},
+		"pipe":                {[]string{"etc/passwd |"}, nil, false, "", `"/etc/passwd" is a pipe`},
+		"device":              {[]string{"etc/passwd !"}, nil, false, "", `"/etc/passwd" is a device`},
+		"folder":              {[]string{"etc/passwd/"}, nil, false, "", `"/etc/passwd" is a folder`},
+		"etc is a file":       {[]string{"etc = x"}, nil, false, shEntry, ""},
+		"huge":                {[]string{"etc/passwd = " + strings.Repeat("a", maxFile+1)}, nil, false, "", "larger than"},
+		"link":                {[]string{"etc/passwd -> /store/passwd", "store/passwd = " + root}, nil, false, root + shEntry, ""},
+		"links":               {[]string{"etc -> e/../f", "f/passwd -> ../store/passwd", "e/", "store/passwd = " + root}, nil, false, root + shEntry, ""},
+		"link out of it":      {[]string{"etc/passwd -> ../../../../../../../../../../etc/passwd2", "etc/passwd2 = " + root}, nil, false, root + shEntry, ""},
+		"link to the host's":  {[]string{"etc/passwd -> " + vol + "/podman"}, nil, false, "", "where nothing is"},
+		"link to itself":      {[]string{"etc/passwd -> passwd"}, nil, false, "", "too many symbolic links"},
+		"links in a ring":     {[]string{"etc/passwd -> ../a", "a -> b", "b -> a"}, nil, false, "", "too many symbolic links"},
+		"link to a pipe":      {[]string{"etc/passwd -> ../p", "p |"}, nil, false, "", `"/p" is a pipe`},
+		"magic link":          {[]string{"etc/passwd -> /proc/self/root/etc/passwd"}, nil, false, "", "a link into the mount"},
+		"link into a volume":  {[]string{"etc/passwd -> /v/podman"}, []Mount{bind(vol, "/v")}, false, "", "a link into the mount"},
+		"link to shadow":      {[]string{"etc/passwd -> shadow", "etc/shadow = root:$y$x:1:0:9:7:::\n"}, nil, false, "root:$y$x:1:0:9:7:::\n" + shEntry, ""},
+		"podman's":            {debian, []Mount{bind(vol+"/podman", "/etc/passwd")}, false, root + foreign + entry, ""},
+		"podman's, relative":  {debian, []Mount{bind(strings.TrimPrefix(vol, "/")+"/podman", "/etc/passwd")}, false, root + foreign + entry, ""},
+		"podman's, by a link": {append([]string{"e -> /etc"}, debian...), []Mount{bind(vol+"/podman", "/e/passwd")}, false, root + foreign + entry, ""},
+		"podman's, read-only": {debian, []Mount{bind(vol+"/podman", "/etc/passwd")}, true, root + foreign + strings.Replace(entry, "/home/nonroot", "/", 1), ""},
+		"C13 shadow":          {debian, []Mount{bind(vol+"/shadow", "/etc/passwd")}, false, shBash(entry), ""},
+		"C13 host's shadow":   {debian, []Mount{bind("/etc/shadow", "/etc/passwd")}, false, shBash(entry), "not everyone may read"},
+		"C13 not for all":     {debian, []Mount{bind(vol+"/secret", "/etc/passwd")}, false, shBash(entry), "not everyone may read"},
+		"C13 hash":            {debian, []Mount{bind(vol+"/hash", "/etc/passwd")}, false, "root:x:0:0:r:/root:/bin/sh\n" + shEntry, ""},
+		"mounted null":        {debian, []Mount{bind(vol+"/null", "/etc/passwd")}, false, shBash(entry), "is a device"},
+		"mounted pipe":        {debian, []Mount{bind(vol+"/pipe", "/etc/passwd")}, false, shBash(entry), "is a pipe"},
+		"mounted folder":      {debian, []Mount{bind(vol+"/dir", "/etc/passwd")}, false, "", "a folder is mounted there"},
+		"mounted nothing":     {debian, []Mount{bind(vol+"/absent", "/etc/passwd")}, false, "", "has none"},
+		"mounted huge":        {debian, []Mount{bind(vol+"/big", "/etc/passwd")}, false, "", "larger than"},
+		"mounted proc":        {debian, []Mount{bind("/proc/self/status", "/etc/passwd")}, false, shBash(entry), ""},
+		"volume at /etc":      {debian, []Mount{bind(vol+"/etc", "/etc")}, false, text + entry, ""},
+		"volume at /":         {nil, []Mount{bind(vol, "/")}, false, text + "nonroot:x:65532:65532:nonroot:/:/bin/bash\n", ""},
+		"empty volume":        {debian, []Mount{bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
+		"link in a volume":    {debian, []Mount{bind(vol+"/linked", "/etc")}, false, "", "through a link in it"},
+		"shadow in a volume":  {debian, []Mount{bind(vol+"/shadowed", "/etc")}, false, shBash(entry), "not everyone may read"},
+		"tmpfs at /etc":       {debian, []Mount{{"/etc", "tmpfs", "tmpfs", nil}}, false, "", `a "tmpfs" is mounted at "/etc"`},
+		"volume, then passwd": {debian, []Mount{bind(vol+"/empty", "/etc"), bind(vol+"/podman", "/etc/passwd")}, false, root + foreign + entry, ""},
+		"passwd, then volume": {debian, []Mount{bind(vol+"/podman", "/etc/passwd"), bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
+		"lost mount":          {append([]string{"l -> l"}, debian...), []Mount{bind(vol, "/l")}, false, "", `the mount at "/l" lies`},
+		"two readings":        {append([]string{"x -> /y/z", "y/z/"}, debian...), []Mount{bind(vol+"/podman", "/x/../etc/passwd"), bind(vol, "/x/../etc")}, false, "", "can't be known"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mounts []Mount
+			for _, m := range engine() {
+				if !strings.HasPrefix(m.Destination, "/etc") { // a file in some tests
+					mounts = append(mounts, m)
+				}
+			}
+			p, err := planOf(t, tree(t, c.parts), c.readonly, append(mounts, c.mounts...), wish())
+			must(t, err)
+			notes := strings.Join(p.Notes, "\n")
+			if string(p.Passwd) != c.passwd || !strings.Contains(notes, c.note) {
+				t.Errorf("got %q\nwant %q\nnotes: %s\nwant: %s", p.Passwd, c.passwd, notes, c.note)
+			}
+			if c.note == "" && strings.Contains(notes, "passwd") {
+				t.Errorf("notes: %s", notes)
+			}
+			clean(t, notes)
+			if bytes.Contains(p.Passwd, []byte("$y$")) && len(c.mounts) > 0 {
+				t.Errorf("a hash of the host's: %q", p.Passwd)
+			}
+		})
+	}
+}
+
+// shBash is the entry where no root is left that has bash; the image has.
+func shBash(entry string) string { return entry }
+
+// TestReadOnlyFileSystem: a rootfs on a read-only file system gets nothing
+// created, though the spec says nothing of it.
+func TestReadOnlyFileSystem(t *testing.T) {
+	needRoot(t)
+	const private = "HOMEDIR_TEST_PRIVATE_MOUNTS"
+	if os.Getenv(private) == "" {
+		cmd := exec.Command("unshare", "--mount", os.Args[0], "-test.run=^TestReadOnlyFileSystem$", "-test.v")
+		cmd.Env = append(os.Environ(), private+"=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("PASS")) {
+			t.Fatalf("in a mount namespace of its own: %v\n%s", err, out)
+		}
+		return
+	}
+	dir := t.TempDir()
+	must(t, unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("x", dir, "tmpfs", 0, "mode=0755"))
+	plant(t, dir, "home/app/ @1000")
+	must(t, unix.Mount("x", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	p, err := planOf(t, dir, false, engine(), wish())
+	must(t, err)
+	if p.Tmpfs != nil || p.Passwd != nil || p.Group != nil || !strings.Contains(strings.Join(p.Notes, "\n"), "file system is read-only") {
+		t.Errorf("got %+v", p)
+	}
+	if p, err = planOf(t, dir, false, engine(), kept(1000, "/home/app")); err != nil || p.Tmpfs != nil {
+		t.Errorf("an empty home of uid 1000, but entry-less: %+v, %v", p, err)
+	}
+}
+
+// TestHostRootfs: nothing is created in the host's own root (podman --rootfs
+// /).
+func TestHostRootfs(t *testing.T) {
+	needRoot(t)
+	p, err := planOf(t, "/", false, engine(), wish())
+	must(t, err)
+	if p.Tmpfs != nil && p.Tmpfs.Destination != "/home/nonroot" || p.Tmpfs == nil && !strings.Contains(strings.Join(p.Notes, "\n"), "the host's own") {
+		t.Errorf("got %+v", p)
+	}
+}
+
+// TestGroups: group goes the same ways as passwd; here is what differs.
+func TestGroups(t *testing.T) {
+	dir := tree(t, debian)
+	p, err := planOf(t, dir, false, engine(), wish())
+	must(t, err)
+	if want := "root:x:0:\nwww-data:x:33:\napp:x:1000:\nnonroot:x:65532:\n"; string(p.Group) != want {
+		t.Errorf("got %q, want %q", p.Group, want)
+	}
+	p, err = planOf(t, dir, false, append(engine(), bind("/etc/gshadow", "/etc/group")), wish())
+	must(t, err)
+	if string(p.Group) != "nonroot:x:65532:\n" {
+		t.Errorf("with the host's gshadow there: %q", p.Group)
+	}
+	p, err = planOf(t, tree(t, []string{"etc/passwd -> group", "etc/group = "}), false, engine(), wish())
+	must(t, err)
+	if p.Passwd == nil || p.Group != nil {
+		t.Errorf("one file for both: %+v", p)
+	}
+}
+
+// TestShell: the shell is one that is there.
+func TestShell(t *testing.T) {
+	user := func(shell string) string {
+		return "etc/passwd = root:x:0:0::/root:/bin/zsh\napp:x:65532:1::/home/app:" + shell + "\n"
+	}
+	for name, c := range map[string]struct {
+		parts []string
+		want  string
+	}{
+		"the entry's":   {[]string{user("/bin/fish"), "bin/fish = x", "bin/zsh = x"}, "/bin/fish"},
+		"none":          {[]string{user("")}, "/bin/sh"},
+		"nologin":       {[]string{user("/usr/sbin/nologin"), "usr/sbin/nologin = x", "bin/zsh = x"}, "/bin/zsh"},
+		"false":         {[]string{user("/bin/false"), "bin/false = x", "bin/bash = x"}, "/bin/bash"},
+		"not there":     {[]string{user("/bin/fish"), "bin/sh = x"}, "/bin/sh"},
+		"not a program": {[]string{user("/etc/passwd"), "bin/bash = x"}, "/bin/bash"},
+		"a folder":      {[]string{user("/bin"), "bin/bash = x"}, "/bin/bash"},
+		"a pipe":        {[]string{user("/bin/p"), "bin/p |"}, "/bin/sh"},
+		"by links":      {[]string{user("/bin/ash"), "bin -> usr/bin", "usr/bin/ash -> /usr/bin/busybox", "usr/bin/busybox = x"}, "/bin/ash"},
+		"out of it":     {[]string{user("/bin/ash"), "bin/ash -> ../../../../../../../bin/sh"}, "/bin/sh"},
+		"with words":    {[]string{user("/bin/sh -c x"), "bin/bash = x"}, "/bin/bash"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := planOf(t, tree(t, c.parts), false, engine(), wish())
+			must(t, err)
+			if p.Shell != c.want || !bytes.Contains(p.Passwd, []byte(":"+c.want+"\n")) {
+				t.Errorf("got %q in %q, want %q", p.Shell, p.Passwd, c.want)
+			}
+		})
+	}
+}
+
+// TestTwice: a rewrite of what was rewritten changes nothing, with the mounts
+// of the first one in the spec.
+func TestTwice(t *testing.T) {
+	dir, copies := tree(t, debian), t.TempDir()
+	for _, uid := range []uint32{33, 1000, 65532, 65534} {
+		w := Wish{UID: uid, GID: 65532, Name: "nonroot", Size: "1m"}
+		first, err := planOf(t, dir, false, engine(), w)
+		must(t, err)
+		must(t, os.WriteFile(copies+"/passwd", first.Passwd, 0o644), os.WriteFile(copies+"/group", first.Group, 0o644))
+		mounts := append(engine(), *first.Tmpfs, bind(copies+"/passwd", "/etc/passwd"), bind(copies+"/group", "/etc/group"))
+		second, err := planOf(t, dir, false, mounts, w)
+		must(t, err)
+		first.Notes, second.Notes = nil, nil
+		if !reflect.DeepEqual(first, second) {
+			t.Errorf("first %+v\nthen %+v", first, second)
+		}
+	}
+}
+
+// TestLookups: the image's word, if it's well-formed.
+func TestLookups(t *testing.T) {
+	dir := tree(t, []string{
+		"etc/passwd = a:x:1:x::/:\na:x:+5:1::/:\na:x:5:6:G:/h:/s\na:x:7:7::/:\nbig:x:4294967296:4294967296::/:\nmax:x:4294967294:1::/:\nzero:x:abc:0::/:\nroot:x:0:0:::\n",
+		"etc/group = g:x:abc:\ng:x:+1:\ng:x:6:a,b\nh:x:4294967296:\nroot:x:0:\n",
+	})
+	im, err := Open(filepath.Dir(dir), filepath.Base(dir), false, nil)
+	must(t, err)
+	defer im.Close()
+	a := User{"a", 5, 6, "G", "/h", "/s"}
+	if u, ok := im.UserByName("a"); !ok || u != a {
+		t.Errorf("a is %+v, %v", u, ok)
+	}
+	if u, ok := im.UserByID(5); !ok || u != a {
+		t.Errorf("5 is %+v, %v", u, ok)
+	}
+	if u, ok := im.UserByID(0); !ok || u.Name != "root" {
+		t.Errorf("0 is %+v, %v: a malformed number is no 0", u, ok)
+	}
+	if u, ok := im.UserByName("max"); !ok || u.UID != 4294967294 {
+		t.Errorf("max is %+v, %v", u, ok)
+	}
+	for _, name := range []string{"big", "zero", "", "a:x", "A"} {
+		if u, ok := im.UserByName(name); ok {
+			t.Errorf("%q is %+v", name, u)
+		}
+	}
+	if g, ok := im.GroupByName("g"); !ok || g != 6 {
+		t.Errorf("g is %d, %v", g, ok)
+	}
+	if g, ok := im.GroupByName("h"); ok {
+		t.Errorf("h is %d", g)
+	}
+}
+
+// TestSlowImages: no image keeps a create waiting.
+func TestSlowImages(t *testing.T) {
+	deep := strings.Repeat("a/../", 700)
+	links := []string{"a/", "bin/sh = x"}
+	for i := range 200 {
+		links = append(links, fmt.Sprintf("l%d -> %sl%d", i, deep, i+1))
+	}
+	var names bytes.Buffer
+	for i := range 40000 {
+		fmt.Fprintf(&names, "nonroot-65532:x:%d:7::/:\n", i+70000)
+	}
+	for name, parts := range map[string][]string{
+		"links":    append(links, "etc/passwd -> /l0", "home/nonroot -> /l0"),
+		"newlines": {"etc/passwd = " + strings.Repeat("\n", maxFile), "etc/group = " + strings.Repeat(":", maxFile)},
+		"zeros":    {"etc/passwd = " + strings.Repeat("\x00", maxFile), "etc/group = " + strings.Repeat("\x00:\n", maxFile/3)},
+		"names":    {"etc/passwd = " + names.String()[:maxFile]},
+		"one line": {"etc/passwd = " + strings.Repeat("nonroot:x:", maxFile/10)},
+	} {
+		dir := tree(t, parts)
+		start := time.Now()
+		_, err := planOf(t, dir, false, append(engine(), bind("/", "/l0/x")), wish())
+		must(t, err)
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%s: %v", name, took)
+		} else {
+			t.Logf("%s: %v", name, took)
+		}
+	}
+}
+
+// TestNoDescriptorStays: every one that was opened is closed.
+func TestNoDescriptorStays(t *testing.T) {
+	dir := tree(t, debian, []string{"x -> /home", "e -> /etc"})
+	count := func() int {
+		fds, err := os.ReadDir("/proc/self/fd")
+		must(t, err)
+		return len(fds)
+	}
+	before := count()
+	for range 20 {
+		_, err := planOf(t, dir, false, append(engine(), bind(dir, "/x/../y"), bind(dir+"/etc", "/e"), bind(dir, "/home/v"), bind(dir, "/home/v/tmp")), kept(1000, "/x/v/tmp"))
+		must(t, err)
+	}
+	if after := count(); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func BenchmarkPlan(b *testing.B) {
+	var passwd strings.Builder
+	passwd.WriteString(root)
+	for i := 1; i < 25; i++ {
+		fmt.Fprintf(&passwd, "daemon%d:x:%d:%d:daemon:/usr/sbin:/usr/sbin/nologin\n", i, i, i)
+	}
+	dir := tree(b, debian, []string{"etc/passwd = " + passwd.String()})
+	mounts := engine()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := planOf(b, dir, false, mounts, wish()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

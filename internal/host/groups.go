@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package host knows what group ids mean on the host.
+package host
+
+import (
+	"os"
+	"slices"
+
+	"github.com/opencontainers/runc/libcontainer/user" //nolint:staticcheck // deprecated in favour of moby/sys/user, to which it forwards; the project's user asked for it
+	"golang.org/x/sys/unix"
+)
+
+// GroupFile is where the host's groups are read (group(5)). Groups of a directory service are not in it.
+const GroupFile = "/etc/group"
+
+// sockets are those of engines: who may write to one of them may start a container as root.
+var sockets = []string{
+	"/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock",
+	"/run/podman/podman.sock", "/run/k3s/containerd/containerd.sock", "/run/buildkit/buildkitd.sock",
+}
+
+// Groups answers what a gid of the host means. The host's files are read when the first question is asked: most
+// containers raise none. Where they can't be read, every gid means something.
+type Groups struct {
+	File       string   // GroupFile, but for tests
+	Privileges []string // the names of privileged groups
+
+	read       bool
+	failed     bool
+	named      map[uint32]bool
+	privileged []uint32
+}
+
+// Named says whether the gid stands in the host's group file.
+func (g *Groups) Named(gid uint32) bool {
+	g.load()
+	return g.failed || g.named[gid]
+}
+
+// Privileged says whether the gid is that of a privileged group, or owns an engine's socket.
+func (g *Groups) Privileged(gid uint32) bool {
+	g.load()
+	return g.failed || slices.Contains(g.privileged, gid)
+}
+
+func (g *Groups) load() {
+	if g.read {
+		return
+	}
+	g.read = true
+	g.named = map[uint32]bool{}
+	g.privileged = []uint32{0}
+	for _, s := range sockets {
+		var st unix.Stat_t
+		if unix.Stat(s, &st) == nil {
+			g.privileged = append(g.privileged, st.Gid)
+		}
+	}
+	f, err := os.Open(g.File)
+	if os.IsNotExist(err) {
+		return // a host without names, as minimal ones are
+	}
+	if err != nil {
+		g.failed = true
+		return
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	all, err := user.ParseGroup(f)
+	if err != nil {
+		g.failed = true
+		return
+	}
+	for _, e := range all {
+		if e.Gid < 0 || e.Gid > 1<<32-1 {
+			continue // no process can have it
+		}
+		gid := uint32(e.Gid) // bounded just above
+		g.named[gid] = true
+		if slices.Contains(g.Privileges, e.Name) {
+			g.privileged = append(g.privileged, gid)
+		}
+	}
+}

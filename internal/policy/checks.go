@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// checks are what no identity makes safe. Each refuses one thing; its comment is the promise that it keeps.
+var checks = []func(*Facts, *Decision) error{
+	identityIsMapped,
+	mountNamespaceIsNew,
+	cwdIsTheContainers,
+	disksAreNotShifted,
+}
+
+// identityIsMapped: the identity exists in the container's user namespace, and none of its ids is root's on the host
+// (THREATS.md B7, B8). What the caller's own namespace maps from 0 may be an ordinary user on the host: rootless
+// engines.
+func identityIsMapped(f *Facts, d *Decision) error {
+	ids := []struct {
+		kind string
+		id   uint32
+		of   func(*idmap.Pair) idmap.Map
+	}{
+		{"uid", d.Identity.UID, func(p *idmap.Pair) idmap.Map { return p.UID }},
+		{"gid", d.Identity.GID, func(p *idmap.Pair) idmap.Map { return p.GID }},
+	}
+	for _, gid := range d.Identity.Groups {
+		ids = append(ids, struct {
+			kind string
+			id   uint32
+			of   func(*idmap.Pair) idmap.Map
+		}{"gid", gid, ids[1].of})
+	}
+	for _, e := range ids {
+		host, ok := f.outside(e.id, e.of)
+		if !ok {
+			return fmt.Errorf("%s %d is not mapped in the container's user namespace: widen its map, or set identity.%s in the policy to an id that is mapped", e.kind, e.id, e.kind)
+		}
+		if host == 0 {
+			return fmt.Errorf("%s %d of the container is mapped to the host's root: map it to another id", e.kind, e.id)
+		}
+	}
+	return nil
+}
+
+// mountNamespaceIsNew: without a mount namespace of its own, or in one joined by path, the container's mounts are those of
+// the host or of somebody else (THREATS.md B11, B12).
+func mountNamespaceIsNew(f *Facts, _ *Decision) error {
+	if f.Exec {
+		return nil
+	}
+	at := slices.IndexFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "mount" })
+	if at < 0 {
+		return errors.New("linux.namespaces asks for no mount namespace, so that the container would mount on the host: add {\"type\": \"mount\"}")
+	}
+	if p := f.Container.Namespaces[at].Path; p != "" {
+		return fmt.Errorf("linux.namespaces joins the mount namespace %q, which is somebody else's: leave out its path", p)
+	}
+	return nil
+}
+
+// cwdIsTheContainers: a working directory below /proc can lead out of the container through a runtime's own file
+// descriptors (CVE-2024-21626; THREATS.md C9).
+func cwdIsTheContainers(f *Facts, _ *Decision) error {
+	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") {
+		return fmt.Errorf("the working directory %q is below /proc, by which runtimes were broken out of: choose another one", f.Cwd)
+	}
+	return nil
+}
+
+// disksAreNotShifted: an idmapped mount must not let the identity own on disk what root owns (THREATS.md B10).
+func disksAreNotShifted(f *Facts, d *Decision) error {
+	if f.Exec {
+		return nil
+	}
+	for _, m := range f.Container.Mounts {
+		for _, o := range m.Options {
+			if strings.HasPrefix(o, "idmap=") || strings.HasPrefix(o, "ridmap=") {
+				return fmt.Errorf("the mount at %q has the option %q, which can make root's files the container's: leave it out", m.Destination, o)
+			}
+		}
+		if rootBecomes(m.UIDMap, f.UserNamespace, d.Identity.UID, func(p *idmap.Pair) idmap.Map { return p.UID }) ||
+			rootBecomes(m.GIDMap, f.UserNamespace, d.Identity.GID, func(p *idmap.Pair) idmap.Map { return p.GID }) {
+			return fmt.Errorf("the mount at %q maps root's files to the container's identity: leave id 0 out of its mappings", m.Destination)
+		}
+	}
+	return nil
+}
+
+// rootBecomes says whether id 0 on disk shows as the identity's.
+func rootBecomes(disk []spec.IDMap, ns *idmap.Pair, id uint32, of func(*idmap.Pair) idmap.Map) bool {
+	if ns != nil {
+		outer, ok := of(ns).Outside(id)
+		if !ok {
+			return false
+		}
+		id = outer
+	}
+	shown, mapped := FromSpec(disk).Outside(0)
+	return mapped && shown == id
+}
+
+// FromSpec is the map that a config.json writes.
+func FromSpec(ranges []spec.IDMap) idmap.Map {
+	m := make(idmap.Map, 0, len(ranges))
+	for _, r := range ranges {
+		m = append(m, idmap.Range{Inside: r.ContainerID, Outside: r.HostID, Size: r.Size})
+	}
+	return m
+}

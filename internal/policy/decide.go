@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// Accounts is what the image's passwd and group know (homedir.Image).
+type Accounts interface {
+	UserByID(uid uint32) (homedir.User, bool)
+	UserByName(name string) (homedir.User, bool)
+	GroupByName(name string) (gid uint32, ok bool)
+}
+
+// HostGroups is what a gid means on the host.
+type HostGroups interface {
+	Named(gid uint32) bool      // it stands in the host's group file
+	Privileged(gid uint32) bool // it is one of the groups that the policy calls privileged, or owns an engine's socket
+}
+
+// Facts is what a decision rests on.
+type Facts struct {
+	ID        string // the container's
+	Exec      bool   // a further process of a container, not its first
+	User      spec.User
+	Env       []string
+	Cwd       string
+	Container *spec.Container
+	Accounts  Accounts
+	Groups    HostGroups
+
+	// UserNamespace is the map of the container's own user namespace, to ids as the caller has them; nil: it has
+	// none of its own. Own is the map of the caller's.
+	UserNamespace *idmap.Pair
+	Own           idmap.Pair
+
+	// Created is what the container was created as; nil where no record says so. For exec.
+	Created *Identity
+}
+
+// Identity is who a process runs as. Its ids are those inside the container.
+type Identity struct {
+	UID    uint32   `json:"uid"`
+	GID    uint32   `json:"gid"`
+	Groups []uint32 `json:"groups,omitempty"`
+}
+
+// Decision is what happens to a process, and why.
+type Decision struct {
+	Mode     Mode
+	Rule     string // the rule of the policy that decided; "default" for what stands outside of rules
+	Reason   string // why it is refused or exempt
+	Source   Source
+	Identity Identity
+	Dropped  []uint32 // groups that were taken away
+}
+
+// Decide is the decision for a process. In mode Audit it says what Rewrite would do; a Reason there says that it
+// would be refused.
+func (p *Policy) Decide(f *Facts) Decision {
+	d := Decision{Mode: p.Mode, Rule: "default", Reason: p.Reason}
+	if p.Mode == Off {
+		return d
+	}
+	d.Reason = ""
+	if err := p.identify(f, &d); err != nil {
+		return d.refused(err)
+	}
+	for _, check := range checks {
+		if err := check(f, &d); err != nil {
+			return d.refused(err)
+		}
+	}
+	if p.Mode == Refuse {
+		d.Mode = Rewrite
+		if f.User.UID == 0 && d.Source != Requested {
+			return d.refused(asksForRoot(f))
+		}
+	}
+	return d
+}
+
+func (d Decision) refused(err error) Decision {
+	d.Reason = err.Error()
+	if d.Mode != Audit {
+		d.Mode = Refuse
+	}
+	return d
+}
+
+func asksForRoot(f *Facts) error {
+	if f.Exec {
+		return errors.New("this exec asks for root (uid 0), and the policy refuses root: leave out the user, or name one that isn't root")
+	}
+	return errors.New("the container asks for root (uid 0), and the policy refuses root: set USER in its image to one that isn't root, or start it with a user such as 1000:1000")
+}
+
+// identify finds the identity: the first source that has one.
+func (p *Policy) identify(f *Facts, d *Decision) error {
+	for _, s := range p.Sources {
+		found, err := p.from(s, f, &d.Identity)
+		if err != nil {
+			return err
+		}
+		if found {
+			d.Source = s
+			break
+		}
+	}
+	if d.Source == Fixed && f.Created != nil {
+		d.Source = Created
+	}
+	d.Identity.Groups, d.Dropped = p.supplementary(f, d.Identity.GID)
+	return nil
+}
+
+func (p *Policy) from(s Source, f *Facts, id *Identity) (bool, error) {
+	switch s {
+	case Requested:
+		return p.requested(f, id)
+	case Kept:
+		return p.kept(f, id)
+	default:
+		*id = p.fallback(f)
+		return true, nil
+	}
+}
+
+// fallback is who a process becomes that may not be who it asks to be.
+func (p *Policy) fallback(f *Facts) Identity {
+	if f.Created != nil {
+		return Identity{UID: f.Created.UID, GID: f.Created.GID}
+	}
+	return Identity{UID: uint32(p.UID), GID: uint32(p.GID)}
+}
+
+// kept: a uid that isn't root stays, within the policy's bounds. Its gid stays, too, unless it means something: then it
+// becomes the user's own primary group in the image, else the policy's.
+func (p *Policy) kept(f *Facts, id *Identity) (bool, error) {
+	uid := f.User.UID
+	if uid == 0 || len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(uid) {
+		return false, nil
+	}
+	if uid > MaxID {
+		return false, fmt.Errorf("uid %d is above %d, which runtimes do not agree on: choose a lower one", uid, MaxID)
+	}
+	id.UID, id.GID = uid, f.User.GID
+	if p.harmless(f, id.GID) {
+		return true, nil
+	}
+	id.GID = p.fallback(f).GID
+	if u, ok := f.Accounts.UserByID(uid); ok && p.harmless(f, u.GID) {
+		id.GID = u.GID
+	}
+	return true, nil
+}
+
+// harmless says whether a gid may be a primary one.
+func (p *Policy) harmless(f *Facts, gid uint32) bool {
+	if gid == 0 || gid > MaxID {
+		return false
+	}
+	return p.AllowedGIDs.Has(gid) || !f.Groups.Privileged(f.hostGID(gid))
+}
+
+// requested: what the container asks for by annotation or environment, where the policy hears it. A request that it
+// doesn't permit is refused, rather than passed over: somebody relies on it.
+func (p *Policy) requested(f *Facts, id *Identity) (bool, error) {
+	if f.Exec {
+		return false, nil
+	}
+	text, where := p.request(f)
+	if where == "" {
+		return false, nil
+	}
+	user, group, hasGroup := strings.Cut(text, ":")
+	named, isNamed := f.Accounts.UserByName(user)
+	uid, err := ParseID(user)
+	switch {
+	case err == nil:
+		id.UID = uint32(uid)
+		named, isNamed = f.Accounts.UserByID(id.UID)
+	case isNamed && named.UID != 0 && named.UID <= MaxID:
+		id.UID = named.UID
+	default:
+		return false, fmt.Errorf("%s asks for the user %q, which is neither a uid from 1 to %d nor a user of the image other than root", where, user, MaxID)
+	}
+	if !p.mayRequest(id.UID, isNamed) {
+		return false, fmt.Errorf("%s asks for uid %d, which the policy does not allow: it allows %s", where, id.UID, p.allowed())
+	}
+	return true, p.requestedGroup(f, id, named, isNamed, group, hasGroup, where)
+}
+
+// request is the first request that the policy hears, and where it stands.
+func (p *Policy) request(f *Facts) (text, where string) {
+	if p.Annotation && f.Container != nil {
+		if v, ok := f.Container.Annotations[RequestAnnotation]; ok {
+			return v, "the annotation " + RequestAnnotation
+		}
+	}
+	if p.Variable {
+		for _, e := range slices.Backward(f.Env) { // the last one is the one that getenv(3) of a shell finds
+			if v, ok := strings.CutPrefix(e, RequestVariable+"="); ok {
+				return v, "the environment's " + RequestVariable
+			}
+		}
+	}
+	return "", ""
+}
+
+func (p *Policy) mayRequest(uid uint32, named bool) bool {
+	if len(p.AllowedUIDs) == 0 {
+		return named
+	}
+	return p.AllowedUIDs.Has(uid)
+}
+
+func (p *Policy) allowed() string {
+	if len(p.AllowedUIDs) == 0 {
+		return "the image's own users (allowed_uids is not set)"
+	}
+	return p.AllowedUIDs.String()
+}
+
+// requestedGroup: the group that goes with a request. One that is named must be the user's own, the policy's, or in
+// allowed_gids.
+func (p *Policy) requestedGroup(f *Facts, id *Identity, named homedir.User, isNamed bool, group string, hasGroup bool, where string) error {
+	if !hasGroup {
+		id.GID = uint32(p.GID)
+		if isNamed && p.harmless(f, named.GID) {
+			id.GID = named.GID
+		}
+		return nil
+	}
+	if gid, ok := f.Accounts.GroupByName(group); ok {
+		id.GID = gid
+	} else if gid, err := ParseID(group); err == nil {
+		id.GID = uint32(gid)
+	} else {
+		return fmt.Errorf("%s asks for the group %q, which is neither a gid from 1 to %d nor a group of the image", where, group, MaxID)
+	}
+	own := isNamed && id.GID == named.GID && p.harmless(f, id.GID)
+	if id.GID != 0 && id.GID <= MaxID && (own || id.GID == uint32(p.GID) || p.AllowedGIDs.Has(id.GID)) {
+		return nil
+	}
+	return fmt.Errorf("%s asks for gid %d, which the policy does not allow: it allows the user's own primary group, %d, and allowed_gids (%s)", where, id.GID, p.GID, p.AllowedGIDs)
+}
+
+// supplementary filters the additional groups: what the host gives no meaning stays, so that Kubernetes' fsGroup and
+// supplementalGroups go on working (THREATS.md A3).
+func (p *Policy) supplementary(f *Facts, primary uint32) (kept, dropped []uint32) {
+	for _, gid := range f.User.Groups {
+		switch {
+		case gid == primary && gid != 0 || slices.Contains(kept, gid):
+			kept = append(kept, gid) // as it was: nothing is gained by it
+		case gid != 0 && gid <= MaxID && (p.AllowedGIDs.Has(gid) || gid >= 1000 && f.meansNothing(gid)):
+			kept = append(kept, gid)
+		default:
+			dropped = append(dropped, gid)
+		}
+	}
+	return kept, dropped
+}
+
+func (f *Facts) meansNothing(gid uint32) bool {
+	host := f.hostGID(gid)
+	return host >= 1000 && !f.Groups.Named(host) && !f.Groups.Privileged(host)
+}
+
+// hostGID is what a container's gid is on the host, as far as can be seen; without a mapping it is 0, and dropped.
+func (f *Facts) hostGID(gid uint32) uint32 {
+	host, _ := f.outside(gid, func(p *idmap.Pair) idmap.Map { return p.GID })
+	return host
+}
+
+// outside translates an id of the container's through its own user namespace and the caller's.
+func (f *Facts) outside(id uint32, kind func(*idmap.Pair) idmap.Map) (uint32, bool) {
+	if f.UserNamespace != nil {
+		var ok bool
+		if id, ok = kind(f.UserNamespace).Outside(id); !ok {
+			return 0, false
+		}
+	}
+	return kind(&f.Own).Outside(id)
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+)
+
+// Promise is what a created container's first process must hold to.
+type Promise struct {
+	Identity *Identity // who it runs as; nil: nobody knows, but it's not root
+	Bounding []string  // what its bounding set may have; it counts only beside an Identity
+}
+
+// Kept says what a process breaks of the promise, nil if nothing. After create and before start the process has its
+// final credentials (THREATS.md D7).
+func (p Promise) Kept(c *runc.Credentials) error {
+	for _, ids := range []struct {
+		what string
+		ids  []uint32
+	}{
+		{"uid", c.UIDs}, {"gid", c.GIDs}, {"uid on the host", c.HostUIDs}, {"gid on the host", c.HostGIDs},
+		{"group", c.Groups}, {"group on the host", c.HostGroups},
+	} {
+		if slices.Contains(ids.ids, 0) {
+			return fmt.Errorf("it has %s 0", ids.what)
+		}
+	}
+	for _, set := range []struct {
+		what string
+		bits uint64
+	}{{"inheritable", c.Inheritable}, {"permitted", c.Permitted}, {"effective", c.Effective}, {"ambient", c.Ambient}} {
+		if set.bits != 0 {
+			return fmt.Errorf("it has %s capabilities (%#x)", set.what, set.bits)
+		}
+	}
+	if !c.NoNewPrivs {
+		return errors.New("it can gain privileges (NoNewPrivs is 0)")
+	}
+	return p.exactly(c)
+}
+
+// exactly holds the process to what was decided, where that is known.
+func (p Promise) exactly(c *runc.Credentials) error {
+	id := p.Identity
+	if id == nil {
+		return nil
+	}
+	if slices.ContainsFunc(c.UIDs, func(u uint32) bool { return u != id.UID }) {
+		return fmt.Errorf("its uids are %d, not %d as decided", c.UIDs, id.UID)
+	}
+	if slices.ContainsFunc(c.GIDs, func(g uint32) bool { return g != id.GID }) {
+		return fmt.Errorf("its gids are %d, not %d as decided", c.GIDs, id.GID)
+	}
+	for _, g := range c.Groups {
+		if g != id.GID && !slices.Contains(id.Groups, g) {
+			return fmt.Errorf("it has the group %d, which was not decided", g)
+		}
+	}
+	if more := c.Bounding &^ mask(p.Bounding); more != 0 {
+		return fmt.Errorf("its bounding set has more capabilities (%#x) than was decided", more)
+	}
+	return nil
+}
+
+// mask is the bits of capability names. Names that the kernel doesn't have stand for nothing, as for runc. crun takes
+// them in lower case and without their prefix, too (THREATS.md A13).
+func mask(names []string) uint64 {
+	var bits uint64
+	for _, n := range names {
+		n = strings.TrimPrefix(strings.ToUpper(n), "CAP_")
+		if i := slices.Index(capabilities[:], n); i >= 0 {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+// capabilities are in the order of their numbers (capability.h).
+var capabilities = [unix.CAP_LAST_CAP + 1]string{
+	unix.CAP_CHOWN: "CHOWN", unix.CAP_DAC_OVERRIDE: "DAC_OVERRIDE", unix.CAP_DAC_READ_SEARCH: "DAC_READ_SEARCH",
+	unix.CAP_FOWNER: "FOWNER", unix.CAP_FSETID: "FSETID", unix.CAP_KILL: "KILL", unix.CAP_SETGID: "SETGID",
+	unix.CAP_SETUID: "SETUID", unix.CAP_SETPCAP: "SETPCAP", unix.CAP_LINUX_IMMUTABLE: "LINUX_IMMUTABLE",
+	unix.CAP_NET_BIND_SERVICE: "NET_BIND_SERVICE", unix.CAP_NET_BROADCAST: "NET_BROADCAST", unix.CAP_NET_ADMIN: "NET_ADMIN",
+	unix.CAP_NET_RAW: "NET_RAW", unix.CAP_IPC_LOCK: "IPC_LOCK", unix.CAP_IPC_OWNER: "IPC_OWNER",
+	unix.CAP_SYS_MODULE: "SYS_MODULE", unix.CAP_SYS_RAWIO: "SYS_RAWIO", unix.CAP_SYS_CHROOT: "SYS_CHROOT",
+	unix.CAP_SYS_PTRACE: "SYS_PTRACE", unix.CAP_SYS_PACCT: "SYS_PACCT", unix.CAP_SYS_ADMIN: "SYS_ADMIN",
+	unix.CAP_SYS_BOOT: "SYS_BOOT", unix.CAP_SYS_NICE: "SYS_NICE", unix.CAP_SYS_RESOURCE: "SYS_RESOURCE",
+	unix.CAP_SYS_TIME: "SYS_TIME", unix.CAP_SYS_TTY_CONFIG: "SYS_TTY_CONFIG", unix.CAP_MKNOD: "MKNOD", unix.CAP_LEASE: "LEASE",
+	unix.CAP_AUDIT_WRITE: "AUDIT_WRITE", unix.CAP_AUDIT_CONTROL: "AUDIT_CONTROL", unix.CAP_SETFCAP: "SETFCAP",
+	unix.CAP_MAC_OVERRIDE: "MAC_OVERRIDE", unix.CAP_MAC_ADMIN: "MAC_ADMIN", unix.CAP_SYSLOG: "SYSLOG",
+	unix.CAP_WAKE_ALARM: "WAKE_ALARM", unix.CAP_BLOCK_SUSPEND: "BLOCK_SUSPEND", unix.CAP_AUDIT_READ: "AUDIT_READ",
+	unix.CAP_PERFMON: "PERFMON", unix.CAP_BPF: "BPF", unix.CAP_CHECKPOINT_RESTORE: "CHECKPOINT_RESTORE",
+}

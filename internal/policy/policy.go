@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package policy says who a container runs as. Its decisions are pure functions of the administrator's policy
+// and of facts that others have gathered.
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+)
+
+// DefaultFile is where the policy is looked for. Where there is none, Default holds.
+const DefaultFile = "/etc/nonroot-runc/config.toml"
+
+// ProfileFile is the policy of a binary or link named nonroot-runc.NAME; it must exist.
+func ProfileFile(name string) string { return path.Join(path.Dir(DefaultFile), name+".toml") }
+
+// MaxID is the highest uid or gid that is accepted: runc 1.1's limit (runc, libcontainer/user, maxID).
+const MaxID = math.MaxInt32
+
+// ID is a uid or gid from 1 to MaxID. Zero is no ID: it means that there is none.
+type ID uint32
+
+// ParseID reads a decimal number with digits only, so that no sign, space or overflow can end as 0
+// (THREATS.md D3).
+func ParseID(s string) (ID, error) {
+	v, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || s[0] == '+' || v == 0 || v > MaxID {
+		return 0, fmt.Errorf("%q is not a number from 1 to %d", s, MaxID)
+	}
+	return ID(v), nil
+}
+
+// Mode is what happens to a container.
+type Mode string
+
+// The modes.
+const (
+	Rewrite Mode = "rewrite" // it runs as somebody else than root
+	Refuse  Mode = "refuse"  // it does not start if it asks for root, and is held to all other promises
+	Audit   Mode = "audit"   // it runs as it is, and the log says what would have changed
+	Off     Mode = "off"     // it runs as it is
+)
+
+// Source is where an identity comes from.
+type Source string
+
+// The sources. The policy orders the first three; the last one is exec's.
+const (
+	Requested Source = "requested" // the container's annotation or environment names it
+	Kept      Source = "kept"      // the container asks for an identity that isn't root
+	Fixed     Source = "fixed"     // the policy names it
+	Created   Source = "container" // an exec gets what its container was created with
+)
+
+// RequestAnnotation and RequestVariable name the identity that a container would like to have: "uid",
+// "uid:gid", or "name[:group]" as the image knows them.
+const (
+	RequestAnnotation = "io.nonroot-runc.user"
+	RequestVariable   = "NONROOT_USER"
+)
+
+// Policy is what the administrator wants.
+type Policy struct {
+	File     string   // where it was read; "" for the built-in one
+	Mode     Mode     // for every container
+	Reason   string   // of mode off
+	Runtimes []string // candidates for the next runtime: names or absolute paths
+	Existing Mode     // Rewrite or Off: for containers without a record of ours
+	Restore  bool     // whether restore is let through
+
+	UID, GID    ID     // the fixed identity
+	Name        string // of an identity that the image has no name for
+	Sources     []Source
+	Annotation  bool   // whether RequestAnnotation is heard
+	Variable    bool   // whether RequestVariable is heard
+	AllowedUIDs Ranges // bounds requested and kept uids; empty: any, but a request may then name only users of the image
+	AllowedGIDs Ranges // gids let through that would be replaced or dropped, and those that may be requested
+	Privileged  []string
+
+	HomeMode homedir.Mode
+	HomeSize string // tmpfs(5), size
+	HomePath string // "": found in the image
+
+	DropBounding        bool
+	AllowUserNamespaces bool
+}
+
+// Default is the policy of a machine without a policy file. It enforces every promise.
+func Default() *Policy {
+	return &Policy{
+		Mode:       Rewrite,
+		Runtimes:   []string{"runc", "crun"},
+		Existing:   Rewrite,
+		UID:        65532,
+		GID:        65532,
+		Name:       "nonroot",
+		Sources:    []Source{Requested, Kept, Fixed},
+		Privileged: privilegedGroups,
+		HomeMode:   homedir.Auto,
+		HomeSize:   "256m",
+	}
+}
+
+// privilegedGroups are groups that give their members something of the host: its memory, disks, log files,
+// passwords, or an engine that starts containers as root. Debian's base-passwd and Fedora's setup describe the
+// first ones, the engines' packages make the others.
+var privilegedGroups = []string{
+	"root", "adm", "tty", "disk", "mem", "kmem", "shadow", "tape", "input", "sudo", "wheel", "admin", "staff", "backup",
+	"ssh_keys", "systemd-journal", "docker", "podman", "lxd", "incus", "incus-admin", "libvirt", "libvirt-qemu",
+	"containerd", "crio", "microk8s", "wireshark", "vboxusers",
+}
+
+// Ranges is a set of ids.
+type Ranges []Range
+
+// Range is the ids from First to Last, both included.
+type Range struct{ First, Last ID }
+
+// Has says whether the id is in the set.
+func (r Ranges) Has(id uint32) bool {
+	return slices.ContainsFunc(r, func(r Range) bool { return uint32(r.First) <= id && id <= uint32(r.Last) })
+}
+
+// String lists the ranges as the policy file spells them.
+func (r Ranges) String() string {
+	all := make([]string, 0, len(r))
+	for _, r := range r {
+		s := strconv.FormatUint(uint64(r.First), 10)
+		if r.Last != r.First {
+			s += "-" + strconv.FormatUint(uint64(r.Last), 10)
+		}
+		all = append(all, s)
+	}
+	return strings.Join(all, ", ")
+}
+
+// parseRange reads "1000" or "1000-1999".
+func parseRange(s string) (Range, error) {
+	first, last, isRange := strings.Cut(s, "-")
+	if !isRange {
+		last = first
+	}
+	a, errA := ParseID(first)
+	b, errB := ParseID(last)
+	if err := errors.Join(errA, errB); err != nil {
+		return Range{}, fmt.Errorf("%q is neither an id from 1 to %d nor a range of them such as \"1000-1999\"", s, MaxID)
+	}
+	if a > b {
+		return Range{}, fmt.Errorf("the range %q ends before it begins", s)
+	}
+	return Range{a, b}, nil
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// searchPath is where a runtime is looked for by name. PATH is not asked: Podman clears it for some calls, and the
+// environment must not choose the runtime (THREATS.md E11, E12).
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Find gives the path of the first candidate, a name or an absolute path, that is an executable file and is not this
+// program, by whatever name or link or copy it may go. Errors list what was looked at.
+func Find(candidates []string) (string, error) {
+	self, err := openSelf()
+	if err != nil {
+		return "", fmt.Errorf("look at this program's own file: %w", err)
+	}
+	defer self.file.Close() //nolint:errcheck // nothing was written
+	var seen []string
+	for _, c := range candidates {
+		if filepath.IsAbs(c) {
+			why := self.unfit(c)
+			if why == nil {
+				return c, nil
+			}
+			seen = append(seen, fmt.Sprintf("%q %s", c, why))
+			continue
+		}
+		for dir := range strings.SplitSeq(searchPath, ":") {
+			file := dir + "/" + c
+			why := self.unfit(file)
+			if why == nil {
+				return file, nil
+			}
+			if !errors.Is(why, errAbsent) {
+				seen = append(seen, fmt.Sprintf("%q %s", file, why))
+			}
+		}
+	}
+	found := ""
+	if len(seen) > 0 {
+		found = "; " + strings.Join(seen, "; ")
+	}
+	return "", fmt.Errorf("no runtime found for %s in %s%s: install runc or crun, or set runtimes in the policy", strings.Join(candidates, ", "), searchPath, found)
+}
+
+var (
+	errAbsent = errors.New("is not there")
+	errSelf   = errors.New("is nonroot-runc itself")
+	errNoFile = errors.New("is no executable file")
+)
+
+// program is this program's file.
+type program struct {
+	file *os.File
+	stat unix.Stat_t
+}
+
+func openSelf() (*program, error) {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	p := &program{file: f}
+	return p, unix.Fstat(int(f.Fd()), &p.stat)
+}
+
+// unfit says why a file cannot be the next runtime, nil if it can.
+func (p *program) unfit(file string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(file, &st); err != nil {
+		return errAbsent
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0:
+		return errNoFile
+	case st.Dev == p.stat.Dev && st.Ino == p.stat.Ino:
+		return errSelf
+	case st.Size == p.stat.Size && p.sameContent(file):
+		return errSelf
+	}
+	return nil
+}
+
+// sameContent recognizes a copy. It's only asked about files of the same size.
+func (p *program) sameContent(file string) bool {
+	other, err := os.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	own, err := os.ReadFile("/proc/self/exe")
+	return err == nil && bytes.Equal(own, other)
+}

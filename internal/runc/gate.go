@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+)
+
+// Credentials are a process's as the kernel has them (proc(5), /proc/pid/status). Ids are those that the container
+// sees; those named Host are what the same ids are around the caller's own user namespace, which for a caller on the
+// host itself is the host.
+type Credentials struct {
+	UIDs, GIDs         []uint32 // real, effective, saved set, file system
+	HostUIDs, HostGIDs []uint32
+	Groups             []uint32
+	HostGroups         []uint32
+	Inheritable        uint64
+	Permitted          uint64
+	Effective          uint64
+	Bounding           uint64
+	Ambient            uint64
+	NoNewPrivs         bool
+}
+
+// InitCredentials reads the credentials of the container's first process. It makes sure that the process is the one
+// that the runtime started: a pid may have been given to another one since.
+func (s *State) InitCredentials() (*Credentials, error) {
+	if s.Pid <= 0 {
+		return nil, errors.New("the runtime's state file names no process: the container is not running")
+	}
+	pid := strconv.Itoa(s.Pid)
+	status, err := os.ReadFile("/proc/" + pid + "/status")
+	if err != nil {
+		return nil, fmt.Errorf("look at the container's process: %w", err)
+	}
+	maps, err := s.UserNamespace()
+	if err != nil {
+		return nil, err
+	}
+	own, err := idmap.Own()
+	if err != nil {
+		return nil, err
+	}
+	// Asked last: what was read above then belongs to that process.
+	if start, err := startTime(pid); err != nil || s.Start != 0 && start != s.Start {
+		return nil, fmt.Errorf("the process %d is not the one that the runtime started: the container is not running", s.Pid)
+	}
+	return parseStatus(status, maps, own)
+}
+
+// UserNamespace is the id maps of the container's first process, to ids as the caller has them; nil if both are in
+// one user namespace.
+func (s *State) UserNamespace() (*idmap.Pair, error) {
+	pid := strconv.Itoa(s.Pid)
+	var own, its unix.Stat_t
+	if err := errors.Join(unix.Stat("/proc/self/ns/user", &own), unix.Stat("/proc/"+pid+"/ns/user", &its)); err != nil {
+		return nil, fmt.Errorf("look at the container's user namespace: %w", err)
+	}
+	if own.Dev == its.Dev && own.Ino == its.Ino {
+		return nil, nil
+	}
+	pair, err := idmap.Of(pid)
+	return &pair, err
+}
+
+// startTime is field 22 of /proc/pid/stat. The second field, the program's name, may hold spaces and parentheses.
+func startTime(pid string) (uint64, error) {
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	const startField = 22 - 3 // the fields from the third on
+	if len(fields) <= startField {
+		return 0, errors.New("/proc/pid/stat has too few fields")
+	}
+	return strconv.ParseUint(string(fields[startField]), 10, 64)
+}
+
+// parseStatus reads the lines that carry credentials. A line that is missing is an error, so that nothing is taken
+// for harmless that was not seen.
+func parseStatus(status []byte, maps *idmap.Pair, own idmap.Pair) (*Credentials, error) {
+	c := &Credentials{}
+	seen := 0
+	for line := range strings.Lines(string(status)) {
+		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		var err error
+		switch key {
+		case "Uid":
+			c.UIDs, err = ids(value)
+		case "Gid":
+			c.GIDs, err = ids(value)
+		case "Groups":
+			c.Groups, err = ids(value)
+		case "CapInh":
+			c.Inheritable, err = strconv.ParseUint(value, 16, 64)
+		case "CapPrm":
+			c.Permitted, err = strconv.ParseUint(value, 16, 64)
+		case "CapEff":
+			c.Effective, err = strconv.ParseUint(value, 16, 64)
+		case "CapBnd":
+			c.Bounding, err = strconv.ParseUint(value, 16, 64)
+		case "CapAmb":
+			c.Ambient, err = strconv.ParseUint(value, 16, 64)
+		case "NoNewPrivs":
+			c.NoNewPrivs = value == "1"
+		default:
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read %s of the container's process: %w", key, err)
+		}
+		seen++
+	}
+	const wanted = 9
+	if seen != wanted || len(c.UIDs) != 4 || len(c.GIDs) != 4 {
+		return nil, errors.New("the kernel does not show all credentials of the container's process")
+	}
+	c.HostUIDs, c.HostGIDs, c.HostGroups = each(c.UIDs, own.UID.Outside), each(c.GIDs, own.GID.Outside), each(c.Groups, own.GID.Outside)
+	if maps != nil {
+		c.UIDs, c.GIDs, c.Groups = each(c.UIDs, maps.UID.Inside), each(c.GIDs, maps.GID.Inside), each(c.Groups, maps.GID.Inside)
+	}
+	return c, nil
+}
+
+func ids(text string) ([]uint32, error) {
+	var all []uint32
+	for f := range strings.FieldsSeq(text) {
+		v, err := strconv.ParseUint(f, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, uint32(v)) // ParseUint was given 32 bits
+	}
+	return all, nil
+}
+
+// each translates ids. One that isn't mapped becomes the overflow id, as it would show to whoever looks from there.
+func each(all []uint32, to func(uint32) (uint32, bool)) []uint32 {
+	out := make([]uint32, 0, len(all))
+	for _, id := range all {
+		v, ok := to(id)
+		if !ok {
+			v = idmap.OverflowID()
+		}
+		out = append(out, v)
+	}
+	return out
+}

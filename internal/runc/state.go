@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package runc knows the next runtimes, runc and crun: where they are found and where they keep what they know
+// of a container.
+package runc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+)
+
+// Kind is a runtime that can be the next one.
+type Kind string
+
+// The runtimes whose state files are known.
+const (
+	Runc Kind = "runc"
+	Crun Kind = "crun"
+)
+
+// State is what a runtime's own state file says of a container.
+type State struct {
+	Kind   Kind
+	Bundle string // absolute
+	Pid    int    // of the container's first process
+	Start  uint64 // when that process began, in clock ticks since boot (proc(5), /proc/pid/stat, field 22); 0: not known
+}
+
+// ErrNoState says that no runtime knows the container.
+var ErrNoState = errors.New("no state file of runc or crun")
+
+// ReadState finds the state of a container below the runtime's --root; where the engine gave none, below the
+// runtimes' default ones. A container that both runtimes know under one root or id is refused, as it can't be said
+// which of them will act.
+//
+// The files: runc's <root>/<id>/state.json (runc, libcontainer/factory_linux.go), crun's <root>/<id>/status
+// (crun, src/libcrun/status.c).
+func ReadState(root string, rootSet bool, id string, owners bundle.Owners) (*State, error) {
+	runcRoot, crunRoot := root, root
+	if !rootSet {
+		runcRoot, crunRoot = defaultRoots()
+	}
+	runcState, runcErr := readRunc(filepath.Join(runcRoot, id, "state.json"), owners)
+	crunState, crunErr := readCrun(filepath.Join(crunRoot, id, "status"), owners)
+	switch {
+	case runcErr == nil && crunErr == nil:
+		return nil, fmt.Errorf("container %q is known to runc, below %q, and to crun, below %q: say with --root which one is meant", id, runcRoot, crunRoot)
+	case runcErr == nil && errors.Is(crunErr, unix.ENOENT):
+		return runcState, nil
+	case crunErr == nil && errors.Is(runcErr, unix.ENOENT):
+		return crunState, nil
+	case !errors.Is(runcErr, unix.ENOENT):
+		return nil, fmt.Errorf("read the state of container %q: %w", id, runcErr)
+	case !errors.Is(crunErr, unix.ENOENT):
+		return nil, fmt.Errorf("read the state of container %q: %w", id, crunErr)
+	}
+	return nil, fmt.Errorf("container %q: %w below %q", id, ErrNoState, runcRoot)
+}
+
+// defaultRoots are where the runtimes keep their state without --root (runc, main.go and rootless_linux.go; crun,
+// src/libcrun/status.c, get_run_directory).
+func defaultRoots() (runc, crun string) {
+	runc, crun = "/run/runc", "/run/crun"
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		return runc, crun
+	}
+	if os.Geteuid() != 0 || inUserNamespace() && os.Getenv("USER") != "root" {
+		runc = filepath.Join(dir, "runc")
+	}
+	return runc, filepath.Join(dir, "crun")
+}
+
+// inUserNamespace is what runc takes for it: a uid map that isn't the host's (moby/sys/userns).
+func inUserNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
+}
+
+func readRunc(file string, owners bundle.Owners) (*State, error) {
+	data, err := bundle.ReadFile(file, owners)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{Kind: Runc}
+	var pid, start uint64
+	err = members(data, func(d *jsontext.Decoder, name string) error {
+		switch name {
+		case "init_process_pid":
+			return number(d, &pid)
+		case "init_process_start":
+			return number(d, &start)
+		case "config":
+			return inner(d, func(name string) error {
+				if name != "labels" {
+					return d.SkipValue()
+				}
+				return lastBundle(d, &s.Bundle)
+			})
+		}
+		return d.SkipValue()
+	})
+	s.Pid, s.Start = int(pid), start //nolint:gosec // number bounds pids
+	return s.checked(file, err)
+}
+
+func readCrun(file string, owners bundle.Owners) (*State, error) {
+	data, err := bundle.ReadFile(file, owners)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{Kind: Crun}
+	var pid, start uint64
+	err = members(data, func(d *jsontext.Decoder, name string) error {
+		switch name {
+		case "pid":
+			return number(d, &pid)
+		case "process-start-time":
+			return number(d, &start)
+		case "bundle":
+			return text(d, &s.Bundle)
+		}
+		return d.SkipValue()
+	})
+	s.Pid, s.Start = int(pid), start //nolint:gosec // number bounds pids
+	return s.checked(file, err)
+}
+
+func (s *State) checked(file string, err error) (*State, error) {
+	if err == nil && !filepath.IsAbs(s.Bundle) {
+		err = fmt.Errorf("its bundle is %q, not an absolute path", s.Bundle)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", file, err)
+	}
+	return s, nil
+}
+
+// members calls a function for each member of the object that data is. The function reads the value.
+func members(data []byte, each func(*jsontext.Decoder, string) error) error {
+	d := jsontext.NewDecoder(bytes.NewBuffer(data))
+	return inner(d, func(name string) error { return each(d, name) })
+}
+
+func inner(d *jsontext.Decoder, each func(string) error) error {
+	if d.PeekKind() != '{' {
+		return errors.New("it does not hold an object where one belongs")
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := each(name.String()); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// lastBundle reads runc's labels. Annotations come first in the list and runc's own "bundle=" last, so that only the
+// last one is its word (THREATS.md D6).
+func lastBundle(d *jsontext.Decoder, to *string) error {
+	if d.PeekKind() != '[' {
+		return d.SkipValue()
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != ']' {
+		var label string
+		if err := text(d, &label); err != nil {
+			return err
+		}
+		if b, ok := strings.CutPrefix(label, "bundle="); ok {
+			*to = b
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+func text(d *jsontext.Decoder, to *string) error {
+	t, err := d.ReadToken()
+	if err != nil {
+		return err
+	}
+	if t.Kind() != '"' {
+		return fmt.Errorf("at %s: no string", d.StackPointer())
+	}
+	*to = t.String()
+	return nil
+}
+
+func number(d *jsontext.Decoder, to *uint64) error {
+	v, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	at := d.StackPointer()
+	if *to, err = strconv.ParseUint(string(v), 10, 63); err != nil {
+		return fmt.Errorf("at %s: %s is not a whole number", at, v)
+	}
+	return nil
+}

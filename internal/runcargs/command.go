@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package runcargs reads and writes the command lines of OCI runtimes: argv
+// -> Command -> argv.
+//
+// One table (table.go) has the flags of runc 1.1 to 1.6 and of crun 1.8 and later.
+// The runtimes' own parsers differ from each other and between versions: urfave/cli
+// v1 (runc until 1.5), urfave/cli v3 (runc 1.6), glibc's argp (crun). What they
+// read differently is refused or normalised here, and a governed verb is
+// re-emitted from what was understood, in one spelling that all of them read in the
+// same way. So the runtime cannot see another bundle, id or root than the policy did.
+//
+// Spellings that are understood: --name=value, --name value, the same with one
+// dash and with the short name; --flag, --flag=true, --flag=false (the words of
+// strconv.ParseBool); flags of create, run, restore and start after the id;
+// "--" as the end of flags. That is urfave's grammar. What only argp
+// knows (-bDIR, -dt, --bund) is refused.
+package runcargs
+
+import "strconv"
+
+// Kind says what has to happen before the runtime may see a command line.
+type Kind int
+
+const (
+	// Govern starts a process: create, run, restore, exec. The zero value,
+	// so that a Command that was never filled in is not let through.
+	Govern Kind = iota
+	// Gate lets a process go that create has made: start.
+	Gate
+	// Passthrough starts nothing: kill, delete, state, --version, ... and --help of any verb.
+	Passthrough
+)
+
+// The verbs that are governed or pass the gate.
+const (
+	VerbCreate  = "create"
+	VerbRun     = "run"
+	VerbRestore = "restore"
+	VerbExec    = "exec"
+	VerbStart   = "start"
+)
+
+// Command is one command line, parsed. Parse makes it; the caller may replace
+// Bundle and Process by the paths that it has checked, and emits it with Argv.
+type Command struct {
+	Kind Kind
+	// Verb is the runtime's sub-command; empty where there is none
+	// (--version, --help, nothing at all).
+	Verb string
+
+	// NonrootConfig and NonrootRuntime are --nonroot-config and
+	// --nonroot-runtime; empty where not given (an empty value is an error).
+	NonrootConfig  string
+	NonrootRuntime string
+
+	// Root is the runtime's --root as it was given (maybe relative); RootSet
+	// tells whether it was. A Root that is set is not empty, except for a Passthrough.
+	Root    string
+	RootSet bool
+	// Log is --log, empty for stderr. crun also takes file:PATH, journald:ID
+	// and syslog:ID there (src/libcrun/error.c), so it's not always a path.
+	Log string
+	// LogFormat is --log-format as given: "text", "json", or empty for text.
+	LogFormat     string
+	Debug         bool
+	SystemdCgroup bool
+
+	// ID is the container's id: [A-Za-z0-9_+.-]+, not beginning with "-", neither
+	// "." nor "..". Never empty for Govern and Gate. For a Passthrough it is what
+	// could be told, else empty.
+	ID string
+
+	// Bundle is --bundle of create, run and restore; "." where it is missing or
+	// empty, as runc reads it (utils.go, setupSpec). Empty for other verbs.
+	Bundle string
+	// PidFile and ConsoleSocket are as given, empty where not given.
+	PidFile       string
+	ConsoleSocket string
+	Detach        bool
+	// PreserveFDs is the number of descriptors from 3 on (and after LISTEN_FDS)
+	// that the container gets, 0 to MaxPreserveFDs.
+	PreserveFDs int
+
+	// Process is the path of exec's process document, from --process. Both
+	// runtimes then read nothing else: they ignore the command and the flags of
+	// ExecFlags (runc exec.go, getProcess; crun src/exec.c), and so does Parse.
+	Process string
+	// Exec is the process that exec's flags and command describe. After Parse,
+	// exec has either Process or Exec. Argv never emits anything of it: the caller
+	// writes a document and sets Process.
+	Exec *ExecFlags
+
+	globals  []setting // global plumbing without a field of its own
+	plumbing []setting // the verb's plumbing without a field of its own
+	raw      []string  // Passthrough: what goes on
+	came     []string  // Govern and Gate: what came, less our own options
+}
+
+// ExecFlags is what exec's flags and command ask of a process; not interpreted.
+// Empty strings and nil mean that a flag was not given, and then the
+// container's own process decides (runc exec.go, getProcess).
+type ExecFlags struct {
+	// Args is the command, at least one word.
+	Args []string
+	// User is --user; ParseUser reads it.
+	User string
+	// AdditionalGids are --additional-gids, which the runtime appends to the process's own.
+	AdditionalGids []uint32
+	// Caps are --cap, capabilities to be added.
+	Caps []string
+	// Env are --env, KEY=VALUE, which the runtime appends to the process's own.
+	Env []string
+	Cwd string
+	// Tty is --tty. Not given means false, whatever the container's process has.
+	Tty bool
+	// NoNewPrivs is --no-new-privs, nil where not given.
+	NoNewPrivs   *bool
+	Apparmor     string
+	ProcessLabel string
+}
+
+// MaxPreserveFDs bounds --preserve-fds: the kernel's default limit of open files
+// (fs.nr_open). Whoever checks each descriptor has an end in sight.
+const MaxPreserveFDs = 1 << 20
+
+// setting is one flag with its value; for a boolean, the value is "true".
+type setting struct {
+	opt   *option
+	value string
+}
+
+// append adds the flag in the one spelling that all parsers read in the
+// same way: --name=value, and a bare --name for a boolean, as argp takes no "=" there.
+func (s setting) append(argv []string) []string {
+	if s.opt.kind == boolean {
+		return append(argv, "--"+s.opt.name)
+	}
+	return append(argv, "--"+s.opt.name+"="+s.value)
+}
+
+// Argv returns the runtime's command line, without argv[0]. For a Passthrough it
+// is what came, less our own options. Else it is made from the fields, flags
+// first, then the id as the last word; without --no-new-keyring, and for exec
+// without the command and without any flag of ExecFlags. An exec whose
+// Process is empty gives a line that every runtime refuses.
+func (c *Command) Argv() []string {
+	if c.Kind == Passthrough {
+		return c.raw
+	}
+	argv := c.appendGlobals(make([]string, 0, 14+len(c.globals)+len(c.plumbing)))
+	argv = append(argv, c.Verb)
+	if c.Kind == Govern {
+		argv = c.appendPlumbing(argv)
+	}
+	return append(argv, c.ID)
+}
+
+// Raw returns the command line as it came, less our own options: for an exec that the policy
+// exempts, whose flags Argv would leave out.
+func (c *Command) Raw() []string {
+	if c.Kind == Passthrough {
+		return c.raw
+	}
+	return c.came
+}
+
+// appendGlobals adds what stands in front of the verb.
+func (c *Command) appendGlobals(argv []string) []string {
+	argv = appendText(argv, "--root=", c.Root)
+	argv = appendText(argv, "--log=", c.Log)
+	argv = appendText(argv, "--log-format=", c.LogFormat)
+	argv = appendBool(argv, "--debug", c.Debug)
+	argv = appendBool(argv, "--systemd-cgroup", c.SystemdCgroup)
+	for _, s := range c.globals {
+		argv = s.append(argv)
+	}
+	return argv
+}
+
+// appendPlumbing adds the flags of a governed verb.
+func (c *Command) appendPlumbing(argv []string) []string {
+	argv = appendText(argv, "--bundle=", c.Bundle)
+	argv = appendText(argv, "--process=", c.Process)
+	argv = appendText(argv, "--pid-file=", c.PidFile)
+	argv = appendText(argv, "--console-socket=", c.ConsoleSocket)
+	argv = appendBool(argv, "--detach", c.Detach)
+	if c.PreserveFDs != 0 {
+		argv = append(argv, "--preserve-fds="+strconv.Itoa(c.PreserveFDs))
+	}
+	for _, s := range c.plumbing {
+		argv = s.append(argv)
+	}
+	return argv
+}
+
+func appendText(argv []string, flag, value string) []string {
+	if value == "" {
+		return argv
+	}
+	return append(argv, flag+value)
+}
+
+func appendBool(argv []string, flag string, value bool) []string {
+	if !value {
+		return argv
+	}
+	return append(argv, flag)
+}

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package spec reads and rewrites the JSON documents of the OCI runtime specification: a bundle's
+// config.json (https://github.com/opencontainers/runtime-spec/blob/main/config.md) and the process file
+// of an exec, which has the shape of config.json's "process".
+//
+// It is pure: bytes in, facts or bytes out. A rewrite changes what it must; the meaning of every other byte
+// survives, unknown fields, the spelling of numbers and the order of keys included.
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// Document is a parsed config.json or process file.
+type Document struct {
+	root    *node
+	process *node // root itself in a process file
+	source  []byte
+}
+
+// ParseConfig reads a config.json. It fails on what runtimes could read differently: duplicate keys at any
+// depth, known keys in another case, NULs, trailing data; and where there is no process.
+func ParseConfig(data []byte) (*Document, error) {
+	root, err := parse(data, &shapeSpec)
+	if err != nil {
+		return nil, err
+	}
+	if root.kind != '{' {
+		return nil, fmt.Errorf("the document is %s, not an object", kindName(root))
+	}
+	process := root.get("process")
+	if process == nil {
+		return nil, fmt.Errorf("there is no process in it")
+	}
+	if process.kind != '{' {
+		return nil, fmt.Errorf("process is %s, not an object", kindName(process))
+	}
+	return &Document{root: root, process: process, source: data}, nil
+}
+
+// ParseProcess reads the process file that engines hand to exec.
+func ParseProcess(data []byte) (*Document, error) {
+	root, err := parse(data, &shapeProcess)
+	if err != nil {
+		return nil, err
+	}
+	if root.kind != '{' {
+		return nil, fmt.Errorf("the document is %s, not an object", kindName(root))
+	}
+	return &Document{root: root, process: root, source: data}, nil
+}
+
+// Process is the process of a config.json as a document of its own: where exec is given flags instead of a
+// process file, runc starts from it (runc, exec.go, getProcess).
+func (d *Document) Process() (*Document, error) {
+	return ParseProcess(d.process.render(nil))
+}
+
+// User is who a process asks to run as (config.md, "POSIX-platform User").
+type User struct {
+	UID, GID uint32
+	Groups   []uint32 // additionalGids, in their order
+}
+
+// User reads the process's user. Absent ids are 0, as in Go's and crun's decoders.
+func (d *Document) User() (User, error) {
+	var u User
+	n := d.process.get("user")
+	if n == nil {
+		return u, nil
+	}
+	if n.kind != '{' {
+		return u, fmt.Errorf("process.user is %s, not an object", kindName(n))
+	}
+	var err error
+	if u.UID, err = n.id("process.user.uid", "uid"); err != nil {
+		return u, err
+	}
+	if u.GID, err = n.id("process.user.gid", "gid"); err != nil {
+		return u, err
+	}
+	list := n.get("additionalGids")
+	if list == nil {
+		return u, nil
+	}
+	elems, err := list.list("process.user.additionalGids")
+	if err != nil {
+		return u, err
+	}
+	for _, e := range elems {
+		gid, err := e.asID("process.user.additionalGids")
+		if err != nil {
+			return u, err
+		}
+		u.Groups = append(u.Groups, gid)
+	}
+	return u, nil
+}
+
+// Env is the process's environment, in its order. An entry without "=" is possible.
+func (d *Document) Env() ([]string, error) {
+	return d.process.get("env").strings("process.env")
+}
+
+// Cwd is the process's working directory, "" where there is none.
+func (d *Document) Cwd() (string, error) {
+	return d.process.get("cwd").text("process.cwd")
+}
+
+// Bounding is the process's bounding set as the engine wrote it; nil where it gave none.
+func (d *Document) Bounding() ([]string, error) {
+	caps := d.process.get("capabilities")
+	if caps == nil {
+		return nil, nil
+	}
+	if caps.kind != '{' {
+		return nil, fmt.Errorf("process.capabilities is %s, not an object", kindName(caps))
+	}
+	return caps.get("bounding").strings("process.capabilities.bounding")
+}
+
+// Mount is an entry of "mounts" (config.md, "Mounts").
+type Mount struct {
+	Destination, Type, Source string
+	Options                   []string
+	UIDMap, GIDMap            []IDMap // an idmapped mount's
+}
+
+// IDMap is a range of ids (config-linux.md, "User namespace mappings"). For an idmapped mount ContainerID
+// is the id on disk.
+type IDMap struct{ ContainerID, HostID, Size uint32 }
+
+// Namespace is an entry of "linux.namespaces"; Path is "" for a new one.
+type Namespace struct{ Type, Path string }
+
+// Container is what a config.json says beside its process.
+type Container struct {
+	Rootfs      string // root.path as it stands: relative to the bundle, or absolute
+	Readonly    bool   // root.readonly
+	Mounts      []Mount
+	Namespaces  []Namespace
+	UIDMap      []IDMap
+	GIDMap      []IDMap
+	MountLabel  string            // the SELinux label for mounts
+	Annotations map[string]string // as the engine wrote them: not to be trusted
+}
+
+// Container reads the parts of a config.json that decisions rest on. A value of the wrong type is an error:
+// crun takes some of them for 0 or false (THREATS.md A5).
+func (d *Document) Container() (*Container, error) {
+	c := &Container{}
+	var err error
+	root := d.root.get("root")
+	if root == nil || root.kind != '{' {
+		return nil, fmt.Errorf("there is no root in it that is an object")
+	}
+	if c.Rootfs, err = root.get("path").text("root.path"); err != nil {
+		return nil, err
+	}
+	if c.Readonly, err = root.get("readonly").boolean("root.readonly"); err != nil {
+		return nil, err
+	}
+	if c.Mounts, err = d.mounts(); err != nil {
+		return nil, err
+	}
+	linux := d.root.get("linux")
+	if linux != nil && linux.kind != '{' {
+		return nil, fmt.Errorf("linux is %s, not an object", kindName(linux))
+	}
+	if c.Namespaces, err = namespaces(linux); err != nil {
+		return nil, err
+	}
+	if c.UIDMap, err = linux.get("uidMappings").idMaps("linux.uidMappings"); err != nil {
+		return nil, err
+	}
+	if c.GIDMap, err = linux.get("gidMappings").idMaps("linux.gidMappings"); err != nil {
+		return nil, err
+	}
+	if c.MountLabel, err = linux.get("mountLabel").text("linux.mountLabel"); err != nil {
+		return nil, err
+	}
+	c.Annotations, err = d.annotations()
+	return c, err
+}
+
+func (d *Document) mounts() ([]Mount, error) {
+	elems, err := d.root.get("mounts").list("mounts")
+	if err != nil {
+		return nil, err
+	}
+	mounts := make([]Mount, 0, len(elems))
+	for i, e := range elems {
+		at := "mounts." + strconv.Itoa(i)
+		if e.kind != '{' {
+			return nil, fmt.Errorf("%s is %s, not an object", at, kindName(e))
+		}
+		var m Mount
+		for _, f := range []struct {
+			name string
+			to   *string
+		}{{"destination", &m.Destination}, {"type", &m.Type}, {"source", &m.Source}} {
+			if *f.to, err = e.get(f.name).text(at + "." + f.name); err != nil {
+				return nil, err
+			}
+		}
+		if m.Options, err = e.get("options").strings(at + ".options"); err != nil {
+			return nil, err
+		}
+		if m.UIDMap, err = e.get("uidMappings").idMaps(at + ".uidMappings"); err != nil {
+			return nil, err
+		}
+		if m.GIDMap, err = e.get("gidMappings").idMaps(at + ".gidMappings"); err != nil {
+			return nil, err
+		}
+		mounts = append(mounts, m)
+	}
+	return mounts, nil
+}
+
+func namespaces(linux *node) ([]Namespace, error) {
+	elems, err := linux.get("namespaces").list("linux.namespaces")
+	if err != nil {
+		return nil, err
+	}
+	spaces := make([]Namespace, 0, len(elems))
+	for _, e := range elems {
+		if e.kind != '{' {
+			return nil, fmt.Errorf("an entry of linux.namespaces is %s, not an object", kindName(e))
+		}
+		var s Namespace
+		if s.Type, err = e.get("type").text("linux.namespaces' type"); err != nil {
+			return nil, err
+		}
+		if s.Path, err = e.get("path").text("linux.namespaces' path"); err != nil {
+			return nil, err
+		}
+		spaces = append(spaces, s)
+	}
+	return spaces, nil
+}
+
+func (d *Document) annotations() (map[string]string, error) {
+	n := d.root.get("annotations")
+	if n == nil {
+		return nil, nil
+	}
+	if n.kind != '{' {
+		return nil, fmt.Errorf("annotations is %s, not an object", kindName(n))
+	}
+	all := make(map[string]string, len(n.members))
+	for _, m := range n.members {
+		v, err := m.val.text("annotations." + m.name)
+		if err != nil {
+			return nil, err
+		}
+		all[m.name] = v
+	}
+	return all, nil
+}
+
+// The readers below take nil for an absent value. What names the place in errors.
+
+func (n *node) text(what string) (string, error) {
+	if n == nil {
+		return "", nil
+	}
+	if n.kind != '"' {
+		return "", fmt.Errorf("%s is %s, not a string", what, kindName(n))
+	}
+	return unquote(n.raw)
+}
+
+func (n *node) boolean(what string) (bool, error) {
+	switch {
+	case n == nil:
+		return false, nil
+	case n.kind == 't':
+		return true, nil
+	case n.kind == 'f':
+		return false, nil
+	}
+	return false, fmt.Errorf("%s is %s, not true or false", what, kindName(n))
+}
+
+// list is the elements of an array. One whose elements have no shape is taken apart here, on demand.
+func (n *node) list(what string) ([]*node, error) {
+	if n == nil {
+		return nil, nil
+	}
+	if n.kind != '[' {
+		return nil, fmt.Errorf("%s is %s, not an array", what, kindName(n))
+	}
+	if n.elems != nil {
+		return n.elems, nil
+	}
+	taken, err := parse(n.raw, &shapeLeaves)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return taken.elems, nil
+}
+
+// shapeLeaves is an array whose elements are data.
+var shapeLeaves = shape{kind: list}
+
+func (n *node) strings(what string) ([]string, error) {
+	elems, err := n.list(what)
+	if err != nil || n == nil {
+		return nil, err
+	}
+	all := make([]string, 0, len(elems))
+	for _, e := range elems {
+		s, err := e.text(what)
+		if err != nil {
+			return nil, err
+		}
+		if e.kind != '"' {
+			return nil, fmt.Errorf("%s holds %s, not only strings", what, kindName(e))
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// unsigned reads a JSON number that is a whole one. "-0", "1.0" and "1e3" are refused: decoders differ on
+// them (crun reads -0 as 0: THREATS.md A5).
+func (n *node) unsigned(what string, bits int) (uint64, error) {
+	if n == nil {
+		return 0, nil
+	}
+	if n.kind != '0' {
+		return 0, fmt.Errorf("%s is %s, not a number", what, kindName(n))
+	}
+	v, err := strconv.ParseUint(string(n.raw), 10, bits)
+	if err != nil {
+		return 0, fmt.Errorf("%s is %s, not a whole number from 0 to %d", what, n.raw, uint64(1)<<(bits-1)*2-1)
+	}
+	return v, nil
+}
+
+// id reads a member that is a uid or gid. 4294967295 is refused: to setresuid(2) and chown(2) it means
+// "leave it as it is", and crun then stays root (THREATS.md A4).
+func (n *node) id(what, name string) (uint32, error) {
+	v := n.get(name)
+	if v == nil {
+		return 0, nil
+	}
+	return v.asID(what)
+}
+
+func (n *node) asID(what string) (uint32, error) {
+	v, err := n.unsigned(what, 32)
+	if err != nil {
+		return 0, err
+	}
+	if v == 1<<32-1 {
+		return 0, fmt.Errorf("%s is 4294967295, which the kernel takes for \"leave as it is\": give an id from 0 to 4294967294", what)
+	}
+	return uint32(v), nil // ParseUint was given 32 bits
+}
+
+func (n *node) idMaps(what string) ([]IDMap, error) {
+	elems, err := n.list(what)
+	if err != nil {
+		return nil, err
+	}
+	var all []IDMap
+	for _, e := range elems {
+		if e.kind != '{' {
+			return nil, fmt.Errorf("an entry of %s is %s, not an object", what, kindName(e))
+		}
+		var m IDMap
+		for _, f := range []struct {
+			name string
+			to   *uint32
+		}{{"containerID", &m.ContainerID}, {"hostID", &m.HostID}, {"size", &m.Size}} {
+			v, err := e.get(f.name).unsigned(what+"' "+f.name, 32)
+			if err != nil {
+				return nil, err
+			}
+			*f.to = uint32(v) // 32 bits, as above
+		}
+		all = append(all, m)
+	}
+	return slices.Clip(all), nil
+}
+
+// kindName says in words what kind of JSON value a message is about.
+func kindName(n *node) string {
+	switch n.kind {
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "a boolean"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	}
+	return "something else"
+}

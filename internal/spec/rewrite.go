@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Change is what a rewrite makes of a document.
+type Change struct {
+	// Process holds for config.json and exec's process file alike.
+	Process ProcessChange
+	// Container holds for config.json only; nil for a process file.
+	Container *ContainerChange
+}
+
+// ProcessChange is what becomes of a process.
+type ProcessChange struct {
+	UID, GID     uint32   // container ids; 0 is refused
+	Groups       []uint32 // the supplementary groups, all of them; 0 is refused
+	DropBounding bool     // empties the bounding set, too
+	Home         string   // HOME
+	Name         string   // USER and LOGNAME; "" removes them, for a uid that has no name
+}
+
+// ContainerChange is what becomes of the rest of a config.json.
+type ContainerChange struct {
+	// Ours recognizes the mounts of an earlier rewrite; they make way for Mounts, so that rewriting
+	// twice is rewriting once.
+	Ours                func(Mount) bool
+	Mounts              []Mount // appended after all others
+	AllowUserNamespaces bool    // leaves seccomp as it is
+	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces
+	UserNamespace       string  // replaces the path of the user namespace that is joined; "": as it was
+}
+
+// Rewrite gives the document with the change made: the five promises on credentials (ids, groups, no new
+// privileges, capabilities, no user namespaces inside), environment, mounts, and no annotation that steers
+// a runtime. The document itself is used up. What the change does not name keeps its bytes.
+//
+// It fails, rather than write it, on an id of 0 and on a document whose parts have the wrong types.
+func (d *Document) Rewrite(c Change) ([]byte, error) {
+	if err := rewriteProcess(d.process, c.Process); err != nil {
+		return nil, err
+	}
+	if c.Container != nil {
+		if err := d.rewriteContainer(*c.Container); err != nil {
+			return nil, err
+		}
+	}
+	if !d.root.isTouched() {
+		return d.source, nil
+	}
+	return d.root.render(make([]byte, 0, len(d.source)+4096)), nil
+}
+
+func rewriteProcess(p *node, c ProcessChange) error {
+	if c.UID == 0 || c.GID == 0 || slices.Contains(c.Groups, 0) {
+		return errors.New("a decision that names uid 0, gid 0 or group 0 is never written")
+	}
+	if err := rewriteUser(p, c); err != nil {
+		return err
+	}
+	p.set("noNewPrivileges", trueLeaf())
+	if err := rewriteCapabilities(p, c.DropBounding); err != nil {
+		return err
+	}
+	return rewriteEnv(p, c)
+}
+
+// rewriteUser always writes both ids: an absent one is 0 (THREATS.md A1).
+func rewriteUser(p *node, c ProcessChange) error {
+	user, err := p.childObject("user", "process.user")
+	if err != nil {
+		return err
+	}
+	user.set("uid", uintLeaf(uint64(c.UID)))
+	user.set("gid", uintLeaf(uint64(c.GID)))
+	have, err := user.get("additionalGids").list("process.user.additionalGids")
+	if err != nil {
+		return err
+	}
+	same := len(have) == len(c.Groups)
+	for i := 0; same && i < len(have); i++ {
+		same = string(have[i].raw) == string(uintLeaf(uint64(c.Groups[i])).raw)
+	}
+	if !same {
+		user.set("additionalGids", uintsLeaf(c.Groups))
+	}
+	return nil
+}
+
+// rewriteCapabilities writes all five sets: an absent object, or an absent set in it, is read by runc 1.3
+// and later as "all of them" (THREATS.md A8). Names are not looked at (A13).
+func rewriteCapabilities(p *node, dropBounding bool) error {
+	caps, err := p.childObject("capabilities", "process.capabilities")
+	if err != nil {
+		return err
+	}
+	bounding, err := caps.get("bounding").strings("process.capabilities.bounding")
+	if err != nil {
+		return err
+	}
+	if dropBounding || bounding == nil {
+		caps.clear("bounding")
+	}
+	for _, set := range []string{"effective", "permitted", "inheritable", "ambient"} {
+		caps.clear(set)
+	}
+	return nil
+}
+
+// clear makes the member an empty array, unless it is one.
+func (n *node) clear(name string) {
+	if have := n.get(name); have != nil && have.kind == '[' {
+		if elems, err := have.list(name); err == nil && len(elems) == 0 {
+			return
+		}
+	}
+	n.set(name, leaf([]byte("[]")))
+}
+
+// rewriteEnv makes HOME, USER and LOGNAME agree with passwd: one entry each, in the place of the first.
+func rewriteEnv(p *node, c ProcessChange) error {
+	env, err := p.get("env").strings("process.env")
+	if err != nil {
+		return err
+	}
+	kept := make([]string, 0, len(env)+3)
+	var seen [3]bool
+	want := [3]struct{ key, value string }{{"HOME=", c.Home}, {"USER=", c.Name}, {"LOGNAME=", c.Name}}
+next:
+	for _, e := range env {
+		for i, w := range want {
+			if strings.HasPrefix(e, w.key) || e == strings.TrimSuffix(w.key, "=") {
+				if !seen[i] && w.value != "" {
+					kept = append(kept, w.key+w.value)
+				}
+				seen[i] = true
+				continue next
+			}
+		}
+		kept = append(kept, e)
+	}
+	for i, w := range want {
+		if !seen[i] && w.value != "" {
+			kept = append(kept, w.key+w.value)
+		}
+	}
+	if !slices.Equal(env, kept) {
+		p.set("env", stringsLeaf(kept))
+	}
+	return nil
+}
+
+func (d *Document) rewriteContainer(c ContainerChange) error {
+	if err := dropAnnotations(d.root); err != nil {
+		return err
+	}
+	if err := d.rewriteMounts(c); err != nil {
+		return err
+	}
+	if c.AllowUserNamespaces && c.UserNamespace == "" {
+		return nil
+	}
+	linux, err := d.root.childObject("linux", "linux")
+	if err != nil {
+		return err
+	}
+	if c.UserNamespace != "" {
+		if err := joinUserNamespace(linux, c.UserNamespace); err != nil {
+			return err
+		}
+	}
+	if c.AllowUserNamespaces {
+		return nil
+	}
+	return denyUserNamespaces(linux, c.Machine)
+}
+
+// dropAnnotations removes what steers a runtime instead of describing the container. An annotation is
+// anybody's text (THREATS.md B4, C5, D6, D9, F1-F6).
+func dropAnnotations(root *node) error {
+	n := root.get("annotations")
+	if n == nil {
+		return nil
+	}
+	if n.kind != '{' {
+		return fmt.Errorf("annotations is %s, not an object", kindName(n))
+	}
+	n.drop(func(m member) bool { return Steers(m.name) })
+	return nil
+}
+
+// Steers says whether an annotation of this name is one that a runtime acts on, and not one of the few
+// that engines need: they are dropped.
+func Steers(name string) bool {
+	switch {
+	case name == "bundle": // runc's own label for the bundle, which exec trusts (D6)
+		return true
+	case strings.HasPrefix(name, "run.oci."): // crun's switches (B4, B5, C5, F5, F6)
+		return true
+	case strings.HasPrefix(name, "org.criu."): // a CRIU configuration file, read as root (D9)
+		return true
+	case strings.HasPrefix(name, "org.systemd.property."):
+		return !slices.Contains(unitProperties, strings.TrimPrefix(name, "org.systemd.property."))
+	}
+	return strings.ContainsFunc(name, func(r rune) bool {
+		return r == '=' || r < 0x20 || r >= 0x7f && r < 0xa0
+	})
+}
+
+// unitProperties are the systemd unit properties that CRI-O sets on every container
+// (cri-o server/container_create_linux.go), all of them harmless.
+var unitProperties = []string{"TimeoutStopUSec", "DefaultDependencies", "After", "CollectMode"}
+
+func (d *Document) rewriteMounts(c ContainerChange) error {
+	have, err := d.mounts()
+	if err != nil {
+		return err
+	}
+	ours := make([]bool, len(have))
+	removed := 0
+	for i, m := range have {
+		if ours[i] = c.Ours != nil && c.Ours(m); ours[i] {
+			removed++
+		}
+	}
+	if tail := have[len(have)-removed:]; removed == len(c.Mounts) && slices.EqualFunc(tail, c.Mounts, sameMount) {
+		return nil // what an earlier rewrite appended is still the end of the list
+	}
+	mounts := d.root.get("mounts")
+	if mounts == nil {
+		mounts = &node{kind: '[', raw: []byte("[]"), elems: []*node{}}
+		d.root.set("mounts", mounts)
+	}
+	kept := make([]*node, 0, len(have)+len(c.Mounts))
+	for i, e := range mounts.elems {
+		if !ours[i] {
+			kept = append(kept, e)
+		}
+	}
+	for _, m := range c.Mounts {
+		kept = append(kept, mountNode(m))
+	}
+	mounts.elems, mounts.touched = kept, true
+	return nil
+}
+
+func sameMount(a, b Mount) bool {
+	return a.Destination == b.Destination && a.Type == b.Type && a.Source == b.Source &&
+		slices.Equal(a.Options, b.Options) && a.UIDMap == nil && a.GIDMap == nil
+}
+
+func mountNode(m Mount) *node {
+	n := object()
+	n.set("destination", stringLeaf(m.Destination))
+	n.set("type", stringLeaf(m.Type))
+	n.set("source", stringLeaf(m.Source))
+	n.set("options", stringsLeaf(m.Options))
+	return n
+}
+
+func joinUserNamespace(linux *node, path string) error {
+	elems, err := linux.get("namespaces").list("linux.namespaces")
+	if err != nil {
+		return err
+	}
+	for _, e := range elems {
+		if kind, err := e.get("type").text("linux.namespaces' type"); err == nil && kind == "user" {
+			e.set("path", stringLeaf(path))
+			return nil
+		}
+	}
+	return errors.New("linux.namespaces has no user namespace to join")
+}
+
+// childObject is the member of that name, made if it is absent or null.
+func (n *node) childObject(name, what string) (*node, error) {
+	child := n.get(name)
+	if child == nil {
+		child = object()
+		n.set(name, child)
+		child.touched = true
+		return child, nil
+	}
+	if child.kind != '{' {
+		return nil, fmt.Errorf("%s is %s, not an object", what, kindName(child))
+	}
+	return child, nil
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// Machine is what a seccomp filter must know about the processor.
+type Machine struct {
+	architectures []string // of a filter made from nothing: those whose system calls the kernel answers
+	cloneFlags    uint64   // which argument of clone holds the flags
+}
+
+// MachineOf gives the machine of a GOARCH. Others than these are refused: a filter for the wrong system
+// call numbers protects nothing.
+//
+// clone's argument order is from clone(2), "C library/kernel differences".
+func MachineOf(goarch string) (Machine, error) {
+	switch goarch {
+	case "amd64":
+		return Machine{[]string{"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"}, 0}, nil
+	case "arm64":
+		return Machine{[]string{"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"}, 0}, nil
+	case "ppc64le":
+		return Machine{[]string{"SCMP_ARCH_PPC64LE"}, 0}, nil
+	case "riscv64":
+		return Machine{[]string{"SCMP_ARCH_RISCV64"}, 0}, nil
+	case "s390x":
+		return Machine{[]string{"SCMP_ARCH_S390X", "SCMP_ARCH_S390"}, 1}, nil
+	}
+	return Machine{}, fmt.Errorf("no seccomp filter against user namespaces is known for the processor %q", goarch)
+}
+
+const (
+	cloneNewUser = 0x10000000 // CLONE_NEWUSER of <linux/sched.h>
+	eperm        = 1
+	enosys       = 38
+)
+
+// guarded are the four system calls that lead into a user namespace. unshare's and clone's flags can be
+// looked at by a filter. clone3's lie in memory, which it can't read: the call is answered with ENOSYS, upon
+// which C libraries, Go, Java and node fall back to clone. setns to another kind of namespace needs
+// CAP_SYS_ADMIN, which nobody in the container has, so that nothing is lost by refusing all of it.
+var guarded = []string{"clone", "unshare", "setns", "clone3"}
+
+func (m Machine) flagsArg(call string) uint64 {
+	if call == "clone" {
+		return m.cloneFlags
+	}
+	return 0
+}
+
+// denyUserNamespaces narrows the container's seccomp profile, or gives it one, so that no process in it gets
+// into a new user namespace, where it would hold uid 0 and every capability (THREATS.md B1-B3).
+//
+// A deny rule beside an unconditional allow rule does nothing: libseccomp lets the allow win. So the calls are
+// first taken out of every rule that lets them through, with a rule in its place for what the profile allowed
+// without CLONE_NEWUSER; the denials come last. Nothing becomes allowed that was not.
+func denyUserNamespaces(linux *node, m Machine) error {
+	if len(m.architectures) == 0 {
+		return errors.New("the processor is needed to write a seccomp filter")
+	}
+	profile := linux.get("seccomp")
+	if profile == nil {
+		profile = object()
+		profile.set("defaultAction", stringLeaf("SCMP_ACT_ALLOW"))
+		profile.set("architectures", stringsLeaf(m.architectures))
+		linux.set("seccomp", profile)
+	}
+	if profile.kind != '{' {
+		return fmt.Errorf("linux.seccomp is %s, not an object", kindName(profile))
+	}
+	action, err := profile.get("defaultAction").text("linux.seccomp.defaultAction")
+	if err != nil {
+		return err
+	}
+	if _, err := passes(action); err != nil {
+		return err
+	}
+	rules, err := profile.get("syscalls").list("linux.seccomp.syscalls")
+	if err != nil {
+		return err
+	}
+	narrowed, changed, err := narrow(rules, m)
+	if err != nil {
+		return err
+	}
+	denials, err := missingDenials(narrowed, m)
+	if err != nil {
+		return err
+	}
+	if !changed && len(denials) == 0 {
+		return nil
+	}
+	profile.set("syscalls", &node{kind: '[', elems: append(narrowed, denials...), touched: true})
+	return nil
+}
+
+// passes says whether a call that meets the action may be carried out. SCMP_ACT_TRACE counts: a process that
+// traces its own child decides there (ptrace(2), PTRACE_EVENT_SECCOMP). An action nobody knows is an error.
+func passes(action string) (bool, error) {
+	switch action {
+	case "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO":
+		return false, nil
+	case "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE":
+		return true, nil
+	case "SCMP_ACT_NOTIFY":
+		return false, errors.New("linux.seccomp hands system calls to a listener (SCMP_ACT_NOTIFY), which can carry them out as root: take it out of the profile")
+	}
+	return false, fmt.Errorf("linux.seccomp has the action %q, which is not known", action)
+}
+
+// condition is an entry of a rule's args (config-linux.md, "Seccomp"): for SCMP_CMP_MASKED_EQ value is the
+// mask and two what must remain of the argument under it.
+type condition struct {
+	index, value, two uint64
+	op                string
+}
+
+// rule is one entry of "syscalls" with what the surgery looks at.
+type rule struct {
+	node   *node
+	names  []string
+	passes bool
+	args   []condition
+}
+
+func readRule(n *node) (rule, error) {
+	r := rule{node: n}
+	if n.kind != '{' {
+		return r, fmt.Errorf("an entry of linux.seccomp.syscalls is %s, not an object", kindName(n))
+	}
+	action, err := n.get("action").text("linux.seccomp.syscalls' action")
+	if err != nil {
+		return r, err
+	}
+	if r.passes, err = passes(action); err != nil {
+		return r, err
+	}
+	if r.names, err = n.get("names").strings("linux.seccomp.syscalls' names"); err != nil {
+		return r, err
+	}
+	if !slices.ContainsFunc(r.names, isGuarded) {
+		return r, nil
+	}
+	args, err := n.get("args").list("linux.seccomp.syscalls' args")
+	if err != nil {
+		return r, err
+	}
+	for _, a := range args {
+		c, err := readCondition(a)
+		if err != nil {
+			return r, err
+		}
+		r.args = append(r.args, c)
+	}
+	return r, nil
+}
+
+func readCondition(n *node) (condition, error) {
+	var c condition
+	if n.kind != '{' {
+		return c, fmt.Errorf("an entry of linux.seccomp.syscalls' args is %s, not an object", kindName(n))
+	}
+	for _, f := range []struct {
+		name string
+		to   *uint64
+	}{{"index", &c.index}, {"value", &c.value}, {"valueTwo", &c.two}} {
+		v, err := n.get(f.name).unsigned("linux.seccomp.syscalls' "+f.name, 64)
+		if err != nil {
+			return c, err
+		}
+		*f.to = v
+	}
+	var err error
+	c.op, err = n.get("op").text("linux.seccomp.syscalls' op")
+	return c, err
+}
+
+func isGuarded(name string) bool { return slices.Contains(guarded, name) }
+
+// narrow gives the rules without any that lets a call into a user namespace through.
+func narrow(rules []*node, m Machine) (narrowed []*node, changed bool, err error) {
+	narrowed = make([]*node, 0, len(rules)+len(guarded))
+	for _, n := range rules {
+		r, err := readRule(n)
+		if err != nil {
+			return nil, false, err
+		}
+		var taken []string
+		if r.passes {
+			for _, name := range r.names {
+				if isGuarded(name) && !r.clear(name, m) && !slices.Contains(taken, name) {
+					taken = append(taken, name)
+				}
+			}
+		}
+		if len(taken) == 0 {
+			narrowed = append(narrowed, n)
+			continue
+		}
+		changed = true
+		rest := slices.DeleteFunc(slices.Clone(r.names), func(s string) bool { return slices.Contains(taken, s) })
+		if len(rest) > 0 {
+			narrowed = append(narrowed, n.with("names", stringsLeaf(rest)))
+		}
+		for _, name := range taken {
+			if args, ok := r.withoutNewUser(name, m); ok {
+				narrowed = append(narrowed, n.with("names", stringsLeaf([]string{name})).with("args", args))
+			}
+		}
+	}
+	return narrowed, changed, nil
+}
+
+// with is a copy of the object with one member replaced or added.
+func (n *node) with(name string, val *node) *node {
+	c := &node{kind: '{', members: slices.Clone(n.members), touched: true}
+	c.set(name, val)
+	return c
+}
+
+// clear says that the rule applies to the call only where CLONE_NEWUSER is not among its flags.
+//
+// runc joins conditions by "and", but where two look at the same argument by "or"
+// (runc, libcontainer/seccomp/seccomp_linux.go, matchCall): then each of them must require it.
+func (r *rule) clear(call string, m Machine) bool {
+	if call == "setns" || call == "clone3" {
+		return false
+	}
+	requires := func(c condition) bool {
+		if c.index != m.flagsArg(call) {
+			return false
+		}
+		switch c.op {
+		case "SCMP_CMP_EQ":
+			return c.value&cloneNewUser == 0
+		case "SCMP_CMP_MASKED_EQ":
+			return c.value&cloneNewUser != 0 && c.two&cloneNewUser == 0
+		}
+		return false
+	}
+	if r.alternatives() {
+		return !slices.ContainsFunc(r.args, func(c condition) bool { return !requires(c) })
+	}
+	return slices.ContainsFunc(r.args, requires)
+}
+
+// alternatives says that two conditions look at the same argument.
+func (r *rule) alternatives() bool {
+	for i, a := range r.args {
+		for _, b := range r.args[i+1:] {
+			if a.index == b.index {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// withoutNewUser gives the rule's conditions with "and without CLONE_NEWUSER", and false where the rule has
+// nothing left to allow, or where a filter cannot say it: then the call is denied where the profile allowed it.
+func (r *rule) withoutNewUser(call string, m Machine) (*node, bool) {
+	if call == "setns" || call == "clone3" || r.alternatives() {
+		return nil, false
+	}
+	flags := m.flagsArg(call)
+	args := slices.Clone(r.args)
+	at := slices.IndexFunc(args, func(c condition) bool { return c.index == flags })
+	switch {
+	case at < 0:
+		args = append(args, condition{flags, cloneNewUser, 0, "SCMP_CMP_MASKED_EQ"})
+	case args[at].op == "SCMP_CMP_MASKED_EQ" && args[at].value&cloneNewUser == 0:
+		args[at].value |= cloneNewUser
+		args[at].two &^= cloneNewUser
+	default:
+		return nil, false
+	}
+	return conditionsNode(args), true
+}
+
+func conditionsNode(args []condition) *node {
+	list := &node{kind: '[', elems: make([]*node, 0, len(args)), touched: true}
+	for _, c := range args {
+		n := object()
+		n.set("index", uintLeaf(c.index))
+		n.set("value", uintLeaf(c.value))
+		n.set("valueTwo", uintLeaf(c.two))
+		n.set("op", stringLeaf(c.op))
+		list.elems = append(list.elems, n)
+	}
+	return list
+}
+
+// missingDenials are the deny rules that the profile does not hold yet. They are explicit, also where the
+// profile's default denies: its errno may be another than programs expect. A rule for the same call under
+// the same condition must not be added a second time, as libseccomp answers EEXIST.
+func missingDenials(rules []*node, m Machine) ([]*node, error) {
+	var missing []*node
+	for _, call := range guarded {
+		var args []condition
+		errno := eperm
+		switch call {
+		case "clone", "unshare":
+			args = []condition{{m.flagsArg(call), cloneNewUser, cloneNewUser, "SCMP_CMP_MASKED_EQ"}}
+		case "clone3":
+			errno = enosys
+		}
+		held, err := denied(rules, call, args)
+		if err != nil {
+			return nil, err
+		}
+		if held {
+			continue
+		}
+		n := object()
+		n.set("names", stringsLeaf([]string{call}))
+		n.set("action", stringLeaf("SCMP_ACT_ERRNO"))
+		n.set("errnoRet", leaf(strconv.AppendInt(nil, int64(errno), 10)))
+		if args != nil {
+			n.set("args", conditionsNode(args))
+		}
+		missing = append(missing, n)
+	}
+	return missing, nil
+}
+
+// denied says whether the call meets a deny rule under exactly this condition, or under none.
+func denied(rules []*node, call string, args []condition) (bool, error) {
+	for _, n := range rules {
+		r, err := readRule(n)
+		if err != nil {
+			return false, err
+		}
+		if !r.passes && slices.Contains(r.names, call) && (len(r.args) == 0 || slices.Equal(r.args, args)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

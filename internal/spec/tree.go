@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spec
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// node is a JSON value that remembers the bytes it came from. An untouched node is written back as these
+// bytes; a touched one is put together again from its members, whose own bytes survive.
+//
+// Only what a shape names is taken apart; everything else is a leaf, checked by the decoder and kept whole.
+type node struct {
+	kind    jsontext.Kind
+	raw     []byte // the source bytes; for a touched node stale
+	touched bool
+	members []member // of an object that was taken apart
+	elems   []*node  // of an array that was taken apart
+}
+
+type member struct {
+	name string
+	raw  []byte // the name as it was spelled, quotes included
+	val  *node
+}
+
+// parser walks a document once. The decoder refuses duplicate names at any depth, invalid UTF-8 and
+// whatever is not JSON (RFC 8259, RFC 7493); the walk refuses the names that two runtimes would read
+// differently.
+type parser struct {
+	data []byte
+	dec  *jsontext.Decoder
+	path []string
+	slab []node // nodes are handed out from here, to allocate seldom
+}
+
+// parse reads exactly one JSON value of the given shape.
+//
+// Errors say where in the document the fault is. A NUL in any name or string is one: C programs such as
+// crun end the string there (THREATS.md E4).
+func parse(data []byte, s *shape) (*node, error) {
+	if at := escapedNUL(data); at >= 0 {
+		return nil, fmt.Errorf("the string at byte %d holds a NUL (\\u0000), which runtimes read differently", at)
+	}
+	p := &parser{data: data, dec: jsontext.NewDecoder(bytes.NewBuffer(data))}
+	n, err := p.value(s)
+	if err != nil {
+		return nil, p.located(err)
+	}
+	if rest := bytes.TrimLeft(data[p.dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return nil, fmt.Errorf("there is more after the document's end, at byte %d", len(data)-len(rest))
+	}
+	return n, nil
+}
+
+// escapedNUL finds the escape sequence of a NUL character. A raw NUL is no JSON and left to the decoder.
+func escapedNUL(data []byte) int {
+	const escape = `\u0000`
+	for from := 0; ; {
+		i := bytes.Index(data[from:], []byte(escape))
+		if i < 0 {
+			return -1
+		}
+		at := from + i
+		slashes := 0
+		for at-1-slashes >= 0 && data[at-1-slashes] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 { // an even number before it: this backslash is not itself escaped
+			return at
+		}
+		from = at + len(escape)
+	}
+}
+
+func (p *parser) located(err error) error {
+	if len(p.path) == 0 {
+		return err
+	}
+	return fmt.Errorf("at %s: %w", strings.Join(p.path, "."), err)
+}
+
+func (p *parser) newNode() *node {
+	if len(p.slab) == 0 {
+		p.slab = make([]node, 64)
+	}
+	n := &p.slab[0]
+	p.slab = p.slab[1:]
+	return n
+}
+
+// value reads the next value. A value whose kind does not fit its shape is kept as a leaf: what reads it
+// complains about the type where the type matters, and the runtime where it does not.
+func (p *parser) value(s *shape) (*node, error) {
+	kind := p.dec.PeekKind()
+	if s != nil && kind == '{' && s.kind != list {
+		return p.object(s)
+	}
+	if s != nil && kind == '[' && s.kind == list {
+		return p.array(s)
+	}
+	raw, err := p.dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	n := p.newNode()
+	n.kind, n.raw = kind, p.last(len(raw))
+	return n, nil
+}
+
+// last is the source of what was read last. The decoder's own slice is only good until its next call.
+func (p *parser) last(size int) []byte {
+	end := int(p.dec.InputOffset())
+	return p.data[end-size : end : end]
+}
+
+func (p *parser) object(s *shape) (*node, error) {
+	if _, err := p.dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	n := p.newNode()
+	start := int(p.dec.InputOffset()) - 1
+	n.kind, n.members = '{', make([]member, 0, 8)
+	for p.dec.PeekKind() != '}' {
+		raw, err := p.dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		m := member{raw: p.last(len(raw))}
+		if m.name, err = unquote(m.raw); err != nil {
+			return nil, err
+		}
+		p.path = append(p.path, m.name)
+		elem, err := s.member(m.name)
+		if err != nil {
+			return nil, err
+		}
+		if m.val, err = p.value(elem); err != nil {
+			return nil, err
+		}
+		p.path = p.path[:len(p.path)-1]
+		n.members = append(n.members, m)
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	end := int(p.dec.InputOffset())
+	n.raw = p.data[start:end:end]
+	return n, nil
+}
+
+func (p *parser) array(s *shape) (*node, error) {
+	if _, err := p.dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	n := p.newNode()
+	start := int(p.dec.InputOffset()) - 1
+	n.kind, n.elems = '[', make([]*node, 0, 8)
+	for p.dec.PeekKind() != ']' {
+		p.path = append(p.path, strconv.Itoa(len(n.elems)))
+		elem, err := p.value(s.elem)
+		if err != nil {
+			return nil, err
+		}
+		p.path = p.path[:len(p.path)-1]
+		n.elems = append(n.elems, elem)
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	end := int(p.dec.InputOffset())
+	n.raw = p.data[start:end:end]
+	return n, nil
+}
+
+// member is the shape of the named member; nil for one that is data to us. In an object that decoders
+// fill a struct from, a name that is a known one but for its case is refused (Go folds case and crun does
+// not), and so is one outside ASCII (Go folds U+017F to s and U+212A to k): THREATS.md E2, E3.
+func (s *shape) member(name string) (*shape, error) {
+	if s.kind == mapping {
+		return s.elem, nil
+	}
+	for i := range s.fields {
+		if s.fields[i].name == name {
+			return s.fields[i].shape, nil
+		}
+	}
+	for i := range len(name) {
+		if name[i] >= 0x80 {
+			return nil, fmt.Errorf("the key %+q is not plain ASCII; runtimes may read it as another one: remove it", name)
+		}
+	}
+	for i := range s.fields {
+		if strings.EqualFold(s.fields[i].name, name) {
+			return nil, fmt.Errorf("the key %q differs from %q only by case, which runtimes read differently: spell it %q", name, s.fields[i].name, s.fields[i].name)
+		}
+	}
+	return nil, nil
+}
+
+// get is the member of that name, or nil. JSON's null counts as absent, as it does for Go's decoder
+// (encoding/json, Unmarshal) and for crun's.
+func (n *node) get(name string) *node {
+	if n == nil {
+		return nil
+	}
+	for i := range n.members {
+		if n.members[i].name == name {
+			if n.members[i].val.kind == 'n' {
+				return nil
+			}
+			return n.members[i].val
+		}
+	}
+	return nil
+}
+
+// set gives the object a member with this value, in the place of one of the same name if there is one.
+// A value that is the same already leaves the object untouched.
+func (n *node) set(name string, val *node) {
+	for i := range n.members {
+		if m := &n.members[i]; m.name == name {
+			if !val.touched && !m.val.touched && bytes.Equal(m.val.raw, val.raw) {
+				return
+			}
+			m.val = val
+			n.touched = true
+			return
+		}
+	}
+	n.members = append(n.members, member{name: name, raw: quote(name), val: val})
+	n.touched = true
+}
+
+// drop removes the members for which the function says so.
+func (n *node) drop(which func(member) bool) {
+	kept := slices.DeleteFunc(n.members, which)
+	if len(kept) != len(n.members) {
+		n.touched = true
+	}
+	n.members = kept
+}
+
+// isTouched says whether anything at or below n differs from the source.
+func (n *node) isTouched() bool {
+	if n.touched {
+		return true
+	}
+	for i := range n.members {
+		if n.members[i].val.isTouched() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(n.elems, (*node).isTouched)
+}
+
+// render appends the value's JSON. What was not touched is copied.
+func (n *node) render(b []byte) []byte {
+	switch {
+	case !n.isTouched():
+		return append(b, n.raw...)
+	case n.kind == '{':
+		b = append(b, '{')
+		for i, m := range n.members {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, m.raw...)
+			b = append(b, ':')
+			b = m.val.render(b)
+		}
+		return append(b, '}')
+	default:
+		b = append(b, '[')
+		for i, e := range n.elems {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = e.render(b)
+		}
+		return append(b, ']')
+	}
+}
+
+// leaf makes a value from JSON text that is known to be well-formed.
+func leaf(text []byte) *node {
+	return &node{kind: jsontext.Value(text).Kind(), raw: text}
+}
+
+func object() *node { return &node{kind: '{', raw: []byte("{}")} }
+
+func quote(s string) []byte {
+	b, err := jsontext.AppendQuote(nil, s)
+	if err != nil { // the only error is invalid UTF-8, and AppendQuote has then written U+FFFD in its place
+		return b
+	}
+	return b
+}
+
+func unquote(raw []byte) (string, error) {
+	if bytes.IndexByte(raw, '\\') < 0 && len(raw) >= 2 {
+		return string(raw[1 : len(raw)-1]), nil
+	}
+	b, err := jsontext.AppendUnquote(nil, raw)
+	return string(b), err
+}
+
+func stringLeaf(s string) *node { return leaf(quote(s)) }
+
+func uintLeaf(v uint64) *node { return leaf(strconv.AppendUint(nil, v, 10)) }
+
+func trueLeaf() *node { return leaf([]byte("true")) }
+
+func uintsLeaf(vs []uint32) *node {
+	b := []byte{'['}
+	for i, v := range vs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendUint(b, uint64(v), 10)
+	}
+	return leaf(append(b, ']'))
+}
+
+func stringsLeaf(vs []string) *node {
+	b := []byte{'['}
+	for i, v := range vs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, quote(v)...)
+	}
+	return leaf(append(b, ']'))
+}

@@ -1,0 +1,212 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The kit of the end-to-end tests; hack/bats calls them, once with RUNTIME=runc and once with RUNTIME=crun. A test
+# shows an attack with the bare runtime first and then through nonroot-runc:
+#
+#	load helpers
+#
+#	@test "A1: no user at all" {
+#	  config 'del(.process.user)'
+#	  bare_shows '.Uid == [0,0,0,0]'
+#	  nonroot_shows 'nonroot'
+#	}
+#
+# The container's program is `probe` (test/probe) where a test says nothing else; it prints what the kernel grants it.
+
+bats_require_minimum_version 1.5.0
+
+REPO=$(cd "${BATS_TEST_DIRNAME}/../.." && pwd)
+
+# What tests may say of a process, in jq's words. Ids are lists of real, effective, saved and file system id.
+# shellcheck disable=SC2016 # $n is jq's.
+JQ_DEFS='
+def none: "0000000000000000";
+def uid($n): .Uid == [$n,$n,$n,$n];
+def gid($n): .Gid == [$n,$n,$n,$n];
+def root: uid(0);
+def powerless: .CapInh == none and .CapPrm == none and .CapEff == none and .CapAmb == none and .NoNewPrivs == 1;
+def nonroot($u; $g): uid($u) and gid($g) and powerless and (.Groups | all(. != 0));
+def nonroot: nonroot(65532; 65532) and .Groups == [];
+'
+
+setup() { setup_bundle; }
+teardown() { end_containers; }
+
+# setup_bundle makes $BUNDLE, a copy of the small distribution whose config.json asks for root as Docker's does, $STATE
+# (the runtimes' --root), and $ID, a container id that no other test has.
+setup_bundle() {
+  RUNTIME=${RUNTIME:-runc}
+  RUNTIME_PATH=$(command -v "$RUNTIME")
+  BUNDLE=$BATS_TEST_TMPDIR/bundle
+  ROOTFS=$BUNDLE/rootfs
+  STATE=$BATS_TEST_TMPDIR/state
+  ID=nrt-$RUNTIME-$BATS_SUITE_TEST_NUMBER-$RANDOM
+  POLICY=$BATS_TEST_TMPDIR/policy.toml
+  PROCESS=$BATS_TEST_TMPDIR/process.json
+  umask 022
+  mkdir -m 700 "$BUNDLE" "$STATE"
+  cp -a "$NONROOT_BATS_KIT" "$ROOTFS"
+  install -m 600 "$REPO/test/bats/config.json" "$BUNDLE/config.json"
+  # The tests must not depend on what the machine has in /etc/nonroot-runc: an empty policy is the defaults.
+  : >"$POLICY"
+  BARE=("$RUNTIME_PATH" --root "$STATE")
+  NONROOT=("$REPO/bin/nonroot-runc" --nonroot-runtime "$RUNTIME_PATH" --nonroot-config "$POLICY" --root "$STATE")
+  cd "$BUNDLE" || return
+}
+
+# end_containers deletes what the test left, and fails where a mount of it is still there.
+end_containers() {
+  local state
+  for state in "$STATE"/*/; do
+    [[ -d $state ]] || continue
+    "${BARE[@]}" delete --force "$(basename "$state")" 2>/dev/null || true
+  done
+  ! grep -F " $BATS_TEST_TMPDIR/" /proc/self/mountinfo
+}
+
+# bare is the real runtime; nonroot is the wrapper in front of it. Run in the bundle's folder, both need no --bundle.
+bare() { "${BARE[@]}" "$@"; }
+nonroot() { "${NONROOT[@]}" "$@"; }
+
+# config [JQ-OPTION...] FILTER edits config.json.
+config() { edit "$BUNDLE/config.json" "$@"; }
+
+# process [JQ-OPTION...] FILTER makes $PROCESS, what engines hand to exec: by default root's, with the capabilities
+# of Docker and without noNewPrivileges.
+process() {
+  jq '.process' "$REPO/test/bats/config.json" >"$PROCESS"
+  chmod 600 "$PROCESS"
+  edit "$PROCESS" "$@"
+}
+
+# edit FILE [JQ-OPTION...] FILTER
+edit() {
+  local file=$1 text
+  shift
+  text=$(jq "$@" <"$file")
+  printf '%s\n' "$text" >"$file"
+}
+
+# policy reads the policy file's new text from stdin.
+policy() { cat >"$POLICY"; }
+
+# runs WORD... makes the words the container's command.
+# shellcheck disable=SC2016 # $ARGS is jq's.
+runs() { config '.process.args = $ARGS.positional' --args -- "$@"; }
+
+# says COMMAND... runs it, leaving $OUT, $ERR and $STATUS; bats' own `run` would wait for a detached container that
+# holds the pipe.
+says() {
+  STATUS=0
+  "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null 3>&- || STATUS=$?
+  OUT=$(<"$BATS_TEST_TMPDIR/out")
+  ERR=$(<"$BATS_TEST_TMPDIR/err")
+}
+
+# shows FILTER COMMAND... : the command succeeds, and what it printed (JSON of probe) satisfies the filter.
+shows() {
+  local filter=$1
+  shift
+  says "$@"
+  if [[ $STATUS != 0 ]] || ! jq -e "$JQ_DEFS $filter" <<<"$OUT" >/dev/null; then
+    explain "expected of: $*" "$filter"
+    return 1
+  fi
+}
+
+# bare_shows FILTER and nonroot_shows FILTER run the bundle. The bare one keeps config.json as the test made it.
+bare_shows() { shows "$1" bare run "$ID"; }
+nonroot_shows() { shows "$1" nonroot run "$ID"; }
+
+# succeeds and fails_with are for commands whose output is no JSON: fails_with STATUS COMMAND...
+succeeds() { fails_with 0 "$@"; }
+fails_with() {
+  local want=$1
+  shift
+  says "$@"
+  [[ $STATUS == "$want" ]] || {
+    explain "expected status $want of: $*"
+    return 1
+  }
+}
+
+# refused REGEX COMMAND... : the command fails, its message matches, and nothing ran: no output, no container.
+refused() {
+  local regex=$1 before
+  shift
+  before=$(containers)
+  says "$@"
+  if [[ $STATUS == 0 || -n $OUT || ! $ERR =~ $regex || $(containers) != "$before" ]]; then
+    explain "expected a refusal that matches: $regex" "of: $*" "containers before: $before" "after: $(containers)"
+    return 1
+  fi
+}
+
+# contains TEXT: the last command's output has it. lacks TEXT: it does not.
+contains() { [[ $OUT == *"$1"* ]] || explain "expected in the output: $1"; }
+lacks() { [[ $OUT != *"$1"* ]] || explain "not expected in the output: $1"; }
+
+explain() {
+  printf '%s\n' "$@" "status: ${STATUS-}" "stdout: ${OUT-}" "stderr: ${ERR-}" >&2
+  return 1
+}
+
+# containers lists those of this test.
+containers() { find "$STATE" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort; }
+
+# detached TOOL [ID] creates and starts a container that goes on: `detached bare`, `detached nonroot other-id`.
+detached() {
+  created "$@" && succeeds "$1" start "${2:-$ID}"
+}
+
+# created TOOL [ID] stops before start.
+created() {
+  runs probe pause
+  succeeds "$1" create "${2:-$ID}"
+}
+
+# pid ID prints the host's pid of the container's first process.
+pid() { bare state "$1" | jq -e .pid; }
+
+# proc_status ID prints /proc/PID/status of the container's first process as probe would print it.
+proc_status() { status_of "$(pid "$1")"; }
+
+status_of() {
+  awk '
+    function list(  i, s) { for (i = 2; i <= NF; i++) s = s (i > 2 ? "," : "") $i; return "[" s "]" }
+    { name = $1; sub(":", "", name) }
+    name ~ /^(Uid|Gid|Groups)$/ { printf "%s\"%s\":%s", sep, name, list(); sep = "," }
+    name ~ /^Cap/ { printf "%s\"%s\":\"%s\"", sep, name, $2; sep = "," }
+    name ~ /^(NoNewPrivs|Seccomp)$/ { printf "%s\"%s\":%s", sep, name, $2; sep = "," }
+    BEGIN { printf "{" } END { print "}" }' "/proc/$1/status"
+}
+
+# on_tty COMMAND... runs it in a new terminal, whose output it prints; `bare` and `nonroot` may be the command.
+on_tty() {
+  local command=("$@")
+  case $1 in
+    bare) command=("${BARE[@]}" "${@:2}") ;;
+    nonroot) command=("${NONROOT[@]}" "${@:2}") ;;
+  esac
+  SHELL=/bin/bash script -qec "${command[*]@Q}" /dev/null
+}
+
+# await COMMAND... waits until it succeeds, ten seconds at most.
+await() {
+  local i
+  for ((i = 0; i < 500; i++)); do
+    "$@" >/dev/null 2>&1 && return
+    sleep 0.02
+  done
+  explain "gave up waiting for: $*"
+}
+
+# cannot_here REASON skips a test that this machine cannot run. In CI that is a failure.
+cannot_here() {
+  [[ -z ${NONROOT_REQUIRE_ALL:-} ]] || {
+    printf 'cannot run here: %s\n' "$1" >&2
+    return 1
+  }
+  skip "$1"
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command probe runs inside a container and says, as one line of JSON, what the kernel grants it. It asks by system
+// call, never through /proc or /etc, since those are files that an image or a mount can forge.
+//
+//	probe            its ids, groups, capability sets, no_new_privs and seccomp mode
+//	probe setuid0    tries to become uid 0, gid 0, group 0: each answer
+//	probe userns     tries each way into a new user namespace: each answer
+//	probe pause      waits for SIGTERM or SIGINT, then exits with 0
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	// Credentials belong to threads; the raw calls below must all be made by one.
+	runtime.LockOSThread()
+	verb := ""
+	if len(os.Args) > 1 {
+		verb = os.Args[1]
+	}
+	var answer any
+	switch verb {
+	case "":
+		answer = credentials()
+	case "setuid0":
+		answer = setuid0()
+	case "userns":
+		answer = userns()
+	case "pause":
+		stop := make(chan os.Signal, 1)
+		signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
+		<-stop
+		return
+	default:
+		fmt.Fprintf(os.Stderr, "probe: no such verb: %q\n", verb)
+		os.Exit(2)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(answer); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+// granted has the names of /proc/PID/status, so that tests can read both with one filter. Its ids are in the same
+// order as there: real, effective, saved, file system.
+type granted struct {
+	Uid, Gid   [4]int
+	Groups     []int
+	CapInh     string
+	CapPrm     string
+	CapEff     string
+	CapBnd     string
+	CapAmb     string
+	NoNewPrivs int
+	Seccomp    int
+}
+
+func credentials() granted {
+	var g granted
+	g.Uid[0], g.Uid[1], g.Uid[2] = unix.Getresuid()
+	g.Gid[0], g.Gid[1], g.Gid[2] = unix.Getresgid()
+	// Setting an impossible id changes nothing and returns the present one.
+	g.Uid[3], _ = unix.SetfsuidRetUid(-1)
+	g.Gid[3], _ = unix.SetfsgidRetGid(-1)
+	g.Groups, _ = unix.Getgroups()
+	if g.Groups == nil {
+		g.Groups = []int{}
+	}
+
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		panic(err)
+	}
+	set := func(low, high uint32) string { return fmt.Sprintf("%016x", uint64(high)<<32|uint64(low)) }
+	g.CapInh = set(data[0].Inheritable, data[1].Inheritable)
+	g.CapPrm = set(data[0].Permitted, data[1].Permitted)
+	g.CapEff = set(data[0].Effective, data[1].Effective)
+	var bounding, ambient uint64
+	for c := range 64 {
+		if on, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(c), 0, 0, 0); err == nil && on == 1 {
+			bounding |= 1 << c
+		}
+		if on, err := unix.PrctlRetInt(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_IS_SET, uintptr(c), 0, 0); err == nil && on == 1 {
+			ambient |= 1 << c
+		}
+	}
+	g.CapBnd = fmt.Sprintf("%016x", bounding)
+	g.CapAmb = fmt.Sprintf("%016x", ambient)
+	g.NoNewPrivs, _ = unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	g.Seccomp, _ = unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	return g
+}
+
+func setuid0() map[string]string {
+	zero := [1]uint32{}
+	return map[string]string{
+		"setuid":    inChild(unix.SYS_SETUID, 0, 0, 0),
+		"setresuid": inChild(unix.SYS_SETRESUID, 0, 0, 0),
+		"setgid":    inChild(unix.SYS_SETGID, 0, 0, 0),
+		"setresgid": inChild(unix.SYS_SETRESGID, 0, 0, 0),
+		"setgroups": inChild(unix.SYS_SETGROUPS, 1, uintptr(unsafe.Pointer(&zero[0])), 0),
+	}
+}
+
+func userns() map[string]string {
+	answers := map[string]string{
+		"unshare": inChild(unix.SYS_UNSHARE, unix.CLONE_NEWUSER, 0, 0),
+		"clone":   answer(clone(unix.SYS_CLONE, unix.CLONE_NEWUSER|uintptr(unix.SIGCHLD), 0)),
+	}
+	args := cloneArgs{flags: unix.CLONE_NEWUSER, exitSignal: uint64(unix.SIGCHLD)}
+	answers["clone3"] = answer(clone(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&args)), unsafe.Sizeof(args)))
+
+	// One's own namespace: without a filter the kernel says EINVAL, so that EPERM can only be the filter's.
+	fd, err := unix.Open("/proc/self/ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		answers["setns"] = inChild(unix.SYS_SETNS, uintptr(fd), unix.CLONE_NEWUSER, 0)
+	}
+	for name, errno := range foreign() {
+		answers[name] = answer(errno)
+	}
+	return answers
+}
+
+// cloneArgs is the first version of struct clone_args; the kernel takes the size as the version.
+type cloneArgs struct {
+	flags, pidfd, childTid, parentTid, exitSignal, stack, stackSize, tls uint64
+}
+
+// inChild makes one system call in a process of its own, so that no answer depends on the one before, and since a
+// user namespace is only given to a process with one thread.
+func inChild(number, a, b, c uintptr) string {
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 {
+		return "fork: " + answer(errno)
+	}
+	if pid == 0 {
+		_, _, errno = syscall.RawSyscall(number, a, b, c)
+		exit(errno)
+	}
+	return answer(reap(pid))
+}
+
+// clone is one of the calls that make a process; the child does nothing.
+func clone(number, a, b uintptr) syscall.Errno {
+	pid, _, errno := syscall.RawSyscall6(number, a, b, 0, 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	if pid == 0 {
+		exit(0)
+	}
+	return reap(pid)
+}
+
+// exit ends a child with its answer as the status: the Go runtime does not live on after a bare clone.
+func exit(errno syscall.Errno) {
+	for {
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(errno), 0, 0)
+	}
+}
+
+func reap(pid uintptr) syscall.Errno {
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(int(pid), &status, 0, nil); err != nil {
+		panic(err)
+	}
+	return syscall.Errno(status.ExitStatus())
+}
+
+func answer(errno syscall.Errno) string {
+	if errno == 0 {
+		return "ok"
+	}
+	return unix.ErrnoName(errno)
+}
