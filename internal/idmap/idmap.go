@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
 // Range maps Size ids, from Inside on, to those from Outside on.
@@ -61,7 +63,7 @@ func Of(pid string) (Pair, error) {
 }
 
 func read(file string) (Map, error) {
-	text, err := os.ReadFile(file)
+	text, err := proc.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the id map: %w", err)
 	}
@@ -130,7 +132,7 @@ func isIn(pid string, ns unix.Stat_t) bool {
 
 // OverflowID is the id that stands for those without a mapping (proc(5), /proc/sys/kernel/overflowuid).
 func OverflowID() uint32 {
-	text, err := os.ReadFile("/proc/sys/kernel/overflowuid")
+	text, err := proc.Read("/proc/sys/kernel/overflowuid")
 	if err == nil {
 		if v, err := strconv.ParseUint(string(bytes.TrimSpace(text)), 10, 32); err == nil {
 			return uint32(v) // ParseUint was given 32 bits

@@ -20,11 +20,10 @@ const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 // Find gives the path of the first candidate, a name or an absolute path, that is an executable file and is not this
 // program, by whatever name or link or copy it may go. Errors list what was looked at.
 func Find(candidates []string) (string, error) {
-	self, err := openSelf()
-	if err != nil {
+	var self program
+	if err := unix.Stat("/proc/self/exe", (*unix.Stat_t)(&self)); err != nil {
 		return "", fmt.Errorf("look at this program's own file: %w", err)
 	}
-	defer self.file.Close() //nolint:errcheck // nothing was written
 	var seen []string
 	for _, c := range candidates {
 		if filepath.IsAbs(c) {
@@ -59,20 +58,8 @@ var (
 	errNoFile = errors.New("is no executable file")
 )
 
-// program is this program's file.
-type program struct {
-	file *os.File
-	stat unix.Stat_t
-}
-
-func openSelf() (*program, error) {
-	f, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return nil, err
-	}
-	p := &program{file: f}
-	return p, unix.Fstat(int(f.Fd()), &p.stat)
-}
+// program is what is known of this program's own file.
+type program unix.Stat_t
 
 // unfit says why a file cannot be the next runtime, nil if it can.
 func (p *program) unfit(file string) error {
@@ -83,16 +70,16 @@ func (p *program) unfit(file string) error {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0:
 		return errNoFile
-	case st.Dev == p.stat.Dev && st.Ino == p.stat.Ino:
+	case st.Dev == p.Dev && st.Ino == p.Ino:
 		return errSelf
-	case st.Size == p.stat.Size && p.sameContent(file):
+	case st.Size == p.Size && sameContent(file):
 		return errSelf
 	}
 	return nil
 }
 
 // sameContent recognizes a copy. It's only asked about files of the same size.
-func (p *program) sameContent(file string) bool {
+func sameContent(file string) bool {
 	other, err := os.ReadFile(file)
 	if err != nil {
 		return false

@@ -6,13 +6,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
 // Credentials are a process's as the kernel has them (proc(5), /proc/pid/status). Ids are those that the container
@@ -38,7 +38,7 @@ func (s *State) InitCredentials() (*Credentials, error) {
 		return nil, errors.New("the runtime's state file names no process: the container is not running")
 	}
 	pid := strconv.Itoa(s.Pid)
-	status, err := os.ReadFile("/proc/" + pid + "/status")
+	status, err := proc.Read("/proc/" + pid + "/status")
 	if err != nil {
 		return nil, fmt.Errorf("look at the container's process: %w", err)
 	}
@@ -74,7 +74,7 @@ func (s *State) UserNamespace() (*idmap.Pair, error) {
 
 // startTime is field 22 of /proc/pid/stat. The second field, the program's name, may hold spaces and parentheses.
 func startTime(pid string) (uint64, error) {
-	text, err := os.ReadFile("/proc/" + pid + "/stat")
+	text, err := proc.Read("/proc/" + pid + "/stat")
 	if err != nil {
 		return 0, err
 	}

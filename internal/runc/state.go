@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
 // Kind is a runtime that can be the next one.
@@ -83,7 +84,7 @@ func defaultRoots() (runc, crun string) {
 
 // inUserNamespace is what runc takes for it: a uid map that isn't the host's (moby/sys/userns).
 func inUserNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
+	text, err := proc.Read("/proc/self/uid_map")
 	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
 }
 

@@ -9,9 +9,12 @@
 package spec
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Document is a parsed config.json or process file.
@@ -285,44 +288,74 @@ func (n *node) boolean(what string) (bool, error) {
 	return false, fmt.Errorf("%s is %s, not true or false", what, kindName(n))
 }
 
-// list is the elements of an array. One whose elements have no shape is taken apart here, on demand.
+// list is the elements of an array. One whose elements have no shape is taken apart here, on demand; it must hold
+// scalars.
 func (n *node) list(what string) ([]*node, error) {
+	switch {
+	case n == nil:
+		return nil, nil
+	case n.kind != '[':
+		return nil, fmt.Errorf("%s is %s, not an array", what, kindName(n))
+	case n.elems != nil:
+		return n.elems, nil
+	}
+	var elems []*node
+	for rest := n.raw[1:]; ; {
+		var e node
+		if e, rest = scalar(rest); e.raw == nil {
+			return elems, nil
+		}
+		if e.kind == '{' || e.kind == '[' {
+			return nil, fmt.Errorf("%s holds %s", what, kindName(&e))
+		}
+		elems = append(elems, &e)
+	}
+}
+
+func (n *node) strings(what string) ([]string, error) {
 	if n == nil {
 		return nil, nil
 	}
 	if n.kind != '[' {
 		return nil, fmt.Errorf("%s is %s, not an array", what, kindName(n))
 	}
-	if n.elems != nil {
-		return n.elems, nil
-	}
-	taken, err := parse(n.raw, &shapeLeaves)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	return taken.elems, nil
-}
-
-// shapeLeaves is an array whose elements are data.
-var shapeLeaves = shape{kind: list}
-
-func (n *node) strings(what string) ([]string, error) {
-	elems, err := n.list(what)
-	if err != nil || n == nil {
-		return nil, err
-	}
-	all := make([]string, 0, len(elems))
-	for _, e := range elems {
-		s, err := e.text(what)
+	all := []string{}
+	for rest := n.raw[1:]; ; {
+		var e node
+		if e, rest = scalar(rest); e.raw == nil {
+			return all, nil
+		}
+		if e.kind != '"' {
+			return nil, fmt.Errorf("%s holds %s, not only strings", what, kindName(&e))
+		}
+		s, err := unquote(e.raw)
 		if err != nil {
 			return nil, err
 		}
-		if e.kind != '"' {
-			return nil, fmt.Errorf("%s holds %s, not only strings", what, kindName(e))
-		}
 		all = append(all, s)
 	}
-	return all, nil
+}
+
+// scalar is the next element of an array that the decoder has found well-formed, and what follows it; at the
+// array's end its raw is nil. Of an object or array within only the kind is given.
+func scalar(rest []byte) (node, []byte) {
+	rest = bytes.TrimLeft(rest, ", \t\r\n")
+	switch rest[0] {
+	case ']':
+		return node{}, nil
+	case '{', '[':
+		return node{kind: jsontext.Kind(rest[0]), raw: rest[:1]}, nil
+	case '"':
+		end := 1
+		for ; rest[end] != '"'; end++ {
+			if rest[end] == '\\' {
+				end++
+			}
+		}
+		return node{kind: '"', raw: rest[: end+1 : end+1]}, rest[end+1:]
+	}
+	end := bytes.IndexAny(rest, ",] \t\r\n")
+	return node{kind: jsontext.Value(rest[:end]).Kind(), raw: rest[:end:end]}, rest[end:]
 }
 
 // unsigned reads a JSON number that is a whole one. "-0", "1.0" and "1e3" are refused: decoders differ on

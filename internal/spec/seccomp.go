@@ -274,9 +274,8 @@ func (r *rule) withoutNewUser(call string, m Machine) (*node, bool) {
 	switch {
 	case at < 0:
 		args = append(args, condition{flags, cloneNewUser, 0, "SCMP_CMP_MASKED_EQ"})
-	case args[at].op == "SCMP_CMP_MASKED_EQ" && args[at].value&cloneNewUser == 0:
-		args[at].value |= cloneNewUser
-		args[at].two &^= cloneNewUser
+	case args[at].op == "SCMP_CMP_MASKED_EQ" && args[at].value&cloneNewUser == 0 && args[at].two&^args[at].value == 0:
+		args[at].value |= cloneNewUser // the mask; what must remain under it has the bit clear
 	default:
 		return nil, false
 	}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The tests run the program as it is shipped, in front of a fake runtime, in a private mount namespace in which /etc, /run
+// and /usr/local/sbin are the tests' own: neither the machine's policy and groups nor its runtimes have a say, and
+// nothing is written outside of a temporary folder.
+
+// programs are what this test binary is besides: it is called by these names.
+var programs = map[string]func(){
+	"runc":    fakeRuntime,
+	"crun":    fakeRuntime,
+	"withfds": withFDs,
+}
+
+// insideVariable holds the tests' folder, once the namespace is made.
+const insideVariable = "NONROOT_TEST_INSIDE"
+
+// binaries is the folder with the program under test and the helpers.
+func binaries() string { return filepath.Join(os.Getenv(insideVariable), "bin") }
+
+func TestMain(m *testing.M) {
+	if program := programs[filepath.Base(os.Args[0])]; program != nil {
+		program()
+		os.Exit(0)
+	}
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	unix.Umask(0o022)
+	if dir := os.Getenv(insideVariable); dir != "" {
+		defer os.RemoveAll(dir) //nolint:errcheck // it's the system's temporary folder
+		return m.Run()
+	}
+	if os.Geteuid() != 0 {
+		if os.Getenv("NONROOT_REQUIRE_ALL") != "" {
+			fmt.Fprintln(os.Stderr, "these tests need root")
+			return 1
+		}
+		fmt.Fprintln(os.Stderr, "skipped: these tests need root")
+		return 0
+	}
+	dir, err := os.MkdirTemp("", "nonroot-test")
+	if err == nil {
+		err = enter(dir)
+	}
+	fmt.Fprintln(os.Stderr, "prepare the tests:", err)
+	_ = os.RemoveAll(dir)
+	return 1
+}
+
+// enter builds the program and calls this test binary again, in the private namespace.
+func enter(dir string) error {
+	runtime.LockOSThread() // the namespace is this thread's, which execve keeps
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(dir, "bin")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs", "-o", bin+"/nonroot-runc", ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	if err := os.Symlink(self, bin+"/withfds"); err != nil {
+		return err
+	}
+	linker, err := os.ReadFile("/etc/ld.so.cache")
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	for _, at := range []string{"/etc", "/run", "/usr/local/sbin"} {
+		if err := unix.Mount("tmpfs", at, "tmpfs", 0, "mode=755"); err != nil {
+			return fmt.Errorf("mount a tmpfs at %s: %w", at, err)
+		}
+	}
+	for file, text := range map[string]string{
+		"/etc/passwd":      "root:x:0:0:root:/root:/bin/sh\n",
+		"/etc/group":       "root:x:0:\ndisk:x:6:\nshadow:x:42:\ndocker:x:998:\npeople:x:2000:\n",
+		"/etc/ld.so.cache": string(linker),
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"runc", "crun"} {
+		if err := os.Symlink(self, "/usr/local/sbin/"+name); err != nil {
+			return err
+		}
+	}
+	return syscall.Exec(self, os.Args, append(os.Environ(), insideVariable+"="+dir))
+}
+
+// cannotHere skips a test that this machine cannot run. In CI that is a failure.
+func cannotHere(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("NONROOT_REQUIRE_ALL") != "" {
+		t.Fatal("cannot run here:", why)
+	}
+	t.Skip(why)
+}
+
+// must is for what only a broken machine gets wrong.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyFile copies a file with its mode.
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // nothing was written
+	st, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, st.Mode().Perm())
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.Close()
+}
