@@ -276,11 +276,17 @@ func (im *Image) unreachable(dir string, w Wish) string {
 		var st unix.Stat_t
 		err = unix.Fstat(fd, &st)
 		_ = unix.Close(fd)
-		if err == nil && st.Mode&0o001 == 0 && (st.Uid != w.owner() || st.Mode&0o100 == 0) {
+		if err == nil && !passable(&st, w.owner()) {
 			return fmt.Sprintf("can't be reached: %q is closed", dir)
 		}
 	}
 	return ""
+}
+
+// passable reports whether a folder lets owner through. What is no folder isn't
+// its business.
+func passable(st *unix.Stat_t, owner uint32) bool {
+	return st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o001 != 0 || st.Uid == owner && st.Mode&0o100 != 0
 }
 
 // empty reports whether a folder of the rootfs, to which no link leads, has

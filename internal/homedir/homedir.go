@@ -56,7 +56,7 @@ type Wish struct {
 	EnvHome  string // HOME of the process's environment, "" if none
 	Mode     Mode
 	Path     string // the policy's home, "": automatic
-	Size     string // the home's size as tmpfs reads it, such as "256m"
+	Size     string // the home's size as tmpfs reads it, such as "256m"; may be "" with Never
 }
 
 // Plan is a home and a name for an identity.
@@ -117,7 +117,7 @@ func (w Wish) check() error {
 			return fmt.Errorf("plan a home for %d:%d: ids go from 1 to %d", w.UID, w.GID, math.MaxInt32)
 		}
 	}
-	if w.Size == "" || strings.IndexFunc(w.Size, notSize) >= 0 {
+	if w.Mode != Never && w.Size == "" || strings.IndexFunc(w.Size, notSize) >= 0 {
 		return fmt.Errorf("plan a home for %d:%d: %q is not the size of a tmpfs", w.UID, w.GID, w.Size)
 	}
 	if w.Mode > Never {

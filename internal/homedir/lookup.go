@@ -54,7 +54,7 @@ func (im *Image) GroupByName(name string) (gid uint32, ok bool) {
 
 // named reports whether a line's first field is name.
 func named(line []byte, name string) bool {
-	return len(line) > len(name) && line[len(name)] == ':' && string(line[:len(name)]) == name
+	return string(field(line, 0)) == name
 }
 
 // parseUser reads a well-formed line. The library reads a number that it can't

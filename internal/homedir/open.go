@@ -4,7 +4,6 @@ package homedir
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +18,7 @@ const maxFile = 1 << 20
 const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // errLarge says that a file is larger than maxFile.
-var errLarge = fmt.Errorf("it is larger than %d bytes", maxFile)
+var errLarge = errors.New("it is larger than 1 MiB")
 
 // fault words a system call's failure. Engines look for the kernel's usual
 // words in a runtime's message and make exit codes of them (ENGINES.md, "Error

@@ -4,6 +4,7 @@ package homedir
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -93,6 +94,9 @@ func TestHome(t *testing.T) {
 		"mount of everything":   {nil, []Mount{bind(vol, "/")}, wish(), false, "/ none", "meets the mount"},
 		"destination in a loop": {[]string{"l -> l"}, []Mount{bind(vol, "/l")}, wish(), false, "/ none", `the mount at "/l" lies`},
 		"link in a volume":      {user("/data"), []Mount{bind(vol, "/v"), bind(vol, "/v/l/x")}, wish(), false, "/ none", `the mount at "/v/l/x" lies`},
+		"over nothing, up":      {append(user("/data"), "m -> /absent/../l", "l -> /data"), []Mount{bind(vol, "/m/x")}, wish(), false, "/home/app", "meets the mount"},
+		"made, then a volume":   {append(user("/data"), "m -> /absent/v/l"), []Mount{bind(vol, "/absent/v"), bind(vol, "/m/x")}, wish(), false, "/ none", `the mount at "/m/x" lies`},
+		"volume and out of it":  {append(user("/data"), "w -> /v/d/../../data"), []Mount{bind(vol, "/v"), bind(vol, "/w")}, wish(), false, "/ none", `the mount at "/w" lies`},
 		"folder in a volume":    {user("/data"), []Mount{bind(vol, "/v"), bind(vol, "/v/d/x")}, wish(), false, "/data", ""},
 		"link under a tmpfs":    {append(user("/data"), "v/l -> /data"), []Mount{{"/v", "tmpfs", "tmpfs", nil}, bind(vol, "/v/l/x")}, wish(), false, "/data", ""},
 		"link copied to it":     {append(user("/data"), "v/l -> /data"), []Mount{{"/v", "tmpfs", "tmpfs", []string{"tmpcopyup"}}, bind(vol, "/v/l/x")}, wish(), false, "/ none", `"/v/l/x" lies`},
@@ -208,7 +212,7 @@ func TestNoRootfs(t *testing.T) {
 	}
 }
 
-// TestNames: what is mounted over passwd and group, and where nothing is
+// TestDatabases: what is mounted over passwd and group, and where nothing is
 // (DESIGN.md, "a name"; THREATS.md C13).
 func TestDatabases(t *testing.T) {
 	const foreign = "app:x:1000:1000:An App:/home/app:/bin/sh\n"
@@ -252,21 +256,21 @@ func TestDatabases(t *testing.T) {
 		"podman's, relative":  {debian, []Mount{bind(strings.TrimPrefix(vol, "/")+"/podman", "/etc/passwd")}, false, root + foreign + entry, ""},
 		"podman's, by a link": {append([]string{"e -> /etc"}, debian...), []Mount{bind(vol+"/podman", "/e/passwd")}, false, root + foreign + entry, ""},
 		"podman's, read-only": {debian, []Mount{bind(vol+"/podman", "/etc/passwd")}, true, root + foreign + strings.Replace(entry, "/home/nonroot", "/", 1), ""},
-		"C13 shadow":          {debian, []Mount{bind(vol+"/shadow", "/etc/passwd")}, false, shBash(entry), ""},
-		"C13 host's shadow":   {debian, []Mount{bind("/etc/shadow", "/etc/passwd")}, false, shBash(entry), "not everyone may read"},
-		"C13 not for all":     {debian, []Mount{bind(vol+"/secret", "/etc/passwd")}, false, shBash(entry), "not everyone may read"},
+		"C13 shadow":          {debian, []Mount{bind(vol+"/shadow", "/etc/passwd")}, false, entry, ""},
+		"C13 host's shadow":   {debian, []Mount{bind("/etc/shadow", "/etc/passwd")}, false, entry, "not everyone may read"},
+		"C13 not for all":     {debian, []Mount{bind(vol+"/secret", "/etc/passwd")}, false, entry, "not everyone may read"},
 		"C13 hash":            {debian, []Mount{bind(vol+"/hash", "/etc/passwd")}, false, "root:x:0:0:r:/root:/bin/sh\n" + shEntry, ""},
-		"mounted null":        {debian, []Mount{bind(vol+"/null", "/etc/passwd")}, false, shBash(entry), "is a device"},
-		"mounted pipe":        {debian, []Mount{bind(vol+"/pipe", "/etc/passwd")}, false, shBash(entry), "is a pipe"},
+		"mounted null":        {debian, []Mount{bind(vol+"/null", "/etc/passwd")}, false, entry, "is a device"},
+		"mounted pipe":        {debian, []Mount{bind(vol+"/pipe", "/etc/passwd")}, false, entry, "is a pipe"},
 		"mounted folder":      {debian, []Mount{bind(vol+"/dir", "/etc/passwd")}, false, "", "a folder is mounted there"},
 		"mounted nothing":     {debian, []Mount{bind(vol+"/absent", "/etc/passwd")}, false, "", "has none"},
 		"mounted huge":        {debian, []Mount{bind(vol+"/big", "/etc/passwd")}, false, "", "larger than"},
-		"mounted proc":        {debian, []Mount{bind("/proc/self/status", "/etc/passwd")}, false, shBash(entry), ""},
+		"mounted proc":        {debian, []Mount{bind("/proc/self/status", "/etc/passwd")}, false, entry, ""},
 		"volume at /etc":      {debian, []Mount{bind(vol+"/etc", "/etc")}, false, text + entry, ""},
 		"volume at /":         {nil, []Mount{bind(vol, "/")}, false, text + "nonroot:x:65532:65532:nonroot:/:/bin/bash\n", ""},
 		"empty volume":        {debian, []Mount{bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
 		"link in a volume":    {debian, []Mount{bind(vol+"/linked", "/etc")}, false, "", "through a link in it"},
-		"shadow in a volume":  {debian, []Mount{bind(vol+"/shadowed", "/etc")}, false, shBash(entry), "not everyone may read"},
+		"shadow in a volume":  {debian, []Mount{bind(vol+"/shadowed", "/etc")}, false, entry, "not everyone may read"},
 		"tmpfs at /etc":       {debian, []Mount{{"/etc", "tmpfs", "tmpfs", nil}}, false, "", `a "tmpfs" is mounted at "/etc"`},
 		"volume, then passwd": {debian, []Mount{bind(vol+"/empty", "/etc"), bind(vol+"/podman", "/etc/passwd")}, false, root + foreign + entry, ""},
 		"passwd, then volume": {debian, []Mount{bind(vol+"/podman", "/etc/passwd"), bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
@@ -297,9 +301,6 @@ func TestDatabases(t *testing.T) {
 	}
 }
 
-// shBash is the entry where no root is left that has bash; the image has.
-func shBash(entry string) string { return entry }
-
 // TestReadOnlyFileSystem: a rootfs on a read-only file system gets nothing
 // created, though the spec says nothing of it.
 func TestReadOnlyFileSystem(t *testing.T) {
@@ -323,19 +324,35 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if p.Tmpfs != nil || p.Passwd != nil || p.Group != nil || !strings.Contains(strings.Join(p.Notes, "\n"), "file system is read-only") {
 		t.Errorf("got %+v", p)
 	}
-	if p, err = planOf(t, dir, false, engine(), kept(1000, "/home/app")); err != nil || p.Tmpfs != nil {
-		t.Errorf("an empty home of uid 1000, but entry-less: %+v, %v", p, err)
-	}
+	must(t, unix.Unmount(dir, 0))
 }
 
 // TestHostRootfs: nothing is created in the host's own root (podman --rootfs
 // /).
 func TestHostRootfs(t *testing.T) {
 	needRoot(t)
-	p, err := planOf(t, "/", false, engine(), wish())
+	w := wish()
+	w.Path = "/absent-for-homedir-test"
+	p, err := planOf(t, "/", false, engine(), w)
 	must(t, err)
-	if p.Tmpfs != nil && p.Tmpfs.Destination != "/home/nonroot" || p.Tmpfs == nil && !strings.Contains(strings.Join(p.Notes, "\n"), "the host's own") {
+	if notes := strings.Join(p.Notes, "\n"); !strings.Contains(notes, `"/absent-for-homedir-test" does not exist, and the rootfs is the host's own`) {
 		t.Errorf("got %+v", p)
+	}
+}
+
+// TestReadFile: a file may be larger than it says, as /proc's are.
+func TestReadFile(t *testing.T) {
+	dir := tree(t, []string{"fits = " + strings.Repeat("a", maxFile), "large = " + strings.Repeat("a", maxFile+1)})
+	for name, want := range map[string]error{"fits": nil, "large": errLarge} {
+		for _, size := range []int64{0, 1, maxFile} {
+			fd, err := unix.Open(filepath.Join(dir, name), unix.O_PATH, 0)
+			must(t, err)
+			text, err := readFile(fd, size)
+			if !errors.Is(err, want) || err == nil && len(text) != maxFile {
+				t.Errorf("%s, said to have %d: %d bytes, %v", name, size, len(text), err)
+			}
+			must(t, unix.Close(fd))
+		}
 	}
 }
 
@@ -464,8 +481,11 @@ func TestSlowImages(t *testing.T) {
 	} {
 		dir := tree(t, parts)
 		start := time.Now()
-		_, err := planOf(t, dir, false, append(engine(), bind("/", "/l0/x")), wish())
+		p, err := planOf(t, dir, false, append(engine(), bind("/", "/l0/x")), wish())
 		must(t, err)
+		if lost := strings.Contains(strings.Join(p.Notes, "\n"), `the mount at "/l0/x" lies`); lost != (name == "links") {
+			t.Errorf("%s: %q", name, p.Notes)
+		}
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("%s: %v", name, took)
 		} else {

@@ -11,12 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLinks is how many links SecureJoin, which runc uses, follows before it
-// gives up; the kernel stops at 40.
-const maxLinks = 255
-
 // maxParts bounds the parts of a path that are looked up one by one: links of
-// an image can make a path of half a million.
+// an image can make half a million of them, or go round. The kernel gives up
+// after 40 links, SecureJoin, which runc uses, after 255.
 const maxParts = 1024
 
 var (
@@ -87,7 +84,7 @@ func (im *Image) reopen(s spot) (spot, error) {
 // walk follows an absolute path part by part. It opens nothing in the rootfs
 // for its caller; a spot inside a mount comes back open.
 func (im *Image) walk(p string) (spot, error) {
-	at, links := "/", 0
+	at, linked := "/", false
 	for parts := 0; p != ""; parts++ {
 		if parts > maxParts {
 			return spot{fd: -1}, errLinks
@@ -107,28 +104,24 @@ func (im *Image) walk(p string) (spot, error) {
 				return spot{fd: -1}, errWinds
 			}
 			s, err := im.findInside(m, path.Join(next, p))
-			s.linked = links > 0
+			s.linked = linked
 			return s, err
 		}
 		target, err := im.readLink(next)
 		switch {
-		case errors.Is(err, unix.EINVAL):
-			at = next // no link
-		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-			return spot{path: path.Join(next, p), fd: -1, linked: links > 0}, nil
+		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+			at = next // no link; as SecureJoin does, go on also where nothing is
 		case err != nil:
 			return spot{fd: -1}, err
 		default:
-			if links++; links > maxLinks {
-				return spot{fd: -1}, errLinks
-			}
+			linked = true
 			if path.IsAbs(target) {
 				at = "/"
 			}
 			p = target + "/" + p
 		}
 	}
-	return spot{path: at, fd: -1, linked: links > 0}, nil
+	return spot{path: at, fd: -1, linked: linked}, nil
 }
 
 // readLink reads the link at p, whose folder is free of links. What is no link

@@ -14,8 +14,9 @@ import (
 )
 
 // checks are what no identity makes safe. Each refuses one thing; its comment is the promise that it keeps.
-var checks = []func(*Facts, *Decision) error{
+var checks = []func(*Policy, *Facts, *Decision) error{
 	identityIsMapped,
+	groupIsNotMappedToPower,
 	mountNamespaceIsNew,
 	cwdIsTheContainers,
 	disksAreNotShifted,
@@ -24,7 +25,7 @@ var checks = []func(*Facts, *Decision) error{
 // identityIsMapped: the identity exists in the container's user namespace, and none of its ids is root's on the host
 // (THREATS.md B7, B8). What the caller's own namespace maps from 0 may be an ordinary user on the host: rootless
 // engines.
-func identityIsMapped(f *Facts, d *Decision) error {
+func identityIsMapped(_ *Policy, f *Facts, d *Decision) error {
 	ids := []struct {
 		kind string
 		id   uint32
@@ -52,9 +53,19 @@ func identityIsMapped(f *Facts, d *Decision) error {
 	return nil
 }
 
+// groupIsNotMappedToPower: no user namespace makes a harmless gid a privileged one of the host. Without one the gid was
+// looked at when it was chosen, or is the administrator's own.
+func groupIsNotMappedToPower(p *Policy, f *Facts, d *Decision) error {
+	gid := d.Identity.GID
+	if f.UserNamespace == nil || p.AllowedGIDs.Has(gid) || !f.Groups.Privileged(f.hostGID(gid)) {
+		return nil
+	}
+	return fmt.Errorf("gid %d of the container is mapped to the host's group %d, which is privileged: map it to another one", gid, f.hostGID(gid))
+}
+
 // mountNamespaceIsNew: without a mount namespace of its own, or in one joined by path, the container's mounts are those of
 // the host or of somebody else (THREATS.md B11, B12).
-func mountNamespaceIsNew(f *Facts, _ *Decision) error {
+func mountNamespaceIsNew(_ *Policy, f *Facts, _ *Decision) error {
 	if f.Exec {
 		return nil
 	}
@@ -70,7 +81,7 @@ func mountNamespaceIsNew(f *Facts, _ *Decision) error {
 
 // cwdIsTheContainers: a working directory below /proc can lead out of the container through a runtime's own file
 // descriptors (CVE-2024-21626; THREATS.md C9).
-func cwdIsTheContainers(f *Facts, _ *Decision) error {
+func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
 	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") {
 		return fmt.Errorf("the working directory %q is below /proc, by which runtimes were broken out of: choose another one", f.Cwd)
 	}
@@ -78,7 +89,7 @@ func cwdIsTheContainers(f *Facts, _ *Decision) error {
 }
 
 // disksAreNotShifted: an idmapped mount must not let the identity own on disk what root owns (THREATS.md B10).
-func disksAreNotShifted(f *Facts, d *Decision) error {
+func disksAreNotShifted(_ *Policy, f *Facts, d *Decision) error {
 	if f.Exec {
 		return nil
 	}

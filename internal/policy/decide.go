@@ -75,7 +75,7 @@ func (p *Policy) Decide(f *Facts) Decision {
 		return d.refused(err)
 	}
 	for _, check := range checks {
-		if err := check(f, &d); err != nil {
+		if err := check(p, f, &d); err != nil {
 			return d.refused(err)
 		}
 	}

@@ -55,6 +55,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 	p := Default()
 	p.File = name
 	r := reader{file: name, data: data}
+	r.spelling()
 	f.basics(p, &r)
 	f.identity(p, &r)
 	f.process(p, &r)
@@ -92,6 +93,17 @@ func (r *reader) fail(key, format string, args ...any) {
 		row, col := position(r.data, key)
 		r.err = fmt.Errorf("%s:%d:%d: %s: %s", r.file, row, col, key, fmt.Sprintf(format, args...))
 	}
+}
+
+// spelling refuses a key that is a known one but for its case: TOML's keys are case-sensitive, the library folds them.
+func (r *reader) spelling() {
+	walk(r.data, func(key string, _, _ int) bool {
+		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_.") == "" {
+			return true
+		}
+		r.fail(key, "nobody knows this key: see docs/policy.md for the keys there are")
+		return false
+	})
 }
 
 // oneOf gives the value that belongs to the text of a key that was set.
@@ -225,30 +237,56 @@ func validSize(s string) bool {
 	return len(s)-len(digits) <= 1 && digits != "" && digits[0] != '0' && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
 }
 
-// position finds line and column of a key, "table.key". It runs only where there is something to complain
-// about. A key that was not written is looked for where it would stand: at the file's beginning.
+// position finds line and column of a key, "table.key". A key that was not written is looked for where it would stand:
+// at the file's beginning.
 func position(data []byte, key string) (row, col int) {
+	row, col = 1, 1
+	walk(data, func(k string, line, column int) bool {
+		if k == key {
+			row, col = line, column
+		}
+		return k != key
+	})
+	return row, col
+}
+
+// walk calls a function with each key of a well-formed file, "table.key", and its place, until it returns false.
+func walk(data []byte, each func(key string, row, col int) bool) {
 	var p unstable.Parser
 	p.Reset(data)
-	var table []string
+	table := ""
 	for p.NextExpression() {
 		e := p.Expression()
-		var names []string
-		var first *unstable.Node
-		for it := e.Key(); it.Next(); {
-			if first == nil {
-				first = it.Node()
-			}
-			names = append(names, string(it.Node().Data))
+		name, more := visit(&p, e, table, each)
+		if !more {
+			return
 		}
 		if e.Kind == unstable.Table || e.Kind == unstable.ArrayTable {
-			table = names
-			continue
-		}
-		if strings.Join(append(table[:len(table):len(table)], names...), ".") == key {
-			at := p.Shape(first.Raw).Start
-			return at.Line, at.Column
+			table = name + "."
 		}
 	}
-	return 1, 1
+}
+
+// visit calls the function with one key, and with those of an inline table behind it.
+func visit(p *unstable.Parser, e *unstable.Node, table string, each func(string, int, int) bool) (name string, more bool) {
+	if e.Kind != unstable.KeyValue {
+		table = ""
+	}
+	var at unstable.Position
+	for it := e.Key(); it.Next(); {
+		if name == "" {
+			at, name = p.Shape(it.Node().Raw).Start, table
+		} else {
+			name += "."
+		}
+		name += string(it.Node().Data)
+	}
+	more = each(name, at.Line, at.Column)
+	if e.Kind != unstable.KeyValue || e.Value().Kind != unstable.InlineTable {
+		return name, more
+	}
+	for it := e.Value().Children(); more && it.Next(); {
+		_, more = visit(p, it.Node(), name+".", each)
+	}
+	return name, more
 }

@@ -339,7 +339,9 @@ func (n *node) strings(what string) ([]string, error) {
 // scalar is the next element of an array that the decoder has found well-formed, and what follows it; at the
 // array's end its raw is nil. Of an object or array within only the kind is given.
 func scalar(rest []byte) (node, []byte) {
-	rest = bytes.TrimLeft(rest, ", \t\r\n")
+	for rest[0] == ',' || rest[0] == ' ' || rest[0] == '\n' || rest[0] == '\t' || rest[0] == '\r' {
+		rest = rest[1:]
+	}
 	switch rest[0] {
 	case ']':
 		return node{}, nil

@@ -3,6 +3,7 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -89,14 +90,15 @@ func denyUserNamespaces(linux *node, m Machine) error {
 	if err != nil {
 		return err
 	}
-	denials, err := missingDenials(narrowed, m)
-	if err != nil {
-		return err
-	}
+	denials := missingDenials(narrowed, m)
 	if !changed && len(denials) == 0 {
 		return nil
 	}
-	profile.set("syscalls", &node{kind: '[', elems: append(narrowed, denials...), touched: true})
+	all := make([]*node, 0, len(narrowed)+len(denials))
+	for _, r := range narrowed {
+		all = append(all, r.node)
+	}
+	profile.set("syscalls", &node{kind: '[', elems: append(all, denials...), touched: true})
 	return nil
 }
 
@@ -124,7 +126,7 @@ type condition struct {
 // rule is one entry of "syscalls" with what the surgery looks at.
 type rule struct {
 	node   *node
-	names  []string
+	names  []string // only where a guarded call is among them
 	passes bool
 	args   []condition
 }
@@ -141,11 +143,8 @@ func readRule(n *node) (rule, error) {
 	if r.passes, err = passes(action); err != nil {
 		return r, err
 	}
-	if r.names, err = n.get("names").strings("linux.seccomp.syscalls' names"); err != nil {
+	if r.names, err = guardedNames(n.get("names")); err != nil || r.names == nil {
 		return r, err
-	}
-	if !slices.ContainsFunc(r.names, isGuarded) {
-		return r, nil
 	}
 	args, err := n.get("args").list("linux.seccomp.syscalls' args")
 	if err != nil {
@@ -159,6 +158,24 @@ func readRule(n *node) (rule, error) {
 		r.args = append(r.args, c)
 	}
 	return r, nil
+}
+
+// guardedNames is the names of a rule, nil where no guarded call is among them. Profiles name hundreds of calls, most
+// of which need not be looked at any closer.
+func guardedNames(n *node) ([]string, error) {
+	const what = "linux.seccomp.syscalls' names"
+	if n == nil || n.kind != '[' {
+		return n.strings(what)
+	}
+	for rest := n.raw[1:]; ; {
+		var e node
+		if e, rest = scalar(rest); e.raw == nil {
+			return nil, nil
+		}
+		if e.kind != '"' || bytes.IndexByte(e.raw, '\\') >= 0 || isGuarded(string(e.raw[1:len(e.raw)-1])) {
+			return n.strings(what)
+		}
+	}
 }
 
 func readCondition(n *node) (condition, error) {
@@ -184,8 +201,8 @@ func readCondition(n *node) (condition, error) {
 func isGuarded(name string) bool { return slices.Contains(guarded, name) }
 
 // narrow gives the rules without any that lets a call into a user namespace through.
-func narrow(rules []*node, m Machine) (narrowed []*node, changed bool, err error) {
-	narrowed = make([]*node, 0, len(rules)+len(guarded))
+func narrow(rules []*node, m Machine) (narrowed []rule, changed bool, err error) {
+	narrowed = make([]rule, 0, len(rules)+len(guarded))
 	for _, n := range rules {
 		r, err := readRule(n)
 		if err != nil {
@@ -200,17 +217,18 @@ func narrow(rules []*node, m Machine) (narrowed []*node, changed bool, err error
 			}
 		}
 		if len(taken) == 0 {
-			narrowed = append(narrowed, n)
+			narrowed = append(narrowed, r)
 			continue
 		}
 		changed = true
 		rest := slices.DeleteFunc(slices.Clone(r.names), func(s string) bool { return slices.Contains(taken, s) })
 		if len(rest) > 0 {
-			narrowed = append(narrowed, n.with("names", stringsLeaf(rest)))
+			narrowed = append(narrowed, rule{node: n.with("names", stringsLeaf(rest)), passes: true})
 		}
 		for _, name := range taken {
 			if args, ok := r.withoutNewUser(name, m); ok {
-				narrowed = append(narrowed, n.with("names", stringsLeaf([]string{name})).with("args", args))
+				one := n.with("names", stringsLeaf([]string{name})).with("args", args)
+				narrowed = append(narrowed, rule{node: one, passes: true})
 			}
 		}
 	}
@@ -298,7 +316,7 @@ func conditionsNode(args []condition) *node {
 // missingDenials are the deny rules that the profile does not hold yet. They are explicit, also where the
 // profile's default denies: its errno may be another than programs expect. A rule for the same call under
 // the same condition must not be added a second time, as libseccomp answers EEXIST.
-func missingDenials(rules []*node, m Machine) ([]*node, error) {
+func missingDenials(rules []rule, m Machine) []*node {
 	var missing []*node
 	for _, call := range guarded {
 		var args []condition
@@ -309,11 +327,7 @@ func missingDenials(rules []*node, m Machine) ([]*node, error) {
 		case "clone3":
 			errno = enosys
 		}
-		held, err := denied(rules, call, args)
-		if err != nil {
-			return nil, err
-		}
-		if held {
+		if denied(rules, call, args) {
 			continue
 		}
 		n := object()
@@ -325,19 +339,12 @@ func missingDenials(rules []*node, m Machine) ([]*node, error) {
 		}
 		missing = append(missing, n)
 	}
-	return missing, nil
+	return missing
 }
 
 // denied says whether the call meets a deny rule under exactly this condition, or under none.
-func denied(rules []*node, call string, args []condition) (bool, error) {
-	for _, n := range rules {
-		r, err := readRule(n)
-		if err != nil {
-			return false, err
-		}
-		if !r.passes && slices.Contains(r.names, call) && (len(r.args) == 0 || slices.Equal(r.args, args)) {
-			return true, nil
-		}
-	}
-	return false, nil
+func denied(rules []rule, call string, args []condition) bool {
+	return slices.ContainsFunc(rules, func(r rule) bool {
+		return !r.passes && slices.Contains(r.names, call) && (len(r.args) == 0 || slices.Equal(r.args, args))
+	})
 }

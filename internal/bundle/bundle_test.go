@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bundle
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+)
+
+var host = idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}
+
+// folder makes a bundle that only the caller can write.
+func folder(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("these tests change owners: run them as root")
+	}
+	dir := filepath.Join(t.TempDir(), "bundle")
+	for d := dir; len(d) > len(os.TempDir()); d = filepath.Dir(d) {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, Config), "{}")
+	return dir
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func do(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRead(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(t *testing.T, dir, file string)
+		want   string // what the error says; "": none
+	}{
+		{"as it should be", func(*testing.T, string, string) {}, ""},
+		{"E7 a symbolic link", func(t *testing.T, dir, file string) {
+			do(t, os.Rename(file, dir+"/real"), os.Symlink("real", file))
+		}, "symbolic link"},
+		{"E7 a hard link", func(t *testing.T, dir, file string) { do(t, os.Link(file, dir+"/other")) }, "2 names"},
+		{"E7 a FIFO", func(t *testing.T, _, file string) { do(t, os.Remove(file), unix.Mkfifo(file, 0o644)) }, "no regular file"},
+		{"E7 a folder", func(t *testing.T, _, file string) { do(t, os.Remove(file), os.Mkdir(file, 0o755)) }, "no regular file"},
+		{"E7 a device", func(t *testing.T, _, file string) {
+			do(t, os.Remove(file), unix.Mknod(file, unix.S_IFCHR|0o644, int(unix.Mkdev(1, 5))))
+		}, "no regular file"},
+		{"E7 somebody else's", func(t *testing.T, _, file string) { do(t, os.Chown(file, 1000, 0)) }, "belongs to uid 1000"},
+		{"E7 writable by all", func(t *testing.T, _, file string) { do(t, os.Chmod(file, 0o666)) }, "written by others"},
+		{"E7 writable by a group", func(t *testing.T, _, file string) { do(t, os.Chown(file, 0, 1000), os.Chmod(file, 0o664)) }, "written by others"},
+		{"writable by the caller's group", func(t *testing.T, _, file string) { do(t, os.Chmod(file, 0o664)) }, ""},
+		{"too large", func(t *testing.T, _, file string) { do(t, os.Truncate(file, MaxSize+1)) }, "16 MiB"},
+		{"gone", func(t *testing.T, _, file string) { do(t, os.Remove(file)) }, "open"},
+		{"E8 its folder is writable by all", func(t *testing.T, dir, _ string) { do(t, os.Chmod(dir, 0o777)) }, "can be written by others"},
+		{"E8 its folder is sticky, but somebody else's", func(t *testing.T, dir, _ string) {
+			do(t, os.Chmod(dir, 0o777|os.ModeSticky), os.Chown(dir, 1000, 0))
+		}, "belongs to uid 1000"},
+		{"E8 a folder above is somebody else's", func(t *testing.T, dir, _ string) { do(t, os.Chown(filepath.Dir(dir), 1000, 1000)) }, "belongs to uid 1000"},
+		{"E8 a folder above is writable by a group", func(t *testing.T, dir, _ string) {
+			do(t, os.Chown(filepath.Dir(dir), 0, 1000), os.Chmod(filepath.Dir(dir), 0o775))
+		}, "can be written by others"},
+		{"E8 a sticky folder above, root's", func(t *testing.T, dir, _ string) { do(t, os.Chmod(filepath.Dir(dir), 0o777|os.ModeSticky)) }, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := folder(t)
+			test.change(t, dir, filepath.Join(dir, Config))
+			d, err := Open(dir, CallersOwners(host))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			data, err := d.Read(Config)
+			err = errors.Join(err, d.Guarded())
+			if test.want == "" && (err != nil || string(data) != "{}") {
+				t.Errorf("got %q, %v", data, err)
+			}
+			if test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got %q, %v, want an error with %q", data, err, test.want)
+			}
+			if _, err := ReadGuarded(filepath.Join(dir, Config), CallersOwners(host)); (err == nil) != (test.want == "") {
+				t.Errorf("ReadGuarded gives %v", err)
+			}
+		})
+	}
+}
+
+func TestReadLarge(t *testing.T) {
+	dir := folder(t)
+	want := bytes.Repeat([]byte("0123456789abcdef"), MaxSize/16)
+	do(t, os.WriteFile(dir+"/large", want, 0o600))
+	got, err := ReadFile(dir+"/large", CallersOwners(host))
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+func TestOverflowOwnerCountsAsRoot(t *testing.T) {
+	dir := folder(t)
+	do(t, os.Chown(dir+"/"+Config, 65534, 65534))
+	if _, err := ReadFile(dir+"/"+Config, CallersOwners(host)); err == nil {
+		t.Error("on the host nobody's file is taken")
+	}
+	rootless := idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}
+	if _, err := ReadFile(dir+"/"+Config, CallersOwners(rootless)); err != nil {
+		t.Errorf("in a rootless user namespace, the host root's file: %v", err)
+	}
+}
+
+func TestOpenGivesTheRealPath(t *testing.T) {
+	dir := folder(t)
+	link := filepath.Join(filepath.Dir(dir), "link")
+	do(t, os.Symlink(dir, link))
+	d, err := Open(link, CallersOwners(host))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if d.Path != dir {
+		t.Errorf("%q is opened as %q", link, d.Path)
+	}
+	// What is put in the link's place later does not matter.
+	other := filepath.Join(filepath.Dir(dir), "other")
+	do(t, os.Mkdir(other, 0o755), os.Remove(link), os.Symlink(other, link))
+	if _, err := d.Read(Config); err != nil {
+		t.Error(err)
+	}
+	if _, err := Open(filepath.Join(dir, Config), CallersOwners(host)); err == nil {
+		t.Error("a file is opened as a folder")
+	}
+	if _, err := Open(dir+"/none", CallersOwners(host)); err == nil {
+		t.Error("nothing is opened as a folder")
+	}
+}
+
+func TestReplaceKeepsModeAndOwner(t *testing.T) {
+	dir := folder(t)
+	file := filepath.Join(dir, Config)
+	do(t, os.Chown(file, 0, 1000), os.Chmod(file, 0o640))
+	old, err := os.Open(file)
+	do(t, err)
+	defer old.Close() //nolint:errcheck // only read
+	d, err := Open(dir, CallersOwners(host))
+	do(t, err)
+	defer d.Close()
+	do(t, d.Replace(Config, []byte("new"), 0o600, ""), d.Create("fresh", []byte("x"), 0o644, ""), d.Create("fresh", []byte("y"), 0o644, ""))
+	var st unix.Stat_t
+	do(t, unix.Stat(file, &st))
+	if st.Mode&0o7777 != 0o640 || st.Uid != 0 || st.Gid != 1000 {
+		t.Errorf("mode %o, owner %d:%d", st.Mode, st.Uid, st.Gid)
+	}
+	if data, _ := os.ReadFile(file); string(data) != "new" {
+		t.Errorf("it holds %q", data)
+	}
+	buf := make([]byte, 10)
+	if n, _ := old.Read(buf); string(buf[:n]) != "{}" {
+		t.Errorf("who had the old file open reads %q", buf[:n])
+	}
+	if data, _ := os.ReadFile(dir + "/fresh"); string(data) != "y" {
+		t.Errorf("fresh holds %q", data)
+	}
+	if names, _ := os.ReadDir(dir); len(names) != 2 {
+		t.Errorf("there is something left: %v", names)
+	}
+	do(t, d.Remove("fresh"), d.Remove("fresh"))
+}
+
+// TestReplaceDoesNotFollow: what somebody put in the place of the file, or of the temporary one, is not written to.
+func TestReplaceDoesNotFollow(t *testing.T) {
+	dir := folder(t)
+	victim := filepath.Join(filepath.Dir(dir), "victim")
+	write(t, victim, "mine")
+	file := filepath.Join(dir, Config)
+	do(t, os.Remove(file), os.Symlink(victim, file))
+	d, err := Open(dir, CallersOwners(host))
+	do(t, err)
+	defer d.Close()
+	do(t, d.Replace(Config, []byte("new"), 0o600, ""))
+	do(t, os.Symlink(victim, dir+"/made"), d.Create("made", []byte("new"), 0o600, ""))
+	if data, _ := os.ReadFile(victim); string(data) != "mine" {
+		t.Errorf("the link's target holds %q", data)
+	}
+	for _, f := range []string{file, dir + "/made"} {
+		if st, err := os.Lstat(f); err != nil || !st.Mode().IsRegular() {
+			t.Errorf("%s is %v, %v", f, st, err)
+		}
+	}
+}
+
+func TestReplaceFailsWhole(t *testing.T) {
+	dir := folder(t)
+	d, err := Open(dir, CallersOwners(host))
+	do(t, err)
+	defer d.Close()
+	do(t, os.Mkdir(dir+"/taken", 0o755))
+	if err := d.Replace("taken", []byte("x"), 0o600, ""); err == nil {
+		t.Error("a folder was replaced")
+	}
+	names, _ := os.ReadDir(dir)
+	if len(names) != 2 {
+		t.Errorf("there is something left: %v", names)
+	}
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// groups is a host on which 999 is docker's, 42 shadow's, 4000 a plain group's.
+type groups struct{}
+
+func (groups) Named(gid uint32) bool      { return slices.Contains([]uint32{0, 6, 42, 999, 4000}, gid) }
+func (groups) Privileged(gid uint32) bool { return slices.Contains([]uint32{0, 6, 42, 999}, gid) }
+
+var (
+	host  = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}, GID: idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}}
+	image = &homedir.Accounts{
+		Passwd: []byte("root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\ndisk:x:1002:6::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\n"),
+		Group:  []byte("root:x:0:\nworkers:x:5000:\ndisk:x:6:\n"),
+	}
+)
+
+func facts(user spec.User) *Facts {
+	return &Facts{
+		ID: "c", User: user, Cwd: "/", Accounts: image, Groups: groups{}, Own: host,
+		Container: &spec.Container{Namespaces: []spec.Namespace{{Type: "pid"}, {Type: "mount"}}},
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	request := func(text string) func(*Policy, *Facts) {
+		return func(p *Policy, f *Facts) {
+			p.Annotation = true
+			f.Container.Annotations = map[string]string{RequestAnnotation: text}
+		}
+	}
+	allow := func(uids, gids Ranges) func(*Policy, *Facts) {
+		return func(p *Policy, _ *Facts) { p.AllowedUIDs, p.AllowedGIDs = uids, gids }
+	}
+	created := func(_ *Policy, f *Facts) { f.Exec, f.Created, f.Container = true, &Identity{UID: 1000, GID: 1001}, nil }
+	for _, test := range []struct {
+		name    string
+		user    spec.User
+		change  []func(*Policy, *Facts)
+		source  Source
+		want    Identity
+		dropped []uint32
+		refused string
+	}{
+		{name: "root", user: spec.User{}, source: Fixed, want: Identity{UID: 65532, GID: 65532}},
+		{name: "root with a gid", user: spec.User{GID: 1000}, source: Fixed, want: Identity{UID: 65532, GID: 65532}},
+		{name: "kept", user: spec.User{UID: 1000, GID: 1000}, source: Kept, want: Identity{UID: 1000, GID: 1000}},
+		{name: "A2 gid 0, a user of the image", user: spec.User{UID: 1000}, source: Kept, want: Identity{UID: 1000, GID: 1001}},
+		{name: "A2 gid 0, nobody the image knows", user: spec.User{UID: 12345, Groups: []uint32{0}}, source: Kept, want: Identity{UID: 12345, GID: 65532}, dropped: []uint32{0}},
+		{name: "A2 gid 0, and the image's own is privileged", user: spec.User{UID: 1002}, source: Kept, want: Identity{UID: 1002, GID: 65532}},
+		{name: "A2 a privileged gid", user: spec.User{UID: 1000, GID: 42}, source: Kept, want: Identity{UID: 1000, GID: 1001}},
+		{
+			name: "a privileged gid that is allowed", user: spec.User{UID: 1000, GID: 42}, source: Kept, want: Identity{UID: 1000, GID: 42},
+			change: []func(*Policy, *Facts){allow(nil, Ranges{{42, 42}})},
+		},
+		{
+			name: "A3 groups", user: spec.User{UID: 1000, GID: 1000, Groups: []uint32{1000, 6, 999, 33, 4000, 5000, 2000}}, source: Kept,
+			want: Identity{UID: 1000, GID: 1000, Groups: []uint32{1000, 5000, 2000}}, dropped: []uint32{6, 999, 33, 4000},
+		},
+		{
+			name: "A3 groups that are allowed", user: spec.User{UID: 1000, GID: 1000, Groups: []uint32{0, 6, 44}}, source: Kept,
+			want: Identity{UID: 1000, GID: 1000, Groups: []uint32{44}}, dropped: []uint32{0, 6},
+			change: []func(*Policy, *Facts){allow(nil, Ranges{{40, 50}})},
+		},
+		{name: "A4 a uid that runc 1.1 refuses", user: spec.User{UID: 1 << 31, GID: 1}, refused: "above"},
+		{name: "a gid that runc 1.1 refuses", user: spec.User{UID: 1000, GID: 1 << 31}, source: Kept, want: Identity{UID: 1000, GID: 1001}},
+		{
+			name: "out of bounds", user: spec.User{UID: 1000, GID: 1000}, source: Fixed, want: Identity{UID: 65532, GID: 65532},
+			change: []func(*Policy, *Facts){allow(Ranges{{2000, 3000}}, nil)},
+		},
+		{name: "a request that nobody hears", user: spec.User{}, source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *Facts){
+			func(_ *Policy, f *Facts) {
+				f.Env = []string{RequestVariable + "=1000"}
+				f.Container.Annotations = map[string]string{RequestAnnotation: "1000"}
+			},
+		}},
+		{name: "a request by name", source: Requested, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){request("app")}},
+		{name: "a request by uid of the image", source: Requested, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){request("1000")}},
+		{name: "a request with the own group", source: Requested, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){request("app:1001")}},
+		{name: "a request for another uid", refused: "does not allow", change: []func(*Policy, *Facts){request("2000")}},
+		{name: "a request for an allowed uid", source: Requested, want: Identity{UID: 2000, GID: 65532}, change: []func(*Policy, *Facts){request("2000"), allow(Ranges{{2000, 2001}}, nil)}},
+		{name: "a request beyond the allowed", refused: "allows 2000-2001, 7", change: []func(*Policy, *Facts){request("2002"), allow(Ranges{{2000, 2001}, {7, 7}}, nil)}},
+		{name: "a request for a group", refused: "gid 5000", change: []func(*Policy, *Facts){request("app:workers")}},
+		{name: "a request for an allowed group", source: Requested, want: Identity{UID: 1000, GID: 5000}, change: []func(*Policy, *Facts){request("app:workers"), allow(nil, Ranges{{5000, 5000}})}},
+		{name: "a request for disk's user", source: Requested, want: Identity{UID: 1002, GID: 65532}, change: []func(*Policy, *Facts){request("disk")}},
+		{name: "a request for disk's group", refused: "gid 6", change: []func(*Policy, *Facts){request("disk:disk")}},
+		{name: "a request for root", refused: "other than root", change: []func(*Policy, *Facts){request("root")}},
+		{name: "a request for 0", refused: "other than root", change: []func(*Policy, *Facts){request("0")}},
+		{name: "a request for another root", refused: "other than root", change: []func(*Policy, *Facts){request("toor")}},
+		{name: "D3 a request past 32 bits", refused: "other than root", change: []func(*Policy, *Facts){request("4294967296")}},
+		{name: "D3 a request with a sign", refused: "other than root", change: []func(*Policy, *Facts){request("+1000"), allow(Ranges{{1, MaxID}}, nil)}},
+		{name: "a request for group 0", refused: "gid from 1", change: []func(*Policy, *Facts){request("app:0"), allow(nil, Ranges{{1, MaxID}})}},
+		{name: "a request for group root", refused: "gid 0", change: []func(*Policy, *Facts){request("app:root"), allow(nil, Ranges{{1, MaxID}})}},
+		{name: "an empty request", refused: "other than root", change: []func(*Policy, *Facts){request("")}},
+		{name: "a request by environment, the last one", source: Requested, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){
+			func(p *Policy, f *Facts) { p.Variable, f.Env = true, []string{"NONROOT_USER=0", "NONROOT_USER=app"} },
+		}},
+		{name: "D1 exec as root", source: Created, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){created}},
+		{name: "exec as somebody else", user: spec.User{UID: 7, GID: 7}, source: Kept, want: Identity{UID: 7, GID: 7}, change: []func(*Policy, *Facts){created}},
+		{name: "exec as somebody with gid 0", user: spec.User{UID: 7}, source: Kept, want: Identity{UID: 7, GID: 1001}, change: []func(*Policy, *Facts){created}},
+		{name: "exec hears no request", source: Created, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){
+			created, func(p *Policy, f *Facts) { p.Variable, f.Env = true, []string{"NONROOT_USER=2000"} },
+		}},
+		{name: "B11 no mount namespace", refused: "mount namespace", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) { f.Container.Namespaces = nil }}},
+		{name: "B12 a mount namespace by path", refused: "somebody else's", change: []func(*Policy, *Facts){
+			func(_ *Policy, f *Facts) { f.Container.Namespaces[1].Path = "/proc/1/ns/mnt" },
+		}},
+		{name: "C9 cwd", refused: "below /proc", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) { f.Cwd = "/tmp/../proc/self/fd/7" }}},
+		{name: "B7 host root", refused: "host's root", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 65532, Outside: 0, Size: 1}}, GID: idmap.Map{{Inside: 65532, Outside: 5, Size: 1}}}
+		}}},
+		{name: "B7 host group root", refused: "host's root", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 65532, Outside: 5, Size: 1}}, GID: idmap.Map{{Inside: 65532, Outside: 0, Size: 1}}}
+		}}},
+		{name: "not mapped", refused: "not mapped", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65532}}, GID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}}
+		}}},
+		{name: "B8 keep-id of an ordinary user", user: spec.User{UID: 5001, GID: 5001}, source: Kept, want: Identity{UID: 5001, GID: 5001}, change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 5001, Outside: 0, Size: 1}}, GID: idmap.Map{{Inside: 5001, Outside: 0, Size: 1}}}
+			f.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 5001, Size: 1}}, GID: idmap.Map{{Inside: 0, Outside: 5001, Size: 1}}}
+		}}},
+		{name: "a user namespace far from the host's groups", user: spec.User{UID: 1000, GID: 42, Groups: []uint32{4000, 6}}, source: Kept, want: Identity{UID: 1000, GID: 42, Groups: []uint32{4000}}, dropped: []uint32{6}, change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			m := idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}
+			f.UserNamespace = &idmap.Pair{UID: m, GID: m}
+		}}},
+		{name: "B10 root's files become the identity's", refused: "maps root's files", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			f.Container.Mounts = []spec.Mount{{Destination: "/m", UIDMap: []spec.IDMap{{ContainerID: 0, HostID: 65532, Size: 1}}}}
+		}}},
+		{name: "B10 by option", refused: "idmap=", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			f.Container.Mounts = []spec.Mount{{Destination: "/m", Options: []string{"idmap=uids=0-1000-1;gids=0-1000-1"}}}
+		}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, f := Default(), facts(test.user)
+			for _, c := range test.change {
+				c(p, f)
+			}
+			d := p.Decide(f)
+			if test.refused != "" {
+				if d.Mode != Refuse || !strings.Contains(d.Reason, test.refused) {
+					t.Fatalf("got %+v, want a refusal with %q", d, test.refused)
+				}
+				return
+			}
+			if d.Mode != Rewrite || d.Source != test.source || d.Identity.UID != test.want.UID || d.Identity.GID != test.want.GID ||
+				!slices.Equal(d.Identity.Groups, test.want.Groups) || !slices.Equal(d.Dropped, test.dropped) {
+				t.Errorf("got %+v, want %+v from %s, without %v", d, test.want, test.source, test.dropped)
+			}
+		})
+	}
+}
+
+func TestModes(t *testing.T) {
+	root, app, bad := spec.User{}, spec.User{UID: 1000, GID: 1000}, spec.User{UID: 1 << 31}
+	for _, test := range []struct {
+		mode   Mode
+		user   spec.User
+		want   Mode
+		reason string
+	}{
+		{Rewrite, root, Rewrite, ""},
+		{Refuse, root, Refuse, "asks for root"},
+		{Refuse, app, Rewrite, ""},
+		{Refuse, bad, Refuse, "above"},
+		{Audit, root, Audit, ""},
+		{Audit, bad, Audit, "above"},
+		{Off, root, Off, "why"},
+		{Off, bad, Off, "why"},
+	} {
+		p := Default()
+		p.Mode, p.Reason = test.mode, "why"
+		d := p.Decide(facts(test.user))
+		if d.Mode != test.want || !strings.Contains(d.Reason, test.reason) || test.reason == "" && d.Reason != "" {
+			t.Errorf("%s for %d gives %+v, want %s %q", test.mode, test.user.UID, d, test.want, test.reason)
+		}
+	}
+}
+
+// TestNoDecisionIsRoot: no policy that can be read, with any facts, gives root outside of off and audit.
+func TestNoDecisionIsRoot(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	ids := []uint32{0, 1, 6, 42, 999, 1000, 1001, 65532, 1<<31 - 1, 1 << 31, 1<<32 - 2}
+	id := func() uint32 { return ids[r.IntN(len(ids))] }
+	texts := []string{"0", "1000", "root", "app", "toor", "app:0", "app:root", "1000:6", "4294967296", "-1", "", ":", "2147483648", "disk:disk"}
+	ranges := func() Ranges {
+		return []Ranges{nil, {{1, MaxID}}, {{1000, 2000}}, {{6, 6}}}[r.IntN(4)]
+	}
+	maps := func() idmap.Map {
+		return []idmap.Map{{{Inside: id(), Outside: id(), Size: 1 + r.Uint32N(70000)}}, {{Inside: 0, Outside: 100000, Size: 65536}}, nil}[r.IntN(3)]
+	}
+	decided := 0
+	for range 200000 {
+		f := facts(spec.User{UID: id(), GID: id(), Groups: []uint32{id(), id()}[:r.IntN(3)]})
+		f.Container.Annotations = map[string]string{RequestAnnotation: texts[r.IntN(len(texts))]}
+		f.Env = []string{RequestVariable + "=" + texts[r.IntN(len(texts))]}
+		if r.IntN(2) == 0 {
+			f.UserNamespace = &idmap.Pair{UID: maps(), GID: maps()}
+		}
+		if f.Exec = r.IntN(3) == 0; f.Exec && r.IntN(2) == 0 {
+			f.Created = &Identity{UID: 1 + r.Uint32N(5), GID: 1 + r.Uint32N(5)}
+		}
+		p := Default()
+		p.Mode = []Mode{Rewrite, Refuse}[r.IntN(2)]
+		p.Annotation, p.Variable = r.IntN(2) == 0, r.IntN(2) == 0
+		p.AllowedUIDs, p.AllowedGIDs = ranges(), ranges()
+		p.Sources = [][]Source{{Fixed}, {Kept, Fixed}, {Requested, Kept, Fixed}, {Kept, Requested, Fixed}}[r.IntN(4)]
+		d := p.Decide(f)
+		if d.Mode == Refuse {
+			continue
+		}
+		decided++
+		if d.Mode != Rewrite {
+			t.Fatalf("mode %s", d.Mode)
+		}
+		for _, n := range append([]uint32{d.Identity.UID, d.Identity.GID}, d.Identity.Groups...) {
+			if n == 0 || n > MaxID {
+				t.Fatalf("%+v from %+v", d, f)
+			}
+		}
+		if host, ok := f.outside(d.Identity.UID, func(p *idmap.Pair) idmap.Map { return p.UID }); !ok || host == 0 {
+			t.Fatalf("host %d: %+v from %+v", host, d, f)
+		}
+		for _, g := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
+			if h := f.hostGID(g); h == 0 || (groups{}).Privileged(h) && !p.AllowedGIDs.Has(g) {
+				t.Fatalf("group %d: %+v from %+v", g, d, f)
+			}
+		}
+	}
+	if decided < 1000 {
+		t.Errorf("only %d of the facts led to a decision", decided)
+	}
+}
+
+func TestParseID(t *testing.T) {
+	for text, want := range map[string]ID{
+		"1": 1, "65532": 65532, "2147483647": MaxID, "007": 7,
+		"": 0, "0": 0, "00": 0, "-1": 0, "+1": 0, " 1": 0, "1 ": 0, "2147483648": 0, "4294967296": 0, "4294967297": 0, "0x1": 0, "1e3": 0, "1_000": 0, "١": 0,
+	} {
+		if got, err := ParseID(text); got != want || (err == nil) != (want != 0) {
+			t.Errorf("ParseID(%q) is %d, %v", text, got, err)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+)
+
+const whole = `# a policy that sets every key
+mode = "refuse"
+reason = "not needed here"
+runtimes = ["/opt/runc/runc", "crun"]
+existing = "leave"
+restore = "allow"
+
+[identity]
+uid = 1000
+gid = 1001
+name = "worker"
+sources = ["kept", "requested", "fixed"]
+requests = ["annotation", "environment"]
+allowed_uids = [7, "1000-1999"]
+allowed_gids = ["44"]
+privileged_groups = ["docker"]
+
+[home]
+mode = "always"
+size = "1g"
+path = "/home/worker"
+
+[process]
+bounding = "drop"
+user_namespaces = "allow"
+`
+
+func TestParseWhole(t *testing.T) {
+	got, err := Parse("p.toml", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Policy{
+		File: "p.toml", Mode: Refuse, Reason: "not needed here", Runtimes: []string{"/opt/runc/runc", "crun"}, Existing: Off, Restore: true,
+		UID: 1000, GID: 1001, Name: "worker", Sources: []Source{Kept, Requested, Fixed}, Annotation: true, Variable: true,
+		AllowedUIDs: Ranges{{7, 7}, {1000, 1999}}, AllowedGIDs: Ranges{{44, 44}}, Privileged: []string{"docker"},
+		HomeMode: homedir.Always, HomeSize: "1g", HomePath: "/home/worker", DropBounding: true, AllowUserNamespaces: true,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestParseEmptyIsDefault(t *testing.T) {
+	got, err := Parse("", []byte("# nothing\n[identity]\n[home]\n"))
+	if err != nil || !reflect.DeepEqual(got, Default()) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"mode = \"of\"", `p:1:1: mode: "of" is none of rewrite, refuse, audit, off`},
+		{"\nmode = \"off\"", `p:2:1: mode: "off" exempts`},
+		{"mode = 3", "p:1:"},
+		{"mode = ", "p:1:"},
+		{"mode = \"audit\"\nmode = \"off\"", "p:2:"},
+		{"nonsense", "p:1:"},
+		{"colour = 1", `p:1:1: nobody knows the key "colour"`},
+		{"[identity]\n  uuid = 1", `p:2:3: nobody knows the key "identity.uuid"`},
+		{"[[rule]]\nname = \"x\"", "p:1:"},
+		{"MODE = \"audit\"", "p:1:1: MODE: nobody knows"},
+		{"[home]\n\"\u017fize\" = \"1m\"", "p:2:1: "},
+		{"[identity]\nuid = 0", "p:2:1: identity.uid: 0 is not from 1"},
+		{"[identity]\nuid = -1", "identity.uid: -1"},
+		{"[identity]\nuid = 4294967296", "identity.uid: 4294967296"},
+		{"[identity]\nuid = \"1000\"", "p:2:"},
+		{"[identity]\nuid = 1.5", "p:2:"},
+		{"identity = {uid = 5, UID = 6}", "nobody knows"},
+		{"home = {size = \"1m\",  path = \"x\"}", "p:1:23: home.path"},
+		{"identity.gid = 0", "p:1:1: identity.gid: 0"},
+		{"[identity]\nname = \"a b\"", "is no user name"},
+		{"[identity]\nname = \"\"", "is no user name"},
+		{"[identity]\nname = \"0x\"", "is no user name"},
+		{"[identity]\nname = \"abcdefghijklmnopqrstuvwxyzabcdefg\"", "is no user name"},
+		{"[identity]\nsources = [\"kept\"]", "last source must be"},
+		{"[identity]\nsources = []", "last source must be"},
+		{"[identity]\nsources = [\"root\", \"fixed\"]", `"root" is none of`},
+		{"[identity]\nrequests = [\"label\"]", `"label" is none of`},
+		{"[identity]\n\nallowed_uids = [0]", "p:3:1: identity.allowed_uids"},
+		{"[identity]\nallowed_uids = [\"5-3\"]", "ends before"},
+		{"[identity]\nallowed_gids = [\"0-3\"]", "neither an id"},
+		{"[identity]\nallowed_gids = [true]", "neither an id"},
+		{"[home]\nsize = \"0\"", "is no size"},
+		{"[home]\nsize = \"1t\"", "is no size"},
+		{"[home]\nsize = \"1m,mode=0777\"", "is no size"},
+		{"[home]\nsize = \"k\"", "is no size"},
+		{"[home]\npath = \"home\"", "clean absolute path"},
+		{"[home]\npath = \"/a/../etc\"", "clean absolute path"},
+		{"[home]\npath = \"/a,mode=0777\"", "clean absolute path"},
+		{"[home]\nmode = \"yes\"", "is none of auto, always, never"},
+		{"[process]\nbounding = \"none\"", "is none of keep, drop"},
+		{"[process]\nuser_namespaces = \"yes\"", "is none of deny, allow"},
+		{"runtimes = []", "the list is empty"},
+		{"runtimes = [\"bin/runc\"]", "neither a name"},
+		{"runtimes = [\"/a/../runc\"]", "neither a name"},
+		{"existing = \"x\"", "is none of enforce, leave"},
+		{"restore = true", "p:1:"},
+	} {
+		p, err := Parse("p", []byte(test.text))
+		if err == nil || !strings.HasPrefix(err.Error(), "p:") || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q gives %+v, %v; want an error with %q", test.text, p, err, test.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: the message has more than one line: %q", test.text, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(whole))
+	f.Add([]byte("mode = \"off\"\nreason = \"x\""))
+	f.Add([]byte("[identity]\nallowed_uids = [\"1-2\", 3]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Parse("p", data)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "p:") {
+				t.Fatalf("an error without its place: %v", err)
+			}
+			return
+		}
+		if p.UID == 0 || p.GID == 0 || p.UID > MaxID || p.GID > MaxID || p.Name == "" || len(p.Runtimes) == 0 || p.Mode == Off && p.Reason == "" ||
+			p.AllowedUIDs.Has(0) || p.AllowedGIDs.Has(0) || p.Sources[len(p.Sources)-1] != Fixed {
+			t.Fatalf("%+v", p)
+		}
+	})
+}

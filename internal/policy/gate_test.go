@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+)
+
+func TestPromise(t *testing.T) {
+	good := func() *runc.Credentials {
+		four := func(id uint32) []uint32 { return []uint32{id, id, id, id} }
+		return &runc.Credentials{
+			UIDs: four(1000), GIDs: four(1001), HostUIDs: four(101000), HostGIDs: four(101001),
+			Groups: []uint32{5000}, HostGroups: []uint32{105000}, Bounding: 1<<0 | 1<<5, NoNewPrivs: true,
+		}
+	}
+	known := Promise{Identity: &Identity{UID: 1000, GID: 1001, Groups: []uint32{5000}}, Bounding: []string{"CAP_CHOWN", "kill", "CAP_FUTURE"}}
+	for _, test := range []struct {
+		name   string
+		change func(*runc.Credentials)
+		always string // what any promise says of it
+		known  string // what a known identity says of it
+	}{
+		{"good", func(*runc.Credentials) {}, "", ""},
+		{"one uid is 0", func(c *runc.Credentials) { c.UIDs[2] = 0 }, "uid 0", "uid 0"},
+		{"the file system's gid is 0", func(c *runc.Credentials) { c.GIDs[3] = 0 }, "gid 0", "gid 0"},
+		{"B7 host root", func(c *runc.Credentials) { c.HostUIDs[0] = 0 }, "uid on the host 0", "uid on the host 0"},
+		{"host group root", func(c *runc.Credentials) { c.HostGIDs[0] = 0 }, "gid on the host 0", "gid on the host 0"},
+		{"group 0", func(c *runc.Credentials) { c.Groups = []uint32{5000, 0} }, "group 0", "group 0"},
+		{"host's group 0", func(c *runc.Credentials) { c.HostGroups[0] = 0 }, "group on the host 0", "group on the host 0"},
+		{"permitted", func(c *runc.Credentials) { c.Permitted = 1 }, "permitted", "permitted"},
+		{"effective", func(c *runc.Credentials) { c.Effective = 1 }, "effective", "effective"},
+		{"inheritable", func(c *runc.Credentials) { c.Inheritable = 1 }, "inheritable", "inheritable"},
+		{"ambient", func(c *runc.Credentials) { c.Ambient = 1 }, "ambient", "ambient"},
+		{"new privileges", func(c *runc.Credentials) { c.NoNewPrivs = false }, "NoNewPrivs", "NoNewPrivs"},
+		{"another uid", func(c *runc.Credentials) { c.UIDs[1] = 7 }, "", "not 1000"},
+		{"another gid", func(c *runc.Credentials) { c.GIDs[1] = 7 }, "", "not 1001"},
+		{"another group", func(c *runc.Credentials) { c.Groups = []uint32{6} }, "", "group 6"},
+		{"its own gid as a group", func(c *runc.Credentials) { c.Groups = []uint32{1001} }, "", ""},
+		{"more bounding", func(c *runc.Credentials) { c.Bounding |= 1 << 21 }, "", "bounding"},
+		{"less bounding", func(c *runc.Credentials) { c.Bounding = 0 }, "", ""},
+	} {
+		for _, p := range []struct {
+			promise Promise
+			want    string
+		}{{Promise{}, test.always}, {known, test.known}} {
+			c := good()
+			test.change(c)
+			err := p.promise.Kept(c)
+			if (err == nil) != (p.want == "") || err != nil && !strings.Contains(err.Error(), p.want) {
+				t.Errorf("%s, %+v: got %v, want %q", test.name, p.promise.Identity, err, p.want)
+			}
+		}
+	}
+}
+
+func TestMask(t *testing.T) {
+	if got := mask([]string{"CAP_CHOWN", "cap_sys_admin", "CHECKPOINT_RESTORE", "CAP_NEW", ""}); got != 1|1<<21|1<<40 {
+		t.Errorf("got %#x", got)
+	}
+	for i, n := range capabilities {
+		if n == "" {
+			t.Errorf("capability %d has no name", i)
+		}
+	}
+}
