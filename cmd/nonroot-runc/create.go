@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	goruntime "runtime"
-	"strings"
 	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
@@ -75,6 +74,9 @@ func govern(cmd *runcargs.Command, c caller, p *policy.Policy, dir *bundle.Dir, 
 		return err
 	}
 	defer f.image.Close() //nolint:errcheck // nothing was written
+	if old, err := record.Read(dir); err == nil && old.Matches(cmd.ID, config) && old.Enforced() {
+		f.User = spec.User(old.Asked) // this config.json is a rewritten one: what counts is what was asked for before
+	}
 	d := p.Decide(&f.Facts)
 	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped
 	r.Asked = policy.Identity{UID: f.User.UID, GID: f.User.GID, Groups: f.User.Groups}
@@ -119,11 +121,11 @@ func seal(dir *bundle.Dir, r *record.Record, config []byte) error {
 func rewrite(p *policy.Policy, dir *bundle.Dir, f *containerFacts, r *record.Record, doc *spec.Document) error {
 	plan, err := f.image.Plan(homedir.Wish{
 		UID: r.Identity.UID, GID: r.Identity.GID, OwnerUID: f.ownerUID(r.Identity.UID),
-		Name: p.Name, Kept: r.Source == policy.Kept, EnvHome: lookup(f.Env, "HOME"),
+		Name: p.Name, Kept: r.Source == policy.Kept, EnvHome: f.home,
 		Mode: p.HomeMode, Path: p.HomePath, Size: p.HomeSize,
 	})
 	if err != nil {
-		return wrap(err, "plan the home")
+		return err
 	}
 	r.Name, r.Home, r.Mounted, r.Notes = plan.Name, plan.Home, plan.Tmpfs != nil, plan.Notes
 	if !p.DropBounding {
@@ -210,6 +212,7 @@ func homeMount(m spec.Mount) homedir.Mount {
 type containerFacts struct {
 	policy.Facts
 	image *homedir.Image
+	home  string // HOME of the environment
 	join  string // the path by which the runtime finds the user namespace that was looked at; "": none is joined
 }
 
@@ -219,10 +222,13 @@ func facts(cmd *runcargs.Command, c caller, p *policy.Policy, doc *spec.Document
 		ID: cmd.ID, Own: c.own,
 		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
 	}}
-	if err := readFacts(&f.Facts, doc); err != nil {
+	err := readFacts(&f.Facts, p, doc)
+	if err == nil {
+		f.home, err = doc.Variable("HOME")
+	}
+	if err != nil {
 		return nil, wrap(err, "read %q", dir.Join(bundle.Config))
 	}
-	var err error
 	if f.Container, err = doc.Container(); err != nil {
 		return nil, wrap(err, "read %q", dir.Join(bundle.Config))
 	}
@@ -238,17 +244,19 @@ func facts(cmd *runcargs.Command, c caller, p *policy.Policy, doc *spec.Document
 	}
 	f.image, err = homedir.Open(dir.Path, f.Container.Rootfs, f.Container.Readonly, theirs)
 	f.Accounts = f.image
-	return f, wrap(err, "look at the rootfs")
+	return f, err
 }
 
 // readFacts reads what a process says of itself.
-func readFacts(f *policy.Facts, doc *spec.Document) error {
+func readFacts(f *policy.Facts, p *policy.Policy, doc *spec.Document) error {
 	var err error
 	if f.User, err = doc.User(); err != nil {
 		return err
 	}
-	if f.Env, err = doc.Env(); err != nil {
-		return err
+	if p.Variable { // a long environment is not taken apart for nothing
+		if f.Env, err = doc.Env(); err != nil {
+			return err
+		}
 	}
 	f.Cwd, err = doc.Cwd()
 	return err
@@ -260,16 +268,6 @@ func (f *containerFacts) ownerUID(uid uint32) uint32 {
 		uid, _ = f.UserNamespace.UID.Outside(uid) // mapped: the decision rests on it
 	}
 	return uid
-}
-
-// lookup is the value of a variable, "" if there is none. The first entry counts, as for getenv(3).
-func lookup(env []string, name string) string {
-	for _, e := range env {
-		if v, ok := strings.CutPrefix(e, name+"="); ok {
-			return v
-		}
-	}
-	return ""
 }
 
 // restore is refused: a restored process has the credentials that CRIU's image files hold, whatever config.json says

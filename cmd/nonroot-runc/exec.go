@@ -37,7 +37,7 @@ func exec(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	r, config, err := k.matching()
+	r, config, err := k.matching(cmd)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func rewrittenProcess(cmd *runcargs.Command, c caller, p *policy.Policy, k *know
 		ID: cmd.ID, Exec: true, Own: c.own, Accounts: known,
 		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
 	}
-	if err := readFacts(&f, doc); err != nil {
+	if err := readFacts(&f, p, doc); err != nil {
 		return nil, wrap(err, "read the process")
 	}
 	if f.UserNamespace, err = k.state.UserNamespace(); err != nil {

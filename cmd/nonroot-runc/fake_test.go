@@ -29,9 +29,9 @@ const (
 //	process.json  what --process names
 //	seals         of that file
 func fakeRuntime() {
-	var fds []string // first of all: nothing else is open yet
+	var fds []string // what is closed on exec didn't come with the call: Go's own runtime has opened it
 	for fd := 3; fd < 1024; fd++ {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			target, _ := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 			fds = append(fds, fmt.Sprintf("%d %s", fd, target))
 		}
@@ -123,8 +123,7 @@ func fail99(format string, args ...any) {
 	os.Exit(99)
 }
 
-// withFDs N=KIND:PATH... -- COMMAND... becomes the command with these descriptors open: file (read), path (O_PATH), dir,
-// pipe (PATH is not used). A LISTEN_PID=self becomes this process's id.
+// withFDs N=KIND:PATH... -- COMMAND... becomes the command with these descriptors open: file (read), path (O_PATH), dir. A LISTEN_PID=self becomes this process's id.
 func withFDs() {
 	args := os.Args[1:]
 	for ; len(args) > 0 && args[0] != "--"; args = args[1:] {
@@ -150,16 +149,14 @@ func opened(kind, name string) int {
 	case "file", "dir":
 	case "path":
 		flags = unix.O_PATH
-	case "pipe":
-		var p [2]int
-		must99(unix.Pipe2(p[:], unix.O_CLOEXEC))
-		return p[0]
 	default:
 		fail99("what is %q?", kind)
 	}
 	fd, err := unix.Open(name, flags|unix.O_CLOEXEC, 0)
 	must99(err)
-	return fd
+	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 512) // not itself one of the numbers that are asked for
+	must99(err)
+	return high
 }
 
 func must99(err error) {

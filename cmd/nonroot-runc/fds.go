@@ -21,13 +21,18 @@ const firstFD = 3
 // neither is passed on (THREATS.md C14). It must run before anything else is opened.
 func preservedFDs(cmd *runcargs.Command) error {
 	for fd := firstFD; fd < firstFD+cmd.PreserveFDs+listenFDs(); fd++ {
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-		if err != nil {
+		// Go's runtime has opened some for itself before main (cgroup files, to know how many processors there are).
+		// They close on exec, which an inherited one never does.
+		own, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err != nil || own&unix.FD_CLOEXEC != 0 {
 			return fmt.Errorf("file descriptor %d is to be passed to the container, but is not open: lower --preserve-fds or LISTEN_FDS, or open it", fd)
 		}
 		var st unix.Stat_t
-		err = unix.Fstat(fd, &st)
-		if flags&unix.O_PATH != 0 || err != nil || st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		if err == nil {
+			err = unix.Fstat(fd, &st)
+		}
+		if err != nil || flags&unix.O_PATH != 0 || st.Mode&unix.S_IFMT == unix.S_IFDIR {
 			return fmt.Errorf("file descriptor %d is to be passed to the container, but is a folder or a path handle, which leads out of it: pass an open file, pipe or socket", fd)
 		}
 	}

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// A program that is gone within a millisecond need not learn how many processors its cgroup allows it, nor watch that
+// number; the runtime would open files for it.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command nonroot-runc is an OCI runtime in which no container process is root. It stands in place of runc: it
 // rewrites what an engine asks for, and then replaces itself with the real runc or crun.
 //

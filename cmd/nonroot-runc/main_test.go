@@ -5,8 +5,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
-	"os/exec"
+	osexec "os/exec"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -21,9 +22,10 @@ import (
 
 // programs are what this test binary is besides: it is called by these names.
 var programs = map[string]func(){
-	"runc":    fakeRuntime,
-	"crun":    fakeRuntime,
-	"withfds": withFDs,
+	"runc":     fakeRuntime,
+	"crun":     fakeRuntime,
+	"withfds":  withFDs,
+	"filtered": filtered,
 }
 
 // insideVariable holds the tests' folder, once the namespace is made.
@@ -44,6 +46,11 @@ func testMain(m *testing.M) int {
 	unix.Umask(0o022)
 	if dir := os.Getenv(insideVariable); dir != "" {
 		defer os.RemoveAll(dir) //nolint:errcheck // it's the system's temporary folder
+		// What this process inherited must not go on to the program.
+		if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+			fmt.Fprintln(os.Stderr, "prepare the tests:", err)
+			return 1
+		}
 		return m.Run()
 	}
 	if os.Geteuid() != 0 {
@@ -71,13 +78,15 @@ func enter(dir string) error {
 		return err
 	}
 	bin := filepath.Join(dir, "bin")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs", "-o", bin+"/nonroot-runc", ".")
+	build := osexec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs", "-o", bin+"/nonroot-runc", ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	if err := os.Symlink(self, bin+"/withfds"); err != nil {
-		return err
+	for _, name := range []string{"withfds", "filtered"} {
+		if err := os.Symlink(self, filepath.Join(bin, name)); err != nil {
+			return err
+		}
 	}
 	linker, err := os.ReadFile("/etc/ld.so.cache")
 	if err != nil && !os.IsNotExist(err) {

@@ -84,9 +84,7 @@ func existing(cmd *runcargs.Command, c caller) (*known, error) {
 	if err = k.bundle.Guarded(); err != nil {
 		return k, err
 	}
-	if r, err := record.Read(k.bundle); err == nil && r.ID == cmd.ID {
-		k.record = r
-	}
+	k.record, _ = record.Read(k.bundle) // one that can't be read is none
 	return k, nil
 }
 
@@ -103,7 +101,7 @@ func (k *known) runtime(cmd *runcargs.Command, candidates []string) (string, err
 		return runc.Find([]string{cmd.NonrootRuntime})
 	}
 	var mine []string
-	if k.record != nil {
+	if k.record != nil && k.record.ID == cmd.ID {
 		mine = append(mine, k.record.Runtime)
 	}
 	for _, name := range candidates {
@@ -115,12 +113,12 @@ func (k *known) runtime(cmd *runcargs.Command, candidates []string) (string, err
 }
 
 // matching is the record, if it belongs to the bundle's present config.json, whose bytes it gives, too.
-func (k *known) matching() (*record.Record, []byte, error) {
+func (k *known) matching(cmd *runcargs.Command) (*record.Record, []byte, error) {
 	config, err := k.bundle.Read(bundle.Config)
 	if err != nil {
 		return nil, nil, wrap(err, "read the bundle %q", k.bundle.Path)
 	}
-	if k.record == nil || k.record.Config != record.Digest(config) {
+	if !k.record.Matches(cmd.ID, config) {
 		return nil, config, nil
 	}
 	return k.record, config, nil

@@ -20,7 +20,7 @@ func start(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	r, _, err := k.matching()
+	r, _, err := k.matching(cmd)
 	if err != nil {
 		return err
 	}

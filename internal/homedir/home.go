@@ -100,7 +100,7 @@ func (im *Image) planHome(p *Plan, w Wish, entry User, known bool) error {
 	reasons := strings.Join(rejected, "; ")
 	switch {
 	case p.Tmpfs == nil && w.Mode == Always:
-		return fmt.Errorf("plan a home for %d:%d: no place is safe: %s", w.UID, w.GID, reasons)
+		return fmt.Errorf("no home for %d:%d: no place is safe: %s", w.UID, w.GID, reasons)
 	case p.Tmpfs == nil:
 		p.note("no home: " + reasons)
 	case reasons != "":

@@ -114,14 +114,14 @@ func (p *Plan) note(s string) {
 func (w Wish) check() error {
 	for _, id := range []uint32{w.UID, w.GID} {
 		if id == 0 || id > math.MaxInt32 {
-			return fmt.Errorf("plan a home for %d:%d: ids go from 1 to %d", w.UID, w.GID, math.MaxInt32)
+			return fmt.Errorf("no home for %d:%d: ids go from 1 to %d", w.UID, w.GID, math.MaxInt32)
 		}
 	}
 	if w.Mode != Never && w.Size == "" || strings.IndexFunc(w.Size, notSize) >= 0 {
-		return fmt.Errorf("plan a home for %d:%d: %q is not the size of a tmpfs", w.UID, w.GID, w.Size)
+		return fmt.Errorf("no home for %d:%d: %q is not the size of a tmpfs", w.UID, w.GID, w.Size)
 	}
 	if w.Mode > Never {
-		return errors.New("plan a home: unknown mode " + strconv.Itoa(int(w.Mode)))
+		return errors.New("no home: unknown mode " + strconv.Itoa(int(w.Mode)))
 	}
 	return nil
 }

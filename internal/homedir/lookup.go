@@ -20,36 +20,20 @@ type User struct {
 // UserByID is the first well-formed entry for a uid in the passwd that the
 // container would see. The entry is the image's word and no more: its name may
 // be anyone's, its gid may be 0.
-func (im *Image) UserByID(uid uint32) (User, bool) {
-	im.load()
-	_, line, ok := entryFor(im.passwd.text, passwdFields, uid)
-	if !ok {
-		return User{}, false
-	}
-	return parseUser(line)
-}
+func (im *Image) UserByID(uid uint32) (User, bool) { return im.accounts().UserByID(uid) }
 
 // UserByName is the first well-formed entry with a name; its uid may be 0.
-func (im *Image) UserByName(name string) (User, bool) {
-	im.load()
-	for _, line := range lines(im.passwd.text) {
-		if named(line, name) && wellFormed(line, passwdFields) {
-			return parseUser(line)
-		}
-	}
-	return User{}, false
-}
+func (im *Image) UserByName(name string) (User, bool) { return im.accounts().UserByName(name) }
 
 // GroupByName is the gid of the first well-formed entry with a name; it may be
 // 0.
 func (im *Image) GroupByName(name string) (gid uint32, ok bool) {
+	return im.accounts().GroupByName(name)
+}
+
+func (im *Image) accounts() *Accounts {
 	im.load()
-	for _, line := range lines(im.group.text) {
-		if named(line, name) && wellFormed(line, groupFields) {
-			return parseGroup(line)
-		}
-	}
-	return 0, false
+	return &Accounts{Passwd: im.passwd.text, Group: im.group.text}
 }
 
 // named reports whether a line's first field is name.

@@ -176,7 +176,7 @@ func TestAlwaysFails(t *testing.T) {
 	w := wish()
 	w.Mode = Always
 	_, err := planOf(t, tree(t, debian), true, engine(), w)
-	const want = `plan a home for 65532:65532: no place is safe: "/home/nonroot" does not exist, and the rootfs is read-only; "/nonroot-home" does not exist, and the rootfs is read-only`
+	const want = `no home for 65532:65532: no place is safe: "/home/nonroot" does not exist, and the rootfs is read-only; "/nonroot-home" does not exist, and the rootfs is read-only`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

@@ -48,9 +48,9 @@ type Facts struct {
 
 // Identity is who a process runs as. Its ids are those inside the container.
 type Identity struct {
-	UID    uint32   `json:"uid"`
-	GID    uint32   `json:"gid"`
-	Groups []uint32 `json:"groups,omitempty"`
+	UID    uint32
+	GID    uint32
+	Groups []uint32
 }
 
 // Decision is what happens to a process, and why.

@@ -7,7 +7,6 @@ package record
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -24,23 +23,23 @@ const (
 
 // Record is the decision about a container.
 type Record struct {
-	ID       string           `json:"id"`
-	Time     time.Time        `json:"time"`
-	Mode     policy.Mode      `json:"mode"`
-	Rule     string           `json:"rule"`
-	Reason   string           `json:"reason,omitempty"` // of an exemption, or why an audited container would be refused
-	Source   policy.Source    `json:"source,omitempty"`
-	Policy   string           `json:"policy,omitempty"` // the policy's file; none: built in
-	Asked    policy.Identity  `json:"asked"`
-	Identity *policy.Identity `json:"identity,omitempty"`
-	Dropped  []uint32         `json:"dropped_groups,omitempty"`
-	Name     string           `json:"name,omitempty"`
-	Home     string           `json:"home,omitempty"`
-	Mounted  bool             `json:"home_mounted,omitempty"` // a tmpfs of its own is at Home
-	Notes    []string         `json:"notes,omitempty"`
-	Bounding []string         `json:"bounding,omitempty"` // the bounding set that the container may have
-	Runtime  string           `json:"runtime"`            // the next runtime's path
-	Config   string           `json:"config_sha256"`      // of the config.json that this belongs to
+	ID       string
+	Time     time.Time
+	Mode     policy.Mode
+	Rule     string
+	Reason   string // of an exemption, or why an audited container would be refused
+	Source   policy.Source
+	Policy   string // the policy's file; none: built in
+	Asked    policy.Identity
+	Identity *policy.Identity
+	Dropped  []uint32
+	Name     string
+	Home     string
+	Mounted  bool // a tmpfs of its own is at Home
+	Notes    []string
+	Bounding []string // the bounding set that the container may have
+	Runtime  string   // the next runtime's path
+	Config   string   // of the config.json that this belongs to
 }
 
 // Enforced says that the container was rewritten.
@@ -54,33 +53,28 @@ func Digest(config []byte) string {
 
 // Write puts the record into the bundle.
 func Write(d *bundle.Dir, r *Record) error {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encode the decision record: %w", err)
-	}
-	return d.Replace(File, append(data, '\n'), 0o600, "")
+	return d.Replace(File, encode(r), 0o600, "")
 }
 
-// Read reads a bundle's record, whatever config.json it belongs to. It says who made the container; what was
-// promised only ReadMatching says.
+// Read reads a bundle's record, whatever config.json it belongs to. It says who made the container; it is binding only if
+// it matches.
 func Read(d *bundle.Dir) (*Record, error) {
 	data, err := d.Read(File)
 	if err != nil {
 		return nil, err
 	}
-	r := &Record{}
-	if err := json.Unmarshal(data, r); err != nil {
+	r, err := decode(data)
+	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", d.Join(File), err)
+	}
+	if r.Mode == policy.Rewrite && (r.Identity == nil || r.Identity.UID == 0 || r.Identity.GID == 0) {
+		return nil, fmt.Errorf("read %q: it has no identity", d.Join(File))
 	}
 	return r, nil
 }
 
-// ReadMatching is the record of the bundle's present config.json, whose bytes are given, and nil where there is none:
+// Matches says that the record belongs to this container and to the bundle's present config.json, whose bytes are given:
 // Podman keeps a bundle across restarts and writes config.json anew.
-func ReadMatching(d *bundle.Dir, id string, config []byte) *Record {
-	r, err := Read(d)
-	if err != nil || r.Config != Digest(config) || r.ID != id {
-		return nil
-	}
-	return r
+func (r *Record) Matches(id string, config []byte) bool {
+	return r != nil && r.ID == id && r.Config == Digest(config)
 }

@@ -24,29 +24,37 @@ func TestRecord(t *testing.T) {
 	want := &Record{
 		ID: "c", Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Mode: policy.Rewrite, Rule: "default", Source: policy.Fixed,
 		Asked: policy.Identity{}, Identity: &policy.Identity{UID: 65532, GID: 65532, Groups: []uint32{2000}}, Dropped: []uint32{6},
-		Name: "nonroot", Home: "/home/nonroot", Mounted: true, Bounding: []string{"CAP_CHOWN"}, Runtime: "/usr/sbin/runc", Config: Digest(config),
+		Reason: "a \"reason\"\n", Policy: "/etc/x", Notes: []string{"one", "é"}, Name: "nonroot", Home: "/home/nonroot", Mounted: true, Bounding: []string{"CAP_CHOWN"}, Runtime: "/usr/sbin/runc", Config: Digest(config),
 	}
 	if err := Write(d, want); err != nil {
 		t.Fatal(err)
 	}
-	got := ReadMatching(d, "c", config)
-	if !reflect.DeepEqual(got, want) || !got.Enforced() {
-		t.Errorf("got  %+v\nwant %+v", got, want)
+	got, err := Read(d)
+	if err != nil || !reflect.DeepEqual(got, want) || !got.Enforced() || !got.Matches("c", config) {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 	}
-	if r := ReadMatching(d, "c", []byte(`{"a":2}`)); r != nil || r.Enforced() {
-		t.Errorf("the record of another config.json: %+v", r)
+	if got.Matches("c", []byte(`{"a":2}`)) {
+		t.Error("it matches another config.json")
 	}
-	if r := ReadMatching(d, "d", config); r != nil {
-		t.Errorf("the record of another container: %+v", r)
+	if got.Matches("d", config) {
+		t.Error("it matches another container")
+	}
+	var none *Record
+	if none.Matches("c", config) || none.Enforced() {
+		t.Error("no record matches")
 	}
 	if st, err := os.Stat(folder + "/" + File); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("the record's mode is %v, %v", st.Mode(), err)
 	}
-	for _, text := range []string{"", "{", "[]", `{"mode":1}`} {
+	for _, text := range []string{
+		"", "{", "[]", `{"mode":1}`, `{"asked":[]}`, `{"identity":{"uid":-1}}`, `{"time":"now"}`,
+		`{"id":"c","mode":"rewrite","config_sha256":"` + Digest(config) + `"}`,
+		`{"id":"c","mode":"rewrite","identity":{"uid":0,"gid":5},"config_sha256":"` + Digest(config) + `"}`,
+	} {
 		if err := os.WriteFile(folder+"/"+File, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if r := ReadMatching(d, "c", config); r != nil {
+		if r, _ := Read(d); r.Matches("c", config) {
 			t.Errorf("%q is read as %+v", text, r)
 		}
 	}

@@ -5,18 +5,16 @@
 package runc
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
@@ -94,24 +92,17 @@ func readRunc(file string, owners bundle.Owners) (*State, error) {
 		return nil, err
 	}
 	s := &State{Kind: Runc}
-	var pid, start uint64
-	err = members(data, func(d *jsontext.Decoder, name string) error {
+	err = jsonscan.MembersOf("config", data, func(name string, v []byte) error {
 		switch name {
 		case "init_process_pid":
-			return number(d, &pid)
+			return s.pid(v)
 		case "init_process_start":
-			return number(d, &start)
-		case "config":
-			return inner(d, func(name string) error {
-				if name != "labels" {
-					return d.SkipValue()
-				}
-				return lastBundle(d, &s.Bundle)
-			})
+			return s.start(v)
+		case "config.labels":
+			return lastBundle(v, &s.Bundle)
 		}
-		return d.SkipValue()
+		return nil
 	})
-	s.Pid, s.Start = int(pid), start //nolint:gosec // number bounds pids
 	return s.checked(file, err)
 }
 
@@ -121,20 +112,29 @@ func readCrun(file string, owners bundle.Owners) (*State, error) {
 		return nil, err
 	}
 	s := &State{Kind: Crun}
-	var pid, start uint64
-	err = members(data, func(d *jsontext.Decoder, name string) error {
+	err = jsonscan.Members(data, func(name string, v []byte) (err error) {
 		switch name {
 		case "pid":
-			return number(d, &pid)
+			err = s.pid(v)
 		case "process-start-time":
-			return number(d, &start)
+			err = s.start(v)
 		case "bundle":
-			return text(d, &s.Bundle)
+			s.Bundle, err = jsonscan.String(v)
 		}
-		return d.SkipValue()
+		return err
 	})
-	s.Pid, s.Start = int(pid), start //nolint:gosec // number bounds pids
 	return s.checked(file, err)
+}
+
+func (s *State) pid(v []byte) error {
+	n, err := jsonscan.Uint(v, 31)
+	s.Pid = int(n) //nolint:gosec // 31 bits
+	return err
+}
+
+func (s *State) start(v []byte) (err error) {
+	s.Start, err = jsonscan.Uint(v, 63)
+	return err
 }
 
 func (s *State) checked(file string, err error) (*State, error) {
@@ -147,74 +147,14 @@ func (s *State) checked(file string, err error) (*State, error) {
 	return s, nil
 }
 
-// members calls a function for each member of the object that data is. The function reads the value.
-func members(data []byte, each func(*jsontext.Decoder, string) error) error {
-	d := jsontext.NewDecoder(bytes.NewBuffer(data))
-	return inner(d, func(name string) error { return each(d, name) })
-}
-
-func inner(d *jsontext.Decoder, each func(string) error) error {
-	if d.PeekKind() != '{' {
-		return errors.New("it does not hold an object where one belongs")
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return err
-		}
-		if err := each(name.String()); err != nil {
-			return err
-		}
-	}
-	_, err := d.ReadToken()
-	return err
-}
-
 // lastBundle reads runc's labels. Annotations come first in the list and runc's own "bundle=" last, so that only the
 // last one is its word (THREATS.md D6).
-func lastBundle(d *jsontext.Decoder, to *string) error {
-	if d.PeekKind() != '[' {
-		return d.SkipValue()
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	for d.PeekKind() != ']' {
-		var label string
-		if err := text(d, &label); err != nil {
-			return err
-		}
+func lastBundle(labels []byte, to *string) error {
+	return jsonscan.Elements(labels, func(v []byte) error {
+		label, err := jsonscan.String(v)
 		if b, ok := strings.CutPrefix(label, "bundle="); ok {
 			*to = b
 		}
-	}
-	_, err := d.ReadToken()
-	return err
-}
-
-func text(d *jsontext.Decoder, to *string) error {
-	t, err := d.ReadToken()
-	if err != nil {
 		return err
-	}
-	if t.Kind() != '"' {
-		return fmt.Errorf("at %s: no string", d.StackPointer())
-	}
-	*to = t.String()
-	return nil
-}
-
-func number(d *jsontext.Decoder, to *uint64) error {
-	v, err := d.ReadValue()
-	if err != nil {
-		return err
-	}
-	at := d.StackPointer()
-	if *to, err = strconv.ParseUint(string(v), 10, 63); err != nil {
-		return fmt.Errorf("at %s: %s is not a whole number", at, v)
-	}
-	return nil
+	})
 }

@@ -291,6 +291,7 @@ func TestFields(t *testing.T) {
 		Root: "/x", RootSet: true, Log: "/l", LogFormat: "json", Debug: true, SystemdCgroup: true,
 		ID: "c", Bundle: "/b", PidFile: "/p", ConsoleSocket: "/s", Detach: true, PreserveFDs: 2,
 	}
+	c.came = nil // the words as they came
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)
 	}

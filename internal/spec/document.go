@@ -13,8 +13,9 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
 )
 
 // Document is a parsed config.json or process file.
@@ -106,6 +107,29 @@ func (d *Document) User() (User, error) {
 // Env is the process's environment, in its order. An entry without "=" is possible.
 func (d *Document) Env() ([]string, error) {
 	return d.process.get("env").strings("process.env")
+}
+
+// Variable is the value of the first entry of that name in the environment, which is the one that getenv(3) finds; ""
+// where there is none.
+func (d *Document) Variable(name string) (string, error) {
+	value, found := "", false
+	err := d.process.get("env").eachString("process.env", func(raw []byte) error {
+		if found || !mayBe(raw, name) {
+			return nil
+		}
+		entry, err := unquote(raw)
+		if v, ok := strings.CutPrefix(entry, name+"="); ok {
+			value, found = v, true
+		}
+		return err
+	})
+	return value, err
+}
+
+// mayBe says whether a quoted entry can be that of a variable: its name is spelled out, or may be by escapes.
+func mayBe(raw []byte, name string) bool {
+	begin := raw[1:min(len(raw), 1+len(name))]
+	return string(begin) == name || bytes.IndexByte(begin, '\\') >= 0
 }
 
 // Cwd is the process's working directory, "" where there is none.
@@ -300,64 +324,44 @@ func (n *node) list(what string) ([]*node, error) {
 		return n.elems, nil
 	}
 	var elems []*node
-	for rest := n.raw[1:]; ; {
-		var e node
-		if e, rest = scalar(rest); e.raw == nil {
-			return elems, nil
-		}
+	err := jsonscan.Elements(n.raw, func(v []byte) error {
+		e := leaf(v)
 		if e.kind == '{' || e.kind == '[' {
-			return nil, fmt.Errorf("%s holds %s", what, kindName(&e))
+			return fmt.Errorf("%s holds %s", what, kindName(e))
 		}
-		elems = append(elems, &e)
-	}
+		elems = append(elems, e)
+		return nil
+	})
+	return elems, err
 }
 
 func (n *node) strings(what string) ([]string, error) {
 	if n == nil {
 		return nil, nil
 	}
-	if n.kind != '[' {
-		return nil, fmt.Errorf("%s is %s, not an array", what, kindName(n))
-	}
 	all := []string{}
-	for rest := n.raw[1:]; ; {
-		var e node
-		if e, rest = scalar(rest); e.raw == nil {
-			return all, nil
-		}
-		if e.kind != '"' {
-			return nil, fmt.Errorf("%s holds %s, not only strings", what, kindName(&e))
-		}
-		s, err := unquote(e.raw)
-		if err != nil {
-			return nil, err
-		}
+	err := n.eachString(what, func(raw []byte) error {
+		s, err := unquote(raw)
 		all = append(all, s)
-	}
+		return err
+	})
+	return all, err
 }
 
-// scalar is the next element of an array that the decoder has found well-formed, and what follows it; at the
-// array's end its raw is nil. Of an object or array within only the kind is given.
-func scalar(rest []byte) (node, []byte) {
-	for rest[0] == ',' || rest[0] == ' ' || rest[0] == '\n' || rest[0] == '\t' || rest[0] == '\r' {
-		rest = rest[1:]
+// eachString calls a function with every string of an array as it is spelled, quotes included.
+func (n *node) eachString(what string, each func(raw []byte) error) error {
+	if n == nil {
+		return nil
 	}
-	switch rest[0] {
-	case ']':
-		return node{}, nil
-	case '{', '[':
-		return node{kind: jsontext.Kind(rest[0]), raw: rest[:1]}, nil
-	case '"':
-		end := 1
-		for ; rest[end] != '"'; end++ {
-			if rest[end] == '\\' {
-				end++
-			}
+	if n.kind != '[' {
+		return fmt.Errorf("%s is %s, not an array", what, kindName(n))
+	}
+	return jsonscan.Elements(n.raw, func(v []byte) error {
+		if v[0] != '"' {
+			return fmt.Errorf("%s holds %s, not only strings", what, kindName(leaf(v)))
 		}
-		return node{kind: '"', raw: rest[: end+1 : end+1]}, rest[end+1:]
-	}
-	end := bytes.IndexAny(rest, ",] \t\r\n")
-	return node{kind: jsontext.Value(rest[:end]).Kind(), raw: rest[:end:end]}, rest[end:]
+		return each(v)
+	})
 }
 
 // unsigned reads a JSON number that is a whole one. "-0", "1.0" and "1e3" are refused: decoders differ on

@@ -125,33 +125,56 @@ func (n *node) clear(name string) {
 
 // rewriteEnv makes HOME, USER and LOGNAME agree with passwd: one entry each, in the place of the first.
 func rewriteEnv(p *node, c ProcessChange) error {
-	env, err := p.get("env").strings("process.env")
+	env := p.get("env")
+	want := [3]struct{ name, value string }{{"HOME", c.Home}, {"USER", c.Name}, {"LOGNAME", c.Name}}
+	var seen [3]bool
+	changed := false
+	var b []byte
+	if env != nil {
+		b = make([]byte, 0, len(env.raw)+128)
+	}
+	b = append(b, '[')
+	add := func(raw []byte) {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(b, raw...)
+	}
+	err := env.eachString("process.env", func(raw []byte) error {
+		for i, w := range want {
+			if !mayBe(raw, w.name) {
+				continue
+			}
+			entry, err := unquote(raw)
+			if err != nil {
+				return err
+			}
+			if entry != w.name && !strings.HasPrefix(entry, w.name+"=") {
+				continue
+			}
+			if !seen[i] && w.value != "" {
+				add(quote(w.name + "=" + w.value))
+				changed = changed || entry != w.name+"="+w.value
+			} else {
+				changed = true
+			}
+			seen[i] = true
+			return nil
+		}
+		add(raw)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	kept := make([]string, 0, len(env)+3)
-	var seen [3]bool
-	want := [3]struct{ key, value string }{{"HOME=", c.Home}, {"USER=", c.Name}, {"LOGNAME=", c.Name}}
-next:
-	for _, e := range env {
-		for i, w := range want {
-			if strings.HasPrefix(e, w.key) || e == strings.TrimSuffix(w.key, "=") {
-				if !seen[i] && w.value != "" {
-					kept = append(kept, w.key+w.value)
-				}
-				seen[i] = true
-				continue next
-			}
-		}
-		kept = append(kept, e)
-	}
 	for i, w := range want {
 		if !seen[i] && w.value != "" {
-			kept = append(kept, w.key+w.value)
+			add(quote(w.name + "=" + w.value))
+			changed = true
 		}
 	}
-	if !slices.Equal(env, kept) {
-		p.set("env", stringsLeaf(kept))
+	if changed {
+		p.set("env", leaf(append(b, ']')))
 	}
 	return nil
 }

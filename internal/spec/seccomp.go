@@ -164,18 +164,15 @@ func readRule(n *node) (rule, error) {
 // of which need not be looked at any closer.
 func guardedNames(n *node) ([]string, error) {
 	const what = "linux.seccomp.syscalls' names"
-	if n == nil || n.kind != '[' {
-		return n.strings(what)
+	found := false
+	err := n.eachString(what, func(raw []byte) error {
+		found = found || bytes.IndexByte(raw, '\\') >= 0 || isGuarded(string(raw[1:len(raw)-1]))
+		return nil
+	})
+	if err != nil || !found {
+		return nil, err
 	}
-	for rest := n.raw[1:]; ; {
-		var e node
-		if e, rest = scalar(rest); e.raw == nil {
-			return nil, nil
-		}
-		if e.kind != '"' || bytes.IndexByte(e.raw, '\\') >= 0 || isGuarded(string(e.raw[1:len(e.raw)-1])) {
-			return n.strings(what)
-		}
-	}
+	return n.strings(what)
 }
 
 func readCondition(n *node) (condition, error) {

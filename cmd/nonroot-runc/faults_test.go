@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+)
+
+// Whatever goes wrong in a call, and whenever: config.json is the old one or the new one, no record vouches for the old
+// one, and no runtime is called with it.
+
+// site is a bundle in a folder of its own, and what the fake runtime says of the last call.
+type site struct {
+	t      *testing.T
+	bundle string
+	calls  string
+	old    []byte // config.json as it came
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	dir := t.TempDir()
+	s := &site{t: t, bundle: dir + "/bundle", calls: dir + "/called"}
+	must(t, makeBundle(s.bundle))
+	// With a label, each of the system calls for writing is made.
+	s.old = bytes.Replace(s.read("config.json"), []byte(`"linux": {`), []byte(`"linux": { "mountLabel": "system_u:object_r:x_t:s0",`), 1)
+	s.reset()
+	return s
+}
+
+// reset makes the bundle what it was at first.
+func (s *site) reset() {
+	s.t.Helper()
+	for _, name := range s.names() {
+		must(s.t, os.Remove(filepath.Join(s.bundle, name)))
+	}
+	must(s.t, os.WriteFile(s.bundle+"/config.json", s.old, 0o600))
+	must(s.t, os.RemoveAll(s.calls))
+}
+
+// names are the files in the bundle.
+func (s *site) names() []string {
+	s.t.Helper()
+	entries, err := os.ReadDir(s.bundle)
+	must(s.t, err)
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+func (s *site) read(name string) []byte {
+	s.t.Helper()
+	data, err := os.ReadFile(filepath.Join(s.bundle, name))
+	must(s.t, err)
+	return data
+}
+
+// create is the command that is tested.
+func (s *site) create() *osexec.Cmd {
+	cmd := osexec.Command(binaries()+"/nonroot-runc", "create", "--bundle", s.bundle, "c1")
+	cmd.Env = append(os.Environ(), callsVariable+"="+s.calls)
+	return cmd
+}
+
+// called says whether the runtime was called, and fails where it saw a config.json that was not rewritten.
+func (s *site) called() bool {
+	s.t.Helper()
+	if _, err := os.Stat(s.calls); err != nil {
+		return false
+	}
+	seen, err := os.ReadFile(s.calls + "/config.json")
+	if err == nil && !isRewritten(seen) {
+		s.t.Errorf("the runtime was called with a config.json that is not rewritten: %s", seen)
+	}
+	return true
+}
+
+func isRewritten(config []byte) bool {
+	var c struct {
+		Process struct {
+			User            struct{ UID, GID int }
+			NoNewPrivileges bool
+			Capabilities    struct{ Effective, Permitted []string }
+		}
+	}
+	p := &c.Process
+	return json.Unmarshal(config, &c) == nil && p.User.UID == 65532 && p.User.GID == 65532 && p.NoNewPrivileges &&
+		len(p.Capabilities.Effective)+len(p.Capabilities.Permitted) == 0
+}
+
+// oldOrNew fails where config.json is neither, or where a record vouches for the old one. It gives config.json.
+func (s *site) oldOrNew() []byte {
+	s.t.Helper()
+	config := s.read("config.json")
+	if !bytes.Equal(config, s.old) {
+		if !isRewritten(config) {
+			s.t.Fatalf("config.json is neither the old nor the new one: %s", config)
+		}
+		return config
+	}
+	if r, err := os.ReadFile(filepath.Join(s.bundle, record.File)); err == nil && bytes.Contains(r, []byte(record.Digest(config))) {
+		s.t.Fatalf("the record vouches for a config.json that was not rewritten: %s", r)
+	}
+	return config
+}
+
+// recovers makes the same call again, without a fault. It succeeds, and leaves no temporary file.
+func (s *site) recovers() {
+	s.t.Helper()
+	must(s.t, os.RemoveAll(s.calls))
+	if out, err := s.create().CombinedOutput(); err != nil {
+		s.t.Fatalf("the next call fails: %v: %s", err, out)
+	}
+	if !s.called() {
+		s.t.Fatal("the next call did not call the runtime")
+	}
+	s.noTemporary()
+	if bytes.Equal(s.oldOrNew(), s.old) {
+		s.t.Fatal("the next call did not rewrite config.json")
+	}
+}
+
+func (s *site) noTemporary() {
+	s.t.Helper()
+	for _, name := range s.names() {
+		switch name {
+		case "config.json", record.File, record.Passwd, record.Group:
+		default:
+			s.t.Fatalf("the file %q is left in the bundle", name)
+		}
+	}
+}
+
+// TestKilled ends the call with SIGKILL in front of its first system call, of its second one, and so on until the
+// runtime is there.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	killed, late := 0, 0
+	for ; ; killed++ {
+		s.reset()
+		h, err := under(t, fault{at: killed + 1}, s.create())
+		if h.call < 0 {
+			if err != nil || !s.called() {
+				t.Fatalf("the call fails without a fault: %v", err)
+			}
+			break
+		}
+		if s.called() {
+			t.Fatalf("the call was not killed at system call %d", h.call)
+		}
+		config := s.oldOrNew()
+		if !bytes.Equal(config, s.old) {
+			late++
+		}
+		s.recovers()
+		if after := s.read("config.json"); !bytes.Equal(config, s.old) && !bytes.Equal(config, after) {
+			t.Fatalf("the next call made another config.json: %s", after)
+		}
+	}
+	t.Logf("killed in front of %d system calls, of which %d came after the rewrite", killed, late)
+	if killed < 50 || late == 0 {
+		t.Fatalf("only %d calls were killed, %d of them after the rewrite", killed, late)
+	}
+}
+
+// TestSystemCallsFail lets one system call after the other fail. Where it is one that writes, there is no container.
+func TestSystemCallsFail(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		call  int
+		errno syscall.Errno
+		least int // so many of them are needed for a rewrite
+	}{
+		{"write: no space", unix.SYS_WRITE, unix.ENOSPC, 4}, // passwd, group, record, config.json
+		{"write: I/O error", unix.SYS_WRITE, unix.EIO, 4},
+		{"rename: no space", unix.SYS_RENAMEAT, unix.ENOSPC, 4},
+		{"rename: no access", unix.SYS_RENAMEAT, unix.EACCES, 4},
+		{"open: no access", unix.SYS_OPENAT, unix.EACCES, 4},
+		{"open: no space", unix.SYS_OPENAT, unix.ENOSPC, 4},
+		{"open: too many files", unix.SYS_OPENAT, unix.EMFILE, 4},
+		{"chmod: not permitted", unix.SYS_FCHMOD, unix.EPERM, 4},
+		{"setxattr: no access", unix.SYS_FSETXATTR, unix.EACCES, 2}, // passwd, group
+		{"unlink: I/O error", unix.SYS_UNLINKAT, unix.EIO, 4},
+		{"close: I/O error", unix.SYS_CLOSE, unix.EIO, 4},
+		{"read: I/O error", unix.SYS_READ, unix.EIO, 0},
+		{"stat: I/O error", unix.SYS_FSTAT, unix.EIO, 0},
+		{"execve: no program", unix.SYS_EXECVE, unix.ENOEXEC, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			needed, stopped := 0, 0
+			for n := 1; ; n++ {
+				s.reset()
+				var stdout, stderr bytes.Buffer
+				cmd := s.create()
+				cmd.Stdout, cmd.Stderr = &stdout, &stderr
+				h, err := under(t, fault{calls: []int{c.call}, at: n, errno: c.errno}, cmd)
+				called := s.called()
+				if h.call < 0 {
+					if err != nil || !called {
+						t.Fatalf("the call fails without a fault: %v", err)
+					}
+					break
+				}
+				writes := strings.Contains(h.what, ".nonroot-")
+				if writes {
+					needed++
+				}
+				switch {
+				case called && writes:
+					t.Errorf("the runtime was called in spite of %q", h.what)
+				case called != (err == nil):
+					t.Errorf("runtime called: %v, error: %v, in spite of %q", called, err, h.what)
+				case !called && (stdout.Len() > 0 || stderr.Len() == 0):
+					t.Errorf("stdout %q, stderr %q at %q", &stdout, &stderr, h.what)
+				case !called:
+					stopped++
+				}
+				s.oldOrNew()
+				s.recovers()
+			}
+			if needed < c.least || stopped == 0 {
+				t.Errorf("%d faults met a write, not %d; %d stopped the call", needed, c.least, stopped)
+			}
+			t.Logf("%d faults stopped the call, %d met a write", stopped, needed)
+		})
+	}
+}
+
+// mounted mounts a small tmpfs and puts a site into it. The mount is the tests' own and ends with them.
+func mounted(t *testing.T, pages int) *site {
+	t.Helper()
+	s := newSite(t)
+	must(t, unix.Mount("tmpfs", s.bundle, "tmpfs", 0, fmt.Sprintf("mode=700,size=%d", pages*os.Getpagesize())))
+	t.Cleanup(func() { _ = unix.Unmount(s.bundle, unix.MNT_DETACH) })
+	must(t, makeBundle(s.bundle))
+	must(t, os.WriteFile(s.bundle+"/config.json", s.old, 0o600))
+	return s
+}
+
+// TestFullDisk gives a call one page of free space after the other, until it is enough.
+func TestFullDisk(t *testing.T) {
+	free := 0
+	for ; free < 50; free++ {
+		s := mounted(t, 20)
+		var st unix.Statfs_t
+		must(t, unix.Statfs(s.bundle, &st))
+		must(t, os.WriteFile(s.bundle+"/rootfs/filler", make([]byte, (int(st.Bavail)-free)*os.Getpagesize()), 0o600))
+		out, err := s.create().CombinedOutput()
+		if err == nil {
+			if !s.called() || !isRewritten(s.read("config.json")) {
+				t.Fatalf("success on a full disk: %s", out)
+			}
+			s.noTemporary()
+			break
+		}
+		if s.called() || !bytes.Contains(out, []byte("no space left on device")) {
+			t.Fatalf("%d pages free: %s", free, out)
+		}
+		if !bytes.Equal(s.oldOrNew(), s.old) {
+			t.Fatalf("%d pages free: config.json was replaced, but the call failed", free)
+		}
+		s.noTemporary()
+	}
+	if free < 3 || free == 50 {
+		t.Fatalf("the call succeeded with %d pages of free space", free)
+	}
+}
+
+// TestReadOnlyBundle: nothing can be written, so that there is no container.
+func TestReadOnlyBundle(t *testing.T) {
+	s := mounted(t, 50)
+	must(t, unix.Mount("", s.bundle, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	out, err := s.create().CombinedOutput()
+	if err == nil || s.called() || !strings.Contains(string(out), "read-only file system") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s.oldOrNew()
+	if names := s.names(); len(names) != 1 {
+		t.Fatalf("there are %q", names)
+	}
+}
+
+// TestManyAtOnce: 200 containers are created at the same time.
+func TestManyAtOnce(t *testing.T) {
+	const many = 200
+	sites := make([]*site, many)
+	commands := make([]*osexec.Cmd, many)
+	outputs := make([]bytes.Buffer, many)
+	for i := range sites {
+		sites[i] = newSite(t)
+		commands[i] = sites[i].create()
+		commands[i].Stdout, commands[i].Stderr = &outputs[i], &outputs[i]
+	}
+	for _, c := range commands {
+		must(t, c.Start())
+	}
+	for i, c := range commands {
+		if err := c.Wait(); err != nil || outputs[i].Len() > 0 {
+			t.Errorf("%v: %s", err, &outputs[i])
+			continue
+		}
+		s := sites[i]
+		if !s.called() || bytes.Equal(s.oldOrNew(), s.old) {
+			t.Error("a container was not rewritten")
+		}
+		s.noTemporary()
+	}
+}
+
+// TestSameBundleAtOnce: several calls rewrite one bundle at the same time.
+func TestSameBundleAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for range 30 {
+		s.reset()
+		var all sync.WaitGroup
+		for i := range 4 {
+			one := *s
+			one.calls = fmt.Sprintf("%s/%d", s.calls, i)
+			all.Go(func() {
+				if out, err := one.create().CombinedOutput(); err != nil || len(out) > 0 || !one.called() {
+					t.Errorf("%v: %s", err, out)
+				}
+			})
+		}
+		all.Wait()
+		if bytes.Equal(s.oldOrNew(), s.old) {
+			t.Fatal("config.json was not rewritten")
+		}
+		s.noTemporary()
+	}
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	osexec "os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A fault is injected by seccomp's user notification (seccomp_unotify(2)): the kernel asks the test about each system call
+// of the program, in the order of all its threads. (strace counts for each thread anew, and Go's goroutines change theirs.)
+
+// fault says which system call goes wrong, and how.
+type fault struct {
+	calls []int         // the numbers of those that count; nil: all
+	at    int           // the how manieth of them, from 1 on
+	errno syscall.Errno // what it answers; 0: the program is killed in its place
+}
+
+// happened is what became of a fault.
+type happened struct {
+	call int    // the number of the call that went wrong; -1: the runtime was executed before it came so far
+	what string // the file that it was about, where it was about one
+}
+
+// under runs a command with a fault.
+func under(t *testing.T, f fault, cmd *osexec.Cmd) (happened, error) {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	ours, theirs := os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket")
+	defer ours.Close() //nolint:errcheck // nothing was written
+	var calls []string
+	for _, c := range f.calls {
+		calls = append(calls, strconv.Itoa(c))
+	}
+	cmd.Args = append([]string{"filtered", strings.Join(calls, ",")}, cmd.Args...)
+	cmd.Path = binaries() + "/filtered"
+	cmd.ExtraFiles = []*os.File{theirs}
+	err = cmd.Start()
+	_ = theirs.Close()
+	must(t, err)
+	listener, err := receive(ours)
+	if err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		t.Fatal(err)
+	}
+	defer unix.Close(listener) //nolint:errcheck // nothing was written
+	h := supervise(t, listener, f)
+	return h, cmd.Wait()
+}
+
+// notification is struct seccomp_notif, response struct seccomp_notif_resp.
+type notification struct {
+	id         uint64
+	pid, flags uint32
+	nr         int32
+	arch       uint32
+	ip         uint64
+	args       [6]uint64
+}
+
+type response struct {
+	id    uint64
+	val   int64
+	error int32
+	flags uint32
+}
+
+const userNotifContinue = 1 // SECCOMP_USER_NOTIF_FLAG_CONTINUE
+
+// supervise answers until nobody is left who asks.
+func supervise(t *testing.T, listener int, f fault) happened {
+	h := happened{call: -1}
+	counted, execs := 0, 0
+	for {
+		fds := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
+			t.Fatal(err)
+		}
+		if fds[0].Revents&unix.POLLIN == 0 {
+			if fds[0].Revents != 0 {
+				return h
+			}
+			continue
+		}
+		var n notification
+		if ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n)) != 0 {
+			continue // it was killed meanwhile
+		}
+		answer := response{id: n.id, flags: userNotifContinue}
+		if execs == 1 { // the program: before it there is the helper, behind it the runtime
+			if counted++; counted == f.at {
+				h = happened{int(n.nr), about(&n)}
+				if f.errno == 0 {
+					_ = unix.Kill(int(n.pid), unix.SIGKILL)
+					continue
+				}
+				answer.flags, answer.error = 0, -int32(f.errno)
+			}
+		}
+		if n.nr == unix.SYS_EXECVE && answer.error == 0 {
+			execs++
+		}
+		ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&answer))
+	}
+}
+
+func ioctl(fd int, request uintptr, arg unsafe.Pointer) syscall.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
+	return errno
+}
+
+// about is the path that a call names, or that its descriptor is open at.
+func about(n *notification) string {
+	switch n.nr {
+	case unix.SYS_OPENAT, unix.SYS_RENAMEAT, unix.SYS_UNLINKAT:
+		return text(n.pid, n.args[1])
+	case unix.SYS_EXECVE:
+		return text(n.pid, n.args[0])
+	}
+	link, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", n.pid, n.args[0])) // for information only
+	return link
+}
+
+func text(pid uint32, at uint64) string {
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		return ""
+	}
+	defer mem.Close() //nolint:errcheck // nothing was written
+	buf := make([]byte, 256)
+	n, _ := mem.ReadAt(buf, int64(at)) // a short one will do
+	s, _, _ := bytes.Cut(buf[:n], []byte{0})
+	return string(s)
+}
+
+// receive gets a descriptor over a socket.
+func receive(socket *os.File) (int, error) {
+	conn, err := net.FileConn(socket)
+	if err != nil {
+		return -1, err
+	}
+	defer conn.Close() //nolint:errcheck // nothing was written
+	oob := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := conn.(*net.UnixConn).ReadMsgUnix(make([]byte, 1), oob)
+	if err != nil {
+		return -1, err
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:n])
+	if err != nil || len(messages) == 0 {
+		return -1, fmt.Errorf("the helper sent no descriptor (%w)", err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		return -1, err
+	}
+	return fds[0], nil
+}
+
+// filtered CALL,CALL... COMMAND... becomes the command, about whose system calls whoever holds the other end of
+// descriptor 3 is asked.
+func filtered() {
+	const socket = 3
+	unix.CloseOnExec(socket)
+	runtime.LockOSThread() // the filter is this thread's, which execve keeps
+	var program []unix.SockFilter
+	if os.Args[1] != "" {
+		const loadNumber = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+		program = append(program, unix.SockFilter{Code: loadNumber})
+		calls := append(strings.Split(os.Args[1], ","), strconv.Itoa(unix.SYS_EXECVE))
+		for i, c := range calls {
+			nr, err := strconv.Atoi(c)
+			must99(err)
+			toAsk := uint8(len(calls) - i) // #nosec G115 -- a handful
+			program = append(program, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: toAsk, K: uint32(nr)})
+		}
+		program = append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
+	}
+	program = append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF})
+	file, err := osexec.LookPath(os.Args[2])
+	must99(err)
+	args, env := os.Args[2:], os.Environ()
+
+	// Another thread, which has no filter, hands the listener over.
+	listener, sent := make(chan int), make(chan bool)
+	go func() {
+		must99(unix.Sendmsg(socket, []byte{0}, unix.UnixRights(<-listener), nil, 0))
+		sent <- true
+	}()
+	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&fprog)))
+	if errno != 0 {
+		fail99("install a filter: %v", errno)
+	}
+	listener <- int(fd)
+	<-sent
+	must99(unix.Exec(file, args, env))
+}
