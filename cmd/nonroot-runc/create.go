@@ -127,7 +127,7 @@ func rewrite(p *policy.Policy, dir *bundle.Dir, f *containerFacts, r *record.Rec
 	if err != nil {
 		return err
 	}
-	r.Name, r.Home, r.Mounted, r.Notes = plan.Name, plan.Home, plan.Tmpfs != nil, plan.Notes
+	r.Name, r.Home, r.Mounted, r.Notes = plan.Name, plan.Home, plan.Mounts != nil, plan.Notes
 	if !p.DropBounding {
 		if r.Bounding, err = doc.Bounding(); err != nil {
 			return err
@@ -191,8 +191,8 @@ func mounts(dir *bundle.Dir, plan *homedir.Plan) []spec.Mount {
 	}
 	bind(plan.Passwd, record.Passwd, "/etc/passwd")
 	bind(plan.Group, record.Group, "/etc/group")
-	if t := plan.Tmpfs; t != nil {
-		all = append(all, spec.Mount{Destination: t.Destination, Type: t.Type, Source: t.Source, Options: t.Options})
+	for _, m := range plan.Mounts {
+		all = append(all, spec.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options})
 	}
 	return all
 }

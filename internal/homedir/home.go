@@ -73,7 +73,7 @@ var shared = [...]folder{
 	{"/nonexistent", "Debian's word for no home; must not exist"},
 }
 
-// planHome fills in Home and Tmpfs.
+// planHome fills in Home and Mounts.
 func (im *Image) planHome(p *Plan, w Wish, entry User, known bool) error {
 	p.Home = bareHome(w, entry, known)
 	if w.Mode == Never {
@@ -92,16 +92,16 @@ func (im *Image) planHome(p *Plan, w Wish, entry User, known bool) error {
 		why := im.unsafe(c, w)
 		if why == "" {
 			p.Home = path.Clean(c)
-			p.Tmpfs = tmpfs(p.Home, w)
+			p.Mounts = im.homeMounts(p.Home, w)
 			break
 		}
 		rejected = append(rejected, shown(c)+" "+why)
 	}
 	reasons := strings.Join(rejected, "; ")
 	switch {
-	case p.Tmpfs == nil && w.Mode == Always:
+	case p.Mounts == nil && w.Mode == Always:
 		return fmt.Errorf("no home for %d:%d: no place is safe: %s", w.UID, w.GID, reasons)
-	case p.Tmpfs == nil:
+	case p.Mounts == nil:
 		p.note("no home: " + reasons)
 	case reasons != "":
 		p.note("the home is at " + strconv.Quote(p.Home) + ": " + reasons)
@@ -150,11 +150,44 @@ func tidy(p string) string {
 	return path.Clean(p)
 }
 
+// underlay is the type of the mount that goes under the home's.
+const underlay = "ramfs"
+
+// homeMounts are the home's tmpfs and, where its mount point is there already
+// and open to others, a mount beneath it. runc 1.1 gives a tmpfs, and no other
+// type, the mode of what it covers, whatever its options say
+// (libcontainer/rootfs_linux.go, mountToRootfs); the covered thing has to have
+// the right one, and the image isn't ours to change. Nobody reaches the ramfs.
+func (im *Image) homeMounts(home string, w Wish) []Mount {
+	own := tmpfs(home, w)
+	if mode, exists := im.mode(home); !exists || mode == 0o700 {
+		return []Mount{own}
+	}
+	return []Mount{
+		{Destination: home, Type: underlay, Source: TmpfsSource, Options: []string{"nosuid", "nodev", "noexec", "mode=0700"}},
+		own,
+	}
+}
+
+// mode is that of a folder in the rootfs.
+func (im *Image) mode(p string) (mode uint32, exists bool) {
+	fd, err := openat2(im.root, p, unix.O_PATH|unix.O_DIRECTORY, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return 0, false
+	}
+	return st.Mode & 0o7777, true
+}
+
 // tmpfs is the home's mount. The ids are the container's also in a user
 // namespace (THREATS.md C11). Programs may be run from it: pip, npm and cargo
 // put theirs there.
-func tmpfs(dest string, w Wish) *Mount {
-	return &Mount{
+func tmpfs(dest string, w Wish) Mount {
+	return Mount{
 		Destination: dest, Type: "tmpfs", Source: TmpfsSource,
 		Options: []string{
 			"nosuid", "nodev", "mode=0700",

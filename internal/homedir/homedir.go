@@ -28,7 +28,7 @@ type Mount struct {
 
 // Ours reports whether m is a home that Plan made for an earlier rewrite.
 func Ours(m Mount) bool {
-	return m.Type == "tmpfs" && m.Source == TmpfsSource
+	return (m.Type == "tmpfs" || m.Type == underlay) && m.Source == TmpfsSource
 }
 
 // binds reports whether m shows a piece of the host: runc and crun go by the
@@ -64,7 +64,7 @@ type Plan struct {
 	Name   string   // USER and LOGNAME
 	Home   string   // HOME
 	Shell  string   // SHELL
-	Tmpfs  *Mount   // to be appended to the spec's mounts; nil: no home, Notes say why
+	Mounts []Mount  // the home, to be appended to the spec's mounts; none: no home, Notes say why
 	Passwd []byte   // what /etc/passwd is to be; nil: it can't be mounted, Notes say why
 	Group  []byte   // what /etc/group is to be; nil likewise
 	Notes  []string // for the decision record

@@ -142,11 +142,12 @@ func TestHome(t *testing.T) {
 			p, err := planOf(t, tree(t, base, c.parts), c.readonly, append(engine(), c.mounts...), c.wish)
 			must(t, err)
 			got := p.Home + " none"
-			if p.Tmpfs != nil {
-				got = p.Tmpfs.Destination
+			if n := len(p.Mounts); n > 0 {
+				own := p.Mounts[n-1]
+				got = own.Destination
 				want := []string{"nosuid", "nodev", "mode=0700", fmt.Sprint("uid=", c.wish.UID), fmt.Sprint("gid=", c.wish.GID), "size=" + c.wish.Size}
-				if got != p.Home || !Ours(*p.Tmpfs) || !reflect.DeepEqual(p.Tmpfs.Options, want) {
-					t.Errorf("HOME is %q, the mount %+v", p.Home, p.Tmpfs)
+				if got != p.Home || !Ours(own) || !reflect.DeepEqual(own.Options, want) {
+					t.Errorf("HOME is %q, the mounts %+v", p.Home, p.Mounts)
 				}
 			}
 			notes := strings.Join(p.Notes, "\n")
@@ -321,7 +322,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	must(t, unix.Mount("x", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	p, err := planOf(t, dir, false, engine(), wish())
 	must(t, err)
-	if p.Tmpfs != nil || p.Passwd != nil || p.Group != nil || !strings.Contains(strings.Join(p.Notes, "\n"), "file system is read-only") {
+	if p.Mounts != nil || p.Passwd != nil || p.Group != nil || !strings.Contains(strings.Join(p.Notes, "\n"), "file system is read-only") {
 		t.Errorf("got %+v", p)
 	}
 	must(t, unix.Unmount(dir, 0))
@@ -416,7 +417,7 @@ func TestTwice(t *testing.T) {
 		first, err := planOf(t, dir, false, engine(), w)
 		must(t, err)
 		must(t, os.WriteFile(copies+"/passwd", first.Passwd, 0o644), os.WriteFile(copies+"/group", first.Group, 0o644))
-		mounts := append(engine(), *first.Tmpfs, bind(copies+"/passwd", "/etc/passwd"), bind(copies+"/group", "/etc/group"))
+		mounts := append(append(engine(), first.Mounts...), bind(copies+"/passwd", "/etc/passwd"), bind(copies+"/group", "/etc/group"))
 		second, err := planOf(t, dir, false, mounts, w)
 		must(t, err)
 		first.Notes, second.Notes = nil, nil
@@ -524,6 +525,40 @@ func BenchmarkPlan(b *testing.B) {
 	for b.Loop() {
 		if _, err := planOf(b, dir, false, mounts, wish()); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestOpenMountPoint: runc 1.1 gives a tmpfs the mode of what it covers.
+func TestOpenMountPoint(t *testing.T) {
+	for _, test := range []struct {
+		mode   os.FileMode
+		mounts int
+	}{{0, 1}, {0o700, 1}, {0o755, 2}, {0o711, 2}} {
+		root := t.TempDir()
+		if err := os.MkdirAll(root+"/home", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if test.mode != 0 {
+			if err := errors.Join(os.Mkdir(root+"/home/me", 0o755), os.Chmod(root+"/home/me", test.mode)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		im, err := Open("/", root, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := im.Plan(Wish{UID: 1000, GID: 1000, Name: "me", Size: "1m"})
+		if err = errors.Join(err, im.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Mounts) != test.mounts || p.Mounts[0].Type != []string{"tmpfs", "ramfs"}[test.mounts-1] || p.Mounts[test.mounts-1].Type != "tmpfs" {
+			t.Errorf("mode %o: %+v", test.mode, p.Mounts)
+		}
+		for _, m := range p.Mounts {
+			if !Ours(m) || m.Destination != "/home/me" {
+				t.Errorf("mode %o: %+v", test.mode, m)
+			}
 		}
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"os"
 	"slices"
 
-	"github.com/opencontainers/runc/libcontainer/user" //nolint:staticcheck // deprecated in favour of moby/sys/user, to which it forwards; the project's user asked for it
+	//lint:ignore SA1019 runc v1.3 is the last line with this package, which was asked for; it forwards to moby/sys/user.
+	"github.com/opencontainers/runc/libcontainer/user"
 	"golang.org/x/sys/unix"
 )
 

@@ -88,8 +88,9 @@ func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
 	return nil
 }
 
-// disksAreNotShifted: an idmapped mount must not let the identity own on disk what root owns (THREATS.md B10).
-func disksAreNotShifted(_ *Policy, f *Facts, d *Decision) error {
+// disksAreNotShifted: an idmapped mount shows root's files as the container's root's, whom nobody in it is, or as
+// nobody's; never as those of an id that a process of the container may have (THREATS.md B10).
+func disksAreNotShifted(_ *Policy, f *Facts, _ *Decision) error {
 	if f.Exec {
 		return nil
 	}
@@ -99,25 +100,25 @@ func disksAreNotShifted(_ *Policy, f *Facts, d *Decision) error {
 				return fmt.Errorf("the mount at %q has the option %q, which can make root's files the container's: leave it out", m.Destination, o)
 			}
 		}
-		if rootBecomes(m.UIDMap, f.UserNamespace, d.Identity.UID, func(p *idmap.Pair) idmap.Map { return p.UID }) ||
-			rootBecomes(m.GIDMap, f.UserNamespace, d.Identity.GID, func(p *idmap.Pair) idmap.Map { return p.GID }) {
-			return fmt.Errorf("the mount at %q maps root's files to the container's identity: leave id 0 out of its mappings", m.Destination)
+		if f.rootBecomesAnother(m.UIDMap, func(p *idmap.Pair) idmap.Map { return p.UID }) ||
+			f.rootBecomesAnother(m.GIDMap, func(p *idmap.Pair) idmap.Map { return p.GID }) {
+			return fmt.Errorf("the mount at %q maps root's files to somebody else: leave id 0 out of its mappings", m.Destination)
 		}
 	}
 	return nil
 }
 
-// rootBecomes says whether id 0 on disk shows as the identity's.
-func rootBecomes(disk []spec.IDMap, ns *idmap.Pair, id uint32, of func(*idmap.Pair) idmap.Map) bool {
-	if ns != nil {
-		outer, ok := of(ns).Outside(id)
-		if !ok {
-			return false
-		}
-		id = outer
-	}
+// rootBecomesAnother says whether id 0 on disk shows as another id than the container's 0.
+func (f *Facts) rootBecomesAnother(disk []spec.IDMap, of func(*idmap.Pair) idmap.Map) bool {
 	shown, mapped := FromSpec(disk).Outside(0)
-	return mapped && shown == id
+	if !mapped {
+		return false
+	}
+	root, exists := uint32(0), true
+	if f.UserNamespace != nil {
+		root, exists = of(f.UserNamespace).Outside(0)
+	}
+	return !exists || shown != root
 }
 
 // FromSpec is the map that a config.json writes.

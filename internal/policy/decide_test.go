@@ -138,6 +138,15 @@ func TestIdentity(t *testing.T) {
 		{name: "B10 root's files become the identity's", refused: "maps root's files", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
 			f.Container.Mounts = []spec.Mount{{Destination: "/m", UIDMap: []spec.IDMap{{ContainerID: 0, HostID: 65532, Size: 1}}}}
 		}}},
+		{name: "B10 root's files become somebody's whom an exec may be", refused: "maps root's files", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			f.Container.Mounts = []spec.Mount{{Destination: "/m", GIDMap: []spec.IDMap{{ContainerID: 0, HostID: 1000, Size: 1}}}}
+		}}},
+		{name: "an idmapped volume of a pod with a user namespace", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			m := idmap.Map{{Inside: 0, Outside: 131072, Size: 65536}}
+			disk := []spec.IDMap{{ContainerID: 0, HostID: 131072, Size: 65536}}
+			f.UserNamespace = &idmap.Pair{UID: m, GID: m}
+			f.Container.Mounts = []spec.Mount{{Destination: "/m", UIDMap: disk, GIDMap: disk}}
+		}}},
 		{name: "B10 by option", refused: "idmap=", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
 			f.Container.Mounts = []spec.Mount{{Destination: "/m", Options: []string{"idmap=uids=0-1000-1;gids=0-1000-1"}}}
 		}}},

@@ -26,8 +26,12 @@ func (p Promise) Kept(c *runc.Credentials) error {
 		what string
 		ids  []uint32
 	}{
-		{"uid", c.UIDs}, {"gid", c.GIDs}, {"uid on the host", c.HostUIDs}, {"gid on the host", c.HostGIDs},
-		{"group", c.Groups}, {"group on the host", c.HostGroups},
+		{"uid", c.UIDs},
+		{"gid", c.GIDs},
+		{"uid on the host", c.HostUIDs},
+		{"gid on the host", c.HostGIDs},
+		{"group", c.Groups},
+		{"group on the host", c.HostGroups},
 	} {
 		if slices.Contains(ids.ids, 0) {
 			return fmt.Errorf("it has %s 0", ids.what)

@@ -39,7 +39,8 @@ func TestReadState(t *testing.T) {
 		{
 			"runc", "state.json",
 			`{"id":"c","init_process_pid":42,"init_process_start":777,"config":{"rootfs":"/r","labels":["a=b","bundle=/run/b"],"x":{"labels":["bundle=/no"]}},"labels":["bundle=/no"]}`,
-			State{Runc, "/run/b", 42, 777}, "",
+			State{Runc, "/run/b", 42, 777},
+			"",
 		},
 		{"D6 an annotation named bundle", "state.json", `{"config":{"labels":["bundle=/evil","bundle=/evil=x","bundle=/run/b"]}}`, State{Runc, "/run/b", 0, 0}, ""},
 		{"runc without labels", "state.json", `{"config":{}}`, State{}, "absolute path"},

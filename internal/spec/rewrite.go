@@ -64,6 +64,9 @@ func rewriteProcess(p *node, c ProcessChange) error {
 	if err := rewriteUser(p, c); err != nil {
 		return err
 	}
+	if _, err := p.get("noNewPrivileges").boolean("process.noNewPrivileges"); err != nil {
+		return err
+	}
 	p.set("noNewPrivileges", trueLeaf())
 	if err := rewriteCapabilities(p, c.DropBounding); err != nil {
 		return err

@@ -262,6 +262,8 @@ func TestRefusedDocuments(t *testing.T) {
 		{"A5 groups are a number", `{"process":{"user":{"additionalGids":0}}}`, "a number, not an array"},
 		{"A5 a group is a string", `{"process":{"user":{"additionalGids":["6"]}}}`, "a string, not a number"},
 		{"A5 groups are nested", `{"process":{"user":{"additionalGids":[[6]]}}}`, "holds an array"},
+		{"A5 noNewPrivileges is a string", `{"process":{"noNewPrivileges":"true"}}`, "noNewPrivileges is a string"},
+		{"A5 noNewPrivileges is a number", `{"process":{"noNewPrivileges":1}}`, "noNewPrivileges is a number"},
 		{"env is an object", `{"process":{"env":{}}}`, "process.env is an object"},
 		{"env holds null", `{"process":{"env":[null]}}`, "null"},
 		{"capabilities are an array", `{"process":{"capabilities":[]}}`, "process.capabilities is an array"},

@@ -19,7 +19,6 @@ bats_require_minimum_version 1.5.0
 REPO=$(cd "${BATS_TEST_DIRNAME}/../.." && pwd)
 
 # What tests may say of a process, in jq's words. Ids are lists of real, effective, saved and file system id.
-# shellcheck disable=SC2016 # $n is jq's.
 JQ_DEFS='
 def none: "0000000000000000";
 def uid($n): .Uid == [$n,$n,$n,$n];
@@ -47,7 +46,7 @@ setup_bundle() {
   umask 022
   mkdir -m 700 "$BUNDLE" "$STATE"
   cp -a "$NONROOT_BATS_KIT" "$ROOTFS"
-  install -m 600 "$REPO/test/bats/config.json" "$BUNDLE/config.json"
+  fresh
   # The tests must not depend on what the machine has in /etc/nonroot-runc: an empty policy is the defaults.
   : >"$POLICY"
   BARE=("$RUNTIME_PATH" --root "$STATE")
@@ -72,6 +71,9 @@ nonroot() { "${NONROOT[@]}" "$@"; }
 # config [JQ-OPTION...] FILTER edits config.json.
 config() { edit "$BUNDLE/config.json" "$@"; }
 
+# fresh puts config.json back to what setup_bundle made: the wrapper has rewritten it.
+fresh() { install -m 600 "$REPO/test/bats/config.json" "$BUNDLE/config.json"; }
+
 # process [JQ-OPTION...] FILTER makes $PROCESS, what engines hand to exec: by default root's, with the capabilities
 # of Docker and without noNewPrivileges.
 process() {
@@ -91,8 +93,21 @@ edit() {
 # policy reads the policy file's new text from stdin.
 policy() { cat >"$POLICY"; }
 
+# mapped makes a user namespace whose root is the host's 100000, gives it the rootfs, and lets it pass through the
+# folders on the way.
+mapped() {
+  config '.linux.namespaces += [{type: "user"}]
+    | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+    | .linux.gidMappings = .linux.uidMappings'
+  chown -hR 100000:100000 "$ROOTFS"
+  local folder=$BUNDLE
+  while [[ $folder != /var/tmp && $folder != /tmp && $folder != / ]]; do
+    chmod go+x "$folder"
+    folder=$(dirname "$folder")
+  done
+}
+
 # runs WORD... makes the words the container's command.
-# shellcheck disable=SC2016 # $ARGS is jq's.
 runs() { config '.process.args = $ARGS.positional' --args -- "$@"; }
 
 # says COMMAND... runs it, leaving $OUT, $ERR and $STATUS; bats' own `run` would wait for a detached container that
@@ -119,6 +134,19 @@ shows() {
 bare_shows() { shows "$1" bare run "$ID"; }
 nonroot_shows() { shows "$1" nonroot run "$ID"; }
 
+# never_root COMMAND... : the wrapper either refuses, so that nothing runs, or what runs is nobody's root.
+never_root() {
+  says "$@"
+  if [[ $STATUS != 0 ]]; then
+    [[ -z $OUT && -n $ERR ]] || explain "expected a refusal without output of: $*"
+  else
+    jq -e "$JQ_DEFS nonroot" <<<"$OUT" >/dev/null || explain "expected no root of: $*"
+  fi
+}
+
+# status_shows FILTER ID: the same for the first process of a container, as the host's /proc sees it.
+status_shows() { shows "$1" proc_status "$2"; }
+
 # succeeds and fails_with are for commands whose output is no JSON: fails_with STATUS COMMAND...
 succeeds() { fails_with 0 "$@"; }
 fails_with() {
@@ -142,6 +170,9 @@ refused() {
     return 1
   fi
 }
+
+# only RUNTIME... : whether the test runs under one of them, for attacks that the other runtime does not know.
+only() { [[ " $* " == *" $RUNTIME "* ]]; }
 
 # contains TEXT: the last command's output has it. lacks TEXT: it does not.
 contains() { [[ $OUT == *"$1"* ]] || explain "expected in the output: $1"; }

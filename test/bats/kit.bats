@@ -38,8 +38,7 @@ load helpers
 
 @test "kit: a detached container's status is read on the host" {
   detached bare
-  proc_status "$ID" >"$BATS_TEST_TMPDIR/seen"
-  shows 'root and .CapEff == "00000000a80425fb"' cat "$BATS_TEST_TMPDIR/seen"
+  status_shows 'root and .CapEff == "00000000a80425fb"' "$ID"
 }
 
 @test "kit: exec with a process file" {

@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Promise: no stray file descriptors (THREATS.md C14).
+
+load helpers
+
+# with_fd3 REDIRECTION COMMAND... opens descriptor 3 and closes 4 (bats has both open).
+with_fd3() { bash -c "exec 3$1 4>&-; shift; exec \"\$@\"" with_fd3 "$@"; }
+
+@test "C14: a descriptor that is not open: the container gets runc's own" {
+  runs sh -c 'cat /proc/self/fd/3/../../../etc/hostname /proc/self/fd/3/../../etc/hostname'
+  # runc 1.1.5 lends its own; a newer one, and crun, may refuse or give nothing.
+  says bare run --preserve-fds 1 "$ID"
+  refused 'file descriptor 3' nonroot run --preserve-fds 1 "$ID"
+  refused 'file descriptor 4' with_fd3 '</dev/null' "${NONROOT[@]}" run --preserve-fds 2 "$ID"
+}
+
+@test "C14: a folder leads out of the container" {
+  printf 'of the host\n' >"$BATS_TEST_TMPDIR/file"
+  runs sh -c 'cat /proc/self/fd/3/file'
+  says with_fd3 "<$BATS_TEST_TMPDIR" "${BARE[@]}" run --preserve-fds 1 "$ID"
+  contains 'of the host'
+  refused 'file descriptor 3' with_fd3 "<$BATS_TEST_TMPDIR" "${NONROOT[@]}" run --preserve-fds 1 "$ID"
+}
+
+@test "C14: LISTEN_FDS counts as well" {
+  refused 'file descriptor 3' env LISTEN_FDS=1 "${NONROOT[@]}" run "$ID"
+}
+
+@test "C14: open files and pipes go through, in run and in exec" {
+  printf 'handed over\n' >"$BATS_TEST_TMPDIR/file"
+  runs sh -c 'cat <&3'
+  succeeds with_fd3 "<$BATS_TEST_TMPDIR/file" "${NONROOT[@]}" run --preserve-fds 1 "$ID"
+  contains 'handed over'
+  detached nonroot
+  succeeds with_fd3 "<$BATS_TEST_TMPDIR/file" "${NONROOT[@]}" exec --preserve-fds 1 "$ID" sh -c 'cat <&3'
+  contains 'handed over'
+  refused 'file descriptor 3' nonroot exec --preserve-fds 1 "$ID" true
+}
+
+@test "the wrapper leaves no descriptor of its own in the container" {
+  # The shell has some of its own; what counts is that bare and wrapped agree on the numbers.
+  runs sh -c 'cd /proc/$$/fd && echo *'
+  config '.process.user = {uid: 1000, gid: 1000}'
+  says bare run "$ID"
+  local bare=$OUT
+  says nonroot run "$ID"
+  [[ $OUT == "$bare" ]] || explain "bare: $bare"
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The files themselves: links, owners, folders that others write, own temporary files (THREATS.md E7, E8, E13).
+
+load helpers
+
+@test "E7: config.json is a symbolic link, a hard link, a FIFO, a folder" {
+  mv config.json "$BATS_TEST_TMPDIR/victim"
+  ln -s "$BATS_TEST_TMPDIR/victim" config.json
+  bare_shows root
+  refused 'symbolic link' nonroot run "$ID"
+  ln -f "$BATS_TEST_TMPDIR/victim" config.json
+  refused 'hard link' nonroot run "$ID"
+  cmp "$BATS_TEST_TMPDIR/victim" "$REPO/test/bats/config.json"
+  rm config.json
+  mkfifo config.json
+  refused 'regular file' timeout 5 "${NONROOT[@]}" run "$ID"
+  rm config.json
+  mkdir config.json
+  refused 'regular file' nonroot run "$ID"
+}
+
+@test "E7: config.json belongs to somebody else, or can be written by others" {
+  chown 1000 config.json
+  refused 'belongs to uid 1000' nonroot run "$ID"
+  chown 0 config.json
+  chmod 666 config.json
+  refused 'written by others' nonroot run "$ID"
+}
+
+@test "E7: exec's process file is a link, or somebody else's" {
+  detached nonroot
+  process .
+  mv "$PROCESS" "$BATS_TEST_TMPDIR/real"
+  ln -s "$BATS_TEST_TMPDIR/real" "$PROCESS"
+  shows root bare exec --process "$PROCESS" "$ID"
+  refused 'symbolic link' nonroot exec --process "$PROCESS" "$ID"
+  chown 1000 "$BATS_TEST_TMPDIR/real"
+  refused 'belongs to uid 1000' nonroot exec --process "$BATS_TEST_TMPDIR/real" "$ID"
+}
+
+@test "E7: the replaced file has the same mode and owner" {
+  chmod 640 config.json
+  chgrp 6 config.json
+  nonroot_shows nonroot
+  [[ $(stat -c '%a %u:%g' config.json) == '640 0:6' ]]
+}
+
+@test "E8: the bundle's folder can be written by others" {
+  chmod 777 "$BUNDLE"
+  bare_shows root
+  refused 'written by others' nonroot run "$ID"
+  chmod 700 "$BUNDLE"
+  chown 1000 "$BUNDLE"
+  refused 'belongs to uid 1000' nonroot run "$ID"
+}
+
+@test "E8: a folder above the bundle can be written by others" {
+  mkdir -m 777 "$BATS_TEST_TMPDIR/open"
+  chmod 777 "$BATS_TEST_TMPDIR/open"
+  mv "$BUNDLE" "$BATS_TEST_TMPDIR/open/bundle"
+  refused 'written by others' nonroot run --bundle "$BATS_TEST_TMPDIR/open/bundle" "$ID"
+  # As /tmp is: sticky and root's.
+  chmod 1777 "$BATS_TEST_TMPDIR/open"
+  shows nonroot nonroot run --bundle "$BATS_TEST_TMPDIR/open/bundle" "$ID"
+}
+
+@test "E13: no temporary file stays, and none is made where others write" {
+  nonroot_shows nonroot
+  detached nonroot
+  process .
+  shows nonroot nonroot exec --process "$PROCESS" "$ID"
+  [[ $(find /tmp /var/tmp -maxdepth 1 -newer "$POLICY" -iname '*nonroot-runc*') == '' ]]
+  # In the bundle: its two, and what is the wrapper's by name, written by root alone.
+  find "$BUNDLE" -mindepth 1 -maxdepth 1 ! -name config.json ! -name rootfs -printf '%f %m\n' | tee "$BATS_TEST_TMPDIR/own"
+  run ! grep -vE '^nonroot-[^ ]+ 6[04][04]$' "$BATS_TEST_TMPDIR/own"
+  run ! grep -iE 'tmp|temp' "$BATS_TEST_TMPDIR/own"
+}
+
+@test "E13: an exec leaves the folder of its process file as it was" {
+  detached nonroot
+  mkdir "$BATS_TEST_TMPDIR/session"
+  process .
+  mv "$PROCESS" "$BATS_TEST_TMPDIR/session/exec-process-1"
+  shows nonroot nonroot exec --process "$BATS_TEST_TMPDIR/session/exec-process-1" "$ID"
+  [[ $(ls -A "$BATS_TEST_TMPDIR/session") == exec-process-1 ]]
+}

@@ -1,0 +1,87 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Promise: no group 0, nor any group that means something on the host (THREATS.md A2, A3).
+
+load helpers
+
+# secret GID makes a file that only the group can read, and mounts it where the container sees it.
+secret() {
+  printf 'the secret\n' >"$BATS_TEST_TMPDIR/secret"
+  chgrp "$1" "$BATS_TEST_TMPDIR/secret"
+  chmod 640 "$BATS_TEST_TMPDIR/secret"
+  config --arg source "$BATS_TEST_TMPDIR/secret" \
+    '.mounts += [{destination: "/srv/secret", type: "bind", source: $source, options: ["bind", "ro"]}]'
+}
+
+# with_host_group LINE COMMAND... adds a line to the host's /etc/group, for the command alone.
+with_host_group() {
+  { cat /etc/group && printf '%s\n' "$1"; } >"$BATS_TEST_TMPDIR/group"
+  shift
+  unshare --mount --propagation private \
+    sh -c 'mount --bind "$0" /etc/group && exec "$@"' "$BATS_TEST_TMPDIR/group" "$@"
+}
+
+@test "A2: gid 0 and group 0 beside a uid, as docker run -u 12345 gives them" {
+  config '.process.user = {uid: 12345, gid: 0, additionalGids: [0]}'
+  bare_shows 'uid(12345) and gid(0) and .Groups == [0]'
+  nonroot_shows 'nonroot(12345; 65532) and .Groups == []'
+}
+
+@test "A2: a gid of 0 becomes the user's own group where the image's passwd has one" {
+  printf 'app:x:12345:12000::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  config '.process.user = {uid: 12345, gid: 0}'
+  bare_shows 'gid(0)'
+  nonroot_shows 'nonroot(12345; 12000)'
+}
+
+@test "A2: a primary gid of 42 reads the host's shadow" {
+  secret 42
+  config '.process.user = {uid: 1000, gid: 42}'
+  runs cat /srv/secret
+  succeeds bare run "$ID"
+  contains 'the secret'
+  says nonroot run "$ID"
+  lacks 'the secret'
+  runs probe
+  nonroot_shows 'uid(1000) and (.Gid | all(. != 42)) and powerless'
+}
+
+@test "A3: groups 6, 42 and 999 from the image's own group file" {
+  secret 6
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [1000, 6, 42, 999]}'
+  bare_shows '.Groups | index(6) and index(42) and index(999)'
+  runs cat /srv/secret
+  succeeds bare run "$ID"
+  contains 'the secret'
+  says nonroot run "$ID"
+  lacks 'the secret'
+  runs probe
+  nonroot_shows 'nonroot(1000; 1000) and (.Groups | all(. == 1000))'
+}
+
+@test "A3: a block device of group disk" {
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [6]}
+    | .linux.devices = [{path: "/dev/disk0", type: "b", major: 254, minor: 0, fileMode: 432, uid: 0, gid: 6}]
+    | .linux.resources.devices += [{allow: true, type: "b", major: 254, minor: 0, access: "rwm"}]'
+  # Permission alone is asked: whether a device has that number is the machine's matter.
+  runs sh -c 'test -r /dev/disk0 && echo readable'
+  says bare run "$ID"
+  contains readable
+  says nonroot run "$ID"
+  lacks readable
+}
+
+@test "A3: fsGroup and supplementalGroups go on working" {
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [2000, 3000]}'
+  nonroot_shows 'nonroot(1000; 1000) and .Groups == [2000, 3000]'
+}
+
+@test "A3: a high gid that the host names is dropped, unless the policy allows it" {
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [2000, 5000]}'
+  shows '.Groups == [2000]' with_host_group 'team:x:5000:' "${NONROOT[@]}" run "$ID"
+  fresh
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [2000, 5000]}'
+  policy <<<$'[identity]\nallowed_gids = [5000]'
+  shows '.Groups == [2000, 5000]' with_host_group 'team:x:5000:' "${NONROOT[@]}" run "$ID"
+}

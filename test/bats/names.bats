@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Promise: a name (THREATS.md C13).
+
+load helpers
+
+prints_names() { runs sh -c 'whoami; id -un; id -gn; echo "$USER $LOGNAME $HOME"; grep "^[^:]*:x:$(id -u):" /etc/passwd; grep ":$(id -g):" /etc/group'; }
+
+@test "whoami, USER, LOGNAME and the entries agree" {
+  prints_names
+  succeeds nonroot run "$ID"
+  [[ ${OUT//$'\n'/ } =~ ^'nonroot nonroot nonroot nonroot nonroot /home/nonroot nonroot:x:65532:65532:'[^:]+':/home/nonroot:/bin/sh nonroot:x:65532:' ]] ||
+    explain 'names do not agree'
+}
+
+@test "a user of the image keeps its name" {
+  config '.process.user = {uid: 33, gid: 33}'
+  prints_names
+  succeeds nonroot run "$ID"
+  contains 'www-data www-data'
+  # Its home is the web site on many images; nothing is mounted over that.
+  lacks '/var/www:/bin/sh'
+}
+
+@test "a uid that the image does not know gets a name" {
+  config '.process.user = {uid: 4321, gid: 4321}'
+  runs sh -c 'whoami && id -gn'
+  says bare run "$ID"
+  [[ $STATUS != 0 ]]
+  succeeds nonroot run "$ID"
+}
+
+@test "the image's own files are not touched, and the copies cannot be written" {
+  runs sh -c 'echo x >>/etc/passwd; echo x >>/etc/group; grep -E " /etc/(passwd|group) .*\bro\b" /proc/mounts | wc -l'
+  says nonroot run "$ID"
+  [[ $OUT == 2 ]]
+  cmp "$ROOTFS/etc/passwd" "$NONROOT_BATS_KIT/etc/passwd"
+  cmp "$ROOTFS/etc/group" "$NONROOT_BATS_KIT/etc/group"
+}
+
+@test "an image without passwd, without /etc, from scratch" {
+  rm "$ROOTFS/etc/passwd" "$ROOTFS/etc/group"
+  prints_names
+  succeeds nonroot run "$ID"
+  contains 'nonroot nonroot'
+  fresh
+  rm -r "${ROOTFS:?}/etc"
+  nonroot_shows nonroot
+  fresh
+  mv "$ROOTFS/bin/probe" "$BATS_TEST_TMPDIR/probe"
+  rm -r "$ROOTFS"
+  mkdir "$ROOTFS"
+  mv "$BATS_TEST_TMPDIR/probe" "$ROOTFS/probe"
+  runs /probe
+  nonroot_shows nonroot
+}
+
+@test "C13: the host's shadow mounted as passwd is not published" {
+  printf 'root:x:0:0::/:/bin/sh\nleak:$6$hash:19000:0:99999:7:::\n' >"$BATS_TEST_TMPDIR/shadow"
+  chmod 640 "$BATS_TEST_TMPDIR/shadow"
+  config --arg source "$BATS_TEST_TMPDIR/shadow" \
+    '.mounts += [{destination: "/etc/passwd", type: "bind", source: $source, options: ["bind", "ro"]}]'
+  runs cat /etc/passwd
+  succeeds bare run "$ID"
+  contains '$6$hash'
+  says nonroot run "$ID"
+  lacks '$6$hash'
+  grep -rlF '$6$hash' "$BUNDLE" && return 1
+  runs probe
+  nonroot_shows nonroot
+}
+
+@test "C13: a readable file in the place of passwd gives well-formed lines only" {
+  printf 'root:x:0:0::/:/bin/sh\nleak:$6$hash:19000:0:99999:7:::\nno line at all\n' >"$BATS_TEST_TMPDIR/file"
+  config --arg source "$BATS_TEST_TMPDIR/file" \
+    '.mounts += [{destination: "/etc/passwd", type: "bind", source: $source, options: ["bind", "ro"]}]'
+  runs cat /etc/passwd
+  succeeds nonroot run "$ID"
+  lacks '$6$hash'
+  lacks 'no line at all'
+}
+
+@test "C13: a volume at /etc gets nothing on the host" {
+  mkdir "$BATS_TEST_TMPDIR/volume"
+  config --arg source "$BATS_TEST_TMPDIR/volume" \
+    '.mounts += [{destination: "/etc", type: "bind", source: $source, options: ["rbind", "rw"]}]'
+  nonroot_shows nonroot
+  [[ -z $(ls -A "$BATS_TEST_TMPDIR/volume") ]]
+}
+
+@test "a passwd that is a link is read inside the image, never on the host" {
+  printf 'leaked:x:65532:65532:leaked:/:/bin/sh\n' >"$BATS_TEST_TMPDIR/outside"
+  ln -sf "$(printf '../%.0s' {1..30})$BATS_TEST_TMPDIR/outside" "$ROOTFS/etc/passwd"
+  runs sh -c 'cat /etc/passwd; id -u'
+  says nonroot run "$ID"
+  lacks leaked
+}

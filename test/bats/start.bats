@@ -1,0 +1,81 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The start gate (THREATS.md D7), containers from before the installation (D8), what is root for a moment (D11).
+
+load helpers
+
+@test "D7: a container that was created as root without the wrapper" {
+  created bare "$ID-attack"
+  succeeds bare start "$ID-attack"
+  status_shows root "$ID-attack"
+  created bare
+  refused 'uid|root' nonroot start "$ID"
+  [[ $(bare state "$ID" | jq -r .status) != running ]]
+}
+
+@test "D7: one whose only fault is capabilities, the bounding set aside" {
+  config '.process.user = {uid: 1000, gid: 1000} | .process.noNewPrivileges = true'
+  created bare
+  refused 'capabilit' nonroot start "$ID"
+}
+
+@test "D7: one whose only fault is that it can gain privileges" {
+  config '.process.user = {uid: 1000, gid: 1000} | .process.capabilities = {bounding: []}'
+  created bare
+  refused 'NoNewPrivs|privileges' nonroot start "$ID"
+}
+
+@test "D7: one whose only fault is group 0" {
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [0]} | .process.noNewPrivileges = true
+    | .process.capabilities = {bounding: []}'
+  created bare
+  refused 'group|gid' nonroot start "$ID"
+}
+
+@test "D7: one without fault passes" {
+  config '.process.user = {uid: 1000, gid: 1000} | .process.noNewPrivileges = true | .process.capabilities = {bounding: []}'
+  created bare
+  succeeds nonroot start "$ID"
+  status_shows 'nonroot(1000; 1000)' "$ID"
+}
+
+@test "D7: config.json changed between create and start changes nothing" {
+  created nonroot
+  fresh
+  says nonroot start "$ID"
+  [[ $STATUS != 0 ]] || status_shows nonroot "$ID"
+}
+
+@test "D8: exec into a running container from before the installation" {
+  detached bare
+  process .
+  shows root bare exec --process "$PROCESS" "$ID"
+  shows nonroot nonroot exec --process "$PROCESS" "$ID"
+  shows nonroot nonroot exec -u 0 "$ID" probe
+  # The init process stays what it was: the documentation says to make such containers again.
+  status_shows root "$ID"
+}
+
+@test "D8: a policy that leaves older containers alone" {
+  detached bare
+  policy <<<'existing = "leave"'
+  process .
+  shows root nonroot exec --process "$PROCESS" "$ID"
+}
+
+@test "D11: once started, no process of the container is root" {
+  detached nonroot
+  process '.args = ["probe", "pause"]'
+  succeeds nonroot exec --detach --process "$PROCESS" "$ID"
+  local namespace process seen=0
+  namespace=$(readlink "/proc/$(pid "$ID")/ns/pid")
+  for process in /proc/[0-9]*; do
+    [[ $(readlink "$process/ns/pid") == "$namespace" ]] || continue
+    # The runtime's own helper is root until it becomes the program.
+    [[ $(tr '\0' ' ' <"$process/cmdline") != *'runc init'* && $(<"$process/comm") != runc:* ]] || continue
+    shows nonroot status_of "${process#/proc/}"
+    seen=$((seen + 1))
+  done
+  [[ $seen == 2 ]]
+}

@@ -1,0 +1,147 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Promises: what is not root stays as it is, and nothing else changes (THREATS.md A12): limits, umask, exit codes,
+# terminals, hooks, environment.
+
+load helpers
+
+# same: both runtimes print and return the same for the bundle as it is.
+same() {
+  local out status
+  cp config.json "$BATS_TEST_TMPDIR/config.before"
+  says bare run "$ID"
+  out=$OUT status=$STATUS
+  install -m 600 "$BATS_TEST_TMPDIR/config.before" config.json
+  says nonroot run "$ID"
+  [[ $OUT == "$out" && $STATUS == "$status" ]] || explain "bare: status $status, $out"
+}
+
+as_1000='.process.user = {uid: 1000, gid: 1000}'
+
+@test "an identity that is not root is kept" {
+  config "$as_1000"
+  bare_shows 'uid(1000) and gid(1000)'
+  nonroot_shows 'nonroot(1000; 1000)'
+}
+
+@test "A12: rlimits, umask and the out-of-memory score" {
+  config "$as_1000"' | .process.user.umask = 23 | .process.oomScoreAdj = 321
+    | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 123, hard: 456}]'
+  runs sh -c 'ulimit -n; ulimit -Hn; umask; cat /proc/self/oom_score_adj'
+  same
+  contains 123
+  contains 321
+}
+
+@test "the environment, the working directory and the arguments" {
+  config "$as_1000"' | .process.env += ["A=b c", "EMPTY="] | .process.cwd = "/tmp"'
+  runs sh -c 'echo "$A|$EMPTY|$PWD|$#|$1"' name 'one two' ''
+  same
+}
+
+@test "exit codes 0, 3, 126, 127, 137 of run" {
+  local code
+  config "$as_1000"
+  for code in 0 3 126 127 137; do
+    runs sh -c "exit $code"
+    same
+    [[ $STATUS == "$code" ]]
+  done
+}
+
+@test "a process killed by a signal" {
+  config "$as_1000"
+  runs sh -c 'kill -KILL $$'
+  same
+}
+
+@test "a program that is not there, and one that cannot be executed" {
+  config "$as_1000"
+  runs /no/such/program
+  says bare run "$ID"
+  local bare_status=$STATUS
+  says nonroot run "$ID"
+  [[ $STATUS == "$bare_status" && -n $ERR ]] || explain "bare: $bare_status"
+  runs /etc/passwd
+  says bare run "$ID"
+  bare_status=$STATUS
+  says nonroot run "$ID"
+  [[ $STATUS == "$bare_status" && -n $ERR ]] || explain "bare: $bare_status"
+}
+
+@test "exit codes of exec" {
+  local code
+  detached nonroot
+  for code in 0 3 126 127 137; do
+    process --arg code "$code" '.args = ["sh", "-c", "exit " + $code]'
+    fails_with "$code" nonroot exec --process "$PROCESS" "$ID"
+  done
+}
+
+@test "stdin, stdout and stderr are the container's" {
+  config "$as_1000"
+  runs sh -c 'cat; echo to-stderr >&2'
+  echo from-stdin | nonroot run "$ID" >"$BATS_TEST_TMPDIR/1" 2>"$BATS_TEST_TMPDIR/2"
+  [[ $(<"$BATS_TEST_TMPDIR/1") == from-stdin && $(<"$BATS_TEST_TMPDIR/2") == to-stderr ]]
+}
+
+@test "a terminal: run" {
+  config '.process.terminal = true'
+  runs sh -c 'tty; id -u; stty size >/dev/null && echo has-size'
+  succeeds on_tty bare run "$ID"
+  contains /dev/pts/0
+  succeeds on_tty nonroot run "$ID"
+  contains /dev/pts/0
+  contains 65532
+  contains has-size
+}
+
+@test "a terminal: exec -t, and a process file that asks for one" {
+  detached nonroot
+  succeeds on_tty nonroot exec -t "$ID" sh -c 'tty; id -u'
+  contains /dev/pts/0
+  contains 65532
+  process '.terminal = true | .args = ["sh", "-c", "tty; id -u"]'
+  succeeds on_tty nonroot exec --process "$PROCESS" "$ID"
+  contains /dev/pts/0
+  contains 65532
+}
+
+@test "signals reach the container: kill, and one to the wrapper in the foreground" {
+  detached nonroot
+  succeeds nonroot kill "$ID" TERM
+  await stopped "$ID"
+  runs sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done'
+  "${NONROOT[@]}" run "$ID-2" >"$BATS_TEST_TMPDIR/run.out" 2>&1 </dev/null 3>&- &
+  local wrapper=$! status=0
+  await grep -q ready "$BATS_TEST_TMPDIR/run.out"
+  kill -TERM "$wrapper"
+  wait "$wrapper" || status=$?
+  [[ $status == 42 ]]
+}
+
+stopped() { [[ $(bare state "$1" | jq -r .status) == stopped ]]; }
+
+@test "state, list, ps, kill and delete are handed on, even with a broken policy" {
+  detached nonroot
+  policy <<<'this is no toml'
+  shows '.status == "running"' nonroot state "$ID"
+  succeeds nonroot list
+  contains "$ID"
+  succeeds nonroot kill "$ID" KILL
+  await stopped "$ID"
+  succeeds nonroot delete "$ID"
+  [[ -z $(containers) ]]
+}
+
+@test "--version is the runtime's" {
+  succeeds nonroot --version
+  contains "$RUNTIME version"
+}
+
+@test "hooks run as the engine wants them" {
+  config "$as_1000"' | .hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "id -u > '"$BATS_TEST_TMPDIR"'/hook"]}]'
+  nonroot_shows 'nonroot(1000; 1000)'
+  [[ $(<"$BATS_TEST_TMPDIR/hook") == 0 ]]
+}
