@@ -92,7 +92,7 @@ func (im *Image) planHome(p *Plan, w Wish, entry User, known bool) error {
 		why := im.unsafe(c, w)
 		if why == "" {
 			p.Home = path.Clean(c)
-			p.Mounts = im.homeMounts(p.Home, w)
+			p.Mounts = homeMounts(p.Home, w)
 			break
 		}
 		rejected = append(rejected, shown(c)+" "+why)
@@ -153,34 +153,17 @@ func tidy(p string) string {
 // underlay is the type of the mount that goes under the home's.
 const underlay = "ramfs"
 
-// homeMounts are the home's tmpfs and, where its mount point is there already
-// and open to others, a mount beneath it. runc 1.1 gives a tmpfs, and no other
-// type, the mode of what it covers, whatever its options say
-// (libcontainer/rootfs_linux.go, mountToRootfs); the covered thing has to have
-// the right one, and the image isn't ours to change. Nobody reaches the ramfs.
-func (im *Image) homeMounts(home string, w Wish) []Mount {
-	own := tmpfs(home, w)
-	if mode, exists := im.mode(home); !exists || mode == 0o700 {
-		return []Mount{own}
-	}
+// homeMounts are the home's tmpfs and a mount beneath it. runc 1.1 gives a
+// tmpfs, and no other type, the mode of the mount point that it covers,
+// whatever its options say (libcontainer/rootfs_linux.go, mountToRootfs): 0755
+// from a container's second start on, when the folder is there. So the mount
+// point has to have the right mode, and the image isn't ours to change. Nobody
+// reaches the ramfs.
+func homeMounts(home string, w Wish) []Mount {
 	return []Mount{
 		{Destination: home, Type: underlay, Source: TmpfsSource, Options: []string{"nosuid", "nodev", "noexec", "mode=0700"}},
-		own,
+		tmpfs(home, w),
 	}
-}
-
-// mode is that of a folder in the rootfs.
-func (im *Image) mode(p string) (mode uint32, exists bool) {
-	fd, err := openat2(im.root, p, unix.O_PATH|unix.O_DIRECTORY, inRoot|unix.RESOLVE_NO_SYMLINKS)
-	if err != nil {
-		return 0, false
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return 0, false
-	}
-	return st.Mode & 0o7777, true
 }
 
 // tmpfs is the home's mount. The ids are the container's also in a user

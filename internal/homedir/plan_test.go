@@ -144,6 +144,9 @@ func TestHome(t *testing.T) {
 			got := p.Home + " none"
 			if n := len(p.Mounts); n > 0 {
 				own := p.Mounts[n-1]
+				if under := p.Mounts[0]; n != 2 || under.Type != underlay || !Ours(under) || under.Destination != own.Destination {
+					t.Errorf("beneath the home is %+v", p.Mounts)
+				}
 				got = own.Destination
 				want := []string{"nosuid", "nodev", "mode=0700", fmt.Sprint("uid=", c.wish.UID), fmt.Sprint("gid=", c.wish.GID), "size=" + c.wish.Size}
 				if got != p.Home || !Ours(own) || !reflect.DeepEqual(own.Options, want) {
@@ -525,40 +528,6 @@ func BenchmarkPlan(b *testing.B) {
 	for b.Loop() {
 		if _, err := planOf(b, dir, false, mounts, wish()); err != nil {
 			b.Fatal(err)
-		}
-	}
-}
-
-// TestOpenMountPoint: runc 1.1 gives a tmpfs the mode of what it covers.
-func TestOpenMountPoint(t *testing.T) {
-	for _, test := range []struct {
-		mode   os.FileMode
-		mounts int
-	}{{0, 1}, {0o700, 1}, {0o755, 2}, {0o711, 2}} {
-		root := t.TempDir()
-		if err := os.MkdirAll(root+"/home", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if test.mode != 0 {
-			if err := errors.Join(os.Mkdir(root+"/home/me", 0o755), os.Chmod(root+"/home/me", test.mode)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		im, err := Open("/", root, false, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := im.Plan(Wish{UID: 1000, GID: 1000, Name: "me", Size: "1m"})
-		if err = errors.Join(err, im.Close()); err != nil {
-			t.Fatal(err)
-		}
-		if len(p.Mounts) != test.mounts || p.Mounts[0].Type != []string{"tmpfs", "ramfs"}[test.mounts-1] || p.Mounts[test.mounts-1].Type != "tmpfs" {
-			t.Errorf("mode %o: %+v", test.mode, p.Mounts)
-		}
-		for _, m := range p.Mounts {
-			if !Ours(m) || m.Destination != "/home/me" {
-				t.Errorf("mode %o: %+v", test.mode, m)
-			}
 		}
 	}
 }
