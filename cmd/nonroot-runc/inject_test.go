@@ -5,12 +5,16 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	osexec "os/exec"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -48,6 +52,7 @@ func under(t *testing.T, f fault, cmd *osexec.Cmd) (happened, error) {
 	cmd.Args = append([]string{"filtered", strings.Join(calls, ",")}, cmd.Args...)
 	cmd.Path = binaries() + "/filtered"
 	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	err = cmd.Start()
 	_ = theirs.Close()
 	must(t, err)
@@ -101,7 +106,8 @@ func supervise(t *testing.T, listener int, f fault) happened {
 			continue // it was killed meanwhile
 		}
 		answer := response{id: n.id, flags: userNotifContinue}
-		if execs == 1 { // the program: before it there is the helper, behind it the runtime
+		// The program is behind its own execve and before the runtime's.
+		if execs == 1 && (f.calls == nil || slices.Contains(f.calls, int(n.nr))) {
 			if counted++; counted == f.at {
 				h = happened{int(n.nr), about(&n)}
 				if f.errno == 0 {
@@ -194,18 +200,34 @@ func filtered() {
 	must99(err)
 	args, env := os.Args[2:], os.Environ()
 
-	// Another thread, which has no filter, hands the listener over.
-	listener, sent := make(chan int), make(chan bool)
+	// Another thread, which has no filter, hands the listener over. As each of this thread's system calls waits for an
+	// answer from then on, the two talk without any: they spin.
+	runtime.GOMAXPROCS(4)
+	debug.SetGCPercent(-1)
+	var ready, listener, sent atomic.Int64
 	go func() {
-		must99(unix.Sendmsg(socket, []byte{0}, unix.UnixRights(<-listener), nil, 0))
-		sent <- true
+		runtime.LockOSThread()
+		for ready.Store(1); listener.Load() == 0; {
+		}
+		must99(unix.Sendmsg(socket, []byte{0}, unix.UnixRights(int(listener.Load())), nil, 0))
+		sent.Store(1)
 	}()
+	for ready.Load() == 0 {
+		runtime.Gosched()
+	}
+	// A signal's handler would end with a system call, too.
+	var mask unix.Sigset_t
+	for i := range mask.Val {
+		mask.Val[i] = math.MaxUint64
+	}
+	must99(unix.PthreadSigmask(unix.SIG_BLOCK, &mask, &mask))
 	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&fprog)))
+	fd, _, errno := syscall.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&fprog)))
 	if errno != 0 {
 		fail99("install a filter: %v", errno)
 	}
-	listener <- int(fd)
-	<-sent
+	for listener.Store(int64(fd)); sent.Load() == 0; {
+	}
+	must99(unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil))
 	must99(unix.Exec(file, args, env))
 }

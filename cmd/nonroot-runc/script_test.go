@@ -354,7 +354,7 @@ func set(ts *testscript.TestScript, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), append(out, '\n'), 0o600))
 }
 
-// container [-crun] ID COMMAND... writes what a runtime writes when it has created the container.
+// container [-crun] ID COMMAND... starts the command as the first process of a container.
 func container(ts *testscript.TestScript, args []string) {
 	crun := args[0] == "-crun"
 	if crun {
@@ -368,22 +368,29 @@ func container(ts *testscript.TestScript, args []string) {
 	})
 	// setpriv becomes the program behind its flags when the credentials are final.
 	last := args[1:][slices.IndexFunc(args[1:], func(a string) bool { return a != "setpriv" && !strings.HasPrefix(a, "-") })]
-	pid := cmd.Process.Pid
 	await(ts, func() bool {
-		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", cmd.Process.Pid))
 		return err == nil && strings.TrimSpace(string(comm)) == last
 	})
+	dir := filepath.Join(ts.Getenv("WORK"), "state", args[0])
+	ts.Check(writeState(dir, filepath.Join(ts.Getenv("WORK"), "bundle"), cmd.Process.Pid, crun))
+}
+
+// writeState writes what a runtime writes when it has created a container.
+func writeState(dir, bundle string, pid int, crun bool) error {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	ts.Check(err)
+	if err != nil {
+		return err
+	}
 	start := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])[19]
-	bundle := ts.MkAbs(filepath.Join(ts.Getenv("WORK"), "bundle"))
-	file, text := "state.json", fmt.Sprintf(`{"id":%q,"init_process_pid":%d,"init_process_start":%s,"config":{"labels":["a=b","bundle=%s"]}}`, args[0], pid, start, bundle)
+	file, text := "state.json", fmt.Sprintf(`{"id":%q,"init_process_pid":%d,"init_process_start":%s,"config":{"labels":["a=b","bundle=%s"]}}`, filepath.Base(dir), pid, start, bundle)
 	if crun {
 		file, text = "status", fmt.Sprintf(`{"pid":%d,"process-start-time":%s,"bundle":%q}`, pid, start, bundle)
 	}
-	dir := filepath.Join(ts.Getenv("WORK"), "state", args[0])
-	ts.Check(os.MkdirAll(dir, 0o700))
-	ts.Check(os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600)
 }
 
 // await waits for a condition, ten seconds at most.

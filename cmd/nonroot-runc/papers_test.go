@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+)
+
+// These tests keep the man page and SECURITY.md true.
+
+func TestManPageNamesEverything(t *testing.T) {
+	page := strings.NewReplacer(`\-`, "-", `\(dq`, `"`, `\(aq`, "'").Replace(paper(t, "docs/man/nonroot-runc.8"))
+	want := []string{
+		policy.DefaultFile, policy.ProfileFile("NAME"), record.File, record.Passwd, record.Group,
+		guard, "LISTEN_FDS", "LISTEN_PID", policy.RequestVariable,
+	}
+	table := paper(t, "internal/runcargs/table.go")
+	want = append(want, found(t, table, `\{"([a-z-]+)", "", text, own,`, "--", 2)...)
+	want = append(want, found(t, table, `\{"?(?:Verb)?([A-Za-z]+)"?, in[A-Z][a-z]+, (?:Govern|Gate|Passthrough),`, "", 10)...)
+	want = append(want, found(t, paper(t, "internal/record/json.go"), `case "([a-z_0-9]+)":`, ".B ", 10)...)
+	for _, w := range want {
+		if !regexp.MustCompile(`(?m)(^|[^A-Za-z])` + regexp.QuoteMeta(w) + `($|[^A-Za-z_])`).MatchString(page) {
+			t.Errorf("the man page does not name %q", w)
+		}
+	}
+}
+
+// found gives what a pattern finds in a source, in lower case, and fails where that is less than there must be.
+func found(t *testing.T, source, pattern, prefix string, atLeast int) []string {
+	t.Helper()
+	var all []string
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(source, -1) {
+		switch m[1] {
+		case "uid", "gid", "groups": // of an identity, which is one member
+		default:
+			all = append(all, prefix+strings.ToLower(m[1]))
+		}
+	}
+	if len(all) < atLeast {
+		t.Fatalf("%q finds only %q", pattern, all)
+	}
+	return all
+}
+
+// TestThreatTable holds SECURITY.md's table against the tests: each id has one row, and a file of test/bats that a row
+// names has a test of that id, and the other way round.
+func TestThreatTable(t *testing.T) {
+	rows := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\| ([A-F][0-9]+) \|.*\| (.*) \|$`).FindAllStringSubmatch(paper(t, "SECURITY.md"), -1) {
+		if _, twice := rows[m[1]]; twice {
+			t.Errorf("%s has two rows", m[1])
+		}
+		rows[m[1]] = m[2]
+	}
+	for section, last := range map[string]int{"A": 13, "B": 13, "C": 14, "D": 11, "E": 13, "F": 15} {
+		for i := 1; i <= last; i++ {
+			if id := section + strconv.Itoa(i); rows[id] == "" {
+				t.Errorf("%s has no row", id)
+			}
+		}
+	}
+	files, err := os.ReadDir("../../test/bats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), ".bats") {
+			continue
+		}
+		tests := paper(t, "test/bats/"+f.Name())
+		for id, state := range rows {
+			tested := regexp.MustCompile(`(?m)^@test ".*\b` + id + `\b.*:`).MatchString(tests)
+			if named := strings.Contains(state, f.Name()); named != tested {
+				t.Errorf("%s: SECURITY.md says %q; that %s has a test of it is %v", id, state, f.Name(), tested)
+			}
+		}
+	}
+}
+
+// paper reads a file of the repository.
+func paper(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
