@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	goruntime "runtime"
 	"time"
 
@@ -17,11 +16,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// create makes a container that is not root's: create and run.
+// create makes a container that is not root's: create and run; and restore, which is refused unless the policy trusts
+// checkpoints: a restored process has the credentials that CRIU's image files hold, whatever config.json says
+// (SECURITY.md D9).
 func create(cmd *runcargs.Command) error {
-	if err := preservedFDs(cmd); err != nil {
-		return err
-	}
+	unfit := preservedFDs(cmd)
 	c, err := lookAtCaller()
 	if err != nil {
 		return err
@@ -30,7 +29,10 @@ func create(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	runtime, err := nextRuntime(cmd, p)
+	if cmd.Verb == runcargs.VerbRestore && !p.Restore && p.Mode != policy.Off && p.Mode != policy.Audit {
+		return fail("restore brings back a process with the credentials of its checkpoint, which may be root's", "start the container anew, or set restore = \"allow\" in "+policyHint)
+	}
+	runtime, err := nextRuntime(cmd, p, c)
 	if err != nil {
 		return err
 	}
@@ -39,7 +41,9 @@ func create(cmd *runcargs.Command) error {
 		return err
 	}
 	cmd.Bundle = dir.Path
-	err = govern(cmd, c, p, dir, runtime)
+	if err = unfit; err == nil {
+		err = govern(cmd, c, p, dir, runtime)
+	}
 	if err != nil && !lenient(cmd, p, err) {
 		return err
 	}
@@ -134,7 +138,7 @@ func rewrite(p *policy.Policy, dir *bundle.Dir, f *containerFacts, r *record.Rec
 		}
 	}
 	machine, err := spec.MachineOf(goruntime.GOARCH)
-	if err != nil {
+	if err != nil && !p.AllowUserNamespaces {
 		return err
 	}
 	config, err := doc.Rewrite(spec.Change{
@@ -268,31 +272,4 @@ func (f *containerFacts) ownerUID(uid uint32) uint32 {
 		uid, _ = f.UserNamespace.UID.Outside(uid) // mapped: the decision rests on it
 	}
 	return uid
-}
-
-// restore is refused: a restored process has the credentials that CRIU's image files hold, whatever config.json says
-// (THREATS.md D9).
-func restore(cmd *runcargs.Command) error {
-	c, err := lookAtCaller()
-	if err != nil {
-		return err
-	}
-	p, err := loadPolicy(cmd, c)
-	if err != nil {
-		return err
-	}
-	if !p.Restore && p.Mode != policy.Off && p.Mode != policy.Audit {
-		return fail("restore brings back a process with the credentials of its checkpoint, which may be root's", "start the container anew, or set restore = \"allow\" in "+policyHint)
-	}
-	if err := preservedFDs(cmd); err != nil {
-		return err
-	}
-	runtime, err := nextRuntime(cmd, p)
-	if err != nil {
-		return err
-	}
-	if cmd.Bundle, err = filepath.Abs(cmd.Bundle); err != nil {
-		return err
-	}
-	return become(runtime, cmd.Argv())
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
@@ -16,11 +17,9 @@ import (
 
 // exec starts a further process in a container. Engines always hand over a whole process file, with root's ids and
 // capabilities where "exec -u 0" or "--privileged" asked for them; it is rewritten as config.json's process is
-// (THREATS.md D1-D4).
+// (SECURITY.md D1-D4).
 func exec(cmd *runcargs.Command) error {
-	if err := preservedFDs(cmd); err != nil {
-		return err
-	}
+	unfit := preservedFDs(cmd)
 	c, err := lookAtCaller()
 	if err != nil {
 		return err
@@ -33,16 +32,16 @@ func exec(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	runtime, err := k.runtime(cmd, p.Runtimes)
+	runtime, err := k.runtime(cmd, p.Runtimes, c)
 	if err != nil {
 		return err
 	}
-	r, config, err := k.matching(cmd)
-	if err != nil {
-		return err
-	}
+	r, config, unsound := k.matching(cmd)
 	if !r.Enforced() && exempt(r, p) {
 		return become(runtime, cmd.Raw())
+	}
+	if err := errors.Join(unfit, unsound); err != nil {
+		return err
 	}
 	process, err := rewrittenProcess(cmd, c, p, k, r, config)
 	if err != nil {

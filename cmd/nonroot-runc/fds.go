@@ -18,7 +18,7 @@ const firstFD = 3
 
 // preservedFDs makes sure that each descriptor which is handed to the container was opened by the caller: where one is
 // missing, runc's own of that number would go there. A folder or an O_PATH handle leads out of the container, by "..";
-// neither is passed on (THREATS.md C14). It must run before anything else is opened.
+// neither is passed on (SECURITY.md C14). It must run before anything else is opened.
 func preservedFDs(cmd *runcargs.Command) error {
 	for fd := firstFD; fd < firstFD+cmd.PreserveFDs+listenFDs(); fd++ {
 		// Go's runtime has opened some for itself before main (cgroup files, to know how many processors there are).

@@ -46,8 +46,6 @@ func run(cmd *runcargs.Command) error {
 		return start(cmd)
 	case cmd.Verb == runcargs.VerbExec:
 		return exec(cmd)
-	case cmd.Verb == runcargs.VerbRestore:
-		return restore(cmd)
 	default:
 		return create(cmd)
 	}
@@ -60,7 +58,7 @@ const guard = "NONROOT_RUNC_GUARD"
 const maxDepth = 8
 
 // notRecursive refuses to go round in circles: "runc" may be a link to, a copy of or a script around this program
-// (THREATS.md E11).
+// (SECURITY.md E11).
 func notRecursive() error {
 	pid, depth := guardValue()
 	if pid == os.Getpid() || depth >= maxDepth {
@@ -86,7 +84,7 @@ func become(runtime string, args []string) error {
 
 // environ is the environment for the next runtime: ours, with the guard, and without sockets that were meant for
 // somebody else. systemd passes them to one process (sd_listen_fds(3), LISTEN_PID); runc looks at that, crun hands the
-// descriptors of that number to the container whoever they were meant for (THREATS.md C14).
+// descriptors of that number to the container whoever they were meant for (SECURITY.md C14).
 func environ(guardEntry string) []string {
 	listen := listenFDs() > 0
 	old := os.Environ()

@@ -19,21 +19,21 @@ func passOn(cmd *runcargs.Command) error {
 }
 
 func anyRuntime(cmd *runcargs.Command) (string, error) {
-	if cmd.NonrootRuntime != "" {
-		return runc.Find([]string{cmd.NonrootRuntime})
-	}
 	c, err := lookAtCaller()
 	if err != nil {
 		return "", err
 	}
+	if cmd.NonrootRuntime != "" {
+		return runc.Find([]string{cmd.NonrootRuntime}, c.owners)
+	}
 	candidates := policy.Default().Runtimes
 	if cmd.ID != "" {
-		if k, _ := existing(cmd, c); k != nil { // without a record or a sound bundle the state's kind still counts
-			return k.runtime(cmd, candidates)
+		if k, err := existing(cmd, c); err == nil { // without a record or a sound bundle the state's kind still counts
+			return k.runtime(cmd, candidates, c)
 		}
 	}
 	if p, err := loadPolicy(cmd, c); err == nil {
 		candidates = p.Runtimes
 	}
-	return runc.Find(candidates)
+	return runc.Find(candidates, c.owners)
 }

@@ -37,7 +37,7 @@ func profile() string {
 }
 
 // loadPolicy reads the policy at each call, so that there is nothing to reload. A file that others could have written
-// is not one of the administrator's (THREATS.md E12).
+// is not one of the administrator's (SECURITY.md E12).
 func loadPolicy(cmd *runcargs.Command, c caller) (*policy.Policy, error) {
 	file, must := policy.DefaultFile, false
 	switch name := profile(); {
@@ -62,11 +62,11 @@ func loadPolicy(cmd *runcargs.Command, c caller) (*policy.Policy, error) {
 }
 
 // nextRuntime is where a governed call goes on to.
-func nextRuntime(cmd *runcargs.Command, p *policy.Policy) (string, error) {
+func nextRuntime(cmd *runcargs.Command, p *policy.Policy, c caller) (string, error) {
 	if cmd.NonrootRuntime != "" {
-		return runc.Find([]string{cmd.NonrootRuntime})
+		return runc.Find([]string{cmd.NonrootRuntime}, c.owners)
 	}
-	return runc.Find(p.Runtimes)
+	return runc.Find(p.Runtimes, c.owners)
 }
 
 // existing finds what is known of a container that was created before. Its record names the runtime that it was
@@ -78,27 +78,27 @@ func existing(cmd *runcargs.Command, c caller) (*known, error) {
 		return nil, err
 	}
 	k := &known{state: state}
-	if k.bundle, err = bundle.Open(state.Bundle, c.owners); err != nil {
-		return k, err
+	if k.bundle, k.unsound = bundle.Open(state.Bundle, c.owners); k.unsound == nil {
+		k.unsound = k.bundle.Guarded()
 	}
-	if err = k.bundle.Guarded(); err != nil {
-		return k, err
+	if k.unsound == nil {
+		k.record, _ = record.Read(k.bundle) // one that can't be read is none
 	}
-	k.record, _ = record.Read(k.bundle) // one that can't be read is none
 	return k, nil
 }
 
 // known is a container that was created before.
 type known struct {
-	state  *runc.State
-	bundle *bundle.Dir
-	record *record.Record // nil: none. It names the runtime, but is only binding if it matches config.json
+	state   *runc.State
+	bundle  *bundle.Dir
+	unsound error          // why nothing in the bundle can be trusted
+	record  *record.Record // nil: none. It names the runtime, but is only binding if it matches config.json
 }
 
 // runtime is the runtime that made the container.
-func (k *known) runtime(cmd *runcargs.Command, candidates []string) (string, error) {
+func (k *known) runtime(cmd *runcargs.Command, candidates []string, c caller) (string, error) {
 	if cmd.NonrootRuntime != "" {
-		return runc.Find([]string{cmd.NonrootRuntime})
+		return runc.Find([]string{cmd.NonrootRuntime}, c.owners)
 	}
 	var mine []string
 	if k.record != nil && k.record.ID == cmd.ID {
@@ -109,11 +109,14 @@ func (k *known) runtime(cmd *runcargs.Command, candidates []string) (string, err
 			mine = append(mine, name)
 		}
 	}
-	return runc.Find(append(mine, string(k.state.Kind)))
+	return runc.Find(append(mine, string(k.state.Kind)), c.owners)
 }
 
 // matching is the record, if it belongs to the bundle's present config.json, whose bytes it gives, too.
 func (k *known) matching(cmd *runcargs.Command) (*record.Record, []byte, error) {
+	if k.unsound != nil {
+		return nil, nil, wrap(k.unsound, "trust the bundle %q", k.state.Bundle)
+	}
 	config, err := k.bundle.Read(bundle.Config)
 	if err != nil {
 		return nil, nil, wrap(err, "read the bundle %q", k.bundle.Path)

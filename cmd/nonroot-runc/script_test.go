@@ -111,7 +111,7 @@ func goes(ts *testscript.TestScript, args []string) {
 	ts.Setenv("BEFORE", save(ts, old))
 }
 
-// forbidden are words from which engines conclude something else (ENGINES.md, error propagation).
+// forbidden are words from which engines conclude something else (message.go).
 var forbidden = regexp.MustCompile(`(?i)no such file or directory|executable file not found|permission denied|not a directory|operation not permitted`)
 
 func refused(ts *testscript.TestScript, args []string) {

@@ -20,10 +20,7 @@ func start(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	r, _, err := k.matching(cmd)
-	if err != nil {
-		return err
-	}
+	r, _, unsound := k.matching(cmd)
 	candidates := policy.Default().Runtimes
 	if !r.Enforced() {
 		p, err := loadPolicy(cmd, c)
@@ -32,13 +29,16 @@ func start(cmd *runcargs.Command) error {
 		}
 		candidates = p.Runtimes
 		if exempt(r, p) {
-			return goOn(cmd, k, candidates)
+			return goOn(cmd, k, candidates, c)
 		}
+	}
+	if unsound != nil {
+		return unsound
 	}
 	if err := pass(k, r); err != nil {
 		return err
 	}
-	return goOn(cmd, k, candidates)
+	return goOn(cmd, k, candidates, c)
 }
 
 // exempt says that the container may be as it is: its record says so, or, where it has none, the policy.
@@ -66,8 +66,8 @@ func pass(k *known, r *record.Record) error {
 	return nil
 }
 
-func goOn(cmd *runcargs.Command, k *known, candidates []string) error {
-	runtime, err := k.runtime(cmd, candidates)
+func goOn(cmd *runcargs.Command, k *known, candidates []string, c caller) error {
+	runtime, err := k.runtime(cmd, candidates, c)
 	if err != nil {
 		return err
 	}

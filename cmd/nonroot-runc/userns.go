@@ -21,7 +21,7 @@ import (
 //
 // A namespace that is joined by path is opened once. The runtime is led to the open descriptor, so that it joins what
 // was looked at; its number is in this process's own folder under /proc, as execve keeps the process id
-// (THREATS.md B9).
+// (SECURITY.md B9).
 func userNamespace(cmd *runcargs.Command, c *spec.Container) (pair *idmap.Pair, join string, err error) {
 	given := idmap.Pair{UID: policy.FromSpec(c.UIDMap), GID: policy.FromSpec(c.GIDMap)}
 	at := slices.IndexFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "user" })

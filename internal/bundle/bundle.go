@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package bundle reads and replaces the files of an OCI bundle, and reads the process files of exec, in a way
-// that leaves nobody but the caller and root a say in them (THREATS.md E7, E8, E13).
+// that leaves nobody but the caller and root a say in them (SECURITY.md E7, E8, E13).
 package bundle
 
 import (
@@ -43,7 +43,8 @@ func CallersOwners(own idmap.Map) Owners {
 	return o
 }
 
-func (o Owners) trusts(uid uint32) bool {
+// Trusts says whether what this uid owns is as good as the caller's own.
+func (o Owners) Trusts(uid uint32) bool {
 	return uid == 0 || uid == o.euid || o.isOverflow(uid)
 }
 
@@ -93,7 +94,7 @@ func (o Owners) guarded(dir string) error {
 	if err := unix.Lstat(dir, &st); err != nil {
 		return fmt.Errorf("look at %q: %w", dir, err)
 	}
-	if !o.trusts(st.Uid) {
+	if !o.Trusts(st.Uid) {
 		return fmt.Errorf("the folder %q belongs to uid %d, who can exchange what is in it: chown it to root", dir, st.Uid)
 	}
 	if st.Mode&unix.S_ISVTX != 0 && (st.Uid == 0 || o.isOverflow(st.Uid)) {
@@ -155,7 +156,7 @@ func readAt(dir int, name string, owners Owners) ([]byte, unix.Stat_t, error) {
 		return nil, st, fmt.Errorf("%q is no regular file", name)
 	case st.Nlink != 1:
 		return nil, st, fmt.Errorf("%q has %d names (hard links), by which others may change it", name, st.Nlink)
-	case !owners.trusts(st.Uid):
+	case !owners.Trusts(st.Uid):
 		return nil, st, fmt.Errorf("%q belongs to uid %d, neither to the caller nor to root", name, st.Uid)
 	case st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !owners.ownGroup("/proc/self/fd/"+strconv.Itoa(fd), st.Gid):
 		return nil, st, fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", name, st.Mode&0o7777)

@@ -167,7 +167,7 @@ func homeMounts(home string, w Wish) []Mount {
 }
 
 // tmpfs is the home's mount. The ids are the container's also in a user
-// namespace (THREATS.md C11). Programs may be run from it: pip, npm and cargo
+// namespace (SECURITY.md C11). Programs may be run from it: pip, npm and cargo
 // put theirs there.
 func tmpfs(dest string, w Wish) Mount {
 	return Mount{

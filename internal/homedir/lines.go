@@ -79,7 +79,7 @@ func wellFormed(line []byte, fields int) bool {
 func control(r rune) bool { return r < ' ' || r == 0x7f }
 
 // plainID reports whether a field is an id in decimal without sign or leading
-// zeros. 4294967295 is no id: it is the system calls' "leave it" (THREATS.md
+// zeros. 4294967295 is no id: it is the system calls' "leave it" (SECURITY.md
 // A4).
 func plainID(f []byte) bool {
 	if len(f) == 0 || len(f) > 10 || f[0] == '0' && len(f) > 1 {

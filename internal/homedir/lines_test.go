@@ -148,7 +148,7 @@ func TestNames(t *testing.T) {
 }
 
 // TestPublicLines: of the host's shadow, or anything else that isn't passwd,
-// no line gets through (THREATS.md C13); of a passwd no hash does.
+// no line gets through (SECURITY.md C13); of a passwd no hash does.
 func TestPublicLines(t *testing.T) {
 	shadow := "root:$y$j9T$abc$def:19000:0:99999:7:::\nbin:*:19000:0:99999:7:::\n"
 	gshadow := "root:*::\nadm:!::syslog\nx:hash:1,2:y\n"

@@ -38,7 +38,7 @@ func (im *Image) database(p string, fields int) database {
 	case !s.mount.mount.binds():
 		return database{note: fmt.Sprintf("no copy of %s: a %q is mounted at %q", p, s.mount.mount.Type, s.mount.at)}
 	case s.fd < 0:
-		// A mount point would be made on the host (THREATS.md C13).
+		// A mount point would be made on the host (SECURITY.md C13).
 		return database{note: fmt.Sprintf("no copy of %s: the mount at %q has none, and nothing is created there", p, s.mount.at)}
 	}
 	return mountedDatabase(p, s, fields)
@@ -76,7 +76,7 @@ func (im *Image) newDatabase(p string, s spot) database {
 // mountedDatabase reads a file that a bind mount brings: an engine's own
 // passwd (Podman), or whatever somebody mounted there, which may be the host's
 // shadow. A copy of ours is readable for everyone, so only what everyone could
-// read goes into it, and of that only what is an entry (THREATS.md C13).
+// read goes into it, and of that only what is an entry (SECURITY.md C13).
 func mountedDatabase(p string, s spot, fields int) database {
 	var st unix.Stat_t
 	if err := unix.Fstat(s.fd, &st); err != nil {

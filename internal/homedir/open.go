@@ -21,8 +21,8 @@ const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 var errLarge = errors.New("it is larger than 1 MiB")
 
 // fault words a system call's failure. Engines look for the kernel's usual
-// words in a runtime's message and make exit codes of them (ENGINES.md, "Error
-// propagation"), so these must not be in ours.
+// words in a runtime's message and make exit codes of them
+// (cmd/nonroot-runc/message.go), so these must not be in ours.
 type fault struct{ err error }
 
 func (f fault) Unwrap() error { return f.err }

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHome: where the home goes, and where none does (DESIGN.md, "a home";
-// THREATS.md C10).
+// TestHome: where the home goes, and where none does (docs/policy.md, "Home and name";
+// SECURITY.md C10).
 func TestHome(t *testing.T) {
 	vol := tree(t, []string{"l -> /etc", "d/", "f = x"})
 	long := "/" + strings.Repeat("a", 255)
@@ -166,7 +166,7 @@ func TestHome(t *testing.T) {
 }
 
 // clean checks that a text has none of the words which engines turn into exit
-// codes of their own (ENGINES.md, "Error propagation").
+// codes of their own (cmd/nonroot-runc/message.go).
 func clean(t *testing.T, text string) {
 	t.Helper()
 	for _, words := range []string{"no such file or directory", "executable file not found", "permission denied", "operation not permitted", "not a directory"} {
@@ -217,7 +217,7 @@ func TestNoRootfs(t *testing.T) {
 }
 
 // TestDatabases: what is mounted over passwd and group, and where nothing is
-// (DESIGN.md, "a name"; THREATS.md C13).
+// (SECURITY.md C13).
 func TestDatabases(t *testing.T) {
 	const foreign = "app:x:1000:1000:An App:/home/app:/bin/sh\n"
 	vol := tree(t, debian, []string{

@@ -23,7 +23,7 @@ var checks = []func(*Policy, *Facts, *Decision) error{
 }
 
 // identityIsMapped: the identity exists in the container's user namespace, and none of its ids is root's on the host
-// (THREATS.md B7, B8). What the caller's own namespace maps from 0 may be an ordinary user on the host: rootless
+// (SECURITY.md B7, B8). What the caller's own namespace maps from 0 may be an ordinary user on the host: rootless
 // engines.
 func identityIsMapped(_ *Policy, f *Facts, d *Decision) error {
 	ids := []struct {
@@ -64,7 +64,7 @@ func groupIsNotMappedToPower(p *Policy, f *Facts, d *Decision) error {
 }
 
 // mountNamespaceIsNew: without a mount namespace of its own, or in one joined by path, the container's mounts are those of
-// the host or of somebody else (THREATS.md B11, B12).
+// the host or of somebody else (SECURITY.md B11, B12).
 func mountNamespaceIsNew(_ *Policy, f *Facts, _ *Decision) error {
 	if f.Exec {
 		return nil
@@ -80,7 +80,7 @@ func mountNamespaceIsNew(_ *Policy, f *Facts, _ *Decision) error {
 }
 
 // cwdIsTheContainers: a working directory below /proc can lead out of the container through a runtime's own file
-// descriptors (CVE-2024-21626; THREATS.md C9).
+// descriptors (CVE-2024-21626; SECURITY.md C9).
 func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
 	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") {
 		return fmt.Errorf("the working directory %q is below /proc, by which runtimes were broken out of: choose another one", f.Cwd)
@@ -89,7 +89,7 @@ func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
 }
 
 // disksAreNotShifted: an idmapped mount shows root's files as the container's root's, whom nobody in it is, or as
-// nobody's; never as those of an id that a process of the container may have (THREATS.md B10).
+// nobody's; never as those of an id that a process of the container may have (SECURITY.md B10).
 func disksAreNotShifted(_ *Policy, f *Facts, _ *Decision) error {
 	if f.Exec {
 		return nil

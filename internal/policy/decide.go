@@ -255,7 +255,7 @@ func (p *Policy) requestedGroup(f *Facts, id *Identity, named homedir.User, isNa
 }
 
 // supplementary filters the additional groups: what the host gives no meaning stays, so that Kubernetes' fsGroup and
-// supplementalGroups go on working (THREATS.md A3).
+// supplementalGroups go on working (SECURITY.md A3).
 func (p *Policy) supplementary(f *Facts, primary uint32) (kept, dropped []uint32) {
 	for _, gid := range f.User.Groups {
 		switch {

@@ -20,7 +20,7 @@ type Promise struct {
 }
 
 // Kept says what a process breaks of the promise, nil if nothing. After create and before start the process has its
-// final credentials (THREATS.md D7).
+// final credentials (SECURITY.md D7).
 func (p Promise) Kept(c *runc.Credentials) error {
 	for _, ids := range []struct {
 		what string
@@ -75,7 +75,7 @@ func (p Promise) exactly(c *runc.Credentials) error {
 }
 
 // mask is the bits of capability names. Names that the kernel doesn't have stand for nothing, as for runc. crun takes
-// them in lower case and without their prefix, too (THREATS.md A13).
+// them in lower case and without their prefix, too (SECURITY.md A13).
 func mask(names []string) uint64 {
 	var bits uint64
 	for _, n := range names {

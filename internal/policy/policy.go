@@ -29,7 +29,7 @@ const MaxID = math.MaxInt32
 type ID uint32
 
 // ParseID reads a decimal number with digits only, so that no sign, space or overflow can end as 0
-// (THREATS.md D3).
+// (SECURITY.md D3).
 func ParseID(s string) (ID, error) {
 	v, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || s[0] == '+' || v == 0 || v > MaxID {

@@ -25,7 +25,9 @@ func encode(r *Record) []byte {
 		w.text("reason", r.Reason)
 		w.text("source", string(r.Source))
 		w.text("policy", r.Policy)
-		w.identity("asked", &r.Asked)
+		if r.Mode != policy.Off { // then nobody has looked
+			w.identity("asked", &r.Asked)
+		}
 		w.identity("identity", r.Identity)
 		w.numbers("dropped_groups", r.Dropped)
 		w.text("name", r.Name)

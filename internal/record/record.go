@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package record keeps what was decided about a container in its bundle, which belongs to root and goes with the
-// container (THREATS.md F12).
+// container (SECURITY.md F12).
 package record
 
 import (

@@ -108,6 +108,11 @@ func TestFind(t *testing.T) {
 		t.Fatal(err)
 	}
 	copyFile(t, self, dir+"/copy")
+	put(t, dir+"/theirs", "#!/bin/sh\n")
+	put(t, dir+"/open", "#!/bin/sh\n")
+	if err := errors.Join(os.Chmod(dir+"/theirs", 0o755), os.Chown(dir+"/theirs", 1000, 1000), os.Chmod(dir+"/open", 0o775)); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Link(dir+"/copy", dir+"/hard"); err != nil {
 		t.Fatal(err)
 	}
@@ -124,10 +129,12 @@ func TestFind(t *testing.T) {
 		{[]string{dir + "/copy"}, "", "itself"},
 		{[]string{dir + "/hard"}, "", "itself"},
 		{[]string{"no-such-runtime", dir + "/plain"}, "", "no executable file"},
+		{[]string{dir + "/theirs"}, "", "changed by others"},
+		{[]string{dir + "/open"}, "", "changed by others"},
 		{[]string{"plain"}, "", "install runc or crun"},
 		{[]string{"sh"}, "/usr/bin/sh", ""},
 	} {
-		got, err := Find(test.candidates)
+		got, err := Find(test.candidates, owners)
 		if got != test.want || test.fails != "" && (err == nil || !strings.Contains(err.Error(), test.fails)) || test.fails == "" && err != nil {
 			t.Errorf("%q gives %q, %v; want %q %s", test.candidates, got, err, test.want, test.fails)
 		}

@@ -148,7 +148,7 @@ func (s *State) checked(file string, err error) (*State, error) {
 }
 
 // lastBundle reads runc's labels. Annotations come first in the list and runc's own "bundle=" last, so that only the
-// last one is its word (THREATS.md D6).
+// last one is its word (SECURITY.md D6).
 func lastBundle(labels []byte, to *string) error {
 	return jsonscan.Elements(labels, func(v []byte) error {
 		label, err := jsonscan.String(v)

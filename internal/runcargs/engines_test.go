@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// task stands for containerd's task folder, as in ENGINES.md.
+// task stands for containerd's task folder.
 const task = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/c1"
 
 // shim are the global flags of containerd's shim, with Docker's root.
 const shim = "--root /var/run/docker/runtime-runc/moby --log " + task + "/log.json --log-format json "
 
-// engineLines are the calls of ENGINES.md, one row each, and what is to be read in them.
+// engineLines are engines' calls as a tracing runtime recorded them, one row each, and what is to be read in them.
 var engineLines = []struct {
 	name string
 	line string

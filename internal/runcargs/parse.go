@@ -10,7 +10,7 @@ import (
 )
 
 // Messages are lower case, name what was found in quotes and what to do, and
-// avoid the phrases that engines turn into exit codes (ENGINES.md, error propagation).
+// avoid the phrases that engines turn into exit codes (cmd/nonroot-runc/message.go).
 
 // Parse reads a command line without argv[0].
 //

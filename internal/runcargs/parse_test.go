@@ -19,7 +19,7 @@ func words(line string) []string {
 	return w
 }
 
-// TestSpellings has every spelling that is accepted (THREATS.md E9) with what is re-emitted.
+// TestSpellings has every spelling that is accepted (SECURITY.md E9) with what is re-emitted.
 func TestSpellings(t *testing.T) {
 	for _, row := range []struct{ line, want string }{
 		// One flag, all spellings.
@@ -371,7 +371,7 @@ func TestParseUser(t *testing.T) {
 		{in: "1000", uid: 1000},
 		{in: "1000:50", uid: 1000, gid: gid(50)},
 		{in: "4294967294:4294967294", uid: 4294967294, gid: gid(4294967294)},
-		// THREATS.md D3: what runc and crun cut down to 0.
+		// SECURITY.md D3: what runc and crun cut down to 0.
 		{in: "4294967296:4294967296", bad: true},
 		{in: "-4294967296:1", bad: true},
 		{in: "+0:00", bad: true},
@@ -428,7 +428,7 @@ func TestTable(t *testing.T) {
 }
 
 // checkMessage wants the form of messages, and none of the phrases that engines map
-// to an exit code (ENGINES.md).
+// to an exit code.
 func checkMessage(t *testing.T, err error) {
 	t.Helper()
 	m := err.Error()

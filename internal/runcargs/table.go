@@ -110,12 +110,12 @@ var options = [...]option{
 
 	// create, run, restore, exec.
 	{"bundle", "b", text, forward, inCreate | inRun | inRestore | inSpec, both},
-	{"config", "f", text, refuse, inCreate | inRun, crun}, // reads another file than config.json (THREATS.md E9)
+	{"config", "f", text, refuse, inCreate | inRun, crun}, // reads another file than config.json (SECURITY.md E9)
 	{"console-socket", "", text, forward, inCreate | inRun | inRestore | inExec, both},
 	{"pidfd-socket", "", text, forward, inCreate | inRun | inExec, runc}, // since 1.2
 	{"pid-file", "", text, forward, inCreate | inRun | inRestore | inExec, both},
 	{"no-pivot", "", boolean, forward, inCreate | inRun | inRestore, both},
-	{"no-new-keyring", "", boolean, drop, inCreate | inRun, both}, // the caller's keyring (THREATS.md C7)
+	{"no-new-keyring", "", boolean, drop, inCreate | inRun, both}, // the caller's keyring (SECURITY.md C7)
 	{"preserve-fds", "", count, forward, inCreate | inRun | inExec, both},
 	{"detach", "d", boolean, forward, inRun | inRestore | inExec, both},
 	{"keep", "", boolean, forward, inRun, both}, // crun: after 1.8
@@ -211,7 +211,7 @@ type verb struct {
 }
 
 // verbs is the list of every verb that runc and crun know and that may go on. crun's
-// "mounts" (THREATS.md D10) and runc's internal "init" are not here.
+// "mounts" (SECURITY.md D10) and runc's internal "init" are not here.
 // Sources: app.Commands in runc's main.go, commands[] in crun's src/crun.c.
 var verbs = [...]verb{
 	{VerbCreate, inCreate, Govern, false},

@@ -9,7 +9,7 @@ import (
 )
 
 // maxID is the largest user or group id. 4294967295 is -1, which setresuid and
-// chown take as "leave as it is" (THREATS.md A4).
+// chown take as "leave as it is" (SECURITY.md A4).
 const maxID = 1<<32 - 2
 
 // ParseUser reads the value of exec's --user: "uid" or "uid:gid", decimal digits

@@ -176,7 +176,7 @@ type Container struct {
 }
 
 // Container reads the parts of a config.json that decisions rest on. A value of the wrong type is an error:
-// crun takes some of them for 0 or false (THREATS.md A5).
+// crun takes some of them for 0 or false (SECURITY.md A5).
 func (d *Document) Container() (*Container, error) {
 	c := &Container{}
 	var err error
@@ -365,7 +365,7 @@ func (n *node) eachString(what string, each func(raw []byte) error) error {
 }
 
 // unsigned reads a JSON number that is a whole one. "-0", "1.0" and "1e3" are refused: decoders differ on
-// them (crun reads -0 as 0: THREATS.md A5).
+// them (crun reads -0 as 0: SECURITY.md A5).
 func (n *node) unsigned(what string, bits int) (uint64, error) {
 	if n == nil {
 		return 0, nil
@@ -381,7 +381,7 @@ func (n *node) unsigned(what string, bits int) (uint64, error) {
 }
 
 // id reads a member that is a uid or gid. 4294967295 is refused: to setresuid(2) and chown(2) it means
-// "leave it as it is", and crun then stays root (THREATS.md A4).
+// "leave it as it is", and crun then stays root (SECURITY.md A4).
 func (n *node) id(what, name string) (uint32, error) {
 	v := n.get(name)
 	if v == nil {

@@ -74,7 +74,7 @@ func rewriteProcess(p *node, c ProcessChange) error {
 	return rewriteEnv(p, c)
 }
 
-// rewriteUser always writes both ids: an absent one is 0 (THREATS.md A1).
+// rewriteUser always writes both ids: an absent one is 0 (SECURITY.md A1).
 func rewriteUser(p *node, c ProcessChange) error {
 	user, err := p.childObject("user", "process.user")
 	if err != nil {
@@ -97,7 +97,7 @@ func rewriteUser(p *node, c ProcessChange) error {
 }
 
 // rewriteCapabilities writes all five sets: an absent object, or an absent set in it, is read by runc 1.3
-// and later as "all of them" (THREATS.md A8). Names are not looked at (A13).
+// and later as "all of them" (SECURITY.md A8). Names are not looked at (A13).
 func rewriteCapabilities(p *node, dropBounding bool) error {
 	caps, err := p.childObject("capabilities", "process.capabilities")
 	if err != nil {
@@ -189,6 +189,9 @@ func (d *Document) rewriteContainer(c ContainerChange) error {
 	if err := d.rewriteMounts(c); err != nil {
 		return err
 	}
+	if err := noListener(d.root.get("linux").get("seccomp")); err != nil {
+		return err
+	}
 	if c.AllowUserNamespaces && c.UserNamespace == "" {
 		return nil
 	}
@@ -208,7 +211,7 @@ func (d *Document) rewriteContainer(c ContainerChange) error {
 }
 
 // dropAnnotations removes what steers a runtime instead of describing the container. An annotation is
-// anybody's text (THREATS.md B4, C5, D6, D9, F1-F6).
+// anybody's text (SECURITY.md B4, C5, D6, D9, F1-F6).
 func dropAnnotations(root *node) error {
 	n := root.get("annotations")
 	if n == nil {

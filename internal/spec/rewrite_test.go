@@ -273,6 +273,7 @@ func TestRefusedDocuments(t *testing.T) {
 		{"seccomp is an array", `{` + proc + `,"linux":{"seccomp":[]}}`, "linux.seccomp is an array"},
 		{"annotations are an array", `{` + proc + `,"annotations":[]}`, "annotations is an array"},
 		{"B5 notify", `{` + proc + `,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mount"],"action":"SCMP_ACT_NOTIFY"}]}}}`, "SCMP_ACT_NOTIFY"},
+		{"B5 listener", `{` + proc + `,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/run/agent.sock"}}}`, "/run/agent.sock"},
 		{"an unknown action", `{` + proc + `,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_HOPE"}}}`, "SCMP_ACT_HOPE"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -294,6 +295,15 @@ func rewriteAll(data []byte) ([]byte, error) {
 		return nil, err
 	}
 	return doc.Rewrite(change())
+}
+
+func TestListenersAreRefusedInAnyCase(t *testing.T) {
+	c := change()
+	c.Container.AllowUserNamespaces = true
+	out, err := rewriteConfig([]byte(`{"process":{},"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mount"],"action":"SCMP_ACT_NOTIFY"}]}}}`), c)
+	if err == nil {
+		t.Errorf("got %s", out)
+	}
 }
 
 func TestAbsentIsWritten(t *testing.T) {

@@ -56,7 +56,7 @@ func (m Machine) flagsArg(call string) uint64 {
 }
 
 // denyUserNamespaces narrows the container's seccomp profile, or gives it one, so that no process in it gets
-// into a new user namespace, where it would hold uid 0 and every capability (THREATS.md B1-B3).
+// into a new user namespace, where it would hold uid 0 and every capability (SECURITY.md B1-B3).
 //
 // A deny rule beside an unconditional allow rule does nothing: libseccomp lets the allow win. So the calls are
 // first taken out of every rule that lets them through, with a rule in its place for what the profile allowed
@@ -114,6 +114,32 @@ func passes(action string) (bool, error) {
 		return false, errors.New("linux.seccomp hands system calls to a listener (SCMP_ACT_NOTIFY), which can carry them out as root: take it out of the profile")
 	}
 	return false, fmt.Errorf("linux.seccomp has the action %q, which is not known", action)
+}
+
+// noListener refuses a profile, also one that is left as it is otherwise, that hands system calls to somebody who may
+// carry them out as root (SECURITY.md B5).
+func noListener(profile *node) error {
+	path, err := profile.get("listenerPath").text("linux.seccomp.listenerPath")
+	if err != nil {
+		return err
+	}
+	if path != "" {
+		return fmt.Errorf("linux.seccomp has the listener %q, which can carry out system calls as root: take it out of the profile", path)
+	}
+	rules, err := profile.get("syscalls").list("linux.seccomp.syscalls")
+	if err != nil {
+		return err
+	}
+	for _, n := range rules {
+		action, err := n.get("action").text("linux.seccomp.syscalls' action")
+		if err != nil {
+			return err
+		}
+		if _, err := passes(action); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // condition is an entry of a rule's args (config-linux.md, "Seccomp"): for SCMP_CMP_MASKED_EQ value is the

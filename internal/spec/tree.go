@@ -43,7 +43,7 @@ type parser struct {
 // parse reads exactly one JSON value of the given shape.
 //
 // Errors say where in the document the fault is. A NUL in any name or string is one: C programs such as
-// crun end the string there (THREATS.md E4).
+// crun end the string there (SECURITY.md E4).
 func parse(data []byte, s *shape) (*node, error) {
 	if at := escapedNUL(data); at >= 0 {
 		return nil, fmt.Errorf("the string at byte %d holds a NUL (\\u0000), which runtimes read differently", at)
@@ -181,7 +181,7 @@ func (p *parser) array(s *shape) (*node, error) {
 
 // member is the shape of the named member; nil for one that is data to us. In an object that decoders
 // fill a struct from, a name that is a known one but for its case is refused (Go folds case and crun does
-// not), and so is one outside ASCII (Go folds U+017F to s and U+212A to k): THREATS.md E2, E3.
+// not), and so is one outside ASCII (Go folds U+017F to s and U+212A to k): SECURITY.md E2, E3.
 func (s *shape) member(name string) (*shape, error) {
 	if s.kind == mapping {
 		return s.elem, nil

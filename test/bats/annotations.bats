@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: no trust in annotations (THREATS.md B4, D6, D9, F5).
+# Promise: no trust in annotations (SECURITY.md B4, D6, D9, F5).
 
 load helpers
 

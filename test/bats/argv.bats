@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# One reading of the command line, one way to the next runtime, one policy file (THREATS.md E9, E11, E12).
+# One reading of the command line, one way to the next runtime, one policy file (SECURITY.md E9, E11, E12).
 
 load helpers
 

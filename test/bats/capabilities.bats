@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: no capabilities (THREATS.md A6-A9, A13).
+# Promise: no capabilities (SECURITY.md A6-A9, A13).
 
 load helpers
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the wrapper and the runtime could read differently in one document (THREATS.md E1-E6).
+# What the wrapper and the runtime could read differently in one document (SECURITY.md E1-E6).
 
 load helpers
 

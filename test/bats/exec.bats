@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# exec is governed like create (THREATS.md D1-D6), and so is restore (D9); D10: no mounts behind the policy's back.
+# exec is governed like create (SECURITY.md D1-D6), and so is restore (D9); D10: no mounts behind the policy's back.
 
 load helpers
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: no stray file descriptors (THREATS.md C14).
+# Promise: no stray file descriptors (SECURITY.md C14).
 
 load helpers
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# The files themselves: links, owners, folders that others write, own temporary files (THREATS.md E7, E8, E13).
+# The files themselves: links, owners, folders that others write, own temporary files (SECURITY.md E7, E8, E13).
 
 load helpers
 

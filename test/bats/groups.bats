@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: no group 0, nor any group that means something on the host (THREATS.md A2, A3).
+# Promise: no group 0, nor any group that means something on the host (SECURITY.md A2, A3).
 
 load helpers
 

@@ -100,6 +100,11 @@ mapped() {
     | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
     | .linux.gidMappings = .linux.uidMappings'
   chown -hR 100000:100000 "$ROOTFS"
+  reachable
+}
+
+# reachable lets other users than root pass through the folders on the way to the bundle.
+reachable() {
   local folder=$BUNDLE
   while [[ $folder != /var/tmp && $folder != /tmp && $folder != / ]]; do
     chmod go+x "$folder"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: a home of its own (THREATS.md C10, C11).
+# Promise: a home of its own (SECURITY.md C10, C11).
 
 load helpers
 

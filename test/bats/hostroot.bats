@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: and never 0 on the host (THREATS.md B7, B10, B11).
+# Promise: and never 0 on the host (SECURITY.md B7, B10, B11).
 
 load helpers
 
@@ -62,4 +62,66 @@ maps() {
 @test "C9: a working folder below /proc" {
   config '.process.cwd = "/proc/self/fd/7"'
   refused 'working directory' nonroot run "$ID"
+}
+
+# holds MAP starts a process in a user namespace of its own with these uid and gid maps; $HOLDER is its pid. It ends with
+# the test's namespace of processes.
+holds() {
+  unshare --user --mount sleep 1000 3>&- &
+  HOLDER=$!
+  await elsewhere "$HOLDER"
+  # In one write each, as the kernel wants it: printf makes one a line.
+  cat >"/proc/$HOLDER/uid_map" <<<"$1"
+  cat >"/proc/$HOLDER/gid_map" <<<"$1"
+}
+elsewhere() { [[ $(readlink "/proc/$1/ns/user") != "$(readlink /proc/self/ns/user)" ]]; }
+
+# joins makes the container join the holder's user namespace.
+joins() { config --arg p "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .type == "user" then .path = $p else . end)'; }
+
+@test "B9: a user namespace joined by path, as a pod's containers join their sandbox's" {
+  mapped
+  holds '0 100000 65536'
+  joins
+  detached nonroot
+  status_shows '(.Uid | all(. == 165532)) and (.Gid | all(. == 165532)) and powerless' "$ID"
+  [[ $(readlink "/proc/$(nonroot state "$ID" | jq .pid)/ns/user") == "$(readlink "/proc/$HOLDER/ns/user")" ]]
+  process '.args = ["probe"]'
+  shows nonroot nonroot exec --process "$PROCESS" "$ID"
+}
+
+@test "B9: one that is joined by path and maps the container's 1000 to the host's root" {
+  mapped
+  holds $'0 100000 1000\n1000 0 1\n1001 101001 60000'
+  joins
+  config '.process.user = {uid: 1000, gid: 1000}'
+  # What config.json says of the maps is a lie; runc 1.3 refuses one beside a path, runc 1.1 and crun do not.
+  detached bare
+  status_shows root "$ID"
+  runs probe
+  refused 'uidMappings' nonroot run "$ID-2"
+  config '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}, {containerID: 1000, hostID: 0, size: 1}, {containerID: 1001, hostID: 101001, size: 60000}]
+    | .linux.gidMappings = .linux.uidMappings'
+  refused "host's root" nonroot run "$ID-2"
+}
+
+@test "B9: a path that is no user namespace" {
+  mapped
+  config '.linux.namespaces |= map(if .type == "user" then .path = "/proc/self/ns/net" else . end)'
+  refused 'no user namespace' nonroot run "$ID"
+}
+
+# rootless runs a command as an ordinary user who is root in a user namespace, as rootless engines are.
+rootless() {
+  chown -R 5001:5001 "$BATS_TEST_TMPDIR"
+  holds $'0 5001 1\n1 200000 65536'
+  nsenter --user --mount --target "$HOLDER" -- sh -c 'cd "$0" && exec "$@"' "$BUNDLE" "$@"
+}
+
+@test "B8: keep-id of a rootless engine: the container's 5001 is root in a user namespace, but not on the host" {
+  config '.process.user = {uid: 5001, gid: 5001} | .linux.namespaces += [{type: "user"}] | del(.linux.resources)
+    | .linux.uidMappings = [{containerID: 0, hostID: 1, size: 5001}, {containerID: 5001, hostID: 0, size: 1}, {containerID: 5002, hostID: 5002, size: 60000}]
+    | .linux.gidMappings = .linux.uidMappings | .mounts |= map(select(.type != "sysfs" and .type != "cgroup"))'
+  reachable
+  shows 'nonroot(5001; 5001)' rootless "${NONROOT[@]}" run "$ID"
 }

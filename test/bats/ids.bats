@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: uid and gid are never 0 (THREATS.md A1, A4, A5). Through exec and restore it is exec.bats' matter.
+# Promise: uid and gid are never 0 (SECURITY.md A1, A4, A5). Through exec and restore it is exec.bats' matter.
 
 load helpers
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: a name (THREATS.md C13).
+# Promise: a name (SECURITY.md C13).
 
 load helpers
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: no new privileges (THREATS.md A10, A11).
+# Promise: no new privileges (SECURITY.md A10, A11).
 
 load helpers
 

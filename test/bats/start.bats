@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# The start gate (THREATS.md D7), containers from before the installation (D8), what is root for a moment (D11).
+# The start gate (SECURITY.md D7), containers from before the installation (D8), what is root for a moment (D11).
 
 load helpers
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promises: what is not root stays as it is, and nothing else changes (THREATS.md A12): limits, umask, exit codes,
+# Promises: what is not root stays as it is, and nothing else changes (SECURITY.md A12): limits, umask, exit codes,
 # terminals, hooks, environment.
 
 load helpers

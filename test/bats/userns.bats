@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: no user namespaces inside (THREATS.md B1-B3, B5).
+# Promise: no user namespaces inside (SECURITY.md B1-B3, B5).
 
 load helpers
 
