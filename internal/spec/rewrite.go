@@ -126,60 +126,76 @@ func (n *node) clear(name string) {
 	n.set(name, leaf([]byte("[]")))
 }
 
-// rewriteEnv makes HOME, USER and LOGNAME agree with passwd: one entry each, in the place of the first.
+// rewriteEnv makes HOME, USER and LOGNAME agree with passwd: one entry each, in the place of the first. The others keep
+// their bytes.
 func rewriteEnv(p *node, c ProcessChange) error {
-	env := p.get("env")
-	want := [3]struct{ name, value string }{{"HOME", c.Home}, {"USER", c.Name}, {"LOGNAME", c.Name}}
-	var seen [3]bool
-	changed := false
-	var b []byte
-	if env != nil {
-		b = make([]byte, 0, len(env.raw)+128)
+	e := environment{
+		list:   []byte{'['},
+		agreed: [...]variable{{name: "HOME", value: c.Home}, {name: "USER", value: c.Name}, {name: "LOGNAME", value: c.Name}},
 	}
-	b = append(b, '[')
-	add := func(raw []byte) {
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b = append(b, raw...)
-	}
-	err := env.eachString("process.env", func(raw []byte) error {
-		for i, w := range want {
-			if !mayBe(raw, w.name) {
-				continue
-			}
-			entry, err := unquote(raw)
-			if err != nil {
-				return err
-			}
-			if entry != w.name && !strings.HasPrefix(entry, w.name+"=") {
-				continue
-			}
-			if !seen[i] && w.value != "" {
-				add(quote(w.name + "=" + w.value))
-				changed = changed || entry != w.name+"="+w.value
-			} else {
-				changed = true
-			}
-			seen[i] = true
-			return nil
-		}
-		add(raw)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for i, w := range want {
-		if !seen[i] && w.value != "" {
-			add(quote(w.name + "=" + w.value))
-			changed = true
+	if old := p.get("env"); old != nil {
+		e.list = append(make([]byte, 0, len(old.raw)+128), '[')
+		if err := old.eachString("process.env", e.pass); err != nil {
+			return err
 		}
 	}
-	if changed {
-		p.set("env", leaf(append(b, ']')))
+	for i := range e.agreed {
+		e.write(&e.agreed[i], "")
+	}
+	if e.changed {
+		p.set("env", leaf(append(e.list, ']')))
 	}
 	return nil
+}
+
+// environment is the list of entries as it is put together anew.
+type environment struct {
+	list    []byte // JSON, without its closing bracket
+	agreed  [3]variable
+	changed bool
+}
+
+type variable struct {
+	name, value string // of value "" there is to be none
+	seen        bool
+}
+
+// pass takes over an entry, unless it is one of an agreed variable.
+func (e *environment) pass(raw []byte) error {
+	for i := range e.agreed {
+		v := &e.agreed[i]
+		if !mayBe(raw, v.name) {
+			continue
+		}
+		entry, err := unquote(raw)
+		if err != nil {
+			return err
+		}
+		if entry == v.name || strings.HasPrefix(entry, v.name+"=") {
+			e.write(v, entry)
+			return nil
+		}
+	}
+	e.add(raw)
+	return nil
+}
+
+// write puts an agreed variable in the place of an entry; "" is the list's end.
+func (e *environment) write(v *variable, entry string) {
+	want := v.name + "=" + v.value
+	first := !v.seen && v.value != ""
+	if first {
+		e.add(quote(want))
+	}
+	e.changed = e.changed || first && entry != want || !first && entry != ""
+	v.seen = true
+}
+
+func (e *environment) add(raw []byte) {
+	if len(e.list) > 1 {
+		e.list = append(e.list, ',')
+	}
+	e.list = append(e.list, raw...)
 }
 
 func (d *Document) rewriteContainer(c ContainerChange) error {
