@@ -120,15 +120,6 @@ func enter(dir string) error {
 	return syscall.Exec(self, os.Args, append(os.Environ(), insideVariable+"="+dir))
 }
 
-// cannotHere skips a test that this machine cannot run. In CI that is a failure.
-func cannotHere(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("NONROOT_REQUIRE_ALL") != "" {
-		t.Fatal("cannot run here:", why)
-	}
-	t.Skip(why)
-}
-
 // must is for what only a broken machine gets wrong.
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -49,7 +49,9 @@ func userNamespace(cmd *runcargs.Command, c *spec.Container) (pair *idmap.Pair, 
 	if fd, err = inherited(fd, cmd); err != nil {
 		return nil, "", err
 	}
-	return &real, "/proc/" + strconv.Itoa(os.Getpid()) + "/fd/" + strconv.Itoa(fd), nil
+	// The dot is for runc 1.2 to 1.5, which take any path that begins with "/proc/PID" for that of the process itself and
+	// its map for the namespace's (libcontainer/internal/userns, GetUserNamespaceMappings).
+	return &real, "/proc/./" + strconv.Itoa(os.Getpid()) + "/fd/" + strconv.Itoa(fd), nil
 }
 
 // nsfsMagic is the type of the file system that namespaces live in (statfs(2), NSFS_MAGIC).

@@ -85,6 +85,7 @@ joins() { config --arg p "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .t
   joins
   detached nonroot
   status_shows '(.Uid | all(. == 165532)) and (.Gid | all(. == 165532)) and powerless' "$ID"
+  [[ $RUNTIME != runc ]] || jq -e '.config.uid_mappings[0] | .host_id // .HostID | . == 100000' "$STATE/$ID/state.json"
   [[ $(readlink "/proc/$(nonroot state "$ID" | jq .pid)/ns/user") == "$(readlink "/proc/$HOLDER/ns/user")" ]]
   process '.args = ["probe"]'
   shows nonroot nonroot exec --process "$PROCESS" "$ID"
@@ -95,10 +96,13 @@ joins() { config --arg p "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .t
   holds $'0 100000 1000\n1000 0 1\n1001 101001 60000'
   joins
   config '.process.user = {uid: 1000, gid: 1000}'
-  # What config.json says of the maps is a lie; runc 1.3 refuses one beside a path, runc 1.1 and crun do not.
-  detached bare
+  # What config.json says of the maps is a lie; runc 1.1 and crun do not mind, later ones take no maps beside a path.
+  bare create "$ID" </dev/null >/dev/null 2>&1 || {
+    config 'del(.linux.uidMappings, .linux.gidMappings)'
+    detached bare
+    config '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+  }
   status_shows root "$ID"
-  runs probe
   refused 'uidMappings' nonroot run "$ID-2"
   config '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}, {containerID: 1000, hostID: 0, size: 1}, {containerID: 1001, hostID: 101001, size: 60000}]
     | .linux.gidMappings = .linux.uidMappings'
