@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command floor does nothing but become $NEXT: what any Go program in front of the runtime costs.
+// Command floor does nothing but become the next program: what any Go program in front of the runtime costs.
 package main
 
 import (
@@ -8,4 +8,6 @@ import (
 	"syscall"
 )
 
-func main() { panic(syscall.Exec(os.Getenv("NEXT"), os.Args, os.Environ())) }
+var next string // set by the linker
+
+func main() { panic(syscall.Exec(next, os.Args, os.Environ())) }
