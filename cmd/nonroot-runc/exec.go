@@ -69,8 +69,10 @@ func rewrittenProcess(cmd *runcargs.Command, c caller, p *policy.Policy, k *know
 	if err := readFacts(&f, p, doc); err != nil {
 		return nil, wrap(err, "read the process")
 	}
-	if f.UserNamespace, err = k.state.UserNamespace(); err != nil {
-		return nil, err
+	if k.state.Alive() { // else the runtime has a message and an exit status of its own for it
+		if f.UserNamespace, err = k.state.UserNamespace(); err != nil {
+			return nil, err
+		}
 	}
 	if r.Enforced() {
 		f.Created = r.Identity

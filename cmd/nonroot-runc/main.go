@@ -82,6 +82,9 @@ func become(runtime string, args []string) error {
 	return wrap(err, "replace this program with the runtime %q", runtime)
 }
 
+// receiver is the variable by which crun hands a container's system calls to a listener (SECURITY.md B5).
+const receiver = "RUN_OCI_SECCOMP_RECEIVER"
+
 // environ is the environment for the next runtime: ours, with the guard, and without sockets that were meant for
 // somebody else. systemd passes them to one process (sd_listen_fds(3), LISTEN_PID); runc looks at that, crun hands the
 // descriptors of that number to the container whoever they were meant for (SECURITY.md C14).
@@ -90,7 +93,7 @@ func environ(guardEntry string) []string {
 	old := os.Environ()
 	env := make([]string, 0, len(old)+1)
 	for _, e := range old {
-		if strings.HasPrefix(e, guard+"=") || !listen && strings.HasPrefix(e, "LISTEN_") {
+		if strings.HasPrefix(e, guard+"=") || !listen && strings.HasPrefix(e, "LISTEN_") || strings.HasPrefix(e, receiver+"=") {
 			continue
 		}
 		env = append(env, e)

@@ -61,6 +61,7 @@ func plain(msg string) string {
 		"permission denied", "access is denied",
 		"operation not permitted", "the kernel does not permit it",
 		"not a directory", "a part of the path is no folder",
+		"is a directory", "it is a folder",
 		"\n", " ",
 	).Replace(msg)
 }

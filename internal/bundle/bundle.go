@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -72,6 +73,10 @@ func Open(name string, owners Owners) (*Dir, error) {
 	if d.Path, err = realPath(fd); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("open bundle %q: %w", name, err)
+	}
+	if !utf8.ValidString(d.Path) { // the spec's mounts name it, in JSON
+		d.Close()
+		return nil, fmt.Errorf("open bundle %q: its path is not UTF-8", name)
 	}
 	return d, nil
 }

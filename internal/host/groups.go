@@ -45,6 +45,16 @@ func (g *Groups) Privileged(gid uint32) bool {
 	return g.failed || slices.Contains(g.privileged, gid)
 }
 
+// All lists the gids that stand in the host's group file, or are privileged.
+func (g *Groups) All() []uint32 {
+	g.load()
+	all := slices.Clone(g.privileged)
+	for gid := range g.named {
+		all = append(all, gid)
+	}
+	return all
+}
+
 func (g *Groups) load() {
 	if g.read {
 		return

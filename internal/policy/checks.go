@@ -53,14 +53,18 @@ func identityIsMapped(_ *Policy, f *Facts, d *Decision) error {
 	return nil
 }
 
-// groupIsNotMappedToPower: no user namespace makes a harmless gid a privileged one of the host. Without one the gid was
-// looked at when it was chosen, or is the administrator's own.
+// groupIsNotMappedToPower: no user namespace makes a gid one of the host's privileged groups. Without one the gid was looked
+// at when it was chosen, or is the administrator's own.
 func groupIsNotMappedToPower(p *Policy, f *Facts, d *Decision) error {
-	gid := d.Identity.GID
-	if f.UserNamespace == nil || p.AllowedGIDs.Has(gid) || !f.Groups.Privileged(f.hostGID(gid)) {
+	if f.UserNamespace == nil {
 		return nil
 	}
-	return fmt.Errorf("gid %d of the container is mapped to the host's group %d, which is privileged: map it to another one", gid, f.hostGID(gid))
+	for _, gid := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
+		if host := f.hostGID(gid); f.Groups.Privileged(host) && !p.AllowedGIDs.Has(host) {
+			return fmt.Errorf("gid %d of the container is mapped to the host's group %d, which is privileged: map it to another one", gid, host)
+		}
+	}
+	return nil
 }
 
 // mountNamespaceIsNew: without a mount namespace of its own, or in one joined by path, the container's mounts are those of
@@ -88,37 +92,50 @@ func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
 	return nil
 }
 
-// disksAreNotShifted: an idmapped mount shows root's files as the container's root's, whom nobody in it is, or as
-// nobody's; never as those of an id that a process of the container may have (SECURITY.md B10).
+// disksAreNotShifted: an idmapped mount must not show root's files, or those of a group that means something on the host, as
+// somebody else's, whom a process of the container may be or become by exec (SECURITY.md B10). What keeps its number is
+// fine, as in a pod with a user namespace: nobody in the container has root's, or such a group's.
 func disksAreNotShifted(_ *Policy, f *Facts, _ *Decision) error {
 	if f.Exec {
 		return nil
 	}
 	for _, m := range f.Container.Mounts {
 		for _, o := range m.Options {
-			if strings.HasPrefix(o, "idmap=") || strings.HasPrefix(o, "ridmap=") {
+			// crun goes by how the option begins.
+			if o := strings.ToLower(o); o != "idmap" && o != "ridmap" && (strings.HasPrefix(o, "idmap") || strings.HasPrefix(o, "ridmap")) {
 				return fmt.Errorf("the mount at %q has the option %q, which can make root's files the container's: leave it out", m.Destination, o)
 			}
 		}
-		if f.rootBecomesAnother(m.UIDMap, func(p *idmap.Pair) idmap.Map { return p.UID }) ||
-			f.rootBecomesAnother(m.GIDMap, func(p *idmap.Pair) idmap.Map { return p.GID }) {
-			return fmt.Errorf("the mount at %q maps root's files to somebody else: leave id 0 out of its mappings", m.Destination)
+		if id, shifted := f.shifted(m.UIDMap, []uint32{0}, func(p *idmap.Pair) idmap.Map { return p.UID }); shifted {
+			return fmt.Errorf("the mount at %q shows the files of uid %d as somebody else's: leave it out of its uidMappings", m.Destination, id)
+		}
+		if len(m.GIDMap) == 0 {
+			continue
+		}
+		if id, shifted := f.shifted(m.GIDMap, f.Groups.All(), func(p *idmap.Pair) idmap.Map { return p.GID }); shifted {
+			return fmt.Errorf("the mount at %q shows the files of the host's group %d as another's: leave it out of its gidMappings", m.Destination, id)
 		}
 	}
 	return nil
 }
 
-// rootBecomesAnother says whether id 0 on disk shows as another id than the container's 0.
-func (f *Facts) rootBecomesAnother(disk []spec.IDMap, of func(*idmap.Pair) idmap.Map) bool {
-	shown, mapped := FromSpec(disk).Outside(0)
-	if !mapped {
-		return false
+// shifted finds one of the ids on disk that shows as another one in the container.
+func (f *Facts) shifted(disk []spec.IDMap, ids []uint32, of func(*idmap.Pair) idmap.Map) (id uint32, found bool) {
+	m := FromSpec(disk)
+	for _, id := range ids {
+		shown, mapped := m.Outside(id)
+		if !mapped {
+			continue
+		}
+		same, exists := id, true
+		if f.UserNamespace != nil {
+			same, exists = of(f.UserNamespace).Outside(id)
+		}
+		if !exists || shown != same {
+			return id, true
+		}
 	}
-	root, exists := uint32(0), true
-	if f.UserNamespace != nil {
-		root, exists = of(f.UserNamespace).Outside(0)
-	}
-	return !exists || shown != root
+	return 0, false
 }
 
 // FromSpec is the map that a config.json writes.

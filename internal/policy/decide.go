@@ -24,6 +24,7 @@ type Accounts interface {
 type HostGroups interface {
 	Named(gid uint32) bool      // it stands in the host's group file
 	Privileged(gid uint32) bool // it is one of the groups that the policy calls privileged, or owns an engine's socket
+	All() []uint32              // those that are one or the other
 }
 
 // Facts is what a decision rests on.
@@ -168,7 +169,16 @@ func (p *Policy) harmless(f *Facts, gid uint32) bool {
 	if gid == 0 || gid > MaxID {
 		return false
 	}
-	return p.AllowedGIDs.Has(gid) || !f.Groups.Privileged(f.hostGID(gid))
+	return p.allows(f, gid) || !f.Groups.Privileged(gid) && !f.Groups.Privileged(f.hostGID(gid))
+}
+
+// allows says whether allowed_gids has the gid. It means the host's: a user namespace does not make another one of it.
+func (p *Policy) allows(f *Facts, gid uint32) bool {
+	if !p.AllowedGIDs.Has(gid) {
+		return false
+	}
+	host := f.hostGID(gid)
+	return host == gid || p.AllowedGIDs.Has(host) || !f.Groups.Privileged(host) && !f.Groups.Named(host)
 }
 
 // requested: what the container asks for by annotation or environment, where the policy hears it. A request that it
@@ -248,7 +258,7 @@ func (p *Policy) requestedGroup(f *Facts, id *Identity, named homedir.User, isNa
 		return fmt.Errorf("%s asks for the group %q, which is neither a gid from 1 to %d nor a group of the image", where, group, MaxID)
 	}
 	own := isNamed && id.GID == named.GID && p.harmless(f, id.GID)
-	if id.GID != 0 && id.GID <= MaxID && (own || id.GID == uint32(p.GID) || p.AllowedGIDs.Has(id.GID)) {
+	if id.GID != 0 && id.GID <= MaxID && (own || id.GID == uint32(p.GID) || p.allows(f, id.GID)) {
 		return nil
 	}
 	return fmt.Errorf("%s asks for gid %d, which the policy does not allow: it allows the user's own primary group, %d, and allowed_gids (%s)", where, id.GID, p.GID, p.AllowedGIDs)
@@ -259,9 +269,9 @@ func (p *Policy) requestedGroup(f *Facts, id *Identity, named homedir.User, isNa
 func (p *Policy) supplementary(f *Facts, primary uint32) (kept, dropped []uint32) {
 	for _, gid := range f.User.Groups {
 		switch {
-		case gid == primary && gid != 0 || slices.Contains(kept, gid):
+		case gid == primary && gid != 0:
 			kept = append(kept, gid) // as it was: nothing is gained by it
-		case gid != 0 && gid <= MaxID && (p.AllowedGIDs.Has(gid) || gid >= 1000 && f.meansNothing(gid)):
+		case gid != 0 && gid <= MaxID && (p.allows(f, gid) || f.meansNothing(gid)):
 			kept = append(kept, gid)
 		default:
 			dropped = append(dropped, gid)
@@ -270,9 +280,14 @@ func (p *Policy) supplementary(f *Facts, primary uint32) (kept, dropped []uint32
 	return kept, dropped
 }
 
+// meansNothing looks at the gid's number in the container, too: an idmapped volume may keep the numbers of the disk.
 func (f *Facts) meansNothing(gid uint32) bool {
-	host := f.hostGID(gid)
-	return host >= 1000 && !f.Groups.Named(host) && !f.Groups.Privileged(host)
+	for _, id := range []uint32{gid, f.hostGID(gid)} {
+		if id < 1000 || f.Groups.Named(id) || f.Groups.Privileged(id) {
+			return false
+		}
+	}
+	return true
 }
 
 // hostGID is what a container's gid is on the host, as far as can be seen; without a mapping it is 0, and dropped.

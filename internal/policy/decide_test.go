@@ -17,6 +17,7 @@ import (
 type groups struct{}
 
 func (groups) Named(gid uint32) bool      { return slices.Contains([]uint32{0, 6, 42, 999, 4000}, gid) }
+func (groups) All() []uint32              { return []uint32{0, 6, 42, 999, 4000} }
 func (groups) Privileged(gid uint32) bool { return slices.Contains([]uint32{0, 6, 42, 999}, gid) }
 
 var (
@@ -131,16 +132,27 @@ func TestIdentity(t *testing.T) {
 			f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 5001, Outside: 0, Size: 1}}, GID: idmap.Map{{Inside: 5001, Outside: 0, Size: 1}}}
 			f.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 5001, Size: 1}}, GID: idmap.Map{{Inside: 0, Outside: 5001, Size: 1}}}
 		}}},
-		{name: "a user namespace far from the host's groups", user: spec.User{UID: 1000, GID: 42, Groups: []uint32{4000, 6}}, source: Kept, want: Identity{UID: 1000, GID: 42, Groups: []uint32{4000}}, dropped: []uint32{6}, change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+		{name: "a user namespace does not make a group of the host's harmless", user: spec.User{UID: 1000, GID: 42, Groups: []uint32{4000, 6, 5000}}, source: Kept, want: Identity{UID: 1000, GID: 1001, Groups: []uint32{5000}}, dropped: []uint32{4000, 6}, change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
 			m := idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}
 			f.UserNamespace = &idmap.Pair{UID: m, GID: m}
 		}}},
-		{name: "B10 root's files become the identity's", refused: "maps root's files", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+		{name: "B10 root's files become the identity's", refused: "shows the files of", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
 			f.Container.Mounts = []spec.Mount{{Destination: "/m", UIDMap: []spec.IDMap{{ContainerID: 0, HostID: 65532, Size: 1}}}}
 		}}},
-		{name: "B10 root's files become somebody's whom an exec may be", refused: "maps root's files", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+		{name: "B10 root's files become somebody's whom an exec may be", refused: "shows the files of", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
 			f.Container.Mounts = []spec.Mount{{Destination: "/m", GIDMap: []spec.IDMap{{ContainerID: 0, HostID: 1000, Size: 1}}}}
 		}}},
+		{name: "B10 the disk's shadow group becomes the identity's", refused: "group 42", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			f.Container.Mounts = []spec.Mount{{Destination: "/m", GIDMap: []spec.IDMap{{ContainerID: 42, HostID: 65532, Size: 1}}}}
+		}}},
+		{name: "B10 an option that begins like one", refused: "idmapx", change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
+			f.Container.Mounts = []spec.Mount{{Destination: "/m", Options: []string{"IDmapX=uids=0-65532-1"}}}
+		}}},
+		{name: "an allowed group that a user namespace maps to the host's disk", user: spec.User{Groups: []uint32{2000}}, source: Fixed, want: Identity{UID: 65532, GID: 65532}, dropped: []uint32{2000}, change: []func(*Policy, *Facts){
+			allow(nil, Ranges{{2000, 2999}}), func(_ *Policy, f *Facts) {
+				f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}, GID: idmap.Map{{Inside: 2000, Outside: 6, Size: 1}, {Inside: 65532, Outside: 165532, Size: 1}}}
+			},
+		}},
 		{name: "an idmapped volume of a pod with a user namespace", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *Facts){func(_ *Policy, f *Facts) {
 			m := idmap.Map{{Inside: 0, Outside: 131072, Size: 65536}}
 			disk := []spec.IDMap{{ContainerID: 0, HostID: 131072, Size: 65536}}
@@ -242,7 +254,7 @@ func TestNoDecisionIsRoot(t *testing.T) {
 			t.Fatalf("host %d: %+v from %+v", host, d, f)
 		}
 		for _, g := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
-			if h := f.hostGID(g); h == 0 || (groups{}).Privileged(h) && !p.AllowedGIDs.Has(g) {
+			if h := f.hostGID(g); h == 0 || (groups{}).Privileged(h) && !p.AllowedGIDs.Has(h) {
 				t.Fatalf("group %d: %+v from %+v", g, d, f)
 			}
 		}

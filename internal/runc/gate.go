@@ -35,10 +35,13 @@ type Credentials struct {
 // that the runtime started: a pid may have been given to another one since.
 func (s *State) InitCredentials() (*Credentials, error) {
 	if s.Pid <= 0 {
-		return nil, errors.New("the runtime's state file names no process: the container is not running")
+		return nil, errors.New("it is not running")
 	}
 	pid := strconv.Itoa(s.Pid)
 	status, err := proc.Read("/proc/" + pid + "/status")
+	if err != nil && !s.Alive() {
+		return nil, errors.New("it is not running")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look at the container's process: %w", err)
 	}
@@ -50,11 +53,19 @@ func (s *State) InitCredentials() (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Asked last: what was read above then belongs to that process.
-	if start, err := startTime(pid); err != nil || s.Start != 0 && start != s.Start {
-		return nil, fmt.Errorf("the process %d is not the one that the runtime started: the container is not running", s.Pid)
+	if !s.Alive() { // asked last: what was read above then belongs to that process
+		return nil, errors.New("it is not running")
 	}
 	return parseStatus(status, maps, own)
+}
+
+// Alive says whether the container's first process is there, and not another one that was given its pid since.
+func (s *State) Alive() bool {
+	if s.Pid <= 0 {
+		return false
+	}
+	start, err := startTime(strconv.Itoa(s.Pid))
+	return err == nil && (s.Start == 0 || start == s.Start)
 }
 
 // UserNamespace is the id maps of the container's first process, to ids as the caller has them; nil if both are in

@@ -69,6 +69,12 @@ type User struct {
 	Groups   []uint32 // additionalGids, in their order
 }
 
+// maxGroups is how many supplementary groups a process can have (setgroups(2), NGROUPS_MAX).
+const maxGroups = 65536
+
+// maxMounts bounds a container's mounts. The kernel takes 100,000 in a namespace (fs.mount-max), engines ask for dozens.
+const maxMounts = 10000
+
 // User reads the process's user. Absent ids are 0, as in Go's and crun's decoders.
 func (d *Document) User() (User, error) {
 	var u User
@@ -93,6 +99,9 @@ func (d *Document) User() (User, error) {
 	elems, err := list.list("process.user.additionalGids")
 	if err != nil {
 		return u, err
+	}
+	if len(elems) > maxGroups {
+		return u, fmt.Errorf("process.user.additionalGids has %d groups; the kernel takes %d", len(elems), maxGroups)
 	}
 	for _, e := range elems {
 		gid, err := e.asID("process.user.additionalGids")
@@ -218,6 +227,9 @@ func (d *Document) mounts() ([]Mount, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(elems) > maxMounts {
+		return nil, fmt.Errorf("mounts has %d entries, more than %d", len(elems), maxMounts)
+	}
 	mounts := make([]Mount, 0, len(elems))
 	for i, e := range elems {
 		at := "mounts." + strconv.Itoa(i)
@@ -263,6 +275,10 @@ func namespaces(linux *node) ([]Namespace, error) {
 		}
 		if s.Path, err = e.get("path").text("linux.namespaces' path"); err != nil {
 			return nil, err
+		}
+		// runc refuses a second one, crun lets it win.
+		if slices.ContainsFunc(spaces, func(o Namespace) bool { return o.Type == s.Type }) {
+			return nil, fmt.Errorf("linux.namespaces has two entries of the type %q: leave one out", s.Type)
 		}
 		spaces = append(spaces, s)
 	}

@@ -273,6 +273,9 @@ func TestRefusedDocuments(t *testing.T) {
 		{"seccomp is an array", `{` + proc + `,"linux":{"seccomp":[]}}`, "linux.seccomp is an array"},
 		{"annotations are an array", `{` + proc + `,"annotations":[]}`, "annotations is an array"},
 		{"B5 notify", `{` + proc + `,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mount"],"action":"SCMP_ACT_NOTIFY"}]}}}`, "SCMP_ACT_NOTIFY"},
+		{"two conditions that deny", `{` + proc + `,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["unshare"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"value":1,"op":"SCMP_CMP_NE"},{"index":1,"value":7,"op":"SCMP_CMP_EQ"}]}]}}}`, "narrowed safely"},
+		{"a condition on the stack of clone", `{` + proc + `,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["clone"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":1,"op":"SCMP_CMP_NE"}]}]}}}`, "narrowed safely"},
+		{"conditions that allow beside others that deny", `{` + proc + `,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["clone"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_NE"}]},{"names":["clone"],"action":"SCMP_ACT_KILL","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]}}}`, "narrowed safely"},
 		{"B5 listener", `{` + proc + `,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/run/agent.sock"}}}`, "/run/agent.sock"},
 		{"an unknown action", `{` + proc + `,"linux":{"seccomp":{"defaultAction":"SCMP_ACT_HOPE"}}}`, "SCMP_ACT_HOPE"},
 	} {

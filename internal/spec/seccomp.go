@@ -86,6 +86,9 @@ func denyUserNamespaces(linux *node, m Machine) error {
 	if err != nil {
 		return err
 	}
+	if err := plainEnough(rules, m); err != nil {
+		return err
+	}
 	narrowed, changed, err := narrow(rules, m)
 	if err != nil {
 		return err
@@ -223,9 +226,38 @@ func readCondition(n *node) (condition, error) {
 
 func isGuarded(name string) bool { return slices.Contains(guarded, name) }
 
+// plainEnough refuses a profile whose rules for a guarded call can't be narrowed for sure. What libseccomp makes of several
+// conditions, or of conditions that let a call pass beside others that deny it, is not what the rules say one by one: on
+// a processor's 32-bit table it can jump past a denial to the default action. No engine's profile has such rules.
+func plainEnough(rules []*node, m Machine) error {
+	for _, call := range guarded {
+		own := denial(call, m)
+		var passes, denies bool
+		for _, n := range rules {
+			r, err := readRule(n)
+			if err != nil {
+				return err
+			}
+			if len(r.args) == 0 || !slices.Contains(r.names, call) {
+				continue
+			}
+			if len(r.args) > 1 || own != nil && r.args[0].index != m.flagsArg(call) {
+				return fmt.Errorf("linux.seccomp has a rule for %s with conditions that can't be narrowed safely: use one condition, on its flags", call)
+			}
+			passes = passes || r.passes
+			denies = denies || !r.passes && !slices.Equal(r.args, own)
+		}
+		if passes && denies {
+			return fmt.Errorf("linux.seccomp has conditions that allow %s and others that deny it, which can't be narrowed safely: use the ones or the others", call)
+		}
+	}
+	return nil
+}
+
 // narrow gives the rules without any that lets a call into a user namespace through.
 func narrow(rules []*node, m Machine) (narrowed []rule, changed bool, err error) {
 	narrowed = make([]rule, 0, len(rules)+len(guarded))
+	var written []rule
 	for _, n := range rules {
 		r, err := readRule(n)
 		if err != nil {
@@ -249,13 +281,21 @@ func narrow(rules []*node, m Machine) (narrowed []rule, changed bool, err error)
 			narrowed = append(narrowed, rule{node: n.with("names", stringsLeaf(rest)), passes: true})
 		}
 		for _, name := range taken {
-			if args, ok := r.withoutNewUser(name, m); ok {
-				one := n.with("names", stringsLeaf([]string{name})).with("args", args)
-				narrowed = append(narrowed, rule{node: one, passes: true})
+			args, ok := r.withoutNewUser(name, m)
+			if !ok || isWritten(written, name, args) {
+				continue
 			}
+			one := n.with("names", stringsLeaf([]string{name})).with("args", conditionsNode(args))
+			written = append(written, rule{node: one, names: []string{name}, passes: true, args: args})
+			narrowed = append(narrowed, written[len(written)-1])
 		}
 	}
 	return narrowed, changed, nil
+}
+
+// isWritten says that a rule for the call under these conditions has been written; libseccomp takes no second one.
+func isWritten(rules []rule, call string, args []condition) bool {
+	return slices.ContainsFunc(rules, func(r rule) bool { return r.names[0] == call && slices.Equal(r.args, args) })
 }
 
 // with is a copy of the object with one member replaced or added.
@@ -266,61 +306,34 @@ func (n *node) with(name string, val *node) *node {
 }
 
 // clear says that the rule applies to the call only where CLONE_NEWUSER is not among its flags.
-//
-// runc joins conditions by "and", but where two look at the same argument by "or"
-// (runc, libcontainer/seccomp/seccomp_linux.go, matchCall): then each of them must require it.
 func (r *rule) clear(call string, m Machine) bool {
-	if call == "setns" || call == "clone3" {
+	if denial(call, m) == nil || len(r.args) == 0 {
 		return false
 	}
-	requires := func(c condition) bool {
-		if c.index != m.flagsArg(call) {
-			return false
-		}
-		switch c.op {
-		case "SCMP_CMP_EQ":
-			return c.value&cloneNewUser == 0
-		case "SCMP_CMP_MASKED_EQ":
-			return c.value&cloneNewUser != 0 && c.two&cloneNewUser == 0
-		}
-		return false
-	}
-	if r.alternatives() {
-		return !slices.ContainsFunc(r.args, func(c condition) bool { return !requires(c) })
-	}
-	return slices.ContainsFunc(r.args, requires)
-}
-
-// alternatives says that two conditions look at the same argument.
-func (r *rule) alternatives() bool {
-	for i, a := range r.args {
-		for _, b := range r.args[i+1:] {
-			if a.index == b.index {
-				return true
-			}
-		}
+	switch c := r.args[0]; c.op { // the only one, and on the flags: plainEnough
+	case "SCMP_CMP_EQ":
+		return c.value&cloneNewUser == 0
+	case "SCMP_CMP_MASKED_EQ":
+		return c.value&cloneNewUser != 0 && c.two&cloneNewUser == 0
 	}
 	return false
 }
 
 // withoutNewUser gives the rule's conditions with "and without CLONE_NEWUSER", and false where the rule has
 // nothing left to allow, or where a filter cannot say it: then the call is denied where the profile allowed it.
-func (r *rule) withoutNewUser(call string, m Machine) (*node, bool) {
-	if call == "setns" || call == "clone3" || r.alternatives() {
+func (r *rule) withoutNewUser(call string, m Machine) ([]condition, bool) {
+	if denial(call, m) == nil {
 		return nil, false
 	}
-	flags := m.flagsArg(call)
-	args := slices.Clone(r.args)
-	at := slices.IndexFunc(args, func(c condition) bool { return c.index == flags })
-	switch {
-	case at < 0:
-		args = append(args, condition{flags, cloneNewUser, 0, "SCMP_CMP_MASKED_EQ"})
-	case args[at].op == "SCMP_CMP_MASKED_EQ" && args[at].value&cloneNewUser == 0 && args[at].two&^args[at].value == 0:
-		args[at].value |= cloneNewUser // the mask; what must remain under it has the bit clear
-	default:
+	if len(r.args) == 0 {
+		return []condition{{m.flagsArg(call), cloneNewUser, 0, "SCMP_CMP_MASKED_EQ"}}, true
+	}
+	c := r.args[0] // the only one, and on the flags: plainEnough
+	if c.op != "SCMP_CMP_MASKED_EQ" || c.value&cloneNewUser != 0 || c.two&^c.value != 0 {
 		return nil, false
 	}
-	return conditionsNode(args), true
+	c.value |= cloneNewUser // the mask; what must remain under it has the bit clear
+	return []condition{c}, true
 }
 
 func conditionsNode(args []condition) *node {
@@ -342,12 +355,9 @@ func conditionsNode(args []condition) *node {
 func missingDenials(rules []rule, m Machine) []*node {
 	var missing []*node
 	for _, call := range guarded {
-		var args []condition
+		args := denial(call, m)
 		errno := eperm
-		switch call {
-		case "clone", "unshare":
-			args = []condition{{m.flagsArg(call), cloneNewUser, cloneNewUser, "SCMP_CMP_MASKED_EQ"}}
-		case "clone3":
+		if call == "clone3" {
 			errno = enosys
 		}
 		if denied(rules, call, args) {
@@ -363,6 +373,14 @@ func missingDenials(rules []rule, m Machine) []*node {
 		missing = append(missing, n)
 	}
 	return missing
+}
+
+// denial is the condition under which a guarded call is denied; nil: under all.
+func denial(call string, m Machine) []condition {
+	if call == "clone" || call == "unshare" {
+		return []condition{{m.flagsArg(call), cloneNewUser, cloneNewUser, "SCMP_CMP_MASKED_EQ"}}
+	}
+	return nil
 }
 
 // denied says whether the call meets a deny rule under exactly this condition, or under none.

@@ -126,6 +126,7 @@ func TestGeneratedProfiles(t *testing.T) {
 	ops := []specs.LinuxSeccompOperator{specs.OpEqualTo, specs.OpNotEqual, specs.OpMaskedEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpGreaterThan, specs.OpGreaterEqual}
 	values := append([]uint64{0x7e020000, 1}, flagValues...)
 	names := []string{"clone", "unshare", "setns", "clone3", "read", "ptrace", "write"}
+	checked := 0
 	for i := range 20000 {
 		s := specs.LinuxSeccomp{DefaultAction: actions[pick(len(actions))]}
 		for range pick(5) {
@@ -146,13 +147,30 @@ func TestGeneratedProfiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := rewriteConfig(in, change())
+		if err != nil && strings.Contains(err.Error(), "narrowed safely") {
+			continue
+		}
 		if err != nil {
 			t.Fatalf("%s: %v", in, err)
 		}
+		checked++
 		checkPromises(t, fmt.Sprintf("profile %d: %s\nbecame %s\n", i, in, out), in, out)
 		if t.Failed() {
 			return
 		}
+	}
+	if checked < 2000 {
+		t.Errorf("only %d profiles were narrowed", checked)
+	}
+}
+
+func TestTwoNamespacesOfOneType(t *testing.T) {
+	doc, err := ParseConfig([]byte(`{"process":{},"root":{"path":"r"},"linux":{"namespaces":[{"type":"mount"},{"type":"mount","path":"/proc/1/ns/mnt"}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := doc.Container(); err == nil {
+		t.Errorf("got %+v", c)
 	}
 }
 
