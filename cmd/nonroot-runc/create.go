@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	goruntime "runtime"
 	"time"
@@ -84,14 +85,26 @@ func govern(cmd *runcargs.Command, c caller, p *policy.Policy, dir *bundle.Dir, 
 	d := p.Decide(&f.Facts)
 	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped
 	r.Asked = policy.Identity{UID: f.User.UID, GID: f.User.GID, Groups: f.User.Groups}
-	switch d.Mode {
-	case policy.Refuse:
-		return fmt.Errorf("%s", d.Reason)
-	case policy.Audit:
-		return audit(cmd, dir, r, &d, config)
+	if d.Mode == policy.Refuse {
+		return errors.New(d.Reason)
 	}
 	r.Identity = &d.Identity
-	return rewrite(p, dir, f, r, doc)
+	plan, rewritten, err := rewrite(p, dir, f, r, doc)
+	if d.Mode == policy.Audit {
+		audit(cmd, r, err)
+		return seal(dir, r, config)
+	}
+	if err != nil {
+		return err
+	}
+	// config.json is last: until then the old one stands, and no record matches it.
+	if err := names(dir, plan, f.Container.MountLabel); err != nil {
+		return err
+	}
+	if err := seal(dir, r, rewritten); err != nil {
+		return err
+	}
+	return dir.Replace(bundle.Config, rewritten, 0o600, "")
 }
 
 func readConfig(dir *bundle.Dir) ([]byte, error) {
@@ -102,16 +115,21 @@ func readConfig(dir *bundle.Dir) ([]byte, error) {
 	return config, wrap(err, "read the bundle %q", dir.Path)
 }
 
-// audit leaves the container as it is and says what would have become of it.
-func audit(cmd *runcargs.Command, dir *bundle.Dir, r *record.Record, d *policy.Decision, config []byte) error {
-	switch {
-	case d.Reason != "":
-		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q would be refused: %s", cmd.ID, d.Reason))
-	case d.Identity.UID != r.Asked.UID || d.Identity.GID != r.Asked.GID:
-		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q would run as %d:%d instead of %d:%d", cmd.ID, d.Identity.UID, d.Identity.GID, r.Asked.UID, r.Asked.GID))
+// audit says what would become of a container that stays as it is.
+func audit(cmd *runcargs.Command, r *record.Record, err error) {
+	if r.Reason == "" && err != nil {
+		r.Reason = err.Error()
 	}
-	r.Identity = &d.Identity
-	return seal(dir, r, config)
+	would := ""
+	switch {
+	case r.Reason != "":
+		would = "be refused: " + plain(r.Reason)
+	case r.Identity.UID != r.Asked.UID || r.Identity.GID != r.Asked.GID:
+		would = fmt.Sprintf("run as %d:%d instead of %d:%d", r.Identity.UID, r.Identity.GID, r.Asked.UID, r.Asked.GID)
+	default:
+		return
+	}
+	logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q would %s", cmd.ID, would))
 }
 
 // seal writes the record of a config.json with these bytes.
@@ -120,26 +138,28 @@ func seal(dir *bundle.Dir, r *record.Record, config []byte) error {
 	return record.Write(dir, r)
 }
 
-// rewrite plans home and name, makes the new config.json and puts everything into the bundle. config.json is last:
-// until then the old one stands, and no record matches it.
-func rewrite(p *policy.Policy, dir *bundle.Dir, f *containerFacts, r *record.Record, doc *spec.Document) error {
+// rewrite plans home and name and makes the new config.json. It writes nothing.
+func rewrite(p *policy.Policy, dir *bundle.Dir, f *containerFacts, r *record.Record, doc *spec.Document) (*homedir.Plan, []byte, error) {
+	if r.Reason != "" { // an audited container that would be refused
+		return nil, nil, nil
+	}
 	plan, err := f.image.Plan(homedir.Wish{
 		UID: r.Identity.UID, GID: r.Identity.GID, OwnerUID: f.ownerUID(r.Identity.UID),
 		Name: p.Name, Kept: r.Source == policy.Kept, EnvHome: f.home,
 		Mode: p.HomeMode, Path: p.HomePath, Size: p.HomeSize,
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	r.Name, r.Home, r.Mounted, r.Notes = plan.Name, plan.Home, plan.Mounts != nil, plan.Notes
 	if !p.DropBounding {
 		if r.Bounding, err = doc.Bounding(); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
 	machine, err := spec.MachineOf(goruntime.GOARCH)
 	if err != nil && !p.AllowUserNamespaces {
-		return err
+		return nil, nil, err
 	}
 	config, err := doc.Rewrite(spec.Change{
 		Process: spec.ProcessChange{
@@ -151,16 +171,7 @@ func rewrite(p *policy.Policy, dir *bundle.Dir, f *containerFacts, r *record.Rec
 			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join,
 		},
 	})
-	if err != nil {
-		return wrap(err, "rewrite %q", dir.Join(bundle.Config))
-	}
-	if err := names(dir, plan, f.Container.MountLabel); err != nil {
-		return err
-	}
-	if err := seal(dir, r, config); err != nil {
-		return err
-	}
-	return dir.Replace(bundle.Config, config, 0o600, "")
+	return plan, config, wrap(err, "rewrite %q", dir.Join(bundle.Config))
 }
 
 // names puts the copies of passwd and group into the bundle.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
@@ -83,7 +82,7 @@ func rewrittenProcess(cmd *runcargs.Command, c caller, p *policy.Policy, k *know
 	}
 	d := q.Decide(&f)
 	if d.Mode == policy.Refuse {
-		return nil, fmt.Errorf("%s", d.Reason)
+		return nil, errors.New(d.Reason)
 	}
 	change := spec.ProcessChange{
 		UID: d.Identity.UID, GID: d.Identity.GID, Groups: d.Identity.Groups, DropBounding: p.DropBounding,

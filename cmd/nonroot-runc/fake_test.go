@@ -64,7 +64,7 @@ func fakeRuntime() {
 		leaveProcess(dir, p)
 	}
 	status, _ := strconv.Atoi(os.Getenv(statusVariable)) // not set is 0
-	unix.Exit(status) // the race detector would make os.Exit take a second
+	unix.Exit(status)                                    // the race detector would make os.Exit take a second
 }
 
 func leaveProcess(dir, name string) {

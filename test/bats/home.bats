@@ -6,8 +6,8 @@
 load helpers
 
 # prints_home makes the container say where its home is, whose it is, and whether it can be written.
-prints_home() { runs sh -c 'echo "home $HOME"; stat -c "owner %u:%g mode %a" "$HOME"; echo x >"$HOME/file" && echo written; grep " $HOME " /proc/mounts'; }
 prints_home() { runs sh -c 'echo "home $HOME"; stat -c "owner %u:%g mode %a" "$HOME"; echo x >"$HOME/file" && echo written; grep " $HOME tmpfs " /proc/mounts'; }
+
 @test "a tmpfs, 0700, sized, nosuid, nodev, owned by the identity" {
   prints_home
   succeeds nonroot run "$ID"
