@@ -104,6 +104,7 @@ func govern(cmd *runcargs.Command, c caller, p *policy.Policy, dir *bundle.Dir, 
 	if err := seal(dir, r, rewritten); err != nil {
 		return err
 	}
+	dir.Sweep()
 	return dir.Replace(bundle.Config, rewritten, 0o600, "")
 }
 

@@ -221,7 +221,7 @@ func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error
 	if err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
 		mode, uid, gid = st.Mode&0o7777, int(st.Uid), int(st.Gid)
 	}
-	temp := ".nonroot-" + name + "." + strconv.Itoa(os.Getpid())
+	temp := tempPrefix + name + "." + strconv.Itoa(os.Getpid())
 	if err := d.writeNew(temp, data, mode, uid, gid, label); err != nil {
 		_ = unix.Unlinkat(d.fd, temp, 0)
 		return fmt.Errorf("write %q: %w", path.Join(d.Path, temp), err)
@@ -231,6 +231,35 @@ func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error
 		return fmt.Errorf("replace %q: %w", path.Join(d.Path, name), err)
 	}
 	return nil
+}
+
+// tempPrefix begins the names of the files that become others by Replace; the process id of the call ends them.
+const tempPrefix = ".nonroot-"
+
+// Sweep removes what killed calls have left of Replace in the bundle. Files of calls that are still running stay.
+func (d *Dir) Sweep() {
+	fd, err := unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return // nothing of this is needed for the container
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.Getdents(fd, buf)
+		if err != nil || n == 0 {
+			return
+		}
+		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
+		for _, name := range names {
+			if !strings.HasPrefix(name, tempPrefix) {
+				continue
+			}
+			pid, err := strconv.Atoi(name[strings.LastIndexByte(name, '.')+1:])
+			if err == nil && pid > 0 && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+				_ = unix.Unlinkat(d.fd, name, 0)
+			}
+		}
+	}
 }
 
 // Create writes one of the bundle's files anew, where a half-written one does no harm: nothing refers to it until

@@ -207,6 +207,26 @@ func TestReplaceDoesNotFollow(t *testing.T) {
 	}
 }
 
+func TestSweep(t *testing.T) {
+	dir := folder(t)
+	d, err := Open(dir, CallersOwners(host))
+	do(t, err)
+	defer d.Close()
+	// No process has an id beyond the kernel's limit (proc(5), pid_max).
+	for _, name := range []string{".nonroot-config.json.4194305", ".nonroot-config.json.1", ".nonroot-x", ".nonroot-y.-1", "kept.4194305"} {
+		write(t, dir+"/"+name, "")
+	}
+	d.Sweep()
+	names, err := os.ReadDir(dir)
+	do(t, err)
+	if len(names) != 5 {
+		t.Errorf("there are %v", names)
+	}
+	if _, err := os.Stat(dir + "/.nonroot-config.json.4194305"); err == nil {
+		t.Error("what a process that is gone left is still there")
+	}
+}
+
 func TestReplaceFailsWhole(t *testing.T) {
 	dir := folder(t)
 	d, err := Open(dir, CallersOwners(host))
