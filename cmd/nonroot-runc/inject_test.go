@@ -51,6 +51,8 @@ func under(t *testing.T, f fault, cmd *osexec.Cmd) (happened, error) {
 	}
 	cmd.Args = append([]string{"filtered", strings.Join(calls, ",")}, cmd.Args...)
 	cmd.Path = binaries() + "/filtered"
+	// A preempted thread returns from a signal's handler by a system call, which may come before anyone can answer.
+	cmd.Env = append(cmd.Environ(), "GODEBUG=asyncpreemptoff=1")
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	err = cmd.Start()
