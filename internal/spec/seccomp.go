@@ -86,22 +86,23 @@ func denyUserNamespaces(linux *node, m Machine) error {
 	if err != nil {
 		return err
 	}
-	if err := plainEnough(rules, m); err != nil {
-		return err
-	}
-	narrowed, changed, err := narrow(rules, m)
+	all, err := readRules(rules)
 	if err != nil {
 		return err
 	}
+	if err := plainEnough(all, m); err != nil {
+		return err
+	}
+	narrowed, changed := narrow(all, m)
 	denials := missingDenials(narrowed, m)
 	if !changed && len(denials) == 0 {
 		return nil
 	}
-	all := make([]*node, 0, len(narrowed)+len(denials))
+	nodes := make([]*node, 0, len(narrowed)+len(denials))
 	for _, r := range narrowed {
-		all = append(all, r.node)
+		nodes = append(nodes, r.node)
 	}
-	profile.set("syscalls", &node{kind: '[', elems: append(all, denials...), touched: true})
+	profile.set("syscalls", &node{kind: '[', elems: append(nodes, denials...), touched: true})
 	return nil
 }
 
@@ -158,6 +159,18 @@ type rule struct {
 	names  []string // only where a guarded call is among them
 	passes bool
 	args   []condition
+}
+
+func readRules(nodes []*node) ([]rule, error) {
+	all := make([]rule, 0, len(nodes))
+	for _, n := range nodes {
+		r, err := readRule(n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 func readRule(n *node) (rule, error) {
@@ -229,19 +242,19 @@ func isGuarded(name string) bool { return slices.Contains(guarded, name) }
 // plainEnough refuses a profile whose rules for a guarded call can't be narrowed for sure. What libseccomp makes of several
 // conditions, or of conditions that let a call pass beside others that deny it, is not what the rules say one by one: on
 // a processor's 32-bit table it can jump past a denial to the default action. No engine's profile has such rules.
-func plainEnough(rules []*node, m Machine) error {
+func plainEnough(rules []rule, m Machine) error {
 	for _, call := range guarded {
 		own := denial(call, m)
 		var passes, denies bool
-		for _, n := range rules {
-			r, err := readRule(n)
-			if err != nil {
-				return err
-			}
-			if len(r.args) == 0 || !slices.Contains(r.names, call) {
+		for _, r := range rules {
+			if !slices.Contains(r.names, call) {
 				continue
 			}
-			if len(r.args) > 1 || own != nil && r.args[0].index != m.flagsArg(call) {
+			if len(r.args) == 0 {
+				passes = passes || r.passes // becomes a conditional one
+				continue
+			}
+			if len(r.args) > 1 || !r.args[0].plain() || own != nil && r.args[0].index != m.flagsArg(call) {
 				return fmt.Errorf("linux.seccomp has a rule for %s with conditions that can't be narrowed safely: use one condition, on its flags", call)
 			}
 			passes = passes || r.passes
@@ -254,15 +267,24 @@ func plainEnough(rules []*node, m Machine) error {
 	return nil
 }
 
+// plain says that libseccomp does not take the condition for another one: it cuts values to 32 bits on a 32-bit table, and drops
+// what lies outside of a mask.
+func (c condition) plain() bool {
+	return (c.value|c.two)>>32 == 0 && (c.op != "SCMP_CMP_MASKED_EQ" || c.two&^c.value == 0)
+}
+
 // narrow gives the rules without any that lets a call into a user namespace through.
-func narrow(rules []*node, m Machine) (narrowed []rule, changed bool, err error) {
+func narrow(rules []rule, m Machine) (narrowed []rule, changed bool) {
 	narrowed = make([]rule, 0, len(rules)+len(guarded))
-	var written []rule
-	for _, n := range rules {
-		r, err := readRule(n)
-		if err != nil {
-			return nil, false, err
+	var written []rule // those that stay as they are, too
+	for _, r := range rules {
+		for _, name := range r.names {
+			if r.passes && isGuarded(name) && r.clear(name, m) {
+				written = append(written, rule{names: []string{name}, args: r.args})
+			}
 		}
+	}
+	for _, r := range rules {
 		var taken []string
 		if r.passes {
 			for _, name := range r.names {
@@ -278,19 +300,19 @@ func narrow(rules []*node, m Machine) (narrowed []rule, changed bool, err error)
 		changed = true
 		rest := slices.DeleteFunc(slices.Clone(r.names), func(s string) bool { return slices.Contains(taken, s) })
 		if len(rest) > 0 {
-			narrowed = append(narrowed, rule{node: n.with("names", stringsLeaf(rest)), passes: true})
+			narrowed = append(narrowed, rule{node: r.node.with("names", stringsLeaf(rest)), passes: true})
 		}
 		for _, name := range taken {
 			args, ok := r.withoutNewUser(name, m)
 			if !ok || isWritten(written, name, args) {
 				continue
 			}
-			one := n.with("names", stringsLeaf([]string{name})).with("args", conditionsNode(args))
+			one := r.node.with("names", stringsLeaf([]string{name})).with("args", conditionsNode(args))
 			written = append(written, rule{node: one, names: []string{name}, passes: true, args: args})
 			narrowed = append(narrowed, written[len(written)-1])
 		}
 	}
-	return narrowed, changed, nil
+	return narrowed, changed
 }
 
 // isWritten says that a rule for the call under these conditions has been written; libseccomp takes no second one.

@@ -26,7 +26,7 @@ teardown() {
 # What is run in a terminal: it says where it is, whose that is and how large, and uses it in each way. The size comes
 # from the runtime, which sets it when the process is running already; so it may take a moment.
 LOOK='tty; echo "owner=$(stat -c %u "$(tty)")"; echo "me=$(id -u)"; echo direct >/dev/tty; echo loud >&2
-for i in 1 2 3 4 5 6 7 8 9 10; do size=$(stty size 2>/dev/null) && break; sleep 0.1; done; echo "size=$size"
+for i in 1 2 3 4 5 6 7 8 9 10; do size=$(stty size 2>/dev/null); test "$size" && break; sleep 0.1; done; echo "size=$size"
 test -t 0 && test -t 1 && test -t 2 && echo all'
 
 # looked UID [OWNER]: the last command's output is what LOOK prints for that user, in a terminal of his or of the owner's.

@@ -44,10 +44,7 @@ enum {
 	MAX_PROBES = 4096,
 	MAX_RULES = 4096,
 	MAX_ARGS = 16,
-};
-
-struct probe {
-	struct seccomp_data data;
+	MAX_ARCHS = 8,
 };
 
 struct rule {
@@ -62,11 +59,11 @@ struct profile {
 	uint32_t action;
 	bool optimize;
 	unsigned archs, rules;
-	uint32_t arch[8];
+	uint32_t arch[MAX_ARCHS];
 	struct rule rule[MAX_RULES];
 };
 
-static struct probe probes[MAX_PROBES];
+static struct seccomp_data probes[MAX_PROBES];
 static unsigned probe_count;
 static struct profile profile;
 
@@ -128,7 +125,7 @@ static void read_probe(const char *line)
 	int at = 0, step = 0;
 	if (probe_count == MAX_PROBES || sscanf(line, "probe %15s %63s%n", arch_name, call, &at) != 2)
 		broken("bad probe", line);
-	struct seccomp_data *d = &probes[probe_count++].data;
+	struct seccomp_data *d = &probes[probe_count++];
 	uint32_t arch = arch_of(arch_name);
 	d->nr = seccomp_syscall_resolve_name_arch(arch, call); // with x32's bit
 	if (d->nr < 0)
@@ -317,7 +314,7 @@ static void try_profile(void)
 	} else {
 		fprintf(out, "%s ok", profile.name);
 		for (unsigned i = 0; i < probe_count; i++)
-			answer(out, run(program, (unsigned)count, &probes[i].data));
+			answer(out, run(program, (unsigned)count, &probes[i]));
 	}
 	fputc('\n', out);
 	if (fclose(out) != 0)
@@ -356,7 +353,7 @@ int main(void)
 			profile.archs = profile.rules = 0;
 		} else if (strncmp(line, "rule ", 5) == 0) {
 			read_rule(line);
-		} else if (sscanf(line, "arch %15s", word) == 1 && profile.archs < 8) {
+		} else if (sscanf(line, "arch %15s", word) == 1 && profile.archs < MAX_ARCHS) {
 			profile.arch[profile.archs++] = arch_of(word);
 		} else if (strcmp(line, "end\n") == 0) {
 			end_profile();
