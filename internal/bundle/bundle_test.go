@@ -241,3 +241,21 @@ func TestReplaceFailsWhole(t *testing.T) {
 		t.Errorf("there is something left: %v", names)
 	}
 }
+
+// TestLabel needs no SELinux: the attribute can be set all the same.
+func TestLabel(t *testing.T) {
+	dir := folder(t)
+	d, err := Open(dir, CallersOwners(host))
+	do(t, err)
+	defer d.Close()
+	const label = "system_u:object_r:container_file_t:s0:c1,c2"
+	do(t, d.Create("made", []byte("x"), 0o644, label), d.Create("plain", []byte("x"), 0o644, ""))
+	buf := make([]byte, 100)
+	n, err := unix.Getxattr(dir+"/made", "security.selinux", buf)
+	if err != nil || string(buf[:n]) != label+"\x00" {
+		t.Errorf("the label is %q, %v", buf[:max(n, 0)], err)
+	}
+	if n, err := unix.Getxattr(dir+"/plain", "security.selinux", buf); err == nil {
+		t.Errorf("without a label there is %q", buf[:n])
+	}
+}
