@@ -185,7 +185,7 @@ func names(dir *bundle.Dir, plan *homedir.Plan, label string) error {
 		if file.data == nil {
 			err = dir.Remove(file.name)
 		} else {
-			err = dir.Create(file.name, file.data, 0o644, label)
+			err = dir.Replace(file.name, file.data, 0o644, label)
 		}
 		if err != nil {
 			return err

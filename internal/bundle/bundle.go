@@ -262,18 +262,8 @@ func (d *Dir) Sweep() {
 	}
 }
 
-// Create writes one of the bundle's files anew, where a half-written one does no harm: nothing refers to it until
-// config.json is replaced. Unlike Replace it gives an old file of this name up first.
-func (d *Dir) Create(name string, data []byte, mode uint32, label string) error {
-	err := d.writeNew(name, data, mode, -1, -1, label)
-	if err != nil {
-		return fmt.Errorf("write %q: %w", path.Join(d.Path, name), err)
-	}
-	return nil
-}
-
 func (d *Dir) writeNew(temp string, data []byte, mode uint32, uid, gid int, label string) error {
-	// There may be one: a killed call with this process id left it behind, or an earlier create.
+	// There may be one, which a killed call with this process id left behind.
 	if err := unix.Unlinkat(d.fd, temp, 0); err != nil && !errors.Is(err, unix.ENOENT) {
 		return err
 	}

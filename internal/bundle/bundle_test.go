@@ -163,7 +163,7 @@ func TestReplaceKeepsModeAndOwner(t *testing.T) {
 	d, err := Open(dir, CallersOwners(host))
 	do(t, err)
 	defer d.Close()
-	do(t, d.Replace(Config, []byte("new"), 0o600, ""), d.Create("fresh", []byte("x"), 0o644, ""), d.Create("fresh", []byte("y"), 0o644, ""))
+	do(t, d.Replace(Config, []byte("new"), 0o600, ""), d.Replace("fresh", []byte("x"), 0o644, ""), d.Replace("fresh", []byte("y"), 0o644, ""))
 	var st unix.Stat_t
 	do(t, unix.Stat(file, &st))
 	if st.Mode&0o7777 != 0o640 || st.Uid != 0 || st.Gid != 1000 {
@@ -196,7 +196,7 @@ func TestReplaceDoesNotFollow(t *testing.T) {
 	do(t, err)
 	defer d.Close()
 	do(t, d.Replace(Config, []byte("new"), 0o600, ""))
-	do(t, os.Symlink(victim, dir+"/made"), d.Create("made", []byte("new"), 0o600, ""))
+	do(t, os.Symlink(victim, dir+"/made"), d.Replace("made", []byte("new"), 0o600, ""))
 	if data, _ := os.ReadFile(victim); string(data) != "mine" {
 		t.Errorf("the link's target holds %q", data)
 	}
@@ -249,7 +249,7 @@ func TestLabel(t *testing.T) {
 	do(t, err)
 	defer d.Close()
 	const label = "system_u:object_r:container_file_t:s0:c1,c2"
-	do(t, d.Create("made", []byte("x"), 0o644, label), d.Create("plain", []byte("x"), 0o644, ""))
+	do(t, d.Replace("made", []byte("x"), 0o644, label), d.Replace("plain", []byte("x"), 0o644, ""))
 	buf := make([]byte, 100)
 	n, err := unix.Getxattr(dir+"/made", "security.selinux", buf)
 	if err != nil || string(buf[:n]) != label+"\x00" {

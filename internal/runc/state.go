@@ -36,7 +36,7 @@ type State struct {
 }
 
 // ErrNoState says that no runtime knows the container.
-var ErrNoState = errors.New("no state file of runc or crun")
+var ErrNoState = errors.New("there is no state file of runc or crun for it")
 
 // ReadState finds the state of a container below the runtime's --root; where the engine gave none, below the
 // runtimes' default ones. A container that both runtimes know under one root or id is refused, as it can't be said
@@ -53,17 +53,17 @@ func ReadState(root string, rootSet bool, id string, owners bundle.Owners) (*Sta
 	crunState, crunErr := readCrun(filepath.Join(crunRoot, id, "status"), owners)
 	switch {
 	case runcErr == nil && crunErr == nil:
-		return nil, fmt.Errorf("container %q is known to runc, below %q, and to crun, below %q: say with --root which one is meant", id, runcRoot, crunRoot)
+		return nil, fmt.Errorf("runc knows it, below %q, and so does crun, below %q: say with --root which one is meant", runcRoot, crunRoot)
 	case runcErr == nil && errors.Is(crunErr, unix.ENOENT):
 		return runcState, nil
 	case crunErr == nil && errors.Is(runcErr, unix.ENOENT):
 		return crunState, nil
 	case !errors.Is(runcErr, unix.ENOENT):
-		return nil, fmt.Errorf("read the state of container %q: %w", id, runcErr)
+		return nil, fmt.Errorf("read its state: %w", runcErr)
 	case !errors.Is(crunErr, unix.ENOENT):
-		return nil, fmt.Errorf("read the state of container %q: %w", id, crunErr)
+		return nil, fmt.Errorf("read its state: %w", crunErr)
 	}
-	return nil, fmt.Errorf("container %q: %w below %q", id, ErrNoState, runcRoot)
+	return nil, fmt.Errorf("%w below %q", ErrNoState, runcRoot)
 }
 
 // defaultRoots are where the runtimes keep their state without --root (runc, main.go and rootless_linux.go; crun,

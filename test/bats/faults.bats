@@ -7,6 +7,9 @@
 
 load helpers
 
+# The many containers take their time where the machine has few processors and other work.
+setup_file() { export BATS_TEST_TIMEOUT=300; }
+
 # unharmed: config.json is as it came, there is no other file, and there is no container.
 unharmed() {
   cmp "$BUNDLE/config.json" "$REPO/test/bats/config.json"
