@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"testing"
+	"unicode/utf8"
 )
 
 // read builds what a document says from its pieces.
@@ -74,8 +75,8 @@ func TestAgainstADecoder(t *testing.T) {
 func check(t *testing.T, data []byte) {
 	t.Helper()
 	var want any
-	if json.Unmarshal(data, &want) != nil {
-		return
+	if !utf8.Valid(data) || json.Unmarshal(data, &want) != nil {
+		return // other bytes than UTF-8 come as they are; encoding/json replaces them
 	}
 	trimmed := blank(data)
 	if trimmed[0] != '{' && trimmed[0] != '[' {
