@@ -32,16 +32,12 @@ var ErrTooLarge = errors.New("it has more than 16 MiB")
 // host's root is not mapped the overflow id that stands for it there (user_namespaces(7)).
 type Owners struct {
 	euid, egid uint32
-	overflow   uint32 // 0: the host's root has an id of its own here
+	own        idmap.Map // nil: read when the first file of somebody else's turns up, which is seldom
 }
 
-// CallersOwners is what they are for the running process, whose own uid map is given.
+// CallersOwners is what they are for the running process, whose own uid map is given or, where it is nil, read.
 func CallersOwners(own idmap.Map) Owners {
-	o := Owners{euid: uint32(os.Geteuid()), egid: uint32(os.Getegid())} // Linux ids have 32 bits
-	if _, mapped := own.Inside(0); !mapped {
-		o.overflow = idmap.OverflowID()
-	}
-	return o
+	return Owners{euid: uint32(os.Geteuid()), egid: uint32(os.Getegid()), own: own} // Linux ids have 32 bits
 }
 
 // Trusts says whether what this uid owns is as good as the caller's own.
@@ -49,7 +45,19 @@ func (o Owners) Trusts(uid uint32) bool {
 	return uid == 0 || uid == o.euid || o.isOverflow(uid)
 }
 
-func (o Owners) isOverflow(uid uint32) bool { return o.overflow != 0 && uid == o.overflow }
+// isOverflow says whether the uid stands for the host's root, which has none of its own here.
+func (o Owners) isOverflow(uid uint32) bool {
+	own := o.own
+	if own == nil {
+		pair, err := idmap.Own()
+		if err != nil {
+			return false
+		}
+		own = pair.UID
+	}
+	_, mapped := own.Inside(0)
+	return !mapped && uid == idmap.OverflowID()
+}
 
 // Dir is a bundle's folder, held open: later changes of the path that led to it don't matter.
 type Dir struct {
