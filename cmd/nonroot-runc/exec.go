@@ -10,6 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
@@ -48,6 +49,12 @@ func exec(cmd *runcargs.Command) error {
 	}
 	if cmd.Process, err = sealed("process.json", process, cmd); err != nil {
 		return err
+	}
+	if k.state.Kind == runc.Crun {
+		_, hostRoot := c.own.UID.Inside(0)
+		if err := ownNull(hostRoot); err != nil {
+			return err
+		}
 	}
 	return become(runtime, cmd.Argv())
 }

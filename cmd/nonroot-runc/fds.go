@@ -18,8 +18,14 @@ const firstFD = 3
 
 // preservedFDs makes sure that each descriptor which is handed to the container was opened by the caller: where one is
 // missing, runc's own of that number would go there. A folder or an O_PATH handle leads out of the container, by "..";
-// neither is passed on (SECURITY.md C14). It must run before anything else is opened.
+// neither is passed on (SECURITY.md C14). It must run before anything else is opened. Standard input, output and error go
+// to the container, too, open or not.
 func preservedFDs(cmd *runcargs.Command) error {
+	for fd := range firstFD {
+		if leadsOut(fd) {
+			return fmt.Errorf("file descriptor %d is a folder or a path handle, which leads out of the container: pass an open file, pipe or terminal", fd)
+		}
+	}
 	for fd := firstFD; fd < firstFD+cmd.PreserveFDs+listenFDs(); fd++ {
 		// Go's runtime has opened some for itself before main (cgroup files, to know how many processors there are).
 		// They close on exec, which an inherited one never does.
@@ -27,16 +33,72 @@ func preservedFDs(cmd *runcargs.Command) error {
 		if err != nil || own&unix.FD_CLOEXEC != 0 {
 			return fmt.Errorf("file descriptor %d is to be passed to the container, but is not open: lower --preserve-fds or LISTEN_FDS, or open it", fd)
 		}
-		var st unix.Stat_t
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-		if err == nil {
-			err = unix.Fstat(fd, &st)
-		}
-		if err != nil || flags&unix.O_PATH != 0 || st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		if leadsOut(fd) {
 			return fmt.Errorf("file descriptor %d is to be passed to the container, but is a folder or a path handle, which leads out of it: pass an open file, pipe or socket", fd)
 		}
 	}
 	return nil
+}
+
+// leadsOut says whether an open descriptor is a folder or an O_PATH handle.
+func leadsOut(fd int) bool {
+	var st unix.Stat_t
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if errors.Is(err, unix.EBADF) {
+		return false // not open
+	}
+	if err == nil {
+		err = unix.Fstat(fd, &st)
+	}
+	return err != nil || flags&unix.O_PATH != 0 || st.Mode&unix.S_IFMT == unix.S_IFDIR
+}
+
+// ownNull puts a null device of this call's own in the place of standard descriptors that are the host's. crun's exec gives
+// what they are to the container's user, the inode of /dev/null included, who could then close it to the whole host
+// (crun, src/libcrun/container.c). runc leaves a null device alone. Where none can be made, in a rootless user
+// namespace, crun can't give the host's away either.
+func ownNull(hostRoot bool) error {
+	null := -1
+	for fd := range firstFD {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
+			continue
+		}
+		if null < 0 {
+			var err error
+			if null, err = makeNull(); err != nil {
+				if !hostRoot {
+					return nil
+				}
+				return wrap(err, "make a null device, as crun would give the host's to the container")
+			}
+		}
+		if err := unix.Dup3(null, fd, 0); err != nil {
+			return wrap(err, "replace a null device")
+		}
+	}
+	return nil
+}
+
+// makeNull opens a null device on a file system that is mounted nowhere, and gone with it.
+func makeNull() (int, error) {
+	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fs) //nolint:errcheck // nothing was written
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return -1, err
+	}
+	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(mount) //nolint:errcheck // nothing was written
+	if err := unix.Mknodat(mount, "null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+		return -1, err
+	}
+	return unix.Openat(mount, "null", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 }
 
 // listenFDs is how many sockets were passed by systemd's protocol to this very process; 0 where they were meant for

@@ -34,19 +34,18 @@ func lookAtCaller() (caller, error) {
 
 // profile is the part of a binary's name behind "nonroot-runc.": so engines that can't pass arguments choose among
 // several policies.
-func profile() string {
-	_, name, _ := strings.Cut(filepath.Base(os.Args[0]), "nonroot-runc.")
-	return name
+func profile() (name string, has bool) {
+	return strings.CutPrefix(filepath.Base(os.Args[0]), "nonroot-runc.")
 }
 
 // loadPolicy reads the policy at each call, so that there is nothing to reload. A file that others could have written
 // is not one of the administrator's (SECURITY.md E12).
 func loadPolicy(cmd *runcargs.Command, c caller) (*policy.Policy, error) {
 	file, must := policy.DefaultFile, false
-	switch name := profile(); {
+	switch name, has := profile(); {
 	case cmd.NonrootConfig != "":
 		file, must = cmd.NonrootConfig, true
-	case name != "":
+	case has:
 		file, must = policy.ProfileFile(name), true
 	}
 	file, err := filepath.Abs(file)

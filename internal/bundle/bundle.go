@@ -89,6 +89,15 @@ func Open(name string, owners Owners) (*Dir, error) {
 	return d, nil
 }
 
+// Sub opens a folder in it, which must not be a symbolic link.
+func (d *Dir) Sub(name string) (*Dir, error) {
+	fd, err := unix.Openat(d.fd, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", d.Join(name), err)
+	}
+	return &Dir{Path: d.Join(name), fd: fd, owners: d.owners}, nil
+}
+
 // Guarded says why the bundle is open to others, nil if it is not.
 func (d *Dir) Guarded() error {
 	for p := d.Path; ; p = path.Dir(p) {

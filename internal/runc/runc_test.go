@@ -77,6 +77,24 @@ func TestReadStateOfTwoRuntimes(t *testing.T) {
 	if s, err := ReadState(root, true, "c", owners); err == nil {
 		t.Errorf("a container of both runtimes gives %+v", s)
 	}
+	link := t.TempDir()
+	if err := os.Symlink(root+"/c", link+"/c"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := ReadState(link, true, "c", owners); err == nil {
+		t.Errorf("through a link: %+v", s)
+	}
+	open := t.TempDir()
+	put(t, open+"/c/state.json", `{"config":{"labels":["bundle=/b"]}}`)
+	if s, err := ReadState(open, true, "c", owners); err != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := ReadState(open, true, "c", owners); err == nil {
+		t.Errorf("below a folder that everybody can write: %+v", s)
+	}
 	if err := os.Chmod(root+"/c/status", 0o666); err != nil {
 		t.Fatal(err)
 	}

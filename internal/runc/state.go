@@ -49,8 +49,8 @@ func ReadState(root string, rootSet bool, id string, owners bundle.Owners) (*Sta
 	if !rootSet {
 		runcRoot, crunRoot = defaultRoots()
 	}
-	runcState, runcErr := readRunc(filepath.Join(runcRoot, id, "state.json"), owners)
-	crunState, crunErr := readCrun(filepath.Join(crunRoot, id, "status"), owners)
+	runcState, runcErr := readState(runcRoot, id, "state.json", owners, readRunc)
+	crunState, crunErr := readState(crunRoot, id, "status", owners, readCrun)
 	switch {
 	case runcErr == nil && crunErr == nil:
 		return nil, fmt.Errorf("runc knows it, below %q, and so does crun, below %q: say with --root which one is meant", runcRoot, crunRoot)
@@ -86,13 +86,36 @@ func inUserNamespace() bool {
 	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
 }
 
-func readRunc(file string, owners bundle.Owners) (*State, error) {
-	data, err := bundle.ReadFile(file, owners)
+// readState reads a container's file below a root. It is refused where others can write a folder on the way: they could
+// have put another container's there, whose record names the program to be run.
+func readState(root, id, name string, owners bundle.Owners, read func([]byte) (*State, error)) (*State, error) {
+	dir, err := bundle.Open(root, owners)
 	if err != nil {
 		return nil, err
 	}
+	defer dir.Close()
+	sub, err := dir.Sub(id)
+	if err != nil {
+		return nil, err
+	}
+	defer sub.Close()
+	if err := sub.Guarded(); err != nil {
+		return nil, err
+	}
+	data, err := sub.Read(name)
+	if err != nil {
+		return nil, err
+	}
+	s, err := read(data)
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", sub.Join(name), err)
+	}
+	return s, nil
+}
+
+func readRunc(data []byte) (*State, error) {
 	s := &State{Kind: Runc}
-	err = jsonscan.MembersOf("config", data, func(name string, v []byte) error {
+	err := jsonscan.MembersOf("config", data, func(name string, v []byte) error {
 		switch name {
 		case "init_process_pid":
 			return s.pid(v)
@@ -103,16 +126,12 @@ func readRunc(file string, owners bundle.Owners) (*State, error) {
 		}
 		return nil
 	})
-	return s.checked(file, err)
+	return s.checked(err)
 }
 
-func readCrun(file string, owners bundle.Owners) (*State, error) {
-	data, err := bundle.ReadFile(file, owners)
-	if err != nil {
-		return nil, err
-	}
+func readCrun(data []byte) (*State, error) {
 	s := &State{Kind: Crun}
-	err = jsonscan.Members(data, func(name string, v []byte) (err error) {
+	err := jsonscan.Members(data, func(name string, v []byte) (err error) {
 		switch name {
 		case "pid":
 			err = s.pid(v)
@@ -123,7 +142,7 @@ func readCrun(file string, owners bundle.Owners) (*State, error) {
 		}
 		return err
 	})
-	return s.checked(file, err)
+	return s.checked(err)
 }
 
 func (s *State) pid(v []byte) error {
@@ -137,14 +156,11 @@ func (s *State) start(v []byte) (err error) {
 	return err
 }
 
-func (s *State) checked(file string, err error) (*State, error) {
+func (s *State) checked(err error) (*State, error) {
 	if err == nil && !filepath.IsAbs(s.Bundle) {
 		err = fmt.Errorf("its bundle is %q, not an absolute path", s.Bundle)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read %q: %w", file, err)
-	}
-	return s, nil
+	return s, err
 }
 
 // lastBundle reads runc's labels. Annotations come first in the list and runc's own "bundle=" last, so that only the

@@ -2,6 +2,12 @@
 
 package spec
 
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
 // Flags are what exec's command line changes in the container's own process; "" and nil leave it as it is.
 type Flags struct {
 	Args         []string
@@ -17,6 +23,11 @@ type Flags struct {
 // the runtime. Flags for capabilities have no place here: a process has none.
 func (d *Document) Apply(f Flags) error {
 	p := d.process
+	for _, s := range slices.Concat(f.Args, f.Env, []string{f.Cwd}) {
+		if !utf8.ValidString(s) {
+			return fmt.Errorf("%q is not UTF-8, in which alone a process can be described: hand the bytes over in another way", s)
+		}
+	}
 	p.set("args", stringsLeaf(f.Args))
 	if f.Terminal {
 		p.set("terminal", trueLeaf())

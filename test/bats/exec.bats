@@ -148,3 +148,23 @@ load helpers
   detached nonroot
   refused mounts nonroot mounts add "$ID" mounts.json
 }
+
+# mine makes a null device that may be given away; the machine's own is not put at risk.
+mine() {
+  MINE=$BATS_TEST_TMPDIR/null
+  mknod -m 666 "$MINE" c 1 3
+}
+
+@test "C8: exec does not give the host's /dev/null to the container" {
+  mine
+  detached bare
+  bare exec --user 1000 "$ID" true <"$MINE"
+  only runc || [[ $(stat -c %u "$MINE") == 1000 ]]
+  chown 0:0 "$MINE"
+  bare delete --force "$ID"
+  fresh
+  detached nonroot
+  nonroot exec "$ID" sh -c 'echo read "$(wc -c)"; echo lost >&2' <"$MINE" 2>"$MINE" >"$BATS_TEST_TMPDIR/said"
+  grep -x 'read 0' "$BATS_TEST_TMPDIR/said"
+  [[ $(stat -c '%u:%g %a' "$MINE") == '0:0 666' ]]
+}

@@ -48,3 +48,9 @@ with_fd3() { bash -c "exec 3$1 4>&-; shift; exec \"\$@\"" with_fd3 "$@"; }
   says nonroot run "$ID"
   [[ $OUT == "$bare" ]] || explain "bare: $bare"
 }
+
+@test "C14: a folder as standard input" {
+  ! nonroot run "$ID" <"$BUNDLE" 2>"$BATS_TEST_TMPDIR/err" || explain 'it ran'
+  grep -q 'file descriptor 0 is a folder' "$BATS_TEST_TMPDIR/err"
+  [[ $(stat -c %u "$BUNDLE") == 0 ]]
+}
