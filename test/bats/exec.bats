@@ -164,6 +164,7 @@ mine() {
   bare delete --force "$ID"
   fresh
   detached nonroot
+  # shellcheck disable=SC2094 # a null device may be read and written
   nonroot exec "$ID" sh -c 'echo read "$(wc -c)"; echo lost >&2' <"$MINE" 2>"$MINE" >"$BATS_TEST_TMPDIR/said"
   grep -x 'read 0' "$BATS_TEST_TMPDIR/said"
   [[ $(stat -c '%u:%g %a' "$MINE") == '0:0 666' ]]
