@@ -49,8 +49,18 @@ func ReadState(root string, rootSet bool, id string, owners bundle.Owners) (*Sta
 	if !rootSet {
 		runcRoot, crunRoot = defaultRoots()
 	}
-	runcState, runcErr := readState(runcRoot, id, "state.json", owners, readRunc)
-	crunState, crunErr := readState(crunRoot, id, "status", owners, readCrun)
+	runcDir, runcErr := stateFolder(runcRoot, id, owners)
+	crunDir, crunErr := runcDir, runcErr
+	if crunRoot != runcRoot {
+		crunDir, crunErr = stateFolder(crunRoot, id, owners)
+	}
+	var runcState, crunState *State
+	if runcErr == nil {
+		runcState, runcErr = readState(runcDir, "state.json", readRunc)
+	}
+	if crunErr == nil {
+		crunState, crunErr = readState(crunDir, "status", readCrun)
+	}
 	switch {
 	case runcErr == nil && crunErr == nil:
 		return nil, fmt.Errorf("runc knows it, below %q, and so does crun, below %q: say with --root which one is meant", runcRoot, crunRoot)
@@ -86,9 +96,9 @@ func inUserNamespace() bool {
 	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
 }
 
-// readState reads a container's file below a root. It is refused where others can write a folder on the way: they could
+// stateFolder is a container's folder below a root. It is refused where others can write a folder on the way: they could
 // have put another container's there, whose record names the program to be run.
-func readState(root, id, name string, owners bundle.Owners, read func([]byte) (*State, error)) (*State, error) {
+func stateFolder(root, id string, owners bundle.Owners) (*bundle.Dir, error) {
 	dir, err := bundle.Open(root, owners)
 	if err != nil {
 		return nil, err
@@ -98,17 +108,17 @@ func readState(root, id, name string, owners bundle.Owners, read func([]byte) (*
 	if err != nil {
 		return nil, err
 	}
-	defer sub.Close()
-	if err := sub.Guarded(); err != nil {
-		return nil, err
-	}
-	data, err := sub.Read(name)
+	return sub, sub.Guarded()
+}
+
+func readState(dir *bundle.Dir, name string, read func([]byte) (*State, error)) (*State, error) {
+	data, err := dir.Read(name)
 	if err != nil {
 		return nil, err
 	}
 	s, err := read(data)
 	if err != nil {
-		return nil, fmt.Errorf("read %q: %w", sub.Join(name), err)
+		return nil, fmt.Errorf("read %q: %w", dir.Join(name), err)
 	}
 	return s, nil
 }
