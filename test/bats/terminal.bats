@@ -56,6 +56,13 @@ keyboard() {
 
 type_in() { printf '%b' "$1" >&8; }
 
+# interrupt types Ctrl-C until it has an effect: one that comes before the runtime has made its own terminal raw is lost.
+interrupt() { await interrupted; }
+interrupted() {
+  type_in '\003'
+  grep -qF interrupted "$SCREEN"
+}
+
 # console stands for the engine at the other end of --console-socket "$SOCKET".
 console() {
   keyboard "$BATS_FILE_TMPDIR/console" "$SOCKET"
@@ -162,7 +169,7 @@ while :; do sleep 0.1; done'
     local -n command=$tool
     SHELL=/bin/bash keyboard script -qec "${command[*]@Q} run $ID" /dev/null
     shows_up ready
-    type_in '\003'
+    interrupt
     ends_with 42
     shows_up interrupted
   done
@@ -175,7 +182,7 @@ while :; do sleep 0.1; done'
     local -n command=$tool
     SHELL=/bin/bash keyboard script -qec "${command[*]@Q} exec -t $ID sh -c ${interruptible@Q}" /dev/null
     shows_up ready
-    type_in '\003'
+    interrupt
     ends_with 42
     shows_up interrupted
   done
