@@ -30,10 +30,10 @@ func create(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	if cmd.Verb == runcargs.VerbRestore && !p.Restore && p.Mode != policy.Off && p.Mode != policy.Audit {
+	if cmd.Verb == runcargs.VerbRestore && !p.Restore && !p.Mode.Exempts() {
 		return fail("restore brings back a process with the credentials of its checkpoint, which may be root's", "start the container anew, or set restore = \"allow\" in "+policyHint)
 	}
-	runtime, err := nextRuntime(cmd, p, c)
+	runtime, err := nextRuntime(cmd, p.Runtimes, c)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func lenient(cmd *runcargs.Command, p *policy.Policy, err error) bool {
 	if p.Mode == policy.Audit {
 		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q would be refused: %s", cmd.ID, plain(err.Error())))
 	}
-	return p.Mode == policy.Audit || p.Mode == policy.Off
+	return p.Mode.Exempts()
 }
 
 // govern decides about the bundle and carries the decision out, all but the last step.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
-	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
@@ -21,7 +20,7 @@ func passOn(cmd *runcargs.Command) error {
 func anyRuntime(cmd *runcargs.Command) (string, error) {
 	c := anyCaller()
 	if cmd.NonrootRuntime != "" {
-		return runc.Find([]string{cmd.NonrootRuntime}, c.owners)
+		return nextRuntime(cmd, nil, c)
 	}
 	candidates := policy.Default().Runtimes
 	if cmd.ID != "" {
@@ -32,5 +31,5 @@ func anyRuntime(cmd *runcargs.Command) (string, error) {
 	if p, err := loadPolicy(cmd, c); err == nil {
 		candidates = p.Runtimes
 	}
-	return runc.Find(candidates, c.owners)
+	return nextRuntime(cmd, candidates, c)
 }

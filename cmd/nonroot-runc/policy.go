@@ -63,12 +63,12 @@ func loadPolicy(cmd *runcargs.Command, c caller) (*policy.Policy, error) {
 	return p, wrap(err, "read the policy")
 }
 
-// nextRuntime is where a governed call goes on to.
-func nextRuntime(cmd *runcargs.Command, p *policy.Policy, c caller) (string, error) {
+// nextRuntime is where a call goes on to: the runtime that the command line names, else the first candidate that is one.
+func nextRuntime(cmd *runcargs.Command, candidates []string, c caller) (string, error) {
 	if cmd.NonrootRuntime != "" {
-		return runc.Find([]string{cmd.NonrootRuntime}, c.owners)
+		candidates = []string{cmd.NonrootRuntime}
 	}
-	return runc.Find(p.Runtimes, c.owners)
+	return runc.Find(candidates, c.owners)
 }
 
 // existing finds what is known of a container that was created before. Its record names the runtime that it was
@@ -99,9 +99,6 @@ type known struct {
 
 // runtime is the runtime that made the container.
 func (k *known) runtime(cmd *runcargs.Command, candidates []string, c caller) (string, error) {
-	if cmd.NonrootRuntime != "" {
-		return runc.Find([]string{cmd.NonrootRuntime}, c.owners)
-	}
 	var mine []string
 	if k.record != nil && k.record.ID == cmd.ID {
 		mine = append(mine, k.record.Runtime)
@@ -111,7 +108,7 @@ func (k *known) runtime(cmd *runcargs.Command, candidates []string, c caller) (s
 			mine = append(mine, name)
 		}
 	}
-	return runc.Find(append(mine, string(k.state.Kind)), c.owners)
+	return nextRuntime(cmd, append(mine, string(k.state.Kind)), c)
 }
 
 // matching is the record, if it belongs to the bundle's present config.json, whose bytes it gives, too.

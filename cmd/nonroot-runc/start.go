@@ -41,9 +41,9 @@ func start(cmd *runcargs.Command) error {
 // exempt says that the container may be as it is: its record says so, or, where it has none, the policy.
 func exempt(r *record.Record, p *policy.Policy) bool {
 	if r != nil {
-		return r.Mode == policy.Off || r.Mode == policy.Audit
+		return r.Mode.Exempts()
 	}
-	return p.Mode == policy.Off || p.Mode == policy.Audit || p.Existing == policy.Off
+	return p.Mode.Exempts() || p.Existing.Exempts()
 }
 
 func pass(k *known, r *record.Record) error {

@@ -49,6 +49,9 @@ const (
 	Off     Mode = "off"     // it runs as it is
 )
 
+// Exempts says that the mode leaves a container as it is.
+func (m Mode) Exempts() bool { return m == Audit || m == Off }
+
 // Source is where an identity comes from.
 type Source string
 

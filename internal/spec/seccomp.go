@@ -350,8 +350,8 @@ func (r *rule) withoutNewUser(call string, m Machine) ([]condition, bool) {
 	if len(r.args) == 0 {
 		return []condition{{m.flagsArg(call), cloneNewUser, 0, "SCMP_CMP_MASKED_EQ"}}, true
 	}
-	c := r.args[0] // the only one, and on the flags: plainEnough
-	if c.op != "SCMP_CMP_MASKED_EQ" || c.value&cloneNewUser != 0 || c.two&^c.value != 0 {
+	c := r.args[0] // the only one, and on the flags, and of plain values: plainEnough
+	if c.op != "SCMP_CMP_MASKED_EQ" || c.value&cloneNewUser != 0 {
 		return nil, false
 	}
 	c.value |= cloneNewUser // the mask; what must remain under it has the bit clear
