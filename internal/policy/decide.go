@@ -57,7 +57,7 @@ type Identity struct {
 // Decision is what happens to a process, and why.
 type Decision struct {
 	Mode     Mode
-	Rule     string // the rule of the policy that decided; "default" for what stands outside of rules
+	Rule     string // the part of the policy that decided
 	Reason   string // why it is refused or exempt
 	Source   Source
 	Identity Identity
@@ -67,7 +67,7 @@ type Decision struct {
 // Decide is the decision for a process. In mode Audit it says what Rewrite would do; a Reason there says that it
 // would be refused.
 func (p *Policy) Decide(f *Facts) Decision {
-	d := Decision{Mode: p.Mode, Rule: "default", Reason: p.Reason}
+	d := Decision{Mode: p.Mode, Rule: p.Rule, Reason: p.Reason}
 	if p.Mode == Off {
 		return d
 	}

@@ -41,6 +41,11 @@ type file struct {
 		Bounding       *string `toml:"bounding"`
 		UserNamespaces *string `toml:"user_namespaces"`
 	} `toml:"process"`
+	Build struct {
+		Mode    *string  `toml:"mode"`
+		Reason  *string  `toml:"reason"`
+		Bundles []string `toml:"bundles"`
+	} `toml:"build"`
 }
 
 // Parse reads a policy file: TOML (https://toml.io/en/v1.0.0) with the keys of docs/policy.md and no others. What it
@@ -59,6 +64,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 	f.basics(p, &r)
 	f.identity(p, &r)
 	f.process(p, &r)
+	f.build(p, &r)
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -218,6 +224,23 @@ func (f *file) process(p *Policy, r *reader) {
 	keepDrop := []bool{false, true}
 	oneOf(r, "process.bounding", f.Process.Bounding, []string{"keep", "drop"}, keepDrop, &p.DropBounding)
 	oneOf(r, "process.user_namespaces", f.Process.UserNamespaces, []string{"deny", "allow"}, keepDrop, &p.AllowUserNamespaces)
+}
+
+func (f *file) build(p *Policy, r *reader) {
+	b := &f.Build
+	oneOf(r, "build.mode", b.Mode, []string{"rewrite", "off"}, []Mode{Rewrite, Off}, &p.Build.Mode)
+	if b.Reason != nil {
+		p.Build.Reason = *b.Reason
+	}
+	if len(b.Bundles) > 0 && p.Build.Mode == Off && strings.TrimSpace(p.Build.Reason) == "" {
+		r.fail("build.mode", "\"off\" exempts every build and needs a reason: add reason = \"why\"")
+	}
+	for _, dir := range b.Bundles {
+		if !path.IsAbs(dir) || path.Clean(dir) != dir || dir == "/" {
+			r.fail("build.bundles", "%q is not a clean absolute path of a builder's folder", dir)
+		}
+	}
+	p.Build.Bundles = append(p.Build.Bundles, b.Bundles...)
 }
 
 // validName keeps to what useradd(8) of Debian and of shadow-utils accept.

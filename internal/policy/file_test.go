@@ -35,6 +35,11 @@ path = "/home/worker"
 [process]
 bounding = "drop"
 user_namespaces = "allow"
+
+[build]
+mode = "off"
+reason = "images are built as root"
+bundles = ["/var/lib/docker/buildkit/executor"]
 `
 
 func TestParseWhole(t *testing.T) {
@@ -43,10 +48,11 @@ func TestParseWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Policy{
-		File: "p.toml", Mode: Refuse, Reason: "not needed here", Runtimes: []string{"/opt/runc/runc", "crun"}, Existing: Off, Restore: true,
+		File: "p.toml", Rule: "default", Mode: Refuse, Reason: "not needed here", Runtimes: []string{"/opt/runc/runc", "crun"}, Existing: Off, Restore: true,
 		UID: 1000, GID: 1001, Name: "worker", Sources: []Source{Kept, Requested, Fixed}, Annotation: true, Variable: true,
 		AllowedUIDs: Ranges{{7, 7}, {1000, 1999}}, AllowedGIDs: Ranges{{44, 44}}, Privileged: []string{"docker"},
 		HomeMode: homedir.Always, HomeSize: "1g", HomePath: "/home/worker", DropBounding: true, AllowUserNamespaces: true,
+		Build: Build{Off, "images are built as root", []string{"/var/lib/docker/buildkit/executor"}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -108,6 +114,10 @@ func TestParseRefuses(t *testing.T) {
 		{"runtimes = [\"/a/../runc\"]", "neither a name"},
 		{"existing = \"x\"", "is none of enforce, leave"},
 		{"restore = true", "p:1:"},
+		{"[build]\nmode = \"audit\"", "is none of rewrite, off"},
+		{"[build]\nmode = \"off\"\nbundles = [\"/b\"]", `p:2:1: build.mode: "off" exempts`},
+		{"[build]\nbundles = [\"builds\"]", "clean absolute path"},
+		{"[build]\nbundles = [\"/\"]", "clean absolute path"},
 	} {
 		p, err := Parse("p", []byte(test.text))
 		if err == nil || !strings.HasPrefix(err.Error(), "p:") || !strings.Contains(err.Error(), test.want) {
@@ -116,6 +126,26 @@ func TestParseRefuses(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: the message has more than one line: %q", test.text, err)
 		}
+	}
+}
+
+// TestFor: a build is recognized by the builder's own folder, and by nothing that only looks like it.
+func TestFor(t *testing.T) {
+	p, err := Parse("p.toml", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := p.For("/var/lib/docker/buildkit/executor/abc")
+	if build.Rule != "build" || build.Mode != Off || build.Reason != "images are built as root" || !build.Stubless || build.UID != p.UID {
+		t.Errorf("a build's bundle gives %+v", build)
+	}
+	for _, bundle := range []string{"/", "/var/lib/docker/buildkit/executor", "/var/lib/docker/buildkit/executor/a/b", "/var/lib/docker/buildkit/executors/a", "/x/var/lib/docker/buildkit/executor/a"} {
+		if got := p.For(bundle); got != p {
+			t.Errorf("%q gives %+v", bundle, got)
+		}
+	}
+	if got := Default().For("/var/lib/docker/buildkit/executor/abc"); got.Rule != "default" || got.Mode != Rewrite || got.Stubless {
+		t.Errorf("without a build rule: %+v", got)
 	}
 }
 

@@ -73,8 +73,10 @@ const (
 // Policy is what the administrator wants.
 type Policy struct {
 	File     string   // where it was read; "" for the built-in one
+	Rule     string   // the part of the policy that this is: "default", or "build"
 	Mode     Mode     // for every container
 	Reason   string   // of mode off
+	Build    Build    // for the containers of builds
 	Runtimes []string // candidates for the next runtime: names or absolute paths
 	Existing Mode     // Rewrite or Off: for containers without a record of ours
 	Restore  bool     // whether restore is let through
@@ -94,12 +96,36 @@ type Policy struct {
 
 	DropBounding        bool
 	AllowUserNamespaces bool
+
+	// Stubless adds no mount whose mount point the image lacks: the runtime would make one, and it would stay in the image
+	// that is built.
+	Stubless bool
+}
+
+// Build is what holds for the containers in which a builder runs an image's RUN lines. What makes a container one is the
+// place of its bundle, below a folder of the builder's own, which only root can write (SECURITY.md F8).
+type Build struct {
+	Mode    Mode     // Rewrite or Off
+	Reason  string   // of mode off
+	Bundles []string // the builders' folders: clean absolute paths without symbolic links
+}
+
+// For is the policy that holds for the bundle in a folder, which is clean, absolute and free of symbolic links.
+func (p *Policy) For(bundle string) *Policy {
+	if !slices.Contains(p.Build.Bundles, path.Dir(bundle)) {
+		return p
+	}
+	q := *p
+	q.Rule, q.Mode, q.Reason, q.Stubless = "build", p.Build.Mode, p.Build.Reason, true
+	return &q
 }
 
 // Default is the policy of a machine without a policy file. It enforces every promise.
 func Default() *Policy {
 	return &Policy{
+		Rule:       "default",
 		Mode:       Rewrite,
+		Build:      Build{Mode: Rewrite},
 		Runtimes:   []string{"runc", "crun"},
 		Existing:   Rewrite,
 		UID:        65532,

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,8 +20,13 @@ import (
 // environment must not choose the runtime (SECURITY.md E11, E12).
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// Aside ends the name of a runtime that was moved out of the way of this program, which took its place, so that whoever
+// calls "runc" is governed, too. It's dpkg-divert's own suffix (dpkg-divert(1)): a package's update then goes to that file.
+const Aside = ".distrib"
+
 // Find gives the path of the first candidate, a name or an absolute path, that is an executable file and is not this
-// program, by whatever name or link or copy it may go, and that only the trusted owners can change. Errors list what was looked at.
+// program, by whatever name or link or copy it may go, and that only the trusted owners can change. Where this program has
+// taken a candidate's place, the file that was moved aside for it counts. Errors list what was looked at.
 func Find(candidates []string, owners bundle.Owners) (string, error) {
 	var self program
 	if err := unix.Stat("/proc/self/exe", (*unix.Stat_t)(&self)); err != nil {
@@ -28,21 +34,17 @@ func Find(candidates []string, owners bundle.Owners) (string, error) {
 	}
 	var seen []string
 	for _, c := range candidates {
-		if filepath.IsAbs(c) {
-			why := self.unfit(c, owners)
-			if why == nil {
-				return c, nil
-			}
-			seen = append(seen, fmt.Sprintf("%q %s", c, why))
-			continue
-		}
-		for dir := range strings.SplitSeq(searchPath, ":") {
-			file := dir + "/" + c
+		for file := range places(c) {
 			why := self.unfit(file, owners)
+			if errors.Is(why, errSelf) {
+				if aside := file + Aside; self.unfit(aside, owners) == nil {
+					return aside, nil
+				}
+			}
 			if why == nil {
 				return file, nil
 			}
-			if !errors.Is(why, errAbsent) {
+			if filepath.IsAbs(c) || !errors.Is(why, errAbsent) {
 				seen = append(seen, fmt.Sprintf("%q %s", file, why))
 			}
 		}
@@ -52,6 +54,21 @@ func Find(candidates []string, owners bundle.Owners) (string, error) {
 		found = "; " + strings.Join(seen, "; ")
 	}
 	return "", fmt.Errorf("no runtime found for %s in %s%s: install runc or crun, or set runtimes in the policy", strings.Join(candidates, ", "), searchPath, found)
+}
+
+// places are the files that a candidate may mean.
+func places(candidate string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if filepath.IsAbs(candidate) {
+			yield(candidate)
+			return
+		}
+		for dir := range strings.SplitSeq(searchPath, ":") {
+			if !yield(dir + "/" + candidate) {
+				return
+			}
+		}
+	}
 }
 
 var (

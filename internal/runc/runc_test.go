@@ -131,7 +131,16 @@ func TestFind(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir+"/theirs", 0o755), os.Chown(dir+"/theirs", 1000, 1000), os.Chmod(dir+"/open", 0o775)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Link(dir+"/copy", dir+"/hard"); err != nil {
+	put(t, dir+"/guard.distrib", "#!/bin/sh\n")
+	put(t, dir+"/guard-open.distrib", "#!/bin/sh\n")
+	put(t, dir+"/runc.distrib", "#!/bin/sh\n")
+	if err := errors.Join(
+		os.Link(dir+"/copy", dir+"/hard"),
+		os.Symlink(self, dir+"/guard"), os.Chmod(dir+"/guard.distrib", 0o755),
+		os.Symlink(self, dir+"/guard-open"), os.Chmod(dir+"/guard-open.distrib", 0o777),
+		os.Symlink(self, dir+"/twice"), os.Symlink(self, dir+"/twice.distrib"),
+		os.Chmod(dir+"/runc.distrib", 0o755),
+	); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir) // not asked
@@ -146,6 +155,9 @@ func TestFind(t *testing.T) {
 		{[]string{dir + "/link"}, "", "itself"},
 		{[]string{dir + "/copy"}, "", "itself"},
 		{[]string{dir + "/hard"}, "", "itself"},
+		{[]string{dir + "/guard"}, dir + "/guard.distrib", ""},
+		{[]string{dir + "/guard-open"}, "", "itself"},
+		{[]string{dir + "/twice"}, "", "itself"},
 		{[]string{"no-such-runtime", dir + "/plain"}, "", "no executable file"},
 		{[]string{dir + "/theirs"}, "", "changed by others"},
 		{[]string{dir + "/open"}, "", "changed by others"},
