@@ -109,11 +109,37 @@ func govern(cmd *runcargs.Command, c caller, p *policy.Policy, dir *bundle.Dir, 
 }
 
 func readConfig(dir *bundle.Dir) ([]byte, error) {
-	if err := dir.Guarded(); err != nil {
-		return nil, wrap(err, "trust the bundle %q", dir.Path)
+	unguarded := dir.Guarded()
+	if unguarded != nil && reclaim(dir) == nil {
+		unguarded = dir.Guarded()
+	}
+	if unguarded != nil {
+		return nil, wrap(unguarded, "trust the bundle %q", dir.Path)
 	}
 	config, err := dir.Read(bundle.Config)
 	return config, wrap(err, "read the bundle %q", dir.Path)
+}
+
+// reclaim takes the bundle back from the root of the container's user namespace, to whom Podman has given it.
+func reclaim(dir *bundle.Dir) error {
+	config, err := dir.Read(bundle.Config)
+	if err != nil {
+		return err
+	}
+	doc, err := spec.ParseConfig(config)
+	if err != nil {
+		return err
+	}
+	c, err := doc.Container()
+	if err != nil {
+		return err
+	}
+	uid, isMapped := policy.FromSpec(c.UIDMap).Outside(0)
+	gid, isGroupMapped := policy.FromSpec(c.GIDMap).Outside(0)
+	if !isMapped || !isGroupMapped {
+		return fail("the container has no root of its own", "leave the bundle to root")
+	}
+	return dir.TakeBack(uid, gid)
 }
 
 // audit says what would become of a container that stays as it is.

@@ -110,6 +110,27 @@ func (d *Dir) Guarded() error {
 	}
 }
 
+// TakeBack makes the folder root's again where it belongs to uid, the container's own root: rootful Podman gives it to him
+// with --uidmap and --userns=auto (libpod, container_internal.go), and whoever has that uid on the host could exchange what
+// is in it. His group may go on passing through, as the runtime has to within the user namespace. It's an error where the
+// folder belongs to anybody else. What was read before must be read again.
+func (d *Dir) TakeBack(uid, gid uint32) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(d.fd, &st); err != nil {
+		return fmt.Errorf("look at %q: %w", d.Path, err)
+	}
+	if st.Uid != uid {
+		return fmt.Errorf("the folder %q belongs to uid %d, not to the container's root, uid %d", d.Path, st.Uid, uid)
+	}
+	if err := unix.Fchownat(d.fd, "", 0, int(gid), unix.AT_EMPTY_PATH); err != nil {
+		return fmt.Errorf("chown %q: %w", d.Path, err)
+	}
+	if err := unix.Chmod("/proc/self/fd/"+strconv.Itoa(d.fd), 0o710); err != nil {
+		return fmt.Errorf("chmod %q: %w", d.Path, err)
+	}
+	return nil
+}
+
 // guarded checks one folder on the way to the bundle.
 func (o Owners) guarded(dir string) error {
 	var st unix.Stat_t

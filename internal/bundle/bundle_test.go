@@ -105,6 +105,28 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestTakeBack(t *testing.T) {
+	dir := folder(t)
+	do(t, os.Chown(dir, 100000, 100001), os.Chmod(dir, 0o777))
+	d, err := Open(dir, CallersOwners(host))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.TakeBack(100001, 100001); err == nil || !strings.Contains(err.Error(), "uid 100000") {
+		t.Errorf("taken from somebody else: %v", err)
+	}
+	if err := d.Guarded(); err == nil {
+		t.Error("it is not the container's root's, and yet it counts as guarded")
+	}
+	do(t, d.TakeBack(100000, 100001), d.Guarded())
+	var st unix.Stat_t
+	do(t, unix.Stat(dir, &st))
+	if st.Uid != 0 || st.Gid != 100001 || st.Mode&0o7777 != 0o710 {
+		t.Errorf("it belongs to %d:%d, mode %04o", st.Uid, st.Gid, st.Mode&0o7777)
+	}
+}
+
 func TestReadLarge(t *testing.T) {
 	dir := folder(t)
 	want := bytes.Repeat([]byte("0123456789abcdef"), MaxSize/16)

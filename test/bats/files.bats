@@ -56,6 +56,22 @@ load helpers
   refused 'belongs to uid 1000' nonroot run "$ID"
 }
 
+# Rootful Podman does so with --uidmap and --userns=auto.
+@test "E8: a bundle that was given to the container's own root is taken back" {
+  mapped
+  chmod 700 "$BUNDLE"
+  chown 100000:100000 "$BUNDLE"
+  bare_shows root
+  nonroot_shows nonroot
+  [[ $(stat -c '%u:%g %a' "$BUNDLE") == '0:100000 710' ]]
+  # Somebody else's stays so, and is refused.
+  fresh
+  mapped
+  chown 100001 "$BUNDLE"
+  refused 'belongs to uid 100001' nonroot run "$ID"
+  [[ $(stat -c %u "$BUNDLE") == 100001 ]]
+}
+
 @test "E8: a folder above the bundle can be written by others" {
   mkdir -m 777 "$BATS_TEST_TMPDIR/open"
   chmod 777 "$BATS_TEST_TMPDIR/open"
