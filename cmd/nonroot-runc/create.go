@@ -42,6 +42,7 @@ func create(cmd *runcargs.Command) error {
 		return err
 	}
 	cmd.Bundle = dir.Path
+	p = p.For(dir.Path)
 	if err = unfit; err == nil {
 		err = govern(cmd, c, p, dir, runtime)
 	}
@@ -67,7 +68,7 @@ func govern(cmd *runcargs.Command, c caller, p *policy.Policy, dir *bundle.Dir, 
 	}
 	r := &record.Record{ID: cmd.ID, Time: time.Now().UTC(), Policy: p.File, Runtime: runtime}
 	if p.Mode == policy.Off {
-		r.Mode, r.Rule, r.Reason = policy.Off, "default", p.Reason
+		r.Mode, r.Rule, r.Reason = policy.Off, p.Rule, p.Reason
 		return seal(dir, r, config)
 	}
 	doc, err := spec.ParseConfig(config)
@@ -284,7 +285,7 @@ func facts(cmd *runcargs.Command, c caller, p *policy.Policy, doc *spec.Document
 			theirs = append(theirs, homeMount(m))
 		}
 	}
-	f.image, err = homedir.Open(dir.Path, f.Container.Rootfs, f.Container.Readonly, theirs)
+	f.image, err = homedir.Open(dir.Path, f.Container.Rootfs, f.Container.Readonly || p.Stubless, theirs)
 	f.Accounts = f.image
 	return f, err
 }
