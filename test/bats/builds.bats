@@ -52,7 +52,7 @@ rule() { printf '[build]\nmode = "%s"\nreason = "images are built as root"\nbund
 }
 
 @test "a rewritten build leaves no mount point in the image" {
-  rm -rf "$ROOTFS/home" "$ROOTFS/etc/passwd" "$ROOTFS/etc/group"
+  rm -rf "${ROOTFS:?}"/{home,etc/passwd,etc/group}
   find "$ROOTFS" | sort >"$BATS_TEST_TMPDIR/before"
   rule rewrite
   nonroot_shows nonroot

@@ -17,17 +17,8 @@
 bats_require_minimum_version 1.5.0
 
 REPO=$(cd "${BATS_TEST_DIRNAME}/../.." && pwd)
-
-# What tests may say of a process, in jq's words. Ids are lists of real, effective, saved and file system id.
-JQ_DEFS='
-def none: "0000000000000000";
-def uid($n): .Uid == [$n,$n,$n,$n];
-def gid($n): .Gid == [$n,$n,$n,$n];
-def root: uid(0);
-def powerless: .CapInh == none and .CapPrm == none and .CapEff == none and .CapAmb == none and .NoNewPrivs == 1;
-def nonroot($u; $g): uid($u) and gid($g) and powerless and (.Groups | all(. != 0));
-def nonroot: nonroot(65532; 65532) and .Groups == [];
-'
+# shellcheck source=test/bats/said.bash
+source "$REPO/test/bats/said.bash"
 
 setup() { setup_bundle; }
 teardown() { end_containers; }
@@ -115,26 +106,6 @@ reachable() {
 # runs WORD... makes the words the container's command.
 runs() { config '.process.args = $ARGS.positional' --args -- "$@"; }
 
-# says COMMAND... runs it, leaving $OUT, $ERR and $STATUS; bats' own `run` would wait for a detached container that
-# holds the pipe.
-says() {
-  STATUS=0
-  "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null 3>&- || STATUS=$?
-  OUT=$(<"$BATS_TEST_TMPDIR/out")
-  ERR=$(<"$BATS_TEST_TMPDIR/err")
-}
-
-# shows FILTER COMMAND... : the command succeeds, and what it printed (JSON of probe) satisfies the filter.
-shows() {
-  local filter=$1
-  shift
-  says "$@"
-  if [[ $STATUS != 0 ]] || ! jq -e "$JQ_DEFS $filter" <<<"$OUT" >/dev/null; then
-    explain "expected of: $*" "$filter"
-    return 1
-  fi
-}
-
 # bare_shows FILTER and nonroot_shows FILTER run the bundle. The bare one keeps config.json as the test made it.
 bare_shows() { shows "$1" bare run "$ID"; }
 nonroot_shows() { shows "$1" nonroot run "$ID"; }
@@ -152,18 +123,6 @@ never_root() {
 # status_shows FILTER ID: the same for the first process of a container, as the host's /proc sees it.
 status_shows() { shows "$1" proc_status "$2"; }
 
-# succeeds and fails_with are for commands whose output is no JSON: fails_with STATUS COMMAND...
-succeeds() { fails_with 0 "$@"; }
-fails_with() {
-  local want=$1
-  shift
-  says "$@"
-  [[ $STATUS == "$want" ]] || {
-    explain "expected status $want of: $*"
-    return 1
-  }
-}
-
 # refused REGEX COMMAND... : the command fails, its message matches, and nothing ran: no output, no container.
 refused() {
   local regex=$1 before
@@ -178,15 +137,6 @@ refused() {
 
 # only RUNTIME... : whether the test runs under one of them, for attacks that the other runtime does not know.
 only() { [[ " $* " == *" $RUNTIME "* ]]; }
-
-# contains TEXT: the last command's output has it. lacks TEXT: it does not.
-contains() { [[ $OUT == *"$1"* ]] || explain "expected in the output: $1"; }
-lacks() { [[ $OUT != *"$1"* ]] || explain "not expected in the output: $1"; }
-
-explain() {
-  printf '%s\n' "$@" "status: ${STATUS-}" "stdout: ${OUT-}" "stderr: ${ERR-}" >&2
-  return 1
-}
 
 # containers lists those of this test.
 containers() { find "$STATE" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort; }
@@ -205,18 +155,8 @@ created() {
 # pid ID prints the host's pid of the container's first process.
 pid() { bare state "$1" | jq -e .pid; }
 
-# proc_status ID prints /proc/PID/status of the container's first process as probe would print it.
+# proc_status ID is what the host says of the container's first process.
 proc_status() { status_of "$(pid "$1")"; }
-
-status_of() {
-  awk '
-    function list(  i, s) { for (i = 2; i <= NF; i++) s = s (i > 2 ? "," : "") $i; return "[" s "]" }
-    { name = $1; sub(":", "", name) }
-    name ~ /^(Uid|Gid|Groups)$/ { printf "%s\"%s\":%s", sep, name, list(); sep = "," }
-    name ~ /^Cap/ { printf "%s\"%s\":\"%s\"", sep, name, $2; sep = "," }
-    name ~ /^(NoNewPrivs|Seccomp)$/ { printf "%s\"%s\":%s", sep, name, $2; sep = "," }
-    BEGIN { printf "{" } END { print "}" }' "/proc/$1/status"
-}
 
 # on_tty COMMAND... runs it in a new terminal, whose output it prints; `bare` and `nonroot` may be the command.
 on_tty() {
@@ -226,23 +166,4 @@ on_tty() {
     nonroot) command=("${NONROOT[@]}" "${@:2}") ;;
   esac
   SHELL=/bin/bash script -qec "${command[*]@Q}" /dev/null
-}
-
-# await COMMAND... waits until it succeeds, ten seconds at most.
-await() {
-  local i
-  for ((i = 0; i < 500; i++)); do
-    "$@" >/dev/null 2>&1 && return
-    sleep 0.02
-  done
-  explain "gave up waiting for: $*"
-}
-
-# cannot_here REASON skips a test that this machine cannot run. In CI that is a failure.
-cannot_here() {
-  [[ -z ${NONROOT_REQUIRE_ALL:-} ]] || {
-    printf 'cannot run here: %s\n' "$1" >&2
-    return 1
-  }
-  skip "$1"
 }

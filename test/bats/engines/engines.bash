@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The kit of the tests with real engines; hack/bats-engines calls them on what the engines take for a machine of their
+# own. Daemons run at their default paths, once for each file, and are configured as a user would.
+
+bats_require_minimum_version 1.5.0
+
+REPO=$(cd "${BATS_TEST_DIRNAME}/../../.." && pwd)
+# shellcheck source=test/bats/said.bash
+source "$REPO/test/bats/said.bash"
+
+# shellcheck disable=SC2034 # tests use it
+NONROOT=/usr/local/sbin/nonroot-runc
+POLICY=/etc/nonroot-runc/config.toml
+
+# image prints a tar of the kit's files, as `import` of each engine takes it.
+image() { tar -C "$NONROOT_BATS_KIT" -c .; }
+
+# background NAME COMMAND... starts a daemon. Its output is kept for the tests that fail.
+background() {
+  local name=$1
+  shift
+  "$@" >"$BATS_FILE_TMPDIR/$name.log" 2>&1 3>&- 4>&- &
+  echo $! >"$BATS_FILE_TMPDIR/$name.pid"
+}
+
+# ended NAME ends a daemon and waits for its end.
+ended() {
+  local pid
+  pid=$(<"$BATS_FILE_TMPDIR/$1.pid")
+  kill "$pid" 2>/dev/null || true
+  await gone "$pid"
+}
+
+gone() { [[ ! -e /proc/$1 || $(awk '/^State/ { print $2 }' "/proc/$1/status") == Z ]]; }
+
+# daemon_log NAME prints the end of what a daemon said.
+daemon_log() { tail -n "${2:-20}" "$BATS_FILE_TMPDIR/$1.log"; }
+
+# policy reads the policy file's new text from stdin.
+policy() {
+  mkdir -p "${POLICY%/*}"
+  cat >"$POLICY"
+}
+
+no_policy() { rm -rf "${POLICY%/*}"; }
+
+# start_dockerd [FLAG...] and stop_dockerd.
+start_dockerd() {
+  # Debian's starts a containerd of its own.
+  background dockerd dockerd "$@"
+  await docker info || { daemon_log dockerd && return 1; }
+}
+stop_dockerd() { ended dockerd; }
+
+# docker_image NAME [CHANGE...] makes an image of the kit's files.
+docker_image() {
+  local name=$1 flags=()
+  shift
+  while [[ $# -gt 0 ]]; do
+    flags+=(--change "$1")
+    shift
+  done
+  image | docker import "${flags[@]}" - "$name" >/dev/null
+}
+
+start_containerd() {
+  background containerd containerd "$@"
+  await ctr version || { daemon_log containerd && return 1; }
+}
+stop_containerd() { ended containerd; }
