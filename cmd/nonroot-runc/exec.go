@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -20,7 +21,7 @@ import (
 // (SECURITY.md D1-D4).
 func exec(cmd *runcargs.Command) error {
 	unfit := preservedFDs(cmd)
-	c, err := lookAtCaller()
+	c, err := govern.LookAtCaller()
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func exec(cmd *runcargs.Command) error {
 		return err
 	}
 	if k.state.Kind == runc.Crun {
-		_, hostRoot := c.own.UID.Inside(0)
+		_, hostRoot := c.Own.UID.Inside(0)
 		if err := ownNull(hostRoot); err != nil {
 			return err
 		}
@@ -59,7 +60,7 @@ func exec(cmd *runcargs.Command) error {
 	return become(runtime, cmd.Argv())
 }
 
-func rewrittenProcess(cmd *runcargs.Command, c caller, p *policy.Policy, k *known, r *record.Record, config []byte) ([]byte, error) {
+func rewrittenProcess(cmd *runcargs.Command, c govern.Caller, p *policy.Policy, k *known, r *record.Record, config []byte) ([]byte, error) {
 	doc, err := processDocument(cmd, c, k, config)
 	if err != nil {
 		return nil, err
@@ -69,10 +70,10 @@ func rewrittenProcess(cmd *runcargs.Command, c caller, p *policy.Policy, k *know
 		known = accounts(k.bundle)
 	}
 	f := policy.Facts{
-		ID: cmd.ID, Exec: true, Own: c.own, Accounts: known,
+		ID: cmd.ID, Exec: true, Own: c.Own, Accounts: known,
 		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
 	}
-	if err := readFacts(&f, p, doc); err != nil {
+	if err := govern.ReadProcess(&f, p, doc); err != nil {
 		return nil, wrap(err, "read the process")
 	}
 	if k.state.Alive() { // else the runtime has a message and an exit status of its own for it
@@ -101,9 +102,9 @@ func rewrittenProcess(cmd *runcargs.Command, c caller, p *policy.Policy, k *know
 
 // processDocument is the process that is asked for: the engine's file, or the container's own process with what the
 // command line changes in it.
-func processDocument(cmd *runcargs.Command, c caller, k *known, config []byte) (*spec.Document, error) {
+func processDocument(cmd *runcargs.Command, c govern.Caller, k *known, config []byte) (*spec.Document, error) {
 	if cmd.Process != "" {
-		data, err := bundle.ReadFile(cmd.Process, c.owners)
+		data, err := bundle.ReadFile(cmd.Process, c.Owners)
 		if err != nil {
 			return nil, wrap(err, "read the process file")
 		}

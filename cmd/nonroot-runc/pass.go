@@ -3,6 +3,7 @@
 package main
 
 import (
+	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
@@ -18,7 +19,7 @@ func passOn(cmd *runcargs.Command) error {
 }
 
 func anyRuntime(cmd *runcargs.Command) (string, error) {
-	c := anyCaller()
+	c := govern.AnyCaller()
 	if cmd.NonrootRuntime != "" {
 		return nextRuntime(cmd, nil, c)
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
@@ -12,7 +13,7 @@ import (
 // goes on only if the kernel shows that every promise on them is kept. So a container that was created before this
 // program was installed, one whose config.json was changed in between, or one whose runtime was deceived is caught.
 func start(cmd *runcargs.Command) error {
-	c := anyCaller()
+	c := govern.AnyCaller()
 	k, err := existing(cmd, c)
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func pass(k *known, r *record.Record) error {
 	return nil
 }
 
-func goOn(cmd *runcargs.Command, k *known, candidates []string, c caller) error {
+func goOn(cmd *runcargs.Command, k *known, candidates []string, c govern.Caller) error {
 	runtime, err := k.runtime(cmd, candidates, c)
 	if err != nil {
 		return err

@@ -113,13 +113,13 @@ func (d *Dir) Guarded() error {
 // TakeBack makes the folder root's again where it belongs to uid, the container's own root: rootful Podman gives it to him
 // with --uidmap and --userns=auto (libpod, container_internal.go), and whoever has that uid on the host could exchange what
 // is in it. His group may go on passing through, as the runtime has to within the user namespace. It's an error where the
-// folder belongs to anybody else. What was read before must be read again.
+// folder belongs to anybody else, or uid is trusted anyway. What was read before must be read again.
 func (d *Dir) TakeBack(uid, gid uint32) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(d.fd, &st); err != nil {
 		return fmt.Errorf("look at %q: %w", d.Path, err)
 	}
-	if st.Uid != uid {
+	if st.Uid != uid || d.owners.Trusts(uid) {
 		return fmt.Errorf("the folder %q belongs to uid %d, not to the container's root, uid %d", d.Path, st.Uid, uid)
 	}
 	if err := unix.Fchownat(d.fd, "", 0, int(gid), unix.AT_EMPTY_PATH); err != nil {

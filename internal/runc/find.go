@@ -28,9 +28,14 @@ const Aside = ".distrib"
 // program, by whatever name or link or copy it may go, and that only the trusted owners can change. Where this program has
 // taken a candidate's place, the file that was moved aside for it counts. Errors list what was looked at.
 func Find(candidates []string, owners bundle.Owners) (string, error) {
-	var self program
-	if err := unix.Stat("/proc/self/exe", (*unix.Stat_t)(&self)); err != nil {
-		return "", fmt.Errorf("look at this program's own file: %w", err)
+	return FindFor("/proc/self/exe", candidates, owners)
+}
+
+// FindFor is Find for another program than the one that runs: what the binary of this path would go on to.
+func FindFor(binary string, candidates []string, owners bundle.Owners) (string, error) {
+	self := program{file: binary}
+	if err := unix.Stat(binary, &self.stat); err != nil {
+		return "", fmt.Errorf("look at the program's own file %q: %w", binary, err)
 	}
 	var seen []string
 	for _, c := range candidates {
@@ -78,8 +83,11 @@ var (
 	errNoFile = errors.New("is no executable file")
 )
 
-// program is what is known of this program's own file.
-type program unix.Stat_t
+// program is the file that is not to be its own next runtime.
+type program struct {
+	file string
+	stat unix.Stat_t
+}
 
 // unfit says why a file cannot be the next runtime, nil if it can.
 func (p *program) unfit(file string, owners bundle.Owners) error {
@@ -92,20 +100,20 @@ func (p *program) unfit(file string, owners bundle.Owners) error {
 		return errNoFile
 	case !owners.Trusts(st.Uid) || st.Mode&0o022 != 0:
 		return errOthers
-	case st.Dev == p.Dev && st.Ino == p.Ino:
+	case st.Dev == p.stat.Dev && st.Ino == p.stat.Ino:
 		return errSelf
-	case st.Size == p.Size && sameContent(file):
+	case st.Size == p.stat.Size && p.sameContent(file):
 		return errSelf
 	}
 	return nil
 }
 
 // sameContent recognizes a copy. It's only asked about files of the same size.
-func sameContent(file string) bool {
+func (p *program) sameContent(file string) bool {
 	other, err := os.ReadFile(file)
 	if err != nil {
 		return false
 	}
-	own, err := os.ReadFile("/proc/self/exe")
+	own, err := os.ReadFile(p.file)
 	return err == nil && bytes.Equal(own, other)
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package govern
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
-	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -22,12 +22,12 @@ import (
 // A namespace that is joined by path is opened once. The runtime is led to the open descriptor, so that it joins what
 // was looked at; its number is in this process's own folder under /proc, as execve keeps the process id
 // (SECURITY.md B9).
-func userNamespace(cmd *runcargs.Command, c *spec.Container) (pair *idmap.Pair, join string, err error) {
+func userNamespace(c *spec.Container, keep func(int) (int, error)) (pair *idmap.Pair, join string, err error) {
 	given := idmap.Pair{UID: policy.FromSpec(c.UIDMap), GID: policy.FromSpec(c.GIDMap)}
 	at := slices.IndexFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "user" })
 	if at < 0 {
 		if len(given.UID)+len(given.GID) > 0 {
-			return nil, "", fail("linux has id mappings, but no user namespace", "add {\"type\": \"user\"} to linux.namespaces, or leave out the mappings")
+			return nil, "", errors.New("linux has id mappings, but no user namespace: add {\"type\": \"user\"} to linux.namespaces, or leave out the mappings")
 		}
 		return nil, "", nil
 	}
@@ -37,16 +37,16 @@ func userNamespace(cmd *runcargs.Command, c *spec.Container) (pair *idmap.Pair, 
 	}
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, "", wrap(err, "open the user namespace %q", file)
+		return nil, "", fmt.Errorf("open the user namespace %q: %w", file, err)
 	}
 	real, err := joined(fd)
 	if err != nil {
-		return nil, "", wrap(err, "look at the user namespace %q", file)
+		return nil, "", fmt.Errorf("look at the user namespace %q: %w", file, err)
 	}
 	if len(given.UID)+len(given.GID) > 0 && !(slices.Equal(given.UID, real.UID) && slices.Equal(given.GID, real.GID)) {
 		return nil, "", fmt.Errorf("linux.uidMappings and gidMappings are not those of the user namespace %q, which is joined: leave them out, or let them agree", file)
 	}
-	if fd, err = inherited(fd, cmd); err != nil {
+	if fd, err = keep(fd); err != nil {
 		return nil, "", err
 	}
 	// The dot is for runc 1.2 to 1.5, which take any path that begins with "/proc/PID" for that of the process itself and

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package govern
+
+import (
+	"fmt"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// containerFacts are the facts of a decision with what else the rewrite needs.
+type containerFacts struct {
+	policy.Facts
+	image *homedir.Image
+	home  string // HOME of the environment
+	join  string // the path by which the runtime finds the user namespace that was looked at; "": none is joined
+}
+
+// facts gathers what the decision rests on. It reads the image's passwd only if it's asked for.
+func (c *Call) facts(doc *spec.Document) (*containerFacts, error) {
+	p, dir := c.Policy, c.Bundle
+	f := &containerFacts{Facts: policy.Facts{
+		ID: c.ID, Own: c.Caller.Own,
+		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
+	}}
+	err := ReadProcess(&f.Facts, p, doc)
+	if err == nil {
+		f.home, err = doc.Variable("HOME")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", dir.Join(bundle.Config), err)
+	}
+	if f.Container, err = doc.Container(); err != nil {
+		return nil, fmt.Errorf("read %q: %w", dir.Join(bundle.Config), err)
+	}
+	if f.UserNamespace, f.join, err = userNamespace(f.Container, c.Keep); err != nil {
+		return nil, err
+	}
+	isOurs := ours(dir)
+	var theirs []homedir.Mount
+	for _, m := range f.Container.Mounts {
+		if !isOurs(m) {
+			theirs = append(theirs, homeMount(m))
+		}
+	}
+	f.image, err = homedir.Open(dir.Path, f.Container.Rootfs, f.Container.Readonly || p.Stubless, theirs)
+	f.Accounts = f.image
+	return f, err
+}
+
+// ReadProcess adds to the facts what a process says of itself.
+func ReadProcess(f *policy.Facts, p *policy.Policy, doc *spec.Document) error {
+	var err error
+	if f.User, err = doc.User(); err != nil {
+		return err
+	}
+	if p.Variable { // a long environment is not taken apart for nothing
+		if f.Env, err = doc.Env(); err != nil {
+			return err
+		}
+	}
+	f.Cwd, err = doc.Cwd()
+	return err
+}
+
+// ownerUID is the container's uid as the files of its rootfs have it, in the caller's view.
+func (f *containerFacts) ownerUID(uid uint32) uint32 {
+	if f.UserNamespace != nil {
+		uid, _ = f.UserNamespace.UID.Outside(uid) // mapped: the decision rests on it
+	}
+	return uid
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package govern decides what becomes of a container, from its bundle as it lies on disk, and makes the new config.json.
+// It only reads: the runtime carries the outcome out, nonroot-ctl explains it. What a file stands for:
+//
+//	policy.go    which policy a call goes by, and whose files it trusts
+//	govern.go    Bundle -> Facts -> Decision -> rewritten spec
+//	facts.go     what the decision rests on
+//	userns.go    the container's own user namespace
+//	rewrite.go   home, names and the new config.json
+package govern
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// Call is a call that makes a container out of a bundle.
+type Call struct {
+	ID      string // the container's
+	Caller  Caller
+	Policy  *policy.Policy
+	Bundle  *bundle.Dir
+	Runtime string // the next runtime's path
+
+	// Keep makes of a file descriptor one that the next runtime inherits and the container doesn't get.
+	Keep func(fd int) (int, error)
+}
+
+// Outcome is what is decided about a bundle, and what carries it out.
+type Outcome struct {
+	Record     *record.Record // but for the digest of the config.json that it will belong to
+	Config     []byte         // config.json as it was found; where the mode exempts, it stays
+	Rewritten  []byte         // the new one; nil where there can be none
+	Plan       *homedir.Plan  // home and names that belong to it; nil likewise
+	MountLabel string         // the SELinux label for files that are mounted
+}
+
+// Decide looks at the bundle, decides, plans home and names, and makes the new config.json. It writes nothing. Where it
+// fails, there is to be no container; the outcome then holds what was known by that time, and is nil where nothing was.
+func (c *Call) Decide() (*Outcome, error) {
+	config, err := readConfig(c.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	p := c.Policy
+	r := &record.Record{ID: c.ID, Time: time.Now().UTC(), Policy: p.File, Runtime: c.Runtime}
+	o := &Outcome{Record: r, Config: config}
+	if p.Mode == policy.Off {
+		r.Mode, r.Rule, r.Reason = policy.Off, p.Rule, p.Reason
+		return o, nil
+	}
+	doc, err := spec.ParseConfig(config)
+	if err != nil {
+		return o, fmt.Errorf("read %q: %w", c.Bundle.Join(bundle.Config), err)
+	}
+	f, err := c.facts(doc)
+	if err != nil {
+		return o, err
+	}
+	defer f.image.Close() //nolint:errcheck // nothing was written
+	o.MountLabel = f.Container.MountLabel
+	if old, err := record.Read(c.Bundle); err == nil && old.Matches(c.ID, config) && old.Enforced() {
+		f.User = spec.User(old.Asked) // this config.json is a rewritten one: what counts is what was asked for before
+	}
+	d := p.Decide(&f.Facts)
+	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped
+	r.Asked = policy.Identity{UID: f.User.UID, GID: f.User.GID, Groups: f.User.Groups}
+	if d.Mode == policy.Refuse {
+		return o, errors.New(d.Reason)
+	}
+	r.Identity = &d.Identity
+	o.Plan, o.Rewritten, err = c.rewrite(f, r, doc)
+	if d.Mode == policy.Audit {
+		if r.Reason == "" && err != nil {
+			r.Reason = err.Error()
+		}
+		return o, nil
+	}
+	return o, err
+}
+
+func readConfig(dir *bundle.Dir) ([]byte, error) {
+	if err := dir.Guarded(); err != nil {
+		return nil, fmt.Errorf("trust the bundle %q: %w", dir.Path, err)
+	}
+	config, err := dir.Read(bundle.Config)
+	if err != nil {
+		return nil, fmt.Errorf("read the bundle %q: %w", dir.Path, err)
+	}
+	return config, nil
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package govern
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+)
+
+// Caller is what is known of the process that calls: whose files it may trust, and its own user namespace.
+type Caller struct {
+	Own    idmap.Pair
+	Owners bundle.Owners
+}
+
+// AnyCaller leaves out the caller's id maps, which calls that decide nothing don't need.
+func AnyCaller() Caller { return Caller{Owners: bundle.CallersOwners(nil)} }
+
+// LookAtCaller is the caller with what a decision needs of it.
+func LookAtCaller() (Caller, error) {
+	own, err := idmap.Own()
+	return Caller{own, bundle.CallersOwners(own.UID)}, err
+}
+
+// profile is the part of a binary's name behind "nonroot-runc.": so engines that can't pass arguments choose among
+// several policies.
+func profile(binary string) (name string, has bool) {
+	return strings.CutPrefix(filepath.Base(binary), "nonroot-runc.")
+}
+
+// Policy is the policy that a call of this binary goes by: the file that the call names ("": none), else the one of the
+// profile that the binary is named after, else the default one. It's read at each call, so that there is nothing to
+// reload. A file that others could have written is not one of the administrator's (SECURITY.md E12).
+func Policy(named, binary string, owners bundle.Owners) (*policy.Policy, error) {
+	file, must := policy.DefaultFile, false
+	switch name, has := profile(binary); {
+	case named != "":
+		file, must = named, true
+	case has:
+		file, must = policy.ProfileFile(name), true
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	data, err := bundle.ReadGuarded(file, owners)
+	if errors.Is(err, unix.ENOENT) && !must {
+		return policy.Default(), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the policy %q: %w", file, err)
+	}
+	p, err := policy.Parse(file, data)
+	if err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	return p, nil
+}

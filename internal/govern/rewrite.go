@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package govern
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// rewrite plans home and name and makes the new config.json. It writes nothing.
+func (c *Call) rewrite(f *containerFacts, r *record.Record, doc *spec.Document) (*homedir.Plan, []byte, error) {
+	p, dir := c.Policy, c.Bundle
+	if r.Reason != "" { // an audited container that would be refused
+		return nil, nil, nil
+	}
+	plan, err := f.image.Plan(homedir.Wish{
+		UID: r.Identity.UID, GID: r.Identity.GID, OwnerUID: f.ownerUID(r.Identity.UID),
+		Name: p.Name, Kept: r.Source == policy.Kept, EnvHome: f.home,
+		Mode: p.HomeMode, Path: p.HomePath, Size: p.HomeSize,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Name, r.Home, r.Mounted, r.Notes = plan.Name, plan.Home, plan.Mounts != nil, plan.Notes
+	if !p.DropBounding {
+		if r.Bounding, err = doc.Bounding(); err != nil {
+			return nil, nil, err
+		}
+	}
+	machine, err := spec.MachineOf(runtime.GOARCH)
+	if err != nil && !p.AllowUserNamespaces {
+		return nil, nil, err
+	}
+	config, err := doc.Rewrite(spec.Change{
+		Process: spec.ProcessChange{
+			UID: r.Identity.UID, GID: r.Identity.GID, Groups: r.Identity.Groups,
+			DropBounding: p.DropBounding, Home: plan.Home, Name: plan.Name,
+		},
+		Container: &spec.ContainerChange{
+			Ours: ours(dir), Mounts: mounts(dir, plan), Machine: machine,
+			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join,
+		},
+	})
+	if err != nil {
+		return plan, nil, fmt.Errorf("rewrite %q: %w", dir.Join(bundle.Config), err)
+	}
+	return plan, config, nil
+}
+
+// mounts are those that are added: the names, read-only, and the home.
+func mounts(dir *bundle.Dir, plan *homedir.Plan) []spec.Mount {
+	var all []spec.Mount
+	bind := func(data []byte, file, destination string) {
+		if data != nil {
+			all = append(all, spec.Mount{
+				Destination: destination, Type: "bind", Source: dir.Join(file),
+				Options: []string{"bind", "ro", "nosuid", "nodev", "noexec"},
+			})
+		}
+	}
+	bind(plan.Passwd, record.Passwd, "/etc/passwd")
+	bind(plan.Group, record.Group, "/etc/group")
+	for _, m := range plan.Mounts {
+		all = append(all, spec.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options})
+	}
+	return all
+}
+
+// ours recognizes the mounts of an earlier rewrite of this bundle.
+func ours(dir *bundle.Dir) func(spec.Mount) bool {
+	return func(m spec.Mount) bool {
+		return m.Source == dir.Join(record.Passwd) || m.Source == dir.Join(record.Group) || homedir.Ours(homeMount(m))
+	}
+}
+
+func homeMount(m spec.Mount) homedir.Mount {
+	return homedir.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options}
+}
