@@ -70,3 +70,29 @@ start_containerd() {
   await ctr version || { daemon_log containerd && return 1; }
 }
 stop_containerd() { ended containerd; }
+
+# import_containerd NAME [NAMESPACE [CONFIG]] makes an image of the kit's files, CONFIG being what jq adds to its own. containerd itself has no import of plain files: it
+# comes in the form of the image specification.
+import_containerd() {
+  local layout=$BATS_FILE_TMPDIR/$1 layer config manifest
+  mkdir -p "$layout/blobs/sha256"
+  blob() { # FILE TYPE: a descriptor of it
+    local sum
+    sum=$(sha256sum <"$1" | cut -d ' ' -f 1)
+    cp "$1" "$layout/blobs/sha256/$sum"
+    jq -cn --arg d "sha256:$sum" --arg t "application/vnd.oci.image.$2" --argjson s "$(stat -c %s "$1")" \
+      '{mediaType: $t, digest: $d, size: $s}'
+  }
+  image >"$layout/file"
+  layer=$(blob "$layout/file" layer.v1.tar)
+  jq -cn --argjson l "$layer" "{architecture: \"amd64\", os: \"linux\", config: ({Env: [\"PATH=/bin\"]} + ${3:-{\}}),
+    rootfs: {type: \"layers\", diff_ids: [\$l.digest]}}" >"$layout/file"
+  config=$(blob "$layout/file" config.v1+json)
+  jq -cn --argjson c "$config" --argjson l "$layer" '{schemaVersion: 2, config: $c, layers: [$l]}' >"$layout/file"
+  manifest=$(blob "$layout/file" manifest.v1+json)
+  jq -cn --argjson m "$manifest" --arg n "docker.io/library/$1:latest" '{schemaVersion: 2, manifests:
+    [$m + {annotations: {"io.containerd.image.name": $n}}]}' >"$layout/index.json"
+  printf '{"imageLayoutVersion": "1.0.0"}' >"$layout/oci-layout"
+  rm "$layout/file"
+  tar -C "$layout" -c . | ctr --namespace "${2:-default}" images import - >/dev/null
+}
