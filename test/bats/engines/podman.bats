@@ -1,0 +1,201 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Podman, rootful and rootless, registered by a drop-in of its configuration. Each test shows first what the same call gives
+# with the bare runtime.
+
+load engines
+
+setup_file() {
+  # Podman's defaults want systemd's cgroups and journal, which not every machine has.
+  mkdir -p /etc/containers/containers.conf.d
+  cat >/etc/containers/containers.conf <<'TOML'
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+TOML
+  cat >/etc/containers/containers.conf.d/nonroot.conf <<TOML
+[engine]
+runtime = "nonroot"
+[engine.runtimes]
+nonroot = ["$NONROOT"]
+TOML
+  printf 'someone:x:5001:5001::/home/someone:/bin/bash\n' >>/etc/passwd
+  printf 'someone:x:5001:\n' >>/etc/group
+  printf 'someone:300000:65536\ncontainers:500000:1000000\n' | tee /etc/subuid >/etc/subgid
+  install -d -o 5001 -g 5001 -m 700 /home/someone /run/user/5001
+  import podman
+  import rootless
+}
+
+setup() { no_policy; }
+teardown() {
+  podman pod rm --all --force --time 0 >/dev/null
+  podman rm --all --force --time 0 >/dev/null
+  rootless rm --all --force --time 0 >/dev/null
+}
+
+import() { image | "$1" import - bb >/dev/null; }
+
+# rootless is Podman of an ordinary user.
+rootless() {
+  (
+    cd /home/someone
+    exec setpriv --reuid 5001 --regid 5001 --clear-groups env HOME=/home/someone XDG_RUNTIME_DIR=/run/user/5001 USER=someone TMPDIR=/tmp \
+      podman "$@"
+  )
+}
+
+bare() { podman --runtime runc run --rm "$@"; }
+nonroot() { podman run --rm "$@"; }
+
+@test "podman run: root under the bare runtime, nobody's root here" {
+  shows root bare bb probe
+  shows nonroot nonroot bb probe
+  shows root bare --privileged=false --security-opt seccomp=unconfined bb probe
+  shows nonroot nonroot --security-opt seccomp=unconfined bb probe
+}
+
+@test "a name and a home of its own, on Podman's own passwd, too" {
+  succeeds nonroot bb sh -c 'id -un; echo x >"$HOME/x" && stat -c "%a %u" "$HOME"'
+  [[ $OUT == $'nonroot\n700 65532' ]] || explain 'expected a name and a home'
+  # Podman mounts a passwd of its own for a user that the image does not know.
+  succeeds nonroot --user 12345 bb sh -c 'id -u; id -un; echo "$HOME"'
+  [[ $OUT == 12345$'\n'*$'\n'* ]] || explain 'expected the user that was asked for'
+}
+
+@test "whatever is asked for: --user 0, --cap-add, --group-add, --privileged" {
+  shows nonroot nonroot --user 0 bb probe
+  shows nonroot nonroot --user 0:0 --cap-add ALL bb probe
+  shows 'uid(65532) and powerless and .Groups == [2000]' nonroot --group-add 6 --group-add 2000 bb probe
+  shows nonroot nonroot --privileged bb probe
+}
+
+@test "F5: --group-add keep-groups keeps none" {
+  shows nonroot nonroot --group-add keep-groups bb probe
+}
+
+@test "D1: exec, also as root and privileged" {
+  podman run -d --runtime runc --name bare bb probe pause >/dev/null
+  shows root podman exec bare probe
+  podman run -d --name box bb probe pause >/dev/null
+  shows nonroot podman exec box probe
+  shows nonroot podman exec -u 0 box probe
+  shows nonroot podman exec --privileged -u 0:0 box probe
+  shows 'nonroot(1000; 65532)' podman exec -u 1000 box probe
+  succeeds podman exec box sh -c 'id -un; echo "$HOME"; exit 0'
+  [[ $OUT == $'nonroot\n'* ]] || explain 'expected the same name'
+  fails_with 3 podman exec box sh -c 'exit 3'
+}
+
+@test "terminals" {
+  OUT=$(SHELL=/bin/bash script -qec "podman run --rm -it bb sh -c 'tty; id -u'" /dev/null </dev/null)
+  [[ $OUT == *$'/dev/pts/0\r\n65532'* ]] || explain 'expected a terminal'
+  podman run -d --name box bb probe pause >/dev/null
+  OUT=$(SHELL=/bin/bash script -qec "podman exec -it box sh -c 'tty; id -u'" /dev/null </dev/null)
+  [[ $OUT == *$'/dev/pts/'[01]$'\r\n65532'* ]] || explain 'expected a terminal of exec'
+}
+
+@test "restart, stop, start, pause, logs: the identity stays" {
+  podman run -d --name box bb sh -c 'id -u; exec probe pause' >/dev/null
+  podman restart --time 0 box >/dev/null
+  podman stop --time 0 box >/dev/null
+  podman start box >/dev/null
+  shows nonroot podman exec box probe
+  podman pause box >/dev/null
+  podman unpause box >/dev/null
+  shows nonroot podman exec -u 0 box probe
+  succeeds podman logs box
+  [[ $OUT == $'65532\n65532\n65532' ]] || explain 'expected one line for each start'
+}
+
+@test "volumes, read-only, tmpfs, the working directory" {
+  install -d -o 65532 "$BATS_TEST_TMPDIR/data"
+  succeeds nonroot -v "$BATS_TEST_TMPDIR/data:/data" bb sh -c 'echo x >/data/x'
+  [[ $(stat -c %u:%g "$BATS_TEST_TMPDIR/data/x") == 65532:65532 ]] || explain 'expected a file of its own'
+  succeeds nonroot -v named:/data bb ls -a /data
+  podman volume rm named >/dev/null
+  succeeds nonroot --read-only bb id -u
+  succeeds nonroot --tmpfs /scratch:mode=1777 -w /scratch bb sh -c 'echo x >x && pwd'
+  [[ $OUT == /scratch ]] || explain 'expected the working directory'
+}
+
+@test "exit codes are the bare runtime's" {
+  local code
+  for code in 0 3 126 137; do
+    fails_with "$code" bare bb sh -c "exit $code"
+    fails_with "$code" nonroot bb sh -c "exit $code"
+  done
+  fails_with 127 bare bb /no/such/program
+  fails_with 127 nonroot bb /no/such/program
+}
+
+@test "a health check runs as the container does" {
+  podman run -d --name box --health-cmd 'id -u >/tmp/health' --health-interval 0 bb probe pause >/dev/null
+  podman healthcheck run box
+  succeeds podman exec box cat /tmp/health
+  [[ $OUT == 65532 ]]
+}
+
+@test "a pod: its infra container and a shared process namespace" {
+  podman pod create --name web --share net,ipc,uts,pid --infra-command '/bin/probe pause' --infra-image localhost/bb >/dev/null
+  podman run -d --pod web --name one bb probe pause >/dev/null
+  podman run -d --pod web --name two bb probe pause >/dev/null
+  shows nonroot podman exec one probe
+  shows nonroot podman exec -u 0 two probe
+  shows nonroot status_of "$(podman inspect -f '{{.State.Pid}}' "$(podman pod inspect -f '{{.InfraContainerID}}' web)")"
+}
+
+@test "generate kube, play kube" {
+  podman run -d --name box bb /bin/probe pause >/dev/null
+  podman generate kube box >"$BATS_TEST_TMPDIR/pod.yaml"
+  podman rm --force --time 0 box >/dev/null
+  podman play kube "$BATS_TEST_TMPDIR/pod.yaml" >/dev/null
+  shows nonroot podman exec box-pod-box probe
+  shows nonroot podman exec -u 0 box-pod-box probe
+}
+
+@test "B7 E8: --uidmap and --userns=auto, for which Podman gives the bundle away" {
+  succeeds nonroot --uidmap 0:100000:65536 --gidmap 0:100000:65536 bb sh -c 'id -u; cat /proc/self/uid_map'
+  [[ $OUT == 65532$'\n'*' 100000 '* ]] || explain 'expected a user namespace'
+  shows nonroot nonroot --userns=auto:size=65536 bb probe
+  # A map that the fixed identity is not in.
+  says nonroot --userns=auto:size=1024 bb probe
+  [[ $STATUS != 0 && $ERR == *'uid 65532 is not mapped'* ]] || explain 'expected the reason'
+  # And one that sends a user of the container to the host's root.
+  says nonroot --uidmap 0:100000:1000 --uidmap 1000:0:1 --gidmap 0:100000:65536 --user 1000 bb probe
+  [[ $STATUS != 0 && -z $OUT ]] || explain 'expected a refusal'
+}
+
+@test "a refusal is read where podman runs, and a broken policy stops no kill" {
+  podman run -d --name box bb probe pause >/dev/null
+  policy <<<'no_such_key = 1'
+  says nonroot bb probe
+  [[ $STATUS != 0 && $ERR == *'nobody knows the key "no_such_key"'* ]] || explain 'expected the reason'
+  podman kill box >/dev/null
+  podman rm --force --time 0 box >/dev/null
+  policy <<<'mode = "refuse"'
+  says nonroot bb probe
+  [[ $STATUS != 0 && $ERR == *'asks for root'*'set USER in its image'* ]] || explain 'expected advice'
+}
+
+@test "B8 rootless: the container's root is the user; here it is nobody" {
+  shows root rootless --runtime crun run --rm bb probe
+  shows nonroot rootless run --rm bb probe
+  shows nonroot rootless run --rm --user 0 --cap-add ALL bb probe
+  succeeds rootless run --rm bb sh -c 'id -un; echo x >"$HOME/x" && stat -c "%a %u" "$HOME"'
+  [[ $OUT == $'nonroot\n700 65532' ]] || explain 'expected a name and a home'
+}
+
+@test "B8 rootless: --userns=keep-id keeps the user" {
+  shows 'uid(5001)' rootless --runtime crun run --rm --userns=keep-id bb probe
+  shows 'nonroot(5001; 5001)' rootless run --rm --userns=keep-id bb probe
+  succeeds rootless run --rm --userns=keep-id -v /home/someone:/mine bb sh -c 'echo x >/mine/file && stat -c %u /mine/file'
+  [[ $OUT == 5001 && $(stat -c %u /home/someone/file) == 5001 ]] || explain 'expected the own file'
+}
+
+@test "rootless exec, also as root" {
+  rootless run -d --name box bb probe pause >/dev/null
+  shows nonroot rootless exec box probe
+  shows nonroot rootless exec -u 0 box probe
+}
