@@ -1,19 +1,288 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+#
+# Docker with nonroot-runc as its default runtime. Each test shows first what the same call gives with the bare runtime,
+# which --runtime runc still names.
 
 load engines
 
 setup_file() {
+  no_policy
   mkdir -p /etc/docker
-  printf '{"runtimes": {"nonroot": {"path": "%s"}}}\n' "$NONROOT" >/etc/docker/daemon.json
+  printf '{"runtimes": {"nonroot": {"path": "%s"}}, "default-runtime": "nonroot"}\n' "$NONROOT" >/etc/docker/daemon.json
   start_dockerd
   docker_image bb
+  docker_image bb-user 'USER www-data'
+  docker_image bb-volume 'VOLUME /data'
 }
 teardown_file() { stop_dockerd; }
 
-@test "docker run" {
-  shows root docker run --rm --runtime runc bb probe
-  shows nonroot docker run --rm --runtime nonroot bb probe
-  docker network ls
-  docker run --rm --runtime nonroot bb ip addr
+setup() { no_policy; }
+teardown() {
+  docker ps -aq | xargs -r docker rm --force --volumes >/dev/null
+  no_policy
+}
+
+bare() { docker run --rm --runtime runc "$@"; }
+nonroot() { docker run --rm "$@"; }
+
+# box [FLAG...] leaves a container running.
+box() { docker run -d --name box "$@" bb probe pause >/dev/null; }
+
+# every_capability says whether this machine gives them all away; where it doesn't, the bare runtime can't start what asks
+# for all.
+every_capability() { ! capsh --print | grep -q '^Bounding.*!\|^Current.*-'; }
+
+on_tty() { SHELL=/bin/bash script -qec "${*@Q}" /dev/null </dev/null; }
+
+@test "docker run, by the default runtime and by --runtime" {
+  shows root bare bb probe
+  shows nonroot nonroot bb probe
+  shows nonroot nonroot --runtime nonroot bb probe
+}
+
+@test "a name and a home of its own" {
+  succeeds nonroot bb sh -c 'id -un; echo x >"$HOME/x" && stat -c "%a %u" "$HOME"; echo "$USER $LOGNAME"'
+  [[ $OUT == $'nonroot\n700 65532\nnonroot nonroot' ]] || explain 'expected a name and a home'
+  succeeds nonroot -e HOME=/root bb sh -c 'echo x >"$HOME/x" && echo "$HOME"'
+  [[ $OUT == /home/nonroot ]] || explain 'expected a home that it can write'
+}
+
+@test "-u: root in any spelling is nobody's root, others stay" {
+  shows root bare --user 0 bb probe
+  local user
+  for user in 0 0:0 root root:root; do
+    shows nonroot nonroot --user "$user" bb probe
+  done
+  shows 'uid(12345) and gid(0)' bare -u 12345 bb probe
+  shows 'nonroot(12345; 65532)' nonroot -u 12345 bb probe
+  shows 'nonroot(1000; 1000)' nonroot -u 1000:1000 bb probe
+  shows 'nonroot(33; 33)' nonroot bb-user probe
+}
+
+@test "--cap-add ALL, --privileged" {
+  if every_capability; then
+    shows 'root and .CapEff != none' bare --cap-add ALL bb probe
+    shows 'root and .CapEff != none' bare --privileged bb probe
+  else
+    # The bounding set of this machine lacks some (CAP_SYS_RESOURCE): with any runtime, what asks for all doesn't start.
+    says bare --privileged bb probe
+    [[ $STATUS == 125 && $ERR == *'unable to apply caps'* ]] || explain 'expected the bare runtime to fail'
+    shows 'root and .CapEff != none' bare --cap-add SYS_ADMIN --cap-add NET_ADMIN bb probe
+  fi
+  shows nonroot nonroot --cap-add ALL bb probe
+  shows nonroot nonroot --privileged bb probe
+}
+
+@test "A3: --group-add: what means something on the host is dropped" {
+  shows '.Groups | contains([6])' bare --group-add 6 --group-add 2000 bb probe
+  shows 'uid(65532) and powerless and .Groups == [2000]' nonroot --group-add 6 --group-add 2000 bb probe
+}
+
+@test "B1 B2: no user namespaces, also unconfined and with SYS_ADMIN" {
+  shows '.unshare == "ok"' bare --security-opt seccomp=unconfined bb probe userns
+  shows '.unshare == "EPERM" and .clone3 == "ENOSYS"' nonroot --security-opt seccomp=unconfined bb probe userns
+  shows '.unshare == "EPERM" and .clone3 == "ENOSYS"' nonroot --cap-add SYS_ADMIN bb probe userns
+}
+
+@test "A10 F13: a setuid file that docker cp brings" {
+  cp "$NONROOT_BATS_KIT/bin/probe" "$BATS_TEST_TMPDIR/suid"
+  chmod 4755 "$BATS_TEST_TMPDIR/suid"
+  docker run -d --name bare --runtime runc -u 1000:1000 bb probe pause >/dev/null
+  docker cp "$BATS_TEST_TMPDIR/suid" bare:/suid
+  shows '.Uid == [1000, 0, 0, 0]' docker exec bare /suid
+  box -u 1000:1000
+  docker cp "$BATS_TEST_TMPDIR/suid" box:/suid
+  shows 'nonroot(1000; 1000)' docker exec box /suid
+}
+
+@test "terminals: run -it and exec -it" {
+  OUT=$(on_tty docker run --rm -it bb sh -c 'tty; id -u')
+  [[ $OUT == *$'/dev/pts/0\r\n65532'* ]] || explain 'expected a terminal'
+  box
+  OUT=$(on_tty docker exec -it -u 0 box sh -c 'tty; id -u')
+  [[ $OUT == *$'/dev/pts/'[01]$'\r\n65532'* ]] || explain 'expected a terminal of exec'
+}
+
+@test "D1: exec: plain, -u 0, --privileged, another user" {
+  docker run -d --name bare --runtime runc -u 1000 bb probe pause >/dev/null
+  shows root docker exec -u 0 bare probe
+  box
+  shows nonroot docker exec box probe
+  shows nonroot docker exec -u 0 box probe
+  shows nonroot docker exec --privileged -u root:root box probe
+  shows 'nonroot(33; 33)' docker exec -u www-data box probe
+  succeeds docker exec box sh -c 'id -un; echo "$HOME"'
+  [[ $OUT == $'nonroot\n/home/nonroot' ]] || explain 'expected the same name and home'
+  fails_with 3 docker exec box sh -c 'exit 3'
+}
+
+@test "HEALTHCHECK runs as the container does" {
+  box --health-cmd 'id -u >/tmp/health' --health-interval 1s
+  await healthy box
+  succeeds docker exec box cat /tmp/health
+  [[ $OUT == 65532 ]] || explain 'expected the container'\''s identity'
+}
+healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$1") == healthy ]]; }
+
+@test "--init" {
+  shows nonroot nonroot --init bb probe
+  box --init
+  shows nonroot status_of "$(docker inspect -f '{{.State.Pid}}' box)"
+}
+
+@test "--read-only: a home where the image has the folder, none where not" {
+  shows nonroot nonroot --read-only bb probe
+  fails_with 1 nonroot --read-only bb touch /home/nonroot/x
+  tar -C "$NONROOT_BATS_KIT" -c . >"$BATS_TEST_TMPDIR/image.tar"
+  mkdir -p "$BATS_TEST_TMPDIR/home/nonroot"
+  tar -C "$BATS_TEST_TMPDIR" -rf "$BATS_TEST_TMPDIR/image.tar" home/nonroot
+  docker import "$BATS_TEST_TMPDIR/image.tar" bb-home >/dev/null
+  succeeds nonroot --read-only bb-home touch /home/nonroot/x
+}
+
+@test "-v, --tmpfs, named volumes, -w, -e" {
+  install -d -o 65532 "$BATS_TEST_TMPDIR/data"
+  succeeds nonroot -v "$BATS_TEST_TMPDIR/data:/data" bb sh -c 'echo x >/data/x'
+  [[ $(stat -c %u:%g "$BATS_TEST_TMPDIR/data/x") == 65532:65532 ]] || explain 'expected a file of its own'
+  # A fresh named volume is root's, as its folder in the image is.
+  succeeds nonroot -v named:/data bb stat -c %u /data
+  [[ $OUT == 0 ]]
+  docker volume rm named >/dev/null
+  succeeds nonroot bb-volume stat -c %u /data
+  succeeds nonroot --tmpfs /scratch bb sh -c 'echo x >/scratch/x'
+  succeeds nonroot -w /tmp/here -e A=b bb sh -c 'echo "$PWD $A"'
+  [[ $OUT == '/tmp/here b' ]] || explain 'expected the working directory'
+}
+
+@test "a volume at home stays" {
+  install -d -o 65532 "$BATS_TEST_TMPDIR/home"
+  succeeds nonroot -v "$BATS_TEST_TMPDIR/home:/home/nonroot" bb sh -c 'echo x >/home/nonroot/x'
+  [[ -e $BATS_TEST_TMPDIR/home/x ]] || explain 'expected the file on the host'
+}
+
+@test "networks: the default bridge and one of the user's own" {
+  succeeds nonroot bb ip -o -4 addr show eth0
+  contains 'inet 172.17.'
+  docker network create own >/dev/null
+  docker run -d --name server --network own bb sh -c 'mkdir -p /tmp/w && echo hello >/tmp/w/index.html && exec httpd -f -p 8080 -h /tmp/w' >/dev/null
+  await docker run --rm --network own bb wget -qO- http://server:8080/
+  docker rm --force server >/dev/null
+  docker network rm own >/dev/null
+}
+
+@test "restart, stop, start, pause, logs, top, cp, commit" {
+  docker run -d --name box bb sh -c 'id -u; exec probe pause' >/dev/null
+  docker restart --time 1 box >/dev/null
+  docker stop --time 1 box >/dev/null
+  docker start box >/dev/null
+  shows nonroot docker exec -u 0 box probe
+  docker pause box >/dev/null
+  docker unpause box >/dev/null
+  docker top box | grep -q probe
+  succeeds docker logs box
+  [[ $OUT == $'65532\n65532\n65532' ]] || explain 'expected one line for each start'
+  docker exec box sh -c 'echo mine >/tmp/mine'
+  docker cp box:/tmp/mine "$BATS_TEST_TMPDIR/mine"
+  [[ $(<"$BATS_TEST_TMPDIR/mine") == mine ]]
+  docker commit box committed >/dev/null
+  shows nonroot nonroot committed probe
+  docker update --memory 128m --memory-swap 128m box >/dev/null
+}
+
+@test "exit codes are the bare runtime's" {
+  local code
+  for code in 0 3 126 137; do
+    fails_with "$code" bare bb sh -c "exit $code"
+    fails_with "$code" nonroot bb sh -c "exit $code"
+  done
+  fails_with 127 bare bb /no/such/program
+  fails_with 127 nonroot bb /no/such/program
+  fails_with 126 bare bb /etc/passwd
+  fails_with 126 nonroot bb /etc/passwd
+}
+
+@test "a container that is killed ends with 137" {
+  box
+  docker kill box >/dev/null
+  [[ $(docker wait box) == 137 ]] || explain 'expected 137'
+}
+
+@test "compose: two services, one of which reaches the other" {
+  mkdir "$BATS_TEST_TMPDIR/project"
+  cd "$BATS_TEST_TMPDIR/project"
+  cat >docker-compose.yml <<'YAML'
+version: "2.4"
+services:
+  server:
+    image: bb
+    command: sh -c 'mkdir -p /tmp/w && id -u >/tmp/w/index.html && exec httpd -f -p 8080 -h /tmp/w'
+  client:
+    image: bb
+    depends_on: [server]
+    command: sh -c 'until wget -qO- http://server:8080/; do :; done; id -u'
+YAML
+  compose up -d
+  [[ $(docker wait project_client_1 2>/dev/null || docker wait project-client-1) == 0 ]]
+  succeeds compose logs --no-color client
+  [[ $(grep -c 65532 <<<"$OUT") == 2 ]] || explain 'expected both to be nobody'\''s root'
+  compose down --timeout 1
+}
+
+# compose is whichever there is: the plugin, or Debian's older program.
+compose() {
+  if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi 2>"$BATS_TEST_TMPDIR/compose"
+}
+
+@test "D7: a container that was created before, and started after" {
+  # Docker keeps the name of the runtime that a container was created with (F9).
+  docker create --name old --runtime runc bb probe >/dev/null
+  shows root docker start -a old
+  docker create --name new bb probe >/dev/null
+  shows nonroot docker start -a new
+}
+
+@test "a refusal is read where docker runs" {
+  policy <<<'mode = "refuse"'
+  fails_with 125 nonroot bb probe
+  [[ $ERR == *'nonroot-runc: container'*'asks for root'*'set USER in its image'* ]] || explain 'expected advice'
+  shows 'nonroot(33; 33)' nonroot bb-user probe
+  docker run -d --name box bb-user probe pause >/dev/null
+  fails_with 126 docker exec -u 0 box probe
+  [[ $OUT$ERR == *'this exec asks for root'* ]] || explain 'expected advice'
+}
+
+@test "a broken policy starts nothing, and stops no kill" {
+  box
+  policy <<<'no_such_key = 1'
+  fails_with 125 nonroot bb probe
+  [[ $ERR == *'config.toml:1:1: nobody knows the key "no_such_key"'* ]] || explain 'expected the place'
+  docker stop --time 1 box >/dev/null
+  docker rm box >/dev/null
+}
+
+@test "audit and off: the container runs as it would have" {
+  policy <<<'mode = "audit"'
+  shows root nonroot bb probe
+  policy <<<$'mode = "off"\nreason = "a test"'
+  shows root nonroot bb probe
+}
+
+# What docs/engines.md says of builds.
+@test "F8: the classic builder runs as nobody's root, BuildKit as root" {
+  mkdir "$BATS_TEST_TMPDIR/build"
+  printf 'FROM bb\nRUN id -u >/tmp/id\n' >"$BATS_TEST_TMPDIR/build/Dockerfile"
+  DOCKER_BUILDKIT=0 docker build -q -t classic "$BATS_TEST_TMPDIR/build" >/dev/null
+  succeeds nonroot classic cat /tmp/id
+  [[ $OUT == 65532 ]] || explain 'expected the default runtime'
+  DOCKER_BUILDKIT=1 docker build -q -t kit "$BATS_TEST_TMPDIR/build" >/dev/null
+  succeeds nonroot kit cat /tmp/id
+  [[ $OUT == 0 ]] || explain 'expected that BuildKit asks nobody'
+}
+
+@test "nothing is left of containers that are gone" {
+  shows nonroot nonroot bb probe
+  box
+  docker rm --force box >/dev/null
+  [[ -z $(ls -A /run/docker/runtime-*/moby /run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby | grep -v ':$') ]]
 }
