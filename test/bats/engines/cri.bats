@@ -44,7 +44,7 @@ setup() {
   jq_edit "$POD" ".metadata.name = \"web$BATS_SUITE_TEST_NUMBER\""
   SANDBOX=
 }
-teardown() { [[ -z $SANDBOX ]] || cri remove "$SANDBOX"; }
+teardown() { [[ -z $SANDBOX ]] || remove; }
 
 cri() { "$NONROOT_ENGINES_WORK/criclient" /run/containerd/containerd.sock "$@"; }
 
@@ -53,6 +53,11 @@ jq_edit() { jq "$2" "$1" >"$1.new" && mv "$1.new" "$1"; }
 
 # sandbox HANDLER makes the pod.
 sandbox() { SANDBOX=$(cri sandbox "$1" <"$POD"); }
+
+remove() {
+  cri remove "$SANDBOX"
+  SANDBOX=
+}
 
 # container [FILTER] makes and starts a container of the pod; $CONTAINER is its id.
 container() {
@@ -73,7 +78,7 @@ init_shows() { shows "$1" status_of "$(cat "$(bundle "$2")/init.pid")"; }
   container
   shows root cri exec "$CONTAINER" probe
   init_shows root "$CONTAINER"
-  cri remove "$SANDBOX"
+  remove
   sandbox nonroot
   container
   shows nonroot cri exec "$CONTAINER" probe
@@ -138,9 +143,8 @@ init_shows() { shows "$1" status_of "$(cat "$(bundle "$2")/init.pid")"; }
   [[ $(cri state "$CONTAINER") == running ]]
   [[ -e $(bundle "$CONTAINER")/nonroot-runc.json ]]
   cri stop "$CONTAINER"
-  cri remove "$SANDBOX"
-  SANDBOX=
-  [[ -z $(ls -A /run/containerd/runc/k8s.io /run/containerd/io.containerd.runtime.v2.task/k8s.io | grep -v ':$') ]]
+  remove
+  empty /run/containerd/runc/k8s.io /run/containerd/io.containerd.runtime.v2.task/k8s.io
 }
 
 @test "a refusal is what the kubelet would show" {
@@ -163,7 +167,7 @@ init_shows() { shows "$1" status_of "$(cat "$(bundle "$2")/init.pid")"; }
   container "$(security '.namespace_options.userns_options = {mode: 0,
     uids: [{host_id: 1000000, container_id: 0, length: 65536}], gids: [{host_id: 1000000, container_id: 0, length: 65536}]}')"
   shows root cri exec "$CONTAINER" probe
-  cri remove "$SANDBOX"
+  remove
   sandbox nonroot
   container "$(security '.namespace_options.userns_options = {mode: 0,
     uids: [{host_id: 1000000, container_id: 0, length: 65536}], gids: [{host_id: 1000000, container_id: 0, length: 65536}]}')"

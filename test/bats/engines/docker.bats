@@ -33,8 +33,6 @@ box() { docker run -d --name box "$@" bb probe pause >/dev/null; }
 # for all.
 every_capability() { ! capsh --print | grep -q '^Bounding.*!\|^Current.*-'; }
 
-on_tty() { SHELL=/bin/bash script -qec "${*@Q}" /dev/null </dev/null; }
-
 @test "docker run, by the default runtime and by --runtime" {
   shows root bare bb probe
   shows nonroot nonroot bb probe
@@ -97,10 +95,10 @@ on_tty() { SHELL=/bin/bash script -qec "${*@Q}" /dev/null </dev/null; }
 }
 
 @test "terminals: run -it and exec -it" {
-  OUT=$(on_tty docker run --rm -it bb sh -c 'tty; id -u')
+  says on_tty docker run --rm -it bb sh -c 'tty; id -u'
   [[ $OUT == *$'/dev/pts/0\r\n65532'* ]] || explain 'expected a terminal'
   box
-  OUT=$(on_tty docker exec -it -u 0 box sh -c 'tty; id -u')
+  says on_tty docker exec -it -u 0 box sh -c 'tty; id -u'
   [[ $OUT == *$'/dev/pts/'[01]$'\r\n65532'* ]] || explain 'expected a terminal of exec'
 }
 
@@ -284,5 +282,5 @@ compose() {
   shows nonroot nonroot bb probe
   box
   docker rm --force box >/dev/null
-  [[ -z $(ls -A /run/docker/runtime-*/moby /run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby | grep -v ':$') ]]
+  empty /run/docker/runtime-*/moby /run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby
 }

@@ -38,6 +38,12 @@ gone() { [[ ! -e /proc/$1 || $(awk '/^State/ { print $2 }' "/proc/$1/status") ==
 # daemon_log NAME prints the end of what a daemon said.
 daemon_log() { tail -n "${2:-20}" "$BATS_FILE_TMPDIR/$1.log"; }
 
+# on_tty COMMAND... gives the command a terminal, whose output it prints.
+on_tty() { SHELL=/bin/bash script -qec "${*@Q}" /dev/null; }
+
+# empty FOLDER... : there are such folders, and nothing is in them.
+empty() { [[ -z $(find "$@" -mindepth 1) ]] || explain "left: $(find "$@" -mindepth 1)"; }
+
 # policy reads the policy file's new text from stdin.
 policy() {
   mkdir -p "${POLICY%/*}"

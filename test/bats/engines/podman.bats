@@ -40,7 +40,7 @@ import() { image | "$1" import - bb >/dev/null; }
 # rootless is Podman of an ordinary user.
 rootless() {
   (
-    cd /home/someone
+    cd /home/someone || exit
     exec setpriv --reuid 5001 --regid 5001 --clear-groups env HOME=/home/someone XDG_RUNTIME_DIR=/run/user/5001 USER=someone TMPDIR=/tmp \
       podman "$@"
   )
@@ -89,10 +89,10 @@ nonroot() { podman run --rm "$@"; }
 }
 
 @test "terminals" {
-  OUT=$(SHELL=/bin/bash script -qec "podman run --rm -it bb sh -c 'tty; id -u'" /dev/null </dev/null)
+  says on_tty podman run --rm -it bb sh -c 'tty; id -u'
   [[ $OUT == *$'/dev/pts/0\r\n65532'* ]] || explain 'expected a terminal'
   podman run -d --name box bb probe pause >/dev/null
-  OUT=$(SHELL=/bin/bash script -qec "podman exec -it box sh -c 'tty; id -u'" /dev/null </dev/null)
+  says on_tty podman exec -it box sh -c 'tty; id -u'
   [[ $OUT == *$'/dev/pts/'[01]$'\r\n65532'* ]] || explain 'expected a terminal of exec'
 }
 
@@ -151,8 +151,8 @@ nonroot() { podman run --rm "$@"; }
   podman generate kube box >"$BATS_TEST_TMPDIR/pod.yaml"
   podman rm --force --time 0 box >/dev/null
   podman play kube "$BATS_TEST_TMPDIR/pod.yaml" >/dev/null
-  shows nonroot podman exec box-pod-box probe
-  shows nonroot podman exec -u 0 box-pod-box probe
+  shows nonroot podman exec box-pod-box /bin/probe
+  shows nonroot podman exec -u 0 box-pod-box /bin/probe
 }
 
 @test "B7 E8: --uidmap and --userns=auto, for which Podman gives the bundle away" {
