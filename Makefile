@@ -2,10 +2,10 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build demo test lint bench fuzz clean
+.PHONY: help build demo test test-matrix lint bench fuzz clean
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 build: ## static binaries in bin/
 	hack/build
@@ -15,6 +15,9 @@ demo: ## runc and nonroot-runc side by side (as root)
 
 test: ## every suite, with what it needs installed first (as root)
 	hack/test
+
+test-matrix: ## the end-to-end tests again on newer runtimes and engines, built first (as root, half an hour)
+	hack/test-matrix
 
 lint: ## everything that needs no running
 	hack/lint
