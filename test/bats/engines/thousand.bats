@@ -6,7 +6,7 @@
 load engines
 
 # All of them on two processors, beside other tests.
-BATS_TEST_TIMEOUT=1800
+export BATS_TEST_TIMEOUT=1800
 CONTAINERS=${CONTAINERS:-1000}
 
 setup_file() {
