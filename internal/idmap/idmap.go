@@ -6,7 +6,6 @@ package idmap
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -97,7 +96,7 @@ func Parse(text string) (Map, error) {
 
 // OfNamespace reads the pair of the user namespace behind an open file of /proc/PID/ns/user or a bind mount of one.
 // There is no call that asks a namespace for its maps, so that a process is looked for that lives in it; without
-// one it's an error.
+// one, a child of ours has to.
 func OfNamespace(fd int) (Pair, error) {
 	var want unix.Stat_t
 	if err := unix.Fstat(fd, &want); err != nil {
@@ -120,7 +119,7 @@ func OfNamespace(fd int) (Pair, error) {
 			}
 		}
 		if err != nil {
-			return Pair{}, errors.New("no process lives in this user namespace, so that its id map can't be read")
+			return ofEmpty(fd)
 		}
 	}
 }

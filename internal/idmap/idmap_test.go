@@ -65,18 +65,34 @@ func TestOfNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ns.Close() //nolint:errcheck // only read
-	got, err := OfNamespace(int(ns.Fd()))
-	if err != nil || !slices.Equal(got.UID, Map{{0, 70000, 10}, {500, 0, 1}}) || !slices.Equal(got.GID, Map{{0, 80000, 10}}) {
-		t.Errorf("got %+v, %v", got, err)
+	check := func() {
+		t.Helper()
+		got, err := OfNamespace(int(ns.Fd()))
+		if err != nil || !slices.Equal(got.UID, Map{{0, 70000, 10}, {500, 0, 1}}) || !slices.Equal(got.GID, Map{{0, 80000, 10}}) {
+			t.Errorf("got %+v, %v", got, err)
+		}
 	}
+	check()
 	if err := in.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := OfNamespace(int(ns.Fd())); err == nil {
-		t.Errorf("a namespace in which nobody lives has the maps %+v", got)
+	// Nobody lives in it any more. The child that looks is gone afterwards.
+	for range 100 {
+		check()
+	}
+	if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err != syscall.ECHILD {
+		t.Errorf("a child is left: %d, %v", pid, err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close() //nolint:errcheck // only read
+	if got, err := ofEmpty(int(null.Fd())); err == nil {
+		t.Errorf("what is no namespace has the maps %+v", got)
 	}
 }
 

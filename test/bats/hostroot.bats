@@ -109,6 +109,23 @@ joins() { config --arg p "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .t
   refused "host's root" nonroot run "$ID-2"
 }
 
+# containerd 2 makes and pins a pod's user namespace before there is any process in it.
+@test "B9: one in which nobody lives" {
+  mapped
+  holds '0 100000 65536'
+  touch "$BATS_TEST_TMPDIR/ns"
+  mount --bind "/proc/$HOLDER/ns/user" "$BATS_TEST_TMPDIR/ns"
+  config --arg n "$BATS_TEST_TMPDIR/ns" '.linux.namespaces |= map(if .type == "user" then .path = $n else . end)'
+  kill "$HOLDER"
+  wait "$HOLDER" || true
+  runs probe pause
+  says nonroot create "$ID"
+  umount "$BATS_TEST_TMPDIR/ns"
+  [[ $STATUS == 0 ]] || explain 'expected a container'
+  status_shows '(.Uid | all(. == 165532)) and powerless' "$ID"
+  [[ $(readlink "/proc/$(nonroot state "$ID" | jq .pid)/ns/user") != "$(readlink /proc/self/ns/user)" ]]
+}
+
 @test "B9: a path that is no user namespace" {
   mapped
   config '.linux.namespaces |= map(if .type == "user" then .path = "/proc/self/ns/net" else . end)'

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package idmap
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ofEmpty reads the pair of a user namespace in which no process lives: containerd 2 makes that of a pod, and pins it, before
+// the pod has any. A child joins it and waits, while its maps are read. It costs a fork, and only such pods pay it.
+func ofEmpty(ns int) (p Pair, err error) {
+	var ready, done [2]int
+	if err := unix.Pipe2(ready[:], unix.O_CLOEXEC); err != nil {
+		return p, err
+	}
+	defer unix.Close(ready[0]) //nolint:errcheck // nothing was written
+	if err := unix.Pipe2(done[:], unix.O_CLOEXEC); err != nil {
+		_ = unix.Close(ready[1])
+		return p, err
+	}
+	pid, errno := forkInto(ns, ready[1], done)
+	_, _ = unix.Close(ready[1]), unix.Close(done[0])
+	if errno != 0 {
+		_ = unix.Close(done[1])
+		return p, fmt.Errorf("make a child to look at it: %w", errno)
+	}
+	var answer [1]byte
+	n, err := read1(ready[0], answer[:])
+	if err == nil && n == 1 && answer[0] == 0 {
+		p, err = Of(strconv.Itoa(pid))
+	} else if err == nil {
+		err = fmt.Errorf("join it: %w", syscall.Errno(answer[0]))
+	}
+	_ = unix.Close(done[1]) // and the child ends
+	for {
+		if _, e := unix.Wait4(pid, nil, 0, nil); !errors.Is(e, unix.EINTR) {
+			return p, err
+		}
+	}
+}
+
+func read1(fd int, buf []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, buf)
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// forkInto makes a child that joins the namespace, writes one byte to ready, setns(2)'s errno, and ends when done is
+// closed. Only a process of one thread may join (setns(2)), which a Go program is not, but a fresh child is.
+func forkInto(ns, ready int, done [2]int) (pid int, errno syscall.Errno) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	// A signal's handler in the child would find a Go runtime without its other threads.
+	var mask unix.Sigset_t
+	for i := range mask.Val {
+		mask.Val[i] = math.MaxUint64
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &mask, &mask); err != nil {
+		return 0, syscall.EAGAIN
+	}
+	pid, errno = rawFork(uintptr(ns), uintptr(ready), uintptr(done[0]), uintptr(done[1]), runtime.GOARCH == "s390x")
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
+	return pid, errno
+}
+
+// rawFork is all that runs in the child: system calls, and nothing of the Go runtime's. The child is not dumpable when it
+// joins: else a process in there with CAP_SYS_PTRACE could take it over, with the host's root as its uid (ptrace(2),
+// "Ptrace access mode checking"; CVE-2016-9962).
+//
+//go:norace
+//go:nosplit
+//go:noinline
+func rawFork(ns, ready, doneRead, doneWrite uintptr, stackFirst bool) (int, syscall.Errno) {
+	flags, stack := uintptr(unix.SIGCHLD), uintptr(0)
+	if stackFirst { // clone(2): s390x has them the other way round
+		flags, stack = stack, flags
+	}
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, flags, stack, 0, 0, 0, 0)
+	if errno != 0 || pid != 0 {
+		return int(pid), errno
+	}
+	_, _, _ = syscall.RawSyscall(unix.SYS_CLOSE, doneWrite, 0, 0)
+	_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
+	_, _, errno = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0)
+	if errno == 0 {
+		_, _, errno = syscall.RawSyscall(unix.SYS_SETNS, ns, unix.CLONE_NEWUSER, 0)
+	}
+	answer := byte(errno)
+	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, ready, uintptr(unsafe.Pointer(&answer)), 1)
+	_, _, _ = syscall.RawSyscall(unix.SYS_READ, doneRead, uintptr(unsafe.Pointer(&answer)), 1)
+	for {
+		_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+	}
+}
