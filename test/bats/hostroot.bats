@@ -120,7 +120,7 @@ joins() { config --arg p "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .t
   wait "$HOLDER" || true
   runs probe pause
   says nonroot create "$ID"
-  umount "$BATS_TEST_TMPDIR/ns"
+  umount --lazy "$BATS_TEST_TMPDIR/ns"
   [[ $STATUS == 0 ]] || explain 'expected a container'
   status_shows '(.Uid | all(. == 165532)) and powerless' "$ID"
   [[ $(readlink "/proc/$(nonroot state "$ID" | jq .pid)/ns/user") != "$(readlink /proc/self/ns/user)" ]]
