@@ -67,6 +67,14 @@ func TestRead(t *testing.T) {
 			do(t, os.Remove(file), unix.Mknod(file, unix.S_IFCHR|0o644, int(unix.Mkdev(1, 5))))
 		}, "no regular file"},
 		{"E7 somebody else's", func(t *testing.T, _, file string) { do(t, os.Chown(file, 1000, 0)) }, "belongs to uid 1000"},
+		{"writable by all, in a folder that nobody else may pass", func(t *testing.T, dir, file string) { do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o700)) }, ""},
+		{"writable by all, below such a folder", func(t *testing.T, dir, file string) {
+			do(t, os.Chmod(file, 0o666), os.Chmod(filepath.Dir(dir), 0o710))
+		}, ""},
+		{"E7 writable by all, in a folder that a group may pass", func(t *testing.T, dir, file string) {
+			do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o710), os.Chown(dir, 0, 1000))
+		}, "written by others"},
+		{"E7 writable by all, in a folder that others may only pass", func(t *testing.T, dir, file string) { do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o701)) }, "written by others"},
 		{"E7 writable by all", func(t *testing.T, _, file string) { do(t, os.Chmod(file, 0o666)) }, "written by others"},
 		{"E7 writable by a group", func(t *testing.T, _, file string) { do(t, os.Chown(file, 0, 1000), os.Chmod(file, 0o664)) }, "written by others"},
 		{"writable by the caller's group", func(t *testing.T, _, file string) { do(t, os.Chmod(file, 0o664)) }, ""},
