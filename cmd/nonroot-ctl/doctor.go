@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -55,10 +56,20 @@ func runDoctor(c *cli.Context) error {
 	// What the self-test has made is removed after an interrupt, too.
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
-	checks, err := doctor.Run(ctx, doctor.Options{
+	o := doctor.Options{
 		Binary: c.String("binary"), Policy: c.String("policy"), WorkDir: c.String("work-dir"),
 		ViaDocker: engine == "docker", RuntimeName: c.String("runtime-name"), DockerHost: c.String("docker-host"),
-	})
+	}
+	for _, p := range []*string{&o.Binary, &o.Policy, &o.WorkDir} {
+		if *p == "" {
+			continue
+		}
+		var err error
+		if *p, err = filepath.Abs(*p); err != nil { // the self-test runs in a folder of its own
+			return err
+		}
+	}
+	checks, err := doctor.Run(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,9 @@ func runExplain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o := explain.Options{Policy: c.String("policy"), Profile: c.String("profile")}
+	o := explain.Options{
+		Policy: c.String("policy"), Profile: c.String("profile"), Running: found.Running, Runtime: found.Runtime,
+	}
 	for _, n := range found.Ports {
 		o.Ports = append(o.Ports, explain.Port{Number: n, From: "the image or its user exposes it"})
 	}

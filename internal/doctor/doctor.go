@@ -10,7 +10,6 @@ import (
 	"fmt"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
-	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // Status is how a check ended.
@@ -79,6 +78,3 @@ func (d *doctor) ok(name, format string, args ...any) {
 func (d *doctor) bad(status Status, name, hint, format string, args ...any) {
 	d.checks = append(d.checks, Check{name, status, fmt.Sprintf(format, args...), hint})
 }
-
-// exempting says that the policy lets containers be root, which a self-test would otherwise take for a fault.
-func exempting(p *policy.Policy) bool { return p != nil && p.Mode.Exempts() }

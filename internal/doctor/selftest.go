@@ -17,7 +17,7 @@ const ordinaryUser = 1000
 func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
 	const name = "self-test"
 	switch {
-	case d.binary == "" || p == nil && d.o.Policy == "":
+	case d.binary == "" || p == nil:
 		d.bad(Fail, name, "mend what is named above", "without a program and a policy there is no container to try")
 		return
 	case os.Geteuid() != 0:
@@ -25,7 +25,7 @@ func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
 		return
 	}
 	t := selftest.Runtime{Binary: d.binary, Policy: d.o.Policy, Dir: d.o.WorkDir}
-	if p != nil && p.Mode == policy.Refuse {
+	if p.Mode == policy.Refuse {
 		_, err := t.Try(ctx)
 		if err == nil {
 			d.bad(Fail, name+": refusal", "report this", "the policy refuses root, and a container that asks for it was made")
@@ -47,7 +47,7 @@ func (d *doctor) findings(name, hint string, p *policy.Policy) func([]selftest.F
 		for _, f := range all {
 			what := name + ": " + f.What
 			switch {
-			case f.Broken && exempting(p):
+			case f.Broken && p.Mode.Exempts():
 				d.bad(Fail, what, "the policy's mode exempts every container: set mode = \"rewrite\"", "%s", f.Detail)
 			case f.Broken:
 				d.bad(Fail, what, "containers are not governed: do not rely on it, and report this if the checks above are ok", "%s", f.Detail)

@@ -66,6 +66,8 @@ type Decided struct {
 type Options struct {
 	Policy  string // a policy file; "": the one that is in force
 	Profile string // of a binary named nonroot-runc.NAME
+	Running bool   // some runtime has created it
+	Runtime string // by which, as the engine calls it; "": it doesn't say
 	Ports   []Port // those that the image or the engine declares
 }
 
@@ -85,6 +87,13 @@ func Bundle(folder string, o Options) (*Report, error) {
 	done, err := r.recorded(dir)
 	if err != nil || done {
 		return r, errors.Join(err, r.look(dir, caller, o))
+	}
+	if o.Running {
+		by := ""
+		if o.Runtime != "" {
+			by = fmt.Sprintf(" (the engine's runtime for it is %q)", o.Runtime)
+		}
+		r.note("it runs already, and was NOT governed%s: this is what would become of it", by)
 	}
 	binary := "nonroot-runc"
 	if o.Profile != "" {

@@ -146,6 +146,9 @@ func owner(st *unix.Stat_t) string {
 	return fmt.Sprintf("it belongs to %d:%d, mode %04o", st.Uid, st.Gid, st.Mode&0o7777)
 }
 
+// usualPath is where a program is taken to be looked for where the process has no PATH: engines set this one.
+const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // entrypoint: the program must be there, and the identity must be able to run it.
 func (v *view) entrypoint() {
 	p := v.spec.Process
@@ -161,7 +164,11 @@ func (v *view) entrypoint() {
 	case strings.Contains(name, "/"):
 		candidates = []string{path.Join("/", p.Cwd, name)}
 	default:
-		for dir := range strings.SplitSeq(variable(p.Env, "PATH"), ":") {
+		search := variable(p.Env, "PATH")
+		if search == "" {
+			search = usualPath
+		}
+		for dir := range strings.SplitSeq(search, ":") {
 			candidates = append(candidates, path.Join("/", dir, name))
 		}
 	}

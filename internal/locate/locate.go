@@ -20,9 +20,11 @@ import (
 
 // Container is what an engine says of a container.
 type Container struct {
-	ID     string
-	Bundle string
-	Ports  []uint16 // those that the image or its user declares as listened on
+	ID      string
+	Bundle  string
+	Running bool     // it was created by some runtime
+	Runtime string   // by which, as far as the engine says
+	Ports   []uint16 // those that the image or its user declares as listened on
 }
 
 // identifier is what engines accept as ids and namespaces (containerd, identifiers.Validate); it can't lead elsewhere as a
@@ -71,7 +73,7 @@ func Docker(name, host string, execRoots, states []string) (*Container, error) {
 	for _, state := range states {
 		bundles = append(bundles, filepath.Join(state, shim, "moby", c.ID))
 	}
-	found := &Container{ID: c.ID}
+	found := &Container{ID: c.ID, Running: true, Runtime: c.HostConfig.Runtime}
 	for spec := range c.Config.ExposedPorts { // "80/tcp"
 		number, _, _ := strings.Cut(spec, "/")
 		if n, err := strconv.ParseUint(number, 10, 16); err == nil {
@@ -94,7 +96,7 @@ func Containerd(name, state string) (*Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the bundle of the task %q: %w: it is there only while the task is: see \"ctr -n %s tasks list\"", name, err, namespace)
 	}
-	return &Container{ID: id, Bundle: dir}, nil
+	return &Container{ID: id, Bundle: dir, Running: true}, nil
 }
 
 // Podman finds a container's bundle, which is there from its first start until it is removed.
@@ -107,7 +109,11 @@ func Podman(name string) (*Container, error) {
 		ID            string `json:"Id"`
 		OCIConfigPath string
 		StaticDir     string
-		State         struct{ Status string }
+		OCIRuntime    string
+		State         struct {
+			Status string
+			Pid    int
+		}
 	}
 	if err := json.Unmarshal(out, &all); err != nil || len(all) != 1 {
 		return nil, fmt.Errorf("read what podman inspect says of %q: %w", name, errors.Join(err, fmt.Errorf("%d containers", len(all))))
@@ -123,7 +129,7 @@ func Podman(name string) (*Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the bundle of the container %q (%s): %w: Podman writes it when the container starts for the first time", name, c.State.Status, err)
 	}
-	return &Container{ID: c.ID, Bundle: dir}, nil
+	return &Container{ID: c.ID, Bundle: dir, Running: c.State.Pid != 0, Runtime: c.OCIRuntime}, nil
 }
 
 // first is the first folder that has a config.json.
