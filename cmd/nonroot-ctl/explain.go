@@ -80,11 +80,11 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 	states := or(c.StringSlice("containerd-state"), containerdStates)
 	switch {
 	case c.IsSet("docker"):
-		return locate.Docker(c.String("docker"), c.String("docker-host"), or(c.StringSlice("docker-exec-root"), dockerExecRoots), states)
+		return locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), or(c.StringSlice("docker-exec-root"), dockerExecRoots), states)
 	case c.IsSet("containerd"):
 		return locate.Containerd(c.String("containerd"), states[0])
 	case c.IsSet("podman"):
-		return locate.Podman(c.String("podman"))
+		return locate.Podman(c.Context, c.String("podman"))
 	}
 	return &locate.Container{Bundle: c.Args().First()}, nil
 }

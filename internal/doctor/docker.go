@@ -7,10 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 )
 
 // dockerInfo is what "docker info" says of runtimes.
@@ -127,17 +127,5 @@ func notOurs(all []container, names []string) []string {
 }
 
 func (d *doctor) callDocker(ctx context.Context, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if d.o.DockerHost != "" {
-		args = append([]string{"--host", d.o.DockerHost}, args...)
-	}
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil && stderr.Len() > 0 {
-		err = fmt.Errorf("%w: it says %q", err, strings.TrimSpace(stderr.String()))
-	}
-	return out, err
+	return ask.Docker(ctx, d.o.DockerHost, nil, args...)
 }

@@ -50,7 +50,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 	d.binaries()
 	p := d.policies()
 	if p != nil {
-		d.runtime(p)
+		d.runtime(ctx, p)
 		d.ids(p)
 	}
 	d.docker(ctx)

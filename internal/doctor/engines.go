@@ -6,13 +6,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 )
 
 // registered is what an engine knows of runtimes.
@@ -98,10 +98,8 @@ func (d *doctor) containerd(ctx context.Context) {
 	if !present("containerd", containerdConfig, containerdSocket) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
 	// What the daemon makes of its files, drop-ins included; else the file itself.
-	text, err := exec.CommandContext(ctx, "containerd", "--config", containerdConfig, "config", "dump").Output()
+	text, err := ask.Run(ctx, nil, "containerd", "--config", containerdConfig, "config", "dump")
 	if err != nil {
 		text, err = os.ReadFile(containerdConfig)
 	}
@@ -183,16 +181,7 @@ func (d *doctor) podman() {
 	if !present("podman") {
 		return
 	}
-	texts, err := readAll(podmanFiles)
-	r := &registered{}
-	if err == nil {
-		r, err = podmanRuntimes(texts)
-	}
-	if err != nil {
-		d.bad(Fail, "podman: registered", "mend its configuration, then nonroot-ctl configure podman", "%v", err)
-		return
-	}
-	if names := d.registration("podman", r); names != nil {
+	if d.configured("podman", podmanFiles, podmanRuntimes) {
 		d.around("podman", "whoever runs podman may name any runtime (--runtime); rootless containers belong to their user anyway")
 	}
 }
@@ -236,16 +225,7 @@ func (d *doctor) crio() {
 	if !present("crio", "/etc/crio/crio.conf", "/run/crio/crio.sock") {
 		return
 	}
-	texts, err := readAll(crioFiles)
-	r := &registered{}
-	if err == nil {
-		r, err = crioRuntimes(texts)
-	}
-	if err != nil {
-		d.bad(Fail, "crio: registered", "mend its configuration, then nonroot-ctl configure crio", "%v", err)
-		return
-	}
-	if names := d.registration("crio", r); names != nil {
+	if d.configured("crio", crioFiles, crioRuntimes) {
 		d.around("crio", "pods may name another handler of its configuration (RuntimeClass)")
 	}
 }
@@ -278,6 +258,20 @@ func crioRuntimes(texts [][]byte) (*registered, error) {
 		}
 	}
 	return r, nil
+}
+
+// configured makes the checks of an engine whose files say it all, and says whether nonroot-runc is in them.
+func (d *doctor) configured(engine string, files []string, parse func([][]byte) (*registered, error)) bool {
+	texts, err := readAll(files)
+	r := &registered{}
+	if err == nil {
+		r, err = parse(texts)
+	}
+	if err != nil {
+		d.bad(Fail, engine+": registered", "mend its configuration, then nonroot-ctl configure "+engine, "%v", err)
+		return false
+	}
+	return d.registration(engine, r) != nil
 }
 
 // readAll reads the files that are there, each pattern's in the order of their names.

@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/moby/sys/user"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
@@ -53,7 +52,7 @@ func (d *doctor) policies() *policy.Policy {
 }
 
 // runtime: there is a next one, which is not nonroot-runc again, and it answers.
-func (d *doctor) runtime(p *policy.Policy) {
+func (d *doctor) runtime(ctx context.Context, p *policy.Policy) {
 	const name = "next runtime"
 	if d.binary == "" {
 		return
@@ -63,11 +62,9 @@ func (d *doctor) runtime(p *policy.Policy) {
 		d.bad(Fail, name, "install runc or crun, or set runtimes in the policy", "%v", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, found, "--version").Output()
+	out, err := ask.Run(ctx, nil, found, "--version")
 	if err != nil {
-		d.bad(Fail, name, "see why it does not run", "%q --version: %v", found, err)
+		d.bad(Fail, name, "see why it does not run", "--version: %v", err)
 		return
 	}
 	line, _, _ := strings.Cut(string(out), "\n")

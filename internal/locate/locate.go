@@ -6,16 +6,17 @@
 package locate
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 )
 
 // Container is what an engine says of a container.
@@ -37,12 +38,8 @@ const shim = "io.containerd.runtime.v2.task"
 // Docker finds a running container's bundle: Docker removes it when the container stops. The host is docker's -H, "" for
 // the one in force; the exec-roots are dockerd's --exec-root, where it runs a containerd of its own; the states are those
 // of containerds that it may use instead.
-func Docker(name, host string, execRoots, states []string) (*Container, error) {
-	args := []string{"inspect", "--type", "container", "--format", "{{json .}}", "--", name}
-	if host != "" {
-		args = append([]string{"--host", host}, args...)
-	}
-	out, err := ask("docker", args...)
+func Docker(ctx context.Context, name, host string, execRoots, states []string) (*Container, error) {
+	out, err := ask.Docker(ctx, host, nil, "inspect", "--type", "container", "--format", "{{json .}}", "--", name)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +97,8 @@ func Containerd(name, state string) (*Container, error) {
 }
 
 // Podman finds a container's bundle, which is there from its first start until it is removed.
-func Podman(name string) (*Container, error) {
-	out, err := ask("podman", "container", "inspect", "--format", "json", "--", name)
+func Podman(ctx context.Context, name string) (*Container, error) {
+	out, err := ask.Run(ctx, nil, "podman", "container", "inspect", "--format", "json", "--", name)
 	if err != nil {
 		return nil, err
 	}
@@ -140,18 +137,4 @@ func first(dirs []string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("there is no config.json in %q", dirs)
-}
-
-// ask runs an engine's command line. What it says on stderr is quoted: it may hold a container's own text.
-func ask(engine string, args ...string) ([]byte, error) {
-	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(engine, args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if said := strings.TrimSpace(stderr.String()); said != "" {
-			return nil, fmt.Errorf("ask %s: %w: it says %q", engine, err, said)
-		}
-		return nil, fmt.Errorf("ask %s: %w", engine, err)
-	}
-	return stdout.Bytes(), nil
 }

@@ -3,15 +3,16 @@
 package selftest
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
+	"slices"
 	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 )
 
 // Docker is a daemon under test.
@@ -23,12 +24,11 @@ type Docker struct {
 // Try does the same as a Runtime's through the daemon, with "docker run" in several forms and "docker exec". Image and
 // containers are gone afterwards.
 func (d Docker) Try(ctx context.Context) (all []Finding, err error) {
-	name := "nonroot-selftest-" + strings.ToLower(rand.Text()[:12])
-	image := name + ":latest"
-	if err := d.importImage(ctx, image); err != nil {
+	t := dockerTrial{d, "nonroot-selftest-" + strings.ToLower(rand.Text()[:12])}
+	defer func() { err = errors.Join(err, t.removeImage()) }()
+	if err := t.importImage(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, d.cleanUp("rmi", "--force", image)) }()
 	for _, form := range []struct {
 		what string
 		args []string
@@ -36,14 +36,49 @@ func (d Docker) Try(ctx context.Context) (all []Finding, err error) {
 		{"docker run", nil},
 		{"docker run --user 0 --cap-add ALL, seccomp unconfined", []string{"--user", "0", "--cap-add", "ALL", "--security-opt", "seccomp=unconfined", "--group-add", "0"}},
 		{"docker run --privileged", []string{"--privileged"}},
+		{"docker run --user 1000:1000", []string{"--user", "1000:1000"}},
 	} {
-		all = append(all, d.run(ctx, form.what, image, form.args)...)
+		found, err := t.run(ctx, form.what, form.args)
+		all = append(all, found...)
+		if err != nil {
+			return all, err
+		}
 	}
-	out, stderr, err := d.call(ctx, nil, append(d.runArgs(), "--detach", "--interactive", "--name", name, image, Verb, Stay)...)
+	more, err := t.execs(ctx)
+	return append(all, more...), err
+}
+
+// dockerTrial is one test; its name is that of its image and of each of its containers.
+type dockerTrial struct {
+	Docker
+	name string
+}
+
+// run makes a container that says what it achieved, and ends.
+func (t *dockerTrial) run(ctx context.Context, what string, more []string) (all []Finding, err error) {
+	defer func() { err = errors.Join(err, t.removeContainer()) }()
+	out, err := t.container(ctx, more, All)
 	if err != nil {
-		return all, fmt.Errorf("docker run: %w: it says %q%q", err, stderr, out)
+		return []Finding{notMade(what, said(err))}, nil
 	}
-	defer func() { err = errors.Join(err, d.cleanUp("rm", "--force", name)) }()
+	w := &Witness{}
+	if err := json.Unmarshal(out, w); err != nil {
+		return []Finding{{What: what, Unsure: true, Detail: fmt.Sprintf("the container's answer can't be read: %q", out)}}, nil
+	}
+	all = judge(w)
+	for i := range all {
+		all[i].What = what + ": " + all[i].What
+	}
+	return all, nil
+}
+
+// execs makes a container that stays, and tries "docker exec" as root in it. It asks for an ordinary user, as the policy
+// may refuse root.
+func (t *dockerTrial) execs(ctx context.Context) (all []Finding, err error) {
+	defer func() { err = errors.Join(err, t.removeContainer()) }()
+	if _, err := t.container(ctx, []string{"--detach", "--interactive", "--user", "1000:1000"}, Stay); err != nil {
+		return nil, err
+	}
 	for _, form := range []struct {
 		what string
 		args []string
@@ -51,10 +86,9 @@ func (d Docker) Try(ctx context.Context) (all []Finding, err error) {
 		{"docker exec --user 0", []string{"--user", "0"}},
 		{"docker exec --user 0 --privileged", []string{"--user", "0", "--privileged"}},
 	} {
-		args := append(append([]string{"exec"}, form.args...), name, program, Verb, see)
-		out, stderr, err := d.call(ctx, nil, args...)
+		out, err := t.call(ctx, nil, slices.Concat([]string{"exec"}, form.args, []string{t.name, program, Verb, see})...)
 		if err != nil {
-			all = append(all, notMade(form.what, stderr+string(out)))
+			all = append(all, notMade(form.what, said(err)+string(out))) // docker exec says it on stdout
 			continue
 		}
 		all = append(all, statusFinding(form.what, out))
@@ -62,57 +96,43 @@ func (d Docker) Try(ctx context.Context) (all []Finding, err error) {
 	return all, nil
 }
 
-// runArgs begin each "docker run". Without --network none, a daemon without a bridge would fail the test.
-func (d Docker) runArgs() []string {
-	return []string{"run", "--runtime", d.Runtime, "--network", "none", "--entrypoint", program}
+// container is "docker run". Without --network none, a daemon without a bridge would fail the test.
+func (t *dockerTrial) container(ctx context.Context, more []string, what string) ([]byte, error) {
+	return t.call(ctx, nil, slices.Concat([]string{"run", "--name", t.name, "--runtime", t.Runtime, "--network", "none", "--entrypoint", program}, more, []string{t.name, Verb, what})...)
 }
 
-func (d Docker) run(ctx context.Context, what, image string, more []string) []Finding {
-	args := append(append(d.runArgs(), "--rm"), more...)
-	out, stderr, err := d.call(ctx, nil, append(args, image, Verb, All)...)
-	if err != nil {
-		return []Finding{notMade(what, stderr+string(out))}
-	}
-	w := &Witness{}
-	if err := json.Unmarshal(out, w); err != nil {
-		return []Finding{{What: what, Unsure: true, Detail: fmt.Sprintf("the container's answer can't be read: %q", out)}}
-	}
-	all := judge(w)
-	for i := range all {
-		all[i].What = what + ": " + all[i].What
-	}
-	return all
-}
-
-func (d Docker) importImage(ctx context.Context, image string) error {
+func (t *dockerTrial) importImage(ctx context.Context) error {
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(writeTar(w)) }()
 	defer r.Close() //nolint:errcheck // ends the writer, if it hasn't
-	_, stderr, err := d.call(ctx, r, "import", "-", image)
-	if err != nil {
-		return fmt.Errorf("docker import: %w: it says %q", err, stderr)
-	}
-	return nil
+	_, err := t.call(ctx, r, "import", "-", t.name)
+	return err
 }
 
 // call runs docker.
-func (d Docker) call(ctx context.Context, stdin io.Reader, args ...string) (stdout []byte, stderr string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*Limit)
-	defer cancel()
-	if d.Host != "" {
-		args = append([]string{"--host", d.Host}, args...)
-	}
-	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Stdin, cmd.Stderr = stdin, &said
-	stdout, err = cmd.Output()
-	return stdout, strings.TrimSpace(said.String()), err
+func (t *dockerTrial) call(ctx context.Context, stdin io.Reader, args ...string) ([]byte, error) {
+	return ask.Docker(ctx, t.Host, stdin, args...)
 }
 
-// cleanUp has a time of its own: it is needed after an interrupt, too.
-func (d Docker) cleanUp(args ...string) error {
-	if _, stderr, err := d.call(context.Background(), nil, args...); err != nil {
-		return fmt.Errorf("docker %s: %w: it says %q", strings.Join(args, " "), err, stderr)
+// The removals have a time of their own: they are needed after an interrupt, too. That there is nothing to remove is fine.
+
+func (t *dockerTrial) removeContainer() error { return t.remove("rm", "No such container") }
+
+func (t *dockerTrial) removeImage() error { return t.remove("rmi", "No such image") }
+
+func (t *dockerTrial) remove(verb, nothing string) error {
+	_, err := t.call(context.Background(), nil, verb, "--force", t.name)
+	if strings.Contains(said(err), nothing) {
+		return nil
 	}
-	return nil
+	return err
+}
+
+// said is what docker said of a failure.
+func said(err error) string {
+	var f *ask.Failure
+	if errors.As(err, &f) {
+		return f.Said
+	}
+	return ""
 }

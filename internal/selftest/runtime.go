@@ -164,7 +164,7 @@ func (t *trial) execAsRoot(ctx context.Context) Finding {
 
 // notMade judges a call that made no process: a refusal of ours keeps the promise, anything else says nothing.
 func notMade(what, said string) Finding {
-	if strings.Contains(said, "nonroot-runc:") {
+	if strings.Contains(said, `nonroot-runc: container "`) { // and not just the program's path
 		return Finding{What: what, Detail: "refused: " + strings.TrimSpace(said)}
 	}
 	return Finding{What: what, Unsure: true, Detail: "it could not be tried: " + strings.TrimSpace(said)}

@@ -112,6 +112,7 @@ func (a Attempt) statusOf(t *testing.T, w *Witness) *Status {
 func TestNotMade(t *testing.T) {
 	for said, unsure := range map[string]bool{
 		`docker: OCI runtime create failed: nonroot-runc: container "x": the policy refuses root`: false,
+		"docker: fork/exec /usr/bin/nonroot-runc: permission denied":                              true,
 		"docker: no such image": true,
 		"":                      true,
 	} {
