@@ -115,7 +115,7 @@ func printReport(to io.Writer, r *explain.Report) error {
 	p.decided(&r.Decided)
 	p.heading("difference in config.json")
 	if r.Partial {
-		p.line("  what config.json was before is not kept; this is what the record knows of it")
+		p.line("  config.json from before was not kept; this is what the record knows of it")
 	}
 	for _, c := range r.Changes {
 		p.line("  %s", change(c))

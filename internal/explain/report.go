@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -139,11 +140,30 @@ func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read %q: %w", dir.Join(bundle.Config), err)
 	}
-	then := before(now, rec, govern.Ours(dir))
+	then := kept(dir, rec)
+	if then == nil {
+		then, r.Partial = before(now, rec, govern.Ours(dir)), true
+	}
 	r.Asked = asked(then)
-	r.Asked.Partial = true
-	r.Changes, r.Partial = changes(then, now), true
+	r.Asked.Partial = r.Partial
+	r.Changes = changes(then, now)
 	return true, nil
+}
+
+// kept is the config.json from before the rewrite; nil where there is none, or one that asked for somebody else.
+func kept(dir *bundle.Dir, rec *record.Record) *specs.Spec {
+	config, err := dir.Read(record.Before)
+	if err != nil {
+		return nil
+	}
+	s, err := decode(config)
+	if err != nil {
+		return nil
+	}
+	if u := s.Process.User; u.UID != rec.Asked.UID || u.GID != rec.Asked.GID || !slices.Equal(u.AdditionalGids, rec.Asked.Groups) {
+		return nil
+	}
+	return s
 }
 
 // exempted is the report on a container that was left as it is.

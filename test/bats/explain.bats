@@ -32,12 +32,12 @@ listing() {
     and .decided.source == "fixed" and .decided.rule == "default" and .decided.policy == "'"$POLICY"'"
     and .changes_partial == false'
   [[ $(listing) == "$before" ]]
-  before=$(jq -S '[.decided | .identity, .name, .home, .home_mounted, .dropped_groups, .source]' <<<"$OUT")
+  before=$(jq -S '[(.decided | .identity, .name, .home, .home_mounted, .dropped_groups, .source), .asked, .changes, .changes_partial]' <<<"$OUT")
   jq -r '.changes[] | select(.what == "mount") | .decided' <<<"$OUT" >"$BATS_TEST_TMPDIR/mounts"
   created nonroot
   explains '.when == "after" and .container == "'"$ID"'" and .decided.runtime == "'"$RUNTIME_PATH"'"
     and .asked.uid == 0 and .asked.groups == [0,6,5000]'
-  after=$(jq -S '[.decided | .identity, .name, .home, .home_mounted, .dropped_groups, .source]' <<<"$OUT")
+  after=$(jq -S '[(.decided | .identity, .name, .home, .home_mounted, .dropped_groups, .source), .asked, .changes, .changes_partial]' <<<"$OUT")
   [[ $before == "$after" ]]
   # The mounts that it spoke of are those of the new config.json.
   jq -r '.mounts[-4:][] | "\"\(.destination)\": \"\(.type)\" of \"\(.source)\", \"\(.options | join(","))\""' "$BUNDLE/config.json" |
@@ -74,6 +74,21 @@ listing() {
   explains '.when == "before" and .decided.mode == "audit" and .decided.identity.uid == 65532 and (.changes | length > 5)'
   created nonroot
   explains '.when == "after" and .decided.mode == "audit" and .changes == []'
+}
+
+@test "without the config.json from before, the record says who was asked for" {
+  created nonroot
+  rm "$BUNDLE/nonroot-asked.json"
+  explains '.when == "after" and .asked.uid == 0 and .asked.partial and .changes_partial
+    and ([.changes[].what] == ["user", "additional groups", "mount", "mount", "mount", "mount"])'
+}
+
+@test "a second start keeps what was asked for at first" {
+  succeeds nonroot create "$ID"
+  succeeds nonroot delete --force "$ID"
+  succeeds nonroot create "$ID"
+  explains '.when == "after" and .asked.uid == 0 and .changes_partial == false and any(.changes[]; .what == "noNewPrivileges")'
+  jq -e '.process.user.uid == 0' "$BUNDLE/nonroot-asked.json"
 }
 
 @test "the record of an earlier config.json counts for nothing" {
