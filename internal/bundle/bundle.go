@@ -194,9 +194,12 @@ func (d *Dir) closed() bool {
 // ReadFile reads a file that is regular, has one name, is no symbolic link, belongs to the caller or root, cannot
 // be written by others, and has at most MaxSize bytes.
 func ReadFile(name string, owners Owners) ([]byte, error) {
-	data, _, err := readAt(unix.AT_FDCWD, name, owners, func() bool { return false })
+	data, _, err := readAt(unix.AT_FDCWD, name, owners, neverClosed)
 	return data, err
 }
+
+// neverClosed says that others may get to a file's folder, for files whose mode has to be right wherever they lie.
+func neverClosed() bool { return false }
 
 // readAt reads a file below a folder. It's allowed to have a mode by which others could write it where they can't get to
 // it, which is only asked about then.
@@ -240,7 +243,7 @@ func ReadGuarded(name string, owners Owners) ([]byte, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	data, err := dir.Read(path.Base(name))
+	data, _, err := readAt(dir.fd, path.Base(name), owners, neverClosed)
 	if err != nil {
 		return nil, err
 	}
@@ -275,6 +278,28 @@ func readAll(fd, size int) ([]byte, error) {
 // caller's and the given mode.
 // A label that isn't empty becomes the new file's SELinux label.
 func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error {
+	return d.replace(name, data, mode, label, func(temp string) error {
+		return unix.Renameat(d.fd, temp, d.fd, name)
+	})
+}
+
+// ReplaceKeeping is Replace for a file that is there, and keeps the old one under another name. On a file system that
+// can't exchange files (renameat2(2), EINVAL) the old one is not kept.
+func (d *Dir) ReplaceKeeping(name string, data []byte, mode uint32, kept string) error {
+	return d.replace(name, data, mode, "", func(temp string) error {
+		err := unix.Renameat2(d.fd, temp, d.fd, name, unix.RENAME_EXCHANGE)
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+			return unix.Renameat(d.fd, temp, d.fd, name)
+		}
+		if err != nil {
+			return err
+		}
+		return unix.Renameat(d.fd, temp, d.fd, kept)
+	})
+}
+
+// replace writes a temporary file and has it put in its place.
+func (d *Dir) replace(name string, data []byte, mode uint32, label string, put func(temp string) error) error {
 	uid, gid := -1, -1
 	var st unix.Stat_t
 	if err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
@@ -285,7 +310,7 @@ func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error
 		_ = unix.Unlinkat(d.fd, temp, 0)
 		return fmt.Errorf("write %q: %w", path.Join(d.Path, temp), err)
 	}
-	if err := unix.Renameat(d.fd, temp, d.fd, name); err != nil {
+	if err := put(temp); err != nil {
 		_ = unix.Unlinkat(d.fd, temp, 0)
 		return fmt.Errorf("replace %q: %w", path.Join(d.Path, name), err)
 	}

@@ -106,7 +106,7 @@ func TestRead(t *testing.T) {
 			if test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %q, %v, want an error with %q", data, err, test.want)
 			}
-			if _, err := ReadGuarded(filepath.Join(dir, Config), CallersOwners(host)); (err == nil) != (test.want == "") {
+			if _, err := ReadGuarded(filepath.Join(dir, Config), CallersOwners(host)); (err == nil) != (test.want == "" && !strings.HasPrefix(test.name, "writable by all")) {
 				t.Errorf("ReadGuarded gives %v", err)
 			}
 		})
@@ -287,5 +287,50 @@ func TestLabel(t *testing.T) {
 	}
 	if n, err := unix.Getxattr(dir+"/plain", "security.selinux", buf); err == nil {
 		t.Errorf("without a label there is %q", buf[:n])
+	}
+}
+
+// TestReplaceKeeping: the new file has the old one's mode, and the old one goes on under its other name, whatever was
+// there; nothing else is left.
+func TestReplaceKeeping(t *testing.T) {
+	for _, kept := range []string{"", "something older"} {
+		folder := t.TempDir()
+		d, err := Open(folder, CallersOwners(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		if err := os.WriteFile(folder+"/config.json", []byte("old"), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if kept != "" {
+			if err := os.WriteFile(folder+"/kept", []byte(kept), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.ReplaceKeeping("config.json", []byte("new"), 0o600, "kept"); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{"config.json": "new", "kept": "old"} {
+			got, err := os.ReadFile(folder + "/" + name)
+			st, _ := os.Stat(folder + "/" + name)
+			if err != nil || string(got) != want || st.Mode().Perm() != 0o640 {
+				t.Errorf("%s: %q, %v, %v", name, got, st.Mode(), err)
+			}
+		}
+		if all, err := os.ReadDir(folder); err != nil || len(all) != 2 {
+			t.Errorf("%v, %v", all, err)
+		}
+	}
+	// A file that isn't there is not exchanged, and nothing is made.
+	folder := t.TempDir()
+	d, err := Open(folder, CallersOwners(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	err = d.ReplaceKeeping("config.json", []byte("new"), 0o600, "kept")
+	if all, _ := os.ReadDir(folder); err == nil || len(all) != 0 {
+		t.Errorf("%v, %v", all, err)
 	}
 }
