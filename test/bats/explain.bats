@@ -25,6 +25,7 @@ listing() {
 
 @test "a dry run decides what create then decides, and writes nothing" {
   config '.process.user.additionalGids = [0, 6, 5000]'
+  runs probe pause
   local before after
   before=$(listing)
   explains '.when == "before" and .asked.uid == 0 and .asked.groups == [0,6,5000] and .decided.mode == "rewrite"
