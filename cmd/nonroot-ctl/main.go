@@ -8,13 +8,16 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
 func main() {
 	if err := app().Run(os.Args); err != nil {
-		fmt.Fprintf(os.Stderr, "nonroot-ctl: %v\n", err)
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(os.Stderr, "nonroot-ctl: %s\n", shown(strings.TrimSuffix(line, "\n")))
+		}
 		os.Exit(1)
 	}
 }

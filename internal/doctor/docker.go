@@ -16,7 +16,10 @@ import (
 // dockerInfo is what "docker info" says of runtimes.
 type dockerInfo struct {
 	Runtimes map[string]struct {
-		Path string `json:"path"`
+		Path    string   `json:"path"`
+		Options struct { // of one that is registered by its shim, from Docker 23 on
+			BinaryName string
+		} `json:"options"`
 	}
 	DefaultRuntime string
 	ServerErrors   []string
@@ -26,6 +29,9 @@ func (i *dockerInfo) registered() *registered {
 	r := &registered{runtimes: map[string]string{}, standard: i.DefaultRuntime}
 	for name, rt := range i.Runtimes {
 		r.runtimes[name] = rt.Path
+		if rt.Options.BinaryName != "" {
+			r.runtimes[name] = rt.Options.BinaryName
+		}
 	}
 	return r
 }

@@ -57,6 +57,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 	d.containerd(ctx)
 	d.podman()
 	d.crio()
+	d.buildkit()
 	d.oneGoverned()
 	d.selfTest(ctx, p)
 	return d.checks, nil

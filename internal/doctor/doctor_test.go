@@ -3,6 +3,7 @@
 package doctor
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -128,6 +129,18 @@ func TestRegistration(t *testing.T) {
 	d.registration("docker", &registered{})
 	if got := statuses(d, "docker: registered"); !slices.Equal(got, []Status{Fail}) {
 		t.Errorf("--engine docker: %v", got)
+	}
+}
+
+func TestDockerInfo(t *testing.T) {
+	var info dockerInfo
+	text := `{"DefaultRuntime":"a","Runtimes":{"a":{"path":"/usr/bin/nonroot-runc"},"b":{"runtimeType":"io.containerd.runc.v2","options":{"BinaryName":"/opt/x"}},"runc":{"path":"runc","status":{"k":"v"}}}}`
+	if err := json.Unmarshal([]byte(text), &info); err != nil {
+		t.Fatal(err)
+	}
+	r := info.registered()
+	if want := map[string]string{"a": "/usr/bin/nonroot-runc", "b": "/opt/x", "runc": "runc"}; r.standard != "a" || !maps.Equal(r.runtimes, want) {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -47,10 +47,13 @@ func (d *doctor) registration(engine string, r *registered) []string {
 	}
 	d.governed = append(d.governed, engine)
 	d.ok(engine+": registered", "as %q", names)
-	if slices.Contains(names, r.standard) {
+	switch hint := "nonroot-ctl configure " + engine + " --set-default"; {
+	case slices.Contains(names, r.standard):
 		d.ok(engine+": default", "it is %q", r.standard)
-	} else {
-		d.bad(Warn, engine+": default", "nonroot-ctl configure "+engine+" --set-default", "it is %q: whoever does not ask for %q is NOT governed", r.standard, names[0])
+	case r.standard == "":
+		d.bad(Warn, engine+": default", hint, "none is set: whoever does not ask for %q is NOT governed", names[0])
+	default:
+		d.bad(Warn, engine+": default", hint, "it is %q: whoever does not ask for %q is NOT governed", r.standard, names[0])
 	}
 	return names
 }
@@ -86,6 +89,18 @@ func present(program string, files ...string) bool {
 		return true
 	}
 	return slices.ContainsFunc(files, func(f string) bool { _, err := os.Stat(f); return err == nil })
+}
+
+// buildkit: a daemon of its own runs "buildkit-runc" or "runc" from PATH (SECURITY.md F8).
+func (d *doctor) buildkit() {
+	if find("buildkitd") == "" {
+		return
+	}
+	if d.guarded() && (find("buildkit-runc") == "" || d.isOurs("buildkit-runc")) {
+		d.ok("buildkit: builds", "buildkitd runs \"runc\", which is nonroot-runc")
+		return
+	}
+	d.bad(Warn, "buildkit: builds", "name nonroot-runc in buildkitd.toml: [worker.oci] binary", "OPEN: buildkitd runs builds as root, by \"buildkit-runc\" or \"runc\" from PATH")
 }
 
 // containerd's own files.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,6 +78,7 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 			found.Ports = append(found.Ports, uint16(n)) // ParseUint was given 16 bits
 		}
 	}
+	slices.Sort(found.Ports)
 	if found.Bundle, err = first(bundles); err != nil {
 		return nil, fmt.Errorf("find the bundle of the container %q (%s): %w: is the daemon on this machine, and where is its --exec-root", name, c.ID, err)
 	}

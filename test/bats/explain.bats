@@ -25,6 +25,7 @@ listing() {
 
 @test "a dry run decides what create then decides, and writes nothing" {
   config '.process.user.additionalGids = [0, 6, 5000]'
+  runs probe pause
   local before after
   before=$(listing)
   explains '.when == "before" and .asked.uid == 0 and .asked.groups == [0,6,5000] and .decided.mode == "rewrite"
@@ -150,12 +151,17 @@ listing() {
   config '.process.args = ["probe", $e + "[31m", $c] | .process.cwd = "/" + $e + "x" | .process.env += ["HOME=/" + $e + "]0;x", "P" + $e + "=/x", $e + "_PORT=80"]
     | .annotations = {("run.oci." + $c): $e} | .hostname = $e
     | .mounts += [{destination: ("/" + $e + "m"), type: "bind", source: ("/" + $e), options: ["ro", $e]}]' --arg e "$esc" --arg c "$csi"
-  local form
-  for form in --json --docker-host=; do
-    succeeds "$REPO/bin/nonroot-ctl" explain "$form" --policy "$POLICY" "$BUNDLE"
-    [[ $OUT == *'[31m'* ]]
-    [[ -z $(LC_ALL=C tr -d ' -~\n' <<<"$OUT$ERR") ]]
+  local form broken
+  for broken in '.' '.annotations = {($e + "[31m"): 1}' '.process.env = [$e + "[31m", 1]' '.mounts = [{destination: ($e + "[31m"), options: 1}]'; do
+    config "$broken" --arg e "$esc"
+    for form in --json --docker-host=; do
+      succeeds "$REPO/bin/nonroot-ctl" explain "$form" --policy "$POLICY" "$BUNDLE"
+      [[ $broken != . || $OUT == *'[31m'* ]]
+      [[ -z $(LC_ALL=C tr -d ' -~\n' <<<"$OUT$ERR") ]]
+    done
   done
+  says "$REPO/bin/nonroot-ctl" explain "$BUNDLE/$esc[31m"
+  [[ $STATUS == 1 && -z $(LC_ALL=C tr -d ' -~\n' <<<"$ERR") ]]
 }
 
 @test "what explain can't do, it says" {
