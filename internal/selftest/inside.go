@@ -42,15 +42,14 @@ type Witness struct {
 
 // Status is a process's credentials as /proc/self/status has them: each list is real, effective, saved, file system.
 type Status struct {
-	UID          []uint32 `json:"uid"`
-	GID          []uint32 `json:"gid"`
-	Groups       []uint32 `json:"groups"`
-	Inheritable  uint64   `json:"inheritable"`
-	Permitted    uint64   `json:"permitted"`
-	Effective    uint64   `json:"effective"`
-	Ambient      uint64   `json:"ambient"`
-	NoNewPrivs   bool     `json:"no_new_privs"`
-	SeccompIsSet bool     `json:"seccomp"`
+	UID         []uint32 `json:"uid"`
+	GID         []uint32 `json:"gid"`
+	Groups      []uint32 `json:"groups"`
+	Inheritable uint64   `json:"inheritable"`
+	Permitted   uint64   `json:"permitted"`
+	Effective   uint64   `json:"effective"`
+	Ambient     uint64   `json:"ambient"`
+	NoNewPrivs  bool     `json:"no_new_privs"`
 }
 
 // Attempt is one try to get privileges.
@@ -162,7 +161,7 @@ func ownStatus() (*Status, error) {
 // nothing has not passed.
 func parseStatus(text string) (*Status, error) {
 	s := &Status{}
-	var nnp, seccomp uint64
+	var nnp uint64
 	fields := map[string]func(string) error{
 		"Uid":        numbers(&s.UID),
 		"Gid":        numbers(&s.GID),
@@ -172,7 +171,6 @@ func parseStatus(text string) (*Status, error) {
 		"CapEff":     number(&s.Effective, "%x"),
 		"CapAmb":     number(&s.Ambient, "%x"),
 		"NoNewPrivs": number(&nnp, "%d"),
-		"Seccomp":    number(&seccomp, "%d"),
 	}
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -189,7 +187,7 @@ func parseStatus(text string) (*Status, error) {
 	if len(s.UID) != 4 || len(s.GID) != 4 {
 		return nil, errors.New("the process's status has not four uids and gids")
 	}
-	s.NoNewPrivs, s.SeccompIsSet = nnp == 1, seccomp != 0
+	s.NoNewPrivs = nnp == 1
 	return s, nil
 }
 

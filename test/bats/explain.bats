@@ -160,7 +160,7 @@ listing() {
       [[ -z $(LC_ALL=C tr -d ' -~\n' <<<"$OUT$ERR") ]]
     done
   done
-  says "$REPO/bin/nonroot-ctl" explain "$BUNDLE/$esc[31m"
+  says "$REPO/bin/nonroot-ctl" explain "$BUNDLE/${esc}[31m"
   [[ $STATUS == 1 && -z $(LC_ALL=C tr -d ' -~\n' <<<"$ERR") ]]
 }
 
