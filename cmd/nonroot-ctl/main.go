@@ -25,7 +25,9 @@ func app() *cli.App {
 		Name:            "nonroot-ctl",
 		Usage:           "register nonroot-runc with engines, check it, explain what it did",
 		HideHelpCommand: true,
-		Commands:        []*cli.Command{},
-		ExitErrHandler:  func(*cli.Context, error) {}, // main alone ends the program
+		Commands: []*cli.Command{
+			configureCommand(),
+		},
+		ExitErrHandler: func(*cli.Context, error) {}, // main alone ends the program
 	}
 }
