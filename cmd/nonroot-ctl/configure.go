@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,7 +28,7 @@ func configureCommand() *cli.Command {
 	}
 	command := func(name, usage string, flags []cli.Flag, plan planner) *cli.Command {
 		return &cli.Command{
-			Name: name, Usage: usage, HideHelpCommand: true, Flags: append(flags,
+			Name: name, Usage: usage, HideHelpCommand: true, Flags: append(slices.Clone(flags),
 				&cli.StringFlag{Name: "binary", Usage: "nonroot-runc's `PATH`, if not beside this program or in /usr/local/sbin"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show what would change, and change nothing"},
 				&cli.BoolFlag{Name: "uninstall", Usage: "undo it"}),
@@ -45,7 +46,11 @@ func configureCommand() *cli.Command {
 			return errors.New("name an engine: docker, containerd, podman, crio or runc")
 		},
 		Subcommands: []*cli.Command{
-			command("docker", "edit daemon.json", append(dockerFlags(), common...), planDocker),
+			command("docker", "edit daemon.json", slices.Concat(common, dockerFlags(), guardFlags()), planDocker),
+			command("containerd", "write a drop-in, or edit config.toml", common, planContainerd),
+			command("podman", "write a drop-in", common, planPodman),
+			command("crio", "write a drop-in", common, planCRIO),
+			command("runc", "put nonroot-runc in the place of runc (docker --guard without docker)", guardFlags()[1:], planRunc),
 		},
 	}
 }
@@ -62,18 +67,20 @@ type request struct {
 
 // plan is what is to be done, in this order.
 type plan struct {
-	changes []engine.Change
-	check   func() error // asks the engine what it makes of the changes; nil: it has no way to ask
-	steps   []step       // beyond configuration files
-	after   []step       // what makes the engine see it
-	advice  []string     // what is left to the reader
+	steps  []step
+	check  func() error // asks the engine what it makes of it; nil: it can't be asked
+	after  []step       // what makes the engine see it
+	advice []string     // what is left to the reader
 }
 
-// step is something that is done once and said before.
+// step is something that is done once, and said before. Nothing is said of what is only tidied up.
 type step struct {
 	says string
 	do   func() error
 }
+
+// changing is the step that changes a file.
+func changing(c engine.Change) step { return step{string(c.Diff()), c.Apply} }
 
 type planner func(request) (plan, error)
 
@@ -162,22 +169,16 @@ func (r request) profileLink() (*step, error) {
 		return nil, err
 	}
 	return &step{
-		"make the link " + r.Path,
+		"make the link " + r.Path + "\n",
 		func() error { return engine.LinkProfile(r.binary, r.profile) },
 	}, nil
 }
 
-// carryOut shows the plan and then carries it out. Nothing is written before all of it was checked.
+// carryOut shows the plan and then carries it out. Nothing is written before the engine was asked.
 func (p plan) carryOut(w io.Writer, dry bool) error {
-	idle := len(p.steps) == 0
-	for _, c := range p.changes {
-		if !c.Nothing() {
-			idle = false
-			fmt.Fprintf(w, "%s", c.Diff())
-		}
-	}
+	idle := !slices.ContainsFunc(p.steps, func(s step) bool { return s.says != "" })
 	for _, s := range p.steps {
-		fmt.Fprintln(w, s.says)
+		fmt.Fprint(w, s.says)
 	}
 	if idle {
 		fmt.Fprintln(w, "nothing to change")
@@ -195,13 +196,8 @@ func (p plan) carryOut(w io.Writer, dry bool) error {
 			return err
 		}
 	}
-	for _, c := range p.changes {
-		if err := c.Apply(); err != nil {
-			return err
-		}
-	}
 	for _, s := range p.after {
-		fmt.Fprintln(w, s.says)
+		fmt.Fprint(w, s.says)
 		if err := s.do(); err != nil {
 			return err
 		}

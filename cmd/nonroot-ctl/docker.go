@@ -43,8 +43,13 @@ func planDocker(r request) (plan, error) {
 	if err := d.conflicts(r); err != nil {
 		return plan{}, err
 	}
-	p := plan{changes: []engine.Change{c}, check: func() error { return askDockerd(c) }}
-	return p, p.tellDockerd(r, d, engine.ReloadEnough(c.Data, c.Next.Data))
+	p := plan{steps: []step{changing(c)}, check: func() error { return askDockerd(c) }}
+	if !c.Nothing() || r.flags.Bool("reload") || r.flags.Bool("restart") {
+		if err := p.tellDockerd(r, d, engine.ReloadEnough(c.Data, c.Next.Data)); err != nil {
+			return plan{}, err
+		}
+	}
+	return p, p.addGuard(r, c.Data)
 }
 
 // tellDockerd adds how dockerd gets to know the change.
@@ -62,7 +67,7 @@ func (p *plan) tellDockerd(r request, d dockerd, reloadEnough bool) error {
 		if d.pid == 0 {
 			return errors.New("no dockerd runs here that could be reloaded: leave --reload out")
 		}
-		p.after = append(p.after, step{fmt.Sprintf("reload dockerd (SIGHUP to %d)", d.pid), func() error {
+		p.after = append(p.after, step{fmt.Sprintf("reload dockerd (SIGHUP to %d)\n", d.pid), func() error {
 			return syscall.Kill(d.pid, syscall.SIGHUP)
 		}})
 	case reloadEnough:
@@ -82,7 +87,7 @@ func restartStep(service string) (step, error) {
 	if os.Geteuid() != 0 {
 		args = []string{"systemctl", "--user", "restart", service}
 	}
-	return step{strings.Join(args, " "), func() error {
+	return step{strings.Join(args, " ") + "\n", func() error {
 		if out, err := osexec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
 		}
