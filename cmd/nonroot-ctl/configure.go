@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+)
+
+// configureCommand registers the runtime. Each engine has a planner, which reads and decides; what is written is written
+// by one function, apply, for all of them.
+func configureCommand() *cli.Command {
+	common := []cli.Flag{
+		&cli.StringFlag{Name: "runtime-name", Value: "nonroot", Usage: "how the engine's users call the runtime"},
+		&cli.StringFlag{Name: "profile", Usage: "register the runtime with the policy /etc/nonroot-runc/`NAME`.toml"},
+		&cli.BoolFlag{Name: "set-default", Usage: "make it the engine's default"},
+		&cli.StringFlag{Name: "config", Usage: "the configuration `FILE` to edit or make"},
+	}
+	command := func(name, usage string, flags []cli.Flag, plan planner) *cli.Command {
+		return &cli.Command{
+			Name: name, Usage: usage, HideHelpCommand: true, Flags: append(slices.Clone(flags),
+				&cli.StringFlag{Name: "binary", Usage: "nonroot-runc's `PATH`, if not beside this program or in /usr/local/sbin"},
+				&cli.BoolFlag{Name: "dry-run", Usage: "show what would change, and change nothing"},
+				&cli.BoolFlag{Name: "uninstall", Usage: "undo it"}),
+			Action: func(c *cli.Context) error { return configure(c, plan) },
+		}
+	}
+	return &cli.Command{
+		Name:            "configure",
+		Usage:           "register nonroot-runc with an engine, or take it out again",
+		HideHelpCommand: true,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("nobody knows the engine %q: name docker, containerd, podman, crio or runc", c.Args().First())
+			}
+			return errors.New("name an engine: docker, containerd, podman, crio or runc")
+		},
+		Subcommands: []*cli.Command{
+			command("docker", "edit daemon.json", slices.Concat(common, dockerFlags(), guardFlags()), planDocker),
+			command("containerd", "write a drop-in, or edit config.toml", common, planContainerd),
+			command("podman", "write a drop-in", common, planPodman),
+			command("crio", "write a drop-in", common, planCRIO),
+			command("runc", "put nonroot-runc in the place of runc (docker --guard without docker)", guardFlags()[1:], planRunc),
+		},
+	}
+}
+
+// request is what the command line asks for.
+type request struct {
+	flags *cli.Context
+	engine.Runtime
+	binary  string
+	profile string
+	undo    bool
+	owners  bundle.Owners
+}
+
+// plan is what is to be done, in this order.
+type plan struct {
+	steps  []step
+	check  func() error // asks the engine what it makes of it; nil: it can't be asked
+	after  []step       // what makes the engine see it
+	advice []string     // what is left to the reader
+}
+
+// step is something that is done once, and said before. Nothing is said of what is only tidied up.
+type step struct {
+	says string
+	do   func() error
+}
+
+// changing is the step that changes a file.
+func changing(c engine.Change) step { return step{string(c.Diff()), c.Apply} }
+
+type planner func(request) (plan, error)
+
+// configure does what the command line asks for, or says it.
+func configure(c *cli.Context, planned planner) error {
+	if c.Args().Present() {
+		return fmt.Errorf("nobody knows what %q is for", c.Args().First())
+	}
+	r, err := ask(c)
+	if err != nil {
+		return err
+	}
+	p, err := planned(r)
+	if err != nil {
+		return err
+	}
+	link, err := r.profileLink()
+	if err != nil {
+		return err
+	}
+	if link != nil {
+		p.steps = append([]step{*link}, p.steps...)
+	}
+	return p.carryOut(c.App.Writer, c.Bool("dry-run"))
+}
+
+// ask reads the command line. For a removal the wrapper needn't be there any more.
+func ask(c *cli.Context) (request, error) {
+	r := request{
+		flags: c, binary: c.String("binary"), profile: c.String("profile"), undo: c.Bool("uninstall"),
+		owners: bundle.CallersOwners(nil),
+	}
+	r.Name, r.Default = c.String("runtime-name"), c.Bool("set-default")
+	if c.Command.Name != "runc" {
+		if err := engine.CheckName(r.Name); err != nil {
+			return r, err
+		}
+	}
+	if r.undo {
+		return r, nil
+	}
+	var err error
+	if r.binary == "" {
+		if r.binary, err = engine.FindBinary(); err != nil {
+			return r, err
+		}
+	}
+	if err := engine.CheckBinary(r.binary, r.owners); err != nil {
+		return r, fmt.Errorf("nonroot-runc: %w", err)
+	}
+	r.Path = r.binary
+	if r.profile != "" {
+		r.Path = engine.Profile(r.binary, r.profile)
+		return r, r.checkPolicy()
+	}
+	return r, nil
+}
+
+// checkPolicy makes sure that the profile has a policy: without, the runtime would refuse every container.
+func (r request) checkPolicy() error {
+	if err := engine.CheckName(r.profile); err != nil {
+		return fmt.Errorf("--profile: %w", err)
+	}
+	file := policy.ProfileFile(r.profile)
+	data, err := bundle.ReadGuarded(file, r.owners)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the profile %q has no policy: write %q first", r.profile, file)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = policy.Parse(file, data)
+	return err
+}
+
+// profileLink is the step that makes the profile's link, nil if there is nothing to do. The link stays when a
+// registration goes: containers that were made through it are still stopped and removed through it.
+func (r request) profileLink() (*step, error) {
+	if r.profile == "" || r.undo {
+		return nil, nil
+	}
+	switch err := engine.CheckProfile(r.binary, r.profile); {
+	case err == nil:
+		return nil, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	return &step{
+		"make the link " + r.Path + "\n",
+		func() error { return engine.LinkProfile(r.binary, r.profile) },
+	}, nil
+}
+
+// carryOut shows the plan and then carries it out. Nothing is written before the engine was asked.
+func (p plan) carryOut(w io.Writer, dry bool) error {
+	idle := !slices.ContainsFunc(p.steps, func(s step) bool { return s.says != "" })
+	for _, s := range p.steps {
+		fmt.Fprint(w, s.says)
+	}
+	if idle {
+		fmt.Fprintln(w, "nothing to change")
+	}
+	if dry {
+		return nil
+	}
+	if p.check != nil && !idle {
+		if err := p.check(); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.steps {
+		if err := s.do(); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.after {
+		fmt.Fprint(w, s.says)
+		if err := s.do(); err != nil {
+			return err
+		}
+	}
+	if !idle {
+		for _, line := range p.advice {
+			fmt.Fprintln(w, line)
+		}
+	}
+	return nil
+}
+
+// configFile is the file that --config names, else the engine's usual one.
+func (r request) configFile(usual func() (string, error)) (string, error) {
+	if name := r.flags.String("config"); name != "" {
+		return name, nil
+	}
+	return usual()
+}
+
+// change plans what becomes of one file.
+func (r request) change(file string, format engine.Format) (engine.Change, error) {
+	f, err := engine.Open(file)
+	if err != nil {
+		return engine.Change{}, err
+	}
+	if r.undo {
+		return f.Unregister(format, r.Name)
+	}
+	return f.Register(format, r.Runtime)
+}
+
+// homeConfig is a file in the caller's own configuration folder (XDG Base Directory Specification).
+func homeConfig(file string) (string, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("find the configuration folder: %w", err)
+	}
+	return dir + "/" + file, nil
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+)
+
+// planContainerd edits config.toml, or writes a drop-in and names it there: containerd 1 would take a drop-in for the whole
+// of the plugin's settings (containerd#5837).
+func planContainerd(r request) (plan, error) {
+	file, err := r.configFile(func() (string, error) { return "/etc/containerd/config.toml", nil })
+	if err != nil {
+		return plan{}, err
+	}
+	main, err := engine.Open(file)
+	if err != nil {
+		return plan{}, err
+	}
+	d, err := findContainerd(main)
+	if err != nil {
+		return plan{}, err
+	}
+	inPlace, err := d.inPlace(main.Data, r.Name)
+	if err != nil {
+		return plan{}, fmt.Errorf("%s: %w", file, err)
+	}
+	var p plan
+	if inPlace {
+		p, err = d.planInPlace(r, file)
+	} else {
+		p, err = d.planDropIn(r, main)
+	}
+	if err != nil {
+		return plan{}, err
+	}
+	p.advice = append(p.advice, "containerd takes it over by a restart: systemctl restart containerd; containers go on running")
+	stood, binary := d.format.StandsFor(r.Name)
+	if !r.undo && binary != "" && filepath.Base(binary) != "runc" && filepath.Base(binary) != engine.Binary {
+		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, whose binary is %q: to go on to that, name it under runtimes in the policy", stood, binary))
+	}
+	return p, nil
+}
+
+// containerd is the daemon's program, if it's here, and what it makes of its configuration.
+type containerd struct {
+	program string
+	release engine.Release
+	format  engine.Containerd
+}
+
+func findContainerd(main engine.File) (containerd, error) {
+	version := 2
+	if main.Data != nil {
+		v, err := engine.ContainerdVersion(main.Data)
+		if err != nil {
+			return containerd{}, fmt.Errorf("%s: %w", main.Path, err)
+		}
+		version = v
+	}
+	d := containerd{}
+	d.program, _ = osexec.LookPath("containerd")
+	text := main.Data
+	if d.program != "" {
+		out, err := osexec.Command(d.program, "--version").Output()
+		if err != nil {
+			return d, fmt.Errorf("ask %s for its version: %w", d.program, err)
+		}
+		if d.release, err = engine.ParseRelease(string(out)); err != nil {
+			return d, fmt.Errorf("ask %s for its version: %w", d.program, err)
+		}
+		args := []string{"--config", main.Path, "config", "dump"}
+		if main.Data == nil { // 1.6 dumps no file that isn't there
+			args = []string{"config", "default"}
+		}
+		if text, err = d.print(args...); err != nil {
+			return d, fmt.Errorf("containerd does not read %q as it is: %w", main.Path, err)
+		}
+	}
+	if main.Data == nil && d.release.Major >= 2 {
+		version = 3
+	}
+	effective, err := engine.ParseContainerd(text)
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", main.Path, err)
+	}
+	if d.release.Major == 0 && version >= 3 {
+		d.release.Major = 2 // containerd 1 refuses that version
+	}
+	d.format = engine.Containerd{Version: version, Effective: effective, Replaces: d.release.Major < 2}
+	return d, nil
+}
+
+// print is what containerd prints of a configuration.
+func (d containerd) print(args ...string) ([]byte, error) {
+	out, err := osexec.Command(d.program, args...).Output()
+	var exit *osexec.ExitError
+	if errors.As(err, &exit) {
+		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	return out, err
+}
+
+// inPlace says that the runtime's place is config.toml itself. What containerd 1 got there stays there for containerd 2.
+func (d containerd) inPlace(main []byte, name string) (bool, error) {
+	if d.release.Major < 2 {
+		return true, nil
+	}
+	tree, err := engine.ParseContainerd(main)
+	if err != nil {
+		return false, err
+	}
+	binaries, _ := engine.Containerd{Effective: tree}.Runtimes()
+	_, there := binaries[name]
+	return there, nil
+}
+
+func (d containerd) planInPlace(r request, file string) (plan, error) {
+	c, err := r.change(file, d.format)
+	if err != nil {
+		return plan{}, err
+	}
+	return plan{steps: []step{changing(c)}, check: func() error {
+		if d.program == "" || c.Next.Data == nil {
+			return nil
+		}
+		return c.Candidate(func(candidate string) error { return d.accepts(r, candidate) })
+	}}, nil
+}
+
+func (d containerd) planDropIn(r request, main engine.File) (plan, error) {
+	imports := engine.Imports{Main: main.Path, DropIn: dropIn(main, r.Name)}
+	dropped, err := r.change(imports.DropIn, d.format)
+	if err != nil {
+		return plan{}, err
+	}
+	named, err := r.change(main.Path, imports)
+	if err != nil {
+		return plan{}, err
+	}
+	if r.undo { // what config.toml names must be there
+		return plan{steps: []step{changing(named), changing(dropped)}}, nil
+	}
+	return plan{steps: []step{changing(dropped), changing(named)}, check: func() error {
+		if d.program == "" {
+			return nil
+		}
+		return dropped.Candidate(func(candidate string) error {
+			data, _, err := engine.Imports{Main: main.Path, DropIn: candidate}.Add(main.Data, r.Runtime, engine.Note{})
+			if err != nil {
+				return err
+			}
+			whole := engine.Change{File: main, Next: engine.Content{Data: data}}
+			return whole.Candidate(func(candidate string) error { return d.accepts(r, candidate) })
+		})
+	}}, nil
+}
+
+// dropIn is the drop-in's path: in a folder that config.toml imports already, else in conf.d, which 2.2 and later import
+// in the file that they write themselves. The last of the names counts where two set the default.
+func dropIn(main engine.File, name string) string {
+	file := "zz-" + name + ".toml"
+	for _, dir := range engine.ImportedFolders(main.Path, main.Data) {
+		if path := filepath.Join(dir, file); (engine.Imports{Main: main.Path, DropIn: path}).Covered(main.Data) {
+			return path
+		}
+	}
+	return filepath.Join(filepath.Dir(main.Path), "conf.d", file)
+}
+
+// accepts lets containerd read what its configuration would become, and compares: nothing but the runtime may differ.
+func (d containerd) accepts(r request, candidate string) error {
+	out, err := d.print("--config", candidate, "config", "dump")
+	if err != nil {
+		return fmt.Errorf("containerd refuses what its configuration would become, which was left as it is: %w", err)
+	}
+	tree, err := engine.ParseContainerd(out)
+	if err != nil {
+		return fmt.Errorf("read what containerd makes of its configuration: %w", err)
+	}
+	after := engine.Containerd{Effective: tree}
+	now, fallback := after.Runtimes()
+	before, _ := d.format.Runtimes()
+	for name := range before {
+		if _, stays := now[name]; !stays && name != r.Name {
+			return fmt.Errorf("containerd would lose the runtime %q: its configuration was left as it is", name)
+		}
+	}
+	switch binary, there := now[r.Name]; {
+	case r.undo && there:
+		return fmt.Errorf("containerd would still have the runtime %q, from another file that it imports: its configuration was left as it is", r.Name)
+	case !r.undo && binary != r.Path:
+		return fmt.Errorf("containerd would not see the runtime %q, but %q in its place: its configuration was left as it is", r.Path, binary)
+	case r.Default && !r.undo && fallback != r.Name:
+		return fmt.Errorf("containerd would go on with the default %q, which another file sets that it reads later: its configuration was left as it is", fallback)
+	}
+	if _, there := now[fallback]; !there {
+		return fmt.Errorf("containerd would have the default %q and no such runtime: its configuration was left as it is", fallback)
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+)
+
+func dockerFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "reload", Usage: "let dockerd read the change (SIGHUP)"},
+		&cli.BoolFlag{Name: "restart", Usage: "restart dockerd, by systemd"},
+	}
+}
+
+// planDocker edits daemon.json.
+func planDocker(r request) (plan, error) {
+	d, err := findDockerd()
+	if err != nil {
+		return plan{}, err
+	}
+	file, err := r.configFile(d.configFile)
+	if err != nil {
+		return plan{}, err
+	}
+	c, err := r.change(file, engine.Docker{})
+	if err != nil {
+		return plan{}, err
+	}
+	if err := d.conflicts(r); err != nil {
+		return plan{}, err
+	}
+	p := plan{steps: []step{changing(c)}, check: func() error { return askDockerd(c) }}
+	if !c.Nothing() || r.flags.Bool("reload") || r.flags.Bool("restart") {
+		if err := p.tellDockerd(r, d, engine.ReloadEnough(c.Data, c.Next.Data)); err != nil {
+			return plan{}, err
+		}
+	}
+	return p, p.addGuard(r, c.Data)
+}
+
+// tellDockerd adds how dockerd gets to know the change.
+func (p *plan) tellDockerd(r request, d dockerd, reloadEnough bool) error {
+	switch {
+	case r.flags.Bool("restart"):
+		restart, err := restartStep("docker")
+		if err != nil {
+			return err
+		}
+		p.after = append(p.after, restart)
+	case r.flags.Bool("reload") && !reloadEnough:
+		return errors.New("dockerd keeps what is gone from daemon.json until it is restarted: use --restart instead of --reload")
+	case r.flags.Bool("reload"):
+		if d.pid == 0 {
+			return errors.New("no dockerd runs here that could be reloaded: leave --reload out")
+		}
+		p.after = append(p.after, step{fmt.Sprintf("reload dockerd (SIGHUP to %d)\n", d.pid), func() error {
+			return syscall.Kill(d.pid, syscall.SIGHUP)
+		}})
+	case reloadEnough:
+		p.advice = append(p.advice, "dockerd takes it over by a reload: systemctl reload docker (or --reload here); containers go on running")
+	default:
+		p.advice = append(p.advice, "dockerd takes it over by a restart: systemctl restart docker (or --restart here)")
+	}
+	return nil
+}
+
+// restartStep restarts a service of the system's or, for an ordinary user, of the user's own.
+func restartStep(service string) (step, error) {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return step{}, fmt.Errorf("no systemd runs here: restart %s by hand, and leave --restart out", service)
+	}
+	args := []string{"systemctl", "restart", service}
+	if os.Geteuid() != 0 {
+		args = []string{"systemctl", "--user", "restart", service}
+	}
+	return step{strings.Join(args, " ") + "\n", func() error {
+		if out, err := osexec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
+		}
+		return nil
+	}}, nil
+}
+
+// dockerd is the daemon that runs, if any does.
+type dockerd struct {
+	pid  int
+	args []string
+}
+
+// findDockerd finds it by its pid file, at the usual places (moby, cmd/dockerd/config_unix.go).
+func findDockerd() (dockerd, error) {
+	file := "/var/run/docker.pid"
+	if os.Geteuid() != 0 {
+		file = filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "docker.pid")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return dockerd{}, nil // none runs
+	}
+	pid, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 32)
+	if err != nil || pid <= 1 {
+		return dockerd{}, fmt.Errorf("%q has no process id", file)
+	}
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+	if err != nil || filepath.Base(args[0]) != "dockerd" {
+		return dockerd{}, nil // the file is older than the machine's last start
+	}
+	return dockerd{int(pid), args[1:]}, nil
+}
+
+// flag gives a flag's last value.
+func (d dockerd) flag(name string) (value string, set bool) {
+	for i, a := range d.args {
+		if v, ok := strings.CutPrefix(a, name+"="); ok {
+			value, set = v, true
+		} else if a == name && i+1 < len(d.args) {
+			value, set = d.args[i+1], true
+		}
+	}
+	return value, set
+}
+
+func (d dockerd) configFile() (string, error) {
+	if file, ok := d.flag("--config-file"); ok {
+		return file, nil
+	}
+	if os.Geteuid() != 0 {
+		return homeConfig("docker/daemon.json")
+	}
+	return "/etc/docker/daemon.json", nil
+}
+
+// conflicts refuses what would keep dockerd from starting: a setting that is a flag and in the file, too (moby,
+// daemon/config, findConfigurationConflicts).
+func (d dockerd) conflicts(r request) error {
+	flags := []string{"--add-runtime"}
+	if r.Default {
+		flags = append(flags, "--default-runtime")
+	}
+	i := slices.IndexFunc(flags, func(f string) bool { _, set := d.flag(f); return set })
+	if i < 0 || r.undo {
+		return nil
+	}
+	return fmt.Errorf("dockerd runs with the flag %s, and does not start with the same setting in its file: move the flag's value to the file first", flags[i])
+}
+
+// askDockerd lets dockerd say what it makes of a file. 20.10 can't (its flag is new in 23.0).
+func askDockerd(c engine.Change) error {
+	program, err := osexec.LookPath("dockerd")
+	if err != nil || c.Next.Data == nil {
+		return nil
+	}
+	return c.Candidate(func(file string) error {
+		out, err := osexec.Command(program, "--validate", "--config-file", file).CombinedOutput()
+		if err == nil || bytes.Contains(out, []byte("unknown flag: --validate")) {
+			return nil
+		}
+		return fmt.Errorf("dockerd refuses what %q would become: %s: it was left as it is", c.Path, bytes.TrimSpace(out))
+	})
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+)
+
+// header begins a file of our own.
+const header = "# Written by nonroot-ctl configure, and removed by nonroot-ctl configure --uninstall.\n"
+
+// Podman is a containers.conf or a drop-in for it, of Podman 4.0 and later: a drop-in's tables are merged key by key with
+// those of the files before it (containers/common, pkg/config/config.go, readConfigFromFile).
+type Podman struct{}
+
+// Add registers a runtime under [engine.runtimes], and as the engine's runtime where it's to be the default.
+func (Podman) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
+	tree, err := parseTOML(old)
+	if err != nil {
+		return nil, n, err
+	}
+	paths, err := podmanPaths(tree, r.Name)
+	if err != nil {
+		return nil, n, err
+	}
+	if len(paths) > 0 && !isOurs(paths[0]) {
+		return nil, n, errTaken(r.Name, paths[0])
+	}
+	was, err := textAt(tree, "engine", "runtime")
+	if err != nil {
+		return nil, n, err
+	}
+	d := begin(old)
+	if len(paths) != 1 || paths[0] != r.Path {
+		d.set([]string{"engine", "runtimes"}, r.Name, []string{r.Path})
+	}
+	if r.Default {
+		n = n.replaceDefault(was, r.Name)
+		d.set([]string{"engine"}, "runtime", r.Name)
+	}
+	out, err := d.done()
+	return out, n, err
+}
+
+// Remove takes out what Add put in.
+func (Podman) Remove(old []byte, name string, n Note) ([]byte, error) {
+	tree, err := parseTOML(old)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := podmanPaths(tree, name)
+	if err != nil || len(paths) == 0 {
+		return old, err
+	}
+	if !isOurs(paths[0]) {
+		return nil, errTaken(name, paths[0])
+	}
+	d := edit(old)
+	d.dropKey("engine", "runtimes", name)
+	err = d.undefault(tree, name, n, "engine", "runtime")
+	if err != nil {
+		return nil, err
+	}
+	return d.done()
+}
+
+// podmanPaths is where Podman looks for a runtime: the first path that is there counts.
+func podmanPaths(tree map[string]any, name string) ([]string, error) {
+	v, err := at(tree, "engine", "runtimes", name)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	list, ok := v.([]any)
+	var paths []string
+	for _, e := range list {
+		s, isText := e.(string)
+		ok = ok && isText
+		paths = append(paths, s)
+	}
+	if !ok || len(paths) == 0 {
+		return nil, fmt.Errorf("engine.runtimes.%s is not a list of paths", name)
+	}
+	return paths, nil
+}
+
+// begin is edit, with a first line for a file that is made.
+func begin(old []byte) *document {
+	if old == nil {
+		old = []byte(header)
+	}
+	return edit(old)
+}
+
+// undefault puts the former default's name back in the key that names the default, or removes the key where it's not known.
+func (d *document) undefault(tree map[string]any, name string, n Note, path ...string) error {
+	now, err := textAt(tree, path...)
+	if err != nil || now != name {
+		return err
+	}
+	last := len(path) - 1
+	if back := n.restored(func(s string) bool { return s != "" }); back != "" {
+		d.set(path[:last], path[last], back)
+	} else {
+		d.dropKey(path...)
+	}
+	return nil
+}
