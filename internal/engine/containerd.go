@@ -279,6 +279,7 @@ func (c Containerd) Remove(old []byte, name string, n Note) ([]byte, error) {
 	if err := d.undefault(tree, name, n, append(slices.Clone(cri), defaultName)...); err != nil {
 		return nil, err
 	}
+	d.sweep(n.Tables)
 	return d.done()
 }
 

@@ -41,6 +41,7 @@ func (CRIO) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 		d.set(crioTable(r.Name), "runtime_type", "oci")
 		d.set(crioTable(r.Name), "runtime_root", "/run/"+r.Name)
 	}
+	n.Tables = append(n.Tables, d.tables...)
 	out, err := d.done()
 	return out, n, err
 }
@@ -63,5 +64,6 @@ func (CRIO) Remove(old []byte, name string, n Note) ([]byte, error) {
 	if err := d.undefault(tree, name, n, "crio", "runtime", "default_runtime"); err != nil {
 		return nil, err
 	}
+	d.sweep(n.Tables)
 	return d.done()
 }

@@ -23,8 +23,9 @@ type Runtime struct {
 
 // Note is what the removal of a registration needs to know of how it was added.
 type Note struct {
-	Replaced *string  `json:"replaced,omitempty"` // the default before it became the default, "" for none; nil: it was not made the default
-	Made     []string `json:"made,omitempty"`     // what was added around it: a table, another runtime's entry
+	Replaced *string    `json:"replaced,omitempty"` // the default before it became the default, "" for none; nil: it was not made the default
+	Made     []string   `json:"made,omitempty"`     // what was added beside it: a table of runtimes, other runtimes' entries
+	Tables   [][]string `json:"tables,omitempty"`   // TOML's tables that were added for it
 }
 
 // Format is one kind of configuration file. Both functions are pure. Absent files are nil. What they can't read, or what

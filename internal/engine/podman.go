@@ -38,6 +38,7 @@ func (Podman) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 		n = n.replaceDefault(was, r.Name)
 		d.set([]string{"engine"}, "runtime", r.Name)
 	}
+	n.Tables = append(n.Tables, d.tables...)
 	out, err := d.done()
 	return out, n, err
 }
@@ -61,6 +62,7 @@ func (Podman) Remove(old []byte, name string, n Note) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.sweep(n.Tables)
 	return d.done()
 }
 

@@ -66,7 +66,7 @@ func (c Content) Register(f Format, r Runtime) (Content, error) {
 // the first, it's what there was before, byte for byte. Where somebody has, only what is ours goes, and the backup stays.
 func (c Content) Unregister(f Format, name string) (Content, error) {
 	if c.Data == nil {
-		return Content{}, nil
+		return Content{Backup: c.Backup}, nil
 	}
 	var notes map[string]Note
 	if c.Receipt != nil {

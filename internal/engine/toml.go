@@ -16,8 +16,9 @@ import (
 // document is a TOML file that is edited in place: comments, order and layout stay. The library's parser says where
 // things are; what is changed are the bytes there. Errors are kept until the end, and the result is parsed again.
 type document struct {
-	data []byte
-	err  error
+	data   []byte
+	err    error
+	tables [][]string // that were added
 }
 
 // item is a table's header or a key with its value.
@@ -49,7 +50,7 @@ func parseTOML(data []byte) (map[string]any, error) {
 // edit begins an edit.
 func edit(data []byte) *document {
 	_, err := parseTOML(data)
-	return &document{slices.Clone(data), err}
+	return &document{data: slices.Clone(data), err: err}
 }
 
 // done is the edited file. It must parse: a key that was added to a table which is closed, such as an inline one, shows
@@ -187,6 +188,7 @@ func (d *document) set(table []string, key string, value any) {
 			d.insert(len(d.data), "")
 		}
 		d.insert(len(d.data), "["+joinKeys(table)+"]")
+		d.tables = append(d.tables, table)
 		d.insert(len(d.data), line)
 		return
 	}
@@ -261,8 +263,49 @@ func (d *document) dropTable(path ...string) {
 	}
 }
 
-// literal writes a value as the library does.
+// sweep removes those of the tables that are empty.
+func (d *document) sweep(tables [][]string) {
+	for _, path := range tables {
+		if d.err != nil {
+			return
+		}
+		tree, err := parseTOML(d.data)
+		if err != nil {
+			d.err = err
+			return
+		}
+		if t, err := tableAt(tree, path...); err == nil && t != nil && len(t) == 0 {
+			d.dropTable(path...)
+		}
+	}
+}
+
+// literal writes a value, plain text in double quotes as engines' documentation does, all else as the library does.
 func literal(value any) (string, error) {
+	switch v := value.(type) {
+	case string:
+		if plain(v) {
+			return `"` + v + `"`, nil
+		}
+	case []string:
+		if !slices.ContainsFunc(v, func(s string) bool { return !plain(s) }) {
+			return `["` + strings.Join(v, `", "`) + `"]`, nil
+		}
+	case []any:
+		texts := make([]string, len(v))
+		for i, e := range v {
+			if s, ok := e.(string); ok {
+				texts[i] = s
+				continue
+			}
+			return marshal(value)
+		}
+		return literal(texts)
+	}
+	return marshal(value)
+}
+
+func marshal(value any) (string, error) {
 	text, err := toml.Marshal(map[string]any{"v": value})
 	if err != nil {
 		return "", fmt.Errorf("write %v as TOML: %w", value, err)
@@ -272,6 +315,11 @@ func literal(value any) (string, error) {
 		return "", fmt.Errorf("%v cannot be written as the value of a key", value)
 	}
 	return out, nil
+}
+
+// plain text means the same in double quotes.
+func plain(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) < 0
 }
 
 // sameValue compares two values' texts.
@@ -285,11 +333,11 @@ func quoteKey(key string) string {
 	if key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == "" {
 		return key
 	}
-	if strings.ContainsAny(key, "\\\"\t\r\n\x00") {
-		text, _ := literal(key)
-		return text
+	text, err := literal(key)
+	if err != nil || strings.HasPrefix(text, `"""`) || strings.HasPrefix(text, "'''") {
+		return fmt.Sprintf("%q", key) // no engine has a table whose name has lines
 	}
-	return `"` + key + `"`
+	return text
 }
 
 func joinKeys(path []string) string {
