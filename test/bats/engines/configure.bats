@@ -72,6 +72,25 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   [[ $(files /etc/docker/daemon.json) == "$before" ]] || explain "before: $before" "after: $(files /etc/docker)"
 }
 
+@test "docker: a second runtime with a policy of its own" {
+  fails_with 1 ctl configure docker --runtime-name rootful --profile rootful
+  [[ $ERR == *'rootful.toml'* ]] || explain 'expected what is missing'
+  mkdir -p /etc/nonroot-runc
+  printf 'mode = "off"\nreason = "backup agent, needs root"\n' >/etc/nonroot-runc/rootful.toml
+  succeeds ctl configure docker --set-default
+  start_dockerd
+  docker_image bb
+  succeeds ctl configure docker --runtime-name rootful --profile rootful --reload
+  await docker run --rm --runtime rootful bb true
+  shows root docker run --rm --runtime rootful bb probe
+  shows nonroot docker run --rm bb probe
+  # Both are taken out, each by its name.
+  succeeds ctl configure docker --runtime-name rootful --uninstall
+  jq -e '.runtimes | keys == ["nonroot"]' /etc/docker/daemon.json
+  succeeds ctl configure docker --uninstall
+  [[ ! -e /etc/docker/daemon.json ]] || explain 'expected no file, as before'
+}
+
 @test "docker: --guard: --runtime runc is governed, builds have their rule" {
   local real
   real=$(sha256sum <"$(command -v runc)")
