@@ -8,13 +8,16 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
 func main() {
 	if err := app().Run(os.Args); err != nil {
-		fmt.Fprintf(os.Stderr, "nonroot-ctl: %v\n", err)
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(os.Stderr, "nonroot-ctl: %s\n", shown(strings.TrimSuffix(line, "\n")))
+		}
 		os.Exit(1)
 	}
 }
@@ -25,9 +28,7 @@ func app() *cli.App {
 		Name:            "nonroot-ctl",
 		Usage:           "register nonroot-runc with engines, check it, explain what it did",
 		HideHelpCommand: true,
-		Commands: []*cli.Command{
-			configureCommand(),
-		},
-		ExitErrHandler: func(*cli.Context, error) {}, // main alone ends the program
+		Commands:        []*cli.Command{configureCommand(), doctorCommand(), explainCommand(), insideCommand()},
+		ExitErrHandler:  func(*cli.Context, error) {}, // main alone ends the program
 	}
 }

@@ -79,11 +79,19 @@ func carryOut(cmd *runcargs.Command, call *govern.Call) error {
 	if err := names(dir, o.Plan, o.MountLabel); err != nil {
 		return err
 	}
+	if !o.Again { // Podman has written config.json anew: the kept one is of an earlier start
+		if err := dir.Remove(record.Before); err != nil {
+			return err
+		}
+	}
 	if err := seal(dir, r, o.Rewritten); err != nil {
 		return err
 	}
 	dir.Sweep()
-	return dir.Replace(bundle.Config, o.Rewritten, 0o600, "")
+	if o.Again {
+		return dir.Replace(bundle.Config, o.Rewritten, 0o600, "")
+	}
+	return dir.ReplaceKeeping(bundle.Config, o.Rewritten, 0o600, record.Before)
 }
 
 // audit says what would become of a container that stays as it is.

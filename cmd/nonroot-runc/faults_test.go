@@ -143,7 +143,7 @@ func (s *site) noTemporary() {
 	s.t.Helper()
 	for _, name := range s.names() {
 		switch name {
-		case "config.json", record.File, record.Passwd, record.Group:
+		case "config.json", record.File, record.Passwd, record.Group, record.Before:
 		default:
 			s.t.Errorf("the file %q is left in the bundle", name)
 		}
@@ -160,7 +160,7 @@ func TestKilled(t *testing.T) {
 	}{
 		{"all", nil, 50, 0},
 		{"write", []int{unix.SYS_WRITE}, 4, 0},
-		{"rename", []int{unix.SYS_RENAMEAT}, 2, 0},
+		{"rename", []int{unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2}, 5, 1}, // passwd, group, record, config.json, the kept one
 		{"open, close", []int{unix.SYS_OPENAT, unix.SYS_CLOSE}, 8, 0},
 		{"unlink, chmod", []int{unix.SYS_UNLINKAT, unix.SYS_FCHMOD}, 8, 0},
 		{"execve", []int{unix.SYS_EXECVE}, 1, 1},
@@ -210,8 +210,10 @@ func TestSystemCallsFail(t *testing.T) {
 	}{
 		{"write: no space", unix.SYS_WRITE, unix.ENOSPC, 4}, // passwd, group, record, config.json
 		{"write: I/O error", unix.SYS_WRITE, unix.EIO, 4},
-		{"rename: no space", unix.SYS_RENAMEAT, unix.ENOSPC, 2}, // record, config.json
-		{"rename: no access", unix.SYS_RENAMEAT, unix.EACCES, 2},
+		{"rename: no space", unix.SYS_RENAMEAT, unix.ENOSPC, 4}, // passwd, group, record, the kept config.json
+		{"rename: no access", unix.SYS_RENAMEAT, unix.EACCES, 4},
+		{"exchange: no space", unix.SYS_RENAMEAT2, unix.ENOSPC, 1}, // config.json
+		{"exchange: no access", unix.SYS_RENAMEAT2, unix.EACCES, 1},
 		{"open: no access", unix.SYS_OPENAT, unix.EACCES, 4},
 		{"open: no space", unix.SYS_OPENAT, unix.ENOSPC, 4},
 		{"open: too many files", unix.SYS_OPENAT, unix.EMFILE, 4},

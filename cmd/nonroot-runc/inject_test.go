@@ -132,7 +132,7 @@ func ioctl(fd int, request uintptr, arg unsafe.Pointer) syscall.Errno {
 // about is the path that a call names, or that its descriptor is open at.
 func about(n *notification) string {
 	switch n.nr {
-	case unix.SYS_OPENAT, unix.SYS_RENAMEAT, unix.SYS_UNLINKAT:
+	case unix.SYS_OPENAT, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2, unix.SYS_UNLINKAT:
 		return text(n.pid, n.args[1])
 	case unix.SYS_EXECVE:
 		return text(n.pid, n.args[0])

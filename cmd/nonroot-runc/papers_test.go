@@ -18,7 +18,7 @@ import (
 func TestManPageNamesEverything(t *testing.T) {
 	page := strings.NewReplacer(`\-`, "-", `\(dq`, `"`, `\(aq`, "'").Replace(paper(t, "docs/man/nonroot-runc.8"))
 	want := []string{
-		policy.DefaultFile, policy.ProfileFile("NAME"), record.File, record.Passwd, record.Group,
+		policy.DefaultFile, policy.ProfileFile("NAME"), record.File, record.Passwd, record.Group, record.Before,
 		guard, "LISTEN_FDS", "LISTEN_PID", policy.RequestVariable,
 	}
 	table := paper(t, "internal/runcargs/table.go")

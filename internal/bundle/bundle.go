@@ -170,17 +170,40 @@ func (d *Dir) Read(name string) ([]byte, error) {
 }
 
 func (d *Dir) read(name string) ([]byte, unix.Stat_t, error) {
-	return readAt(d.fd, name, d.owners)
+	return readAt(d.fd, name, d.owners, d.closed)
+}
+
+// closed says that nobody but the trusted owners gets to the folder, as one on the way lets nobody else pass. Then a
+// file's own mode does not matter: Docker 29 gives itself umask 0, by which its containerd writes config.json with mode
+// 0666, in a folder of mode 0700.
+func (d *Dir) closed() bool {
+	for p := d.Path; ; p = path.Dir(p) {
+		var st unix.Stat_t
+		if unix.Lstat(p, &st) != nil || !d.owners.Trusts(st.Uid) {
+			return false
+		}
+		if st.Mode&unix.S_IXOTH == 0 && (st.Mode&unix.S_IXGRP == 0 || d.owners.ownGroup(p, st.Gid)) {
+			return true
+		}
+		if p == "/" {
+			return false
+		}
+	}
 }
 
 // ReadFile reads a file that is regular, has one name, is no symbolic link, belongs to the caller or root, cannot
 // be written by others, and has at most MaxSize bytes.
 func ReadFile(name string, owners Owners) ([]byte, error) {
-	data, _, err := readAt(unix.AT_FDCWD, name, owners)
+	data, _, err := readAt(unix.AT_FDCWD, name, owners, neverClosed)
 	return data, err
 }
 
-func readAt(dir int, name string, owners Owners) ([]byte, unix.Stat_t, error) {
+// neverClosed says that others may get to a file's folder, for files whose mode has to be right wherever they lie.
+func neverClosed() bool { return false }
+
+// readAt reads a file below a folder. It's allowed to have a mode by which others could write it where they can't get to
+// it, which is only asked about then.
+func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, unix.Stat_t, error) {
 	var st unix.Stat_t
 	// O_NONBLOCK: a FIFO must not hold up the call; it is refused by its type below.
 	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -201,7 +224,7 @@ func readAt(dir int, name string, owners Owners) ([]byte, unix.Stat_t, error) {
 		return nil, st, fmt.Errorf("%q has %d names (hard links), by which others may change it", name, st.Nlink)
 	case !owners.Trusts(st.Uid):
 		return nil, st, fmt.Errorf("%q belongs to uid %d, neither to the caller nor to root", name, st.Uid)
-	case st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !owners.ownGroup("/proc/self/fd/"+strconv.Itoa(fd), st.Gid):
+	case (st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !owners.ownGroup("/proc/self/fd/"+strconv.Itoa(fd), st.Gid)) && !closed():
 		return nil, st, fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", name, st.Mode&0o7777)
 	case st.Size > MaxSize:
 		return nil, st, fmt.Errorf("%q: %w", name, ErrTooLarge)
@@ -220,7 +243,7 @@ func ReadGuarded(name string, owners Owners) ([]byte, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	data, err := dir.Read(path.Base(name))
+	data, _, err := readAt(dir.fd, path.Base(name), owners, neverClosed)
 	if err != nil {
 		return nil, err
 	}
@@ -251,20 +274,43 @@ func readAll(fd, size int) ([]byte, error) {
 
 // Replace puts data in the place of one of the bundle's files, or makes it. At any moment, also after a crash or
 // on a full disk, the old file or the new one is there, whole. It is not synced: a bundle does not outlive a
-// reboot. The file gets the owner and mode of the one it replaces, else the caller's and the given mode.
+// reboot. The file gets the owner and mode of the one it replaces, but for the right of others to write, else the
+// caller's and the given mode.
 // A label that isn't empty becomes the new file's SELinux label.
 func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error {
+	return d.replace(name, data, mode, label, func(temp string) error {
+		return unix.Renameat(d.fd, temp, d.fd, name)
+	})
+}
+
+// ReplaceKeeping is Replace for a file that is there, and keeps the old one under another name. On a file system that
+// can't exchange files (renameat2(2), EINVAL) the old one is not kept.
+func (d *Dir) ReplaceKeeping(name string, data []byte, mode uint32, kept string) error {
+	return d.replace(name, data, mode, "", func(temp string) error {
+		err := unix.Renameat2(d.fd, temp, d.fd, name, unix.RENAME_EXCHANGE)
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+			return unix.Renameat(d.fd, temp, d.fd, name)
+		}
+		if err != nil {
+			return err
+		}
+		return unix.Renameat(d.fd, temp, d.fd, kept)
+	})
+}
+
+// replace writes a temporary file and has it put in its place.
+func (d *Dir) replace(name string, data []byte, mode uint32, label string, put func(temp string) error) error {
 	uid, gid := -1, -1
 	var st unix.Stat_t
 	if err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
-		mode, uid, gid = st.Mode&0o7777, int(st.Uid), int(st.Gid)
+		mode, uid, gid = st.Mode&0o7775, int(st.Uid), int(st.Gid)
 	}
 	temp := tempPrefix + name + "." + strconv.Itoa(os.Getpid())
 	if err := d.writeNew(temp, data, mode, uid, gid, label); err != nil {
 		_ = unix.Unlinkat(d.fd, temp, 0)
 		return fmt.Errorf("write %q: %w", path.Join(d.Path, temp), err)
 	}
-	if err := unix.Renameat(d.fd, temp, d.fd, name); err != nil {
+	if err := put(temp); err != nil {
 		_ = unix.Unlinkat(d.fd, temp, 0)
 		return fmt.Errorf("replace %q: %w", path.Join(d.Path, name), err)
 	}

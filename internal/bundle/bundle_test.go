@@ -67,6 +67,14 @@ func TestRead(t *testing.T) {
 			do(t, os.Remove(file), unix.Mknod(file, unix.S_IFCHR|0o644, int(unix.Mkdev(1, 5))))
 		}, "no regular file"},
 		{"E7 somebody else's", func(t *testing.T, _, file string) { do(t, os.Chown(file, 1000, 0)) }, "belongs to uid 1000"},
+		{"writable by all, in a folder that nobody else may pass", func(t *testing.T, dir, file string) { do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o700)) }, ""},
+		{"writable by all, below such a folder", func(t *testing.T, dir, file string) {
+			do(t, os.Chmod(file, 0o666), os.Chmod(filepath.Dir(dir), 0o710))
+		}, ""},
+		{"E7 writable by all, in a folder that a group may pass", func(t *testing.T, dir, file string) {
+			do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o710), os.Chown(dir, 0, 1000))
+		}, "written by others"},
+		{"E7 writable by all, in a folder that others may only pass", func(t *testing.T, dir, file string) { do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o701)) }, "written by others"},
 		{"E7 writable by all", func(t *testing.T, _, file string) { do(t, os.Chmod(file, 0o666)) }, "written by others"},
 		{"E7 writable by a group", func(t *testing.T, _, file string) { do(t, os.Chown(file, 0, 1000), os.Chmod(file, 0o664)) }, "written by others"},
 		{"writable by the caller's group", func(t *testing.T, _, file string) { do(t, os.Chmod(file, 0o664)) }, ""},
@@ -98,7 +106,7 @@ func TestRead(t *testing.T) {
 			if test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %q, %v, want an error with %q", data, err, test.want)
 			}
-			if _, err := ReadGuarded(filepath.Join(dir, Config), CallersOwners(host)); (err == nil) != (test.want == "") {
+			if _, err := ReadGuarded(filepath.Join(dir, Config), CallersOwners(host)); (err == nil) != (test.want == "" && !strings.HasPrefix(test.name, "writable by all")) {
 				t.Errorf("ReadGuarded gives %v", err)
 			}
 		})
@@ -279,5 +287,50 @@ func TestLabel(t *testing.T) {
 	}
 	if n, err := unix.Getxattr(dir+"/plain", "security.selinux", buf); err == nil {
 		t.Errorf("without a label there is %q", buf[:n])
+	}
+}
+
+// TestReplaceKeeping: the new file has the old one's mode, and the old one goes on under its other name, whatever was
+// there; nothing else is left.
+func TestReplaceKeeping(t *testing.T) {
+	for _, kept := range []string{"", "something older"} {
+		folder := t.TempDir()
+		d, err := Open(folder, CallersOwners(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		if err := os.WriteFile(folder+"/config.json", []byte("old"), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if kept != "" {
+			if err := os.WriteFile(folder+"/kept", []byte(kept), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.ReplaceKeeping("config.json", []byte("new"), 0o600, "kept"); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{"config.json": "new", "kept": "old"} {
+			got, err := os.ReadFile(folder + "/" + name)
+			st, _ := os.Stat(folder + "/" + name)
+			if err != nil || string(got) != want || st.Mode().Perm() != 0o640 {
+				t.Errorf("%s: %q, %v, %v", name, got, st.Mode(), err)
+			}
+		}
+		if all, err := os.ReadDir(folder); err != nil || len(all) != 2 {
+			t.Errorf("%v, %v", all, err)
+		}
+	}
+	// A file that isn't there is not exchanged, and nothing is made.
+	folder := t.TempDir()
+	d, err := Open(folder, CallersOwners(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	err = d.ReplaceKeeping("config.json", []byte("new"), 0o600, "kept")
+	if all, _ := os.ReadDir(folder); err == nil || len(all) != 0 {
+		t.Errorf("%v, %v", all, err)
 	}
 }

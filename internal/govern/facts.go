@@ -40,16 +40,22 @@ func (c *Call) facts(doc *spec.Document) (*containerFacts, error) {
 	if f.UserNamespace, f.join, err = userNamespace(f.Container, c.Keep); err != nil {
 		return nil, err
 	}
-	isOurs := ours(dir)
+	f.image, err = OpenImage(dir, f.Container, p.Stubless)
+	f.Accounts = f.image
+	return f, err
+}
+
+// OpenImage opens the container's rootfs with the mounts that the engine asks for, without those of an earlier rewrite. One
+// that is stubless gets no mount point that it lacks, as if it were read-only.
+func OpenImage(dir *bundle.Dir, c *spec.Container, stubless bool) (*homedir.Image, error) {
+	isOurs := Ours(dir)
 	var theirs []homedir.Mount
-	for _, m := range f.Container.Mounts {
+	for _, m := range c.Mounts {
 		if !isOurs(m) {
 			theirs = append(theirs, homeMount(m))
 		}
 	}
-	f.image, err = homedir.Open(dir.Path, f.Container.Rootfs, f.Container.Readonly || p.Stubless, theirs)
-	f.Accounts = f.image
-	return f, err
+	return homedir.Open(dir.Path, c.Rootfs, c.Readonly || stubless, theirs)
 }
 
 // ReadProcess adds to the facts what a process says of itself.

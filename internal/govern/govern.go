@@ -40,6 +40,7 @@ type Outcome struct {
 	Config     []byte         // config.json as it was found; where the mode exempts, it stays
 	Rewritten  []byte         // the new one; nil where there can be none
 	Plan       *homedir.Plan  // home and names that belong to it; nil likewise
+	Again      bool           // config.json was a rewritten one already
 	MountLabel string         // the SELinux label for files that are mounted
 }
 
@@ -68,7 +69,7 @@ func (c *Call) Decide() (*Outcome, error) {
 	defer f.image.Close() //nolint:errcheck // nothing was written
 	o.MountLabel = f.Container.MountLabel
 	if old, err := record.Read(c.Bundle); err == nil && old.Matches(c.ID, config) && old.Enforced() {
-		f.User = spec.User(old.Asked) // this config.json is a rewritten one: what counts is what was asked for before
+		o.Again, f.User = true, spec.User(old.Asked) // this config.json is a rewritten one: what counts is what was asked for before
 	}
 	d := p.Decide(&f.Facts)
 	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped

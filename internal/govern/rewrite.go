@@ -43,7 +43,7 @@ func (c *Call) rewrite(f *containerFacts, r *record.Record, doc *spec.Document) 
 			DropBounding: p.DropBounding, Home: plan.Home, Name: plan.Name,
 		},
 		Container: &spec.ContainerChange{
-			Ours: ours(dir), Mounts: mounts(dir, plan), Machine: machine,
+			Ours: Ours(dir), Mounts: mounts(dir, plan), Machine: machine,
 			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join,
 		},
 	})
@@ -72,8 +72,8 @@ func mounts(dir *bundle.Dir, plan *homedir.Plan) []spec.Mount {
 	return all
 }
 
-// ours recognizes the mounts of an earlier rewrite of this bundle.
-func ours(dir *bundle.Dir) func(spec.Mount) bool {
+// Ours recognizes the mounts of an earlier rewrite of this bundle.
+func Ours(dir *bundle.Dir) func(spec.Mount) bool {
 	return func(m spec.Mount) bool {
 		return m.Source == dir.Join(record.Passwd) || m.Source == dir.Join(record.Group) || homedir.Ours(homeMount(m))
 	}

@@ -71,7 +71,7 @@ func readFile(fd int, size int64) ([]byte, error) {
 		return nil, errLarge
 	}
 	// A descriptor of our own is the one magic link that is wanted.
-	in, err := openat2(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	in, err := openat2(unix.AT_FDCWD, procPath(fd), unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -96,3 +96,6 @@ func readFile(fd int, size int64) ([]byte, error) {
 		}
 	}
 }
+
+// procPath is a path by which this process reaches an open descriptor.
+func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

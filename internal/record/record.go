@@ -16,9 +16,10 @@ import (
 
 // The files that are added to a bundle.
 const (
-	File   = "nonroot-runc.json" // the record
-	Passwd = "nonroot-passwd"    // what the container sees as /etc/passwd
-	Group  = "nonroot-group"     // and as /etc/group
+	File   = "nonroot-runc.json"  // the record
+	Passwd = "nonroot-passwd"     // what the container sees as /etc/passwd
+	Group  = "nonroot-group"      // and as /etc/group
+	Before = "nonroot-asked.json" // config.json as the engine wrote it, for people: no decision rests on it
 )
 
 // Record is the decision about a container.

@@ -26,6 +26,7 @@ load helpers
   refused 'belongs to uid 1000' nonroot run "$ID"
   chown 0 config.json
   chmod 666 config.json
+  reachable
   refused 'written by others' nonroot run "$ID"
 }
 
@@ -38,6 +39,13 @@ load helpers
   refused 'symbolic link' nonroot exec --process "$PROCESS" "$ID"
   chown 1000 "$BATS_TEST_TMPDIR/real"
   refused 'belongs to uid 1000' nonroot exec --process "$BATS_TEST_TMPDIR/real" "$ID"
+}
+
+# Docker 29 gives itself umask 0.
+@test "E7: a mode that others could only use if they got there" {
+  chmod 666 config.json
+  nonroot_shows nonroot
+  [[ $(stat -c %a config.json) == 664 ]] || explain 'expected that others cannot write what was rewritten'
 }
 
 @test "E7: the replaced file has the same mode and owner" {

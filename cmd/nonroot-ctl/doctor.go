@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/doctor"
+	"github.com/nonroot-runc/nonroot-runc/internal/selftest"
+)
+
+// doctorCommand checks an installation, and tries to get around it.
+func doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "doctor",
+		Usage:     "check the installation, and try to become root in a container",
+		UsageText: "nonroot-ctl doctor [options]",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "engine", Usage: "run the self-test through this `ENGINE`, too: docker"},
+			&cli.StringFlag{Name: "runtime-name", Value: "nonroot", Usage: "the `NAME` that the engine knows the runtime by"},
+			&cli.StringFlag{Name: "binary", Usage: "the nonroot-runc to check, `PATH`"},
+			&cli.StringFlag{Name: "policy", Usage: "check the policy `FILE` instead of the one in force"},
+			&cli.StringFlag{Name: "work-dir", Usage: "the folder in which the self-test makes its bundle, `DIR`"},
+			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+		},
+		Action: runDoctor,
+	}
+}
+
+// insideCommand is what the self-test's container runs.
+func insideCommand() *cli.Command {
+	return &cli.Command{
+		Name:   selftest.Verb,
+		Hidden: true,
+		Action: func(c *cli.Context) error {
+			return selftest.Inside(c.Args().First(), c.App.Reader, c.App.Writer)
+		},
+	}
+}
+
+func runDoctor(c *cli.Context) error {
+	engine := c.String("engine")
+	if c.NArg() > 0 || engine != "" && engine != "docker" {
+		return errors.New("doctor takes options only, and --engine knows \"docker\"")
+	}
+	// What the self-test has made is removed after an interrupt, too.
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	o := doctor.Options{
+		Binary: c.String("binary"), Policy: c.String("policy"), WorkDir: c.String("work-dir"),
+		ViaDocker: engine == "docker", RuntimeName: c.String("runtime-name"), DockerHost: c.String("docker-host"),
+	}
+	for _, p := range []*string{&o.Binary, &o.Policy, &o.WorkDir} {
+		if *p == "" {
+			continue
+		}
+		var err error
+		if *p, err = filepath.Abs(*p); err != nil { // the self-test runs in a folder of its own
+			return err
+		}
+	}
+	checks, err := doctor.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		err = printJSON(c.App.Writer, checks)
+	} else {
+		err = printChecks(c.App.Writer, checks)
+	}
+	return errors.Join(err, verdict(checks))
+}
+
+// printChecks writes a line for each check, and a hint below those that are not ok.
+func printChecks(to io.Writer, checks []doctor.Check) error {
+	var b strings.Builder
+	for _, c := range checks {
+		word := string(c.Status)
+		if c.Status == doctor.Fail {
+			word = "FAIL"
+		}
+		fmt.Fprintf(&b, "%-4s %s: %s\n", word, shown(c.Name), shown(c.Detail))
+		if c.Hint != "" {
+			fmt.Fprintf(&b, "     hint: %s\n", shown(c.Hint))
+		}
+	}
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+// verdict is an error where a check failed: the exit status is 1.
+func verdict(checks []doctor.Check) error {
+	failed := 0
+	for _, c := range checks {
+		if c.Status == doctor.Fail {
+			failed++
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d checks failed", failed, len(checks))
+}

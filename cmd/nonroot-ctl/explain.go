@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/explain"
+	"github.com/nonroot-runc/nonroot-runc/internal/locate"
+)
+
+// Where engines keep their state when nobody says otherwise.
+var (
+	dockerExecRoots  = []string{"/var/run/docker", "/run/docker"}
+	containerdStates = []string{"/run/containerd"}
+)
+
+// explainCommand says what becomes, or became, of a container, and why.
+func explainCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "explain",
+		Usage:     "say what becomes of a container, why, and what it may trip over",
+		ArgsUsage: "BUNDLE-DIR",
+		UsageText: "nonroot-ctl explain [options] BUNDLE-DIR\nnonroot-ctl explain [options] --docker NAME | --containerd NAMESPACE/ID | --podman NAME",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "docker", Usage: "explain the running container `NAME` of Docker"},
+			&cli.StringFlag{Name: "containerd", Usage: "explain the task `NAMESPACE/ID` of containerd"},
+			&cli.StringFlag{Name: "podman", Usage: "explain the container `NAME` of Podman"},
+			&cli.StringFlag{Name: "policy", Usage: "decide by the policy `FILE` instead of the one in force"},
+			&cli.StringFlag{Name: "profile", Usage: "decide by the policy of the binary nonroot-runc.`NAME`"},
+			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
+			&cli.StringSliceFlag{Name: "docker-exec-root", Usage: "dockerd's --exec-root `DIR`"},
+			&cli.StringSliceFlag{Name: "containerd-state", Usage: "containerd's state `DIR`"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+		},
+		Action: runExplain,
+	}
+}
+
+func runExplain(c *cli.Context) error {
+	found, err := whichContainer(c)
+	if err != nil {
+		return err
+	}
+	o := explain.Options{
+		Policy: c.String("policy"), Profile: c.String("profile"), Running: found.Running, Runtime: found.Runtime,
+	}
+	for _, n := range found.Ports {
+		o.Ports = append(o.Ports, explain.Port{Number: n, From: "the image or its user exposes it"})
+	}
+	report, err := explain.Bundle(found.Bundle, o)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, report)
+	}
+	return printReport(c.App.Writer, report)
+}
+
+// whichContainer is the one that the command line names, in one way and no more.
+func whichContainer(c *cli.Context) (*locate.Container, error) {
+	named := c.NArg()
+	for _, flag := range []string{"docker", "containerd", "podman"} {
+		if c.IsSet(flag) {
+			named++
+		}
+	}
+	if named != 1 {
+		return nil, errors.New("explain takes one container: a bundle's folder, or one of --docker, --containerd and --podman; options stand in front")
+	}
+	if c.IsSet("policy") && c.IsSet("profile") {
+		return nil, errors.New("--policy and --profile exclude each other")
+	}
+	states := or(c.StringSlice("containerd-state"), containerdStates)
+	switch {
+	case c.IsSet("docker"):
+		return locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), or(c.StringSlice("docker-exec-root"), dockerExecRoots), states)
+	case c.IsSet("containerd"):
+		return locate.Containerd(c.String("containerd"), states[0])
+	case c.IsSet("podman"):
+		return locate.Podman(c.Context, c.String("podman"))
+	}
+	return &locate.Container{Bundle: c.Args().First()}, nil
+}
+
+// or is the first list, if it has something in it.
+func or(given, usual []string) []string {
+	if len(given) > 0 {
+		return given
+	}
+	return usual
+}
+
+// printReport writes a report for people. What is not of our own making is quoted: nothing of a container's reaches the
+// terminal as it is.
+func printReport(to io.Writer, r *explain.Report) error {
+	p := &printer{}
+	p.line("bundle     %q", r.Bundle)
+	if r.Container != "" {
+		p.line("container  %q", r.Container)
+	}
+	switch r.When {
+	case explain.Before:
+		p.line("when       before creation: a dry run with the policy in force, nothing is written")
+	default:
+		p.line("when       after creation: from the record in the bundle")
+	}
+	p.asked(r.Asked)
+	p.decided(&r.Decided)
+	p.heading("difference in config.json")
+	if r.Partial {
+		p.line("  config.json from before was not kept; this is what the record knows of it")
+	}
+	for _, c := range r.Changes {
+		p.line("  %s", change(c))
+	}
+	if len(r.Changes) == 0 {
+		p.line("  none")
+	}
+	p.heading("what it may trip over")
+	for _, t := range r.Trips {
+		p.line("  %s %q: %s", t.Kind, t.Where, shown(t.Detail))
+	}
+	if len(r.Trips) == 0 {
+		p.line("  nothing that was looked for: home, working directory, volumes, ports, setuid files, entrypoint")
+	}
+	if len(r.Notes) > 0 {
+		p.heading("notes")
+		for _, n := range r.Notes {
+			p.line("  %s", shown(n))
+		}
+	}
+	_, err := io.WriteString(to, p.String())
+	return err
+}
+
+type printer struct{ strings.Builder }
+
+func (p *printer) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+func (p *printer) heading(s string) { p.line("\n%s", s) }
+
+func (p *printer) asked(a *explain.Asked) {
+	p.heading("asked")
+	if a == nil {
+		p.line("  config.json can't be read")
+		return
+	}
+	p.line("  user             %d:%d, groups %s", a.UID, a.GID, groups(a.Groups))
+	p.line("  command          %s in %q", words(a.Args), a.Cwd)
+	if a.Partial {
+		p.line("  what follows is as it is since the rewrite:")
+	}
+	p.line("  capabilities     %s", words(a.Capabilities))
+	p.line("  noNewPrivileges  %v", a.NoNewPrivileges)
+	p.line("  seccomp          %v", a.Seccomp)
+	for _, s := range a.Privileged {
+		p.line("  privileged       %s", shown(s))
+	}
+}
+
+func (p *printer) decided(d *explain.Decided) {
+	p.heading("decided")
+	if d.Mode == "" {
+		d.Mode = "none"
+	}
+	p.line("  mode             %s", d.Mode)
+	if d.Reason != "" {
+		p.line("  reason           %s", shown(d.Reason))
+	}
+	if d.Identity != nil {
+		p.line("  user             %d:%d, groups %s", d.Identity.UID, d.Identity.GID, groups(d.Identity.Groups))
+		p.line("  source           %s: %s", d.Source, sources[d.Source])
+	}
+	if len(d.Dropped) > 0 {
+		p.line("  groups dropped   %s", groups(d.Dropped))
+	}
+	if d.Home != "" {
+		of := "the image's own"
+		if d.Mounted {
+			of = "a tmpfs of its own"
+		}
+		p.line("  name, home       %q, %q (%s)", d.Name, d.Home, of)
+	}
+	if d.Rule != "" {
+		p.line("  rule             %q", d.Rule)
+	}
+	if d.Policy != "" {
+		p.line("  policy           %q", d.Policy)
+	} else {
+		p.line("  policy           the built-in one")
+	}
+	if d.Runtime != "" {
+		p.line("  runtime          %q", d.Runtime)
+	}
+}
+
+// sources say what a source of an identity is.
+var sources = map[string]string{
+	"requested": "the container's annotation or environment names it",
+	"kept":      "the container asks for an identity that isn't root",
+	"fixed":     "the policy names it",
+}
+
+func change(c explain.Change) string {
+	switch {
+	case c.Asked == "":
+		return fmt.Sprintf("+ %s: %s", c.What, shown(c.Decided))
+	case c.Decided == "":
+		return fmt.Sprintf("- %s: %s", c.What, shown(c.Asked))
+	}
+	return fmt.Sprintf("~ %s: %s -> %s", c.What, shown(c.Asked), shown(c.Decided))
+}
+
+func groups(all []uint32) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Trim(fmt.Sprint(all), "[]")
+}
+
+func words(all []string) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = fmt.Sprintf("%q", s)
+	}
+	return strings.Join(out, " ")
+}

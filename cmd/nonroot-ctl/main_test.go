@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/doctor"
+)
+
+// TestManPageNamesEverything: each verb has a section, in which each of its flags stands.
+func TestManPageNamesEverything(t *testing.T) {
+	text, err := os.ReadFile("../../docs/man/nonroot-ctl.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := strings.ReplaceAll(string(text), `\-`, "-")
+	verbs := 0
+	for _, command := range app().Commands {
+		if command.Hidden {
+			continue
+		}
+		verbs++
+		_, section, found := strings.Cut(page, "\n.SS "+command.Name+"\n")
+		if !found {
+			t.Errorf("the man page has no section %q", command.Name)
+			continue
+		}
+		section, _, _ = strings.Cut(section, "\n.SS ")
+		if len(command.Flags) == 0 {
+			t.Errorf("%s has no flags", command.Name)
+		}
+		for _, flag := range command.Flags {
+			if name := flag.Names()[0]; name != "help" && !strings.Contains(section, "\n.BI --"+name+" ") && !strings.Contains(section, "\n.B --"+name+"\n") {
+				t.Errorf("the man page's section %q has no entry --%s", command.Name, name)
+			}
+		}
+		for line := range strings.Lines(section) {
+			for _, macro := range []string{".B --", ".BI --"} {
+				name, ok := strings.CutPrefix(line, macro)
+				if !ok {
+					continue
+				}
+				name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+				if !hasFlag(command, name) {
+					t.Errorf("the man page's section %q has --%s, which the program has not", command.Name, name)
+				}
+			}
+		}
+	}
+	if verbs == 0 {
+		t.Error("there are no verbs")
+	}
+}
+
+func hasFlag(c *cli.Command, name string) bool {
+	for _, f := range c.Flags {
+		for _, n := range f.Names() {
+			if n == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func TestShown(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain, \"quoted\" – ä": "plain, \"quoted\" – ä",
+		"\x1b[31m":              `\x1b[31m`,
+		"a\nb\tc\rd\x7f":        `a\nb\tc\rd\x7f`,
+		"\u009b1m\u202e\u2028":  `\u009b1m\u202e\u2028`,
+		"bad\xff":               "bad\uFFFD",
+	} {
+		if got := shown(in); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestPrintJSON(t *testing.T) {
+	in := map[string]string{"a": "\x1b\u009b\x7fä\U0001F600\u2028<>&\"\\", "b\u0085": ""}
+	var b bytes.Buffer
+	if err := printJSON(&b, in); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range b.Bytes() {
+		if c != '\n' && (c < ' ' || c > '~') {
+			t.Errorf("%q has %#x", b.String(), c)
+		}
+	}
+	var out map[string]string
+	if err := json.Unmarshal(b.Bytes(), &out); err != nil || out["a"] != in["a"] || len(out) != 2 {
+		t.Errorf("%q comes back as %q, %v", in, out, err)
+	}
+}
+
+func TestPrintChecks(t *testing.T) {
+	checks := []doctor.Check{
+		{Name: "a", Status: doctor.OK, Detail: "fine"},
+		{Name: "b\x1b", Status: doctor.Fail, Detail: "bad\n", Hint: "do"},
+		{Name: "c", Status: doctor.Warn, Detail: "so so", Hint: "look"},
+	}
+	var b bytes.Buffer
+	if err := printChecks(&b, checks); err != nil {
+		t.Fatal(err)
+	}
+	want := "ok   a: fine\nFAIL b\\x1b: bad\\n\n     hint: do\nwarn c: so so\n     hint: look\n"
+	if b.String() != want {
+		t.Errorf("%s", b.String())
+	}
+	if err := verdict(checks); err == nil || err.Error() != "1 of 3 checks failed" {
+		t.Error(err)
+	}
+	if err := verdict(checks[:1]); err != nil {
+		t.Error(err)
+	}
+	if err := verdict([]doctor.Check{checks[2]}); err != nil {
+		t.Errorf("a warning fails: %v", err)
+	}
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// What is printed may hold text of an image or of whoever started a container, made to look like something else in a
+// terminal. The rules:
+//   - values are quoted with %q, which leaves nothing unprintable as it is;
+//   - sentences that have values in them, quoted or not, go through shown;
+//   - JSON is ASCII.
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+)
+
+// shown is a sentence without anything that a terminal would act on.
+func shown(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
+}
+
+// printJSON writes a value as indented JSON in ASCII.
+func printJSON(to io.Writer, value any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		return err
+	}
+	_, err := io.WriteString(to, ascii(b.String()))
+	return err
+}
+
+// ascii escapes what is not ASCII, or DEL, in JSON, where it can only stand in strings.
+func ascii(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < 0x7f {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
+}

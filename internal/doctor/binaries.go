@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+)
+
+// standard are the folders where programs are looked for, in internal/runc's order.
+var standard = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// find is the first executable file of that name in the standard folders; "": there is none.
+func find(name string) string {
+	for _, dir := range standard {
+		file := filepath.Join(dir, name)
+		if st, err := os.Stat(file); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return file
+		}
+	}
+	return ""
+}
+
+// binaries: nonroot-runc and this program are static and can be changed by root only.
+func (d *doctor) binaries() {
+	own, err := os.Executable()
+	if err != nil {
+		own = "/proc/self/exe"
+	}
+	d.binary = d.o.Binary
+	if d.binary == "" {
+		beside := filepath.Join(filepath.Dir(own), "nonroot-runc")
+		if _, err := os.Stat(beside); err == nil {
+			d.binary = beside
+		} else {
+			d.binary = find("nonroot-runc")
+		}
+	}
+	if d.binary == "" {
+		d.bad(Fail, "binary nonroot-runc", "install nonroot-runc beside nonroot-ctl, or name it with --binary", "it is neither beside %q nor in %s", own, strings.Join(standard, ", "))
+	} else {
+		d.program("binary nonroot-runc", d.binary)
+	}
+	d.program("binary nonroot-ctl", own)
+}
+
+func (d *doctor) program(name, file string) {
+	if err := soundProgram(file, d.caller.Owners); err != nil {
+		d.bad(Fail, name, fmt.Sprintf("install it anew: static, owned by root, mode 0755, in folders that only root can write (%q)", file), "%q: %v", file, err)
+		return
+	}
+	d.ok(name, "%q is static and can be changed by root only", file)
+}
+
+// soundProgram says why a program is not what it should be. Of a link, both ends are looked at.
+func soundProgram(file string, owners bundle.Owners) error {
+	real, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return err
+	}
+	if real != file {
+		dir, err := bundle.Open(filepath.Dir(file), owners)
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		if err := dir.Guarded(); err != nil {
+			return err
+		}
+	}
+	data, err := bundle.ReadGuarded(real, owners)
+	if err != nil {
+		return err
+	}
+	return static(data)
+}
+
+// static says why a program needs others to run: an interpreter, which loads libraries (elf(5), PT_INTERP).
+func static(data []byte) error {
+	f, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		return fmt.Errorf("it is no ELF program: %w", err)
+	}
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return fmt.Errorf("it is linked dynamically, and runs what its interpreter loads")
+		}
+	}
+	return nil
+}
+
+// sameProgram says that two paths lead to one program, by a link or as a copy.
+func sameProgram(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	if err != nil {
+		return false
+	}
+	if os.SameFile(one, other) {
+		return true
+	}
+	if one.Size() != other.Size() {
+		return false
+	}
+	first, err := os.ReadFile(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.ReadFile(b)
+	return err == nil && bytes.Equal(first, second)
+}
+
+// isOurs says that an engine's runtime, a path or a name, is nonroot-runc.
+func (d *doctor) isOurs(runtime string) bool {
+	if !filepath.IsAbs(runtime) {
+		runtime = find(runtime)
+	}
+	if runtime == "" {
+		return false
+	}
+	return strings.HasPrefix(filepath.Base(runtime), "nonroot-runc") || d.binary != "" && sameProgram(runtime, d.binary)
+}
+
+// guarded says that whoever runs "runc" gets nonroot-runc (nonroot-ctl configure --guard).
+func (d *doctor) guarded() bool { return d.isOurs("runc") }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package doctor checks an installation: that the programs are whole and root's alone, that the policy holds, that the
+// engines use the runtime, what gets around it, and, by trying, that nobody becomes root in a container. One file a
+// subject; what can be judged without the machine is a pure function of what was read.
+package doctor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+)
+
+// Status is how a check ended.
+type Status string
+
+// The statuses. A warning is a way around, or something that could not be looked at; it fails nothing.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+)
+
+// Check is what one check found. Its JSON is documented in nonroot-ctl(8).
+type Check struct {
+	Name   string `json:"name"`
+	Status Status `json:"status"`
+	Detail string `json:"detail"` // what was looked at, and found
+	Hint   string `json:"hint"`   // what to do; "" with OK
+}
+
+// Options is what the caller wants checked.
+type Options struct {
+	Binary      string // nonroot-runc; "": beside this program, else in the standard folders
+	Policy      string // a policy file; "": the one in force
+	WorkDir     string // where the self-test makes its bundle; "": a usual place
+	ViaDocker   bool   // self-test through Docker, too
+	RuntimeName string // under which Docker knows the runtime
+	DockerHost  string // docker's --host
+}
+
+// Run makes every check, in an order in which a later one rests on those before.
+func Run(ctx context.Context, o Options) ([]Check, error) {
+	caller, err := govern.LookAtCaller()
+	if err != nil {
+		return nil, err
+	}
+	d := &doctor{o: o, caller: caller}
+	d.binaries()
+	p := d.policies()
+	if p != nil {
+		d.runtime(ctx, p)
+		d.ids(p)
+	}
+	d.docker(ctx)
+	d.containerd(ctx)
+	d.podman()
+	d.crio()
+	d.buildkit()
+	d.oneGoverned()
+	d.selfTest(ctx, p)
+	return d.checks, nil
+}
+
+type doctor struct {
+	o      Options
+	caller govern.Caller
+	binary string // nonroot-runc; "": there is none
+	checks []Check
+
+	engines, governed []string // those that could be asked, and those of them that know nonroot-runc
+}
+
+func (d *doctor) ok(name, format string, args ...any) {
+	d.checks = append(d.checks, Check{name, OK, fmt.Sprintf(format, args...), ""})
+}
+
+func (d *doctor) bad(status Status, name, hint, format string, args ...any) {
+	d.checks = append(d.checks, Check{name, status, fmt.Sprintf(format, args...), hint})
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/moby/sys/user"
+)
+
+func TestContainerdRuntimes(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		standard   string
+		want       map[string]string
+	}{
+		{"empty", "", "runc", map[string]string{}},
+		{"version 1", `
+[plugins.cri.containerd]
+default_runtime_name = "nonroot"
+[plugins.cri.containerd.runtimes.nonroot.options]
+BinaryName = "/usr/bin/nonroot-runc"
+`, "nonroot", map[string]string{"nonroot": "/usr/bin/nonroot-runc"}},
+		{"version 2", `
+version = 2
+[plugins."io.containerd.grpc.v1.cri".containerd]
+default_runtime_name = "runc"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+BinaryName = ""
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nonroot.options]
+BinaryName = "/usr/bin/nonroot-runc"
+`, "runc", map[string]string{"runc": "runc", "nonroot": "/usr/bin/nonroot-runc"}},
+		{"version 3", `
+version = 3
+[plugins.'io.containerd.cri.v1.runtime'.containerd]
+default_runtime_name = 'nonroot'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.nonroot.options]
+BinaryName = '/usr/bin/nonroot-runc'
+SystemdCgroup = true
+`, "nonroot", map[string]string{"nonroot": "/usr/bin/nonroot-runc"}},
+	} {
+		got, err := containerdRuntimes([]byte(c.text))
+		if err != nil || got.standard != c.standard || !maps.Equal(got.runtimes, c.want) {
+			t.Errorf("%s: %+v, %v", c.name, got, err)
+		}
+	}
+	if _, err := containerdRuntimes([]byte("[plugins")); err == nil {
+		t.Error("a malformed file is read")
+	}
+}
+
+func TestPodmanRuntimes(t *testing.T) {
+	there := filepath.Join(t.TempDir(), "nonroot-runc")
+	if err := os.WriteFile(there, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	texts := [][]byte{
+		[]byte("[engine]\nruntime = \"crun\"\n[engine.runtimes]\ncrun = [\"/nonexistent/crun\"]\n"),
+		[]byte("[engine]\nruntime = \"nonroot\"\n[engine.runtimes]\nnonroot = [\"/nonexistent/x\", \"" + there + "\"]\n"),
+	}
+	got, err := podmanRuntimes(texts)
+	if err != nil || got.standard != "nonroot" || !maps.Equal(got.runtimes, map[string]string{"crun": "", "nonroot": there}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	got, err = podmanRuntimes([][]byte{[]byte("[engine]\nruntime = \"/opt/runtime\"\n")})
+	if err != nil || got.standard != "/opt/runtime" || got.runtimes["/opt/runtime"] != "/opt/runtime" {
+		t.Errorf("a runtime by its path: %+v, %v", got, err)
+	}
+}
+
+func TestCrioRuntimes(t *testing.T) {
+	got, err := crioRuntimes([][]byte{
+		[]byte("[crio.runtime]\ndefault_runtime = \"runc\"\n[crio.runtime.runtimes.runc]\nruntime_path = \"\"\n"),
+		[]byte("[crio.runtime]\ndefault_runtime = \"nonroot\"\n[crio.runtime.runtimes.nonroot]\nruntime_path = \"/usr/bin/nonroot-runc\"\n"),
+	})
+	if err != nil || got.standard != "nonroot" || !maps.Equal(got.runtimes, map[string]string{"runc": "runc", "nonroot": "/usr/bin/nonroot-runc"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// statuses of the checks with this name.
+func statuses(d *doctor, name string) []Status {
+	var all []Status
+	for _, c := range d.checks {
+		if c.Name == name {
+			all = append(all, c.Status)
+		}
+	}
+	return all
+}
+
+func TestRegistration(t *testing.T) {
+	known := map[string]string{"runc": "/nonexistent/runc", "nonroot": "/nonexistent/nonroot-runc"}
+	for _, c := range []struct {
+		name                 string
+		r                    registered
+		registered, default_ []Status
+	}{
+		{"default", registered{known, "nonroot"}, []Status{OK}, []Status{OK}},
+		{"another is the default", registered{known, "runc"}, []Status{OK}, []Status{Warn}},
+		{"unknown", registered{map[string]string{"runc": "/nonexistent/runc"}, "runc"}, []Status{Warn}, nil},
+	} {
+		d := &doctor{}
+		d.registration("docker", &c.r)
+		if got := statuses(d, "docker: registered"); !slices.Equal(got, c.registered) {
+			t.Errorf("%s: registered %v", c.name, got)
+		}
+		if got := statuses(d, "docker: default"); !slices.Equal(got, c.default_) {
+			t.Errorf("%s: default %v", c.name, got)
+		}
+		d.oneGoverned()
+		want := OK
+		if c.registered[0] != OK {
+			want = Fail
+		}
+		if got := statuses(d, "engines"); !slices.Equal(got, []Status{want}) {
+			t.Errorf("%s: engines %v", c.name, got)
+		}
+	}
+	// What is asked for has to be there.
+	d := &doctor{o: Options{ViaDocker: true}}
+	d.registration("docker", &registered{})
+	if got := statuses(d, "docker: registered"); !slices.Equal(got, []Status{Fail}) {
+		t.Errorf("--engine docker: %v", got)
+	}
+}
+
+func TestDockerInfo(t *testing.T) {
+	var info dockerInfo
+	text := `{"DefaultRuntime":"a","Runtimes":{"a":{"path":"/usr/bin/nonroot-runc"},"b":{"runtimeType":"io.containerd.runc.v2","options":{"BinaryName":"/opt/x"}},"runc":{"path":"runc","status":{"k":"v"}}}}`
+	if err := json.Unmarshal([]byte(text), &info); err != nil {
+		t.Fatal(err)
+	}
+	r := info.registered()
+	if want := map[string]string{"a": "/usr/bin/nonroot-runc", "b": "/opt/x", "runc": "runc"}; r.standard != "a" || !maps.Equal(r.runtimes, want) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestOlderContainers: SECURITY.md F9.
+func TestOlderContainers(t *testing.T) {
+	all, err := parseContainers([]byte("\"/a\" \"nonroot\"\n\"/b\" \"runc\"\n\"/c\" \"io.containerd.runc.v2\"\n"))
+	if err != nil || len(all) != 3 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	if got, want := notOurs(all, []string{"nonroot"}), []string{`"b" ("runc")`, `"c" ("io.containerd.runc.v2")`}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	for _, bad := range []string{"\"/a\"", "x", "1 2"} {
+		if got, err := parseContainers([]byte(bad)); err == nil {
+			t.Errorf("%q is read as %v", bad, got)
+		}
+	}
+}
+
+// TestDoors: SECURITY.md F7 and F8. Without a guard both are told of, never as ok.
+func TestDoors(t *testing.T) {
+	d := &doctor{}
+	d.dockerDoors()
+	want := Warn
+	if d.guarded() {
+		want = OK
+	}
+	for _, name := range []string{"docker: --runtime runc", "docker: builds"} {
+		if got := statuses(d, name); !slices.Equal(got, []Status{want}) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestTaken(t *testing.T) {
+	a := &accounts{
+		users:  []user.User{{Name: "a", Uid: 1000}},
+		groups: []user.Group{{Name: "g", Gid: 2000}},
+		subuid: []user.SubID{{Name: "s", SubID: 100000, Count: 10}},
+		subgid: []user.SubID{{Name: "s", SubID: 200000, Count: 10}},
+	}
+	for _, c := range []struct {
+		uid, gid int64
+		want     int
+	}{
+		{1, 1, 0},
+		{1000, 1, 1},
+		{2000, 1000, 0},
+		{1, 2000, 1},
+		{100000, 200009, 2},
+		{100010, 199999, 0},
+		{200000, 100000, 0},
+	} {
+		if got := a.taken(c.uid, c.gid); len(got) != c.want {
+			t.Errorf("%d:%d: %q", c.uid, c.gid, got)
+		}
+	}
+}
+
+func TestSameProgram(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a": "one", "copy": "one", "other": "two"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("a", dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"a": true, "copy": true, "link": true, "other": false, "none": false} {
+		if got := sameProgram(dir+"/a", filepath.Join(dir, name)); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+)
+
+// registered is what an engine knows of runtimes.
+type registered struct {
+	runtimes map[string]string // name -> program, as the engine has them
+	standard string            // the one that is taken where nobody names one
+}
+
+// ours are the names under which nonroot-runc is known, sorted.
+func (r *registered) ours(isOurs func(string) bool) []string {
+	var names []string
+	for name, program := range r.runtimes {
+		if isOurs(program) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// registration makes the two checks that every engine has, and gives the names of ours.
+func (d *doctor) registration(engine string, r *registered) []string {
+	names := r.ours(d.isOurs)
+	d.engines = append(d.engines, engine)
+	if len(names) == 0 {
+		status := Warn
+		if d.o.ViaDocker && engine == "docker" {
+			status = Fail
+		}
+		d.bad(status, engine+": registered", "nonroot-ctl configure "+engine, "NOT governed, none of its runtimes is nonroot-runc: %s", r)
+		return nil
+	}
+	d.governed = append(d.governed, engine)
+	d.ok(engine+": registered", "as %q", names)
+	switch hint := "nonroot-ctl configure " + engine + " --set-default"; {
+	case slices.Contains(names, r.standard):
+		d.ok(engine+": default", "it is %q", r.standard)
+	case r.standard == "":
+		d.bad(Warn, engine+": default", hint, "none is set: whoever does not ask for %q is NOT governed", names[0])
+	default:
+		d.bad(Warn, engine+": default", hint, "it is %q: whoever does not ask for %q is NOT governed", r.standard, names[0])
+	}
+	return names
+}
+
+func (r *registered) String() string {
+	var all []string
+	for name, program := range r.runtimes {
+		all = append(all, fmt.Sprintf("%q (%q)", name, program))
+	}
+	slices.Sort(all)
+	if len(all) == 0 {
+		return "it has none but its own"
+	}
+	return strings.Join(all, ", ")
+}
+
+// oneGoverned: an engine that only serves another one, as Docker's containerd does, need not know nonroot-runc; but one of
+// all must.
+func (d *doctor) oneGoverned() {
+	switch {
+	case len(d.engines) == 0:
+		d.bad(Warn, "engines", "nonroot-ctl configure docker, containerd, podman or crio, once it is there", "there is none that could be asked: docker, containerd, podman and crio were looked for")
+	case len(d.governed) == 0:
+		d.bad(Fail, "engines", "nonroot-ctl configure "+d.engines[0], "none of %s uses nonroot-runc: NO container is governed", strings.Join(d.engines, ", "))
+	default:
+		d.ok("engines", "%s of %s", strings.Join(d.governed, ", "), strings.Join(d.engines, ", "))
+	}
+}
+
+// present says whether one of an engine's programs, sockets or files is there.
+func present(program string, files ...string) bool {
+	if find(program) != "" {
+		return true
+	}
+	return slices.ContainsFunc(files, func(f string) bool { _, err := os.Stat(f); return err == nil })
+}
+
+// buildkit: a daemon of its own runs "buildkit-runc" or "runc" from PATH (SECURITY.md F8).
+func (d *doctor) buildkit() {
+	if find("buildkitd") == "" {
+		return
+	}
+	if d.guarded() && (find("buildkit-runc") == "" || d.isOurs("buildkit-runc")) {
+		d.ok("buildkit: builds", "buildkitd runs \"runc\", which is nonroot-runc")
+		return
+	}
+	d.bad(Warn, "buildkit: builds", "name nonroot-runc in buildkitd.toml: [worker.oci] binary", "OPEN: buildkitd runs builds as root, by \"buildkit-runc\" or \"runc\" from PATH")
+}
+
+// containerd's own files.
+const (
+	containerdConfig = "/etc/containerd/config.toml"
+	containerdSocket = "/run/containerd/containerd.sock"
+)
+
+func (d *doctor) containerd(ctx context.Context) {
+	if !present("containerd", containerdConfig, containerdSocket) {
+		return
+	}
+	// What the daemon makes of its files, drop-ins included; else the file itself.
+	text, err := ask.Run(ctx, nil, "containerd", "--config", containerdConfig, "config", "dump")
+	if err != nil {
+		text, err = os.ReadFile(containerdConfig)
+	}
+	if os.IsNotExist(err) {
+		text, err = nil, nil // its defaults
+	}
+	r := &registered{}
+	if err == nil {
+		r, err = containerdRuntimes(text)
+	}
+	if err != nil {
+		d.bad(Fail, "containerd: registered", "mend its configuration, then nonroot-ctl configure containerd", "read its configuration: %v", err)
+		return
+	}
+	if names := d.registration("containerd", r); names == nil {
+		return
+	}
+	var others []string
+	for name, program := range r.runtimes {
+		if !d.isOurs(program) {
+			others = append(others, name)
+		}
+	}
+	slices.Sort(others)
+	d.around("containerd", fmt.Sprintf("pods may name %q as their handler, and whoever reaches the socket any runtime (ctr run --runc-binary)", others))
+}
+
+// around tells of the ways to a runtime that is not governed.
+func (d *doctor) around(engine, ways string) {
+	if d.guarded() {
+		d.ok(engine+": ways around", "\"runc\" is nonroot-runc; other programs can still be named by whoever controls the engine")
+		return
+	}
+	d.bad(Warn, engine+": ways around", "guard runc: nonroot-ctl configure docker --guard; and let nobody but administrators at the engine's socket", "OPEN: %s", ways)
+}
+
+// containerdRuntimes reads a configuration of any version: the CRI plugin's runtimes are in another place from version 3
+// on (containerd, docs/cri/config.md).
+func containerdRuntimes(text []byte) (*registered, error) {
+	type runtime struct {
+		Options map[string]any `toml:"options"`
+	}
+	type cri struct {
+		Containerd struct {
+			Default  string             `toml:"default_runtime_name"`
+			Runtimes map[string]runtime `toml:"runtimes"`
+		} `toml:"containerd"`
+	}
+	var c struct {
+		Plugins struct {
+			V1 cri `toml:"cri"`
+			V2 cri `toml:"io.containerd.grpc.v1.cri"`
+			V3 cri `toml:"io.containerd.cri.v1.runtime"`
+		} `toml:"plugins"`
+	}
+	if err := toml.Unmarshal(text, &c); err != nil {
+		return nil, err
+	}
+	r := &registered{runtimes: map[string]string{}, standard: "runc"}
+	for _, p := range []cri{c.Plugins.V1, c.Plugins.V2, c.Plugins.V3} {
+		if p.Containerd.Default != "" {
+			r.standard = p.Containerd.Default
+		}
+		for name, rt := range p.Containerd.Runtimes {
+			program, _ := rt.Options["BinaryName"].(string)
+			if program == "" {
+				program = "runc" // the shim's own default
+			}
+			r.runtimes[name] = program
+		}
+	}
+	return r, nil
+}
+
+// Podman's configuration files, in the order in which they count (containers.conf(5)).
+var podmanFiles = []string{"/usr/share/containers/containers.conf", "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/*.conf"}
+
+func (d *doctor) podman() {
+	if !present("podman") {
+		return
+	}
+	if d.configured("podman", podmanFiles, podmanRuntimes) {
+		d.around("podman", "whoever runs podman may name any runtime (--runtime); rootless containers belong to their user anyway")
+	}
+}
+
+// podmanRuntimes reads the files' texts: a later one counts.
+func podmanRuntimes(texts [][]byte) (*registered, error) {
+	r := &registered{runtimes: map[string]string{}}
+	for _, text := range texts {
+		var c struct {
+			Engine struct {
+				Runtime  string              `toml:"runtime"`
+				Runtimes map[string][]string `toml:"runtimes"`
+			} `toml:"engine"`
+		}
+		if err := toml.Unmarshal(text, &c); err != nil {
+			return nil, err
+		}
+		if c.Engine.Runtime != "" {
+			r.standard = c.Engine.Runtime
+		}
+		for name, programs := range c.Engine.Runtimes {
+			r.runtimes[name] = ""
+			for _, p := range programs { // the first that is there
+				if _, err := os.Stat(p); err == nil {
+					r.runtimes[name] = p
+					break
+				}
+			}
+		}
+	}
+	if strings.HasPrefix(r.standard, "/") { // a path is a runtime of its own
+		r.runtimes[r.standard] = r.standard
+	}
+	return r, nil
+}
+
+// CRI-O's configuration files, in the order in which they count (crio.conf(5)).
+var crioFiles = []string{"/etc/crio/crio.conf", "/etc/crio/crio.conf.d/*"}
+
+func (d *doctor) crio() {
+	if !present("crio", "/etc/crio/crio.conf", "/run/crio/crio.sock") {
+		return
+	}
+	if d.configured("crio", crioFiles, crioRuntimes) {
+		d.around("crio", "pods may name another handler of its configuration (RuntimeClass)")
+	}
+}
+
+// crioRuntimes reads the files' texts: a later one counts.
+func crioRuntimes(texts [][]byte) (*registered, error) {
+	r := &registered{runtimes: map[string]string{}}
+	for _, text := range texts {
+		var c struct {
+			Crio struct {
+				Runtime struct {
+					Default  string `toml:"default_runtime"`
+					Runtimes map[string]struct {
+						Path string `toml:"runtime_path"`
+					} `toml:"runtimes"`
+				} `toml:"runtime"`
+			} `toml:"crio"`
+		}
+		if err := toml.Unmarshal(text, &c); err != nil {
+			return nil, err
+		}
+		if c.Crio.Runtime.Default != "" {
+			r.standard = c.Crio.Runtime.Default
+		}
+		for name, rt := range c.Crio.Runtime.Runtimes {
+			if rt.Path == "" {
+				rt.Path = name // CRI-O then looks it up by its name
+			}
+			r.runtimes[name] = rt.Path
+		}
+	}
+	return r, nil
+}
+
+// configured makes the checks of an engine whose files say it all, and says whether nonroot-runc is in them.
+func (d *doctor) configured(engine string, files []string, parse func([][]byte) (*registered, error)) bool {
+	texts, err := readAll(files)
+	r := &registered{}
+	if err == nil {
+		r, err = parse(texts)
+	}
+	if err != nil {
+		d.bad(Fail, engine+": registered", "mend its configuration, then nonroot-ctl configure "+engine, "%v", err)
+		return false
+	}
+	return d.registration(engine, r) != nil
+}
+
+// readAll reads the files that are there, each pattern's in the order of their names.
+func readAll(patterns []string) ([][]byte, error) {
+	var texts [][]byte
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			texts = append(texts, text)
+		}
+	}
+	return texts, nil
+}

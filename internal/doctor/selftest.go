@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"context"
+	"os"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/selftest"
+)
+
+// ordinaryUser is who the self-test's container asks to be where the policy refuses root.
+const ordinaryUser = 1000
+
+// selfTest tries to become root in a container.
+func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
+	const name = "self-test"
+	switch {
+	case d.binary == "" || p == nil:
+		d.bad(Fail, name, "mend what is named above", "without a program and a policy there is no container to try")
+		return
+	case os.Geteuid() != 0:
+		d.bad(Fail, name, "run nonroot-ctl doctor as root", "making a container needs root")
+		return
+	}
+	t := selftest.Runtime{Binary: d.binary, Policy: d.o.Policy, Dir: d.o.WorkDir}
+	if p.Mode == policy.Refuse {
+		_, err := t.Try(ctx)
+		if err == nil {
+			d.bad(Fail, name+": refusal", "report this", "the policy refuses root, and a container that asks for it was made")
+		} else {
+			d.ok(name+": refusal", "a container that asks for root is refused: %v", err)
+		}
+		t.User = ordinaryUser
+	}
+	d.findings(name, "", p)(t.Try(ctx))
+	if d.o.ViaDocker {
+		d.findings(name+" via docker", "see that the daemon runs and that the runtime is registered: nonroot-ctl configure docker", p)(
+			selftest.Docker{Host: d.o.DockerHost, Runtime: d.o.RuntimeName}.Try(ctx))
+	}
+}
+
+// findings makes checks of a self-test's findings and of what kept it from coming to an end.
+func (d *doctor) findings(name, hint string, p *policy.Policy) func([]selftest.Finding, error) {
+	return func(all []selftest.Finding, err error) {
+		for _, f := range all {
+			what := name + ": " + f.What
+			switch {
+			case f.Broken && p.Mode.Exempts():
+				d.bad(Fail, what, "the policy's mode exempts every container: set mode = \"rewrite\"", "%s", f.Detail)
+			case f.Broken:
+				d.bad(Fail, what, "containers are not governed: do not rely on it, and report this if the checks above are ok", "%s", f.Detail)
+			case f.Unsure:
+				d.bad(Warn, what, "see why it could not be tried", "%s", f.Detail)
+			default:
+				d.ok(what, "%s", f.Detail)
+			}
+		}
+		if err != nil {
+			if hint == "" {
+				hint = "see what the runtime says; nonroot-ctl explain says what becomes of a bundle"
+			}
+			d.bad(Fail, name, hint, "%v", err)
+		}
+	}
+}

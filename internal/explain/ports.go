@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package explain
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Port is one that the container is expected to listen on.
+type Port struct {
+	Number uint16
+	From   string // who says so: "ExposedPorts"
+}
+
+// sysctlPorts is the first port that everyone may listen on (ip-sysctl.rst, ip_unprivileged_port_start).
+const sysctlPorts = "net.ipv4.ip_unprivileged_port_start"
+
+// usual is its value in a new network namespace (Linux, include/net/sock.h, PROT_SOCK).
+const usual = 1024
+
+// ports: a port below the limit can't be listened on without CAP_NET_BIND_SERVICE.
+func (v *view) ports(declared []Port) {
+	first, from := v.firstPort()
+	seen := map[uint16]bool{}
+	for _, p := range append(slices.Clone(declared), hints(v.spec.Process)...) {
+		if int(p.Number) >= first || seen[p.Number] {
+			continue
+		}
+		seen[p.Number] = true
+		v.trip("port", strconv.Itoa(int(p.Number)), "%s: it is below %d (%s); set the sysctl %s=%d, or listen on a higher port", p.From, first, from, sysctlPorts, p.Number)
+	}
+}
+
+// firstPort is the first port that everyone may listen on in the container's network namespace, and who says so.
+func (v *view) firstPort() (first int, from string) {
+	if text, ok := v.spec.Linux.Sysctl[sysctlPorts]; ok {
+		if n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16); err == nil {
+			return int(n), "config.json's sysctl"
+		}
+	}
+	at := slices.IndexFunc(v.spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
+	switch {
+	case at < 0:
+		if n, err := portsOf(""); err == nil {
+			return n, "the host's sysctl"
+		}
+	case v.spec.Linux.Namespaces[at].Path != "":
+		if n, err := portsOf(v.spec.Linux.Namespaces[at].Path); err == nil {
+			return n, "the sysctl of the network namespace that it joins"
+		}
+	}
+	return usual, "the kernel's default"
+}
+
+// portsOf reads the sysctl in a network namespace; "" is the caller's.
+func portsOf(namespace string) (int, error) {
+	type answer struct {
+		first int
+		err   error
+	}
+	answers := make(chan answer)
+	go func() {
+		var a answer
+		defer func() { answers <- a }()
+		if namespace != "" {
+			runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+			fd, err := unix.Open(namespace, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				a.err = err
+				return
+			}
+			defer unix.Close(fd) //nolint:errcheck // nothing was written
+			if a.err = unix.Setns(fd, unix.CLONE_NEWNET); a.err != nil {
+				return
+			}
+		}
+		text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+		if err != nil {
+			a.err = err
+			return
+		}
+		a.first, a.err = strconv.Atoi(strings.TrimSpace(string(text)))
+	}()
+	a := <-answers
+	return a.first, a.err
+}
+
+var (
+	portVariable = regexp.MustCompile(`(^|_)PORT$`)
+	portFlag     = regexp.MustCompile(`^--?[a-z-]*port[= ]?([0-9]{1,5})$`)
+	flagName     = regexp.MustCompile(`^--?([a-z-]*port|p)$`)
+)
+
+// hints are ports that the process's environment and arguments speak of: PORT=80, --port=80, --port 80, -p 80, an
+// address such as ":80" or "0.0.0.0:80". They are guesses.
+func hints(p *specs.Process) []Port {
+	var all []Port
+	add := func(text, format string, args ...any) {
+		if n, err := strconv.ParseUint(text, 10, 16); err == nil && n > 0 {
+			all = append(all, Port{uint16(n), fmt.Sprintf(format, args...)}) // ParseUint was given 16 bits
+		}
+	}
+	for _, e := range p.Env {
+		if name, value, _ := strings.Cut(e, "="); portVariable.MatchString(name) {
+			add(value, "the environment's %q", name)
+		}
+	}
+	for i, a := range p.Args {
+		if i == 0 {
+			continue
+		}
+		if m := portFlag.FindStringSubmatch(a); m != nil {
+			add(m[1], "the argument %q", a)
+		}
+		if flagName.MatchString(p.Args[i-1]) {
+			add(a, "the arguments %q", p.Args[i-1]+" "+a)
+		}
+		value := a[strings.IndexByte(a, '=')+1:]
+		if host, port, err := net.SplitHostPort(value); err == nil && (host == "" || net.ParseIP(host) != nil || host == "*") {
+			add(port, "the argument %q", a)
+		}
+	}
+	return all
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package locate finds the bundle of a container that an engine knows by name. It asks the engine's own command line
+// for the id, as that knows how to reach the engine (DOCKER_HOST, contexts, CONTAINER_HOST), and looks for the folder
+// where the engine keeps bundles.
+package locate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+)
+
+// Container is what an engine says of a container.
+type Container struct {
+	ID      string
+	Bundle  string
+	Running bool     // it was created by some runtime
+	Runtime string   // by which, as far as the engine says
+	Ports   []uint16 // those that the image or its user declares as listened on
+}
+
+// identifier is what engines accept as ids and namespaces (containerd, identifiers.Validate); it can't lead elsewhere as a
+// part of a path.
+var identifier = regexp.MustCompile(`^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$`)
+
+// shim is the folder of containerd's runtime v2 in a state folder: a bundle for each task is in it.
+const shim = "io.containerd.runtime.v2.task"
+
+// Docker finds a running container's bundle: Docker removes it when the container stops. The host is docker's -H, "" for
+// the one in force; the exec-roots are dockerd's --exec-root, where it runs a containerd of its own; the states are those
+// of containerds that it may use instead.
+func Docker(ctx context.Context, name, host string, execRoots, states []string) (*Container, error) {
+	out, err := ask.Docker(ctx, host, nil, "inspect", "--type", "container", "--format", "{{json .}}", "--", name)
+	if err != nil {
+		return nil, err
+	}
+	var c struct {
+		ID    string `json:"Id"`
+		State struct {
+			Status string
+			Pid    int
+		}
+		Config struct {
+			ExposedPorts map[string]any
+		}
+		HostConfig struct{ Runtime string }
+	}
+	if err := json.Unmarshal(out, &c); err != nil {
+		return nil, fmt.Errorf("read what docker inspect says of %q: %w", name, err)
+	}
+	if !identifier.MatchString(c.ID) {
+		return nil, fmt.Errorf("docker inspect gives %q as the id of %q, which is none", c.ID, name)
+	}
+	if c.State.Pid == 0 {
+		return nil, fmt.Errorf("the container %q is not running (%s), and Docker keeps config.json only while it runs, so that there is nothing to make a dry run of: start it, and explain it then", name, c.State.Status)
+	}
+	var bundles []string
+	for _, root := range execRoots {
+		bundles = append(bundles, filepath.Join(root, "containerd/daemon", shim, "moby", c.ID))
+	}
+	for _, state := range states {
+		bundles = append(bundles, filepath.Join(state, shim, "moby", c.ID))
+	}
+	found := &Container{ID: c.ID, Running: true, Runtime: c.HostConfig.Runtime}
+	for spec := range c.Config.ExposedPorts { // "80/tcp"
+		number, _, _ := strings.Cut(spec, "/")
+		if n, err := strconv.ParseUint(number, 10, 16); err == nil {
+			found.Ports = append(found.Ports, uint16(n)) // ParseUint was given 16 bits
+		}
+	}
+	slices.Sort(found.Ports)
+	if found.Bundle, err = first(bundles); err != nil {
+		return nil, fmt.Errorf("find the bundle of the container %q (%s): %w: is the daemon on this machine, and where is its --exec-root", name, c.ID, err)
+	}
+	return found, nil
+}
+
+// Containerd finds the bundle of a task by "namespace/id" below containerd's state folder.
+func Containerd(name, state string) (*Container, error) {
+	namespace, id, ok := strings.Cut(name, "/")
+	if !ok || !identifier.MatchString(namespace) || !identifier.MatchString(id) {
+		return nil, fmt.Errorf("%q is not a namespace and an id: write it as \"default/web\"", name)
+	}
+	dir, err := first([]string{filepath.Join(state, shim, namespace, id)})
+	if err != nil {
+		return nil, fmt.Errorf("find the bundle of the task %q: %w: it is there only while the task is: see \"ctr -n %s tasks list\"", name, err, namespace)
+	}
+	return &Container{ID: id, Bundle: dir, Running: true}, nil
+}
+
+// Podman finds a container's bundle, which is there from its first start until it is removed.
+func Podman(ctx context.Context, name string) (*Container, error) {
+	out, err := ask.Run(ctx, nil, "podman", "container", "inspect", "--format", "json", "--", name)
+	if err != nil {
+		return nil, err
+	}
+	var all []struct {
+		ID            string `json:"Id"`
+		OCIConfigPath string
+		StaticDir     string
+		OCIRuntime    string
+		State         struct {
+			Status string
+			Pid    int
+		}
+	}
+	if err := json.Unmarshal(out, &all); err != nil || len(all) != 1 {
+		return nil, fmt.Errorf("read what podman inspect says of %q: %w", name, errors.Join(err, fmt.Errorf("%d containers", len(all))))
+	}
+	c := all[0]
+	dirs := []string{}
+	for _, dir := range []string{filepath.Dir(c.OCIConfigPath), c.StaticDir} {
+		if filepath.IsAbs(dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	dir, err := first(dirs)
+	if err != nil {
+		return nil, fmt.Errorf("find the bundle of the container %q (%s): %w: Podman writes it when the container starts for the first time", name, c.State.Status, err)
+	}
+	return &Container{ID: c.ID, Bundle: dir, Running: c.State.Pid != 0, Runtime: c.OCIRuntime}, nil
+}
+
+// first is the first folder that has a config.json.
+func first(dirs []string) (string, error) {
+	for _, dir := range dirs {
+		if _, err := os.Lstat(filepath.Join(dir, "config.json")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("there is no config.json in %q", dirs)
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package selftest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Finding is the answer to one question of the self-test.
+type Finding struct {
+	What   string
+	Broken bool   // a promise is
+	Unsure bool   // it could not be tried
+	Detail string // what was seen
+}
+
+// judge says what a container's answers are worth. Each promise is one finding.
+func judge(w *Witness) []Finding {
+	all := credentials(&w.Status)
+	for _, name := range []string{ids, setuid, caps, clone, unshare} {
+		a, tried := w.Attempts[name]
+		f := Finding{What: name}
+		switch {
+		case !tried:
+			f.Broken, f.Detail = true, "the container did not say how it went"
+		case name == clone || name == unshare:
+			f.Broken, f.Detail = a.Status != nil, "refused: "+a.Failed
+			if f.Broken {
+				f.Detail = "a user namespace was made"
+			}
+		case a.Status == nil:
+			f.Detail = "refused: " + a.Failed
+		default:
+			why := powers(a.Status)
+			f.Broken, f.Detail = len(why) > 0, "gives nothing"
+			if f.Broken {
+				f.Detail = "gives " + strings.Join(why, ", ")
+			}
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// credentials are the findings on a process's own status.
+func credentials(s *Status) []Finding {
+	held := s.Inheritable | s.Permitted | s.Effective | s.Ambient
+	return []Finding{
+		{What: "uid", Broken: len(s.UID) == 0 || slices.Contains(s.UID, 0), Detail: fmt.Sprintf("%d", s.UID)},
+		{What: "gid", Broken: len(s.GID) == 0 || slices.Contains(s.GID, 0), Detail: fmt.Sprintf("%d", s.GID)},
+		{What: "groups", Broken: slices.Contains(s.Groups, 0), Detail: fmt.Sprintf("%d", s.Groups)},
+		{What: "capabilities", Broken: held != 0, Detail: fmt.Sprintf("%#x", held)},
+		{What: "no new privileges", Broken: !s.NoNewPrivs, Detail: fmt.Sprint(s.NoNewPrivs)},
+	}
+}
+
+// powers is what of root's a process has.
+func powers(s *Status) []string {
+	var all []string
+	for _, f := range credentials(s) {
+		if f.Broken && f.What != "no new privileges" {
+			all = append(all, f.What+" "+f.Detail)
+		}
+	}
+	return all
+}
+
+// one makes a single finding of a process's status.
+func one(what string, s *Status) Finding {
+	var broken []string
+	for _, f := range credentials(s) {
+		if f.Broken {
+			broken = append(broken, f.What+" "+f.Detail)
+		}
+	}
+	if len(broken) > 0 {
+		return Finding{What: what, Broken: true, Detail: "it has " + strings.Join(broken, ", ")}
+	}
+	return Finding{What: what, Detail: fmt.Sprintf("runs as %d:%d without capabilities", s.UID[0], s.GID[0])}
+}

@@ -1,0 +1,176 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# nonroot-ctl doctor: it is content with what holds, and sees what does not.
+
+load helpers
+
+# The run has a mount namespace of its own (hack/bats): what is mounted here is not the machine's. The engines of the
+# machine are hidden, and Podman's configuration names nonroot-runc.
+setup() {
+  setup_bundle
+  printf 'runtimes = ["%s"]\n' "$RUNTIME_PATH" >"$POLICY"
+  WORK=$BATS_TEST_TMPDIR/work
+  BIN=$BATS_TEST_TMPDIR/bin
+  mkdir -m 700 "$WORK" "$BIN" "$BATS_TEST_TMPDIR/containers"
+  install -m 755 "$REPO"/bin/nonroot-{runc,ctl} "$BIN"
+  printf '[engine]\nruntime = "nonroot"\n[engine.runtimes]\nnonroot = ["%s"]\n' "$BIN/nonroot-runc" >"$BATS_TEST_TMPDIR/containers/containers.conf"
+  mount --bind "$BATS_TEST_TMPDIR/containers" /etc/containers
+}
+
+teardown() {
+  local point
+  for point in /etc/containers /etc/passwd; do umount "$point" 2>/dev/null || true; done
+  end_containers
+}
+
+# doctor [OPTION...] runs it; BINARY is what it checks.
+doctor() {
+  says "$BIN/nonroot-ctl" doctor --json --binary "${BINARY:-$BIN/nonroot-runc}" --work-dir "$WORK" "$@"
+}
+
+# finds FILTER: the answer satisfies it. Whatever was found, nothing is left.
+finds() {
+  jq -e 'def check($n): .[] | select(.name | startswith($n));
+    def is($n; $s): [check($n).status] | length > 0 and all(. == $s);
+    '"$1" <<<"$OUT" >/dev/null || explain "expected: $1" || return
+  [[ -z $(ls -A "$WORK") ]] || explain "left in the work folder: $(ls -A "$WORK")"
+}
+
+SELF_TEST='["uid", "gid", "groups", "capabilities", "no new privileges", "setuid, setgid, setgroups", "setuid file",
+  "capability file", "clone(CLONE_NEWUSER)", "unshare(CLONE_NEWUSER)", "exec as uid 0"]'
+
+@test "an installation that holds" {
+  doctor --policy "$POLICY"
+  [[ $STATUS == 0 ]] || explain 'expected success'
+  finds 'is("binary"; "ok") and is("policy"; "ok") and is("next runtime"; "ok") and is("engines"; "ok")
+    and is("podman: registered"; "ok") and is("podman: default"; "ok")
+    and ([check("self-test: ").name[11:]] == '"$SELF_TEST"') and is("self-test"; "ok")
+    and all(.[]; .status != "ok" or .hint == "") and all(.[]; .status == "ok" or .hint != "")'
+}
+
+@test "lines for people: a line a check, a hint below what is amiss, and the exit status" {
+  succeeds "$BIN/nonroot-ctl" doctor --policy "$POLICY" --work-dir "$WORK"
+  contains 'ok   self-test: uid: [65532 65532 65532 65532]'
+  says "$BIN/nonroot-ctl" doctor --binary "$RUNTIME_PATH" --work-dir "$WORK"
+  [[ $STATUS == 1 && $ERR =~ [0-9]+' of '[0-9]+' checks failed' ]]
+  [[ $OUT =~ 'FAIL self-test: uid: [0 0 0 0]'$'\n''     hint: ' ]]
+}
+
+@test "a runtime that rewrites nothing fails every part of the self-test" {
+  BINARY=$RUNTIME_PATH doctor
+  [[ $STATUS == 1 ]]
+  finds '([check("self-test: ").name[11:]] == '"$SELF_TEST"') and is("self-test"; "fail") and is("binary nonroot-runc"; "fail")'
+}
+
+# imposter FILTER is a runtime that edits config.json by the filter, and is no better than that.
+imposter() {
+  BINARY=$BATS_TEST_TMPDIR/imposter
+  cat >"$BINARY" <<SCRIPT
+#!/bin/bash
+if [[ " \$* " == *" create "* ]]; then
+  text=\$(jq '$1' config.json) && printf '%s' "\$text" >config.json
+fi
+exec $RUNTIME_PATH "\$@"
+SCRIPT
+  chmod 755 "$BINARY"
+}
+
+@test "a runtime that changes the ids alone" {
+  imposter '.process.user = {uid: 65532, gid: 65532}'
+  doctor
+  [[ $STATUS == 1 ]]
+  finds 'is("self-test: uid"; "ok") and is("self-test: gid"; "ok") and is("self-test: groups"; "ok")
+    and is("self-test: no new privileges"; "fail") and is("self-test: setuid file"; "fail")
+    and is("self-test: capability file"; "fail") and is("self-test: clone"; "fail") and is("self-test: unshare"; "fail")
+    and is("self-test: exec as uid 0"; "fail")'
+}
+
+@test "a runtime that forgets user namespaces and exec" {
+  imposter '.process.user = {uid: 65532, gid: 65532} | .process.noNewPrivileges = true
+    | .process.capabilities |= {bounding, effective: [], permitted: []}'
+  doctor
+  [[ $STATUS == 1 ]]
+  finds '[check("self-test").name] - [.[] | select(.status == "ok").name]
+    == ["self-test: clone(CLONE_NEWUSER)", "self-test: unshare(CLONE_NEWUSER)", "self-test: exec as uid 0"]'
+}
+
+@test "a policy that exempts fails the self-test, and it says why" {
+  printf 'mode = "audit"\n' >>"$POLICY"
+  doctor --policy "$POLICY"
+  [[ $STATUS == 1 ]]
+  finds 'is("policy"; "warn") and is("self-test: uid"; "fail") and all(check("self-test: uid"); .hint | test("mode exempts"))'
+}
+
+@test "a policy that refuses root is tried with and without it" {
+  printf 'mode = "refuse"\n' >>"$POLICY"
+  doctor --policy "$POLICY"
+  [[ $STATUS == 0 ]] || explain 'expected success'
+  finds 'is("self-test: refusal"; "ok") and all(check("self-test: uid"); .detail == "[1000 1000 1000 1000]") and is("self-test"; "ok")'
+}
+
+@test "a policy that can't be read" {
+  printf 'mode = 5\n' >"$POLICY"
+  doctor --policy "$POLICY"
+  [[ $STATUS == 1 ]]
+  finds 'all(check("policy"); .status == "fail" and (.detail | test("policy.toml:1:")))'
+}
+
+@test "a next runtime that is nonroot-runc itself, or a copy of it" {
+  cp "$BIN/nonroot-runc" "$BIN/copy"
+  printf 'runtimes = ["%s", "%s"]\n' "$BIN/nonroot-runc" "$BIN/copy" >"$POLICY"
+  doctor --policy "$POLICY"
+  [[ $STATUS == 1 ]]
+  finds 'all(check("next runtime"); .status == "fail" and (.detail | test("is nonroot-runc itself.*is nonroot-runc itself")))'
+}
+
+@test "a program that others can change" {
+  chmod 775 "$BIN/nonroot-runc"
+  chgrp 1000 "$BIN/nonroot-runc"
+  doctor --policy "$POLICY"
+  [[ $STATUS == 1 ]]
+  finds 'is("binary nonroot-runc"; "fail") and is("binary nonroot-ctl"; "ok")'
+  chmod 755 "$BIN/nonroot-runc"
+  chmod 777 "$BIN"
+  doctor --policy "$POLICY"
+  [[ $STATUS == 1 ]]
+  finds 'is("binary nonroot-runc"; "fail") and is("binary nonroot-ctl"; "fail")'
+}
+
+@test "an identity that somebody on the host has" {
+  { cat /etc/passwd && printf 'somebody:x:65532:100::/:/bin/sh\n'; } >"$BATS_TEST_TMPDIR/passwd"
+  mount --bind "$BATS_TEST_TMPDIR/passwd" /etc/passwd
+  doctor --policy "$POLICY"
+  finds 'all(check("fixed identity"); .status == "warn" and (.detail | test("somebody")))'
+}
+
+@test "no engine that uses it" {
+  : >"$BATS_TEST_TMPDIR/containers/containers.conf"
+  doctor --policy "$POLICY"
+  [[ $STATUS == 1 ]]
+  finds 'is("engines"; "fail") and is("podman: registered"; "warn")'
+}
+
+@test "a place where setuid files mean nothing is no place for the test" {
+  mkdir "$BATS_TEST_TMPDIR/nosuid"
+  mount -t tmpfs -o nosuid tmpfs "$BATS_TEST_TMPDIR/nosuid"
+  WORK=$BATS_TEST_TMPDIR/nosuid doctor --policy "$POLICY"
+  umount "$BATS_TEST_TMPDIR/nosuid"
+  [[ $STATUS == 1 ]]
+  finds 'all(check("self-test"); .status == "fail" and (.detail | test("nosuid")))'
+}
+
+@test "an interrupt leaves nothing" {
+  BINARY=$BATS_TEST_TMPDIR/slow
+  printf '#!/bin/bash\n[[ " $* " != *" create "* ]] || { touch %q; exec sleep 1000; }\nexec %q "$@"\n' "$BATS_TEST_TMPDIR/there" "$RUNTIME_PATH" >"$BINARY"
+  chmod 755 "$BINARY"
+  "$BIN/nonroot-ctl" doctor --json --binary "$BINARY" --work-dir "$WORK" >"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- &
+  await test -e "$BATS_TEST_TMPDIR/there"
+  [[ -n $(ls -A "$WORK") ]]
+  kill -TERM $!
+  STATUS=0
+  wait $! || STATUS=$?
+  OUT=$(<"$BATS_TEST_TMPDIR/answer")
+  [[ $STATUS == 1 ]]
+  finds 'is("self-test"; "fail")'
+}

@@ -1,0 +1,156 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a new user does, from an empty configuration: register with one command, see that it works, look at a container,
+# and take it out again. The daemons read what nonroot-ctl has written.
+
+load engines
+
+setup() {
+  no_policy
+  rm -rf /etc/docker /etc/containerd /etc/containers/containers.conf.d
+}
+teardown() {
+  local daemon
+  for daemon in dockerd containerd; do
+    [[ ! -e $BATS_FILE_TMPDIR/$daemon.pid ]] || ended "$daemon"
+    rm -f "$BATS_FILE_TMPDIR/$daemon.pid"
+  done
+}
+
+ctl() { nonroot-ctl "$@"; }
+
+# files lists a folder with all that is in it, for what has to come back byte for byte.
+files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/null | sort; }
+
+@test "docker: registered, the default, doctor, explain, uninstalled" {
+  succeeds ctl configure docker --set-default
+  contains '+'
+  succeeds ctl configure docker --set-default
+  contains 'nothing to change'
+  start_dockerd
+  docker_image bb
+  shows nonroot docker run --rm bb probe
+  shows nonroot docker run --rm --runtime nonroot bb probe
+
+  says ctl doctor --engine docker
+  [[ $STATUS == 0 ]] || explain 'expected that nothing fails'
+  contains 'self-test via docker: docker exec --user 0 --privileged: runs as 1000:1000 without capabilities'
+  # It says loudly which ways around are left.
+  contains OPEN
+  [[ -z $(docker ps -aq) && $(docker images -q | sort -u | wc -l) == 1 ]] || explain 'the self-test left something'
+
+  docker run -d --name box -e A=b -w /srv bb probe pause >/dev/null
+  succeeds ctl explain --docker box
+  contains '65532'
+  succeeds ctl explain --json --docker box
+  jq -e '.when == "after" and .asked.uid == 0 and .decided.identity.uid == 65532 and .decided.source == "fixed"
+    and any(.trips[]; .kind == "workdir")' <<<"$OUT"
+  docker rm --force box >/dev/null
+
+  succeeds ctl configure docker --uninstall
+  ended dockerd
+  [[ ! -e /etc/docker/daemon.json ]] || explain 'expected no file, as before'
+  start_dockerd
+  shows root docker run --rm bb probe
+  says ctl doctor
+  [[ $STATUS == 1 ]] || explain 'expected that nothing is governed'
+}
+
+@test "docker: a daemon that runs takes it over by a reload" {
+  mkdir -p /etc/docker
+  printf '{\n    "debug": false,\n    "labels": ["a=b"]\n}\n' >/etc/docker/daemon.json
+  local before
+  before=$(files /etc/docker/daemon.json)
+  start_dockerd
+  docker_image bb
+  succeeds ctl configure docker --set-default --reload
+  await eval '[[ $(docker info -f "{{.DefaultRuntime}}") == nonroot ]]'
+  shows nonroot docker run --rm bb probe
+  jq -e '.labels == ["a=b"]' /etc/docker/daemon.json
+  succeeds ctl configure docker --uninstall
+  [[ $(files /etc/docker/daemon.json) == "$before" ]] || explain "before: $before" "after: $(files /etc/docker)"
+}
+
+@test "docker: --guard: --runtime runc is governed, builds have their rule" {
+  local real
+  real=$(sha256sum <"$(command -v runc)")
+  succeeds ctl configure docker --guard --builds off --set-default
+  [[ $(readlink -f "$(command -v runc)") == "$NONROOT" ]] || explain 'expected the wrapper in the place of runc'
+  start_dockerd
+  docker_image bb
+  shows nonroot docker run --rm --runtime runc bb probe
+  shows nonroot docker run --rm --runtime nonroot bb probe
+  says ctl doctor
+  [[ $OUT != *'--runtime runc'*OPEN* ]] || explain 'expected the door to be shut'
+
+  mkdir "$BATS_TEST_TMPDIR/build"
+  printf 'FROM bb\nRUN id -u >/tmp/id\n' >"$BATS_TEST_TMPDIR/build/Dockerfile"
+  DOCKER_BUILDKIT=1 docker build -q -t kit "$BATS_TEST_TMPDIR/build" >/dev/null
+  succeeds docker run --rm kit cat /tmp/id
+  [[ $OUT == 0 ]] || explain 'expected a build as root'
+
+  succeeds ctl configure docker --guard --builds rewrite
+  printf 'FROM bb\nRUN id -u >/tmp/id2\n' >"$BATS_TEST_TMPDIR/build/Dockerfile"
+  DOCKER_BUILDKIT=1 docker build -q -t kit "$BATS_TEST_TMPDIR/build" >/dev/null
+  succeeds docker run --rm kit cat /tmp/id2
+  [[ $OUT == 65532 ]] || explain 'expected a build as nobody'
+  # What the runtime makes as mount points would be in the image.
+  docker export "$(docker create kit true)" | tar -t >"$BATS_TEST_TMPDIR/names"
+  grep -q '^tmp/id2$' "$BATS_TEST_TMPDIR/names" || explain 'expected the build'\''s files'
+  ! grep -q '^home/nonroot' "$BATS_TEST_TMPDIR/names" || explain 'a mount point stayed in the image'
+
+  succeeds ctl configure docker --uninstall
+  [[ $(sha256sum <"$(command -v runc)") == "$real" && ! -e /etc/nonroot-runc/config.toml ]] || explain 'expected what was there before'
+  ended dockerd
+  start_dockerd
+  shows root docker run --rm bb probe
+}
+
+@test "containerd: a runtime handler, from an empty configuration" {
+  mkdir -p /etc/containerd
+  succeeds ctl configure containerd
+  start_containerd
+  containerd config dump | grep -q "BinaryName = .$NONROOT.$" || explain 'expected the handler'
+  import_containerd bb
+  shows nonroot ctr run --rm --runc-binary "$NONROOT" docker.io/library/bb:latest box probe
+  ctr run -d --runc-binary "$NONROOT" docker.io/library/bb:latest box probe pause
+  succeeds ctl explain --json --containerd default/box
+  jq -e '.when == "after" and .decided.identity.uid == 65532' <<<"$OUT"
+  ctr tasks kill --signal KILL box
+  await ctr containers rm box
+  succeeds ctl configure containerd --uninstall
+  [[ -z $(find /etc/containerd -type f -name '*.toml') ]] || explain "left: $(find /etc/containerd)"
+}
+
+@test "containerd: what is written beside it stays" {
+  mkdir -p /etc/containerd
+  containerd config default >/etc/containerd/config.toml
+  sed -i '1i # a comment of the administrator' /etc/containerd/config.toml
+  local before
+  before=$(files /etc/containerd)
+  succeeds ctl configure containerd --set-default
+  succeeds ctl configure containerd --set-default
+  contains 'nothing to change'
+  grep -q '^# a comment of the administrator$' /etc/containerd/config.toml
+  containerd config dump | grep -q 'default_runtime_name = .nonroot.' || explain 'expected the default'
+  succeeds ctl configure containerd --uninstall
+  [[ $(files /etc/containerd) == "$before" ]] || explain "before: $before" "after: $(files /etc/containerd)"
+}
+
+@test "podman: a drop-in" {
+  printf '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n' >/etc/containers/containers.conf
+  image | podman import - bb >/dev/null 2>&1
+  shows root podman run --rm bb probe
+  succeeds ctl configure podman --set-default
+  shows nonroot podman run --rm bb probe
+  podman run -d --name box bb probe pause >/dev/null
+  succeeds ctl explain --json --podman box
+  jq -e '.when == "after" and .decided.identity.uid == 65532' <<<"$OUT"
+  podman rm --force --time 0 box >/dev/null
+  says ctl doctor
+  contains 'podman'
+  succeeds ctl configure podman --uninstall
+  [[ -z $(find /etc/containers -path '*containers.conf.d*' -type f) ]] || explain 'expected no drop-in'
+  shows root podman run --rm bb probe
+}

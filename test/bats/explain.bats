@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# nonroot-ctl explain: what it says is what the runtime does.
+
+load helpers
+
+# explains FILTER [OPTION...]: explain's JSON about the bundle satisfies the filter.
+explains() {
+  local filter=$1
+  shift
+  shows "$filter" "$REPO/bin/nonroot-ctl" explain --json --policy "$POLICY" "$@" "$BUNDLE"
+}
+
+# trips KIND WHERE REGEX: explain names this.
+trips() {
+  explains '.trips | any(.kind == "'"$1"'" and .where == "'"$2"'" and (.detail | test("'"$3"'")))'
+}
+
+# listing is the bundle's folder with everything in it, contents and times included.
+listing() {
+  find "$BUNDLE" -printf '%p %y %m %U:%G %s %T@ %C@\n' | sort
+  find "$BUNDLE" -type f -exec sha256sum {} + | sort
+}
+
+@test "a dry run decides what create then decides, and writes nothing" {
+  config '.process.user.additionalGids = [0, 6, 5000]'
+  runs probe pause
+  local before after
+  before=$(listing)
+  explains '.when == "before" and .asked.uid == 0 and .asked.groups == [0,6,5000] and .decided.mode == "rewrite"
+    and .decided.identity == {uid: 65532, gid: 65532, groups: [5000]} and .decided.dropped_groups == [0,6]
+    and .decided.source == "fixed" and .decided.rule == "default" and .decided.policy == "'"$POLICY"'"
+    and .changes_partial == false'
+  [[ $(listing) == "$before" ]]
+  before=$(jq -S '[(.decided | .identity, .name, .home, .home_mounted, .dropped_groups, .source), .asked, .changes, .changes_partial]' <<<"$OUT")
+  jq -r '.changes[] | select(.what == "mount") | .decided' <<<"$OUT" >"$BATS_TEST_TMPDIR/mounts"
+  created nonroot
+  explains '.when == "after" and .container == "'"$ID"'" and .decided.runtime == "'"$RUNTIME_PATH"'"
+    and .asked.uid == 0 and .asked.groups == [0,6,5000]'
+  after=$(jq -S '[(.decided | .identity, .name, .home, .home_mounted, .dropped_groups, .source), .asked, .changes, .changes_partial]' <<<"$OUT")
+  [[ $before == "$after" ]]
+  # The mounts that it spoke of are those of the new config.json.
+  jq -r '.mounts[-4:][] | "\"\(.destination)\": \"\(.type)\" of \"\(.source)\", \"\(.options | join(","))\""' "$BUNDLE/config.json" |
+    diff - "$BATS_TEST_TMPDIR/mounts"
+  succeeds nonroot start "$ID"
+  status_shows 'uid(65532) and gid(65532) and .Groups == [5000]' "$ID"
+}
+
+@test "every difference of config.json is named, and none is left over" {
+  config '.annotations = {"run.oci.handler": "krun", "mine": "1"} | .process.env += ["USER=root"]'
+  explains '[.changes[].what] == ["user", "additional groups", "effective capabilities", "permitted capabilities", "noNewPrivileges",
+      "environment \"HOME\"", "environment \"USER\"", "environment \"LOGNAME\"", "mount", "mount", "mount", "mount",
+      "seccomp", "seccomp \"clone\"", "seccomp \"clone3\"", "seccomp \"setns\"", "seccomp \"unshare\"",
+      "annotation \"run.oci.handler\""]
+    and (.changes[] | select(.what == "user") | .asked == "0:0" and .decided == "65532:65532")'
+}
+
+@test "a refusal is told before, in the words of the runtime" {
+  policy <<<'mode = "refuse"'
+  explains '.decided.mode == "refuse" and .changes == []'
+  local reason
+  reason=$(jq -r .decided.reason <<<"$OUT")
+  refused 'asks for root' nonroot create "$ID"
+  [[ $ERR == *"$reason"* ]]
+}
+
+@test "a config.json that can't be read is a refusal, too" {
+  config '.process.user.uid = -1'
+  explains '.decided.mode == "refuse" and (.decided.reason | test("process.user.uid"))'
+}
+
+@test "an exempt container says so before and after" {
+  policy <<<'mode = "audit"'
+  explains '.when == "before" and .decided.mode == "audit" and .decided.identity.uid == 65532 and (.changes | length > 5)'
+  created nonroot
+  explains '.when == "after" and .decided.mode == "audit" and .changes == []'
+}
+
+@test "without the config.json from before, the record says who was asked for" {
+  created nonroot
+  rm "$BUNDLE/nonroot-asked.json"
+  explains '.when == "after" and .asked.uid == 0 and .asked.partial and .changes_partial
+    and ([.changes[].what] == ["user", "additional groups", "mount", "mount", "mount", "mount"])'
+}
+
+@test "a second start keeps what was asked for at first" {
+  succeeds nonroot create "$ID"
+  succeeds nonroot delete --force "$ID"
+  succeeds nonroot create "$ID"
+  explains '.when == "after" and .asked.uid == 0 and .changes_partial == false and any(.changes[]; .what == "noNewPrivileges")'
+  jq -e '.process.user.uid == 0' "$BUNDLE/nonroot-asked.json"
+}
+
+@test "the record of an earlier config.json counts for nothing" {
+  created nonroot
+  fresh
+  explains '.when == "before" and .asked.uid == 0 and (.notes | any(test("earlier config.json")))'
+}
+
+@test "what a container may trip over" {
+  install -d -m 700 "$ROOTFS/srv/app" "$BATS_TEST_TMPDIR/vol"
+  install -m 4755 "$ROOTFS/bin/probe" "$ROOTFS/bin/suid"
+  cp "$ROOTFS/bin/probe" "$ROOTFS/bin/capable"
+  setcap cap_setuid+ep "$ROOTFS/bin/capable"
+  install -m 700 "$ROOTFS/bin/probe" "$ROOTFS/bin/private"
+  mkdir -p "$ROOTFS/srv/data"
+  touch "$ROOTFS/root/.profile"
+  config '.process.args = ["private", "--port", "80"] | .process.cwd = "/srv/app" | .process.env += ["DATA=/srv/data", "HTTP_PORT=443"]
+    | .mounts += [{destination: "/vol", type: "bind", source: $v, options: ["rbind"]}]' --arg v "$BATS_TEST_TMPDIR/vol"
+  mkdir "$ROOTFS/vol"
+  trips entrypoint /bin/private 'not executable'
+  trips workdir /srv/app 'be entered'
+  trips folder /srv/data 'DATA'
+  trips home /root '.profile'
+  trips port 80 'below 1024'
+  trips port 443 'HTTP_PORT'
+  trips setuid /bin/suid 'setuid file of uid 0'
+  trips setuid /bin/capable 'capabilities'
+  trips volume /vol "be read"
+  # And it is true: the program that it says won't start does not.
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]]
+}
+
+@test "a container that trips over nothing" {
+  config '.linux.sysctl = {"net.ipv4.ip_unprivileged_port_start": "0"} | .process.args = ["probe", "--port=80"]'
+  explains '.trips == []'
+  config 'del(.linux.sysctl)'
+  explains '[.trips[].kind] == ["port"]'
+}
+
+@test "what a home hides after creation" {
+  created nonroot
+  touch "$ROOTFS/home/nonroot/late"
+  trips home /home/nonroot 'hides what the image has there: .*late'
+}
+
+@test "links of the image lead nowhere else" {
+  ln -s /etc "$ROOTFS/srv/out"
+  install -m 4755 "$ROOTFS/bin/probe" "$BATS_TEST_TMPDIR/outside"
+  ln -s "$BATS_TEST_TMPDIR" "$ROOTFS/srv/host"
+  ln -s "$BATS_TEST_TMPDIR/outside" "$ROOTFS/bin/outside"
+  runs outside
+  explains '[.trips[].kind] == ["entrypoint"]'
+}
+
+@test "nothing of a container's reaches the terminal as it is" {
+  local esc=$'\e' csi=$'\xc2\x9b' name=$'\e[31mred'
+  install -m 4755 "$ROOTFS/bin/probe" "$ROOTFS/bin/$name"
+  config '.process.args = ["probe", $e + "[31m", $c] | .process.cwd = "/" + $e + "x" | .process.env += ["HOME=/" + $e + "]0;x", "P" + $e + "=/x", $e + "_PORT=80"]
+    | .annotations = {("run.oci." + $c): $e} | .hostname = $e
+    | .mounts += [{destination: ("/" + $e + "m"), type: "bind", source: ("/" + $e), options: ["ro", $e]}]' --arg e "$esc" --arg c "$csi"
+  local form broken
+  for broken in '.' '.annotations = {($e + "[31m"): 1}' '.process.env = [$e + "[31m", 1]' '.mounts = [{destination: ($e + "[31m"), options: 1}]'; do
+    config "$broken" --arg e "$esc"
+    for form in --json --docker-host=; do
+      succeeds "$REPO/bin/nonroot-ctl" explain "$form" --policy "$POLICY" "$BUNDLE"
+      [[ $broken != . || $OUT == *'[31m'* ]]
+      [[ -z $(LC_ALL=C tr -d ' -~\n' <<<"$OUT$ERR") ]]
+    done
+  done
+  says "$REPO/bin/nonroot-ctl" explain "$BUNDLE/${esc}[31m"
+  [[ $STATUS == 1 && -z $(LC_ALL=C tr -d ' -~\n' <<<"$ERR") ]]
+}
+
+@test "what explain can't do, it says" {
+  local ctl=$REPO/bin/nonroot-ctl
+  refused 'takes one container' "$ctl" explain
+  refused 'takes one container' "$ctl" explain --podman x "$BUNDLE"
+  refused 'open bundle' "$ctl" explain "$BUNDLE/none"
+  refused 'not a namespace and an id' "$ctl" explain --containerd ../../x
+  refused 'no config.json in' "$ctl" explain --containerd-state "$BATS_TEST_TMPDIR" --containerd default/none
+  printf 'mode = 5\n' >"$POLICY"
+  refused 'policy.toml:1:' "$ctl" explain --policy "$POLICY" "$BUNDLE"
+}
+
+@test "a containerd task is found by its namespace and id" {
+  local bundle=$BATS_TEST_TMPDIR/io.containerd.runtime.v2.task/default/$ID
+  mkdir -p "$(dirname "$bundle")"
+  mv "$BUNDLE" "$bundle"
+  ln -s "$bundle" "$BUNDLE"
+  cd "$bundle"
+  runs probe pause
+  succeeds nonroot create "$ID"
+  shows '.when == "after" and .container == "'"$ID"'"' "$REPO/bin/nonroot-ctl" explain --json --containerd-state "$BATS_TEST_TMPDIR" --containerd "default/$ID"
+}
