@@ -233,7 +233,7 @@ func (d *document) dropKey(path ...string) {
 	}
 }
 
-// dropTable removes a table and those below it, with a blank line that stood between it and the end.
+// dropTable removes a table and those below it, each with the blank line in front of it.
 func (d *document) dropTable(path ...string) {
 	below := func(i item) bool { return len(i.path) >= len(path) && slices.Equal(i.path[:len(path)], path) }
 	for d.err == nil {
@@ -254,9 +254,8 @@ func (d *document) dropTable(path ...string) {
 			}
 			at.end = max(at.end, i.line.end)
 		}
-		rest := d.data[at.end:]
 		before := bytes.TrimSuffix(bytes.TrimSuffix(d.data[:at.start], []byte("\n")), []byte("\r"))
-		if len(bytes.TrimSpace(rest)) == 0 && bytes.HasSuffix(before, []byte("\n")) {
+		if bytes.HasSuffix(before, []byte("\n")) {
 			at.start = len(before)
 		}
 		d.replace(at, "")
