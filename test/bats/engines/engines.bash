@@ -44,6 +44,14 @@ on_tty() { SHELL=/bin/bash script -qec "${*@Q}" /dev/null; }
 # empty FOLDER... : there are such folders, and nothing is in them.
 empty() { [[ -z $(find "$@" -mindepth 1) ]] || explain "left: $(find "$@" -mindepth 1)"; }
 
+# same_exit_codes ARG... : what the container ends with comes back, by the file's own `bare` and `nonroot`.
+same_exit_codes() {
+  local code tool
+  for code in 0 3 126 137; do
+    for tool in bare nonroot; do fails_with "$code" "$tool" "$@" sh -c "exit $code"; done
+  done
+}
+
 # policy reads the policy file's new text from stdin.
 policy() {
   mkdir -p "${POLICY%/*}"
