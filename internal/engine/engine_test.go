@@ -41,7 +41,7 @@ var formats = []struct {
 	{"containerd", Containerd{Version: 2}, parseTOML, containerdAdded},
 	{"containerd 1", Containerd{Version: 2, Replaces: true}, parseTOML, func(t map[string]any) {
 		for version := 1; version <= 3; version++ {
-			if all, _ := tableAt(t, append(criTable(version), "runtimes")...); len(all) == 2 && reflect.DeepEqual(all["runc"], map[string]any{"runtime_type": runcShim}) {
+			if all, _ := tableAt(t, append(criTable(version), "runtimes")...); reflect.DeepEqual(all["runc"], map[string]any{"runtime_type": runcShim}) {
 				delete(all, "runc")
 			}
 		}
