@@ -26,7 +26,7 @@ func create(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	if cmd.Verb == runcargs.VerbRestore && !p.Restore && !p.Mode.Exempts() {
+	if cmd.Verb == runcargs.VerbRestore && !p.Restore && (!p.Mode.Exempts() || len(p.Rules) > 0) {
 		return fail("restore brings back a process with the credentials of its checkpoint, which may be root's", "start the container anew, or set restore = \"allow\" in "+policyHint)
 	}
 	runtime, err := nextRuntime(cmd, p.Runtimes, c)
@@ -38,20 +38,20 @@ func create(cmd *runcargs.Command) error {
 		return err
 	}
 	cmd.Bundle = dir.Path
-	p = p.For(dir.Path)
-	if err = unfit; err == nil {
-		err = carryOut(cmd, &govern.Call{
-			ID: cmd.ID, Caller: c, Policy: p, Bundle: dir, Runtime: runtime,
-			Keep: func(fd int) (int, error) { return inherited(fd, cmd) },
-		})
+	call := &govern.Call{
+		ID: cmd.ID, Caller: c, Policy: p, Root: root(cmd), Bundle: dir, Runtime: runtime,
+		Keep: func(fd int) (int, error) { return inherited(fd, cmd) },
 	}
-	if err != nil && !lenient(cmd, p, err) {
+	if err = unfit; err == nil {
+		err = carryOut(cmd, call)
+	}
+	if err != nil && !lenient(cmd, call.InForce(), err) {
 		return err
 	}
 	return become(runtime, cmd.Argv())
 }
 
-// lenient says that a container goes on in spite of what was found, as the policy exempts all of them or only watches.
+// lenient says that a container goes on in spite of what was found, as the policy exempts it or only watches.
 func lenient(cmd *runcargs.Command, p *policy.Policy, err error) bool {
 	if p.Mode == policy.Audit {
 		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q would be refused: %s", cmd.ID, plain(err.Error())))
@@ -74,6 +74,9 @@ func carryOut(cmd *runcargs.Command, call *govern.Call) error {
 			audit(cmd, r)
 		}
 		return seal(dir, r, o.Config)
+	}
+	if r.Audited != "" {
+		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q %s", cmd.ID, plain(r.Audited)))
 	}
 	// config.json is last: until then the old one stands, and no record matches it.
 	if err := names(dir, o.Plan, o.MountLabel); err != nil {

@@ -38,6 +38,7 @@ func exec(cmd *runcargs.Command) error {
 		return err
 	}
 	r, config, unsound := k.matching(cmd)
+	p = k.inForce(cmd, p, config)
 	if !r.Enforced() && exempt(r, p) {
 		return become(runtime, cmd.Raw())
 	}

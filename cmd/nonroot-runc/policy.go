@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
@@ -13,11 +14,25 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
 // loadPolicy reads the policy that this call goes by.
 func loadPolicy(cmd *runcargs.Command, c govern.Caller) (*policy.Policy, error) {
 	return govern.Policy(cmd.NonrootConfig, os.Args[0], c.Owners)
+}
+
+// root is the runtime's --root as rules see it: the folder by which an engine is known. The working folder is the engine's,
+// too.
+func root(cmd *runcargs.Command) string {
+	if !cmd.RootSet {
+		return ""
+	}
+	abs, err := filepath.Abs(cmd.Root)
+	if err != nil {
+		return "" // no rule then takes it for an engine's
+	}
+	return abs
 }
 
 // nextRuntime is where a call goes on to: the runtime that the command line names, else the first candidate that is one.
@@ -52,6 +67,27 @@ type known struct {
 	bundle  *bundle.Dir
 	unsound error          // why nothing in the bundle can be trusted
 	record  *record.Record // nil: none. It names the runtime, but is only binding if it matches config.json
+}
+
+// inForce is what of the policy holds for the container, whose config.json is given. Where that can't be told, because a
+// rule could be for it, nothing exempts it.
+func (k *known) inForce(cmd *runcargs.Command, p *policy.Policy, config []byte) *policy.Policy {
+	dir := k.state.Bundle
+	if k.bundle != nil {
+		dir = k.bundle.Path
+	}
+	p = p.ForBundle(dir)
+	if len(p.Rules) == 0 {
+		return p
+	}
+	if doc, err := spec.ParseConfig(config); err == nil {
+		if c, err := doc.Container(); err == nil {
+			return p.For(policy.OriginOf(root(cmd), dir, c.Annotations), time.Now())
+		}
+	}
+	q := *p
+	q.Mode, q.Existing = policy.Rewrite, policy.Rewrite
+	return &q
 }
 
 // runtime is the runtime that made the container.

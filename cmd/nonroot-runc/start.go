@@ -18,7 +18,7 @@ func start(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	r, _, unsound := k.matching(cmd)
+	r, config, unsound := k.matching(cmd)
 	candidates := policy.Default().Runtimes
 	if !r.Enforced() {
 		p, err := loadPolicy(cmd, c)
@@ -26,7 +26,7 @@ func start(cmd *runcargs.Command) error {
 			return err
 		}
 		candidates = p.Runtimes
-		if exempt(r, p) {
+		if exempt(r, k.inForce(cmd, p, config)) {
 			return goOn(cmd, k, candidates, c)
 		}
 	}

@@ -246,6 +246,10 @@ var annotationKey = regexp.MustCompile(`^rule\[[0-9]+\]\.match\.annotations\.`)
 // spelling refuses a key that is a known one but for its case: TOML's keys are case-sensitive, the library folds them.
 func (r *reader) spelling() {
 	walk(r.data, func(key string, _, _ int) bool {
+		if key == "rule" || strings.HasPrefix(key, "rule.") {
+			r.fail(key, "rules are tables of a list: write [[rule]]")
+			return false
+		}
 		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_.[]0123456789") == "" || annotationKey.MatchString(key) {
 			return true
 		}

@@ -70,6 +70,11 @@ func (m *Match) Takes(o *Origin) bool {
 		m.Container.Take(o.Container) && m.Image.Take(o.Image)
 }
 
+// Unbounded says that every container is taken.
+func (m *Match) Unbounded() bool {
+	return len(m.Engine)+len(m.Root)+len(m.Namespace)+len(m.Pod)+len(m.Container)+len(m.Image)+len(m.Annotations) == 0
+}
+
 // exempts says why a rule with this match must not leave a container as it is: it would rest on something that whoever
 // starts the container, or makes its image, can choose (SECURITY.md F1-F4).
 func (m *Match) exempts() error {
@@ -84,23 +89,52 @@ func (m *Match) exempts() error {
 	return nil
 }
 
-// holds says whether the rule has not run out.
-func (r *Rule) holds(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
+// Holds says whether the rule has not run out.
+func (r *Rule) Holds(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
+
+// ForBundle is the policy as far as the bundle's folder, which is absolute, clean and free of links, says which one holds:
+// that of builds, else the policy itself.
+func (p *Policy) ForBundle(dir string) *Policy {
+	if !slices.Contains(p.Build.Bundles, path.Dir(dir)) {
+		return p
+	}
+	q := *p
+	q.Rule, q.Mode, q.Reason, q.Stubless, q.Rules, q.Audit = "build", p.Build.Mode, p.Build.Reason, true, nil, nil
+	return &q
+}
 
 // For is the policy that holds for a container at a time: that of builds, else that of the first rule that is for it, else
 // the general part.
 func (p *Policy) For(o *Origin, now time.Time) *Policy {
-	if slices.Contains(p.Build.Bundles, path.Dir(o.Bundle)) {
-		q := *p
-		q.Rule, q.Mode, q.Reason, q.Stubless, q.Rules, q.Audit = "build", p.Build.Mode, p.Build.Reason, true, nil, nil
-		return &q
-	}
+	p = p.ForBundle(o.Bundle)
 	for i := range p.Rules {
-		if r := &p.Rules[i]; r.holds(now) && r.Match.Takes(o) {
+		if r := &p.Rules[i]; r.Holds(now) && r.Match.Takes(o) {
 			return r.Policy
 		}
 	}
 	return p
+}
+
+// Audited says what the stricter policy that is only audited would have done otherwise than the decision; "": nothing.
+func (p *Policy) Audited(f *Facts, d *Decision) string {
+	if d.Mode == Off {
+		return ""
+	}
+	if p.Audit == nil {
+		return ""
+	}
+	strict := p.Audit.Decide(f)
+	switch {
+	case strict.Mode == Refuse:
+		return "would be refused: " + strict.Reason
+	case strict.Identity.UID != d.Identity.UID || strict.Identity.GID != d.Identity.GID || !slices.Equal(strict.Identity.Groups, d.Identity.Groups):
+		return fmt.Sprintf("would run as %d:%d with the groups %d instead of %d:%d with %d", strict.Identity.UID, strict.Identity.GID, strict.Identity.Groups, d.Identity.UID, d.Identity.GID, d.Identity.Groups)
+	case p.Audit.DropBounding && !p.DropBounding:
+		return "would have no bounding set of capabilities"
+	case !p.Audit.AllowUserNamespaces && p.AllowUserNamespaces:
+		return "would make no user namespaces"
+	}
+	return ""
 }
 
 // check refuses patterns that path.Match doesn't understand.
