@@ -112,6 +112,7 @@ func (c Containerd) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 		n = n.replaceDefault(was, r.Name)
 		d.set(cri, defaultName, r.Name)
 	}
+	n.Tables = append(n.Tables, d.tables...)
 	out, err := d.done()
 	return out, n, err
 }

@@ -378,6 +378,39 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestRemovedText: what was made around a registration goes with it, what was there before stays, also where it's empty.
+func TestRemovedText(t *testing.T) {
+	for _, c := range []struct {
+		format Format
+		old    string
+	}{
+		{Docker{}, `{"debug": true}`},
+		{Docker{}, `{"runtimes": {}}`},
+		{Docker{}, "{\n  \"debug\": true,\n  \"default-runtime\": \"runc\"\n}\n"},
+		{Podman{}, "[containers]\n"},
+		{Podman{}, "[engine]\n[engine.runtimes]\n"},
+		{CRIO{}, "[crio.runtime]\n"},
+		{Containerd{Replaces: true}, "version = 2\n"},
+		{Imports{DropIn: "/d"}, "version = 3\n"},
+		{Build{}, "mode = \"audit\"\n"},
+	} {
+		added, n, err := c.format.Add([]byte(c.old), Runtime{Name: "nonroot", Path: "/nonroot-runc", Default: true}, Note{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.format.Remove(added, "nonroot", n)
+		if err != nil || string(got) != c.old {
+			t.Errorf("%T: %v\n%q\nis not\n%q", c.format, err, got, c.old)
+		}
+	}
+	// A default that is gone, too, does not come back: Docker would not start.
+	gone := "nvidia"
+	got, err := Docker{}.Remove([]byte(`{"default-runtime": "nonroot", "runtimes": {"nonroot": {"path": "/nonroot-runc"}}}`), "nonroot", Note{Replaced: &gone})
+	if want := `{ "runtimes": {}}`; err != nil || string(got) != want {
+		t.Errorf("%v: %s, not %s", err, got, want)
+	}
+}
+
 // TestCopiedOptions: the new handler has the options of the default runtime where that is a runc, else of runc.
 func TestCopiedOptions(t *testing.T) {
 	effective, err := parseTOML(examples(t, "containerd-nvidia.toml")["testdata/containerd-nvidia.toml"])
