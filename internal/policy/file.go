@@ -125,7 +125,7 @@ func (s *settings) audited(p *Policy, r *reader) *Policy {
 // rules reads the list of rules.
 func (f *file) rules(p *Policy, r *reader) {
 	for i := range f.Rules {
-		rule := f.Rules[i].read(p, r.in(fmt.Sprintf("rule[%d].", i+1)))
+		rule := f.Rules[i].read(p, &f.Audit, r.in(fmt.Sprintf("rule[%d].", i+1)))
 		if slices.ContainsFunc(p.Rules, func(o Rule) bool { return o.Name == rule.Name }) {
 			r.fail(fmt.Sprintf("rule[%d].name", i+1), "%q is another rule's, too", rule.Name)
 		}
@@ -133,7 +133,8 @@ func (f *file) rules(p *Policy, r *reader) {
 	}
 }
 
-func (f *ruleFile) read(p *Policy, r *reader) Rule {
+// read makes a rule of it; the general part's audited settings hold beside it, too, unless it has some of its own or exempts.
+func (f *ruleFile) read(p *Policy, general *settings, r *reader) Rule {
 	m := &f.Match
 	rule := Rule{Match: Match{Engine: m.Engine, Root: m.Root, Namespace: m.Namespace, Pod: m.Pod, Container: m.Container, Image: m.Image}}
 	if f.Name != nil {
@@ -162,12 +163,11 @@ func (f *ruleFile) read(p *Policy, r *reader) Rule {
 		}
 	}
 	q := *p
-	q.Rules, q.Reason, q.Rule = nil, "", rule.Name
+	q.Rules, q.Audit, q.Reason, q.Rule = nil, nil, "", rule.Name
 	f.settings.apply(&q, r)
-	if audited := f.Audit.audited(&q, r.in("audit.")); audited != nil {
-		q.Audit = audited
-	} else if q.Mode != p.Mode {
-		q.Audit = nil // what is audited beside the general part is not beside another mode
+	q.Audit = f.Audit.audited(&q, r.in("audit."))
+	if q.Audit == nil && !q.Mode.Exempts() {
+		q.Audit = general.audited(&q, r.in("audit."))
 	}
 	if q.Mode.Exempts() {
 		if err := rule.Match.exempts(); err != nil {
