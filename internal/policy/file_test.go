@@ -86,7 +86,8 @@ func TestParseWhole(t *testing.T) {
 	others.Audit = &audited
 	want.Rules = []Rule{
 		{
-			"agents", Match{Engine: Patterns{"kubernetes"}, Namespace: Patterns{"kube-system", "calico-*"}, Pod: Patterns{"!x"}},
+			"agents",
+			Match{Engine: Patterns{"kubernetes"}, Namespace: Patterns{"kube-system", "calico-*"}, Pod: Patterns{"!x"}},
 			time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC), &agents,
 		},
 		{"others", Match{Annotations: map[string]Patterns{"Some.Key/x": {"a*"}}}, time.Time{}, &others},

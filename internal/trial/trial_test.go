@@ -55,7 +55,8 @@ func TestRun(t *testing.T) {
 		{"exempt", Container{Engine: "kubernetes", Namespace: "kube-system"}, Result{Rule: "agents", Mode: policy.Off}},
 		{"the same from containerd", Container{Engine: "containerd", Namespace: "kube-system"}, Result{Rule: "default", Mode: policy.Rewrite, Source: policy.Fixed, Identity: policy.Identity{UID: 65532, GID: 65532}, Audited: "would be refused"}},
 		{
-			"a request by name", Container{Engine: "docker", Env: []string{"NONROOT_USER=app"}, Passwd: app},
+			"a request by name",
+			Container{Engine: "docker", Env: []string{"NONROOT_USER=app"}, Passwd: app},
 			Result{Rule: "docker", Mode: policy.Rewrite, Source: policy.Requested, Identity: policy.Identity{UID: 1000, GID: 1000}},
 		},
 		{"kept", Container{Root: "/run/docker/runtime-x/moby", UID: 5, GID: 6}, Result{Rule: "docker", Mode: policy.Rewrite, Source: policy.Kept, Identity: policy.Identity{UID: 5, GID: 6}}},

@@ -20,10 +20,8 @@ teardown() {
 
 # from ROOT makes the calls those of another engine.
 from() {
-  STATE=$1
-  mkdir -p "$STATE"
-  BARE=("$RUNTIME_PATH" --root "$STATE")
-  NONROOT=("$REPO/bin/nonroot-runc" --nonroot-runtime "$RUNTIME_PATH" --nonroot-config "$POLICY" --root "$STATE")
+  mkdir -p "$1"
+  keeps_state "$1"
 }
 
 # says_of NAMESPACE POD puts in what the engine says of a pod.
