@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // These tests keep docs/policy.md true: each key has its part there, with the default that Default has and an example
@@ -76,7 +78,7 @@ func TestExamplesInDocs(t *testing.T) {
 		for _, b := range blocks {
 			parsed(t, b)
 			var set []string
-			walk([]byte(b), func(key string, _, _ int) bool {
+			walk([]byte(b), func(key string, _ unstable.Range) bool {
 				set = append(set, regexp.MustCompile(`\[[0-9]+\]`).ReplaceAllString(key, ""))
 				return true
 			})

@@ -245,7 +245,7 @@ var annotationKey = regexp.MustCompile(`^rule\[[0-9]+\]\.match\.annotations\.`)
 
 // spelling refuses a key that is a known one but for its case: TOML's keys are case-sensitive, the library folds them.
 func (r *reader) spelling() {
-	walk(r.data, func(key string, _, _ int) bool {
+	walk(r.data, func(key string, _ unstable.Range) bool {
 		if key == "rule" || strings.HasPrefix(key, "rule.") {
 			r.fail(key, "rules are tables of a list: write [[rule]]")
 			return false
@@ -420,18 +420,22 @@ func validSize(s string) bool {
 // at the file's beginning.
 func position(data []byte, key string) (row, col int) {
 	row, col = 1, 1
-	walk(data, func(k string, line, column int) bool {
-		if k == key {
-			row, col = line, column
+	walk(data, func(k string, at unstable.Range) bool {
+		if k != key {
+			return true
 		}
-		return k != key
+		var p unstable.Parser
+		p.Reset(data)
+		start := p.Shape(at).Start
+		row, col = start.Line, start.Column
+		return false
 	})
 	return row, col
 }
 
-// walk calls a function with each key of a well-formed file, "table.key" or "array[N].key" with N from 1 on, and its place,
-// until it returns false.
-func walk(data []byte, each func(key string, row, col int) bool) {
+// walk calls a function with each key of a well-formed file, "table.key" or "array[N].key" with N from 1 on, and where it
+// stands, until it returns false. Lines are counted by who needs them: the library does it from the file's beginning.
+func walk(data []byte, each func(key string, at unstable.Range) bool) {
 	var p unstable.Parser
 	p.Reset(data)
 	table := ""
@@ -440,7 +444,7 @@ func walk(data []byte, each func(key string, row, col int) bool) {
 		e := p.Expression()
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
-			name, at := keyOf(&p, e)
+			name, at := keyOf(e)
 			if first, rest, sub := strings.Cut(name, "."); sub && counts[first] > 0 {
 				name = fmt.Sprintf("%s[%d].%s", first, counts[first], rest)
 			}
@@ -448,12 +452,12 @@ func walk(data []byte, each func(key string, row, col int) bool) {
 				counts[name]++
 				name = fmt.Sprintf("%s[%d]", name, counts[name])
 			}
-			if !each(name, at.Line, at.Column) {
+			if !each(name, at) {
 				return
 			}
 			table = name + "."
 		case unstable.KeyValue:
-			if !visit(&p, e, table, each) {
+			if !visit(e, table, each) {
 				return
 			}
 		}
@@ -461,10 +465,10 @@ func walk(data []byte, each func(key string, row, col int) bool) {
 }
 
 // keyOf is the dotted key of an expression, and its place.
-func keyOf(p *unstable.Parser, e *unstable.Node) (name string, at unstable.Position) {
+func keyOf(e *unstable.Node) (name string, at unstable.Range) {
 	for it := e.Key(); it.Next(); {
 		if name == "" {
-			at = p.Shape(it.Node().Raw).Start
+			at = it.Node().Raw
 		} else {
 			name += "."
 		}
@@ -474,15 +478,15 @@ func keyOf(p *unstable.Parser, e *unstable.Node) (name string, at unstable.Posit
 }
 
 // visit calls the function with one key, and with those of an inline table behind it.
-func visit(p *unstable.Parser, e *unstable.Node, table string, each func(string, int, int) bool) (more bool) {
-	name, at := keyOf(p, e)
+func visit(e *unstable.Node, table string, each func(string, unstable.Range) bool) (more bool) {
+	name, at := keyOf(e)
 	name = table + name
-	more = each(name, at.Line, at.Column)
+	more = each(name, at)
 	if e.Value().Kind != unstable.InlineTable {
 		return more
 	}
 	for it := e.Value().Children(); more && it.Next(); {
-		more = visit(p, it.Node(), name+".", each)
+		more = visit(it.Node(), name+".", each)
 	}
 	return more
 }

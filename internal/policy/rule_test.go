@@ -148,3 +148,23 @@ func FuzzRules(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkTwoHundredRules is what a policy of 200 rules adds to a call: it's read and asked each time.
+func BenchmarkTwoHundredRules(b *testing.B) {
+	var text strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&text, "[[rule]]\nname = \"rule %d\"\nmatch.namespace = [\"team-%d-*\"]\nidentity.uid = %d\nhome.size = \"1g\"\n", i, i, i+1000)
+	}
+	data := []byte(text.String())
+	o := OriginOf("/run/containerd/runc/k8s.io", "/b", cri)
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := Parse("p", data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if got := p.For(o, time.Time{}); got != p {
+			b.Fatal(got.Rule)
+		}
+	}
+}
