@@ -279,7 +279,7 @@ func (s *settings) mode(p *Policy, r *reader) {
 		p.Reason = *s.Reason
 	}
 	if p.Mode == Off && strings.TrimSpace(p.Reason) == "" {
-		r.fail("mode", "\"off\" exempts every container that this is for, and needs a reason: add reason = \"why\"")
+		r.fail("mode", "\"off\" exempts containers and needs a reason: add reason = \"why\"")
 	}
 }
 
