@@ -106,7 +106,7 @@ func (c *Call) Decide() (*Outcome, error) {
 		o.Again, f.User = true, spec.User(old.Asked) // this config.json is a rewritten one: what counts is what was asked for before
 	}
 	d := p.Decide(&f.Facts)
-	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped
+	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped, r.Notes = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped, d.Notes
 	r.Asked = policy.Identity{UID: f.User.UID, GID: f.User.GID, Groups: f.User.Groups}
 	if d.Mode == policy.Refuse {
 		return o, errors.New(d.Reason)

@@ -323,7 +323,7 @@ func (s *settings) identity(p *Policy, r *reader) {
 		p.Sources = nil
 		for _, s := range id.Sources {
 			source := Fixed
-			oneOf(r, "identity.sources", &s, []string{"requested", "kept", "fixed"}, []Source{Requested, Kept, Fixed}, &source)
+			oneOf(r, "identity.sources", &s, []string{"requested", "kept", "image", "fixed"}, []Source{Requested, Kept, Image, Fixed}, &source)
 			p.Sources = append(p.Sources, source)
 		}
 		if len(p.Sources) == 0 || p.Sources[len(p.Sources)-1] != Fixed {
