@@ -61,6 +61,7 @@ type request struct {
 	engine.Runtime
 	binary  string
 	profile string
+	exempts bool // the profile's policy enforces nothing
 	undo    bool
 	owners  bundle.Owners
 }
@@ -104,6 +105,9 @@ func configure(c *cli.Context, planned planner) error {
 	if link != nil {
 		p.steps = append([]step{*link}, p.steps...)
 	}
+	if r.Default && r.exempts {
+		p.advice = append(p.advice, fmt.Sprintf("warning: the policy of the profile %q enforces nothing, and this makes it the default: no container is governed but those that name another runtime", r.profile))
+	}
 	return p.carryOut(c.App.Writer, c.Bool("dry-run"))
 }
 
@@ -134,26 +138,28 @@ func ask(c *cli.Context) (request, error) {
 	r.Path = r.binary
 	if r.profile != "" {
 		r.Path = engine.Profile(r.binary, r.profile)
-		return r, r.checkPolicy()
+		r.exempts, err = r.checkPolicy()
+		return r, err
 	}
 	return r, nil
 }
 
-// checkPolicy makes sure that the profile has a policy: without, the runtime would refuse every container.
-func (r request) checkPolicy() error {
+// checkPolicy makes sure that the profile has a policy: without, the runtime would refuse every container. It says whether
+// that exempts them.
+func (r request) checkPolicy() (exempts bool, err error) {
 	if err := engine.CheckProfileName(r.profile); err != nil {
-		return err
+		return false, err
 	}
 	file := policy.ProfileFile(r.profile)
 	data, err := bundle.ReadGuarded(file, r.owners)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the profile %q has no policy: write %q first", r.profile, file)
+		return false, fmt.Errorf("the profile %q has no policy: write %q first", r.profile, file)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	_, err = policy.Parse(file, data)
-	return err
+	p, err := policy.Parse(file, data)
+	return err == nil && p.Mode.Exempts(), err
 }
 
 // profileLink is the step that makes the profile's link, nil if there is nothing to do. The link stays when a

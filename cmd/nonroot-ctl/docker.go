@@ -49,7 +49,7 @@ func planDocker(r request) (plan, error) {
 			return plan{}, err
 		}
 	}
-	return p, p.addGuard(r, c.Data)
+	return p, p.addGuard(r, d, c)
 }
 
 // tellDockerd adds how dockerd gets to know the change.

@@ -6,7 +6,9 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"strings"
 
@@ -28,53 +30,57 @@ func guardFlags() []cli.Flag {
 // planRunc is the guard alone.
 func planRunc(r request) (plan, error) {
 	var p plan
-	return p, p.guard(r, nil)
+	d, err := findDockerd()
+	if err != nil {
+		return p, err
+	}
+	file, err := d.configFile()
+	if err != nil {
+		return p, err
+	}
+	daemon, err := engine.Open(file)
+	if err != nil {
+		return p, err
+	}
+	return p, p.guard(r, d, daemon.Data)
 }
 
-// addGuard adds the guard to docker's plan where it was asked for, and its removal to docker's removal.
-func (p *plan) addGuard(r request, daemonJSON []byte) error {
-	if !r.undo && !r.flags.Bool("guard") {
-		if r.flags.IsSet("builds") {
-			return errors.New("--builds belongs to --guard")
-		}
-		return nil
+// addGuard adds the guard to docker's plan where it was asked for, and its removal to the removal of the last registration.
+func (p *plan) addGuard(r request, d dockerd, c engine.Change) error {
+	asked := r.flags.Bool("guard")
+	if r.flags.IsSet("builds") && !asked {
+		return errors.New("--builds belongs to --guard")
 	}
-	if os.Geteuid() != 0 {
-		if r.undo {
-			return nil // without root there is none
-		}
+	last := r.undo && !c.Nothing() && c.Next.Receipt == nil
+	switch {
+	case !asked && !last:
+		return nil
+	case os.Geteuid() == 0:
+		return p.guard(r, d, c.Data)
+	case asked:
 		return errors.New("--guard needs root")
 	}
-	return p.guard(r, daemonJSON)
+	return nil // without root there is none
 }
 
 // guardName is the receipt's name for the table in the policy file.
 const guardName = "guard"
 
-// guard changes the policy first: a build that comes in between has its rule then.
-func (p *plan) guard(r request, daemonJSON []byte) error {
+// guard changes the policy first: a build that comes in between has its rule then. What the policy's receipt does not know
+// of is somebody else's, and not undone.
+func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	file, err := engine.Open(policy.DefaultFile)
 	if err != nil {
 		return err
 	}
-	path, err := engine.FindRunc(engine.Folders)
 	if r.undo {
-		if err == nil {
-			if g := (engine.Guard{Runc: path}); g.Touched() {
-				p.steps = append(p.steps, step{fmt.Sprintf("put %s.distrib back as %s\n", path, path), g.Remove})
-			}
-		}
-		if file.Receipt == nil {
-			return nil
-		}
-		c, err := file.Unregister(engine.Build{}, guardName)
-		p.steps = append(p.steps, changing(c))
-		return err
+		return p.removeGuard(file)
 	}
+	path, err := engine.FindRunc(engine.Folders)
 	if err != nil {
 		return err
 	}
-	build, err := r.builds(file, daemonJSON)
+	build, err := r.builds(file, d, daemonJSON)
 	if err != nil {
 		return err
 	}
@@ -95,9 +101,63 @@ func (p *plan) guard(r request, daemonJSON []byte) error {
 	return nil
 }
 
-// builds is what the command line, else the policy, else the answer to a question says of builds.
-func (r request) builds(file engine.File, daemonJSON []byte) (engine.Build, error) {
+func (p *plan) removeGuard(file engine.File) error {
+	if file.Receipt == nil {
+		return nil
+	}
+	if _, ours := file.Receipt.Notes[guardName]; !ours {
+		return nil
+	}
+	if path, err := engine.FindRunc(engine.Folders); err == nil {
+		g := engine.Guard{Runc: path}
+		if err := g.Removable(); err != nil {
+			return err
+		}
+		p.steps = append(p.steps, step{fmt.Sprintf("put %s.distrib back as %s\n", path, path), g.Remove})
+	}
+	c, err := file.Unregister(engine.Build{}, guardName)
+	p.steps = append(p.steps, changing(c))
+	return err
+}
+
+// dataRoot is where dockerd keeps its data, free of links, as the rule for builds needs it: what a daemon that runs says,
+// else its flag and its file.
+func dataRoot(d dockerd, daemonJSON []byte) (string, error) {
 	root, err := engine.DataRoot(daemonJSON)
+	if err != nil {
+		return "", err
+	}
+	if flag, set := d.flag("--data-root"); set {
+		root = flag
+	}
+	if d.pid != 0 {
+		if out, err := osexec.Command("docker", "info", "--format", "{{.DockerRootDir}}").Output(); err == nil && filepath.IsAbs(strings.TrimSpace(string(out))) {
+			return resolved(strings.TrimSpace(string(out)))
+		}
+	}
+	remaps, err := engine.Remaps(daemonJSON)
+	if _, flag := d.flag("--userns-remap"); err == nil && (remaps || flag) {
+		err = errors.New("dockerd runs containers in a user namespace (userns-remap), and keeps their data in a folder that only it can name: start it first")
+	}
+	if err != nil {
+		return "", err
+	}
+	return resolved(root)
+}
+
+// resolved is a path without links, as far as it exists.
+func resolved(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) && path != "/" {
+		dir, err := resolved(filepath.Dir(path))
+		return filepath.Join(dir, filepath.Base(path)), err
+	}
+	return real, err
+}
+
+// builds is what the command line, else the policy, else the answer to a question says of builds.
+func (r request) builds(file engine.File, d dockerd, daemonJSON []byte) (engine.Build, error) {
+	root, err := dataRoot(d, daemonJSON)
 	if err != nil {
 		return engine.Build{}, err
 	}

@@ -126,6 +126,13 @@ func DataRoot(daemonJSON []byte) (string, error) {
 	return "/var/lib/docker", nil
 }
 
+// Remaps says that daemon.json asks for a user namespace, by which dockerd keeps its data in a folder of the map's below its
+// data-root (moby, daemon/daemon_unix.go, setupDaemonRoot).
+func Remaps(daemonJSON []byte) (bool, error) {
+	d, err := parseDaemon(daemonJSON)
+	return err == nil && member(d.root, "userns-remap") != nil, err
+}
+
 // daemonJSON is a parsed daemon.json with the way it's laid out.
 type daemonJSON struct {
 	value                  hujson.Value

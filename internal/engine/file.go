@@ -46,7 +46,7 @@ func Open(path string) (File, error) {
 	if err != nil || state == nil {
 		return f, err
 	}
-	if err := json.Unmarshal(state, &f.Receipt); err != nil || f.Receipt == nil {
+	if err := json.Unmarshal(state, &f.Receipt); err != nil || f.Receipt == nil || !f.Receipt.sound(path) {
 		return f, fmt.Errorf("%q is not a receipt of nonroot-ctl's: remove it, and %q can be edited", f.aside(receiptSuffix), path)
 	}
 	return f, nil
@@ -69,8 +69,11 @@ func read(path string) ([]byte, unix.Stat_t, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, st, fmt.Errorf("look at %q: %w", path, err)
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return nil, st, fmt.Errorf("%q is no regular file", path)
+	case st.Nlink > 1: // a new file would take the place of one of them only
+		return nil, st, fmt.Errorf("%q has %d names (hard links): leave it one", path, st.Nlink)
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxSize+1))
 	if err != nil {

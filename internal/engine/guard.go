@@ -122,14 +122,17 @@ func (g Guard) Installed() (bool, error) {
 	return err == nil && p.link == g.Wrapper && !owned.wanted(), err
 }
 
-// Touched says that there is something for Remove to undo.
-func (g Guard) Touched() bool {
+// Removable says why Remove can't put runc back, nil if it can.
+func (g Guard) Removable() error {
 	p, err := g.look()
-	if err != nil {
-		return false
+	if err == nil && p.differ {
+		err = g.errDiffer()
 	}
-	d, err := g.diversion()
-	return p.link != "" || p.aside != nil || err == nil && d.present
+	if err != nil {
+		return err
+	}
+	_, err = g.diversion()
+	return err
 }
 
 // Install puts the wrapper in runc's place. Where runc's version cannot be asked through it, all goes back.
@@ -171,7 +174,8 @@ func (g Guard) works() error {
 	return nil
 }
 
-// Remove puts runc back.
+// Remove puts runc back. Where somebody has removed the one that was moved aside, the link goes all the same, as it leads
+// nowhere: the package that brings runc anew then finds its place free.
 func (g Guard) Remove() error {
 	p, err := g.look()
 	if err != nil {
@@ -179,7 +183,9 @@ func (g Guard) Remove() error {
 	}
 	switch {
 	case p.aside == nil && p.link != "":
-		return fmt.Errorf("%q is a link to nonroot-runc, and the runc that was at %q is gone: install runc anew", g.Runc, g.aside())
+		if err := os.Remove(g.Runc); err != nil {
+			return fmt.Errorf("remove the link %q: %w", g.Runc, err)
+		}
 	case p.differ:
 		return g.errDiffer()
 	case p.aside != nil && (p.link != "" || p.runc == nil):

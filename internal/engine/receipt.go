@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"slices"
+	"strings"
 )
 
 // Receipt is what is kept beside a file that was changed, until the last change is undone.
@@ -24,6 +26,13 @@ type Content struct {
 	Data    []byte   // nil: there is no file
 	Receipt *Receipt // nil: there is none
 	Backup  []byte   // what the file was before the first change; nil: there is none
+}
+
+// sound says that a receipt is one that this package can have written for the file.
+func (r *Receipt) sound(file string) bool {
+	return r.Notes != nil && !slices.ContainsFunc(r.Folders, func(dir string) bool {
+		return dir == "" || !strings.HasPrefix(file, strings.TrimSuffix(dir, "/")+"/")
+	})
 }
 
 func digest(data []byte) string {

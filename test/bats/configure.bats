@@ -87,12 +87,12 @@ guarded() {
   local state verb
   for state in linked diverted swapped gone; do
     for verb in --builds=off --uninstall; do
-      # The first rule is there, as the policy is written first.
+      # The policy is written first, and its receipt knows of the guard.
+      succeeds ctl runc --builds off
+      [[ $state == diverted ]] || dpkg-divert --quiet --local --no-rename --remove "$REAL"
       case $state in
-        linked) ln "$REAL" "$REAL.distrib" ;;
-        diverted) ln "$REAL" "$REAL.distrib" && dpkg-divert --quiet --local --no-rename --divert "$REAL.distrib" --add "$REAL" ;;
-        swapped) mv "$REAL" "$REAL.distrib" && ln -s "$WRAPPER" "$REAL" ;;
-        gone) mv "$REAL" "$REAL.distrib" ;;
+        linked | diverted) ln -f "$REAL.distrib" "$REAL" ;;
+        gone) rm "$REAL" ;;
       esac
       ln -s nowhere "${REAL%/*}/.runc.nonroot-ctl"
       succeeds ctl runc "$verb"
