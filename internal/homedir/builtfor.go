@@ -21,9 +21,9 @@ type Built struct {
 
 // Bounds of what is looked at, so that the look takes less than a millisecond.
 const (
-	maxOwn     = 64   // accounts that no distribution ships
-	maxEntries = 1024 // entries of the folders with state
-	maxFolders = 128  // folders among them that are opened
+	maxOwn     = 64  // accounts that no distribution ships
+	maxEntries = 512 // entries of the folders with state
+	maxFolders = 96  // folders among them that are opened
 )
 
 // state are the folders in which services keep theirs (Filesystem Hierarchy Standard 3.0, chapters 3.15 and 5).
@@ -121,7 +121,7 @@ func (im *Image) stateOwners(inside func(uint32) (uint32, bool)) Built {
 		return Built{}
 	}
 	users, more := accounts(im.passwd.text, func(name string, uid uint32) bool { return uids[uid] && !daemon(name, uid) })
-	return Built{Users: users, State: true, More: more}
+	return Built{Users: users, State: more || len(users) > 0, More: more}
 }
 
 // look gathers who owns the folders below some, and counts what that takes.
@@ -155,6 +155,10 @@ func (l *look) folder(at int, name string, levels int) {
 	}
 }
 
+// bare is the link count of a folder without any in it. File systems that don't count say 1 (btrfs, and overlayfs where
+// layers meet).
+const bare = 2
+
 func (l *look) entry(at int, e dirent, levels int) {
 	if e.name == "." || e.name == ".." {
 		return
@@ -168,7 +172,7 @@ func (l *look) entry(at int, e dirent, levels int) {
 		return
 	}
 	l.owners[st.Uid] = true
-	if levels > 1 {
+	if levels > 1 && st.Nlink != bare {
 		l.folder(at, e.name, levels-1)
 	}
 }
