@@ -150,7 +150,7 @@ func TestBuiltFor(t *testing.T) {
 		"a link instead of a folder":    {lines: []string{"elsewhere/a/ @33", "var/lib/a -> /elsewhere", "var/log/b -> ../../elsewhere/a"}},
 		"a link out":                    {lines: []string{"var/lib/a -> " + elsewhere, "var/lib/b -> ../../../../../../../../.." + elsewhere + "/lib"}},
 		"too many folders":              {lines: append(many("var/lib/f%d/x/", 120), "var/lib/a/ @33"), want: "more by state"},
-		"too many entries":              {lines: append(many("var/lib/f/f%d = x", 600), "var/lib/a/ @33"), want: "more by state"},
+		"too many entries":              {lines: append(many("var/lib/f/f%d = x", 600), "var/lib/f/x/", "var/lib/a/ @33"), want: "more by state"},
 		"owners by the thousand":        {lines: many("var/lib/f/%[1]d/ @2%04[1]d", 400)},
 		"a passwd that is mounted":      {mounts: []Mount{bind(elsewhere+"/passwd", "/etc/passwd"), bind(elsewhere+"/group", "/etc/group")}},
 		"an /etc that is mounted":       {mounts: []Mount{bind(elsewhere, "/etc")}, lines: []string{"var/lib/a/ @33"}},
