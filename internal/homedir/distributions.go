@@ -2,7 +2,10 @@
 
 package homedir
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // distribution is what the base images of a distribution bring, so that it says nothing of what an image was built for.
 type distribution struct {
@@ -30,9 +33,24 @@ var distributions = [...]distribution{
 		// of uid 1000 in its images from 23.04 on. Distroless: //common/variables.bzl, NONROOT; apko, and so Wolfi and
 		// Chainguard, makes the same one.
 		accounts: []account{
-			{"daemon", 1}, {"bin", 2}, {"sys", 3}, {"sync", 4}, {"games", 5}, {"man", 6}, {"lp", 7}, {"mail", 8},
-			{"news", 9}, {"uucp", 10}, {"proxy", 13}, {"www-data", 33}, {"backup", 34}, {"list", 38}, {"irc", 39},
-			{"gnats", 41}, {"ubuntu", 1000}, {"nonroot", 65532},
+			{"daemon", 1},
+			{"bin", 2},
+			{"sys", 3},
+			{"sync", 4},
+			{"games", 5},
+			{"man", 6},
+			{"lp", 7},
+			{"mail", 8},
+			{"news", 9},
+			{"uucp", 10},
+			{"proxy", 13},
+			{"www-data", 33},
+			{"backup", 34},
+			{"list", 38},
+			{"irc", 39},
+			{"gnats", 41},
+			{"ubuntu", 1000},
+			{"nonroot", 65532},
 		},
 		// The packages apt, man-db, dbus, polkitd, openssh-server, util-linux (uuid-runtime), rsyslog, tcpdump, tpm-udev,
 		// chrony, avahi-daemon, rtkit, colord, geoclue-2.0, usbmuxd, pulseaudio, saned; Ubuntu: landscape-common, pollinate.
@@ -51,10 +69,31 @@ var distributions = [...]distribution{
 		// Alpine: alpine-baselayout, passwd and group (aports, main/alpine-baselayout), with at, man and xfs of older ones.
 		// wolfi-baselayout began as a copy.
 		accounts: []account{
-			{"bin", 1}, {"daemon", 2}, {"adm", 3}, {"lp", 4}, {"sync", 5}, {"shutdown", 6}, {"halt", 7}, {"mail", 8},
-			{"news", 9}, {"uucp", 10}, {"operator", 11}, {"man", 13}, {"postmaster", 14}, {"cron", 16}, {"ftp", 21},
-			{"sshd", 22}, {"at", 25}, {"squid", 31}, {"xfs", 33}, {"games", 35}, {"cyrus", 85}, {"vpopmail", 89},
-			{"ntp", 123}, {"smmsp", 209}, {"guest", 405},
+			{"bin", 1},
+			{"daemon", 2},
+			{"adm", 3},
+			{"lp", 4},
+			{"sync", 5},
+			{"shutdown", 6},
+			{"halt", 7},
+			{"mail", 8},
+			{"news", 9},
+			{"uucp", 10},
+			{"operator", 11},
+			{"man", 13},
+			{"postmaster", 14},
+			{"cron", 16},
+			{"ftp", 21},
+			{"sshd", 22},
+			{"at", 25},
+			{"squid", 31},
+			{"xfs", 33},
+			{"games", 35},
+			{"cyrus", 85},
+			{"vpopmail", 89},
+			{"ntp", 123},
+			{"smmsp", 209},
+			{"guest", 405},
 		},
 		groups: []string{
 			"mem", "wheel", "cron", "console", "ftp", "sshd", "at", "squid", "xfs", "cdrw", "usb", "vpopmail", "ntp", "nofiles",
@@ -66,8 +105,21 @@ var distributions = [...]distribution{
 		// RHEL 6, nobody was 99 up to RHEL 7. The daemons are those of UBI 8 and 9 and Fedora's base image: the packages
 		// dbus, tpm2-tss, polkit, sssd, chrony, rpcbind, nfs-utils, unbound-libs.
 		accounts: []account{
-			{"bin", 1}, {"daemon", 2}, {"adm", 3}, {"lp", 4}, {"sync", 5}, {"shutdown", 6}, {"halt", 7}, {"mail", 8},
-			{"news", 9}, {"uucp", 10}, {"operator", 11}, {"games", 12}, {"gopher", 13}, {"ftp", 14}, {"nobody", 99},
+			{"bin", 1},
+			{"daemon", 2},
+			{"adm", 3},
+			{"lp", 4},
+			{"sync", 5},
+			{"shutdown", 6},
+			{"halt", 7},
+			{"mail", 8},
+			{"news", 9},
+			{"uucp", 10},
+			{"operator", 11},
+			{"games", 12},
+			{"gopher", 13},
+			{"ftp", 14},
+			{"nobody", 99},
 		},
 		daemons: []string{"dbus", "tss", "polkitd", "sssd", "chrony", "rpc", "rpcuser", "unbound"},
 		groups: []string{
@@ -78,8 +130,17 @@ var distributions = [...]distribution{
 		// openSUSE and SLE: the packages system-user-bin, -daemon, -lp, -mail, -man, -news, -uucp, -games, -ftp, -wwwrun,
 		// which aaa_base had before; from Leap 15.3 on lp and mail have any system uid.
 		accounts: []account{
-			{"bin", 1}, {"daemon", 2}, {"lp", 4}, {"mail", 8}, {"news", 9}, {"uucp", 10}, {"games", 12}, {"man", 13},
-			{"at", 25}, {"wwwrun", 30}, {"ftp", 40},
+			{"bin", 1},
+			{"daemon", 2},
+			{"lp", 4},
+			{"mail", 8},
+			{"news", 9},
+			{"uucp", 10},
+			{"games", 12},
+			{"man", 13},
+			{"at", 25},
+			{"wwwrun", 30},
+			{"ftp", 40},
 		},
 		daemons: []string{"lp", "mail", "nscd", "statd"},
 		groups: []string{
@@ -97,8 +158,21 @@ var distributions = [...]distribution{
 	{
 		// busybox: buildroot, system/skeleton/etc/passwd and group.
 		accounts: []account{
-			{"daemon", 1}, {"bin", 2}, {"sys", 3}, {"sync", 4}, {"mail", 8}, {"proxy", 13}, {"www-data", 33}, {"backup", 34},
-			{"operator", 37}, {"haldaemon", 68}, {"dbus", 81}, {"ftp", 83}, {"nobody", 99}, {"sshd", 103}, {"default", 1000},
+			{"daemon", 1},
+			{"bin", 2},
+			{"sys", 3},
+			{"sync", 4},
+			{"mail", 8},
+			{"proxy", 13},
+			{"www-data", 33},
+			{"backup", 34},
+			{"operator", 37},
+			{"haldaemon", 68},
+			{"dbus", 81},
+			{"ftp", 83},
+			{"nobody", 99},
+			{"sshd", 103},
+			{"default", 1000},
 		},
 	},
 }
@@ -108,17 +182,8 @@ const nobody = 65534
 
 // shippedAccount reports whether an account comes from a distribution.
 func shippedAccount(name string, uid uint32) bool {
-	if uid == nobody || daemon(name, uid) {
-		return true
-	}
-	for i := range distributions {
-		for _, a := range distributions[i].accounts {
-			if a.uid == uid && a.name == name {
-				return true
-			}
-		}
-	}
-	return false
+	a := account{name, uid}
+	return uid == nobody || daemon(name, uid) || byAny(func(d *distribution) bool { return slices.Contains(d.accounts, a) })
 }
 
 // daemon reports whether an account came along with a package that is mostly there for others: what it keeps below /var
@@ -127,29 +192,19 @@ func daemon(name string, uid uint32) bool {
 	if uid > lastSystemID {
 		return false
 	}
-	if strings.HasPrefix(name, "systemd-") {
-		return true
-	}
-	for i := range distributions {
-		for _, d := range distributions[i].daemons {
-			if d == name {
-				return true
-			}
-		}
-	}
-	return false
+	return strings.HasPrefix(name, "systemd-") || byAny(func(d *distribution) bool { return slices.Contains(d.daemons, name) })
 }
 
 // shippedGroup reports whether a group comes from a distribution, by any gid: many have another one on each.
 func shippedGroup(name string) bool {
-	if name == "root" || strings.HasPrefix(name, "systemd-") {
-		return true
-	}
+	return name == "root" || strings.HasPrefix(name, "systemd-") || byAny(func(d *distribution) bool { return slices.Contains(d.groups, name) })
+}
+
+// byAny reports whether something is so for one of the distributions.
+func byAny(has func(*distribution) bool) bool {
 	for i := range distributions {
-		for _, g := range distributions[i].groups {
-			if g == name {
-				return true
-			}
+		if has(&distributions[i]) {
+			return true
 		}
 	}
 	return false
