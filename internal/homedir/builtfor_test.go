@@ -140,6 +140,7 @@ func TestBuiltFor(t *testing.T) {
 		"one that owns the upper level": {lines: []string{"var/spool/squid/ @13"}, want: "proxy by state"},
 		"in /run":                       {lines: []string{"run/web/ @33"}, want: "www-data by state"},
 		"one of group root":             {lines: []string{"etc/passwd = root:x:0:0::/root:/bin/sh\ngrafana:x:472:0::/:/bin/sh\n", "var/lib/grafana/ @472"}, want: "grafana by state"},
+		"one of a group 0 by his name":  {lines: []string{"etc/passwd = root:x:0:0::/root:/bin/sh\napp:x:1000:0::/:/bin/sh\n", "etc/group = app:x:0:\n"}},
 		"two that own":                  {lines: []string{"var/lib/a/ @33", "var/log/b/ @13"}, want: "proxy www-data by state"},
 		"one without an entry":          {lines: []string{"var/lib/a/ @4711"}},
 		"one without an entry, and one": {lines: []string{"var/lib/a/ @4711", "var/lib/b/ @33"}, want: "www-data by state"},
@@ -199,6 +200,7 @@ func TestBuiltForNobody(t *testing.T) {
 		"a pipe":             {"etc/passwd |", "etc/group |", "var/lib/a/ @33"},
 		"folders":            {"etc/passwd/", "etc/group/"},
 		"garbage":            {"etc/passwd = \xff\x00:::::::\n", "etc/group = :\n"},
+		"links for folders":  {"etc/passwd = " + root + "www-data:x:33:33::/:/bin/sh\n", "elsewhere/a/ @33", "var/lib -> /elsewhere", "run -> ../elsewhere", "var/log -> log", "var/cache -> /"},
 		"a pipe among state": {"etc/passwd = " + root, "var/lib |", "var/log/a |", "run !"},
 	} {
 		dir := tree(t, lines)
