@@ -5,8 +5,8 @@ package homedir
 import (
 	"bytes"
 	"encoding/binary"
-	"math"
 	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,18 +62,21 @@ func accounts(passwd []byte, wanted func(name string, uid uint32) bool) (found [
 		if !wellFormed(line, passwdFields) {
 			continue
 		}
-		u, ok := parseUser(line)
-		if !ok || u.UID == 0 || u.UID > math.MaxInt32 || seen[u.UID] {
+		n, err := strconv.ParseUint(string(field(line, 2)), 10, 31)
+		uid := uint32(n) // ParseUint was given 31 bits
+		if err != nil || uid == 0 || seen[uid] {
 			continue
 		}
-		seen[u.UID] = true
-		if !wanted(u.Name, u.UID) {
+		seen[uid] = true
+		if !wanted(string(field(line, 0)), uid) {
 			continue
 		}
 		if len(found) == maxOwn {
 			return nil, true
 		}
-		found = append(found, u)
+		if u, ok := parseUser(line); ok {
+			found = append(found, u)
+		}
 	}
 	return found, false
 }
