@@ -16,7 +16,7 @@ import (
 // create makes a container that is not root's: create and run; and restore, which is refused unless the policy trusts
 // checkpoints: a restored process has the credentials that CRIU's image files hold, whatever config.json says
 // (SECURITY.md D9).
-func create(cmd *runcargs.Command) error {
+func create(cmd *runcargs.Command, d *decision) error {
 	unfit := preservedFDs(cmd)
 	c, err := govern.LookAtCaller()
 	if err != nil {
@@ -26,6 +26,7 @@ func create(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
+	d.by(p, c)
 	if cmd.Verb == runcargs.VerbRestore && !p.Restore && !p.Mode.Exempts() {
 		return fail("restore brings back a process with the credentials of its checkpoint, which may be root's", "start the container anew, or set restore = \"allow\" in "+policyHint)
 	}
@@ -37,22 +38,24 @@ func create(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	cmd.Bundle = dir.Path
+	cmd.Bundle, d.bundle = dir.Path, dir.Path
 	p = p.For(dir.Path)
+	d.Rule = p.Rule
 	if err = unfit; err == nil {
-		err = carryOut(cmd, &govern.Call{
+		err = carryOut(cmd, d, &govern.Call{
 			ID: cmd.ID, Caller: c, Policy: p, Bundle: dir, Runtime: runtime,
 			Keep: func(fd int) (int, error) { return inherited(fd, cmd) },
 		})
 	}
-	if err != nil && !lenient(cmd, p, err) {
+	if err != nil && !lenient(cmd, d, p, err) {
 		return err
 	}
-	return become(runtime, cmd.Argv())
+	return d.goOn(cmd, runtime, cmd.Argv())
 }
 
 // lenient says that a container goes on in spite of what was found, as the policy exempts all of them or only watches.
-func lenient(cmd *runcargs.Command, p *policy.Policy, err error) bool {
+func lenient(cmd *runcargs.Command, d *decision, p *policy.Policy, err error) bool {
+	d.passedOver(p, err)
 	if p.Mode == policy.Audit {
 		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q would be refused: %s", cmd.ID, plain(err.Error())))
 	}
@@ -60,11 +63,12 @@ func lenient(cmd *runcargs.Command, p *policy.Policy, err error) bool {
 }
 
 // carryOut decides about the bundle and does what was decided, all but the last step.
-func carryOut(cmd *runcargs.Command, call *govern.Call) error {
+func carryOut(cmd *runcargs.Command, d *decision, call *govern.Call) error {
 	o, err := call.Decide()
 	if o == nil && reclaim(call.Bundle) == nil {
 		o, err = call.Decide()
 	}
+	d.saw(o)
 	if err != nil {
 		return err
 	}

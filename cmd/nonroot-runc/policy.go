@@ -20,6 +20,19 @@ func loadPolicy(cmd *runcargs.Command, c govern.Caller) (*policy.Policy, error) 
 	return govern.Policy(cmd.NonrootConfig, os.Args[0], c.Owners)
 }
 
+// root is the runtime's --root as rules see it: the folder by which an engine is known. The working folder is the engine's,
+// too.
+func root(cmd *runcargs.Command) string {
+	if !cmd.RootSet {
+		return ""
+	}
+	abs, err := filepath.Abs(cmd.Root)
+	if err != nil {
+		return "" // no rule then takes it for an engine's
+	}
+	return abs
+}
+
 // nextRuntime is where a call goes on to: the runtime that the command line names, else the first candidate that is one.
 func nextRuntime(cmd *runcargs.Command, candidates []string, c govern.Caller) (string, error) {
 	if cmd.NonrootRuntime != "" {

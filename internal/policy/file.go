@@ -46,6 +46,7 @@ type file struct {
 		Reason  *string  `toml:"reason"`
 		Bundles []string `toml:"bundles"`
 	} `toml:"build"`
+	Log logTable `toml:"log"`
 }
 
 // Parse reads a policy file: TOML (https://toml.io/en/v1.0.0) with the keys of docs/policy.md and no others. What it
@@ -62,6 +63,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 	r := reader{file: name, data: data}
 	r.spelling()
 	f.basics(p, &r)
+	f.Log.read(p, &r)
 	f.identity(p, &r)
 	f.process(p, &r)
 	f.build(p, &r)
