@@ -146,4 +146,3 @@ func Rotated(log string) ([]string, error) {
 	}
 	return names, nil
 }
-
