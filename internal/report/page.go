@@ -112,13 +112,14 @@ type grid struct {
 type tick struct {
 	X     string
 	Label string
+	Ends  bool // at X, rather than begins there
 }
 
 // The timeline's modes from the bottom up, with the class that colours them.
 var stack = []struct {
 	mode  policy.Mode
 	class string
-}{{policy.Rewrite, "rewritten"}, {policy.Audit, "exempted"}, {policy.Off, "root"}, {policy.Refuse, "refused"}}
+}{{policy.Rewrite, "rewritten"}, {policy.Audit, "audit"}, {policy.Off, "root"}, {policy.Refuse, "refused"}}
 
 func (s *Summary) chart() *chart {
 	const width, height, left, top, bottom = 960, 240, 52, 12, 28
@@ -158,7 +159,11 @@ func (s *Summary) chart() *chart {
 			c.Bars = append(c.Bars, one)
 		}
 		if i%every == 0 {
-			c.Ticks = append(c.Ticks, tick{fmt.Sprintf("%.1f", x+gap/2), b.Start.Format(format)})
+			t := tick{fmt.Sprintf("%.1f", x+gap/2), b.Start.Format(format), false}
+			if x > width-90 && i > 0 { // it would be cut off
+				t.X, t.Ends = fmt.Sprint(width), true
+			}
+			c.Ticks = append(c.Ticks, t)
 		}
 	}
 	return c
