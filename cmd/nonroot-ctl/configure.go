@@ -141,8 +141,8 @@ func ask(c *cli.Context) (request, error) {
 
 // checkPolicy makes sure that the profile has a policy: without, the runtime would refuse every container.
 func (r request) checkPolicy() error {
-	if err := engine.CheckName(r.profile); err != nil {
-		return fmt.Errorf("--profile: %w", err)
+	if err := engine.CheckProfileName(r.profile); err != nil {
+		return err
 	}
 	file := policy.ProfileFile(r.profile)
 	data, err := bundle.ReadGuarded(file, r.owners)

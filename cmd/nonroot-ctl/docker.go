@@ -105,7 +105,11 @@ type dockerd struct {
 func findDockerd() (dockerd, error) {
 	file := "/var/run/docker.pid"
 	if os.Geteuid() != 0 {
-		file = filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "docker.pid")
+		dir := os.Getenv("XDG_RUNTIME_DIR")
+		if dir == "" {
+			return dockerd{}, nil // rootless dockerd doesn't start without
+		}
+		file = filepath.Join(dir, "docker.pid")
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

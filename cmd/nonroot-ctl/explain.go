@@ -33,6 +33,7 @@ func explainCommand() *cli.Command {
 			&cli.StringFlag{Name: "podman", Usage: "explain the container `NAME` of Podman"},
 			&cli.StringFlag{Name: "policy", Usage: "decide by the policy `FILE` instead of the one in force"},
 			&cli.StringFlag{Name: "profile", Usage: "decide by the policy of the binary nonroot-runc.`NAME`"},
+			&cli.StringFlag{Name: "root", Usage: "the runtime's --root, by which rules know engines"},
 			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
 			&cli.StringSliceFlag{Name: "docker-exec-root", Usage: "dockerd's --exec-root `DIR`"},
 			&cli.StringSliceFlag{Name: "containerd-state", Usage: "containerd's state `DIR`"},
@@ -48,7 +49,10 @@ func runExplain(c *cli.Context) error {
 		return err
 	}
 	o := explain.Options{
-		Policy: c.String("policy"), Profile: c.String("profile"), Running: found.Running, Runtime: found.Runtime,
+		Policy: c.String("policy"), Profile: c.String("profile"), Root: c.String("root"), Running: found.Running, Runtime: found.Runtime,
+	}
+	if namespace, _, ok := strings.Cut(c.String("containerd"), "/"); ok && o.Root == "" {
+		o.Root = "/run/containerd/runc/" + namespace // the default of containerd's shim
 	}
 	for _, n := range found.Ports {
 		o.Ports = append(o.Ports, explain.Port{Number: n, From: "the image or its user exposes it"})

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,10 +34,10 @@ func TestManPageNamesEverything(t *testing.T) {
 			continue
 		}
 		section, _, _ = strings.Cut(section, "\n.SS ")
-		if len(command.Flags) == 0 {
+		if len(flags(command)) == 0 {
 			t.Errorf("%s has no flags", command.Name)
 		}
-		for _, flag := range command.Flags {
+		for _, flag := range flags(command) {
 			if name := flag.Names()[0]; name != "help" && !strings.Contains(section, "\n.BI --"+name+" ") && !strings.Contains(section, "\n.B --"+name+"\n") {
 				t.Errorf("the man page's section %q has no entry --%s", command.Name, name)
 			}
@@ -59,8 +60,17 @@ func TestManPageNamesEverything(t *testing.T) {
 	}
 }
 
+// flags are a verb's own and those of the commands below it.
+func flags(c *cli.Command) []cli.Flag {
+	all := slices.Clone(c.Flags)
+	for _, sub := range c.Subcommands {
+		all = append(all, sub.Flags...)
+	}
+	return all
+}
+
 func hasFlag(c *cli.Command, name string) bool {
-	for _, f := range c.Flags {
+	for _, f := range flags(c) {
 		for _, n := range f.Names() {
 			if n == name {
 				return true

@@ -107,6 +107,11 @@ func exemptions(p *policy.Policy) []report.Exemption {
 	if len(p.Build.Bundles) > 0 && p.Build.Mode.Exempts() {
 		all = append(all, report.Exemption{Name: "build", Mode: p.Build.Mode})
 	}
+	for _, r := range p.Rules {
+		if r.Policy.Mode.Exempts() {
+			all = append(all, report.Exemption{Name: r.Name, Mode: r.Policy.Mode, Until: r.Until})
+		}
+	}
 	return all
 }
 
@@ -141,7 +146,7 @@ func writeReport(c *cli.Context, s *report.Summary) error {
 		if err != nil {
 			return err
 		}
-		if err := replace(name, text); err != nil {
+		if err := replaceFile(name, text); err != nil {
 			return err
 		}
 	}
@@ -154,7 +159,7 @@ func writeReport(c *cli.Context, s *report.Summary) error {
 		if err := s.Page(&b, host); err != nil {
 			return err
 		}
-		if err := replace(name, b.Bytes()); err != nil {
+		if err := replaceFile(name, b.Bytes()); err != nil {
 			return err
 		}
 	}
@@ -169,8 +174,8 @@ func writeReport(c *cli.Context, s *report.Summary) error {
 	return printSummary(c.App.Writer, s)
 }
 
-// replace puts a file in the place of another one, at once: whoever reads it sees the old one or the new one.
-func replace(name string, data []byte) error {
+// replaceFile puts a file in the place of another one, at once: whoever reads it sees the old one or the new one.
+func replaceFile(name string, data []byte) error {
 	dir, err := bundle.Open(filepath.Dir(name), bundle.CallersOwners(nil))
 	if err != nil {
 		return err

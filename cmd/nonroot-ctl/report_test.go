@@ -20,12 +20,30 @@ const twoLines = `{"time":"2026-03-04T12:00:00.000Z","event":"create","mode":"of
 half
 `
 
+const rules = `
+[[rule]]
+name = "gpu"
+mode = "off"
+reason = "drivers"
+match.namespace = ["gpu"]
+[[rule]]
+name = "over"
+mode = "off"
+reason = "a trial"
+until = 2026-01-01
+match.namespace = ["trial"]
+[[rule]]
+name = "strict"
+mode = "refuse"
+match.namespace = ["x"]
+`
+
 // reported runs the verb on a log of two lines and one that is none.
 func reported(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
 	log, file := filepath.Join(dir, "a.log"), filepath.Join(dir, "policy.toml")
-	for name, text := range map[string]string{log: twoLines, log + ".1": "", file: "existing = \"leave\"\nlog.file = \"" + log + "\""} {
+	for name, text := range map[string]string{log: twoLines, log + ".1": "", file: "existing = \"leave\"\nlog.file = \"" + log + "\"\n" + rules} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -45,13 +63,14 @@ func TestReportText(t *testing.T) {
 	for _, want := range []string{
 		"2 decisions from 2026-03-04T12:00:00Z to 2026-03-05T12:00:00Z\n1 lines could not be read\n",
 		"ran as root 1, refused 1, left alone 0, without root 0\n", `=cmd()\x1b[31m `, "  1x because (last: \"c2\", ",
-		"  \"existing\", mode off: never used in these logs\n",
+		"  \"existing\", mode off: never used in these logs\n", "  \"gpu\", mode off: used 1 times, last 2026-03-04T12:00:00Z\n",
+		"  \"over\", mode off: has run out on 2026-01-02T00:00:00Z, never used in these logs\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
 	}
-	if strings.Contains(out, "\x1b") {
+	if strings.Contains(out, "\x1b") || strings.Contains(out, "strict") {
 		t.Errorf("%q", out)
 	}
 	if out, err = reported(t, "--since", "2026-03-05", "--until", "2026-03-06T00:00:00+01:00"); err != nil || !strings.HasPrefix(out, "1 decisions from 2026-03-05") {
@@ -69,7 +88,7 @@ func TestReportJSONAndCSV(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
-	if err != nil || len(rows) != 8 || rows[1][0] != "image" || rows[1][1] != `'=cmd()\x1b[31m` || rows[1][2] != "1" {
+	if err != nil || len(rows) != 10 || rows[1][0] != "image" || rows[1][1] != `'=cmd()\x1b[31m` || rows[1][2] != "1" {
 		t.Errorf("%v %q", err, rows)
 	}
 }

@@ -27,7 +27,7 @@ func create(cmd *runcargs.Command, d *decision) error {
 		return err
 	}
 	d.by(p, c)
-	if cmd.Verb == runcargs.VerbRestore && !p.Restore && !p.Mode.Exempts() {
+	if cmd.Verb == runcargs.VerbRestore && !p.Restore && (!p.Mode.Exempts() || len(p.Rules) > 0) {
 		return fail("restore brings back a process with the credentials of its checkpoint, which may be root's", "start the container anew, or set restore = \"allow\" in "+policyHint)
 	}
 	runtime, err := nextRuntime(cmd, p.Runtimes, c)
@@ -39,21 +39,21 @@ func create(cmd *runcargs.Command, d *decision) error {
 		return err
 	}
 	cmd.Bundle, d.bundle = dir.Path, dir.Path
-	p = p.For(dir.Path)
-	d.Rule = p.Rule
-	if err = unfit; err == nil {
-		err = carryOut(cmd, d, &govern.Call{
-			ID: cmd.ID, Caller: c, Policy: p, Bundle: dir, Runtime: runtime,
-			Keep: func(fd int) (int, error) { return inherited(fd, cmd) },
-		})
+	call := &govern.Call{
+		ID: cmd.ID, Caller: c, Policy: p, Root: root(cmd), Bundle: dir, Runtime: runtime,
+		Keep: func(fd int) (int, error) { return inherited(fd, cmd) },
 	}
-	if err != nil && !lenient(cmd, d, p, err) {
+	if err = unfit; err == nil {
+		err = carryOut(cmd, d, call)
+	}
+	d.Rule = call.InForce().Rule
+	if err != nil && !lenient(cmd, d, call.InForce(), err) {
 		return err
 	}
 	return d.goOn(cmd, runtime, cmd.Argv())
 }
 
-// lenient says that a container goes on in spite of what was found, as the policy exempts all of them or only watches.
+// lenient says that a container goes on in spite of what was found, as the policy exempts it or only watches.
 func lenient(cmd *runcargs.Command, d *decision, p *policy.Policy, err error) bool {
 	d.passedOver(p, err)
 	if p.Mode == policy.Audit {
@@ -78,6 +78,9 @@ func carryOut(cmd *runcargs.Command, d *decision, call *govern.Call) error {
 			audit(cmd, r)
 		}
 		return seal(dir, r, o.Config)
+	}
+	if r.Audited != "" {
+		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q %s", cmd.ID, plain(r.Audited)))
 	}
 	// config.json is last: until then the old one stands, and no record matches it.
 	if err := names(dir, o.Plan, o.MountLabel); err != nil {

@@ -40,6 +40,8 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	}
 	r, config, unsound := k.matching(cmd)
 	d.of(k, config)
+	p = k.inForce(cmd, p, config)
+	d.Rule = p.Rule
 	if !r.Enforced() && exempt(r, p) {
 		d.exempt(r, p)
 		d.asks(cmd, c, k, config)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
@@ -13,6 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
 // loadPolicy reads the policy that this call goes by.
@@ -65,6 +67,27 @@ type known struct {
 	bundle  *bundle.Dir
 	unsound error          // why nothing in the bundle can be trusted
 	record  *record.Record // nil: none. It names the runtime, but is only binding if it matches config.json
+}
+
+// inForce is what of the policy holds for the container, whose config.json is given. Where that can't be told, because a
+// rule could be for it, nothing exempts it.
+func (k *known) inForce(cmd *runcargs.Command, p *policy.Policy, config []byte) *policy.Policy {
+	dir := k.state.Bundle
+	if k.bundle != nil {
+		dir = k.bundle.Path
+	}
+	p = p.ForBundle(dir)
+	if len(p.Rules) == 0 {
+		return p
+	}
+	if doc, err := spec.ParseConfig(config); err == nil {
+		if c, err := doc.Container(); err == nil {
+			return p.For(policy.OriginOf(root(cmd), dir, c.Annotations), time.Now())
+		}
+	}
+	q := *p
+	q.Mode, q.Existing = policy.Rewrite, policy.Rewrite
+	return &q
 }
 
 // runtime is the runtime that made the container.

@@ -28,6 +28,7 @@ func start(cmd *runcargs.Command, d *decision) error {
 			return broken
 		}
 		candidates = p.Runtimes
+		p = k.inForce(cmd, p, config)
 		if exempt(r, p) {
 			d.exempt(r, p)
 			return goOn(cmd, d, k, candidates, c)

@@ -37,6 +37,7 @@ type Entry struct {
 	Source   policy.Source
 	Changed  []string
 	Reason   string // of an exemption or refusal, or why an audited container would be refused
+	Audited  string // what a stricter policy that is only audited would have done
 	Duration time.Duration
 }
 
@@ -69,15 +70,16 @@ func (e *Entry) Line() []byte {
 	w.text("id", e.ID, 160)
 	w.text("engine", e.Engine, 32)
 	w.text("namespace", e.Namespace, 128)
-	w.text("pod", e.Pod, 256)
+	w.text("pod", e.Pod, 160)
 	w.text("container", e.Container, 128)
-	w.text("image", e.Image, 384)
+	w.text("image", e.Image, 320)
 	w.text("name", e.Name, 128)
 	w.identity("from", e.From)
 	w.identity("to", e.To)
 	w.text("source", string(e.Source), 16)
 	w.list("changed", "changed_more", len(e.Changed), maxChanged, func(i int) { w.quoted(e.Changed[i], 40) })
-	w.text("reason", e.Reason, 1024)
+	w.text("reason", e.Reason, 800)
+	w.text("audited", e.Audited, 384)
 	w.key("duration_us")
 	w.b = strconv.AppendInt(w.b, e.Duration.Microseconds(), 10)
 	return append(w.b, '}', '\n')

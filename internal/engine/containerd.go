@@ -112,6 +112,7 @@ func (c Containerd) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 		n = n.replaceDefault(was, r.Name)
 		d.set(cri, defaultName, r.Name)
 	}
+	n.Tables = append(n.Tables, d.tables...)
 	out, err := d.done()
 	return out, n, err
 }
@@ -379,21 +380,7 @@ func imports(data []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, ok := tree["imports"]
-	if !ok {
-		return nil, nil
-	}
-	list, ok := v.([]any)
-	var out []string
-	for _, e := range list {
-		s, isText := e.(string)
-		ok = ok && isText
-		out = append(out, s)
-	}
-	if !ok {
-		return nil, errors.New("imports is not a list of paths")
-	}
-	return out, nil
+	return textsAt(tree, "imports")
 }
 
 // ImportedFolders are the folders from which config.toml imports files by a pattern.

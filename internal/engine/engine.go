@@ -67,6 +67,17 @@ func CheckName(name string) error {
 	return nil
 }
 
+// profileForm keeps to what is one file's name, and needs no quoting anywhere.
+var profileForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`)
+
+// CheckProfileName refuses a name that could be no policy file's.
+func CheckProfileName(name string) error {
+	if !profileForm.MatchString(name) {
+		return fmt.Errorf("the profile %q is not of a-z, A-Z, 0-9, \"_\", \".\" and \"-\", with a letter or digit in front", name)
+	}
+	return nil
+}
+
 // errTaken is for an entry under our name that is somebody else's.
 func errTaken(name, file string) error {
 	return fmt.Errorf("the runtime %q is %q, which is not nonroot-runc: choose another --runtime-name", name, file)

@@ -41,7 +41,7 @@ var formats = []struct {
 	{"containerd", Containerd{Version: 2}, parseTOML, containerdAdded},
 	{"containerd 1", Containerd{Version: 2, Replaces: true}, parseTOML, func(t map[string]any) {
 		for version := 1; version <= 3; version++ {
-			if all, _ := tableAt(t, append(criTable(version), "runtimes")...); len(all) == 2 && reflect.DeepEqual(all["runc"], map[string]any{"runtime_type": runcShim}) {
+			if all, _ := tableAt(t, append(criTable(version), "runtimes")...); reflect.DeepEqual(all["runc"], map[string]any{"runtime_type": runcShim}) {
 				delete(all, "runc")
 			}
 		}
@@ -375,6 +375,39 @@ func TestText(t *testing.T) {
 		if err != nil || string(got) != c.want {
 			t.Errorf("%T: %v\n%s\nis not\n%s", c.format, err, got, c.want)
 		}
+	}
+}
+
+// TestRemovedText: what was made around a registration goes with it, what was there before stays, also where it's empty.
+func TestRemovedText(t *testing.T) {
+	for _, c := range []struct {
+		format Format
+		old    string
+	}{
+		{Docker{}, `{"debug": true}`},
+		{Docker{}, `{"runtimes": {}}`},
+		{Docker{}, "{\n  \"debug\": true,\n  \"default-runtime\": \"runc\"\n}\n"},
+		{Podman{}, "[containers]\n"},
+		{Podman{}, "[engine]\n[engine.runtimes]\n"},
+		{CRIO{}, "[crio.runtime]\n"},
+		{Containerd{Replaces: true}, "version = 2\n"},
+		{Imports{DropIn: "/d"}, "version = 3\n"},
+		{Build{}, "mode = \"audit\"\n"},
+	} {
+		added, n, err := c.format.Add([]byte(c.old), Runtime{Name: "nonroot", Path: "/nonroot-runc", Default: true}, Note{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.format.Remove(added, "nonroot", n)
+		if err != nil || string(got) != c.old {
+			t.Errorf("%T: %v\n%q\nis not\n%q", c.format, err, got, c.old)
+		}
+	}
+	// A default that is gone, too, does not come back: Docker would not start.
+	gone := "nvidia"
+	got, err := Docker{}.Remove([]byte(`{"default-runtime": "nonroot", "runtimes": {"nonroot": {"path": "/nonroot-runc"}}}`), "nonroot", Note{Replaced: &gone})
+	if want := `{ "runtimes": {}}`; err != nil || string(got) != want {
+		t.Errorf("%v: %s, not %s", err, got, want)
 	}
 }
 

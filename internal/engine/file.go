@@ -171,14 +171,21 @@ func (c Change) Apply() error {
 	if c.Nothing() && c.Receipt == nil {
 		return nil
 	}
+	if c.Next.Receipt != nil {
+		if err := c.makeFolders(); err != nil {
+			return err
+		}
+	}
+	unlock, err := lock(filepath.Dir(c.aside("")))
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := c.still(); err != nil {
 		return err
 	}
 	if c.Next.Receipt == nil {
 		return c.undo()
-	}
-	if err := c.makeFolders(); err != nil {
-		return err
 	}
 	if c.Receipt == nil && c.Next.Backup != nil {
 		if err := c.replace(c.aside(backupSuffix), c.Next.Backup); err != nil {
@@ -208,10 +215,11 @@ func (c Change) undo() error {
 			return err
 		}
 	}
-	gone := []string{c.aside(receiptSuffix)}
+	gone := []string{c.temp(c.Path), c.temp(c.aside(backupSuffix)), c.temp(c.aside(receiptSuffix))} // of calls that were killed
 	if c.Next.Backup == nil || bytes.Equal(c.Next.Backup, c.Next.Data) {
 		gone = append(gone, c.aside(backupSuffix))
 	}
+	gone = append(gone, c.aside(receiptSuffix))
 	for _, name := range gone {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove %q: %w", name, err)
@@ -259,10 +267,30 @@ func (c Change) makeFolders() error {
 	return nil
 }
 
+// lock keeps other calls out until it's undone, or this process ends.
+func lock(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock %q: %w", dir, err)
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %q: %w", dir, err), d.Close())
+	}
+	return func() { _ = d.Close() }, nil
+}
+
+// temp is a file's temporary name. It is never in a drop-in folder, where an engine would read it.
+func (c Change) temp(name string) string {
+	return tempName(filepath.Join(filepath.Dir(c.aside("")), filepath.Base(name)))
+}
+
 // replace puts data in a file's place, with the mode and owner of the configuration file. It's on the disk when it returns.
 func (c Change) replace(name string, data []byte) error {
-	// The temporary file is never in a drop-in folder, where an engine would read it.
-	file, err := os.CreateTemp(filepath.Dir(c.aside("")), ".nonroot-ctl-*")
+	temp := c.temp(name)
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a call that was killed
+		return fmt.Errorf("write %q: %w", name, err)
+	}
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("write %q: %w", name, err)
 	}

@@ -47,6 +47,7 @@ func FindRunc(folders []string) (string, error) {
 type place struct {
 	runc, aside fs.FileInfo // nil: absent
 	link        string      // where runc leads to, if it's a link
+	differ      bool        // both are files, and two different ones
 }
 
 func (g Guard) aside() string { return g.Runc + runc.Aside }
@@ -69,7 +70,7 @@ func (g Guard) look() (place, error) {
 		return p, fmt.Errorf("%q is no regular file: it should be the runc that was moved aside", g.aside())
 	}
 	if p.runc == nil || p.runc.Mode().IsRegular() {
-		return p, nil
+		return p, g.compare(&p)
 	}
 	if p.runc.Mode()&fs.ModeSymlink == 0 {
 		return p, fmt.Errorf("%q is neither a file nor a link", g.Runc)
@@ -84,6 +85,21 @@ func (g Guard) look() (place, error) {
 	return p, nil
 }
 
+// compare looks whether two files are one program: by name, or, as overlayfs doesn't always know its links, by content.
+func (g Guard) compare(p *place) error {
+	if p.runc == nil || p.aside == nil || os.SameFile(p.runc, p.aside) {
+		return nil
+	}
+	same, err := sameBytes(g.Runc, g.aside())
+	p.differ = !same
+	return err
+}
+
+// errDiffer is for two programs, neither of which this package may throw away.
+func (g Guard) errDiffer() error {
+	return fmt.Errorf("%q and %q are two different programs: remove the one that is not wanted", g.Runc, g.aside())
+}
+
 // Installed says that nothing is left to do for Install. An error says why it can't be done.
 func (g Guard) Installed() (bool, error) {
 	p, err := g.look()
@@ -95,8 +111,8 @@ func (g Guard) Installed() (bool, error) {
 		return false, fmt.Errorf("there is no %q", g.Runc)
 	case p.link != "" && p.aside == nil:
 		return false, fmt.Errorf("%q is a link to nonroot-runc, and there is no runc at %q: install one there", g.Runc, g.aside())
-	case p.link == "" && p.runc != nil && p.aside != nil && !os.SameFile(p.runc, p.aside):
-		return false, fmt.Errorf("%q and %q are two different programs: remove the one that is not wanted", g.Runc, g.aside())
+	case p.differ:
+		return false, g.errDiffer()
 	case p.link == "" && p.runc != nil && p.aside == nil:
 		if same, err := sameBytes(g.Runc, g.Wrapper); err != nil || same {
 			return false, errors.Join(err, fmt.Errorf("%q is nonroot-runc itself", g.Runc))
@@ -164,8 +180,8 @@ func (g Guard) Remove() error {
 	switch {
 	case p.aside == nil && p.link != "":
 		return fmt.Errorf("%q is a link to nonroot-runc, and the runc that was at %q is gone: install runc anew", g.Runc, g.aside())
-	case p.aside != nil && p.link == "" && p.runc != nil && !os.SameFile(p.runc, p.aside):
-		return fmt.Errorf("%q and %q are two different programs: remove the one that is not wanted", g.Runc, g.aside())
+	case p.differ:
+		return g.errDiffer()
 	case p.aside != nil && (p.link != "" || p.runc == nil):
 		if err := swap(g.Runc, func(temp string) error { return os.Link(g.aside(), temp) }); err != nil {
 			return fmt.Errorf("put runc back at %q: %w", g.Runc, err)
@@ -174,15 +190,21 @@ func (g Guard) Remove() error {
 	if err := g.undivert(); err != nil {
 		return err
 	}
-	if err := os.Remove(g.aside()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove %q: %w", g.aside(), err)
+	for _, name := range []string{tempName(g.Runc), g.aside()} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove %q: %w", name, err)
+		}
 	}
 	return syncFolder(filepath.Dir(g.Runc))
 }
 
+func tempName(name string) string {
+	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".nonroot-ctl")
+}
+
 // swap lets a function make something under a temporary name, and renames that over the file: there is no moment without it.
 func swap(name string, make func(temp string) error) error {
-	temp := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".nonroot-ctl")
+	temp := tempName(name)
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a call that was killed
 		return err
 	}
@@ -225,24 +247,25 @@ func (g Guard) diversion() (diversion, error) {
 	if short, ok := strings.CutPrefix(g.Runc, "/usr/"); ok {
 		names = append(names, "/"+short) // a package from before /usr was merged
 	}
-	var d diversion
 	for _, name := range names {
-		if osexec.Command("dpkg-query", "--search", name).Run() == nil && d.path == "" {
-			d.path = name
-		}
 		out, err := osexec.Command("dpkg-divert", "--truename", name).Output()
 		if err != nil {
-			return d, fmt.Errorf("ask dpkg-divert for %q: %w", name, err)
+			return diversion{}, fmt.Errorf("ask dpkg-divert for %q: %w", name, err)
 		}
-		switch strings.TrimSpace(string(out)) {
+		switch to := strings.TrimSpace(string(out)); to {
 		case name:
 		case name + runc.Aside:
-			d.path, d.present = name, true
+			return diversion{name, true}, nil
 		default:
-			return d, fmt.Errorf("dpkg diverts %q to %q: undo that first", name, strings.TrimSpace(string(out)))
+			return diversion{}, fmt.Errorf("dpkg diverts %q to %q: undo that first", name, to)
 		}
 	}
-	return d, nil
+	for _, name := range names {
+		if osexec.Command("dpkg-query", "--search", name).Run() == nil {
+			return diversion{name, false}, nil
+		}
+	}
+	return diversion{}, nil
 }
 
 func (g Guard) divert() error {

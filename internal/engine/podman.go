@@ -68,21 +68,12 @@ func (Podman) Remove(old []byte, name string, n Note) ([]byte, error) {
 
 // podmanPaths is where Podman looks for a runtime: the first path that is there counts.
 func podmanPaths(tree map[string]any, name string) ([]string, error) {
-	v, err := at(tree, "engine", "runtimes", name)
-	if v == nil || err != nil {
-		return nil, err
+	path := []string{"engine", "runtimes", name}
+	paths, err := textsAt(tree, path...)
+	if err == nil && paths != nil && len(paths) == 0 {
+		return nil, fmt.Errorf("%s is not a list of paths: it is empty", joinKeys(path))
 	}
-	list, ok := v.([]any)
-	var paths []string
-	for _, e := range list {
-		s, isText := e.(string)
-		ok = ok && isText
-		paths = append(paths, s)
-	}
-	if !ok || len(paths) == 0 {
-		return nil, fmt.Errorf("engine.runtimes.%s is not a list of paths", name)
-	}
-	return paths, nil
+	return paths, err
 }
 
 // begin is edit, with a first line for a file that is made.

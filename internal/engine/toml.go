@@ -387,3 +387,22 @@ func textAt(tree map[string]any, path ...string) (string, error) {
 	}
 	return text, nil
 }
+
+// textsAt is at for a list of strings.
+func textsAt(tree map[string]any, path ...string) ([]string, error) {
+	v, err := at(tree, path...)
+	if v == nil || err != nil {
+		return nil, err
+	}
+	list, ok := v.([]any)
+	texts := make([]string, len(list))
+	for i, e := range list {
+		text, isText := e.(string)
+		ok = ok && isText
+		texts[i] = text
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s is not a list of strings", joinKeys(path))
+	}
+	return texts, nil
+}

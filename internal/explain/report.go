@@ -67,6 +67,7 @@ type Decided struct {
 type Options struct {
 	Policy  string // a policy file; "": the one that is in force
 	Profile string // of a binary named nonroot-runc.NAME
+	Root    string // the --root that its engine names, by which rules know the engine; "": none
 	Running bool   // some runtime has created it
 	Runtime string // by which, as the engine calls it; "": it doesn't say
 	Ports   []Port // those that the image or the engine declares
@@ -105,7 +106,7 @@ func Bundle(folder string, o Options) (*Report, error) {
 		return nil, err
 	}
 	return r, r.dryRun(&govern.Call{
-		ID: r.Container, Caller: caller, Policy: p.For(dir.Path), Bundle: dir,
+		ID: r.Container, Caller: caller, Policy: p, Root: o.Root, Bundle: dir,
 		Keep: func(fd int) (int, error) { return fd, nil }, // nothing is started
 	}, o)
 }
@@ -187,8 +188,8 @@ func (r *Report) dryRun(call *govern.Call, o Options) error {
 	r.decided(rec)
 	if err != nil {
 		r.Decided.Mode, r.Decided.Reason = string(policy.Refuse), err.Error()
-		if call.Policy.Mode.Exempts() {
-			r.Decided.Mode = string(call.Policy.Mode)
+		if mode := call.InForce().Mode; mode.Exempts() {
+			r.Decided.Mode = string(mode)
 		}
 	}
 	was, bad := decode(out.Config)

@@ -21,8 +21,8 @@ type containerFacts struct {
 }
 
 // facts gathers what the decision rests on. It reads the image's passwd only if it's asked for.
-func (c *Call) facts(doc *spec.Document) (*containerFacts, error) {
-	p, dir := c.Policy, c.Bundle
+func (c *Call) facts(p *policy.Policy, doc *spec.Document, container *spec.Container) (*containerFacts, error) {
+	dir := c.Bundle
 	f := &containerFacts{Facts: policy.Facts{
 		ID: c.ID, Own: c.Caller.Own,
 		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
@@ -34,9 +34,7 @@ func (c *Call) facts(doc *spec.Document) (*containerFacts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", dir.Join(bundle.Config), err)
 	}
-	if f.Container, err = doc.Container(); err != nil {
-		return nil, fmt.Errorf("read %q: %w", dir.Join(bundle.Config), err)
-	}
+	f.Container = container
 	if f.UserNamespace, f.join, err = userNamespace(f.Container, c.Keep); err != nil {
 		return nil, err
 	}

@@ -26,12 +26,30 @@ import (
 type Call struct {
 	ID      string // the container's
 	Caller  Caller
-	Policy  *policy.Policy
+	Policy  *policy.Policy // as it was read
+	Root    string         // the runtime's --root, absolute; "": none was named
 	Bundle  *bundle.Dir
 	Runtime string // the next runtime's path
 
 	// Keep makes of a file descriptor one that the next runtime inherits and the container doesn't get.
 	Keep func(fd int) (int, error)
+
+	inForce *policy.Policy // what of the policy holds for this container, once that is known
+}
+
+// InForce is what of the policy holds for the container. As long as that can't be told, because a rule could be for it and
+// Decide has not come so far, nothing exempts it.
+func (c *Call) InForce() *policy.Policy {
+	if c.inForce != nil {
+		return c.inForce
+	}
+	p := c.Policy.ForBundle(c.Bundle.Path)
+	if len(p.Rules) == 0 {
+		return p
+	}
+	q := *p
+	q.Mode = policy.Rewrite
+	return &q
 }
 
 // Outcome is what is decided about a bundle, and what carries it out.
@@ -51,18 +69,26 @@ func (c *Call) Decide() (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := c.Policy
+	p := c.Policy.ForBundle(c.Bundle.Path)
 	r := &record.Record{ID: c.ID, Time: time.Now().UTC(), Policy: p.File, Runtime: c.Runtime}
 	o := &Outcome{Record: r, Config: config}
-	if p.Mode == policy.Off {
-		r.Mode, r.Rule, r.Reason = policy.Off, p.Rule, p.Reason
-		return o, nil
+	if p.Mode == policy.Off && len(p.Rules) == 0 { // whatever the document says
+		return o.exempt(p), nil
 	}
 	doc, err := spec.ParseConfig(config)
 	if err != nil {
 		return o, fmt.Errorf("read %q: %w", c.Bundle.Join(bundle.Config), err)
 	}
-	f, err := c.facts(doc)
+	container, err := doc.Container()
+	if err != nil {
+		return o, fmt.Errorf("read %q: %w", c.Bundle.Join(bundle.Config), err)
+	}
+	p = p.For(policy.OriginOf(c.Root, c.Bundle.Path, container.Annotations), r.Time)
+	c.inForce = p
+	if p.Mode == policy.Off {
+		return o.exempt(p), nil
+	}
+	f, err := c.facts(p, doc, container)
 	if err != nil {
 		return o, err
 	}
@@ -78,7 +104,8 @@ func (c *Call) Decide() (*Outcome, error) {
 		return o, errors.New(d.Reason)
 	}
 	r.Identity = &d.Identity
-	o.Plan, o.Rewritten, err = c.rewrite(f, r, doc)
+	r.Audited = p.Audited(&f.Facts, &d)
+	o.Plan, o.Rewritten, err = c.rewrite(p, f, r, doc)
 	if d.Mode == policy.Audit {
 		if r.Reason == "" && err != nil {
 			r.Reason = err.Error()
@@ -86,6 +113,12 @@ func (c *Call) Decide() (*Outcome, error) {
 		return o, nil
 	}
 	return o, err
+}
+
+// exempt is the outcome where the container stays as it is.
+func (o *Outcome) exempt(p *policy.Policy) *Outcome {
+	o.Record.Mode, o.Record.Rule, o.Record.Reason = policy.Off, p.Rule, p.Reason
+	return o
 }
 
 func readConfig(dir *bundle.Dir) ([]byte, error) {

@@ -14,8 +14,8 @@ import (
 )
 
 // rewrite plans home and name and makes the new config.json. It writes nothing.
-func (c *Call) rewrite(f *containerFacts, r *record.Record, doc *spec.Document) (*homedir.Plan, []byte, error) {
-	p, dir := c.Policy, c.Bundle
+func (c *Call) rewrite(p *policy.Policy, f *containerFacts, r *record.Record, doc *spec.Document) (*homedir.Plan, []byte, error) {
+	dir := c.Bundle
 	if r.Reason != "" { // an audited container that would be refused
 		return nil, nil, nil
 	}

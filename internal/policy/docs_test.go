@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // These tests keep docs/policy.md true: each key has its part there, with the default that Default has and an example
@@ -50,11 +52,18 @@ func (d documented) check(t *testing.T) {
 		}
 	}
 	example := strings.Trim(d.example, "`")
-	if !strings.HasPrefix(example, d.key+" = ") {
+	key, inRule := strings.CutPrefix(d.key, "rule.")
+	if !strings.HasPrefix(example, key+" = ") {
 		t.Errorf("%s: the example is about something else: %q", d.key, example)
 	}
 	if d.key == "log.required" { // it says so
 		example += "\nlog.journald = true"
+	}
+	if inRule {
+		example = "[[rule]]\n" + example
+		if key != "name" {
+			example += "\nname = \"x\""
+		}
 	}
 	if p := parsed(t, example); reflect.DeepEqual(p, Default()) {
 		t.Errorf("%s: the example %q changes nothing", d.key, example)
@@ -72,8 +81,8 @@ func TestExamplesInDocs(t *testing.T) {
 		for _, b := range blocks {
 			parsed(t, b)
 			var set []string
-			walk([]byte(b), func(key string, _, _ int) bool {
-				set = append(set, key)
+			walk([]byte(b), func(key string, _ unstable.Range) bool {
+				set = append(set, regexp.MustCompile(`\[[0-9]+\]`).ReplaceAllString(key, ""))
 				return true
 			})
 			if !slices.ContainsFunc(keys, func(k string) bool { return !slices.Contains(set, k) }) {
@@ -89,7 +98,7 @@ func TestExamplesInDocs(t *testing.T) {
 // TestKeysNamedInPapers finds keys that a paper mentions and nobody knows.
 func TestKeysNamedInPapers(t *testing.T) {
 	keys := keysOf(reflect.TypeFor[file](), "")
-	named := regexp.MustCompile("`((?:identity|home|process|build|log)\\.[a-zA-Z_]+)")
+	named := regexp.MustCompile("`((?:identity|home|process|build|rule|log)(?:\\.[a-zA-Z_]+)+)")
 	for _, name := range []string{docsFile, "../../README.md", "../../SECURITY.md", "../../CHANGELOG.md"} {
 		for _, m := range named.FindAllStringSubmatch(readDocs(t, name), -1) {
 			if m[1] != "log.json" && !slices.Contains(keys, m[1]) { // that one is an engine's file
@@ -99,15 +108,24 @@ func TestKeysNamedInPapers(t *testing.T) {
 	}
 }
 
-// keysOf are the keys of a struct that go-toml fills, "table.key".
+// keysOf are the keys of a struct that go-toml fills, "table.key". What a rule shares with the general part is described
+// there, and so is what is only audited.
 func keysOf(s reflect.Type, table string) []string {
 	var keys []string
 	for i := range s.NumField() {
 		f := s.Field(i)
 		name := table + f.Tag.Get("toml")
-		if f.Type.Kind() == reflect.Struct {
+		switch {
+		case f.Anonymous && table == "":
+			keys = append(keys, keysOf(f.Type, table)...)
+		case f.Anonymous:
+		case f.Type == reflect.TypeFor[settings]():
+			keys = append(keys, name)
+		case f.Type == reflect.TypeFor[[]ruleFile]():
+			keys = append(keys, keysOf(f.Type.Elem(), name+".")...)
+		case f.Type.Kind() == reflect.Struct:
 			keys = append(keys, keysOf(f.Type, name+".")...)
-		} else {
+		default:
 			keys = append(keys, name)
 		}
 	}

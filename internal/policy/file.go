@@ -7,7 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -17,11 +21,41 @@ import (
 
 // file is the policy file's form. docs/policy.md describes each key.
 type file struct {
-	Mode     *string  `toml:"mode"`
-	Reason   *string  `toml:"reason"`
 	Runtimes []string `toml:"runtimes"`
 	Existing *string  `toml:"existing"`
 	Restore  *string  `toml:"restore"`
+	settings
+	Audit settings `toml:"audit"`
+	Build struct {
+		Mode    *string  `toml:"mode"`
+		Reason  *string  `toml:"reason"`
+		Bundles []string `toml:"bundles"`
+	} `toml:"build"`
+	Log   logTable   `toml:"log"`
+	Rules []ruleFile `toml:"rule"`
+}
+
+// ruleFile is one [[rule]].
+type ruleFile struct {
+	Name  *string `toml:"name"`
+	Until any     `toml:"until"`
+	Match struct {
+		Engine      []string            `toml:"engine"`
+		Root        []string            `toml:"root"`
+		Namespace   []string            `toml:"namespace"`
+		Pod         []string            `toml:"pod"`
+		Container   []string            `toml:"container"`
+		Image       []string            `toml:"image"`
+		Annotations map[string][]string `toml:"annotations"`
+	} `toml:"match"`
+	settings
+	Audit settings `toml:"audit"`
+}
+
+// settings are the keys that a rule may set, too.
+type settings struct {
+	Mode     *string `toml:"mode"`
+	Reason   *string `toml:"reason"`
 	Identity struct {
 		UID              *int64   `toml:"uid"`
 		GID              *int64   `toml:"gid"`
@@ -41,12 +75,6 @@ type file struct {
 		Bounding       *string `toml:"bounding"`
 		UserNamespaces *string `toml:"user_namespaces"`
 	} `toml:"process"`
-	Build struct {
-		Mode    *string  `toml:"mode"`
-		Reason  *string  `toml:"reason"`
-		Bundles []string `toml:"bundles"`
-	} `toml:"build"`
-	Log logTable `toml:"log"`
 }
 
 // Parse reads a policy file: TOML (https://toml.io/en/v1.0.0) with the keys of docs/policy.md and no others. What it
@@ -64,13 +92,113 @@ func Parse(name string, data []byte) (*Policy, error) {
 	r.spelling()
 	f.basics(p, &r)
 	f.Log.read(p, &r)
-	f.identity(p, &r)
-	f.process(p, &r)
+	f.settings.apply(p, &r)
 	f.build(p, &r)
+	// Only now, as what is audited beside it is the general part with something changed.
+	p.Audit = f.Audit.audited(p, r.in("audit."))
+	f.rules(p, &r)
 	if r.err != nil {
 		return nil, r.err
 	}
 	return p, nil
+}
+
+// apply sets what is set.
+func (s *settings) apply(p *Policy, r *reader) {
+	s.mode(p, r)
+	s.identity(p, r)
+	s.process(p, r)
+}
+
+// audited is the policy with what is only audited beside it; nil: nothing is.
+func (s *settings) audited(p *Policy, r *reader) *Policy {
+	if reflect.ValueOf(*s).IsZero() {
+		return nil
+	}
+	q := *p
+	q.Rules, q.Audit = nil, nil
+	s.apply(&q, r)
+	if q.Mode.Exempts() {
+		r.fail("mode", "%q enforces nothing: what is audited beside a rule has to be stricter, \"rewrite\" or \"refuse\"", q.Mode)
+	}
+	return &q
+}
+
+// rules reads the list of rules.
+func (f *file) rules(p *Policy, r *reader) {
+	for i := range f.Rules {
+		rule := f.Rules[i].read(p, &f.Audit, r.in(fmt.Sprintf("rule[%d].", i+1)))
+		if slices.ContainsFunc(p.Rules, func(o Rule) bool { return o.Name == rule.Name }) {
+			r.fail(fmt.Sprintf("rule[%d].name", i+1), "%q is another rule's, too", rule.Name)
+		}
+		p.Rules = append(p.Rules, rule)
+	}
+}
+
+// read makes a rule of it; the general part's audited settings hold beside it, too, unless it has some of its own or exempts.
+func (f *ruleFile) read(p *Policy, general *settings, r *reader) Rule {
+	m := &f.Match
+	rule := Rule{Match: Match{Engine: m.Engine, Root: m.Root, Namespace: m.Namespace, Pod: m.Pod, Container: m.Container, Image: m.Image}}
+	if f.Name != nil {
+		rule.Name = *f.Name
+	}
+	if !validRule(rule.Name) {
+		r.fail("name", "%q is no name for a rule: use up to 64 letters, digits, spaces, \"_\", \".\" and \"-\", but not \"default\" or \"build\"", rule.Name)
+	}
+	for _, part := range []struct {
+		key      string
+		patterns Patterns
+	}{
+		{"engine", m.Engine}, {"root", m.Root}, {"namespace", m.Namespace}, {"pod", m.Pod}, {"container", m.Container}, {"image", m.Image},
+	} {
+		if err := part.patterns.check(); err != nil {
+			r.fail("match."+part.key, "%s", err)
+		}
+	}
+	for key, patterns := range m.Annotations {
+		if rule.Match.Annotations == nil {
+			rule.Match.Annotations = map[string]Patterns{}
+		}
+		rule.Match.Annotations[key] = patterns
+		if err := Patterns(patterns).check(); err != nil {
+			r.fail("match.annotations", "%s", err)
+		}
+	}
+	q := *p
+	q.Rules, q.Audit, q.Reason, q.Rule = nil, nil, "", rule.Name
+	f.settings.apply(&q, r)
+	q.Audit = f.Audit.audited(&q, r.in("audit."))
+	if q.Audit == nil && !q.Mode.Exempts() {
+		q.Audit = general.audited(&q, r.in("audit."))
+	}
+	if q.Mode.Exempts() {
+		if err := rule.Match.exempts(); err != nil {
+			r.fail("mode", "%q: %s", q.Mode, err)
+		}
+	}
+	rule.Until = f.until(r)
+	rule.Policy = &q
+	return rule
+}
+
+// until is the end of the day that is named: TOML's local date, or the same as text.
+func (f *ruleFile) until(r *reader) time.Time {
+	if f.Until == nil {
+		return time.Time{}
+	}
+	day, err := time.Parse(time.DateOnly, fmt.Sprint(f.Until))
+	if err != nil {
+		r.fail("until", "%v is no date such as 2027-01-31", f.Until)
+	}
+	return day.AddDate(0, 0, 1)
+}
+
+// validRule keeps names readable in records and logs.
+func validRule(s string) bool {
+	if s == "" || len(s) > 64 || s == "default" || s == "build" || strings.TrimSpace(s) != s {
+		return false
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.-") == ""
 }
 
 // located words an error of the library's with its place. It leaves its drawing of the line to the library.
@@ -91,22 +219,40 @@ func located(name string, err error) error {
 
 // reader collects the first value that makes no sense, with its place.
 type reader struct {
-	file string
-	data []byte
-	err  error
+	file   string
+	data   []byte
+	prefix string // of the keys: where the part of the file is that is read
+	outer  *reader
+	err    error
+}
+
+// in is the reader of a part of the file.
+func (r *reader) in(prefix string) *reader {
+	return &reader{file: r.file, data: r.data, prefix: r.prefix + prefix, outer: r}
 }
 
 func (r *reader) fail(key, format string, args ...any) {
+	if r.outer != nil {
+		r.outer.fail(strings.TrimPrefix(r.prefix, r.outer.prefix)+key, format, args...)
+		return
+	}
 	if r.err == nil {
 		row, col := position(r.data, key)
 		r.err = fmt.Errorf("%s:%d:%d: %s: %s", r.file, row, col, key, fmt.Sprintf(format, args...))
 	}
 }
 
+// annotationKey is a key that is somebody else's name for something.
+var annotationKey = regexp.MustCompile(`^rule\[[0-9]+\]\.match\.annotations\.`)
+
 // spelling refuses a key that is a known one but for its case: TOML's keys are case-sensitive, the library folds them.
 func (r *reader) spelling() {
-	walk(r.data, func(key string, _, _ int) bool {
-		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_.") == "" {
+	walk(r.data, func(key string, _ unstable.Range) bool {
+		if key == "rule" || strings.HasPrefix(key, "rule.") {
+			r.fail(key, "rules are tables of a list: write [[rule]]")
+			return false
+		}
+		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_.[]0123456789") == "" || annotationKey.MatchString(key) {
 			return true
 		}
 		r.fail(key, "nobody knows this key: see docs/policy.md for the keys there are")
@@ -128,17 +274,20 @@ func oneOf[T any](r *reader, key string, set *string, names []string, values []T
 	r.fail(key, "%q is none of %s", *set, strings.Join(names, ", "))
 }
 
-func (f *file) basics(p *Policy, r *reader) {
+func (s *settings) mode(p *Policy, r *reader) {
 	modes := []Mode{Rewrite, Refuse, Audit, Off}
-	oneOf(r, "mode", f.Mode, []string{"rewrite", "refuse", "audit", "off"}, modes, &p.Mode)
-	oneOf(r, "existing", f.Existing, []string{"enforce", "leave"}, []Mode{Rewrite, Off}, &p.Existing)
-	oneOf(r, "restore", f.Restore, []string{"refuse", "allow"}, []bool{false, true}, &p.Restore)
-	if f.Reason != nil {
-		p.Reason = *f.Reason
+	oneOf(r, "mode", s.Mode, []string{"rewrite", "refuse", "audit", "off"}, modes, &p.Mode)
+	if s.Reason != nil {
+		p.Reason = *s.Reason
 	}
 	if p.Mode == Off && strings.TrimSpace(p.Reason) == "" {
-		r.fail("mode", "\"off\" exempts every container and needs a reason: add reason = \"why\"")
+		r.fail("mode", "\"off\" exempts every container that this is for, and needs a reason: add reason = \"why\"")
 	}
+}
+
+func (f *file) basics(p *Policy, r *reader) {
+	oneOf(r, "existing", f.Existing, []string{"enforce", "leave"}, []Mode{Rewrite, Off}, &p.Existing)
+	oneOf(r, "restore", f.Restore, []string{"refuse", "allow"}, []bool{false, true}, &p.Restore)
 	if f.Runtimes == nil {
 		return
 	}
@@ -153,8 +302,8 @@ func (f *file) basics(p *Policy, r *reader) {
 	p.Runtimes = f.Runtimes
 }
 
-func (f *file) identity(p *Policy, r *reader) {
-	id := &f.Identity
+func (s *settings) identity(p *Policy, r *reader) {
+	id := &s.Identity
 	number := func(key string, set *int64, to *ID) {
 		if set == nil {
 			return
@@ -183,6 +332,9 @@ func (f *file) identity(p *Policy, r *reader) {
 			r.fail("identity.sources", "the last source must be \"fixed\", as only it has an identity for every container")
 		}
 	}
+	if id.Requests != nil {
+		p.Annotation, p.Variable = false, false
+	}
 	for _, s := range id.Requests {
 		var heard *bool
 		oneOf(r, "identity.requests", &s, []string{"annotation", "environment"}, []*bool{&p.Annotation, &p.Variable}, &heard)
@@ -190,8 +342,12 @@ func (f *file) identity(p *Policy, r *reader) {
 			*heard = true
 		}
 	}
-	p.AllowedUIDs = r.ranges("identity.allowed_uids", id.AllowedUIDs)
-	p.AllowedGIDs = r.ranges("identity.allowed_gids", id.AllowedGIDs)
+	if id.AllowedUIDs != nil {
+		p.AllowedUIDs = r.ranges("identity.allowed_uids", id.AllowedUIDs)
+	}
+	if id.AllowedGIDs != nil {
+		p.AllowedGIDs = r.ranges("identity.allowed_gids", id.AllowedGIDs)
+	}
 	if id.PrivilegedGroups != nil {
 		p.Privileged = id.PrivilegedGroups
 	}
@@ -211,21 +367,21 @@ func (r *reader) ranges(key string, list []any) Ranges {
 	return all
 }
 
-func (f *file) process(p *Policy, r *reader) {
-	oneOf(r, "home.mode", f.Home.Mode, []string{"auto", "always", "never"}, []homedir.Mode{homedir.Auto, homedir.Always, homedir.Never}, &p.HomeMode)
-	if s := f.Home.Size; s != nil {
-		if p.HomeSize = *s; !validSize(p.HomeSize) {
+func (s *settings) process(p *Policy, r *reader) {
+	oneOf(r, "home.mode", s.Home.Mode, []string{"auto", "always", "never"}, []homedir.Mode{homedir.Auto, homedir.Always, homedir.Never}, &p.HomeMode)
+	if size := s.Home.Size; size != nil {
+		if p.HomeSize = *size; !validSize(p.HomeSize) {
 			r.fail("home.size", "%q is no size: give a number with k, m, g or %%, such as \"256m\"", p.HomeSize)
 		}
 	}
-	if s := f.Home.Path; s != nil {
-		if p.HomePath = *s; !path.IsAbs(p.HomePath) || path.Clean(p.HomePath) != p.HomePath || strings.ContainsAny(p.HomePath, ":,\n\x00") {
+	if home := s.Home.Path; home != nil {
+		if p.HomePath = *home; !path.IsAbs(p.HomePath) || path.Clean(p.HomePath) != p.HomePath || strings.ContainsAny(p.HomePath, ":,\n\x00") {
 			r.fail("home.path", "%q is not a clean absolute path without \":\" and \",\"", p.HomePath)
 		}
 	}
 	keepDrop := []bool{false, true}
-	oneOf(r, "process.bounding", f.Process.Bounding, []string{"keep", "drop"}, keepDrop, &p.DropBounding)
-	oneOf(r, "process.user_namespaces", f.Process.UserNamespaces, []string{"deny", "allow"}, keepDrop, &p.AllowUserNamespaces)
+	oneOf(r, "process.bounding", s.Process.Bounding, []string{"keep", "drop"}, keepDrop, &p.DropBounding)
+	oneOf(r, "process.user_namespaces", s.Process.UserNamespaces, []string{"deny", "allow"}, keepDrop, &p.AllowUserNamespaces)
 }
 
 func (f *file) build(p *Policy, r *reader) {
@@ -266,52 +422,73 @@ func validSize(s string) bool {
 // at the file's beginning.
 func position(data []byte, key string) (row, col int) {
 	row, col = 1, 1
-	walk(data, func(k string, line, column int) bool {
-		if k == key {
-			row, col = line, column
+	walk(data, func(k string, at unstable.Range) bool {
+		if k != key {
+			return true
 		}
-		return k != key
+		var p unstable.Parser
+		p.Reset(data)
+		start := p.Shape(at).Start
+		row, col = start.Line, start.Column
+		return false
 	})
 	return row, col
 }
 
-// walk calls a function with each key of a well-formed file, "table.key", and its place, until it returns false.
-func walk(data []byte, each func(key string, row, col int) bool) {
+// walk calls a function with each key of a well-formed file, "table.key" or "array[N].key" with N from 1 on, and where it
+// stands, until it returns false. Lines are counted by who needs them: the library does it from the file's beginning.
+func walk(data []byte, each func(key string, at unstable.Range) bool) {
 	var p unstable.Parser
 	p.Reset(data)
 	table := ""
+	counts := map[string]int{} // how many tables an array has so far
 	for p.NextExpression() {
 		e := p.Expression()
-		name, more := visit(&p, e, table, each)
-		if !more {
-			return
-		}
-		if e.Kind == unstable.Table || e.Kind == unstable.ArrayTable {
+		switch e.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			name, at := keyOf(e)
+			if first, rest, sub := strings.Cut(name, "."); sub && counts[first] > 0 {
+				name = fmt.Sprintf("%s[%d].%s", first, counts[first], rest)
+			}
+			if e.Kind == unstable.ArrayTable {
+				counts[name]++
+				name = fmt.Sprintf("%s[%d]", name, counts[name])
+			}
+			if !each(name, at) {
+				return
+			}
 			table = name + "."
+		case unstable.KeyValue:
+			if !visit(e, table, each) {
+				return
+			}
 		}
 	}
 }
 
-// visit calls the function with one key, and with those of an inline table behind it.
-func visit(p *unstable.Parser, e *unstable.Node, table string, each func(string, int, int) bool) (name string, more bool) {
-	if e.Kind != unstable.KeyValue {
-		table = ""
-	}
-	var at unstable.Position
+// keyOf is the dotted key of an expression, and its place.
+func keyOf(e *unstable.Node) (name string, at unstable.Range) {
 	for it := e.Key(); it.Next(); {
 		if name == "" {
-			at, name = p.Shape(it.Node().Raw).Start, table
+			at = it.Node().Raw
 		} else {
 			name += "."
 		}
 		name += string(it.Node().Data)
 	}
-	more = each(name, at.Line, at.Column)
-	if e.Kind != unstable.KeyValue || e.Value().Kind != unstable.InlineTable {
-		return name, more
+	return name, at
+}
+
+// visit calls the function with one key, and with those of an inline table behind it.
+func visit(e *unstable.Node, table string, each func(string, unstable.Range) bool) (more bool) {
+	name, at := keyOf(e)
+	name = table + name
+	more = each(name, at)
+	if e.Value().Kind != unstable.InlineTable {
+		return more
 	}
 	for it := e.Value().Children(); more && it.Next(); {
-		_, more = visit(p, it.Node(), name+".", each)
+		more = visit(it.Node(), name+".", each)
 	}
-	return name, more
+	return more
 }

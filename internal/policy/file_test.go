@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 )
@@ -36,10 +37,30 @@ path = "/home/worker"
 bounding = "drop"
 user_namespaces = "allow"
 
+[audit]
+mode = "refuse"
+home.size = "2g"
+
 [build]
 mode = "off"
 reason = "images are built as root"
 bundles = ["/var/lib/docker/buildkit/executor"]
+
+[[rule]]
+name = "agents"
+mode = "off"
+reason = "they need it"
+until = 2027-06-30
+[rule.match]
+engine = ["kubernetes"]
+namespace = ["kube-system", "calico-*"]
+pod = ["!x"]
+
+[[rule]]
+name = "others"
+match.annotations = {"Some.Key/x" = ["a*"]}
+identity = {uid = 2000, requests = []}
+audit.process.bounding = "keep"
 `
 
 func TestParseWhole(t *testing.T) {
@@ -53,6 +74,23 @@ func TestParseWhole(t *testing.T) {
 		AllowedUIDs: Ranges{{7, 7}, {1000, 1999}}, AllowedGIDs: Ranges{{44, 44}}, Privileged: []string{"docker"},
 		HomeMode: homedir.Always, HomeSize: "1g", HomePath: "/home/worker", DropBounding: true, AllowUserNamespaces: true,
 		Build: Build{Off, "images are built as root", []string{"/var/lib/docker/buildkit/executor"}},
+	}
+	strict := *want
+	strict.HomeSize = "2g"
+	agents, others, audited := *want, *want, *want
+	want.Audit = &strict
+	agents.Rule, agents.Mode, agents.Reason = "agents", Off, "they need it"
+	others.Rule, others.Reason, others.UID, others.Annotation, others.Variable = "others", "", 2000, false, false
+	audited = others
+	audited.DropBounding = false
+	others.Audit = &audited
+	want.Rules = []Rule{
+		{
+			"agents",
+			Match{Engine: Patterns{"kubernetes"}, Namespace: Patterns{"kube-system", "calico-*"}, Pod: Patterns{"!x"}},
+			time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC), &agents,
+		},
+		{"others", Match{Annotations: map[string]Patterns{"Some.Key/x": {"a*"}}}, time.Time{}, &others},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -76,7 +114,31 @@ func TestParseRefuses(t *testing.T) {
 		{"nonsense", "p:1:"},
 		{"colour = 1", `p:1:1: nobody knows the key "colour"`},
 		{"[identity]\n  uuid = 1", `p:2:3: nobody knows the key "identity.uuid"`},
-		{"[[rule]]\nname = \"x\"", "p:1:"},
+		{"[[rules]]\nname = \"x\"", "p:1:"},
+		{"[rule]\nname = \"x\"", "p:1:"},
+		{"[[rule]]\nmode = \"audit\"", "p:1:1: rule[1].name: \"\" is no name"},
+		{"[[rule]]\nname = \"a\"\n[[rule]]\nname = \"a\"", "p:4:1: rule[2].name: \"a\" is another rule's, too"},
+		{"[[rule]]\nname = \"default\"", "p:2:1: rule[1].name: \"default\" is no name"},
+		{"[[rule]]\nname = \"a\"\nname.x = 1", "p:3:"},
+		{"[[rule]]\nname = \"a\"\nruntimes = [\"crun\"]", `nobody knows the key "rule.runtimes"`},
+		{"[[rule]]\nname = \"a\"\nMode = \"off\"", "p:3:1: rule[1].Mode: nobody knows"},
+		{"[[rule]]\nname = \"a\"\nmatch.pod = [\"[\"]", "p:3:1: rule[1].match.pod: \"[\" is no pattern"},
+		{"[[rule]]\nname = \"a\"\nmatch.pod = [\"!\"]", "is no pattern"},
+		{"[[rule]]\nname = \"a\"\nuntil = \"soon\"", "p:3:1: rule[1].until: soon is no date"},
+		{"[[rule]]\nname = \"a\"\nuntil = 2027-02-30", "p:3:"},
+		{"[[rule]]\nname = \"a\"\nidentity.uid = 0", "p:3:1: rule[1].identity.uid: 0 is not"},
+		{"[[rule]]\nname = \"a\"\n[[rule]]\nname = \"b\"\n[rule.home]\nsize = \"x\"", "p:6:1: rule[2].home.size"},
+		// Exemptions that rest on what a container's author chooses (SECURITY.md F1-F4), or that nobody gives a reason for.
+		{"reason = \"x\"\n[[rule]]\nname = \"a\"\nmode = \"off\"\nmatch.namespace = [\"a\"]", "p:4:1: rule[1].mode: \"off\" exempts"},
+		{"[[rule]]\nname = \"a\"\nmode = \"off\"\nreason = \"x\"", "must name the namespaces, engines or roots"},
+		{"[[rule]]\nname = \"a\"\nmode = \"audit\"\nmatch.pod = [\"a\"]", "must name the namespaces, engines or roots"},
+		{"[[rule]]\nname = \"a\"\nmode = \"audit\"\nmatch.namespace = [\"*\"]", "must name the namespaces, engines or roots"},
+		{"[[rule]]\nname = \"a\"\nmode = \"audit\"\nmatch.namespace = [\"!team\"]", "must name the namespaces, engines or roots"},
+		{"[[rule]]\nname = \"a\"\nmode = \"audit\"\nmatch.namespace = [\"a\"]\nmatch.image = [\"good\"]", "must not rest on the image's name"},
+		{"[[rule]]\nname = \"a\"\nmode = \"audit\"\nmatch.namespace = [\"a\"]\nmatch.annotations = {x = [\"y\"]}", "must not rest on annotations"},
+		{"mode = \"off\"\nreason = \"x\"\n[[rule]]\nname = \"a\"\nreason = \"y\"\nmatch.image = [\"a\"]", "must not rest on the image's name"},
+		{"audit = {mode = \"off\", reason = \"x\"}", "p:1:"},
+		{"[[rule]]\nname = \"a\"\naudit.mode = \"audit\"", "rule[1].audit.mode: \"audit\" enforces nothing"},
 		{"MODE = \"audit\"", "p:1:1: MODE: nobody knows"},
 		{"[home]\n\"\u017fize\" = \"1m\"", "p:2:1: "},
 		{"[identity]\nuid = 0", "p:2:1: identity.uid: 0 is not from 1"},
@@ -129,22 +191,22 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestFor: a build is recognized by the builder's own folder, and by nothing that only looks like it.
-func TestFor(t *testing.T) {
+// TestForBundle: a build is recognized by the builder's own folder, and by nothing that only looks like it.
+func TestForBundle(t *testing.T) {
 	p, err := Parse("p.toml", []byte(whole))
 	if err != nil {
 		t.Fatal(err)
 	}
-	build := p.For("/var/lib/docker/buildkit/executor/abc")
+	build := p.ForBundle("/var/lib/docker/buildkit/executor/abc")
 	if build.Rule != "build" || build.Mode != Off || build.Reason != "images are built as root" || !build.Stubless || build.UID != p.UID {
 		t.Errorf("a build's bundle gives %+v", build)
 	}
 	for _, bundle := range []string{"/", "/var/lib/docker/buildkit/executor", "/var/lib/docker/buildkit/executor/a/b", "/var/lib/docker/buildkit/executors/a", "/x/var/lib/docker/buildkit/executor/a"} {
-		if got := p.For(bundle); got != p {
+		if got := p.ForBundle(bundle); got != p {
 			t.Errorf("%q gives %+v", bundle, got)
 		}
 	}
-	if got := Default().For("/var/lib/docker/buildkit/executor/abc"); got.Rule != "default" || got.Mode != Rewrite || got.Stubless {
+	if got := Default().ForBundle("/var/lib/docker/buildkit/executor/abc"); got.Rule != "default" || got.Mode != Rewrite || got.Stubless {
 		t.Errorf("without a build rule: %+v", got)
 	}
 }

@@ -73,7 +73,9 @@ const (
 // Policy is what the administrator wants.
 type Policy struct {
 	File     string   // where it was read; "" for the built-in one
-	Rule     string   // the part of the policy that this is: "default", or "build"
+	Rule     string   // the part of the policy that this is: a rule's name, "build", or "default"
+	Rules    []Rule   // for some containers, in order; none in a rule's own policy
+	Audit    *Policy  // a stricter one that is not enforced: the record says what it would have done; nil: none
 	Mode     Mode     // for every container
 	Reason   string   // of mode off
 	Build    Build    // for the containers of builds
@@ -109,16 +111,6 @@ type Build struct {
 	Mode    Mode     // Rewrite or Off
 	Reason  string   // of mode off
 	Bundles []string // the builders' folders: clean absolute paths without symbolic links
-}
-
-// For is the policy that holds for the bundle in a folder, which is clean, absolute and free of symbolic links.
-func (p *Policy) For(bundle string) *Policy {
-	if !slices.Contains(p.Build.Bundles, path.Dir(bundle)) {
-		return p
-	}
-	q := *p
-	q.Rule, q.Mode, q.Reason, q.Stubless = "build", p.Build.Mode, p.Build.Reason, true
-	return &q
 }
 
 // Default is the policy of a machine without a policy file. It enforces every promise.

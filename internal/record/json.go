@@ -23,6 +23,7 @@ func encode(r *Record) []byte {
 		w.text("mode", string(r.Mode))
 		w.text("rule", r.Rule)
 		w.text("reason", r.Reason)
+		w.text("audited", r.Audited)
 		w.text("source", string(r.Source))
 		w.text("policy", r.Policy)
 		if r.Mode != policy.Off { // then nobody has looked
@@ -124,6 +125,8 @@ func decode(data []byte) (*Record, error) {
 			err = word(v, &r.Mode)
 		case "rule":
 			r.Rule, err = jsonscan.String(v)
+		case "audited":
+			r.Audited, err = jsonscan.String(v)
 		case "reason":
 			r.Reason, err = jsonscan.String(v)
 		case "source":

@@ -29,6 +29,7 @@ type Record struct {
 	Mode     policy.Mode
 	Rule     string
 	Reason   string // of an exemption, or why an audited container would be refused
+	Audited  string // what the stricter policy that is only audited would have done otherwise
 	Source   policy.Source
 	Policy   string // the policy's file; none: built in
 	Asked    policy.Identity

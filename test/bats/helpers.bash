@@ -40,9 +40,15 @@ setup_bundle() {
   fresh
   # The tests must not depend on what the machine has in /etc/nonroot-runc: an empty policy is the defaults.
   : >"$POLICY"
+  keeps_state "$STATE"
+  cd "$BUNDLE" || return
+}
+
+# keeps_state FOLDER makes it the runtimes' --root.
+keeps_state() {
+  STATE=$1
   BARE=("$RUNTIME_PATH" --root "$STATE")
   NONROOT=("$REPO/bin/nonroot-runc" --nonroot-runtime "$RUNTIME_PATH" --nonroot-config "$POLICY" --root "$STATE")
-  cd "$BUNDLE" || return
 }
 
 # end_containers deletes what the test left, and fails where a mount of it is still there.

@@ -157,6 +157,70 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   [[ $(files /etc/containerd) == "$before" ]] || explain "before: $before" "after: $(files /etc/containerd)"
 }
 
+# takes_over: whatever /etc/containerd has, it's registered so that containerd sees it and the runtimes that it saw before,
+# once, and is put back.
+takes_over() {
+  local before dump
+  before=$(files /etc/containerd)
+  succeeds ctl configure containerd --set-default
+  dump=$(containerd config dump 2>/dev/null)
+  [[ $dump =~ default_runtime_name\ =\ .nonroot. && $dump =~ runtimes\.nonroot\] && $dump =~ runtimes\.runc\] ]] || explain "$dump"
+  grep -q "BinaryName = .$NONROOT.$" <<<"$dump" || explain "$dump"
+  [[ -z ${1-} || $(grep -c "$1" <<<"$dump") == 2 ]] || explain "expected $1 with both runtimes: $dump"
+  succeeds ctl configure containerd --set-default
+  contains 'nothing to change'
+  succeeds ctl configure containerd --uninstall
+  [[ $(files /etc/containerd) == "$before" ]] || explain "before: $before" "after: $(files /etc/containerd)"
+}
+
+@test "containerd: each form of its configuration, as the daemon reads it" {
+  local name
+  mkdir -p /etc/containerd
+  takes_over
+  printf 'version = 2\n\n[plugins]\n  [plugins."io.containerd.grpc.v1.cri".cni]\n    bin_dir = "/usr/lib/cni"\n' >/etc/containerd/config.toml
+  takes_over
+  for name in 'cri' '"io.containerd.grpc.v1.cri"'; do
+    {
+      [[ $name == cri ]] || printf 'version = 2\n'
+      printf '[plugins.%s.containerd.runtimes.runc]\n  runtime_type = "io.containerd.runc.v2"\n' "$name"
+      printf '  [plugins.%s.containerd.runtimes.runc.options]\n    SystemdCgroup = true' "$name"
+    } >/etc/containerd/config.toml
+    takes_over 'SystemdCgroup = true'
+  done
+  containerd config default >/etc/containerd/config.toml
+  takes_over
+  # Another drop-in sets another default.
+  if grep -q '^version = [34]' /etc/containerd/config.toml; then
+    mkdir /etc/containerd/conf.d
+    printf 'version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd]\n  default_runtime_name = "runc"\n' >/etc/containerd/conf.d/99-nvidia.toml
+    takes_over
+  fi
+}
+
+@test "containerd: what it would not start with is left as it was" {
+  mkdir -p /etc/containerd
+  printf 'version = 2\noom_score = "high"\n' >/etc/containerd/config.toml
+  local before
+  before=$(files /etc/containerd)
+  fails_with 1 ctl configure containerd
+  [[ $ERR == *'does not read'* && $(files /etc/containerd) == "$before" ]] || explain "$(files /etc/containerd)"
+}
+
+@test "docker: what it would not start with is left as it was, where it can be asked" {
+  mkdir -p /etc/docker
+  printf '{"log-level": "loud"}\n' >/etc/docker/daemon.json
+  local before
+  before=$(files /etc/docker)
+  if dockerd --validate --config-file /etc/docker/none 2>&1 | grep -q 'unknown flag'; then
+    succeeds ctl configure docker
+    succeeds ctl configure docker --uninstall
+  else
+    fails_with 1 ctl configure docker
+    [[ $ERR == *'invalid logging level'* ]] || explain 'expected what dockerd says'
+  fi
+  [[ $(files /etc/docker) == "$before" ]] || explain "before: $before" "after: $(files /etc/docker)"
+}
+
 @test "podman: a drop-in" {
   printf '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n' >/etc/containers/containers.conf
   image | podman import - bb >/dev/null 2>&1

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trial"
+)
+
+// policyCommand is for who writes policies. It decides by the policy's own code, about containers that are only described.
+func policyCommand() *cli.Command {
+	file := &cli.StringFlag{Name: "policy", Usage: "the policy `FILE`, instead of the one in force"}
+	return &cli.Command{
+		Name:            "policy",
+		Usage:           "check a policy, show what applies to a container, test expectations",
+		HideHelpCommand: true,
+		Action: func(*cli.Context) error {
+			return errors.New("name what to do: policy check, policy show or policy test")
+		},
+		Subcommands: []*cli.Command{
+			{
+				Name: "check", Usage: "read a policy as the runtime does", ArgsUsage: "[FILE]", HideHelpCommand: true,
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "text", Usage: "look at the text only: the file may lie anywhere and be anybody's"}},
+				Action: policyCheck,
+			},
+			{
+				Name: "show", Usage: "say what applies to a container that is described", HideHelpCommand: true,
+				Flags: []cli.Flag{
+					file,
+					&cli.StringFlag{Name: "engine", Usage: "docker, docker-plugin, kubernetes or containerd"},
+					&cli.StringFlag{Name: "root", Usage: "the runtime's --root, instead of an engine"},
+					&cli.StringFlag{Name: "namespace"}, &cli.StringFlag{Name: "pod"}, &cli.StringFlag{Name: "container"}, &cli.StringFlag{Name: "image"},
+					&cli.StringFlag{Name: "bundle", Usage: "the bundle's folder, for builds"},
+					&cli.StringSliceFlag{Name: "annotation", Usage: "`KEY=VALUE`"},
+					&cli.Uint64Flag{Name: "uid"}, &cli.Uint64Flag{Name: "gid"}, &cli.Uint64SliceFlag{Name: "group", Usage: "an additional gid"},
+					&cli.StringSliceFlag{Name: "env", Usage: "`KEY=VALUE`"},
+					&cli.StringFlag{Name: "date", Usage: "decide as on that day, such as 2027-01-31"},
+					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+				},
+				Action: policyShow,
+			},
+			{
+				Name: "test", Usage: "hold a policy against a file of expectations", ArgsUsage: "FILE...", HideHelpCommand: true,
+				Flags: []cli.Flag{file}, Action: policyTest,
+			},
+		},
+	}
+}
+
+// policyCheck reads the policy. Beside what is refused, it says what is there to no effect.
+func policyCheck(c *cli.Context) error {
+	if c.NArg() > 1 {
+		return errors.New("policy check takes one file")
+	}
+	p, err := readPolicy(c.Args().First(), c.Bool("text"))
+	if err != nil {
+		return err
+	}
+	name := p.File
+	if name == "" {
+		name = "no file: the built-in policy"
+	}
+	w := c.App.Writer
+	fmt.Fprintf(w, "ok: %s: mode %s, %d rules\n", shown(name), p.Mode, len(p.Rules))
+	for _, hint := range idle(p, time.Now()) {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+	return nil
+}
+
+// idle says which rules do nothing.
+func idle(p *policy.Policy, now time.Time) []string {
+	var hints []string
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if !r.Holds(now) {
+			hints = append(hints, fmt.Sprintf("rule %q has run out on %s", r.Name, r.Until.AddDate(0, 0, -1).Format(time.DateOnly)))
+			continue
+		}
+		if r.Match.Unbounded() && i < len(p.Rules)-1 {
+			hints = append(hints, fmt.Sprintf("rule %q matches every container: no rule behind it is ever asked", r.Name))
+		}
+	}
+	return hints
+}
+
+// readPolicy is the file that is named, else the one in force; as a text, nobody asks whose it is.
+func readPolicy(name string, text bool) (*policy.Policy, error) {
+	if text {
+		if name == "" {
+			return nil, errors.New("--text needs a file")
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		return policy.Parse(name, data)
+	}
+	return govern.Policy(name, "", govern.AnyCaller().Owners)
+}
+
+func policyShow(c *cli.Context) error {
+	if c.Args().Present() {
+		return fmt.Errorf("nobody knows what %q is for: policy show takes options only", c.Args().First())
+	}
+	p, err := readPolicy(c.String("policy"), c.IsSet("policy"))
+	if err != nil {
+		return err
+	}
+	described := trial.Container{
+		Engine: c.String("engine"), Root: c.String("root"), Namespace: c.String("namespace"), Pod: c.String("pod"),
+		Container: c.String("container"), Image: c.String("image"), Bundle: c.String("bundle"), Env: c.StringSlice("env"),
+	}
+	for _, a := range c.StringSlice("annotation") {
+		key, value, ok := strings.Cut(a, "=")
+		if !ok {
+			return fmt.Errorf("--annotation %q is not KEY=VALUE", a)
+		}
+		if described.Annotations == nil {
+			described.Annotations = map[string]string{}
+		}
+		described.Annotations[key] = value
+	}
+	for _, id := range []struct {
+		name string
+		to   *uint32
+	}{{"uid", &described.UID}, {"gid", &described.GID}} {
+		if *id.to, err = id32(c.Uint64(id.name)); err != nil {
+			return fmt.Errorf("--%s: %w", id.name, err)
+		}
+	}
+	for _, g := range c.Uint64Slice("group") {
+		gid, err := id32(g)
+		if err != nil {
+			return fmt.Errorf("--group: %w", err)
+		}
+		described.Groups = append(described.Groups, gid)
+	}
+	now := time.Now()
+	if day := c.String("date"); day != "" {
+		if now, err = time.Parse(time.DateOnly, day); err != nil {
+			return fmt.Errorf("--date %q is no date such as 2027-01-31", day)
+		}
+	}
+	r, err := described.Run(p, hostGroups(p), now)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, r)
+	}
+	w := c.App.Writer
+	fmt.Fprintf(w, "rule      %q\nmode      %s\n", r.Rule, r.Mode)
+	for _, line := range []struct{ what, text string }{{"reason", r.Reason}, {"source", string(r.Source)}, {"audited", r.Audited}} {
+		if line.text != "" {
+			fmt.Fprintf(w, "%-9s %s\n", line.what, shown(line.text))
+		}
+	}
+	if r.Mode != policy.Refuse {
+		fmt.Fprintf(w, "runs as   %d:%d, groups %d\n", r.Identity.UID, r.Identity.GID, r.Identity.Groups)
+	}
+	if len(r.Dropped) > 0 {
+		fmt.Fprintf(w, "dropped   %d\n", r.Dropped)
+	}
+	return nil
+}
+
+func id32(n uint64) (uint32, error) {
+	if n > math.MaxUint32 {
+		return 0, fmt.Errorf("%d is no id", n)
+	}
+	return uint32(n), nil // bounded just above
+}
+
+func hostGroups(p *policy.Policy) *host.Groups {
+	return &host.Groups{File: host.GroupFile, Privileges: p.Privileged}
+}
+
+// policyTest runs each file of expectations, and fails where one does not hold.
+func policyTest(c *cli.Context) error {
+	if !c.Args().Present() {
+		return errors.New("policy test takes files of expectations, such as policy_test.toml")
+	}
+	failed, total := 0, 0
+	for _, name := range c.Args().Slice() {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		suite, err := trial.ParseSuite(name, data)
+		if err != nil {
+			return err
+		}
+		file := c.String("policy")
+		if file == "" && suite.Policy != "" {
+			file = filepath.Join(filepath.Dir(name), suite.Policy)
+		}
+		if file == "" {
+			return fmt.Errorf("%s names no policy: add policy = \"config.toml\", or give --policy", name)
+		}
+		p, err := readPolicy(file, true)
+		if err != nil {
+			return err
+		}
+		for i := range suite.Tests {
+			t := &suite.Tests[i]
+			wrong, err := t.Run(p, hostGroups(p), time.Now())
+			if err != nil {
+				return fmt.Errorf("%s: test %q: %w", name, t.Name, err)
+			}
+			total++
+			if len(wrong) == 0 {
+				fmt.Fprintf(c.App.Writer, "ok   %s\n", shown(t.Name))
+				continue
+			}
+			failed++
+			fmt.Fprintf(c.App.Writer, "FAIL %s: %s\n", shown(t.Name), shown(strings.Join(wrong, "; ")))
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d expectations do not hold", failed, total)
+	}
+	return nil
+}

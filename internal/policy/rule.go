@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Rule is what holds for some containers in place of the policy's general part.
+type Rule struct {
+	Name   string
+	Match  Match
+	Until  time.Time // from then on the rule is passed over; zero: never
+	Policy *Policy   // the general part with what the rule sets
+}
+
+// Match says which containers a rule is for: those that every one of its parts takes. A part without patterns takes all.
+type Match struct {
+	Engine, Root, Namespace, Pod, Container, Image Patterns
+
+	Annotations map[string]Patterns
+}
+
+// Patterns are globs (path.Match: "*" does not go across a "/") of which one must match, and with a "!" in front, none may.
+type Patterns []string
+
+// Take says whether the patterns take a text. Text that is empty, which nobody has said anything trustworthy of, is taken
+// by no pattern: neither does a "!" let it through, nor a "*".
+func (ps Patterns) Take(text string) bool {
+	if len(ps) == 0 {
+		return true
+	}
+	if text == "" {
+		return false
+	}
+	taken, positive := false, false
+	for _, p := range ps {
+		p, not := strings.CutPrefix(p, "!")
+		ok, err := path.Match(p, text)
+		switch {
+		case ok && err == nil && not:
+			return false
+		case !not:
+			positive, taken = true, taken || ok && err == nil
+		}
+	}
+	return taken || !positive
+}
+
+// bounds says that the patterns name what they take, rather than all but something.
+func (ps Patterns) bounds() bool {
+	return slices.ContainsFunc(ps, func(p string) bool {
+		return !strings.HasPrefix(p, "!") && strings.Trim(p, "*?") != ""
+	})
+}
+
+// Takes says whether a container is one of those that the rule is for.
+func (m *Match) Takes(o *Origin) bool {
+	for key, ps := range m.Annotations {
+		if !ps.Take(o.Annotations[key]) {
+			return false
+		}
+	}
+	return m.Engine.Take(o.Engine) && m.Root.Take(o.Root) && m.Namespace.Take(o.Namespace) && m.Pod.Take(o.Pod) &&
+		m.Container.Take(o.Container) && m.Image.Take(o.Image)
+}
+
+// Unbounded says that every container is taken.
+func (m *Match) Unbounded() bool {
+	return len(m.Engine)+len(m.Root)+len(m.Namespace)+len(m.Pod)+len(m.Container)+len(m.Image)+len(m.Annotations) == 0
+}
+
+// exempts says why a rule with this match must not leave a container as it is: it would rest on something that whoever
+// starts the container, or makes its image, can choose (SECURITY.md F1-F4).
+func (m *Match) exempts() error {
+	switch {
+	case len(m.Annotations) > 0:
+		return errors.New("an exemption must not rest on annotations, which whoever starts a container, or makes its image, can set: match on namespace, engine or root")
+	case len(m.Image) > 0:
+		return errors.New("an exemption must not rest on the image's name, which whoever starts a container chooses, as the tag of any content: match on namespace, engine or root")
+	case !m.Engine.bounds() && !m.Root.bounds() && !m.Namespace.bounds():
+		return errors.New("an exemption must name the namespaces, engines or roots that it is for: pods and containers are named by whoever starts them")
+	}
+	return nil
+}
+
+// Holds says whether the rule has not run out.
+func (r *Rule) Holds(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
+
+// ForBundle is the policy as far as the bundle's folder, which is absolute, clean and free of links, says which one holds:
+// that of builds, else the policy itself.
+func (p *Policy) ForBundle(dir string) *Policy {
+	if !slices.Contains(p.Build.Bundles, path.Dir(dir)) {
+		return p
+	}
+	q := *p
+	q.Rule, q.Mode, q.Reason, q.Stubless, q.Rules, q.Audit = "build", p.Build.Mode, p.Build.Reason, true, nil, nil
+	return &q
+}
+
+// For is the policy that holds for a container at a time: that of builds, else that of the first rule that is for it, else
+// the general part.
+func (p *Policy) For(o *Origin, now time.Time) *Policy {
+	p = p.ForBundle(o.Bundle)
+	for i := range p.Rules {
+		if r := &p.Rules[i]; r.Holds(now) && r.Match.Takes(o) {
+			return r.Policy
+		}
+	}
+	return p
+}
+
+// Audited says what the stricter policy that is only audited would have done otherwise than the decision; "": nothing.
+func (p *Policy) Audited(f *Facts, d *Decision) string {
+	if d.Mode == Off {
+		return ""
+	}
+	if p.Audit == nil {
+		return ""
+	}
+	strict := p.Audit.Decide(f)
+	switch {
+	case strict.Mode == Refuse:
+		return "would be refused: " + strict.Reason
+	case strict.Identity.UID != d.Identity.UID || strict.Identity.GID != d.Identity.GID || !slices.Equal(strict.Identity.Groups, d.Identity.Groups):
+		return fmt.Sprintf("would run as %d:%d with the groups %d instead of %d:%d with %d", strict.Identity.UID, strict.Identity.GID, strict.Identity.Groups, d.Identity.UID, d.Identity.GID, d.Identity.Groups)
+	case p.Audit.DropBounding && !p.DropBounding:
+		return "would have no bounding set of capabilities"
+	case !p.Audit.AllowUserNamespaces && p.AllowUserNamespaces:
+		return "would make no user namespaces"
+	}
+	return ""
+}
+
+// check refuses patterns that path.Match doesn't understand.
+func (ps Patterns) check() error {
+	for _, p := range ps {
+		body, _ := strings.CutPrefix(p, "!")
+		if _, err := path.Match(body, "x"); err != nil || body == "" {
+			return fmt.Errorf("%q is no pattern: use letters, \"*\", \"?\" and [a-z], with \"!\" in front of what is not meant", p)
+		}
+	}
+	return nil
+}

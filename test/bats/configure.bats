@@ -1,0 +1,196 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# nonroot-ctl configure with what Debian has: dpkg, containerd's own reading of its configuration, Podman. Of the machine, nothing is
+# touched: the run has a mount namespace of its own (hack/bats), in which /etc, /usr and dpkg's data are covered.
+
+load helpers
+
+setup() {
+  setup_bundle
+  LAYERS=$(mktemp -d /run/nonroot-configure.XXXXXX)
+  mount -t tmpfs -o mode=755 tmpfs "$LAYERS"
+  COVERED=()
+  local dir
+  for dir in /etc /usr /var/lib/dpkg; do
+    mkdir -p "$LAYERS$dir/upper" "$LAYERS$dir/work"
+    mount -t overlay -o "lowerdir=$dir,upperdir=$LAYERS$dir/upper,workdir=$LAYERS$dir/work" overlay "$dir"
+    COVERED=("$dir" "${COVERED[@]}")
+  done
+  rm -rf /etc/nonroot-runc /etc/docker /etc/containerd /etc/containers/containers.conf.d
+  mkdir -p /usr/local/sbin
+  install -m 755 "$REPO"/bin/nonroot-{runc,ctl} /usr/local/sbin
+  WRAPPER=/usr/local/sbin/nonroot-runc
+  REAL=$(readlink -f "$(command -v runc)")
+  SUM=$(sha256sum <"$REAL")
+}
+
+teardown() {
+  local dir
+  cd /
+  for dir in "${COVERED[@]}"; do umount -l "$dir"; done
+  umount -l "$LAYERS"
+  rmdir "$LAYERS"
+  end_containers
+}
+
+ctl() { /usr/local/sbin/nonroot-ctl configure "$@"; }
+
+# refuses TEXT COMMAND... : the command fails, and says so.
+refuses() {
+  fails_with 1 "${@:2}"
+  [[ $ERR == *"$1"* ]] || explain "expected: $1"
+}
+
+# untouched: runc is what it was, and nothing of the guard is left.
+untouched() {
+  [[ ! -L $REAL && $(sha256sum <"$REAL") == "$SUM" ]] || explain "$REAL is not what it was"
+  [[ ! -e $REAL.distrib && ! -e /etc/nonroot-runc && -z $(dpkg-divert --list "$REAL") ]] || explain "left: $(
+    ls -l "$REAL"* /etc/nonroot-runc
+    dpkg-divert --list "$REAL"
+  )"
+  [[ $(find "${REAL%/*}" -name '.runc*') == '' ]] || explain 'a temporary name is left'
+}
+
+# guarded: runc is the wrapper, which goes on to the real one; dpkg knows.
+guarded() {
+  [[ $(readlink "$REAL") == "$WRAPPER" && $(sha256sum <"$REAL.distrib") == "$SUM" ]] || explain 'expected the wrapper'
+  [[ $(dpkg-divert --truename "$REAL") == "$REAL.distrib" ]] || explain 'expected a diversion'
+  [[ $("$REAL" --version) == "$("$REAL.distrib" --version)" ]] || explain 'expected the version of the real one'
+}
+
+@test "the guard: put in place, once, and undone" {
+  succeeds ctl runc --builds off --dry-run
+  untouched
+  succeeds ctl runc --builds off
+  contains "move $REAL to $REAL.distrib"
+  guarded
+  grep -q '^mode = "off"$' /etc/nonroot-runc/config.toml
+  succeeds ctl runc
+  contains 'nothing to change'
+  succeeds ctl runc --builds rewrite
+  grep -q '^mode = "rewrite"$' /etc/nonroot-runc/config.toml
+  run ! grep -q reason /etc/nonroot-runc/config.toml
+  succeeds ctl runc --uninstall
+  untouched
+  succeeds ctl runc --uninstall
+  contains 'nothing to change'
+}
+
+@test "the guard: whoever calls runc by its name is governed" {
+  shows root "$REAL" --root "$STATE" run "$ID"
+  succeeds ctl runc --builds off
+  shows nonroot "$REAL" --root "$STATE" run "$ID"
+}
+
+@test "the guard: a call that was killed anywhere is completed or undone by the next one" {
+  local state verb
+  for state in linked diverted swapped gone; do
+    for verb in --builds=off --uninstall; do
+      # The first rule is there, as the policy is written first.
+      case $state in
+        linked) ln "$REAL" "$REAL.distrib" ;;
+        diverted) ln "$REAL" "$REAL.distrib" && dpkg-divert --quiet --local --no-rename --divert "$REAL.distrib" --add "$REAL" ;;
+        swapped) mv "$REAL" "$REAL.distrib" && ln -s "$WRAPPER" "$REAL" ;;
+        gone) mv "$REAL" "$REAL.distrib" ;;
+      esac
+      ln -s nowhere "${REAL%/*}/.runc.nonroot-ctl"
+      succeeds ctl runc "$verb"
+      if [[ $verb != --uninstall ]]; then
+        guarded
+        succeeds ctl runc --uninstall
+      fi
+      untouched
+    done
+  done
+}
+
+# killed_at CALL N VERB... : the command is killed when a thread of it makes this call for the Nth time.
+killed_at() {
+  strace --seccomp-bpf -f -o /dev/null -e trace="$1" -e "inject=$1:signal=KILL:when=$2" /usr/local/sbin/nonroot-ctl configure "${@:3}" >/dev/null 2>&1 || true
+  "$REAL" --version >/dev/null || explain "no runc after $1 $2 of $3"
+}
+
+@test "the guard: killed when it changes names, a runc is there, and the next call completes it" {
+  local call
+  for call in linkat:1 symlinkat:1 renameat:1 renameat:2 unlinkat:1; do
+    killed_at "${call%:*}" "${call#*:}" runc --builds off
+    succeeds ctl runc --builds off
+    guarded
+    killed_at "${call%:*}" "${call#*:}" runc --uninstall
+    succeeds ctl runc --uninstall
+    # Who made an empty folder isn't known when the receipt in it is gone.
+    [[ ! -d /etc/nonroot-runc ]] || rmdir /etc/nonroot-runc
+    untouched
+  done
+}
+
+@test "the guard: a wrapper that does not work is taken back" {
+  printf '#!/bin/sh\nexit 1\n' >"$WRAPPER"
+  refuses 'was put back' ctl runc --builds off
+  [[ ! -L $REAL && $(sha256sum <"$REAL") == "$SUM" && ! -e $REAL.distrib ]] || explain 'expected the real runc'
+}
+
+@test "the guard: a runc that is a link to something else, or two of them" {
+  mv "$REAL" "$REAL-1" && ln -s "$REAL-1" "$REAL"
+  refuses 'is a link to' ctl runc --builds off
+  rm "$REAL" && mv "$REAL-1" "$REAL"
+  printf '#!/bin/sh\n' >"$REAL.distrib"
+  refuses 'two different programs' ctl runc --builds off
+  [[ $(sha256sum <"$REAL") == "$SUM" ]]
+  rm "$REAL.distrib"
+  untouched
+}
+
+@test "the guard: builds are a question" {
+  refuses '--builds off' ctl runc
+  untouched
+  # On a terminal, it's asked.
+  script -qec '/usr/local/sbin/nonroot-ctl configure runc' /dev/null <<<rewrite >"$BATS_TEST_TMPDIR/typed"
+  grep -q 'off or rewrite?' "$BATS_TEST_TMPDIR/typed"
+  guarded
+  grep -q '^mode = "rewrite"$' /etc/nonroot-runc/config.toml
+}
+
+@test "the guard: a policy of one's own keeps what is in it" {
+  mkdir /etc/nonroot-runc
+  printf '# ours\nexisting = "leave"\n\n[build] # so far\nmode = "rewrite"\n' >/etc/nonroot-runc/config.toml
+  cp /etc/nonroot-runc/config.toml "$BATS_TEST_TMPDIR/before"
+  mkdir /etc/docker
+  printf '{"data-root": "/srv/docker"}' >/etc/docker/daemon.json
+  succeeds ctl docker --guard --builds off
+  grep -q '^# ours$' /etc/nonroot-runc/config.toml
+  grep -q '^bundles = \["/srv/docker/buildkit/executor"\]$' /etc/nonroot-runc/config.toml
+  succeeds ctl docker --uninstall
+  cmp /etc/nonroot-runc/config.toml "$BATS_TEST_TMPDIR/before"
+  [[ $(</etc/docker/daemon.json) == '{"data-root": "/srv/docker"}' ]]
+  rm -r /etc/nonroot-runc
+  untouched
+}
+
+@test "a profile is registered by a link" {
+  refuses 'has no policy' ctl podman --profile ci --runtime-name ci
+  mkdir /etc/nonroot-runc
+  printf 'mode = "refuse"\n' >/etc/nonroot-runc/ci.toml
+  succeeds ctl podman --profile ci --runtime-name ci
+  [[ $(readlink "$WRAPPER.ci") == nonroot-runc ]]
+  grep -qF "ci = [\"$WRAPPER.ci\"]" /etc/containers/containers.conf.d/zz-ci.conf
+  succeeds ctl podman --profile ci --runtime-name ci
+  contains 'nothing to change'
+  ln -sf /bin/true "$WRAPPER.ci"
+  refuses 'remove it' ctl podman --profile ci --runtime-name ci
+}
+
+@test "podman reads the drop-ins: the system's, and a user's own" {
+  succeeds ctl podman --set-default
+  [[ $(podman info -f '{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}') == "nonroot $WRAPPER" ]] || explain "$(podman info 2>&1)"
+  succeeds ctl podman --uninstall
+  [[ ! -e /etc/containers/containers.conf.d ]]
+
+  local home=$LAYERS/home
+  install -d -o 4711 -g 4711 "$home"
+  run -0 setpriv --reuid 4711 --regid 4711 --clear-groups env HOME="$home" /usr/local/sbin/nonroot-ctl configure podman --set-default
+  [[ $(stat -c '%u %a' "$home/.config/containers/containers.conf.d/zz-nonroot.conf") == '4711 644' ]]
+  run -0 setpriv --reuid 4711 --regid 4711 --clear-groups env HOME="$home" /usr/local/sbin/nonroot-ctl configure podman --uninstall
+  [[ -z $(ls -A "$home") ]] || explain "left: $(find "$home")"
+}
