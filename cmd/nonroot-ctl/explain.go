@@ -209,6 +209,7 @@ func (p *printer) decided(d *explain.Decided) {
 var sources = map[string]string{
 	"requested": "the container's annotation or environment names it",
 	"kept":      "the container asks for an identity that isn't root",
+	"image":     "the image was built for it",
 	"fixed":     "the policy names it",
 }
 

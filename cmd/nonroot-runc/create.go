@@ -65,8 +65,11 @@ func lenient(cmd *runcargs.Command, d *decision, p *policy.Policy, err error) bo
 // carryOut decides about the bundle and does what was decided, all but the last step.
 func carryOut(cmd *runcargs.Command, d *decision, call *govern.Call) error {
 	o, err := call.Decide()
-	if o == nil && reclaim(call.Bundle) == nil {
-		o, err = call.Decide()
+	if err == nil && o.Given != nil && o.Record.Mode == policy.Rewrite {
+		if err := call.Bundle.TakeBack(o.Given.UID, o.Given.GID); err != nil {
+			return err
+		}
+		o, err = call.Decide() // what was read before counts for nothing
 	}
 	d.saw(o)
 	if err != nil {
@@ -77,7 +80,13 @@ func carryOut(cmd *runcargs.Command, d *decision, call *govern.Call) error {
 		if r.Mode == policy.Audit {
 			audit(cmd, r)
 		}
+		if o.Given != nil { // a record there would be somebody else's
+			return nil
+		}
 		return seal(dir, r, o.Config)
+	}
+	if o.Given != nil {
+		return fmt.Errorf("the bundle %q was given away again while it was looked at", dir.Path)
 	}
 	if r.Audited != "" {
 		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q %s", cmd.ID, plain(r.Audited)))

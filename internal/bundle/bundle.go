@@ -99,8 +99,11 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 }
 
 // Guarded says why the bundle is open to others, nil if it is not.
-func (d *Dir) Guarded() error {
-	for p := d.Path; ; p = path.Dir(p) {
+func (d *Dir) Guarded() error { return d.above(d.Path) }
+
+// above checks a folder and all that lie above it.
+func (d *Dir) above(p string) error {
+	for ; ; p = path.Dir(p) {
 		if err := d.owners.guarded(p); err != nil {
 			return err
 		}
@@ -110,17 +113,25 @@ func (d *Dir) Guarded() error {
 	}
 }
 
-// TakeBack makes the folder root's again where it belongs to uid, the container's own root: rootful Podman gives it to him
-// with --uidmap and --userns=auto (libpod, container_internal.go), and whoever has that uid on the host could exchange what
-// is in it. His group may go on passing through, as the runtime has to within the user namespace. It's an error where the
-// folder belongs to anybody else, or uid is trusted anyway. What was read before must be read again.
-func (d *Dir) TakeBack(uid, gid uint32) error {
+// Given says that the folder belongs to uid, the container's own root, and that nobody else has a hand in it: rootful Podman
+// gives it to him with --uidmap and --userns=auto (libpod, container_internal.go). Whoever has that uid on the host could
+// exchange what is in it, until it is taken back.
+func (d *Dir) Given(uid uint32) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(d.fd, &st); err != nil {
 		return fmt.Errorf("look at %q: %w", d.Path, err)
 	}
 	if st.Uid != uid || d.owners.Trusts(uid) {
 		return fmt.Errorf("the folder %q belongs to uid %d, not to the container's root, uid %d", d.Path, st.Uid, uid)
+	}
+	return d.above(path.Dir(d.Path))
+}
+
+// TakeBack makes root's again what was Given to uid. The group gid, the container's root's, may go on passing through, as
+// the runtime has to within the user namespace. What was read before must be read again.
+func (d *Dir) TakeBack(uid, gid uint32) error {
+	if err := d.Given(uid); err != nil {
+		return err
 	}
 	if err := unix.Fchownat(d.fd, "", 0, int(gid), unix.AT_EMPTY_PATH); err != nil {
 		return fmt.Errorf("chown %q: %w", d.Path, err)

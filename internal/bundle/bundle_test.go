@@ -127,6 +127,11 @@ func TestTakeBack(t *testing.T) {
 	if err := d.Guarded(); err == nil {
 		t.Error("it is not the container's root's, and yet it counts as guarded")
 	}
+	do(t, os.Chmod(filepath.Dir(dir), 0o777))
+	if err := d.TakeBack(100000, 100001); err == nil || !strings.Contains(err.Error(), "written by others") {
+		t.Errorf("taken back below a folder in which others can exchange it: %v", err)
+	}
+	do(t, os.Chmod(filepath.Dir(dir), 0o755))
 	do(t, d.TakeBack(100000, 100001), d.Guarded())
 	var st unix.Stat_t
 	do(t, unix.Stat(dir, &st))

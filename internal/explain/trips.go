@@ -149,6 +149,9 @@ func owner(st *unix.Stat_t) string {
 // usualPath is where a program is taken to be looked for where the process has no PATH: engines set this one.
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// maxSearch bounds in how many folders a program is looked for. The image chooses PATH.
+const maxSearch = 64
+
 // entrypoint: the program must be there, and the identity must be able to run it.
 func (v *view) entrypoint() {
 	p := v.spec.Process
@@ -169,7 +172,12 @@ func (v *view) entrypoint() {
 			search = usualPath
 		}
 		for dir := range strings.SplitSeq(search, ":") {
-			candidates = append(candidates, path.Join("/", dir, name))
+			if c := path.Join("/", dir, name); !slices.Contains(candidates, c) {
+				candidates = append(candidates, c)
+			}
+			if len(candidates) > maxSearch {
+				return // it isn't told: who made such a PATH wants to keep us busy
+			}
 		}
 	}
 	why := "there is none in PATH"

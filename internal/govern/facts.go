@@ -40,6 +40,7 @@ func (c *Call) facts(p *policy.Policy, doc *spec.Document, container *spec.Conta
 	}
 	f.image, err = OpenImage(dir, f.Container, p.Stubless)
 	f.Accounts = f.image
+	f.BuiltFor = func() homedir.Built { return f.image.BuiltFor(f.insideUID) }
 	return f, err
 }
 
@@ -77,4 +78,12 @@ func (f *containerFacts) ownerUID(uid uint32) uint32 {
 		uid, _ = f.UserNamespace.UID.Outside(uid) // mapped: the decision rests on it
 	}
 	return uid
+}
+
+// insideUID is the way back: whose file of the rootfs it is.
+func (f *containerFacts) insideUID(owner uint32) (uid uint32, ok bool) {
+	if f.UserNamespace != nil {
+		return f.UserNamespace.UID.Inside(owner)
+	}
+	return owner, true
 }

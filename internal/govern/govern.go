@@ -38,13 +38,14 @@ type Call struct {
 }
 
 // InForce is what of the policy holds for the container. As long as that can't be told, because a rule could be for it and
-// Decide has not come so far, nothing exempts it.
+// Decide has not come so far, or because others have a hand in the bundle by whose place a build is known, nothing exempts
+// it.
 func (c *Call) InForce() *policy.Policy {
 	if c.inForce != nil {
 		return c.inForce
 	}
-	p := c.Policy.ForBundle(c.Bundle.Path)
-	if len(p.Rules) == 0 {
+	p := c.Policy
+	if len(p.Rules) == 0 && p.ForBundle(c.Bundle.Path) == p {
 		return p
 	}
 	q := *p
@@ -60,18 +61,25 @@ type Outcome struct {
 	Plan       *homedir.Plan  // home and names that belong to it; nil likewise
 	Again      bool           // config.json was a rewritten one already
 	MountLabel string         // the SELinux label for files that are mounted
+	Given      *Root          // to whom the engine has given the bundle: it has to be taken back, and decided about again; nil: to nobody
 }
+
+// Root is the root of a container's user namespace, as the caller's ids.
+type Root struct{ UID, GID uint32 }
 
 // Decide looks at the bundle, decides, plans home and names, and makes the new config.json. It writes nothing. Where it
 // fails, there is to be no container; the outcome then holds what was known by that time, and is nil where nothing was.
 func (c *Call) Decide() (*Outcome, error) {
-	config, err := readConfig(c.Bundle)
+	config, given, err := readConfig(c.Bundle)
 	if err != nil {
 		return nil, err
 	}
 	p := c.Policy.ForBundle(c.Bundle.Path)
+	if len(p.Rules) == 0 {
+		c.inForce = p
+	}
 	r := &record.Record{ID: c.ID, Time: time.Now().UTC(), Policy: p.File, Runtime: c.Runtime}
-	o := &Outcome{Record: r, Config: config}
+	o := &Outcome{Record: r, Config: config, Given: given}
 	if p.Mode == policy.Off && len(p.Rules) == 0 { // whatever the document says
 		return o.exempt(p), nil
 	}
@@ -98,7 +106,7 @@ func (c *Call) Decide() (*Outcome, error) {
 		o.Again, f.User = true, spec.User(old.Asked) // this config.json is a rewritten one: what counts is what was asked for before
 	}
 	d := p.Decide(&f.Facts)
-	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped
+	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped, r.Notes = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped, d.Notes
 	r.Asked = policy.Identity{UID: f.User.UID, GID: f.User.GID, Groups: f.User.Groups}
 	if d.Mode == policy.Refuse {
 		return o, errors.New(d.Reason)
@@ -121,13 +129,39 @@ func (o *Outcome) exempt(p *policy.Policy) *Outcome {
 	return o
 }
 
-func readConfig(dir *bundle.Dir) ([]byte, error) {
-	if err := dir.Guarded(); err != nil {
-		return nil, fmt.Errorf("trust the bundle %q: %w", dir.Path, err)
-	}
+// readConfig reads config.json of a bundle that nobody else has a hand in, or of one that was given to the container's own
+// root, and says so.
+func readConfig(dir *bundle.Dir) ([]byte, *Root, error) {
+	unguarded := dir.Guarded()
 	config, err := dir.Read(bundle.Config)
-	if err != nil {
-		return nil, fmt.Errorf("read the bundle %q: %w", dir.Path, err)
+	if unguarded != nil {
+		if err == nil {
+			if root := mappedRoot(config); root != nil && dir.Given(root.UID) == nil {
+				return config, root, nil
+			}
+		}
+		return nil, nil, fmt.Errorf("trust the bundle %q: %w", dir.Path, unguarded)
 	}
-	return config, nil
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the bundle %q: %w", dir.Path, err)
+	}
+	return config, nil, nil
+}
+
+// mappedRoot is the root of the user namespace that a config.json asks for; nil: it asks for none, or gives it no root.
+func mappedRoot(config []byte) *Root {
+	doc, err := spec.ParseConfig(config)
+	if err != nil {
+		return nil
+	}
+	c, err := doc.Container()
+	if err != nil {
+		return nil
+	}
+	uid, isMapped := policy.FromSpec(c.UIDMap).Outside(0)
+	gid, isGroupMapped := policy.FromSpec(c.GIDMap).Outside(0)
+	if !isMapped || !isGroupMapped {
+		return nil
+	}
+	return &Root{uid, gid}
 }

@@ -19,15 +19,19 @@ func (c *Call) rewrite(p *policy.Policy, f *containerFacts, r *record.Record, do
 	if r.Reason != "" { // an audited container that would be refused
 		return nil, nil, nil
 	}
+	home := f.home
+	if r.Source == policy.Image {
+		home = "" // it is root's
+	}
 	plan, err := f.image.Plan(homedir.Wish{
 		UID: r.Identity.UID, GID: r.Identity.GID, OwnerUID: f.ownerUID(r.Identity.UID),
-		Name: p.Name, Kept: r.Source == policy.Kept, EnvHome: f.home,
+		Name: p.Name, Kept: r.Source == policy.Kept || r.Source == policy.Image, EnvHome: home,
 		Mode: p.HomeMode, Path: p.HomePath, Size: p.HomeSize,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	r.Name, r.Home, r.Mounted, r.Notes = plan.Name, plan.Home, plan.Mounts != nil, plan.Notes
+	r.Name, r.Home, r.Mounted, r.Notes = plan.Name, plan.Home, plan.Mounts != nil, append(r.Notes, plan.Notes...)
 	if !p.DropBounding {
 		if r.Bounding, err = doc.Bounding(); err != nil {
 			return nil, nil, err

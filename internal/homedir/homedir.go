@@ -52,7 +52,7 @@ type Wish struct {
 	UID, GID uint32 // as the container sees them, from 1 to 2147483647
 	OwnerUID uint32 // UID as the files of the rootfs have it, where a user namespace shifts it; 0: the same
 	Name     string // for an identity without an entry
-	Kept     bool   // the image already ran as this uid
+	Kept     bool   // the image already ran as this uid, or was built for it
 	EnvHome  string // HOME of the process's environment, "" if none
 	Mode     Mode
 	Path     string // the policy's home, "": automatic

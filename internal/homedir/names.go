@@ -14,6 +14,7 @@ type database struct {
 	text      []byte
 	at        string // where it lies, free of links
 	mountable bool   // a copy can be mounted over it
+	own       bool   // it is the image's, not one that is mounted
 	note      string
 }
 
@@ -58,7 +59,7 @@ func (im *Image) ownDatabase(p string, s spot) database {
 	if err != nil {
 		return database{note: fmt.Sprintf("no copy of %s: read %s: %v", p, shown(s.path), err)}
 	}
-	return database{text: text, at: s.path, mountable: true}
+	return database{text: text, at: s.path, mountable: true, own: true}
 }
 
 // newDatabase is for an image without the file (scratch): the runtime makes

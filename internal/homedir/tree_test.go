@@ -5,6 +5,7 @@ package homedir
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ var debian = []string{
 	"bin/sh = #!", "bin/bash = #!", "usr/sbin/nologin = #!", "home/", "tmp/", "root/secret = x", "var/www/html/index.html = x",
 }
 
-// tree makes a rootfs of lines: "dir/", "dir/ @uid", "file = text", "link ->
+// tree makes a rootfs of lines: "dir/", "dir/ @UID", "file = text", "link ->
 // target", "pipe |", "null !". Programs are those in a bin or sbin.
 func tree(t testing.TB, parts ...[]string) string {
 	t.Helper()
@@ -64,8 +65,9 @@ func plant(t testing.TB, dir, line string) {
 	switch {
 	case strings.HasSuffix(name, "/"):
 		must(t, os.MkdirAll(p, 0o755))
-		if strings.HasPrefix(rest, "@1000") {
-			must(t, os.Chown(p, 1000, 1000))
+		if id, owned := strings.CutPrefix(rest, "@"); owned {
+			uid, err := strconv.Atoi(id)
+			must(t, err, os.Chown(p, uid, uid))
 		} else if rest == "closed" {
 			must(t, os.Chmod(p, 0o700))
 		}

@@ -5,7 +5,6 @@ package idmap
 import (
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -32,14 +31,11 @@ func ofEmpty(ns int) (p Pair, err error) {
 		_ = unix.Close(done[1])
 		return p, fmt.Errorf("make a child to look at it: %w", errno)
 	}
-	var answer [1]byte
-	n, err := read1(ready[0], answer[:])
-	if err == nil && n == 1 && answer[0] == 0 {
+	if err = joined(ready[0]); err == nil {
 		p, err = Of(strconv.Itoa(pid))
-	} else if err == nil {
-		err = fmt.Errorf("join it: %w", syscall.Errno(answer[0]))
 	}
-	_ = unix.Close(done[1]) // and the child ends
+	_ = unix.Close(done[1]) // and the child ends, unless somebody in the namespace stopped it
+	_ = unix.Kill(pid, unix.SIGKILL)
 	for {
 		if _, e := unix.Wait4(pid, nil, 0, nil); !errors.Is(e, unix.EINTR) {
 			return p, err
@@ -47,13 +43,36 @@ func ofEmpty(ns int) (p Pair, err error) {
 	}
 }
 
-func read1(fd int, buf []byte) (int, error) {
+// patience is how long the child may take, in milliseconds. It needs microseconds; but once it is in the namespace,
+// whoever may send it signals there can stop it.
+const patience = 10_000
+
+// joined reads what the child says.
+func joined(ready int) error {
 	for {
-		n, err := unix.Read(fd, buf)
-		if !errors.Is(err, unix.EINTR) {
-			return n, err
+		fds := []unix.PollFd{{Fd: int32(ready), Events: unix.POLLIN}} // #nosec G115 -- a descriptor
+		n, err := unix.Poll(fds, patience)
+		if errors.Is(err, unix.EINTR) {
+			continue
 		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errors.New("join it: the child that was to do so does not answer")
+		}
+		break
 	}
+	var answer [1]byte
+	switch n, err := unix.Read(ready, answer[:]); {
+	case err != nil:
+		return err
+	case n == 0:
+		return errors.New("join it: the child that was to do so is gone")
+	case answer[0] != 0:
+		return fmt.Errorf("join it: %w", syscall.Errno(answer[0]))
+	}
+	return nil
 }
 
 // forkInto makes a child that joins the namespace, writes one byte to ready, setns(2)'s errno, and ends when done is
@@ -64,7 +83,7 @@ func forkInto(ns, ready int, done [2]int) (pid int, errno syscall.Errno) {
 	// A signal's handler in the child would find a Go runtime without its other threads.
 	var mask unix.Sigset_t
 	for i := range mask.Val {
-		mask.Val[i] = math.MaxUint64
+		mask.Val[i]-- // all ones, whatever its width
 	}
 	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &mask, &mask); err != nil {
 		return 0, syscall.EAGAIN
@@ -96,6 +115,9 @@ func rawFork(ns, ready, doneRead, doneWrite uintptr, stackFirst bool) (int, sysc
 	if errno == 0 {
 		_, _, errno = syscall.RawSyscall(unix.SYS_SETNS, ns, unix.CLONE_NEWUSER, 0)
 	}
+	// New credentials may have taken both back (kernel/cred.c, commit_creds).
+	_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0)
+	_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
 	answer := byte(errno)
 	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, ready, uintptr(unsafe.Pointer(&answer)), 1)
 	_, _, _ = syscall.RawSyscall(unix.SYS_READ, doneRead, uintptr(unsafe.Pointer(&answer)), 1)

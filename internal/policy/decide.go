@@ -36,6 +36,7 @@ type Facts struct {
 	Cwd       string
 	Container *spec.Container
 	Accounts  Accounts
+	BuiltFor  func() homedir.Built // whom the image was built for; nil for an exec. It is asked only if it matters
 	Groups    HostGroups
 
 	// UserNamespace is the map of the container's own user namespace, to ids as the caller has them; nil: it has
@@ -62,6 +63,7 @@ type Decision struct {
 	Source   Source
 	Identity Identity
 	Dropped  []uint32 // groups that were taken away
+	Notes    []string // what else there is to know, for the record
 }
 
 // Decide is the decision for a process. In mode Audit it says what Rewrite would do; a Reason there says that it
@@ -107,7 +109,7 @@ func asksForRoot(f *Facts) error {
 // identify finds the identity: the first source that has one.
 func (p *Policy) identify(f *Facts, d *Decision) error {
 	for _, s := range p.Sources {
-		found, err := p.from(s, f, &d.Identity)
+		found, err := p.from(s, f, d)
 		if err != nil {
 			return err
 		}
@@ -123,14 +125,16 @@ func (p *Policy) identify(f *Facts, d *Decision) error {
 	return nil
 }
 
-func (p *Policy) from(s Source, f *Facts, id *Identity) (bool, error) {
+func (p *Policy) from(s Source, f *Facts, d *Decision) (bool, error) {
 	switch s {
 	case Requested:
-		return p.requested(f, id)
+		return p.requested(f, &d.Identity)
 	case Kept:
-		return p.kept(f, id)
+		return p.kept(f, &d.Identity)
+	case Image:
+		return p.image(f, d), nil
 	default:
-		*id = p.fallback(f)
+		d.Identity = p.fallback(f)
 		return true, nil
 	}
 }

@@ -45,6 +45,10 @@ func TestIdentity(t *testing.T) {
 	allow := func(uids, gids Ranges) func(*Policy, *Facts) {
 		return func(p *Policy, _ *Facts) { p.AllowedUIDs, p.AllowedGIDs = uids, gids }
 	}
+	builtFor := func(users ...homedir.User) func(*Policy, *Facts) {
+		return func(_ *Policy, f *Facts) { f.BuiltFor = func() homedir.Built { return homedir.Built{Users: users} } }
+	}
+	redis, app := homedir.User{Name: "redis", UID: 999, GID: 998}, homedir.User{Name: "app", UID: 1000, GID: 1001}
 	created := func(_ *Policy, f *Facts) { f.Exec, f.Created, f.Container = true, &Identity{UID: 1000, GID: 1001}, nil }
 	for _, test := range []struct {
 		name    string
@@ -54,6 +58,7 @@ func TestIdentity(t *testing.T) {
 		want    Identity
 		dropped []uint32
 		refused string
+		note    string
 	}{
 		{name: "root", user: spec.User{}, source: Fixed, want: Identity{UID: 65532, GID: 65532}},
 		{name: "root with a gid", user: spec.User{GID: 1000}, source: Fixed, want: Identity{UID: 65532, GID: 65532}},
@@ -108,6 +113,28 @@ func TestIdentity(t *testing.T) {
 		{name: "a request by environment, the last one", source: Requested, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){
 			func(p *Policy, f *Facts) { p.Variable, f.Env = true, []string{"NONROOT_USER=0", "NONROOT_USER=app"} },
 		}},
+		{name: "built for somebody", source: Image, want: Identity{UID: 999, GID: 998}, change: []func(*Policy, *Facts){builtFor(redis)}},
+		{name: "built for somebody, root with a gid", user: spec.User{GID: 1000}, source: Image, want: Identity{UID: 999, GID: 998}, change: []func(*Policy, *Facts){builtFor(redis)}},
+		{name: "built for somebody, who is not asked for", user: spec.User{UID: 7, GID: 7}, source: Kept, want: Identity{UID: 7, GID: 7}, change: []func(*Policy, *Facts){builtFor(redis)}},
+		{name: "built for somebody whose gid is the host's docker", source: Image, want: Identity{UID: 1000, GID: 65532}, change: []func(*Policy, *Facts){builtFor(homedir.User{UID: 1000, GID: 999})}},
+		{name: "built for somebody whose gid is 0", source: Image, want: Identity{UID: 472, GID: 65532}, change: []func(*Policy, *Facts){builtFor(homedir.User{UID: 472})}},
+		{name: "built for several", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *Facts){builtFor(redis, app)}, note: `can't be told: it has several accounts of its own: "redis", "app"`},
+		{name: "built for root", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *Facts){builtFor(homedir.User{Name: "toor"})}},
+		{name: "built for a uid that runc 1.1 refuses", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *Facts){builtFor(homedir.User{UID: 1 << 31, GID: 1})}},
+		{name: "built for somebody out of bounds", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *Facts){builtFor(redis), allow(Ranges{{1000, 2000}}, nil)}, note: `built for "redis" (999), which allowed_uids does not have`},
+		{name: "built for somebody within bounds", source: Image, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){builtFor(app), allow(Ranges{{1000, 2000}}, nil)}},
+		{name: "built for somebody, by a policy that doesn't ask", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *Facts){builtFor(redis), func(p *Policy, _ *Facts) {
+			p.Sources = []Source{Kept, Fixed}
+		}}},
+		{name: "built for somebody, and somebody is requested", source: Requested, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){builtFor(redis), request("app")}},
+		{name: "built for somebody who is not mapped", refused: "not mapped", change: []func(*Policy, *Facts){builtFor(redis), func(_ *Policy, f *Facts) {
+			m := idmap.Map{{Inside: 0, Outside: 100000, Size: 999}}
+			f.UserNamespace = &idmap.Pair{UID: m, GID: m}
+		}}},
+		{name: "B7 built for somebody who is the host's root", refused: "host's root", change: []func(*Policy, *Facts){builtFor(redis), func(_ *Policy, f *Facts) {
+			m := idmap.Map{{Inside: 999, Outside: 0, Size: 1}, {Inside: 998, Outside: 5, Size: 1}}
+			f.UserNamespace = &idmap.Pair{UID: m, GID: m}
+		}}},
 		{name: "D1 exec as root", source: Created, want: Identity{UID: 1000, GID: 1001}, change: []func(*Policy, *Facts){created}},
 		{name: "exec as somebody else", user: spec.User{UID: 7, GID: 7}, source: Kept, want: Identity{UID: 7, GID: 7}, change: []func(*Policy, *Facts){created}},
 		{name: "exec as somebody with gid 0", user: spec.User{UID: 7}, source: Kept, want: Identity{UID: 7, GID: 1001}, change: []func(*Policy, *Facts){created}},
@@ -179,6 +206,9 @@ func TestIdentity(t *testing.T) {
 				!slices.Equal(d.Identity.Groups, test.want.Groups) || !slices.Equal(d.Dropped, test.dropped) {
 				t.Errorf("got %+v, want %+v from %s, without %v", d, test.want, test.source, test.dropped)
 			}
+			if notes := strings.Join(d.Notes, "; "); !strings.Contains(notes, test.note) || test.note == "" && notes != "" {
+				t.Errorf("noted %q, want %q", notes, test.note)
+			}
 		})
 	}
 }
@@ -232,11 +262,15 @@ func TestNoDecisionIsRoot(t *testing.T) {
 		if f.Exec = r.IntN(3) == 0; f.Exec && r.IntN(2) == 0 {
 			f.Created = &Identity{UID: 1 + r.Uint32N(5), GID: 1 + r.Uint32N(5)}
 		}
+		if r.IntN(2) == 0 {
+			built := homedir.Built{Users: []homedir.User{{UID: id(), GID: id()}, {UID: id(), GID: id()}}[:r.IntN(3)], More: r.IntN(5) == 0}
+			f.BuiltFor = func() homedir.Built { return built }
+		}
 		p := Default()
 		p.Mode = []Mode{Rewrite, Refuse}[r.IntN(2)]
 		p.Annotation, p.Variable = r.IntN(2) == 0, r.IntN(2) == 0
 		p.AllowedUIDs, p.AllowedGIDs = ranges(), ranges()
-		p.Sources = [][]Source{{Fixed}, {Kept, Fixed}, {Requested, Kept, Fixed}, {Kept, Requested, Fixed}}[r.IntN(4)]
+		p.Sources = [][]Source{{Fixed}, {Kept, Fixed}, {Requested, Kept, Fixed}, {Kept, Requested, Fixed}, {Requested, Kept, Image, Fixed}, {Image, Fixed}}[r.IntN(6)]
 		d := p.Decide(f)
 		if d.Mode == Refuse {
 			continue

@@ -281,7 +281,7 @@ func (s *settings) mode(p *Policy, r *reader) {
 		p.Reason = *s.Reason
 	}
 	if p.Mode == Off && strings.TrimSpace(p.Reason) == "" {
-		r.fail("mode", "\"off\" exempts every container that this is for, and needs a reason: add reason = \"why\"")
+		r.fail("mode", "\"off\" exempts containers and needs a reason: add reason = \"why\"")
 	}
 }
 
@@ -325,7 +325,7 @@ func (s *settings) identity(p *Policy, r *reader) {
 		p.Sources = nil
 		for _, s := range id.Sources {
 			source := Fixed
-			oneOf(r, "identity.sources", &s, []string{"requested", "kept", "fixed"}, []Source{Requested, Kept, Fixed}, &source)
+			oneOf(r, "identity.sources", &s, []string{"requested", "kept", "image", "fixed"}, []Source{Requested, Kept, Image, Fixed}, &source)
 			p.Sources = append(p.Sources, source)
 		}
 		if len(p.Sources) == 0 || p.Sources[len(p.Sources)-1] != Fixed {

@@ -55,10 +55,11 @@ func (m Mode) Exempts() bool { return m == Audit || m == Off }
 // Source is where an identity comes from.
 type Source string
 
-// The sources. The policy orders the first three; the last one is exec's.
+// The sources. The policy orders them; the last one is exec's.
 const (
 	Requested Source = "requested" // the container's annotation or environment names it
 	Kept      Source = "kept"      // the container asks for an identity that isn't root
+	Image     Source = "image"     // the image was built for it
 	Fixed     Source = "fixed"     // the policy names it
 	Created   Source = "container" // an exec gets what its container was created with
 )
@@ -89,7 +90,7 @@ type Policy struct {
 	Sources     []Source
 	Annotation  bool   // whether RequestAnnotation is heard
 	Variable    bool   // whether RequestVariable is heard
-	AllowedUIDs Ranges // bounds requested and kept uids; empty: any, but a request may then name only users of the image
+	AllowedUIDs Ranges // bounds requested, kept and image uids; empty: any, but a request may then name only users of the image
 	AllowedGIDs Ranges // gids let through that would be replaced or dropped, and those that may be requested
 	Privileged  []string
 
@@ -124,7 +125,7 @@ func Default() *Policy {
 		UID:        65532,
 		GID:        65532,
 		Name:       "nonroot",
-		Sources:    []Source{Requested, Kept, Fixed},
+		Sources:    []Source{Requested, Kept, Image, Fixed},
 		Privileged: privilegedGroups,
 		HomeMode:   homedir.Auto,
 		HomeSize:   "256m",

@@ -72,6 +72,15 @@ load helpers
   bare_shows root
   nonroot_shows nonroot
   [[ $(stat -c '%u:%g %a' "$BUNDLE") == '0:100000 710' ]]
+  # Who only watches changes nothing, and says what would be.
+  fresh
+  mapped
+  chown 100000:100000 "$BUNDLE"
+  policy <<<'mode = "audit"'
+  says nonroot --log "$BATS_TEST_TMPDIR/log" --log-format json run "$ID"
+  jq -e '.msg | test("would run as 65532:65532")' "$BATS_TEST_TMPDIR/log" >/dev/null || explain 'expected what would be'
+  [[ $(stat -c %u "$BUNDLE") == 100000 ]] || explain 'expected the folder as it was'
+  : >"$POLICY"
   # Somebody else's stays so, and is refused.
   fresh
   mapped

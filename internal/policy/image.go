@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+)
+
+// image: a container that asks for root becomes the one account that its image was built for, within the policy's bounds,
+// as its folders are that account's already. Its gid is the account's own primary group, unless that one means something:
+// then it is the policy's. Where it can't be told which account, a note says so.
+func (p *Policy) image(f *Facts, d *Decision) bool {
+	if f.User.UID != 0 || f.BuiltFor == nil {
+		return false
+	}
+	built := f.BuiltFor()
+	if built.More || len(built.Users) > 1 {
+		d.Notes = append(d.Notes, severalAccounts(built))
+		return false
+	}
+	if len(built.Users) == 0 {
+		return false
+	}
+	u := built.Users[0]
+	if u.UID == 0 || u.UID > MaxID {
+		return false
+	}
+	if len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(u.UID) {
+		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which allowed_uids does not have", quoted(u.Name), u.UID))
+		return false
+	}
+	d.Identity = Identity{UID: u.UID, GID: uint32(p.GID)}
+	if p.harmless(f, u.GID) {
+		d.Identity.GID = u.GID
+	}
+	return true
+}
+
+// severalAccounts says why an image's user can't be told. It names a few, as the image may have many.
+func severalAccounts(built homedir.Built) string {
+	const named = 4
+	what := "has several accounts of its own"
+	if built.State {
+		what = "keeps state of several accounts"
+	}
+	if built.More {
+		return "whom the image was built for can't be told: it " + what + ", too many to look at"
+	}
+	var names string
+	for i, u := range built.Users {
+		if i == named {
+			names += " and " + strconv.Itoa(len(built.Users)-named) + " more"
+			break
+		}
+		if i > 0 {
+			names += ", "
+		}
+		names += quoted(u.Name)
+	}
+	return "whom the image was built for can't be told: it " + what + ": " + names
+}
+
+// quoted is a name of the image's for a note: it may be long, and be made to look like something else.
+func quoted(name string) string {
+	const longest = 32 // useradd(8)'s bound
+	if len(name) > longest {
+		return strconv.Quote(name[:longest]) + "..."
+	}
+	return strconv.Quote(name)
+}
