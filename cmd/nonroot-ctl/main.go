@@ -26,9 +26,9 @@ func main() {
 func app() *cli.App {
 	return &cli.App{
 		Name:            "nonroot-ctl",
-		Usage:           "register nonroot-runc with engines, check it, explain what it did",
+		Usage:           "register nonroot-runc with engines, check it, explain and report what it did",
 		HideHelpCommand: true,
-		Commands:        []*cli.Command{configureCommand(), doctorCommand(), explainCommand(), policyCommand(), insideCommand()},
+		Commands:        []*cli.Command{configureCommand(), doctorCommand(), explainCommand(), policyCommand(), reportCommand(), insideCommand()},
 		ExitErrHandler:  func(*cli.Context, error) {}, // main alone ends the program
 	}
 }

@@ -16,7 +16,7 @@ import (
 // create makes a container that is not root's: create and run; and restore, which is refused unless the policy trusts
 // checkpoints: a restored process has the credentials that CRIU's image files hold, whatever config.json says
 // (SECURITY.md D9).
-func create(cmd *runcargs.Command) error {
+func create(cmd *runcargs.Command, d *decision) error {
 	unfit := preservedFDs(cmd)
 	c, err := govern.LookAtCaller()
 	if err != nil {
@@ -26,6 +26,7 @@ func create(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
+	d.by(p, c)
 	if cmd.Verb == runcargs.VerbRestore && !p.Restore && (!p.Mode.Exempts() || len(p.Rules) > 0) {
 		return fail("restore brings back a process with the credentials of its checkpoint, which may be root's", "start the container anew, or set restore = \"allow\" in "+policyHint)
 	}
@@ -37,22 +38,24 @@ func create(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
-	cmd.Bundle = dir.Path
+	cmd.Bundle, d.bundle = dir.Path, dir.Path
 	call := &govern.Call{
 		ID: cmd.ID, Caller: c, Policy: p, Root: root(cmd), Bundle: dir, Runtime: runtime,
 		Keep: func(fd int) (int, error) { return inherited(fd, cmd) },
 	}
 	if err = unfit; err == nil {
-		err = carryOut(cmd, call)
+		err = carryOut(cmd, d, call)
 	}
-	if err != nil && !lenient(cmd, call.InForce(), err) {
+	d.Rule = call.InForce().Rule
+	if err != nil && !lenient(cmd, d, call.InForce(), err) {
 		return err
 	}
-	return become(runtime, cmd.Argv())
+	return d.goOn(cmd, runtime, cmd.Argv())
 }
 
 // lenient says that a container goes on in spite of what was found, as the policy exempts it or only watches.
-func lenient(cmd *runcargs.Command, p *policy.Policy, err error) bool {
+func lenient(cmd *runcargs.Command, d *decision, p *policy.Policy, err error) bool {
+	d.passedOver(p, err)
 	if p.Mode == policy.Audit {
 		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q would be refused: %s", cmd.ID, plain(err.Error())))
 	}
@@ -60,7 +63,7 @@ func lenient(cmd *runcargs.Command, p *policy.Policy, err error) bool {
 }
 
 // carryOut decides about the bundle and does what was decided, all but the last step.
-func carryOut(cmd *runcargs.Command, call *govern.Call) error {
+func carryOut(cmd *runcargs.Command, d *decision, call *govern.Call) error {
 	o, err := call.Decide()
 	if err == nil && o.Given != nil && o.Record.Mode == policy.Rewrite {
 		if err := call.Bundle.TakeBack(o.Given.UID, o.Given.GID); err != nil {
@@ -68,6 +71,7 @@ func carryOut(cmd *runcargs.Command, call *govern.Call) error {
 		}
 		o, err = call.Decide() // what was read before counts for nothing
 	}
+	d.saw(o)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 // exec starts a further process in a container. Engines always hand over a whole process file, with root's ids and
 // capabilities where "exec -u 0" or "--privileged" asked for them; it is rewritten as config.json's process is
 // (SECURITY.md D1-D4).
-func exec(cmd *runcargs.Command) error {
+func exec(cmd *runcargs.Command, d *decision) error {
 	unfit := preservedFDs(cmd)
 	c, err := govern.LookAtCaller()
 	if err != nil {
@@ -29,6 +29,7 @@ func exec(cmd *runcargs.Command) error {
 	if err != nil {
 		return err
 	}
+	d.by(p, c)
 	k, err := existing(cmd, c)
 	if err != nil {
 		return err
@@ -38,14 +39,18 @@ func exec(cmd *runcargs.Command) error {
 		return err
 	}
 	r, config, unsound := k.matching(cmd)
+	d.of(k, config)
 	p = k.inForce(cmd, p, config)
+	d.Rule = p.Rule
 	if !r.Enforced() && exempt(r, p) {
-		return become(runtime, cmd.Raw())
+		d.exempt(r, p)
+		d.asks(cmd, c, k, config)
+		return d.goOn(cmd, runtime, cmd.Raw())
 	}
 	if err := errors.Join(unfit, unsound); err != nil {
 		return err
 	}
-	process, err := rewrittenProcess(cmd, c, p, k, r, config)
+	process, err := rewrittenProcess(cmd, d, c, p, k, r, config)
 	if err != nil {
 		return err
 	}
@@ -58,10 +63,10 @@ func exec(cmd *runcargs.Command) error {
 			return err
 		}
 	}
-	return become(runtime, cmd.Argv())
+	return d.goOn(cmd, runtime, cmd.Argv())
 }
 
-func rewrittenProcess(cmd *runcargs.Command, c govern.Caller, p *policy.Policy, k *known, r *record.Record, config []byte) ([]byte, error) {
+func rewrittenProcess(cmd *runcargs.Command, log *decision, c govern.Caller, p *policy.Policy, k *known, r *record.Record, config []byte) ([]byte, error) {
 	doc, err := processDocument(cmd, c, k, config)
 	if err != nil {
 		return nil, err
@@ -77,6 +82,7 @@ func rewrittenProcess(cmd *runcargs.Command, c govern.Caller, p *policy.Policy, 
 	if err := govern.ReadProcess(&f, p, doc); err != nil {
 		return nil, wrap(err, "read the process")
 	}
+	log.From = &policy.Identity{UID: f.User.UID, GID: f.User.GID, Groups: f.User.Groups}
 	if k.state.Alive() { // else the runtime has a message and an exit status of its own for it
 		if f.UserNamespace, err = k.state.UserNamespace(); err != nil {
 			return nil, err
@@ -90,6 +96,7 @@ func rewrittenProcess(cmd *runcargs.Command, c govern.Caller, p *policy.Policy, 
 		q.Mode = policy.Rewrite // the container was rewritten, or must not be root for want of a record
 	}
 	d := q.Decide(&f)
+	log.decided(&d)
 	if d.Mode == policy.Refuse {
 		return nil, errors.New(d.Reason)
 	}
@@ -98,6 +105,7 @@ func rewrittenProcess(cmd *runcargs.Command, c govern.Caller, p *policy.Policy, 
 	}
 	change.Name, change.Home = nameAndHome(r, known, d.Identity.UID)
 	out, err := doc.Rewrite(spec.Change{Process: change})
+	log.changedProcess(doc, out)
 	return out, wrap(err, "rewrite the process")
 }
 

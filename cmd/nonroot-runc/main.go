@@ -43,11 +43,11 @@ func run(cmd *runcargs.Command) error {
 	case cmd.Kind == runcargs.Passthrough:
 		return passOn(cmd)
 	case cmd.Kind == runcargs.Gate:
-		return start(cmd)
+		return logged(cmd, start)
 	case cmd.Verb == runcargs.VerbExec:
-		return exec(cmd)
+		return logged(cmd, exec)
 	default:
-		return create(cmd)
+		return logged(cmd, create)
 	}
 }
 

@@ -12,22 +12,26 @@ import (
 // start is the gate between create and start: the container's first process has its final credentials by now, and
 // goes on only if the kernel shows that every promise on them is kept. So a container that was created before this
 // program was installed, one whose config.json was changed in between, or one whose runtime was deceived is caught.
-func start(cmd *runcargs.Command) error {
+func start(cmd *runcargs.Command, d *decision) error {
 	c := govern.AnyCaller()
+	p, broken := loadPolicy(cmd, c) // a rewritten container only needs it to be logged
+	d.by(p, c)
 	k, err := existing(cmd, c)
 	if err != nil {
 		return err
 	}
 	r, config, unsound := k.matching(cmd)
+	d.of(k, config)
 	candidates := policy.Default().Runtimes
 	if !r.Enforced() {
-		p, err := loadPolicy(cmd, c)
-		if err != nil {
-			return err
+		if broken != nil {
+			return broken
 		}
 		candidates = p.Runtimes
-		if exempt(r, k.inForce(cmd, p, config)) {
-			return goOn(cmd, k, candidates, c)
+		p = k.inForce(cmd, p, config)
+		if exempt(r, p) {
+			d.exempt(r, p)
+			return goOn(cmd, d, k, candidates, c)
 		}
 	}
 	if unsound != nil {
@@ -36,7 +40,8 @@ func start(cmd *runcargs.Command) error {
 	if err := pass(k, r); err != nil {
 		return err
 	}
-	return goOn(cmd, k, candidates, c)
+	d.held(r)
+	return goOn(cmd, d, k, candidates, c)
 }
 
 // exempt says that the container may be as it is: its record says so, or, where it has none, the policy.
@@ -64,10 +69,10 @@ func pass(k *known, r *record.Record) error {
 	return nil
 }
 
-func goOn(cmd *runcargs.Command, k *known, candidates []string, c govern.Caller) error {
+func goOn(cmd *runcargs.Command, d *decision, k *known, candidates []string, c govern.Caller) error {
 	runtime, err := k.runtime(cmd, candidates, c)
 	if err != nil {
 		return err
 	}
-	return become(runtime, cmd.Argv())
+	return d.goOn(cmd, runtime, cmd.Argv())
 }

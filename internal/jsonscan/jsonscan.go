@@ -36,23 +36,28 @@ func Members(object []byte, each func(name string, value []byte) error) error {
 // MembersOf does the same, but for one member that is an object itself: its own members are given, with names such as
 // "config.labels". The document is gone through once, and not once a level.
 func MembersOf(inner string, object []byte, each func(name string, value []byte) error) error {
-	_, err := members(object, func(name string, rest []byte) ([]byte, error) {
-		if name == inner {
-			return members(rest, func(name string, rest []byte) ([]byte, error) {
-				value, rest, err := next(rest)
-				if err != nil {
-					return nil, err
-				}
-				return rest, each(inner+"."+name, value)
-			})
+	return Walk(object, func(path string) bool { return path == inner }, each)
+}
+
+// Walk calls a function with the path, such as "process.user.uid", and the bytes of each member of an object and of those
+// objects in it that are entered. Each byte is gone through once.
+func Walk(object []byte, enter func(path string) bool, each func(path string, value []byte) error) error {
+	_, err := walk("", object, enter, each)
+	return err
+}
+
+func walk(prefix string, b []byte, enter func(string) bool, each func(string, []byte) error) (rest []byte, err error) {
+	return members(b, func(name string, rest []byte) ([]byte, error) {
+		path := prefix + name
+		if enter(path) {
+			return walk(path+".", rest, enter, each)
 		}
 		value, rest, err := next(rest)
 		if err != nil {
 			return nil, err
 		}
-		return rest, each(name, value)
+		return rest, each(path, value)
 	})
-	return err
 }
 
 // members goes through the object that b begins with. The function is given what begins with a member's value, and

@@ -31,6 +31,7 @@ type file struct {
 		Reason  *string  `toml:"reason"`
 		Bundles []string `toml:"bundles"`
 	} `toml:"build"`
+	Log   logTable   `toml:"log"`
 	Rules []ruleFile `toml:"rule"`
 }
 
@@ -90,6 +91,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 	r := reader{file: name, data: data}
 	r.spelling()
 	f.basics(p, &r)
+	f.Log.read(p, &r)
 	f.settings.apply(p, &r)
 	f.build(p, &r)
 	// Only now, as what is audited beside it is the general part with something changed.

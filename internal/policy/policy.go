@@ -83,6 +83,7 @@ type Policy struct {
 	Runtimes []string // candidates for the next runtime: names or absolute paths
 	Existing Mode     // Rewrite or Off: for containers without a record of ours
 	Restore  bool     // whether restore is let through
+	Log      Log
 
 	UID, GID    ID     // the fixed identity
 	Name        string // of an identity that the image has no name for

@@ -57,6 +57,9 @@ func ParseProcess(data []byte) (*Document, error) {
 	return &Document{root: root, process: root, source: data}, nil
 }
 
+// Source is the bytes that the document was read from.
+func (d *Document) Source() []byte { return d.source }
+
 // Process is the process of a config.json as a document of its own: where exec is given flags instead of a
 // process file, runc starts from it (runc, exec.go, getProcess).
 func (d *Document) Process() (*Document, error) {

@@ -93,6 +93,15 @@ every_capability() { ! capsh --print | grep -q '^Bounding.*!\|^Current.*-'; }
   shows 'nonroot(1000; 1000)' docker exec box /suid
 }
 
+@test "the log knows name and image by the daemon's own file" {
+  policy <<<"log.file = \"$BATS_TEST_TMPDIR/audit.log\""
+  box
+  shows nonroot docker exec -u 0 box probe
+  jq -es '[.[] | [.event, .engine, .name, .image, .mode]] == [["create", "docker", "box", "bb", "rewrite"],
+    ["start", "docker", "box", "bb", "rewrite"], ["exec", "docker", "box", "bb", "rewrite"]]' "$BATS_TEST_TMPDIR/audit.log" ||
+    explain "$(cat "$BATS_TEST_TMPDIR/audit.log")"
+}
+
 @test "terminals: run -it and exec -it" {
   says on_tty docker run --rm -it bb sh -c 'tty; id -u'
   [[ $OUT == *$'/dev/pts/0\r\n65532'* ]] || explain 'expected a terminal'

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/report"
+)
+
+// reportCommand says what the logs of decisions tell.
+func reportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "report",
+		Usage:     "say what ran as root, what was rewritten and what was refused, from the log of decisions",
+		ArgsUsage: "[LOG...]",
+		UsageText: "nonroot-ctl report [options] [LOG...]",
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "log", Usage: "read this `FILE` (\"-\": stdin) instead of the policy's log and those rotated away from it"},
+			&cli.StringFlag{Name: "policy", Usage: "take log and exemptions from the policy `FILE` instead of the one in force"},
+			&cli.StringFlag{Name: "profile", Usage: "take them from the policy of the binary nonroot-runc.`NAME`"},
+			&cli.StringFlag{Name: "since", Usage: "leave out what was before `TIME`: 2006-01-02, RFC 3339, or a time ago such as 36h or 7d"},
+			&cli.StringFlag{Name: "until", Usage: "leave out what was at or after `TIME`"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+			&cli.BoolFlag{Name: "csv", Usage: "print CSV"},
+			&cli.StringFlag{Name: "html", Usage: "write one HTML page to `FILE`"},
+			&cli.StringFlag{Name: "textfile", Usage: "write node-exporter's text format to `FILE`"},
+		},
+		Action: runReport,
+	}
+}
+
+func runReport(c *cli.Context) error {
+	switch {
+	case c.IsSet("policy") && c.IsSet("profile"):
+		return errors.New("--policy and --profile exclude each other")
+	case c.Bool("json") && c.Bool("csv"):
+		return errors.New("--json and --csv exclude each other")
+	}
+	now := time.Now().UTC()
+	since, err := parseTime(c.String("since"), now)
+	if err != nil {
+		return fmt.Errorf("--since: %w", err)
+	}
+	until, err := parseTime(c.String("until"), now)
+	if err != nil {
+		return fmt.Errorf("--until: %w", err)
+	}
+	binary := "nonroot-runc"
+	if c.IsSet("profile") {
+		binary += "." + c.String("profile")
+	}
+	p, err := govern.Policy(c.String("policy"), binary, bundle.CallersOwners(nil))
+	if err != nil {
+		return err
+	}
+	logs, err := logsOf(append(c.StringSlice("log"), c.Args().Slice()...), p)
+	if err != nil {
+		return err
+	}
+	collected := report.NewCollector(since, until, exemptions(p))
+	for _, name := range logs {
+		malformed, err := report.ReadFile(name, collected.Add)
+		if err != nil {
+			return err
+		}
+		collected.Malformed(malformed)
+	}
+	return writeReport(c, collected.Summary(now))
+}
+
+// logsOf are the logs that the command line names, else the policy's and what was rotated away from it.
+func logsOf(named []string, p *policy.Policy) ([]string, error) {
+	if len(named) > 0 {
+		return named, nil
+	}
+	if p.Log.File == "" {
+		return nil, errors.New("the policy logs to no file: set log.file in it, or name a log, such as \"-\" for what journalctl -t nonroot-runc -o cat prints")
+	}
+	return report.Rotated(p.Log.File)
+}
+
+// exemptions are the parts of a policy that leave containers as they are, by the names that the log has for them.
+func exemptions(p *policy.Policy) []report.Exemption {
+	var all []report.Exemption
+	if p.Mode.Exempts() {
+		all = append(all, report.Exemption{Name: p.Rule, Mode: p.Mode})
+	}
+	if p.Existing.Exempts() {
+		all = append(all, report.Exemption{Name: existingRule, Mode: p.Existing})
+	}
+	if len(p.Build.Bundles) > 0 && p.Build.Mode.Exempts() {
+		all = append(all, report.Exemption{Name: "build", Mode: p.Build.Mode})
+	}
+	for _, r := range p.Rules {
+		if r.Policy.Mode.Exempts() {
+			all = append(all, report.Exemption{Name: r.Name, Mode: r.Policy.Mode, Until: r.Until})
+		}
+	}
+	return all
+}
+
+// existingRule is the log's name for existing = "leave".
+const existingRule = "existing"
+
+// parseTime reads a day, a time, or how long ago; the zero time where nothing is given.
+func parseTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return now.AddDate(0, 0, -int(n)), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	return time.Time{}, fmt.Errorf("%q is no time: give a day such as 2026-01-31, a time such as 2026-01-31T08:00:00Z, or a time ago such as 36h or 7d", text)
+}
+
+// writeReport writes what is asked for: to stdout unless only files are.
+func writeReport(c *cli.Context, s *report.Summary) error {
+	if name := c.String("textfile"); name != "" {
+		text, err := s.Metrics()
+		if err != nil {
+			return err
+		}
+		if err := replaceFile(name, text); err != nil {
+			return err
+		}
+	}
+	if name := c.String("html"); name != "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		if err := s.Page(&b, host); err != nil {
+			return err
+		}
+		if err := replaceFile(name, b.Bytes()); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.Bool("json"):
+		return printJSON(c.App.Writer, s)
+	case c.Bool("csv"):
+		return printCSV(c.App.Writer, s)
+	case c.IsSet("html") || c.IsSet("textfile"):
+		return nil
+	}
+	return printSummary(c.App.Writer, s)
+}
+
+// replaceFile puts a file in the place of another one, at once: whoever reads it sees the old one or the new one.
+func replaceFile(name string, data []byte) error {
+	dir, err := bundle.Open(filepath.Dir(name), bundle.CallersOwners(nil))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Replace(filepath.Base(name), data, 0o644, "")
+}
+
+// inText is how many lines of each kind are printed for people.
+const inText = 20
+
+func printSummary(to io.Writer, s *report.Summary) error {
+	p := &printer{}
+	if s.Lines == 0 {
+		p.line("no decision was found")
+	} else {
+		p.line("%d decisions from %s to %s", s.Lines, stamp(s.First), stamp(s.Last))
+	}
+	if s.Malformed > 0 {
+		p.line("%d lines could not be read", s.Malformed)
+	}
+	p.line("ran as root %d, refused %d, left alone %d, without root %d", s.Total.Root, s.Total.Refused, s.Total.Exempted, s.Total.Rewritten)
+	for _, t := range []struct {
+		title  string
+		groups []report.Group
+	}{{"IMAGE", s.Images}, {"NAMESPACE", s.Namespaces}, {"RULE", s.Rules}} {
+		p.groups(t.title, t.groups)
+	}
+	if len(s.Refusals) > 0 {
+		p.heading("refused because")
+		for _, r := range s.Refusals[:min(len(s.Refusals), inText)] {
+			p.line("  %dx %s (last: %q, %s)", r.Count, shown(r.Reason), r.Container, stamp(r.Last))
+		}
+		p.more(len(s.Refusals))
+	}
+	if len(s.Exemptions) > 0 {
+		p.heading("exemptions of the policy")
+		for _, e := range s.Exemptions {
+			p.line("  %q, mode %s: %s", e.Name, e.Mode, state(e))
+		}
+	}
+	_, err := io.WriteString(to, p.String())
+	return err
+}
+
+func (p *printer) groups(title string, groups []report.Group) {
+	if len(groups) == 0 {
+		return
+	}
+	p.line("")
+	w := tabwriter.NewWriter(p, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s\tAS ROOT\tREFUSED\tLEFT ALONE\tWITHOUT ROOT\tLAST\n", title)
+	for _, g := range groups[:min(len(groups), inText)] {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\n", shown(g.Name), g.Root, g.Refused, g.Exempted, g.Rewritten, stamp(g.Last))
+	}
+	_ = w.Flush() // to memory
+	p.more(len(groups))
+}
+
+func (p *printer) more(n int) {
+	if n > inText {
+		p.line("  and %d more: --json and --csv have all", n-inText)
+	}
+}
+
+func state(e report.Exemption) string {
+	used := "never used in these logs"
+	if e.Used > 0 {
+		used = fmt.Sprintf("used %d times, last %s", e.Used, stamp(e.Last))
+	}
+	switch {
+	case e.Expired:
+		return "has run out on " + stamp(e.Until) + ", " + used
+	case !e.Until.IsZero():
+		return used + "; until " + stamp(e.Until)
+	}
+	return used
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// printCSV writes a row for each image, namespace, rule, reason of a refusal, and exemption.
+func printCSV(to io.Writer, s *report.Summary) error {
+	w := csv.NewWriter(to)
+	rows := [][]string{{"kind", "name", "as_root", "refused", "left_alone", "without_root", "last", "until", "state"}}
+	for _, t := range []struct {
+		kind   string
+		groups []report.Group
+	}{{"image", s.Images}, {"namespace", s.Namespaces}, {"rule", s.Rules}} {
+		for _, g := range t.groups {
+			rows = append(rows, []string{t.kind, cell(g.Name), strconv.Itoa(g.Root), strconv.Itoa(g.Refused), strconv.Itoa(g.Exempted), strconv.Itoa(g.Rewritten), stamp(g.Last), "", ""})
+		}
+	}
+	for _, r := range s.Refusals {
+		rows = append(rows, []string{"refusal", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", ""})
+	}
+	for _, e := range s.Exemptions {
+		until, last := "", ""
+		if !e.Until.IsZero() {
+			until = stamp(e.Until)
+		}
+		if e.Used > 0 {
+			last = stamp(e.Last)
+		}
+		rows = append(rows, []string{"exemption", cell(e.Name), "", "", strconv.Itoa(e.Used), "", last, until, state(e)})
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return err
+	}
+	return w.Error()
+}
+
+// cell is a text that no spreadsheet takes for a formula: one that begins like one gets an apostrophe in front.
+func cell(s string) string {
+	s = shown(s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}

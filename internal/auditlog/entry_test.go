@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlog
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+)
+
+// whole is an entry in which nothing is empty.
+func whole() *Entry {
+	return &Entry{
+		Time: time.Date(2026, 2, 3, 4, 5, 6, 7_000_000, time.FixedZone("", 3600)), Event: "create", ID: "c1",
+		Engine: "docker", Namespace: "team-a", Pod: "web-0", Container: "web", Image: "nginx:1", Name: "shop",
+		From: &policy.Identity{}, To: &policy.Identity{UID: 1, GID: 2, Groups: []uint32{3, 4}},
+		Mode: policy.Rewrite, Rule: "default", Source: policy.Fixed, Changed: []string{"user", "env"},
+		Reason: "because", Duration: 1234567 * time.Nanosecond,
+	}
+}
+
+func TestLine(t *testing.T) {
+	want := `{"time":"2026-02-03T03:05:06.007Z","event":"create","mode":"rewrite","rule":"default","id":"c1","engine":"docker",` +
+		`"namespace":"team-a","pod":"web-0","container":"web","image":"nginx:1","name":"shop",` +
+		`"from":{"uid":0,"gid":0},"to":{"uid":1,"gid":2,"groups":[3,4]},"source":"fixed","changed":["user","env"],` +
+		`"reason":"because","duration_us":1234}` + "\n"
+	if got := string(whole().Line()); got != want {
+		t.Errorf("%s", got)
+	}
+	empty := &Entry{Time: whole().Time, Event: "start", Mode: policy.Off}
+	if got := string(empty.Line()); got != `{"time":"2026-02-03T03:05:06.007Z","event":"start","mode":"off","duration_us":0}`+"\n" {
+		t.Errorf("%s", got)
+	}
+}
+
+// fill sets each text of an entry, and gives lists more than fits.
+func fill(s string) *Entry {
+	e := &Entry{Duration: 1<<63 - 1}
+	v := reflect.ValueOf(e).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.String {
+			f.SetString(s)
+		}
+	}
+	groups := make([]uint32, 70000)
+	for i := range groups {
+		groups[i] = 4294967295
+	}
+	id := &policy.Identity{UID: 4294967295, GID: 4294967295, Groups: groups}
+	e.From, e.To = id, id
+	for range 1000 {
+		e.Changed = append(e.Changed, s)
+	}
+	return e
+}
+
+func TestLineIsBoundedAndPlain(t *testing.T) {
+	for _, s := range []string{
+		strings.Repeat("x", 100000), strings.Repeat("\x00", 100000), strings.Repeat("\U0001F600", 100000),
+		strings.Repeat("\xff", 100000), strings.Repeat(`"\`, 100000), "\n{\"time\":\"\x1b[31m\u009b\u2028\u202e\x7f</script>", "",
+	} {
+		check(t, fill(s).Line())
+	}
+}
+
+// check holds a line to what is promised of every one.
+func check(t *testing.T, line []byte) {
+	t.Helper()
+	if len(line) > MaxLine {
+		t.Errorf("a line has %d bytes", len(line))
+	}
+	for _, c := range line[:len(line)-1] {
+		if c < ' ' || c > '~' {
+			t.Errorf("%q has %#x", line, c)
+			break
+		}
+	}
+	if bytes.Count(line, []byte(`{"time":"`)) != 1 {
+		t.Errorf("%q has another beginning in it", line)
+	}
+	var v map[string]any
+	if err := json.Unmarshal(line, &v); err != nil || line[len(line)-1] != '\n' {
+		t.Errorf("%q is no line of JSON: %v", line, err)
+	}
+}
+
+func FuzzLine(f *testing.F) {
+	f.Add("x")
+	f.Add("\n\"\xff\u2028\U0001F600")
+	f.Fuzz(func(t *testing.T, s string) {
+		e := fill(s)
+		line := e.Line()
+		check(t, line)
+		var back struct{ Pod string }
+		if err := json.Unmarshal(line, &back); err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.ToValidUTF8(s, "\uFFFD"); len(s) < 40 && strings.ToValidUTF8(s, "") == s && back.Pod != want {
+			t.Errorf("%q comes back as %q", s, back.Pod)
+		}
+	})
+}

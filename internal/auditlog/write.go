@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlog
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+)
+
+// Write sends the entry to each place that the policy names. The error says which of them did not get it. It waits for
+// nobody: not for a reader of a FIFO, nor for a daemon that is stuck.
+func Write(to *policy.Log, e *Entry, owners bundle.Owners) error {
+	line := e.Line()
+	var failed []error
+	if to.File != "" {
+		if err := appendLine(to.File, line, owners); err != nil {
+			failed = append(failed, fmt.Errorf("append to %q: %w", to.File, err))
+		}
+	}
+	text := line[:len(line)-1]
+	if to.Syslog {
+		if err := send(syslogSocket, syslogMessage(e, text)); err != nil {
+			failed = append(failed, fmt.Errorf("send to syslog: %w", err))
+		}
+	}
+	if to.Journald {
+		if err := send(journalSocket, journalMessage(e, text)); err != nil {
+			failed = append(failed, fmt.Errorf("send to the journal: %w", err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// appendLine adds a line to the end of a file, which it makes where there is none. Nothing stays open, so that a rotated
+// file is left at once.
+//
+// The kernel keeps the writes of O_APPEND apart (open(2); not so on NFS), so a line is one write. On a full disk half of it
+// may have been written: whoever comes next then begins on a new line. The half one stays, as evidence: cutting it off
+// could take a line with it that somebody else has appended meanwhile. Who looks while another one writes may see half a
+// line, too, and leaves an empty one, which is no harm.
+func appendLine(name string, line []byte, owners bundle.Owners) error {
+	fd, err := unix.Open(name, unix.O_RDWR|unix.O_APPEND|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0o640)
+	if errors.Is(err, unix.ELOOP) {
+		return errors.New("it is a symbolic link, which can lead elsewhere")
+	}
+	if err != nil {
+		return err
+	}
+	err = appendTo(fd, line, owners)
+	// A quota or a full server may show only now (close(2)).
+	return errors.Join(err, unix.Close(fd))
+}
+
+func appendTo(fd int, line []byte, owners bundle.Owners) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return errors.New("it is no regular file")
+	case st.Nlink > 1:
+		return fmt.Errorf("it has %d names (hard links), by which it may be another file", st.Nlink)
+	case !owners.Trusts(st.Uid):
+		return fmt.Errorf("it belongs to uid %d, neither to the caller nor to root: chown it to root", st.Uid)
+	case st.Mode&(unix.S_IWGRP|unix.S_IWOTH) != 0:
+		return fmt.Errorf("it can be written by others (mode %04o): chmod go-w it", st.Mode&0o7777)
+	}
+	if st.Size > 0 {
+		last := []byte{'\n'} // so it is where the file was truncated meanwhile
+		if _, err := unix.Pread(fd, last, st.Size-1); err != nil {
+			return err
+		}
+		if last[0] != '\n' {
+			line = append([]byte{'\n'}, line...)
+		}
+	}
+	n, err := unix.Write(fd, line)
+	if err == nil && n < len(line) {
+		return fmt.Errorf("only %d of %d bytes were written, as the disk is full", n, len(line))
+	}
+	return err
+}
+
+// Both daemons are sent datagrams. Their libraries (the standard one's log/syslog; go-systemd's journal) import the package
+// net, at whose initialization each call of the runtime would spend a tenth of a millisecond, logged or not.
+const (
+	syslogSocket  = "/dev/log"                    // syslog(3)
+	journalSocket = "/run/systemd/journal/socket" // systemd, docs/JOURNAL_NATIVE_PROTOCOL.md
+)
+
+// priority is a message's severity (syslog(3)): a refusal is a warning.
+func priority(e *Entry) int {
+	if e.Mode == policy.Refuse {
+		return 4
+	}
+	return 6
+}
+
+// facility is that of daemons (syslog(3), LOG_DAEMON).
+const facility = 3 << 3
+
+// syslogMessage is what local daemons read (RFC 3164, section 4.1). It has no time of its own: the daemon's and the line's
+// are better.
+func syslogMessage(e *Entry, text []byte) []byte {
+	m := fmt.Appendf(nil, "<%d>nonroot-runc[%d]: ", facility|priority(e), os.Getpid())
+	return append(m, text...)
+}
+
+// journalMessage has a field on each line, none of which has a newline in it.
+func journalMessage(e *Entry, text []byte) []byte {
+	m := append([]byte("SYSLOG_IDENTIFIER=nonroot-runc\nPRIORITY="), strconv.Itoa(priority(e))...)
+	m = append(append(m, "\nNONROOT_EVENT="...), e.Event...)
+	m = append(append(m, "\nNONROOT_MODE="...), e.Mode...)
+	m = append(append(m, "\nNONROOT_CONTAINER="...), e.ID...) // [A-Za-z0-9_+.-]+, see runcargs
+	m = append(append(m, "\nMESSAGE="...), text...)
+	return append(m, '\n')
+}
+
+func send(socket string, message []byte) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd) //nolint:errcheck // what was sent is sent
+	return unix.Sendto(fd, message, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: socket})
+}

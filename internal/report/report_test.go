@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"golang.org/x/net/html"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+)
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+// logged is a line as the runtime writes it.
+func logged(event string, mode policy.Mode, rule, image, namespace string, uid uint32, at time.Time) string {
+	e := auditlog.Entry{
+		Time: at, Event: event, Mode: mode, Rule: rule, ID: "c1", Image: image, Namespace: namespace,
+		From: &policy.Identity{UID: uid, GID: uid},
+	}
+	if mode == policy.Refuse {
+		e.Reason = "because"
+	}
+	return string(e.Line())
+}
+
+func read(t *testing.T, text string) (lines []*Line, malformed int) {
+	t.Helper()
+	malformed, err := Read(strings.NewReader(text), func(l *Line) { lines = append(lines, l) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines, malformed
+}
+
+func TestRead(t *testing.T) {
+	one := logged("create", policy.Rewrite, "default", "nginx", "team-a", 0, noon)
+	whole := strings.TrimSuffix(one, "\n")
+	for name, c := range map[string]struct {
+		text             string
+		lines, malformed int
+	}{
+		"nothing":               {"", 0, 0},
+		"one":                   {one, 1, 0},
+		"two":                   {one + one, 2, 0},
+		"no end":                {one + whole, 2, 0},
+		"empty lines":           {"\n\n" + one + "\n  \n" + one, 2, 0},
+		"half a line":           {one + whole[:100] + "\n" + one, 2, 1},
+		"half a line, no end":   {whole[:100] + one + one, 2, 1},
+		"two in a line":         {whole + one, 2, 0},
+		"cut in the beginning":  {whole[:5] + "\n" + one, 1, 1},
+		"no JSON":               {"hello\n" + one, 1, 1},
+		"NULs of a crash":       {strings.Repeat("\x00", 5000) + one, 1, 1},
+		"too long":              {`{"time":"` + strings.Repeat("x", 200000) + "\n" + one, 1, 1},
+		"too long, no end":      {one + strings.Repeat("x", 200000), 1, 1},
+		"another's":             {`{"level":"error","msg":"x","time":"2026-03-04T12:00:00Z"}` + "\n" + one, 1, 1},
+		"an event nobody knows": {strings.Replace(one, "create", "delete", 1), 0, 1},
+		"a mode nobody knows":   {strings.Replace(one, "rewrite", "x", 1), 0, 1},
+		"wrong types":           {`{"time":"2026-03-04T12:00:00Z","event":["create"]}` + "\n", 0, 1},
+		"carriage returns":      {strings.ReplaceAll(one+one, "\n", "\r\n"), 2, 0},
+	} {
+		lines, malformed := read(t, c.text)
+		if len(lines) != c.lines || malformed != c.malformed {
+			t.Errorf("%s: %d lines, %d malformed, want %d, %d", name, len(lines), malformed, c.lines, c.malformed)
+		}
+	}
+	lines, _ := read(t, one)
+	if l := lines[0]; !l.Time.Equal(noon) || l.Event != "create" || l.Mode != policy.Rewrite || l.Image != "nginx" || l.Namespace != "team-a" || l.From == nil || l.From.UID != 0 || l.ID != "c1" {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestReadGzip(t *testing.T) {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	for range 1000 {
+		if _, err := io.WriteString(w, logged("run", policy.Off, "x", "", "", 0, noon)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if lines, malformed := read(t, b.String()); len(lines) != 1000 || malformed != 0 {
+		t.Error(len(lines), malformed)
+	}
+	if _, err := Read(bytes.NewReader(b.Bytes()[:b.Len()-20]), func(*Line) {}); err == nil {
+		t.Error("half an archive is read as a whole one")
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(logged("create", policy.Rewrite, "default", "nginx", "team-a", 0, noon), 100)
+	f.Fuzz(func(t *testing.T, text string, cut int) {
+		good := logged("run", policy.Refuse, "r", "i", "n", 1, noon)
+		half := good[:min(max(cut, 0), len(good)-2)]
+		if strings.HasPrefix(text, "\x1f\x8b") || strings.Contains(text, `{"time":"`) {
+			return
+		}
+		// Whatever stands in front, the whole line at the end is found.
+		lines, _ := read(t, text+half+good)
+		if len(lines) == 0 || lines[len(lines)-1].Mode != policy.Refuse {
+			if len(text) < 60<<10 {
+				t.Errorf("%q hides the line behind it", text+half)
+			}
+		}
+	})
+}
+
+func TestRotated(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{
+		"a.log", "a.log.1", "a.log.2.gz", "a.log.3", "a.log.3.gz", "a.log-20260101", "a.log-20260102.gz", "a.log.swp", "a.log.1.tmp", "b.log", "a.log.gz.txt",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Rotated(filepath.Join(dir, "a.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		got[i] = filepath.Base(got[i])
+	}
+	if want := []string{"a.log", "a.log-20260101", "a.log-20260102.gz", "a.log.1", "a.log.2.gz", "a.log.3"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if _, err := Rotated(filepath.Join(dir, "c.log")); err == nil {
+		t.Error("a log that is not there is none")
+	}
+}
+
+func summary(t *testing.T, text string, exemptions ...Exemption) *Summary {
+	t.Helper()
+	c := NewCollector(time.Time{}, time.Time{}, exemptions)
+	malformed, err := Read(strings.NewReader(text), c.Add)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Malformed(malformed)
+	return c.Summary(noon.Add(time.Hour))
+}
+
+func TestSummary(t *testing.T) {
+	s := summary(t,
+		logged("create", policy.Rewrite, "default", "nginx", "a", 0, noon)+
+			logged("start", policy.Rewrite, "default", "nginx", "a", 0, noon)+
+			logged("create", policy.Off, "gpu", "cuda", "b", 0, noon.Add(time.Minute))+
+			logged("exec", policy.Audit, "gpu", "cuda", "b", 1000, noon.Add(-time.Hour))+
+			logged("run", policy.Refuse, "default", "nginx", "a", 0, noon)+
+			logged("start", policy.Refuse, "default", "", "a", 0, noon)+"x\n",
+		Exemption{Name: "gpu", Mode: policy.Off},
+		Exemption{Name: "old", Mode: policy.Off, Until: noon},
+		Exemption{Name: "idle", Mode: policy.Audit, Until: noon.Add(24 * time.Hour)},
+	)
+	if s.Lines != 6 || s.Malformed != 1 || s.Total != (Counts{Root: 1, Exempted: 1, Rewritten: 1, Refused: 2}) {
+		t.Errorf("%+v", s)
+	}
+	if !s.First.Equal(noon.Add(-time.Hour)) || !s.Last.Equal(noon.Add(time.Minute)) {
+		t.Error(s.First, s.Last)
+	}
+	if g := s.Images; len(g) != 3 || g[0].Name != "cuda" || g[0].Root != 1 || g[1].Name != "nginx" || g[1].Refused != 1 || g[2].Name != Unknown {
+		t.Errorf("%+v", g)
+	}
+	if g := s.Namespaces; len(g) != 2 || g[1].Name != "a" || g[1].Refused != 2 {
+		t.Errorf("%+v", g)
+	}
+	if len(s.Refusals) != 1 || s.Refusals[0].Count != 2 || s.Refusals[0].Reason != "because" || s.Refusals[0].Container != "c1" {
+		t.Errorf("%+v", s.Refusals)
+	}
+	want := []Exemption{
+		{Name: "gpu", Mode: policy.Off, Used: 2, Last: noon.Add(time.Minute)},
+		{Name: "idle", Mode: policy.Audit, Until: noon.Add(24 * time.Hour)},
+		{Name: "old", Mode: policy.Off, Until: noon, Expired: true},
+	}
+	if !slices.Equal(s.Exemptions, want) {
+		t.Errorf("%+v", s.Exemptions)
+	}
+	if s.Span != "hour" || len(s.Timeline) != 2 || s.Timeline[0].Modes[policy.Audit] != 1 || s.Timeline[1].total() != 4 {
+		t.Errorf("%s %+v", s.Span, s.Timeline)
+	}
+}
+
+func TestBetween(t *testing.T) {
+	c := NewCollector(noon, noon.Add(time.Hour), nil)
+	for _, at := range []time.Time{noon.Add(-time.Millisecond), noon, noon.Add(59 * time.Minute), noon.Add(time.Hour)} {
+		c.Add(&Line{Time: at, Event: "run", Mode: policy.Off})
+	}
+	if s := c.Summary(noon); s.Lines != 2 {
+		t.Error(s.Lines)
+	}
+}
+
+func TestTimelineIsNotTooLong(t *testing.T) {
+	for _, days := range []int{0, 1, 3, 5, 30, 99, 101, 600, 3000, 30000, 700000} {
+		c := NewCollector(time.Time{}, time.Time{}, nil)
+		for _, at := range []time.Time{noon.AddDate(0, 0, -days), noon.AddDate(0, 0, -days/3), noon} {
+			c.Add(&Line{Time: at, Event: "run", Mode: policy.Off})
+		}
+		s := c.Summary(noon)
+		n := 0
+		for _, b := range s.Timeline {
+			n += b.total()
+		}
+		if len(s.Timeline) > maxBuckets || n != 3 && s.Span != "" || s.Span == "" && days < 30000 {
+			t.Errorf("%d days: %d %ss with %d decisions", days, len(s.Timeline), s.Span, n)
+		}
+		if err := s.Page(io.Discard, ""); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestMemoryIsBounded: whoever starts containers chooses names.
+func TestMemoryIsBounded(t *testing.T) {
+	const names = 30000
+	c := NewCollector(time.Time{}, time.Time{}, nil)
+	add := func(i int) {
+		name := fmt.Sprintf("%d-%s", i, strings.Repeat("x", 300))
+		c.Add(&Line{Time: noon.Add(time.Duration(i) * time.Hour), Event: "run", Mode: policy.Refuse, Rule: name, Image: name, Namespace: name, Reason: name})
+	}
+	for i := range names {
+		add(i)
+	}
+	before := heap()
+	for i := range names {
+		add(names + i)
+	}
+	if grown := heap() - before; grown > 16<<20 {
+		t.Errorf("%d bytes more", grown)
+	}
+	s := c.Summary(noon)
+	if s.Total.Refused != 2*names || len(s.Images) != maxGroups+1 || !slices.ContainsFunc(s.Images, func(g Group) bool { return g.Name == Others && g.Refused == 2*names-maxGroups }) {
+		t.Error(s.Total, len(s.Images))
+	}
+}
+
+func heap() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc) //nolint:gosec // of a test
+}
+
+// hostile texts must stay texts.
+const hostile = `</td><script>alert(1)</script><img src=x onerror=alert(1)>"' style='x' {{.S}} </title></svg><a href="javascript:x">`
+
+func hostileSummary(t *testing.T) *Summary {
+	t.Helper()
+	var log string
+	for _, m := range modes {
+		log += logged("run", m, hostile, hostile, hostile, 0, noon)
+	}
+	log = strings.ReplaceAll(log, `"because"`, `"`+strings.ReplaceAll(hostile, `"`, `\"`)+`"`)
+	return summary(t, log+"x\n", Exemption{Name: hostile, Mode: policy.Off}, Exemption{Name: "x" + hostile, Mode: policy.Off, Until: noon})
+}
+
+func TestPageEscapes(t *testing.T) {
+	var b bytes.Buffer
+	if err := hostileSummary(t).Page(&b, hostile); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := html.Parse(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := 0
+	for n := range doc.Descendants() {
+		switch n.Type {
+		case html.TextNode:
+			texts += strings.Count(n.Data, hostile)
+		case html.ElementNode:
+			if slices.Contains([]string{"script", "img", "a", "iframe", "link", "object", "form"}, n.Data) {
+				t.Errorf("the page has a <%s>", n.Data)
+			}
+			for _, a := range n.Attr {
+				if strings.HasPrefix(a.Key, "on") || strings.Contains(a.Val, "alert") || a.Key == "src" || a.Key == "href" {
+					t.Errorf("<%s> has %s=%q", n.Data, a.Key, a.Val)
+				}
+			}
+		}
+	}
+	if texts < 8 { // title, heading, image, namespace, rule, exemptions, refusal
+		t.Errorf("the texts stand there %d times", texts)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	for name, s := range map[string]*Summary{"nothing": summary(t, ""), "hostile": hostileSummary(t)} {
+		text, err := s.Metrics()
+		if err != nil {
+			t.Fatal(err)
+		}
+		parser := expfmt.NewTextParser(model.LegacyValidation)
+		families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+		if err != nil {
+			t.Fatalf("%s: %v in\n%s", name, err, text)
+		}
+		if f := families["nonroot_report_timestamp_seconds"]; f.GetMetric()[0].GetGauge().GetValue() != float64(noon.Add(time.Hour).Unix()) {
+			t.Errorf("%s: %v", name, f)
+		}
+		if name == "nothing" {
+			continue
+		}
+		if f := families["nonroot_log_malformed_lines_total"]; f.GetType() != dto.MetricType_COUNTER || f.GetMetric()[0].GetCounter().GetValue() != 1 {
+			t.Errorf("%v", f)
+		}
+		decisions := families["nonroot_decisions_total"].GetMetric()
+		if len(decisions) != 4 || len(decisions[0].GetLabel()) != 3 || len(families["nonroot_refusals_total"].GetMetric()) != 1 || families["nonroot_root_total"].GetMetric()[0].GetCounter().GetValue() != 2 {
+			t.Errorf("%s", text)
+		}
+		// The log cuts a rule's name; what it has of it must come through.
+		for _, l := range decisions[0].GetLabel() {
+			if l.GetName() == "rule" && !strings.HasPrefix(hostile, strings.TrimSuffix(l.GetValue(), "...")) {
+				t.Errorf("%q", l.GetValue())
+			}
+		}
+	}
+}
