@@ -7,10 +7,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // dockerInfo is what "docker info" says of runtimes.
@@ -22,6 +26,7 @@ type dockerInfo struct {
 		} `json:"options"`
 	}
 	DefaultRuntime string
+	DockerRootDir  string
 	ServerErrors   []string
 }
 
@@ -36,7 +41,7 @@ func (i *dockerInfo) registered() *registered {
 	return r
 }
 
-func (d *doctor) docker(ctx context.Context) {
+func (d *doctor) docker(ctx context.Context, p *policy.Policy) {
 	if !d.o.ViaDocker && !present("dockerd", "/run/docker.sock", "/etc/docker/daemon.json") {
 		return
 	}
@@ -60,21 +65,42 @@ func (d *doctor) docker(ctx context.Context) {
 	if names == nil {
 		return
 	}
-	d.dockerDoors()
+	d.dockerDoors(p, info.DockerRootDir)
 	d.older(ctx, names)
 }
 
 // dockerDoors are the ways to root that the daemon leaves open whatever its default runtime is: the name "runc" can't be
 // given to another program (SECURITY.md F7), and builds run "runc" from PATH (F8).
-func (d *doctor) dockerDoors() {
+func (d *doctor) dockerDoors(p *policy.Policy, root string) {
 	if d.guarded() {
 		d.ok("docker: --runtime runc", "\"runc\" is nonroot-runc")
-		d.ok("docker: builds", "BuildKit runs \"runc\", which is nonroot-runc")
+		d.builds(p, root)
 		return
 	}
 	const hint = "guard it: nonroot-ctl configure docker --guard"
 	d.bad(Warn, "docker: --runtime runc", hint, "OPEN: whoever reaches the daemon's socket can start root containers with --runtime runc or --runtime io.containerd.runc.v2")
 	d.bad(Warn, "docker: builds", hint, "OPEN: BuildKit runs \"runc\" from PATH as root, whatever the default runtime is")
+}
+
+// builds, where BuildKit's "runc" is nonroot-runc, go by the policy's rule for them, if that names the folder in which
+// dockerd really has them.
+func (d *doctor) builds(p *policy.Policy, root string) {
+	const name = "docker: builds"
+	if p == nil || len(p.Build.Bundles) == 0 {
+		d.ok(name, "BuildKit runs \"runc\", which is nonroot-runc")
+		return
+	}
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		if folder := filepath.Join(real, "buildkit", "executor"); !slices.Contains(p.Build.Bundles, folder) {
+			d.bad(Warn, name, "nonroot-ctl configure docker --guard", "the policy's rule for builds is for %q, and dockerd has them in %q: they go by the rest of the policy", p.Build.Bundles, folder)
+			return
+		}
+	}
+	if p.Build.Mode == policy.Off {
+		d.bad(Warn, name, "nonroot-ctl configure docker --guard --builds rewrite", "OPEN: builds run as root by the policy's rule for them (%q)", p.Build.Reason)
+		return
+	}
+	d.ok(name, "BuildKit runs \"runc\", which is nonroot-runc, by the policy's rule for builds: %s", p.Build.Mode)
 }
 
 // older are containers that were created with another runtime, which they keep (SECURITY.md F9).
@@ -88,7 +114,7 @@ func (d *doctor) older(ctx context.Context, names []string) {
 	var all []container
 	for ids := range slices.Chunk(strings.Fields(string(out)), 100) {
 		// Where one of them is gone by now, the others are still told of.
-		out, err := d.callDocker(ctx, append([]string{"inspect", "--type", "container", "--format", "{{json .Name}} {{json .HostConfig.Runtime}}", "--"}, ids...)...)
+		out, err := d.callDocker(ctx, append([]string{"inspect", "--type", "container", "--format", "{{json .Name}} {{json .HostConfig.Runtime}} {{json .Id}} {{json .State.Pid}}", "--"}, ids...)...)
 		some, bad := parseContainers(out)
 		if bad != nil || err != nil && len(some) == 0 {
 			d.bad(Warn, name, "see why", "the containers can't be looked at: %v", err)
@@ -100,12 +126,36 @@ func (d *doctor) older(ctx context.Context, names []string) {
 		d.bad(Warn, name, hint, "OPEN: %d of %d containers were created with another runtime and are NOT governed: %s", len(outside), len(all), strings.Join(outside, ", "))
 		return
 	}
+	if root := asRoot(all); len(root) > 0 {
+		d.bad(Warn, name, hint+", unless the policy exempts them", "OPEN: %d of %d containers run as root, though their runtime is called like nonroot-runc by now: they were created before it stood there, or are exempt: %s", len(root), len(all), strings.Join(root, ", "))
+		return
+	}
 	d.ok(name, "all %d were created with nonroot-runc", len(all))
 }
 
-type container struct{ name, runtime string }
+// asRoot lists, by name, those that run on this machine with a first process that is root's.
+func asRoot(all []container) []string {
+	var names []string
+	for _, c := range all {
+		proc := "/proc/" + strconv.Itoa(c.pid)
+		group, err := os.ReadFile(proc + "/cgroup")
+		if c.pid == 0 || err != nil || len(c.id) != 64 || !bytes.Contains(group, []byte(c.id)) {
+			continue // not running, or elsewhere: then the pid is somebody else's
+		}
+		status, err := os.ReadFile(proc + "/status")
+		if err == nil && bytes.Contains(status, []byte("\nUid:\t0\t")) {
+			names = append(names, fmt.Sprintf("%q", strings.TrimPrefix(c.name, "/")))
+		}
+	}
+	return names
+}
 
-// parseContainers reads pairs of JSON strings, a line for each container.
+type container struct {
+	name, runtime, id string
+	pid               int
+}
+
+// parseContainers reads the JSON of names, runtimes, ids and pids, a line for each container.
 func parseContainers(out []byte) ([]container, error) {
 	var all []container
 	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
@@ -114,6 +164,12 @@ func parseContainers(out []byte) ([]container, error) {
 			return nil, err
 		}
 		if err := dec.Decode(&c.runtime); err != nil {
+			return nil, err
+		}
+		if err := dec.Decode(&c.id); err != nil {
+			return nil, err
+		}
+		if err := dec.Decode(&c.pid); err != nil {
 			return nil, err
 		}
 		all = append(all, c)

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/moby/sys/user"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 func TestContainerdRuntimes(t *testing.T) {
@@ -146,14 +148,14 @@ func TestDockerInfo(t *testing.T) {
 
 // TestOlderContainers: SECURITY.md F9.
 func TestOlderContainers(t *testing.T) {
-	all, err := parseContainers([]byte("\"/a\" \"nonroot\"\n\"/b\" \"runc\"\n\"/c\" \"io.containerd.runc.v2\"\n"))
+	all, err := parseContainers([]byte("\"/a\" \"nonroot\" \"1\" 0\n\"/b\" \"runc\" \"2\" 0\n\"/c\" \"io.containerd.runc.v2\" \"3\" 7\n"))
 	if err != nil || len(all) != 3 {
 		t.Fatalf("%v, %v", all, err)
 	}
 	if got, want := notOurs(all, []string{"nonroot"}), []string{`"b" ("runc")`, `"c" ("io.containerd.runc.v2")`}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	for _, bad := range []string{"\"/a\"", "x", "1 2"} {
+	for _, bad := range []string{"\"/a\"", "x", "1 2", "\"/a\" \"nonroot\" \"1\"", "\"/a\" \"nonroot\" 1 0"} {
 		if got, err := parseContainers([]byte(bad)); err == nil {
 			t.Errorf("%q is read as %v", bad, got)
 		}
@@ -163,7 +165,7 @@ func TestOlderContainers(t *testing.T) {
 // TestDoors: SECURITY.md F7 and F8. Without a guard both are told of, never as ok.
 func TestDoors(t *testing.T) {
 	d := &doctor{}
-	d.dockerDoors()
+	d.dockerDoors(policy.Default(), "/var/lib/docker")
 	want := Warn
 	if d.guarded() {
 		want = OK
@@ -171,6 +173,36 @@ func TestDoors(t *testing.T) {
 	for _, name := range []string{"docker: --runtime runc", "docker: builds"} {
 		if got := statuses(d, name); !slices.Equal(got, []Status{want}) {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestBuilds: SECURITY.md F8. Where the policy lets builds be root's, or its rule is for another folder, nothing is ok.
+func TestBuilds(t *testing.T) {
+	root := t.TempDir()
+	real, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := func(mode policy.Mode, folder string) *policy.Policy {
+		p := policy.Default()
+		p.Build = policy.Build{Mode: mode, Reason: "why", Bundles: []string{folder}}
+		return p
+	}
+	for _, test := range []struct {
+		name string
+		p    *policy.Policy
+		want Status
+	}{
+		{"no rule", policy.Default(), OK},
+		{"rewritten", rule(policy.Rewrite, real+"/buildkit/executor"), OK},
+		{"root's", rule(policy.Off, real+"/buildkit/executor"), Warn},
+		{"elsewhere", rule(policy.Off, "/var/lib/elsewhere/buildkit/executor"), Warn},
+	} {
+		d := &doctor{}
+		d.builds(test.p, root)
+		if got := statuses(d, "docker: builds"); !slices.Equal(got, []Status{test.want}) {
+			t.Errorf("%s: %v", test.name, got)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 )
 
 // registered is what an engine knows of runtimes.
@@ -55,7 +56,28 @@ func (d *doctor) registration(engine string, r *registered) []string {
 	default:
 		d.bad(Warn, engine+": default", hint, "it is %q: whoever does not ask for %q is NOT governed", r.standard, names[0])
 	}
+	for _, name := range names {
+		d.byWhichPolicy(engine, name, r.runtimes[name], name == r.standard)
+	}
 	return names
+}
+
+// byWhichPolicy: what is registered enforces something. A link that names a profile goes by that one's policy.
+func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
+	what := fmt.Sprintf("%s: policy of %q", engine, name)
+	named := d.o.Policy
+	if strings.HasPrefix(filepath.Base(program), "nonroot-runc.") {
+		named = ""
+	}
+	p, err := govern.Policy(named, program, d.caller.Owners)
+	switch {
+	case err != nil:
+		d.bad(Fail, what, "mend the file; until then none of its containers starts", "%v", err)
+	case p.Mode.Exempts() && standard:
+		d.bad(Fail, what, "set mode = \"rewrite\" in it, or make another runtime the default", "the default goes by %q, whose mode is %s (%q): NO container is governed", p.File, p.Mode, p.Reason)
+	case p.Mode.Exempts():
+		d.bad(Warn, what, "name it for those containers only that cannot do without root", "OPEN: who names it goes by %q, whose mode is %s (%q)", p.File, p.Mode, p.Reason)
+	}
 }
 
 func (r *registered) String() string {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/user"
 
@@ -33,6 +34,9 @@ func (d *doctor) policies() *policy.Policy {
 	default:
 		d.ok("policy", "%q is read, mode %s", p.File, p.Mode)
 	}
+	if err == nil {
+		d.exemptions(p)
+	}
 	profiles, _ := filepath.Glob(filepath.Join(filepath.Dir(policy.DefaultFile), "*.toml")) // the pattern is well formed
 	for _, file := range profiles {
 		if err == nil && file == p.File || file == policy.DefaultFile && d.o.Policy == "" {
@@ -49,6 +53,21 @@ func (d *doctor) policies() *policy.Policy {
 		}
 	}
 	return p
+}
+
+// exemptions are rules by which containers stay as they are.
+func (d *doctor) exemptions(p *policy.Policy) {
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if !r.Policy.Mode.Exempts() || !r.Holds(time.Now()) {
+			continue
+		}
+		until := ""
+		if !r.Until.IsZero() {
+			until = ", until " + r.Until.AddDate(0, 0, -1).Format(time.DateOnly)
+		}
+		d.bad(Warn, fmt.Sprintf("policy: rule %q", r.Name), "give it an until, and see that it is still needed", "OPEN: its containers stay as they are: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
+	}
 }
 
 // runtime: there is a next one, which is not nonroot-runc again, and it answers.

@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"os"
+	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/selftest"
@@ -27,9 +28,12 @@ func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
 	t := selftest.Runtime{Binary: d.binary, Policy: d.o.Policy, Dir: d.o.WorkDir}
 	if p.Mode == policy.Refuse {
 		_, err := t.Try(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			d.bad(Fail, name+": refusal", "report this", "the policy refuses root, and a container that asks for it was made")
-		} else {
+		case !strings.Contains(err.Error(), "nonroot-runc: container"):
+			d.bad(Fail, name+": refusal", "see why no container could be tried", "%v", err)
+		default:
 			d.ok(name+": refusal", "a container that asks for root is refused: %v", err)
 		}
 		t.User = ordinaryUser

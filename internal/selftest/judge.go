@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Finding is the answer to one question of the self-test.
@@ -26,12 +28,12 @@ func judge(w *Witness) []Finding {
 		case !tried:
 			f.Broken, f.Detail = true, "the container did not say how it went"
 		case name == clone || name == unshare:
-			f.Broken, f.Detail = a.Status != nil, "refused: "+a.Failed
-			if f.Broken {
-				f.Detail = "a user namespace was made"
+			f.Broken, f.Detail = a.Status != nil, "a user namespace was made"
+			if !f.Broken {
+				f.refused(a.Failed, unix.EPERM, unix.ENOSYS, unix.ENOSPC)
 			}
 		case a.Status == nil:
-			f.Detail = "refused: " + a.Failed
+			f.refused(a.Failed, unix.EPERM)
 		default:
 			why := powers(a.Status)
 			f.Broken, f.Detail = len(why) > 0, "gives nothing"
@@ -42,6 +44,15 @@ func judge(w *Witness) []Finding {
 		all = append(all, f)
 	}
 	return all
+}
+
+// refused says how an attempt failed. It's worth something only where the kernel refused it: what was not there, or could
+// not be run for another reason, was not tried.
+func (f *Finding) refused(failed string, by ...unix.Errno) {
+	f.Detail = "refused: " + failed
+	if !slices.ContainsFunc(by, func(e unix.Errno) bool { return strings.HasSuffix(failed, e.Error()) }) {
+		f.Unsure, f.Detail = true, "could not be tried: "+failed
+	}
 }
 
 // credentials are the findings on a process's own status.

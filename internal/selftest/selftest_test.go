@@ -57,6 +57,30 @@ func broken(w *Witness) []string {
 	return all
 }
 
+// kernel is how a refusal of the kernel's reads.
+const kernel = "fork/exec /x: operation not permitted"
+
+// TestUnsure: an attempt that failed for another reason than the kernel's refusal was none.
+func TestUnsure(t *testing.T) {
+	s, err := parseStatus(nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for failed, want := range map[string]bool{
+		kernel: false, "fork/exec /suid: no such file or directory": true, "fork/exec /suid: permission denied": true,
+		"signal: killed": true, "": true,
+	} {
+		w := &Witness{Status: *s, Attempts: map[string]Attempt{
+			ids: {Failed: failed}, setuid: {Failed: failed}, caps: {Failed: failed}, clone: {Failed: failed}, unshare: {Failed: failed},
+		}}
+		for _, f := range judge(w)[5:] {
+			if f.Broken || f.Unsure != want {
+				t.Errorf("%s that failed with %q: %+v", f.What, failed, f)
+			}
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	sound := func() *Witness {
 		s, err := parseStatus(nobody)
@@ -68,7 +92,7 @@ func TestJudge(t *testing.T) {
 			t.Fatal(err)
 		}
 		return &Witness{Status: *s, Attempts: map[string]Attempt{
-			ids: {Failed: "no"}, setuid: {Status: gained}, caps: {Failed: "no"}, clone: {Failed: "no"}, unshare: {Failed: "no"},
+			ids: {Failed: kernel}, setuid: {Status: gained}, caps: {Failed: kernel}, clone: {Failed: kernel}, unshare: {Failed: kernel},
 		}}
 	}
 	root := &Status{UID: []uint32{0, 0, 0, 0}, GID: []uint32{5, 5, 5, 5}, NoNewPrivs: true}

@@ -84,11 +84,56 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   await docker run --rm --runtime rootful bb true
   shows root docker run --rm --runtime rootful bb probe
   shows nonroot docker run --rm bb probe
+  says ctl doctor
+  [[ $STATUS == 0 && $OUT == *'warn docker: policy of "rootful": OPEN'*'backup agent'* ]] || explain 'expected to hear of it'
+  # As the default it leaves nobody governed.
+  succeeds ctl configure docker --runtime-name rootful --profile rootful --set-default --reload
+  contains 'enforces nothing'
+  await eval '[[ $(docker info -f "{{.DefaultRuntime}}") == rootful ]]'
+  says ctl doctor
+  [[ $STATUS == 1 && $OUT == *'FAIL docker: policy of "rootful"'* ]] || explain 'expected a failure'
   # Both are taken out, each by its name.
   succeeds ctl configure docker --runtime-name rootful --uninstall
   jq -e '.runtimes | keys == ["nonroot"]' /etc/docker/daemon.json
   succeeds ctl configure docker --uninstall
   [[ ! -e /etc/docker/daemon.json ]] || explain 'expected no file, as before'
+}
+
+@test "docker: a container from before the guard runs on as root, and is named" {
+  start_dockerd
+  docker_image bb
+  docker run -d --name old bb probe pause >/dev/null
+  succeeds ctl configure docker --guard --builds rewrite --set-default --reload
+  await eval '[[ $(docker info -f "{{.DefaultRuntime}}") == nonroot ]]'
+  says ctl doctor
+  [[ $OUT == *'warn docker: containers: OPEN: 1 of 1 containers run as root'*'"old"'* ]] || explain 'expected its name'
+  docker rm --force old >/dev/null
+  # Taking out another name leaves the guard.
+  succeeds ctl configure docker --runtime-name other --reload
+  succeeds ctl configure docker --runtime-name other --uninstall
+  [[ $(readlink -f "$(command -v runc)") == "$NONROOT" ]] || explain 'expected the guard to stay'
+  succeeds ctl configure docker --runtime-name nosuch --uninstall
+  [[ $(readlink -f "$(command -v runc)") == "$NONROOT" ]] || explain 'expected the guard to stay'
+  succeeds ctl configure docker --uninstall
+  [[ $(readlink -f "$(command -v runc)") != "$NONROOT" ]] || explain 'expected runc'
+}
+
+@test "docker: --guard: builds are known where dockerd really keeps them" {
+  mkdir -p /etc/docker "$BATS_FILE_TMPDIR/elsewhere"
+  ln -sfn "$BATS_FILE_TMPDIR/elsewhere" "$BATS_FILE_TMPDIR/link"
+  printf '{"data-root": "%s"}\n' "$BATS_FILE_TMPDIR/link" >/etc/docker/daemon.json
+  succeeds ctl configure docker --guard --builds off --set-default
+  grep -q "$(readlink -f "$BATS_FILE_TMPDIR/elsewhere")/buildkit/executor" /etc/nonroot-runc/config.toml || explain 'expected the real folder'
+  start_dockerd
+  docker_image bb
+  mkdir "$BATS_TEST_TMPDIR/build"
+  printf 'FROM bb\nRUN id -u >/tmp/id\n' >"$BATS_TEST_TMPDIR/build/Dockerfile"
+  DOCKER_BUILDKIT=1 docker build -q -t kit "$BATS_TEST_TMPDIR/build" >/dev/null
+  succeeds docker run --rm kit cat /tmp/id
+  [[ $OUT == 0 ]] || explain 'expected a build as root'
+  ended dockerd
+  rm -f "$BATS_FILE_TMPDIR/dockerd.pid" "$BATS_FILE_TMPDIR/link"
+  succeeds ctl configure docker --uninstall
 }
 
 @test "docker: --guard: --runtime runc is governed, builds have their rule" {
@@ -101,7 +146,8 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   shows nonroot docker run --rm --runtime runc bb probe
   shows nonroot docker run --rm --runtime nonroot bb probe
   says ctl doctor
-  [[ $OUT != *'--runtime runc'*OPEN* ]] || explain 'expected the door to be shut'
+  [[ $OUT == *'ok   docker: --runtime runc'* ]] || explain 'expected the door to be shut'
+  [[ $OUT == *'warn docker: builds: OPEN: builds run as root'* ]] || explain 'expected to hear of builds'
 
   mkdir "$BATS_TEST_TMPDIR/build"
   printf 'FROM bb\nRUN id -u >/tmp/id\n' >"$BATS_TEST_TMPDIR/build/Dockerfile"

@@ -8,7 +8,7 @@ load engines
 
 setup_file() {
   mkdir -p /etc/containerd /etc/cni/net.d
-  cat >/etc/containerd/config.toml <<TOML
+  cat >/etc/containerd/config.toml <<'TOML'
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "docker.io/library/pause:latest"
@@ -19,12 +19,9 @@ version = 2
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     pod_annotations = ["*"]
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nonroot]
-    runtime_type = "io.containerd.runc.v2"
-    pod_annotations = ["*"]
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nonroot.options]
-      BinaryName = "$NONROOT"
 TOML
+  # The handler is the one that users get, with the options of runc's.
+  nonroot-ctl configure containerd
   cat >/etc/cni/net.d/10-pods.conflist <<'JSON'
 {"cniVersion": "0.4.0", "name": "pods", "plugins": [
   {"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.88.0.0/16"}}]}
