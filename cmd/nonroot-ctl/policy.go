@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/trial"
@@ -43,6 +44,9 @@ func policyCommand() *cli.Command {
 					&cli.StringFlag{Name: "root", Usage: "the runtime's --root, instead of an engine"},
 					&cli.StringFlag{Name: "namespace"}, &cli.StringFlag{Name: "pod"}, &cli.StringFlag{Name: "container"}, &cli.StringFlag{Name: "image"},
 					&cli.StringFlag{Name: "bundle", Usage: "the bundle's folder, for builds"},
+					&cli.StringFlag{Name: "id", Usage: "the container's id, for a range"},
+					&cli.StringFlag{Name: "project", Usage: "Compose's project, of Docker's containers"},
+					&cli.StringSliceFlag{Name: "device", Usage: "the path of a character device that it is given"},
 					&cli.StringSliceFlag{Name: "annotation", Usage: "`KEY=VALUE`"},
 					&cli.Uint64Flag{Name: "uid"}, &cli.Uint64Flag{Name: "gid"}, &cli.Uint64SliceFlag{Name: "group", Usage: "an additional gid"},
 					&cli.StringSliceFlag{Name: "env", Usage: "`KEY=VALUE`"},
@@ -122,6 +126,7 @@ func policyShow(c *cli.Context) error {
 	described := trial.Container{
 		Engine: c.String("engine"), Root: c.String("root"), Namespace: c.String("namespace"), Pod: c.String("pod"),
 		Container: c.String("container"), Image: c.String("image"), Bundle: c.String("bundle"), Env: c.StringSlice("env"),
+		ID: c.String("id"), Project: c.String("project"), Devices: c.StringSlice("device"),
 	}
 	for _, a := range c.StringSlice("annotation") {
 		key, value, ok := strings.Cut(a, "=")
@@ -154,7 +159,7 @@ func policyShow(c *cli.Context) error {
 			return fmt.Errorf("--date %q is no date such as 2027-01-31", day)
 		}
 	}
-	r, err := described.Run(p, hostGroups(p), now)
+	r, err := described.Run(p, machine(), now)
 	if err != nil {
 		return err
 	}
@@ -171,8 +176,14 @@ func policyShow(c *cli.Context) error {
 	if r.Mode != policy.Refuse {
 		fmt.Fprintf(w, "runs as   %d:%d, groups %d\n", r.Identity.UID, r.Identity.GID, r.Identity.Groups)
 	}
+	if r.Name != "" {
+		fmt.Fprintf(w, "name      %s\n", shown(r.Name))
+	}
 	if len(r.Dropped) > 0 {
 		fmt.Fprintf(w, "dropped   %d\n", r.Dropped)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "note      %s\n", shown(note))
 	}
 	return nil
 }
@@ -184,8 +195,17 @@ func id32(n uint64) (uint32, error) {
 	return uint32(n), nil // bounded just above
 }
 
-func hostGroups(p *policy.Policy) *host.Groups {
-	return &host.Groups{File: host.GroupFile, Privileges: p.Privileged}
+// machine is what decisions rest on here.
+func machine() trial.World {
+	return trial.World{
+		Groups: func(p *policy.Policy) policy.HostGroups {
+			return &host.Groups{File: host.GroupFile, Privileges: p.Privileged}
+		},
+		People: func(p *policy.Policy) func() (*homedir.Accounts, error) {
+			return govern.People(p, govern.AnyCaller().Owners)
+		},
+		Device: host.DeviceGroup,
+	}
 }
 
 // policyTest runs each file of expectations, and fails where one does not hold.
@@ -216,7 +236,7 @@ func policyTest(c *cli.Context) error {
 		}
 		for i := range suite.Tests {
 			t := &suite.Tests[i]
-			wrong, err := t.Run(p, hostGroups(p), time.Now())
+			wrong, err := t.Run(p, suite.World(machine()), time.Now())
 			if err != nil {
 				return fmt.Errorf("%s: test %q: %w", name, t.Name, err)
 			}

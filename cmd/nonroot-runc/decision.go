@@ -59,7 +59,7 @@ func (d *decision) write(cmd *runcargs.Command) error {
 	if d.From == nil && cmd.Kind == runcargs.Govern && cmd.Verb != runcargs.VerbExec {
 		d.From = d.config.User() // of config.json's own process
 	}
-	d.Locate(root(cmd), d.bundle, d.config.Annotations(), d.owners)
+	d.Locate(root(cmd), d.bundle, d.config.Rootfs(), d.config.Annotations(), d.owners)
 	began := d.Time
 	d.Time = time.Now()
 	d.Duration = d.Time.Sub(began)

@@ -89,7 +89,7 @@ func rewrittenProcess(cmd *runcargs.Command, log *decision, c govern.Caller, p *
 		}
 	}
 	if r.Enforced() {
-		f.Created = r.Identity
+		f.Created, f.By = r.Identity, r.Source
 	}
 	q := *p
 	if q.Mode != policy.Refuse {

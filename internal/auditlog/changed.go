@@ -59,6 +59,22 @@ func hasParts(path string) bool {
 	return false
 }
 
+// Rootfs is root.path; "" where there is none.
+func (s Seen) Rootfs() (path string) {
+	for _, m := range s {
+		if m.path != "root" {
+			continue
+		}
+		_ = jsonscan.Members(m.value, func(name string, value []byte) (err error) {
+			if name == "path" {
+				path, err = jsonscan.String(value)
+			}
+			return err
+		})
+	}
+	return path
+}
+
 // Changed lists the parts in which a document differs from what it was.
 func (s Seen) Changed(was Seen) []string {
 	var names []string

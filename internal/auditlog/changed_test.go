@@ -102,7 +102,7 @@ func TestEngineOf(t *testing.T) {
 		{"", "", ""},
 	} {
 		var e Entry
-		if e.Locate(c.root, c.dir, nil, owners()); e.Engine != c.want {
+		if e.Locate(c.root, c.dir, "", nil, owners()); e.Engine != c.want {
 			t.Errorf("%q, %q: %q, want %q", c.root, c.dir, e.Engine, c.want)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
-	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
+	"github.com/nonroot-runc/nonroot-runc/internal/moby"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -19,43 +19,17 @@ const (
 )
 
 // Locate fills in where the container comes from, as its engine says on its own account. root is the runtime's --root,
-// absolute, "" where the engine names none; dir is the bundle's folder.
-func (e *Entry) Locate(root, dir string, annotations map[string]string, owners bundle.Owners) {
+// absolute, "" where the engine names none; dir is the bundle's folder, rootfs the container's file system as config.json has it.
+func (e *Entry) Locate(root, dir, rootfs string, annotations map[string]string, owners bundle.Owners) {
 	o := policy.OriginOf(root, dir, annotations)
 	e.Engine, e.Namespace, e.Pod, e.Container, e.Image = o.Engine, o.Namespace, o.Pod, o.Container, o.Image
 	switch e.Engine {
 	case "":
 		e.Engine = engineOf(root, dir)
 	case policy.Docker:
-		e.Name, e.Image = dockerNames(e.ID, owners)
+		known := moby.Read(e.ID, rootfs, owners)
+		e.Name, e.Image = known.Name, known.Image
 	}
-}
-
-// dockerContainers is where a daemon with the default data-root keeps what it knows of its containers (moby,
-// daemon/container, Container.Root).
-const dockerContainers = "/var/lib/docker/containers"
-
-// dockerNames are a container's name and its image as "docker ps" shows them, from the daemon's own file (moby,
-// daemon/container, ToDisk). Both are empty where there is none, as with another data-root.
-func dockerNames(id string, owners bundle.Owners) (name, image string) {
-	if len(id) != 64 || strings.Trim(id, "0123456789abcdef") != "" {
-		return "", ""
-	}
-	data, err := bundle.ReadGuarded(path.Join(dockerContainers, id, "config.v2.json"), owners)
-	if err != nil {
-		return "", ""
-	}
-	// What is malformed ends the reading; what was read by then counts.
-	_ = jsonscan.MembersOf("Config", data, func(member string, value []byte) (err error) {
-		switch member {
-		case "Config.Image":
-			image, err = jsonscan.String(value)
-		case "Name":
-			name, err = jsonscan.String(value)
-		}
-		return err
-	})
-	return strings.TrimPrefix(name, "/"), image
 }
 
 // engineOf tells the engine by the bundle's folder. Podman and CRI-O share containers/storage; only CRI-O names a --root

@@ -106,7 +106,8 @@ func Bundle(folder string, o Options) (*Report, error) {
 		return nil, err
 	}
 	return r, r.dryRun(&govern.Call{
-		ID: r.Container, Caller: caller, Policy: p, Root: o.Root, Bundle: dir,
+		Foresee: true,
+		ID:      r.Container, Caller: caller, Policy: p, Root: o.Root, Bundle: dir,
 		Keep: func(fd int) (int, error) { return fd, nil }, // nothing is started
 	}, o)
 }

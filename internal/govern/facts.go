@@ -27,7 +27,10 @@ func (c *Call) facts(p *policy.Policy, doc *spec.Document, container *spec.Conta
 		ID: c.ID, Own: c.Caller.Own,
 		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
 	}}
-	err := ReadProcess(&f.Facts, p, doc)
+	err := c.particulars(&f.Facts, p, doc, container)
+	if err == nil {
+		err = ReadProcess(&f.Facts, p, doc)
+	}
 	if err == nil {
 		f.home, err = doc.Variable("HOME")
 	}

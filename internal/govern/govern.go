@@ -31,6 +31,8 @@ type Call struct {
 	Bundle  *bundle.Dir
 	Runtime string // the next runtime's path
 
+	Foresee bool // that nothing of it will be carried out, so that no id is taken for it
+
 	// Keep makes of a file descriptor one that the next runtime inherits and the container doesn't get.
 	Keep func(fd int) (int, error)
 
@@ -113,7 +115,7 @@ func (c *Call) Decide() (*Outcome, error) {
 	}
 	r.Identity = &d.Identity
 	r.Audited = p.Audited(&f.Facts, &d)
-	o.Plan, o.Rewritten, err = c.rewrite(p, f, r, doc)
+	o.Plan, o.Rewritten, err = c.rewrite(p, f, &d, r, doc)
 	if d.Mode == policy.Audit {
 		if r.Reason == "" && err != nil {
 			r.Reason = err.Error()

@@ -14,20 +14,26 @@ import (
 )
 
 // rewrite plans home and name and makes the new config.json. It writes nothing.
-func (c *Call) rewrite(p *policy.Policy, f *containerFacts, r *record.Record, doc *spec.Document) (*homedir.Plan, []byte, error) {
+func (c *Call) rewrite(p *policy.Policy, f *containerFacts, d *policy.Decision, r *record.Record, doc *spec.Document) (*homedir.Plan, []byte, error) {
 	dir := c.Bundle
 	if r.Reason != "" { // an audited container that would be refused
 		return nil, nil, nil
 	}
-	home := f.home
-	if r.Source == policy.Image {
-		home = "" // it is root's
-	}
-	plan, err := f.image.Plan(homedir.Wish{
+	wish := homedir.Wish{
 		UID: r.Identity.UID, GID: r.Identity.GID, OwnerUID: f.ownerUID(r.Identity.UID),
-		Name: p.Name, Kept: r.Source == policy.Kept || r.Source == policy.Image, EnvHome: home,
+		Name: p.Name, Kept: r.Source == policy.Kept || r.Source == policy.Image, EnvHome: f.home,
 		Mode: p.HomeMode, Path: p.HomePath, Size: p.HomeSize,
-	})
+	}
+	if r.Source == policy.Image {
+		wish.EnvHome = "" // it is root's
+	}
+	if d.Name != "" { // a person's, which may be a volume that is mounted there
+		wish.Name, wish.Kept, wish.EnvHome = d.Name, true, d.Home
+		if wish.Path == "" {
+			wish.Path = d.Home
+		}
+	}
+	plan, err := f.image.Plan(wish)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,8 +4,11 @@
 package host
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"slices"
+	"strings"
 
 	//lint:ignore SA1019 runc v1.3 is the last line with this package, which was asked for; it forwards to moby/sys/user.
 	"github.com/opencontainers/runc/libcontainer/user"
@@ -25,11 +28,13 @@ var sockets = []string{
 // containers raise none. Where they can't be read, every gid means something.
 type Groups struct {
 	File       string   // GroupFile, but for tests
+	Text       []byte   // in its place, where it isn't nil: no socket counts then either
 	Privileges []string // the names of privileged groups
 
 	read       bool
 	failed     bool
 	named      map[uint32]bool
+	names      map[string]uint32
 	privileged []uint32
 }
 
@@ -60,8 +65,12 @@ func (g *Groups) load() {
 		return
 	}
 	g.read = true
-	g.named = map[uint32]bool{}
+	g.named, g.names = map[uint32]bool{}, map[string]uint32{}
 	g.privileged = []uint32{0}
+	if g.Text != nil {
+		g.parse(bytes.NewReader(g.Text))
+		return
+	}
 	for _, s := range sockets {
 		var st unix.Stat_t
 		if unix.Stat(s, &st) == nil {
@@ -77,7 +86,11 @@ func (g *Groups) load() {
 		return
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
-	all, err := user.ParseGroup(f)
+	g.parse(f)
+}
+
+func (g *Groups) parse(r io.Reader) {
+	all, err := user.ParseGroup(r)
 	if err != nil {
 		g.failed = true
 		return
@@ -88,8 +101,27 @@ func (g *Groups) load() {
 		}
 		gid := uint32(e.Gid) // bounded just above
 		g.named[gid] = true
+		if _, again := g.names[e.Name]; !again {
+			g.names[e.Name] = gid
+		}
 		if slices.Contains(g.Privileges, e.Name) {
 			g.privileged = append(g.privileged, gid)
 		}
 	}
+}
+
+// GID is the group of that name in the host's group file.
+func (g *Groups) GID(name string) (gid uint32, ok bool) {
+	g.load()
+	gid, ok = g.names[name]
+	return gid, ok
+}
+
+// DeviceGroup is the group that owns a device node of the host's: a character device's below /dev, by no symbolic link.
+func DeviceGroup(path string) (gid uint32, ok bool) {
+	var st unix.Stat_t
+	if !strings.HasPrefix(path, "/dev/") || unix.Lstat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return 0, false
+	}
+	return st.Gid, true
 }

@@ -60,7 +60,7 @@ func groupIsNotMappedToPower(p *Policy, f *Facts, d *Decision) error {
 		return nil
 	}
 	for _, gid := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
-		if host := f.hostGID(gid); f.Groups.Privileged(host) && !p.AllowedGIDs.Has(host) {
+		if host := f.hostGID(gid); f.Groups.Privileged(host) && !p.hasAllowed(f, host) {
 			return fmt.Errorf("gid %d of the container is mapped to the host's group %d, which is privileged: map it to another one", gid, host)
 		}
 	}

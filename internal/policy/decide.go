@@ -24,7 +24,8 @@ type Accounts interface {
 type HostGroups interface {
 	Named(gid uint32) bool      // it stands in the host's group file
 	Privileged(gid uint32) bool // it is one of the groups that the policy calls privileged, or owns an engine's socket
-	All() []uint32              // those that are one or the other
+	GID(name string) (gid uint32, ok bool)
+	All() []uint32 // those that are one or the other
 }
 
 // Facts is what a decision rests on.
@@ -44,8 +45,20 @@ type Facts struct {
 	UserNamespace *idmap.Pair
 	Own           idmap.Pair
 
-	// Created is what the container was created as; nil where no record says so. For exec.
+	// Created is what the container was created as, and By how that was found; nil where no record says so. For exec.
 	Created *Identity
+	By      Source
+
+	Origin *Origin                                 // nil where it isn't known: exec
+	People func() (*homedir.Accounts, error)       // the administrator's list; nil: there is none
+	Shared func() string                           // the name under which containers belong together (Compose's project); nil: unknown
+	Device func(path string) (gid uint32, ok bool) // the group of a device node of the host's
+	Assign Assign                                  // nil: an exec, which gets none
+
+	// Devices are the paths of the container's device nodes. They are only read where a policy asks for their groups.
+	Devices []string
+	// Foresee says that the decision is not carried out: an id is foreseen, not taken.
+	Foresee bool
 }
 
 // Identity is who a process runs as. Its ids are those inside the container.
@@ -62,6 +75,8 @@ type Decision struct {
 	Reason   string // why it is refused or exempt
 	Source   Source
 	Identity Identity
+	Name     string   // what the administrator's list calls the identity; "": nothing
+	Home     string   // and where its home is
 	Dropped  []uint32 // groups that were taken away
 	Notes    []string // what else there is to know, for the record
 }
@@ -74,7 +89,11 @@ func (p *Policy) Decide(f *Facts) Decision {
 		return d
 	}
 	d.Reason = ""
-	if err := p.identify(f, &d); err != nil {
+	p, err := p.ownBlock(f)
+	if err == nil {
+		err = p.identify(f, &d)
+	}
+	if err != nil {
 		return d.refused(err)
 	}
 	for _, check := range checks {
@@ -85,7 +104,7 @@ func (p *Policy) Decide(f *Facts) Decision {
 	if p.Mode == Refuse {
 		d.Mode = Rewrite
 		if f.User.UID == 0 && d.Source != Requested {
-			return d.refused(asksForRoot(f))
+			return d.refused(asksForRoot(f, &d))
 		}
 	}
 	return d
@@ -99,11 +118,18 @@ func (d Decision) refused(err error) Decision {
 	return d
 }
 
-func asksForRoot(f *Facts) error {
+func asksForRoot(f *Facts, d *Decision) error {
 	if f.Exec {
 		return errors.New("this exec asks for root (uid 0), and the policy refuses root: leave out the user, or name one that isn't root")
 	}
-	return errors.New("the container asks for root (uid 0), and the policy refuses root: set USER in its image to one that isn't root, or start it with a user such as 1000:1000")
+	const root = "the container asks for root (uid 0), and the policy refuses root: "
+	if f.BuiltFor != nil {
+		if users := f.BuiltFor().Users; len(users) == 1 && users[0].UID == d.Identity.UID {
+			u := &users[0]
+			return fmt.Errorf(root+"its image was built for the user %s (uid %d): set USER %s in the image, or start it with the user %d:%d", quoted(u.Name), u.UID, u.Name, u.UID, u.GID)
+		}
+	}
+	return errors.New(root + "set USER in its image to one that isn't root, or start it with a user such as 1000:1000")
 }
 
 // identify finds the identity: the first source that has one.
@@ -121,21 +147,24 @@ func (p *Policy) identify(f *Facts, d *Decision) error {
 	if d.Source == Fixed && f.Created != nil {
 		d.Source = Created
 	}
+	listed := d.Identity.Groups
 	d.Identity.Groups, d.Dropped = p.supplementary(f, d.Identity.GID)
+	p.addGroups(f, d, listed)
 	return nil
 }
 
 func (p *Policy) from(s Source, f *Facts, d *Decision) (bool, error) {
 	switch s {
 	case Requested:
-		return p.requested(f, &d.Identity)
+		return p.requested(f, d)
+	case Listed:
+		return p.listed(f, d)
 	case Kept:
 		return p.kept(f, &d.Identity)
 	case Image:
 		return p.image(f, d), nil
 	default:
-		d.Identity = p.fallback(f)
-		return true, nil
+		return true, p.fixed(f, d)
 	}
 }
 
@@ -178,16 +207,24 @@ func (p *Policy) harmless(f *Facts, gid uint32) bool {
 
 // allows says whether allowed_gids has the gid. It means the host's: a user namespace does not make another one of it.
 func (p *Policy) allows(f *Facts, gid uint32) bool {
-	if !p.AllowedGIDs.Has(gid) {
+	if !p.hasAllowed(f, gid) {
 		return false
 	}
 	host := f.hostGID(gid)
-	return host == gid || p.AllowedGIDs.Has(host) || !f.Groups.Privileged(host) && !f.Groups.Named(host)
+	return host == gid || p.hasAllowed(f, host) || !f.Groups.Privileged(host) && !f.Groups.Named(host)
+}
+
+// hasAllowed says whether a gid of the host's is in allowed_gids, by its number or by the name that it has there.
+func (p *Policy) hasAllowed(f *Facts, gid uint32) bool {
+	return p.AllowedGIDs.Has(gid) || gid != 0 && slices.ContainsFunc(p.AllowedGroups, func(name string) bool {
+		named, ok := f.Groups.GID(name)
+		return ok && named == gid
+	})
 }
 
 // requested: what the container asks for by annotation or environment, where the policy hears it. A request that it
 // doesn't permit is refused, rather than passed over: somebody relies on it.
-func (p *Policy) requested(f *Facts, id *Identity) (bool, error) {
+func (p *Policy) requested(f *Facts, d *Decision) (bool, error) {
 	if f.Exec {
 		return false, nil
 	}
@@ -196,6 +233,13 @@ func (p *Policy) requested(f *Facts, id *Identity) (bool, error) {
 		return false, nil
 	}
 	user, group, hasGroup := strings.Cut(text, ":")
+	id := &d.Identity
+	if person, err := p.person(f, user); err != nil || person != nil {
+		if err == nil {
+			err = p.requestedPerson(f, d, person, group, hasGroup, where)
+		}
+		return true, err
+	}
 	named, isNamed := f.Accounts.UserByName(user)
 	uid, err := ParseID(user)
 	switch {

@@ -16,8 +16,12 @@ import (
 // groups is a host on which 999 is docker's, 42 shadow's, 4000 a plain group's.
 type groups struct{}
 
-func (groups) Named(gid uint32) bool      { return slices.Contains([]uint32{0, 6, 42, 999, 4000}, gid) }
-func (groups) All() []uint32              { return []uint32{0, 6, 42, 999, 4000} }
+func (groups) Named(gid uint32) bool { return slices.Contains([]uint32{0, 6, 42, 999, 4000}, gid) }
+func (groups) All() []uint32         { return []uint32{0, 6, 42, 999, 4000} }
+func (groups) GID(name string) (uint32, bool) {
+	gid, ok := map[string]uint32{"root": 0, "disk": 6, "shadow": 42, "docker": 999, "render": 105, "plain": 4000}[name]
+	return gid, ok
+}
 func (groups) Privileged(gid uint32) bool { return slices.Contains([]uint32{0, 6, 42, 999}, gid) }
 
 var (

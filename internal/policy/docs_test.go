@@ -56,9 +56,11 @@ func (d documented) check(t *testing.T) {
 	if !strings.HasPrefix(example, key+" = ") {
 		t.Errorf("%s: the example is about something else: %q", d.key, example)
 	}
-	if d.key == "log.required" { // it says so
-		example += "\nlog.journald = true"
-	}
+	// These say that they need another one.
+	example += map[string]string{
+		"log.required": "\nlog.journald = true", "identity.block": "\nidentity.range = \"100000-165535\"",
+		"identity.groups_file": "\nidentity.users_file = \"/etc/nonroot-runc/users\"",
+	}[d.key]
 	if inRule {
 		example = "[[rule]]\n" + example
 		if key != "name" {
@@ -119,10 +121,10 @@ func keysOf(s reflect.Type, table string) []string {
 		case f.Anonymous && table == "":
 			keys = append(keys, keysOf(f.Type, table)...)
 		case f.Anonymous:
-		case f.Type == reflect.TypeFor[settings]():
+		case f.Type == reflect.TypeFor[*settings]():
 			keys = append(keys, name)
-		case f.Type == reflect.TypeFor[[]ruleFile]():
-			keys = append(keys, keysOf(f.Type.Elem(), name+".")...)
+		case f.Type == reflect.TypeFor[[]*ruleFile]():
+			keys = append(keys, keysOf(f.Type.Elem().Elem(), name+".")...)
 		case f.Type.Kind() == reflect.Struct:
 			keys = append(keys, keysOf(f.Type, name+".")...)
 		default:

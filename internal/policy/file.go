@@ -9,7 +9,7 @@ import (
 	"path"
 	"reflect"
 	"regexp"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,15 +24,16 @@ type file struct {
 	Runtimes []string `toml:"runtimes"`
 	Existing *string  `toml:"existing"`
 	Restore  *string  `toml:"restore"`
+	State    *string  `toml:"state"`
 	settings
-	Audit settings `toml:"audit"`
+	Audit *settings `toml:"audit"`
 	Build struct {
 		Mode    *string  `toml:"mode"`
 		Reason  *string  `toml:"reason"`
 		Bundles []string `toml:"bundles"`
 	} `toml:"build"`
-	Log   logTable   `toml:"log"`
-	Rules []ruleFile `toml:"rule"`
+	Log   logTable    `toml:"log"`
+	Rules []*ruleFile `toml:"rule"`
 }
 
 // ruleFile is one [[rule]].
@@ -49,7 +50,7 @@ type ruleFile struct {
 		Annotations map[string][]string `toml:"annotations"`
 	} `toml:"match"`
 	settings
-	Audit settings `toml:"audit"`
+	Audit *settings `toml:"audit"`
 }
 
 // settings are the keys that a rule may set, too.
@@ -65,6 +66,13 @@ type settings struct {
 		AllowedUIDs      []any    `toml:"allowed_uids"`
 		AllowedGIDs      []any    `toml:"allowed_gids"`
 		PrivilegedGroups []string `toml:"privileged_groups"`
+		Groups           []any    `toml:"groups"`
+		DeviceGroups     []string `toml:"device_groups"`
+		Range            *string  `toml:"range"`
+		Share            *string  `toml:"share"`
+		Block            *int64   `toml:"block"`
+		UsersFile        *string  `toml:"users_file"`
+		GroupsFile       *string  `toml:"groups_file"`
 	} `toml:"identity"`
 	Home struct {
 		Mode *string `toml:"mode"`
@@ -112,7 +120,7 @@ func (s *settings) apply(p *Policy, r *reader) {
 
 // audited is the policy with what is only audited beside it; nil: nothing is.
 func (s *settings) audited(p *Policy, r *reader) *Policy {
-	if reflect.ValueOf(*s).IsZero() {
+	if s == nil || reflect.ValueOf(*s).IsZero() {
 		return nil
 	}
 	q := *p
@@ -126,11 +134,17 @@ func (s *settings) audited(p *Policy, r *reader) *Policy {
 
 // rules reads the list of rules.
 func (f *file) rules(p *Policy, r *reader) {
-	for i := range f.Rules {
-		rule := f.Rules[i].read(p, &f.Audit, r.in(fmt.Sprintf("rule[%d].", i+1)))
-		if slices.ContainsFunc(p.Rules, func(o Rule) bool { return o.Name == rule.Name }) {
-			r.fail(fmt.Sprintf("rule[%d].name", i+1), "%q is another rule's, too", rule.Name)
+	names := make(map[string]bool, len(f.Rules))
+	if len(f.Rules) > 0 {
+		p.Rules = make([]Rule, 0, len(f.Rules))
+	}
+	for i, one := range f.Rules {
+		in := r.in("rule[" + strconv.Itoa(i+1) + "].")
+		rule := one.read(p, f.Audit, in)
+		if names[rule.Name] {
+			in.fail("name", "%q is another rule's, too", rule.Name)
 		}
+		names[rule.Name] = true
 		p.Rules = append(p.Rules, rule)
 	}
 }
@@ -198,7 +212,10 @@ func validRule(s string) bool {
 	if s == "" || len(s) > 64 || s == "default" || s == "build" || strings.TrimSpace(s) != s {
 		return false
 	}
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.-") == ""
+	return strings.IndexFunc(s, func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return !letter && r != ' ' && r != '_' && r != '.' && r != '-'
+	}) < 0
 }
 
 // located words an error of the library's with its place. It leaves its drawing of the line to the library.
@@ -246,7 +263,12 @@ func (r *reader) fail(key, format string, args ...any) {
 var annotationKey = regexp.MustCompile(`^rule\[[0-9]+\]\.match\.annotations\.`)
 
 // spelling refuses a key that is a known one but for its case: TOML's keys are case-sensitive, the library folds them.
+//
+// Most files can't have one, which a look at their lines shows; only the others are taken apart a second time.
 func (r *reader) spelling() {
+	if plainKeys(r.data) {
+		return
+	}
 	walk(r.data, func(key string, _ unstable.Range) bool {
 		if key == "rule" || strings.HasPrefix(key, "rule.") {
 			r.fail(key, "rules are tables of a list: write [[rule]]")
@@ -259,6 +281,37 @@ func (r *reader) spelling() {
 		return false
 	})
 }
+
+// plainKeys says that no line can have a key with anything but small letters, nor rules that are no list. What it looks at is
+// more than keys: all of a line but for comments and what stands behind a "=" with no table in it.
+func plainKeys(data []byte) bool {
+	for line := range bytes.Lines(data) {
+		line = bytes.TrimLeft(line, " \t")
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		if key, _, assigns := bytes.Cut(line, []byte("=")); assigns && bytes.IndexByte(line, '{') < 0 {
+			line = key
+		}
+		for _, c := range line {
+			if !plainKey[c] {
+				return false
+			}
+		}
+		if name := bytes.TrimLeft(bytes.TrimPrefix(line, []byte("[")), " \t"); bytes.HasPrefix(name, []byte("rule")) {
+			return false
+		}
+	}
+	return true
+}
+
+// plainKey are the bytes of known keys and of what may stand around them.
+var plainKey = func() (set [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz_.[] \t\r\n") {
+		set[c] = true
+	}
+	return set
+}()
 
 // oneOf gives the value that belongs to the text of a key that was set.
 func oneOf[T any](r *reader, key string, set *string, names []string, values []T, to *T) {
@@ -288,6 +341,11 @@ func (s *settings) mode(p *Policy, r *reader) {
 func (f *file) basics(p *Policy, r *reader) {
 	oneOf(r, "existing", f.Existing, []string{"enforce", "leave"}, []Mode{Rewrite, Off}, &p.Existing)
 	oneOf(r, "restore", f.Restore, []string{"refuse", "allow"}, []bool{false, true}, &p.Restore)
+	if f.State != nil {
+		if p.State = *f.State; !cleanPath(p.State) || p.State == "/" {
+			r.fail("state", "%q is not a clean absolute path of a folder", p.State)
+		}
+	}
 	if f.Runtimes == nil {
 		return
 	}
@@ -325,7 +383,7 @@ func (s *settings) identity(p *Policy, r *reader) {
 		p.Sources = nil
 		for _, s := range id.Sources {
 			source := Fixed
-			oneOf(r, "identity.sources", &s, []string{"requested", "kept", "image", "fixed"}, []Source{Requested, Kept, Image, Fixed}, &source)
+			oneOf(r, "identity.sources", &s, []string{"requested", "listed", "kept", "image", "fixed"}, []Source{Requested, Listed, Kept, Image, Fixed}, &source)
 			p.Sources = append(p.Sources, source)
 		}
 		if len(p.Sources) == 0 || p.Sources[len(p.Sources)-1] != Fixed {
@@ -346,11 +404,92 @@ func (s *settings) identity(p *Policy, r *reader) {
 		p.AllowedUIDs = r.ranges("identity.allowed_uids", id.AllowedUIDs)
 	}
 	if id.AllowedGIDs != nil {
-		p.AllowedGIDs = r.ranges("identity.allowed_gids", id.AllowedGIDs)
+		numbers, names := r.groups("identity.allowed_gids", id.AllowedGIDs)
+		p.AllowedGIDs, p.AllowedGroups = r.ranges("identity.allowed_gids", numbers), names
 	}
 	if id.PrivilegedGroups != nil {
 		p.Privileged = id.PrivilegedGroups
 	}
+	s.addedGroups(p, r)
+	s.eachTheirOwn(p, r)
+}
+
+// addedGroups are those that a process gets without having asked for them.
+func (s *settings) addedGroups(p *Policy, r *reader) {
+	if s.Identity.Groups != nil {
+		numbers, names := r.groups("identity.groups", s.Identity.Groups)
+		p.ExtraGIDs, p.ExtraGroups = nil, names
+		for _, n := range numbers {
+			id, err := ParseID(fmt.Sprint(n))
+			if err != nil {
+				r.fail("identity.groups", "%q is neither a gid from 1 to %d nor a group's name", fmt.Sprint(n), MaxID)
+			}
+			p.ExtraGIDs = append(p.ExtraGIDs, id)
+		}
+	}
+	if s.Identity.DeviceGroups != nil {
+		p.DeviceGroups = append([]string(nil), s.Identity.DeviceGroups...)
+		if err := Patterns(p.DeviceGroups).check(); err != nil {
+			r.fail("identity.device_groups", "%s", err)
+		}
+	}
+}
+
+// eachTheirOwn: ranges, and the lists of people.
+func (s *settings) eachTheirOwn(p *Policy, r *reader) {
+	id := &s.Identity
+	if id.Range != nil {
+		var err error
+		if p.Range, err = parseRange(*id.Range); err != nil || p.Range.First == p.Range.Last {
+			r.fail("identity.range", "%q is no range of ids such as \"100000-165535\"", *id.Range)
+		}
+	}
+	if size := int64(p.Range.Last) - int64(p.Range.First) + 1; id.Block == nil && int64(p.Block) > size {
+		r.fail("identity.range", "%q has fewer ids than identity.block says a namespace has, %d", *id.Range, p.Block)
+	}
+	oneOf(r, "identity.share", id.Share, []string{"container", "pod", "namespace"}, []Share{ShareNone, SharePod, ShareNamespace}, &p.Share)
+	if id.Block != nil {
+		if size := int64(p.Range.Last) - int64(p.Range.First) + 1; *id.Block < 1 || p.Range.First == 0 || *id.Block > size {
+			r.fail("identity.block", "%d is no part of identity.range: give how many of its ids a namespace has, such as 1000", *id.Block)
+		} else {
+			p.Block = ID(*id.Block) // at most the range's size
+		}
+	}
+	for _, f := range []struct {
+		key string
+		set *string
+		to  *string
+	}{{"users_file", id.UsersFile, &p.UsersFile}, {"groups_file", id.GroupsFile, &p.GroupsFile}} {
+		if f.set == nil {
+			continue
+		}
+		if *f.to = *f.set; !cleanPath(*f.set) {
+			r.fail("identity."+f.key, "%q is not a clean absolute path", *f.set)
+		}
+	}
+	if p.GroupsFile != "" && p.UsersFile == "" {
+		r.fail("identity.groups_file", "there is no users_file whose people it could be of")
+	}
+}
+
+// groups tells names of groups from numbers and ranges.
+func (r *reader) groups(key string, list []any) (numbers []any, names []string) {
+	for _, e := range list {
+		name, isText := e.(string)
+		switch {
+		case !isText || name == "" || name[0] >= '0' && name[0] <= '9' || name[0] == '-':
+			numbers = append(numbers, e)
+		case name == "root" || !validName(name):
+			r.fail(key, "%q is neither a gid from 1 to %d nor the name of a group other than root", name, MaxID)
+		default:
+			names = append(names, name)
+		}
+	}
+	return numbers, names
+}
+
+func cleanPath(p string) bool {
+	return path.IsAbs(p) && path.Clean(p) == p && !strings.ContainsRune(p, 0)
 }
 
 // ranges reads a list of ids and of ranges such as "1000-1999".

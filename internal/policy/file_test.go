@@ -17,6 +17,7 @@ reason = "not needed here"
 runtimes = ["/opt/runc/runc", "crun"]
 existing = "leave"
 restore = "allow"
+state = "/srv/state"
 
 [identity]
 uid = 1000
@@ -25,8 +26,15 @@ name = "worker"
 sources = ["kept", "requested", "fixed"]
 requests = ["annotation", "environment"]
 allowed_uids = [7, "1000-1999"]
-allowed_gids = ["44"]
+allowed_gids = ["44", "render"]
 privileged_groups = ["docker"]
+groups = ["data", 5000]
+device_groups = ["/dev/dri/*"]
+range = "100000-165535"
+share = "namespace"
+block = 1000
+users_file = "/etc/users"
+groups_file = "/etc/groups"
 
 [home]
 mode = "always"
@@ -72,6 +80,8 @@ func TestParseWhole(t *testing.T) {
 		File: "p.toml", Rule: "default", Mode: Refuse, Reason: "not needed here", Runtimes: []string{"/opt/runc/runc", "crun"}, Existing: Off, Restore: true,
 		UID: 1000, GID: 1001, Name: "worker", Sources: []Source{Kept, Requested, Fixed}, Annotation: true, Variable: true,
 		AllowedUIDs: Ranges{{7, 7}, {1000, 1999}}, AllowedGIDs: Ranges{{44, 44}}, Privileged: []string{"docker"},
+		AllowedGroups: []string{"render"}, ExtraGIDs: []ID{5000}, ExtraGroups: []string{"data"}, DeviceGroups: []string{"/dev/dri/*"},
+		Range: Range{100000, 165535}, Share: ShareNamespace, Block: 1000, UsersFile: "/etc/users", GroupsFile: "/etc/groups", State: "/srv/state",
 		HomeMode: homedir.Always, HomeSize: "1g", HomePath: "/home/worker", DropBounding: true, AllowUserNamespaces: true,
 		Build: Build{Off, "images are built as root", []string{"/var/lib/docker/buildkit/executor"}},
 	}
@@ -161,6 +171,24 @@ func TestParseRefuses(t *testing.T) {
 		{"[identity]\nallowed_uids = [\"5-3\"]", "ends before"},
 		{"[identity]\nallowed_gids = [\"0-3\"]", "neither an id"},
 		{"[identity]\nallowed_gids = [true]", "neither an id"},
+		{"[identity]\nallowed_gids = [\"root\"]", "p:2:1: identity.allowed_gids: \"root\" is neither a gid"},
+		{"[identity]\nallowed_gids = [\"a b\"]", "is neither a gid"},
+		{"[identity]\ngroups = [\"root\"]", "p:2:1: identity.groups: \"root\" is neither a gid"},
+		{"[identity]\ngroups = [0]", "p:2:1: identity.groups: \"0\" is neither a gid"},
+		{"[identity]\ngroups = [\"1-5\"]", "is neither a gid"},
+		{"[identity]\ngroups = [4294967296]", "is neither a gid"},
+		{"[identity]\ndevice_groups = [\"[\"]", "is no pattern"},
+		{"[identity]\nrange = \"5\"", "p:2:1: identity.range: \"5\" is no range"},
+		{"[identity]\nrange = \"0-5\"", "is no range"},
+		{"[identity]\nrange = \"100-2147483648\"", "is no range"},
+		{"[identity]\nblock = 5", "p:2:1: identity.block: 5 is no part"},
+		{"[identity]\nrange = \"1-9\"\nblock = 10", "identity.block: 10 is no part"},
+		{"[identity]\nrange = \"1-9\"\nblock = 0", "identity.block: 0 is no part"},
+		{"[identity]\nrange = \"1-99\"\nblock = 50\n[[rule]]\nname = \"a\"\nidentity.range = \"200-219\"", "p:6:1: rule[1].identity.range: \"200-219\" has fewer ids"},
+		{"[identity]\nshare = \"image\"", "is none of container, pod, namespace"},
+		{"[identity]\nusers_file = \"users\"", "clean absolute path"},
+		{"[identity]\ngroups_file = \"/etc/group\"", "there is no users_file"},
+		{"state = \"/\"", "clean absolute path"},
 		{"[home]\nsize = \"0\"", "is no size"},
 		{"[home]\nsize = \"1t\"", "is no size"},
 		{"[home]\nsize = \"1m,mode=0777\"", "is no size"},

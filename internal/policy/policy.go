@@ -58,6 +58,7 @@ type Source string
 // The sources. The policy orders them; the last one is exec's.
 const (
 	Requested Source = "requested" // the container's annotation or environment names it
+	Listed    Source = "listed"    // the administrator's list of people has the container's namespace
 	Kept      Source = "kept"      // the container asks for an identity that isn't root
 	Image     Source = "image"     // the image was built for it
 	Fixed     Source = "fixed"     // the policy names it
@@ -94,6 +95,19 @@ type Policy struct {
 	AllowedGIDs Ranges // gids let through that would be replaced or dropped, and those that may be requested
 	Privileged  []string
 
+	AllowedGroups []string // as AllowedGIDs, by their names on the host
+	ExtraGIDs     []ID     // groups that every process gets, as the host numbers them
+	ExtraGroups   []string // likewise, by their names on the host
+	DeviceGroups  []string // patterns of devices whose group on the host a container gets that has them
+
+	Range Range // from which each container gets a uid in place of the fixed one; First is 0: none
+	Share Share // which containers have one together
+	Block ID    // how many ids of the range each namespace has for itself; 0: none
+
+	UsersFile  string // passwd(5)'s form: namespaces and people with the ids that are theirs; "": none
+	GroupsFile string // group(5)'s form: their groups; "": none
+	State      string // the folder in which it is kept who has which id of a range
+
 	HomeMode homedir.Mode
 	HomeSize string // tmpfs(5), size
 	HomePath string // "": found in the image
@@ -125,7 +139,9 @@ func Default() *Policy {
 		UID:        65532,
 		GID:        65532,
 		Name:       "nonroot",
-		Sources:    []Source{Requested, Kept, Image, Fixed},
+		Sources:    []Source{Requested, Listed, Kept, Image, Fixed},
+		Share:      SharePod,
+		State:      "/var/lib/nonroot-runc",
 		Privileged: privilegedGroups,
 		HomeMode:   homedir.Auto,
 		HomeSize:   "256m",
@@ -147,9 +163,12 @@ type Ranges []Range
 // Range is the ids from First to Last, both included.
 type Range struct{ First, Last ID }
 
+// Has says whether the id is one of them.
+func (r Range) Has(id uint32) bool { return uint32(r.First) <= id && id <= uint32(r.Last) }
+
 // Has says whether the id is in the set.
 func (r Ranges) Has(id uint32) bool {
-	return slices.ContainsFunc(r, func(r Range) bool { return uint32(r.First) <= id && id <= uint32(r.Last) })
+	return slices.ContainsFunc(r, func(r Range) bool { return r.Has(id) })
 }
 
 // String lists the ranges as the policy file spells them.

@@ -123,7 +123,9 @@ func (p *Policy) Audited(f *Facts, d *Decision) string {
 	if p.Audit == nil {
 		return ""
 	}
-	strict := p.Audit.Decide(f)
+	g := *f
+	g.Foresee = true
+	strict := p.Audit.Decide(&g)
 	switch {
 	case strict.Mode == Refuse:
 		return "would be refused: " + strict.Reason

@@ -5,8 +5,10 @@
 package proc
 
 import (
+	"bytes"
 	"errors"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,4 +41,18 @@ func Read(name string) ([]byte, error) {
 			buf = append(buf, 0)[:len(buf)]
 		}
 	}
+}
+
+// StartTime is when a process began, in clock ticks since boot: field 22 of /proc/pid/stat. The second field, the program's name, may hold spaces and parentheses.
+func StartTime(pid string) (uint64, error) {
+	text, err := Read("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	const startField = 22 - 3 // the fields from the third on
+	if len(fields) <= startField {
+		return 0, errors.New("/proc/pid/stat has too few fields")
+	}
+	return strconv.ParseUint(string(fields[startField]), 10, 64)
 }

@@ -3,7 +3,6 @@
 package runc
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -64,7 +63,7 @@ func (s *State) Alive() bool {
 	if s.Pid <= 0 {
 		return false
 	}
-	start, err := startTime(strconv.Itoa(s.Pid))
+	start, err := proc.StartTime(strconv.Itoa(s.Pid))
 	return err == nil && (s.Start == 0 || start == s.Start)
 }
 
@@ -81,20 +80,6 @@ func (s *State) UserNamespace() (*idmap.Pair, error) {
 	}
 	pair, err := idmap.Of(pid)
 	return &pair, err
-}
-
-// startTime is field 22 of /proc/pid/stat. The second field, the program's name, may hold spaces and parentheses.
-func startTime(pid string) (uint64, error) {
-	text, err := proc.Read("/proc/" + pid + "/stat")
-	if err != nil {
-		return 0, err
-	}
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	const startField = 22 - 3 // the fields from the third on
-	if len(fields) <= startField {
-		return 0, errors.New("/proc/pid/stat has too few fields")
-	}
-	return strconv.ParseUint(string(fields[startField]), 10, 64)
 }
 
 // parseStatus reads the lines that carry credentials. A line that is missing is an error, so that nothing is taken

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 )
 
@@ -231,7 +232,7 @@ func TestInitCredentials(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	start, err := startTime(strconv.Itoa(cmd.Process.Pid))
+	start, err := proc.StartTime(strconv.Itoa(cmd.Process.Pid))
 	if err != nil || start == 0 {
 		t.Fatal(start, err)
 	}

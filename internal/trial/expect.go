@@ -12,6 +12,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -19,6 +21,43 @@ import (
 type Suite struct {
 	Policy string `toml:"policy"` // the policy's file, relative to this one's folder; "": named elsewhere
 	Tests  []Test `toml:"test"`
+
+	// In place of what the machine has, so that the expectations hold on any: lines of the host's /etc/group, devices and
+	// the gids that own them, and lines of the policy's users_file and groups_file.
+	HostGroups []string          `toml:"host_groups"`
+	Devices    map[string]uint32 `toml:"devices"`
+	Users      []string          `toml:"users"`
+	Groups     []string          `toml:"groups"`
+}
+
+// World is the host's, but for what the file says of it.
+func (s *Suite) World(host World) World {
+	w := host
+	if s.HostGroups != nil {
+		w.Groups = func(p *policy.Policy) policy.HostGroups { return HostGroups(lines(s.HostGroups), p) }
+	}
+	if s.Devices != nil {
+		w.Device = func(path string) (uint32, bool) {
+			gid, ok := s.Devices[path]
+			return gid, ok
+		}
+	}
+	if s.Users != nil {
+		w.People = func(p *policy.Policy) func() (*homedir.Accounts, error) {
+			if p.UsersFile == "" {
+				return nil
+			}
+			return func() (*homedir.Accounts, error) {
+				return &homedir.Accounts{Passwd: lines(s.Users), Group: lines(s.Groups)}, nil
+			}
+		}
+	}
+	return w
+}
+
+// HostGroups are the groups of a host with this text as its group file.
+func HostGroups(text []byte, p *policy.Policy) policy.HostGroups {
+	return &host.Groups{Text: text, Privileges: p.Privileged}
 }
 
 // Test is one expectation.
@@ -37,6 +76,7 @@ type Expect struct {
 	GID     *uint32   `toml:"gid"`
 	Groups  *[]uint32 `toml:"groups"`
 	Source  *string   `toml:"source"`
+	Name    *string   `toml:"name"`
 	Reason  *string   `toml:"reason"`  // a part of it
 	Audited *string   `toml:"audited"` // a part of it; "" for nothing at all
 }
@@ -84,12 +124,12 @@ func (t *Test) when(now time.Time) (time.Time, error) {
 }
 
 // Run says what is not as expected; nothing: all is.
-func (t *Test) Run(p *policy.Policy, groups policy.HostGroups, now time.Time) ([]string, error) {
+func (t *Test) Run(p *policy.Policy, w World, now time.Time) ([]string, error) {
 	when, err := t.when(now)
 	if err != nil {
 		return nil, err
 	}
-	r, err := t.Container.Run(p, groups, when)
+	r, err := t.Container.Run(p, w, when)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +147,7 @@ func (t *Test) Run(p *policy.Policy, groups policy.HostGroups, now time.Time) ([
 	text("rule", r.Rule, e.Rule, equal)
 	text("mode", string(r.Mode), e.Mode, equal)
 	text("source", string(r.Source), e.Source, equal)
+	text("name", r.Name, e.Name, equal)
 	text("reason", r.Reason, e.Reason, strings.Contains)
 	text("audited", r.Audited, e.Audited, func(got, want string) bool { return strings.Contains(got, want) && (want != "" || got == "") })
 	if e.UID != nil && r.Identity.UID != *e.UID {

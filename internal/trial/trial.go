@@ -5,12 +5,14 @@
 package trial
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/lease"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
@@ -31,6 +33,16 @@ type Container struct {
 	Env         []string          `toml:"env"`
 	Passwd      []string          `toml:"passwd"` // lines of the image's file, for requests by name and for primary groups
 	Group       []string          `toml:"group"`  // likewise
+	Project     string            `toml:"project"` // Compose's, of Docker's containers
+	ID          string            `toml:"id"`
+	Devices     []string          `toml:"devices"` // paths of character devices that it is given
+}
+
+// World is what the decision rests on beside the container: the host's, or what stands for it.
+type World struct {
+	Groups func(*policy.Policy) policy.HostGroups
+	People func(*policy.Policy) func() (*homedir.Accounts, error)
+	Device func(path string) (gid uint32, ok bool)
 }
 
 // engineRoots are roots by which the engines are known.
@@ -66,6 +78,9 @@ func (c *Container) origin() (*policy.Origin, error) {
 			return nil, fmt.Errorf("the root %q is that of the namespace %q, not %q", root, o.Namespace, c.Namespace)
 		}
 	default:
+		if c.Project != "" && o.Engine != policy.Docker {
+			return nil, errors.New("a project is only known of Docker's containers (engine \"docker\")")
+		}
 		if c.Namespace+c.Pod+c.Container+c.Image != "" {
 			return nil, fmt.Errorf("namespace, pod, container and image are only known of Kubernetes' containers (engine \"kubernetes\"), and namespace of containerd's")
 		}
@@ -80,29 +95,38 @@ type Result struct {
 	Reason   string          `json:"reason,omitempty"` // why it is refused, or exempt
 	Source   policy.Source   `json:"source,omitempty"`
 	Identity policy.Identity `json:"identity"`
+	Name     string          `json:"name,omitempty"` // in the administrator's list
 	Dropped  []uint32        `json:"dropped_groups,omitempty"`
+	Notes    []string        `json:"notes,omitempty"`
 	Audited  string          `json:"audited,omitempty"` // what the stricter policy beside it would have done otherwise
 }
 
-// Run decides about the container at a time, with what the host's groups mean.
-func (c *Container) Run(p *policy.Policy, groups policy.HostGroups, now time.Time) (*Result, error) {
+// Run decides about the container at a time. An id of a range is that which the container gets where nobody else has it.
+func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*Result, error) {
 	o, err := c.origin()
 	if err != nil {
 		return nil, err
 	}
 	p = p.For(o, now)
 	f := &policy.Facts{
-		ID: "trial", User: spec.User{UID: c.UID, GID: c.GID, Groups: c.Groups}, Env: c.Env, Cwd: "/", Groups: groups,
+		ID: c.ID, User: spec.User{UID: c.UID, GID: c.GID, Groups: c.Groups}, Env: c.Env, Cwd: "/", Groups: w.Groups(p),
+		Origin: o, People: w.People(p), Shared: func() string { return c.Project }, Assign: guess, Foresee: true,
+		Devices: c.Devices, Device: w.Device,
 		Container: &spec.Container{Namespaces: []spec.Namespace{{Type: "mount"}}, Annotations: c.Annotations},
 		Accounts:  &homedir.Accounts{Passwd: lines(c.Passwd), Group: lines(c.Group)},
 		Own:       idmap.Pair{UID: idmap.Map{{Size: 1<<32 - 1}}, GID: idmap.Map{{Size: 1<<32 - 1}}},
 	}
 	d := p.Decide(f)
-	r := &Result{Rule: d.Rule, Mode: d.Mode, Reason: d.Reason, Source: d.Source, Identity: d.Identity, Dropped: d.Dropped, Audited: p.Audited(f, &d)}
+	r := &Result{Rule: d.Rule, Mode: d.Mode, Reason: d.Reason, Source: d.Source, Identity: d.Identity, Name: d.Name, Dropped: d.Dropped, Notes: d.Notes, Audited: p.Audited(f, &d)}
 	if d.Mode == policy.Off {
 		r.Identity = policy.Identity{UID: c.UID, GID: c.GID, Groups: c.Groups}
 	}
 	return r, nil
+}
+
+func guess(first, last, step policy.ID, owner string, _ bool) (policy.ID, error) {
+	v, err := lease.Numbers{First: uint32(first), Last: uint32(last), Step: uint32(step)}.Guess(owner)
+	return policy.ID(v), err
 }
 
 func lines(all []string) []byte {

@@ -8,14 +8,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
+// nothing is a host without groups, people and devices.
+var nothing = World{
+	Groups: func(*policy.Policy) policy.HostGroups { return noGroups{} },
+	People: func(*policy.Policy) func() (*homedir.Accounts, error) { return nil },
+}
+
 type noGroups struct{}
 
-func (noGroups) Named(uint32) bool      { return false }
-func (noGroups) Privileged(uint32) bool { return false }
-func (noGroups) All() []uint32          { return nil }
+func (noGroups) Named(uint32) bool         { return false }
+func (noGroups) Privileged(uint32) bool    { return false }
+func (noGroups) All() []uint32             { return nil }
+func (noGroups) GID(string) (uint32, bool) { return 0, false }
 
 const text = `
 [audit]
@@ -61,7 +69,7 @@ func TestRun(t *testing.T) {
 		},
 		{"kept", Container{Root: "/run/docker/runtime-x/moby", UID: 5, GID: 6}, Result{Rule: "docker", Mode: policy.Rewrite, Source: policy.Kept, Identity: policy.Identity{UID: 5, GID: 6}}},
 	} {
-		got, err := test.c.Run(read(t), noGroups{}, today)
+		got, err := test.c.Run(read(t), nothing, today)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -74,7 +82,7 @@ func TestRun(t *testing.T) {
 	for _, c := range []Container{
 		{Engine: "lxc"}, {Engine: "docker", Root: "/x"}, {Engine: "docker", Namespace: "x"}, {Image: "nginx"}, {Root: "/run/containerd/runc/a", Namespace: "b"},
 	} {
-		if r, err := c.Run(read(t), noGroups{}, today); err == nil {
+		if r, err := c.Run(read(t), nothing, today); err == nil {
 			t.Errorf("%+v, which nothing is like, gives %+v", c, r)
 		}
 	}
@@ -100,7 +108,7 @@ expect = {rule = "x", mode = "off", uid = 1, gid = 2, groups = [7], source = "ke
 		t.Fatal(err)
 	}
 	for i, want := range []int{0, 0, 8} {
-		wrong, err := suite.Tests[i].Run(read(t), noGroups{}, today)
+		wrong, err := suite.Tests[i].Run(read(t), nothing, today)
 		if err != nil || len(wrong) != want {
 			t.Errorf("%s: %q, %v; want %d", suite.Tests[i].Name, wrong, err, want)
 		}

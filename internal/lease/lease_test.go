@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+)
+
+// living is which bundles have a container.
+type living map[string]bool
+
+func (l living) store(t *testing.T) *Store {
+	t.Helper()
+	return &Store{Dir: filepath.Join(t.TempDir(), "uids"), Owners: bundle.CallersOwners(nil), Alive: func(m Member) bool { return l[m.Bundle] }}
+}
+
+func (l living) take(t *testing.T, s *Store, n Numbers, owner, bundle string) uint32 {
+	t.Helper()
+	foreseen, foreseenErr := s.Foresee(n, owner)
+	v, err := s.Take(n, owner, Member{Bundle: bundle, ID: "id of " + bundle})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if foreseenErr != nil || foreseen != v {
+		t.Fatalf("%q was foreseen %d, %v, and got %d", owner, foreseen, foreseenErr, v)
+	}
+	l[bundle] = true
+	return v
+}
+
+// TestAgainstAModel: any order of takes and ends, in small ranges that are mostly full. Nobody has an id that a living owner
+// has, owners keep theirs while they live, and come back to it as long as nobody needed it.
+func TestAgainstAModel(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		l := living{}
+		s := l.store(t)
+		n := Numbers{First: 1000, Last: 1000 + uint32(r.IntN(12)), Step: 1}
+		has := map[string]uint32{} // living owners' ids
+		of := map[string][]string{}
+		for i := range 150 {
+			owner := fmt.Sprintf("owner %d", r.IntN(16))
+			if bundles := of[owner]; len(bundles) > 0 && r.IntN(2) == 0 {
+				for _, b := range bundles {
+					delete(l, b)
+				}
+				delete(of, owner)
+				delete(has, owner)
+				continue
+			}
+			if _, lives := has[owner]; !lives && len(has) == int(n.count()) {
+				if v, err := s.Take(n, owner, Member{Bundle: "/none"}); err == nil || !strings.Contains(err.Error(), "widen the range") {
+					t.Fatalf("seed %d: all are in use, and %q gets %d, %v", seed, owner, v, err)
+				}
+				continue
+			}
+			b := "/b/" + strconv.Itoa(i)
+			v := l.take(t, s, n, owner, b)
+			if v < n.First || v > n.Last {
+				t.Fatalf("seed %d: %d is not in %+v", seed, v, n)
+			}
+			for other, w := range has {
+				if (w == v) != (other == owner) {
+					t.Fatalf("seed %d: %q has %d, and %q has %d", seed, owner, v, other, w)
+				}
+			}
+			has[owner] = v
+			of[owner] = append(of[owner], b)
+		}
+	}
+}
+
+// TestItIsStable: whose number nobody needed gets it again, whoever has come and gone since.
+func TestItIsStable(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	n := Numbers{First: 5000, Last: 5031, Step: 1}
+	was := map[string]uint32{}
+	for i := range 32 {
+		owner := strconv.Itoa(i)
+		was[owner] = l.take(t, s, n, owner, owner)
+	}
+	clear(l)
+	for i := range 32 {
+		owner := strconv.Itoa(31 - i)
+		if v := l.take(t, s, n, owner, owner); v != was[owner] {
+			t.Errorf("%q had %d and gets %d", owner, was[owner], v)
+		}
+	}
+}
+
+// TestTheOneUnusedForLongestGoes to somebody new where there is no fresh one.
+func TestTheOneUnusedForLongestGoes(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	n := Numbers{First: 1, Last: 8, Step: 1}
+	numbers := map[string]uint32{}
+	for i := range 8 {
+		owner := strconv.Itoa(i)
+		numbers[owner] = l.take(t, s, n, owner, owner)
+		day := time.Date(2026, 1, 1+(i+3)%8, 0, 0, 0, 0, time.UTC)
+		if err := os.Chtimes(filepath.Join(s.Dir, strconv.Itoa(int(numbers[owner]))), day, day); err != nil {
+			t.Fatal(err)
+		}
+	}
+	delete(l, "5") // the oldest, 1 January
+	delete(l, "6")
+	if v := l.take(t, s, n, "new", "new"); v != numbers["5"] {
+		t.Errorf("it is %d, not %d", v, numbers["5"])
+	}
+	if v := l.take(t, s, n, "6", "6"); v != numbers["6"] {
+		t.Errorf("6 had %d and gets %d", numbers["6"], v)
+	}
+	if v, err := s.Take(n, "5", Member{Bundle: "5"}); err == nil {
+		t.Errorf("5 gets %d, which is somebody's", v)
+	}
+}
+
+func TestSteps(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	n := Numbers{First: 1000, Last: 1099, Step: 30}
+	seen := map[uint32]bool{}
+	for i := range 3 {
+		v := l.take(t, s, n, strconv.Itoa(i), strconv.Itoa(i))
+		if seen[v] || (v-1000)%30 != 0 || v+29 > 1099 {
+			t.Errorf("%d", v)
+		}
+		seen[v] = true
+	}
+	if _, err := s.Take(n, "more", Member{}); err == nil {
+		t.Error("a fourth block, which is not whole, was given")
+	}
+	for _, bad := range []Numbers{{}, {First: 5, Last: 4}, {First: 1, Last: 9, Step: 10}} {
+		if v, err := s.Take(bad, "x", Member{}); err == nil {
+			t.Errorf("%+v gives %d", bad, v)
+		}
+	}
+	if v, err := (Numbers{First: 1, Last: 1<<31 - 1, Step: 1}).Guess("x"); err != nil || v == 0 {
+		t.Error(v, err)
+	}
+}
+
+// TestManyContainersOfOne: an owner's file does not grow with each container that it ever had.
+func TestManyContainersOfOne(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	n := Numbers{First: 1, Last: 9, Step: 1}
+	v := l.take(t, s, n, "o", "stays")
+	for i := range 500 {
+		b := strconv.Itoa(i)
+		if w := l.take(t, s, n, "o", b); w != v {
+			t.Fatal(v, w)
+		}
+		delete(l, b)
+	}
+	data, err := os.ReadFile(filepath.Join(s.Dir, strconv.Itoa(int(v))))
+	if err != nil || strings.Count(string(data), "\n") > 10 || !strings.Contains(string(data), "stays") {
+		t.Errorf("%v, %d bytes: %s", err, len(data), data)
+	}
+}
+
+// TestWhatIsDamagedIsSomebodys: it is given to nobody, as it may be a living owner's.
+func TestWhatIsDamagedIsSomebodys(t *testing.T) {
+	for _, text := range []string{"", "x", "\"o\"", "\"o\"\n\"b\"\n", "\"o\"\n\"b\" \"i\" x 1\n", "\"o\"\n\"b\" \"i\" 1 -1\n", "\"o\"\n\n"} {
+		l := living{}
+		s := l.store(t)
+		if err := errors.Join(os.MkdirAll(filepath.Join(s.Dir, "owners"), 0o700), os.WriteFile(filepath.Join(s.Dir, "7"), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := s.Take(Numbers{First: 7, Last: 7}, "o", Member{}); err == nil {
+			t.Errorf("with %q in its file it gives %d", text, v)
+		}
+		if v := l.take(t, s, Numbers{First: 7, Last: 8}, "o", "b"); v != 8 {
+			t.Errorf("with %q in its file it gives %d", text, v)
+		}
+	}
+}
+
+// TestNamesOfOwners: whatever is in a name, it stays one name.
+func TestNamesOfOwners(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	n := Numbers{First: 1, Last: 100, Step: 1}
+	seen := map[uint32]string{}
+	for i, owner := range []string{"", "a", "a\n\"b\"", "a b", "\xff", "a\x00", strings.Repeat("x", 10000), "../../etc"} {
+		v := l.take(t, s, n, owner, "bundle\n"+strconv.Itoa(i))
+		if was, ok := seen[v]; ok {
+			t.Errorf("%q has what %q has", owner, was)
+		}
+		seen[v] = owner
+	}
+}
+
+// TestOthersCanWriteIt: somebody else's word on who has which id counts for nothing.
+func TestOthersCanWriteIt(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	l.take(t, s, Numbers{First: 1, Last: 9}, "o", "b")
+	for _, dir := range []string{s.Dir, filepath.Join(s.Dir, "owners"), filepath.Dir(s.Dir)} {
+		if err := os.Chmod(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := s.Take(Numbers{First: 1, Last: 9}, "o", Member{}); err == nil {
+			t.Errorf("with %s open to others it gives %d", dir, v)
+		}
+		if err := os.Chmod(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestProcessesAtOnce: forty processes take from forty ids, as many at once as the machine runs.
+func TestProcessesAtOnce(t *testing.T) {
+	if dir := os.Getenv("LEASE_TEST_DIR"); dir != "" {
+		s := &Store{Dir: dir, Owners: bundle.CallersOwners(nil), Alive: func(Member) bool { return true }}
+		v, err := s.Take(Numbers{First: 1, Last: 40}, os.Getenv("LEASE_TEST_OWNER"), Member{Bundle: os.Getenv("LEASE_TEST_OWNER")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("\ngot %d\n", v)
+		return
+	}
+	dir := filepath.Join(t.TempDir(), "uids")
+	type started struct {
+		cmd *exec.Cmd
+		out strings.Builder
+	}
+	all := make([]*started, 40)
+	for i := range all {
+		all[i] = &started{cmd: exec.Command(os.Args[0], "-test.run=^TestProcessesAtOnce$", "-test.count=1")}
+		all[i].cmd.Env = append(os.Environ(), "LEASE_TEST_DIR="+dir, "LEASE_TEST_OWNER="+strconv.Itoa(i))
+		all[i].cmd.Stdout = &all[i].out
+		if err := all[i].cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, one := range all {
+		if err := one.cmd.Wait(); err != nil {
+			t.Fatalf("%v: %s", err, one.out.String())
+		}
+		_, got, _ := strings.Cut(one.out.String(), "\ngot ")
+		got, _, _ = strings.Cut(got, "\n")
+		if got == "" || seen[got] {
+			t.Errorf("%q was given twice, or to nobody: %s", got, one.out.String())
+		}
+		seen[got] = true
+	}
+}
+
+func BenchmarkTake(b *testing.B) {
+	s := &Store{Dir: filepath.Join(b.TempDir(), "uids"), Owners: bundle.CallersOwners(nil), Alive: func(Member) bool { return true }}
+	n := Numbers{First: 100000, Last: 165535}
+	i := 0
+	for b.Loop() {
+		i++
+		if _, err := s.Take(n, strconv.Itoa(i), Member{Bundle: "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/x", ID: strconv.Itoa(i)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import "fmt"
+
+// Share says which containers have one uid of a range together.
+type Share string
+
+// Where a container belongs to nothing of the kind, it has a uid of its own.
+const (
+	ShareNone      Share = "container" // none
+	SharePod       Share = "pod"       // those of a pod or of a Compose project, so that they can share volumes
+	ShareNamespace Share = "namespace" // those of a namespace, as OpenShift has it
+)
+
+// Assign gives an owner one of the ids first, first+step, and so on, that are whole steps up to last: the same one again, and
+// none that another owner has who lives. Only with take is it the owner's from then on.
+type Assign func(first, last, step ID, owner string, take bool) (ID, error)
+
+// fixed: who a process becomes that has no say in it: its container's identity, else one of the range, else the one that the
+// policy names.
+func (p *Policy) fixed(f *Facts, d *Decision) error {
+	d.Identity = p.fallback(f)
+	if p.Range.First == 0 || f.Created != nil || f.Assign == nil {
+		return nil
+	}
+	id, err := f.Assign(p.Range.First, p.Range.Last, 1, p.owner(f), p.takes(f))
+	if err != nil {
+		return err
+	}
+	d.Identity.UID = uint32(id)
+	if p.harmless(f, uint32(id)) {
+		d.Identity.GID = uint32(id)
+	}
+	return nil
+}
+
+// takes: what is not carried out takes no id away from others.
+func (p *Policy) takes(f *Facts) bool { return !f.Foresee && !p.Mode.Exempts() }
+
+// owner names those who have one uid of a range together.
+func (p *Policy) owner(f *Facts) string {
+	o := f.origin()
+	switch {
+	case p.Share == ShareNamespace && o.Namespace != "":
+		return fmt.Sprintf("%s namespace %q", o.Engine, o.Namespace)
+	case p.Share != ShareNone && o.Pod != "":
+		return fmt.Sprintf("%s pod %q in %q", o.Engine, o.Pod, o.Namespace)
+	case p.Share != ShareNone && f.Shared != nil:
+		if name := f.Shared(); name != "" {
+			return fmt.Sprintf("%s project %q", o.Engine, name)
+		}
+	}
+	return fmt.Sprintf("container %q of %q", f.ID, o.Root)
+}
+
+func (f *Facts) origin() *Origin {
+	if f.Origin == nil {
+		return &Origin{}
+	}
+	return f.Origin
+}
+
+// ownBlock is the policy with the ids of the container's namespace as its bounds, where each namespace has a block of the
+// range: OpenShift's openshift.io/sa.scc.uid-range. Containers without a namespace have a block together.
+func (p *Policy) ownBlock(f *Facts) (*Policy, error) {
+	if p.Block == 0 || p.Range.First == 0 {
+		return p, nil
+	}
+	var first ID
+	switch {
+	case f.Created != nil && p.Range.Has(f.Created.UID):
+		first = p.Range.First + (ID(f.Created.UID)-p.Range.First)/p.Block*p.Block
+	case f.Assign != nil:
+		var err error
+		o := f.origin()
+		first, err = f.Assign(p.Range.First, p.Range.Last, p.Block, fmt.Sprintf("%s block %q", o.Engine, o.Namespace), p.takes(f))
+		if err != nil {
+			return p, err
+		}
+	default:
+		return p, nil
+	}
+	q := *p
+	q.Range = Range{first, first + p.Block - 1}
+	q.AllowedUIDs = Ranges{q.Range}
+	return &q, nil
+}

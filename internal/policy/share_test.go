@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// inOrder gives owners the first ids, in the order in which they come, and says whose they were.
+type inOrder struct {
+	owners map[[2]ID][]string // by where they begin, and their steps
+	took   []bool
+}
+
+func (o *inOrder) assign(first, last, step ID, owner string, take bool) (ID, error) {
+	o.took = append(o.took, take)
+	kind := [2]ID{first, step}
+	at := slices.Index(o.owners[kind], owner)
+	if at < 0 {
+		if at = len(o.owners[kind]); o.owners == nil {
+			o.owners = map[[2]ID][]string{}
+		}
+		o.owners[kind] = append(o.owners[kind], owner)
+	}
+	id := first + ID(at)*step
+	if id+step-1 > last {
+		return 0, errors.New("widen the range")
+	}
+	return id, nil
+}
+
+func pod(namespace, pod string) *Origin {
+	return &Origin{Engine: Kubernetes, Root: "/run/containerd/runc/k8s.io", Namespace: namespace, Pod: pod}
+}
+
+func TestShare(t *testing.T) {
+	project := func(name string) func() string { return func() string { return name } }
+	containers := []struct {
+		id      string
+		origin  *Origin
+		project string
+	}{
+		{"sandbox", pod("team", "web-0"), ""},
+		{"app", pod("team", "web-0"), ""},
+		{"other", pod("team", "web-1"), ""},
+		{"same name", pod("team-b", "web-0"), ""},
+		{"c1", &Origin{Engine: Docker, Root: "/run/docker/runtime-n/moby"}, "shop"},
+		{"c2", &Origin{Engine: Docker, Root: "/run/docker/runtime-n/moby"}, "shop"},
+		{"c3", &Origin{Engine: Docker, Root: "/run/docker/runtime-n/moby"}, ""},
+		{"c3", &Origin{Engine: Containerd, Root: "/run/containerd/runc/default", Namespace: "default"}, ""},
+		{"c4", &Origin{Engine: Containerd, Root: "/run/containerd/runc/default", Namespace: "default"}, ""},
+	}
+	for share, want := range map[Share][]uint32{
+		ShareNone:      {0, 1, 2, 3, 4, 5, 6, 7, 8},
+		SharePod:       {0, 0, 1, 2, 3, 3, 4, 5, 6},
+		ShareNamespace: {0, 0, 0, 1, 2, 2, 3, 4, 4},
+	} {
+		ids := &inOrder{}
+		p := Default()
+		p.Range, p.Share = Range{100000, 100999}, share
+		var got []uint32
+		for _, c := range containers {
+			f := facts(spec.User{})
+			f.ID, f.Origin, f.Shared, f.Assign = c.id, c.origin, project(c.project), ids.assign
+			d := p.Decide(f)
+			if d.Mode != Rewrite || d.Source != Fixed || d.Identity.GID != d.Identity.UID {
+				t.Fatalf("%s: %+v", share, d)
+			}
+			got = append(got, d.Identity.UID-100000)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d, want %d: %q", share, got, want, ids.owners)
+		}
+		if slices.Contains(ids.took, false) {
+			t.Errorf("%s: an id was not taken", share)
+		}
+	}
+}
+
+// TestRangeTakesOnlyWhatIsNeeded: no id is taken from others for a container that is somebody, or that stays as it is, or for
+// what is only foreseen.
+func TestRangeTakesOnlyWhatIsNeeded(t *testing.T) {
+	for name, test := range map[string]struct {
+		user   spec.User
+		change func(*Policy, *Facts)
+		took   []bool
+	}{
+		"root":    {spec.User{}, func(*Policy, *Facts) {}, []bool{true}},
+		"kept":    {spec.User{UID: 1000, GID: 1000}, func(*Policy, *Facts) {}, nil},
+		"exec":    {spec.User{}, func(_ *Policy, f *Facts) { f.Exec, f.Created = true, &Identity{UID: 100005, GID: 100005} }, nil},
+		"audit":   {spec.User{}, func(p *Policy, _ *Facts) { p.Mode = Audit }, []bool{false}},
+		"foresee": {spec.User{}, func(_ *Policy, f *Facts) { f.Foresee = true }, []bool{false}},
+		"off":     {spec.User{}, func(p *Policy, _ *Facts) { p.Mode = Off }, nil},
+	} {
+		ids := &inOrder{}
+		p, f := Default(), facts(test.user)
+		p.Range, f.Assign = Range{100000, 100999}, ids.assign
+		test.change(p, f)
+		p.Decide(f)
+		if !slices.Equal(ids.took, test.took) {
+			t.Errorf("%s: %v, want %v", name, ids.took, test.took)
+		}
+	}
+	ids := &inOrder{}
+	p, f := Default(), facts(spec.User{})
+	strict := *p
+	strict.Range, p.Audit, f.Assign = Range{100000, 100999}, &strict, ids.assign
+	d := p.Decide(f)
+	if said := p.Audited(f, &d); said == "" || !slices.Equal(ids.took, []bool{false}) {
+		t.Errorf("audited beside: %q, %v", said, ids.took)
+	}
+}
+
+func TestRangeIsExhausted(t *testing.T) {
+	p, f := Default(), facts(spec.User{})
+	p.Range = Range{100000, 100001}
+	f.Assign = func(ID, ID, ID, string, bool) (ID, error) { return 0, errors.New("widen the range") }
+	if d := p.Decide(f); d.Mode != Refuse || d.Reason != "widen the range" {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestRangeKeepsToHarmlessGroups: an id of the range that is a privileged group's on the host is no gid.
+func TestRangeKeepsToHarmlessGroups(t *testing.T) {
+	p, f := Default(), facts(spec.User{})
+	p.Range = Range{999, 1001}
+	f.Assign = (&inOrder{}).assign
+	if d := p.Decide(f); d.Identity.UID != 999 || d.Identity.GID != 65532 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestBlocks(t *testing.T) {
+	ids := &inOrder{}
+	p := Default()
+	p.Range, p.Block, p.AllowedUIDs = Range{100000, 102999}, 1000, Ranges{{1, 50}}
+	decide := func(user spec.User, o *Origin, change func(*Facts)) Decision {
+		f := facts(user)
+		f.Origin, f.Assign = o, ids.assign
+		change(f)
+		return p.Decide(f)
+	}
+	none := func(*Facts) {}
+	a, b := decide(spec.User{}, pod("a", "x"), none), decide(spec.User{}, pod("b", "x"), none)
+	if a.Identity.UID/1000 != 100 || b.Identity.UID/1000 == a.Identity.UID/1000 {
+		t.Errorf("a is %d, b is %d", a.Identity.UID, b.Identity.UID)
+	}
+	first := b.Identity.UID / 1000 * 1000
+	for _, test := range []struct {
+		user   uint32
+		change func(*Facts)
+		want   uint32
+	}{
+		{first + 5, none, first + 5},
+		{first + 999, none, first + 999},
+		{first + 1000, none, b.Identity.UID}, // the next one's
+		{7, none, b.Identity.UID},            // allowed_uids is replaced
+		{first + 5, func(f *Facts) { f.Exec, f.Created = true, &Identity{UID: first + 1, GID: first + 1} }, first + 5},
+		{first - 1, func(f *Facts) { f.Exec, f.Created = true, &Identity{UID: first + 1, GID: first + 1} }, first + 1},
+		{0, func(f *Facts) { f.Exec, f.Created = true, &Identity{UID: first + 1, GID: first + 1} }, first + 1},
+	} {
+		if d := decide(spec.User{UID: test.user, GID: test.user}, pod("b", "x"), test.change); d.Identity.UID != test.want {
+			t.Errorf("%d became %+v, want %d", test.user, d.Identity, test.want)
+		}
+	}
+	if d := decide(spec.User{}, pod("c", "x"), none); d.Mode != Rewrite {
+		t.Errorf("the third block: %+v", d)
+	}
+	if d := decide(spec.User{}, pod("d", "x"), none); d.Mode != Refuse {
+		t.Errorf("a fourth block: %+v", d)
+	}
+}
+
+// TestDeviceAndExtraGroups: what is given is what the host's group owns, and nothing that means more.
+func TestDeviceAndExtraGroups(t *testing.T) {
+	nodes := map[string]uint32{"/dev/dri/renderD128": 105, "/dev/kfd": 105, "/dev/kmem": 6, "/dev/null": 0, "/dev/mapped": 4000}
+	for name, test := range map[string]struct {
+		change func(*Policy, *Facts)
+		want   []uint32
+		notes  int
+	}{
+		"none":                 {func(*Policy, *Facts) {}, nil, 0},
+		"all, once":            {func(p *Policy, _ *Facts) { p.DeviceGroups = []string{"/dev/dri/*", "/dev/kfd"} }, []uint32{105}, 0},
+		"not all":              {func(p *Policy, _ *Facts) { p.DeviceGroups = []string{"/dev/dri/*", "!/dev/dri/*"} }, nil, 0},
+		"a privileged one":     {func(p *Policy, _ *Facts) { p.DeviceGroups = []string{"/dev/km*"} }, nil, 1},
+		"one that is allowed":  {func(p *Policy, _ *Facts) { p.DeviceGroups, p.AllowedGroups = []string{"/dev/km*"}, []string{"disk"} }, []uint32{6}, 0},
+		"root's":               {func(p *Policy, _ *Facts) { p.DeviceGroups = []string{"/dev/null"} }, nil, 0},
+		"extra":                {func(p *Policy, _ *Facts) { p.ExtraGIDs, p.ExtraGroups = []ID{42}, []string{"plain"} }, []uint32{42, 4000}, 0},
+		"extra, unknown":       {func(p *Policy, _ *Facts) { p.ExtraGroups = []string{"nobody-has-it", "root"} }, nil, 2},
+		"extra is the primary": {func(p *Policy, _ *Facts) { p.ExtraGIDs = []ID{65532} }, nil, 0},
+		"in a user namespace": {func(p *Policy, f *Facts) {
+			p.ExtraGIDs, p.ExtraGroups = []ID{4000}, []string{"disk"}
+			m := idmap.Map{{Inside: 0, Outside: 3000, Size: 100000}}
+			f.UserNamespace = &idmap.Pair{UID: m, GID: m}
+		}, []uint32{1000}, 1},
+		"exec as the container": {func(_ *Policy, f *Facts) {
+			f.Exec, f.Created = true, &Identity{UID: 65532, GID: 65532, Groups: []uint32{105}}
+		}, []uint32{105}, 0},
+		"exec as somebody else": {func(_ *Policy, f *Facts) {
+			f.User = spec.User{UID: 7, GID: 7}
+			f.Exec, f.Created = true, &Identity{UID: 65532, GID: 65532, Groups: []uint32{105}}
+		}, nil, 0},
+	} {
+		p, f := Default(), facts(spec.User{})
+		f.Devices = []string{"/dev/dri/renderD128", "/dev/kfd", "/dev/kmem", "/dev/null", "/dev/gone"}
+		f.Device = func(path string) (uint32, bool) { gid, ok := nodes[path]; return gid, ok }
+		test.change(p, f)
+		d := p.Decide(f)
+		if d.Mode != Rewrite || !slices.Equal(d.Identity.Groups, test.want) || len(d.Notes) != test.notes {
+			t.Errorf("%s: %+v, want the groups %d and %d notes", name, d, test.want, test.notes)
+		}
+	}
+}
+
+func TestAllowedByName(t *testing.T) {
+	p, f := Default(), facts(spec.User{UID: 1000, GID: 999, Groups: []uint32{42, 6}})
+	p.AllowedGroups = []string{"docker", "disk", "unknown", "root"}
+	if d := p.Decide(f); d.Identity.GID != 999 || !slices.Equal(d.Identity.Groups, []uint32{6}) {
+		t.Errorf("%+v", d)
+	}
+	f.User = spec.User{UID: 1000, Groups: []uint32{0}}
+	if d := p.Decide(f); d.Identity.GID == 0 || len(d.Identity.Groups) > 0 {
+		t.Errorf("%+v", d)
+	}
+}
