@@ -167,7 +167,7 @@ func (s *Store) openExisting() (*folder, error) {
 	}
 	f := &folder{store: s, dir: dir, lockFD: -1}
 	if f.owners, err = dir.Sub(ownersFolder); err == nil {
-		err = errors.Join(dir.Guarded(), f.owners.Guarded())
+		err = f.owners.Guarded() // and so are those above it
 	}
 	if err != nil {
 		f.close()

@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -264,8 +265,19 @@ func TestNoDecisionIsRoot(t *testing.T) {
 			f.UserNamespace = &idmap.Pair{UID: maps(), GID: maps()}
 		}
 		if f.Exec = r.IntN(3) == 0; f.Exec && r.IntN(2) == 0 {
-			f.Created = &Identity{UID: 1 + r.Uint32N(5), GID: 1 + r.Uint32N(5)}
+			f.Created, f.By = &Identity{UID: 1 + r.Uint32N(5), GID: 1 + r.Uint32N(5), Groups: []uint32{5000}}, []Source{Listed, Kept}[r.IntN(2)]
 		}
+		f.Origin = pod([]string{"", "alice", "bob", "root", "team"}[r.IntN(5)], "p")
+		person, member := id(), id()
+		f.People = func() (*homedir.Accounts, error) {
+			text := fmt.Sprintf("alice:x:%d:%d::/:/bin/sh\napp:x:%d:%d::/:/bin/sh\n", person, member, member, person)
+			return &homedir.Accounts{Passwd: []byte(text + people), Group: []byte(fmt.Sprintf("g:x:%d:alice,app\n", member) + teams)}, nil
+		}
+		f.Assign = func(first, last, step ID, _ string, _ bool) (ID, error) {
+			return []ID{first, last - step + 1, ID(id())}[r.IntN(3)], nil // the last one is what nobody should answer
+		}
+		f.Devices = []string{"/dev/a", "/dev/b"}
+		f.Device = func(string) (uint32, bool) { return id(), true }
 		if r.IntN(2) == 0 {
 			built := homedir.Built{Users: []homedir.User{{UID: id(), GID: id()}, {UID: id(), GID: id()}}[:r.IntN(3)], More: r.IntN(5) == 0}
 			f.BuiltFor = func() homedir.Built { return built }
@@ -274,7 +286,15 @@ func TestNoDecisionIsRoot(t *testing.T) {
 		p.Mode = []Mode{Rewrite, Refuse}[r.IntN(2)]
 		p.Annotation, p.Variable = r.IntN(2) == 0, r.IntN(2) == 0
 		p.AllowedUIDs, p.AllowedGIDs = ranges(), ranges()
-		p.Sources = [][]Source{{Fixed}, {Kept, Fixed}, {Requested, Kept, Fixed}, {Kept, Requested, Fixed}, {Requested, Kept, Image, Fixed}, {Image, Fixed}}[r.IntN(6)]
+		p.ExtraGIDs, p.DeviceGroups = [][]ID{nil, {5000, 4000}}[r.IntN(2)], [][]string{nil, {"/dev/*"}}[r.IntN(2)]
+		if r.IntN(2) == 0 {
+			p.AllowedGroups, p.ExtraGroups = []string{"root", "plain"}, []string{"root", "plain"}
+		}
+		if r.IntN(2) == 0 {
+			p.Range, p.Share = Range{ID(1 + r.IntN(1000)), 60000}, []Share{ShareNone, SharePod, ShareNamespace}[r.IntN(3)]
+			p.Block = []ID{0, 1, 500}[r.IntN(3)]
+		}
+		p.Sources = [][]Source{{Fixed}, {Listed, Fixed}, {Requested, Listed, Kept, Image, Fixed}, {Kept, Fixed}, {Requested, Kept, Fixed}, {Kept, Requested, Fixed}, {Requested, Kept, Image, Fixed}, {Image, Fixed}}[r.IntN(8)]
 		d := p.Decide(f)
 		if d.Mode == Refuse {
 			continue

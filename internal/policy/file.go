@@ -440,7 +440,9 @@ func (s *settings) eachTheirOwn(p *Policy, r *reader) {
 	id := &s.Identity
 	if id.Range != nil {
 		var err error
-		if p.Range, err = parseRange(*id.Range); err != nil || p.Range.First == p.Range.Last {
+		if *id.Range == "" {
+			p.Range, p.Block = Range{}, 0
+		} else if p.Range, err = parseRange(*id.Range); err != nil || p.Range.First == p.Range.Last {
 			r.fail("identity.range", "%q is no range of ids such as \"100000-165535\"", *id.Range)
 		}
 	}
@@ -449,7 +451,7 @@ func (s *settings) eachTheirOwn(p *Policy, r *reader) {
 	}
 	oneOf(r, "identity.share", id.Share, []string{"container", "pod", "namespace"}, []Share{ShareNone, SharePod, ShareNamespace}, &p.Share)
 	if id.Block != nil {
-		if size := int64(p.Range.Last) - int64(p.Range.First) + 1; *id.Block < 1 || p.Range.First == 0 || *id.Block > size {
+		if size := int64(p.Range.Last) - int64(p.Range.First) + 1; *id.Block < 0 || *id.Block > 0 && (p.Range.First == 0 || *id.Block > size) {
 			r.fail("identity.block", "%d is no part of identity.range: give how many of its ids a namespace has, such as 1000", *id.Block)
 		} else {
 			p.Block = ID(*id.Block) // at most the range's size

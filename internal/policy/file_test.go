@@ -183,7 +183,7 @@ func TestParseRefuses(t *testing.T) {
 		{"[identity]\nrange = \"100-2147483648\"", "is no range"},
 		{"[identity]\nblock = 5", "p:2:1: identity.block: 5 is no part"},
 		{"[identity]\nrange = \"1-9\"\nblock = 10", "identity.block: 10 is no part"},
-		{"[identity]\nrange = \"1-9\"\nblock = 0", "identity.block: 0 is no part"},
+		{"[identity]\nrange = \"1-9\"\nblock = -1", "identity.block: -1 is no part"},
 		{"[identity]\nrange = \"1-99\"\nblock = 50\n[[rule]]\nname = \"a\"\nidentity.range = \"200-219\"", "p:6:1: rule[1].identity.range: \"200-219\" has fewer ids"},
 		{"[identity]\nshare = \"image\"", "is none of container, pod, namespace"},
 		{"[identity]\nusers_file = \"users\"", "clean absolute path"},

@@ -5,6 +5,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 )
@@ -114,15 +115,9 @@ func (p *Policy) addGroups(f *Facts, d *Decision, listed []uint32) {
 
 // add adds a group once.
 func (d *Decision) add(gid uint32) {
-	if gid == 0 || gid == d.Identity.GID {
-		return
+	if gid != 0 && gid <= MaxID && gid != d.Identity.GID && !slices.Contains(d.Identity.Groups, gid) {
+		d.Identity.Groups = append(d.Identity.Groups, gid)
 	}
-	for _, g := range d.Identity.Groups {
-		if g == gid {
-			return
-		}
-	}
-	d.Identity.Groups = append(d.Identity.Groups, gid)
 }
 
 // deviceGroups: a container that is given a device is given the group that owns it on the host, so that it can use it. A
@@ -137,7 +132,7 @@ func (p *Policy) deviceGroups(f *Facts, d *Decision, add func(uint32, string)) {
 		}
 		gid, ok := f.Device(path)
 		switch {
-		case !ok || gid == 0:
+		case !ok || gid == 0 || gid > MaxID:
 			continue
 		case f.Groups.Privileged(gid) && !p.hasAllowed(f, gid):
 			d.Notes = append(d.Notes, fmt.Sprintf("no group %d, which owns %s: it is privileged on the host, and allowed_gids does not have it", gid, quoted(path)))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -137,6 +138,12 @@ func FuzzRules(f *testing.F) {
 		}
 		facts := facts(spec.User{UID: uid, GID: gid, Groups: []uint32{gid, 0}})
 		facts.Container.Annotations = annotations
+		facts.Origin = OriginOf(root, "/b", annotations)
+		facts.Assign = (&inOrder{}).assign
+		facts.Devices, facts.Device = []string{"/dev/dri/card0"}, func(string) (uint32, bool) { return gid, true }
+		facts.People = func() (*homedir.Accounts, error) {
+			return &homedir.Accounts{Passwd: []byte(people), Group: []byte(teams)}, nil
+		}
 		for _, one := range []*Policy{q, q.Audit} {
 			if one == nil || one.Mode == Off {
 				continue

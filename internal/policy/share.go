@@ -26,6 +26,9 @@ func (p *Policy) fixed(f *Facts, d *Decision) error {
 		return nil
 	}
 	id, err := f.Assign(p.Range.First, p.Range.Last, 1, p.owner(f), p.takes(f))
+	if err == nil && !p.Range.Has(uint32(id)) {
+		err = fmt.Errorf("the id %d is not one of identity.range, %s", id, Ranges{p.Range})
+	}
 	if err != nil {
 		return err
 	}
@@ -76,6 +79,9 @@ func (p *Policy) ownBlock(f *Facts) (*Policy, error) {
 		var err error
 		o := f.origin()
 		first, err = f.Assign(p.Range.First, p.Range.Last, p.Block, fmt.Sprintf("%s block %q", o.Engine, o.Namespace), p.takes(f))
+		if err == nil && (!p.Range.Has(uint32(first)) || !p.Range.Has(uint32(first+p.Block-1))) {
+			err = fmt.Errorf("the block that begins at %d is not one of identity.range, %s", first, Ranges{p.Range})
+		}
 		if err != nil {
 			return p, err
 		}

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -74,7 +75,7 @@ func TestShare(t *testing.T) {
 			got = append(got, d.Identity.UID-100000)
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("%s: %d, want %d: %q", share, got, want, ids.owners)
+			t.Errorf("%s: %d, want %d: %q", share, got, want, fmt.Sprint(ids.owners))
 		}
 		if slices.Contains(ids.took, false) {
 			t.Errorf("%s: an id was not taken", share)

@@ -15,8 +15,8 @@ import (
 	"testing"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
-	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
 var (

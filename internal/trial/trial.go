@@ -31,8 +31,8 @@ type Container struct {
 	GID         uint32            `toml:"gid"`
 	Groups      []uint32          `toml:"groups"`
 	Env         []string          `toml:"env"`
-	Passwd      []string          `toml:"passwd"` // lines of the image's file, for requests by name and for primary groups
-	Group       []string          `toml:"group"`  // likewise
+	Passwd      []string          `toml:"passwd"`  // lines of the image's file, for requests by name and for primary groups
+	Group       []string          `toml:"group"`   // likewise
 	Project     string            `toml:"project"` // Compose's, of Docker's containers
 	ID          string            `toml:"id"`
 	Devices     []string          `toml:"devices"` // paths of character devices that it is given

@@ -126,6 +126,31 @@ init_shows() { shows "$1" status_of "$(cat "$(bundle "$2")/init.pid")"; }
   shows nonroot cri exec "$CONTAINER" probe
 }
 
+@test "C6: the containers of a pod share a uid of the range, with a volume; another pod has another" {
+  policy <<<'identity.range = "200000-265535"'
+  uid_of() { cri exec "$1" probe | jq '.Uid[0]'; }
+  sandbox nonroot
+  container
+  local first=$CONTAINER
+  container
+  local uid
+  uid=$(uid_of "$first")
+  ((uid >= 200000 && uid <= 265535))
+  [[ $(uid_of "$CONTAINER") == "$uid" ]]
+  init_shows ".Uid[0] == $uid" "$SANDBOX"
+  remove
+  # A pod of the name again, such as a StatefulSet's.
+  sandbox nonroot
+  container
+  [[ $(uid_of "$CONTAINER") == "$uid" ]]
+  remove
+  jq_edit "$POD" '.metadata.name = "other"'
+  sandbox nonroot
+  container
+  [[ $(uid_of "$CONTAINER") != "$uid" ]]
+  rm -r /var/lib/nonroot-runc
+}
+
 @test "containers of a pod share its process namespace" {
   jq_edit "$POD" '.linux.security_context.namespace_options.pid = 0'
   sandbox nonroot

@@ -102,6 +102,27 @@ every_capability() { ! capsh --print | grep -q '^Bounding.*!\|^Current.*-'; }
     explain "$(cat "$BATS_TEST_TMPDIR/audit.log")"
 }
 
+@test "C6: a uid for each container; a Compose project has one, and restart changes none" {
+  uid_of() { docker inspect -f '{{.State.Pid}}' "$1" | xargs -I{} awk '/^Uid/ { print $2 }' /proc/{}/status; }
+  policy <<<'identity.range = "200000-265535"'
+  local name
+  for name in a b; do docker run -d --name "shop-$name" --label com.docker.compose.project=shop bb probe pause; done
+  for name in c d; do docker run -d --name "alone-$name" bb probe pause; done
+  local shop alone
+  shop=$(uid_of shop-a)
+  alone=$(uid_of alone-c)
+  ((shop >= 200000 && shop <= 265535))
+  [[ $(uid_of shop-b) == "$shop" && $alone != "$shop" && $(uid_of alone-d) != "$alone" && $(uid_of alone-d) != "$shop" ]]
+  docker restart -t 0 alone-c >/dev/null
+  docker rm -f shop-a >/dev/null
+  docker run -d --name shop-a2 --label com.docker.compose.project=shop bb probe pause
+  [[ $(uid_of alone-c) == "$alone" && $(uid_of shop-a2) == "$shop" ]]
+  # Who has the uid of another is let at what that one runs; who has not, isn't.
+  succeeds docker run --rm --pid container:shop-b --label com.docker.compose.project=shop bb sh -c 'cat /proc/1/environ >/dev/null'
+  fails_with 1 docker run --rm --pid container:shop-b bb sh -c 'cat /proc/1/environ >/dev/null'
+  rm -r /var/lib/nonroot-runc
+}
+
 @test "terminals: run -it and exec -it" {
   says on_tty docker run --rm -it bb sh -c 'tty; id -u'
   [[ $OUT == *$'/dev/pts/0\r\n65532'* ]] || explain 'expected a terminal'
