@@ -42,7 +42,11 @@ daemon_log() { tail -n "${2:-20}" "$BATS_FILE_TMPDIR/$1.log"; }
 on_tty() { SHELL=/bin/bash script -qec "${*@Q}" /dev/null; }
 
 # empty FOLDER... : there are such folders, and nothing is in them.
-empty() { [[ -z $(find "$@" -mindepth 1) ]] || explain "left: $(find "$@" -mindepth 1)"; }
+empty() {
+  local left
+  left=$(find "$@" -mindepth 1) || explain "expected such folders: $*"
+  [[ -z $left ]] || explain "left: $left"
+}
 
 # same_exit_codes ARG... : what the container ends with comes back, by the file's own `bare` and `nonroot`.
 same_exit_codes() {
@@ -60,6 +64,12 @@ policy() {
 
 no_policy() { rm -rf "${POLICY%/*}"; }
 
+# configure_docker DEFAULT registers nonroot-runc; the default runtime is that one or runc.
+configure_docker() {
+  mkdir -p /etc/docker
+  printf '{"runtimes": {"nonroot": {"path": "%s"}}, "default-runtime": "%s"}\n' "$NONROOT" "$1" >/etc/docker/daemon.json
+}
+
 # start_dockerd [FLAG...] and stop_dockerd.
 start_dockerd() {
   # Debian's starts a containerd of its own.
@@ -67,6 +77,28 @@ start_dockerd() {
   await docker info || { daemon_log dockerd && return 1; }
 }
 stop_dockerd() { ended dockerd; }
+
+# no_containers is for teardown, and for tests of what is left.
+no_containers() { docker ps -aq | xargs -r docker rm --force --volumes >/dev/null; }
+
+# docker_left_nothing: no container has left state, a bundle, a control group or a mount.
+docker_left_nothing() {
+  [[ -z $(docker ps -aq) ]] || explain 'a container is there'
+  empty /run/docker/runtime-*/moby /run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby
+  local groups mounts
+  groups=$(find /sys/fs/cgroup -mindepth 2 -type d -path '*/docker/*')
+  [[ -z $groups ]] || explain "left: $groups"
+  mounts=$(awk '$5 ~ "^/(run|var/lib)/docker/" && $5 != "/run/docker/netns/default" { print $5 }' /proc/self/mountinfo)
+  [[ -z $mounts ]] || explain "left: $mounts"
+}
+
+# healthy CONTAINER: its health check has succeeded.
+healthy() { [[ $(docker inspect -f '{{.State.Health.Status}}' "$1") == healthy ]]; }
+
+# compose is whichever there is: the plugin, or Debian's older program.
+compose() {
+  if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi 2>"$BATS_TEST_TMPDIR/compose"
+}
 
 # docker_image NAME [CHANGE...] makes an image of the kit's files.
 docker_image() {

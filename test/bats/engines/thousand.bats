@@ -11,8 +11,7 @@ CONTAINERS=${CONTAINERS:-1000}
 
 setup_file() {
   no_policy
-  mkdir -p /etc/docker
-  printf '{"runtimes": {"nonroot": {"path": "%s"}}}\n' "$NONROOT" >/etc/docker/daemon.json
+  configure_docker runc
   start_dockerd
   docker_image bb
 }
@@ -40,8 +39,7 @@ kilobytes() {
   says many nonroot "$CONTAINERS"
   [[ $OUT =~ ^\ *$CONTAINERS\ 65532$ ]] || explain 'expected nothing but 65532'
   nonroot=$(kilobytes)
-  empty /run/docker/runtime-*/moby /run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby
-  [[ -z $(docker ps -aq) ]] || explain 'a container is left'
+  docker_left_nothing
   printf '# anonymous memory of dockerd and containerd: %s kB after %s containers with runc, %s kB after as many with nonroot-runc\n' \
     "$bare" "$CONTAINERS" "$nonroot" >&3
   # Go's heaps breathe: a leak of 10 kB a container would show.
