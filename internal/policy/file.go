@@ -103,7 +103,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 	f.settings.apply(p, &r)
 	f.build(p, &r)
 	// Only now, as what is audited beside it is the general part with something changed.
-	p.Audit = f.Audit.audited(p, r.in("audit."))
+	p.Audit = f.Audit.audited(p, &r)
 	f.rules(p, &r)
 	if r.err != nil {
 		return nil, r.err
@@ -125,6 +125,7 @@ func (s *settings) audited(p *Policy, r *reader) *Policy {
 	}
 	q := *p
 	q.Rules, q.Audit = nil, nil
+	r = r.in("audit.")
 	s.apply(&q, r)
 	if q.Mode.Exempts() {
 		r.fail("mode", "%q enforces nothing: what is audited beside a rule has to be stricter, \"rewrite\" or \"refuse\"", q.Mode)
@@ -181,9 +182,9 @@ func (f *ruleFile) read(p *Policy, general *settings, r *reader) Rule {
 	q := *p
 	q.Rules, q.Audit, q.Reason, q.Rule = nil, nil, "", rule.Name
 	f.settings.apply(&q, r)
-	q.Audit = f.Audit.audited(&q, r.in("audit."))
+	q.Audit = f.Audit.audited(&q, r)
 	if q.Audit == nil && !q.Mode.Exempts() {
-		q.Audit = general.audited(&q, r.in("audit."))
+		q.Audit = general.audited(&q, r)
 	}
 	if q.Mode.Exempts() {
 		if err := rule.Match.exempts(); err != nil {
