@@ -91,6 +91,9 @@ func carryOut(cmd *runcargs.Command, d *decision, call *govern.Call) error {
 	if r.Audited != "" {
 		logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: audit: container %q %s", cmd.ID, plain(r.Audited)))
 	}
+	if o.Adapt != nil && !o.Again {
+		r.Notes = append(r.Notes, o.Adapt.CarryOut()...)
+	}
 	// config.json is last: until then the old one stands, and no record matches it.
 	if err := names(dir, o.Plan, o.MountLabel); err != nil {
 		return err

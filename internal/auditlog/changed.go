@@ -46,6 +46,7 @@ var parts = map[string]string{
 	"process.env":                 "env",
 	"linux.seccomp":               "seccomp",
 	"linux.namespaces":            "namespaces",
+	"linux.sysctl":                "sysctl",
 	"mounts":                      "mounts",
 	"annotations":                 "annotations",
 }

@@ -51,6 +51,16 @@ func changes(was, will *specs.Spec) []Change {
 	all = append(all, mounts(was.Mounts, will.Mounts)...)
 	all = append(all, seccomp(was.Linux.Seccomp, will.Linux.Seccomp)...)
 	add("user namespace", userNamespace(was), userNamespace(will))
+	for _, key := range sortedKeys(will.Linux.Sysctl) {
+		if old := was.Linux.Sysctl[key]; old != will.Linux.Sysctl[key] {
+			add(fmt.Sprintf("sysctl %q", key), old, fmt.Sprintf("%q", will.Linux.Sysctl[key]))
+		}
+	}
+	for _, key := range sortedKeys(was.Linux.Sysctl) {
+		if _, stays := will.Linux.Sysctl[key]; !stays {
+			add(fmt.Sprintf("sysctl %q", key), fmt.Sprintf("%q", was.Linux.Sysctl[key]), "")
+		}
+	}
 	for _, key := range sortedKeys(was.Annotations) {
 		if _, stays := will.Annotations[key]; !stays {
 			add(fmt.Sprintf("annotation %q", key), fmt.Sprintf("%q", was.Annotations[key]), "")
@@ -68,7 +78,7 @@ func rest(s *specs.Spec) any {
 	process, linux := *s.Process, *s.Linux
 	process.User.UID, process.User.GID, process.User.AdditionalGids = 0, 0, nil
 	process.Capabilities, process.NoNewPrivileges, process.Env = nil, false, nil
-	linux.Seccomp = nil
+	linux.Seccomp, linux.Sysctl = nil, nil
 	linux.Namespaces = slices.DeleteFunc(slices.Clone(linux.Namespaces), func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 	r.Process, r.Linux, r.Mounts, r.Annotations = &process, &linux, nil, nil
 	var meaning any

@@ -43,6 +43,7 @@ func (c *Call) facts(p *policy.Policy, doc *spec.Document, container *spec.Conta
 	}
 	f.image, err = OpenImage(dir, f.Container, p.Stubless)
 	f.Accounts = f.image
+	f.Memberships = f.image.Memberships
 	f.BuiltFor = func() homedir.Built { return f.image.BuiltFor(f.insideUID) }
 	return f, err
 }

@@ -63,6 +63,7 @@ type Outcome struct {
 	Plan       *homedir.Plan  // home and names that belong to it; nil likewise
 	Again      bool           // config.json was a rewritten one already
 	MountLabel string         // the SELinux label for files that are mounted
+	Adapt      *Adaption      // what is to be done to the container's layer and volumes; nil: nothing
 	Given      *Root          // to whom the engine has given the bundle: it has to be taken back, and decided about again; nil: to nobody
 }
 
@@ -115,6 +116,9 @@ func (c *Call) Decide() (*Outcome, error) {
 	}
 	r.Identity = &d.Identity
 	r.Audited = p.Audited(&f.Facts, &d)
+	if d.Mode == policy.Rewrite {
+		o.Adapt = c.adapt(p, f, &d)
+	}
 	o.Plan, o.Rewritten, err = c.rewrite(p, f, &d, r, doc)
 	if d.Mode == policy.Audit {
 		if r.Reason == "" && err != nil {

@@ -33,6 +33,9 @@ func (c *Call) particulars(f *policy.Facts, p *policy.Policy, doc *spec.Document
 		return moby.Read(c.ID, container.Rootfs, c.Caller.Owners).Project
 	}
 	f.People = People(p, c.Caller.Owners)
+	f.Apart = func() bool {
+		return apart(container, doc.HasDevices(), c.Caller.Owners)
+	}
 	if len(p.DeviceGroups) > 0 || p.Audit != nil && len(p.Audit.DeviceGroups) > 0 {
 		f.Device = host.DeviceGroup
 		f.Devices, err = doc.DevicePaths()

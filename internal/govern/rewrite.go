@@ -54,7 +54,7 @@ func (c *Call) rewrite(p *policy.Policy, f *containerFacts, d *policy.Decision, 
 		},
 		Container: &spec.ContainerChange{
 			Ours: Ours(dir), Mounts: mounts(dir, plan), Machine: machine,
-			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join,
+			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join, Sysctls: sysctls(p, f),
 		},
 	})
 	if err != nil {

@@ -40,6 +40,12 @@ func (im *Image) Look(p string) (Sight, error) {
 	return sight, nil
 }
 
+// Covered says that a mount shows at a clean absolute path, or that it can't be told where one does.
+func (im *Image) Covered(p string) bool {
+	im.load()
+	return im.astray != "" || im.covering(p) != nil
+}
+
 // Entries lists a folder of the rootfs itself, to which no link leads; at most so many names.
 func (im *Image) Entries(p string, most int) ([]string, error) {
 	fd, err := openat2(im.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)

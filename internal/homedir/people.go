@@ -61,3 +61,21 @@ func isMember(members []byte, name string) bool {
 	}
 	return false
 }
+
+// Memberships are the gids of the image's groups that have a user as a member.
+func (im *Image) Memberships(user string) []uint32 {
+	im.load()
+	var gids []uint32
+	if user == "" || !im.group.own {
+		return nil
+	}
+	for _, line := range lines(im.group.text) {
+		if !isMember(field(line, 3), user) || !wellFormed(line, groupFields) {
+			continue
+		}
+		if gid, ok := parseGroup(line); ok {
+			gids = append(gids, gid)
+		}
+	}
+	return gids
+}

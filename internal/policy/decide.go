@@ -40,6 +40,9 @@ type Facts struct {
 	BuiltFor  func() homedir.Built // whom the image was built for; nil for an exec. It is asked only if it matters
 	Groups    HostGroups
 
+	Memberships func(user string) []uint32 // the image's groups that a user of it is a member of; nil: unknown
+	Apart       func() bool                // whether a gid of the container's means nothing on the host; nil: unknown
+
 	// UserNamespace is the map of the container's own user namespace, to ids as the caller has them; nil: it has
 	// none of its own. Own is the map of the caller's.
 	UserNamespace *idmap.Pair

@@ -54,6 +54,12 @@ func TestIdentity(t *testing.T) {
 		return func(_ *Policy, f *Facts) { f.BuiltFor = func() homedir.Built { return homedir.Built{Users: users} } }
 	}
 	redis, app := homedir.User{Name: "redis", UID: 999, GID: 998}, homedir.User{Name: "app", UID: 1000, GID: 1001}
+	member := func(apart bool) func(*Policy, *Facts) {
+		return func(_ *Policy, f *Facts) {
+			f.Memberships = func(user string) []uint32 { return map[string][]uint32{"redis": {101, 42, 0, 5000, 1 << 31}}[user] }
+			f.Apart = func() bool { return apart }
+		}
+	}
 	created := func(_ *Policy, f *Facts) { f.Exec, f.Created, f.Container = true, &Identity{UID: 1000, GID: 1001}, nil }
 	for _, test := range []struct {
 		name    string
@@ -119,6 +125,9 @@ func TestIdentity(t *testing.T) {
 			func(p *Policy, f *Facts) { p.Variable, f.Env = true, []string{"NONROOT_USER=0", "NONROOT_USER=app"} },
 		}},
 		{name: "built for somebody", source: Image, want: Identity{UID: 999, GID: 998}, change: []func(*Policy, *Facts){builtFor(redis)}},
+		{name: "built for somebody, with its groups of the image", source: Image, want: Identity{UID: 999, GID: 998, Groups: []uint32{101, 5000}}, change: []func(*Policy, *Facts){builtFor(redis), member(true)}},
+		{name: "built for somebody, where its groups may mean something", source: Image, want: Identity{UID: 999, GID: 998}, change: []func(*Policy, *Facts){builtFor(redis), member(false)}},
+		{name: "built for somebody, by a policy without its groups", source: Image, want: Identity{UID: 999, GID: 998}, change: []func(*Policy, *Facts){builtFor(redis), member(true), func(p *Policy, _ *Facts) { p.Adapt.Groups = false }}},
 		{name: "built for somebody, root with a gid", user: spec.User{GID: 1000}, source: Image, want: Identity{UID: 999, GID: 998}, change: []func(*Policy, *Facts){builtFor(redis)}},
 		{name: "built for somebody, who is not asked for", user: spec.User{UID: 7, GID: 7}, source: Kept, want: Identity{UID: 7, GID: 7}, change: []func(*Policy, *Facts){builtFor(redis)}},
 		{name: "built for somebody whose gid is the host's docker", source: Image, want: Identity{UID: 1000, GID: 65532}, change: []func(*Policy, *Facts){builtFor(homedir.User{UID: 1000, GID: 999})}},
@@ -281,6 +290,8 @@ func TestNoDecisionIsRoot(t *testing.T) {
 		if r.IntN(2) == 0 {
 			built := homedir.Built{Users: []homedir.User{{UID: id(), GID: id()}, {UID: id(), GID: id()}}[:r.IntN(3)], More: r.IntN(5) == 0}
 			f.BuiltFor = func() homedir.Built { return built }
+			member, apart := []uint32{id(), id()}, r.IntN(2) == 0
+			f.Memberships, f.Apart = func(string) []uint32 { return member }, func() bool { return apart }
 		}
 		p := Default()
 		p.Mode = []Mode{Rewrite, Refuse}[r.IntN(2)]

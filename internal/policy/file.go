@@ -74,7 +74,8 @@ type settings struct {
 		UsersFile        *string  `toml:"users_file"`
 		GroupsFile       *string  `toml:"groups_file"`
 	} `toml:"identity"`
-	Home struct {
+	Adapt adaptTable `toml:"adapt"`
+	Home  struct {
 		Mode *string `toml:"mode"`
 		Size *string `toml:"size"`
 		Path *string `toml:"path"`
@@ -115,6 +116,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 func (s *settings) apply(p *Policy, r *reader) {
 	s.mode(p, r)
 	s.identity(p, r)
+	s.Adapt.read(p, r)
 	s.process(p, r)
 }
 

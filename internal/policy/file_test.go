@@ -36,6 +36,16 @@ block = 1000
 users_file = "/etc/users"
 groups_file = "/etc/groups"
 
+[adapt]
+own = ["/data"]
+keep = []
+working_directory = false
+tmp = true
+volumes = false
+low_ports = false
+groups = false
+group_root = true
+
 [home]
 mode = "always"
 size = "1g"
@@ -82,6 +92,7 @@ func TestParseWhole(t *testing.T) {
 		AllowedUIDs: Ranges{{7, 7}, {1000, 1999}}, AllowedGIDs: Ranges{{44, 44}}, Privileged: []string{"docker"},
 		AllowedGroups: []string{"render"}, ExtraGIDs: []ID{5000}, ExtraGroups: []string{"data"}, DeviceGroups: []string{"/dev/dri/*"},
 		Range: Range{100000, 165535}, Share: ShareNamespace, Block: 1000, UsersFile: "/etc/users", GroupsFile: "/etc/groups", State: "/srv/state",
+		Adapt:    Adapt{Own: []string{"/data"}, Keep: nil, Tmp: true, GroupRoot: true},
 		HomeMode: homedir.Always, HomeSize: "1g", HomePath: "/home/worker", DropBounding: true, AllowUserNamespaces: true,
 		Build: Build{Off, "images are built as root", []string{"/var/lib/docker/buildkit/executor"}},
 	}
@@ -189,6 +200,13 @@ func TestParseRefuses(t *testing.T) {
 		{"[identity]\nusers_file = \"users\"", "clean absolute path"},
 		{"[identity]\ngroups_file = \"/etc/group\"", "there is no users_file"},
 		{"state = \"/\"", "clean absolute path"},
+		{"[adapt]\nown = [\"/etc\"]", "p:2:1: adapt.own: \"/etc\" is no folder that can be given"},
+		{"[adapt]\nown = [\"/\"]", "no folder that can be given"},
+		{"[adapt]\nown = [\"var/lib\"]", "no folder that can be given"},
+		{"[adapt]\nown = [\"/usr/bin\"]", "no folder that can be given"},
+		{"[adapt]\nown = [\"/usr/local/lib/x\"]", "no folder that can be given"},
+		{"[adapt]\nown = [\"/lib64/x\"]", "no folder that can be given"},
+		{"[adapt]\nkeep = [\"x\"]", "no folder that can be given"},
 		{"[home]\nsize = \"0\"", "is no size"},
 		{"[home]\nsize = \"1t\"", "is no size"},
 		{"[home]\nsize = \"1m,mode=0777\"", "is no size"},

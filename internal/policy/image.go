@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
@@ -36,7 +37,26 @@ func (p *Policy) image(f *Facts, d *Decision) bool {
 	if p.harmless(f, u.GID) {
 		d.Identity.GID = u.GID
 	}
+	p.memberships(f, d, u.Name)
 	return true
+}
+
+// memberships: the image's user is in the groups that the image has it in, which its files may rest on (Debian's postgres is in
+// ssl-cert), where no gid of the container's means anything on the host. One that is privileged there is left out all the
+// same, so that nothing rests on this alone.
+func (p *Policy) memberships(f *Facts, d *Decision, user string) {
+	if !p.Adapt.Groups || f.Memberships == nil || f.Apart == nil {
+		return
+	}
+	all := f.Memberships(user)
+	if len(all) == 0 || !f.Apart() {
+		return
+	}
+	for _, gid := range all {
+		if p.harmless(f, gid) && !slices.Contains(d.Identity.Groups, gid) {
+			d.Identity.Groups = append(d.Identity.Groups, gid)
+		}
+	}
 }
 
 // severalAccounts says why an image's user can't be told. It names a few, as the image may have many.

@@ -108,6 +108,8 @@ type Policy struct {
 	GroupsFile string // group(5)'s form: their groups; "": none
 	State      string // the folder in which it is kept who has which id of a range
 
+	Adapt Adapt
+
 	HomeMode homedir.Mode
 	HomeSize string // tmpfs(5), size
 	HomePath string // "": found in the image
@@ -143,6 +145,7 @@ func Default() *Policy {
 		Share:      SharePod,
 		State:      "/var/lib/nonroot-runc",
 		Privileged: privilegedGroups,
+		Adapt:      defaultAdapt(),
 		HomeMode:   homedir.Auto,
 		HomeSize:   "256m",
 	}

@@ -262,6 +262,12 @@ func (d *Document) mounts() ([]Mount, error) {
 	return mounts, nil
 }
 
+// HasDevices says that the container is given devices beside those that every one has, or that this can't be told.
+func (d *Document) HasDevices() bool {
+	elems, err := d.root.get("linux").get("devices").list("linux.devices")
+	return err != nil || len(elems) > 0
+}
+
 // DevicePaths are the paths of the character devices that the container is given (config-linux.md, "Devices").
 func (d *Document) DevicePaths() ([]string, error) {
 	elems, err := d.root.get("linux").get("devices").list("linux.devices")

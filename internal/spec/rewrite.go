@@ -35,7 +35,11 @@ type ContainerChange struct {
 	AllowUserNamespaces bool    // leaves seccomp as it is
 	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces
 	UserNamespace       string  // replaces the path of the user namespace that is joined; "": as it was
+	Sysctls             []Sysctl
 }
+
+// Sysctl is an entry of linux.sysctl (config-linux.md, "Sysctl"), which is added where there is none of that name.
+type Sysctl struct{ Name, Value string }
 
 // Rewrite gives the document with the change made: the five promises on credentials (ids, groups, no new
 // privileges, capabilities, no user namespaces inside), environment, mounts, and no annotation that steers
@@ -208,7 +212,7 @@ func (d *Document) rewriteContainer(c ContainerChange) error {
 	if err := noListener(d.root.get("linux").get("seccomp")); err != nil {
 		return err
 	}
-	if c.AllowUserNamespaces && c.UserNamespace == "" {
+	if c.AllowUserNamespaces && c.UserNamespace == "" && len(c.Sysctls) == 0 {
 		return nil
 	}
 	linux, err := d.root.childObject("linux", "linux")
@@ -219,6 +223,9 @@ func (d *Document) rewriteContainer(c ContainerChange) error {
 		if err := joinUserNamespace(linux, c.UserNamespace); err != nil {
 			return err
 		}
+	}
+	if err := addSysctls(linux, c.Sysctls); err != nil {
+		return err
 	}
 	if c.AllowUserNamespaces {
 		return nil
@@ -321,6 +328,22 @@ func joinUserNamespace(linux *node, path string) error {
 		}
 	}
 	return errors.New("linux.namespaces has no user namespace to join")
+}
+
+func addSysctls(linux *node, sysctls []Sysctl) error {
+	if len(sysctls) == 0 {
+		return nil
+	}
+	all, err := linux.childObject("sysctl", "linux.sysctl")
+	if err != nil {
+		return err
+	}
+	for _, s := range sysctls {
+		if all.get(s.Name) == nil {
+			all.set(s.Name, stringLeaf(s.Value))
+		}
+	}
+	return nil
 }
 
 // childObject is the member of that name, made if it is absent or null.

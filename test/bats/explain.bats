@@ -52,6 +52,7 @@ listing() {
   explains '[.changes[].what] == ["user", "additional groups", "effective capabilities", "permitted capabilities", "noNewPrivileges",
       "environment \"HOME\"", "environment \"USER\"", "environment \"LOGNAME\"", "mount", "mount", "mount", "mount",
       "seccomp", "seccomp \"clone\"", "seccomp \"clone3\"", "seccomp \"setns\"", "seccomp \"unshare\"",
+      "sysctl \"net.ipv4.ip_unprivileged_port_start\"", "sysctl \"net.ipv4.ping_group_range\"",
       "annotation \"run.oci.handler\""]
     and (.changes[] | select(.what == "user") | .asked == "0:0" and .decided == "65532:65532")'
 }

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+)
+
+// overlay mounts an image's files as an engine does, in a mount namespace of the test's own: the thread's, which ends with it.
+func overlay(t *testing.T, files map[string]string) (rootfs string) {
+	t.Helper()
+	runtime.LockOSThread()
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		t.Fatalf("this test needs root: %v", err)
+	}
+	dir := t.TempDir()
+	rootfs = filepath.Join(dir, "merged")
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil { // overlayfs takes no upper folder that lies in another overlay
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	for _, sub := range []string{"lower", "upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(t, filepath.Join(dir, "lower"), files)
+	if err := unix.Mount("overlay", rootfs, "overlay", 0, "lowerdir="+dir+"/lower,upperdir="+dir+"/upper,workdir="+dir+"/work"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(rootfs, unix.MNT_DETACH) })
+	return rootfs
+}
+
+// fill makes files: "path/" with "UID:GID MODE" is a folder, "path" a file, "-> target" a link, "= path" a second name.
+func fill(t *testing.T, root string, files map[string]string) {
+	t.Helper()
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		what := files[name]
+		p := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var uid, gid int
+		var mode uint32
+		var err error
+		switch {
+		case strings.HasPrefix(what, "-> "):
+			err = os.Symlink(what[3:], p)
+		case strings.HasPrefix(what, "= "):
+			err = os.Link(filepath.Join(root, what[2:]), p)
+		default:
+			if _, err = fmt.Sscanf(what, "%d:%d %o", &uid, &gid, &mode); err == nil {
+				if strings.HasSuffix(name, "/") {
+					err = os.MkdirAll(p, 0o755)
+				} else {
+					err = os.WriteFile(p, []byte("x"), 0o600)
+				}
+				err = errors.Join(err, unix.Chown(p, uid, gid), unix.Chmod(p, mode))
+			}
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+}
+
+// owners lists who owns what, "path UID:GID MODE".
+func owners(t *testing.T, root string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.Walk(root, func(p string, _ os.FileInfo, err error) error {
+		var st unix.Stat_t
+		if err == nil {
+			err = unix.Lstat(p, &st)
+		}
+		all[strings.TrimPrefix(p, root)] = fmt.Sprintf("%d:%d %o", st.Uid, st.Gid, st.Mode&0o7777)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func wish(rootfs string, paths ...string) *Wish {
+	return &Wish{
+		Rootfs: rootfs, UID: 1000, GID: 1001, Paths: paths,
+		From:      func(id uint32) bool { return id < 1000 },
+		FromGroup: func(id uint32) bool { return id == 0 },
+		Covered:   func(p string) bool { return p == "/var/lib/volume" || strings.HasPrefix(p, "/var/lib/volume/") },
+	}
+}
+
+// hostile is an image that would have more given than its state.
+var hostile = map[string]string{
+	"etc/":                       "0:0 755",
+	"etc/shadow":                 "0:42 640",
+	"bin/su":                     "0:0 4755",
+	"var/lib/":                   "0:0 755",
+	"var/lib/nginx/":             "33:0 700",
+	"var/lib/nginx/body/":        "33:33 700",
+	"var/lib/nginx/state":        "33:4 640",
+	"var/lib/person/":            "1500:1500 700",
+	"var/lib/person/root/":       "0:0 755",
+	"var/lib/mine/":              "1000:1001 700",
+	"var/lib/mine/roots":         "0:0 600",
+	"var/lib/everyones/":         "0:0 1777",
+	"var/lib/everyones/closed/":  "0:0 700",
+	"var/lib/setgid/":            "0:50 2775",
+	"var/lib/dpkg/":              "0:0 755",
+	"var/lib/dpkg/status":        "0:0 644",
+	"var/lib/volume/":            "0:0 755",
+	"var/lib/volume/x/":          "0:0 755",
+	"var/lib/prog":               "0:0 755",
+	"var/lib/su":                 "0:0 4644",
+	"var/lib/sg":                 "0:0 2644",
+	"var/lib/libx.so":            "0:0 644",
+	"var/lib/libx.so.1":          "0:0 644",
+	"var/lib/to-etc":             "-> /etc",
+	"var/lib/to-shadow":          "-> ../../etc/shadow",
+	"var/lib/up":                 "-> ../..",
+	"var/lib/second-name":        "= etc/shadow",
+	"var/log":                    "-> /etc",
+	"var/lib/deep/a/b/c/d/e/f/g": "0:0 600",
+}
+
+func TestGive(t *testing.T) {
+	rootfs := overlay(t, hostile)
+	was := owners(t, rootfs)
+	w := wish(rootfs, "/var/lib", "/var/log", "/run", "/var/lib/nginx")
+	w.Keep = []string{"/var/lib/dpkg"}
+	g, err := Give(w)
+	if err != nil || g.Unfinished {
+		t.Fatal(g, err)
+	}
+	want := map[string]string{
+		"/var/lib": "1000:1001 755", "/var/lib/nginx": "1000:1001 700", "/var/lib/nginx/body": "1000:33 700", "/var/lib/nginx/state": "1000:4 640",
+		"/var/lib/mine/roots": "1000:1001 600", "/var/lib/everyones/closed": "1000:1001 700", "/var/lib/setgid": "1000:50 2775",
+	}
+	for p := "/var/lib/deep/a/b/c/d/e/f"; p != "/var/lib"; p = filepath.Dir(p) {
+		want[p] = "1000:1001 755"
+	}
+	want["/var/lib/deep/a/b/c/d/e/f/g"] = "1000:1001 600"
+	now := owners(t, rootfs)
+	for p, o := range now {
+		expected, given := want[p]
+		if !given {
+			expected = was[p]
+		}
+		if o != expected {
+			t.Errorf("%s is %s, want %s", p, o, expected)
+		}
+	}
+	if files := 3; g.Files != files || g.Folders != len(want)-files || !slices.Equal(g.Tops, []string{"/var/lib", "/var/lib/nginx"}) {
+		t.Errorf("%+v, of %d", g, len(want))
+	}
+	again, err := Give(w)
+	if err != nil || again.Folders+again.Files != 0 || len(again.Tops) != 0 {
+		t.Errorf("the second time it gave %+v, %v", again, err)
+	}
+}
+
+// TestGiveIsBounded: an image with more than the bounds costs no more than they allow, and what is near the top comes first.
+func TestGiveIsBounded(t *testing.T) {
+	files := map[string]string{"var/lib/": "0:0 755", "srv/app/": "0:0 755"}
+	for i := range 30 {
+		for j := range 60 {
+			files[fmt.Sprintf("var/lib/many%d/d%d/", i, j)] = "0:0 755"
+		}
+	}
+	rootfs := overlay(t, files)
+	g, err := Give(wish(rootfs, "/var/lib", "/srv/app"))
+	if err != nil || !g.Unfinished || g.Folders != maxGiven {
+		t.Fatal(g, err)
+	}
+	now := owners(t, rootfs)
+	for _, p := range []string{"/var/lib", "/srv/app", "/var/lib/many29"} {
+		if now[p] != "1000:1001 755" {
+			t.Errorf("%s is %s", p, now[p])
+		}
+	}
+	big := filepath.Join(rootfs, "srv/app/big")
+	if err := errors.Join(os.WriteFile(big, make([]byte, maxFile+1), 0o600), os.Chown(big, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Give(wish(rootfs, "/srv/app")); err != nil || owners(t, filepath.Dir(big))["/big"] != "0:0 600" {
+		t.Error("a big file was given", err)
+	}
+}
+
+func TestGroupRoot(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"data/": "1500:0 775", "data/f": "1500:0 664", "data/closed": "1500:0 644", "data/other": "1500:50 664"})
+	w := wish(rootfs, "/data")
+	w.GroupRoot = true
+	if _, err := Give(w); err != nil {
+		t.Fatal(err)
+	}
+	now := owners(t, rootfs)
+	for p, want := range map[string]string{"/data": "1500:1001 775", "/data/f": "1500:1001 664", "/data/closed": "1500:0 644", "/data/other": "1500:50 664"} {
+		if now[p] != want {
+			t.Errorf("%s is %s, want %s", p, now[p], want)
+		}
+	}
+}
+
+// TestOnlyALayerOfItsOwn: a plain folder, a bind mount of one, the host's own file system, and one that is mounted in the
+// layer stay as they are (SECURITY.md C12).
+func TestOnlyALayerOfItsOwn(t *testing.T) {
+	rootfs := overlay(t, hostile)
+	plain := t.TempDir()
+	fill(t, plain, map[string]string{"var/lib/x/": "0:0 755"})
+	bound := t.TempDir()
+	if err := unix.Mount(plain, bound, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(bound, unix.MNT_DETACH) //nolint:errcheck // it ends with the test's mount namespace
+	for _, dir := range []string{plain, bound, "/", filepath.Join(rootfs, "var"), filepath.Join(plain, "nothing")} {
+		if _, err := Give(wish(dir, "/var/lib/x", "/lib")); err == nil {
+			t.Errorf("%s was taken for a layer of the container's", dir)
+		}
+		if opened, err := OpenTmp(dir, func(uint32) bool { return true }, func(string) bool { return false }); err == nil {
+			t.Errorf("%s was taken for a layer of the container's: %v", dir, opened)
+		}
+	}
+	// A link to one is none.
+	link := filepath.Join(plain, "link")
+	if err := os.Symlink(rootfs, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Give(wish(link, "/var/lib")); err == nil {
+		t.Error("a link was followed")
+	}
+	inside := filepath.Join(rootfs, "var/lib/nginx/body")
+	if err := unix.Mount(plain, inside, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Give(wish(rootfs, "/var/lib")); err != nil || owners(t, plain)["/var/lib/x"] != "0:0 755" {
+		t.Error("what is mounted in the layer was given", err)
+	}
+}
+
+func TestOpenTmp(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"tmp/": "0:0 755", "var/tmp/": "1500:0 755"})
+	ofRoot := func(uid uint32) bool { return uid == 0 }
+	opened, err := OpenTmp(rootfs, ofRoot, func(string) bool { return false })
+	now := owners(t, rootfs)
+	if err != nil || !slices.Equal(opened, []string{"/tmp"}) || now["/tmp"] != "0:0 1777" || now["/var/tmp"] != "1500:0 755" {
+		t.Error(opened, err, now)
+	}
+	if opened, err := OpenTmp(rootfs, ofRoot, func(string) bool { return false }); err != nil || opened != nil {
+		t.Error(opened, err)
+	}
+}
+
+func TestVolumes(t *testing.T) {
+	root := t.TempDir()
+	fill(t, root, map[string]string{
+		"docker/":                       "0:0 711",
+		"docker/volumes/":               "0:0 701",
+		"docker/volumes/metadata.db":    "0:0 600",
+		"docker/volumes/empty/_data/":   "0:0 755",
+		"docker/volumes/full/_data/x":   "0:0 644",
+		"docker/volumes/owned/_data/":   "1500:1500 755",
+		"docker/volumes/bound/_data/":   "0:0 755",
+		"docker/volumes/open/":          "0:0 777",
+		"docker/volumes/open/_data/":    "0:0 755",
+		"docker/volumes/link/_data":     "-> ../empty/_data",
+		"docker/elsewhere/":             "0:0 755",
+		"podman/overlay-containers/":    "0:0 700",
+		"podman/volumes/empty/_data/":   "0:0 755",
+		"somebodys/volumes/mine/_data/": "0:0 755",
+		"host/":                         "0:0 755",
+	})
+	runtime.LockOSThread()
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount(filepath.Join(root, "host"), filepath.Join(root, "docker/volumes/bound/_data"), "", unix.MS_BIND, "")); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(filepath.Join(root, "docker/volumes/bound/_data"), unix.MNT_DETACH) //nolint:errcheck // it ends with the test's mount namespace
+	trusted := bundle.CallersOwners(nil)
+	for name, want := range map[string]struct{ volume, given bool }{
+		"docker/volumes/empty/_data":     {true, true},
+		"docker/volumes/full/_data":      {true, false},
+		"docker/volumes/owned/_data":     {true, false},
+		"docker/volumes/bound/_data":     {},
+		"docker/volumes/open/_data":      {},
+		"docker/volumes/link/_data":      {},
+		"docker/volumes/none/_data":      {},
+		"docker/volumes/empty":           {},
+		"docker/volumes/../elsewhere":    {},
+		"docker/elsewhere":               {},
+		"podman/volumes/empty/_data":     {true, true},
+		"somebodys/volumes/mine/_data":   {},
+		"docker/volumes/full/../empty/_": {},
+	} {
+		source := root + "/" + name
+		if got := IsVolume(source, trusted); got != want.volume {
+			t.Errorf("%s is a volume: %v", name, got)
+		}
+		given, err := GiveVolume(source, wish(""), trusted)
+		if given != want.given || err != nil {
+			t.Errorf("%s was given: %v, %v", name, given, err)
+		}
+	}
+	if now := owners(t, root); now["/docker/volumes/empty/_data"] != "1000:1001 755" || now["/host"] != "0:0 755" || now["/docker/volumes/full/_data"] != "0:0 755" {
+		t.Error(now)
+	}
+}
+
+func BenchmarkGive(b *testing.B) {
+	runtime.LockOSThread()
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		b.Fatal(err)
+	}
+	dir := b.TempDir()
+	var lower strings.Builder
+	for i := range 30 { // about what nginx's image on Debian has
+		_ = os.MkdirAll(fmt.Sprintf("%s/lower/var/lib/d%d", dir, i), 0o755)
+	}
+	lower.WriteString(dir + "/lower")
+	for b.Loop() {
+		b.StopTimer()
+		_ = unix.Unmount(dir+"/merged", unix.MNT_DETACH)
+		if err := errors.Join(os.RemoveAll(dir+"/upper"), os.RemoveAll(dir+"/work"), os.MkdirAll(dir+"/upper", 0o755), os.MkdirAll(dir+"/work", 0o755), os.MkdirAll(dir+"/merged", 0o755)); err != nil {
+			b.Fatal(err)
+		}
+		if err := unix.Mount("overlay", dir+"/merged", "overlay", 0, "lowerdir="+lower.String()+",upperdir="+dir+"/upper,workdir="+dir+"/work"); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if g, err := Give(wish(dir+"/merged", "/var/lib")); err != nil || g.Folders != 31 {
+			b.Fatal(g, err)
+		}
+	}
+	_ = unix.Unmount(dir+"/merged", unix.MNT_DETACH)
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// OpenTmp makes folders for everybody's temporary files what they are meant to be, mode 1777, where an image of root's alone has
+// them closed. It names those that it changed.
+func OpenTmp(rootfs string, ofRoot func(uid uint32) bool, covered func(string) bool) ([]string, error) {
+	root, err := open(rootfs)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	var opened []string
+	for _, p := range []string{"/tmp", "/var/tmp"} {
+		if covered(p) {
+			continue
+		}
+		fd, err := unix.Openat2(root, strings.TrimPrefix(p, "/"), &unix.OpenHow{
+			Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside,
+		})
+		if err != nil {
+			continue // none, or a link
+		}
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && ofRoot(st.Uid) && st.Mode&0o1777 != 0o1777 {
+			if err = worded(unix.Fchmod(fd, 0o1777)); err == nil {
+				opened = append(opened, p)
+			}
+		}
+		_ = unix.Close(fd)
+		if err != nil {
+			return opened, err
+		}
+	}
+	return opened, nil
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"fmt"
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+)
+
+// engines are what lies beside the folder of its volumes where an engine keeps them: Docker's data-root (moby, volume/local and
+// volume/service), and the graphroot of Podman (containers/storage, libpod's volumes).
+var engines = [...]string{"metadata.db", "../overlay-containers", "../vfs-containers", "../btrfs-containers"}
+
+// IsVolume says whether the source of a bind mount is a named volume that an engine manages: a folder of its own below one that
+// only root can write, and not something of the host's that was mounted there (the local driver's option device).
+func IsVolume(source string, owners bundle.Owners) bool {
+	fd, ok := openVolume(source, owners)
+	if ok {
+		_ = unix.Close(fd)
+	}
+	return ok
+}
+
+// openVolume opens it. <folder of volumes>/<name>/_data is what both engines make.
+func openVolume(source string, owners bundle.Owners) (int, bool) {
+	volumes := path.Dir(path.Dir(source))
+	if !path.IsAbs(source) || path.Clean(source) != source || path.Base(source) != "_data" || path.Base(volumes) != "volumes" {
+		return -1, false
+	}
+	dir, err := bundle.Open(path.Dir(source), owners)
+	if err != nil {
+		return -1, false
+	}
+	defer dir.Close()
+	if dir.Path != path.Dir(source) || dir.Guarded() != nil || !ofEngine(volumes) {
+		return -1, false
+	}
+	fd, err := unix.Open(source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, false
+	}
+	var st unix.Statx_t
+	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, &st) != nil || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
+		_ = unix.Close(fd)
+		return -1, false
+	}
+	return fd, true
+}
+
+func ofEngine(volumes string) bool {
+	for _, beside := range engines {
+		var st unix.Stat_t
+		if unix.Lstat(path.Join(volumes, beside), &st) == nil && st.Uid == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// GiveVolume makes the identity the owner of an engine's volume that is empty and root's, as Docker makes an image's account
+// the owner where the image has the folder. It says whether it did.
+func GiveVolume(source string, w *Wish, owners bundle.Owners) (bool, error) {
+	fd, ok := openVolume(source, owners)
+	if !ok {
+		return false, nil
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) || st.Uid == w.UID {
+		return false, nil //nolint:nilerr // what can't be looked at stays
+	}
+	if names, err := entries(fd, 1); err != nil || len(names) > 0 {
+		return false, nil //nolint:nilerr // likewise
+	}
+	gid := -1
+	if w.FromGroup(st.Gid) {
+		gid = int(w.GID)
+	}
+	if err := unix.Fchown(fd, int(w.UID), gid); err != nil {
+		return false, fmt.Errorf("change the owner of the volume %q: %w", source, err)
+	}
+	return true, nil
+}

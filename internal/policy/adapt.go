@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import "slices"
+
+// Adapt is what is done so that an image that was made for root works without it.
+type Adapt struct {
+	Own        []string // folders of the image that the identity gets, with what is below
+	Keep       []string // but for these
+	WorkingDir bool     // the process's working directory is one of them
+	Tmp        bool     // /tmp and /var/tmp are everybody's
+	Volumes    bool     // empty volumes of engines become the identity's
+	LowPorts   bool     // ports below 1024, and ping, in a network namespace of the container's own
+	Groups     bool     // the image's user has its groups of the image, where nothing of the host's is mounted
+	GroupRoot  bool     // what group 0 may write is the identity's group's (OpenShift's images)
+}
+
+// defaultAdapt: the folders are those in which services keep their state (Filesystem Hierarchy Standard 3.0, chapters 3.15 and
+// 5), without what belongs to package managers and the like, which has many files and is of no use to a service.
+func defaultAdapt() Adapt {
+	return Adapt{
+		Own: slices.Clone(stateFolders), Keep: slices.Clone(notState),
+		WorkingDir: true, Tmp: true, Volumes: true, LowPorts: true, Groups: true,
+	}
+}
+
+var (
+	stateFolders = []string{"/run", "/var/run", "/var/cache", "/var/lib", "/var/log", "/var/spool"}
+	notState     = []string{
+		"/run/lock", "/run/sudo", "/var/cache/apt", "/var/cache/debconf", "/var/cache/ldconfig", "/var/cache/man", "/var/lib/apk", "/var/lib/apt",
+		"/var/lib/dnf", "/var/lib/dpkg", "/var/lib/pacman", "/var/lib/pam", "/var/lib/polkit-1", "/var/lib/python", "/var/lib/rpm",
+		"/var/lib/sudo", "/var/lib/systemd", "/var/lib/ucf", "/var/lib/zypp", "/var/log/apt", "/var/spool/cron",
+	}
+)
+
+// adaptTable is the policy file's [adapt].
+type adaptTable struct {
+	Own        []string `toml:"own"`
+	Keep       []string `toml:"keep"`
+	WorkingDir *bool    `toml:"working_directory"`
+	Tmp        *bool    `toml:"tmp"`
+	Volumes    *bool    `toml:"volumes"`
+	LowPorts   *bool    `toml:"low_ports"`
+	Groups     *bool    `toml:"groups"`
+	GroupRoot  *bool    `toml:"group_root"`
+}
+
+func (t *adaptTable) read(p *Policy, r *reader) {
+	a := &p.Adapt
+	for _, list := range []struct {
+		key string
+		set []string
+		to  *[]string
+	}{{"own", t.Own, &a.Own}, {"keep", t.Keep, &a.Keep}} {
+		if list.set == nil {
+			continue
+		}
+		*list.to = append([]string(nil), list.set...)
+		for _, dir := range list.set {
+			if !cleanPath(dir) || list.key == "own" && Untouchable(dir) {
+				r.fail("adapt."+list.key, "%q is no folder that can be given: name a clean absolute path outside of /, /etc, /proc, /sys, /dev and the folders of programs and libraries", dir)
+			}
+		}
+	}
+	for _, b := range []struct{ set, to *bool }{
+		{t.WorkingDir, &a.WorkingDir},
+		{t.Tmp, &a.Tmp},
+		{t.Volumes, &a.Volumes},
+		{t.LowPorts, &a.LowPorts},
+		{t.Groups, &a.Groups},
+		{t.GroupRoot, &a.GroupRoot},
+	} {
+		if b.set != nil {
+			*b.to = *b.set
+		}
+	}
+}
+
+// Untouchable says that a folder is never given: the rootfs itself, what holds configuration, programs and libraries, and the
+// kernel's file systems. What lies below /usr is of that kind but for sources and for programs that keep to one folder there
+// (/usr/src/app, /usr/local/tomcat).
+func Untouchable(dir string) bool {
+	top, rest := cutPart(dir)
+	switch top {
+	case "", "etc", "proc", "sys", "dev", "bin", "sbin", "boot":
+		return true
+	case "usr":
+		second, below := cutPart(rest)
+		third, _ := cutPart(below)
+		switch {
+		case second == "src":
+			return third == ""
+		case second == "local":
+			return third == "" || slices.Contains([]string{"bin", "sbin", "lib", "lib32", "lib64", "libexec", "share", "include", "etc", "man"}, third)
+		}
+		return true
+	}
+	return len(top) >= 3 && top[:3] == "lib"
+}
+
+// cutPart takes the first part off a clean path.
+func cutPart(p string) (part, rest string) {
+	for len(p) > 0 && p[0] == '/' {
+		p = p[1:]
+	}
+	for i := range len(p) {
+		if p[i] == '/' {
+			return p[:i], p[i:]
+		}
+	}
+	return p, ""
+}

@@ -1,0 +1,165 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Images made for root: what they keep for root is the identity's, in the container's own layer (docs/policy.md, adapt).
+
+load helpers
+
+setup() {
+  setup_bundle
+  umask 022
+}
+teardown() {
+  end_containers
+  umount "$ROOTFS" 2>/dev/null || true
+  umount "$BATS_TEST_TMPDIR/layers" 2>/dev/null || true
+}
+
+# layered mounts the rootfs as engines do: an overlay over the image, which stays as it is.
+layered() {
+  local layers=$BATS_TEST_TMPDIR/layers
+  mkdir "$layers"
+  mount -t tmpfs -o mode=755 tmpfs "$layers"
+  mkdir "$layers/upper" "$layers/work"
+  mv "$ROOTFS" "$layers/image"
+  mkdir "$ROOTFS"
+  mount -t overlay -o "lowerdir=$layers/image,upperdir=$layers/upper,workdir=$layers/work" overlay "$ROOTFS"
+}
+
+# service puts into the image what a package of Debian's would.
+service() {
+  mkdir -p "$ROOTFS"/var/lib/service/db "$ROOTFS"/var/log/service "$ROOTFS"/var/cache/service "$ROOTFS"/run "$ROOTFS"/app "$ROOTFS"/etc/service
+  chmod 700 "$ROOTFS/var/lib/service"
+  echo 1 >"$ROOTFS/var/lib/service/db/table"
+  chmod 600 "$ROOTFS/var/lib/service/db/table"
+}
+
+# serves is what it does.
+serves() {
+  config '.process.cwd = "/app"'
+  runs sh -c 'echo 2 >>/var/lib/service/db/table && echo log >/var/log/service/log && echo pid >/run/service.pid &&
+    mkdir /var/cache/service/x /var/lib/new && echo state >state && echo served; touch /etc/service/x /bin/x 2>/dev/null && echo too much; :'
+}
+
+recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the record: $(<"$BUNDLE/nonroot-runc.json")"; }
+
+@test "an image that keeps its state for root works without root" {
+  service
+  layered
+  serves
+  succeeds bare run "$ID"
+  contains served
+  umount "$ROOTFS"
+  rm -r "$BATS_TEST_TMPDIR/layers/upper"/*
+  mount -t overlay -o "lowerdir=$BATS_TEST_TMPDIR/layers/image,upperdir=$BATS_TEST_TMPDIR/layers/upper,workdir=$BATS_TEST_TMPDIR/layers/work" overlay "$ROOTFS"
+  policy <<<'adapt = {own = [], working_directory = false}'
+  says nonroot run "$ID"
+  lacks served
+  fresh
+  serves
+  : >"$POLICY"
+  succeeds nonroot run "$ID"
+  [[ $OUT == served ]] || explain 'expected it to work, and no more'
+  recorded '.notes | any(test("are the identity.s now, in /run, /var/cache, /var/lib, /var/log, /app"))'
+}
+
+@test "C12: the image and a plain folder stay as they are" {
+  service
+  serves
+  local before
+  before=$(find "$ROOTFS" -printf '%p %U:%G %m\n' | sort)
+  says nonroot run "$ID"
+  lacks served
+  [[ $(find "$ROOTFS" -not -path '*/etc/passwd' -not -path "*/home/nonroot" -printf '%p %U:%G %m\n' | sort) == "$(grep -v '/etc/passwd \|/home/nonroot ' <<<"$before")" ]]
+  recorded '.notes | any(test("not an overlay"))'
+  fresh
+  layered
+  serves
+  before=$(find "$BATS_TEST_TMPDIR/layers/image" -printf '%p %U:%G %m %T@\n' | sort)
+  succeeds nonroot run "$ID"
+  contains served
+  [[ $(find "$BATS_TEST_TMPDIR/layers/image" -printf '%p %U:%G %m %T@\n' | sort) == "$before" ]]
+}
+
+@test "C12: links out of the rootfs, and what is mounted, give nothing of the host's" {
+  mkdir -p "$BATS_TEST_TMPDIR/host/lib/x" "$BATS_TEST_TMPDIR/volume/x"
+  service
+  rm -r "$ROOTFS/var/log"
+  ln -s "$BATS_TEST_TMPDIR/host" "$ROOTFS/var/log"
+  ln -s "../../../../../../../../..$BATS_TEST_TMPDIR/host" "$ROOTFS/var/lib/up"
+  ln -s /etc "$ROOTFS/srv"
+  layered
+  mkdir "$ROOTFS/var/lib/volume"
+  config --arg v "$BATS_TEST_TMPDIR/volume" '.mounts += [{destination: "/var/lib/volume", type: "bind", source: $v, options: ["rbind", "rw"]}] | .process.cwd = "/srv"'
+  runs true
+  local before
+  before=$(find "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/volume" -printf '%p %U:%G %m\n' | sort)
+  succeeds nonroot run "$ID"
+  [[ $(find "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/volume" -printf '%p %U:%G %m\n' | sort) == "$before" ]]
+  [[ $(stat -c %u "$ROOTFS/var/lib" "$ROOTFS/etc" "$ROOTFS/etc/passwd") == $'65532\n0\n0' ]]
+}
+
+@test "an image that runs as who it asks for stays as it is" {
+  service
+  layered
+  config '.process.user = {uid: 1000, gid: 1000}'
+  runs true
+  succeeds nonroot run "$ID"
+  [[ $(stat -c %u "$ROOTFS/var/lib/service") == 0 ]]
+}
+
+@test "a user namespace: the files are the identity's there" {
+  service
+  mapped
+  layered
+  serves
+  succeeds nonroot run "$ID"
+  contains served
+  [[ $(stat -c %u "$ROOTFS/var/lib/service") == 165532 ]]
+}
+
+@test "/tmp, where an image has it closed" {
+  rmdir "$ROOTFS/tmp" 2>/dev/null || true
+  mkdir -m 755 "$ROOTFS/tmp"
+  layered
+  runs sh -c 'echo x >/tmp/x && echo written'
+  succeeds nonroot run "$ID"
+  contains written
+}
+
+@test "ports below 1024 in a network of its own, and none in the host's" {
+  local sys='cat /proc/sys/net/ipv4/ip_unprivileged_port_start'
+  config '.linux.namespaces += [{type: "network"}] | .linux.namespaces |= unique_by(.type)'
+  runs sh -c "$sys"'; httpd -p 127.0.0.1:80 -h /etc && echo listens'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'0\nlistens' ]] || explain 'expected to listen'
+  fresh
+  config '.linux.namespaces += [{type: "network"}] | .linux.namespaces |= unique_by(.type) | .linux.sysctl = {"net.ipv4.ip_unprivileged_port_start": "500"}'
+  runs sh -c "$sys"
+  succeeds nonroot run "$ID"
+  [[ $OUT == 500 ]] || explain "expected the engine's own"
+  fresh
+  config '.linux.namespaces |= map(select(.type != "network"))'
+  runs sh -c "$sys"
+  succeeds nonroot run "$ID"
+  [[ $OUT == "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" && $OUT != 0 ]] || explain "expected the host's own"
+}
+
+# account NAME UID GID
+account() {
+  printf '%s:x:%s:%s::/:/bin/sh\n' "$1" "$2" "$3" >>"$ROOTFS/etc/passwd"
+  printf '%s:x:%s:\n' "$1" "$3" >>"$ROOTFS/etc/group"
+}
+
+@test "the image's user has its groups of the image, unless something of the host's is there" {
+  account postgres 4999 4998
+  printf 'ssl-cert:x:301:postgres\nshadow:x:42:postgres\n' >>"$ROOTFS/etc/group"
+  nonroot_shows 'nonroot(4999; 4998) and .Groups == [301]'
+  fresh
+  mkdir "$BATS_TEST_TMPDIR/host"
+  config --arg h "$BATS_TEST_TMPDIR/host" '.mounts += [{destination: "/host", type: "bind", source: $h, options: ["bind", "ro"]}]'
+  nonroot_shows 'nonroot(4999; 4998) and .Groups == []'
+  fresh
+  config '.linux.devices = [{path: "/dev/card", type: "c", major: 1, minor: 7}]'
+  nonroot_shows 'nonroot(4999; 4998) and .Groups == []'
+}
