@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+# It saves its configuration in a volume.
+check() { get / | says served && inside test -s /config/caddy/autosave.json; }
