@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# State below /opt, in neither the working folder nor a folder for state.
+
+check() { get / | says 'an app'; }

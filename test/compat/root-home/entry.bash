@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# The author put everything into /root, and names it.
+
+check() { get / | says 'of root'; }

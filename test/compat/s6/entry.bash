@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# Services are copied to /run first, as s6-overlay does it.
+
+check() { get / | says 'of s6'; }

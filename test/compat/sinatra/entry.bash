@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+check() { get / 4567 | says '^visits: [1-9]'; }
+kept() { get / 4567 | says '^visits: 3'; }

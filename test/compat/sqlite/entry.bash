@@ -1,0 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+job=1
+check() { says '^42[|]' <<<"$LOGS"; }
+kept() { says '^42[|]2' <<<"$LOGS"; }
