@@ -29,7 +29,7 @@ says() { grep -E -- "$1" >/dev/null; }
 
 # talk PORT TEXT sends the text (printf's escapes) and prints what comes back until the server closes or is silent.
 talk() {
-  timeout "$kit_timeout" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "$3" >&3 && while IFS= read -r -t 0.3 line <&3; do printf "%s\n" "$line"; done' \
+  timeout "$kit_timeout" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "$3" >&3 && while IFS= read -r -t 0.3 line <&3; do printf "%s\n" "$line"; done; printf "%s\n" "$line"' \
     talk "$IP" "$1" "$2" 2>/dev/null
 }
 
