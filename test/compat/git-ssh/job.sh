@@ -6,8 +6,8 @@ chmod 700 ~/.ssh
 [ -e ~/.ssh/id_ed25519 ] || ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519
 [ -e ~/.ssh/host ] || ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/host
 cp ~/.ssh/id_ed25519.pub ~/.ssh/authorized_keys
-printf 'HostKey %s\nStrictModes no\n' ~/.ssh/host > /tmp/sshd_config
-printf 'Host *\n  ProxyCommand /usr/sbin/sshd -i -f /tmp/sshd_config\n  StrictHostKeyChecking accept-new\n' > ~/.ssh/config
+printf 'HostKey %s\nStrictModes no\n' ~/.ssh/host >/tmp/sshd_config
+printf 'Host *\n  ProxyCommand /usr/sbin/sshd -i -f /tmp/sshd_config\n  StrictHostKeyChecking accept-new\n' >~/.ssh/config
 git config --global user.email me@example.com
 rm -rf /tmp/origin /tmp/clone
 git init -q /tmp/origin

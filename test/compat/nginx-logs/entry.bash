@@ -3,4 +3,7 @@
 # Logs in files, as the package has it, and in a volume.
 
 flags=(-v "$BOX-log:/var/log/nginx")
-check() { get /asked && return 1; inside grep -q asked /var/log/nginx/access.log; }
+check() {
+  get /asked && return 1
+  inside grep -q asked /var/log/nginx/access.log
+}

@@ -12,6 +12,6 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   mkdir -p "$PGDATA"
   chmod 700 "$PGDATA" || :
   initdb --username=postgres --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD")
-  printf '\nhost all all all scram-sha-256\n' >> "$PGDATA/pg_hba.conf"
+  printf '\nhost all all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
 fi
 exec "$@"
