@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # All its state is in the home folder.
 
-check() { get /rest/noauth/health 8384 | says OK; }
+check() { get / 8384 | says Syncthing; }
