@@ -3,5 +3,4 @@
 
 seconds=80
 by_design='switches to the owner of each crontab, which only root may'
-hint='.'
 check() { inside test -s /var/log/job; }

@@ -2,5 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 
 by_design='logs in whoever comes as the user that they name, which only root may'
-hint='.'
 check() { talk 143 'a LOGOUT\r\n' | says '^\* OK .*Dovecot'; }

@@ -2,4 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # It changes to its user without asking who it is.
 
+by_design='its entrypoint changes to another user without asking who it is, which only root may. Ask first, or start the program itself'
+hint='failed switching to'
 check() { get / 8000 | says html; }

@@ -2,5 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 
 by_design='its master starts parts of itself as several users, which only root may'
-hint='superuser'
+
 check() { talk 25 'QUIT\r\n' | says '^220 .*Postfix'; }

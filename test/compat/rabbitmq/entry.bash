@@ -2,4 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 seconds=90
-check() { talk 5672 'nothing\r\n\r\n' | says AMQP; }
+# The broker knows its queues by the host's name.
+flags=(--hostname broker)
+check() { inside python3 /message.py | says '^messages: [1-9]'; }
+kept() { inside python3 /message.py | says '^messages: 3'; }

@@ -2,5 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 
 by_design='logs in whoever comes as the user that they name, which only root may'
-hint='must be started as root'
 check() { talk 21 'QUIT\r\n' | says '^220'; }
