@@ -11,7 +11,7 @@
 #   kept()          after the restart: what the first check() wrote is still there
 #   prepare DIR     adds to the build's folder what comes from npm or from Go
 #   by_design=...   why it cannot work without root. It must then fail, and say something that hint matches
-#   hint=...        a pattern of the output that tells the user why
+#   hint=...        a pattern of the output that tells the user why; without one, the program says nothing of use
 #   gap=...         why it does not work yet. It must then fail
 
 # kit_timeout bounds each single request; how often check() is tried is up to the caller.

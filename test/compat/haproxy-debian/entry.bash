@@ -3,5 +3,5 @@
 # With the configuration of the package: chroot, user and group.
 
 by_design='its configuration wants a chroot, which only root may make. Leave the line out'
-hint='Cannot chroot'
+hint='Cannot chroot|cannot bind UNIX socket'
 check() { get / | says balanced; }

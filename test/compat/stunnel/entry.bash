@@ -3,4 +3,5 @@
 # Its key is readable to root only, as it should be.
 
 flags=(-e "SERVER=$SERVER")
+gap='its key is readable to root only'
 check() { curl -fsSk --max-time 3 "https://$IP/" | says '^a page$'; }
