@@ -2,7 +2,7 @@
 set -eo pipefail
 if [ "$1" = mariadbd ] && [ "$(id -u)" = 0 ]; then
   find /var/lib/mysql /run/mysqld \! -user mysql -exec chown mysql: '{}' +
-  exec gosu mysql "$BASH_SOURCE" "$@"
+  exec gosu mysql "$0" "$@"
 fi
 if [ ! -d /var/lib/mysql/mysql ]; then
   mariadb-install-db --datadir=/var/lib/mysql --skip-test-db --auth-root-authentication-method=normal

@@ -6,7 +6,7 @@ if [ "$1" = postgres ] && [ "$(id -u)" = 0 ]; then
   find "$PGDATA" \! -user postgres -exec chown postgres '{}' +
   mkdir -p /var/run/postgresql || :
   chmod 3777 /var/run/postgresql || :
-  exec gosu postgres "$BASH_SOURCE" "$@"
+  exec gosu postgres "$0" "$@"
 fi
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   mkdir -p "$PGDATA"
