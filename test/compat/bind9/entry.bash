@@ -1,0 +1,4 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+check() { inside dig +short +time=2 +tries=1 "@$IP" localhost | says '^127.0.0.1$'; }

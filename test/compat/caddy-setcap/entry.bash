@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# With a file capability for port 80, as the official image has it.
+
+check() { get / | says served; }

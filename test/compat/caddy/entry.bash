@@ -1,0 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+# It saves its configuration in a volume.
+gap='writes into a volume whose top folder is root-owned (/config, /data)'
+check() { get / | says served && inside test -s /config/caddy/autosave.json; }

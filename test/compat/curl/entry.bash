@@ -1,0 +1,8 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# A download into the working folder.
+
+job=1
+flags=(-e "SERVER=$SERVER")
+gap='writes into its working folder, which is root-owned'
+check() { says '^a page$' <<<"$LOGS"; }

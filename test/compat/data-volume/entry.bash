@@ -1,0 +1,8 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# The volume's folder is not in the image: Docker makes it, for root.
+
+flags=(-v "$BOX-data:/data")
+gap='writes into a volume whose top folder is root-owned (/data)'
+check() { get /starts | says start; }
+kept() { [[ $(get /starts | grep -c start) == 2 ]]; }

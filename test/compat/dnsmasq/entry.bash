@@ -1,0 +1,4 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+check() { inside dig +short +time=2 +tries=1 "@$IP" seen.example | says '^192.0.2.1$'; }

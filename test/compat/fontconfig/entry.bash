@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+job=1
+check() { says DejaVu <<<"$LOGS"; }

@@ -1,0 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+job=1
+gap='needs a file or folder of its own in /run, which is root-owned'
+check() { says '^cloned: first' <<<"$LOGS"; }

@@ -1,0 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+job=1
+gap='writes /var/log and /var/lib/logrotate, which are root-owned'
+check() { says '^/var/log/app.log.1' <<<"$LOGS"; }

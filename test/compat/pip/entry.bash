@@ -1,0 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# A package that is installed when the container starts.
+
+job=1
+check() { says '^installed' <<<"$LOGS"; }

@@ -1,0 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+by_design='its master starts parts of itself as several users, which only root may'
+
+check() { talk 25 'QUIT\r\n' | says '^220 .*Postfix'; }

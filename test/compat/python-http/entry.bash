@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+flags=(-w /app)
+check() { get / | says 'of /app'; }

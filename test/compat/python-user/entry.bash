@@ -1,0 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# getpass.getuser(), and a cache in ~/.cache.
+
+job=1
+check() { says '^cached for [a-z].* in /' <<<"$LOGS"; }

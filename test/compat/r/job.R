@@ -1,0 +1,6 @@
+fit <- lm(dist ~ speed, data = cars)
+saveRDS(fit, "fit.rds")
+pdf("cars.pdf")
+plot(cars)
+invisible(dev.off())
+cat("slope", round(coef(readRDS("fit.rds"))[["speed"]], 3), "\n")

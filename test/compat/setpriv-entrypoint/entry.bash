@@ -1,0 +1,7 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# The volume's folder is root's in the image; the entrypoint gives it away.
+
+flags=(-v "$BOX-data:/data")
+gap='writes into a volume whose top folder is root-owned (/data)'
+check() { get /started | says ':'; }

@@ -1,0 +1,7 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# Its key is readable to root only, as it should be.
+
+flags=(-e "SERVER=$SERVER")
+gap='its key is readable to root only'
+check() { curl -fsSk --max-time 3 "https://$IP/" | says '^a page$'; }

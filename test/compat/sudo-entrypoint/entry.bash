@@ -1,0 +1,6 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+by_design='its entrypoint calls sudo, a setuid program, which gives nothing here. Start the program itself'
+hint='no new privileges'
+check() { get / 8000 | says html; }

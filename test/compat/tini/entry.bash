@@ -1,0 +1,4 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+check() { get / | says 'by tini'; }

@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+
+by_design='logs in whoever comes as the user that they name, which only root may'
+check() { talk 21 'QUIT\r\n' | says '^220'; }
