@@ -46,6 +46,8 @@ var parts = map[string]string{
 	"process.env":                 "env",
 	"linux.seccomp":               "seccomp",
 	"linux.namespaces":            "namespaces",
+	"linux.devices":               "devices",
+	"linux.resources.devices":     "devices",
 	"mounts":                      "mounts",
 	"annotations":                 "annotations",
 }
@@ -53,7 +55,7 @@ var parts = map[string]string{
 // hasParts says that a member is an object whose own members have names.
 func hasParts(path string) bool {
 	switch path {
-	case "process", "process.user", "linux":
+	case "process", "process.user", "linux", "linux.resources":
 		return true
 	}
 	return false
