@@ -44,6 +44,8 @@ type Facts struct {
 	UserNamespace *idmap.Pair
 	Own           idmap.Pair
 
+	Surroundings
+
 	// Created is what the container was created as; nil where no record says so. For exec.
 	Created *Identity
 }

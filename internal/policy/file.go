@@ -75,6 +75,7 @@ type settings struct {
 		Bounding       *string `toml:"bounding"`
 		UserNamespaces *string `toml:"user_namespaces"`
 	} `toml:"process"`
+	Hooks hooksTable `toml:"hooks"`
 }
 
 // Parse reads a policy file: TOML (https://toml.io/en/v1.0.0) with the keys of docs/policy.md and no others. What it
@@ -108,6 +109,7 @@ func (s *settings) apply(p *Policy, r *reader) {
 	s.mode(p, r)
 	s.identity(p, r)
 	s.process(p, r)
+	s.Hooks.read(p, r)
 }
 
 // audited is the policy with what is only audited beside it; nil: nothing is.

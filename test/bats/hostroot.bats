@@ -64,6 +64,57 @@ maps() {
   refused 'working directory' nonroot run "$ID"
 }
 
+@test "C9: a working folder that links lead below a /proc: of the image, of a volume, of the runtime; or the host's /proc" {
+  local cwd volume=$BATS_TEST_TMPDIR/volume
+  mkdir "$volume"
+  ln -s /proc/self "$volume/abs"
+  ln -s ../../proc/self "$volume/rel"
+  ln -s /proc/self "$ROOTFS/abs"
+  ln -s srv/v/../../../proc "$ROOTFS/winds"
+  ln -s abs "$ROOTFS/again"
+  for cwd in /abs /again/attr /winds/self /srv/v/abs /srv/v/rel /srv/host/self /srv/v/./../../proc/self /dev/fd/..; do
+    fresh
+    config --arg cwd "$cwd" --arg v "$volume" '.process.cwd = $cwd
+      | .mounts += [{destination: "/srv/v", type: "bind", source: $v, options: ["rbind"]},
+          {destination: "/srv/host", type: "bind", source: "/proc", options: ["rbind"]}]'
+    runs sh -c 'stat -f -c %T .'
+    # Newer runtimes refuse some of these themselves.
+    says bare run "$ID"
+    [[ $STATUS != 0 || $OUT == proc ]] || explain "expected that the bare runtime gets to /proc by $cwd"
+    [[ $STATUS == 0 || $cwd != /abs ]] || explain "expected that the bare runtime gets to /proc by $cwd"
+    refused 'working directory' nonroot run "$ID" || explain "with $cwd"
+  done
+}
+
+@test "C9: a working folder by way of other links works" {
+  mkdir -p "$ROOTFS/opt/app/1" "$BATS_TEST_TMPDIR/volume/2"
+  ln -s 1 "$ROOTFS/opt/app/current"
+  ln -s 2 "$BATS_TEST_TMPDIR/volume/current"
+  config --arg v "$BATS_TEST_TMPDIR/volume" '.mounts += [{destination: "/srv/v", type: "bind", source: $v, options: ["rbind"]}]'
+  reachable
+  config '.process.cwd = "/opt/app/current"'
+  nonroot_shows nonroot
+  config '.process.cwd = "/srv/v/current"'
+  nonroot_shows nonroot
+  config '.process.cwd = "/new/folder"'
+  nonroot_shows nonroot
+}
+
+# What a container's own links say can change at any time, so only the runtime can tell.
+@test "C9: an exec whose working folder a link leads to the runtime's descriptors" {
+  local n
+  ln -s /proc/self/fd "$ROOTFS/work"
+  ln -s /etc "$BATS_TEST_TMPDIR/marker"
+  detached nonroot
+  process '.cwd = "/proc/self/fd"'
+  refused 'working directory' nonroot exec --process "$PROCESS" "$ID"
+  for ((n = 3; n < 20; n++)); do
+    process --arg cwd "/work/$n" '.cwd = $cwd | .args = ["sh", "-c", "ls -d ./ ../../../../../../..$1 ", "sh", $ARGS.positional[0]]' --args "$BATS_TEST_TMPDIR/marker"
+    says nonroot exec --process "$PROCESS" "$ID"
+    lacks marker
+  done
+}
+
 # holds MAP starts a process in a user namespace of its own with these uid and gid maps; $HOLDER is its pid. It ends with
 # the test's namespace of processes.
 holds() {

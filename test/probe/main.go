@@ -7,12 +7,19 @@
 //	probe setuid0    tries to become uid 0, gid 0, group 0: each answer
 //	probe userns     tries each way into a new user namespace: each answer
 //	probe pause      waits for SIGTERM or SIGINT, then exits with 0
+//	probe listen S   listens at the Unix socket S until it is ended
+//	probe dial S     connects to the Unix socket S: the answer
+//	probe keyed C... puts a key into a session keyring of its own, and becomes the command C
+//	probe key        asks the session keyring for that key: the answer
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"syscall"
@@ -36,6 +43,24 @@ func main() {
 		answer = setuid0()
 	case "userns":
 		answer = userns()
+	case "listen":
+		listener, err := net.Listen("unix", os.Args[2])
+		if err != nil {
+			panic(err)
+		}
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				panic(err)
+			}
+			_ = conn.Close()
+		}
+	case "dial":
+		answer = map[string]string{"dial": dial(os.Args[2])}
+	case "keyed":
+		panic(keyed(os.Args[2:]))
+	case "key":
+		answer = map[string]string{"key": key()}
 	case "pause":
 		stop := make(chan os.Signal, 1)
 		signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
@@ -178,9 +203,57 @@ func reap(pid uintptr) syscall.Errno {
 	return syscall.Errno(status.ExitStatus())
 }
 
+func dial(socket string) string {
+	conn, err := net.Dial("unix", socket)
+	if err == nil {
+		return failure(conn.Close())
+	}
+	return failure(err)
+}
+
+// The key that a test's caller has in its session keyring.
+const keyType, keyName, keyText = "user", "nonroot-test", "the caller's secret"
+
+func keyed(command []string) error {
+	if _, err := unix.KeyctlJoinSessionKeyring(""); err != nil {
+		return err
+	}
+	if _, err := unix.AddKey(keyType, keyName, []byte(keyText), unix.KEY_SPEC_SESSION_KEYRING); err != nil {
+		return err
+	}
+	path, err := exec.LookPath(command[0])
+	if err != nil {
+		return err
+	}
+	return unix.Exec(path, command, os.Environ())
+}
+
+// key is the text of the caller's key, or why there is none.
+func key() string {
+	id, err := unix.KeyctlSearch(unix.KEY_SPEC_SESSION_KEYRING, keyType, keyName, 0)
+	if err != nil {
+		return failure(err)
+	}
+	text := make([]byte, 64)
+	n, err := unix.KeyctlBuffer(unix.KEYCTL_READ, id, text, 0)
+	if err != nil {
+		return failure(err)
+	}
+	return string(text[:n])
+}
+
 func answer(errno syscall.Errno) string {
 	if errno == 0 {
 		return "ok"
 	}
 	return unix.ErrnoName(errno)
+}
+
+// failure is the kernel's answer within an error of the library's.
+func failure(err error) string {
+	var errno syscall.Errno
+	if err != nil && !errors.As(err, &errno) {
+		return err.Error()
+	}
+	return answer(errno)
 }
