@@ -88,8 +88,11 @@ func mountNamespaceIsNew(_ *Policy, f *Facts, _ *Decision) error {
 // cwdIsTheContainers: a working directory below /proc can lead out of the container through a runtime's own file
 // descriptors (CVE-2024-21626; SECURITY.md C9).
 func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
-	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") || f.CwdIsProc {
-		return fmt.Errorf("the working directory %q is below /proc, or a link leads it there, by which runtimes were broken out of: choose another one", f.Cwd)
+	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") {
+		return fmt.Errorf("the working directory %q is below /proc, by which runtimes were broken out of: choose another one", f.Cwd)
+	}
+	if f.CwdIsProc {
+		return fmt.Errorf("links lead the working directory %q below /proc, by which runtimes were broken out of: choose another one", f.Cwd)
 	}
 	return nil
 }

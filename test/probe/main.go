@@ -215,7 +215,7 @@ func dial(socket string) string {
 const keyType, keyName, keyText = "user", "nonroot-test", "the caller's secret"
 
 func keyed(command []string) error {
-	if _, err := unix.KeyctlJoinSessionKeyring(""); err != nil {
+	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil {
 		return err
 	}
 	if _, err := unix.AddKey(keyType, keyName, []byte(keyText), unix.KEY_SPEC_SESSION_KEYRING); err != nil {
