@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# The start gate (SECURITY.md D7), containers from before the installation (D8), what is root for a moment (D11).
+# The start gate (SECURITY.md D7), containers from before the installation (D8), what is root for a moment (D11), one id
+# in two places (F12).
 
 load helpers
 
@@ -78,4 +79,53 @@ load helpers
     seen=$((seen + 1))
   done
   [[ $seen == 2 ]]
+}
+
+@test "F12: one id in two places, of which one is exempt" {
+  local exempt=$BATS_TEST_TMPDIR/exempt other=$BATS_TEST_TMPDIR/other
+  mkdir -m 700 "$exempt"
+  cp -a "$BUNDLE" "$other"
+  policy <<EOT
+[[rule]]
+name = "exempt"
+mode = "off"
+reason = "a test"
+match.root = ["$exempt"]
+EOT
+  runs probe pause
+  # Deleting by force kills a whole cgroup.
+  config --arg path "/$ID-exempt" '.linux.cgroupsPath = $path'
+  cp config.json "$other/config.json"
+  config --arg path "/$ID" '.linux.cgroupsPath = $path'
+  local there=("${NONROOT[@]::${#NONROOT[@]}-1}" "$exempt")
+  succeeds "${there[@]}" create --bundle "$other" "$ID"
+  succeeds "${there[@]}" start "$ID"
+  succeeds nonroot create "$ID"
+  succeeds nonroot start "$ID"
+  process .
+  shows root "${there[@]}" exec --process "$PROCESS" "$ID"
+  shows nonroot nonroot exec --process "$PROCESS" "$ID"
+  status_shows nonroot "$ID"
+  "${there[@]}" delete --force "$ID"
+  shows nonroot nonroot exec --process "$PROCESS" "$ID"
+}
+
+@test "F12: a record that an earlier container has left" {
+  policy <<<$'mode = "off"\nreason = "a test"'
+  runs probe pause
+  succeeds nonroot create "$ID"
+  bare delete --force "$ID"
+  [[ -e nonroot-runc.json ]]
+  : >"$POLICY"
+  # The same bundle, by the bare runtime, under another id.
+  succeeds bare create "$ID-2"
+  refused 'created by nonroot-runc' nonroot start "$ID-2"
+  bare start "$ID-2"
+  process .
+  shows root bare exec --process "$PROCESS" "$ID-2"
+  shows nonroot nonroot exec --process "$PROCESS" "$ID-2"
+  # And with another config.json, under the same one.
+  config '.hostname = "another"'
+  succeeds bare create "$ID"
+  refused 'created by nonroot-runc' nonroot start "$ID"
 }

@@ -145,3 +145,42 @@ stopped() { [[ $(bare state "$1" | jq -r .status) == stopped ]]; }
   nonroot_shows 'nonroot(1000; 1000)'
   [[ $(<"$BATS_TEST_TMPDIR/hook") == 0 ]]
 }
+
+@test "F14: an engine's init, which is mounted from the host, runs as the container does" {
+  local init=$BATS_TEST_TMPDIR/docker-init
+  printf '#!/bin/sh\nshift\n"$@"\n' >"$init"
+  chmod 755 "$init"
+  reachable
+  config --arg init "$init" '.mounts += [{destination: "/sbin/docker-init", type: "bind", source: $init, options: ["bind", "ro"]}]'
+  runs /sbin/docker-init -- probe
+  bare_shows root
+  nonroot_shows nonroot
+}
+
+@test "F14: the host's namespaces of processes, network and messages give no root, and nothing of its processes" {
+  local pid
+  sleep 1000 3>&- &
+  pid=$!
+  config '.linux.namespaces |= map(select(.type == "mount" or .type == "uts")) | .mounts |= map(select(.type != "sysfs"))'
+  runs probe
+  bare_shows root
+  nonroot_shows nonroot
+  fresh
+  config '.linux.namespaces |= map(select(.type == "mount" or .type == "uts")) | .mounts |= map(select(.type != "sysfs"))'
+  runs sh -c "kill -0 $pid && ls /proc/$pid/root/ && cat /proc/$pid/environ >/dev/null && echo reached"
+  config '.process.capabilities |= map_values(. + ["CAP_SYS_PTRACE"])'
+  succeeds bare run "$ID"
+  contains reached
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $OUT != *reached* && $ERR == *'not permitted'* ]] || explain "expected nothing of the host's process"
+  kill "$pid"
+}
+
+@test "F15: a pod's own container, as containerd asks for it" {
+  config --slurpfile pod "$REPO/internal/spec/testdata/recorded/cri-sandbox.config.json" '
+    .process.user = $pod[0].process.user | .process.capabilities = $pod[0].process.capabilities | .process.noNewPrivileges = $pod[0].process.noNewPrivileges
+    | .annotations = $pod[0].annotations | del(.linux.seccomp)'
+  jq -e '.annotations["io.kubernetes.cri.container-type"] == "sandbox"' config.json >/dev/null
+  bare_shows 'root and .CapEff == "00000000a80425fb"'
+  nonroot_shows nonroot
+}
