@@ -11,6 +11,8 @@
 //	probe dial S     connects to the Unix socket S: the answer
 //	probe keyed C... puts a key into a session keyring of its own, and becomes the command C
 //	probe key        asks the session keyring for that key: the answer
+//	probe take W F   takes all that it gets of what the kernel counts by uid, writes how much to the file F, and waits as
+//	                 pause does; W is inotify, pipes, keys or processes
 package main
 
 import (
@@ -61,10 +63,18 @@ func main() {
 		panic(keyed(os.Args[2:]))
 	case "key":
 		answer = map[string]string{"key": key()}
+	case "take":
+		taken, err := json.Marshal(map[string]int{"taken": take(os.Args[2])})
+		if err == nil {
+			err = os.WriteFile(os.Args[3], taken, 0o644)
+		}
+		if err != nil {
+			panic(err)
+		}
+		pause()
+		return
 	case "pause":
-		stop := make(chan os.Signal, 1)
-		signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
-		<-stop
+		pause()
 		return
 	default:
 		fmt.Fprintf(os.Stderr, "probe: no such verb: %q\n", verb)
@@ -201,6 +211,75 @@ func reap(pid uintptr) syscall.Errno {
 		panic(err)
 	}
 	return syscall.Errno(status.ExitStatus())
+}
+
+func pause() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
+	<-stop
+}
+
+// most bounds what take takes of one thing. It is above the kernel's own limits, which are 128 instances of inotify, 200
+// keys and 16384 pages of pipes; processes are a test's own to limit.
+const most = 300
+
+// take gives how many instances of inotify, keys or processes there were to be had, or how many pages of pipes.
+func take(what string) int {
+	taken := 0
+	var children []uintptr
+	for range most {
+		n := 1
+		var err error
+		switch what {
+		case "inotify":
+			_, err = unix.InotifyInit1(unix.IN_CLOEXEC)
+		case "keys":
+			_, err = unix.AddKey(keyType, fmt.Sprint("taken-", taken), []byte("x"), unix.KEY_SPEC_PROCESS_KEYRING)
+		case "processes":
+			var child uintptr
+			child, err = idle()
+			children = append(children, child)
+		case "pipes":
+			n, err = bigPipe()
+		default:
+			panic(what)
+		}
+		if err != nil {
+			break
+		}
+		taken += n
+	}
+	// The Go runtime ends where it gets no further thread, so it is left some.
+	for _, child := range children[max(0, len(children)-9):] {
+		if child != 0 && unix.Kill(int(child), unix.SIGKILL) == nil {
+			reap(child)
+		}
+	}
+	return taken
+}
+
+// idle makes a process that waits.
+func idle() (pid uintptr, err error) {
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	if pid == 0 {
+		for {
+			syscall.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+		}
+	}
+	return pid, nil
+}
+
+// bigPipe makes a pipe of as many pages as there are to be had, up to the 256 that anybody may have in one.
+func bigPipe() (pages int, err error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return 0, err
+	}
+	size, err := unix.FcntlInt(uintptr(ends[0]), unix.F_SETPIPE_SZ, 1<<20)
+	return size / os.Getpagesize(), err
 }
 
 func dial(socket string) string {
