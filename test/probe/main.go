@@ -10,6 +10,8 @@
 //	probe listen S   listens at the Unix socket S until it is ended
 //	probe dial S     connects to the Unix socket S: the answer
 //	probe keyed C... puts a key into a session keyring of its own, and becomes the command C
+//	probe agent S F  is a listener for seccomp at the Unix socket S: for each system call that it is told of it makes the file
+//	                 F, and says that the call has succeeded
 //	probe key        asks the session keyring for that key: the answer
 //	probe take W F   takes all that it gets of what the kernel counts by uid, writes how much to the file F, and waits as
 //	                 pause does; W is inotify, pipes, keys or processes
@@ -19,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -57,6 +60,8 @@ func main() {
 			}
 			_ = conn.Close()
 		}
+	case "agent":
+		panic(agent(os.Args[2], os.Args[3]))
 	case "dial":
 		answer = map[string]string{"dial": dial(os.Args[2])}
 	case "keyed":
@@ -161,9 +166,7 @@ func userns() map[string]string {
 	if err == nil {
 		answers["setns"] = inChild(unix.SYS_SETNS, uintptr(fd), unix.CLONE_NEWUSER, 0)
 	}
-	for name, errno := range foreign() {
-		answers[name] = answer(errno)
-	}
+	maps.Copy(answers, foreign())
 	return answers
 }
 
@@ -210,8 +213,14 @@ func reap(pid uintptr) syscall.Errno {
 	if _, err := unix.Wait4(int(pid), &status, 0, nil); err != nil {
 		panic(err)
 	}
+	if status.Signaled() {
+		return killed
+	}
 	return syscall.Errno(status.ExitStatus())
 }
+
+// killed stands for no answer: the filter has ended the process.
+const killed = syscall.Errno(4095)
 
 func pause() {
 	stop := make(chan os.Signal, 1)
@@ -322,8 +331,11 @@ func key() string {
 }
 
 func answer(errno syscall.Errno) string {
-	if errno == 0 {
+	switch errno {
+	case 0:
 		return "ok"
+	case killed:
+		return "killed"
 	}
 	return unix.ErrnoName(errno)
 }
