@@ -31,6 +31,27 @@ maps() {
   [[ $STATUS != 0 ]] || shows 'uid(1000) and (.Gid | all(. != 1000)) and powerless' cat "$BATS_TEST_TMPDIR/out"
 }
 
+@test "B7: an exec as whom the map sends to the host's root" {
+  maps uid
+  config '.linux.gidMappings = [{containerID: 0, hostID: 100000, size: 1000}, {containerID: 1000, hostID: 0, size: 1},
+    {containerID: 1001, hostID: 101001, size: 64535}] | .process.user = {uid: 0, gid: 0}'
+  # The container itself is nobody's root, by the fixed identity; so is an exec that asks for the container's root.
+  runs probe pause
+  succeeds nonroot create "$ID"
+  succeeds nonroot start "$ID"
+  status_shows '(.Uid | all(. == 165532)) and powerless' "$ID"
+  process '.user = {uid: 1000, gid: 1001} | .args = ["sh", "-c", "echo >/tmp/theirs"]'
+  chmod 777 "$ROOTFS/tmp"
+  succeeds bare exec --process "$PROCESS" "$ID"
+  [[ $(stat -c %u "$ROOTFS/tmp/theirs") == 0 ]] || explain "expected a file of the host's root"
+  rm "$ROOTFS/tmp/theirs"
+  says nonroot exec --process "$PROCESS" "$ID"
+  [[ $STATUS != 0 && $ERR == *"host's root"* && ! -e $ROOTFS/tmp/theirs ]] || explain 'expected a refusal'
+  process '.user = {uid: 1001, gid: 1000} | .args = ["sh", "-c", "echo >/tmp/theirs"]'
+  says nonroot exec --process "$PROCESS" "$ID"
+  [[ $STATUS != 0 || $(stat -c %g "$ROOTFS/tmp/theirs") != 0 ]] || explain "expected no file of the host's group 0"
+}
+
 @test "B7: an identity that is not mapped" {
   mapped
   config '.linux.uidMappings[0].size = 1000 | .linux.gidMappings[0].size = 1000'
@@ -43,12 +64,36 @@ maps() {
 }
 
 @test "B10: id-mapped mounts, in both spellings" {
-  config '.mounts += [{destination: "/srv", type: "bind", source: "/srv", options: ["bind", "idmap=uids=0-1000-1;gids=0-1000-1"]}]'
+  local disk=$BATS_TEST_TMPDIR/disk
+  mkdir "$disk"
+  printf "root's own\n" >"$disk/secret"
+  chmod 600 "$disk/secret"
+  chmod 777 "$disk"
+  reachable
+  config --arg disk "$disk" '.process.user = {uid: 1000, gid: 1000} | .process.capabilities = {}
+    | .mounts += [{destination: "/srv", type: "bind", source: $disk, options: ["bind", "idmap=uids=0-1000-1;gids=0-1000-1"]}]'
+  runs sh -c 'cat /srv/secret; cp /bin/probe /srv/left; chmod 4755 /srv/left'
+  if only crun; then
+    succeeds bare run "$ID"
+    contains "root's own"
+    [[ $(stat -c '%u %a' "$disk/left") == '0 4755' ]] || explain 'expected a setuid file of root on the host'
+    rm "$disk/left"
+  fi
   refused idmap nonroot run "$ID"
   fresh
-  config '.mounts += [{destination: "/srv", type: "bind", source: "/srv", options: ["bind"],
+  config --arg disk "$disk" '.process.user = {uid: 1000, gid: 1000} | .process.capabilities = {}
+    | .mounts += [{destination: "/srv", type: "bind", source: $disk, options: ["bind"],
     uidMappings: [{containerID: 0, hostID: 1000, size: 1}], gidMappings: [{containerID: 0, hostID: 1000, size: 1}]}]'
+  runs sh -c 'cat /srv/secret; cp /bin/probe /srv/left; chmod 4755 /srv/left'
+  # runc does so from 1.2 on; 1.1 does not know them.
+  if only crun || ! runc --version | grep -q 'version 1\.1\.'; then
+    succeeds bare run "$ID"
+    contains "root's own"
+    [[ $(stat -c '%u %a' "$disk/left") == '0 4755' ]] || explain 'expected a setuid file of root on the host'
+    rm "$disk/left"
+  fi
   refused 'mount' nonroot run "$ID"
+  [[ ! -e $disk/left ]]
 }
 
 @test "B11: no mount namespace, or somebody else's" {

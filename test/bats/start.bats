@@ -48,6 +48,31 @@ load helpers
   [[ $STATUS != 0 ]] || status_shows nonroot "$ID"
 }
 
+@test "D7: a record of another container of the same bundle vouches for nothing" {
+  created bare
+  # The record in the bundle is now one of a container that was rewritten, and so is config.json.
+  created nonroot "$ID-2"
+  jq -e '.mode == "rewrite"' nonroot-runc.json >/dev/null
+  refused 'created by nonroot-runc' nonroot start "$ID"
+  succeeds nonroot start "$ID-2"
+  status_shows nonroot "$ID-2"
+}
+
+@test "D7: in a user namespace, where ids are looked at as the container and as the host have them" {
+  mapped
+  created bare
+  refused 'uid 0' nonroot start "$ID"
+  # 1000 in the container is the host's root: it looks harmless from inside.
+  config '.process.user = {uid: 1000, gid: 1000} | .process.noNewPrivileges = true | .process.capabilities = {bounding: []}
+    | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}, {containerID: 1000, hostID: 0, size: 1}]'
+  created bare "$ID-2"
+  refused 'host 0' nonroot start "$ID-2"
+  config '.linux.uidMappings = .linux.gidMappings'
+  created bare "$ID-3"
+  succeeds nonroot start "$ID-3"
+  status_shows '(.Uid | all(. == 101000)) and powerless' "$ID-3"
+}
+
 @test "D8: exec into a running container from before the installation" {
   detached bare
   process .
