@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: and never 0 on the host (SECURITY.md B7, B10, B11).
+# Promise: and never 0 on the host (SECURITY.md B7-B12).
 
 load helpers
 
@@ -96,12 +96,36 @@ maps() {
   [[ ! -e $disk/left ]]
 }
 
-@test "B11: no mount namespace, or somebody else's" {
-  config '.linux.namespaces |= map(select(.type != "mount"))'
+# apart COMMAND... runs it with mounts that stand for the host's, and says whether mounts of the container are left there.
+apart() {
+  unshare --mount --propagation private bash -c '"$@"
+    while read -r line; do [[ $line != *" $0/"* ]] || echo left; done </proc/self/mountinfo' "$ROOTFS" "$@"
+}
+
+@test "B11: no mount namespace" {
+  config '.linux.namespaces |= map(select(.type != "mount")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
+  runs true
+  succeeds apart "${BARE[@]}" run "$ID"
+  contains left
+  says apart "${NONROOT[@]}" run "$ID"
+  [[ $ERR == *'mount namespace'* && $OUT == '' ]] || explain 'expected a refusal'
   refused 'mount namespace' nonroot run "$ID"
-  fresh
-  config '.linux.namespaces |= map(if .type == "mount" then .path = "/proc/1/ns/mnt" else . end)'
+}
+
+@test "B12: somebody else's mount namespace" {
+  local theirs
+  unshare --mount --propagation private sleep 1000 3>&- &
+  theirs=$!
+  await elsewhere "$theirs" mnt
+  # Joined, its root is exchanged for the container's.
+  [[ -d /proc/$theirs/root/var/lib/dpkg ]]
+  config --arg p "/proc/$theirs/ns/mnt" '.linux.namespaces |= map(if .type == "mount" then .path = $p else . end)
+    | del(.linux.maskedPaths, .linux.readonlyPaths)'
+  runs probe pause
   refused 'mount namespace' nonroot run "$ID"
+  [[ -d /proc/$theirs/root/var/lib/dpkg ]]
+  succeeds bare create "$ID"
+  [[ ! -d /proc/$theirs/root/var/lib/dpkg && -e /proc/$theirs/root/bin/probe ]] || explain "expected the container's files in place of the host's"
 }
 
 @test "C9: a working folder below /proc" {
@@ -170,7 +194,7 @@ holds() {
   cat >"/proc/$HOLDER/uid_map" <<<"$1"
   cat >"/proc/$HOLDER/gid_map" <<<"$1"
 }
-elsewhere() { [[ $(readlink "/proc/$1/ns/user") != "$(readlink /proc/self/ns/user)" ]]; }
+elsewhere() { [[ $(readlink "/proc/$1/ns/${2:-user}") != "$(readlink "/proc/self/ns/${2:-user}")" ]]; }
 
 # joins makes the container join the holder's user namespace.
 joins() { config --arg p "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .type == "user" then .path = $p else . end)'; }
