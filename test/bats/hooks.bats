@@ -5,9 +5,9 @@
 
 load helpers
 
-# program FILE makes a hook's program: it leaves who it is in $BATS_TEST_TMPDIR/ran.
+# program FILE makes a hook's program, which reads what the runtime says, as it must: it leaves who it is in $BATS_TEST_TMPDIR/ran.
 program() {
-  printf '#!/bin/sh\ngrep -E "^(Uid|CapEff)" /proc/self/status >%q\n' "$BATS_TEST_TMPDIR/ran" >"$1"
+  printf '#!/bin/sh\ncat >/dev/null\ngrep -E "^(Uid|CapEff)" /proc/self/status >%q\n' "$BATS_TEST_TMPDIR/ran" >"$1"
   chmod 755 "$1"
 }
 
@@ -122,7 +122,7 @@ rejects() {
 }
 
 @test "C4: the stage startContainer is the container's user's own" {
-  local shown='grep -E "^(Uid|CapEff|NoNewPrivs)" /proc/self/status >/tmp/ran'
+  local shown='cat >/dev/null; grep -E "^(Uid|CapEff|NoNewPrivs)" /proc/self/status >/tmp/ran'
   config --arg c "$shown" '.hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", $c]}]'
   bare_shows root
   grep -q $'^Uid:\t0' "$ROOTFS/tmp/ran"
@@ -134,7 +134,7 @@ rejects() {
 
 @test "C5: run.oci.hooks.stdout makes crun write a file of the host's" {
   program "$BATS_TEST_TMPDIR/hook"
-  printf '#!/bin/sh\necho written by a hook\n' >"$BATS_TEST_TMPDIR/hook"
+  printf '#!/bin/sh\ncat >/dev/null\necho written by a hook\n' >"$BATS_TEST_TMPDIR/hook"
   hook createRuntime "$BATS_TEST_TMPDIR/hook"
   config --arg f "$BATS_TEST_TMPDIR/victim" '.annotations = {"run.oci.hooks.stdout": $f, "run.oci.hooks.stderr": $f}'
   if only crun; then

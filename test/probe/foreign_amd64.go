@@ -42,35 +42,37 @@ func foreign() map[string]string {
 		"clone3":  {clone332, unix.SYS_CLONE3, uintptr(unsafe.Pointer(&lowArgs)), unsafe.Sizeof(cloneArgs{}), true},
 		"setns":   {setns32, unix.SYS_SETNS, uintptr(fd), newUser, false},
 	} {
-		answers[name+"-i386"] = apart(c.makes, func() (uintptr, syscall.Errno) {
-			result := call32(c.number32, c.a, c.b)
-			if result < 0 {
-				return 0, syscall.Errno(-result)
-			}
-			return uintptr(result), 0
-		})
-		answers[name+"-x32"] = apart(c.makes, func() (uintptr, syscall.Errno) {
-			result, _, errno := syscall.RawSyscall6(c.number|x32, c.a, c.b, 0, 0, 0, 0)
-			return result, errno
-		})
+		answers[name+"-i386"] = forked(apart(true, c.number32, c.a, c.b, c.makes))
+		answers[name+"-x32"] = forked(apart(false, c.number|x32, c.a, c.b, c.makes))
 	}
 	return answers
 }
 
 // apart makes a call in a process of its own. Where the call itself makes one more, that one ends at once.
-func apart(makes bool, call func() (uintptr, syscall.Errno)) string {
-	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-	if errno != 0 {
-		return "fork: " + answer(errno)
+//
+// The child must not come to a place where Go's scheduler may step in, as there is none in it: nosplit leaves them out.
+//
+//go:nosplit
+func apart(by32 bool, number, a, b uintptr, makes bool) (pid uintptr, errno syscall.Errno) {
+	pid, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 || pid != 0 {
+		return pid, errno
 	}
-	if pid == 0 {
-		result, errno := call()
-		if makes && errno == 0 && result == 0 {
-			exit(0)
+	var result uintptr
+	if by32 {
+		got := call32(number, a, b)
+		result = uintptr(got)
+		if got < 0 {
+			errno = syscall.Errno(-got)
 		}
-		exit(errno)
+	} else {
+		result, _, errno = syscall.RawSyscall6(number, a, b, 0, 0, 0, 0)
 	}
-	return answer(reap(pid))
+	if makes && errno == 0 && result == 0 {
+		exit(0)
+	}
+	exit(errno)
+	return 0, 0
 }
 
 // lowArgs are clone3's arguments where 32 bits are enough to point at them: a static program's data lies low.

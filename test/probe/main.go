@@ -177,31 +177,50 @@ type cloneArgs struct {
 
 // inChild makes one system call in a process of its own, so that no answer depends on the one before, and since a
 // user namespace is only given to a process with one thread.
-func inChild(number, a, b, c uintptr) string {
-	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-	if errno != 0 {
-		return "fork: " + answer(errno)
-	}
-	if pid == 0 {
+func inChild(number, a, b, c uintptr) string { return forked(fork(number, a, b, c)) }
+
+// fork makes the call in the child. That must not come to a place where Go's scheduler may step in, as there is none in
+// it: nosplit leaves them out.
+//
+//go:nosplit
+func fork(number, a, b, c uintptr) (pid uintptr, errno syscall.Errno) {
+	pid, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno == 0 && pid == 0 {
 		_, _, errno = syscall.RawSyscall(number, a, b, c)
 		exit(errno)
+	}
+	return pid, errno
+}
+
+// forked is the answer of a child.
+func forked(pid uintptr, errno syscall.Errno) string {
+	if errno != 0 {
+		return "fork: " + answer(errno)
 	}
 	return answer(reap(pid))
 }
 
 // clone is one of the calls that make a process; the child does nothing.
 func clone(number, a, b uintptr) syscall.Errno {
-	pid, _, errno := syscall.RawSyscall6(number, a, b, 0, 0, 0, 0)
+	pid, errno := cloned(number, a, b)
 	if errno != 0 {
 		return errno
-	}
-	if pid == 0 {
-		exit(0)
 	}
 	return reap(pid)
 }
 
+//go:nosplit
+func cloned(number, a, b uintptr) (pid uintptr, errno syscall.Errno) {
+	pid, _, errno = syscall.RawSyscall6(number, a, b, 0, 0, 0, 0)
+	if errno == 0 && pid == 0 {
+		exit(0)
+	}
+	return pid, errno
+}
+
 // exit ends a child with its answer as the status: the Go runtime does not live on after a bare clone.
+//
+//go:nosplit
 func exit(errno syscall.Errno) {
 	for {
 		syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(errno), 0, 0)
