@@ -110,6 +110,8 @@ as_1000='.process.user = {uid: 1000, gid: 1000}'
 
 @test "signals reach the container: kill, and one to the wrapper in the foreground" {
   detached nonroot
+  # The kernel drops a signal that the first process does not catch yet.
+  await catches_term "$(pid "$ID")"
   succeeds nonroot kill "$ID" TERM
   await stopped "$ID"
   runs sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done'
@@ -121,6 +123,7 @@ as_1000='.process.user = {uid: 1000, gid: 1000}'
   [[ $status == 42 ]]
 }
 
+catches_term() { (((16#$(awk '/^SigCgt/ { print $2 }' "/proc/$1/status") >> 14) & 1)); }
 stopped() { [[ $(bare state "$1" | jq -r .status) == stopped ]]; }
 
 @test "state, list, ps, kill and delete are handed on, even with a broken policy" {
