@@ -11,10 +11,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-)
 
-// maxLinks is how many symbolic links the kernel follows on one way (path_resolution(7)).
-const maxLinks = 40
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+)
 
 // Program says where a program lies that somebody is to start as root later, by its path: it is a regular file that only
 // the trusted owners can change, and nobody else can lead the path elsewhere by then. So every folder and link on the way
@@ -33,48 +32,28 @@ func Program(name string, owners Owners) (real string, err error) {
 	if err := owners.guarded("/"); err != nil {
 		return "", err
 	}
-	at, rest := "/", name
-	for links := 0; rest != ""; {
-		var part string
-		part, rest, _ = strings.Cut(rest, "/")
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			at = path.Dir(at)
-			continue
-		}
-		next := path.Join(at, part)
+	isFile := false
+	real, err = links.Follow(name, func(next, rest string) (string, error) {
 		var st unix.Stat_t
 		if err := unix.Lstat(next, &st); err != nil {
 			return "", fmt.Errorf("look at %q: %w", next, err)
 		}
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFLNK:
-			if links++; links > maxLinks {
-				return "", fmt.Errorf("%q leads through too many symbolic links", name)
-			}
-			target, err := owners.follow(next, &st)
-			if err != nil {
-				return "", err
-			}
-			if path.IsAbs(target) {
-				at = "/"
-			}
-			rest = target + "/" + rest
+			return owners.follow(next, &st)
 		case unix.S_IFDIR:
-			if err := owners.guarded(next); err != nil {
-				return "", err
-			}
-			at = next
-		default:
-			if strings.Trim(rest, "/") != "" {
-				return "", fmt.Errorf("%q is no folder", next)
-			}
-			return next, owners.fit(next, &st)
+			return "", owners.guarded(next)
 		}
+		if strings.Trim(rest, "/") != "" {
+			return "", fmt.Errorf("%q is no folder", next)
+		}
+		isFile = true
+		return "", owners.fit(next, &st)
+	})
+	if err == nil && !isFile {
+		err = fmt.Errorf("%q is a folder", name)
 	}
-	return "", fmt.Errorf("%q is a folder", name)
+	return real, err
 }
 
 // follow reads a link that nobody else can have made.

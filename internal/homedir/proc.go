@@ -3,10 +3,11 @@
 package homedir
 
 import (
-	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
 // runtimeLinks are the links that runtimes make in a container's /dev (runtime-spec, runtime-linux.md, "Dev symbolic
@@ -19,35 +20,18 @@ var runtimeLinks = map[string]string{
 // way of links of the image, of volumes and of the runtime. It's followed as it is before the container starts.
 func (im *Image) LeadsToProc(name string) (bool, error) {
 	im.load()
-	at, rest := "/", name
-	for parts := 0; rest != ""; parts++ {
-		if parts > maxParts {
-			return false, errLinks
-		}
-		var part string
-		part, rest, _ = strings.Cut(rest, "/")
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			at = path.Dir(at)
-			continue
-		}
-		next := path.Join(at, part)
+	leads := false
+	_, err := links.Follow(name, func(next, _ string) (string, error) {
 		target, isProc, err := im.linkAt(next)
-		switch {
-		case isProc || err != nil:
-			return isProc, err
-		case target == "":
-			at = next
-		default:
-			if path.IsAbs(target) {
-				at = "/"
-			}
-			rest = target + "/" + rest
+		if isProc && err == nil {
+			leads, err = true, errInside
 		}
+		return target, err
+	})
+	if leads {
+		return true, nil
 	}
-	return false, nil
+	return false, err
 }
 
 // linkAt reads what is at a path that is free of links but for its last part: where it leads if it is a link, and whether
