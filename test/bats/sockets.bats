@@ -34,6 +34,13 @@ again() {
   config "$1 | .process.capabilities = {}"
 }
 
+# dials USER makes the container, as that user, connect to the socket in the host's /run.
+dials() {
+  again ".process.user = $1"
+  binds /run
+  runs probe dial /srv/host/docker.sock
+}
+
 @test "C2: a socket that everyone may open, by itself and by folders above it, with and without a detour" {
   local row source inside
   chmod 666 /run/docker.sock
@@ -74,25 +81,19 @@ again() {
   policy <<<"log.file = \"$BATS_TEST_TMPDIR/log\""
   chgrp 999 /run/docker.sock
   chmod 660 /run/docker.sock
-  again '.process.user = {uid: 1000, gid: 1000, additionalGids: [999]}'
-  binds /run
-  runs probe dial /srv/host/docker.sock
+  dials '{uid: 1000, gid: 1000, additionalGids: [999]}'
   bare_shows '.dial == "ok"'
   nonroot_shows '.dial == "EACCES"'
   jq -e '.notes | any(test("engine.s socket .*/run/docker.sock.: closed"))' nonroot-runc.json
   jq -e '.notes | any(test("engine.s socket"))' "$BATS_TEST_TMPDIR/log"
   # A gid that means nothing else on the host.
   chgrp 23456 /run/docker.sock
-  again '.process.user = {uid: 1000, gid: 23456}'
-  binds /run
-  runs probe dial /srv/host/docker.sock
+  dials '{uid: 1000, gid: 23456}'
   bare_shows '.dial == "ok"'
   nonroot_shows '.dial == "EACCES"'
   # The administrator's word.
   policy <<<'identity.allowed_gids = [23456]'
-  again '.process.user = {uid: 1000, gid: 23456}'
-  binds /run
-  runs probe dial /srv/host/docker.sock
+  dials '{uid: 1000, gid: 23456}'
   nonroot_shows '.dial == "ok"'
   jq -e '.notes | any(test("open to it by gid 23456"))' nonroot-runc.json
 }
