@@ -88,7 +88,7 @@ func (d *decision) saw(o *govern.Outcome) {
 	}
 	d.config = auditlog.Look(o.Config)
 	if r := o.Record; r.Mode != "" {
-		d.Mode, d.Rule, d.Source, d.Reason, d.Audited, d.To = r.Mode, r.Rule, r.Source, r.Reason, r.Audited, r.Identity
+		d.Mode, d.Rule, d.Source, d.Reason, d.Notes, d.Audited, d.To = r.Mode, r.Rule, r.Source, r.Reason, r.Notes, r.Audited, r.Identity
 		if r.Mode != policy.Off { // then nobody has looked
 			d.From = &r.Asked
 		}

@@ -59,7 +59,7 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	}
 	if k.state.Kind == runc.Crun {
 		_, hostRoot := c.Own.UID.Inside(0)
-		if err := ownNull(hostRoot); err != nil {
+		if err := errors.Join(ownNull(hostRoot), leaveKeyring()); err != nil {
 			return err
 		}
 	}

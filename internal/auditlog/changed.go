@@ -47,6 +47,8 @@ var parts = map[string]string{
 	"linux.seccomp":               "seccomp",
 	"linux.namespaces":            "namespaces",
 	"linux.sysctl":                "sysctl",
+	"linux.devices":               "devices",
+	"linux.resources.devices":     "devices",
 	"mounts":                      "mounts",
 	"annotations":                 "annotations",
 }
@@ -54,7 +56,7 @@ var parts = map[string]string{
 // hasParts says that a member is an object whose own members have names.
 func hasParts(path string) bool {
 	switch path {
-	case "process", "process.user", "linux":
+	case "process", "process.user", "linux", "linux.resources":
 		return true
 	}
 	return false

@@ -50,7 +50,7 @@ func TestChangedInRecordings(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, part := range Look(after).Changed(Look(before)) {
-			if !slices.Contains([]string{"user", "groups", "capabilities", "noNewPrivileges", "env", "seccomp", "mounts", "annotations"}, part) {
+			if !slices.Contains([]string{"user", "groups", "capabilities", "noNewPrivileges", "env", "seccomp", "mounts", "annotations", "devices"}, part) {
 				t.Errorf("%s: %q changed", name, part)
 			}
 		}

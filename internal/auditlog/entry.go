@@ -36,8 +36,9 @@ type Entry struct {
 	Rule     string
 	Source   policy.Source
 	Changed  []string
-	Reason   string // of an exemption or refusal, or why an audited container would be refused
-	Audited  string // what a stricter policy that is only audited would have done
+	Reason   string   // of an exemption or refusal, or why an audited container would be refused
+	Notes    []string // what else there is to know: engines' sockets and hooks among it
+	Audited  string   // what a stricter policy that is only audited would have done
 	Duration time.Duration
 }
 
@@ -49,6 +50,7 @@ const MaxLine = 4096
 const (
 	maxGroups  = 20
 	maxChanged = 16
+	maxNotes   = 3
 )
 
 // Time is how times are written: UTC with milliseconds, which sorts as text.
@@ -72,14 +74,15 @@ func (e *Entry) Line() []byte {
 	w.text("namespace", e.Namespace, 128)
 	w.text("pod", e.Pod, 160)
 	w.text("container", e.Container, 128)
-	w.text("image", e.Image, 320)
+	w.text("image", e.Image, 300)
 	w.text("name", e.Name, 128)
 	w.identity("from", e.From)
 	w.identity("to", e.To)
 	w.text("source", string(e.Source), 16)
 	w.list("changed", "changed_more", len(e.Changed), maxChanged, func(i int) { w.quoted(e.Changed[i], 40) })
-	w.text("reason", e.Reason, 800)
-	w.text("audited", e.Audited, 384)
+	w.list("notes", "notes_more", len(e.Notes), maxNotes, func(i int) { w.quoted(e.Notes[i], 110) })
+	w.text("reason", e.Reason, 600)
+	w.text("audited", e.Audited, 300)
 	w.key("duration_us")
 	w.b = strconv.AppendInt(w.b, e.Duration.Microseconds(), 10)
 	return append(w.b, '}', '\n')
@@ -162,6 +165,6 @@ func (w *writer) list(name, more string, n, limit int, element func(int)) {
 	}
 	w.b = append(w.b, ']')
 	if n > limit {
-		w.number(more, uint32(n-limit)) //nolint:gosec // a process has at most 65536 groups
+		w.number(more, uint32(n-limit)) //nolint:gosec // a process has at most 65536 groups, a config.json 16 MiB
 	}
 }

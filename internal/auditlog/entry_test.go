@@ -20,7 +20,7 @@ func whole() *Entry {
 		Engine: "docker", Namespace: "team-a", Pod: "web-0", Container: "web", Image: "nginx:1", Name: "shop",
 		From: &policy.Identity{}, To: &policy.Identity{UID: 1, GID: 2, Groups: []uint32{3, 4}},
 		Mode: policy.Rewrite, Rule: "default", Source: policy.Fixed, Changed: []string{"user", "env"},
-		Reason: "because", Duration: 1234567 * time.Nanosecond,
+		Notes: []string{"a hook"}, Reason: "because", Duration: 1234567 * time.Nanosecond,
 	}
 }
 
@@ -28,7 +28,7 @@ func TestLine(t *testing.T) {
 	want := `{"time":"2026-02-03T03:05:06.007Z","event":"create","mode":"rewrite","rule":"default","id":"c1","engine":"docker",` +
 		`"namespace":"team-a","pod":"web-0","container":"web","image":"nginx:1","name":"shop",` +
 		`"from":{"uid":0,"gid":0},"to":{"uid":1,"gid":2,"groups":[3,4]},"source":"fixed","changed":["user","env"],` +
-		`"reason":"because","duration_us":1234}` + "\n"
+		`"notes":["a hook"],"reason":"because","duration_us":1234}` + "\n"
 	if got := string(whole().Line()); got != want {
 		t.Errorf("%s", got)
 	}
@@ -54,7 +54,7 @@ func fill(s string) *Entry {
 	id := &policy.Identity{UID: 4294967295, GID: 4294967295, Groups: groups}
 	e.From, e.To = id, id
 	for range 1000 {
-		e.Changed = append(e.Changed, s)
+		e.Changed, e.Notes = append(e.Changed, s), append(e.Notes, s)
 	}
 	return e
 }

@@ -98,19 +98,30 @@ const (
 	subgidFile = "/etc/subgid"
 )
 
-// ids: nobody on the host has the uid and gid that containers get.
+// ids: nobody on the host has the uid and gid that containers get, by the general part of the policy and by its rules
+// (SECURITY.md C3).
 func (d *doctor) ids(p *policy.Policy) {
 	a, err := readAccounts()
 	if err != nil {
 		d.bad(Warn, "fixed identity", "look yourself who has the ids", "the host's accounts can't be read: %v", err)
 		return
 	}
+	d.alone("fixed identity", a, p)
+	for i := range p.Rules {
+		if r := p.Rules[i].Policy; !r.Mode.Exempts() && (r.UID != p.UID || r.GID != p.GID) {
+			d.alone(fmt.Sprintf("fixed identity: rule %q", p.Rules[i].Name), a, r)
+		}
+	}
+}
+
+// alone: nobody else has a policy's fixed identity.
+func (d *doctor) alone(name string, a *accounts, p *policy.Policy) {
 	taken := a.taken(int64(p.UID), int64(p.GID))
 	if len(taken) > 0 {
-		d.bad(Warn, "fixed identity", "set identity.uid and identity.gid in the policy to ids that nobody has", "%d:%d is not the containers' alone: %s", p.UID, p.GID, strings.Join(taken, "; "))
+		d.bad(Warn, name, "set identity.uid and identity.gid in the policy to ids that nobody has", "%d:%d is not the containers' alone: %s", p.UID, p.GID, strings.Join(taken, "; "))
 		return
 	}
-	d.ok("fixed identity", "nobody on the host has uid %d or gid %d: not in %s, %s, %s, %s", p.UID, p.GID, passwdFile, groupFile, subuidFile, subgidFile)
+	d.ok(name, "nobody on the host has uid %d or gid %d: not in %s, %s, %s, %s", p.UID, p.GID, passwdFile, groupFile, subuidFile, subgidFile)
 }
 
 // accounts are the host's.

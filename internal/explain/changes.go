@@ -48,7 +48,9 @@ func changes(was, will *specs.Spec) []Change {
 	}
 	add("noNewPrivileges", fmt.Sprint(a.NoNewPrivileges), fmt.Sprint(b.NoNewPrivileges))
 	all = append(all, environment(a.Env, b.Env)...)
-	all = append(all, mounts(was.Mounts, will.Mounts)...)
+	all = append(all, lists("mount", texts(was.Mounts, mountText), texts(will.Mounts, mountText))...)
+	all = append(all, lists("device", texts(was.Linux.Devices, deviceText), texts(will.Linux.Devices, deviceText))...)
+	all = append(all, lists("rule for devices", texts(deviceRules(was), deviceRuleText), texts(deviceRules(will), deviceRuleText))...)
 	all = append(all, seccomp(was.Linux.Seccomp, will.Linux.Seccomp)...)
 	add("user namespace", userNamespace(was), userNamespace(will))
 	for _, key := range sortedKeys(will.Linux.Sysctl) {
@@ -78,7 +80,14 @@ func rest(s *specs.Spec) any {
 	process, linux := *s.Process, *s.Linux
 	process.User.UID, process.User.GID, process.User.AdditionalGids = 0, 0, nil
 	process.Capabilities, process.NoNewPrivileges, process.Env = nil, false, nil
-	linux.Seccomp, linux.Sysctl = nil, nil
+	linux.Seccomp, linux.Sysctl, linux.Devices = nil, nil, nil
+	if linux.Resources != nil {
+		resources := *linux.Resources
+		resources.Devices = nil
+		linux.Resources = &resources
+	} else {
+		linux.Resources = &specs.LinuxResources{}
+	}
 	linux.Namespaces = slices.DeleteFunc(slices.Clone(linux.Namespaces), func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 	r.Process, r.Linux, r.Mounts, r.Annotations = &process, &linux, nil, nil
 	var meaning any
@@ -139,21 +148,61 @@ func without(these, those []string) []string {
 	return left
 }
 
-func mounts(was, will []specs.Mount) []Change {
-	text := func(all []specs.Mount) (out []string) {
-		for _, m := range all {
-			out = append(out, mountText(m))
-		}
-		return out
-	}
+// lists tells which entries of a list went and which came.
+func lists(what string, was, will []string) []Change {
 	var all []Change
-	for _, m := range without(text(was), text(will)) {
-		all = append(all, Change{"mount", m, ""})
+	for _, e := range without(was, will) {
+		all = append(all, Change{what, e, ""})
 	}
-	for _, m := range without(text(will), text(was)) {
-		all = append(all, Change{"mount", "", m})
+	for _, e := range without(will, was) {
+		all = append(all, Change{what, "", e})
 	}
 	return all
+}
+
+func texts[T any](all []T, text func(T) string) (out []string) {
+	for _, e := range all {
+		out = append(out, text(e))
+	}
+	return out
+}
+
+func deviceText(d specs.LinuxDevice) string {
+	uid, gid, mode := uint32(0), uint32(0), "none"
+	if d.UID != nil {
+		uid = *d.UID
+	}
+	if d.GID != nil {
+		gid = *d.GID
+	}
+	if d.FileMode != nil {
+		mode = fmt.Sprintf("%04o", *d.FileMode&0o7777)
+	}
+	return fmt.Sprintf("%q: %s %d:%d of %d:%d, mode %s", d.Path, d.Type, d.Major, d.Minor, uid, gid, mode)
+}
+
+func deviceRules(s *specs.Spec) []specs.LinuxDeviceCgroup {
+	if s.Linux.Resources == nil {
+		return nil
+	}
+	return s.Linux.Resources.Devices
+}
+
+func deviceRuleText(r specs.LinuxDeviceCgroup) string {
+	verb, kind := "deny", r.Type
+	if r.Allow {
+		verb = "allow"
+	}
+	if kind == "" {
+		kind = "a"
+	}
+	number := func(n *int64) string {
+		if n == nil {
+			return "*"
+		}
+		return fmt.Sprint(*n)
+	}
+	return fmt.Sprintf("%s %s %s:%s %s", verb, kind, number(r.Major), number(r.Minor), r.Access)
 }
 
 func mountText(m specs.Mount) string {

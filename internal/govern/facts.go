@@ -42,6 +42,12 @@ func (c *Call) facts(p *policy.Policy, doc *spec.Document, container *spec.Conta
 		return nil, err
 	}
 	f.image, err = OpenImage(dir, f.Container, p.Stubless)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.surroundings(f); err != nil {
+		return nil, err
+	}
 	f.Accounts = f.image
 	f.Memberships = f.image.Memberships
 	f.BuiltFor = func() homedir.Built { return f.image.BuiltFor(f.insideUID) }

@@ -5,9 +5,11 @@ package govern
 import (
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
@@ -54,13 +56,22 @@ func (c *Call) rewrite(p *policy.Policy, f *containerFacts, d *policy.Decision, 
 		},
 		Container: &spec.ContainerChange{
 			Ours: Ours(dir), Mounts: mounts(dir, plan), Machine: machine,
-			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join, Sysctls: sysctls(p, f),
+			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join, Sysctls: sysctls(p, f), Devices: c.devices(p),
 		},
 	})
 	if err != nil {
 		return plan, nil, fmt.Errorf("rewrite %q: %w", dir.Join(bundle.Config), err)
 	}
 	return plan, config, nil
+}
+
+// devices is what becomes of the container's devices. In a user namespace nobody makes nodes, nor rules for them; those that
+// are there are the host's, with the host's owners.
+func (c *Call) devices(p *policy.Policy) *spec.DeviceChange {
+	if _, isHostRoot := c.Caller.Own.UID.Inside(0); !isHostRoot {
+		return nil
+	}
+	return &spec.DeviceChange{MayOwn: p.AllowedGIDs.Has, RawMajors: sync.OnceValue(host.RawMajors)}
 }
 
 // mounts are those that are added: the names, read-only, and the home.

@@ -9,17 +9,14 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// maxParts bounds the parts of a path that are looked up one by one: links of
-// an image can make half a million of them, or go round. The kernel gives up
-// after 40 links, SecureJoin, which runc uses, after 255.
-const maxParts = 1024
-
 var (
-	errLinks  = errors.New("it leads through too many symbolic links")
 	errWinds  = errors.New("it leads into a mount and out of it, or through a link in it")
 	errHidden = errors.New("what the mount has there can't be known")
+	errInside = errors.New("it leads into a mount") // ends a walk
 )
 
 // spot is where a path leads inside the container.
@@ -84,42 +81,34 @@ func (im *Image) reopen(s spot) (spot, error) {
 // walk follows an absolute path part by part. It opens nothing in the rootfs
 // for its caller; a spot inside a mount comes back open.
 func (im *Image) walk(p string) (spot, error) {
-	at, linked := "/", false
-	for parts := 0; p != ""; parts++ {
-		if parts > maxParts {
-			return spot{fd: -1}, errLinks
-		}
-		var part string
-		part, p, _ = strings.Cut(p, "/")
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			at = path.Dir(at)
-			continue
-		}
-		next := path.Join(at, part)
+	linked := false
+	inside := spot{fd: -1}
+	at, err := links.Follow(p, func(next, rest string) (string, error) {
 		if m := im.covering(next); m != nil {
-			if climbs(p) {
-				return spot{fd: -1}, errWinds
+			if climbs(rest) {
+				return "", errWinds
 			}
-			s, err := im.findInside(m, path.Join(next, p))
-			s.linked = linked
-			return s, err
+			var err error
+			if inside, err = im.findInside(m, path.Join(next, rest)); err != nil {
+				return "", err
+			}
+			return "", errInside
 		}
 		target, err := im.readLink(next)
 		switch {
 		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-			at = next // no link; as SecureJoin does, go on also where nothing is
-		case err != nil:
-			return spot{fd: -1}, err
-		default:
+			return "", nil // no link; as SecureJoin does, go on also where nothing is
+		case err == nil:
 			linked = true
-			if path.IsAbs(target) {
-				at = "/"
-			}
-			p = target + "/" + p
 		}
+		return target, err
+	})
+	inside.linked = linked
+	switch {
+	case errors.Is(err, errInside):
+		return inside, nil
+	case err != nil:
+		return inside, err
 	}
 	return spot{path: at, fd: -1, linked: linked}, nil
 }

@@ -18,12 +18,6 @@ import (
 // GroupFile is where the host's groups are read (group(5)). Groups of a directory service are not in it.
 const GroupFile = "/etc/group"
 
-// sockets are those of engines: who may write to one of them may start a container as root.
-var sockets = []string{
-	"/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock",
-	"/run/podman/podman.sock", "/run/k3s/containerd/containerd.sock", "/run/buildkit/buildkitd.sock",
-}
-
 // Groups answers what a gid of the host means. The host's files are read when the first question is asked: most
 // containers raise none. Where they can't be read, every gid means something.
 type Groups struct {
@@ -44,7 +38,7 @@ func (g *Groups) Named(gid uint32) bool {
 	return g.failed || g.named[gid]
 }
 
-// Privileged says whether the gid is that of a privileged group, or owns an engine's socket.
+// Privileged says whether the gid is that of a privileged group, or one that may open an engine's socket.
 func (g *Groups) Privileged(gid uint32) bool {
 	g.load()
 	return g.failed || slices.Contains(g.privileged, gid)
@@ -74,7 +68,7 @@ func (g *Groups) load() {
 	for _, s := range sockets {
 		var st unix.Stat_t
 		if unix.Stat(s, &st) == nil {
-			g.privileged = append(g.privileged, st.Gid)
+			g.privileged = append(append(g.privileged, st.Gid), writersOf(s, &st).Groups...)
 		}
 	}
 	f, err := os.Open(g.File)

@@ -20,6 +20,8 @@ var checks = []func(*Policy, *Facts, *Decision) error{
 	mountNamespaceIsNew,
 	cwdIsTheContainers,
 	disksAreNotShifted,
+	socketsAreClosed,
+	hooksAreRoots,
 }
 
 // identityIsMapped: the identity exists in the container's user namespace, and none of its ids is root's on the host
@@ -88,6 +90,9 @@ func mountNamespaceIsNew(_ *Policy, f *Facts, _ *Decision) error {
 func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
 	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") {
 		return fmt.Errorf("the working directory %q is below /proc, by which runtimes were broken out of: choose another one", f.Cwd)
+	}
+	if f.CwdIsProc {
+		return fmt.Errorf("links lead the working directory %q below /proc, by which runtimes were broken out of: choose another one", f.Cwd)
 	}
 	return nil
 }

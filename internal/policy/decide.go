@@ -48,6 +48,8 @@ type Facts struct {
 	UserNamespace *idmap.Pair
 	Own           idmap.Pair
 
+	Surroundings
+
 	// Created is what the container was created as, and By how that was found; nil where no record says so. For exec.
 	Created *Identity
 	By      Source

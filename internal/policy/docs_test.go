@@ -100,7 +100,7 @@ func TestExamplesInDocs(t *testing.T) {
 // TestKeysNamedInPapers finds keys that a paper mentions and nobody knows.
 func TestKeysNamedInPapers(t *testing.T) {
 	keys := keysOf(reflect.TypeFor[file](), "")
-	named := regexp.MustCompile("`((?:identity|home|process|build|rule|log)(?:\\.[a-zA-Z_]+)+)")
+	named := regexp.MustCompile("`((?:identity|home|process|hooks|build|rule|log)(?:\\.[a-zA-Z_]+)+)")
 	for _, name := range []string{docsFile, "../../README.md", "../../SECURITY.md", "../../CHANGELOG.md"} {
 		for _, m := range named.FindAllStringSubmatch(readDocs(t, name), -1) {
 			if m[1] != "log.json" && !slices.Contains(keys, m[1]) { // that one is an engine's file

@@ -84,6 +84,7 @@ type settings struct {
 		Bounding       *string `toml:"bounding"`
 		UserNamespaces *string `toml:"user_namespaces"`
 	} `toml:"process"`
+	Hooks hooksTable `toml:"hooks"`
 }
 
 // Parse reads a policy file: TOML (https://toml.io/en/v1.0.0) with the keys of docs/policy.md and no others. What it
@@ -118,6 +119,7 @@ func (s *settings) apply(p *Policy, r *reader) {
 	s.identity(p, r)
 	s.Adapt.read(p, r)
 	s.process(p, r)
+	s.Hooks.read(p, r)
 }
 
 // audited is the policy with what is only audited beside it; nil: nothing is.

@@ -117,6 +117,8 @@ type Policy struct {
 	DropBounding        bool
 	AllowUserNamespaces bool
 
+	Hooks Patterns // programs that may be hooks; nil: all that only root can change
+
 	// Stubless adds no mount whose mount point the image lacks: the runtime would make one, and it would stay in the image
 	// that is built.
 	Stubless bool

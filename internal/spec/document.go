@@ -185,7 +185,12 @@ type Container struct {
 	GIDMap      []IDMap
 	MountLabel  string            // the SELinux label for mounts
 	Annotations map[string]string // as the engine wrote them: not to be trusted
+	Hooks       []Hook
 }
+
+// Hook is a program that the runtime calls at a stage of the container's life, on the host (config.md, "POSIX-platform
+// Hooks").
+type Hook struct{ Stage, Path string }
 
 // Container reads the parts of a config.json that decisions rest on. A value of the wrong type is an error:
 // crun takes some of them for 0 or false (SECURITY.md A5).
@@ -221,8 +226,41 @@ func (d *Document) Container() (*Container, error) {
 	if c.MountLabel, err = linux.get("mountLabel").text("linux.mountLabel"); err != nil {
 		return nil, err
 	}
+	if c.Hooks, err = d.hooks(); err != nil {
+		return nil, err
+	}
 	c.Annotations, err = d.annotations()
 	return c, err
+}
+
+// hooks are those that run as root, on the host or in the container before it has its credentials. Those of the stage
+// startContainer run as the container's user.
+func (d *Document) hooks() ([]Hook, error) {
+	n := d.root.get("hooks")
+	if n == nil {
+		return nil, nil
+	}
+	if n.kind != '{' {
+		return nil, fmt.Errorf("hooks is %s, not an object", kindName(n))
+	}
+	var all []Hook
+	for _, stage := range []string{"prestart", "createRuntime", "createContainer", "poststart", "poststop"} {
+		elems, err := n.get(stage).list("hooks." + stage)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range elems {
+			if e.kind != '{' {
+				return nil, fmt.Errorf("an entry of hooks.%s is %s, not an object", stage, kindName(e))
+			}
+			path, err := e.get("path").text("hooks." + stage + "'s path")
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, Hook{stage, path})
+		}
+	}
+	return all, nil
 }
 
 func (d *Document) mounts() ([]Mount, error) {

@@ -36,13 +36,14 @@ type ContainerChange struct {
 	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces
 	UserNamespace       string  // replaces the path of the user namespace that is joined; "": as it was
 	Sysctls             []Sysctl
+	Devices             *DeviceChange // nil: they stay as they are
 }
 
 // Sysctl is an entry of linux.sysctl (config-linux.md, "Sysctl"), which is added where there is none of that name.
 type Sysctl struct{ Name, Value string }
 
 // Rewrite gives the document with the change made: the five promises on credentials (ids, groups, no new
-// privileges, capabilities, no user namespaces inside), environment, mounts, and no annotation that steers
+// privileges, capabilities, no user namespaces inside), environment, mounts, disks, and no annotation that steers
 // a runtime. The document itself is used up. What the change does not name keeps its bytes.
 //
 // It fails, rather than write it, on an id of 0 and on a document whose parts have the wrong types.
@@ -212,12 +213,17 @@ func (d *Document) rewriteContainer(c ContainerChange) error {
 	if err := noListener(d.root.get("linux").get("seccomp")); err != nil {
 		return err
 	}
-	if c.AllowUserNamespaces && c.UserNamespace == "" && len(c.Sysctls) == 0 {
+	if c.AllowUserNamespaces && c.UserNamespace == "" && len(c.Sysctls) == 0 && c.Devices == nil {
 		return nil
 	}
 	linux, err := d.root.childObject("linux", "linux")
 	if err != nil {
 		return err
+	}
+	if c.Devices != nil {
+		if err := closeDisks(linux, *c.Devices); err != nil {
+			return err
+		}
 	}
 	if c.UserNamespace != "" {
 		if err := joinUserNamespace(linux, c.UserNamespace); err != nil {

@@ -31,6 +31,10 @@ func change() Change {
 				Options: []string{"nosuid", "nodev", "mode=0700", "uid=65532", "gid=65532", "size=64m"},
 			}},
 			Machine: amd64,
+			Devices: &DeviceChange{
+				MayOwn:    func(gid uint32) bool { return gid == 4242 },
+				RawMajors: func() []int64 { return []int64{21} },
+			},
 		},
 	}
 }
@@ -156,6 +160,7 @@ func checkPromises(t *testing.T, name string, in, out []byte) {
 		}
 	}
 	checkSeccomp(t, name, before.Linux, after.Linux)
+	checkDevices(t, name, after.Linux)
 }
 
 // TestTheRestSurvives compares the documents without the parts that are meant to change: values, numbers as they were
@@ -163,7 +168,7 @@ func checkPromises(t *testing.T, name string, in, out []byte) {
 func TestTheRestSurvives(t *testing.T) {
 	touched := []string{
 		"process.user", "process.capabilities", "process.noNewPrivileges", "process.env", "mounts", "annotations",
-		"linux.seccomp.syscalls", "linux.seccomp.defaultAction", "linux.seccomp.architectures",
+		"linux.seccomp.syscalls", "linux.seccomp.defaultAction", "linux.seccomp.architectures", "linux.resources.devices",
 	}
 	check := func(name string, data []byte) {
 		out, err := rewriteConfig(data, change())

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: no trust in annotations (SECURITY.md B4, D6, D9, F5).
+# Promise: no trust in annotations (SECURITY.md B4, D6, D9, F5, F6).
 
 load helpers
 
@@ -18,6 +18,20 @@ load helpers
   runs probe userns
   ! only crun || bare_shows '.unshare == "ok"'
   nonroot_shows '.unshare == "EPERM" and .clone == "EPERM"'
+}
+
+@test "F6: another handler, and properties of the systemd unit" {
+  local before
+  config '.annotations = {"run.oci.handler": "krun", "run.oci.systemd.force_cgroup_v1": "/x", "run.oci.systemd.subgroup": "x"}'
+  nonroot_shows nonroot
+  jq -e '.annotations == {}' config.json || explain 'expected none of them'
+  # Debian's crun has no handlers, and systemd runs none of the containers here: what they would be told is looked at.
+  fresh
+  before='"org.systemd.property.TimeoutStopUSec": "uint64 1", "org.systemd.property.DefaultDependencies": "true"'
+  config ".annotations = {$before, \"org.systemd.property.User\": \"root\", \"org.systemd.property.DevicePolicy\": \"auto\",
+    \"org.systemd.property.Delegate\": \"true\"}"
+  nonroot_shows nonroot
+  jq -e ".annotations == {$before}" config.json || explain 'expected the harmless ones alone'
 }
 
 @test "those that steer a runtime are dropped, the others stay" {

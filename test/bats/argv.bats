@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# One reading of the command line, one way to the next runtime, one policy file (SECURITY.md E9, E11, E12).
+# One reading of the command line, one way to the next runtime, one policy file (SECURITY.md E9-E12).
 
 load helpers
 
@@ -106,6 +106,32 @@ as_runc() {
     esac
     shift
     exec timeout 10 "$@"' "$@"
+}
+
+@test "E10: every command of the runtime that starts a process is governed" {
+  local command commands
+  # An interposer that looks at create alone misses these.
+  config '.process.user = {uid: 0, gid: 0}'
+  shows root bare run "$ID"
+  shows nonroot nonroot run "$ID"
+  fresh
+  detached bare
+  shows root bare exec --user 0:0 "$ID" probe
+  shows nonroot nonroot exec --user 0:0 "$ID" probe
+  fresh
+  created bare "$ID-2"
+  refused 'created by nonroot-runc' nonroot start "$ID-2"
+  refused 'restore' nonroot restore "$ID-3"
+  # What the runtime itself says it has, is either known or refused: nothing is handed on in ignorance.
+  commands=$("$RUNTIME_PATH" --help | sed -n 's/^ \{2,4\}\([a-z]\{2,\}\)[ ,].*/\1/p; s/^\t\([a-z]*\) *- .*/\1/p' | grep -vx "$RUNTIME" | sort -u)
+  [[ $(wc -l <<<"$commands") -gt 10 && $commands == *exec*kill*run*start* ]] || explain "expected commands: $commands"
+  for command in $commands; do
+    says nonroot "$command" --help
+    [[ $ERR != *'unknown command'* ]] || explain "nobody knows $command"
+  done
+  for command in mount mounts enter shell Run EXEC creat execs; do
+    refused "unknown command|mounts" nonroot "$command" "$ID" probe || explain "with $command"
+  done
 }
 
 @test "E11: installed under the name runc, it finds the real one and not itself" {

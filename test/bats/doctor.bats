@@ -20,7 +20,7 @@ setup() {
 
 teardown() {
   local point
-  for point in /etc/containers /etc/passwd; do umount "$point" 2>/dev/null || true; done
+  for point in /etc/containers /etc/passwd /etc/subuid /etc/subgid; do umount "$point" 2>/dev/null || true; done
   end_containers
 }
 
@@ -137,11 +137,22 @@ SCRIPT
   finds 'is("binary nonroot-runc"; "fail") and is("binary nonroot-ctl"; "fail")'
 }
 
-@test "an identity that somebody on the host has" {
+@test "C3: an identity that somebody on the host has, as a user or among his subordinate ids" {
+  local file
   { cat /etc/passwd && printf 'somebody:x:65532:100::/:/bin/sh\n'; } >"$BATS_TEST_TMPDIR/passwd"
   mount --bind "$BATS_TEST_TMPDIR/passwd" /etc/passwd
   doctor --policy "$POLICY"
   finds 'all(check("fixed identity"); .status == "warn" and (.detail | test("somebody")))'
+  umount /etc/passwd
+  printf '[[rule]]\nname = "a"\nmatch.engine = ["docker"]\nidentity = {uid = 100005, gid = 100005}\n' >>"$POLICY"
+  for file in /etc/subuid /etc/subgid; do
+    [[ -e $file ]] || continue
+    printf 'else:100000:65536\n' >"$BATS_TEST_TMPDIR/sub"
+    mount --bind "$BATS_TEST_TMPDIR/sub" "$file"
+  done
+  doctor --policy "$POLICY"
+  finds 'is("fixed identity: rule \"a\""; "warn") and ([check("fixed identity").detail] | any(test("else")))
+    and ([check("fixed identity") | select(.name == "fixed identity").status] == ["ok"])'
 }
 
 @test "no engine that uses it" {

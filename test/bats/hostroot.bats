@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: and never 0 on the host (SECURITY.md B7, B10, B11).
+# Promise: and never 0 on the host (SECURITY.md B7-B12).
 
 load helpers
 
@@ -31,6 +31,27 @@ maps() {
   [[ $STATUS != 0 ]] || shows 'uid(1000) and (.Gid | all(. != 1000)) and powerless' cat "$BATS_TEST_TMPDIR/out"
 }
 
+@test "B7: an exec as whom the map sends to the host's root" {
+  maps uid
+  config '.linux.gidMappings = [{containerID: 0, hostID: 100000, size: 1000}, {containerID: 1000, hostID: 0, size: 1},
+    {containerID: 1001, hostID: 101001, size: 64535}] | .process.user = {uid: 0, gid: 0}'
+  # The container itself is nobody's root, by the fixed identity; so is an exec that asks for the container's root.
+  runs probe pause
+  succeeds nonroot create "$ID"
+  succeeds nonroot start "$ID"
+  status_shows '(.Uid | all(. == 165532)) and powerless' "$ID"
+  process '.user = {uid: 1000, gid: 1001} | .args = ["sh", "-c", "echo >/tmp/theirs"]'
+  chmod 777 "$ROOTFS/tmp"
+  succeeds bare exec --process "$PROCESS" "$ID"
+  [[ $(stat -c %u "$ROOTFS/tmp/theirs") == 0 ]] || explain "expected a file of the host's root"
+  rm "$ROOTFS/tmp/theirs"
+  says nonroot exec --process "$PROCESS" "$ID"
+  [[ $STATUS != 0 && $ERR == *"host's root"* && ! -e $ROOTFS/tmp/theirs ]] || explain 'expected a refusal'
+  process '.user = {uid: 1001, gid: 1000} | .args = ["sh", "-c", "echo >/tmp/theirs"]'
+  says nonroot exec --process "$PROCESS" "$ID"
+  [[ $STATUS != 0 || $(stat -c %g "$ROOTFS/tmp/theirs") != 0 ]] || explain "expected no file of the host's group 0"
+}
+
 @test "B7: an identity that is not mapped" {
   mapped
   config '.linux.uidMappings[0].size = 1000 | .linux.gidMappings[0].size = 1000'
@@ -43,25 +64,124 @@ maps() {
 }
 
 @test "B10: id-mapped mounts, in both spellings" {
-  config '.mounts += [{destination: "/srv", type: "bind", source: "/srv", options: ["bind", "idmap=uids=0-1000-1;gids=0-1000-1"]}]'
+  local disk=$BATS_TEST_TMPDIR/disk
+  mkdir "$disk"
+  printf "root's own\n" >"$disk/secret"
+  chmod 600 "$disk/secret"
+  chmod 777 "$disk"
+  reachable
+  config --arg disk "$disk" '.process.user = {uid: 1000, gid: 1000} | .process.capabilities = {}
+    | .mounts += [{destination: "/srv", type: "bind", source: $disk, options: ["bind", "idmap=uids=0-1000-1;gids=0-1000-1"]}]'
+  runs sh -c 'cat /srv/secret; cp /bin/probe /srv/left; chmod 4755 /srv/left'
+  if only crun; then
+    succeeds bare run "$ID"
+    contains "root's own"
+    [[ $(stat -c '%u %a' "$disk/left") == '0 4755' ]] || explain 'expected a setuid file of root on the host'
+    rm "$disk/left"
+  fi
   refused idmap nonroot run "$ID"
   fresh
-  config '.mounts += [{destination: "/srv", type: "bind", source: "/srv", options: ["bind"],
+  config --arg disk "$disk" '.process.user = {uid: 1000, gid: 1000} | .process.capabilities = {}
+    | .mounts += [{destination: "/srv", type: "bind", source: $disk, options: ["bind"],
     uidMappings: [{containerID: 0, hostID: 1000, size: 1}], gidMappings: [{containerID: 0, hostID: 1000, size: 1}]}]'
+  runs sh -c 'cat /srv/secret; cp /bin/probe /srv/left; chmod 4755 /srv/left'
+  # runc does so from 1.2 on; 1.1 does not know them.
+  if only crun || ! runc --version | grep -q 'version 1\.1\.'; then
+    succeeds bare run "$ID"
+    contains "root's own"
+    [[ $(stat -c '%u %a' "$disk/left") == '0 4755' ]] || explain 'expected a setuid file of root on the host'
+    rm "$disk/left"
+  fi
   refused 'mount' nonroot run "$ID"
+  [[ ! -e $disk/left ]]
 }
 
-@test "B11: no mount namespace, or somebody else's" {
-  config '.linux.namespaces |= map(select(.type != "mount"))'
+# apart COMMAND... runs it with mounts that stand for the host's, and says whether mounts of the container are left there.
+apart() {
+  unshare --mount --propagation private bash -c '"$@"
+    while read -r line; do [[ $line != *" $0/"* ]] || echo left; done </proc/self/mountinfo' "$ROOTFS" "$@"
+}
+
+@test "B11: no mount namespace" {
+  config '.linux.namespaces |= map(select(.type != "mount")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
+  runs true
+  succeeds apart "${BARE[@]}" run "$ID"
+  contains left
+  says apart "${NONROOT[@]}" run "$ID"
+  [[ $ERR == *'mount namespace'* && $OUT == '' ]] || explain 'expected a refusal'
   refused 'mount namespace' nonroot run "$ID"
-  fresh
-  config '.linux.namespaces |= map(if .type == "mount" then .path = "/proc/1/ns/mnt" else . end)'
+}
+
+@test "B12: somebody else's mount namespace" {
+  local theirs
+  unshare --mount --propagation private sleep 1000 3>&- &
+  theirs=$!
+  await elsewhere "$theirs" mnt
+  # Joined, its root is exchanged for the container's.
+  [[ -d /proc/$theirs/root/var/lib/dpkg ]]
+  config --arg p "/proc/$theirs/ns/mnt" '.linux.namespaces |= map(if .type == "mount" then .path = $p else . end)
+    | del(.linux.maskedPaths, .linux.readonlyPaths)'
+  runs probe pause
   refused 'mount namespace' nonroot run "$ID"
+  [[ -d /proc/$theirs/root/var/lib/dpkg ]]
+  succeeds bare create "$ID"
+  [[ ! -d /proc/$theirs/root/var/lib/dpkg && -e /proc/$theirs/root/bin/probe ]] || explain "expected the container's files in place of the host's"
 }
 
 @test "C9: a working folder below /proc" {
   config '.process.cwd = "/proc/self/fd/7"'
   refused 'working directory' nonroot run "$ID"
+}
+
+@test "C9: a working folder that links lead below a /proc: of the image, of a volume, of the runtime; or the host's /proc" {
+  local cwd volume=$BATS_TEST_TMPDIR/volume
+  mkdir "$volume"
+  ln -s /proc/self "$volume/abs"
+  ln -s ../../proc/self "$volume/rel"
+  ln -s /proc/self "$ROOTFS/abs"
+  ln -s srv/v/../../../proc "$ROOTFS/winds"
+  ln -s abs "$ROOTFS/again"
+  for cwd in /abs /again/attr /winds/self /srv/v/abs /srv/v/rel /srv/host/self /srv/v/./../../proc/self /dev/fd/..; do
+    fresh
+    config --arg cwd "$cwd" --arg v "$volume" '.process.cwd = $cwd
+      | .mounts += [{destination: "/srv/v", type: "bind", source: $v, options: ["rbind"]},
+          {destination: "/srv/host", type: "bind", source: "/proc", options: ["rbind"]}]'
+    runs sh -c 'stat -f -c %T .'
+    # Newer runtimes refuse some of these themselves.
+    says bare run "$ID"
+    [[ $STATUS != 0 || $OUT == proc ]] || explain "expected that the bare runtime gets to /proc by $cwd"
+    [[ $STATUS == 0 || $cwd != /abs ]] || explain "expected that the bare runtime gets to /proc by $cwd"
+    refused 'working directory' nonroot run "$ID" || explain "with $cwd"
+  done
+}
+
+@test "C9: a working folder by way of other links works" {
+  mkdir -p "$ROOTFS/opt/app/1" "$BATS_TEST_TMPDIR/volume/2"
+  ln -s 1 "$ROOTFS/opt/app/current"
+  ln -s 2 "$BATS_TEST_TMPDIR/volume/current"
+  config --arg v "$BATS_TEST_TMPDIR/volume" '.mounts += [{destination: "/srv/v", type: "bind", source: $v, options: ["rbind"]}]'
+  reachable
+  config '.process.cwd = "/opt/app/current"'
+  nonroot_shows nonroot
+  config '.process.cwd = "/srv/v/current"'
+  nonroot_shows nonroot
+  config '.process.cwd = "/new/folder"'
+  nonroot_shows nonroot
+}
+
+# What a container's own links say can change at any time, so only the runtime can tell.
+@test "C9: an exec whose working folder a link leads to the runtime's descriptors" {
+  local n
+  ln -s /proc/self/fd "$ROOTFS/work"
+  ln -s /etc "$BATS_TEST_TMPDIR/marker"
+  detached nonroot
+  process '.cwd = "/proc/self/fd"'
+  refused 'working directory' nonroot exec --process "$PROCESS" "$ID"
+  for ((n = 3; n < 20; n++)); do
+    process --arg cwd "/work/$n" '.cwd = $cwd | .args = ["sh", "-c", "ls -d ./ ../../../../../../..$1 ", "sh", $ARGS.positional[0]]' --args "$BATS_TEST_TMPDIR/marker"
+    says nonroot exec --process "$PROCESS" "$ID"
+    lacks marker
+  done
 }
 
 # holds MAP starts a process in a user namespace of its own with these uid and gid maps; $HOLDER is its pid. It ends with
@@ -74,7 +194,7 @@ holds() {
   cat >"/proc/$HOLDER/uid_map" <<<"$1"
   cat >"/proc/$HOLDER/gid_map" <<<"$1"
 }
-elsewhere() { [[ $(readlink "/proc/$1/ns/user") != "$(readlink /proc/self/ns/user)" ]]; }
+elsewhere() { [[ $(readlink "/proc/$1/ns/${2:-user}") != "$(readlink "/proc/self/ns/${2:-user}")" ]]; }
 
 # joins makes the container join the holder's user namespace.
 joins() { config --arg p "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .type == "user" then .path = $p else . end)'; }

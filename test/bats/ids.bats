@@ -82,3 +82,29 @@ never_root_as_1000() {
     refused 'noNewPrivileges' nonroot run "$ID"
   done
 }
+
+# So the fixed identity must be nobody's on the host, which `nonroot-ctl doctor` checks (doctor.bats).
+@test "C3: files of the host's people, in a mount, are not the fixed identity's; a kept uid is who has it on the host" {
+  local home=$BATS_TEST_TMPDIR/home
+  mkdir "$home"
+  printf 'private\n' >"$home/letter"
+  chmod 600 "$home/letter"
+  chown -R 1000:1000 "$home"
+  reachable
+  config --arg home "$home" '.mounts += [{destination: "/srv", type: "bind", source: $home, options: ["rbind"]}]'
+  runs cat /srv/letter
+  succeeds bare run "$ID"
+  contains private
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $OUT == '' && $ERR == *'Permission denied'* ]] || explain 'expected a closed letter'
+  config '.process.user = {uid: 1000, gid: 1000}'
+  succeeds nonroot run "$ID"
+  contains private
+  # An administrator who does not want that bounds kept uids.
+  policy <<<'identity.allowed_uids = ["100000-165535"]'
+  fresh
+  config --arg home "$home" '.process.user = {uid: 1000, gid: 1000} | .mounts += [{destination: "/srv", type: "bind", source: $home, options: ["rbind"]}]'
+  runs cat /srv/letter
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $OUT == '' && $ERR == *'Permission denied'* ]] || explain 'expected a closed letter'
+}

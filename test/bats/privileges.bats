@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Promise: no new privileges (SECURITY.md A10, A11).
+# Promise: no new privileges (SECURITY.md A10, A11, F13).
 
 load helpers
 
@@ -27,6 +27,23 @@ load helpers
   process '.user = {uid: 1000, gid: 1000} | .args = ["suid"] | del(.capabilities)'
   shows '.Uid == [1000,0,0,0]' bare exec --process "$PROCESS" "$ID"
   shows 'nonroot(1000; 1000)' nonroot exec --process "$PROCESS" "$ID"
+}
+
+# As docker cp does, and docker commit keeps: the daemon writes into the container's files as root.
+@test "F13: a setuid-root file that is copied into a running container" {
+  config '.process.user = {uid: 1000, gid: 1000}'
+  detached nonroot
+  install -m 6755 "$ROOTFS/bin/probe" "/proc/$(pid "$ID")/root/tmp/copied"
+  process '.user = {uid: 1000, gid: 1000} | .args = ["/tmp/copied"] | del(.capabilities)'
+  shows '.Uid == [1000,0,0,0] and .Gid == [1000,0,0,0]' bare exec --process "$PROCESS" "$ID"
+  shows 'nonroot(1000; 1000)' nonroot exec --process "$PROCESS" "$ID"
+  # From the container's own processes, too: in the next container of these files.
+  install -m 6755 "$ROOTFS/bin/probe" "$ROOTFS/bin/copied"
+  fresh
+  config '.process.user = {uid: 1000, gid: 1000}'
+  runs sh -c 'exec copied'
+  shows '.Uid == [1000,0,0,0]' bare run "$ID-2"
+  shows 'nonroot(1000; 1000)' nonroot run "$ID-3"
 }
 
 # faked NAME... is a profile that answers success to these calls without making them.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# The start gate (SECURITY.md D7), containers from before the installation (D8), what is root for a moment (D11).
+# The start gate (SECURITY.md D7), containers from before the installation (D8), what is root for a moment (D11), one id
+# in two places (F12).
 
 load helpers
 
@@ -47,6 +48,31 @@ load helpers
   [[ $STATUS != 0 ]] || status_shows nonroot "$ID"
 }
 
+@test "D7: a record of another container of the same bundle vouches for nothing" {
+  created bare
+  # The record in the bundle is now one of a container that was rewritten, and so is config.json.
+  created nonroot "$ID-2"
+  jq -e '.mode == "rewrite"' nonroot-runc.json >/dev/null
+  refused 'created by nonroot-runc' nonroot start "$ID"
+  succeeds nonroot start "$ID-2"
+  status_shows nonroot "$ID-2"
+}
+
+@test "D7: in a user namespace, where ids are looked at as the container and as the host have them" {
+  mapped
+  created bare
+  refused 'uid 0' nonroot start "$ID"
+  # 1000 in the container is the host's root: it looks harmless from inside.
+  config '.process.user = {uid: 1000, gid: 1000} | .process.noNewPrivileges = true | .process.capabilities = {bounding: []}
+    | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}, {containerID: 1000, hostID: 0, size: 1}]'
+  created bare "$ID-2"
+  refused 'host 0' nonroot start "$ID-2"
+  config '.linux.uidMappings = .linux.gidMappings'
+  created bare "$ID-3"
+  succeeds nonroot start "$ID-3"
+  status_shows '(.Uid | all(. == 101000)) and powerless' "$ID-3"
+}
+
 @test "D8: exec into a running container from before the installation" {
   detached bare
   process .
@@ -78,4 +104,53 @@ load helpers
     seen=$((seen + 1))
   done
   [[ $seen == 2 ]]
+}
+
+@test "F12: one id in two places, of which one is exempt" {
+  local exempt=$BATS_TEST_TMPDIR/exempt other=$BATS_TEST_TMPDIR/other
+  mkdir -m 700 "$exempt"
+  cp -a "$BUNDLE" "$other"
+  policy <<EOT
+[[rule]]
+name = "exempt"
+mode = "off"
+reason = "a test"
+match.root = ["$exempt"]
+EOT
+  runs probe pause
+  # Deleting by force kills a whole cgroup.
+  config --arg path "/$ID-exempt" '.linux.cgroupsPath = $path'
+  cp config.json "$other/config.json"
+  config --arg path "/$ID" '.linux.cgroupsPath = $path'
+  local there=("${NONROOT[@]::${#NONROOT[@]}-1}" "$exempt")
+  succeeds "${there[@]}" create --bundle "$other" "$ID"
+  succeeds "${there[@]}" start "$ID"
+  succeeds nonroot create "$ID"
+  succeeds nonroot start "$ID"
+  process .
+  shows root "${there[@]}" exec --process "$PROCESS" "$ID"
+  shows nonroot nonroot exec --process "$PROCESS" "$ID"
+  status_shows nonroot "$ID"
+  "${there[@]}" delete --force "$ID"
+  shows nonroot nonroot exec --process "$PROCESS" "$ID"
+}
+
+@test "F12: a record that an earlier container has left" {
+  policy <<<$'mode = "off"\nreason = "a test"'
+  runs probe pause
+  succeeds nonroot create "$ID"
+  bare delete --force "$ID"
+  [[ -e nonroot-runc.json ]]
+  : >"$POLICY"
+  # The same bundle, by the bare runtime, under another id.
+  succeeds bare create "$ID-2"
+  refused 'created by nonroot-runc' nonroot start "$ID-2"
+  bare start "$ID-2"
+  process .
+  shows root bare exec --process "$PROCESS" "$ID-2"
+  shows nonroot nonroot exec --process "$PROCESS" "$ID-2"
+  # And with another config.json, under the same one.
+  config '.hostname = "another"'
+  succeeds bare create "$ID"
+  refused 'created by nonroot-runc' nonroot start "$ID"
 }

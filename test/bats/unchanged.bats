@@ -110,6 +110,8 @@ as_1000='.process.user = {uid: 1000, gid: 1000}'
 
 @test "signals reach the container: kill, and one to the wrapper in the foreground" {
   detached nonroot
+  # The kernel drops a signal that the first process does not catch yet.
+  await catches_term "$(pid "$ID")"
   succeeds nonroot kill "$ID" TERM
   await stopped "$ID"
   runs sh -c 'trap "exit 42" TERM; echo ready; while :; do sleep 0.1; done'
@@ -121,6 +123,7 @@ as_1000='.process.user = {uid: 1000, gid: 1000}'
   [[ $status == 42 ]]
 }
 
+catches_term() { (((16#$(awk '/^SigCgt/ { print $2 }' "/proc/$1/status") >> 14) & 1)); }
 stopped() { [[ $(bare state "$1" | jq -r .status) == stopped ]]; }
 
 @test "state, list, ps, kill and delete are handed on, even with a broken policy" {
@@ -144,4 +147,43 @@ stopped() { [[ $(bare state "$1" | jq -r .status) == stopped ]]; }
   config "$as_1000"' | .hooks.prestart = [{path: "/bin/sh", args: ["sh", "-c", "id -u > '"$BATS_TEST_TMPDIR"'/hook"]}]'
   nonroot_shows 'nonroot(1000; 1000)'
   [[ $(<"$BATS_TEST_TMPDIR/hook") == 0 ]]
+}
+
+@test "F14: an engine's init, which is mounted from the host, runs as the container does" {
+  local init=$BATS_TEST_TMPDIR/docker-init
+  printf '#!/bin/sh\nshift\n"$@"\n' >"$init"
+  chmod 755 "$init"
+  reachable
+  config --arg init "$init" '.mounts += [{destination: "/sbin/docker-init", type: "bind", source: $init, options: ["bind", "ro"]}]'
+  runs /sbin/docker-init -- probe
+  bare_shows root
+  nonroot_shows nonroot
+}
+
+@test "F14: the host's namespaces of processes, network and messages give no root, and nothing of its processes" {
+  local pid
+  sleep 1000 3>&- &
+  pid=$!
+  config '.linux.namespaces |= map(select(.type == "mount" or .type == "uts")) | .mounts |= map(select(.type != "sysfs"))'
+  runs probe
+  bare_shows root
+  nonroot_shows nonroot
+  fresh
+  config '.linux.namespaces |= map(select(.type == "mount" or .type == "uts")) | .mounts |= map(select(.type != "sysfs"))'
+  runs sh -c "kill -0 $pid && ls /proc/$pid/root/ && cat /proc/$pid/environ >/dev/null && echo reached"
+  config '.process.capabilities |= map_values(. + ["CAP_SYS_PTRACE"])'
+  succeeds bare run "$ID"
+  contains reached
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $OUT != *reached* && $ERR == *'not permitted'* ]] || explain "expected nothing of the host's process"
+  kill "$pid"
+}
+
+@test "F15: a pod's own container, as containerd asks for it" {
+  config --slurpfile pod "$REPO/internal/spec/testdata/recorded/cri-sandbox.config.json" '
+    .process.user = $pod[0].process.user | .process.capabilities = $pod[0].process.capabilities | .process.noNewPrivileges = $pod[0].process.noNewPrivileges
+    | .annotations = $pod[0].annotations | del(.linux.seccomp)'
+  jq -e '.annotations["io.kubernetes.cri.container-type"] == "sandbox"' config.json >/dev/null
+  bare_shows 'root and .CapEff == "00000000a80425fb"'
+  nonroot_shows nonroot
 }

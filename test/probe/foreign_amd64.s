@@ -2,10 +2,14 @@
 
 #include "textflag.h"
 
-// func unshare32(flags uintptr) int32
-TEXT ·unshare32(SB), NOSPLIT, $0-12
-	MOVQ flags+0(FP), BX
-	MOVL $310, AX // unshare's number in the 32-bit table
+// func call32(number, a, b uintptr) int32
+TEXT ·call32(SB), NOSPLIT, $0-28
+	MOVQ number+0(FP), AX
+	MOVQ a+8(FP), BX
+	MOVQ b+16(FP), CX
+	XORL DX, DX
+	XORL SI, SI
+	XORL DI, DI
 	INT  $0x80
-	MOVL AX, ret+8(FP)
+	MOVL AX, ret+24(FP)
 	RET

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package govern
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// surroundings looks at what of the host the container would reach or set off.
+func (c *Call) surroundings(f *containerFacts) error {
+	var err error
+	if f.CwdIsProc, err = f.image.LeadsToProc(f.Cwd); err != nil {
+		return fmt.Errorf("follow the working directory %q: %w", f.Cwd, err)
+	}
+	for _, s := range host.EngineSockets(shown(c.Bundle, f.Container.Mounts)) {
+		f.Sockets = append(f.Sockets, policy.Socket(s))
+	}
+	for _, h := range f.Container.Hooks {
+		real, err := bundle.Program(h.Path, c.Caller.Owners)
+		if err == nil {
+			err = notInside(c.Bundle, f.Container.Rootfs, real)
+		}
+		f.Hooks = append(f.Hooks, policy.Hook{Stage: h.Stage, Path: h.Path, Real: real, Fault: err})
+	}
+	return nil
+}
+
+// shown are the bind mounts that the engine asks for.
+func shown(dir *bundle.Dir, mounts []spec.Mount) []host.Bind {
+	isOurs := Ours(dir)
+	var all []host.Bind
+	for _, m := range mounts {
+		recursive := slices.Contains(m.Options, "rbind")
+		if isOurs(m) || !binds(&m) {
+			continue
+		}
+		source := m.Source
+		if !filepath.IsAbs(source) {
+			source = dir.Join(source)
+		}
+		// A type without an option means the mounts below it, too (runc, specconv; crun likewise): what is not said is
+		// taken for the worst.
+		all = append(all, host.Bind{Source: source, Destination: m.Destination, Recursive: recursive || !slices.Contains(m.Options, "bind")})
+	}
+	return all
+}
+
+// notInside refuses a program of the container's own rootfs: root there is whoever made the image.
+func notInside(dir *bundle.Dir, rootfs, program string) error {
+	if !filepath.IsAbs(rootfs) {
+		rootfs = dir.Join(rootfs)
+	}
+	real, err := filepath.EvalSymlinks(rootfs)
+	if err != nil {
+		return err
+	}
+	if real != "/" && strings.HasPrefix(program, real+"/") {
+		return errors.New("it is one of the container's own files")
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"encoding/binary"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// sockets are those of engines: who may write to one of them may start a container as root.
+var sockets = []string{
+	"/run/docker.sock", "/var/run/docker.sock", "/run/docker/containerd/containerd.sock", "/run/cri-dockerd.sock",
+	"/run/containerd/containerd.sock", "/run/containerd/containerd.sock.ttrpc", "/run/k3s/containerd/containerd.sock",
+	"/run/crio/crio.sock", "/run/podman/podman.sock", "/run/buildkit/buildkitd.sock",
+	"/var/lib/incus/unix.socket", "/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket",
+}
+
+// Bind is a bind mount of a container's.
+type Bind struct {
+	Source      string // absolute
+	Destination string
+	Recursive   bool // with the mounts below it
+}
+
+// Socket is an engine's socket, and who may connect to it: who may write to it (unix(7), "Pathname socket ownership and
+// permissions").
+type Socket struct {
+	Path     string // free of links
+	Mount    string // the destination of the container's mount that leads to it
+	Everyone bool
+	Users    []uint32 // root left out
+	Groups   []uint32 // 0 left out
+}
+
+// inode is a file, by whatever path.
+type inode struct{ dev, ino uint64 }
+
+func inodeOf(st *unix.Stat_t) inode { return inode{st.Dev, st.Ino} }
+
+// EngineSockets finds the engines' sockets to which mounts lead: of the socket itself under whatever name, or of a folder
+// above it. Files are compared by device and inode, so that links, other mounts of the same folder and /proc/PID/root
+// change nothing. A folder of another place in which one of these is mounted once more is found if somebody else than root
+// may open the socket, as only then it matters.
+//
+// A regular file, as engines mount three of, costs one system call.
+func EngineSockets(binds []Bind) []Socket { return socketsIn(sockets, binds) }
+
+func socketsIn(known []string, binds []Bind) []Socket {
+	var found []Socket
+	var engines []engineSocket
+	loaded := false
+	for _, b := range binds {
+		var st unix.Stat_t
+		if unix.Stat(b.Source, &st) != nil {
+			continue // the runtime will fail on it
+		}
+		sort := st.Mode & unix.S_IFMT
+		if sort != unix.S_IFSOCK && sort != unix.S_IFDIR {
+			continue
+		}
+		if !loaded {
+			engines, loaded = engineSockets(known), true
+		}
+		for _, s := range engines {
+			if s.shownBy(&st, b) {
+				s.Mount = b.Destination
+				found = append(found, s.Socket)
+			}
+		}
+	}
+	return found
+}
+
+// engineSocket is a socket that exists, with the folders above it.
+type engineSocket struct {
+	Socket
+	self  inode
+	above []inode
+}
+
+func engineSockets(known []string) []engineSocket {
+	var all []engineSocket
+	for _, name := range known {
+		var st unix.Stat_t
+		if unix.Stat(name, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+			continue
+		}
+		real, err := realPath(name)
+		if err != nil || slices.ContainsFunc(all, func(o engineSocket) bool { return o.self == inodeOf(&st) }) {
+			continue
+		}
+		s := engineSocket{Socket: writersOf(real, &st), self: inodeOf(&st)}
+		for dir := real; dir != "/"; {
+			dir = path.Dir(dir)
+			var st unix.Stat_t
+			if unix.Lstat(dir, &st) == nil {
+				s.above = append(s.above, inodeOf(&st))
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// shownBy says that a mount shows the socket.
+func (s *engineSocket) shownBy(source *unix.Stat_t, b Bind) bool {
+	at := inodeOf(source)
+	if at == s.self {
+		return true
+	}
+	if slices.Contains(s.above, at) {
+		return b.Recursive || at.dev == s.self.dev
+	}
+	if !b.Recursive || !s.Everyone && len(s.Users) == 0 {
+		return false
+	}
+	return s.mountedBelow(b.Source)
+}
+
+// mountedBelow says that below a folder the socket, or a folder above it, is mounted once more.
+func (s *engineSocket) mountedBelow(dir string) bool {
+	real, err := realPath(dir)
+	if err != nil {
+		return true // what cannot be known is taken for the worst
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return true
+	}
+	for line := range strings.Lines(string(mounts)) {
+		fields := strings.Fields(line) // proc_pid_mountinfo(5)
+		if len(fields) < 5 {
+			continue
+		}
+		point := unescape(fields[4])
+		if !strings.HasPrefix(point, strings.TrimSuffix(real, "/")+"/") {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Lstat(point, &st) == nil && (inodeOf(&st) == s.self || slices.Contains(s.above, inodeOf(&st))) {
+			return true
+		}
+	}
+	return false
+}
+
+// unescape reads a path of mountinfo, in which blanks and backslashes are octal numbers.
+func unescape(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#").Replace(s)
+}
+
+func realPath(name string) (string, error) {
+	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	return os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+}
+
+// Parts of an access control list (Linux, uapi/linux/posix_acl.h and posix_acl_xattr.h).
+const (
+	aclVersion = 2
+	aclUser    = 0x02
+	aclGroup   = 0x08
+	aclWrite   = 2
+)
+
+// writersOf takes more for writers than may be: that an owner can have less rights than others is not looked at.
+func writersOf(name string, st *unix.Stat_t) Socket {
+	w := Socket{Path: name, Everyone: st.Mode&unix.S_IWOTH != 0}
+	if st.Mode&unix.S_IWUSR != 0 {
+		w.addUser(st.Uid)
+	}
+	if st.Mode&unix.S_IWGRP != 0 {
+		w.addGroup(st.Gid)
+	}
+	list := make([]byte, 4096)
+	n, err := unix.Getxattr(name, "system.posix_acl_access", list)
+	if err == nil {
+		w.addList(list[:n], st.Mode&unix.S_IWGRP != 0)
+	}
+	return w
+}
+
+// addList adds whom an access control list names. Where it has a mask, the mode's bits for the group are the mask.
+func (w *Socket) addList(list []byte, mask bool) {
+	if !mask || len(list) < 4 || binary.LittleEndian.Uint32(list) != aclVersion {
+		return
+	}
+	for e := list[4:]; len(e) >= 8; e = e[8:] {
+		tag, rights, id := binary.LittleEndian.Uint16(e), binary.LittleEndian.Uint16(e[2:]), binary.LittleEndian.Uint32(e[4:])
+		if rights&aclWrite == 0 {
+			continue
+		}
+		switch tag {
+		case aclUser:
+			w.addUser(id)
+		case aclGroup:
+			w.addGroup(id)
+		}
+	}
+}
+
+func (w *Socket) addUser(id uint32) {
+	if id != 0 && !slices.Contains(w.Users, id) {
+		w.Users = append(w.Users, id)
+	}
+}
+
+func (w *Socket) addGroup(id uint32) {
+	if id != 0 && !slices.Contains(w.Groups, id) {
+		w.Groups = append(w.Groups, id)
+	}
+}

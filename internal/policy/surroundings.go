@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+)
+
+// Surroundings is what else of the host a container would reach or set off. An exec adds nothing to it.
+type Surroundings struct {
+	CwdIsProc bool // links lead the working directory below a /proc
+	Sockets   []Socket
+	Hooks     []Hook
+}
+
+// Socket is an engine's socket to which a mount leads, and which of the host's users may open it, root left out.
+type Socket struct {
+	Path     string // on the host
+	Mount    string // the mount's destination
+	Everyone bool
+	Users    []uint32
+	Groups   []uint32
+}
+
+// Hook is a program that the runtime is to call as root.
+type Hook struct {
+	Stage string // as config.json calls it
+	Path  string // as config.json has it
+	Real  string // without links
+	Fault error  // why it is not root's alone; nil: it is
+}
+
+// socketsAreClosed: nobody in the container can open an engine's socket, by which he would be root on the host
+// (SECURITY.md C2). Whoever exec starts may have any uid that the policy lets through, so it is not only the identity that
+// counts. Groups that may open one are never let through but by allowed_gids or as the policy's own gid, which is the
+// administrator's word.
+func socketsAreClosed(p *Policy, f *Facts, d *Decision) error {
+	for _, s := range f.Sockets {
+		if s.Everyone {
+			return fmt.Errorf("the mount at %q leads to the engine's socket %q, which everyone may open, to be root on the host: leave out the mount, or chmod o-w the socket", s.Mount, s.Path)
+		}
+		for _, uid := range s.Users {
+			if p.mayBecome(f, d, uid) {
+				return fmt.Errorf("the mount at %q leads to the engine's socket %q, which the host's uid %d may open, to be root on the host: leave out the mount, or take that right away", s.Mount, s.Path, uid)
+			}
+		}
+		state := "closed to it"
+		for _, gid := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
+			if slices.Contains(s.Groups, f.hostGID(gid)) {
+				state = fmt.Sprintf("open to it by gid %d, which the policy allows", gid)
+			}
+		}
+		d.Notes = append(d.Notes, fmt.Sprintf("the mount at %q leads to the engine's socket %q: %s", s.Mount, s.Path, state))
+	}
+	return nil
+}
+
+// mayBecome says whether a process of the container can have a uid of the host's: as the identity, or by an exec that
+// keeps what it asks for.
+func (p *Policy) mayBecome(f *Facts, d *Decision, uid uint32) bool {
+	if own, ok := f.outside(d.Identity.UID, func(m *idmap.Pair) idmap.Map { return m.UID }); ok && own == uid {
+		return true
+	}
+	if !slices.Contains(p.Sources, Kept) {
+		return false
+	}
+	inside := uid
+	if f.UserNamespace != nil {
+		var mapped bool
+		if inside, mapped = f.UserNamespace.UID.Inside(uid); !mapped {
+			return false
+		}
+	}
+	return len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(inside)
+}
+
+// hooksAreRoots: what the runtime calls as root is a program that only root can change, and none of the container's own
+// files; and where the policy names programs, one of them (SECURITY.md C4).
+func hooksAreRoots(p *Policy, f *Facts, d *Decision) error {
+	for _, h := range f.Hooks {
+		if h.Fault != nil {
+			return fmt.Errorf("the %s hook %q would run as root, and is not root's alone: %w", h.Stage, h.Path, h.Fault)
+		}
+		if p.Hooks != nil && (len(p.Hooks) == 0 || !p.Hooks.Take(h.Path) && !p.Hooks.Take(h.Real)) {
+			return fmt.Errorf("the %s hook %q would run as root, and the policy's hooks.allowed has neither it nor %q: add it there if it is needed", h.Stage, h.Path, h.Real)
+		}
+		d.Notes = append(d.Notes, fmt.Sprintf("the %s hook %q runs as root", h.Stage, h.Real))
+	}
+	return nil
+}
+
+// hooksTable is the file's [hooks].
+type hooksTable struct {
+	Allowed []string `toml:"allowed"`
+}
+
+func (t *hooksTable) read(p *Policy, r *reader) {
+	if t.Allowed == nil {
+		return
+	}
+	p.Hooks = t.Allowed
+	if err := p.Hooks.check(); err != nil {
+		r.fail("hooks.allowed", "%s", err)
+	}
+	for _, pattern := range t.Allowed {
+		if !path.IsAbs(pattern) || path.Clean(pattern) != pattern {
+			r.fail("hooks.allowed", "%q is not a clean absolute path, in which \"*\" may stand for a part of a name", pattern)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// DeviceChange closes the host's disks and memory to the container (SECURITY.md C1), in two ways. The nodes that
+// linux.devices has made of them belong to root and are nobody else's. And linux.resources.devices, the kernel's list of
+// what may be opened, lets nothing open them: an image, or what "docker cp" brings, can hold nodes of its own with any mode.
+type DeviceChange struct {
+	// MayOwn says that a group may go on owning a disk. If one of linux.devices has such a group, the list of what may be
+	// opened stays as it is, too.
+	MayOwn func(gid uint32) bool
+	// RawMajors are the majors of the character devices that lead to a disk. They are asked for only if it matters.
+	RawMajors func() []int64
+}
+
+// memory are the minors of /dev/mem, /dev/kmem and /dev/port in their major (Linux, admin-guide/devices.txt).
+var memory = []int64{1, 2, 4}
+
+const memoryMajor = 1
+
+// sortBits are the bits of a mode that say what sort of file it is (inode(7)). runc leaves them out of fileMode, crun makes
+// a node of them: a "c" whose fileMode says block device is one.
+const sortBits = 0o170000
+
+var sorts = map[string]uint64{"b": 0o060000, "c": 0o020000, "u": 0o020000, "p": 0o010000}
+
+func closeDisks(linux *node, c DeviceChange) error {
+	owned, err := closeNodes(linux, c)
+	if err != nil || owned {
+		return err
+	}
+	return closeRules(linux, c)
+}
+
+// closeNodes makes the nodes of disks and memory root's. It says whether a group owns one of them that may.
+func closeNodes(linux *node, c DeviceChange) (owned bool, err error) {
+	devices, err := linux.get("devices").list("linux.devices")
+	if err != nil {
+		return false, err
+	}
+	for i, d := range devices {
+		at := "linux.devices." + strconv.Itoa(i)
+		if d.kind != '{' {
+			return false, fmt.Errorf("%s is %s, not an object", at, kindName(d))
+		}
+		mode, isRaw, err := rawDevice(d, at, c)
+		if err != nil {
+			return false, err
+		}
+		if !isRaw {
+			continue
+		}
+		gid, err := d.id(at+".gid", "gid")
+		if err != nil {
+			return false, err
+		}
+		if gid != 0 && c.MayOwn(gid) {
+			owned = true
+		} else {
+			d.set("gid", uintLeaf(0))
+		}
+		d.set("uid", uintLeaf(0))
+		d.set("fileMode", uintLeaf(mode&^0o007))
+	}
+	return owned, nil
+}
+
+// rawDevice says whether an entry of linux.devices is a disk or memory, and its mode: 0666 where none is named (runc,
+// specconv; crun likewise).
+func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err error) {
+	kind, err := d.get("type").text(at + ".type")
+	if err != nil {
+		return 0, false, err
+	}
+	sort, isKnown := sorts[kind]
+	if !isKnown {
+		return 0, false, fmt.Errorf("%s.type is %q, which runtimes read differently: it is none of b, c, u and p", at, kind)
+	}
+	mode = 0o666
+	if n := d.get("fileMode"); n != nil {
+		if mode, err = n.unsigned(at+".fileMode", 32); err != nil {
+			return 0, false, err
+		}
+	}
+	if said := mode & sortBits; said != 0 && said != sort {
+		return 0, false, fmt.Errorf("%s.fileMode is %#o, which is no mode of a device of the type %q: leave out what is above 07777", at, mode, kind)
+	}
+	if kind == "p" {
+		return mode, false, nil
+	}
+	major, err := d.get("major").whole(at+".major", 0)
+	if err != nil {
+		return 0, false, err
+	}
+	minor, err := d.get("minor").whole(at+".minor", 0)
+	if err != nil {
+		return 0, false, err
+	}
+	isRaw = kind == "b" || major == memoryMajor && slices.Contains(memory, minor) || slices.Contains(c.RawMajors(), major)
+	return mode, isRaw, nil
+}
+
+// deviceRule is an entry of linux.resources.devices. A number of -1 stands for any.
+type deviceRule struct {
+	allow        bool
+	kind         string // a, b or c
+	major, minor int64
+	access       string // of r, w and m
+}
+
+// closeRules narrows the list of what may be opened: nothing is allowed that was not.
+func closeRules(linux *node, c DeviceChange) error {
+	const at = "linux.resources.devices"
+	resources, err := linux.childObject("resources", "linux.resources")
+	if err != nil {
+		return err
+	}
+	entries, err := resources.get("devices").list(at)
+	if err != nil {
+		return err
+	}
+	kept := make([]*node, 0, len(entries)+8)
+	changed := false
+	isOpen := true // without a rule for all, crun leaves what the cgroup above has, which is everything
+	for i, e := range entries {
+		r, err := readDeviceRule(e, at+"."+strconv.Itoa(i))
+		if err != nil {
+			return err
+		}
+		switch {
+		case r.kind == "a":
+			isOpen = r.allow
+		case r.allow && strings.ContainsAny(r.access, "rw") && r.kind == "c" && r.major < 0:
+			return fmt.Errorf("%s.%d allows every character device, among which are some by which disks are read: name the majors that are needed", at, i)
+		case r.allow && strings.ContainsAny(r.access, "rw") && (r.kind == "b" || slices.Contains(c.RawMajors(), r.major)):
+			changed = true
+			if !strings.Contains(r.access, "m") {
+				continue
+			}
+			// To make a node takes a capability that nobody in the container has.
+			e.set("access", stringLeaf("m"))
+		}
+		kept = append(kept, e)
+	}
+	if isOpen {
+		denials := denials(c)
+		if tail := kept[max(0, len(kept)-len(denials)):]; !slices.EqualFunc(tail, denials, sameText) {
+			kept, changed = append(kept, denials...), true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	list := resources.get("devices")
+	if list == nil {
+		list = &node{kind: '[', raw: []byte("[]")}
+		resources.set("devices", list)
+	}
+	list.elems, list.touched = kept, true
+	return nil
+}
+
+// denials close what a list that is open has open.
+func denials(c DeviceChange) []*node {
+	deny := func(kind string, major int64) *node {
+		text := `{"allow":false,"type":"` + kind + `"`
+		if major >= 0 {
+			text += `,"major":` + strconv.FormatInt(major, 10)
+		}
+		return leaf([]byte(text + `,"access":"rw"}`))
+	}
+	all := []*node{deny("b", -1)}
+	for _, major := range c.RawMajors() {
+		all = append(all, deny("c", major))
+	}
+	return all
+}
+
+// sameText says that two values are spelled alike, as they are when an earlier rewrite has written one of them.
+func sameText(a, b *node) bool { return string(a.render(nil)) == string(b.render(nil)) }
+
+func readDeviceRule(e *node, at string) (r deviceRule, err error) {
+	if e.kind != '{' {
+		return r, fmt.Errorf("%s is %s, not an object", at, kindName(e))
+	}
+	if r.allow, err = e.get("allow").boolean(at + ".allow"); err != nil {
+		return r, err
+	}
+	if r.kind, err = e.get("type").text(at + ".type"); err != nil {
+		return r, err
+	}
+	if r.kind == "" {
+		r.kind = "a"
+	}
+	if !slices.Contains([]string{"a", "b", "c"}, r.kind) {
+		return r, fmt.Errorf("%s.type is %q, which runtimes read differently: it is none of a, b and c", at, r.kind)
+	}
+	if r.access, err = e.get("access").text(at + ".access"); err != nil {
+		return r, err
+	}
+	if r.major, err = e.get("major").whole(at+".major", -1); err != nil {
+		return r, err
+	}
+	r.minor, err = e.get("minor").whole(at+".minor", -1)
+	return r, err
+}
+
+// whole reads a number of a device: from 0 to the kernel's 32 bits, or -1, by which engines mean any.
+func (n *node) whole(what string, absent int64) (int64, error) {
+	switch {
+	case n == nil:
+		return absent, nil
+	case string(n.raw) == "-1":
+		return -1, nil
+	}
+	v, err := n.unsigned(what, 32)
+	if err != nil {
+		return 0, err
+	}
+	return int64(v), nil // 32 bits
+}
