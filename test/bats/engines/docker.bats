@@ -176,9 +176,12 @@ every_capability() { ! capsh --print | grep -q '^Bounding.*!\|^Current.*-'; }
   install -d -o 65532 "$BATS_TEST_TMPDIR/data"
   succeeds nonroot -v "$BATS_TEST_TMPDIR/data:/data" bb sh -c 'echo x >/data/x'
   [[ $(stat -c %u:%g "$BATS_TEST_TMPDIR/data/x") == 65532:65532 ]] || explain 'expected a file of its own'
-  # A fresh named volume is root's, as its folder in the image is.
-  succeeds nonroot -v named:/data bb stat -c %u /data
-  [[ $OUT == 0 ]]
+  # A fresh named volume is made as root's, and given; one with something in it stays whose it was.
+  succeeds nonroot -v named:/data bb sh -c 'echo x >/data/x && stat -c %u /data /data/x'
+  [[ $OUT == $'65532\n65532' ]] || explain 'expected an empty volume to be given'
+  chown -R 0:0 "$(docker volume inspect -f '{{.Mountpoint}}' named)"
+  succeeds nonroot -v named:/data bb stat -c %u /data /data/x
+  [[ $OUT == $'0\n0' ]] || explain 'expected a used volume to stay'
   docker volume rm named >/dev/null
   succeeds nonroot bb-volume stat -c %u /data
   succeeds nonroot --tmpfs /scratch bb sh -c 'echo x >/scratch/x'
