@@ -88,7 +88,7 @@ func Bundle(folder string, o Options) (*Report, error) {
 	r := &Report{Bundle: dir.Path, When: Before, Changes: []Change{}, Trips: []Trip{}, Notes: []string{}}
 	done, err := r.recorded(dir)
 	if err != nil || done {
-		return r, errors.Join(err, r.look(dir, caller, o))
+		return r, errors.Join(err, r.look(dir, caller, o, nil))
 	}
 	if o.Running {
 		by := ""
@@ -208,7 +208,7 @@ func (r *Report) dryRun(call *govern.Call, o Options) error {
 		}
 		r.Changes = changes(was, will)
 	}
-	return r.look(call.Bundle, call.Caller, o)
+	return r.look(call.Bundle, call.Caller, o, out)
 }
 
 func (r *Report) decided(rec *record.Record) {

@@ -32,6 +32,9 @@ type view struct {
 	who   person
 	d     *Decided
 	trips []Trip
+
+	// What creation will give to the identity: paths of the image, and sources of volumes.
+	given, volumesGiven []string
 }
 
 func (v *view) trip(kind, where, format string, args ...any) {
@@ -56,8 +59,15 @@ func (p person) may(right uint32, st *unix.Stat_t) bool {
 	return st.Mode&right == right
 }
 
-// look finds what the container may trip over. It needs an identity other than root's and the image's files.
-func (r *Report) look(dir *bundle.Dir, caller govern.Caller, o Options) error {
+// may says whether the person will have a right to what is there, if not by its mode, then because it is given to them. Who owns
+// a folder may do everything with it that its mode lets owners do; they may change the mode.
+func (v *view) may(right uint32, at homedir.Sight) bool {
+	return v.who.may(right, &at.Stat) || slices.Contains(v.given, at.Path)
+}
+
+// look finds what the container may trip over. It needs an identity other than root's and the image's files. Before creation,
+// what that would do belongs to it; nil: there is none to come.
+func (r *Report) look(dir *bundle.Dir, caller govern.Caller, o Options, will *govern.Outcome) error {
 	id := r.Decided.Identity
 	if id == nil {
 		return nil
@@ -85,6 +95,14 @@ func (r *Report) look(dir *bundle.Dir, caller govern.Caller, o Options) error {
 	}
 	defer image.Close() //nolint:errcheck // nothing was written
 	v := &view{image: image, spec: s, d: &r.Decided, who: person{id.UID, append([]uint32{id.GID}, id.Groups...)}}
+	if will != nil && will.Adapt != nil {
+		v.given, v.volumesGiven = will.Adapt.Foresee()
+	}
+	if will != nil && will.Rewritten != nil {
+		if s, err := decode(will.Rewritten); err == nil {
+			v.spec.Linux.Sysctl = s.Linux.Sysctl
+		}
+	}
 	if !v.shift(s) {
 		r.note("the container joins a user namespace: whose files are whose is not looked at")
 		v.ports(o.Ports)
@@ -133,7 +151,7 @@ func (v *view) shift(s *specs.Spec) bool {
 // reach says which folder on the way to a path is closed to the person; "": none.
 func (v *view) reach(p string) string {
 	for dir := path.Dir(p); ; dir = path.Dir(dir) {
-		if at, err := v.image.Look(dir); err == nil && at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR && !v.who.may(1, &at.Stat) {
+		if at, err := v.image.Look(dir); err == nil && at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR && !v.may(1, at) {
 			return fmt.Sprintf("the folder %q on the way is closed to it (%s)", dir, owner(&at.Stat))
 		}
 		if dir == "/" {
@@ -239,12 +257,12 @@ func (v *view) workdir() {
 		v.trip("workdir", p, "the working directory does not exist; the runtime makes it, as root's: the container can't write there")
 	default:
 		closed := v.reach(at.Path)
-		if closed == "" && !v.who.may(1, &at.Stat) {
+		if closed == "" && !v.may(1, at) {
 			closed = owner(&at.Stat)
 		}
 		if closed != "" {
 			v.trip("workdir", p, "the working directory can't be entered: %s", closed)
-		} else if !v.who.may(2, &at.Stat) {
+		} else if !v.may(2, at) {
 			v.trip("workdir", p, "the working directory can't be written: %s", owner(&at.Stat))
 		}
 	}
@@ -305,7 +323,7 @@ func (v *view) folders() {
 		if err != nil || !at.Exists || at.Hidden || at.Mount != nil || at.Stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 			return // a mount is one of the volumes
 		}
-		if !v.who.may(3, &at.Stat) {
+		if !v.may(3, at) {
 			v.trip("folder", p, "%s can't be written: %s", what, owner(&at.Stat))
 		}
 	}
@@ -327,7 +345,7 @@ func (v *view) volumes(ours func(spec.Mount) bool) {
 			continue
 		}
 		at, err := v.image.Look(path.Clean("/" + m.Destination))
-		if err != nil || !at.Exists || len(m.UIDMappings) > 0 {
+		if err != nil || !at.Exists || len(m.UIDMappings) > 0 || slices.Contains(v.volumesGiven, m.Source) {
 			continue
 		}
 		folder := at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR

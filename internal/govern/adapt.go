@@ -69,7 +69,7 @@ func (a *Adaption) CarryOut() (notes []string) {
 		}
 	}
 	if a.Tmp {
-		opened, err := layer.OpenTmp(a.Layer.Rootfs, a.Layer.From, a.Layer.Covered)
+		opened, err := layer.OpenTmp(&a.Layer)
 		for _, p := range opened {
 			note("%s is everybody's now", p)
 		}
@@ -87,6 +87,26 @@ func (a *Adaption) CarryOut() (notes []string) {
 		}
 	}
 	return notes
+}
+
+// Foresee is what CarryOut would change: paths of the image, and the sources of volumes.
+func (a *Adaption) Foresee() (paths, volumes []string) {
+	w := a.Layer
+	w.Foresee = true
+	if len(w.Paths) > 0 {
+		g, _ := layer.Give(&w) // what can't be given is a trip
+		paths = g.Would
+	}
+	if a.Tmp {
+		opened, _ := layer.OpenTmp(&w) // likewise
+		paths = append(paths, opened...)
+	}
+	for _, v := range a.Volumes {
+		if given, _ := layer.GiveVolume(v, &w, a.owners); given {
+			volumes = append(volumes, v)
+		}
+	}
+	return paths, volumes
 }
 
 func quotedPath(p string) string { return fmt.Sprintf("%q", p) }

@@ -23,7 +23,8 @@ type Wish struct {
 	// says which group is replaced, too: root's; others stay.
 	From, FromGroup func(id uint32) bool
 
-	GroupRoot bool // what root\'s group may write becomes that of the identity\'s group, whoever owns it
+	GroupRoot bool // what root's group may write becomes that of the identity's group, whoever owns it
+	Foresee   bool // nothing is changed, only told
 
 	Paths   []string            // clean and absolute; folders that are given with what is below them
 	Keep    []string            // what is not, nor anything below it
@@ -35,6 +36,7 @@ type Given struct {
 	Folders, Files int
 	Tops           []string // those of the wish's paths below which something was given, in their order
 	Unfinished     bool     // there was more than the bounds let through
+	Would          []string // each path that would be given, where it is only foreseen
 }
 
 // Bounds of what is done for one container. Most of the time is what overlayfs needs to copy a folder up, some 40 microseconds.
@@ -145,7 +147,7 @@ func (g *giver) folder(f folder) {
 		return
 	}
 	g.look(1)
-	if g.Unfinished || !g.give(fd, "", &st, f.of) {
+	if g.Unfinished || !g.give(fd, "", f.path, &st, f.of) {
 		return
 	}
 	names, err := entries(fd, maxLooked-g.looked)
@@ -181,7 +183,7 @@ func (g *giver) entry(dir int, name string, f folder) {
 		}
 	case unix.S_IFREG:
 		if !g.spared(p) && plain(name, &st) {
-			g.give(dir, name, &st, f.of)
+			g.give(dir, name, p, &st, f.of)
 		}
 	}
 }
@@ -205,7 +207,7 @@ func plain(name string, st *unix.Stat_t) bool {
 
 // give changes the owner of an entry of an open folder, or where it has no name, of the folder itself. It says whether what
 // lies below is to be looked at: that of somebody else is not.
-func (g *giver) give(dir int, name string, st *unix.Stat_t, of int) (goOn bool) {
+func (g *giver) give(dir int, name, p string, st *unix.Stat_t, of int) (goOn bool) {
 	const everyones = unix.S_ISVTX | 0o002 // as /tmp
 	isFolder := name == ""
 	if st.Uid == g.UID || isFolder && st.Mode&everyones == everyones {
@@ -224,7 +226,9 @@ func (g *giver) give(dir int, name string, st *unix.Stat_t, of int) (goOn bool) 
 		g.Unfinished = true
 		return false
 	}
-	if g.err = chown(dir, name, st, uid, gid); g.err != nil {
+	if g.Foresee {
+		g.Would = append(g.Would, p)
+	} else if g.err = chown(dir, name, st, uid, gid); g.err != nil {
 		return false
 	}
 	g.tops[of] = true

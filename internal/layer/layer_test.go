@@ -5,6 +5,7 @@ package layer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -146,6 +147,12 @@ func TestGive(t *testing.T) {
 	was := owners(t, rootfs)
 	w := wish(rootfs, "/var/lib", "/var/log", "/run", "/var/lib/nginx")
 	w.Keep = []string{"/var/lib/dpkg"}
+	foreseen := *w
+	foreseen.Foresee = true
+	would, err := Give(&foreseen)
+	if err != nil || !maps.Equal(owners(t, rootfs), was) {
+		t.Fatal("what was only to be foreseen was done", err)
+	}
 	g, err := Give(w)
 	if err != nil || g.Unfinished {
 		t.Fatal(g, err)
@@ -170,6 +177,9 @@ func TestGive(t *testing.T) {
 	}
 	if files := 3; g.Files != files || g.Folders != len(want)-files || !slices.Equal(g.Tops, []string{"/var/lib", "/var/lib/nginx"}) {
 		t.Errorf("%+v, of %d", g, len(want))
+	}
+	if slices.Sort(would.Would); !slices.Equal(slices.Compact(would.Would), slices.Sorted(maps.Keys(want))) {
+		t.Errorf("it was foreseen that %q would be given", would.Would)
 	}
 	again, err := Give(w)
 	if err != nil || again.Folders+again.Files != 0 || len(again.Tops) != 0 {
@@ -235,7 +245,7 @@ func TestOnlyALayerOfItsOwn(t *testing.T) {
 		if _, err := Give(wish(dir, "/var/lib/x", "/lib")); err == nil {
 			t.Errorf("%s was taken for a layer of the container's", dir)
 		}
-		if opened, err := OpenTmp(dir, func(uint32) bool { return true }, func(string) bool { return false }); err == nil {
+		if opened, err := OpenTmp(wish(dir)); err == nil {
 			t.Errorf("%s was taken for a layer of the container's: %v", dir, opened)
 		}
 	}
@@ -258,13 +268,12 @@ func TestOnlyALayerOfItsOwn(t *testing.T) {
 
 func TestOpenTmp(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"tmp/": "0:0 755", "var/tmp/": "1500:0 755"})
-	ofRoot := func(uid uint32) bool { return uid == 0 }
-	opened, err := OpenTmp(rootfs, ofRoot, func(string) bool { return false })
+	opened, err := OpenTmp(wish(rootfs))
 	now := owners(t, rootfs)
 	if err != nil || !slices.Equal(opened, []string{"/tmp"}) || now["/tmp"] != "0:0 1777" || now["/var/tmp"] != "1500:0 755" {
 		t.Error(opened, err, now)
 	}
-	if opened, err := OpenTmp(rootfs, ofRoot, func(string) bool { return false }); err != nil || opened != nil {
+	if opened, err := OpenTmp(wish(rootfs)); err != nil || opened != nil {
 		t.Error(opened, err)
 	}
 }

@@ -10,15 +10,15 @@ import (
 
 // OpenTmp makes folders for everybody's temporary files what they are meant to be, mode 1777, where an image of root's alone has
 // them closed. It names those that it changed.
-func OpenTmp(rootfs string, ofRoot func(uid uint32) bool, covered func(string) bool) ([]string, error) {
-	root, err := open(rootfs)
+func OpenTmp(w *Wish) ([]string, error) {
+	root, err := open(w.Rootfs)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	var opened []string
 	for _, p := range []string{"/tmp", "/var/tmp"} {
-		if covered(p) {
+		if w.Covered(p) {
 			continue
 		}
 		fd, err := unix.Openat2(root, strings.TrimPrefix(p, "/"), &unix.OpenHow{
@@ -28,8 +28,11 @@ func OpenTmp(rootfs string, ofRoot func(uid uint32) bool, covered func(string) b
 			continue // none, or a link
 		}
 		var st unix.Stat_t
-		if unix.Fstat(fd, &st) == nil && ofRoot(st.Uid) && st.Mode&0o1777 != 0o1777 {
-			if err = worded(unix.Fchmod(fd, 0o1777)); err == nil {
+		if unix.Fstat(fd, &st) == nil && w.From(st.Uid) && st.Mode&0o1777 != 0o1777 {
+			if !w.Foresee {
+				err = worded(unix.Fchmod(fd, 0o1777))
+			}
+			if err == nil {
 				opened = append(opened, p)
 			}
 		}

@@ -80,6 +80,9 @@ func GiveVolume(source string, w *Wish, owners bundle.Owners) (bool, error) {
 	if w.FromGroup(st.Gid) {
 		gid = int(w.GID)
 	}
+	if w.Foresee {
+		return true, nil
+	}
 	if err := unix.Fchown(fd, int(w.UID), gid); err != nil {
 		return false, fmt.Errorf("change the owner of the volume %q: %w", source, err)
 	}

@@ -53,11 +53,13 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   rm -r "$BATS_TEST_TMPDIR/layers/upper"/*
   mount -t overlay -o "lowerdir=$BATS_TEST_TMPDIR/layers/image,upperdir=$BATS_TEST_TMPDIR/layers/upper,workdir=$BATS_TEST_TMPDIR/layers/work" overlay "$ROOTFS"
   policy <<<'adapt = {own = [], working_directory = false}'
+  shows 'any(.trips[]; .kind == "workdir" and .where == "/app")' "$REPO/bin/nonroot-ctl" explain --json --policy "$POLICY" "$BUNDLE"
   says nonroot run "$ID"
   lacks served
   fresh
   serves
   : >"$POLICY"
+  shows 'all(.trips[]; .kind != "workdir")' "$REPO/bin/nonroot-ctl" explain --json --policy "$POLICY" "$BUNDLE"
   succeeds nonroot run "$ID"
   [[ $OUT == served ]] || explain 'expected it to work, and no more'
   recorded '.notes | any(test("are the identity.s now, in /run, /var/cache, /var/lib, /var/log, /app"))'

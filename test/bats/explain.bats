@@ -114,8 +114,10 @@ listing() {
   trips workdir /srv/app 'be entered'
   trips folder /srv/data 'DATA'
   trips home /root '.profile'
+  policy <<<'adapt.low_ports = false'
   trips port 80 'below 1024'
   trips port 443 'HTTP_PORT'
+  : >"$POLICY"
   trips setuid /bin/suid 'setuid file of uid 0'
   trips setuid /bin/capable 'capabilities'
   trips volume /vol "be read"
@@ -128,6 +130,12 @@ listing() {
   config '.linux.sysctl = {"net.ipv4.ip_unprivileged_port_start": "0"} | .process.args = ["probe", "--port=80"]'
   explains '.trips == []'
   config 'del(.linux.sysctl)'
+  explains '.trips == []'
+  policy <<<'adapt.low_ports = false'
+  explains '[.trips[].kind] == ["port"]'
+  # In the host's network, the host's limit stays.
+  : >"$POLICY"
+  config '.linux.namespaces |= map(select(.type != "network"))'
   explains '[.trips[].kind] == ["port"]'
 }
 
