@@ -21,7 +21,7 @@ import (
 type Adaption struct {
 	Layer   layer.Wish
 	Tmp     bool
-	Volumes []string
+	Volumes []layer.Volume
 	owners  bundle.Owners
 }
 
@@ -47,7 +47,11 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 	}
 	for _, m := range f.Container.Mounts {
 		if p.Adapt.Volumes && binds(&m) && !slices.Contains(m.Options, "ro") {
-			a.Volumes = append(a.Volumes, m.Source)
+			v := layer.Volume{Source: m.Source, Destination: m.Destination}
+			if policy.Untouchable(path.Clean("/" + m.Destination)) {
+				v.Destination = "" // what an engine copied to there is configuration, or programs
+			}
+			a.Volumes = append(a.Volumes, v)
 		}
 	}
 	return a
@@ -80,7 +84,7 @@ func (a *Adaption) CarryOut() (notes []string) {
 	for _, v := range a.Volumes {
 		given, err := layer.GiveVolume(v, &a.Layer, a.owners)
 		if given {
-			note("the empty volume %s is the identity's now", quotedPath(v))
+			note("the new volume %s is the identity's now", quotedPath(v.Source))
 		}
 		if err != nil {
 			note("%v", err)
@@ -103,7 +107,7 @@ func (a *Adaption) Foresee() (paths, volumes []string) {
 	}
 	for _, v := range a.Volumes {
 		if given, _ := layer.GiveVolume(v, &w, a.owners); given {
-			volumes = append(volumes, v)
+			volumes = append(volumes, v.Source)
 		}
 	}
 	return paths, volumes

@@ -64,11 +64,7 @@ func Give(w *Wish) (Given, error) {
 		g.queue = append(g.queue, folder{p, i, 0})
 	}
 	g.tops = make([]bool, len(w.Paths))
-	for len(g.queue) > 0 && !g.Unfinished && g.err == nil {
-		next := g.queue[0]
-		g.queue = g.queue[1:]
-		g.folder(next)
-	}
+	g.all()
 	for i, p := range w.Paths {
 		if g.tops[i] {
 			g.Tops = append(g.Tops, p)
@@ -130,13 +126,33 @@ type folder struct {
 // inside keeps a lookup to the rootfs and its file system, and off every link.
 const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
+// beneath is a path as a lookup in a rootfs has it.
+func beneath(p string) string {
+	if p == "/" {
+		return "."
+	}
+	return strings.TrimPrefix(p, "/")
+}
+
+// reading is how a folder is opened.
+const reading = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+
+// all gives what is in the queue, until there is nothing more or it is too much.
+func (g *giver) all() {
+	for len(g.queue) > 0 && !g.Unfinished && g.err == nil {
+		next := g.queue[0]
+		g.queue = g.queue[1:]
+		g.folder(next)
+	}
+}
+
 // folder gives one folder, its files, and queues the folders in it.
 func (g *giver) folder(f folder) {
 	if g.spared(f.path) {
 		return
 	}
-	fd, err := unix.Openat2(g.root, strings.TrimPrefix(f.path, "/"), &unix.OpenHow{
-		Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC, Resolve: inside,
+	fd, err := unix.Openat2(g.root, beneath(f.path), &unix.OpenHow{
+		Flags: reading, Resolve: inside,
 	})
 	if err != nil {
 		return // a link, somebody else's file system, or nothing at all

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -323,13 +325,89 @@ func TestVolumes(t *testing.T) {
 		if got := IsVolume(source, trusted); got != want.volume {
 			t.Errorf("%s is a volume: %v", name, got)
 		}
-		given, err := GiveVolume(source, wish(""), trusted)
+		given, err := GiveVolume(Volume{Source: source}, wish(""), trusted)
 		if given != want.given || err != nil {
 			t.Errorf("%s was given: %v, %v", name, given, err)
 		}
 	}
 	if now := owners(t, root); now["/docker/volumes/empty/_data"] != "1000:1001 755" || now["/host"] != "0:0 755" || now["/docker/volumes/full/_data"] != "0:0 755" {
 		t.Error(now)
+	}
+}
+
+// TestGiveCopy shows that what an engine copied into a volume from the image is given as the image's own files are, and that
+// one changed byte's worth of a difference makes it somebody's.
+func TestGiveCopy(t *testing.T) {
+	image := map[string]string{
+		"var/log/nginx/":           "0:4 755",
+		"var/log/nginx/error.log":  "33:4 640",
+		"var/log/nginx/run":        "0:0 755",
+		"var/log/nginx/old/":       "0:0 755",
+		"var/log/nginx/old/a.log":  "0:0 644",
+		"var/log/nginx/of-7/":      "1007:7 755",
+		"var/log/nginx/of-7/state": "0:0 600",
+	}
+	rootfs := overlay(t, image)
+	engine := t.TempDir()
+	if err := errors.Join(os.Chmod(engine, 0o755), os.Chmod(filepath.Dir(engine), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, engine, map[string]string{"volumes/": "0:0 711", "volumes/metadata.db": "0:0 600"})
+	log := filepath.Join(rootfs, "var/log/nginx")
+	trusted := bundle.CallersOwners(nil)
+	for name, test := range map[string]struct {
+		change func(data string) error
+		given  bool
+	}{
+		"as copied":  {func(string) error { return nil }, true},
+		"written to": {func(d string) error { return os.WriteFile(filepath.Join(d, "error.log"), []byte("x"), 0) }, false},
+		"touched": {func(d string) error {
+			return os.Chtimes(filepath.Join(d, "old/a.log"), time.Unix(1, 0), time.Unix(1, 0))
+		}, false},
+		"mode":          {func(d string) error { return os.Chmod(filepath.Join(d, "old"), 0o700) }, false},
+		"one more":      {func(d string) error { return os.WriteFile(filepath.Join(d, "old/b.log"), nil, 0o644) }, false},
+		"one less":      {func(d string) error { return os.Remove(filepath.Join(d, "old/a.log")) }, false},
+		"another name":  {func(d string) error { return os.Rename(filepath.Join(d, "old/a.log"), filepath.Join(d, "old/b.log")) }, false},
+		"another owner": {func(d string) error { return os.Chown(filepath.Join(d, "old/a.log"), 44, 44) }, false},
+		"a link": {func(d string) error {
+			return errors.Join(os.Remove(filepath.Join(d, "old/a.log")), os.Symlink("/etc/shadow", filepath.Join(d, "old/a.log")))
+		}, false},
+		"a pipe": {func(d string) error {
+			return errors.Join(unix.Mkfifo(filepath.Join(d, "p"), 0o600), os.Remove(filepath.Join(d, "run")))
+		}, false},
+	} {
+		source := filepath.Join(engine, "volumes", strings.ReplaceAll(name, " ", "-"), "_data")
+		if out, err := exec.Command("sh", "-c", `mkdir -p "$(dirname "$2")" && cp -a "$1" "$2"`, "sh", log, source).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if err := test.change(source); err != nil {
+			t.Fatal(name, err)
+		}
+		before := owners(t, source)
+		w := wish(rootfs)
+		given, err := GiveVolume(Volume{source, "/var/log/nginx"}, w, trusted)
+		if given != test.given || err != nil {
+			t.Errorf("%s: given %v, %v", name, given, err)
+		}
+		want := before
+		if test.given {
+			want = map[string]string{
+				"": "1000:4 755", "/error.log": "1000:4 640", "/run": "0:0 755", "/old": "1000:1001 755", "/old/a.log": "1000:1001 644",
+				"/of-7": "1007:7 755", "/of-7/state": "0:0 600",
+			}
+		}
+		if now := owners(t, source); !maps.Equal(now, want) {
+			t.Errorf("%s: is %v, want %v", name, now, want)
+		}
+	}
+	source := filepath.Join(engine, "volumes/no-destination/_data")
+	if out, err := exec.Command("sh", "-c", `mkdir -p "$(dirname "$2")" && cp -a "$1" "$2"`, "sh", log, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, destination := range []string{"", "/", "relative", "/var/log", "/none"} {
+		if given, err := GiveVolume(Volume{source, destination}, wish(rootfs), trusted); given || err != nil {
+			t.Errorf("mounted on %q: given %v, %v", destination, given, err)
+		}
 	}
 }
 

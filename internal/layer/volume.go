@@ -61,10 +61,14 @@ func ofEngine(volumes string) bool {
 	return false
 }
 
-// GiveVolume makes the identity the owner of an engine's volume that is empty and root's, as Docker makes an image's account
-// the owner where the image has the folder. It says whether it did.
-func GiveVolume(source string, w *Wish, owners bundle.Owners) (bool, error) {
-	fd, ok := openVolume(source, owners)
+// Volume is an engine's volume and where it is mounted; no destination: what it holds is not given, even if it is the image's.
+type Volume struct{ Source, Destination string }
+
+// GiveVolume makes the identity the owner of an engine's volume in which nothing was written yet, as Docker makes an image's
+// account the owner where the image has the folder. That is one that is empty, or that holds what the engine copied there from
+// the folder of the image that it covers, and nothing else. It says whether it did.
+func GiveVolume(v Volume, w *Wish, owners bundle.Owners) (bool, error) {
+	fd, ok := openVolume(v.Source, owners)
 	if !ok {
 		return false, nil
 	}
@@ -73,8 +77,15 @@ func GiveVolume(source string, w *Wish, owners bundle.Owners) (bool, error) {
 	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) || st.Uid == w.UID {
 		return false, nil //nolint:nilerr // what can't be looked at stays
 	}
-	if names, err := entries(fd, 1); err != nil || len(names) > 0 {
+	names, err := entries(fd, 1)
+	switch {
+	case err != nil:
 		return false, nil //nolint:nilerr // likewise
+	case len(names) == 0:
+	case copied(fd, w.Rootfs, v.Destination):
+		return w.giveCopy(fd)
+	default:
+		return false, nil
 	}
 	gid := -1
 	if w.FromGroup(st.Gid) {
@@ -84,7 +95,90 @@ func GiveVolume(source string, w *Wish, owners bundle.Owners) (bool, error) {
 		return true, nil
 	}
 	if err := unix.Fchown(fd, int(w.UID), gid); err != nil {
-		return false, fmt.Errorf("change the owner of the volume %q: %w", source, err)
+		return false, fmt.Errorf("change the owner of the volume %q: %w", v.Source, err)
 	}
 	return true, nil
+}
+
+// giveCopy gives what a volume was filled with, as Give gives an image's own files.
+func (w *Wish) giveCopy(fd int) (bool, error) {
+	inVolume := *w
+	inVolume.Paths, inVolume.Keep, inVolume.Covered = []string{"/"}, nil, func(string) bool { return false }
+	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}}
+	g.all()
+	return g.tops[0], g.err
+}
+
+// maxCopied is how many entries of a volume are compared with those of an image's folder.
+const maxCopied = 256
+
+// copied says that a volume holds nothing but what the image has in the folder that it is mounted on: names, owners, modes,
+// and of files the size and the time of the last change, all of which engines copy. Some do it by an archive, which
+// cuts the time to seconds.
+func copied(volume int, rootfs, destination string) bool {
+	dest := path.Clean(destination)
+	if !path.IsAbs(dest) || dest == "/" {
+		return false
+	}
+	root, err := open(rootfs)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	image, err := unix.Openat2(root, dest[1:], &unix.OpenHow{Flags: reading, Resolve: inside})
+	if err != nil {
+		return false
+	}
+	defer unix.Close(image) //nolint:errcheck // likewise
+	// What was read of the volume's folder is read again.
+	if _, err := unix.Seek(volume, 0, unix.SEEK_SET); err != nil {
+		return false
+	}
+	left := maxCopied
+	return same(volume, image, &left, 0)
+}
+
+// same compares two folders, as long as there are entries left to look at.
+func same(a, b int, left *int, depth int) bool {
+	names, err := entries(a, *left+1)
+	others, err2 := entries(b, *left+1)
+	if *left -= len(names); err != nil || err2 != nil || *left < 0 || len(names) != len(others) || depth > maxDepth {
+		return false
+	}
+	for _, name := range names {
+		// A name that b does not have shows there; that there are as many makes it the same set.
+		var in, of unix.Stat_t
+		if unix.Fstatat(a, name, &in, unix.AT_SYMLINK_NOFOLLOW) != nil || unix.Fstatat(b, name, &of, unix.AT_SYMLINK_NOFOLLOW) != nil ||
+			in.Mode != of.Mode || in.Uid != of.Uid || in.Gid != of.Gid {
+			return false
+		}
+		switch in.Mode & unix.S_IFMT {
+		case unix.S_IFREG:
+			if in.Size != of.Size || in.Mtim.Sec != of.Mtim.Sec || in.Mtim.Nsec != of.Mtim.Nsec && in.Mtim.Nsec != 0 {
+				return false
+			}
+		case unix.S_IFDIR:
+			if !sameBelow(a, b, name, left, depth+1) {
+				return false
+			}
+		case unix.S_IFLNK:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func sameBelow(a, b int, name string, left *int, depth int) bool {
+	in, err := unix.Openat2(a, name, &unix.OpenHow{Flags: reading, Resolve: inside})
+	if err != nil {
+		return false
+	}
+	defer unix.Close(in) //nolint:errcheck // nothing was written
+	of, err := unix.Openat2(b, name, &unix.OpenHow{Flags: reading, Resolve: inside})
+	if err != nil {
+		return false
+	}
+	defer unix.Close(of) //nolint:errcheck // likewise
+	return same(in, of, left, depth)
 }

@@ -10,14 +10,15 @@ type Adapt struct {
 	Keep       []string // but for these
 	WorkingDir bool     // the process's working directory is one of them
 	Tmp        bool     // /tmp and /var/tmp are everybody's
-	Volumes    bool     // empty volumes of engines become the identity's
+	Volumes    bool     // engines' volumes in which nothing was written yet become the identity's
 	LowPorts   bool     // ports below 1024, and ping, in a network namespace of the container's own
 	Groups     bool     // the image's user has its groups of the image, where nothing of the host's is mounted
 	GroupRoot  bool     // what group 0 may write is the identity's group's (OpenShift's images)
 }
 
 // defaultAdapt: the folders are those in which services keep their state (Filesystem Hierarchy Standard 3.0, chapters 3.15 and
-// 5), without what belongs to package managers and the like, which has many files and is of no use to a service.
+// 5), and root's home, which images made for root name as the place of theirs; without what belongs to package managers and the like,
+// which has many files and is of no use to a service.
 func defaultAdapt() Adapt {
 	return Adapt{
 		Own: slices.Clone(stateFolders), Keep: slices.Clone(notState),
@@ -26,7 +27,7 @@ func defaultAdapt() Adapt {
 }
 
 var (
-	stateFolders = []string{"/run", "/var/run", "/var/cache", "/var/lib", "/var/log", "/var/spool"}
+	stateFolders = []string{"/run", "/var/run", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/root"}
 	notState     = []string{
 		"/run/lock", "/run/sudo", "/var/cache/apt", "/var/cache/debconf", "/var/cache/ldconfig", "/var/cache/man", "/var/lib/apk", "/var/lib/apt",
 		"/var/lib/dnf", "/var/lib/dpkg", "/var/lib/pacman", "/var/lib/pam", "/var/lib/polkit-1", "/var/lib/python", "/var/lib/rpm",

@@ -184,6 +184,14 @@ every_capability() { ! capsh --print | grep -q '^Bounding.*!\|^Current.*-'; }
   [[ $OUT == $'0\n0' ]] || explain 'expected a used volume to stay'
   docker volume rm named >/dev/null
   succeeds nonroot bb-volume stat -c %u /data
+  # What the engine copied into a volume from the image is given once, as long as it is all that is in there.
+  image_with_log | docker import - bb-log >/dev/null
+  succeeds nonroot -v log:/var/log/app bb-log sh -c 'stat -c %u:%g /var/log/app /var/log/app/a.log && echo line >>/var/log/app/a.log'
+  [[ $OUT == $'65532:4\n65532:4' ]] || explain 'expected the copied files to be given'
+  chown -R 88:4 "$(docker volume inspect -f '{{.Mountpoint}}' log)"
+  succeeds nonroot -v log:/var/log/app bb-log stat -c %u:%g /var/log/app /var/log/app/a.log
+  [[ $OUT == $'88:4\n88:4' ]] || explain 'expected a written volume to stay'
+  docker volume rm log >/dev/null
   succeeds nonroot --tmpfs /scratch bb sh -c 'echo x >/scratch/x'
   succeeds nonroot -w /tmp/here -e A=b bb sh -c 'echo "$PWD $A"'
   [[ $OUT == '/tmp/here b' ]] || explain 'expected the working directory'

@@ -17,6 +17,17 @@ POLICY=/etc/nonroot-runc/config.toml
 # image prints a tar of the kit's files, as `import` of each engine takes it.
 image() { tar -C "$NONROOT_BATS_KIT" -c .; }
 
+# image_with_log is one more file, of a uid without an account: /var/log/app/a.log.
+image_with_log() {
+  local dir=$BATS_TEST_TMPDIR/with-log
+  mkdir -p "$dir/var/log/app"
+  : >"$dir/var/log/app/a.log"
+  chown -R 88:4 "$dir/var/log/app"
+  tar -C "$NONROOT_BATS_KIT" -cf "$dir.tar" .
+  tar -C "$dir" -rf "$dir.tar" var/log/app
+  cat "$dir.tar"
+}
+
 # background NAME COMMAND... starts a daemon. Its output is kept for the tests that fail.
 background() {
   local name=$1
@@ -38,8 +49,12 @@ gone() { [[ ! -e /proc/$1 || $(awk '/^State/ { print $2 }' "/proc/$1/status") ==
 # daemon_log NAME prints the end of what a daemon said.
 daemon_log() { tail -n "${2:-20}" "$BATS_FILE_TMPDIR/$1.log"; }
 
-# on_tty COMMAND... gives the command a terminal, whose output it prints.
-on_tty() { SHELL=/bin/bash script -qec "${*@Q}" /dev/null; }
+# on_tty COMMAND... gives the command a terminal, whose output it prints, and at which nobody types: at the end of its input,
+# script types an end-of-file, which a terminal that is being made raw shows.
+on_tty() {
+  [[ -p $BATS_TEST_TMPDIR/typed ]] || mkfifo "$BATS_TEST_TMPDIR/typed"
+  SHELL=/bin/bash script -qec "${*@Q}" /dev/null 0<>"$BATS_TEST_TMPDIR/typed"
+}
 
 # empty FOLDER... : there are such folders, and nothing is in them.
 empty() {

@@ -115,6 +115,13 @@ nonroot() { podman run --rm "$@"; }
   [[ $(stat -c %u:%g "$BATS_TEST_TMPDIR/data/x") == 65532:65532 ]] || explain 'expected a file of its own'
   succeeds nonroot -v named:/data bb ls -a /data
   podman volume rm named >/dev/null
+  image_with_log | podman import - bb-log >/dev/null 2>&1
+  succeeds nonroot -v log:/var/log/app bb-log sh -c 'stat -c %u:%g /var/log/app /var/log/app/a.log && echo line >>/var/log/app/a.log'
+  [[ $OUT == $'65532:4\n65532:4' ]] || explain 'expected the copied files to be given'
+  chown -R 88:4 "$(podman volume inspect -f '{{.Mountpoint}}' log)"
+  succeeds nonroot -v log:/var/log/app bb-log stat -c %u:%g /var/log/app /var/log/app/a.log
+  [[ $OUT == $'88:4\n88:4' ]] || explain 'expected a written volume to stay'
+  podman volume rm log >/dev/null
   succeeds nonroot --read-only bb id -u
   succeeds nonroot --tmpfs /scratch:mode=1777 -w /scratch bb sh -c 'echo x >x && pwd'
   [[ $OUT == /scratch ]] || explain 'expected the working directory'
