@@ -93,6 +93,7 @@ func carryOut(cmd *runcargs.Command, d *decision, call *govern.Call) error {
 	}
 	if o.Adapt != nil && !o.Again {
 		r.Notes = append(r.Notes, o.Adapt.CarryOut()...)
+		d.Notes = r.Notes
 	}
 	// config.json is last: until then the old one stands, and no record matches it.
 	if err := names(dir, o.Plan, o.MountLabel); err != nil {

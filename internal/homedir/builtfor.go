@@ -47,11 +47,12 @@ func (im *Image) BuiltFor(inside func(owner uint32) (uid uint32, ok bool)) Built
 
 // ownAccounts are the accounts of a passwd that no distribution ships, with a primary group of their own.
 func ownAccounts(passwd, group []byte) Built {
-	users, more := accounts(passwd, func(name string, uid uint32) bool { return !shippedAccount(name, uid) })
+	by := shippedIn(passwd)
+	users, more := accounts(passwd, func(name string, uid uint32) bool { return !by.account(name, uid) })
 	if more {
 		return Built{More: true}
 	}
-	return Built{Users: withOwnGroup(users, group)}
+	return Built{Users: withOwnGroup(users, group, by)}
 }
 
 // accounts are the first entries of uids, as UserByID finds them, that are wanted. Root's and those that can't be an
@@ -83,7 +84,7 @@ func accounts(passwd []byte, wanted func(name string, uid uint32) bool) (found [
 
 // withOwnGroup keeps those whose primary group has an entry that is neither root's nor one that distributions ship for
 // others.
-func withOwnGroup(users []User, group []byte) []User {
+func withOwnGroup(users []User, group []byte, by shipped) []User {
 	if len(users) == 0 {
 		return nil
 	}
@@ -100,7 +101,7 @@ func withOwnGroup(users []User, group []byte) []User {
 	}
 	return slices.DeleteFunc(users, func(u User) bool {
 		name, known := names[u.GID]
-		return u.GID == 0 || !known || shippedGroup(name) && name != u.Name
+		return u.GID == 0 || !known || by.group(name) && name != u.Name
 	})
 }
 
@@ -123,7 +124,8 @@ func (im *Image) stateOwners(inside func(uint32) (uint32, bool)) Built {
 	if len(uids) == 0 {
 		return Built{}
 	}
-	users, more := accounts(im.passwd.text, func(name string, uid uint32) bool { return uids[uid] && !daemon(name, uid) })
+	by := shippedIn(im.passwd.text)
+	users, more := accounts(im.passwd.text, func(name string, uid uint32) bool { return uids[uid] && !by.daemon(name, uid) })
 	return Built{Users: users, State: more || len(users) > 0, More: more}
 }
 

@@ -73,6 +73,8 @@ func TestOwnAccounts(t *testing.T) {
 		{"mysql of RHEL", "rhel", "mysql:x:27:27:MySQL Server:/var/lib/mysql:/sbin/nologin\n", "mysql:x:27:\n", "mysql"},
 		{"nginx of Ubuntu, beside its user", "ubuntu", "nginx:x:101:101::/:/bin/false\n", "nginx:x:101:\n", "nginx"},
 		{"redis beside daemons of packages", "server", "redis:x:112:116::/var/lib/redis:/usr/sbin/nologin\n", "redis:x:116:\n", "redis"},
+		{"unbound, a server's on Debian", "debian", "unbound:x:100:101::/var/lib/unbound:/usr/sbin/nologin\n", "unbound:x:101:\n", "unbound"},
+		{"unbound, a library's on RHEL", "rhel", "unbound:x:997:994::/etc/unbound:/sbin/nologin\n", "unbound:x:994:\n", ""},
 		{"grafana, of group root", "alpine", "grafana:x:472:0::/home/grafana:/sbin/nologin\n", "", ""},
 		{"a group that is shipped for others", "debian", "app:x:1000:100::/:/bin/sh\n", "", ""},
 		{"one that is, by another gid", "debian", "app:x:1000:1000::/:/bin/sh\n", "users:x:1000:\n", ""},

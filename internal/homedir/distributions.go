@@ -3,12 +3,14 @@
 package homedir
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
 
 // distribution is what the base images of a distribution bring, so that it says nothing of what an image was built for.
 type distribution struct {
+	mark     string    // an account that only its images have, if there is one: they have none of the other distributions'
 	accounts []account // those of its passwd whose uid is always the same
 	daemons  []string  // those that come along with ordinary packages, by any system uid, and what these keep in /var is theirs
 	groups   []string  // those of its group file
@@ -24,7 +26,8 @@ type account struct {
 const lastSystemID = 999
 
 // distributions are Debian, Alpine, Fedora, openSUSE, Arch and busybox, with those that take over their accounts. An
-// account counts as shipped by any of them: names and uids together don't collide with those of applications.
+// account counts as shipped by any of them that the image may be of: names and uids together don't collide with those of
+// applications, but for daemons that one distribution has in its base image and another only in a server's (unbound).
 //
 // Alpine's postgres (70) of before 3.13 is left out: the image that is made for PostgreSQL has it by the same uid.
 var distributions = [...]distribution{
@@ -32,6 +35,7 @@ var distributions = [...]distribution{
 		// Debian: base-passwd 3.6, passwd.master and group.master; gnats was there up to 3.5. Ubuntu is the same, with a user
 		// of uid 1000 in its images from 23.04 on. Distroless: //common/variables.bzl, NONROOT; apko, and so Wolfi and
 		// Chainguard, makes the same one.
+		mark: "_apt",
 		accounts: []account{
 			{"daemon", 1},
 			{"bin", 2},
@@ -180,30 +184,43 @@ var distributions = [...]distribution{
 // nobody is the uid that stands for nobody, and for whoever isn't mapped, on all of them.
 const nobody = 65534
 
-// shippedAccount reports whether an account comes from a distribution.
-func shippedAccount(name string, uid uint32) bool {
+// shipped are the distributions that an image may be of: the one that its passwd shows by its mark, or all.
+type shipped []distribution
+
+func shippedIn(passwd []byte) shipped {
+	for i := range distributions {
+		mark := distributions[i].mark
+		if mark != "" && bytes.Contains(passwd, []byte("\n"+mark+":")) {
+			return distributions[i : i+1]
+		}
+	}
+	return distributions[:]
+}
+
+// account reports whether an account comes from a distribution.
+func (s shipped) account(name string, uid uint32) bool {
 	a := account{name, uid}
-	return uid == nobody || daemon(name, uid) || byAny(func(d *distribution) bool { return slices.Contains(d.accounts, a) })
+	return uid == nobody || s.daemon(name, uid) || s.any(func(d *distribution) bool { return slices.Contains(d.accounts, a) })
 }
 
 // daemon reports whether an account came along with a package that is mostly there for others: what it keeps below /var
 // doesn't say what the image is for.
-func daemon(name string, uid uint32) bool {
+func (s shipped) daemon(name string, uid uint32) bool {
 	if uid > lastSystemID {
 		return false
 	}
-	return strings.HasPrefix(name, "systemd-") || byAny(func(d *distribution) bool { return slices.Contains(d.daemons, name) })
+	return strings.HasPrefix(name, "systemd-") || s.any(func(d *distribution) bool { return slices.Contains(d.daemons, name) })
 }
 
-// shippedGroup reports whether a group comes from a distribution, by any gid: many have another one on each.
-func shippedGroup(name string) bool {
-	return name == "root" || strings.HasPrefix(name, "systemd-") || byAny(func(d *distribution) bool { return slices.Contains(d.groups, name) })
+// group reports whether a group comes from a distribution, by any gid: many have another one on each.
+func (s shipped) group(name string) bool {
+	return name == "root" || strings.HasPrefix(name, "systemd-") || s.any(func(d *distribution) bool { return slices.Contains(d.groups, name) })
 }
 
-// byAny reports whether something is so for one of the distributions.
-func byAny(has func(*distribution) bool) bool {
-	for i := range distributions {
-		if has(&distributions[i]) {
+// any reports whether something is so for one of them.
+func (s shipped) any(has func(*distribution) bool) bool {
+	for i := range s {
+		if has(&s[i]) {
 			return true
 		}
 	}

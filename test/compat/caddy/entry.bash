@@ -2,5 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # It saves its configuration in a volume.
-gap='writes into a volume whose top folder is root-owned (/config, /data)'
 check() { get / | says served && inside test -s /config/caddy/autosave.json; }

@@ -4,5 +4,4 @@
 
 job=1
 flags=(-e "SERVER=$SERVER")
-gap='writes into its working folder, which is root-owned'
 check() { says '^a page$' <<<"$LOGS"; }

@@ -3,6 +3,5 @@
 # The volume's folder is not in the image: Docker makes it, for root.
 
 flags=(-v "$BOX-data:/data")
-gap='writes into a volume whose top folder is root-owned (/data)'
 check() { get /starts | says start; }
 kept() { [[ $(get /starts | grep -c start) == 2 ]]; }

@@ -1,6 +1,5 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 
-gap='writes into its working folder, which is root-owned'
 check() { get /admin/login/ 8000 | says 'Django administration'; }
 kept() { inside python3 manage.py showmigrations admin | says '\[X\] 0001'; }

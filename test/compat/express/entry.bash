@@ -2,6 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 
 prepare() { npm install --prefix "$1" --silent --omit=dev --ignore-scripts --no-package-lock; }
-gap='writes into its working folder, which is root-owned'
 check() { get / 3000 -L -F 'file=@/etc/hostname' | says .; }
 kept() { inside sh -c '[ "$(ls uploads | wc -l)" = 2 ] && grep -q POST logs/access.log'; }

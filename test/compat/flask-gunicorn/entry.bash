@@ -2,6 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # A database of sqlite in the working folder.
 
-gap='writes into its working folder, which is root-owned'
 check() { get / 8000 | says '^visits: [1-9]'; }
 kept() { get / 8000 | says '^visits: 3'; }

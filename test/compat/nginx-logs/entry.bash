@@ -3,7 +3,6 @@
 # Logs in files, as the package has it, and in a volume.
 
 flags=(-v "$BOX-log:/var/log/nginx")
-gap='writes /var/lib/nginx, /run and files in /var/log/nginx, which are root-owned'
 check() {
   get /asked && return 1
   inside grep -q asked /var/log/nginx/access.log

@@ -1,6 +1,5 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 
-gap='writes into its working folder, which is root-owned'
 check() { get / 80 -X POST | says '^seen$'; }
 kept() { [[ $(get / | grep -c seen) == 2 ]]; }

@@ -2,6 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sessions, and a file in the working folder.
 
-gap='writes into its working folder, which is root-owned'
 check() { get / | says '^visits: [1-9]'; }
 kept() { get / | says '^visits: 3'; }

@@ -3,6 +3,5 @@
 # The cluster that the package makes, which wants its key by the group ssl-cert.
 
 query() { inside psql -h "$IP" -U postgres -Atc "$1"; }
-gap='reads a key by the group ssl-cert, and supplementary groups of the image are not given'
 check() { query "CREATE TABLE IF NOT EXISTS t (n int); INSERT INTO t VALUES (41); SELECT n + 1 FROM t LIMIT 1" | says '^42$'; }
 kept() { [[ $(query 'SELECT count(*) FROM t') == 2 ]]; }

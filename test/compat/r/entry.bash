@@ -2,5 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 
 job=1
-gap='writes into its working folder, which is root-owned'
 check() { says '^slope 3.932' <<<"$LOGS"; }

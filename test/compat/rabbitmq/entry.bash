@@ -4,6 +4,5 @@
 seconds=90
 # The broker knows its queues by the host's name.
 flags=(--hostname broker)
-gap='its image has two accounts (rabbitmq and epmd), so that neither is chosen, and both own state'
 check() { inside python3 /message.py | says '^messages: [1-9]'; }
 kept() { inside python3 /message.py | says '^messages: 3'; }

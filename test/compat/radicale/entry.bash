@@ -1,7 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 
-gap='/var/lib/radicale/collections is root-owned'
 check() {
   get /me/ 5232 -u me:x -X PROPFIND >/dev/null
   get /me/calendar/ 5232 -u me:x -X MKCALENDAR

@@ -3,5 +3,4 @@
 # The volume's folder is root's in the image; the entrypoint gives it away.
 
 flags=(-v "$BOX-data:/data")
-gap='writes into a volume whose top folder is root-owned (/data)'
 check() { get /started | says ':'; }

@@ -1,6 +1,5 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 
-gap='writes into its working folder, which is root-owned'
 check() { get / 4567 | says '^visits: [1-9]'; }
 kept() { get / 4567 | says '^visits: 3'; }

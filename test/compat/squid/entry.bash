@@ -1,5 +1,4 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 
-gap='needs a file or folder of its own in /run, which is root-owned'
 check() { within curl -fsS --proxy http://127.0.0.1:3128 "http://$SERVER/" | says '^a page$'; }

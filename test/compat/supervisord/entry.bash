@@ -1,5 +1,4 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 
-gap='writes /var/log/supervisor, /run, and what nginx writes'
 check() { get / | says 'Welcome to nginx' && get / 8000 | says html; }
