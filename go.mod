@@ -3,6 +3,7 @@ module github.com/nonroot-runc/nonroot-runc
 go 1.26.0
 
 require (
+	github.com/elastic/go-seccomp-bpf v1.6.0
 	github.com/go-json-experiment/json v1.27.2
 	github.com/moby/sys/user v0.5.0
 	github.com/opencontainers/runc v1.3.5

@@ -28,7 +28,7 @@ func app() *cli.App {
 		Name:            "nonroot-ctl",
 		Usage:           "register nonroot-runc with engines, check it, explain and report what it did",
 		HideHelpCommand: true,
-		Commands:        []*cli.Command{configureCommand(), doctorCommand(), explainCommand(), policyCommand(), reportCommand(), insideCommand()},
+		Commands:        []*cli.Command{configureCommand(), doctorCommand(), explainCommand(), learnCommand(), policyCommand(), reportCommand(), insideCommand()},
 		ExitErrHandler:  func(*cli.Context, error) {}, // main alone ends the program
 	}
 }

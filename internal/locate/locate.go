@@ -64,13 +64,6 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 	if c.State.Pid == 0 {
 		return nil, fmt.Errorf("the container %q is not running (%s), and Docker keeps config.json only while it runs, so that there is nothing to make a dry run of: start it, and explain it then", name, c.State.Status)
 	}
-	var bundles []string
-	for _, root := range execRoots {
-		bundles = append(bundles, filepath.Join(root, "containerd/daemon", shim, "moby", c.ID))
-	}
-	for _, state := range states {
-		bundles = append(bundles, filepath.Join(state, shim, "moby", c.ID))
-	}
 	found := &Container{ID: c.ID, Running: true, Runtime: c.HostConfig.Runtime}
 	for spec := range c.Config.ExposedPorts { // "80/tcp"
 		number, _, _ := strings.Cut(spec, "/")
@@ -79,10 +72,23 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 		}
 	}
 	slices.Sort(found.Ports)
-	if found.Bundle, err = first(bundles); err != nil {
+	if found.Bundle, err = first(DockerBundles(c.ID, execRoots, states)); err != nil {
 		return nil, fmt.Errorf("find the bundle of the container %q (%s): %w: is the daemon on this machine, and where is its --exec-root", name, c.ID, err)
 	}
 	return found, nil
+}
+
+// DockerBundles are where Docker may keep the bundle of a container: below the folder of its own containerd, or that of
+// the machine's.
+func DockerBundles(id string, execRoots, states []string) []string {
+	var bundles []string
+	for _, root := range execRoots {
+		bundles = append(bundles, filepath.Join(root, "containerd/daemon", shim, "moby", id))
+	}
+	for _, state := range states {
+		bundles = append(bundles, filepath.Join(state, shim, "moby", id))
+	}
+	return bundles
 }
 
 // Containerd finds the bundle of a task by "namespace/id" below containerd's state folder.

@@ -323,6 +323,26 @@ YAML
   [[ $OUT == 0 ]] || explain 'expected that BuildKit asks nobody'
 }
 
+@test "nonroot-ctl learn: what a container is denied from its start on, and what would give it" {
+  local learned=$BATS_TEST_TMPDIR/learned own
+  docker volume create used >/dev/null
+  touch "$(docker volume inspect -f '{{.Mountpoint}}' used)/x"
+  succeeds nonroot-ctl learn --json --output "$learned" -- docker run --rm --runtime nonroot -v used:/used bb sh -c 'mkdir /opt; echo x >/srv/x; echo x >/used/y; cat /etc/shadow-; echo ran'
+  contains ran
+  jq -e '(.late | not) and .ended' "$learned" || explain "$(<"$learned")"
+  jq -e 'any(.findings[]; .kind == "folder" and .what == "/srv")' "$learned" || explain "$(<"$learned")"
+  jq -e 'any(.findings[]; .kind == "mount" and .what == "/used" and (.why | contains("volumes/used/_data")))' "$learned" || explain "$(<"$learned")"
+  own=$(jq -r '.policy[0]' "$learned")
+  policy <<<"$own"
+  succeeds nonroot bb sh -c 'echo x >/srv/x && echo written'
+  contains written
+  docker volume rm used >/dev/null
+  # A container in the background is watched for a time, and goes on.
+  succeeds nonroot-ctl learn --for 1s --json --output "$learned" -- docker run -d --runtime nonroot --name box bb sh -c 'echo x >/etc/x; exec probe pause'
+  jq -e '(.late | not) and (.ended | not) and .findings[0].kind == "image"' "$learned" || explain "$(<"$learned")"
+  shows nonroot docker exec box probe
+}
+
 @test "nothing is left of containers that are gone" {
   shows nonroot nonroot bb probe
   box

@@ -202,3 +202,10 @@ nonroot() { podman run --rm "$@"; }
   shows nonroot rootless exec box probe
   shows nonroot rootless exec -u 0 box probe
 }
+
+@test "nonroot-ctl learn: what a container is denied from its start on" {
+  local learned=$BATS_TEST_TMPDIR/learned
+  succeeds nonroot-ctl learn --json --output "$learned" -- podman run --rm bb sh -c 'echo x >/srv/x; echo ran'
+  contains ran
+  jq -e '(.late | not) and .ended and any(.findings[]; .kind == "folder" and .what == "/srv")' "$learned" || explain "$(<"$learned")"
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package learn
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+)
+
+// Finding is one thing that a container was denied.
+type Finding struct {
+	Kind   string   `json:"kind"`
+	What   string   `json:"what"`             // a path or a call
+	Calls  []string `json:"calls"`            // names of the calls, each once
+	Count  int      `json:"count"`            // how often it was denied
+	By     []string `json:"by"`               // programs, each once
+	Why    string   `json:"why"`              // and what to do, where no line of a policy does
+	Policy string   `json:"policy,omitempty"` // what gives it, as a key: "adapt.own"
+	Value  string   `json:"value,omitempty"`  // and what belongs there
+}
+
+// Kinds of findings.
+const (
+	Folder     = "folder"     // of the image, which can be given
+	Image      = "image"      // files of the image that are never given
+	Mounted    = "mount"      // files of a volume, or of the host
+	Device     = "device"     // a device node
+	Kernel     = "kernel"     // files of the kernel's
+	Port       = "port"       // a port below the first one that is free
+	Identity   = "identity"   // another user or group
+	Privileged = "privileged" // what takes a capability
+	Unknown    = "other"      // what the modes of files do not explain
+)
+
+const (
+	maxFindings = 200      // what more there is, is counted only
+	tooLarge    = 64 << 10 // bytes of a file; larger ones are not given (layer)
+)
+
+// Advisor makes findings of what was denied.
+type Advisor struct {
+	Policy *policy.Policy
+	Mounts []Mount // the container's, in their order
+	First  int     // the pid of its first process, for what it sees of the file system
+
+	found []*Finding
+	index map[string]*Finding
+	More  int // findings that were too many
+}
+
+// Mount is a mount of config.json.
+type Mount struct{ Destination, Source, Type string }
+
+// Findings are what was denied so far, in the order of the first time.
+func (a *Advisor) Findings() []*Finding { return a.found }
+
+// Denied takes one denied call. It looks at files of the container at once, as long as they are like that.
+func (a *Advisor) Denied(d *Denied) {
+	f := a.finding(d)
+	key := f.Kind + "\x00" + f.What + "\x00" + f.Why
+	known := a.index[key]
+	if known == nil {
+		if len(a.found) == maxFindings {
+			a.More++
+			return
+		}
+		if a.index == nil {
+			a.index = map[string]*Finding{}
+		}
+		known = &f
+		a.index[key] = known
+		a.found = append(a.found, known)
+	}
+	known.Count++
+	for _, list := range []struct {
+		to   *[]string
+		name string
+	}{{&known.Calls, d.Name}, {&known.By, d.Comm}} {
+		if !slices.Contains(*list.to, list.name) && len(*list.to) < 8 {
+			*list.to = append(*list.to, list.name)
+		}
+	}
+}
+
+func (a *Advisor) finding(d *Denied) Finding {
+	if f, ok := identities(d); ok {
+		return f
+	}
+	if d.Name == "bind" {
+		if port, ok := sockaddrPort(d.TID, d.Args[1]); ok && d.Errno == unix.EACCES {
+			return Finding{
+				Kind: Port, What: fmt.Sprint(port), Policy: "adapt.low_ports", Value: "true",
+				Why: "a port below net.ipv4.ip_unprivileged_port_start; it is opened in a network namespace of the container's own only",
+			}
+		}
+	}
+	if what, ok := privileges[d.Name]; ok && (d.Errno == unix.EPERM || len(d.Paths) == 0) {
+		f := Finding{Kind: Privileged, What: d.Name, Why: what}
+		if len(d.Paths) > 0 {
+			f.What += " " + d.Paths[0]
+		}
+		return f
+	}
+	who, err := credentialsOf(d.TID)
+	for _, p := range d.Paths {
+		if err != nil {
+			break
+		}
+		if f, ok := a.file(who, p, d); ok {
+			return f
+		}
+	}
+	f := Finding{Kind: Unknown, What: d.Name, Why: fmt.Sprintf("%v, which the modes of files do not explain: the engine's seccomp profile or security module, or what takes a capability", d.Errno)}
+	if len(d.Paths) > 0 {
+		f.What += " " + strings.Join(d.Paths, " ")
+	}
+	return f
+}
+
+// privileges are calls that take a capability (capabilities(7)), or the ownership of a file.
+var privileges = map[string]string{
+	"chown": chowns, "lchown": chowns, "fchown": chowns, "fchownat": chowns, "chown32": chowns, "lchown32": chowns, "fchown32": chowns,
+	"chmod": owners, "fchmod": owners, "fchmodat": owners, "fchmodat2": owners, "utime": owners, "utimes": owners, "utimensat": owners, "futimesat": owners,
+	"chroot": takes("CAP_SYS_CHROOT"), "mknod": takes("CAP_MKNOD"), "mknodat": takes("CAP_MKNOD"),
+	"mount": takes("CAP_SYS_ADMIN"), "umount2": takes("CAP_SYS_ADMIN"), "pivot_root": takes("CAP_SYS_ADMIN"), "setns": takes("CAP_SYS_ADMIN"),
+	"unshare": takes("CAP_SYS_ADMIN"), "sethostname": takes("CAP_SYS_ADMIN"), "clone3": takes("CAP_SYS_ADMIN"), "clone": takes("CAP_SYS_ADMIN"),
+	"socket": takes("CAP_NET_RAW"), "setsockopt": takes("CAP_NET_ADMIN"), "kill": takes("CAP_KILL"), "tgkill": takes("CAP_KILL"), "tkill": takes("CAP_KILL"),
+	"setpriority": takes("CAP_SYS_NICE"), "sched_setscheduler": takes("CAP_SYS_NICE"), "sched_setattr": takes("CAP_SYS_NICE"), "ioprio_set": takes("CAP_SYS_NICE"),
+	"setrlimit": takes("CAP_SYS_RESOURCE"), "prlimit64": takes("CAP_SYS_RESOURCE"), "clock_settime": takes("CAP_SYS_TIME"),
+	"settimeofday": takes("CAP_SYS_TIME"), "adjtimex": takes("CAP_SYS_TIME"), "ptrace": takes("CAP_SYS_PTRACE"), "bpf": takes("CAP_BPF"),
+	"capset": "it would have capabilities, which no container has here", "mlock": takes("CAP_IPC_LOCK"), "mlockall": takes("CAP_IPC_LOCK"),
+}
+
+const (
+	chowns = "it would give a file away, which only root may (CAP_CHOWN). Mostly an entrypoint that prepares folders: it can go on without, where the folders are its own"
+	owners = "it would change a file that is another's (CAP_FOWNER)"
+)
+
+func takes(capability string) string {
+	return "it takes " + capability + ", which no container has here. Where the program cannot do without, it needs an exemption: a rule with mode \"off\" and a reason"
+}
+
+// identities are calls by which a process would become another user.
+func identities(d *Denied) (Finding, bool) {
+	ids := map[string]int{
+		"setuid": 1, "setreuid": 2, "setresuid": 3, "setfsuid": 1, "setuid32": 1, "setreuid32": 2, "setresuid32": 3,
+		"setgid": 1, "setregid": 2, "setresgid": 3, "setgid32": 1, "setregid32": 2, "setresgid32": 3,
+	}
+	n, ok := ids[d.Name]
+	switch {
+	case !ok && (d.Name == "setgroups" || d.Name == "setgroups32"):
+		return Finding{Kind: Identity, What: "groups", Why: "it would change its groups, which only root may (CAP_SETGID). Mostly an entrypoint that becomes another user without asking who it is: ask first, or start the program itself"}, true
+	case !ok:
+		return Finding{}, false
+	}
+	var to []string
+	for _, arg := range d.Args[:n] {
+		if id := uint32(arg); id != ^uint32(0) && !slices.Contains(to, fmt.Sprint(id)) { // -1 leaves it
+			to = append(to, fmt.Sprint(id))
+		}
+	}
+	f := Finding{Kind: Identity, What: "uid " + strings.Join(to, ", ")}
+	key := "identity.uid"
+	if strings.Contains(d.Name, "gid") {
+		f.What, key = "gid "+strings.Join(to, ", "), "identity.gid"
+	}
+	switch {
+	case len(to) == 1 && to[0] == "0":
+		f.Why = "it would become root again"
+	case len(to) == 1:
+		f.Why, f.Policy, f.Value = "it would become another user, which only root may; as that user from the start, it need not", key, to[0]
+	default:
+		f.Why = "it would become several users at once, which only root may"
+	}
+	return f, true
+}
+
+// credentialsOf reads those of a thread, as the host's files have them (proc(5), status: the fourth id is that for files).
+func credentialsOf(tid int) (*credentials, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return nil, err
+	}
+	var c credentials
+	for line := range strings.Lines(string(status)) {
+		key, rest, _ := strings.Cut(line, ":")
+		var ids []uint32
+		for _, word := range strings.Fields(rest) {
+			n, err := strconv.ParseUint(word, 10, 32)
+			if err != nil {
+				break
+			}
+			ids = append(ids, uint32(n)) // ParseUint was given 32 bits
+		}
+		switch {
+		case key == "Uid" && len(ids) == 4:
+			c.uid = ids[3]
+		case key == "Gid" && len(ids) == 4:
+			c.gid = ids[3]
+		case key == "Groups":
+			c.groups = ids
+		}
+	}
+	return &c, nil
+}
+
+// credentials are those that count for files.
+type credentials struct {
+	uid, gid uint32
+	groups   []uint32
+}
+
+// may says whether there is a right (4 read, 2 write, 1 execute or pass) by a file's mode (path_resolution(7)).
+func (c *credentials) may(right uint32, st *unix.Stat_t) bool {
+	switch {
+	case st.Uid == c.uid:
+		return st.Mode>>6&right == right
+	case st.Gid == c.gid || slices.Contains(c.groups, st.Gid):
+		return st.Mode>>3&right == right
+	}
+	return st.Mode&right == right
+}
+
+// file explains what was denied about a path. Its folder is looked up as the container does, from its own root.
+func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", d.TID), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return Finding{}, false
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	// The folders down to the file: the first that may not be passed is what denies.
+	for dir := "/"; dir != p; dir = below(dir, p) {
+		st, err := statIn(root, dir)
+		if err != nil {
+			return Finding{}, false
+		}
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR && !who.may(1, &st) {
+			return a.about(who, dir, &st, "may not pass it to "+p), true
+		}
+	}
+	st, err := statIn(root, p)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return Finding{}, false
+	}
+	dir := path.Dir(p)
+	inDir, dirErr := statIn(root, dir)
+	if dirErr != nil {
+		return Finding{}, false
+	}
+	if err == nil {
+		isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
+		right := wanted(d, isDir)
+		switch {
+		case st.Mode&unix.S_IFMT == unix.S_IFCHR || st.Mode&unix.S_IFMT == unix.S_IFBLK:
+			return a.device(p, &st), true
+		case !who.may(right, &st) && isDir:
+			return a.about(who, p, &st, "may not "+rights[right]+" it"), true
+		case !who.may(right, &st):
+			f := a.about(who, dir, &st, "may not "+rights[right]+" "+p)
+			if f.Kind == Folder && (st.Size > tooLarge || st.Nlink > 1 || st.Mode&0o111 != 0) {
+				f.Kind, f.Policy, f.Value = Image, "", ""
+				f.What = p
+				f.Why += "; a program, a file with a second name or one of more than 64 KiB is never given: change the image"
+			}
+			return f, true
+		}
+	}
+	if !who.may(3, &inDir) {
+		return a.about(who, dir, &inDir, "may not make, replace or remove a file there"), true
+	}
+	return Finding{}, false
+}
+
+var rights = map[uint32]string{1: "execute", 2: "write", 4: "read", 6: "read and write", 3: "write in"}
+
+// wanted are the rights that a call needs to what is there.
+func wanted(d *Denied, isDir bool) uint32 {
+	flags := uint64(0)
+	switch d.Name {
+	case "open":
+		flags = d.Args[1]
+	case "openat":
+		flags = d.Args[2]
+	case "access":
+		return uint32(d.Args[1] & 7)
+	case "faccessat", "faccessat2":
+		return uint32(d.Args[2] & 7)
+	case "execve", "execveat":
+		return 1
+	case "chdir", "fchdir", "chroot":
+		return 1
+	case "truncate", "truncate64", "creat", "utime", "utimes", "utimensat", "setxattr", "lsetxattr", "fsetxattr":
+		return 2
+	case "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "mknod", "mknodat":
+		return 0 // its folder's count
+	}
+	switch right := uint32(4); {
+	case flags&unix.O_ACCMODE == unix.O_WRONLY:
+		return 2
+	case flags&unix.O_ACCMODE == unix.O_RDWR || flags&unix.O_TRUNC != 0:
+		return 6
+	case isDir && flags&unix.O_PATH != 0:
+		return 1
+	default:
+		return right
+	}
+}
+
+// below is the next folder on the way to a path.
+func below(dir, p string) string {
+	rest := strings.TrimPrefix(strings.TrimPrefix(p, dir), "/")
+	part, _, _ := strings.Cut(rest, "/")
+	return path.Join(dir, part)
+}
+
+func statIn(root int, p string) (unix.Stat_t, error) {
+	var st unix.Stat_t
+	fd, err := unix.Openat2(root, "."+p, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+	if err != nil {
+		return st, err
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	return st, unix.Fstat(fd, &st)
+}
+
+// about is a finding on a folder, or on a file in it, which would be given with the folder.
+func (a *Advisor) about(who *credentials, dir string, st *unix.Stat_t, why string) Finding {
+	f := Finding{Kind: Folder, What: dir, Why: fmt.Sprintf("%d:%d %04o: %d:%d %s", st.Uid, st.Gid, st.Mode&0o7777, who.uid, who.gid, why)}
+	m := a.mountOf(dir)
+	top, _, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
+	switch {
+	case m != nil && (m.Type == "bind" || m.Type == "none" || m.Type == ""):
+		f.Kind = Mounted
+		f.Why += fmt.Sprintf("; it is %q of the host, mounted on %q: what a person binds, or has written to, stays whose it is. On the host: chown %d:%d, or mount another", m.Source, m.Destination, who.uid, who.gid)
+	case top == "proc" || top == "sys":
+		f.Kind = Kernel
+		f.Why += "; the kernel's files are root's"
+	case m != nil:
+		f.Kind = Mounted
+		f.Why += fmt.Sprintf("; a %s is mounted there: mount it with mode=1777 or uid=%d", m.Type, who.uid)
+	case policy.Untouchable(dir):
+		f.Kind = Image
+		f.Why += "; configuration, programs and libraries are never given: change the image, or mount a volume there"
+	default:
+		f.Policy, f.Value = "adapt.own", dir
+	}
+	return f
+}
+
+func (a *Advisor) device(p string, st *unix.Stat_t) Finding {
+	f := Finding{Kind: Device, What: p, Why: fmt.Sprintf("%d:%d %04o", st.Uid, st.Gid, st.Mode&0o7777)}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Gid != 0 && st.Mode&0o060 == 0o060:
+		f.Policy, f.Value = "identity.device_groups", p
+		f.Why += fmt.Sprintf("; it is given by its group %d, as long as that has no privileges on the host", st.Gid)
+	default:
+		f.Why += "; it is root's alone"
+	}
+	return f
+}
+
+// mountOf is the last mount that covers a path; nil: it is the rootfs's own.
+func (a *Advisor) mountOf(p string) *Mount {
+	var found *Mount
+	for i := range a.Mounts {
+		if at := path.Clean("/" + a.Mounts[i].Destination); p == at || strings.HasPrefix(p, at+"/") {
+			found = &a.Mounts[i]
+		}
+	}
+	return found
+}
+
+// Lines are the lines of a policy that give what was denied, as far as lines do; each key once, in the general part's form.
+func (a *Advisor) Lines() []string {
+	values := map[string][]string{}
+	for _, f := range a.found {
+		if f.Policy != "" && printable(f.Value) && !slices.Contains(values[f.Policy], f.Value) {
+			values[f.Policy] = append(values[f.Policy], f.Value)
+		}
+	}
+	var lines []string
+	if own := topmost(values["adapt.own"]); len(own) > 0 {
+		lines = append(lines, "adapt.own = "+list(append(slices.Clone(a.Policy.Adapt.Own), own...)))
+	}
+	if len(values["adapt.low_ports"]) > 0 && !a.Policy.Adapt.LowPorts {
+		lines = append(lines, "adapt.low_ports = true")
+	}
+	if nodes := values["identity.device_groups"]; len(nodes) > 0 {
+		lines = append(lines, "identity.device_groups = "+list(append(slices.Clone(a.Policy.DeviceGroups), nodes...)))
+	}
+	for _, key := range []string{"identity.uid", "identity.gid"} {
+		if ids := values[key]; len(ids) == 1 { // of several, none can be the one
+			lines = append(lines, key+" = "+ids[0])
+		}
+	}
+	return lines
+}
+
+// printable: with anything else in it, a path is nothing to paste.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) || r == '\\' })
+}
+
+// topmost leaves out what lies below others.
+func topmost(all []string) []string {
+	sorted := slices.Sorted(slices.Values(all))
+	var out []string
+	for _, p := range sorted {
+		if len(out) == 0 || p != out[len(out)-1] && !strings.HasPrefix(p, out[len(out)-1]+"/") {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func list(all []string) string {
+	quoted := make([]string, len(all))
+	for i, s := range all {
+		quoted[i] = strconv.Quote(s) // of what is printable, which Lines sees to, that is TOML, too
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package learn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+	"github.com/nonroot-runc/nonroot-runc/internal/locate"
+)
+
+// Container is one that was created and is about to start.
+type Container struct {
+	Pid    int
+	Bundle string
+	// Go starts it, where the engine does not.
+	Go func() error
+}
+
+// limit is how long an engine may take until a container is there: an image may have to be pulled.
+const limit = 10 * time.Minute
+
+// Mounts are those of a bundle.
+func (c *Container) Mounts() ([]Mount, error) {
+	data, err := os.ReadFile(filepath.Join(c.Bundle, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	var s specs.Spec
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("read config.json of %q: %w", c.Bundle, err)
+	}
+	var all []Mount
+	for _, m := range s.Mounts {
+		kind := m.Type
+		if slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
+			kind = "bind"
+		}
+		all = append(all, Mount{m.Destination, m.Source, kind})
+	}
+	return all, nil
+}
+
+// Engine is a command line of Docker's or Podman's that runs a container.
+type Engine struct {
+	Args              []string // "docker", "run", ...
+	ExecRoots, States []string // as for locate.Docker
+
+	run   *exec.Cmd
+	ended chan error
+}
+
+// ParseEngine refuses what does not run a container.
+func ParseEngine(args []string) (*Engine, error) {
+	name := filepath.Base(args[0])
+	if name != "docker" && name != "podman" {
+		return nil, fmt.Errorf("%q is not a command line that is known: write \"docker run\" or \"podman run\" and what follows, or name a bundle's folder", args[0])
+	}
+	at := slices.Index(args, "run")
+	if at < 0 {
+		return nil, fmt.Errorf("%q has no \"run\": learn watches a container from its start", strings.Join(args, " "))
+	}
+	for _, arg := range args[at:] {
+		if arg == "--cidfile" || strings.HasPrefix(arg, "--cidfile=") {
+			return nil, errors.New("leave out --cidfile: learn needs it itself, to know the container")
+		}
+	}
+	return &Engine{Args: args}, nil
+}
+
+// Start runs the command line, and gives its container as soon as there is one. Podman and Docker start it some tens of
+// milliseconds later, whatever happens here.
+func (e *Engine) Start(ctx context.Context) (*Container, error) {
+	dir, err := os.MkdirTemp("", "nonroot-learn-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a folder of temporary files; it is not in the way
+	cidfile := filepath.Join(dir, "id")
+	candidates, err := e.candidates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.Index(e.Args, "run") + 1
+	args := slices.Concat(e.Args[1:at], []string{"--cidfile", cidfile}, e.Args[at:])
+	e.run = exec.Command(e.Args[0], args...) // not ended with the context: an interrupt reaches it by the terminal
+	e.run.Stdin, e.run.Stdout, e.run.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := e.run.Start(); err != nil {
+		return nil, err
+	}
+	e.ended = make(chan error, 1)
+	go func() {
+		e.ended <- e.run.Wait()
+		close(e.ended)
+	}()
+	ended := e.ended
+
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	id := ""
+	for {
+		if id == "" {
+			text, _ := os.ReadFile(cidfile) // not there yet
+			if len(text) >= 64 {
+				id = strings.TrimSpace(string(text))
+			}
+		}
+		if id != "" {
+			for _, c := range candidates(id) {
+				if pid, ok := readPid(c.pidFile); ok {
+					return &Container{Pid: pid, Bundle: c.bundle}, nil
+				}
+			}
+		}
+		select {
+		case err := <-ended:
+			if id == "" || err != nil {
+				return nil, fmt.Errorf("%s ended before there was a container to watch: %w", e.Args[0], errOr(err))
+			}
+			ended = nil // detached
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the container: %w: is the daemon on this machine, and where is its --exec-root", ctx.Err())
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// Wait is until the command line has ended, which is told to when the context is done.
+func (e *Engine) Wait(ctx context.Context) {
+	select {
+	case <-e.ended:
+	case <-ctx.Done():
+		_ = e.run.Process.Signal(unix.SIGTERM) // it may have ended by itself
+		<-e.ended
+	}
+}
+
+func errOr(err error) error {
+	if err == nil {
+		return errors.New("it gave no container")
+	}
+	return err
+}
+
+type candidate struct{ bundle, pidFile string }
+
+// candidates are where the pid of a container's first process is written by the time that it is created: containerd's shim has
+// its runtime write init.pid (containerd, pkg/process/init.go), Podman's monitor the file pidfile (conmon --container-pidfile).
+func (e *Engine) candidates(ctx context.Context) (func(id string) []candidate, error) {
+	if filepath.Base(e.Args[0]) == "docker" {
+		return func(id string) (all []candidate) {
+			for _, b := range locate.DockerBundles(id, e.ExecRoots, e.States) {
+				all = append(all, candidate{b, filepath.Join(b, "init.pid")})
+			}
+			return all
+		}, nil
+	}
+	out, err := ask.Run(ctx, nil, e.Args[0], "info", "--format", "{{.Store.RunRoot}}\n{{.Store.GraphRoot}}\n{{.Store.GraphDriverName}}")
+	if err != nil {
+		return nil, err
+	}
+	store := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(store) != 3 {
+		return nil, fmt.Errorf("podman info says %q of its store", out)
+	}
+	return func(id string) []candidate {
+		sub := filepath.Join(store[2]+"-containers", id, "userdata")
+		return []candidate{{filepath.Join(store[1], sub), filepath.Join(store[0], sub, "pidfile")}}
+	}, nil
+}
+
+func readPid(name string) (int, bool) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return 0, false
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	return pid, err == nil && pid > 1
+}
+
+// Bundle is one that no engine runs.
+type Bundle struct {
+	Dir     string
+	Runtime string // nonroot-runc's binary
+
+	id string
+}
+
+// Start creates the container.
+func (b *Bundle) Start(ctx context.Context) (*Container, error) {
+	dir, err := os.MkdirTemp("", "nonroot-learn-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a folder of temporary files; it is not in the way
+	b.id = strings.ToLower(filepath.Base(dir))
+	pidFile := filepath.Join(dir, "pid")
+	if err := b.command(ctx, "create", "--bundle", b.Dir, "--pid-file", pidFile, b.id).Run(); err != nil {
+		return nil, fmt.Errorf("%s create: %w", b.Runtime, err)
+	}
+	pid, ok := readPid(pidFile)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%s create wrote no pid", b.Runtime), b.Remove())
+	}
+	return &Container{Pid: pid, Bundle: b.Dir, Go: func() error { return b.command(ctx, "start", b.id).Run() }}, nil
+}
+
+// Remove ends what is left of it.
+func (b *Bundle) Remove() error {
+	return b.command(context.Background(), "delete", "--force", b.id).Run()
+}
+
+func (b *Bundle) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, b.Runtime, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd
+}

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package learn watches which system calls the kernel denies a container, and says what in a policy would change that.
+//
+// It uses ptrace(2), as only that sees both what a call was about and how it ended. A seccomp notification comes before the
+// kernel has decided (seccomp_unotify(2)), and fanotify tells of what was opened, not of what was refused for its mode
+// (fanotify(7)). The price is two stops for each system call of the container: nothing for a service's daily life.
+package learn
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/elastic/go-seccomp-bpf/arch"
+	"golang.org/x/sys/unix"
+)
+
+// Denied is a system call that ended in EACCES or EPERM.
+type Denied struct {
+	Name  string // as the kernel's table has it, or "call 512" where there is no table of the architecture
+	Args  [6]uint64
+	Errno unix.Errno
+	TID   int    // of the thread, which stands still as long as it is looked at
+	Comm  string // the program's short name (proc(5), comm)
+	Paths []string
+}
+
+// Seen is what became of a container while it was watched.
+type Seen struct {
+	Late      bool // the first program of the container had begun before
+	Processes int
+	Ended     bool
+	Status    unix.WaitStatus // of the container's first process, if it has ended
+}
+
+// Trace watches a process and all that come of it until the last has ended or the context is done; then they go on by
+// themselves. The runtime's own process, which becomes the container's program, is watched from that on.
+//
+// It keeps a thread of its own, as the kernel lets only the one that attached do all else (ptrace(2)). Once all is watched, begin
+// is called, if there is one; it may take as long as the container's start.
+func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied)) (*Seen, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		seen *Seen
+		err  error
+	}
+	done, attached := make(chan result, 1), make(chan struct{})
+	go func() {
+		// Not unlocked: the thread ends with the goroutine, and with it the kernel lets all go that it watched.
+		runtime.LockOSThread()
+		t := tracer{first: pid, threads: map[int]*thread{}, denied: denied}
+		err := t.attach()
+		if err == nil {
+			close(attached)
+			err = t.loop(ctx)
+		}
+		done <- result{&t.Seen, err}
+	}()
+	select {
+	case r := <-done:
+		return r.seen, r.err
+	case <-attached:
+	}
+	if begin != nil {
+		if err := begin(); err != nil {
+			cancel()
+			<-done
+			return nil, fmt.Errorf("start the container: %w", err)
+		}
+	}
+	r := <-done
+	return r.seen, r.err
+}
+
+type tracer struct {
+	Seen
+	first   int
+	threads map[int]*thread
+	begun   bool // the container's own program runs
+	denied  func(*Denied)
+}
+
+// thread is one that is watched.
+type thread struct {
+	inCall bool
+	arch   uint32
+	nr     uint64
+	args   [6]uint64
+}
+
+const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC
+
+// attach takes each thread of the process, until no new one has come.
+func (t *tracer) attach() error {
+	for found := true; found; {
+		found = false
+		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", t.first))
+		if err != nil {
+			return fmt.Errorf("look at the container's first process: %w", err)
+		}
+		for _, task := range tasks {
+			tid, err := strconv.Atoi(task.Name())
+			if err != nil || t.threads[tid] != nil {
+				continue
+			}
+			if err := seize(tid); errors.Is(err, unix.ESRCH) {
+				continue
+			} else if err != nil {
+				return fmt.Errorf("watch the container's first process: %w", err)
+			}
+			t.threads[tid] = &thread{}
+			found = true
+		}
+	}
+	t.Processes = 1
+	t.Late = !waits(t.first)
+	t.begun = t.Late
+	return nil
+}
+
+// waits says that a process is the runtime's own, which waits for the container's start: it has the fifo by which it is told
+// (runc, libcontainer/standard_init_linux.go; crun, src/libcrun/container.c). What it becomes does not have it.
+func waits(pid int) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	open, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(open, func(fd os.DirEntry) bool {
+		to, err := os.Readlink(path.Join(dir, fd.Name()))
+		return err == nil && path.Base(to) == "exec.fifo"
+	})
+}
+
+func seize(tid int) error {
+	// The wrappers of x/sys know no options here.
+	if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(tid), 0, options, 0, 0); errno != 0 {
+		return errno
+	}
+	return unix.PtraceInterrupt(tid)
+}
+
+// loop handles one stop after the other.
+func (t *tracer) loop(ctx context.Context) error {
+	for idle := 0; len(t.threads) > 0; {
+		var status unix.WaitStatus
+		// Children of other threads, such as the engine's command line, are not this one's to wait for.
+		tid, err := unix.Wait4(-1, &status, unix.WNOHANG|unix.WALL|unix.WNOTHREAD, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.ECHILD):
+			return nil
+		case err != nil:
+			return fmt.Errorf("wait for the container: %w", err)
+		case tid == 0:
+			if ctx.Err() != nil {
+				return nil
+			}
+			rest(&idle)
+		default:
+			idle = 0
+			if err := t.stopped(tid, status); err != nil && !errors.Is(err, unix.ESRCH) { // killed meanwhile: its end follows
+				return fmt.Errorf("watch thread %d: %w", tid, err)
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// rest waits a little, and longer once nothing has come for some time. A busy container's next call is there within
+// microseconds, and no sleep is as short.
+func rest(idle *int) {
+	const patience = 2000
+	if *idle++; *idle <= patience {
+		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // it can't fail
+		return
+	}
+	time.Sleep(min(time.Duration(*idle-patience)*10*time.Microsecond, time.Millisecond))
+}
+
+// stopped lets a thread go on, once it was looked at.
+func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
+	if status.Exited() || status.Signaled() {
+		if tid == t.first {
+			t.Ended, t.Status = true, status
+		}
+		delete(t.threads, tid)
+		return nil
+	}
+	th := t.threads[tid]
+	if th == nil { // a child's first stop may come before its parent's
+		th = &thread{}
+		t.threads[tid] = th
+	}
+	signal, event := status.StopSignal(), int(status)>>16
+	switch {
+	case signal == unix.SIGTRAP|0x80:
+		return errors.Join(t.call(tid, th), unix.PtraceSyscall(tid, 0))
+	case event == unix.PTRACE_EVENT_EXEC:
+		t.exec(tid)
+		return unix.PtraceSyscall(tid, 0)
+	case event == unix.PTRACE_EVENT_FORK || event == unix.PTRACE_EVENT_VFORK:
+		t.Processes++
+		return unix.PtraceSyscall(tid, 0)
+	case event == unix.PTRACE_EVENT_STOP && (signal == unix.SIGSTOP || signal == unix.SIGTSTP || signal == unix.SIGTTIN || signal == unix.SIGTTOU):
+		// Stopped as a whole: it stays so until somebody continues it.
+		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_LISTEN, uintptr(tid), 0, 0, 0, 0)
+		return errnoOr(errno)
+	case event != 0:
+		return unix.PtraceSyscall(tid, 0)
+	}
+	return unix.PtraceSyscall(tid, int(signal)) // a signal of the container's own
+}
+
+func errnoOr(errno unix.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}
+
+// exec: the thread that calls it goes on as the process's first one, and all others have ended.
+func (t *tracer) exec(tid int) {
+	if tid == t.first {
+		t.begun = true
+	}
+	t.threads[tid].inCall = true // its end is still to come
+	t.threads[tid].nr = noCall
+	if former, err := unix.PtraceGetEventMsg(tid); err == nil && int(former) != tid {
+		delete(t.threads, int(former))
+	}
+}
+
+const noCall = ^uint64(0)
+
+// call is a stop before or after a system call. ptrace(2), PTRACE_GET_SYSCALL_INFO: struct ptrace_syscall_info.
+func (t *tracer) call(tid int, th *thread) error {
+	var info [88]byte
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info[0])), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	word := func(at int) uint64 { return binary.NativeEndian.Uint64(info[at:]) }
+	switch info[0] {
+	case unix.PTRACE_SYSCALL_INFO_ENTRY:
+		th.inCall, th.arch, th.nr = true, binary.NativeEndian.Uint32(info[4:]), word(24)
+		for i := range th.args {
+			th.args[i] = word(32 + 8*i)
+		}
+	case unix.PTRACE_SYSCALL_INFO_EXIT:
+		was := *th
+		th.inCall = false
+		// What was under way when it was attached to is not known.
+		if failed := unix.Errno(-int64(word(24))); was.inCall && was.nr != noCall && info[32] != 0 && t.begun && (failed == unix.EACCES || failed == unix.EPERM) { // is_error
+			t.tell(tid, &was, failed)
+		}
+	}
+	return nil
+}
+
+func (t *tracer) tell(tid int, th *thread, failed unix.Errno) {
+	d := Denied{Name: callName(th.arch, th.nr), Args: th.args, Errno: failed, TID: tid}
+	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", tid)) // it is there as long as the thread stands still
+	d.Comm = strings.TrimSuffix(string(comm), "\n")
+	for _, arg := range fileArgs[d.Name] {
+		if p, ok := arg.path(tid, &d.Args); ok {
+			d.Paths = append(d.Paths, p)
+		}
+	}
+	t.denied(&d)
+}
+
+// tables are those of the architectures that a machine of one of them can run.
+var tables = []*arch.Info{arch.X86_64, arch.I386, arch.AARCH64, arch.ARM}
+
+const x32 = 0x40000000 // __X32_SYSCALL_BIT of asm/unistd.h
+
+func callName(of uint32, nr uint64) string {
+	for _, table := range tables {
+		if uint32(table.ID) != of { // 32 bits, though an int there
+			continue
+		}
+		if table == arch.X86_64 {
+			nr &^= x32
+		}
+		if name, ok := table.SyscallNumbers[int(min(nr, 1<<20))]; ok {
+			return name
+		}
+	}
+	return fmt.Sprintf("call %d", nr)
+}
+
+// fileArg says which arguments of a call are a path, or a file that is open.
+type fileArg struct {
+	folder int // the folder that a relative path counts from; -1: the working directory
+	name   int // -1: the folder itself is meant
+}
+
+var (
+	first  = []fileArg{{-1, 0}}
+	second = []fileArg{{-1, 1}}
+	at     = []fileArg{{0, 1}}
+	file   = []fileArg{{0, -1}}
+
+	fileArgs = map[string][]fileArg{
+		"open": first, "creat": first, "mkdir": first, "rmdir": first, "unlink": first, "chmod": first, "chown": first, "lchown": first,
+		"access": first, "execve": first, "stat": first, "lstat": first, "newlstat": first, "stat64": first, "lstat64": first, "statfs": first,
+		"truncate": first, "truncate64": first, "utime": first, "utimes": first, "mknod": first, "chdir": first, "chroot": first,
+		"readlink": first, "umount2": first, "setxattr": first, "lsetxattr": first, "chown32": first, "lchown32": first, "inotify_add_watch": second,
+		"openat": at, "openat2": at, "mkdirat": at, "unlinkat": at, "fchmodat": at, "fchmodat2": at, "fchownat": at, "faccessat": at,
+		"faccessat2": at, "execveat": at, "newfstatat": at, "fstatat64": at, "statx": at, "utimensat": at, "futimesat": at, "mknodat": at,
+		"readlinkat": at, "name_to_handle_at": at,
+		"fchmod": file, "fchown": file, "fchown32": file, "fsetxattr": file, "fchdir": file, "getdents64": file, "getdents": file,
+		"rename": {{-1, 0}, {-1, 1}}, "link": {{-1, 0}, {-1, 1}}, "symlink": second, "mount": second,
+		"renameat": {{0, 1}, {2, 3}}, "renameat2": {{0, 1}, {2, 3}}, "linkat": {{0, 1}, {2, 3}}, "symlinkat": {{1, 2}},
+	}
+)
+
+// path is what the argument names, as the container sees it. Memory may have changed since the call: what is told is for
+// people, and nothing is decided by it.
+func (a fileArg) path(tid int, args *[6]uint64) (string, bool) {
+	base := "cwd"
+	if a.folder >= 0 && int32(args[a.folder]) != unix.AT_FDCWD { // an int, of which a register may have more
+		base = fmt.Sprintf("fd/%d", int32(args[a.folder]))
+	}
+	named := ""
+	if a.name >= 0 {
+		var ok bool
+		if named, ok = readString(tid, args[a.name]); !ok {
+			return "", false
+		}
+	}
+	if path.IsAbs(named) {
+		return path.Clean(named), true
+	}
+	dir, err := os.Readlink(fmt.Sprintf("/proc/%d/%s", tid, base))
+	if err != nil || !path.IsAbs(dir) {
+		return "", false // a pipe, a socket
+	}
+	return path.Join(dir, named), true
+}
+
+// readString reads up to a NUL, page by page, as the next one may not be there.
+func readString(tid int, from uint64) (string, bool) {
+	var text []byte
+	for len(text) < unix.PathMax {
+		buf := make([]byte, 4096-from%4096)
+		local := []unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}}
+		n, err := unix.ProcessVMReadv(tid, local, []unix.RemoteIovec{{Base: uintptr(from), Len: len(buf)}}, 0)
+		if err != nil || n <= 0 {
+			return "", false
+		}
+		if end := strings.IndexByte(string(buf[:n]), 0); end >= 0 {
+			return string(append(text, buf[:end]...)), true
+		}
+		text = append(text, buf[:n]...)
+		from += uint64(n)
+	}
+	return "", false
+}
+
+// sockaddrPort is the port of an address of the internet families (ip(7), ipv6(7): both have it at the same place).
+func sockaddrPort(tid int, from uint64) (int, bool) {
+	var buf [4]byte
+	local := []unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}}
+	if n, err := unix.ProcessVMReadv(tid, local, []unix.RemoteIovec{{Base: uintptr(from), Len: len(buf)}}, 0); err != nil || n != len(buf) {
+		return 0, false
+	}
+	family := binary.NativeEndian.Uint16(buf[:])
+	return int(binary.BigEndian.Uint16(buf[2:])), family == unix.AF_INET || family == unix.AF_INET6
+}

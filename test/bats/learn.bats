@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# nonroot-ctl learn: what a container is denied, and the policy lines that would give it (docs/man/nonroot-ctl.8).
+
+load helpers
+
+setup() {
+  setup_bundle
+  RUNTIME_FLAG=$BATS_TEST_TMPDIR/nonroot
+  printf '#!/bin/sh\nexec %s "$@"\n' "${NONROOT[*]@Q}" >"$RUNTIME_FLAG"
+  chmod 755 "$RUNTIME_FLAG"
+  LEARNED=$BATS_TEST_TMPDIR/learned
+}
+teardown() {
+  end_containers
+  umount "$ROOTFS" 2>/dev/null || true
+  umount "$BATS_TEST_TMPDIR/layers" 2>/dev/null || true
+}
+
+# layered mounts the rootfs as engines do: an overlay over the image, which stays as it is.
+layered() {
+  local layers=$BATS_TEST_TMPDIR/layers
+  mkdir -p "$layers"
+  mount -t tmpfs -o mode=755 tmpfs "$layers"
+  mkdir "$layers/upper" "$layers/work"
+  [[ -d $BATS_TEST_TMPDIR/image ]] || mv "$ROOTFS" "$BATS_TEST_TMPDIR/image"
+  mkdir -p "$ROOTFS"
+  mount -t overlay -o "lowerdir=$BATS_TEST_TMPDIR/image,upperdir=$layers/upper,workdir=$layers/work" overlay "$ROOTFS"
+}
+
+learn() { succeeds "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" --runtime "$RUNTIME_FLAG" --output "$LEARNED" "$@" "$BUNDLE"; }
+
+# learned FILTER judges what was learned.
+learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
+
+@test "a folder that is not given: with the line that is printed, the container works" {
+  mkdir -p "$ROOTFS/opt/app/logs" "$ROOTFS/opt/app/data"
+  echo 1 >"$ROOTFS/opt/app/data/table"
+  chmod 600 "$ROOTFS/opt/app/data/table"
+  runs sh -c 'echo log >/opt/app/logs/log && echo 2 >>/opt/app/data/table && echo served'
+  layered
+  learn
+  lacks served
+  fresh
+  runs sh -c 'echo log >/opt/app/logs/log; echo 2 >>/opt/app/data/table && echo served'
+  umount "$ROOTFS" "$BATS_TEST_TMPDIR/layers"
+  layered
+  learn --json
+  learned '.findings | map(select(.kind == "folder") | .what) | sort == ["/opt/app/data", "/opt/app/logs"]'
+  learned '(.late | not) and .ended and .status == "it ended with 1"'
+  learned '.policy == ["adapt.own = [\"/run\", \"/var/run\", \"/var/cache\", \"/var/lib\", \"/var/log\", \"/var/spool\", \"/root\", \"/opt/app/data\", \"/opt/app/logs\"]"]'
+  jq -r '.policy[]' "$LEARNED" >"$POLICY"
+  fresh
+  runs sh -c 'echo log >/opt/app/logs/log && echo 2 >>/opt/app/data/table && echo served'
+  umount "$ROOTFS" "$BATS_TEST_TMPDIR/layers"
+  layered
+  learn --json
+  contains served
+  learned '.findings == [] and .policy == [] and .status == "it ended with 0"'
+}
+
+@test "what no line gives is told with its reason" {
+  mkdir -p "$BATS_TEST_TMPDIR/host" "$ROOTFS/data" "$ROOTFS/etc/service"
+  reachable
+  echo key >"$ROOTFS/etc/service/key"
+  chmod 600 "$ROOTFS/etc/service/key"
+  config --arg host "$BATS_TEST_TMPDIR/host" '.mounts += [{destination: "/data", type: "bind", source: $host, options: ["rbind", "rw"]}]'
+  runs sh -c 'cat /etc/service/key; echo x >/data/x; chown 1000 /tmp; exit 7'
+  layered
+  learn --json
+  learned 'any(.findings[]; .kind == "image" and .what == "/etc/service" and (.why | test("never given")))'
+  learned --arg host "$BATS_TEST_TMPDIR/host" 'any(.findings[]; .kind == "mount" and .what == "/data" and (.why | contains($host) and contains("chown 65532:65532")))'
+  learned 'any(.findings[]; .kind == "privileged" and (.what | test("chown.* /tmp$")) and .by == ["chown"])'
+  learned '.policy == [] and .status == "it ended with 7"'
+}
+
+@test "another user, and a port" {
+  runs sh -c 'httpd -u 1234 -p 8080; nc -l -p 80 & sleep 0.2; kill $! 2>/dev/null; :'
+  policy <<<'adapt.low_ports = false'
+  config '.linux.namespaces += [{type: "network"}] | .linux.namespaces |= unique_by(.type)'
+  learn --json
+  learned 'any(.findings[]; .kind == "identity" and .what == "groups" and .by == ["httpd"])'
+  learned 'any(.findings[]; .kind == "port" and .what == "80")'
+  learned '.policy == ["adapt.low_ports = true"]'
+}
+
+@test "the time is over: the container goes on, and is removed with its bundle's run" {
+  runs sleep 60
+  learn --for 1s
+  grep -q 'it goes on' "$LEARNED" || explain "$(<"$LEARNED")"
+  [[ -z $(ls "$STATE") ]] || explain "$(ls "$STATE")"
+}
+
+@test "what is not a container is refused" {
+  refused 'takes a command line' "$REPO/bin/nonroot-ctl" learn --policy "$POLICY"
+  refused 'is not a command line that is known' "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" -- ls -l
+  refused 'has no "run"' "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" -- docker ps
+  refused 'leave out --cidfile' "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" -- docker run --cidfile x bb
+}
