@@ -118,6 +118,9 @@ func (c *Call) Decide() (*Outcome, error) {
 	r.Audited = p.Audited(&f.Facts, &d)
 	if d.Mode == policy.Rewrite {
 		o.Adapt = c.adapt(p, f, &d)
+		if hint := f.hint(doc, &d.Identity); hint != "" {
+			r.Notes = append(r.Notes, hint)
+		}
 	}
 	o.Plan, o.Rewritten, err = c.rewrite(p, f, &d, r, doc)
 	if d.Mode == policy.Audit {

@@ -40,6 +40,31 @@ func (im *Image) Look(p string) (Sight, error) {
 	return sight, nil
 }
 
+// Head is the beginning of a file of the rootfs, at most so many bytes; "" where there is none that can be read, or no regular
+// one. The path is free of links, as a Sight's.
+func (im *Image) Head(p string, most int) string {
+	if im.Covered(p) {
+		return ""
+	}
+	fd, err := openat2(im.root, p, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG { // to open a device may have an effect
+		return ""
+	}
+	file, err := unix.Open(procPath(fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(file) //nolint:errcheck // likewise
+	buf := make([]byte, most)
+	n, _ := unix.Read(file, buf) // what can't be read is nothing
+	return string(buf[:max(n, 0)])
+}
+
 // Covered says that a mount shows at a clean absolute path, or that it can't be told where one does.
 func (im *Image) Covered(p string) bool {
 	im.load()

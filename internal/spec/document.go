@@ -121,6 +121,11 @@ func (d *Document) Env() ([]string, error) {
 	return d.process.get("env").strings("process.env")
 }
 
+// Args is the process's command, in its order.
+func (d *Document) Args() ([]string, error) {
+	return d.process.get("args").strings("process.args")
+}
+
 // Variable is the value of the first entry of that name in the environment, which is the one that getenv(3) finds; ""
 // where there is none.
 func (d *Document) Variable(name string) (string, error) {

@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Why a container is likely to fail without root: a note in its record and in the log's entry of its creation.
+
+load helpers
+
+# hinted TEXT: the record and the log have the note; none where no text is given.
+hinted() {
+  local notes
+  notes=$(jq -c '.notes // [] | map(select(startswith("its program")))' "$BUNDLE/nonroot-runc.json")
+  if [[ $# == 0 ]]; then
+    [[ $notes == '[]' ]] || explain "expected no note: $notes"
+    return
+  fi
+  [[ $notes == *"$1"* ]] || explain "expected a note with $1: $notes"
+  grep -F -- "${1:0:60}" "$LOG" >/dev/null || explain "expected it in the log: $(<"$LOG")"
+}
+
+# starts creates the container, and removes it: what it does there is not the matter.
+starts() {
+  LOG=$BATS_TEST_TMPDIR/decisions.log
+  : >"$LOG"
+  policy <<<"log.file = \"$LOG\""
+  fresh
+  runs "$@"
+  says nonroot run "$ID"
+}
+
+@test "a setuid program, one that is root's alone, and what is neither" {
+  install -m 4755 "$ROOTFS/bin/busybox" "$ROOTFS/bin/sudo"
+  install -m 700 "$ROOTFS/bin/busybox" "$ROOTFS/bin/mine"
+  starts sudo id
+  hinted 'its program \"/bin/sudo\" is setuid'
+  starts /bin/sudo id
+  hinted 'its program \"/bin/sudo\" is setuid'
+  starts mine
+  hinted 'its program \"/bin/mine\" is not the identity'
+  starts sh -c 'id -u'
+  hinted
+  starts none-such
+  hinted
+}
+
+@test "an entrypoint that becomes another user" {
+  printf '#!/bin/sh\n# sudo is not called\nset -e\nif true; then exec gosu app "$@"; fi\n' >"$ROOTFS/entrypoint.sh"
+  printf '#!/bin/sh\n# sudo is not called; nor is pseudo\nexec pseudo "$@"\n' >"$ROOTFS/plain.sh"
+  chmod 755 "$ROOTFS/entrypoint.sh" "$ROOTFS/plain.sh"
+  starts /entrypoint.sh server
+  hinted 'calls gosu, by which only root becomes another user'
+  starts sh -c 'cd / && exec su-exec app id'
+  hinted 'calls su-exec'
+  starts /plain.sh
+  hinted
+  # An image that names its own user is not hinted at.
+  fresh
+  runs /entrypoint.sh
+  config '.process.user = {uid: 1000, gid: 1000}'
+  says nonroot run "$ID"
+  hinted
+}
+
+@test "what is no file of the image's is not opened" {
+  mkfifo -m 755 "$ROOTFS/fifo"
+  ln -s /etc/../../../../dev/zero "$ROOTFS/zero"
+  mkdir "$ROOTFS/folder"
+  for program in /fifo /zero /folder /fifo/x ../../../bin/sh; do
+    starts "$program"
+    hinted
+  done
+}
