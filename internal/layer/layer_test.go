@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -295,6 +296,11 @@ func TestVolumes(t *testing.T) {
 		"podman/overlay-containers/":    "0:0 700",
 		"podman/volumes/empty/_data/":   "0:0 755",
 		"somebodys/volumes/mine/_data/": "0:0 755",
+		"docker/volumes/running/_data/": "100:0 700",
+		"docker/volumes/copied/_data/":  "101:0 700",
+		"rootfs/running/":               "0:0 755",
+		"rootfs/srv/copied/":            "101:101 755",
+		"rootfs/copied":                 "-> /srv/copied",
 		"host/":                         "0:0 755",
 	})
 	runtime.LockOSThread()
@@ -318,12 +324,14 @@ func TestVolumes(t *testing.T) {
 		"podman/volumes/empty/_data":     {true, true},
 		"somebodys/volumes/mine/_data":   {},
 		"docker/volumes/full/../empty/_": {},
+		"docker/volumes/running/_data":   {true, false}, // another container's identity has it
+		"docker/volumes/copied/_data":    {true, true},  // the engine has copied the owner from the image
 	} {
 		source := root + "/" + name
 		if got := IsVolume(source, trusted); got != want.volume {
 			t.Errorf("%s is a volume: %v", name, got)
 		}
-		given, err := GiveVolume(source, wish(""), trusted)
+		given, err := GiveVolume(Volume{source, "/" + path.Base(path.Dir(name))}, wish(root+"/rootfs"), func(uid uint32) bool { return uid == 0 }, trusted)
 		if given != want.given || err != nil {
 			t.Errorf("%s was given: %v, %v", name, given, err)
 		}

@@ -61,10 +61,18 @@ func ofEngine(volumes string) bool {
 	return false
 }
 
-// GiveVolume makes the identity the owner of an engine's volume that is empty and root's, as Docker makes an image's account
+// Volume is a mount of a container's.
+type Volume struct {
+	Source, Destination string
+}
+
+// GiveVolume makes the identity the owner of an engine's volume that is empty and new, as Docker makes an image's account
 // the owner where the image has the folder. It says whether it did.
-func GiveVolume(source string, w *Wish, owners bundle.Owners) (bool, error) {
-	fd, ok := openVolume(source, owners)
+//
+// New is one of root's, or where the image has a folder of the same account in the volume's place, whose owner the engine has
+// copied. Any other account's may be the identity of a container that runs with it.
+func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.Owners) (bool, error) {
+	fd, ok := openVolume(v.Source, owners)
 	if !ok {
 		return false, nil
 	}
@@ -72,6 +80,9 @@ func GiveVolume(source string, w *Wish, owners bundle.Owners) (bool, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) || st.Uid == w.UID {
 		return false, nil //nolint:nilerr // what can't be looked at stays
+	}
+	if !isRoot(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
+		return false, nil
 	}
 	if names, err := entries(fd, 1); err != nil || len(names) > 0 {
 		return false, nil //nolint:nilerr // likewise
@@ -84,7 +95,25 @@ func GiveVolume(source string, w *Wish, owners bundle.Owners) (bool, error) {
 		return true, nil
 	}
 	if err := unix.Fchown(fd, int(w.UID), gid); err != nil {
-		return false, fmt.Errorf("change the owner of the volume %q: %w", source, err)
+		return false, fmt.Errorf("change the owner of the volume %q: %w", v.Source, err)
 	}
 	return true, nil
+}
+
+// copiedFrom says that the image's own folder at a mount's destination has this owner.
+func copiedFrom(rootfs, destination string, owner uint32) bool {
+	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	fd, err := unix.Openat2(root, destination, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // likewise
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Uid == owner
 }
