@@ -107,6 +107,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 	// Only now, as what is audited beside it is the general part with something changed.
 	p.Audit = f.Audit.audited(p, &r)
 	f.rules(p, &r)
+	p.reserve()
 	if r.err != nil {
 		return nil, r.err
 	}
