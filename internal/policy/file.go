@@ -196,6 +196,11 @@ func (f *ruleFile) read(p *Policy, general *settings, r *reader) Rule {
 			r.fail("mode", "%q: %s", q.Mode, err)
 		}
 	}
+	if key := q.loosens(p); key != "" && !rule.Match.Unbounded() {
+		if err := rule.Match.exempts(); err != nil {
+			r.fail(key, "it gives these containers what others must not have: %s", err)
+		}
+	}
 	rule.Until = f.until(r)
 	rule.Policy = &q
 	return rule
