@@ -68,6 +68,15 @@ func (p *Policy) reserve() {
 	}
 }
 
+// asunder says that of two ranges which overlap, one gives single ids where the other gives blocks, or blocks of another size or
+// place: then somebody's id would lie in the block of a namespace that is not his.
+func asunder(a, b *Policy) bool {
+	if a.Range.First == 0 || b.Range.First == 0 || a.Range.First > b.Range.Last || b.Range.First > a.Range.Last {
+		return false
+	}
+	return a.Block != b.Block || a.Block != 0 && (max(a.Range.First, b.Range.First)-min(a.Range.First, b.Range.First))%a.Block != 0
+}
+
 // takes: what is not carried out takes no id away from others.
 func (p *Policy) takes(f *Facts) bool { return !f.Foresee && !p.Mode.Exempts() }
 

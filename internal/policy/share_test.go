@@ -289,3 +289,17 @@ identity.allowed_uids = ["100000-100999"]
 		t.Errorf("the image's: %+v", d)
 	}
 }
+
+// TestBlocksThatAgree: the same blocks by two rules, or single ids, may overlap: one list is kept of either.
+func TestBlocksThatAgree(t *testing.T) {
+	for _, text := range []string{
+		"identity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"a\"\nidentity.range = \"1200-2999\"",
+		"identity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"a\"\nidentity = {range = \"2000-2999\", block = 0}",
+		"identity.range = \"1000-1999\"\n[[rule]]\nname = \"a\"\nidentity.range = \"1500-2999\"",
+		"identity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"a\"\nidentity.range = \"\"",
+	} {
+		if _, err := Parse("p", []byte(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
