@@ -36,7 +36,7 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 	}
 	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
 	a.Layer = layer.Wish{
-		Rootfs: f.Container.Rootfs, UID: f.ownerUID(d.Identity.UID), GID: f.ownerGID(d.Identity.GID),
+		Rootfs: f.Container.Rootfs, Made: c.made, UID: f.ownerUID(d.Identity.UID), GID: f.ownerGID(d.Identity.GID),
 		From: f.givenUp, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
 	}
 	if !path.IsAbs(a.Layer.Rootfs) {
@@ -54,6 +54,15 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 		}
 	}
 	return a
+}
+
+// made says that a rootfs is where an engine mounts one for this container: below the bundle (containerd, and runtimes by hand), in
+// the store of Docker or of containers/storage, or with Docker's image store of containerd (moby, daemon/snapshotter). What
+// Podman's --rootfs names may be the host's.
+func (c *Call) made(rootfs string) bool {
+	return strings.HasPrefix(rootfs, strings.TrimSuffix(c.Bundle.Path, "/")+"/") ||
+		slices.ContainsFunc([]string{"overlay2/*/merged", "overlay/*/merged", "overlay/*/merge"}, func(pattern string) bool { return matchesEnd(pattern, rootfs) }) ||
+		path.Base(rootfs) == c.ID && matchesEnd("rootfs/*/*", rootfs)
 }
 
 // CarryOut changes owners, and says for the record what it did and what it could not do.

@@ -103,7 +103,7 @@ func owners(t *testing.T, root string) map[string]string {
 
 func wish(rootfs string, paths ...string) *Wish {
 	return &Wish{
-		Rootfs: rootfs, UID: 1000, GID: 1001, Paths: paths,
+		Rootfs: rootfs, Made: func(string) bool { return true }, UID: 1000, GID: 1001, Paths: paths,
 		From:      func(id uint32) bool { return id < 1000 },
 		FromGroup: func(id uint32) bool { return id == 0 },
 		Covered:   func(p string) bool { return p == "/var/lib/volume" || strings.HasPrefix(p, "/var/lib/volume/") },
@@ -257,6 +257,11 @@ func TestOnlyALayerOfItsOwn(t *testing.T) {
 	}
 	if _, err := Give(wish(link, "/var/lib")); err == nil {
 		t.Error("a link was followed")
+	}
+	elsewhere := wish(rootfs, "/var/lib")
+	elsewhere.Made = func(p string) bool { return p != rootfs }
+	if _, err := Give(elsewhere); !errors.Is(err, ErrNotOwn) {
+		t.Error("an overlay that no engine made was given", err)
 	}
 	inside := filepath.Join(rootfs, "var/lib/nginx/body")
 	if err := unix.Mount(plain, inside, "", unix.MS_BIND, ""); err != nil {

@@ -83,6 +83,21 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   [[ $(find "$BATS_TEST_TMPDIR/layers/image" -printf '%p %U:%G %m %T@\n' | sort) == "$before" ]]
 }
 
+@test "C12: an overlay that is not of this container's engine stays as it is" {
+  service
+  layered
+  local hosts=$BATS_TEST_TMPDIR/hosts before
+  mkdir "$hosts"
+  mount --move "$ROOTFS" "$hosts"
+  config --arg r "$hosts" '.root.path = $r'
+  runs true
+  before=$(find "$hosts/var" -printf '%p %U:%G %m\n' | sort)
+  says nonroot run "$ID"
+  [[ $(find "$hosts/var" -printf '%p %U:%G %m\n' | sort) == "$before" ]] || explain 'expected it to stay'
+  recorded '.notes | any(test("not an overlay"))'
+  umount "$hosts"
+}
+
 @test "C12: links out of the rootfs, and what is mounted, give nothing of the host's" {
   mkdir -p "$BATS_TEST_TMPDIR/host/lib/x" "$BATS_TEST_TMPDIR/volume/x"
   service
