@@ -3,9 +3,11 @@
 package govern
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +24,7 @@ type Adaption struct {
 	Layer   layer.Wish
 	Tmp     bool
 	Volumes []layer.Volume
+	isRoot  func(owner uint32) bool
 	owners  bundle.Owners
 }
 
@@ -31,9 +34,9 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 	if d.Identity.UID == f.User.UID || p.Stubless {
 		return nil
 	}
-	a := &Adaption{owners: c.Caller.Owners, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
+	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
 	a.Layer = layer.Wish{
-		Rootfs: f.Container.Rootfs, UID: f.ownerUID(d.Identity.UID), GID: f.ownerGID(d.Identity.GID),
+		Rootfs: f.Container.Rootfs, Made: c.made, UID: f.ownerUID(d.Identity.UID), GID: f.ownerGID(d.Identity.GID),
 		From: f.givenUp, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
 	}
 	if !path.IsAbs(a.Layer.Rootfs) {
@@ -47,14 +50,23 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 	}
 	for _, m := range f.Container.Mounts {
 		if p.Adapt.Volumes && binds(&m) && !slices.Contains(m.Options, "ro") {
-			v := layer.Volume{Source: m.Source, Destination: m.Destination}
-			if policy.Untouchable(path.Clean("/" + m.Destination)) {
-				v.Destination = "" // what an engine copied to there is configuration, or programs
-			}
-			a.Volumes = append(a.Volumes, v)
+			a.Volumes = append(a.Volumes, layer.Volume{
+				Source: m.Source, Destination: m.Destination,
+				// What an engine has copied to elsewhere is configuration, or programs.
+				State: !policy.Untouchable(path.Clean("/" + m.Destination)),
+			})
 		}
 	}
 	return a
+}
+
+// made says that a rootfs is where an engine mounts one for this container: below the bundle (containerd, and runtimes by hand), in
+// the store of Docker or of containers/storage, or with Docker's image store of containerd (moby, daemon/snapshotter). What
+// Podman's --rootfs names may be the host's.
+func (c *Call) made(rootfs string) bool {
+	return strings.HasPrefix(rootfs, strings.TrimSuffix(c.Bundle.Path, "/")+"/") ||
+		slices.ContainsFunc([]string{"overlay2/*/merged", "overlay/*/merged", "overlay/*/merge"}, func(pattern string) bool { return matchesEnd(pattern, rootfs) }) ||
+		path.Base(rootfs) == c.ID && matchesEnd("rootfs/*/*", rootfs)
 }
 
 // CarryOut changes owners, and says for the record what it did and what it could not do.
@@ -82,7 +94,7 @@ func (a *Adaption) CarryOut() (notes []string) {
 		}
 	}
 	for _, v := range a.Volumes {
-		given, err := layer.GiveVolume(v, &a.Layer, a.owners)
+		given, err := layer.GiveVolume(v, &a.Layer, a.isRoot, a.owners)
 		if given {
 			note("the new volume %s is the identity's now", quotedPath(v.Source))
 		}
@@ -106,7 +118,7 @@ func (a *Adaption) Foresee() (paths, volumes []string) {
 		paths = append(paths, opened...)
 	}
 	for _, v := range a.Volumes {
-		if given, _ := layer.GiveVolume(v, &w, a.owners); given {
+		if given, _ := layer.GiveVolume(v, &w, a.isRoot, a.owners); given {
 			volumes = append(volumes, v.Source)
 		}
 	}
@@ -147,6 +159,11 @@ func (f *containerFacts) givenUp(owner uint32) bool {
 	return known && uid != 0
 }
 
+func (f *containerFacts) rootUser(owner uint32) bool {
+	uid, ok := f.insideUID(owner)
+	return ok && uid == 0
+}
+
 func (f *containerFacts) rootGroup(owner uint32) bool {
 	if f.UserNamespace != nil {
 		gid, ok := f.UserNamespace.GID.Inside(owner)
@@ -159,17 +176,20 @@ func (f *containerFacts) rootGroup(owner uint32) bool {
 const (
 	portStart = "net.ipv4.ip_unprivileged_port_start"
 	pingRange = "net.ipv4.ping_group_range"
+	pingLast  = 1<<31 - 1 // the highest gid that it takes
 )
 
 // sysctls let anybody in the container listen on any port and use ping, where it has a network namespace of its own. What the
 // engine has set stays.
-func sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
-	if !p.Adapt.LowPorts || !ownNetwork(f.Container.Namespaces) {
+func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
+	if !p.Adapt.LowPorts || !f.ownNetwork() {
 		return nil
 	}
 	all := []spec.Sysctl{{Name: portStart, Value: "0"}}
-	if f.UserNamespace == nil { // else its ids end somewhere, and the kernel takes no more
-		all = append(all, spec.Sysctl{Name: pingRange, Value: "0 2147483647"})
+	// The kernel takes no gid that is not mapped in the user namespace of who writes it: the container's own, else the caller's,
+	// as a rootless engine has one.
+	if _, unbounded := c.Caller.Own.GID.Outside(pingLast); f.UserNamespace == nil && unbounded {
+		all = append(all, spec.Sysctl{Name: pingRange, Value: "0 " + strconv.Itoa(pingLast)})
 	}
 	return slices.DeleteFunc(all, func(s spec.Sysctl) bool {
 		return unix.Access("/proc/sys/"+strings.ReplaceAll(s.Name, ".", "/"), unix.F_OK) != nil // a kernel that has no such thing
@@ -179,12 +199,32 @@ func sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
 // ownNetwork: the runtime makes a network namespace, or joins one that was just made for this container or its pod: by Podman
 // ("netns-", containers/common, pkg/netns), or by containerd's part for Kubernetes ("cni-", pkg/netns). A pod's other
 // containers join theirs by /proc.
-func ownNetwork(namespaces []spec.Namespace) bool {
-	at := slices.IndexFunc(namespaces, func(n spec.Namespace) bool { return n.Type == "network" })
+func (f *containerFacts) ownNetwork() bool {
+	at := slices.IndexFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" })
 	if at < 0 {
 		return false
 	}
-	p := namespaces[at].Path
+	p := f.Container.Namespaces[at].Path
+	if p == "" {
+		return true
+	}
 	made := strings.HasPrefix(path.Base(p), "netns-") || strings.HasPrefix(path.Base(p), "cni-")
-	return p == "" || made && path.Base(path.Dir(p)) == "netns"
+	return made && path.Base(path.Dir(p)) == "netns" && (f.UserNamespace == nil || f.join != "" && ownedBy(p, f.join))
+}
+
+// ownedBy says that a network namespace belongs to a user namespace: whoever has capabilities in another one only can't set it up.
+func ownedBy(network, user string) bool {
+	fd, err := unix.Open(network, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	owner, err := unix.IoctlRetInt(fd, unix.NS_GET_USERNS)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(owner) //nolint:errcheck // likewise
+	var its, wanted unix.Stat_t
+	err = errors.Join(unix.Fstat(owner, &its), unix.Stat(user, &wanted))
+	return err == nil && its.Dev == wanted.Dev && its.Ino == wanted.Ino
 }

@@ -56,7 +56,7 @@ func (c *Call) rewrite(p *policy.Policy, f *containerFacts, d *policy.Decision, 
 		},
 		Container: &spec.ContainerChange{
 			Ours: Ours(dir), Mounts: mounts(dir, plan), Machine: machine,
-			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join, Sysctls: sysctls(p, f), Devices: c.devices(p),
+			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join, Sysctls: c.sysctls(p, f), Devices: c.devices(p),
 		},
 	})
 	if err != nil {

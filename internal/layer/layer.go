@@ -8,7 +8,9 @@ package layer
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +19,8 @@ import (
 // Wish is what is to be given to whom.
 type Wish struct {
 	Rootfs   string
-	UID, GID uint32 // of the identity, as the files of the rootfs have it
+	Made     func(rootfs string) bool // whether it is where the engine makes one for this container; the path is free of links
+	UID, GID uint32                   // of the identity, as the files of the rootfs have it
 
 	// From says whose files are given: root's and those of the image's service accounts, as the files have them. FromGroup
 	// says which group is replaced, too: root's; others stay.
@@ -54,7 +57,7 @@ var ErrNotOwn = errors.New("the rootfs is not an overlay that was made for this 
 // Give changes the owners. An error means that nothing or not all was given, and never that something was given which
 // should not have been.
 func Give(w *Wish) (Given, error) {
-	root, err := open(w.Rootfs)
+	root, err := w.open()
 	if err != nil {
 		return Given{}, err
 	}
@@ -73,16 +76,20 @@ func Give(w *Wish) (Given, error) {
 	return g.Given, g.err
 }
 
-// open opens a rootfs that is the container's own: an overlay that was mounted for it. A plain folder, or the host's own
-// file system, may be somebody else's (SECURITY.md C12).
-func open(rootfs string) (int, error) {
-	fd, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// open opens a rootfs that is the container's own: an overlay that was mounted for it, where its engine mounts such. A plain
+// folder, the host's own file system, or an overlay that somebody names may be somebody else's (SECURITY.md C12).
+func (w *Wish) open() (int, error) {
+	fd, err := unix.Open(w.Rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("open the rootfs %q: %w", rootfs, err)
+		return -1, fmt.Errorf("open the rootfs %q: %w", w.Rootfs, err)
 	}
 	if err := own(fd); err != nil {
 		_ = unix.Close(fd)
 		return -1, err
+	}
+	if real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err != nil || !w.Made(real) {
+		_ = unix.Close(fd)
+		return -1, ErrNotOwn
 	}
 	return fd, nil
 }

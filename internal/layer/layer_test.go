@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -104,7 +105,7 @@ func owners(t *testing.T, root string) map[string]string {
 
 func wish(rootfs string, paths ...string) *Wish {
 	return &Wish{
-		Rootfs: rootfs, UID: 1000, GID: 1001, Paths: paths,
+		Rootfs: rootfs, Made: func(string) bool { return true }, UID: 1000, GID: 1001, Paths: paths,
 		From:      func(id uint32) bool { return id < 1000 },
 		FromGroup: func(id uint32) bool { return id == 0 },
 		Covered:   func(p string) bool { return p == "/var/lib/volume" || strings.HasPrefix(p, "/var/lib/volume/") },
@@ -259,6 +260,11 @@ func TestOnlyALayerOfItsOwn(t *testing.T) {
 	if _, err := Give(wish(link, "/var/lib")); err == nil {
 		t.Error("a link was followed")
 	}
+	elsewhere := wish(rootfs, "/var/lib")
+	elsewhere.Made = func(p string) bool { return p != rootfs }
+	if _, err := Give(elsewhere); !errors.Is(err, ErrNotOwn) {
+		t.Error("an overlay that no engine made was given", err)
+	}
 	inside := filepath.Join(rootfs, "var/lib/nginx/body")
 	if err := unix.Mount(plain, inside, "", unix.MS_BIND, ""); err != nil {
 		t.Fatal(err)
@@ -297,6 +303,11 @@ func TestVolumes(t *testing.T) {
 		"podman/overlay-containers/":    "0:0 700",
 		"podman/volumes/empty/_data/":   "0:0 755",
 		"somebodys/volumes/mine/_data/": "0:0 755",
+		"docker/volumes/running/_data/": "100:0 700",
+		"docker/volumes/copied/_data/":  "101:0 700",
+		"rootfs/running/":               "0:0 755",
+		"rootfs/srv/copied/":            "101:101 755",
+		"rootfs/copied":                 "-> /srv/copied",
 		"host/":                         "0:0 755",
 	})
 	runtime.LockOSThread()
@@ -320,12 +331,14 @@ func TestVolumes(t *testing.T) {
 		"podman/volumes/empty/_data":     {true, true},
 		"somebodys/volumes/mine/_data":   {},
 		"docker/volumes/full/../empty/_": {},
+		"docker/volumes/running/_data":   {true, false}, // another container's identity has it
+		"docker/volumes/copied/_data":    {true, true},  // the engine has copied the owner from the image
 	} {
 		source := root + "/" + name
 		if got := IsVolume(source, trusted); got != want.volume {
 			t.Errorf("%s is a volume: %v", name, got)
 		}
-		given, err := GiveVolume(Volume{Source: source}, wish(""), trusted)
+		given, err := GiveVolume(Volume{Source: source, Destination: "/" + path.Base(path.Dir(name))}, wish(root+"/rootfs"), isRoot, trusted)
 		if given != want.given || err != nil {
 			t.Errorf("%s was given: %v, %v", name, given, err)
 		}
@@ -334,6 +347,8 @@ func TestVolumes(t *testing.T) {
 		t.Error(now)
 	}
 }
+
+func isRoot(uid uint32) bool { return uid == 0 }
 
 // TestGiveCopy shows that what an engine copied into a volume from the image is given as the image's own files are, and that
 // one changed byte's worth of a difference makes it somebody's.
@@ -385,7 +400,7 @@ func TestGiveCopy(t *testing.T) {
 		}
 		before := owners(t, source)
 		w := wish(rootfs)
-		given, err := GiveVolume(Volume{source, "/var/log/nginx"}, w, trusted)
+		given, err := GiveVolume(Volume{source, "/var/log/nginx", true}, w, isRoot, trusted)
 		if given != test.given || err != nil {
 			t.Errorf("%s: given %v, %v", name, given, err)
 		}
@@ -404,9 +419,12 @@ func TestGiveCopy(t *testing.T) {
 	if out, err := exec.Command("sh", "-c", `mkdir -p "$(dirname "$2")" && cp -a "$1" "$2"`, "sh", log, source).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, destination := range []string{"", "/", "relative", "/var/log", "/none"} {
-		if given, err := GiveVolume(Volume{source, destination}, wish(rootfs), trusted); given || err != nil {
-			t.Errorf("mounted on %q: given %v, %v", destination, given, err)
+	for _, v := range []Volume{
+		{source, "", true}, {source, "/", true}, {source, "relative", true}, {source, "/var/log", true}, {source, "/none", true},
+		{source, "/var/log/nginx", false},
+	} {
+		if given, err := GiveVolume(v, wish(rootfs), isRoot, trusted); given || err != nil {
+			t.Errorf("%+v: given %v, %v", v, given, err)
 		}
 	}
 }

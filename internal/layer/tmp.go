@@ -11,7 +11,7 @@ import (
 // OpenTmp makes folders for everybody's temporary files what they are meant to be, mode 1777, where an image of root's alone has
 // them closed. It names those that it changed.
 func OpenTmp(w *Wish) ([]string, error) {
-	root, err := open(w.Rootfs)
+	root, err := w.open()
 	if err != nil {
 		return nil, err
 	}

@@ -61,13 +61,20 @@ func ofEngine(volumes string) bool {
 	return false
 }
 
-// Volume is an engine's volume and where it is mounted; no destination: what it holds is not given, even if it is the image's.
-type Volume struct{ Source, Destination string }
+// Volume is a mount of a container's.
+type Volume struct {
+	Source, Destination string
 
-// GiveVolume makes the identity the owner of an engine's volume in which nothing was written yet, as Docker makes an image's
-// account the owner where the image has the folder. That is one that is empty, or that holds what the engine copied there from
-// the folder of the image that it covers, and nothing else. It says whether it did.
-func GiveVolume(v Volume, w *Wish, owners bundle.Owners) (bool, error) {
+	State bool // what lies there may be given, too, as long as it is the image's
+}
+
+// GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
+// image has the folder. It says whether it did.
+//
+// New is one of root's, or where the image has a folder of the same account in the volume's place, whose owner the engine has
+// copied; any other account's may be the identity of a container that runs with it. And nothing was written in it yet: it is
+// empty, or holds what the engine copied there from that folder, and nothing else.
+func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.Owners) (bool, error) {
 	fd, ok := openVolume(v.Source, owners)
 	if !ok {
 		return false, nil
@@ -77,12 +84,15 @@ func GiveVolume(v Volume, w *Wish, owners bundle.Owners) (bool, error) {
 	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) || st.Uid == w.UID {
 		return false, nil //nolint:nilerr // what can't be looked at stays
 	}
+	if !isRoot(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
+		return false, nil
+	}
 	names, err := entries(fd, 1)
 	switch {
 	case err != nil:
 		return false, nil //nolint:nilerr // likewise
 	case len(names) == 0:
-	case copied(fd, w.Rootfs, v.Destination):
+	case v.State && w.copied(fd, v.Destination):
 		return w.giveCopy(fd)
 	default:
 		return false, nil
@@ -100,6 +110,24 @@ func GiveVolume(v Volume, w *Wish, owners bundle.Owners) (bool, error) {
 	return true, nil
 }
 
+// copiedFrom says that the image's own folder at a mount's destination has this owner.
+func copiedFrom(rootfs, destination string, owner uint32) bool {
+	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	fd, err := unix.Openat2(root, destination, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // likewise
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Uid == owner
+}
+
 // giveCopy gives what a volume was filled with, as Give gives an image's own files.
 func (w *Wish) giveCopy(fd int) (bool, error) {
 	inVolume := *w
@@ -115,12 +143,12 @@ const maxCopied = 256
 // copied says that a volume holds nothing but what the image has in the folder that it is mounted on: names, owners, modes,
 // and of files the size and the time of the last change, all of which engines copy. Some do it by an archive, which
 // cuts the time to seconds.
-func copied(volume int, rootfs, destination string) bool {
+func (w *Wish) copied(volume int, destination string) bool {
 	dest := path.Clean(destination)
 	if !path.IsAbs(dest) || dest == "/" {
 		return false
 	}
-	root, err := open(rootfs)
+	root, err := w.open()
 	if err != nil {
 		return false
 	}

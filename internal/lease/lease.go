@@ -18,6 +18,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -186,6 +187,10 @@ func (f *folder) close() {
 	}
 }
 
+// patience is how long a call waits for others, each of which takes some tenths of a millisecond. One that is stopped, or waits
+// for a disk, must not hold up each container for ever: engines wait without a word.
+var patience = 10 * time.Second
+
 // lock lets one call at a time change anything. It ends with close, or with the process.
 func (f *folder) lock() error {
 	name := f.dir.Join(lockFile)
@@ -194,11 +199,18 @@ func (f *folder) lock() error {
 		return fmt.Errorf("open %q: %w", name, err)
 	}
 	f.lockFD = fd
-	for {
-		err := unix.Flock(fd, unix.LOCK_EX)
-		if !errors.Is(err, unix.EINTR) {
-			return err
+	pause := time.Millisecond
+	for end := time.Now().Add(patience); ; time.Sleep(pause) {
+		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EWOULDBLOCK):
+			return fmt.Errorf("lock %q: %w", name, err)
+		case time.Now().After(end):
+			return fmt.Errorf("lock %q: another process has held it for %s: lslocks(8) names it", name, patience)
 		}
+		pause = min(2*pause, 20*time.Millisecond)
 	}
 }
 

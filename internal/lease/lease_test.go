@@ -271,3 +271,35 @@ func BenchmarkTake(b *testing.B) {
 		}
 	}
 }
+
+// TestSomebodyHoldsTheLock: who is stopped while it holds the lock makes others fail, with a word on it, rather than wait for ever.
+func TestSomebodyHoldsTheLock(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	n := Numbers{First: 1000, Last: 1999, Step: 1}
+	l.take(t, s, n, "first", "b1")
+	defer func(was time.Duration) { patience = was }(patience)
+	patience = 100 * time.Millisecond
+	f, err := s.openExisting()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.lock(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Take(n, "second", Member{Bundle: "b2", ID: "2"})
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "lslocks") {
+			t.Errorf("it says %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for ever")
+	}
+	f.close()
+	l.take(t, s, n, "second", "b2")
+}

@@ -165,7 +165,7 @@ func (p *Policy) from(s Source, f *Facts, d *Decision) (bool, error) {
 	case Listed:
 		return p.listed(f, d)
 	case Kept:
-		return p.kept(f, &d.Identity)
+		return p.kept(f, d)
 	case Image:
 		return p.image(f, d), nil
 	default:
@@ -183,13 +183,17 @@ func (p *Policy) fallback(f *Facts) Identity {
 
 // kept: a uid that isn't root stays, within the policy's bounds. Its gid stays, too, unless it means something: then it
 // becomes the user's own primary group in the image, else the policy's.
-func (p *Policy) kept(f *Facts, id *Identity) (bool, error) {
-	uid := f.User.UID
+func (p *Policy) kept(f *Facts, d *Decision) (bool, error) {
+	uid, id := f.User.UID, &d.Identity
 	if uid == 0 || len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(uid) {
 		return false, nil
 	}
 	if uid > MaxID {
 		return false, fmt.Errorf("uid %d is above %d, which runtimes do not agree on: choose a lower one", uid, MaxID)
+	}
+	if p.anothers(f, uid) {
+		d.Notes = append(d.Notes, fmt.Sprintf("uid %d is not kept: identity.range has it, and allowed_uids does not", uid))
+		return false, nil
 	}
 	id.UID, id.GID = uid, f.User.GID
 	if p.harmless(f, id.GID) {
@@ -258,6 +262,9 @@ func (p *Policy) requested(f *Facts, d *Decision) (bool, error) {
 	}
 	if !p.mayRequest(id.UID, isNamed) {
 		return false, fmt.Errorf("%s asks for uid %d, which the policy does not allow: it allows %s", where, id.UID, p.allowed())
+	}
+	if p.anothers(f, id.UID) {
+		return false, fmt.Errorf("%s asks for uid %d, which may be another container's: identity.range has it, and allowed_uids does not", where, id.UID)
 	}
 	return true, p.requestedGroup(f, id, named, isNamed, group, hasGroup, where)
 }

@@ -107,6 +107,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 	// Only now, as what is audited beside it is the general part with something changed.
 	p.Audit = f.Audit.audited(p, &r)
 	f.rules(p, &r)
+	p.reserve()
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -150,6 +151,12 @@ func (f *file) rules(p *Policy, r *reader) {
 			in.fail("name", "%q is another rule's, too", rule.Name)
 		}
 		names[rule.Name] = true
+		for _, before := range p.Rules {
+			if asunder(rule.Policy, before.Policy) {
+				in.fail("identity.range", "it overlaps that of the rule %q, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", before.Name, Ranges{before.Policy.Range})
+				break
+			}
+		}
 		p.Rules = append(p.Rules, rule)
 	}
 }
@@ -194,6 +201,14 @@ func (f *ruleFile) read(p *Policy, general *settings, r *reader) Rule {
 		if err := rule.Match.exempts(); err != nil {
 			r.fail("mode", "%q: %s", q.Mode, err)
 		}
+	}
+	if key := q.loosens(p); key != "" && !rule.Match.Unbounded() {
+		if err := rule.Match.exempts(); err != nil {
+			r.fail(key, "it gives these containers what others must not have: %s", err)
+		}
+	}
+	if asunder(&q, p) {
+		r.fail("identity.range", "it overlaps the general part's, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", Ranges{p.Range})
 	}
 	rule.Until = f.until(r)
 	rule.Policy = &q

@@ -33,6 +33,10 @@ func (p *Policy) image(f *Facts, d *Decision) bool {
 		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which allowed_uids does not have", quoted(u.Name), u.UID))
 		return false
 	}
+	if p.anothers(f, u.UID) {
+		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which may be another container's: identity.range has it, and allowed_uids does not", quoted(u.Name), u.UID))
+		return false
+	}
 	d.Identity = Identity{UID: u.UID, GID: uint32(p.GID)}
 	if p.harmless(f, u.GID) {
 		d.Identity.GID = u.GID

@@ -104,6 +104,8 @@ type Policy struct {
 	Share Share // which containers have one together
 	Block ID    // how many ids of the range each namespace has for itself; 0: none
 
+	Reserved Ranges // the ranges of the whole file, whose uids nobody chooses
+
 	UsersFile  string // passwd(5)'s form: namespaces and people with the ids that are theirs; "": none
 	GroupsFile string // group(5)'s form: their groups; "": none
 	State      string // the folder in which it is kept who has which id of a range

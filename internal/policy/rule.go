@@ -54,9 +54,35 @@ func (ps Patterns) Take(text string) bool {
 
 // bounds says that the patterns name what they take, rather than all but something.
 func (ps Patterns) bounds() bool {
-	return slices.ContainsFunc(ps, func(p string) bool {
-		return !strings.HasPrefix(p, "!") && strings.Trim(p, "*?") != ""
-	})
+	says := false
+	for _, p := range ps {
+		if strings.HasPrefix(p, "!") {
+			continue
+		}
+		if !spells(p) {
+			return false
+		}
+		says = true
+	}
+	return says
+}
+
+// spells says that a pattern spells out some letter: "[^x]*" says as little as "*".
+func spells(pattern string) bool {
+	for i, class := 0, false; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '\\' && class:
+			i++
+		case c == ']':
+			class = false
+		case class, c == '*', c == '?':
+		case c == '[':
+			class = true
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // Takes says whether a container is one of those that the rule is for.
@@ -87,6 +113,27 @@ func (m *Match) exempts() error {
 		return errors.New("an exemption must name the namespaces, engines or roots that it is for: pods and containers are named by whoever starts them")
 	}
 	return nil
+}
+
+// loosens names the key by which a policy gives a container more than the general part does: an id 0 of its own, in a user
+// namespace that it makes, or a group that is privileged on the host. "": it gives no more.
+func (p *Policy) loosens(general *Policy) (key string) {
+	more := func(names, than []string) bool {
+		return slices.ContainsFunc(names, func(name string) bool {
+			return slices.Contains(general.Privileged, name) && !slices.Contains(than, name)
+		})
+	}
+	switch {
+	case p.AllowUserNamespaces && !general.AllowUserNamespaces:
+		return "process.user_namespaces"
+	case more(p.AllowedGroups, general.AllowedGroups):
+		return "identity.allowed_gids"
+	case more(p.ExtraGroups, general.ExtraGroups):
+		return "identity.groups"
+	case more(general.Privileged, p.Privileged):
+		return "identity.privileged_groups"
+	}
+	return ""
 }
 
 // Holds says whether the rule has not run out.

@@ -120,6 +120,23 @@ func TestFor(t *testing.T) {
 	}
 }
 
+// TestMoreForSome: who may have more than others is named by what nobody chooses; or all may.
+func TestMoreForSome(t *testing.T) {
+	for _, text := range []string{
+		"process.user_namespaces = \"allow\"\nmatch.engine = [\"docker\"]",
+		"process.user_namespaces = \"allow\"",
+		"identity.groups = [\"video\"]\nmatch.image = [\"*/cuda\"]",
+		"identity.allowed_gids = [\"adm\"]\nmatch.namespace = [\"[k]ube-*\"]",
+	} {
+		if _, err := Parse("p", []byte("[[rule]]\nname = \"a\"\n"+text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := Parse("p", []byte("[identity]\ngroups = [\"docker\"]\n[process]\nuser_namespaces = \"allow\"\n[[rule]]\nname = \"a\"\nmatch.image = [\"x\"]")); err != nil {
+		t.Error(err)
+	}
+}
+
 // FuzzRules: no policy whatsoever, with any facts, gives uid 0, gid 0 or group 0 but where a mode exempts; and whoever may
 // choose annotations chooses no exemption, unless all of a namespace, engine or root have it anyway.
 func FuzzRules(f *testing.F) {

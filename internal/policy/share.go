@@ -2,7 +2,10 @@
 
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Share says which containers have one uid of a range together.
 type Share string
@@ -37,6 +40,41 @@ func (p *Policy) fixed(f *Facts, d *Decision) error {
 		d.Identity.GID = uint32(id)
 	}
 	return nil
+}
+
+// anothers says that a uid is one of those that containers get which have no say in it, and not this container's own. Whoever
+// starts a container, or makes its image, could else choose to be somebody who is there already (SECURITY.md C6). Where
+// allowed_uids is set, it is the administrator's word on who may be whom.
+func (p *Policy) anothers(f *Facts, uid uint32) bool {
+	return len(p.AllowedUIDs) == 0 && p.Reserved.Has(uid) && (f.Created == nil || f.Created.UID != uid)
+}
+
+// reserve tells each part of the policy which ranges there are: a rule's containers must not become those of another one.
+func (p *Policy) reserve() {
+	parts := []*Policy{p, p.Audit}
+	for i := range p.Rules {
+		parts = append(parts, p.Rules[i].Policy, p.Rules[i].Policy.Audit)
+	}
+	var all Ranges
+	for _, q := range parts {
+		if q != nil && q.Range.First != 0 && !slices.Contains(all, q.Range) {
+			all = append(all, q.Range)
+		}
+	}
+	for _, q := range parts {
+		if q != nil {
+			q.Reserved = all
+		}
+	}
+}
+
+// asunder says that of two ranges which overlap, one gives single ids where the other gives blocks, or blocks of another size or
+// place: then somebody's id would lie in the block of a namespace that is not his.
+func asunder(a, b *Policy) bool {
+	if a.Range.First == 0 || b.Range.First == 0 || a.Range.First > b.Range.Last || b.Range.First > a.Range.Last {
+		return false
+	}
+	return a.Block != b.Block || a.Block != 0 && (max(a.Range.First, b.Range.First)-min(a.Range.First, b.Range.First))%a.Block != 0
 }
 
 // takes: what is not carried out takes no id away from others.

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
@@ -227,5 +229,77 @@ func TestAllowedByName(t *testing.T) {
 	f.User = spec.User{UID: 1000, Groups: []uint32{0}}
 	if d := p.Decide(f); d.Identity.GID == 0 || len(d.Identity.Groups) > 0 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestNobodyChoosesAnothers: what a range gives out is kept, requested or an image's for nobody but by allowed_uids; an exec
+// in the container whose uid it is keeps it (SECURITY.md C6).
+func TestNobodyChoosesAnothers(t *testing.T) {
+	p, err := Parse("p", []byte(`
+identity.requests = ["annotation"]
+[[rule]]
+name = "ranged"
+match.engine = ["docker"]
+identity.range = "100000-100999"
+[[rule]]
+name = "bounded"
+match.engine = ["containerd"]
+identity.allowed_uids = ["100000-100999"]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := &inOrder{}
+	for _, c := range []struct {
+		what   string
+		engine string
+		user   uint32
+		asks   string
+		exec   *Identity
+		want   uint32 // 0: refused
+	}{
+		{"kept", Docker, 100500, "", nil, 100000},
+		{"kept outside of it", Docker, 5000, "", nil, 5000},
+		{"kept by another rule", "", 100500, "", nil, 65532},
+		{"kept by allowed_uids", Containerd, 100500, "", nil, 100500},
+		{"requested", Docker, 0, "neighbour", nil, 0},
+		{"an exec of its own", Docker, 100500, "", &Identity{UID: 100500, GID: 100500}, 100500},
+		{"an exec of another's", Docker, 100500, "", &Identity{UID: 100001, GID: 100001}, 100001},
+	} {
+		f := facts(spec.User{UID: c.user, GID: c.user})
+		f.ID, f.Origin, f.Assign = "c", &Origin{Engine: c.engine}, ids.assign
+		f.Accounts = &homedir.Accounts{Passwd: []byte("neighbour:x:100500:100500:::\n")}
+		if c.asks != "" {
+			f.Container.Annotations = map[string]string{RequestAnnotation: c.asks}
+		}
+		if f.Exec = c.exec != nil; f.Exec {
+			f.Created, f.Assign = c.exec, nil
+		}
+		d := p.For(f.Origin, time.Time{}).Decide(f)
+		if (d.Mode == Refuse) != (c.want == 0) || d.Identity.UID != c.want && c.want != 0 {
+			t.Errorf("%s: %+v", c.what, d)
+		}
+	}
+	f := facts(spec.User{})
+	f.Origin, f.Assign = &Origin{Engine: Docker}, ids.assign
+	f.BuiltFor = func() homedir.Built {
+		return homedir.Built{Users: []homedir.User{{Name: "neighbour", UID: 100500, GID: 100500}}}
+	}
+	if d := p.For(f.Origin, time.Time{}).Decide(f); d.Source != Fixed || d.Identity.UID == 100500 {
+		t.Errorf("the image's: %+v", d)
+	}
+}
+
+// TestBlocksThatAgree: the same blocks by two rules, or single ids, may overlap: one list is kept of either.
+func TestBlocksThatAgree(t *testing.T) {
+	for _, text := range []string{
+		"identity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"a\"\nidentity.range = \"1200-2999\"",
+		"identity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"a\"\nidentity = {range = \"2000-2999\", block = 0}",
+		"identity.range = \"1000-1999\"\n[[rule]]\nname = \"a\"\nidentity.range = \"1500-2999\"",
+		"identity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"a\"\nidentity.range = \"\"",
+	} {
+		if _, err := Parse("p", []byte(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }

@@ -120,8 +120,9 @@ func ReadFile(name string, each func(*Line)) (malformed int, err error) {
 	return malformed, nil
 }
 
-// rotated ends the names that logrotate gives to old logs, with and without dateext.
-var rotated = regexp.MustCompile(`^(\.\d+|-\d{8}(-\d+)?)(\.gz)?$`)
+// rotated ends the names that logrotate gives to old logs, with and without dateext, which has the hour where it is hourly
+// (logrotate(8), dateformat).
+var rotated = regexp.MustCompile(`^(\.\d+|-\d{8}(\d\d|-\d+)?)(\.gz)?$`)
 
 // Rotated lists a log and those that were rotated away from it, by logrotate. What is there compressed and uncompressed, as
 // while logrotate is at work, is listed once.

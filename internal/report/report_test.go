@@ -124,7 +124,7 @@ func FuzzRead(f *testing.F) {
 func TestRotated(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{
-		"a.log", "a.log.1", "a.log.2.gz", "a.log.3", "a.log.3.gz", "a.log-20260101", "a.log-20260102.gz", "a.log.swp", "a.log.1.tmp", "b.log", "a.log.gz.txt",
+		"a.log", "a.log.1", "a.log.2.gz", "a.log.3", "a.log.3.gz", "a.log-20260101", "a.log-20260102.gz", "a.log-2026010203.gz", "a.log-202601021", "a.log.swp", "a.log.1.tmp", "b.log", "a.log.gz.txt",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -137,7 +137,7 @@ func TestRotated(t *testing.T) {
 	for i := range got {
 		got[i] = filepath.Base(got[i])
 	}
-	if want := []string{"a.log", "a.log-20260101", "a.log-20260102.gz", "a.log.1", "a.log.2.gz", "a.log.3"}; !slices.Equal(got, want) {
+	if want := []string{"a.log", "a.log-20260101", "a.log-20260102.gz", "a.log-2026010203.gz", "a.log.1", "a.log.2.gz", "a.log.3"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 	if _, err := Rotated(filepath.Join(dir, "c.log")); err == nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
@@ -31,7 +32,7 @@ type Container struct {
 	GID         uint32            `toml:"gid"`
 	Groups      []uint32          `toml:"groups"`
 	Env         []string          `toml:"env"`
-	Passwd      []string          `toml:"passwd"`  // lines of the image's file, for requests by name and for primary groups
+	Passwd      []string          `toml:"passwd"`  // lines of the image's file, for requests by name, primary groups and the image's user
 	Group       []string          `toml:"group"`   // likewise
 	Project     string            `toml:"project"` // Compose's, of Docker's containers
 	ID          string            `toml:"id"`
@@ -113,10 +114,17 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*Result, erro
 		Origin: o, People: w.People(p), Shared: func() string { return c.Project }, Assign: guess, Foresee: true,
 		Devices: c.Devices, Device: w.Device,
 		Container: &spec.Container{Namespaces: []spec.Namespace{{Type: "mount"}}, Annotations: c.Annotations},
-		Accounts:  &homedir.Accounts{Passwd: lines(c.Passwd), Group: lines(c.Group)},
 		Own:       idmap.Pair{UID: idmap.Map{{Size: 1<<32 - 1}}, GID: idmap.Map{{Size: 1<<32 - 1}}},
 	}
+	image := &homedir.Accounts{Passwd: lines(c.Passwd), Group: lines(c.Group)}
+	f.Accounts = image
+	if len(c.Passwd) > 0 {
+		f.BuiltFor = image.BuiltFor
+	}
 	d := p.Decide(f)
+	if d.Source == policy.Fixed && d.Mode != policy.Off && c.UID == 0 && len(c.Passwd) == 0 && slices.Contains(p.Sources, policy.Image) {
+		d.Notes = append(d.Notes, "an image that was built for an account of its own runs as that one instead, which only its files tell")
+	}
 	r := &Result{Rule: d.Rule, Mode: d.Mode, Reason: d.Reason, Source: d.Source, Identity: d.Identity, Name: d.Name, Dropped: d.Dropped, Notes: d.Notes, Audited: p.Audited(f, &d)}
 	if d.Mode == policy.Off {
 		r.Identity = policy.Identity{UID: c.UID, GID: c.GID, Groups: c.Groups}

@@ -125,3 +125,23 @@ expect = {rule = "x", mode = "off", uid = 1, gid = 2, groups = [7], source = "ke
 		t.Error("an empty audited is lost")
 	}
 }
+
+// TestImageUser: an image that is described with its accounts runs as its user, as it would if it were created; where they are
+// not known, that is said.
+func TestImageUser(t *testing.T) {
+	for _, c := range []struct {
+		Container
+		uid  uint32
+		note bool
+	}{
+		{Container{Passwd: []string{"root:x:0:0::/:/bin/sh", "redis:x:999:999::/:/bin/sh"}, Group: []string{"redis:x:999:"}}, 999, false},
+		{Container{Passwd: []string{"root:x:0:0::/:/bin/sh"}}, 65532, false},
+		{Container{}, 65532, true},
+		{Container{UID: 1000, GID: 1000}, 1000, false},
+	} {
+		r, err := c.Run(policy.Default(), nothing, today)
+		if err != nil || r.Identity.UID != c.uid || (len(r.Notes) > 0) != c.note {
+			t.Errorf("%+v: %+v, %v", c, r, err)
+		}
+	}
+}

@@ -62,7 +62,7 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   shows 'all(.trips[]; .kind != "workdir")' "$REPO/bin/nonroot-ctl" explain --json --policy "$POLICY" "$BUNDLE"
   succeeds nonroot run "$ID"
   [[ $OUT == served ]] || explain 'expected it to work, and no more'
-  recorded '.notes | any(test("are the identity.s now, in /run, /var/cache, /var/lib, /var/log, /app"))'
+  recorded '.notes | any(test("are the identity.s now, in /run, /var/cache, /var/lib, /var/log, /root, /app"))'
 }
 
 @test "C12: the image and a plain folder stay as they are" {
@@ -81,6 +81,21 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   succeeds nonroot run "$ID"
   contains served
   [[ $(find "$BATS_TEST_TMPDIR/layers/image" -printf '%p %U:%G %m %T@\n' | sort) == "$before" ]]
+}
+
+@test "C12: an overlay that is not of this container's engine stays as it is" {
+  service
+  layered
+  local hosts=$BATS_TEST_TMPDIR/hosts before
+  mkdir "$hosts"
+  mount --move "$ROOTFS" "$hosts"
+  config --arg r "$hosts" '.root.path = $r'
+  runs true
+  before=$(find "$hosts/var" -printf '%p %U:%G %m\n' | sort)
+  says nonroot run "$ID"
+  [[ $(find "$hosts/var" -printf '%p %U:%G %m\n' | sort) == "$before" ]] || explain 'expected it to stay'
+  recorded '.notes | any(test("not an overlay"))'
+  umount "$hosts"
 }
 
 @test "C12: links out of the rootfs, and what is mounted, give nothing of the host's" {

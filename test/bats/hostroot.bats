@@ -266,3 +266,49 @@ rootless() {
   reachable
   shows 'nonroot(5001; 5001)' rootless "${NONROOT[@]}" run "$ID"
 }
+
+# own_network gives the container a network namespace: a new one, or that at a path.
+own_network() { config --arg p "${1:-}" '.linux.namespaces |= map(select(.type != "network")) + [{type: "network"} + if $p == "" then {} else {path: $p} end]'; }
+low_ports() { runs cat /proc/sys/net/ipv4/ip_unprivileged_port_start; }
+
+@test "adapt.low_ports: a rootless engine's kernel takes no gid that is not mapped, and the container starts all the same" {
+  own_network
+  config 'del(.linux.resources) | .mounts |= map(select(.type != "cgroup"))'
+  low_ports
+  holds '0 0 65536'
+  succeeds nsenter --user --mount --target "$HOLDER" -- sh -c 'cd "$0" && exec "$@"' "$BUNDLE" "${NONROOT[@]}" run "$ID"
+  [[ $OUT == 0 ]] || explain 'expected ports from 0'
+}
+
+@test "adapt.low_ports: a network namespace that is another user namespace's can't be set up, and the container starts all the same" {
+  mkdir "$BATS_TEST_TMPDIR/netns"
+  touch "$BATS_TEST_TMPDIR/netns/cni-1"
+  mapped
+  own_network "$BATS_TEST_TMPDIR/netns/cni-1"
+  config '.mounts |= map(select(.type != "sysfs"))' # the kernel wants the network to be the mounter's
+  low_ports
+  unshare --net="$BATS_TEST_TMPDIR/netns/cni-1" true
+  succeeds bare run "$ID"
+  [[ $OUT == 1024 ]]
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1024 ]] || explain 'expected what was there'
+  umount "$BATS_TEST_TMPDIR/netns/cni-1"
+}
+
+@test "adapt.low_ports: a pod's user namespace, to which its network belongs" {
+  mkdir "$BATS_TEST_TMPDIR/netns"
+  touch "$BATS_TEST_TMPDIR/netns/cni-1"
+  mapped
+  unshare --user --net --mount sleep 1000 3>&- &
+  HOLDER=$!
+  await elsewhere "$HOLDER" net
+  cat >"/proc/$HOLDER/uid_map" <<<'0 100000 65536'
+  cat >"/proc/$HOLDER/gid_map" <<<'0 100000 65536'
+  mount --bind "/proc/$HOLDER/ns/net" "$BATS_TEST_TMPDIR/netns/cni-1"
+  joins
+  own_network "$BATS_TEST_TMPDIR/netns/cni-1"
+  low_ports
+  succeeds nonroot run "$ID"
+  [[ $OUT == 0 ]] || explain 'expected ports from 0'
+  umount "$BATS_TEST_TMPDIR/netns/cni-1"
+}

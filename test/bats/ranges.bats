@@ -80,6 +80,23 @@ spies() {
   [[ $ERR == *'Permission denied'* && $(uid_of second-victim) -ge 200000 ]] || explain 'expected to be kept out'
 }
 
+@test "C6: nobody chooses to be somebody of the range" {
+  ranges
+  detached nonroot victim
+  local uid
+  uid=$(uid_of victim)
+  another spy
+  spies victim
+  config --argjson u "$uid" '.process.user = {uid: $u, gid: $u}'
+  says nonroot run "$ID"
+  lacks killable
+  lacks entered
+  process --argjson u "$uid" '.user = {uid: $u, gid: $u} | .args = ["probe"]'
+  another third
+  detached nonroot third
+  shows "powerless and (.Uid[0] != $uid)" nonroot exec --process "$PROCESS" third
+}
+
 @test "an id of its own, as uid and gid, with a name and a home; exec has the same, also as root" {
   ranges
   reachable
