@@ -45,6 +45,9 @@ func (p *Policy) image(f *Facts, d *Decision) bool {
 	return true
 }
 
+// maxMemberships bounds what an image can have asked of the runtime: with 55,000 groups, runc 1.1 never comes to an end.
+const maxMemberships = 64
+
 // memberships: the image's user is in the groups that the image has it in, which its files may rest on (Debian's postgres is in
 // ssl-cert), where no gid of the container's means anything on the host. One that is privileged there is left out all the
 // same, so that nothing rests on this alone.
@@ -54,6 +57,10 @@ func (p *Policy) memberships(f *Facts, d *Decision, user string) {
 	}
 	all := f.Memberships(user)
 	if len(all) == 0 || !f.Apart() {
+		return
+	}
+	if len(all) > maxMemberships {
+		d.Notes = append(d.Notes, fmt.Sprintf("the image has %s in %d groups, of which none is given: it is too much", quoted(user), len(all)))
 		return
 	}
 	for _, gid := range all {

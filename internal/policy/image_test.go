@@ -59,3 +59,22 @@ func TestRefuseWhatIsBuiltForSomebodyAndAsksForRoot(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 }
+
+// TestMembershipsAreBounded: an image has no say in how long the runtime is at it.
+func TestMembershipsAreBounded(t *testing.T) {
+	for n, want := range map[int]int{maxMemberships: maxMemberships, maxMemberships + 1: 0} {
+		f := facts(spec.User{})
+		f.BuiltFor = func() homedir.Built { return homedir.Built{Users: []homedir.User{{Name: "svc", UID: 4999, GID: 4998}}} }
+		f.Apart = func() bool { return true }
+		f.Memberships = func(string) (all []uint32) {
+			for i := range n {
+				all = append(all, uint32(5000+i)) //nolint:gosec // small
+			}
+			return all
+		}
+		d := Default().Decide(f)
+		if d.Source != Image || len(d.Identity.Groups) != want {
+			t.Errorf("of %d groups it has %d, %q", n, len(d.Identity.Groups), d.Notes)
+		}
+	}
+}

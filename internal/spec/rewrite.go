@@ -345,7 +345,8 @@ func addSysctls(linux *node, sysctls []Sysctl) error {
 		return err
 	}
 	for _, s := range sysctls {
-		if all.get(s.Name) == nil {
+		// Runtimes take either sign between a name's parts (sysctl.d(5)), and write two spellings in any order.
+		if all.get(s.Name) == nil && all.get(strings.ReplaceAll(s.Name, ".", "/")) == nil {
 			all.set(s.Name, stringLeaf(s.Value))
 		}
 	}

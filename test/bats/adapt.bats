@@ -156,6 +156,11 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   succeeds nonroot run "$ID"
   [[ $OUT == 500 ]] || explain "expected the engine's own"
   fresh
+  config '.linux.namespaces += [{type: "network"}] | .linux.namespaces |= unique_by(.type) | .linux.sysctl = {"net/ipv4/ip_unprivileged_port_start": "500"}'
+  runs sh -c 'true'
+  says nonroot run "$ID"
+  jq -e '.linux.sysctl | has("net.ipv4.ip_unprivileged_port_start") | not' config.json
+  fresh
   config '.linux.namespaces |= map(select(.type != "network"))'
   runs sh -c "$sys"
   succeeds nonroot run "$ID"
