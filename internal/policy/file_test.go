@@ -284,3 +284,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkParse: what each key costs that only has to be read.
+func BenchmarkParse(b *testing.B) {
+	for name, text := range map[string]string{"empty": "", "whole": whole} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Parse("p.toml", []byte(text)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
