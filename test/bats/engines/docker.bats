@@ -323,6 +323,32 @@ YAML
   [[ $OUT == 0 ]] || explain 'expected that BuildKit asks nobody'
 }
 
+# host lists what the machine has outside of Docker's own folders, and of those in which others of the machine may be at work,
+# with owners and modes.
+host() {
+  find /etc /usr /root /home /var /srv /opt /media /mnt "$BATS_TEST_TMPDIR/binds" \( -path /var/lib/docker -o -path /root/go -o -path /root/.cache \
+    -o -path /root/.config -o -path /var/tmp -o -path /var/log \) -prune -o -printf '%p %U:%G %m\n' | LC_ALL=C sort
+}
+
+@test "C12: what is given is the container's: nothing else of the machine changes" {
+  mkdir -p "$BATS_TEST_TMPDIR/image/var/lib/app" "$BATS_TEST_TMPDIR/image/app" "$BATS_TEST_TMPDIR/binds/lib/app" "$BATS_TEST_TMPDIR/binds/data"
+  ln -s ../../../../../../etc "$BATS_TEST_TMPDIR/image/var/lib/up"
+  touch "$BATS_TEST_TMPDIR/image/var/lib/app/state" "$BATS_TEST_TMPDIR/binds/lib/app/state" "$BATS_TEST_TMPDIR/binds/data/x"
+  cp -a "$NONROOT_BATS_KIT/." "$BATS_TEST_TMPDIR/image"
+  tar -C "$BATS_TEST_TMPDIR/image" -c . | docker import --change 'WORKDIR /app' - bb-app >/dev/null
+  host >"$BATS_TEST_TMPDIR/before"
+  # The same with the bare runtime: what Docker itself changes is not among these.
+  docker run --rm --runtime runc -v "$BATS_TEST_TMPDIR/binds/data:/data" bb-app true
+  host | diff "$BATS_TEST_TMPDIR/before" - || explain 'expected Docker to change nothing there'
+  succeeds nonroot -v "$BATS_TEST_TMPDIR/binds/data:/data" -v "$BATS_TEST_TMPDIR/binds/lib:/var/cache" bb-app \
+    sh -c 'echo x >>/var/lib/app/state && echo x >here && echo x >/var/lib/new && stat -c %u /var/lib/app /app'
+  [[ $OUT == $'65532\n65532' ]] || explain 'expected what is the image'"'"'s to be given'
+  host | diff "$BATS_TEST_TMPDIR/before" - || explain 'expected nothing else to change'
+  # Nor is the image itself another one.
+  succeeds docker run --rm --runtime runc bb-app stat -c %u /var/lib/app /app
+  [[ $OUT == $'0\n0' ]] || explain 'expected the image as it was'
+}
+
 @test "nonroot-ctl learn: what a container is denied from its start on, and what would give it" {
   local learned=$BATS_TEST_TMPDIR/learned own
   docker volume create used >/dev/null
