@@ -420,7 +420,11 @@ func TestGiveCopy(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, v := range []Volume{
-		{source, "", true}, {source, "/", true}, {source, "relative", true}, {source, "/var/log", true}, {source, "/none", true},
+		{source, "", true},
+		{source, "/", true},
+		{source, "relative", true},
+		{source, "/var/log", true},
+		{source, "/none", true},
 		{source, "/var/log/nginx", false},
 	} {
 		if given, err := GiveVolume(v, wish(rootfs), isRoot, trusted); given || err != nil {
