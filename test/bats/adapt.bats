@@ -11,19 +11,7 @@ setup() {
 }
 teardown() {
   end_containers
-  umount "$ROOTFS" 2>/dev/null || true
-  umount "$BATS_TEST_TMPDIR/layers" 2>/dev/null || true
-}
-
-# layered mounts the rootfs as engines do: an overlay over the image, which stays as it is.
-layered() {
-  local layers=$BATS_TEST_TMPDIR/layers
-  mkdir "$layers"
-  mount -t tmpfs -o mode=755 tmpfs "$layers"
-  mkdir "$layers/upper" "$layers/work"
-  mv "$ROOTFS" "$layers/image"
-  mkdir "$ROOTFS"
-  mount -t overlay -o "lowerdir=$layers/image,upperdir=$layers/upper,workdir=$layers/work" overlay "$ROOTFS"
+  unlayered
 }
 
 # service puts into the image what a package of Debian's would.
@@ -49,9 +37,7 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   serves
   succeeds bare run "$ID"
   contains served
-  umount "$ROOTFS"
-  rm -r "$BATS_TEST_TMPDIR/layers/upper"/*
-  mount -t overlay -o "lowerdir=$BATS_TEST_TMPDIR/layers/image,upperdir=$BATS_TEST_TMPDIR/layers/upper,workdir=$BATS_TEST_TMPDIR/layers/work" overlay "$ROOTFS"
+  relayered
   policy <<<'adapt = {own = [], working_directory = false}'
   shows 'any(.trips[]; .kind == "workdir" and .where == "/app")' "$REPO/bin/nonroot-ctl" explain --json --policy "$POLICY" "$BUNDLE"
   says nonroot run "$ID"

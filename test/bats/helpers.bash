@@ -109,6 +109,31 @@ reachable() {
   done
 }
 
+# layered mounts the rootfs as engines do: an overlay over the image, which stays as it is. relayered makes it new, unlayered
+# takes it away.
+layered() {
+  local layers=$BATS_TEST_TMPDIR/layers
+  mkdir "$layers"
+  mount -t tmpfs -o mode=755 tmpfs "$layers"
+  mkdir "$layers/upper" "$layers/work"
+  mv "$ROOTFS" "$layers/image"
+  mkdir "$ROOTFS"
+  overlaid
+}
+relayered() {
+  umount "$ROOTFS"
+  rm -rf "$BATS_TEST_TMPDIR/layers/upper"/*
+  overlaid
+}
+unlayered() {
+  umount "$ROOTFS" 2>/dev/null || true
+  umount "$BATS_TEST_TMPDIR/layers" 2>/dev/null || true
+}
+overlaid() {
+  local layers=$BATS_TEST_TMPDIR/layers
+  mount -t overlay -o "lowerdir=$layers/image,upperdir=$layers/upper,workdir=$layers/work" overlay "$ROOTFS"
+}
+
 # runs WORD... makes the words the container's command.
 runs() { config '.process.args = $ARGS.positional' --args -- "$@"; }
 

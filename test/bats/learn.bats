@@ -14,19 +14,7 @@ setup() {
 }
 teardown() {
   end_containers
-  umount "$ROOTFS" 2>/dev/null || true
-  umount "$BATS_TEST_TMPDIR/layers" 2>/dev/null || true
-}
-
-# layered mounts the rootfs as engines do: an overlay over the image, which stays as it is.
-layered() {
-  local layers=$BATS_TEST_TMPDIR/layers
-  mkdir -p "$layers"
-  mount -t tmpfs -o mode=755 tmpfs "$layers"
-  mkdir "$layers/upper" "$layers/work"
-  [[ -d $BATS_TEST_TMPDIR/image ]] || mv "$ROOTFS" "$BATS_TEST_TMPDIR/image"
-  mkdir -p "$ROOTFS"
-  mount -t overlay -o "lowerdir=$BATS_TEST_TMPDIR/image,upperdir=$layers/upper,workdir=$layers/work" overlay "$ROOTFS"
+  unlayered
 }
 
 learn() { succeeds "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" --runtime "$RUNTIME_FLAG" --output "$LEARNED" "$@" "$BUNDLE"; }
@@ -44,8 +32,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   lacks served
   fresh
   runs sh -c 'echo log >/opt/app/logs/log; echo 2 >>/opt/app/data/table && echo served'
-  umount "$ROOTFS" "$BATS_TEST_TMPDIR/layers"
-  layered
+  relayered
   learn --json
   learned '.findings | map(select(.kind == "folder") | .what) | sort == ["/opt/app/data", "/opt/app/logs"]'
   learned '(.late | not) and .ended and .status == "it ended with 1"'
@@ -53,8 +40,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   jq -r '.policy[]' "$LEARNED" >"$POLICY"
   fresh
   runs sh -c 'echo log >/opt/app/logs/log && echo 2 >>/opt/app/data/table && echo served'
-  umount "$ROOTFS" "$BATS_TEST_TMPDIR/layers"
-  layered
+  relayered
   learn --json
   contains served
   learned '.findings == [] and .policy == [] and .status == "it ended with 0"'
@@ -76,7 +62,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
 }
 
 @test "another user, and a port" {
-  runs sh -c 'httpd -u 1234 -p 8080; nc -l -p 80 & sleep 0.2; kill $! 2>/dev/null; :'
+  runs sh -c 'httpd -u 1234 -p 8080; timeout 5 nc -l -p 80; :'
   policy <<<'adapt.low_ports = false'
   config '.linux.namespaces += [{type: "network"}] | .linux.namespaces |= unique_by(.type)'
   learn --json
