@@ -625,6 +625,7 @@ func (g *generator) attack(doc *object, process string) string {
 	}
 	root := obj("user", obj("uid", 0, "gid", 0, "additionalGids", list{0}), "args", list{"/probe"}, "cwd", "/", "noNewPrivileges", false,
 		"capabilities", obj("effective", list{"CAP_SYS_ADMIN"}, "permitted", list{"CAP_SYS_ADMIN"}, "bounding", list{"CAP_SYS_ADMIN"}))
+	g.bounding |= 1 << slices.Index(names, "SYS_ADMIN")
 	where, name, val := p, "user", any(obj("uid", 0, "gid", 0))
 	switch g.IntN(8) {
 	case 0:
