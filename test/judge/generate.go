@@ -459,6 +459,9 @@ func (g *generator) mounts(user, network, ipc, pid bool) list {
 			all = append(all, mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"))
 		}
 	}
+	if g.of(0.15) {
+		all = append(all, mount("/data", "bind", g.room.volume("data"), "rbind"))
+	}
 	places := []string{"/home", "/root", "/tmp", "/home/nonroot", "/run", "/var/run", "/srv", "/data", "/etc/deep", "/home/app", "/nonexistent", "/opt/a b", "/var/www"}
 	for g.of(0.35) {
 		at := pick(g, places...)
@@ -744,8 +747,8 @@ func (g *generator) image() ([]file, string) {
 		switch {
 		case g.of(0.1):
 			return
-		case g.of(0.04):
-			all = append(all, file{path, 'l', 0, 0, pick(g, "/proc/self/environ", "/etc/shadow", "../../../../etc/shadow", "passwd", "/dev/null", "/tmp/none")})
+		case g.of(0.06):
+			all = append(all, file{path, 'l', 0, 0, pick(g, "/data/"+filepath.Base(path), "/data/"+filepath.Base(path), "/proc/self/environ", "/etc/shadow", "../../../../etc/shadow", "passwd", "/dev/null", "/tmp/none")})
 			return
 		case g.of(0.01):
 			all = append(all, file{path, 'd', 0o755, 0, ""})
@@ -798,7 +801,7 @@ var passwd = []string{
 
 var group = []string{
 	"root:x:0:", "root:x:0:app,nonroot,redis,www-data", "disk:x:6:app,nonroot", "shadow:x:42:nonroot", "www-data:x:33:", "nogroup:x:65534:", "app:x:1000:", "app:x:0:app", "redis:x:999:",
-	"nonroot:x:65532:", "nonroot:x:0:nonroot", "docker:x:999:app", "x:x:-0:app", "x:x:4294967296:app", ":::", "x", "1000:x:0:1000", "wheel:x:10:nonroot",
+	"nonroot:x:65532:", "nonroot:x:0:nonroot", "docker:x:999:app", "x:x:-0:app", "x:x:4294967296:app", ":::", "x", "1000:x:0:1000", "5000:x:0:", "2000:x:6:", "65532:x:0:", " 5000:x:0:", "5000:x:", "wheel:x:10:nonroot",
 }
 
 // place is where a file of the image lies in a rootfs.

@@ -13,7 +13,8 @@
 //
 //	judge -wrapper PATH BUNDLE
 //
-// starts a single bundle, with the probe as its process: any, or one that was kept.
+// starts a single bundle, with the probe as its process: any, or one that was kept. In the rootfs of any, /probe is where the
+// program is mounted; the runtime makes that file.
 //
 // The containers' process is the same program, under the name "probe".
 package main
@@ -99,11 +100,14 @@ type sitting struct {
 }
 
 type tally struct {
-	generated          int
-	containers, execs  map[outcome]int
-	kinds              map[string]int
-	reasons            map[string]int
-	violated, policies map[string]int
+	generated         int
+	containers, execs map[outcome]int
+	kinds             map[string]int // of violations: how many bundles show one
+	reasons           map[string]int // why processes did not run
+}
+
+func newTally() tally {
+	return tally{containers: map[outcome]int{}, execs: map[outcome]int{}, kinds: map[string]int{}, reasons: map[string]int{}}
 }
 
 func (c *sitting) all(count uint64) error {
@@ -129,7 +133,7 @@ func (c *sitting) all(count uint64) error {
 
 // through tries the bundles of these numbers, two at a time.
 func (c *sitting) through(first, last uint64, bare bool) error {
-	c.tally = tally{containers: map[outcome]int{}, execs: map[outcome]int{}, kinds: map[string]int{}, reasons: map[string]int{}}
+	c.tally = newTally()
 	next := make(chan uint64)
 	var workers sync.WaitGroup
 	for range 2 {
@@ -227,7 +231,7 @@ func (c *sitting) single(bundle string) error {
 	if err != nil {
 		return err
 	}
-	c.tally = tally{containers: map[outcome]int{}, execs: map[outcome]int{}, kinds: map[string]int{}, reasons: map[string]int{}}
+	c.tally = newTally()
 	c.keep, c.verbose = filepath.Join(c.keep, "again"), true
 	c.try(made, "single", false)
 	c.say(false)
@@ -277,7 +281,7 @@ func (c *sitting) foreign(bundle string) (*recipe, error) {
 	}
 	mounts, _ := config["mounts"].([]any)
 	config["mounts"] = append(mounts, map[string]any{"destination": "/probe", "type": "bind", "source": filepath.Join(c.room.dir, "probe"), "options": []string{"bind", "ro"}})
-	made := &recipe{Policy: "default", Room: c.room.dir}
+	made := &recipe{Policy: "default", Room: c.room.dir, Execs: []execution{{Flags: []string{"--user", "0:0"}}}}
 	caps, _ := process["capabilities"].(map[string]any)
 	list, _ := caps["bounding"].([]any)
 	for _, name := range list {
@@ -287,6 +291,7 @@ func (c *sitting) foreign(bundle string) (*recipe, error) {
 			}
 		}
 	}
+	made.Execs[0].Bounding = made.Bounding
 	text, err = json.Marshal(config)
 	made.Config = string(text)
 	return made, err

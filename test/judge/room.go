@@ -63,8 +63,12 @@ var kinds = []struct {
 	name, file string
 	flag       uintptr
 }{
-	{"network", "net", unix.CLONE_NEWNET}, {"ipc", "ipc", unix.CLONE_NEWIPC}, {"uts", "uts", unix.CLONE_NEWUTS},
-	{"pid", "pid", unix.CLONE_NEWPID}, {"mount", "mnt", unix.CLONE_NEWNS}, {"user", "user", unix.CLONE_NEWUSER},
+	{"network", "net", unix.CLONE_NEWNET},
+	{"ipc", "ipc", unix.CLONE_NEWIPC},
+	{"uts", "uts", unix.CLONE_NEWUTS},
+	{"pid", "pid", unix.CLONE_NEWPID},
+	{"mount", "mnt", unix.CLONE_NEWNS},
+	{"user", "user", unix.CLONE_NEWUSER},
 }
 
 func (r *room) namespace(holder, kind string) string {
@@ -119,6 +123,7 @@ func (r *room) furnish() error {
 		"probe": string(self), "volumes/hook": string(self), "volumes/file": "x\n", "volumes/data/file": "x\n",
 		"volumes/passwd": "root:x:0:0::/root:/bin/sh\nnonroot:x:0:0::/:/bin/sh\nmounted:x:65532:0::/root:/bin/sh\n", "volumes/shadow": "root:*:19000:0:99999:7:::\n",
 	}
+	files["volumes/data/group"], files["volumes/data/passwd"] = strings.Join(group, "\n"), strings.Join(passwd, "\n")
 	for name, text := range policies {
 		if strings.Contains(text, "%s") {
 			text = fmt.Sprintf(text, r.dir)
@@ -132,7 +137,7 @@ func (r *room) furnish() error {
 	}
 	return errors.Join(
 		os.Chmod(filepath.Join(r.dir, "probe"), 0o755), os.Chmod(r.volume("hook"), 0o777), os.Chmod(r.volume("passwd"), 0o644),
-		os.Chmod(r.volume("file"), 0o644), os.Chmod(r.volume("data"), 0o755), os.Chmod(r.volume("open"), 0o777|os.ModeSticky))
+		os.Chmod(r.volume("file"), 0o644), os.Chmod(r.volume("data/group"), 0o666), os.Chmod(r.volume("data/passwd"), 0o644), os.Chmod(r.volume("data"), 0o755), os.Chmod(r.volume("open"), 0o777|os.ModeSticky))
 }
 
 func mappings(spans []span) []syscall.SysProcIDMap {
