@@ -100,8 +100,9 @@ func rewrittenProcess(cmd *runcargs.Command, log *decision, c govern.Caller, p *
 		log.decided(&d)
 		return nil, errors.New(d.Reason)
 	}
-	if k.state.Kind == runc.Runc && known.Group == nil {
-		// runc before 1.3 looks their numbers up as names in /etc/group, which is the image's there (SECURITY.md A3).
+	if k.state.Kind == runc.Runc && known.Group == nil && !(r.Enforced() && len(r.Identity.Groups) > 0) {
+		// runc before 1.3 looks their numbers up as names in /etc/group, which is the image's there (SECURITY.md A3). A
+		// container that was given some, without a copy, has no such file, and can make none.
 		d.Dropped, d.Identity.Groups = append(d.Dropped, d.Identity.Groups...), nil
 	}
 	log.decided(&d)

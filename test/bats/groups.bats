@@ -110,3 +110,12 @@ by_names() { [[ $(bare --version) == "runc version 1."[0-2].* ]]; }
   ! by_names || shows '.Groups == [0]' bare exec --process "$PROCESS" "$ID"
   shows 'nonroot(1000; 1000) and (.Groups - [5000] == [])' nonroot exec --process "$PROCESS" "$ID"
 }
+
+@test "A3: additional groups stay where there is no group file, and none can be made" {
+  rm "$ROOTFS/etc/group"
+  config '.root.readonly = true | .process.user = {uid: 1000, gid: 1000, additionalGids: [5000]}'
+  nonroot_shows 'nonroot(1000; 1000) and .Groups == [5000]'
+  process '.user = {uid: 1000, gid: 1000, additionalGids: [5000]}'
+  detached nonroot
+  shows 'nonroot(1000; 1000) and .Groups == [5000]' nonroot exec --process "$PROCESS" "$ID"
+}
