@@ -196,7 +196,7 @@ func (t *trial) exec(number int) error {
 	before := len(t.found)
 	o, err := t.judge(v, pidFile, words, err, &l)
 	if len(t.found) > before {
-		t.found.add("exec", fmt.Sprintf("number %d", number))
+		t.found.add(inExec, fmt.Sprintf("number %d", number))
 	}
 	t.execs = append(t.execs, o)
 	return err

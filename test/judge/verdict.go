@@ -27,6 +27,7 @@ const (
 	entered     = "user namespace"
 	leftover    = "left behind"
 	crash       = "crash of the wrapper"
+	inExec      = "in an exec" // beside what it is
 )
 
 // expected are the kinds that the bare runtime has to show, so that the judge is known to see them.
