@@ -124,12 +124,14 @@ func (g *generator) policy() string {
 
 // Ids: those of root, of accounts and groups that mean something, and of nobody.
 func (g *generator) id() any {
-	return pick[any](g, 0, 0, 0, 1, 6, 33, 42, 999, 1000, 1000, 1001, 2000, 5000, 65532, 65533, 65534, 65535, 100000, 2147483647, g.IntN(70000))
+	return pick[any](g, 0, 0, 0, 1, 6, 33, 42, 999, 1000, 1000, 1001, 2000, 5000, 65532, 65533, 65534, 65535, 100000,
+		2147483647, g.IntN(70000))
 }
 
 // oddID is an id that somebody may read as 0.
 func (g *generator) oddID() any {
-	return pick[any](g, raw("1e0"), raw("0e0"), raw("-1"), raw("-0"), raw("4294967295"), raw("4294967296"), raw("4294968296"),
+	return pick[any](g, raw("1e0"), raw("0e0"), raw("-1"), raw("-0"), raw("4294967295"), raw("4294967296"),
+		raw("4294968296"),
 		raw("18446744073709551616"), raw("1000.0"), raw("0.5"), raw("1E3"), raw(`"0"`), raw(`"1000"`), raw("true"), raw("null"),
 		raw("[0]"), raw("{}"), raw("2147483648"), raw("-4294967296"), raw("3000000000"))
 }
@@ -229,8 +231,10 @@ func (g *generator) process() *object {
 	p.set("args", list{"/probe", encode(g.IntN(1000))})
 	env := list{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	for range g.IntN(4) {
-		env = append(env, pick(g, "HOME=/root", "HOME=/", "HOME=/tmp", "HOME=/etc", "HOME=/proc", "HOME=", "USER=root", "LOGNAME=root", "HOME=/home/nonroot/../../root",
-			"NONROOT_USER=0", "NONROOT_USER=root", "NONROOT_USER=1000:0", "NONROOT_USER=1000", "NONROOT_USER=nonroot:root", "LD_PRELOAD=/x.so", "GODEBUG=", "A=é"))
+		env = append(env, pick(g, "HOME=/root", "HOME=/", "HOME=/tmp", "HOME=/etc", "HOME=/proc", "HOME=", "USER=root",
+			"LOGNAME=root", "HOME=/home/nonroot/../../root",
+			"NONROOT_USER=0", "NONROOT_USER=root", "NONROOT_USER=1000:0", "NONROOT_USER=1000", "NONROOT_USER=nonroot:root",
+			"LD_PRELOAD=/x.so", "GODEBUG=", "A=é"))
 	}
 	if g.of(0.01) {
 		env = append(env, "HOME")
@@ -411,7 +415,8 @@ func (g *generator) spans() []span {
 	var all []span
 	next := uint64(0)
 	for range 1 + g.IntN(4) {
-		s := span{inside: next, outside: pick(g, uint64(0), 1, 1000, 100000, 300000, uint64(g.IntN(1<<20))), size: pick(g, uint64(1), 1, 10, 1000, 65536, uint64(g.IntN(70000)))}
+		s := span{inside: next, outside: pick(g, uint64(0), 1, 1000, 100000, 300000, uint64(g.IntN(1<<20))), size: pick(g,
+			uint64(1), 1, 10, 1000, 65536, uint64(g.IntN(70000)))}
 		all = append(all, s)
 		next += s.size + pick(g, uint64(0), 0, 100)
 	}
@@ -443,7 +448,8 @@ func (g *generator) mounts(user, network, ipc, pid bool) list {
 			if !user {
 				options = append(options, "gid=5")
 			}
-			all = append(all, mount("/dev/pts", "devpts", "devpts", options...), mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"))
+			all = append(all, mount("/dev/pts", "devpts", "devpts", options...), mount("/dev/shm", "tmpfs", "shm", "nosuid",
+				"noexec", "nodev", "mode=1777", "size=65536k"))
 		}
 		if ipc && g.of(0.5) {
 			all = append(all, mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"))
@@ -462,12 +468,16 @@ func (g *generator) mounts(user, network, ipc, pid bool) list {
 	if g.of(0.15) {
 		all = append(all, mount("/data", "bind", g.room.volume("data"), "rbind"))
 	}
-	places := []string{"/home", "/root", "/tmp", "/home/nonroot", "/run", "/var/run", "/srv", "/data", "/etc/deep", "/home/app", "/nonexistent", "/opt/a b", "/var/www"}
+	places := []string{
+		"/home", "/root", "/tmp", "/home/nonroot", "/run", "/var/run", "/srv", "/data", "/etc/deep",
+		"/home/app", "/nonexistent", "/opt/a b", "/var/www",
+	}
 	for g.of(0.35) {
 		at := pick(g, places...)
 		switch g.IntN(5) {
 		case 0, 1:
-			all = append(all, mount(at, "tmpfs", "tmpfs", g.some(0.5, "nosuid", "nodev", "noexec", "mode=1777", "size=1m", "ro", "uid=0", "gid=0")...))
+			all = append(all, mount(at, "tmpfs", "tmpfs", g.some(0.5, "nosuid", "nodev", "noexec", "mode=1777", "size=1m",
+				"ro", "uid=0", "gid=0")...))
 		default:
 			m := mount(at, "bind", g.room.volume(pick(g, volumes...)), pick(g, "bind", "rbind"))
 			for _, o := range g.some(0.25, "ro", "rprivate", "nosuid", "rslave", "dev", "suid", "exec") {
@@ -477,7 +487,8 @@ func (g *generator) mounts(user, network, ipc, pid bool) list {
 		}
 	}
 	if g.of(0.05) { // files of accounts, as engines mount them
-		all = append(all, mount(pick(g, "/etc/passwd", "/etc/group"), "bind", g.room.volume(pick(g, "passwd", "shadow")), "bind", "ro"))
+		all = append(all, mount(pick(g, "/etc/passwd", "/etc/group"), "bind", g.room.volume(pick(g, "passwd", "shadow")),
+			"bind", "ro"))
 	}
 	if g.of(0.02) { // whoever mounts over /proc forges what is to be read there
 		all = append(all, mount("/proc", "bind", g.room.volume("data"), "rbind"))
@@ -498,11 +509,16 @@ func (g *generator) mounts(user, network, ipc, pid bool) list {
 func (g *generator) annotations() *object {
 	a := obj()
 	for range 1 + g.IntN(4) {
-		a.set(pick(g, "io.nonroot-runc.user", "nonroot.exempt", "io.nonroot-runc.mode", "io.kubernetes.cri.container-type", "io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri.image-name",
-			"run.oci.keep_original_groups", "run.oci.seccomp.receiver", "run.oci.seccomp_bpf_data", "run.oci.handler", "run.oci.hooks.stdout", "run.oci.systemd.subgroup", "run.oci.mount_context_type",
-			"run.oci.pidfd_receiver", "run.oci.keep_original_groups\u00e9", "org.criu.config", "bundle", "org.systemd.property.DynamicUser", "org.systemd.property.User", "io.podman.annotations.userns",
-			"org.opencontainers.image.title", "io.container.manager", "com.docker.compose.project", "a=b", "bundle=/x", "com.example.X", "process", "Process", "user"),
-			pick(g, "0", "1", "root", "0:0", "1000:0", "true", "kube-system", "sandbox", "1000", "", "/", "/tmp/x", "krun", "nonroot:root", "BgAAAAAA/38="))
+		a.set(pick(g, "io.nonroot-runc.user", "nonroot.exempt", "io.nonroot-runc.mode", "io.kubernetes.cri.container-type",
+			"io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri.image-name",
+			"run.oci.keep_original_groups", "run.oci.seccomp.receiver", "run.oci.seccomp_bpf_data", "run.oci.handler",
+			"run.oci.hooks.stdout", "run.oci.systemd.subgroup", "run.oci.mount_context_type",
+			"run.oci.pidfd_receiver", "run.oci.keep_original_groups\u00e9", "org.criu.config", "bundle",
+			"org.systemd.property.DynamicUser", "org.systemd.property.User", "io.podman.annotations.userns",
+			"org.opencontainers.image.title", "io.container.manager", "com.docker.compose.project", "a=b", "bundle=/x",
+			"com.example.X", "process", "Process", "user"),
+			pick(g, "0", "1", "root", "0:0", "1000:0", "true", "kube-system", "sandbox", "1000", "", "/", "/tmp/x", "krun",
+				"nonroot:root", "BgAAAAAA/38="))
 	}
 	return a
 }
@@ -596,8 +612,10 @@ func (g *generator) rest(linux *object) {
 // unknown adds a member that no runtime knows, somewhere.
 func (g *generator) unknown(config *object) {
 	o := pick(g, config.objects()...)
-	o.insert(g.IntN(len(o.members)+1), quoted(pick(g, "x-future", "user2", "uids", "nonNewPrivileges", "Gid0", "processes", "capabilities2", "__proto__", "", " ", "io", "vendor")),
-		pick[any](g, 0, "root", true, nil, obj("uid", 0, "gid", 0), list{0, obj("noNewPrivileges", false)}, raw("1e400"), raw("12345678901234567890")))
+	o.insert(g.IntN(len(o.members)+1), quoted(pick(g, "x-future", "user2", "uids", "nonNewPrivileges", "Gid0", "processes",
+		"capabilities2", "__proto__", "", " ", "io", "vendor")),
+		pick[any](g, 0, "root", true, nil, obj("uid", 0, "gid", 0), list{0, obj("noNewPrivileges", false)}, raw("1e400"),
+			raw("12345678901234567890")))
 }
 
 // escape spells some names and words otherwise: they stay what they were.
@@ -626,8 +644,10 @@ func (g *generator) attack(doc *object, process string) string {
 	if p == nil {
 		return ""
 	}
-	root := obj("user", obj("uid", 0, "gid", 0, "additionalGids", list{0}), "args", list{"/probe"}, "cwd", "/", "noNewPrivileges", false,
-		"capabilities", obj("effective", list{"CAP_SYS_ADMIN"}, "permitted", list{"CAP_SYS_ADMIN"}, "bounding", list{"CAP_SYS_ADMIN"}))
+	root := obj("user", obj("uid", 0, "gid", 0, "additionalGids", list{0}), "args", list{"/probe"}, "cwd", "/",
+		"noNewPrivileges", false,
+		"capabilities", obj("effective", list{"CAP_SYS_ADMIN"}, "permitted", list{"CAP_SYS_ADMIN"}, "bounding",
+			list{"CAP_SYS_ADMIN"}))
 	g.bounding |= 1 << slices.Index(names, "SYS_ADMIN")
 	where, name, val := p, "user", any(obj("uid", 0, "gid", 0))
 	switch g.IntN(8) {
@@ -712,12 +732,16 @@ func (g *generator) execution(container uint64) execution {
 	if g.of(0.7) {
 		user := pick(g, "0", "0:0", "1000", "1000:0", "0:1000", "1000:1000", "65534", "33:33", "1000:6")
 		if g.of(0.15) {
-			user = pick(g, "root", "-1", "4294967295", "4294967296", "4294967296:4294967296", "+0", "00", "", ":0", "0x0", "1000:", "-4294967296:0", " 0")
+			user = pick(g, "root", "-1", "4294967295", "4294967296", "4294967296:4294967296", "+0", "00", "", ":0", "0x0",
+				"1000:", "-4294967296:0", " 0")
 		}
 		e.Flags = append(e.Flags, pick(g, []string{"--user", user}, []string{"--user=" + user}, []string{"-u", user})...)
 	}
 	if g.of(0.4) {
-		e.Flags = append(e.Flags, pick(g, []string{"--cap", "CAP_SYS_ADMIN"}, []string{"--cap=CAP_SETUID"}, []string{"-c", "CAP_DAC_OVERRIDE", "-c", "CAP_CHOWN"})...)
+		e.Flags = append(e.Flags, pick(g, []string{"--cap", "CAP_SYS_ADMIN"}, []string{"--cap=CAP_SETUID"}, []string{
+			"-c",
+			"CAP_DAC_OVERRIDE", "-c", "CAP_CHOWN",
+		})...)
 	}
 	if g.of(0.2) && g.room.runtime.knowsGroups {
 		e.Flags = append(e.Flags, "--additional-gids", pick(g, "0", "6", "42", "1000", "5000", "4294967296"))
@@ -727,7 +751,10 @@ func (g *generator) execution(container uint64) execution {
 }
 
 // The probe and what runtimes mount on.
-var skeleton = []string{"/", "/dev", "/etc", "/home", "/mapped", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/var", "/var/lib", "/work", "/opt"}
+var skeleton = []string{
+	"/", "/dev", "/etc", "/home", "/mapped", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/var",
+	"/var/lib", "/work", "/opt",
+}
 
 // image is a rootfs, hostile at times, and the path that config.json has for it.
 func (g *generator) image() ([]file, string) {
@@ -748,7 +775,8 @@ func (g *generator) image() ([]file, string) {
 		case g.of(0.1):
 			return
 		case g.of(0.06):
-			all = append(all, file{path, 'l', 0, 0, pick(g, "/data/"+filepath.Base(path), "/data/"+filepath.Base(path), "/proc/self/environ", "/etc/shadow", "../../../../etc/shadow", "passwd", "/dev/null", "/tmp/none")})
+			all = append(all, file{path, 'l', 0, 0, pick(g, "/data/"+filepath.Base(path), "/data/"+filepath.Base(path),
+				"/proc/self/environ", "/etc/shadow", "../../../../etc/shadow", "passwd", "/dev/null", "/tmp/none")})
 			return
 		case g.of(0.01):
 			all = append(all, file{path, 'd', 0o755, 0, ""})
@@ -791,17 +819,24 @@ func (g *generator) image() ([]file, string) {
 
 // Lines of accounts: what distributions have, what images have of their own, and lines that a reader may take for root's.
 var passwd = []string{
-	"root:x:0:0:root:/root:/bin/sh", "root:x:0:0:root:/root:/bin/sh", "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin", "www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin",
-	"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin", "redis:x:999:999::/home/redis:/bin/sh", "app:x:1000:1000::/home/app:/bin/sh", "app:x:1000:0::/home/app:/bin/sh",
-	"node:x:1000:0:node:/root:/bin/sh", "nonroot:x:0:0:nonroot:/home/nonroot:/bin/sh", "nonroot:x:65532:0:nonroot:/root:/bin/sh", "nonroot:x:65532:65532:nonroot:/etc:/bin/sh",
-	"toor:x:0:0::/:/bin/sh", "svc:x:-0:0::/srv:/bin/sh", "svc:x:0x0:0::/srv:/bin/sh", "svc:x::::/srv:/bin/sh", "svc:x:4294967296:0::/srv:/bin/sh", "svc:x:4294967295:4294967295::/srv:/bin/sh",
-	"0:x:0:0::/:/bin/sh", "1000:x:0:0::/:/bin/sh", ":::::::", "x", "disk:x:500:6::/srv:/bin/sh", "svc:x:500:42::/proc:/bin/sh", "svc: 0 : 0 ::/:/bin/sh", "#root:x:0:0", "+::::::",
+	"root:x:0:0:root:/root:/bin/sh", "root:x:0:0:root:/root:/bin/sh", "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin",
+	"www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin",
+	"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin", "redis:x:999:999::/home/redis:/bin/sh",
+	"app:x:1000:1000::/home/app:/bin/sh", "app:x:1000:0::/home/app:/bin/sh",
+	"node:x:1000:0:node:/root:/bin/sh", "nonroot:x:0:0:nonroot:/home/nonroot:/bin/sh",
+	"nonroot:x:65532:0:nonroot:/root:/bin/sh", "nonroot:x:65532:65532:nonroot:/etc:/bin/sh",
+	"toor:x:0:0::/:/bin/sh", "svc:x:-0:0::/srv:/bin/sh", "svc:x:0x0:0::/srv:/bin/sh", "svc:x::::/srv:/bin/sh",
+	"svc:x:4294967296:0::/srv:/bin/sh", "svc:x:4294967295:4294967295::/srv:/bin/sh",
+	"0:x:0:0::/:/bin/sh", "1000:x:0:0::/:/bin/sh", ":::::::", "x", "disk:x:500:6::/srv:/bin/sh",
+	"svc:x:500:42::/proc:/bin/sh", "svc: 0 : 0 ::/:/bin/sh", "#root:x:0:0", "+::::::",
 	"svc:x:2147483648:1::/srv:/bin/sh", "nonroot::65532:65532::/home/../etc:/bin/sh", "svc:x:1e3:1000::/:/bin/sh",
 }
 
 var group = []string{
-	"root:x:0:", "root:x:0:app,nonroot,redis,www-data", "disk:x:6:app,nonroot", "shadow:x:42:nonroot", "www-data:x:33:", "nogroup:x:65534:", "app:x:1000:", "app:x:0:app", "redis:x:999:",
-	"nonroot:x:65532:", "nonroot:x:0:nonroot", "docker:x:999:app", "x:x:-0:app", "x:x:4294967296:app", ":::", "x", "1000:x:0:1000", "5000:x:0:", "2000:x:6:", "65532:x:0:", " 5000:x:0:", "5000:x:", "wheel:x:10:nonroot",
+	"root:x:0:", "root:x:0:app,nonroot,redis,www-data", "disk:x:6:app,nonroot", "shadow:x:42:nonroot", "www-data:x:33:",
+	"nogroup:x:65534:", "app:x:1000:", "app:x:0:app", "redis:x:999:",
+	"nonroot:x:65532:", "nonroot:x:0:nonroot", "docker:x:999:app", "x:x:-0:app", "x:x:4294967296:app", ":::", "x",
+	"1000:x:0:1000", "5000:x:0:", "2000:x:6:", "65532:x:0:", " 5000:x:0:", "5000:x:", "wheel:x:10:nonroot",
 }
 
 // place is where a file of the image lies in a rootfs.

@@ -107,7 +107,10 @@ type tally struct {
 }
 
 func newTally() tally {
-	return tally{containers: map[outcome]int{}, execs: map[outcome]int{}, kinds: map[string]int{}, reasons: map[string]int{}}
+	return tally{
+		containers: map[outcome]int{}, execs: map[outcome]int{}, kinds: map[string]int{},
+		reasons: map[string]int{},
+	}
 }
 
 func (c *sitting) all(count uint64) error {
@@ -126,7 +129,8 @@ func (c *sitting) all(count uint64) error {
 		return err
 	}
 	if got := c.tally.containers[ran]; got*10 < c.tally.generated || c.tally.execs[ran] == 0 {
-		return fmt.Errorf("only %d of %d containers and %d further processes ran: that proves nothing", got, c.tally.generated, c.tally.execs[ran])
+		return fmt.Errorf("only %d of %d containers and %d further processes ran: that proves nothing", got,
+			c.tally.generated, c.tally.execs[ran])
 	}
 	return nil
 }
@@ -204,7 +208,11 @@ func (c *sitting) say(bare bool) {
 		t.containers[refused], t.containers[failed], t.containers[silent], t.containers[ran], t.execs[refused], t.execs[failed], t.execs[silent], t.execs[ran])
 	fmt.Printf("judge: %s: %s: violations: %s\n", c.room.runtime.name, how, counted(t.kinds))
 	if c.verbose {
-		for _, words := range slices.SortedFunc(maps.Keys(t.reasons), func(a, b string) int { return t.reasons[b] - t.reasons[a] }) {
+		for _, words := range slices.SortedFunc(maps.Keys(t.reasons), func(a,
+			b string,
+		) int {
+			return t.reasons[b] - t.reasons[a]
+		}) {
 			fmt.Printf("  %4d %s\n", t.reasons[words], words)
 		}
 	}
@@ -280,7 +288,10 @@ func (c *sitting) foreign(bundle string) (*recipe, error) {
 		}
 	}
 	mounts, _ := config["mounts"].([]any)
-	config["mounts"] = append(mounts, map[string]any{"destination": "/probe", "type": "bind", "source": filepath.Join(c.room.dir, "probe"), "options": []string{"bind", "ro"}})
+	config["mounts"] = append(mounts, map[string]any{
+		"destination": "/probe", "type": "bind",
+		"source": filepath.Join(c.room.dir, "probe"), "options": []string{"bind", "ro"},
+	})
 	made := &recipe{Policy: "default", Room: c.room.dir, Execs: []execution{{Flags: []string{"--user", "0:0"}}}}
 	caps, _ := process["capabilities"].(map[string]any)
 	list, _ := caps["bounding"].([]any)

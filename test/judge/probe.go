@@ -71,7 +71,10 @@ func try(tried chan<- struct{}) {
 	runtime.LockOSThread()
 	zero := [1]uint32{}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	all := [2]unix.CapUserData{{Effective: ^uint32(0), Permitted: ^uint32(0), Inheritable: ^uint32(0)}, {Effective: 511, Permitted: 511, Inheritable: 511}}
+	all := [2]unix.CapUserData{{Effective: ^uint32(0), Permitted: ^uint32(0), Inheritable: ^uint32(0)}, {
+		Effective: 511,
+		Permitted: 511, Inheritable: 511,
+	}}
 	// What a call answers does not matter, only what the kernel has in its books afterwards.
 	_, _, _ = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1, 0)
 	_, _, _ = unix.RawSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&all[0])), 0)

@@ -49,8 +49,15 @@ var holders = []holder{
 	{"host", []span{{0, 0, 65536}}, []span{{0, 0, 65536}}},
 	{"groups", []span{{0, 100000, 65536}}, []span{{0, 0, 65536}}},
 	{"users", []span{{0, 0, 65536}}, []span{{0, 100000, 65536}}},
-	{"crossed", []span{{0, 100000, 65532}, {65532, 0, 1}, {65533, 200000, 3}}, []span{{0, 100000, 65532}, {65532, 0, 1}, {65533, 200000, 3}}},
-	{"kept", []span{{0, 100000, 1000}, {1000, 0, 1}, {1001, 101001, 64535}}, []span{{0, 100000, 1000}, {1000, 0, 1}, {1001, 101001, 64535}}},
+	{"crossed", []span{{0, 100000, 65532}, {65532, 0, 1}, {65533, 200000, 3}}, []span{
+		{0, 100000, 65532},
+		{65532, 0, 1},
+		{65533, 200000, 3},
+	}},
+	{"kept", []span{{0, 100000, 1000}, {1000, 0, 1}, {1001, 101001, 64535}}, []span{{0, 100000, 1000}, {1000, 0, 1}, {
+		1001,
+		101001, 64535,
+	}}},
 	{"rootless", []span{{1, 100001, 65535}}, []span{{1, 100001, 65535}}},
 	{"single", []span{{0, 100000, 1}}, []span{{0, 100000, 1}}},
 	{"low", []span{{0, 100000, 65530}, {65530, 1, 100}}, []span{{0, 100000, 65530}, {65530, 1, 100}}},
@@ -121,7 +128,8 @@ func (r *room) furnish() error {
 	}
 	files := map[string]string{
 		"probe": string(self), "volumes/hook": string(self), "volumes/file": "x\n", "volumes/data/file": "x\n",
-		"volumes/passwd": "root:x:0:0::/root:/bin/sh\nnonroot:x:0:0::/:/bin/sh\nmounted:x:65532:0::/root:/bin/sh\n", "volumes/shadow": "root:*:19000:0:99999:7:::\n",
+		"volumes/passwd": "root:x:0:0::/root:/bin/sh\nnonroot:x:0:0::/:/bin/sh\nmounted:x:65532:0::/root:/bin/sh\n",
+		"volumes/shadow": "root:*:19000:0:99999:7:::\n",
 	}
 	files["volumes/data/group"], files["volumes/data/passwd"] = strings.Join(group, "\n"), strings.Join(passwd, "\n")
 	for name, text := range policies {
@@ -136,8 +144,10 @@ func (r *room) furnish() error {
 		}
 	}
 	return errors.Join(
-		os.Chmod(filepath.Join(r.dir, "probe"), 0o755), os.Chmod(r.volume("hook"), 0o777), os.Chmod(r.volume("passwd"), 0o644),
-		os.Chmod(r.volume("file"), 0o644), os.Chmod(r.volume("data/group"), 0o666), os.Chmod(r.volume("data/passwd"), 0o644), os.Chmod(r.volume("data"), 0o755), os.Chmod(r.volume("open"), 0o777|os.ModeSticky))
+		os.Chmod(filepath.Join(r.dir, "probe"), 0o755), os.Chmod(r.volume("hook"), 0o777), os.Chmod(r.volume("passwd"),
+			0o644),
+		os.Chmod(r.volume("file"), 0o644), os.Chmod(r.volume("data/group"), 0o666), os.Chmod(r.volume("data/passwd"),
+			0o644), os.Chmod(r.volume("data"), 0o755), os.Chmod(r.volume("open"), 0o777|os.ModeSticky))
 }
 
 func mappings(spans []span) []syscall.SysProcIDMap {
@@ -150,7 +160,10 @@ func mappings(spans []span) []syscall.SysProcIDMap {
 
 // hold starts a holder, and mounts its namespaces where they have a name that does not depend on its process id.
 func (r *room) hold(h holder) error {
-	attr := &syscall.SysProcAttr{UidMappings: mappings(h.uids), GidMappings: mappings(h.gids), GidMappingsEnableSetgroups: true}
+	attr := &syscall.SysProcAttr{
+		UidMappings: mappings(h.uids), GidMappings: mappings(h.gids),
+		GidMappingsEnableSetgroups: true,
+	}
 	for _, k := range kinds {
 		if k.name != "user" || h.uids != nil {
 			attr.Cloneflags |= k.flag
@@ -268,7 +281,8 @@ func (r *room) build(dir string, made *recipe) error {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return err
 	}
-	if err := errors.Join(os.Chmod(dir, 0o711), os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600)); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o711), os.WriteFile(filepath.Join(dir, "config.json"), []byte(config),
+		0o600)); err != nil {
 		return err
 	}
 	if made.Image == nil {

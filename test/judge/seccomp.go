@@ -36,10 +36,12 @@ func (g *generator) seccomp() any {
 	}
 	s := obj()
 	if g.of(0.6) {
-		s.set("architectures", pick(g, list{"SCMP_ARCH_X86_64"}, list{"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"}, list{"SCMP_ARCH_X86"}, list{"SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"}, list{}))
+		s.set("architectures", pick(g, list{"SCMP_ARCH_X86_64"}, list{"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"},
+			list{"SCMP_ARCH_X86"}, list{"SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"}, list{}))
 	}
 	if g.of(0.04) {
-		s.set("flags", pick(g, list{"SECCOMP_FILTER_FLAG_LOG"}, list{"SECCOMP_FILTER_FLAG_SPEC_ALLOW"}, list{"SECCOMP_FILTER_FLAG_TSYNC"}, list{}, list{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"}))
+		s.set("flags", pick(g, list{"SECCOMP_FILTER_FLAG_LOG"}, list{"SECCOMP_FILTER_FLAG_SPEC_ALLOW"},
+			list{"SECCOMP_FILTER_FLAG_TSYNC"}, list{}, list{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"}))
 	}
 	if g.of(0.45) {
 		s.set("defaultAction", pick(g, "SCMP_ACT_ALLOW", "SCMP_ACT_ALLOW", "SCMP_ACT_LOG"))
@@ -51,7 +53,8 @@ func (g *generator) seccomp() any {
 		}
 		return s
 	}
-	s.set("defaultAction", pick(g, "SCMP_ACT_ERRNO", "SCMP_ACT_ERRNO", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP"))
+	s.set("defaultAction", pick(g, "SCMP_ACT_ERRNO", "SCMP_ACT_ERRNO", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL",
+		"SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP"))
 	if s.get("defaultAction") == "SCMP_ACT_ERRNO" && g.of(0.4) {
 		s.set("defaultErrnoRet", pick(g, 1, 38, 0))
 	}
@@ -113,14 +116,16 @@ func (g *generator) spaces() []any {
 		if g.of(0.4) {
 			continue
 		}
-		r := obj("names", list{name}, "action", pick(g, "SCMP_ACT_ALLOW", "SCMP_ACT_ALLOW", "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_LOG"))
+		r := obj("names", list{name}, "action", pick(g, "SCMP_ACT_ALLOW", "SCMP_ACT_ALLOW", "SCMP_ACT_ALLOW",
+			"SCMP_ACT_ERRNO", "SCMP_ACT_LOG"))
 		if r.get("action") == "SCMP_ACT_ERRNO" {
 			r.set("errnoRet", pick(g, 1, 38, 0))
 		}
 		switch {
 		case name == "clone3": // it has no argument that a filter could read
 		case g.of(0.4):
-			r.set("args", list{obj("index", 0, "value", 2114060288, "valueTwo", 0, "op", "SCMP_CMP_MASKED_EQ")}) // as Docker has it
+			r.set("args", list{obj("index", 0, "value", 2114060288, "valueTwo", 0, "op",
+				"SCMP_CMP_MASKED_EQ")}) // as Docker has it
 		case g.of(0.4):
 			args := list{}
 			for i := range 1 + g.IntN(2) {
@@ -135,8 +140,10 @@ func (g *generator) spaces() []any {
 
 func (g *generator) argument(index int) *object {
 	const newUser = 0x10000000
-	a := obj("index", index, "value", pick[any](g, 0, 1, newUser, newUser|17, 2114060288, raw("18446744073709551615"), 1<<32),
-		"op", pick(g, "SCMP_CMP_EQ", "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ"))
+	a := obj("index", index, "value", pick[any](g, 0, 1, newUser, newUser|17, 2114060288, raw("18446744073709551615"),
+		1<<32),
+		"op", pick(g, "SCMP_CMP_EQ", "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_GE", "SCMP_CMP_GT",
+			"SCMP_CMP_MASKED_EQ"))
 	if g.of(0.5) {
 		a.set("valueTwo", pick[any](g, 0, newUser, 17))
 	}

@@ -52,7 +52,8 @@ const patience = 10 * time.Second
 func (t *trial) args(bare bool) []string {
 	args := []string{t.runtime.path}
 	if !bare {
-		args = []string{t.wrapper, "--nonroot-runtime", t.runtime.path, "--nonroot-config", filepath.Join(t.dir, "policies", t.recipe.Policy)}
+		args = []string{t.wrapper, "--nonroot-runtime", t.runtime.path, "--nonroot-config", filepath.Join(t.dir, "policies",
+			t.recipe.Policy)}
 	}
 	return append(args, "--root", filepath.Join(t.dir, "state"))
 }
@@ -165,7 +166,8 @@ func (t *trial) start() (end func() error, err error) {
 		if gate != nil {
 			gate.close()
 		}
-	} else if _, there := os.Stat(filepath.Join(t.dir, "state", t.id)); err != nil && t.without(words) == refused && there == nil {
+	} else if _, there := os.Stat(filepath.Join(t.dir, "state",
+		t.id)); err != nil && t.without(words) == refused && there == nil {
 		t.found.add(leftover, "a container that was refused: "+words)
 	}
 	t.container, err = t.judge(v, pidFile, words, err, &t.law)

@@ -31,7 +31,10 @@ const (
 )
 
 // expected are the kinds that the bare runtime has to show, so that the judge is known to see them.
-var expected = []string{uidInside, uidOutside, gidInside, gidOutside, groupInside, groupOut, hostGroup, capability, bounding, newPrivs, entered}
+var expected = []string{
+	uidInside, uidOutside, gidInside, gidOutside, groupInside, groupOut, hostGroup, capability,
+	bounding, newPrivs, entered,
+}
 
 // credentials are what proc_pid_status(5) calls them.
 type credentials struct {
@@ -191,7 +194,8 @@ func (l *law) words(s said) findings {
 
 func (l *law) task(all findings, c credentials) {
 	if c.inh|c.prm|c.eff|c.amb != 0 {
-		all.add(capability, fmt.Sprintf("inheritable %x, permitted %x, effective %x, ambient %x", c.inh, c.prm, c.eff, c.amb))
+		all.add(capability, fmt.Sprintf("inheritable %x, permitted %x, effective %x, ambient %x", c.inh, c.prm, c.eff,
+			c.amb))
 	}
 	if c.bnd&^l.bounding != 0 {
 		all.add(bounding, fmt.Sprintf("%x, and only %x was asked for or is allowed", c.bnd, l.bounding))
@@ -216,7 +220,8 @@ func (l *law) groups(all findings, c credentials, m []span) {
 
 // unmapped: the overflow id stands for what has no number in the container.
 func unmapped(m []span, id uint32) bool {
-	return m != nil && id == 65534 && !slices.ContainsFunc(m, func(s span) bool { return s.inside <= 65534 && 65534-s.inside < s.size })
+	return m != nil && id == 65534 && !slices.ContainsFunc(m,
+		func(s span) bool { return s.inside <= 65534 && 65534-s.inside < s.size })
 }
 
 // findings are the kinds of violations with an example of each.
@@ -263,7 +268,10 @@ func (l *law) hostGroups() error {
 			continue
 		}
 		l.named[uint32(gid)] = true
-		if slices.Contains([]string{"root", "adm", "tty", "disk", "kmem", "shadow", "sudo", "wheel", "docker", "podman", "lxd", "libvirt"}, f[0]) {
+		if slices.Contains([]string{
+			"root", "adm", "tty", "disk", "kmem", "shadow", "sudo", "wheel", "docker", "podman",
+			"lxd", "libvirt",
+		}, f[0]) {
 			l.dangerous[uint32(gid)] = true
 		}
 	}
