@@ -20,6 +20,7 @@ type recipe struct {
 	Execs    []execution
 	Bounding uint64 // all that any part of config.json names as bounding
 	Room     string // the folder in which it was made: paths in it begin with that
+	Cgroup   string // the control group of its containers, likewise
 	Found    findings
 }
 
@@ -65,7 +66,7 @@ func generate(seed, number uint64, r *room, bare bool) recipe {
 	made.Config = encode(config) + tail
 	made.Bounding = g.bounding
 	made.Flags = g.some(0.1, "--no-new-keyring", "--no-pivot")
-	made.Room = r.dir
+	made.Room, made.Cgroup = r.dir, r.cgroup
 	made.chown(config)
 	for g.of(0.45) && len(made.Execs) < 3 {
 		made.Execs = append(made.Execs, g.execution(made.Bounding))

@@ -259,11 +259,11 @@ func (c *sitting) kept(bundle string) (*recipe, error) {
 		return nil, err
 	}
 	config, err := os.ReadFile(filepath.Join(bundle, "config.json")) // which somebody may have made smaller
-	made.Config = strings.ReplaceAll(string(config), made.Room, c.room.dir)
+	moved := strings.NewReplacer(made.Room, c.room.dir, made.Cgroup, c.room.cgroup)
+	made.Config = moved.Replace(string(config))
 	for i := range made.Execs {
-		made.Execs[i].Process = strings.ReplaceAll(made.Execs[i].Process, made.Room, c.room.dir)
+		made.Execs[i].Process = moved.Replace(made.Execs[i].Process)
 	}
-	made.Room = c.room.dir
 	return &made, err
 }
 
