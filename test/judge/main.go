@@ -264,6 +264,7 @@ func (c *sitting) kept(bundle string) (*recipe, error) {
 	for i := range made.Execs {
 		made.Execs[i].Process = moved.Replace(made.Execs[i].Process)
 	}
+	made.Room, made.Cgroup = c.room.dir, c.room.cgroup
 	return &made, err
 }
 
