@@ -2,7 +2,7 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build demo test test-matrix compat lint bench fuzz clean
+.PHONY: help build demo test test-matrix judge compat lint bench fuzz clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: ## every suite, with what it needs installed first (as root)
 
 test-matrix: ## the end-to-end tests again on newer runtimes and engines, built first (as root, half an hour)
 	hack/test-matrix
+
+judge: ## what the kernel says of COUNT (2000) generated containers under each runtime (as root, minutes)
+	hack/judge
 
 compat: ## which images that expect root work without it (as root; installs what it needs, some gigabytes in .cache)
 	hack/compat

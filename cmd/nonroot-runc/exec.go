@@ -96,10 +96,16 @@ func rewrittenProcess(cmd *runcargs.Command, log *decision, c govern.Caller, p *
 		q.Mode = policy.Rewrite // the container was rewritten, or must not be root for want of a record
 	}
 	d := q.Decide(&f)
-	log.decided(&d)
 	if d.Mode == policy.Refuse {
+		log.decided(&d)
 		return nil, errors.New(d.Reason)
 	}
+	if k.state.Kind == runc.Runc && known.Group == nil && !(r.Enforced() && len(r.Identity.Groups) > 0) {
+		// runc before 1.3 looks their numbers up as names in /etc/group, which is the image's there (SECURITY.md A3). A
+		// container that was given some, without a copy, has no such file, and can make none.
+		d.Dropped, d.Identity.Groups = append(d.Dropped, d.Identity.Groups...), nil
+	}
+	log.decided(&d)
 	change := spec.ProcessChange{
 		UID: d.Identity.UID, GID: d.Identity.GID, Groups: d.Identity.Groups, DropBounding: p.DropBounding,
 	}

@@ -40,6 +40,10 @@ func (c *Call) rewrite(p *policy.Policy, f *containerFacts, d *policy.Decision, 
 		return nil, nil, err
 	}
 	r.Name, r.Home, r.Mounted, r.Notes = plan.Name, plan.Home, plan.Mounts != nil, append(r.Notes, plan.Notes...)
+	if len(r.Identity.Groups) > 0 && !plan.Numbers {
+		r.Dropped, r.Identity.Groups = append(r.Dropped, r.Identity.Groups...), nil
+		r.Notes = append(r.Notes, "no additional groups: runc before 1.3 looks their numbers up as names in /etc/group, of which no copy can be mounted")
+	}
 	if !p.DropBounding {
 		if r.Bounding, err = doc.Bounding(); err != nil {
 			return nil, nil, err

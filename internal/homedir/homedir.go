@@ -61,13 +61,16 @@ type Wish struct {
 
 // Plan is a home and a name for an identity.
 type Plan struct {
-	Name   string   // USER and LOGNAME
-	Home   string   // HOME
-	Shell  string   // SHELL
-	Mounts []Mount  // the home, to be appended to the spec's mounts; none: no home, Notes say why
-	Passwd []byte   // what /etc/passwd is to be; nil: it can't be mounted, Notes say why
-	Group  []byte   // what /etc/group is to be; nil likewise
-	Notes  []string // for the decision record
+	Name   string  // USER and LOGNAME
+	Home   string  // HOME
+	Shell  string  // SHELL
+	Mounts []Mount // the home, to be appended to the spec's mounts; none: no home, Notes say why
+	Passwd []byte  // what /etc/passwd is to be; nil: it can't be mounted, Notes say why
+	Group  []byte  // what /etc/group is to be; nil likewise
+	// Numbers says that no line of /etc/group, as the container will have it, makes another group of a gid: runc before 1.3
+	// takes an additional gid for a name first, and looks it up there (libcontainer, user.GetAdditionalGroups).
+	Numbers bool
+	Notes   []string // for the decision record
 }
 
 // Plan decides home and names. It fails where the wish makes no sense, and
@@ -95,8 +98,10 @@ func (im *Image) Plan(w Wish) (*Plan, error) {
 		u := User{Name: p.Name, UID: w.UID, GID: w.GID, Home: p.Home, Shell: p.Shell}
 		p.Passwd = withUser(im.passwd.text, u)
 	}
+	p.Numbers = im.group.absent
 	if im.group.mountable {
-		p.Group = withGroup(im.group.text, p.Name, w.GID)
+		p.Group = withGroup(withoutNumbers(im.group.text), p.Name, w.GID)
+		p.Numbers = p.Group != nil
 		if p.Group == nil {
 			p.note(fmt.Sprintf("no group name: every form of %q is taken in the image's group", p.Name))
 		}

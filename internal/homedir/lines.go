@@ -273,6 +273,39 @@ func withGroup(text []byte, wish string, gid uint32) []byte {
 	return put(text, groupFields, gid, strings.Join([]string{name, pass, id, members}, ":"))
 }
 
+// withoutNumbers is group without the lines whose name is a number that isn't their own gid: for runc before 1.3 the line
+// "1000:x:0:" makes group 0 of the additional gid 1000 (SECURITY.md A3).
+func withoutNumbers(text []byte) []byte {
+	var out []byte
+	kept := 0 // up to there, text is in out
+	for at, line := range lines(text) {
+		if !numbered(line) {
+			continue
+		}
+		out = append(out, text[kept:at]...)
+		kept = min(at+len(line)+1, len(text))
+	}
+	if kept == 0 {
+		return text
+	}
+	return append(out, text[kept:]...)
+}
+
+// numbered reports whether some parser could take a line for the entry of a number that isn't its own gid.
+func numbered(line []byte) bool {
+	for l := range readings(line) {
+		l = bytes.TrimSpace(l)
+		name := bytes.TrimSpace(field(l, 0))
+		if len(name) == 0 || bytes.ContainsFunc(name, func(r rune) bool { return r < '0' || r > '9' }) {
+			continue
+		}
+		if !wellFormed(line, groupFields) || !bytes.Equal(field(line, 2), name) {
+			return true
+		}
+	}
+	return false
+}
+
 // put is text with the entry in place of the id's own, or else at the end, but
 // before any line that a parser could take for it. All other bytes stay.
 func put(text []byte, fields int, id uint32, entry string) []byte {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/moby/sys/user"
 )
 
 const (
@@ -95,6 +97,34 @@ func TestGroupText(t *testing.T) {
 			}
 			if again := withGroup(got, "app", 65532); !bytes.Equal(again, got) {
 				t.Errorf("twice is %q", again)
+			}
+		})
+	}
+}
+
+// TestWithoutNumbers: a line that is a number's entry, and another number's gid, goes; every other byte stays.
+func TestWithoutNumbers(t *testing.T) {
+	for name, c := range map[string]struct{ in, want string }{
+		"nothing":           {"", ""},
+		"root by a number":  {"root:x:0:\n1000:x:0:\napp:x:1000:\n", "root:x:0:\napp:x:1000:\n"},
+		"first and last":    {"1000:x:6:\na:x:1:\n2000:x:42:", "a:x:1:\n"},
+		"its own":           {"1000:x:1000:a\n", "1000:x:1000:a\n"},
+		"malformed":         {"1000:x:\n1000:x:-0:\n1000\n1000:x:1000\nx:x:1:\n", "x:x:1:\n"},
+		"space around it":   {" \t1000:x:0:\n1000 :x:0:\nx 1:x:0:\n", "x 1:x:0:\n"},
+		"carriage return":   {"1000:x:0:\r\n1000:x:1000:\r\n", ""},
+		"NUL before it":     {"a:x:1:\x001000:x:0:\n", ""},
+		"names with digits": {"a1:x:1:\n1a:x:2:\n-1:x:3:\n", "a1:x:1:\n1a:x:2:\n-1:x:3:\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := withoutNumbers([]byte(c.in))
+			if string(got) != c.want {
+				t.Errorf("%q\n got %q\nwant %q", c.in, got, c.want)
+			}
+			gs, _ := user.ParseGroup(bytes.NewReader(got))
+			for _, g := range gs { // as runc before 1.3 reads it
+				if n, err := strconv.Atoi(g.Name); err == nil && n > 0 && n != g.Gid {
+					t.Errorf("%q is group %d", g.Name, g.Gid)
+				}
 			}
 		})
 	}

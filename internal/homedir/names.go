@@ -15,6 +15,7 @@ type database struct {
 	at        string // where it lies, free of links
 	mountable bool   // a copy can be mounted over it
 	own       bool   // it is the image's, not one that is mounted
+	absent    bool   // there is none, and the container cannot make one
 	note      string
 }
 
@@ -69,7 +70,7 @@ func (im *Image) newDatabase(p string, s spot) database {
 		return database{note: fmt.Sprintf("no copy of %s: it is a link to %s, where nothing is", p, shown(s.path))}
 	}
 	if why := im.unwritable(); why != "" {
-		return database{note: fmt.Sprintf("no copy of %s: the image has none, and %s", p, why)}
+		return database{absent: true, note: fmt.Sprintf("no copy of %s: the image has none, and %s", p, why)}
 	}
 	return database{at: s.path, mountable: true}
 }

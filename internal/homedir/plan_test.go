@@ -373,6 +373,27 @@ func TestGroups(t *testing.T) {
 	if string(p.Group) != "nonroot:x:65532:\n" {
 		t.Errorf("with the host's gshadow there: %q", p.Group)
 	}
+	p, err = planOf(t, tree(t, []string{"etc/group = root:x:0:\n1000:x:0:\n"}), false, engine(), wish())
+	must(t, err)
+	if string(p.Group) != "root:x:0:\nnonroot:x:65532:\n" || !p.Numbers {
+		t.Errorf("with root's group by a number: %q, %v", p.Group, p.Numbers)
+	}
+	for name, c := range map[string]struct {
+		parts    []string
+		readonly bool
+		want     bool
+	}{
+		"none, and none can be made": {[]string{"etc/"}, true, true},
+		"a link to nothing":          {[]string{"etc/group -> /tmp/none", "tmp/"}, false, false},
+		"a folder":                   {[]string{"etc/group/"}, false, false},
+		"a pipe":                     {[]string{"etc/group |"}, false, false},
+	} {
+		p, err := planOf(t, tree(t, c.parts), c.readonly, engine(), wish())
+		must(t, err)
+		if p.Group != nil || p.Numbers != c.want {
+			t.Errorf("%s: %q, %v", name, p.Group, p.Numbers)
+		}
+	}
 	p, err = planOf(t, tree(t, []string{"etc/passwd -> group", "etc/group = "}), false, engine(), wish())
 	must(t, err)
 	if p.Passwd == nil || p.Group != nil {

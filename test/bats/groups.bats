@@ -85,3 +85,37 @@ with_host_group() {
   policy <<<$'[identity]\nallowed_gids = [5000]'
   shows '.Groups == [2000, 5000]' with_host_group 'team:x:5000:' "${NONROOT[@]}" run "$ID"
 }
+
+# by_names: runc before 1.3 takes an additional gid for a name first, and asks the image's group file for it.
+by_names() { [[ $(bare --version) == "runc version 1."[0-2].* ]]; }
+
+@test "A3: additional gids that the image's group file makes root's and disk's" {
+  printf '5000:x:0:\n6000:x:6:\n' >>"$ROOTFS/etc/group"
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [5000, 6000]}'
+  ! by_names || bare_shows '.Groups | index(0) and index(6)'
+  nonroot_shows 'nonroot(1000; 1000) and (.Groups | sort == [5000, 6000])'
+}
+
+@test "A3: the same by a group file of which no copy can be mounted, at creation and in an exec" {
+  mkdir "$BATS_TEST_TMPDIR/volume"
+  printf '5000:x:0:\n' >"$BATS_TEST_TMPDIR/volume/group"
+  ln -sf /srv/volume/group "$ROOTFS/etc/group"
+  config --arg source "$BATS_TEST_TMPDIR/volume" '.process.user = {uid: 1000, gid: 1000, additionalGids: [5000]}
+    | .mounts += [{destination: "/srv/volume", type: "bind", source: $source, options: ["bind", "ro"]}]'
+  ! by_names || bare_shows '.Groups == [0]'
+  nonroot_shows 'nonroot(1000; 1000) and .Groups == []'
+
+  process '.user = {uid: 1000, gid: 1000, additionalGids: [5000]}'
+  detached nonroot
+  ! by_names || shows '.Groups == [0]' bare exec --process "$PROCESS" "$ID"
+  shows 'nonroot(1000; 1000) and (.Groups - [5000] == [])' nonroot exec --process "$PROCESS" "$ID"
+}
+
+@test "A3: additional groups stay where there is no group file, and none can be made" {
+  rm "$ROOTFS/etc/group"
+  config '.root.readonly = true | .process.user = {uid: 1000, gid: 1000, additionalGids: [5000]}'
+  nonroot_shows 'nonroot(1000; 1000) and .Groups == [5000]'
+  process '.user = {uid: 1000, gid: 1000, additionalGids: [5000]}'
+  detached nonroot
+  shows 'nonroot(1000; 1000) and .Groups == [5000]' nonroot exec --process "$PROCESS" "$ID"
+}
