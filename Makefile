@@ -2,7 +2,7 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build demo test test-matrix compat lint bench fuzz clean
+.PHONY: help build demo test test-matrix compat lint bench fuzz differential clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ lint: ## everything that needs no running
 
 bench: build ## how much the wrapper costs (as root)
 	hack/bench
+
+differential: ## command lines, as the runtimes' own sources read them (COUNT, SEED)
+	hack/differential
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	hack/fuzz
