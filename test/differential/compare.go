@@ -77,6 +77,8 @@ func (o *oracle) passes(c *runcargs.Command) func(*reading) string {
 			return "it is another command"
 		case c.ID != "" && (len(r.args) == 0 || r.args[0] != c.ID):
 			return "it is another container"
+		case slices.ContainsFunc(r.args, func(w string) bool { return strings.HasPrefix(w, "--root") }):
+			return "" // behind the id, only runc 1.6 takes it for the root; to the others it is a word too many
 		case c.RootSet && r.get("g.root") != c.Root && !(o.crun && slices.ContainsFunc(c.Argv(), isRootless)):
 			return "it is another root"
 		}
@@ -159,7 +161,8 @@ func (o *oracle) describes(r *reading, exec *runcargs.ExecFlags) string {
 	}
 	lists := map[string][]string{"f.cap": exec.Caps, "f.env": exec.Env, "f.additional-gids": gids}
 	for key, want := range lists {
-		got := r.values[key]
+		// Of several, some versions of urfave/cli leave out an empty one.
+		got, want := filled(r.values[key]), filled(want)
 		if key == "f.additional-gids" {
 			// urfave/cli 1.22.16 has each twice, as the flag has two names: the same groups all the same.
 			got, want = slices.Compact(slices.Sorted(slices.Values(got))), slices.Compact(slices.Sorted(slices.Values(want)))
@@ -193,6 +196,10 @@ func (o *oracle) describes(r *reading, exec *runcargs.ExecFlags) string {
 		}
 	}
 	return ""
+}
+
+func filled(list []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
 }
 
 func value(id *uint32) uint32 {

@@ -53,6 +53,7 @@ func start(path string) (*oracle, error) {
 	}
 	cmd := exec.Command(path)
 	cmd.Dir, cmd.Stderr = "/", os.Stderr
+	cmd.Env = append(os.Environ(), "GOGC=800") // urfave/cli makes a flag set for each line
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
