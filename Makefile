@@ -2,7 +2,7 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build demo test test-matrix compat lint bench fuzz differential clean
+.PHONY: help build demo test test-matrix compat lint bench fuzz differential reproducible release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -34,5 +34,11 @@ differential: ## command lines, as the runtimes' own sources read them (COUNT, S
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	hack/fuzz
 
+reproducible: ## builds the commit twice, elsewhere, and compares
+	hack/reproducible
+
+release: ## dist/: the programs, an SBOM of each, and SHA256SUMS
+	hack/release
+
 clean: ## removes what was built
-	rm -rf bin .cache
+	rm -rf bin dist .cache

@@ -156,8 +156,7 @@ func (s *scanner) unknown(word, name string, hasValue bool) *flagError {
 		hint = "write short flags one by one, and a value as a word of its own"
 	}
 	flag, _, _ := strings.Cut(word, "=")
-	// runc 1.6 looks at a name without the blanks around it.
-	return &flagError{"unknown flag " + quote(flag) + ": " + hint, !hasValue || strings.TrimSpace(name) != name}
+	return &flagError{"unknown flag " + quote(flag) + ": " + hint, !hasValue}
 }
 
 // once notes a flag and refuses a second one that could mean something else. It counts
@@ -494,12 +493,12 @@ func (c *Command) guess(v *verb, s *scanner) {
 			return // runc 1.1 puts both in front of the id (urfave/cli 1.22.1, command.go: reorderArgs)
 		}
 		switch {
-		case isUnsure(err):
-			flags = false // an unknown flag can't change an id in front of it
+		case f.opt == nil || isUnsure(err):
+			// An unknown flag can't change an id in front of it; behind it, runc's versions differ on what is a flag.
+			flags = false
 			if id == "" {
 				return
 			}
-		case f.opt == nil:
 		case f.opt.name == "regex", f.opt.fate == inform:
 			return
 		case f.opt.in == inGlobal && f.opt.fate == forward:

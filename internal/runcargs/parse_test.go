@@ -342,7 +342,7 @@ func TestPassthroughID(t *testing.T) {
 		{"kill -? c", "", ""},
 		{"kill -- c", "c", ""},
 		{"kill --unknown c", "", ""},
-		{"kill --unknown=x c", "c", ""},
+		{"kill --unknown=x c", "", ""},
 		{"kill c -9", "c", ""},
 		{"kill --regex c.*", "", ""},
 		{"delete c -r", "", ""},
