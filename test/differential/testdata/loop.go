@@ -44,7 +44,6 @@ func main() {
 	}
 	os.Stdout, os.Stderr = null, null
 	logrus.SetOutput(io.Discard)
-	quiet()
 	if len(os.Args) > 1 {
 		listing = out
 		once([]string{"runc", "list"})
@@ -87,6 +86,7 @@ var listing *os.File
 
 func once(words []string) {
 	answer = answer[:0]
+	quiet() // each time: main wraps cli.ErrWriter
 	defer func() {
 		if r := recover(); r != nil {
 			if _, ok := r.(exited); !ok {
