@@ -480,8 +480,8 @@ func (c *Command) guess(v *verb, s *scanner) {
 			switch {
 			case flags && word == "--":
 				flags = false
-			case word == "":
-				return
+			case word == "", !flags && isFlag(word) && v.in != inPs:
+				return // runc's versions differ on where those belong
 			case id == "":
 				id = word
 				flags = flags && v.in != inPs // what follows is for the ps program
