@@ -496,9 +496,11 @@ func (c *Command) guess(v *verb, s *scanner) {
 		case f.opt == nil || isUnsure(err):
 			// An unknown flag can't change an id in front of it; behind it, runc's versions differ on what is a flag.
 			flags = false
-			if id == "" {
+			if id == "" || len(s.rest()) > 0 && v.in != inPs {
 				return
 			}
+		case f.opt.kind != boolean && strings.HasPrefix(f.value, "-") && !strings.Contains(word, "=") && (id != "" || len(f.value) > 1):
+			return // such a value is another flag, or a word, to some of runc's versions
 		case f.opt.name == "regex", f.opt.fate == inform:
 			return
 		case f.opt.in == inGlobal && f.opt.fate == forward:

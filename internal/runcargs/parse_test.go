@@ -339,6 +339,8 @@ func TestPassthroughID(t *testing.T) {
 		{"kill c -a", "c", ""},
 		{"kill c -a 9", "", ""}, // runc 1.1: container 9
 		{"kill '' c", "", ""},
+		{"kill c -b=run -a yes", "", ""},
+		{"checkpoint c --parent-path -", "", ""},
 		{"kill -a -- c --all=false", "", ""}, // runc 1.3: container --all=false
 		{"kill -? c", "", ""},
 		{"kill -- c", "c", ""},

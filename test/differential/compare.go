@@ -33,35 +33,11 @@ func (o *oracle) questions(c *runcargs.Command, came []string) []question {
 		d.Process, d.Exec = "/proc/self/fd/9", nil // as cmd/nonroot-runc does (sealed)
 	}
 	all = append(all, question{d.Argv(), o.governs(&d, nil, true), "governed"})
-	if !o.crun {
+	if !o.crun && !slices.ContainsFunc(came, func(w string) bool { return strings.Contains(w, "nonroot-") }) {
 		// What came was meant as it was understood. crun reads some spellings of urfave's in another way; it doesn't get them.
-		all = append(all, question{withoutOwn(came), o.governs(c, c.Exec, false), "governed, as it came"})
+		all = append(all, question{came, o.governs(c, c.Exec, false), "governed, as it came"})
 	}
 	return all
-}
-
-// withoutOwn is a line without nonroot-runc's flags, which the parser has taken for what they are.
-func withoutOwn(line []string) []string {
-	var out []string
-	for i := 0; i < len(line); i++ {
-		name := strings.TrimPrefix(strings.TrimPrefix(line[i], "-"), "-")
-		if len(name) < len(line[i]) && (name == "nonroot-config" || name == "nonroot-runtime") && valueOf(line, i) != "" {
-			i++
-			continue
-		}
-		if len(name) < len(line[i]) && (strings.HasPrefix(name, "nonroot-config=") || strings.HasPrefix(name, "nonroot-runtime=")) {
-			continue
-		}
-		out = append(out, line[i])
-	}
-	return out
-}
-
-func valueOf(line []string, i int) string {
-	if i+1 < len(line) {
-		return line[i+1]
-	}
-	return ""
 }
 
 // passes wants a line that nobody governs not to start a process, and to be about the container that was told. That crun takes
