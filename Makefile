@@ -2,7 +2,7 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build demo test test-matrix judge compat lint bench fuzz clean
+.PHONY: help build demo test test-matrix judge differential compat lint bench fuzz reproducible release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -31,8 +31,17 @@ lint: ## everything that needs no running
 bench: build ## how much the wrapper costs (as root)
 	hack/bench
 
+differential: ## command lines, as the runtimes' own sources read them (COUNT, SEED)
+	hack/differential
+
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	hack/fuzz
 
+reproducible: ## builds the commit twice, elsewhere, and compares
+	hack/reproducible
+
+release: ## dist/: the programs, an SBOM of each, and SHA256SUMS
+	hack/release
+
 clean: ## removes what was built
-	rm -rf bin .cache
+	rm -rf bin dist .cache

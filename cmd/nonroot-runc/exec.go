@@ -45,7 +45,7 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	if !r.Enforced() && exempt(r, p) {
 		d.exempt(r, p)
 		d.asks(cmd, c, k, config)
-		return d.goOn(cmd, runtime, cmd.Raw())
+		return d.goOn(cmd, runtime, cmd.Asked())
 	}
 	if err := errors.Join(unfit, unsound); err != nil {
 		return err

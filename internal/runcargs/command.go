@@ -94,7 +94,6 @@ type Command struct {
 	globals  []setting // global plumbing without a field of its own
 	plumbing []setting // the verb's plumbing without a field of its own
 	raw      []string  // Passthrough: what goes on
-	came     []string  // Govern and Gate: what came, less our own options
 }
 
 // ExecFlags is what exec's flags and command ask of a process; not interpreted.
@@ -156,24 +155,56 @@ func (c *Command) Argv() []string {
 	return append(argv, c.ID)
 }
 
-// Raw returns the command line as it came, less our own options: for an exec that the policy
-// exempts, whose flags Argv would leave out.
-func (c *Command) Raw() []string {
-	if c.Kind == Passthrough {
-		return c.raw
+// Asked returns a command line that keeps all that was asked for: for an exec that the policy exempts, whose
+// flags Argv would leave out. It is made from the fields, too: what came may be read as another container's by the one of the
+// runtimes that it was not written for ("exec -process f c sh" is runc's process file f of c, and crun's "rocess" of f).
+func (c *Command) Asked() []string {
+	if c.Kind == Passthrough || c.Exec == nil {
+		return c.Argv()
 	}
-	return c.came
+	argv := c.appendPlumbing(append(c.appendGlobals(nil), c.Verb))
+	return append(append(c.Exec.append(argv), c.ID), c.Exec.Args...)
 }
 
-// appendGlobals adds what stands in front of the verb.
+// append adds the flags that describe the process.
+func (e *ExecFlags) append(argv []string) []string {
+	argv = appendText(argv, "--user=", e.User)
+	for _, g := range e.AdditionalGids {
+		argv = append(argv, "--additional-gids="+strconv.FormatUint(uint64(g), 10))
+	}
+	for _, v := range e.Caps {
+		argv = append(argv, "--cap="+v)
+	}
+	for _, v := range e.Env {
+		argv = append(argv, "--env="+v)
+	}
+	argv = appendText(argv, "--cwd=", e.Cwd)
+	argv = appendBool(argv, "--tty", e.Tty)
+	if e.NoNewPrivs != nil {
+		argv = appendBool(argv, "--no-new-privs", *e.NoNewPrivs)
+		argv = appendBool(argv, "--no-new-privs=false", !*e.NoNewPrivs) // crun has no such spelling and refuses it
+	}
+	argv = appendText(argv, "--apparmor=", e.Apparmor)
+	return appendText(argv, "--process-label=", e.ProcessLabel)
+}
+
+// appendGlobals adds what stands in front of the verb. --rootless comes before --root: crun 1.8 takes both for the root
+// (src/crun.c, options), and the last one wins.
 func (c *Command) appendGlobals(argv []string) []string {
+	for _, s := range c.globals {
+		if s.opt.name == "rootless" {
+			argv = s.append(argv)
+		}
+	}
 	argv = appendText(argv, "--root=", c.Root)
 	argv = appendText(argv, "--log=", c.Log)
 	argv = appendText(argv, "--log-format=", c.LogFormat)
 	argv = appendBool(argv, "--debug", c.Debug)
 	argv = appendBool(argv, "--systemd-cgroup", c.SystemdCgroup)
 	for _, s := range c.globals {
-		argv = s.append(argv)
+		if s.opt.name != "rootless" {
+			argv = s.append(argv)
+		}
 	}
 	return argv
 }

@@ -108,7 +108,7 @@ var engineLines = []struct {
 	{"moby features", "features", Passthrough, "features", "", ""},
 	{
 		"containerd 2", "--root /r --rootless=true create --bundle /b c1", Govern, "create", "c1",
-		"--root=/r --rootless=true create --bundle=/b c1",
+		"--rootless=true --root=/r create --bundle=/b c1",
 	},
 }
 

@@ -44,7 +44,7 @@ func Parse(args []string) (*Command, error) {
 		c.guess(v, s)
 		return c, nil
 	}
-	c.came, c.raw = append(append(c.raw, name), s.rest()...), nil
+	c.raw = nil
 	if strict == nil {
 		strict = c.parseVerb(v, s)
 	}
@@ -263,6 +263,10 @@ func (c *Command) checkGlobals() error {
 			// crun: the last one wins (src/crun.c, parse_opt).
 			return errors.New("flags --cgroup-manager and --systemd-cgroup are given together: give one of them")
 		}
+		if f.opt.name == "rootless" && !c.RootSet {
+			// crun 1.8: it names the root (src/crun.c, options), and another container of the same id is found there.
+			return errors.New("flag --rootless is given without --root, which crun 1.8 takes it for: give both, or leave it out")
+		}
 	}
 	return nil
 }
@@ -437,6 +441,11 @@ func (c *Command) finish(v *verb, words []string) error {
 
 // finishExec decides between the process document and the command.
 func (c *Command) finishExec(command []string) error {
+	if len(command) > 0 && strings.TrimSpace(command[0]) == "" {
+		// runc 1.6 does not count it as the word at which flags end, and reads flags in what follows, --process
+		// and --user among them (urfave v3, command_parse.go).
+		return errors.New("the command after the container id is blank: name what to run")
+	}
 	if c.Process != "" {
 		c.Exec = nil
 		return nil
@@ -444,9 +453,9 @@ func (c *Command) finishExec(command []string) error {
 	if len(command) == 0 {
 		return errors.New("neither a command nor --process is given: name what to run after the container id")
 	}
-	if command[0] == "--" {
+	if strings.TrimSpace(command[0]) == "--" {
 		// runc until 1.5 and crun run a program called "--" (package flag and argp stop
-		// at the id), runc 1.6 takes it as the end of flags (urfave v3, command_parse.go).
+		// at the id), runc 1.6 takes it as the end of flags, blanks around it or not (ibidem).
 		return errors.New(`"--" after the container id is read differently by runc's versions: leave it out, or put it in front of the id`)
 	}
 	if c.Exec == nil {
@@ -471,6 +480,8 @@ func (c *Command) guess(v *verb, s *scanner) {
 			switch {
 			case flags && word == "--":
 				flags = false
+			case word == "", !flags && isFlag(word) && v.in != inPs:
+				return // runc's versions differ on where those belong
 			case id == "":
 				id = word
 				flags = flags && v.in != inPs // what follows is for the ps program
@@ -478,14 +489,19 @@ func (c *Command) guess(v *verb, s *scanner) {
 			continue
 		}
 		f, err := s.flag()
+		if late := id != "" && !strings.Contains(word, "=") && len(s.rest()) > 0 && !isFlag(s.rest()[0]); late && f.opt != nil && f.opt.kind == boolean {
+			return // runc 1.1 puts both in front of the id (urfave/cli 1.22.1, command.go: reorderArgs)
+		}
 		switch {
-		case isUnsure(err):
-			flags = false // an unknown flag can't change an id in front of it
-			if id == "" {
+		case f.opt == nil || isUnsure(err):
+			// An unknown flag can't change an id in front of it; behind it, runc's versions differ on what is a flag.
+			flags = false
+			if id == "" || len(s.rest()) > 0 && v.in != inPs {
 				return
 			}
-		case f.opt == nil:
-		case f.opt.name == "regex":
+		case f.opt.kind != boolean && strings.HasPrefix(f.value, "-") && !strings.Contains(word, "=") && (id != "" || len(f.value) > 1):
+			return // such a value is another flag, or a word, to some of runc's versions
+		case f.opt.name == "regex", f.opt.fate == inform:
 			return
 		case f.opt.in == inGlobal && f.opt.fate == forward:
 			_ = c.setGlobal(f) // a bad value is the runtime's business here

@@ -65,6 +65,7 @@ func TestSpellings(t *testing.T) {
 		{"run --no-new-keyring=true c", "run --bundle=. c"},
 		{"run --pid-file= --console-socket '' c", "run --bundle=. c"},
 		{"--log= --log-format '' --rootless= start c", "start c"},
+		{"--root /r --debug --rootless true start c", "--rootless=true --root=/r --debug start c"},
 		// Ours.
 		{"--nonroot-config /c --nonroot-runtime=/usr/sbin/runc --root /r create c", "--root=/r create --bundle=. c"},
 		{"-nonroot-config=/c start c", "start c"},
@@ -175,6 +176,8 @@ func TestRefused(t *testing.T) {
 		{"--version=false create c", "can't have the value"},
 		{"run --help=false c", "can't have the value"},
 		{"--cgroup-manager cgroupfs --systemd-cgroup create c", "given together"},
+		{"--rootless=true create c", "without --root"},
+		{"--rootless auto exec -p /f c", "without --root"},
 		// Numbers.
 		{"create --preserve-fds -1 c", "begins with"},
 		{"create --preserve-fds=-1 c", "not a decimal number"},
@@ -218,6 +221,8 @@ func TestRefused(t *testing.T) {
 		{"exec -u 0 c", "neither a command nor --process"},
 		{"exec c -- sh", "--"},
 		{"exec -- c -- sh", "--"},
+		{"exec c '' --user=0 sh", "is blank"},
+		{"exec -p /f c '' --process=/g", "is blank"},
 	} {
 		t.Run(row.line, func(t *testing.T) {
 			c, err := Parse(words(row.line))
@@ -253,7 +258,7 @@ func TestExecFlags(t *testing.T) {
 		{"exec -- c id", ExecFlags{Args: []string{"id"}}},
 		{"exec c id -u --user=0 -- x", ExecFlags{Args: []string{"id", "-u", "--user=0", "--", "x"}}},
 		{"exec c -x", ExecFlags{Args: []string{"-x"}}},
-		{"exec c '' --user=0", ExecFlags{Args: []string{"", "--user=0"}}},
+		{"exec c sh '' --user=0", ExecFlags{Args: []string{"sh", "", "--user=0"}}},
 		{"exec -u 0 c id", ExecFlags{User: "0", Args: []string{"id"}}},
 		{"exec --user=0:0 c id", ExecFlags{User: "0:0", Args: []string{"id"}}},
 		{"exec -user 0 c id", ExecFlags{User: "0", Args: []string{"id"}}},
@@ -280,6 +285,36 @@ func TestExecFlags(t *testing.T) {
 	}
 }
 
+// TestAsked has execs that a policy may exempt: nothing is left out, and nothing keeps a spelling of one runtime.
+func TestAsked(t *testing.T) {
+	for _, row := range []struct{ line, want string }{
+		{"--root r exec -u 0 c id -u", "--root=r exec --user=0 c id -u"},
+		{"--nonroot-config /c exec -user 0:1 -tty c --tty", "exec --user=0:1 --tty c --tty"},
+		{"exec -e=A -e B=1,2 -env '' -c=X --cap Y c id", "exec --cap=X --cap=Y --env=A --env=B=1,2 --env= c id"},
+		{"exec -g 0 -g=5 --cwd / -t=false -apparmor a --process-label=l -detach c id", "exec --detach --additional-gids=0 --additional-gids=5 --cwd=/ --apparmor=a --process-label=l c id"},
+		{"exec --no-new-privs c id", "exec --no-new-privs c id"},
+		{"exec --no-new-privs=0 c id", "exec --no-new-privs=false c id"},
+		// crun reads the process file "rocess" of the container "f" in this.
+		{"exec -process f c id", "exec --process=f c"},
+		{"--root r kill -unknown c", "--root r kill -unknown c"},
+	} {
+		t.Run(row.line, func(t *testing.T) {
+			c, err := Parse(words(row.line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := c.Asked()
+			if strings.Join(got, " ") != row.want {
+				t.Errorf("argv\n got %q\nwant %q", got, row.want)
+			}
+			again, err := Parse(got)
+			if err != nil || !reflect.DeepEqual(again.Exec, c.Exec) || again.ID != c.ID || again.Process != c.Process {
+				t.Errorf("%q is read again as %+v, %v", got, again, err)
+			}
+		})
+	}
+}
+
 func TestFields(t *testing.T) {
 	c, err := Parse(words("--nonroot-config /c --nonroot-runtime /r --debug --root /x --log /l --log-format json --systemd-cgroup " +
 		"run -d --preserve-fds 2 --pid-file /p --console-socket /s --bundle /b c"))
@@ -291,7 +326,6 @@ func TestFields(t *testing.T) {
 		Root: "/x", RootSet: true, Log: "/l", LogFormat: "json", Debug: true, SystemdCgroup: true,
 		ID: "c", Bundle: "/b", PidFile: "/p", ConsoleSocket: "/s", Detach: true, PreserveFDs: 2,
 	}
-	c.came = nil // the words as they came
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)
 	}
@@ -303,9 +337,15 @@ func TestPassthroughID(t *testing.T) {
 		{"kill c 9", "c", ""},
 		{"kill --all c", "c", ""},
 		{"kill c -a", "c", ""},
+		{"kill c -a 9", "", ""}, // runc 1.1: container 9
+		{"kill '' c", "", ""},
+		{"kill c -b=run -a yes", "", ""},
+		{"checkpoint c --parent-path -", "", ""},
+		{"kill -a -- c --all=false", "", ""}, // runc 1.3: container --all=false
+		{"kill -? c", "", ""},
 		{"kill -- c", "c", ""},
 		{"kill --unknown c", "", ""},
-		{"kill --unknown=x c", "c", ""},
+		{"kill --unknown=x c", "", ""},
 		{"kill c -9", "c", ""},
 		{"kill --regex c.*", "", ""},
 		{"delete c -r", "", ""},
@@ -479,7 +519,6 @@ func checkInvariants(t *testing.T, c *Command) {
 		}
 		d.raw, again.raw = nil, nil
 	}
-	d.came, again.came = nil, nil // the words as they came, in whatever spelling
 	if !reflect.DeepEqual(again, &d) {
 		t.Fatalf("%q is read again as\n%+v, not\n%+v", argv, again, &d)
 	}

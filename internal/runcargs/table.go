@@ -96,7 +96,7 @@ var options = [...]option{
 	{"log-format", "", text, forward, inGlobal, both},
 	{"debug", "", boolean, forward, inGlobal, both},
 	{"systemd-cgroup", "", boolean, forward, inGlobal, both},
-	{"rootless", "", text, forward, inGlobal, both},       // crun ignores it
+	{"rootless", "", text, forward, inGlobal, both},       // crun 1.8 takes it for --root
 	{"criu", "", text, forward, inGlobal, runc},           // until 1.3
 	{"cgroup-manager", "", text, forward, inGlobal, crun}, //
 	{"log-level", "", text, forward, inGlobal, crun},      // after 1.8

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	osexec "os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestDependencies holds docs/dependencies.md against what is linked into each program, and whether our own code imports it.
+func TestDependencies(t *testing.T) {
+	document := paper(t, "docs/dependencies.md")
+	for _, program := range []string{"nonroot-runc", "nonroot-ctl"} {
+		_, part, found := strings.Cut(document, "\n## "+program+"\n")
+		if !found {
+			t.Fatalf("no part about %s", program)
+		}
+		part, _, _ = strings.Cut(part, "\n## ")
+		var said []string
+		for _, m := range regexp.MustCompile(`(?m)^\| ([a-z]+(?:\.[a-z]+)+/[^ ]+) \| ([^|]+) \| \d+ \| [^|]{3,} \| [^|]{3,} \|$`).FindAllStringSubmatch(part, -1) {
+			said = append(said, fmt.Sprintf("%s direct=%t", m[1], m[2] == "yes"))
+		}
+		slices.Sort(said)
+		if linked := linkedModules(t, program); !slices.Equal(said, linked) {
+			t.Errorf("%s: docs/dependencies.md names\n  %s\nand linked are\n  %s", program, strings.Join(said, "\n  "), strings.Join(linked, "\n  "))
+		}
+	}
+}
+
+// linkedModules asks go for the modules of which a program has a package, and whether a package of ours imports it.
+func linkedModules(t *testing.T, program string) []string {
+	t.Helper()
+	const format = `{{with .Module}}{{if .Main}}{{range $.Imports}}import {{.}}{{"\n"}}{{end}}{{else}}module {{.Path}}{{"\n"}}{{end}}{{end}}`
+	cmd := osexec.Command("go", "list", "-tags", "urfave_cli_no_docs", "-deps", "-f", format, "../"+program)
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOFLAGS=") // as hack/build does
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var imports, modules []string
+	for line := range strings.Lines(string(out)) {
+		kind, path, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch kind {
+		case "import":
+			imports = append(imports, path)
+		case "module":
+			modules = append(modules, path)
+		}
+	}
+	slices.Sort(modules)
+	modules = slices.Compact(modules)
+	for i, m := range modules {
+		direct := slices.ContainsFunc(imports, func(p string) bool { return p == m || strings.HasPrefix(p, m+"/") })
+		modules[i] = fmt.Sprintf("%s direct=%t", m, direct)
+	}
+	return modules
+}
