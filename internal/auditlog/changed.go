@@ -142,7 +142,7 @@ func (s Seen) User() *policy.Identity {
 
 func number(value []byte) (uint32, error) {
 	n, err := jsonscan.Uint(value, 32)
-	return uint32(n), err // of 32 bits
+	return uint32(n), err // #nosec G115 -- ParseUint was given 32 bits
 }
 
 // Annotations are the container's.

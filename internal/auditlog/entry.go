@@ -165,6 +165,6 @@ func (w *writer) list(name, more string, n, limit int, element func(int)) {
 	}
 	w.b = append(w.b, ']')
 	if n > limit {
-		w.number(more, uint32(n-limit)) //nolint:gosec // a process has at most 65536 groups, a config.json 16 MiB
+		w.number(more, uint32(n-limit)) // #nosec G115 -- a process has at most 65536 groups, a config.json 16 MiB
 	}
 }

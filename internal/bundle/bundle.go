@@ -37,7 +37,7 @@ type Owners struct {
 
 // CallersOwners is what they are for the running process, whose own uid map is given or, where it is nil, read.
 func CallersOwners(own idmap.Map) Owners {
-	return Owners{euid: uint32(os.Geteuid()), egid: uint32(os.Getegid()), own: own} // Linux ids have 32 bits
+	return Owners{euid: uint32(os.Geteuid()), egid: uint32(os.Getegid()), own: own} // #nosec G115 -- Linux ids have 32 bits
 }
 
 // Trusts says whether what this uid owns is as good as the caller's own.

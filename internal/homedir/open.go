@@ -48,7 +48,7 @@ func (f fault) Error() string {
 // openat2 opens a path, close-on-exec. The kernel asks for another try where
 // it can't tell whether a rename elsewhere made ".." unsafe (EAGAIN).
 func openat2(dir int, p string, flags int, resolve uint64) (int, error) {
-	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve}
+	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve} // #nosec G115 -- flags are positive
 	var err error
 	for range 16 {
 		var fd int

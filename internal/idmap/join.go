@@ -118,9 +118,9 @@ func rawFork(ns, ready, doneRead, doneWrite uintptr, stackFirst bool) (int, sysc
 	// New credentials may have taken both back (kernel/cred.c, commit_creds).
 	_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0)
 	_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
-	answer := byte(errno)
-	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, ready, uintptr(unsafe.Pointer(&answer)), 1)
-	_, _, _ = syscall.RawSyscall(unix.SYS_READ, doneRead, uintptr(unsafe.Pointer(&answer)), 1)
+	answer := byte(errno)                                                                      // #nosec G115 -- an errno that does not fit is one all the same
+	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, ready, uintptr(unsafe.Pointer(&answer)), 1)   // #nosec G103 -- a child of vfork's kind may only make raw calls
+	_, _, _ = syscall.RawSyscall(unix.SYS_READ, doneRead, uintptr(unsafe.Pointer(&answer)), 1) // #nosec G103 -- likewise
 	for {
 		_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 	}

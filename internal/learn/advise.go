@@ -164,7 +164,7 @@ func identities(d *Denied) (Finding, bool) {
 	}
 	var to []string
 	for _, arg := range d.Args[:n] {
-		if id := uint32(arg); id != ^uint32(0) && !slices.Contains(to, fmt.Sprint(id)) { // -1 leaves it
+		if id := uint32(arg); id != ^uint32(0) && !slices.Contains(to, fmt.Sprint(id)) { // #nosec G115 -- ids have 32 bits; -1 leaves one as it is
 			to = append(to, fmt.Sprint(id))
 		}
 	}

@@ -250,7 +250,7 @@ const noCall = ^uint64(0)
 // call is a stop before or after a system call. ptrace(2), PTRACE_GET_SYSCALL_INFO: struct ptrace_syscall_info.
 func (t *tracer) call(tid int, th *thread) error {
 	var info [88]byte
-	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info[0])), 0, 0)
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info[0])), 0, 0) // #nosec G103 -- the kernel fills a buffer of the length that it is given
 	if errno != 0 {
 		return errno
 	}
@@ -265,7 +265,7 @@ func (t *tracer) call(tid int, th *thread) error {
 		was := *th
 		th.inCall = false
 		// What was under way when it was attached to is not known.
-		if failed := unix.Errno(-int64(word(24))); was.inCall && was.nr != noCall && info[32] != 0 && t.begun && (failed == unix.EACCES || failed == unix.EPERM) { // is_error
+		if failed := unix.Errno(-int64(word(24))); was.inCall && was.nr != noCall && info[32] != 0 && t.begun && (failed == unix.EACCES || failed == unix.EPERM) { // #nosec G115 -- a signed number in a register; is_error
 			t.tell(tid, &was, failed)
 		}
 	}
@@ -334,8 +334,8 @@ var (
 // people, and nothing is decided by it.
 func (a fileArg) path(tid int, args *[6]uint64) (string, bool) {
 	base := "cwd"
-	if a.folder >= 0 && int32(args[a.folder]) != unix.AT_FDCWD { // an int, of which a register may have more
-		base = fmt.Sprintf("fd/%d", int32(args[a.folder]))
+	if a.folder >= 0 && int32(args[a.folder]) != unix.AT_FDCWD { // #nosec G115 -- an int, of which a register may have more
+		base = fmt.Sprintf("fd/%d", int32(args[a.folder])) // #nosec G115 -- likewise
 	}
 	named := ""
 	if a.name >= 0 {

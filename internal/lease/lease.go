@@ -35,7 +35,7 @@ func (n Numbers) count() uint64 {
 
 func (n Numbers) step() uint64 { return max(uint64(n.Step), 1) }
 
-func (n Numbers) at(i uint64) uint32 { return uint32(uint64(n.First) + i%n.count()*n.step()) } // from First to Last
+func (n Numbers) at(i uint64) uint32 { return uint32(uint64(n.First) + i%n.count()*n.step()) } // #nosec G115 -- from First to Last
 
 // has says whether a number is one of them.
 func (n Numbers) has(v uint32) bool {

@@ -474,7 +474,7 @@ func (s *settings) eachTheirOwn(p *Policy, r *reader) {
 		if size := int64(p.Range.Last) - int64(p.Range.First) + 1; *id.Block < 0 || *id.Block > 0 && (p.Range.First == 0 || *id.Block > size) {
 			r.fail("identity.block", "%d is no part of identity.range: give how many of its ids a namespace has, such as 1000", *id.Block)
 		} else {
-			p.Block = ID(*id.Block) // at most the range's size
+			p.Block = ID(*id.Block) // #nosec G115 -- at most the range's size
 		}
 	}
 	for _, f := range []struct {

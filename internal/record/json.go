@@ -182,7 +182,7 @@ func identity(v []byte, id *policy.Identity) error {
 
 func number(v []byte) (uint32, error) {
 	n, err := jsonscan.Uint(v, 32)
-	return uint32(n), err // of 32 bits
+	return uint32(n), err // #nosec G115 -- ParseUint was given 32 bits
 }
 
 func numbers(v []byte) (all []uint32, err error) {

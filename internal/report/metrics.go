@@ -57,7 +57,7 @@ func family(name, help string, kind dto.MetricType) *dto.MetricFamily {
 func add(f *dto.MetricFamily, value float64, labels ...string) {
 	m := &dto.Metric{}
 	for i := 0; i < len(labels); i += 2 {
-		m.Label = append(m.Label, &dto.LabelPair{Name: proto.String(labels[i]), Value: proto.String(labels[i+1])})
+		m.Label = append(m.Label, &dto.LabelPair{Name: proto.String(labels[i]), Value: proto.String(labels[i+1])}) // #nosec G602 -- labels come in pairs
 	}
 	if f.GetType() == dto.MetricType_GAUGE {
 		m.Gauge = &dto.Gauge{Value: proto.Float64(value)}

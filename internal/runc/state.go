@@ -157,7 +157,7 @@ func readCrun(data []byte) (*State, error) {
 
 func (s *State) pid(v []byte) error {
 	n, err := jsonscan.Uint(v, 31)
-	s.Pid = int(n) //nolint:gosec // 31 bits
+	s.Pid = int(n) // #nosec G115 -- 31 bits
 	return err
 }
 

@@ -356,7 +356,7 @@ func (c *Command) setVerbFlag(f setting) error {
 		if err != nil {
 			return fmt.Errorf("flag --preserve-fds: %w", err)
 		}
-		c.PreserveFDs = int(n)
+		c.PreserveFDs = int(n) // #nosec G115 -- parseDecimal has bounded it
 	default:
 		c.addPlumbing(f)
 	}

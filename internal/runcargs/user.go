@@ -40,7 +40,7 @@ func parseID(s string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return uint32(n), nil // parseDecimal has bounded it
+	return uint32(n), nil // #nosec G115 -- parseDecimal has bounded it
 }
 
 // parseDecimal reads a number that Go (base 0 in package flag), strtol and a

@@ -224,5 +224,5 @@ func (n *node) whole(what string, absent int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return int64(v), nil // 32 bits
+	return int64(v), nil // #nosec G115 -- 32 bits
 }

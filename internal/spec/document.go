@@ -492,7 +492,7 @@ func (n *node) asID(what string) (uint32, error) {
 	if v == 1<<32-1 {
 		return 0, fmt.Errorf("%s is 4294967295, which the kernel takes for \"leave as it is\": give an id from 0 to 4294967294", what)
 	}
-	return uint32(v), nil // ParseUint was given 32 bits
+	return uint32(v), nil // #nosec G115 -- ParseUint was given 32 bits
 }
 
 func (n *node) idMaps(what string) ([]IDMap, error) {
@@ -514,7 +514,7 @@ func (n *node) idMaps(what string) ([]IDMap, error) {
 			if err != nil {
 				return nil, err
 			}
-			*f.to = uint32(v) // 32 bits, as above
+			*f.to = uint32(v) // #nosec G115 -- 32 bits, as above
 		}
 		all = append(all, m)
 	}
