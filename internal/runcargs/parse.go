@@ -493,7 +493,9 @@ func (c *Command) guess(v *verb, s *scanner) {
 			return // runc 1.1 puts both in front of the id (urfave/cli 1.22.1, command.go: reorderArgs)
 		}
 		switch {
-		case f.opt == nil || isUnsure(err):
+		case f.opt != nil && err != nil:
+			return // such as a flag without its value: to runc 1.1, which puts it in front, the id is that
+		case f.opt == nil:
 			// An unknown flag can't change an id in front of it; behind it, runc's versions differ on what is a flag.
 			flags = false
 			if id == "" || len(s.rest()) > 0 && v.in != inPs {

@@ -337,7 +337,8 @@ func TestPassthroughID(t *testing.T) {
 		{"kill c 9", "c", ""},
 		{"kill --all c", "c", ""},
 		{"kill c -a", "c", ""},
-		{"kill c -a 9", "", ""}, // runc 1.1: container 9
+		{"kill c -a 9", "", ""},                 // runc 1.1: container 9
+		{"update c d --cpu-rt-runtime", "", ""}, // runc 1.1: container d
 		{"kill '' c", "", ""},
 		{"kill c -b=run -a yes", "", ""},
 		{"checkpoint c --parent-path -", "", ""},
