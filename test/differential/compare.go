@@ -57,6 +57,8 @@ func (o *oracle) passes(c *runcargs.Command) func(*reading) string {
 			return "it is another container"
 		case slices.ContainsFunc(r.args, func(w string) bool { return strings.HasPrefix(w, "--root") }):
 			return "" // behind the id, only runc 1.6 takes it for the root; to the others it is a word too many
+		case c.ID == "":
+			return "" // of no container, no state is looked for, below whatever root
 		case c.RootSet && r.get("g.root") != c.Root && !(o.crun && slices.ContainsFunc(c.Argv(), isRootless)):
 			return "it is another root"
 		}
