@@ -56,9 +56,7 @@ func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied
 		err  error
 	}
 	done, attached := make(chan result, 1), make(chan struct{})
-	go func() {
-		// Not unlocked: the thread ends with the goroutine, and with it the kernel lets all go that it watched.
-		runtime.LockOSThread()
+	onThread(func() {
 		t := tracer{first: pid, threads: map[int]*thread{}, denied: denied}
 		err := t.attach()
 		if err == nil {
@@ -66,7 +64,7 @@ func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied
 			err = t.loop(ctx)
 		}
 		done <- result{&t.Seen, err}
-	}()
+	})
 	select {
 	case r := <-done:
 		return r.seen, r.err
@@ -81,6 +79,26 @@ func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied
 	}
 	r := <-done
 	return r.seen, r.err
+}
+
+// onThread runs a function in a thread that ends with it: with the thread, the kernel lets all go that it watched. The process's
+// first thread is not such: Go parks it for good in place of ending it (runtime, mexit), and with it all would stand still.
+func onThread(run func()) {
+	go func() {
+		runtime.LockOSThread() // not unlocked but on the first thread: so it ends with the goroutine
+		if unix.Gettid() != unix.Getpid() {
+			run()
+			return
+		}
+		other := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(other)
+			run()
+		}()
+		<-other // as long as this thread is kept, the other goroutine's is not this one
+		runtime.UnlockOSThread()
+	}()
 }
 
 type tracer struct {
