@@ -19,7 +19,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/locate"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
 // Container is one that was created and is about to start.
@@ -54,6 +56,20 @@ func (c *Container) Mounts() ([]Mount, error) {
 	return all, nil
 }
 
+// Record is what was decided about the container; nil: nonroot-runc did not make it.
+func (c *Container) Record(owners bundle.Owners) (*record.Record, error) {
+	dir, err := bundle.Open(c.Bundle, owners)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	r, err := record.Read(dir)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	return r, err
+}
+
 // Engine is a command line of Docker's or Podman's that runs a container.
 type Engine struct {
 	Args              []string // "docker", "run", ...
@@ -63,6 +79,9 @@ type Engine struct {
 	ended chan error
 }
 
+// notRun are commands before whose own arguments a "run" means something else.
+var notRun = []string{"exec", "compose", "create", "start", "build", "buildx"}
+
 // ParseEngine refuses what does not run a container.
 func ParseEngine(args []string) (*Engine, error) {
 	name := filepath.Base(args[0])
@@ -70,7 +89,7 @@ func ParseEngine(args []string) (*Engine, error) {
 		return nil, fmt.Errorf("%q is not a command line that is known: write \"docker run\" or \"podman run\" and what follows, or name a bundle's folder", args[0])
 	}
 	at := slices.Index(args, "run")
-	if at < 0 {
+	if at < 0 || slices.ContainsFunc(args[1:at], func(arg string) bool { return slices.Contains(notRun, arg) }) {
 		return nil, fmt.Errorf("%q has no \"run\": learn watches a container from its start", strings.Join(args, " "))
 	}
 	for _, arg := range args[at:] {
@@ -132,6 +151,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 			}
 			ended = nil // detached
 		case <-ctx.Done():
+			e.Wait(ctx)
 			return nil, fmt.Errorf("wait for the container: %w: is the daemon on this machine, and where is its --exec-root", ctx.Err())
 		case <-time.After(time.Millisecond):
 		}

@@ -61,6 +61,41 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   learned '.policy == [] and .status == "it ended with 7"'
 }
 
+@test "what adapt.own would not give has no line" {
+  mkdir -p "$ROOTFS/usr/lib/app" "$ROOTFS/opt/foreign" "$ROOTFS/opt/fixed" "$ROOTFS/var/lib/dpkg"
+  ln -s usr/lib/app "$ROOTFS/app"
+  chown 4000:4000 "$ROOTFS/opt/foreign"
+  chmod 555 "$ROOTFS/opt/fixed"
+  runs sh -c 'for i in /app /opt/* /var/lib/dpkg; do echo x >"$i/x"; done'
+  layered
+  learn --json
+  learned '.governed and .policy == []'
+  learned '[.findings[].what] | sort == ["/opt/fixed", "/opt/foreign", "/usr/lib/app", "/var/lib/dpkg"]'
+  fresh
+  config '.process.user.uid = 1000'
+  runs sh -c 'echo x >/opt/x'
+  relayered
+  learn --json
+  learned '.policy == [] and any(.findings[]; .why | contains("who it asks to be"))'
+}
+
+@test "a path that no policy can name has no line: it would stop every container" {
+  mkdir -p "$ROOTFS/opt/"$'a\xffb'
+  runs sh -c 'for i in /opt/*; do echo x >"$i/x"; done'
+  layered
+  learn --json
+  learned '.policy == [] and (.findings | length) == 1'
+}
+
+@test "the lines are for the rule that decided" {
+  mkdir -p "$ROOTFS/opt/app"
+  runs sh -c 'echo x >/opt/app/x'
+  policy <<<$'[[rule]]\nname = "all"\nadapt.own = ["/data"]'
+  layered
+  learn --json
+  learned '.rule == "all" and .policy == ["adapt.own = [\"/data\", \"/opt/app\"]"]'
+}
+
 @test "another user, and a port" {
   runs sh -c 'httpd -u 1234 -p 8080; timeout 5 nc -l -p 80; :'
   policy <<<'adapt.low_ports = false'
