@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,7 +72,7 @@ func runLearn(c *cli.Context) error {
 	}
 	end = sync.OnceFunc(end)
 	defer end()
-	a, err := advisor(container, p)
+	a, rule, err := advisor(container, p)
 	if err != nil {
 		return tooShort(err)
 	}
@@ -85,10 +86,7 @@ func runLearn(c *cli.Context) error {
 	if err != nil {
 		return tooShort(err)
 	}
-	l := learned{Seen: seen, Seconds: time.Since(began).Seconds(), Findings: a.Findings(), Lines: a.Lines(), More: a.More, Governed: a.Record.Enforced()}
-	if a.Record != nil {
-		l.Rule = a.Record.Rule
-	}
+	l := learned{Seen: seen, Seconds: time.Since(began).Seconds(), Findings: a.Findings(), Lines: a.Lines(), More: a.More, Rule: rule, Governed: a.Record.Enforced()}
 	if seen.Ended {
 		end() // what the container printed last comes first, and the terminal is as it was
 	}
@@ -98,21 +96,19 @@ func runLearn(c *cli.Context) error {
 	return l.print(out)
 }
 
-// advisor knows what the container was given, and the host.
-func advisor(container *learn.Container, p *policy.Policy) (*learn.Advisor, error) {
+// advisor knows what the container was given, and the host. The rule is the one by which it was decided; "": the general part.
+func advisor(container *learn.Container, p *policy.Policy) (a *learn.Advisor, rule string, err error) {
 	mounts, err := container.Mounts()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	r, err := container.Record(govern.AnyCaller().Owners)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	// A rule's own lists are in place of the general part's.
-	for _, rule := range p.Rules {
-		if r != nil && r.Rule == rule.Name {
-			p = rule.Policy
-		}
+	if at := slices.IndexFunc(p.Rules, func(one policy.Rule) bool { return r != nil && r.Rule == one.Name }); at >= 0 {
+		rule, p = p.Rules[at].Name, p.Rules[at].Policy
 	}
 	account := func(uid uint32) string {
 		u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
@@ -124,7 +120,7 @@ func advisor(container *learn.Container, p *policy.Policy) (*learn.Advisor, erro
 	return &learn.Advisor{
 		Policy: p, Mounts: mounts, Record: r, Account: account,
 		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
-	}, nil
+	}, rule, nil
 }
 
 // tooShort words what it means that the files of a container are not there any more.

@@ -107,9 +107,10 @@ func (a *Advisor) Denied(d *Denied) {
 	}
 }
 
-// noDenial are calls that end so without anything being refused: a file that can't be polled (epoll_ctl(2), EPERM), and the
-// return from a signal's handler, which has the result of what the signal came upon (sigreturn(2)).
-var noDenial = map[string]bool{"epoll_ctl": true, "rt_sigreturn": true, "sigreturn": true}
+// noDenial are calls that end so without anything being refused: a file that can't be polled (epoll_ctl(2), EPERM), a leader of a
+// session or group that makes itself one (setpgid(2), setsid(2)), and the return from a signal's handler, which has the result
+// of what the signal came upon (sigreturn(2)).
+var noDenial = map[string]bool{"epoll_ctl": true, "setpgid": true, "setsid": true, "rt_sigreturn": true, "sigreturn": true}
 
 func (a *Advisor) finding(d *Denied) Finding {
 	if f, ok := identities(d); ok {

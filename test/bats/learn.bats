@@ -35,7 +35,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   relayered
   learn --json
   learned '.findings | map(select(.kind == "folder") | .what) | sort == ["/opt/app/data", "/opt/app/logs"]'
-  learned '(.late | not) and .ended and .status == "it ended with 1"'
+  learned '.governed and (has("rule") | not) and (.late | not) and .ended and .status == "it ended with 1"'
   learned '.policy == ["adapt.own = [\"/run\", \"/var/run\", \"/var/cache\", \"/var/lib\", \"/var/log\", \"/var/spool\", \"/root\", \"/opt/app/data\", \"/opt/app/logs\"]"]'
   jq -r '.policy[]' "$LEARNED" >"$POLICY"
   fresh
