@@ -318,7 +318,11 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 		case !who.may(right, &st) && isDir:
 			return a.about(in, p, &st, right, "may not "+rights[right]+" it"), true
 		case !who.may(right, &st):
-			f := a.about(in, dir, &st, right, "may not "+rights[right]+" "+p)
+			at := dir
+			if m := a.mountOf(in.real(p)); m != nil && path.Clean("/"+m.Destination) == in.real(p) {
+				at = p // mounted by itself, as engines do with /etc/hosts
+			}
+			f := a.about(in, at, &st, right, "may not "+rights[right]+" "+p)
 			library := strings.HasSuffix(p, ".so") || strings.Contains(path.Base(p), ".so.")
 			if f.Kind == Folder && (st.Size > tooLarge || st.Nlink > 1 || st.Mode&0o111 != 0 || library) {
 				f.Kind, f.Policy, f.Value = Image, "", ""
@@ -410,6 +414,9 @@ func (in *place) ofService(uid uint32) bool {
 	}
 	passwd := os.NewFile(uintptr(fd), "passwd")
 	defer passwd.Close() //nolint:errcheck // nothing was written
+	if info, err := passwd.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false // of a fifo, the end might never come
+	}
 	text, _ := io.ReadAll(io.LimitReader(passwd, 1<<20))
 	for line := range strings.Lines(string(text)) {
 		if fields := strings.Split(line, ":"); len(fields) > 2 && fields[2] == fmt.Sprint(uid) {

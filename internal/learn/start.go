@@ -32,8 +32,12 @@ type Container struct {
 	Go func() error
 }
 
-// limit is how long an engine may take until a container is there: an image may have to be pulled.
-const limit = 10 * time.Minute
+// How long it may take until a container's process is found.
+const (
+	limit   = 10 * time.Minute // in all: an image may have to be pulled
+	created = time.Minute      // once the engine has made the container
+	started = 2 * time.Second  // once its command line has ended without an error
+)
 
 // Mounts are those of a bundle.
 func (c *Container) Mounts() ([]Mount, error) {
@@ -127,14 +131,14 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	}()
 	ended := e.ended
 
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	deadline := time.Now().Add(limit)
 	id := ""
 	for {
 		if id == "" {
 			text, _ := os.ReadFile(cidfile) // not there yet
 			if len(text) >= 64 {
 				id = strings.TrimSpace(string(text))
+				deadline = time.Now().Add(created)
 			}
 		}
 		if id != "" {
@@ -149,11 +153,15 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 			if id == "" || err != nil {
 				return nil, fmt.Errorf("%s ended before there was a container to watch: %w", e.Args[0], errOr(err))
 			}
-			ended = nil // detached
+			// Detached: it was started by then. An attached one has ended, and is nowhere to be found.
+			ended, deadline = nil, time.Now().Add(started)
 		case <-ctx.Done():
 			e.Wait(ctx)
-			return nil, fmt.Errorf("wait for the container: %w: is the daemon on this machine, and where is its --exec-root", ctx.Err())
+			return nil, fmt.Errorf("wait for the container: %w", ctx.Err())
 		case <-time.After(time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return nil, errors.New("the container's process is not found: is the daemon on this machine, where is its --exec-root, and may this user see it? The container is left as it is")
 		}
 	}
 }

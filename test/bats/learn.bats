@@ -52,11 +52,14 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   echo key >"$ROOTFS/etc/service/key"
   chmod 600 "$ROOTFS/etc/service/key"
   config --arg host "$BATS_TEST_TMPDIR/host" '.mounts += [{destination: "/data", type: "bind", source: $host, options: ["rbind", "rw"]}]'
-  runs sh -c 'cat /etc/service/key; echo x >/data/x; chown 1000 /tmp; exit 7'
+  echo key >"$BATS_TEST_TMPDIR/hosts"
+  config --arg host "$BATS_TEST_TMPDIR/hosts" '.mounts += [{destination: "/etc/hosts", type: "bind", source: $host, options: ["rbind", "rw"]}]'
+  runs sh -c 'cat /etc/service/key; echo x >/etc/hosts; echo x >/data/x; chown 1000 /tmp; exit 7'
   layered
   learn --json
   learned 'any(.findings[]; .kind == "image" and .what == "/etc/service" and (.why | test("never given")))'
   learned --arg host "$BATS_TEST_TMPDIR/host" 'any(.findings[]; .kind == "mount" and .what == "/data" and (.why | contains($host) and contains("chown 65532:65532")))'
+  learned 'any(.findings[]; .kind == "mount" and .what == "/etc/hosts")'
   learned 'any(.findings[]; .kind == "privileged" and (.what | test("chown.* /tmp$")) and .by == ["chown"])'
   learned '.policy == [] and .status == "it ended with 7"'
 }
