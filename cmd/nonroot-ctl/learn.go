@@ -142,9 +142,13 @@ func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func()
 		if err != nil {
 			return nil, nil, err
 		}
-		b := &learn.Bundle{Dir: dir, Runtime: binary}
+		b := &learn.Bundle{Dir: dir, Runtime: binary, Owners: govern.AnyCaller().Owners}
 		container, err := b.Start(ctx)
-		return container, func() { _ = b.Remove() }, err // it says why itself
+		return container, func() {
+			if err := b.Remove(); err != nil {
+				_, _ = fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: remove what was learned from: %v\n", err)
+			}
+		}, err
 	}
 	e, err := learn.ParseEngine(c.Args().Slice())
 	if err != nil {

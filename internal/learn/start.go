@@ -3,6 +3,7 @@
 package learn
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -223,8 +224,10 @@ func readPid(name string) (int, bool) {
 type Bundle struct {
 	Dir     string
 	Runtime string // nonroot-runc's binary
+	Owners  bundle.Owners
 
-	id string
+	id  string
+	was map[string][]byte // the files that the runtime writes, as they were; nil: it was not there
 }
 
 // Start creates the container.
@@ -235,9 +238,12 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a folder of temporary files; it is not in the way
 	b.id = strings.ToLower(filepath.Base(dir))
+	if err := b.remember(); err != nil {
+		return nil, err
+	}
 	pidFile := filepath.Join(dir, "pid")
 	if err := b.command(ctx, "create", "--bundle", b.Dir, "--pid-file", pidFile, b.id).Run(); err != nil {
-		return nil, fmt.Errorf("%s create: %w", b.Runtime, err)
+		return nil, errors.Join(fmt.Errorf("%s create: %w", b.Runtime, err), b.restore())
 	}
 	pid, ok := readPid(pidFile)
 	if !ok {
@@ -246,9 +252,45 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	return &Container{Pid: pid, Bundle: b.Dir, Go: func() error { return b.command(ctx, "start", b.id).Run() }}, nil
 }
 
-// Remove ends what is left of it.
+// Remove ends what is left of it, and gives the bundle back as it was: what was rewritten would be asked for the next time.
 func (b *Bundle) Remove() error {
-	return b.command(context.Background(), "delete", "--force", b.id).Run()
+	return errors.Join(b.command(context.Background(), "delete", "--force", b.id).Run(), b.restore())
+}
+
+// remember keeps what the runtime is about to replace. What can't be read, it refuses by itself, and replaces nothing.
+func (b *Bundle) remember() error {
+	dir, err := bundle.Open(b.Dir, b.Owners)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	b.was = map[string][]byte{}
+	for _, name := range []string{bundle.Config, record.File, record.Passwd, record.Group, record.Before} {
+		data, err := dir.Read(name)
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		b.was[name] = data
+	}
+	return nil
+}
+
+func (b *Bundle) restore() error {
+	dir, err := bundle.Open(b.Dir, b.Owners)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	var errs []error
+	for name, was := range b.was {
+		switch now, err := dir.Read(name); {
+		case was == nil:
+			errs = append(errs, dir.Remove(name))
+		case err != nil || !bytes.Equal(now, was):
+			errs = append(errs, dir.Replace(name, was, 0o600, ""))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (b *Bundle) command(ctx context.Context, args ...string) *exec.Cmd {

@@ -64,6 +64,18 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   learned '.policy == [] and .status == "it ended with 7"'
 }
 
+@test "a bundle is given back as it was, also where its container was not made" {
+  local was
+  runs true
+  was=$(cd "$BUNDLE" && sha256sum ./*.json && ls -l --time-style=+ --ignore=rootfs)
+  learn
+  [[ $(cd "$BUNDLE" && sha256sum ./*.json && ls -l --time-style=+ --ignore=rootfs) == "$was" ]] || explain "$(ls -l "$BUNDLE")"
+  runs no-such-program
+  was=$(cd "$BUNDLE" && sha256sum ./*.json && ls)
+  refused 'create: exit status' "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" --runtime "$RUNTIME_FLAG" "$BUNDLE"
+  [[ $(cd "$BUNDLE" && sha256sum ./*.json && ls) == "$was" ]] || explain "$(ls -l "$BUNDLE")"
+}
+
 @test "what adapt.own would not give has no line" {
   mkdir -p "$ROOTFS/usr/lib/app" "$ROOTFS/opt/foreign" "$ROOTFS/opt/fixed" "$ROOTFS/var/lib/dpkg"
   ln -s usr/lib/app "$ROOTFS/app"
