@@ -238,10 +238,31 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 		// Stopped as a whole: it stays so until somebody continues it.
 		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_LISTEN, uintptr(tid), 0, 0, 0, 0)
 		return errnoOr(errno)
-	case event != 0:
+	case event != 0 || signal == unix.SIGSTOP && unstoppable(tid):
 		return unix.PtraceSyscall(tid, 0)
 	}
 	return unix.PtraceSyscall(tid, int(signal)) // a signal of the container's own
+}
+
+// unstoppable says that a SIGSTOP would have no effect, were the thread not watched: it belongs to the first process of a pid
+// namespace, and comes from within (pid_namespaces(7)). The kernel hands it to a tracer all the same, and then obeys him.
+func unstoppable(tid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "NStgid:"); ok {
+			ids := strings.Fields(rest)
+			if len(ids) == 0 || ids[len(ids)-1] != "1" {
+				return false
+			}
+		}
+	}
+	// Its sender, as the namespace has it: 0 is one outside of it. (siginfo_t of 64 bits: asm-generic/siginfo.h.)
+	var info [128]byte
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(&info[0])), 0, 0)
+	return errno == 0 && binary.NativeEndian.Uint32(info[16:]) != 0
 }
 
 func errnoOr(errno unix.Errno) error {
