@@ -10,14 +10,21 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"os/user"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/learn"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // learnCommand runs a container once and says what it was denied.
@@ -63,12 +70,12 @@ func runLearn(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	end = sync.OnceFunc(end)
 	defer end()
-	mounts, err := container.Mounts()
+	a, rule, err := advisor(container, p)
 	if err != nil {
-		return err
+		return tooShort(err)
 	}
-	a := &learn.Advisor{Policy: p, Mounts: mounts}
 	if limit := c.Duration("for"); limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -77,13 +84,51 @@ func runLearn(c *cli.Context) error {
 	began := time.Now()
 	seen, err := learn.Trace(ctx, container.Pid, container.Go, a.Denied)
 	if err != nil {
-		return err
+		return tooShort(err)
 	}
-	l := learned{Seen: seen, Seconds: time.Since(began).Seconds(), Findings: a.Findings(), Lines: a.Lines(), More: a.More}
+	l := learned{Seen: seen, Seconds: time.Since(began).Seconds(), Findings: a.Findings(), Lines: a.Lines(), More: a.More, Rule: rule, Governed: a.Record.Enforced()}
+	if seen.Ended {
+		end() // what the container printed last comes first, and the terminal is as it was
+	}
 	if c.Bool("json") {
 		return printJSON(out, l.forJSON())
 	}
 	return l.print(out)
+}
+
+// advisor knows what the container was given, and the host. The rule is the one by which it was decided; "": the general part.
+func advisor(container *learn.Container, p *policy.Policy) (a *learn.Advisor, rule string, err error) {
+	mounts, err := container.Mounts()
+	if err != nil {
+		return nil, "", err
+	}
+	r, err := container.Record(govern.AnyCaller().Owners)
+	if err != nil {
+		return nil, "", err
+	}
+	// A rule's own lists are in place of the general part's.
+	if at := slices.IndexFunc(p.Rules, func(one policy.Rule) bool { return r != nil && r.Rule == one.Name }); at >= 0 {
+		rule, p = p.Rules[at].Name, p.Rules[at].Policy
+	}
+	account := func(uid uint32) string {
+		u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+		if err != nil {
+			return ""
+		}
+		return u.Username
+	}
+	return &learn.Advisor{
+		Policy: p, Mounts: mounts, Record: r, Account: account,
+		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
+	}, rule, nil
+}
+
+// tooShort words what it means that the files of a container are not there any more.
+func tooShort(err error) error {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("the container ended before it could be watched: %w", err)
+	}
+	return err
 }
 
 // startToLearn gives the container and what is to be done in the end.
@@ -97,9 +142,13 @@ func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func()
 		if err != nil {
 			return nil, nil, err
 		}
-		b := &learn.Bundle{Dir: dir, Runtime: binary}
+		b := &learn.Bundle{Dir: dir, Runtime: binary, Owners: govern.AnyCaller().Owners}
 		container, err := b.Start(ctx)
-		return container, func() { _ = b.Remove() }, err // it says why itself
+		return container, func() {
+			if err := b.Remove(); err != nil {
+				_, _ = fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: remove what was learned from: %v\n", err)
+			}
+		}, err
 	}
 	e, err := learn.ParseEngine(c.Args().Slice())
 	if err != nil {
@@ -117,6 +166,8 @@ type learned struct {
 	Findings []*learn.Finding
 	Lines    []string
 	More     int
+	Rule     string // of the policy, to which the lines belong
+	Governed bool   // nonroot-runc made it, and let nothing of root's through
 }
 
 func (l *learned) ended() string {
@@ -131,6 +182,7 @@ func (l *learned) ended() string {
 
 func (l *learned) forJSON() any {
 	return struct {
+		Governed  bool             `json:"governed"`
 		Late      bool             `json:"late"`
 		Processes int              `json:"processes"`
 		Seconds   float64          `json:"seconds"`
@@ -138,8 +190,9 @@ func (l *learned) forJSON() any {
 		Status    string           `json:"status"`
 		Findings  []*learn.Finding `json:"findings"`
 		More      int              `json:"more,omitempty"`
+		Rule      string           `json:"rule,omitempty"`
 		Policy    []string         `json:"policy"`
-	}{l.Late, l.Processes, l.Seconds, l.Ended, l.ended(), list(l.Findings), l.More, list(l.Lines)}
+	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended, l.ended(), list(l.Findings), l.More, l.Rule, list(l.Lines)}
 }
 
 // list is one that JSON has as [], not null.
@@ -153,6 +206,9 @@ func list[T any](all []T) []T {
 func (l *learned) print(to io.Writer) error {
 	p := &printer{}
 	p.line("watched    %d processes for %.1f s; %s", l.Processes, l.Seconds, l.ended())
+	if !l.Governed {
+		p.line("           nonroot-runc did not make this container, or the policy leaves it alone: what it was denied, it was by others")
+	}
 	if l.Late {
 		p.line("           the container's first program had begun before it could be watched: its first calls were not seen")
 	}
@@ -167,7 +223,11 @@ func (l *learned) print(to io.Writer) error {
 	if len(l.Findings) == 0 {
 		p.line("  nothing")
 	}
-	p.heading("policy lines")
+	if l.Rule != "" {
+		p.heading(fmt.Sprintf("policy lines, for the rule %q", l.Rule))
+	} else {
+		p.heading("policy lines")
+	}
 	for _, line := range l.Lines {
 		p.line("  %s", line)
 	}

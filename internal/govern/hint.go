@@ -52,7 +52,7 @@ func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
 		text = args[2][:min(len(args[2]), maxScript)]
 	}
 	if by := switcher(text); by != "" {
-		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user: if it does so without asking who it is, start the program itself", args[0], by)
+		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is: start the program itself", args[0], by)
 	}
 	return ""
 }
@@ -95,10 +95,17 @@ func (f *containerFacts) mayRun(st *unix.Stat_t, id *policy.Identity) bool {
 	return st.Mode&0o001 != 0
 }
 
-// switcher is the first of the switches that a script names as a word, in what is no comment.
+// asks are the ways in which a script finds out who it is. The entrypoints of Docker's official images do, and only root calls
+// gosu there.
+var asks = []string{"id -u", "$UID", "${UID", "$EUID", "${EUID", "whoami"}
+
+// switcher is the first of the switches that a script names as a word, in what is no comment; "": none, or it asks before.
 func switcher(script string) string {
 	for line := range strings.Lines(script) {
 		code, _, _ := strings.Cut(line, "#")
+		if slices.ContainsFunc(asks, func(ask string) bool { return strings.Contains(code, ask) }) {
+			return ""
+		}
 		for _, word := range strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(" \t\n;|&(){}\"'`$", r) }) {
 			if base := path.Base(word); slices.Contains(switches, base) {
 				return base

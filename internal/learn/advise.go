@@ -5,15 +5,19 @@ package learn
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
 // Finding is one thing that a container was denied.
@@ -49,12 +53,21 @@ const (
 // Advisor makes findings of what was denied.
 type Advisor struct {
 	Policy *policy.Policy
-	Mounts []Mount // the container's, in their order
-	First  int     // the pid of its first process, for what it sees of the file system
+	Mounts []Mount        // the container's, in their order
+	Record *record.Record // what was decided about it
+	Groups HostGroups
+	// Account names the host's account with a uid; "": there is none.
+	Account func(uid uint32) string
 
 	found []*Finding
 	index map[string]*Finding
 	More  int // findings that were too many
+}
+
+// HostGroups are what a gid means on the host (host.Groups).
+type HostGroups interface {
+	Named(gid uint32) bool
+	Privileged(gid uint32) bool
 }
 
 // Mount is a mount of config.json.
@@ -65,6 +78,9 @@ func (a *Advisor) Findings() []*Finding { return a.found }
 
 // Denied takes one denied call. It looks at files of the container at once, as long as they are like that.
 func (a *Advisor) Denied(d *Denied) {
+	if noDenial[d.Name] {
+		return
+	}
 	f := a.finding(d)
 	key := f.Kind + "\x00" + f.What + "\x00" + f.Why
 	known := a.index[key]
@@ -91,9 +107,18 @@ func (a *Advisor) Denied(d *Denied) {
 	}
 }
 
+// noDenial are calls that end so without anything being refused: a file that can't be polled (epoll_ctl(2), EPERM), a leader of a
+// session or group that makes itself one (setpgid(2), setsid(2)), and the return from a signal's handler, which has the result
+// of what the signal came upon (sigreturn(2)).
+var noDenial = map[string]bool{"epoll_ctl": true, "setpgid": true, "setsid": true, "rt_sigreturn": true, "sigreturn": true}
+
 func (a *Advisor) finding(d *Denied) Finding {
 	if f, ok := identities(d); ok {
+		a.become(&f)
 		return f
+	}
+	if (d.Name == "clone" || d.Name == "unshare") && d.Args[0]&unix.CLONE_NEWUSER != 0 {
+		return Finding{Kind: Privileged, What: d.Name + " (a user namespace)", Why: userNamespace}
 	}
 	if d.Name == "bind" {
 		if port, ok := sockaddrPort(d.TID, d.Args[1]); ok && d.Errno == unix.EACCES {
@@ -136,13 +161,14 @@ var privileges = map[string]string{
 	"socket": takes("CAP_NET_RAW"), "setsockopt": takes("CAP_NET_ADMIN"), "kill": takes("CAP_KILL"), "tgkill": takes("CAP_KILL"), "tkill": takes("CAP_KILL"),
 	"setpriority": takes("CAP_SYS_NICE"), "sched_setscheduler": takes("CAP_SYS_NICE"), "sched_setattr": takes("CAP_SYS_NICE"), "ioprio_set": takes("CAP_SYS_NICE"),
 	"setrlimit": takes("CAP_SYS_RESOURCE"), "prlimit64": takes("CAP_SYS_RESOURCE"), "clock_settime": takes("CAP_SYS_TIME"),
-	"settimeofday": takes("CAP_SYS_TIME"), "adjtimex": takes("CAP_SYS_TIME"), "ptrace": takes("CAP_SYS_PTRACE"), "bpf": takes("CAP_BPF"),
+	"settimeofday": takes("CAP_SYS_TIME"), "adjtimex": takes("CAP_SYS_TIME"), "ptrace": "what is watched can't use ptrace: whether it may else was not seen", "bpf": takes("CAP_BPF"),
 	"capset": "it would have capabilities, which no container has here", "mlock": takes("CAP_IPC_LOCK"), "mlockall": takes("CAP_IPC_LOCK"),
 }
 
 const (
-	chowns = "it would give a file away, which only root may (CAP_CHOWN). Mostly an entrypoint that prepares folders: it can go on without, where the folders are its own"
-	owners = "it would change a file that is another's (CAP_FOWNER)"
+	chowns        = "it would give a file away, which only root may (CAP_CHOWN). Mostly an entrypoint that prepares folders: it can go on without, where the folders are its own"
+	userNamespace = "process.user_namespaces = \"allow\" lets it make one, as far as the engine's seccomp profile does; it is root in there, with all that means for the kernel. Programs with a sandbox of their own mostly have a switch to go without"
+	owners        = "it would change a file that is another's (CAP_FOWNER)"
 )
 
 func takes(capability string) string {
@@ -182,6 +208,32 @@ func identities(d *Denied) (Finding, bool) {
 		f.Why = "it would become several users at once, which only root may"
 	}
 	return f, true
+}
+
+// become takes the line off an identity that it would not give, or that should be nobody's: what a policy says holds for other
+// containers, too, and the number is the image's word.
+func (a *Advisor) become(f *Finding) {
+	if f.Policy == "" {
+		return
+	}
+	id, err := strconv.ParseUint(f.Value, 10, 31)
+	without := ""
+	switch {
+	case err != nil || id == 0:
+		without = "no policy can name it"
+	case a.Record != nil && a.Record.Source != policy.Fixed:
+		without = fmt.Sprintf("this container's identity is not the fixed one (source %q), and "+f.Policy+" does not change it", a.Record.Source)
+	case a.Policy.Range.First != 0:
+		without = "the policy has a range, and " + f.Policy + " is not asked"
+	case f.Policy == "identity.uid" && a.Account != nil && a.Account(uint32(id)) != "":
+		without = fmt.Sprintf("the host has an account with this uid, %q, whose files on a bind mount would be the container's", a.Account(uint32(id)))
+	case f.Policy == "identity.gid" && a.Groups != nil && (a.Groups.Named(uint32(id)) || a.Groups.Privileged(uint32(id))):
+		without = "the host has a group with this gid, whose rights every container would have"
+	default:
+		return
+	}
+	f.Policy, f.Value = "", ""
+	f.Why = "it would become another user or group, which only root may; " + without
 }
 
 // credentialsOf reads those of a thread, as the host's files have them (proc(5), status: the fourth id is that for files).
@@ -237,6 +289,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 		return Finding{}, false
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
+	in := &place{root, d.TID, who}
 	// The folders down to the file: the first that may not be passed is what denies.
 	for dir := "/"; dir != p; dir = below(dir, p) {
 		st, err := statIn(root, dir)
@@ -244,7 +297,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 			return Finding{}, false
 		}
 		if st.Mode&unix.S_IFMT == unix.S_IFDIR && !who.may(1, &st) {
-			return a.about(who, dir, &st, "may not pass it to "+p), true
+			return a.about(in, dir, &st, 1, "may not pass it to "+p), true
 		}
 	}
 	st, err := statIn(root, p)
@@ -261,21 +314,26 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 		right := wanted(d, isDir)
 		switch {
 		case st.Mode&unix.S_IFMT == unix.S_IFCHR || st.Mode&unix.S_IFMT == unix.S_IFBLK:
-			return a.device(p, &st), true
+			return a.device(p, &st, who.may(right, &st)), true
 		case !who.may(right, &st) && isDir:
-			return a.about(who, p, &st, "may not "+rights[right]+" it"), true
+			return a.about(in, p, &st, right, "may not "+rights[right]+" it"), true
 		case !who.may(right, &st):
-			f := a.about(who, dir, &st, "may not "+rights[right]+" "+p)
-			if f.Kind == Folder && (st.Size > tooLarge || st.Nlink > 1 || st.Mode&0o111 != 0) {
+			at := dir
+			if m := a.mountOf(in.real(p)); m != nil && path.Clean("/"+m.Destination) == in.real(p) {
+				at = p // mounted by itself, as engines do with /etc/hosts
+			}
+			f := a.about(in, at, &st, right, "may not "+rights[right]+" "+p)
+			library := strings.HasSuffix(p, ".so") || strings.Contains(path.Base(p), ".so.")
+			if f.Kind == Folder && (st.Size > tooLarge || st.Nlink > 1 || st.Mode&0o111 != 0 || library) {
 				f.Kind, f.Policy, f.Value = Image, "", ""
 				f.What = p
-				f.Why += "; a program, a file with a second name or one of more than 64 KiB is never given: change the image"
+				f.Why += "; a program, a library, a file with a second name or one of more than 64 KiB is never given: change the image"
 			}
 			return f, true
 		}
 	}
 	if !who.may(3, &inDir) {
-		return a.about(who, dir, &inDir, "may not make, replace or remove a file there"), true
+		return a.about(in, dir, &inDir, 3, "may not make, replace or remove a file there"), true
 	}
 	return Finding{}, false
 }
@@ -322,6 +380,52 @@ func below(dir, p string) string {
 	return path.Join(dir, part)
 }
 
+// place is where a thread looked something up.
+type place struct {
+	root int // its root
+	tid  int
+	who  *credentials
+}
+
+// real is a path without links, as the container sees it: a link is never given, nor what it leads to by its name.
+func (in *place) real(p string) string {
+	fd, err := unix.Openat2(in.root, "."+p, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+	if err != nil {
+		return p
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	if to, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil && path.IsAbs(to) {
+		return to
+	}
+	return p
+}
+
+// ofService says that an owner is root or the account of a service, as govern's givenUp has it. In a user namespace of the
+// container's own the numbers are others, and it is not known.
+func (in *place) ofService(uid uint32) bool {
+	own, err := os.Readlink("/proc/self/ns/user")
+	its, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", in.tid))
+	if err != nil || err2 != nil || own != its || uid < 1000 || uid == 65534 {
+		return true
+	}
+	fd, err := unix.Openat2(in.root, "etc/passwd", &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+	if err != nil {
+		return false
+	}
+	passwd := os.NewFile(uintptr(fd), "passwd")
+	defer passwd.Close() //nolint:errcheck // nothing was written
+	if info, err := passwd.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false // of a fifo, the end might never come
+	}
+	text, _ := io.ReadAll(io.LimitReader(passwd, 1<<20))
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Split(line, ":"); len(fields) > 2 && fields[2] == fmt.Sprint(uid) {
+			return true
+		}
+	}
+	return false
+}
+
 func statIn(root int, p string) (unix.Stat_t, error) {
 	var st unix.Stat_t
 	fd, err := unix.Openat2(root, "."+p, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
@@ -333,7 +437,8 @@ func statIn(root int, p string) (unix.Stat_t, error) {
 }
 
 // about is a finding on a folder, or on a file in it, which would be given with the folder.
-func (a *Advisor) about(who *credentials, dir string, st *unix.Stat_t, why string) Finding {
+func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, why string) Finding {
+	dir, who := in.real(dir), in.who
 	f := Finding{Kind: Folder, What: dir, Why: fmt.Sprintf("%d:%d %04o: %d:%d %s", st.Uid, st.Gid, st.Mode&0o7777, who.uid, who.gid, why)}
 	m := a.mountOf(dir)
 	top, _, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
@@ -351,19 +456,52 @@ func (a *Advisor) about(who *credentials, dir string, st *unix.Stat_t, why strin
 		f.Kind = Image
 		f.Why += "; configuration, programs and libraries are never given: change the image, or mount a volume there"
 	default:
-		f.Policy, f.Value = "adapt.own", dir
+		if without := a.withheld(in, dir, st, right); without != "" {
+			f.Why += "; " + without
+		} else {
+			f.Policy, f.Value = "adapt.own", dir
+		}
 	}
 	return f
 }
 
-func (a *Advisor) device(p string, st *unix.Stat_t) Finding {
+// withheld says why adapt.own would not give a folder, or would be of no use; "": it gives it.
+func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32) string {
+	notOwn := func(note string) bool { return strings.Contains(note, layer.ErrNotOwn.Error()) }
+	switch r := a.Record; {
+	case r != nil && r.Identity != nil && r.Identity.UID == r.Asked.UID:
+		return "the container is who it asks to be, to whom nothing is given: change the owner in the image"
+	case r != nil && slices.ContainsFunc(r.Notes, notOwn):
+		return "no policy gives it: " + layer.ErrNotOwn.Error()
+	case uint32(st.Mode)>>6&right != right:
+		return "its owner may not either, and modes stay: change it in the image"
+	case !in.ofService(st.Uid):
+		return "it is neither root's nor a service's, and stays whose it is: change the owner in the image"
+	case within(a.Policy.Adapt.Keep, dir):
+		return "adapt.keep leaves it as it is"
+	case within(a.Policy.Adapt.Own, dir):
+		return "adapt.own has it already: if it was not given, nonroot-ctl explain has a note on that"
+	}
+	return ""
+}
+
+// within says that a path is one of the folders or lies below one.
+func within(folders []string, p string) bool {
+	return slices.ContainsFunc(folders, func(dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") })
+}
+
+func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 	f := Finding{Kind: Device, What: p, Why: fmt.Sprintf("%d:%d %04o", st.Uid, st.Gid, st.Mode&0o7777)}
 	switch {
-	case st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Gid != 0 && st.Mode&0o060 == 0o060:
+	case may:
+		f.Why += "; its mode lets it, the list of devices that the container may open does not (docker run --device)"
+	case a.Groups != nil && a.Groups.Privileged(st.Gid) && st.Gid != 0:
+		f.Why += fmt.Sprintf("; its group %d has privileges on the host, and no container gets it", st.Gid)
+	case st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Gid != 0 && st.Mode&0o060 == 0o060 && !strings.ContainsAny(p, "*?[\\"):
 		f.Policy, f.Value = "identity.device_groups", p
 		f.Why += fmt.Sprintf("; it is given by its group %d, as long as that has no privileges on the host", st.Gid)
 	default:
-		f.Why += "; it is root's alone"
+		f.Why += "; no line of a policy gives it"
 	}
 	return f
 }
@@ -383,7 +521,7 @@ func (a *Advisor) mountOf(p string) *Mount {
 func (a *Advisor) Lines() []string {
 	values := map[string][]string{}
 	for _, f := range a.found {
-		if f.Policy != "" && printable(f.Value) && !slices.Contains(values[f.Policy], f.Value) {
+		if f.Policy != "" && usable(f) && !slices.Contains(values[f.Policy], f.Value) {
 			values[f.Policy] = append(values[f.Policy], f.Value)
 		}
 	}
@@ -405,9 +543,18 @@ func (a *Advisor) Lines() []string {
 	return lines
 }
 
-// printable: with anything else in it, a path is nothing to paste.
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) || r == '\\' })
+// usable: with anything else than what is printed in it, a path is nothing to paste; and a line that is no policy would stop
+// every container.
+func usable(f *Finding) bool {
+	if !utf8.ValidString(f.Value) || strings.ContainsFunc(f.Value, func(r rune) bool { return !strconv.IsPrint(r) || r == '\\' }) {
+		return false
+	}
+	value := f.Value
+	if f.Policy == "adapt.own" || f.Policy == "identity.device_groups" {
+		value = list([]string{value})
+	}
+	_, err := policy.Parse("learned", []byte(f.Policy+" = "+value+"\n"))
+	return err == nil
 }
 
 // topmost leaves out what lies below others.

@@ -3,13 +3,17 @@
 package learn
 
 import (
+	"os"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
 func TestCallName(t *testing.T) {
@@ -55,6 +59,98 @@ func TestIdentities(t *testing.T) {
 	}
 }
 
+type hostGroups map[uint32]bool // whether it is privileged
+
+func (g hostGroups) Named(gid uint32) bool      { _, ok := g[gid]; return ok }
+func (g hostGroups) Privileged(gid uint32) bool { return g[gid] }
+
+// TestBecome: a line that would stop every container, do nothing, or give what is somebody's on the host, is none.
+func TestBecome(t *testing.T) {
+	fixed, image := &record.Record{Source: policy.Fixed}, &record.Record{Source: policy.Image}
+	for _, test := range []struct {
+		call string
+		id   uint64
+		of   *record.Record
+		line string
+	}{
+		{"setuid", 2000, fixed, "identity.uid = 2000"},
+		{"setgid", 2000, fixed, "identity.gid = 2000"},
+		{"setuid", 2000, image, ""},
+		{"setuid", 4294967294, fixed, ""},
+		{"setuid", 1000, fixed, ""},
+		{"setgid", 6, fixed, ""},
+		{"setgid", 100, fixed, ""},
+	} {
+		a := &Advisor{
+			Policy: policy.Default(), Record: test.of, Groups: hostGroups{6: true, 100: false},
+			Account: func(uid uint32) string { return map[uint32]string{1000: "alice"}[uid] },
+		}
+		a.Denied(&Denied{Name: test.call, Args: [6]uint64{test.id}, Errno: unix.EPERM})
+		if got := strings.Join(a.Lines(), "\n"); got != test.line || len(a.Findings()) != 1 {
+			t.Errorf("%s %d, %s: %q, want %q; %+v", test.call, test.id, test.of.Source, got, test.line, a.Findings()[0])
+		}
+	}
+}
+
+// TestWithheld: what adapt.own does not give has no line.
+func TestWithheld(t *testing.T) {
+	rootfs := t.TempDir()
+	for _, dir := range []string{"etc", "opt/app", "opt/fixed", "opt/foreign", "opt/known", "usr/lib/app", "var/lib/dpkg", "var/log/x"} {
+		if err := os.MkdirAll(path.Join(rootfs, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(path.Join(rootfs, "etc/passwd"), []byte("app:x:4001:4001::/:/bin/sh\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	standIn := &record.Record{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}}
+	kept := &record.Record{Source: policy.Kept, Identity: &policy.Identity{UID: 1000}, Asked: policy.Identity{UID: 1000}}
+	plain := *standIn
+	plain.Notes = []string{"what the image keeps for root stays so: " + layer.ErrNotOwn.Error()}
+	for _, test := range []struct {
+		dir  string
+		st   unix.Stat_t
+		of   *record.Record
+		line bool
+	}{
+		{"/opt/app", unix.Stat_t{Mode: 0o755}, standIn, true},
+		{"/opt/known", unix.Stat_t{Uid: 4001, Mode: 0o755}, standIn, true},
+		{"/opt/foreign", unix.Stat_t{Uid: 4000, Mode: 0o755}, standIn, false},
+		{"/opt/fixed", unix.Stat_t{Mode: 0o555}, standIn, false},
+		{"/var/lib/dpkg", unix.Stat_t{Mode: 0o755}, standIn, false},
+		{"/var/log/x", unix.Stat_t{Mode: 0o755}, standIn, false},
+		{"/opt/app", unix.Stat_t{Mode: 0o755}, kept, false},
+		{"/opt/app", unix.Stat_t{Mode: 0o755}, &plain, false},
+	} {
+		a := &Advisor{Policy: policy.Default(), Record: test.of}
+		if without := a.withheld(&place{root, os.Getpid(), &credentials{uid: 65532}}, test.dir, &test.st, 3); (without == "") != test.line {
+			t.Errorf("%s of %s: %q", test.dir, test.of.Source, without)
+		}
+	}
+}
+
+// TestNoDenial: what ends in EPERM without a refusal is not told.
+func TestNoDenial(t *testing.T) {
+	a := &Advisor{Policy: policy.Default()}
+	a.Denied(&Denied{Name: "epoll_ctl", Errno: unix.EPERM})
+	a.Denied(&Denied{Name: "rt_sigreturn", Errno: unix.EPERM})
+	if len(a.Findings()) != 0 {
+		t.Errorf("%+v", a.Findings()[0])
+	}
+	a.Denied(&Denied{Name: "ptrace", Errno: unix.EPERM})
+	a.Denied(&Denied{Name: "unshare", Errno: unix.EPERM, Args: [6]uint64{unix.CLONE_NEWUSER}})
+	for _, f := range a.Findings() {
+		if strings.Contains(f.Why, "exemption") {
+			t.Errorf("%s: advised to exempt: %s", f.What, f.Why)
+		}
+	}
+}
+
 // TestLines: what is printed is a policy.
 func TestLines(t *testing.T) {
 	a := &Advisor{Policy: policy.Default()}
@@ -64,6 +160,8 @@ func TestLines(t *testing.T) {
 		{Policy: "adapt.own", Value: "/opt/apps"},
 		{Policy: "adapt.own", Value: "/opt/\n[identity]"},
 		{Policy: "adapt.own", Value: `/opt/a"b`},
+		{Policy: "adapt.own", Value: "/opt/a\xffb"},
+		{Policy: "adapt.own", Value: "/"},
 		{Policy: "adapt.low_ports", Value: "true"},
 		{Policy: "identity.device_groups", Value: "/dev/dri/renderD128"},
 		{Policy: "identity.uid", Value: "1000"},
@@ -96,7 +194,8 @@ func TestMountOf(t *testing.T) {
 		"/data": Mounted, "/data/x": Mounted, "/data/tmp/x": Mounted, "/database": Folder, "/proc/sys": Kernel, "/etc/x": Image, "/": Image,
 		"/usr/share/x": Image, "/opt": Folder,
 	} {
-		f := a.about(&credentials{uid: 65532, gid: 65532}, dir, st, "may not")
+		in := &place{root: -1, tid: os.Getpid(), who: &credentials{uid: 65532, gid: 65532}}
+		f := a.about(in, dir, st, 3, "may not")
 		if f.Kind != kind || (f.Policy != "") != (kind == Folder) {
 			t.Errorf("%s: %+v, want %s", dir, f, kind)
 		}
@@ -106,7 +205,7 @@ func TestMountOf(t *testing.T) {
 func TestParseEngine(t *testing.T) {
 	for line, ok := range map[string]bool{
 		"docker run bb": true, "/usr/bin/podman --log-level debug run -d bb": true, "docker container run bb": true,
-		"docker ps": false, "nerdctl run bb": false, "run bb": false, "docker run --cidfile=x bb": false, "docker run --cidfile x bb": false,
+		"docker ps": false, "docker exec x run y": false, "docker compose run x": false, "nerdctl run bb": false, "run bb": false, "docker run --cidfile=x bb": false, "docker run --cidfile x bb": false,
 	} {
 		if e, err := ParseEngine(strings.Fields(line)); (err == nil) != ok {
 			t.Errorf("%s: %+v, %v", line, e, err)

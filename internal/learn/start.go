@@ -3,6 +3,7 @@
 package learn
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,7 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/locate"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
 // Container is one that was created and is about to start.
@@ -30,8 +33,12 @@ type Container struct {
 	Go func() error
 }
 
-// limit is how long an engine may take until a container is there: an image may have to be pulled.
-const limit = 10 * time.Minute
+// How long it may take until a container's process is found.
+const (
+	limit   = 10 * time.Minute // in all: an image may have to be pulled
+	created = time.Minute      // once the engine has made the container
+	started = 2 * time.Second  // once its command line has ended without an error
+)
 
 // Mounts are those of a bundle.
 func (c *Container) Mounts() ([]Mount, error) {
@@ -54,6 +61,20 @@ func (c *Container) Mounts() ([]Mount, error) {
 	return all, nil
 }
 
+// Record is what was decided about the container; nil: nonroot-runc did not make it.
+func (c *Container) Record(owners bundle.Owners) (*record.Record, error) {
+	dir, err := bundle.Open(c.Bundle, owners)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	r, err := record.Read(dir)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	return r, err
+}
+
 // Engine is a command line of Docker's or Podman's that runs a container.
 type Engine struct {
 	Args              []string // "docker", "run", ...
@@ -63,6 +84,9 @@ type Engine struct {
 	ended chan error
 }
 
+// notRun are commands before whose own arguments a "run" means something else.
+var notRun = []string{"exec", "compose", "create", "start", "build", "buildx"}
+
 // ParseEngine refuses what does not run a container.
 func ParseEngine(args []string) (*Engine, error) {
 	name := filepath.Base(args[0])
@@ -70,7 +94,7 @@ func ParseEngine(args []string) (*Engine, error) {
 		return nil, fmt.Errorf("%q is not a command line that is known: write \"docker run\" or \"podman run\" and what follows, or name a bundle's folder", args[0])
 	}
 	at := slices.Index(args, "run")
-	if at < 0 {
+	if at < 0 || slices.ContainsFunc(args[1:at], func(arg string) bool { return slices.Contains(notRun, arg) }) {
 		return nil, fmt.Errorf("%q has no \"run\": learn watches a container from its start", strings.Join(args, " "))
 	}
 	for _, arg := range args[at:] {
@@ -108,14 +132,14 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	}()
 	ended := e.ended
 
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	deadline := time.Now().Add(limit)
 	id := ""
 	for {
 		if id == "" {
 			text, _ := os.ReadFile(cidfile) // not there yet
 			if len(text) >= 64 {
 				id = strings.TrimSpace(string(text))
+				deadline = time.Now().Add(created)
 			}
 		}
 		if id != "" {
@@ -130,10 +154,15 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 			if id == "" || err != nil {
 				return nil, fmt.Errorf("%s ended before there was a container to watch: %w", e.Args[0], errOr(err))
 			}
-			ended = nil // detached
+			// Detached: it was started by then. An attached one has ended, and is nowhere to be found.
+			ended, deadline = nil, time.Now().Add(started)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for the container: %w: is the daemon on this machine, and where is its --exec-root", ctx.Err())
+			e.Wait(ctx)
+			return nil, fmt.Errorf("wait for the container: %w", ctx.Err())
 		case <-time.After(time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return nil, errors.New("the container's process is not found: is the daemon on this machine, where is its --exec-root, and may this user see it? The container is left as it is")
 		}
 	}
 }
@@ -195,8 +224,10 @@ func readPid(name string) (int, bool) {
 type Bundle struct {
 	Dir     string
 	Runtime string // nonroot-runc's binary
+	Owners  bundle.Owners
 
-	id string
+	id  string
+	was map[string][]byte // the files that the runtime writes, as they were; nil: it was not there
 }
 
 // Start creates the container.
@@ -207,9 +238,12 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a folder of temporary files; it is not in the way
 	b.id = strings.ToLower(filepath.Base(dir))
+	if err := b.remember(); err != nil {
+		return nil, err
+	}
 	pidFile := filepath.Join(dir, "pid")
 	if err := b.command(ctx, "create", "--bundle", b.Dir, "--pid-file", pidFile, b.id).Run(); err != nil {
-		return nil, fmt.Errorf("%s create: %w", b.Runtime, err)
+		return nil, errors.Join(fmt.Errorf("%s create: %w", b.Runtime, err), b.restore())
 	}
 	pid, ok := readPid(pidFile)
 	if !ok {
@@ -218,9 +252,45 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	return &Container{Pid: pid, Bundle: b.Dir, Go: func() error { return b.command(ctx, "start", b.id).Run() }}, nil
 }
 
-// Remove ends what is left of it.
+// Remove ends what is left of it, and gives the bundle back as it was: what was rewritten would be asked for the next time.
 func (b *Bundle) Remove() error {
-	return b.command(context.Background(), "delete", "--force", b.id).Run()
+	return errors.Join(b.command(context.Background(), "delete", "--force", b.id).Run(), b.restore())
+}
+
+// remember keeps what the runtime is about to replace. What can't be read, it refuses by itself, and replaces nothing.
+func (b *Bundle) remember() error {
+	dir, err := bundle.Open(b.Dir, b.Owners)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	b.was = map[string][]byte{}
+	for _, name := range []string{bundle.Config, record.File, record.Passwd, record.Group, record.Before} {
+		data, err := dir.Read(name)
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		b.was[name] = data
+	}
+	return nil
+}
+
+func (b *Bundle) restore() error {
+	dir, err := bundle.Open(b.Dir, b.Owners)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	var errs []error
+	for name, was := range b.was {
+		switch now, err := dir.Read(name); {
+		case was == nil:
+			errs = append(errs, dir.Remove(name))
+		case err != nil || !bytes.Equal(now, was):
+			errs = append(errs, dir.Replace(name, was, 0o600, ""))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (b *Bundle) command(ctx context.Context, args ...string) *exec.Cmd {

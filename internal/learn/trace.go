@@ -56,9 +56,7 @@ func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied
 		err  error
 	}
 	done, attached := make(chan result, 1), make(chan struct{})
-	go func() {
-		// Not unlocked: the thread ends with the goroutine, and with it the kernel lets all go that it watched.
-		runtime.LockOSThread()
+	onThread(func() {
 		t := tracer{first: pid, threads: map[int]*thread{}, denied: denied}
 		err := t.attach()
 		if err == nil {
@@ -66,7 +64,7 @@ func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied
 			err = t.loop(ctx)
 		}
 		done <- result{&t.Seen, err}
-	}()
+	})
 	select {
 	case r := <-done:
 		return r.seen, r.err
@@ -81,6 +79,26 @@ func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied
 	}
 	r := <-done
 	return r.seen, r.err
+}
+
+// onThread runs a function in a thread that ends with it: with the thread, the kernel lets all go that it watched. The process's
+// first thread is not such: Go parks it for good in place of ending it (runtime, mexit), and with it all would stand still.
+func onThread(run func()) {
+	go func() {
+		runtime.LockOSThread() // not unlocked but on the first thread: so it ends with the goroutine
+		if unix.Gettid() != unix.Getpid() {
+			run()
+			return
+		}
+		other := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(other)
+			run()
+		}()
+		<-other // as long as this thread is kept, the other goroutine's is not this one
+		runtime.UnlockOSThread()
+	}()
 }
 
 type tracer struct {
@@ -220,10 +238,31 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 		// Stopped as a whole: it stays so until somebody continues it.
 		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_LISTEN, uintptr(tid), 0, 0, 0, 0)
 		return errnoOr(errno)
-	case event != 0:
+	case event != 0 || signal == unix.SIGSTOP && unstoppable(tid):
 		return unix.PtraceSyscall(tid, 0)
 	}
 	return unix.PtraceSyscall(tid, int(signal)) // a signal of the container's own
+}
+
+// unstoppable says that a SIGSTOP would have no effect, were the thread not watched: it belongs to the first process of a pid
+// namespace, and comes from within (pid_namespaces(7)). The kernel hands it to a tracer all the same, and then obeys him.
+func unstoppable(tid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "NStgid:"); ok {
+			ids := strings.Fields(rest)
+			if len(ids) == 0 || ids[len(ids)-1] != "1" {
+				return false
+			}
+		}
+	}
+	// Its sender, as the namespace has it: 0 is one outside of it. (siginfo_t of 64 bits: asm-generic/siginfo.h.)
+	var info [128]byte
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(&info[0])), 0, 0)
+	return errno == 0 && binary.NativeEndian.Uint32(info[16:]) != 0
 }
 
 func errnoOr(errno unix.Errno) error {

@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,6 +102,47 @@ func TestTraceEnds(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Error("it is still traced")
+}
+
+// TestTraceFirst: the first process of a pid namespace can't be stopped from within, watched or not; from outside it can.
+func TestTraceFirst(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("this test needs root")
+	}
+	cmd := exec.Command("sh", "-c", "read -r line; kill -STOP $$; read -r line; exit 3")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()         //nolint:errcheck // the tracer has taken its status
+	defer cmd.Process.Kill() //nolint:errcheck // it has ended, or must
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stopped := func() bool {
+		time.Sleep(200 * time.Millisecond) // for the signal
+		status, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/status")
+		return err == nil && strings.Contains(field(string(status), "State:"), "stop")
+	}
+	begin := func() error {
+		_, err := io.WriteString(in, "\n")
+		if stopped() {
+			t.Error("it was stopped from within")
+		}
+		err = errors.Join(err, cmd.Process.Signal(unix.SIGSTOP))
+		if !stopped() {
+			t.Error("it was not stopped from outside")
+		}
+		_, err2 := io.WriteString(in, "\n")
+		return errors.Join(err, cmd.Process.Signal(unix.SIGCONT), err2)
+	}
+	seen, err := Trace(ctx, cmd.Process.Pid, begin, func(*Denied) {})
+	if err != nil || !seen.Ended || seen.Status.ExitStatus() != 3 {
+		t.Errorf("%+v, %v", seen, err)
+	}
 }
 
 func TestTraceNobody(t *testing.T) {

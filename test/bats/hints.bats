@@ -52,6 +52,16 @@ starts() {
   hinted 'calls su-exec'
   starts /plain.sh
   hinted
+  # Those that ask before work.
+  printf '#!/bin/sh\nif [ "$1" = server ] && [ "$(id -u)" = 0 ]; then exec gosu app "$0" "$@"; fi\nexec "$@"\n' >"$ROOTFS/entrypoint.sh"
+  starts /entrypoint.sh id
+  hinted
+  starts sh -c '[ "$UID" != 0 ] || exec su-exec app id'
+  hinted
+  # It is too late to ask.
+  starts sh -c $'su-exec app true\nwhoami'
+  hinted 'calls su-exec'
+  printf '#!/bin/sh\n# sudo is not called\nset -e\nif true; then exec gosu app "$@"; fi\n' >"$ROOTFS/entrypoint.sh"
   # An image that names its own user is not hinted at.
   fresh
   runs /entrypoint.sh

@@ -35,7 +35,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   relayered
   learn --json
   learned '.findings | map(select(.kind == "folder") | .what) | sort == ["/opt/app/data", "/opt/app/logs"]'
-  learned '(.late | not) and .ended and .status == "it ended with 1"'
+  learned '.governed and (has("rule") | not) and (.late | not) and .ended and .status == "it ended with 1"'
   learned '.policy == ["adapt.own = [\"/run\", \"/var/run\", \"/var/cache\", \"/var/lib\", \"/var/log\", \"/var/spool\", \"/root\", \"/opt/app/data\", \"/opt/app/logs\"]"]'
   jq -r '.policy[]' "$LEARNED" >"$POLICY"
   fresh
@@ -52,13 +52,63 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   echo key >"$ROOTFS/etc/service/key"
   chmod 600 "$ROOTFS/etc/service/key"
   config --arg host "$BATS_TEST_TMPDIR/host" '.mounts += [{destination: "/data", type: "bind", source: $host, options: ["rbind", "rw"]}]'
-  runs sh -c 'cat /etc/service/key; echo x >/data/x; chown 1000 /tmp; exit 7'
+  echo key >"$BATS_TEST_TMPDIR/hosts"
+  config --arg host "$BATS_TEST_TMPDIR/hosts" '.mounts += [{destination: "/etc/hosts", type: "bind", source: $host, options: ["rbind", "rw"]}]'
+  runs sh -c 'cat /etc/service/key; echo x >/etc/hosts; echo x >/data/x; chown 1000 /tmp; exit 7'
   layered
   learn --json
   learned 'any(.findings[]; .kind == "image" and .what == "/etc/service" and (.why | test("never given")))'
   learned --arg host "$BATS_TEST_TMPDIR/host" 'any(.findings[]; .kind == "mount" and .what == "/data" and (.why | contains($host) and contains("chown 65532:65532")))'
+  learned 'any(.findings[]; .kind == "mount" and .what == "/etc/hosts")'
   learned 'any(.findings[]; .kind == "privileged" and (.what | test("chown.* /tmp$")) and .by == ["chown"])'
   learned '.policy == [] and .status == "it ended with 7"'
+}
+
+@test "a bundle is given back as it was, also where its container was not made" {
+  local was
+  runs true
+  was=$(cd "$BUNDLE" && sha256sum ./*.json && ls -l --time-style=+ --ignore=rootfs)
+  learn
+  [[ $(cd "$BUNDLE" && sha256sum ./*.json && ls -l --time-style=+ --ignore=rootfs) == "$was" ]] || explain "$(ls -l "$BUNDLE")"
+  runs no-such-program
+  was=$(cd "$BUNDLE" && sha256sum ./*.json && ls)
+  refused 'create: exit status' "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" --runtime "$RUNTIME_FLAG" "$BUNDLE"
+  [[ $(cd "$BUNDLE" && sha256sum ./*.json && ls) == "$was" ]] || explain "$(ls -l "$BUNDLE")"
+}
+
+@test "what adapt.own would not give has no line" {
+  mkdir -p "$ROOTFS/usr/lib/app" "$ROOTFS/opt/foreign" "$ROOTFS/opt/fixed" "$ROOTFS/var/lib/dpkg"
+  ln -s usr/lib/app "$ROOTFS/app"
+  chown 4000:4000 "$ROOTFS/opt/foreign"
+  chmod 555 "$ROOTFS/opt/fixed"
+  runs sh -c 'for i in /app /opt/* /var/lib/dpkg; do echo x >"$i/x"; done'
+  layered
+  learn --json
+  learned '.governed and .policy == []'
+  learned '[.findings[].what] | sort == ["/opt/fixed", "/opt/foreign", "/usr/lib/app", "/var/lib/dpkg"]'
+  fresh
+  config '.process.user.uid = 1000'
+  runs sh -c 'echo x >/opt/x'
+  relayered
+  learn --json
+  learned '.policy == [] and any(.findings[]; .why | contains("who it asks to be"))'
+}
+
+@test "a path that no policy can name has no line: it would stop every container" {
+  mkdir -p "$ROOTFS/opt/"$'a\xffb'
+  runs sh -c 'for i in /opt/*; do echo x >"$i/x"; done'
+  layered
+  learn --json
+  learned '.policy == [] and (.findings | length) == 1'
+}
+
+@test "the lines are for the rule that decided" {
+  mkdir -p "$ROOTFS/opt/app"
+  runs sh -c 'echo x >/opt/app/x'
+  policy <<<$'[[rule]]\nname = "all"\nadapt.own = ["/data"]'
+  layered
+  learn --json
+  learned '.rule == "all" and .policy == ["adapt.own = [\"/data\", \"/opt/app\"]"]'
 }
 
 @test "another user, and a port" {
