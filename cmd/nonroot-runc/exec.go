@@ -59,9 +59,12 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	}
 	if k.state.Kind == runc.Crun {
 		_, hostRoot := c.Own.UID.Inside(0)
-		if err := errors.Join(ownNull(hostRoot), leaveKeyring()); err != nil {
+		if err := ownNull(hostRoot); err != nil {
 			return err
 		}
+	}
+	if err := leaveKeyring(); err != nil {
+		return err
 	}
 	return d.goOn(cmd, runtime, cmd.Argv())
 }
