@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/learn"
 )
 
@@ -68,7 +69,8 @@ func runLearn(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a := &learn.Advisor{Policy: p, Mounts: mounts}
+	groups := &host.Groups{File: host.GroupFile, Privileges: p.Privileged}
+	a := &learn.Advisor{Policy: p, Mounts: mounts, Privileged: groups.Privileged}
 	if limit := c.Duration("for"); limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)

@@ -52,6 +52,10 @@ type Advisor struct {
 	Mounts []Mount // the container's, in their order
 	First  int     // the pid of its first process, for what it sees of the file system
 
+	// Privileged says that a gid of the host's is one that the policy calls privileged; nil: none is. What a container tries to
+	// become is its own choice, and a line with it is for all containers.
+	Privileged func(gid uint32) bool
+
 	found []*Finding
 	index map[string]*Finding
 	More  int // findings that were too many
@@ -93,7 +97,7 @@ func (a *Advisor) Denied(d *Denied) {
 
 func (a *Advisor) finding(d *Denied) Finding {
 	if f, ok := identities(d); ok {
-		return f
+		return a.harmless(f)
 	}
 	if d.Name == "bind" {
 		if port, ok := sockaddrPort(d.TID, d.Args[1]); ok && d.Errno == unix.EACCES {
@@ -182,6 +186,19 @@ func identities(d *Denied) (Finding, bool) {
 		f.Why = "it would become several users at once, which only root may"
 	}
 	return f, true
+}
+
+// harmless leaves out the line that would give containers a group which is privileged on the host.
+func (a *Advisor) harmless(f Finding) Finding {
+	if f.Policy != "identity.gid" || a.Privileged == nil {
+		return f
+	}
+	gid, err := strconv.ParseUint(f.Value, 10, 32)
+	if err != nil || a.Privileged(uint32(gid)) { // 32 bits
+		f.Policy, f.Value = "", ""
+		f.Why = "it would get a group that is privileged on the host"
+	}
+	return f
 }
 
 // credentialsOf reads those of a thread, as the host's files have them (proc(5), status: the fourth id is that for files).

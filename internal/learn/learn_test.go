@@ -55,6 +55,20 @@ func TestIdentities(t *testing.T) {
 	}
 }
 
+// TestPrivilegedGroup: a container that tries to become one of the host's group docker does not get that suggested for all.
+func TestPrivilegedGroup(t *testing.T) {
+	a := &Advisor{Policy: policy.Default(), Privileged: func(gid uint32) bool { return gid == 999 }}
+	a.Denied(&Denied{Name: "setgid", Args: [6]uint64{999}, Errno: unix.EPERM})
+	if lines := a.Lines(); len(lines) != 0 || !strings.Contains(a.Findings()[0].Why, "privileged on the host") {
+		t.Errorf("%q, %+v", lines, a.Findings()[0])
+	}
+	b := &Advisor{Policy: policy.Default(), Privileged: a.Privileged}
+	b.Denied(&Denied{Name: "setgid", Args: [6]uint64{1000}, Errno: unix.EPERM})
+	if lines := b.Lines(); !slices.Equal(lines, []string{"identity.gid = 1000"}) {
+		t.Errorf("%q", lines)
+	}
+}
+
 // TestLines: what is printed is a policy.
 func TestLines(t *testing.T) {
 	a := &Advisor{Policy: policy.Default()}
