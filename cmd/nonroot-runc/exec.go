@@ -66,6 +66,11 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	if err := leaveKeyring(); err != nil {
 		return err
 	}
+	if !r.Enforced() && !p.AllowUserNamespaces {
+		if err := denyUserNamespaces(); err != nil {
+			return err
+		}
+	}
 	return d.goOn(cmd, runtime, cmd.Argv())
 }
 
