@@ -163,6 +163,21 @@ as_runc() {
   refused 'policy' nonroot run "$ID"
 }
 
+@test "E12: a policy in a folder that others can write, or own, is refused" {
+  local dir=$BATS_TEST_TMPDIR/open/below
+  mkdir -p "$dir"
+  printf 'mode = "off"\nreason = "attack"\n' >"$dir/policy.toml"
+  config '.process.user = {uid: 0, gid: 0}'
+  POLICY=$dir/policy.toml
+  keeps_state "$STATE"
+  shows root nonroot run "$ID"
+  chmod 777 "$dir"
+  refused 'written by others' nonroot run "$ID"
+  chmod 755 "$dir"
+  chown 1000 "$BATS_TEST_TMPDIR/open"
+  refused 'belongs to uid 1000' nonroot run "$ID"
+}
+
 @test "E12: a broken policy is refused with file, line and column" {
   policy <<<$'mode = "rewrite"\nno_such_key = 1'
   refused 'policy.toml:2:1' nonroot run "$ID"
