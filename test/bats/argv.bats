@@ -95,6 +95,15 @@ never_root_or_1000() {
   [[ $STATUS != 0 ]] || jq -e "$JQ_DEFS nonroot(1000; 1000)" <<<"$OUT" >/dev/null || explain "of $*"
 }
 
+@test "E9: variables by which runc talks to its own helper" {
+  local name
+  for name in INITPIPE LOGPIPE; do
+    ! only runc || refused "_LIBCONTAINER_$name" env "_LIBCONTAINER_$name=x" "${BARE[@]}" run "$ID"
+    fresh
+    shows nonroot env "_LIBCONTAINER_$name=x" "${NONROOT[@]}" run "$ID"
+  done
+}
+
 # as_runc COMMAND... runs it where /usr/local/sbin/runc is $1, for the command alone.
 as_runc() {
   unshare --mount --propagation private bash -euc '
