@@ -59,7 +59,15 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	}
 	if k.state.Kind == runc.Crun {
 		_, hostRoot := c.Own.UID.Inside(0)
-		if err := errors.Join(ownNull(hostRoot), leaveKeyring()); err != nil {
+		if err := ownNull(hostRoot); err != nil {
+			return err
+		}
+	}
+	if err := leaveKeyring(); err != nil {
+		return err
+	}
+	if !r.Enforced() && !p.AllowUserNamespaces {
+		if err := denyUserNamespaces(); err != nil {
 			return err
 		}
 	}

@@ -85,15 +85,20 @@ func become(runtime string, args []string) error {
 // receiver is the variable by which crun hands a container's system calls to a listener (SECURITY.md B5).
 const receiver = "RUN_OCI_SECCOMP_RECEIVER"
 
-// environ is the environment for the next runtime: ours, with the guard, and without sockets that were meant for
-// somebody else. systemd passes them to one process (sd_listen_fds(3), LISTEN_PID); runc looks at that, crun hands the
-// descriptors of that number to the container whoever they were meant for (SECURITY.md C14).
+// helper begins the variables by which runc tells its own helper, before any of its other code runs, what to become: with one of
+// them and a descriptor, a call of "create" first enters the namespaces that somebody else names, and finds his bundle there
+// (runc, libcontainer/nsenter/nsexec.c; SECURITY.md E9).
+const helper = "_LIBCONTAINER_"
+
+// environ is the environment for the next runtime: ours, with the guard, without what steers a runtime, and without sockets
+// that were meant for somebody else. systemd passes them to one process (sd_listen_fds(3), LISTEN_PID); runc looks at that,
+// crun hands the descriptors of that number to the container whoever they were meant for (SECURITY.md C14).
 func environ(guardEntry string) []string {
 	listen := listenFDs() > 0
 	old := os.Environ()
 	env := make([]string, 0, len(old)+1)
 	for _, e := range old {
-		if strings.HasPrefix(e, guard+"=") || !listen && strings.HasPrefix(e, "LISTEN_") || strings.HasPrefix(e, receiver+"=") {
+		if strings.HasPrefix(e, guard+"=") || !listen && strings.HasPrefix(e, "LISTEN_") || strings.HasPrefix(e, receiver+"=") || strings.HasPrefix(e, helper) {
 			continue
 		}
 		env = append(env, e)

@@ -3,6 +3,7 @@
 package homedir
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -40,7 +41,6 @@ func (im *Image) linkAt(p string) (target string, isProc bool, err error) {
 	if target := runtimeLinks[p]; target != "" {
 		return target, false, nil
 	}
-	root, rest := im.root, p
 	if m := im.covering(p); m != nil {
 		switch {
 		case m.mount.Type == "proc":
@@ -48,14 +48,53 @@ func (im *Image) linkAt(p string) (target string, isProc bool, err error) {
 		case m.also != "":
 			return "", false, errHidden
 		case m.mount.binds():
-			src, err := openat2(unix.AT_FDCWD, im.source(m.mount), unix.O_PATH, 0)
-			if err != nil {
-				return "", false, nil // the runtime will fail on it
-			}
-			defer unix.Close(src)
-			root, rest = src, strings.TrimPrefix(strings.TrimPrefix(p, m.at), "/")
+			return linkBelow(p, m, im.source(m.mount))
+		case m.mount.Type == "overlay":
+			return linkBelow(p, m, layersOf(m.mount)...)
+		case p != m.at && !slices.Contains(fresh, m.mount.Type):
+			return "", false, errHidden
 		}
 	}
+	return linkIn(im.root, p)
+}
+
+// fresh are file systems in which there are no links but the kernel's: new ones, and those that runc fills with what the
+// rootfs has at that place (tmpcopyup).
+var fresh = []string{"tmpfs", "ramfs", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts"}
+
+// layersOf are the folders of an overlay, the upper one first (Linux, filesystems/overlayfs.rst).
+func layersOf(m *Mount) (dirs []string) {
+	for _, o := range m.Options {
+		if dir, ok := strings.CutPrefix(o, "upperdir="); ok {
+			dirs = slices.Insert(dirs, 0, dir)
+		}
+		if all, ok := strings.CutPrefix(strings.Replace(o, "+=", "=", 1), "lowerdir="); ok { // "lowerdir+=" adds one
+			for dir := range strings.SplitSeq(strings.ReplaceAll(all, `\:`, "\x00"), ":") {
+				dirs = append(dirs, strings.ReplaceAll(dir, "\x00", ":"))
+			}
+		}
+	}
+	return dirs
+}
+
+// linkBelow is linkIn for a path inside a mount of folders of the host's: the first in which there is a link, or a /proc, counts.
+func linkBelow(p string, m *place, sources ...string) (target string, isProc bool, err error) {
+	for _, source := range sources {
+		src, err := openat2(unix.AT_FDCWD, source, unix.O_PATH, 0)
+		if err != nil {
+			continue // the runtime will fail on it
+		}
+		target, isProc, err = linkIn(src, strings.TrimPrefix(strings.TrimPrefix(p, m.at), "/"))
+		_ = unix.Close(src)
+		if target != "" || isProc || err != nil {
+			return target, isProc, err
+		}
+	}
+	return "", false, nil
+}
+
+// linkIn is linkAt for a path below an open folder; "" is the folder itself.
+func linkIn(root int, rest string) (target string, isProc bool, err error) {
 	fd := root
 	if rest != "" {
 		fd, err = openat2(root, rest, unix.O_PATH|unix.O_NOFOLLOW, inRoot|unix.RESOLVE_NO_SYMLINKS)

@@ -261,7 +261,7 @@ func unstoppable(tid int) bool {
 	}
 	// Its sender, as the namespace has it: 0 is one outside of it. (siginfo_t of 64 bits: asm-generic/siginfo.h.)
 	var info [128]byte
-	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(&info[0])), 0, 0)
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(&info[0])), 0, 0) // #nosec G103 -- the kernel fills a siginfo_t of 128 bytes
 	return errno == 0 && binary.NativeEndian.Uint32(info[16:]) != 0
 }
 

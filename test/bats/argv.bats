@@ -95,6 +95,15 @@ never_root_or_1000() {
   [[ $STATUS != 0 ]] || jq -e "$JQ_DEFS nonroot(1000; 1000)" <<<"$OUT" >/dev/null || explain "of $*"
 }
 
+@test "E9: variables by which runc talks to its own helper" {
+  local name
+  for name in INITPIPE LOGPIPE; do
+    ! only runc || refused "_LIBCONTAINER_$name" env "_LIBCONTAINER_$name=x" "${BARE[@]}" run "$ID"
+    fresh
+    shows nonroot env "_LIBCONTAINER_$name=x" "${NONROOT[@]}" run "$ID"
+  done
+}
+
 # as_runc COMMAND... runs it where /usr/local/sbin/runc is $1, for the command alone.
 as_runc() {
   unshare --mount --propagation private bash -euc '
@@ -161,6 +170,21 @@ as_runc() {
   chmod 644 "$POLICY"
   chown 1000 "$POLICY"
   refused 'policy' nonroot run "$ID"
+}
+
+@test "E12: a policy in a folder that others can write, or own, is refused" {
+  local dir=$BATS_TEST_TMPDIR/open/below
+  mkdir -p "$dir"
+  printf 'mode = "off"\nreason = "attack"\n' >"$dir/policy.toml"
+  config '.process.user = {uid: 0, gid: 0}'
+  POLICY=$dir/policy.toml
+  keeps_state "$STATE"
+  shows root nonroot run "$ID"
+  chmod 777 "$dir"
+  refused 'written by others' nonroot run "$ID"
+  chmod 755 "$dir"
+  chown 1000 "$BATS_TEST_TMPDIR/open"
+  refused 'belongs to uid 1000' nonroot run "$ID"
 }
 
 @test "E12: a broken policy is refused with file, line and column" {

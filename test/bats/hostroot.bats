@@ -141,10 +141,12 @@ apart() {
   ln -s /proc/self "$ROOTFS/abs"
   ln -s srv/v/../../../proc "$ROOTFS/winds"
   ln -s abs "$ROOTFS/again"
-  for cwd in /abs /again/attr /winds/self /srv/v/abs /srv/v/rel /srv/host/self /srv/v/./../../proc/self /dev/fd/..; do
+  mkdir "$BATS_TEST_TMPDIR/lower"
+  for cwd in /abs /again/attr /winds/self /srv/v/abs /srv/v/rel /srv/host/self /srv/v/./../../proc/self /dev/fd/.. /srv/o/abs /srv/o/rel; do
     fresh
-    config --arg cwd "$cwd" --arg v "$volume" '.process.cwd = $cwd
+    config --arg cwd "$cwd" --arg v "$volume" --arg l "$BATS_TEST_TMPDIR/lower" '.process.cwd = $cwd
       | .mounts += [{destination: "/srv/v", type: "bind", source: $v, options: ["rbind"]},
+          {destination: "/srv/o", type: "overlay", source: "overlay", options: ["lowerdir=\($l):\($v)"]},
           {destination: "/srv/host", type: "bind", source: "/proc", options: ["rbind"]}]'
     runs sh -c 'stat -f -c %T .'
     # Newer runtimes refuse some of these themselves.

@@ -40,3 +40,13 @@ with_key() { "$ROOTFS/bin/probe" keyed "$@"; }
   shows '.key == "ENOKEY"' with_key "${NONROOT[@]}" exec --process "$PROCESS" "$ID"
   shows '.key == "ENOKEY"' with_key "${NONROOT[@]}" exec "$ID" probe key
 }
+
+@test "C7: nor does one in a container that was created with --no-new-keyring before the installation" {
+  runs probe pause
+  succeeds bare create --no-new-keyring "$ID"
+  succeeds bare start "$ID"
+  process '.args = ["probe", "key"]'
+  shows '.key == "the caller'\''s secret"' with_key "${BARE[@]}" exec --process "$PROCESS" "$ID"
+  shows '.key == "ENOKEY"' with_key "${NONROOT[@]}" exec --process "$PROCESS" "$ID"
+  shows '.key == "ENOKEY"' with_key "${NONROOT[@]}" exec "$ID" probe key
+}

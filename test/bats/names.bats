@@ -81,6 +81,26 @@ prints_names() { runs sh -c 'whoami; id -un; id -gn; echo "$USER $LOGNAME $HOME"
   lacks 'no line at all'
 }
 
+@test "C13: a passwd of somebody's own, which not everyone may read, is not published" {
+  printf 'root:x:0:0::/:/bin/sh\nleak:x:1234:1234:private words:/:/bin/sh\n' >"$BATS_TEST_TMPDIR/private"
+  chmod 640 "$BATS_TEST_TMPDIR/private"
+  config --arg source "$BATS_TEST_TMPDIR/private" \
+    '.mounts += [{destination: "/etc/passwd", type: "bind", source: $source, options: ["bind", "ro"]}]'
+  runs cat /etc/passwd
+  succeeds bare run "$ID"
+  contains 'private words'
+  succeeds nonroot run "$ID"
+  lacks 'private words'
+  grep -rlF 'private words' "$BUNDLE" && return 1
+  chmod 644 "$BATS_TEST_TMPDIR/private"
+  fresh
+  config --arg source "$BATS_TEST_TMPDIR/private" \
+    '.mounts += [{destination: "/etc/passwd", type: "bind", source: $source, options: ["bind", "ro"]}]'
+  runs cat /etc/passwd
+  succeeds nonroot run "$ID"
+  contains 'private words'
+}
+
 @test "C13: a volume at /etc gets nothing on the host" {
   mkdir "$BATS_TEST_TMPDIR/volume"
   config --arg source "$BATS_TEST_TMPDIR/volume" \

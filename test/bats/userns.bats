@@ -42,6 +42,21 @@ closed='.unshare == "EPERM" and .clone == "EPERM" and .clone3 == "ENOSYS" and .s
   shows "$closed" nonroot exec --process "$PROCESS" "$ID"
 }
 
+@test "B1: through exec, into a container from before the installation, which has no profile" {
+  detached bare
+  process '.user = {uid: 1000, gid: 1000} | .args = ["probe", "userns"]'
+  shows '.unshare == "ok" and .clone == "ok" and .clone3 == "ok"' bare exec --process "$PROCESS" "$ID"
+  # setns stays open: who is root nowhere owns no namespace to enter.
+  shows '.unshare == "EPERM" and .clone == "EPERM" and .clone3 == "ENOSYS" and .setns != "ok"
+    and ([to_entries[] | select(.key | test("^(unshare|clone)-"))] | all(.value == "EPERM"))
+    and ([to_entries[] | select(.key | test("^clone3-"))] | all(.value == "ENOSYS"))' nonroot exec --process "$PROCESS" "$ID"
+  process '.user = {uid: 1000, gid: 1000} | .args = ["sh", "-c", "probe & wait; test -d /proc/self && sh -c \"exit 7\""]'
+  fails_with 7 nonroot exec --process "$PROCESS" "$ID"
+  policy <<<$'[process]\nuser_namespaces = "allow"'
+  process '.user = {uid: 1000, gid: 1000} | .args = ["probe", "userns"]'
+  shows '.unshare == "ok" and .clone == "ok"' nonroot exec --process "$PROCESS" "$ID"
+}
+
 @test "B2: the profile that docker run --cap-add SYS_ADMIN gives" {
   config --slurpfile docker "$REPO/internal/spec/testdata/recorded/docker-cap-add-sys-admin.config.json" \
     '.linux.seccomp = $docker[0].linux.seccomp'
