@@ -98,8 +98,9 @@ closed='.unshare == "EPERM" and .clone == "EPERM" and .clone3 == "ENOSYS" and .s
 }
 
 @test "B5: a listener that carries out system calls as root" {
-  local socket=$BATS_TEST_TMPDIR/agent.sock made=$BATS_TEST_TMPDIR/made rule
+  local socket=$BATS_TEST_TMPDIR/agent.sock made=$BATS_TEST_TMPDIR/made rule agent
   "$ROOTFS/bin/probe" agent "$socket" "$made" 3>&- &
+  agent=$!
   await test -S "$socket"
   for rule in '{defaultAction: "SCMP_ACT_ALLOW", listenerPath: $socket, syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY"}]}' \
     '{defaultAction: "SCMP_ACT_ALLOW", listenerPath: $socket, listenerMetadata: "x", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY", args: [{index: 5, value: 0, op: "SCMP_CMP_GE"}]}]}'; do
@@ -130,5 +131,5 @@ closed='.unshare == "EPERM" and .clone == "EPERM" and .clone3 == "ENOSYS" and .s
   [[ ! -e $made ]]
   config '.linux.seccomp = {defaultAction: "SCMP_ACT_NOTIFY"}'
   refused 'NOTIFY|listener' nonroot run "$ID"
-  kill %1
+  kill "$agent" # not by %1, which is a job of bats
 }
