@@ -128,6 +128,8 @@ docker_image() {
 }
 
 start_containerd() {
+  # As containerd makes it, which pods with a user namespace pass through; a client that came before it made it 0700.
+  install -d -m 711 /run/containerd
   background containerd containerd "$@"
   await ctr version || { daemon_log containerd && return 1; }
 }
