@@ -505,6 +505,8 @@ func (c *Command) guess(v *verb, s *scanner) {
 			return // such a value is another flag, or a word, to some of runc's versions
 		case f.opt.name == "regex", f.opt.fate == inform:
 			return
+		case f.opt.in == inGlobal && id != "":
+			return // to crun, and runc until 1.5, it is a word too many
 		case f.opt.in == inGlobal && f.opt.fate == forward:
 			_ = c.setGlobal(f) // a bad value is the runtime's business here
 		}

@@ -363,6 +363,7 @@ func TestPassthroughID(t *testing.T) {
 		{"--root a --root b kill c", "c", "b"},
 		{"--root a kill --root b c", "c", "b"}, // runc 1.6; the others fail on it
 		{"--log kill kill c", "c", ""},
+		{"resume c --root=/b", "", ""}, // crun takes no notice of it
 	} {
 		t.Run(row.line, func(t *testing.T) {
 			c, err := Parse(words(row.line))
