@@ -118,14 +118,14 @@ func TestWithheld(t *testing.T) {
 		of   *record.Record
 		line bool
 	}{
-		{"/opt/app", unix.Stat_t{Mode: 0o755}, standIn, true},
-		{"/opt/known", unix.Stat_t{Uid: 4001, Mode: 0o755}, standIn, true},
-		{"/opt/foreign", unix.Stat_t{Uid: 4000, Mode: 0o755}, standIn, false},
-		{"/opt/fixed", unix.Stat_t{Mode: 0o555}, standIn, false},
+		{"/export/app", unix.Stat_t{Mode: 0o755}, standIn, true},
+		{"/export/known", unix.Stat_t{Uid: 4001, Mode: 0o755}, standIn, true},
+		{"/export/foreign", unix.Stat_t{Uid: 4000, Mode: 0o755}, standIn, false},
+		{"/export/fixed", unix.Stat_t{Mode: 0o555}, standIn, false},
 		{"/var/lib/dpkg", unix.Stat_t{Mode: 0o755}, standIn, false},
 		{"/var/log/x", unix.Stat_t{Mode: 0o755}, standIn, false},
-		{"/opt/app", unix.Stat_t{Mode: 0o755}, kept, false},
-		{"/opt/app", unix.Stat_t{Mode: 0o755}, &plain, false},
+		{"/export/app", unix.Stat_t{Mode: 0o755}, kept, false},
+		{"/export/app", unix.Stat_t{Mode: 0o755}, &plain, false},
 	} {
 		a := &Advisor{Policy: policy.Default(), Record: test.of}
 		if without := a.withheld(&place{root, os.Getpid(), &credentials{uid: 65532}}, test.dir, &test.st, 3); (without == "") != test.line {
@@ -155,12 +155,12 @@ func TestNoDenial(t *testing.T) {
 func TestLines(t *testing.T) {
 	a := &Advisor{Policy: policy.Default()}
 	for _, f := range []Finding{
-		{Policy: "adapt.own", Value: "/opt/app/logs"},
-		{Policy: "adapt.own", Value: "/opt/app"},
-		{Policy: "adapt.own", Value: "/opt/apps"},
-		{Policy: "adapt.own", Value: "/opt/\n[identity]"},
-		{Policy: "adapt.own", Value: `/opt/a"b`},
-		{Policy: "adapt.own", Value: "/opt/a\xffb"},
+		{Policy: "adapt.own", Value: "/export/app/logs"},
+		{Policy: "adapt.own", Value: "/export/app"},
+		{Policy: "adapt.own", Value: "/export/apps"},
+		{Policy: "adapt.own", Value: "/export/\n[identity]"},
+		{Policy: "adapt.own", Value: `/export/a"b`},
+		{Policy: "adapt.own", Value: "/export/a\xffb"},
 		{Policy: "adapt.own", Value: "/"},
 		{Policy: "adapt.low_ports", Value: "true"},
 		{Policy: "identity.device_groups", Value: "/dev/dri/renderD128"},
@@ -176,7 +176,7 @@ func TestLines(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(lines, "\n"))
 	}
-	if want := append(slices.Clone(a.Policy.Adapt.Own), `/opt/a"b`, "/opt/app", "/opt/apps"); !slices.Equal(p.Adapt.Own, want) {
+	if want := append(slices.Clone(a.Policy.Adapt.Own), `/export/a"b`, "/export/app", "/export/apps"); !slices.Equal(p.Adapt.Own, want) {
 		t.Errorf("own is %q, want %q", p.Adapt.Own, want)
 	}
 	if p.UID != 1000 || p.GID == 1000 || p.GID == 1001 || !slices.Equal(p.DeviceGroups, []string{"/dev/dri/renderD128"}) {
@@ -192,7 +192,7 @@ func TestMountOf(t *testing.T) {
 	st := &unix.Stat_t{Mode: unix.S_IFDIR | 0o755}
 	for dir, kind := range map[string]string{
 		"/data": Mounted, "/data/x": Mounted, "/data/tmp/x": Mounted, "/database": Folder, "/proc/sys": Kernel, "/etc/x": Image, "/": Image,
-		"/usr/share/x": Image, "/opt": Folder,
+		"/usr/share/x": Image, "/export": Folder,
 	} {
 		in := &place{root: -1, tid: os.Getpid(), who: &credentials{uid: 65532, gid: 65532}}
 		f := a.about(in, dir, st, 3, "may not")

@@ -17,8 +17,9 @@ type Adapt struct {
 }
 
 // defaultAdapt: the folders are those in which services keep their state (Filesystem Hierarchy Standard 3.0, chapters 3.15 and
-// 5), and root's home, which images made for root name as the place of theirs; without what belongs to package managers and the like,
-// which has many files and is of no use to a service.
+// 5), those of applications that come with theirs (3.13 /opt, 3.17 /srv, and /data by custom), and root's home, which images
+// made for root name as the place of theirs; without what belongs to package managers and the like, which has many files and
+// is of no use to a service.
 func defaultAdapt() Adapt {
 	return Adapt{
 		Own: slices.Clone(stateFolders), Keep: slices.Clone(notState),
@@ -27,7 +28,7 @@ func defaultAdapt() Adapt {
 }
 
 var (
-	stateFolders = []string{"/run", "/var/run", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/root"}
+	stateFolders = []string{"/run", "/var/run", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/data", "/opt", "/srv", "/root"}
 	notState     = []string{
 		"/run/lock", "/run/sudo", "/var/cache/apt", "/var/cache/debconf", "/var/cache/ldconfig", "/var/cache/man", "/var/lib/apk", "/var/lib/apt",
 		"/var/lib/dnf", "/var/lib/dpkg", "/var/lib/pacman", "/var/lib/pam", "/var/lib/polkit-1", "/var/lib/python", "/var/lib/rpm",

@@ -23,23 +23,23 @@ learn() { succeeds "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" --runtime "$
 learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
 
 @test "a folder that is not given: with the line that is printed, the container works" {
-  mkdir -p "$ROOTFS/opt/app/logs" "$ROOTFS/opt/app/data"
-  echo 1 >"$ROOTFS/opt/app/data/table"
-  chmod 600 "$ROOTFS/opt/app/data/table"
-  runs sh -c 'echo log >/opt/app/logs/log && echo 2 >>/opt/app/data/table && echo served'
+  mkdir -p "$ROOTFS/export/app/logs" "$ROOTFS/export/app/data"
+  echo 1 >"$ROOTFS/export/app/data/table"
+  chmod 600 "$ROOTFS/export/app/data/table"
+  runs sh -c 'echo log >/export/app/logs/log && echo 2 >>/export/app/data/table && echo served'
   layered
   learn
   lacks served
   fresh
-  runs sh -c 'echo log >/opt/app/logs/log; echo 2 >>/opt/app/data/table && echo served'
+  runs sh -c 'echo log >/export/app/logs/log; echo 2 >>/export/app/data/table && echo served'
   relayered
   learn --json
-  learned '.findings | map(select(.kind == "folder") | .what) | sort == ["/opt/app/data", "/opt/app/logs"]'
+  learned '.findings | map(select(.kind == "folder") | .what) | sort == ["/export/app/data", "/export/app/logs"]'
   learned '.governed and (has("rule") | not) and (.late | not) and .ended and .status == "it ended with 1"'
-  learned '.policy == ["adapt.own = [\"/run\", \"/var/run\", \"/var/cache\", \"/var/lib\", \"/var/log\", \"/var/spool\", \"/root\", \"/opt/app/data\", \"/opt/app/logs\"]"]'
+  learned '.policy == ["adapt.own = [\"/run\", \"/var/run\", \"/var/cache\", \"/var/lib\", \"/var/log\", \"/var/spool\", \"/data\", \"/opt\", \"/srv\", \"/root\", \"/export/app/data\", \"/export/app/logs\"]"]'
   jq -r '.policy[]' "$LEARNED" >"$POLICY"
   fresh
-  runs sh -c 'echo log >/opt/app/logs/log && echo 2 >>/opt/app/data/table && echo served'
+  runs sh -c 'echo log >/export/app/logs/log && echo 2 >>/export/app/data/table && echo served'
   relayered
   learn --json
   contains served
@@ -77,38 +77,38 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
 }
 
 @test "what adapt.own would not give has no line" {
-  mkdir -p "$ROOTFS/usr/lib/app" "$ROOTFS/opt/foreign" "$ROOTFS/opt/fixed" "$ROOTFS/var/lib/dpkg"
+  mkdir -p "$ROOTFS/usr/lib/app" "$ROOTFS/export/foreign" "$ROOTFS/export/fixed" "$ROOTFS/var/lib/dpkg"
   ln -s usr/lib/app "$ROOTFS/app"
-  chown 4000:4000 "$ROOTFS/opt/foreign"
-  chmod 555 "$ROOTFS/opt/fixed"
-  runs sh -c 'for i in /app /opt/* /var/lib/dpkg; do echo x >"$i/x"; done'
+  chown 4000:4000 "$ROOTFS/export/foreign"
+  chmod 555 "$ROOTFS/export/fixed"
+  runs sh -c 'for i in /app /export/* /var/lib/dpkg; do echo x >"$i/x"; done'
   layered
   learn --json
   learned '.governed and .policy == []'
-  learned '[.findings[].what] | sort == ["/opt/fixed", "/opt/foreign", "/usr/lib/app", "/var/lib/dpkg"]'
+  learned '[.findings[].what] | sort == ["/export/fixed", "/export/foreign", "/usr/lib/app", "/var/lib/dpkg"]'
   fresh
   config '.process.user.uid = 1000'
-  runs sh -c 'echo x >/opt/x'
+  runs sh -c 'echo x >/export/x'
   relayered
   learn --json
   learned '.policy == [] and any(.findings[]; .why | contains("who it asks to be"))'
 }
 
 @test "a path that no policy can name has no line: it would stop every container" {
-  mkdir -p "$ROOTFS/opt/"$'a\xffb'
-  runs sh -c 'for i in /opt/*; do echo x >"$i/x"; done'
+  mkdir -p "$ROOTFS/export/"$'a\xffb'
+  runs sh -c 'for i in /export/*; do echo x >"$i/x"; done'
   layered
   learn --json
   learned '.policy == [] and (.findings | length) == 1'
 }
 
 @test "the lines are for the rule that decided" {
-  mkdir -p "$ROOTFS/opt/app"
-  runs sh -c 'echo x >/opt/app/x'
+  mkdir -p "$ROOTFS/export/app"
+  runs sh -c 'echo x >/export/app/x'
   policy <<<$'[[rule]]\nname = "all"\nadapt.own = ["/data"]'
   layered
   learn --json
-  learned '.rule == "all" and .policy == ["adapt.own = [\"/data\", \"/opt/app\"]"]'
+  learned '.rule == "all" and .policy == ["adapt.own = [\"/data\", \"/export/app\"]"]'
 }
 
 @test "another user, and a port" {

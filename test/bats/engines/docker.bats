@@ -353,14 +353,14 @@ host() {
   local learned=$BATS_TEST_TMPDIR/learned own
   docker volume create used >/dev/null
   touch "$(docker volume inspect -f '{{.Mountpoint}}' used)/x"
-  succeeds nonroot-ctl learn --json --output "$learned" -- docker run --rm --runtime nonroot -v used:/used bb sh -c 'mkdir /opt; echo x >/srv/x; echo x >/used/y; cat /etc/shadow-; echo ran'
+  succeeds nonroot-ctl learn --json --output "$learned" -- docker run --rm --runtime nonroot -v used:/used bb sh -c 'mkdir /export; echo x >/home/x; echo x >/used/y; cat /etc/shadow-; echo ran'
   contains ran
   jq -e '(.late | not) and .ended' "$learned" || explain "$(<"$learned")"
-  jq -e 'any(.findings[]; .kind == "folder" and .what == "/srv")' "$learned" || explain "$(<"$learned")"
+  jq -e 'any(.findings[]; .kind == "folder" and .what == "/home")' "$learned" || explain "$(<"$learned")"
   jq -e 'any(.findings[]; .kind == "mount" and .what == "/used" and (.why | contains("volumes/used/_data")))' "$learned" || explain "$(<"$learned")"
   own=$(jq -r '.policy[0]' "$learned")
   policy <<<"$own"
-  succeeds nonroot bb sh -c 'echo x >/srv/x && echo written'
+  succeeds nonroot bb sh -c 'echo x >/home/x && echo written'
   contains written
   docker volume rm used >/dev/null
   # A container in the background is watched for a time, and goes on.

@@ -205,7 +205,7 @@ nonroot() { podman run --rm "$@"; }
 
 @test "nonroot-ctl learn: what a container is denied from its start on" {
   local learned=$BATS_TEST_TMPDIR/learned
-  succeeds nonroot-ctl learn --json --output "$learned" -- podman run --rm bb sh -c 'echo x >/srv/x; echo ran'
+  succeeds nonroot-ctl learn --json --output "$learned" -- podman run --rm bb sh -c 'echo x >/home/x; echo ran'
   contains ran
-  jq -e '(.late | not) and .ended and any(.findings[]; .kind == "folder" and .what == "/srv")' "$learned" || explain "$(<"$learned")"
+  jq -e '(.late | not) and .ended and any(.findings[]; .kind == "folder" and .what == "/home")' "$learned" || explain "$(<"$learned")"
 }
