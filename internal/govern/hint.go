@@ -12,6 +12,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -41,7 +42,7 @@ func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
 	switch {
 	case at.Stat.Mode&unix.S_ISUID != 0:
 		return fmt.Sprintf("its program %q is setuid, which gives nothing here: start what it would start", at.Path)
-	case !f.mayRun(&at.Stat, id):
+	case !f.may(unix.X_OK, &at.Stat, id):
 		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o): change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 	}
 	text := f.image.Head(at.Path, maxScript)
@@ -82,17 +83,50 @@ func (f *containerFacts) program(doc *spec.Document, name string) (at homedir.Si
 	return at, false
 }
 
-// mayRun goes by the file's mode alone (path_resolution(7)).
-func (f *containerFacts) mayRun(st *unix.Stat_t, id *policy.Identity) bool {
+// may goes by a file's mode alone (path_resolution(7)); rights are those of access(2).
+func (f *containerFacts) may(rights uint32, st *unix.Stat_t, id *policy.Identity) bool {
+	shift := 0
 	switch {
 	case st.Uid == f.ownerUID(id.UID):
-		return st.Mode&0o100 != 0
-	case st.Gid == f.ownerGID(id.GID):
-		return st.Mode&0o010 != 0
-	case slices.ContainsFunc(id.Groups, func(gid uint32) bool { return st.Gid == f.ownerGID(gid) }):
-		return st.Mode&0o010 != 0
+		shift = 6
+	case st.Gid == f.ownerGID(id.GID), slices.ContainsFunc(id.Groups, func(gid uint32) bool { return st.Gid == f.ownerGID(gid) }):
+		shift = 3
 	}
-	return st.Mode&0o001 != 0
+	return st.Mode>>shift&rights == rights
+}
+
+// obstacles are what programs that were made for root often end at, and what will still be there: a working directory that is not
+// given to the identity, and the host's ports. As a hint they are for the log and the record.
+func (f *containerFacts) obstacles(a *Adaption, plan *homedir.Plan, id *policy.Identity) (notes []string) {
+	if id.UID == f.User.UID {
+		return nil
+	}
+	if note := f.closedWorkdir(a, plan, id); note != "" {
+		notes = append(notes, note)
+	}
+	if slices.ContainsFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" }) {
+		return notes
+	}
+	if text, err := proc.Read("/proc/sys/" + strings.ReplaceAll(portStart, ".", "/")); err == nil {
+		if first := strings.TrimSpace(string(text)); first != "0" {
+			notes = append(notes, fmt.Sprintf("ports below %s stay root's: the network is the host's, and so is the sysctl %s", first, portStart))
+		}
+	}
+	return notes
+}
+
+// closedWorkdir says that the working directory is in the image, and not the identity's to write; "": it is, or it can't be told.
+func (f *containerFacts) closedWorkdir(a *Adaption, plan *homedir.Plan, id *policy.Identity) string {
+	cwd := path.Clean("/" + f.Cwd)
+	below := func(dir string) bool { return cwd == dir || strings.HasPrefix(cwd, dir+"/") }
+	if cwd == "/" || f.Container.Readonly || a != nil && slices.ContainsFunc(a.Layer.Paths, below) || plan != nil && plan.Mounts != nil && below(plan.Home) {
+		return ""
+	}
+	at, err := f.image.Look(cwd)
+	if err != nil || !at.Exists || at.Mount != nil || f.may(unix.W_OK|unix.X_OK, &at.Stat, id) {
+		return ""
+	}
+	return fmt.Sprintf("its working directory %q is not the identity's to write (%d:%d %04o)", cwd, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 }
 
 // asks are the ways in which a script finds out who it is. The entrypoints of Docker's official images do, and only root calls
