@@ -109,7 +109,7 @@ func (f *containerFacts) obstacles(a *Adaption, plan *homedir.Plan, id *policy.I
 	}
 	if text, err := proc.Read("/proc/sys/" + strings.ReplaceAll(portStart, ".", "/")); err == nil {
 		if first := strings.TrimSpace(string(text)); first != "0" {
-			notes = append(notes, fmt.Sprintf("ports below %s stay root's: the network is the host's, and so is the sysctl %s", first, portStart))
+			notes = append(notes, fmt.Sprintf("ports below %s stay root's: the network is the host's (sysctl %s)", first, portStart))
 		}
 	}
 	return notes
