@@ -25,6 +25,16 @@ const (
 // switches are programs by which only root, or a setuid file, becomes another user.
 var switches = []string{"gosu", "su-exec", "sudo", "su", "doas", "runuser", "setpriv", "chpst", "setuidgid", "s6-setuidgid", "s6-applyuidgid", "chroot"}
 
+// rootly are programs that are for root by design, and what they do that nobody else may.
+var rootly = map[string]string{
+	"sshd": "logs people in as other users", "dropbear": "logs people in as other users",
+	"cron": "runs jobs as other users", "crond": "runs jobs as other users",
+	"dpkg": "installs packages", "rpm": "installs packages", // scripts also ask them
+}
+
+// installers are those among them that scripts call to begin with.
+var installers = []string{"apt-get", "apt", "dpkg", "apk", "dnf", "microdnf", "yum", "rpm", "zypper", "pacman"}
+
 // hint says why the container's program is likely to fail as the identity; "": nothing is known against it. It is for the log
 // and the record, so that whoever finds a container that has ended finds a reason; no decision rests on it.
 func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
@@ -45,6 +55,13 @@ func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
 	case !f.may(unix.X_OK, &at.Stat, id):
 		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o): change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 	}
+	base := path.Base(args[0])
+	if slices.Contains(installers, base) {
+		return fmt.Sprintf("its program %q installs packages, which only root may: do so when the image is built", at.Path)
+	}
+	if does := rootly[base]; does != "" {
+		return fmt.Sprintf("its program %q %s, which only root may", at.Path, does)
+	}
 	text := f.image.Head(at.Path, maxScript)
 	if !strings.HasPrefix(text, "#!") {
 		text = ""
@@ -52,7 +69,10 @@ func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
 	if len(args) > 2 && args[1] == "-c" {
 		text = args[2][:min(len(args[2]), maxScript)]
 	}
-	if by := switcher(text); by != "" {
+	switch by := caller(text); {
+	case slices.Contains(installers, by):
+		return fmt.Sprintf("its program %q calls %s, which installs packages, as only root may: do so when the image is built", args[0], by)
+	case by != "":
 		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is: start the program itself", args[0], by)
 	}
 	return ""
@@ -133,15 +153,16 @@ func (f *containerFacts) closedWorkdir(a *Adaption, plan *homedir.Plan, id *poli
 // gosu there.
 var asks = []string{"id -u", "$UID", "${UID", "$EUID", "${EUID", "whoami"}
 
-// switcher is the first of the switches that a script names as a word, in what is no comment; "": none, or it asks before.
-func switcher(script string) string {
+// caller is the first of the switches and installers that a script names as a word, in what is no comment; "": none, or it asks
+// before.
+func caller(script string) string {
 	for line := range strings.Lines(script) {
 		code, _, _ := strings.Cut(line, "#")
 		if slices.ContainsFunc(asks, func(ask string) bool { return strings.Contains(code, ask) }) {
 			return ""
 		}
 		for _, word := range strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(" \t\n;|&(){}\"'`$", r) }) {
-			if base := path.Base(word); slices.Contains(switches, base) {
+			if base := path.Base(word); slices.Contains(switches, base) || slices.Contains(installers, base) {
 				return base
 			}
 		}

@@ -70,6 +70,26 @@ starts() {
   hinted
 }
 
+@test "programs that are for root by design, and scripts that install packages" {
+  local name
+  for name in sshd crond cron apt-get; do install -m 755 "$ROOTFS/bin/busybox" "$ROOTFS/srv/$name"; done
+  starts /srv/sshd -D -e
+  hinted 'its program \"/srv/sshd\" logs people in as other users, which only root may'
+  starts /srv/cron -f
+  hinted 'runs jobs as other users, which only root may'
+  ln -s cron "$ROOTFS/srv/server"
+  starts /srv/server
+  hinted
+  starts /srv/apt-get install -y curl
+  hinted 'its program \"/srv/apt-get\" installs packages, which only root may'
+  starts sh -c 'apt-get update && apt-get install -y curl && exec server'
+  hinted 'its program \"sh\" calls apt-get, which installs packages, as only root may'
+  starts sh -c 'if [ "$(id -u)" = 0 ]; then apt-get install -y curl; fi; exec server'
+  hinted
+  starts sh -c 'echo cron; exec server'
+  hinted
+}
+
 @test "what is no file of the image's is not opened" {
   mkfifo -m 755 "$ROOTFS/fifo"
   ln -s /etc/../../../../dev/zero "$ROOTFS/zero"
