@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +86,9 @@ func policyCheck(c *cli.Context) error {
 	return nil
 }
 
+// engines are those that rules know. The log names some more, by what they could say of themselves.
+var engines = []string{policy.Docker, policy.DockerPlugin, policy.Kubernetes, policy.Containerd}
+
 // idle says which rules do nothing.
 func idle(p *policy.Policy, now time.Time) []string {
 	var hints []string
@@ -93,6 +97,9 @@ func idle(p *policy.Policy, now time.Time) []string {
 		if !r.Holds(now) {
 			hints = append(hints, fmt.Sprintf("rule %q has run out on %s", r.Name, r.Until.AddDate(0, 0, -1).Format(time.DateOnly)))
 			continue
+		}
+		if !slices.ContainsFunc(engines, r.Match.Engine.Take) {
+			hints = append(hints, fmt.Sprintf("rule %q matches no container: its engines are none of %s, which rules know", r.Name, strings.Join(engines, ", ")))
 		}
 		if r.Match.Unbounded() && i < len(p.Rules)-1 {
 			hints = append(hints, fmt.Sprintf("rule %q matches every container: no rule behind it is ever asked", r.Name))

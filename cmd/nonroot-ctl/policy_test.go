@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // shownBy runs policy show by a policy's text.
@@ -87,5 +90,43 @@ func TestPolicyShowJSON(t *testing.T) {
 		if err := json.Compact(&compact, got["identity"]); err != nil || compact.String() != string(want) {
 			t.Errorf("%q: %s, %v; want %s", c.args, compact.String(), err, want)
 		}
+	}
+}
+
+// TestIdle: rules that do nothing are said so; others are not.
+func TestIdle(t *testing.T) {
+	p, err := policy.Parse("p", []byte(`
+[[rule]]
+name = "over"
+until = 2020-01-01
+match.engine = ["docker"]
+[[rule]]
+name = "nobodys"
+match.engine = ["podman", "cri-o"]
+mode = "off"
+reason = "a test"
+[[rule]]
+name = "some"
+match.engine = ["podman", "docker*"]
+[[rule]]
+name = "others"
+match.engine = ["!docker"]
+[[rule]]
+name = "all"
+[[rule]]
+name = "behind"
+match.root = ["/x"]
+`[1:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := idle(p, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	want := []string{
+		`rule "over" has run out on 2020-01-01`,
+		`rule "nobodys" matches no container: its engines are none of docker, docker-plugin, kubernetes, containerd, which rules know`,
+		`rule "all" matches every container: no rule behind it is ever asked`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
