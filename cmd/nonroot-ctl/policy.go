@@ -8,11 +8,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
@@ -40,7 +42,7 @@ func policyCommand() *cli.Command {
 				Name: "show", Usage: "say what applies to a container that is described", HideHelpCommand: true,
 				Flags: []cli.Flag{
 					file,
-					&cli.StringFlag{Name: "engine", Usage: "docker, docker-plugin, kubernetes or containerd"},
+					&cli.StringFlag{Name: "engine", Usage: "docker, docker-plugin, kubernetes or containerd; kubernetes where a namespace, pod, container or image is named"},
 					&cli.StringFlag{Name: "root", Usage: "the runtime's --root, instead of an engine"},
 					&cli.StringFlag{Name: "namespace"}, &cli.StringFlag{Name: "pod"}, &cli.StringFlag{Name: "container"}, &cli.StringFlag{Name: "image"},
 					&cli.StringFlag{Name: "bundle", Usage: "the bundle's folder, for builds"},
@@ -84,6 +86,9 @@ func policyCheck(c *cli.Context) error {
 	return nil
 }
 
+// engines are those that rules know. The log names some more, by what they could say of themselves.
+var engines = []string{policy.Docker, policy.DockerPlugin, policy.Kubernetes, policy.Containerd}
+
 // idle says which rules do nothing.
 func idle(p *policy.Policy, now time.Time) []string {
 	var hints []string
@@ -92,6 +97,9 @@ func idle(p *policy.Policy, now time.Time) []string {
 		if !r.Holds(now) {
 			hints = append(hints, fmt.Sprintf("rule %q has run out on %s", r.Name, r.Until.AddDate(0, 0, -1).Format(time.DateOnly)))
 			continue
+		}
+		if !slices.ContainsFunc(engines, r.Match.Engine.Take) {
+			hints = append(hints, fmt.Sprintf("rule %q matches no container: its engines are none of %s, which rules know", r.Name, strings.Join(engines, ", ")))
 		}
 		if r.Match.Unbounded() && i < len(p.Rules)-1 {
 			hints = append(hints, fmt.Sprintf("rule %q matches every container: no rule behind it is ever asked", r.Name))
@@ -127,6 +135,11 @@ func policyShow(c *cli.Context) error {
 		Engine: c.String("engine"), Root: c.String("root"), Namespace: c.String("namespace"), Pod: c.String("pod"),
 		Container: c.String("container"), Image: c.String("image"), Bundle: c.String("bundle"), Env: c.StringSlice("env"),
 		ID: c.String("id"), Project: c.String("project"), Devices: c.StringSlice("device"),
+	}
+	// Kubernetes alone has all of these, and what is said of a namespace without an engine is mostly said of it.
+	meant := ""
+	if described.Engine+described.Root == "" && described.Namespace+described.Pod+described.Container+described.Image != "" {
+		meant, described.Engine = policy.Kubernetes, policy.Kubernetes
 	}
 	for _, a := range c.StringSlice("annotation") {
 		key, value, ok := strings.Cut(a, "=")
@@ -164,9 +177,12 @@ func policyShow(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, r)
+		return printJSON(c.App.Writer, resultJSON(r))
 	}
 	w := c.App.Writer
+	if meant != "" {
+		fmt.Fprintf(w, "engine    %s, as none is named\n", meant)
+	}
 	fmt.Fprintf(w, "rule      %q\nmode      %s\n", r.Rule, r.Mode)
 	for _, line := range []struct{ what, text string }{{"reason", r.Reason}, {"source", string(r.Source)}, {"audited", r.Audited}} {
 		if line.text != "" {
@@ -186,6 +202,18 @@ func policyShow(c *cli.Context) error {
 		fmt.Fprintf(w, "note      %s\n", shown(note))
 	}
 	return nil
+}
+
+// resultJSON has the identity as explain's JSON has it; null where there is none.
+func resultJSON(r *trial.Result) any {
+	out := struct {
+		*trial.Result
+		Identity *explain.Identity `json:"identity"`
+	}{Result: r}
+	if r.Mode != policy.Refuse {
+		out.Identity = &explain.Identity{UID: r.Identity.UID, GID: r.Identity.GID, Groups: append([]uint32{}, r.Identity.Groups...)}
+	}
+	return out
 }
 
 func id32(n uint64) (uint32, error) {

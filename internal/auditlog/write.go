@@ -89,8 +89,9 @@ func appendTo(fd int, line []byte, owners bundle.Owners) error {
 	return err
 }
 
-// Both daemons are sent datagrams. Their libraries (the standard one's log/syslog; go-systemd's journal) import the package
-// net, at whose initialization each call of the runtime would spend a tenth of a millisecond, logged or not.
+// Both daemons are sent datagrams, which are lost where they would have to wait. Their libraries (the standard one's log/syslog;
+// go-systemd's journal) write through the package net without a deadline: a daemon that has stopped reading, once its queue is
+// full, would hold up every container.
 const (
 	syslogSocket  = "/dev/log"                    // syslog(3)
 	journalSocket = "/run/systemd/journal/socket" // systemd, docs/JOURNAL_NATIVE_PROTOCOL.md

@@ -123,6 +123,9 @@ func (c *Call) Decide() (*Outcome, error) {
 		}
 	}
 	o.Plan, o.Rewritten, err = c.rewrite(p, f, &d, r, doc)
+	if d.Mode == policy.Rewrite && err == nil {
+		r.Notes = append(r.Notes, f.obstacles(o.Adapt, o.Plan, r.Identity)...)
+	}
 	if d.Mode == policy.Audit {
 		if r.Reason == "" && err != nil {
 			r.Reason = err.Error()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -23,6 +24,16 @@ const (
 
 // switches are programs by which only root, or a setuid file, becomes another user.
 var switches = []string{"gosu", "su-exec", "sudo", "su", "doas", "runuser", "setpriv", "chpst", "setuidgid", "s6-setuidgid", "s6-applyuidgid", "chroot"}
+
+// rootly are programs that are for root by design, and what they do that nobody else may.
+var rootly = map[string]string{
+	"sshd": "logs people in as other users", "dropbear": "logs people in as other users",
+	"cron": "runs jobs as other users", "crond": "runs jobs as other users",
+	"dpkg": "installs packages", "rpm": "installs packages", // scripts also ask them
+}
+
+// installers are those among them that scripts call to begin with.
+var installers = []string{"apt-get", "apt", "dpkg", "apk", "dnf", "microdnf", "yum", "rpm", "zypper", "pacman"}
 
 // hint says why the container's program is likely to fail as the identity; "": nothing is known against it. It is for the log
 // and the record, so that whoever finds a container that has ended finds a reason; no decision rests on it.
@@ -41,8 +52,15 @@ func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
 	switch {
 	case at.Stat.Mode&unix.S_ISUID != 0:
 		return fmt.Sprintf("its program %q is setuid, which gives nothing here: start what it would start", at.Path)
-	case !f.mayRun(&at.Stat, id):
+	case !f.may(unix.X_OK, &at.Stat, id):
 		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o): change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+	}
+	base := path.Base(args[0])
+	if slices.Contains(installers, base) {
+		return fmt.Sprintf("its program %q installs packages, which only root may: do so when the image is built", at.Path)
+	}
+	if does := rootly[base]; does != "" {
+		return fmt.Sprintf("its program %q %s, which only root may", at.Path, does)
 	}
 	text := f.image.Head(at.Path, maxScript)
 	if !strings.HasPrefix(text, "#!") {
@@ -51,7 +69,10 @@ func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
 	if len(args) > 2 && args[1] == "-c" {
 		text = args[2][:min(len(args[2]), maxScript)]
 	}
-	if by := switcher(text); by != "" {
+	switch by := caller(text); {
+	case slices.Contains(installers, by):
+		return fmt.Sprintf("its program %q calls %s, which installs packages, as only root may: do so when the image is built", args[0], by)
+	case by != "":
 		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is: start the program itself", args[0], by)
 	}
 	return ""
@@ -82,32 +103,66 @@ func (f *containerFacts) program(doc *spec.Document, name string) (at homedir.Si
 	return at, false
 }
 
-// mayRun goes by the file's mode alone (path_resolution(7)).
-func (f *containerFacts) mayRun(st *unix.Stat_t, id *policy.Identity) bool {
+// may goes by a file's mode alone (path_resolution(7)); rights are those of access(2).
+func (f *containerFacts) may(rights uint32, st *unix.Stat_t, id *policy.Identity) bool {
+	shift := 0
 	switch {
 	case st.Uid == f.ownerUID(id.UID):
-		return st.Mode&0o100 != 0
-	case st.Gid == f.ownerGID(id.GID):
-		return st.Mode&0o010 != 0
-	case slices.ContainsFunc(id.Groups, func(gid uint32) bool { return st.Gid == f.ownerGID(gid) }):
-		return st.Mode&0o010 != 0
+		shift = 6
+	case st.Gid == f.ownerGID(id.GID), slices.ContainsFunc(id.Groups, func(gid uint32) bool { return st.Gid == f.ownerGID(gid) }):
+		shift = 3
 	}
-	return st.Mode&0o001 != 0
+	return st.Mode>>shift&rights == rights
+}
+
+// obstacles are what programs that were made for root often end at, and what will still be there: a working directory that is not
+// given to the identity, and the host's ports. As a hint they are for the log and the record.
+func (f *containerFacts) obstacles(a *Adaption, plan *homedir.Plan, id *policy.Identity) (notes []string) {
+	if id.UID == f.User.UID {
+		return nil
+	}
+	if note := f.closedWorkdir(a, plan, id); note != "" {
+		notes = append(notes, note)
+	}
+	if slices.ContainsFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" }) {
+		return notes
+	}
+	if text, err := proc.Read("/proc/sys/" + strings.ReplaceAll(portStart, ".", "/")); err == nil {
+		if first := strings.TrimSpace(string(text)); first != "0" {
+			notes = append(notes, fmt.Sprintf("ports below %s stay root's: the network is the host's (sysctl %s)", first, portStart))
+		}
+	}
+	return notes
+}
+
+// closedWorkdir says that the working directory is in the image, and not the identity's to write; "": it is, or it can't be told.
+func (f *containerFacts) closedWorkdir(a *Adaption, plan *homedir.Plan, id *policy.Identity) string {
+	cwd := path.Clean("/" + f.Cwd)
+	below := func(dir string) bool { return cwd == dir || strings.HasPrefix(cwd, dir+"/") }
+	if cwd == "/" || f.Container.Readonly || a != nil && slices.ContainsFunc(a.Layer.Paths, below) || plan != nil && plan.Mounts != nil && below(plan.Home) {
+		return ""
+	}
+	at, err := f.image.Look(cwd)
+	if err != nil || !at.Exists || at.Mount != nil || f.may(unix.W_OK|unix.X_OK, &at.Stat, id) {
+		return ""
+	}
+	return fmt.Sprintf("its working directory %q is not the identity's to write (%d:%d %04o)", cwd, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 }
 
 // asks are the ways in which a script finds out who it is. The entrypoints of Docker's official images do, and only root calls
 // gosu there.
 var asks = []string{"id -u", "$UID", "${UID", "$EUID", "${EUID", "whoami"}
 
-// switcher is the first of the switches that a script names as a word, in what is no comment; "": none, or it asks before.
-func switcher(script string) string {
+// caller is the first of the switches and installers that a script names as a word, in what is no comment; "": none, or it asks
+// before.
+func caller(script string) string {
 	for line := range strings.Lines(script) {
 		code, _, _ := strings.Cut(line, "#")
 		if slices.ContainsFunc(asks, func(ask string) bool { return strings.Contains(code, ask) }) {
 			return ""
 		}
 		for _, word := range strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(" \t\n;|&(){}\"'`$", r) }) {
-			if base := path.Base(word); slices.Contains(switches, base) {
+			if base := path.Base(word); slices.Contains(switches, base) || slices.Contains(installers, base) {
 				return base
 			}
 		}

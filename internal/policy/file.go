@@ -151,13 +151,20 @@ func (f *file) rules(p *Policy, r *reader) {
 			in.fail("name", "%q is another rule's, too", rule.Name)
 		}
 		names[rule.Name] = true
-		for _, before := range p.Rules {
-			if asunder(rule.Policy, before.Policy) {
-				in.fail("identity.range", "it overlaps that of the rule %q, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", before.Name, Ranges{before.Policy.Range})
-				break
-			}
+		if rule.Policy.Range.First != 0 {
+			in.apart(&rule, p.Rules)
 		}
 		p.Rules = append(p.Rules, rule)
+	}
+}
+
+// apart refuses a rule whose range overlaps that of one before it, in other blocks.
+func (r *reader) apart(rule *Rule, before []Rule) {
+	for i := range before {
+		if asunder(rule.Policy, before[i].Policy) {
+			r.fail("identity.range", "it overlaps that of the rule %q, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", before[i].Name, Ranges{before[i].Policy.Range})
+			return
+		}
 	}
 }
 

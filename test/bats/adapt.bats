@@ -130,6 +130,27 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   contains written
 }
 
+# Logs of many images are links to these (nginx, apache).
+@test "/dev/stdout, /dev/stderr and /dev/shm can be opened, as pipes and as a terminal, in exec, too" {
+  local word writes='echo out >/dev/stdout; echo err >/dev/stderr; echo shm >/dev/shm/x && cat /dev/shm/x' out
+  runs sh -c "$writes"
+  out=$(piped nonroot run "$ID")
+  [[ $out == $'err\nout\nshm' ]] || explain "run: $out"
+  fresh
+  detached nonroot
+  process --arg w "$writes" '.args = ["sh", "-c", $w]'
+  out=$(piped nonroot exec --process "$PROCESS" "$ID")
+  [[ $out == $'err\nout\nshm' ]] || explain "exec: $out"
+  fresh
+  config '.process.terminal = true'
+  runs sh -c "$writes; echo tty >/dev/tty; echo console >/dev/console"
+  succeeds on_tty nonroot run "$ID-2"
+  for word in out err shm tty console; do contains "$word"; done
+}
+
+# piped COMMAND... prints its lines, sorted: runc has a pipe for each of the two.
+piped() { "$@" </dev/null 2>&1 3>&- | sort; }
+
 @test "ports below 1024 in a network of its own, and none in the host's" {
   local sys='cat /proc/sys/net/ipv4/ip_unprivileged_port_start'
   config '.linux.namespaces += [{type: "network"}] | .linux.namespaces |= unique_by(.type)'

@@ -158,13 +158,18 @@ as_runc() {
 
 @test "E12: neither the environment nor the working folder is a policy" {
   mkdir -p "$BATS_TEST_TMPDIR/xdg/nonroot-runc"
+  fresh
   printf 'mode = "off"\nreason = "attack"\n' | tee "$BATS_TEST_TMPDIR/xdg/nonroot-runc/config.toml" >config.toml
-  install -m 600 "$REPO/test/bats/config.json" config.json
+  # On the command line, it is one.
+  shows root "$REPO/bin/nonroot-runc" --nonroot-runtime "$RUNTIME_PATH" --nonroot-config "$BUNDLE/config.toml" --root "$STATE" run "$ID"
   shows nonroot env XDG_CONFIG_HOME="$BATS_TEST_TMPDIR/xdg" XDG_CONFIG_DIRS="$BATS_TEST_TMPDIR/xdg" \
     HOME="$BATS_TEST_TMPDIR/xdg" NONROOT_CONFIG="$BUNDLE/config.toml" NONROOT_MODE=off "${NONROOT[@]}" run "$ID"
 }
 
 @test "E12: a policy that others can write, or own, is refused" {
+  policy <<<$'mode = "off"\nreason = "attack"'
+  fresh
+  shows root nonroot run "$ID"
   chmod 666 "$POLICY"
   refused 'policy' nonroot run "$ID"
   chmod 644 "$POLICY"

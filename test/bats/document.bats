@@ -29,7 +29,12 @@ last() { printf '%s, "%s": %s }\n' "$(sed '$ d' config.json)" "$1" "$(root_proce
 }
 
 @test "E1: a key twice, deep inside" {
+  # runc takes the last one, crun the first.
   sed -i 's/"uid": 1000,/"uid": 1000, "uid": 0,/' config.json
+  ! only runc || bare_shows root
+  refused 'uid' nonroot run "$ID"
+  sed -i 's/"uid": 1000, "uid": 0,/"uid": 0, "uid": 1000,/' config.json
+  ! only crun || bare_shows root
   refused 'uid' nonroot run "$ID"
 }
 
@@ -67,7 +72,8 @@ last() { printf '%s, "%s": %s }\n' "$(sed '$ d' config.json)" "$1" "$(root_proce
   ! only crun || bare_shows root
   refused 'NUL' nonroot run "$ID"
   fresh
-  config '.annotations = {"run.oci.keep_original_groups\u0000x": "1"}'
+  config '.process.user = {uid: 1000, gid: 1000} | .annotations = {"run.oci.keep_original_groups\u0000x": "1"}'
+  ! only crun || shows '.Groups | index(6)' setpriv --groups 0,6 "${BARE[@]}" run "$ID"
   refused 'NUL' nonroot run "$ID"
 }
 

@@ -51,9 +51,14 @@ load helpers
 
 @test "D2: each of the three alone left out" {
   local key
+  detached bare "$ID-bare"
+  fresh
   detached nonroot
   for key in user noNewPrivileges capabilities; do
     process --arg key "$key" '.noNewPrivileges = true | del(.[$key])'
+    # What is left out is root's, off, and what the container has.
+    shows 'root and .NoNewPrivs == (if "'"$key"'" == "noNewPrivileges" then 0 else 1 end) and .CapEff == "00000000a80425fb"' \
+      bare exec --process "$PROCESS" "$ID-bare"
     shows nonroot nonroot exec --process "$PROCESS" "$ID"
   done
 }

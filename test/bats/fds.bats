@@ -8,11 +8,17 @@ load helpers
 # with_fd3 REDIRECTION COMMAND... opens descriptor 3 and closes 4 (bats has both open).
 with_fd3() { bash -c "exec 3$1 4>&-; shift; exec \"\$@\"" with_fd3 "$@"; }
 
+# none_open COMMAND... closes those that bats has open.
+none_open() { bash -c 'exec 3>&- 4>&- 5>&-; exec "$@"' none_open "$@"; }
+
 @test "C14: a descriptor that is not open: the container gets runc's own" {
-  runs sh -c 'cat /proc/self/fd/3/../../../etc/hostname /proc/self/fd/3/../../etc/hostname'
-  # runc 1.1.5 lends its own; a newer one, and crun, may refuse or give nothing.
-  says bare run --preserve-fds 1 "$ID"
+  # By the runc's own folder of cgroups, an O_PATH handle that is the third or the fifth, to the host's files.
+  printf 'of the host\n' >"$BATS_TEST_TMPDIR/file"
+  runs sh -c 'cat /proc/self/fd/[345]/../../..$1' sh "$BATS_TEST_TMPDIR/file"
+  says none_open "${BARE[@]}" run --preserve-fds 3 "$ID"
+  only crun || contains 'of the host' # crun has none to lend
   refused 'file descriptor 3' nonroot run --preserve-fds 1 "$ID"
+  refused 'file descriptor 3' none_open "${NONROOT[@]}" run --preserve-fds 3 "$ID"
   refused 'file descriptor 4' with_fd3 '</dev/null' "${NONROOT[@]}" run --preserve-fds 2 "$ID"
 }
 

@@ -23,10 +23,12 @@ load helpers
 
 @test "E7: config.json belongs to somebody else, or can be written by others" {
   chown 1000 config.json
+  bare_shows root
   refused 'belongs to uid 1000' nonroot run "$ID"
   chown 0 config.json
   chmod 666 config.json
   reachable
+  bare_shows root
   refused 'written by others' nonroot run "$ID"
 }
 
@@ -93,6 +95,7 @@ load helpers
   mkdir -m 777 "$BATS_TEST_TMPDIR/open"
   chmod 777 "$BATS_TEST_TMPDIR/open"
   mv "$BUNDLE" "$BATS_TEST_TMPDIR/open/bundle"
+  shows root bare run --bundle "$BATS_TEST_TMPDIR/open/bundle" "$ID"
   refused 'written by others' nonroot run --bundle "$BATS_TEST_TMPDIR/open/bundle" "$ID"
   # As /tmp is: sticky and root's.
   chmod 1777 "$BATS_TEST_TMPDIR/open"

@@ -70,6 +70,26 @@ starts() {
   hinted
 }
 
+@test "programs that are for root by design, and scripts that install packages" {
+  local name
+  for name in sshd crond cron apt-get; do install -m 755 "$ROOTFS/bin/busybox" "$ROOTFS/srv/$name"; done
+  starts /srv/sshd -D -e
+  hinted 'its program \"/srv/sshd\" logs people in as other users, which only root may'
+  starts /srv/cron -f
+  hinted 'runs jobs as other users, which only root may'
+  ln -s cron "$ROOTFS/srv/server"
+  starts /srv/server
+  hinted
+  starts /srv/apt-get install -y curl
+  hinted 'its program \"/srv/apt-get\" installs packages, which only root may'
+  starts sh -c 'apt-get update && apt-get install -y curl && exec server'
+  hinted 'its program \"sh\" calls apt-get, which installs packages, as only root may'
+  starts sh -c 'if [ "$(id -u)" = 0 ]; then apt-get install -y curl; fi; exec server'
+  hinted
+  starts sh -c 'echo cron; exec server'
+  hinted
+}
+
 @test "what is no file of the image's is not opened" {
   mkfifo -m 755 "$ROOTFS/fifo"
   ln -s /etc/../../../../dev/zero "$ROOTFS/zero"
@@ -78,4 +98,60 @@ starts() {
     starts "$program"
     hinted
   done
+}
+
+# noted TEXT: the record and the log say so; unsaid TEXT: they do not.
+noted() {
+  jq -e --arg t "$1" '.notes // [] | any(contains($t))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain "expected a note with $1: $(<"$BUNDLE/nonroot-runc.json")"
+  grep -F -- "$1" "$LOG" >/dev/null || explain "expected it in the log: $(<"$LOG")"
+}
+unsaid() { ! grep -F -- "$1" "$LOG" "$BUNDLE/nonroot-runc.json" || explain "not expected: $1"; }
+
+@test "a working folder that is not the identity's" {
+  local mode edit
+  mkdir "$ROOTFS/srv/app"
+  LOG=$BATS_TEST_TMPDIR/decisions.log
+  policy <<<"log.file = \"$LOG\""
+  printf 'adapt.working_directory = false\n' >>"$POLICY"
+  for mode in 0700 0755; do
+    fresh
+    chmod "$mode" "$ROOTFS/srv/app"
+    config '.process.cwd = "/srv/app"'
+    runs sh -c 'echo x >state'
+    says nonroot run "$ID"
+    [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
+    noted "is not the identity's to write (0:0 $mode)"
+  done
+  # Where it can write, or nobody could, or it is who it asked for, there is nothing to say.
+  : >"$LOG"
+  for edit in '.process.cwd = "/tmp"' '.root.readonly = true' '.process.user = {uid: 1000, gid: 1000}' '.process.cwd = "/"'; do
+    fresh
+    config '.process.cwd = "/srv/app"'
+    config "$edit"
+    runs true
+    chmod 1777 "$ROOTFS/tmp"
+    succeeds nonroot run "$ID"
+    unsaid 'working directory'
+  done
+}
+
+@test "ports of the host's network" {
+  LOG=$BATS_TEST_TMPDIR/decisions.log
+  policy <<<"log.file = \"$LOG\""
+  config '.linux.namespaces |= map(select(.type != "network"))'
+  runs httpd -f -p 127.0.0.1:80
+  says timeout 20 "${NONROOT[@]}" run "$ID"
+  [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
+  noted "ports below $(</proc/sys/net/ipv4/ip_unprivileged_port_start) stay root's"
+  : >"$LOG"
+  fresh
+  config '.linux.namespaces = (.linux.namespaces + [{type: "network"}] | unique_by(.type))'
+  runs true
+  succeeds nonroot run "$ID"
+  unsaid 'ports below'
+  fresh
+  config '.linux.namespaces |= map(select(.type != "network")) | .process.user = {uid: 1000, gid: 1000}'
+  runs true
+  succeeds nonroot run "$ID"
+  unsaid 'ports below'
 }

@@ -64,6 +64,12 @@ prints_home() { runs sh -c 'echo "home $HOME"; stat -c "owner %u:%g mode %a" "$H
 }
 
 @test "C10: HOME in the environment decides nothing, and there is one of it" {
+  # Who takes it for the place of the home, mounts over what runc refuses and crun does not.
+  config '.process.env += ["HOME=/proc", "HOME=/etc"] | .mounts += [{destination: "/proc", type: "tmpfs", source: "tmpfs", options: ["uid=65532", "mode=0700"]}]'
+  runs sh -c 'stat -f -c %T /proc; stat -c "owner %u" /proc'
+  says bare run "$ID"
+  if only crun; then contains $'tmpfs\nowner 65532'; else [[ $STATUS != 0 ]]; fi
+  fresh
   config '.process.env += ["HOME=/proc", "HOME=/etc"]'
   runs cat /proc/self/environ
   succeeds nonroot run "$ID"
@@ -119,7 +125,13 @@ prints_home() { runs sh -c 'echo "home $HOME"; stat -c "owner %u:%g mode %a" "$H
 
 @test "C11: in a user namespace the owner is the container's id" {
   mapped
+  # By the host's id, there is no container.
+  config '.mounts += [{destination: "/home/nonroot", type: "tmpfs", source: "tmpfs", options: ["uid=165532", "mode=0700"]}]'
   prints_home
+  says bare run "$ID"
+  [[ $STATUS != 0 && $OUT == '' && $ERR == *home/nonroot* ]] || explain 'expected a mount that fails'
+  config '.mounts |= map(select(.destination != "/home/nonroot"))'
+  rmdir "$ROOTFS/home/nonroot" 2>/dev/null || true
   succeeds nonroot run "$ID"
   contains 'owner 65532:65532 mode 700'
   contains written

@@ -43,6 +43,10 @@ load helpers
     '{"uid":1000,"gid":1000,"additionalGids":[4294967295]}' '{"uid":1000,"gid":1000,"additionalGids":[4294967296]}'; do
     fresh
     config --argjson user "$user" '.process.user = $user'
+    case $user in
+      '{"uid":1000,"gid":4294967295}') ! only crun || bare_shows 'gid(0)' ;;
+      '{"uid":2147483648,"gid":1000}') ! only crun || bare_shows '.Uid[3] == 2147483648' ;;
+    esac
     never_root_as_1000 "$user"
   done
 }

@@ -99,6 +99,27 @@ TOML
   nonroot_shows nonroot
 }
 
+# dockerd keeps its plugins' containers below a folder of their own.
+@test "F11: a plugin of Docker's is nobody's root, unless a rule is for its engine" {
+  local roots=$BATS_TEST_TMPDIR/docker/runtime-runc
+  from "$roots/plugins.moby"
+  fresh
+  bare_shows root
+  nonroot_shows nonroot
+  policy <<'TOML'
+[[rule]]
+name = "plugins"
+mode = "off"
+reason = "they are the daemon's own"
+match.engine = ["docker-plugin"]
+TOML
+  fresh
+  nonroot_shows root
+  from "$roots/moby"
+  fresh
+  nonroot_shows nonroot
+}
+
 @test "a rule that has run out is passed over" {
   policy <<'TOML'
 [[rule]]

@@ -149,6 +149,20 @@ stopped() { [[ $(bare state "$1" | jq -r .status) == stopped ]]; }
   [[ $(<"$BATS_TEST_TMPDIR/hook") == 0 ]]
 }
 
+# Left as they are, as whoever is not root, and has no capability, gets nothing by them.
+@test "B13: paths that are not masked, a shared root, sysctls" {
+  config 'del(.linux.maskedPaths, .linux.readonlyPaths) | .linux.rootfsPropagation = "shared" | .linux.sysctl = {"net.ipv4.ip_forward": "1"}
+    | .linux.namespaces = (.linux.namespaces + [{type: "network"}] | unique_by(.type)) | .process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])'
+  # The host's core_pattern is opened only.
+  runs sh -c 'mount -t tmpfs tmpfs /srv && echo mounted; cat /proc/sys/net/ipv4/ip_forward; true >>/proc/sys/kernel/core_pattern && echo opened'
+  says bare run "$ID"
+  [[ $OUT == $'mounted\n1\nopened' ]] || explain "expected that root mounts, and opens what is the host's"
+  says nonroot run "$ID"
+  [[ $OUT == 1 && $ERR == *'core_pattern: Permission denied'* ]] || explain 'expected the sysctl alone'
+  jq -e '.linux | .rootfsPropagation == "shared" and .sysctl["net.ipv4.ip_forward"] == "1" and .maskedPaths == null and .readonlyPaths == null' \
+    config.json || explain 'expected them as they were'
+}
+
 @test "F14: an engine's init, which is mounted from the host, runs as the container does" {
   local init=$BATS_TEST_TMPDIR/docker-init
   printf '#!/bin/sh\nshift\n"$@"\n' >"$init"

@@ -97,6 +97,14 @@ closed='.unshare == "EPERM" and .clone == "EPERM" and .clone3 == "ENOSYS" and .s
   nonroot_shows '.unshare == "ok" and .clone == "ok"'
 }
 
+@test "B6: a sysctl against user namespaces, in place of a filter, stops the container" {
+  # Were it allowed, it would be the host's.
+  config '.linux.sysctl = {"user.max_user_namespaces": "0"}'
+  says bare run "$ID"
+  [[ $STATUS != 0 && $ERR == *user.max_user_namespaces* && $OUT == '' ]] || explain 'expected that the runtime permits none'
+  refused user.max_user_namespaces nonroot run "$ID"
+}
+
 @test "B5: a listener that carries out system calls as root" {
   local socket=$BATS_TEST_TMPDIR/agent.sock made=$BATS_TEST_TMPDIR/made rule agent
   "$ROOTFS/bin/probe" agent "$socket" "$made" 3>&- &

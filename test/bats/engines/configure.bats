@@ -100,7 +100,7 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   [[ ! -e /etc/docker/daemon.json ]] || explain 'expected no file, as before'
 }
 
-@test "docker: a container from before the guard runs on as root, and is named" {
+@test "F9: docker: a container from before the guard runs on as root, and is named" {
   start_dockerd
   docker_image bb
   docker run -d --name old bb probe pause >/dev/null
@@ -137,7 +137,7 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   succeeds ctl configure docker --uninstall
 }
 
-@test "docker: --guard: --runtime runc is governed, builds have their rule" {
+@test "F7 F8: docker: --guard: --runtime runc is governed, builds have their rule" {
   local real
   real=$(sha256sum <"$(command -v runc)")
   succeeds ctl configure docker --guard --builds off --set-default

@@ -182,7 +182,7 @@ nonroot() { podman run --rm "$@"; }
   [[ $STATUS != 0 && $ERR == *'asks for root'*'set USER in its image'* ]] || explain 'expected advice'
 }
 
-@test "B8 rootless: the container's root is the user; here it is nobody" {
+@test "B8 F10 rootless: the container's root is the user; here it is nobody" {
   shows root rootless --runtime crun run --rm bb probe
   shows nonroot rootless run --rm bb probe
   shows nonroot rootless run --rm --user 0 --cap-add ALL bb probe
