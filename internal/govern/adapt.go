@@ -155,8 +155,7 @@ func (f *containerFacts) givenUp(owner uint32) bool {
 	if uid == f.User.UID || uid == nobody || uid != 0 && uid < firstPerson {
 		return true
 	}
-	_, known := f.Accounts.UserByID(uid)
-	return known && uid != 0
+	return uid != 0 && f.image.HasUser(uid)
 }
 
 func (f *containerFacts) rootUser(owner uint32) bool {
@@ -182,7 +181,7 @@ const (
 // sysctls let anybody in the container listen on any port and use ping, where it has a network namespace of its own. What the
 // engine has set stays.
 func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
-	if !p.Adapt.LowPorts || !f.ownNetwork() {
+	if !p.Adapt.LowPorts || !f.ownNetwork() || !f.settable() {
 		return nil
 	}
 	all := []spec.Sysctl{{Name: portStart, Value: "0"}}
@@ -194,6 +193,16 @@ func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
 	return slices.DeleteFunc(all, func(s spec.Sysctl) bool {
 		return unix.Access("/proc/sys/"+strings.ReplaceAll(s.Name, ".", "/"), unix.F_OK) != nil // a kernel that has no such thing
 	})
+}
+
+// settable says that the runtime can write the container's /proc/sys, as it would refuse the container else: somebody may have
+// mounted /proc read-only, or not at all.
+func (f *containerFacts) settable() bool {
+	at, err := f.image.Look("/proc/sys/net/ipv4")
+	if err != nil || at.Mount == nil || slices.Contains(at.Mount.Options, "ro") || slices.Contains(at.Mount.Options, "rro") {
+		return false
+	}
+	return at.Mount.Type == "proc" || at.Exists && path.Clean(at.Mount.Source) == "/proc"
 }
 
 // ownNetwork: the runtime makes a network namespace, or joins one that was just made for this container or its pod: by Podman

@@ -153,6 +153,21 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   [[ $OUT == "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" && $OUT != 0 ]] || explain "expected the host's own"
 }
 
+@test "a container whose /proc can't be written starts all the same" {
+  local proc
+  for proc in '.options = ["ro"]' '.type = "bind" | .source = "/proc" | .options = ["rbind", "ro"]'; do
+    fresh
+    config '.linux.namespaces += [{type: "network"}] | .linux.namespaces |= unique_by(.type)'
+    config '(.mounts[] | select(.destination == "/proc")) |= ('"$proc"')'
+    runs echo ran
+    succeeds bare run "$ID"
+    contains ran
+    succeeds nonroot run "$ID"
+    contains ran
+    jq -e '.linux | has("sysctl") | not' config.json
+  done
+}
+
 # account NAME UID GID
 account() {
   printf '%s:x:%s:%s::/:/bin/sh\n' "$1" "$2" "$3" >>"$ROOTFS/etc/passwd"
