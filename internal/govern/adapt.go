@@ -25,6 +25,7 @@ type Adaption struct {
 	Tmp     bool
 	Volumes []layer.Volume
 	isRoot  func(owner uint32) bool
+	givenUp func(owner uint32) bool // whose files of a volume are given: fewer than of the layer, which is nobody else's
 	owners  bundle.Owners
 }
 
@@ -34,10 +35,10 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 	if d.Identity.UID == f.User.UID || p.Stubless {
 		return nil
 	}
-	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
+	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, givenUp: f.givenUp, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
 	a.Layer = layer.Wish{
 		Rootfs: f.Container.Rootfs, Made: c.made, UID: f.ownerUID(d.Identity.UID), GID: f.ownerGID(d.Identity.GID),
-		From: f.givenUp, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
+		From: func(owner uint32) bool { return f.givenUp(owner) || f.policys(p, owner) }, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
 	}
 	if !path.IsAbs(a.Layer.Rootfs) {
 		a.Layer.Rootfs = path.Join(c.Bundle.Path, a.Layer.Rootfs)
@@ -93,8 +94,10 @@ func (a *Adaption) CarryOut() (notes []string) {
 			note("/tmp stays as it is: %v", err)
 		}
 	}
+	inVolume := a.Layer
+	inVolume.From = a.givenUp
 	for _, v := range a.Volumes {
-		given, err := layer.GiveVolume(v, &a.Layer, a.isRoot, a.owners)
+		given, err := layer.GiveVolume(v, &inVolume, a.isRoot, a.owners)
 		if given {
 			note("the new volume %s is the identity's now", quotedPath(v.Source))
 		}
@@ -117,6 +120,7 @@ func (a *Adaption) Foresee() (paths, volumes []string) {
 		opened, _ := layer.OpenTmp(&w) // likewise
 		paths = append(paths, opened...)
 	}
+	w.From = a.givenUp
 	for _, v := range a.Volumes {
 		if given, _ := layer.GiveVolume(v, &w, a.isRoot, a.owners); given {
 			volumes = append(volumes, v.Source)
@@ -156,6 +160,13 @@ func (f *containerFacts) givenUp(owner uint32) bool {
 		return true
 	}
 	return uid != 0 && f.image.HasUser(uid)
+}
+
+// policys says that an owner is one whom the policy makes of containers' users: an image that was committed of such a container has
+// his files, and so has a container whose policy has changed since its last start.
+func (f *containerFacts) policys(p *policy.Policy, owner uint32) bool {
+	uid, ok := f.insideUID(owner)
+	return ok && (uid == uint32(p.UID) || p.Reserved.Has(uid))
 }
 
 func (f *containerFacts) rootUser(owner uint32) bool {

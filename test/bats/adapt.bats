@@ -102,6 +102,33 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   [[ $(stat -c %u "$ROOTFS/var/lib" "$ROOTFS/etc" "$ROOTFS/etc/passwd") == $'65532\n0\n0' ]]
 }
 
+@test "an image that was made of another container of the policy's works, too; a volume of that one stays its own" {
+  local volumes=$BATS_TEST_TMPDIR/engine/volumes
+  service
+  # As docker commit leaves it, of a container whose uid was one of the range, and of one before there was a range.
+  chown -R 200500:200500 "$ROOTFS/var/lib" "$ROOTFS/var/log"
+  chown -R 65532:65532 "$ROOTFS/run" "$ROOTFS/app"
+  mkdir -p "$ROOTFS/data" "$volumes/others/_data"
+  touch "$volumes/metadata.db"
+  chmod 755 "$BATS_TEST_TMPDIR/engine" "$volumes" "$volumes/others"
+  chown 200500:200500 "$ROOTFS/data" "$volumes/others/_data"
+  layered
+  policy <<TOML
+state = "$BATS_TEST_TMPDIR/ids"
+identity.range = "200000-200499"
+[[rule]]
+name = "others"
+match.root = ["/others/*"]
+identity.range = "200500-200999"
+TOML
+  serves
+  config --arg v "$volumes/others/_data" '.mounts += [{destination: "/data", type: "bind", source: $v, options: ["rbind", "rw"]}]'
+  succeeds nonroot run "$ID"
+  [[ $OUT == served ]] || explain 'expected it to work, and no more'
+  [[ $(stat -c %u "$ROOTFS/var/lib/service/db/table") == 200[0-4]?? ]]
+  [[ $(stat -c %u "$volumes/others/_data") == 200500 ]] || explain "another container's volume was given"
+}
+
 @test "an image that runs as who it asks for stays as it is" {
   service
   layered
