@@ -49,7 +49,11 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 			a.Layer.Paths = append(a.Layer.Paths, cwd)
 		}
 	}
+	ownsTmpfs := f.ownsTmpfs(p, d)
 	for _, m := range f.Container.Mounts {
+		if like := homeMount(m); like.CopiesUp() && ownsTmpfs != nil && ownsTmpfs(m) {
+			a.Layer.Paths = append(a.Layer.Paths, path.Clean("/"+m.Destination))
+		}
 		if p.Adapt.Volumes && binds(&m) && !slices.Contains(m.Options, "ro") {
 			a.Volumes = append(a.Volumes, layer.Volume{
 				Source: m.Source, Destination: m.Destination,
@@ -127,6 +131,25 @@ func (a *Adaption) Foresee() (paths, volumes []string) {
 		}
 	}
 	return paths, volumes
+}
+
+// ownsTmpfs says which tmpfs mounts are the identity's: like a new volume, one is empty, and the container's alone. The engine's own
+// lie where nothing is given, such as /dev.
+func (f *containerFacts) ownsTmpfs(p *policy.Policy, d *policy.Decision) func(spec.Mount) bool {
+	if d.Identity.UID == f.User.UID || p.Stubless || !p.Adapt.Volumes {
+		return nil
+	}
+	return func(m spec.Mount) bool {
+		hasOwner := func(option string) bool {
+			return strings.HasPrefix(option, "uid=") || strings.HasPrefix(option, "gid=")
+		}
+		if m.Type != "tmpfs" || binds(&m) || slices.ContainsFunc(m.Options, hasOwner) {
+			return false
+		}
+		// By a link, it may lie elsewhere than it says.
+		at, err := f.image.Look(path.Clean("/" + m.Destination))
+		return err == nil && !policy.Untouchable(at.Path)
+	}
 }
 
 func quotedPath(p string) string { return fmt.Sprintf("%q", p) }

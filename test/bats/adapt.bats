@@ -143,6 +143,7 @@ TOML
   mapped
   layered
   serves
+  config '.mounts += [{destination: "/app", type: "tmpfs", source: "tmpfs"}]'
   succeeds nonroot run "$ID"
   contains served
   [[ $(stat -c %u "$ROOTFS/var/lib/service") == 165532 ]]
@@ -155,6 +156,46 @@ TOML
   runs sh -c 'echo x >/tmp/x && echo written'
   succeeds nonroot run "$ID"
   contains written
+}
+
+@test "a tmpfs that somebody mounts is the identity's, but for one with an owner, and over what is never given" {
+  mkdir -p "$ROOTFS/run" "$ROOTFS/data" "$ROOTFS/mine" "$ROOTFS/etc/service"
+  config '.root.readonly = true | .mounts += [
+    {destination: "/run", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"]},
+    {destination: "/data", type: "tmpfs", source: "tmpfs"},
+    {destination: "/mine", type: "tmpfs", source: "tmpfs", options: ["uid=7", "mode=755"]},
+    {destination: "/etc/service", type: "tmpfs", source: "tmpfs", options: ["mode=755"]}]'
+  runs sh -c 'stat -c "%u:%g" /run /data /mine /etc/service /dev; echo pid >/run/service.pid && echo x >/data/x && echo served'
+  succeeds bare run "$ID"
+  [[ $OUT == $'0:0\n0:0\n7:0\n0:0\n0:0\nserved' ]] || explain 'expected it to work as root'
+  local was
+  was=$(<config.json)
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'65532:65532\n65532:65532\n7:0\n0:0\n0:0\nserved' ]] || explain 'expected it to work without'
+  # Once more, it is the same.
+  local once
+  once=$(<config.json)
+  succeeds nonroot run "$ID"
+  [[ $(<config.json) == "$once" ]] || explain 'expected the same config.json'
+  printf '%s\n' "$was" >config.json
+  policy <<<'adapt.volumes = false'
+  says nonroot run "$ID"
+  lacks served
+  printf '%s\n' "$was" >config.json
+  config '.process.user = {uid: 1000, gid: 1000}'
+  : >"$POLICY"
+  says nonroot run "$ID"
+  lacks served
+}
+
+@test "what a runtime copies from the image into a tmpfs is the identity's, too, also of an image that is read-only" {
+  mkdir -p "$ROOTFS/run/service" "$ROOTFS/data/sub" "$ROOTFS/etc/service/sub" "$ROOTFS/srv/sub"
+  echo 1 >"$ROOTFS/data/table"
+  layered
+  config '.root.readonly = true | .mounts += [("/run", "/data", "/etc/service") | {destination: ., type: "tmpfs", source: "tmpfs", options: ["nosuid", "tmpcopyup"]}]'
+  runs sh -c 'echo x >/run/service/x && echo x >/data/sub/x && echo 2 >>/data/table && echo served; echo x >/etc/service/sub/x && echo too much; stat -c %u /srv/sub'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'served\n0' ]] || explain 'expected it to work, and no more'
 }
 
 @test "ports below 1024 in a network of its own, and none in the host's" {

@@ -123,6 +123,12 @@ nonroot() { podman run --rm "$@"; }
   [[ $OUT == $'88:4\n88:4' ]] || explain 'expected a written volume to stay'
   podman volume rm log >/dev/null
   succeeds nonroot --read-only bb id -u
+  # Podman has a tmpfs on /run then, with what the image has there.
+  mkdir -p "$BATS_TEST_TMPDIR/with-run/run/service"
+  cp -a "$NONROOT_BATS_KIT/." "$BATS_TEST_TMPDIR/with-run"
+  tar -C "$BATS_TEST_TMPDIR/with-run" -c . | podman import - bb-run >/dev/null 2>&1
+  succeeds bare --read-only bb-run touch /run/x /run/service/x
+  succeeds nonroot --read-only bb-run touch /run/x /run/service/x
   succeeds nonroot --tmpfs /scratch:mode=1777 -w /scratch bb sh -c 'echo x >x && pwd'
   [[ $OUT == /scratch ]] || explain 'expected the working directory'
 }
