@@ -80,10 +80,17 @@ func TestBecome(t *testing.T) {
 		{"setuid", 1000, fixed, ""},
 		{"setgid", 6, fixed, ""},
 		{"setgid", 100, fixed, ""},
+		{"setuid", 300005, fixed, ""},
+		{"setgid", 300005, fixed, ""},
+		{"setuid", 200005, fixed, ""},
+		{"setgid", 200005, fixed, ""},
 	} {
+		ofRule := *policy.Default()
+		ofRule.Reserved = policy.Ranges{{First: 200000, Last: 200999}}
 		a := &Advisor{
-			Policy: policy.Default(), Record: test.of, Groups: hostGroups{6: true, 100: false},
-			Account: func(uid uint32) string { return map[uint32]string{1000: "alice"}[uid] },
+			Policy: &ofRule, Record: test.of, Groups: hostGroups{6: true, 100: false},
+			Account:     func(uid uint32) string { return map[uint32]string{1000: "alice"}[uid] },
+			Subordinate: func(_ string, id uint32) string { return map[uint32]string{300005: "alice"}[id] },
 		}
 		a.Denied(&Denied{Name: test.call, Args: [6]uint64{test.id}, Errno: unix.EPERM})
 		if got := strings.Join(a.Lines(), "\n"); got != test.line || len(a.Findings()) != 1 {
