@@ -66,11 +66,13 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 }
 
 // made says that a rootfs is where an engine mounts one for this container: below the bundle (containerd, and runtimes by hand), in
-// the store of Docker or of containers/storage, or with Docker's image store of containerd (moby, daemon/snapshotter). What
-// Podman's --rootfs names may be the host's.
+// the store of Docker or of containers/storage, over a folder that Podman's --rootfs names with ":O" (containers/common,
+// pkg/overlay), or with Docker's image store of containerd (moby, daemon/snapshotter). What Podman's --rootfs names by itself
+// may be the host's.
 func (c *Call) made(rootfs string) bool {
 	return strings.HasPrefix(rootfs, strings.TrimSuffix(c.Bundle.Path, "/")+"/") ||
 		slices.ContainsFunc([]string{"overlay2/*/merged", "overlay/*/merged", "overlay/*/merge"}, func(pattern string) bool { return matchesEnd(pattern, rootfs) }) ||
+		strings.HasSuffix(rootfs, "/overlay-containers/"+c.ID+"/rootfs/merge") ||
 		path.Base(rootfs) == c.ID && matchesEnd("rootfs/*/*", rootfs)
 }
 

@@ -129,6 +129,11 @@ nonroot() { podman run --rm "$@"; }
   tar -C "$BATS_TEST_TMPDIR/with-run" -c . | podman import - bb-run >/dev/null 2>&1
   succeeds bare --read-only bb-run touch /run/x /run/service/x
   succeeds nonroot --read-only bb-run touch /run/x /run/service/x
+  # A folder of the host's stays as it is, with a layer of the container's over it or without.
+  succeeds bare --rootfs "$BATS_TEST_TMPDIR/with-run:O" touch /run/service/x
+  fails_with 1 nonroot --rootfs "$BATS_TEST_TMPDIR/with-run" touch /run/service/x
+  succeeds nonroot --rootfs "$BATS_TEST_TMPDIR/with-run:O" touch /run/service/x
+  [[ $(stat -c %u "$BATS_TEST_TMPDIR/with-run/run/service") == 0 && ! -e $BATS_TEST_TMPDIR/with-run/run/service/x ]] || explain "expected the host's folder as it was"
   succeeds nonroot --tmpfs /scratch:mode=1777 -w /scratch bb sh -c 'echo x >x && pwd'
   [[ $OUT == /scratch ]] || explain 'expected the working directory'
 }
