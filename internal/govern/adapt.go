@@ -35,7 +35,8 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 	if d.Identity.UID == f.User.UID || p.Stubless {
 		return nil
 	}
-	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, givenUp: f.givenUp, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
+	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
+	a.givenUp = func(owner uint32) bool { return f.givenUp(owner) && !f.others(p, owner) }
 	a.Layer = layer.Wish{
 		Rootfs: f.Container.Rootfs, Made: c.made, UID: f.ownerUID(d.Identity.UID), GID: f.ownerGID(d.Identity.GID),
 		From: func(owner uint32) bool { return f.givenUp(owner) || f.policys(p, owner) }, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
@@ -185,6 +186,12 @@ func (f *containerFacts) givenUp(owner uint32) bool {
 		return true
 	}
 	return uid != 0 && f.image.HasUser(uid)
+}
+
+// others says that an owner may be another container, whatever the image's passwd calls it.
+func (f *containerFacts) others(p *policy.Policy, owner uint32) bool {
+	uid, ok := f.insideUID(owner)
+	return ok && p.Reserved.Has(uid)
 }
 
 // policys says that an owner is one whom the policy makes of containers' users: an image that was committed of such a container has

@@ -112,6 +112,8 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   touch "$volumes/metadata.db"
   chmod 755 "$BATS_TEST_TMPDIR/engine" "$volumes" "$volumes/others"
   chown 200500:200500 "$ROOTFS/data" "$volumes/others/_data"
+  # Nor does it help to know the other one.
+  account somebody 200500 200500
   layered
   policy <<TOML
 state = "$BATS_TEST_TMPDIR/ids"
