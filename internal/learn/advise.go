@@ -503,7 +503,7 @@ func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 		f.Why += "; its mode lets it, the list of devices that the container may open does not (docker run --device)"
 	case a.Groups != nil && a.Groups.Privileged(st.Gid) && st.Gid != 0:
 		f.Why += fmt.Sprintf("; its group %d has privileges on the host, and no container gets it", st.Gid)
-	case st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Gid != 0 && st.Mode&0o060 == 0o060 && !strings.ContainsAny(p, "*?[\\"):
+	case st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Gid != 0 && st.Mode&0o060 == 0o060 && strings.HasPrefix(p, "/dev/") && !strings.ContainsAny(p, "*?[\\"):
 		f.Policy, f.Value = "identity.device_groups", p
 		f.Why += fmt.Sprintf("; it is given by its group %d, as long as that has no privileges on the host", st.Gid)
 	default:

@@ -229,3 +229,24 @@ func field(text, key string) string {
 	}
 	return ""
 }
+
+// TestDevice: a node's group is the host's, by the node's place there; one that a volume has elsewhere is none of the host's.
+func TestDevice(t *testing.T) {
+	for _, test := range []struct {
+		path string
+		st   unix.Stat_t
+		line bool
+	}{
+		{"/dev/dri/card0", unix.Stat_t{Mode: unix.S_IFCHR | 0o660, Gid: 44}, true},
+		{"/data/card0", unix.Stat_t{Mode: unix.S_IFCHR | 0o660, Gid: 44}, false},
+		{"/dev/kmem", unix.Stat_t{Mode: unix.S_IFCHR | 0o660, Gid: 6}, false},
+		{"/dev/sda", unix.Stat_t{Mode: unix.S_IFBLK | 0o660, Gid: 44}, false},
+		{"/dev/mine", unix.Stat_t{Mode: unix.S_IFCHR | 0o600, Gid: 44}, false},
+		{"/dev/dri/*", unix.Stat_t{Mode: unix.S_IFCHR | 0o660, Gid: 44}, false},
+	} {
+		a := &Advisor{Policy: policy.Default(), Groups: hostGroups{6: true, 44: false}}
+		if f := a.device(test.path, &test.st, false); (f.Policy != "") != test.line || f.Why == "" {
+			t.Errorf("%s: %+v", test.path, f)
+		}
+	}
+}
