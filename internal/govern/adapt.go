@@ -29,10 +29,14 @@ type Adaption struct {
 	owners  bundle.Owners
 }
 
+// buildahs begins the ids of containers in which podman build and Buildah run an image's commands (buildah, run_common.go); those
+// of Docker's classic builder look like any other.
+const buildahs = "buildah-buildah"
+
 // adapt is what of it applies; nil: nothing. An image that runs as who it asks for has what it needs, and what runs while an
 // image is built stays in that image.
 func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *Adaption {
-	if d.Identity.UID == f.User.UID || p.Stubless {
+	if d.Identity.UID == f.User.UID || p.Stubless || strings.HasPrefix(c.ID, buildahs) {
 		return nil
 	}
 	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, Tmp: p.Adapt.Tmp && !f.Container.Readonly}

@@ -138,6 +138,14 @@ nonroot() { podman run --rm "$@"; }
   [[ $OUT == /scratch ]] || explain 'expected the working directory'
 }
 
+@test "podman build: what is given to nobody stays out of the image" {
+  mkdir -p "$BATS_TEST_TMPDIR/build"
+  printf 'FROM bb\nRUN id -u >/tmp/id\n' >"$BATS_TEST_TMPDIR/build/Dockerfile"
+  podman build -q -t built "$BATS_TEST_TMPDIR/build" >/dev/null
+  succeeds bare built sh -c 'cat /tmp/id; stat -c %u /run /root'
+  [[ $OUT == $'65532\n0\n0' ]] || explain "expected the image's own owners"
+}
+
 @test "exit codes are the bare runtime's" {
   same_exit_codes bb
   fails_with 127 bare bb /no/such/program
