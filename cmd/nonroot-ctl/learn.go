@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	subids "github.com/moby/sys/user"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -118,9 +119,20 @@ func advisor(container *learn.Container, p *policy.Policy) (a *learn.Advisor, ru
 		return u.Username
 	}
 	return &learn.Advisor{
-		Policy: p, Mounts: mounts, Record: r, Account: account,
+		Policy: p, Mounts: mounts, Record: r, Account: account, Subordinate: subordinate,
 		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
 	}, rule, nil
+}
+
+// subordinate says of whose ids one is, "uid" or "gid" (subuid(5), subgid(5)). A file that can't be read says nothing.
+func subordinate(kind string, id uint32) string {
+	all, _ := subids.ParseSubIDFile("/etc/sub" + kind) // as said
+	for _, r := range all {
+		if int64(id) >= r.SubID && int64(id)-r.SubID < r.Count {
+			return r.Name
+		}
+	}
+	return ""
 }
 
 // tooShort words what it means that the files of a container are not there any more.

@@ -25,19 +25,25 @@ type Adaption struct {
 	Tmp     bool
 	Volumes []layer.Volume
 	isRoot  func(owner uint32) bool
+	givenUp func(owner uint32) bool // whose files of a volume are given: fewer than of the layer, which is nobody else's
 	owners  bundle.Owners
 }
+
+// buildahs begins the ids of containers in which podman build and Buildah run an image's commands (buildah, run_common.go); those
+// of Docker's classic builder look like any other.
+const buildahs = "buildah-buildah"
 
 // adapt is what of it applies; nil: nothing. An image that runs as who it asks for has what it needs, and what runs while an
 // image is built stays in that image.
 func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *Adaption {
-	if d.Identity.UID == f.User.UID || p.Stubless {
+	if d.Identity.UID == f.User.UID || p.Stubless || strings.HasPrefix(c.ID, buildahs) {
 		return nil
 	}
 	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
+	a.givenUp = func(owner uint32) bool { return f.givenUp(owner) && !f.others(p, owner) }
 	a.Layer = layer.Wish{
 		Rootfs: f.Container.Rootfs, Made: c.made, UID: f.ownerUID(d.Identity.UID), GID: f.ownerGID(d.Identity.GID),
-		From: f.givenUp, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
+		From: func(owner uint32) bool { return f.givenUp(owner) || f.policys(p, owner) }, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
 	}
 	if !path.IsAbs(a.Layer.Rootfs) {
 		a.Layer.Rootfs = path.Join(c.Bundle.Path, a.Layer.Rootfs)
@@ -48,7 +54,11 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 			a.Layer.Paths = append(a.Layer.Paths, cwd)
 		}
 	}
+	ownsTmpfs := f.ownsTmpfs(p, d)
 	for _, m := range f.Container.Mounts {
+		if like := homeMount(m); like.CopiesUp() && ownsTmpfs != nil && ownsTmpfs(m) {
+			a.Layer.Paths = append(a.Layer.Paths, path.Clean("/"+m.Destination))
+		}
 		if p.Adapt.Volumes && binds(&m) && !slices.Contains(m.Options, "ro") {
 			a.Volumes = append(a.Volumes, layer.Volume{
 				Source: m.Source, Destination: m.Destination,
@@ -61,11 +71,13 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 }
 
 // made says that a rootfs is where an engine mounts one for this container: below the bundle (containerd, and runtimes by hand), in
-// the store of Docker or of containers/storage, or with Docker's image store of containerd (moby, daemon/snapshotter). What
-// Podman's --rootfs names may be the host's.
+// the store of Docker or of containers/storage, over a folder that Podman's --rootfs names with ":O" (containers/common,
+// pkg/overlay), or with Docker's image store of containerd (moby, daemon/snapshotter). What Podman's --rootfs names by itself
+// may be the host's.
 func (c *Call) made(rootfs string) bool {
 	return strings.HasPrefix(rootfs, strings.TrimSuffix(c.Bundle.Path, "/")+"/") ||
 		slices.ContainsFunc([]string{"overlay2/*/merged", "overlay/*/merged", "overlay/*/merge"}, func(pattern string) bool { return matchesEnd(pattern, rootfs) }) ||
+		strings.HasSuffix(rootfs, "/overlay-containers/"+c.ID+"/rootfs/merge") ||
 		path.Base(rootfs) == c.ID && matchesEnd("rootfs/*/*", rootfs)
 }
 
@@ -93,8 +105,10 @@ func (a *Adaption) CarryOut() (notes []string) {
 			note("/tmp stays as it is: %v", err)
 		}
 	}
+	inVolume := a.Layer
+	inVolume.From = a.givenUp
 	for _, v := range a.Volumes {
-		given, err := layer.GiveVolume(v, &a.Layer, a.isRoot, a.owners)
+		given, err := layer.GiveVolume(v, &inVolume, a.isRoot, a.owners)
 		if given {
 			note("the new volume %s is the identity's now", quotedPath(v.Source))
 		}
@@ -117,12 +131,32 @@ func (a *Adaption) Foresee() (paths, volumes []string) {
 		opened, _ := layer.OpenTmp(&w) // likewise
 		paths = append(paths, opened...)
 	}
+	w.From = a.givenUp
 	for _, v := range a.Volumes {
 		if given, _ := layer.GiveVolume(v, &w, a.isRoot, a.owners); given {
 			volumes = append(volumes, v.Source)
 		}
 	}
 	return paths, volumes
+}
+
+// ownsTmpfs says which tmpfs mounts are the identity's: like a new volume, one is empty, and the container's alone. The engine's own
+// lie where nothing is given, such as /dev.
+func (f *containerFacts) ownsTmpfs(p *policy.Policy, d *policy.Decision) func(spec.Mount) bool {
+	if d.Identity.UID == f.User.UID || p.Stubless || !p.Adapt.Volumes {
+		return nil
+	}
+	return func(m spec.Mount) bool {
+		hasOwner := func(option string) bool {
+			return strings.HasPrefix(option, "uid=") || strings.HasPrefix(option, "gid=")
+		}
+		if m.Type != "tmpfs" || binds(&m) || slices.ContainsFunc(m.Options, hasOwner) {
+			return false
+		}
+		// By a link, it may lie elsewhere than it says.
+		at, err := f.image.Look(path.Clean("/" + m.Destination))
+		return err == nil && !policy.Untouchable(at.Path)
+	}
 }
 
 func quotedPath(p string) string { return fmt.Sprintf("%q", p) }
@@ -155,8 +189,20 @@ func (f *containerFacts) givenUp(owner uint32) bool {
 	if uid == f.User.UID || uid == nobody || uid != 0 && uid < firstPerson {
 		return true
 	}
-	_, known := f.Accounts.UserByID(uid)
-	return known && uid != 0
+	return uid != 0 && f.image.HasUser(uid)
+}
+
+// others says that an owner may be another container, whatever the image's passwd calls it.
+func (f *containerFacts) others(p *policy.Policy, owner uint32) bool {
+	uid, ok := f.insideUID(owner)
+	return ok && p.Reserved.Has(uid)
+}
+
+// policys says that an owner is one whom the policy makes of containers' users: an image that was committed of such a container has
+// his files, and so has a container whose policy has changed since its last start.
+func (f *containerFacts) policys(p *policy.Policy, owner uint32) bool {
+	uid, ok := f.insideUID(owner)
+	return ok && (uid == uint32(p.UID) || p.Reserved.Has(uid))
 }
 
 func (f *containerFacts) rootUser(owner uint32) bool {
@@ -182,7 +228,7 @@ const (
 // sysctls let anybody in the container listen on any port and use ping, where it has a network namespace of its own. What the
 // engine has set stays.
 func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
-	if !p.Adapt.LowPorts || !f.ownNetwork() {
+	if !p.Adapt.LowPorts || !f.ownNetwork() || !f.settable() {
 		return nil
 	}
 	all := []spec.Sysctl{{Name: portStart, Value: "0"}}
@@ -194,6 +240,16 @@ func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
 	return slices.DeleteFunc(all, func(s spec.Sysctl) bool {
 		return unix.Access("/proc/sys/"+strings.ReplaceAll(s.Name, ".", "/"), unix.F_OK) != nil // a kernel that has no such thing
 	})
+}
+
+// settable says that the runtime can write the container's /proc/sys, as it would refuse the container else: somebody may have
+// mounted /proc read-only, or not at all.
+func (f *containerFacts) settable() bool {
+	at, err := f.image.Look("/proc/sys/net/ipv4")
+	if err != nil || at.Mount == nil || slices.Contains(at.Mount.Options, "ro") || slices.Contains(at.Mount.Options, "rro") {
+		return false
+	}
+	return at.Mount.Type == "proc" || at.Exists && path.Clean(at.Mount.Source) == "/proc"
 }
 
 // ownNetwork: the runtime makes a network namespace, or joins one that was just made for this container or its pod: by Podman

@@ -71,9 +71,9 @@ func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
 	}
 	switch by := caller(text); {
 	case slices.Contains(installers, by):
-		return fmt.Sprintf("its program %q calls %s, which installs packages, as only root may: do so when the image is built", args[0], by)
+		return fmt.Sprintf("its program %q calls %s, which installs packages, as only root may: do so when the image is built", path.Clean(args[0]), by)
 	case by != "":
-		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is: start the program itself", args[0], by)
+		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is: start the program itself", path.Clean(args[0]), by)
 	}
 	return ""
 }
@@ -96,7 +96,8 @@ func (f *containerFacts) program(doc *spec.Document, name string) (at homedir.Si
 		return at, false
 	}
 	for i, dir := range strings.SplitN(search, ":", maxSearch+1) {
-		if i < maxSearch && path.IsAbs(dir) && look(path.Join(dir, name)) {
+		// What nobody may run is passed over (runc: Go's exec.LookPath; crun: access(2)).
+		if i < maxSearch && path.IsAbs(dir) && look(path.Join(dir, name)) && at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && at.Stat.Mode&0o111 != 0 {
 			return at, true
 		}
 	}
@@ -151,19 +152,35 @@ func (f *containerFacts) closedWorkdir(a *Adaption, plan *homedir.Plan, id *poli
 
 // asks are the ways in which a script finds out who it is. The entrypoints of Docker's official images do, and only root calls
 // gosu there.
-var asks = []string{"id -u", "$UID", "${UID", "$EUID", "${EUID", "whoami"}
+var asks = []string{"id -u", "$UID", "${UID", "EUID", "whoami"}
 
-// caller is the first of the switches and installers that a script names as a word, in what is no comment; "": none, or it asks
-// before.
+// uncommented is a line without its comment, which a number sign begins that begins a word: the one of "$#" does not.
+func uncommented(line string) string {
+	for i := range len(line) {
+		if line[i] == '#' && (i == 0 || strings.IndexByte(" \t;|&()", line[i-1]) >= 0) {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// caller is the first of the switches and installers that a script names as a word, in what is no comment and no message; "":
+// none, or it asks before.
 func caller(script string) string {
 	for line := range strings.Lines(script) {
-		code, _, _ := strings.Cut(line, "#")
+		code := uncommented(line)
 		if slices.ContainsFunc(asks, func(ask string) bool { return strings.Contains(code, ask) }) {
 			return ""
 		}
-		for _, word := range strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(" \t\n;|&(){}\"'`$", r) }) {
-			if base := path.Base(word); slices.Contains(switches, base) || slices.Contains(installers, base) {
-				return base
+		for _, statement := range strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(";|&(){}`\n", r) }) {
+			words := strings.FieldsFunc(statement, func(r rune) bool { return strings.ContainsRune(" \t\"'$", r) })
+			if len(words) > 0 && (words[0] == "echo" || words[0] == "printf") {
+				continue
+			}
+			for _, word := range words {
+				if base := path.Base(word); slices.Contains(switches, base) || slices.Contains(installers, base) {
+					return base
+				}
 			}
 		}
 	}

@@ -59,7 +59,7 @@ func (c *Call) rewrite(p *policy.Policy, f *containerFacts, d *policy.Decision, 
 			DropBounding: p.DropBounding, Home: plan.Home, Name: plan.Name,
 		},
 		Container: &spec.ContainerChange{
-			Ours: Ours(dir), Mounts: mounts(dir, plan), Machine: machine,
+			Ours: Ours(dir), Mounts: mounts(dir, plan), Owned: f.ownsTmpfs(p, d), Machine: machine,
 			AllowUserNamespaces: p.AllowUserNamespaces, UserNamespace: f.join, Sysctls: c.sysctls(p, f), Devices: c.devices(p),
 		},
 	})

@@ -37,6 +37,11 @@ func (m *Mount) binds() bool {
 	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }
 
+// CopiesUp reports whether the runtime fills m with what the rootfs has there (runc and crun, "tmpcopyup").
+func (m *Mount) CopiesUp() bool {
+	return m.Type == "tmpfs" && !m.binds() && slices.Contains(m.Options, "tmpcopyup")
+}
+
 // Mode says whether a container gets a home of its own.
 type Mode uint8
 

@@ -22,6 +22,7 @@ type Image struct {
 	loaded   bool
 	passwd   database
 	group    database
+	uids     map[string]bool // those of passwd's entries, as they are written; nil: nobody has asked
 }
 
 // place is where a mount really lies. A destination with ".." may be read in

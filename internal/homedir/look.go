@@ -55,7 +55,7 @@ func (im *Image) Head(p string, most int) string {
 	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG { // to open a device may have an effect
 		return ""
 	}
-	file, err := unix.Open(procPath(fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	file, err := unix.Open(procPath(fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return ""
 	}
@@ -65,10 +65,11 @@ func (im *Image) Head(p string, most int) string {
 	return string(buf[:max(n, 0)])
 }
 
-// Covered says that a mount shows at a clean absolute path, or that it can't be told where one does.
+// Covered says that what a mount shows at a clean absolute path is not the image's, or that it can't be told where one does.
 func (im *Image) Covered(p string) bool {
 	im.load()
-	return im.astray != "" || im.covering(p) != nil
+	m := im.covering(p)
+	return im.astray != "" || m != nil && !m.mount.CopiesUp()
 }
 
 // Entries lists a folder of the rootfs itself, to which no link leads; at most so many names.

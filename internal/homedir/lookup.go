@@ -22,6 +22,21 @@ type User struct {
 // be anyone's, its gid may be 0.
 func (im *Image) UserByID(uid uint32) (User, bool) { return im.accounts().UserByID(uid) }
 
+// HasUser says whether there is an entry for a uid, for those who ask often: about each file of an image. To look through a passwd of
+// half a million lines for each would take minutes.
+func (im *Image) HasUser(uid uint32) bool {
+	im.load()
+	if im.uids == nil {
+		im.uids = map[string]bool{}
+		for _, line := range lines(im.passwd.text) {
+			if wellFormed(line, passwdFields) {
+				im.uids[string(field(line, 2))] = true
+			}
+		}
+	}
+	return im.uids[strconv.FormatUint(uint64(uid), 10)]
+}
+
 // UserByName is the first well-formed entry with a name; its uid may be 0.
 func (im *Image) UserByName(name string) (User, bool) { return im.accounts().UserByName(name) }
 

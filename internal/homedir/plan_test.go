@@ -484,6 +484,28 @@ func TestLookups(t *testing.T) {
 	if g, ok := im.GroupByName("h"); ok {
 		t.Errorf("h is %d", g)
 	}
+	for uid, want := range map[uint32]bool{0: true, 1: false, 5: true, 6: false, 7: true, 4294967294: true} {
+		if _, known := im.UserByID(uid); im.HasUser(uid) != want || known != want {
+			t.Errorf("that there is %d: %v, and by its entry %v", uid, im.HasUser(uid), known)
+		}
+	}
+}
+
+// TestManyQuestions: a passwd as long as it may be is not looked through for each file of an image.
+func TestManyQuestions(t *testing.T) {
+	dir := tree(t, []string{"etc/passwd = " + strings.Repeat("a\n", maxFile/2)})
+	im, err := Open(filepath.Dir(dir), filepath.Base(dir), false, nil)
+	must(t, err)
+	defer im.Close()
+	start := time.Now()
+	for uid := range uint32(4096) {
+		if im.HasUser(uid) {
+			t.Fatalf("there is %d", uid)
+		}
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }
 
 // TestSlowImages: no image keeps a create waiting.

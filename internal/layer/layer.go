@@ -45,7 +45,9 @@ type Given struct {
 // Bounds of what is done for one container. Most of the time is what overlayfs needs to copy a folder up, some 40 microseconds.
 const (
 	maxLooked = 4096     // entries that are looked at
+	maxListed = 2048     // entries of one folder
 	maxGiven  = 512      // folders and files that are given
+	maxFiles  = 256      // files among them: a cache with many leaves room for the folders that come later
 	maxFile   = 64 << 10 // bytes of one file: it is copied up whole
 	maxBytes  = 1 << 20  // bytes of all
 	maxDepth  = 12       // below a path of the wish
@@ -121,6 +123,8 @@ type giver struct {
 	tops   []bool
 	looked int
 	bytes  int64
+	full   bool            // nothing more is looked at
+	only   map[uint64]bool // inodes besides which nothing is given; nil: any
 	err    error
 }
 
@@ -146,7 +150,7 @@ const reading = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONB
 
 // all gives what is in the queue, until there is nothing more or it is too much.
 func (g *giver) all() {
-	for len(g.queue) > 0 && !g.Unfinished && g.err == nil {
+	for len(g.queue) > 0 && !g.full && g.err == nil {
 		next := g.queue[0]
 		g.queue = g.queue[1:]
 		g.folder(next)
@@ -170,26 +174,30 @@ func (g *giver) folder(f folder) {
 		return
 	}
 	g.look(1)
-	if g.Unfinished || !g.give(fd, "", f.path, &st, f.of) {
+	if g.full || !g.give(fd, true, f.path, &st, f.of) {
 		return
 	}
-	names, err := entries(fd, maxLooked-g.looked)
+	most := min(maxListed, maxLooked-g.looked)
+	names, err := entries(fd, most+1)
 	if err != nil {
 		return
 	}
-	g.look(len(names))
+	if len(names) > most {
+		names, g.Unfinished = names[:most], true
+	}
 	for _, name := range names {
-		if g.Unfinished || g.err != nil {
+		if g.full || g.err != nil {
 			return
 		}
 		g.entry(fd, name, f)
 	}
+	g.look(len(names))
 }
 
 // look counts what was looked at.
 func (g *giver) look(n int) {
 	if g.looked += n; g.looked >= maxLooked {
-		g.Unfinished = true
+		g.full, g.Unfinished = true, true
 	}
 }
 
@@ -206,8 +214,22 @@ func (g *giver) entry(dir int, name string, f folder) {
 		}
 	case unix.S_IFREG:
 		if !g.spared(p) && plain(name, &st) {
-			g.give(dir, name, p, &st, f.of)
+			g.file(dir, name, p, f.of)
 		}
+	}
+}
+
+// file gives a file. What its name leads to by now is what is looked at: a file by itself may be mounted there, or another one
+// put in its place.
+func (g *giver) file(dir int, name, p string, of int) {
+	fd, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && plain(name, &st) {
+		g.give(fd, false, p, &st, of)
 	}
 }
 
@@ -228,11 +250,12 @@ func plain(name string, st *unix.Stat_t) bool {
 		!strings.HasSuffix(name, ".so") && !strings.Contains(name, ".so.")
 }
 
-// give changes the owner of an entry of an open folder, or where it has no name, of the folder itself. It says whether what
-// lies below is to be looked at: that of somebody else is not.
-func (g *giver) give(dir int, name, p string, st *unix.Stat_t, of int) (goOn bool) {
+// give changes the owner of what is open. It says whether what lies below is to be looked at: that of somebody else is not.
+func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (goOn bool) {
 	const everyones = unix.S_ISVTX | 0o002 // as /tmp
-	isFolder := name == ""
+	if g.only != nil && !g.only[st.Ino] {
+		return false
+	}
 	if st.Uid == g.UID || isFolder && st.Mode&everyones == everyones {
 		return true
 	}
@@ -245,13 +268,17 @@ func (g *giver) give(dir int, name, p string, st *unix.Stat_t, of int) (goOn boo
 			return false
 		}
 	}
-	if !isFolder && g.bytes+st.Size > maxBytes || g.Folders+g.Files >= maxGiven {
-		g.Unfinished = true
+	switch {
+	case g.Folders+g.Files >= maxGiven:
+		g.full, g.Unfinished = true, true
+		return false
+	case !isFolder && (g.bytes+st.Size > maxBytes || g.Files >= maxFiles):
+		g.Unfinished = true // folders are given all the same
 		return false
 	}
 	if g.Foresee {
 		g.Would = append(g.Would, p)
-	} else if g.err = chown(dir, name, st, uid, gid); g.err != nil {
+	} else if g.err = worded(unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)); g.err != nil {
 		return false
 	}
 	g.tops[of] = true
@@ -262,23 +289,6 @@ func (g *giver) give(dir int, name, p string, st *unix.Stat_t, of int) (goOn boo
 		g.bytes += st.Size
 	}
 	return true
-}
-
-// chown changes what was looked at, even if its name leads elsewhere by now.
-func chown(dir int, name string, st *unix.Stat_t, uid, gid int) error {
-	if name == "" {
-		return worded(unix.Fchown(dir, uid, gid))
-	}
-	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return worded(err)
-	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	var now unix.Stat_t
-	if err := unix.Fstat(fd, &now); err != nil || now.Ino != st.Ino || now.Dev != st.Dev || now.Mode != st.Mode {
-		return nil // another file than that: it is not looked at again
-	}
-	return worded(unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH))
 }
 
 func worded(err error) error {

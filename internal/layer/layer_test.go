@@ -274,6 +274,48 @@ func TestOnlyALayerOfItsOwn(t *testing.T) {
 	}
 }
 
+// TestOnlyTheLayersFiles: a single file that is mounted in the layer is the host's, too.
+func TestOnlyTheLayersFiles(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"var/lib/state": "0:0 644"})
+	hosts := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(hosts, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(rootfs, "var/lib/state")
+	if err := unix.Mount(hosts, state, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(state, unix.MNT_DETACH) //nolint:errcheck // it ends with the test's mount namespace
+	g, err := Give(wish(rootfs, "/var/lib"))
+	if now := owners(t, filepath.Dir(hosts))["/secret"]; err != nil || now != "0:0 600" || g.Files != 0 {
+		t.Errorf("the host's file is %s: %+v, %v", now, g, err)
+	}
+}
+
+// TestFilesDoNotUseUpFolders: a cache of many or large files, which comes early, leaves later folders theirs.
+func TestFilesDoNotUseUpFolders(t *testing.T) {
+	files := map[string]string{"var/cache/fonts/": "0:0 755", "var/cache/many/": "0:0 755", "var/lib/service/db/": "0:0 700", "var/lib/service/db/table": "0:0 600"}
+	for i := range maxGiven {
+		files[fmt.Sprintf("var/cache/many/%03d", i)] = "0:0 644"
+	}
+	rootfs := overlay(t, files)
+	for i := range maxBytes/maxFile + 4 {
+		if err := os.WriteFile(filepath.Join(rootfs, "var/cache/fonts", fmt.Sprint(i)), make([]byte, maxFile), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, err := Give(wish(rootfs, "/var/cache", "/var/lib"))
+	if err != nil || !g.Unfinished || g.Files+g.Folders > maxGiven {
+		t.Error(g, err)
+	}
+	now := owners(t, rootfs)
+	for _, p := range []string{"/var/lib/service", "/var/lib/service/db"} {
+		if !strings.HasPrefix(now[p], "1000:1001") {
+			t.Errorf("%s is %s", p, now[p])
+		}
+	}
+}
+
 func TestOpenTmp(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"tmp/": "0:0 755", "var/tmp/": "1500:0 755"})
 	opened, err := OpenTmp(wish(rootfs))
@@ -379,6 +421,15 @@ func TestGiveCopy(t *testing.T) {
 		"touched": {func(d string) error {
 			return os.Chtimes(filepath.Join(d, "old/a.log"), time.Unix(1, 0), time.Unix(1, 0))
 		}, false},
+		// Whoever makes images can give a file any size and time that he has seen on a volume.
+		"forged": {func(d string) error {
+			p := filepath.Join(d, "old/a.log")
+			was, err := os.Stat(p)
+			if err != nil {
+				return err
+			}
+			return errors.Join(os.WriteFile(p, []byte("s"), 0), os.Chtimes(p, was.ModTime(), was.ModTime()))
+		}, false},
 		"mode":          {func(d string) error { return os.Chmod(filepath.Join(d, "old"), 0o700) }, false},
 		"one more":      {func(d string) error { return os.WriteFile(filepath.Join(d, "old/b.log"), nil, 0o644) }, false},
 		"one less":      {func(d string) error { return os.Remove(filepath.Join(d, "old/a.log")) }, false},
@@ -430,6 +481,37 @@ func TestGiveCopy(t *testing.T) {
 		if given, err := GiveVolume(v, wish(rootfs), isRoot, trusted); given || err != nil {
 			t.Errorf("%+v: given %v, %v", v, given, err)
 		}
+	}
+}
+
+// TestGiveCopyOfWhatWasCompared: what another container moves into the way between the look at a volume and the gift stays as
+// it is, and so does what is mounted there.
+func TestGiveCopyOfWhatWasCompared(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"data/": "0:0 777", "data/f": "0:0 600", "data/d/": "0:0 755"})
+	volume := t.TempDir()
+	if out, err := exec.Command("cp", "-a", filepath.Join(rootfs, "data")+"/.", volume).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	fd, err := unix.Open(volume, reading, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	w := wish(rootfs)
+	compared := w.copied(fd, "/data")
+	if compared == nil {
+		t.Fatal("it was taken for another")
+	}
+	fill(t, volume, map[string]string{"secret": "0:0 600", "secrets/": "0:0 700", "secrets/s": "0:0 600"})
+	if err := os.Rename(filepath.Join(volume, "secret"), filepath.Join(volume, "f")); err != nil {
+		t.Fatal(err)
+	}
+	if given, err := w.giveCopy(fd, compared); !given || err != nil {
+		t.Error(given, err)
+	}
+	want := map[string]string{"": "1000:1001 777", "/d": "1000:1001 755", "/f": "0:0 600", "/secrets": "0:0 700", "/secrets/s": "0:0 600"}
+	if now := owners(t, volume); !maps.Equal(now, want) {
+		t.Errorf("is %v, want %v", now, want)
 	}
 }
 

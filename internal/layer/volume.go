@@ -3,8 +3,11 @@
 package layer
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"path"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -89,12 +92,12 @@ func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.O
 	}
 	names, err := entries(fd, 1)
 	switch {
-	case err != nil:
+	case err != nil || len(names) > 0 && !v.State:
 		return false, nil //nolint:nilerr // likewise
-	case len(names) == 0:
-	case v.State && w.copied(fd, v.Destination):
-		return w.giveCopy(fd)
-	default:
+	case len(names) > 0:
+		if compared := w.copied(fd, v.Destination); compared != nil {
+			return w.giveCopy(fd, compared)
+		}
 		return false, nil
 	}
 	gid := -1
@@ -128,11 +131,12 @@ func copiedFrom(rootfs, destination string, owner uint32) bool {
 	return unix.Fstat(fd, &st) == nil && st.Uid == owner
 }
 
-// giveCopy gives what a volume was filled with, as Give gives an image's own files.
-func (w *Wish) giveCopy(fd int) (bool, error) {
+// giveCopy gives what a volume was filled with, as Give gives an image's own files. What was not compared stays as it is: a
+// container that runs with the volume may have put it in the way since.
+func (w *Wish) giveCopy(fd int, compared map[uint64]bool) (bool, error) {
 	inVolume := *w
 	inVolume.Paths, inVolume.Keep, inVolume.Covered = []string{"/"}, nil, func(string) bool { return false }
-	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}}
+	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}, only: compared}
 	g.all()
 	return g.tops[0], g.err
 }
@@ -140,73 +144,145 @@ func (w *Wish) giveCopy(fd int) (bool, error) {
 // maxCopied is how many entries of a volume are compared with those of an image's folder.
 const maxCopied = 256
 
-// copied says that a volume holds nothing but what the image has in the folder that it is mounted on: names, owners, modes,
-// and of files the size and the time of the last change, all of which engines copy. Some do it by an archive, which
-// cuts the time to seconds.
-func (w *Wish) copied(volume int, destination string) bool {
+// copied says that a volume holds nothing but what the image has in the folder that it is mounted on, and gives the inodes of
+// the volume's folders and files; nil: it holds something else. Names, owners and modes are compared, and of files the size, the time of the last
+// change and the content, all of which engines copy. Some do it by an archive, which cuts the time to seconds. The content
+// counts as all else can be seen by whoever mounts the volume, and forged in an image, of a file that only root may read.
+func (w *Wish) copied(volume int, destination string) map[uint64]bool {
 	dest := path.Clean(destination)
 	if !path.IsAbs(dest) || dest == "/" {
-		return false
+		return nil
 	}
 	root, err := w.open()
 	if err != nil {
-		return false
+		return nil
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	image, err := unix.Openat2(root, dest[1:], &unix.OpenHow{Flags: reading, Resolve: inside})
 	if err != nil {
-		return false
+		return nil
 	}
 	defer unix.Close(image) //nolint:errcheck // likewise
 	// What was read of the volume's folder is read again.
 	if _, err := unix.Seek(volume, 0, unix.SEEK_SET); err != nil {
-		return false
+		return nil
 	}
-	left := maxCopied
-	return same(volume, image, &left, 0)
+	c := comparison{left: maxCopied, seen: map[uint64]bool{}}
+	if !c.folders(volume, image, 0) {
+		return nil
+	}
+	return c.seen
 }
 
-// same compares two folders, as long as there are entries left to look at.
-func same(a, b int, left *int, depth int) bool {
-	names, err := entries(a, *left+1)
-	others, err2 := entries(b, *left+1)
-	if *left -= len(names); err != nil || err2 != nil || *left < 0 || len(names) != len(others) || depth > maxDepth {
+// comparison is one of a volume with an image's folder.
+type comparison struct {
+	left int // entries that may still be looked at
+	seen map[uint64]bool
+}
+
+// folders compares two, the volume's and the image's.
+func (c *comparison) folders(volume, image, depth int) bool {
+	var st unix.Stat_t
+	if depth > maxDepth || unix.Fstat(volume, &st) != nil {
+		return false
+	}
+	c.seen[st.Ino] = true
+	names, err := entries(volume, c.left+1)
+	others, err2 := entries(image, c.left+1)
+	if c.left -= len(names); err != nil || err2 != nil || c.left < 0 || len(names) != len(others) {
 		return false
 	}
 	for _, name := range names {
-		// A name that b does not have shows there; that there are as many makes it the same set.
-		var in, of unix.Stat_t
-		if unix.Fstatat(a, name, &in, unix.AT_SYMLINK_NOFOLLOW) != nil || unix.Fstatat(b, name, &of, unix.AT_SYMLINK_NOFOLLOW) != nil ||
-			in.Mode != of.Mode || in.Uid != of.Uid || in.Gid != of.Gid {
-			return false
-		}
-		switch in.Mode & unix.S_IFMT {
-		case unix.S_IFREG:
-			if in.Size != of.Size || in.Mtim.Sec != of.Mtim.Sec || in.Mtim.Nsec != of.Mtim.Nsec && in.Mtim.Nsec != 0 {
-				return false
-			}
-		case unix.S_IFDIR:
-			if !sameBelow(a, b, name, left, depth+1) {
-				return false
-			}
-		case unix.S_IFLNK:
-		default:
+		// A name that the image does not have shows there; that there are as many makes it the same set.
+		if !c.entry(volume, image, name, depth) {
 			return false
 		}
 	}
 	return true
 }
 
-func sameBelow(a, b int, name string, left *int, depth int) bool {
-	in, err := unix.Openat2(a, name, &unix.OpenHow{Flags: reading, Resolve: inside})
+func (c *comparison) entry(volume, image int, name string, depth int) bool {
+	in, err := openEntry(volume, name)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(in) //nolint:errcheck // nothing was written
-	of, err := unix.Openat2(b, name, &unix.OpenHow{Flags: reading, Resolve: inside})
+	defer unix.Close(in.fd) //nolint:errcheck // nothing was written
+	of, err := openEntry(image, name)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(of) //nolint:errcheck // likewise
-	return same(in, of, left, depth)
+	defer unix.Close(of.fd) //nolint:errcheck // likewise
+	if in.Mode != of.Mode || in.Uid != of.Uid || in.Gid != of.Gid {
+		return false
+	}
+	switch in.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		c.seen[in.Ino] = true
+		return in.Size == of.Size && in.Mtim.Sec == of.Mtim.Sec && (in.Mtim.Nsec == of.Mtim.Nsec || in.Mtim.Nsec == 0) && in.sameHead(of)
+	case unix.S_IFDIR:
+		return in.read(unix.O_DIRECTORY, func(a int) bool {
+			return of.read(unix.O_DIRECTORY, func(b int) bool { return c.folders(a, b, depth+1) })
+		})
+	case unix.S_IFLNK:
+		return true
+	}
+	return false
+}
+
+// opened is an entry of a folder, by an O_PATH descriptor: whatever its name leads to later, it stays the same.
+type opened struct {
+	unix.Stat_t
+	fd int
+}
+
+func openEntry(dir int, name string) (*opened, error) {
+	fd, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{fd: fd}
+	if err := unix.Fstat(fd, &o.Stat_t); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return o, nil
+}
+
+// read opens what is known to be a folder or a regular file, and says what a look at it said.
+func (o *opened) read(flags int, look func(fd int) bool) bool {
+	// Without O_NONBLOCK, whoever has a lease on a file would make others wait (fcntl(2), F_SETLEASE).
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(o.fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|flags, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	return look(fd)
+}
+
+// sameHead says that two files of one size begin alike. Larger ones than are compared whole are not given themselves.
+func (o *opened) sameHead(other *opened) bool {
+	return o.read(0, func(a int) bool {
+		return other.read(0, func(b int) bool {
+			one, err := head(a)
+			two, err2 := head(b)
+			return err == nil && err2 == nil && bytes.Equal(one, two)
+		})
+	})
+}
+
+func head(fd int) ([]byte, error) {
+	buf := make([]byte, maxFile)
+	for n := 0; n < len(buf); {
+		m, err := unix.Read(fd, buf[n:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return nil, err
+		case m == 0:
+			return buf[:n], nil
+		}
+		n += m
+	}
+	return buf, nil
 }

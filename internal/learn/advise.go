@@ -58,6 +58,8 @@ type Advisor struct {
 	Groups HostGroups
 	// Account names the host's account with a uid; "": there is none.
 	Account func(uid uint32) string
+	// Subordinate names whose containers have an id, by /etc/subuid ("uid") or /etc/subgid ("gid"); "": nobody's.
+	Subordinate func(kind string, id uint32) string
 
 	found []*Finding
 	index map[string]*Finding
@@ -229,6 +231,10 @@ func (a *Advisor) become(f *Finding) {
 		without = fmt.Sprintf("the host has an account with this uid, %q, whose files on a bind mount would be the container's", a.Account(uint32(id)))
 	case f.Policy == "identity.gid" && a.Groups != nil && (a.Groups.Named(uint32(id)) || a.Groups.Privileged(uint32(id))):
 		without = "the host has a group with this gid, whose rights every container would have"
+	case a.Policy.Reserved.Has(uint32(id)):
+		without = "identity.range, also of another rule, gives it to containers"
+	case a.Subordinate != nil && a.Subordinate(strings.TrimPrefix(f.Policy, "identity."), uint32(id)) != "":
+		without = fmt.Sprintf("on the host it is one of the subordinate ids of %q, whose containers' files are its own", a.Subordinate(strings.TrimPrefix(f.Policy, "identity."), uint32(id)))
 	default:
 		return
 	}
@@ -497,7 +503,7 @@ func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 		f.Why += "; its mode lets it, the list of devices that the container may open does not (docker run --device)"
 	case a.Groups != nil && a.Groups.Privileged(st.Gid) && st.Gid != 0:
 		f.Why += fmt.Sprintf("; its group %d has privileges on the host, and no container gets it", st.Gid)
-	case st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Gid != 0 && st.Mode&0o060 == 0o060 && !strings.ContainsAny(p, "*?[\\"):
+	case st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Gid != 0 && st.Mode&0o060 == 0o060 && strings.HasPrefix(p, "/dev/") && !strings.ContainsAny(p, "*?[\\"):
 		f.Policy, f.Value = "identity.device_groups", p
 		f.Why += fmt.Sprintf("; it is given by its group %d, as long as that has no privileges on the host", st.Gid)
 	default:

@@ -80,10 +80,17 @@ func TestBecome(t *testing.T) {
 		{"setuid", 1000, fixed, ""},
 		{"setgid", 6, fixed, ""},
 		{"setgid", 100, fixed, ""},
+		{"setuid", 300005, fixed, ""},
+		{"setgid", 300005, fixed, ""},
+		{"setuid", 200005, fixed, ""},
+		{"setgid", 200005, fixed, ""},
 	} {
+		ofRule := *policy.Default()
+		ofRule.Reserved = policy.Ranges{{First: 200000, Last: 200999}}
 		a := &Advisor{
-			Policy: policy.Default(), Record: test.of, Groups: hostGroups{6: true, 100: false},
-			Account: func(uid uint32) string { return map[uint32]string{1000: "alice"}[uid] },
+			Policy: &ofRule, Record: test.of, Groups: hostGroups{6: true, 100: false},
+			Account:     func(uid uint32) string { return map[uint32]string{1000: "alice"}[uid] },
+			Subordinate: func(_ string, id uint32) string { return map[uint32]string{300005: "alice"}[id] },
 		}
 		a.Denied(&Denied{Name: test.call, Args: [6]uint64{test.id}, Errno: unix.EPERM})
 		if got := strings.Join(a.Lines(), "\n"); got != test.line || len(a.Findings()) != 1 {
@@ -221,4 +228,25 @@ func field(text, key string) string {
 		}
 	}
 	return ""
+}
+
+// TestDevice: a node's group is the host's, by the node's place there; one that a volume has elsewhere is none of the host's.
+func TestDevice(t *testing.T) {
+	for _, test := range []struct {
+		path string
+		st   unix.Stat_t
+		line bool
+	}{
+		{"/dev/dri/card0", unix.Stat_t{Mode: unix.S_IFCHR | 0o660, Gid: 44}, true},
+		{"/data/card0", unix.Stat_t{Mode: unix.S_IFCHR | 0o660, Gid: 44}, false},
+		{"/dev/kmem", unix.Stat_t{Mode: unix.S_IFCHR | 0o660, Gid: 6}, false},
+		{"/dev/sda", unix.Stat_t{Mode: unix.S_IFBLK | 0o660, Gid: 44}, false},
+		{"/dev/mine", unix.Stat_t{Mode: unix.S_IFCHR | 0o600, Gid: 44}, false},
+		{"/dev/dri/*", unix.Stat_t{Mode: unix.S_IFCHR | 0o660, Gid: 44}, false},
+	} {
+		a := &Advisor{Policy: policy.Default(), Groups: hostGroups{6: true, 44: false}}
+		if f := a.device(test.path, &test.st, false); (f.Policy != "") != test.line || f.Why == "" {
+			t.Errorf("%s: %+v", test.path, f)
+		}
+	}
 }

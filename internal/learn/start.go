@@ -243,6 +243,10 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	}
 	pidFile := filepath.Join(dir, "pid")
 	if err := b.command(ctx, "create", "--bundle", b.Dir, "--pid-file", pidFile, b.id).Run(); err != nil {
+		// Broken off, it may have left a container that waits for its start; mostly there is none, which is nothing to speak of.
+		remove := b.command(context.Background(), "delete", "--force", b.id)
+		remove.Stderr = nil
+		_ = remove.Run()
 		return nil, errors.Join(fmt.Errorf("%s create: %w", b.Runtime, err), b.restore())
 	}
 	pid, ok := readPid(pidFile)

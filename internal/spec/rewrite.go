@@ -31,10 +31,11 @@ type ContainerChange struct {
 	// Ours recognizes the mounts of an earlier rewrite; they make way for Mounts, so that rewriting
 	// twice is rewriting once.
 	Ours                func(Mount) bool
-	Mounts              []Mount // appended after all others
-	AllowUserNamespaces bool    // leaves seccomp as it is
-	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces
-	UserNamespace       string  // replaces the path of the user namespace that is joined; "": as it was
+	Mounts              []Mount          // appended after all others
+	Owned               func(Mount) bool // which tmpfs mounts become the process's user's; nil: none
+	AllowUserNamespaces bool             // leaves seccomp as it is
+	Machine             Machine          // whose system calls are meant; needed unless AllowUserNamespaces
+	UserNamespace       string           // replaces the path of the user namespace that is joined; "": as it was
 	Sysctls             []Sysctl
 	Devices             *DeviceChange // nil: they stay as they are
 }
@@ -52,7 +53,7 @@ func (d *Document) Rewrite(c Change) ([]byte, error) {
 		return nil, err
 	}
 	if c.Container != nil {
-		if err := d.rewriteContainer(*c.Container); err != nil {
+		if err := d.rewriteContainer(*c.Container, c.Process); err != nil {
 			return nil, err
 		}
 	}
@@ -203,11 +204,14 @@ func (e *environment) add(raw []byte) {
 	e.list = append(e.list, raw...)
 }
 
-func (d *Document) rewriteContainer(c ContainerChange) error {
+func (d *Document) rewriteContainer(c ContainerChange, p ProcessChange) error {
 	if err := dropAnnotations(d.root); err != nil {
 		return err
 	}
 	if err := d.rewriteMounts(c); err != nil {
+		return err
+	}
+	if err := d.ownMounts(c.Owned, p); err != nil {
 		return err
 	}
 	if err := noListener(d.root.get("linux").get("seccomp")); err != nil {
@@ -305,6 +309,24 @@ func (d *Document) rewriteMounts(c ContainerChange) error {
 		kept = append(kept, mountNode(m))
 	}
 	mounts.elems, mounts.touched = kept, true
+	return nil
+}
+
+// ownMounts adds an owner to the options of mounts (tmpfs(5): uid, gid).
+func (d *Document) ownMounts(owned func(Mount) bool, p ProcessChange) error {
+	if owned == nil {
+		return nil
+	}
+	have, err := d.mounts()
+	if err != nil {
+		return err
+	}
+	for i, m := range have {
+		if owned(m) {
+			options := append(slices.Clone(m.Options), fmt.Sprintf("uid=%d", p.UID), fmt.Sprintf("gid=%d", p.GID))
+			d.root.get("mounts").elems[i].set("options", stringsLeaf(options))
+		}
+	}
 	return nil
 }
 

@@ -102,6 +102,35 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   [[ $(stat -c %u "$ROOTFS/var/lib" "$ROOTFS/etc" "$ROOTFS/etc/passwd") == $'65532\n0\n0' ]]
 }
 
+@test "an image that was made of another container of the policy's works, too; a volume of that one stays its own" {
+  local volumes=$BATS_TEST_TMPDIR/engine/volumes
+  service
+  # As docker commit leaves it, of a container whose uid was one of the range, and of one before there was a range.
+  chown -R 200500:200500 "$ROOTFS/var/lib" "$ROOTFS/var/log"
+  chown -R 65532:65532 "$ROOTFS/run" "$ROOTFS/app"
+  mkdir -p "$ROOTFS/data" "$volumes/others/_data"
+  touch "$volumes/metadata.db"
+  chmod 755 "$BATS_TEST_TMPDIR/engine" "$volumes" "$volumes/others"
+  chown 200500:200500 "$ROOTFS/data" "$volumes/others/_data"
+  # Nor does it help to know the other one.
+  account somebody 200500 200500
+  layered
+  policy <<TOML
+state = "$BATS_TEST_TMPDIR/ids"
+identity.range = "200000-200499"
+[[rule]]
+name = "others"
+match.root = ["/others/*"]
+identity.range = "200500-200999"
+TOML
+  serves
+  config --arg v "$volumes/others/_data" '.mounts += [{destination: "/data", type: "bind", source: $v, options: ["rbind", "rw"]}]'
+  succeeds nonroot run "$ID"
+  [[ $OUT == served ]] || explain 'expected it to work, and no more'
+  [[ $(stat -c %u "$ROOTFS/var/lib/service/db/table") == 200[0-4]?? ]]
+  [[ $(stat -c %u "$volumes/others/_data") == 200500 ]] || explain "another container's volume was given"
+}
+
 @test "an image that runs as who it asks for stays as it is" {
   service
   layered
@@ -116,6 +145,7 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   mapped
   layered
   serves
+  config '.mounts += [{destination: "/app", type: "tmpfs", source: "tmpfs"}]'
   succeeds nonroot run "$ID"
   contains served
   [[ $(stat -c %u "$ROOTFS/var/lib/service") == 165532 ]]
@@ -151,6 +181,46 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
 # piped COMMAND... prints its lines, sorted: runc has a pipe for each of the two.
 piped() { "$@" </dev/null 2>&1 3>&- | sort; }
 
+@test "a tmpfs that somebody mounts is the identity's, but for one with an owner, and over what is never given" {
+  mkdir -p "$ROOTFS/run" "$ROOTFS/data" "$ROOTFS/mine" "$ROOTFS/etc/service"
+  config '.root.readonly = true | .mounts += [
+    {destination: "/run", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"]},
+    {destination: "/data", type: "tmpfs", source: "tmpfs"},
+    {destination: "/mine", type: "tmpfs", source: "tmpfs", options: ["uid=7", "mode=755"]},
+    {destination: "/etc/service", type: "tmpfs", source: "tmpfs", options: ["mode=755"]}]'
+  runs sh -c 'stat -c "%u:%g" /run /data /mine /etc/service /dev; echo pid >/run/service.pid && echo x >/data/x && echo served'
+  succeeds bare run "$ID"
+  [[ $OUT == $'0:0\n0:0\n7:0\n0:0\n0:0\nserved' ]] || explain 'expected it to work as root'
+  local was
+  was=$(<config.json)
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'65532:65532\n65532:65532\n7:0\n0:0\n0:0\nserved' ]] || explain 'expected it to work without'
+  # Once more, it is the same.
+  local once
+  once=$(<config.json)
+  succeeds nonroot run "$ID"
+  [[ $(<config.json) == "$once" ]] || explain 'expected the same config.json'
+  printf '%s\n' "$was" >config.json
+  policy <<<'adapt.volumes = false'
+  says nonroot run "$ID"
+  lacks served
+  printf '%s\n' "$was" >config.json
+  config '.process.user = {uid: 1000, gid: 1000}'
+  : >"$POLICY"
+  says nonroot run "$ID"
+  lacks served
+}
+
+@test "what a runtime copies from the image into a tmpfs is the identity's, too, also of an image that is read-only" {
+  mkdir -p "$ROOTFS/run/service" "$ROOTFS/data/sub" "$ROOTFS/etc/service/sub" "$ROOTFS/srv/sub"
+  echo 1 >"$ROOTFS/data/table"
+  layered
+  config '.root.readonly = true | .mounts += [("/run", "/data", "/etc/service") | {destination: ., type: "tmpfs", source: "tmpfs", options: ["nosuid", "tmpcopyup"]}]'
+  runs sh -c 'echo x >/run/service/x && echo x >/data/sub/x && echo 2 >>/data/table && echo served; echo x >/etc/service/sub/x && echo too much; stat -c %u /srv/sub'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'served\n0' ]] || explain 'expected it to work, and no more'
+}
+
 @test "ports below 1024 in a network of its own, and none in the host's" {
   local sys='cat /proc/sys/net/ipv4/ip_unprivileged_port_start'
   config '.linux.namespaces += [{type: "network"}] | .linux.namespaces |= unique_by(.type)'
@@ -172,6 +242,21 @@ piped() { "$@" </dev/null 2>&1 3>&- | sort; }
   runs sh -c "$sys"
   succeeds nonroot run "$ID"
   [[ $OUT == "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" && $OUT != 0 ]] || explain "expected the host's own"
+}
+
+@test "a container whose /proc can't be written starts all the same" {
+  local proc
+  for proc in '.options = ["ro"]' '.type = "bind" | .source = "/proc" | .options = ["rbind", "ro"]'; do
+    fresh
+    config '.linux.namespaces += [{type: "network"}] | .linux.namespaces |= unique_by(.type)'
+    config '(.mounts[] | select(.destination == "/proc")) |= ('"$proc"')'
+    runs echo ran
+    succeeds bare run "$ID"
+    contains ran
+    succeeds nonroot run "$ID"
+    contains ran
+    jq -e '.linux | has("sysctl") | not' config.json
+  done
 }
 
 # account NAME UID GID

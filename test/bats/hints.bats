@@ -40,6 +40,15 @@ starts() {
   hinted
   starts none-such
   hinted
+  # What can't be run by anybody is passed over on the way through PATH.
+  mkdir -p "$ROOTFS/usr/local/sbin" "$ROOTFS/usr/local/bin/served"
+  install -m 644 "$ROOTFS/bin/busybox" "$ROOTFS/usr/local/sbin/served"
+  install -m 755 "$ROOTFS/bin/busybox" "$ROOTFS/bin/served"
+  starts served
+  hinted
+  install -m 700 "$ROOTFS/bin/busybox" "$ROOTFS/bin/served"
+  starts served
+  hinted 'its program \"/bin/served\" is not the identity'
 }
 
 @test "an entrypoint that becomes another user" {
@@ -58,6 +67,16 @@ starts() {
   hinted
   starts sh -c '[ "$UID" != 0 ] || exec su-exec app id'
   hinted
+  # A number sign within a word begins no comment, and not every mention is a call.
+  printf '#!/bin/sh\nif [ "$#" -gt 0 ] && [ "$(id -u)" = 0 ]; then\n  exec gosu app "$@"\nfi\nexec "$@"\n' >"$ROOTFS/entrypoint.sh"
+  starts /entrypoint.sh id
+  hinted
+  starts sh -c '((EUID == 0)) && exec gosu app id'
+  hinted
+  starts sh -c 'test -w /data || { echo "try: sudo chown me /data" >&2; exit 1; }'
+  hinted
+  starts sh -c 'echo ${#} && exec gosu app id'
+  hinted 'calls gosu'
   # It is too late to ask.
   starts sh -c $'su-exec app true\nwhoami'
   hinted 'calls su-exec'

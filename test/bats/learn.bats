@@ -134,3 +134,20 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   refused 'has no "run"' "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" -- docker ps
   refused 'leave out --cidfile' "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" -- docker run --cidfile x bb
 }
+
+@test "a creation that is broken off leaves no container and the bundle as it was" {
+  local was slow=$BATS_TEST_TMPDIR/slow learner
+  # A hook, or a program of the runtime's, may take its time once the container is there.
+  printf '#!/bin/sh\n%s "$@" || exit\n[ "$1" != create ] || { touch %q; exec sleep 60; }\n' "$RUNTIME_FLAG" "$slow" >"$RUNTIME_FLAG-slow"
+  chmod 755 "$RUNTIME_FLAG-slow"
+  runs true
+  was=$(sha256sum config.json)
+  "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" --runtime "$RUNTIME_FLAG-slow" "$BUNDLE" 3>&- &
+  learner=$!
+  await test -e "$slow"
+  [[ $(containers) == nonroot-learn-* ]]
+  kill "$learner"
+  wait "$learner" || true
+  [[ -z $(containers) ]] || explain "left: $(containers)"
+  [[ $(sha256sum config.json) == "$was" ]]
+}

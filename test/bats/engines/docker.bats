@@ -170,6 +170,7 @@ every_capability() { ! capsh --print | grep -q '^Bounding.*!\|^Current.*-'; }
   tar -C "$BATS_TEST_TMPDIR" -rf "$BATS_TEST_TMPDIR/image.tar" home/nonroot
   docker import "$BATS_TEST_TMPDIR/image.tar" bb-home >/dev/null
   succeeds nonroot --read-only bb-home touch /home/nonroot/x
+  succeeds nonroot --read-only --tmpfs /srv bb-home touch /srv/x
 }
 
 @test "-v, --tmpfs, named volumes, -w, -e" {

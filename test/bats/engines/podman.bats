@@ -123,8 +123,27 @@ nonroot() { podman run --rm "$@"; }
   [[ $OUT == $'88:4\n88:4' ]] || explain 'expected a written volume to stay'
   podman volume rm log >/dev/null
   succeeds nonroot --read-only bb id -u
+  # Podman has a tmpfs on /run then, with what the image has there.
+  mkdir -p "$BATS_TEST_TMPDIR/with-run/run/service"
+  cp -a "$NONROOT_BATS_KIT/." "$BATS_TEST_TMPDIR/with-run"
+  tar -C "$BATS_TEST_TMPDIR/with-run" -c . | podman import - bb-run >/dev/null 2>&1
+  succeeds bare --read-only bb-run touch /run/x /run/service/x
+  succeeds nonroot --read-only bb-run touch /run/x /run/service/x
+  # A folder of the host's stays as it is, with a layer of the container's over it or without.
+  succeeds bare --rootfs "$BATS_TEST_TMPDIR/with-run:O" touch /run/service/x
+  fails_with 1 nonroot --rootfs "$BATS_TEST_TMPDIR/with-run" touch /run/service/x
+  succeeds nonroot --rootfs "$BATS_TEST_TMPDIR/with-run:O" touch /run/service/x
+  [[ $(stat -c %u "$BATS_TEST_TMPDIR/with-run/run/service") == 0 && ! -e $BATS_TEST_TMPDIR/with-run/run/service/x ]] || explain "expected the host's folder as it was"
   succeeds nonroot --tmpfs /scratch:mode=1777 -w /scratch bb sh -c 'echo x >x && pwd'
   [[ $OUT == /scratch ]] || explain 'expected the working directory'
+}
+
+@test "podman build: what is given to nobody stays out of the image" {
+  mkdir -p "$BATS_TEST_TMPDIR/build"
+  printf 'FROM bb\nRUN id -u >/tmp/id\n' >"$BATS_TEST_TMPDIR/build/Dockerfile"
+  podman build -q -t built "$BATS_TEST_TMPDIR/build" >/dev/null
+  succeeds bare built sh -c 'cat /tmp/id; stat -c %u /run /root'
+  [[ $OUT == $'65532\n0\n0' ]] || explain "expected the image's own owners"
 }
 
 @test "exit codes are the bare runtime's" {
