@@ -32,6 +32,9 @@ func (e *Entry) Locate(root, dir, rootfs string, annotations map[string]string, 
 	}
 }
 
+// IsCRIO says that a container is CRI-O's, by the runtime's --root and the bundle's folder.
+func IsCRIO(root, dir string) bool { return engineOf(root, dir) == crio }
+
 // engineOf tells the engine by the bundle's folder. Podman and CRI-O share containers/storage; only CRI-O names a --root
 // (conmon, src/runtime_args.c).
 func engineOf(root, dir string) string {

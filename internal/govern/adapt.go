@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -228,7 +229,7 @@ const (
 // sysctls let anybody in the container listen on any port and use ping, where it has a network namespace of its own. What the
 // engine has set stays.
 func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
-	if !p.Adapt.LowPorts || !f.ownNetwork() || !f.settable() {
+	if !p.Adapt.LowPorts || !c.ownNetwork(f) || !f.settable() {
 		return nil
 	}
 	all := []spec.Sysctl{{Name: portStart, Value: "0"}}
@@ -253,9 +254,10 @@ func (f *containerFacts) settable() bool {
 }
 
 // ownNetwork: the runtime makes a network namespace, or joins one that was just made for this container or its pod: by Podman
-// ("netns-", containers/common, pkg/netns), or by containerd's part for Kubernetes ("cni-", pkg/netns). A pod's other
-// containers join theirs by /proc.
-func (f *containerFacts) ownNetwork() bool {
+// ("netns-", containers/common, pkg/netns), by containerd's part for Kubernetes ("cni-", pkg/netns), or by CRI-O (a UUID, cri-o,
+// internal/config/nsmgr), of which nothing but the bundle tells that it was. A pod's other containers join theirs by /proc, and
+// with CRI-O, whose pods may have no sandbox of their own, by the same name.
+func (c *Call) ownNetwork(f *containerFacts) bool {
 	at := slices.IndexFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" })
 	if at < 0 {
 		return false
@@ -264,8 +266,23 @@ func (f *containerFacts) ownNetwork() bool {
 	if p == "" {
 		return true
 	}
-	made := strings.HasPrefix(path.Base(p), "netns-") || strings.HasPrefix(path.Base(p), "cni-")
+	base := path.Base(p)
+	made := strings.HasPrefix(base, "netns-") || strings.HasPrefix(base, "cni-") || isUUID(base) && auditlog.IsCRIO(c.Root, c.Bundle.Path)
 	return made && path.Base(path.Dir(p)) == "netns" && (f.UserNamespace == nil || f.join != "" && ownedBy(p, f.join))
+}
+
+// isUUID says that a name has the form of one (RFC 9562, section 4).
+func isUUID(name string) bool {
+	const form = "00000000-0000-0000-0000-000000000000"
+	if len(name) != len(form) {
+		return false
+	}
+	for i := range len(form) {
+		if (form[i] == '-') != (name[i] == '-') || form[i] != '-' && !strings.Contains("0123456789abcdef", name[i:i+1]) {
+			return false
+		}
+	}
+	return true
 }
 
 // ownedBy says that a network namespace belongs to a user namespace: whoever has capabilities in another one only can't set it up.

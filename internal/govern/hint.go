@@ -25,6 +25,27 @@ const (
 // switches are programs by which only root, or a setuid file, becomes another user.
 var switches = []string{"gosu", "su-exec", "sudo", "su", "doas", "runuser", "setpriv", "chpst", "setuidgid", "s6-setuidgid", "s6-applyuidgid", "chroot"}
 
+// inits start another program as the container's first: by an image's entrypoint, `docker run --init` and `podman run --init`.
+var inits = []string{"tini", "tini-static", "dumb-init", "docker-init", "catatonit", "podman-init"}
+
+// begun is the command that an init starts: what follows its flags, of which tini's -p and -e have a value (tini, README.md).
+func begun(args []string) []string {
+	if len(args) == 0 || !slices.Contains(inits, path.Base(args[0])) {
+		return args
+	}
+	for i := 1; i < len(args); i++ {
+		switch {
+		case args[i] == "--":
+			return args[i+1:]
+		case args[i] == "-p" || args[i] == "-e":
+			i++
+		case !strings.HasPrefix(args[i], "-"):
+			return args[i:]
+		}
+	}
+	return nil
+}
+
 // rootly are programs that are for root by design, and what they do that nobody else may.
 var rootly = map[string]string{
 	"sshd": "logs people in as other users", "dropbear": "logs people in as other users",
@@ -39,6 +60,7 @@ var installers = []string{"apt-get", "apt", "dpkg", "apk", "dnf", "microdnf", "y
 // and the record, so that whoever finds a container that has ended finds a reason; no decision rests on it.
 func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
 	args, err := doc.Args()
+	args = begun(begun(args)) // behind the engine's init may be the image's
 	if err != nil || len(args) == 0 || id.UID == f.User.UID {
 		return "" // the runtime says what is wrong with it
 	}
@@ -58,6 +80,9 @@ func (f *containerFacts) hint(doc *spec.Document, id *policy.Identity) string {
 	base := path.Base(args[0])
 	if slices.Contains(installers, base) {
 		return fmt.Sprintf("its program %q installs packages, which only root may: do so when the image is built", at.Path)
+	}
+	if slices.Contains(switches, base) {
+		return fmt.Sprintf("its program %q makes another user of root, and nobody else may: start what it would start", at.Path)
 	}
 	if does := rootly[base]; does != "" {
 		return fmt.Sprintf("its program %q %s, which only root may", at.Path, does)

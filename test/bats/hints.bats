@@ -119,6 +119,26 @@ starts() {
   done
 }
 
+@test "behind an init, and a program that is for becoming another user" {
+  local name
+  printf '#!/bin/sh\nexec gosu app "$@"\n' >"$ROOTFS/entrypoint.sh"
+  chmod 755 "$ROOTFS/entrypoint.sh"
+  for name in tini dumb-init docker-init; do cp "$ROOTFS/bin/busybox" "$ROOTFS/bin/$name"; done
+  starts tini -- /entrypoint.sh server
+  hinted 'calls gosu'
+  starts /bin/tini -g -p SIGTERM /entrypoint.sh server
+  hinted 'calls gosu'
+  starts docker-init -- dumb-init -v sh -c 'exec sudo id'
+  hinted 'calls sudo'
+  starts tini -- sh -c 'id -u'
+  hinted
+  starts tini -p
+  hinted
+  cp "$ROOTFS/bin/busybox" "$ROOTFS/bin/gosu"
+  starts dumb-init gosu app id
+  hinted 'its program \"/bin/gosu\" makes another user of root'
+}
+
 # noted TEXT: the record and the log say so; unsaid TEXT: they do not.
 noted() {
   jq -e --arg t "$1" '.notes // [] | any(contains($t))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain "expected a note with $1: $(<"$BUNDLE/nonroot-runc.json")"
@@ -128,14 +148,14 @@ unsaid() { ! grep -F -- "$1" "$LOG" "$BUNDLE/nonroot-runc.json" || explain "not 
 
 @test "a working folder that is not the identity's" {
   local mode edit
-  mkdir "$ROOTFS/srv/app"
+  mkdir -p "$ROOTFS/export/app"
   LOG=$BATS_TEST_TMPDIR/decisions.log
   policy <<<"log.file = \"$LOG\""
   printf 'adapt.working_directory = false\n' >>"$POLICY"
   for mode in 0700 0755; do
     fresh
-    chmod "$mode" "$ROOTFS/srv/app"
-    config '.process.cwd = "/srv/app"'
+    chmod "$mode" "$ROOTFS/export/app"
+    config '.process.cwd = "/export/app"'
     runs sh -c 'echo x >state'
     says nonroot run "$ID"
     [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
@@ -145,7 +165,7 @@ unsaid() { ! grep -F -- "$1" "$LOG" "$BUNDLE/nonroot-runc.json" || explain "not 
   : >"$LOG"
   for edit in '.process.cwd = "/tmp"' '.root.readonly = true' '.process.user = {uid: 1000, gid: 1000}' '.process.cwd = "/"'; do
     fresh
-    config '.process.cwd = "/srv/app"'
+    config '.process.cwd = "/export/app"'
     config "$edit"
     runs true
     chmod 1777 "$ROOTFS/tmp"

@@ -314,3 +314,23 @@ low_ports() { runs cat /proc/sys/net/ipv4/ip_unprivileged_port_start; }
   [[ $OUT == 0 ]] || explain 'expected ports from 0'
   umount "$BATS_TEST_TMPDIR/netns/cni-1"
 }
+
+@test "adapt.low_ports: a network that CRI-O has pinned, and none that only looks like one" {
+  local pinned=$BATS_TEST_TMPDIR/netns/0b7ab3a6-5d1c-4c53-9d0c-3f2f0c1ad2e1
+  mkdir "$BATS_TEST_TMPDIR/netns"
+  touch "$pinned"
+  unshare --net="$pinned" true
+  own_network "$pinned"
+  low_ports
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1024 ]] || explain 'expected what was there, as nothing says that the engine is CRI-O'
+  fresh
+  config --arg rootfs "$ROOTFS" '.root.path = $rootfs'
+  own_network "$pinned"
+  low_ports
+  mkdir -p "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata"
+  mv "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata"
+  succeeds nonroot run --bundle "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata" "$ID"
+  [[ $OUT == 0 ]] || explain 'expected ports from 0'
+  umount "$pinned"
+}
