@@ -59,3 +59,19 @@ func linkedModules(t *testing.T, program string) []string {
 	}
 	return modules
 }
+
+// TestStartUp names packages that would cost each call of the runtime a tenth of a millisecond or more, by what they do when
+// they are loaded (GODEBUG=inittrace=1), whether or not they are used.
+func TestStartUp(t *testing.T) {
+	cmd := osexec.Command("go", "list", "-deps", ".")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOFLAGS=") // as hack/build does
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for loaded := range strings.FieldsSeq(string(out)) {
+		if slices.Contains([]string{"net", "os/exec", "regexp", "text/template"}, loaded) {
+			t.Errorf("%s is linked into nonroot-runc", loaded)
+		}
+	}
+}

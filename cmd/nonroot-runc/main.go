@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A program that is gone within a millisecond need not learn how many processors its cgroup allows it, nor watch that
-// number; the runtime would open files for it.
+// A program that is gone within a millisecond need not keep to how many processors its cgroup allows it, nor watch that
+// number. (The Go runtime looks once all the same, runtime/cgroup_linux.go.)
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0

@@ -93,11 +93,15 @@ func withOwnGroup(users []User, group []byte, by shipped) []User {
 		if !wellFormed(line, groupFields) {
 			continue
 		}
-		gid, ok := parseGroup(line)
-		if _, known := names[gid]; !ok || known || !slices.ContainsFunc(users, func(u User) bool { return u.GID == gid }) {
+		// Few of the lines are of interest, and the library has a buffer for each.
+		n, err := strconv.ParseUint(string(field(line, 2)), 10, 32)
+		gid := uint32(n) // ParseUint was given 32 bits
+		if _, known := names[gid]; err != nil || known || !slices.ContainsFunc(users, func(u User) bool { return u.GID == gid }) {
 			continue
 		}
-		names[gid] = string(field(line, 0))
+		if read, ok := parseGroup(line); ok && read == gid {
+			names[gid] = string(field(line, 0))
+		}
 	}
 	return slices.DeleteFunc(users, func(u User) bool {
 		name, known := names[u.GID]
