@@ -139,13 +139,17 @@ func (s *settings) audited(p *Policy, r *reader) *Policy {
 
 // rules reads the list of rules.
 func (f *file) rules(p *Policy, r *reader) {
-	names := make(map[string]bool, len(f.Rules))
-	if len(f.Rules) > 0 {
-		p.Rules = make([]Rule, 0, len(f.Rules))
+	if len(f.Rules) == 0 {
+		return
 	}
+	names := make(map[string]bool, len(f.Rules))
+	// There may be hundreds, which are read for each container: what they are made of is asked for at once.
+	p.Rules = make([]Rule, 0, len(f.Rules))
+	policies := make([]Policy, len(f.Rules))
+	in := &reader{file: r.file, data: r.data, outer: r}
 	for i, one := range f.Rules {
-		in := r.in("rule[" + strconv.Itoa(i+1) + "].")
-		rule := one.read(p, f.Audit, in)
+		in.rule = i + 1
+		rule := one.read(p, f.Audit, &policies[i], in)
 		if names[rule.Name] {
 			in.fail("name", "%q is another rule's, too", rule.Name)
 		}
@@ -167,8 +171,8 @@ func (r *reader) apart(rule *Rule, before []Rule) {
 	}
 }
 
-// read makes a rule of it; the general part's audited settings hold beside it, too, unless it has some of its own or exempts.
-func (f *ruleFile) read(p *Policy, general *settings, r *reader) Rule {
+// read makes a rule of it, and of q its policy; the general part's audited settings hold beside it, too, unless it has some of its own or exempts.
+func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule {
 	m := &f.Match
 	rule := Rule{Match: Match{Engine: m.Engine, Root: m.Root, Namespace: m.Namespace, Pod: m.Pod, Container: m.Container, Image: m.Image}}
 	if f.Name != nil {
@@ -196,12 +200,12 @@ func (f *ruleFile) read(p *Policy, general *settings, r *reader) Rule {
 			r.fail("match.annotations", "%s", err)
 		}
 	}
-	q := *p
+	*q = *p
 	q.Rules, q.Audit, q.Reason, q.Rule = nil, nil, "", rule.Name
-	f.settings.apply(&q, r)
-	q.Audit = f.Audit.audited(&q, r)
+	f.settings.apply(q, r)
+	q.Audit = f.Audit.audited(q, r)
 	if q.Audit == nil && !q.Mode.Exempts() {
-		q.Audit = general.audited(&q, r)
+		q.Audit = general.audited(q, r)
 	}
 	if q.Mode.Exempts() {
 		if err := rule.Match.exempts(); err != nil {
@@ -213,11 +217,11 @@ func (f *ruleFile) read(p *Policy, general *settings, r *reader) Rule {
 			r.fail(key, "it gives these containers what others must not have: %s", err)
 		}
 	}
-	if asunder(&q, p) {
+	if asunder(q, p) {
 		r.fail("identity.range", "it overlaps the general part's, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", Ranges{p.Range})
 	}
 	rule.Until = f.until(r)
-	rule.Policy = &q
+	rule.Policy = q
 	return rule
 }
 
@@ -264,6 +268,7 @@ func located(name string, err error) error {
 type reader struct {
 	file   string
 	data   []byte
+	rule   int    // which of the rules is read, from 1; 0: none
 	prefix string // of the keys: where the part of the file is that is read
 	outer  *reader
 	err    error
@@ -271,12 +276,15 @@ type reader struct {
 
 // in is the reader of a part of the file.
 func (r *reader) in(prefix string) *reader {
-	return &reader{file: r.file, data: r.data, prefix: r.prefix + prefix, outer: r}
+	return &reader{file: r.file, data: r.data, prefix: prefix, outer: r}
 }
 
 func (r *reader) fail(key, format string, args ...any) {
 	if r.outer != nil {
-		r.outer.fail(strings.TrimPrefix(r.prefix, r.outer.prefix)+key, format, args...)
+		if r.rule > 0 {
+			key = "rule[" + strconv.Itoa(r.rule) + "]." + key
+		}
+		r.outer.fail(r.prefix+key, format, args...)
 		return
 	}
 	if r.err == nil {
