@@ -25,10 +25,15 @@ func main() {
 // app has one file for each verb.
 func app() *cli.App {
 	return &cli.App{
-		Name:            "nonroot-ctl",
-		Usage:           "register nonroot-runc with engines, check it, explain and report what it did",
-		HideHelpCommand: true,
-		Commands:        []*cli.Command{configureCommand(), doctorCommand(), explainCommand(), learnCommand(), policyCommand(), reportCommand(), insideCommand()},
-		ExitErrHandler:  func(*cli.Context, error) {}, // main alone ends the program
+		Name:     "nonroot-ctl",
+		Usage:    "register nonroot-runc with engines, check it, explain and report what it did",
+		Commands: []*cli.Command{configureCommand(), doctorCommand(), explainCommand(), learnCommand(), policyCommand(), reportCommand(), insideCommand()},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return fmt.Errorf("there is no command %q: nonroot-ctl help lists those there are", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		ExitErrHandler: func(*cli.Context, error) {}, // main alone ends the program
 	}
 }

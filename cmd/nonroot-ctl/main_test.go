@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -133,5 +134,22 @@ func TestPrintChecks(t *testing.T) {
 	}
 	if err := verdict([]doctor.Check{checks[2]}); err != nil {
 		t.Errorf("a warning fails: %v", err)
+	}
+}
+
+func TestWhatThereIs(t *testing.T) {
+	for line, want := range map[string]string{
+		"":            "COMMANDS:",
+		"help":        "COMMANDS:",
+		"help policy": "nonroot-ctl policy",
+		"nonsense":    `there is no command "nonsense"`,
+	} {
+		var out strings.Builder
+		a := app()
+		a.Writer = &out
+		err := a.Run(append([]string{"nonroot-ctl"}, strings.Fields(line)...))
+		if got := fmt.Sprint(out.String(), err); !strings.Contains(got, want) || (line == "nonsense") != (err != nil) {
+			t.Errorf("%q: %q", line, got)
+		}
 	}
 }
