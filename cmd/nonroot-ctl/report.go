@@ -92,7 +92,11 @@ func logsOf(named []string, p *policy.Policy) ([]string, error) {
 	if p.Log.File == "" {
 		return nil, errors.New("the policy logs to no file: set log.file in it, or name a log, such as \"-\" for what journalctl -t nonroot-runc -o cat prints")
 	}
-	return report.Rotated(p.Log.File)
+	logs, unread, err := report.Rotated(p.Log.File)
+	for _, name := range unread {
+		fmt.Fprintf(os.Stderr, "nonroot-ctl: not in the report: %q, which gzip has not compressed: hand it over unpacked, with \"-\" as the name\n", name)
+	}
+	return logs, err
 }
 
 // exemptions are the parts of a policy that leave containers as they are, by the names that the log has for them.

@@ -122,28 +122,33 @@ func ReadFile(name string, each func(*Line)) (malformed int, err error) {
 
 // rotated ends the names that logrotate gives to old logs, with and without dateext, which has the hour where it is hourly
 // (logrotate(8), dateformat).
-var rotated = regexp.MustCompile(`^(\.\d+|-\d{8}(\d\d|-\d+)?)(\.gz)?$`)
+var rotated = regexp.MustCompile(`^(\.\d+|-\d{8}(\d\d|-\d+)?)(\.gz|(\.xz|\.zst|\.bz2|\.lz4|\.Z))?$`)
 
 // Rotated lists a log and those that were rotated away from it, by logrotate. What is there compressed and uncompressed, as
-// while logrotate is at work, is listed once.
-func Rotated(log string) ([]string, error) {
+// while logrotate is at work, is listed once. What is compressed by other means than gzip can't be read, and is listed apart.
+func Rotated(log string) (names, unread []string, err error) {
 	entries, err := os.ReadDir(filepath.Dir(log))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var names []string
 	for _, e := range entries {
 		suffix, ok := strings.CutPrefix(e.Name(), filepath.Base(log))
-		if ok && e.Type().IsRegular() && (suffix == "" || rotated.MatchString(suffix)) {
+		if !ok || !e.Type().IsRegular() {
+			continue
+		}
+		switch parts := rotated.FindStringSubmatch(suffix); {
+		case suffix == "", parts != nil && parts[4] == "":
 			names = append(names, log+suffix)
+		case parts != nil:
+			unread = append(unread, log+suffix)
 		}
 	}
 	names = slices.DeleteFunc(names, func(n string) bool {
 		plain, zipped := strings.CutSuffix(n, ".gz")
 		return zipped && slices.Contains(names, plain)
 	})
-	if len(names) == 0 {
-		return nil, fmt.Errorf("there is no %q, nor one that was rotated: has anything been decided since log.file was set?", log)
+	if len(names)+len(unread) == 0 {
+		return nil, nil, fmt.Errorf("there is no %q, nor one that was rotated: has anything been decided since log.file was set?", log)
 	}
-	return names, nil
+	return names, unread, nil
 }

@@ -124,23 +124,28 @@ func FuzzRead(f *testing.F) {
 func TestRotated(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{
-		"a.log", "a.log.1", "a.log.2.gz", "a.log.3", "a.log.3.gz", "a.log-20260101", "a.log-20260102.gz", "a.log-2026010203.gz", "a.log-202601021", "a.log.swp", "a.log.1.tmp", "b.log", "a.log.gz.txt",
+		"a.log", "a.log.1", "a.log.2.gz", "a.log.3", "a.log.3.gz", "a.log-20260101", "a.log-20260102.gz", "a.log-2026010203.gz", "a.log-202601021", "a.log.swp", "a.log.1.tmp", "b.log", "a.log.gz.txt", "a.log.4.xz", "a.log-20251231.zst", "a.log.xz",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := Rotated(filepath.Join(dir, "a.log"))
+	got, unread, err := Rotated(filepath.Join(dir, "a.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range got {
-		got[i] = filepath.Base(got[i])
+	for _, names := range [][]string{got, unread} {
+		for i := range names {
+			names[i] = filepath.Base(names[i])
+		}
+	}
+	if want := []string{"a.log-20251231.zst", "a.log.4.xz"}; !slices.Equal(unread, want) {
+		t.Errorf("not read: %q", unread)
 	}
 	if want := []string{"a.log", "a.log-20260101", "a.log-20260102.gz", "a.log-2026010203.gz", "a.log.1", "a.log.2.gz", "a.log.3"}; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if _, err := Rotated(filepath.Join(dir, "c.log")); err == nil {
+	if _, _, err := Rotated(filepath.Join(dir, "c.log")); err == nil {
 		t.Error("a log that is not there is none")
 	}
 }
