@@ -46,6 +46,9 @@ func create(cmd *runcargs.Command, d *decision) error {
 	if err = unfit; err == nil {
 		err = carryOut(cmd, d, call)
 	}
+	if err == nil && !call.InForce().Mode.Exempts() {
+		err = leaveGroups(c)
+	}
 	d.Rule = call.InForce().Rule
 	if err != nil && !lenient(cmd, d, call.InForce(), err) {
 		return err

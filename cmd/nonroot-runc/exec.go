@@ -63,7 +63,7 @@ func exec(cmd *runcargs.Command, d *decision) error {
 			return err
 		}
 	}
-	if err := leaveKeyring(); err != nil {
+	if err := errors.Join(leaveKeyring(), leaveGroups(c)); err != nil {
 		return err
 	}
 	if !r.Enforced() && !p.AllowUserNamespaces {
