@@ -21,6 +21,9 @@ func (c *Call) surroundings(f *containerFacts) error {
 	if f.CwdIsProc, err = f.image.LeadsToProc(f.Cwd); err != nil {
 		return fmt.Errorf("follow the working directory %q: %w", f.Cwd, err)
 	}
+	if f.Spread, err = f.spread(); err != nil {
+		return err
+	}
 	for _, s := range host.EngineSockets(shown(c.Bundle, f.Container.Mounts)) {
 		f.Sockets = append(f.Sockets, policy.Socket(s))
 	}

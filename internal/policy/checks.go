@@ -21,6 +21,7 @@ var checks = []func(*Policy, *Facts, *Decision) error{
 	cwdIsTheContainers,
 	disksAreNotShifted,
 	socketsAreClosed,
+	mountsStayInside,
 	hooksAreRoots,
 }
 

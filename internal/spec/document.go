@@ -182,15 +182,16 @@ type Namespace struct{ Type, Path string }
 
 // Container is what a config.json says beside its process.
 type Container struct {
-	Rootfs      string // root.path as it stands: relative to the bundle, or absolute
-	Readonly    bool   // root.readonly
-	Mounts      []Mount
-	Namespaces  []Namespace
-	UIDMap      []IDMap
-	GIDMap      []IDMap
-	MountLabel  string            // the SELinux label for mounts
-	Annotations map[string]string // as the engine wrote them: not to be trusted
-	Hooks       []Hook
+	Rootfs            string // root.path as it stands: relative to the bundle, or absolute
+	Readonly          bool   // root.readonly
+	Mounts            []Mount
+	Namespaces        []Namespace
+	UIDMap            []IDMap
+	GIDMap            []IDMap
+	RootfsPropagation string            // linux.rootfsPropagation
+	MountLabel        string            // the SELinux label for mounts
+	Annotations       map[string]string // as the engine wrote them: not to be trusted
+	Hooks             []Hook
 }
 
 // Hook is a program that the runtime calls at a stage of the container's life, on the host (config.md, "POSIX-platform
@@ -229,6 +230,9 @@ func (d *Document) Container() (*Container, error) {
 		return nil, err
 	}
 	if c.MountLabel, err = linux.get("mountLabel").text("linux.mountLabel"); err != nil {
+		return nil, err
+	}
+	if c.RootfsPropagation, err = linux.get("rootfsPropagation").text("linux.rootfsPropagation"); err != nil {
 		return nil, err
 	}
 	if c.Hooks, err = d.hooks(); err != nil {

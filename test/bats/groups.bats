@@ -133,7 +133,7 @@ by_names() { [[ $(bare --version) == "runc version 1."[0-2].* ]]; }
   # runc before 1.2 has to be told the maps, later ones take none beside a path.
   [[ $(bare --version) == "runc version 1."[01].* ]] || config 'del(.linux.uidMappings, .linux.gidMappings)'
   runs probe pause
-  local caller=(setpriv --groups 0,6)
+  local caller=(setpriv --groups '0,6')
   succeeds "${caller[@]}" "${BARE[@]}" run --detach "$ID-bare"
   status_shows '.Groups == [0, 6]' "$ID-bare"
   succeeds "${caller[@]}" "${NONROOT[@]}" run --detach "$ID"

@@ -334,3 +334,59 @@ low_ports() { runs cat /proc/sys/net/ipv4/ip_unprivileged_port_start; }
   [[ $OUT == 0 ]] || explain 'expected ports from 0'
   umount "$pinned"
 }
+
+# shared_folder makes $SHARED, a folder of the host's in a mount that is shared, as all are under systemd: it has passwd, group and
+# a program of the host's. The tests' own mount namespace is the host here.
+shared_folder() {
+  SHARED=$BATS_TEST_TMPDIR/shared/etc
+  mkdir "$BATS_TEST_TMPDIR/shared"
+  mount -t tmpfs -o mode=755 tmpfs "$BATS_TEST_TMPDIR/shared"
+  mount --make-shared "$BATS_TEST_TMPDIR/shared"
+  cp -a "$ROOTFS/etc" "$SHARED"
+  echo "the host's" >"$SHARED/program"
+  echo "the container's" >"$BATS_TEST_TMPDIR/program"
+}
+unshared() { umount --recursive "$BATS_TEST_TMPDIR/shared"; }
+
+# shares PATH OPTIONS PROGRAM mounts the folder at a path, with these options (JSON), and a file of the user's at another.
+shares() {
+  fresh
+  config --arg at "$1" --argjson options "$2" --arg program "$3" --arg source "$SHARED" --arg own "$BATS_TEST_TMPDIR/program" \
+    '.linux.rootfsPropagation = "rshared" | .mounts += [{destination: $at, type: "bind", source: $source, options: $options}]
+    | if $program == "" then . else .mounts += [{destination: $program, type: "bind", source: $own, options: ["bind", "rprivate"]}] end'
+}
+
+@test "B13: a mount within one that shares its mounts with the host: the host has it, too" {
+  shared_folder
+  ln -s srv "$ROOTFS/link"
+  local options
+  for options in '["rbind", "rshared"]' '["rbind"]' '["rbind", "private"]'; do
+    shares /srv "$options" /link/program
+    bare_shows root
+    # The last one shares only what is mounted below, of which there is nothing here.
+    [[ $options == *'"private"'* ]] || {
+      [[ $(<"$SHARED/program") == "the container's" ]] || explain "expected the container's file on the host with $options"
+      umount "$SHARED/program"
+    }
+    refused 'shares its mounts with the host' nonroot run "$ID"
+    [[ $(<"$SHARED/program") == "the host's" ]] || explain "expected nothing on the host with $options"
+  done
+  for options in '["rbind", "rslave"]' '["rbind", "rprivate"]' '["bind", "private"]'; do
+    shares /srv "$options" /link/program
+    nonroot_shows nonroot
+    [[ $(<"$SHARED/program") == "the host's" ]] || explain "expected nothing on the host with $options"
+  done
+  # On its own, such a mount does no harm.
+  shares /srv '["rbind", "rshared"]' ''
+  nonroot_shows nonroot
+  unshared
+}
+
+@test "B13: no copy of passwd and group where the host would have it, too" {
+  shared_folder
+  shares /etc '["rbind", "rshared"]' ''
+  nonroot_shows 'nonroot(65532; 65532)'
+  ! grep -F "$SHARED/" /proc/self/mountinfo || explain 'expected no mount on the host'
+  jq -e '.notes | any(test("no copy of /etc/passwd: .* host"))' nonroot-runc.json >/dev/null || explain "expected a note: $(<nonroot-runc.json)"
+  unshared
+}
