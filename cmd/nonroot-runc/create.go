@@ -9,6 +9,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
@@ -132,7 +133,10 @@ func audit(cmd *runcargs.Command, r *record.Record) {
 }
 
 // seal writes the record of a config.json with these bytes.
-func seal(dir *bundle.Dir, r *record.Record, config []byte) error {
+func seal(dir *bundle.Dir, r *record.Record, config []byte) (err error) {
+	if r.Start, err = proc.StartTime("self"); err != nil { // the next runtime is this same process
+		return err
+	}
 	r.Config = record.Digest(config)
 	return record.Write(dir, r)
 }

@@ -113,7 +113,7 @@ func (k *known) matching(cmd *runcargs.Command) (*record.Record, []byte, error) 
 	if err != nil {
 		return nil, nil, wrap(err, "read the bundle %q", k.bundle.Path)
 	}
-	if !k.record.Matches(cmd.ID, config) {
+	if !k.record.Matches(cmd.ID, config) || !k.record.Precedes(k.state.Start) {
 		return nil, config, nil
 	}
 	return k.record, config, nil
