@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
@@ -44,7 +46,7 @@ func create(cmd *runcargs.Command, d *decision) error {
 		ID: cmd.ID, Caller: c, Policy: p, Root: root(cmd), Bundle: dir, Runtime: runtime,
 		Keep: func(fd int) (int, error) { return inherited(fd, cmd) },
 	}
-	if err = unfit; err == nil {
+	if err = errors.Join(unfit, listsDevices(cmd, c)); err == nil {
 		err = carryOut(cmd, d, call)
 	}
 	if err == nil && !call.InForce().Mode.Exempts() {
@@ -55,6 +57,15 @@ func create(cmd *runcargs.Command, d *decision) error {
 		return err
 	}
 	return d.goOn(cmd, runtime, cmd.Argv())
+}
+
+// listsDevices refuses a container without a cgroup, by which alone the kernel lets nobody open a disk whose node is in the image
+// (SECURITY.md C1). In a user namespace nobody gets hold of such a node.
+func listsDevices(cmd *runcargs.Command, c govern.Caller) error {
+	if _, isHostRoot := c.Own.UID.Inside(0); isHostRoot && os.Geteuid() == 0 && cmd.NoCgroups() {
+		return fail("without a cgroup (--cgroup-manager=disabled), the host's disks are open to whoever has a node of one in the image", "leave that out (Podman: --cgroups=disabled)")
+	}
+	return nil
 }
 
 // lenient says that a container goes on in spite of what was found, as the policy exempts it or only watches.

@@ -17,7 +17,10 @@
 // knows (-bDIR, -dt, --bund) is refused.
 package runcargs
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Kind says what has to happen before the runtime may see a command line.
 type Kind int
@@ -164,6 +167,11 @@ func (c *Command) Asked() []string {
 	}
 	argv := c.appendPlumbing(append(c.appendGlobals(nil), c.Verb))
 	return append(append(c.Exec.append(argv), c.ID), c.Exec.Args...)
+}
+
+// NoCgroups says that crun is to make no cgroup for the container, in which alone the kernel has a list of devices.
+func (c *Command) NoCgroups() bool {
+	return slices.ContainsFunc(c.globals, func(s setting) bool { return s.opt.name == "cgroup-manager" && s.value == "disabled" })
 }
 
 // append adds the flags that describe the process.

@@ -108,6 +108,22 @@ closed() {
   refused 'fileMode' nonroot run "$ID"
 }
 
+# A cgroup has the kernel's list of what may be opened; who is in none of the container's is not bound by it.
+@test "C1: a disk of the image, where crun makes no cgroup, or an exec leaves it" {
+  only crun || return 0
+  disk
+  mknod -m 666 "$ROOTFS/disk" b "$MAJOR" "$MINOR"
+  reads /disk
+  shows_disk bare --cgroup-manager=disabled run "$ID"
+  refused 'without a cgroup' nonroot --cgroup-manager=disabled run "$ID"
+  closed nonroot run "$ID"
+  fresh
+  detached nonroot
+  closed nonroot exec "$ID" head -c 25 /disk
+  shows_disk bare exec --cgroup ../.. "$ID" head -c 25 /disk
+  refused "out of the container's cgroup" nonroot exec --cgroup ../.. "$ID" head -c 25 /disk
+}
+
 @test "C1: types and rules that runtimes read differently" {
   disk
   node 'uid: 0'
