@@ -102,6 +102,23 @@ apart() {
     while read -r line; do [[ $line != *" $0/"* ]] || echo left; done </proc/self/mountinfo' "$ROOTFS" "$@"
 }
 
+@test "B10: a mount option that gives the container the kernel's own files, or those of a disk without owners" {
+  # In a file system of the kernel's that is one for the whole host, whose mode is put back.
+  config '.mounts += [{destination: "/srv", type: "debugfs", source: "debugfs", options: ["ro,uid=1000", "mode=700"]}] | .process.user = {uid: 1000, gid: 1000}'
+  runs stat -c '%u %a' /srv
+  succeeds bare run "$ID"
+  mount -t debugfs -o uid=0,mode=700 debugfs "$ROOTFS/srv"
+  umount "$ROOTFS/srv"
+  [[ $OUT == '1000 700' ]] || explain 'expected that root is 1000 there'
+  refused '"uid=1000", which makes what a debugfs' nonroot run "$ID"
+  config '.mounts[-1] |= (.type = "vfat" | .source = "/dev/none" | .options = ["umask=0"])'
+  refused '"umask=0", which makes what a vfat' nonroot run "$ID"
+  # Its own, and a folder of the host's, which such an option means nothing to.
+  config '.mounts[-1] |= (.type = "tmpfs" | .source = "tmpfs" | .options = ["uid=1000", "mode=700"])'
+  succeeds nonroot run "$ID"
+  [[ $OUT == '1000 '* ]] || explain 'expected its own tmpfs'
+}
+
 @test "B11: no mount namespace" {
   config '.linux.namespaces |= map(select(.type != "mount")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
   runs true
