@@ -28,6 +28,15 @@ func (f *containerFacts) spread() ([]policy.Spread, error) {
 			return nil, err
 		}
 		f.shared = append(f.shared, within)
+		for _, covered := range c.Covers {
+			at, err := f.lies(covered)
+			if err != nil {
+				return nil, err
+			}
+			if below(at, within) {
+				found = append(found, policy.Spread{Mount: covered, Within: c.Mounts[i].Destination})
+			}
+		}
 		for j := range c.Mounts {
 			if j == i {
 				continue

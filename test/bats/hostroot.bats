@@ -393,6 +393,13 @@ shares() {
     nonroot_shows nonroot
     [[ $(<"$SHARED/program") == "the host's" ]] || explain "expected nothing on the host with $options"
   done
+  # What the runtime mounts by itself.
+  shares /srv '["rbind", "rshared"]' ''
+  config '.linux.maskedPaths = ["/link/shadow"]'
+  bare_shows root
+  grep -qF " $SHARED/shadow " /proc/self/mountinfo || explain 'expected the mask on the host'
+  umount "$SHARED/shadow"
+  refused 'shares its mounts with the host' nonroot run "$ID"
   # On its own, such a mount does no harm.
   shares /srv '["rbind", "rshared"]' ''
   nonroot_shows nonroot
