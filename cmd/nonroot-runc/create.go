@@ -3,12 +3,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
@@ -43,14 +46,26 @@ func create(cmd *runcargs.Command, d *decision) error {
 		ID: cmd.ID, Caller: c, Policy: p, Root: root(cmd), Bundle: dir, Runtime: runtime,
 		Keep: func(fd int) (int, error) { return inherited(fd, cmd) },
 	}
-	if err = unfit; err == nil {
+	if err = errors.Join(unfit, listsDevices(cmd, c)); err == nil {
 		err = carryOut(cmd, d, call)
+	}
+	if err == nil && !call.InForce().Mode.Exempts() {
+		err = leaveGroups(c)
 	}
 	d.Rule = call.InForce().Rule
 	if err != nil && !lenient(cmd, d, call.InForce(), err) {
 		return err
 	}
 	return d.goOn(cmd, runtime, cmd.Argv())
+}
+
+// listsDevices refuses a container without a cgroup, by which alone the kernel lets nobody open a disk whose node is in the image
+// (SECURITY.md C1). In a user namespace nobody gets hold of such a node.
+func listsDevices(cmd *runcargs.Command, c govern.Caller) error {
+	if _, isHostRoot := c.Own.UID.Inside(0); isHostRoot && os.Geteuid() == 0 && cmd.NoCgroups() {
+		return fail("without a cgroup (--cgroup-manager=disabled), the host's disks are open to whoever has a node of one in the image", "leave that out (Podman: --cgroups=disabled)")
+	}
+	return nil
 }
 
 // lenient says that a container goes on in spite of what was found, as the policy exempts it or only watches.
@@ -129,7 +144,10 @@ func audit(cmd *runcargs.Command, r *record.Record) {
 }
 
 // seal writes the record of a config.json with these bytes.
-func seal(dir *bundle.Dir, r *record.Record, config []byte) error {
+func seal(dir *bundle.Dir, r *record.Record, config []byte) (err error) {
+	if r.Start, err = proc.StartTime("self"); err != nil { // the next runtime is this same process
+		return err
+	}
 	r.Config = record.Digest(config)
 	return record.Write(dir, r)
 }

@@ -42,7 +42,7 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	d.of(k, config)
 	p = k.inForce(cmd, p, config)
 	d.Rule = p.Rule
-	if !r.Enforced() && exempt(r, p) {
+	if !r.Enforced() && k.exempt(r, p) {
 		d.exempt(r, p)
 		d.asks(cmd, c, k, config)
 		return d.goOn(cmd, runtime, cmd.Asked())
@@ -63,7 +63,7 @@ func exec(cmd *runcargs.Command, d *decision) error {
 			return err
 		}
 	}
-	if err := leaveKeyring(); err != nil {
+	if err := errors.Join(leaveKeyring(), leaveGroups(c)); err != nil {
 		return err
 	}
 	if !r.Enforced() && !p.AllowUserNamespaces {

@@ -12,6 +12,9 @@ import (
 // broken policy must never keep anyone from killing or deleting a container.
 func passOn(cmd *runcargs.Command) error {
 	runtime, err := anyRuntime(cmd)
+	if err == nil && cmd.Verb == verbUpdate {
+		err = withoutDevices(cmd)
+	}
 	if err != nil {
 		return err
 	}

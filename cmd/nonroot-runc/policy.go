@@ -66,6 +66,7 @@ type known struct {
 	state   *runc.State
 	bundle  *bundle.Dir
 	unsound error          // why nothing in the bundle can be trusted
+	unsure  bool           // a later call, which failed, has left a record of a rewrite, maybe in place of the container's own
 	record  *record.Record // nil: none. It names the runtime, but is only binding if it matches config.json
 }
 
@@ -114,6 +115,10 @@ func (k *known) matching(cmd *runcargs.Command) (*record.Record, []byte, error) 
 		return nil, nil, wrap(err, "read the bundle %q", k.bundle.Path)
 	}
 	if !k.record.Matches(cmd.ID, config) {
+		return nil, config, nil
+	}
+	if !k.record.Precedes(k.state.Start) {
+		k.unsure = k.record.Enforced()
 		return nil, config, nil
 	}
 	return k.record, config, nil

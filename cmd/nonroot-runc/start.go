@@ -29,7 +29,7 @@ func start(cmd *runcargs.Command, d *decision) error {
 		}
 		candidates = p.Runtimes
 		p = k.inForce(cmd, p, config)
-		if exempt(r, p) {
+		if k.exempt(r, p) {
 			d.exempt(r, p)
 			return goOn(cmd, d, k, candidates, c)
 		}
@@ -45,7 +45,10 @@ func start(cmd *runcargs.Command, d *decision) error {
 }
 
 // exempt says that the container may be as it is: its record says so, or, where it has none, the policy.
-func exempt(r *record.Record, p *policy.Policy) bool {
+func (k *known) exempt(r *record.Record, p *policy.Policy) bool {
+	if k.unsure {
+		return false
+	}
 	if r != nil {
 		return r.Mode.Exempts()
 	}

@@ -151,6 +151,9 @@ func (o Owners) guarded(dir string) error {
 	if !o.Trusts(st.Uid) {
 		return fmt.Errorf("the folder %q belongs to uid %d, who can exchange what is in it: chown it to root", dir, st.Uid)
 	}
+	if err := o.servedByOwner(dir); err != nil {
+		return err
+	}
 	if st.Mode&unix.S_ISVTX != 0 && (st.Uid == 0 || o.isOverflow(st.Uid)) {
 		return nil
 	}

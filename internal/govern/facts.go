@@ -17,7 +17,10 @@ type containerFacts struct {
 	policy.Facts
 	image *homedir.Image
 	home  string // HOME of the environment
-	join  string // the path by which the runtime finds the user namespace that was looked at; "": none is joined
+	ours  func(spec.Mount) bool
+
+	shared []string // where bind mounts lie that share their mounts with the host, free of links
+	join   string   // the path by which the runtime finds the user namespace that was looked at; "": none is joined
 }
 
 // facts gathers what the decision rests on. It reads the image's passwd only if it's asked for.
@@ -37,7 +40,7 @@ func (c *Call) facts(p *policy.Policy, doc *spec.Document, container *spec.Conta
 	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", dir.Join(bundle.Config), err)
 	}
-	f.Container = container
+	f.Container, f.ours = container, Ours(dir)
 	if f.UserNamespace, f.join, err = userNamespace(f.Container, c.Keep); err != nil {
 		return nil, err
 	}

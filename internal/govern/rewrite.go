@@ -39,6 +39,7 @@ func (c *Call) rewrite(p *policy.Policy, f *containerFacts, d *policy.Decision, 
 	if err != nil {
 		return nil, nil, err
 	}
+	plan.Notes = append(plan.Notes, f.unspread(plan)...)
 	r.Name, r.Home, r.Mounted, r.Notes = plan.Name, plan.Home, plan.Mounts != nil, append(r.Notes, plan.Notes...)
 	if len(r.Identity.Groups) > 0 && !plan.Numbers {
 		r.Dropped, r.Identity.Groups = append(r.Dropped, r.Identity.Groups...), nil

@@ -21,13 +21,16 @@ func (c *Call) surroundings(f *containerFacts) error {
 	if f.CwdIsProc, err = f.image.LeadsToProc(f.Cwd); err != nil {
 		return fmt.Errorf("follow the working directory %q: %w", f.Cwd, err)
 	}
+	if f.Spread, err = f.spread(); err != nil {
+		return err
+	}
 	for _, s := range host.EngineSockets(shown(c.Bundle, f.Container.Mounts)) {
 		f.Sockets = append(f.Sockets, policy.Socket(s))
 	}
 	for _, h := range f.Container.Hooks {
 		real, err := bundle.Program(h.Path, c.Caller.Owners)
 		if err == nil {
-			err = notInside(c.Bundle, f.Container.Rootfs, real)
+			err = notInside(c.Bundle, f.Container.Rootfs, real, h.Stage)
 		}
 		f.Hooks = append(f.Hooks, policy.Hook{Stage: h.Stage, Path: h.Path, Real: real, Fault: err})
 	}
@@ -54,14 +57,19 @@ func shown(dir *bundle.Dir, mounts []spec.Mount) []host.Bind {
 	return all
 }
 
-// notInside refuses a program of the container's own rootfs: root there is whoever made the image.
-func notInside(dir *bundle.Dir, rootfs, program string) error {
+// notInside refuses a program of the container's own rootfs: root there is whoever made the image. One of the stage
+// createContainer is called among the container's mounts, before the runtime goes into the rootfs (config.md, "POSIX-platform
+// Hooks"): where that is a folder of the host's system, they can cover the program, its libraries or /etc/ld.so.preload.
+func notInside(dir *bundle.Dir, rootfs, program, stage string) error {
 	if !filepath.IsAbs(rootfs) {
 		rootfs = dir.Join(rootfs)
 	}
 	real, err := filepath.EvalSymlinks(rootfs)
 	if err != nil {
 		return err
+	}
+	if stage == "createContainer" && policy.Untouchable(real) {
+		return fmt.Errorf("it would be called among the container's mounts, which can cover it or what it needs, as the rootfs is the host's %q", real)
 	}
 	if real != "/" && strings.HasPrefix(program, real+"/") {
 		return errors.New("it is one of the container's own files")

@@ -21,6 +21,7 @@ var checks = []func(*Policy, *Facts, *Decision) error{
 	cwdIsTheContainers,
 	disksAreNotShifted,
 	socketsAreClosed,
+	mountsStayInside,
 	hooksAreRoots,
 }
 
@@ -111,6 +112,9 @@ func disksAreNotShifted(_ *Policy, f *Facts, _ *Decision) error {
 				return fmt.Errorf("the mount at %q has the option %q, which can make root's files the container's: leave it out", m.Destination, o)
 			}
 		}
+		if o := givesAway(&m); o != "" {
+			return fmt.Errorf("the mount at %q has the option %q, which makes what a %s file system has of root's the container's: leave it out", m.Destination, o, m.Type)
+		}
 		if id, shifted := f.shifted(m.UIDMap, []uint32{0}, func(p *idmap.Pair) idmap.Map { return p.UID }); shifted {
 			return fmt.Errorf("the mount at %q shows the files of uid %d as somebody else's: leave it out of its uidMappings", m.Destination, id)
 		}
@@ -122,6 +126,24 @@ func disksAreNotShifted(_ *Policy, f *Facts, _ *Decision) error {
 		}
 	}
 	return nil
+}
+
+// ownTypes are file systems of which a mount shows nothing of anybody else's, or to whose files no option gives an owner.
+var ownTypes = []string{"tmpfs", "ramfs", "devpts", "mqueue", "hugetlbfs", "proc", "sysfs", "cgroup", "cgroup2"}
+
+// givesAway is the option by which a mount that is not the container's own gives files an owner or a mode: those of a disk without
+// owners, such as that the machine boots from (vfat), or the kernel's, for the whole host (tracefs, debugfs).
+func givesAway(m *spec.Mount) string {
+	if m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") || slices.Contains(ownTypes, m.Type) {
+		return ""
+	}
+	for _, o := range strings.Split(strings.Join(m.Options, ","), ",") { // as the kernel is given them
+		name, _, _ := strings.Cut(o, "=")
+		if slices.Contains([]string{"uid", "gid", "umask", "dmask", "fmask", "mode", "file_mode", "dir_mode"}, name) {
+			return o
+		}
+	}
+	return ""
 }
 
 // shifted finds one of the ids on disk that shows as another one in the container.

@@ -15,7 +15,11 @@ type Surroundings struct {
 	CwdIsProc bool // links lead the working directory below a /proc
 	Sockets   []Socket
 	Hooks     []Hook
+	Spread    []Spread
 }
+
+// Spread is a mount that lies within another one, by which it would appear on the host, too.
+type Spread struct{ Mount, Within string }
 
 // Socket is an engine's socket to which a mount leads, and which of the host's users may open it, root left out.
 type Socket struct {
@@ -76,6 +80,15 @@ func (p *Policy) mayBecome(f *Facts, d *Decision, uid uint32) bool {
 		}
 	}
 	return len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(inside)
+}
+
+// mountsStayInside: no mount of the container's is made on the host, where it could stand in for a program that root calls
+// (SECURITY.md B13).
+func mountsStayInside(_ *Policy, f *Facts, _ *Decision) error {
+	for _, s := range f.Spread {
+		return fmt.Errorf("the mount at %q lies in that at %q, which shares its mounts with the host, so that the host would have it, too: leave out one of them, or give %q the propagation \"rslave\" or \"rprivate\"", s.Mount, s.Within, s.Within)
+	}
+	return nil
 }
 
 // hooksAreRoots: what the runtime calls as root is a program that only root can change, and none of the container's own

@@ -41,6 +41,10 @@ func encode(r *Record) []byte {
 		w.texts("bounding", r.Bounding)
 		w.text("runtime", r.Runtime)
 		w.text("config_sha256", r.Config)
+		if r.Start != 0 {
+			w.key("start")
+			w.b = strconv.AppendUint(w.b, r.Start, 10)
+		}
 	})
 	return append(w.b, '\n')
 }
@@ -154,6 +158,8 @@ func decode(data []byte) (*Record, error) {
 			r.Runtime, err = jsonscan.String(v)
 		case "config_sha256":
 			r.Config, err = jsonscan.String(v)
+		case "start":
+			r.Start, err = jsonscan.Uint(v, 63)
 		}
 		return err
 	})

@@ -42,6 +42,7 @@ type Record struct {
 	Bounding []string // the bounding set that the container may have
 	Runtime  string   // the next runtime's path
 	Config   string   // of the config.json that this belongs to
+	Start    uint64   // when the process that makes the container began, in clock ticks since boot (proc(5), /proc/pid/stat, field 22); 0: not known
 }
 
 // Enforced says that the container was rewritten.
@@ -80,3 +81,8 @@ func Read(d *bundle.Dir) (*Record, error) {
 func (r *Record) Matches(id string, config []byte) bool {
 	return r != nil && r.ID == id && r.Config == Digest(config)
 }
+
+// Precedes says that the record may be that of a container whose first process began at a time, in clock ticks since boot; 0: not
+// known. One that is younger is of a call that failed, as there was a container of that id: it says nothing of that one, which
+// may have been created before there was a record (SECURITY.md D8).
+func (r *Record) Precedes(start uint64) bool { return start == 0 || r.Start <= start }

@@ -24,7 +24,7 @@ func TestRecord(t *testing.T) {
 	want := &Record{
 		ID: "c", Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Mode: policy.Rewrite, Rule: "default", Source: policy.Fixed,
 		Asked: policy.Identity{}, Identity: &policy.Identity{UID: 65532, GID: 65532, Groups: []uint32{2000}}, Dropped: []uint32{6},
-		Reason: "a \"reason\"\n", Policy: "/etc/x", Notes: []string{"one", "é"}, Name: "nonroot", Home: "/home/nonroot", Mounted: true, Bounding: []string{"CAP_CHOWN"}, Runtime: "/usr/sbin/runc", Config: Digest(config),
+		Reason: "a \"reason\"\n", Policy: "/etc/x", Notes: []string{"one", "é"}, Name: "nonroot", Home: "/home/nonroot", Mounted: true, Bounding: []string{"CAP_CHOWN"}, Runtime: "/usr/sbin/runc", Config: Digest(config), Start: 4711,
 	}
 	if err := Write(d, want); err != nil {
 		t.Fatal(err)
@@ -38,6 +38,9 @@ func TestRecord(t *testing.T) {
 	}
 	if got.Matches("d", config) {
 		t.Error("it matches another container")
+	}
+	if !got.Precedes(4711) || got.Precedes(4710) || !got.Precedes(0) || !(&Record{}).Precedes(1) {
+		t.Error("it is of a container that was there before it, or of none that came after it")
 	}
 	var none *Record
 	if none.Matches("c", config) || none.Enforced() {

@@ -17,7 +17,12 @@
 // knows (-bDIR, -dt, --bund) is refused.
 package runcargs
 
-import "strconv"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // Kind says what has to happen before the runtime may see a command line.
 type Kind int
@@ -164,6 +169,37 @@ func (c *Command) Asked() []string {
 	}
 	argv := c.appendPlumbing(append(c.appendGlobals(nil), c.Verb))
 	return append(append(c.Exec.append(argv), c.ID), c.Exec.Args...)
+}
+
+// ReplaceResources has the file that crun's update reads, by --resources, replaced by another one. What crun could take for that
+// flag in a spelling of its own is refused (glibc, argp: abbreviations).
+func (c *Command) ReplaceResources(other func(file string) (string, error)) (err error) {
+	for i := 0; i < len(c.raw) && err == nil; i++ {
+		switch word := c.raw[i]; {
+		case word == "-r" || word == "--resources":
+			if i++; i < len(c.raw) {
+				c.raw[i], err = other(c.raw[i])
+			}
+		case strings.HasPrefix(word, "--resources="):
+			var file string
+			if file, err = other(strings.TrimPrefix(word, "--resources=")); err == nil {
+				c.raw[i] = "--resources=" + file
+			}
+		case strings.HasPrefix(word, "-r") || strings.HasPrefix(word, "--r") && !isGlobalRoot(word):
+			return fmt.Errorf("flag %s is read differently by runtimes: write --resources=FILE", quote(word))
+		}
+	}
+	return err
+}
+
+// isGlobalRoot: the flag stands in front of the command's name.
+func isGlobalRoot(word string) bool {
+	return word == "--root" || strings.HasPrefix(word, "--root=") || word == "--rootless" || strings.HasPrefix(word, "--rootless=")
+}
+
+// NoCgroups says that crun is to make no cgroup for the container, in which alone the kernel has a list of devices.
+func (c *Command) NoCgroups() bool {
+	return slices.ContainsFunc(c.globals, func(s setting) bool { return s.opt.name == "cgroup-manager" && s.value == "disabled" })
 }
 
 // append adds the flags that describe the process.

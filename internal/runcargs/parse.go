@@ -5,6 +5,7 @@ package runcargs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -357,6 +358,13 @@ func (c *Command) setVerbFlag(f setting) error {
 			return fmt.Errorf("flag --preserve-fds: %w", err)
 		}
 		c.PreserveFDs = int(n) // #nosec G115 -- parseDecimal has bounded it
+	case "cgroup":
+		// crun leads the process to another container's cgroup by it, or the host's, whose list of devices is open (SECURITY.md
+		// C1). runc refuses it.
+		if slices.Contains(strings.FieldsFunc(f.value, func(r rune) bool { return r == '/' || r == ':' }), "..") {
+			return fmt.Errorf("flag --cgroup has the value %s, which leads out of the container's cgroup: name one below it", quote(f.value))
+		}
+		c.addPlumbing(f)
 	default:
 		c.addPlumbing(f)
 	}

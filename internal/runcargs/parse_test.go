@@ -178,6 +178,8 @@ func TestRefused(t *testing.T) {
 		{"--cgroup-manager cgroupfs --systemd-cgroup create c", "given together"},
 		{"--rootless=true create c", "without --root"},
 		{"--rootless auto exec -p /f c", "without --root"},
+		{"exec -p /f --cgroup .. c", "out of the container's cgroup"},
+		{"exec -p /f --cgroup a --cgroup devices:/a/../.. c", "out of the container's cgroup"},
 		// Numbers.
 		{"create --preserve-fds -1 c", "begins with"},
 		{"create --preserve-fds=-1 c", "not a decimal number"},

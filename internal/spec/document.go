@@ -182,15 +182,17 @@ type Namespace struct{ Type, Path string }
 
 // Container is what a config.json says beside its process.
 type Container struct {
-	Rootfs      string // root.path as it stands: relative to the bundle, or absolute
-	Readonly    bool   // root.readonly
-	Mounts      []Mount
-	Namespaces  []Namespace
-	UIDMap      []IDMap
-	GIDMap      []IDMap
-	MountLabel  string            // the SELinux label for mounts
-	Annotations map[string]string // as the engine wrote them: not to be trusted
-	Hooks       []Hook
+	Rootfs            string // root.path as it stands: relative to the bundle, or absolute
+	Readonly          bool   // root.readonly
+	Mounts            []Mount
+	Namespaces        []Namespace
+	UIDMap            []IDMap
+	GIDMap            []IDMap
+	RootfsPropagation string            // linux.rootfsPropagation
+	Covers            []string          // what the runtime mounts over by itself, where that is said: linux.maskedPaths and readonlyPaths, and with a terminal the console
+	MountLabel        string            // the SELinux label for mounts
+	Annotations       map[string]string // as the engine wrote them: not to be trusted
+	Hooks             []Hook
 }
 
 // Hook is a program that the runtime calls at a stage of the container's life, on the host (config.md, "POSIX-platform
@@ -231,11 +233,35 @@ func (d *Document) Container() (*Container, error) {
 	if c.MountLabel, err = linux.get("mountLabel").text("linux.mountLabel"); err != nil {
 		return nil, err
 	}
+	if c.RootfsPropagation, err = linux.get("rootfsPropagation").text("linux.rootfsPropagation"); err != nil {
+		return nil, err
+	}
+	if c.RootfsPropagation != "" { // else the host sees none of it
+		if c.Covers, err = d.covers(linux); err != nil {
+			return nil, err
+		}
+	}
 	if c.Hooks, err = d.hooks(); err != nil {
 		return nil, err
 	}
 	c.Annotations, err = d.annotations()
 	return c, err
+}
+
+func (d *Document) covers(linux *node) ([]string, error) {
+	masked, err := linux.get("maskedPaths").strings("linux.maskedPaths")
+	if err != nil {
+		return nil, err
+	}
+	readonly, err := linux.get("readonlyPaths").strings("linux.readonlyPaths")
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Concat(masked, readonly)
+	if terminal := d.process.get("terminal"); terminal != nil && terminal.kind == 't' {
+		all = append(all, "/dev/console")
+	}
+	return all, nil
 }
 
 // hooks are those that run as root, on the host or in the container before it has its credentials. Those of the stage

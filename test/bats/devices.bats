@@ -108,6 +108,55 @@ closed() {
   refused 'fileMode' nonroot run "$ID"
 }
 
+# A cgroup has the kernel's list of what may be opened; who is in none of the container's is not bound by it.
+@test "C1: a disk of the image, where crun makes no cgroup, or an exec leaves it" {
+  only crun || return 0
+  disk
+  mknod -m 666 "$ROOTFS/disk" b "$MAJOR" "$MINOR"
+  reads /disk
+  shows_disk bare --cgroup-manager=disabled run "$ID"
+  refused 'without a cgroup' nonroot --cgroup-manager=disabled run "$ID"
+  closed nonroot run "$ID"
+  fresh
+  detached nonroot
+  closed nonroot exec "$ID" head -c 25 /disk
+  shows_disk bare exec --cgroup ../.. "$ID" head -c 25 /disk
+  refused "out of the container's cgroup" nonroot exec --cgroup ../.. "$ID" head -c 25 /disk
+}
+
+@test "C1: a disk of the image, after new limits came with a list of devices that opens it" {
+  only crun || return 0 # runc does not look at the list
+  local limits='{"devices": [{"allow": true, "access": "rwm"}], "pids": {"limit": 77}}' file=$BATS_TEST_TMPDIR/limits.json
+  disk
+  mknod -m 666 "$ROOTFS/disk" b "$MAJOR" "$MINOR"
+  echo "$limits" >"$file"
+  detached nonroot
+  reads_disk() { nonroot exec "$ID" head -c 25 /disk; }
+  closed reads_disk
+  succeeds bare update --resources "$file" "$ID"
+  shows_disk reads_disk
+  bare delete --force "$ID"
+  fresh
+  detached nonroot
+  closed reads_disk
+  # crun's own spellings, of which the id can't be told, are refused.
+  local spelling
+  for spelling in "--resources=$file" "--resources $file" "-r $file" "-r$file" "--res=$file" "--resour $file" "-resources $file"; do
+    # shellcheck disable=SC2086 # a flag, and its value
+    says nonroot update $spelling "$ID"
+    closed reads_disk
+  done
+  says nonroot update "$ID" "-r$file"
+  closed reads_disk
+  # The limits that it is about are set.
+  succeeds nonroot update --resources "$file" "$ID"
+  grep -qx 77 /sys/fs/cgroup/{pids/,}"$ID/pids.max" 2>/dev/null || explain 'expected the limit'
+  from_stdin() { nonroot update --resources - "$ID" <<<"${limits/77/78}"; }
+  from_stdin
+  grep -qx 78 /sys/fs/cgroup/{pids/,}"$ID/pids.max" 2>/dev/null || explain 'expected the limit'
+  closed reads_disk
+}
+
 @test "C1: types and rules that runtimes read differently" {
   disk
   node 'uid: 0'

@@ -119,3 +119,27 @@ by_names() { [[ $(bare --version) == "runc version 1."[0-2].* ]]; }
   detached nonroot
   shows 'nonroot(1000; 1000) and .Groups == [5000]' nonroot exec --process "$PROCESS" "$ID"
 }
+
+@test "A3: the caller's own groups, where the user namespace that is joined takes none" {
+  # Whoever makes a user namespace may bar groups from it before its maps are written.
+  unshare --user sleep 120 3>&- &
+  HOLDER=$!
+  until [[ $(readlink "/proc/$HOLDER/ns/user") != "$(readlink /proc/self/ns/user)" ]]; do sleep 0.01; done
+  echo deny >"/proc/$HOLDER/setgroups"
+  echo '0 100000 65536' >"/proc/$HOLDER/uid_map"
+  echo '0 100000 65536' >"/proc/$HOLDER/gid_map"
+  mapped
+  config --arg n "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .type == "user" then .path = $n else . end)'
+  # runc before 1.2 has to be told the maps, later ones take none beside a path.
+  [[ $(bare --version) == "runc version 1."[01].* ]] || config 'del(.linux.uidMappings, .linux.gidMappings)'
+  runs probe pause
+  local caller=(setpriv --groups '0,6')
+  succeeds "${caller[@]}" "${BARE[@]}" run --detach "$ID-bare"
+  status_shows '.Groups == [0, 6]' "$ID-bare"
+  succeeds "${caller[@]}" "${NONROOT[@]}" run --detach "$ID"
+  status_shows '(.Uid | all(. == 165532)) and .Groups == []' "$ID"
+
+  process '.args = ["probe"] | del(.user.additionalGids)'
+  shows '.Groups | length == 2' "${caller[@]}" "${BARE[@]}" exec --process "$PROCESS" "$ID"
+  shows nonroot "${caller[@]}" "${NONROOT[@]}" exec --process "$PROCESS" "$ID"
+}

@@ -64,6 +64,23 @@ rejects() {
   rejects "container's own files" createRuntime "$BATS_TEST_TMPDIR/link/hook"
 }
 
+# The hook's program is looked at on the host, and called where the container's mounts are made already.
+@test "C4: a program that the container's mounts cover, as its rootfs is the host's" {
+  program "$BATS_TEST_TMPDIR/evil"
+  install -m 755 "$(type -P true)" "$BATS_TEST_TMPDIR/hook"
+  config --arg evil "$BATS_TEST_TMPDIR/evil" --arg hook "$BATS_TEST_TMPDIR/hook" \
+    '.root.path = "/" | .mounts += [{destination: $hook, type: "bind", source: $evil, options: ["bind"]}]'
+  hook createContainer "$BATS_TEST_TMPDIR/hook"
+  says bare run "$ID" # which fails later: no runtime makes the host's own root a container's
+  ran
+  refused "rootfs is the host's" nonroot run "$ID"
+  [[ ! -e $BATS_TEST_TMPDIR/ran ]] || explain 'expected that nothing has run'
+  hook createRuntime "$BATS_TEST_TMPDIR/hook"
+  config 'del(.hooks.createContainer)'
+  says nonroot run "$ID"
+  [[ $ERR != *'would run as root'* && ! -e $BATS_TEST_TMPDIR/ran ]] || explain 'expected the program that was looked at'
+}
+
 @test "C4: a program of root's goes on being called, and the record and the log say so" {
   local stage
   program "$BATS_TEST_TMPDIR/hook"

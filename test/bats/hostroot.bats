@@ -102,6 +102,23 @@ apart() {
     while read -r line; do [[ $line != *" $0/"* ]] || echo left; done </proc/self/mountinfo' "$ROOTFS" "$@"
 }
 
+@test "B10: a mount option that gives the container the kernel's own files, or those of a disk without owners" {
+  # In a file system of the kernel's that is one for the whole host, whose mode is put back.
+  config '.mounts += [{destination: "/srv", type: "debugfs", source: "debugfs", options: ["ro,uid=1000", "mode=700"]}] | .process.user = {uid: 1000, gid: 1000}'
+  runs stat -c '%u %a' /srv
+  succeeds bare run "$ID"
+  mount -t debugfs -o uid=0,mode=700 debugfs "$ROOTFS/srv"
+  umount "$ROOTFS/srv"
+  [[ $OUT == '1000 700' ]] || explain 'expected that root is 1000 there'
+  refused '"uid=1000", which makes what a debugfs' nonroot run "$ID"
+  config '.mounts[-1] |= (.type = "vfat" | .source = "/dev/none" | .options = ["umask=0"])'
+  refused '"umask=0", which makes what a vfat' nonroot run "$ID"
+  # Its own, and a folder of the host's, which such an option means nothing to.
+  config '.mounts[-1] |= (.type = "tmpfs" | .source = "tmpfs" | .options = ["uid=1000", "mode=700"])'
+  succeeds nonroot run "$ID"
+  [[ $OUT == '1000 '* ]] || explain 'expected its own tmpfs'
+}
+
 @test "B11: no mount namespace" {
   config '.linux.namespaces |= map(select(.type != "mount")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
   runs true
@@ -333,4 +350,67 @@ low_ports() { runs cat /proc/sys/net/ipv4/ip_unprivileged_port_start; }
   succeeds nonroot run --bundle "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata" "$ID"
   [[ $OUT == 0 ]] || explain 'expected ports from 0'
   umount "$pinned"
+}
+
+# shared_folder makes $SHARED, a folder of the host's in a mount that is shared, as all are under systemd: it has passwd, group and
+# a program of the host's. The tests' own mount namespace is the host here.
+shared_folder() {
+  SHARED=$BATS_TEST_TMPDIR/shared/etc
+  mkdir "$BATS_TEST_TMPDIR/shared"
+  mount -t tmpfs -o mode=755 tmpfs "$BATS_TEST_TMPDIR/shared"
+  mount --make-shared "$BATS_TEST_TMPDIR/shared"
+  cp -a "$ROOTFS/etc" "$SHARED"
+  echo "the host's" >"$SHARED/program"
+  echo "the container's" >"$BATS_TEST_TMPDIR/program"
+}
+unshared() { umount --recursive "$BATS_TEST_TMPDIR/shared"; }
+
+# shares PATH OPTIONS PROGRAM mounts the folder at a path, with these options (JSON), and a file of the user's at another.
+shares() {
+  fresh
+  config --arg at "$1" --argjson options "$2" --arg program "$3" --arg source "$SHARED" --arg own "$BATS_TEST_TMPDIR/program" \
+    '.linux.rootfsPropagation = "rshared" | .mounts += [{destination: $at, type: "bind", source: $source, options: $options}]
+    | if $program == "" then . else .mounts += [{destination: $program, type: "bind", source: $own, options: ["bind", "rprivate"]}] end'
+}
+
+@test "B13: a mount within one that shares its mounts with the host: the host has it, too" {
+  shared_folder
+  ln -s srv "$ROOTFS/link"
+  local options
+  for options in '["rbind", "rshared"]' '["rbind"]' '["rbind", "private"]'; do
+    shares /srv "$options" /link/program
+    bare_shows root
+    # The last one shares only what is mounted below, of which there is nothing here.
+    [[ $options == *'"private"'* ]] || {
+      [[ $(<"$SHARED/program") == "the container's" ]] || explain "expected the container's file on the host with $options"
+      umount "$SHARED/program"
+    }
+    refused 'shares its mounts with the host' nonroot run "$ID"
+    [[ $(<"$SHARED/program") == "the host's" ]] || explain "expected nothing on the host with $options"
+  done
+  for options in '["rbind", "rslave"]' '["rbind", "rprivate"]' '["bind", "private"]'; do
+    shares /srv "$options" /link/program
+    nonroot_shows nonroot
+    [[ $(<"$SHARED/program") == "the host's" ]] || explain "expected nothing on the host with $options"
+  done
+  # What the runtime mounts by itself.
+  shares /srv '["rbind", "rshared"]' ''
+  config '.linux.maskedPaths = ["/link/shadow"]'
+  bare_shows root
+  grep -qF " $SHARED/shadow " /proc/self/mountinfo || explain 'expected the mask on the host'
+  umount "$SHARED/shadow"
+  refused 'shares its mounts with the host' nonroot run "$ID"
+  # On its own, such a mount does no harm.
+  shares /srv '["rbind", "rshared"]' ''
+  nonroot_shows nonroot
+  unshared
+}
+
+@test "B13: no copy of passwd and group where the host would have it, too" {
+  shared_folder
+  shares /etc '["rbind", "rshared"]' ''
+  nonroot_shows 'nonroot(65532; 65532)'
+  ! grep -F "$SHARED/" /proc/self/mountinfo || explain 'expected no mount on the host'
+  jq -e '.notes | any(test("no copy of /etc/passwd: .* host"))' nonroot-runc.json >/dev/null || explain "expected a note: $(<nonroot-runc.json)"
+  unshared
 }

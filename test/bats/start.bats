@@ -83,6 +83,33 @@ load helpers
   status_shows root "$ID"
 }
 
+# nests is an exec that asks for a user namespace, in which it would be root.
+nests() { "$1" exec "$2" unshare --user --map-root-user id -u; }
+
+@test "D8: a record of a later call, of the same id and bundle, vouches for nothing" {
+  local other=$BATS_TEST_TMPDIR/other
+  # Without a seccomp profile, who makes a user namespace is root in it.
+  detached bare
+  succeeds nests bare "$ID"
+  [[ $OUT == 0 ]]
+  fails_with 1 nests nonroot "$ID"
+  says nonroot create "$ID"
+  [[ $STATUS != 0 && $ERR == *'already exists'* ]] || explain 'expected that there is one'
+  jq -e '.mode == "rewrite"' nonroot-runc.json >/dev/null
+  fails_with 1 nests nonroot "$ID"
+  # Nor one of a container in another folder of states.
+  mkdir -m 700 "$other"
+  local first=$STATE
+  keeps_state "$other"
+  fresh
+  runs probe pause
+  says nonroot create "$ID" # whether or not the runtime minds that their cgroup is one
+  bare delete --force "$ID" 2>/dev/null || true
+  keeps_state "$first"
+  jq -e '.mode == "rewrite"' nonroot-runc.json >/dev/null
+  fails_with 1 nests nonroot "$ID"
+}
+
 @test "D8: a policy that leaves older containers alone" {
   detached bare
   policy <<<'existing = "leave"'

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package govern
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// spread finds the mounts that would appear on the host, too: those that the runtime makes within a bind mount which shares its
+// mounts with the host (mount_namespaces(7), "Shared subtrees"). It needs no privilege of the container's process: the runtime
+// mounts as root, and what is then seen at the host's /usr/bin is the container's (SECURITY.md B13).
+func (f *containerFacts) spread() ([]policy.Spread, error) {
+	var found []policy.Spread
+	c := f.Container
+	for i := range c.Mounts {
+		if !sharesWithHost(c, &c.Mounts[i]) {
+			continue
+		}
+		within, err := f.lies(c.Mounts[i].Destination)
+		if err != nil {
+			return nil, err
+		}
+		f.shared = append(f.shared, within)
+		for _, covered := range c.Covers {
+			at, err := f.lies(covered)
+			if err != nil {
+				return nil, err
+			}
+			if below(at, within) {
+				found = append(found, policy.Spread{Mount: covered, Within: c.Mounts[i].Destination})
+			}
+		}
+		for j := range c.Mounts {
+			if j == i {
+				continue
+			}
+			at, err := f.lies(c.Mounts[j].Destination)
+			if err != nil {
+				return nil, err
+			}
+			if below(at, within) && !f.ours(c.Mounts[j]) {
+				found = append(found, policy.Spread{Mount: c.Mounts[j].Destination, Within: c.Mounts[i].Destination})
+			}
+		}
+	}
+	return found, nil
+}
+
+// sharesWithHost: runtimes make the whole tree a slave of the host's, unless linux.rootfsPropagation says that it is shared. Then
+// a bind mount is the host's peer where no option of its own parts it (runc, libcontainer/rootfs_linux.go, prepareRoot; crun likewise).
+func sharesWithHost(c *spec.Container, m *spec.Mount) bool {
+	if slices.Contains([]string{"", "private", "rprivate", "slave", "rslave", "unbindable", "runbindable"}, c.RootfsPropagation) || !binds(m) {
+		return false
+	}
+	has := func(options ...string) bool {
+		return slices.ContainsFunc(options, func(o string) bool { return slices.Contains(m.Options, o) })
+	}
+	isParted := has("rprivate", "rslave", "runbindable") || !has("rbind") && has("bind") && has("private", "slave", "unbindable")
+	return has("shared", "rshared") || !isParted
+}
+
+// lies is where a mount's destination is, free of links.
+func (f *containerFacts) lies(destination string) (string, error) {
+	at, err := f.image.Look(path.Clean("/" + destination))
+	if err != nil {
+		return "", fmt.Errorf("find where the mount at %q lies, as some share their mounts with the host: %w", destination, err)
+	}
+	return at.Path, nil
+}
+
+func below(p, folder string) bool {
+	return p == folder || strings.HasPrefix(p, strings.TrimSuffix(folder, "/")+"/")
+}
+
+// unspread takes out of a plan what would be mounted within what is shared with the host.
+func (f *containerFacts) unspread(plan *homedir.Plan) (notes []string) {
+	within := func(p string) bool {
+		at, err := f.image.Look(p)
+		return len(f.shared) > 0 && (err != nil || slices.ContainsFunc(f.shared, func(folder string) bool { return below(at.Path, folder) }))
+	}
+	for _, file := range []struct {
+		path string
+		data *[]byte
+	}{{"/etc/passwd", &plan.Passwd}, {"/etc/group", &plan.Group}} {
+		if *file.data != nil && within(file.path) {
+			*file.data, plan.Numbers = nil, false
+			notes = append(notes, fmt.Sprintf("no copy of %s: it lies in a mount by which the host would have it, too", file.path))
+		}
+	}
+	return notes
+}
