@@ -60,7 +60,7 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 		if like := homeMount(m); like.CopiesUp() && ownsTmpfs != nil && ownsTmpfs(m) {
 			a.Layer.Paths = append(a.Layer.Paths, path.Clean("/"+m.Destination))
 		}
-		if p.Adapt.Volumes && binds(&m) && !slices.Contains(m.Options, "ro") {
+		if p.Adapt.Volumes && binds(&m) && !m.Readonly() {
 			a.Volumes = append(a.Volumes, layer.Volume{
 				Source: m.Source, Destination: m.Destination,
 				// What an engine has copied to elsewhere is configuration, or programs.
@@ -247,7 +247,7 @@ func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
 // mounted /proc read-only, or not at all.
 func (f *containerFacts) settable() bool {
 	at, err := f.image.Look("/proc/sys/net/ipv4")
-	if err != nil || at.Mount == nil || slices.Contains(at.Mount.Options, "ro") || slices.Contains(at.Mount.Options, "rro") {
+	if err != nil || at.Mount == nil || (&spec.Mount{Options: at.Mount.Options}).Readonly() {
 		return false
 	}
 	return at.Mount.Type == "proc" || at.Exists && path.Clean(at.Mount.Source) == "/proc"

@@ -131,6 +131,20 @@ TOML
   [[ $(stat -c %u "$volumes/others/_data") == 200500 ]] || explain "another container's volume was given"
 }
 
+@test "a new volume that is only read stays root's, for whoever writes it" {
+  local volumes=$BATS_TEST_TMPDIR/engine/volumes ro
+  mkdir -p "$ROOTFS/data" "$volumes/new/_data"
+  touch "$volumes/metadata.db"
+  chmod 755 "$BATS_TEST_TMPDIR/engine" "$volumes" "$volumes/new"
+  for ro in ro rro rw; do
+    fresh
+    config --arg v "$volumes/new/_data" --arg ro "$ro" '.mounts += [{destination: "/data", type: "bind", source: $v, options: ["rbind", $ro]}]'
+    runs stat -c %u /data
+    succeeds nonroot run "$ID"
+    [[ $OUT == "$([[ $ro == rw ]] && echo 65532 || echo 0)" ]] || explain "$ro"
+  done
+}
+
 @test "an image that runs as who it asks for stays as it is" {
   service
   layered
