@@ -14,6 +14,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
@@ -42,33 +43,44 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 	}
 	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
 	a.givenUp = func(owner uint32) bool { return f.givenUp(owner) && !f.others(p, owner) }
+	policys := c.policys(p, f)
 	a.Layer = layer.Wish{
 		Rootfs: f.Container.Rootfs, Made: c.made, UID: f.ownerUID(d.Identity.UID), GID: f.ownerGID(d.Identity.GID),
-		From: func(owner uint32) bool { return f.givenUp(owner) || f.policys(p, owner) }, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
+		From: func(owner uint32) bool { return f.givenUp(owner) || policys(owner) }, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
 	}
 	if !path.IsAbs(a.Layer.Rootfs) {
 		a.Layer.Rootfs = path.Join(c.Bundle.Path, a.Layer.Rootfs)
 	}
 	if !f.Container.Readonly {
 		a.Layer.Paths = slices.Clone(p.Adapt.Own)
-		if cwd := path.Clean("/" + f.Cwd); p.Adapt.WorkingDir && !policy.Untouchable(cwd) {
+		if cwd, ok := f.givable(f.Cwd); ok && p.Adapt.WorkingDir {
 			a.Layer.Paths = append(a.Layer.Paths, cwd)
 		}
 	}
-	ownsTmpfs := f.ownsTmpfs(p, d)
+	owned := f.ownsTmpfs(p, d)
 	for _, m := range f.Container.Mounts {
-		if like := homeMount(m); like.CopiesUp() && ownsTmpfs != nil && ownsTmpfs(m) {
-			a.Layer.Paths = append(a.Layer.Paths, path.Clean("/"+m.Destination))
+		at, givable := f.givable(m.Destination)
+		if like := homeMount(m); like.CopiesUp() && owned != nil {
+			if _, ok := owned(m); ok {
+				a.Layer.Paths = append(a.Layer.Paths, at)
+			}
 		}
 		if p.Adapt.Volumes && binds(&m) && !m.Readonly() {
-			a.Volumes = append(a.Volumes, layer.Volume{
-				Source: m.Source, Destination: m.Destination,
-				// What an engine has copied to elsewhere is configuration, or programs.
-				State: !policy.Untouchable(path.Clean("/" + m.Destination)),
-			})
+			// What an engine has copied to elsewhere is configuration, or programs.
+			a.Volumes = append(a.Volumes, layer.Volume{Source: m.Source, Destination: at, State: givable})
 		}
 	}
 	return a
+}
+
+// givable says where a path of the container's leads, free of links, and whether what lies there can be given.
+func (f *containerFacts) givable(p string) (at string, ok bool) {
+	at = path.Clean("/" + p)
+	s, err := f.image.Look(at)
+	if err != nil {
+		return at, false
+	}
+	return s.Path, !policy.Untouchable(s.Path)
 }
 
 // made says that a rootfs is where an engine mounts one for this container: below the bundle (containerd, and runtimes by hand), in
@@ -141,23 +153,40 @@ func (a *Adaption) Foresee() (paths, volumes []string) {
 	return paths, volumes
 }
 
-// ownsTmpfs says which tmpfs mounts are the identity's: like a new volume, one is empty, and the container's alone. The engine's own
-// lie where nothing is given, such as /dev.
-func (f *containerFacts) ownsTmpfs(p *policy.Policy, d *policy.Decision) func(spec.Mount) bool {
+// ownsTmpfs says which tmpfs mounts are the identity's, and their options without an owner: like a new volume, one is empty, and the
+// container's alone. The engine's own lie where nothing is given, such as /dev. The owner that an earlier rewrite has put last is not
+// somebody's wish, and may be another identity by now.
+func (f *containerFacts) ownsTmpfs(p *policy.Policy, d *policy.Decision) func(spec.Mount) ([]string, bool) {
 	if d.Identity.UID == f.User.UID || p.Stubless || !p.Adapt.Volumes {
 		return nil
 	}
-	return func(m spec.Mount) bool {
-		hasOwner := func(option string) bool {
-			return strings.HasPrefix(option, "uid=") || strings.HasPrefix(option, "gid=")
+	return func(m spec.Mount) ([]string, bool) {
+		if m.Type != "tmpfs" || binds(&m) || homedir.Ours(homeMount(m)) {
+			return nil, false
 		}
-		if m.Type != "tmpfs" || binds(&m) || slices.ContainsFunc(m.Options, hasOwner) {
-			return false
+		options := m.Options
+		if f.before != nil {
+			ours := spec.Owner(f.before.UID, f.before.GID)
+			if n := len(options) - len(ours); n >= 0 && slices.Equal(options[n:], ours) {
+				options = options[:n]
+			}
 		}
-		// By a link, it may lie elsewhere than it says.
-		at, err := f.image.Look(path.Clean("/" + m.Destination))
-		return err == nil && !policy.Untouchable(at.Path)
+		if slices.ContainsFunc(options, hasOwner) {
+			return nil, false
+		}
+		_, ok := f.givable(m.Destination)
+		return options, ok
 	}
+}
+
+// hasOwner says that an option of a mount names an owner. Runtimes hand on what they do not know as it is, commas and all.
+func hasOwner(option string) bool {
+	for o := range strings.SplitSeq(option, ",") {
+		if strings.HasPrefix(o, "uid=") || strings.HasPrefix(o, "gid=") {
+			return true
+		}
+	}
+	return false
 }
 
 func quotedPath(p string) string { return fmt.Sprintf("%q", p) }
@@ -199,11 +228,18 @@ func (f *containerFacts) others(p *policy.Policy, owner uint32) bool {
 	return ok && p.Reserved.Has(uid)
 }
 
-// policys says that an owner is one whom the policy makes of containers' users: an image that was committed of such a container has
-// his files, and so has a container whose policy has changed since its last start.
-func (f *containerFacts) policys(p *policy.Policy, owner uint32) bool {
-	uid, ok := f.insideUID(owner)
-	return ok && (uid == uint32(p.UID) || p.Reserved.Has(uid))
+// policys says that an owner is one whom the policy makes of containers' users, or has made: an image that was committed of such a
+// container has his files, and so has a container whose policy has changed since its last start. Before there was a rule for it,
+// that was the general part's identity; before there was a policy, the built-in one's.
+func (c *Call) policys(p *policy.Policy, f *containerFacts) func(owner uint32) bool {
+	fixed := []uint32{uint32(p.UID), uint32(c.Policy.UID), uint32(policy.Default().UID)}
+	if f.last != nil {
+		fixed = append(fixed, f.last.UID)
+	}
+	return func(owner uint32) bool {
+		uid, ok := f.insideUID(owner)
+		return ok && (slices.Contains(fixed, uid) || p.Reserved.Has(uid))
+	}
 }
 
 func (f *containerFacts) rootUser(owner uint32) bool {
