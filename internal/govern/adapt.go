@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -262,10 +264,17 @@ const (
 	pingLast  = 1<<31 - 1 // the highest gid that it takes
 )
 
+// unset are their values in a new network namespace (net/ipv4/af_inet.c, inet_init_net).
+var unset = map[string]string{portStart: "1024", pingRange: "1\t0"}
+
 // sysctls let anybody in the container listen on any port and use ping, where it has a network namespace of its own. What the
 // engine has set stays.
 func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
-	if !p.Adapt.LowPorts || !c.ownNetwork(f) || !f.settable() {
+	if !p.Adapt.LowPorts || !f.settable() {
+		return nil
+	}
+	own, pods := c.ownNetwork(f)
+	if !own {
 		return nil
 	}
 	all := []spec.Sysctl{{Name: portStart, Value: "0"}}
@@ -274,9 +283,39 @@ func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
 	if _, unbounded := c.Caller.Own.GID.Outside(pingLast); f.UserNamespace == nil && unbounded {
 		all = append(all, spec.Sysctl{Name: pingRange, Value: "0 " + strconv.Itoa(pingLast)})
 	}
-	return slices.DeleteFunc(all, func(s spec.Sysctl) bool {
-		return unix.Access("/proc/sys/"+strings.ReplaceAll(s.Name, ".", "/"), unix.F_OK) != nil // a kernel that has no such thing
+	all = slices.DeleteFunc(all, func(s spec.Sysctl) bool {
+		return unix.Access(procSys(s.Name), unix.F_OK) != nil // a kernel that has no such thing
 	})
+	if pods != "" {
+		return stillUnset(pods, all)
+	}
+	return all
+}
+
+func procSys(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }
+
+// stillUnset leaves out what somebody has set in a network namespace: a pod's own sysctls stand in the config.json of its sandbox
+// only, and with CRI-O its program pinns has set them before (cri-o, internal/config/nsmgr). The kernel shows a thread those of the
+// network that it is in. Where they can't be seen, none is set.
+func stillUnset(network string, all []spec.Sysctl) []spec.Sysctl {
+	fd, err := unix.Open(network, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	seen := make(chan []spec.Sysctl)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine, and nothing else runs in that network
+		if unix.Setns(fd, unix.CLONE_NEWNET) != nil {
+			seen <- nil
+			return
+		}
+		seen <- slices.DeleteFunc(all, func(s spec.Sysctl) bool {
+			text, err := proc.Read(procSys(s.Name))
+			return err != nil || strings.TrimSpace(string(text)) != unset[s.Name]
+		})
+	}()
+	return <-seen
 }
 
 // settable says that the runtime can write the container's /proc/sys, as it would refuse the container else: somebody may have
@@ -289,22 +328,30 @@ func (f *containerFacts) settable() bool {
 	return at.Mount.Type == "proc" || at.Exists && path.Clean(at.Mount.Source) == "/proc"
 }
 
-// ownNetwork: the runtime makes a network namespace, or joins one that was just made for this container or its pod: by Podman
+// ownNetwork says whether the container's network is its own, and the path of one that may be its pod's, whose other containers
+// have been there before: the runtime makes a network namespace, or joins one that was just made for this container or its pod: by Podman
 // ("netns-", containers/common, pkg/netns), by containerd's part for Kubernetes ("cni-", pkg/netns), or by CRI-O (a UUID, cri-o,
 // internal/config/nsmgr), of which nothing but the bundle tells that it was. A pod's other containers join theirs by /proc, and
 // with CRI-O, whose pods may have no sandbox of their own, by the same name.
-func (c *Call) ownNetwork(f *containerFacts) bool {
+func (c *Call) ownNetwork(f *containerFacts) (own bool, pods string) {
 	at := slices.IndexFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" })
 	if at < 0 {
-		return false
+		return false, ""
 	}
 	p := f.Container.Namespaces[at].Path
 	if p == "" {
-		return true
+		return true, ""
 	}
-	base := path.Base(p)
-	made := strings.HasPrefix(base, "netns-") || strings.HasPrefix(base, "cni-") || isUUID(base) && auditlog.IsCRIO(c.Root, c.Bundle.Path)
-	return made && path.Base(path.Dir(p)) == "netns" && (f.UserNamespace == nil || f.join != "" && ownedBy(p, f.join))
+	if path.Base(path.Dir(p)) != "netns" || f.UserNamespace != nil && (f.join == "" || !ownedBy(p, f.join)) {
+		return false, ""
+	}
+	switch base := path.Base(p); {
+	case strings.HasPrefix(base, "netns-"), strings.HasPrefix(base, "cni-"):
+		return true, ""
+	case isUUID(base) && auditlog.IsCRIO(c.Root, c.Bundle.Path):
+		return true, p
+	}
+	return false, ""
 }
 
 // isUUID says that a name has the form of one (RFC 9562, section 4).

@@ -153,7 +153,7 @@ func (f *containerFacts) obstacles(a *Adaption, plan *homedir.Plan, id *policy.I
 	if slices.ContainsFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" }) {
 		return notes
 	}
-	if text, err := proc.Read("/proc/sys/" + strings.ReplaceAll(portStart, ".", "/")); err == nil {
+	if text, err := proc.Read(procSys(portStart)); err == nil {
 		if first := strings.TrimSpace(string(text)); first != "0" {
 			notes = append(notes, fmt.Sprintf("ports below %s stay root's: the network is the host's (sysctl %s)", first, portStart))
 		}

@@ -332,5 +332,14 @@ low_ports() { runs cat /proc/sys/net/ipv4/ip_unprivileged_port_start; }
   mv "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata"
   succeeds nonroot run --bundle "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata" "$ID"
   [[ $OUT == 0 ]] || explain 'expected ports from 0'
+  # What the pod has set itself stands in the config.json of its sandbox alone.
+  nsenter --net="$pinned" sh -c 'echo 500 >/proc/sys/net/ipv4/ip_unprivileged_port_start; printf "7 8" >/proc/sys/net/ipv4/ping_group_range'
+  fresh
+  config --arg rootfs "$ROOTFS" '.root.path = $rootfs'
+  own_network "$pinned"
+  runs cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range
+  mv "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata"
+  succeeds nonroot run --bundle "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata" "$ID"
+  [[ $OUT == $'500\n7\t8' ]] || explain "expected the pod's own"
   umount "$pinned"
 }
