@@ -392,6 +392,38 @@ func TestVolumes(t *testing.T) {
 
 func isRoot(uid uint32) bool { return uid == 0 }
 
+// TestVolumeOfUserNamespace: Podman gives a volume's folder to the root of the user namespace, and only a container that has this
+// one for its root may trust it.
+func TestVolumeOfUserNamespace(t *testing.T) {
+	root := t.TempDir()
+	fill(t, root, map[string]string{
+		"podman/overlay-containers/": "0:0 700",
+		"podman/volumes/v/":          "300000:300000 700",
+		"podman/volumes/v/_data/":    "300000:300000 755",
+	})
+	if err := errors.Join(os.Chmod(root, 0o755), os.Chmod(filepath.Dir(root), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	v := Volume{Source: root + "/podman/volumes/v/_data", Destination: "/v"}
+	w := wish(root)
+	w.UID, w.GID = 365532, 365533
+	trusted := bundle.CallersOwners(nil)
+	for _, test := range []struct {
+		first uint32 // of the container's ids
+		given bool
+	}{{0, false}, {400000, false}, {300000, true}, {300000, false}} {
+		w.From = func(uid uint32) bool { return uid == test.first || uid == 300000 }
+		w.FromGroup = w.From
+		given, err := GiveVolume(v, w, func(uid uint32) bool { return uid == test.first }, trusted)
+		if given != test.given || err != nil {
+			t.Errorf("root is %d: given: %v, %v", test.first, given, err)
+		}
+	}
+	if now := owners(t, root)["/podman/volumes/v/_data"]; now != "365532:365533 755" {
+		t.Error(now)
+	}
+}
+
 // TestGiveCopy shows that what an engine copied into a volume from the image is given as the image's own files are, and that
 // one changed byte's worth of a difference makes it somebody's.
 func TestGiveCopy(t *testing.T) {

@@ -21,15 +21,16 @@ var engines = [...]string{"metadata.db", "../overlay-containers", "../vfs-contai
 // IsVolume says whether the source of a bind mount is a named volume that an engine manages: a folder of its own below one that
 // only root can write, and not something of the host's that was mounted there (the local driver's option device).
 func IsVolume(source string, owners bundle.Owners) bool {
-	fd, ok := openVolume(source, owners)
+	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
 	if ok {
 		_ = unix.Close(fd)
 	}
 	return ok
 }
 
-// openVolume opens it. <folder of volumes>/<name>/_data is what both engines make.
-func openVolume(source string, owners bundle.Owners) (int, bool) {
+// openVolume opens it. <folder of volumes>/<name>/_data is what both engines make. The middle one may be the container's own
+// root's, to whom rootful Podman gives it with --uidmap (libpod, runtime_volume_linux.go).
+func openVolume(source string, owners bundle.Owners, isRoot func(uid uint32) bool) (int, bool) {
 	volumes := path.Dir(path.Dir(source))
 	if !path.IsAbs(source) || path.Clean(source) != source || path.Base(source) != "_data" || path.Base(volumes) != "volumes" {
 		return -1, false
@@ -39,7 +40,7 @@ func openVolume(source string, owners bundle.Owners) (int, bool) {
 		return -1, false
 	}
 	defer dir.Close()
-	if dir.Path != path.Dir(source) || dir.Guarded() != nil || !ofEngine(volumes) {
+	if dir.Path != path.Dir(source) || dir.Guarded() != nil && !given(dir, isRoot) || !ofEngine(volumes) {
 		return -1, false
 	}
 	fd, err := unix.Open(source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -52,6 +53,11 @@ func openVolume(source string, owners bundle.Owners) (int, bool) {
 		return -1, false
 	}
 	return fd, true
+}
+
+func given(dir *bundle.Dir, isRoot func(uid uint32) bool) bool {
+	var st unix.Stat_t
+	return unix.Lstat(dir.Path, &st) == nil && isRoot(st.Uid) && dir.Given(st.Uid) == nil
 }
 
 func ofEngine(volumes string) bool {
@@ -78,7 +84,7 @@ type Volume struct {
 // copied; any other account's may be the identity of a container that runs with it. And nothing was written in it yet: it is
 // empty, or holds what the engine copied there from that folder, and nothing else.
 func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.Owners) (bool, error) {
-	fd, ok := openVolume(v.Source, owners)
+	fd, ok := openVolume(v.Source, owners, isRoot)
 	if !ok {
 		return false, nil
 	}
