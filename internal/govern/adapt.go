@@ -173,6 +173,9 @@ func (f *containerFacts) ownsTmpfs(p *policy.Policy, d *policy.Decision) func(sp
 				options = options[:n]
 			}
 		}
+		// Podman writes the container's user there (--mount type=tmpfs,chown=true), for whom the identity stands in.
+		asked := spec.Owner(f.User.UID, f.User.GID)
+		options = slices.DeleteFunc(slices.Clone(options), func(o string) bool { return slices.Contains(asked, o) })
 		if slices.ContainsFunc(options, hasOwner) {
 			return nil, false
 		}

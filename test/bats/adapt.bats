@@ -270,7 +270,8 @@ piped() { "$@" </dev/null 2>&1 3>&- | sort; }
 
 @test "a tmpfs is the identity's of each start, whoever had it before" {
   config '.mounts += [("/run", "/var/tmp") | {destination: ., type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"]}]
-    | .mounts += [{destination: "/mine", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755,uid=7"]}]'
+    | .mounts += [{destination: "/mine", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755,uid=7"]}]
+    | .mounts[-2].options |= ["uid=0", "gid=0"] + .'
   mkdir -p "$ROOTFS/run" "$ROOTFS/var/tmp" "$ROOTFS/mine"
   runs stat -c %u:%g /run /var/tmp /mine
   local was id
