@@ -280,6 +280,11 @@ func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (
 		g.Would = append(g.Would, p)
 	} else if g.err = worded(unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)); g.err != nil {
 		return false
+	} else if isFolder && uid >= 0 && st.Mode&0o700 != 0o700 {
+		// Root needs no mode: Fedora has its home as 0550.
+		if g.err = worded(unix.Fchmod(fd, st.Mode&0o7777|0o700)); g.err != nil {
+			return false
+		}
 	}
 	g.tops[of] = true
 	if isFolder {
@@ -295,7 +300,7 @@ func worded(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("change an owner in the container's layer: %w", err)
+	return fmt.Errorf("change an owner or a mode in the container's layer: %w", err)
 }
 
 // entries lists a folder, at most so many.

@@ -328,6 +328,30 @@ func TestOpenTmp(t *testing.T) {
 	}
 }
 
+// TestGiveModes: root could write whatever a folder's mode says, and the identity is to.
+func TestGiveModes(t *testing.T) {
+	rootfs := overlay(t, map[string]string{
+		"root/":             "0:0 550", // as Fedora has it
+		"root/of-7/":        "7:7 000",
+		"root/person/":      "1500:1500 500",
+		"root/closed/":      "0:0 3000",
+		"root/closed/state": "0:0 400",
+	})
+	w := wish(rootfs, "/root")
+	g, err := Give(w)
+	if err != nil || g.Folders != 3 {
+		t.Fatal(g, err)
+	}
+	now := owners(t, rootfs)
+	for p, want := range map[string]string{
+		"/root": "1000:1001 750", "/root/of-7": "1000:7 700", "/root/person": "1500:1500 500", "/root/closed": "1000:1001 3700", "/root/closed/state": "1000:1001 400",
+	} {
+		if now[p] != want {
+			t.Errorf("%s is %s, want %s", p, now[p], want)
+		}
+	}
+}
+
 func TestVolumes(t *testing.T) {
 	root := t.TempDir()
 	fill(t, root, map[string]string{
