@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -102,7 +103,7 @@ func (a *Adaption) CarryOut() (notes []string) {
 	if len(a.Layer.Paths) > 0 {
 		g, err := layer.Give(&a.Layer)
 		if len(g.Tops) > 0 {
-			note("%d folders and %d files of the image are the identity's now, in %s", g.Folders, g.Files, strings.Join(g.Tops, ", "))
+			note("%d folders and %d files of the image are the identity's now, in %s", g.Folders, g.Files, listed(g.Tops))
 		}
 		if g.Unfinished {
 			note("not all that the image keeps for root was given: it is too much")
@@ -195,6 +196,17 @@ func hasOwner(option string) bool {
 }
 
 func quotedPath(p string) string { return fmt.Sprintf("%q", p) }
+
+// listed are paths for a note. The working directory is the image's choice, and may look like several, or like more of the note.
+func listed(paths []string) string {
+	all := slices.Clone(paths)
+	for i, p := range all {
+		if strings.ContainsFunc(p, func(r rune) bool { return r == ',' || r == '"' || r == ' ' || !unicode.IsGraphic(r) }) {
+			all[i] = quotedPath(p)
+		}
+	}
+	return strings.Join(all, ", ")
+}
 
 func binds(m *spec.Mount) bool {
 	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")

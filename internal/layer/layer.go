@@ -48,7 +48,7 @@ const (
 	maxListed = 2048     // entries of one folder
 	maxGiven  = 512      // folders and files that are given
 	maxFiles  = 256      // files among them: a cache with many leaves room for the folders that come later
-	maxFile   = 64 << 10 // bytes of one file: it is copied up whole
+	maxFile   = 64 << 10 // bytes of one file of the image: it is copied up whole
 	maxBytes  = 1 << 20  // bytes of all
 	maxDepth  = 12       // below a path of the wish
 )
@@ -65,6 +65,7 @@ func Give(w *Wish) (Given, error) {
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	g := giver{Wish: w, root: root}
+	defer g.upper.close()
 	for i, p := range w.Paths {
 		g.queue = append(g.queue, folder{p, i, 0})
 	}
@@ -125,6 +126,7 @@ type giver struct {
 	bytes  int64
 	full   bool            // nothing more is looked at
 	only   map[uint64]bool // inodes besides which nothing is given; nil: any
+	upper  upper
 	err    error
 }
 
@@ -228,7 +230,7 @@ func (g *giver) file(dir int, name, p string, of int) {
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
-	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && plain(name, &st) {
+	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && plain(name, &st) && (st.Size <= maxFile || g.copiesNothing(p, &st)) {
 		g.give(fd, false, p, &st, of)
 	}
 }
@@ -243,10 +245,15 @@ func (g *giver) spared(p string) bool {
 	return g.Covered(p)
 }
 
-// plain is a small file of data: no program, no library, nothing with a privilege of its own, and none that has a second
+// copiesNothing says of a large file that the container itself has written it, before its last end: it is in its own layer already.
+func (g *giver) copiesNothing(p string, st *unix.Stat_t) bool {
+	return g.only == nil && g.From(st.Uid) && g.upper.has(g.root, p, st)
+}
+
+// plain is a file of data: no program, no library, nothing with a privilege of its own, and none that has a second
 // name elsewhere.
 func plain(name string, st *unix.Stat_t) bool {
-	return st.Mode&(unix.S_ISUID|unix.S_ISGID|0o111) == 0 && st.Nlink == 1 && st.Size <= maxFile &&
+	return st.Mode&(unix.S_ISUID|unix.S_ISGID|0o111) == 0 && st.Nlink == 1 &&
 		!strings.HasSuffix(name, ".so") && !strings.Contains(name, ".so.")
 }
 
@@ -272,7 +279,7 @@ func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (
 	case g.Folders+g.Files >= maxGiven:
 		g.full, g.Unfinished = true, true
 		return false
-	case !isFolder && (g.bytes+st.Size > maxBytes || g.Files >= maxFiles):
+	case !isFolder && (g.bytes+cost(st) > maxBytes || g.Files >= maxFiles):
 		g.Unfinished = true // folders are given all the same
 		return false
 	}
@@ -291,9 +298,17 @@ func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (
 		g.Folders++
 	} else {
 		g.Files++
-		g.bytes += st.Size
+		g.bytes += cost(st)
 	}
 	return true
+}
+
+// cost is how many bytes of a file are copied up. A large one is given where there are none.
+func cost(st *unix.Stat_t) int64 {
+	if st.Size > maxFile {
+		return 0
+	}
+	return st.Size
 }
 
 func worded(err error) error {

@@ -209,12 +209,44 @@ func TestGiveIsBounded(t *testing.T) {
 			t.Errorf("%s is %s", p, now[p])
 		}
 	}
-	big := filepath.Join(rootfs, "srv/app/big")
-	if err := errors.Join(os.WriteFile(big, make([]byte, maxFile+1), 0o600), os.Chown(big, 0, 0)); err != nil {
+}
+
+// TestLargeFiles: a large file of the image would be copied up whole, and one that a container has written before its last end is
+// in its own layer.
+func TestLargeFiles(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"srv/app/small": "0:0 600"})
+	image := filepath.Join(filepath.Dir(rootfs), "lower/srv/app/large")
+	if err := os.WriteFile(image, make([]byte, maxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Give(wish(rootfs, "/srv/app")); err != nil || owners(t, filepath.Dir(big))["/big"] != "0:0 600" {
-		t.Error("a big file was given", err)
+	for _, name := range []string{"of-root", "of-somebody"} {
+		if err := os.WriteFile(filepath.Join(rootfs, "srv/app", name), make([]byte, maxBytes+1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(filepath.Join(rootfs, "srv/app/of-somebody"), 1500, 0); err != nil {
+		t.Fatal(err)
+	}
+	if g, err := Give(wish(rootfs, "/srv/app")); err != nil || g.Files != 2 || g.Unfinished {
+		t.Error(g, err)
+	}
+	want := map[string]string{
+		"": "1000:1001 755", "/small": "1000:1001 600", "/large": "0:0 600", "/of-root": "1000:1001 600", "/of-somebody": "1500:0 600",
+	}
+	if now := owners(t, filepath.Join(rootfs, "srv/app")); !maps.Equal(now, want) {
+		t.Errorf("is %v, want %v", now, want)
+	}
+}
+
+func TestUpperdir(t *testing.T) {
+	const mounts = `21 1 0:20 / / rw shared:1 - ext4 /dev/sda1 rw
+45 21 0:43 / /rootfs rw,relatime shared:7 master:2 - overlay overlay rw,lowerdir=/l\\054a:/b,upperdir=/with\040blank\054\134x/diff,workdir=/w,xino=off
+46 21 0:44 / /view ro,relatime - overlay overlay ro,lowerdir=/a:/b
+`
+	for id, want := range map[string]string{"45": `/with blank,\x/diff`, "46": "", "21": "", "4": ""} {
+		if got := upperdir(mounts, id); got != want {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
 	}
 }
 

@@ -171,6 +171,19 @@ TOML
   [[ $OUT == served && $(stat -c %u "$ROOTFS/app/state") == 70002 ]] || explain 'expected it to work, and no more, by the rule'
 }
 
+@test "a container that is enforced at its next start has what it wrote as root, whatever its size" {
+  service
+  layered
+  policy <<<'mode = "audit"'
+  runs sh -c 'umask 077; head -c 3000000 /dev/zero >/var/lib/service/db/large'
+  succeeds nonroot run "$ID"
+  fresh
+  : >"$POLICY"
+  runs sh -c 'id -u; echo more >>/var/lib/service/db/large'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]]
+}
+
 @test "the working directory by way of a link, and none that it does not lead to" {
   mkdir -p "$ROOTFS/releases/1" "$ROOTFS/etc/app"
   ln -s releases/1 "$ROOTFS/current"
@@ -180,6 +193,12 @@ TOML
   runs sh -c 'pwd && echo x >x'
   succeeds nonroot run "$ID"
   [[ $OUT == /releases/1 ]] || explain 'expected it to be given'
+  fresh
+  mkdir -p "$ROOTFS"/$'of, /etc\n'
+  config --arg c $'/of, /etc\n' '.process.cwd = $c'
+  runs true
+  succeeds nonroot run "$ID"
+  recorded '.notes | any(endswith(" in \"/of, /etc\\n\""))'
   fresh
   config '.process.cwd = "/app"'
   runs sh -c 'pwd; echo x >x && echo too much'
