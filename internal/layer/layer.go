@@ -238,7 +238,7 @@ func (g *giver) file(dir int, name, p string, of int) {
 // spared is what is kept as it is, or not the image's.
 func (g *giver) spared(p string) bool {
 	for _, k := range g.Keep {
-		if p == k || strings.HasPrefix(p, k) && p[len(k)] == '/' {
+		if within(k, p) {
 			return true
 		}
 	}

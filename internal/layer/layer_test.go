@@ -572,6 +572,60 @@ func TestGiveCopy(t *testing.T) {
 	}
 }
 
+// TestGiveCopyBelowItsOwn: an image whose folder is the identity's already may keep root's files in it, and so does the volume that
+// an engine made of it.
+func TestGiveCopyBelowItsOwn(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"data/": "1000:1001 755", "data/log": "0:0 644", "data/run": "0:0 755"})
+	engine := t.TempDir()
+	fill(t, engine, map[string]string{"volumes/": "0:0 711", "volumes/metadata.db": "0:0 600"})
+	if err := errors.Join(os.Chmod(engine, 0o755), os.Chmod(filepath.Dir(engine), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	v := Volume{filepath.Join(engine, "volumes/v/_data"), "/data", true}
+	if out, err := exec.Command("sh", "-c", `mkdir -p "$(dirname "$2")" && cp -a "$1" "$2"`, "sh", rootfs+"/data", v.Source).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, want := range []bool{true, false} { // the second time, all is given
+		given, err := GiveVolume(v, wish(rootfs), isRoot, bundle.CallersOwners(nil))
+		if now := owners(t, v.Source); given != want || err != nil || now["/log"] != "1000:1001 644" || now["/run"] != "0:0 755" {
+			t.Error(given, err, now)
+		}
+	}
+	// What somebody exempt has put there is not the image's.
+	fill(t, v.Source, map[string]string{"backup": "0:0 600"})
+	if given, err := GiveVolume(v, wish(rootfs), isRoot, bundle.CallersOwners(nil)); given || err != nil {
+		t.Error(given, err)
+	}
+}
+
+// TestGiveCopyKeeps: what is kept in the image is kept in its copy.
+func TestGiveCopyKeeps(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"var/log/": "0:0 755", "var/log/apt/": "0:0 755", "var/log/apt/term.log": "0:0 640", "var/log/app/": "0:0 755"})
+	engine := t.TempDir()
+	fill(t, engine, map[string]string{"volumes/": "0:0 711", "volumes/metadata.db": "0:0 600"})
+	if err := errors.Join(os.Chmod(engine, 0o755), os.Chmod(filepath.Dir(engine), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for destination, given := range map[string]bool{"/var/log": true, "/var/log/apt": false} {
+		v := Volume{filepath.Join(engine, "volumes", path.Base(destination), "_data"), destination, true}
+		if out, err := exec.Command("sh", "-c", `mkdir -p "$(dirname "$2")" && cp -a "$1" "$2"`, "sh", rootfs+destination, v.Source).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		want := owners(t, v.Source)
+		if given {
+			want[""], want["/app"] = "1000:1001 755", "1000:1001 755"
+		}
+		w := wish(rootfs)
+		w.Keep = []string{"/run/lock", "/var/log/apt", "/var/log/ap"}
+		if got, err := GiveVolume(v, w, isRoot, bundle.CallersOwners(nil)); got != given || err != nil {
+			t.Errorf("%s: given %v, %v", destination, got, err)
+		}
+		if now := owners(t, v.Source); !maps.Equal(now, want) {
+			t.Errorf("%s is %v, want %v", destination, now, want)
+		}
+	}
+}
+
 // TestGiveCopyOfWhatWasCompared: what another container moves into the way between the look at a volume and the gift stays as
 // it is, and so does what is mounted there.
 func TestGiveCopyOfWhatWasCompared(t *testing.T) {
@@ -594,7 +648,7 @@ func TestGiveCopyOfWhatWasCompared(t *testing.T) {
 	if err := os.Rename(filepath.Join(volume, "secret"), filepath.Join(volume, "f")); err != nil {
 		t.Fatal(err)
 	}
-	if given, err := w.giveCopy(fd, compared); !given || err != nil {
+	if given, err := w.giveCopy(fd, "/data", compared); !given || err != nil {
 		t.Error(given, err)
 	}
 	want := map[string]string{"": "1000:1001 777", "/d": "1000:1001 755", "/f": "0:0 600", "/secrets": "0:0 700", "/secrets/s": "0:0 600"}

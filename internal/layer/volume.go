@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -90,19 +91,20 @@ func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.O
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) || st.Uid == w.UID {
+	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) && st.Uid != w.UID {
 		return false, nil //nolint:nilerr // what can't be looked at stays
 	}
-	if !isRoot(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
+	its := st.Uid == w.UID // as the image's folder is; what lies in it may be root's all the same
+	if !its && !isRoot(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
 		return false, nil
 	}
 	names, err := entries(fd, 1)
 	switch {
-	case err != nil || len(names) > 0 && !v.State:
+	case err != nil || len(names) > 0 && !v.State || its && (len(names) == 0 || !w.leaves(fd, v.Destination)):
 		return false, nil //nolint:nilerr // likewise
 	case len(names) > 0:
 		if compared := w.copied(fd, v.Destination); compared != nil {
-			return w.giveCopy(fd, compared)
+			return w.giveCopy(fd, v.Destination, compared)
 		}
 		return false, nil
 	}
@@ -139,12 +141,39 @@ func copiedFrom(rootfs, destination string, owner uint32) bool {
 
 // giveCopy gives what a volume was filled with, as Give gives an image's own files. What was not compared stays as it is: a
 // container that runs with the volume may have put it in the way since.
-func (w *Wish) giveCopy(fd int, compared map[uint64]bool) (bool, error) {
-	inVolume := *w
-	inVolume.Paths, inVolume.Keep, inVolume.Covered = []string{"/"}, nil, func(string) bool { return false }
+func (w *Wish) giveCopy(fd int, destination string, compared map[uint64]bool) (bool, error) {
+	inVolume := w.inVolume(destination)
 	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}, only: compared}
 	g.all()
 	return g.tops[0], g.err
+}
+
+// leaves says that a volume has something that is not the identity's yet and could be given: to compare takes longer.
+func (w *Wish) leaves(fd int, destination string) bool {
+	inVolume := w.inVolume(destination)
+	inVolume.Foresee = true
+	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}}
+	g.all()
+	return g.tops[0]
+}
+
+// inVolume is the wish with a volume's paths, which is mounted at the destination.
+func (w *Wish) inVolume(destination string) Wish {
+	in := *w
+	in.Paths, in.Keep, in.Covered = []string{"/"}, nil, func(string) bool { return false }
+	for _, k := range w.Keep {
+		if within(destination, k) {
+			in.Keep = append(in.Keep, "/"+strings.TrimPrefix(k[len(destination):], "/"))
+		} else if within(k, destination) {
+			in.Keep = append(in.Keep, "/")
+		}
+	}
+	return in
+}
+
+// within says that a clean path is a folder or below it.
+func within(dir, p string) bool {
+	return p == dir || strings.HasPrefix(p, dir) && p[len(dir)] == '/'
 }
 
 // maxCopied is how many entries of a volume are compared with those of an image's folder.
