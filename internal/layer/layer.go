@@ -287,9 +287,8 @@ func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (
 		g.Would = append(g.Would, p)
 	} else if g.err = worded(unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)); g.err != nil {
 		return false
-	} else if isFolder && uid >= 0 && st.Mode&0o700 != 0o700 {
-		// Root needs no mode: Fedora has its home as 0550.
-		if g.err = worded(unix.Fchmod(fd, st.Mode&0o7777|0o700)); g.err != nil {
+	} else if isFolder && uid >= 0 && st.Mode&rights != rights {
+		if g.err = worded(unix.Fchmod(fd, st.Mode&0o7777|rights)); g.err != nil {
 			return false
 		}
 	}
@@ -310,6 +309,9 @@ func cost(st *unix.Stat_t) int64 {
 	}
 	return st.Size
 }
+
+// rights are what a folder's owner gets: root needs none, and Fedora has its home as 0550.
+const rights = 0o700
 
 func worded(err error) error {
 	if err == nil {

@@ -399,7 +399,7 @@ func TestVolumes(t *testing.T) {
 		"docker/volumes/link/_data":     "-> ../empty/_data",
 		"docker/elsewhere/":             "0:0 755",
 		"podman/overlay-containers/":    "0:0 700",
-		"podman/volumes/empty/_data/":   "0:0 755",
+		"podman/volumes/empty/_data/":   "0:0 550",
 		"somebodys/volumes/mine/_data/": "0:0 755",
 		"docker/volumes/running/_data/": "100:0 700",
 		"docker/volumes/copied/_data/":  "101:0 700",
@@ -441,7 +441,7 @@ func TestVolumes(t *testing.T) {
 			t.Errorf("%s was given: %v, %v", name, given, err)
 		}
 	}
-	if now := owners(t, root); now["/docker/volumes/empty/_data"] != "1000:1001 755" || now["/host"] != "0:0 755" || now["/docker/volumes/full/_data"] != "0:0 755" {
+	if now := owners(t, root); now["/docker/volumes/empty/_data"] != "1000:1001 755" || now["/podman/volumes/empty/_data"] != "1000:1001 750" || now["/host"] != "0:0 755" || now["/docker/volumes/full/_data"] != "0:0 755" {
 		t.Error(now)
 	}
 }

@@ -115,7 +115,11 @@ func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.O
 	if w.Foresee {
 		return true, nil
 	}
-	if err := unix.Fchown(fd, int(w.UID), gid); err != nil {
+	err = unix.Fchown(fd, int(w.UID), gid)
+	if err == nil && st.Mode&rights != rights { // the engine has copied the mode, too
+		err = unix.Fchmod(fd, st.Mode&0o7777|rights)
+	}
+	if err != nil {
 		return false, fmt.Errorf("change the owner of the volume %q: %w", v.Source, err)
 	}
 	return true, nil
