@@ -108,7 +108,10 @@ func (a *Adaption) CarryOut() (notes []string) {
 		if g.Unfinished {
 			note("not all that the image keeps for root was given: it is too much")
 		}
-		if err != nil {
+		switch {
+		case err != nil && len(g.Tops) > 0:
+			note("some of what the image keeps for root stays so: %v", err)
+		case err != nil:
 			note("what the image keeps for root stays so: %v", err)
 		}
 	}

@@ -6,6 +6,7 @@
 package layer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -76,7 +77,7 @@ func Give(w *Wish) (Given, error) {
 			g.Tops = append(g.Tops, p)
 		}
 	}
-	return g.Given, g.err
+	return g.Given, cmp.Or(g.err, g.denied)
 }
 
 // open opens a rootfs that is the container's own: an overlay that was mounted for it, where its engine mounts such. A plain
@@ -127,7 +128,8 @@ type giver struct {
 	full   bool            // nothing more is looked at
 	only   map[uint64]bool // inodes besides which nothing is given; nil: any
 	upper  upper
-	err    error
+	denied error // of something by itself: one that is immutable, or whose owner is not mapped in a rootless engine's namespace
+	err    error // ends it
 }
 
 type folder struct {
@@ -285,7 +287,11 @@ func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (
 	}
 	if g.Foresee {
 		g.Would = append(g.Would, p)
-	} else if g.err = worded(unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)); g.err != nil {
+	} else if err := unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH); err != nil {
+		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EOVERFLOW) { // such as a full disk
+			g.err = worded(err)
+		}
+		g.denied = worded(err)
 		return false
 	} else if isFolder && uid >= 0 && st.Mode&rights != rights {
 		if g.err = worded(unix.Fchmod(fd, st.Mode&0o7777|rights)); g.err != nil {

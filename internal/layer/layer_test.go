@@ -211,6 +211,30 @@ func TestGiveIsBounded(t *testing.T) {
 	}
 }
 
+// TestGiveGoesOn: what can't be given by itself leaves the others theirs, and is told.
+func TestGiveGoesOn(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"var/cache/fixed/below/": "0:0 755", "var/cache/service/": "0:0 700", "var/lib/service/": "0:0 700"})
+	fixed, err := os.Open(filepath.Join(rootfs, "var/cache/fixed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fixed.Close()
+	if err := unix.IoctlSetPointerInt(int(fixed.Fd()), unix.FS_IOC_SETFLAGS, unix.STATX_ATTR_IMMUTABLE); err != nil {
+		t.Skip("this kernel has no immutable files on a tmpfs: ", err)
+	}
+	defer unix.IoctlSetPointerInt(int(fixed.Fd()), unix.FS_IOC_SETFLAGS, 0) //nolint:errcheck // it ends with the test's mount
+	g, err := Give(wish(rootfs, "/var/cache", "/var/lib"))
+	if !errors.Is(err, unix.EPERM) || g.Folders != 4 {
+		t.Error(g, err)
+	}
+	now := owners(t, rootfs)
+	for p, want := range map[string]string{"/var/cache/fixed": "0:0 755", "/var/cache/service": "1000:1001 700", "/var/lib/service": "1000:1001 700"} {
+		if now[p] != want {
+			t.Errorf("%s is %s, want %s", p, now[p], want)
+		}
+	}
+}
+
 // TestLargeFiles: a large file of the image would be copied up whole, and one that a container has written before its last end is
 // in its own layer.
 func TestLargeFiles(t *testing.T) {

@@ -4,6 +4,7 @@ package layer
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -149,7 +150,7 @@ func (w *Wish) giveCopy(fd int, destination string, compared map[uint64]bool) (b
 	inVolume := w.inVolume(destination)
 	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}, only: compared}
 	g.all()
-	return g.tops[0], g.err
+	return g.tops[0], cmp.Or(g.err, g.denied)
 }
 
 // leaves says that a volume has something that is not the identity's yet and could be given: to compare takes longer.
