@@ -55,21 +55,27 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 		a.Layer.Rootfs = path.Join(c.Bundle.Path, a.Layer.Rootfs)
 	}
 	if !f.Container.Readonly {
-		a.Layer.Paths = slices.Clone(p.Adapt.Own)
-		if cwd, ok := f.givable(f.Cwd); ok && p.Adapt.WorkingDir {
-			a.Layer.Paths = append(a.Layer.Paths, cwd)
+		wanted := slices.Clone(p.Adapt.Own)
+		if p.Adapt.WorkingDir {
+			wanted = append(wanted, f.Cwd)
+		}
+		for _, dir := range wanted {
+			if at, ok := f.givable(dir); ok && !slices.Contains(a.Layer.Paths, at) {
+				a.Layer.Paths = append(a.Layer.Paths, at)
+			}
 		}
 	}
 	owned := f.ownsTmpfs(p, d)
 	for _, m := range f.Container.Mounts {
-		at, givable := f.givable(m.Destination)
 		if like := homeMount(m); like.CopiesUp() && owned != nil {
 			if _, ok := owned(m); ok {
+				at, _ := f.givable(m.Destination)
 				a.Layer.Paths = append(a.Layer.Paths, at)
 			}
 		}
 		if p.Adapt.Volumes && binds(&m) && !m.Readonly() {
 			// What an engine has copied to elsewhere is configuration, or programs.
+			at, givable := f.givable(m.Destination)
 			a.Volumes = append(a.Volumes, layer.Volume{Source: m.Source, Destination: at, State: givable})
 		}
 	}

@@ -145,6 +145,19 @@ TOML
   done
 }
 
+@test "folders of the list that are links: what they lead to is given, unless it never is" {
+  mkdir -p "$ROOTFS/var/roothome" "$ROOTFS/export/app" "$ROOTFS/usr/share/data"
+  rm -rf "$ROOTFS/root" "$ROOTFS/srv" "$ROOTFS/data" "$ROOTFS/opt"
+  ln -s var/roothome "$ROOTFS/root" # as Fedora's ostree has it
+  ln -s /export "$ROOTFS/srv"
+  ln -s /usr/share/data "$ROOTFS/data"
+  ln -s / "$ROOTFS/opt"
+  layered
+  runs sh -c 'touch /root/x /srv/x /srv/app/x && echo served; touch /data/x /x && echo too much; stat -c %u / /usr/share/data /etc'
+  says nonroot run "$ID"
+  [[ $OUT == $'served\n0\n0\n0' ]] || explain 'expected it to work, and no more'
+}
+
 @test "a container whose policy names somebody else since its last start goes on" {
   local uid
   service
