@@ -352,7 +352,7 @@ func (v *view) volumes(ours func(spec.Mount) bool) {
 		switch {
 		case folder && !v.who.may(5, &at.Stat):
 			v.trip("volume", m.Destination, "the mount of %q can't be read: %s", m.Source, owner(&at.Stat))
-		case folder && !slices.Contains(m.Options, "ro") && !v.who.may(3, &at.Stat):
+		case folder && !(&spec.Mount{Options: m.Options}).Readonly() && !v.who.may(3, &at.Stat):
 			v.trip("volume", m.Destination, "the mount of %q can't be written: %s", m.Source, owner(&at.Stat))
 		case at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && !v.who.may(4, &at.Stat):
 			v.trip("volume", m.Destination, "the mounted file %q can't be read: %s", m.Source, owner(&at.Stat))

@@ -6,16 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -42,33 +46,50 @@ func (c *Call) adapt(p *policy.Policy, f *containerFacts, d *policy.Decision) *A
 	}
 	a := &Adaption{owners: c.Caller.Owners, isRoot: f.rootUser, Tmp: p.Adapt.Tmp && !f.Container.Readonly}
 	a.givenUp = func(owner uint32) bool { return f.givenUp(owner) && !f.others(p, owner) }
+	policys := c.policys(p, f)
 	a.Layer = layer.Wish{
 		Rootfs: f.Container.Rootfs, Made: c.made, UID: f.ownerUID(d.Identity.UID), GID: f.ownerGID(d.Identity.GID),
-		From: func(owner uint32) bool { return f.givenUp(owner) || f.policys(p, owner) }, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
+		From: func(owner uint32) bool { return f.givenUp(owner) || policys(owner) }, FromGroup: f.rootGroup, Keep: p.Adapt.Keep, Covered: f.image.Covered, GroupRoot: p.Adapt.GroupRoot,
 	}
 	if !path.IsAbs(a.Layer.Rootfs) {
 		a.Layer.Rootfs = path.Join(c.Bundle.Path, a.Layer.Rootfs)
 	}
 	if !f.Container.Readonly {
-		a.Layer.Paths = slices.Clone(p.Adapt.Own)
-		if cwd := path.Clean("/" + f.Cwd); p.Adapt.WorkingDir && !policy.Untouchable(cwd) {
-			a.Layer.Paths = append(a.Layer.Paths, cwd)
+		wanted := slices.Clone(p.Adapt.Own)
+		if p.Adapt.WorkingDir {
+			wanted = append(wanted, f.Cwd)
+		}
+		for _, dir := range wanted {
+			if at, ok := f.givable(dir); ok && !slices.Contains(a.Layer.Paths, at) {
+				a.Layer.Paths = append(a.Layer.Paths, at)
+			}
 		}
 	}
-	ownsTmpfs := f.ownsTmpfs(p, d)
+	owned := f.ownsTmpfs(p, d)
 	for _, m := range f.Container.Mounts {
-		if like := homeMount(m); like.CopiesUp() && ownsTmpfs != nil && ownsTmpfs(m) {
-			a.Layer.Paths = append(a.Layer.Paths, path.Clean("/"+m.Destination))
+		if like := homeMount(m); like.CopiesUp() && owned != nil {
+			if _, ok := owned(m); ok {
+				at, _ := f.givable(m.Destination)
+				a.Layer.Paths = append(a.Layer.Paths, at)
+			}
 		}
-		if p.Adapt.Volumes && binds(&m) && !slices.Contains(m.Options, "ro") {
-			a.Volumes = append(a.Volumes, layer.Volume{
-				Source: m.Source, Destination: m.Destination,
-				// What an engine has copied to elsewhere is configuration, or programs.
-				State: !policy.Untouchable(path.Clean("/" + m.Destination)),
-			})
+		if p.Adapt.Volumes && binds(&m) && !m.Readonly() {
+			// What an engine has copied to elsewhere is configuration, or programs.
+			at, givable := f.givable(m.Destination)
+			a.Volumes = append(a.Volumes, layer.Volume{Source: m.Source, Destination: at, State: givable})
 		}
 	}
 	return a
+}
+
+// givable says where a path of the container's leads, free of links, and whether what lies there can be given.
+func (f *containerFacts) givable(p string) (at string, ok bool) {
+	at = path.Clean("/" + p)
+	s, err := f.image.Look(at)
+	if err != nil {
+		return at, false
+	}
+	return s.Path, !policy.Untouchable(s.Path)
 }
 
 // made says that a rootfs is where an engine mounts one for this container: below the bundle (containerd, and runtimes by hand), in
@@ -88,12 +109,15 @@ func (a *Adaption) CarryOut() (notes []string) {
 	if len(a.Layer.Paths) > 0 {
 		g, err := layer.Give(&a.Layer)
 		if len(g.Tops) > 0 {
-			note("%d folders and %d files of the image are the identity's now, in %s", g.Folders, g.Files, strings.Join(g.Tops, ", "))
+			note("%d folders and %d files of the image are the identity's now, in %s", g.Folders, g.Files, listed(g.Tops))
 		}
 		if g.Unfinished {
 			note("not all that the image keeps for root was given: it is too much")
 		}
-		if err != nil {
+		switch {
+		case err != nil && len(g.Tops) > 0:
+			note("some of what the image keeps for root stays so: %v", err)
+		case err != nil:
 			note("what the image keeps for root stays so: %v", err)
 		}
 	}
@@ -141,26 +165,57 @@ func (a *Adaption) Foresee() (paths, volumes []string) {
 	return paths, volumes
 }
 
-// ownsTmpfs says which tmpfs mounts are the identity's: like a new volume, one is empty, and the container's alone. The engine's own
-// lie where nothing is given, such as /dev.
-func (f *containerFacts) ownsTmpfs(p *policy.Policy, d *policy.Decision) func(spec.Mount) bool {
+// ownsTmpfs says which tmpfs mounts are the identity's, and their options without an owner: like a new volume, one is empty, and the
+// container's alone. The engine's own lie where nothing is given, such as /dev. The owner that an earlier rewrite has put last is not
+// somebody's wish, and may be another identity by now.
+func (f *containerFacts) ownsTmpfs(p *policy.Policy, d *policy.Decision) func(spec.Mount) ([]string, bool) {
 	if d.Identity.UID == f.User.UID || p.Stubless || !p.Adapt.Volumes {
 		return nil
 	}
-	return func(m spec.Mount) bool {
-		hasOwner := func(option string) bool {
-			return strings.HasPrefix(option, "uid=") || strings.HasPrefix(option, "gid=")
+	return func(m spec.Mount) ([]string, bool) {
+		if m.Type != "tmpfs" || binds(&m) || homedir.Ours(homeMount(m)) {
+			return nil, false
 		}
-		if m.Type != "tmpfs" || binds(&m) || slices.ContainsFunc(m.Options, hasOwner) {
-			return false
+		options := m.Options
+		if f.before != nil {
+			ours := spec.Owner(f.before.UID, f.before.GID)
+			if n := len(options) - len(ours); n >= 0 && slices.Equal(options[n:], ours) {
+				options = options[:n]
+			}
 		}
-		// By a link, it may lie elsewhere than it says.
-		at, err := f.image.Look(path.Clean("/" + m.Destination))
-		return err == nil && !policy.Untouchable(at.Path)
+		// Podman writes the container's user there (--mount type=tmpfs,chown=true), for whom the identity stands in.
+		asked := spec.Owner(f.User.UID, f.User.GID)
+		options = slices.DeleteFunc(slices.Clone(options), func(o string) bool { return slices.Contains(asked, o) })
+		if slices.ContainsFunc(options, hasOwner) {
+			return nil, false
+		}
+		_, ok := f.givable(m.Destination)
+		return options, ok
 	}
 }
 
+// hasOwner says that an option of a mount names an owner. Runtimes hand on what they do not know as it is, commas and all.
+func hasOwner(option string) bool {
+	for o := range strings.SplitSeq(option, ",") {
+		if strings.HasPrefix(o, "uid=") || strings.HasPrefix(o, "gid=") {
+			return true
+		}
+	}
+	return false
+}
+
 func quotedPath(p string) string { return fmt.Sprintf("%q", p) }
+
+// listed are paths for a note. The working directory is the image's choice, and may look like several, or like more of the note.
+func listed(paths []string) string {
+	all := slices.Clone(paths)
+	for i, p := range all {
+		if strings.ContainsFunc(p, func(r rune) bool { return r == ',' || r == '"' || r == ' ' || !unicode.IsGraphic(r) }) {
+			all[i] = quotedPath(p)
+		}
+	}
+	return strings.Join(all, ", ")
+}
 
 func binds(m *spec.Mount) bool {
 	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
@@ -199,11 +254,18 @@ func (f *containerFacts) others(p *policy.Policy, owner uint32) bool {
 	return ok && p.Reserved.Has(uid)
 }
 
-// policys says that an owner is one whom the policy makes of containers' users: an image that was committed of such a container has
-// his files, and so has a container whose policy has changed since its last start.
-func (f *containerFacts) policys(p *policy.Policy, owner uint32) bool {
-	uid, ok := f.insideUID(owner)
-	return ok && (uid == uint32(p.UID) || p.Reserved.Has(uid))
+// policys says that an owner is one whom the policy makes of containers' users, or has made: an image that was committed of such a
+// container has his files, and so has a container whose policy has changed since its last start. Before there was a rule for it,
+// that was the general part's identity; before there was a policy, the built-in one's.
+func (c *Call) policys(p *policy.Policy, f *containerFacts) func(owner uint32) bool {
+	fixed := []uint32{uint32(p.UID), uint32(c.Policy.UID), uint32(policy.Default().UID)}
+	if f.last != nil {
+		fixed = append(fixed, f.last.UID)
+	}
+	return func(owner uint32) bool {
+		uid, ok := f.insideUID(owner)
+		return ok && (slices.Contains(fixed, uid) || p.Reserved.Has(uid))
+	}
 }
 
 func (f *containerFacts) rootUser(owner uint32) bool {
@@ -226,10 +288,17 @@ const (
 	pingLast  = 1<<31 - 1 // the highest gid that it takes
 )
 
+// unset are their values in a new network namespace (net/ipv4/af_inet.c, inet_init_net).
+var unset = map[string]string{portStart: "1024", pingRange: "1\t0"}
+
 // sysctls let anybody in the container listen on any port and use ping, where it has a network namespace of its own. What the
 // engine has set stays.
 func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
-	if !p.Adapt.LowPorts || !c.ownNetwork(f) || !f.settable() {
+	if !p.Adapt.LowPorts || !f.settable() {
+		return nil
+	}
+	own, pods := c.ownNetwork(f)
+	if !own {
 		return nil
 	}
 	all := []spec.Sysctl{{Name: portStart, Value: "0"}}
@@ -238,37 +307,83 @@ func (c *Call) sysctls(p *policy.Policy, f *containerFacts) []spec.Sysctl {
 	if _, unbounded := c.Caller.Own.GID.Outside(pingLast); f.UserNamespace == nil && unbounded {
 		all = append(all, spec.Sysctl{Name: pingRange, Value: "0 " + strconv.Itoa(pingLast)})
 	}
-	return slices.DeleteFunc(all, func(s spec.Sysctl) bool {
-		return unix.Access("/proc/sys/"+strings.ReplaceAll(s.Name, ".", "/"), unix.F_OK) != nil // a kernel that has no such thing
+	all = slices.DeleteFunc(all, func(s spec.Sysctl) bool {
+		return unix.Access(procSys(s.Name), unix.F_OK) != nil // a kernel that has no such thing
 	})
+	if pods != "" {
+		return stillUnset(pods, all)
+	}
+	return all
+}
+
+func procSys(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }
+
+// stillUnset leaves out what somebody has set in a network namespace: a pod's own sysctls stand in the config.json of its sandbox
+// only, and with CRI-O its program pinns has set them before (cri-o, internal/config/nsmgr). The kernel shows a thread those of the
+// network that it is in. Where they can't be seen, none is set.
+func stillUnset(network string, all []spec.Sysctl) []spec.Sysctl {
+	fd, err := unix.Open(network, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	seen := make(chan []spec.Sysctl)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine, and nothing else runs in that network
+		if unix.Setns(fd, unix.CLONE_NEWNET) != nil {
+			seen <- nil
+			return
+		}
+		seen <- slices.DeleteFunc(all, func(s spec.Sysctl) bool {
+			text, err := proc.Read(procSys(s.Name))
+			return err != nil || strings.TrimSpace(string(text)) != unset[s.Name]
+		})
+	}()
+	return <-seen
 }
 
 // settable says that the runtime can write the container's /proc/sys, as it would refuse the container else: somebody may have
 // mounted /proc read-only, or not at all.
 func (f *containerFacts) settable() bool {
 	at, err := f.image.Look("/proc/sys/net/ipv4")
-	if err != nil || at.Mount == nil || slices.Contains(at.Mount.Options, "ro") || slices.Contains(at.Mount.Options, "rro") {
+	if err != nil || at.Mount == nil || (&spec.Mount{Options: at.Mount.Options}).Readonly() {
 		return false
 	}
 	return at.Mount.Type == "proc" || at.Exists && path.Clean(at.Mount.Source) == "/proc"
 }
 
-// ownNetwork: the runtime makes a network namespace, or joins one that was just made for this container or its pod: by Podman
+// ownNetwork says whether the container's network is its own, and the path of one that may be its pod's, whose other containers
+// have been there before: the runtime makes a network namespace, or joins one that was just made for this container or its pod: by Podman
 // ("netns-", containers/common, pkg/netns), by containerd's part for Kubernetes ("cni-", pkg/netns), or by CRI-O (a UUID, cri-o,
 // internal/config/nsmgr), of which nothing but the bundle tells that it was. A pod's other containers join theirs by /proc, and
 // with CRI-O, whose pods may have no sandbox of their own, by the same name.
-func (c *Call) ownNetwork(f *containerFacts) bool {
+func (c *Call) ownNetwork(f *containerFacts) (own bool, pods string) {
 	at := slices.IndexFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" })
 	if at < 0 {
-		return false
+		return false, ""
 	}
 	p := f.Container.Namespaces[at].Path
 	if p == "" {
-		return true
+		return true, ""
 	}
-	base := path.Base(p)
-	made := strings.HasPrefix(base, "netns-") || strings.HasPrefix(base, "cni-") || isUUID(base) && auditlog.IsCRIO(c.Root, c.Bundle.Path)
-	return made && path.Base(path.Dir(p)) == "netns" && (f.UserNamespace == nil || f.join != "" && ownedBy(p, f.join))
+	if path.Base(path.Dir(p)) != "netns" || isCallers(p) || f.UserNamespace != nil && (f.join == "" || !ownedBy(p, f.join)) {
+		return false, ""
+	}
+	switch base := path.Base(p); {
+	case strings.HasPrefix(base, "netns-"), strings.HasPrefix(base, "cni-"):
+		return true, ""
+	case isUUID(base) && auditlog.IsCRIO(c.Root, c.Bundle.Path):
+		return true, p
+	}
+	return false, ""
+}
+
+// isCallers says that a network namespace is the one that the engine lives in, by whatever name, or that it can't be told. crun
+// sets sysctls there, too, and they would be the host's.
+func isCallers(network string) bool {
+	var its, callers unix.Stat_t
+	err := errors.Join(unix.Stat(network, &its), unix.Stat("/proc/thread-self/ns/net", &callers))
+	return err != nil || its.Dev == callers.Dev && its.Ino == callers.Ino
 }
 
 // isUUID says that a name has the form of one (RFC 9562, section 4).

@@ -21,6 +21,9 @@ type containerFacts struct {
 
 	shared []string // where bind mounts lie that share their mounts with the host, free of links
 	join   string   // the path by which the runtime finds the user namespace that was looked at; "": none is joined
+
+	before *policy.Identity // whom an earlier rewrite has made of this config.json's user; nil: there was none
+	last   *policy.Identity // whom the container's last start had, as far as its bundle is still there; nil likewise
 }
 
 // facts gathers what the decision rests on. It reads the image's passwd only if it's asked for.

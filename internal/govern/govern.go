@@ -105,8 +105,16 @@ func (c *Call) Decide() (*Outcome, error) {
 	}
 	defer f.image.Close() //nolint:errcheck // nothing was written
 	o.MountLabel = f.Container.MountLabel
-	if old, err := record.Read(c.Bundle); err == nil && old.Matches(c.ID, config) && old.Enforced() {
-		o.Again, f.User = true, spec.User(old.Asked) // this config.json is a rewritten one: what counts is what was asked for before
+	if old, err := record.Read(c.Bundle); err == nil && old.Enforced() {
+		if old.ID == c.ID {
+			f.last = old.Identity
+		}
+		if old.Matches(old.ID, config) { // this config.json is a rewritten one
+			f.before = old.Identity
+		}
+		if old.Matches(c.ID, config) {
+			o.Again, f.User = true, spec.User(old.Asked) // what counts is what was asked for before
+		}
 	}
 	d := p.Decide(&f.Facts)
 	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped, r.Notes = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped, d.Notes

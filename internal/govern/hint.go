@@ -153,7 +153,7 @@ func (f *containerFacts) obstacles(a *Adaption, plan *homedir.Plan, id *policy.I
 	if slices.ContainsFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" }) {
 		return notes
 	}
-	if text, err := proc.Read("/proc/sys/" + strings.ReplaceAll(portStart, ".", "/")); err == nil {
+	if text, err := proc.Read(procSys(portStart)); err == nil {
 		if first := strings.TrimSpace(string(text)); first != "0" {
 			notes = append(notes, fmt.Sprintf("ports below %s stay root's: the network is the host's (sysctl %s)", first, portStart))
 		}
@@ -163,13 +163,13 @@ func (f *containerFacts) obstacles(a *Adaption, plan *homedir.Plan, id *policy.I
 
 // closedWorkdir says that the working directory is in the image, and not the identity's to write; "": it is, or it can't be told.
 func (f *containerFacts) closedWorkdir(a *Adaption, plan *homedir.Plan, id *policy.Identity) string {
-	cwd := path.Clean("/" + f.Cwd)
+	at, err := f.image.Look(path.Clean("/" + f.Cwd))
+	cwd := at.Path
 	below := func(dir string) bool { return cwd == dir || strings.HasPrefix(cwd, dir+"/") }
-	if cwd == "/" || f.Container.Readonly || a != nil && slices.ContainsFunc(a.Layer.Paths, below) || plan != nil && plan.Mounts != nil && below(plan.Home) {
+	if err != nil || cwd == "/" || f.Container.Readonly || a != nil && slices.ContainsFunc(a.Layer.Paths, below) || plan != nil && plan.Mounts != nil && below(plan.Home) {
 		return ""
 	}
-	at, err := f.image.Look(cwd)
-	if err != nil || !at.Exists || at.Mount != nil || f.may(unix.W_OK|unix.X_OK, &at.Stat, id) {
+	if !at.Exists || at.Mount != nil || f.may(unix.W_OK|unix.X_OK, &at.Stat, id) {
 		return ""
 	}
 	return fmt.Sprintf("its working directory %q is not the identity's to write (%d:%d %04o)", cwd, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)

@@ -6,6 +6,7 @@
 package layer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -48,7 +49,7 @@ const (
 	maxListed = 2048     // entries of one folder
 	maxGiven  = 512      // folders and files that are given
 	maxFiles  = 256      // files among them: a cache with many leaves room for the folders that come later
-	maxFile   = 64 << 10 // bytes of one file: it is copied up whole
+	maxFile   = 64 << 10 // bytes of one file of the image: it is copied up whole
 	maxBytes  = 1 << 20  // bytes of all
 	maxDepth  = 12       // below a path of the wish
 )
@@ -65,6 +66,7 @@ func Give(w *Wish) (Given, error) {
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	g := giver{Wish: w, root: root}
+	defer g.upper.close()
 	for i, p := range w.Paths {
 		g.queue = append(g.queue, folder{p, i, 0})
 	}
@@ -75,7 +77,7 @@ func Give(w *Wish) (Given, error) {
 			g.Tops = append(g.Tops, p)
 		}
 	}
-	return g.Given, g.err
+	return g.Given, cmp.Or(g.err, g.denied)
 }
 
 // open opens a rootfs that is the container's own: an overlay that was mounted for it, where its engine mounts such. A plain
@@ -125,7 +127,9 @@ type giver struct {
 	bytes  int64
 	full   bool            // nothing more is looked at
 	only   map[uint64]bool // inodes besides which nothing is given; nil: any
-	err    error
+	upper  upper
+	denied error // of something by itself: one that is immutable, or whose owner is not mapped in a rootless engine's namespace
+	err    error // ends it
 }
 
 type folder struct {
@@ -228,7 +232,7 @@ func (g *giver) file(dir int, name, p string, of int) {
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
-	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && plain(name, &st) {
+	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && plain(name, &st) && (st.Size <= maxFile || g.copiesNothing(p, &st)) {
 		g.give(fd, false, p, &st, of)
 	}
 }
@@ -236,17 +240,22 @@ func (g *giver) file(dir int, name, p string, of int) {
 // spared is what is kept as it is, or not the image's.
 func (g *giver) spared(p string) bool {
 	for _, k := range g.Keep {
-		if p == k || strings.HasPrefix(p, k) && p[len(k)] == '/' {
+		if within(k, p) {
 			return true
 		}
 	}
 	return g.Covered(p)
 }
 
-// plain is a small file of data: no program, no library, nothing with a privilege of its own, and none that has a second
+// copiesNothing says of a large file that the container itself has written it, before its last end: it is in its own layer already.
+func (g *giver) copiesNothing(p string, st *unix.Stat_t) bool {
+	return g.only == nil && g.From(st.Uid) && g.upper.has(g.root, p, st)
+}
+
+// plain is a file of data: no program, no library, nothing with a privilege of its own, and none that has a second
 // name elsewhere.
 func plain(name string, st *unix.Stat_t) bool {
-	return st.Mode&(unix.S_ISUID|unix.S_ISGID|0o111) == 0 && st.Nlink == 1 && st.Size <= maxFile &&
+	return st.Mode&(unix.S_ISUID|unix.S_ISGID|0o111) == 0 && st.Nlink == 1 &&
 		!strings.HasSuffix(name, ".so") && !strings.Contains(name, ".so.")
 }
 
@@ -272,30 +281,49 @@ func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (
 	case g.Folders+g.Files >= maxGiven:
 		g.full, g.Unfinished = true, true
 		return false
-	case !isFolder && (g.bytes+st.Size > maxBytes || g.Files >= maxFiles):
+	case !isFolder && (g.bytes+cost(st) > maxBytes || g.Files >= maxFiles):
 		g.Unfinished = true // folders are given all the same
 		return false
 	}
 	if g.Foresee {
 		g.Would = append(g.Would, p)
-	} else if g.err = worded(unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH)); g.err != nil {
+	} else if err := unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH); err != nil {
+		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EOVERFLOW) { // such as a full disk
+			g.err = worded(err)
+		}
+		g.denied = worded(err)
 		return false
+	} else if isFolder && uid >= 0 && st.Mode&rights != rights {
+		if g.err = worded(unix.Fchmod(fd, st.Mode&0o7777|rights)); g.err != nil {
+			return false
+		}
 	}
 	g.tops[of] = true
 	if isFolder {
 		g.Folders++
 	} else {
 		g.Files++
-		g.bytes += st.Size
+		g.bytes += cost(st)
 	}
 	return true
 }
+
+// cost is how many bytes of a file are copied up. A large one is given where there are none.
+func cost(st *unix.Stat_t) int64 {
+	if st.Size > maxFile {
+		return 0
+	}
+	return st.Size
+}
+
+// rights are what a folder's owner gets: root needs none, and Fedora has its home as 0550.
+const rights = 0o700
 
 func worded(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("change an owner in the container's layer: %w", err)
+	return fmt.Errorf("change an owner or a mode in the container's layer: %w", err)
 }
 
 // entries lists a folder, at most so many.

@@ -209,12 +209,68 @@ func TestGiveIsBounded(t *testing.T) {
 			t.Errorf("%s is %s", p, now[p])
 		}
 	}
-	big := filepath.Join(rootfs, "srv/app/big")
-	if err := errors.Join(os.WriteFile(big, make([]byte, maxFile+1), 0o600), os.Chown(big, 0, 0)); err != nil {
+}
+
+// TestGiveGoesOn: what can't be given by itself leaves the others theirs, and is told.
+func TestGiveGoesOn(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"var/cache/fixed/below/": "0:0 755", "var/cache/service/": "0:0 700", "var/lib/service/": "0:0 700"})
+	fixed, err := os.Open(filepath.Join(rootfs, "var/cache/fixed"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Give(wish(rootfs, "/srv/app")); err != nil || owners(t, filepath.Dir(big))["/big"] != "0:0 600" {
-		t.Error("a big file was given", err)
+	defer fixed.Close()
+	if err := unix.IoctlSetPointerInt(int(fixed.Fd()), unix.FS_IOC_SETFLAGS, unix.STATX_ATTR_IMMUTABLE); err != nil {
+		t.Skip("this kernel has no immutable files on a tmpfs: ", err)
+	}
+	defer unix.IoctlSetPointerInt(int(fixed.Fd()), unix.FS_IOC_SETFLAGS, 0) //nolint:errcheck // it ends with the test's mount
+	g, err := Give(wish(rootfs, "/var/cache", "/var/lib"))
+	if !errors.Is(err, unix.EPERM) || g.Folders != 4 {
+		t.Error(g, err)
+	}
+	now := owners(t, rootfs)
+	for p, want := range map[string]string{"/var/cache/fixed": "0:0 755", "/var/cache/service": "1000:1001 700", "/var/lib/service": "1000:1001 700"} {
+		if now[p] != want {
+			t.Errorf("%s is %s, want %s", p, now[p], want)
+		}
+	}
+}
+
+// TestLargeFiles: a large file of the image would be copied up whole, and one that a container has written before its last end is
+// in its own layer.
+func TestLargeFiles(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"srv/app/small": "0:0 600"})
+	image := filepath.Join(filepath.Dir(rootfs), "lower/srv/app/large")
+	if err := os.WriteFile(image, make([]byte, maxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"of-root", "of-somebody"} {
+		if err := os.WriteFile(filepath.Join(rootfs, "srv/app", name), make([]byte, maxBytes+1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(filepath.Join(rootfs, "srv/app/of-somebody"), 1500, 0); err != nil {
+		t.Fatal(err)
+	}
+	if g, err := Give(wish(rootfs, "/srv/app")); err != nil || g.Files != 2 || g.Unfinished {
+		t.Error(g, err)
+	}
+	want := map[string]string{
+		"": "1000:1001 755", "/small": "1000:1001 600", "/large": "0:0 600", "/of-root": "1000:1001 600", "/of-somebody": "1500:0 600",
+	}
+	if now := owners(t, filepath.Join(rootfs, "srv/app")); !maps.Equal(now, want) {
+		t.Errorf("is %v, want %v", now, want)
+	}
+}
+
+func TestUpperdir(t *testing.T) {
+	const mounts = `21 1 0:20 / / rw shared:1 - ext4 /dev/sda1 rw
+45 21 0:43 / /rootfs rw,relatime shared:7 master:2 - overlay overlay rw,lowerdir=/l\\054a:/b,upperdir=/with\040blank\054\134x/diff,workdir=/w,xino=off
+46 21 0:44 / /view ro,relatime - overlay overlay ro,lowerdir=/a:/b
+`
+	for id, want := range map[string]string{"45": `/with blank,\x/diff`, "46": "", "21": "", "4": ""} {
+		if got := upperdir(mounts, id); got != want {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
 	}
 }
 
@@ -328,6 +384,30 @@ func TestOpenTmp(t *testing.T) {
 	}
 }
 
+// TestGiveModes: root could write whatever a folder's mode says, and the identity is to.
+func TestGiveModes(t *testing.T) {
+	rootfs := overlay(t, map[string]string{
+		"root/":             "0:0 550", // as Fedora has it
+		"root/of-7/":        "7:7 000",
+		"root/person/":      "1500:1500 500",
+		"root/closed/":      "0:0 3000",
+		"root/closed/state": "0:0 400",
+	})
+	w := wish(rootfs, "/root")
+	g, err := Give(w)
+	if err != nil || g.Folders != 3 {
+		t.Fatal(g, err)
+	}
+	now := owners(t, rootfs)
+	for p, want := range map[string]string{
+		"/root": "1000:1001 750", "/root/of-7": "1000:7 700", "/root/person": "1500:1500 500", "/root/closed": "1000:1001 3700", "/root/closed/state": "1000:1001 400",
+	} {
+		if now[p] != want {
+			t.Errorf("%s is %s, want %s", p, now[p], want)
+		}
+	}
+}
+
 func TestVolumes(t *testing.T) {
 	root := t.TempDir()
 	fill(t, root, map[string]string{
@@ -343,7 +423,7 @@ func TestVolumes(t *testing.T) {
 		"docker/volumes/link/_data":     "-> ../empty/_data",
 		"docker/elsewhere/":             "0:0 755",
 		"podman/overlay-containers/":    "0:0 700",
-		"podman/volumes/empty/_data/":   "0:0 755",
+		"podman/volumes/empty/_data/":   "0:0 550",
 		"somebodys/volumes/mine/_data/": "0:0 755",
 		"docker/volumes/running/_data/": "100:0 700",
 		"docker/volumes/copied/_data/":  "101:0 700",
@@ -385,12 +465,44 @@ func TestVolumes(t *testing.T) {
 			t.Errorf("%s was given: %v, %v", name, given, err)
 		}
 	}
-	if now := owners(t, root); now["/docker/volumes/empty/_data"] != "1000:1001 755" || now["/host"] != "0:0 755" || now["/docker/volumes/full/_data"] != "0:0 755" {
+	if now := owners(t, root); now["/docker/volumes/empty/_data"] != "1000:1001 755" || now["/podman/volumes/empty/_data"] != "1000:1001 750" || now["/host"] != "0:0 755" || now["/docker/volumes/full/_data"] != "0:0 755" {
 		t.Error(now)
 	}
 }
 
 func isRoot(uid uint32) bool { return uid == 0 }
+
+// TestVolumeOfUserNamespace: Podman gives a volume's folder to the root of the user namespace, and only a container that has this
+// one for its root may trust it.
+func TestVolumeOfUserNamespace(t *testing.T) {
+	root := t.TempDir()
+	fill(t, root, map[string]string{
+		"podman/overlay-containers/": "0:0 700",
+		"podman/volumes/v/":          "300000:300000 700",
+		"podman/volumes/v/_data/":    "300000:300000 755",
+	})
+	if err := errors.Join(os.Chmod(root, 0o755), os.Chmod(filepath.Dir(root), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	v := Volume{Source: root + "/podman/volumes/v/_data", Destination: "/v"}
+	w := wish(root)
+	w.UID, w.GID = 365532, 365533
+	trusted := bundle.CallersOwners(nil)
+	for _, test := range []struct {
+		first uint32 // of the container's ids
+		given bool
+	}{{0, false}, {400000, false}, {300000, true}, {300000, false}} {
+		w.From = func(uid uint32) bool { return uid == test.first || uid == 300000 }
+		w.FromGroup = w.From
+		given, err := GiveVolume(v, w, func(uid uint32) bool { return uid == test.first }, trusted)
+		if given != test.given || err != nil {
+			t.Errorf("root is %d: given: %v, %v", test.first, given, err)
+		}
+	}
+	if now := owners(t, root)["/podman/volumes/v/_data"]; now != "365532:365533 755" {
+		t.Error(now)
+	}
+}
 
 // TestGiveCopy shows that what an engine copied into a volume from the image is given as the image's own files are, and that
 // one changed byte's worth of a difference makes it somebody's.
@@ -484,6 +596,60 @@ func TestGiveCopy(t *testing.T) {
 	}
 }
 
+// TestGiveCopyBelowItsOwn: an image whose folder is the identity's already may keep root's files in it, and so does the volume that
+// an engine made of it.
+func TestGiveCopyBelowItsOwn(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"data/": "1000:1001 755", "data/log": "0:0 644", "data/run": "0:0 755"})
+	engine := t.TempDir()
+	fill(t, engine, map[string]string{"volumes/": "0:0 711", "volumes/metadata.db": "0:0 600"})
+	if err := errors.Join(os.Chmod(engine, 0o755), os.Chmod(filepath.Dir(engine), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	v := Volume{filepath.Join(engine, "volumes/v/_data"), "/data", true}
+	if out, err := exec.Command("sh", "-c", `mkdir -p "$(dirname "$2")" && cp -a "$1" "$2"`, "sh", rootfs+"/data", v.Source).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, want := range []bool{true, false} { // the second time, all is given
+		given, err := GiveVolume(v, wish(rootfs), isRoot, bundle.CallersOwners(nil))
+		if now := owners(t, v.Source); given != want || err != nil || now["/log"] != "1000:1001 644" || now["/run"] != "0:0 755" {
+			t.Error(given, err, now)
+		}
+	}
+	// What somebody exempt has put there is not the image's.
+	fill(t, v.Source, map[string]string{"backup": "0:0 600"})
+	if given, err := GiveVolume(v, wish(rootfs), isRoot, bundle.CallersOwners(nil)); given || err != nil {
+		t.Error(given, err)
+	}
+}
+
+// TestGiveCopyKeeps: what is kept in the image is kept in its copy.
+func TestGiveCopyKeeps(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"var/log/": "0:0 755", "var/log/apt/": "0:0 755", "var/log/apt/term.log": "0:0 640", "var/log/app/": "0:0 755"})
+	engine := t.TempDir()
+	fill(t, engine, map[string]string{"volumes/": "0:0 711", "volumes/metadata.db": "0:0 600"})
+	if err := errors.Join(os.Chmod(engine, 0o755), os.Chmod(filepath.Dir(engine), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for destination, given := range map[string]bool{"/var/log": true, "/var/log/apt": false} {
+		v := Volume{filepath.Join(engine, "volumes", path.Base(destination), "_data"), destination, true}
+		if out, err := exec.Command("sh", "-c", `mkdir -p "$(dirname "$2")" && cp -a "$1" "$2"`, "sh", rootfs+destination, v.Source).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		want := owners(t, v.Source)
+		if given {
+			want[""], want["/app"] = "1000:1001 755", "1000:1001 755"
+		}
+		w := wish(rootfs)
+		w.Keep = []string{"/run/lock", "/var/log/apt", "/var/log/ap"}
+		if got, err := GiveVolume(v, w, isRoot, bundle.CallersOwners(nil)); got != given || err != nil {
+			t.Errorf("%s: given %v, %v", destination, got, err)
+		}
+		if now := owners(t, v.Source); !maps.Equal(now, want) {
+			t.Errorf("%s is %v, want %v", destination, now, want)
+		}
+	}
+}
+
 // TestGiveCopyOfWhatWasCompared: what another container moves into the way between the look at a volume and the gift stays as
 // it is, and so does what is mounted there.
 func TestGiveCopyOfWhatWasCompared(t *testing.T) {
@@ -506,7 +672,7 @@ func TestGiveCopyOfWhatWasCompared(t *testing.T) {
 	if err := os.Rename(filepath.Join(volume, "secret"), filepath.Join(volume, "f")); err != nil {
 		t.Fatal(err)
 	}
-	if given, err := w.giveCopy(fd, compared); !given || err != nil {
+	if given, err := w.giveCopy(fd, "/data", compared); !given || err != nil {
 		t.Error(given, err)
 	}
 	want := map[string]string{"": "1000:1001 777", "/d": "1000:1001 755", "/f": "0:0 600", "/secrets": "0:0 700", "/secrets/s": "0:0 600"}

@@ -4,10 +4,12 @@ package layer
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -21,15 +23,16 @@ var engines = [...]string{"metadata.db", "../overlay-containers", "../vfs-contai
 // IsVolume says whether the source of a bind mount is a named volume that an engine manages: a folder of its own below one that
 // only root can write, and not something of the host's that was mounted there (the local driver's option device).
 func IsVolume(source string, owners bundle.Owners) bool {
-	fd, ok := openVolume(source, owners)
+	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
 	if ok {
 		_ = unix.Close(fd)
 	}
 	return ok
 }
 
-// openVolume opens it. <folder of volumes>/<name>/_data is what both engines make.
-func openVolume(source string, owners bundle.Owners) (int, bool) {
+// openVolume opens it. <folder of volumes>/<name>/_data is what both engines make. The middle one may be the container's own
+// root's, to whom rootful Podman gives it with --uidmap (libpod, runtime_volume_linux.go).
+func openVolume(source string, owners bundle.Owners, isRoot func(uid uint32) bool) (int, bool) {
 	volumes := path.Dir(path.Dir(source))
 	if !path.IsAbs(source) || path.Clean(source) != source || path.Base(source) != "_data" || path.Base(volumes) != "volumes" {
 		return -1, false
@@ -39,7 +42,7 @@ func openVolume(source string, owners bundle.Owners) (int, bool) {
 		return -1, false
 	}
 	defer dir.Close()
-	if dir.Path != path.Dir(source) || dir.Guarded() != nil || !ofEngine(volumes) {
+	if dir.Path != path.Dir(source) || dir.Guarded() != nil && !given(dir, isRoot) || !ofEngine(volumes) {
 		return -1, false
 	}
 	fd, err := unix.Open(source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -52,6 +55,11 @@ func openVolume(source string, owners bundle.Owners) (int, bool) {
 		return -1, false
 	}
 	return fd, true
+}
+
+func given(dir *bundle.Dir, isRoot func(uid uint32) bool) bool {
+	var st unix.Stat_t
+	return unix.Lstat(dir.Path, &st) == nil && isRoot(st.Uid) && dir.Given(st.Uid) == nil
 }
 
 func ofEngine(volumes string) bool {
@@ -78,25 +86,26 @@ type Volume struct {
 // copied; any other account's may be the identity of a container that runs with it. And nothing was written in it yet: it is
 // empty, or holds what the engine copied there from that folder, and nothing else.
 func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.Owners) (bool, error) {
-	fd, ok := openVolume(v.Source, owners)
+	fd, ok := openVolume(v.Source, owners, isRoot)
 	if !ok {
 		return false, nil
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) || st.Uid == w.UID {
+	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) && st.Uid != w.UID {
 		return false, nil //nolint:nilerr // what can't be looked at stays
 	}
-	if !isRoot(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
+	its := st.Uid == w.UID // as the image's folder is; what lies in it may be root's all the same
+	if !its && !isRoot(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
 		return false, nil
 	}
 	names, err := entries(fd, 1)
 	switch {
-	case err != nil || len(names) > 0 && !v.State:
+	case err != nil || len(names) > 0 && !v.State || its && (len(names) == 0 || !w.leaves(fd, v.Destination)):
 		return false, nil //nolint:nilerr // likewise
 	case len(names) > 0:
 		if compared := w.copied(fd, v.Destination); compared != nil {
-			return w.giveCopy(fd, compared)
+			return w.giveCopy(fd, v.Destination, compared)
 		}
 		return false, nil
 	}
@@ -107,7 +116,11 @@ func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.O
 	if w.Foresee {
 		return true, nil
 	}
-	if err := unix.Fchown(fd, int(w.UID), gid); err != nil {
+	err = unix.Fchown(fd, int(w.UID), gid)
+	if err == nil && st.Mode&rights != rights { // the engine has copied the mode, too
+		err = unix.Fchmod(fd, st.Mode&0o7777|rights)
+	}
+	if err != nil {
 		return false, fmt.Errorf("change the owner of the volume %q: %w", v.Source, err)
 	}
 	return true, nil
@@ -133,12 +146,39 @@ func copiedFrom(rootfs, destination string, owner uint32) bool {
 
 // giveCopy gives what a volume was filled with, as Give gives an image's own files. What was not compared stays as it is: a
 // container that runs with the volume may have put it in the way since.
-func (w *Wish) giveCopy(fd int, compared map[uint64]bool) (bool, error) {
-	inVolume := *w
-	inVolume.Paths, inVolume.Keep, inVolume.Covered = []string{"/"}, nil, func(string) bool { return false }
+func (w *Wish) giveCopy(fd int, destination string, compared map[uint64]bool) (bool, error) {
+	inVolume := w.inVolume(destination)
 	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}, only: compared}
 	g.all()
-	return g.tops[0], g.err
+	return g.tops[0], cmp.Or(g.err, g.denied)
+}
+
+// leaves says that a volume has something that is not the identity's yet and could be given: to compare takes longer.
+func (w *Wish) leaves(fd int, destination string) bool {
+	inVolume := w.inVolume(destination)
+	inVolume.Foresee = true
+	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}}
+	g.all()
+	return g.tops[0]
+}
+
+// inVolume is the wish with a volume's paths, which is mounted at the destination.
+func (w *Wish) inVolume(destination string) Wish {
+	in := *w
+	in.Paths, in.Keep, in.Covered = []string{"/"}, nil, func(string) bool { return false }
+	for _, k := range w.Keep {
+		if within(destination, k) {
+			in.Keep = append(in.Keep, "/"+strings.TrimPrefix(k[len(destination):], "/"))
+		} else if within(k, destination) {
+			in.Keep = append(in.Keep, "/")
+		}
+	}
+	return in
+}
+
+// within says that a clean path is a folder or below it.
+func within(dir, p string) bool {
+	return p == dir || strings.HasPrefix(p, dir) && p[len(dir)] == '/'
 }
 
 // maxCopied is how many entries of a volume are compared with those of an image's folder.

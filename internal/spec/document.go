@@ -173,6 +173,12 @@ type Mount struct {
 	UIDMap, GIDMap            []IDMap // an idmapped mount's
 }
 
+// Readonly says that nobody writes through it ("rro": nor through what is mounted below it; config.md, "Mounts"). Docker since 25
+// and containerd ask for the latter alone (moby, daemon/oci_linux.go, withMounts).
+func (m *Mount) Readonly() bool {
+	return slices.Contains(m.Options, "ro") || slices.Contains(m.Options, "rro")
+}
+
 // IDMap is a range of ids (config-linux.md, "User namespace mappings"). For an idmapped mount ContainerID
 // is the id on disk.
 type IDMap struct{ ContainerID, HostID, Size uint32 }

@@ -30,12 +30,13 @@ type ProcessChange struct {
 type ContainerChange struct {
 	// Ours recognizes the mounts of an earlier rewrite; they make way for Mounts, so that rewriting
 	// twice is rewriting once.
-	Ours                func(Mount) bool
-	Mounts              []Mount          // appended after all others
-	Owned               func(Mount) bool // which tmpfs mounts become the process's user's; nil: none
-	AllowUserNamespaces bool             // leaves seccomp as it is
-	Machine             Machine          // whose system calls are meant; needed unless AllowUserNamespaces
-	UserNamespace       string           // replaces the path of the user namespace that is joined; "": as it was
+	Ours   func(Mount) bool
+	Mounts []Mount // appended after all others
+	// Owned says which tmpfs mounts become the process's user's, and their options without an owner; nil: none.
+	Owned               func(Mount) (options []string, ok bool)
+	AllowUserNamespaces bool    // leaves seccomp as it is
+	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces
+	UserNamespace       string  // replaces the path of the user namespace that is joined; "": as it was
 	Sysctls             []Sysctl
 	Devices             *DeviceChange // nil: they stay as they are
 }
@@ -313,7 +314,7 @@ func (d *Document) rewriteMounts(c ContainerChange) error {
 }
 
 // ownMounts adds an owner to the options of mounts (tmpfs(5): uid, gid).
-func (d *Document) ownMounts(owned func(Mount) bool, p ProcessChange) error {
+func (d *Document) ownMounts(owned func(Mount) ([]string, bool), p ProcessChange) error {
 	if owned == nil {
 		return nil
 	}
@@ -322,12 +323,17 @@ func (d *Document) ownMounts(owned func(Mount) bool, p ProcessChange) error {
 		return err
 	}
 	for i, m := range have {
-		if owned(m) {
-			options := append(slices.Clone(m.Options), fmt.Sprintf("uid=%d", p.UID), fmt.Sprintf("gid=%d", p.GID))
+		bare, ok := owned(m)
+		if options := append(slices.Clone(bare), Owner(p.UID, p.GID)...); ok && !slices.Equal(options, m.Options) {
 			d.root.get("mounts").elems[i].set("options", stringsLeaf(options))
 		}
 	}
 	return nil
+}
+
+// Owner are the options that give a tmpfs its owner.
+func Owner(uid, gid uint32) []string {
+	return []string{fmt.Sprintf("uid=%d", uid), fmt.Sprintf("gid=%d", gid)}
 }
 
 func sameMount(a, b Mount) bool {

@@ -131,6 +131,95 @@ TOML
   [[ $(stat -c %u "$volumes/others/_data") == 200500 ]] || explain "another container's volume was given"
 }
 
+@test "a new volume that is only read stays root's, for whoever writes it" {
+  local volumes=$BATS_TEST_TMPDIR/engine/volumes ro
+  mkdir -p "$ROOTFS/data" "$volumes/new/_data"
+  touch "$volumes/metadata.db"
+  chmod 755 "$BATS_TEST_TMPDIR/engine" "$volumes" "$volumes/new"
+  for ro in ro rro rw; do
+    fresh
+    config --arg v "$volumes/new/_data" --arg ro "$ro" '.mounts += [{destination: "/data", type: "bind", source: $v, options: ["rbind", $ro]}]'
+    runs stat -c %u /data
+    succeeds nonroot run "$ID"
+    [[ $OUT == "$([[ $ro == rw ]] && echo 65532 || echo 0)" ]] || explain "$ro"
+  done
+}
+
+@test "folders of the list that are links: what they lead to is given, unless it never is" {
+  mkdir -p "$ROOTFS/var/roothome" "$ROOTFS/export/app" "$ROOTFS/usr/share/data"
+  rm -rf "$ROOTFS/root" "$ROOTFS/srv" "$ROOTFS/data" "$ROOTFS/opt"
+  ln -s var/roothome "$ROOTFS/root" # as Fedora's ostree has it
+  ln -s /export "$ROOTFS/srv"
+  ln -s /usr/share/data "$ROOTFS/data"
+  ln -s / "$ROOTFS/opt"
+  layered
+  runs sh -c 'touch /root/x /srv/x /srv/app/x && echo served; touch /data/x /x && echo too much; stat -c %u / /usr/share/data /etc'
+  says nonroot run "$ID"
+  [[ $OUT == $'served\n0\n0\n0' ]] || explain 'expected it to work, and no more'
+}
+
+@test "a container whose policy names somebody else since its last start goes on" {
+  local uid
+  service
+  layered
+  for uid in 65532 70000 70003; do
+    fresh
+    serves
+    policy <<<"identity.uid = $uid"
+    succeeds nonroot run "$ID"
+    [[ $OUT == served ]] || explain "expected it to work, and no more, as $uid"
+    rm -r "$ROOTFS"/var/cache/service/x "$ROOTFS"/var/lib/new
+  done
+  # A rule, where the general part's was before; and Docker leaves no bundle.
+  policy <<<'identity.uid = 70001'
+  fresh
+  serves
+  succeeds nonroot run "$ID"
+  rm -r "$ROOTFS"/var/cache/service/x "$ROOTFS"/var/lib/new
+  rm "$BUNDLE/nonroot-runc.json"
+  printf '[[rule]]\nname = "late"\nmatch.root = ["%s"]\nidentity.uid = 70002\n' "$STATE" >>"$POLICY"
+  fresh
+  serves
+  succeeds nonroot run "$ID"
+  [[ $OUT == served && $(stat -c %u "$ROOTFS/app/state") == 70002 ]] || explain 'expected it to work, and no more, by the rule'
+}
+
+@test "a container that is enforced at its next start has what it wrote as root, whatever its size" {
+  service
+  layered
+  policy <<<'mode = "audit"'
+  runs sh -c 'umask 077; head -c 3000000 /dev/zero >/var/lib/service/db/large'
+  succeeds nonroot run "$ID"
+  fresh
+  : >"$POLICY"
+  runs sh -c 'id -u; echo more >>/var/lib/service/db/large'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]]
+}
+
+@test "the working directory by way of a link, and none that it does not lead to" {
+  mkdir -p "$ROOTFS/releases/1" "$ROOTFS/etc/app"
+  ln -s releases/1 "$ROOTFS/current"
+  ln -s /etc/app "$ROOTFS/app"
+  layered
+  config '.process.cwd = "/current"'
+  runs sh -c 'pwd && echo x >x'
+  succeeds nonroot run "$ID"
+  [[ $OUT == /releases/1 ]] || explain 'expected it to be given'
+  fresh
+  mkdir -p "$ROOTFS"/$'of, /etc\n'
+  config --arg c $'/of, /etc\n' '.process.cwd = $c'
+  runs true
+  succeeds nonroot run "$ID"
+  recorded '.notes | any(endswith(" in \"/of, /etc\\n\""))'
+  fresh
+  config '.process.cwd = "/app"'
+  runs sh -c 'pwd; echo x >x && echo too much'
+  says nonroot run "$ID"
+  [[ $OUT == /etc/app ]] || explain 'expected it to stay'
+  recorded '.notes | any(test("working directory ./etc/app. is not the identity"))'
+}
+
 @test "an image that runs as who it asks for stays as it is" {
   service
   layered
@@ -211,6 +300,32 @@ piped() { "$@" </dev/null 2>&1 3>&- | sort; }
   lacks served
 }
 
+@test "a tmpfs is the identity's of each start, whoever had it before" {
+  config '.mounts += [("/run", "/var/tmp") | {destination: ., type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"]}]
+    | .mounts += [{destination: "/mine", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755,uid=7"]}]
+    | .mounts[-2].options |= ["uid=0", "gid=0"] + .'
+  mkdir -p "$ROOTFS/run" "$ROOTFS/var/tmp" "$ROOTFS/mine"
+  runs stat -c %u:%g /run /var/tmp /mine
+  local was id
+  was=$(<config.json)
+  succeeds bare run "$ID"
+  [[ $OUT == $'0:0\n0:0\n7:0' ]]
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'65532:65532\n65532:65532\n7:0' ]] || explain 'expected the identity, but for one with an owner'
+  policy <<<$'identity.uid = 70000\nidentity.gid = 70001'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'70000:70001\n70000:70001\n7:0' ]] || explain 'expected the new identity'
+  [[ $(jq -c '.mounts[] | select(.destination == "/run").options' config.json) == '["nosuid","mode=755","uid=70000","gid=70001"]' ]]
+  # Another container of the same bundle, with a uid of its own.
+  printf 'state = "%s"\nidentity.range = "200000-200499"\n' "$BATS_TEST_TMPDIR/ids" >"$POLICY"
+  printf '%s\n' "$was" >config.json
+  runs sh -c 'id -u; stat -c %u /run /var/tmp'
+  for id in "$ID-a" "$ID-b"; do
+    succeeds nonroot run "$id"
+    [[ $(sort -u <<<"$OUT") == 200[0-4]?? ]] || explain 'expected one uid'
+  done
+}
+
 @test "what a runtime copies from the image into a tmpfs is the identity's, too, also of an image that is read-only" {
   mkdir -p "$ROOTFS/run/service" "$ROOTFS/data/sub" "$ROOTFS/etc/service/sub" "$ROOTFS/srv/sub"
   echo 1 >"$ROOTFS/data/table"
@@ -219,6 +334,13 @@ piped() { "$@" </dev/null 2>&1 3>&- | sort; }
   runs sh -c 'echo x >/run/service/x && echo x >/data/sub/x && echo 2 >>/data/table && echo served; echo x >/etc/service/sub/x && echo too much; stat -c %u /srv/sub'
   succeeds nonroot run "$ID"
   [[ $OUT == $'served\n0' ]] || explain 'expected it to work, and no more'
+  # Where a link leads, it is copied to.
+  fresh
+  relayered
+  ln -s ../run "$ROOTFS/var/run"
+  config '.root.readonly = true | .mounts += [{destination: "/var/run", type: "tmpfs", source: "tmpfs", options: ["nosuid", "tmpcopyup"]}]'
+  runs sh -c 'echo x >/run/service/x && echo served'
+  succeeds nonroot run "$ID"
 }
 
 @test "ports below 1024 in a network of its own, and none in the host's" {

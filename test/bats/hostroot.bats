@@ -349,6 +349,15 @@ low_ports() { runs cat /proc/sys/net/ipv4/ip_unprivileged_port_start; }
   mv "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata"
   succeeds nonroot run --bundle "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata" "$ID"
   [[ $OUT == 0 ]] || explain 'expected ports from 0'
+  # What the pod has set itself stands in the config.json of its sandbox alone.
+  nsenter --net="$pinned" sh -c 'echo 500 >/proc/sys/net/ipv4/ip_unprivileged_port_start; printf "7 8" >/proc/sys/net/ipv4/ping_group_range'
+  fresh
+  config --arg rootfs "$ROOTFS" '.root.path = $rootfs'
+  own_network "$pinned"
+  runs cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range
+  mv "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata"
+  succeeds nonroot run --bundle "$BATS_TEST_TMPDIR/overlay-containers/$ID/userdata" "$ID"
+  [[ $OUT == $'500\n7\t8' ]] || explain "expected the pod's own"
   umount "$pinned"
 }
 
@@ -413,4 +422,13 @@ shares() {
   ! grep -F "$SHARED/" /proc/self/mountinfo || explain 'expected no mount on the host'
   jq -e '.notes | any(test("no copy of /etc/passwd: .* host"))' nonroot-runc.json >/dev/null || explain "expected a note: $(<nonroot-runc.json)"
   unshared
+}
+
+@test "adapt.low_ports: the host's network stays as it is, whatever it is called" {
+  mkdir "$BATS_TEST_TMPDIR/netns"
+  ln -s /proc/self/ns/net "$BATS_TEST_TMPDIR/netns/cni-1"
+  own_network "$BATS_TEST_TMPDIR/netns/cni-1"
+  runs true
+  succeeds unshare --net -- sh -c '"$@" && cat /proc/sys/net/ipv4/ip_unprivileged_port_start' sh "${NONROOT[@]}" run "$ID"
+  [[ $OUT == 1024 ]] || explain 'expected what was there'
 }

@@ -134,6 +134,8 @@ nonroot() { podman run --rm "$@"; }
   fails_with 1 nonroot --rootfs "$BATS_TEST_TMPDIR/with-run" touch /run/service/x
   succeeds nonroot --rootfs "$BATS_TEST_TMPDIR/with-run:O" touch /run/service/x
   [[ $(stat -c %u "$BATS_TEST_TMPDIR/with-run/run/service") == 0 && ! -e $BATS_TEST_TMPDIR/with-run/run/service/x ]] || explain "expected the host's folder as it was"
+  succeeds nonroot --mount type=tmpfs,dst=/scratch,chown=true bb stat -c %u:%g /scratch
+  [[ $OUT == 65532:65532 ]] || explain 'expected it to be given'
   succeeds nonroot --tmpfs /scratch:mode=1777 -w /scratch bb sh -c 'echo x >x && pwd'
   [[ $OUT == /scratch ]] || explain 'expected the working directory'
 }
@@ -181,6 +183,10 @@ nonroot() { podman run --rm "$@"; }
   succeeds nonroot --uidmap 0:100000:65536 --gidmap 0:100000:65536 bb sh -c 'id -u; cat /proc/self/uid_map'
   [[ $OUT == 65532$'\n'*' 100000 '* ]] || explain 'expected a user namespace'
   shows nonroot nonroot --userns=auto:size=65536 bb probe
+  # A new volume, which Podman gives away, too.
+  succeeds nonroot --uidmap 0:100000:65536 --gidmap 0:100000:65536 -v mapped:/data bb sh -c 'echo x >/data/x && stat -c %u:%g /data'
+  [[ $OUT == 65532:65532 ]] || explain 'expected the volume to be given'
+  podman volume rm mapped >/dev/null
   # A map that the fixed identity is not in.
   says nonroot --userns=auto:size=1024 bb probe
   [[ $STATUS != 0 && $ERR == *'uid 65532 is not mapped'* ]] || explain 'expected the reason'
