@@ -67,6 +67,7 @@ var (
 		"additional-gids": {"0", "1", "1000", "1,2", "0,0", "-1", "4294967295", "4294967296", "0x0", "00", " 0", "", "1_0"},
 		"cap":             {"CAP_SYS_ADMIN", "CAP_A,CAP_B", "", "ALL", "cap_chown"}, "env": {"A=B", "A=1,2", "", "=", "-x", "A"},
 		"log-format": {"text", "json", "", "xml"}, "rootless": {"true", "false", "auto", "", "x"}, "cgroup-manager": {"systemd", "cgroupfs", "disabled", "x"},
+		"cgroup":              {"/b", "memory:b", "../b", "..", "a/../../b", "memory:/..", ""},
 		"manage-cgroups-mode": {"soft", "full", "strict", "ignore", "x"}, "empty-ns": {"network", "ipc", "a,b"}, "interval": {"5s", "1m", "x"},
 	}
 )
