@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
@@ -62,7 +61,7 @@ func create(cmd *runcargs.Command, d *decision) error {
 // listsDevices refuses a container without a cgroup, by which alone the kernel lets nobody open a disk whose node is in the image
 // (SECURITY.md C1). In a user namespace nobody gets hold of such a node.
 func listsDevices(cmd *runcargs.Command, c govern.Caller) error {
-	if _, isHostRoot := c.Own.UID.Inside(0); isHostRoot && os.Geteuid() == 0 && cmd.NoCgroups() {
+	if isHostRoot(c) && cmd.NoCgroups() {
 		return fail("without a cgroup (--cgroup-manager=disabled), the host's disks are open to whoever has a node of one in the image", "leave that out (Podman: --cgroups=disabled)")
 	}
 	return nil

@@ -58,8 +58,7 @@ func exec(cmd *runcargs.Command, d *decision) error {
 		return err
 	}
 	if k.state.Kind == runc.Crun {
-		_, hostRoot := c.Own.UID.Inside(0)
-		if err := ownNull(hostRoot); err != nil {
+		if err := ownNull(c.IsHostRoot()); err != nil {
 			return err
 		}
 	}

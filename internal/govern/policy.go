@@ -21,6 +21,12 @@ type Caller struct {
 	Owners bundle.Owners
 }
 
+// IsHostRoot says that the caller's user namespace has the host's root in it: it is that, or mapped to it.
+func (c *Caller) IsHostRoot() bool {
+	_, has := c.Own.UID.Inside(0)
+	return has
+}
+
 // AnyCaller leaves out the caller's id maps, which calls that decide nothing don't need.
 func AnyCaller() Caller { return Caller{Owners: bundle.CallersOwners(nil)} }
 

@@ -73,7 +73,7 @@ func (c *Call) rewrite(p *policy.Policy, f *containerFacts, d *policy.Decision, 
 // devices is what becomes of the container's devices. In a user namespace nobody makes nodes, nor rules for them; those that
 // are there are the host's, with the host's owners.
 func (c *Call) devices(p *policy.Policy) *spec.DeviceChange {
-	if _, isHostRoot := c.Caller.Own.UID.Inside(0); !isHostRoot {
+	if !c.Caller.IsHostRoot() {
 		return nil
 	}
 	return &spec.DeviceChange{MayOwn: p.AllowedGIDs.Has, RawMajors: sync.OnceValue(host.RawMajors)}
