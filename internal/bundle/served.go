@@ -55,16 +55,10 @@ func fuseUser(dir string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(mounts)) {
-		if !strings.HasPrefix(line, string(id)+" ") {
-			continue
-		}
-		fields := strings.Fields(line) // the last one is the options of the file system (proc_pid_mountinfo(5))
-		for option := range strings.SplitSeq(fields[len(fields)-1], ",") {
-			if v, ok := strings.CutPrefix(option, "user_id="); ok {
-				uid, err := strconv.ParseUint(v, 10, 32)
-				return uint32(uid), err // 32 bits
-			}
+	for _, option := range proc.MountOptions(string(mounts), string(id)) {
+		if v, ok := strings.CutPrefix(option, "user_id="); ok {
+			uid, err := strconv.ParseUint(v, 10, 32)
+			return uint32(uid), err // 32 bits
 		}
 	}
 	return 0, errors.New("its mount does not say")

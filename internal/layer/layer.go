@@ -226,14 +226,13 @@ func (g *giver) entry(dir int, name string, f folder) {
 // file gives a file. What its name leads to by now is what is looked at: a file by itself may be mounted there, or another one
 // put in its place.
 func (g *giver) file(dir int, name, p string, of int) {
-	fd, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
+	o, err := openEntry(dir, name)
 	if err != nil {
 		return
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && plain(name, &st) && (st.Size <= maxFile || g.copiesNothing(p, &st)) {
-		g.give(fd, false, p, &st, of)
+	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	if o.Mode&unix.S_IFMT == unix.S_IFREG && plain(name, &o.Stat_t) && (o.Size <= maxFile || g.copiesNothing(p, &o.Stat_t)) {
+		g.give(o.fd, false, p, &o.Stat_t, of)
 	}
 }
 

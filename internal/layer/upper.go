@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
 // upper is the folder in which an overlay keeps what was changed in it (Linux, filesystems/overlayfs.rst). It is looked for when
@@ -31,13 +33,12 @@ func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 	if u.fd < 0 {
 		return false
 	}
-	fd, err := unix.Openat2(u.fd, beneath(p), &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
+	there, err := openEntry(u.fd, beneath(p))
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	var there unix.Stat_t
-	return unix.Fstat(fd, &there) == nil && there.Mode == st.Mode && there.Size == st.Size && there.Mtim == st.Mtim
+	defer unix.Close(there.fd) //nolint:errcheck // nothing was written
+	return there.Mode == st.Mode && there.Size == st.Size && there.Mtim == st.Mtim
 }
 
 // openUpper opens it by the path that the overlay was mounted with; -1: it has none, or not one that can be found.
@@ -61,17 +62,11 @@ func openUpper(overlay int) int {
 	return fd
 }
 
-// upperdir is that option of a mount; "": it has none. The options of a file system are the last field (proc_pid_mountinfo(5)).
+// upperdir is that option of a mount; "": it has none.
 func upperdir(mounts, id string) string {
-	for line := range strings.Lines(mounts) {
-		fields := strings.Fields(line)
-		if len(fields) < 10 || fields[0] != id {
-			continue
-		}
-		for option := range strings.SplitSeq(fields[len(fields)-1], ",") {
-			if dir, ok := strings.CutPrefix(option, "upperdir="); ok {
-				return octal(dir)
-			}
+	for _, option := range proc.MountOptions(mounts, id) {
+		if dir, ok := strings.CutPrefix(option, "upperdir="); ok {
+			return octal(dir)
 		}
 	}
 	return ""

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,6 +42,17 @@ func Read(name string) ([]byte, error) {
 			buf = append(buf, 0)[:len(buf)]
 		}
 	}
+}
+
+// MountOptions are those of a mount's file system, which the text of a mountinfo has last (proc_pid_mountinfo(5)); nil: there is no
+// such mount. The kernel writes commas within them, and some other bytes, as octal numbers.
+func MountOptions(mountinfo, id string) []string {
+	for line := range strings.Lines(mountinfo) {
+		if fields := strings.Fields(line); len(fields) >= 10 && fields[0] == id {
+			return strings.Split(fields[len(fields)-1], ",")
+		}
+	}
+	return nil
 }
 
 // StartTime is when a process began, in clock ticks since boot: field 22 of /proc/pid/stat. The second field, the program's name, may hold spaces and parentheses.
