@@ -106,13 +106,14 @@ func (c *Call) Decide() (*Outcome, error) {
 	defer f.image.Close() //nolint:errcheck // nothing was written
 	o.MountLabel = f.Container.MountLabel
 	if old, err := record.Read(c.Bundle); err == nil && old.Enforced() {
-		if old.ID == c.ID {
+		its, rewritten := old.ID == c.ID, old.Matches(old.ID, config)
+		if its {
 			f.last = old.Identity
 		}
-		if old.Matches(old.ID, config) { // this config.json is a rewritten one
+		if rewritten {
 			f.before = old.Identity
 		}
-		if old.Matches(c.ID, config) {
+		if its && rewritten {
 			o.Again, f.User = true, spec.User(old.Asked) // what counts is what was asked for before
 		}
 	}

@@ -50,10 +50,9 @@ func begun(args []string) []string {
 var rootly = map[string]string{
 	"sshd": "logs people in as other users", "dropbear": "logs people in as other users",
 	"cron": "runs jobs as other users", "crond": "runs jobs as other users",
-	"dpkg": "installs packages", "rpm": "installs packages", // scripts also ask them
 }
 
-// installers are those among them that scripts call to begin with.
+// installers are for root, too, and called by scripts to begin with.
 var installers = []string{"apt-get", "apt", "dpkg", "apk", "dnf", "microdnf", "yum", "rpm", "zypper", "pacman"}
 
 // hint says why the container's program is likely to fail as the identity; "": nothing is known against it. It is for the log
@@ -165,8 +164,8 @@ func (f *containerFacts) obstacles(a *Adaption, plan *homedir.Plan, id *policy.I
 func (f *containerFacts) closedWorkdir(a *Adaption, plan *homedir.Plan, id *policy.Identity) string {
 	at, err := f.image.Look(path.Clean("/" + f.Cwd))
 	cwd := at.Path
-	below := func(dir string) bool { return cwd == dir || strings.HasPrefix(cwd, dir+"/") }
-	if err != nil || cwd == "/" || f.Container.Readonly || a != nil && slices.ContainsFunc(a.Layer.Paths, below) || plan != nil && plan.Mounts != nil && below(plan.Home) {
+	given := func(dir string) bool { return below(cwd, dir) }
+	if err != nil || cwd == "/" || f.Container.Readonly || a != nil && slices.ContainsFunc(a.Layer.Paths, given) || plan != nil && plan.Mounts != nil && given(plan.Home) {
 		return ""
 	}
 	if !at.Exists || at.Mount != nil || f.may(unix.W_OK|unix.X_OK, &at.Stat, id) {

@@ -17,37 +17,38 @@ import (
 // mounts with the host (mount_namespaces(7), "Shared subtrees"). It needs no privilege of the container's process: the runtime
 // mounts as root, and what is then seen at the host's /usr/bin is the container's (SECURITY.md B13).
 func (f *containerFacts) spread() ([]policy.Spread, error) {
-	var found []policy.Spread
 	c := f.Container
+	var sharing []int
 	for i := range c.Mounts {
-		if !sharesWithHost(c, &c.Mounts[i]) {
-			continue
+		if sharesWithHost(c, &c.Mounts[i]) {
+			sharing = append(sharing, i)
 		}
-		within, err := f.lies(c.Mounts[i].Destination)
-		if err != nil {
+	}
+	if len(sharing) == 0 {
+		return nil, nil
+	}
+	// Where each lies is looked up once: those that the runtime makes by itself, then those of config.json.
+	named := slices.Clone(c.Covers)
+	for i := range c.Mounts {
+		named = append(named, c.Mounts[i].Destination)
+	}
+	at := make([]string, len(named))
+	for i, destination := range named {
+		var err error
+		if at[i], err = f.lies(destination); err != nil {
 			return nil, err
 		}
+	}
+	var found []policy.Spread
+	first := len(c.Covers)
+	for _, i := range sharing {
+		within := at[first+i]
 		f.shared = append(f.shared, within)
-		for _, covered := range c.Covers {
-			at, err := f.lies(covered)
-			if err != nil {
-				return nil, err
-			}
-			if below(at, within) {
-				found = append(found, policy.Spread{Mount: covered, Within: c.Mounts[i].Destination})
-			}
-		}
-		for j := range c.Mounts {
-			if j == i {
+		for j, destination := range named {
+			if j == first+i || !below(at[j], within) || j >= first && f.ours(c.Mounts[j-first]) {
 				continue
 			}
-			at, err := f.lies(c.Mounts[j].Destination)
-			if err != nil {
-				return nil, err
-			}
-			if below(at, within) && !f.ours(c.Mounts[j]) {
-				found = append(found, policy.Spread{Mount: c.Mounts[j].Destination, Within: c.Mounts[i].Destination})
-			}
+			found = append(found, policy.Spread{Mount: destination, Within: c.Mounts[i].Destination})
 		}
 	}
 	return found, nil
