@@ -53,17 +53,7 @@ func generate(seed, number uint64, r *room, bare bool) recipe {
 	image, root := g.image()
 	config := g.config(root)
 	made := recipe{Image: image, Policy: g.policy(), Created: g.of(0.5)}
-	for g.of(0.15) {
-		g.unknown(config)
-	}
-	if g.of(0.2) {
-		g.escape(config)
-	}
-	tail := ""
-	if g.of(0.1) {
-		tail = g.attack(config, "process")
-	}
-	made.Config = encode(config) + tail
+	made.Config = g.spoiled(config, 0.15, 0.2, "process")
 	made.Bounding = g.bounding
 	made.Flags = g.some(0.1, "--no-new-keyring", "--no-pivot")
 	made.Room, made.Cgroup = r.dir, r.cgroup
@@ -610,6 +600,22 @@ func (g *generator) rest(linux *object) {
 	}
 }
 
+// spoiled is the text of a document with what does not belong there: members that nobody knows, and spellings, each as probable
+// as is said, and what should confuse who reads it.
+func (g *generator) spoiled(doc *object, unknown, escaped float64, process string) string {
+	for g.of(unknown) {
+		g.unknown(doc)
+	}
+	if g.of(escaped) {
+		g.escape(doc)
+	}
+	tail := ""
+	if g.of(0.1) {
+		tail = g.attack(doc, process)
+	}
+	return encode(doc) + tail
+}
+
 // unknown adds a member that no runtime knows, somewhere.
 func (g *generator) unknown(config *object) {
 	o := pick(g, config.objects()...)
@@ -717,17 +723,8 @@ func (g *generator) execution(container uint64) execution {
 	if g.of(0.6) {
 		g.bounding = 0
 		p := g.process()
-		for g.of(0.1) {
-			g.unknown(p)
-		}
-		if g.of(0.15) {
-			g.escape(p)
-		}
-		tail := ""
-		if g.of(0.1) {
-			tail = g.attack(p, "")
-		}
-		return execution{Process: encode(p) + tail, Bounding: g.bounding}
+		text := g.spoiled(p, 0.1, 0.15, "")
+		return execution{Process: text, Bounding: g.bounding}
 	}
 	e := execution{Bounding: container}
 	if g.of(0.7) {
