@@ -34,7 +34,7 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	if err != nil {
 		return err
 	}
-	runtime, err := k.runtime(cmd, p.Runtimes, c)
+	runtime, err := laterRuntime(cmd, k, func() []string { return p.Runtimes }, c)
 	if err != nil {
 		return err
 	}

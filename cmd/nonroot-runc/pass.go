@@ -4,7 +4,6 @@ package main
 
 import (
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
-	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
@@ -23,17 +22,15 @@ func passOn(cmd *runcargs.Command) error {
 
 func anyRuntime(cmd *runcargs.Command) (string, error) {
 	c := govern.AnyCaller()
-	if cmd.NonrootRuntime != "" {
-		return nextRuntime(cmd, nil, c)
-	}
-	candidates := policy.Default().Runtimes
+	var k *known
 	if cmd.ID != "" {
-		if k, err := existing(cmd, c); err == nil { // without a record or a sound bundle the state's kind still counts
-			return k.runtime(cmd, candidates, c)
+		k, _ = existing(cmd, c) // nil: nobody knows it, or nothing of it can be read
+	}
+	return laterRuntime(cmd, k, func() []string {
+		p, err := loadPolicy(cmd, c)
+		if err != nil {
+			return nil
 		}
-	}
-	if p, err := loadPolicy(cmd, c); err == nil {
-		candidates = p.Runtimes
-	}
-	return nextRuntime(cmd, candidates, c)
+		return p.Runtimes
+	}, c)
 }

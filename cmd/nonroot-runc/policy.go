@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,18 +92,42 @@ func (k *known) inForce(cmd *runcargs.Command, p *policy.Policy, config []byte) 
 	return &q
 }
 
-// runtime is the runtime that made the container.
-func (k *known) runtime(cmd *runcargs.Command, candidates []string, c govern.Caller) (string, error) {
-	var mine []string
-	if k.record != nil && k.record.ID == cmd.ID {
-		mine = append(mine, k.record.Runtime)
+// laterRuntime is where a call goes on to that makes no container: to the runtime that the record of the container names (nil:
+// there is none), else to the policy's, if it can be read, else to one of the built-in search. A runtime may have been updated
+// or moved since, and a broken policy must not stop anyone; but where the state tells which kind of runtime has made the
+// container, another kind is not asked. The policy is only asked for its runtimes where the record's is gone.
+func laterRuntime(cmd *runcargs.Command, k *known, policys func() []string, c govern.Caller) (string, error) {
+	if cmd.NonrootRuntime != "" {
+		return nextRuntime(cmd, nil, c)
 	}
-	for _, name := range candidates {
-		if strings.Contains(filepath.Base(name), string(k.state.Kind)) {
-			mine = append(mine, name)
+	var tried []string
+	if k != nil && k.record != nil && k.record.ID == cmd.ID {
+		tried = append(tried, k.record.Runtime)
+		if runtime, err := nextRuntime(cmd, tried, c); err == nil {
+			return runtime, nil
 		}
 	}
-	return nextRuntime(cmd, append(mine, string(k.state.Kind)), c)
+	var others []string
+	for _, name := range append(policys(), policy.Default().Runtimes...) {
+		switch kind := kindOf(name); {
+		case slices.Contains(tried, name):
+		case k == nil || kind == k.state.Kind:
+			tried = append(tried, name)
+		case kind == "":
+			others = append(others, name)
+		}
+	}
+	return nextRuntime(cmd, append(tried, others...), c)
+}
+
+// kindOf says which kind of runtime a program's name is one of; "": any.
+func kindOf(name string) runc.Kind {
+	for _, kind := range []runc.Kind{runc.Crun, runc.Runc} {
+		if strings.Contains(filepath.Base(name), string(kind)) {
+			return kind
+		}
+	}
+	return ""
 }
 
 // matching is the record, if it belongs to the bundle's present config.json, whose bytes it gives, too.

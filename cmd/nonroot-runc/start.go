@@ -22,12 +22,16 @@ func start(cmd *runcargs.Command, d *decision) error {
 	}
 	r, config, unsound := k.matching(cmd)
 	d.of(k, config)
-	candidates := policy.Default().Runtimes
+	candidates := func() []string {
+		if broken != nil {
+			return nil
+		}
+		return p.Runtimes
+	}
 	if !r.Enforced() {
 		if broken != nil {
 			return broken
 		}
-		candidates = p.Runtimes
 		p = k.inForce(cmd, p, config)
 		if k.exempt(r, p) {
 			d.exempt(r, p)
@@ -72,8 +76,8 @@ func pass(k *known, r *record.Record) error {
 	return nil
 }
 
-func goOn(cmd *runcargs.Command, d *decision, k *known, candidates []string, c govern.Caller) error {
-	runtime, err := k.runtime(cmd, candidates, c)
+func goOn(cmd *runcargs.Command, d *decision, k *known, candidates func() []string, c govern.Caller) error {
+	runtime, err := laterRuntime(cmd, k, candidates, c)
 	if err != nil {
 		return err
 	}

@@ -250,18 +250,26 @@ func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, un
 	return data, st, nil
 }
 
-// ReadGuarded reads a file as ReadFile does, where also no folder above it can be written by others.
+// ReadGuarded reads a file as ReadFile does, whose path nobody else can lead elsewhere (Trusted).
 func ReadGuarded(name string, owners Owners) ([]byte, error) {
-	dir, err := Open(path.Dir(name), owners)
+	if !path.IsAbs(name) {
+		return nil, fmt.Errorf("%q is no absolute path", name)
+	}
+	dir, _, err := Trusted(path.Dir(name), owners)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	data, _, err := readAt(dir.fd, path.Base(name), owners, neverClosed)
+	data, _, err := readAt(unix.AT_FDCWD, path.Join(dir, path.Base(name)), owners, neverClosed)
+	return data, err
+}
+
+// OpenTrusted is Open for a directory whose path nobody else can lead elsewhere (Trusted), and which so is Guarded.
+func OpenTrusted(name string, owners Owners) (*Dir, error) {
+	real, _, err := Trusted(name, owners)
 	if err != nil {
 		return nil, err
 	}
-	return data, dir.Guarded()
+	return Open(real, owners)
 }
 
 // readAll reads to the end, which may have moved since the size was asked for.

@@ -23,16 +23,27 @@ import (
 // process belongs to a trusted owner and sees the processes that the caller sees, as a container's own does not. It may have
 // mounts of its own, by which systemd shuts services in.
 func Program(name string, owners Owners) (real string, err error) {
-	if !path.IsAbs(name) {
-		return "", fmt.Errorf("%q is no absolute path", name)
-	}
 	if pid, ok := executable(name); ok {
 		return ownProgram(pid, owners)
 	}
-	if err := owners.guarded("/"); err != nil {
-		return "", err
+	real, isFile, err := Trusted(name, owners)
+	if err == nil && !isFile {
+		err = fmt.Errorf("%q is a directory", name)
 	}
-	isFile := false
+	return real, err
+}
+
+// Trusted says where an absolute path leads, if nobody but the trusted owners can change what it leads to, now or later: each
+// directory and symbolic link on the way, and the file or directory at its end, is theirs, and nobody else can write it. It is
+// the one question asked of whatever is used by its path, and whoever could change it would be root: programs, policies, lists
+// of people, and directories of state.
+func Trusted(name string, owners Owners) (real string, isFile bool, err error) {
+	if !path.IsAbs(name) {
+		return "", false, fmt.Errorf("%q is no absolute path", name)
+	}
+	if err := owners.guarded("/"); err != nil {
+		return "", false, err
+	}
 	real, err = links.Follow(name, func(next, rest string) (string, error) {
 		var st unix.Stat_t
 		if err := unix.Lstat(next, &st); err != nil {
@@ -45,15 +56,12 @@ func Program(name string, owners Owners) (real string, err error) {
 			return "", owners.guarded(next)
 		}
 		if strings.Trim(rest, "/") != "" {
-			return "", fmt.Errorf("%q is no folder", next)
+			return "", fmt.Errorf("%q is no directory", next)
 		}
 		isFile = true
 		return "", owners.fit(next, &st)
 	})
-	if err == nil && !isFile {
-		err = fmt.Errorf("%q is a folder", name)
-	}
-	return real, err
+	return real, isFile, err
 }
 
 // follow reads a link that nobody else can have made.

@@ -106,8 +106,7 @@ func Bundle(folder string, o Options) (*Report, error) {
 		return nil, err
 	}
 	return r, r.dryRun(&govern.Call{
-		Foresee: true,
-		ID:      r.Container, Caller: caller, Policy: p, Root: o.Root, Bundle: dir,
+		ID: r.Container, Caller: caller, Policy: p, Root: o.Root, Bundle: dir,
 		Keep: func(fd int) (int, error) { return fd, nil }, // nothing is started
 	}, o)
 }

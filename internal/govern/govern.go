@@ -31,12 +31,11 @@ type Call struct {
 	Bundle  *bundle.Dir
 	Runtime string // the next runtime's path
 
-	Foresee bool // that nothing of it will be carried out, so that no id is taken for it
-
 	// Keep makes of a file descriptor one that the next runtime inherits and the container doesn't get.
 	Keep func(fd int) (int, error)
 
-	inForce *policy.Policy // what of the policy holds for this container, once that is known
+	inForce *policy.Policy             // what of the policy holds for this container, once that is known
+	taken   map[policy.Lease]policy.ID // the ids of ranges that were taken for it; the keys' own ID is 0
 }
 
 // InForce is what of the policy holds for the container. As long as that can't be told, because a rule could be for it and
@@ -64,6 +63,7 @@ type Outcome struct {
 	Again      bool           // config.json was a rewritten one already
 	MountLabel string         // the SELinux label for files that are mounted
 	Adapt      *Adaption      // what is to be done to the container's layer and volumes; nil: nothing
+	leases     []policy.Lease // the ids of ranges that it rests on, to be taken
 	Given      *Root          // to whom the engine has given the bundle: it has to be taken back, and decided about again; nil: to nobody
 }
 
@@ -119,6 +119,7 @@ func (c *Call) Decide() (*Outcome, error) {
 	}
 	d := p.Decide(&f.Facts)
 	r.Mode, r.Rule, r.Reason, r.Source, r.Dropped, r.Notes = d.Mode, d.Rule, d.Reason, d.Source, d.Dropped, d.Notes
+	o.leases = d.Leases
 	r.Asked = policy.Identity{UID: f.User.UID, GID: f.User.GID, Groups: f.User.Groups}
 	if d.Mode == policy.Refuse {
 		return o, errors.New(d.Reason)

@@ -4,8 +4,10 @@
 // that a living owner of another name has. Its files outlive a reboot, as the files of a container's layer and of volumes do,
 // which belong to the uid that it made of its number.
 //
-// A folder has one file for each number that was ever given, named after it, with the owner's name and the owner's containers,
-// and in "owners" one link for each owner, which leads from a digest of the name to the number.
+// A store is a directory. It has one file for each number that was ever given, named after it, with the owner's name and the
+// owner's containers; in "owners" one link for each owner, which leads from a digest of the name to the number; and "key", a
+// secret. Owners are named by whoever starts containers, so a name must not say which number it gets: else names could be
+// chosen that land on a neighbour's. Only who can read the key could tell, and only root can.
 package lease
 
 import (
@@ -16,7 +18,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strconv"
 	"time"
 
@@ -42,18 +43,23 @@ func (n Numbers) has(v uint32) bool {
 	return v >= n.First && (uint64(v)-uint64(n.First))%n.step() == 0 && (uint64(v)-uint64(n.First))/n.step() < n.count()
 }
 
-// start is where an owner's number is looked for first.
-func (n Numbers) start(owner string) uint64 {
-	sum := sha256.Sum256([]byte(owner))
-	return binary.BigEndian.Uint64(sum[:]) % n.count()
+// probe gives the i-th place at which a number for an owner is looked for. It may give one twice.
+func (n Numbers) probe(key []byte, owner string, i uint64) uint64 {
+	h := sha256.New()
+	h.Write(key)
+	h.Write([]byte(owner))
+	sum := h.Sum(nil)
+	first, stride := binary.BigEndian.Uint64(sum), binary.BigEndian.Uint64(sum[8:])
+	c := n.count()
+	return (first%c + i*(stride%c|1)%c) % c
 }
 
-// Guess is the number that an owner gets where nobody else has it.
-func (n Numbers) Guess(owner string) (uint32, error) {
+// Example is a number that an owner may get. Which one it gets is known to its store alone.
+func (n Numbers) Example(owner string) (uint32, error) {
 	if err := n.check(); err != nil {
 		return 0, err
 	}
-	return n.at(n.start(owner)), nil
+	return n.at(n.probe(nil, owner, 0)), nil
 }
 
 func (n Numbers) check() error {
@@ -77,10 +83,6 @@ type Member struct {
 	Start      uint64 // when that process began (proc(5), /proc/pid/stat, field 22)
 }
 
-// window is how many numbers are looked at for one that nobody ever had, before the one that has been out of use for
-// longest is taken away from its owner.
-const window = 64
-
 // Take gives an owner a number, for one more container of its own. An owner that has one keeps it.
 func (s *Store) Take(n Numbers, owner string, m Member) (uint32, error) {
 	v, err := s.take(n, owner, m)
@@ -102,44 +104,54 @@ func (s *Store) take(n Numbers, owner string, m Member) (uint32, error) {
 	if err := f.lock(); err != nil {
 		return 0, err
 	}
-	v, former, err := f.find(n, owner)
+	if err := f.makeKey(); err != nil {
+		return 0, err
+	}
+	c, err := f.find(n, owner)
 	if err != nil {
 		return 0, err
 	}
-	if former != "" {
-		if err := f.owners.Remove(digest(former)); err != nil {
+	if err := f.keep(c.idle); err != nil {
+		return 0, err
+	}
+	if c.former != "" {
+		if err := f.owners.Remove(digest(c.former)); err != nil {
 			return 0, err
 		}
 	}
-	e, err := f.read(v)
+	// The link is first: an owner whose link leads to a number that nobody has is the one to get it.
+	if err := f.link(owner, c.number); err != nil {
+		return 0, err
+	}
+	e, err := f.read(c.number)
 	if err != nil || e.owner != owner {
 		e = &entry{owner: owner}
 	}
 	e.join(m, s.Alive)
-	if err := f.dir.Replace(strconv.FormatUint(uint64(v), 10), e.encode(), 0o600, ""); err != nil {
-		return 0, err
-	}
-	return v, f.link(owner, v)
+	return c.number, f.dir.Replace(strconv.FormatUint(uint64(c.number), 10), e.encode(), 0o600, "")
 }
 
-// Foresee is the number that Take would give, without taking it.
+// Foresee is the number that Take would give, without taking it. Before a store is there, it is an example.
 func (s *Store) Foresee(n Numbers, owner string) (uint32, error) {
 	f, err := s.openExisting()
 	if errors.Is(err, unix.ENOENT) {
-		return n.Guess(owner)
+		return n.Example(owner)
 	}
 	if err == nil {
 		defer f.close()
 		err = n.check()
 	}
-	var v uint32
 	if err == nil {
-		v, _, err = f.find(n, owner)
+		err = f.readKey()
+	}
+	var c choice
+	if err == nil {
+		c, err = f.find(n, owner)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("find an id for %q in %q: %w", owner, s.Dir, err)
 	}
-	return v, nil
+	return c.number, nil
 }
 
 // folder is a store, open.
@@ -147,12 +159,16 @@ type folder struct {
 	store       *Store
 	dir, owners *bundle.Dir
 	lockFD      int
+	key         []byte // nil: there is none yet
 }
 
 const (
 	ownersFolder = "owners"
 	lockFile     = "lock"
+	keyFile      = "key"
 )
+
+const keySize = 32 // bytes
 
 func (s *Store) open() (*folder, error) {
 	if err := os.MkdirAll(path.Join(s.Dir, ownersFolder), 0o700); err != nil {
@@ -162,7 +178,7 @@ func (s *Store) open() (*folder, error) {
 }
 
 func (s *Store) openExisting() (*folder, error) {
-	dir, err := bundle.Open(s.Dir, s.Owners)
+	dir, err := bundle.OpenTrusted(s.Dir, s.Owners)
 	if err != nil {
 		return nil, err
 	}
@@ -214,50 +230,80 @@ func (f *folder) lock() error {
 	}
 }
 
-// find is the owner's number, or the one that it is to have, and whose that was.
-func (f *folder) find(n Numbers, owner string) (v uint32, former string, err error) {
+// readKey reads the store's secret. That there is none is fine: nothing was given by it yet.
+func (f *folder) readKey() error {
+	key, err := f.dir.Read(keyFile)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err == nil && len(key) == keySize {
+		f.key = key
+	}
+	return err
+}
+
+// makeKey reads the secret, or makes it, also in place of one that is cut off. Owners who have a number keep it all the same.
+func (f *folder) makeKey() error {
+	if err := f.readKey(); err != nil || f.key != nil {
+		return err
+	}
+	key := make([]byte, keySize)
+	if _, err := unix.Getrandom(key, 0); err != nil {
+		return fmt.Errorf("make the key of the store: %w", err)
+	}
+	f.key = key
+	return f.dir.Replace(keyFile, key, 0o600, "")
+}
+
+// choice is a number for an owner.
+type choice struct {
+	number uint32
+	former string  // whose it was, and is no longer; "": nobody's
+	idle   *idlers // what was learned of the range on the way, to be kept; nil: nothing
+}
+
+// probes is how many places are looked at for a number that nobody ever had, before the store is listed. Of a range that is
+// nine tenths full, one owner in 800 needs more.
+const probes = 64
+
+// find is the owner's number, or the one that it is to have: one that nobody ever had; only where there is none, the one that
+// has been out of use for longest.
+func (f *folder) find(n Numbers, owner string) (choice, error) {
 	if v, ok := f.linked(owner); ok && n.has(v) {
-		if e, err := f.read(v); err == nil && e.owner == owner {
-			return v, "", nil
-		}
-	}
-	type candidate struct {
-		v uint32
-		e *entry
-	}
-	var used []candidate
-	first := n.start(owner)
-	near := min(window, n.count())
-	for i := range near {
-		v := n.at(first + i)
 		e, err := f.read(v)
-		switch {
-		case errors.Is(err, unix.ENOENT):
-			return v, "", nil
-		case err != nil:
-			continue // somebody's, perhaps
-		case e.owner == owner:
-			return v, "", nil
-		}
-		used = append(used, candidate{v, e})
-	}
-	slices.SortStableFunc(used, func(a, b candidate) int { return a.e.used.Compare(b.e.used) })
-	for _, c := range used {
-		if !c.e.alive(f.store.Alive) {
-			return c.v, c.e.owner, nil
+		if errors.Is(err, unix.ENOENT) || err == nil && e.owner == owner {
+			return choice{number: v}, nil
 		}
 	}
-	for i := near; i < n.count(); i++ {
-		v := n.at(first + i)
-		e, err := f.read(v)
-		switch {
-		case errors.Is(err, unix.ENOENT):
-			return v, "", nil
-		case err == nil && (e.owner == owner || !e.alive(f.store.Alive)):
-			return v, e.owner, nil
+	for i := range min(probes, n.count()) {
+		if v := n.at(n.probe(f.key, owner, i)); !f.given(v) {
+			return choice{number: v}, nil
 		}
 	}
-	return 0, "", fmt.Errorf("each of the %d from %d to %d is in use: widen the range", n.count(), n.First, n.Last)
+	idle := f.idle(n)
+	if c, ok := f.oldest(idle); ok {
+		return c, nil
+	}
+	idle, fresh, err := f.list(n)
+	if err != nil {
+		return choice{}, err
+	}
+	if len(fresh) > 0 {
+		return choice{number: fresh[n.probe(f.key, owner, 0)%uint64(len(fresh))]}, nil
+	}
+	c, ok := f.oldest(idle)
+	if !ok {
+		return choice{}, fmt.Errorf("each of the %d from %d to %d is in use: widen the range", n.count(), n.First, n.Last)
+	}
+	c.idle = idle
+	return c, nil
+}
+
+// given says that a number is somebody's, or was, or may be.
+func (f *folder) given(v uint32) bool {
+	var st unix.Stat_t
+	err := unix.Lstat(f.dir.Join(strconv.FormatUint(uint64(v), 10)), &st)
+	return !errors.Is(err, unix.ENOENT)
 }
 
 // digest names an owner's link.
@@ -276,13 +322,17 @@ func (f *folder) linked(owner string) (v uint32, ok bool) {
 	return uint32(n), err == nil // 32 bits
 }
 
-// link leads from the owner to its number.
+// link leads from the owner to its number, at once.
 func (f *folder) link(owner string, v uint32) error {
 	if old, ok := f.linked(owner); ok && old == v {
 		return nil
 	}
-	if err := f.owners.Remove(digest(owner)); err != nil {
+	const fresh = "new" // the lock is held
+	if err := f.owners.Remove(fresh); err != nil {
 		return err
 	}
-	return os.Symlink(strconv.FormatUint(uint64(v), 10), f.owners.Join(digest(owner)))
+	if err := os.Symlink(strconv.FormatUint(uint64(v), 10), f.owners.Join(fresh)); err != nil {
+		return err
+	}
+	return os.Rename(f.owners.Join(fresh), f.owners.Join(digest(owner)))
 }

@@ -3,6 +3,8 @@
 package lease
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -27,12 +29,13 @@ func (l living) store(t *testing.T) *Store {
 
 func (l living) take(t *testing.T, s *Store, n Numbers, owner, bundle string) uint32 {
 	t.Helper()
+	_, noKey := os.Lstat(filepath.Join(s.Dir, keyFile)) // until there is one, Foresee has an example
 	foreseen, foreseenErr := s.Foresee(n, owner)
 	v, err := s.Take(n, owner, Member{Bundle: bundle, ID: "id of " + bundle})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if foreseenErr != nil || foreseen != v {
+	if foreseenErr != nil || foreseen != v && noKey == nil {
 		t.Fatalf("%q was foreseen %d, %v, and got %d", owner, foreseen, foreseenErr, v)
 	}
 	l[bundle] = true
@@ -127,6 +130,117 @@ func TestTheOneUnusedForLongestGoes(t *testing.T) {
 	}
 }
 
+// TestNamesDontSteer: whoever knows everything but the key, and may create as many containers as it likes, gets no number that
+// was somebody's while there are others, in a range of more numbers than are probed. The victim has stopped; its number waits.
+func TestNamesDontSteer(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	n := Numbers{First: 100000, Last: 100999, Step: 1}
+	victim := l.take(t, s, n, `kubernetes pod "db-0" in "prod"`, "victim")
+	delete(l, "victim")
+	// Names that would land on the victim's number, or up to 63 before it, if names alone said where: as they did.
+	place := func(owner string) uint64 {
+		sum := sha256.Sum256([]byte(owner))
+		return binary.BigEndian.Uint64(sum[:]) % n.count()
+	}
+	aim := uint64(victim - n.First)
+	taken := 0
+	for i := 0; taken < 200; i++ {
+		owner := fmt.Sprintf(`kubernetes pod "mine-%d" in "evil"`, i)
+		if at := place(owner); at > aim || at+64 <= aim {
+			continue
+		}
+		if v := l.take(t, s, n, owner, owner); v == victim {
+			t.Fatalf("after %d containers %q has the victim's number, and %d are nobody's", taken+1, owner, int(n.count())-taken-1)
+		}
+		taken++
+	}
+	if v := l.take(t, s, n, `kubernetes pod "db-0" in "prod"`, "victim"); v != victim {
+		t.Errorf("the victim had %d and gets %d", victim, v)
+	}
+}
+
+// TestTheWholeRangeIsGivenFirst: of 300 numbers each is given once before one is given again, then the one out of use for
+// longest goes, and the order holds beyond what the kept list has room for.
+func TestTheWholeRangeIsGivenFirst(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	n := Numbers{First: 7, Last: 306, Step: 1}
+	seen := map[uint32]int{}
+	day := func(i int) time.Time { return time.Date(2026, 1, 1, 0, i, 0, 0, time.UTC) }
+	use := func(owner string, i int) uint32 {
+		v := l.take(t, s, n, owner, owner)
+		if err := os.Chtimes(filepath.Join(s.Dir, strconv.Itoa(int(v))), day(i), day(i)); err != nil {
+			t.Fatal(err)
+		}
+		delete(l, owner)
+		return v
+	}
+	var order []uint32
+	for i := range 300 {
+		v := use(strconv.Itoa(i), i)
+		if seen[v]++; seen[v] > 1 {
+			t.Fatalf("%d was given again when %d were nobody's", v, 300-i)
+		}
+		order = append(order, v)
+	}
+	for i := range 300 {
+		if v := use("again "+strconv.Itoa(i), 300+i); v != order[i] {
+			t.Fatalf("the %d. to go is %d, and not %d", i+1, v, order[i])
+		}
+	}
+	// A wider range has numbers that nobody ever had.
+	if v := use("wider", 900); seen[v] != 1 {
+		t.Error(v)
+	}
+	n.Last++
+	if v := use("widest", 901); v != 307 {
+		t.Errorf("it is %d, and 307 was nobody's", v)
+	}
+}
+
+// TestTheListIsOnlyAList: one that is kept, damaged or of another day gives nobody a living owner's number.
+func TestTheListIsOnlyAList(t *testing.T) {
+	for _, text := range []string{"", "7-8 by 1\n7 0\n8 0\n", "7-8 by 1\nx y\n", "7-8 by 1\n9 1\n", "7-8 by 1\n", "\x00"} {
+		l := living{}
+		s := l.store(t)
+		n := Numbers{First: 7, Last: 8, Step: 1}
+		l.take(t, s, n, "a", "a")
+		v := l.take(t, s, n, "b", "b")
+		if err := os.WriteFile(filepath.Join(s.Dir, idleFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if w, err := s.Take(n, "c", Member{Bundle: "c"}); err == nil {
+			t.Errorf("with %q in the list it gives %d, which is somebody's", text, w)
+		}
+		delete(l, "b")
+		if w := l.take(t, s, n, "c", "c"); w != v {
+			t.Errorf("with %q in the list it gives %d, not %d", text, w, v)
+		}
+	}
+}
+
+// TestAKilledTake: whoever was killed between link and file gets the same number at the next try, if nobody else has it by then.
+func TestAKilledTake(t *testing.T) {
+	l := living{}
+	s := l.store(t)
+	n := Numbers{First: 1000, Last: 1999, Step: 1}
+	v := l.take(t, s, n, "a", "a")
+	file := filepath.Join(s.Dir, strconv.Itoa(int(v)))
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if w := l.take(t, s, n, "a", "a"); w != v {
+		t.Errorf("it had %d and gets %d", v, w)
+	}
+	if err := os.Truncate(filepath.Join(s.Dir, keyFile), 3); err != nil {
+		t.Fatal(err)
+	}
+	if w := l.take(t, s, n, "a", "a2"); w != v {
+		t.Errorf("with a key that is cut off it gets %d, not %d", w, v)
+	}
+}
+
 func TestSteps(t *testing.T) {
 	l := living{}
 	s := l.store(t)
@@ -147,7 +261,7 @@ func TestSteps(t *testing.T) {
 			t.Errorf("%+v gives %d", bad, v)
 		}
 	}
-	if v, err := (Numbers{First: 1, Last: 1<<31 - 1, Step: 1}).Guess("x"); err != nil || v == 0 {
+	if v, err := (Numbers{First: 1, Last: 1<<31 - 1, Step: 1}).Example("x"); err != nil || v == 0 {
 		t.Error(v, err)
 	}
 }
@@ -267,6 +381,28 @@ func BenchmarkTake(b *testing.B) {
 	for b.Loop() {
 		i++
 		if _, err := s.Take(n, strconv.Itoa(i), Member{Bundle: "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/x", ID: strconv.Itoa(i)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTakeFromAFullRange: each number of 65,536 was somebody's, and is out of use.
+func BenchmarkTakeFromAFullRange(b *testing.B) {
+	s := &Store{Dir: filepath.Join(b.TempDir(), "uids"), Owners: bundle.CallersOwners(nil), Alive: func(Member) bool { return false }}
+	n := Numbers{First: 100000, Last: 165535}
+	if _, err := s.Take(n, "first", Member{}); err != nil {
+		b.Fatal(err)
+	}
+	for v := n.First; v <= n.Last; v++ {
+		e := entry{owner: strconv.Itoa(int(v)), members: []Member{{Bundle: "/run/x", ID: "x"}}}
+		if err := os.WriteFile(filepath.Join(s.Dir, strconv.Itoa(int(v))), e.encode(), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	i := 0
+	for b.Loop() {
+		i++
+		if _, err := s.Take(n, "new "+strconv.Itoa(i), Member{Bundle: "/run/x", ID: strconv.Itoa(i)}); err != nil {
 			b.Fatal(err)
 		}
 	}

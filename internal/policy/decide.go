@@ -62,8 +62,6 @@ type Facts struct {
 
 	// Devices are the paths of the container's device nodes. They are only read where a policy asks for their groups.
 	Devices []string
-	// Foresee says that the decision is not carried out: an id is foreseen, not taken.
-	Foresee bool
 }
 
 // Identity is who a process runs as. Its ids are those inside the container.
@@ -84,6 +82,7 @@ type Decision struct {
 	Home     string   // and where its home is
 	Dropped  []uint32 // groups that were taken away
 	Notes    []string // what else there is to know, for the record
+	Leases   []Lease  // the ids of ranges that it rests on
 }
 
 // Decide is the decision for a process. In mode Audit it says what Rewrite would do; a Reason there says that it
@@ -94,7 +93,7 @@ func (p *Policy) Decide(f *Facts) Decision {
 		return d
 	}
 	d.Reason = ""
-	p, err := p.ownBlock(f)
+	p, err := p.ownBlock(f, &d)
 	if err == nil {
 		err = p.identify(f, &d)
 	}

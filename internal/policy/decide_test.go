@@ -282,7 +282,7 @@ func TestNoDecisionIsRoot(t *testing.T) {
 			text := fmt.Sprintf("alice:x:%d:%d::/:/bin/sh\napp:x:%d:%d::/:/bin/sh\n", person, member, member, person)
 			return &homedir.Accounts{Passwd: []byte(text + people), Group: []byte(fmt.Sprintf("g:x:%d:alice,app\n", member) + teams)}, nil
 		}
-		f.Assign = func(first, last, step ID, _ string, _ bool) (ID, error) {
+		f.Assign = func(first, last, step ID, _ string) (ID, error) {
 			return []ID{first, last - step + 1, ID(id())}[r.IntN(3)], nil // the last one is what nobody should answer
 		}
 		f.Devices = []string{"/dev/a", "/dev/b"}

@@ -174,9 +174,7 @@ func (p *Policy) Audited(f *Facts, d *Decision) string {
 	if p.Audit == nil {
 		return ""
 	}
-	g := *f
-	g.Foresee = true
-	strict := p.Audit.Decide(&g)
+	strict := p.Audit.Decide(f)
 	switch {
 	case strict.Mode == Refuse:
 		return "would be refused: " + strict.Reason

@@ -17,9 +17,26 @@ const (
 	ShareNamespace Share = "namespace" // those of a namespace, as OpenShift has it
 )
 
-// Assign gives an owner one of the ids first, first+step, and so on, that are whole steps up to last: the same one again, and
-// none that another owner has who lives. Only with take is it the owner's from then on.
-type Assign func(first, last, step ID, owner string, take bool) (ID, error)
+// Assign says which of the ids first, first+step, and so on, that are whole steps up to last, an owner gets: the same one
+// again, and none that another owner has who lives. It takes none.
+type Assign func(first, last, step ID, owner string) (ID, error)
+
+// Lease is what an Assign has answered, and a decision rests on. It has to be taken for the owner before the decision is
+// carried out; where another id is to be had by then, the decision has to be made again.
+type Lease struct {
+	First, Last, Step ID
+	Owner             string
+	ID                ID
+}
+
+// assign asks for an id, and adds it to what the decision rests on.
+func (d *Decision) assign(f *Facts, first, last, step ID, owner string) (ID, error) {
+	id, err := f.Assign(first, last, step, owner)
+	if err == nil {
+		d.Leases = append(d.Leases, Lease{first, last, step, owner, id})
+	}
+	return id, err
+}
 
 // fixed: who a process becomes that has no say in it: its container's identity, else one of the range, else the one that the
 // policy names.
@@ -28,7 +45,7 @@ func (p *Policy) fixed(f *Facts, d *Decision) error {
 	if p.Range.First == 0 || f.Created != nil || f.Assign == nil {
 		return nil
 	}
-	id, err := f.Assign(p.Range.First, p.Range.Last, 1, p.owner(f), p.takes(f))
+	id, err := d.assign(f, p.Range.First, p.Range.Last, 1, p.owner(f))
 	if err == nil && !p.Range.Has(uint32(id)) {
 		err = fmt.Errorf("the id %d is not one of identity.range, %s", id, Ranges{p.Range})
 	}
@@ -77,9 +94,6 @@ func asunder(a, b *Policy) bool {
 	return a.Block != b.Block || a.Block != 0 && (max(a.Range.First, b.Range.First)-min(a.Range.First, b.Range.First))%a.Block != 0
 }
 
-// takes: what is not carried out takes no id away from others.
-func (p *Policy) takes(f *Facts) bool { return !f.Foresee && !p.Mode.Exempts() }
-
 // owner names those who have one uid of a range together.
 func (p *Policy) owner(f *Facts) string {
 	o := f.origin()
@@ -105,7 +119,7 @@ func (f *Facts) origin() *Origin {
 
 // ownBlock is the policy with the ids of the container's namespace as its bounds, where each namespace has a block of the
 // range: OpenShift's openshift.io/sa.scc.uid-range. Containers without a namespace have a block together.
-func (p *Policy) ownBlock(f *Facts) (*Policy, error) {
+func (p *Policy) ownBlock(f *Facts, d *Decision) (*Policy, error) {
 	if p.Block == 0 || p.Range.First == 0 {
 		return p, nil
 	}
@@ -116,7 +130,7 @@ func (p *Policy) ownBlock(f *Facts) (*Policy, error) {
 	case f.Assign != nil:
 		var err error
 		o := f.origin()
-		first, err = f.Assign(p.Range.First, p.Range.Last, p.Block, fmt.Sprintf("%s block %q", o.Engine, o.Namespace), p.takes(f))
+		first, err = d.assign(f, p.Range.First, p.Range.Last, p.Block, fmt.Sprintf("%s block %q", o.Engine, o.Namespace))
 		if err == nil && (!p.Range.Has(uint32(first)) || !p.Range.Has(uint32(first+p.Block-1))) {
 			err = fmt.Errorf("the block that begins at %d is not one of identity.range, %s", first, Ranges{p.Range})
 		}

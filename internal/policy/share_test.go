@@ -17,11 +17,11 @@ import (
 // inOrder gives owners the first ids, in the order in which they come, and says whose they were.
 type inOrder struct {
 	owners map[[2]ID][]string // by where they begin, and their steps
-	took   []bool
+	asked  int
 }
 
-func (o *inOrder) assign(first, last, step ID, owner string, take bool) (ID, error) {
-	o.took = append(o.took, take)
+func (o *inOrder) assign(first, last, step ID, owner string) (ID, error) {
+	o.asked++
 	kind := [2]ID{first, step}
 	at := slices.Index(o.owners[kind], owner)
 	if at < 0 {
@@ -71,16 +71,13 @@ func TestShare(t *testing.T) {
 			f := facts(spec.User{})
 			f.ID, f.Origin, f.Shared, f.Assign = c.id, c.origin, project(c.project), ids.assign
 			d := p.Decide(f)
-			if d.Mode != Rewrite || d.Source != Fixed || d.Identity.GID != d.Identity.UID {
+			if d.Mode != Rewrite || len(d.Leases) != 1 || uint32(d.Leases[0].ID) != d.Identity.UID || d.Source != Fixed || d.Identity.GID != d.Identity.UID {
 				t.Fatalf("%s: %+v", share, d)
 			}
 			got = append(got, d.Identity.UID-100000)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %d, want %d: %q", share, got, want, fmt.Sprint(ids.owners))
-		}
-		if slices.Contains(ids.took, false) {
-			t.Errorf("%s: an id was not taken", share)
 		}
 	}
 }
@@ -91,22 +88,21 @@ func TestRangeTakesOnlyWhatIsNeeded(t *testing.T) {
 	for name, test := range map[string]struct {
 		user   spec.User
 		change func(*Policy, *Facts)
-		took   []bool
+		asked  int
 	}{
-		"root":    {spec.User{}, func(*Policy, *Facts) {}, []bool{true}},
-		"kept":    {spec.User{UID: 1000, GID: 1000}, func(*Policy, *Facts) {}, nil},
-		"exec":    {spec.User{}, func(_ *Policy, f *Facts) { f.Exec, f.Created = true, &Identity{UID: 100005, GID: 100005} }, nil},
-		"audit":   {spec.User{}, func(p *Policy, _ *Facts) { p.Mode = Audit }, []bool{false}},
-		"foresee": {spec.User{}, func(_ *Policy, f *Facts) { f.Foresee = true }, []bool{false}},
-		"off":     {spec.User{}, func(p *Policy, _ *Facts) { p.Mode = Off }, nil},
+		"root":  {spec.User{}, func(*Policy, *Facts) {}, 1},
+		"kept":  {spec.User{UID: 1000, GID: 1000}, func(*Policy, *Facts) {}, 0},
+		"exec":  {spec.User{}, func(_ *Policy, f *Facts) { f.Exec, f.Created = true, &Identity{UID: 100005, GID: 100005} }, 0},
+		"audit": {spec.User{}, func(p *Policy, _ *Facts) { p.Mode = Audit }, 1},
+		"off":   {spec.User{}, func(p *Policy, _ *Facts) { p.Mode = Off }, 0},
 	} {
 		ids := &inOrder{}
 		p, f := Default(), facts(test.user)
 		p.Range, f.Assign = Range{100000, 100999}, ids.assign
 		test.change(p, f)
-		p.Decide(f)
-		if !slices.Equal(ids.took, test.took) {
-			t.Errorf("%s: %v, want %v", name, ids.took, test.took)
+		d := p.Decide(f)
+		if ids.asked != test.asked || len(d.Leases) != test.asked {
+			t.Errorf("%s: asked %d times, with %+v, want %d", name, ids.asked, d.Leases, test.asked)
 		}
 	}
 	ids := &inOrder{}
@@ -114,15 +110,15 @@ func TestRangeTakesOnlyWhatIsNeeded(t *testing.T) {
 	strict := *p
 	strict.Range, p.Audit, f.Assign = Range{100000, 100999}, &strict, ids.assign
 	d := p.Decide(f)
-	if said := p.Audited(f, &d); said == "" || !slices.Equal(ids.took, []bool{false}) {
-		t.Errorf("audited beside: %q, %v", said, ids.took)
+	if said := p.Audited(f, &d); said == "" || ids.asked != 1 || len(d.Leases) != 0 {
+		t.Errorf("audited beside: %q, %+v", said, d.Leases)
 	}
 }
 
 func TestRangeIsExhausted(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	p.Range = Range{100000, 100001}
-	f.Assign = func(ID, ID, ID, string, bool) (ID, error) { return 0, errors.New("widen the range") }
+	f.Assign = func(ID, ID, ID, string) (ID, error) { return 0, errors.New("widen the range") }
 	if d := p.Decide(f); d.Mode != Refuse || d.Reason != "widen the range" {
 		t.Errorf("%+v", d)
 	}

@@ -105,6 +105,9 @@ func (p *program) unfit(file string, owners bundle.Owners) error {
 	case st.Size == p.stat.Size && p.sameContent(file):
 		return errSelf
 	}
+	if _, err := bundle.Program(file, owners); err != nil {
+		return fmt.Errorf("%w: %w", errOthers, err)
+	}
 	return nil
 }
 

@@ -132,6 +132,10 @@ func TestFind(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir+"/theirs", 0o755), os.Chown(dir+"/theirs", 1000, 1000), os.Chmod(dir+"/open", 0o775)); err != nil {
 		t.Fatal(err)
 	}
+	if err := errors.Join(os.Mkdir(dir+"/wide", 0o755), os.Chmod(dir+"/wide", 0o777), os.Symlink(dir, dir+"/theirlink"), os.Lchown(dir+"/theirlink", 1000, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, dir+"/runc", dir+"/wide/runc")
 	put(t, dir+"/guard.distrib", "#!/bin/sh\n")
 	put(t, dir+"/guard-open.distrib", "#!/bin/sh\n")
 	put(t, dir+"/runc.distrib", "#!/bin/sh\n")
@@ -162,6 +166,9 @@ func TestFind(t *testing.T) {
 		{[]string{"no-such-runtime", dir + "/plain"}, "", "no executable file"},
 		{[]string{dir + "/theirs"}, "", "changed by others"},
 		{[]string{dir + "/open"}, "", "changed by others"},
+		{[]string{dir + "/wide/runc"}, "", "can be written by others (mode 0777)"},
+		{[]string{dir + "/wide/../runc"}, "", "can be written by others (mode 0777)"},
+		{[]string{dir + "/theirlink/runc"}, "", "belongs to uid 1000"},
 		{[]string{"plain"}, "", "install runc or crun"},
 		{[]string{"sh"}, "/usr/bin/sh", ""},
 	} {

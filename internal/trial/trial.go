@@ -111,7 +111,7 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*Result, erro
 	p = p.For(o, now)
 	f := &policy.Facts{
 		ID: c.ID, User: spec.User{UID: c.UID, GID: c.GID, Groups: c.Groups}, Env: c.Env, Cwd: "/", Groups: w.Groups(p),
-		Origin: o, People: w.People(p), Shared: func() string { return c.Project }, Assign: guess, Foresee: true,
+		Origin: o, People: w.People(p), Shared: func() string { return c.Project }, Assign: guess,
 		Devices: c.Devices, Device: w.Device,
 		Container: &spec.Container{Namespaces: []spec.Namespace{{Type: "mount"}}, Annotations: c.Annotations},
 		Own:       idmap.Pair{UID: idmap.Map{{Size: 1<<32 - 1}}, GID: idmap.Map{{Size: 1<<32 - 1}}},
@@ -132,8 +132,8 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*Result, erro
 	return r, nil
 }
 
-func guess(first, last, step policy.ID, owner string, _ bool) (policy.ID, error) {
-	v, err := lease.Numbers{First: uint32(first), Last: uint32(last), Step: uint32(step)}.Guess(owner)
+func guess(first, last, step policy.ID, owner string) (policy.ID, error) {
+	v, err := lease.Numbers{First: uint32(first), Last: uint32(last), Step: uint32(step)}.Example(owner)
 	return policy.ID(v), err
 }
 

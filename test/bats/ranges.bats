@@ -80,6 +80,17 @@ spies() {
   [[ $ERR == *'Permission denied'* && $(uid_of second-victim) -ge 200000 ]] || explain 'expected to be kept out'
 }
 
+@test "C6: a container that is refused takes no id" {
+  ranges
+  config '.process.cwd = "/proc/self"'
+  refused 'proc' nonroot run c
+  [[ ! -e $BATS_TEST_TMPDIR/ids ]]
+  config '.process.cwd = "/"'
+  runs sh -c 'id -u'
+  nonroot run c >"$BATS_TEST_TMPDIR/uid"
+  [[ $(ls "$BATS_TEST_TMPDIR/ids/uids") == *"$(<"$BATS_TEST_TMPDIR/uid")"* ]]
+}
+
 @test "C6: nobody chooses to be somebody of the range" {
   ranges
   detached nonroot victim

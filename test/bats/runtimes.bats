@@ -1,0 +1,116 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Which runtime a call goes on to, when it is not where it was, and that only root can change what that is.
+
+load helpers
+
+setup() {
+  setup_bundle
+  RT=$BATS_TEST_TMPDIR/rt
+  mkdir -p "$RT/v1"
+  cp "$RUNTIME_PATH" "$RT/v1/$RUNTIME"
+  policy <<<"runtimes = [\"$RT/v1/$RUNTIME\"]"
+  hidden=()
+}
+teardown() {
+  local file
+  for file in "${hidden[@]}"; do umount "$file"; done
+  hidden=()
+  end_containers
+
+}
+
+# hides takes the machine's own runtimes out of sight: the built-in search finds none.
+hides() {
+  local file
+  for file in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin; do
+    for file in "$file"/{runc,crun}; do
+      [[ ! -e $file ]] || { mount --bind /dev/null "$file" && hidden+=("$file"); }
+    done
+  done
+}
+
+# named is the wrapper without --nonroot-runtime: the policy says which.
+named() { "$REPO/bin/nonroot-runc" --nonroot-config "$POLICY" --root "$STATE" "$@"; }
+
+# moves updates the runtime, and the policy with it.
+moves() {
+  mv "$RT/v1" "$RT/v2"
+  policy <<<"runtimes = [\"$RT/v2/$RUNTIME\"]"
+}
+
+# paused creates a container that waits to be started, and goes on then.
+paused() {
+  runs probe pause
+  succeeds named create "$1"
+}
+
+@test "a runtime outside of the built-in search moves: start, exec, state, kill and delete still find it" {
+  hides
+  paused c
+  jq -e --arg r "$RT/v1/$RUNTIME" '.runtime == $r' nonroot-runc.json
+  moves
+  succeeds named start c
+  process '.args = ["probe"]'
+  shows 'nonroot' named exec --process "$PROCESS" c
+  succeeds named state c
+  succeeds named kill c KILL
+  succeeds named delete --force c
+  [[ -z $(containers) ]]
+}
+
+@test "the record is gone: start refuses nothing for want of a runtime, and state, kill and delete find it" {
+  hides
+  paused c
+  moves
+  mv nonroot-runc.json elsewhere.json
+  succeeds named start c
+  succeeds named state c
+  succeeds named kill c KILL
+  succeeds named delete --force c
+  [[ -z $(containers) ]]
+}
+
+@test "the policy is broken and the record's runtime is where it was: kill and delete do not ask it" {
+  hides
+  paused c
+  policy <<<'no policy at all'
+  succeeds named start c
+  succeeds named kill c KILL
+  succeeds named delete --force c
+}
+
+@test "the policy is broken and the record's runtime is gone: the built-in search has the last word" {
+  paused c
+  mv "$RT/v1" "$RT/v2"
+  policy <<<'no policy at all'
+  succeeds named kill c KILL
+  succeeds named delete --force c
+}
+
+@test "E11: a runtime in a directory that others can write is somebody else's to choose, also through a link" {
+  chmod 0777 "$RT/v1"
+  refused 'can be changed by others than root: .*can be written by others' named run c
+  chmod 0755 "$RT/v1"
+  mkdir -m 1777 "$RT/tmp"
+  ln -s "$RT/v1" "$RT/tmp/link"
+  policy <<<"runtimes = [\"$RT/tmp/link/$RUNTIME\"]"
+  runs probe
+  shows nonroot named run c
+  fresh
+  chown -h 1000 "$RT/tmp/link"
+  refused 'symbolic link .* belongs to uid 1000' named run c
+}
+
+@test "E12: a policy whose path leads through somebody else's link is nobody's" {
+  mkdir -m 1777 "$RT/tmp"
+  mkdir "$RT/mine"
+  mv "$POLICY" "$RT/mine/policy.toml"
+  ln -s "$RT/mine" "$RT/tmp/link"
+  POLICY=$RT/tmp/link/policy.toml
+  shows nonroot named run c
+  fresh
+  chown -h 1000 "$RT/tmp/link"
+  refused 'symbolic link .* belongs to uid 1000' named run c
+}
