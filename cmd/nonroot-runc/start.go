@@ -4,6 +4,7 @@ package main
 
 import (
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
@@ -41,7 +42,7 @@ func start(cmd *runcargs.Command, d *decision) error {
 	if unsound != nil {
 		return unsound
 	}
-	if err := pass(k, r); err != nil {
+	if err := pass(k, r, p); err != nil {
 		return err
 	}
 	d.held(r)
@@ -59,12 +60,15 @@ func (k *known) exempt(r *record.Record, p *policy.Policy) bool {
 	return p.Mode.Exempts() || p.Existing.Exempts()
 }
 
-func pass(k *known, r *record.Record) error {
+func pass(k *known, r *record.Record, p *policy.Policy) error {
 	credentials, err := k.state.InitCredentials()
 	if err != nil {
 		return err
 	}
 	promise := policy.Promise{}
+	if !r.Enforced() {
+		promise.Policy, promise.Groups = p, &host.Groups{File: host.GroupFile, Privileges: p.Privileged}
+	}
 	advice := "it was not created by nonroot-runc, or its config.json was changed since: delete and create it again"
 	if r.Enforced() {
 		promise = policy.Promise{Identity: r.Identity, Bounding: r.Bounding}

@@ -17,6 +17,7 @@ import (
 var checks = []func(*Policy, *Facts, *Decision) error{
 	identityIsMapped,
 	groupIsNotMappedToPower,
+	chosenGroupsAreNoPower,
 	mountNamespaceIsNew,
 	cwdIsTheContainers,
 	disksAreNotShifted,
@@ -63,7 +64,7 @@ func groupIsNotMappedToPower(p *Policy, f *Facts, d *Decision) error {
 		return nil
 	}
 	for _, gid := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
-		if host := f.hostGID(gid); f.Groups.Privileged(host) && !p.hasAllowed(f, host) {
+		if host := f.hostGID(gid); f.Groups.Privileged(host) && !p.hasAllowed(f.Groups, host) {
 			return fmt.Errorf("gid %d of the container is mapped to the host's group %d, which is privileged: map it to another one", gid, host)
 		}
 	}

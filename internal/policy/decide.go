@@ -210,22 +210,30 @@ func (p *Policy) harmless(f *Facts, gid uint32) bool {
 	if gid == 0 || gid > MaxID {
 		return false
 	}
-	return p.allows(f, gid) || !f.Groups.Privileged(gid) && !f.Groups.Privileged(f.hostGID(gid))
+	return p.allows(f, gid) || unprivileged(f.Groups, gid, f.hostGID(gid))
 }
 
-// allows says whether allowed_gids has the gid. It means the host's: a user namespace does not make another one of it.
+// unprivileged says that a gid is none of the privileged groups', neither by its number in the container nor by the host's: an
+// idmapped volume may keep the numbers of the disk.
+func unprivileged(groups HostGroups, gid, host uint32) bool {
+	return !groups.Privileged(gid) && !groups.Privileged(host)
+}
+
 func (p *Policy) allows(f *Facts, gid uint32) bool {
-	if !p.hasAllowed(f, gid) {
-		return false
-	}
-	host := f.hostGID(gid)
-	return host == gid || p.hasAllowed(f, host) || !f.Groups.Privileged(host) && !f.Groups.Named(host)
+	return p.hasAllowed(f.Groups, gid) && p.allowsAs(f.Groups, gid, f.hostGID(gid))
+}
+
+// allowsAs says whether allowed_gids has a gid of a container's that is another one on the host. It means the host's: a user
+// namespace does not make another one of it.
+func (p *Policy) allowsAs(groups HostGroups, gid, host uint32) bool {
+	return p.hasAllowed(groups, gid) &&
+		(host == gid || p.hasAllowed(groups, host) || !groups.Privileged(host) && !groups.Named(host))
 }
 
 // hasAllowed says whether a gid of the host's is in allowed_gids, by its number or by the name that it has there.
-func (p *Policy) hasAllowed(f *Facts, gid uint32) bool {
+func (p *Policy) hasAllowed(groups HostGroups, gid uint32) bool {
 	return p.AllowedGIDs.Has(gid) || gid != 0 && slices.ContainsFunc(p.AllowedGroups, func(name string) bool {
-		named, ok := f.Groups.GID(name)
+		named, ok := groups.GID(name)
 		return ok && named == gid
 	})
 }
@@ -339,10 +347,13 @@ func (p *Policy) supplementary(f *Facts, primary uint32) (kept, dropped []uint32
 	return kept, dropped
 }
 
-// meansNothing looks at the gid's number in the container, too: an idmapped volume may keep the numbers of the disk.
-func (f *Facts) meansNothing(gid uint32) bool {
-	for _, id := range []uint32{gid, f.hostGID(gid)} {
-		if id < 1000 || f.Groups.Named(id) || f.Groups.Privileged(id) {
+func (f *Facts) meansNothing(gid uint32) bool { return meansNothing(f.Groups, gid, f.hostGID(gid)) }
+
+// meansNothing says that the host gives a gid no meaning, neither by its number in the container nor by the host's: an idmapped
+// volume may keep the numbers of the disk.
+func meansNothing(groups HostGroups, gid, host uint32) bool {
+	for _, id := range []uint32{gid, host} {
+		if id < 1000 || groups.Named(id) || groups.Privileged(id) {
 			return false
 		}
 	}

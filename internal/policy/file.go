@@ -201,7 +201,7 @@ func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule
 		}
 	}
 	*q = *p
-	q.Rules, q.Audit, q.Reason, q.Rule = nil, nil, "", rule.Name
+	q.Rules, q.Audit, q.General, q.Reason, q.Rule = nil, nil, nil, "", rule.Name
 	f.settings.apply(q, r)
 	q.Audit = f.Audit.audited(q, r)
 	if q.Audit == nil && !q.Mode.Exempts() {
@@ -212,11 +212,7 @@ func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule
 			r.fail("mode", "%q: %s", q.Mode, err)
 		}
 	}
-	if key := q.loosens(p); key != "" && !rule.Match.Unbounded() {
-		if err := rule.Match.exempts(); err != nil {
-			r.fail(key, "it gives these containers what others must not have: %s", err)
-		}
-	}
+	f.chosen(&rule.Match, q, p, r)
 	if asunder(q, p) {
 		r.fail("identity.range", "it overlaps the general part's, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", Ranges{p.Range})
 	}

@@ -104,7 +104,7 @@ func TestParseWhole(t *testing.T) {
 	others.Rule, others.Reason, others.UID, others.Annotation, others.Variable = "others", "", 2000, false, false
 	audited = others
 	audited.DropBounding = false
-	others.Audit = &audited
+	others.Audit, others.General = &audited, want
 	want.Rules = []Rule{
 		{
 			"agents",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +16,11 @@ import (
 
 // Promise is what a created container's first process must hold to.
 type Promise struct {
-	Identity *Identity // who it runs as; nil: nobody knows, but it's not root
+	Identity *Identity // who it runs as; nil: nobody has decided, so it is held to what Policy lets anybody be
 	Bounding []string  // what its bounding set may have; it counts only beside an Identity
+
+	Policy *Policy    // it counts only without an Identity
+	Groups HostGroups // likewise
 }
 
 // Kept says what a process breaks of the promise, nil if nothing. After create and before start the process has its
@@ -48,15 +52,41 @@ func (p Promise) Kept(c *runc.Credentials) error {
 	if !c.NoNewPrivs {
 		return errors.New("it can gain privileges (NoNewPrivs is 0)")
 	}
+	if p.Identity == nil {
+		return p.anybody(c)
+	}
 	return p.exactly(c)
 }
 
-// exactly holds the process to what was decided, where that is known.
+// anybody holds a process that nobody has decided about to the groups that a container may have: no primary one that is
+// privileged on the host, and none beside it that the host gives a meaning.
+func (p Promise) anybody(c *runc.Credentials) error {
+	for i, gid := range c.GIDs {
+		if host := c.HostGIDs[i]; gid > MaxID || !p.Policy.allowsAs(p.Groups, gid, host) && !unprivileged(p.Groups, gid, host) {
+			return fmt.Errorf("it has the gid %s, which is privileged on the host", numbers(gid, host))
+		}
+	}
+	for i, gid := range c.Groups {
+		host := c.HostGroups[i]
+		if gid == c.GIDs[0] && host == c.HostGIDs[0] || gid <= MaxID && (p.Policy.allowsAs(p.Groups, gid, host) || meansNothing(p.Groups, gid, host)) {
+			continue
+		}
+		return fmt.Errorf("it has the group %s, which may mean something on the host", numbers(gid, host))
+	}
+	return nil
+}
+
+// numbers is an id of a container's, and what it is on the host, where that is another one.
+func numbers(id, host uint32) string {
+	if id == host {
+		return strconv.FormatUint(uint64(id), 10)
+	}
+	return fmt.Sprintf("%d (%d on the host)", id, host)
+}
+
+// exactly holds the process to what was decided.
 func (p Promise) exactly(c *runc.Credentials) error {
 	id := p.Identity
-	if id == nil {
-		return nil
-	}
 	if slices.ContainsFunc(c.UIDs, func(u uint32) bool { return u != id.UID }) {
 		return fmt.Errorf("its uids are %d, not %d as decided", c.UIDs, id.UID)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	hosts "github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
@@ -18,6 +19,9 @@ func TestPromise(t *testing.T) {
 		}
 	}
 	known := Promise{Identity: &Identity{UID: 1000, GID: 1001, Groups: []uint32{5000}}, Bounding: []string{"CAP_CHOWN", "kill", "CAP_FUTURE"}}
+	groups := &hosts.Groups{Text: []byte("root:x:0:\ndisk:x:6:\nvideo:x:44:\npeople:x:1500:\n"), Privileges: privilegedGroups}
+	allows := Default()
+	allows.AllowedGIDs = Ranges{{44, 44}}
 	for _, test := range []struct {
 		name   string
 		change func(*runc.Credentials)
@@ -38,15 +42,28 @@ func TestPromise(t *testing.T) {
 		{"new privileges", func(c *runc.Credentials) { c.NoNewPrivs = false }, "NoNewPrivs", "NoNewPrivs"},
 		{"another uid", func(c *runc.Credentials) { c.UIDs[1] = 7 }, "", "not 1000"},
 		{"another gid", func(c *runc.Credentials) { c.GIDs[1] = 7 }, "", "not 1001"},
-		{"another group", func(c *runc.Credentials) { c.Groups = []uint32{6} }, "", "group 6"},
+		{"another group", func(c *runc.Credentials) { c.Groups = []uint32{6} }, "group 6", "group 6"},
 		{"its own gid as a group", func(c *runc.Credentials) { c.Groups = []uint32{1001} }, "", ""},
+		{"A3: disk as the gid", func(c *runc.Credentials) { c.GIDs, c.HostGIDs = []uint32{6, 6, 6, 6}, []uint32{6, 6, 6, 6} }, "gid 6", "not 1001"},
+		{"A3: disk as the file system's gid", func(c *runc.Credentials) { c.GIDs[3], c.HostGIDs[3] = 6, 6 }, "gid 6", "not 1001"},
+		{"A3: 6 in the container", func(c *runc.Credentials) { c.GIDs[1] = 6 }, "gid 6 (101001 on the host)", "not 1001"},
+		{"A3: 6 on the host", func(c *runc.Credentials) { c.HostGIDs[1] = 6 }, "gid 1001 (6 on the host)", ""},
+		{"A3: disk as a group", func(c *runc.Credentials) { c.Groups, c.HostGroups = []uint32{6}, []uint32{6} }, "group 6,", "group 6"},
+		{"A3: a system group", func(c *runc.Credentials) { c.Groups, c.HostGroups = []uint32{700}, []uint32{700} }, "group 700,", "group 700"},
+		{"A3: people's group", func(c *runc.Credentials) { c.Groups, c.HostGroups = []uint32{1500}, []uint32{1500} }, "group 1500,", "group 1500"},
+		{"A3: a group that is 6 on the host", func(c *runc.Credentials) { c.HostGroups[0] = 6 }, "group 5000 (6 on the host)", ""},
+		{"an allowed group", func(c *runc.Credentials) { c.Groups, c.HostGroups = []uint32{44}, []uint32{44} }, "", "group 44"},
+		{"a person's gid, which is not privileged", func(c *runc.Credentials) {
+			c.GIDs, c.HostGIDs = []uint32{1500, 1500, 1500, 1500}, []uint32{1500, 1500, 1500, 1500}
+		}, "", "not 1001"},
+		{"above what runtimes agree on", func(c *runc.Credentials) { c.Groups[0] = 1 << 31 }, "group 2147483648", "group 2147483648"},
 		{"more bounding", func(c *runc.Credentials) { c.Bounding |= 1 << 21 }, "", "bounding"},
 		{"less bounding", func(c *runc.Credentials) { c.Bounding = 0 }, "", ""},
 	} {
 		for _, p := range []struct {
 			promise Promise
 			want    string
-		}{{Promise{}, test.always}, {known, test.known}} {
+		}{{Promise{Policy: allows, Groups: groups}, test.always}, {known, test.known}} {
 			c := good()
 			test.change(c)
 			err := p.promise.Kept(c)

@@ -134,7 +134,7 @@ func (p *Policy) deviceGroups(f *Facts, d *Decision, add func(uint32, string)) {
 		switch {
 		case !ok || gid == 0 || gid > MaxID:
 			continue
-		case f.Groups.Privileged(gid) && !p.hasAllowed(f, gid):
+		case f.Groups.Privileged(gid) && !p.hasAllowed(f.Groups, gid):
 			d.Notes = append(d.Notes, fmt.Sprintf("no group %d, which owns %s: it is privileged on the host, and allowed_gids does not have it", gid, quoted(path)))
 		default:
 			add(gid, "the device "+quoted(path))

@@ -121,6 +121,10 @@ type Policy struct {
 
 	Hooks Patterns // programs that may be hooks; nil: all that only root can change
 
+	// General is the general part, where this is the policy of a rule that whoever starts a container can choose to be in; nil: it is
+	// not. What such a rule sets must give nothing more than that.
+	General *Policy
+
 	// Stubless adds no mount whose mount point the image lacks: the runtime would make one, and it would stay in the image
 	// that is built.
 	Stubless bool

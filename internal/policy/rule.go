@@ -115,31 +115,6 @@ func (m *Match) exempts() error {
 	return nil
 }
 
-// loosens names the key by which a policy gives a container more than the general part does: an id 0 of its own, in a user
-// namespace that it makes, or a group that is privileged on the host. "": it gives no more.
-func (p *Policy) loosens(general *Policy) (key string) {
-	more := func(names, than []string) bool {
-		// Most rules have the general part's own list, and there may be hundreds of rules.
-		if len(names) == len(than) && (len(names) == 0 || &names[0] == &than[0]) {
-			return false
-		}
-		return slices.ContainsFunc(names, func(name string) bool {
-			return slices.Contains(general.Privileged, name) && !slices.Contains(than, name)
-		})
-	}
-	switch {
-	case p.AllowUserNamespaces && !general.AllowUserNamespaces:
-		return "process.user_namespaces"
-	case more(p.AllowedGroups, general.AllowedGroups):
-		return "identity.allowed_gids"
-	case more(p.ExtraGroups, general.ExtraGroups):
-		return "identity.groups"
-	case more(general.Privileged, p.Privileged):
-		return "identity.privileged_groups"
-	}
-	return ""
-}
-
 // Holds says whether the rule has not run out.
 func (r *Rule) Holds(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
 

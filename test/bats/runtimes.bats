@@ -24,10 +24,10 @@ teardown() {
 # hides takes the machine's own runtimes out of sight: the built-in search finds none.
 hides() {
   local file
-  for file in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin; do
-    for file in "$file"/{runc,crun}; do
-      [[ ! -e $file ]] || { mount --bind /dev/null "$file" && hidden+=("$file"); }
-    done
+  for file in /usr/{local/,}{sbin,bin}/{runc,crun}; do
+    [[ -e $file ]] || continue
+    mount --bind /dev/null "$file"
+    hidden+=("$file")
   done
 }
 

@@ -34,6 +34,28 @@ load helpers
   refused 'group|gid' nonroot start "$ID"
 }
 
+@test "D7, A3: one whose only fault is a group that means something on the host" {
+  # 6 is disk and 42 is shadow, on Debian and on most others.
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [6, 42]} | .process.noNewPrivileges = true
+    | .process.capabilities = {bounding: []}'
+  created bare "$ID-attack"
+  succeeds bare start "$ID-attack"
+  status_shows '.Groups == [6, 42]' "$ID-attack"
+  created bare
+  refused 'the group 6, which may mean something on the host' nonroot start "$ID"
+  config '.process.user = {uid: 1000, gid: 6}'
+  created bare "$ID-2"
+  refused 'the gid 6, which is privileged on the host' nonroot start "$ID-2"
+  # What the policy gives, and what means nothing, passes.
+  policy <<<'identity.allowed_gids = [6, 42]'
+  succeeds nonroot start "$ID-2"
+  succeeds nonroot start "$ID"
+  policy <<<''
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [54321]}'
+  created bare "$ID-3"
+  succeeds nonroot start "$ID-3"
+}
+
 @test "D7: one without fault passes" {
   config '.process.user = {uid: 1000, gid: 1000} | .process.noNewPrivileges = true | .process.capabilities = {bounding: []}'
   created bare

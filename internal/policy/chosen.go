@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// mayChoose are the keys that a rule may set whose match rests on what others choose: the image's name, annotations, the names of
+// pods. Whoever can choose to be in the rule must gain nothing by it that the general part does not give to everybody: each key
+// is for settings that give nothing, or has a function that says that the rule's value gives no more than the general part's.
+// A key that is not here may not be set by such a rule; so a new one is closed until somebody has thought about it.
+var mayChoose = map[string]func(rule, general *Policy) bool{
+	"mode":   func(rule, general *Policy) bool { return rule.Mode.strictness() >= general.Mode.strictness() },
+	"reason": harmlessAlways,
+
+	"identity.uid":  harmlessAlways, // never 0, and a uid means nothing more than another one
+	"identity.gid":  func(rule, general *Policy) bool { return rule.GID >= firstOrdinary || rule.GID == general.GID },
+	"identity.name": harmlessAlways,
+	"identity.range": func(rule, general *Policy) bool {
+		return rule.Range.First >= firstOrdinary || rule.Range == general.Range
+	},
+	"identity.share": harmlessAlways, // only with the neighbours in its own pod or namespace
+	"identity.block": func(rule, general *Policy) bool { return general.Block == 0 || rule.Block == general.Block },
+	"identity.sources": func(rule, general *Policy) bool {
+		return subset(rule.Sources, general.Sources)
+	},
+	"identity.requests": func(rule, general *Policy) bool {
+		return (!rule.Annotation || general.Annotation) && (!rule.Variable || general.Variable)
+	},
+	"identity.allowed_uids": func(rule, general *Policy) bool {
+		return len(rule.AllowedUIDs) > 0 && len(general.AllowedUIDs) > 0 && rule.AllowedUIDs.within(general.AllowedUIDs) || slices.Equal(rule.AllowedUIDs, general.AllowedUIDs)
+	},
+	"identity.allowed_gids": func(rule, general *Policy) bool {
+		ordinary := append(Ranges{{firstOrdinary, MaxID}}, general.AllowedGIDs...)
+		return rule.AllowedGIDs.within(ordinary) && !morePower(rule.AllowedGroups, general.AllowedGroups, general)
+	},
+	"identity.privileged_groups": func(rule, general *Policy) bool { return subset(general.Privileged, rule.Privileged) },
+	"identity.groups": func(rule, general *Policy) bool {
+		more := slices.ContainsFunc(rule.ExtraGIDs, func(g ID) bool { return g < firstOrdinary && !slices.Contains(general.ExtraGIDs, g) })
+		return !more && !morePower(rule.ExtraGroups, general.ExtraGroups, general)
+	},
+	"identity.device_groups": func(rule, general *Policy) bool { return subset(rule.DeviceGroups, general.DeviceGroups) },
+
+	// What lies in the container's own layer and volumes, and its own network.
+	"adapt.own": harmlessAlways, "adapt.keep": harmlessAlways, "adapt.working_directory": harmlessAlways, "adapt.tmp": harmlessAlways,
+	"adapt.volumes": harmlessAlways, "adapt.low_ports": harmlessAlways, "adapt.group_root": harmlessAlways,
+	"adapt.groups": func(rule, general *Policy) bool { return !rule.Adapt.Groups || general.Adapt.Groups },
+
+	"home.mode": harmlessAlways, "home.size": harmlessAlways, "home.path": harmlessAlways,
+
+	"process.bounding":        func(rule, general *Policy) bool { return rule.DropBounding || !general.DropBounding },
+	"process.user_namespaces": func(rule, general *Policy) bool { return !rule.AllowUserNamespaces || general.AllowUserNamespaces },
+
+	"hooks.allowed": func(rule, general *Policy) bool {
+		return general.Hooks == nil || rule.Hooks != nil && subset(rule.Hooks, general.Hooks)
+	},
+}
+
+func harmlessAlways(_, _ *Policy) bool { return true }
+
+// firstOrdinary is the first id that is not one of the system's (login.defs(5), GID_MIN).
+const firstOrdinary = 1000
+
+// strictness orders the modes: a rule that others can choose must not have a lower one.
+func (m Mode) strictness() int { return slices.Index([]Mode{Off, Audit, Rewrite, Refuse}, m) }
+
+// morePower says that there are privileged groups among names that the general part does not have there. What a number means, only
+// the host's group file tells (chosenGroupsAreNoPower); those of the system, which are privileged by custom, are named.
+func morePower(names, than []string, general *Policy) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return slices.Contains(general.Privileged, name) && !slices.Contains(than, name)
+	})
+}
+
+func subset[T comparable](of, in []T) bool {
+	return !slices.ContainsFunc(of, func(v T) bool { return !slices.Contains(in, v) })
+}
+
+// within says that each range is part of one of the others.
+func (r Ranges) within(others Ranges) bool {
+	return !slices.ContainsFunc(r, func(one Range) bool {
+		return !slices.ContainsFunc(others, func(o Range) bool { return o.First <= one.First && one.Last <= o.Last })
+	})
+}
+
+// givesMore names the first key that a rule sets by which it gives its containers more than the general part does; "": there
+// is none.
+func (s *settings) givesMore(rule, general *Policy) (key string) {
+	for _, key := range keysSet("", reflect.ValueOf(s).Elem()) {
+		if ok := mayChoose[key]; ok == nil || !ok(rule, general) {
+			return key
+		}
+	}
+	return ""
+}
+
+// keysSet lists the keys that are set in a part of the file, in the order of the form.
+func keysSet(prefix string, v reflect.Value) (keys []string) {
+	for i := range v.NumField() {
+		f, name := v.Field(i), v.Type().Field(i).Tag.Get("toml")
+		switch {
+		case f.Kind() == reflect.Struct:
+			keys = append(keys, keysSet(prefix+name+".", f)...)
+		case !f.IsNil():
+			keys = append(keys, prefix+name)
+		}
+	}
+	return keys
+}
+
+// chosenGroupsAreNoPower: a rule that rests on what others choose gives nobody a privileged group of the host's by its number,
+// unless the general part gives it to everybody.
+func chosenGroupsAreNoPower(p *Policy, f *Facts, d *Decision) error {
+	general := p.General
+	if general == nil || f.Created != nil {
+		return nil
+	}
+	for _, gid := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
+		if unprivileged(f.Groups, gid, f.hostGID(gid)) || general.allows(f, gid) || gid == uint32(general.GID) || general.adds(f, gid) {
+			continue
+		}
+		return fmt.Errorf("the rule %q gives gid %d, which is privileged on this host, and whoever starts a container can choose to be in that rule: leave the gid out of it, or match on namespace, engine or root", p.Rule, gid)
+	}
+	return nil
+}
+
+// adds says whether a gid is one of those that every process gets.
+func (p *Policy) adds(f *Facts, gid uint32) bool {
+	return slices.Contains(p.ExtraGIDs, ID(gid)) || slices.ContainsFunc(p.ExtraGroups, func(name string) bool {
+		named, ok := f.Groups.GID(name)
+		return ok && named == gid
+	})
+}
+
+// chosen refuses a rule that others can choose to be in, and that gives more than the general part does.
+func (f *ruleFile) chosen(m *Match, rule, general *Policy, r *reader) {
+	if m.Unbounded() || m.exempts() == nil {
+		return
+	}
+	rule.General = general
+	if key := f.settings.givesMore(rule, general); key != "" {
+		r.fail(key, "it gives these containers more than the general part does, and whoever starts a container can choose to be one of them: match on namespace, engine or root, or leave it out")
+	}
+}
