@@ -40,6 +40,10 @@ func Parse(args []string) (*Command, error) {
 		return c, unknownVerb(name)
 	}
 	c.Verb, c.Kind = v.name, v.kind
+	if v.in == inUpdate && strict != nil {
+		// What it changes is looked at, so it must be sure which container that is.
+		return c, fmt.Errorf("%s: %w", v.name, strict)
+	}
 	if v.kind == Passthrough {
 		c.raw = append(append(c.raw, name), s.rest()...)
 		c.guess(v, s)
@@ -114,9 +118,44 @@ func (s *scanner) flag() (setting, error) {
 	word := s.next()
 	name, value, hasValue := splitFlag(word)
 	o := lookup(s.in, name)
+	if o == nil {
+		if o = s.abbreviated(word, name); o == nil {
+			return setting{}, s.unknown(word, name, hasValue)
+		}
+		set, err := s.valued(o, word, value, hasValue)
+		if err == nil {
+			err = &flagError{"unknown flag " + quote("--"+name) + ": flags must be spelled out: write --" + o.name, false}
+		}
+		return set, err
+	}
+	return s.valued(o, word, value, hasValue)
+}
+
+// abbreviated finds the flag that crun takes an abbreviation for, nil where there is none, or several (getopt_long(3)): to runc it
+// is an unknown flag. Where flags are checked it is an error beside the setting; elsewhere crun goes by it, and so must what is
+// looked for in its place.
+func (s *scanner) abbreviated(word, name string) *option {
+	if name == "" || !strings.HasPrefix(word, "--") {
+		return nil
+	}
+	var found *option
+	for i := range options {
+		if o := &options[i]; o.in&s.in != 0 && o.by&crun != 0 && strings.HasPrefix(o.name, name) {
+			if found != nil && found.name == "root" && o.name == "rootless" {
+				continue // to crun 1.8 they are one flag (src/crun.c, options)
+			}
+			if found != nil {
+				return nil
+			}
+			found = o
+		}
+	}
+	return found
+}
+
+// valued gives a flag its value: from its own word, or the next one.
+func (s *scanner) valued(o *option, word, value string, hasValue bool) (setting, error) {
 	switch {
-	case o == nil:
-		return setting{}, s.unknown(word, name, hasValue)
 	case o.kind == boolean:
 		return boolSetting(o, value, hasValue)
 	case hasValue:

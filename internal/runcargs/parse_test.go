@@ -144,6 +144,13 @@ func TestRefused(t *testing.T) {
 		{"--unknown kill c", "unknown flag"},
 		{"--unknown=x create c", "unknown flag"},
 		{"--roo=/r start c", "unknown flag"},
+		{"--roo /r start c", "write --root"},
+		{"--cg=disabled create c", "write --cgroup-manager"},
+		// What update changes is looked at.
+		{"--roo=/r update --resources=/f c", "update: unknown flag \"--roo\": flags must be spelled out: write --root"},
+		{"--roo /r update --resources=/f c", "write --root"},
+		{"--unknown=x update c", "unknown flag"},
+		{"--root=/r --root=/s update c", "more than once"},
 		// Twice.
 		{"run --bundle /a --bundle /b c", "more than once"},
 		{"run -b /a --bundle /b c", "more than once"},
@@ -348,6 +355,11 @@ func TestPassthroughID(t *testing.T) {
 		{"kill -? c", "", ""},
 		{"kill -- c", "c", ""},
 		{"kill --unknown c", "", ""},
+		{"--roo=/r kill c", "c", "/r"}, // crun's abbreviations
+		{"--roo /r --deb delete --force c", "c", "/r"},
+		{"--log=/l --log-f json kill c", "c", ""},
+		{"--rootl=x --roo=/r kill c", "c", "/r"},
+		{"kill --reg c", "", ""},
 		{"kill --unknown=x c", "", ""},
 		{"kill c -9", "c", ""},
 		{"kill --regex c.*", "", ""},

@@ -148,6 +148,14 @@ closed() {
   done
   says nonroot update "$ID" "-r$file"
   closed reads_disk
+  # So are its abbreviations of flags in front of the command, by which it finds the container.
+  local root
+  for root in "--roo=$STATE" "--roo $STATE"; do
+    # shellcheck disable=SC2086 # likewise
+    says "$REPO/bin/nonroot-runc" --nonroot-runtime "$RUNTIME_PATH" $root update "--resources=$file" "$ID"
+    [[ $STATUS != 0 && $ERR == *'write --root'* ]] || explain 'expected a refusal'
+    closed reads_disk
+  done
   # The limits that it is about are set.
   succeeds nonroot update --resources "$file" "$ID"
   grep -qx 77 /sys/fs/cgroup/{pids/,}"$ID/pids.max" 2>/dev/null || explain 'expected the limit'
