@@ -54,9 +54,10 @@ func (c *Call) facts(p *policy.Policy, doc *spec.Document, container *spec.Conta
 	if err := c.surroundings(f); err != nil {
 		return nil, err
 	}
-	f.Accounts = f.image
-	f.Memberships = f.image.Memberships
-	f.BuiltFor = func() homedir.Built { return f.image.BuiltFor(f.insideUID) }
+	image := f.image.Layers(f.insideUID)
+	f.Accounts = image
+	f.Memberships = image.Memberships
+	f.BuiltFor = func() homedir.Built { return image.BuiltFor(f.insideUID) }
 	return f, err
 }
 

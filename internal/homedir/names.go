@@ -60,6 +60,9 @@ func (im *Image) ownDatabase(p string, s spot) database {
 	if err != nil {
 		return database{note: fmt.Sprintf("no copy of %s: read %s: %v", p, shown(s.path), err)}
 	}
+	if im.inside != nil && !im.rootsAlone(s.path) {
+		return database{note: fmt.Sprintf("%s says nothing of the image: others than root can write %s", p, shown(s.path))}
+	}
 	return database{text: text, at: s.path, mountable: true, own: true}
 }
 

@@ -262,18 +262,6 @@ func TestLargeFiles(t *testing.T) {
 	}
 }
 
-func TestUpperdir(t *testing.T) {
-	const mounts = `21 1 0:20 / / rw shared:1 - ext4 /dev/sda1 rw
-45 21 0:43 / /rootfs rw,relatime shared:7 master:2 - overlay overlay rw,lowerdir=/l\\054a:/b,upperdir=/with\040blank\054\134x/diff,workdir=/w,xino=off
-46 21 0:44 / /view ro,relatime - overlay overlay ro,lowerdir=/a:/b
-`
-	for id, want := range map[string]string{"45": `/with blank,\x/diff`, "46": "", "21": "", "4": ""} {
-		if got := upperdir(mounts, id); got != want {
-			t.Errorf("%s: %q, want %q", id, got, want)
-		}
-	}
-}
-
 func TestGroupRoot(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"data/": "1500:0 775", "data/f": "1500:0 664", "data/closed": "1500:0 644", "data/other": "1500:50 664"})
 	w := wish(rootfs, "/data")

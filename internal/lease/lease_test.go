@@ -130,7 +130,7 @@ func TestTheOneUnusedForLongestGoes(t *testing.T) {
 	}
 }
 
-// TestNamesDontSteer: whoever knows everything but the key, and may create as many containers as it likes, gets no number that
+// TestNamesDontSteer (A14): whoever knows everything but the key, and may create as many containers as it likes, gets no number that
 // was somebody's while there are others, in a range of more numbers than are probed. The victim has stopped; its number waits.
 func TestNamesDontSteer(t *testing.T) {
 	l := living{}

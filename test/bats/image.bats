@@ -208,3 +208,94 @@ EOT
   [[ $OUT == 0 ]]
   recorded '.mode == "audit" and .source == "image" and .identity.uid == 4999'
 }
+
+# movable_passwd makes /etc/passwd and group links to a place in /data, as images do whose programs edit them.
+movable_passwd() {
+  mkdir -p "$ROOTFS/data/v1"
+  mv "$ROOTFS/etc/passwd" "$ROOTFS/etc/group" "$ROOTFS/data/v1/"
+  ln -s v1 "$ROOTFS/data/etc"
+  ln -s ../data/etc/passwd "$ROOTFS/etc/passwd"
+  ln -s /data/etc/group "$ROOTFS/etc/group"
+}
+
+# forges makes the container's process leave an account of its own choice. Our copies are mounted over the files, but the
+# directory, with the link in it, is the identity's.
+forges() {
+  runs sh -c 'id -u; cp -r /data/v1 /data/v2 && ln -sfn v2 /data/etc &&
+    echo evil:x:4999:4999::/:/bin/sh >>/data/etc/passwd && echo evil:x:4999: >>/data/etc/group && echo forged'
+}
+
+@test "A15: what the container's process has left in its own layer does not choose whose its next start is" {
+  movable_passwd
+  layered
+  forges
+  succeeds nonroot run "$ID"
+  contains $'65532\nforged'
+  grep -q evil "$ROOTFS/data/etc/passwd"
+  fresh
+  fixed
+  # Of several layers, too.
+  umount "$ROOTFS"
+  mkdir -p "$BATS_TEST_TMPDIR/layers/second/etc"
+  mount -t overlay -o "lowerdir=$BATS_TEST_TMPDIR/layers/second:$BATS_TEST_TMPDIR/layers/image,upperdir=$BATS_TEST_TMPDIR/layers/upper,workdir=$BATS_TEST_TMPDIR/layers/work" overlay "$ROOTFS"
+  grep -q evil "$ROOTFS/data/etc/passwd"
+  fresh
+  fixed
+  # Nor may it choose a name that is requested, or the group of a kept uid.
+  policy <<<'identity.requests = ["annotation"]'
+  fresh
+  config '.annotations["io.nonroot-runc.user"] = "evil"'
+  refused 'neither a uid' nonroot run "$ID"
+  fresh
+  config '.process.user = {uid: 4999, gid: 0}'
+  nonroot_shows 'nonroot(4999; 65532)'
+  # The image's own account still does.
+  umount "$ROOTFS"
+  printf 'app:x:4998:4998::/home/app:/bin/sh\n' >>"$BATS_TEST_TMPDIR/layers/image/data/v1/passwd"
+  printf 'app:x:4998:\n' >>"$BATS_TEST_TMPDIR/layers/image/data/v1/group"
+  overlaid
+  fresh
+  nonroot_shows 'nonroot(4998; 4998)'
+  unlayered
+}
+
+@test "A15: without an overlay, what others than root can have written says nothing" {
+  account app 4998 4998 /home/app
+  movable_passwd
+  nonroot_shows 'nonroot(4998; 4998)'
+  fresh
+  chown 65532 "$ROOTFS/data/v1/passwd"
+  fixed
+  chown 0 "$ROOTFS/data/v1/passwd"
+  chmod o+w "$ROOTFS/data"
+  fresh
+  fixed
+  # Images for any uid have theirs open to group 0, in which nobody is.
+  chmod o-w "$ROOTFS/data"
+  chmod g+w "$ROOTFS/data/v1/passwd" "$ROOTFS/data"
+  fresh
+  nonroot_shows 'nonroot(4998; 4998)'
+}
+
+@test "directories that root made in the container's own layer do not say whom its image was built for" {
+  mkdir -p "$ROOTFS/var/lib/php"
+  layered
+  runs sh -c 'mkdir -p /var/lib/nginx/body && chown 33:33 /var/lib/nginx /var/lib/nginx/body'
+  succeeds bare run "$ID"
+  [[ $(stat -c %u "$ROOTFS/var/lib/nginx") == 33 ]]
+  runs probe
+  fixed
+  # Those of the image do, also where the container has written in them since.
+  umount "$ROOTFS"
+  chown 33:33 "$BATS_TEST_TMPDIR/layers/image/var/lib/php"
+  rm -rf "$BATS_TEST_TMPDIR/layers/upper"/*
+  overlaid
+  fresh
+  runs sh -c 'touch /var/lib/php/session && id -u'
+  succeeds nonroot run "$ID"
+  contains 33
+  chown 7:7 "$ROOTFS/var/lib/php"
+  fresh
+  nonroot_shows 'nonroot(33; 33)'
+  unlayered
+}

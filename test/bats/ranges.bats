@@ -80,7 +80,7 @@ spies() {
   [[ $ERR == *'Permission denied'* && $(uid_of second-victim) -ge 200000 ]] || explain 'expected to be kept out'
 }
 
-@test "C6: a container that is refused takes no id" {
+@test "A14, C6: a container that is refused takes no id" {
   ranges
   config '.process.cwd = "/proc/self"'
   refused 'proc' nonroot run c
