@@ -12,6 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
@@ -45,7 +46,7 @@ func create(cmd *runcargs.Command, d *decision) error {
 		ID: cmd.ID, Caller: c, Policy: p, Root: root(cmd), Bundle: dir, Runtime: runtime,
 		Keep: func(fd int) (int, error) { return inherited(fd, cmd) },
 	}
-	if err = errors.Join(unfit, listsDevices(cmd, c)); err == nil {
+	if err = errors.Join(unfit, listsDevices(cmd, c), lastToWrite(runtime)); err == nil {
 		err = carryOut(cmd, d, call)
 	}
 	if err == nil && !call.InForce().Mode.Exempts() {
@@ -63,6 +64,16 @@ func create(cmd *runcargs.Command, d *decision) error {
 func listsDevices(cmd *runcargs.Command, c govern.Caller) error {
 	if isHostRoot(c) && cmd.NoCgroups() {
 		return fail("without a cgroup (--cgroup-manager=disabled), the host's disks are open to whoever has a node of one in the image", "leave that out (Podman: --cgroups=disabled)")
+	}
+	return nil
+}
+
+// lastToWrite refuses a next runtime that writes config.json once more: nobody could tell it from one that somebody has changed,
+// so that no record of the container would count, and what it adds would not be looked at.
+func lastToWrite(runtime string) error {
+	if runc.Rewrites(runtime) {
+		return fail(fmt.Sprintf("the next runtime %q writes config.json anew for each container, behind nonroot-runc's back", runtime),
+			"turn the order round: register nvidia-container-runtime with the engine, and name nonroot-runc under runtimes in /etc/nvidia-container-runtime/config.toml (docs/engines.md)")
 	}
 	return nil
 }

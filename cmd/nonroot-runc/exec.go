@@ -97,6 +97,8 @@ func rewrittenProcess(cmd *runcargs.Command, log *decision, c govern.Caller, p *
 	}
 	if r.Enforced() {
 		f.Created, f.By = r.Identity, r.Source
+	} else if init, err := k.state.InitCredentials(); err == nil {
+		f.Created = p.Running(&f, init)
 	}
 	q := *p
 	if q.Mode != policy.Refuse {

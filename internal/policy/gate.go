@@ -104,6 +104,21 @@ func (p Promise) exactly(c *runc.Credentials) error {
 	return nil
 }
 
+// Running is who a container's first process runs as, where that is somebody whom a process of it may be; nil where it is not. An
+// exec into a container of which nobody has decided, or nobody knows any more, is that one, too.
+func (p *Policy) Running(f *Facts, c *runc.Credentials) *Identity {
+	id := Identity{UID: c.UIDs[0], GID: c.GIDs[0]}
+	other := func(u uint32) bool { return u != id.UID }
+	if id.UID == 0 || id.UID > MaxID || slices.ContainsFunc(c.UIDs, other) || slices.Contains(c.HostUIDs, 0) ||
+		len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(id.UID) {
+		return nil
+	}
+	if !p.harmless(f, id.GID) {
+		id.GID = uint32(p.GID)
+	}
+	return &id
+}
+
 // mask is the bits of capability names. Names that the kernel doesn't have stand for nothing, as for runc. crun takes
 // them in lower case and without their prefix, too (SECURITY.md A13).
 func mask(names []string) uint64 {

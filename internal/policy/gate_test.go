@@ -8,6 +8,7 @@ import (
 
 	hosts "github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
 func TestPromise(t *testing.T) {
@@ -70,6 +71,35 @@ func TestPromise(t *testing.T) {
 			if (err == nil) != (p.want == "") || err != nil && !strings.Contains(err.Error(), p.want) {
 				t.Errorf("%s, %+v: got %v, want %q", test.name, p.promise.Identity, err, p.want)
 			}
+		}
+	}
+}
+
+// TestRunning: an exec is who the container's first process is, if a process of it may be that.
+func TestRunning(t *testing.T) {
+	four := func(id uint32) []uint32 { return []uint32{id, id, id, id} }
+	f := &Facts{Own: facts(spec.User{}).Own, Groups: &hosts.Groups{Text: []byte("disk:x:6:\n"), Privileges: privilegedGroups}}
+	bounded := Default()
+	bounded.AllowedUIDs = Ranges{{5000, 6000}}
+	for _, test := range []struct {
+		name       string
+		p          *Policy
+		uids, gids []uint32
+		host       []uint32
+		want       *Identity
+	}{
+		{"somebody", Default(), four(1000), four(1001), four(1000), &Identity{UID: 1000, GID: 1001}},
+		{"root", Default(), four(0), four(1001), four(0), nil},
+		{"half root", Default(), []uint32{1000, 1000, 0, 1000}, four(1001), four(1000), nil},
+		{"root on the host", Default(), four(1000), four(1001), []uint32{1000, 0, 1000, 1000}, nil},
+		{"of root's group", Default(), four(1000), four(0), four(1000), &Identity{UID: 1000, GID: 65532}},
+		{"of disk", Default(), four(1000), four(6), four(1000), &Identity{UID: 1000, GID: 65532}},
+		{"above what runtimes agree on", Default(), four(1 << 31), four(1001), four(1 << 31), nil},
+		{"outside of the policy's bounds", bounded, four(1000), four(1001), four(1000), nil},
+	} {
+		got := test.p.Running(f, &runc.Credentials{UIDs: test.uids, GIDs: test.gids, HostUIDs: test.host, HostGIDs: test.gids})
+		if (got == nil) != (test.want == nil) || got != nil && (got.UID != test.want.UID || got.GID != test.want.GID) {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 		}
 	}
 }

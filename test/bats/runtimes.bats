@@ -114,3 +114,55 @@ paused() {
   chown -h 1000 "$RT/tmp/link"
   refused 'symbolic link .* belongs to uid 1000' named run c
 }
+
+# wraps NAME makes the runtime behind us one that writes config.json anew, as NVIDIA's does for each container.
+wraps() {
+  cat >"$RT/v1/$1" <<SH
+#!/bin/bash
+for word; do [[ \$word != --bundle=* ]] || bundle=\${word#--bundle=}; done
+[[ -z \${bundle:-} ]] || { jq . "\$bundle/config.json" >"\$bundle/new.json" && mv "\$bundle/new.json" "\$bundle/config.json"; }
+exec "$RT/v1/$RUNTIME" "\$@"
+SH
+  chmod 755 "$RT/v1/$1"
+  policy <<<"runtimes = [\"$RT/v1/$1\"]
+identity.range = \"200000-200999\"
+state = \"$BATS_TEST_TMPDIR/ids\""
+}
+
+@test "D7: NVIDIA's runtime behind nonroot-runc is refused, with the order that works" {
+  wraps nvidia-container-runtime
+  refused 'writes config.json anew .* turn the order round: register nvidia-container-runtime' named run c
+  mv "$RT/v1/nvidia-container-runtime" "$RT/v1/real"
+  ln -s "$RT/v1/real" "$RT/v1/nvidia-container-runtime.cdi"
+  policy <<<"runtimes = [\"$RT/v1/nvidia-container-runtime.cdi\"]"
+  refused 'turn the order round' named run c
+}
+
+@test "D7: with any other wrapper behind us, exec is the container's identity all the same, and start looks at its groups" {
+  wraps "wrapped-$RUNTIME"
+  paused c
+  succeeds named start c
+  local uid
+  uid=$(proc_status c | jq '.Uid[0]')
+  [[ $uid -ge 200000 ]]
+  process '.args = ["probe"]'
+  shows "nonroot($uid; $uid)" named exec --process "$PROCESS" c
+  process '.args = ["probe"] | .user = {uid: 1234, gid: 6}'
+  shows "nonroot(1234; $uid)" named exec --process "$PROCESS" c
+}
+
+@test "D8: exec into a container that runs as somebody else than root already is that one, too" {
+  config '.process.user = {uid: 4321, gid: 4322} | .process.noNewPrivileges = true | .process.capabilities = {bounding: []}'
+  detached bare
+  process '.args = ["probe"]'
+  shows root bare exec --process "$PROCESS" "$ID"
+  shows 'nonroot(4321; 4322)' nonroot exec --process "$PROCESS" "$ID"
+  # Not with a group that means something on the host, nor a uid that the policy does not have.
+  policy <<<'identity.allowed_uids = ["5000-6000"]'
+  shows 'nonroot(65532; 65532)' nonroot exec --process "$PROCESS" "$ID"
+  policy <<<''
+  bare delete --force "$ID"
+  config '.process.user = {uid: 4321, gid: 6}'
+  detached bare
+  shows 'nonroot(4321; 65532)' nonroot exec --process "$PROCESS" "$ID"
+}
