@@ -24,7 +24,9 @@ func (c *Call) surroundings(f *containerFacts) error {
 	if f.Spread, err = f.spread(); err != nil {
 		return err
 	}
-	for _, s := range host.EngineSockets(shown(c.Bundle, f.Container.Mounts)) {
+	binds := shown(c.Bundle, f.Container.Mounts)
+	f.OwnFiles = c.ownFiles(c.InForce(), binds)
+	for _, s := range host.EngineSockets(binds) {
 		f.Sockets = append(f.Sockets, policy.Socket(s))
 	}
 	for _, h := range f.Container.Hooks {
@@ -52,7 +54,7 @@ func shown(dir *bundle.Dir, mounts []spec.Mount) []host.Bind {
 		}
 		// A type without an option means the mounts below it, too (runc, specconv; crun likewise): what is not said is
 		// taken for the worst.
-		all = append(all, host.Bind{Source: source, Destination: m.Destination, Recursive: recursive || !slices.Contains(m.Options, "bind")})
+		all = append(all, host.Bind{Source: source, Destination: m.Destination, Recursive: recursive || !slices.Contains(m.Options, "bind"), ReadOnly: m.Readonly()})
 	}
 	return all
 }

@@ -26,6 +26,7 @@ type Bind struct {
 	Source      string // absolute
 	Destination string
 	Recursive   bool // with the mounts below it
+	ReadOnly    bool
 }
 
 // Socket is an engine's socket, and who may connect to it: who may write to it (unix(7), "Pathname socket ownership and
@@ -91,7 +92,7 @@ func engineSockets(known []string) []engineSocket {
 		if unix.Stat(name, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
 			continue
 		}
-		real, err := realPath(name)
+		real, err := RealPath(name)
 		if err != nil || slices.ContainsFunc(all, func(o engineSocket) bool { return o.self == inodeOf(&st) }) {
 			continue
 		}
@@ -125,7 +126,7 @@ func (s *engineSocket) shownBy(source *unix.Stat_t, b Bind) bool {
 
 // mountedBelow says that below a folder the socket, or a folder above it, is mounted once more.
 func (s *engineSocket) mountedBelow(dir string) bool {
-	real, err := realPath(dir)
+	real, err := RealPath(dir)
 	if err != nil {
 		return true // what cannot be known is taken for the worst
 	}
@@ -155,7 +156,8 @@ func unescape(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#").Replace(s)
 }
 
-func realPath(name string) (string, error) {
+// RealPath is where a path leads, free of links (proc(5), /proc/pid/fd).
+func RealPath(name string) (string, error) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", err

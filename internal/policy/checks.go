@@ -22,6 +22,7 @@ var checks = []func(*Policy, *Facts, *Decision) error{
 	cwdIsTheContainers,
 	disksAreNotShifted,
 	socketsAreClosed,
+	ownFilesStayOutside,
 	mountsStayInside,
 	hooksAreRoots,
 }

@@ -16,6 +16,15 @@ type Surroundings struct {
 	Sockets   []Socket
 	Hooks     []Hook
 	Spread    []Spread
+	OwnFiles  []OwnFile
+}
+
+// OwnFile is a mount of what this program itself goes by.
+type OwnFile struct {
+	What     string // policy, log, state, ...
+	Path     string // on the host, free of links
+	Mount    string // the mount's destination
+	ReadOnly bool
 }
 
 // Spread is a mount that lies within another one, by which it would appear on the host, too.
@@ -87,6 +96,22 @@ func (p *Policy) mayBecome(f *Facts, d *Decision, uid uint32) bool {
 func mountsStayInside(_ *Policy, f *Facts, _ *Decision) error {
 	for _, s := range f.Spread {
 		return fmt.Errorf("the mount at %q lies in that at %q, which shares its mounts with the host, so that the host would have it, too: leave out one of them, or give %q the propagation \"rslave\" or \"rprivate\"", s.Mount, s.Within, s.Within)
+	}
+	return nil
+}
+
+// ownFilesStayOutside: no container has the policy, the log, the state or the programs that it is held by. Nobody in it could write
+// them, but the engine would for whoever may call it (SECURITY.md F16). Whoever collects logs may read the log.
+func ownFilesStayOutside(_ *Policy, f *Facts, _ *Decision) error {
+	for _, own := range f.OwnFiles {
+		if own.What == "log" && own.ReadOnly {
+			continue
+		}
+		advice := "leave it out"
+		if own.What == "log" {
+			advice = "mount it read-only"
+		}
+		return fmt.Errorf("the mount at %q is of nonroot-runc's own %s, %q, which whoever may call the engine could change by it: %s", own.Mount, own.What, own.Path, advice)
 	}
 	return nil
 }

@@ -108,3 +108,39 @@ dials() {
   binds / bind
   nonroot_shows 'nonroot(1000; 1000)'
 }
+
+# mounts SOURCE [OPTION] begins anew with a bind mount that can be written.
+mounts() {
+  again .
+  config --arg source "$1" --arg option "${2:-rw}" '.mounts += [{destination: "/srv/host", type: "bind", source: $source, options: ["rbind", $option]}]'
+  runs probe
+}
+
+@test "F16: nonroot-runc's own policy, list, state, log and programs are in no container" {
+  local source
+  mkdir -p "$BATS_TEST_TMPDIR/own/log" "$BATS_TEST_TMPDIR/ids"
+  mv "$POLICY" "$BATS_TEST_TMPDIR/own/policy.toml"
+  POLICY=$BATS_TEST_TMPDIR/own/policy.toml
+  keeps_state "$STATE"
+  : >"$BATS_TEST_TMPDIR/own/log/decisions"
+  : >"$BATS_TEST_TMPDIR/own/people"
+  policy <<TOML
+state = "$BATS_TEST_TMPDIR/ids"
+log.file = "$BATS_TEST_TMPDIR/own/log/decisions"
+identity.users_file = "$BATS_TEST_TMPDIR/own/people"
+TOML
+  ln -s own "$BATS_TEST_TMPDIR/other"
+  chmod 600 "$BATS_TEST_TMPDIR/own/log/decisions"
+  for source in own/policy.toml other/policy.toml own/people ids own/log/decisions; do
+    mounts "$BATS_TEST_TMPDIR/$source"
+    succeeds bare run "$ID"
+    refused "nonroot-runc's own" nonroot run "$ID" || explain "with $source"
+  done
+  mounts "$REPO/bin/nonroot-runc"
+  refused "nonroot-runc's own program" nonroot run "$ID"
+  # Whoever collects logs may read this one; a directory above is mounted for many reasons.
+  mounts "$BATS_TEST_TMPDIR/own/log/decisions" ro
+  nonroot_shows nonroot
+  mounts "$BATS_TEST_TMPDIR/own"
+  nonroot_shows nonroot
+}
