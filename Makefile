@@ -28,7 +28,7 @@ compat: ## which images that expect root work without it (as root; installs what
 lint: ## everything that needs no running
 	hack/lint
 
-bench: build ## how much the wrapper costs (as root)
+bench: build ## how much the wrapper costs (as root); BASE=COMMIT: beside the build of that commit
 	hack/bench
 
 differential: ## command lines, as the runtimes' own sources read them (COUNT, SEED)
