@@ -56,6 +56,8 @@ func create(cmd *runcargs.Command, d *decision) error {
 	if err != nil && !lenient(cmd, d, call.InForce(), err) {
 		return err
 	}
+	// That no copy can be kept is nothing to fail for: a rootless engine's user has no such place.
+	_ = govern.KeepGood(p, c.Owners)
 	return d.goOn(cmd, runtime, cmd.Argv())
 }
 

@@ -4,6 +4,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
@@ -25,21 +27,21 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	if err != nil {
 		return err
 	}
-	p, err := loadPolicy(cmd, c)
-	if err != nil {
-		return err
-	}
-	d.by(p, c)
 	k, err := existing(cmd, c)
 	if err != nil {
 		return err
 	}
+	r, config, unsound := k.matching(cmd)
+	p, err := execPolicy(cmd, d, c, r)
+	if err != nil {
+		return err
+	}
+	d.by(p, c)
+	d.of(k, config)
 	runtime, err := laterRuntime(cmd, k, func() []string { return p.Runtimes }, c)
 	if err != nil {
 		return err
 	}
-	r, config, unsound := k.matching(cmd)
-	d.of(k, config)
 	p = k.inForce(cmd, p, config)
 	d.Rule = p.Rule
 	if !r.Enforced() && k.exempt(r, p) {
@@ -71,6 +73,23 @@ func exec(cmd *runcargs.Command, d *decision) error {
 		}
 	}
 	return d.goOn(cmd, runtime, cmd.Argv())
+}
+
+// execPolicy is the policy that an exec goes by. Where the file can't be read, and the container was rewritten, that is the last one
+// that was good: a typing mistake must not make the health checks of all containers fail.
+func execPolicy(cmd *runcargs.Command, d *decision, c govern.Caller, r *record.Record) (*policy.Policy, error) {
+	p, broken := loadPolicy(cmd, c)
+	if broken == nil || !r.Enforced() {
+		return p, broken
+	}
+	p, err := govern.LastGood(cmd.NonrootConfig, os.Args[0], c.Owners)
+	if err != nil {
+		return nil, broken
+	}
+	note := fmt.Sprintf("goes by the last policy that was good, %q: %s", p.File, plain(broken.Error()))
+	logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: container %q: exec %s", cmd.ID, note))
+	d.Notes = append(d.Notes, note)
+	return p, nil
 }
 
 func rewrittenProcess(cmd *runcargs.Command, log *decision, c govern.Caller, p *policy.Policy, k *known, r *record.Record, config []byte) ([]byte, error) {

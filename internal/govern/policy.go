@@ -42,18 +42,24 @@ func profile(binary string) (name string, has bool) {
 	return strings.CutPrefix(filepath.Base(binary), "nonroot-runc.")
 }
 
-// Policy is the policy that a call of this binary goes by: the file that the call names ("": none), else the one of the
-// profile that the binary is named after, else the default one. It's read at each call, so that there is nothing to
-// reload. A file that others could have written is not one of the administrator's (SECURITY.md E12).
-func Policy(named, binary string, owners bundle.Owners) (*policy.Policy, error) {
-	file, must := policy.DefaultFile, false
+// policyFile is where that policy is, and whether there has to be one.
+func policyFile(named, binary string) (file string, must bool, err error) {
+	file = policy.DefaultFile
 	switch name, has := profile(binary); {
 	case named != "":
 		file, must = named, true
 	case has:
 		file, must = policy.ProfileFile(name), true
 	}
-	file, err := filepath.Abs(file)
+	file, err = filepath.Abs(file)
+	return file, must, err
+}
+
+// Policy is the policy that a call of this binary goes by: the file that the call names ("": none), else the one of the
+// profile that the binary is named after, else the default one. It's read at each call, so that there is nothing to
+// reload. A file that others could have written is not one of the administrator's (SECURITY.md E12).
+func Policy(named, binary string, owners bundle.Owners) (*policy.Policy, error) {
+	file, must, err := policyFile(named, binary)
 	if err != nil {
 		return nil, err
 	}
@@ -68,5 +74,6 @@ func Policy(named, binary string, owners bundle.Owners) (*policy.Policy, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
+	p.Text = data
 	return p, nil
 }

@@ -22,6 +22,18 @@ const DefaultFile = "/etc/nonroot-runc/config.toml"
 // ProfileFile is the policy of a binary or link named nonroot-runc.NAME; it must exist.
 func ProfileFile(name string) string { return path.Join(path.Dir(DefaultFile), name+".toml") }
 
+// goodDir has a copy of each policy below /etc/nonroot-runc as it was when it was last good. It does not lie beside them: what
+// replaces a policy need not reach it.
+const goodDir = "/var/lib/nonroot-runc/good"
+
+// GoodFile is where the copy of a policy is kept that was good; "": of a policy elsewhere none is kept.
+func GoodFile(file string) string {
+	if path.Dir(file) != path.Dir(DefaultFile) {
+		return ""
+	}
+	return path.Join(goodDir, path.Base(file))
+}
+
 // MaxID is the highest uid or gid that is accepted: runc 1.1's limit (runc, libcontainer/user, maxID).
 const MaxID = math.MaxInt32
 
@@ -75,6 +87,7 @@ const (
 // Policy is what the administrator wants.
 type Policy struct {
 	File     string   // where it was read; "" for the built-in one
+	Text     []byte   // what was read there, of the whole file's policy only
 	Rule     string   // the part of the policy that this is: a rule's name, "build", or "default"
 	Rules    []Rule   // for some containers, in order; none in a rule's own policy
 	Audit    *Policy  // a stricter one that is not enforced: the record says what it would have done; nil: none

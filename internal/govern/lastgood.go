@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package govern
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+)
+
+// KeepGood keeps a copy of the policy that a container has just been created by, for the time when the file can't be read. It costs
+// a look at the copy, unless the policy has changed.
+func KeepGood(p *policy.Policy, owners bundle.Owners) error {
+	name := policy.GoodFile(p.File)
+	if name == "" {
+		return nil
+	}
+	if old, err := bundle.ReadGuarded(name, owners); err == nil && bytes.Equal(old, p.Text) {
+		return nil
+	}
+	if err := os.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return err
+	}
+	dir, err := bundle.OpenTrusted(path.Dir(name), owners)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Replace(path.Base(name), p.Text, 0o600, "")
+}
+
+// errNoGood says that there is no copy of the policy.
+var errNoGood = errors.New("no copy of it is kept")
+
+// LastGood is the policy of a call as it was when it was last good. An exec into a container that was rewritten goes by it while
+// the file can't be read, as it has its identity from its container, and health checks go on: nothing is created by it.
+func LastGood(named, binary string, owners bundle.Owners) (*policy.Policy, error) {
+	file, _, err := policyFile(named, binary)
+	if err != nil {
+		return nil, err
+	}
+	name := policy.GoodFile(file)
+	if name == "" {
+		return nil, errNoGood
+	}
+	data, err := bundle.ReadGuarded(name, owners)
+	if err != nil {
+		return nil, fmt.Errorf("read the last good policy %q: %w", name, err)
+	}
+	p, err := policy.Parse(name, data)
+	if err != nil {
+		return nil, fmt.Errorf("read the last good policy: %w", err)
+	}
+	return p, nil
+}
