@@ -64,6 +64,7 @@ type Dir struct {
 	Path   string // absolute, free of symbolic links; this is what the runtime is given
 	fd     int
 	owners Owners
+	top    string // the directory from which on up all was found to be guarded when it was opened; "": nothing was
 }
 
 // Open opens the bundle's folder, "" being the working directory, and refuses it where others than the owners
@@ -95,7 +96,7 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", d.Join(name), err)
 	}
-	return &Dir{Path: d.Join(name), fd: fd, owners: d.owners}, nil
+	return &Dir{Path: d.Join(name), fd: fd, owners: d.owners, top: d.top}, nil
 }
 
 // Guarded says why the bundle is open to others, nil if it is not.
@@ -103,7 +104,7 @@ func (d *Dir) Guarded() error { return d.above(d.Path) }
 
 // above checks a folder and all that lie above it.
 func (d *Dir) above(p string) error {
-	for ; ; p = path.Dir(p) {
+	for ; p != d.top; p = path.Dir(p) {
 		if err := d.owners.guarded(p); err != nil {
 			return err
 		}
@@ -111,6 +112,7 @@ func (d *Dir) above(p string) error {
 			return nil
 		}
 	}
+	return nil
 }
 
 // Given says that the folder belongs to uid, the container's own root, and that nobody else has a hand in it: rootful Podman
@@ -269,7 +271,11 @@ func OpenTrusted(name string, owners Owners) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Open(real, owners)
+	dir, err := Open(real, owners)
+	if err == nil && dir.Path == real {
+		dir.top = real
+	}
+	return dir, err
 }
 
 // readAll reads to the end, which may have moved since the size was asked for.

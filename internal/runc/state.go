@@ -99,7 +99,11 @@ func inUserNamespace() bool {
 // stateFolder is a container's folder below a root. It is refused where others can write a folder on the way: they could
 // have put another container's there, whose record names the program to be run.
 func stateFolder(root, id string, owners bundle.Owners) (*bundle.Dir, error) {
-	dir, err := bundle.Open(root, owners)
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := bundle.OpenTrusted(abs, owners)
 	if err != nil {
 		return nil, err
 	}

@@ -166,3 +166,17 @@ state = \"$BATS_TEST_TMPDIR/ids\""
   detached bare
   shows 'nonroot(4321; 65532)' nonroot exec --process "$PROCESS" "$ID"
 }
+
+@test "E12: state below somebody else's link is nobody's word on a container" {
+  detached nonroot
+  mkdir -m 1777 "$RT/tmp"
+  ln -s "$STATE" "$RT/tmp/link"
+  process '.args = ["probe"]'
+  by_link() { "$REPO/bin/nonroot-runc" --nonroot-runtime "$RUNTIME_PATH" --nonroot-config "$POLICY" --root "$RT/tmp/link" "$@"; }
+  shows nonroot by_link exec --process "$PROCESS" "$ID"
+  chown -h 1000 "$RT/tmp/link"
+  fails_with 1 by_link exec --process "$PROCESS" "$ID"
+  [[ $ERR =~ 'symbolic link'.*'belongs to uid 1000' ]] || explain 'expected the link'
+  # Nothing may stop kill.
+  succeeds by_link kill "$ID" KILL
+}
