@@ -108,11 +108,11 @@ paused() {
   mkdir "$RT/mine"
   mv "$POLICY" "$RT/mine/policy.toml"
   ln -s "$RT/mine" "$RT/tmp/link"
-  POLICY=$RT/tmp/link/policy.toml
-  shows nonroot named run c
+  linked() { "$REPO/bin/nonroot-runc" --nonroot-config "$RT/tmp/link/policy.toml" --root "$STATE" "$@"; }
+  shows nonroot linked run c
   fresh
   chown -h 1000 "$RT/tmp/link"
-  refused 'symbolic link .* belongs to uid 1000' named run c
+  refused 'symbolic link .* belongs to uid 1000' linked run c
 }
 
 # wraps NAME makes the runtime behind us one that writes config.json anew, as NVIDIA's does for each container.
