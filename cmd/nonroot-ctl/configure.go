@@ -3,16 +3,20 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/doctor"
 	"github.com/nonroot-runc/nonroot-runc/internal/engine"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
@@ -24,6 +28,7 @@ func configureCommand() *cli.Command {
 		&cli.StringFlag{Name: "runtime-name", Value: "nonroot", Usage: "how the engine's users call the runtime"},
 		&cli.StringFlag{Name: "profile", Usage: "register the runtime with the policy /etc/nonroot-runc/`NAME`.toml"},
 		&cli.BoolFlag{Name: "set-default", Usage: "make it the engine's default"},
+		&cli.BoolFlag{Name: "keep-name", Usage: "with --uninstall: take back the default alone; the containers that need the name keep it"},
 		&cli.StringFlag{Name: "config", Usage: "the configuration `FILE` to edit or make"},
 	}
 	command := func(name, usage string, flags []cli.Flag, plan planner) *cli.Command {
@@ -63,7 +68,9 @@ type request struct {
 	profile string
 	exempts bool // the profile's policy enforces nothing
 	undo    bool
-	owners  bundle.Owners
+	// of what is undone, the runtime's name stays
+	keepName bool
+	owners   bundle.Owners
 }
 
 // plan is what is to be done, in this order.
@@ -117,7 +124,10 @@ func ask(c *cli.Context) (request, error) {
 		flags: c, binary: c.String("binary"), profile: c.String("profile"), undo: c.Bool("uninstall"),
 		owners: bundle.CallersOwners(nil),
 	}
-	r.Name, r.Default = c.String("runtime-name"), c.Bool("set-default")
+	r.Name, r.Default, r.keepName = c.String("runtime-name"), c.Bool("set-default"), c.Bool("keep-name")
+	if r.keepName && !r.undo {
+		return r, errors.New("--keep-name belongs to --uninstall")
+	}
 	if c.Command.Name != "runc" {
 		if err := engine.CheckName(r.Name); err != nil {
 			return r, err
@@ -230,10 +240,50 @@ func (r request) change(file string, format engine.Format) (engine.Change, error
 	if err != nil {
 		return engine.Change{}, err
 	}
-	if r.undo {
-		return f.Unregister(format, r.Name)
+	c, err := r.changed(f, format)
+	if err == nil && !c.Nothing() && !r.flags.Bool("dry-run") && !writable(file) {
+		err = r.errNeedsRoot(fmt.Sprintf("%q is not yours", file))
 	}
-	return f.Register(format, r.Runtime)
+	return c, err
+}
+
+func (r request) changed(f engine.File, format engine.Format) (engine.Change, error) {
+	yielder, ok := format.(engine.Yielder)
+	switch {
+	case !r.undo:
+		return f.Register(format, r.Runtime)
+	case !r.keepName:
+		return f.Unregister(format, r.Name)
+	case ok:
+		return f.Yield(yielder, r.Name)
+	}
+	return engine.Change{File: f, Next: f.Content}, nil // what the name needs stays
+}
+
+// writable says that the caller may replace a file, or make it and the directories above it.
+func writable(file string) bool {
+	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
+		err := unix.Access(dir, unix.W_OK)
+		if !errors.Is(err, unix.ENOENT) {
+			return err == nil
+		}
+	}
+}
+
+// displaced warns of another default whose place nonroot-runc takes: what that did is done no more.
+func (r request) displaced(name, program string) []string {
+	switch {
+	case !r.Default || r.undo || name == "" || name == r.Name || engine.IsOurs(program):
+		return nil
+	case doctor.Wraps(cmp.Or(program, name)):
+		return []string{fmt.Sprintf("warning: the default was %q, without which containers get no GPUs: take this back by --uninstall, and %s", name, doctor.WrapperHint)}
+	case filepath.Base(cmp.Or(program, name)) == "runc":
+		return nil
+	}
+	if program != "" {
+		program = fmt.Sprintf(" (%q)", program)
+	}
+	return []string{fmt.Sprintf("warning: the default was %q%s: nonroot-runc goes on to that only if the policy's runtimes names it", name, program)}
 }
 
 // homeConfig is a file in the caller's own configuration folder (XDG Base Directory Specification).
