@@ -75,10 +75,11 @@ type request struct {
 
 // plan is what is to be done, in this order.
 type plan struct {
-	steps  []step
-	check  func() error // asks the engine what it makes of it; nil: it can't be asked
-	after  []step       // what makes the engine see it
-	advice []string     // what is left to the reader
+	steps    []step
+	warnings []string     // what the reader should know before
+	check    func() error // asks the engine what it makes of it; nil: it can't be asked
+	after    []step       // what makes the engine see it
+	advice   []string     // what is left to the reader
 }
 
 // step is something that is done once, and said before. Nothing is said of what is only tidied up.
@@ -113,7 +114,7 @@ func configure(c *cli.Context, planned planner) error {
 		p.steps = append([]step{*link}, p.steps...)
 	}
 	if r.Default && r.exempts {
-		p.advice = append(p.advice, fmt.Sprintf("warning: the policy of the profile %q enforces nothing, and this makes it the default: no container is governed but those that name another runtime", r.profile))
+		p.warnings = append(p.warnings, fmt.Sprintf("warning: the policy of the profile %q enforces nothing, and this makes it the default: no container is governed but those that name another runtime", r.profile))
 	}
 	return p.carryOut(c.App.Writer, c.Bool("dry-run"))
 }
@@ -198,6 +199,10 @@ func (p plan) carryOut(w io.Writer, dry bool) error {
 	}
 	if idle {
 		fmt.Fprintln(w, "nothing to change")
+		p.warnings = nil
+	}
+	for _, line := range p.warnings {
+		fmt.Fprintln(w, line)
 	}
 	if dry {
 		return nil

@@ -53,7 +53,7 @@ func (p plan) standingFor(r request, d containerd) plan {
 	stood, binary := d.format.StandsFor(r.Name)
 	if r.Default {
 		binaries, fallback := d.format.Runtimes()
-		p.advice = append(p.advice, r.displaced(fallback, binaries[fallback])...)
+		p.warnings = append(p.warnings, r.displaced(fallback, binaries[fallback])...)
 		return p
 	}
 	switch {

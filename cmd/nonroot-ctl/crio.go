@@ -34,9 +34,10 @@ func planCRIO(r request) (plan, error) {
 		return plan{}, err
 	}
 	return plan{
-		steps:  []step{changing(c)},
-		check:  func() error { return askCRIO(c) },
-		advice: append(r.displaced(before, program), "CRI-O takes it over by a restart: systemctl restart crio; containers go on running"),
+		steps:    []step{changing(c)},
+		warnings: r.displaced(before, program),
+		check:    func() error { return askCRIO(c) },
+		advice:   []string{"CRI-O takes it over by a restart: systemctl restart crio; containers go on running"},
 	}, nil
 }
 

@@ -53,7 +53,7 @@ func planDocker(r request) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{advice: r.displaced(before, program), steps: []step{changing(c)}, check: func() error { return askDockerd(c) }}
+	p := plan{warnings: r.displaced(before, program), steps: []step{changing(c)}, check: func() error { return askDockerd(c) }}
 	if !c.Nothing() || r.flags.Bool("reload") || r.flags.Bool("restart") {
 		if err := p.tellDockerd(r, d, engine.ReloadEnough(c.Data, c.Next.Data)); err != nil {
 			return plan{}, err
