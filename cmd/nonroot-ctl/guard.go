@@ -32,6 +32,9 @@ func guardFlags() []cli.Flag {
 // planRunc is the guard alone.
 func planRunc(r request) (plan, error) {
 	var p plan
+	if os.Geteuid() != 0 && !r.flags.Bool("dry-run") {
+		return p, r.errNeedsRoot("runc is not yours")
+	}
 	d, err := findDockerd()
 	if err != nil {
 		return p, err

@@ -58,7 +58,7 @@ func DockerDependents(dataRoots []string, name string) ([]Dependent, error) {
 			state := "exited"
 			switch {
 			case c.State.Running:
-				state = "running"
+				state = running
 			case strings.HasPrefix(c.State.StartedAt, "0001-"): // Go's zero time
 				state = "created"
 			}
@@ -98,7 +98,7 @@ func ContainerdDependents(state, binary string) ([]Dependent, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Dependent{podName(dir, a["io.kubernetes.cri.sandbox-namespace"], a["io.kubernetes.cri.sandbox-name"], a["io.kubernetes.cri.container-name"]), "running"})
+		all = append(all, Dependent{podName(dir, a["io.kubernetes.cri.sandbox-namespace"], a["io.kubernetes.cri.sandbox-name"], a["io.kubernetes.cri.container-name"]), running})
 	}
 	return all, nil
 }
@@ -132,7 +132,7 @@ func CRIODependents(dropIn []byte, name string, owners bundle.Owners) ([]Depende
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Dependent{podName(dir, a["io.kubernetes.pod.namespace"], a["io.kubernetes.pod.name"], a["io.kubernetes.container.name"]), "running"})
+		all = append(all, Dependent{podName(dir, a["io.kubernetes.pod.namespace"], a["io.kubernetes.pod.name"], a["io.kubernetes.container.name"]), running})
 	}
 	return all, nil
 }
@@ -145,9 +145,37 @@ func podName(dir, namespace, pod, container string) string {
 	return strings.TrimSuffix(namespace+"/"+pod+"/"+container, "/")
 }
 
-// PodmanDependents are the caller's containers, which Podman is asked for, and those of everybody that run: a system's drop-in is
-// read for every user.
+// PodmanDependents are the caller's containers, and, for root, those of everybody that run: a system's drop-in is read for every
+// user.
 func PodmanDependents(ctx context.Context, name string) ([]Dependent, error) {
+	all, err := byConmon(name)
+	if err != nil || !usesPodman() {
+		return all, err
+	}
+	own, err := byPodman(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.DeleteFunc(all, func(d Dependent) bool {
+		return slices.ContainsFunc(own, func(o Dependent) bool { return o.Name == d.Name && d.State == running })
+	}), own...), nil
+}
+
+const running = "running"
+
+// usesPodman says that Podman can be asked without making storage for a user who has none: below the usual place there is something
+// as soon as an image was pulled.
+func usesPodman() bool {
+	if os.Geteuid() == 0 {
+		return true
+	}
+	data := cmp.Or(os.Getenv("XDG_DATA_HOME"), filepath.Join(os.Getenv("HOME"), ".local/share"))
+	_, err := os.Stat(filepath.Join(data, "containers"))
+	return err == nil
+}
+
+// byPodman are the containers of every state that Podman tells the caller of.
+func byPodman(ctx context.Context, name string) ([]Dependent, error) {
 	ids, err := ask.Run(ctx, nil, "podman", "ps", "--all", "--quiet", "--no-trunc")
 	if err != nil {
 		return nil, err
@@ -171,20 +199,18 @@ func PodmanDependents(ctx context.Context, name string) ([]Dependent, error) {
 			}
 		}
 	}
-	if os.Geteuid() != 0 {
-		return all, nil
-	}
-	others, err := othersByConmon(name)
-	return append(all, others...), err
+	return all, nil
 }
 
-// othersByConmon are containers of other users that run. Each has a monitor, whose arguments say how Podman is called at the
-// container's end, its runtime among them (podman, libpod/oci_conmon_common.go, createOCIContainer).
-func othersByConmon(name string) ([]Dependent, error) {
+// byConmon are the containers that run, of the caller or, for root, of everybody, wherever their storage is. Each has a monitor,
+// whose arguments say how Podman is called at the container's end, its runtime among them (podman, libpod/oci_conmon_common.go,
+// createOCIContainer).
+func byConmon(name string) ([]Dependent, error) {
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		return nil, err
 	}
+	me := strconv.Itoa(os.Geteuid())
 	var all []Dependent
 	for _, file := range lines {
 		text, err := os.ReadFile(file)
@@ -196,18 +222,27 @@ func othersByConmon(name string) ([]Dependent, error) {
 			continue
 		}
 		owner, err := ownerOf(filepath.Dir(file))
-		if err != nil || owner == strconv.Itoa(os.Geteuid()) {
-			continue
-		}
-		if u, err := osuser.LookupId(owner); err == nil {
-			owner = u.Username
-			if _, err := os.Stat(filepath.Join(u.HomeDir, ".config/containers/containers.conf.d", PodmanDropIn(name))); err == nil {
-				continue // who registered the name himself keeps it
+		switch {
+		case err != nil:
+		case owner == me:
+			all = append(all, Dependent{container, running})
+		case me == "0":
+			if user, needs := otherUser(owner, name); needs {
+				all = append(all, Dependent{container, running + ", of user " + user})
 			}
 		}
-		all = append(all, Dependent{container, "running, of user " + owner})
 	}
 	return all, nil
+}
+
+// otherUser is a uid's name. Who registered the runtime himself does not need the system's registration.
+func otherUser(uid, runtime string) (name string, needs bool) {
+	u, err := osuser.LookupId(uid)
+	if err != nil {
+		return uid, true
+	}
+	_, err = os.Stat(filepath.Join(u.HomeDir, ".config/containers/containers.conf.d", PodmanDropIn(runtime)))
+	return u.Username, err != nil
 }
 
 // monitored is the name of the container that a conmon watches, where it is one of the runtime's.

@@ -101,6 +101,16 @@ needed() {
   succeeds rootless nonroot-ctl configure podman --uninstall
 }
 
+@test "podman: a container in another storage, which Podman has to be told of, counts while it runs" {
+  local elsewhere=(podman --root /var/lib/containers/elsewhere --runroot /run/elsewhere)
+  succeeds ctl podman --set-default
+  image | "${elsewhere[@]}" import - bb >/dev/null
+  "${elsewhere[@]}" run -d --name far bb probe pause >/dev/null
+  needed podman '"far" (running)'
+  "${elsewhere[@]}" rm --force --time 0 far >/dev/null
+  succeeds ctl podman --uninstall
+}
+
 @test "docker: uninstalling is refused while containers need the name, whether dockerd runs or not" {
   succeeds ctl docker --set-default
   start_dockerd
