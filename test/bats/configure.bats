@@ -227,7 +227,7 @@ killed_at() {
       rm "$(command -v "$program")"
       hash -r
     done
-    rm -rf "/etc/$engine" /etc/containers
+    rm -rf "/etc/${engine:?}" /etc/containers
     refuses "there is no $program here" ctl "$engine"
     [[ ! -e /etc/$engine && ! -e /etc/containers ]] || explain "written for $engine"
     succeeds ctl "$engine" --uninstall

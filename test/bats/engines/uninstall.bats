@@ -70,17 +70,17 @@ needed() {
   succeeds ctl podman --set-default
   podman run -d --name web bb probe pause >/dev/null
   podman create --name made bb probe pause >/dev/null
-  podman run --name done bb true
+  podman run --name ended bb true
   podman --runtime runc run -d --name other bb probe pause >/dev/null
-  needed podman '"done" (exited)' '"made" (created)' '"web" (running)'
+  needed podman '"ended" (exited)' '"made" (created)' '"web" (running)'
   fails_with 1 ctl podman --uninstall --dry-run
   # The default goes; what was made with the name is still the engine's.
   succeeds ctl podman --uninstall --keep-name
   shows root podman run --rm bb probe
   succeeds podman stop --time 0 web
   succeeds podman start web made
-  needed podman '"done" (exited)' '"made" (running)' '"web" (running)'
-  podman rm --force --time 0 web made done >/dev/null
+  needed podman '"ended" (exited)' '"made" (running)' '"web" (running)'
+  podman rm --force --time 0 web made ended >/dev/null
   succeeds ctl podman --uninstall
   [[ -z $(find /etc/containers -path '*containers.conf.d*') ]] || explain 'expected nothing to be left'
   [[ $(podman inspect -f '{{.State.Status}}' other) == running ]]
@@ -117,11 +117,11 @@ needed() {
   docker_image bb
   docker run -d --name web bb probe pause >/dev/null
   docker create --name made bb probe pause >/dev/null
-  docker run --name done bb true
+  docker run --name ended bb true
   docker run -d --name other --runtime runc bb probe pause >/dev/null
-  needed docker '"done" (exited)' '"made" (created)' '"web" (running)'
+  needed docker '"ended" (exited)' '"made" (created)' '"web" (running)'
   ended dockerd
-  needed docker '"done" (exited)' '"made" (created)' '"web" (exited)'
+  needed docker '"ended" (exited)' '"made" (created)' '"web" (exited)'
   rm "$BATS_FILE_TMPDIR/dockerd.pid"
 
   succeeds ctl docker --uninstall --keep-name
@@ -130,7 +130,7 @@ needed() {
   shows root docker run --rm bb probe
   succeeds docker start web
   shows nonroot docker exec web probe
-  docker rm --force web made done >/dev/null
+  docker rm --force web made ended >/dev/null
   succeeds ctl docker --uninstall
   contains 'by a restart: systemctl restart docker'
   [[ ! -e /etc/docker/daemon.json ]] || explain 'expected no file, as before'
