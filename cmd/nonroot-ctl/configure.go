@@ -103,6 +103,9 @@ func configure(c *cli.Context, planned planner) error {
 		return err
 	}
 	p, err := planned(r)
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		err = r.errNeedsRoot(err.Error())
+	}
 	if err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func findDockerd() (dockerd, error) {
 
 // here refuses where there is no Docker, and tells an ordinary user without a dockerd of his own that the machine's needs root.
 func (d dockerd) here(r request) error {
-	if r.undo || d.pid != 0 || r.flags.IsSet("config") {
+	if d.pid != 0 || r.flags.IsSet("config") {
 		return nil
 	}
 	if os.Geteuid() == 0 {
