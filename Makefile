@@ -2,13 +2,16 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build demo test test-matrix judge differential compat lint bench fuzz reproducible release clean
+.PHONY: help build install demo test test-matrix judge differential compat lint bench fuzz reproducible release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 build: ## static binaries in bin/
 	hack/build
+
+install: ## what was built, in place of an older one, with the man pages (PREFIX, SBINDIR, MANDIR, DESTDIR)
+	hack/install
 
 demo: ## runc and nonroot-runc side by side (as root)
 	hack/demo

@@ -3,18 +3,22 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/engine"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
 // configureCommand registers the runtime. Each engine has a planner, which reads and decides; what is written is written
@@ -24,6 +28,7 @@ func configureCommand() *cli.Command {
 		&cli.StringFlag{Name: "runtime-name", Value: "nonroot", Usage: "how the engine's users call the runtime"},
 		&cli.StringFlag{Name: "profile", Usage: "register the runtime with the policy /etc/nonroot-runc/`NAME`.toml"},
 		&cli.BoolFlag{Name: "set-default", Usage: "make it the engine's default"},
+		&cli.BoolFlag{Name: "keep-name", Usage: "with --uninstall: take back the default alone; the containers that need the name keep it"},
 		&cli.StringFlag{Name: "config", Usage: "the configuration `FILE` to edit or make"},
 	}
 	command := func(name, usage string, flags []cli.Flag, plan planner) *cli.Command {
@@ -63,15 +68,18 @@ type request struct {
 	profile string
 	exempts bool // the profile's policy enforces nothing
 	undo    bool
-	owners  bundle.Owners
+	// of what is undone, the runtime's name stays
+	keepName bool
+	owners   bundle.Owners
 }
 
 // plan is what is to be done, in this order.
 type plan struct {
-	steps  []step
-	check  func() error // asks the engine what it makes of it; nil: it can't be asked
-	after  []step       // what makes the engine see it
-	advice []string     // what is left to the reader
+	steps    []step
+	warnings []string     // what the reader should know before
+	check    func() error // asks the engine what it makes of it; nil: it can't be asked
+	after    []step       // what makes the engine see it
+	advice   []string     // what is left to the reader
 }
 
 // step is something that is done once, and said before. Nothing is said of what is only tidied up.
@@ -95,6 +103,9 @@ func configure(c *cli.Context, planned planner) error {
 		return err
 	}
 	p, err := planned(r)
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		err = r.errNeedsRoot(err.Error())
+	}
 	if err != nil {
 		return err
 	}
@@ -106,7 +117,7 @@ func configure(c *cli.Context, planned planner) error {
 		p.steps = append([]step{*link}, p.steps...)
 	}
 	if r.Default && r.exempts {
-		p.advice = append(p.advice, fmt.Sprintf("warning: the policy of the profile %q enforces nothing, and this makes it the default: no container is governed but those that name another runtime", r.profile))
+		p.warnings = append(p.warnings, fmt.Sprintf("warning: the policy of the profile %q enforces nothing, and this makes it the default: no container is governed but those that name another runtime", r.profile))
 	}
 	return p.carryOut(c.App.Writer, c.Bool("dry-run"))
 }
@@ -117,7 +128,10 @@ func ask(c *cli.Context) (request, error) {
 		flags: c, binary: c.String("binary"), profile: c.String("profile"), undo: c.Bool("uninstall"),
 		owners: bundle.CallersOwners(nil),
 	}
-	r.Name, r.Default = c.String("runtime-name"), c.Bool("set-default")
+	r.Name, r.Default, r.keepName = c.String("runtime-name"), c.Bool("set-default"), c.Bool("keep-name")
+	if r.keepName && !r.undo {
+		return r, errors.New("--keep-name belongs to --uninstall")
+	}
 	if c.Command.Name != "runc" {
 		if err := engine.CheckName(r.Name); err != nil {
 			return r, err
@@ -188,6 +202,10 @@ func (p plan) carryOut(w io.Writer, dry bool) error {
 	}
 	if idle {
 		fmt.Fprintln(w, "nothing to change")
+		p.warnings = nil
+	}
+	for _, line := range p.warnings {
+		fmt.Fprintln(w, line)
 	}
 	if dry {
 		return nil
@@ -230,10 +248,50 @@ func (r request) change(file string, format engine.Format) (engine.Change, error
 	if err != nil {
 		return engine.Change{}, err
 	}
-	if r.undo {
-		return f.Unregister(format, r.Name)
+	c, err := r.changed(f, format)
+	if err == nil && !c.Nothing() && !r.flags.Bool("dry-run") && !writable(file) {
+		err = r.errNeedsRoot(fmt.Sprintf("%q is not yours", file))
 	}
-	return f.Register(format, r.Runtime)
+	return c, err
+}
+
+func (r request) changed(f engine.File, format engine.Format) (engine.Change, error) {
+	yielder, ok := format.(engine.Yielder)
+	switch {
+	case !r.undo:
+		return f.Register(format, r.Runtime)
+	case !r.keepName:
+		return f.Unregister(format, r.Name)
+	case ok:
+		return f.Yield(yielder, r.Name)
+	}
+	return engine.Change{File: f, Next: f.Content}, nil // what the name needs stays
+}
+
+// writable says that the caller may replace a file, or make it and the directories above it.
+func writable(file string) bool {
+	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
+		err := unix.Access(dir, unix.W_OK)
+		if !errors.Is(err, unix.ENOENT) {
+			return err == nil
+		}
+	}
+}
+
+// displaced warns of another default whose place nonroot-runc takes: what that did is done no more.
+func (r request) displaced(name, program string) []string {
+	switch {
+	case !r.Default || r.undo || name == "" || name == r.Name || engine.IsOurs(program):
+		return nil
+	case runc.Wraps(cmp.Or(program, name)):
+		return []string{fmt.Sprintf("warning: the default was %q, without which containers get no GPUs: take this back by --uninstall, and %s", name, runc.WrapperHint)}
+	case filepath.Base(cmp.Or(program, name)) == "runc":
+		return nil
+	}
+	if program != "" {
+		program = fmt.Sprintf(" (%q)", program)
+	}
+	return []string{fmt.Sprintf("warning: the default was %q%s: nonroot-runc goes on to that only if the policy's runtimes names it", name, program)}
 }
 
 // homeConfig is a file in the caller's own configuration folder (XDG Base Directory Specification).

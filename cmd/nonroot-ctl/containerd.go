@@ -10,11 +10,15 @@ import (
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
 // planContainerd edits config.toml, or writes a drop-in and names it there: containerd 1 would take a drop-in for the whole
 // of the plugin's settings (containerd#5837).
 func planContainerd(r request) (plan, error) {
+	if err := r.notHere("containerd", "/etc/containerd"); err != nil {
+		return plan{}, err
+	}
 	file, err := r.configFile(func() (string, error) { return "/etc/containerd/config.toml", nil })
 	if err != nil {
 		return plan{}, err
@@ -41,11 +45,25 @@ func planContainerd(r request) (plan, error) {
 		return plan{}, err
 	}
 	p.advice = append(p.advice, "containerd takes it over by a restart: systemctl restart containerd; containers go on running")
+	return p.standingFor(r, d), nil
+}
+
+// standingFor says what becomes of the runtime whose place the new one takes.
+func (p plan) standingFor(r request, d containerd) plan {
 	stood, binary := d.format.StandsFor(r.Name)
-	if !r.undo && binary != "" && filepath.Base(binary) != "runc" && filepath.Base(binary) != engine.Binary {
+	if r.Default {
+		binaries, fallback := d.format.Runtimes()
+		p.warnings = append(p.warnings, r.displaced(fallback, binaries[fallback])...)
+		return p
+	}
+	switch {
+	case r.undo || binary == "" || filepath.Base(binary) == "runc" || engine.IsOurs(binary):
+	case runc.Wraps(binary):
+		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, which is a wrapper: for pods with GPUs, %s", stood, runc.WrapperHint))
+	default:
 		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, whose binary is %q: to go on to that, name it under runtimes in the policy", stood, binary))
 	}
-	return p, nil
+	return p
 }
 
 // containerd is the daemon's program, if it's here, and what it makes of its configuration.
@@ -126,6 +144,9 @@ func (d containerd) planInPlace(r request, file string) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	if err := r.unneeded(c, func() ([]engine.Dependent, error) { return r.containerdDependents(d) }); err != nil {
+		return plan{}, err
+	}
 	return plan{steps: []step{changing(c)}, check: func() error {
 		if d.program == "" || c.Next.Data == nil {
 			return nil
@@ -138,6 +159,9 @@ func (d containerd) planDropIn(r request, main engine.File) (plan, error) {
 	imports := engine.Imports{Main: main.Path, DropIn: dropIn(main, r.Name)}
 	dropped, err := r.change(imports.DropIn, d.format)
 	if err != nil {
+		return plan{}, err
+	}
+	if err := r.unneeded(dropped, func() ([]engine.Dependent, error) { return r.containerdDependents(d) }); err != nil {
 		return plan{}, err
 	}
 	named, err := r.change(main.Path, imports)
@@ -193,7 +217,7 @@ func (d containerd) accepts(r request, candidate string) error {
 		}
 	}
 	switch binary, there := now[r.Name]; {
-	case r.undo && there:
+	case r.undo && !r.keepName && there:
 		return fmt.Errorf("containerd would still have the runtime %q, from another file that it imports: its configuration was left as it is", r.Name)
 	case !r.undo && binary != r.Path:
 		return fmt.Errorf("containerd would not see the runtime %q, but %q in its place: its configuration was left as it is", r.Path, binary)

@@ -5,13 +5,18 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	osexec "os/exec"
+	"path/filepath"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engine"
 )
 
 // planCRIO writes a drop-in.
 func planCRIO(r request) (plan, error) {
+	if err := r.notHere("crio", "/etc/crio"); err != nil {
+		return plan{}, err
+	}
 	file, err := r.configFile(func() (string, error) { return "/etc/crio/crio.conf.d/zz-" + r.Name + ".conf", nil })
 	if err != nil {
 		return plan{}, err
@@ -20,11 +25,31 @@ func planCRIO(r request) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	err = r.unneeded(c, func() ([]engine.Dependent, error) { return engine.CRIODependents(c.Data, r.Name, r.owners) })
+	if err != nil {
+		return plan{}, err
+	}
+	before, program, err := engine.CRIODefault(crioFiles(file))
+	if err != nil {
+		return plan{}, err
+	}
 	return plan{
-		steps:  []step{changing(c)},
-		check:  func() error { return askCRIO(c) },
-		advice: []string{"CRI-O takes it over by a restart: systemctl restart crio; containers go on running"},
+		steps:    []step{changing(c)},
+		warnings: r.displaced(before, program),
+		check:    func() error { return askCRIO(c) },
+		advice:   []string{"CRI-O takes it over by a restart: systemctl restart crio; containers go on running"},
 	}, nil
+}
+
+// crioFiles are the files that CRI-O reads, in its order, but for the one that is written (cri-o, docs/crio.conf.d.5.md).
+func crioFiles(but string) (texts [][]byte) {
+	files, _ := filepath.Glob("/etc/crio/crio.conf.d/*") // the pattern is well formed
+	for _, file := range append([]string{"/etc/crio/crio.conf"}, files...) {
+		if text, err := os.ReadFile(file); err == nil && file != but {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
 // askCRIO lets CRI-O say what it makes of the file: its command "config" reads and checks one before it prints it.

@@ -32,6 +32,9 @@ func planDocker(r request) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	if err := d.here(r); err != nil {
+		return plan{}, err
+	}
 	file, err := r.configFile(d.configFile)
 	if err != nil {
 		return plan{}, err
@@ -40,10 +43,17 @@ func planDocker(r request) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	if err := r.unneeded(c, func() ([]engine.Dependent, error) { return r.dockerDependents(d, c.Data) }); err != nil {
+		return plan{}, err
+	}
 	if err := d.conflicts(r); err != nil {
 		return plan{}, err
 	}
-	p := plan{steps: []step{changing(c)}, check: func() error { return askDockerd(c) }}
+	before, program, err := engine.DockerDefault(c.Data)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{warnings: r.displaced(before, program), steps: []step{changing(c)}, check: func() error { return askDockerd(c) }}
 	if !c.Nothing() || r.flags.Bool("reload") || r.flags.Bool("restart") {
 		if err := p.tellDockerd(r, d, engine.ReloadEnough(c.Data, c.Next.Data)); err != nil {
 			return plan{}, err
@@ -70,6 +80,8 @@ func (p *plan) tellDockerd(r request, d dockerd, reloadEnough bool) error {
 		p.after = append(p.after, step{fmt.Sprintf("reload dockerd (SIGHUP to %d)\n", d.pid), func() error {
 			return syscall.Kill(d.pid, syscall.SIGHUP)
 		}})
+	case d.pid == 0:
+		p.advice = append(p.advice, "no dockerd was found that runs (by its pid file): it reads the change when it starts")
 	case reloadEnough:
 		p.advice = append(p.advice, "dockerd takes it over by a reload: systemctl reload docker (or --reload here); containers go on running")
 	default:
@@ -125,6 +137,24 @@ func findDockerd() (dockerd, error) {
 		return dockerd{}, nil // the file is older than the machine's last start
 	}
 	return dockerd{int(pid), args[1:]}, nil
+}
+
+// here refuses where there is no Docker, and tells an ordinary user without a dockerd of his own that the machine's needs root.
+func (d dockerd) here(r request) error {
+	if d.pid != 0 || r.flags.IsSet("config") {
+		return nil
+	}
+	if os.Geteuid() == 0 {
+		return r.notHere("dockerd", "/etc/docker")
+	}
+	mine, err := homeConfig("docker/daemon.json")
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(mine); err == nil {
+		return nil
+	}
+	return r.errNeedsRoot("no dockerd of your own runs")
 }
 
 // flag gives a flag's last value.

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -30,6 +32,9 @@ func guardFlags() []cli.Flag {
 // planRunc is the guard alone.
 func planRunc(r request) (plan, error) {
 	var p plan
+	if os.Geteuid() != 0 && !r.flags.Bool("dry-run") {
+		return p, r.errNeedsRoot("runc is not yours")
+	}
 	d, err := findDockerd()
 	if err != nil {
 		return p, err
@@ -51,7 +56,10 @@ func (p *plan) addGuard(r request, d dockerd, c engine.Change) error {
 	if r.flags.IsSet("builds") && !asked {
 		return errors.New("--builds belongs to --guard")
 	}
-	last := r.undo && !c.Nothing() && c.Next.Receipt == nil
+	last := r.undo && !r.keepName && !c.Nothing() && c.Next.Receipt == nil
+	if r.undo && !asked && !last {
+		return p.guardStays(c)
+	}
 	switch {
 	case !asked && !last:
 		return nil
@@ -61,6 +69,22 @@ func (p *plan) addGuard(r request, d dockerd, c engine.Change) error {
 		return errors.New("--guard needs root")
 	}
 	return nil // without root there is none
+}
+
+// guardStays says that the guard goes with the last name only.
+func (p *plan) guardStays(c engine.Change) error {
+	if c.Next.Receipt == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	file, err := engine.Open(policy.DefaultFile)
+	if err != nil || file.Receipt == nil {
+		return err
+	}
+	if _, on := file.Receipt.Notes[guardName]; on {
+		names := slices.Sorted(maps.Keys(c.Next.Receipt.Notes))
+		p.advice = append(p.advice, fmt.Sprintf("the guard stays as long as there is a name, and there is still %q: nonroot-ctl configure runc --uninstall takes it away now", names))
+	}
+	return nil
 }
 
 // guardName is the receipt's name for the table in the policy file.

@@ -11,7 +11,10 @@ import (
 // planPodman writes a drop-in: the system's or, for an ordinary user, the user's own. Podman reads it at each call, and has
 // no way to check it but that.
 func planPodman(r request) (plan, error) {
-	name := "zz-" + r.Name + ".conf" // the last of the files counts
+	if err := r.notHere("podman", "/etc/containers"); err != nil {
+		return plan{}, err
+	}
+	name := engine.PodmanDropIn(r.Name)
 	file, err := r.configFile(func() (string, error) {
 		if os.Geteuid() != 0 {
 			return homeConfig("containers/containers.conf.d/" + name)
@@ -23,6 +26,9 @@ func planPodman(r request) (plan, error) {
 	}
 	c, err := r.change(file, engine.Podman{})
 	if err != nil {
+		return plan{}, err
+	}
+	if err := r.unneeded(c, r.podmanDependents); err != nil {
 		return plan{}, err
 	}
 	p := plan{steps: []step{changing(c)}}

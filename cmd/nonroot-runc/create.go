@@ -73,9 +73,8 @@ func listsDevices(cmd *runcargs.Command, c govern.Caller) error {
 // lastToWrite refuses a next runtime that writes config.json once more: nobody could tell it from one that somebody has changed,
 // so that no record of the container would count, and what it adds would not be looked at.
 func lastToWrite(runtime string) error {
-	if runc.Rewrites(runtime) {
-		return fail(fmt.Sprintf("the next runtime %q writes config.json anew for each container, behind nonroot-runc's back", runtime),
-			"turn the order round: register nvidia-container-runtime with the engine, and name nonroot-runc under runtimes in /etc/nvidia-container-runtime/config.toml (docs/engines.md)")
+	if runc.Wraps(runtime) {
+		return fail(fmt.Sprintf("the next runtime %q writes config.json anew for each container, behind nonroot-runc's back", runtime), runc.WrapperHint)
 	}
 	return nil
 }

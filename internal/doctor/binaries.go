@@ -119,7 +119,7 @@ func sameProgram(a, b string) bool {
 	return err == nil && bytes.Equal(first, second)
 }
 
-// isOurs says that an engine's runtime, a path or a name, is nonroot-runc.
+// isOurs says that an engine's runtime, a path or a name, is nonroot-runc, or a wrapper that goes on to it.
 func (d *doctor) isOurs(runtime string) bool {
 	if !filepath.IsAbs(runtime) {
 		runtime = find(runtime)
@@ -127,7 +127,7 @@ func (d *doctor) isOurs(runtime string) bool {
 	if runtime == "" {
 		return false
 	}
-	return strings.HasPrefix(filepath.Base(runtime), "nonroot-runc") || d.binary != "" && sameProgram(runtime, d.binary)
+	return strings.HasPrefix(filepath.Base(runtime), "nonroot-runc") || d.leadsToOurs(runtime) || d.binary != "" && sameProgram(runtime, d.binary)
 }
 
 // guarded says that whoever runs "runc" gets nonroot-runc (nonroot-ctl configure --guard).

@@ -43,7 +43,7 @@ func CheckBinary(file string, owners bundle.Owners) error {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0:
 		return fmt.Errorf("%q is no executable file", file)
 	case !owners.Trusts(st.Uid):
-		return fmt.Errorf("%q belongs to uid %d: chown it to root", file, st.Uid)
+		return errInstall(file, file, st.Uid)
 	case st.Mode&0o022 != 0:
 		return fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", file, st.Mode&0o7777)
 	}
@@ -53,14 +53,31 @@ func CheckBinary(file string, owners bundle.Owners) error {
 		return fmt.Errorf("look at %q: %w", file, err)
 	}
 	for _, dir := range []string{real, filepath.Dir(file)} {
-		if err := guardedBy(dir, owners); err != nil {
+		if err := guardedBy(file, dir, owners); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func guardedBy(dir string, owners bundle.Owners) error {
+// errInstall is for a wrapper in a place that belongs to somebody: to give that to root would be the wrong way out.
+func errInstall(file, where string, uid uint32) error {
+	return fmt.Errorf("%q belongs to uid %d, who could exchange %q, which engines run as root: install it in /usr/local/sbin (make install)", where, uid, file)
+}
+
+func guardedBy(file, dir string, owners bundle.Owners) error {
+	for above := dir; ; above = filepath.Dir(above) {
+		var st unix.Stat_t
+		if err := unix.Stat(above, &st); err != nil {
+			return fmt.Errorf("look at %q: %w", above, err)
+		}
+		if !owners.Trusts(st.Uid) {
+			return errInstall(file, above, st.Uid)
+		}
+		if above == "/" {
+			break
+		}
+	}
 	d, err := bundle.Open(dir, owners)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -84,7 +85,7 @@ func (c Containerd) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	if err != nil {
 		return nil, n, err
 	}
-	if entry != nil && !isOurs(file) {
+	if entry != nil && !IsOurs(file) {
 		return nil, n, errTaken(r.Name, file)
 	}
 	was, err := textAt(tree, append(slices.Clone(cri), defaultName)...)
@@ -247,6 +248,21 @@ func trimmed(settings map[string]any) map[string]any {
 	return out
 }
 
+// Yield gives the default back, and leaves the runtime.
+func (c Containerd) Yield(old []byte, name string, n Note) ([]byte, error) {
+	version, err := ContainerdVersion(old)
+	if err != nil {
+		return nil, err
+	}
+	return yield(old, name, n, append(slices.Clone(criTable(version)), defaultName)...)
+}
+
+// State is containerd's state directory, in which bundles are.
+func (c Containerd) State() string {
+	dir, _ := textAt(c.Effective, "state")
+	return cmp.Or(dir, "/run/containerd")
+}
+
 // Remove takes out what Add put in. Runtimes that were written only so as not to be lost go when no other is left.
 func (c Containerd) Remove(old []byte, name string, n Note) ([]byte, error) {
 	version, err := ContainerdVersion(old)
@@ -262,7 +278,7 @@ func (c Containerd) Remove(old []byte, name string, n Note) ([]byte, error) {
 	if err != nil || entry == nil {
 		return old, err
 	}
-	if !isOurs(file) {
+	if !IsOurs(file) {
 		return nil, errTaken(name, file)
 	}
 	d := edit(old)

@@ -2,6 +2,11 @@
 
 package engine
 
+import (
+	"cmp"
+	"slices"
+)
+
 // CRIO is a crio.conf or a drop-in for it, which is merged as Podman's is (cri-o, docs/crio.conf.d.5.md).
 type CRIO struct{}
 
@@ -24,7 +29,7 @@ func (CRIO) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	if err != nil {
 		return nil, n, err
 	}
-	if entry != nil && !isOurs(file) {
+	if entry != nil && !IsOurs(file) {
 		return nil, n, errTaken(r.Name, file)
 	}
 	was, err := textAt(tree, "crio", "runtime", "default_runtime")
@@ -46,6 +51,39 @@ func (CRIO) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	return out, n, err
 }
 
+// CRIODefault is the default runtime by files of which a later one counts, and its program; "" for what is in none.
+func CRIODefault(texts [][]byte) (name, program string, err error) {
+	programs := map[string]string{}
+	for _, text := range texts {
+		tree, err := parseTOML(text)
+		if err != nil {
+			return "", "", err
+		}
+		now, err := textAt(tree, append(slices.Clone(crioRuntime), "default_runtime")...)
+		if err != nil {
+			return "", "", err
+		}
+		name = cmp.Or(now, name)
+		all, err := tableAt(tree, append(slices.Clone(crioRuntime), "runtimes")...)
+		if err != nil {
+			return "", "", err
+		}
+		for runtime := range all {
+			path, err := textAt(all, runtime, "runtime_path")
+			if err != nil {
+				return "", "", err
+			}
+			programs[runtime] = cmp.Or(path, programs[runtime])
+		}
+	}
+	return name, programs[name], nil
+}
+
+// Yield gives the default back, and leaves the runtime.
+func (CRIO) Yield(old []byte, name string, n Note) ([]byte, error) {
+	return yield(old, name, n, "crio", "runtime", "default_runtime")
+}
+
 // Remove takes out what Add put in.
 func (CRIO) Remove(old []byte, name string, n Note) ([]byte, error) {
 	tree, err := parseTOML(old)
@@ -56,7 +94,7 @@ func (CRIO) Remove(old []byte, name string, n Note) ([]byte, error) {
 	if err != nil || entry == nil {
 		return old, err
 	}
-	if file, err := textAt(entry, "runtime_path"); err != nil || !isOurs(file) {
+	if file, err := textAt(entry, "runtime_path"); err != nil || !IsOurs(file) {
 		return nil, errTaken(name, file)
 	}
 	d := edit(old)

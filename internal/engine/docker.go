@@ -39,7 +39,7 @@ func (Docker) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	switch {
 	case entry == nil:
 		d.add(d.addTable(runtimes, 2, r.Name), 3, "path", hujson.String(r.Path))
-	case !isOurs(file):
+	case !IsOurs(file):
 		return nil, n, errTaken(r.Name, file)
 	case file != r.Path:
 		member(entry, "path").Value = hujson.String(r.Path)
@@ -65,7 +65,7 @@ func (Docker) Remove(old []byte, name string, n Note) ([]byte, error) {
 	if entry == nil {
 		return old, nil
 	}
-	if !isOurs(file) {
+	if !IsOurs(file) {
 		return nil, errTaken(name, file)
 	}
 	runtimes := d.table(runtimesKey)
@@ -73,18 +73,46 @@ func (Docker) Remove(old []byte, name string, n Note) ([]byte, error) {
 	if len(runtimes.Members) == 0 && slices.Contains(n.Made, runtimesKey) {
 		drop(d.root, runtimesKey)
 	}
-	if now, was := d.text(defaultKey); now == name {
-		back := n.restored(func(s string) bool {
-			e, _ := d.entry(s)
-			return e != nil || s == "runc" || strings.HasPrefix(s, "io.containerd.")
-		})
-		if back == "" {
-			drop(d.root, defaultKey)
-		} else {
-			was.Value = hujson.String(back)
-		}
-	}
+	d.undefault(name, n)
 	return d.bytes(old), nil
+}
+
+// Yield gives the default back, and leaves the runtime.
+func (Docker) Yield(old []byte, name string, n Note) ([]byte, error) {
+	d, err := parseDaemon(old)
+	if err != nil {
+		return nil, err
+	}
+	d.undefault(name, n)
+	return d.bytes(old), nil
+}
+
+// undefault puts the former default back where it still exists.
+func (d *daemonJSON) undefault(name string, n Note) {
+	now, was := d.text(defaultKey)
+	if now != name {
+		return
+	}
+	back := n.restored(func(s string) bool {
+		e, _ := d.entry(s)
+		return e != nil || s == "runc" || strings.HasPrefix(s, "io.containerd.")
+	})
+	if back == "" {
+		drop(d.root, defaultKey)
+	} else {
+		was.Value = hujson.String(back)
+	}
+}
+
+// DockerDefault is the default runtime of daemon.json and its program, "" for what is not in it.
+func DockerDefault(daemonJSON []byte) (name, program string, err error) {
+	d, err := parseDaemon(daemonJSON)
+	if err != nil {
+		return "", "", err
+	}
+	name, _ = d.text(defaultKey)
+	_, program = d.entry(name)
+	return name, program, nil
 }
 
 // ReloadEnough says whether dockerd takes over a change by SIGHUP. A key that is gone it leaves as it was (moby,
@@ -123,8 +151,11 @@ func DataRoot(daemonJSON []byte) (string, error) {
 		}
 		return path.Clean(s.String()), nil
 	}
-	return "/var/lib/docker", nil
+	return DockerData, nil
 }
+
+// DockerData is where dockerd keeps its data by default (moby, cmd/dockerd, --data-root). One without root has it in its user's home.
+const DockerData = "/var/lib/docker"
 
 // Remaps says that daemon.json asks for a user namespace, by which dockerd keeps its data in a folder of the map's below its
 // data-root (moby, daemon/daemon_unix.go, setupDaemonRoot).

@@ -37,14 +37,21 @@ type Format interface {
 	Remove(old []byte, name string, n Note) ([]byte, error)
 }
 
+// Yielder is a Format in which a runtime can be the engine's default.
+type Yielder interface {
+	Format
+	// Yield gives the default back, and leaves the registration. Where the runtime is not the default, the bytes stay as they are.
+	Yield(old []byte, name string, n Note) ([]byte, error)
+}
+
 // Binary is the name of the program, and Profile that of a link which names a profile.
 const Binary = "nonroot-runc"
 
 // Profile is the path of the link through which a binary is called under the profile's name.
 func Profile(binary, name string) string { return binary + "." + name }
 
-// isOurs says whether an entry's path can be one that this package wrote.
-func isOurs(file string) bool {
+// IsOurs says whether an entry's path can be one that this package wrote.
+func IsOurs(file string) bool {
 	base := path.Base(file)
 	return base == Binary || strings.HasPrefix(base, Profile(Binary, ""))
 }

@@ -154,6 +154,7 @@ func invariants(t *testing.T, f Format, read func([]byte) (map[string]any, error
 	if after.Receipt == nil {
 		return // it was there before
 	}
+	yields(t, f, read, before, after)
 	without, err := f.Remove(after.Data, r.Name, after.Receipt.Notes[r.Name])
 	if err != nil {
 		t.Fatalf("remove: %v\n%s", err, after.Data)
@@ -165,6 +166,44 @@ func invariants(t *testing.T, f Format, read func([]byte) (map[string]any, error
 	added(remains)
 	if a, b := text(remains), text(was); a != b {
 		t.Fatalf("removal took what is others':\n%s\n%s\n%s\nfrom\n%s", a, b, without, old)
+	}
+}
+
+// yields holds for each format in which a runtime can be the default: what gives that back is as if it had never been the default,
+// once and twice, and is undone as the whole is.
+func yields(t *testing.T, f Format, read func([]byte) (map[string]any, error), before, after Content) {
+	t.Helper()
+	y, ok := f.(Yielder)
+	if !ok {
+		return
+	}
+	if was, err := before.Yield(y, ours.Name); err != nil || !bytes.Equal(was.Data, before.Data) {
+		return // the default had the name before there was such a runtime
+	}
+	yielded, err := after.Yield(y, ours.Name)
+	if err != nil {
+		t.Fatalf("yield: %v\n%s", err, after.Data)
+	}
+	if again, err := yielded.Yield(y, ours.Name); err != nil || !bytes.Equal(again.Data, yielded.Data) {
+		t.Fatalf("yielded twice (%v):\n%s\nonce:\n%s", err, again.Data, yielded.Data)
+	}
+	plain, err := before.Register(f, ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := read(yielded.Data)
+	if err != nil {
+		t.Fatalf("what is yielded does not parse: %v\n%s", err, yielded.Data)
+	}
+	want, err := read(plain.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := text(got), text(want); a != b {
+		t.Fatalf("yielded:\n%s\nnever the default:\n%s\n%s", a, b, yielded.Data)
+	}
+	if back, err := yielded.Unregister(f, ours.Name); err != nil || !bytes.Equal(back.Data, before.Data) || back.Receipt != nil {
+		t.Fatalf("yielded, and unregistered (%v):\n%q\nbefore:\n%q", err, back.Data, before.Data)
 	}
 }
 

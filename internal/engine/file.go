@@ -118,6 +118,12 @@ func (f File) Unregister(format Format, name string) (Change, error) {
 	return f.change(next, err)
 }
 
+// Yield plans that a runtime is no longer the default.
+func (f File) Yield(format Yielder, name string) (Change, error) {
+	next, err := f.Content.Yield(format, name)
+	return f.change(next, err)
+}
+
 func (f File) change(next Content, err error) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("%s: %w", f.Path, err)

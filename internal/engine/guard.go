@@ -79,7 +79,7 @@ func (g Guard) look() (place, error) {
 	if p.link, err = os.Readlink(g.Runc); err != nil {
 		return p, fmt.Errorf("look at %q: %w", g.Runc, err)
 	}
-	if !isOurs(p.link) {
+	if !IsOurs(p.link) {
 		return p, fmt.Errorf("%q is a link to %q already: guard that by hand (docs/engines.md)", g.Runc, p.link)
 	}
 	return p, nil

@@ -23,7 +23,7 @@ func (Podman) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	if err != nil {
 		return nil, n, err
 	}
-	if len(paths) > 0 && !isOurs(paths[0]) {
+	if len(paths) > 0 && !IsOurs(paths[0]) {
 		return nil, n, errTaken(r.Name, paths[0])
 	}
 	was, err := textAt(tree, "engine", "runtime")
@@ -43,6 +43,14 @@ func (Podman) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	return out, n, err
 }
 
+// PodmanDropIn is the name of the file for a runtime: the last of the files counts.
+func PodmanDropIn(name string) string { return "zz-" + name + ".conf" }
+
+// Yield gives the default back, and leaves the runtime.
+func (Podman) Yield(old []byte, name string, n Note) ([]byte, error) {
+	return yield(old, name, n, "engine", "runtime")
+}
+
 // Remove takes out what Add put in.
 func (Podman) Remove(old []byte, name string, n Note) ([]byte, error) {
 	tree, err := parseTOML(old)
@@ -53,7 +61,7 @@ func (Podman) Remove(old []byte, name string, n Note) ([]byte, error) {
 	if err != nil || len(paths) == 0 {
 		return old, err
 	}
-	if !isOurs(paths[0]) {
+	if !IsOurs(paths[0]) {
 		return nil, errTaken(name, paths[0])
 	}
 	d := edit(old)
@@ -82,6 +90,20 @@ func begin(old []byte) *document {
 		old = []byte(header)
 	}
 	return edit(old)
+}
+
+// yield is Yield for the file whose key at a path names the default.
+func yield(old []byte, name string, n Note, path ...string) ([]byte, error) {
+	tree, err := parseTOML(old)
+	if err != nil {
+		return nil, err
+	}
+	d := edit(old)
+	if err := d.undefault(tree, name, n, path...); err != nil {
+		return nil, err
+	}
+	d.sweep(n.Tables)
+	return d.done()
 }
 
 // undefault puts the former default's name back in the key that names the default, or removes the key where it's not known.

@@ -71,6 +71,42 @@ func (c Content) Register(f Format, r Runtime) (Content, error) {
 	return next, nil
 }
 
+// Yield is the content with the runtime in it, and no longer as the default. Where it is not the default, it's c itself.
+func (c Content) Yield(f Yielder, name string) (Content, error) {
+	if c.Data == nil {
+		return c, nil
+	}
+	var note Note
+	if c.Receipt != nil {
+		note = c.Receipt.Notes[name]
+	}
+	data, err := f.Yield(c.Data, name, note)
+	if err != nil || bytes.Equal(data, c.Data) {
+		return c, err
+	}
+	if c.Receipt == nil {
+		return Content{Data: data}, nil // somebody else registered it
+	}
+	r := *c.Receipt
+	r.Pristine, r.Notes = c.untouched(), passOn(c.Receipt.Notes, name)
+	note.Replaced = nil
+	r.Notes[name] = note
+	r.Was, r.Wrote = digest(c.Data), digest(data)
+	return Content{Data: data, Receipt: &r, Backup: c.Backup}, nil
+}
+
+// passOn gives the default that a runtime replaced to those that replaced that runtime.
+func passOn(notes map[string]Note, name string) map[string]Note {
+	notes = maps.Clone(notes)
+	for other, n := range notes {
+		if n.Replaced != nil && *n.Replaced == name {
+			n.Replaced = notes[name].Replaced
+			notes[other] = n
+		}
+	}
+	return notes
+}
+
 // Unregister is the content without the runtime. When it was the last one, and nobody else has changed the file since
 // the first, it's what there was before, byte for byte. Where somebody has, only what is ours goes, and the backup stays.
 func (c Content) Unregister(f Format, name string) (Content, error) {
@@ -79,20 +115,13 @@ func (c Content) Unregister(f Format, name string) (Content, error) {
 	}
 	var notes map[string]Note
 	if c.Receipt != nil {
-		notes = maps.Clone(c.Receipt.Notes)
+		notes = passOn(c.Receipt.Notes, name)
 	}
-	note := notes[name]
-	data, err := f.Remove(c.Data, name, note)
+	data, err := f.Remove(c.Data, name, notes[name])
 	if err != nil {
 		return c, err
 	}
 	delete(notes, name)
-	for other, n := range notes { // the default that another one replaced was this
-		if n.Replaced != nil && *n.Replaced == name {
-			n.Replaced = note.Replaced
-			notes[other] = n
-		}
-	}
 	switch {
 	case c.Receipt == nil && bytes.Equal(data, c.Data):
 		return c, nil

@@ -125,18 +125,19 @@ func kind(mode uint32) string {
 
 // shell is a shell that is there: the entry's, else root's, else a usual one.
 // An account of the image may have nologin, as nobody was meant to work as it;
-// ssh and git run commands by the entry's shell.
+// ssh and git run commands by the entry's shell. An image without any has
+// nologin, as images that are made without one say (distroless).
 func (im *Image) shell(entry string) string {
 	if im.isShell(entry) {
 		return entry
 	}
 	root, _ := im.UserByID(0)
-	for _, sh := range []string{root.Shell, "/bin/bash"} {
+	for _, sh := range [...]string{root.Shell, "/bin/bash", "/bin/sh", "/bin/ash", "/busybox/sh"} {
 		if im.isShell(sh) {
 			return sh
 		}
 	}
-	return "/bin/sh" // where there is none, it's still what programs look for
+	return "/sbin/nologin"
 }
 
 // isShell reports whether a path of the image is a program that everyone may

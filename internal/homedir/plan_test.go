@@ -288,7 +288,7 @@ func TestDatabases(t *testing.T) {
 					mounts = append(mounts, m)
 				}
 			}
-			p, err := planOf(t, tree(t, c.parts), c.readonly, append(mounts, c.mounts...), wish())
+			p, err := planOf(t, tree(t, []string{"bin/sh = x"}, c.parts), c.readonly, append(mounts, c.mounts...), wish())
 			must(t, err)
 			notes := strings.Join(p.Notes, "\n")
 			if string(p.Passwd) != c.passwd || !strings.Contains(notes, c.note) {
@@ -411,15 +411,18 @@ func TestShell(t *testing.T) {
 		want  string
 	}{
 		"the entry's":   {[]string{user("/bin/fish"), "bin/fish = x", "bin/zsh = x"}, "/bin/fish"},
-		"none":          {[]string{user("")}, "/bin/sh"},
+		"none":          {[]string{user("")}, "/sbin/nologin"},
+		"nobody's":      {[]string{"etc/passwd = nobody:x:65534:65534:Nobody:/:\n"}, "/sbin/nologin"},
+		"ash alone":     {[]string{user("/sbin/nologin"), "bin/ash = x"}, "/bin/ash"},
+		"a usual one":   {[]string{user(""), "bin/sh = x"}, "/bin/sh"},
 		"nologin":       {[]string{user("/usr/sbin/nologin"), "usr/sbin/nologin = x", "bin/zsh = x"}, "/bin/zsh"},
 		"false":         {[]string{user("/bin/false"), "bin/false = x", "bin/bash = x"}, "/bin/bash"},
 		"not there":     {[]string{user("/bin/fish"), "bin/sh = x"}, "/bin/sh"},
 		"not a program": {[]string{user("/etc/passwd"), "bin/bash = x"}, "/bin/bash"},
 		"a folder":      {[]string{user("/bin"), "bin/bash = x"}, "/bin/bash"},
-		"a pipe":        {[]string{user("/bin/p"), "bin/p |"}, "/bin/sh"},
+		"a pipe":        {[]string{user("/bin/p"), "bin/p |"}, "/sbin/nologin"},
 		"by links":      {[]string{user("/bin/ash"), "bin -> usr/bin", "usr/bin/ash -> /usr/bin/busybox", "usr/bin/busybox = x"}, "/bin/ash"},
-		"out of it":     {[]string{user("/bin/ash"), "bin/ash -> ../../../../../../../bin/sh"}, "/bin/sh"},
+		"out of it":     {[]string{user("/bin/ash"), "bin/ash -> ../../../../../../../bin/sh"}, "/sbin/nologin"},
 		"with words":    {[]string{user("/bin/sh -c x"), "bin/bash = x"}, "/bin/bash"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -61,19 +61,6 @@ func FindFor(binary string, candidates []string, owners bundle.Owners) (string, 
 	return "", fmt.Errorf("no runtime found for %s in %s%s: install runc or crun, or set runtimes in the policy", strings.Join(candidates, ", "), searchPath, found)
 }
 
-// Rewrites says that a runtime is one that is known to write config.json anew before it goes on to another one: NVIDIA's, which does
-// it for every container (nvidia-container-toolkit, internal/oci/runtime_modifier.go). Its name is all there is to go by.
-func Rewrites(runtime string) bool {
-	if real, err := filepath.EvalSymlinks(runtime); err == nil && isNVIDIAs(real) {
-		return true
-	}
-	return isNVIDIAs(runtime)
-}
-
-func isNVIDIAs(name string) bool {
-	return strings.HasPrefix(filepath.Base(name), "nvidia-container-runtime")
-}
-
 // places are the files that a candidate may mean.
 func places(candidate string) iter.Seq[string] {
 	return func(yield func(string) bool) {

@@ -19,7 +19,7 @@ setup() {
   done
   rm -rf /etc/nonroot-runc /etc/docker /etc/containerd /etc/containers/containers.conf.d
   mkdir -p /usr/local/sbin
-  install -m 755 "$REPO"/bin/nonroot-{runc,ctl} /usr/local/sbin
+  (cd "$REPO" && hack/install)
   WRAPPER=/usr/local/sbin/nonroot-runc
   # The one that the guard looks for, whatever PATH names first.
   REAL=$(readlink -f "$(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin command -v runc)")
@@ -36,6 +36,9 @@ teardown() {
 }
 
 ctl() { /usr/local/sbin/nonroot-ctl configure "$@"; }
+
+# as_user is ctl for an ordinary user, whose home is $home.
+as_user() { setpriv --reuid 4711 --regid 4711 --clear-groups env -u XDG_RUNTIME_DIR -u XDG_CONFIG_HOME HOME="$home" /usr/local/sbin/nonroot-ctl configure "$@"; }
 
 # refuses TEXT COMMAND... : the command fails, and says so.
 refuses() {
@@ -190,8 +193,97 @@ killed_at() {
 
   local home=$LAYERS/home
   install -d -o 4711 -g 4711 "$home"
-  run -0 setpriv --reuid 4711 --regid 4711 --clear-groups env HOME="$home" /usr/local/sbin/nonroot-ctl configure podman --set-default
+  run -0 as_user podman --set-default
   [[ $(stat -c '%u %a' "$home/.config/containers/containers.conf.d/zz-nonroot.conf") == '4711 644' ]]
-  run -0 setpriv --reuid 4711 --regid 4711 --clear-groups env HOME="$home" /usr/local/sbin/nonroot-ctl configure podman --uninstall
+  run -0 as_user podman --uninstall
   [[ -z $(ls -A "$home") ]] || explain "left: $(find "$home")"
+}
+
+@test "what needs root says so before anything else, unless the engine is one's own" {
+  local home=$LAYERS/home engine
+  install -d -o 4711 -g 4711 "$home"
+  mkdir -p /etc/docker /etc/containerd /etc/crio
+  for engine in docker containerd crio runc; do
+    refuses "needs root: sudo nonroot-ctl configure $engine" as_user "$engine"
+    [[ -z $OUT && -z $(find "$home" -mindepth 1) ]] || explain "expected nothing but the message: $(find "$home")"
+  done
+  refuses 'needs root: sudo nonroot-ctl configure docker' as_user docker --uninstall
+  install -m 600 /dev/null /etc/containerd/config.toml
+  refuses 'needs root: sudo nonroot-ctl configure containerd' as_user containerd
+  # What would change may be seen by everybody.
+  succeeds as_user crio --dry-run
+  contains '+runtime_path'
+  # A dockerd of one's own has its file at home.
+  install -d -o 4711 -g 4711 "$home/.config" "$home/.config/docker"
+  printf '{}\n' >"$home/.config/docker/daemon.json"
+  chown 4711:4711 "$home/.config/docker/daemon.json"
+  succeeds as_user docker
+  jq -e .runtimes.nonroot "$home/.config/docker/daemon.json"
+}
+
+@test "an engine that is not here is named, unless its directory or file is" {
+  local engine program
+  for engine in docker:dockerd containerd:containerd podman:podman crio:crio; do
+    program=${engine#*:} engine=${engine%:*}
+    # Wherever the machine has it.
+    while command -v "$program" >/dev/null; do
+      rm "$(command -v "$program")"
+      hash -r
+    done
+    rm -rf "/etc/${engine:?}" /etc/containers
+    refuses "there is no $program here" ctl "$engine"
+    [[ ! -e /etc/$engine && ! -e /etc/containers ]] || explain "written for $engine"
+    succeeds ctl "$engine" --uninstall
+    succeeds ctl "$engine" --config "$LAYERS/$engine/conf"
+    if [[ $engine == podman ]]; then mkdir /etc/containers; else mkdir "/etc/$engine"; fi
+    succeeds ctl "$engine"
+  done
+  succeeds ctl docker --set-default
+  contains 'no dockerd was found that runs'
+}
+
+@test "the guard: it stays until the last name goes, and that is said" {
+  mkdir /etc/docker
+  succeeds ctl docker --guard --builds off
+  succeeds ctl docker --runtime-name second
+  succeeds ctl docker --uninstall
+  contains 'the guard stays as long as there is a name, and there is still ["second"]: nonroot-ctl configure runc --uninstall takes it away now'
+  guarded
+  succeeds ctl docker --runtime-name second --uninstall
+  lacks 'the guard stays'
+  untouched
+}
+
+@test "a wrapper in somebody's home is to be installed, not to be given to root" {
+  local home=$LAYERS/home dir
+  for dir in "$home/alice" "$home/root"; do
+    install -d -o 4711 "$dir"
+    install -d "$dir/bin"
+    install -m 755 "$REPO/bin/nonroot-runc" "$dir/bin"
+  done
+  chown 0 "$home/root"
+  chown 4711 "$home/root/bin/nonroot-runc"
+  for dir in "$home/alice" "$home/root"; do
+    refuses 'belongs to uid 4711' ctl podman --binary "$dir/bin/nonroot-runc"
+    [[ $ERR == *'install it in /usr/local/sbin (make install)'* && $ERR != *chown* ]] || explain 'expected no chown'
+  done
+}
+
+@test "a default that is displaced is named" {
+  mkdir -p /etc/docker /etc/crio/crio.conf.d
+  printf '{"default-runtime": "kata", "runtimes": {"kata": {"path": "/opt/kata"}}}' >/etc/docker/daemon.json
+  succeeds ctl docker --dry-run
+  lacks warning
+  succeeds ctl docker --set-default
+  contains 'warning: the default was "kata" ("/opt/kata"): nonroot-runc goes on to that only if the policy'
+  succeeds ctl docker --runtime-name second --set-default
+  lacks warning
+  printf '[crio.runtime]\ndefault_runtime = "nvidia"\n[crio.runtime.runtimes.nvidia]\nruntime_path = "/usr/bin/nvidia-container-runtime"\n' >/etc/crio/crio.conf.d/99-nvidia.conf
+  succeeds ctl crio --set-default
+  contains 'warning: the default was "nvidia"'
+  contains 'runtimes = ["/usr/local/sbin/nonroot-runc"]'
+  printf '[crio.runtime]\ndefault_runtime = "runc"\n' >/etc/crio/crio.conf.d/99-runc.conf
+  succeeds ctl crio --uninstall
+  succeeds ctl crio --set-default
+  lacks warning
 }

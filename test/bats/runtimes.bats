@@ -131,11 +131,11 @@ state = \"$BATS_TEST_TMPDIR/ids\""
 
 @test "D7: NVIDIA's runtime behind nonroot-runc is refused, with the order that works" {
   wraps nvidia-container-runtime
-  refused 'writes config.json anew .* turn the order round: register nvidia-container-runtime' named run c
+  refused 'writes config.json anew .* let the engine call the wrapper, and the wrapper nonroot-runc' named run c
   mv "$RT/v1/nvidia-container-runtime" "$RT/v1/real"
   ln -s "$RT/v1/real" "$RT/v1/nvidia-container-runtime.cdi"
   policy <<<"runtimes = [\"$RT/v1/nvidia-container-runtime.cdi\"]"
-  refused 'turn the order round' named run c
+  refused 'let the engine call the wrapper' named run c
 }
 
 @test "D7: with any other wrapper behind us, exec is the container's identity all the same, and start looks at its groups" {

@@ -196,3 +196,17 @@ init_shows() { shows "$1" status_of "$(cat "$(bundle "$2")/init.pid")"; }
   shows nonroot cri exec "$CONTAINER" probe
   init_shows '.Uid == [1065532, 1065532, 1065532, 1065532]' "$CONTAINER"
 }
+
+@test "configure containerd --uninstall is refused while a pod needs the handler" {
+  sandbox nonroot
+  container
+  fails_with 1 nonroot-ctl configure containerd --uninstall --dry-run
+  local pod
+  pod=default/$(jq -r .metadata.name "$POD")
+  [[ $ERR == *'2 containers need the runtime "nonroot"'*"\"$pod\" (running)"*"\"$pod/c"*'" (running)'* ]] || explain "expected $pod"
+  succeeds nonroot-ctl configure containerd --uninstall --keep-name --dry-run
+  remove
+  # Pods of another handler don't.
+  sandbox runc
+  succeeds nonroot-ctl configure containerd --uninstall --dry-run
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+)
+
+// errNeeded is for containers that the engine could no longer start, stop or remove without the runtime's name. Podman would even
+// forget one that runs, and leave its processes.
+func (r request) errNeeded(all []engine.Dependent) error {
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortFunc(all, func(a, b engine.Dependent) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.State, b.State))
+	})
+	all = slices.Compact(all)
+	var text strings.Builder
+	what := "containers need"
+	if len(all) == 1 {
+		what = "container needs"
+	}
+	fmt.Fprintf(&text, "%d %s the runtime %q:\n", len(all), what, r.Name)
+	for _, d := range all {
+		fmt.Fprintf(&text, "  %q (%s)\n", d.Name, d.State)
+	}
+	text.WriteString("remove them first, or take back the default alone, by --keep-name as well")
+	return errors.New(text.String())
+}
+
+// unneeded refuses the removal of a runtime's name that containers need. What the engine has is asked for only where the name would
+// go.
+func (r request) unneeded(c engine.Change, dependents func() ([]engine.Dependent, error)) error {
+	if !r.undo || r.keepName || c.Nothing() {
+		return nil
+	}
+	all, err := dependents()
+	if err != nil {
+		return fmt.Errorf("look for containers that need the runtime %q: %w", r.Name, err)
+	}
+	return r.errNeeded(all)
+}
+
+// dockerDependents are this daemon's.
+func (r request) dockerDependents(d dockerd, daemonJSON []byte) ([]engine.Dependent, error) {
+	root, err := engine.DataRoot(daemonJSON)
+	if err != nil {
+		return nil, err
+	}
+	if os.Geteuid() != 0 && root == engine.DockerData { // pkg/homedir, GetDataHome
+		home := os.Getenv("HOME")
+		root = filepath.Join(cmp.Or(os.Getenv("XDG_DATA_HOME"), filepath.Join(home, ".local/share")), "docker")
+	}
+	if flag, set := d.flag("--data-root"); set {
+		root = flag
+	}
+	return engine.DockerDependents(engine.DockerDataRoots(root), r.Name)
+}
+
+// containerdDependents are those of the handler's binary. Where another handler has the same one, they may be that one's, and
+// nothing tells them apart.
+func (r request) containerdDependents(d containerd) ([]engine.Dependent, error) {
+	binaries, _ := d.format.Runtimes()
+	binary := binaries[r.Name]
+	delete(binaries, r.Name)
+	for _, other := range binaries {
+		if other == binary {
+			return nil, nil
+		}
+	}
+	if binary == "" {
+		return nil, nil
+	}
+	return engine.ContainerdDependents(d.format.State(), binary)
+}
+
+func (r request) podmanDependents() ([]engine.Dependent, error) {
+	if _, err := osexec.LookPath("podman"); err != nil {
+		return nil, nil
+	}
+	return engine.PodmanDependents(context.Background(), r.Name)
+}
+
+// notHere refuses to configure an engine of which nothing is there. Where its directory is, it may be installed later.
+func (r request) notHere(program string, places ...string) error {
+	if r.undo || r.flags.IsSet("config") {
+		return nil
+	}
+	if _, err := osexec.LookPath(program); err == nil {
+		return nil
+	}
+	for _, place := range places {
+		if _, err := os.Stat(place); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no %s here, neither the program nor %q: install it first, or name the file to write with --config", program, places[0])
+}
+
+// errNeedsRoot says how to call it.
+func (r request) errNeedsRoot(why string) error {
+	return fmt.Errorf("%s: needs root: sudo nonroot-ctl configure %s", why, r.flags.Command.Name)
+}
