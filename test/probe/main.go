@@ -232,7 +232,10 @@ func reap(pid uintptr) syscall.Errno {
 	if _, err := unix.Wait4(int(pid), &status, 0, nil); err != nil {
 		panic(err)
 	}
-	if status.Signaled() {
+	switch {
+	case status.Signaled() && status.Signal() == unix.SIGSEGV:
+		return faulted
+	case status.Signaled():
 		return killed
 	}
 	return syscall.Errno(status.ExitStatus())
@@ -240,6 +243,10 @@ func reap(pid uintptr) syscall.Errno {
 
 // killed stands for no answer: the filter has ended the process.
 const killed = syscall.Errno(4095)
+
+// faulted stands for an entry that the kernel does not have at all: int $0x80 where 32-bit emulation is off (Linux,
+// kernel-parameters.txt, ia32_emulation).
+const faulted = syscall.Errno(4094)
 
 func pause() {
 	stop := make(chan os.Signal, 1)
