@@ -4,6 +4,7 @@ package ps
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -104,7 +105,7 @@ func (c *Container) origin(config []byte, owners bundle.Owners) {
 // decided takes mode, rule and reason from the record, if it is this container's.
 func (c *Container) decided(dir *bundle.Dir, config []byte) {
 	r, err := record.Read(dir)
-	if os.IsNotExist(err) {
+	if errors.Is(err, os.ErrNotExist) {
 		c.Why = "not governed: nonroot-runc left no record, so that another runtime made it, or it is from before nonroot-runc stood there"
 		return
 	}
