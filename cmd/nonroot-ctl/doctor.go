@@ -50,8 +50,11 @@ func insideCommand() *cli.Command {
 
 func runDoctor(c *cli.Context) error {
 	engine := c.String("engine")
-	if c.NArg() > 0 || engine != "" && engine != "docker" {
-		return errors.New("doctor takes options only, and --engine knows \"docker\"")
+	if c.NArg() > 0 {
+		return fmt.Errorf("doctor takes no arguments, but %q is one: see nonroot-ctl doctor --help", c.Args().First())
+	}
+	if engine != "" && engine != "docker" {
+		return fmt.Errorf("--engine is %q: the self-test runs through \"docker\" only; the other engines are looked at without it", engine)
 	}
 	// What the self-test has made is removed after an interrupt, too.
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
@@ -109,5 +112,5 @@ func verdict(checks []doctor.Check) error {
 	if failed == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d checks failed", failed, len(checks))
+	return fmt.Errorf("%d of %s failed", failed, counted(len(checks), "check"))
 }

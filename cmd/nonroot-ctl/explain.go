@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/locate"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // Where engines keep their state when nobody says otherwise.
@@ -46,7 +48,7 @@ func explainCommand() *cli.Command {
 func runExplain(c *cli.Context) error {
 	found, err := whichContainer(c)
 	if err != nil {
-		return err
+		return needsRoot(c, err)
 	}
 	o := explain.Options{
 		Policy: c.String("policy"), Profile: c.String("profile"), Root: c.String("root"), Running: found.Running, Runtime: found.Runtime,
@@ -59,7 +61,7 @@ func runExplain(c *cli.Context) error {
 	}
 	report, err := explain.Bundle(found.Bundle, o)
 	if err != nil {
-		return err
+		return needsRoot(c, err)
 	}
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, report)
@@ -76,7 +78,7 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 		}
 	}
 	if named != 1 {
-		return nil, errors.New("explain takes one container: a bundle's folder, or one of --docker, --containerd and --podman; options stand in front")
+		return nil, errors.New("explain takes one container: a bundle's directory, or one of --docker, --containerd and --podman")
 	}
 	if c.IsSet("policy") && c.IsSet("profile") {
 		return nil, errors.New("--policy and --profile exclude each other")
@@ -90,7 +92,20 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 	case c.IsSet("podman"):
 		return locate.Podman(c.Context, c.String("podman"))
 	}
-	return &locate.Container{Bundle: c.Args().First()}, nil
+	name := c.Args().First()
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no bundle %q here: of a container say whose it is: --docker %s, --podman %s or --containerd NAMESPACE/ID", name, shown(name), shown(name))
+	}
+	return &locate.Container{Bundle: name}, nil
+}
+
+// needsRoot words why somebody who is not root finds nothing: engines' bundles are root's. What rootless Podman has is its
+// user's own.
+func needsRoot(c *cli.Context, err error) error {
+	if os.Geteuid() == 0 || !errors.Is(err, os.ErrPermission) && !c.IsSet("docker") && !c.IsSet("containerd") {
+		return err
+	}
+	return fmt.Errorf("the bundles of containers are root's: sudo nonroot-ctl %s ... (%w)", c.Command.Name, err)
 }
 
 // or is the first list, if it has something in it.
@@ -180,7 +195,7 @@ func (p *printer) decided(d *explain.Decided) {
 	}
 	if d.Identity != nil {
 		p.line("  user             %d:%d, groups %s", d.Identity.UID, d.Identity.GID, groups(d.Identity.Groups))
-		p.line("  source           %s: %s", d.Source, sources[d.Source])
+		p.line("  source           %s: %s", d.Source, policy.Source(d.Source).Sentence())
 	}
 	if len(d.Dropped) > 0 {
 		p.line("  groups dropped   %s", groups(d.Dropped))
@@ -203,14 +218,6 @@ func (p *printer) decided(d *explain.Decided) {
 	if d.Runtime != "" {
 		p.line("  runtime          %q", d.Runtime)
 	}
-}
-
-// sources say what a source of an identity is.
-var sources = map[string]string{
-	"requested": "the container's annotation or environment names it",
-	"kept":      "the container asks for an identity that isn't root",
-	"image":     "the image was built for it",
-	"fixed":     "the policy names it",
 }
 
 func change(c explain.Change) string {

@@ -69,7 +69,7 @@ func runLearn(c *cli.Context) error {
 	defer stop()
 	container, end, err := startToLearn(ctx, c)
 	if err != nil {
-		return err
+		return needsRootToLearn(err)
 	}
 	end = sync.OnceFunc(end)
 	defer end()
@@ -82,12 +82,17 @@ func runLearn(c *cli.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	left, closeLeft := leaves(container.Pid)
+	defer closeLeft()
 	began := time.Now()
 	seen, err := learn.Trace(ctx, container.Pid, container.Go, a.Denied)
 	if err != nil {
 		return tooShort(err)
 	}
 	l := learned{Seen: seen, Seconds: time.Since(began).Seconds(), Findings: a.Findings(), Lines: a.Lines(), More: a.More, Rule: rule, Governed: a.Record.Enforced()}
+	if !seen.Ended && c.Context.Err() == nil && errors.Is(ctx.Err(), context.Canceled) {
+		l.Gone = left(afterInterrupt) // who pressed Ctrl-C has mostly ended the container with it
+	}
 	if seen.Ended {
 		end() // what the container printed last comes first, and the terminal is as it was
 	}
@@ -95,6 +100,35 @@ func runLearn(c *cli.Context) error {
 		return printJSON(out, l.forJSON())
 	}
 	return l.print(out)
+}
+
+// needsRootToLearn words why somebody who is not root can't watch: bundles and processes of containers are root's.
+func needsRootToLearn(err error) error {
+	if os.Geteuid() == 0 {
+		return err
+	}
+	return fmt.Errorf("watching a container that root's engine runs needs root: sudo nonroot-ctl learn ... (%w)", err)
+}
+
+// afterInterrupt is how long a container that was sent the interrupt, too, is given to end.
+const afterInterrupt = 3 * time.Second
+
+// leaves gives a function that waits until a process has ended, and says whether it has.
+func leaves(pid int) (wait func(time.Duration) bool, closeIt func()) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return func(time.Duration) bool { return errors.Is(err, unix.ESRCH) }, func() {}
+	}
+	return func(d time.Duration) bool {
+		deadline := time.Now().Add(d)
+		for {
+			left := max(time.Until(deadline), 0)
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds())) // #nosec G115 -- a descriptor
+			if !errors.Is(err, unix.EINTR) {
+				return err == nil && n > 0
+			}
+		}
+	}, func() { _ = unix.Close(fd) }
 }
 
 // advisor knows what the container was given, and the host. The rule is the one by which it was decided; "": the general part.
@@ -179,11 +213,14 @@ type learned struct {
 	Lines    []string
 	More     int
 	Rule     string // of the policy, to which the lines belong
+	Gone     bool   // it ended when the watching was interrupted
 	Governed bool   // nonroot-runc made it, and let nothing of root's through
 }
 
 func (l *learned) ended() string {
 	switch {
+	case l.Gone:
+		return "it ended after the interrupt"
 	case !l.Ended:
 		return "it goes on"
 	case l.Status.Signaled():
@@ -204,7 +241,7 @@ func (l *learned) forJSON() any {
 		More      int              `json:"more,omitempty"`
 		Rule      string           `json:"rule,omitempty"`
 		Policy    []string         `json:"policy"`
-	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended, l.ended(), list(l.Findings), l.More, l.Rule, list(l.Lines)}
+	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), list(l.Findings), l.More, l.Rule, list(l.Lines)}
 }
 
 // list is one that JSON has as [], not null.
@@ -217,7 +254,7 @@ func list[T any](all []T) []T {
 
 func (l *learned) print(to io.Writer) error {
 	p := &printer{}
-	p.line("watched    %d processes for %.1f s; %s", l.Processes, l.Seconds, l.ended())
+	p.line("watched    %s for %.1f s; %s", counted(l.Processes, "process"), l.Seconds, l.ended())
 	if !l.Governed {
 		p.line("           nonroot-runc did not make this container, or the policy leaves it alone: what it was denied, it was by others")
 	}
@@ -227,13 +264,17 @@ func (l *learned) print(to io.Writer) error {
 	p.heading("denied")
 	for _, f := range l.Findings {
 		p.line("  %s %q: %s", f.Kind, f.What, shown(f.Why))
-		p.line("    %s by %s, %d times", shown(strings.Join(f.Calls, ", ")), words(f.By), f.Count)
+		p.line("    %s by %s, %s", shown(strings.Join(f.Calls, ", ")), words(f.By), counted(f.Count, "time"))
 	}
 	if l.More > 0 {
 		p.line("  and %d more", l.More)
 	}
 	if len(l.Findings) == 0 {
 		p.line("  nothing")
+	}
+	if len(l.Findings) == 0 && l.More == 0 && len(l.Lines) == 0 {
+		_, err := io.WriteString(to, p.String())
+		return err
 	}
 	if l.Rule != "" {
 		p.heading(fmt.Sprintf("policy lines, for the rule %q", l.Rule))

@@ -6,15 +6,24 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/learn"
 )
 
 func main() {
-	if err := app().Run(os.Args); err != nil {
+	a := app()
+	if err := a.Run(arranged(a, os.Args)); err != nil {
+		var status cli.ExitCoder
+		if errors.As(err, &status) { // what there was to say was said
+			os.Exit(status.ExitCode())
+		}
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(os.Stderr, "nonroot-ctl: %s\n", shown(strings.TrimSuffix(line, "\n")))
 		}
@@ -24,16 +33,109 @@ func main() {
 
 // app has one file for each verb.
 func app() *cli.App {
-	return &cli.App{
-		Name:     "nonroot-ctl",
-		Usage:    "register nonroot-runc with engines, check it, explain and report what it did",
-		Commands: []*cli.Command{configureCommand(), doctorCommand(), explainCommand(), learnCommand(), policyCommand(), reportCommand(), insideCommand()},
+	a := &cli.App{
+		Name:  "nonroot-ctl",
+		Usage: "register nonroot-runc with engines, check it, explain and report what it did",
+		Commands: []*cli.Command{
+			configureCommand(), doctorCommand(), explainCommand(), learnCommand(), policyCommand(), psCommand(), reportCommand(),
+			versionCommand(), insideCommand(),
+		},
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "say which build this is"}},
 		Action: func(c *cli.Context) error {
+			if c.Bool("version") {
+				return runVersion(c)
+			}
 			if c.Args().Present() {
 				return fmt.Errorf("there is no command %q: nonroot-ctl help lists those there are", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
+		OnUsageError:   misused,
 		ExitErrHandler: func(*cli.Context, error) {}, // main alone ends the program
 	}
+	everyCommand(a.Commands, func(c *cli.Command) { c.OnUsageError = misused })
+	return a
+}
+
+func everyCommand(all []*cli.Command, do func(*cli.Command)) {
+	for _, c := range all {
+		do(c)
+		everyCommand(c.Subcommands, do)
+	}
+}
+
+// misused words what is wrong with an option, in place of the whole of the help.
+func misused(c *cli.Context, err error, _ bool) error {
+	name, path, known := c.App.Name, c.App.Name, c.App.Flags
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
+		path, known = c.Command.HelpName, c.Command.Flags
+	}
+	given, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !undefined {
+		return fmt.Errorf("%w: see %s --help", err, path)
+	}
+	dashes := func(name string) string { return strings.Repeat("-", min(len(name), 2)) + name }
+	given = strings.TrimLeft(given, "-")
+	if near := strings.TrimLeft(cli.SuggestFlag(known, given, true), "-"); near != "" {
+		return fmt.Errorf("there is no option %q: did you mean %s? see %s --help", dashes(given), dashes(near), path)
+	}
+	return fmt.Errorf("there is no option %q: see %s --help", dashes(given), path)
+}
+
+// arranged is a command line whose options all stand in front of the arguments, as the library wants them: people write them
+// anywhere. Behind "--" nothing is an option, nor behind the engine that learn is to run.
+func arranged(a *cli.App, args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	out, rest := args[:1:1], args[1:]
+	verb, known, commands := "", a.Flags, a.Commands
+	for len(rest) > 0 {
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(rest[0]) })
+		if i < 0 {
+			break
+		}
+		verb = commands[i].Name
+		out, rest, known, commands = append(out, rest[0]), rest[1:], commands[i].Flags, commands[i].Subcommands
+	}
+	if len(commands) > 0 { // a verb is missing: the library knows what to say
+		return args
+	}
+	var operands []string
+	for len(rest) > 0 {
+		word := rest[0]
+		rest = rest[1:]
+		switch {
+		case word == "--":
+			operands = append(operands, rest...)
+			rest = nil
+		case len(word) < 2 || word[0] != '-':
+			operands = append(operands, word)
+			if verb == "learn" && len(operands) == 1 && learn.IsEngine(word) {
+				operands, rest = append(operands, rest...), nil
+			}
+		default:
+			out = append(out, word)
+			if takesValue(known, word) && len(rest) > 0 {
+				out, rest = append(out, rest[0]), rest[1:]
+			}
+		}
+	}
+	if len(operands) > 0 {
+		out = append(append(out, "--"), operands...)
+	}
+	return out
+}
+
+// takesValue says that the word is an option whose value is the next word.
+func takesValue(known []cli.Flag, word string) bool {
+	name := strings.TrimLeft(word, "-")
+	for _, f := range known {
+		if !slices.Contains(f.Names(), name) {
+			continue
+		}
+		takes, ok := f.(cli.DocGenerationFlag)
+		return ok && takes.TakesValue()
+	}
+	return false
 }

@@ -153,3 +153,46 @@ func TestWhatThereIs(t *testing.T) {
 		}
 	}
 }
+
+// TestOptionsAnywhere: people write them behind the arguments, too.
+func TestOptionsAnywhere(t *testing.T) {
+	for line, want := range map[string]string{
+		"report LOG --json":                "report --json -- LOG",
+		"report LOG --since 7d --json x":   "report --since 7d --json -- LOG x",
+		"report - --html=f":                "report --html=f -- -",
+		"report --json -- --csv":           "report --json -- --csv",
+		"learn b --json":                   "learn --json -- b",
+		"learn --for 3s docker run --rm x": "learn --for 3s -- docker run --rm x",
+		"learn -- podman run --rm x":       "learn -- podman run --rm x",
+		"policy check FILE --profile":      "policy check --profile -- FILE",
+		"policy":                           "policy",
+		"nonsense --json":                  "nonsense --json",
+		"--version":                        "--version",
+		"explain web --jsn":                "explain --jsn -- web",
+	} {
+		got := strings.Join(arranged(app(), append([]string{"nonroot-ctl"}, strings.Fields(line)...))[1:], " ")
+		if got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+}
+
+// TestWrongOption: one line, not the whole help, and nothing on stdout.
+func TestWrongOption(t *testing.T) {
+	for line, want := range map[string]string{
+		"report --jsn":           `there is no option "--jsn": did you mean --json? see nonroot-ctl report --help`,
+		"report --since":         "nonroot-ctl report --help",
+		"doctor extra":           `doctor takes no arguments, but "extra" is one`,
+		"doctor --engine podman": `--engine is "podman"`,
+		"--vresion":              "did you mean --version",
+		"ps extra":               `"extra"`,
+	} {
+		var out, stderr strings.Builder
+		a := app()
+		a.Writer, a.ErrWriter = &out, &stderr
+		err := a.Run(arranged(a, append([]string{"nonroot-ctl"}, strings.Fields(line)...)))
+		if err == nil || !strings.Contains(err.Error(), want) || out.Len() > 0 || stderr.Len() > 0 {
+			t.Errorf("%q: %v; %q, %q", line, err, out.String(), stderr.String())
+		}
+	}
+}

@@ -59,3 +59,15 @@ func ascii(text string) string {
 	}
 	return b.String()
 }
+
+// counted is a number and what is counted, which gets an s where it is not one.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	ending := "s"
+	if strings.HasSuffix(what, "s") {
+		ending = "es"
+	}
+	return strconv.Itoa(n) + " " + what + ending
+}

@@ -74,14 +74,23 @@ func runReport(c *cli.Context) error {
 		return err
 	}
 	collected := report.NewCollector(since, until, exemptions(p))
+	var unreadable []error // a wrong file is no all-clear
 	for _, name := range logs {
-		malformed, err := report.ReadFile(name, collected.Add)
+		read := 0
+		malformed, err := report.ReadFile(name, func(l *report.Line) { read++; collected.Add(l) })
 		if err != nil {
 			return err
 		}
 		collected.Malformed(malformed)
+		if malformed > 0 && read == 0 {
+			unreadable = append(unreadable, fmt.Errorf("%q is no log of decisions: none of its %s could be read", name, counted(malformed, "line")))
+		}
 	}
-	return writeReport(c, collected.Summary(now))
+	s := collected.Summary(now)
+	if err := writeReport(c, s); err != nil {
+		return err
+	}
+	return errors.Join(unreadable...)
 }
 
 // logsOf are the logs that the command line names, else the policy's and what was rotated away from it.
@@ -113,7 +122,7 @@ func exemptions(p *policy.Policy) []report.Exemption {
 	}
 	for _, r := range p.Rules {
 		if r.Policy.Mode.Exempts() {
-			all = append(all, report.Exemption{Name: r.Name, Mode: r.Policy.Mode, Until: r.Until})
+			all = append(all, report.Exemption{Name: r.Name, Mode: r.Policy.Mode, Until: r.LastDay(), End: r.Until})
 		}
 	}
 	return all
@@ -196,25 +205,28 @@ func printSummary(to io.Writer, s *report.Summary) error {
 	if s.Lines == 0 {
 		p.line("no decision was found")
 	} else {
-		p.line("%d decisions from %s to %s", s.Lines, stamp(s.First), stamp(s.Last))
+		p.line("%s from %s to %s", counted(s.Lines, "decision"), stamp(s.First), stamp(s.Last))
 	}
 	if s.Malformed > 0 {
-		p.line("%d lines could not be read", s.Malformed)
+		p.line("%s could not be read", counted(s.Malformed, "line"))
 	}
 	p.line("ran as root %d, refused %d, left alone %d, without root %d", s.Total.Root, s.Total.Refused, s.Total.Exempted, s.Total.Rewritten)
+	if s.Unstarted > 0 {
+		p.line("of %s left as root no line says that it was started: its creation may have failed", counted(s.Unstarted, "container"))
+	}
+	if s.SelfTests > 0 {
+		p.line("%s of nonroot-ctl doctor's self-test left out", counted(s.SelfTests, "line"))
+	}
 	for _, t := range []struct {
 		title  string
 		groups []report.Group
-	}{{"IMAGE", s.Images}, {"NAMESPACE", s.Namespaces}, {"RULE", s.Rules}} {
+	}{{"IMAGE", s.Images}, {"NAMESPACE", s.Namespaces}, {"RULE", s.Rules}, {"PROFILE", s.Profiles}} {
 		p.groups(t.title, t.groups)
 	}
-	if len(s.Refusals) > 0 {
-		p.heading("refused because")
-		for _, r := range s.Refusals[:min(len(s.Refusals), inText)] {
-			p.line("  %dx %s (last: %q, %s)", r.Count, shown(r.Reason), r.Container, stamp(r.Last))
-		}
-		p.more(len(s.Refusals))
-	}
+	p.asRoot(s.Containers)
+	p.reasons("refused because", s.Refusals)
+	p.reasons("would be refused, were it not for mode audit, because", s.Would)
+	p.reasons("the policy's [audit] part would have", s.Audited)
 	if len(s.Exemptions) > 0 {
 		p.heading("exemptions of the policy")
 		for _, e := range s.Exemptions {
@@ -239,6 +251,36 @@ func (p *printer) groups(title string, groups []report.Group) {
 	p.more(len(groups))
 }
 
+func (p *printer) reasons(title string, all []report.Refusal) {
+	if len(all) == 0 {
+		return
+	}
+	p.heading(title)
+	for _, r := range all[:min(len(all), inText)] {
+		p.line("  %dx %s (last: %q, %s)", r.Count, shown(r.Reason), r.Container, stamp(r.Last))
+	}
+	p.more(len(all))
+}
+
+// asRoot lists the containers that were left as root, the last one first.
+func (p *printer) asRoot(all []report.Container) {
+	if len(all) == 0 {
+		return
+	}
+	p.heading("left as root")
+	for _, c := range all[:min(len(all), inText)] {
+		by := fmt.Sprintf("mode %s, rule %q", c.Mode, c.Rule)
+		if c.Profile != "" {
+			by += fmt.Sprintf(", profile %q", c.Profile)
+		}
+		if c.Unstarted {
+			by += ", never started"
+		}
+		p.line("  %q, image %q: %s; created %dx, execs %d, last %s", c.Name, c.Image, by, c.Created, c.Execs, stamp(c.Last))
+	}
+	p.more(len(all))
+}
+
 func (p *printer) more(n int) {
 	if n > inText {
 		p.line("  and %d more: --json and --csv have all", n-inText)
@@ -248,13 +290,13 @@ func (p *printer) more(n int) {
 func state(e report.Exemption) string {
 	used := "never used in these logs"
 	if e.Used > 0 {
-		used = fmt.Sprintf("used %d times, last %s", e.Used, stamp(e.Last))
+		used = fmt.Sprintf("used %s, last %s", counted(e.Used, "time"), stamp(e.Last))
 	}
 	switch {
 	case e.Expired:
-		return "has run out on " + stamp(e.Until) + ", " + used
-	case !e.Until.IsZero():
-		return used + "; until " + stamp(e.Until)
+		return "has run out: its last day was " + e.Until + ", " + used
+	case e.Until != "":
+		return used + "; until " + e.Until
 	}
 	return used
 }
@@ -268,19 +310,25 @@ func printCSV(to io.Writer, s *report.Summary) error {
 	for _, t := range []struct {
 		kind   string
 		groups []report.Group
-	}{{"image", s.Images}, {"namespace", s.Namespaces}, {"rule", s.Rules}} {
+	}{{"image", s.Images}, {"namespace", s.Namespaces}, {"rule", s.Rules}, {"profile", s.Profiles}} {
 		for _, g := range t.groups {
 			rows = append(rows, []string{t.kind, cell(g.Name), strconv.Itoa(g.Root), strconv.Itoa(g.Refused), strconv.Itoa(g.Exempted), strconv.Itoa(g.Rewritten), stamp(g.Last), "", ""})
 		}
+	}
+	for _, c := range s.Containers {
+		rows = append(rows, []string{"container", cell(c.Name), strconv.Itoa(c.Created + c.Execs), "", "", "", stamp(c.Last), "", string(c.Mode)})
+	}
+	for _, r := range s.Would {
+		rows = append(rows, []string{"would refuse", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", ""})
+	}
+	for _, r := range s.Audited {
+		rows = append(rows, []string{"audited", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", ""})
 	}
 	for _, r := range s.Refusals {
 		rows = append(rows, []string{"refusal", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", ""})
 	}
 	for _, e := range s.Exemptions {
-		until, last := "", ""
-		if !e.Until.IsZero() {
-			until = stamp(e.Until)
-		}
+		until, last := e.Until, ""
 		if e.Used > 0 {
 			last = stamp(e.Last)
 		}

@@ -61,10 +61,10 @@ func TestReportText(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"2 decisions from 2026-03-04T12:00:00Z to 2026-03-05T12:00:00Z\n1 lines could not be read\n",
+		"2 decisions from 2026-03-04T12:00:00Z to 2026-03-05T12:00:00Z\n1 line could not be read\n",
 		"ran as root 1, refused 1, left alone 0, without root 0\n", `=cmd()\x1b[31m `, "  1x because (last: \"c2\", ",
-		"  \"existing\", mode off: never used in these logs\n", "  \"gpu\", mode off: used 1 times, last 2026-03-04T12:00:00Z\n",
-		"  \"over\", mode off: has run out on 2026-01-02T00:00:00Z, never used in these logs\n",
+		"  \"existing\", mode off: never used in these logs\n", "  \"gpu\", mode off: used 1 time, last 2026-03-04T12:00:00Z\n",
+		"  \"over\", mode off: has run out: its last day was 2026-01-01, never used in these logs\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
@@ -73,7 +73,7 @@ func TestReportText(t *testing.T) {
 	if strings.Contains(out, "\x1b") || strings.Contains(out, "strict") {
 		t.Errorf("%q", out)
 	}
-	if out, err = reported(t, "--since", "2026-03-05", "--until", "2026-03-06T00:00:00+01:00"); err != nil || !strings.HasPrefix(out, "1 decisions from 2026-03-05") {
+	if out, err = reported(t, "--since", "2026-03-05", "--until", "2026-03-06T00:00:00+01:00"); err != nil || !strings.HasPrefix(out, "1 decision from 2026-03-05") {
 		t.Errorf("%v %s", err, out)
 	}
 }
@@ -88,7 +88,7 @@ func TestReportJSONAndCSV(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
-	if err != nil || len(rows) != 10 || rows[1][0] != "image" || rows[1][1] != `'=cmd()\x1b[31m` || rows[1][2] != "1" {
+	if err != nil || len(rows) != 11 || rows[6][0] != "container" || rows[6][1] != "c1" || rows[1][0] != "image" || rows[1][1] != `'=cmd()\x1b[31m` || rows[1][2] != "1" {
 		t.Errorf("%v %q", err, rows)
 	}
 }
@@ -150,5 +150,16 @@ func TestParseTime(t *testing.T) {
 		if got, err := parseTime(text, now); err != nil || !got.Equal(want) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
+	}
+}
+
+// TestWrongFileIsNoAllClear: what has no line of a log says nothing of what ran.
+func TestWrongFileIsNoAllClear(t *testing.T) {
+	wrong := filepath.Join(t.TempDir(), "wrong")
+	if err := os.WriteFile(wrong, []byte("hello\nworld\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reported(t, wrong); err == nil || !strings.Contains(err.Error(), "no log of decisions: none of its 2 lines") {
+		t.Error(err)
 	}
 }

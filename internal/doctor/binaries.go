@@ -33,15 +33,7 @@ func (d *doctor) binaries() {
 	if err != nil {
 		own = "/proc/self/exe"
 	}
-	d.binary = d.o.Binary
-	if d.binary == "" {
-		beside := filepath.Join(filepath.Dir(own), "nonroot-runc")
-		if _, err := os.Stat(beside); err == nil {
-			d.binary = beside
-		} else {
-			d.binary = find("nonroot-runc")
-		}
-	}
+	d.binary = FindRuntime(d.o.Binary)
 	if d.binary == "" {
 		d.bad(Fail, "binary nonroot-runc", "install nonroot-runc beside nonroot-ctl, or name it with --binary", "it is neither beside %q nor in %s", own, strings.Join(standard, ", "))
 	} else {

@@ -122,15 +122,33 @@ func (d *doctor) older(ctx context.Context, names []string) {
 		}
 		all = append(all, some...)
 	}
-	if outside := notOurs(all, names); len(outside) > 0 {
+	d.containersOf(name, hint, all, names)
+}
+
+// containersOf makes both lists of an engine's containers: those of other runtimes, and those that are root's although their
+// runtime is called like ours. Neither says anything of the other.
+func (d *doctor) containersOf(name, hint string, all []container, names []string) {
+	outside, root := notOurs(all, names), asRoot(ours(all, names))
+	if len(outside) > 0 {
 		d.bad(Warn, name, hint, "OPEN: %d of %d containers were created with another runtime and are NOT governed: %s", len(outside), len(all), strings.Join(outside, ", "))
-		return
 	}
-	if root := asRoot(all); len(root) > 0 {
-		d.bad(Warn, name, hint+", unless the policy exempts them", "OPEN: %d of %d containers run as root, though their runtime is called like nonroot-runc by now: they were created before it stood there, or are exempt: %s", len(root), len(all), strings.Join(root, ", "))
-		return
+	if len(root) > 0 {
+		d.bad(Warn, name, hint+", unless the policy exempts them", "OPEN: %d of %d containers run as root, though their runtime is called like nonroot-runc by now: they were created before it stood there or in mode audit, or are exempt: %s", len(root), len(all), strings.Join(root, ", "))
 	}
-	d.ok(name, "all %d were created with nonroot-runc", len(all))
+	if len(outside)+len(root) == 0 {
+		d.ok(name, "all %d were created with nonroot-runc", len(all))
+	}
+}
+
+// ours are the containers whose runtime is called like one of nonroot-runc's.
+func ours(all []container, names []string) []container {
+	var some []container
+	for _, c := range all {
+		if slices.Contains(names, c.runtime) {
+			some = append(some, c)
+		}
+	}
+	return some
 }
 
 // asRoot lists, by name, those that run on this machine with a first process that is root's.

@@ -48,6 +48,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 	}
 	d := &doctor{o: o, caller: caller}
 	d.binaries()
+	d.versions()
 	p := d.policies()
 	if p != nil {
 		d.runtime(ctx, p)
@@ -56,7 +57,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 	d.wrappers(p)
 	d.docker(ctx, p)
 	d.containerd(ctx)
-	d.podman()
+	d.podman(ctx)
 	d.crio()
 	d.buildkit()
 	d.oneGoverned()
@@ -69,6 +70,8 @@ type doctor struct {
 	caller govern.Caller
 	binary string // nonroot-runc; "": there is none
 	checks []Check
+
+	profiles []profile // those that could be read
 
 	engines, governed []string // those that could be asked, and those of them that know nonroot-runc
 }

@@ -248,3 +248,61 @@ func TestSameProgram(t *testing.T) {
 		}
 	}
 }
+
+// TestBothLists: that some containers are another runtime's says nothing of those of ours that are root.
+func TestBothLists(t *testing.T) {
+	id := "0000000000000000000000000000000000000000000000000000000000000000"
+	d := &doctor{}
+	d.containersOf("c", "h", []container{{name: "/old", runtime: "runc", id: id}, {name: "/new", runtime: "nonroot", id: id}}, []string{"nonroot"})
+	if len(d.checks) != 1 || d.checks[0].Status != Warn {
+		t.Errorf("%+v", d.checks)
+	}
+	if got := ours([]container{{name: "a", runtime: "runc"}, {name: "b", runtime: "nonroot"}}, []string{"nonroot"}); len(got) != 1 || got[0].name != "b" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWithin(t *testing.T) {
+	a := &accounts{
+		users: []user.User{{Name: "daemon", Uid: 1}, {Name: "alice", Uid: 1001}}, groups: []user.Group{{Name: "staff", Gid: 50}},
+		subuid: []user.SubID{{Name: "alice", SubID: 100000, Count: 65536}}, subgid: []user.SubID{{Name: "empty", SubID: 300000}},
+	}
+	for _, c := range []struct {
+		first, last int64
+		want        int
+	}{{1, 2000, 3}, {2, 49, 0}, {165535, 165535, 1}, {165536, 299999, 0}, {99999, 400000, 1}, {1001, 1001, 1}} {
+		if got := a.within(c.first, c.last); len(got) != c.want {
+			t.Errorf("%d-%d: %q", c.first, c.last, got)
+		}
+	}
+}
+
+func TestRootGroup(t *testing.T) {
+	a := &accounts{
+		users:  []user.User{{Name: "root"}, {Name: "toor"}, {Name: "eve", Uid: 7}, {Name: "bob", Uid: 1001, Gid: 1001}},
+		groups: []user.Group{{Name: "root", List: []string{"bob", "toor"}}, {Name: "x", Gid: 1, List: []string{"carol"}}},
+	}
+	if got := a.rootGroup(); !slices.Equal(got, []string{"bob", "eve"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestARuleForAWholeEngine(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false,
+		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"docker\"]\n":                     true,
+		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"podman\"]\n":                     false,
+		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nuntil = 2020-01-01\nmatch.engine = [\"docker\"]\n": false,
+	} {
+		p, err := policy.Parse("p.toml", []byte(text))
+		if err != nil {
+			if want {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if got := wholly(p, "docker") != nil; got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}

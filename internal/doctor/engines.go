@@ -4,16 +4,20 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // registered is what an engine knows of runtimes.
@@ -75,9 +79,31 @@ func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 		d.bad(Fail, what, "mend the file; until then none of its containers starts", "%v", err)
 	case p.Mode.Exempts() && standard:
 		d.bad(Fail, what, "set mode = \"rewrite\" in it, or make another runtime the default", "the default goes by %q, whose mode is %s (%q): NO container is governed", p.File, p.Mode, p.Reason)
+	case wholly(p, engine) != nil:
+		r, status := wholly(p, engine), Warn
+		if standard {
+			status = Fail
+		}
+		d.bad(status, what, "take the rule out, or make it match less than the whole engine", "OPEN: the rule %q of %q exempts all of %s, mode %s (%q): NO container of it is governed", r.Name, p.File, engine, r.Policy.Mode, r.Policy.Reason)
 	case p.Mode.Exempts():
 		d.bad(Warn, what, "name it for those containers only that cannot do without root", "OPEN: who names it goes by %q, whose mode is %s (%q)", p.File, p.Mode, p.Reason)
 	}
+}
+
+// wholly is the rule by which a policy leaves every container of an engine as it is; nil: there is none. The first rule that
+// takes a container counts.
+func wholly(p *policy.Policy, engine string) *policy.Rule {
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if !r.Holds(time.Now()) || len(r.Match.WholeOf()) == 0 || !r.Match.Engine.Take(engine) {
+			continue
+		}
+		if r.Policy.Mode.Exempts() {
+			return r
+		}
+		return nil
+	}
+	return nil
 }
 
 func (r *registered) String() string {
@@ -211,16 +237,74 @@ func containerdRuntimes(text []byte) (*registered, error) {
 	return r, nil
 }
 
-// Podman's configuration files, in the order in which they count (containers.conf(5)).
-var podmanFiles = []string{"/usr/share/containers/containers.conf", "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/*.conf"}
+// podmanFiles are Podman's configuration files, in the order in which they count (containers.conf(5)). Those of a user count
+// for his containers only. home is "" for root, who has none of them.
+func podmanFiles(home string) []string {
+	files := []string{"/usr/share/containers/containers.conf", "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/*.conf"}
+	if home != "" {
+		dir := filepath.Join(globbed.Replace(home), "containers")
+		files = append(files, filepath.Join(dir, "containers.conf"), filepath.Join(dir, "containers.conf.d/*.conf"))
+	}
+	return files
+}
 
-func (d *doctor) podman() {
+// globbed spells out what filepath.Glob would take for a pattern.
+var globbed = strings.NewReplacer("*", "\\*", "?", "\\?", "[", "\\[", "\\", "\\\\")
+
+func (d *doctor) podman(ctx context.Context) {
 	if !present("podman") {
 		return
 	}
-	if d.configured("podman", podmanFiles, podmanRuntimes) {
-		d.around("podman", "whoever runs podman may name any runtime (--runtime); rootless containers belong to their user anyway")
+	home := ""
+	if os.Geteuid() != 0 {
+		home, _ = os.UserConfigDir() // without one there are no files of his
 	}
+	r := d.configured("podman", podmanFiles(home), podmanRuntimes)
+	if r == nil {
+		return
+	}
+	d.around("podman", "whoever runs podman may name any runtime (--runtime); rootless containers belong to their user anyway")
+	d.podmanContainers(ctx, r.ours(d.isOurs))
+}
+
+// podmanContainers are those of the user who asks, which keep the runtime they were created with.
+func (d *doctor) podmanContainers(ctx context.Context, names []string) {
+	const name, hint = "podman: containers", "remove these containers and create them again"
+	if find("podman") == "" {
+		return
+	}
+	out, err := ask.Run(ctx, nil, "podman", "ps", "--all", "--quiet", "--no-trunc")
+	if err != nil {
+		d.bad(Warn, name, "see why", "the containers can't be listed: %v", err)
+		return
+	}
+	var all []container
+	for ids := range slices.Chunk(strings.Fields(string(out)), 100) {
+		out, err := ask.Run(ctx, nil, "podman", append([]string{"container", "inspect", "--format", "json", "--"}, ids...)...)
+		some, bad := parsePodman(out)
+		if bad != nil || err != nil && len(some) == 0 {
+			d.bad(Warn, name, "see why", "the containers can't be looked at: %v", errors.Join(err, bad))
+			return
+		}
+		all = append(all, some...)
+	}
+	d.containersOf(name, hint, all, names)
+}
+
+// parsePodman reads what podman inspect says. The runtime is a name, or a path where --runtime was one.
+func parsePodman(out []byte) ([]container, error) {
+	var all []struct {
+		ID, Name, OCIRuntime string
+		State                struct{ Pid int }
+	}
+	if err := json.Unmarshal(out, &all); err != nil {
+		return nil, err
+	}
+	var some []container
+	for _, c := range all {
+		some = append(some, container{name: c.Name, runtime: c.OCIRuntime, id: c.ID, pid: c.State.Pid})
+	}
+	return some, nil
 }
 
 // podmanRuntimes reads the files' texts: a later one counts.
@@ -262,7 +346,7 @@ func (d *doctor) crio() {
 	if !present("crio", "/etc/crio/crio.conf", "/run/crio/crio.sock") {
 		return
 	}
-	if d.configured("crio", crioFiles, crioRuntimes) {
+	if d.configured("crio", crioFiles, crioRuntimes) != nil {
 		d.around("crio", "pods may name another handler of its configuration (RuntimeClass)")
 	}
 }
@@ -297,8 +381,8 @@ func crioRuntimes(texts [][]byte) (*registered, error) {
 	return r, nil
 }
 
-// configured makes the checks of an engine whose files say it all, and says whether nonroot-runc is in them.
-func (d *doctor) configured(engine string, files []string, parse func([][]byte) (*registered, error)) bool {
+// configured makes the checks of an engine whose files say it all; nil: nonroot-runc is not in them.
+func (d *doctor) configured(engine string, files []string, parse func([][]byte) (*registered, error)) *registered {
 	texts, err := readAll(files)
 	r := &registered{}
 	if err == nil {
@@ -306,9 +390,12 @@ func (d *doctor) configured(engine string, files []string, parse func([][]byte) 
 	}
 	if err != nil {
 		d.bad(Fail, engine+": registered", "mend its configuration, then nonroot-ctl configure "+engine, "%v", err)
-		return false
+		return nil
 	}
-	return d.registration(engine, r) != nil
+	if d.registration(engine, r) == nil {
+		return nil
+	}
+	return r
 }
 
 // readAll reads the files that are there, each pattern's in the order of their names.

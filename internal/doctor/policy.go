@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/moby/sys/user"
+	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
@@ -35,7 +37,8 @@ func (d *doctor) policies() *policy.Policy {
 		d.ok("policy", "%q is read, mode %s", p.File, p.Mode)
 	}
 	if err == nil {
-		d.exemptions(p)
+		d.exemptions("policy", p)
+		d.groupRoot("policy", p)
 	}
 	profiles, _ := filepath.Glob(filepath.Join(filepath.Dir(policy.DefaultFile), "*.toml")) // the pattern is well formed
 	for _, file := range profiles {
@@ -46,28 +49,94 @@ func (d *doctor) policies() *policy.Policy {
 		other, err := govern.Policy(file, "", d.caller.Owners)
 		if err != nil {
 			d.bad(Fail, name, "mend the file; until then no container of this profile starts", "%v", err)
-		} else if other.Mode.Exempts() {
+			continue
+		}
+		if other.Mode.Exempts() {
 			d.bad(Warn, name, "set mode = \"rewrite\" to enforce", "%q has the mode %s: containers stay as they are", file, other.Mode)
 		} else {
 			d.ok(name, "%q is read, mode %s", file, other.Mode)
 		}
+		d.exemptions(name, other)
+		d.groupRoot(name, other)
+		if exempts(other) && !other.Log.Anywhere() {
+			d.bad(Warn, name+": log", "add [log] to it, with file = \"/var/log/nonroot-runc.log\"", "%q exempts containers and logs nothing: no line says who used it, and nonroot-ctl report knows nothing of it", file)
+		}
+		d.profiles = append(d.profiles, profile{name, other})
 	}
 	return p
 }
 
+// profile is a policy beside the one in force, with the name that checks have for it.
+type profile struct {
+	name   string
+	policy *policy.Policy
+}
+
+// exempts says that a policy leaves some containers as they are, as a whole or by a rule that holds.
+func exempts(p *policy.Policy) bool {
+	return p.Mode.Exempts() || slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Policy.Mode.Exempts() && r.Holds(time.Now()) })
+}
+
 // exemptions are rules by which containers stay as they are.
-func (d *doctor) exemptions(p *policy.Policy) {
+func (d *doctor) exemptions(of string, p *policy.Policy) {
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		if !r.Policy.Mode.Exempts() || !r.Holds(time.Now()) {
 			continue
 		}
-		until := ""
+		until, hint := "", "give it an until, and see that it is still needed"
 		if !r.Until.IsZero() {
-			until = ", until " + r.Until.AddDate(0, 0, -1).Format(time.DateOnly)
+			until, hint = ", until "+r.LastDay(), "see that it is still needed"
 		}
-		d.bad(Warn, fmt.Sprintf("policy: rule %q", r.Name), "give it an until, and see that it is still needed", "OPEN: its containers stay as they are: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
+		d.bad(Warn, fmt.Sprintf("%s: rule %q", of, r.Name), hint, "OPEN: its containers stay as they are: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
 	}
+}
+
+// groupRoot: a policy that its group may write is root's alone only where the group root is. Who reads it (internal/bundle)
+// takes group 0 for root.
+func (d *doctor) groupRoot(of string, p *policy.Policy) {
+	if p.File == "" {
+		return
+	}
+	var by []string
+	for _, path := range []string{p.File, filepath.Dir(p.File)} {
+		var st unix.Stat_t
+		if unix.Stat(path, &st) == nil && st.Gid == 0 && st.Mode&0o020 != 0 {
+			by = append(by, path)
+		}
+	}
+	if len(by) == 0 {
+		return
+	}
+	a, err := readAccounts()
+	if err != nil {
+		d.bad(Warn, of+": who can write it", "chmod g-w it", "group root may write %q, and the host's accounts can't be read: %v", by, err)
+		return
+	}
+	if members := a.rootGroup(); len(members) > 0 {
+		d.bad(Warn, of+": who can write it", fmt.Sprintf("chmod g-w %s", strings.Join(by, " ")), "OPEN: group root may write %q, and %q are in it", by, members)
+	}
+}
+
+// rootGroup are the users other than root that are in group 0, by its line or their own.
+func (a *accounts) rootGroup() []string {
+	var members []string
+	for _, g := range a.groups {
+		if g.Gid == 0 {
+			members = append(members, g.List...)
+		}
+	}
+	for _, u := range a.users {
+		if u.Gid == 0 && u.Uid != 0 {
+			members = append(members, u.Name)
+		}
+	}
+	isRoot := func(name string) bool {
+		return name == "" || slices.ContainsFunc(a.users, func(u user.User) bool { return u.Name == name && u.Uid == 0 })
+	}
+	members = slices.DeleteFunc(members, isRoot)
+	slices.Sort(members)
+	return slices.Compact(members)
 }
 
 // runtime: there is a next one, which is not nonroot-runc again, and it answers.
@@ -106,22 +175,75 @@ func (d *doctor) ids(p *policy.Policy) {
 		d.bad(Warn, "fixed identity", "look yourself who has the ids", "the host's accounts can't be read: %v", err)
 		return
 	}
-	d.alone("fixed identity", a, p)
+	d.identities("", a, p)
+	for _, other := range d.profiles {
+		d.identities(other.name+": ", a, other.policy)
+	}
+}
+
+// identities are those of a policy's general part and of its rules.
+func (d *doctor) identities(of string, a *accounts, p *policy.Policy) {
+	if !p.Mode.Exempts() || of == "" {
+		d.alone(of, "", a, p)
+	}
 	for i := range p.Rules {
-		if r := p.Rules[i].Policy; !r.Mode.Exempts() && (r.UID != p.UID || r.GID != p.GID) {
-			d.alone(fmt.Sprintf("fixed identity: rule %q", p.Rules[i].Name), a, r)
+		if r := p.Rules[i].Policy; !r.Mode.Exempts() && (r.UID != p.UID || r.GID != p.GID || r.Range != p.Range) {
+			d.alone(of, fmt.Sprintf(": rule %q", p.Rules[i].Name), a, r)
 		}
 	}
 }
 
-// alone: nobody else has a policy's fixed identity.
-func (d *doctor) alone(name string, a *accounts, p *policy.Policy) {
-	taken := a.taken(int64(p.UID), int64(p.GID))
-	if len(taken) > 0 {
+// alone: nobody else has a policy's fixed identity, or one of its range, which is then who containers are.
+func (d *doctor) alone(of, rule string, a *accounts, p *policy.Policy) {
+	if p.Range.First != 0 {
+		name := of + "identity.range" + rule
+		if taken := a.within(int64(p.Range.First), int64(p.Range.Last)); len(taken) > 0 {
+			more := ""
+			if len(taken) > maxTaken {
+				more = fmt.Sprintf("; and %d more", len(taken)-maxTaken)
+			}
+			d.bad(Warn, name, "choose a range that no account and no line of "+subuidFile+" and "+subgidFile+" has, such as \"200000-265535\"",
+				"%d-%d is not the containers' alone: %s%s", p.Range.First, p.Range.Last, strings.Join(taken[:min(len(taken), maxTaken)], "; "), more)
+		} else {
+			d.ok(name, "nobody on the host has an id from %d to %d: not in %s, %s, %s, %s", p.Range.First, p.Range.Last, passwdFile, groupFile, subuidFile, subgidFile)
+		}
+		return
+	}
+	name := of + "fixed identity" + rule
+	if taken := a.taken(int64(p.UID), int64(p.GID)); len(taken) > 0 {
 		d.bad(Warn, name, "set identity.uid and identity.gid in the policy to ids that nobody has", "%d:%d is not the containers' alone: %s", p.UID, p.GID, strings.Join(taken, "; "))
 		return
 	}
 	d.ok(name, "nobody on the host has uid %d or gid %d: not in %s, %s, %s, %s", p.UID, p.GID, passwdFile, groupFile, subuidFile, subgidFile)
+}
+
+// maxTaken is how many of those that have ids of a range are named.
+const maxTaken = 5
+
+// within names who has an id from first to last.
+func (a *accounts) within(first, last int64) []string {
+	var by []string
+	for _, u := range a.users {
+		if id := int64(u.Uid); first <= id && id <= last {
+			by = append(by, fmt.Sprintf("uid %d is the user %q", id, u.Name))
+		}
+	}
+	for _, g := range a.groups {
+		if id := int64(g.Gid); first <= id && id <= last {
+			by = append(by, fmt.Sprintf("gid %d is the group %q", id, g.Name))
+		}
+	}
+	for _, s := range []struct {
+		what string
+		all  []user.SubID
+	}{{"uid", a.subuid}, {"gid", a.subgid}} {
+		for _, r := range s.all {
+			if r.Count > 0 && r.SubID <= last && first <= r.SubID+r.Count-1 {
+				by = append(by, fmt.Sprintf("%d-%d are sub%ss of %q", max(first, r.SubID), min(last, r.SubID+r.Count-1), s.what, r.Name))
+			}
+		}
+	}
+	return by
 }
 
 // accounts are the host's.

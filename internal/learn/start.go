@@ -87,10 +87,15 @@ type Engine struct {
 // notRun are commands before whose own arguments a "run" means something else.
 var notRun = []string{"exec", "compose", "create", "start", "build", "buildx"}
 
+// IsEngine says that a program is one whose command lines are known.
+func IsEngine(program string) bool {
+	name := filepath.Base(program)
+	return name == "docker" || name == "podman"
+}
+
 // ParseEngine refuses what does not run a container.
 func ParseEngine(args []string) (*Engine, error) {
-	name := filepath.Base(args[0])
-	if name != "docker" && name != "podman" {
+	if !IsEngine(args[0]) {
 		return nil, fmt.Errorf("%q is not a command line that is known: write \"docker run\" or \"podman run\" and what follows, or name a bundle's folder", args[0])
 	}
 	at := slices.Index(args, "run")

@@ -77,6 +77,25 @@ const (
 	Created   Source = "container" // an exec gets what its container was created with
 )
 
+// Sentence says why an identity that comes from the source is the container's.
+func (s Source) Sentence() string {
+	switch s {
+	case Requested:
+		return "the container's annotation or environment names it"
+	case Listed:
+		return "the administrator's list of people has the container's namespace"
+	case Kept:
+		return "the container asks for an identity that isn't root"
+	case Image:
+		return "the image was built for it"
+	case Fixed:
+		return "the policy names it"
+	case Created:
+		return "its container was created with it"
+	}
+	return "a source that this version does not know"
+}
+
 // RequestAnnotation and RequestVariable name the identity that a container would like to have: "uid",
 // "uid:gid", or "name[:group]" as the image knows them.
 const (

@@ -19,6 +19,22 @@ type Rule struct {
 	Policy *Policy   // the general part with what the rule sets
 }
 
+// LastDay is the last day on which a rule holds, as until names it (2006-01-02); "": it holds for ever.
+func (r *Rule) LastDay() string {
+	if r.Until.IsZero() {
+		return ""
+	}
+	return r.Until.AddDate(0, 0, -1).Format(time.DateOnly)
+}
+
+// WholeOf names the engines all of whose containers the rule takes: those that it spells out where it asks for nothing else.
+func (m *Match) WholeOf() []string {
+	if len(m.Engine) == 0 || len(m.Root)+len(m.Namespace)+len(m.Pod)+len(m.Container)+len(m.Image)+len(m.Annotations) > 0 {
+		return nil
+	}
+	return m.Engine
+}
+
 // Match says which containers a rule is for: those that every one of its parts takes. A part without patterns takes all.
 type Match struct {
 	Engine, Root, Namespace, Pod, Container, Image Patterns

@@ -46,6 +46,12 @@ func (s *Summary) Page(to io.Writer, host string) error {
 			{"Images", "Image", top(s.Images), max(0, len(s.Images)-onPage)},
 			{"Namespaces", "Namespace", top(s.Namespaces), max(0, len(s.Namespaces)-onPage)},
 			{"Rules", "Rule", top(s.Rules), max(0, len(s.Rules)-onPage)},
+			{"Profiles", "Profile", top(s.Profiles), max(0, len(s.Profiles)-onPage)},
+		},
+		"Containers": s.Containers[:min(len(s.Containers), onPage)], "MoreContainers": max(0, len(s.Containers)-onPage),
+		"Reasons": []reasonTable{
+			{"What enforcing would refuse", s.Would[:min(len(s.Would), onPage)], max(0, len(s.Would)-onPage)},
+			{"What the policy's audited part would have done", s.Audited[:min(len(s.Audited), onPage)], max(0, len(s.Audited)-onPage)},
 		},
 		"Refusals": s.Refusals[:min(len(s.Refusals), onPage)], "MoreRefusals": max(0, len(s.Refusals)-onPage),
 		"Watch": slices.ContainsFunc(s.Exemptions, func(e Exemption) bool { return e.Expired || e.Used == 0 }),
@@ -56,6 +62,12 @@ type table struct {
 	Title, Column string
 	Rows          []row
 	More          int
+}
+
+type reasonTable struct {
+	Title string
+	Rows  []Refusal
+	More  int
 }
 
 type row struct {

@@ -41,7 +41,11 @@ type Line struct {
 	From      *struct {
 		UID uint32 `json:"uid"`
 	} `json:"from"`
-	Reason string `json:"reason"`
+	Reason  string `json:"reason"`
+	Audited string `json:"audited"`
+	Profile string `json:"profile"`
+	Policy  string `json:"policy_sha256"`
+	Version string `json:"version"`
 }
 
 var events = []string{"create", "run", "restore", "exec", "start"}

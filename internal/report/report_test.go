@@ -170,8 +170,8 @@ func TestSummary(t *testing.T) {
 			logged("run", policy.Refuse, "default", "nginx", "a", 0, noon)+
 			logged("start", policy.Refuse, "default", "", "a", 0, noon)+"x\n",
 		Exemption{Name: "gpu", Mode: policy.Off},
-		Exemption{Name: "old", Mode: policy.Off, Until: noon},
-		Exemption{Name: "idle", Mode: policy.Audit, Until: noon.Add(24 * time.Hour)},
+		Exemption{Name: "old", Mode: policy.Off, Until: "2026-03-03", End: noon},
+		Exemption{Name: "idle", Mode: policy.Audit, Until: "2026-03-04", End: noon.Add(24 * time.Hour)},
 	)
 	if s.Lines != 6 || s.Malformed != 1 || s.Total != (Counts{Root: 1, Exempted: 1, Rewritten: 1, Refused: 2}) {
 		t.Errorf("%+v", s)
@@ -190,14 +190,40 @@ func TestSummary(t *testing.T) {
 	}
 	want := []Exemption{
 		{Name: "gpu", Mode: policy.Off, Used: 2, Last: noon.Add(time.Minute)},
-		{Name: "idle", Mode: policy.Audit, Until: noon.Add(24 * time.Hour)},
-		{Name: "old", Mode: policy.Off, Until: noon, Expired: true},
+		{Name: "idle", Mode: policy.Audit, Until: "2026-03-04", End: noon.Add(24 * time.Hour)},
+		{Name: "old", Mode: policy.Off, Until: "2026-03-03", End: noon, Expired: true},
 	}
 	if !slices.Equal(s.Exemptions, want) {
 		t.Errorf("%+v", s.Exemptions)
 	}
 	if s.Span != "hour" || len(s.Timeline) != 2 || s.Timeline[0].Modes[policy.Audit] != 1 || s.Timeline[1].total() != 4 {
 		t.Errorf("%s %+v", s.Span, s.Timeline)
+	}
+}
+
+// TestWhatRanAsRoot: by name, without doctor's self-test, and a creation that failed is told apart; so is what audit mode
+// would refuse.
+func TestWhatRanAsRoot(t *testing.T) {
+	line := func(event, id, more string) string {
+		return `{"time":"2026-03-04T12:00:00.000Z","event":"` + event + `","mode":"audit","rule":"default","id":"` + id + `","from":{"uid":0,"gid":0}` + more + "}\n"
+	}
+	s := summary(t, line("create", "a", `,"name":"web","profile":"gpu","policy_sha256":"ab","version":"v1","reason":"leads to the engine's socket","audited":"would be refused"`)+
+		line("start", "a", "")+line("exec", "a", `,"name":"web"`)+
+		line("create", "failed", "")+line("run", "r", "")+
+		line("create", SelfTest+"1", "")+line("exec", SelfTest+"1", ""))
+	if s.SelfTests != 2 || s.Lines != 5 || s.Total.Root != 4 || s.Unstarted != 1 || len(s.Containers) != 3 {
+		t.Errorf("%+v", s)
+	}
+	for _, c := range s.Containers {
+		if c.Unstarted != (c.ID == "failed") || c.ID == "a" && (c.Name != "web" || c.Created != 1 || c.Execs != 1) {
+			t.Errorf("%+v", c)
+		}
+	}
+	if len(s.Would) != 1 || s.Would[0].Container != "web" || len(s.Audited) != 1 || s.Audited[0].Reason != "would be refused" || len(s.Refusals) != 0 {
+		t.Errorf("%+v, %+v", s.Would, s.Audited)
+	}
+	if len(s.Profiles) != 1 || s.Profiles[0].Name != "gpu" || s.Profiles[0].Root != 1 {
+		t.Errorf("%+v", s.Profiles)
 	}
 }
 
@@ -272,7 +298,7 @@ func hostileSummary(t *testing.T) *Summary {
 		log += logged("run", m, hostile, hostile, hostile, 0, noon)
 	}
 	log = strings.ReplaceAll(log, `"because"`, `"`+strings.ReplaceAll(hostile, `"`, `\"`)+`"`)
-	return summary(t, log+"x\n", Exemption{Name: hostile, Mode: policy.Off}, Exemption{Name: "x" + hostile, Mode: policy.Off, Until: noon})
+	return summary(t, log+"x\n", Exemption{Name: hostile, Mode: policy.Off}, Exemption{Name: "x" + hostile, Mode: policy.Off, Until: "2026-03-03", End: noon})
 }
 
 func TestPageEscapes(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -42,7 +43,28 @@ type Group struct {
 	Last time.Time `json:"last"`
 }
 
-// Refusal is a reason for which something was refused.
+// Container is one that was left as root.
+type Container struct {
+	Name      string      `json:"name"` // as people know it: NAMESPACE/POD, Docker's name, else the id
+	ID        string      `json:"id"`
+	Engine    string      `json:"engine,omitempty"`
+	Image     string      `json:"image,omitempty"`
+	Mode      policy.Mode `json:"mode"`
+	Rule      string      `json:"rule"`
+	Profile   string      `json:"profile,omitempty"`
+	Policy    string      `json:"policy_sha256,omitempty"`
+	Version   string      `json:"version,omitempty"` // of nonroot-runc
+	Reason    string      `json:"reason,omitempty"`
+	First     time.Time   `json:"first"`
+	Last      time.Time   `json:"last"`
+	Created   int         `json:"created"`   // how often
+	Execs     int         `json:"execs"`     // processes of root's started into it
+	Unstarted bool        `json:"unstarted"` // created, and no later line says that it was started: its creation may have failed
+
+	starts int
+}
+
+// Refusal is a reason for which something was refused, or would have been.
 type Refusal struct {
 	Reason    string    `json:"reason"`
 	Count     int       `json:"count"`
@@ -60,7 +82,9 @@ type Bucket struct {
 type Exemption struct {
 	Name  string      `json:"rule"`
 	Mode  policy.Mode `json:"mode"`
-	Until time.Time   `json:"until,omitzero"` // zero: never
+	Until string      `json:"until,omitempty"` // the last day on which it holds, as the policy has it; "": for ever
+
+	End time.Time `json:"-"` // from then on it does not hold; zero: never
 
 	Used    int       `json:"used"` // decisions of the report that it made
 	Last    time.Time `json:"last,omitzero"`
@@ -86,7 +110,13 @@ type Summary struct {
 	Images     []Group     `json:"images"`
 	Namespaces []Group     `json:"namespaces"`
 	Rules      []Group     `json:"rules"`
+	Profiles   []Group     `json:"profiles"`
+	Containers []Container `json:"containers"` // those that were left as root
 	Refusals   []Refusal   `json:"refusals"`
+	Would      []Refusal   `json:"would_refuse"` // in mode audit: what enforcing would refuse
+	Audited    []Refusal   `json:"audited"`      // what the stricter policy that is only audited would do
+	SelfTests  int         `json:"selftests"`    // lines of nonroot-ctl doctor's own, which count for nothing else
+	Unstarted  int         `json:"unstarted"`    // containers left as root of which no line says that they were started
 	Exemptions []Exemption `json:"exemptions"`
 	Tallies    []Tally     `json:"tallies"`
 	Span       string      `json:"span"` // of a bucket: hour, day, week, month
@@ -100,7 +130,11 @@ type Collector struct {
 	images       map[string]*Group
 	namespaces   map[string]*Group
 	rules        map[string]*Group
+	profiles     map[string]*Group
+	containers   map[string]*Container
 	refusals     map[string]*Refusal
+	would        map[string]*Refusal
+	audited      map[string]*Refusal
 	tallies      map[Tally]int
 	hours        map[int64]map[policy.Mode]int
 	exemptions   map[string]*Exemption
@@ -118,6 +152,7 @@ const (
 func NewCollector(since, until time.Time, exemptions []Exemption) *Collector {
 	c := &Collector{
 		since: since, until: until, images: map[string]*Group{}, namespaces: map[string]*Group{}, rules: map[string]*Group{},
+		profiles: map[string]*Group{}, containers: map[string]*Container{}, would: map[string]*Refusal{}, audited: map[string]*Refusal{},
 		refusals: map[string]*Refusal{}, tallies: map[Tally]int{}, hours: map[int64]map[policy.Mode]int{}, exemptions: map[string]*Exemption{},
 	}
 	for _, e := range exemptions {
@@ -135,6 +170,10 @@ func (c *Collector) Add(l *Line) {
 		return
 	}
 	s := &c.s
+	if l.Engine == "" && strings.HasPrefix(l.ID, SelfTest) {
+		s.SelfTests++
+		return
+	}
 	if s.Lines++; s.First.IsZero() || l.Time.Before(s.First) {
 		s.First = l.Time
 	}
@@ -148,6 +187,7 @@ func (c *Collector) Add(l *Line) {
 		e.Used++
 		e.Last = later(e.Last, l.Time)
 	}
+	c.leftAsRoot(l)
 	if l.Event == "start" && l.Mode != policy.Refuse {
 		return
 	}
@@ -155,9 +195,65 @@ func (c *Collector) Add(l *Line) {
 	count(c.images, l.Image, l)
 	count(c.namespaces, l.Namespace, l)
 	count(c.rules, l.Rule, l)
+	if l.Profile != "" {
+		count(c.profiles, l.Profile, l)
+	}
 	c.inTime(l)
-	if l.Mode == policy.Refuse {
-		c.refused(l)
+	switch {
+	case l.Mode == policy.Refuse:
+		refused(c.refusals, l.Reason, l)
+	case l.Mode == policy.Audit && l.Reason != "":
+		refused(c.would, l.Reason, l)
+	}
+	if l.Audited != "" {
+		refused(c.audited, l.Audited, l)
+	}
+}
+
+// SelfTest begins the ids of the containers that nonroot-ctl doctor makes (internal/selftest). Only who is root calls the
+// runtime without an engine: names that an engine's users choose hide nothing from a report.
+const SelfTest = "nonroot-selftest-"
+
+// leftAsRoot keeps which containers were left as root.
+func (c *Collector) leftAsRoot(l *Line) {
+	if !l.Mode.Exempts() {
+		return
+	}
+	known := c.containers[l.ID]
+	if l.Event == "start" {
+		if known != nil {
+			known.starts++
+		}
+		return
+	}
+	if l.From != nil && l.From.UID != 0 || l.ID == "" {
+		return
+	}
+	if known == nil {
+		if len(c.containers) >= maxGroups {
+			return
+		}
+		known = &Container{ID: l.ID, First: l.Time}
+		c.containers[l.ID] = known
+	}
+	known.Name, known.Engine, known.Image = whose(l), l.Engine, l.Image
+	known.Mode, known.Rule, known.Profile, known.Policy, known.Version = l.Mode, l.Rule, l.Profile, l.Policy, l.Version
+	if l.Mode == policy.Off { // in mode audit it is a refusal's
+		known.Reason = l.Reason
+	}
+	if l.Time.Before(known.First) {
+		known.First = l.Time
+	}
+	known.Last = later(known.Last, l.Time)
+	switch l.Event {
+	case "create":
+		known.Created++
+	case "exec":
+		known.Execs++
+		known.starts++ // what has a process started into it has started
+	default: // run and restore have no later start
+		known.Created++
+		known.starts++
 	}
 }
 
@@ -201,17 +297,29 @@ func (c *Collector) inTime(l *Line) {
 	c.hours[hour][l.Mode]++
 }
 
-func (c *Collector) refused(l *Line) {
-	reason := bounded(c.refusals, l.Reason)
-	r := c.refusals[reason]
+func refused(all map[string]*Refusal, why string, l *Line) {
+	why = bounded(all, why)
+	r := all[why]
 	if r == nil {
-		r = &Refusal{Reason: reason}
-		c.refusals[reason] = r
+		r = &Refusal{Reason: why}
+		all[why] = r
 	}
 	r.Count++
 	if !l.Time.Before(r.Last) {
 		r.Last, r.Container = l.Time, whose(l)
 	}
+}
+
+// reasons puts the commonest first.
+func reasons(all map[string]*Refusal) []Refusal {
+	list := []Refusal{}
+	for _, r := range all {
+		list = append(list, *r)
+	}
+	slices.SortFunc(list, func(a, b Refusal) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason))
+	})
+	return list
 }
 
 // whose is the container as people know it.
@@ -230,17 +338,23 @@ func (c *Collector) Summary(now time.Time) *Summary {
 	s := c.s
 	s.Made = now
 	s.Images, s.Namespaces, s.Rules = sorted(c.images), sorted(c.namespaces), sorted(c.rules)
-	s.Refusals = []Refusal{}
-	for _, r := range c.refusals {
-		s.Refusals = append(s.Refusals, *r)
+	s.Profiles = sorted(c.profiles)
+	s.Refusals, s.Would, s.Audited = reasons(c.refusals), reasons(c.would), reasons(c.audited)
+	s.Containers = []Container{}
+	for _, one := range c.containers {
+		one := *one
+		if one.Unstarted = one.starts == 0; one.Unstarted {
+			s.Unstarted++
+		}
+		s.Containers = append(s.Containers, one)
 	}
-	slices.SortFunc(s.Refusals, func(a, b Refusal) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason))
+	slices.SortFunc(s.Containers, func(a, b Container) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
 	s.Exemptions = []Exemption{}
 	for _, name := range slices.Sorted(maps.Keys(c.exemptions)) {
 		e := *c.exemptions[name]
-		e.Expired = !e.Until.IsZero() && !now.Before(e.Until)
+		e.Expired = !e.End.IsZero() && !now.Before(e.End)
 		s.Exemptions = append(s.Exemptions, e)
 	}
 	s.Tallies = []Tally{}

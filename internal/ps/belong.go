@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ps
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// state is what a runtime keeps of a container.
+type state struct {
+	root, id, bundle string
+	pid              int    // of its first process
+	start            uint64 // of that; 0: not known
+}
+
+// belong sorts the processes into their containers. What says to which one a process belongs is asked in this order: its
+// cgroup, where an engine has put the id into the name; the namespaces of a first process that a runtime knows; its parent,
+// if that belongs to one; the command line of the engine's own process above it; and, as nobody else knows it, its pid
+// namespace. Processes that share the mount and the pid namespace of who looks are the host's.
+func belong(all []*process, self *process, known []state) []*Container {
+	b := &sorter{self: self, byPID: map[int]*process{}, of: map[int]*Container{}, keys: map[string]*Container{}, mounts: map[string]*Container{}, pids: map[string]*Container{}}
+	for _, p := range all {
+		b.byPID[p.pid] = p
+	}
+	for _, s := range known {
+		p := b.byPID[s.pid]
+		if p == nil || s.start != 0 && p.start != s.start || b.hosts(p) {
+			continue // the state of one that is gone
+		}
+		c := b.container(s.id)
+		c.ID, c.Bundle, c.root, c.init = s.id, s.bundle, s.root, s.pid
+		b.of[p.pid] = c
+		if p.mnt != self.mnt {
+			b.mounts[p.mnt] = c
+		}
+		if p.pids != self.pids && b.pids[p.pids] == nil {
+			b.pids[p.pids] = c
+		}
+	}
+	slices.SortFunc(all, func(a, b *process) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.pid, b.pid)) })
+	for _, p := range all {
+		b.find(p, 0)
+	}
+	return b.containers(all)
+}
+
+type sorter struct {
+	self         *process
+	byPID        map[int]*process
+	of           map[int]*Container
+	keys         map[string]*Container
+	mounts, pids map[string]*Container // by namespace
+	order        []*Container
+}
+
+func (b *sorter) container(key string) *Container {
+	c := b.keys[key]
+	if c == nil {
+		c = &Container{}
+		b.keys[key] = c
+		b.order = append(b.order, c)
+	}
+	return c
+}
+
+// hosts says that a process is none of a container.
+func (b *sorter) hosts(p *process) bool { return p.mnt == b.self.mnt && p.pids == b.self.pids }
+
+// maxDepth bounds the way up from a process to the first one, which a file that changes meanwhile could make a circle.
+const maxDepth = 1000
+
+func (b *sorter) find(p *process, depth int) *Container {
+	if c := b.of[p.pid]; c != nil || p == b.self || p.pid == b.self.pid || b.hosts(p) || depth > maxDepth {
+		return c
+	}
+	c := b.search(p, depth)
+	if c != nil {
+		b.of[p.pid] = c
+	}
+	return c
+}
+
+func (b *sorter) search(p *process, depth int) *Container {
+	if engine, id := fromCgroup(p.cgroups); id != "" {
+		c := b.container(id)
+		c.ID, c.Engine = id, cmp.Or(c.Engine, engine)
+		return c
+	}
+	if c := b.mounts[p.mnt]; c != nil {
+		return c
+	}
+	if c := b.pids[p.pids]; c != nil {
+		return c
+	}
+	if parent := b.byPID[p.parent]; parent != nil {
+		if c := b.find(parent, depth+1); c != nil {
+			return c
+		}
+		if engine, id := fromMonitor(parent); id != "" && p.mnt != parent.mnt {
+			c := b.container(id)
+			c.ID, c.Engine = id, cmp.Or(c.Engine, engine)
+			return c
+		}
+	}
+	if p.pids != b.self.pids {
+		return b.container(p.pids)
+	}
+	return nil // a mount namespace alone is what many services have
+}
+
+// Names of cgroups that have a container's id: with systemd as the manager of cgroups a scope, else a directory.
+var cgroupNames = []struct {
+	engine string
+	name   *regexp.Regexp
+}{
+	{"docker", regexp.MustCompile(`^docker-([0-9a-f]{64})\.scope$`)},                 // moby, daemon/oci_linux.go
+	{"podman", regexp.MustCompile(`^libpod-([0-9a-f]{64})(?:\.scope)?$`)},            // podman, libpod/container_internal_linux.go
+	{"cri-o", regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`)},               // cri-o, internal/config/cgmgr
+	{"kubernetes", regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})(?:\.scope)$`)}, // containerd, internal/cri
+	{"lxc", regexp.MustCompile(`^lxc\.payload\.(.+)$`)},                              // lxc.container.conf(5), lxc.cgroup.dir
+	{"systemd-nspawn", regexp.MustCompile(`^machine-(.+)\.scope$`)},                  // systemd-nspawn(1)
+}
+
+var bareID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// fromCgroup finds engine and id in a process's cgroups: the innermost name that has one counts, as engines run in
+// containers, too.
+func fromCgroup(paths []string) (engine, id string) {
+	for _, path := range paths {
+		parts := strings.Split(path, "/")
+		for i, part := range slices.Backward(parts) {
+			for _, known := range cgroupNames {
+				if m := known.name.FindStringSubmatch(part); m != nil {
+					return known.engine, m[1]
+				}
+			}
+			if !bareID.MatchString(part) {
+				continue
+			}
+			above := parts[max(i-1, 0)]
+			switch {
+			case above == "docker":
+				return "docker", part
+			case strings.HasPrefix(above, "pod") || strings.HasPrefix(above, "kubepods"):
+				return "kubernetes", part
+			}
+			return "", part
+		}
+	}
+	return "", ""
+}
+
+// fromMonitor finds engine and id in the command line of the process that an engine leaves with each container.
+func fromMonitor(p *process) (engine, id string) {
+	value := func(names ...string) string {
+		for i, arg := range p.args {
+			if slices.Contains(names, arg) && i+1 < len(p.args) {
+				return p.args[i+1]
+			}
+		}
+		return ""
+	}
+	switch {
+	case strings.HasPrefix(p.name, "containerd-shim"): // containerd, pkg/shim: of a pod it is the sandbox's id
+		engine = "containerd"
+		switch value("-namespace") {
+		case "moby":
+			engine = "docker"
+		case "k8s.io":
+			engine = "kubernetes"
+		}
+		return engine, value("-id")
+	case p.name == "conmon": // conmon(8)
+		return "podman", value("-c", "--cid")
+	}
+	return "", ""
+}
+
+// containers gives every container its processes, in the order in which they began.
+func (b *sorter) containers(all []*process) []*Container {
+	for _, p := range all {
+		c := b.of[p.pid]
+		if c == nil {
+			continue
+		}
+		parent := b.byPID[p.parent]
+		inside := parent != nil && b.of[parent.pid] != nil // an orphan of a pod's is given to another of its containers
+		one := &Process{PID: p.pid, InnerPID: p.inner, Role: Child, UIDs: p.uids, InnerUIDs: p.innerUIDs(b.self), Command: p.args}
+		switch {
+		case c.init == p.pid:
+			one.Role = Init
+		case c.init == 0 && !inside:
+			one.Role, c.init = Init, p.pid
+		case !inside:
+			one.Role = Exec
+		}
+		if len(one.Command) == 0 {
+			one.Command = []string{p.name}
+		}
+		one.HostRoot, one.InnerRoot = slices.Contains(one.UIDs, 0), slices.Contains(one.InnerUIDs, 0)
+		c.Processes = append(c.Processes, one)
+	}
+	return slices.DeleteFunc(b.order, func(c *Container) bool { return len(c.Processes) == 0 })
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ps
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+)
+
+// process is what the kernel says of one (proc(5), namespaces(7), cgroups(7)).
+type process struct {
+	pid, parent, inner int
+	name               string
+	args               []string
+	uids               []uint32 // all threads', each once, sorted
+	mnt, pids, user    string   // namespaces
+	cgroups            []string // its paths in every hierarchy
+	ids                idmap.Map
+	start              uint64 // clock ticks since boot
+	dead               bool   // a zombie: it has ids, but runs nothing
+}
+
+// scan reads every process below a directory like /proc. One that ends meanwhile is no process; others that can't be read
+// are counted.
+func scan(root string) (all []*process, unread int, err error) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid <= 0 {
+			continue
+		}
+		p, err := readProcess(root, pid)
+		switch {
+		case err == nil && !p.dead:
+			all = append(all, p)
+		case err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESRCH):
+			unread++
+		}
+	}
+	return all, unread, nil
+}
+
+func readProcess(root string, pid int) (*process, error) {
+	dir := filepath.Join(root, strconv.Itoa(pid))
+	p := &process{pid: pid}
+	text, err := proc.Read(dir + "/status")
+	if err != nil {
+		return nil, err
+	}
+	if err := p.status(string(text)); err != nil {
+		return nil, fmt.Errorf("read %q: %w", dir+"/status", err)
+	}
+	if p.dead || p.parent == 2 || pid == 2 { // the kernel's own threads have no namespaces worth a look
+		p.dead = true
+		return p, nil
+	}
+	for name, to := range map[string]*string{"mnt": &p.mnt, "pid": &p.pids, "user": &p.user} {
+		if *to, err = os.Readlink(dir + "/ns/" + name); err != nil {
+			return nil, err
+		}
+	}
+	if text, err = proc.Read(dir + "/cgroup"); err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) { // hierarchy:controllers:path
+		if parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3); len(parts) == 3 {
+			p.cgroups = append(p.cgroups, parts[2])
+		}
+	}
+	if text, err = proc.Read(dir + "/uid_map"); err != nil {
+		return nil, err
+	}
+	if p.ids, err = idmap.Parse(string(text)); err != nil {
+		return nil, fmt.Errorf("read %q: %w", dir+"/uid_map", err)
+	}
+	if text, err = proc.Read(dir + "/cmdline"); err != nil {
+		return nil, err
+	}
+	if line := strings.TrimSuffix(string(text), "\x00"); line != "" {
+		p.args = strings.Split(line, "\x00")
+	}
+	if text, err = proc.Read(dir + "/stat"); err != nil {
+		return nil, err
+	}
+	if fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])); len(fields) > 19 {
+		p.start, _ = strconv.ParseUint(fields[19], 10, 64) // 0 orders it first
+	}
+	return p, p.threads(dir)
+}
+
+// threads adds the ids of the other threads: setuid(2) changes one thread's, which the C library hides, and a program
+// without one need not.
+func (p *process) threads(dir string) error {
+	names, err := filepath.Glob(dir + "/task/*/status")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		text, err := proc.Read(name)
+		if err != nil {
+			continue // it has ended
+		}
+		uids, err := uidsOf(string(text))
+		if err != nil {
+			return fmt.Errorf("read %q: %w", name, err)
+		}
+		p.uids = append(p.uids, uids...)
+	}
+	slices.Sort(p.uids)
+	p.uids = slices.Compact(p.uids)
+	return nil
+}
+
+// status reads /proc/PID/status.
+func (p *process) status(text string) (err error) {
+	p.inner = p.pid
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		value = strings.TrimSpace(value)
+		switch key {
+		case "Name":
+			p.name = value
+		case "State":
+			p.dead = strings.HasPrefix(value, "Z") || strings.HasPrefix(value, "X")
+		case "PPid":
+			if p.parent, err = strconv.Atoi(value); err != nil {
+				return err
+			}
+		case "NSpid":
+			if all := strings.Fields(value); len(all) > 0 {
+				if p.inner, err = strconv.Atoi(all[len(all)-1]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	p.uids, err = uidsOf(text)
+	return err
+}
+
+// uidsOf are the real, effective, saved and file system uid of a status.
+func uidsOf(text string) ([]uint32, error) {
+	for line := range strings.Lines(text) {
+		value, ok := strings.CutPrefix(line, "Uid:")
+		if !ok {
+			continue
+		}
+		var uids []uint32
+		for _, f := range strings.Fields(value) {
+			n, err := strconv.ParseUint(f, 10, 32)
+			if err != nil {
+				return nil, err
+			}
+			uids = append(uids, uint32(n)) // ParseUint was given 32 bits
+		}
+		if len(uids) == 4 {
+			return uids, nil
+		}
+	}
+	return nil, errors.New("it has no line of four uids")
+}
+
+// innerUIDs are the uids as the process's user namespace has them. self is who looks: the maps of its own namespace say
+// nothing of how ids look from itself.
+func (p *process) innerUIDs(self *process) []uint32 {
+	if p.user == self.user {
+		return p.uids
+	}
+	inner := []uint32{}
+	for _, uid := range p.uids {
+		if id, ok := p.ids.Inside(uid); ok {
+			inner = append(inner, id)
+		}
+	}
+	return inner
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ps
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/locate"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+)
+
+// roots are the runtimes' --root of every engine that is known: a directory a container is in each (docs/engines.md).
+var roots = []string{
+	"/run/runc", "/run/crun", "/run/containerd/runc/*", "/run/docker/runtime-*/*", "/run/docker/containerd/runc/*",
+	"/run/user/*/runc", "/run/user/*/crun", "/run/user/*/docker/runtime-*/*",
+}
+
+// states are the containers that runtimes know. Where others could have written one, it says nothing.
+func states(more []string, owners bundle.Owners) []state {
+	dirs := more
+	for _, pattern := range roots {
+		some, _ := filepath.Glob(pattern) // the patterns are well formed
+		dirs = append(dirs, some...)
+	}
+	var all []state
+	for _, root := range dirs {
+		entries, err := os.ReadDir(root)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if s, err := runc.ReadState(root, true, e.Name(), owners); err == nil {
+				all = append(all, state{root, e.Name(), s.Bundle, s.Pid, s.Start})
+			}
+		}
+	}
+	return all
+}
+
+// Places where engines keep bundles when nobody says otherwise.
+var (
+	dockerExecRoots  = []string{"/run/docker"}
+	containerdStates = []string{"/run/containerd", "/run/docker/containerd/daemon"}
+)
+
+// lookUp fills in what is known of the container elsewhere than in the kernel.
+func (c *Container) lookUp(known []state, owners bundle.Owners) {
+	for _, s := range known {
+		if c.Bundle == "" && s.id == c.ID {
+			c.Bundle, c.root = s.bundle, s.root
+		}
+	}
+	if c.Bundle == "" && bareID.MatchString(c.ID) {
+		places := append(locate.DockerBundles(c.ID, dockerExecRoots, containerdStates), filepath.Join("/var/lib/containers/storage/overlay-containers", c.ID, "userdata"))
+		for _, dir := range places {
+			if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
+				c.Bundle = dir
+			}
+		}
+	}
+	if c.Bundle == "" {
+		c.Why = "not governed: its bundle was not found, so that it is no known engine's, or its user's own"
+		return
+	}
+	dir, err := bundle.Open(c.Bundle, owners)
+	if err != nil {
+		c.Why = fmt.Sprintf("its bundle can't be read: %v", err)
+		return
+	}
+	defer dir.Close()
+	config, err := dir.Read("config.json")
+	if err == nil {
+		c.origin(config, owners)
+	}
+	c.decided(dir, config)
+}
+
+// origin says where the container comes from, as the log of decisions does.
+func (c *Container) origin(config []byte, owners bundle.Owners) {
+	var spec struct {
+		Annotations map[string]string
+		Root        struct{ Path string }
+	}
+	if json.Unmarshal(config, &spec) != nil {
+		return
+	}
+	e := auditlog.Entry{ID: c.ID}
+	e.Locate(c.root, c.Bundle, spec.Root.Path, spec.Annotations, owners)
+	if e.Engine != "" {
+		c.Engine = e.Engine
+	}
+	c.Namespace, c.Pod, c.Container, c.Image, c.Name = e.Namespace, e.Pod, e.Container, e.Image, e.Name
+}
+
+// decided takes mode, rule and reason from the record, if it is this container's.
+func (c *Container) decided(dir *bundle.Dir, config []byte) {
+	r, err := record.Read(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		c.Why = "not governed: nonroot-runc left no record, so that another runtime made it, or it is from before nonroot-runc stood there"
+		return
+	}
+	if err != nil {
+		c.Why = fmt.Sprintf("its record can't be read: %v", err)
+		return
+	}
+	start := uint64(0)
+	if c.init != 0 {
+		start, _ = proc.StartTime(strconv.Itoa(c.init)) // 0: not known
+	}
+	if r.ID != c.ID || !r.Precedes(start) {
+		c.Why = "not governed: the record in its bundle is another container's"
+		return
+	}
+	c.Governed, c.Mode, c.Rule, c.Reason, c.Policy = true, string(r.Mode), r.Rule, r.Reason, r.Policy
+	by := fmt.Sprintf("by the rule %q", r.Rule)
+	if r.Rule == "" || r.Rule == "default" {
+		by = "by the general part of the policy"
+	}
+	switch {
+	case r.Mode == policy.Rewrite && !r.Matches(c.ID, config):
+		c.Why = "config.json is not the one that nonroot-runc wrote: it was changed afterwards"
+	case r.Mode == policy.Rewrite && c.anyRoot():
+		c.Why = fmt.Sprintf("it may NOT: it was rewritten to uid %d; what is root in it came past nonroot-runc (runc exec, nsenter)", r.Identity.UID)
+	case r.Mode == policy.Rewrite:
+		c.Why = fmt.Sprintf("rewritten to uid %d", r.Identity.UID)
+	default:
+		c.Why = fmt.Sprintf("mode %s, %s", r.Mode, by)
+		if r.Reason != "" {
+			c.Why += fmt.Sprintf(": %q", r.Reason)
+		}
+	}
+}
+
+// anyRoot says that one of the processes listed is root.
+func (c *Container) anyRoot() bool {
+	for _, p := range c.Processes {
+		if p.Root() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# nonroot-ctl ps: what runs as root in containers now, whatever started it, and why it may.
+
+load helpers
+
+# lists [OPTION...] is what ps says of the test's container, in $OUT.
+lists() {
+  says "$REPO/bin/nonroot-ctl" ps --json --root "$STATE" "$@"
+  [[ $STATUS == 0 ]] || explain 'expected success' || return
+  OUT=$(jq -c --arg id "$ID" '[.containers[] | select(.id == $id)]' <<<"$OUT")
+}
+
+# holds FILTER: it is so.
+holds() { jq -e "$1" <<<"$OUT" >/dev/null || explain "expected: $1"; }
+
+# goes_on RUNTIME starts a container that stays.
+goes_on() {
+  config '.process.args = ["/bin/sleep", "1000"] | .process.terminal = false'
+  "$@" run --detach "$ID" </dev/null >/dev/null 2>&1 3>&-
+}
+
+@test "ps: a container of the bare runtime is root, and nobody has governed it" {
+  goes_on bare
+  lists
+  holds 'length == 1 and (.[0] | .governed == false and (.why | test("left no record")) and (.processes | length == 1) and
+    (.processes[0] | .role == "init" and .host_root and .inner_root and .uids == [0] and .inner_pid == 1))'
+  says "$REPO/bin/nonroot-ctl" ps --exit-code --root "$STATE"
+  [[ $STATUS == 2 && $OUT == *"\"$ID\""* && $OUT == *', init, uid 0, ROOT: '* && -z $ERR ]]
+}
+
+@test "ps: a rewritten container is listed with --all only, and a root process that came past us is an alarm" {
+  goes_on nonroot
+  lists
+  holds '. == []'
+  lists --all
+  holds 'length == 1 and (.[0] | .governed and .mode == "rewrite" and (.processes[0] | .uids == [65532] and (.host_root or .inner_root | not)))'
+  bare exec --detach --user 0 "$ID" /bin/sleep 1000 3>&-
+  lists
+  holds 'length == 1 and (.[0] | .governed and (.why | startswith("it may NOT")) and (.processes | length == 1) and (.processes[0] | .role == "exec" and .host_root))'
+}
+
+@test "ps: mode off and mode audit are the reason, with their rule and their words" {
+  policy <<<'mode = "off"
+reason = "backup agent"'
+  goes_on nonroot
+  lists
+  holds 'length == 1 and (.[0] | .governed and .mode == "off" and .reason == "backup agent" and (.why | test("mode off.*backup agent")))'
+}
