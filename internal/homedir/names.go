@@ -7,6 +7,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // database is one of the two files as the container sees it.
@@ -23,7 +25,7 @@ type database struct {
 // mounted, or nothing can be read, is a note.
 func (im *Image) database(p string, fields int) database {
 	if im.astray != "" {
-		return database{note: fmt.Sprintf("no copy of %s: where the mount at %q lies can't be told", p, im.astray)}
+		return database{note: fmt.Sprintf("no copy of %s: where the mount at %s lies can't be told", p, quote.Value(im.astray))}
 	}
 	s, err := im.find(p)
 	defer s.close()
@@ -36,12 +38,12 @@ func (im *Image) database(p string, fields int) database {
 	case s.mount == nil:
 		return im.newDatabase(p, s)
 	case s.linked:
-		return database{note: fmt.Sprintf("no copy of %s: it is a link into the mount at %q", p, s.mount.at)}
+		return database{note: fmt.Sprintf("no copy of %s: it is a link into the mount at %s", p, quote.Value(s.mount.at))}
 	case !s.mount.mount.binds():
-		return database{note: fmt.Sprintf("no copy of %s: a %q is mounted at %q", p, s.mount.mount.Type, s.mount.at)}
+		return database{note: fmt.Sprintf("no copy of %s: a %s is mounted at %s", p, quote.Value(s.mount.mount.Type), quote.Value(s.mount.at))}
 	case s.fd < 0:
 		// A mount point would be made on the host (SECURITY.md C13).
-		return database{note: fmt.Sprintf("no copy of %s: the mount at %q has none, and nothing is created there", p, s.mount.at)}
+		return database{note: fmt.Sprintf("no copy of %s: the mount at %s has none, and nothing is created there", p, quote.Value(s.mount.at))}
 	}
 	return mountedDatabase(p, s, fields)
 }
@@ -54,11 +56,11 @@ func (im *Image) ownDatabase(p string, s spot) database {
 		return database{note: fmt.Sprintf("no copy of %s: %v", p, fault{err})}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return database{note: fmt.Sprintf("no copy of %s: %s is %s", p, shown(s.path), kind(st.Mode))}
+		return database{note: fmt.Sprintf("no copy of %s: %s is %s", p, quote.Value(s.path), kind(st.Mode))}
 	}
 	text, err := readFile(s.fd, st.Size)
 	if err != nil {
-		return database{note: fmt.Sprintf("no copy of %s: read %s: %v", p, shown(s.path), err)}
+		return database{note: fmt.Sprintf("no copy of %s: read %s: %v", p, quote.Value(s.path), err)}
 	}
 	return database{text: text, at: s.path, mountable: true, own: true}
 }
@@ -67,7 +69,7 @@ func (im *Image) ownDatabase(p string, s spot) database {
 // the mount point, where it can.
 func (im *Image) newDatabase(p string, s spot) database {
 	if s.linked {
-		return database{note: fmt.Sprintf("no copy of %s: it is a link to %s, where nothing is", p, shown(s.path))}
+		return database{note: fmt.Sprintf("no copy of %s: it is a link to %s, where nothing is", p, quote.Value(s.path))}
 	}
 	if why := im.unwritable(); why != "" {
 		return database{absent: true, note: fmt.Sprintf("no copy of %s: the image has none, and %s", p, why)}
@@ -89,15 +91,15 @@ func mountedDatabase(p string, s spot, fields int) database {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return database{note: fmt.Sprintf("no copy of %s: a folder is mounted there", p)}
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		none.note = fmt.Sprintf("%s has our entry only: what is mounted at %q is %s", p, s.mount.at, kind(st.Mode))
+		none.note = fmt.Sprintf("%s has our entry only: what is mounted at %s is %s", p, quote.Value(s.mount.at), kind(st.Mode))
 		return none
 	case st.Mode&0o004 == 0:
-		none.note = fmt.Sprintf("%s has our entry only: not everyone may read what is mounted at %q", p, s.mount.at)
+		none.note = fmt.Sprintf("%s has our entry only: not everyone may read what is mounted at %s", p, quote.Value(s.mount.at))
 		return none
 	}
 	text, err := readFile(s.fd, st.Size)
 	if err != nil {
-		return database{note: fmt.Sprintf("no copy of %s: read what is mounted at %q: %v", p, s.mount.at, err)}
+		return database{note: fmt.Sprintf("no copy of %s: read what is mounted at %s: %v", p, quote.Value(s.mount.at), err)}
 	}
 	none.text = publicLines(text, fields)
 	return none
