@@ -4,6 +4,7 @@ package spec
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -82,6 +83,10 @@ func escapedNUL(data []byte) int {
 }
 
 func (p *parser) located(err error) error {
+	var theirs *jsontext.SyntacticError
+	if errors.As(err, &theirs) { // it has names of the document in it, whole
+		err = errors.New(quote.Text(strings.TrimPrefix(err.Error(), "jsontext: "), quote.MaxValue))
+	}
 	if len(p.path) == 0 {
 		return err
 	}
