@@ -122,7 +122,8 @@ func kind(mode uint32) string {
 	return "a device"
 }
 
-// shell is a shell that is there: the entry's, else root's, else a usual one.
+// shell is a shell that is there: the entry's, else root's, else a usual one. Where the image has none, it is nologin, as
+// shadow-utils and distroless images give accounts that nobody works as, whether it is there or not.
 // An account of the image may have nologin, as nobody was meant to work as it;
 // ssh and git run commands by the entry's shell.
 func (im *Image) shell(entry string) string {
@@ -130,12 +131,15 @@ func (im *Image) shell(entry string) string {
 		return entry
 	}
 	root, _ := im.UserByID(0)
-	for _, sh := range []string{root.Shell, "/bin/bash"} {
+	for _, sh := range []string{root.Shell, "/bin/bash", "/bin/sh", "/bin/ash", "/bin/dash", "/busybox/sh", "/usr/bin/sh", "/usr/bin/bash"} {
 		if im.isShell(sh) {
 			return sh
 		}
 	}
-	return "/bin/sh" // where there is none, it's still what programs look for
+	if im.isProgram("/usr/sbin/nologin") {
+		return "/usr/sbin/nologin"
+	}
+	return "/sbin/nologin"
 }
 
 // isShell reports whether a path of the image is a program that everyone may
@@ -145,6 +149,11 @@ func (im *Image) isShell(p string) bool {
 	case "nologin", "false", "true", "sync", "halt", "shutdown", "reboot":
 		return false
 	}
+	return im.isProgram(p)
+}
+
+// isProgram reports whether a path of the image is a file that everyone may run.
+func (im *Image) isProgram(p string) bool {
 	if len(p) > longLine/4 || !path.IsAbs(p) || path.Clean(p) != p {
 		return false
 	}

@@ -22,6 +22,12 @@ const DefaultFile = "/etc/nonroot-runc/config.toml"
 // ProfileFile is the policy of a binary or link named nonroot-runc.NAME; it must exist.
 func ProfileFile(name string) string { return path.Join(path.Dir(DefaultFile), name+".toml") }
 
+// GoodFile is where the last text of a policy file is kept that could be read: root's alone, below a directory that no bind
+// mount of the policy's own reaches.
+func GoodFile(policyFile string) string {
+	return path.Join("/var/lib/nonroot-runc/good", path.Base(policyFile))
+}
+
 // MaxID is the highest uid or gid that is accepted: runc 1.1's limit (runc, libcontainer/user, maxID).
 const MaxID = math.MaxInt32
 
@@ -85,6 +91,7 @@ type Policy struct {
 	Existing Mode     // Rewrite or Off: for containers without a record of ours
 	Restore  bool     // whether restore is let through
 	Log      Log
+	OwnLog   bool // that the file says where decisions are logged, if only that they are not
 
 	UID, GID    ID     // the fixed identity
 	Name        string // of an identity that the image has no name for
