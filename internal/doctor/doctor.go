@@ -53,6 +53,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 		d.runtime(ctx, p)
 		d.ids(p)
 	}
+	d.logs(p)
 	d.docker(ctx, p)
 	d.containerd(ctx)
 	d.podman()

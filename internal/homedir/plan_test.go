@@ -413,7 +413,7 @@ func TestShell(t *testing.T) {
 		"the entry's":   {[]string{user("/bin/fish"), "bin/fish = x", "bin/zsh = x"}, "/bin/fish"},
 		"none":          {[]string{user("")}, "/sbin/nologin"},
 		"none but":      {[]string{user("/bin/sh"), "usr/sbin/nologin = x"}, "/usr/sbin/nologin"},
-		"distroless":    {[]string{user("/bin/sh"), "busybox/sh = x"}, "/busybox/sh"},
+		"distroless":    {[]string{user("/bin/sh"), "bin/busybox = x", "busybox/sh -> /bin/busybox"}, "/busybox/sh"},
 		"nologin":       {[]string{user("/usr/sbin/nologin"), "usr/sbin/nologin = x", "bin/zsh = x"}, "/bin/zsh"},
 		"false":         {[]string{user("/bin/false"), "bin/false = x", "bin/bash = x"}, "/bin/bash"},
 		"not there":     {[]string{user("/bin/fish"), "bin/sh = x"}, "/bin/sh"},

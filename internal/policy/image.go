@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // image: a container that asks for root becomes the one account that its image was built for, within the policy's bounds,

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // person is who has a name in the administrator's list; nil: nobody.

@@ -7,8 +7,8 @@ import (
 	"path"
 	"slices"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // Surroundings is what else of the host a container would reach or set off. An exec adds nothing to it.

@@ -15,8 +15,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // Document is a parsed config.json or process file.
