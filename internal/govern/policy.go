@@ -69,7 +69,9 @@ func Policy(named, binary string, owners bundle.Owners) (*policy.Policy, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
+	p.Text = data
 	if isProfile && named == "" {
+		p.Profile = name
 		if err := inheritLog(p, policy.DefaultFile, owners); err != nil {
 			return nil, err
 		}

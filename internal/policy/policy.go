@@ -81,6 +81,8 @@ const (
 // Policy is what the administrator wants.
 type Policy struct {
 	File     string   // where it was read; "" for the built-in one
+	Profile  string   // the one that the binary is named after; "": none
+	Text     []byte   // the file's, by whose digest it is known; nil for the built-in one
 	Rule     string   // the part of the policy that this is: a rule's name, "build", or "default"
 	Rules    []Rule   // for some containers, in order; none in a rule's own policy
 	Audit    *Policy  // a stricter one that is not enforced: the record says what it would have done; nil: none
