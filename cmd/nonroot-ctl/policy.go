@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
@@ -82,6 +83,16 @@ func policyCheck(c *cli.Context) error {
 	fmt.Fprintf(w, "ok: %s: mode %s, %d rules\n", shown(name), p.Mode, len(p.Rules))
 	for _, hint := range idle(p, time.Now()) {
 		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+	if c.Bool("text") { // this machine need not be the one that it is for
+		return nil
+	}
+	lost := auditlog.Probe(&p.Log, govern.AnyCaller().Owners)
+	for _, err := range lost {
+		fmt.Fprintf(w, "hint: no line would be logged: %s\n", shown(err.Error()))
+	}
+	if len(lost) > 0 && p.Log.Required {
+		return errors.New("log.required refuses every container as long as this is so")
 	}
 	return nil
 }

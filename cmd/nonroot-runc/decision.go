@@ -12,12 +12,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
 // decision collects, on a governed call's way, what the log is told of it. Nothing is gathered where nothing is logged.
 type decision struct {
 	auditlog.Entry
 	log    policy.Log // where to; nowhere until a policy is known
+	policy []byte     // the text of its file
 	owners bundle.Owners
 	bundle string
 	config auditlog.Seen // the container's, as it was found
@@ -60,6 +62,9 @@ func (d *decision) write(cmd *runcargs.Command) error {
 		d.From = d.config.User() // of config.json's own process
 	}
 	d.Locate(root(cmd), d.bundle, d.config.Rootfs(), d.config.Annotations(), d.owners)
+	if d.Version = version.Short(); d.policy != nil {
+		d.Policy = record.Digest(d.policy)
+	}
 	began := d.Time
 	d.Time = time.Now()
 	d.Duration = d.Time.Sub(began)
@@ -70,7 +75,7 @@ func (d *decision) write(cmd *runcargs.Command) error {
 func (d *decision) by(p *policy.Policy, c govern.Caller) {
 	d.owners = c.Owners
 	if p != nil {
-		d.log, d.Rule = p.Log, p.Rule
+		d.log, d.Rule, d.Profile, d.policy = p.Log, p.Rule, p.Profile, p.Text
 	}
 }
 

@@ -9,6 +9,8 @@ package main
 //     (moby, daemon/start.go, setExitCodeFromError; podman, libpod/oci_conmon_common.go);
 //   - an engine reads the file that --log names: one JSON object a line, the last one of level "error" counts
 //     (containerd, go-runc, getLastRuntimeError). A line of another form would spoil all later ones;
+//   - nothing of it is long, or acts on a terminal: values from outside pass package quote where they are put in, and all of a
+//     message does once more here, should one have been forgotten;
 //   - nothing goes to stdout, and nothing to stderr on success: both are the container's.
 
 import (
@@ -22,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
@@ -48,14 +51,18 @@ func report(cmd *runcargs.Command, err error) {
 func message(cmd *runcargs.Command, err error) string {
 	who := "nonroot-runc: "
 	if cmd.ID != "" && cmd.Kind != runcargs.Passthrough {
-		who += fmt.Sprintf("container %q: ", cmd.ID)
+		who += "container " + quote.Value(cmd.ID) + ": "
 	}
 	return who + plain(err.Error())
 }
 
+// maxMessage bounds a message, in bytes. containerd hands it on by its event log, the kubelet shows it as an event, of which
+// Kubernetes keeps 1024.
+const maxMessage = 2048
+
 // plain words errnos, and whatever text came from elsewhere, so that engines don't take them for something else.
 func plain(msg string) string {
-	return strings.NewReplacer(
+	return quote.Text(strings.NewReplacer(
 		"no such file or directory", "it does not exist",
 		"executable file not found", "there is no such program",
 		"permission denied", "access is denied",
@@ -63,7 +70,7 @@ func plain(msg string) string {
 		"not a directory", "a part of the path is no folder",
 		"is a directory", "it is a folder",
 		"\n", " ",
-	).Replace(msg)
+	).Replace(msg), maxMessage)
 }
 
 // logLine appends one line to the file that --log names. That it can't be written is nothing to fail for: stderr has

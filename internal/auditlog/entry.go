@@ -38,6 +38,9 @@ type Entry struct {
 	Changed  []string
 	Reason   string   // of an exemption or refusal, or why an audited container would be refused
 	Notes    []string // what else there is to know: engines' sockets and hooks among it
+	Profile  string   // whose policy it is; "": the general one
+	Policy   string   // the digest of the policy file, SHA-256 in hex
+	Version  string   // of the program that decided
 	Audited  string   // what a stricter policy that is only audited would have done
 	Duration time.Duration
 }
@@ -81,8 +84,11 @@ func (e *Entry) Line() []byte {
 	w.text("source", string(e.Source), 16)
 	w.list("changed", "changed_more", len(e.Changed), maxChanged, func(i int) { w.quoted(e.Changed[i], 40) })
 	w.list("notes", "notes_more", len(e.Notes), maxNotes, func(i int) { w.quoted(e.Notes[i], 110) })
-	w.text("reason", e.Reason, 600)
-	w.text("audited", e.Audited, 300)
+	w.text("reason", e.Reason, 400)
+	w.text("audited", e.Audited, 250)
+	w.text("profile", e.Profile, 64)
+	w.text("policy_sha256", e.Policy, 64)
+	w.text("version", e.Version, 64)
 	w.key("duration_us")
 	w.b = strconv.AppendInt(w.b, e.Duration.Microseconds(), 10)
 	return append(w.b, '}', '\n')

@@ -59,19 +59,9 @@ func appendLine(name string, line []byte, owners bundle.Owners) error {
 }
 
 func appendTo(fd int, line []byte, owners bundle.Owners) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	st, err := isLog(fd, owners)
+	if err != nil {
 		return err
-	}
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return errors.New("it is no regular file")
-	case st.Nlink > 1:
-		return fmt.Errorf("it has %d names (hard links), by which it may be another file", st.Nlink)
-	case !owners.Trusts(st.Uid):
-		return fmt.Errorf("it belongs to uid %d, neither to the caller nor to root: chown it to root", st.Uid)
-	case st.Mode&(unix.S_IWGRP|unix.S_IWOTH) != 0:
-		return fmt.Errorf("it can be written by others (mode %04o): chmod go-w it", st.Mode&0o7777)
 	}
 	if st.Size > 0 {
 		last := []byte{'\n'} // so it is where the file was truncated meanwhile
@@ -87,6 +77,24 @@ func appendTo(fd int, line []byte, owners bundle.Owners) error {
 		return fmt.Errorf("only %d of %d bytes were written, as the disk is full", n, len(line))
 	}
 	return err
+}
+
+// isLog says why an open file is none that lines can be trusted to.
+func isLog(fd int, owners bundle.Owners) (st unix.Stat_t, err error) {
+	if err := unix.Fstat(fd, &st); err != nil {
+		return st, err
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return st, errors.New("it is no regular file")
+	case st.Nlink > 1:
+		return st, fmt.Errorf("it has %d names (hard links), by which it may be another file", st.Nlink)
+	case !owners.Trusts(st.Uid):
+		return st, fmt.Errorf("it belongs to uid %d, neither to the caller nor to root: chown it to root", st.Uid)
+	case st.Mode&(unix.S_IWGRP|unix.S_IWOTH) != 0:
+		return st, fmt.Errorf("it can be written by others (mode %04o): chmod go-w it", st.Mode&0o7777)
+	}
+	return st, nil
 }
 
 // Both daemons are sent datagrams, which are lost where they would have to wait. Their libraries (the standard one's log/syslog;

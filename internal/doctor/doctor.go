@@ -55,6 +55,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 		d.ids(p)
 	}
 	d.wrappers(p)
+	d.logs(p)
 	d.docker(ctx, p)
 	d.containerd(ctx)
 	d.podman(ctx)

@@ -20,6 +20,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
 // Call is a call that makes a container out of a bundle.
@@ -81,7 +82,10 @@ func (c *Call) Decide() (*Outcome, error) {
 	if len(p.Rules) == 0 {
 		c.inForce = p
 	}
-	r := &record.Record{ID: c.ID, Time: time.Now().UTC(), Policy: p.File, Runtime: c.Runtime}
+	r := &record.Record{ID: c.ID, Time: time.Now().UTC(), Policy: p.File, Profile: p.Profile, Version: version.Short(), Runtime: c.Runtime}
+	if p.Text != nil {
+		r.Digest = record.Digest(p.Text)
+	}
 	o := &Outcome{Record: r, Config: config, Given: given}
 	if p.Mode == policy.Off && len(p.Rules) == 0 { // whatever the document says
 		return o.exempt(p), nil

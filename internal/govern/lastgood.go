@@ -44,6 +44,7 @@ func LastGood(named, binary string, owners bundle.Owners) (*policy.Policy, error
 	if err != nil {
 		return nil, err
 	}
+	profile, _ := profile(binary)
 	name := policy.GoodFile(file)
 	if name == "" {
 		return nil, errNoGood
@@ -56,5 +57,6 @@ func LastGood(named, binary string, owners bundle.Owners) (*policy.Policy, error
 	if err != nil {
 		return nil, fmt.Errorf("read the last good policy: %w", err)
 	}
-	return p, nil
+	p.Text, p.Profile = data, profile
+	return p, inheritLog(p, policy.DefaultFile, owners)
 }

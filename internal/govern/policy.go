@@ -45,10 +45,11 @@ func profile(binary string) (name string, has bool) {
 // policyFile is where that policy is, and whether there has to be one.
 func policyFile(named, binary string) (file string, must bool, err error) {
 	file = policy.DefaultFile
-	switch name, has := profile(binary); {
+	name, isProfile := profile(binary)
+	switch {
 	case named != "":
 		file, must = named, true
-	case has:
+	case isProfile:
 		file, must = policy.ProfileFile(name), true
 	}
 	file, err = filepath.Abs(file)
@@ -75,5 +76,32 @@ func Policy(named, binary string, owners bundle.Owners) (*policy.Policy, error) 
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
 	p.Text = data
+	if name, isProfile := profile(binary); isProfile && named == "" {
+		p.Profile = name
+		if err := inheritLog(p, policy.DefaultFile, owners); err != nil {
+			return nil, err
+		}
+	}
 	return p, nil
+}
+
+// inheritLog has a profile's decisions logged where the general file says, unless it says itself: an exemption must not be
+// silent because it has a file of its own. Without a general file there is no log.
+func inheritLog(p *policy.Policy, general string, owners bundle.Owners) error {
+	if p.OwnLog {
+		return nil
+	}
+	data, err := bundle.ReadGuarded(general, owners)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	var g *policy.Policy
+	if err == nil {
+		g, err = policy.Parse(general, data)
+	}
+	if err != nil {
+		return fmt.Errorf("the profile %q has no [log], and logs where the general policy says: read %q: %w", p.File, general, err)
+	}
+	p.Log = g.Log
+	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // lastResort is the home where no other place serves.
@@ -95,7 +97,7 @@ func (im *Image) planHome(p *Plan, w Wish, entry User, known bool) error {
 			p.Mounts = homeMounts(p.Home, w)
 			break
 		}
-		rejected = append(rejected, shown(c)+" "+why)
+		rejected = append(rejected, quote.Value(c)+" "+why)
 	}
 	reasons := strings.Join(rejected, "; ")
 	switch {
@@ -119,7 +121,7 @@ func (im *Image) keepHome(p *Plan, w Wish, entry User) bool {
 		}
 		if why := im.serves(home, w); why != "" {
 			p.Home = home
-			p.note(fmt.Sprintf("no home of its own: %q stays, %s", home, why))
+			p.note(fmt.Sprintf("no home of its own: %s stays, %s", quote.Value(home), why))
 			return true
 		}
 	}
@@ -194,7 +196,7 @@ func (im *Image) serves(home string, w Wish) string {
 		return ""
 	}
 	if s.mount != nil {
-		return fmt.Sprintf("the spec mounts %q", s.mount.at)
+		return fmt.Sprintf("the spec mounts %s", quote.Value(s.mount.at))
 	}
 	if s.fd < 0 || st.Uid != w.owner() {
 		return ""
@@ -203,14 +205,6 @@ func (im *Image) serves(home string, w Wish) string {
 		return ""
 	}
 	return "the image has files of this user there"
-}
-
-// shown quotes a path for a note. The image's may be very long.
-func shown(p string) string {
-	if len(p) > maxPath {
-		return strconv.Quote(p[:maxPath]) + "..."
-	}
-	return strconv.Quote(p)
 }
 
 // inTree is the tree in which a path is.
@@ -232,10 +226,10 @@ func (im *Image) unsafe(p string, w Wish) string {
 		return why
 	}
 	if im.astray != "" {
-		return fmt.Sprintf("may be where the mount at %q lies", im.astray)
+		return fmt.Sprintf("may be where the mount at %s lies", quote.Value(im.astray))
 	}
 	if m := im.touching(p); m != nil {
-		return fmt.Sprintf("meets the mount at %q", m.at)
+		return fmt.Sprintf("meets the mount at %s", quote.Value(m.at))
 	}
 	return im.occupied(p, w)
 }
@@ -293,7 +287,7 @@ func (im *Image) unreachable(dir string, w Wish) string {
 		err = unix.Fstat(fd, &st)
 		_ = unix.Close(fd)
 		if err == nil && !passable(&st, w.owner()) {
-			return fmt.Sprintf("can't be reached: %q is closed", dir)
+			return fmt.Sprintf("can't be reached: %s is closed", quote.Value(dir))
 		}
 	}
 	return ""

@@ -7,6 +7,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // database is one of the two files as the container sees it.
@@ -23,7 +25,7 @@ type database struct {
 // mounted, or nothing can be read, is a note.
 func (im *Image) database(p string, fields int) database {
 	if im.astray != "" {
-		return database{note: fmt.Sprintf("no copy of %s: where the mount at %q lies can't be told", p, im.astray)}
+		return database{note: fmt.Sprintf("no copy of %s: where the mount at %s lies can't be told", p, quote.Value(im.astray))}
 	}
 	s, err := im.find(p)
 	defer s.close()
@@ -36,12 +38,12 @@ func (im *Image) database(p string, fields int) database {
 	case s.mount == nil:
 		return im.newDatabase(p, s)
 	case s.linked:
-		return database{note: fmt.Sprintf("no copy of %s: it is a link into the mount at %q", p, s.mount.at)}
+		return database{note: fmt.Sprintf("no copy of %s: it is a link into the mount at %s", p, quote.Value(s.mount.at))}
 	case !s.mount.mount.binds():
-		return database{note: fmt.Sprintf("no copy of %s: a %q is mounted at %q", p, s.mount.mount.Type, s.mount.at)}
+		return database{note: fmt.Sprintf("no copy of %s: a %s is mounted at %s", p, quote.Value(s.mount.mount.Type), quote.Value(s.mount.at))}
 	case s.fd < 0:
 		// A mount point would be made on the host (SECURITY.md C13).
-		return database{note: fmt.Sprintf("no copy of %s: the mount at %q has none, and nothing is created there", p, s.mount.at)}
+		return database{note: fmt.Sprintf("no copy of %s: the mount at %s has none, and nothing is created there", p, quote.Value(s.mount.at))}
 	}
 	return mountedDatabase(p, s, fields)
 }
@@ -54,14 +56,14 @@ func (im *Image) ownDatabase(p string, s spot) database {
 		return database{note: fmt.Sprintf("no copy of %s: %v", p, fault{err})}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return database{note: fmt.Sprintf("no copy of %s: %s is %s", p, shown(s.path), kind(st.Mode))}
+		return database{note: fmt.Sprintf("no copy of %s: %s is %s", p, quote.Value(s.path), kind(st.Mode))}
 	}
 	text, err := readFile(s.fd, st.Size)
 	if err != nil {
-		return database{note: fmt.Sprintf("no copy of %s: read %s: %v", p, shown(s.path), err)}
+		return database{note: fmt.Sprintf("no copy of %s: read %s: %v", p, quote.Value(s.path), err)}
 	}
 	if im.inside != nil && !im.rootsAlone(s.path) {
-		return database{note: fmt.Sprintf("%s says nothing of the image: others than root can write %s", p, shown(s.path))}
+		return database{note: fmt.Sprintf("%s says nothing of the image: others than root can write %s", p, quote.Value(s.path))}
 	}
 	return database{text: text, at: s.path, mountable: true, own: true}
 }
@@ -70,7 +72,7 @@ func (im *Image) ownDatabase(p string, s spot) database {
 // the mount point, where it can.
 func (im *Image) newDatabase(p string, s spot) database {
 	if s.linked {
-		return database{note: fmt.Sprintf("no copy of %s: it is a link to %s, where nothing is", p, shown(s.path))}
+		return database{note: fmt.Sprintf("no copy of %s: it is a link to %s, where nothing is", p, quote.Value(s.path))}
 	}
 	if why := im.unwritable(); why != "" {
 		return database{absent: true, note: fmt.Sprintf("no copy of %s: the image has none, and %s", p, why)}
@@ -92,15 +94,15 @@ func mountedDatabase(p string, s spot, fields int) database {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return database{note: fmt.Sprintf("no copy of %s: a folder is mounted there", p)}
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		none.note = fmt.Sprintf("%s has our entry only: what is mounted at %q is %s", p, s.mount.at, kind(st.Mode))
+		none.note = fmt.Sprintf("%s has our entry only: what is mounted at %s is %s", p, quote.Value(s.mount.at), kind(st.Mode))
 		return none
 	case st.Mode&0o004 == 0:
-		none.note = fmt.Sprintf("%s has our entry only: not everyone may read what is mounted at %q", p, s.mount.at)
+		none.note = fmt.Sprintf("%s has our entry only: not everyone may read what is mounted at %s", p, quote.Value(s.mount.at))
 		return none
 	}
 	text, err := readFile(s.fd, st.Size)
 	if err != nil {
-		return database{note: fmt.Sprintf("no copy of %s: read what is mounted at %q: %v", p, s.mount.at, err)}
+		return database{note: fmt.Sprintf("no copy of %s: read what is mounted at %s: %v", p, quote.Value(s.mount.at), err)}
 	}
 	none.text = publicLines(text, fields)
 	return none
@@ -123,19 +125,22 @@ func kind(mode uint32) string {
 	return "a device"
 }
 
-// shell is a shell that is there: the entry's, else root's, else a usual one.
+// shell is a shell that is there: the entry's, else root's, else a usual one. Where the image has none, it is nologin, as
+// shadow-utils and distroless images give accounts that nobody works as, whether it is there or not.
 // An account of the image may have nologin, as nobody was meant to work as it;
-// ssh and git run commands by the entry's shell. An image without any has
-// nologin, as images that are made without one say (distroless).
+// ssh and git run commands by the entry's shell.
 func (im *Image) shell(entry string) string {
 	if im.isShell(entry) {
 		return entry
 	}
 	root, _ := im.UserByID(0)
-	for _, sh := range [...]string{root.Shell, "/bin/bash", "/bin/sh", "/bin/ash", "/busybox/sh"} {
+	for _, sh := range []string{root.Shell, "/bin/bash", "/bin/sh", "/bin/ash", "/bin/dash", "/busybox/sh", "/usr/bin/sh", "/usr/bin/bash"} {
 		if im.isShell(sh) {
 			return sh
 		}
+	}
+	if im.isProgram("/usr/sbin/nologin") {
+		return "/usr/sbin/nologin"
 	}
 	return "/sbin/nologin"
 }
@@ -147,6 +152,11 @@ func (im *Image) isShell(p string) bool {
 	case "nologin", "false", "true", "sync", "halt", "shutdown", "reboot":
 		return false
 	}
+	return im.isProgram(p)
+}
+
+// isProgram reports whether a path of the image is a file that everyone may run.
+func (im *Image) isProgram(p string) bool {
 	if len(p) > longLine/4 || !path.IsAbs(p) || path.Clean(p) != p {
 		return false
 	}

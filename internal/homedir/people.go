@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // Person is an account of an administrator's list, with the groups that it's a member of.
@@ -27,7 +29,7 @@ func (a *Accounts) Person(name string) (*Person, error) {
 			u, ok = parseUser(line)
 		}
 		if !ok {
-			return nil, fmt.Errorf("the line of %q in identity.users_file is not one of passwd(5): it has to be %s:x:UID:GID:comment:home:shell", name, name)
+			return nil, fmt.Errorf("the line of %s in identity.users_file is not one of passwd(5): it has to be NAME:x:UID:GID:comment:home:shell", quote.Value(name))
 		}
 		p = &Person{User: u}
 		break
@@ -43,7 +45,7 @@ func (a *Accounts) Person(name string) (*Person, error) {
 		id := field(line, 2)
 		gid, err := strconv.ParseUint(string(id), 10, 32)
 		if err != nil || !plainID(id) || bytes.Count(line, []byte{':'}) != groupFields-1 {
-			return nil, fmt.Errorf("a line of identity.groups_file with the member %q is not one of group(5): it has to be name:x:GID:member,member", name)
+			return nil, fmt.Errorf("a line of identity.groups_file with the member %s is not one of group(5): it has to be NAME:x:GID:member,member", quote.Value(name))
 		}
 		if gid := uint32(gid); gid != p.GID { // 32 bits
 			p.Groups = append(p.Groups, gid)

@@ -227,7 +227,7 @@ func TestDatabases(t *testing.T) {
 	})
 	must(t, os.Chmod(filepath.Join(vol, "secret"), 0o640), os.Chmod(filepath.Join(vol, "shadowed/passwd"), 0o640))
 	entry := "nonroot:x:65532:65532:nonroot:/home/nonroot:/bin/bash\n"
-	shEntry := "nonroot:x:65532:65532:nonroot:/home/nonroot:/bin/sh\n"
+	shEntry := "nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n"
 	text := strings.TrimPrefix(debian[0], "etc/passwd = ")
 	for name, c := range map[string]struct {
 		parts    []string
@@ -263,7 +263,7 @@ func TestDatabases(t *testing.T) {
 		"C13 shadow":          {debian, []Mount{bind(vol+"/shadow", "/etc/passwd")}, false, entry, ""},
 		"C13 host's shadow":   {debian, []Mount{bind("/etc/shadow", "/etc/passwd")}, false, entry, "not everyone may read"},
 		"C13 not for all":     {debian, []Mount{bind(vol+"/secret", "/etc/passwd")}, false, entry, "not everyone may read"},
-		"C13 hash":            {debian, []Mount{bind(vol+"/hash", "/etc/passwd")}, false, "root:x:0:0:r:/root:/bin/sh\n" + shEntry, ""},
+		"C13 hash":            {debian, []Mount{bind(vol+"/hash", "/etc/passwd")}, false, "root:x:0:0:r:/root:/bin/sh\n" + strings.Replace(shEntry, "/sbin/nologin", "/bin/sh", 1), ""},
 		"mounted null":        {debian, []Mount{bind(vol+"/null", "/etc/passwd")}, false, entry, "is a device"},
 		"mounted pipe":        {debian, []Mount{bind(vol+"/pipe", "/etc/passwd")}, false, entry, "is a pipe"},
 		"mounted folder":      {debian, []Mount{bind(vol+"/dir", "/etc/passwd")}, false, "", "a folder is mounted there"},
@@ -415,6 +415,8 @@ func TestShell(t *testing.T) {
 		"nobody's":      {[]string{"etc/passwd = nobody:x:65534:65534:Nobody:/:\n"}, "/sbin/nologin"},
 		"ash alone":     {[]string{user("/sbin/nologin"), "bin/ash = x"}, "/bin/ash"},
 		"a usual one":   {[]string{user(""), "bin/sh = x"}, "/bin/sh"},
+		"none but":      {[]string{user("/bin/sh"), "usr/sbin/nologin = x"}, "/usr/sbin/nologin"},
+		"distroless":    {[]string{user("/bin/sh"), "bin/busybox = x", "busybox/sh -> /bin/busybox"}, "/busybox/sh"},
 		"nologin":       {[]string{user("/usr/sbin/nologin"), "usr/sbin/nologin = x", "bin/zsh = x"}, "/bin/zsh"},
 		"false":         {[]string{user("/bin/false"), "bin/false = x", "bin/bash = x"}, "/bin/bash"},
 		"not there":     {[]string{user("/bin/fish"), "bin/sh = x"}, "/bin/sh"},

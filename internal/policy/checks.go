@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -83,7 +84,7 @@ func mountNamespaceIsNew(_ *Policy, f *Facts, _ *Decision) error {
 		return errors.New("linux.namespaces asks for no mount namespace, so that the container would mount on the host: add {\"type\": \"mount\"}")
 	}
 	if p := f.Container.Namespaces[at].Path; p != "" {
-		return fmt.Errorf("linux.namespaces joins the mount namespace %q, which is somebody else's: leave out its path", p)
+		return fmt.Errorf("linux.namespaces joins the mount namespace %s, which is somebody else's: leave out its path", quote.Value(p))
 	}
 	return nil
 }
@@ -92,10 +93,10 @@ func mountNamespaceIsNew(_ *Policy, f *Facts, _ *Decision) error {
 // descriptors (CVE-2024-21626; SECURITY.md C9).
 func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
 	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") {
-		return fmt.Errorf("the working directory %q is below /proc, by which runtimes were broken out of: choose another one", f.Cwd)
+		return fmt.Errorf("the working directory %s is below /proc, by which runtimes were broken out of: choose another one", quote.Value(f.Cwd))
 	}
 	if f.CwdIsProc {
-		return fmt.Errorf("links lead the working directory %q below /proc, by which runtimes were broken out of: choose another one", f.Cwd)
+		return fmt.Errorf("links lead the working directory %s below /proc, by which runtimes were broken out of: choose another one", quote.Value(f.Cwd))
 	}
 	return nil
 }
@@ -111,20 +112,20 @@ func disksAreNotShifted(_ *Policy, f *Facts, _ *Decision) error {
 		for _, o := range m.Options {
 			// crun goes by how the option begins.
 			if o := strings.ToLower(o); o != "idmap" && o != "ridmap" && (strings.HasPrefix(o, "idmap") || strings.HasPrefix(o, "ridmap")) {
-				return fmt.Errorf("the mount at %q has the option %q, which can make root's files the container's: leave it out", m.Destination, o)
+				return fmt.Errorf("the mount at %s has the option %s, which can make root's files the container's: leave it out", quote.Value(m.Destination), quote.Value(o))
 			}
 		}
 		if o := givesAway(&m); o != "" {
-			return fmt.Errorf("the mount at %q has the option %q, which makes what a %s file system has of root's the container's: leave it out", m.Destination, o, m.Type)
+			return fmt.Errorf("the mount at %s has the option %s, which makes what a file system of the type %s has of root's the container's: leave it out", quote.Value(m.Destination), quote.Value(o), quote.Value(m.Type))
 		}
 		if id, shifted := f.shifted(m.UIDMap, []uint32{0}, func(p *idmap.Pair) idmap.Map { return p.UID }); shifted {
-			return fmt.Errorf("the mount at %q shows the files of uid %d as somebody else's: leave it out of its uidMappings", m.Destination, id)
+			return fmt.Errorf("the mount at %s shows the files of uid %d as somebody else's: leave it out of its uidMappings", quote.Value(m.Destination), id)
 		}
 		if len(m.GIDMap) == 0 {
 			continue
 		}
 		if id, shifted := f.shifted(m.GIDMap, f.Groups.All(), func(p *idmap.Pair) idmap.Map { return p.GID }); shifted {
-			return fmt.Errorf("the mount at %q shows the files of the host's group %d as another's: leave it out of its gidMappings", m.Destination, id)
+			return fmt.Errorf("the mount at %s shows the files of the host's group %d as another's: leave it out of its gidMappings", quote.Value(m.Destination), id)
 		}
 	}
 	return nil

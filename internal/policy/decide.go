@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -130,7 +132,11 @@ func asksForRoot(f *Facts, d *Decision) error {
 	if f.BuiltFor != nil {
 		if users := f.BuiltFor().Users; len(users) == 1 && users[0].UID == d.Identity.UID {
 			u := &users[0]
-			return fmt.Errorf(root+"its image was built for the user %s (uid %d): set USER %s in the image, or start it with the user %d:%d", quoted(u.Name), u.UID, u.Name, u.UID, u.GID)
+			user := u.Name
+			if !validName(user) {
+				user = strconv.FormatUint(uint64(u.UID), 10) // a Dockerfile takes the number, too
+			}
+			return fmt.Errorf(root+"its image was built for the user %s (uid %d): set USER %s in the image, or start it with the user %d:%d", quote.Value(u.Name), u.UID, user, u.UID, u.GID)
 		}
 	}
 	return errors.New(root + "set USER in its image to one that isn't root, or start it with a user such as 1000:1000")
@@ -265,7 +271,7 @@ func (p *Policy) requested(f *Facts, d *Decision) (bool, error) {
 	case isNamed && named.UID != 0 && named.UID <= MaxID:
 		id.UID = named.UID
 	default:
-		return false, fmt.Errorf("%s asks for the user %q, which is neither a uid from 1 to %d nor a user of the image other than root", where, user, MaxID)
+		return false, fmt.Errorf("%s asks for the user %s, which is neither a uid from 1 to %d nor a user of the image other than root", where, quote.Value(user), MaxID)
 	}
 	if !p.mayRequest(id.UID, isNamed) {
 		return false, fmt.Errorf("%s asks for uid %d, which the policy does not allow: it allows %s", where, id.UID, p.allowed())
@@ -322,7 +328,7 @@ func (p *Policy) requestedGroup(f *Facts, id *Identity, named homedir.User, isNa
 	} else if gid, err := ParseID(group); err == nil {
 		id.GID = uint32(gid)
 	} else {
-		return fmt.Errorf("%s asks for the group %q, which is neither a gid from 1 to %d nor a group of the image", where, group, MaxID)
+		return fmt.Errorf("%s asks for the group %s, which is neither a gid from 1 to %d nor a group of the image", where, quote.Value(group), MaxID)
 	}
 	own := isNamed && id.GID == named.GID && p.harmless(f, id.GID)
 	if id.GID != 0 && id.GID <= MaxID && (own || id.GID == uint32(p.GID) || p.allows(f, id.GID)) {

@@ -4,7 +4,6 @@ package policy
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"path"
 	"reflect"
@@ -16,6 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // file is the policy file's form. docs/policy.md describes each key.
@@ -93,7 +93,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 	d := toml.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		return nil, located(name, err)
+		return nil, located(name, data, err)
 	}
 	p := Default()
 	p.File = name
@@ -228,9 +228,20 @@ func (f *ruleFile) until(r *reader) time.Time {
 	}
 	day, err := time.Parse(time.DateOnly, fmt.Sprint(f.Until))
 	if err != nil {
-		r.fail("until", "%v is no date such as 2027-01-31", f.Until)
+		r.fail("until", "%s is no date such as 2027-01-31", asWritten(f.Until))
 	}
 	return day.AddDate(0, 0, 1)
+}
+
+// asWritten is a value of any type, for a message.
+func asWritten(v any) string {
+	switch v.(type) {
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	}
+	return quote.Text(fmt.Sprint(v), quote.MaxValue)
 }
 
 // validRule keeps names readable in records and logs.
@@ -242,22 +253,6 @@ func validRule(s string) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		return !letter && r != ' ' && r != '_' && r != '.' && r != '-'
 	}) < 0
-}
-
-// located words an error of the library's with its place. It leaves its drawing of the line to the library.
-func located(name string, err error) error {
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) {
-		first := &unknown.Errors[0]
-		row, col := first.Position()
-		return fmt.Errorf("%s:%d:%d: nobody knows the key %q: see docs/policy.md for the keys there are", name, row, col, strings.Join(first.Key(), "."))
-	}
-	var wrong *toml.DecodeError
-	if errors.As(err, &wrong) {
-		row, col := wrong.Position()
-		return fmt.Errorf("%s:%d:%d: %s", name, row, col, strings.TrimPrefix(wrong.Error(), "toml: "))
-	}
-	return fmt.Errorf("%s: %w", name, err)
 }
 
 // reader collects the first value that makes no sense, with its place.
@@ -312,7 +307,7 @@ func (r *reader) spelling() {
 		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_.[]0123456789") == "" || annotationKey(key) {
 			return true
 		}
-		r.fail(key, "nobody knows this key: see docs/policy.md for the keys there are")
+		r.fail(key, "unknown key: see docs/policy.md for the keys there are")
 		return false
 	})
 }
@@ -455,9 +450,9 @@ func (s *settings) addedGroups(p *Policy, r *reader) {
 		numbers, names := r.groups("identity.groups", s.Identity.Groups)
 		p.ExtraGIDs, p.ExtraGroups = nil, names
 		for _, n := range numbers {
-			id, err := ParseID(fmt.Sprint(n))
+			id, err := ParseID(asWritten(n))
 			if err != nil {
-				r.fail("identity.groups", "%q is neither a gid from 1 to %d nor a group's name", fmt.Sprint(n), MaxID)
+				r.fail("identity.groups", "%q is neither a gid from 1 to %d nor a group's name", asWritten(n), MaxID)
 			}
 			p.ExtraGIDs = append(p.ExtraGIDs, id)
 		}
@@ -533,7 +528,7 @@ func cleanPath(p string) bool {
 func (r *reader) ranges(key string, list []any) Ranges {
 	var all Ranges
 	for _, e := range list {
-		one, err := parseRange(fmt.Sprint(e))
+		one, err := parseRange(asWritten(e))
 		if err != nil {
 			r.fail(key, "%s", err)
 			return nil

@@ -63,7 +63,7 @@ func (p Promise) Kept(c *runc.Credentials) error {
 func (p Promise) anybody(c *runc.Credentials) error {
 	for i, gid := range c.GIDs {
 		if host := c.HostGIDs[i]; gid > MaxID || !p.Policy.allowsAs(p.Groups, gid, host) && !unprivileged(p.Groups, gid, host) {
-			return fmt.Errorf("it has the gid %s, which is privileged on the host", numbers(gid, host))
+			return fmt.Errorf("it has the gid %s, which is privileged on the host", bothIDs(gid, host))
 		}
 	}
 	for i, gid := range c.Groups {
@@ -71,13 +71,13 @@ func (p Promise) anybody(c *runc.Credentials) error {
 		if gid == c.GIDs[0] && host == c.HostGIDs[0] || gid <= MaxID && (p.Policy.allowsAs(p.Groups, gid, host) || meansNothing(p.Groups, gid, host)) {
 			continue
 		}
-		return fmt.Errorf("it has the group %s, which may mean something on the host", numbers(gid, host))
+		return fmt.Errorf("it has the group %s, which may mean something on the host", bothIDs(gid, host))
 	}
 	return nil
 }
 
-// numbers is an id of a container's, and what it is on the host, where that is another one.
-func numbers(id, host uint32) string {
+// bothIDs is an id of a container's, and what it is on the host, where that is another one.
+func bothIDs(id, host uint32) string {
 	if id == host {
 		return strconv.FormatUint(uint64(id), 10)
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // image: a container that asks for root becomes the one account that its image was built for, within the policy's bounds,
@@ -30,11 +31,11 @@ func (p *Policy) image(f *Facts, d *Decision) bool {
 		return false
 	}
 	if len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(u.UID) {
-		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which allowed_uids does not have", quoted(u.Name), u.UID))
+		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which allowed_uids does not have", quote.Value(u.Name), u.UID))
 		return false
 	}
 	if p.anothers(f, u.UID) {
-		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which may be another container's: identity.range has it, and allowed_uids does not", quoted(u.Name), u.UID))
+		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which may be another container's: identity.range has it, and allowed_uids does not", quote.Value(u.Name), u.UID))
 		return false
 	}
 	d.Identity = Identity{UID: u.UID, GID: uint32(p.GID)}
@@ -60,7 +61,7 @@ func (p *Policy) memberships(f *Facts, d *Decision, user string) {
 		return
 	}
 	if len(all) > maxMemberships {
-		d.Notes = append(d.Notes, fmt.Sprintf("the image has %s in %d groups, of which none is given: it is too much", quoted(user), len(all)))
+		d.Notes = append(d.Notes, fmt.Sprintf("the image has %s in %d groups, of which none is given: it is too much", quote.Value(user), len(all)))
 		return
 	}
 	for _, gid := range all {
@@ -89,16 +90,7 @@ func severalAccounts(built homedir.Built) string {
 		if i > 0 {
 			names += ", "
 		}
-		names += quoted(u.Name)
+		names += quote.Value(u.Name)
 	}
 	return "whom the image was built for can't be told: it " + what + ": " + names
-}
-
-// quoted is a name of the image's for a note: it may be long, and be made to look like something else.
-func quoted(name string) string {
-	const longest = 32 // useradd(8)'s bound
-	if len(name) > longest {
-		return strconv.Quote(name[:longest]) + "..."
-	}
-	return strconv.Quote(name)
 }

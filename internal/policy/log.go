@@ -27,6 +27,7 @@ type logTable struct {
 }
 
 func (t *logTable) read(p *Policy, r *reader) {
+	p.OwnLog = *t != logTable{}
 	if s := t.File; s != nil {
 		if p.Log.File = *s; !path.IsAbs(*s) || path.Clean(*s) != *s || strings.ContainsRune(*s, 0) {
 			r.fail("log.file", "%q is not a clean absolute path", *s)

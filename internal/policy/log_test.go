@@ -23,7 +23,7 @@ func TestLog(t *testing.T) {
 		"[log]\nrequired = true":                 "p:2:1: log.required: there is no log: add ",
 		"[log]\nrequired = true\nsyslog = false": "log.required: ",
 		"[log]\nsyslog = \"yes\"":                "p:2:",
-		"[log]\nfiles = [\"/a\"]":                `nobody knows the key "log.files"`,
+		"[log]\nfiles = [\"/a\"]":                `unknown key "log.files"`,
 	} {
 		if _, err := Parse("p", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // person is who has a name in the administrator's list; nil: nobody.
@@ -24,7 +25,7 @@ func (p *Policy) person(f *Facts, name string) (*homedir.Person, error) {
 		return nil, err
 	}
 	if u.UID == 0 || u.UID > MaxID {
-		return nil, fmt.Errorf("identity.users_file has %s as uid %d: give it one from 1 to %d", quoted(name), u.UID, MaxID)
+		return nil, fmt.Errorf("identity.users_file has %s as uid %d: give it one from 1 to %d", quote.Value(name), u.UID, MaxID)
 	}
 	return u, nil
 }
@@ -58,7 +59,7 @@ func (p *Policy) become(f *Facts, d *Decision, u *homedir.Person) {
 		if p.harmless(f, gid) {
 			d.Identity.Groups = append(d.Identity.Groups, gid)
 		} else {
-			d.Notes = append(d.Notes, fmt.Sprintf("identity.groups_file has %s in the group %d, which is privileged on the host: allowed_gids does not have it", quoted(u.Name), gid))
+			d.Notes = append(d.Notes, fmt.Sprintf("identity.groups_file has %s in the group %d, which is privileged on the host: allowed_gids does not have it", quote.Value(u.Name), gid))
 		}
 	}
 }
@@ -66,7 +67,7 @@ func (p *Policy) become(f *Facts, d *Decision, u *homedir.Person) {
 // requestedPerson: somebody of the list is named. It is somebody's own identity, so that allowed_uids must have it.
 func (p *Policy) requestedPerson(f *Facts, d *Decision, u *homedir.Person, group string, hasGroup bool, where string) error {
 	if !p.AllowedUIDs.Has(u.UID) {
-		return fmt.Errorf("%s asks for %s, uid %d of identity.users_file, which the policy does not allow: it allows %s", where, quoted(u.Name), u.UID, p.allowed())
+		return fmt.Errorf("%s asks for %s, uid %d of identity.users_file, which the policy does not allow: it allows %s", where, quote.Value(u.Name), u.UID, p.allowed())
 	}
 	p.become(f, d, u)
 	if !hasGroup {
@@ -105,7 +106,7 @@ func (p *Policy) addGroups(f *Facts, d *Decision, listed []uint32) {
 	for _, name := range p.ExtraGroups {
 		gid, ok := f.Groups.GID(name)
 		if !ok || gid == 0 {
-			d.Notes = append(d.Notes, fmt.Sprintf("no group %s (identity.groups): %v", quoted(name), errNoGroup))
+			d.Notes = append(d.Notes, fmt.Sprintf("no group %s (identity.groups): %v", quote.Value(name), errNoGroup))
 			continue
 		}
 		add(gid, "identity.groups")
@@ -135,9 +136,9 @@ func (p *Policy) deviceGroups(f *Facts, d *Decision, add func(uint32, string)) {
 		case !ok || gid == 0 || gid > MaxID:
 			continue
 		case f.Groups.Privileged(gid) && !p.hasAllowed(f.Groups, gid):
-			d.Notes = append(d.Notes, fmt.Sprintf("no group %d, which owns %s: it is privileged on the host, and allowed_gids does not have it", gid, quoted(path)))
+			d.Notes = append(d.Notes, fmt.Sprintf("no group %d, which owns %s: it is privileged on the host, and allowed_gids does not have it", gid, quote.Value(path)))
 		default:
-			add(gid, "the device "+quoted(path))
+			add(gid, "the device "+quote.Value(path))
 		}
 	}
 }

@@ -106,7 +106,8 @@ const (
 // Policy is what the administrator wants.
 type Policy struct {
 	File     string   // where it was read; "" for the built-in one
-	Text     []byte   // what was read there, of the whole file's policy only
+	Profile  string   // the one that the binary is named after; "": none
+	Text     []byte   // the file's, by whose digest it is known; nil for the built-in one
 	Rule     string   // the part of the policy that this is: a rule's name, "build", or "default"
 	Rules    []Rule   // for some containers, in order; none in a rule's own policy
 	Audit    *Policy  // a stricter one that is not enforced: the record says what it would have done; nil: none
@@ -117,6 +118,7 @@ type Policy struct {
 	Existing Mode     // Rewrite or Off: for containers without a record of ours
 	Restore  bool     // whether restore is let through
 	Log      Log
+	OwnLog   bool // that the file says where decisions are logged, if only that they are not
 
 	UID, GID    ID     // the fixed identity
 	Name        string // of an identity that the image has no name for

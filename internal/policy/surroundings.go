@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // Surroundings is what else of the host a container would reach or set off. An exec adds nothing to it.
@@ -54,11 +55,11 @@ type Hook struct {
 func socketsAreClosed(p *Policy, f *Facts, d *Decision) error {
 	for _, s := range f.Sockets {
 		if s.Everyone {
-			return fmt.Errorf("the mount at %q leads to the engine's socket %q, which everyone may open, to be root on the host: leave out the mount, or chmod o-w the socket", s.Mount, s.Path)
+			return fmt.Errorf("the mount at %s leads to the engine's socket %s, which everyone may open, to be root on the host: leave out the mount, or chmod o-w the socket", quote.Value(s.Mount), quote.Value(s.Path))
 		}
 		for _, uid := range s.Users {
 			if p.mayBecome(f, d, uid) {
-				return fmt.Errorf("the mount at %q leads to the engine's socket %q, which the host's uid %d may open, to be root on the host: leave out the mount, or take that right away", s.Mount, s.Path, uid)
+				return fmt.Errorf("the mount at %s leads to the engine's socket %s, which the host's uid %d may open, to be root on the host: leave out the mount, or take that right away", quote.Value(s.Mount), quote.Value(s.Path), uid)
 			}
 		}
 		state := "closed to it"
@@ -67,7 +68,7 @@ func socketsAreClosed(p *Policy, f *Facts, d *Decision) error {
 				state = fmt.Sprintf("open to it by gid %d, which the policy allows", gid)
 			}
 		}
-		d.Notes = append(d.Notes, fmt.Sprintf("the mount at %q leads to the engine's socket %q: %s", s.Mount, s.Path, state))
+		d.Notes = append(d.Notes, fmt.Sprintf("the mount at %s leads to the engine's socket %s: %s", quote.Value(s.Mount), quote.Value(s.Path), state))
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ func (p *Policy) mayBecome(f *Facts, d *Decision, uid uint32) bool {
 // (SECURITY.md B13).
 func mountsStayInside(_ *Policy, f *Facts, _ *Decision) error {
 	for _, s := range f.Spread {
-		return fmt.Errorf("the mount at %q lies in that at %q, which shares its mounts with the host, so that the host would have it, too: leave out one of them, or give %q the propagation \"rslave\" or \"rprivate\"", s.Mount, s.Within, s.Within)
+		return fmt.Errorf("the mount at %s lies in that at %s, which shares its mounts with the host, so that the host would have it, too: leave out one of them, or give %s the propagation \"rslave\" or \"rprivate\"", quote.Value(s.Mount), quote.Value(s.Within), quote.Value(s.Within))
 	}
 	return nil
 }
@@ -121,12 +122,12 @@ func ownFilesStayOutside(_ *Policy, f *Facts, _ *Decision) error {
 func hooksAreRoots(p *Policy, f *Facts, d *Decision) error {
 	for _, h := range f.Hooks {
 		if h.Fault != nil {
-			return fmt.Errorf("the %s hook %q would run as root, and is not root's alone: %w", h.Stage, h.Path, h.Fault)
+			return fmt.Errorf("the %s hook %s would run as root, and is not root's alone: %w", h.Stage, quote.Value(h.Path), h.Fault)
 		}
 		if p.Hooks != nil && (len(p.Hooks) == 0 || !p.Hooks.Take(h.Path) && !p.Hooks.Take(h.Real)) {
-			return fmt.Errorf("the %s hook %q would run as root, and the policy's hooks.allowed has neither it nor %q: add it there if it is needed", h.Stage, h.Path, h.Real)
+			return fmt.Errorf("the %s hook %s would run as root, and the policy's hooks.allowed has neither it nor %s: add it there if it is needed", h.Stage, quote.Value(h.Path), quote.Value(h.Real))
 		}
-		d.Notes = append(d.Notes, fmt.Sprintf("the %s hook %q runs as root", h.Stage, h.Real))
+		d.Notes = append(d.Notes, fmt.Sprintf("the %s hook %s runs as root", h.Stage, quote.Value(h.Real)))
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ func encode(r *Record) []byte {
 		w.text("audited", r.Audited)
 		w.text("source", string(r.Source))
 		w.text("policy", r.Policy)
+		w.text("profile", r.Profile)
+		w.text("policy_sha256", r.Digest)
+		w.text("version", r.Version)
 		if r.Mode != policy.Off { // then nobody has looked
 			w.identity("asked", &r.Asked)
 		}
@@ -137,6 +140,12 @@ func decode(data []byte) (*Record, error) {
 			err = word(v, &r.Source)
 		case "policy":
 			r.Policy, err = jsonscan.String(v)
+		case "profile":
+			r.Profile, err = jsonscan.String(v)
+		case "policy_sha256":
+			r.Digest, err = jsonscan.String(v)
+		case "version":
+			r.Version, err = jsonscan.String(v)
 		case "asked":
 			err = identity(v, &r.Asked)
 		case "identity":

@@ -32,6 +32,9 @@ type Record struct {
 	Audited  string // what the stricter policy that is only audited would have done otherwise
 	Source   policy.Source
 	Policy   string // the policy's file; none: built in
+	Profile  string // the profile whose policy it is; none: the general one
+	Digest   string // of the policy's file, SHA-256 in hex
+	Version  string // of the program that decided
 	Asked    policy.Identity
 	Identity *policy.Identity
 	Dropped  []uint32

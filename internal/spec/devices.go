@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // DeviceChange closes the host's disks and memory to the container (SECURITY.md C1), in two ways. The nodes that
@@ -81,7 +83,7 @@ func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err
 	}
 	sort, isKnown := sorts[kind]
 	if !isKnown {
-		return 0, false, fmt.Errorf("%s.type is %q, which runtimes read differently: it is none of b, c, u and p", at, kind)
+		return 0, false, fmt.Errorf("%s.type is %s, which runtimes read differently: it is none of b, c, u and p", at, quote.Value(kind))
 	}
 	mode = 0o666
 	if n := d.get("fileMode"); n != nil {
@@ -200,7 +202,7 @@ func readDeviceRule(e *node, at string) (r deviceRule, err error) {
 		r.kind = "a"
 	}
 	if !slices.Contains([]string{"a", "b", "c"}, r.kind) {
-		return r, fmt.Errorf("%s.type is %q, which runtimes read differently: it is none of a, b and c", at, r.kind)
+		return r, fmt.Errorf("%s.type is %s, which runtimes read differently: it is none of a, b and c", at, quote.Value(r.kind))
 	}
 	if r.access, err = e.get("access").text(at + ".access"); err != nil {
 		return r, err

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // Document is a parsed config.json or process file.
@@ -388,7 +389,7 @@ func namespaces(linux *node) ([]Namespace, error) {
 		}
 		// runc refuses a second one, crun lets it win.
 		if slices.ContainsFunc(spaces, func(o Namespace) bool { return o.Type == s.Type }) {
-			return nil, fmt.Errorf("linux.namespaces has two entries of the type %q: leave one out", s.Type)
+			return nil, fmt.Errorf("linux.namespaces has two entries of the type %s: leave one out", quote.Value(s.Type))
 		}
 		spaces = append(spaces, s)
 	}
@@ -405,7 +406,7 @@ func (d *Document) annotations() (map[string]string, error) {
 	}
 	all := make(map[string]string, len(n.members))
 	for _, m := range n.members {
-		v, err := m.val.text("annotations." + m.name)
+		v, err := m.val.text(quote.Path("annotations", m.name))
 		if err != nil {
 			return nil, err
 		}
@@ -501,7 +502,7 @@ func (n *node) unsigned(what string, bits int) (uint64, error) {
 	}
 	v, err := strconv.ParseUint(string(n.raw), 10, bits)
 	if err != nil {
-		return 0, fmt.Errorf("%s is %s, not a whole number from 0 to %d", what, n.raw, uint64(1)<<(bits-1)*2-1)
+		return 0, fmt.Errorf("%s is %s, not a whole number from 0 to %d", what, quote.Text(string(n.raw), 40), uint64(1)<<(bits-1)*2-1)
 	}
 	return v, nil
 }

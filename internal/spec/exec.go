@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // Flags are what exec's command line changes in the container's own process; "" and nil leave it as it is.
@@ -25,7 +27,7 @@ func (d *Document) Apply(f Flags) error {
 	p := d.process
 	for _, s := range slices.Concat(f.Args, f.Env, []string{f.Cwd}) {
 		if !utf8.ValidString(s) {
-			return fmt.Errorf("%q is not UTF-8, in which alone a process can be described: hand the bytes over in another way", s)
+			return fmt.Errorf("%s is not UTF-8, in which alone a process can be described: hand the bytes over in another way", quote.Value(s))
 		}
 	}
 	p.set("args", stringsLeaf(f.Args))

@@ -192,7 +192,7 @@ func (e *environment) write(v *variable, entry string) {
 	want := v.name + "=" + v.value
 	first := !v.seen && v.value != ""
 	if first {
-		e.add(quote(want))
+		e.add(jsonQuote(want))
 	}
 	e.changed = e.changed || first && entry != want || !first && entry != ""
 	v.seen = true

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // Machine is what a seccomp filter must know about the processor.
@@ -117,7 +119,7 @@ func passes(action string) (bool, error) {
 	case "SCMP_ACT_NOTIFY":
 		return false, errors.New("linux.seccomp hands system calls to a listener (SCMP_ACT_NOTIFY), which can carry them out as root: take it out of the profile")
 	}
-	return false, fmt.Errorf("linux.seccomp has the action %q, which is not known", action)
+	return false, fmt.Errorf("linux.seccomp has the action %s, which is not known", quote.Value(action))
 }
 
 // noListener refuses a profile, also one that is left as it is otherwise, that hands system calls to somebody who may
@@ -128,7 +130,7 @@ func noListener(profile *node) error {
 		return err
 	}
 	if path != "" {
-		return fmt.Errorf("linux.seccomp has the listener %q, which can carry out system calls as root: take it out of the profile", path)
+		return fmt.Errorf("linux.seccomp has the listener %s, which can carry out system calls as root: take it out of the profile", quote.Value(path))
 	}
 	rules, err := profile.get("syscalls").list("linux.seccomp.syscalls")
 	if err != nil {

@@ -4,12 +4,15 @@ package spec
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // node is a JSON value that remembers the bytes it came from. An untouched node is written back as these
@@ -80,10 +83,14 @@ func escapedNUL(data []byte) int {
 }
 
 func (p *parser) located(err error) error {
+	var theirs *jsontext.SyntacticError
+	if errors.As(err, &theirs) { // it has names of the document in it, whole
+		err = errors.New(quote.Text(strings.TrimPrefix(err.Error(), "jsontext: "), quote.MaxValue))
+	}
 	if len(p.path) == 0 {
 		return err
 	}
-	return fmt.Errorf("at %s: %w", strings.Join(p.path, "."), err)
+	return fmt.Errorf("at %s: %w", quote.Path(p.path...), err)
 }
 
 func (p *parser) newNode() *node {
@@ -193,12 +200,12 @@ func (s *shape) member(name string) (*shape, error) {
 	}
 	for i := range len(name) {
 		if name[i] >= 0x80 {
-			return nil, fmt.Errorf("the key %+q is not plain ASCII; runtimes may read it as another one: remove it", name)
+			return nil, fmt.Errorf("the key %s is not plain ASCII; runtimes may read it as another one: remove it", quote.ASCII(name))
 		}
 	}
 	for i := range s.fields {
 		if strings.EqualFold(s.fields[i].name, name) {
-			return nil, fmt.Errorf("the key %q differs from %q only by case, which runtimes read differently: spell it %q", name, s.fields[i].name, s.fields[i].name)
+			return nil, fmt.Errorf("the key %s differs from %q only by case, which runtimes read differently: spell it %q", quote.Value(name), s.fields[i].name, s.fields[i].name)
 		}
 	}
 	return nil, nil
@@ -234,7 +241,7 @@ func (n *node) set(name string, val *node) {
 			return
 		}
 	}
-	n.members = append(n.members, member{name: name, raw: quote(name), val: val})
+	n.members = append(n.members, member{name: name, raw: jsonQuote(name), val: val})
 	n.touched = true
 }
 
@@ -295,7 +302,7 @@ func leaf(text []byte) *node {
 
 func object() *node { return &node{kind: '{', raw: []byte("{}")} }
 
-func quote(s string) []byte {
+func jsonQuote(s string) []byte {
 	b, err := jsontext.AppendQuote(nil, s)
 	if err != nil { // the only error is invalid UTF-8, and AppendQuote has then written U+FFFD in its place
 		return b
@@ -311,7 +318,7 @@ func unquote(raw []byte) (string, error) {
 	return string(b), err
 }
 
-func stringLeaf(s string) *node { return leaf(quote(s)) }
+func stringLeaf(s string) *node { return leaf(jsonQuote(s)) }
 
 func uintLeaf(v uint64) *node { return leaf(strconv.AppendUint(nil, v, 10)) }
 
@@ -334,7 +341,7 @@ func stringsLeaf(vs []string) *node {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, quote(v)...)
+		b = append(b, jsonQuote(v)...)
 	}
 	return leaf(append(b, ']'))
 }

@@ -109,7 +109,7 @@ in_task() { ctr tasks exec --exec-id "e$RANDOM" "$@"; }
   task nonroot
   policy <<<'no_such_key = 1'
   fails_with 1 nonroot "$IMAGE" "$ID-2" probe
-  [[ $ERR == *'nobody knows the key "no_such_key"'* ]] || explain 'expected the reason'
+  [[ $ERR == *'unknown key "no_such_key"'* ]] || explain 'expected the reason'
   ctr containers rm "$ID-2" || true
   ctr tasks kill --signal KILL "$ID"
   await ctr_gone "$ID"

@@ -299,7 +299,7 @@ YAML
   box
   policy <<<'no_such_key = 1'
   fails_with 125 nonroot bb probe
-  [[ $ERR == *'config.toml:1:1: nobody knows the key "no_such_key"'* ]] || explain 'expected the place'
+  [[ $ERR == *'config.toml:1:1: unknown key "no_such_key"'* ]] || explain 'expected the place'
   docker stop --time 1 box >/dev/null
   docker rm box >/dev/null
   docker_left_nothing

@@ -199,7 +199,7 @@ nonroot() { podman run --rm "$@"; }
   podman run -d --name box bb probe pause >/dev/null
   policy <<<'no_such_key = 1'
   says nonroot bb probe
-  [[ $STATUS != 0 && $ERR == *'nobody knows the key "no_such_key"'* ]] || explain 'expected the reason'
+  [[ $STATUS != 0 && $ERR == *'unknown key "no_such_key"'* ]] || explain 'expected the reason'
   podman kill box >/dev/null
   podman rm --force --time 0 box >/dev/null
   policy <<<'mode = "refuse"'
