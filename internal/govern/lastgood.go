@@ -44,7 +44,6 @@ func LastGood(named, binary string, owners bundle.Owners) (*policy.Policy, error
 	if err != nil {
 		return nil, err
 	}
-	profile, _ := profile(binary)
 	name := policy.GoodFile(file)
 	if name == "" {
 		return nil, errNoGood
@@ -57,6 +56,12 @@ func LastGood(named, binary string, owners bundle.Owners) (*policy.Policy, error
 	if err != nil {
 		return nil, fmt.Errorf("read the last good policy: %w", err)
 	}
-	p.Text, p.Profile = data, profile
-	return p, inheritLog(p, policy.DefaultFile, owners)
+	p.Text = data
+	if profile, isProfile := profile(binary); isProfile && named == "" {
+		p.Profile = profile
+		if inheritLog(p, policy.DefaultFile, owners) != nil {
+			err = inheritLog(p, policy.GoodFile(policy.DefaultFile), owners)
+		}
+	}
+	return p, err
 }

@@ -288,7 +288,7 @@ func TestDatabases(t *testing.T) {
 					mounts = append(mounts, m)
 				}
 			}
-			p, err := planOf(t, tree(t, []string{"bin/sh = x"}, c.parts), c.readonly, append(mounts, c.mounts...), wish())
+			p, err := planOf(t, tree(t, c.parts), c.readonly, append(mounts, c.mounts...), wish())
 			must(t, err)
 			notes := strings.Join(p.Notes, "\n")
 			if string(p.Passwd) != c.passwd || !strings.Contains(notes, c.note) {
