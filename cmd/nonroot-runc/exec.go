@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
@@ -82,11 +83,15 @@ func execPolicy(cmd *runcargs.Command, d *decision, c govern.Caller, r *record.R
 	if broken == nil || !r.Enforced() {
 		return p, broken
 	}
-	p, err := govern.LastGood(cmd.NonrootConfig, os.Args[0], c.Owners)
+	p, err := govern.LastGood(cmd.NonrootConfig, os.Args[0], r.Policy == "", c.Owners)
 	if err != nil {
 		return nil, broken
 	}
-	note := fmt.Sprintf("goes by the last policy that was good, %q: %s", p.File, plain(broken.Error()))
+	good := "the built-in one"
+	if p.File != "" {
+		good = strconv.Quote(p.File)
+	}
+	note := fmt.Sprintf("goes by the last policy that was good, %s: %s", good, plain(broken.Error()))
 	logLine(cmd, "warning", fmt.Sprintf("nonroot-runc: container %q: exec %s", cmd.ID, note))
 	d.Notes = append(d.Notes, note)
 	return p, nil

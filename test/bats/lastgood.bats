@@ -52,6 +52,14 @@ identity.uid = 4567"
   refused 'config.toml:1:8' nonroot exec --process "$PROCESS" "$ID"
 }
 
+@test "where there was no policy, the last good one is the built-in one" {
+  detached nonroot
+  policy <<<'mode = rewrite'
+  process '.args = ["probe"]'
+  shows nonroot nonroot exec --process "$PROCESS" "$ID"
+  jq -e 'select(.level == "warning") | .msg | test("the built-in one")' "$BATS_TEST_TMPDIR/log.json"
+}
+
 @test "a copy that others can write, or none, is no policy" {
   policy <<<'identity.uid = 4567'
   detached nonroot

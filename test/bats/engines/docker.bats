@@ -155,6 +155,42 @@ every_capability() { ! capsh --print | grep -q '^Bounding.*!\|^Current.*-'; }
   shows nonroot docker exec box cat /tmp/health
 }
 
+@test "a typing mistake in the policy leaves running containers healthy, and restarted ones out" {
+  docker_image bb-health 'HEALTHCHECK --interval=1s --retries=1 CMD probe >/tmp/health'
+  policy <<<'identity.uid = 4567'
+  docker run -d --name box bb-health probe pause >/dev/null
+  await healthy box
+  policy <<<'mode = rewrite'
+  local before
+  before=$(docker exec box stat -c %Y.%y /tmp/health)
+  await later_than "$before"
+  healthy box || explain 'expected it to be healthy still'
+  shows 'nonroot(4567; 65532)' docker exec box cat /tmp/health
+  fails_with 125 nonroot bb probe
+  [[ $ERR == *'config.toml:1:8'* ]] || explain 'expected the line'
+  fails_with 1 docker restart -t 0 box
+}
+
+# later_than TIME: a health check has written since.
+later_than() { [[ $(docker exec box stat -c %Y.%y /tmp/health) != "$1" ]]; }
+
+@test "audit, explain and enforcement agree, whatever root has left in the container's own layer" {
+  # As nginx does: folders are given to www-data by root at each start.
+  docker_image bb-nginx 'CMD mkdir -p /var/lib/nginx /var/log/nginx; chown 33 /var/lib/nginx /var/log/nginx; exec probe pause'
+  policy <<<'mode = "audit"'
+  docker run -d --name box bb-nginx >/dev/null
+  shows root docker exec box probe
+  [[ $(jq -r '.identity.uid' /run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/*/nonroot-runc.json) == 65532 ]]
+  no_policy
+  succeeds nonroot-ctl explain --docker box
+  contains 65532:65532
+  docker restart -t 0 box >/dev/null
+  shows 'nonroot(65532; 65532)' docker exec box probe
+  docker rm -f box >/dev/null
+  docker run -d --name box bb-nginx >/dev/null
+  shows 'nonroot(65532; 65532)' docker exec box probe
+}
+
 @test "--init" {
   shows root bare --init bb probe
   shows nonroot nonroot --init bb probe
