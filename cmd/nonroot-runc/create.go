@@ -25,6 +25,7 @@ func create(cmd *runcargs.Command, d *decision) error {
 	if err != nil {
 		return err
 	}
+	c = c.Remember()
 	p, err := loadPolicy(cmd, c)
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ func exec(cmd *runcargs.Command, d *decision) error {
 	if err != nil {
 		return err
 	}
+	c = c.Remember()
 	k, err := existing(cmd, c)
 	if err != nil {
 		return err

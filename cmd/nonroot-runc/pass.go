@@ -21,7 +21,7 @@ func passOn(cmd *runcargs.Command) error {
 }
 
 func anyRuntime(cmd *runcargs.Command) (string, error) {
-	c := govern.AnyCaller()
+	c := govern.AnyCaller().Remember()
 	var k *known
 	if cmd.ID != "" {
 		k, _ = existing(cmd, c) // nil: nobody knows it, or nothing of it can be read

@@ -14,7 +14,7 @@ import (
 // goes on only if the kernel shows that every promise on them is kept. So a container that was created before this
 // program was installed, one whose config.json was changed in between, or one whose runtime was deceived is caught.
 func start(cmd *runcargs.Command, d *decision) error {
-	c := govern.AnyCaller()
+	c := govern.AnyCaller().Remember()
 	p, broken := loadPolicy(cmd, c) // a rewritten container only needs it to be logged
 	d.by(p, c)
 	k, err := existing(cmd, c)

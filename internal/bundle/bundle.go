@@ -33,6 +33,15 @@ var ErrTooLarge = errors.New("it has more than 16 MiB")
 type Owners struct {
 	euid, egid uint32
 	own        idmap.Map // nil: read when the first file of somebody else's turns up, which is seldom
+
+	guards map[string]bool // directories that were found to be guarded; nil: each is looked at whenever it is on a way
+}
+
+// Remember is for a program that is gone within a millisecond: a directory is looked at once, though it lies above the policy, the
+// bundle, the runtime and its state. Nobody but the trusted owners could open it to others meanwhile.
+func (o Owners) Remember() Owners {
+	o.guards = map[string]bool{}
+	return o
 }
 
 // CallersOwners is what they are for the running process, whose own uid map is given or, where it is nil, read.
@@ -146,6 +155,17 @@ func (d *Dir) TakeBack(uid, gid uint32) error {
 
 // guarded checks one folder on the way to the bundle.
 func (o Owners) guarded(dir string) error {
+	if o.guards[dir] {
+		return nil
+	}
+	err := o.look(dir)
+	if err == nil && o.guards != nil {
+		o.guards[dir] = true
+	}
+	return err
+}
+
+func (o Owners) look(dir string) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(dir, &st); err != nil {
 		return fmt.Errorf("look at %q: %w", dir, err)

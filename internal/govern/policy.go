@@ -27,6 +27,12 @@ func (c *Caller) IsHostRoot() bool {
 	return has
 }
 
+// Remember is the caller for a program that makes one call and is gone (bundle.Owners.Remember).
+func (c Caller) Remember() Caller {
+	c.Owners = c.Owners.Remember()
+	return c
+}
+
 // AnyCaller leaves out the caller's id maps, which calls that decide nothing don't need.
 func AnyCaller() Caller { return Caller{Owners: bundle.CallersOwners(nil)} }
 

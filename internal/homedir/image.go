@@ -22,9 +22,8 @@ type Image struct {
 	loaded   bool
 	passwd   database
 	group    database
-	layers   *Image                             // the view of the image alone; nil: nobody has asked
-	inside   func(uint32) (uid uint32, ok bool) // where only root's files are believed; nil: all are
-	uids     map[string]bool                    // those of passwd's entries, as they are written; nil: nobody has asked
+	layers   *Image          // the view of the image alone; nil: nobody has asked
+	uids     map[string]bool // those of passwd's entries, as they are written; nil: nobody has asked
 }
 
 // place is where a mount really lies. A destination with ".." may be read in
@@ -51,7 +50,7 @@ func Open(bundle, rootfs string, readonly bool, mounts []Mount) (*Image, error) 
 
 // Close gives the rootfs back.
 func (im *Image) Close() error {
-	if im.layers != nil && im.layers != im {
+	if im.layers != nil && im.layers.root != im.root {
 		_ = im.layers.Close() // nothing was written
 	}
 	if err := unix.Close(im.root); err != nil {

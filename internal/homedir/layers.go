@@ -4,12 +4,14 @@ package homedir
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // Layers is the view of the image alone, without what the container has written in its own layer: only that may say who the
@@ -27,15 +29,24 @@ func (im *Image) Layers(inside func(owner uint32) (uid uint32, ok bool)) *Image 
 	im.layers = im
 	switch root, err := openLayers(im.root); {
 	case err != nil:
-		// A view of its own, as what it believes differs.
-		if fd, err := openat2(im.root, ".", unix.O_PATH|unix.O_DIRECTORY, 0); err == nil {
-			im.layers = im.viewOf(fd)
-			im.layers.inside = inside
-		}
+		im.layers = im.believed(inside)
 	case root >= 0:
 		im.layers = im.viewOf(root)
 	}
 	return im.layers
+}
+
+// believed is a view of the same rootfs, of which only what root alone can have written counts.
+func (im *Image) believed(inside func(uint32) (uint32, bool)) *Image {
+	im.load()
+	v := *im
+	v.layers, v.uids = &v, nil
+	for _, d := range []*database{&v.passwd, &v.group} {
+		if d.own && !v.rootsAlone(d.at, inside) {
+			*d = database{note: fmt.Sprintf("%s says nothing of the image: others than root can write it", quote.Value(d.at))}
+		}
+	}
+	return &v
 }
 
 func (im *Image) viewOf(root int) *Image {
@@ -116,7 +127,11 @@ func isEmpty(dir string) bool {
 // rootsAlone says that only root can have written the file at a path of the rootfs that is free of links, where everybody else
 // who could have is one of the container's processes, which are never root: it and the directories above it are root's, and
 // nobody but root and root's group, in which nobody is, may write them.
-func (im *Image) rootsAlone(p string) bool {
+func (im *Image) rootsAlone(p string, inside func(uint32) (uint32, bool)) bool {
+	roots := func(owner uint32) bool { // the container's, or the host's, who is nobody in the container
+		uid, mapped := inside(owner)
+		return mapped && uid == 0 || !mapped && owner == 0
+	}
 	for ; ; p = path.Dir(p) {
 		fd, err := openat2(im.root, "."+p, unix.O_PATH|unix.O_NOFOLLOW, inRoot|unix.RESOLVE_NO_SYMLINKS)
 		if err != nil {
@@ -125,17 +140,11 @@ func (im *Image) rootsAlone(p string) bool {
 		var st unix.Stat_t
 		err = unix.Fstat(fd, &st)
 		_ = unix.Close(fd)
-		if err != nil || !im.roots(st.Uid) || st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != st.Uid {
+		if err != nil || !roots(st.Uid) || st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != st.Uid {
 			return false
 		}
 		if p == "/" {
 			return true
 		}
 	}
-}
-
-// roots says that an owner is the container's root, or the host's, who is nobody in the container.
-func (im *Image) roots(owner uint32) bool {
-	uid, mapped := im.inside(owner)
-	return mapped && uid == 0 || !mapped && owner == 0
 }
