@@ -54,6 +54,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 		d.runtime(ctx, p)
 		d.ids(p)
 	}
+	d.pins()
 	d.wrappers(p)
 	d.logs(p)
 	d.docker(ctx, p)
