@@ -65,7 +65,11 @@ func (d *decision) write(cmd *runcargs.Command) error {
 	began := d.Time
 	d.Time = time.Now()
 	d.Duration = d.Time.Sub(began)
-	return auditlog.Write(&d.log, &d.Entry, d.owners)
+	err := auditlog.Write(&d.log, &d.Entry, d.owners)
+	if err != nil {
+		_ = auditlog.CountLost(err, d.owners) // the engine's log is told in any case
+	}
+	return err
 }
 
 // by: the policy that the call goes by; nil where there is none.
