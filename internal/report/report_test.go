@@ -366,7 +366,7 @@ func TestMetrics(t *testing.T) {
 
 // TestLostOnPage: who reads the page learns first that there were more decisions than it has.
 func TestLostOnPage(t *testing.T) {
-	s := summary(t, line("create", "a", ""))
+	s := summary(t, `{"time":"2026-02-03T04:00:00.000Z","event":"create","mode":"rewrite","rule":"default","id":"a"}`+"\n")
 	var page bytes.Buffer
 	if err := s.Page(&page, "host"); err != nil || strings.Contains(page.String(), "could not be logged") {
 		t.Fatalf("%v: it says that lines were lost", err)
