@@ -96,6 +96,11 @@ func policyApply(c *cli.Context) error {
 	switch {
 	case target.Is(p):
 		fmt.Fprintf(say, "%q has this text already: nothing is replaced\n", a.File)
+		if !c.Bool("dry-run") {
+			if err := govern.KeepGood(p, owners); err != nil {
+				return err
+			}
+		}
 	case c.Bool("dry-run"):
 		fmt.Fprintf(say, "dry run: %q stays as it is\n", a.File)
 	default:

@@ -35,7 +35,9 @@ func GoodFile(file string) string {
 }
 
 // PreviousFile is where the policy is kept that stood in a file's place before the last change by nonroot-ctl policy apply.
-func PreviousFile(file string) string { return path.Join(path.Dir(goodDir), "previous", path.Base(file)) }
+func PreviousFile(file string) string {
+	return path.Join(path.Dir(goodDir), "previous", path.Base(file))
+}
 
 // MaxID is the highest uid or gid that is accepted: runc 1.1's limit (runc, libcontainer/user, maxID).
 const MaxID = math.MaxInt32
