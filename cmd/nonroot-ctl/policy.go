@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -28,10 +29,10 @@ func policyCommand() *cli.Command {
 	file := &cli.StringFlag{Name: "policy", Usage: "the policy `FILE`, instead of the one in force"}
 	return &cli.Command{
 		Name:            "policy",
-		Usage:           "check a policy, show what applies to a container, test expectations",
+		Usage:           "check a policy, show what applies to a container, test expectations, put it in force, pin it",
 		HideHelpCommand: true,
 		Action: func(*cli.Context) error {
-			return errors.New("name what to do: policy check, policy show or policy test")
+			return errors.New("name what to do: policy check, policy show, policy test, policy apply or policy pin")
 		},
 		Subcommands: []*cli.Command{
 			{
@@ -62,6 +63,7 @@ func policyCommand() *cli.Command {
 				Name: "test", Usage: "hold a policy against a file of expectations", ArgsUsage: "FILE...", HideHelpCommand: true,
 				Flags: []cli.Flag{file}, Action: policyTest,
 			},
+			applyCommand(), pinCommand(),
 		},
 	}
 }
@@ -254,11 +256,7 @@ func policyTest(c *cli.Context) error {
 	}
 	failed, total := 0, 0
 	for _, name := range c.Args().Slice() {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		suite, err := trial.ParseSuite(name, data)
+		suite, err := readSuite(name)
 		if err != nil {
 			return err
 		}
@@ -273,23 +271,41 @@ func policyTest(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		for i := range suite.Tests {
-			t := &suite.Tests[i]
-			wrong, err := t.Run(p, suite.World(machine()), time.Now())
-			if err != nil {
-				return fmt.Errorf("%s: test %q: %w", name, t.Name, err)
-			}
-			total++
-			if len(wrong) == 0 {
-				fmt.Fprintf(c.App.Writer, "ok   %s\n", shown(t.Name))
-				continue
-			}
-			failed++
-			fmt.Fprintf(c.App.Writer, "FAIL %s: %s\n", shown(t.Name), shown(strings.Join(wrong, "; ")))
+		f, n, err := runSuite(c.App.Writer, name, suite, p)
+		if err != nil {
+			return err
 		}
+		failed, total = failed+f, total+n
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d expectations do not hold", failed, total)
 	}
 	return nil
+}
+
+func readSuite(name string) (*trial.Suite, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return trial.ParseSuite(name, data)
+}
+
+// runSuite holds a policy against the expectations of a file, and says of each whether it holds.
+func runSuite(to io.Writer, name string, suite *trial.Suite, p *policy.Policy) (failed, total int, err error) {
+	for i := range suite.Tests {
+		t := &suite.Tests[i]
+		wrong, err := t.Run(p, suite.World(machine()), time.Now())
+		if err != nil {
+			return failed, total, fmt.Errorf("%s: test %q: %w", name, t.Name, err)
+		}
+		total++
+		if len(wrong) == 0 {
+			fmt.Fprintf(to, "ok   %s\n", shown(t.Name))
+			continue
+		}
+		failed++
+		fmt.Fprintf(to, "FAIL %s: %s\n", shown(t.Name), shown(strings.Join(wrong, "; ")))
+	}
+	return failed, total, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -87,6 +88,9 @@ func runReport(c *cli.Context) error {
 		}
 	}
 	s := collected.Summary(now)
+	if lost, err := auditlog.ReadLost(bundle.CallersOwners(nil)); err == nil && lost.Count > 0 {
+		s.Lost = &report.Lost{Count: lost.Count, Last: lost.Last, Reason: lost.Reason}
+	}
 	if err := writeReport(c, s); err != nil {
 		return err
 	}
@@ -206,6 +210,9 @@ func printSummary(to io.Writer, s *report.Summary) error {
 		p.line("no decision was found")
 	} else {
 		p.line("%s from %s to %s", counted(s.Lines, "decision"), stamp(s.First), stamp(s.Last))
+	}
+	if l := s.Lost; l != nil {
+		p.line("note: %d lines could not be written on this machine, the last one on %s: %s", l.Count, stamp(l.Last), shown(l.Reason))
 	}
 	if s.Malformed > 0 {
 		p.line("%s could not be read", counted(s.Malformed, "line"))

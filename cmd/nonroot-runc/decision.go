@@ -19,7 +19,6 @@ import (
 type decision struct {
 	auditlog.Entry
 	log    policy.Log // where to; nowhere until a policy is known
-	policy []byte     // the text of its file
 	owners bundle.Owners
 	bundle string
 	config auditlog.Seen // the container's, as it was found
@@ -62,20 +61,22 @@ func (d *decision) write(cmd *runcargs.Command) error {
 		d.From = d.config.User() // of config.json's own process
 	}
 	d.Locate(root(cmd), d.bundle, d.config.Rootfs(), d.config.Annotations(), d.owners)
-	if d.Version = version.Short(); d.policy != nil {
-		d.Policy = record.Digest(d.policy)
-	}
+	d.Version = version.Short()
 	began := d.Time
 	d.Time = time.Now()
 	d.Duration = d.Time.Sub(began)
-	return auditlog.Write(&d.log, &d.Entry, d.owners)
+	err := auditlog.Write(&d.log, &d.Entry, d.owners)
+	if err != nil {
+		_ = auditlog.CountLost(err, d.owners) // the engine's log is told in any case
+	}
+	return err
 }
 
 // by: the policy that the call goes by; nil where there is none.
 func (d *decision) by(p *policy.Policy, c govern.Caller) {
 	d.owners = c.Owners
 	if p != nil {
-		d.log, d.Rule, d.Profile, d.policy = p.Log, p.Rule, p.Profile, p.Text
+		d.log, d.Rule, d.Profile, d.Policy = p.Log, p.Rule, p.Profile, p.Digest
 	}
 }
 

@@ -5,6 +5,7 @@
 //
 //	entry.go    a decision as one line of bounded length
 //	write.go    the line's way into a file, whole or not at all, and to the two daemons
+//	lost.go     how many lines did not get there
 //	changed.go  which parts of a document a rewrite has changed
 //	origin.go   what engines know of a container
 package auditlog

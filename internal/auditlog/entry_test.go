@@ -20,7 +20,8 @@ func whole() *Entry {
 		Engine: "docker", Namespace: "team-a", Pod: "web-0", Container: "web", Image: "nginx:1", Name: "shop",
 		From: &policy.Identity{}, To: &policy.Identity{UID: 1, GID: 2, Groups: []uint32{3, 4}},
 		Mode: policy.Rewrite, Rule: "default", Source: policy.Fixed, Changed: []string{"user", "env"},
-		Notes: []string{"a hook"}, Reason: "because", Duration: 1234567 * time.Nanosecond,
+		Notes: []string{"a hook"}, Reason: "because", Audited: "would refuse",
+		Profile: "builds", Policy: "0af1", Version: "1.2.3", Duration: 1234567 * time.Nanosecond,
 	}
 }
 
@@ -28,7 +29,7 @@ func TestLine(t *testing.T) {
 	want := `{"time":"2026-02-03T03:05:06.007Z","event":"create","mode":"rewrite","rule":"default","id":"c1","engine":"docker",` +
 		`"namespace":"team-a","pod":"web-0","container":"web","image":"nginx:1","name":"shop",` +
 		`"from":{"uid":0,"gid":0},"to":{"uid":1,"gid":2,"groups":[3,4]},"source":"fixed","changed":["user","env"],` +
-		`"notes":["a hook"],"reason":"because","duration_us":1234}` + "\n"
+		`"notes":["a hook"],"reason":"because","audited":"would refuse","profile":"builds","policy_sha256":"0af1","version":"1.2.3","duration_us":1234}` + "\n"
 	if got := string(whole().Line()); got != want {
 		t.Errorf("%s", got)
 	}

@@ -331,6 +331,28 @@ func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error
 	})
 }
 
+// ReplaceSynced is Replace for a file that outlives a reboot: it is on disk when this returns, and after a crash the old one or the
+// new one is there, whole.
+func (d *Dir) ReplaceSynced(name string, data []byte, mode uint32) error {
+	return d.replace(name, data, mode, "", func(temp string) error {
+		if err := d.sync(temp); err != nil {
+			return err
+		}
+		if err := unix.Renameat(d.fd, temp, d.fd, name); err != nil {
+			return err
+		}
+		return d.sync(".") // the name
+	})
+}
+
+func (d *Dir) sync(name string) error {
+	fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Fsync(fd), unix.Close(fd))
+}
+
 // ReplaceKeeping is Replace for a file that is there, and keeps the old one under another name. On a file system that
 // can't exchange files (renameat2(2), EINVAL) the old one is not kept.
 func (d *Dir) ReplaceKeeping(name string, data []byte, mode uint32, kept string) error {

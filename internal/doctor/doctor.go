@@ -54,8 +54,10 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 		d.runtime(ctx, p)
 		d.ids(p)
 	}
+	d.pins()
 	d.wrappers(p)
 	d.logs(p)
+	d.lost()
 	d.docker(ctx, p)
 	d.containerd(ctx)
 	d.podman(ctx)

@@ -82,10 +82,7 @@ func (c *Call) Decide() (*Outcome, error) {
 	if len(p.Rules) == 0 {
 		c.inForce = p
 	}
-	r := &record.Record{ID: c.ID, Time: time.Now().UTC(), Policy: p.File, Profile: p.Profile, Version: version.Short(), Runtime: c.Runtime}
-	if p.Text != nil {
-		r.Digest = record.Digest(p.Text)
-	}
+	r := &record.Record{ID: c.ID, Time: time.Now().UTC(), Policy: p.File, Profile: p.Profile, Digest: p.Digest, Version: version.Short(), Runtime: c.Runtime}
 	o := &Outcome{Record: r, Config: config, Given: given}
 	if p.Mode == policy.Off && len(p.Rules) == 0 { // whatever the document says
 		return o.exempt(p), nil

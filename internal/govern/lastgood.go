@@ -12,7 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
 // KeepGood keeps a copy of the policy that a container has just been created by, for the time when the file can't be read. It costs
@@ -52,8 +54,12 @@ func LastGood(named, binary string, builtIn bool, owners bundle.Owners) (*policy
 	if name == "" {
 		return nil, errNoGood
 	}
-	data, err := bundle.ReadGuarded(name, owners)
-	if errors.Is(err, unix.ENOENT) && builtIn {
+	pins, err := pin.Read(owners)
+	if err != nil {
+		return nil, err
+	}
+	data, digest, err := readGood(file, pins, owners)
+	if errors.Is(err, unix.ENOENT) && builtIn && !pins.Has(file) {
 		return policy.Default(), nil
 	}
 	if err != nil {
@@ -63,12 +69,24 @@ func LastGood(named, binary string, builtIn bool, owners bundle.Owners) (*policy
 	if err != nil {
 		return nil, fmt.Errorf("read the last good policy: %w", err)
 	}
-	p.Text = data
+	p.Text, p.Digest = data, digest
 	if profile, isProfile := profile(binary); isProfile && named == "" {
 		p.Profile = profile
-		if inheritLog(p, policy.DefaultFile, owners) != nil {
-			err = inheritLog(p, policy.GoodFile(policy.DefaultFile), owners)
+		if inheritLog(p, policy.DefaultFile, pins, owners) != nil {
+			if _, _, err = readGood(policy.DefaultFile, pins, owners); err == nil || errors.Is(err, unix.ENOENT) {
+				err = inheritLog(p, policy.GoodFile(policy.DefaultFile), pins, owners)
+			}
 		}
 	}
 	return p, err
+}
+
+// readGood reads the copy of a policy file. It is held to the file's own pin.
+func readGood(file string, pins *pin.Pins, owners bundle.Owners) (data []byte, digest string, err error) {
+	data, err = bundle.ReadGuarded(policy.GoodFile(file), owners)
+	if err != nil {
+		return nil, "", err
+	}
+	digest = record.Digest(data)
+	return data, digest, pins.Check(file, digest)
 }

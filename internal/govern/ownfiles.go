@@ -7,6 +7,7 @@ import (
 	"path"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
+	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -50,6 +51,7 @@ func (c *Call) protected(p *policy.Policy) []policy.OwnFile {
 	if p.File != "" && path.Dir(p.File) != path.Dir(policy.DefaultFile) {
 		add("policy", p.File)
 	}
+	add("pins of policies", pin.File)
 	add("list of people", p.UsersFile)
 	add("list of people", p.GroupsFile)
 	add("state", p.State)

@@ -12,7 +12,9 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
 // Caller is what is known of the process that calls: whose files it may trust, and its own user namespace.
@@ -70,7 +72,11 @@ func Policy(named, binary string, owners bundle.Owners) (*policy.Policy, error) 
 	if err != nil {
 		return nil, err
 	}
-	data, err := bundle.ReadGuarded(file, owners)
+	pins, err := pin.Read(owners)
+	if err != nil {
+		return nil, err
+	}
+	data, digest, err := readPinned(file, pins, owners)
 	if errors.Is(err, unix.ENOENT) && !must {
 		return policy.Default(), nil
 	}
@@ -81,23 +87,57 @@ func Policy(named, binary string, owners bundle.Owners) (*policy.Policy, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
-	p.Text = data
+	p.Text, p.Digest = data, digest
 	if name, isProfile := profile(binary); isProfile && named == "" {
 		p.Profile = name
-		if err := inheritLog(p, policy.DefaultFile, owners); err != nil {
+		if err := inheritLog(p, policy.DefaultFile, pins, owners); err != nil {
 			return nil, err
 		}
 	}
 	return p, nil
 }
 
+// Candidate is the policy that a text would be in a file's place; from is where the text is now, which is what its faults are
+// named by. profile is the profile that the file is of; "": it is the general one.
+func Candidate(text []byte, from, file, profile string, owners bundle.Owners) (*policy.Policy, error) {
+	p, err := policy.Parse(from, text)
+	if err != nil {
+		return nil, err
+	}
+	p.File, p.Text, p.Digest, p.Profile = file, text, record.Digest(text), profile
+	if profile == "" {
+		return p, nil
+	}
+	pins, err := pin.Read(owners)
+	if err != nil {
+		return nil, err
+	}
+	return p, inheritLog(p, policy.DefaultFile, pins, owners)
+}
+
+// readPinned reads a policy file that its pin allows. A pinned one that is not there is no ENOENT, by which a call goes on without:
+// who deletes a policy must not bring the defaults back.
+func readPinned(file string, pins *pin.Pins, owners bundle.Owners) (data []byte, digest string, err error) {
+	data, err = bundle.ReadGuarded(file, owners)
+	if errors.Is(err, unix.ENOENT) {
+		if missing := pins.Missing(file); missing != nil {
+			return nil, "", missing
+		}
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	digest = record.Digest(data)
+	return data, digest, pins.Check(file, digest)
+}
+
 // inheritLog has a profile's decisions logged where the general file says, unless it says itself: an exemption must not be
 // silent because it has a file of its own. Without a general file there is no log.
-func inheritLog(p *policy.Policy, general string, owners bundle.Owners) error {
+func inheritLog(p *policy.Policy, general string, pins *pin.Pins, owners bundle.Owners) error {
 	if p.OwnLog {
 		return nil
 	}
-	data, err := bundle.ReadGuarded(general, owners)
+	data, _, err := readPinned(general, pins, owners)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}

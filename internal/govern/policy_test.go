@@ -37,7 +37,7 @@ func TestInheritLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := inheritLog(p, general, owners); (err != nil) != c.refused || p.Log != c.want {
+		if err := inheritLog(p, general, nil, owners); (err != nil) != c.refused || p.Log != c.want {
 			t.Errorf("%q beside %q: %+v, %v", c.profile, c.general, p.Log, err)
 		}
 	}

@@ -34,6 +34,11 @@ func GoodFile(file string) string {
 	return path.Join(goodDir, path.Base(file))
 }
 
+// PreviousFile is where the policy is kept that stood in a file's place before the last change by nonroot-ctl policy apply.
+func PreviousFile(file string) string {
+	return path.Join(path.Dir(goodDir), "previous", path.Base(file))
+}
+
 // MaxID is the highest uid or gid that is accepted: runc 1.1's limit (runc, libcontainer/user, maxID).
 const MaxID = math.MaxInt32
 
@@ -108,6 +113,7 @@ type Policy struct {
 	File     string   // where it was read; "" for the built-in one
 	Profile  string   // the one that the binary is named after; "": none
 	Text     []byte   // the file's, by whose digest it is known; nil for the built-in one
+	Digest   string   // of Text, SHA-256 in hex
 	Rule     string   // the part of the policy that this is: a rule's name, "build", or "default"
 	Rules    []Rule   // for some containers, in order; none in a rule's own policy
 	Audit    *Policy  // a stricter one that is not enforced: the record says what it would have done; nil: none

@@ -3,6 +3,7 @@
 package record
 
 import (
+	"bytes"
 	"os"
 	"reflect"
 	"testing"
@@ -24,7 +25,7 @@ func TestRecord(t *testing.T) {
 	want := &Record{
 		ID: "c", Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Mode: policy.Rewrite, Rule: "default", Source: policy.Fixed,
 		Asked: policy.Identity{}, Identity: &policy.Identity{UID: 65532, GID: 65532, Groups: []uint32{2000}}, Dropped: []uint32{6},
-		Reason: "a \"reason\"\n", Policy: "/etc/x", Notes: []string{"one", "é"}, Name: "nonroot", Home: "/home/nonroot", Mounted: true, Bounding: []string{"CAP_CHOWN"}, Runtime: "/usr/sbin/runc", Config: Digest(config), Start: 4711,
+		Reason: "a \"reason\"\n", Policy: "/etc/x", Profile: "builds", Digest: Digest([]byte("mode")), Version: "1.2.3", Notes: []string{"one", "é"}, Name: "nonroot", Home: "/home/nonroot", Mounted: true, Bounding: []string{"CAP_CHOWN"}, Runtime: "/usr/sbin/runc", Config: Digest(config), Start: 4711,
 	}
 	if err := Write(d, want); err != nil {
 		t.Fatal(err)
@@ -41,6 +42,9 @@ func TestRecord(t *testing.T) {
 	}
 	if !got.Precedes(4711) || got.Precedes(4710) || !got.Precedes(0) || !(&Record{}).Precedes(1) {
 		t.Error("it is of a container that was there before it, or of none that came after it")
+	}
+	if written, err := os.ReadFile(folder + "/" + File); err != nil || !bytes.Contains(written, []byte(`"profile":"builds","policy_sha256":"`+want.Digest+`","version":"1.2.3"`)) {
+		t.Errorf("%s, %v", written, err)
 	}
 	var none *Record
 	if none.Matches("c", config) || none.Enforced() {
@@ -60,5 +64,28 @@ func TestRecord(t *testing.T) {
 		if r, _ := Read(d); r.Matches("c", config) {
 			t.Errorf("%q is read as %+v", text, r)
 		}
+	}
+}
+
+// TestRecordFromBefore: one of a version that did not yet write who decided is read as well, and is as binding.
+func TestRecordFromBefore(t *testing.T) {
+	folder := t.TempDir()
+	d, err := bundle.Open(folder, bundle.CallersOwners(idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	config := []byte(`{"a":1}`)
+	text := `{"id":"c","time":"2026-01-02T03:04:05Z","mode":"rewrite","rule":"default","source":"fixed","policy":"/etc/x",` +
+		`"asked":{"uid":0,"gid":0},"identity":{"uid":65532,"gid":65532},"runtime":"/usr/sbin/runc","config_sha256":"` + Digest(config) + `"}`
+	if err := os.WriteFile(d.Join(File), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Read(d)
+	if err != nil || !r.Matches("c", config) || !r.Enforced() || r.Policy != "/etc/x" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if r.Profile != "" || r.Digest != "" || r.Version != "" {
+		t.Errorf("it says %q, %q, %q, which nobody wrote", r.Profile, r.Digest, r.Version)
 	}
 }

@@ -363,3 +363,17 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 }
+
+// TestLostOnPage: who reads the page learns first that there were more decisions than it has.
+func TestLostOnPage(t *testing.T) {
+	s := summary(t, `{"time":"2026-02-03T04:00:00.000Z","event":"create","mode":"rewrite","rule":"default","id":"a"}`+"\n")
+	var page bytes.Buffer
+	if err := s.Page(&page, "host"); err != nil || strings.Contains(page.String(), "could not be logged") {
+		t.Fatalf("%v: it says that lines were lost", err)
+	}
+	page.Reset()
+	s.Lost = &Lost{Count: 3, Last: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC), Reason: "<full>"}
+	if err := s.Page(&page, "host"); err != nil || !strings.Contains(page.String(), "<b>3 decisions could not be logged on this machine</b>, the last one on 2026-02-03 04:05: &lt;full&gt;") {
+		t.Errorf("%v: %s", err, page.String())
+	}
+}

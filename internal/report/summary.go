@@ -106,6 +106,7 @@ type Summary struct {
 	Last       time.Time   `json:"last,omitzero"`
 	Lines      int         `json:"lines"`
 	Malformed  int         `json:"malformed"`
+	Lost       *Lost       `json:"lost,omitempty"` // decisions of this machine that are in no log; nil: none is known
 	Total      Counts      `json:"total"`
 	Images     []Group     `json:"images"`
 	Namespaces []Group     `json:"namespaces"`
@@ -121,6 +122,13 @@ type Summary struct {
 	Tallies    []Tally     `json:"tallies"`
 	Span       string      `json:"span"` // of a bucket: hour, day, week, month
 	Timeline   []Bucket    `json:"timeline"`
+}
+
+// Lost is how many decisions could not be logged, at any time, and why the last one was not.
+type Lost struct {
+	Count  uint64    `json:"count"`
+	Last   time.Time `json:"last"`
+	Reason string    `json:"reason"`
 }
 
 // Collector makes a summary, line by line. Its memory is bounded, whatever the lines say.

@@ -115,3 +115,35 @@ log.file = \"$LOG\""
     exec "$@"' sh "${NONROOT[@]}" --log "$BATS_TEST_TMPDIR/engine.json" --log-format json run "$ID"
   jq -e 'select(.level == "warning").msg | test("send to the journal: it does not exist")' "$BATS_TEST_TMPDIR/engine.json"
 }
+
+@test "log: lines that are lost are counted, and doctor and report say so" {
+  local lost=/var/lib/nonroot-runc/lost
+  policy <<<"log.file = \"$LOG\""
+  runs probe
+  succeeds nonroot run "$ID"
+  [[ ! -e $lost ]]
+  policy <<<'log.file = "/nowhere/decisions"'
+  fresh
+  runs probe
+  # No container is lost for want of a line.
+  shows nonroot nonroot run "$ID-2"
+  grep -qE '^1 20[0-9T:.-]+Z append to "/nowhere/decisions"' "$lost"
+  fresh
+  config '.process.cwd = "/proc/self"'
+  refused 'below /proc' nonroot run "$ID-3"
+  grep -q '^2 ' "$lost"
+  [[ $(stat -c '%a %u' "$lost") == '600 0' && $(wc -l <"$lost") == 1 ]]
+  says "$REPO/bin/nonroot-ctl" report "$LOG"
+  [[ $STATUS == 0 && $OUT == *'note: 2 lines could not be written on this machine, the last one on 20'*'append to "/nowhere/decisions"'* ]] || explain "$OUT"
+  says "$REPO/bin/nonroot-ctl" report --json "$LOG"
+  jq -e '.lost.count == 2' <<<"$OUT"
+  says "$REPO/bin/nonroot-ctl" doctor --json --binary "$REPO/bin/nonroot-runc" --policy "$POLICY"
+  jq -e '.[] | select(.name == "log: lost lines") | .status == "warn" and (.detail | test("^2 could not be written")) and (.hint | test("rm /var/lib/nonroot-runc/lost"))' <<<"$OUT"
+  # A counter that can't be written holds nobody up.
+  rm "$lost"
+  mkdir "$lost"
+  fresh
+  runs probe
+  shows nonroot nonroot run "$ID-4"
+  rmdir "$lost"
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/apply"
+	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/pin"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+)
+
+func profileFlag() cli.Flag {
+	return &cli.StringFlag{Name: "profile", Usage: "the policy of the binary nonroot-runc.`NAME`, instead of the general one"}
+}
+
+func applyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "apply", Usage: "check a policy, say what it changes for running containers, and put it in force", ArgsUsage: "FILE", HideHelpCommand: true,
+		UsageText: "nonroot-ctl policy apply [options] FILE\nnonroot-ctl policy apply --rollback [options]",
+		Flags: []cli.Flag{
+			profileFlag(),
+			&cli.StringSliceFlag{Name: "test", Usage: "hold it against the expectations of `FILE` first"},
+			&cli.BoolFlag{Name: "rollback", Usage: "put back the one that was in force before the last apply"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "replace nothing"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+		},
+		Action: policyApply,
+	}
+}
+
+// applied is the JSON of policy apply.
+type applied struct {
+	File     string      `json:"file"`
+	From     string      `json:"from"`
+	Mode     policy.Mode `json:"mode"`
+	Rules    int         `json:"rules"`
+	Digest   string      `json:"policy_sha256"`
+	Hints    []string    `json:"hints"`
+	Diff     *apply.Diff `json:"containers"` // null where it can't be told
+	Applied  bool        `json:"applied"`
+	Rollback bool        `json:"rollback"`      // it was the policy before
+	Kept     bool        `json:"can_roll_back"` // the one that was replaced is kept
+	Pinned   bool        `json:"pinned"`
+}
+
+func policyApply(c *cli.Context) error {
+	if c.Bool("rollback") == c.Args().Present() || c.NArg() > 1 {
+		return errors.New("policy apply takes one file, or --rollback")
+	}
+	owners := bundle.CallersOwners(nil)
+	target, err := apply.Look(c.String("profile"), owners)
+	if err != nil {
+		return err
+	}
+	text, from, err := newPolicy(c, target)
+	if err != nil {
+		return err
+	}
+	p, err := govern.Candidate(text, from, target.File, target.Profile, owners)
+	if err != nil {
+		return err
+	}
+	a := &applied{File: target.File, From: from, Mode: p.Mode, Rules: len(p.Rules), Digest: p.Digest, Hints: idle(p, time.Now()), Rollback: c.Bool("rollback")}
+	say := c.App.Writer
+	if c.Bool("json") {
+		say = io.Discard
+	}
+	fmt.Fprintf(say, "ok: %s: mode %s, %d rules\n", shown(from), p.Mode, len(p.Rules))
+	if err := a.check(c, p, say, owners); err != nil {
+		return err
+	}
+	if target.Broken != nil {
+		a.hint("the policy in force can't be read: %v", target.Broken)
+	}
+	diff, err := target.Compare(p)
+	if err != nil {
+		a.hint("running containers were not looked at: %v", err)
+	} else {
+		a.Diff = diff
+	}
+	for _, hint := range a.Hints {
+		fmt.Fprintf(say, "hint: %s\n", shown(hint))
+	}
+	printDiff(say, a.Diff)
+	switch {
+	case target.Is(p):
+		fmt.Fprintf(say, "%q has this text already: nothing is replaced\n", a.File)
+		if !c.Bool("dry-run") {
+			if err := govern.KeepGood(p, owners); err != nil {
+				return err
+			}
+		}
+	case c.Bool("dry-run"):
+		fmt.Fprintf(say, "dry run: %q stays as it is\n", a.File)
+	default:
+		if a.Pinned, a.Kept, err = target.Replace(p); err != nil {
+			return err
+		}
+		a.Applied = true
+		a.done(say, target)
+	}
+	if c.Bool("json") {
+		a.Hints = append([]string{}, a.Hints...)
+		return printJSON(c.App.Writer, a)
+	}
+	return nil
+}
+
+// newPolicy is the text to put in force, and where it is.
+func newPolicy(c *cli.Context, target *apply.Target) (text []byte, from string, err error) {
+	if c.Bool("rollback") {
+		text, err = target.Previous()
+		return text, policy.PreviousFile(target.File), err
+	}
+	from = c.Args().First()
+	text, err = os.ReadFile(from)
+	return text, from, err
+}
+
+func (a *applied) hint(format string, args ...any) {
+	a.Hints = append(a.Hints, fmt.Sprintf(format, args...))
+}
+
+// check holds the policy against this machine, and against the expectations that are named.
+func (a *applied) check(c *cli.Context, p *policy.Policy, say io.Writer, owners bundle.Owners) error {
+	lost := auditlog.Probe(&p.Log, owners)
+	for _, err := range lost {
+		a.hint("no line would be logged: %v", err)
+	}
+	if len(lost) > 0 && p.Log.Required {
+		return fmt.Errorf("log.required would refuse every container: %w", errors.Join(lost...))
+	}
+	if p.UsersFile != "" {
+		if _, err := govern.People(p, owners)(); err != nil {
+			return err
+		}
+	}
+	failed, total := 0, 0
+	for _, name := range c.StringSlice("test") {
+		suite, err := readSuite(name)
+		if err != nil {
+			return err
+		}
+		f, n, err := runSuite(say, name, suite, p)
+		if err != nil {
+			return err
+		}
+		failed, total = failed+f, total+n
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d expectations do not hold: nothing is replaced", failed, total)
+	}
+	return nil
+}
+
+// printDiff says what changes, the containers first for which something does.
+func printDiff(to io.Writer, d *apply.Diff) {
+	if d == nil {
+		return
+	}
+	if len(d.Changed) > 0 {
+		fmt.Fprintf(to, "changes for %s, when started again:\n", counted(len(d.Changed), "running container"))
+	}
+	for _, c := range d.Changed {
+		after := c.After.String()
+		if before := c.Before.String(); after == before {
+			after = "the same, by another config.json"
+		}
+		if len(c.Parts) > 0 {
+			after += " (" + strings.Join(c.Parts, ", ") + ")"
+		}
+		fmt.Fprintf(to, "  %q: %s -> %s\n", c.Name, shown(c.Before.String()), shown(after))
+	}
+	fmt.Fprintf(to, "changes nothing for %s\n", counted(d.Same, "running container"))
+	if d.Elsewhere > 0 {
+		fmt.Fprintf(to, "%s by another policy file\n", goes(d.Elsewhere))
+	}
+	if d.Ungoverned > 0 {
+		fmt.Fprintf(to, "%s not governed by nonroot-runc (nonroot-ctl ps names them)\n", counted(d.Ungoverned, "running container"))
+	}
+	for _, u := range d.Unseen {
+		fmt.Fprintf(to, "not looked at: %q: %s\n", u.Name, shown(u.Why))
+	}
+}
+
+func goes(n int) string {
+	if n == 1 {
+		return "1 running container goes"
+	}
+	return counted(n, "running container") + " go"
+}
+
+// done says what was done, and the way back.
+func (a *applied) done(say io.Writer, target *apply.Target) {
+	switch {
+	case a.Rollback:
+		fmt.Fprintf(say, "rolled back: %q is as it was before; the same command brings back what it replaced\n", a.File)
+	case a.Kept:
+		option := ""
+		if target.Profile != "" {
+			option = " --profile " + target.Profile
+		}
+		fmt.Fprintf(say, "replaced %q; the way back: nonroot-ctl policy apply --rollback%s\n", a.File, shown(option))
+	default:
+		fmt.Fprintf(say, "replaced %q, of which nothing is kept, as it could not be read\n", a.File)
+	}
+	if a.Pinned {
+		fmt.Fprintf(say, "pinned anew in %q\n", pin.File)
+	}
+}
+
+func pinCommand() *cli.Command {
+	return &cli.Command{
+		Name: "pin", Usage: "refuse every call by another text of the policy than the present one", HideHelpCommand: true,
+		Flags: []cli.Flag{
+			profileFlag(),
+			&cli.BoolFlag{Name: "remove", Usage: "take the pin away"},
+		},
+		Action: policyPin,
+	}
+}
+
+// policyPin pins what is there, once it could be read as a policy; whether it matches the pin so far does not matter.
+func policyPin(c *cli.Context) error {
+	if c.Args().Present() {
+		return fmt.Errorf("nobody knows what %q is for: policy pin takes options only", c.Args().First())
+	}
+	owners := bundle.CallersOwners(nil)
+	target, err := apply.Look(c.String("profile"), owners)
+	if err != nil {
+		return err
+	}
+	if c.Bool("remove") {
+		pins, err := pin.Read(owners)
+		if err != nil {
+			return err
+		}
+		if !pins.Has(target.File) {
+			return fmt.Errorf("%q is not pinned", target.File)
+		}
+		if err := pin.Set(owners, target.File); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.App.Writer, "%q is no longer pinned\n", target.File)
+		return nil
+	}
+	text, err := bundle.ReadGuarded(target.File, owners)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no %q to pin: an empty file is the built-in policy", target.File)
+	}
+	if err != nil {
+		return err
+	}
+	p, err := govern.Candidate(text, target.File, target.File, target.Profile, owners)
+	if err != nil {
+		return err
+	}
+	if err := pin.Set(owners, target.File, p.Digest); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "pinned %q in %q: sha256 %s\n", target.File, pin.File, p.Digest)
+	return nil
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package auditlog
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+)
+
+// LostFile counts the decisions that were not logged everywhere on this machine. To remove it is to begin anew.
+const LostFile = "/var/lib/nonroot-runc/lost"
+
+// Lost is what the counter says.
+type Lost struct {
+	Count  uint64    `json:"count"`
+	Last   time.Time `json:"last"`
+	Reason string    `json:"reason"` // of the last one
+}
+
+// lostSize is the length of the counter's one line, in bytes. It has always the same, so that it is written in place: on a full
+// disk, where lines are lost, a file can't grow, but it keeps the block that it has.
+const lostSize = 512
+
+// lostTries bounds how long a call waits for others that count, lostPause each time.
+const (
+	lostTries = 20
+	lostPause = time.Millisecond / 2
+)
+
+// CountLost adds one to the counter. It waits for nobody for long; who gets an error has told the engine's log of the line.
+func CountLost(why error, owners bundle.Owners) error {
+	return countLost(LostFile, time.Now(), why, owners)
+}
+
+func countLost(name string, now time.Time, why error, owners bundle.Owners) error {
+	if err := os.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return err
+	}
+	real, _, err := bundle.Trusted(path.Dir(name), owners)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Open(path.Join(real, path.Base(name)), unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd) //nolint:errcheck // also lets go of the lock
+	if _, err := isLog(fd, owners); err != nil {
+		return err
+	}
+	if err := lock(fd); err != nil {
+		return err
+	}
+	buf := make([]byte, lostSize)
+	n, err := unix.Pread(fd, buf, 0)
+	if err != nil {
+		return err
+	}
+	before, _ := parseLost(buf[:n]) // what makes no sense counts for nothing
+	line := fmt.Sprintf("%d %s %s", before.Count+1, now.UTC().Format(Time), quote.Text(strings.ReplaceAll(why.Error(), "\n", "; "), 400))
+	line = fmt.Sprintf("%-*s\n", lostSize-1, line[:min(len(line), lostSize-1)])
+	_, err = unix.Pwrite(fd, []byte(line), 0)
+	return err
+}
+
+func lock(fd int) error {
+	for range lostTries {
+		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		time.Sleep(lostPause)
+	}
+	return unix.EWOULDBLOCK
+}
+
+// ReadLost reads the counter; without one nothing was lost.
+func ReadLost(owners bundle.Owners) (Lost, error) { return readLost(LostFile, owners) }
+
+func readLost(name string, owners bundle.Owners) (Lost, error) {
+	data, err := bundle.ReadGuarded(name, owners)
+	if errors.Is(err, unix.ENOENT) {
+		return Lost{}, nil
+	}
+	if err != nil {
+		return Lost{}, err
+	}
+	l, ok := parseLost(data)
+	if !ok {
+		return l, fmt.Errorf("%q does not begin with a number and a time: remove it to count anew", name)
+	}
+	return l, nil
+}
+
+func parseLost(data []byte) (l Lost, ok bool) {
+	count, rest, _ := strings.Cut(strings.TrimRight(string(data), " \n"), " ")
+	last, reason, _ := strings.Cut(rest, " ")
+	n, err := strconv.ParseUint(count, 10, 63)
+	if err != nil {
+		return Lost{}, false
+	}
+	t, err := time.Parse(Time, last)
+	if err != nil {
+		return Lost{}, false
+	}
+	return Lost{n, t, reason}, true
+}
