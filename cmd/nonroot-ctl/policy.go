@@ -44,14 +44,19 @@ func policyCommand() *cli.Command {
 				Flags: []cli.Flag{
 					file,
 					&cli.StringFlag{Name: "engine", Usage: "docker, docker-plugin, kubernetes or containerd; kubernetes where a namespace, pod, container or image is named"},
-					&cli.StringFlag{Name: "root", Usage: "the runtime's --root, instead of an engine"},
-					&cli.StringFlag{Name: "namespace"}, &cli.StringFlag{Name: "pod"}, &cli.StringFlag{Name: "container"}, &cli.StringFlag{Name: "image"},
+					&cli.StringFlag{Name: "root", Usage: "the runtime's --root, `DIR`, instead of an engine"},
+					&cli.StringFlag{Name: "namespace", Usage: "Kubernetes' or containerd's `NAME`"},
+					&cli.StringFlag{Name: "pod", Usage: "the pod's `NAME`"},
+					&cli.StringFlag{Name: "container", Usage: "the container's `NAME` in its pod"},
+					&cli.StringFlag{Name: "image", Usage: "the image's `NAME`, as whoever makes the container writes it"},
 					&cli.StringFlag{Name: "bundle", Usage: "the bundle's folder, for builds"},
 					&cli.StringFlag{Name: "id", Usage: "the container's id, for a range"},
 					&cli.StringFlag{Name: "project", Usage: "Compose's project, of Docker's containers"},
 					&cli.StringSliceFlag{Name: "device", Usage: "the path of a character device that it is given"},
 					&cli.StringSliceFlag{Name: "annotation", Usage: "`KEY=VALUE`"},
-					&cli.Uint64Flag{Name: "uid"}, &cli.Uint64Flag{Name: "gid"}, &cli.Uint64SliceFlag{Name: "group", Usage: "an additional gid"},
+					&cli.Uint64Flag{Name: "uid", Usage: "the uid that is asked for"},
+					&cli.Uint64Flag{Name: "gid", Usage: "the gid that is asked for"},
+					&cli.Uint64SliceFlag{Name: "group", Usage: "an additional gid"},
 					&cli.StringSliceFlag{Name: "env", Usage: "`KEY=VALUE`"},
 					&cli.StringFlag{Name: "date", Usage: "decide as on that day, such as 2027-01-31"},
 					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -80,7 +85,7 @@ func policyCheck(c *cli.Context) error {
 		name = "no file: the built-in policy"
 	}
 	w := c.App.Writer
-	fmt.Fprintf(w, "ok: %s: mode %s, %d rules\n", shown(name), p.Mode, len(p.Rules))
+	fmt.Fprintf(w, "ok: %s: mode %s, %s\n", shown(name), p.Mode, counted(len(p.Rules), "rule"))
 	for _, hint := range idle(p, time.Now()) {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}

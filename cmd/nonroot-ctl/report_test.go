@@ -15,7 +15,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/report"
 )
 
-const twoLines = `{"time":"2026-03-04T12:00:00.000Z","event":"create","mode":"off","rule":"gpu","id":"c1","image":"=cmd()\u001b[31m","from":{"uid":0,"gid":0},"duration_us":1}
+const twoLines = `{"time":"2026-03-04T12:00:00.000Z","event":"run","mode":"off","rule":"gpu","id":"c1","image":"=cmd()\u001b[31m","from":{"uid":0,"gid":0},"duration_us":1}
 {"time":"2026-03-05T12:00:00.000Z","event":"run","mode":"refuse","rule":"default","id":"c2","image":"nginx","reason":"because","duration_us":1}
 half
 `
@@ -62,7 +62,7 @@ func TestReportText(t *testing.T) {
 	}
 	for _, want := range []string{
 		"2 decisions from 2026-03-04T12:00:00Z to 2026-03-05T12:00:00Z\n1 line could not be read\n",
-		"ran as root 1, refused 1, left alone 0, without root 0\n", `=cmd()\x1b[31m `, "  1x because (last: \"c2\", ",
+		"ran as root 1, refused 1, left alone 0, without root 0\n", `=cmd()\x1b[31m `, "  1 time: because (last: \"c2\", ",
 		"  \"existing\", mode off: never used in these logs\n", "  \"gpu\", mode off: used 1 time, last 2026-03-04T12:00:00Z\n",
 		"  \"over\", mode off: has run out: its last day was 2026-01-01, never used in these logs\n",
 	} {

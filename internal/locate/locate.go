@@ -137,12 +137,20 @@ func Podman(ctx context.Context, name string) (*Container, error) {
 	return &Container{ID: c.ID, Bundle: dir, Running: c.State.Pid != 0, Runtime: c.OCIRuntime}, nil
 }
 
-// first is the first folder that has a config.json.
+// first is the first folder that has a config.json. Its error is os.ErrPermission where one of them can't be looked into.
 func first(dirs []string) (string, error) {
+	var hidden error
 	for _, dir := range dirs {
-		if _, err := os.Lstat(filepath.Join(dir, "config.json")); err == nil {
+		_, err := os.Lstat(filepath.Join(dir, "config.json"))
+		if err == nil {
 			return dir, nil
 		}
+		if errors.Is(err, os.ErrPermission) {
+			hidden = err
+		}
+	}
+	if hidden != nil {
+		return "", hidden
 	}
 	return "", fmt.Errorf("there is no config.json in %q", dirs)
 }

@@ -185,3 +185,53 @@ SCRIPT
   [[ $STATUS == 1 ]]
   finds 'is("self-test"; "fail")'
 }
+
+# checks PATTERN [PATTERN...]: what doctor says of the checks whose names begin so.
+user_doctor() {
+  says env HOME="$BATS_TEST_TMPDIR/home" XDG_CONFIG_HOME= setpriv --reuid 5001 --regid 5001 --clear-groups \
+    "$BIN/nonroot-ctl" doctor --json --binary "$BIN/nonroot-runc"
+}
+
+@test "a policy that can't be read: doctor says by what exec goes meanwhile, and of when that is" {
+  cp "$POLICY" /etc/nonroot-runc/config.toml
+  nonroot_by_default run "$ID"
+  [[ -s /var/lib/nonroot-runc/good/config.toml ]]
+  printf 'mode = 5\n' >/etc/nonroot-runc/config.toml
+  doctor
+  [[ $STATUS == 1 ]]
+  finds 'all(check("policy"); .status == "fail" and (.detail | test("exec into containers that were rewritten goes by the last good copy.*/good/config.toml.*, of 20[0-9-]*T[0-9:]*Z")))'
+  rm /var/lib/nonroot-runc/good/config.toml
+  doctor
+  finds 'all(check("policy"); .status == "fail" and (.detail | test("exec into containers is refused, too: ")))'
+  rm /etc/nonroot-runc/config.toml
+}
+
+@test "a profile that exempts and logs nowhere is named; one that inherits the general log, or has its own, is not" {
+  local profile=/etc/nonroot-runc/rootful.toml
+  printf 'mode = "off"\nreason = "backup agent"\n' >"$profile"
+  doctor --policy "$POLICY"
+  finds 'is("profile \"rootful\": log"; "warn")'
+  printf 'log.file = "%s"\n' "$BATS_TEST_TMPDIR/own.log" >>"$profile"
+  doctor --policy "$POLICY"
+  finds '[check("profile \"rootful\": log")] == [] and is("profile \"rootful\""; "warn")'
+  printf 'mode = "off"\nreason = "backup agent"\n' >"$profile"
+  printf 'log.file = "%s"\n' "$BATS_TEST_TMPDIR/general.log" >/etc/nonroot-runc/config.toml
+  doctor --policy "$POLICY"
+  finds '[check("profile \"rootful\": log")] == [] and is("profile \"rootful\""; "warn")'
+  rm "$profile" /etc/nonroot-runc/config.toml
+}
+
+@test "an ordinary user: his own Podman's configuration counts, and a self-test that is not tried is no pass" {
+  local home=$BATS_TEST_TMPDIR/home dir
+  for dir in "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_RUN_TMPDIR"; do chmod o+x "$dir"; done
+  chmod 755 "$BIN"
+  rm "$BATS_TEST_TMPDIR/containers/containers.conf"
+  install -d -o 5001 -g 5001 "$home/.config/containers"
+  user_doctor
+  [[ $STATUS == 1 ]]
+  finds 'is("podman: registered"; "warn")'
+  printf '[engine]\nruntime = "nonroot"\n[engine.runtimes]\nnonroot = ["%s"]\n' "$BIN/nonroot-runc" >"$home/.config/containers/containers.conf"
+  user_doctor
+  [[ $STATUS == 1 ]]
+  finds 'is("podman: registered"; "ok") and is("podman: default"; "ok") and all(check("self-test"); .status == "fail" and (.detail | test("^not tried: .*needs root")))'
+}
