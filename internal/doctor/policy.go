@@ -45,10 +45,11 @@ func (d *doctor) policies() *policy.Policy {
 		if err == nil && file == p.File || file == policy.DefaultFile && d.o.Policy == "" {
 			continue // looked at above
 		}
-		name := fmt.Sprintf("profile %q", strings.TrimSuffix(filepath.Base(file), ".toml"))
-		other, err := govern.Policy(file, "", d.caller.Owners)
+		binary := "nonroot-runc." + strings.TrimSuffix(filepath.Base(file), ".toml") // as which it inherits the log
+		name := fmt.Sprintf("profile %q", strings.TrimPrefix(binary, "nonroot-runc."))
+		other, err := govern.Policy("", binary, d.caller.Owners)
 		if err != nil {
-			d.bad(Fail, name, "mend the file; until then no container of this profile starts", "%v; %s", err, d.meanwhile("", "nonroot-runc."+strings.TrimSuffix(filepath.Base(file), ".toml")))
+			d.bad(Fail, name, "mend the file; until then no container of this profile starts", "%v; %s", err, d.meanwhile("", binary))
 			continue
 		}
 		if other.Mode.Exempts() {
