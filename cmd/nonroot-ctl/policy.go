@@ -294,7 +294,7 @@ func policyTest(c *cli.Context) error {
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d expectations do not hold", failed, total)
+		return fmt.Errorf("not held: %d of %s", failed, counted(total, "expectation"))
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ func belong(all []*process, self *process, known []state) []*Container {
 		}
 		c := b.container(s.id)
 		c.ID, c.Bundle, c.root, c.init = s.id, s.bundle, s.root, s.pid
+		if engine, id := fromCgroup(p.cgroups); id == s.id {
+			c.Engine = engine
+		}
 		b.of[p.pid] = c
 		if p.mnt != self.mnt {
 			b.mounts[p.mnt] = c

@@ -96,8 +96,8 @@ func (c *Container) origin(config []byte, owners bundle.Owners) {
 	}
 	e := auditlog.Entry{ID: c.ID}
 	e.Locate(c.root, c.Bundle, spec.Root.Path, spec.Annotations, owners)
-	// The log tells CRI-O's from Podman's by the --root that only CRI-O names; here all state has one, and the cgroup tells.
-	if e.Engine != "" && !(isStorage(e.Engine) && isStorage(c.Engine)) {
+	// The log tells CRI-O's from Podman's by the --root that only CRI-O names. Here all state has one: the cgroup tells, or nothing.
+	if e.Engine != "" && !isStorage(e.Engine) {
 		c.Engine = e.Engine
 	}
 	c.Namespace, c.Pod, c.Container, c.Image, c.Name = e.Namespace, e.Pod, e.Container, e.Image, e.Name
@@ -112,6 +112,7 @@ const (
 	crio   = "cri-o"
 )
 
+// isStorage is about what the bundle's place says.
 func isStorage(engine string) bool { return engine == podman || engine == crio }
 
 // stored are the names that Podman gave, in the file of containers/storage above the bundle (containers/storage, store.go,
