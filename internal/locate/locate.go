@@ -72,7 +72,11 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 		}
 	}
 	slices.Sort(found.Ports)
-	if found.Bundle, err = first(DockerBundles(c.ID, execRoots, states)); err != nil {
+	found.Bundle, err = first(DockerBundles(c.ID, execRoots, states))
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("find the bundle of the container %q: %w", name, err)
+	case err != nil:
 		return nil, fmt.Errorf("find the bundle of the container %q (%s): %w: is the daemon on this machine, and where is its --exec-root", name, c.ID, err)
 	}
 	return found, nil
