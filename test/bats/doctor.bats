@@ -171,21 +171,6 @@ SCRIPT
   finds 'all(check("self-test"); .status == "fail" and (.detail | test("nosuid")))'
 }
 
-@test "an interrupt leaves nothing" {
-  BINARY=$BATS_TEST_TMPDIR/slow
-  printf '#!/bin/bash\n[[ " $* " != *" create "* ]] || { touch %q; exec sleep 1000; }\nexec %q "$@"\n' "$BATS_TEST_TMPDIR/there" "$RUNTIME_PATH" >"$BINARY"
-  chmod 755 "$BINARY"
-  "$BIN/nonroot-ctl" doctor --json --binary "$BINARY" --work-dir "$WORK" >"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- &
-  await test -e "$BATS_TEST_TMPDIR/there"
-  [[ -n $(ls -A "$WORK") ]]
-  kill -TERM $!
-  STATUS=0
-  wait $! || STATUS=$?
-  OUT=$(<"$BATS_TEST_TMPDIR/answer")
-  [[ $STATUS == 1 ]]
-  finds 'is("self-test"; "fail")'
-}
-
 # user_doctor is what an ordinary user gets.
 user_doctor() {
   says env HOME="$BATS_TEST_TMPDIR/home" XDG_CONFIG_HOME= setpriv --reuid 5001 --regid 5001 --clear-groups \
@@ -236,4 +221,19 @@ user_doctor() {
   user_doctor
   [[ $STATUS == 1 ]]
   finds 'is("podman: registered"; "ok") and is("podman: default"; "ok") and all(check("self-test"); .status == "fail" and (.detail | test("^not tried: .*needs root")))'
+}
+
+@test "an interrupt leaves nothing" {
+  BINARY=$BATS_TEST_TMPDIR/slow
+  printf '#!/bin/bash\n[[ " $* " != *" create "* ]] || { touch %q; exec sleep 1000; }\nexec %q "$@"\n' "$BATS_TEST_TMPDIR/there" "$RUNTIME_PATH" >"$BINARY"
+  chmod 755 "$BINARY"
+  "$BIN/nonroot-ctl" doctor --json --binary "$BINARY" --work-dir "$WORK" >"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- &
+  await test -e "$BATS_TEST_TMPDIR/there"
+  [[ -n $(ls -A "$WORK") ]]
+  kill -TERM $!
+  STATUS=0
+  wait $! || STATUS=$?
+  OUT=$(<"$BATS_TEST_TMPDIR/answer")
+  [[ $STATUS == 1 ]]
+  finds 'is("self-test"; "fail")'
 }
