@@ -25,7 +25,7 @@ import (
 // by one function, apply, for all of them.
 func configureCommand() *cli.Command {
 	common := []cli.Flag{
-		&cli.StringFlag{Name: "runtime-name", Value: "nonroot", Usage: "how the engine's users call the runtime"},
+		&cli.StringFlag{Name: "runtime-name", Value: "nonroot", Usage: "the `NAME` by which the engine's users call the runtime"},
 		&cli.StringFlag{Name: "profile", Usage: "register the runtime with the policy /etc/nonroot-runc/`NAME`.toml"},
 		&cli.BoolFlag{Name: "set-default", Usage: "make it the engine's default"},
 		&cli.BoolFlag{Name: "keep-name", Usage: "with --uninstall: take back the default alone; the containers that need the name keep it"},

@@ -35,7 +35,7 @@ func explainCommand() *cli.Command {
 			&cli.StringFlag{Name: "podman", Usage: "explain the container `NAME` of Podman"},
 			&cli.StringFlag{Name: "policy", Usage: "decide by the policy `FILE` instead of the one in force"},
 			&cli.StringFlag{Name: "profile", Usage: "decide by the policy of the binary nonroot-runc.`NAME`"},
-			&cli.StringFlag{Name: "root", Usage: "the runtime's --root, by which rules know engines"},
+			&cli.StringFlag{Name: "root", Usage: "the runtime's --root, `DIR`, by which rules know engines"},
 			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
 			&cli.StringSliceFlag{Name: "docker-exec-root", Usage: "dockerd's --exec-root `DIR`"},
 			&cli.StringSliceFlag{Name: "containerd-state", Usage: "containerd's state `DIR`"},
@@ -93,7 +93,7 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 		return locate.Podman(c.Context, c.String("podman"))
 	}
 	name := c.Args().First()
-	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) && !strings.Contains(name, "/") {
 		return nil, fmt.Errorf("there is no bundle %q here: of a container say whose it is: --docker %s, --podman %s or --containerd NAMESPACE/ID", name, shown(name), shown(name))
 	}
 	return &locate.Container{Bundle: name}, nil
@@ -102,7 +102,7 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 // needsRoot words why somebody who is not root finds nothing: engines' bundles are root's. What rootless Podman has is its
 // user's own.
 func needsRoot(c *cli.Context, err error) error {
-	if os.Geteuid() == 0 || !errors.Is(err, os.ErrPermission) && !c.IsSet("docker") && !c.IsSet("containerd") {
+	if os.Geteuid() == 0 || !errors.Is(err, os.ErrPermission) {
 		return err
 	}
 	return fmt.Errorf("the bundles of containers are root's: sudo nonroot-ctl %s ... (%w)", c.Command.Name, err)

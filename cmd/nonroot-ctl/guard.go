@@ -25,7 +25,7 @@ import (
 func guardFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "guard", Usage: "put nonroot-runc in the place of runc, so that --runtime runc is governed, too"},
-		&cli.StringFlag{Name: "builds", Usage: "with the guard: BuildKit's containers run as they are (`off`) or as others do (rewrite)"},
+		&cli.StringFlag{Name: "builds", Usage: "with the guard: by which `RULE` BuildKit's containers run: off (as they are) or rewrite (as others do)"},
 	}
 }
 

@@ -104,7 +104,7 @@ func runLearn(c *cli.Context) error {
 
 // needsRootToLearn words why somebody who is not root can't watch: bundles and processes of containers are root's.
 func needsRootToLearn(err error) error {
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 || !errors.Is(err, os.ErrPermission) {
 		return err
 	}
 	return fmt.Errorf("watching a container that root's engine runs needs root: sudo nonroot-ctl learn ... (%w)", err)

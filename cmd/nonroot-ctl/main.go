@@ -20,9 +20,9 @@ import (
 func main() {
 	a := app()
 	if err := a.Run(arranged(a, os.Args)); err != nil {
-		var status cli.ExitCoder
-		if errors.As(err, &status) { // what there was to say was said
-			os.Exit(status.ExitCode())
+		var status exitStatus
+		if errors.As(err, &status) {
+			os.Exit(int(status))
 		}
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(os.Stderr, "nonroot-ctl: %s\n", shown(strings.TrimSuffix(line, "\n")))
@@ -30,6 +30,13 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// exitStatus ends the program with that status, where what there was to say was said. It is no cli.ExitCoder, as that of an
+// engine's command line is one (*exec.ExitError), whose failure has to be told.
+type exitStatus int
+
+// Error is for those who take it for a failure.
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // app has one file for each verb.
 func app() *cli.App {

@@ -196,3 +196,23 @@ func TestWrongOption(t *testing.T) {
 		}
 	}
 }
+
+// TestEachOptionSaysWhatItIs: in the help, each has a text, and each value a name of its own.
+func TestEachOptionSaysWhatItIs(t *testing.T) {
+	options := 0
+	for _, command := range app().Commands {
+		for _, flag := range flags(command) {
+			one, ok := flag.(cli.DocGenerationFlag)
+			if !ok || one.GetUsage() == "" {
+				t.Errorf("%s: %q has no text", command.Name, flag.Names())
+				continue
+			}
+			if options++; one.TakesValue() && !strings.Contains(one.GetUsage(), "`") {
+				t.Errorf("%s: the value of %q has no name", command.Name, flag.Names())
+			}
+		}
+	}
+	if options < 40 {
+		t.Errorf("there are only %d", options)
+	}
+}

@@ -44,17 +44,22 @@ func policyCommand() *cli.Command {
 				Name: "show", Usage: "say what applies to a container that is described", HideHelpCommand: true,
 				Flags: []cli.Flag{
 					file,
-					&cli.StringFlag{Name: "engine", Usage: "docker, docker-plugin, kubernetes or containerd; kubernetes where a namespace, pod, container or image is named"},
-					&cli.StringFlag{Name: "root", Usage: "the runtime's --root, instead of an engine"},
-					&cli.StringFlag{Name: "namespace"}, &cli.StringFlag{Name: "pod"}, &cli.StringFlag{Name: "container"}, &cli.StringFlag{Name: "image"},
-					&cli.StringFlag{Name: "bundle", Usage: "the bundle's folder, for builds"},
-					&cli.StringFlag{Name: "id", Usage: "the container's id, for a range"},
-					&cli.StringFlag{Name: "project", Usage: "Compose's project, of Docker's containers"},
-					&cli.StringSliceFlag{Name: "device", Usage: "the path of a character device that it is given"},
+					&cli.StringFlag{Name: "engine", Usage: "`ENGINE`: docker, docker-plugin, kubernetes or containerd; kubernetes where a namespace, pod, container or image is named"},
+					&cli.StringFlag{Name: "root", Usage: "the runtime's --root, `DIR`, instead of an engine"},
+					&cli.StringFlag{Name: "namespace", Usage: "Kubernetes' or containerd's `NAME`"},
+					&cli.StringFlag{Name: "pod", Usage: "the pod's `NAME`"},
+					&cli.StringFlag{Name: "container", Usage: "the container's `NAME` in its pod"},
+					&cli.StringFlag{Name: "image", Usage: "the image's `NAME`, as whoever makes the container writes it"},
+					&cli.StringFlag{Name: "bundle", Usage: "the bundle's directory, `DIR`, for builds"},
+					&cli.StringFlag{Name: "id", Usage: "the container's `ID`, for a range"},
+					&cli.StringFlag{Name: "project", Usage: "Compose's project, of Docker's containers: its `NAME`"},
+					&cli.StringSliceFlag{Name: "device", Usage: "the `PATH` of a character device that it is given"},
 					&cli.StringSliceFlag{Name: "annotation", Usage: "`KEY=VALUE`"},
-					&cli.Uint64Flag{Name: "uid"}, &cli.Uint64Flag{Name: "gid"}, &cli.Uint64SliceFlag{Name: "group", Usage: "an additional gid"},
+					&cli.Uint64Flag{Name: "uid", Usage: "the `UID` that is asked for"},
+					&cli.Uint64Flag{Name: "gid", Usage: "the `GID` that is asked for"},
+					&cli.Uint64SliceFlag{Name: "group", Usage: "an additional `GID`"},
 					&cli.StringSliceFlag{Name: "env", Usage: "`KEY=VALUE`"},
-					&cli.StringFlag{Name: "date", Usage: "decide as on that day, such as 2027-01-31"},
+					&cli.StringFlag{Name: "date", Usage: "decide as on that `DAY`, such as 2027-01-31"},
 					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 				},
 				Action: policyShow,
@@ -82,7 +87,7 @@ func policyCheck(c *cli.Context) error {
 		name = "no file: the built-in policy"
 	}
 	w := c.App.Writer
-	fmt.Fprintf(w, "ok: %s: mode %s, %d rules\n", shown(name), p.Mode, len(p.Rules))
+	fmt.Fprintf(w, "ok: %s: mode %s, %s\n", shown(name), p.Mode, counted(len(p.Rules), "rule"))
 	for _, hint := range idle(p, time.Now()) {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
@@ -278,7 +283,7 @@ func policyTest(c *cli.Context) error {
 		failed, total = failed+f, total+n
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d expectations do not hold", failed, total)
+		return fmt.Errorf("not held: %d of %s", failed, counted(total, "expectation"))
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func runPs(c *cli.Context) error {
 		err = printListing(c.App.Writer, l)
 	}
 	if err == nil && c.Bool("exit-code") && l.Processes > 0 {
-		return cli.Exit("", foundRoot)
+		return exitStatus(foundRoot)
 	}
 	return err
 }

@@ -218,11 +218,14 @@ func printSummary(to io.Writer, s *report.Summary) error {
 		p.line("%s could not be read", counted(s.Malformed, "line"))
 	}
 	p.line("ran as root %d, refused %d, left alone %d, without root %d", s.Total.Root, s.Total.Refused, s.Total.Exempted, s.Total.Rewritten)
-	if s.Unstarted > 0 {
-		p.line("of %s left as root no line says that it was started: its creation may have failed", counted(s.Unstarted, "container"))
+	if n := s.Total.Unstarted; n > 0 {
+		p.line("created as root %s, with no start in these logs: it failed, or its start is in another log", counted(n, "time"))
 	}
 	if s.SelfTests > 0 {
 		p.line("%s of nonroot-ctl doctor's self-test left out", counted(s.SelfTests, "line"))
+	}
+	if s.InDocker > 0 {
+		p.line("%s about containers called as doctor --engine docker calls its own: counted, as anybody at Docker may take such a name", counted(s.InDocker, "decision"))
 	}
 	for _, t := range []struct {
 		title  string
@@ -250,9 +253,9 @@ func (p *printer) groups(title string, groups []report.Group) {
 	}
 	p.line("")
 	w := tabwriter.NewWriter(p, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\tAS ROOT\tREFUSED\tLEFT ALONE\tWITHOUT ROOT\tLAST\n", title)
+	fmt.Fprintf(w, "%s\tAS ROOT\tNO START\tREFUSED\tLEFT ALONE\tWITHOUT ROOT\tLAST\n", title)
 	for _, g := range groups[:min(len(groups), inText)] {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\n", shown(g.Name), g.Root, g.Refused, g.Exempted, g.Rewritten, stamp(g.Last))
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%s\n", shown(g.Name), g.Root, g.Unstarted, g.Refused, g.Exempted, g.Rewritten, stamp(g.Last))
 	}
 	_ = w.Flush() // to memory
 	p.more(len(groups))
@@ -264,7 +267,7 @@ func (p *printer) reasons(title string, all []report.Refusal) {
 	}
 	p.heading(title)
 	for _, r := range all[:min(len(all), inText)] {
-		p.line("  %dx %s (last: %q, %s)", r.Count, shown(r.Reason), r.Container, stamp(r.Last))
+		p.line("  %s: %s (last: %q, %s)", counted(r.Count, "time"), shown(r.Reason), r.Container, stamp(r.Last))
 	}
 	p.more(len(all))
 }
@@ -281,9 +284,12 @@ func (p *printer) asRoot(all []report.Container) {
 			by += fmt.Sprintf(", profile %q", c.Profile)
 		}
 		if c.Unstarted {
-			by += ", never started"
+			by += ", no start in these logs"
 		}
-		p.line("  %q, image %q: %s; created %dx, execs %d, last %s", c.Name, c.Image, by, c.Created, c.Execs, stamp(c.Last))
+		if c.SelfTest {
+			by += ", called like doctor's self-test"
+		}
+		p.line("  %q, image %q: %s; created %s, %s, last %s", c.Name, c.Image, by, counted(c.Created, "time"), counted(c.Execs, "exec"), stamp(c.Last))
 	}
 	p.more(len(all))
 }
@@ -313,33 +319,37 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // printCSV writes a row for each image, namespace, rule, reason of a refusal, and exemption.
 func printCSV(to io.Writer, s *report.Summary) error {
 	w := csv.NewWriter(to)
-	rows := [][]string{{"kind", "name", "as_root", "refused", "left_alone", "without_root", "last", "until", "state"}}
+	rows := [][]string{{"kind", "name", "as_root", "refused", "left_alone", "without_root", "last", "until", "state", "no_start"}}
 	for _, t := range []struct {
 		kind   string
 		groups []report.Group
 	}{{"image", s.Images}, {"namespace", s.Namespaces}, {"rule", s.Rules}, {"profile", s.Profiles}} {
 		for _, g := range t.groups {
-			rows = append(rows, []string{t.kind, cell(g.Name), strconv.Itoa(g.Root), strconv.Itoa(g.Refused), strconv.Itoa(g.Exempted), strconv.Itoa(g.Rewritten), stamp(g.Last), "", ""})
+			rows = append(rows, []string{t.kind, cell(g.Name), strconv.Itoa(g.Root), strconv.Itoa(g.Refused), strconv.Itoa(g.Exempted), strconv.Itoa(g.Rewritten), stamp(g.Last), "", "", strconv.Itoa(g.Unstarted)})
 		}
 	}
 	for _, c := range s.Containers {
-		rows = append(rows, []string{"container", cell(c.Name), strconv.Itoa(c.Created + c.Execs), "", "", "", stamp(c.Last), "", string(c.Mode)})
+		ran, unstarted := c.Created+c.Execs, 0
+		if c.Unstarted {
+			ran, unstarted = 0, c.Created
+		}
+		rows = append(rows, []string{"container", cell(c.Name), strconv.Itoa(ran), "", "", "", stamp(c.Last), "", string(c.Mode), strconv.Itoa(unstarted)})
 	}
 	for _, r := range s.Would {
-		rows = append(rows, []string{"would refuse", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", ""})
+		rows = append(rows, []string{"would refuse", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", "", ""})
 	}
 	for _, r := range s.Audited {
-		rows = append(rows, []string{"audited", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", ""})
+		rows = append(rows, []string{"audited", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", "", ""})
 	}
 	for _, r := range s.Refusals {
-		rows = append(rows, []string{"refusal", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", ""})
+		rows = append(rows, []string{"refusal", cell(r.Reason), "", strconv.Itoa(r.Count), "", "", stamp(r.Last), "", "", ""})
 	}
 	for _, e := range s.Exemptions {
 		until, last := e.Until, ""
 		if e.Used > 0 {
 			last = stamp(e.Last)
 		}
-		rows = append(rows, []string{"exemption", cell(e.Name), "", "", strconv.Itoa(e.Used), "", last, until, state(e)})
+		rows = append(rows, []string{"exemption", cell(e.Name), "", "", strconv.Itoa(e.Used), "", last, until, state(e), ""})
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return err

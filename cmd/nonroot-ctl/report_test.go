@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/report"
 )
 
-const twoLines = `{"time":"2026-03-04T12:00:00.000Z","event":"create","mode":"off","rule":"gpu","id":"c1","image":"=cmd()\u001b[31m","from":{"uid":0,"gid":0},"duration_us":1}
+const twoLines = `{"time":"2026-03-04T12:00:00.000Z","event":"run","mode":"off","rule":"gpu","id":"c1","image":"=cmd()\u001b[31m","from":{"uid":0,"gid":0},"duration_us":1}
 {"time":"2026-03-05T12:00:00.000Z","event":"run","mode":"refuse","rule":"default","id":"c2","image":"nginx","reason":"because","duration_us":1}
 half
 `
@@ -62,7 +64,7 @@ func TestReportText(t *testing.T) {
 	}
 	for _, want := range []string{
 		"2 decisions from 2026-03-04T12:00:00Z to 2026-03-05T12:00:00Z\n1 line could not be read\n",
-		"ran as root 1, refused 1, left alone 0, without root 0\n", `=cmd()\x1b[31m `, "  1x because (last: \"c2\", ",
+		"ran as root 1, refused 1, left alone 0, without root 0\n", `=cmd()\x1b[31m `, "  1 time: because (last: \"c2\", ",
 		"  \"existing\", mode off: never used in these logs\n", "  \"gpu\", mode off: used 1 time, last 2026-03-04T12:00:00Z\n",
 		"  \"over\", mode off: has run out: its last day was 2026-01-01, never used in these logs\n",
 	} {
@@ -162,4 +164,65 @@ func TestWrongFileIsNoAllClear(t *testing.T) {
 	if _, err := reported(t, wrong); err == nil || !strings.Contains(err.Error(), "no log of decisions: none of its 2 lines") {
 		t.Error(err)
 	}
+}
+
+// TestReportIsDocumented: each member of the report's JSON stands in the man page, and each of the log's in docs/log.md.
+func TestReportIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/man/nonroot-ctl.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n.SS report\n")
+	section, _, _ = strings.Cut(section, "\n.SS ")
+	members := membersOf(reflect.TypeFor[report.Summary]())
+	if len(members) < 30 {
+		t.Fatalf("there are only %q", members)
+	}
+	for _, m := range members {
+		if !regexp.MustCompile(`(?m)^\.(B|BR|RB)( \()? ` + m + `( [,()].*)?$`).MatchString(section) {
+			t.Errorf("the man page does not name the report's %q", m)
+		}
+	}
+	source, err := os.ReadFile("../../internal/auditlog/entry.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := os.ReadFile("../../docs/log.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := regexp.MustCompile(`w\.(?:text|identity|key|list)\("([a-z_0-9]+)"(?:, "([a-z_]+)")?`).FindAllStringSubmatch(string(source), -1)
+	if len(fields) < 20 {
+		t.Fatalf("the source has only %q", fields)
+	}
+	_, table, _ := strings.Cut(string(docs), "\n## Fields\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	for _, f := range fields {
+		for _, name := range f[1:] {
+			if name != "" && !strings.Contains(table, "`"+name+"`") {
+				t.Errorf("docs/log.md does not name %q", name)
+			}
+		}
+	}
+}
+
+// membersOf are the names of a struct's members in JSON, with those of the structs in it.
+func membersOf(t reflect.Type) (names []string) {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[time.Time]() {
+		return nil
+	}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == "-" || !t.Field(i).IsExported() {
+			continue
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+		names = append(names, membersOf(t.Field(i).Type)...)
+	}
+	return names
 }

@@ -129,15 +129,35 @@ func (d *doctor) older(ctx context.Context, names []string) {
 // runtime is called like ours. Neither says anything of the other.
 func (d *doctor) containersOf(name, hint string, all []container, names []string) {
 	outside, root := notOurs(all, names), asRoot(ours(all, names))
-	if len(outside) > 0 {
-		d.bad(Warn, name, hint, "OPEN: %d of %d containers were created with another runtime and are NOT governed: %s", len(outside), len(all), strings.Join(outside, ", "))
+	if n := len(outside); n > 0 {
+		were, are := "were", "are"
+		if n == 1 {
+			were, are = "was", "is"
+		}
+		d.bad(Warn, name, hint, "OPEN: %d of %s %s created with another runtime and %s NOT governed: %s", n, counted(len(all)), were, are, strings.Join(outside, ", "))
 	}
-	if len(root) > 0 {
-		d.bad(Warn, name, hint+", unless the policy exempts them", "OPEN: %d of %d containers run as root, though their runtime is called like nonroot-runc by now: they were created before it stood there or in mode audit, or are exempt: %s", len(root), len(all), strings.Join(root, ", "))
+	if n := len(root); n > 0 {
+		run, they := "run as root, though their runtime is", "they were created before it stood there or in mode audit, or are exempt"
+		if n == 1 {
+			run, they = "runs as root, though its runtime is", "it was created before it stood there or in mode audit, or is exempt"
+		}
+		d.bad(Warn, name, hint+", unless the policy exempts them", "OPEN: %d of %s %s called like nonroot-runc by now: %s: %s", n, counted(len(all)), run, they, strings.Join(root, ", "))
 	}
-	if len(outside)+len(root) == 0 {
-		d.ok(name, "all %d were created with nonroot-runc", len(all))
+	switch {
+	case len(outside)+len(root) > 0:
+	case len(all) == 0:
+		d.ok(name, "there are none")
+	default:
+		d.ok(name, "%s: created with nonroot-runc, and none that runs is root", counted(len(all)))
 	}
+}
+
+// counted is a number of containers.
+func counted(n int) string {
+	if n == 1 {
+		return "1 container"
+	}
+	return strconv.Itoa(n) + " containers"
 }
 
 // ours are the containers whose runtime is called like one of nonroot-runc's.

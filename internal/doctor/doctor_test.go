@@ -290,16 +290,15 @@ func TestRootGroup(t *testing.T) {
 func TestARuleForAWholeEngine(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": false,
-		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"docker\"]\n":                     true,
-		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"podman\"]\n":                     false,
-		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nuntil = 2020-01-01\nmatch.engine = [\"docker\"]\n": false,
+		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"docker\"]\nmatch.root = [\"/run/docker/*\"]\n":                    false, // less than all of it
+		"[[rule]]\nname = \"s\"\nmatch.engine = [\"docker\"]\n[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"docker\"]\n": false, // the first one counts
+		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"docker\"]\n":                                                      true,
+		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"podman\"]\n":                                                      false,
+		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nuntil = 2020-01-01\nmatch.engine = [\"docker\"]\n":                                  false,
 	} {
 		p, err := policy.Parse("p.toml", []byte(text))
 		if err != nil {
-			if want {
-				t.Fatal(err)
-			}
-			continue
+			t.Fatalf("%s: %v", text, err)
 		}
 		if got := wholly(p, "docker") != nil; got != want {
 			t.Errorf("%s: %v", text, got)

@@ -26,7 +26,7 @@ func (d *doctor) policies() *policy.Policy {
 	p, err := govern.Policy(d.o.Policy, d.binary, d.caller.Owners)
 	switch {
 	case err != nil:
-		d.bad(Fail, "policy", "mend the file; until then no container starts", "%v", err)
+		d.bad(Fail, "policy", "mend the file; until then no container starts", "%v; %s", err, d.meanwhile(d.o.Policy, d.binary))
 	case p.File == "":
 		d.ok("policy", "%q does not exist: the built-in one enforces, mode %s", policy.DefaultFile, p.Mode)
 	case p.Mode == policy.Off:
@@ -45,10 +45,11 @@ func (d *doctor) policies() *policy.Policy {
 		if err == nil && file == p.File || file == policy.DefaultFile && d.o.Policy == "" {
 			continue // looked at above
 		}
-		name := fmt.Sprintf("profile %q", strings.TrimSuffix(filepath.Base(file), ".toml"))
-		other, err := govern.Policy(file, "", d.caller.Owners)
+		binary := "nonroot-runc." + strings.TrimSuffix(filepath.Base(file), ".toml") // as which it inherits the log
+		name := fmt.Sprintf("profile %q", strings.TrimPrefix(binary, "nonroot-runc."))
+		other, err := govern.Policy("", binary, d.caller.Owners)
 		if err != nil {
-			d.bad(Fail, name, "mend the file; until then no container of this profile starts", "%v", err)
+			d.bad(Fail, name, "mend the file; until then no container of this profile starts", "%v; %s", err, d.meanwhile("", binary))
 			continue
 		}
 		if other.Mode.Exempts() {
@@ -64,6 +65,18 @@ func (d *doctor) policies() *policy.Policy {
 		d.profiles = append(d.profiles, profile{name, other})
 	}
 	return p
+}
+
+// meanwhile says by what an exec into a container that was rewritten goes while a policy can't be read.
+func (d *doctor) meanwhile(named, binary string) string {
+	p, err := govern.LastGood(named, binary, false, d.caller.Owners)
+	if err == nil {
+		var st os.FileInfo
+		if st, err = os.Stat(p.File); err == nil {
+			return fmt.Sprintf("exec into containers that were rewritten goes by the last good copy, %q, of %s", p.File, st.ModTime().UTC().Format(time.RFC3339))
+		}
+	}
+	return fmt.Sprintf("exec into containers is refused, too: %v", err)
 }
 
 // profile is a policy beside the one in force, with the name that checks have for it.

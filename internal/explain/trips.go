@@ -391,7 +391,7 @@ func (v *view) setuid() (notes []string) {
 		}
 	})
 	if found > mostNamed {
-		notes = append(notes, fmt.Sprintf("%d more setuid, setgid and capability files are not listed", found-mostNamed))
+		notes = append(notes, fmt.Sprintf("not listed: %d more with setuid, setgid or a file capability", found-mostNamed))
 	}
 	if !complete {
 		notes = append(notes, fmt.Sprintf("the search for setuid files ended after %d files, or met a folder that can't be read", MostFiles))

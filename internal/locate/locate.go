@@ -72,7 +72,11 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 		}
 	}
 	slices.Sort(found.Ports)
-	if found.Bundle, err = first(DockerBundles(c.ID, execRoots, states)); err != nil {
+	found.Bundle, err = first(DockerBundles(c.ID, execRoots, states))
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("find the bundle of the container %q: %w", name, err)
+	case err != nil:
 		return nil, fmt.Errorf("find the bundle of the container %q (%s): %w: is the daemon on this machine, and where is its --exec-root", name, c.ID, err)
 	}
 	return found, nil
@@ -137,12 +141,20 @@ func Podman(ctx context.Context, name string) (*Container, error) {
 	return &Container{ID: c.ID, Bundle: dir, Running: c.State.Pid != 0, Runtime: c.OCIRuntime}, nil
 }
 
-// first is the first folder that has a config.json.
+// first is the first folder that has a config.json. Its error is os.ErrPermission where one of them can't be looked into.
 func first(dirs []string) (string, error) {
+	var hidden error
 	for _, dir := range dirs {
-		if _, err := os.Lstat(filepath.Join(dir, "config.json")); err == nil {
+		_, err := os.Lstat(filepath.Join(dir, "config.json"))
+		if err == nil {
 			return dir, nil
 		}
+		if errors.Is(err, os.ErrPermission) {
+			hidden = err
+		}
+	}
+	if hidden != nil {
+		return "", hidden
 	}
 	return "", fmt.Errorf("there is no config.json in %q", dirs)
 }

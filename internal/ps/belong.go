@@ -32,6 +32,9 @@ func belong(all []*process, self *process, known []state) []*Container {
 		}
 		c := b.container(s.id)
 		c.ID, c.Bundle, c.root, c.init = s.id, s.bundle, s.root, s.pid
+		if engine, id := fromCgroup(p.cgroups); id == s.id {
+			c.Engine = engine
+		}
 		b.of[p.pid] = c
 		if p.mnt != self.mnt {
 			b.mounts[p.mnt] = c
@@ -117,8 +120,8 @@ var cgroupNames = []struct {
 	name   *regexp.Regexp
 }{
 	{"docker", regexp.MustCompile(`^docker-([0-9a-f]{64})\.scope$`)},                 // moby, daemon/oci_linux.go
-	{"podman", regexp.MustCompile(`^libpod-([0-9a-f]{64})(?:\.scope)?$`)},            // podman, libpod/container_internal_linux.go
-	{"cri-o", regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`)},               // cri-o, internal/config/cgmgr
+	{podman, regexp.MustCompile(`^libpod-([0-9a-f]{64})(?:\.scope)?$`)},              // podman, libpod/container_internal_linux.go
+	{crio, regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`)},                  // cri-o, internal/config/cgmgr
 	{"kubernetes", regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})(?:\.scope)$`)}, // containerd, internal/cri
 	{"lxc", regexp.MustCompile(`^lxc\.payload\.(.+)$`)},                              // lxc.container.conf(5), lxc.cgroup.dir
 	{"systemd-nspawn", regexp.MustCompile(`^machine-(.+)\.scope$`)},                  // systemd-nspawn(1)
@@ -174,7 +177,7 @@ func fromMonitor(p *process) (engine, id string) {
 		}
 		return engine, value("-id")
 	case p.name == "conmon": // conmon(8)
-		return "podman", value("-c", "--cid")
+		return podman, value("-c", "--cid")
 	}
 	return "", ""
 }

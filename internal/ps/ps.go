@@ -32,7 +32,7 @@ type Container struct {
 	Namespace string `json:"namespace,omitempty"`
 	Pod       string `json:"pod,omitempty"`
 	Container string `json:"container,omitempty"` // its name in the pod
-	Name      string `json:"name,omitempty"`      // Docker's
+	Name      string `json:"name,omitempty"`      // Docker's or Podman's
 	Image     string `json:"image,omitempty"`
 	Bundle    string `json:"bundle,omitempty"`
 

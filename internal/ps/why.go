@@ -96,10 +96,50 @@ func (c *Container) origin(config []byte, owners bundle.Owners) {
 	}
 	e := auditlog.Entry{ID: c.ID}
 	e.Locate(c.root, c.Bundle, spec.Root.Path, spec.Annotations, owners)
-	if e.Engine != "" {
+	// The log tells CRI-O's from Podman's by the --root that only CRI-O names. Here all state has one: the cgroup tells, or nothing.
+	if e.Engine != "" && !isStorage(e.Engine) {
 		c.Engine = e.Engine
 	}
 	c.Namespace, c.Pod, c.Container, c.Image, c.Name = e.Namespace, e.Pod, e.Container, e.Image, e.Name
+	if c.Engine == podman {
+		c.stored(owners)
+	}
+}
+
+// Engines whose containers are in containers/storage.
+const (
+	podman = "podman"
+	crio   = "cri-o"
+)
+
+// isStorage is about what the bundle's place says.
+func isStorage(engine string) bool { return engine == podman || engine == crio }
+
+// stored are the names that Podman gave, in the file of containers/storage above the bundle (containers/storage, store.go,
+// Container; podman, libpod/storage.go, the metadata). It says nothing where somebody else could have written it.
+func (c *Container) stored(owners bundle.Owners) {
+	data, err := bundle.ReadGuarded(filepath.Join(c.Bundle, "../../containers.json"), owners)
+	if err != nil {
+		return
+	}
+	var all []struct {
+		ID, Metadata string
+		Names        []string
+	}
+	if json.Unmarshal(data, &all) != nil {
+		return
+	}
+	for _, one := range all {
+		var more struct {
+			Image string `json:"image-name"`
+		}
+		if one.ID != c.ID || json.Unmarshal([]byte(one.Metadata), &more) != nil {
+			continue
+		}
+		if c.Image = more.Image; len(one.Names) > 0 {
+			c.Name = one.Names[0]
+		}
+	}
 }
 
 // decided takes mode, rule and reason from the record, if it is this container's.

@@ -87,7 +87,7 @@ func shares(c Counts, most int) []share {
 	for _, p := range []struct {
 		class string
 		n     int
-	}{{"root", c.Root}, {"refused", c.Refused}, {"exempted", c.Exempted}, {"rewritten", c.Rewritten}} {
+	}{{"root", c.Root}, {"refused", c.Refused}, {"exempted", c.Exempted + c.Unstarted}, {"rewritten", c.Rewritten}} {
 		if p.n == 0 {
 			continue
 		}

@@ -201,29 +201,71 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// TestWhatRanAsRoot: by name, without doctor's self-test, and a creation that failed is told apart; so is what audit mode
-// would refuse.
+// TestWhatRanAsRoot: by name, without doctor's self-test; a creation without a start in these logs, as one that failed has
+// none, is counted apart; so is what audit mode would refuse.
 func TestWhatRanAsRoot(t *testing.T) {
 	line := func(event, id, more string) string {
 		return `{"time":"2026-03-04T12:00:00.000Z","event":"` + event + `","mode":"audit","rule":"default","id":"` + id + `","from":{"uid":0,"gid":0}` + more + "}\n"
 	}
-	s := summary(t, line("create", "a", `,"name":"web","profile":"gpu","policy_sha256":"ab","version":"v1","reason":"leads to the engine's socket","audited":"would be refused"`)+
-		line("start", "a", "")+line("exec", "a", `,"name":"web"`)+
-		line("create", "failed", "")+line("run", "r", "")+
-		line("create", SelfTest+"1", "")+line("exec", SelfTest+"1", ""))
-	if s.SelfTests != 2 || s.Lines != 5 || s.Total.Root != 4 || s.Unstarted != 1 || len(s.Containers) != 3 {
+	web := line("create", "a", `,"name":"web","profile":"gpu","policy_sha256":"ab","version":"v1","reason":"leads to the engine's socket","audited":"would be refused"`)
+	s := summary(t, web+line("start", "a", "")+line("exec", "a", `,"name":"web"`)+
+		line("create", "failed", `,"image":"bad"`)+line("run", "r", "")+
+		line("create", SelfTest+"1", "")+line("exec", SelfTest+"1", "")+
+		line("create", "d", `,"engine":"docker","name":"`+SelfTest+`x"`)+line("start", "d", ""))
+	if s.SelfTests != 2 || s.InDocker != 1 || s.Lines != 7 || s.Total != (Counts{Root: 4, Unstarted: 1}) || s.Unstarted != 1 || len(s.Containers) != 4 {
 		t.Errorf("%+v", s)
 	}
 	for _, c := range s.Containers {
-		if c.Unstarted != (c.ID == "failed") || c.ID == "a" && (c.Name != "web" || c.Created != 1 || c.Execs != 1) {
+		if c.Unstarted != (c.ID == "failed") || c.SelfTest != (c.ID == "d") || c.ID == "a" && (c.Name != "web" || c.Created != 1 || c.Execs != 1) {
 			t.Errorf("%+v", c)
 		}
+	}
+	if i := slices.IndexFunc(s.Images, func(g Group) bool { return g.Name == "bad" }); i < 0 || s.Images[i].Counts != (Counts{Unstarted: 1}) {
+		t.Errorf("%+v", s.Images)
 	}
 	if len(s.Would) != 1 || s.Would[0].Container != "web" || len(s.Audited) != 1 || s.Audited[0].Reason != "would be refused" || len(s.Refusals) != 0 {
 		t.Errorf("%+v, %+v", s.Would, s.Audited)
 	}
 	if len(s.Profiles) != 1 || s.Profiles[0].Name != "gpu" || s.Profiles[0].Root != 1 {
 		t.Errorf("%+v", s.Profiles)
+	}
+}
+
+// TestCreationsAndStarts: each start makes one creation a container that ran, in whatever order the logs are read.
+func TestCreationsAndStarts(t *testing.T) {
+	line := func(event, mode string) string {
+		return `{"time":"2026-03-04T12:00:00.000Z","event":"` + event + `","mode":"` + mode + `","rule":"default","id":"a","from":{"uid":0,"gid":0}}` + "\n"
+	}
+	create, start, exec := line("create", "audit"), line("start", "audit"), line("exec", "audit")
+	for _, c := range []struct {
+		log             string
+		root, unstarted int
+	}{
+		{create, 0, 1},
+		{start, 0, 0},
+		{create + start, 1, 0},
+		{start + create, 1, 0}, // the newer file first
+		{create + exec, 2, 0},
+		{create + start + create, 1, 1},
+		{create + create + start, 2, 0}, // a start closes all that is open: rather one too many as root
+		{create + start + create + start, 2, 0},
+		{create + line("start", "rewrite"), 1, 0},
+		{create + line("start", "refuse"), 0, 1},
+		{line("create", "off"), 0, 1},
+		{line("run", "off"), 1, 0},
+	} {
+		if s := summary(t, c.log); s.Total.Root != c.root || s.Total.Unstarted != c.unstarted {
+			t.Errorf("%s: %+v", c.log, s.Total)
+		}
+	}
+	// Beyond what is kept, nothing is taken for a container that never ran.
+	c := NewCollector(time.Time{}, time.Time{}, nil)
+	for i := range maxOpen + 1 {
+		c.Add(&Line{Time: noon, Event: "start", Mode: policy.Off, ID: fmt.Sprint(i)})
+	}
+	c.Add(&Line{Time: noon, Event: "create", Mode: policy.Off, ID: "x"})
+	if s := c.Summary(noon); s.Total != (Counts{Root: 1}) {
+		t.Errorf("%+v", s.Total)
 	}
 }
 

@@ -15,13 +15,14 @@ import (
 // Counts are decisions by what became of them.
 type Counts struct {
 	Root      int `json:"root"`      // left as root by mode audit or off
+	Unstarted int `json:"unstarted"` // the like, created without a start in these logs: it failed, or its start is not in them
 	Exempted  int `json:"exempted"`  // left as it was by mode audit or off, and not root
 	Rewritten int `json:"rewritten"` // held to the promises
 	Refused   int `json:"refused"`
 }
 
 // Total is all of them.
-func (c Counts) Total() int { return c.Root + c.Exempted + c.Rewritten + c.Refused }
+func (c Counts) Total() int { return c.Root + c.Unstarted + c.Exempted + c.Rewritten + c.Refused }
 
 func (c *Counts) add(l *Line) {
 	switch {
@@ -29,12 +30,15 @@ func (c *Counts) add(l *Line) {
 		c.Refused++
 	case l.Mode == policy.Rewrite:
 		c.Rewritten++
-	case l.From == nil || l.From.UID == 0: // what is not known may be root
+	case l.asRoot():
 		c.Root++
 	default:
 		c.Exempted++
 	}
 }
+
+// asRoot says that somebody was left as root. What is not known may be root.
+func (l *Line) asRoot() bool { return l.Mode.Exempts() && (l.From == nil || l.From.UID == 0) }
 
 // Group is what became of the decisions that have something in common.
 type Group struct {
@@ -59,7 +63,8 @@ type Container struct {
 	Last      time.Time   `json:"last"`
 	Created   int         `json:"created"`   // how often
 	Execs     int         `json:"execs"`     // processes of root's started into it
-	Unstarted bool        `json:"unstarted"` // created, and no later line says that it was started: its creation may have failed
+	Unstarted bool        `json:"unstarted"` // created, and no line of these logs says that it was started
+	SelfTest  bool        `json:"selftest"`  // called as doctor's self-test calls its containers in Docker, where anybody may
 
 	starts int
 }
@@ -114,10 +119,11 @@ type Summary struct {
 	Profiles   []Group     `json:"profiles"`
 	Containers []Container `json:"containers"` // those that were left as root
 	Refusals   []Refusal   `json:"refusals"`
-	Would      []Refusal   `json:"would_refuse"` // in mode audit: what enforcing would refuse
-	Audited    []Refusal   `json:"audited"`      // what the stricter policy that is only audited would do
-	SelfTests  int         `json:"selftests"`    // lines of nonroot-ctl doctor's own, which count for nothing else
-	Unstarted  int         `json:"unstarted"`    // containers left as root of which no line says that they were started
+	Would      []Refusal   `json:"would_refuse"`        // in mode audit: what enforcing would refuse
+	Audited    []Refusal   `json:"audited"`             // what the stricter policy that is only audited would do
+	SelfTests  int         `json:"selftests"`           // lines of nonroot-ctl doctor's own, which count for nothing else
+	InDocker   int         `json:"selftests_in_docker"` // decisions about containers that are called like doctor's; they count for all else, too
+	Unstarted  int         `json:"unstarted"`           // containers left as root of which no line of these logs says that they were started
 	Exemptions []Exemption `json:"exemptions"`
 	Tallies    []Tally     `json:"tallies"`
 	Span       string      `json:"span"` // of a bucket: hour, day, week, month
@@ -140,6 +146,7 @@ type Collector struct {
 	rules        map[string]*Group
 	profiles     map[string]*Group
 	containers   map[string]*Container
+	created      created
 	refusals     map[string]*Refusal
 	would        map[string]*Refusal
 	audited      map[string]*Refusal
@@ -162,6 +169,7 @@ func NewCollector(since, until time.Time, exemptions []Exemption) *Collector {
 		since: since, until: until, images: map[string]*Group{}, namespaces: map[string]*Group{}, rules: map[string]*Group{},
 		profiles: map[string]*Group{}, containers: map[string]*Container{}, would: map[string]*Refusal{}, audited: map[string]*Refusal{},
 		refusals: map[string]*Refusal{}, tallies: map[Tally]int{}, hours: map[int64]map[policy.Mode]int{}, exemptions: map[string]*Exemption{},
+		created: created{open: map[string][]creation{}, starts: map[string]int{}},
 	}
 	for _, e := range exemptions {
 		c.exemptions[e.Name] = &e
@@ -196,15 +204,24 @@ func (c *Collector) Add(l *Line) {
 		e.Last = later(e.Last, l.Time)
 	}
 	c.leftAsRoot(l)
-	if l.Event == "start" && l.Mode != policy.Refuse {
+	if strings.HasPrefix(l.Name, SelfTest) {
+		s.InDocker++
+	}
+	switch {
+	case l.Mode == policy.Refuse:
+	case l.Event == "start":
+		c.created.started(l.ID)
 		return
+	case l.Event == "exec":
+		c.created.lives(l.ID)
 	}
 	s.Total.add(l)
-	count(c.images, l.Image, l)
-	count(c.namespaces, l.Namespace, l)
-	count(c.rules, l.Rule, l)
+	groups := creation{count(c.images, l.Image, l), count(c.namespaces, l.Namespace, l), count(c.rules, l.Rule, l)}
 	if l.Profile != "" {
-		count(c.profiles, l.Profile, l)
+		groups = append(groups, count(c.profiles, l.Profile, l))
+	}
+	if l.Event == "create" && l.asRoot() {
+		c.created.add(l.ID, groups)
 	}
 	c.inTime(l)
 	switch {
@@ -218,33 +235,79 @@ func (c *Collector) Add(l *Line) {
 	}
 }
 
+// created are creations of containers left as root of which no start was read yet. Logs may be read in any order: a start
+// that comes before its creation is kept, too. Both are bounded; beyond that, a container counts as one that ran.
+type created struct {
+	open   map[string][]creation // by the container's id
+	starts map[string]int        // those without a creation
+	n      int                   // creations that are open
+	lost   bool                  // a start could not be kept
+}
+
+// creation is the groups in which one is counted, as root.
+type creation []*Group
+
+// maxOpen bounds the creations and the starts that are kept.
+const maxOpen = 20000
+
+func (c *created) add(id string, groups creation) {
+	if c.n < maxOpen {
+		c.open[id] = append(c.open[id], groups)
+		c.n++
+	}
+}
+
+// lives: the container runs.
+func (c *created) lives(id string) (known bool) {
+	open, known := c.open[id]
+	c.n -= len(open)
+	delete(c.open, id)
+	return known
+}
+
+func (c *created) started(id string) {
+	switch _, known := c.starts[id]; {
+	case c.lives(id):
+	case known || len(c.starts) < maxOpen:
+		c.starts[id]++
+	default:
+		c.lost = true
+	}
+}
+
+// unstarted are the creations that no start in these logs belongs to.
+func (c *created) unstarted() (all []creation) {
+	if c.lost {
+		return nil
+	}
+	for id, open := range c.open {
+		all = append(all, open[min(c.starts[id], len(open)):]...)
+	}
+	return all
+}
+
 // SelfTest begins the ids of the containers that nonroot-ctl doctor makes (internal/selftest). Only who is root calls the
 // runtime without an engine: names that an engine's users choose hide nothing from a report.
 const SelfTest = "nonroot-selftest-"
 
 // leftAsRoot keeps which containers were left as root.
 func (c *Collector) leftAsRoot(l *Line) {
-	if !l.Mode.Exempts() {
-		return
-	}
 	known := c.containers[l.ID]
-	if l.Event == "start" {
-		if known != nil {
-			known.starts++
-		}
-		return
+	if l.Event == "start" && l.Mode != policy.Refuse && known != nil {
+		known.starts++
 	}
-	if l.From != nil && l.From.UID != 0 || l.ID == "" {
+	if l.Event == "start" || !l.asRoot() || l.ID == "" {
 		return
 	}
 	if known == nil {
 		if len(c.containers) >= maxGroups {
 			return
 		}
-		known = &Container{ID: l.ID, First: l.Time}
+		known = &Container{ID: l.ID, First: l.Time, starts: c.created.starts[l.ID]}
 		c.containers[l.ID] = known
 	}
 	known.Name, known.Engine, known.Image = whose(l), l.Engine, l.Image
+	known.SelfTest = strings.HasPrefix(l.Name, SelfTest)
 	known.Mode, known.Rule, known.Profile, known.Policy, known.Version = l.Mode, l.Rule, l.Profile, l.Policy, l.Version
 	if l.Mode == policy.Off { // in mode audit it is a refusal's
 		known.Reason = l.Reason
@@ -283,7 +346,7 @@ func bounded[V any](all map[string]V, key string) string {
 	return key
 }
 
-func count(all map[string]*Group, name string, l *Line) {
+func count(all map[string]*Group, name string, l *Line) *Group {
 	name = bounded(all, name)
 	g := all[name]
 	if g == nil {
@@ -292,6 +355,7 @@ func count(all map[string]*Group, name string, l *Line) {
 	}
 	g.add(l)
 	g.Last = later(g.Last, l.Time)
+	return g
 }
 
 func (c *Collector) inTime(l *Line) {
@@ -345,6 +409,15 @@ func whose(l *Line) string {
 func (c *Collector) Summary(now time.Time) *Summary {
 	s := c.s
 	s.Made = now
+	for _, groups := range c.created.unstarted() {
+		s.Total.Root--
+		s.Total.Unstarted++
+		for _, g := range groups {
+			g.Root--
+			g.Unstarted++
+		}
+	}
+	c.created = created{open: map[string][]creation{}, starts: c.created.starts}
 	s.Images, s.Namespaces, s.Rules = sorted(c.images), sorted(c.namespaces), sorted(c.rules)
 	s.Profiles = sorted(c.profiles)
 	s.Refusals, s.Would, s.Audited = reasons(c.refusals), reasons(c.would), reasons(c.audited)

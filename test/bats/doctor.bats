@@ -171,6 +171,58 @@ SCRIPT
   finds 'all(check("self-test"); .status == "fail" and (.detail | test("nosuid")))'
 }
 
+# user_doctor is what an ordinary user gets.
+user_doctor() {
+  says env HOME="$BATS_TEST_TMPDIR/home" XDG_CONFIG_HOME= setpriv --reuid 5001 --regid 5001 --clear-groups \
+    "$BIN/nonroot-ctl" doctor --json --binary "$BIN/nonroot-runc"
+}
+
+@test "a policy that can't be read: doctor says by what exec goes meanwhile, and of when that is" {
+  cp "$POLICY" /etc/nonroot-runc/config.toml
+  "$BIN/nonroot-runc" --root "$STATE" run "$ID"
+  [[ -s /var/lib/nonroot-runc/good/config.toml ]]
+  printf 'mode = 5\n' >/etc/nonroot-runc/config.toml
+  doctor
+  [[ $STATUS == 1 ]]
+  finds 'all(check("policy"); .status == "fail" and (.detail | test("exec into containers that were rewritten goes by the last good copy.*/good/config.toml.*, of 20[0-9-]*T[0-9:]*Z")))'
+  rm /var/lib/nonroot-runc/good/config.toml
+  doctor
+  finds 'all(check("policy"); .status == "fail" and (.detail | test("exec into containers is refused, too: ")))'
+  rm /etc/nonroot-runc/config.toml
+}
+
+@test "a profile that exempts and logs nowhere is named; one that inherits the general log, or has its own, is not" {
+  local profile=/etc/nonroot-runc/rootful.toml
+  printf 'mode = "off"\nreason = "backup agent"\n' >"$profile"
+  doctor --policy "$POLICY"
+  finds 'is("profile \"rootful\": log"; "warn")'
+  printf 'log.file = "%s"\n' "$BATS_TEST_TMPDIR/own.log" >>"$profile"
+  doctor --policy "$POLICY"
+  finds '[check("profile \"rootful\": log")] == [] and is("profile \"rootful\""; "warn")'
+  printf 'mode = "off"\nreason = "backup agent"\n' >"$profile"
+  printf 'log.file = "%s"\n' "$BATS_TEST_TMPDIR/general.log" >/etc/nonroot-runc/config.toml
+  doctor --policy "$POLICY"
+  finds '[check("profile \"rootful\": log")] == [] and is("profile \"rootful\""; "warn")'
+  rm "$profile" /etc/nonroot-runc/config.toml
+}
+
+@test "an ordinary user: his own Podman's configuration counts, and a self-test that is not tried is no pass" {
+  local home=$BATS_TEST_TMPDIR/home dir=$BIN
+  while [[ $dir != /var/tmp && $dir != / ]]; do
+    chmod o+rx "$dir"
+    dir=${dir%/*}
+  done
+  rm "$BATS_TEST_TMPDIR/containers/containers.conf"
+  install -d -o 5001 -g 5001 "$home/.config/containers"
+  user_doctor
+  [[ $STATUS == 1 ]]
+  finds 'is("podman: registered"; "warn")'
+  printf '[engine]\nruntime = "nonroot"\n[engine.runtimes]\nnonroot = ["%s"]\n' "$BIN/nonroot-runc" >"$home/.config/containers/containers.conf"
+  user_doctor
+  [[ $STATUS == 1 ]]
+  finds 'is("podman: registered"; "ok") and is("podman: default"; "ok") and all(check("self-test"); .status == "fail" and (.detail | test("^not tried: .*needs root")))'
+}
+
 @test "an interrupt leaves nothing" {
   BINARY=$BATS_TEST_TMPDIR/slow
   printf '#!/bin/bash\n[[ " $* " != *" create "* ]] || { touch %q; exec sleep 1000; }\nexec %q "$@"\n' "$BATS_TEST_TMPDIR/there" "$RUNTIME_PATH" >"$BINARY"

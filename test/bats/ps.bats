@@ -47,4 +47,18 @@ reason = "backup agent"'
   goes_on nonroot
   lists
   holds 'length == 1 and (.[0] | .governed and .mode == "off" and .reason == "backup agent" and (.why | test("mode off.*backup agent")))'
+  policy <<<'mode = "audit"'
+  fresh
+  config '.process.args = ["/bin/sleep", "1000"] | .process.terminal = false'
+  nonroot run --detach "$ID-2" </dev/null >/dev/null 2>&1 3>&-
+  ID=$ID-2 lists
+  holds 'length == 1 and (.[0] | .governed and .mode == "audit" and .why == "mode audit, by the general part of the policy" and .processes[0].host_root)'
+}
+
+@test "ps: what existing = \"leave\" leaves as it is has no record, and each process of it is listed" {
+  goes_on bare
+  policy <<<'existing = "leave"'
+  nonroot exec --detach "$ID" /bin/sleep 2000 3>&-
+  lists
+  holds 'length == 1 and (.[0] | (.governed | not) and (.why | test("left no record")) and [.processes[].role] == ["init", "exec"] and all(.processes[]; .host_root))'
 }

@@ -33,7 +33,7 @@ report() { "$REPO/bin/nonroot-ctl" report --policy "$POLICY" "$@"; }
 log.file = \"$log\""
   fresh
   shows root nonroot run "$ID-3"
-  report --json | jq -e '.total == {root: 1, exempted: 0, rewritten: 1, refused: 1} and .malformed == 0 and .exemptions[0].used == 1'
+  report --json | jq -e '.total == {root: 1, unstarted: 0, exempted: 0, rewritten: 1, refused: 1} and .malformed == 0 and .exemptions[0].used == 1'
   report --html "$BATS_TEST_TMPDIR/report.html" --textfile "$BATS_TEST_TMPDIR/nonroot.prom"
   grep -qxF 'nonroot_decisions_total{event="run",mode="audit",rule="default"} 1' "$BATS_TEST_TMPDIR/nonroot.prom"
   dom=$(browser --dump-dom)

@@ -107,7 +107,7 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   succeeds ctl configure docker --guard --builds rewrite --set-default --reload
   await eval '[[ $(docker info -f "{{.DefaultRuntime}}") == nonroot ]]'
   says ctl doctor
-  [[ $OUT == *'warn docker: containers: OPEN: 1 of 1 containers run as root'*'"old"'* ]] || explain 'expected its name'
+  [[ $OUT == *'warn docker: containers: OPEN: 1 of 1 container runs as root'*'"old"'* ]] || explain 'expected its name'
   docker rm --force old >/dev/null
   # Taking out another name leaves the guard.
   succeeds ctl configure docker --runtime-name other --reload

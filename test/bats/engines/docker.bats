@@ -406,6 +406,20 @@ host() {
   shows nonroot docker exec box probe
 }
 
+@test "nonroot-ctl learn: Ctrl-C reaches the container, and that it ended is said" {
+  local learned=$BATS_TEST_TMPDIR/learned pid first
+  # A group of its own takes the interrupt, as that of a terminal would.
+  setsid nonroot-ctl learn --json --output "$learned" -- docker run --rm --runtime nonroot --name box bb \
+    sh -c 'trap "exit 3" INT; echo x >/etc/x; while :; do sleep 0.1; done' </dev/null >/dev/null 2>&1 3>&- &
+  pid=$!
+  await docker exec box true
+  first=$(docker inspect -f '{{.State.Pid}}' box)
+  await grep -q '^TracerPid:.[1-9]' "/proc/$first/status"
+  kill -INT -- "-$pid"
+  wait "$pid"
+  jq -e '.ended and (.status | startswith("it ended"))' "$learned" || explain "$(<"$learned")"
+}
+
 @test "nothing is left of containers that are gone" {
   shows nonroot nonroot bb probe
   box
