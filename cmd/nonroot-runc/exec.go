@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
@@ -39,6 +40,7 @@ func exec(cmd *runcargs.Command, d *decision) error {
 		return err
 	}
 	d.by(p, c)
+	_ = govern.KeepGood(p, c.Owners) // as create does
 	d.of(k, config)
 	runtime, err := laterRuntime(cmd, k, func() []string { return p.Runtimes }, c)
 	if err != nil {
@@ -120,8 +122,15 @@ func rewrittenProcess(cmd *runcargs.Command, log *decision, c govern.Caller, p *
 			return nil, err
 		}
 	}
+	// One that the first process has made for itself is not the container's: no runtime goes there.
+	nested := f.UserNamespace != nil && !hasUserNamespace(config)
+	if nested {
+		f.UserNamespace = nil
+	}
 	if r.Enforced() {
 		f.Created, f.By = r.Identity, r.Source
+	} else if nested {
+		log.Notes = append(log.Notes, "the first process has made a user namespace of its own, so that it does not say who the container is")
 	} else if init, err := k.state.InitCredentials(); err == nil {
 		f.Created = p.Running(&f, init)
 	}
@@ -147,6 +156,16 @@ func rewrittenProcess(cmd *runcargs.Command, log *decision, c govern.Caller, p *
 	out, err := doc.Rewrite(spec.Change{Process: change})
 	log.changedProcess(doc, out)
 	return out, wrap(err, "rewrite the process")
+}
+
+// hasUserNamespace says that a container has a user namespace of its own, by its config.json; one that can't be read may have.
+func hasUserNamespace(config []byte) bool {
+	doc, err := spec.ParseConfig(config)
+	if err != nil {
+		return true
+	}
+	c, err := doc.Container()
+	return err != nil || slices.ContainsFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "user" })
 }
 
 // processDocument is the process that is asked for: the engine's file, or the container's own process with what the

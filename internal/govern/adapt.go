@@ -245,7 +245,7 @@ func (f *containerFacts) givenUp(owner uint32) bool {
 	if uid == f.User.UID || uid == nobody || uid != 0 && uid < firstPerson {
 		return true
 	}
-	return uid != 0 && f.image.Layers(f.insideUID).HasUser(uid)
+	return uid != 0 && f.layers().HasUser(uid)
 }
 
 // others says that an owner may be another container, whatever the image's passwd calls it.

@@ -19,6 +19,8 @@ type containerFacts struct {
 	home  string // HOME of the environment
 	ours  func(spec.Mount) bool
 
+	trusted func(dir string) bool // whether only root can change what a path of the host leads to
+
 	shared []string // where bind mounts lie that share their mounts with the host, free of links
 	join   string   // the path by which the runtime finds the user namespace that was looked at; "": none is joined
 
@@ -44,6 +46,10 @@ func (c *Call) facts(p *policy.Policy, doc *spec.Document, container *spec.Conta
 		return nil, fmt.Errorf("read %q: %w", dir.Join(bundle.Config), err)
 	}
 	f.Container, f.ours = container, Ours(dir)
+	f.trusted = func(dir string) bool {
+		_, isFile, err := bundle.Trusted(dir, c.Caller.Owners)
+		return err == nil && !isFile
+	}
 	if f.UserNamespace, f.join, err = userNamespace(f.Container, c.Keep); err != nil {
 		return nil, err
 	}
@@ -54,12 +60,15 @@ func (c *Call) facts(p *policy.Policy, doc *spec.Document, container *spec.Conta
 	if err := c.surroundings(f); err != nil {
 		return nil, err
 	}
-	image := f.image.Layers(f.insideUID)
+	image := f.layers()
 	f.Accounts = image
 	f.Memberships = image.Memberships
 	f.BuiltFor = func() homedir.Built { return image.BuiltFor(f.insideUID) }
 	return f, err
 }
+
+// layers is the view of the image alone.
+func (f *containerFacts) layers() *homedir.Image { return f.image.Layers(f.insideUID, f.trusted) }
 
 // OpenImage opens the container's rootfs with the mounts that the engine asks for, without those of an earlier rewrite. One
 // that is stubless gets no mount point that it lacks, as if it were read-only.

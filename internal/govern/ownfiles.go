@@ -6,58 +6,96 @@ import (
 	"os"
 	"path"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// ownFiles finds the bind mounts of what this program goes by: whoever reaches an engine's API could have it write there as root,
-// without a runtime being called (moby: docker cp). A mount of a directory above, such as /etc, is left: nobody in the container is
-// root, and host directories are mounted for many reasons.
+// ownFiles finds the bind mounts of what this program goes by, and of what is below: whoever reaches an engine's API could have it
+// write there as root, without a runtime being called (moby: docker cp). Files are compared by device and inode, so that links and
+// other mounts of the same directory, such as an engine's volume that is one, change nothing. A mount of a directory above, such as
+// /etc, is left: nobody in the container is root, and host directories are mounted for many reasons.
 func (c *Call) ownFiles(p *policy.Policy, binds []host.Bind) (found []policy.OwnFile) {
 	if len(binds) == 0 {
 		return nil
 	}
 	protected := c.protected(p)
 	for _, b := range binds {
-		real, err := host.RealPath(b.Source)
-		if err != nil {
-			continue // the runtime will fail on it
-		}
-		for _, own := range protected {
-			if real == own.Path || below(real, own.Path) {
-				own.Mount, own.ReadOnly = b.Destination, b.ReadOnly
-				found = append(found, own)
-				break
-			}
+		if own := shows(b.Source, protected); own != nil {
+			own.Mount, own.ReadOnly = b.Destination, b.ReadOnly
+			found = append(found, *own)
 		}
 	}
 	return found
 }
 
-// protected are the files and directories, free of links.
-func (c *Call) protected(p *policy.Policy) []policy.OwnFile {
-	var all []policy.OwnFile
-	add := func(what, name string) {
-		if name == "" {
-			return
-		}
-		if real, err := host.RealPath(name); err == nil {
-			name = real
-		}
-		all = append(all, policy.OwnFile{What: what, Path: name})
+type ownFile struct {
+	policy.OwnFile
+	dev, ino uint64
+}
+
+// shows goes up from a mount's source; nil: none of it lies there.
+func shows(source string, protected []ownFile) *policy.OwnFile {
+	fd, err := unix.Open(source, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil // the runtime will fail on it
 	}
-	add("policy", path.Dir(policy.DefaultFile))
-	if p.File != "" && path.Dir(p.File) != path.Dir(policy.DefaultFile) {
-		add("policy", p.File)
+	defer func() { _ = unix.Close(fd) }()
+	var last unix.Stat_t
+	const deepest = 256
+	for range deepest {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil || st.Dev == last.Dev && st.Ino == last.Ino {
+			return nil // the root is its own parent
+		}
+		for i := range protected {
+			if protected[i].dev == st.Dev && protected[i].ino == st.Ino {
+				own := protected[i].OwnFile
+				return &own
+			}
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			// The directory of a file is only to be had by its path.
+			real, err := host.RealPath(source)
+			if err != nil {
+				return nil
+			}
+			return shows(path.Dir(real), protected)
+		}
+		up, err := unix.Openat(fd, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil
+		}
+		_ = unix.Close(fd)
+		fd, last = up, st
 	}
+	return nil
+}
+
+// protected are the files and directories that are there.
+func (c *Call) protected(p *policy.Policy) []ownFile {
+	var all []ownFile
+	add := func(what string, names ...string) {
+		for _, name := range names {
+			var st unix.Stat_t
+			if name != "" && unix.Stat(name, &st) == nil {
+				all = append(all, ownFile{policy.OwnFile{What: what, Path: name}, st.Dev, st.Ino})
+			}
+		}
+	}
+	add("policy", path.Dir(policy.DefaultFile), p.File)
 	add("pins of policies", pin.File)
-	add("list of people", p.UsersFile)
-	add("list of people", p.GroupsFile)
-	add("state", p.State)
+	add("list of people", p.UsersFile, p.GroupsFile)
+	good := path.Dir(policy.GoodFile(policy.DefaultFile))
+	add("state", path.Dir(good), good)
+	if p.State != path.Dir(good) {
+		add("state", p.State)
+	}
 	add("log", p.Log.File)
 	if exe, err := os.Readlink("/proc/self/exe"); err == nil && path.Base(exe) != "nonroot-ctl" {
-		all = append(all, policy.OwnFile{What: "program", Path: exe}, policy.OwnFile{What: "program", Path: path.Join(path.Dir(exe), "nonroot-ctl")})
+		add("program", exe, path.Join(path.Dir(exe), "nonroot-ctl"))
 	}
 	return all
 }

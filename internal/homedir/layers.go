@@ -5,13 +5,13 @@ package homedir
 import (
 	"errors"
 	"fmt"
-	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
-	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // Layers is the view of the image alone, without what the container has written in its own layer: only that may say who the
@@ -22,12 +22,15 @@ import (
 // apart, as without an overlay, it is that, too, but what only root could have written is all that is believed.
 //
 // Inside translates the owner of a file of the rootfs into a uid of the container's.
-func (im *Image) Layers(inside func(owner uint32) (uid uint32, ok bool)) *Image {
+//
+// Trusted says whether nobody but root can change what a path of the host leads to. A layer that others can exchange by its path is
+// none: where engines take a mount away once the overlay is there, somebody else may have put another directory in its place.
+func (im *Image) Layers(inside func(owner uint32) (uid uint32, ok bool), trusted func(dir string) bool) *Image {
 	if im.layers != nil {
 		return im.layers
 	}
 	im.layers = im
-	switch root, err := openLayers(im.root); {
+	switch root, err := openLayers(im.root, trusted); {
 	case err != nil:
 		im.layers = im.believed(inside)
 	case root >= 0:
@@ -41,9 +44,9 @@ func (im *Image) believed(inside func(uint32) (uint32, bool)) *Image {
 	im.load()
 	v := *im
 	v.layers, v.uids = &v, nil
-	for _, d := range []*database{&v.passwd, &v.group} {
-		if d.own && !v.rootsAlone(d.at, inside) {
-			*d = database{note: fmt.Sprintf("%s says nothing of the image: others than root can write it", quote.Value(d.at))}
+	for p, d := range map[string]*database{"/etc/passwd": &v.passwd, "/etc/group": &v.group} {
+		if d.own && !v.rootsAlone(p, inside) {
+			*d = database{note: fmt.Sprintf("%s says nothing of the image: others than root can write it, or lead it elsewhere", p)}
 		}
 	}
 	return &v
@@ -56,15 +59,15 @@ func (im *Image) viewOf(root int) *Image {
 }
 
 // openLayers opens the layers below an overlay's own; -1: there is nothing in its own that differs from them.
-func openLayers(rootfs int) (int, error) {
+func openLayers(rootfs int, trusted func(dir string) bool) (int, error) {
 	o, err := proc.OverlayOf(rootfs)
 	if err != nil {
 		return -1, err
 	}
 	switch {
-	case o.Upper == "" || path.IsAbs(o.Upper) && isEmpty(o.Upper):
+	case o.Upper == "" || proc.Findable(o.Upper) && isEmpty(o.Upper):
 		return -1, nil
-	case len(o.Lower) == 0:
+	case len(o.Lower) == 0 || slices.ContainsFunc(o.Lower, func(dir string) bool { return !trusted(dir) }):
 		return -1, errLayers
 	case len(o.Lower) == 1:
 		return openat2(unix.AT_FDCWD, o.Lower[0], unix.O_PATH|unix.O_DIRECTORY, 0)
@@ -124,27 +127,38 @@ func isEmpty(dir string) bool {
 	return true
 }
 
-// rootsAlone says that only root can have written the file at a path of the rootfs that is free of links, where everybody else
-// who could have is one of the container's processes, which are never root: it and the directories above it are root's, and
-// nobody but root and root's group, in which nobody is, may write them.
+// rootsAlone says that only root can have made what a path of the rootfs leads to, where everybody else who could have is one of the
+// container's processes, which are never root: each directory and link on the way, and the file, is root's, and nobody but root and
+// root's group, in which nobody is, may write it.
 func (im *Image) rootsAlone(p string, inside func(uint32) (uint32, bool)) bool {
 	roots := func(owner uint32) bool { // the container's, or the host's, who is nobody in the container
 		uid, mapped := inside(owner)
 		return mapped && uid == 0 || !mapped && owner == 0
 	}
-	for ; ; p = path.Dir(p) {
-		fd, err := openat2(im.root, "."+p, unix.O_PATH|unix.O_NOFOLLOW, inRoot|unix.RESOLVE_NO_SYMLINKS)
-		if err != nil {
-			return false
-		}
-		var st unix.Stat_t
-		err = unix.Fstat(fd, &st)
-		_ = unix.Close(fd)
-		if err != nil || !roots(st.Uid) || st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != st.Uid {
-			return false
-		}
-		if p == "/" {
-			return true
-		}
+	var top unix.Stat_t
+	if unix.Fstat(im.root, &top) != nil || !roots(top.Uid) || top.Mode&0o002 != 0 {
+		return false
 	}
+	_, err := links.Follow(p, func(next, _ string) (string, error) {
+		fd, err := openat2(im.root, next, unix.O_PATH|unix.O_NOFOLLOW, inRoot|unix.RESOLVE_NO_SYMLINKS)
+		if err != nil {
+			return "", err
+		}
+		defer unix.Close(fd) //nolint:errcheck // nothing was written
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return "", err
+		}
+		if !roots(st.Uid) {
+			return "", errLayers
+		}
+		if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+			return im.readLink(next)
+		}
+		if st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && st.Gid != st.Uid {
+			return "", errLayers
+		}
+		return "", nil
+	})
+	return err == nil
 }

@@ -3,8 +3,6 @@
 package layer
 
 import (
-	"path"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
@@ -42,7 +40,7 @@ func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 // openUpper opens it by the path that the overlay was mounted with; -1: it has none, or not one that can be found.
 func openUpper(overlay int) int {
 	o, err := proc.OverlayOf(overlay)
-	if err != nil || !path.IsAbs(o.Upper) {
+	if err != nil || !proc.Findable(o.Upper) {
 		return -1
 	}
 	fd, err := unix.Open(o.Upper, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

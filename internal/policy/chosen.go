@@ -4,8 +4,10 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // mayChoose are the keys that a rule may set whose match rests on what others choose: the image's name, annotations, the names of
@@ -16,7 +18,7 @@ var mayChoose = map[string]func(rule, general *Policy) bool{
 	"mode":   func(rule, general *Policy) bool { return rule.Mode.strictness() >= general.Mode.strictness() },
 	"reason": harmlessAlways,
 
-	"identity.uid":  harmlessAlways, // never 0, and a uid means nothing more than another one
+	"identity.uid":  harmlessAlways, // never 0, and a uid means nothing more than another one: it is the administrator's word
 	"identity.gid":  func(rule, general *Policy) bool { return rule.GID >= firstOrdinary || rule.GID == general.GID },
 	"identity.name": harmlessAlways,
 	"identity.range": func(rule, general *Policy) bool {
@@ -25,13 +27,16 @@ var mayChoose = map[string]func(rule, general *Policy) bool{
 	"identity.share": harmlessAlways, // only with the neighbours in its own pod or namespace
 	"identity.block": func(rule, general *Policy) bool { return general.Block == 0 || rule.Block == general.Block },
 	"identity.sources": func(rule, general *Policy) bool {
-		return subset(rule.Sources, general.Sources)
+		return narrows(rule.effectiveSources(), general.effectiveSources())
 	},
 	"identity.requests": func(rule, general *Policy) bool {
 		return (!rule.Annotation || general.Annotation) && (!rule.Variable || general.Variable)
 	},
 	"identity.allowed_uids": func(rule, general *Policy) bool {
-		return len(rule.AllowedUIDs) > 0 && len(general.AllowedUIDs) > 0 && rule.AllowedUIDs.within(general.AllowedUIDs) || slices.Equal(rule.AllowedUIDs, general.AllowedUIDs)
+		if len(general.AllowedUIDs) == 0 { // it narrows what is kept, and widens what may be asked for and which ids of ranges may be had
+			return len(rule.AllowedUIDs) == 0 || !rule.Annotation && !rule.Variable && general.Range.First == 0 && rule.Range.First == 0
+		}
+		return len(rule.AllowedUIDs) > 0 && rule.AllowedUIDs.within(general.AllowedUIDs)
 	},
 	"identity.allowed_gids": func(rule, general *Policy) bool {
 		ordinary := append(Ranges{{firstOrdinary, MaxID}}, general.AllowedGIDs...)
@@ -55,8 +60,29 @@ var mayChoose = map[string]func(rule, general *Policy) bool{
 	"process.user_namespaces": func(rule, general *Policy) bool { return !rule.AllowUserNamespaces || general.AllowUserNamespaces },
 
 	"hooks.allowed": func(rule, general *Policy) bool {
-		return general.Hooks == nil || rule.Hooks != nil && subset(rule.Hooks, general.Hooks)
+		return general.Hooks == nil || rule.Hooks != nil && !slices.ContainsFunc(rule.Hooks, func(hook string) bool {
+			plain := !strings.ContainsAny(hook, `*?[\!`)
+			return !slices.Contains(general.Hooks, hook) && (!plain || len(general.Hooks) == 0 || !general.Hooks.Take(hook))
+		})
 	},
+}
+
+// effectiveSources are those that are asked: none is, behind the one that has an identity for everybody.
+func (p *Policy) effectiveSources() []Source {
+	return p.Sources[:slices.Index(p.Sources, Fixed)+1]
+}
+
+// narrows says that of the general part's sources, in their order, only such are left out by which a container has a say itself.
+func narrows(rule, general []Source) bool {
+	for _, s := range general {
+		switch {
+		case len(rule) > 0 && rule[0] == s:
+			rule = rule[1:]
+		case s != Requested && s != Kept && s != Image:
+			return false
+		}
+	}
+	return len(rule) == 0
 }
 
 func harmlessAlways(_, _ *Policy) bool { return true }
@@ -133,6 +159,52 @@ func (p *Policy) adds(f *Facts, gid uint32) bool {
 		named, ok := f.Groups.GID(name)
 		return ok && named == gid
 	})
+}
+
+// evades refuses a rule that others can choose to be in where it stands in front of a stricter one that they can't choose: the first
+// rule that takes a container counts, so that whoever chooses it would be out of the other one.
+func (r *reader) evades(rules []Rule) {
+	for i := range rules {
+		if rules[i].Policy.General == nil {
+			continue
+		}
+		for j := i + 1; j < len(rules); j++ {
+			later := &rules[j]
+			if later.Policy.General != nil || disjoint(&rules[i].Match, &later.Match) {
+				continue
+			}
+			if key := rules[i].Policy.gives(later.Policy); key != "" {
+				r.rule = i + 1
+				r.fail("name", "it stands in front of the rule %q, which is stricter (%s), and whoever starts a container can choose to be in this one: put it behind that", later.Name, key)
+				return
+			}
+		}
+	}
+}
+
+// gives names a key by which a policy gives more than another one; "": there is none.
+func (p *Policy) gives(than *Policy) string {
+	if p.UsersFile != than.UsersFile || p.GroupsFile != than.GroupsFile {
+		return "identity.users_file"
+	}
+	keys := slices.Sorted(maps.Keys(mayChoose))
+	if i := slices.IndexFunc(keys, func(key string) bool { return !mayChoose[key](p, than) }); i >= 0 {
+		return keys[i]
+	}
+	return ""
+}
+
+// disjoint says that no container is in both, as far as names without patterns tell.
+func disjoint(a, b *Match) bool {
+	for _, of := range [][2]Patterns{{a.Engine, b.Engine}, {a.Root, b.Root}, {a.Namespace, b.Namespace}} {
+		plain := func(ps Patterns) bool {
+			return len(ps) > 0 && !slices.ContainsFunc(ps, func(p string) bool { return strings.ContainsAny(p, `*?[\!`) })
+		}
+		if plain(of[0]) && plain(of[1]) && !slices.ContainsFunc(of[0], func(p string) bool { return slices.Contains(of[1], p) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // chosen refuses a rule that others can choose to be in, and that gives more than the general part does.

@@ -30,7 +30,16 @@ func TestChosenRules(t *testing.T) {
 		{"", "identity.privileged_groups = [\"root\"]", "identity.privileged_groups"},
 		{"", "identity.device_groups = [\"/dev/*\"]", "identity.device_groups"},
 		{"", "identity.requests = [\"environment\"]", "identity.requests"},
-		{"", "identity.allowed_uids = [5000]", "identity.allowed_uids"}, // a request may then name any of them
+		{"identity.requests = [\"annotation\"]", "identity.allowed_uids = [5000]", "identity.allowed_uids"}, // a request may then name any of them
+		{"identity.range = \"5000-5999\"", "identity.allowed_uids = [5000]", "identity.allowed_uids"},       // and somebody's of the range be kept
+		{"", "identity.allowed_uids = [5000]", ""},
+		{"identity.sources = [\"listed\", \"kept\", \"fixed\"]", "identity.sources = [\"kept\", \"fixed\"]", "identity.sources"},
+		{"identity.sources = [\"image\", \"kept\", \"fixed\"]", "identity.sources = [\"kept\", \"image\", \"fixed\"]", "identity.sources"},
+		{"identity.sources = [\"fixed\", \"kept\", \"fixed\"]", "identity.sources = [\"kept\", \"fixed\"]", "identity.sources"},
+		{"", "identity.sources = [\"fixed\"]", "identity.sources"}, // "listed" is the administrator's word
+		{"", "identity.sources = [\"listed\", \"image\", \"fixed\"]", ""},
+		{"hooks.allowed = [\"/usr/bin/*\"]", "hooks.allowed = [\"/usr/bin/a\"]", ""},
+		{"hooks.allowed = [\"/usr/bin/*\"]", "hooks.allowed = [\"/usr/bin/a*\"]", "hooks.allowed"},
 		{"", "identity = {users_file = \"/etc/x\"}", "identity.users_file"},
 		{"", "identity.range = \"1-2000\"", "identity.range"},
 		{"identity.range = \"5000-5999\"", "identity.range = \"\"", "identity.range"}, // a uid of its own is a promise to its neighbours, too
@@ -70,6 +79,28 @@ func TestChosenRules(t *testing.T) {
 			if _, err := Parse("p", []byte(text)); err != nil && (test.fails == "" || strings.Contains(err.Error(), "it gives")) {
 				t.Errorf("%s: %v", text, err)
 			}
+		}
+	}
+}
+
+// TestNobodyEvadesARule: the first rule counts, so one that others can choose must not stand in front of a stricter one.
+func TestNobodyEvadesARule(t *testing.T) {
+	const mine = "[[rule]]\nname = \"mine\"\nmatch.annotations = {x = [\"y\"]}\nhome.size = \"1g\"\n"
+	for _, test := range []struct{ text, fails string }{
+		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nmode = \"refuse\"", "p:2:1: rule[1].name: it stands in front of the rule \"prod\", which is stricter (mode)"},
+		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nidentity.sources = [\"listed\", \"fixed\"]", "(identity.sources)"},
+		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nprocess.bounding = \"drop\"", "(process.bounding)"},
+		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nidentity.users_file = \"/etc/people\"", "(identity.users_file)"},
+		{"[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nmode = \"refuse\"\n" + mine, ""},
+		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nhome.size = \"2g\"", ""},
+		{mine + "[[rule]]\nname = \"agents\"\nmatch.namespace = [\"kube-system\"]\nmode = \"off\"\nreason = \"x\"", ""},
+		{"[[rule]]\nname = \"mine\"\nmatch = {namespace = [\"dev\"], image = [\"x\"]}\n[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nmode = \"refuse\"", ""},
+		{"[[rule]]\nname = \"mine\"\nmatch = {namespace = [\"d*\"], image = [\"x\"]}\n[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nmode = \"refuse\"", "(mode)"},
+		{mine + "[[rule]]\nname = \"images\"\nmatch.image = [\"x\"]\nmode = \"refuse\"", ""}, // as much its author's choice
+	} {
+		_, err := Parse("p", []byte(test.text))
+		if (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
+			t.Errorf("%s: %v", test.text, err)
 		}
 	}
 }

@@ -159,6 +159,7 @@ func (f *file) rules(p *Policy, r *reader) {
 		}
 		p.Rules = append(p.Rules, rule)
 	}
+	in.evades(p.Rules)
 }
 
 // apart refuses a rule whose range overlaps that of one before it, in other blocks.

@@ -58,9 +58,14 @@ func (p Promise) Kept(c *runc.Credentials) error {
 	return p.exactly(c)
 }
 
-// anybody holds a process that nobody has decided about to the groups that a container may have: no primary one that is
-// privileged on the host, and none beside it that the host gives a meaning.
+// anybody holds a process that nobody has decided about to what a container may have: a uid that the policy keeps, no primary group
+// that is privileged on the host, and none beside it that the host gives a meaning.
 func (p Promise) anybody(c *runc.Credentials) error {
+	for _, uid := range c.UIDs {
+		if !p.Policy.mayBeKept(uid) {
+			return fmt.Errorf("it has the uid %d, which the policy (identity.sources, allowed_uids) lets nobody keep", uid)
+		}
+	}
 	for i, gid := range c.GIDs {
 		if host := c.HostGIDs[i]; gid > MaxID || !p.Policy.allowsAs(p.Groups, gid, host) && !unprivileged(p.Groups, gid, host) {
 			return fmt.Errorf("it has the gid %s, which is privileged on the host", bothIDs(gid, host))
@@ -104,13 +109,20 @@ func (p Promise) exactly(c *runc.Credentials) error {
 	return nil
 }
 
+// mayBeKept says that a container may have a uid that asks for it: the policy keeps it, or gives it to others itself.
+func (p *Policy) mayBeKept(uid uint32) bool {
+	if uid == uint32(p.UID) || p.Range.First != 0 && p.Range.Has(uid) {
+		return true
+	}
+	return uid <= MaxID && slices.Contains(p.Sources, Kept) && (len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(uid))
+}
+
 // Running is who a container's first process runs as, where that is somebody whom a process of it may be; nil where it is not. An
 // exec into a container of which nobody has decided, or nobody knows any more, is that one, too.
 func (p *Policy) Running(f *Facts, c *runc.Credentials) *Identity {
 	id := Identity{UID: c.UIDs[0], GID: c.GIDs[0]}
 	other := func(u uint32) bool { return u != id.UID }
-	if id.UID == 0 || id.UID > MaxID || slices.ContainsFunc(c.UIDs, other) || slices.Contains(c.HostUIDs, 0) ||
-		len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(id.UID) {
+	if id.UID == 0 || !p.mayBeKept(id.UID) || slices.ContainsFunc(c.UIDs, other) || slices.Contains(c.HostUIDs, 0) {
 		return nil
 	}
 	if !p.harmless(f, id.GID) {

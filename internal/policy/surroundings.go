@@ -112,7 +112,7 @@ func ownFilesStayOutside(_ *Policy, f *Facts, _ *Decision) error {
 		if own.What == "log" {
 			advice = "mount it read-only"
 		}
-		return fmt.Errorf("the mount at %q is of nonroot-runc's own %s, %q, which whoever may call the engine could change by it: %s", own.Mount, own.What, own.Path, advice)
+		return fmt.Errorf("the mount at %s is of nonroot-runc's own %s, %s, which whoever may call the engine could change by it: %s", quote.Value(own.Mount), own.What, quote.Value(own.Path), advice)
 	}
 	return nil
 }

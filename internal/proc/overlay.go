@@ -57,13 +57,19 @@ func overlay(mounts, id string) (o Overlay) {
 		}
 	}
 	for _, dir := range o.Lower {
-		// One may be relative to a directory that nobody knows, and an empty one stands before layers of data alone ("::").
-		known = known && strings.HasPrefix(dir, "/")
+		// An empty one stands before layers of data alone ("::").
+		known = known && Findable(dir)
 	}
 	if !known {
 		o.Lower = nil
 	}
 	return o
+}
+
+// Findable says that the path by which a layer was mounted leads there still: it is neither relative to a directory that nobody
+// knows, nor a descriptor of whoever mounted it, by which somebody else finds something of its own.
+func Findable(dir string) bool {
+	return strings.HasPrefix(dir, "/") && !strings.HasPrefix(dir, "/proc/") && !strings.HasPrefix(dir, "/dev/")
 }
 
 // lowerdirs takes a list of layers apart as overlayfs does: a backslash stands before a colon, comma or backslash of a path.

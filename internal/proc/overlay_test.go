@@ -19,12 +19,15 @@ func TestOverlay(t *testing.T) {
 48 21 0:44 / /data rw - overlay overlay rw,lowerdir+=/a,datadir+=/b
 49 21 0:44 / /relative rw - overlay overlay rw,lowerdir=l/ABC:l/DEF,upperdir=/u,workdir=/w
 50 21 0:44 / /data rw - overlay overlay rw,lowerdir=/a::/b
+52 21 0:44 / /fd rw - overlay overlay rw,lowerdir=/proc/self/fd/3,upperdir=/proc/self/fd/4,workdir=w
+53 21 0:44 / /fd rw - overlay overlay rw,lowerdir=/a:/dev/fd/3,upperdir=/u,workdir=w
 51 21 0:44 / /relative rw - overlay overlay rw,lowerdir=/a,upperdir=u,workdir=w
 `
 	for id, want := range map[string]Overlay{
 		"45": {Upper: `/with blank,\x/diff`, Lower: []string{"/l,a", "/b"}},
 		"46": {Lower: []string{"/a", "/b"}, Flags: []string{"metacopy=on", "userxattr"}},
 		"47": {Upper: "/u", Lower: []string{"/a:x", "/b"}},
+		"52": {Upper: "/proc/self/fd/4"}, "53": {Upper: "/u"},
 		"48": {}, "49": {Upper: "/u"}, "50": {}, "51": {Upper: "u", Lower: []string{"/a"}}, "21": {}, "4": {},
 	} {
 		if got := overlay(mounts, id); !reflect.DeepEqual(got, want) {

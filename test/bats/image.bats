@@ -270,8 +270,15 @@ forges() {
   chmod o+w "$ROOTFS/data"
   fresh
   fixed
-  # Images for any uid have theirs open to group 0, in which nobody is.
+  # A link that others can lead elsewhere chooses among root's own files.
   chmod o-w "$ROOTFS/data"
+  chown -h 65532 "$ROOTFS/data/etc"
+  fresh
+  fixed
+  chown -h 0 "$ROOTFS/data/etc"
+  fresh
+  nonroot_shows 'nonroot(4998; 4998)'
+  # Images for any uid have theirs open to group 0, in which nobody is.
   chmod g+w "$ROOTFS/data/v1/passwd" "$ROOTFS/data"
   fresh
   nonroot_shows 'nonroot(4998; 4998)'

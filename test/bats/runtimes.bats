@@ -167,6 +167,42 @@ state = \"$BATS_TEST_TMPDIR/ids\""
   shows 'nonroot(4321; 65532)' nonroot exec --process "$PROCESS" "$ID"
 }
 
+@test "D7: a uid that the policy lets nobody keep does not pass the gate" {
+  config '.process.user = {uid: 4321, gid: 4322} | .process.noNewPrivileges = true | .process.capabilities = {bounding: []}'
+  created bare
+  policy <<<'identity.allowed_uids = ["5000-6000"]'
+  refused 'the uid 4321, which the policy .* lets nobody keep' nonroot start "$ID"
+  policy <<<'identity.sources = ["fixed"]'
+  refused 'the uid 4321' nonroot start "$ID"
+  process '.args = ["probe"]'
+  shows 'nonroot(65532; 65532)' nonroot exec --process "$PROCESS" "$ID"
+  policy <<<'identity.allowed_uids = [4321]'
+  succeeds nonroot start "$ID"
+}
+
+@test "D8: a user namespace that the first process has made does not say who an exec is" {
+  config '.process.user = {uid: 4321, gid: 4322} | .process.noNewPrivileges = true | .process.capabilities = {bounding: []}'
+  runs unshare -U probe pause
+  succeeds bare create "$ID"
+  succeeds bare start "$ID"
+  await_namespace "$ID"
+  only runc || return 0 # crun goes where the first process is, and has no right to there
+  process '.args = ["probe"]'
+  shows 'nonroot(65532; 65532)' nonroot exec --process "$PROCESS" "$ID"
+  process '.args = ["probe"] | .user = {uid: 4321, gid: 4322}'
+  shows 'nonroot(4321; 4322)' nonroot exec --process "$PROCESS" "$ID"
+}
+
+# await_namespace ID waits until its first process has one.
+await_namespace() {
+  local i
+  for ((i = 0; i < 100; i++)); do
+    [[ $(readlink "/proc/$(pid "$1")/ns/user") == "$(readlink /proc/self/ns/user)" ]] || return 0
+    sleep 0.05
+  done
+  return 1
+}
+
 @test "E12: state below somebody else's link is nobody's word on a container" {
   detached nonroot
   mkdir -m 1777 "$RT/tmp"

@@ -138,6 +138,15 @@ TOML
   done
   mounts "$REPO/bin/nonroot-runc"
   refused "nonroot-runc's own program" nonroot run "$ID"
+  # By another mount of the same directory, as an engine's volume may be.
+  mkdir "$BATS_TEST_TMPDIR/volume"
+  mount --bind "$BATS_TEST_TMPDIR/ids" "$BATS_TEST_TMPDIR/volume"
+  mkdir "$BATS_TEST_TMPDIR/ids/below"
+  for source in volume volume/below; do
+    mounts "$BATS_TEST_TMPDIR/$source"
+    refused "nonroot-runc's own state" nonroot run "$ID" || explain "with $source"
+  done
+  umount "$BATS_TEST_TMPDIR/volume"
   # Whoever collects logs may read this one; a directory above is mounted for many reasons.
   mounts "$BATS_TEST_TMPDIR/own/log/decisions" ro
   nonroot_shows nonroot
