@@ -37,6 +37,9 @@ func Probe(to *policy.Log, owners bundle.Owners) []error {
 }
 
 func probeFile(name string, owners bundle.Owners) error {
+	if err := guarded(name, owners); err != nil {
+		return err
+	}
 	fd, err := unix.Open(name, unix.O_RDWR|unix.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	switch {
 	case err == nil:

@@ -3,6 +3,7 @@
 package auditlog
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,16 @@ func TestProbe(t *testing.T) {
 	if err := os.Symlink(at("fine"), at("link")); err != nil {
 		t.Fatal(err)
 	}
+	for name, mode := range map[string]os.FileMode{"everybodys": 0o777, "groups": 0o775} {
+		if err := errors.Join(os.Mkdir(at(name), 0o700), os.Chmod(at(name), mode), os.Chown(at(name), -1, 4)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Symlink(dir, at("theirs")), os.Lchown(at("theirs"), 1000, 1000)); err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]string{
+		"everybodys/log": "can be written by others (mode 0777)", "groups/log": "", "theirs/fine": "belongs to uid 1000",
 		"fine": "", "new": "", "open": "written by others", "link": "symbolic link", "nowhere/log": "there is no directory", ".": "is a directory",
 	} {
 		failed := Probe(&policy.Log{File: at(name)}, owners())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,15 @@ func Write(to *policy.Log, e *Entry, owners bundle.Owners) error {
 	return errors.Join(failed...)
 }
 
+// guarded says why others can lead a log's path elsewhere, by a directory or a link on the way; nil if they can't.
+func guarded(name string, owners bundle.Owners) error {
+	_, _, err := bundle.Trusted(path.Dir(name), owners.WithGroups())
+	if errors.Is(err, unix.ENOENT) {
+		return nil // to open it says so
+	}
+	return err
+}
+
 // appendLine adds a line to the end of a file, which it makes where there is none. Nothing stays open, so that a rotated
 // file is left at once.
 //
@@ -46,6 +56,9 @@ func Write(to *policy.Log, e *Entry, owners bundle.Owners) error {
 // could take a line with it that somebody else has appended meanwhile. Who looks while another one writes may see half a
 // line, too, and leaves an empty one, which is no harm.
 func appendLine(name string, line []byte, owners bundle.Owners) error {
+	if err := guarded(name, owners); err != nil {
+		return err
+	}
 	fd, err := unix.Open(name, unix.O_RDWR|unix.O_APPEND|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0o640)
 	if errors.Is(err, unix.ELOOP) {
 		return errors.New("it is a symbolic link, which can lead elsewhere")

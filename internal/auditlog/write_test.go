@@ -39,9 +39,9 @@ func lines(t *testing.T, name string) []string {
 }
 
 func TestFileIsMadeAndAppendedTo(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "log")
 	old := unix.Umask(0)
 	defer unix.Umask(old)
-	name := filepath.Join(t.TempDir(), "log")
 	write(t, name)
 	write(t, name)
 	if got := lines(t, name); len(got) != 2 || got[0] != got[1] || got[0]+"\n" != string(whole().Line()) {

@@ -34,7 +34,15 @@ type Owners struct {
 	euid, egid uint32
 	own        idmap.Map // nil: read when the first file of somebody else's turns up, which is seldom
 
+	groups bool            // whether the groups that may write a directory are as good as its owner
 	guards map[string]bool // directories that were found to be guarded; nil: each is looked at whenever it is on a way
+}
+
+// WithGroups trusts the groups of directories, too: those of logs are often open to the group of those who keep them (Ubuntu,
+// /var/log, group syslog).
+func (o Owners) WithGroups() Owners {
+	o.groups, o.guards = true, nil
+	return o
 }
 
 // Remember is for a program that is gone within a millisecond: a directory is looked at once, though it lies above the policy, the
@@ -179,7 +187,7 @@ func (o Owners) look(dir string) error {
 	if st.Mode&unix.S_ISVTX != 0 && (st.Uid == 0 || o.isOverflow(st.Uid)) {
 		return nil
 	}
-	if st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.ownGroup(dir, st.Gid) {
+	if st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.groups && !o.ownGroup(dir, st.Gid) {
 		return fmt.Errorf("the folder %q can be written by others (mode %04o), who can exchange what is in it: chmod go-w it", dir, st.Mode&0o7777)
 	}
 	return nil
