@@ -88,7 +88,7 @@ func runReport(c *cli.Context) error {
 		}
 	}
 	s := collected.Summary(now)
-	if lost, err := auditlog.ReadLost(bundle.CallersOwners(nil)); err == nil && lost.Count > 0 {
+	if lost, err := auditlog.ReadLost(p.State, bundle.CallersOwners(nil)); err == nil && lost.Count > 0 {
 		s.Lost = &report.Lost{Count: lost.Count, Last: lost.Last, Reason: lost.Reason}
 	}
 	if err := writeReport(c, s); err != nil {

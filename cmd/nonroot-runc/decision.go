@@ -19,6 +19,7 @@ import (
 type decision struct {
 	auditlog.Entry
 	log    policy.Log // where to; nowhere until a policy is known
+	state  string     // the policy's directory, where lines that were lost are counted
 	owners bundle.Owners
 	bundle string
 	config auditlog.Seen // the container's, as it was found
@@ -67,7 +68,7 @@ func (d *decision) write(cmd *runcargs.Command) error {
 	d.Duration = d.Time.Sub(began)
 	err := auditlog.Write(&d.log, &d.Entry, d.owners)
 	if err != nil {
-		_ = auditlog.CountLost(err, d.owners) // the engine's log is told in any case
+		_ = auditlog.CountLost(d.state, err, d.owners) // the engine's log is told in any case
 	}
 	return err
 }
@@ -76,7 +77,7 @@ func (d *decision) write(cmd *runcargs.Command) error {
 func (d *decision) by(p *policy.Policy, c govern.Caller) {
 	d.owners = c.Owners
 	if p != nil {
-		d.log, d.Rule, d.Profile, d.Policy = p.Log, p.Rule, p.Profile, p.Digest
+		d.log, d.state, d.Rule, d.Profile, d.Policy = p.Log, p.State, p.Rule, p.Profile, p.Digest
 	}
 }
 

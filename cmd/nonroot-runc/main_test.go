@@ -106,7 +106,7 @@ func enter(dir string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	for _, at := range []string{"/etc", "/run", "/usr/local/sbin"} {
+	for _, at := range []string{"/etc", "/run", "/usr/local/sbin", "/var/lib"} {
 		if err := unix.Mount("tmpfs", at, "tmpfs", 0, "mode=755"); err != nil {
 			return fmt.Errorf("mount a tmpfs at %s: %w", at, err)
 		}

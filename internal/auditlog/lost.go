@@ -17,8 +17,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// LostFile counts the decisions that were not logged everywhere on this machine. To remove it is to begin anew.
-const LostFile = "/var/lib/nonroot-runc/lost"
+// LostFile counts, in a policy's directory of state, the decisions that were not logged everywhere. To remove it is to begin anew.
+func LostFile(state string) string { return path.Join(state, "lost") }
 
 // Lost is what the counter says.
 type Lost struct {
@@ -38,8 +38,8 @@ const (
 )
 
 // CountLost adds one to the counter. It waits for nobody for long; who gets an error has told the engine's log of the line.
-func CountLost(why error, owners bundle.Owners) error {
-	return countLost(LostFile, time.Now(), why, owners)
+func CountLost(state string, why error, owners bundle.Owners) error {
+	return countLost(LostFile(state), time.Now(), why, owners)
 }
 
 func countLost(name string, now time.Time, why error, owners bundle.Owners) error {
@@ -85,7 +85,9 @@ func lock(fd int) error {
 }
 
 // ReadLost reads the counter; without one nothing was lost.
-func ReadLost(owners bundle.Owners) (Lost, error) { return readLost(LostFile, owners) }
+func ReadLost(state string, owners bundle.Owners) (Lost, error) {
+	return readLost(LostFile(state), owners)
+}
 
 func readLost(name string, owners bundle.Owners) (Lost, error) {
 	data, err := bundle.ReadGuarded(name, owners)

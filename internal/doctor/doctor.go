@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 	d.pins()
 	d.wrappers(p)
 	d.logs(p)
-	d.lost()
+	d.lost(p)
 	d.docker(ctx, p)
 	d.containerd(ctx)
 	d.podman(ctx)

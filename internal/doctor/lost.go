@@ -6,16 +6,21 @@ import (
 	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // lost: no decision was lost to the log on this machine, as far as the counter goes back.
-func (d *doctor) lost() {
+func (d *doctor) lost(p *policy.Policy) {
+	state := policy.Default().State
+	if p != nil {
+		state = p.State
+	}
 	const name = "log: lost lines"
-	lost, err := auditlog.ReadLost(d.caller.Owners)
+	lost, err := auditlog.ReadLost(state, d.caller.Owners)
 	switch {
 	case err != nil:
-		d.bad(Warn, name, "see who wrote it; to count anew: rm "+auditlog.LostFile, "whether lines were lost is not known: %v", err)
+		d.bad(Warn, name, "see who wrote it; to count anew: rm "+auditlog.LostFile(state), "whether lines were lost is not known: %v", err)
 	case lost.Count > 0:
-		d.bad(Warn, name, "once the cause is mended, count anew: rm "+auditlog.LostFile, "%d could not be written, the last one on %s: %s", lost.Count, lost.Last.UTC().Format(time.RFC3339), lost.Reason)
+		d.bad(Warn, name, "once the cause is mended, count anew: rm "+auditlog.LostFile(state), "%d could not be written, the last one on %s: %s", lost.Count, lost.Last.UTC().Format(time.RFC3339), lost.Reason)
 	}
 }
