@@ -77,7 +77,7 @@ func (d *doctor) dockerDoors(p *policy.Policy, root string) {
 		d.builds(p, root)
 		return
 	}
-	const hint = "guard it: nonroot-ctl configure docker --guard"
+	const hint = "guard it: nonroot-ctl configure docker --guard --builds off (builds stay root's) or --builds rewrite"
 	d.bad(Warn, "docker: --runtime runc", hint, "OPEN: whoever reaches the daemon's socket can start root containers with --runtime runc or --runtime io.containerd.runc.v2")
 	d.bad(Warn, "docker: builds", hint, "OPEN: BuildKit runs \"runc\" from PATH as root, whatever the default runtime is")
 }
@@ -92,7 +92,7 @@ func (d *doctor) builds(p *policy.Policy, root string) {
 	}
 	if real, err := filepath.EvalSymlinks(root); err == nil {
 		if folder := filepath.Join(real, "buildkit", "executor"); !slices.Contains(p.Build.Bundles, folder) {
-			d.bad(Warn, name, "nonroot-ctl configure docker --guard", "the policy's rule for builds is for %q, and dockerd has them in %q: they go by the rest of the policy", p.Build.Bundles, folder)
+			d.bad(Warn, name, "nonroot-ctl configure docker --guard --builds rewrite", "the policy's rule for builds is for %q, and dockerd has them in %q: they go by the rest of the policy", p.Build.Bundles, folder)
 			return
 		}
 	}

@@ -15,7 +15,9 @@ const mark = "nonroot-runc build|"
 
 // stamp is the mark, the version and the commit, each with a bar behind it. The linker sets it (hack/build): a constant it
 // cannot set. Nothing else assigns it.
-var stamp = mark + "devel||"
+var stamp = mark + devel + "||"
+
+const devel = "devel"
 
 // Info is which build this is, as `nonroot-ctl version --json` prints it.
 type Info struct {
@@ -39,25 +41,29 @@ func Get() Info {
 func fields(stamp string) (version, commit string) {
 	all := strings.SplitN(stamp, "|", 4)
 	if len(all) < 4 {
-		return "devel", ""
+		return devel, ""
 	}
 	return all[1], all[2]
 }
 
 // Find looks for the stamp in the bytes of a program; its Go release is not in the stamp. ok is false where there is none,
-// as in a program from before there were stamps.
+// as in a program from before there were stamps. The stamp that the linker has set may stand beside the one of the source, which says
+// "devel": that one counts only where it is alone.
 func Find(program []byte) (i Info, ok bool) {
 	for {
 		at := bytes.Index(program, []byte(mark))
 		if at < 0 {
-			return Info{}, false
+			return i, ok
 		}
 		program = program[at+len(mark):]
 		version, rest, has := bytes.Cut(program[:min(len(program), maxStamp)], []byte("|"))
 		commit, _, ends := bytes.Cut(rest, []byte("|"))
 		// The mark alone stands in programs that look for it.
 		if has && ends && len(version) > 0 && plain(version) && plain(commit) {
-			return Info{Version: string(version), Commit: string(commit)}, true
+			i, ok = Info{Version: string(version), Commit: string(commit)}, true
+			if i.Version != devel {
+				return i, true
+			}
 		}
 	}
 }

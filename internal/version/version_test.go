@@ -15,6 +15,7 @@ func TestFind(t *testing.T) {
 		"cut":           {mark + "v1.2.3|abc", Info{}, false},
 		"a stamp":       {"\x00" + mark + "v1.2.3-4-gabc-dirty|0123abcd-dirty|\x00", Info{Version: "v1.2.3-4-gabc-dirty", Commit: "0123abcd-dirty"}, true},
 		"no commit":     {mark + "devel||", Info{Version: "devel"}, true},
+		"the source's":  {mark + "devel||\x00" + mark + "v2|ff|", Info{Version: "v2", Commit: "ff"}, true},
 		"after another": {mark + "some text | in between |" + mark + "v2|ff|", Info{Version: "v2", Commit: "ff"}, true},
 		"control":       {mark + "v1\x1b[31m|ff|", Info{}, false},
 	} {

@@ -223,6 +223,11 @@ user_doctor() {
   finds 'is("podman: registered"; "ok") and is("podman: default"; "ok") and all(check("self-test"); .status == "fail" and (.detail | test("^not tried: .*needs root")))'
 }
 
+@test "both programs say which build they are, and it is one" {
+  succeeds "$BIN/nonroot-ctl" version
+  [[ $(awk '{ sub(/,$/, "", $2); print $2 }' <<<"$OUT" | sort -u | wc -l) == 1 && $(wc -l <<<"$OUT") == 2 && $OUT != *devel* ]] || explain 'expected one version'
+}
+
 @test "an interrupt leaves nothing" {
   BINARY=$BATS_TEST_TMPDIR/slow
   printf '#!/bin/bash\n[[ " $* " != *" create "* ]] || { touch %q; exec sleep 1000; }\nexec %q "$@"\n' "$BATS_TEST_TMPDIR/there" "$RUNTIME_PATH" >"$BINARY"
