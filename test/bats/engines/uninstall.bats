@@ -6,6 +6,8 @@
 load engines
 
 setup_file() {
+  # Another file of tests may have registered it.
+  rm -rf /etc/containers/containers.conf.d
   # Podman's defaults want systemd's cgroups and journal, which not every machine has.
   printf '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n' >/etc/containers/containers.conf
   printf 'someone:x:5001:5001::/home/someone:/bin/bash\n' >>/etc/passwd
