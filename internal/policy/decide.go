@@ -359,7 +359,7 @@ func (f *Facts) meansNothing(gid uint32) bool { return meansNothing(f.Groups, gi
 // volume may keep the numbers of the disk.
 func meansNothing(groups HostGroups, gid, host uint32) bool {
 	for _, id := range []uint32{gid, host} {
-		if id < 1000 || groups.Named(id) || groups.Privileged(id) {
+		if id < firstOrdinary || groups.Named(id) || groups.Privileged(id) {
 			return false
 		}
 	}
