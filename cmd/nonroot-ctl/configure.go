@@ -294,11 +294,11 @@ func (r request) displaced(name, program string) []string {
 	return []string{fmt.Sprintf("warning: the default was %q%s: nonroot-runc goes on to that only if the policy's runtimes names it", name, program)}
 }
 
-// homeConfig is a file in the caller's own configuration folder (XDG Base Directory Specification).
+// homeConfig is a file in the caller's own configuration directory (XDG Base Directory Specification).
 func homeConfig(file string) (string, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("find the configuration folder: %w", err)
+		return "", fmt.Errorf("find the configuration directory: %w", err)
 	}
 	return dir + "/" + file, nil
 }

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 // TestConfigure runs the behaviours in testdata/configure, one file each, without any engine's program in PATH: what real
 // ones make of it is in test/bats. A wrapper that can be registered is $WORK/bin/nonroot-runc. Their own commands:
 //
-//	tree DIR NAME...        below the folder are exactly these files and folders
+//	tree DIR NAME...        below the directory are exactly these files and directories
 //	replace FILE OLD NEW    edits a file
 //	mode FILE MODE          the file has this mode
 func TestConfigure(t *testing.T) {

@@ -186,11 +186,11 @@ func (d containerd) planDropIn(r request, main engine.File) (plan, error) {
 	}}, nil
 }
 
-// dropIn is the drop-in's path: in a folder that config.toml imports already, else in conf.d, which 2.2 and later import
+// dropIn is the drop-in's path: in a directory that config.toml imports already, else in conf.d, which 2.2 and later import
 // in the file that they write themselves. The last of the names counts where two set the default.
 func dropIn(main engine.File, name string) string {
 	file := "zz-" + name + ".toml"
-	for _, dir := range engine.ImportedFolders(main.Path, main.Data) {
+	for _, dir := range engine.ImportedDirectories(main.Path, main.Data) {
 		if path := filepath.Join(dir, file); (engine.Imports{Main: main.Path, DropIn: path}).Covered(main.Data) {
 			return path
 		}

@@ -29,7 +29,7 @@ func doctorCommand() *cli.Command {
 			&cli.StringFlag{Name: "runtime-name", Value: "nonroot", Usage: "the `NAME` that the engine knows the runtime by"},
 			&cli.StringFlag{Name: "binary", Usage: "the nonroot-runc to check, `PATH`"},
 			&cli.StringFlag{Name: "policy", Usage: "check the policy `FILE` instead of the one in force"},
-			&cli.StringFlag{Name: "work-dir", Usage: "the folder in which the self-test makes its bundle, `DIR`"},
+			&cli.StringFlag{Name: "work-dir", Usage: "the directory in which the self-test makes its bundle, `DIR`"},
 			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
@@ -68,7 +68,7 @@ func runDoctor(c *cli.Context) error {
 			continue
 		}
 		var err error
-		if *p, err = filepath.Abs(*p); err != nil { // the self-test runs in a folder of its own
+		if *p, err = filepath.Abs(*p); err != nil { // the self-test runs in a directory of its own
 			return err
 		}
 	}

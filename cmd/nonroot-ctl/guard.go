@@ -100,7 +100,7 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	if r.undo {
 		return p.removeGuard(file)
 	}
-	path, err := engine.FindRunc(engine.Folders)
+	path, err := engine.FindRunc(engine.Directories)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (p *plan) removeGuard(file engine.File) error {
 	if _, ours := file.Receipt.Notes[guardName]; !ours {
 		return nil
 	}
-	if path, err := engine.FindRunc(engine.Folders); err == nil {
+	if path, err := engine.FindRunc(engine.Directories); err == nil {
 		g := engine.Guard{Runc: path}
 		if err := g.Removable(); err != nil {
 			return err
@@ -161,7 +161,7 @@ func dataRoot(d dockerd, daemonJSON []byte) (string, error) {
 	}
 	remaps, err := engine.Remaps(daemonJSON)
 	if _, flag := d.flag("--userns-remap"); err == nil && (remaps || flag) {
-		err = errors.New("dockerd runs containers in a user namespace (userns-remap), and keeps their data in a folder that only it can name: start it first")
+		err = errors.New("dockerd runs containers in a user namespace (userns-remap), and keeps their data in a directory that only it can name: start it first")
 	}
 	if err != nil {
 		return "", err

@@ -50,7 +50,7 @@ func learnCommand() *cli.Command {
 
 func runLearn(c *cli.Context) error {
 	if c.NArg() == 0 {
-		return errors.New("learn takes a command line (-- docker run ...) or a bundle's folder")
+		return errors.New("learn takes a command line (-- docker run ...) or a bundle's directory")
 	}
 	p, err := readPolicy(c.String("policy"), c.IsSet("policy"))
 	if err != nil {

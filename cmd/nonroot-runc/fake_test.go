@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// callsVariable names the folder in which the fake runtime leaves what it was called with; statusVariable its exit status.
+// callsVariable names the directory in which the fake runtime leaves what it was called with; statusVariable its exit status.
 const (
 	callsVariable  = "NONROOT_TEST_CALLS"
 	statusVariable = "NONROOT_TEST_STATUS"
 )
 
-// fakeRuntime stands for runc and crun. It leaves in the folder:
+// fakeRuntime stands for runc and crun. It leaves in the directory:
 //
 //	count         a line for each call
 //	argv, env     a word, a variable a line; env is sorted

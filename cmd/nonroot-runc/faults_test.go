@@ -24,7 +24,7 @@ import (
 // Whatever goes wrong in a call, and whenever: config.json is the old one or the new one, no record vouches for the old
 // one, and no runtime is called with it.
 
-// site is a bundle in a folder of its own, and what the fake runtime says of the last call.
+// site is a bundle in a directory of its own, and what the fake runtime says of the last call.
 type site struct {
 	t      *testing.T
 	bundle string

@@ -17,13 +17,13 @@ import (
 const firstFD = 3
 
 // preservedFDs makes sure that each descriptor which is handed to the container was opened by the caller: where one is
-// missing, runc's own of that number would go there. A folder or an O_PATH handle leads out of the container, by "..";
+// missing, runc's own of that number would go there. A directory or an O_PATH handle leads out of the container, by "..";
 // neither is passed on (SECURITY.md C14). It must run before anything else is opened. Standard input, output and error go
 // to the container, too, open or not.
 func preservedFDs(cmd *runcargs.Command) error {
 	for fd := range firstFD {
 		if leadsOut(fd) {
-			return fmt.Errorf("file descriptor %d is a folder or a path handle, which leads out of the container: pass an open file, pipe or terminal", fd)
+			return fmt.Errorf("file descriptor %d is a directory or a path handle, which leads out of the container: pass an open file, pipe or terminal", fd)
 		}
 	}
 	for fd := firstFD; fd < firstFD+cmd.PreserveFDs+listenFDs(); fd++ {
@@ -34,13 +34,13 @@ func preservedFDs(cmd *runcargs.Command) error {
 			return fmt.Errorf("file descriptor %d is to be passed to the container, but is not open: lower --preserve-fds or LISTEN_FDS, or open it", fd)
 		}
 		if leadsOut(fd) {
-			return fmt.Errorf("file descriptor %d is to be passed to the container, but is a folder or a path handle, which leads out of it: pass an open file, pipe or socket", fd)
+			return fmt.Errorf("file descriptor %d is to be passed to the container, but is a directory or a path handle, which leads out of it: pass an open file, pipe or socket", fd)
 		}
 	}
 	return nil
 }
 
-// leadsOut says whether an open descriptor is a folder or an O_PATH handle.
+// leadsOut says whether an open descriptor is a directory or an O_PATH handle.
 func leadsOut(fd int) bool {
 	var st unix.Stat_t
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)

@@ -18,7 +18,7 @@ import (
 
 // The tests run the program as it is shipped, in front of a fake runtime, in a private mount namespace in which /etc, /run
 // and /usr/local/sbin are the tests' own: neither the machine's policy and groups nor its runtimes have a say, and
-// nothing is written outside of a temporary folder.
+// nothing is written outside of a temporary directory.
 
 // programs are what this test binary is besides: it is called by these names.
 var programs = map[string]func(){
@@ -28,10 +28,10 @@ var programs = map[string]func(){
 	"filtered": filtered,
 }
 
-// insideVariable holds the tests' folder, once the namespace is made.
+// insideVariable holds the tests' directory, once the namespace is made.
 const insideVariable = "NONROOT_TEST_INSIDE"
 
-// binaries is the folder with the program under test and the helpers.
+// binaries is the directory with the program under test and the helpers.
 func binaries() string { return filepath.Join(os.Getenv(insideVariable), "bin") }
 
 func TestMain(m *testing.M) {
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 func testMain(m *testing.M) int {
 	unix.Umask(0o022)
 	if dir := os.Getenv(insideVariable); dir != "" {
-		defer os.RemoveAll(dir) //nolint:errcheck // it's the system's temporary folder
+		defer os.RemoveAll(dir) //nolint:errcheck // it's the system's temporary directory
 		// What this process inherited must not go on to the program.
 		if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 			fmt.Fprintln(os.Stderr, "prepare the tests:", err)

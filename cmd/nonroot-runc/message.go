@@ -67,8 +67,8 @@ func plain(msg string) string {
 		"executable file not found", "there is no such program",
 		"permission denied", "access is denied",
 		"operation not permitted", "the kernel does not permit it",
-		"not a directory", "a part of the path is no folder",
-		"is a directory", "it is a folder",
+		"not a directory", "a part of the path is no directory",
+		"is a directory", "it is a directory",
 		"\n", " ",
 	).Replace(msg), maxMessage)
 }

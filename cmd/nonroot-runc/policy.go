@@ -23,7 +23,7 @@ func loadPolicy(cmd *runcargs.Command, c govern.Caller) (*policy.Policy, error) 
 	return govern.Policy(cmd.NonrootConfig, os.Args[0], c.Owners)
 }
 
-// root is the runtime's --root as rules see it: the folder by which an engine is known. The working folder is the engine's,
+// root is the runtime's --root as rules see it: the directory by which an engine is known. The working directory is the engine's,
 // too.
 func root(cmd *runcargs.Command) string {
 	if !cmd.RootSet {

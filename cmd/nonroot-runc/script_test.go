@@ -62,7 +62,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// makeBundle fills a folder with the test's config.json and a rootfs. What is there stays.
+// makeBundle fills a directory with the test's config.json and a rootfs. What is there stays.
 func makeBundle(dir string) error {
 	if err := os.MkdirAll(dir+"/rootfs/etc", 0o755); err != nil {
 		return err

@@ -84,7 +84,7 @@ func TestFilesThatAreNoLog(t *testing.T) {
 	file("theirs", 0o640)
 	for _, err := range []error{
 		os.Symlink(at("target"), at("link")), os.Symlink(at("made"), at("dangling")), os.Link(at("twice"), at("once")),
-		os.Chown(at("theirs"), 1000, 1000), unix.Mkfifo(at("fifo"), 0o640), os.Mkdir(at("folder"), 0o755),
+		os.Chown(at("theirs"), 1000, 1000), unix.Mkfifo(at("fifo"), 0o640), os.Mkdir(at("directory"), 0o755),
 	} {
 		if err != nil {
 			t.Fatalf("needs root: %v", err)
@@ -92,7 +92,7 @@ func TestFilesThatAreNoLog(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"link": "symbolic link", "dangling": "symbolic link", "twice": "2 names", "open": "written by others", "theirs": "uid 1000",
-		"fifo": "no regular file", "folder": "is a directory", "nowhere/log": "no such file", "target/log": "not a directory",
+		"fifo": "no regular file", "directory": "is a directory", "nowhere/log": "no such file", "target/log": "not a directory",
 	} {
 		done := make(chan error, 1)
 		go func() { done <- Write(&policy.Log{File: at(name)}, whole(), owners()) }()

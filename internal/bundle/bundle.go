@@ -76,7 +76,7 @@ func (o Owners) isOverflow(uid uint32) bool {
 	return !mapped && uid == idmap.OverflowID()
 }
 
-// Dir is a bundle's folder, held open: later changes of the path that led to it don't matter.
+// Dir is a bundle's directory, held open: later changes of the path that led to it don't matter.
 type Dir struct {
 	Path   string // absolute, free of symbolic links; this is what the runtime is given
 	fd     int
@@ -84,8 +84,8 @@ type Dir struct {
 	top    string // the directory from which on up all was found to be guarded when it was opened; "": nothing was
 }
 
-// Open opens the bundle's folder, "" being the working directory, and refuses it where others than the owners
-// can write it or a folder above it: they could swap its files after the rewrite. A sticky folder of root's,
+// Open opens the bundle's directory, "" being the working directory, and refuses it where others than the owners
+// can write it or a directory above it: they could swap its files after the rewrite. A sticky directory of root's,
 // such as /tmp, does not count: nobody can rename in it what isn't his.
 func Open(name string, owners Owners) (*Dir, error) {
 	if name == "" {
@@ -107,7 +107,7 @@ func Open(name string, owners Owners) (*Dir, error) {
 	return d, nil
 }
 
-// Sub opens a folder in it, which must not be a symbolic link.
+// Sub opens a directory in it, which must not be a symbolic link.
 func (d *Dir) Sub(name string) (*Dir, error) {
 	fd, err := unix.Openat(d.fd, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -119,7 +119,7 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 // Guarded says why the bundle is open to others, nil if it is not.
 func (d *Dir) Guarded() error { return d.above(d.Path) }
 
-// above checks a folder and all that lie above it.
+// above checks a directory and all that lie above it.
 func (d *Dir) above(p string) error {
 	for ; p != d.top; p = path.Dir(p) {
 		if err := d.owners.guarded(p); err != nil {
@@ -132,7 +132,7 @@ func (d *Dir) above(p string) error {
 	return nil
 }
 
-// Given says that the folder belongs to uid, the container's own root, and that nobody else has a hand in it: rootful Podman
+// Given says that the directory belongs to uid, the container's own root, and that nobody else has a hand in it: rootful Podman
 // gives it to him with --uidmap and --userns=auto (libpod, container_internal.go). Whoever has that uid on the host could
 // exchange what is in it, until it is taken back.
 func (d *Dir) Given(uid uint32) error {
@@ -141,7 +141,7 @@ func (d *Dir) Given(uid uint32) error {
 		return fmt.Errorf("look at %q: %w", d.Path, err)
 	}
 	if st.Uid != uid || d.owners.Trusts(uid) {
-		return fmt.Errorf("the folder %q belongs to uid %d, not to the container's root, uid %d", d.Path, st.Uid, uid)
+		return fmt.Errorf("the directory %q belongs to uid %d, not to the container's root, uid %d", d.Path, st.Uid, uid)
 	}
 	return d.above(path.Dir(d.Path))
 }
@@ -161,7 +161,7 @@ func (d *Dir) TakeBack(uid, gid uint32) error {
 	return nil
 }
 
-// guarded checks one folder on the way to the bundle.
+// guarded checks one directory on the way to the bundle.
 func (o Owners) guarded(dir string) error {
 	if o.guards[dir] {
 		return nil
@@ -179,7 +179,7 @@ func (o Owners) look(dir string) error {
 		return fmt.Errorf("look at %q: %w", dir, err)
 	}
 	if !o.Trusts(st.Uid) {
-		return fmt.Errorf("the folder %q belongs to uid %d, who can exchange what is in it: chown it to root", dir, st.Uid)
+		return fmt.Errorf("the directory %q belongs to uid %d, who can exchange what is in it: chown it to root", dir, st.Uid)
 	}
 	if err := o.servedByOwner(dir); err != nil {
 		return err
@@ -188,7 +188,7 @@ func (o Owners) look(dir string) error {
 		return nil
 	}
 	if st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.groups && !o.ownGroup(dir, st.Gid) {
-		return fmt.Errorf("the folder %q can be written by others (mode %04o), who can exchange what is in it: chmod go-w it", dir, st.Mode&0o7777)
+		return fmt.Errorf("the directory %q can be written by others (mode %04o), who can exchange what is in it: chmod go-w it", dir, st.Mode&0o7777)
 	}
 	return nil
 }
@@ -204,7 +204,7 @@ func (o Owners) ownGroup(name string, gid uint32) bool {
 	return errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP)
 }
 
-// Close forgets the folder.
+// Close forgets the directory.
 func (d *Dir) Close() { _ = unix.Close(d.fd) }
 
 // Read reads one of the bundle's files with the checks of ReadFile.
@@ -217,9 +217,9 @@ func (d *Dir) read(name string) ([]byte, unix.Stat_t, error) {
 	return readAt(d.fd, name, d.owners, d.closed)
 }
 
-// closed says that nobody but the trusted owners gets to the folder, as one on the way lets nobody else pass. Then a
+// closed says that nobody but the trusted owners gets to the directory, as one on the way lets nobody else pass. Then a
 // file's own mode does not matter: Docker 29 gives itself umask 0, by which its containerd writes config.json with mode
-// 0666, in a folder of mode 0700.
+// 0666, in a directory of mode 0700.
 func (d *Dir) closed() bool {
 	for p := d.Path; ; p = path.Dir(p) {
 		var st unix.Stat_t
@@ -242,10 +242,10 @@ func ReadFile(name string, owners Owners) ([]byte, error) {
 	return data, err
 }
 
-// neverClosed says that others may get to a file's folder, for files whose mode has to be right wherever they lie.
+// neverClosed says that others may get to a file's directory, for files whose mode has to be right wherever they lie.
 func neverClosed() bool { return false }
 
-// readAt reads a file below a folder. It's allowed to have a mode by which others could write it where they can't get to
+// readAt reads a file below a directory. It's allowed to have a mode by which others could write it where they can't get to
 // it, which is only asked about then.
 func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, unix.Stat_t, error) {
 	var st unix.Stat_t
@@ -476,8 +476,8 @@ func (d *Dir) Remove(name string) error {
 // Join is the absolute path of a file of the bundle.
 func (d *Dir) Join(name string) string { return path.Join(d.Path, name) }
 
-// realPath is the path of an open folder, without symbolic links (proc(5), /proc/pid/fd). It's refused where it
-// does not lead to the folder: deleted, or outside the caller's root.
+// realPath is the path of an open directory, without symbolic links (proc(5), /proc/pid/fd). It's refused where it
+// does not lead to the directory: deleted, or outside the caller's root.
 func realPath(fd int) (string, error) {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), buf)

@@ -17,8 +17,8 @@ import (
 
 var host = idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}
 
-// folder makes a bundle that only the caller can write.
-func folder(t *testing.T) string {
+// directory makes a bundle that only the caller can write.
+func directory(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("these tests change owners: run them as root")
@@ -62,36 +62,36 @@ func TestRead(t *testing.T) {
 		}, "symbolic link"},
 		{"E7 a hard link", func(t *testing.T, dir, file string) { do(t, os.Link(file, dir+"/other")) }, "2 names"},
 		{"E7 a FIFO", func(t *testing.T, _, file string) { do(t, os.Remove(file), unix.Mkfifo(file, 0o644)) }, "no regular file"},
-		{"E7 a folder", func(t *testing.T, _, file string) { do(t, os.Remove(file), os.Mkdir(file, 0o755)) }, "no regular file"},
+		{"E7 a directory", func(t *testing.T, _, file string) { do(t, os.Remove(file), os.Mkdir(file, 0o755)) }, "no regular file"},
 		{"E7 a device", func(t *testing.T, _, file string) {
 			do(t, os.Remove(file), unix.Mknod(file, unix.S_IFCHR|0o644, int(unix.Mkdev(1, 5))))
 		}, "no regular file"},
 		{"E7 somebody else's", func(t *testing.T, _, file string) { do(t, os.Chown(file, 1000, 0)) }, "belongs to uid 1000"},
-		{"writable by all, in a folder that nobody else may pass", func(t *testing.T, dir, file string) { do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o700)) }, ""},
-		{"writable by all, below such a folder", func(t *testing.T, dir, file string) {
+		{"writable by all, in a directory that nobody else may pass", func(t *testing.T, dir, file string) { do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o700)) }, ""},
+		{"writable by all, below such a directory", func(t *testing.T, dir, file string) {
 			do(t, os.Chmod(file, 0o666), os.Chmod(filepath.Dir(dir), 0o710))
 		}, ""},
-		{"E7 writable by all, in a folder that a group may pass", func(t *testing.T, dir, file string) {
+		{"E7 writable by all, in a directory that a group may pass", func(t *testing.T, dir, file string) {
 			do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o710), os.Chown(dir, 0, 1000))
 		}, "written by others"},
-		{"E7 writable by all, in a folder that others may only pass", func(t *testing.T, dir, file string) { do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o701)) }, "written by others"},
+		{"E7 writable by all, in a directory that others may only pass", func(t *testing.T, dir, file string) { do(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o701)) }, "written by others"},
 		{"E7 writable by all", func(t *testing.T, _, file string) { do(t, os.Chmod(file, 0o666)) }, "written by others"},
 		{"E7 writable by a group", func(t *testing.T, _, file string) { do(t, os.Chown(file, 0, 1000), os.Chmod(file, 0o664)) }, "written by others"},
 		{"writable by the caller's group", func(t *testing.T, _, file string) { do(t, os.Chmod(file, 0o664)) }, ""},
 		{"too large", func(t *testing.T, _, file string) { do(t, os.Truncate(file, MaxSize+1)) }, "16 MiB"},
 		{"gone", func(t *testing.T, _, file string) { do(t, os.Remove(file)) }, "open"},
-		{"E8 its folder is writable by all", func(t *testing.T, dir, _ string) { do(t, os.Chmod(dir, 0o777)) }, "can be written by others"},
-		{"E8 its folder is sticky, but somebody else's", func(t *testing.T, dir, _ string) {
+		{"E8 its directory is writable by all", func(t *testing.T, dir, _ string) { do(t, os.Chmod(dir, 0o777)) }, "can be written by others"},
+		{"E8 its directory is sticky, but somebody else's", func(t *testing.T, dir, _ string) {
 			do(t, os.Chmod(dir, 0o777|os.ModeSticky), os.Chown(dir, 1000, 0))
 		}, "belongs to uid 1000"},
-		{"E8 a folder above is somebody else's", func(t *testing.T, dir, _ string) { do(t, os.Chown(filepath.Dir(dir), 1000, 1000)) }, "belongs to uid 1000"},
-		{"E8 a folder above is writable by a group", func(t *testing.T, dir, _ string) {
+		{"E8 a directory above is somebody else's", func(t *testing.T, dir, _ string) { do(t, os.Chown(filepath.Dir(dir), 1000, 1000)) }, "belongs to uid 1000"},
+		{"E8 a directory above is writable by a group", func(t *testing.T, dir, _ string) {
 			do(t, os.Chown(filepath.Dir(dir), 0, 1000), os.Chmod(filepath.Dir(dir), 0o775))
 		}, "can be written by others"},
-		{"E8 a sticky folder above, root's", func(t *testing.T, dir, _ string) { do(t, os.Chmod(filepath.Dir(dir), 0o777|os.ModeSticky)) }, ""},
+		{"E8 a sticky directory above, root's", func(t *testing.T, dir, _ string) { do(t, os.Chmod(filepath.Dir(dir), 0o777|os.ModeSticky)) }, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			dir := folder(t)
+			dir := directory(t)
 			test.change(t, dir, filepath.Join(dir, Config))
 			d, err := Open(dir, CallersOwners(host))
 			if err != nil {
@@ -114,7 +114,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestTakeBack(t *testing.T) {
-	dir := folder(t)
+	dir := directory(t)
 	do(t, os.Chown(dir, 100000, 100001), os.Chmod(dir, 0o777))
 	d, err := Open(dir, CallersOwners(host))
 	if err != nil {
@@ -129,7 +129,7 @@ func TestTakeBack(t *testing.T) {
 	}
 	do(t, os.Chmod(filepath.Dir(dir), 0o777))
 	if err := d.TakeBack(100000, 100001); err == nil || !strings.Contains(err.Error(), "written by others") {
-		t.Errorf("taken back below a folder in which others can exchange it: %v", err)
+		t.Errorf("taken back below a directory in which others can exchange it: %v", err)
 	}
 	do(t, os.Chmod(filepath.Dir(dir), 0o755))
 	do(t, d.TakeBack(100000, 100001), d.Guarded())
@@ -141,7 +141,7 @@ func TestTakeBack(t *testing.T) {
 }
 
 func TestReadLarge(t *testing.T) {
-	dir := folder(t)
+	dir := directory(t)
 	want := bytes.Repeat([]byte("0123456789abcdef"), MaxSize/16)
 	do(t, os.WriteFile(dir+"/large", want, 0o600))
 	got, err := ReadFile(dir+"/large", CallersOwners(host))
@@ -151,7 +151,7 @@ func TestReadLarge(t *testing.T) {
 }
 
 func TestOverflowOwnerCountsAsRoot(t *testing.T) {
-	dir := folder(t)
+	dir := directory(t)
 	do(t, os.Chown(dir+"/"+Config, 65534, 65534))
 	if _, err := ReadFile(dir+"/"+Config, CallersOwners(host)); err == nil {
 		t.Error("on the host nobody's file is taken")
@@ -163,7 +163,7 @@ func TestOverflowOwnerCountsAsRoot(t *testing.T) {
 }
 
 func TestOpenGivesTheRealPath(t *testing.T) {
-	dir := folder(t)
+	dir := directory(t)
 	link := filepath.Join(filepath.Dir(dir), "link")
 	do(t, os.Symlink(dir, link))
 	d, err := Open(link, CallersOwners(host))
@@ -181,15 +181,15 @@ func TestOpenGivesTheRealPath(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := Open(filepath.Join(dir, Config), CallersOwners(host)); err == nil {
-		t.Error("a file is opened as a folder")
+		t.Error("a file is opened as a directory")
 	}
 	if _, err := Open(dir+"/none", CallersOwners(host)); err == nil {
-		t.Error("nothing is opened as a folder")
+		t.Error("nothing is opened as a directory")
 	}
 }
 
 func TestReplaceKeepsModeAndOwner(t *testing.T) {
-	dir := folder(t)
+	dir := directory(t)
 	file := filepath.Join(dir, Config)
 	do(t, os.Chown(file, 0, 1000), os.Chmod(file, 0o640))
 	old, err := os.Open(file)
@@ -222,7 +222,7 @@ func TestReplaceKeepsModeAndOwner(t *testing.T) {
 
 // TestReplaceDoesNotFollow: what somebody put in the place of the file, or of the temporary one, is not written to.
 func TestReplaceDoesNotFollow(t *testing.T) {
-	dir := folder(t)
+	dir := directory(t)
 	victim := filepath.Join(filepath.Dir(dir), "victim")
 	write(t, victim, "mine")
 	file := filepath.Join(dir, Config)
@@ -243,7 +243,7 @@ func TestReplaceDoesNotFollow(t *testing.T) {
 }
 
 func TestSweep(t *testing.T) {
-	dir := folder(t)
+	dir := directory(t)
 	d, err := Open(dir, CallersOwners(host))
 	do(t, err)
 	defer d.Close()
@@ -263,13 +263,13 @@ func TestSweep(t *testing.T) {
 }
 
 func TestReplaceFailsWhole(t *testing.T) {
-	dir := folder(t)
+	dir := directory(t)
 	d, err := Open(dir, CallersOwners(host))
 	do(t, err)
 	defer d.Close()
 	do(t, os.Mkdir(dir+"/taken", 0o755))
 	if err := d.Replace("taken", []byte("x"), 0o600, ""); err == nil {
-		t.Error("a folder was replaced")
+		t.Error("a directory was replaced")
 	}
 	names, _ := os.ReadDir(dir)
 	if len(names) != 2 {
@@ -279,7 +279,7 @@ func TestReplaceFailsWhole(t *testing.T) {
 
 // TestLabel needs no SELinux: the attribute can be set all the same.
 func TestLabel(t *testing.T) {
-	dir := folder(t)
+	dir := directory(t)
 	d, err := Open(dir, CallersOwners(host))
 	do(t, err)
 	defer d.Close()
@@ -299,17 +299,17 @@ func TestLabel(t *testing.T) {
 // there; nothing else is left.
 func TestReplaceKeeping(t *testing.T) {
 	for _, kept := range []string{"", "something older"} {
-		folder := t.TempDir()
-		d, err := Open(folder, CallersOwners(nil))
+		directory := t.TempDir()
+		d, err := Open(directory, CallersOwners(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer d.Close()
-		if err := os.WriteFile(folder+"/config.json", []byte("old"), 0o640); err != nil {
+		if err := os.WriteFile(directory+"/config.json", []byte("old"), 0o640); err != nil {
 			t.Fatal(err)
 		}
 		if kept != "" {
-			if err := os.WriteFile(folder+"/kept", []byte(kept), 0o600); err != nil {
+			if err := os.WriteFile(directory+"/kept", []byte(kept), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -317,25 +317,25 @@ func TestReplaceKeeping(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]string{"config.json": "new", "kept": "old"} {
-			got, err := os.ReadFile(folder + "/" + name)
-			st, _ := os.Stat(folder + "/" + name)
+			got, err := os.ReadFile(directory + "/" + name)
+			st, _ := os.Stat(directory + "/" + name)
 			if err != nil || string(got) != want || st.Mode().Perm() != 0o640 {
 				t.Errorf("%s: %q, %v, %v", name, got, st.Mode(), err)
 			}
 		}
-		if all, err := os.ReadDir(folder); err != nil || len(all) != 2 {
+		if all, err := os.ReadDir(directory); err != nil || len(all) != 2 {
 			t.Errorf("%v, %v", all, err)
 		}
 	}
 	// A file that isn't there is not exchanged, and nothing is made.
-	folder := t.TempDir()
-	d, err := Open(folder, CallersOwners(nil))
+	directory := t.TempDir()
+	d, err := Open(directory, CallersOwners(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
 	err = d.ReplaceKeeping("config.json", []byte("new"), 0o600, "kept")
-	if all, _ := os.ReadDir(folder); err == nil || len(all) != 0 {
+	if all, _ := os.ReadDir(directory); err == nil || len(all) != 0 {
 		t.Errorf("%v, %v", all, err)
 	}
 }

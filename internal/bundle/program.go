@@ -16,7 +16,7 @@ import (
 )
 
 // Program says where a program lies that somebody is to start as root later, by its path: it is a regular file that only
-// the trusted owners can change, and nobody else can lead the path elsewhere by then. So every folder and link on the way
+// the trusted owners can change, and nobody else can lead the path elsewhere by then. So every directory and link on the way
 // is looked at.
 //
 // /proc/PID/exe, by which Docker names itself (moby, libnetwork-setkey), is taken for what the process runs, where the

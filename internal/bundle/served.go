@@ -17,9 +17,9 @@ import (
 // fuseMagic is the type of a file system that a program serves (statfs(2), FUSE_SUPER_MAGIC).
 const fuseMagic = 0x65735546
 
-// servedByOwner says why a folder's file system is not to be believed: a program of somebody else's serves it (FUSE), which says
+// servedByOwner says why a directory's file system is not to be believed: a program of somebody else's serves it (FUSE), which says
 // what it likes of owners and modes, and shows one text now and another one by the time that it is used. Where /etc/fuse.conf has
-// user_allow_other, anybody may mount one, into a folder of his own in /tmp, say, which is then root's to all appearance.
+// user_allow_other, anybody may mount one, into a directory of his own in /tmp, say, which is then root's to all appearance.
 func (o Owners) servedByOwner(dir string) error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
@@ -33,7 +33,7 @@ func (o Owners) servedByOwner(dir string) error {
 		return fmt.Errorf("find who serves the file system of %q: %w", dir, err)
 	}
 	if !o.Trusts(uid) {
-		return fmt.Errorf("the folder %q is served by a program of uid %d, who can exchange what is in it: put it elsewhere", dir, uid)
+		return fmt.Errorf("the directory %q is served by a program of uid %d, who can exchange what is in it: put it elsewhere", dir, uid)
 	}
 	return nil
 }

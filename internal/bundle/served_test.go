@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// serve mounts a file system that says of its folder that it is root's alone, and answers to nothing else.
+// serve mounts a file system that says of its directory that it is root's alone, and answers to nothing else.
 func serve(t *testing.T, dir string, user int) {
 	t.Helper()
 	fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)

@@ -13,10 +13,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 )
 
-// standard are the folders where programs are looked for, in internal/runc's order.
+// standard are the directories where programs are looked for, in internal/runc's order.
 var standard = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// find is the first executable file of that name in the standard folders; "": there is none.
+// find is the first executable file of that name in the standard directories; "": there is none.
 func find(name string) string {
 	for _, dir := range standard {
 		file := filepath.Join(dir, name)
@@ -44,7 +44,7 @@ func (d *doctor) binaries() {
 
 func (d *doctor) program(name, file string) {
 	if err := soundProgram(file, d.caller.Owners); err != nil {
-		d.bad(Fail, name, fmt.Sprintf("install it anew: static, owned by root, mode 0755, in folders that only root can write (%q)", file), "%q: %v", file, err)
+		d.bad(Fail, name, fmt.Sprintf("install it anew: static, owned by root, mode 0755, in directories that only root can write (%q)", file), "%q: %v", file, err)
 		return
 	}
 	d.ok(name, "%q is static and can be changed by root only", file)

@@ -82,7 +82,7 @@ func (d *doctor) dockerDoors(p *policy.Policy, root string) {
 	d.bad(Warn, "docker: builds", hint, "OPEN: BuildKit runs \"runc\" from PATH as root, whatever the default runtime is")
 }
 
-// builds, where BuildKit's "runc" is nonroot-runc, go by the policy's rule for them, if that names the folder in which
+// builds, where BuildKit's "runc" is nonroot-runc, go by the policy's rule for them, if that names the directory in which
 // dockerd really has them.
 func (d *doctor) builds(p *policy.Policy, root string) {
 	const name = "docker: builds"
@@ -91,8 +91,8 @@ func (d *doctor) builds(p *policy.Policy, root string) {
 		return
 	}
 	if real, err := filepath.EvalSymlinks(root); err == nil {
-		if folder := filepath.Join(real, "buildkit", "executor"); !slices.Contains(p.Build.Bundles, folder) {
-			d.bad(Warn, name, "nonroot-ctl configure docker --guard --builds rewrite", "the policy's rule for builds is for %q, and dockerd has them in %q: they go by the rest of the policy", p.Build.Bundles, folder)
+		if directory := filepath.Join(real, "buildkit", "executor"); !slices.Contains(p.Build.Bundles, directory) {
+			d.bad(Warn, name, "nonroot-ctl configure docker --guard --builds rewrite", "the policy's rule for builds is for %q, and dockerd has them in %q: they go by the rest of the policy", p.Build.Bundles, directory)
 			return
 		}
 	}

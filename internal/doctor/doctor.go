@@ -32,7 +32,7 @@ type Check struct {
 
 // Options is what the caller wants checked.
 type Options struct {
-	Binary      string // nonroot-runc; "": beside this program, else in the standard folders
+	Binary      string // nonroot-runc; "": beside this program, else in the standard directories
 	Policy      string // a policy file; "": the one in force
 	WorkDir     string // where the self-test makes its bundle; "": a usual place
 	ViaDocker   bool   // self-test through Docker, too

@@ -177,16 +177,16 @@ func TestDoors(t *testing.T) {
 	}
 }
 
-// TestBuilds: SECURITY.md F8. Where the policy lets builds be root's, or its rule is for another folder, nothing is ok.
+// TestBuilds: SECURITY.md F8. Where the policy lets builds be root's, or its rule is for another directory, nothing is ok.
 func TestBuilds(t *testing.T) {
 	root := t.TempDir()
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rule := func(mode policy.Mode, folder string) *policy.Policy {
+	rule := func(mode policy.Mode, directory string) *policy.Policy {
 		p := policy.Default()
-		p.Build = policy.Build{Mode: mode, Reason: "why", Bundles: []string{folder}}
+		p.Build = policy.Build{Mode: mode, Reason: "why", Bundles: []string{directory}}
 		return p
 	}
 	for _, test := range []struct {

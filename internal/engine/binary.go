@@ -47,7 +47,7 @@ func CheckBinary(file string, owners bundle.Owners) error {
 	case st.Mode&0o022 != 0:
 		return fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", file, st.Mode&0o7777)
 	}
-	// The folders by which it's named, and those in which it is, may differ by links.
+	// The directories by which it's named, and those in which it is, may differ by links.
 	real, err := filepath.EvalSymlinks(filepath.Dir(file))
 	if err != nil {
 		return fmt.Errorf("look at %q: %w", file, err)

@@ -10,7 +10,7 @@ import (
 // image's RUN lines.
 type Build struct {
 	Off     bool   // they run as they are, root included
-	Bundles string // the folder in which BuildKit makes their bundles
+	Bundles string // the directory in which BuildKit makes their bundles
 }
 
 const buildReason = "images are built as root (nonroot-ctl configure --guard --builds off)"

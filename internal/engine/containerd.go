@@ -399,8 +399,8 @@ func imports(data []byte) ([]string, error) {
 	return textsAt(tree, "imports")
 }
 
-// ImportedFolders are the folders from which config.toml imports files by a pattern.
-func ImportedFolders(main string, data []byte) []string {
+// ImportedDirectories are the directories from which config.toml imports files by a pattern.
+func ImportedDirectories(main string, data []byte) []string {
 	list, err := imports(data)
 	if err != nil {
 		return nil

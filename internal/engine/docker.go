@@ -157,7 +157,7 @@ func DataRoot(daemonJSON []byte) (string, error) {
 // DockerData is where dockerd keeps its data by default (moby, cmd/dockerd, --data-root). One without root has it in its user's home.
 const DockerData = "/var/lib/docker"
 
-// Remaps says that daemon.json asks for a user namespace, by which dockerd keeps its data in a folder of the map's below its
+// Remaps says that daemon.json asks for a user namespace, by which dockerd keeps its data in a directory of the map's below its
 // data-root (moby, daemon/daemon_unix.go, setupDaemonRoot).
 func Remaps(daemonJSON []byte) (bool, error) {
 	d, err := parseDaemon(daemonJSON)

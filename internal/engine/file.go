@@ -90,8 +90,8 @@ const (
 	receiptSuffix = ".nonroot-receipt"
 )
 
-// aside is the path of what is kept beside the file. CRI-O reads each file in a drop-in folder, whatever its name (cri-o,
-// pkg/config/config.go, UpdateFromPath): there, it's one folder up.
+// aside is the path of what is kept beside the file. CRI-O reads each file in a drop-in directory, whatever its name (cri-o,
+// pkg/config/config.go, UpdateFromPath): there, it's one directory up.
 func (f File) aside(suffix string) string {
 	dir, name := filepath.Split(f.Path)
 	if dir = filepath.Clean(dir); strings.HasSuffix(dir, ".d") {
@@ -181,7 +181,7 @@ func (c Change) Apply() error {
 		return nil
 	}
 	if c.Next.Receipt != nil {
-		if err := c.makeFolders(); err != nil {
+		if err := c.makeDirectories(); err != nil {
 			return err
 		}
 	}
@@ -235,7 +235,7 @@ func (c Change) undo() error {
 		}
 	}
 	if c.Receipt != nil {
-		for _, dir := range slices.Backward(c.Receipt.Folders) {
+		for _, dir := range slices.Backward(c.Receipt.Directories) {
 			_ = os.Remove(dir) // it stays where somebody else uses it, too
 		}
 	}
@@ -254,8 +254,8 @@ func (c Change) still() error {
 	return nil
 }
 
-// makeFolders makes the folders above the file, and notes which those are.
-func (c Change) makeFolders() error {
+// makeDirectories makes the directories above the file, and notes which those are.
+func (c Change) makeDirectories() error {
 	var missing []string
 	for dir := filepath.Dir(c.Path); ; dir = filepath.Dir(dir) {
 		_, err := os.Stat(dir)
@@ -271,7 +271,7 @@ func (c Change) makeFolders() error {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return fmt.Errorf("make %q: %w", dir, err)
 		}
-		c.Next.Receipt.Folders = append(c.Next.Receipt.Folders, dir)
+		c.Next.Receipt.Directories = append(c.Next.Receipt.Directories, dir)
 	}
 	return nil
 }
@@ -288,7 +288,7 @@ func lock(dir string) (unlock func(), err error) {
 	return func() { _ = d.Close() }, nil
 }
 
-// temp is a file's temporary name. It is never in a drop-in folder, where an engine would read it.
+// temp is a file's temporary name. It is never in a drop-in directory, where an engine would read it.
 func (c Change) temp(name string) string {
 	return tempName(filepath.Join(filepath.Dir(c.aside("")), filepath.Base(name)))
 }
@@ -317,7 +317,7 @@ func (c Change) replace(name string, data []byte) error {
 		err = os.Rename(file.Name(), name)
 	}
 	if err == nil {
-		err = syncFolder(filepath.Dir(name))
+		err = syncDirectory(filepath.Dir(name))
 	}
 	if err != nil {
 		return fmt.Errorf("write %q: %w", name, err)
@@ -325,7 +325,7 @@ func (c Change) replace(name string, data []byte) error {
 	return nil
 }
 
-func syncFolder(dir string) error {
+func syncDirectory(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

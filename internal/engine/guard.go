@@ -23,12 +23,12 @@ type Guard struct {
 	Wrapper string // nonroot-runc
 }
 
-// Folders is where runc is looked for, in the order in which engines do: systemd's path of services.
-var Folders = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+// Directories is where runc is looked for, in the order in which engines do: systemd's path of services.
+var Directories = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // FindRunc is the first place of runc, also of one that was moved aside.
-func FindRunc(folders []string) (string, error) {
-	for _, dir := range folders {
+func FindRunc(directories []string) (string, error) {
+	for _, dir := range directories {
 		real, err := filepath.EvalSymlinks(dir)
 		if err != nil {
 			continue
@@ -40,7 +40,7 @@ func FindRunc(folders []string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("there is no runc in %s: install it first", strings.Join(folders, ", "))
+	return "", fmt.Errorf("there is no runc in %s: install it first", strings.Join(directories, ", "))
 }
 
 // place is how things stand.
@@ -201,7 +201,7 @@ func (g Guard) Remove() error {
 			return fmt.Errorf("remove %q: %w", name, err)
 		}
 	}
-	return syncFolder(filepath.Dir(g.Runc))
+	return syncDirectory(filepath.Dir(g.Runc))
 }
 
 func tempName(name string) string {
@@ -224,7 +224,7 @@ func swap(name string, make func(temp string) error) error {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncFolder(filepath.Dir(name))
+	return syncDirectory(filepath.Dir(name))
 }
 
 func sameBytes(a, b string) (bool, error) {

@@ -13,12 +13,12 @@ import (
 
 // Receipt is what is kept beside a file that was changed, until the last change is undone.
 type Receipt struct {
-	Absent   bool            `json:"absent"`            // there was no file before
-	Pristine bool            `json:"pristine"`          // nobody but this package has changed it since
-	Was      string          `json:"was"`               // the digest of what the last change found
-	Wrote    string          `json:"wrote"`             // the digest of what it wrote
-	Notes    map[string]Note `json:"notes"`             // by the registrations' names
-	Folders  []string        `json:"folders,omitempty"` // that were made for the file, the outer one first
+	Absent      bool            `json:"absent"`                // there was no file before
+	Pristine    bool            `json:"pristine"`              // nobody but this package has changed it since
+	Was         string          `json:"was"`                   // the digest of what the last change found
+	Wrote       string          `json:"wrote"`                 // the digest of what it wrote
+	Notes       map[string]Note `json:"notes"`                 // by the registrations' names
+	Directories []string        `json:"directories,omitempty"` // that were made for the file, the outer one first
 }
 
 // Content is a configuration file and what is kept beside it.
@@ -30,7 +30,7 @@ type Content struct {
 
 // sound says that a receipt is one that this package can have written for the file.
 func (r *Receipt) sound(file string) bool {
-	return r.Notes != nil && !slices.ContainsFunc(r.Folders, func(dir string) bool {
+	return r.Notes != nil && !slices.ContainsFunc(r.Directories, func(dir string) bool {
 		return dir == "" || !strings.HasPrefix(file, strings.TrimSuffix(dir, "/")+"/")
 	})
 }

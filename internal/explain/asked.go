@@ -108,7 +108,7 @@ func sensitive(m specs.Mount) string {
 	case strings.HasSuffix(source, ".sock") && slices.Contains([]string{"docker.sock", "containerd.sock", "crio.sock", "podman.sock", "buildkitd.sock"}, path.Base(source)):
 		return "whoever may write to it starts containers as root"
 	case slices.Contains([]string{"/", "/etc", "/root", "/proc", "/sys", "/dev", "/boot", "/usr", "/var", "/run", "/var/run", "/var/lib", "/home"}, source):
-		return "a folder of the system"
+		return "a directory of the system"
 	}
 	return ""
 }

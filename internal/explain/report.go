@@ -73,14 +73,14 @@ type Options struct {
 	Ports   []Port // those that the image or the engine declares
 }
 
-// Bundle explains the container of a bundle's folder. It fails where the runtime would not even come to a decision for
-// reasons that lie in the caller: no such folder, a policy that can't be read.
-func Bundle(folder string, o Options) (*Report, error) {
+// Bundle explains the container of a bundle's directory. It fails where the runtime would not even come to a decision for
+// reasons that lie in the caller: no such directory, a policy that can't be read.
+func Bundle(directory string, o Options) (*Report, error) {
 	caller, err := govern.LookAtCaller()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := bundle.Open(folder, caller.Owners)
+	dir, err := bundle.Open(directory, caller.Owners)
 	if err != nil {
 		return nil, err
 	}

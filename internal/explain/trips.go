@@ -20,7 +20,7 @@ import (
 
 // Trip is something that the container may trip over since it is not root.
 type Trip struct {
-	Kind   string `json:"kind"` // home, workdir, volume, folder, port, setuid, entrypoint
+	Kind   string `json:"kind"` // home, workdir, volume, directory, port, setuid, entrypoint
 	Where  string `json:"where"`
 	Detail string `json:"detail"`
 }
@@ -60,7 +60,7 @@ func (p person) may(right uint32, st *unix.Stat_t) bool {
 }
 
 // may says whether the person will have a right to what is there, if not by its mode, then because it is given to them. Who owns
-// a folder may do everything with it that its mode lets owners do; they may change the mode.
+// a directory may do everything with it that its mode lets owners do; they may change the mode.
 func (v *view) may(right uint32, at homedir.Sight) bool {
 	return v.who.may(right, &at.Stat) || slices.Contains(v.given, at.Path)
 }
@@ -115,7 +115,7 @@ func (r *Report) look(dir *bundle.Dir, caller govern.Caller, o Options, will *go
 		v.entrypoint()
 		v.workdir()
 		v.home(r.Asked)
-		v.folders()
+		v.directories()
 		r.Notes = append(r.Notes, v.setuid()...)
 	}
 	v.volumes(govern.Ours(dir))
@@ -148,11 +148,11 @@ func (v *view) shift(s *specs.Spec) bool {
 	return true
 }
 
-// reach says which folder on the way to a path is closed to the person; "": none.
+// reach says which directory on the way to a path is closed to the person; "": none.
 func (v *view) reach(p string) string {
 	for dir := path.Dir(p); ; dir = path.Dir(dir) {
 		if at, err := v.image.Look(dir); err == nil && at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR && !v.may(1, at) {
-			return fmt.Sprintf("the folder %q on the way is closed to it (%s)", dir, owner(&at.Stat))
+			return fmt.Sprintf("the directory %q on the way is closed to it (%s)", dir, owner(&at.Stat))
 		}
 		if dir == "/" {
 			return ""
@@ -167,7 +167,7 @@ func owner(st *unix.Stat_t) string {
 // usualPath is where a program is taken to be looked for where the process has no PATH: engines set this one.
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// maxSearch bounds in how many folders a program is looked for. The image chooses PATH.
+// maxSearch bounds in how many directories a program is looked for. The image chooses PATH.
 const maxSearch = 64
 
 // entrypoint: the program must be there, and the identity must be able to run it.
@@ -272,7 +272,7 @@ func (v *view) isHome(p string) bool {
 	return v.d.Mounted && (p == v.d.Home || strings.HasPrefix(p, v.d.Home+"/"))
 }
 
-// mostNames is how many names of a folder are looked at.
+// mostNames is how many names of a directory are looked at.
 const mostNames = 1000
 
 // home: the tmpfs hides what the image has below it, and what the image put into the home that it meant is not found
@@ -305,11 +305,11 @@ func quoted(names []string) string {
 	return some(all)
 }
 
-// writable are folders that every program may expect to write to.
+// writable are directories that every program may expect to write to.
 var writable = []string{"/tmp", "/var/tmp"}
 
-// folders: those that everyone writes to, and those that the environment names, such as PGDATA.
-func (v *view) folders() {
+// directories: those that everyone writes to, and those that the environment names, such as PGDATA.
+func (v *view) directories() {
 	seen := map[string]bool{path.Clean(v.spec.Process.Cwd): true}
 	check := func(p, what string) {
 		p = path.Clean(p)
@@ -324,16 +324,16 @@ func (v *view) folders() {
 			return // a mount is one of the volumes
 		}
 		if !v.may(3, at) {
-			v.trip("folder", p, "%s can't be written: %s", what, owner(&at.Stat))
+			v.trip("directory", p, "%s can't be written: %s", what, owner(&at.Stat))
 		}
 	}
 	for _, p := range writable {
-		check(p, "the folder of everyone's files")
+		check(p, "the directory of everyone's files")
 	}
 	for _, e := range v.spec.Process.Env {
 		name, value, _ := strings.Cut(e, "=")
 		if path.IsAbs(value) && !slices.Contains([]string{"HOME", "PATH", "PWD"}, name) && !strings.ContainsAny(value, ":\x00") {
-			check(value, fmt.Sprintf("the folder of the environment's %q", name))
+			check(value, fmt.Sprintf("the directory of the environment's %q", name))
 		}
 	}
 }
@@ -348,11 +348,11 @@ func (v *view) volumes(ours func(spec.Mount) bool) {
 		if err != nil || !at.Exists || len(m.UIDMappings) > 0 || slices.Contains(v.volumesGiven, m.Source) {
 			continue
 		}
-		folder := at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR
+		directory := at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR
 		switch {
-		case folder && !v.who.may(5, &at.Stat):
+		case directory && !v.who.may(5, &at.Stat):
 			v.trip("volume", m.Destination, "the mount of %q can't be read: %s", m.Source, owner(&at.Stat))
-		case folder && !(&spec.Mount{Options: m.Options}).Readonly() && !v.who.may(3, &at.Stat):
+		case directory && !(&spec.Mount{Options: m.Options}).Readonly() && !v.who.may(3, &at.Stat):
 			v.trip("volume", m.Destination, "the mount of %q can't be written: %s", m.Source, owner(&at.Stat))
 		case at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && !v.who.may(4, &at.Stat):
 			v.trip("volume", m.Destination, "the mounted file %q can't be read: %s", m.Source, owner(&at.Stat))
@@ -394,7 +394,7 @@ func (v *view) setuid() (notes []string) {
 		notes = append(notes, fmt.Sprintf("not listed: %d more with setuid, setgid or a file capability", found-mostNamed))
 	}
 	if !complete {
-		notes = append(notes, fmt.Sprintf("the search for setuid files ended after %d files, or met a folder that can't be read", MostFiles))
+		notes = append(notes, fmt.Sprintf("the search for setuid files ended after %d files, or met a directory that can't be read", MostFiles))
 	}
 	return notes
 }

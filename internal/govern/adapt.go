@@ -93,7 +93,7 @@ func (f *containerFacts) givable(p string) (at string, ok bool) {
 }
 
 // made says that a rootfs is where an engine mounts one for this container: below the bundle (containerd, and runtimes by hand), in
-// the store of Docker or of containers/storage, over a folder that Podman's --rootfs names with ":O" (containers/common,
+// the store of Docker or of containers/storage, over a directory that Podman's --rootfs names with ":O" (containers/common,
 // pkg/overlay), or with Docker's image store of containerd (moby, daemon/snapshotter). What Podman's --rootfs names by itself
 // may be the host's.
 func (c *Call) made(rootfs string) bool {
@@ -109,7 +109,7 @@ func (a *Adaption) CarryOut() (notes []string) {
 	if len(a.Layer.Paths) > 0 {
 		g, err := layer.Give(&a.Layer)
 		if len(g.Tops) > 0 {
-			note("%d folders and %d files of the image are the identity's now, in %s", g.Folders, g.Files, listed(g.Tops))
+			note("%d directories and %d files of the image are the identity's now, in %s", g.Directories, g.Files, listed(g.Tops))
 		}
 		if g.Unfinished {
 			note("not all that the image keeps for root was given: it is too much")

@@ -18,7 +18,7 @@ import (
 
 // Bounds of the look at the program. The image chooses PATH, and what its script is like.
 const (
-	maxSearch = 16   // folders that it is looked for in
+	maxSearch = 16   // directories that it is looked for in
 	maxScript = 4096 // bytes of a script
 )
 

@@ -76,15 +76,15 @@ func (f *containerFacts) lies(destination string) (string, error) {
 	return at.Path, nil
 }
 
-func below(p, folder string) bool {
-	return p == folder || strings.HasPrefix(p, strings.TrimSuffix(folder, "/")+"/")
+func below(p, directory string) bool {
+	return p == directory || strings.HasPrefix(p, strings.TrimSuffix(directory, "/")+"/")
 }
 
 // unspread takes out of a plan what would be mounted within what is shared with the host.
 func (f *containerFacts) unspread(plan *homedir.Plan) (notes []string) {
 	within := func(p string) bool {
 		at, err := f.image.Look(p)
-		return len(f.shared) > 0 && (err != nil || slices.ContainsFunc(f.shared, func(folder string) bool { return below(at.Path, folder) }))
+		return len(f.shared) > 0 && (err != nil || slices.ContainsFunc(f.shared, func(directory string) bool { return below(at.Path, directory) }))
 	}
 	for _, file := range []struct {
 		path string

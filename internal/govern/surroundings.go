@@ -61,7 +61,7 @@ func shown(dir *bundle.Dir, mounts []spec.Mount) []host.Bind {
 
 // notInside refuses a program of the container's own rootfs: root there is whoever made the image. One of the stage
 // createContainer is called among the container's mounts, before the runtime goes into the rootfs (config.md, "POSIX-platform
-// Hooks"): where that is a folder of the host's system, they can cover the program, its libraries or /etc/ld.so.preload.
+// Hooks"): where that is a directory of the host's system, they can cover the program, its libraries or /etc/ld.so.preload.
 func notInside(dir *bundle.Dir, rootfs, program, stage string) error {
 	if !filepath.IsAbs(rootfs) {
 		rootfs = dir.Join(rootfs)

@@ -20,7 +20,7 @@ import (
 // kernel has of one which is joined. nil: there is none.
 //
 // A namespace that is joined by path is opened once. The runtime is led to the open descriptor, so that it joins what
-// was looked at; its number is in this process's own folder under /proc, as execve keeps the process id
+// was looked at; its number is in this process's own directory under /proc, as execve keeps the process id
 // (SECURITY.md B9).
 func userNamespace(c *spec.Container, keep func(int) (int, error)) (pair *idmap.Pair, join string, err error) {
 	given := idmap.Pair{UID: policy.FromSpec(c.UIDMap), GID: policy.FromSpec(c.GIDMap)}

@@ -35,5 +35,5 @@ func (a *Accounts) GroupByName(name string) (gid uint32, ok bool) {
 	return 0, false
 }
 
-// BuiltFor is Image.BuiltFor for the text, which says nothing of who owns the image's folders.
+// BuiltFor is Image.BuiltFor for the text, which says nothing of who owns the image's directories.
 func (a *Accounts) BuiltFor() Built { return ownAccounts(a.Passwd, a.Group) }

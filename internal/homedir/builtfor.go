@@ -21,16 +21,16 @@ type Built struct {
 
 // Bounds of what is looked at, so that the look takes less than a millisecond.
 const (
-	maxOwn     = 64  // accounts that no distribution ships
-	maxEntries = 512 // entries of the folders with state
-	maxFolders = 96  // folders among them that are opened
+	maxOwn         = 64  // accounts that no distribution ships
+	maxEntries     = 512 // entries of the directories with state
+	maxDirectories = 96  // directories among them that are opened
 )
 
-// state are the folders in which services keep theirs (Filesystem Hierarchy Standard 3.0, chapters 3.15 and 5).
+// state are the directories in which services keep theirs (Filesystem Hierarchy Standard 3.0, chapters 3.15 and 5).
 var state = [...]string{"/var/lib", "/var/log", "/var/cache", "/var/spool", "/run"}
 
 // BuiltFor says whom an image was built for that names no user: the accounts that its own passwd brings beyond those that
-// distributions ship, each with a primary group of its own; where there are none, those that own folders of the image's
+// distributions ship, each with a primary group of its own; where there are none, those that own directories of the image's
 // state. A passwd that is mounted from outside says nothing of the image. Inside translates the owner of a file of the
 // rootfs into a uid of the container's.
 func (im *Image) BuiltFor(inside func(owner uint32) (uid uint32, ok bool)) Built {
@@ -109,14 +109,14 @@ func withOwnGroup(users []User, group []byte, by shipped) []User {
 	})
 }
 
-// stateOwners are the accounts that own folders of the image's state, but for those that the distribution itself has
+// stateOwners are the accounts that own directories of the image's state, but for those that the distribution itself has
 // there.
 func (im *Image) stateOwners(inside func(uint32) (uint32, bool)) Built {
 	l := look{owners: map[uint32]bool{}}
 	for _, dir := range state {
-		l.folder(im.root, dir, 2)
+		l.directory(im.root, dir, 2)
 	}
-	if l.entries > maxEntries || l.folders > maxFolders {
+	if l.entries > maxEntries || l.directories > maxDirectories {
 		return Built{State: true, More: true}
 	}
 	uids := map[uint32]bool{}
@@ -133,16 +133,16 @@ func (im *Image) stateOwners(inside func(uint32) (uint32, bool)) Built {
 	return Built{Users: users, State: more || len(users) > 0, More: more}
 }
 
-// look gathers who owns the folders below some, and counts what that takes.
+// look gathers who owns the directories below some, and counts what that takes.
 type look struct {
-	owners           map[uint32]bool
-	entries, folders int
+	owners               map[uint32]bool
+	entries, directories int
 }
 
-// folder looks at the folders in one, and so many levels down. It follows no link and leaves no file system; what can't be
+// directory looks at the directories in one, and so many levels down. It follows no link and leaves no file system; what can't be
 // opened is passed over. Nothing runs in the image yet that could change it.
-func (l *look) folder(at int, name string, levels int) {
-	if l.folders++; l.folders > maxFolders {
+func (l *look) directory(at int, name string, levels int) {
+	if l.directories++; l.directories > maxDirectories {
 		return
 	}
 	fd, err := openat2(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV)
@@ -164,7 +164,7 @@ func (l *look) folder(at int, name string, levels int) {
 	}
 }
 
-// bare is the link count of a folder without any in it. File systems that don't count say 1 (btrfs, and overlayfs where
+// bare is the link count of a directory without any in it. File systems that don't count say 1 (btrfs, and overlayfs where
 // layers meet).
 const bare = 2
 
@@ -182,11 +182,11 @@ func (l *look) entry(at int, e dirent, levels int) {
 	}
 	l.owners[st.Uid] = true
 	if levels > 1 && st.Nlink != bare {
-		l.folder(at, e.name, levels-1)
+		l.directory(at, e.name, levels-1)
 	}
 }
 
-// dirent is an entry of a folder.
+// dirent is an entry of a directory.
 type dirent struct {
 	name string
 	kind byte // DT_DIR and so on; DT_UNKNOWN where the file system doesn't say

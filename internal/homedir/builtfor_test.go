@@ -149,10 +149,10 @@ func TestBuiltFor(t *testing.T) {
 		"nobody":                        {lines: []string{"var/lib/a/ @65534"}},
 		"too deep":                      {lines: []string{"var/lib/a/b/c/ @33"}},
 		"elsewhere":                     {lines: []string{"srv/a/ @33", "var/www/ @33", "var/tmp/a/ @33", "opt/a/ @33"}},
-		"the folders themselves":        {lines: []string{"var/lib/ @33", "var/log/ @33"}},
-		"a link instead of a folder":    {lines: []string{"elsewhere/a/ @33", "var/lib/a -> /elsewhere", "var/log/b -> ../../elsewhere/a"}},
+		"the directories themselves":    {lines: []string{"var/lib/ @33", "var/log/ @33"}},
+		"a link instead of a directory": {lines: []string{"elsewhere/a/ @33", "var/lib/a -> /elsewhere", "var/log/b -> ../../elsewhere/a"}},
 		"a link out":                    {lines: []string{"var/lib/a -> " + elsewhere, "var/lib/b -> ../../../../../../../../.." + elsewhere + "/lib"}},
-		"too many folders":              {lines: append(many("var/lib/f%d/x/", 120), "var/lib/a/ @33"), want: "more by state"},
+		"too many directories":          {lines: append(many("var/lib/f%d/x/", 120), "var/lib/a/ @33"), want: "more by state"},
 		"too many entries":              {lines: append(many("var/lib/f/f%d = x", 600), "var/lib/f/x/", "var/lib/a/ @33"), want: "more by state"},
 		"owners by the thousand":        {lines: many("var/lib/f/%[1]d/ @2%04[1]d", 400)},
 		"a passwd that is mounted":      {mounts: []Mount{bind(elsewhere+"/passwd", "/etc/passwd"), bind(elsewhere+"/group", "/etc/group")}},
@@ -198,12 +198,12 @@ func TestBuiltFor(t *testing.T) {
 
 func TestBuiltForNobody(t *testing.T) {
 	for name, lines := range map[string][]string{
-		"scratch":            {"app = x"},
-		"a pipe":             {"etc/passwd |", "etc/group |", "var/lib/a/ @33"},
-		"folders":            {"etc/passwd/", "etc/group/"},
-		"garbage":            {"etc/passwd = \xff\x00:::::::\n", "etc/group = :\n"},
-		"links for folders":  {"etc/passwd = " + root + "www-data:x:33:33::/:/bin/sh\n", "elsewhere/a/ @33", "var/lib -> /elsewhere", "run -> ../elsewhere", "var/log -> log", "var/cache -> /"},
-		"a pipe among state": {"etc/passwd = " + root, "var/lib |", "var/log/a |", "run !"},
+		"scratch":               {"app = x"},
+		"a pipe":                {"etc/passwd |", "etc/group |", "var/lib/a/ @33"},
+		"directories":           {"etc/passwd/", "etc/group/"},
+		"garbage":               {"etc/passwd = \xff\x00:::::::\n", "etc/group = :\n"},
+		"links for directories": {"etc/passwd = " + root + "www-data:x:33:33::/:/bin/sh\n", "elsewhere/a/ @33", "var/lib -> /elsewhere", "run -> ../elsewhere", "var/log -> log", "var/cache -> /"},
+		"a pipe among state":    {"etc/passwd = " + root, "var/lib |", "var/log/a |", "run !"},
 	} {
 		dir := tree(t, lines)
 		im, err := Open("/", dir, false, engine())
@@ -258,7 +258,7 @@ func BenchmarkBuiltFor(b *testing.B) {
 	}
 	for _, image := range []struct{ name, dir string }{
 		{"debian", debianImage(b)},
-		{"most-folders", debianImage(b, crowd...)},
+		{"most-directories", debianImage(b, crowd...)},
 		{"most-entries", debianImage(b, wide...)},
 		{"most-accounts", tree(b, []string{"etc/passwd = " + passwd + people.String(), "etc/group = " + group})},
 	} {

@@ -24,15 +24,15 @@ const lastResort = "/nonroot-home"
 const maxPath = 255
 
 // services hold the data of services; what is there already is not ours to
-// cover, not even an empty folder, which may be a database's first start.
+// cover, not even an empty directory, which may be a database's first start.
 var services = [...]string{"/var", "/srv", "/run"}
 
-// folder is a system folder and why no home goes there.
-type folder struct{ path, why string }
+// directory is a system directory and why no home goes there.
+type directory struct{ path, why string }
 
 // trees may not be homes, nor may anything below them. "/lib" stands for every
-// top folder whose name starts so: lib64, libx32, ...
-var trees = [...]folder{
+// top directory whose name starts so: lib64, libx32, ...
+var trees = [...]directory{
 	{"/proc", "the kernel's; crun and LSMs write labels through it"},
 	{"/sys", "the kernel's"},
 	{"/dev", "devices"},
@@ -45,9 +45,9 @@ var trees = [...]folder{
 	{"/root", "root's home, closed to others"},
 }
 
-// shared may not be homes themselves, as they are not one account's; folders
+// shared may not be homes themselves, as they are not one account's; directories
 // below them may.
-var shared = [...]folder{
+var shared = [...]directory{
 	{"/", "the rootfs"},
 	{"/home", "all homes"},
 	{"/var", "all services' data"},
@@ -158,7 +158,7 @@ const underlay = "ramfs"
 // homeMounts are the home's tmpfs and a mount beneath it. runc 1.1 gives a
 // tmpfs, and no other type, the mode of the mount point that it covers,
 // whatever its options say (libcontainer/rootfs_linux.go, mountToRootfs): 0755
-// from a container's second start on, when the folder is there. So the mount
+// from a container's second start on, when the directory is there. So the mount
 // point has to have the right mode, and the image isn't ours to change. Nobody
 // reaches the ramfs.
 func homeMounts(home string, w Wish) []Mount {
@@ -208,7 +208,7 @@ func (im *Image) serves(home string, w Wish) string {
 }
 
 // inTree is the tree in which a path is.
-func inTree(p string) *folder {
+func inTree(p string) *directory {
 	for i := range trees {
 		if within(trees[i].path, p) || trees[i].path == "/lib" && strings.HasPrefix(p, "/lib") {
 			return &trees[i]
@@ -234,21 +234,21 @@ func (im *Image) unsafe(p string, w Wish) string {
 	return im.occupied(p, w)
 }
 
-// reserved says whose folder a path is, if it is the system's.
+// reserved says whose directory a path is, if it is the system's.
 func reserved(p string) string {
 	if f := inTree(p); f != nil {
-		return "is in a system folder (" + f.path + ": " + f.why + ")"
+		return "is in a system directory (" + f.path + ": " + f.why + ")"
 	}
 	for _, f := range shared {
 		if f.path == p {
-			return "is a system folder (" + f.why + ")"
+			return "is a system directory (" + f.why + ")"
 		}
 	}
 	return ""
 }
 
 // occupied says what in the rootfs speaks against mounting at p: a link on the
-// way, a folder with files in it or one that others can't reach, or no folder
+// way, a directory with files in it or one that others can't reach, or no directory
 // and no way to make one.
 func (im *Image) occupied(p string, w Wish) string {
 	if why := im.unreachable(path.Dir(p), w); why != "" {
@@ -259,7 +259,7 @@ func (im *Image) occupied(p string, w Wish) string {
 	case err == nil && !empty:
 		return "is not empty"
 	case err == nil && inService(p):
-		return "is a service's folder"
+		return "is a service's directory"
 	case err == nil:
 		return ""
 	case errors.Is(err, unix.ENOENT):
@@ -276,7 +276,7 @@ func inService(p string) bool {
 	return slices.ContainsFunc(services[:], func(dir string) bool { return within(dir, p) })
 }
 
-// unreachable says which folder above a home the identity can't pass.
+// unreachable says which directory above a home the identity can't pass.
 func (im *Image) unreachable(dir string, w Wish) string {
 	for ; dir != "/"; dir = path.Dir(dir) {
 		fd, err := openat2(im.root, dir, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
@@ -293,13 +293,13 @@ func (im *Image) unreachable(dir string, w Wish) string {
 	return ""
 }
 
-// passable reports whether a folder lets owner through. What is no folder isn't
+// passable reports whether a directory lets owner through. What is no directory isn't
 // its business.
 func passable(st *unix.Stat_t, owner uint32) bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o001 != 0 || st.Uid == owner && st.Mode&0o100 != 0
 }
 
-// empty reports whether a folder of the rootfs, to which no link leads, has
+// empty reports whether a directory of the rootfs, to which no link leads, has
 // nothing in it.
 func (im *Image) empty(p string) (bool, error) {
 	fd, err := openat2(im.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)

@@ -72,7 +72,7 @@ func (im *Image) Covered(p string) bool {
 	return im.astray != "" || m != nil && !m.mount.CopiesUp()
 }
 
-// Entries lists a folder of the rootfs itself, to which no link leads; at most so many names.
+// Entries lists a directory of the rootfs itself, to which no link leads; at most so many names.
 func (im *Image) Entries(p string, most int) ([]string, error) {
 	fd, err := openat2(im.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
@@ -103,7 +103,7 @@ const maxDepth = 64
 func (im *Image) Walk(most int, each func(p, reach string, st *unix.Stat_t)) (complete bool) {
 	im.load()
 	w := walker{im: im, left: most, complete: true, each: each}
-	w.folder("/", 0)
+	w.directory("/", 0)
 	return w.complete
 }
 
@@ -114,7 +114,7 @@ type walker struct {
 	each     func(p, reach string, st *unix.Stat_t)
 }
 
-func (w *walker) folder(dir string, depth int) {
+func (w *walker) directory(dir string, depth int) {
 	if depth > maxDepth || w.left <= 0 {
 		w.complete = false
 		return
@@ -141,7 +141,7 @@ func (w *walker) folder(dir string, depth int) {
 		}
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFDIR:
-			w.folder(p, depth+1)
+			w.directory(p, depth+1)
 		case unix.S_IFREG:
 			w.each(p, procPath(fd)+"/"+name, &st)
 		}

@@ -89,7 +89,7 @@ func mountedDatabase(p string, s spot, fields int) database {
 	none := database{at: s.path, mountable: true}
 	switch {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
-		return database{note: fmt.Sprintf("no copy of %s: a folder is mounted there", p)}
+		return database{note: fmt.Sprintf("no copy of %s: a directory is mounted there", p)}
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		none.note = fmt.Sprintf("%s has our entry only: what is mounted at %s is %s", p, quote.Value(s.mount.at), kind(st.Mode))
 		return none
@@ -111,7 +111,7 @@ func kind(mode uint32) string {
 	case unix.S_IFREG:
 		return "a file"
 	case unix.S_IFDIR:
-		return "a folder"
+		return "a directory"
 	case unix.S_IFIFO:
 		return "a pipe"
 	case unix.S_IFSOCK:

@@ -13,7 +13,7 @@ import (
 // 600 kB.
 const maxFile = 1 << 20
 
-// inRoot keeps a lookup below its folder, whatever links and ".." say, and off
+// inRoot keeps a lookup below its directory, whatever links and ".." say, and off
 // /proc's links, which lead anywhere.
 const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
@@ -36,7 +36,7 @@ func (f fault) Error() string {
 	case errors.Is(f.err, unix.EPERM):
 		return "the kernel does not let us"
 	case errors.Is(f.err, unix.ENOTDIR):
-		return "it is not a folder, or not in one"
+		return "it is no directory, or not in one"
 	case errors.Is(f.err, unix.ELOOP):
 		return "a symbolic link is on the way"
 	case errors.Is(f.err, unix.ENOSYS):

@@ -39,11 +39,11 @@ func TestHome(t *testing.T) {
 		"scratch, no /home":    {[]string{"home -> /tmp"}, nil, wish(), false, "/nonroot-home", `"/home/nonroot" can't be used: a symbolic link`},
 		"the policy's":         {nil, nil, at("/work/home"), false, "/work/home", ""},
 		"the policy's, tidied": {nil, nil, at("/work//home/"), false, "/work/home", ""},
-		"the policy's is bad":  {nil, nil, at("/etc/x"), false, "/home/nonroot", `"/etc/x" is in a system folder`},
+		"the policy's is bad":  {nil, nil, at("/etc/x"), false, "/home/nonroot", `"/etc/x" is in a system directory`},
 		"of the entry":         {user("/data/app"), nil, wish(), false, "/data/app", ""},
-		"empty folder":         {append(user("/data"), "data/"), nil, wish(), false, "/data", ""},
-		"www-data's":           {nil, nil, Wish{UID: 33, GID: 33, Size: "1m"}, false, "/home/www-data", `"/var/www" is a system folder`},
-		"nobody's":             {nil, nil, Wish{UID: 65534, GID: 65534, Size: "1m"}, false, "/home/nobody", `"/nonexistent" is a system folder`},
+		"empty directory":      {append(user("/data"), "data/"), nil, wish(), false, "/data", ""},
+		"www-data's":           {nil, nil, Wish{UID: 33, GID: 33, Size: "1m"}, false, "/home/www-data", `"/var/www" is a system directory`},
+		"nobody's":             {nil, nil, Wish{UID: 65534, GID: 65534, Size: "1m"}, false, "/home/nobody", `"/nonexistent" is a system directory`},
 
 		// Links.
 		"home is a link":      {append(user("/home/x"), "home/x -> /etc"), nil, wish(), false, "/home/app", "symbolic link"},
@@ -55,14 +55,14 @@ func TestHome(t *testing.T) {
 		"link in the middle":  {append(user("/a/b/c"), "a/b -> /usr"), nil, wish(), false, "/home/app", "symbolic link"},
 		"last resort, a link": {[]string{"home -> /etc", "nonroot-home -> /etc"}, nil, wish(), false, "/ none", "symbolic link"},
 
-		// Not a free folder.
-		"file":              {append(user("/data"), "data = x"), nil, wish(), false, "/home/app", "it is not a folder"},
+		// Not a free directory.
+		"file":              {append(user("/data"), "data = x"), nil, wish(), false, "/home/app", "it is no directory"},
 		"below a file":      {append(user("/data/x"), "data = x"), nil, wish(), false, "/home/app", "not in one"},
-		"pipe":              {append(user("/data"), "data |"), nil, wish(), false, "/home/app", "it is not a folder"},
+		"pipe":              {append(user("/data"), "data |"), nil, wish(), false, "/home/app", "it is no directory"},
 		"not empty":         {append(user("/data"), "data/x = x"), nil, wish(), false, "/home/app", "not empty"},
 		"hidden file":       {append(user("/data"), "data/.x = x"), nil, wish(), false, "/home/app", "not empty"},
 		"closed above":      {append(user("/shut/x"), "shut/ closed"), nil, wish(), false, "/home/app", `"/shut" is closed`},
-		"a service's":       {append(user("/var/lib/db"), "var/lib/db/"), nil, wish(), false, "/home/app", "a service's folder"},
+		"a service's":       {append(user("/var/lib/db"), "var/lib/db/"), nil, wish(), false, "/home/app", "a service's directory"},
 		"a service's to be": {user("/var/lib/db"), nil, wish(), false, "/var/lib/db", ""},
 
 		// Not a path for a home.
@@ -77,7 +77,7 @@ func TestHome(t *testing.T) {
 		"/lib64":        {user("/lib64/x"), nil, wish(), false, "/home/app", "libraries"},
 		"/dev/shm":      {user("/dev/shm"), nil, wish(), false, "/home/app", "devices"},
 		"slashes":       {user("/data//x/"), nil, wish(), false, "/data/x", ""},
-		"/etc, doubled": {user("//etc/"), nil, wish(), false, "/home/app", "system folder"},
+		"/etc, doubled": {user("//etc/"), nil, wish(), false, "/home/app", "system directory"},
 
 		// Mounts.
 		"mount at it":           {user("/data"), []Mount{bind(vol, "/data")}, wish(), false, "/home/app", "meets the mount"},
@@ -97,7 +97,7 @@ func TestHome(t *testing.T) {
 		"over nothing, up":      {append(user("/data"), "m -> /absent/../l", "l -> /data"), []Mount{bind(vol, "/m/x")}, wish(), false, "/home/app", "meets the mount"},
 		"made, then a volume":   {append(user("/data"), "m -> /absent/v/l"), []Mount{bind(vol, "/absent/v"), bind(vol, "/m/x")}, wish(), false, "/ none", `the mount at "/m/x" lies`},
 		"volume and out of it":  {append(user("/data"), "w -> /v/d/../../data"), []Mount{bind(vol, "/v"), bind(vol, "/w")}, wish(), false, "/ none", `the mount at "/w" lies`},
-		"folder in a volume":    {user("/data"), []Mount{bind(vol, "/v"), bind(vol, "/v/d/x")}, wish(), false, "/data", ""},
+		"directory in a volume": {user("/data"), []Mount{bind(vol, "/v"), bind(vol, "/v/d/x")}, wish(), false, "/data", ""},
 		"link under a tmpfs":    {append(user("/data"), "v/l -> /data"), []Mount{{"/v", "tmpfs", "tmpfs", nil}, bind(vol, "/v/l/x")}, wish(), false, "/data", ""},
 		"link copied to it":     {append(user("/data"), "v/l -> /data"), []Mount{{"/v", "tmpfs", "tmpfs", []string{"tmpcopyup"}}, bind(vol, "/v/l/x")}, wish(), false, "/ none", `"/v/l/x" lies`},
 		"our own mount":         {nil, []Mount{{"/home/nonroot", "tmpfs", TmpfsSource, nil}}, wish(), false, "/home/nonroot", ""},
@@ -243,7 +243,7 @@ func TestDatabases(t *testing.T) {
 		"empty file":          {[]string{"etc/passwd = "}, nil, false, shEntry, ""},
 		"pipe":                {[]string{"etc/passwd |"}, nil, false, "", `"/etc/passwd" is a pipe`},
 		"device":              {[]string{"etc/passwd !"}, nil, false, "", `"/etc/passwd" is a device`},
-		"folder":              {[]string{"etc/passwd/"}, nil, false, "", `"/etc/passwd" is a folder`},
+		"directory":           {[]string{"etc/passwd/"}, nil, false, "", `"/etc/passwd" is a directory`},
 		"etc is a file":       {[]string{"etc = x"}, nil, false, shEntry, ""},
 		"huge":                {[]string{"etc/passwd = " + strings.Repeat("a", maxFile+1)}, nil, false, "", "larger than"},
 		"link":                {[]string{"etc/passwd -> /store/passwd", "store/passwd = " + root}, nil, false, root + shEntry, ""},
@@ -266,7 +266,7 @@ func TestDatabases(t *testing.T) {
 		"C13 hash":            {debian, []Mount{bind(vol+"/hash", "/etc/passwd")}, false, "root:x:0:0:r:/root:/bin/sh\n" + strings.Replace(shEntry, "/sbin/nologin", "/bin/sh", 1), ""},
 		"mounted null":        {debian, []Mount{bind(vol+"/null", "/etc/passwd")}, false, entry, "is a device"},
 		"mounted pipe":        {debian, []Mount{bind(vol+"/pipe", "/etc/passwd")}, false, entry, "is a pipe"},
-		"mounted folder":      {debian, []Mount{bind(vol+"/dir", "/etc/passwd")}, false, "", "a folder is mounted there"},
+		"mounted directory":   {debian, []Mount{bind(vol+"/dir", "/etc/passwd")}, false, "", "a directory is mounted there"},
 		"mounted nothing":     {debian, []Mount{bind(vol+"/absent", "/etc/passwd")}, false, "", "has none"},
 		"mounted huge":        {debian, []Mount{bind(vol+"/big", "/etc/passwd")}, false, "", "larger than"},
 		"mounted proc":        {debian, []Mount{bind("/proc/self/status", "/etc/passwd")}, false, entry, ""},
@@ -385,7 +385,7 @@ func TestGroups(t *testing.T) {
 	}{
 		"none, and none can be made": {[]string{"etc/"}, true, true},
 		"a link to nothing":          {[]string{"etc/group -> /tmp/none", "tmp/"}, false, false},
-		"a folder":                   {[]string{"etc/group/"}, false, false},
+		"a directory":                {[]string{"etc/group/"}, false, false},
 		"a pipe":                     {[]string{"etc/group |"}, false, false},
 	} {
 		p, err := planOf(t, tree(t, c.parts), c.readonly, engine(), wish())
@@ -421,7 +421,7 @@ func TestShell(t *testing.T) {
 		"false":         {[]string{user("/bin/false"), "bin/false = x", "bin/bash = x"}, "/bin/bash"},
 		"not there":     {[]string{user("/bin/fish"), "bin/sh = x"}, "/bin/sh"},
 		"not a program": {[]string{user("/etc/passwd"), "bin/bash = x"}, "/bin/bash"},
-		"a folder":      {[]string{user("/bin"), "bin/bash = x"}, "/bin/bash"},
+		"a directory":   {[]string{user("/bin"), "bin/bash = x"}, "/bin/bash"},
 		"a pipe":        {[]string{user("/bin/p"), "bin/p |"}, "/sbin/nologin"},
 		"by links":      {[]string{user("/bin/ash"), "bin -> usr/bin", "usr/bin/ash -> /usr/bin/busybox", "usr/bin/busybox = x"}, "/bin/ash"},
 		"out of it":     {[]string{user("/bin/ash"), "bin/ash -> ../../../../../../../bin/sh"}, "/sbin/nologin"},

@@ -62,7 +62,7 @@ func (im *Image) linkAt(p string) (target string, isProc bool, err error) {
 // rootfs has at that place (tmpcopyup).
 var fresh = []string{"tmpfs", "ramfs", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts"}
 
-// layersOf are the folders of an overlay, the upper one first (Linux, filesystems/overlayfs.rst).
+// layersOf are the directories of an overlay, the upper one first (Linux, filesystems/overlayfs.rst).
 func layersOf(m *Mount) (dirs []string) {
 	for _, o := range m.Options {
 		if dir, ok := strings.CutPrefix(o, "upperdir="); ok {
@@ -77,7 +77,7 @@ func layersOf(m *Mount) (dirs []string) {
 	return dirs
 }
 
-// linkBelow is linkIn for a path inside a mount of folders of the host's: the first in which there is a link, or a /proc, counts.
+// linkBelow is linkIn for a path inside a mount of directories of the host's: the first in which there is a link, or a /proc, counts.
 func linkBelow(p string, m *place, sources ...string) (target string, isProc bool, err error) {
 	for _, source := range sources {
 		src, err := openat2(unix.AT_FDCWD, source, unix.O_PATH, 0)
@@ -93,7 +93,7 @@ func linkBelow(p string, m *place, sources ...string) (target string, isProc boo
 	return "", false, nil
 }
 
-// linkIn is linkAt for a path below an open folder; "" is the folder itself.
+// linkIn is linkAt for a path below an open directory; "" is the directory itself.
 func linkIn(root int, rest string) (target string, isProc bool, err error) {
 	fd := root
 	if rest != "" {

@@ -113,7 +113,7 @@ func (im *Image) walk(p string) (spot, error) {
 	return spot{path: at, fd: -1, linked: linked}, nil
 }
 
-// readLink reads the link at p, whose folder is free of links. What is no link
+// readLink reads the link at p, whose directory is free of links. What is no link
 // is EINVAL.
 func (im *Image) readLink(p string) (string, error) {
 	// With O_PATH and O_NOFOLLOW, RESOLVE_NO_SYMLINKS lets the last part

@@ -26,7 +26,7 @@ func TestGroupsWithoutAFile(t *testing.T) {
 	if g.Named(5000) || g.Privileged(5000) || !g.Privileged(0) {
 		t.Error("a host without a group file")
 	}
-	g = Groups{File: t.TempDir()} // a folder can't be read
+	g = Groups{File: t.TempDir()} // a directory can't be read
 	if !g.Named(5000) || !g.Privileged(5000) {
 		t.Error("where the file can't be read, a gid is taken for harmless")
 	}

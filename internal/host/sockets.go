@@ -44,9 +44,9 @@ type inode struct{ dev, ino uint64 }
 
 func inodeOf(st *unix.Stat_t) inode { return inode{st.Dev, st.Ino} }
 
-// EngineSockets finds the engines' sockets to which mounts lead: of the socket itself under whatever name, or of a folder
-// above it. Files are compared by device and inode, so that links, other mounts of the same folder and /proc/PID/root
-// change nothing. A folder of another place in which one of these is mounted once more is found if somebody else than root
+// EngineSockets finds the engines' sockets to which mounts lead: of the socket itself under whatever name, or of a directory
+// above it. Files are compared by device and inode, so that links, other mounts of the same directory and /proc/PID/root
+// change nothing. A directory of another place in which one of these is mounted once more is found if somebody else than root
 // may open the socket, as only then it matters.
 //
 // A regular file, as engines mount three of, costs one system call.
@@ -78,7 +78,7 @@ func socketsIn(known []string, binds []Bind) []Socket {
 	return found
 }
 
-// engineSocket is a socket that exists, with the folders above it.
+// engineSocket is a socket that exists, with the directories above it.
 type engineSocket struct {
 	Socket
 	self  inode
@@ -124,7 +124,7 @@ func (s *engineSocket) shownBy(source *unix.Stat_t, b Bind) bool {
 	return s.mountedBelow(b.Source)
 }
 
-// mountedBelow says that below a folder the socket, or a folder above it, is mounted once more.
+// mountedBelow says that below a directory the socket, or a directory above it, is mounted once more.
 func (s *engineSocket) mountedBelow(dir string) bool {
 	real, err := RealPath(dir)
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package layer gives an identity that stands in for root what an image keeps for root and for its service accounts: the
-// folders in which a service writes. It changes owners in the container's own layer only, below the rootfs only, and follows
+// directories in which a service writes. It changes owners in the container's own layer only, below the rootfs only, and follows
 // no link. What it finds there is hostile.
 package layer
 
@@ -30,25 +30,25 @@ type Wish struct {
 	GroupRoot bool // what root's group may write becomes that of the identity's group, whoever owns it
 	Foresee   bool // nothing is changed, only told
 
-	Paths   []string            // clean and absolute; folders that are given with what is below them
+	Paths   []string            // clean and absolute; directories that are given with what is below them
 	Keep    []string            // what is not, nor anything below it
 	Covered func(p string) bool // what a mount covers is not the image's
 }
 
 // Given is what was done.
 type Given struct {
-	Folders, Files int
-	Tops           []string // those of the wish's paths below which something was given, in their order
-	Unfinished     bool     // there was more than the bounds let through
-	Would          []string // each path that would be given, where it is only foreseen
+	Directories, Files int
+	Tops               []string // those of the wish's paths below which something was given, in their order
+	Unfinished         bool     // there was more than the bounds let through
+	Would              []string // each path that would be given, where it is only foreseen
 }
 
-// Bounds of what is done for one container. Most of the time is what overlayfs needs to copy a folder up, some 40 microseconds.
+// Bounds of what is done for one container. Most of the time is what overlayfs needs to copy a directory up, some 40 microseconds.
 const (
 	maxLooked = 4096     // entries that are looked at
-	maxListed = 2048     // entries of one folder
-	maxGiven  = 512      // folders and files that are given
-	maxFiles  = 256      // files among them: a cache with many leaves room for the folders that come later
+	maxListed = 2048     // entries of one directory
+	maxGiven  = 512      // directories and files that are given
+	maxFiles  = 256      // files among them: a cache with many leaves room for the directories that come later
 	maxFile   = 64 << 10 // bytes of one file of the image: it is copied up whole
 	maxBytes  = 1 << 20  // bytes of all
 	maxDepth  = 12       // below a path of the wish
@@ -68,7 +68,7 @@ func Give(w *Wish) (Given, error) {
 	g := giver{Wish: w, root: root}
 	defer g.upper.close()
 	for i, p := range w.Paths {
-		g.queue = append(g.queue, folder{p, i, 0})
+		g.queue = append(g.queue, directory{p, i, 0})
 	}
 	g.tops = make([]bool, len(w.Paths))
 	g.all()
@@ -81,7 +81,7 @@ func Give(w *Wish) (Given, error) {
 }
 
 // open opens a rootfs that is the container's own: an overlay that was mounted for it, where its engine mounts such. A plain
-// folder, the host's own file system, or an overlay that somebody names may be somebody else's (SECURITY.md C12).
+// directory, the host's own file system, or an overlay that somebody names may be somebody else's (SECURITY.md C12).
 func (w *Wish) open() (int, error) {
 	fd, err := unix.Open(w.Rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -121,7 +121,7 @@ type giver struct {
 	*Wish
 	Given
 	root   int
-	queue  []folder // breadth first: what is near the top matters most
+	queue  []directory // breadth first: what is near the top matters most
 	tops   []bool
 	looked int
 	bytes  int64
@@ -132,7 +132,7 @@ type giver struct {
 	err    error // ends it
 }
 
-type folder struct {
+type directory struct {
 	path  string
 	of    int // the wish's path that it lies below
 	depth int
@@ -149,7 +149,7 @@ func beneath(p string) string {
 	return strings.TrimPrefix(p, "/")
 }
 
-// reading is how a folder is opened.
+// reading is how a directory is opened.
 const reading = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 
 // all gives what is in the queue, until there is nothing more or it is too much.
@@ -157,12 +157,12 @@ func (g *giver) all() {
 	for len(g.queue) > 0 && !g.full && g.err == nil {
 		next := g.queue[0]
 		g.queue = g.queue[1:]
-		g.folder(next)
+		g.directory(next)
 	}
 }
 
-// folder gives one folder, its files, and queues the folders in it.
-func (g *giver) folder(f folder) {
+// directory gives one directory, its files, and queues the directories in it.
+func (g *giver) directory(f directory) {
 	if g.spared(f.path) {
 		return
 	}
@@ -205,7 +205,7 @@ func (g *giver) look(n int) {
 	}
 }
 
-func (g *giver) entry(dir int, name string, f folder) {
+func (g *giver) entry(dir int, name string, f directory) {
 	p := path.Join(f.path, name)
 	var st unix.Stat_t
 	if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
@@ -214,7 +214,7 @@ func (g *giver) entry(dir int, name string, f folder) {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		if f.depth+1 < maxDepth {
-			g.queue = append(g.queue, folder{p, f.of, f.depth + 1})
+			g.queue = append(g.queue, directory{p, f.of, f.depth + 1})
 		}
 	case unix.S_IFREG:
 		if !g.spared(p) && plain(name, &st) {
@@ -259,12 +259,12 @@ func plain(name string, st *unix.Stat_t) bool {
 }
 
 // give changes the owner of what is open. It says whether what lies below is to be looked at: that of somebody else is not.
-func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (goOn bool) {
+func (g *giver) give(fd int, isDirectory bool, p string, st *unix.Stat_t, of int) (goOn bool) {
 	const everyones = unix.S_ISVTX | 0o002 // as /tmp
 	if g.only != nil && !g.only[st.Ino] {
 		return false
 	}
-	if st.Uid == g.UID || isFolder && st.Mode&everyones == everyones {
+	if st.Uid == g.UID || isDirectory && st.Mode&everyones == everyones {
 		return true
 	}
 	uid, gid := int(g.UID), -1
@@ -277,11 +277,11 @@ func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (
 		}
 	}
 	switch {
-	case g.Folders+g.Files >= maxGiven:
+	case g.Directories+g.Files >= maxGiven:
 		g.full, g.Unfinished = true, true
 		return false
-	case !isFolder && (g.bytes+cost(st) > maxBytes || g.Files >= maxFiles):
-		g.Unfinished = true // folders are given all the same
+	case !isDirectory && (g.bytes+cost(st) > maxBytes || g.Files >= maxFiles):
+		g.Unfinished = true // directories are given all the same
 		return false
 	}
 	if g.Foresee {
@@ -292,14 +292,14 @@ func (g *giver) give(fd int, isFolder bool, p string, st *unix.Stat_t, of int) (
 		}
 		g.denied = worded(err)
 		return false
-	} else if isFolder && uid >= 0 && st.Mode&rights != rights {
+	} else if isDirectory && uid >= 0 && st.Mode&rights != rights {
 		if g.err = worded(unix.Fchmod(fd, st.Mode&0o7777|rights)); g.err != nil {
 			return false
 		}
 	}
 	g.tops[of] = true
-	if isFolder {
-		g.Folders++
+	if isDirectory {
+		g.Directories++
 	} else {
 		g.Files++
 		g.bytes += cost(st)
@@ -315,7 +315,7 @@ func cost(st *unix.Stat_t) int64 {
 	return st.Size
 }
 
-// rights are what a folder's owner gets: root needs none, and Fedora has its home as 0550.
+// rights are what a directory's owner gets: root needs none, and Fedora has its home as 0550.
 const rights = 0o700
 
 func worded(err error) error {
@@ -325,7 +325,7 @@ func worded(err error) error {
 	return fmt.Errorf("change an owner or a mode in the container's layer: %w", err)
 }
 
-// entries lists a folder, at most so many.
+// entries lists a directory, at most so many.
 func entries(fd, most int) ([]string, error) {
 	var names []string
 	buf := make([]byte, 8192)

@@ -30,7 +30,7 @@ func overlay(t *testing.T, files map[string]string) (rootfs string) {
 	}
 	dir := t.TempDir()
 	rootfs = filepath.Join(dir, "merged")
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil { // overlayfs takes no upper folder that lies in another overlay
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil { // overlayfs takes no upper directory that lies in another overlay
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
@@ -47,7 +47,7 @@ func overlay(t *testing.T, files map[string]string) (rootfs string) {
 	return rootfs
 }
 
-// fill makes files: "path/" with "UID:GID MODE" is a folder, "path" a file, "-> target" a link, "= path" a second name.
+// fill makes files: "path/" with "UID:GID MODE" is a directory, "path" a file, "-> target" a link, "= path" a second name.
 func fill(t *testing.T, root string, files map[string]string) {
 	t.Helper()
 	names := make([]string, 0, len(files))
@@ -178,14 +178,14 @@ func TestGive(t *testing.T) {
 			t.Errorf("%s is %s, want %s", p, o, expected)
 		}
 	}
-	if files := 3; g.Files != files || g.Folders != len(want)-files || !slices.Equal(g.Tops, []string{"/var/lib", "/var/lib/nginx"}) {
+	if files := 3; g.Files != files || g.Directories != len(want)-files || !slices.Equal(g.Tops, []string{"/var/lib", "/var/lib/nginx"}) {
 		t.Errorf("%+v, of %d", g, len(want))
 	}
 	if slices.Sort(would.Would); !slices.Equal(slices.Compact(would.Would), slices.Sorted(maps.Keys(want))) {
 		t.Errorf("it was foreseen that %q would be given", would.Would)
 	}
 	again, err := Give(w)
-	if err != nil || again.Folders+again.Files != 0 || len(again.Tops) != 0 {
+	if err != nil || again.Directories+again.Files != 0 || len(again.Tops) != 0 {
 		t.Errorf("the second time it gave %+v, %v", again, err)
 	}
 }
@@ -200,7 +200,7 @@ func TestGiveIsBounded(t *testing.T) {
 	}
 	rootfs := overlay(t, files)
 	g, err := Give(wish(rootfs, "/var/lib", "/srv/app"))
-	if err != nil || !g.Unfinished || g.Folders != maxGiven {
+	if err != nil || !g.Unfinished || g.Directories != maxGiven {
 		t.Fatal(g, err)
 	}
 	now := owners(t, rootfs)
@@ -224,7 +224,7 @@ func TestGiveGoesOn(t *testing.T) {
 	}
 	defer unix.IoctlSetPointerInt(int(fixed.Fd()), unix.FS_IOC_SETFLAGS, 0) //nolint:errcheck // it ends with the test's mount
 	g, err := Give(wish(rootfs, "/var/cache", "/var/lib"))
-	if !errors.Is(err, unix.EPERM) || g.Folders != 4 {
+	if !errors.Is(err, unix.EPERM) || g.Directories != 4 {
 		t.Error(g, err)
 	}
 	now := owners(t, rootfs)
@@ -277,7 +277,7 @@ func TestGroupRoot(t *testing.T) {
 	}
 }
 
-// TestOnlyALayerOfItsOwn: a plain folder, a bind mount of one, the host's own file system, and one that is mounted in the
+// TestOnlyALayerOfItsOwn: a plain directory, a bind mount of one, the host's own file system, and one that is mounted in the
 // layer stay as they are (SECURITY.md C12).
 func TestOnlyALayerOfItsOwn(t *testing.T) {
 	rootfs := overlay(t, hostile)
@@ -336,8 +336,8 @@ func TestOnlyTheLayersFiles(t *testing.T) {
 	}
 }
 
-// TestFilesDoNotUseUpFolders: a cache of many or large files, which comes early, leaves later folders theirs.
-func TestFilesDoNotUseUpFolders(t *testing.T) {
+// TestFilesDoNotUseUpDirectories: a cache of many or large files, which comes early, leaves later directories theirs.
+func TestFilesDoNotUseUpDirectories(t *testing.T) {
 	files := map[string]string{"var/cache/fonts/": "0:0 755", "var/cache/many/": "0:0 755", "var/lib/service/db/": "0:0 700", "var/lib/service/db/table": "0:0 600"}
 	for i := range maxGiven {
 		files[fmt.Sprintf("var/cache/many/%03d", i)] = "0:0 644"
@@ -349,7 +349,7 @@ func TestFilesDoNotUseUpFolders(t *testing.T) {
 		}
 	}
 	g, err := Give(wish(rootfs, "/var/cache", "/var/lib"))
-	if err != nil || !g.Unfinished || g.Files+g.Folders > maxGiven {
+	if err != nil || !g.Unfinished || g.Files+g.Directories > maxGiven {
 		t.Error(g, err)
 	}
 	now := owners(t, rootfs)
@@ -372,7 +372,7 @@ func TestOpenTmp(t *testing.T) {
 	}
 }
 
-// TestGiveModes: root could write whatever a folder's mode says, and the identity is to.
+// TestGiveModes: root could write whatever a directory's mode says, and the identity is to.
 func TestGiveModes(t *testing.T) {
 	rootfs := overlay(t, map[string]string{
 		"root/":             "0:0 550", // as Fedora has it
@@ -383,7 +383,7 @@ func TestGiveModes(t *testing.T) {
 	})
 	w := wish(rootfs, "/root")
 	g, err := Give(w)
-	if err != nil || g.Folders != 3 {
+	if err != nil || g.Directories != 3 {
 		t.Fatal(g, err)
 	}
 	now := owners(t, rootfs)
@@ -460,7 +460,7 @@ func TestVolumes(t *testing.T) {
 
 func isRoot(uid uint32) bool { return uid == 0 }
 
-// TestVolumeOfUserNamespace: Podman gives a volume's folder to the root of the user namespace, and only a container that has this
+// TestVolumeOfUserNamespace: Podman gives a volume's directory to the root of the user namespace, and only a container that has this
 // one for its root may trust it.
 func TestVolumeOfUserNamespace(t *testing.T) {
 	root := t.TempDir()
@@ -584,7 +584,7 @@ func TestGiveCopy(t *testing.T) {
 	}
 }
 
-// TestGiveCopyBelowItsOwn: an image whose folder is the identity's already may keep root's files in it, and so does the volume that
+// TestGiveCopyBelowItsOwn: an image whose directory is the identity's already may keep root's files in it, and so does the volume that
 // an engine made of it.
 func TestGiveCopyBelowItsOwn(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"data/": "1000:1001 755", "data/log": "0:0 644", "data/run": "0:0 755"})
@@ -669,10 +669,10 @@ func TestGiveCopyOfWhatWasCompared(t *testing.T) {
 	}
 }
 
-// BenchmarkGive is what giving costs an image like Debian's nginx, whose services' folders are about thirty; and "kernel", the
-// same changes of owners by themselves, for each of which overlayfs copies a folder; and the most that is given to any image.
+// BenchmarkGive is what giving costs an image like Debian's nginx, whose services' directories are about thirty; and "kernel", the
+// same changes of owners by themselves, for each of which overlayfs copies a directory; and the most that is given to any image.
 func BenchmarkGive(b *testing.B) {
-	onFresh := func(b *testing.B, folders int, change func(merged string) error) {
+	onFresh := func(b *testing.B, directories int, change func(merged string) error) {
 		b.Helper()
 		runtime.LockOSThread()
 		dir := b.TempDir()
@@ -681,7 +681,7 @@ func BenchmarkGive(b *testing.B) {
 			b.Fatal(err)
 		}
 		defer unix.Unmount(dir, unix.MNT_DETACH) //nolint:errcheck // it ends with the thread's mount namespace
-		for i := range folders - 1 {
+		for i := range directories - 1 {
 			if err := os.MkdirAll(fmt.Sprintf("%s/lower/var/lib/d%d", dir, i), 0o755); err != nil {
 				b.Fatal(err)
 			}
@@ -703,20 +703,20 @@ func BenchmarkGive(b *testing.B) {
 		}
 		_ = unix.Unmount(dir+"/merged", unix.MNT_DETACH)
 	}
-	for what, folders := range map[string]int{"nginx": 31, "most": maxGiven} {
+	for what, directories := range map[string]int{"nginx": 31, "most": maxGiven} {
 		b.Run(what+"/give", func(b *testing.B) {
-			onFresh(b, folders, func(merged string) error {
+			onFresh(b, directories, func(merged string) error {
 				g, err := Give(wish(merged, "/var/lib"))
-				if err == nil && g.Folders != folders {
+				if err == nil && g.Directories != directories {
 					err = fmt.Errorf("%+v", g)
 				}
 				return err
 			})
 		})
 		b.Run(what+"/kernel", func(b *testing.B) {
-			onFresh(b, folders, func(merged string) error {
+			onFresh(b, directories, func(merged string) error {
 				err := unix.Lchown(merged+"/var/lib", 1000, 1001)
-				for i := range folders - 1 {
+				for i := range directories - 1 {
 					err = errors.Join(err, unix.Lchown(fmt.Sprintf("%s/var/lib/d%d", merged, i), 1000, 1001))
 				}
 				return err

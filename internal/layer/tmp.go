@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenTmp makes folders for everybody's temporary files what they are meant to be, mode 1777, where an image of root's alone has
+// OpenTmp makes directories for everybody's temporary files what they are meant to be, mode 1777, where an image of root's alone has
 // them closed. It names those that it changed.
 func OpenTmp(w *Wish) ([]string, error) {
 	root, err := w.open()

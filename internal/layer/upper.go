@@ -8,7 +8,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// upper is the folder in which an overlay keeps what was changed in it (Linux, filesystems/overlayfs.rst). It is looked for when
+// upper is the directory in which an overlay keeps what was changed in it (Linux, filesystems/overlayfs.rst). It is looked for when
 // it is asked for. Nothing is changed in it, and what it says is only what a change would cost.
 type upper struct {
 	fd     int

@@ -16,11 +16,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 )
 
-// engines are what lies beside the folder of its volumes where an engine keeps them: Docker's data-root (moby, volume/local and
+// engines are what lies beside the directory of its volumes where an engine keeps them: Docker's data-root (moby, volume/local and
 // volume/service), and the graphroot of Podman (containers/storage, libpod's volumes).
 var engines = [...]string{"metadata.db", "../overlay-containers", "../vfs-containers", "../btrfs-containers"}
 
-// IsVolume says whether the source of a bind mount is a named volume that an engine manages: a folder of its own below one that
+// IsVolume says whether the source of a bind mount is a named volume that an engine manages: a directory of its own below one that
 // only root can write, and not something of the host's that was mounted there (the local driver's option device).
 func IsVolume(source string, owners bundle.Owners) bool {
 	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
@@ -30,7 +30,7 @@ func IsVolume(source string, owners bundle.Owners) bool {
 	return ok
 }
 
-// openVolume opens it. <folder of volumes>/<name>/_data is what both engines make. The middle one may be the container's own
+// openVolume opens it. <directory of volumes>/<name>/_data is what both engines make. The middle one may be the container's own
 // root's, to whom rootful Podman gives it with --uidmap (libpod, runtime_volume_linux.go).
 func openVolume(source string, owners bundle.Owners, isRoot func(uid uint32) bool) (int, bool) {
 	volumes := path.Dir(path.Dir(source))
@@ -80,11 +80,11 @@ type Volume struct {
 }
 
 // GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
-// image has the folder. It says whether it did.
+// image has the directory. It says whether it did.
 //
-// New is one of root's, or where the image has a folder of the same account in the volume's place, whose owner the engine has
+// New is one of root's, or where the image has a directory of the same account in the volume's place, whose owner the engine has
 // copied; any other account's may be the identity of a container that runs with it. And nothing was written in it yet: it is
-// empty, or holds what the engine copied there from that folder, and nothing else.
+// empty, or holds what the engine copied there from that directory, and nothing else.
 func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.Owners) (bool, error) {
 	fd, ok := openVolume(v.Source, owners, isRoot)
 	if !ok {
@@ -95,7 +95,7 @@ func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.O
 	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) && st.Uid != w.UID {
 		return false, nil //nolint:nilerr // what can't be looked at stays
 	}
-	its := st.Uid == w.UID // as the image's folder is; what lies in it may be root's all the same
+	its := st.Uid == w.UID // as the image's directory is; what lies in it may be root's all the same
 	if !its && !isRoot(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
 		return false, nil
 	}
@@ -126,7 +126,7 @@ func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.O
 	return true, nil
 }
 
-// copiedFrom says that the image's own folder at a mount's destination has this owner.
+// copiedFrom says that the image's own directory at a mount's destination has this owner.
 func copiedFrom(rootfs, destination string, owner uint32) bool {
 	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -148,7 +148,7 @@ func copiedFrom(rootfs, destination string, owner uint32) bool {
 // container that runs with the volume may have put it in the way since.
 func (w *Wish) giveCopy(fd int, destination string, compared map[uint64]bool) (bool, error) {
 	inVolume := w.inVolume(destination)
-	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}, only: compared}
+	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []directory{{path: "/"}}, only: compared}
 	g.all()
 	return g.tops[0], cmp.Or(g.err, g.denied)
 }
@@ -157,7 +157,7 @@ func (w *Wish) giveCopy(fd int, destination string, compared map[uint64]bool) (b
 func (w *Wish) leaves(fd int, destination string) bool {
 	inVolume := w.inVolume(destination)
 	inVolume.Foresee = true
-	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []folder{{path: "/"}}}
+	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []directory{{path: "/"}}}
 	g.all()
 	return g.tops[0]
 }
@@ -176,16 +176,16 @@ func (w *Wish) inVolume(destination string) Wish {
 	return in
 }
 
-// within says that a clean path is a folder or below it.
+// within says that a clean path is a directory or below it.
 func within(dir, p string) bool {
 	return p == dir || strings.HasPrefix(p, dir) && p[len(dir)] == '/'
 }
 
-// maxCopied is how many entries of a volume are compared with those of an image's folder.
+// maxCopied is how many entries of a volume are compared with those of an image's directory.
 const maxCopied = 256
 
-// copied says that a volume holds nothing but what the image has in the folder that it is mounted on, and gives the inodes of
-// the volume's folders and files; nil: it holds something else. Names, owners and modes are compared, and of files the size, the time of the last
+// copied says that a volume holds nothing but what the image has in the directory that it is mounted on, and gives the inodes of
+// the volume's directories and files; nil: it holds something else. Names, owners and modes are compared, and of files the size, the time of the last
 // change and the content, all of which engines copy. Some do it by an archive, which cuts the time to seconds. The content
 // counts as all else can be seen by whoever mounts the volume, and forged in an image, of a file that only root may read.
 func (w *Wish) copied(volume int, destination string) map[uint64]bool {
@@ -203,25 +203,25 @@ func (w *Wish) copied(volume int, destination string) map[uint64]bool {
 		return nil
 	}
 	defer unix.Close(image) //nolint:errcheck // likewise
-	// What was read of the volume's folder is read again.
+	// What was read of the volume's directory is read again.
 	if _, err := unix.Seek(volume, 0, unix.SEEK_SET); err != nil {
 		return nil
 	}
 	c := comparison{left: maxCopied, seen: map[uint64]bool{}}
-	if !c.folders(volume, image, 0) {
+	if !c.directories(volume, image, 0) {
 		return nil
 	}
 	return c.seen
 }
 
-// comparison is one of a volume with an image's folder.
+// comparison is one of a volume with an image's directory.
 type comparison struct {
 	left int // entries that may still be looked at
 	seen map[uint64]bool
 }
 
-// folders compares two, the volume's and the image's.
-func (c *comparison) folders(volume, image, depth int) bool {
+// directories compares two, the volume's and the image's.
+func (c *comparison) directories(volume, image, depth int) bool {
 	var st unix.Stat_t
 	if depth > maxDepth || unix.Fstat(volume, &st) != nil {
 		return false
@@ -261,7 +261,7 @@ func (c *comparison) entry(volume, image int, name string, depth int) bool {
 		return in.Size == of.Size && in.Mtim.Sec == of.Mtim.Sec && (in.Mtim.Nsec == of.Mtim.Nsec || in.Mtim.Nsec == 0) && in.sameHead(of)
 	case unix.S_IFDIR:
 		return in.read(unix.O_DIRECTORY, func(a int) bool {
-			return of.read(unix.O_DIRECTORY, func(b int) bool { return c.folders(a, b, depth+1) })
+			return of.read(unix.O_DIRECTORY, func(b int) bool { return c.directories(a, b, depth+1) })
 		})
 	case unix.S_IFLNK:
 		return true
@@ -269,7 +269,7 @@ func (c *comparison) entry(volume, image int, name string, depth int) bool {
 	return false
 }
 
-// opened is an entry of a folder, by an O_PATH descriptor: whatever its name leads to later, it stays the same.
+// opened is an entry of a directory, by an O_PATH descriptor: whatever its name leads to later, it stays the same.
 type opened struct {
 	unix.Stat_t
 	fd int
@@ -288,7 +288,7 @@ func openEntry(dir int, name string) (*opened, error) {
 	return o, nil
 }
 
-// read opens what is known to be a folder or a regular file, and says what a look at it said.
+// read opens what is known to be a directory or a regular file, and says what a look at it said.
 func (o *opened) read(flags int, look func(fd int) bool) bool {
 	// Without O_NONBLOCK, whoever has a lease on a file would make others wait (fcntl(2), F_SETLEASE).
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(o.fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|flags, 0)

@@ -34,7 +34,7 @@ type Finding struct {
 
 // Kinds of findings.
 const (
-	Folder     = "folder"     // of the image, which can be given
+	Directory  = "directory"  // of the image, which can be given
 	Image      = "image"      // files of the image that are never given
 	Mounted    = "mount"      // files of a volume, or of the host
 	Device     = "device"     // a device node
@@ -168,7 +168,7 @@ var privileges = map[string]string{
 }
 
 const (
-	chowns        = "it would give a file away, which only root may (CAP_CHOWN). Mostly an entrypoint that prepares folders: it can go on without, where the folders are its own"
+	chowns        = "it would give a file away, which only root may (CAP_CHOWN). Mostly an entrypoint that prepares directories: it can go on without, where the directories are its own"
 	userNamespace = "process.user_namespaces = \"allow\" lets it make one, as far as the engine's seccomp profile does; it is root in there, with all that means for the kernel. Programs with a sandbox of their own mostly have a switch to go without"
 	owners        = "it would change a file that is another's (CAP_FOWNER)"
 )
@@ -288,7 +288,7 @@ func (c *credentials) may(right uint32, st *unix.Stat_t) bool {
 	return st.Mode&right == right
 }
 
-// file explains what was denied about a path. Its folder is looked up as the container does, from its own root.
+// file explains what was denied about a path. Its directory is looked up as the container does, from its own root.
 func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", d.TID), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -296,7 +296,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	in := &place{root, d.TID, who}
-	// The folders down to the file: the first that may not be passed is what denies.
+	// The directories down to the file: the first that may not be passed is what denies.
 	for dir := "/"; dir != p; dir = below(dir, p) {
 		st, err := statIn(root, dir)
 		if err != nil {
@@ -330,7 +330,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 			}
 			f := a.about(in, at, &st, right, "may not "+rights[right]+" "+p)
 			library := strings.HasSuffix(p, ".so") || strings.Contains(path.Base(p), ".so.")
-			if f.Kind == Folder && (st.Size > tooLarge || st.Nlink > 1 || st.Mode&0o111 != 0 || library) {
+			if f.Kind == Directory && (st.Size > tooLarge || st.Nlink > 1 || st.Mode&0o111 != 0 || library) {
 				f.Kind, f.Policy, f.Value = Image, "", ""
 				f.What = p
 				f.Why += "; a program, a library, a file with a second name or one of more than 64 KiB is never given: change the image"
@@ -365,7 +365,7 @@ func wanted(d *Denied, isDir bool) uint32 {
 	case "truncate", "truncate64", "creat", "utime", "utimes", "utimensat", "setxattr", "lsetxattr", "fsetxattr":
 		return 2
 	case "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "mknod", "mknodat":
-		return 0 // its folder's count
+		return 0 // its directory's count
 	}
 	switch right := uint32(4); {
 	case flags&unix.O_ACCMODE == unix.O_WRONLY:
@@ -379,7 +379,7 @@ func wanted(d *Denied, isDir bool) uint32 {
 	}
 }
 
-// below is the next folder on the way to a path.
+// below is the next directory on the way to a path.
 func below(dir, p string) string {
 	rest := strings.TrimPrefix(strings.TrimPrefix(p, dir), "/")
 	part, _, _ := strings.Cut(rest, "/")
@@ -442,10 +442,10 @@ func statIn(root int, p string) (unix.Stat_t, error) {
 	return st, unix.Fstat(fd, &st)
 }
 
-// about is a finding on a folder, or on a file in it, which would be given with the folder.
+// about is a finding on a directory, or on a file in it, which would be given with the directory.
 func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, why string) Finding {
 	dir, who := in.real(dir), in.who
-	f := Finding{Kind: Folder, What: dir, Why: fmt.Sprintf("%d:%d %04o: %d:%d %s", st.Uid, st.Gid, st.Mode&0o7777, who.uid, who.gid, why)}
+	f := Finding{Kind: Directory, What: dir, Why: fmt.Sprintf("%d:%d %04o: %d:%d %s", st.Uid, st.Gid, st.Mode&0o7777, who.uid, who.gid, why)}
 	m := a.mountOf(dir)
 	top, _, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
 	switch {
@@ -471,7 +471,7 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 	return f
 }
 
-// withheld says why adapt.own would not give a folder, or would be of no use; "": it gives it.
+// withheld says why adapt.own would not give a directory, or would be of no use; "": it gives it.
 func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32) string {
 	notOwn := func(note string) bool { return strings.Contains(note, layer.ErrNotOwn.Error()) }
 	switch r := a.Record; {
@@ -491,9 +491,9 @@ func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32)
 	return ""
 }
 
-// within says that a path is one of the folders or lies below one.
-func within(folders []string, p string) bool {
-	return slices.ContainsFunc(folders, func(dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") })
+// within says that a path is one of the directories or lies below one.
+func within(directories []string, p string) bool {
+	return slices.ContainsFunc(directories, func(dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") })
 }
 
 func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {

@@ -198,12 +198,12 @@ func TestMountOf(t *testing.T) {
 	a := &Advisor{Policy: policy.Default(), Mounts: []Mount{{"/proc", "proc", "proc"}, {"/data", "/srv", "bind"}, {"/data/tmp/", "tmpfs", "tmpfs"}}}
 	st := &unix.Stat_t{Mode: unix.S_IFDIR | 0o755}
 	for dir, kind := range map[string]string{
-		"/data": Mounted, "/data/x": Mounted, "/data/tmp/x": Mounted, "/database": Folder, "/proc/sys": Kernel, "/etc/x": Image, "/": Image,
-		"/usr/share/x": Image, "/export": Folder,
+		"/data": Mounted, "/data/x": Mounted, "/data/tmp/x": Mounted, "/database": Directory, "/proc/sys": Kernel, "/etc/x": Image, "/": Image,
+		"/usr/share/x": Image, "/export": Directory,
 	} {
 		in := &place{root: -1, tid: os.Getpid(), who: &credentials{uid: 65532, gid: 65532}}
 		f := a.about(in, dir, st, 3, "may not")
-		if f.Kind != kind || (f.Policy != "") != (kind == Folder) {
+		if f.Kind != kind || (f.Policy != "") != (kind == Directory) {
 			t.Errorf("%s: %+v, want %s", dir, f, kind)
 		}
 	}

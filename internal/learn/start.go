@@ -96,7 +96,7 @@ func IsEngine(program string) bool {
 // ParseEngine refuses what does not run a container.
 func ParseEngine(args []string) (*Engine, error) {
 	if !IsEngine(args[0]) {
-		return nil, fmt.Errorf("%q is not a command line that is known: write \"docker run\" or \"podman run\" and what follows, or name a bundle's folder", args[0])
+		return nil, fmt.Errorf("%q is not a command line that is known: write \"docker run\" or \"podman run\" and what follows, or name a bundle's directory", args[0])
 	}
 	at := slices.Index(args, "run")
 	if at < 0 || slices.ContainsFunc(args[1:at], func(arg string) bool { return slices.Contains(notRun, arg) }) {
@@ -117,7 +117,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a folder of temporary files; it is not in the way
+	defer os.RemoveAll(dir) //nolint:errcheck // a directory of temporary files; it is not in the way
 	cidfile := filepath.Join(dir, "id")
 	candidates, err := e.candidates(ctx)
 	if err != nil {
@@ -246,7 +246,7 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a folder of temporary files; it is not in the way
+	defer os.RemoveAll(dir) //nolint:errcheck // a directory of temporary files; it is not in the way
 	b.id = strings.ToLower(filepath.Base(dir))
 	if err := b.remember(); err != nil {
 		return nil, err

@@ -345,8 +345,8 @@ func callName(of uint32, nr uint64) string {
 
 // fileArg says which arguments of a call are a path, or a file that is open.
 type fileArg struct {
-	folder int // the folder that a relative path counts from; -1: the working directory
-	name   int // -1: the folder itself is meant
+	directory int // the directory that a relative path counts from; -1: the working directory
+	name      int // -1: the directory itself is meant
 }
 
 var (
@@ -373,8 +373,8 @@ var (
 // people, and nothing is decided by it.
 func (a fileArg) path(tid int, args *[6]uint64) (string, bool) {
 	base := "cwd"
-	if a.folder >= 0 && int32(args[a.folder]) != unix.AT_FDCWD { // #nosec G115 -- an int, of which a register may have more
-		base = fmt.Sprintf("fd/%d", int32(args[a.folder])) // #nosec G115 -- likewise
+	if a.directory >= 0 && int32(args[a.directory]) != unix.AT_FDCWD { // #nosec G115 -- an int, of which a register may have more
+		base = fmt.Sprintf("fd/%d", int32(args[a.directory])) // #nosec G115 -- likewise
 	}
 	named := ""
 	if a.name >= 0 {

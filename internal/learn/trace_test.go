@@ -50,7 +50,7 @@ func TestTrace(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "secret"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// A relative path, by a grandchild, and one by a folder's descriptor; a signal, a stop and what it continues.
+	// A relative path, by a grandchild, and one by a directory's descriptor; a signal, a stop and what it continues.
 	cmd := exec.Command("setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "sh", "-c",
 		`read -r line; cd "$1" || exit 9; (cat secret & wait); trap 'echo' USR1; kill -USR1 $$; sh -c 'kill -STOP $$' & sleep 0.2; kill -CONT $!; wait $!; rm -r . 2>/dev/null; exit 5`, "sh", dir)
 	in, err := cmd.StdinPipe()

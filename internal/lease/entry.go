@@ -49,7 +49,7 @@ func (e *entry) encode() []byte {
 }
 
 // read gives a number's entry; unix.ENOENT where nobody has had it.
-func (f *folder) read(v uint32) (*entry, error) {
+func (f *directory) read(v uint32) (*entry, error) {
 	name := strconv.FormatUint(uint64(v), 10)
 	data, err := f.dir.Read(name)
 	if err != nil {

@@ -34,7 +34,7 @@ const (
 )
 
 // idle is the list that was kept for this range; nil: there is none.
-func (f *folder) idle(n Numbers) *idlers {
+func (f *directory) idle(n Numbers) *idlers {
 	data, err := f.dir.Read(idleFile)
 	if err != nil {
 		return nil
@@ -60,7 +60,7 @@ func (f *folder) idle(n Numbers) *idlers {
 func (n Numbers) head() string { return fmt.Sprintf("%d-%d by %d", n.First, n.Last, n.step()) }
 
 // keep keeps a list for the next time. nil is none.
-func (f *folder) keep(l *idlers) error {
+func (f *directory) keep(l *idlers) error {
 	if l == nil {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (f *folder) keep(l *idlers) error {
 }
 
 // oldest is the first of a list that still is out of use.
-func (f *folder) oldest(l *idlers) (choice, bool) {
+func (f *directory) oldest(l *idlers) (choice, bool) {
 	if l == nil {
 		return choice{}, false
 	}
@@ -90,14 +90,14 @@ func (f *folder) oldest(l *idlers) (choice, bool) {
 	return choice{}, false
 }
 
-func (f *folder) used(v uint32) (int64, error) {
+func (f *directory) used(v uint32) (int64, error) {
 	var st unix.Stat_t
 	err := unix.Lstat(f.dir.Join(strconv.FormatUint(uint64(v), 10)), &st)
 	return st.Mtim.Nano(), err
 }
 
 // list looks at the whole store: which numbers of the range were never given, or where there are none, which are out of use.
-func (f *folder) list(n Numbers) (idle *idlers, fresh []uint32, err error) {
+func (f *directory) list(n Numbers) (idle *idlers, fresh []uint32, err error) {
 	names, err := os.ReadDir(f.dir.Path) // sorted by name, which is no matter here
 	if err != nil {
 		return nil, nil, fmt.Errorf("list %q: %w", f.dir.Path, err)

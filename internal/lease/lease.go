@@ -69,9 +69,9 @@ func (n Numbers) check() error {
 	return nil
 }
 
-// Store is a folder of leases.
+// Store is a directory of leases.
 type Store struct {
-	Dir    string // made where it is not there; only root, or the caller, may write it or a folder above it
+	Dir    string // made where it is not there; only root, or the caller, may write it or a directory above it
 	Owners bundle.Owners
 	Alive  func(Member) bool // whether a container is there, or may be
 }
@@ -154,8 +154,8 @@ func (s *Store) Foresee(n Numbers, owner string) (uint32, error) {
 	return c.number, nil
 }
 
-// folder is a store, open.
-type folder struct {
+// directory is a store, open.
+type directory struct {
 	store       *Store
 	dir, owners *bundle.Dir
 	lockFD      int
@@ -163,27 +163,27 @@ type folder struct {
 }
 
 const (
-	ownersFolder = "owners"
-	lockFile     = "lock"
-	keyFile      = "key"
+	ownersDirectory = "owners"
+	lockFile        = "lock"
+	keyFile         = "key"
 )
 
 const keySize = 32 // bytes
 
-func (s *Store) open() (*folder, error) {
-	if err := os.MkdirAll(path.Join(s.Dir, ownersFolder), 0o700); err != nil {
+func (s *Store) open() (*directory, error) {
+	if err := os.MkdirAll(path.Join(s.Dir, ownersDirectory), 0o700); err != nil {
 		return nil, err
 	}
 	return s.openExisting()
 }
 
-func (s *Store) openExisting() (*folder, error) {
+func (s *Store) openExisting() (*directory, error) {
 	dir, err := bundle.OpenTrusted(s.Dir, s.Owners)
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{store: s, dir: dir, lockFD: -1}
-	if f.owners, err = dir.Sub(ownersFolder); err == nil {
+	f := &directory{store: s, dir: dir, lockFD: -1}
+	if f.owners, err = dir.Sub(ownersDirectory); err == nil {
 		err = f.owners.Guarded() // and so are those above it
 	}
 	if err != nil {
@@ -193,7 +193,7 @@ func (s *Store) openExisting() (*folder, error) {
 	return f, nil
 }
 
-func (f *folder) close() {
+func (f *directory) close() {
 	f.dir.Close()
 	if f.owners != nil {
 		f.owners.Close()
@@ -208,7 +208,7 @@ func (f *folder) close() {
 var patience = 10 * time.Second
 
 // lock lets one call at a time change anything. It ends with close, or with the process.
-func (f *folder) lock() error {
+func (f *directory) lock() error {
 	name := f.dir.Join(lockFile)
 	fd, err := unix.Open(name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -231,7 +231,7 @@ func (f *folder) lock() error {
 }
 
 // readKey reads the store's secret. That there is none is fine: nothing was given by it yet.
-func (f *folder) readKey() error {
+func (f *directory) readKey() error {
 	key, err := f.dir.Read(keyFile)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
@@ -243,7 +243,7 @@ func (f *folder) readKey() error {
 }
 
 // makeKey reads the secret, or makes it, also in place of one that is cut off. Owners who have a number keep it all the same.
-func (f *folder) makeKey() error {
+func (f *directory) makeKey() error {
 	if err := f.readKey(); err != nil || f.key != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ const probes = 64
 
 // find is the owner's number, or the one that it is to have: one that nobody ever had; only where there is none, the one that
 // has been out of use for longest.
-func (f *folder) find(n Numbers, owner string) (choice, error) {
+func (f *directory) find(n Numbers, owner string) (choice, error) {
 	if v, ok := f.linked(owner); ok && n.has(v) {
 		e, err := f.read(v)
 		if errors.Is(err, unix.ENOENT) || err == nil && e.owner == owner {
@@ -300,7 +300,7 @@ func (f *folder) find(n Numbers, owner string) (choice, error) {
 }
 
 // given says that a number is somebody's, or was, or may be.
-func (f *folder) given(v uint32) bool {
+func (f *directory) given(v uint32) bool {
 	var st unix.Stat_t
 	err := unix.Lstat(f.dir.Join(strconv.FormatUint(uint64(v), 10)), &st)
 	return !errors.Is(err, unix.ENOENT)
@@ -313,7 +313,7 @@ func digest(owner string) string {
 }
 
 // linked is the number that the owner's link leads to.
-func (f *folder) linked(owner string) (v uint32, ok bool) {
+func (f *directory) linked(owner string) (v uint32, ok bool) {
 	target, err := os.Readlink(f.owners.Join(digest(owner)))
 	if err != nil {
 		return 0, false
@@ -323,7 +323,7 @@ func (f *folder) linked(owner string) (v uint32, ok bool) {
 }
 
 // link leads from the owner to its number, at once.
-func (f *folder) link(owner string, v uint32) error {
+func (f *directory) link(owner string, v uint32) error {
 	if old, ok := f.linked(owner); ok && old == v {
 		return nil
 	}

@@ -16,7 +16,7 @@ const maxParts = 1024
 // ErrMany says that a path goes round, or is made of too many parts.
 var ErrMany = errors.New("it leads through too many symbolic links")
 
-// Follow leads along an absolute path. For each part it asks where the link at next, whose folder is free of links, leads;
+// Follow leads along an absolute path. For each part it asks where the link at next, whose directory is free of links, leads;
 // "" means that it is none, or nothing. What is still to follow behind it is rest. It gives the path without links, and ends
 // at the first error.
 func Follow(name string, ask func(next, rest string) (target string, err error)) (string, error) {

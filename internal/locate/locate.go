@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package locate finds the bundle of a container that an engine knows by name. It asks the engine's own command line
-// for the id, as that knows how to reach the engine (DOCKER_HOST, contexts, CONTAINER_HOST), and looks for the folder
+// for the id, as that knows how to reach the engine (DOCKER_HOST, contexts, CONTAINER_HOST), and looks for the directory
 // where the engine keeps bundles.
 package locate
 
@@ -33,7 +33,7 @@ type Container struct {
 // part of a path.
 var identifier = regexp.MustCompile(`^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$`)
 
-// shim is the folder of containerd's runtime v2 in a state folder: a bundle for each task is in it.
+// shim is the directory of containerd's runtime v2 in a state directory: a bundle for each task is in it.
 const shim = "io.containerd.runtime.v2.task"
 
 // Docker finds a running container's bundle: Docker removes it when the container stops. The host is docker's -H, "" for
@@ -82,7 +82,7 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 	return found, nil
 }
 
-// DockerBundles are where Docker may keep the bundle of a container: below the folder of its own containerd, or that of
+// DockerBundles are where Docker may keep the bundle of a container: below the directory of its own containerd, or that of
 // the machine's.
 func DockerBundles(id string, execRoots, states []string) []string {
 	var bundles []string
@@ -95,7 +95,7 @@ func DockerBundles(id string, execRoots, states []string) []string {
 	return bundles
 }
 
-// Containerd finds the bundle of a task by "namespace/id" below containerd's state folder.
+// Containerd finds the bundle of a task by "namespace/id" below containerd's state directory.
 func Containerd(name, state string) (*Container, error) {
 	namespace, id, ok := strings.Cut(name, "/")
 	if !ok || !identifier.MatchString(namespace) || !identifier.MatchString(id) {
@@ -141,7 +141,7 @@ func Podman(ctx context.Context, name string) (*Container, error) {
 	return &Container{ID: c.ID, Bundle: dir, Running: c.State.Pid != 0, Runtime: c.OCIRuntime}, nil
 }
 
-// first is the first folder that has a config.json. Its error is os.ErrPermission where one of them can't be looked into.
+// first is the first directory that has a config.json. Its error is os.ErrPermission where one of them can't be looked into.
 func first(dirs []string) (string, error) {
 	var hidden error
 	for _, dir := range dirs {

@@ -15,7 +15,7 @@ func TestContainerd(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Containerd("k8s.io/web-1", state); err == nil {
-		t.Error("a folder without a config.json is a bundle")
+		t.Error("a directory without a config.json is a bundle")
 	}
 	if err := os.WriteFile(bundle+"/config.json", nil, 0o600); err != nil {
 		t.Fatal(err)

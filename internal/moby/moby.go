@@ -19,10 +19,10 @@ type Container struct {
 	Project string // Compose's (the label com.docker.compose.project); "": none
 }
 
-// dataRoot is the daemon's folder where nobody has configured another one (moby, cmd/dockerd, --data-root).
+// dataRoot is the daemon's directory where nobody has configured another one (moby, cmd/dockerd, --data-root).
 const dataRoot = "/var/lib/docker"
 
-// layers are the folders of a data-root below which containers' file systems are mounted: one of each graph driver (moby,
+// layers are the directories of a data-root below which containers' file systems are mounted: one of each graph driver (moby,
 // daemon/graphdriver), and "rootfs" with containerd's image store (daemon/snapshotter).
 var layers = []string{"overlay2", "rootfs", "fuse-overlayfs", "btrfs", "zfs", "vfs", "overlay", "devicemapper", "aufs"}
 
@@ -66,7 +66,7 @@ func project(labels []byte) (name string, err error) {
 	return name, err
 }
 
-// rootOf is the part of a file system's path before the folder of its driver, the last one of that name.
+// rootOf is the part of a file system's path before the directory of its driver, the last one of that name.
 func rootOf(rootfs string) string {
 	parts := strings.Split(path.Clean(rootfs), "/")
 	for i, part := range slices.Backward(parts) {

@@ -6,7 +6,7 @@ import "slices"
 
 // Adapt is what is done so that an image that was made for root works without it.
 type Adapt struct {
-	Own        []string // folders of the image that the identity gets, with what is below
+	Own        []string // directories of the image that the identity gets, with what is below
 	Keep       []string // but for these
 	WorkingDir bool     // the process's working directory is one of them
 	Tmp        bool     // /tmp and /var/tmp are everybody's
@@ -16,20 +16,20 @@ type Adapt struct {
 	GroupRoot  bool     // what group 0 may write is the identity's group's (OpenShift's images)
 }
 
-// defaultAdapt: the folders are those in which services keep their state (Filesystem Hierarchy Standard 3.0, chapters 3.15 and
+// defaultAdapt: the directories are those in which services keep their state (Filesystem Hierarchy Standard 3.0, chapters 3.15 and
 // 5), those of applications that come with theirs (3.13 /opt, 3.17 /srv, and /data by custom), and root's home, which images
 // made for root name as the place of theirs; without what belongs to package managers and the like, which has many files and
 // is of no use to a service.
 func defaultAdapt() Adapt {
 	return Adapt{
-		Own: slices.Clone(stateFolders), Keep: slices.Clone(notState),
+		Own: slices.Clone(stateDirectories), Keep: slices.Clone(notState),
 		WorkingDir: true, Tmp: true, Volumes: true, LowPorts: true, Groups: true,
 	}
 }
 
 var (
-	stateFolders = []string{"/run", "/var/run", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/data", "/opt", "/srv", "/root"}
-	notState     = []string{
+	stateDirectories = []string{"/run", "/var/run", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/data", "/opt", "/srv", "/root"}
+	notState         = []string{
 		"/run/lock", "/run/sudo", "/var/cache/apt", "/var/cache/debconf", "/var/cache/ldconfig", "/var/cache/man", "/var/lib/apk", "/var/lib/apt",
 		"/var/lib/dnf", "/var/lib/dpkg", "/var/lib/pacman", "/var/lib/pam", "/var/lib/polkit-1", "/var/lib/python", "/var/lib/rpm",
 		"/var/lib/sudo", "/var/lib/systemd", "/var/lib/ucf", "/var/lib/zypp", "/var/log/apt", "/var/spool/cron",
@@ -61,7 +61,7 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 		*list.to = append([]string(nil), list.set...)
 		for _, dir := range list.set {
 			if !cleanPath(dir) || list.key == "own" && Untouchable(dir) {
-				r.fail("adapt."+list.key, "%q is no folder that can be given: name a clean absolute path outside of /, /etc, /proc, /sys, /dev and the folders of programs and libraries", dir)
+				r.fail("adapt."+list.key, "%q is no directory that can be given: name a clean absolute path outside of /, /etc, /proc, /sys, /dev and the directories of programs and libraries", dir)
 			}
 		}
 	}
@@ -79,8 +79,8 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 	}
 }
 
-// Untouchable says that a folder is never given: the rootfs itself, what holds configuration, programs and libraries, and the
-// kernel's file systems. What lies below /usr is of that kind but for sources and for programs that keep to one folder there
+// Untouchable says that a directory is never given: the rootfs itself, what holds configuration, programs and libraries, and the
+// kernel's file systems. What lies below /usr is of that kind but for sources and for programs that keep to one directory there
 // (/usr/src/app, /usr/local/tomcat).
 func Untouchable(dir string) bool {
 	top, rest := cutPart(dir)

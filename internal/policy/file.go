@@ -374,7 +374,7 @@ func (f *file) basics(p *Policy, r *reader) {
 	oneOf(r, "restore", f.Restore, []string{"refuse", "allow"}, []bool{false, true}, &p.Restore)
 	if f.State != nil {
 		if p.State = *f.State; !cleanPath(p.State) || p.State == "/" {
-			r.fail("state", "%q is not a clean absolute path of a folder", p.State)
+			r.fail("state", "%q is not a clean absolute path of a directory", p.State)
 		}
 	}
 	if f.Runtimes == nil {
@@ -567,7 +567,7 @@ func (f *file) build(p *Policy, r *reader) {
 	}
 	for _, dir := range b.Bundles {
 		if !path.IsAbs(dir) || path.Clean(dir) != dir || dir == "/" {
-			r.fail("build.bundles", "%q is not a clean absolute path of a builder's folder", dir)
+			r.fail("build.bundles", "%q is not a clean absolute path of a builder's directory", dir)
 		}
 	}
 	p.Build.Bundles = append(p.Build.Bundles, b.Bundles...)

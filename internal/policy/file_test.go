@@ -209,13 +209,13 @@ func TestParseRefuses(t *testing.T) {
 		{"[identity]\nusers_file = \"users\"", "clean absolute path"},
 		{"[identity]\ngroups_file = \"/etc/group\"", "there is no users_file"},
 		{"state = \"/\"", "clean absolute path"},
-		{"[adapt]\nown = [\"/etc\"]", "p:2:1: adapt.own: \"/etc\" is no folder that can be given"},
-		{"[adapt]\nown = [\"/\"]", "no folder that can be given"},
-		{"[adapt]\nown = [\"var/lib\"]", "no folder that can be given"},
-		{"[adapt]\nown = [\"/usr/bin\"]", "no folder that can be given"},
-		{"[adapt]\nown = [\"/usr/local/lib/x\"]", "no folder that can be given"},
-		{"[adapt]\nown = [\"/lib64/x\"]", "no folder that can be given"},
-		{"[adapt]\nkeep = [\"x\"]", "no folder that can be given"},
+		{"[adapt]\nown = [\"/etc\"]", "p:2:1: adapt.own: \"/etc\" is no directory that can be given"},
+		{"[adapt]\nown = [\"/\"]", "no directory that can be given"},
+		{"[adapt]\nown = [\"var/lib\"]", "no directory that can be given"},
+		{"[adapt]\nown = [\"/usr/bin\"]", "no directory that can be given"},
+		{"[adapt]\nown = [\"/usr/local/lib/x\"]", "no directory that can be given"},
+		{"[adapt]\nown = [\"/lib64/x\"]", "no directory that can be given"},
+		{"[adapt]\nkeep = [\"x\"]", "no directory that can be given"},
 		{"[home]\nsize = \"0\"", "is no size"},
 		{"[home]\nsize = \"1t\"", "is no size"},
 		{"[home]\nsize = \"1m,mode=0777\"", "is no size"},
@@ -246,7 +246,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestForBundle: a build is recognized by the builder's own folder, and by nothing that only looks like it.
+// TestForBundle: a build is recognized by the builder's own directory, and by nothing that only looks like it.
 func TestForBundle(t *testing.T) {
 	p, err := Parse("p.toml", []byte(whole))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // image: a container that asks for root becomes the one account that its image was built for, within the policy's bounds,
-// as its folders are that account's already. Its gid is the account's own primary group, unless that one means something:
+// as its directories are that account's already. Its gid is the account's own primary group, unless that one means something:
 // then it is the policy's. Where it can't be told which account, a note says so.
 func (p *Policy) image(f *Facts, d *Decision) bool {
 	if f.User.UID != 0 || f.BuiltFor == nil {

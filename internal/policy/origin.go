@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The engines that a container's origin can name. None is a tool or an engine that gives its state no folder of its own:
+// The engines that a container's origin can name. None is a tool or an engine that gives its state no directory of its own:
 // Podman, BuildKit, runc by hand.
 const (
 	Docker       = "docker"
@@ -21,7 +21,7 @@ const (
 type Origin struct {
 	Engine    string
 	Root      string // the runtime's --root, absolute and clean
-	Bundle    string // its folder, absolute, clean and free of links
+	Bundle    string // its directory, absolute, clean and free of links
 	Namespace string // Kubernetes' or containerd's
 	Pod       string
 	Container string // its name in the pod
@@ -30,7 +30,7 @@ type Origin struct {
 	Annotations map[string]string // all of them: whoever makes the container, or its image, may have set them
 }
 
-// engineRoot says which engine keeps its containers' state below a folder. Engines pass it as --root, and give it the
+// engineRoot says which engine keeps its containers' state below a directory. Engines pass it as --root, and give it the
 // name of one of their own namespaces (moby, daemon/runtime_unix.go and libcontainerd; containerd,
 // runtime/v2/runc/options and core/runtime/v2/shim).
 type engineRoot struct {
@@ -46,7 +46,7 @@ var engineRoots = []engineRoot{
 	{Containerd, "/run/containerd/runc/*", func(o *Origin, _ map[string]string) { o.Namespace = path.Base(o.Root) }},
 }
 
-// OriginOf reads a container's origin from the folder of its state, "" where the call names none, from its bundle's, and
+// OriginOf reads a container's origin from the directory of its state, "" where the call names none, from its bundle's, and
 // from its annotations.
 func OriginOf(root, bundle string, annotations map[string]string) *Origin {
 	o := &Origin{Bundle: bundle, Annotations: annotations}
@@ -54,7 +54,7 @@ func OriginOf(root, bundle string, annotations map[string]string) *Origin {
 		return o
 	}
 	o.Root = path.Clean(root)
-	if rest, ok := strings.CutPrefix(o.Root, "/var/run/"); ok { // the same folder (Filesystem Hierarchy Standard, /var/run)
+	if rest, ok := strings.CutPrefix(o.Root, "/var/run/"); ok { // the same directory (Filesystem Hierarchy Standard, /var/run)
 		o.Root = "/run/" + rest
 	}
 	for _, e := range engineRoots {
@@ -69,7 +69,7 @@ func OriginOf(root, bundle string, annotations map[string]string) *Origin {
 	return o
 }
 
-// matches: a pattern that begins with "*/" is about the last folders of a path, wherever an engine's own folder is.
+// matches: a pattern that begins with "*/" is about the last directories of a path, wherever an engine's own directory is.
 func (e engineRoot) matches(root string) bool {
 	pattern, anywhere := strings.CutPrefix(e.pattern, "*/")
 	if anywhere {

@@ -148,7 +148,7 @@ type Policy struct {
 
 	UsersFile  string // passwd(5)'s form: namespaces and people with the ids that are theirs; "": none
 	GroupsFile string // group(5)'s form: their groups; "": none
-	State      string // the folder in which it is kept who has which id of a range
+	State      string // the directory in which it is kept who has which id of a range
 
 	Adapt Adapt
 
@@ -171,11 +171,11 @@ type Policy struct {
 }
 
 // Build is what holds for the containers in which a builder runs an image's RUN lines. What makes a container one is the
-// place of its bundle, below a folder of the builder's own, which only root can write (SECURITY.md F8).
+// place of its bundle, below a directory of the builder's own, which only root can write (SECURITY.md F8).
 type Build struct {
 	Mode    Mode     // Rewrite or Off
 	Reason  string   // of mode off
-	Bundles []string // the builders' folders: clean absolute paths without symbolic links
+	Bundles []string // the builders' directories: clean absolute paths without symbolic links
 }
 
 // Default is the policy of a machine without a policy file. It enforces every promise.

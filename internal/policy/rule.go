@@ -134,7 +134,7 @@ func (m *Match) exempts() error {
 // Holds says whether the rule has not run out.
 func (r *Rule) Holds(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
 
-// ForBundle is the policy as far as the bundle's folder, which is absolute, clean and free of links, says which one holds:
+// ForBundle is the policy as far as the bundle's directory, which is absolute, clean and free of links, says which one holds:
 // that of builds, else the policy itself.
 func (p *Policy) ForBundle(dir string) *Policy {
 	if !slices.Contains(p.Build.Bundles, path.Dir(dir)) {

@@ -15,8 +15,8 @@ import (
 )
 
 func TestRecord(t *testing.T) {
-	folder := t.TempDir()
-	d, err := bundle.Open(folder, bundle.CallersOwners(idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}))
+	directory := t.TempDir()
+	d, err := bundle.Open(directory, bundle.CallersOwners(idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +43,14 @@ func TestRecord(t *testing.T) {
 	if !got.Precedes(4711) || got.Precedes(4710) || !got.Precedes(0) || !(&Record{}).Precedes(1) {
 		t.Error("it is of a container that was there before it, or of none that came after it")
 	}
-	if written, err := os.ReadFile(folder + "/" + File); err != nil || !bytes.Contains(written, []byte(`"profile":"builds","policy_sha256":"`+want.Digest+`","version":"1.2.3"`)) {
+	if written, err := os.ReadFile(directory + "/" + File); err != nil || !bytes.Contains(written, []byte(`"profile":"builds","policy_sha256":"`+want.Digest+`","version":"1.2.3"`)) {
 		t.Errorf("%s, %v", written, err)
 	}
 	var none *Record
 	if none.Matches("c", config) || none.Enforced() {
 		t.Error("no record matches")
 	}
-	if st, err := os.Stat(folder + "/" + File); err != nil || st.Mode().Perm() != 0o600 {
+	if st, err := os.Stat(directory + "/" + File); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("the record's mode is %v, %v", st.Mode(), err)
 	}
 	for _, text := range []string{
@@ -58,7 +58,7 @@ func TestRecord(t *testing.T) {
 		`{"id":"c","mode":"rewrite","config_sha256":"` + Digest(config) + `"}`,
 		`{"id":"c","mode":"rewrite","identity":{"uid":0,"gid":5},"config_sha256":"` + Digest(config) + `"}`,
 	} {
-		if err := os.WriteFile(folder+"/"+File, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(directory+"/"+File, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if r, _ := Read(d); r.Matches("c", config) {
@@ -69,8 +69,8 @@ func TestRecord(t *testing.T) {
 
 // TestRecordFromBefore: one of a version that did not yet write who decided is read as well, and is as binding.
 func TestRecordFromBefore(t *testing.T) {
-	folder := t.TempDir()
-	d, err := bundle.Open(folder, bundle.CallersOwners(idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}))
+	directory := t.TempDir()
+	d, err := bundle.Open(directory, bundle.CallersOwners(idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}))
 	if err != nil {
 		t.Fatal(err)
 	}

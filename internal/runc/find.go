@@ -113,7 +113,7 @@ func (p *program) unfit(file string, owners bundle.Owners) error {
 
 // sameContent recognizes a copy. It's only asked about files of the same size.
 func (p *program) sameContent(file string) bool {
-	other, err := os.ReadFile(file) // #nosec G304 -- a program in a folder that only root can write
+	other, err := os.ReadFile(file) // #nosec G304 -- a program in a directory that only root can write
 	if err != nil {
 		return false
 	}

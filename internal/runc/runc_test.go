@@ -94,7 +94,7 @@ func TestReadStateOfTwoRuntimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s, err := ReadState(open, true, "c", owners); err == nil {
-		t.Errorf("below a folder that everybody can write: %+v", s)
+		t.Errorf("below a directory that everybody can write: %+v", s)
 	}
 	if err := os.Chmod(root+"/c/status", 0o666); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestFind(t *testing.T) {
 	}
 	put(t, dir+"/runc", "#!/bin/sh\n")
 	put(t, dir+"/plain", "x")
-	if err := errors.Join(os.Chmod(dir+"/runc", 0o755), os.Symlink(self, dir+"/link"), os.Mkdir(dir+"/folder", 0o755), os.Symlink("runc", dir+"/good")); err != nil {
+	if err := errors.Join(os.Chmod(dir+"/runc", 0o755), os.Symlink(self, dir+"/link"), os.Mkdir(dir+"/directory", 0o755), os.Symlink("runc", dir+"/good")); err != nil {
 		t.Fatal(err)
 	}
 	copyFile(t, self, dir+"/copy")
@@ -156,7 +156,7 @@ func TestFind(t *testing.T) {
 	}{
 		{[]string{dir + "/runc"}, dir + "/runc", ""},
 		{[]string{dir + "/good"}, dir + "/good", ""},
-		{[]string{dir + "/none", dir + "/plain", dir + "/folder", dir + "/runc"}, dir + "/runc", ""},
+		{[]string{dir + "/none", dir + "/plain", dir + "/directory", dir + "/runc"}, dir + "/runc", ""},
 		{[]string{dir + "/link"}, "", "itself"},
 		{[]string{dir + "/copy"}, "", "itself"},
 		{[]string{dir + "/hard"}, "", "itself"},

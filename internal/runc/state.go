@@ -49,10 +49,10 @@ func ReadState(root string, rootSet bool, id string, owners bundle.Owners) (*Sta
 	if !rootSet {
 		runcRoot, crunRoot = defaultRoots()
 	}
-	runcDir, runcErr := stateFolder(runcRoot, id, owners)
+	runcDir, runcErr := stateDirectory(runcRoot, id, owners)
 	crunDir, crunErr := runcDir, runcErr
 	if crunRoot != runcRoot {
-		crunDir, crunErr = stateFolder(crunRoot, id, owners)
+		crunDir, crunErr = stateDirectory(crunRoot, id, owners)
 	}
 	var runcState, crunState *State
 	if runcErr == nil {
@@ -96,9 +96,9 @@ func inUserNamespace() bool {
 	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
 }
 
-// stateFolder is a container's folder below a root. It is refused where others can write a folder on the way: they could
+// stateDirectory is a container's directory below a root. It is refused where others can write a directory on the way: they could
 // have put another container's there, whose record names the program to be run.
-func stateFolder(root, id string, owners bundle.Owners) (*bundle.Dir, error) {
+func stateDirectory(root, id string, owners bundle.Owners) (*bundle.Dir, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// task stands for containerd's task folder.
+// task stands for containerd's task directory.
 const task = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/c1"
 
 // shim are the global flags of containerd's shim, with Docker's root.

@@ -296,7 +296,7 @@ func (c *Command) setGlobal(f setting) error {
 func (c *Command) checkGlobals() error {
 	if c.RootSet && c.Root == "" {
 		// runc: the working directory (utils.go, reviseRootDir); crun: its default.
-		return errors.New("flag --root has an empty value: name a folder or leave it out")
+		return errors.New("flag --root has an empty value: name a directory or leave it out")
 	}
 	for _, f := range c.globals {
 		if f.opt.name == "cgroup-manager" && c.SystemdCgroup {

@@ -19,8 +19,8 @@ import (
 // self is the running program's file.
 const self = "/proc/self/exe"
 
-// folders are mount points, so that no runtime has to make any.
-var folders = []string{"dev", "etc", "proc", "sys", "tmp"}
+// directories are mount points, so that no runtime has to make any.
+var directories = []string{"dev", "etc", "proc", "sys", "tmp"}
 
 // files are the copies of the program.
 var files = []struct {
@@ -43,9 +43,9 @@ func capability() []byte {
 	return append(data, make([]byte, 12)...) // nothing inheritable, no higher capabilities
 }
 
-// makeRootfs fills an empty folder.
+// makeRootfs fills an empty directory.
 func makeRootfs(dir string) error {
-	for _, f := range folders {
+	for _, f := range directories {
 		if err := os.Mkdir(filepath.Join(dir, f), 0o755); err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func writeTar(to io.Writer) error {
 		return err
 	}
 	w := tar.NewWriter(to)
-	for _, f := range folders {
+	for _, f := range directories {
 		if err := w.WriteHeader(&tar.Header{Name: f + "/", Typeflag: tar.TypeDir, Mode: 0o755}); err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func writeTar(to io.Writer) error {
 // usual are the places for a bundle: root's own, and mostly on disks where setuid files count.
 var usual = []string{"/var/lib", "/var/tmp", "/root", "/opt"}
 
-// place is a folder where setuid files count, which a test of them needs.
+// place is a directory where setuid files count, which a test of them needs.
 func place(given string) (string, error) {
 	candidates := usual
 	if given != "" {
@@ -124,5 +124,5 @@ func place(given string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("each of %q is missing, read-only, or mounted nosuid or noexec: name another folder with --work-dir", candidates)
+	return "", fmt.Errorf("each of %q is missing, read-only, or mounted nosuid or noexec: name another directory with --work-dir", candidates)
 }

@@ -181,7 +181,7 @@ func TestTar(t *testing.T) {
 			t.Errorf("%s: capability %v, uid %d", h.Name, has, h.Uid)
 		}
 	}
-	if modes["setuid"] != 0o4755 || modes["nonroot-ctl"] != 0o755 || len(modes) != len(folders)+len(files) {
+	if modes["setuid"] != 0o4755 || modes["nonroot-ctl"] != 0o755 || len(modes) != len(directories)+len(files) {
 		t.Errorf("%v", modes)
 	}
 }

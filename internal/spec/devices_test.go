@@ -98,7 +98,7 @@ func TestDevices(t *testing.T) {
 			`{"path":"/d","type":"b","major":8,"minor":0,"fileMode":432,"uid":0,"gid":4242}`, `{"allow":true,"access":"rwm"}`,
 		},
 		"another mode than type":    {`{"path":"/d","type":"c","major":8,"minor":0,"fileMode":25014}`, closed, "", "refused"},
-		"a folder's mode":           {`{"path":"/d","type":"c","major":8,"minor":0,"fileMode":16822}`, closed, "", "refused"},
+		"a directory's mode":        {`{"path":"/d","type":"c","major":8,"minor":0,"fileMode":16822}`, closed, "", "refused"},
 		"a type of two letters":     {`{"path":"/d","type":"bc","major":8,"minor":0}`, closed, "", "refused"},
 		"no type":                   {`{"path":"/d","major":8,"minor":0}`, closed, "", "refused"},
 		"a number beyond 32 bits":   {`{"path":"/d","type":"c","major":4294967304,"minor":0}`, closed, "", "refused"},

@@ -19,7 +19,7 @@ import (
 
 // Suite is a file of expectations (policy_test.toml), so that a policy can live in git with its tests.
 type Suite struct {
-	Policy string `toml:"policy"` // the policy's file, relative to this one's folder; "": named elsewhere
+	Policy string `toml:"policy"` // the policy's file, relative to this one's directory; "": named elsewhere
 	Tests  []Test `toml:"test"`
 
 	// In place of what the machine has, so that the expectations hold on any: lines of the host's /etc/group, devices and

@@ -51,7 +51,7 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   recorded '.notes | any(test("are the identity.s now, in /run, /var/cache, /var/lib, /var/log, /srv, /root, /app"))'
 }
 
-@test "C12: the image and a plain folder stay as they are" {
+@test "C12: the image and a plain directory stay as they are" {
   service
   serves
   local before
@@ -145,7 +145,7 @@ TOML
   done
 }
 
-@test "folders of the list that are links: what they lead to is given, unless it never is" {
+@test "directories of the list that are links: what they lead to is given, unless it never is" {
   mkdir -p "$ROOTFS/var/roothome" "$ROOTFS/export/app" "$ROOTFS/usr/share/data"
   rm -rf "$ROOTFS/root" "$ROOTFS/srv" "$ROOTFS/data" "$ROOTFS/opt"
   ln -s var/roothome "$ROOTFS/root" # as Fedora's ostree has it

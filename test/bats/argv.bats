@@ -7,7 +7,7 @@ load helpers
 
 setup() {
   setup_bundle
-  # The bundle that an attacker wants to be read; the one in the working folder is harmless.
+  # The bundle that an attacker wants to be read; the one in the working directory is harmless.
   EVIL=$BATS_TEST_TMPDIR/evil
   cp -a "$BUNDLE" "$EVIL"
   config '.process.user = {uid: 1000, gid: 1000}'
@@ -156,7 +156,7 @@ as_runc() {
   refused 'itself' "$REPO/bin/nonroot-runc" --nonroot-runtime "$REPO/bin/nonroot-runc" --nonroot-config "$POLICY" --root "$STATE" run "$ID"
 }
 
-@test "E12: neither the environment nor the working folder is a policy" {
+@test "E12: neither the environment nor the working directory is a policy" {
   mkdir -p "$BATS_TEST_TMPDIR/xdg/nonroot-runc"
   fresh
   printf 'mode = "off"\nreason = "attack"\n' | tee "$BATS_TEST_TMPDIR/xdg/nonroot-runc/config.toml" >config.toml
@@ -177,7 +177,7 @@ as_runc() {
   refused 'policy' nonroot run "$ID"
 }
 
-@test "E12: a policy in a folder that others can write, or own, is refused" {
+@test "E12: a policy in a directory that others can write, or own, is refused" {
   local dir=$BATS_TEST_TMPDIR/open/below
   mkdir -p "$dir"
   printf 'mode = "off"\nreason = "attack"\n' >"$dir/policy.toml"

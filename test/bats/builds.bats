@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds, as BuildKit runs them: `run` with a bundle of its own below a folder that the policy names (SECURITY.md F8). The
+# Builds, as BuildKit runs them: `run` with a bundle of its own below a directory that the policy names (SECURITY.md F8). The
 # mount points that a runtime makes stay in the image that is built.
 
 load helpers
 
-# A builder's folder, with the bundle in it.
+# A builder's directory, with the bundle in it.
 setup() {
   setup_bundle
   EXECUTOR=$BATS_TEST_TMPDIR/buildkit/executor
@@ -39,11 +39,11 @@ rule() { printf '[build]\nmode = "%s"\nreason = "images are built as root"\nbund
   rule off
   mv "$BUNDLE" "$BATS_TEST_TMPDIR/elsewhere"
   ln -s "$BATS_TEST_TMPDIR/elsewhere" "$BUNDLE"
-  cd "$BATS_TEST_TMPDIR" # runc takes the working folder's name from PWD, and refuses links in it
+  cd "$BATS_TEST_TMPDIR" # runc takes the working directory's name from PWD, and refuses links in it
   shows nonroot nonroot run --bundle "$BUNDLE" "$ID"
 }
 
-@test "F8: a builder's folder that others can write exempts nothing" {
+@test "F8: a builder's directory that others can write exempts nothing" {
   rule off
   chmod 777 "$EXECUTOR"
   refused 'written by others' nonroot run "$ID"

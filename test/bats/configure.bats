@@ -123,7 +123,7 @@ killed_at() {
     guarded
     killed_at "${call%:*}" "${call#*:}" runc --uninstall
     succeeds ctl runc --uninstall
-    # Who made an empty folder isn't known when the receipt in it is gone.
+    # Who made an empty directory isn't known when the receipt in it is gone.
     [[ ! -d /etc/nonroot-runc ]] || rmdir /etc/nonroot-runc
     untouched
   done

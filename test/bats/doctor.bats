@@ -34,7 +34,7 @@ finds() {
   jq -e 'def check($n): .[] | select(.name | startswith($n));
     def is($n; $s): [check($n).status] | length > 0 and all(. == $s);
     '"$1" <<<"$OUT" >/dev/null || explain "expected: $1" || return
-  [[ -z $(ls -A "$WORK") ]] || explain "left in the work folder: $(ls -A "$WORK")"
+  [[ -z $(ls -A "$WORK") ]] || explain "left in the work directory: $(ls -A "$WORK")"
 }
 
 SELF_TEST='["uid", "gid", "groups", "capabilities", "no new privileges", "setuid, setgid, setgroups", "setuid file",

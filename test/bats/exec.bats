@@ -16,7 +16,7 @@ load helpers
   local file count=0
   detached nonroot
   for file in "$REPO"/internal/spec/testdata/recorded/*.process.json; do
-    # A terminal and working folders are other tests' matter; this image has no user app.
+    # A terminal and working directories are other tests' matter; this image has no user app.
     jq '.args = ["probe"] | .cwd = "/" | .terminal = false' "$file" >"$PROCESS"
     shows '(uid(65532) or uid(1000)) and (.Gid | all(. >= 1000)) and (.Groups | all(. >= 1000)) and powerless' \
       nonroot exec --process "$PROCESS" "$ID" || explain "with $file"
@@ -32,7 +32,7 @@ load helpers
   shows nonroot status_of "$(<"$BATS_TEST_TMPDIR/pid")"
 }
 
-@test "D1: from another working folder, by every spelling of the flag" {
+@test "D1: from another working directory, by every spelling of the flag" {
   detached nonroot
   process .
   cd /
@@ -116,7 +116,7 @@ load helpers
 }
 
 @test "D6: an annotation named bundle leads runc elsewhere" {
-  # A label is KEY=VALUE, and the search splits at the first sign: the folder's name has one, for the second key.
+  # A label is KEY=VALUE, and the search splits at the first sign: the directory's name has one, for the second key.
   local annotation evil=$BATS_TEST_TMPDIR/evil=x
   mkdir -m 700 "$evil"
   install -m 600 "$REPO/test/bats/config.json" "$evil/config.json"

@@ -17,7 +17,7 @@ trips() {
   explains '.trips | any(.kind == "'"$1"'" and .where == "'"$2"'" and (.detail | test("'"$3"'")))'
 }
 
-# listing is the bundle's folder with everything in it, contents and times included.
+# listing is the bundle's directory with everything in it, contents and times included.
 listing() {
   find "$BUNDLE" -printf '%p %y %m %U:%G %s %T@ %C@\n' | sort
   find "$BUNDLE" -type f -exec sha256sum {} + | sort
@@ -112,7 +112,7 @@ listing() {
   mkdir "$ROOTFS/vol"
   trips entrypoint /bin/private 'not executable'
   trips workdir /srv/app 'be entered'
-  trips folder /srv/data 'DATA'
+  trips directory /srv/data 'DATA'
   trips home /root '.profile'
   policy <<<'adapt.low_ports = false'
   trips port 80 'below 1024'

@@ -82,5 +82,5 @@ unharmed() {
   containers | xargs -P 8 -n 1 "${BARE[@]}" delete --force
 }
 
-# first_pid FOLDER is what the runtime's state there says; asking the runtime takes ten times as long.
+# first_pid DIRECTORY is what the runtime's state there says; asking the runtime takes ten times as long.
 first_pid() { cat "$1/state.json" "$1/status" 2>/dev/null | jq '.init_process_pid // .pid'; }

@@ -12,7 +12,7 @@ with_fd3() { bash -c "exec 3$1 4>&-; shift; exec \"\$@\"" with_fd3 "$@"; }
 none_open() { bash -c 'exec 3>&- 4>&- 5>&-; exec "$@"' none_open "$@"; }
 
 @test "C14: a descriptor that is not open: the container gets runc's own" {
-  # By the runc's own folder of cgroups, an O_PATH handle that is the third or the fifth, to the host's files.
+  # By the runc's own directory of cgroups, an O_PATH handle that is the third or the fifth, to the host's files.
   printf 'of the host\n' >"$BATS_TEST_TMPDIR/file"
   runs sh -c 'cat /proc/self/fd/[345]/../../..$1' sh "$BATS_TEST_TMPDIR/file"
   says none_open "${BARE[@]}" run --preserve-fds 3 "$ID"
@@ -22,7 +22,7 @@ none_open() { bash -c 'exec 3>&- 4>&- 5>&-; exec "$@"' none_open "$@"; }
   refused 'file descriptor 4' with_fd3 '</dev/null' "${NONROOT[@]}" run --preserve-fds 2 "$ID"
 }
 
-@test "C14: a folder leads out of the container" {
+@test "C14: a directory leads out of the container" {
   printf 'of the host\n' >"$BATS_TEST_TMPDIR/file"
   runs sh -c 'cat /proc/self/fd/3/file'
   says with_fd3 "<$BATS_TEST_TMPDIR" "${BARE[@]}" run --preserve-fds 1 "$ID"
@@ -55,8 +55,8 @@ none_open() { bash -c 'exec 3>&- 4>&- 5>&-; exec "$@"' none_open "$@"; }
   [[ $OUT == "$bare" ]] || explain "bare: $bare"
 }
 
-@test "C14: a folder as standard input" {
+@test "C14: a directory as standard input" {
   ! nonroot run "$ID" <"$BUNDLE" 2>"$BATS_TEST_TMPDIR/err" || explain 'it ran'
-  grep -q 'file descriptor 0 is a folder' "$BATS_TEST_TMPDIR/err"
+  grep -q 'file descriptor 0 is a directory' "$BATS_TEST_TMPDIR/err"
   [[ $(stat -c %u "$BUNDLE") == 0 ]]
 }

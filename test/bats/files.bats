@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# The files themselves: links, owners, folders that others write, own temporary files (SECURITY.md E7, E8, E13).
+# The files themselves: links, owners, directories that others write, own temporary files (SECURITY.md E7, E8, E13).
 
 load helpers
 
-@test "E7: config.json is a symbolic link, a hard link, a FIFO, a folder" {
+@test "E7: config.json is a symbolic link, a hard link, a FIFO, a directory" {
   mv config.json "$BATS_TEST_TMPDIR/victim"
   ln -s "$BATS_TEST_TMPDIR/victim" config.json
   bare_shows root
@@ -57,7 +57,7 @@ load helpers
   [[ $(stat -c '%a %u:%g' config.json) == '640 0:6' ]]
 }
 
-@test "E8: the bundle's folder can be written by others" {
+@test "E8: the bundle's directory can be written by others" {
   chmod 777 "$BUNDLE"
   bare_shows root
   refused 'written by others' nonroot run "$ID"
@@ -81,7 +81,7 @@ load helpers
   policy <<<'mode = "audit"'
   says nonroot --log "$BATS_TEST_TMPDIR/log" --log-format json run "$ID"
   jq -e '.msg | test("would run as 65532:65532")' "$BATS_TEST_TMPDIR/log" >/dev/null || explain 'expected what would be'
-  [[ $(stat -c %u "$BUNDLE") == 100000 ]] || explain 'expected the folder as it was'
+  [[ $(stat -c %u "$BUNDLE") == 100000 ]] || explain 'expected the directory as it was'
   : >"$POLICY"
   # Somebody else's stays so, and is refused.
   fresh
@@ -91,7 +91,7 @@ load helpers
   [[ $(stat -c %u "$BUNDLE") == 100001 ]]
 }
 
-@test "E8: a folder above the bundle can be written by others" {
+@test "E8: a directory above the bundle can be written by others" {
   mkdir -m 777 "$BATS_TEST_TMPDIR/open"
   chmod 777 "$BATS_TEST_TMPDIR/open"
   mv "$BUNDLE" "$BATS_TEST_TMPDIR/open/bundle"
@@ -114,7 +114,7 @@ load helpers
   run ! grep -iE 'tmp|temp' "$BATS_TEST_TMPDIR/own"
 }
 
-@test "E13: an exec leaves the folder of its process file as it was" {
+@test "E13: an exec leaves the directory of its process file as it was" {
   detached nonroot
   mkdir "$BATS_TEST_TMPDIR/session"
   process .

@@ -44,7 +44,7 @@ setup_bundle() {
   cd "$BUNDLE" || return
 }
 
-# keeps_state FOLDER makes it the runtimes' --root.
+# keeps_state DIRECTORY makes it the runtimes' --root.
 keeps_state() {
   STATE=$1
   BARE=("$RUNTIME_PATH" --root "$STATE")
@@ -61,7 +61,7 @@ end_containers() {
   ! grep -F " $BATS_TEST_TMPDIR/" /proc/self/mountinfo
 }
 
-# bare is the real runtime; nonroot is the wrapper in front of it. Run in the bundle's folder, both need no --bundle.
+# bare is the real runtime; nonroot is the wrapper in front of it. Run in the bundle's directory, both need no --bundle.
 bare() { "${BARE[@]}" "$@"; }
 nonroot() { "${NONROOT[@]}" "$@"; }
 
@@ -91,7 +91,7 @@ edit() {
 policy() { cat >"$POLICY"; }
 
 # mapped makes a user namespace whose root is the host's 100000, gives it the rootfs, and lets it pass through the
-# folders on the way.
+# directories on the way.
 mapped() {
   config '.linux.namespaces += [{type: "user"}]
     | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
@@ -100,12 +100,12 @@ mapped() {
   reachable
 }
 
-# reachable lets other users than root pass through the folders on the way to the bundle.
+# reachable lets other users than root pass through the directories on the way to the bundle.
 reachable() {
-  local folder=$BUNDLE
-  while [[ $folder != /var/tmp && $folder != /tmp && $folder != / ]]; do
-    chmod go+x "$folder"
-    folder=$(dirname "$folder")
+  local directory=$BUNDLE
+  while [[ $directory != /var/tmp && $directory != /tmp && $directory != / ]]; do
+    chmod go+x "$directory"
+    directory=$(dirname "$directory")
   done
 }
 

@@ -112,8 +112,8 @@ starts() {
 @test "what is no file of the image's is not opened" {
   mkfifo -m 755 "$ROOTFS/fifo"
   ln -s /etc/../../../../dev/zero "$ROOTFS/zero"
-  mkdir "$ROOTFS/folder"
-  for program in /fifo /zero /folder /fifo/x ../../../bin/sh; do
+  mkdir "$ROOTFS/directory"
+  for program in /fifo /zero /directory /fifo/x ../../../bin/sh; do
     starts "$program"
     hinted
   done
@@ -146,7 +146,7 @@ noted() {
 }
 unsaid() { ! grep -F -- "$1" "$LOG" "$BUNDLE/nonroot-runc.json" || explain "not expected: $1"; }
 
-@test "a working folder that is not the identity's" {
+@test "a working directory that is not the identity's" {
   local mode edit
   mkdir -p "$ROOTFS/export/app"
   LOG=$BATS_TEST_TMPDIR/decisions.log

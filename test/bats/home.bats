@@ -47,7 +47,7 @@ prints_home() { runs sh -c 'echo "home $HOME"; stat -c "owner %u:%g mode %a" "$H
   contains written
 }
 
-@test "C10: the home of the passwd entry is a system folder" {
+@test "C10: the home of the passwd entry is a system directory" {
   local place
   for place in / /etc /proc /proc/self /sys /dev /dev/shm /bin /usr /usr/bin /lib /run /tmp /var ../etc relative ''; do
     fresh
@@ -76,7 +76,7 @@ prints_home() { runs sh -c 'echo "home $HOME"; stat -c "owner %u:%g mode %a" "$H
   [[ $(tr '\0' '\n' <"$BATS_TEST_TMPDIR/out" | grep ^HOME=) == HOME=/home/nonroot ]]
 }
 
-@test "C10: nothing is mounted over a folder that is not empty" {
+@test "C10: nothing is mounted over a directory that is not empty" {
   mkdir -p "$ROOTFS/home/nonroot"
   printf 'kept\n' >"$ROOTFS/home/nonroot/precious"
   runs sh -c 'cat /home/nonroot/precious; echo "home $HOME"; echo x >"$HOME/file" && echo written'

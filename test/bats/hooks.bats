@@ -47,7 +47,7 @@ rejects() {
   chmod 777 "$dir"
   rejects 'can be written by others' createRuntime "$dir/hook"
   chmod 755 "$dir"
-  # By way of a link of somebody else's, and of a folder of somebody else's that leads back.
+  # By way of a link of somebody else's, and of a directory of somebody else's that leads back.
   ln -s "$dir" "$BATS_TEST_TMPDIR/link"
   chown -h 1000 "$BATS_TEST_TMPDIR/link"
   rejects 'symbolic link .* belongs to uid 1000' createRuntime "$BATS_TEST_TMPDIR/link/hook"

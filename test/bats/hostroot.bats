@@ -113,7 +113,7 @@ apart() {
   refused '"uid=1000", which makes what a file system of the type "debugfs"' nonroot run "$ID"
   config '.mounts[-1] |= (.type = "vfat" | .source = "/dev/none" | .options = ["umask=0"])'
   refused '"umask=0", which makes what a file system of the type "vfat"' nonroot run "$ID"
-  # Its own, and a folder of the host's, which such an option means nothing to.
+  # Its own, and a directory of the host's, which such an option means nothing to.
   config '.mounts[-1] |= (.type = "tmpfs" | .source = "tmpfs" | .options = ["uid=1000", "mode=700"])'
   succeeds nonroot run "$ID"
   [[ $OUT == '1000 '* ]] || explain 'expected its own tmpfs'
@@ -145,12 +145,12 @@ apart() {
   [[ ! -d /proc/$theirs/root/var/lib/dpkg && -e /proc/$theirs/root/bin/probe ]] || explain "expected the container's files in place of the host's"
 }
 
-@test "C9: a working folder below /proc" {
+@test "C9: a working directory below /proc" {
   config '.process.cwd = "/proc/self/fd/7"'
   refused 'working directory' nonroot run "$ID"
 }
 
-@test "C9: a working folder that links lead below a /proc: of the image, of a volume, of the runtime; or the host's /proc" {
+@test "C9: a working directory that links lead below a /proc: of the image, of a volume, of the runtime; or the host's /proc" {
   local cwd volume=$BATS_TEST_TMPDIR/volume
   mkdir "$volume"
   ln -s /proc/self "$volume/abs"
@@ -174,7 +174,7 @@ apart() {
   done
 }
 
-@test "C9: a working folder by way of other links works" {
+@test "C9: a working directory by way of other links works" {
   mkdir -p "$ROOTFS/opt/app/1" "$BATS_TEST_TMPDIR/volume/2"
   ln -s 1 "$ROOTFS/opt/app/current"
   ln -s 2 "$BATS_TEST_TMPDIR/volume/current"
@@ -184,12 +184,12 @@ apart() {
   nonroot_shows nonroot
   config '.process.cwd = "/srv/v/current"'
   nonroot_shows nonroot
-  config '.process.cwd = "/new/folder"'
+  config '.process.cwd = "/new/directory"'
   nonroot_shows nonroot
 }
 
 # What a container's own links say can change at any time, so only the runtime can tell.
-@test "C9: an exec whose working folder a link leads to the runtime's descriptors" {
+@test "C9: an exec whose working directory a link leads to the runtime's descriptors" {
   local n
   ln -s /proc/self/fd "$ROOTFS/work"
   ln -s /etc "$BATS_TEST_TMPDIR/marker"
@@ -361,9 +361,9 @@ low_ports() { runs cat /proc/sys/net/ipv4/ip_unprivileged_port_start; }
   umount "$pinned"
 }
 
-# shared_folder makes $SHARED, a folder of the host's in a mount that is shared, as all are under systemd: it has passwd, group and
+# shared_directory makes $SHARED, a directory of the host's in a mount that is shared, as all are under systemd: it has passwd, group and
 # a program of the host's. The tests' own mount namespace is the host here.
-shared_folder() {
+shared_directory() {
   SHARED=$BATS_TEST_TMPDIR/shared/etc
   mkdir "$BATS_TEST_TMPDIR/shared"
   mount -t tmpfs -o mode=755 tmpfs "$BATS_TEST_TMPDIR/shared"
@@ -374,7 +374,7 @@ shared_folder() {
 }
 unshared() { umount --recursive "$BATS_TEST_TMPDIR/shared"; }
 
-# shares PATH OPTIONS PROGRAM mounts the folder at a path, with these options (JSON), and a file of the user's at another.
+# shares PATH OPTIONS PROGRAM mounts the directory at a path, with these options (JSON), and a file of the user's at another.
 shares() {
   fresh
   config --arg at "$1" --argjson options "$2" --arg program "$3" --arg source "$SHARED" --arg own "$BATS_TEST_TMPDIR/program" \
@@ -383,7 +383,7 @@ shares() {
 }
 
 @test "B13: a mount within one that shares its mounts with the host: the host has it, too" {
-  shared_folder
+  shared_directory
   ln -s srv "$ROOTFS/link"
   local options
   for options in '["rbind", "rshared"]' '["rbind"]' '["rbind", "private"]'; do
@@ -416,7 +416,7 @@ shares() {
 }
 
 @test "B13: no copy of passwd and group where the host would have it, too" {
-  shared_folder
+  shared_directory
   shares /etc '["rbind", "rshared"]' ''
   nonroot_shows 'nonroot(65532; 65532)'
   ! grep -F "$SHARED/" /proc/self/mountinfo || explain 'expected no mount on the host'

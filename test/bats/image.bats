@@ -11,7 +11,7 @@ account() {
   printf '%s:x:%s:\n' "$1" "$3" >>"$ROOTFS/etc/group"
 }
 
-# keeps FOLDER UID: what the image keeps there is that uid's.
+# keeps DIRECTORY UID: what the image keeps there is that uid's.
 keeps() {
   mkdir -p "$ROOTFS/$1"
   chown "$2" "$ROOTFS/$1"
@@ -25,7 +25,7 @@ fixed() {
   recorded '.source == "fixed"'
 }
 
-@test "redis: an account of its own, whose folders are its own already" {
+@test "redis: an account of its own, whose directories are its own already" {
   account redis 4999 4998 /home/redis
   keeps var/lib/redis 4999:4998
   chmod 750 "$ROOTFS/var/lib/redis"
@@ -67,7 +67,7 @@ fixed() {
   [[ ${OUT##*$'\n'} == 0 ]] || explain 'a home was mounted'
 }
 
-@test "an empty folder of a service's is not covered either" {
+@test "an empty directory of a service's is not covered either" {
   account redis 4999 4998 /var/lib/redis
   keeps var/lib/redis 4999:4998
   runs sh -c 'echo "home $HOME"; touch /var/lib/redis/dump && echo written'
@@ -124,7 +124,7 @@ fixed() {
   recorded '(.notes // []) | any(contains("built for")) | not'
 }
 
-@test "links in place of the folders with state lead nowhere" {
+@test "links in place of the directories with state lead nowhere" {
   mkdir "$BATS_TEST_TMPDIR/outside"
   mkdir "$BATS_TEST_TMPDIR/outside/x"
   chown 33 "$BATS_TEST_TMPDIR/outside/x"

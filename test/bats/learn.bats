@@ -22,7 +22,7 @@ learn() { succeeds "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" --runtime "$
 # learned FILTER judges what was learned.
 learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
 
-@test "a folder that is not given: with the line that is printed, the container works" {
+@test "a directory that is not given: with the line that is printed, the container works" {
   mkdir -p "$ROOTFS/export/app/logs" "$ROOTFS/export/app/data"
   echo 1 >"$ROOTFS/export/app/data/table"
   chmod 600 "$ROOTFS/export/app/data/table"
@@ -34,7 +34,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   runs sh -c 'echo log >/export/app/logs/log; echo 2 >>/export/app/data/table && echo served'
   relayered
   learn --json
-  learned '.findings | map(select(.kind == "folder") | .what) | sort == ["/export/app/data", "/export/app/logs"]'
+  learned '.findings | map(select(.kind == "directory") | .what) | sort == ["/export/app/data", "/export/app/logs"]'
   learned '.governed and (has("rule") | not) and (.late | not) and .ended and .status == "it ended with 1"'
   learned '.policy == ["adapt.own = [\"/run\", \"/var/run\", \"/var/cache\", \"/var/lib\", \"/var/log\", \"/var/spool\", \"/data\", \"/opt\", \"/srv\", \"/root\", \"/export/app/data\", \"/export/app/logs\"]"]'
   jq -r '.policy[]' "$LEARNED" >"$POLICY"

@@ -20,7 +20,7 @@ line() {
   sed -n "$1p" "$LOG" | jq -e "$2" >/dev/null || explain "expected in line $1: $2" "$(cat "$LOG")"
 }
 
-# full_disk COMMAND... runs it where the log's folder is a tmpfs with room for a line and a half.
+# full_disk COMMAND... runs it where the log's directory is a tmpfs with room for a line and a half.
 full_disk() {
   # shellcheck disable=SC2016 # $@ and $0 are the inner shell's.
   unshare --mount bash -c '

@@ -24,11 +24,11 @@ races() {
   printf '# %s\n' "$1: $(jq -c 'del(.last)' <<<"$OUT")" >&3
 }
 
-@test "E8: the bundle's folder is the attacker's, who exchanges config.json" {
+@test "E8: the bundle's directory is the attacker's, who exchanges config.json" {
   races file '.held == 0'
 }
 
-@test "E8: the folder above is the attacker's, who exchanges the bundle" {
+@test "E8: the directory above is the attacker's, who exchanges the bundle" {
   races above '.held == 0'
 }
 

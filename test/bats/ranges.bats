@@ -197,7 +197,7 @@ TOML
   jq -e '.identity.uid >= 200000' nonroot-runc.json
 }
 
-@test "others can write the folder of ids: refused" {
+@test "others can write the directory of ids: refused" {
   ranges
   mkdir -m 777 "$BATS_TEST_TMPDIR/ids"
   refused 'can be written by others' nonroot run "$ID"
@@ -295,7 +295,7 @@ TOML
   refused 'built for the user .*redis.* \(uid 4999\): set USER redis in the image' nonroot run "$ID"
 }
 
-# example NAME makes one of docs/policies the policy, with its files in the test's own folder.
+# example NAME makes one of docs/policies the policy, with its files in the test's own directory.
 example() {
   {
     printf 'state = "%s/ids"\n' "$BATS_TEST_TMPDIR"

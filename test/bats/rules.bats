@@ -99,7 +99,7 @@ TOML
   nonroot_shows nonroot
 }
 
-# dockerd keeps its plugins' containers below a folder of their own.
+# dockerd keeps its plugins' containers below a directory of their own.
 @test "F11: a plugin of Docker's is nobody's root, unless a rule is for its engine" {
   local roots=$BATS_TEST_TMPDIR/docker/runtime-runc
   from "$roots/plugins.moby"

@@ -41,7 +41,7 @@ dials() {
   runs probe dial /srv/host/docker.sock
 }
 
-@test "C2: a socket that everyone may open, by itself and by folders above it, with and without a detour" {
+@test "C2: a socket that everyone may open, by itself and by directories above it, with and without a detour" {
   local row source inside
   chmod 666 /run/docker.sock
   mkdir "$BATS_TEST_TMPDIR/tree" "$BATS_TEST_TMPDIR/tree/deep"

@@ -119,7 +119,7 @@ nests() { "$1" exec "$2" unshare --user --map-root-user id -u; }
   [[ $STATUS != 0 && $ERR == *'already exists'* ]] || explain 'expected that there is one'
   jq -e '.mode == "rewrite"' nonroot-runc.json >/dev/null
   fails_with 1 nests nonroot "$ID"
-  # Nor one of a container in another folder of states.
+  # Nor one of a container in another directory of states.
   mkdir -m 700 "$other"
   local first=$STATE
   keeps_state "$other"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the definitions of entries are written with. An entry is a folder with a Dockerfile, as its author writes it for root,
+# What the definitions of entries are written with. An entry is a directory with a Dockerfile, as its author writes it for root,
 # and entry.bash, which sets:
 #
 #   flags=(...)     of `docker run`; $BOX is the container's name, and volumes are named "$BOX-..."
@@ -9,7 +9,7 @@
 #   job=1           it does its work and ends with 0; else it is a server
 #   check()         succeeds as soon as the server answers, or if the job's output ($LOGS) is right. After the restart, too.
 #   kept()          after the restart: what the first check() wrote is still there
-#   prepare DIR     adds to the build's folder what comes from npm or from Go
+#   prepare DIR     adds to the build's directory what comes from npm or from Go
 #   by_design=...   why it cannot work without root. It must then fail, and say something that hint matches
 #   hint=...        a pattern of the output that tells the user why; without one, the program says nothing of use
 #   gap=...         why it does not work yet. It must then fail

@@ -19,7 +19,7 @@ type recipe struct {
 	Flags    []string
 	Execs    []execution
 	Bounding uint64 // all that any part of config.json names as bounding
-	Room     string // the folder in which it was made: paths in it begin with that
+	Room     string // the directory in which it was made: paths in it begin with that
 	Cgroup   string // the control group of its containers, likewise
 	Found    findings
 }
@@ -64,7 +64,7 @@ func generate(seed, number uint64, r *room, bare bool) recipe {
 	return made
 }
 
-// chown gives the folders to the root of the container's own user namespace, as engines do, so that runtimes can mount there.
+// chown gives the directories to the root of the container's own user namespace, as engines do, so that runtimes can mount there.
 func (made *recipe) chown(config *object) {
 	linux, _ := config.get("linux").(*object)
 	if linux == nil {
@@ -801,7 +801,7 @@ func (g *generator) image() ([]file, string) {
 	case g.of(0.05):
 		all = append(all, file{"/home/nonroot", 'l', 0, 0, pick(g, "/etc", "/", "../root", "/proc", "nonroot")})
 	case g.of(0.05):
-		all = append(all, file{"/home/nonroot", 'f', 0o644, 0, "no folder"})
+		all = append(all, file{"/home/nonroot", 'f', 0o644, 0, "no directory"})
 	}
 	for _, d := range []string{"/home", "/etc"} {
 		if g.of(0.01) {

@@ -3,7 +3,7 @@
 // Command judge starts containers of all kinds and says what credentials their processes have, as the kernel sees them. It
 // knows nothing of nonroot-runc but its command line and its promises (SECURITY.md): no package of it is imported.
 //
-//	judge [-count N] [-seed N] [-runtime PATH] -wrapper PATH -keep FOLDER
+//	judge [-count N] [-seed N] [-runtime PATH] -wrapper PATH -keep DIRECTORY
 //
 // generates N bundles from the seed. A tenth of them is started by the bare runtime first, where violations must be found,
 // or the judge would be blind; then all are started through the wrapper, half by run, half by create and start, and further
@@ -59,19 +59,19 @@ func court() error {
 	seed := flag.Uint64("seed", rand.Uint64N(1<<32), "of the generator")
 	runtime := flag.String("runtime", "/usr/sbin/runc", "the next runtime")
 	wrapper := flag.String("wrapper", "", "nonroot-runc")
-	folder := flag.String("keep", "judged", "where bundles with violations are kept")
+	directory := flag.String("keep", "judged", "where bundles with violations are kept")
 	only := flag.Uint64("only", 0, "the number of one generated bundle, which alone is tried")
 	verbose := flag.Bool("v", false, "says why containers did not run")
 	flag.Parse()
 	if *wrapper == "" || flag.NArg() > 1 {
-		return errors.New("usage: judge [-count N] [-seed N] [-runtime PATH] [-keep FOLDER] -wrapper PATH [BUNDLE]")
+		return errors.New("usage: judge [-count N] [-seed N] [-runtime PATH] [-keep DIRECTORY] -wrapper PATH [BUNDLE]")
 	}
 	name := filepath.Base(*runtime)
 	r, err := newRoom(os.TempDir(), program{name, *runtime, strings.Contains(name, "runc")}, *wrapper)
 	if err != nil {
 		return err
 	}
-	c := &sitting{room: r, seed: *seed, keep: *folder, verbose: *verbose}
+	c := &sitting{room: r, seed: *seed, keep: *directory, verbose: *verbose}
 	if err := c.law.hostGroups(); err != nil {
 		return errors.Join(err, r.close())
 	}
@@ -175,11 +175,11 @@ func (c *sitting) try(made *recipe, name string, bare bool) {
 	if bare || len(t.found) == 0 {
 		return
 	}
-	folder := filepath.Join(c.keep, c.room.runtime.name+"-"+name)
-	if err := t.keep(folder); err != nil {
+	directory := filepath.Join(c.keep, c.room.runtime.name+"-"+name)
+	if err := t.keep(directory); err != nil {
 		c.failures = append(c.failures, err)
 	}
-	fmt.Printf("judge: %s: bundle %s breaks promises; it is kept in %s\n", c.room.runtime.name, name, folder)
+	fmt.Printf("judge: %s: bundle %s breaks promises; it is kept in %s\n", c.room.runtime.name, name, directory)
 	for _, kind := range slices.Sorted(maps.Keys(t.found)) {
 		fmt.Printf("  %s: %s\n", kind, t.found[kind])
 	}

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// room is a folder with all that the containers need: probe, volumes, policies, and namespaces to join.
+// room is a directory with all that the containers need: probe, volumes, policies, and namespaces to join.
 type room struct {
 	dir, tag, cgroup string
 	runtime          program
@@ -87,7 +87,7 @@ func (r *room) namespace(holder, kind string) string {
 
 func (r *room) volume(name string) string { return filepath.Join(r.dir, "volumes", name) }
 
-// newRoom makes one below a folder. Other users can pass through it, as those of user namespaces have to.
+// newRoom makes one below a directory. Other users can pass through it, as those of user namespaces have to.
 func newRoom(parent string, runtime program, wrapper string) (r *room, err error) {
 	dir, err := os.MkdirTemp(parent, "nonroot-judge.")
 	if err != nil {
@@ -221,7 +221,7 @@ func (r *room) close() error {
 	return errors.Join(append(errs, os.RemoveAll(r.dir))...)
 }
 
-// detach takes away what is mounted below a folder: who removed it as it is would remove what is mounted there.
+// detach takes away what is mounted below a directory: who removed it as it is would remove what is mounted there.
 func detach(dir string) (found []string, err error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

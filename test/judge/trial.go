@@ -335,9 +335,9 @@ func reason(words string) string {
 }
 
 // keep writes the bundle with all that is needed to try it once more.
-func (t *trial) keep(folder string) error {
+func (t *trial) keep(directory string) error {
 	t.recipe.Found = t.found
-	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(directory), 0o700); err != nil {
 		return err
 	}
 	var text bytes.Buffer
@@ -346,12 +346,12 @@ func (t *trial) keep(folder string) error {
 	if err := enc.Encode(t.recipe); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return err
 	}
 	return errors.Join(
-		os.WriteFile(filepath.Join(folder, "config.json"), []byte(t.recipe.Config), 0o600),
-		os.WriteFile(filepath.Join(folder, paperOfJudge), text.Bytes(), 0o600))
+		os.WriteFile(filepath.Join(directory, "config.json"), []byte(t.recipe.Config), 0o600),
+		os.WriteFile(filepath.Join(directory, paperOfJudge), text.Bytes(), 0o600))
 }
 
 // paperOfJudge is the file beside config.json in a kept bundle.

@@ -118,8 +118,8 @@ type seen struct {
 // seePID reads all that the host's kernel says of a process.
 func seePID(pid int) (seen, error) {
 	var s seen
-	folder := filepath.Join("/proc", strconv.Itoa(pid))
-	files, err := filepath.Glob(folder + "/task/*/status")
+	directory := filepath.Join("/proc", strconv.Itoa(pid))
+	files, err := filepath.Glob(directory + "/task/*/status")
 	if err != nil {
 		return s, err
 	}
@@ -137,11 +137,11 @@ func seePID(pid int) (seen, error) {
 	if len(s.tasks) == 0 {
 		return s, fmt.Errorf("process %d is gone", pid)
 	}
-	uids, err := os.ReadFile(folder + "/uid_map")
+	uids, err := os.ReadFile(directory + "/uid_map")
 	if err != nil {
 		return s, err
 	}
-	gids, err := os.ReadFile(folder + "/gid_map")
+	gids, err := os.ReadFile(directory + "/gid_map")
 	s.uids, s.gids = parseMap(string(uids)), parseMap(string(gids))
 	return s, err
 }

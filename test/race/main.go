@@ -3,15 +3,15 @@
 // Command race has an attacker exchange a bundle's files, over and over, while a wrapper rewrites them and hands them to a
 // runtime (SECURITY.md E8).
 //
-//	race -tries N -uid UID -config FILE SCENARIO FOLDER WRAPPER...
+//	race -tries N -uid UID -config FILE SCENARIO DIRECTORY WRAPPER...
 //
 // runs the wrapper N times, with the bundle's path as its last argument, and says how it went, as one line of JSON. The
-// bundle is made below FOLDER. The scenarios:
+// bundle is made below DIRECTORY. The scenarios:
 //
-//	file   the bundle's folder is the attacker's, who exchanges config.json
-//	above  the folder above is the attacker's, who exchanges the bundle
+//	file   the bundle's directory is the attacker's, who exchanges config.json
+//	above  the directory above is the attacker's, who exchanges the bundle
 //	link   the path to the bundle is a link of the attacker's, who leads it elsewhere
-//	given  the bundle's folder is given to the attacker each time anew, as Podman does, who exchanges config.json
+//	given  the bundle's directory is given to the attacker each time anew, as Podman does, who exchanges config.json
 //
 // As "race naive RUNTIME BUNDLE" it is a wrapper that looks at nothing. Under the name "runtime" it is the runtime, and
 // says as whom it would start the container.
@@ -109,9 +109,9 @@ type score struct {
 }
 
 type game struct {
-	scenario, folder, bundle string
-	config                   string
-	uid                      int
+	scenario, directory, bundle string
+	config                      string
+	uid                         int
 }
 
 func referee() {
@@ -122,11 +122,11 @@ func referee() {
 	flag.StringVar(&g.config, "config", "", "the engine's config.json")
 	flag.Parse()
 	if flag.NArg() < 3 {
-		must(errors.New("usage: race [-tries N] [-until-win] [-uid UID] -config FILE SCENARIO FOLDER WRAPPER"))
+		must(errors.New("usage: race [-tries N] [-until-win] [-uid UID] -config FILE SCENARIO DIRECTORY WRAPPER"))
 	}
-	g.scenario, g.folder = flag.Arg(0), flag.Arg(1)
+	g.scenario, g.directory = flag.Arg(0), flag.Arg(1)
 	must(g.prepare())
-	attacker := exec.Command("/proc/self/exe", "attack", g.scenario, g.folder) //nolint:gosec // itself
+	attacker := exec.Command("/proc/self/exe", "attack", g.scenario, g.directory) //nolint:gosec // itself
 	attacker.Stderr = os.Stderr
 	attacker.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: uint32(g.uid), Gid: uint32(g.uid)}, //nolint:gosec // a test's argument
@@ -157,11 +157,11 @@ func referee() {
 
 // prepare makes the bundle and what the attacker has of his own.
 func (g *game) prepare() error {
-	own, good := filepath.Join(g.folder, "own"), filepath.Join(g.folder, "good")
+	own, good := filepath.Join(g.directory, "own"), filepath.Join(g.directory, "good")
 	g.bundle = filepath.Join(own, "bundle")
 	evil := filepath.Join(own, "evil")
 	err := errors.Join(os.MkdirAll(filepath.Join(evil, "rootfs"), 0o755), os.MkdirAll(filepath.Join(good, "rootfs"), 0o755),
-		os.Chmod(g.folder, 0o755))
+		os.Chmod(g.directory, 0o755))
 	text, readErr := os.ReadFile(g.config)
 	if err := errors.Join(err, readErr); err != nil {
 		return err
@@ -171,9 +171,9 @@ func (g *game) prepare() error {
 	case "link":
 		err = errors.Join(err, os.Symlink(good, g.bundle))
 	case "given", "file":
-		// Only the bundle's own folder is the attacker's.
-		err = errors.Join(err, os.Rename(good, g.bundle), os.Chown(g.bundle, g.uid, g.uid), os.Rename(evil, filepath.Join(g.folder, "evil")),
-			g.give(filepath.Join(g.folder, "evil")))
+		// Only the bundle's own directory is the attacker's.
+		err = errors.Join(err, os.Rename(good, g.bundle), os.Chown(g.bundle, g.uid, g.uid), os.Rename(evil, filepath.Join(g.directory, "evil")),
+			g.give(filepath.Join(g.directory, "evil")))
 		return err
 	case "above":
 		err = errors.Join(err, os.Rename(good, g.bundle))
@@ -184,13 +184,13 @@ func (g *game) prepare() error {
 	return errors.Join(err, os.WriteFile(mine, text, 0o644), os.Chown(mine, g.uid, g.uid), g.give(evil), os.Chown(own, g.uid, g.uid))
 }
 
-// give makes a folder and what is in it the attacker's.
+// give makes a directory and what is in it the attacker's.
 func (g *game) give(dir string) error {
 	return errors.Join(os.Chown(dir, g.uid, g.uid), os.Chown(filepath.Join(dir, "config.json"), g.uid, g.uid))
 }
 
 // again is what an engine does before each start: config.json is written anew, and with user namespaces Podman gives the
-// folder away.
+// directory away.
 func (g *game) again() error {
 	if g.scenario == "above" || g.scenario == "link" {
 		return nil
@@ -205,8 +205,8 @@ func (g *game) again() error {
 }
 
 // attack exchanges what can be exchanged, until it is ended.
-func attack(scenario, folder string) {
-	own := filepath.Join(folder, "own")
+func attack(scenario, directory string) {
+	own := filepath.Join(directory, "own")
 	bundle := filepath.Join(own, "bundle")
 	for i := 0; ; i++ {
 		if scenario == "above" || scenario == "link" {
@@ -217,7 +217,7 @@ func attack(scenario, folder string) {
 		case "above":
 			must(unix.Renameat2(unix.AT_FDCWD, bundle, unix.AT_FDCWD, filepath.Join(own, "evil"), unix.RENAME_EXCHANGE))
 		case "link":
-			to := filepath.Join(folder, "good")
+			to := filepath.Join(directory, "good")
 			if i%2 == 0 {
 				to = filepath.Join(own, "evil")
 			}
@@ -232,9 +232,9 @@ func attack(scenario, folder string) {
 					begun = time.Now()
 				}
 			}
-			attackFile(folder, bundle, i)
+			attackFile(directory, bundle, i)
 		default:
-			attackFile(folder, bundle, i)
+			attackFile(directory, bundle, i)
 		}
 	}
 }
@@ -256,14 +256,14 @@ func restore(own string) {
 	}
 }
 
-// attackFile puts his own config.json, one that root wrote earlier, or a link in the place of the bundle's. While the folder
+// attackFile puts his own config.json, one that root wrote earlier, or a link in the place of the bundle's. While the directory
 // is not his, nothing of it works.
-func attackFile(folder, bundle string, i int) {
+func attackFile(directory, bundle string, i int) {
 	config, next := filepath.Join(bundle, "config.json"), filepath.Join(bundle, "next")
 	_ = os.Remove(next)
 	switch i % 3 {
 	case 0:
-		if os.Link(filepath.Join(folder, "evil", "config.json"), next) != nil {
+		if os.Link(filepath.Join(directory, "evil", "config.json"), next) != nil {
 			// The kernel may forbid links to files that one cannot write (fs.protected_hardlinks); these are his own.
 			return
 		}
@@ -271,7 +271,7 @@ func attackFile(folder, bundle string, i int) {
 		_ = os.Rename(filepath.Join(bundle, "nonroot-asked.json"), config)
 		return
 	case 2:
-		if os.Symlink(filepath.Join(folder, "evil", "config.json"), next) != nil {
+		if os.Symlink(filepath.Join(directory, "evil", "config.json"), next) != nil {
 			return
 		}
 	}

@@ -20,7 +20,7 @@ teardown() {
 
 ctl() { nonroot-ctl "$@"; }
 
-# files lists a folder with all that is in it, for what has to come back byte for byte.
+# files lists a directory with all that is in it, for what has to come back byte for byte.
 files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/null | sort; }
 
 @test "docker: registered, the default, doctor, explain, uninstalled" {
@@ -124,7 +124,7 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   ln -sfn "$BATS_FILE_TMPDIR/elsewhere" "$BATS_FILE_TMPDIR/link"
   printf '{"data-root": "%s"}\n' "$BATS_FILE_TMPDIR/link" >/etc/docker/daemon.json
   succeeds ctl configure docker --guard --builds off --set-default
-  grep -q "$(readlink -f "$BATS_FILE_TMPDIR/elsewhere")/buildkit/executor" /etc/nonroot-runc/config.toml || explain 'expected the real folder'
+  grep -q "$(readlink -f "$BATS_FILE_TMPDIR/elsewhere")/buildkit/executor" /etc/nonroot-runc/config.toml || explain 'expected the real directory'
   start_dockerd
   docker_image bb
   mkdir "$BATS_TEST_TMPDIR/build"

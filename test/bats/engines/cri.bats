@@ -64,7 +64,7 @@ container() {
 
 security() { printf '.linux.security_context |= (%s)' "$1"; }
 
-# bundle ID prints the folder of a container.
+# bundle ID prints the directory of a container.
 bundle() { printf /run/containerd/io.containerd.runtime.v2.task/k8s.io/%s "$1"; }
 
 # init_shows FILTER ID: what the kernel says of a container's first process, the pod's own included.

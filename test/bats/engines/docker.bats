@@ -175,7 +175,7 @@ every_capability() { ! capsh --print | grep -q '^Bounding.*!\|^Current.*-'; }
 later_than() { [[ $(docker exec box stat -c %Y.%y /tmp/health) != "$1" ]]; }
 
 @test "audit, explain and enforcement agree, whatever root has left in the container's own layer" {
-  # As nginx does: folders are given to www-data by root at each start.
+  # As nginx does: directories are given to www-data by root at each start.
   docker_image bb-nginx 'CMD mkdir -p /var/lib/nginx /var/log/nginx; chown 33 /var/lib/nginx /var/log/nginx; exec probe pause'
   policy <<<'mode = "audit"'
   docker run -d --name box bb-nginx >/dev/null
@@ -198,7 +198,7 @@ later_than() { [[ $(docker exec box stat -c %Y.%y /tmp/health) != "$1" ]]; }
   shows nonroot status_of "$(docker inspect -f '{{.State.Pid}}' box)"
 }
 
-@test "--read-only: a home where the image has the folder, none where not" {
+@test "--read-only: a home where the image has the directory, none where not" {
   shows nonroot nonroot --read-only bb probe
   fails_with 1 nonroot --read-only bb touch /home/nonroot/x
   tar -C "$NONROOT_BATS_KIT" -c . >"$BATS_TEST_TMPDIR/image.tar"
@@ -360,7 +360,7 @@ YAML
   [[ $OUT == 0 ]] || explain 'expected that BuildKit asks nobody'
 }
 
-# host lists what the machine has outside of Docker's own folders, and of those in which others of the machine may be at work,
+# host lists what the machine has outside of Docker's own directories, and of those in which others of the machine may be at work,
 # with owners and modes.
 host() {
   find /etc /usr /root /home /var /srv /opt /media /mnt "$BATS_TEST_TMPDIR/binds" \( -path /var/lib/docker -o -path /root/go -o -path /root/.cache \
@@ -393,7 +393,7 @@ host() {
   succeeds nonroot-ctl learn --json --output "$learned" -- docker run --rm --runtime nonroot -v used:/used bb sh -c 'mkdir /export; echo x >/home/x; echo x >/used/y; cat /etc/shadow-; echo ran'
   contains ran
   jq -e '(.late | not) and .ended' "$learned" || explain "$(<"$learned")"
-  jq -e 'any(.findings[]; .kind == "folder" and .what == "/home")' "$learned" || explain "$(<"$learned")"
+  jq -e 'any(.findings[]; .kind == "directory" and .what == "/home")' "$learned" || explain "$(<"$learned")"
   jq -e 'any(.findings[]; .kind == "mount" and .what == "/used" and (.why | contains("volumes/used/_data")))' "$learned" || explain "$(<"$learned")"
   own=$(jq -r '.policy[0]' "$learned")
   policy <<<"$own"

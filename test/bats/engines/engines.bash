@@ -56,10 +56,10 @@ on_tty() {
   SHELL=/bin/bash script -qec "${*@Q}" /dev/null 0<>"$BATS_TEST_TMPDIR/typed"
 }
 
-# empty FOLDER... : there are such folders, and nothing is in them.
+# empty DIRECTORY... : there are such directories, and nothing is in them.
 empty() {
   local left
-  left=$(find "$@" -mindepth 1) || explain "expected such folders: $*"
+  left=$(find "$@" -mindepth 1) || explain "expected such directories: $*"
   [[ -z $left ]] || explain "left: $left"
 }
 

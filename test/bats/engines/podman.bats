@@ -129,11 +129,11 @@ nonroot() { podman run --rm "$@"; }
   tar -C "$BATS_TEST_TMPDIR/with-run" -c . | podman import - bb-run >/dev/null 2>&1
   succeeds bare --read-only bb-run touch /run/x /run/service/x
   succeeds nonroot --read-only bb-run touch /run/x /run/service/x
-  # A folder of the host's stays as it is, with a layer of the container's over it or without.
+  # A directory of the host's stays as it is, with a layer of the container's over it or without.
   succeeds bare --rootfs "$BATS_TEST_TMPDIR/with-run:O" touch /run/service/x
   fails_with 1 nonroot --rootfs "$BATS_TEST_TMPDIR/with-run" touch /run/service/x
   succeeds nonroot --rootfs "$BATS_TEST_TMPDIR/with-run:O" touch /run/service/x
-  [[ $(stat -c %u "$BATS_TEST_TMPDIR/with-run/run/service") == 0 && ! -e $BATS_TEST_TMPDIR/with-run/run/service/x ]] || explain "expected the host's folder as it was"
+  [[ $(stat -c %u "$BATS_TEST_TMPDIR/with-run/run/service") == 0 && ! -e $BATS_TEST_TMPDIR/with-run/run/service/x ]] || explain "expected the host's directory as it was"
   succeeds nonroot --mount type=tmpfs,dst=/scratch,chown=true bb stat -c %u:%g /scratch
   [[ $OUT == 65532:65532 ]] || explain 'expected it to be given'
   succeeds nonroot --tmpfs /scratch:mode=1777 -w /scratch bb sh -c 'echo x >x && pwd'
@@ -232,5 +232,5 @@ nonroot() { podman run --rm "$@"; }
   local learned=$BATS_TEST_TMPDIR/learned
   succeeds nonroot-ctl learn --json --output "$learned" -- podman run --rm bb sh -c 'echo x >/home/x; echo ran'
   contains ran
-  jq -e '(.late | not) and .ended and any(.findings[]; .kind == "folder" and .what == "/home")' "$learned" || explain "$(<"$learned")"
+  jq -e '(.late | not) and .ended and any(.findings[]; .kind == "directory" and .what == "/home")' "$learned" || explain "$(<"$learned")"
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
-# A download into the working folder.
+# A download into the working directory.
 
 job=1
 flags=(-e "SERVER=$SERVER")

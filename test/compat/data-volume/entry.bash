@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
-# The volume's folder is not in the image: Docker makes it, for root.
+# The volume's directory is not in the image: Docker makes it, for root.
 
 flags=(-v "$BOX-data:/data")
 check() { get /starts | says start; }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
-# The folder that the package makes.
+# The directory that the package makes.
 
 query() { inside mariadb -h "$IP" -u app -psecret -Ne "$1" app; }
 check() { query "CREATE TABLE IF NOT EXISTS t (n int); INSERT INTO t VALUES (41); SELECT n + 1 FROM t LIMIT 1" | says '^42$'; }

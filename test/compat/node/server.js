@@ -1,4 +1,4 @@
-// A guest book in a file of the working folder, as small apps have it.
+// A guest book in a file of the working directory, as small apps have it.
 const fs = require('fs');
 const http = require('http');
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# State below /opt, in neither the working folder nor a folder for state.
+# State below /opt, in neither the working directory nor a directory for state.
 
 check() { get / | says 'an app'; }

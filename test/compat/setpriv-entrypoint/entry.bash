@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
-# The volume's folder is root's in the image; the entrypoint gives it away.
+# The volume's directory is root's in the image; the entrypoint gives it away.
 
 flags=(-v "$BOX-data:/data")
 check() { get /started | says ':'; }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
-# All its state is in the home folder.
+# All its state is in the home directory.
 
 check() { get / 8384 | says Syncthing; }

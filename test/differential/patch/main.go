@@ -3,7 +3,7 @@
 // Command patch makes an oracle of a copy of runc's main package: what reads a command line stays runc's own, and a command
 // that is reached tells what it was given instead of doing it.
 //
-//	patch FOLDER
+//	patch DIRECTORY
 //
 // Three kinds of edits, by the syntax tree and as text, so that everything else stays as it was released: an Action
 // returns once it has checked how many words there are, app.Before at once; main becomes runOnce, which takes the words of one line; and a command is made anew for each
@@ -27,7 +27,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: patch FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: patch DIRECTORY")
 		os.Exit(2)
 	}
 	if err := patch(os.Args[1]); err != nil {
@@ -77,8 +77,8 @@ func (s *source) write() error {
 	return os.WriteFile(s.path, text, 0o644)
 }
 
-func patch(folder string) error {
-	sources, err := parse(folder)
+func patch(directory string) error {
+	sources, err := parse(directory)
 	if err != nil {
 		return err
 	}
@@ -112,10 +112,10 @@ func patch(folder string) error {
 	return nil
 }
 
-func parse(folder string) ([]*source, error) {
-	paths, err := filepath.Glob(filepath.Join(folder, "*.go"))
+func parse(directory string) ([]*source, error) {
+	paths, err := filepath.Glob(filepath.Join(directory, "*.go"))
 	if err != nil || len(paths) == 0 {
-		return nil, errors.Join(err, fmt.Errorf("no Go files in %q", folder))
+		return nil, errors.Join(err, fmt.Errorf("no Go files in %q", directory))
 	}
 	var sources []*source
 	set := token.NewFileSet()

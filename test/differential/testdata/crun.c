@@ -204,7 +204,7 @@ libcrun_fail_with_error (int errno_ arg_unused, const char *msg arg_unused, ...)
   _exit (1);
 }
 
-// The folders that a line names do not exist; what counts is which one it would have been.
+// The directories that a line names do not exist; what counts is which one it would have been.
 int
 __wrap_chdir (const char *path arg_unused)
 {
