@@ -2,7 +2,7 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build install demo test test-matrix judge differential compat lint bench fuzz reproducible release clean
+.PHONY: help build install demo test test-matrix judge differential compat lint bench fuzz mutants reproducible release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ differential: ## command lines, as the runtimes' own sources read them (COUNT, S
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	hack/fuzz
+
+mutants: ## changes of what decides, one at a time, which its tests have to notice (four minutes of CPU time)
+	hack/mutants
 
 reproducible: ## builds the commit twice, elsewhere, and compares
 	hack/reproducible

@@ -14,10 +14,11 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/apply"
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/rollout"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 func profileFlag() cli.Flag {
@@ -41,25 +42,25 @@ func applyCommand() *cli.Command {
 
 // applied is the JSON of policy apply.
 type applied struct {
-	File     string      `json:"file"`
-	From     string      `json:"from"`
-	Mode     policy.Mode `json:"mode"`
-	Rules    int         `json:"rules"`
-	Digest   string      `json:"policy_sha256"`
-	Hints    []string    `json:"hints"`
-	Diff     *apply.Diff `json:"containers"` // null where it can't be told
-	Applied  bool        `json:"applied"`
-	Rollback bool        `json:"rollback"`      // it was the policy before
-	Kept     bool        `json:"can_roll_back"` // the one that was replaced is kept
-	Pinned   bool        `json:"pinned"`
+	File     string        `json:"file"`
+	From     string        `json:"from"`
+	Mode     policy.Mode   `json:"mode"`
+	Rules    int           `json:"rules"`
+	Digest   string        `json:"policy_sha256"`
+	Hints    []string      `json:"hints"`
+	Diff     *rollout.Diff `json:"containers"` // null where it can't be told
+	Applied  bool          `json:"applied"`
+	Rollback bool          `json:"rollback"`      // it was the policy before
+	Kept     bool          `json:"can_roll_back"` // the one that was replaced is kept
+	Pinned   bool          `json:"pinned"`
 }
 
 func policyApply(c *cli.Context) error {
 	if c.Bool("rollback") == c.Args().Present() || c.NArg() > 1 {
 		return errors.New("policy apply takes one file, or --rollback")
 	}
-	owners := bundle.CallersOwners(nil)
-	target, err := apply.Look(c.String("profile"), owners)
+	owners := trusted.CallersOwners(nil)
+	target, err := rollout.Look(c.String("profile"), owners)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func policyApply(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := govern.Candidate(text, from, target.File, target.Profile, owners)
+	p, err := facts.Candidate(text, from, target.File, target.Profile, owners)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func policyApply(c *cli.Context) error {
 	case target.Is(p):
 		fmt.Fprintf(say, "%q has this text already: nothing is replaced\n", a.File)
 		if !c.Bool("dry-run") {
-			if err := govern.KeepGood(p, owners); err != nil {
+			if err := apply.KeepGood(p, owners); err != nil {
 				return err
 			}
 		}
@@ -118,7 +119,7 @@ func policyApply(c *cli.Context) error {
 }
 
 // newPolicy is the text to put in force, and where it is.
-func newPolicy(c *cli.Context, target *apply.Target) (text []byte, from string, err error) {
+func newPolicy(c *cli.Context, target *rollout.Target) (text []byte, from string, err error) {
 	if c.Bool("rollback") {
 		text, err = target.Previous()
 		return text, policy.PreviousFile(target.File), err
@@ -133,7 +134,7 @@ func (a *applied) hint(format string, args ...any) {
 }
 
 // check holds the policy against this machine, and against the expectations that are named.
-func (a *applied) check(c *cli.Context, p *policy.Policy, say io.Writer, owners bundle.Owners) error {
+func (a *applied) check(c *cli.Context, p *policy.Policy, say io.Writer, owners trusted.Owners) error {
 	lost := auditlog.Probe(&p.Log, owners)
 	for _, err := range lost {
 		a.hint("no line would be logged: %v", err)
@@ -142,8 +143,8 @@ func (a *applied) check(c *cli.Context, p *policy.Policy, say io.Writer, owners 
 		return fmt.Errorf("log.required would refuse every container: %w", errors.Join(lost...))
 	}
 	if p.UsersFile != "" {
-		if _, err := govern.People(p, owners)(); err != nil {
-			return err
+		if list := facts.People(p, owners); list.Fault != nil {
+			return list.Fault
 		}
 	}
 	failed, total := 0, 0
@@ -165,7 +166,7 @@ func (a *applied) check(c *cli.Context, p *policy.Policy, say io.Writer, owners 
 }
 
 // printDiff says what changes, the containers first for which something does.
-func printDiff(to io.Writer, d *apply.Diff) {
+func printDiff(to io.Writer, d *rollout.Diff) {
 	if d == nil {
 		return
 	}
@@ -202,7 +203,7 @@ func goes(n int) string {
 }
 
 // done says what was done, and the way back.
-func (a *applied) done(say io.Writer, target *apply.Target) {
+func (a *applied) done(say io.Writer, target *rollout.Target) {
 	switch {
 	case a.Rollback:
 		fmt.Fprintf(say, "rolled back: %q is as it was before; the same command brings back what it replaced\n", a.File)
@@ -236,8 +237,8 @@ func policyPin(c *cli.Context) error {
 	if c.Args().Present() {
 		return fmt.Errorf("nobody knows what %q is for: policy pin takes options only", c.Args().First())
 	}
-	owners := bundle.CallersOwners(nil)
-	target, err := apply.Look(c.String("profile"), owners)
+	owners := trusted.CallersOwners(nil)
+	target, err := rollout.Look(c.String("profile"), owners)
 	if err != nil {
 		return err
 	}
@@ -255,14 +256,14 @@ func policyPin(c *cli.Context) error {
 		fmt.Fprintf(c.App.Writer, "%q is no longer pinned\n", target.File)
 		return nil
 	}
-	text, err := bundle.ReadGuarded(target.File, owners)
+	text, err := trusted.ReadPath(target.File, owners)
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no %q to pin: an empty file is the built-in policy", target.File)
 	}
 	if err != nil {
 		return err
 	}
-	p, err := govern.Candidate(text, target.File, target.File, target.Profile, owners)
+	p, err := facts.Candidate(text, target.File, target.File, target.Profile, owners)
 	if err != nil {
 		return err
 	}

@@ -15,10 +15,11 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
-	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // configureCommand registers the runtime. Each engine has a planner, which reads and decides; what is written is written
@@ -37,7 +38,7 @@ func configureCommand() *cli.Command {
 				&cli.StringFlag{Name: "binary", Usage: "nonroot-runc's `PATH`, if not beside this program or in /usr/local/sbin"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show what would change, and change nothing"},
 				&cli.BoolFlag{Name: "uninstall", Usage: "undo it"}),
-			Action: func(c *cli.Context) error { return configure(c, plan) },
+			Action: func(c *cli.Context) error { return register(c, plan) },
 		}
 	}
 	return &cli.Command{
@@ -51,10 +52,10 @@ func configureCommand() *cli.Command {
 			return errors.New("name an engine: docker, containerd, podman, crio or runc")
 		},
 		Subcommands: []*cli.Command{
-			command("docker", "edit daemon.json", slices.Concat(common, dockerFlags(), guardFlags()), planDocker),
-			command("containerd", "write a drop-in, or edit config.toml", common, planContainerd),
-			command("podman", "write a drop-in", common, planPodman),
-			command("crio", "write a drop-in", common, planCRIO),
+			command(engines.Docker.Config.Command, "edit daemon.json", slices.Concat(common, dockerFlags(), guardFlags()), planDocker),
+			command(engines.Containerd.Config.Command, "write a drop-in, or edit config.toml", common, planContainerd),
+			command(engines.Podman.Config.Command, "write a drop-in", common, planPodman),
+			command(engines.CRIO.Config.Command, "write a drop-in", common, planCRIO),
 			command("runc", "put nonroot-runc in the place of runc (docker --guard without docker)", guardFlags()[1:], planRunc),
 		},
 	}
@@ -63,14 +64,14 @@ func configureCommand() *cli.Command {
 // request is what the command line asks for.
 type request struct {
 	flags *cli.Context
-	engine.Runtime
+	configure.Runtime
 	binary  string
 	profile string
 	exempts bool // the profile's policy enforces nothing
 	undo    bool
 	// of what is undone, the runtime's name stays
 	keepName bool
-	owners   bundle.Owners
+	owners   trusted.Owners
 }
 
 // plan is what is to be done, in this order.
@@ -89,12 +90,12 @@ type step struct {
 }
 
 // changing is the step that changes a file.
-func changing(c engine.Change) step { return step{string(c.Diff()), c.Apply} }
+func changing(c configure.Change) step { return step{string(c.Diff()), c.Apply} }
 
 type planner func(request) (plan, error)
 
-// configure does what the command line asks for, or says it.
-func configure(c *cli.Context, planned planner) error {
+// register does what the command line asks for, or says it.
+func register(c *cli.Context, planned planner) error {
 	if c.Args().Present() {
 		return fmt.Errorf("nobody knows what %q is for", c.Args().First())
 	}
@@ -126,14 +127,14 @@ func configure(c *cli.Context, planned planner) error {
 func ask(c *cli.Context) (request, error) {
 	r := request{
 		flags: c, binary: c.String("binary"), profile: c.String("profile"), undo: c.Bool("uninstall"),
-		owners: bundle.CallersOwners(nil),
+		owners: trusted.CallersOwners(nil),
 	}
 	r.Name, r.Default, r.keepName = c.String("runtime-name"), c.Bool("set-default"), c.Bool("keep-name")
 	if r.keepName && !r.undo {
 		return r, errors.New("--keep-name belongs to --uninstall")
 	}
 	if c.Command.Name != "runc" {
-		if err := engine.CheckName(r.Name); err != nil {
+		if err := configure.CheckName(r.Name); err != nil {
 			return r, err
 		}
 	}
@@ -142,16 +143,16 @@ func ask(c *cli.Context) (request, error) {
 	}
 	var err error
 	if r.binary == "" {
-		if r.binary, err = engine.FindBinary(); err != nil {
+		if r.binary, err = configure.FindBinary(); err != nil {
 			return r, err
 		}
 	}
-	if err := engine.CheckBinary(r.binary, r.owners); err != nil {
+	if err := configure.CheckBinary(r.binary, r.owners); err != nil {
 		return r, fmt.Errorf("nonroot-runc: %w", err)
 	}
 	r.Path = r.binary
 	if r.profile != "" {
-		r.Path = engine.Profile(r.binary, r.profile)
+		r.Path = configure.Profile(r.binary, r.profile)
 		r.exempts, err = r.checkPolicy()
 		return r, err
 	}
@@ -161,11 +162,11 @@ func ask(c *cli.Context) (request, error) {
 // checkPolicy makes sure that the profile has a policy: without, the runtime would refuse every container. It says whether
 // that exempts them.
 func (r request) checkPolicy() (exempts bool, err error) {
-	if err := engine.CheckProfileName(r.profile); err != nil {
+	if err := configure.CheckProfileName(r.profile); err != nil {
 		return false, err
 	}
 	file := policy.ProfileFile(r.profile)
-	data, err := bundle.ReadGuarded(file, r.owners)
+	data, err := trusted.ReadPath(file, r.owners)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("the profile %q has no policy: write %q first", r.profile, file)
 	}
@@ -182,7 +183,7 @@ func (r request) profileLink() (*step, error) {
 	if r.profile == "" || r.undo {
 		return nil, nil
 	}
-	switch err := engine.CheckProfile(r.binary, r.profile); {
+	switch err := configure.CheckProfile(r.binary, r.profile); {
 	case err == nil:
 		return nil, nil
 	case !errors.Is(err, fs.ErrNotExist):
@@ -190,7 +191,7 @@ func (r request) profileLink() (*step, error) {
 	}
 	return &step{
 		"make the link " + r.Path + "\n",
-		func() error { return engine.LinkProfile(r.binary, r.profile) },
+		func() error { return configure.LinkProfile(r.binary, r.profile) },
 	}, nil
 }
 
@@ -243,10 +244,10 @@ func (r request) configFile(usual func() (string, error)) (string, error) {
 }
 
 // change plans what becomes of one file.
-func (r request) change(file string, format engine.Format) (engine.Change, error) {
-	f, err := engine.Open(file)
+func (r request) change(file string, format configure.Format) (configure.Change, error) {
+	f, err := configure.Open(file)
 	if err != nil {
-		return engine.Change{}, err
+		return configure.Change{}, err
 	}
 	c, err := r.changed(f, format)
 	if err == nil && !c.Nothing() && !r.flags.Bool("dry-run") && !writable(file) {
@@ -255,8 +256,8 @@ func (r request) change(file string, format engine.Format) (engine.Change, error
 	return c, err
 }
 
-func (r request) changed(f engine.File, format engine.Format) (engine.Change, error) {
-	yielder, ok := format.(engine.Yielder)
+func (r request) changed(f configure.File, format configure.Format) (configure.Change, error) {
+	yielder, ok := format.(configure.Yielder)
 	switch {
 	case !r.undo:
 		return f.Register(format, r.Runtime)
@@ -265,7 +266,7 @@ func (r request) changed(f engine.File, format engine.Format) (engine.Change, er
 	case ok:
 		return f.Yield(yielder, r.Name)
 	}
-	return engine.Change{File: f, Next: f.Content}, nil // what the name needs stays
+	return configure.Change{File: f, Next: f.Content}, nil // what the name needs stays
 }
 
 // writable says that the caller may replace a file, or make it and the directories above it.
@@ -281,7 +282,7 @@ func writable(file string) bool {
 // displaced warns of another default whose place nonroot-runc takes: what that did is done no more.
 func (r request) displaced(name, program string) []string {
 	switch {
-	case !r.Default || r.undo || name == "" || name == r.Name || engine.IsOurs(program):
+	case !r.Default || r.undo || name == "" || name == r.Name || configure.IsOurs(program):
 		return nil
 	case runc.Wraps(cmp.Or(program, name)):
 		return []string{fmt.Sprintf("warning: the default was %q, without which containers get no GPUs: take this back by --uninstall, and %s", name, runc.WrapperHint)}

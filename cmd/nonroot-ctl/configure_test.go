@@ -3,6 +3,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,6 +13,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
 func TestMain(m *testing.M) {
@@ -71,5 +75,20 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if got := fmt.Sprintf("%04o", st.Mode()); (got == args[1]) == neg {
 		ts.Fatalf("%s has the mode %s", args[0], got)
+	}
+}
+
+// TestConfigureEngines: an engine whose configuration's format is known can be configured, and is named where none was given.
+func TestConfigureEngines(t *testing.T) {
+	command := configureCommand()
+	for _, e := range engines.All {
+		known := e.Config.Format != 0
+		has := slices.ContainsFunc(command.Subcommands, func(c *cli.Command) bool { return c.Name == e.Config.Command })
+		if known != has {
+			t.Errorf("%s: its format is known: %t, and configure knows it: %t", e.Name, known, has)
+		}
+		if said := command.Action(cli.NewContext(cli.NewApp(), flag.NewFlagSet("", flag.PanicOnError), nil)).Error(); known && !strings.Contains(said, e.Config.Command) {
+			t.Errorf("configure without an engine says %q, without %q", said, e.Config.Command)
+		}
 	}
 }

@@ -9,21 +9,22 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
 // planContainerd edits config.toml, or writes a drop-in and names it there: containerd 1 would take a drop-in for the whole
 // of the plugin's settings (containerd#5837).
 func planContainerd(r request) (plan, error) {
-	if err := r.notHere("containerd", "/etc/containerd"); err != nil {
+	if err := r.notHere(&engines.Containerd.Config); err != nil {
 		return plan{}, err
 	}
-	file, err := r.configFile(func() (string, error) { return "/etc/containerd/config.toml", nil })
+	file, err := r.configFile(func() (string, error) { return engines.Containerd.Config.Files[0], nil })
 	if err != nil {
 		return plan{}, err
 	}
-	main, err := engine.Open(file)
+	main, err := configure.Open(file)
 	if err != nil {
 		return plan{}, err
 	}
@@ -57,7 +58,7 @@ func (p plan) standingFor(r request, d containerd) plan {
 		return p
 	}
 	switch {
-	case r.undo || binary == "" || filepath.Base(binary) == "runc" || engine.IsOurs(binary):
+	case r.undo || binary == "" || filepath.Base(binary) == "runc" || configure.IsOurs(binary):
 	case runc.Wraps(binary):
 		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, which is a wrapper: for pods with GPUs, %s", stood, runc.WrapperHint))
 	default:
@@ -69,28 +70,28 @@ func (p plan) standingFor(r request, d containerd) plan {
 // containerd is the daemon's program, if it's here, and what it makes of its configuration.
 type containerd struct {
 	program string
-	release engine.Release
-	format  engine.Containerd
+	release configure.Release
+	format  configure.Containerd
 }
 
-func findContainerd(main engine.File) (containerd, error) {
+func findContainerd(main configure.File) (containerd, error) {
 	version := 2
 	if main.Data != nil {
-		v, err := engine.ContainerdVersion(main.Data)
+		v, err := configure.ContainerdVersion(main.Data)
 		if err != nil {
 			return containerd{}, fmt.Errorf("%s: %w", main.Path, err)
 		}
 		version = v
 	}
 	d := containerd{}
-	d.program, _ = osexec.LookPath("containerd")
+	d.program, _ = osexec.LookPath(engines.Containerd.Config.Program)
 	text := main.Data
 	if d.program != "" {
 		out, err := osexec.Command(d.program, "--version").Output()
 		if err != nil {
 			return d, fmt.Errorf("ask %s for its version: %w", d.program, err)
 		}
-		if d.release, err = engine.ParseRelease(string(out)); err != nil {
+		if d.release, err = configure.ParseRelease(string(out)); err != nil {
 			return d, fmt.Errorf("ask %s for its version: %w", d.program, err)
 		}
 		args := []string{"--config", main.Path, "config", "dump"}
@@ -104,14 +105,14 @@ func findContainerd(main engine.File) (containerd, error) {
 	if main.Data == nil && d.release.Major >= 2 {
 		version = 3
 	}
-	effective, err := engine.ParseContainerd(text)
+	effective, err := configure.ParseContainerd(text)
 	if err != nil {
 		return d, fmt.Errorf("%s: %w", main.Path, err)
 	}
 	if d.release.Major == 0 && version >= 3 {
 		d.release.Major = 2 // containerd 1 refuses that version
 	}
-	d.format = engine.Containerd{Version: version, Effective: effective, Replaces: d.release.Major < 2}
+	d.format = configure.Containerd{Version: version, Effective: effective, Replaces: d.release.Major < 2}
 	return d, nil
 }
 
@@ -130,11 +131,11 @@ func (d containerd) inPlace(main []byte, name string) (bool, error) {
 	if d.release.Major < 2 {
 		return true, nil
 	}
-	tree, err := engine.ParseContainerd(main)
+	tree, err := configure.ParseContainerd(main)
 	if err != nil {
 		return false, err
 	}
-	binaries, _ := engine.Containerd{Effective: tree}.Runtimes()
+	binaries, _ := configure.Containerd{Effective: tree}.Runtimes()
 	_, there := binaries[name]
 	return there, nil
 }
@@ -144,7 +145,7 @@ func (d containerd) planInPlace(r request, file string) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	if err := r.unneeded(c, func() ([]engine.Dependent, error) { return r.containerdDependents(d) }); err != nil {
+	if err := r.unneeded(c, func() ([]configure.Dependent, error) { return r.containerdDependents(d) }); err != nil {
 		return plan{}, err
 	}
 	return plan{steps: []step{changing(c)}, check: func() error {
@@ -155,13 +156,13 @@ func (d containerd) planInPlace(r request, file string) (plan, error) {
 	}}, nil
 }
 
-func (d containerd) planDropIn(r request, main engine.File) (plan, error) {
-	imports := engine.Imports{Main: main.Path, DropIn: dropIn(main, r.Name)}
+func (d containerd) planDropIn(r request, main configure.File) (plan, error) {
+	imports := configure.Imports{Main: main.Path, DropIn: dropIn(main, r.Name)}
 	dropped, err := r.change(imports.DropIn, d.format)
 	if err != nil {
 		return plan{}, err
 	}
-	if err := r.unneeded(dropped, func() ([]engine.Dependent, error) { return r.containerdDependents(d) }); err != nil {
+	if err := r.unneeded(dropped, func() ([]configure.Dependent, error) { return r.containerdDependents(d) }); err != nil {
 		return plan{}, err
 	}
 	named, err := r.change(main.Path, imports)
@@ -176,11 +177,11 @@ func (d containerd) planDropIn(r request, main engine.File) (plan, error) {
 			return nil
 		}
 		return dropped.Candidate(func(candidate string) error {
-			data, _, err := engine.Imports{Main: main.Path, DropIn: candidate}.Add(main.Data, r.Runtime, engine.Note{})
+			data, _, err := configure.Imports{Main: main.Path, DropIn: candidate}.Add(main.Data, r.Runtime, configure.Note{})
 			if err != nil {
 				return err
 			}
-			whole := engine.Change{File: main, Next: engine.Content{Data: data}}
+			whole := configure.Change{File: main, Next: configure.Content{Data: data}}
 			return whole.Candidate(func(candidate string) error { return d.accepts(r, candidate) })
 		})
 	}}, nil
@@ -188,10 +189,10 @@ func (d containerd) planDropIn(r request, main engine.File) (plan, error) {
 
 // dropIn is the drop-in's path: in a directory that config.toml imports already, else in conf.d, which 2.2 and later import
 // in the file that they write themselves. The last of the names counts where two set the default.
-func dropIn(main engine.File, name string) string {
-	file := "zz-" + name + ".toml"
-	for _, dir := range engine.ImportedDirectories(main.Path, main.Data) {
-		if path := filepath.Join(dir, file); (engine.Imports{Main: main.Path, DropIn: path}).Covered(main.Data) {
+func dropIn(main configure.File, name string) string {
+	file := engines.Containerd.Config.DropIn(name)
+	for _, dir := range configure.ImportedDirectories(main.Path, main.Data) {
+		if path := filepath.Join(dir, file); (configure.Imports{Main: main.Path, DropIn: path}).Covered(main.Data) {
 			return path
 		}
 	}
@@ -204,11 +205,11 @@ func (d containerd) accepts(r request, candidate string) error {
 	if err != nil {
 		return fmt.Errorf("containerd refuses what its configuration would become, which was left as it is: %w", err)
 	}
-	tree, err := engine.ParseContainerd(out)
+	tree, err := configure.ParseContainerd(out)
 	if err != nil {
 		return fmt.Errorf("read what containerd makes of its configuration: %w", err)
 	}
-	after := engine.Containerd{Effective: tree}
+	after := configure.Containerd{Effective: tree}
 	now, fallback := after.Runtimes()
 	before, _ := d.format.Runtimes()
 	for name := range before {

@@ -9,27 +9,30 @@ import (
 	osexec "os/exec"
 	"path/filepath"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
 // planCRIO writes a drop-in.
 func planCRIO(r request) (plan, error) {
-	if err := r.notHere("crio", "/etc/crio"); err != nil {
+	if err := r.notHere(&engines.CRIO.Config); err != nil {
 		return plan{}, err
 	}
-	file, err := r.configFile(func() (string, error) { return "/etc/crio/crio.conf.d/zz-" + r.Name + ".conf", nil })
+	file, err := r.configFile(func() (string, error) {
+		return filepath.Join(engines.CRIO.Config.DropIns, engines.CRIO.Config.DropIn(r.Name)), nil
+	})
 	if err != nil {
 		return plan{}, err
 	}
-	c, err := r.change(file, engine.CRIO{})
+	c, err := r.change(file, configure.CRIO{})
 	if err != nil {
 		return plan{}, err
 	}
-	err = r.unneeded(c, func() ([]engine.Dependent, error) { return engine.CRIODependents(c.Data, r.Name, r.owners) })
+	err = r.unneeded(c, func() ([]configure.Dependent, error) { return configure.CRIODependents(c.Data, r.Name, r.owners) })
 	if err != nil {
 		return plan{}, err
 	}
-	before, program, err := engine.CRIODefault(crioFiles(file))
+	before, program, err := configure.CRIODefault(crioFiles(file))
 	if err != nil {
 		return plan{}, err
 	}
@@ -43,18 +46,20 @@ func planCRIO(r request) (plan, error) {
 
 // crioFiles are the files that CRI-O reads, in its order, but for the one that is written (cri-o, docs/crio.conf.d.5.md).
 func crioFiles(but string) (texts [][]byte) {
-	files, _ := filepath.Glob("/etc/crio/crio.conf.d/*") // the pattern is well formed
-	for _, file := range append([]string{"/etc/crio/crio.conf"}, files...) {
-		if text, err := os.ReadFile(file); err == nil && file != but {
-			texts = append(texts, text)
+	for _, pattern := range engines.CRIO.Config.Files {
+		files, _ := filepath.Glob(pattern) // the patterns are well formed
+		for _, file := range files {
+			if text, err := os.ReadFile(file); err == nil && file != but {
+				texts = append(texts, text)
+			}
 		}
 	}
 	return texts
 }
 
 // askCRIO lets CRI-O say what it makes of the file: its command "config" reads and checks one before it prints it.
-func askCRIO(c engine.Change) error {
-	program, err := osexec.LookPath("crio")
+func askCRIO(c configure.Change) error {
+	program, err := osexec.LookPath(engines.CRIO.Config.Program)
 	if err != nil || c.Next.Data == nil {
 		return nil
 	}

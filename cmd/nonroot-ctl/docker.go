@@ -16,7 +16,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
 func dockerFlags() []cli.Flag {
@@ -39,23 +40,23 @@ func planDocker(r request) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	c, err := r.change(file, engine.Docker{})
+	c, err := r.change(file, configure.Docker{})
 	if err != nil {
 		return plan{}, err
 	}
-	if err := r.unneeded(c, func() ([]engine.Dependent, error) { return r.dockerDependents(d, c.Data) }); err != nil {
+	if err := r.unneeded(c, func() ([]configure.Dependent, error) { return r.dockerDependents(d, c.Data) }); err != nil {
 		return plan{}, err
 	}
 	if err := d.conflicts(r); err != nil {
 		return plan{}, err
 	}
-	before, program, err := engine.DockerDefault(c.Data)
+	before, program, err := configure.DockerDefault(c.Data)
 	if err != nil {
 		return plan{}, err
 	}
 	p := plan{warnings: r.displaced(before, program), steps: []step{changing(c)}, check: func() error { return askDockerd(c) }}
 	if !c.Nothing() || r.flags.Bool("reload") || r.flags.Bool("restart") {
-		if err := p.tellDockerd(r, d, engine.ReloadEnough(c.Data, c.Next.Data)); err != nil {
+		if err := p.tellDockerd(r, d, configure.ReloadEnough(c.Data, c.Next.Data)); err != nil {
 			return plan{}, err
 		}
 	}
@@ -115,25 +116,25 @@ type dockerd struct {
 
 // findDockerd finds it by its pid file, at the usual places (moby, cmd/dockerd/config_unix.go).
 func findDockerd() (dockerd, error) {
-	file := "/var/run/docker.pid"
+	file := engines.Docker.Config.PIDFile
 	if os.Geteuid() != 0 {
 		dir := os.Getenv("XDG_RUNTIME_DIR")
 		if dir == "" {
 			return dockerd{}, nil // rootless dockerd doesn't start without
 		}
-		file = filepath.Join(dir, "docker.pid")
+		file = filepath.Join(dir, filepath.Base(file))
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return dockerd{}, nil // none runs
 	}
-	pid, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 32)
+	pid, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 32) //lint:allow a process, no id
 	if err != nil || pid <= 1 {
 		return dockerd{}, fmt.Errorf("%q has no process id", file)
 	}
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
-	if err != nil || filepath.Base(args[0]) != "dockerd" {
+	if err != nil || filepath.Base(args[0]) != engines.Docker.Config.Program {
 		return dockerd{}, nil // the file is older than the machine's last start
 	}
 	return dockerd{int(pid), args[1:]}, nil
@@ -145,9 +146,9 @@ func (d dockerd) here(r request) error {
 		return nil
 	}
 	if os.Geteuid() == 0 {
-		return r.notHere("dockerd", "/etc/docker")
+		return r.notHere(&engines.Docker.Config)
 	}
-	mine, err := homeConfig("docker/daemon.json")
+	mine, err := homeConfig(engines.Docker.Config.UserFiles[0])
 	if err != nil {
 		return err
 	}
@@ -174,9 +175,9 @@ func (d dockerd) configFile() (string, error) {
 		return file, nil
 	}
 	if os.Geteuid() != 0 {
-		return homeConfig("docker/daemon.json")
+		return homeConfig(engines.Docker.Config.UserFiles[0])
 	}
-	return "/etc/docker/daemon.json", nil
+	return engines.Docker.Config.Files[0], nil
 }
 
 // conflicts refuses what would keep dockerd from starting: a setting that is a flag and in the file, too (moby,
@@ -194,8 +195,8 @@ func (d dockerd) conflicts(r request) error {
 }
 
 // askDockerd lets dockerd say what it makes of a file. 20.10 can't (its flag is new in 23.0).
-func askDockerd(c engine.Change) error {
-	program, err := osexec.LookPath("dockerd")
+func askDockerd(c configure.Change) error {
+	program, err := osexec.LookPath(engines.Docker.Config.Program)
 	if err != nil || c.Next.Data == nil {
 		return nil
 	}

@@ -11,15 +11,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/locate"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
-)
-
-// Where engines keep their state when nobody says otherwise.
-var (
-	dockerExecRoots  = []string{"/var/run/docker", "/run/docker"}
-	containerdStates = []string{"/run/containerd"}
 )
 
 // explainCommand says what becomes, or became, of a container, and why.
@@ -54,7 +49,7 @@ func runExplain(c *cli.Context) error {
 		Policy: c.String("policy"), Profile: c.String("profile"), Root: c.String("root"), Running: found.Running, Runtime: found.Runtime,
 	}
 	if namespace, _, ok := strings.Cut(c.String("containerd"), "/"); ok && o.Root == "" {
-		o.Root = "/run/containerd/runc/" + namespace // the default of containerd's shim
+		o.Root = engines.ShimRoot(namespace)
 	}
 	for _, n := range found.Ports {
 		o.Ports = append(o.Ports, explain.Port{Number: n, From: "the image or its user exposes it"})
@@ -83,10 +78,10 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 	if c.IsSet("policy") && c.IsSet("profile") {
 		return nil, errors.New("--policy and --profile exclude each other")
 	}
-	states := or(c.StringSlice("containerd-state"), containerdStates)
+	states := or(c.StringSlice("containerd-state"), engines.Docker.Bundles.States)
 	switch {
 	case c.IsSet("docker"):
-		return locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), or(c.StringSlice("docker-exec-root"), dockerExecRoots), states)
+		return locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), or(c.StringSlice("docker-exec-root"), engines.Docker.Bundles.ExecRoots), states)
 	case c.IsSet("containerd"):
 		return locate.Containerd(c.String("containerd"), states[0])
 	case c.IsSet("podman"):
@@ -143,10 +138,10 @@ func printReport(to io.Writer, r *explain.Report) error {
 		p.line("  none")
 	}
 	p.heading("what it may trip over")
-	for _, t := range r.Trips {
+	for _, t := range r.Problems {
 		p.line("  %s %q: %s", t.Kind, t.Where, shown(t.Detail))
 	}
-	if len(r.Trips) == 0 {
+	if len(r.Problems) == 0 {
 		p.line("  nothing that was looked for: home, working directory, volumes, ports, setuid files, entrypoint")
 	}
 	if len(r.Notes) > 0 {

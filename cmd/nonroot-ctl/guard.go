@@ -17,7 +17,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -43,7 +44,7 @@ func planRunc(r request) (plan, error) {
 	if err != nil {
 		return p, err
 	}
-	daemon, err := engine.Open(file)
+	daemon, err := configure.Open(file)
 	if err != nil {
 		return p, err
 	}
@@ -51,7 +52,7 @@ func planRunc(r request) (plan, error) {
 }
 
 // addGuard adds the guard to docker's plan where it was asked for, and its removal to the removal of the last registration.
-func (p *plan) addGuard(r request, d dockerd, c engine.Change) error {
+func (p *plan) addGuard(r request, d dockerd, c configure.Change) error {
 	asked := r.flags.Bool("guard")
 	if r.flags.IsSet("builds") && !asked {
 		return errors.New("--builds belongs to --guard")
@@ -72,11 +73,11 @@ func (p *plan) addGuard(r request, d dockerd, c engine.Change) error {
 }
 
 // guardStays says that the guard goes with the last name only.
-func (p *plan) guardStays(c engine.Change) error {
+func (p *plan) guardStays(c configure.Change) error {
 	if c.Next.Receipt == nil || os.Geteuid() != 0 {
 		return nil
 	}
-	file, err := engine.Open(policy.DefaultFile)
+	file, err := configure.Open(policy.DefaultFile)
 	if err != nil || file.Receipt == nil {
 		return err
 	}
@@ -93,14 +94,14 @@ const guardName = "guard"
 // guard changes the policy first: a build that comes in between has its rule then. What the policy's receipt does not know
 // of is somebody else's, and not undone.
 func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
-	file, err := engine.Open(policy.DefaultFile)
+	file, err := configure.Open(policy.DefaultFile)
 	if err != nil {
 		return err
 	}
 	if r.undo {
 		return p.removeGuard(file)
 	}
-	path, err := engine.FindRunc(engine.Directories)
+	path, err := configure.FindRunc(configure.Directories)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	if err != nil {
 		return err
 	}
-	c, err := file.Register(build, engine.Runtime{Name: guardName})
+	c, err := file.Register(build, configure.Runtime{Name: guardName})
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 		return fmt.Errorf("the policy would become one that is refused: %w", err)
 	}
 	p.steps = append(p.steps, changing(c))
-	g := engine.Guard{Runc: path, Wrapper: r.binary}
+	g := configure.Guard{Runc: path, Wrapper: r.binary}
 	done, err := g.Installed()
 	if err != nil || done {
 		return err
@@ -125,21 +126,21 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	return nil
 }
 
-func (p *plan) removeGuard(file engine.File) error {
+func (p *plan) removeGuard(file configure.File) error {
 	if file.Receipt == nil {
 		return nil
 	}
 	if _, ours := file.Receipt.Notes[guardName]; !ours {
 		return nil
 	}
-	if path, err := engine.FindRunc(engine.Directories); err == nil {
-		g := engine.Guard{Runc: path}
+	if path, err := configure.FindRunc(configure.Directories); err == nil {
+		g := configure.Guard{Runc: path}
 		if err := g.Removable(); err != nil {
 			return err
 		}
 		p.steps = append(p.steps, step{fmt.Sprintf("put %s.distrib back as %s\n", path, path), g.Remove})
 	}
-	c, err := file.Unregister(engine.Build{}, guardName)
+	c, err := file.Unregister(configure.Build{}, guardName)
 	p.steps = append(p.steps, changing(c))
 	return err
 }
@@ -147,7 +148,7 @@ func (p *plan) removeGuard(file engine.File) error {
 // dataRoot is where dockerd keeps its data, free of links, as the rule for builds needs it: what a daemon that runs says,
 // else its flag and its file.
 func dataRoot(d dockerd, daemonJSON []byte) (string, error) {
-	root, err := engine.DataRoot(daemonJSON)
+	root, err := configure.DataRoot(daemonJSON)
 	if err != nil {
 		return "", err
 	}
@@ -155,11 +156,11 @@ func dataRoot(d dockerd, daemonJSON []byte) (string, error) {
 		root = flag
 	}
 	if d.pid != 0 {
-		if out, err := osexec.Command("docker", "info", "--format", "{{.DockerRootDir}}").Output(); err == nil && filepath.IsAbs(strings.TrimSpace(string(out))) {
+		if out, err := osexec.Command(engines.Docker.Client, "info", "--format", "{{.DockerRootDir}}").Output(); err == nil && filepath.IsAbs(strings.TrimSpace(string(out))) {
 			return resolved(strings.TrimSpace(string(out)))
 		}
 	}
-	remaps, err := engine.Remaps(daemonJSON)
+	remaps, err := configure.Remaps(daemonJSON)
 	if _, flag := d.flag("--userns-remap"); err == nil && (remaps || flag) {
 		err = errors.New("dockerd runs containers in a user namespace (userns-remap), and keeps their data in a directory that only it can name: start it first")
 	}
@@ -180,12 +181,12 @@ func resolved(path string) (string, error) {
 }
 
 // builds is what the command line, else the policy, else the answer to a question says of builds.
-func (r request) builds(file engine.File, d dockerd, daemonJSON []byte) (engine.Build, error) {
+func (r request) builds(file configure.File, d dockerd, daemonJSON []byte) (configure.Build, error) {
 	root, err := dataRoot(d, daemonJSON)
 	if err != nil {
-		return engine.Build{}, err
+		return configure.Build{}, err
 	}
-	b := engine.Build{Bundles: filepath.Join(root, "buildkit", "executor")}
+	b := configure.Build{Bundles: filepath.Join(root, engines.Docker.Builds.Dir)}
 	mode := r.flags.String("builds")
 	if mode == "" && file.Data != nil {
 		now, err := policy.Parse(file.Path, file.Data)

@@ -22,8 +22,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
-	"github.com/nonroot-runc/nonroot-runc/internal/host"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/learn"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
@@ -133,14 +133,15 @@ func leaves(pid int) (wait func(time.Duration) bool, closeIt func()) {
 
 // advisor knows what the container was given, and the host. The rule is the one by which it was decided; "": the general part.
 func advisor(container *learn.Container, p *policy.Policy) (a *learn.Advisor, rule string, err error) {
-	mounts, err := container.Mounts()
+	mounts, rootfs, err := container.Files()
 	if err != nil {
 		return nil, "", err
 	}
-	r, err := container.Record(govern.AnyCaller().Owners)
+	r, err := container.Record(facts.AnyCaller().Owners)
 	if err != nil {
 		return nil, "", err
 	}
+	general := p
 	// A rule's own lists are in place of the general part's.
 	if at := slices.IndexFunc(p.Rules, func(one policy.Rule) bool { return r != nil && r.Rule == one.Name }); at >= 0 {
 		rule, p = p.Rules[at].Name, p.Rules[at].Policy
@@ -153,8 +154,8 @@ func advisor(container *learn.Container, p *policy.Policy) (a *learn.Advisor, ru
 		return u.Username
 	}
 	return &learn.Advisor{
-		Policy: p, Mounts: mounts, Record: r, Account: account, Subordinate: subordinate,
-		Groups: &host.Groups{File: host.GroupFile, Privileges: p.Privileged},
+		Policy: p, General: general, Rootfs: rootfs, Mounts: mounts, Record: r, Account: account, Subordinate: subordinate,
+		Groups: facts.HostGroups(),
 	}, rule, nil
 }
 
@@ -188,7 +189,7 @@ func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func()
 		if err != nil {
 			return nil, nil, err
 		}
-		b := &learn.Bundle{Dir: dir, Runtime: binary, Owners: govern.AnyCaller().Owners}
+		b := &learn.Bundle{Dir: dir, Runtime: binary, Owners: facts.AnyCaller().Owners}
 		container, err := b.Start(ctx)
 		return container, func() {
 			if err := b.Remove(); err != nil {
@@ -200,7 +201,7 @@ func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func()
 	if err != nil {
 		return nil, nil, err
 	}
-	e.ExecRoots, e.States = or(c.StringSlice("docker-exec-root"), dockerExecRoots), or(c.StringSlice("containerd-state"), containerdStates)
+	e.ExecRoots, e.States = or(c.StringSlice("docker-exec-root"), engines.Docker.Bundles.ExecRoots), or(c.StringSlice("containerd-state"), engines.Docker.Bundles.States)
 	container, err := e.Start(ctx)
 	return container, func() { e.Wait(ctx) }, err
 }
@@ -229,6 +230,14 @@ func (l *learned) ended() string {
 	return fmt.Sprintf("it ended with %d", l.Status.ExitStatus())
 }
 
+// eachCall says why the container was stopped at each call; "": it was at denied ones only.
+func (l *learned) eachCall() string {
+	if l.EachCall == nil {
+		return ""
+	}
+	return l.EachCall.Error()
+}
+
 func (l *learned) forJSON() any {
 	return struct {
 		Governed  bool             `json:"governed"`
@@ -237,11 +246,12 @@ func (l *learned) forJSON() any {
 		Seconds   float64          `json:"seconds"`
 		Ended     bool             `json:"ended"`
 		Status    string           `json:"status"`
+		EachCall  string           `json:"each_call,omitempty"`
 		Findings  []*learn.Finding `json:"findings"`
 		More      int              `json:"more,omitempty"`
 		Rule      string           `json:"rule,omitempty"`
 		Policy    []string         `json:"policy"`
-	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), list(l.Findings), l.More, l.Rule, list(l.Lines)}
+	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), l.eachCall(), list(l.Findings), l.More, l.Rule, list(l.Lines)}
 }
 
 // list is one that JSON has as [], not null.
@@ -260,6 +270,9 @@ func (l *learned) print(to io.Writer) error {
 	}
 	if l.Late {
 		p.line("           the container's first program had begun before it could be watched: its first calls were not seen")
+	}
+	if why := l.eachCall(); why != "" {
+		p.line("           it was stopped at each system call, which is slow, and not at denied ones only: %s", shown(why))
 	}
 	p.heading("denied")
 	for _, f := range l.Findings {

@@ -4,27 +4,30 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
 // planPodman writes a drop-in: the system's or, for an ordinary user, the user's own. Podman reads it at each call, and has
 // no way to check it but that.
 func planPodman(r request) (plan, error) {
-	if err := r.notHere("podman", "/etc/containers"); err != nil {
+	if err := r.notHere(&engines.Podman.Config); err != nil {
 		return plan{}, err
 	}
-	name := engine.PodmanDropIn(r.Name)
+	config := &engines.Podman.Config
+	name := config.DropIn(r.Name)
 	file, err := r.configFile(func() (string, error) {
 		if os.Geteuid() != 0 {
-			return homeConfig("containers/containers.conf.d/" + name)
+			return homeConfig(filepath.Join(config.UserDropIns, name))
 		}
-		return "/etc/containers/containers.conf.d/" + name, nil
+		return filepath.Join(config.DropIns, name), nil
 	})
 	if err != nil {
 		return plan{}, err
 	}
-	c, err := r.change(file, engine.Podman{})
+	c, err := r.change(file, configure.Podman{})
 	if err != nil {
 		return plan{}, err
 	}

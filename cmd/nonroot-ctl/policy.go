@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,9 +17,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
-	"github.com/nonroot-runc/nonroot-runc/internal/explain"
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/trial"
@@ -44,7 +44,7 @@ func policyCommand() *cli.Command {
 				Name: "show", Usage: "say what applies to a container that is described", HideHelpCommand: true,
 				Flags: []cli.Flag{
 					file,
-					&cli.StringFlag{Name: "engine", Usage: "`ENGINE`: docker, docker-plugin, kubernetes or containerd; kubernetes where a namespace, pod, container or image is named"},
+					&cli.StringFlag{Name: "engine", Usage: "`ENGINE`: " + trial.EngineNames() + "; kubernetes where a namespace, pod, container or image is named"},
 					&cli.StringFlag{Name: "root", Usage: "the runtime's --root, `DIR`, instead of an engine"},
 					&cli.StringFlag{Name: "namespace", Usage: "Kubernetes' or containerd's `NAME`"},
 					&cli.StringFlag{Name: "pod", Usage: "the pod's `NAME`"},
@@ -94,7 +94,7 @@ func policyCheck(c *cli.Context) error {
 	if c.Bool("text") { // this machine need not be the one that it is for
 		return nil
 	}
-	lost := auditlog.Probe(&p.Log, govern.AnyCaller().Owners)
+	lost := auditlog.Probe(&p.Log, facts.AnyCaller().Owners)
 	for _, err := range lost {
 		fmt.Fprintf(w, "hint: no line would be logged: %s\n", shown(err.Error()))
 	}
@@ -103,9 +103,6 @@ func policyCheck(c *cli.Context) error {
 	}
 	return nil
 }
-
-// engines are those that rules know. The log names some more, by what they could say of themselves.
-var engines = []string{policy.Docker, policy.DockerPlugin, policy.Kubernetes, policy.Containerd}
 
 // idle says which rules do nothing.
 func idle(p *policy.Policy, now time.Time) []string {
@@ -116,8 +113,8 @@ func idle(p *policy.Policy, now time.Time) []string {
 			hints = append(hints, fmt.Sprintf("rule %q has run out on %s", r.Name, r.Until.AddDate(0, 0, -1).Format(time.DateOnly)))
 			continue
 		}
-		if !slices.ContainsFunc(engines, r.Match.Engine.Take) {
-			hints = append(hints, fmt.Sprintf("rule %q matches no container: its engines are none of %s, which rules know", r.Name, strings.Join(engines, ", ")))
+		if !slices.ContainsFunc(trial.Engines(), r.Match.Engine.Take) {
+			hints = append(hints, fmt.Sprintf("rule %q matches no container: its engines are none of %s, which rules know", r.Name, strings.Join(trial.Engines(), ", ")))
 		}
 		if r.Match.Unbounded() && i < len(p.Rules)-1 {
 			hints = append(hints, fmt.Sprintf("rule %q matches every container: no rule behind it is ever asked", r.Name))
@@ -138,7 +135,7 @@ func readPolicy(name string, text bool) (*policy.Policy, error) {
 		}
 		return policy.Parse(name, data)
 	}
-	return govern.Policy(name, "", govern.AnyCaller().Owners)
+	return facts.Policy(name, "", facts.AnyCaller().Owners)
 }
 
 func policyShow(c *cli.Context) error {
@@ -195,7 +192,7 @@ func policyShow(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, resultJSON(r))
+		return printJSON(c.App.Writer, json.RawMessage(r.Append(nil, decision.Test)))
 	}
 	w := c.App.Writer
 	if meant != "" {
@@ -207,11 +204,11 @@ func policyShow(c *cli.Context) error {
 			fmt.Fprintf(w, "%-9s %s\n", line.what, shown(line.text))
 		}
 	}
-	if r.Mode != policy.Refuse {
+	if r.Identity != nil {
 		fmt.Fprintf(w, "runs as   %d:%d, groups %d\n", r.Identity.UID, r.Identity.GID, r.Identity.Groups)
 	}
-	if r.Name != "" {
-		fmt.Fprintf(w, "name      %s\n", shown(r.Name))
+	if r.Person != "" {
+		fmt.Fprintf(w, "name      %s\n", shown(r.Person))
 	}
 	if len(r.Dropped) > 0 {
 		fmt.Fprintf(w, "dropped   %d\n", r.Dropped)
@@ -220,18 +217,6 @@ func policyShow(c *cli.Context) error {
 		fmt.Fprintf(w, "note      %s\n", shown(note))
 	}
 	return nil
-}
-
-// resultJSON has the identity as explain's JSON has it; null where there is none.
-func resultJSON(r *trial.Result) any {
-	out := struct {
-		*trial.Result
-		Identity *explain.Identity `json:"identity"`
-	}{Result: r}
-	if r.Mode != policy.Refuse {
-		out.Identity = &explain.Identity{UID: r.Identity.UID, GID: r.Identity.GID, Groups: append([]uint32{}, r.Identity.Groups...)}
-	}
-	return out
 }
 
 func id32(n uint64) (uint32, error) {
@@ -244,12 +229,8 @@ func id32(n uint64) (uint32, error) {
 // machine is what decisions rest on here.
 func machine() trial.World {
 	return trial.World{
-		Groups: func(p *policy.Policy) policy.HostGroups {
-			return &host.Groups{File: host.GroupFile, Privileges: p.Privileged}
-		},
-		People: func(p *policy.Policy) func() (*homedir.Accounts, error) {
-			return govern.People(p, govern.AnyCaller().Owners)
-		},
+		Groups: facts.HostGroups(),
+		People: func(p *policy.Policy) *policy.People { return facts.People(p, facts.AnyCaller().Owners) },
 		Device: host.DeviceGroup,
 	}
 }

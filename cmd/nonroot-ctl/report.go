@@ -18,10 +18,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/report"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // reportCommand says what the logs of decisions tell.
@@ -66,7 +66,7 @@ func runReport(c *cli.Context) error {
 	if c.IsSet("profile") {
 		binary += "." + c.String("profile")
 	}
-	p, err := govern.Policy(c.String("policy"), binary, bundle.CallersOwners(nil))
+	p, err := facts.Policy(c.String("policy"), binary, trusted.CallersOwners(nil))
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func runReport(c *cli.Context) error {
 		}
 	}
 	s := collected.Summary(now)
-	if lost, err := auditlog.ReadLost(p.State, bundle.CallersOwners(nil)); err == nil && lost.Count > 0 {
+	if lost, err := auditlog.ReadLost(p.State, trusted.CallersOwners(nil)); err == nil && lost.Count > 0 {
 		s.Lost = &report.Lost{Count: lost.Count, Last: lost.Last, Reason: lost.Reason}
 	}
 	if err := writeReport(c, s); err != nil {
@@ -159,11 +159,7 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 // writeReport writes what is asked for: to stdout unless only files are.
 func writeReport(c *cli.Context, s *report.Summary) error {
 	if name := c.String("textfile"); name != "" {
-		text, err := s.Metrics()
-		if err != nil {
-			return err
-		}
-		if err := replaceFile(name, text); err != nil {
+		if err := replaceFile(name, s.Metrics()); err != nil {
 			return err
 		}
 	}
@@ -193,7 +189,7 @@ func writeReport(c *cli.Context, s *report.Summary) error {
 
 // replaceFile puts a file in the place of another one, at once: whoever reads it sees the old one or the new one.
 func replaceFile(name string, data []byte) error {
-	dir, err := bundle.Open(filepath.Dir(name), bundle.CallersOwners(nil))
+	dir, err := trusted.Open(filepath.Dir(name), trusted.CallersOwners(nil))
 	if err != nil {
 		return err
 	}

@@ -13,16 +13,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/engine"
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
 // errNeeded is for containers that the engine could no longer start, stop or remove without the runtime's name. Podman would even
 // forget one that runs, and leave its processes.
-func (r request) errNeeded(all []engine.Dependent) error {
+func (r request) errNeeded(all []configure.Dependent) error {
 	if len(all) == 0 {
 		return nil
 	}
-	slices.SortFunc(all, func(a, b engine.Dependent) int {
+	slices.SortFunc(all, func(a, b configure.Dependent) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.State, b.State))
 	})
 	all = slices.Compact(all)
@@ -41,7 +42,7 @@ func (r request) errNeeded(all []engine.Dependent) error {
 
 // unneeded refuses the removal of a runtime's name that containers need. What the engine has is asked for only where the name would
 // go.
-func (r request) unneeded(c engine.Change, dependents func() ([]engine.Dependent, error)) error {
+func (r request) unneeded(c configure.Change, dependents func() ([]configure.Dependent, error)) error {
 	if !r.undo || r.keepName || c.Nothing() {
 		return nil
 	}
@@ -53,24 +54,24 @@ func (r request) unneeded(c engine.Change, dependents func() ([]engine.Dependent
 }
 
 // dockerDependents are this daemon's.
-func (r request) dockerDependents(d dockerd, daemonJSON []byte) ([]engine.Dependent, error) {
-	root, err := engine.DataRoot(daemonJSON)
+func (r request) dockerDependents(d dockerd, daemonJSON []byte) ([]configure.Dependent, error) {
+	root, err := configure.DataRoot(daemonJSON)
 	if err != nil {
 		return nil, err
 	}
-	if os.Geteuid() != 0 && root == engine.DockerData { // pkg/homedir, GetDataHome
+	if os.Geteuid() != 0 && root == engines.Docker.Store.Root { // pkg/homedir, GetDataHome
 		home := os.Getenv("HOME")
-		root = filepath.Join(cmp.Or(os.Getenv("XDG_DATA_HOME"), filepath.Join(home, ".local/share")), "docker")
+		root = filepath.Join(cmp.Or(os.Getenv("XDG_DATA_HOME"), filepath.Join(home, ".local/share")), engines.Docker.Store.User)
 	}
 	if flag, set := d.flag("--data-root"); set {
 		root = flag
 	}
-	return engine.DockerDependents(engine.DockerDataRoots(root), r.Name)
+	return configure.DockerDependents(configure.DockerDataRoots(root), r.Name)
 }
 
 // containerdDependents are those of the handler's binary. Where another handler has the same one, they may be that one's, and
 // nothing tells them apart.
-func (r request) containerdDependents(d containerd) ([]engine.Dependent, error) {
+func (r request) containerdDependents(d containerd) ([]configure.Dependent, error) {
 	binaries, _ := d.format.Runtimes()
 	binary := binaries[r.Name]
 	delete(binaries, r.Name)
@@ -82,30 +83,28 @@ func (r request) containerdDependents(d containerd) ([]engine.Dependent, error) 
 	if binary == "" {
 		return nil, nil
 	}
-	return engine.ContainerdDependents(d.format.State(), binary)
+	return configure.ContainerdDependents(d.format.State(), binary)
 }
 
-func (r request) podmanDependents() ([]engine.Dependent, error) {
-	if _, err := osexec.LookPath("podman"); err != nil {
+func (r request) podmanDependents() ([]configure.Dependent, error) {
+	if _, err := osexec.LookPath(engines.Podman.Config.Program); err != nil {
 		return nil, nil
 	}
-	return engine.PodmanDependents(context.Background(), r.Name)
+	return configure.PodmanDependents(context.Background(), r.Name)
 }
 
 // notHere refuses to configure an engine of which nothing is there. Where its directory is, it may be installed later.
-func (r request) notHere(program string, places ...string) error {
+func (r request) notHere(config *engines.Config) error {
 	if r.undo || r.flags.IsSet("config") {
 		return nil
 	}
-	if _, err := osexec.LookPath(program); err == nil {
+	if _, err := osexec.LookPath(config.Program); err == nil {
 		return nil
 	}
-	for _, place := range places {
-		if _, err := os.Stat(place); err == nil {
-			return nil
-		}
+	if _, err := os.Stat(config.Dir); err == nil {
+		return nil
 	}
-	return fmt.Errorf("there is no %s here, neither the program nor %q: install it first, or name the file to write with --config", program, places[0])
+	return fmt.Errorf("there is no %s here, neither the program nor %q: install it first, or name the file to write with --config", config.Program, config.Dir)
 }
 
 // errNeedsRoot says how to call it.

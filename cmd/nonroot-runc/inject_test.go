@@ -18,6 +18,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
 // A fault is injected by seccomp's user notification (seccomp_unotify(2)): the kernel asks the test about each system call
@@ -28,6 +30,7 @@ type fault struct {
 	calls []int         // the numbers of those that count; nil: all
 	at    int           // the how manieth of them, from 1 on
 	errno syscall.Errno // what it answers; 0: the program is killed in its place
+	value int64         // what it answers each time in place of an error; 0: nothing
 }
 
 // happened is what became of a fault.
@@ -39,8 +42,14 @@ type happened struct {
 // under runs a command with a fault.
 func under(t *testing.T, f fault, cmd *osexec.Cmd) (happened, error) {
 	t.Helper()
+	return underAs(t, f, cmd, &syscall.SysProcAttr{})
+}
+
+// underAs is under with attributes of the process.
+func underAs(t *testing.T, f fault, cmd *osexec.Cmd, attr *syscall.SysProcAttr) (happened, error) {
+	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	must(t, err)
+	testkit.Must(t, err)
 	ours, theirs := os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket")
 	defer ours.Close() //nolint:errcheck // nothing was written
 	var calls []string
@@ -52,10 +61,11 @@ func under(t *testing.T, f fault, cmd *osexec.Cmd) (happened, error) {
 	// A preempted thread returns from a signal's handler by a system call, which may come before anyone can answer.
 	cmd.Env = append(cmd.Environ(), "GODEBUG=asyncpreemptoff=1")
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	attr.Pdeathsig = unix.SIGKILL
+	cmd.SysProcAttr = attr
 	err = cmd.Start()
 	_ = theirs.Close()
-	must(t, err)
+	testkit.Must(t, err)
 	listener, err := receive(ours)
 	if err != nil {
 		_ = cmd.Process.Kill()
@@ -107,7 +117,9 @@ func supervise(t *testing.T, listener int, f fault) happened {
 		}
 		answer := response{id: n.id, flags: userNotifContinue}
 		// The program is behind its own execve and before the runtime's.
-		if execs == 1 && (f.calls == nil || slices.Contains(f.calls, int(n.nr))) {
+		if execs == 1 && f.value != 0 && n.nr != unix.SYS_EXECVE {
+			answer.flags, answer.val = 0, f.value
+		} else if execs == 1 && (f.calls == nil || slices.Contains(f.calls, int(n.nr))) {
 			if counted++; counted == f.at {
 				h = happened{int(n.nr), about(&n)}
 				if f.errno == 0 {
@@ -193,7 +205,7 @@ func filtered() {
 		for i, c := range calls {
 			nr, err := strconv.Atoi(c)
 			must99(err)
-			toAsk := uint8(len(calls) - i) // #nosec G115 -- a handful
+			toAsk := uint8(len(calls) - i)
 			program = append(program, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: toAsk, K: uint32(nr)})
 		}
 		program = append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})

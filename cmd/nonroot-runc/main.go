@@ -11,7 +11,7 @@
 //
 // The way of the data, one file a stage:
 //
-//	argv -> Command -> Bundle -> Facts -> Decision -> rewritten spec -> canonical argv -> execve(runc)
+//	argv -> Command -> Facts -> Decision -> Plan -> apply -> canonical argv -> execve(runc)
 package main
 
 import (
@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
@@ -43,11 +44,16 @@ func run(cmd *runcargs.Command) error {
 	case cmd.Kind == runcargs.Passthrough:
 		return passOn(cmd)
 	case cmd.Kind == runcargs.Gate:
-		return logged(cmd, start)
+		return governed(cmd, facts.AnyCaller().Remember(), start)
+	}
+	caller, err := facts.LookAtCaller()
+	switch {
+	case err != nil:
+		return err
 	case cmd.Verb == runcargs.VerbExec:
-		return logged(cmd, exec)
+		return governed(cmd, caller.Remember(), exec)
 	default:
-		return logged(cmd, create)
+		return governed(cmd, caller.Remember(), create)
 	}
 }
 

@@ -3,8 +3,9 @@
 package main
 
 import (
+	"errors"
+	"flag"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	osexec "os/exec"
@@ -14,6 +15,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
 // The tests run the program as it is shipped, in front of a fake runtime, in a private mount namespace in which /etc, /run
@@ -26,6 +29,7 @@ var programs = map[string]func(){
 	"crun":     fakeRuntime,
 	"withfds":  withFDs,
 	"filtered": filtered,
+	"leaves":   leaves,
 }
 
 // insideVariable holds the tests' directory, once the namespace is made.
@@ -58,8 +62,8 @@ func testMain(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, "these tests need root")
 			return 1
 		}
-		fmt.Fprintln(os.Stderr, "skipped: these tests need root")
-		return 0
+		fmt.Fprintln(os.Stderr, "skipped: most of these tests need root")
+		return withoutRoot(m)
 	}
 	dir, err := os.MkdirTemp("", "nonroot-test")
 	if err == nil {
@@ -68,6 +72,28 @@ func testMain(m *testing.M) int {
 	fmt.Fprintln(os.Stderr, "prepare the tests:", err)
 	_ = os.RemoveAll(dir)
 	return 1
+}
+
+// withoutRoot runs the tests that need no more than a test binary by other names.
+func withoutRoot(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "nonroot-test")
+	if err == nil {
+		defer os.RemoveAll(dir) //nolint:errcheck // it's the system's temporary directory
+		err = os.Mkdir(filepath.Join(dir, "bin"), 0o700)
+	}
+	self, selfErr := os.Executable()
+	if err = errors.Join(err, selfErr); err == nil {
+		for _, name := range []string{"filtered", "leaves"} {
+			err = errors.Join(err, os.Symlink(self, filepath.Join(dir, "bin", name)))
+		}
+		err = errors.Join(err, os.Setenv(insideVariable, dir))
+	}
+	flag.Parse()
+	if err = errors.Join(err, flag.Set("test.run", "^TestLeaveGroups$")); err != nil {
+		fmt.Fprintln(os.Stderr, "prepare the tests:", err)
+		return 1
+	}
+	return m.Run()
 }
 
 // enter builds the program and calls this test binary again, in the private namespace.
@@ -85,13 +111,13 @@ func enter(dir string) error {
 	}
 	// A copy: what go made for the tests may be open to a group, and is no runtime then.
 	helper := filepath.Join(bin, "helper")
-	if err := copyFile(self, helper); err != nil {
+	if err := testkit.CopyFile(self, helper); err != nil {
 		return err
 	}
 	if err := os.Chmod(helper, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{"withfds", "filtered"} {
+	for _, name := range []string{"withfds", "filtered", "leaves"} {
 		if err := os.Symlink(helper, filepath.Join(bin, name)); err != nil {
 			return err
 		}
@@ -126,33 +152,4 @@ func enter(dir string) error {
 		}
 	}
 	return syscall.Exec(self, os.Args, append(os.Environ(), insideVariable+"="+dir))
-}
-
-// must is for what only a broken machine gets wrong.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// copyFile copies a file with its mode.
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close() //nolint:errcheck // nothing was written
-	st, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, st.Mode().Perm())
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		return err
-	}
-	return out.Close()
 }

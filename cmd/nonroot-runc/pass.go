@@ -3,7 +3,7 @@
 package main
 
 import (
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
@@ -21,12 +21,12 @@ func passOn(cmd *runcargs.Command) error {
 }
 
 func anyRuntime(cmd *runcargs.Command) (string, error) {
-	c := govern.AnyCaller().Remember()
-	var k *known
+	c := facts.AnyCaller().Remember()
+	var e *facts.Existing
 	if cmd.ID != "" {
-		k, _ = existing(cmd, c) // nil: nobody knows it, or nothing of it can be read
+		e, _ = facts.Find(cmd.Root, cmd.RootSet, cmd.ID, c) // nil: nobody knows it, or nothing of it can be read
 	}
-	return laterRuntime(cmd, k, func() []string {
+	return laterRuntime(cmd, e, func() []string {
 		p, err := loadPolicy(cmd, c)
 		if err != nil {
 			return nil

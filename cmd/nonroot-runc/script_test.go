@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
 // TestScripts runs the behaviours in testdata/script, one file each. A script begins with a bundle in $WORK/bundle whose
@@ -68,7 +70,7 @@ func makeBundle(dir string) error {
 		return err
 	}
 	for from, to := range map[string]string{"config.json": "config.json", "passwd": "rootfs/etc/passwd", "group": "rootfs/etc/group"} {
-		if err := copyFile("testdata/bundle/"+from, filepath.Join(dir, to)); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := testkit.CopyFile("testdata/bundle/"+from, filepath.Join(dir, to)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"io"
 	"os"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 const verbUpdate = "update"
@@ -21,12 +21,12 @@ const verbUpdate = "update"
 // runc does not look at it.
 func withoutDevices(cmd *runcargs.Command) error {
 	if cmd.ID != "" { // else crun may find one, by a spelling of its own
-		k, err := existing(cmd, govern.AnyCaller())
+		e, err := facts.Find(cmd.Root, cmd.RootSet, cmd.ID, facts.AnyCaller())
 		if errors.Is(err, runc.ErrNoState) {
 			return nil // the runtime says so
 		}
 		if err == nil {
-			if r, _, err := k.matching(cmd); k.state.Kind == runc.Runc || err == nil && r != nil && r.Mode.Exempts() {
+			if e.Match(); e.State.Kind == runc.Runc || e.Record != nil && e.Record.Mode.Exempts() {
 				return nil
 			}
 		}
@@ -46,11 +46,11 @@ func withoutDevices(cmd *runcargs.Command) error {
 // resources reads a file, or for "-" the standard input.
 func resources(file string) ([]byte, error) {
 	if file != "-" {
-		return bundle.ReadFile(file, govern.AnyCaller().Owners)
+		return trusted.ReadFile(file, facts.AnyCaller().Owners)
 	}
-	data, err := io.ReadAll(io.LimitReader(os.Stdin, bundle.MaxSize+1))
-	if err == nil && len(data) > bundle.MaxSize {
-		err = bundle.ErrTooLarge
+	data, err := io.ReadAll(io.LimitReader(os.Stdin, trusted.MaxSize+1))
+	if err == nil && len(data) > trusted.MaxSize {
+		err = trusted.ErrTooLarge
 	}
 	return data, err
 }

@@ -1,117 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apply puts a policy in the place of the one in force, and back. What it would change is said by the code that decides
-// (internal/govern), about the containers that run now.
+// Package apply carries plans out. It is the only package on a governed call's way that writes: ids of ranges, owners of files,
+// the names, the record, config.json, the log, and the copy of the policy. What is to be written it is told (internal/plan).
 //
-//	apply.go  the files: the policy, the one before, the pins
-//	diff.go   what becomes of running containers by either policy
+//	apply.go  a plan for a container, in the order that holds whenever it is cut off
+//	lease.go  the ids of ranges that a decision rests on
+//	give.go   owners in the container's layer and its volumes
+//	log.go    the log's line
+//	good.go   the copy of the policy that was good
 package apply
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"os"
-	"path"
-	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
-	"github.com/nonroot-runc/nonroot-runc/internal/pin"
-	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Target is a policy's place, and what is in force there.
-type Target struct {
-	File    string
-	Profile string         // "": the general policy
-	InForce *policy.Policy // nil: neither it nor a copy from when it was good can be read
-	Broken  error          // why the policy in force can't be read; InForce is then the last good one
-
-	owners bundle.Owners
+// step is one thing that is done.
+type step struct {
+	name string
+	do   func() error
 }
 
-// Look finds the place of a profile's policy ("": of the general one), and reads what is there.
-func Look(profile string, owners bundle.Owners) (*Target, error) {
-	t := &Target{File: policy.DefaultFile, Profile: profile, owners: owners}
-	binary := "nonroot-runc"
-	if profile != "" {
-		t.File = policy.ProfileFile(profile)
-		if path.Base(t.File) != profile+".toml" || strings.HasPrefix(profile, ".") || strings.ContainsAny(profile, "\\\n") {
-			return nil, fmt.Errorf("%q is no name of a profile", profile)
+// Container does what a plan says, but for the leases, which come before (Take). Where it fails, or is ended, config.json is the old
+// one or the new one, and no record matches a config.json that is not the decision's.
+func Container(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) error {
+	if p.Reclaim != nil && p.Decision.Mode == decision.Rewrite {
+		return fmt.Errorf("the bundle %q was given away again while it was looked at", dir.Path)
+	}
+	for _, s := range steps(p, dir, owners) {
+		if err := s.do(); err != nil {
+			return err
 		}
-		binary += "." + profile
 	}
-	if t.InForce, t.Broken = govern.Policy("", binary, owners); t.Broken != nil {
-		t.InForce, _ = govern.LastGood("", binary, false, owners) // it may never have been good
-	}
-	return t, nil
+	return nil
 }
 
-// Previous is the text that was in the place before.
-func (t *Target) Previous() ([]byte, error) {
-	data, err := bundle.ReadGuarded(policy.PreviousFile(t.File), t.owners)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is nothing to roll back to: nonroot-ctl policy apply has not replaced %q", t.File)
+// steps are in an order by which config.json comes last: until then the old one stands, and no record matches it.
+func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) []step {
+	seal := func(config ...[]byte) step {
+		return step{"record", func() error { return seal(dir, &p.Decision, config) }}
 	}
-	return data, err
+	if p.Decision.Mode != decision.Rewrite {
+		if p.Reclaim != nil { // a record there would be somebody else's
+			return nil
+		}
+		return []step{seal(p.Config)}
+	}
+	all := []step{{"owners", func() error {
+		if p.Give != nil && !p.Again {
+			p.Decision.Notes = append(p.Decision.Notes, give(p.Give, dir.Path, p.Decision.ID, owners)...)
+		}
+		return nil
+	}}}
+	for _, file := range []struct {
+		name string
+		data []byte
+	}{{record.Passwd, p.Passwd}, {record.Group, p.Group}} {
+		all = append(all, step{file.name, func() error {
+			if file.data == nil {
+				return dir.Remove(file.name)
+			}
+			return dir.Replace(file.name, file.data, 0o644, p.Label)
+		}})
+	}
+	if p.Again {
+		return append(all, seal(p.Parts...), step{"sweep", func() error { dir.Sweep(); return nil }},
+			step{"config", func() error { return dir.Replace(bundle.Config, p.Rewritten(), 0o600, "") }})
+	}
+	return append(all,
+		step{"kept", func() error { return dir.Remove(record.Before) }}, // it is of an earlier start
+		seal(p.Parts...),
+		step{"sweep", func() error { dir.Sweep(); return nil }},
+		step{"config", func() error { return dir.ReplaceKeeping(bundle.Config, p.Parts, 0o600, record.Before) }})
 }
 
-// Is says that a policy is what is in the place already.
-func (t *Target) Is(p *policy.Policy) bool {
-	return t.Broken == nil && t.InForce.File != "" && bytes.Equal(t.InForce.Text, p.Text)
-}
-
-// none is kept as the policy before where there was no file: an empty policy is the built-in one.
-const none = "# There was no file: the built-in policy held.\n"
-
-// Replace puts a policy in the place, at once. The one before is kept for a rollback: where it could not be read, that is the last
-// one that was good. A pinned file is pinned to the new text; at each moment what is there is pinned. pinned says that it is, kept
-// that there is one to roll back to.
-func (t *Target) Replace(p *policy.Policy) (pinned, kept bool, err error) {
-	pins, err := pin.Read(t.owners)
-	if err != nil {
-		return false, false, err
-	}
-	if t.InForce != nil {
-		text := t.InForce.Text
-		if text == nil {
-			text = []byte(none)
-		}
-		if err := put(policy.PreviousFile(t.File), text, 0o700, 0o600, t.owners); err != nil {
-			return false, false, fmt.Errorf("keep the policy before: %w", err)
-		}
-		kept = true
-	}
-	if pins.Has(t.File) {
-		if err := pin.Set(t.owners, t.File, append(pins.Digests(t.File), p.Digest)...); err != nil {
-			return false, kept, err
-		}
-		pinned = true
-	}
-	if err := put(t.File, p.Text, 0o755, 0o644, t.owners); err != nil {
-		return pinned, kept, err
-	}
-	if pinned {
-		if err := pin.Set(t.owners, t.File, p.Digest); err != nil {
-			return pinned, kept, fmt.Errorf("the policy is replaced, but the pin of the one before stays: %w", err)
-		}
-	}
-	if err := govern.KeepGood(p, t.owners); err != nil {
-		return pinned, kept, fmt.Errorf("the policy is replaced, but no copy of it is kept for the time when it can't be read: %w", err)
-	}
-	return pinned, kept, nil
-}
-
-// put replaces a file in a directory of root's, which is made where there is none.
-func put(name string, text []byte, dirMode os.FileMode, mode uint32, owners bundle.Owners) error {
-	if err := os.MkdirAll(path.Dir(name), dirMode); err != nil {
+// seal writes the record of a config.json with these bytes, in parts.
+func seal(dir *bundle.Dir, d *decision.Decision, config [][]byte) (err error) {
+	if d.Start, err = proc.StartTime("self"); err != nil { // the next runtime is this same process
 		return err
 	}
-	dir, err := bundle.OpenTrusted(path.Dir(name), owners)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.ReplaceSynced(path.Base(name), text, mode)
+	d.Config = record.Digest(config...)
+	return record.Write(dir, d)
 }
+
+// Reclaim takes a bundle back that the engine has given to the container's root. What was read of it before counts for nothing.
+func Reclaim(p *plan.Plan, dir *bundle.Dir) error { return dir.Reclaim(p.Reclaim.UID, p.Reclaim.GID) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ask runs the command lines of engines, which know best how their daemons are reached.
+// Package ask runs the command lines of engines, which know best how their daemons are reached. It bounds how long an engine may
+// take; what an answer means belongs to whoever asks. Only nonroot-ctl may run a program.
 package ask
 
 import (
@@ -11,6 +12,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
 // limit is how long an engine may take for an answer. "docker import" and "docker run" are the slowest that are asked for.
@@ -53,5 +56,5 @@ func Docker(ctx context.Context, host string, stdin io.Reader, args ...string) (
 	if host != "" {
 		args = append([]string{"--host", host}, args...)
 	}
-	return Run(ctx, stdin, "docker", args...)
+	return Run(ctx, stdin, engines.Docker.Client, args...)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
@@ -36,21 +37,20 @@ func look(prefix string, document []byte) Seen {
 	return s
 }
 
-// parts are names for members that a rewrite changes. Any other goes by its path.
-var parts = map[string]string{
-	"process.user.uid":            "user",
-	"process.user.gid":            "user",
-	"process.user.additionalGids": "groups",
-	"process.capabilities":        "capabilities",
-	"process.noNewPrivileges":     "noNewPrivileges",
-	"process.env":                 "env",
-	"linux.seccomp":               "seccomp",
-	"linux.namespaces":            "namespaces",
-	"linux.sysctl":                "sysctl",
-	"linux.devices":               "devices",
-	"linux.resources.devices":     "devices",
-	"mounts":                      "mounts",
-	"annotations":                 "annotations",
+// part is a name for a member that a rewrite changes. Any other goes by its path.
+func part(path string) string {
+	switch path {
+	case "process.user.uid", "process.user.gid":
+		return "user"
+	case "process.user.additionalGids":
+		return "groups"
+	case "process.capabilities", "process.noNewPrivileges", "process.env",
+		"linux.seccomp", "linux.namespaces", "linux.sysctl", "linux.devices":
+		return path[strings.IndexByte(path, '.')+1:]
+	case "linux.resources.devices":
+		return "devices"
+	}
+	return path
 }
 
 // hasParts says that a member is an object whose own members have names.
@@ -82,10 +82,7 @@ func (s Seen) Rootfs() (path string) {
 func (s Seen) Changed(was Seen) []string {
 	var names []string
 	differs := func(path string) {
-		name, ok := parts[path]
-		if !ok {
-			name = path
-		}
+		name := part(path)
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -120,12 +117,12 @@ func (s Seen) User() *policy.Identity {
 		var err error
 		switch m.path {
 		case "process.user.uid":
-			id.UID, err = number(m.value)
+			id.UID, err = ids.Number(m.value)
 		case "process.user.gid":
-			id.GID, err = number(m.value)
+			id.GID, err = ids.Number(m.value)
 		case "process.user.additionalGids":
 			err = jsonscan.Elements(m.value, func(value []byte) error {
-				gid, err := number(value)
+				gid, err := ids.Number(value)
 				id.Groups = append(id.Groups, gid)
 				return err
 			})
@@ -138,11 +135,6 @@ func (s Seen) User() *policy.Identity {
 		return nil
 	}
 	return id
-}
-
-func number(value []byte) (uint32, error) {
-	n, err := jsonscan.Uint(value, 32)
-	return uint32(n), err // #nosec G115 -- ParseUint was given 32 bits
 }
 
 // Annotations are the container's.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -94,15 +95,15 @@ func TestEngineOf(t *testing.T) {
 		{"/var/run/docker/runtime-runc/moby", "/run/x/moby/c1", policy.Docker},
 		{"/run/containerd/runc/k8s.io", "/run/x/k8s.io/c1", policy.Kubernetes},
 		{"/run/containerd/runc/default", "/run/x/default/c1", policy.Containerd},
-		{"", "/var/lib/containers/storage/overlay-containers/c1/userdata", podman},
-		{"/run/runc", "/run/containers/storage/overlay-containers/c1/userdata", crio},
-		{"", "/var/lib/docker/buildkit/executor/c1", buildkit},
-		{"", "/var/lib/buildkit/runc-overlayfs/executor/c1", buildkit},
+		{"", "/var/lib/containers/storage/overlay-containers/c1/userdata", "podman"},
+		{"/run/runc", "/run/containers/storage/overlay-containers/c1/userdata", "cri-o"},
+		{"", "/var/lib/docker/buildkit/executor/c1", "buildkit"},
+		{"", "/var/lib/buildkit/runc-overlayfs/executor/c1", "buildkit"},
 		{"", "/tmp/bundle", ""},
 		{"", "", ""},
 	} {
-		var e Entry
-		if e.Locate(c.root, c.dir, "", nil, owners()); e.Engine != c.want {
+		var e decision.Decision
+		if Locate(&e, c.root, c.dir, "", nil, owners()); e.Engine != c.want {
 			t.Errorf("%q, %q: %q, want %q", c.root, c.dir, e.Engine, c.want)
 		}
 	}

@@ -10,18 +10,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 )
 
 // whole is an entry in which nothing is empty.
-func whole() *Entry {
-	return &Entry{
+func whole() *decision.Decision {
+	return &decision.Decision{
 		Time: time.Date(2026, 2, 3, 4, 5, 6, 7_000_000, time.FixedZone("", 3600)), Event: "create", ID: "c1",
-		Engine: "docker", Namespace: "team-a", Pod: "web-0", Container: "web", Image: "nginx:1", Name: "shop",
-		From: &policy.Identity{}, To: &policy.Identity{UID: 1, GID: 2, Groups: []uint32{3, 4}},
-		Mode: policy.Rewrite, Rule: "default", Source: policy.Fixed, Changed: []string{"user", "env"},
+		Engine: "docker", Namespace: "team-a", Pod: "web-0", Container: "web", Image: "nginx:1", Called: "shop",
+		Asked: &decision.Identity{}, Identity: &decision.Identity{UID: 1, GID: 2, Groups: []uint32{3, 4}},
+		Mode: decision.Rewrite, Rule: "default", Source: decision.Fixed, Changed: []string{"user", "env"},
 		Notes: []string{"a hook"}, Reason: "because", Audited: "would refuse",
-		Profile: "builds", Policy: "0af1", Version: "1.2.3", Duration: 1234567 * time.Nanosecond,
+		Profile: "builds", Digest: "0af1", Version: "1.2.3", Duration: 1234567 * time.Nanosecond,
 	}
 }
 
@@ -30,18 +30,18 @@ func TestLine(t *testing.T) {
 		`"namespace":"team-a","pod":"web-0","container":"web","image":"nginx:1","name":"shop",` +
 		`"from":{"uid":0,"gid":0},"to":{"uid":1,"gid":2,"groups":[3,4]},"source":"fixed","changed":["user","env"],` +
 		`"notes":["a hook"],"reason":"because","audited":"would refuse","profile":"builds","policy_sha256":"0af1","version":"1.2.3","duration_us":1234}` + "\n"
-	if got := string(whole().Line()); got != want {
+	if got := string(Line(whole())); got != want {
 		t.Errorf("%s", got)
 	}
-	empty := &Entry{Time: whole().Time, Event: "start", Mode: policy.Off}
-	if got := string(empty.Line()); got != `{"time":"2026-02-03T03:05:06.007Z","event":"start","mode":"off","duration_us":0}`+"\n" {
+	empty := &decision.Decision{Time: whole().Time, Event: "start", Mode: decision.Off}
+	if got := string(Line(empty)); got != `{"time":"2026-02-03T03:05:06.007Z","event":"start","mode":"off","duration_us":0}`+"\n" {
 		t.Errorf("%s", got)
 	}
 }
 
 // fill sets each text of an entry, and gives lists more than fits.
-func fill(s string) *Entry {
-	e := &Entry{Duration: 1<<63 - 1}
+func fill(s string) *decision.Decision {
+	e := &decision.Decision{Duration: 1<<63 - 1}
 	v := reflect.ValueOf(e).Elem()
 	for i := range v.NumField() {
 		if f := v.Field(i); f.Kind() == reflect.String {
@@ -52,8 +52,8 @@ func fill(s string) *Entry {
 	for i := range groups {
 		groups[i] = 4294967295
 	}
-	id := &policy.Identity{UID: 4294967295, GID: 4294967295, Groups: groups}
-	e.From, e.To = id, id
+	id := &decision.Identity{UID: 4294967295, GID: 4294967295, Groups: groups}
+	e.Asked, e.Identity = id, id
 	for range 1000 {
 		e.Changed, e.Notes = append(e.Changed, s), append(e.Notes, s)
 	}
@@ -65,7 +65,7 @@ func TestLineIsBoundedAndPlain(t *testing.T) {
 		strings.Repeat("x", 100000), strings.Repeat("\x00", 100000), strings.Repeat("\U0001F600", 100000),
 		strings.Repeat("\xff", 100000), strings.Repeat(`"\`, 100000), "\n{\"time\":\"\x1b[31m\u009b\u2028\u202e\x7f</script>", "",
 	} {
-		check(t, fill(s).Line())
+		check(t, Line(fill(s)))
 	}
 }
 
@@ -95,7 +95,7 @@ func FuzzLine(f *testing.F) {
 	f.Add("\n\"\xff\u2028\U0001F600")
 	f.Fuzz(func(t *testing.T, s string) {
 		e := fill(s)
-		line := e.Line()
+		line := Line(e)
 		check(t, line)
 		var back struct{ Pod string }
 		if err := json.Unmarshal(line, &back); err != nil {

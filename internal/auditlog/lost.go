@@ -13,8 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // LostFile counts, in a policy's directory of state, the decisions that were not logged everywhere. To remove it is to begin anew.
@@ -38,15 +39,15 @@ const (
 )
 
 // CountLost adds one to the counter. It waits for nobody for long; who gets an error has told the engine's log of the line.
-func CountLost(state string, why error, owners bundle.Owners) error {
+func CountLost(state string, why error, owners trusted.Owners) error {
 	return countLost(LostFile(state), time.Now(), why, owners)
 }
 
-func countLost(name string, now time.Time, why error, owners bundle.Owners) error {
+func countLost(name string, now time.Time, why error, owners trusted.Owners) error {
 	if err := os.MkdirAll(path.Dir(name), 0o700); err != nil {
 		return err
 	}
-	real, _, err := bundle.Trusted(path.Dir(name), owners)
+	real, _, err := trusted.CheckPath(path.Dir(name), owners)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func countLost(name string, now time.Time, why error, owners bundle.Owners) erro
 		return err
 	}
 	before, _ := parseLost(buf[:n]) // what makes no sense counts for nothing
-	line := fmt.Sprintf("%d %s %s", before.Count+1, now.UTC().Format(Time), quote.Text(strings.ReplaceAll(why.Error(), "\n", "; "), 400))
+	line := fmt.Sprintf("%d %s %s", before.Count+1, now.UTC().Format(decision.LogTime), quote.Text(strings.ReplaceAll(why.Error(), "\n", "; "), 400))
 	line = fmt.Sprintf("%-*s\n", lostSize-1, line[:min(len(line), lostSize-1)])
 	_, err = unix.Pwrite(fd, []byte(line), 0)
 	return err
@@ -85,12 +86,12 @@ func lock(fd int) error {
 }
 
 // ReadLost reads the counter; without one nothing was lost.
-func ReadLost(state string, owners bundle.Owners) (Lost, error) {
+func ReadLost(state string, owners trusted.Owners) (Lost, error) {
 	return readLost(LostFile(state), owners)
 }
 
-func readLost(name string, owners bundle.Owners) (Lost, error) {
-	data, err := bundle.ReadGuarded(name, owners)
+func readLost(name string, owners trusted.Owners) (Lost, error) {
+	data, err := trusted.ReadPath(name, owners)
 	if errors.Is(err, unix.ENOENT) {
 		return Lost{}, nil
 	}
@@ -111,7 +112,7 @@ func parseLost(data []byte) (l Lost, ok bool) {
 	if err != nil {
 		return Lost{}, false
 	}
-	t, err := time.Parse(Time, last)
+	t, err := time.Parse(decision.LogTime, last)
 	if err != nil {
 		return Lost{}, false
 	}

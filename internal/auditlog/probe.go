@@ -9,13 +9,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // Probe tries each place that a policy logs to, as Write would, and says what is wrong with those that would get no line. It
 // writes nothing, leaves no file behind that was not there, and only connects to the daemons' sockets.
-func Probe(to *policy.Log, owners bundle.Owners) []error {
+func Probe(to *policy.Log, owners trusted.Owners) []error {
 	var failed []error
 	if to.File != "" {
 		if err := probeFile(to.File, owners); err != nil {
@@ -36,7 +36,7 @@ func Probe(to *policy.Log, owners bundle.Owners) []error {
 	return failed
 }
 
-func probeFile(name string, owners bundle.Owners) error {
+func probeFile(name string, owners trusted.Owners) error {
 	if err := guarded(name, owners); err != nil {
 		return err
 	}

@@ -11,14 +11,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // Write sends the entry to each place that the policy names. The error says which of them did not get it. It waits for
 // nobody: not for a reader of a FIFO, nor for a daemon that is stuck.
-func Write(to *policy.Log, e *Entry, owners bundle.Owners) error {
-	line := e.Line()
+func Write(to *policy.Log, e *decision.Decision, owners trusted.Owners) error {
+	line := Line(e)
 	var failed []error
 	if to.File != "" {
 		if err := appendLine(to.File, line, owners); err != nil {
@@ -40,8 +41,8 @@ func Write(to *policy.Log, e *Entry, owners bundle.Owners) error {
 }
 
 // guarded says why others can lead a log's path elsewhere, by a directory or a link on the way; nil if they can't.
-func guarded(name string, owners bundle.Owners) error {
-	_, _, err := bundle.Trusted(path.Dir(name), owners.WithGroups())
+func guarded(name string, owners trusted.Owners) error {
+	_, _, err := trusted.CheckPath(path.Dir(name), owners.WithGroups())
 	if errors.Is(err, unix.ENOENT) {
 		return nil // to open it says so
 	}
@@ -55,7 +56,7 @@ func guarded(name string, owners bundle.Owners) error {
 // may have been written: whoever comes next then begins on a new line. The half one stays, as evidence: cutting it off
 // could take a line with it that somebody else has appended meanwhile. Who looks while another one writes may see half a
 // line, too, and leaves an empty one, which is no harm.
-func appendLine(name string, line []byte, owners bundle.Owners) error {
+func appendLine(name string, line []byte, owners trusted.Owners) error {
 	if err := guarded(name, owners); err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func appendLine(name string, line []byte, owners bundle.Owners) error {
 	return errors.Join(err, unix.Close(fd))
 }
 
-func appendTo(fd int, line []byte, owners bundle.Owners) error {
+func appendTo(fd int, line []byte, owners trusted.Owners) error {
 	st, err := isLog(fd, owners)
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func appendTo(fd int, line []byte, owners bundle.Owners) error {
 }
 
 // isLog says why an open file is none that lines can be trusted to.
-func isLog(fd int, owners bundle.Owners) (st unix.Stat_t, err error) {
+func isLog(fd int, owners trusted.Owners) (st unix.Stat_t, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return st, err
 	}
@@ -119,7 +120,7 @@ const (
 )
 
 // priority is a message's severity (syslog(3)): a refusal is a warning.
-func priority(e *Entry) int {
+func priority(e *decision.Decision) int {
 	if e.Mode == policy.Refuse {
 		return 4
 	}
@@ -131,13 +132,13 @@ const facility = 3 << 3
 
 // syslogMessage is what local daemons read (RFC 3164, section 4.1). It has no time of its own: the daemon's and the line's
 // are better.
-func syslogMessage(e *Entry, text []byte) []byte {
+func syslogMessage(e *decision.Decision, text []byte) []byte {
 	m := fmt.Appendf(nil, "<%d>nonroot-runc[%d]: ", facility|priority(e), os.Getpid())
 	return append(m, text...)
 }
 
 // journalMessage has a field on each line, none of which has a newline in it.
-func journalMessage(e *Entry, text []byte) []byte {
+func journalMessage(e *decision.Decision, text []byte) []byte {
 	m := append([]byte("SYSLOG_IDENTIFIER=nonroot-runc\nPRIORITY="), strconv.Itoa(priority(e))...)
 	m = append(append(m, "\nNONROOT_EVENT="...), e.Event...)
 	m = append(append(m, "\nNONROOT_MODE="...), e.Mode...)

@@ -16,11 +16,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-func owners() bundle.Owners { return bundle.CallersOwners(nil) }
+func owners() trusted.Owners { return trusted.CallersOwners(nil) }
 
 func write(t *testing.T, name string) {
 	t.Helper()
@@ -44,7 +44,7 @@ func TestFileIsMadeAndAppendedTo(t *testing.T) {
 	defer unix.Umask(old)
 	write(t, name)
 	write(t, name)
-	if got := lines(t, name); len(got) != 2 || got[0] != got[1] || got[0]+"\n" != string(whole().Line()) {
+	if got := lines(t, name); len(got) != 2 || got[0] != got[1] || got[0]+"\n" != string(Line(whole())) {
 		t.Errorf("%q", got)
 	}
 	st, err := os.Stat(name)
@@ -161,7 +161,7 @@ func TestConcurrentWriters(t *testing.T) {
 func TestDatagrams(t *testing.T) {
 	e := whole()
 	e.Mode = policy.Refuse
-	text := strings.TrimSuffix(string(e.Line()), "\n")
+	text := strings.TrimSuffix(string(Line(e)), "\n")
 	socket := filepath.Join(t.TempDir(), "s")
 	daemon, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {

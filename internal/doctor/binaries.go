@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // standard are the directories where programs are looked for, in internal/runc's order.
@@ -51,22 +51,22 @@ func (d *doctor) program(name, file string) {
 }
 
 // soundProgram says why a program is not what it should be. Of a link, both ends are looked at.
-func soundProgram(file string, owners bundle.Owners) error {
+func soundProgram(file string, owners trusted.Owners) error {
 	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
 		return err
 	}
 	if real != file {
-		dir, err := bundle.Open(filepath.Dir(file), owners)
+		dir, err := trusted.Open(filepath.Dir(file), owners)
 		if err != nil {
 			return err
 		}
 		defer dir.Close()
-		if err := dir.Guarded(); err != nil {
+		if err := dir.CheckPath(); err != nil {
 			return err
 		}
 	}
-	data, err := bundle.ReadGuarded(real, owners)
+	data, err := trusted.ReadPath(real, owners)
 	if err != nil {
 		return err
 	}

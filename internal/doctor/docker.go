@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -42,7 +43,7 @@ func (i *dockerInfo) registered() *registered {
 }
 
 func (d *doctor) docker(ctx context.Context, p *policy.Policy) {
-	if !d.o.ViaDocker && !present("dockerd", "/run/docker.sock", "/etc/docker/daemon.json") {
+	if !d.o.ViaDocker && !installed(&engines.Docker) {
 		return
 	}
 	info := &dockerInfo{}
@@ -61,7 +62,7 @@ func (d *doctor) docker(ctx context.Context, p *policy.Policy) {
 		d.bad(status, "docker: registered", "start the daemon, or name it by DOCKER_HOST or --docker-host", "the daemon does not answer: %v", err)
 		return
 	}
-	names := d.registration("docker", info.registered())
+	names := d.registration(engines.Docker.Config.Command, info.registered())
 	if names == nil {
 		return
 	}
@@ -78,7 +79,7 @@ func (d *doctor) dockerDoors(p *policy.Policy, root string) {
 		return
 	}
 	const hint = "guard it: nonroot-ctl configure docker --guard --builds off (builds stay root's) or --builds rewrite"
-	d.bad(Warn, "docker: --runtime runc", hint, "OPEN: whoever reaches the daemon's socket can start root containers with --runtime runc or --runtime io.containerd.runc.v2")
+	d.bad(Warn, "docker: --runtime runc", hint, "OPEN: whoever reaches the daemon's socket can start root containers with --runtime runc or --runtime %s", engines.RuncShim)
 	d.bad(Warn, "docker: builds", hint, "OPEN: BuildKit runs \"runc\" from PATH as root, whatever the default runtime is")
 }
 
@@ -91,7 +92,7 @@ func (d *doctor) builds(p *policy.Policy, root string) {
 		return
 	}
 	if real, err := filepath.EvalSymlinks(root); err == nil {
-		if directory := filepath.Join(real, "buildkit", "executor"); !slices.Contains(p.Build.Bundles, directory) {
+		if directory := filepath.Join(real, engines.Docker.Builds.Dir); !slices.Contains(p.Build.Bundles, directory) {
 			d.bad(Warn, name, "nonroot-ctl configure docker --guard --builds rewrite", "the policy's rule for builds is for %q, and dockerd has them in %q: they go by the rest of the policy", p.Build.Bundles, directory)
 			return
 		}

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package doctor checks an installation: that the programs are whole and root's alone, that the policy holds, that the
-// engines use the runtime, what gets around it, and, by trying, that nobody becomes root in a container. One file a
-// subject; what can be judged without the machine is a pure function of what was read.
+// engines use the runtime, what gets around it, and, by trying, that nobody becomes root in a container. It changes
+// nothing, and says nothing of a single container (internal/explain, internal/ps).
+//
+// One file a subject; what can be judged without the machine is a pure function of what was read.
 package doctor
 
 import (
 	"context"
 	"fmt"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // Status is how a check ended.
@@ -42,7 +46,7 @@ type Options struct {
 
 // Run makes every check, in an order in which a later one rests on those before.
 func Run(ctx context.Context, o Options) ([]Check, error) {
-	caller, err := govern.LookAtCaller()
+	caller, err := facts.LookAtCaller()
 	if err != nil {
 		return nil, err
 	}
@@ -58,19 +62,29 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 	d.wrappers(p)
 	d.logs(p)
 	d.lost(p)
-	d.docker(ctx, p)
-	d.containerd(ctx)
-	d.podman(ctx)
-	d.crio()
-	d.buildkit()
+	for _, check := range engineChecks {
+		check.run(d, ctx, p)
+	}
 	d.oneGoverned()
 	d.selfTest(ctx, p)
 	return d.checks, nil
 }
 
+// engineChecks are the checks of each engine that has a configuration, in the order in which they are printed.
+var engineChecks = []struct {
+	engine *engines.Engine
+	run    func(*doctor, context.Context, *policy.Policy)
+}{
+	{&engines.Docker, (*doctor).docker},
+	{&engines.Containerd, func(d *doctor, ctx context.Context, _ *policy.Policy) { d.containerd(ctx) }},
+	{&engines.Podman, func(d *doctor, ctx context.Context, _ *policy.Policy) { d.podman(ctx) }},
+	{&engines.CRIO, func(d *doctor, _ context.Context, _ *policy.Policy) { d.crio() }},
+	{&engines.BuildKit, func(d *doctor, _ context.Context, _ *policy.Policy) { d.buildkit() }},
+}
+
 type doctor struct {
 	o      Options
-	caller govern.Caller
+	caller facts.Caller
 	binary string // nonroot-runc; "": there is none
 	checks []Check
 

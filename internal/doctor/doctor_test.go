@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/moby/sys/user"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -55,6 +57,30 @@ SystemdCgroup = true
 	}
 	if _, err := containerdRuntimes([]byte("[plugins")); err == nil {
 		t.Error("a malformed file is read")
+	}
+}
+
+// TestContainerdTables holds the tags of containerdRuntimes against the tables of each version of the configuration.
+func TestContainerdTables(t *testing.T) {
+	for version := 1; version <= 4; version++ {
+		table := `"` + strings.Join(engines.CRITable(version), `"."`) + `"`
+		r, err := containerdRuntimes([]byte("[" + table + ".runtimes.nonroot.options]\nBinaryName = \"/x\"\n"))
+		if err != nil || r.runtimes["nonroot"] != "/x" {
+			t.Errorf("version %d: %+v, %v", version, r, err)
+		}
+	}
+}
+
+// TestEngineChecks: every engine with a configuration is looked at.
+func TestEngineChecks(t *testing.T) {
+	for _, e := range engines.All {
+		checked := false
+		for _, c := range engineChecks {
+			checked = checked || c.engine == e
+		}
+		if has := e.Config.Program != ""; has != checked {
+			t.Errorf("%s: it has a configuration: %t, and doctor looks at it: %t", e.Name, has, checked)
+		}
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -44,7 +45,7 @@ func (d *doctor) registration(engine string, r *registered) []string {
 	d.engines = append(d.engines, engine)
 	if len(names) == 0 {
 		status := Warn
-		if d.o.ViaDocker && engine == "docker" {
+		if d.o.ViaDocker && engine == engines.Docker.Config.Command {
 			status = Fail
 		}
 		d.bad(status, engine+": registered", "nonroot-ctl configure "+engine, "NOT governed, none of its runtimes is nonroot-runc: %s", r)
@@ -73,7 +74,7 @@ func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 	if strings.HasPrefix(filepath.Base(program), "nonroot-runc.") {
 		named = ""
 	}
-	p, err := govern.Policy(named, program, d.caller.Owners)
+	p, err := facts.Policy(named, program, d.caller.Owners)
 	switch {
 	case err != nil:
 		d.bad(Fail, what, "mend the file; until then none of its containers starts", "%v", err)
@@ -131,17 +132,21 @@ func (d *doctor) oneGoverned() {
 	}
 }
 
-// present says whether one of an engine's programs, sockets or files is there.
-func present(program string, files ...string) bool {
-	if find(program) != "" {
+// installed says whether an engine's program is there, or, of one with a daemon, its socket or file.
+func installed(e *engines.Engine) bool {
+	if find(e.Config.Program) != "" {
 		return true
 	}
-	return slices.ContainsFunc(files, func(f string) bool { _, err := os.Stat(f); return err == nil })
+	if e.Config.Program == e.Client { // its files are other programs', too
+		return false
+	}
+	there := func(f string) bool { _, err := os.Stat(f); return err == nil }
+	return there(e.Config.Files[0]) || there(e.Sockets[0])
 }
 
 // buildkit: a daemon of its own runs "buildkit-runc" or "runc" from PATH (SECURITY.md F8).
 func (d *doctor) buildkit() {
-	if find("buildkitd") == "" {
+	if find(engines.BuildKit.Config.Program) == "" {
 		return
 	}
 	if d.guarded() && (find("buildkit-runc") == "" || d.isOurs("buildkit-runc")) {
@@ -151,20 +156,15 @@ func (d *doctor) buildkit() {
 	d.bad(Warn, "buildkit: builds", "name nonroot-runc in buildkitd.toml: [worker.oci] binary", "OPEN: buildkitd runs builds as root, by \"buildkit-runc\" or \"runc\" from PATH")
 }
 
-// containerd's own files.
-const (
-	containerdConfig = "/etc/containerd/config.toml"
-	containerdSocket = "/run/containerd/containerd.sock"
-)
-
 func (d *doctor) containerd(ctx context.Context) {
-	if !present("containerd", containerdConfig, containerdSocket) {
+	if !installed(&engines.Containerd) {
 		return
 	}
+	program, file := engines.Containerd.Config.Program, engines.Containerd.Config.Files[0]
 	// What the daemon makes of its files, drop-ins included; else the file itself.
-	text, err := ask.Run(ctx, nil, "containerd", "--config", containerdConfig, "config", "dump")
+	text, err := ask.Run(ctx, nil, program, "--config", file, "config", "dump")
 	if err != nil {
-		text, err = os.ReadFile(containerdConfig)
+		text, err = os.ReadFile(file)
 	}
 	if os.IsNotExist(err) {
 		text, err = nil, nil // its defaults
@@ -214,8 +214,8 @@ func containerdRuntimes(text []byte) (*registered, error) {
 	var c struct {
 		Plugins struct {
 			V1 cri `toml:"cri"`
-			V2 cri `toml:"io.containerd.grpc.v1.cri"`
-			V3 cri `toml:"io.containerd.cri.v1.runtime"`
+			V2 cri `toml:"io.containerd.grpc.v1.cri"`    //lint:allow a tag can name no constant: TestContainerdTables
+			V3 cri `toml:"io.containerd.cri.v1.runtime"` //lint:allow likewise
 		} `toml:"plugins"`
 	}
 	if err := toml.Unmarshal(text, &c); err != nil {
@@ -240,10 +240,11 @@ func containerdRuntimes(text []byte) (*registered, error) {
 // podmanFiles are Podman's configuration files, in the order in which they count (containers.conf(5)). Those of a user count
 // for his containers only. home is "" for root, who has none of them.
 func podmanFiles(home string) []string {
-	files := []string{"/usr/share/containers/containers.conf", "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/*.conf"}
+	files := slices.Clone(engines.Podman.Config.Files)
 	if home != "" {
-		dir := filepath.Join(globbed.Replace(home), "containers")
-		files = append(files, filepath.Join(dir, "containers.conf"), filepath.Join(dir, "containers.conf.d/*.conf"))
+		for _, file := range engines.Podman.Config.UserFiles {
+			files = append(files, filepath.Join(globbed.Replace(home), file))
+		}
 	}
 	return files
 }
@@ -252,7 +253,7 @@ func podmanFiles(home string) []string {
 var globbed = strings.NewReplacer("*", "\\*", "?", "\\?", "[", "\\[", "\\", "\\\\")
 
 func (d *doctor) podman(ctx context.Context) {
-	if !present("podman") {
+	if !installed(&engines.Podman) {
 		return
 	}
 	home := ""
@@ -270,17 +271,17 @@ func (d *doctor) podman(ctx context.Context) {
 // podmanContainers are those of the user who asks, which keep the runtime they were created with.
 func (d *doctor) podmanContainers(ctx context.Context, names []string) {
 	const name, hint = "podman: containers", "remove these containers and create them again"
-	if find("podman") == "" {
+	if find(engines.Podman.Client) == "" {
 		return
 	}
-	out, err := ask.Run(ctx, nil, "podman", "ps", "--all", "--quiet", "--no-trunc")
+	out, err := ask.Run(ctx, nil, engines.Podman.Client, "ps", "--all", "--quiet", "--no-trunc")
 	if err != nil {
 		d.bad(Warn, name, "see why", "the containers can't be listed: %v", err)
 		return
 	}
 	var all []container
 	for ids := range slices.Chunk(strings.Fields(string(out)), 100) {
-		out, err := ask.Run(ctx, nil, "podman", append([]string{"container", "inspect", "--format", "json", "--"}, ids...)...)
+		out, err := ask.Run(ctx, nil, engines.Podman.Client, append([]string{"container", "inspect", "--format", "json", "--"}, ids...)...)
 		some, bad := parsePodman(out)
 		if bad != nil || err != nil && len(some) == 0 {
 			d.bad(Warn, name, "see why", "the containers can't be looked at: %v", errors.Join(err, bad))
@@ -339,14 +340,11 @@ func podmanRuntimes(texts [][]byte) (*registered, error) {
 	return r, nil
 }
 
-// CRI-O's configuration files, in the order in which they count (crio.conf(5)).
-var crioFiles = []string{"/etc/crio/crio.conf", "/etc/crio/crio.conf.d/*"}
-
 func (d *doctor) crio() {
-	if !present("crio", "/etc/crio/crio.conf", "/run/crio/crio.sock") {
+	if !installed(&engines.CRIO) {
 		return
 	}
-	if d.configured("crio", crioFiles, crioRuntimes) != nil {
+	if d.configured("crio", engines.CRIO.Config.Files, crioRuntimes) != nil {
 		d.around("crio", "pods may name another handler of its configuration (RuntimeClass)")
 	}
 }

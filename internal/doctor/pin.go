@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // pins: the policy and every profile are pinned, and are what is pinned. Whoever reaches an engine's API can have it write in
@@ -43,7 +43,7 @@ func (d *doctor) pin(pins *pin.Pins, file string) {
 		d.bad(Warn, name, "nonroot-ctl policy pin"+option, "OPEN: %q is not pinned: who may call an engine's API can have it replaced (docker cp) without any runtime being called", file)
 		return
 	}
-	data, err := bundle.ReadGuarded(file, d.caller.Owners)
+	data, err := trusted.ReadPath(file, d.caller.Owners)
 	if err == nil {
 		err = pins.Check(file, record.Digest(data))
 	}

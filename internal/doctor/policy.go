@@ -16,14 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
 // policies: the policy in force and every profile can be read. It gives the former; nil: it can't be.
 func (d *doctor) policies() *policy.Policy {
-	p, err := govern.Policy(d.o.Policy, d.binary, d.caller.Owners)
+	p, err := facts.Policy(d.o.Policy, d.binary, d.caller.Owners)
 	switch {
 	case err != nil:
 		d.bad(Fail, "policy", "mend the file; until then no container starts", "%v; %s", err, d.meanwhile(d.o.Policy, d.binary))
@@ -47,7 +47,7 @@ func (d *doctor) policies() *policy.Policy {
 		}
 		binary := "nonroot-runc." + strings.TrimSuffix(filepath.Base(file), ".toml") // as which it inherits the log
 		name := fmt.Sprintf("profile %q", strings.TrimPrefix(binary, "nonroot-runc."))
-		other, err := govern.Policy("", binary, d.caller.Owners)
+		other, err := facts.Policy("", binary, d.caller.Owners)
 		if err != nil {
 			d.bad(Fail, name, "mend the file; until then no container of this profile starts", "%v; %s", err, d.meanwhile("", binary))
 			continue
@@ -69,7 +69,7 @@ func (d *doctor) policies() *policy.Policy {
 
 // meanwhile says by what an exec into a container that was rewritten goes while a policy can't be read.
 func (d *doctor) meanwhile(named, binary string) string {
-	p, err := govern.LastGood(named, binary, false, d.caller.Owners)
+	p, err := facts.LastGood(named, binary, false, d.caller.Owners)
 	if err == nil {
 		var st os.FileInfo
 		if st, err = os.Stat(p.File); err == nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
@@ -26,7 +26,7 @@ func (d *doctor) wrappers(p *policy.Policy) {
 		if file == policy.DefaultFile {
 			continue
 		}
-		if other, err := govern.Policy(file, "", d.caller.Owners); err == nil { // what is wrong with it is told elsewhere
+		if other, err := facts.Policy(file, "", d.caller.Owners); err == nil { // what is wrong with it is told elsewhere
 			d.wrapper(fmt.Sprintf("next runtime: profile %q", strings.TrimSuffix(filepath.Base(file), ".toml")), other)
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
 // Asked is what the engine, or whoever stands behind it, asked for.
@@ -100,21 +103,17 @@ func privileged(s *specs.Spec) []string {
 
 // sensitive says what a bind mount shows of the host, if it is the host itself or a door to it.
 func sensitive(m specs.Mount) string {
-	if !binds(m) {
+	if !spec.Binds(m.Type, m.Options) {
 		return ""
 	}
 	source := path.Clean(m.Source)
 	switch {
-	case strings.HasSuffix(source, ".sock") && slices.Contains([]string{"docker.sock", "containerd.sock", "crio.sock", "podman.sock", "buildkitd.sock"}, path.Base(source)):
+	case engines.NamesSocket(source):
 		return "whoever may write to it starts containers as root"
 	case slices.Contains([]string{"/", "/etc", "/root", "/proc", "/sys", "/dev", "/boot", "/usr", "/var", "/run", "/var/run", "/var/lib", "/home"}, source):
 		return "a directory of the system"
 	}
 	return ""
-}
-
-func binds(m specs.Mount) bool {
-	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }
 
 // some names the first few of a list.

@@ -11,7 +11,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -316,7 +316,7 @@ func sortedKeys(m map[string]string) []string {
 
 // before is what is known of the config.json that a rewritten one was made of: who it asked for, and that it had none of
 // the runtime's own mounts. All else is as it is now.
-func before(now *specs.Spec, rec *record.Record, ours func(spec.Mount) bool) *specs.Spec {
+func before(now *specs.Spec, rec *decision.Decision, ours func(spec.Mount) bool) *specs.Spec {
 	then := *now
 	process := *now.Process
 	process.User.UID, process.User.GID, process.User.AdditionalGids = rec.Asked.UID, rec.Asked.GID, rec.Asked.Groups

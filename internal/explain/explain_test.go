@@ -13,48 +13,33 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// bundleOf makes a bundle of a config.json, with an empty rootfs.
-func bundleOf(t *testing.T, config []byte) string {
-	t.Helper()
-	dir := t.TempDir()
-	must(t, os.Mkdir(dir+"/rootfs", 0o755))
-	must(t, os.WriteFile(dir+"/config.json", config, 0o600))
-	return dir
-}
 
 // noPolicy is a file with the built-in policy's settings.
 func noPolicy(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "policy.toml")
-	must(t, os.WriteFile(file, nil, 0o600))
+	testkit.Must(t, os.WriteFile(file, nil, 0o600))
 	return file
 }
 
 // TestRecorded explains what real engines asked for. Each difference has a name, and none is among "the rest".
 func TestRecorded(t *testing.T) {
 	files, err := filepath.Glob("../spec/testdata/recorded/*.config.json")
-	must(t, err)
+	testkit.Must(t, err)
 	explained := 0
 	for _, file := range files {
 		data, err := os.ReadFile(file)
-		must(t, err)
+		testkit.Must(t, err)
 		var config map[string]any
-		must(t, json.Unmarshal(data, &config))
+		testkit.Must(t, json.Unmarshal(data, &config))
 		config["root"].(map[string]any)["path"] = "rootfs"
 		data, err = json.Marshal(config)
-		must(t, err)
-		r, err := Bundle(bundleOf(t, data), Options{Policy: noPolicy(t)})
-		must(t, err)
+		testkit.Must(t, err)
+		r, err := Bundle(testkit.Bundle(t, data), Options{Policy: noPolicy(t)})
+		testkit.Must(t, err)
 		if r.Decided.Mode == "refuse" { // user namespaces of another host
 			if r.Decided.Reason == "" || len(r.Changes) > 0 {
 				t.Errorf("%s: refused for %q, with changes %v", file, r.Decided.Reason, r.Changes)
@@ -224,13 +209,13 @@ func TestDeclaredPorts(t *testing.T) {
 		})
 		v := &view{spec: s}
 		v.ports([]Port{{80, "the image"}, {8080, "the image"}})
-		if len(v.trips) != want {
-			t.Errorf("sysctl %q: %v", sysctl, v.trips)
+		if len(v.problems) != want {
+			t.Errorf("sysctl %q: %v", sysctl, v.problems)
 		}
 	}
 	// One that is joined has a value of its own: this process's.
 	own, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-	must(t, err)
+	testkit.Must(t, err)
 	v := &view{spec: specOf(func(s *specs.Spec) {
 		s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.NetworkNamespace, Path: "/proc/self/ns/net"}}
 	})}
@@ -244,8 +229,8 @@ func TestDeclaredPorts(t *testing.T) {
 // TestRefusals: what the runtime would refuse, the report says, with the reason; the caller's own faults are errors.
 func TestRefusals(t *testing.T) {
 	for _, config := range []string{`{}`, `{"process":{"user":{"uid":0,"uid":1}},"root":{"path":"rootfs"}}`, `x`} {
-		r, err := Bundle(bundleOf(t, []byte(config)), Options{Policy: noPolicy(t)})
-		must(t, err)
+		r, err := Bundle(testkit.Bundle(t, []byte(config)), Options{Policy: noPolicy(t)})
+		testkit.Must(t, err)
 		if r.Decided.Mode != "refuse" || r.Decided.Reason == "" || r.Asked != nil {
 			t.Errorf("%s: %+v", config, r)
 		}
@@ -256,20 +241,20 @@ func TestRefusals(t *testing.T) {
 	if _, err := Bundle(t.TempDir(), Options{Policy: noPolicy(t)}); err == nil {
 		t.Error("a bundle without a config.json is explained")
 	}
-	if _, err := Bundle(bundleOf(t, []byte(`{}`)), Options{Policy: "/nonexistent/policy.toml"}); err == nil {
+	if _, err := Bundle(testkit.Bundle(t, []byte(`{}`)), Options{Policy: "/nonexistent/policy.toml"}); err == nil {
 		t.Error("a policy that isn't there is passed over")
 	}
 }
 
 // TestWalkEnds: an image that is larger than what is looked at is said to be.
 func TestWalkEnds(t *testing.T) {
-	dir := bundleOf(t, []byte(`{"process":{"cwd":"/"},"root":{"path":"rootfs"},"linux":{}}`))
+	dir := testkit.Bundle(t, []byte(`{"process":{"cwd":"/"},"root":{"path":"rootfs"},"linux":{}}`))
 	for _, name := range []string{"a", "b", "c"} {
-		must(t, os.WriteFile(dir+"/rootfs/"+name, nil, 0o755))
-		must(t, os.Chmod(dir+"/rootfs/"+name, 0o755|os.ModeSetuid))
+		testkit.Must(t, os.WriteFile(dir+"/rootfs/"+name, nil, 0o755))
+		testkit.Must(t, os.Chmod(dir+"/rootfs/"+name, 0o755|os.ModeSetuid))
 	}
-	image, err := homedir.Open(dir, "rootfs", false, nil)
-	must(t, err)
+	image, err := rootfs.Open(dir, "rootfs", false, nil)
+	testkit.Must(t, err)
 	defer image.Close()
 	for most, want := range map[int]int{2: 2, 100: 3} {
 		found := 0

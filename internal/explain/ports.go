@@ -5,15 +5,14 @@ package explain
 import (
 	"fmt"
 	"net"
-	"os"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
 // Port is one that the container is expected to listen on.
@@ -37,7 +36,7 @@ func (v *view) ports(declared []Port) {
 			continue
 		}
 		seen[p.Number] = true
-		v.trip("port", strconv.Itoa(int(p.Number)), "%s: it is below %d (%s); set the sysctl %s=%d, or listen on a higher port", p.From, first, from, sysctlPorts, p.Number)
+		v.problem("port", strconv.Itoa(int(p.Number)), "%s: it is below %d (%s); set the sysctl %s=%d, or listen on a higher port", p.From, first, from, sysctlPorts, p.Number)
 	}
 }
 
@@ -64,35 +63,21 @@ func (v *view) firstPort() (first int, from string) {
 
 // portsOf reads the sysctl in a network namespace; "" is the caller's.
 func portsOf(namespace string) (int, error) {
-	type answer struct {
-		first int
-		err   error
+	first := 0
+	look := func() error {
+		text, err := proc.Read("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+		if err == nil {
+			first, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
+		return err
 	}
-	answers := make(chan answer)
-	go func() {
-		var a answer
-		defer func() { answers <- a }()
-		if namespace != "" {
-			runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-			fd, err := unix.Open(namespace, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-			if err != nil {
-				a.err = err
-				return
-			}
-			defer unix.Close(fd) //nolint:errcheck // nothing was written
-			if a.err = unix.Setns(fd, unix.CLONE_NEWNET); a.err != nil {
-				return
-			}
-		}
-		text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
-		if err != nil {
-			a.err = err
-			return
-		}
-		a.first, a.err = strconv.Atoi(strings.TrimSpace(string(text)))
-	}()
-	a := <-answers
-	return a.first, a.err
+	var err error
+	if namespace == "" {
+		err = look()
+	} else {
+		err = proc.InNetwork(namespace, look)
+	}
+	return first, err
 }
 
 var (

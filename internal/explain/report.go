@@ -15,7 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
@@ -30,15 +33,15 @@ const (
 // Report is what there is to say about a container. Its JSON is documented in nonroot-ctl(8); members are added, never
 // renamed.
 type Report struct {
-	Container string   `json:"container"` // its id; "" where none is known yet
-	Bundle    string   `json:"bundle"`
-	When      string   `json:"when"`
-	Asked     *Asked   `json:"asked"` // null where config.json can't be read
-	Decided   Decided  `json:"decided"`
-	Changes   []Change `json:"changes"`
-	Partial   bool     `json:"changes_partial"` // the record keeps only a part of what config.json was before
-	Trips     []Trip   `json:"trips"`
-	Notes     []string `json:"notes"`
+	Container string    `json:"container"` // its id; "" where none is known yet
+	Bundle    string    `json:"bundle"`
+	When      string    `json:"when"`
+	Asked     *Asked    `json:"asked"` // null where config.json can't be read
+	Decided   Decided   `json:"decided"`
+	Changes   []Change  `json:"changes"`
+	Partial   bool      `json:"changes_partial"` // the record keeps only a part of what config.json was before
+	Problems  []Problem `json:"trips"`
+	Notes     []string  `json:"notes"`
 }
 
 // Identity is a process's user.
@@ -49,19 +52,10 @@ type Identity struct {
 }
 
 // Decided is the decision and where it comes from.
-type Decided struct {
-	Mode     string    `json:"mode"` // rewrite, refuse, audit or off
-	Rule     string    `json:"rule"`
-	Source   string    `json:"source"`
-	Reason   string    `json:"reason"`   // of a refusal or an exemption; in audit mode why it would be refused
-	Policy   string    `json:"policy"`   // the file; "" is the built-in one
-	Identity *Identity `json:"identity"` // in audit mode the one that it would get; null where there is none
-	Dropped  []uint32  `json:"dropped_groups"`
-	Name     string    `json:"name"`
-	Home     string    `json:"home"`
-	Mounted  bool      `json:"home_mounted"`
-	Runtime  string    `json:"runtime"` // known after creation
-}
+type Decided struct{ decision.Decision }
+
+// MarshalJSON has each member, also those that are empty (decision.Explain).
+func (d Decided) MarshalJSON() ([]byte, error) { return d.Append(nil, decision.Explain), nil }
 
 // Options is what is known of a container beside its bundle.
 type Options struct {
@@ -76,7 +70,7 @@ type Options struct {
 // Bundle explains the container of a bundle's directory. It fails where the runtime would not even come to a decision for
 // reasons that lie in the caller: no such directory, a policy that can't be read.
 func Bundle(directory string, o Options) (*Report, error) {
-	caller, err := govern.LookAtCaller()
+	caller, err := facts.LookAtCaller()
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +79,7 @@ func Bundle(directory string, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	r := &Report{Bundle: dir.Path, When: Before, Changes: []Change{}, Trips: []Trip{}, Notes: []string{}}
+	r := &Report{Bundle: dir.Path, When: Before, Changes: []Change{}, Problems: []Problem{}, Notes: []string{}}
 	done, err := r.recorded(dir)
 	if err != nil || done {
 		return r, errors.Join(err, r.look(dir, caller, o, nil))
@@ -101,20 +95,17 @@ func Bundle(directory string, o Options) (*Report, error) {
 	if o.Profile != "" {
 		binary += "." + o.Profile
 	}
-	p, err := govern.Policy(o.Policy, binary, caller.Owners)
+	p, err := facts.Policy(o.Policy, binary, caller.Owners)
 	if err != nil {
 		return nil, err
 	}
-	return r, r.dryRun(&govern.Call{
-		ID: r.Container, Caller: caller, Policy: p, Root: o.Root, Bundle: dir,
-		Keep: func(fd int) (int, error) { return fd, nil }, // nothing is started
-	}, o)
+	return r, r.dryRun(&facts.Call{ID: r.Container, Caller: caller, Policy: p, Root: o.Root, Bundle: dir}, o)
 }
 
 // recorded fills the report in from the record of a container that was rewritten. It says whether there is one that
 // belongs to the present config.json.
 func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
-	if dir.Guarded() != nil {
+	if dir.CheckPath() != nil {
 		return false, nil // the dry run says why
 	}
 	rec, err := record.Read(dir)
@@ -128,7 +119,7 @@ func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
 	if err != nil {
 		return false, nil // likewise
 	}
-	if !rec.Matches(rec.ID, config) {
+	if !record.Matches(rec, rec.ID, config) {
 		r.note("the record belongs to an earlier config.json: this is a dry run")
 		return false, nil
 	}
@@ -143,7 +134,7 @@ func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
 	}
 	then := kept(dir, rec)
 	if then == nil {
-		then, r.Partial = before(now, rec, govern.Ours(dir)), true
+		then, r.Partial = before(now, rec, plan.Ours(dir.Path)), true
 	}
 	r.Asked = asked(then)
 	r.Asked.Partial = r.Partial
@@ -152,7 +143,7 @@ func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
 }
 
 // kept is the config.json from before the rewrite; nil where there is none, or one that asked for somebody else.
-func kept(dir *bundle.Dir, rec *record.Record) *specs.Spec {
+func kept(dir *bundle.Dir, rec *decision.Decision) *specs.Spec {
 	config, err := dir.Read(record.Before)
 	if err != nil {
 		return nil
@@ -168,7 +159,7 @@ func kept(dir *bundle.Dir, rec *record.Record) *specs.Spec {
 }
 
 // exempted is the report on a container that was left as it is.
-func (r *Report) exempted(rec *record.Record, config []byte) (bool, error) {
+func (r *Report) exempted(rec *decision.Decision, config []byte) (bool, error) {
 	r.decided(rec)
 	s, err := decode(config)
 	if err != nil {
@@ -179,47 +170,35 @@ func (r *Report) exempted(rec *record.Record, config []byte) (bool, error) {
 }
 
 // dryRun decides as the runtime would.
-func (r *Report) dryRun(call *govern.Call, o Options) error {
-	out, err := call.Decide()
-	if out == nil {
-		return err
-	}
-	rec := out.Record
-	r.decided(rec)
-	if err != nil {
-		r.Decided.Mode, r.Decided.Reason = string(policy.Refuse), err.Error()
-		if mode := call.InForce().Mode; mode.Exempts() {
-			r.Decided.Mode = string(mode)
-		}
-	}
-	was, bad := decode(out.Config)
+func (r *Report) dryRun(call *facts.Call, o Options) error {
+	out := govern.Container(call)
+	defer out.Close()
+	d := &out.Decision
+	r.decided(d)
+	was, bad := decode(out.Facts.Config)
 	if bad != nil {
+		if out.Facts.Config == nil {
+			return errors.New(d.Reason)
+		}
 		return nil // the reason says it
 	}
 	r.Asked = asked(was)
-	if rec.Mode != policy.Off && rec.Mode != "" { // "": it didn't come to a decision
-		r.Asked.Identity = identity(rec.Asked) // of a config.json that is a rewritten one, what was asked for before
+	if d.Asked != nil {
+		r.Asked.Identity = identity(*d.Asked) // of a config.json that is a rewritten one, what was asked for before
 	}
-	if out.Rewritten != nil {
-		will, err := decode(out.Rewritten)
+	if out.Plan != nil && out.Plan.Parts != nil {
+		will, err := decode(out.Plan.Rewritten())
 		if err != nil {
 			return fmt.Errorf("read the new config.json: %w", err)
 		}
 		r.Changes = changes(was, will)
 	}
-	return r.look(call.Bundle, call.Caller, o, out)
+	return r.look(call.Bundle, call.Caller, o, out.Plan)
 }
 
-func (r *Report) decided(rec *record.Record) {
-	r.Decided = Decided{
-		Mode: string(rec.Mode), Rule: rec.Rule, Source: string(rec.Source), Reason: rec.Reason, Policy: rec.Policy,
-		Dropped: list(rec.Dropped), Name: rec.Name, Home: rec.Home, Mounted: rec.Mounted, Runtime: rec.Runtime,
-	}
-	if rec.Identity != nil {
-		id := identity(*rec.Identity)
-		r.Decided.Identity = &id
-	}
-	r.Notes = append(r.Notes, rec.Notes...)
+func (r *Report) decided(d *decision.Decision) {
+	r.Decided = Decided{*d}
+	r.Notes = append(r.Notes, d.Notes...)
 }
 
 func (r *Report) note(format string, args ...any) {

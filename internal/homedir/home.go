@@ -13,7 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
 // lastResort is the home where no other place serves.
@@ -75,34 +78,34 @@ var shared = [...]directory{
 	{"/nonexistent", "Debian's word for no home; must not exist"},
 }
 
-// planHome fills in Home and Mounts.
-func (im *Image) planHome(p *Plan, w Wish, entry User, known bool) error {
-	p.Home = bareHome(w, entry, known)
-	if w.Mode == Never {
+// place fills in Home and Mounts.
+func (p *Plan) place(im *accounts.Image, o Options, entry accounts.User, known bool) error {
+	p.Home = bareHome(o, entry, known)
+	if o.Mode == Never {
 		p.note("no home: the policy says never")
 		return nil
 	}
-	if w.Mode == Auto && w.Kept && im.keepHome(p, w, entry) {
+	if o.Mode == Auto && o.Kept && p.keep(im, o, entry) {
 		return nil
 	}
 	var rejected []string
-	places := [...]string{w.Path, entry.Home, "/home/" + p.Name, lastResort}
+	places := [...]string{o.Path, entry.Home, "/home/" + p.Name, lastResort}
 	for i, c := range places {
 		if c == "" || slices.Contains(places[:i], c) {
 			continue
 		}
-		why := im.unsafe(c, w)
+		why := unsafe(im, c, o)
 		if why == "" {
 			p.Home = path.Clean(c)
-			p.Mounts = homeMounts(p.Home, w)
+			p.Mounts = homeMounts(p.Home, o)
 			break
 		}
 		rejected = append(rejected, quote.Value(c)+" "+why)
 	}
 	reasons := strings.Join(rejected, "; ")
 	switch {
-	case p.Mounts == nil && w.Mode == Always:
-		return fmt.Errorf("no home for %d:%d: no place is safe: %s", w.UID, w.GID, reasons)
+	case p.Mounts == nil && o.Mode == Always:
+		return fmt.Errorf("no home for %d:%d: no place is safe: %s", o.UID, o.GID, reasons)
 	case p.Mounts == nil:
 		p.note("no home: " + reasons)
 	case reasons != "":
@@ -111,15 +114,15 @@ func (im *Image) planHome(p *Plan, w Wish, entry User, known bool) error {
 	return nil
 }
 
-// keepHome leaves the identity the home that the image meant for it, if that
+// keep leaves the identity the home that the image meant for it, if that
 // serves. What the environment says comes before passwd, as it does for
 // programs.
-func (im *Image) keepHome(p *Plan, w Wish, entry User) bool {
-	for _, home := range []string{tidy(w.EnvHome), tidy(entry.Home)} {
+func (p *Plan) keep(im *accounts.Image, o Options, entry accounts.User) bool {
+	for _, home := range []string{tidy(o.EnvHome), tidy(entry.Home)} {
 		if home == "" {
 			continue
 		}
-		if why := im.serves(home, w); why != "" {
+		if why := serves(im, home, o); why != "" {
 			p.Home = home
 			p.note(fmt.Sprintf("no home of its own: %s stays, %s", quote.Value(home), why))
 			return true
@@ -129,8 +132,8 @@ func (im *Image) keepHome(p *Plan, w Wish, entry User) bool {
 }
 
 // bareHome is HOME where no home is mounted: what the image meant.
-func bareHome(w Wish, entry User, known bool) string {
-	if env := tidy(w.EnvHome); w.Kept && env != "" {
+func bareHome(o Options, entry accounts.User, known bool) string {
+	if env := tidy(o.EnvHome); o.Kept && env != "" {
 		return env
 	}
 	if home := tidy(entry.Home); known && home != "" {
@@ -143,10 +146,10 @@ func bareHome(w Wish, entry User, known bool) string {
 // absolute, goes up, or can't stand in passwd, in a mount's options or in
 // JSON.
 func tidy(p string) string {
-	if !path.IsAbs(p) || len(p) > maxPath || climbs(p) || !utf8.ValidString(p) {
+	if !path.IsAbs(p) || len(p) > maxPath || rootfs.Climbs(p) || !utf8.ValidString(p) {
 		return ""
 	}
-	if strings.ContainsFunc(p, func(r rune) bool { return control(r) || r == ':' || r == ',' }) {
+	if strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f || r == ':' || r == ',' }) {
 		return ""
 	}
 	return path.Clean(p)
@@ -161,47 +164,52 @@ const underlay = "ramfs"
 // from a container's second start on, when the directory is there. So the mount
 // point has to have the right mode, and the image isn't ours to change. Nobody
 // reaches the ramfs.
-func homeMounts(home string, w Wish) []Mount {
-	return []Mount{
+func homeMounts(home string, o Options) []rootfs.Mount {
+	return []rootfs.Mount{
 		{Destination: home, Type: underlay, Source: TmpfsSource, Options: []string{"nosuid", "nodev", "noexec", "mode=0700"}},
-		tmpfs(home, w),
+		tmpfs(home, o),
 	}
 }
 
 // tmpfs is the home's mount. The ids are the container's also in a user
 // namespace (SECURITY.md C11). Programs may be run from it: pip, npm and cargo
 // put theirs there.
-func tmpfs(dest string, w Wish) Mount {
-	return Mount{
+func tmpfs(dest string, o Options) rootfs.Mount {
+	return rootfs.Mount{
 		Destination: dest, Type: "tmpfs", Source: TmpfsSource,
 		Options: []string{
 			"nosuid", "nodev", "mode=0700",
-			"uid=" + strconv.FormatUint(uint64(w.UID), 10),
-			"gid=" + strconv.FormatUint(uint64(w.GID), 10),
-			"size=" + w.Size,
+			"uid=" + strconv.FormatUint(uint64(o.UID), 10),
+			"gid=" + strconv.FormatUint(uint64(o.GID), 10),
+			"size=" + o.Size,
 		},
 	}
 }
 
 // serves says why the home that the image meant for its own user stays: it is
 // a volume, or the image has put files there. "": it does not.
-func (im *Image) serves(home string, w Wish) string {
-	s, err := im.find(home)
-	defer s.close()
-	if err != nil || inTree(s.path) != nil {
+func serves(im *accounts.Image, home string, o Options) string {
+	s, err := im.Find(home)
+	if err != nil {
+		return ""
+	}
+	defer s.Close()
+	if inTree(s.Path) != nil {
 		return ""
 	}
 	var st unix.Stat_t
-	if s.fd >= 0 && (unix.Fstat(s.fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR) {
+	if s.FD >= 0 {
+		if st, err = s.Stat(); err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return ""
+		}
+	}
+	if s.Mount != nil {
+		return fmt.Sprintf("the spec mounts %s", quote.Value(s.Mount.At))
+	}
+	if s.FD < 0 || st.Uid != o.owner() {
 		return ""
 	}
-	if s.mount != nil {
-		return fmt.Sprintf("the spec mounts %s", quote.Value(s.mount.at))
-	}
-	if s.fd < 0 || st.Uid != w.owner() {
-		return ""
-	}
-	if empty, err := im.empty(s.path); err != nil || empty {
+	if empty, err := im.Empty(s.Path); err != nil || empty {
 		return ""
 	}
 	return "the image has files of this user there"
@@ -210,7 +218,7 @@ func (im *Image) serves(home string, w Wish) string {
 // inTree is the tree in which a path is.
 func inTree(p string) *directory {
 	for i := range trees {
-		if within(trees[i].path, p) || trees[i].path == "/lib" && strings.HasPrefix(p, "/lib") {
+		if links.Within(trees[i].path, p) || trees[i].path == "/lib" && strings.HasPrefix(p, "/lib") {
 			return &trees[i]
 		}
 	}
@@ -218,20 +226,20 @@ func inTree(p string) *directory {
 }
 
 // unsafe says why a place can't be a home; "": it can.
-func (im *Image) unsafe(p string, w Wish) string {
+func unsafe(im *accounts.Image, p string, o Options) string {
 	if p = tidy(p); p == "" {
 		return "can't be a home's path"
 	}
 	if why := reserved(p); why != "" {
 		return why
 	}
-	if im.astray != "" {
-		return fmt.Sprintf("may be where the mount at %s lies", quote.Value(im.astray))
+	if astray := im.Astray(); astray != "" {
+		return fmt.Sprintf("may be where the mount at %s lies", quote.Value(astray))
 	}
-	if m := im.touching(p); m != nil {
-		return fmt.Sprintf("meets the mount at %s", quote.Value(m.at))
+	if m := im.Touching(p); m != nil {
+		return fmt.Sprintf("meets the mount at %s", quote.Value(m.At))
 	}
-	return im.occupied(p, w)
+	return occupied(im, p, o)
 }
 
 // reserved says whose directory a path is, if it is the system's.
@@ -250,11 +258,11 @@ func reserved(p string) string {
 // occupied says what in the rootfs speaks against mounting at p: a link on the
 // way, a directory with files in it or one that others can't reach, or no directory
 // and no way to make one.
-func (im *Image) occupied(p string, w Wish) string {
-	if why := im.unreachable(path.Dir(p), w); why != "" {
+func occupied(im *accounts.Image, p string, o Options) string {
+	if why := unreachable(im, path.Dir(p), o); why != "" {
 		return why
 	}
-	empty, err := im.empty(p)
+	empty, err := im.Empty(p)
 	switch {
 	case err == nil && !empty:
 		return "is not empty"
@@ -263,7 +271,7 @@ func (im *Image) occupied(p string, w Wish) string {
 	case err == nil:
 		return ""
 	case errors.Is(err, unix.ENOENT):
-		if why := im.unwritable(); why != "" {
+		if why := im.Unwritable(); why != "" {
 			return "does not exist, and " + why
 		}
 		return ""
@@ -273,20 +281,14 @@ func (im *Image) occupied(p string, w Wish) string {
 
 // inService reports whether a path is among the data of services.
 func inService(p string) bool {
-	return slices.ContainsFunc(services[:], func(dir string) bool { return within(dir, p) })
+	return slices.ContainsFunc(services[:], func(dir string) bool { return links.Within(dir, p) })
 }
 
 // unreachable says which directory above a home the identity can't pass.
-func (im *Image) unreachable(dir string, w Wish) string {
+func unreachable(im *accounts.Image, dir string, o Options) string {
 	for ; dir != "/"; dir = path.Dir(dir) {
-		fd, err := openat2(im.root, dir, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
-		if err != nil {
-			continue // occupied says more about it
-		}
-		var st unix.Stat_t
-		err = unix.Fstat(fd, &st)
-		_ = unix.Close(fd)
-		if err == nil && !passable(&st, w.owner()) {
+		st, err := im.Stat(dir) // what fails, occupied says more about
+		if err == nil && !passable(&st, o.owner()) {
 			return fmt.Sprintf("can't be reached: %s is closed", quote.Value(dir))
 		}
 	}
@@ -297,48 +299,4 @@ func (im *Image) unreachable(dir string, w Wish) string {
 // its business.
 func passable(st *unix.Stat_t, owner uint32) bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o001 != 0 || st.Uid == owner && st.Mode&0o100 != 0
-}
-
-// empty reports whether a directory of the rootfs, to which no link leads, has
-// nothing in it.
-func (im *Image) empty(p string) (bool, error) {
-	fd, err := openat2(im.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
-	if err != nil {
-		return false, err
-	}
-	defer unix.Close(fd)
-	var buf [4096]byte
-	for {
-		n, err := unix.Getdents(fd, buf[:])
-		if err != nil {
-			return false, fault{err}
-		}
-		if n == 0 {
-			return true, nil
-		}
-		// ParseDirent leaves "." and ".." out.
-		if _, _, names := unix.ParseDirent(buf[:n], 1, nil); len(names) > 0 {
-			return false, nil
-		}
-	}
-}
-
-// unwritable says why the runtime should not make a mount point in the rootfs;
-// "": it may.
-func (im *Image) unwritable() string {
-	if im.readonly {
-		return "the rootfs is read-only"
-	}
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(im.root, &fs); err != nil || fs.Flags&unix.ST_RDONLY != 0 {
-		return "the rootfs's file system is read-only"
-	}
-	var here, host unix.Stat_t
-	if unix.Fstat(im.root, &here) != nil || unix.Stat("/", &host) != nil {
-		return "whose rootfs it is can't be told"
-	}
-	if here.Dev == host.Dev && here.Ino == host.Ino {
-		return "the rootfs is the host's own"
-	}
-	return ""
 }

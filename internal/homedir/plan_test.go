@@ -4,33 +4,36 @@ package homedir
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 	"golang.org/x/sys/unix"
 )
 
 // TestHome: where the home goes, and where none does (docs/policy.md, "Home and name";
 // SECURITY.md C10).
 func TestHome(t *testing.T) {
-	vol := tree(t, []string{"l -> /etc", "d/", "f = x"})
+	vol := testkit.Tree(t, []string{"l -> /etc", "d/", "f = x"})
 	long := "/" + strings.Repeat("a", 255)
-	always := func(w Wish) Wish { w.Mode = Always; return w }
-	at := func(p string) Wish { w := wish(); w.Path = p; return w }
+	always := func(w Options) Options { w.Mode = Always; return w }
+	at := func(p string) Options { w := wish(); w.Path = p; return w }
 	user := func(home string) []string {
-		return []string{"etc/passwd = " + root + "app:x:65532:65532::" + home + ":/bin/sh\n"}
+		return []string{"etc/passwd = " + testkit.Root + "app:x:65532:65532::" + home + ":/bin/sh\n"}
 	}
 	for name, c := range map[string]struct {
 		parts    []string
-		mounts   []Mount
-		wish     Wish
+		mounts   []rootfs.Mount
+		wish     Options
 		readonly bool
 		home     string // where a home is mounted, or "HOME none"
 		note     string // part of the notes
@@ -42,8 +45,8 @@ func TestHome(t *testing.T) {
 		"the policy's is bad":  {nil, nil, at("/etc/x"), false, "/home/nonroot", `"/etc/x" is in a system directory`},
 		"of the entry":         {user("/data/app"), nil, wish(), false, "/data/app", ""},
 		"empty directory":      {append(user("/data"), "data/"), nil, wish(), false, "/data", ""},
-		"www-data's":           {nil, nil, Wish{UID: 33, GID: 33, Size: "1m"}, false, "/home/www-data", `"/var/www" is a system directory`},
-		"nobody's":             {nil, nil, Wish{UID: 65534, GID: 65534, Size: "1m"}, false, "/home/nobody", `"/nonexistent" is a system directory`},
+		"www-data's":           {nil, nil, Options{UID: 33, GID: 33, Size: "1m"}, false, "/home/www-data", `"/var/www" is a system directory`},
+		"nobody's":             {nil, nil, Options{UID: 65534, GID: 65534, Size: "1m"}, false, "/home/nobody", `"/nonexistent" is a system directory`},
 
 		// Links.
 		"home is a link":      {append(user("/home/x"), "home/x -> /etc"), nil, wish(), false, "/home/app", "symbolic link"},
@@ -80,27 +83,27 @@ func TestHome(t *testing.T) {
 		"/etc, doubled": {user("//etc/"), nil, wish(), false, "/home/app", "system directory"},
 
 		// Mounts.
-		"mount at it":           {user("/data"), []Mount{bind(vol, "/data")}, wish(), false, "/home/app", "meets the mount"},
-		"mount above":           {user("/data/x"), []Mount{bind(vol, "/data")}, wish(), false, "/home/app", "meets the mount"},
-		"mount below":           {append(user("/data"), "data/"), []Mount{bind(vol, "/data/x/y")}, wish(), false, "/home/app", "meets the mount"},
-		"only a like name":      {user("/data"), []Mount{bind(vol, "/dat"), bind(vol, "/data2")}, wish(), false, "/data", ""},
-		"mount through a link":  {append(user("/data"), "m -> /data"), []Mount{bind(vol, "/m/x")}, wish(), false, "/home/app", "meets the mount"},
-		"mount through links":   {append(user("/data"), "m -> n/k", "n -> ../o", "o/k -> ../../data"), []Mount{bind(vol, "/m")}, wish(), false, "/home/app", "meets the mount"},
-		"dangling mount":        {append(user("/data"), "m -> /data/new"), []Mount{bind(vol, "/m/x/y")}, wish(), false, "/home/app", "meets the mount"},
-		"relative destination":  {user("/data"), []Mount{bind(vol, "data")}, wish(), false, "/home/app", "meets the mount"},
-		"destination goes up":   {user("/data"), []Mount{bind(vol, "/x/../data")}, wish(), false, "/home/app", "meets the mount"},
-		"up from a link":        {append(user("/data"), "x -> /data/deep", "data/"), []Mount{bind(vol, "/x/../y")}, wish(), false, "/home/app", "meets the mount"},
-		"up, as text":           {append(user("/y"), "x -> /data/deep"), []Mount{bind(vol, "/x/../y")}, wish(), false, "/home/app", "meets the mount"},
-		"mount of everything":   {nil, []Mount{bind(vol, "/")}, wish(), false, "/ none", "meets the mount"},
-		"destination in a loop": {[]string{"l -> l"}, []Mount{bind(vol, "/l")}, wish(), false, "/ none", `the mount at "/l" lies`},
-		"link in a volume":      {user("/data"), []Mount{bind(vol, "/v"), bind(vol, "/v/l/x")}, wish(), false, "/ none", `the mount at "/v/l/x" lies`},
-		"over nothing, up":      {append(user("/data"), "m -> /absent/../l", "l -> /data"), []Mount{bind(vol, "/m/x")}, wish(), false, "/home/app", "meets the mount"},
-		"made, then a volume":   {append(user("/data"), "m -> /absent/v/l"), []Mount{bind(vol, "/absent/v"), bind(vol, "/m/x")}, wish(), false, "/ none", `the mount at "/m/x" lies`},
-		"volume and out of it":  {append(user("/data"), "w -> /v/d/../../data"), []Mount{bind(vol, "/v"), bind(vol, "/w")}, wish(), false, "/ none", `the mount at "/w" lies`},
-		"directory in a volume": {user("/data"), []Mount{bind(vol, "/v"), bind(vol, "/v/d/x")}, wish(), false, "/data", ""},
-		"link under a tmpfs":    {append(user("/data"), "v/l -> /data"), []Mount{{"/v", "tmpfs", "tmpfs", nil}, bind(vol, "/v/l/x")}, wish(), false, "/data", ""},
-		"link copied to it":     {append(user("/data"), "v/l -> /data"), []Mount{{"/v", "tmpfs", "tmpfs", []string{"tmpcopyup"}}, bind(vol, "/v/l/x")}, wish(), false, "/ none", `"/v/l/x" lies`},
-		"our own mount":         {nil, []Mount{{"/home/nonroot", "tmpfs", TmpfsSource, nil}}, wish(), false, "/home/nonroot", ""},
+		"mount at it":           {user("/data"), []rootfs.Mount{testkit.Bind(vol, "/data")}, wish(), false, "/home/app", "meets the mount"},
+		"mount above":           {user("/data/x"), []rootfs.Mount{testkit.Bind(vol, "/data")}, wish(), false, "/home/app", "meets the mount"},
+		"mount below":           {append(user("/data"), "data/"), []rootfs.Mount{testkit.Bind(vol, "/data/x/y")}, wish(), false, "/home/app", "meets the mount"},
+		"only a like name":      {user("/data"), []rootfs.Mount{testkit.Bind(vol, "/dat"), testkit.Bind(vol, "/data2")}, wish(), false, "/data", ""},
+		"mount through a link":  {append(user("/data"), "m -> /data"), []rootfs.Mount{testkit.Bind(vol, "/m/x")}, wish(), false, "/home/app", "meets the mount"},
+		"mount through links":   {append(user("/data"), "m -> n/k", "n -> ../o", "o/k -> ../../data"), []rootfs.Mount{testkit.Bind(vol, "/m")}, wish(), false, "/home/app", "meets the mount"},
+		"dangling mount":        {append(user("/data"), "m -> /data/new"), []rootfs.Mount{testkit.Bind(vol, "/m/x/y")}, wish(), false, "/home/app", "meets the mount"},
+		"relative destination":  {user("/data"), []rootfs.Mount{testkit.Bind(vol, "data")}, wish(), false, "/home/app", "meets the mount"},
+		"destination goes up":   {user("/data"), []rootfs.Mount{testkit.Bind(vol, "/x/../data")}, wish(), false, "/home/app", "meets the mount"},
+		"up from a link":        {append(user("/data"), "x -> /data/deep", "data/"), []rootfs.Mount{testkit.Bind(vol, "/x/../y")}, wish(), false, "/home/app", "meets the mount"},
+		"up, as text":           {append(user("/y"), "x -> /data/deep"), []rootfs.Mount{testkit.Bind(vol, "/x/../y")}, wish(), false, "/home/app", "meets the mount"},
+		"mount of everything":   {nil, []rootfs.Mount{testkit.Bind(vol, "/")}, wish(), false, "/ none", "meets the mount"},
+		"destination in a loop": {[]string{"l -> l"}, []rootfs.Mount{testkit.Bind(vol, "/l")}, wish(), false, "/ none", `the mount at "/l" lies`},
+		"link in a volume":      {user("/data"), []rootfs.Mount{testkit.Bind(vol, "/v"), testkit.Bind(vol, "/v/l/x")}, wish(), false, "/ none", `the mount at "/v/l/x" lies`},
+		"over nothing, up":      {append(user("/data"), "m -> /absent/../l", "l -> /data"), []rootfs.Mount{testkit.Bind(vol, "/m/x")}, wish(), false, "/home/app", "meets the mount"},
+		"made, then a volume":   {append(user("/data"), "m -> /absent/v/l"), []rootfs.Mount{testkit.Bind(vol, "/absent/v"), testkit.Bind(vol, "/m/x")}, wish(), false, "/ none", `the mount at "/m/x" lies`},
+		"volume and out of it":  {append(user("/data"), "w -> /v/d/../../data"), []rootfs.Mount{testkit.Bind(vol, "/v"), testkit.Bind(vol, "/w")}, wish(), false, "/ none", `the mount at "/w" lies`},
+		"directory in a volume": {user("/data"), []rootfs.Mount{testkit.Bind(vol, "/v"), testkit.Bind(vol, "/v/d/x")}, wish(), false, "/data", ""},
+		"link under a tmpfs":    {append(user("/data"), "v/l -> /data"), []rootfs.Mount{{Destination: "/v", Type: "tmpfs", Source: "tmpfs"}, testkit.Bind(vol, "/v/l/x")}, wish(), false, "/data", ""},
+		"link copied to it":     {append(user("/data"), "v/l -> /data"), []rootfs.Mount{{Destination: "/v", Type: "tmpfs", Source: "tmpfs", Options: []string{"tmpcopyup"}}, testkit.Bind(vol, "/v/l/x")}, wish(), false, "/ none", `"/v/l/x" lies`},
+		"our own mount":         {nil, []rootfs.Mount{{Destination: "/home/nonroot", Type: "tmpfs", Source: TmpfsSource}}, wish(), false, "/home/nonroot", ""},
 
 		// Read-only.
 		"read-only":              {nil, nil, wish(), true, "/ none", "does not exist, and the rootfs is read-only"},
@@ -115,32 +118,32 @@ func TestHome(t *testing.T) {
 		"kept, none":            {nil, nil, kept(1000, "/"), false, "/home/app", ""},
 		"kept, by environment":  {[]string{"opt/e/ @1000", "opt/e/f = x", "home/app/ @1000", "home/app/f = x"}, nil, kept(1000, "/opt/e"), false, "/opt/e none", "the image has files"},
 		"kept, passwd's serves": {[]string{"home/app/ @1000", "home/app/f = x"}, nil, kept(1000, "/tmp"), false, "/home/app none", "the image has files"},
-		"JupyterHub's volume":   {nil, []Mount{bind(vol, "/home/app")}, kept(1000, ""), false, "/home/app none", "the spec mounts"},
-		"volume for all homes":  {nil, []Mount{bind(vol, "/home")}, kept(1000, ""), false, "/home/app none", "the spec mounts"},
-		"a tmpfs at /tmp":       {nil, []Mount{{"/tmp", "tmpfs", "tmpfs", nil}}, kept(1000, "/tmp"), false, "/tmp none", "the spec mounts"},
-		"home in /dev":          {nil, []Mount{{"/dev", "tmpfs", "tmpfs", nil}}, kept(1000, "/dev/shm"), false, "/home/app", ""},
+		"JupyterHub's volume":   {nil, []rootfs.Mount{testkit.Bind(vol, "/home/app")}, kept(1000, ""), false, "/home/app none", "the spec mounts"},
+		"volume for all homes":  {nil, []rootfs.Mount{testkit.Bind(vol, "/home")}, kept(1000, ""), false, "/home/app none", "the spec mounts"},
+		"a tmpfs at /tmp":       {nil, []rootfs.Mount{{Destination: "/tmp", Type: "tmpfs", Source: "tmpfs"}}, kept(1000, "/tmp"), false, "/tmp none", "the spec mounts"},
+		"home in /dev":          {nil, []rootfs.Mount{{Destination: "/dev", Type: "tmpfs", Source: "tmpfs"}}, kept(1000, "/dev/shm"), false, "/home/app", ""},
 		"home is a mounted file": {
 			nil,
-			[]Mount{bind(vol+"/f", "/data")},
+			[]rootfs.Mount{testkit.Bind(vol+"/f", "/data")},
 			kept(1000, "/data"),
 			false, "/home/app", "",
 		},
-		"not kept, files":      {[]string{"home/app/ @1000", "home/app/f = x"}, nil, Wish{UID: 1000, GID: 1000, Size: "1m"}, false, "/nonroot-home", "not empty"},
+		"not kept, files":      {[]string{"home/app/ @1000", "home/app/f = x"}, nil, Options{UID: 1000, GID: 1000, Size: "1m"}, false, "/nonroot-home", "not empty"},
 		"kept, but always":     {[]string{"home/app/ @1000", "home/app/f = x"}, nil, always(kept(1000, "")), false, "/nonroot-home", "not empty"},
 		"kept, nothing safe":   {[]string{"home -> /etc", "nonroot-home/x = x"}, nil, kept(7, "/srv/e"), false, "/srv/e none", "not empty"},
-		"kept, shifted uid":    {[]string{"home/app/ @1000", "home/app/f = x"}, nil, Wish{UID: 65534, OwnerUID: 1000, GID: 7, Size: "1m", Kept: true, EnvHome: "/home/app"}, false, "/home/app none", "the image has files"},
-		"never":                {nil, nil, Wish{UID: 1000, GID: 7, Size: "1m", Mode: Never}, false, "/home/app none", "never"},
-		"never, without entry": {nil, nil, Wish{UID: 999, GID: 7, Size: "1m", Mode: Never}, false, "/ none", "never"},
+		"kept, shifted uid":    {[]string{"home/app/ @1000", "home/app/f = x"}, nil, Options{UID: 65534, OwnerUID: 1000, GID: 7, Size: "1m", Kept: true, EnvHome: "/home/app"}, false, "/home/app none", "the image has files"},
+		"never":                {nil, nil, Options{UID: 1000, GID: 7, Size: "1m", Mode: Never}, false, "/home/app none", "never"},
+		"never, without entry": {nil, nil, Options{UID: 999, GID: 7, Size: "1m", Mode: Never}, false, "/ none", "never"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var base []string
-			for _, line := range debian {
+			for _, line := range testkit.Debian {
 				if line != "home/" { // some tests make it a link
 					base = append(base, line)
 				}
 			}
-			p, err := planOf(t, tree(t, base, c.parts), c.readonly, append(engine(), c.mounts...), c.wish)
-			must(t, err)
+			p, err := planOf(t, testkit.Tree(t, base, c.parts), c.readonly, append(testkit.Engine(), c.mounts...), c.wish)
+			testkit.Must(t, err)
 			got := p.Home + " none"
 			if n := len(p.Mounts); n > 0 {
 				own := p.Mounts[n-1]
@@ -179,23 +182,23 @@ func clean(t *testing.T, text string) {
 func TestAlwaysFails(t *testing.T) {
 	w := wish()
 	w.Mode = Always
-	_, err := planOf(t, tree(t, debian), true, engine(), w)
+	_, err := planOf(t, testkit.Tree(t, testkit.Debian), true, testkit.Engine(), w)
 	const want = `no home for 65532:65532: no place is safe: "/home/nonroot" does not exist, and the rootfs is read-only; "/nonroot-home" does not exist, and the rootfs is read-only`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
 
-func TestWish(t *testing.T) {
-	dir := tree(t, debian)
-	for name, change := range map[string]func(*Wish){
-		"uid 0":       func(w *Wish) { w.UID = 0 },
-		"gid 0":       func(w *Wish) { w.GID = 0 },
-		"uid -1":      func(w *Wish) { w.UID = 1<<32 - 1 },
-		"gid 2^31":    func(w *Wish) { w.GID = 1 << 31 },
-		"no size":     func(w *Wish) { w.Size = "" },
-		"size, mode":  func(w *Wish) { w.Size = "1m,mode=0777" },
-		"what a mode": func(w *Wish) { w.Mode = 7 },
+func TestOptions(t *testing.T) {
+	dir := testkit.Tree(t, testkit.Debian)
+	for name, change := range map[string]func(*Options){
+		"uid 0":       func(w *Options) { w.UID = 0 },
+		"gid 0":       func(w *Options) { w.GID = 0 },
+		"uid -1":      func(w *Options) { w.UID = 1<<32 - 1 },
+		"gid 2^31":    func(w *Options) { w.GID = 1 << 31 },
+		"no size":     func(w *Options) { w.Size = "" },
+		"size, mode":  func(w *Options) { w.Size = "1m,mode=0777" },
+		"what a mode": func(w *Options) { w.Mode = 7 },
 	} {
 		w := wish()
 		change(&w)
@@ -205,39 +208,28 @@ func TestWish(t *testing.T) {
 	}
 }
 
-func TestNoRootfs(t *testing.T) {
-	dir := tree(t, []string{"file = x"})
-	for _, p := range []string{"absent", "file", "file/x"} {
-		im, err := Open(dir, p, false, nil)
-		if err == nil {
-			t.Fatalf("%q opened as %+v", p, im)
-		}
-		clean(t, err.Error())
-	}
-}
-
 // TestDatabases: what is mounted over passwd and group, and where nothing is
 // (SECURITY.md C13).
 func TestDatabases(t *testing.T) {
 	const foreign = "app:x:1000:1000:An App:/home/app:/bin/sh\n"
-	vol := tree(t, debian, []string{
-		"podman = " + root + foreign, "shadow = root:$y$x:19000:0:99999:7:::\n", "secret = " + root,
+	vol := testkit.Tree(t, testkit.Debian, []string{
+		"podman = " + testkit.Root + foreign, "shadow = root:$y$x:19000:0:99999:7:::\n", "secret = " + testkit.Root,
 		"null !", "pipe |", "dir/", "linked/passwd -> /podman", "empty/", "shadowed/passwd = root:$y$x:1:0:9:7:::\n", "hash = root:$y$x:0:0:r:/root:/bin/sh\n",
-		"big = " + strings.Repeat("a", maxFile+1),
+		"big = " + strings.Repeat("a", rootfs.MaxFile+1),
 	})
-	must(t, os.Chmod(filepath.Join(vol, "secret"), 0o640), os.Chmod(filepath.Join(vol, "shadowed/passwd"), 0o640))
+	testkit.Must(t, os.Chmod(filepath.Join(vol, "secret"), 0o640), os.Chmod(filepath.Join(vol, "shadowed/passwd"), 0o640))
 	entry := "nonroot:x:65532:65532:nonroot:/home/nonroot:/bin/bash\n"
 	shEntry := "nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n"
-	text := strings.TrimPrefix(debian[0], "etc/passwd = ")
+	text := strings.TrimPrefix(testkit.Debian[0], "etc/passwd = ")
 	for name, c := range map[string]struct {
 		parts    []string
-		mounts   []Mount
+		mounts   []rootfs.Mount
 		readonly bool
 		passwd   string // "": none
 		note     string
 	}{
-		"debian":              {debian, nil, false, text + entry, ""},
-		"debian, read-only":   {debian, nil, true, text + strings.Replace(entry, "/home/nonroot", "/", 1), ""},
+		"debian":              {testkit.Debian, nil, false, text + entry, ""},
+		"debian, read-only":   {testkit.Debian, nil, true, text + strings.Replace(entry, "/home/nonroot", "/", 1), ""},
 		"scratch":             {nil, nil, false, shEntry, ""},
 		"scratch, read-only":  {nil, nil, true, "", "the image has none, and the rootfs is read-only"},
 		"empty file":          {[]string{"etc/passwd = "}, nil, false, shEntry, ""},
@@ -245,51 +237,51 @@ func TestDatabases(t *testing.T) {
 		"device":              {[]string{"etc/passwd !"}, nil, false, "", `"/etc/passwd" is a device`},
 		"directory":           {[]string{"etc/passwd/"}, nil, false, "", `"/etc/passwd" is a directory`},
 		"etc is a file":       {[]string{"etc = x"}, nil, false, shEntry, ""},
-		"huge":                {[]string{"etc/passwd = " + strings.Repeat("a", maxFile+1)}, nil, false, "", "larger than"},
-		"link":                {[]string{"etc/passwd -> /store/passwd", "store/passwd = " + root}, nil, false, root + shEntry, ""},
-		"links":               {[]string{"etc -> e/../f", "f/passwd -> ../store/passwd", "e/", "store/passwd = " + root}, nil, false, root + shEntry, ""},
-		"link out of it":      {[]string{"etc/passwd -> ../../../../../../../../../../etc/passwd2", "etc/passwd2 = " + root}, nil, false, root + shEntry, ""},
+		"huge":                {[]string{"etc/passwd = " + strings.Repeat("a", rootfs.MaxFile+1)}, nil, false, "", "larger than"},
+		"link":                {[]string{"etc/passwd -> /store/passwd", "store/passwd = " + testkit.Root}, nil, false, testkit.Root + shEntry, ""},
+		"links":               {[]string{"etc -> e/../f", "f/passwd -> ../store/passwd", "e/", "store/passwd = " + testkit.Root}, nil, false, testkit.Root + shEntry, ""},
+		"link out of it":      {[]string{"etc/passwd -> ../../../../../../../../../../etc/passwd2", "etc/passwd2 = " + testkit.Root}, nil, false, testkit.Root + shEntry, ""},
 		"link to the host's":  {[]string{"etc/passwd -> " + vol + "/podman"}, nil, false, "", "where nothing is"},
 		"link to itself":      {[]string{"etc/passwd -> passwd"}, nil, false, "", "too many symbolic links"},
 		"links in a ring":     {[]string{"etc/passwd -> ../a", "a -> b", "b -> a"}, nil, false, "", "too many symbolic links"},
 		"link to a pipe":      {[]string{"etc/passwd -> ../p", "p |"}, nil, false, "", `"/p" is a pipe`},
 		"magic link":          {[]string{"etc/passwd -> /proc/self/root/etc/passwd"}, nil, false, "", "a link into the mount"},
-		"link into a volume":  {[]string{"etc/passwd -> /v/podman"}, []Mount{bind(vol, "/v")}, false, "", "a link into the mount"},
+		"link into a volume":  {[]string{"etc/passwd -> /v/podman"}, []rootfs.Mount{testkit.Bind(vol, "/v")}, false, "", "a link into the mount"},
 		"link to shadow":      {[]string{"etc/passwd -> shadow", "etc/shadow = root:$y$x:1:0:9:7:::\n"}, nil, false, "root:$y$x:1:0:9:7:::\n" + shEntry, ""},
-		"podman's":            {debian, []Mount{bind(vol+"/podman", "/etc/passwd")}, false, root + foreign + entry, ""},
-		"podman's, relative":  {debian, []Mount{bind(strings.TrimPrefix(vol, "/")+"/podman", "/etc/passwd")}, false, root + foreign + entry, ""},
-		"podman's, by a link": {append([]string{"e -> /etc"}, debian...), []Mount{bind(vol+"/podman", "/e/passwd")}, false, root + foreign + entry, ""},
-		"podman's, read-only": {debian, []Mount{bind(vol+"/podman", "/etc/passwd")}, true, root + foreign + strings.Replace(entry, "/home/nonroot", "/", 1), ""},
-		"C13 shadow":          {debian, []Mount{bind(vol+"/shadow", "/etc/passwd")}, false, entry, ""},
-		"C13 host's shadow":   {debian, []Mount{bind("/etc/shadow", "/etc/passwd")}, false, entry, "not everyone may read"},
-		"C13 not for all":     {debian, []Mount{bind(vol+"/secret", "/etc/passwd")}, false, entry, "not everyone may read"},
-		"C13 hash":            {debian, []Mount{bind(vol+"/hash", "/etc/passwd")}, false, "root:x:0:0:r:/root:/bin/sh\n" + strings.Replace(shEntry, "/sbin/nologin", "/bin/sh", 1), ""},
-		"mounted null":        {debian, []Mount{bind(vol+"/null", "/etc/passwd")}, false, entry, "is a device"},
-		"mounted pipe":        {debian, []Mount{bind(vol+"/pipe", "/etc/passwd")}, false, entry, "is a pipe"},
-		"mounted directory":   {debian, []Mount{bind(vol+"/dir", "/etc/passwd")}, false, "", "a directory is mounted there"},
-		"mounted nothing":     {debian, []Mount{bind(vol+"/absent", "/etc/passwd")}, false, "", "has none"},
-		"mounted huge":        {debian, []Mount{bind(vol+"/big", "/etc/passwd")}, false, "", "larger than"},
-		"mounted proc":        {debian, []Mount{bind("/proc/self/status", "/etc/passwd")}, false, entry, ""},
-		"volume at /etc":      {debian, []Mount{bind(vol+"/etc", "/etc")}, false, text + entry, ""},
-		"volume at /":         {nil, []Mount{bind(vol, "/")}, false, text + "nonroot:x:65532:65532:nonroot:/:/bin/bash\n", ""},
-		"empty volume":        {debian, []Mount{bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
-		"link in a volume":    {debian, []Mount{bind(vol+"/linked", "/etc")}, false, "", "through a link in it"},
-		"shadow in a volume":  {debian, []Mount{bind(vol+"/shadowed", "/etc")}, false, entry, "not everyone may read"},
-		"tmpfs at /etc":       {debian, []Mount{{"/etc", "tmpfs", "tmpfs", nil}}, false, "", `a "tmpfs" is mounted at "/etc"`},
-		"volume, then passwd": {debian, []Mount{bind(vol+"/empty", "/etc"), bind(vol+"/podman", "/etc/passwd")}, false, root + foreign + entry, ""},
-		"passwd, then volume": {debian, []Mount{bind(vol+"/podman", "/etc/passwd"), bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
-		"lost mount":          {append([]string{"l -> l"}, debian...), []Mount{bind(vol, "/l")}, false, "", `the mount at "/l" lies`},
-		"two readings":        {append([]string{"x -> /y/z", "y/z/"}, debian...), []Mount{bind(vol+"/podman", "/x/../etc/passwd"), bind(vol, "/x/../etc")}, false, "", "can't be known"},
+		"podman's":            {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/podman", "/etc/passwd")}, false, testkit.Root + foreign + entry, ""},
+		"podman's, relative":  {testkit.Debian, []rootfs.Mount{testkit.Bind(strings.TrimPrefix(vol, "/")+"/podman", "/etc/passwd")}, false, testkit.Root + foreign + entry, ""},
+		"podman's, by a link": {append([]string{"e -> /etc"}, testkit.Debian...), []rootfs.Mount{testkit.Bind(vol+"/podman", "/e/passwd")}, false, testkit.Root + foreign + entry, ""},
+		"podman's, read-only": {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/podman", "/etc/passwd")}, true, testkit.Root + foreign + strings.Replace(entry, "/home/nonroot", "/", 1), ""},
+		"C13 shadow":          {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/shadow", "/etc/passwd")}, false, entry, ""},
+		"C13 host's shadow":   {testkit.Debian, []rootfs.Mount{testkit.Bind("/etc/shadow", "/etc/passwd")}, false, entry, "not everyone may read"},
+		"C13 not for all":     {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/secret", "/etc/passwd")}, false, entry, "not everyone may read"},
+		"C13 hash":            {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/hash", "/etc/passwd")}, false, "root:x:0:0:r:/root:/bin/sh\n" + strings.Replace(shEntry, "/sbin/nologin", "/bin/sh", 1), ""},
+		"mounted null":        {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/null", "/etc/passwd")}, false, entry, "is a device"},
+		"mounted pipe":        {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/pipe", "/etc/passwd")}, false, entry, "is a pipe"},
+		"mounted directory":   {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/dir", "/etc/passwd")}, false, "", "a directory is mounted there"},
+		"mounted nothing":     {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/absent", "/etc/passwd")}, false, "", "has none"},
+		"mounted huge":        {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/big", "/etc/passwd")}, false, "", "larger than"},
+		"mounted proc":        {testkit.Debian, []rootfs.Mount{testkit.Bind("/proc/self/status", "/etc/passwd")}, false, entry, ""},
+		"volume at /etc":      {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/etc", "/etc")}, false, text + entry, ""},
+		"volume at /":         {nil, []rootfs.Mount{testkit.Bind(vol, "/")}, false, text + "nonroot:x:65532:65532:nonroot:/:/bin/bash\n", ""},
+		"empty volume":        {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
+		"link in a volume":    {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/linked", "/etc")}, false, "", "through a link in it"},
+		"shadow in a volume":  {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/shadowed", "/etc")}, false, entry, "not everyone may read"},
+		"tmpfs at /etc":       {testkit.Debian, []rootfs.Mount{{Destination: "/etc", Type: "tmpfs", Source: "tmpfs"}}, false, "", `a "tmpfs" is mounted at "/etc"`},
+		"volume, then passwd": {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/empty", "/etc"), testkit.Bind(vol+"/podman", "/etc/passwd")}, false, testkit.Root + foreign + entry, ""},
+		"passwd, then volume": {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/podman", "/etc/passwd"), testkit.Bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
+		"lost mount":          {append([]string{"l -> l"}, testkit.Debian...), []rootfs.Mount{testkit.Bind(vol, "/l")}, false, "", `the mount at "/l" lies`},
+		"two readings":        {append([]string{"x -> /y/z", "y/z/"}, testkit.Debian...), []rootfs.Mount{testkit.Bind(vol+"/podman", "/x/../etc/passwd"), testkit.Bind(vol, "/x/../etc")}, false, "", "can't be known"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var mounts []Mount
-			for _, m := range engine() {
+			var mounts []rootfs.Mount
+			for _, m := range testkit.Engine() {
 				if !strings.HasPrefix(m.Destination, "/etc") { // a file in some tests
 					mounts = append(mounts, m)
 				}
 			}
-			p, err := planOf(t, tree(t, c.parts), c.readonly, append(mounts, c.mounts...), wish())
-			must(t, err)
+			p, err := planOf(t, testkit.Tree(t, c.parts), c.readonly, append(mounts, c.mounts...), wish())
+			testkit.Must(t, err)
 			notes := strings.Join(p.Notes, "\n")
 			if string(p.Passwd) != c.passwd || !strings.Contains(notes, c.note) {
 				t.Errorf("got %q\nwant %q\nnotes: %s\nwant: %s", p.Passwd, c.passwd, notes, c.note)
@@ -308,7 +300,7 @@ func TestDatabases(t *testing.T) {
 // TestReadOnlyFileSystem: a rootfs on a read-only file system gets nothing
 // created, though the spec says nothing of it.
 func TestReadOnlyFileSystem(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	const private = "HOMEDIR_TEST_PRIVATE_MOUNTS"
 	if os.Getenv(private) == "" {
 		cmd := exec.Command("unshare", "--mount", os.Args[0], "-test.run=^TestReadOnlyFileSystem$", "-test.v")
@@ -320,61 +312,45 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	must(t, unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("x", dir, "tmpfs", 0, "mode=0755"))
-	plant(t, dir, "home/app/ @1000")
-	must(t, unix.Mount("x", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-	p, err := planOf(t, dir, false, engine(), wish())
-	must(t, err)
+	testkit.Must(t, unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("x", dir, "tmpfs", 0, "mode=0755"))
+	testkit.Plant(t, dir, "home/app/ @1000")
+	testkit.Must(t, unix.Mount("x", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	p, err := planOf(t, dir, false, testkit.Engine(), wish())
+	testkit.Must(t, err)
 	if p.Mounts != nil || p.Passwd != nil || p.Group != nil || !strings.Contains(strings.Join(p.Notes, "\n"), "file system is read-only") {
 		t.Errorf("got %+v", p)
 	}
-	must(t, unix.Unmount(dir, 0))
+	testkit.Must(t, unix.Unmount(dir, 0))
 }
 
-// TestHostRootfs: nothing is created in the host's own root (podman --rootfs
+// TestHostRootfs: nothing is created in the host's own testkit.Root (podman --rootfs
 // /).
 func TestHostRootfs(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	w := wish()
 	w.Path = "/absent-for-homedir-test"
-	p, err := planOf(t, "/", false, engine(), w)
-	must(t, err)
+	p, err := planOf(t, "/", false, testkit.Engine(), w)
+	testkit.Must(t, err)
 	if notes := strings.Join(p.Notes, "\n"); !strings.Contains(notes, `"/absent-for-homedir-test" does not exist, and the rootfs is the host's own`) {
 		t.Errorf("got %+v", p)
 	}
 }
 
-// TestReadFile: a file may be larger than it says, as /proc's are.
-func TestReadFile(t *testing.T) {
-	dir := tree(t, []string{"fits = " + strings.Repeat("a", maxFile), "large = " + strings.Repeat("a", maxFile+1)})
-	for name, want := range map[string]error{"fits": nil, "large": errLarge} {
-		for _, size := range []int64{0, 1, maxFile} {
-			fd, err := unix.Open(filepath.Join(dir, name), unix.O_PATH, 0)
-			must(t, err)
-			text, err := readFile(fd, size)
-			if !errors.Is(err, want) || err == nil && len(text) != maxFile {
-				t.Errorf("%s, said to have %d: %d bytes, %v", name, size, len(text), err)
-			}
-			must(t, unix.Close(fd))
-		}
-	}
-}
-
 // TestGroups: group goes the same ways as passwd; here is what differs.
 func TestGroups(t *testing.T) {
-	dir := tree(t, debian)
-	p, err := planOf(t, dir, false, engine(), wish())
-	must(t, err)
+	dir := testkit.Tree(t, testkit.Debian)
+	p, err := planOf(t, dir, false, testkit.Engine(), wish())
+	testkit.Must(t, err)
 	if want := "root:x:0:\nwww-data:x:33:\napp:x:1000:\nnonroot:x:65532:\n"; string(p.Group) != want {
 		t.Errorf("got %q, want %q", p.Group, want)
 	}
-	p, err = planOf(t, dir, false, append(engine(), bind("/etc/gshadow", "/etc/group")), wish())
-	must(t, err)
+	p, err = planOf(t, dir, false, append(testkit.Engine(), testkit.Bind("/etc/gshadow", "/etc/group")), wish())
+	testkit.Must(t, err)
 	if string(p.Group) != "nonroot:x:65532:\n" {
 		t.Errorf("with the host's gshadow there: %q", p.Group)
 	}
-	p, err = planOf(t, tree(t, []string{"etc/group = root:x:0:\n1000:x:0:\n"}), false, engine(), wish())
-	must(t, err)
+	p, err = planOf(t, testkit.Tree(t, []string{"etc/group = root:x:0:\n1000:x:0:\n"}), false, testkit.Engine(), wish())
+	testkit.Must(t, err)
 	if string(p.Group) != "root:x:0:\nnonroot:x:65532:\n" || !p.Numbers {
 		t.Errorf("with root's group by a number: %q, %v", p.Group, p.Numbers)
 	}
@@ -388,14 +364,14 @@ func TestGroups(t *testing.T) {
 		"a directory":                {[]string{"etc/group/"}, false, false},
 		"a pipe":                     {[]string{"etc/group |"}, false, false},
 	} {
-		p, err := planOf(t, tree(t, c.parts), c.readonly, engine(), wish())
-		must(t, err)
+		p, err := planOf(t, testkit.Tree(t, c.parts), c.readonly, testkit.Engine(), wish())
+		testkit.Must(t, err)
 		if p.Group != nil || p.Numbers != c.want {
 			t.Errorf("%s: %q, %v", name, p.Group, p.Numbers)
 		}
 	}
-	p, err = planOf(t, tree(t, []string{"etc/passwd -> group", "etc/group = "}), false, engine(), wish())
-	must(t, err)
+	p, err = planOf(t, testkit.Tree(t, []string{"etc/passwd -> group", "etc/group = "}), false, testkit.Engine(), wish())
+	testkit.Must(t, err)
 	if p.Passwd == nil || p.Group != nil {
 		t.Errorf("one file for both: %+v", p)
 	}
@@ -428,8 +404,8 @@ func TestShell(t *testing.T) {
 		"with words":    {[]string{user("/bin/sh -c x"), "bin/bash = x"}, "/bin/bash"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := planOf(t, tree(t, c.parts), false, engine(), wish())
-			must(t, err)
+			p, err := planOf(t, testkit.Tree(t, c.parts), false, testkit.Engine(), wish())
+			testkit.Must(t, err)
 			if p.Shell != c.want || !bytes.Contains(p.Passwd, []byte(":"+c.want+"\n")) {
 				t.Errorf("got %q in %q, want %q", p.Shell, p.Passwd, c.want)
 			}
@@ -440,76 +416,19 @@ func TestShell(t *testing.T) {
 // TestTwice: a rewrite of what was rewritten changes nothing, with the mounts
 // of the first one in the spec.
 func TestTwice(t *testing.T) {
-	dir, copies := tree(t, debian), t.TempDir()
+	dir, copies := testkit.Tree(t, testkit.Debian), t.TempDir()
 	for _, uid := range []uint32{33, 1000, 65532, 65534} {
-		w := Wish{UID: uid, GID: 65532, Name: "nonroot", Size: "1m"}
-		first, err := planOf(t, dir, false, engine(), w)
-		must(t, err)
-		must(t, os.WriteFile(copies+"/passwd", first.Passwd, 0o644), os.WriteFile(copies+"/group", first.Group, 0o644))
-		mounts := append(append(engine(), first.Mounts...), bind(copies+"/passwd", "/etc/passwd"), bind(copies+"/group", "/etc/group"))
+		w := Options{UID: uid, GID: 65532, Name: "nonroot", Size: "1m"}
+		first, err := planOf(t, dir, false, testkit.Engine(), w)
+		testkit.Must(t, err)
+		testkit.Must(t, os.WriteFile(copies+"/passwd", first.Passwd, 0o644), os.WriteFile(copies+"/group", first.Group, 0o644))
+		mounts := append(append(testkit.Engine(), first.Mounts...), testkit.Bind(copies+"/passwd", "/etc/passwd"), testkit.Bind(copies+"/group", "/etc/group"))
 		second, err := planOf(t, dir, false, mounts, w)
-		must(t, err)
+		testkit.Must(t, err)
 		first.Notes, second.Notes = nil, nil
 		if !reflect.DeepEqual(first, second) {
 			t.Errorf("first %+v\nthen %+v", first, second)
 		}
-	}
-}
-
-// TestLookups: the image's word, if it's well-formed.
-func TestLookups(t *testing.T) {
-	dir := tree(t, []string{
-		"etc/passwd = a:x:1:x::/:\na:x:+5:1::/:\na:x:5:6:G:/h:/s\na:x:7:7::/:\nbig:x:4294967296:4294967296::/:\nmax:x:4294967294:1::/:\nzero:x:abc:0::/:\nroot:x:0:0:::\n",
-		"etc/group = g:x:abc:\ng:x:+1:\ng:x:6:a,b\nh:x:4294967296:\nroot:x:0:\n",
-	})
-	im, err := Open(filepath.Dir(dir), filepath.Base(dir), false, nil)
-	must(t, err)
-	defer im.Close()
-	a := User{"a", 5, 6, "G", "/h", "/s"}
-	if u, ok := im.UserByName("a"); !ok || u != a {
-		t.Errorf("a is %+v, %v", u, ok)
-	}
-	if u, ok := im.UserByID(5); !ok || u != a {
-		t.Errorf("5 is %+v, %v", u, ok)
-	}
-	if u, ok := im.UserByID(0); !ok || u.Name != "root" {
-		t.Errorf("0 is %+v, %v: a malformed number is no 0", u, ok)
-	}
-	if u, ok := im.UserByName("max"); !ok || u.UID != 4294967294 {
-		t.Errorf("max is %+v, %v", u, ok)
-	}
-	for _, name := range []string{"big", "zero", "", "a:x", "A"} {
-		if u, ok := im.UserByName(name); ok {
-			t.Errorf("%q is %+v", name, u)
-		}
-	}
-	if g, ok := im.GroupByName("g"); !ok || g != 6 {
-		t.Errorf("g is %d, %v", g, ok)
-	}
-	if g, ok := im.GroupByName("h"); ok {
-		t.Errorf("h is %d", g)
-	}
-	for uid, want := range map[uint32]bool{0: true, 1: false, 5: true, 6: false, 7: true, 4294967294: true} {
-		if _, known := im.UserByID(uid); im.HasUser(uid) != want || known != want {
-			t.Errorf("that there is %d: %v, and by its entry %v", uid, im.HasUser(uid), known)
-		}
-	}
-}
-
-// TestManyQuestions: a passwd as long as it may be is not looked through for each file of an image.
-func TestManyQuestions(t *testing.T) {
-	dir := tree(t, []string{"etc/passwd = " + strings.Repeat("a\n", maxFile/2)})
-	im, err := Open(filepath.Dir(dir), filepath.Base(dir), false, nil)
-	must(t, err)
-	defer im.Close()
-	start := time.Now()
-	for uid := range uint32(4096) {
-		if im.HasUser(uid) {
-			t.Fatalf("there is %d", uid)
-		}
-	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("it took %v", took)
 	}
 }
 
@@ -526,15 +445,15 @@ func TestSlowImages(t *testing.T) {
 	}
 	for name, parts := range map[string][]string{
 		"links":    append(links, "etc/passwd -> /l0", "home/nonroot -> /l0"),
-		"newlines": {"etc/passwd = " + strings.Repeat("\n", maxFile), "etc/group = " + strings.Repeat(":", maxFile)},
-		"zeros":    {"etc/passwd = " + strings.Repeat("\x00", maxFile), "etc/group = " + strings.Repeat("\x00:\n", maxFile/3)},
-		"names":    {"etc/passwd = " + names.String()[:maxFile]},
-		"one line": {"etc/passwd = " + strings.Repeat("nonroot:x:", maxFile/10)},
+		"newlines": {"etc/passwd = " + strings.Repeat("\n", rootfs.MaxFile), "etc/group = " + strings.Repeat(":", rootfs.MaxFile)},
+		"zeros":    {"etc/passwd = " + strings.Repeat("\x00", rootfs.MaxFile), "etc/group = " + strings.Repeat("\x00:\n", rootfs.MaxFile/3)},
+		"names":    {"etc/passwd = " + names.String()[:rootfs.MaxFile]},
+		"one line": {"etc/passwd = " + strings.Repeat("nonroot:x:", rootfs.MaxFile/10)},
 	} {
-		dir := tree(t, parts)
+		dir := testkit.Tree(t, parts)
 		start := time.Now()
-		p, err := planOf(t, dir, false, append(engine(), bind("/", "/l0/x")), wish())
-		must(t, err)
+		p, err := planOf(t, dir, false, append(testkit.Engine(), testkit.Bind("/", "/l0/x")), wish())
+		testkit.Must(t, err)
 		if lost := strings.Contains(strings.Join(p.Notes, "\n"), `the mount at "/l0/x" lies`); lost != (name == "links") {
 			t.Errorf("%s: %q", name, p.Notes)
 		}
@@ -548,16 +467,16 @@ func TestSlowImages(t *testing.T) {
 
 // TestNoDescriptorStays: every one that was opened is closed.
 func TestNoDescriptorStays(t *testing.T) {
-	dir := tree(t, debian, []string{"x -> /home", "e -> /etc"})
+	dir := testkit.Tree(t, testkit.Debian, []string{"x -> /home", "e -> /etc"})
 	count := func() int {
 		fds, err := os.ReadDir("/proc/self/fd")
-		must(t, err)
+		testkit.Must(t, err)
 		return len(fds)
 	}
 	before := count()
 	for range 20 {
-		_, err := planOf(t, dir, false, append(engine(), bind(dir, "/x/../y"), bind(dir+"/etc", "/e"), bind(dir, "/home/v"), bind(dir, "/home/v/tmp")), kept(1000, "/x/v/tmp"))
-		must(t, err)
+		_, err := planOf(t, dir, false, append(testkit.Engine(), testkit.Bind(dir, "/x/../y"), testkit.Bind(dir+"/etc", "/e"), testkit.Bind(dir, "/home/v"), testkit.Bind(dir, "/home/v/tmp")), kept(1000, "/x/v/tmp"))
+		testkit.Must(t, err)
 	}
 	if after := count(); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
@@ -566,16 +485,36 @@ func TestNoDescriptorStays(t *testing.T) {
 
 func BenchmarkPlan(b *testing.B) {
 	var passwd strings.Builder
-	passwd.WriteString(root)
+	passwd.WriteString(testkit.Root)
 	for i := 1; i < 25; i++ {
 		fmt.Fprintf(&passwd, "daemon%d:x:%d:%d:daemon:/usr/sbin:/usr/sbin/nologin\n", i, i, i)
 	}
-	dir := tree(b, debian, []string{"etc/passwd = " + passwd.String()})
-	mounts := engine()
+	dir := testkit.Tree(b, testkit.Debian, []string{"etc/passwd = " + passwd.String()})
+	mounts := testkit.Engine()
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := planOf(b, dir, false, mounts, wish()); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// wish is the fixed identity.
+func wish() Options {
+	return Options{UID: 65532, GID: 65532, Name: "nonroot", Size: "64m"}
+}
+
+// kept is an image's own user.
+func kept(uid uint32, env string) Options {
+	return Options{UID: uid, GID: uid, Name: "nonroot", Size: "64m", Kept: true, EnvHome: env}
+}
+
+func planOf(t testing.TB, dir string, readonly bool, mounts []rootfs.Mount, o Options) (*Plan, error) {
+	t.Helper()
+	mounts = slices.DeleteFunc(slices.Clone(mounts), Ours) // as the caller does
+	view, err := rootfs.Open("/", dir, readonly, mounts)
+	testkit.Must(t, err)
+	im := accounts.In(view)
+	defer func() { testkit.Must(t, im.Close()) }()
+	return PlanFor(im, o)
 }

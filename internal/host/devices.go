@@ -3,10 +3,11 @@
 package host
 
 import (
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
 // devicesFile is where the kernel lists its drivers' majors (proc_devices(5)).
@@ -23,7 +24,7 @@ var rawDrivers = []string{"bsg", "nvme", "nvme-generic", "dax", "ndctl", "dimmct
 // RawMajors are the majors of character devices by which a disk, a tape or memory is read.
 func RawMajors() []int64 {
 	// Without the list, what has a fixed major is known all the same.
-	text, _ := os.ReadFile(devicesFile)
+	text, _ := proc.Read(devicesFile)
 	return rawMajors(string(text))
 }
 

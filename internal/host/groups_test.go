@@ -5,7 +5,12 @@ package host
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 func TestGroups(t *testing.T) {
@@ -13,21 +18,43 @@ func TestGroups(t *testing.T) {
 	if err := os.WriteFile(file, []byte("root:x:0:\ndisk:x:6:\ndocker:x:4242:me\nplain:x:4000:\nodd:x:nonsense:\nhuge:x:4294967302:\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	g := Groups{File: file, Privileges: []string{"disk", "docker"}}
-	for gid, want := range map[uint32][2]bool{0: {true, true}, 6: {true, true}, 4242: {true, true}, 4000: {true, false}, 5000: {false, false}} {
-		if got := [2]bool{g.Named(gid), g.Privileged(gid)}; got != want {
-			t.Errorf("%d: named and privileged are %v, want %v", gid, got, want)
-		}
+	g := ReadGroups(file)
+	want := []policy.HostGroup{{Name: "root"}, {Name: "disk", GID: 6}, {Name: "docker", GID: 4242}, {Name: "plain", GID: 4000}, {Name: "odd"}}
+	if g.Unreadable || !slices.Equal(g.Groups, want) {
+		t.Errorf("%+v", g)
 	}
 }
 
 func TestGroupsWithoutAFile(t *testing.T) {
-	g := Groups{File: filepath.Join(t.TempDir(), "none")}
-	if g.Named(5000) || g.Privileged(5000) || !g.Privileged(0) {
-		t.Error("a host without a group file")
+	if g := ReadGroups(filepath.Join(t.TempDir(), "none")); g.Unreadable || len(g.Groups) > 0 {
+		t.Errorf("a host without a group file: %+v", g)
 	}
-	g = Groups{File: t.TempDir()} // a directory can't be read
-	if !g.Named(5000) || !g.Privileged(5000) {
+	if g := ReadGroups(t.TempDir()); !g.Unreadable { // a directory can't be read
 		t.Error("where the file can't be read, a gid is taken for harmless")
+	}
+	if g := ParseGroups([]byte("plain:x:4000:\n")); len(g.Groups) != 1 || len(g.Sockets) > 0 {
+		t.Errorf("a text: %+v", g)
+	}
+}
+
+func TestNodeGroup(t *testing.T) {
+	for _, test := range []struct {
+		path string
+		mode uint32
+		want bool
+	}{
+		{"/dev/dri/card0", unix.S_IFCHR | 0o660, true},
+		{"/dev/dri/card0", unix.S_IFBLK | 0o660, false},
+		{"/dev/dri/card0", unix.S_IFLNK | 0o777, false},
+		{"/dev", unix.S_IFCHR, false},
+		{"/device/card0", unix.S_IFCHR | 0o660, false},
+		{"/data/card0", unix.S_IFCHR | 0o660, false},
+	} {
+		if gid, ok := NodeGroup(test.path, &unix.Stat_t{Mode: test.mode, Gid: 44}); ok != test.want || ok && gid != 44 {
+			t.Errorf("%s %o: %d, %t", test.path, test.mode, gid, ok)
+		}
+	}
+	if gid, ok := DeviceGroup("/dev/null"); !ok || gid != 0 {
+		t.Errorf("/dev/null: %d, %t", gid, ok)
 	}
 }

@@ -8,18 +8,13 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
-)
 
-// sockets are those of engines: who may write to one of them may start a container as root.
-var sockets = []string{
-	"/run/docker.sock", "/var/run/docker.sock", "/run/docker/containerd/containerd.sock", "/run/cri-dockerd.sock",
-	"/run/containerd/containerd.sock", "/run/containerd/containerd.sock.ttrpc", "/run/k3s/containerd/containerd.sock",
-	"/run/crio/crio.sock", "/run/podman/podman.sock", "/run/buildkit/buildkitd.sock",
-	"/var/lib/incus/unix.socket", "/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket",
-}
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+)
 
 // Bind is a bind mount of a container's.
 type Bind struct {
@@ -50,7 +45,7 @@ func inodeOf(st *unix.Stat_t) inode { return inode{st.Dev, st.Ino} }
 // may open the socket, as only then it matters.
 //
 // A regular file, as engines mount three of, costs one system call.
-func EngineSockets(binds []Bind) []Socket { return socketsIn(sockets, binds) }
+func EngineSockets(binds []Bind) []Socket { return socketsIn(engines.Sockets(), binds) }
 
 func socketsIn(known []string, binds []Bind) []Socket {
 	var found []Socket
@@ -130,30 +125,20 @@ func (s *engineSocket) mountedBelow(dir string) bool {
 	if err != nil {
 		return true // what cannot be known is taken for the worst
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := proc.ReadMounts()
 	if err != nil {
 		return true
 	}
-	for line := range strings.Lines(string(mounts)) {
-		fields := strings.Fields(line) // proc_pid_mountinfo(5)
-		if len(fields) < 5 {
-			continue
-		}
-		point := unescape(fields[4])
-		if !strings.HasPrefix(point, strings.TrimSuffix(real, "/")+"/") {
+	for m := range mounts.All() {
+		if m.Point == real || !links.Within(real, m.Point) {
 			continue
 		}
 		var st unix.Stat_t
-		if unix.Lstat(point, &st) == nil && (inodeOf(&st) == s.self || slices.Contains(s.above, inodeOf(&st))) {
+		if unix.Lstat(m.Point, &st) == nil && (inodeOf(&st) == s.self || slices.Contains(s.above, inodeOf(&st))) {
 			return true
 		}
 	}
 	return false
-}
-
-// unescape reads a path of mountinfo, in which blanks and backslashes are octal numbers.
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#").Replace(s)
 }
 
 // RealPath is where a path leads, free of links (proc(5), /proc/pid/fd).

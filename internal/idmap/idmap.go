@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package idmap translates user and group ids between user namespaces (user_namespaces(7), "User and group ID
-// mappings").
+// Package idmap reads id maps, and translates user and group ids between user namespaces by them (user_namespaces(7), "User and
+// group ID mappings"). How digits become an id is internal/ids's to say, and which id a container gets internal/policy's.
 package idmap
 
 import (
 	"bytes"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
@@ -83,11 +83,11 @@ func Parse(text string) (Map, error) {
 			return nil, fmt.Errorf("the line %q has not three numbers", line)
 		}
 		for i, f := range fields {
-			n, err := strconv.ParseUint(f, 10, 32)
+			n, err := ids.Number(f)
 			if err != nil {
 				return nil, fmt.Errorf("the line %q has not three numbers", line)
 			}
-			v[i] = uint32(n) // ParseUint was given 32 bits
+			v[i] = n
 		}
 		m = append(m, Range{v[0], v[1], v[2]})
 	}
@@ -133,8 +133,8 @@ func isIn(pid string, ns unix.Stat_t) bool {
 func OverflowID() uint32 {
 	text, err := proc.Read("/proc/sys/kernel/overflowuid")
 	if err == nil {
-		if v, err := strconv.ParseUint(string(bytes.TrimSpace(text)), 10, 32); err == nil {
-			return uint32(v) // ParseUint was given 32 bits
+		if v, err := ids.Number(bytes.TrimSpace(text)); err == nil {
+			return v
 		}
 	}
 	return 65534

@@ -4,7 +4,8 @@
 // root's that a runtime or this program wrote, and parts of a document that a strict decoder has passed. It skips what is
 // not asked for at the speed of a byte search, ten times that of a decoder, on the way of calls that do little else.
 //
-// It is no validator. What it cannot follow is an error; whatever else is malformed may go unnoticed.
+// It is no validator, so what a container or its engine wrote does not belong here (internal/spec). What it cannot follow is an
+// error; whatever else is malformed may go unnoticed.
 package jsonscan
 
 import (
@@ -90,6 +91,11 @@ func members(b []byte, value func(name string, rest []byte) ([]byte, error)) (re
 
 // Elements calls a function with the bytes of each element of an array.
 func Elements(array []byte, each func(value []byte) error) error {
+	return ElementsAt(array, func(_ int, value []byte) error { return each(value) })
+}
+
+// ElementsAt does the same, and says where in the array the element begins.
+func ElementsAt(array []byte, each func(at int, value []byte) error) error {
 	rest, err := open(array, '[')
 	if err != nil {
 		return err
@@ -102,11 +108,12 @@ func Elements(array []byte, each func(value []byte) error) error {
 		if rest[0] == ']' {
 			return nil
 		}
+		at := len(array) - len(rest)
 		var value []byte
 		if value, rest, err = next(rest); err != nil {
 			return err
 		}
-		if err := each(value); err != nil {
+		if err := each(at, value); err != nil {
 			return err
 		}
 	}

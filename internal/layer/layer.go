@@ -15,10 +15,13 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// Wish is what is to be given to whom.
-type Wish struct {
+// Options is what is to be given to whom.
+type Options struct {
 	Rootfs   string
 	Made     func(rootfs string) bool // whether it is where the engine makes one for this container; the path is free of links
 	UID, GID uint32                   // of the identity, as the files of the rootfs have it
@@ -28,7 +31,7 @@ type Wish struct {
 	From, FromGroup func(id uint32) bool
 
 	GroupRoot bool // what root's group may write becomes that of the identity's group, whoever owns it
-	Foresee   bool // nothing is changed, only told
+	DryRun    bool // nothing is changed, only told
 
 	Paths   []string            // clean and absolute; directories that are given with what is below them
 	Keep    []string            // what is not, nor anything below it
@@ -38,7 +41,7 @@ type Wish struct {
 // Given is what was done.
 type Given struct {
 	Directories, Files int
-	Tops               []string // those of the wish's paths below which something was given, in their order
+	Tops               []string // those of the options' paths below which something was given, in their order
 	Unfinished         bool     // there was more than the bounds let through
 	Would              []string // each path that would be given, where it is only foreseen
 }
@@ -51,7 +54,7 @@ const (
 	maxFiles  = 256      // files among them: a cache with many leaves room for the directories that come later
 	maxFile   = 64 << 10 // bytes of one file of the image: it is copied up whole
 	maxBytes  = 1 << 20  // bytes of all
-	maxDepth  = 12       // below a path of the wish
+	maxDepth  = 12       // below a path of the options
 )
 
 // ErrNotOwn says that a rootfs is not a layer that the engine made for this container.
@@ -59,13 +62,13 @@ var ErrNotOwn = errors.New("the rootfs is not an overlay that was made for this 
 
 // Give changes the owners. An error means that nothing or not all was given, and never that something was given which
 // should not have been.
-func Give(w *Wish) (Given, error) {
+func Give(w *Options) (Given, error) {
 	root, err := w.open()
 	if err != nil {
 		return Given{}, err
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
-	g := giver{Wish: w, root: root}
+	g := giver{Options: w, root: root}
 	defer g.upper.close()
 	for i, p := range w.Paths {
 		g.queue = append(g.queue, directory{p, i, 0})
@@ -82,7 +85,7 @@ func Give(w *Wish) (Given, error) {
 
 // open opens a rootfs that is the container's own: an overlay that was mounted for it, where its engine mounts such. A plain
 // directory, the host's own file system, or an overlay that somebody names may be somebody else's (SECURITY.md C12).
-func (w *Wish) open() (int, error) {
+func (w *Options) open() (int, error) {
 	fd, err := unix.Open(w.Rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open the rootfs %q: %w", w.Rootfs, err)
@@ -118,7 +121,7 @@ func own(fd int) error {
 }
 
 type giver struct {
-	*Wish
+	*Options
 	Given
 	root   int
 	queue  []directory // breadth first: what is near the top matters most
@@ -178,11 +181,11 @@ func (g *giver) directory(f directory) {
 		return
 	}
 	g.look(1)
-	if g.full || !g.give(fd, true, f.path, &st, f.of) {
+	if g.full || !g.give(fd, f.path, &st, f.of) {
 		return
 	}
 	most := min(maxListed, maxLooked-g.looked)
-	names, err := entries(fd, most+1)
+	names, err := dirents.Names(fd, most+1)
 	if err != nil {
 		return
 	}
@@ -231,24 +234,27 @@ func (g *giver) file(dir int, name, p string, of int) {
 		return
 	}
 	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
-	if o.Mode&unix.S_IFMT == unix.S_IFREG && plain(name, &o.Stat_t) && (o.Size <= maxFile || g.copiesNothing(p, &o.Stat_t)) {
-		g.give(o.fd, false, p, &o.Stat_t, of)
+	written := func() bool { return g.copiesNothing(p, &o.Stat_t) }
+	if o.Mode&unix.S_IFMT == unix.S_IFREG && TakesFile(name, &o.Stat_t, written) {
+		g.give(o.fd, p, &o.Stat_t, of)
 	}
 }
 
 // spared is what is kept as it is, or not the image's.
 func (g *giver) spared(p string) bool {
-	for _, k := range g.Keep {
-		if within(k, p) {
-			return true
-		}
-	}
-	return g.Covered(p)
+	return links.WithinAny(g.Keep, p) || g.Covered(p)
 }
 
 // copiesNothing says of a large file that the container itself has written it, before its last end: it is in its own layer already.
 func (g *giver) copiesNothing(p string, st *unix.Stat_t) bool {
 	return g.only == nil && g.From(st.Uid) && g.upper.has(g.root, p, st)
+}
+
+// TakesFile reports whether a regular file with a name is of the kind that is given: one of data, and no larger than
+// what may be copied up. Of a large one it asks whether the container itself has written it, as Written does: then
+// nothing is copied.
+func TakesFile(name string, st *unix.Stat_t, written func() bool) bool {
+	return plain(name, st) && (st.Size <= maxFile || written())
 }
 
 // plain is a file of data: no program, no library, nothing with a privilege of its own, and none that has a second
@@ -259,46 +265,40 @@ func plain(name string, st *unix.Stat_t) bool {
 }
 
 // give changes the owner of what is open. It says whether what lies below is to be looked at: that of somebody else is not.
-func (g *giver) give(fd int, isDirectory bool, p string, st *unix.Stat_t, of int) (goOn bool) {
-	const everyones = unix.S_ISVTX | 0o002 // as /tmp
+func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 	if g.only != nil && !g.only[st.Ino] {
 		return false
 	}
-	if st.Uid == g.UID || isDirectory && st.Mode&everyones == everyones {
+	if g.stays(st) {
 		return true
 	}
-	uid, gid := int(g.UID), -1
-	if g.FromGroup(st.Gid) {
-		gid = int(g.GID)
-	}
-	if !g.From(st.Uid) {
-		if uid = -1; gid < 0 || !g.GroupRoot || st.Mode&0o020 == 0 {
-			return false
-		}
+	after, ok := g.Becomes(st)
+	if !ok {
+		return false
 	}
 	switch {
 	case g.Directories+g.Files >= maxGiven:
 		g.full, g.Unfinished = true, true
 		return false
-	case !isDirectory && (g.bytes+cost(st) > maxBytes || g.Files >= maxFiles):
+	case !isDirectory(st) && (g.bytes+cost(st) > maxBytes || g.Files >= maxFiles):
 		g.Unfinished = true // directories are given all the same
 		return false
 	}
-	if g.Foresee {
+	if g.DryRun {
 		g.Would = append(g.Would, p)
-	} else if err := unix.Fchownat(fd, "", uid, gid, unix.AT_EMPTY_PATH); err != nil {
+	} else if err := chown(fd, st, &after); err != nil {
 		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EOVERFLOW) { // such as a full disk
 			g.err = worded(err)
 		}
 		g.denied = worded(err)
 		return false
-	} else if isDirectory && uid >= 0 && st.Mode&rights != rights {
-		if g.err = worded(unix.Fchmod(fd, st.Mode&0o7777|rights)); g.err != nil {
+	} else if after.Mode != st.Mode {
+		if g.err = worded(unix.Fchmod(fd, after.Mode&0o7777)); g.err != nil {
 			return false
 		}
 	}
 	g.tops[of] = true
-	if isDirectory {
+	if isDirectory(st) {
 		g.Directories++
 	} else {
 		g.Files++
@@ -306,6 +306,51 @@ func (g *giver) give(fd int, isDirectory bool, p string, st *unix.Stat_t, of int
 	}
 	return true
 }
+
+func chown(fd int, from, to *unix.Stat_t) error {
+	return unix.Fchownat(fd, "", changed(from.Uid, to.Uid), changed(from.Gid, to.Gid), unix.AT_EMPTY_PATH)
+}
+
+// changed is an id as chown(2) takes it: -1 leaves it as it is.
+func changed(from, to uint32) int {
+	if from == to {
+		return -1
+	}
+	return int(to)
+}
+
+// stays says that a directory or file is left as it is, and what lies below a directory is looked at all the same.
+func (w *Options) stays(st *unix.Stat_t) bool {
+	const everyones = unix.S_ISVTX | 0o002 // as /tmp
+	return st.Uid == w.UID || isDirectory(st) && st.Mode&everyones == everyones
+}
+
+// Becomes is who owns a directory or file, and its mode, once it is given; what is not given stays as it is. It goes
+// by owner and mode alone: see TakesFile for which files are given at all, and Keep and Covered for where nothing
+// is.
+func (w *Options) Becomes(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
+	after = *st
+	if w.stays(st) {
+		return after, false
+	}
+	replaces := w.FromGroup(st.Gid)
+	owned := w.From(st.Uid)
+	if !owned && !(replaces && w.GroupRoot && st.Mode&0o020 != 0) {
+		return after, false
+	}
+	if replaces {
+		after.Gid = w.GID
+	}
+	if owned {
+		after.Uid = w.UID
+		if isDirectory(st) {
+			after.Mode |= rights
+		}
+	}
+	return after, true
+}
+
+func isDirectory(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFDIR }
 
 // cost is how many bytes of a file are copied up. A large one is given where there are none.
 func cost(st *unix.Stat_t) int64 {
@@ -323,18 +368,4 @@ func worded(err error) error {
 		return nil
 	}
 	return fmt.Errorf("change an owner or a mode in the container's layer: %w", err)
-}
-
-// entries lists a directory, at most so many.
-func entries(fd, most int) ([]string, error) {
-	var names []string
-	buf := make([]byte, 8192)
-	for len(names) < most {
-		n, err := unix.Getdents(fd, buf)
-		if err != nil || n <= 0 {
-			return names, err
-		}
-		_, _, names = unix.ParseDirent(buf[:n], -1, names)
-	}
-	return names[:min(len(names), max(most, 0))], nil
 }

@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // overlay mounts an image's files as an engine does, in a mount namespace of the test's own: the thread's, which ends with it.
@@ -103,8 +103,8 @@ func owners(t *testing.T, root string) map[string]string {
 	return all
 }
 
-func wish(rootfs string, paths ...string) *Wish {
-	return &Wish{
+func wish(rootfs string, paths ...string) *Options {
+	return &Options{
 		Rootfs: rootfs, Made: func(string) bool { return true }, UID: 1000, GID: 1001, Paths: paths,
 		From:      func(id uint32) bool { return id < 1000 },
 		FromGroup: func(id uint32) bool { return id == 0 },
@@ -151,7 +151,7 @@ func TestGive(t *testing.T) {
 	w := wish(rootfs, "/var/lib", "/var/log", "/run", "/var/lib/nginx")
 	w.Keep = []string{"/var/lib/dpkg"}
 	foreseen := *w
-	foreseen.Foresee = true
+	foreseen.DryRun = true
 	would, err := Give(&foreseen)
 	if err != nil || !maps.Equal(owners(t, rootfs), was) {
 		t.Fatal("what was only to be foreseen was done", err)
@@ -259,6 +259,83 @@ func TestLargeFiles(t *testing.T) {
 	}
 	if now := owners(t, filepath.Join(rootfs, "srv/app")); !maps.Equal(now, want) {
 		t.Errorf("is %v, want %v", now, want)
+	}
+}
+
+// TestTakesFile: what nobody is given, whoever owns it.
+func TestTakesFile(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		st         unix.Stat_t
+		take, asks bool
+	}{
+		{"table", unix.Stat_t{Nlink: 1, Mode: 0o600}, true, false},
+		{"table", unix.Stat_t{Nlink: 1, Mode: 0o600, Size: maxFile}, true, false},
+		{"table", unix.Stat_t{Nlink: 1, Mode: 0o600, Size: maxFile + 1}, false, true},
+		{"table", unix.Stat_t{Nlink: 2, Mode: 0o600}, false, false},
+		{"table", unix.Stat_t{Nlink: 1, Mode: 0o610}, false, false},
+		{"table", unix.Stat_t{Nlink: 1, Mode: unix.S_ISUID | 0o600}, false, false},
+		{"table", unix.Stat_t{Nlink: 1, Mode: unix.S_ISGID | 0o600}, false, false},
+		{"app.so", unix.Stat_t{Nlink: 1, Mode: 0o644}, false, false},
+		{"app.so.1", unix.Stat_t{Nlink: 1, Mode: 0o644, Size: maxFile + 1}, false, false},
+		{"app.sock.1", unix.Stat_t{Nlink: 1, Mode: 0o644}, true, false},
+	} {
+		for _, its := range []bool{false, true} {
+			asked := false
+			got := TakesFile(test.name, &test.st, func() bool { asked = true; return its })
+			if got != (test.take || test.asks && its) || asked != test.asks {
+				t.Errorf("%s %+v, which the container has written %t: %t, asked %t", test.name, test.st, its, got, asked)
+			}
+		}
+	}
+}
+
+// TestWritten: what is in the image is not the container's, nor what has a name or another size there by now.
+func TestWritten(t *testing.T) {
+	rootfs := overlay(t, map[string]string{"srv/image": "0:0 600"})
+	its := filepath.Join(rootfs, "srv/its")
+	var st, other unix.Stat_t
+	if err := errors.Join(os.WriteFile(its, []byte("x"), 0o600), unix.Stat(its, &st), unix.Stat(filepath.Join(rootfs, "srv/image"), &other)); err != nil {
+		t.Fatal(err)
+	}
+	if !Written(rootfs, "/srv/its", &st) {
+		t.Error("what the container has written is not its own")
+	}
+	if Written(rootfs, "/srv/image", &other) || Written(rootfs, "/srv/its", &other) || Written(rootfs, "/srv/none", &st) {
+		t.Error("what it has not written is its own")
+	}
+	if Written(t.TempDir(), "/srv/its", &st) || Written(filepath.Join(rootfs, "none"), "/srv/its", &st) {
+		t.Error("without an overlay it can't be told")
+	}
+}
+
+// TestBecomes: whose something becomes, and with which mode.
+func TestBecomes(t *testing.T) {
+	dir, file := uint32(unix.S_IFDIR), uint32(unix.S_IFREG)
+	st := func(uid, gid, mode uint32) unix.Stat_t { return unix.Stat_t{Uid: uid, Gid: gid, Mode: mode} }
+	for _, test := range []struct {
+		groupRoot  bool
+		was, after unix.Stat_t
+		ok         bool
+	}{
+		{false, st(0, 0, dir|0o755), st(1000, 1001, dir|0o755), true},
+		{false, st(0, 0, dir|0o555), st(1000, 1001, dir|0o755), true},
+		{false, st(0, 0, file|0o444), st(1000, 1001, file|0o444), true},
+		{false, st(7, 7, file|0o600), st(1000, 7, file|0o600), true},
+		{false, st(1000, 0, dir|0o500), st(1000, 0, dir|0o500), false},
+		{false, st(0, 0, dir|unix.S_ISVTX|0o777), st(0, 0, dir|unix.S_ISVTX|0o777), false},
+		{false, st(0, 0, file|unix.S_ISVTX|0o666), st(1000, 1001, file|unix.S_ISVTX|0o666), true},
+		{false, st(1500, 0, dir|0o775), st(1500, 0, dir|0o775), false},
+		{true, st(1500, 0, dir|0o775), st(1500, 1001, dir|0o775), true},
+		{true, st(1500, 0, dir|0o070), st(1500, 1001, dir|0o070), true},
+		{true, st(1500, 0, dir|0o755), st(1500, 0, dir|0o755), false},
+		{true, st(1500, 50, dir|0o775), st(1500, 50, dir|0o775), false},
+	} {
+		w := wish("")
+		w.GroupRoot = test.groupRoot
+		if after, ok := w.Becomes(&test.was); ok != test.ok || after != test.after {
+			t.Errorf("%d:%d %o: %t, %d:%d %o", test.was.Uid, test.was.Gid, test.was.Mode, ok, after.Uid, after.Gid, after.Mode)
+		}
 	}
 }
 
@@ -426,7 +503,7 @@ func TestVolumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Unmount(filepath.Join(root, "docker/volumes/bound/_data"), unix.MNT_DETACH) //nolint:errcheck // it ends with the test's mount namespace
-	trusted := bundle.CallersOwners(nil)
+	trusted := trusted.CallersOwners(nil)
 	for name, want := range map[string]struct{ volume, given bool }{
 		"docker/volumes/empty/_data":     {true, true},
 		"docker/volumes/full/_data":      {true, false},
@@ -475,7 +552,7 @@ func TestVolumeOfUserNamespace(t *testing.T) {
 	v := Volume{Source: root + "/podman/volumes/v/_data", Destination: "/v"}
 	w := wish(root)
 	w.UID, w.GID = 365532, 365533
-	trusted := bundle.CallersOwners(nil)
+	trusted := trusted.CallersOwners(nil)
 	for _, test := range []struct {
 		first uint32 // of the container's ids
 		given bool
@@ -511,7 +588,7 @@ func TestGiveCopy(t *testing.T) {
 	}
 	fill(t, engine, map[string]string{"volumes/": "0:0 711", "volumes/metadata.db": "0:0 600"})
 	log := filepath.Join(rootfs, "var/log/nginx")
-	trusted := bundle.CallersOwners(nil)
+	trusted := trusted.CallersOwners(nil)
 	for name, test := range map[string]struct {
 		change func(data string) error
 		given  bool
@@ -598,14 +675,14 @@ func TestGiveCopyBelowItsOwn(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, want := range []bool{true, false} { // the second time, all is given
-		given, err := GiveVolume(v, wish(rootfs), isRoot, bundle.CallersOwners(nil))
+		given, err := GiveVolume(v, wish(rootfs), isRoot, trusted.CallersOwners(nil))
 		if now := owners(t, v.Source); given != want || err != nil || now["/log"] != "1000:1001 644" || now["/run"] != "0:0 755" {
 			t.Error(given, err, now)
 		}
 	}
 	// What somebody exempt has put there is not the image's.
 	fill(t, v.Source, map[string]string{"backup": "0:0 600"})
-	if given, err := GiveVolume(v, wish(rootfs), isRoot, bundle.CallersOwners(nil)); given || err != nil {
+	if given, err := GiveVolume(v, wish(rootfs), isRoot, trusted.CallersOwners(nil)); given || err != nil {
 		t.Error(given, err)
 	}
 }
@@ -629,7 +706,7 @@ func TestGiveCopyKeeps(t *testing.T) {
 		}
 		w := wish(rootfs)
 		w.Keep = []string{"/run/lock", "/var/log/apt", "/var/log/ap"}
-		if got, err := GiveVolume(v, w, isRoot, bundle.CallersOwners(nil)); got != given || err != nil {
+		if got, err := GiveVolume(v, w, isRoot, trusted.CallersOwners(nil)); got != given || err != nil {
 			t.Errorf("%s: given %v, %v", destination, got, err)
 		}
 		if now := owners(t, v.Source); !maps.Equal(now, want) {

@@ -10,7 +10,7 @@ import (
 
 // OpenTmp makes directories for everybody's temporary files what they are meant to be, mode 1777, where an image of root's alone has
 // them closed. It names those that it changed.
-func OpenTmp(w *Wish) ([]string, error) {
+func OpenTmp(w *Options) ([]string, error) {
 	root, err := w.open()
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func OpenTmp(w *Wish) ([]string, error) {
 		}
 		var st unix.Stat_t
 		if unix.Fstat(fd, &st) == nil && w.From(st.Uid) && st.Mode&0o1777 != 0o1777 {
-			if !w.Foresee {
+			if !w.DryRun {
 				err = worded(unix.Fchmod(fd, 0o1777))
 			}
 			if err == nil {

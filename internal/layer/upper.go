@@ -37,6 +37,19 @@ func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 	return there.Mode == st.Mode && there.Size == st.Size && there.Mtim == st.Mtim
 }
 
+// Written reports whether a container has written a file itself, before its last end: it is in the layer of its own
+// that the overlay at rootfs has. Where that can't be told it has not. The path is absolute and free of links.
+func Written(rootfs, p string, st *unix.Stat_t) bool {
+	fd, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var u upper
+	defer u.close()
+	return u.has(fd, p, st)
+}
+
 // openUpper opens it by the path that the overlay was mounted with; -1: it has none, or not one that can be found.
 func openUpper(overlay int) int {
 	o, err := proc.OverlayOf(overlay)

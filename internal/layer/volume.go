@@ -13,16 +13,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
-
-// engines are what lies beside the directory of its volumes where an engine keeps them: Docker's data-root (moby, volume/local and
-// volume/service), and the graphroot of Podman (containers/storage, libpod's volumes).
-var engines = [...]string{"metadata.db", "../overlay-containers", "../vfs-containers", "../btrfs-containers"}
 
 // IsVolume says whether the source of a bind mount is a named volume that an engine manages: a directory of its own below one that
 // only root can write, and not something of the host's that was mounted there (the local driver's option device).
-func IsVolume(source string, owners bundle.Owners) bool {
+func IsVolume(source string, owners trusted.Owners) bool {
 	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
 	if ok {
 		_ = unix.Close(fd)
@@ -30,19 +29,19 @@ func IsVolume(source string, owners bundle.Owners) bool {
 	return ok
 }
 
-// openVolume opens it. <directory of volumes>/<name>/_data is what both engines make. The middle one may be the container's own
+// openVolume opens it. The directory above it may be the container's own
 // root's, to whom rootful Podman gives it with --uidmap (libpod, runtime_volume_linux.go).
-func openVolume(source string, owners bundle.Owners, isRoot func(uid uint32) bool) (int, bool) {
-	volumes := path.Dir(path.Dir(source))
-	if !path.IsAbs(source) || path.Clean(source) != source || path.Base(source) != "_data" || path.Base(volumes) != "volumes" {
+func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bool) (int, bool) {
+	marks := engines.VolumeMarks(source)
+	if len(marks) == 0 {
 		return -1, false
 	}
-	dir, err := bundle.Open(path.Dir(source), owners)
+	dir, err := trusted.Open(path.Dir(source), owners)
 	if err != nil {
 		return -1, false
 	}
 	defer dir.Close()
-	if dir.Path != path.Dir(source) || dir.Guarded() != nil && !given(dir, isRoot) || !ofEngine(volumes) {
+	if dir.Path != path.Dir(source) || dir.CheckPath() != nil && !given(dir, isRoot) || !marked(marks) {
 		return -1, false
 	}
 	fd, err := unix.Open(source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -57,15 +56,16 @@ func openVolume(source string, owners bundle.Owners, isRoot func(uid uint32) boo
 	return fd, true
 }
 
-func given(dir *bundle.Dir, isRoot func(uid uint32) bool) bool {
+func given(dir *trusted.Dir, isRoot func(uid uint32) bool) bool {
 	var st unix.Stat_t
-	return unix.Lstat(dir.Path, &st) == nil && isRoot(st.Uid) && dir.Given(st.Uid) == nil
+	return unix.Lstat(dir.Path, &st) == nil && isRoot(st.Uid) && dir.OwnedBy(st.Uid) == nil
 }
 
-func ofEngine(volumes string) bool {
-	for _, beside := range engines {
+// marked says that one of the paths is root's.
+func marked(paths []string) bool {
+	for _, p := range paths {
 		var st unix.Stat_t
-		if unix.Lstat(path.Join(volumes, beside), &st) == nil && st.Uid == 0 {
+		if unix.Lstat(p, &st) == nil && st.Uid == 0 {
 			return true
 		}
 	}
@@ -85,7 +85,7 @@ type Volume struct {
 // New is one of root's, or where the image has a directory of the same account in the volume's place, whose owner the engine has
 // copied; any other account's may be the identity of a container that runs with it. And nothing was written in it yet: it is
 // empty, or holds what the engine copied there from that directory, and nothing else.
-func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.Owners) (bool, error) {
+func GiveVolume(v Volume, w *Options, isRoot func(uid uint32) bool, owners trusted.Owners) (bool, error) {
 	fd, ok := openVolume(v.Source, owners, isRoot)
 	if !ok {
 		return false, nil
@@ -99,7 +99,7 @@ func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.O
 	if !its && !isRoot(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
 		return false, nil
 	}
-	names, err := entries(fd, 1)
+	names, err := dirents.Names(fd, 1)
 	switch {
 	case err != nil || len(names) > 0 && !v.State || its && (len(names) == 0 || !w.leaves(fd, v.Destination)):
 		return false, nil //nolint:nilerr // likewise
@@ -113,7 +113,7 @@ func GiveVolume(v Volume, w *Wish, isRoot func(uid uint32) bool, owners bundle.O
 	if w.FromGroup(st.Gid) {
 		gid = int(w.GID)
 	}
-	if w.Foresee {
+	if w.DryRun {
 		return true, nil
 	}
 	err = unix.Fchown(fd, int(w.UID), gid)
@@ -146,39 +146,34 @@ func copiedFrom(rootfs, destination string, owner uint32) bool {
 
 // giveCopy gives what a volume was filled with, as Give gives an image's own files. What was not compared stays as it is: a
 // container that runs with the volume may have put it in the way since.
-func (w *Wish) giveCopy(fd int, destination string, compared map[uint64]bool) (bool, error) {
+func (w *Options) giveCopy(fd int, destination string, compared map[uint64]bool) (bool, error) {
 	inVolume := w.inVolume(destination)
-	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []directory{{path: "/"}}, only: compared}
+	g := giver{Options: &inVolume, root: fd, tops: make([]bool, 1), queue: []directory{{path: "/"}}, only: compared}
 	g.all()
 	return g.tops[0], cmp.Or(g.err, g.denied)
 }
 
 // leaves says that a volume has something that is not the identity's yet and could be given: to compare takes longer.
-func (w *Wish) leaves(fd int, destination string) bool {
+func (w *Options) leaves(fd int, destination string) bool {
 	inVolume := w.inVolume(destination)
-	inVolume.Foresee = true
-	g := giver{Wish: &inVolume, root: fd, tops: make([]bool, 1), queue: []directory{{path: "/"}}}
+	inVolume.DryRun = true
+	g := giver{Options: &inVolume, root: fd, tops: make([]bool, 1), queue: []directory{{path: "/"}}}
 	g.all()
 	return g.tops[0]
 }
 
 // inVolume is the wish with a volume's paths, which is mounted at the destination.
-func (w *Wish) inVolume(destination string) Wish {
+func (w *Options) inVolume(destination string) Options {
 	in := *w
 	in.Paths, in.Keep, in.Covered = []string{"/"}, nil, func(string) bool { return false }
 	for _, k := range w.Keep {
-		if within(destination, k) {
+		if links.Within(destination, k) {
 			in.Keep = append(in.Keep, "/"+strings.TrimPrefix(k[len(destination):], "/"))
-		} else if within(k, destination) {
+		} else if links.Within(k, destination) {
 			in.Keep = append(in.Keep, "/")
 		}
 	}
 	return in
-}
-
-// within says that a clean path is a directory or below it.
-func within(dir, p string) bool {
-	return p == dir || strings.HasPrefix(p, dir) && p[len(dir)] == '/'
 }
 
 // maxCopied is how many entries of a volume are compared with those of an image's directory.
@@ -188,7 +183,7 @@ const maxCopied = 256
 // the volume's directories and files; nil: it holds something else. Names, owners and modes are compared, and of files the size, the time of the last
 // change and the content, all of which engines copy. Some do it by an archive, which cuts the time to seconds. The content
 // counts as all else can be seen by whoever mounts the volume, and forged in an image, of a file that only root may read.
-func (w *Wish) copied(volume int, destination string) map[uint64]bool {
+func (w *Options) copied(volume int, destination string) map[uint64]bool {
 	dest := path.Clean(destination)
 	if !path.IsAbs(dest) || dest == "/" {
 		return nil
@@ -227,8 +222,8 @@ func (c *comparison) directories(volume, image, depth int) bool {
 		return false
 	}
 	c.seen[st.Ino] = true
-	names, err := entries(volume, c.left+1)
-	others, err2 := entries(image, c.left+1)
+	names, err := dirents.Names(volume, c.left+1)
+	others, err2 := dirents.Names(image, c.left+1)
 	if c.left -= len(names); err != nil || err2 != nil || c.left < 0 || len(names) != len(others) {
 		return false
 	}

@@ -5,7 +5,6 @@ package learn
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"slices"
@@ -15,9 +14,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
-	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
 // Finding is one thing that a container was denied.
@@ -45,17 +51,17 @@ const (
 	Unknown    = "other"      // what the modes of files do not explain
 )
 
-const (
-	maxFindings = 200      // what more there is, is counted only
-	tooLarge    = 64 << 10 // bytes of a file; larger ones are not given (layer)
-)
+// maxFindings bounds what is told; what more there is, is counted only.
+const maxFindings = 200
 
 // Advisor makes findings of what was denied.
 type Advisor struct {
-	Policy *policy.Policy
-	Mounts []Mount        // the container's, in their order
-	Record *record.Record // what was decided about it
-	Groups HostGroups
+	Policy  *policy.Policy     // what of it holds for the container
+	General *policy.Policy     // the policy as a whole; nil: Policy
+	Rootfs  string             // the container's, as the host has it; "": not known
+	Mounts  []Mount            // the container's, in their order
+	Record  *decision.Decision // what was decided about it
+	Groups  *policy.HostGroups
 	// Account names the host's account with a uid; "": there is none.
 	Account func(uid uint32) string
 	// Subordinate names whose containers have an id, by /etc/subuid ("uid") or /etc/subgid ("gid"); "": nobody's.
@@ -64,12 +70,6 @@ type Advisor struct {
 	found []*Finding
 	index map[string]*Finding
 	More  int // findings that were too many
-}
-
-// HostGroups are what a gid means on the host (host.Groups).
-type HostGroups interface {
-	Named(gid uint32) bool
-	Privileged(gid uint32) bool
 }
 
 // Mount is a mount of config.json.
@@ -218,18 +218,18 @@ func (a *Advisor) become(f *Finding) {
 	if f.Policy == "" {
 		return
 	}
-	id, err := strconv.ParseUint(f.Value, 10, 31)
+	id, err := ids.Parse(f.Value)
 	without := ""
 	switch {
-	case err != nil || id == 0:
+	case err != nil:
 		without = "no policy can name it"
 	case a.Record != nil && a.Record.Source != policy.Fixed:
 		without = fmt.Sprintf("this container's identity is not the fixed one (source %q), and "+f.Policy+" does not change it", a.Record.Source)
-	case a.Policy.Range.First != 0:
+	case !a.Policy.UsesFixed():
 		without = "the policy has a range, and " + f.Policy + " is not asked"
 	case f.Policy == "identity.uid" && a.Account != nil && a.Account(uint32(id)) != "":
 		without = fmt.Sprintf("the host has an account with this uid, %q, whose files on a bind mount would be the container's", a.Account(uint32(id)))
-	case f.Policy == "identity.gid" && a.Groups != nil && (a.Groups.Named(uint32(id)) || a.Groups.Privileged(uint32(id))):
+	case f.Policy == "identity.gid" && a.Groups != nil && (a.Groups.Named(uint32(id)) || a.Groups.Privileged(uint32(id), a.Policy.Privileged)):
 		without = "the host has a group with this gid, whose rights every container would have"
 	case a.Policy.Reserved.Has(uint32(id)):
 		without = "identity.range, also of another rule, gives it to containers"
@@ -251,21 +251,14 @@ func credentialsOf(tid int) (*credentials, error) {
 	var c credentials
 	for line := range strings.Lines(string(status)) {
 		key, rest, _ := strings.Cut(line, ":")
-		var ids []uint32
-		for _, word := range strings.Fields(rest) {
-			n, err := strconv.ParseUint(word, 10, 32)
-			if err != nil {
-				break
-			}
-			ids = append(ids, uint32(n)) // ParseUint was given 32 bits
-		}
+		numbers, _ := ids.Numbers(rest) // other lines have none
 		switch {
-		case key == "Uid" && len(ids) == 4:
-			c.uid = ids[3]
-		case key == "Gid" && len(ids) == 4:
-			c.gid = ids[3]
+		case key == "Uid" && len(numbers) == 4:
+			c.uid = numbers[3]
+		case key == "Gid" && len(numbers) == 4:
+			c.gid = numbers[3]
 		case key == "Groups":
-			c.groups = ids
+			c.groups = numbers
 		}
 	}
 	return &c, nil
@@ -277,15 +270,9 @@ type credentials struct {
 	groups   []uint32
 }
 
-// may says whether there is a right (4 read, 2 write, 1 execute or pass) by a file's mode (path_resolution(7)).
+// may says whether there is a right to a file, by its mode.
 func (c *credentials) may(right uint32, st *unix.Stat_t) bool {
-	switch {
-	case st.Uid == c.uid:
-		return st.Mode>>6&right == right
-	case st.Gid == c.gid || slices.Contains(c.groups, st.Gid):
-		return st.Mode>>3&right == right
-	}
-	return st.Mode&right == right
+	return rootfs.May(right, st, c.uid, append([]uint32{c.gid}, c.groups...))
 }
 
 // file explains what was denied about a path. Its directory is looked up as the container does, from its own root.
@@ -329,11 +316,13 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 				at = p // mounted by itself, as engines do with /etc/hosts
 			}
 			f := a.about(in, at, &st, right, "may not "+rights[right]+" "+p)
-			library := strings.HasSuffix(p, ".so") || strings.Contains(path.Base(p), ".so.")
-			if f.Kind == Directory && (st.Size > tooLarge || st.Nlink > 1 || st.Mode&0o111 != 0 || library) {
+			real := in.real(p)
+			written := func() bool { return layer.Written(a.Rootfs, real, &st) }
+			if f.Kind == Directory && !layer.TakesFile(path.Base(real), &st, written) {
 				f.Kind, f.Policy, f.Value = Image, "", ""
 				f.What = p
-				f.Why += "; a program, a library, a file with a second name or one of more than 64 KiB is never given: change the image"
+				f.Why += "; a program, a library, a file with a second name " +
+					"or one of the image's with more than 64 KiB is never given: change the image"
 			}
 			return f, true
 		}
@@ -406,30 +395,50 @@ func (in *place) real(p string) string {
 	return p
 }
 
-// ofService says that an owner is root or the account of a service, as govern's givenUp has it. In a user namespace of the
-// container's own the numbers are others, and it is not known.
-func (in *place) ofService(uid uint32) bool {
+// owners tell whose files of the image are the container's to have, as for a new container of the kind. What can't
+// be read says nothing.
+func (a *Advisor) owners(in *place) plan.Owners {
+	general, asked := a.General, uint32(0)
+	if general == nil {
+		general = a.Policy
+	}
+	if a.Record != nil && a.Record.Asked != nil {
+		asked = a.Record.Asked.UID
+	}
+	var uids *accounts.UIDs
+	if view, err := rootfs.Open("/", "/proc/self/fd/"+strconv.Itoa(in.root), true, nil); err == nil {
+		image := accounts.In(view)
+		defer image.Close() //nolint:errcheck // nothing was written
+		uids = image.UIDs()
+	}
+	return plan.FileOwners(general, a.Policy, asked, nil, in.userNamespace(), uids)
+}
+
+// userNamespace is the map of the thread's user namespace; nil: it is in ours, or the map can't be read.
+func (in *place) userNamespace() *idmap.Pair {
+	tid := strconv.Itoa(in.tid)
 	own, err := os.Readlink("/proc/self/ns/user")
-	its, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", in.tid))
-	if err != nil || err2 != nil || own != its || uid < 1000 || uid == 65534 {
-		return true
+	its, err2 := os.Readlink("/proc/" + tid + "/ns/user")
+	if err != nil || err2 != nil || own == its {
+		return nil
 	}
-	fd, err := unix.Openat2(in.root, "etc/passwd", &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
-	if err != nil {
-		return false
+	if m, err := idmap.Of(tid); err == nil {
+		return &m
 	}
-	passwd := os.NewFile(uintptr(fd), "passwd")
-	defer passwd.Close() //nolint:errcheck // nothing was written
-	if info, err := passwd.Stat(); err != nil || !info.Mode().IsRegular() {
-		return false // of a fifo, the end might never come
+	return nil
+}
+
+// given is what a directory or file becomes once adapt.own has its directory, by its owner and mode; ok says whether
+// it is given.
+func (a *Advisor) given(in *place, st *unix.Stat_t) (after unix.Stat_t, ok bool) {
+	of := a.owners(in)
+	o := layer.Options{
+		UID: in.who.uid, GID: in.who.gid, From: of.MayChown, FromGroup: of.IsRootGroup, GroupRoot: a.Policy.Adapt.GroupRoot,
 	}
-	text, _ := io.ReadAll(io.LimitReader(passwd, 1<<20))
-	for line := range strings.Lines(string(text)) {
-		if fields := strings.Split(line, ":"); len(fields) > 2 && fields[2] == fmt.Sprint(uid) {
-			return true
-		}
+	if r := a.Record; r != nil && r.Identity != nil {
+		o.UID, o.GID = of.Outside(r.Identity.UID), of.OutsideGroup(r.Identity.GID)
 	}
-	return false
+	return o.Becomes(st)
 }
 
 func statIn(root int, p string) (unix.Stat_t, error) {
@@ -475,37 +484,38 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32) string {
 	notOwn := func(note string) bool { return strings.Contains(note, layer.ErrNotOwn.Error()) }
 	switch r := a.Record; {
-	case r != nil && r.Identity != nil && r.Identity.UID == r.Asked.UID:
+	case r != nil && r.Identity != nil && r.Asked != nil && !r.StandsIn():
 		return "the container is who it asks to be, to whom nothing is given: change the owner in the image"
 	case r != nil && slices.ContainsFunc(r.Notes, notOwn):
 		return "no policy gives it: " + layer.ErrNotOwn.Error()
-	case uint32(st.Mode)>>6&right != right:
-		return "its owner may not either, and modes stay: change it in the image"
-	case !in.ofService(st.Uid):
+	}
+	switch after, ok := a.given(in, st); {
+	case !ok:
 		return "it is neither root's nor a service's, and stays whose it is: change the owner in the image"
-	case within(a.Policy.Adapt.Keep, dir):
+	case !in.who.may(right, &after):
+		return "its owner may not either, and the modes of files stay: change it in the image"
+	case links.WithinAny(a.Policy.Adapt.Keep, dir):
 		return "adapt.keep leaves it as it is"
-	case within(a.Policy.Adapt.Own, dir):
+	case links.WithinAny(a.Policy.Adapt.Own, dir):
 		return "adapt.own has it already: if it was not given, nonroot-ctl explain has a note on that"
 	}
 	return ""
 }
 
-// within says that a path is one of the directories or lies below one.
-func within(directories []string, p string) bool {
-	return slices.ContainsFunc(directories, func(dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") })
-}
-
 func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 	f := Finding{Kind: Device, What: p, Why: fmt.Sprintf("%d:%d %04o", st.Uid, st.Gid, st.Mode&0o7777)}
+	node := policy.Device{Path: p}
+	node.GID, node.Known = host.NodeGroup(p, st)
+	gid, hasGroup := node.Group()
 	switch {
 	case may:
 		f.Why += "; its mode lets it, the list of devices that the container may open does not (docker run --device)"
-	case a.Groups != nil && a.Groups.Privileged(st.Gid) && st.Gid != 0:
+	case a.Groups != nil && st.Gid != 0 && a.Policy.WithholdsGroup(a.Groups, st.Gid):
 		f.Why += fmt.Sprintf("; its group %d has privileges on the host, and no container gets it", st.Gid)
-	case st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Gid != 0 && st.Mode&0o060 == 0o060 && strings.HasPrefix(p, "/dev/") && !strings.ContainsAny(p, "*?[\\"):
+	case hasGroup && rootfs.May(unix.R_OK|unix.W_OK, st, ^uint32(0), []uint32{gid}) &&
+		!strings.ContainsAny(p, "*?[\\"): // it would be a pattern
 		f.Policy, f.Value = "identity.device_groups", p
-		f.Why += fmt.Sprintf("; it is given by its group %d, as long as that has no privileges on the host", st.Gid)
+		f.Why += fmt.Sprintf("; it is given by its group %d, as long as that has no privileges on the host", gid)
 	default:
 		f.Why += "; no line of a policy gives it"
 	}
@@ -516,7 +526,7 @@ func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 func (a *Advisor) mountOf(p string) *Mount {
 	var found *Mount
 	for i := range a.Mounts {
-		if at := path.Clean("/" + a.Mounts[i].Destination); p == at || strings.HasPrefix(p, at+"/") {
+		if links.Within(path.Clean("/"+a.Mounts[i].Destination), p) {
 			found = &a.Mounts[i]
 		}
 	}
@@ -568,7 +578,7 @@ func topmost(all []string) []string {
 	sorted := slices.Sorted(slices.Values(all))
 	var out []string
 	for _, p := range sorted {
-		if len(out) == 0 || p != out[len(out)-1] && !strings.HasPrefix(p, out[len(out)-1]+"/") {
+		if !links.WithinAny(out, p) {
 			out = append(out, p)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
-	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
 func TestCallName(t *testing.T) {
@@ -59,18 +59,12 @@ func TestIdentities(t *testing.T) {
 	}
 }
 
-type hostGroups map[uint32]bool // whether it is privileged
-
-func (g hostGroups) Named(gid uint32) bool      { _, ok := g[gid]; return ok }
-func (g hostGroups) Privileged(gid uint32) bool { return g[gid] }
-
-// TestBecome: a line that would stop every container, do nothing, or give what is somebody's on the host, is none.
 func TestBecome(t *testing.T) {
-	fixed, image := &record.Record{Source: policy.Fixed}, &record.Record{Source: policy.Image}
+	fixed, image := &decision.Decision{Source: policy.Fixed}, &decision.Decision{Source: policy.Image}
 	for _, test := range []struct {
 		call string
 		id   uint64
-		of   *record.Record
+		of   *decision.Decision
 		line string
 	}{
 		{"setuid", 2000, fixed, "identity.uid = 2000"},
@@ -88,7 +82,7 @@ func TestBecome(t *testing.T) {
 		ofRule := *policy.Default()
 		ofRule.Reserved = policy.Ranges{{First: 200000, Last: 200999}}
 		a := &Advisor{
-			Policy: &ofRule, Record: test.of, Groups: hostGroups{6: true, 100: false},
+			Policy: &ofRule, Record: test.of, Groups: &policy.HostGroups{Groups: []policy.HostGroup{{Name: "disk", GID: 6}, {Name: "users", GID: 100}}},
 			Account:     func(uid uint32) string { return map[uint32]string{1000: "alice"}[uid] },
 			Subordinate: func(_ string, id uint32) string { return map[uint32]string{300005: "alice"}[id] },
 		}
@@ -115,14 +109,14 @@ func TestWithheld(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
-	standIn := &record.Record{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}}
-	kept := &record.Record{Source: policy.Kept, Identity: &policy.Identity{UID: 1000}, Asked: policy.Identity{UID: 1000}}
+	standIn := &decision.Decision{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}}
+	kept := &decision.Decision{Source: policy.Kept, Identity: &policy.Identity{UID: 1000}, Asked: &policy.Identity{UID: 1000}}
 	plain := *standIn
 	plain.Notes = []string{"what the image keeps for root stays so: " + layer.ErrNotOwn.Error()}
 	for _, test := range []struct {
 		dir  string
 		st   unix.Stat_t
-		of   *record.Record
+		of   *decision.Decision
 		line bool
 	}{
 		{"/export/app", unix.Stat_t{Mode: 0o755}, standIn, true},
@@ -137,6 +131,45 @@ func TestWithheld(t *testing.T) {
 		a := &Advisor{Policy: policy.Default(), Record: test.of}
 		if without := a.withheld(&place{root, os.Getpid(), &credentials{uid: 65532}}, test.dir, &test.st, 3); (without == "") != test.line {
 			t.Errorf("%s of %s: %q", test.dir, test.of.Source, without)
+		}
+	}
+}
+
+// TestWithheldAsTheCoreHasIt: what learn says is given is what the core gives, also where owner, mode or the policy
+// are unusual.
+func TestWithheldAsTheCoreHasIt(t *testing.T) {
+	root, err := unix.Open(t.TempDir(), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	asks := func(uid uint32) *decision.Decision {
+		return &decision.Decision{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}, Asked: &policy.Identity{UID: uid}}
+	}
+	dir, file := uint32(unix.S_IFDIR), uint32(unix.S_IFREG)
+	groupRoot, anothers := policy.Default(), policy.Default()
+	groupRoot.Adapt.GroupRoot, anothers.UID = true, 3000
+	for name, test := range map[string]struct {
+		p     *policy.Policy
+		of    *decision.Decision
+		st    unix.Stat_t
+		right uint32
+		line  bool
+	}{
+		"an owner of a directory gets its rights":        {policy.Default(), asks(0), unix.Stat_t{Mode: dir | 0o555}, 3, true},
+		"the mode of a file stays":                       {policy.Default(), asks(0), unix.Stat_t{Mode: file | 0o444}, 2, false},
+		"root's, who was not asked for":                  {policy.Default(), asks(5000), unix.Stat_t{Mode: dir | 0o755}, 3, false},
+		"theirs who were asked for":                      {policy.Default(), asks(5000), unix.Stat_t{Uid: 5000, Mode: dir | 0o755}, 3, true},
+		"of who the policy makes of others":              {anothers, asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o755}, 3, true},
+		"a person's":                                     {policy.Default(), asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o755}, 3, false},
+		"a person's that root's group may write":         {groupRoot, asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o770}, 3, true},
+		"a person's that root's group may only read":     {groupRoot, asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o750}, 3, false},
+		"a person's, and the policy leaves root's group": {policy.Default(), asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o770}, 3, false},
+	} {
+		a := &Advisor{Policy: test.p, Record: test.of}
+		in := &place{root, os.Getpid(), &credentials{uid: 65532, gid: 65532}}
+		if without := a.withheld(in, "/export/app", &test.st, test.right); (without == "") != test.line {
+			t.Errorf("%s: %q", name, without)
 		}
 	}
 }
@@ -244,7 +277,7 @@ func TestDevice(t *testing.T) {
 		{"/dev/mine", unix.Stat_t{Mode: unix.S_IFCHR | 0o600, Gid: 44}, false},
 		{"/dev/dri/*", unix.Stat_t{Mode: unix.S_IFCHR | 0o660, Gid: 44}, false},
 	} {
-		a := &Advisor{Policy: policy.Default(), Groups: hostGroups{6: true, 44: false}}
+		a := &Advisor{Policy: policy.Default(), Groups: &policy.HostGroups{Groups: []policy.HostGroup{{Name: "disk", GID: 6}, {Name: "video", GID: 44}}}}
 		if f := a.device(test.path, &test.st, false); (f.Policy != "") != test.line || f.Why == "" {
 			t.Errorf("%s: %+v", test.path, f)
 		}

@@ -21,8 +21,10 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
-	"github.com/nonroot-runc/nonroot-runc/internal/locate"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // Container is one that was created and is about to start.
@@ -40,29 +42,33 @@ const (
 	started = 2 * time.Second  // once its command line has ended without an error
 )
 
-// Mounts are those of a bundle.
-func (c *Container) Mounts() ([]Mount, error) {
+// Files are the container's mounts, and the path of its rootfs on the host.
+func (c *Container) Files() (mounts []Mount, rootfs string, err error) {
 	data, err := os.ReadFile(filepath.Join(c.Bundle, "config.json"))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var s specs.Spec
 	if err := json.Unmarshal(data, &s); err != nil {
-		return nil, fmt.Errorf("read config.json of %q: %w", c.Bundle, err)
+		return nil, "", fmt.Errorf("read config.json of %q: %w", c.Bundle, err)
 	}
-	var all []Mount
+	if s.Root != nil {
+		if rootfs = s.Root.Path; !filepath.IsAbs(rootfs) {
+			rootfs = filepath.Join(c.Bundle, rootfs)
+		}
+	}
 	for _, m := range s.Mounts {
 		kind := m.Type
 		if slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
 			kind = "bind"
 		}
-		all = append(all, Mount{m.Destination, m.Source, kind})
+		mounts = append(mounts, Mount{m.Destination, m.Source, kind})
 	}
-	return all, nil
+	return mounts, rootfs, nil
 }
 
 // Record is what was decided about the container; nil: nonroot-runc did not make it.
-func (c *Container) Record(owners bundle.Owners) (*record.Record, error) {
+func (c *Container) Record(owners trusted.Owners) (*decision.Decision, error) {
 	dir, err := bundle.Open(c.Bundle, owners)
 	if err != nil {
 		return nil, err
@@ -78,7 +84,7 @@ func (c *Container) Record(owners bundle.Owners) (*record.Record, error) {
 // Engine is a command line of Docker's or Podman's that runs a container.
 type Engine struct {
 	Args              []string // "docker", "run", ...
-	ExecRoots, States []string // as for locate.Docker
+	ExecRoots, States []string // as for engines.Bundles.Of
 
 	run   *exec.Cmd
 	ended chan error
@@ -90,7 +96,7 @@ var notRun = []string{"exec", "compose", "create", "start", "build", "buildx"}
 // IsEngine says that a program is one whose command lines are known.
 func IsEngine(program string) bool {
 	name := filepath.Base(program)
-	return name == "docker" || name == "podman"
+	return name == engines.Docker.Client || name == engines.Podman.Client
 }
 
 // ParseEngine refuses what does not run a container.
@@ -199,10 +205,10 @@ type candidate struct{ bundle, pidFile string }
 // candidates are where the pid of a container's first process is written by the time that it is created: containerd's shim has
 // its runtime write init.pid (containerd, pkg/process/init.go), Podman's monitor the file pidfile (conmon --container-pidfile).
 func (e *Engine) candidates(ctx context.Context) (func(id string) []candidate, error) {
-	if filepath.Base(e.Args[0]) == "docker" {
+	if filepath.Base(e.Args[0]) == engines.Docker.Client {
 		return func(id string) (all []candidate) {
-			for _, b := range locate.DockerBundles(id, e.ExecRoots, e.States) {
-				all = append(all, candidate{b, filepath.Join(b, "init.pid")})
+			for _, b := range engines.Docker.Bundles.Of(id, e.ExecRoots, e.States) {
+				all = append(all, candidate{b, filepath.Join(b, engines.Docker.Bundles.PIDFile)})
 			}
 			return all
 		}, nil
@@ -216,8 +222,8 @@ func (e *Engine) candidates(ctx context.Context) (func(id string) []candidate, e
 		return nil, fmt.Errorf("podman info says %q of its store", out)
 	}
 	return func(id string) []candidate {
-		sub := filepath.Join(store[2]+"-containers", id, "userdata")
-		return []candidate{{filepath.Join(store[1], sub), filepath.Join(store[0], sub, "pidfile")}}
+		sub := engines.StorageBundle(store[2], id)
+		return []candidate{{filepath.Join(store[1], sub), filepath.Join(store[0], sub, engines.Podman.Bundles.PIDFile)}}
 	}, nil
 }
 
@@ -234,7 +240,7 @@ func readPid(name string) (int, bool) {
 type Bundle struct {
 	Dir     string
 	Runtime string // nonroot-runc's binary
-	Owners  bundle.Owners
+	Owners  trusted.Owners
 
 	id  string
 	was map[string][]byte // the files that the runtime writes, as they were; nil: it was not there

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package learn watches which system calls the kernel denies a container, and says what in a policy would change that.
+// Package learn watches which system calls the kernel denies a container, and says what in a policy would change that. What is
+// given to a container anyway is said by plans (internal/plan), and nothing here changes a policy.
 //
 // It uses ptrace(2), as only that sees both what a call was about and how it ended. A seccomp notification comes before the
 // kernel has decided (seccomp_unotify(2)), and fanotify tells of what was opened, not of what was refused for its mode
-// (fanotify(7)). The price is two stops for each system call of the container: nothing for a service's daily life.
+// (fanotify(7)). The kernel is asked to stop the container's threads at denied calls only (stops_amd64.go). Where it can't
+// be, they stop twice at each call.
 package learn
 
 import (
@@ -37,7 +39,8 @@ type Denied struct {
 
 // Seen is what became of a container while it was watched.
 type Seen struct {
-	Late      bool // the first program of the container had begun before
+	Late      bool  // the first program of the container had begun before
+	EachCall  error // why it was stopped at each of its calls, which is slow; nil: it was at denied ones only
 	Processes int
 	Ended     bool
 	Status    unix.WaitStatus // of the container's first process, if it has ended
@@ -49,6 +52,10 @@ type Seen struct {
 // It keeps a thread of its own, as the kernel lets only the one that attached do all else (ptrace(2)). Once all is watched, begin
 // is called, if there is one; it may take as long as the container's start.
 func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied)) (*Seen, error) {
+	return trace(ctx, pid, begin, denied, stopAtDenials)
+}
+
+func trace(ctx context.Context, pid int, begin func() error, denied func(*Denied), ask func() (*stops, error)) (*Seen, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
@@ -58,11 +65,15 @@ func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied
 	done, attached := make(chan result, 1), make(chan struct{})
 	onThread(func() {
 		t := tracer{first: pid, threads: map[int]*thread{}, denied: denied}
+		if t.stops, t.EachCall = ask(); t.stops != nil {
+			defer t.stops.close()
+		}
 		err := t.attach()
 		if err == nil {
 			close(attached)
 			err = t.loop(ctx)
 		}
+		t.letGo()
 		done <- result{&t.Seen, err}
 	})
 	select {
@@ -107,14 +118,23 @@ type tracer struct {
 	threads map[int]*thread
 	begun   bool // the container's own program runs
 	denied  func(*Denied)
+	stops   *stops // nil: each thread stops at each call
 }
 
 // thread is one that is watched.
 type thread struct {
-	inCall bool
-	arch   uint32
-	nr     uint64
-	args   [6]uint64
+	known   bool // it has stopped before
+	stops   bool // at denied calls only
+	watched watched
+	inCall  bool // of one that stops at each call
+	call
+}
+
+// call is a system call.
+type call struct {
+	arch uint32 // as audit has it (AUDIT_ARCH_*)
+	nr   uint64
+	args [6]uint64
 }
 
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC
@@ -216,7 +236,7 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 		if tid == t.first {
 			t.Ended, t.Status = true, status
 		}
-		delete(t.threads, tid)
+		t.forget(tid)
 		return nil
 	}
 	th := t.threads[tid]
@@ -224,24 +244,151 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 		th = &thread{}
 		t.threads[tid] = th
 	}
+	t.meet(tid, th)
 	signal, event := status.StopSignal(), int(status)>>16
 	switch {
 	case signal == unix.SIGTRAP|0x80:
-		return errors.Join(t.call(tid, th), unix.PtraceSyscall(tid, 0))
+		return errors.Join(t.call(tid, th), goOn(tid, th, 0))
+	case event == 0 && th.stops && ours(tid, signal):
+		return errors.Join(t.denial(tid), goOn(tid, th, 0))
 	case event == unix.PTRACE_EVENT_EXEC:
 		t.exec(tid)
-		return unix.PtraceSyscall(tid, 0)
+		return goOn(tid, th, 0)
 	case event == unix.PTRACE_EVENT_FORK || event == unix.PTRACE_EVENT_VFORK:
 		t.Processes++
-		return unix.PtraceSyscall(tid, 0)
+		return goOn(tid, th, 0)
 	case event == unix.PTRACE_EVENT_STOP && (signal == unix.SIGSTOP || signal == unix.SIGTSTP || signal == unix.SIGTTIN || signal == unix.SIGTTOU):
 		// Stopped as a whole: it stays so until somebody continues it.
 		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_LISTEN, uintptr(tid), 0, 0, 0, 0)
 		return errnoOr(errno)
 	case event != 0 || signal == unix.SIGSTOP && unstoppable(tid):
-		return unix.PtraceSyscall(tid, 0)
+		return goOn(tid, th, 0)
 	}
-	return unix.PtraceSyscall(tid, int(signal)) // a signal of the container's own
+	return goOn(tid, th, int(signal)) // a signal of the container's own
+}
+
+// meet has a thread stop at its denied calls, at its first stop, which is before its first call.
+func (t *tracer) meet(tid int, th *thread) {
+	if th.known {
+		return
+	}
+	th.known = true
+	if t.stops == nil {
+		return
+	}
+	var err error
+	th.watched, err = t.stops.add(tid)
+	if th.stops = err == nil; err != nil && t.EachCall == nil && !errors.Is(err, os.ErrNotExist) { // killed meanwhile
+		t.EachCall = fmt.Errorf("watch thread %d: %w", tid, err)
+	}
+}
+
+func (t *tracer) forget(tid int) {
+	if th := t.threads[tid]; th != nil && th.stops {
+		th.watched.remove()
+	}
+	delete(t.threads, tid)
+}
+
+// fieldOf is one of a file of lines such as "Tgid:	1"; "" where there is none.
+func fieldOf(text []byte, name string) string {
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// goOn lets a thread go on until its next stop.
+func goOn(tid int, th *thread, signal int) error {
+	if th.stops {
+		return unix.PtraceCont(tid, signal)
+	}
+	return unix.PtraceSyscall(tid, signal)
+}
+
+// ours says that a thread was stopped because a call was denied: the kernel itself sends no other SIGSTOP, and names
+// itself as the sender of this one (sigaction(2), si_code).
+func ours(tid int, signal unix.Signal) bool {
+	const byKernel = 0x80 // SI_KERNEL
+	if signal != unix.SIGSTOP {
+		return false
+	}
+	info, err := signalInfo(tid)
+	return err == nil && binary.NativeEndian.Uint32(info[8:]) == byKernel
+}
+
+// denial tells of the call from which a thread returns.
+func (t *tracer) denial(tid int) error {
+	c, result, err := lastCall(tid)
+	if err != nil {
+		return err
+	}
+	// After sigreturn(2) the result is that of the call that a signal came upon, and there is no number.
+	if failed := unix.Errno(-result); c.nr != noCall && t.begun && (failed == unix.EACCES || failed == unix.EPERM) { // #nosec G115 -- a call's result
+		t.tell(tid, &c, failed)
+	}
+	return nil
+}
+
+// letGo takes leave of all threads, so that they go on by themselves. Where the watching thread just ended, those that
+// were stopped at a denied call at that moment would stay so.
+func (t *tracer) letGo() {
+	if t.stops == nil {
+		return
+	}
+	t.stops.end()
+	for tid := range t.threads {
+		_ = unix.PtraceInterrupt(tid) // it may have ended
+	}
+	// A thread that does not stop is in the kernel, as is who waits for a child by vfork, and in no call that was denied.
+	const patience = 100 * time.Millisecond
+	for until := time.Now().Add(patience); len(t.threads) > 0 && time.Now().Before(until); {
+		var status unix.WaitStatus
+		tid, err := unix.Wait4(-1, &status, unix.WNOHANG|unix.WALL|unix.WNOTHREAD, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return
+		case tid == 0:
+			time.Sleep(time.Millisecond)
+		default:
+			until = time.Now().Add(patience)
+			if t.leave(tid, status) {
+				delete(t.threads, tid)
+			}
+		}
+	}
+}
+
+// leave lets a stopped thread go for good. It does not if another stop of ours is still to come.
+func (t *tracer) leave(tid int, status unix.WaitStatus) bool {
+	if status.Exited() || status.Signaled() {
+		if tid == t.first {
+			t.Ended, t.Status = true, status
+		}
+		return true
+	}
+	signal := status.StopSignal()
+	if isOurs := ours(tid, signal); isOurs || int(status)>>16 != 0 || signal == unix.SIGTRAP|0x80 || signal == unix.SIGSTOP && unstoppable(tid) {
+		signal = 0
+		if !isOurs && stopPending(tid) {
+			return unix.PtraceCont(tid, 0) != nil
+		}
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(tid), 0, uintptr(signal), 0, 0)
+	return errno == 0 || errno == unix.ESRCH
+}
+
+// stopPending says that a SIGSTOP waits for a thread: one to it alone, as ours are (proc(5), status: SigPnd).
+func stopPending(tid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return false
+	}
+	pending, err := strconv.ParseUint(fieldOf(status, "SigPnd"), 16, 64)
+	return err == nil && pending&(1<<(unix.SIGSTOP-1)) != 0
 }
 
 // unstoppable says that a SIGSTOP would have no effect, were the thread not watched: it belongs to the first process of a pid
@@ -251,18 +398,18 @@ func unstoppable(tid int) bool {
 	if err != nil {
 		return false
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "NStgid:"); ok {
-			ids := strings.Fields(rest)
-			if len(ids) == 0 || ids[len(ids)-1] != "1" {
-				return false
-			}
-		}
+	if ids := strings.Fields(fieldOf(status, "NStgid")); len(ids) == 0 || ids[len(ids)-1] != "1" {
+		return false
 	}
-	// Its sender, as the namespace has it: 0 is one outside of it. (siginfo_t of 64 bits: asm-generic/siginfo.h.)
-	var info [128]byte
+	// Its sender, as the namespace has it: 0 is one outside of it.
+	info, err := signalInfo(tid)
+	return err == nil && binary.NativeEndian.Uint32(info[16:]) != 0
+}
+
+// signalInfo is the siginfo_t of the signal at which a thread has stopped, as 64 bits have it (asm-generic/siginfo.h).
+func signalInfo(tid int) (info [128]byte, err error) {
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(&info[0])), 0, 0) // #nosec G103 -- the kernel fills a siginfo_t of 128 bytes
-	return errno == 0 && binary.NativeEndian.Uint32(info[16:]) != 0
+	return info, errnoOr(errno)
 }
 
 func errnoOr(errno unix.Errno) error {
@@ -280,39 +427,49 @@ func (t *tracer) exec(tid int) {
 	t.threads[tid].inCall = true // its end is still to come
 	t.threads[tid].nr = noCall
 	if former, err := unix.PtraceGetEventMsg(tid); err == nil && int(former) != tid {
-		delete(t.threads, int(former))
+		t.forget(int(former))
 	}
 }
 
 const noCall = ^uint64(0)
 
-// call is a stop before or after a system call. ptrace(2), PTRACE_GET_SYSCALL_INFO: struct ptrace_syscall_info.
-func (t *tracer) call(tid int, th *thread) error {
-	var info [88]byte
+// infoOfCall is the kernel's struct ptrace_syscall_info.
+type infoOfCall [88]byte
+
+func (i *infoOfCall) arch() uint32       { return binary.NativeEndian.Uint32(i[4:]) }
+func (i *infoOfCall) word(at int) uint64 { return binary.NativeEndian.Uint64(i[at:]) }
+
+// syscallInfo is what the kernel says of a thread that stands still (ptrace(2), PTRACE_GET_SYSCALL_INFO).
+func syscallInfo(tid int) (info infoOfCall, err error) {
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info[0])), 0, 0) // #nosec G103 -- the kernel fills a buffer of the length that it is given
-	if errno != 0 {
-		return errno
+	return info, errnoOr(errno)
+}
+
+// call is a stop before or after a system call.
+func (t *tracer) call(tid int, th *thread) error {
+	info, err := syscallInfo(tid)
+	if err != nil {
+		return err
 	}
-	word := func(at int) uint64 { return binary.NativeEndian.Uint64(info[at:]) }
 	switch info[0] {
 	case unix.PTRACE_SYSCALL_INFO_ENTRY:
-		th.inCall, th.arch, th.nr = true, binary.NativeEndian.Uint32(info[4:]), word(24)
+		th.inCall, th.arch, th.nr = true, info.arch(), info.word(24)
 		for i := range th.args {
-			th.args[i] = word(32 + 8*i)
+			th.args[i] = info.word(32 + 8*i)
 		}
 	case unix.PTRACE_SYSCALL_INFO_EXIT:
 		was := *th
 		th.inCall = false
 		// What was under way when it was attached to is not known.
-		if failed := unix.Errno(-int64(word(24))); was.inCall && was.nr != noCall && info[32] != 0 && t.begun && (failed == unix.EACCES || failed == unix.EPERM) { // #nosec G115 -- a signed number in a register; is_error
-			t.tell(tid, &was, failed)
+		if failed := unix.Errno(-int64(info.word(24))); was.inCall && was.nr != noCall && info[32] != 0 && t.begun && (failed == unix.EACCES || failed == unix.EPERM) { // #nosec G115 -- a signed number in a register; is_error
+			t.tell(tid, &was.call, failed)
 		}
 	}
 	return nil
 }
 
-func (t *tracer) tell(tid int, th *thread, failed unix.Errno) {
-	d := Denied{Name: callName(th.arch, th.nr), Args: th.args, Errno: failed, TID: tid}
+func (t *tracer) tell(tid int, c *call, failed unix.Errno) {
+	d := Denied{Name: callName(c.arch, c.nr), Args: c.args, Errno: failed, TID: tid}
 	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", tid)) // it is there as long as the thread stands still
 	d.Comm = strings.TrimSuffix(string(comm), "\n")
 	for _, arg := range fileArgs[d.Name] {

@@ -151,7 +151,8 @@ func TestTraceNobody(t *testing.T) {
 	}
 }
 
-// BenchmarkTrace compares a program of 200,000 system calls alone, watched, and under strace, which shows the failed ones of it.
+// BenchmarkTrace compares a program of 200,000 system calls alone, watched, watched where the kernel can't be asked to stop
+// at denied ones only, and under strace, which shows the failed ones of it.
 func BenchmarkTrace(b *testing.B) {
 	const script = "exec dd if=/dev/zero of=/dev/null bs=1 count=100000 2>/dev/null"
 	b.Run("alone", func(b *testing.B) {
@@ -166,10 +167,20 @@ func BenchmarkTrace(b *testing.B) {
 		for b.Loop() {
 			cmd, begin := waiting(b, script)
 			var denied atomic.Int64
-			if seen, err := Trace(b.Context(), cmd.Process.Pid, begin, func(*Denied) { denied.Add(1) }); err != nil || !seen.Ended {
+			if seen, err := Trace(b.Context(), cmd.Process.Pid, begin, func(*Denied) { denied.Add(1) }); err != nil || !seen.Ended || seen.EachCall != nil {
 				b.Fatal(seen, err)
 			}
 			_ = cmd.Wait() // the tracer has taken its status
+		}
+	})
+	b.Run("watched at each call", func(b *testing.B) {
+		for b.Loop() {
+			cmd, begin := waiting(b, script)
+			each := func() (*stops, error) { return nil, errors.New("of the benchmark") }
+			if seen, err := trace(b.Context(), cmd.Process.Pid, begin, func(*Denied) {}, each); err != nil || !seen.Ended {
+				b.Fatal(seen, err)
+			}
+			_ = cmd.Wait() // likewise
 		}
 	})
 	b.Run("strace", func(b *testing.B) {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,12 +47,12 @@ func (f *directory) idle(n Numbers) *idlers {
 	l := &idlers{numbers: n}
 	for line := range strings.Lines(rest) {
 		number, used, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		v, errV := strconv.ParseUint(number, 10, 32)
+		v, errV := ids.Number(number)
 		t, errT := strconv.ParseInt(used, 10, 64)
-		if errors.Join(errV, errT) != nil || !n.has(uint32(v)) {
+		if errors.Join(errV, errT) != nil || !n.has(v) {
 			return nil // it is made anew
 		}
-		l.all = append(l.all, idler{uint32(v), t})
+		l.all = append(l.all, idler{v, t})
 	}
 	return l
 }
@@ -104,8 +105,8 @@ func (f *directory) list(n Numbers) (idle *idlers, fresh []uint32, err error) {
 	}
 	given := make(map[uint32]bool, len(names))
 	for _, name := range names {
-		if v, err := strconv.ParseUint(name.Name(), 10, 32); err == nil && n.has(uint32(v)) {
-			given[uint32(v)] = true
+		if v, err := ids.Number(name.Name()); err == nil && n.has(v) {
+			given[v] = true
 		}
 	}
 	if free := n.count() - uint64(len(given)); free > 0 {

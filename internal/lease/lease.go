@@ -2,7 +2,8 @@
 
 // Package lease gives each owner a number of a range: the same one again for as long as the range has room, and never one
 // that a living owner of another name has. Its files outlive a reboot, as the files of a container's layer and of volumes do,
-// which belong to the uid that it made of its number.
+// which belong to the uid that it made of its number. Numbers, owners and ranges are whatever the caller makes of them: no id
+// and no policy belongs here.
 //
 // A store is a directory. It has one file for each number that was ever given, named after it, with the owner's name and the
 // owner's containers; in "owners" one link for each owner, which leads from a digest of the name to the number; and "key", a
@@ -23,7 +24,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // Numbers are First, First+Step, and so on, as far as a whole step ends at or before Last.
@@ -72,7 +74,7 @@ func (n Numbers) check() error {
 // Store is a directory of leases.
 type Store struct {
 	Dir    string // made where it is not there; only root, or the caller, may write it or a directory above it
-	Owners bundle.Owners
+	Owners trusted.Owners
 	Alive  func(Member) bool // whether a container is there, or may be
 }
 
@@ -131,8 +133,8 @@ func (s *Store) take(n Numbers, owner string, m Member) (uint32, error) {
 	return c.number, f.dir.Replace(strconv.FormatUint(uint64(c.number), 10), e.encode(), 0o600, "")
 }
 
-// Foresee is the number that Take would give, without taking it. Before a store is there, it is an example.
-func (s *Store) Foresee(n Numbers, owner string) (uint32, error) {
+// Preview is the number that Take would give, without taking it. Before a store is there, it is an example.
+func (s *Store) Preview(n Numbers, owner string) (uint32, error) {
 	f, err := s.openExisting()
 	if errors.Is(err, unix.ENOENT) {
 		return n.Example(owner)
@@ -157,7 +159,7 @@ func (s *Store) Foresee(n Numbers, owner string) (uint32, error) {
 // directory is a store, open.
 type directory struct {
 	store       *Store
-	dir, owners *bundle.Dir
+	dir, owners *trusted.Dir
 	lockFD      int
 	key         []byte // nil: there is none yet
 }
@@ -178,13 +180,13 @@ func (s *Store) open() (*directory, error) {
 }
 
 func (s *Store) openExisting() (*directory, error) {
-	dir, err := bundle.OpenTrusted(s.Dir, s.Owners)
+	dir, err := trusted.OpenPath(s.Dir, s.Owners)
 	if err != nil {
 		return nil, err
 	}
 	f := &directory{store: s, dir: dir, lockFD: -1}
 	if f.owners, err = dir.Sub(ownersDirectory); err == nil {
-		err = f.owners.Guarded() // and so are those above it
+		err = f.owners.CheckPath() // and so are those above it
 	}
 	if err != nil {
 		f.close()
@@ -318,8 +320,8 @@ func (f *directory) linked(owner string) (v uint32, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(target, 10, 32)
-	return uint32(n), err == nil // 32 bits
+	v, err = ids.Number(target)
+	return v, err == nil
 }
 
 // link leads from the owner to its number, at once.

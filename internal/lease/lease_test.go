@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // living is which bundles have a container.
@@ -24,19 +24,19 @@ type living map[string]bool
 
 func (l living) store(t *testing.T) *Store {
 	t.Helper()
-	return &Store{Dir: filepath.Join(t.TempDir(), "uids"), Owners: bundle.CallersOwners(nil), Alive: func(m Member) bool { return l[m.Bundle] }}
+	return &Store{Dir: filepath.Join(t.TempDir(), "uids"), Owners: trusted.CallersOwners(nil), Alive: func(m Member) bool { return l[m.Bundle] }}
 }
 
 func (l living) take(t *testing.T, s *Store, n Numbers, owner, bundle string) uint32 {
 	t.Helper()
-	_, noKey := os.Lstat(filepath.Join(s.Dir, keyFile)) // until there is one, Foresee has an example
-	foreseen, foreseenErr := s.Foresee(n, owner)
+	_, noKey := os.Lstat(filepath.Join(s.Dir, keyFile)) // until there is one, Preview has an example
+	previewed, previewErr := s.Preview(n, owner)
 	v, err := s.Take(n, owner, Member{Bundle: bundle, ID: "id of " + bundle})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if foreseenErr != nil || foreseen != v && noKey == nil {
-		t.Fatalf("%q was foreseen %d, %v, and got %d", owner, foreseen, foreseenErr, v)
+	if previewErr != nil || previewed != v && noKey == nil {
+		t.Fatalf("%q was previewed %d, %v, and got %d", owner, previewed, previewErr, v)
 	}
 	l[bundle] = true
 	return v
@@ -338,7 +338,7 @@ func TestOthersCanWriteIt(t *testing.T) {
 // TestProcessesAtOnce: forty processes take from forty ids, as many at once as the machine runs.
 func TestProcessesAtOnce(t *testing.T) {
 	if dir := os.Getenv("LEASE_TEST_DIR"); dir != "" {
-		s := &Store{Dir: dir, Owners: bundle.CallersOwners(nil), Alive: func(Member) bool { return true }}
+		s := &Store{Dir: dir, Owners: trusted.CallersOwners(nil), Alive: func(Member) bool { return true }}
 		v, err := s.Take(Numbers{First: 1, Last: 40}, os.Getenv("LEASE_TEST_OWNER"), Member{Bundle: os.Getenv("LEASE_TEST_OWNER")})
 		if err != nil {
 			t.Fatal(err)
@@ -375,7 +375,7 @@ func TestProcessesAtOnce(t *testing.T) {
 }
 
 func BenchmarkTake(b *testing.B) {
-	s := &Store{Dir: filepath.Join(b.TempDir(), "uids"), Owners: bundle.CallersOwners(nil), Alive: func(Member) bool { return true }}
+	s := &Store{Dir: filepath.Join(b.TempDir(), "uids"), Owners: trusted.CallersOwners(nil), Alive: func(Member) bool { return true }}
 	n := Numbers{First: 100000, Last: 165535}
 	i := 0
 	for b.Loop() {
@@ -388,7 +388,7 @@ func BenchmarkTake(b *testing.B) {
 
 // BenchmarkTakeFromAFullRange: each number of 65,536 was somebody's, and is out of use.
 func BenchmarkTakeFromAFullRange(b *testing.B) {
-	s := &Store{Dir: filepath.Join(b.TempDir(), "uids"), Owners: bundle.CallersOwners(nil), Alive: func(Member) bool { return false }}
+	s := &Store{Dir: filepath.Join(b.TempDir(), "uids"), Owners: trusted.CallersOwners(nil), Alive: func(Member) bool { return false }}
 	n := Numbers{First: 100000, Last: 165535}
 	if _, err := s.Take(n, "first", Member{}); err != nil {
 		b.Fatal(err)

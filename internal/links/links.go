@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package links follows paths through symbolic links, one part after the other, for those who must look at each.
+// Package links works on paths part by part: it follows them through symbolic links for those who must look at each, and
+// tells whether one lies within another. It reads nothing itself: what is at a path is for the caller to say.
 package links
 
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -48,4 +50,17 @@ func Follow(name string, ask func(next, rest string) (target string, err error))
 		rest = target + "/" + rest
 	}
 	return at, nil
+}
+
+// WithinAny reports whether p is one of the directories or below one, as Within does.
+func WithinAny(dirs []string, p string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return Within(dir, p) })
+}
+
+// Within reports whether p is dir or below it; both are clean and absolute.
+func Within(dir, p string) bool {
+	if dir == "/" {
+		return true
+	}
+	return strings.HasPrefix(p, dir) && (len(p) == len(dir) || p[len(dir)] == '/')
 }

@@ -28,3 +28,34 @@ func TestFollow(t *testing.T) {
 		t.Errorf("%q, %v", rests, err)
 	}
 }
+
+func TestWithin(t *testing.T) {
+	for _, c := range []struct {
+		dir, p string
+		want   bool
+	}{
+		{"/a", "/a", true},
+		{"/a", "/a/b/c", true},
+		{"/", "/", true},
+		{"/", "/a", true},
+		{"/a", "/ab", false},
+		{"/a/b", "/a", false},
+		{"/a", "/", false},
+		{"/a", "/b/a", false},
+	} {
+		if got := Within(c.dir, c.p); got != c.want {
+			t.Errorf("%q within %q: %t", c.p, c.dir, got)
+		}
+	}
+}
+
+func TestWithinAny(t *testing.T) {
+	for p, want := range map[string]bool{"/a": true, "/a/x": true, "/c/d/e": true, "/c": false, "/ab": false, "/": false} {
+		if got := WithinAny([]string{"/a", "/c/d"}, p); got != want {
+			t.Errorf("%q: %t", p, got)
+		}
+	}
+	if WithinAny(nil, "/a") {
+		t.Error("a path is within none")
+	}
+}

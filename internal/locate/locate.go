@@ -2,7 +2,7 @@
 
 // Package locate finds the bundle of a container that an engine knows by name. It asks the engine's own command line
 // for the id, as that knows how to reach the engine (DOCKER_HOST, contexts, CONTAINER_HOST), and looks for the directory
-// where the engine keeps bundles.
+// where the engine keeps bundles (internal/engines). What is in a bundle is not read here.
 package locate
 
 import (
@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
 // Container is what an engine says of a container.
@@ -32,9 +33,6 @@ type Container struct {
 // identifier is what engines accept as ids and namespaces (containerd, identifiers.Validate); it can't lead elsewhere as a
 // part of a path.
 var identifier = regexp.MustCompile(`^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$`)
-
-// shim is the directory of containerd's runtime v2 in a state directory: a bundle for each task is in it.
-const shim = "io.containerd.runtime.v2.task"
 
 // Docker finds a running container's bundle: Docker removes it when the container stops. The host is docker's -H, "" for
 // the one in force; the exec-roots are dockerd's --exec-root, where it runs a containerd of its own; the states are those
@@ -72,7 +70,7 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 		}
 	}
 	slices.Sort(found.Ports)
-	found.Bundle, err = first(DockerBundles(c.ID, execRoots, states))
+	found.Bundle, err = first(engines.Docker.Bundles.Of(c.ID, execRoots, states))
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("find the bundle of the container %q: %w", name, err)
@@ -82,26 +80,13 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 	return found, nil
 }
 
-// DockerBundles are where Docker may keep the bundle of a container: below the directory of its own containerd, or that of
-// the machine's.
-func DockerBundles(id string, execRoots, states []string) []string {
-	var bundles []string
-	for _, root := range execRoots {
-		bundles = append(bundles, filepath.Join(root, "containerd/daemon", shim, "moby", id))
-	}
-	for _, state := range states {
-		bundles = append(bundles, filepath.Join(state, shim, "moby", id))
-	}
-	return bundles
-}
-
 // Containerd finds the bundle of a task by "namespace/id" below containerd's state directory.
 func Containerd(name, state string) (*Container, error) {
 	namespace, id, ok := strings.Cut(name, "/")
 	if !ok || !identifier.MatchString(namespace) || !identifier.MatchString(id) {
 		return nil, fmt.Errorf("%q is not a namespace and an id: write it as \"default/web\"", name)
 	}
-	dir, err := first([]string{filepath.Join(state, shim, namespace, id)})
+	dir, err := first([]string{engines.Containerd.Bundles.Dir(state, namespace, id)})
 	if err != nil {
 		return nil, fmt.Errorf("find the bundle of the task %q: %w: it is there only while the task is: see \"ctr -n %s tasks list\"", name, err, namespace)
 	}
@@ -110,7 +95,7 @@ func Containerd(name, state string) (*Container, error) {
 
 // Podman finds a container's bundle, which is there from its first start until it is removed.
 func Podman(ctx context.Context, name string) (*Container, error) {
-	out, err := ask.Run(ctx, nil, "podman", "container", "inspect", "--format", "json", "--", name)
+	out, err := ask.Run(ctx, nil, engines.Podman.Client, "container", "inspect", "--format", "json", "--", name)
 	if err != nil {
 		return nil, err
 	}

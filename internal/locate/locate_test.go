@@ -10,7 +10,7 @@ import (
 
 func TestContainerd(t *testing.T) {
 	state := t.TempDir()
-	bundle := filepath.Join(state, shim, "k8s.io", "web-1")
+	bundle := filepath.Join(state, "io.containerd.runtime.v2.task", "k8s.io", "web-1")
 	if err := os.MkdirAll(bundle, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package moby reads what Docker's daemon keeps of its containers.
+// Package moby reads what Docker's daemon keeps of its containers and does not put into config.json. Where that is stands in
+// internal/engines, and what follows from it is decided in internal/policy.
 package moby
 
 import (
@@ -8,32 +9,27 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // Container is what the daemon knows of a container. All of it was chosen by whoever made the container.
 type Container struct {
 	Name    string // as "docker ps" shows it
 	Image   string // likewise: a tag says nothing of what is in it
-	Project string // Compose's (the label com.docker.compose.project); "": none
+	Project string // Compose's; "": none
 }
-
-// dataRoot is the daemon's directory where nobody has configured another one (moby, cmd/dockerd, --data-root).
-const dataRoot = "/var/lib/docker"
-
-// layers are the directories of a data-root below which containers' file systems are mounted: one of each graph driver (moby,
-// daemon/graphdriver), and "rootfs" with containerd's image store (daemon/snapshotter).
-var layers = []string{"overlay2", "rootfs", "fuse-overlayfs", "btrfs", "zfs", "vfs", "overlay", "devicemapper", "aufs"}
 
 // Read gives what the daemon's own file has of a container (moby, daemon/container, ToDisk: config.v2.json). The data-root is
 // where the container's file system lies. All is empty where there is no such file, or others could write it.
-func Read(id, rootfs string, owners bundle.Owners) Container {
+func Read(id, rootfs string, owners trusted.Owners) Container {
 	var c Container
-	if len(id) != 64 || strings.Trim(id, "0123456789abcdef") != "" {
+	if !engines.IsID(id) {
 		return c
 	}
-	data, err := bundle.ReadGuarded(path.Join(rootOf(rootfs), "containers", id, "config.v2.json"), owners)
+	store := &engines.Docker.Store
+	data, err := trusted.ReadPath(path.Join(rootOf(rootfs), store.Containers, id, store.Record), owners)
 	if err != nil {
 		return c
 	}
@@ -58,7 +54,7 @@ func project(labels []byte) (name string, err error) {
 		return "", nil
 	}
 	err = jsonscan.Members(labels, func(member string, value []byte) (err error) {
-		if member == "com.docker.compose.project" {
+		if member == engines.Docker.Labels.Project {
 			name, err = jsonscan.String(value)
 		}
 		return err
@@ -70,9 +66,9 @@ func project(labels []byte) (name string, err error) {
 func rootOf(rootfs string) string {
 	parts := strings.Split(path.Clean(rootfs), "/")
 	for i, part := range slices.Backward(parts) {
-		if path.IsAbs(rootfs) && i > 1 && slices.Contains(layers, part) {
+		if path.IsAbs(rootfs) && i > 1 && slices.Contains(engines.Docker.Store.Layers, part) {
 			return strings.Join(parts[:i], "/")
 		}
 	}
-	return dataRoot
+	return engines.Docker.Store.Root
 }

@@ -2,7 +2,8 @@
 
 // Package pin keeps the digests that policy files must have. They lie elsewhere than the files: what replaces those without any
 // runtime being called, such as `docker cp` into a mount of their directory, leaves the pins as they are (SECURITY.md F16). The
-// file is what sha256sum(1) prints, so that `sha256sum --check` reads it as well.
+// file is what sha256sum(1) prints, so that `sha256sum --check` reads it as well. What a policy file says, and what follows when
+// a pin does not match, is not for this package to know.
 package pin
 
 import (
@@ -16,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // File is where pins are kept: beside the directory of the policies, so that a mount of that does not reach it, and each
@@ -33,14 +34,14 @@ type line struct{ digest, file string }
 
 // Read reads the pins; without a pin file there are none. One that others could have written, or with a line that is no pin, is an
 // error: it may say less than whoever pinned wanted.
-func Read(owners bundle.Owners) (*Pins, error) { return read(File, owners) }
+func Read(owners trusted.Owners) (*Pins, error) { return read(File, owners) }
 
-func read(name string, owners bundle.Owners) (*Pins, error) {
+func read(name string, owners trusted.Owners) (*Pins, error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(name, &st); errors.Is(err, unix.ENOENT) {
 		return nil, nil
 	}
-	data, err := bundle.ReadGuarded(name, owners)
+	data, err := trusted.ReadPath(name, owners)
 	if err != nil {
 		return nil, fmt.Errorf("read the pins of policies: %w", err)
 	}
@@ -117,11 +118,11 @@ func (p *Pins) Missing(file string) error {
 func short(digest string) string { return digest[:12] }
 
 // Set pins a file to one of the digests, SHA-256 in hex, in place of the pins that it has. Without digests it has none.
-func Set(owners bundle.Owners, file string, digests ...string) error {
+func Set(owners trusted.Owners, file string, digests ...string) error {
 	return set(File, owners, file, digests...)
 }
 
-func set(name string, owners bundle.Owners, file string, digests ...string) error {
+func set(name string, owners trusted.Owners, file string, digests ...string) error {
 	if !path.IsAbs(file) || path.Clean(file) != file || strings.ContainsAny(file, "\n\\") {
 		return fmt.Errorf("%q is no path that can be pinned", file)
 	}
@@ -146,7 +147,7 @@ func set(name string, owners bundle.Owners, file string, digests ...string) erro
 		}
 		return nil
 	}
-	dir, err := bundle.OpenTrusted(path.Dir(name), owners)
+	dir, err := trusted.OpenPath(path.Dir(name), owners)
 	if err != nil {
 		return err
 	}

@@ -13,21 +13,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-func owners() bundle.Owners { return bundle.CallersOwners(nil) }
+func owners() trusted.Owners { return trusted.CallersOwners(nil) }
 
 func sum(text string) string {
 	s := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(s[:])
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // wrong holds a failure against words that it must have; "": there must be none.
@@ -51,8 +45,8 @@ func TestPins(t *testing.T) {
 	wrong(t, none.Check(general, sum("anything")))
 	wrong(t, none.Missing(general))
 
-	must(t, set(name, owners(), general, sum("one")))
-	must(t, set(name, owners(), profile, sum("two")))
+	testkit.Must(t, set(name, owners(), general, sum("one")))
+	testkit.Must(t, set(name, owners(), profile, sum("two")))
 	p, err := read(name, owners())
 	wrong(t, err)
 	wrong(t, p.Check(general, sum("one")))
@@ -63,7 +57,7 @@ func TestPins(t *testing.T) {
 	// printf two | sha256sum; printf one | sha256sum
 	wrong(t, p.Check(general, sum("two")), "sha256 3fc4ccfe7458", "pinned is 7692c3ad3540", name, "nonroot-ctl policy pin")
 
-	must(t, set(name, owners(), general, sum("one"), sum("three"))) // while it is replaced
+	testkit.Must(t, set(name, owners(), general, sum("one"), sum("three"))) // while it is replaced
 	p, err = read(name, owners())
 	wrong(t, err)
 	wrong(t, p.Check(general, sum("one")))
@@ -71,12 +65,12 @@ func TestPins(t *testing.T) {
 	wrong(t, p.Check(general, sum("two")), "not the one")
 	wrong(t, p.Check(profile, sum("two")))
 
-	must(t, set(name, owners(), general))
+	testkit.Must(t, set(name, owners(), general))
 	p, err = read(name, owners())
 	wrong(t, err)
 	wrong(t, p.Check(general, sum("anything")))
 	wrong(t, p.Check(profile, sum("anything")), "not the one")
-	must(t, set(name, owners(), profile))
+	testkit.Must(t, set(name, owners(), profile))
 	if _, err := os.Lstat(name); !os.IsNotExist(err) {
 		t.Errorf("a pin file without pins is left: %v", err)
 	}
@@ -88,13 +82,13 @@ func TestPins(t *testing.T) {
 func TestSha256sum(t *testing.T) {
 	dir := t.TempDir()
 	file, name := filepath.Join(dir, "config.toml"), filepath.Join(dir, "policy.pin")
-	must(t, os.WriteFile(file, []byte("one"), 0o600))
-	must(t, set(name, owners(), file, sum("one")))
+	testkit.Must(t, os.WriteFile(file, []byte("one"), 0o600))
+	testkit.Must(t, set(name, owners(), file, sum("one")))
 	if out, err := exec.Command("sha256sum", "--check", "--strict", name).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 	out, err := exec.Command("sha256sum", file).Output()
-	must(t, err)
+	testkit.Must(t, err)
 	if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got, out) {
 		t.Errorf("%q, %v; sha256sum prints %q", got, err, out)
 	}
@@ -120,8 +114,8 @@ func TestUnsound(t *testing.T) {
 		{strings.TrimSuffix(sound, "\n"), 0o644, ""},
 	} {
 		name := filepath.Join(t.TempDir(), "policy.pin")
-		must(t, os.WriteFile(name, []byte(c.text), 0o600))
-		must(t, os.Chmod(name, c.mode))
+		testkit.Must(t, os.WriteFile(name, []byte(c.text), 0o600))
+		testkit.Must(t, os.Chmod(name, c.mode))
 		p, err := read(name, owners())
 		if c.want == "" {
 			wrong(t, err)
@@ -133,7 +127,7 @@ func TestUnsound(t *testing.T) {
 	}
 	dir := t.TempDir()
 	name := filepath.Join(dir, "policy.pin")
-	must(t, os.Symlink(filepath.Join(dir, "nowhere"), name))
+	testkit.Must(t, os.Symlink(filepath.Join(dir, "nowhere"), name))
 	_, err := read(name, owners())
 	wrong(t, err, "symbolic link")
 }
@@ -142,15 +136,15 @@ func TestUnsound(t *testing.T) {
 // in any case. The file has as many directories above it as the one of the product.
 func BenchmarkCheck(b *testing.B) {
 	f, err := os.CreateTemp("", "*.pin")
-	must(b, err)
-	must(b, f.Close())
+	testkit.Must(b, err)
+	testkit.Must(b, f.Close())
 	name := f.Name()
 	b.Cleanup(func() { _ = os.Remove(name) })
 	is := sum(strings.Repeat("0123456789abcdef", 20*1024/16))
 	for i := range 4 {
-		must(b, set(name, owners(), fmt.Sprintf("/etc/nonroot-runc/%d.toml", i), is))
+		testkit.Must(b, set(name, owners(), fmt.Sprintf("/etc/nonroot-runc/%d.toml", i), is))
 	}
-	must(b, set(name, owners(), "/etc/nonroot-runc/config.toml", is))
+	testkit.Must(b, set(name, owners(), "/etc/nonroot-runc/config.toml", is))
 	o := owners()
 	for b.Loop() {
 		p, err := read(name, o)

@@ -15,7 +15,7 @@ import (
 )
 
 // checks are what no identity makes safe. Each refuses one thing; its comment is the promise that it keeps.
-var checks = []func(*Policy, *Facts, *Decision) error{
+var checks = []func(*Policy, *inquiry, *Decision) error{
 	identityIsMapped,
 	groupIsNotMappedToPower,
 	chosenGroupsAreNoPower,
@@ -31,7 +31,7 @@ var checks = []func(*Policy, *Facts, *Decision) error{
 // identityIsMapped: the identity exists in the container's user namespace, and none of its ids is root's on the host
 // (SECURITY.md B7, B8). What the caller's own namespace maps from 0 may be an ordinary user on the host: rootless
 // engines.
-func identityIsMapped(_ *Policy, f *Facts, d *Decision) error {
+func identityIsMapped(_ *Policy, f *inquiry, d *Decision) error {
 	ids := []struct {
 		kind string
 		id   uint32
@@ -61,12 +61,12 @@ func identityIsMapped(_ *Policy, f *Facts, d *Decision) error {
 
 // groupIsNotMappedToPower: no user namespace makes a gid one of the host's privileged groups. Without one the gid was looked
 // at when it was chosen, or is the administrator's own.
-func groupIsNotMappedToPower(p *Policy, f *Facts, d *Decision) error {
+func groupIsNotMappedToPower(p *Policy, f *inquiry, d *Decision) error {
 	if f.UserNamespace == nil {
 		return nil
 	}
 	for _, gid := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
-		if host := f.hostGID(gid); f.Groups.Privileged(host) && !p.hasAllowed(f.Groups, host) {
+		if host := f.hostGID(gid); p.privileged(f, host) && !p.hasAllowed(f, host) {
 			return fmt.Errorf("gid %d of the container is mapped to the host's group %d, which is privileged: map it to another one", gid, host)
 		}
 	}
@@ -75,8 +75,8 @@ func groupIsNotMappedToPower(p *Policy, f *Facts, d *Decision) error {
 
 // mountNamespaceIsNew: without a mount namespace of its own, or in one joined by path, the container's mounts are those of
 // the host or of somebody else (SECURITY.md B11, B12).
-func mountNamespaceIsNew(_ *Policy, f *Facts, _ *Decision) error {
-	if f.Exec {
+func mountNamespaceIsNew(_ *Policy, f *inquiry, _ *Decision) error {
+	if f.Act == Exec {
 		return nil
 	}
 	at := slices.IndexFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "mount" })
@@ -91,7 +91,7 @@ func mountNamespaceIsNew(_ *Policy, f *Facts, _ *Decision) error {
 
 // cwdIsTheContainers: a working directory below /proc can lead out of the container through a runtime's own file
 // descriptors (CVE-2024-21626; SECURITY.md C9).
-func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
+func cwdIsTheContainers(_ *Policy, f *inquiry, _ *Decision) error {
 	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") {
 		return fmt.Errorf("the working directory %s is below /proc, by which runtimes were broken out of: choose another one", quote.Value(f.Cwd))
 	}
@@ -104,8 +104,8 @@ func cwdIsTheContainers(_ *Policy, f *Facts, _ *Decision) error {
 // disksAreNotShifted: an idmapped mount must not show root's files, or those of a group that means something on the host, as
 // somebody else's, whom a process of the container may be or become by exec (SECURITY.md B10). What keeps its number is
 // fine, as in a pod with a user namespace: nobody in the container has root's, or such a group's.
-func disksAreNotShifted(_ *Policy, f *Facts, _ *Decision) error {
-	if f.Exec {
+func disksAreNotShifted(_ *Policy, f *inquiry, _ *Decision) error {
+	if f.Act == Exec {
 		return nil
 	}
 	for _, m := range f.Container.Mounts {
@@ -124,7 +124,7 @@ func disksAreNotShifted(_ *Policy, f *Facts, _ *Decision) error {
 		if len(m.GIDMap) == 0 {
 			continue
 		}
-		if id, shifted := f.shifted(m.GIDMap, f.Groups.All(), func(p *idmap.Pair) idmap.Map { return p.GID }); shifted {
+		if id, shifted := f.shifted(m.GIDMap, f.meaningful(), func(p *idmap.Pair) idmap.Map { return p.GID }); shifted {
 			return fmt.Errorf("the mount at %s shows the files of the host's group %d as another's: leave it out of its gidMappings", quote.Value(m.Destination), id)
 		}
 	}
@@ -137,7 +137,7 @@ var ownTypes = []string{"tmpfs", "ramfs", "devpts", "mqueue", "hugetlbfs", "proc
 // givesAway is the option by which a mount that is not the container's own gives files an owner or a mode: those of a disk without
 // owners, such as that the machine boots from (vfat), or the kernel's, for the whole host (tracefs, debugfs).
 func givesAway(m *spec.Mount) string {
-	if m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") || slices.Contains(ownTypes, m.Type) {
+	if m.Binds() || slices.Contains(ownTypes, m.Type) {
 		return ""
 	}
 	for _, o := range strings.Split(strings.Join(m.Options, ","), ",") { // as the kernel is given them
@@ -150,7 +150,7 @@ func givesAway(m *spec.Mount) string {
 }
 
 // shifted finds one of the ids on disk that shows as another one in the container.
-func (f *Facts) shifted(disk []spec.IDMap, ids []uint32, of func(*idmap.Pair) idmap.Map) (id uint32, found bool) {
+func (f *inquiry) shifted(disk []spec.IDMap, ids []uint32, of func(*idmap.Pair) idmap.Map) (id uint32, found bool) {
 	m := FromSpec(disk)
 	for _, id := range ids {
 		shown, mapped := m.Outside(id)

@@ -4,7 +4,6 @@ package policy
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,57 +13,80 @@ import (
 // pods. Whoever can choose to be in the rule must gain nothing by it that the general part does not give to everybody: each key
 // is for settings that give nothing, or has a function that says that the rule's value gives no more than the general part's.
 // A key that is not here may not be set by such a rule; so a new one is closed until somebody has thought about it.
-var mayChoose = map[string]func(rule, general *Policy) bool{
-	"mode":   func(rule, general *Policy) bool { return rule.Mode.strictness() >= general.Mode.strictness() },
-	"reason": harmlessAlways,
+var mayChoose = [...]choice{
+	{"mode", func(rule, general *Policy) bool { return strictness(rule.Mode) >= strictness(general.Mode) }},
+	{"reason", harmlessAlways},
 
-	"identity.uid":  harmlessAlways, // never 0, and a uid means nothing more than another one: it is the administrator's word
-	"identity.gid":  func(rule, general *Policy) bool { return rule.GID >= firstOrdinary || rule.GID == general.GID },
-	"identity.name": harmlessAlways,
-	"identity.range": func(rule, general *Policy) bool {
+	{"identity.uid", harmlessAlways}, // never 0, and a uid means nothing more than another one: it is the administrator's word
+	{"identity.gid", func(rule, general *Policy) bool { return rule.GID >= firstOrdinary || rule.GID == general.GID }},
+	{"identity.name", harmlessAlways},
+	{"identity.range", func(rule, general *Policy) bool {
 		return rule.Range.First >= firstOrdinary || rule.Range == general.Range
-	},
-	"identity.share": harmlessAlways, // only with the neighbours in its own pod or namespace
-	"identity.block": func(rule, general *Policy) bool { return general.Block == 0 || rule.Block == general.Block },
-	"identity.sources": func(rule, general *Policy) bool {
+	}},
+	{"identity.share", harmlessAlways}, // only with the neighbours in its own pod or namespace
+	{"identity.block", func(rule, general *Policy) bool { return general.Block == 0 || rule.Block == general.Block }},
+	{"identity.sources", func(rule, general *Policy) bool {
 		return narrows(rule.effectiveSources(), general.effectiveSources())
-	},
-	"identity.requests": func(rule, general *Policy) bool {
+	}},
+	{"identity.requests", func(rule, general *Policy) bool {
 		return (!rule.Annotation || general.Annotation) && (!rule.Variable || general.Variable)
-	},
-	"identity.allowed_uids": func(rule, general *Policy) bool {
+	}},
+	{"identity.allowed_uids", func(rule, general *Policy) bool {
 		if len(general.AllowedUIDs) == 0 { // it narrows what is kept, and widens what may be asked for and which ids of ranges may be had
 			return len(rule.AllowedUIDs) == 0 || !rule.Annotation && !rule.Variable && general.Range.First == 0 && rule.Range.First == 0
 		}
 		return len(rule.AllowedUIDs) > 0 && rule.AllowedUIDs.within(general.AllowedUIDs)
-	},
-	"identity.allowed_gids": func(rule, general *Policy) bool {
+	}},
+	{"identity.allowed_gids", func(rule, general *Policy) bool {
 		ordinary := append(Ranges{{firstOrdinary, MaxID}}, general.AllowedGIDs...)
 		return rule.AllowedGIDs.within(ordinary) && !morePower(rule.AllowedGroups, general.AllowedGroups, general)
-	},
-	"identity.privileged_groups": func(rule, general *Policy) bool { return subset(general.Privileged, rule.Privileged) },
-	"identity.groups": func(rule, general *Policy) bool {
+	}},
+	{"identity.privileged_groups", func(rule, general *Policy) bool { return subset(general.Privileged, rule.Privileged) }},
+	{"identity.groups", func(rule, general *Policy) bool {
 		more := slices.ContainsFunc(rule.ExtraGIDs, func(g ID) bool { return g < firstOrdinary && !slices.Contains(general.ExtraGIDs, g) })
 		return !more && !morePower(rule.ExtraGroups, general.ExtraGroups, general)
-	},
-	"identity.device_groups": func(rule, general *Policy) bool { return subset(rule.DeviceGroups, general.DeviceGroups) },
+	}},
+	{"identity.device_groups", func(rule, general *Policy) bool { return subset(rule.DeviceGroups, general.DeviceGroups) }},
 
 	// What lies in the container's own layer and volumes, and its own network.
-	"adapt.own": harmlessAlways, "adapt.keep": harmlessAlways, "adapt.working_directory": harmlessAlways, "adapt.tmp": harmlessAlways,
-	"adapt.volumes": harmlessAlways, "adapt.low_ports": harmlessAlways, "adapt.group_root": harmlessAlways,
-	"adapt.groups": func(rule, general *Policy) bool { return !rule.Adapt.Groups || general.Adapt.Groups },
+	{"adapt.own", harmlessAlways},
+	{"adapt.keep", harmlessAlways},
+	{"adapt.working_directory", harmlessAlways},
+	{"adapt.tmp", harmlessAlways},
+	{"adapt.volumes", harmlessAlways},
+	{"adapt.low_ports", harmlessAlways},
+	{"adapt.group_root", harmlessAlways},
+	{"adapt.groups", func(rule, general *Policy) bool { return !rule.Adapt.Groups || general.Adapt.Groups }},
 
-	"home.mode": harmlessAlways, "home.size": harmlessAlways, "home.path": harmlessAlways,
+	{"home.mode", harmlessAlways},
+	{"home.size", harmlessAlways},
+	{"home.path", harmlessAlways},
 
-	"process.bounding":        func(rule, general *Policy) bool { return rule.DropBounding || !general.DropBounding },
-	"process.user_namespaces": func(rule, general *Policy) bool { return !rule.AllowUserNamespaces || general.AllowUserNamespaces },
+	{"process.bounding", func(rule, general *Policy) bool { return rule.DropBounding || !general.DropBounding }},
+	{"process.user_namespaces", func(rule, general *Policy) bool { return !rule.AllowUserNamespaces || general.AllowUserNamespaces }},
 
-	"hooks.allowed": func(rule, general *Policy) bool {
+	{"hooks.allowed", func(rule, general *Policy) bool {
 		return general.Hooks == nil || rule.Hooks != nil && !slices.ContainsFunc(rule.Hooks, func(hook string) bool {
 			plain := !strings.ContainsAny(hook, `*?[\!`)
 			return !slices.Contains(general.Hooks, hook) && (!plain || len(general.Hooks) == 0 || !general.Hooks.Take(hook))
 		})
-	},
+	}},
+}
+
+// choice is a key, and whether the rule's value gives no more than the general part's.
+type choice struct {
+	key      string
+	harmless func(rule, general *Policy) bool
+}
+
+// choiceOf is the one of a key; nil: it may not be set.
+func choiceOf(key string) func(rule, general *Policy) bool {
+	for i := range mayChoose {
+		if mayChoose[i].key == key {
+			return mayChoose[i].harmless
+		}
+	}
+	return nil
 }
 
 // effectiveSources are those that are asked: none is, behind the one that has an identity for everybody.
@@ -91,7 +113,7 @@ func harmlessAlways(_, _ *Policy) bool { return true }
 const firstOrdinary = 1000
 
 // strictness orders the modes: a rule that others can choose must not have a lower one.
-func (m Mode) strictness() int { return slices.Index([]Mode{Off, Audit, Rewrite, Refuse}, m) }
+func strictness(m Mode) int { return slices.Index([]Mode{Off, Audit, Rewrite, Refuse}, m) }
 
 // morePower says that there are privileged groups among names that the general part does not have there. What a number means, only
 // the host's group file tells (chosenGroupsAreNoPower); those of the system, which are privileged by custom, are named.
@@ -116,7 +138,7 @@ func (r Ranges) within(others Ranges) bool {
 // is none.
 func (s *settings) givesMore(rule, general *Policy) (key string) {
 	for _, key := range keysSet("", reflect.ValueOf(s).Elem()) {
-		if ok := mayChoose[key]; ok == nil || !ok(rule, general) {
+		if ok := choiceOf(key); ok == nil || !ok(rule, general) {
 			return key
 		}
 	}
@@ -139,13 +161,13 @@ func keysSet(prefix string, v reflect.Value) (keys []string) {
 
 // chosenGroupsAreNoPower: a rule that rests on what others choose gives nobody a privileged group of the host's by its number,
 // unless the general part gives it to everybody.
-func chosenGroupsAreNoPower(p *Policy, f *Facts, d *Decision) error {
+func chosenGroupsAreNoPower(p *Policy, f *inquiry, d *Decision) error {
 	general := p.General
-	if general == nil || f.Created != nil {
+	if general == nil || f.created != nil {
 		return nil
 	}
 	for _, gid := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
-		if unprivileged(f.Groups, gid, f.hostGID(gid)) || general.allows(f, gid) || gid == uint32(general.GID) || general.adds(f, gid) {
+		if p.unprivileged(f, gid, f.hostGID(gid)) || general.allows(f, gid) || gid == uint32(general.GID) || general.adds(f, gid) {
 			continue
 		}
 		return fmt.Errorf("the rule %q gives gid %d, which is privileged on this host, and whoever starts a container can choose to be in that rule: leave the gid out of it, or match on namespace, engine or root", p.Rule, gid)
@@ -154,9 +176,9 @@ func chosenGroupsAreNoPower(p *Policy, f *Facts, d *Decision) error {
 }
 
 // adds says whether a gid is one of those that every process gets.
-func (p *Policy) adds(f *Facts, gid uint32) bool {
+func (p *Policy) adds(f *inquiry, gid uint32) bool {
 	return slices.Contains(p.ExtraGIDs, ID(gid)) || slices.ContainsFunc(p.ExtraGroups, func(name string) bool {
-		named, ok := f.Groups.GID(name)
+		named, ok := f.hostGroup(name)
 		return ok && named == gid
 	})
 }
@@ -187,9 +209,10 @@ func (p *Policy) gives(than *Policy) string {
 	if p.UsersFile != than.UsersFile || p.GroupsFile != than.GroupsFile {
 		return "identity.users_file"
 	}
-	keys := slices.Sorted(maps.Keys(mayChoose))
-	if i := slices.IndexFunc(keys, func(key string) bool { return !mayChoose[key](p, than) }); i >= 0 {
-		return keys[i]
+	for i := range mayChoose {
+		if !mayChoose[i].harmless(p, than) {
+			return mayChoose[i].key
+		}
 	}
 	return ""
 }

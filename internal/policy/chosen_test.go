@@ -6,9 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
-	hosts "github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -122,13 +120,14 @@ func TestANewKeyIsClosed(t *testing.T) {
 				continue
 			}
 			all[prefix+name] = true
-			if _, open := mayChoose[prefix+name]; open == closed[prefix+name] {
+			if open := choiceOf(prefix+name) != nil; open == closed[prefix+name] {
 				t.Errorf("%s is on both lists, or on none: may a rule set it whose match rests on what others choose?", prefix+name)
 			}
 		}
 	}
 	walk("", reflect.TypeFor[settings]())
-	for key := range mayChoose {
+	for _, one := range mayChoose {
+		key := one.key
 		if !all[key] {
 			t.Errorf("%s is no key", key)
 		}
@@ -153,12 +152,32 @@ func TestChosenNumbersOnThisHost(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := facts(spec.User{Groups: []uint32{1001}})
-			f.Groups = &hosts.Groups{Text: []byte("docker:x:1001:\n"), Privileges: p.Privileged}
+			f.HostGroups = &HostGroups{Groups: []HostGroup{{"docker", 1001}}}
 			f.Origin = &Origin{Annotations: map[string]string{"x": "y"}}
-			d := p.For(f.Origin, time.Time{}).Decide(f)
+			d := p.decideIn(f)
 			if refused := d.Mode == Refuse; refused != (test.refused && general == "") {
 				t.Errorf("%s%s: %+v", general, test.set, d)
 			}
+		}
+	}
+}
+
+// TestChosenGroupsOfEverybody: a rule that others can choose to be in may give what the general part gives to everybody.
+func TestChosenGroupsOfEverybody(t *testing.T) {
+	for general, refused := range map[string]bool{
+		"identity.groups = [1001]\n":       false,
+		"identity.groups = [\"docker\"]\n": false,
+		"identity.groups = [1002]\n":       true,
+	} {
+		p, err := Parse("p", []byte(general+"[[rule]]\nname = \"a\"\nmatch.annotations = {x = [\"y\"]}\nidentity.groups = [1001]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := facts(spec.User{})
+		f.HostGroups = &HostGroups{Groups: []HostGroup{{"docker", 1001}}}
+		f.Origin = &Origin{Annotations: map[string]string{"x": "y"}}
+		if d := p.decideIn(f); d.Refused() != refused || refused && !strings.Contains(d.Reason, "choose to be in that rule") {
+			t.Errorf("%s: %+v", general, d)
 		}
 	}
 }

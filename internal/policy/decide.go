@@ -9,141 +9,184 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
-	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// Accounts is what the image's passwd and group know (homedir.Image).
-type Accounts interface {
-	UserByID(uid uint32) (homedir.User, bool)
-	UserByName(name string) (homedir.User, bool)
-	GroupByName(name string) (gid uint32, ok bool)
+// Decision is what Decide answers.
+type Decision = decision.Decision
+
+// InForce is what of the policy holds for a container: that of builds, by the place of its bundle, else the first rule
+// that is for it, else the general part. Where that can't be told, because a rule could be for it, or others have a hand in a bundle
+// by whose place a build is known, nothing exempts it.
+func (p *Policy) InForce(f *Facts) *Policy {
+	of := p.ForBundle(f.Bundle)
+	isBuild := of != p
+	p = of
+	switch {
+	case isBuild && f.Unguarded:
+	case len(p.Rules) == 0:
+		return p
+	case f.Origin != nil:
+		return p.For(f.Origin, f.Now)
+	}
+	q := *p
+	q.Mode, q.Existing = Rewrite, Rewrite
+	return &q
 }
 
-// HostGroups is what a gid means on the host.
-type HostGroups interface {
-	Named(gid uint32) bool      // it stands in the host's group file
-	Privileged(gid uint32) bool // it is one of the groups that the policy calls privileged, or owns an engine's socket
-	GID(name string) (gid uint32, ok bool)
-	All() []uint32 // those that are one or the other
-}
-
-// Facts is what a decision rests on.
-type Facts struct {
-	ID        string // the container's
-	Exec      bool   // a further process of a container, not its first
-	User      spec.User
-	Env       []string
-	Cwd       string
-	Container *spec.Container
-	Accounts  Accounts
-	BuiltFor  func() homedir.Built // whom the image was built for; nil for an exec. It is asked only if it matters
-	Groups    HostGroups
-
-	Memberships func(user string) []uint32 // the image's groups that a user of it is a member of; nil: unknown
-	Apart       func() bool                // whether a gid of the container's means nothing on the host; nil: unknown
-
-	// UserNamespace is the map of the container's own user namespace, to ids as the caller has them; nil: it has
-	// none of its own. Own is the map of the caller's.
-	UserNamespace *idmap.Pair
-	Own           idmap.Pair
-
-	Surroundings
-
-	// Created is what the container was created as, and By how that was found; nil where no record says so. For exec.
-	Created *Identity
-	By      Source
-
-	Origin *Origin                                 // nil where it isn't known: exec
-	People func() (*homedir.Accounts, error)       // the administrator's list; nil: there is none
-	Shared func() string                           // the name under which containers belong together (Compose's project); nil: unknown
-	Device func(path string) (gid uint32, ok bool) // the group of a device node of the host's
-	Assign Assign                                  // nil: an exec, which gets none
-
-	// Devices are the paths of the container's device nodes. They are only read where a policy asks for their groups.
-	Devices []string
-}
-
-// Identity is who a process runs as. Its ids are those inside the container.
-type Identity struct {
-	UID    uint32
-	GID    uint32
-	Groups []uint32
-}
-
-// Decision is what happens to a process, and why.
-type Decision struct {
-	Mode     Mode
-	Rule     string // the part of the policy that decided
-	Reason   string // why it is refused or exempt
-	Source   Source
-	Identity Identity
-	Name     string   // what the administrator's list calls the identity; "": nothing
-	Home     string   // and where its home is
-	Dropped  []uint32 // groups that were taken away
-	Notes    []string // what else there is to know, for the record
-	Leases   []Lease  // the ids of ranges that it rests on
-}
-
-// Decide is the decision for a process. In mode Audit it says what Rewrite would do; a Reason there says that it
-// would be refused.
+// Decide is the decision about a container that is created, about a further process in it, or about whether its first one
+// may go on. The policy is the whole one. In mode Audit it says what Rewrite would do; a Reason there says that it would be
+// refused. It is final unless facts are missing.
 func (p *Policy) Decide(f *Facts) Decision {
-	d := Decision{Mode: p.Mode, Rule: p.Rule, Reason: p.Reason}
-	if p.Mode == Off {
+	q := f.ask()
+	d := Decision{Time: f.Now, ID: f.ID, Policy: p.File, Profile: p.Profile, Digest: p.Digest}
+	if err := p.Allows(f.Act); err != nil {
+		refuse(&d, err)
 		return d
 	}
-	d.Reason = ""
-	p, err := p.ownBlock(f, &d)
-	if err == nil {
-		err = p.identify(f, &d)
+	p = p.InForce(f)
+	d.Mode, d.Rule, d.Reason = p.Mode, p.Rule, p.Reason
+	switch f.Act {
+	case Exec:
+		p.further(q, &d)
+	case Start:
+		p.gate(q, &d)
+	default:
+		p.container(q, &d)
 	}
-	if err != nil {
-		return d.refused(err)
-	}
-	for _, check := range checks {
-		if err := check(p, f, &d); err != nil {
-			return d.refused(err)
-		}
-	}
-	if p.Mode == Refuse {
-		d.Mode = Rewrite
-		if f.User.UID == 0 && d.Source != Requested {
-			return d.refused(asksForRoot(f, &d))
-		}
-	}
+	d.Missing = q.missing
 	return d
 }
 
-func (d Decision) refused(err error) Decision {
-	d.Reason = err.Error()
-	if d.Mode != Audit {
+// Failed is the decision where facts can't be gathered: there is to be no container, unless the policy leaves it as it is, and no
+// further process.
+func (p *Policy) Failed(f *Facts, fault error) Decision {
+	d := Decision{Time: f.Now, ID: f.ID, Policy: p.File, Profile: p.Profile, Digest: p.Digest}
+	p = p.InForce(f)
+	d.Mode, d.Rule, d.Reason = p.Mode, p.Rule, p.Reason
+	if f.Act == Exec || f.Act == Start {
 		d.Mode = Refuse
 	}
+	if f.Seen {
+		d.Asked = asked(f.ask())
+	}
+	if d.Mode != Off {
+		refuse(&d, fault)
+	}
 	return d
 }
 
-func asksForRoot(f *Facts, d *Decision) error {
-	if f.Exec {
+// restoresRoot: a restored process has the credentials that CRIU's image files hold, whatever config.json says
+// (SECURITY.md D9).
+const restoresRoot = "restore brings back a process with the credentials of its checkpoint, which may be root's: " +
+	"start the container anew, or set restore = \"allow\" in " + Hint
+
+func (p *Policy) refusesRestore() bool {
+	return !p.Restore && (!p.Mode.Exempts() || len(p.Rules) > 0)
+}
+
+// Allows says why there is to be no container of that kind at all, before any is looked at.
+func (p *Policy) Allows(act Act) error {
+	if act == Restored && p.refusesRestore() {
+		return errors.New(restoresRoot)
+	}
+	return nil
+}
+
+// container decides about one that is made.
+func (p *Policy) container(f *inquiry, d *Decision) {
+	if p.Mode == Off {
+		return
+	}
+	d.Asked = asked(f)
+	if err := Unfit(f.Facts); err != nil {
+		refuse(d, err)
+		return
+	}
+	p.process(f, d)
+	if !d.Refused() {
+		d.Audited = p.audited(f, d)
+	}
+}
+
+// Unfit is what a call that makes a container has against it, whatever the container is like; nil: nothing.
+func Unfit(f *Facts) error { return errors.Join(f.Unfit, cgroupIsThere(f), nextIsLast(f)) }
+
+// cgroupIsThere: without one, the kernel lets whoever has a disk's node open the disk, and a node may be in the image
+// (SECURITY.md C1). In a user namespace nobody gets hold of such a node.
+func cgroupIsThere(f *Facts) error {
+	if _, hostRoot := f.Own.UID.Inside(0); hostRoot && f.NoCgroups {
+		return errors.New("without a cgroup (--cgroup-manager=disabled), the host's disks are open to whoever has a node of one in the image: leave that out (Podman: --cgroups=disabled)")
+	}
+	return nil
+}
+
+// nextIsLast: nobody could tell a config.json that the next runtime has written once more from one that somebody has
+// changed, so that no record of the container would count, and what it adds would not be looked at.
+func nextIsLast(f *Facts) error {
+	if f.RewritingNext != "" {
+		return fmt.Errorf("the next runtime %q writes config.json anew for each container, behind nonroot-runc's back: %s", f.RewritingNext, runc.WrapperHint)
+	}
+	return nil
+}
+
+func asked(f *inquiry) *Identity {
+	return &Identity{UID: f.User.UID, GID: f.User.GID, Groups: f.User.Groups}
+}
+
+// process decides who a process runs as, and holds it to the checks.
+func (p *Policy) process(f *inquiry, d *Decision) {
+	d.Reason, d.Identity = "", &Identity{}
+	p, err := p.ownBlock(f, d)
+	if err == nil {
+		err = p.identify(f, d)
+	}
+	for i := 0; err == nil && i < len(checks); i++ {
+		err = checks[i](p, f, d)
+	}
+	if err == nil && p.Mode == Refuse {
+		if d.Mode = Rewrite; f.User.UID == 0 && d.Source != Requested {
+			err = asksForRoot(f, d)
+		}
+	}
+	if err != nil {
+		refuse(d, err)
+	}
+}
+
+// refuse says why there is to be no container or process, or in mode audit why there would be none.
+func refuse(d *Decision, why error) {
+	d.Reason = why.Error()
+	if d.Mode != Audit {
+		d.Mode, d.Identity, d.Leases = Refuse, nil, nil // who is refused takes no id away from others
+	} else if d.Identity != nil && d.Identity.UID == 0 {
+		d.Identity = nil // it did not come so far
+	}
+}
+
+func asksForRoot(f *inquiry, d *Decision) error {
+	if f.Act == Exec {
 		return errors.New("this exec asks for root (uid 0), and the policy refuses root: leave out the user, or name one that isn't root")
 	}
 	const root = "the container asks for root (uid 0), and the policy refuses root: "
-	if f.BuiltFor != nil {
-		if users := f.BuiltFor().Users; len(users) == 1 && users[0].UID == d.Identity.UID {
-			u := &users[0]
-			user := u.Name
-			if !validName(user) {
-				user = strconv.FormatUint(uint64(u.UID), 10) // a Dockerfile takes the number, too
-			}
-			return fmt.Errorf(root+"its image was built for the user %s (uid %d): set USER %s in the image, or start it with the user %d:%d", quote.Value(u.Name), u.UID, user, u.UID, u.GID)
+	if users := f.intended().Users; len(users) == 1 && users[0].UID == d.Identity.UID {
+		u := &users[0]
+		user := u.Name
+		if !validName(user) {
+			user = strconv.FormatUint(uint64(u.UID), 10) // a Dockerfile takes the number, too
 		}
+		return fmt.Errorf(root+"its image was built for the user %s (uid %d): set USER %s in the image, or start it with the user %d:%d", quote.Value(u.Name), u.UID, user, u.UID, u.GID)
 	}
 	return errors.New(root + "set USER in its image to one that isn't root, or start it with a user such as 1000:1000")
 }
 
 // identify finds the identity: the first source that has one.
-func (p *Policy) identify(f *Facts, d *Decision) error {
+func (p *Policy) identify(f *inquiry, d *Decision) error {
 	for _, s := range p.Sources {
 		found, err := p.from(s, f, d)
 		if err != nil {
@@ -154,7 +197,7 @@ func (p *Policy) identify(f *Facts, d *Decision) error {
 			break
 		}
 	}
-	if d.Source == Fixed && f.Created != nil {
+	if d.Source == Fixed && f.created != nil {
 		d.Source = Created
 	}
 	listed := d.Identity.Groups
@@ -163,7 +206,7 @@ func (p *Policy) identify(f *Facts, d *Decision) error {
 	return nil
 }
 
-func (p *Policy) from(s Source, f *Facts, d *Decision) (bool, error) {
+func (p *Policy) from(s Source, f *inquiry, d *Decision) (bool, error) {
 	switch s {
 	case Requested:
 		return p.requested(f, d)
@@ -179,17 +222,17 @@ func (p *Policy) from(s Source, f *Facts, d *Decision) (bool, error) {
 }
 
 // fallback is who a process becomes that may not be who it asks to be.
-func (p *Policy) fallback(f *Facts) Identity {
-	if f.Created != nil {
-		return Identity{UID: f.Created.UID, GID: f.Created.GID}
+func (p *Policy) fallback(f *inquiry) Identity {
+	if f.created != nil {
+		return Identity{UID: f.created.UID, GID: f.created.GID}
 	}
 	return Identity{UID: uint32(p.UID), GID: uint32(p.GID)}
 }
 
 // kept: a uid that isn't root stays, within the policy's bounds. Its gid stays, too, unless it means something: then it
 // becomes the user's own primary group in the image, else the policy's.
-func (p *Policy) kept(f *Facts, d *Decision) (bool, error) {
-	uid, id := f.User.UID, &d.Identity
+func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
+	uid, id := f.User.UID, d.Identity
 	if uid == 0 || len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(uid) {
 		return false, nil
 	}
@@ -205,49 +248,55 @@ func (p *Policy) kept(f *Facts, d *Decision) (bool, error) {
 		return true, nil
 	}
 	id.GID = p.fallback(f).GID
-	if u, ok := f.Accounts.UserByID(uid); ok && p.harmless(f, u.GID) {
+	if f.missing.HostGroups { // else the image would be read for a gid that may be harmless
+		return true, nil
+	}
+	if u, ok := f.accounts().UserByID(uid); ok && p.harmless(f, u.GID) {
 		id.GID = u.GID
 	}
 	return true, nil
 }
 
 // harmless says whether a gid may be a primary one.
-func (p *Policy) harmless(f *Facts, gid uint32) bool {
+func (p *Policy) harmless(f *inquiry, gid uint32) bool {
 	if gid == 0 || gid > MaxID {
 		return false
 	}
-	return p.allows(f, gid) || unprivileged(f.Groups, gid, f.hostGID(gid))
+	return p.allows(f, gid) || p.unprivileged(f, gid, f.hostGID(gid))
 }
 
 // unprivileged says that a gid is none of the privileged groups', neither by its number in the container nor by the host's: an
 // idmapped volume may keep the numbers of the disk.
-func unprivileged(groups HostGroups, gid, host uint32) bool {
-	return !groups.Privileged(gid) && !groups.Privileged(host)
+func (p *Policy) unprivileged(f *inquiry, gid, host uint32) bool {
+	return !p.privileged(f, gid) && !p.privileged(f, host)
 }
 
-func (p *Policy) allows(f *Facts, gid uint32) bool {
-	return p.hasAllowed(f.Groups, gid) && p.allowsAs(f.Groups, gid, f.hostGID(gid))
+func (p *Policy) allows(f *inquiry, gid uint32) bool {
+	return p.hasAllowed(f, gid) && p.allowsAs(f, gid, f.hostGID(gid))
 }
 
 // allowsAs says whether allowed_gids has a gid of a container's that is another one on the host. It means the host's: a user
 // namespace does not make another one of it.
-func (p *Policy) allowsAs(groups HostGroups, gid, host uint32) bool {
-	return p.hasAllowed(groups, gid) &&
-		(host == gid || p.hasAllowed(groups, host) || !groups.Privileged(host) && !groups.Named(host))
+func (p *Policy) allowsAs(f *inquiry, gid, host uint32) bool {
+	return p.hasAllowed(f, gid) &&
+		(host == gid || p.hasAllowed(f, host) || !p.privileged(f, host) && !f.groups().Named(host))
 }
 
 // hasAllowed says whether a gid of the host's is in allowed_gids, by its number or by the name that it has there.
-func (p *Policy) hasAllowed(groups HostGroups, gid uint32) bool {
+func (p *Policy) hasAllowed(f *inquiry, gid uint32) bool { return p.listsGroup(gid, f.groups) }
+
+// listsGroup is hasAllowed with groups that are looked at for a name only.
+func (p *Policy) listsGroup(gid uint32, groups func() *HostGroups) bool {
 	return p.AllowedGIDs.Has(gid) || gid != 0 && slices.ContainsFunc(p.AllowedGroups, func(name string) bool {
-		named, ok := groups.GID(name)
+		named, ok := groups().byName(name)
 		return ok && named == gid
 	})
 }
 
 // requested: what the container asks for by annotation or environment, where the policy hears it. A request that it
 // doesn't permit is refused, rather than passed over: somebody relies on it.
-func (p *Policy) requested(f *Facts, d *Decision) (bool, error) {
-	if f.Exec {
+func (p *Policy) requested(f *inquiry, d *Decision) (bool, error) {
+	if f.Act == Exec {
 		return false, nil
 	}
 	text, where := p.request(f)
@@ -255,19 +304,19 @@ func (p *Policy) requested(f *Facts, d *Decision) (bool, error) {
 		return false, nil
 	}
 	user, group, hasGroup := strings.Cut(text, ":")
-	id := &d.Identity
+	id := d.Identity
 	if person, err := p.person(f, user); err != nil || person != nil {
 		if err == nil {
 			err = p.requestedPerson(f, d, person, group, hasGroup, where)
 		}
 		return true, err
 	}
-	named, isNamed := f.Accounts.UserByName(user)
-	uid, err := ParseID(user)
+	named, isNamed := f.accounts().UserByName(user)
+	uid, err := ids.Parse(user)
 	switch {
 	case err == nil:
 		id.UID = uint32(uid)
-		named, isNamed = f.Accounts.UserByID(id.UID)
+		named, isNamed = f.accounts().UserByID(id.UID)
 	case isNamed && named.UID != 0 && named.UID <= MaxID:
 		id.UID = named.UID
 	default:
@@ -283,7 +332,7 @@ func (p *Policy) requested(f *Facts, d *Decision) (bool, error) {
 }
 
 // request is the first request that the policy hears, and where it stands.
-func (p *Policy) request(f *Facts) (text, where string) {
+func (p *Policy) request(f *inquiry) (text, where string) {
 	if p.Annotation && f.Container != nil {
 		if v, ok := f.Container.Annotations[RequestAnnotation]; ok {
 			return v, "the annotation " + RequestAnnotation
@@ -315,7 +364,7 @@ func (p *Policy) allowed() string {
 
 // requestedGroup: the group that goes with a request. One that is named must be the user's own, the policy's, or in
 // allowed_gids.
-func (p *Policy) requestedGroup(f *Facts, id *Identity, named homedir.User, isNamed bool, group string, hasGroup bool, where string) error {
+func (p *Policy) requestedGroup(f *inquiry, id *Identity, named accounts.User, isNamed bool, group string, hasGroup bool, where string) error {
 	if !hasGroup {
 		id.GID = uint32(p.GID)
 		if isNamed && p.harmless(f, named.GID) {
@@ -323,9 +372,9 @@ func (p *Policy) requestedGroup(f *Facts, id *Identity, named homedir.User, isNa
 		}
 		return nil
 	}
-	if gid, ok := f.Accounts.GroupByName(group); ok {
+	if gid, ok := f.accounts().GroupByName(group); ok {
 		id.GID = gid
-	} else if gid, err := ParseID(group); err == nil {
+	} else if gid, err := ids.Parse(group); err == nil {
 		id.GID = uint32(gid)
 	} else {
 		return fmt.Errorf("%s asks for the group %s, which is neither a gid from 1 to %d nor a group of the image", where, quote.Value(group), MaxID)
@@ -339,12 +388,12 @@ func (p *Policy) requestedGroup(f *Facts, id *Identity, named homedir.User, isNa
 
 // supplementary filters the additional groups: what the host gives no meaning stays, so that Kubernetes' fsGroup and
 // supplementalGroups go on working (SECURITY.md A3).
-func (p *Policy) supplementary(f *Facts, primary uint32) (kept, dropped []uint32) {
+func (p *Policy) supplementary(f *inquiry, primary uint32) (kept, dropped []uint32) {
 	for _, gid := range f.User.Groups {
 		switch {
 		case gid == primary && gid != 0:
 			kept = append(kept, gid) // as it was: nothing is gained by it
-		case gid != 0 && gid <= MaxID && (p.allows(f, gid) || f.meansNothing(gid)):
+		case gid != 0 && gid <= MaxID && (p.allows(f, gid) || p.meansNothing(f, gid, f.hostGID(gid))):
 			kept = append(kept, gid)
 		default:
 			dropped = append(dropped, gid)
@@ -353,13 +402,11 @@ func (p *Policy) supplementary(f *Facts, primary uint32) (kept, dropped []uint32
 	return kept, dropped
 }
 
-func (f *Facts) meansNothing(gid uint32) bool { return meansNothing(f.Groups, gid, f.hostGID(gid)) }
-
 // meansNothing says that the host gives a gid no meaning, neither by its number in the container nor by the host's: an idmapped
 // volume may keep the numbers of the disk.
-func meansNothing(groups HostGroups, gid, host uint32) bool {
+func (p *Policy) meansNothing(f *inquiry, gid, host uint32) bool {
 	for _, id := range []uint32{gid, host} {
-		if id < firstOrdinary || groups.Named(id) || groups.Privileged(id) {
+		if id < firstOrdinary || f.groups().Named(id) || p.privileged(f, id) {
 			return false
 		}
 	}
@@ -367,13 +414,13 @@ func meansNothing(groups HostGroups, gid, host uint32) bool {
 }
 
 // hostGID is what a container's gid is on the host, as far as can be seen; without a mapping it is 0, and dropped.
-func (f *Facts) hostGID(gid uint32) uint32 {
+func (f *inquiry) hostGID(gid uint32) uint32 {
 	host, _ := f.outside(gid, func(p *idmap.Pair) idmap.Map { return p.GID })
 	return host
 }
 
 // outside translates an id of the container's through its own user namespace and the caller's.
-func (f *Facts) outside(id uint32, kind func(*idmap.Pair) idmap.Map) (uint32, bool) {
+func (f *inquiry) outside(id uint32, kind func(*idmap.Pair) idmap.Map) (uint32, bool) {
 	if f.UserNamespace != nil {
 		var ok bool
 		if id, ok = kind(f.UserNamespace).Outside(id); !ok {

@@ -15,6 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
@@ -325,7 +326,7 @@ func plainKeys(data []byte) bool {
 			line = key
 		}
 		for _, c := range line {
-			if !plainKey[c] {
+			if !plainKey(c) {
 				return false
 			}
 		}
@@ -336,13 +337,16 @@ func plainKeys(data []byte) bool {
 	return true
 }
 
-// plainKey are the bytes of known keys and of what may stand around them.
-var plainKey = func() (set [256]bool) {
-	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz_.[] \t\r\n") {
-		set[c] = true
+// plainKey says that a byte is one of known keys, or may stand around them.
+func plainKey(c byte) bool {
+	switch {
+	case c >= 'a' && c <= 'z':
+		return true
+	case c == '_', c == '.', c == '[', c == ']', c == ' ', c == '\t', c == '\r', c == '\n':
+		return true
 	}
-	return set
-}()
+	return false
+}
 
 // oneOf gives the value that belongs to the text of a key that was set.
 func oneOf[T any](r *reader, key string, set *string, names []string, values []T, to *T) {
@@ -451,7 +455,7 @@ func (s *settings) addedGroups(p *Policy, r *reader) {
 		numbers, names := r.groups("identity.groups", s.Identity.Groups)
 		p.ExtraGIDs, p.ExtraGroups = nil, names
 		for _, n := range numbers {
-			id, err := ParseID(asWritten(n))
+			id, err := ids.Parse(asWritten(n))
 			if err != nil {
 				r.fail("identity.groups", "%q is neither a gid from 1 to %d nor a group's name", asWritten(n), MaxID)
 			}

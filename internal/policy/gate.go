@@ -14,18 +14,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// Promise is what a created container's first process must hold to.
-type Promise struct {
-	Identity *Identity // who it runs as; nil: nobody has decided, so it is held to what Policy lets anybody be
-	Bounding []string  // what its bounding set may have; it counts only beside an Identity
-
-	Policy *Policy    // it counts only without an Identity
-	Groups HostGroups // likewise
-}
-
-// Kept says what a process breaks of the promise, nil if nothing. After create and before start the process has its
-// final credentials (SECURITY.md D7).
-func (p Promise) Kept(c *runc.Credentials) error {
+// keptByAll says what a process breaks of the promises that hold for each, nil if nothing.
+func keptByAll(c *runc.Credentials) error {
 	for _, ids := range []struct {
 		what string
 		ids  []uint32
@@ -52,28 +42,25 @@ func (p Promise) Kept(c *runc.Credentials) error {
 	if !c.NoNewPrivs {
 		return errors.New("it can gain privileges (NoNewPrivs is 0)")
 	}
-	if p.Identity == nil {
-		return p.anybody(c)
-	}
-	return p.exactly(c)
+	return nil
 }
 
 // anybody holds a process that nobody has decided about to what a container may have: a uid that the policy keeps, no primary group
 // that is privileged on the host, and none beside it that the host gives a meaning.
-func (p Promise) anybody(c *runc.Credentials) error {
+func (p *Policy) anybody(f *inquiry, c *runc.Credentials) error {
 	for _, uid := range c.UIDs {
-		if !p.Policy.mayBeKept(uid) {
+		if !p.mayBeKept(uid) {
 			return fmt.Errorf("it has the uid %d, which the policy (identity.sources, allowed_uids) lets nobody keep", uid)
 		}
 	}
 	for i, gid := range c.GIDs {
-		if host := c.HostGIDs[i]; gid > MaxID || !p.Policy.allowsAs(p.Groups, gid, host) && !unprivileged(p.Groups, gid, host) {
+		if host := c.HostGIDs[i]; gid > MaxID || !p.allowsAs(f, gid, host) && !p.unprivileged(f, gid, host) {
 			return fmt.Errorf("it has the gid %s, which is privileged on the host", bothIDs(gid, host))
 		}
 	}
 	for i, gid := range c.Groups {
 		host := c.HostGroups[i]
-		if gid == c.GIDs[0] && host == c.HostGIDs[0] || gid <= MaxID && (p.Policy.allowsAs(p.Groups, gid, host) || meansNothing(p.Groups, gid, host)) {
+		if gid == c.GIDs[0] && host == c.HostGIDs[0] || gid <= MaxID && (p.allowsAs(f, gid, host) || p.meansNothing(f, gid, host)) {
 			continue
 		}
 		return fmt.Errorf("it has the group %s, which may mean something on the host", bothIDs(gid, host))
@@ -89,9 +76,8 @@ func bothIDs(id, host uint32) string {
 	return fmt.Sprintf("%d (%d on the host)", id, host)
 }
 
-// exactly holds the process to what was decided.
-func (p Promise) exactly(c *runc.Credentials) error {
-	id := p.Identity
+// exactly holds the process to what was decided, and its bounding set to what it may have.
+func exactly(c *runc.Credentials, id *Identity, bounding []string) error {
 	if slices.ContainsFunc(c.UIDs, func(u uint32) bool { return u != id.UID }) {
 		return fmt.Errorf("its uids are %d, not %d as decided", c.UIDs, id.UID)
 	}
@@ -103,7 +89,7 @@ func (p Promise) exactly(c *runc.Credentials) error {
 			return fmt.Errorf("it has the group %d, which was not decided", g)
 		}
 	}
-	if more := c.Bounding &^ mask(p.Bounding); more != 0 {
+	if more := c.Bounding &^ mask(bounding); more != 0 {
 		return fmt.Errorf("its bounding set has more capabilities (%#x) than was decided", more)
 	}
 	return nil
@@ -117,9 +103,9 @@ func (p *Policy) mayBeKept(uid uint32) bool {
 	return uid <= MaxID && slices.Contains(p.Sources, Kept) && (len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(uid))
 }
 
-// Running is who a container's first process runs as, where that is somebody whom a process of it may be; nil where it is not. An
+// running is who a container's first process runs as, where that is somebody whom a process of it may be; nil where it is not. An
 // exec into a container of which nobody has decided, or nobody knows any more, is that one, too.
-func (p *Policy) Running(f *Facts, c *runc.Credentials) *Identity {
+func (p *Policy) running(f *inquiry, c *runc.Credentials) *Identity {
 	id := Identity{UID: c.UIDs[0], GID: c.GIDs[0]}
 	other := func(u uint32) bool { return u != id.UID }
 	if id.UID == 0 || !p.mayBeKept(id.UID) || slices.ContainsFunc(c.UIDs, other) || slices.Contains(c.HostUIDs, 0) {

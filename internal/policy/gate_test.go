@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	hosts "github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
@@ -19,8 +18,8 @@ func TestPromise(t *testing.T) {
 			Groups: []uint32{5000}, HostGroups: []uint32{105000}, Bounding: 1<<0 | 1<<5, NoNewPrivs: true,
 		}
 	}
-	known := Promise{Identity: &Identity{UID: 1000, GID: 1001, Groups: []uint32{5000}}, Bounding: []string{"CAP_CHOWN", "kill", "CAP_FUTURE"}}
-	groups := &hosts.Groups{Text: []byte("root:x:0:\ndisk:x:6:\nvideo:x:44:\npeople:x:1500:\n"), Privileges: privilegedGroups}
+	known, bounding := &Identity{UID: 1000, GID: 1001, Groups: []uint32{5000}}, []string{"CAP_CHOWN", "kill", "CAP_FUTURE"}
+	f := &Facts{Act: Start, HostGroups: &HostGroups{Groups: []HostGroup{{"root", 0}, {"disk", 6}, {"video", 44}, {"people", 1500}}}}
 	allows := Default()
 	allows.AllowedGIDs = Ranges{{44, 44}}
 	for _, test := range []struct {
@@ -62,14 +61,15 @@ func TestPromise(t *testing.T) {
 		{"less bounding", func(c *runc.Credentials) { c.Bounding = 0 }, "", ""},
 	} {
 		for _, p := range []struct {
-			promise Promise
-			want    string
-		}{{Promise{Policy: allows, Groups: groups}, test.always}, {known, test.known}} {
+			record *Decision
+			want   string
+		}{{nil, test.always}, {&Decision{Mode: Rewrite, Identity: known, Bounding: bounding, Rule: "its"}, test.known}} {
 			c := good()
 			test.change(c)
-			err := p.promise.Kept(c)
-			if (err == nil) != (p.want == "") || err != nil && !strings.Contains(err.Error(), p.want) {
-				t.Errorf("%s, %+v: got %v, want %q", test.name, p.promise.Identity, err, p.want)
+			f.Record, f.Process = p.record, c
+			d := allows.Decide(f)
+			if d.Refused() != (p.want != "") || !strings.Contains(d.Reason, p.want) || d.Missing.Any() {
+				t.Errorf("%s, %+v: got %+v, want %q", test.name, p.record, d, p.want)
 			}
 		}
 	}
@@ -78,7 +78,7 @@ func TestPromise(t *testing.T) {
 // TestRunning: an exec is who the container's first process is, if a process of it may be that.
 func TestRunning(t *testing.T) {
 	four := func(id uint32) []uint32 { return []uint32{id, id, id, id} }
-	f := &Facts{Own: facts(spec.User{}).Own, Groups: &hosts.Groups{Text: []byte("disk:x:6:\n"), Privileges: privilegedGroups}}
+	f := &Facts{Own: facts(spec.User{}).Own, HostGroups: &HostGroups{Groups: []HostGroup{{"disk", 6}}}}
 	bounded := Default()
 	bounded.AllowedUIDs = Ranges{{5000, 6000}}
 	for _, test := range []struct {
@@ -97,7 +97,7 @@ func TestRunning(t *testing.T) {
 		{"above what runtimes agree on", Default(), four(1 << 31), four(1001), four(1 << 31), nil},
 		{"outside of the policy's bounds", bounded, four(1000), four(1001), four(1000), nil},
 	} {
-		got := test.p.Running(f, &runc.Credentials{UIDs: test.uids, GIDs: test.gids, HostUIDs: test.host, HostGIDs: test.gids})
+		got := test.p.running(f.ask(), &runc.Credentials{UIDs: test.uids, GIDs: test.gids, HostUIDs: test.host, HostGIDs: test.gids})
 		if (got == nil) != (test.want == nil) || got != nil && (got.UID != test.want.UID || got.GID != test.want.GID) {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
 		}

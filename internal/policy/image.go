@@ -7,18 +7,18 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // image: a container that asks for root becomes the one account that its image was built for, within the policy's bounds,
 // as its directories are that account's already. Its gid is the account's own primary group, unless that one means something:
 // then it is the policy's. Where it can't be told which account, a note says so.
-func (p *Policy) image(f *Facts, d *Decision) bool {
-	if f.User.UID != 0 || f.BuiltFor == nil {
+func (p *Policy) image(f *inquiry, d *Decision) bool {
+	if f.User.UID != 0 || f.Act == Exec {
 		return false
 	}
-	built := f.BuiltFor()
+	built := f.intended()
 	if built.More || len(built.Users) > 1 {
 		d.Notes = append(d.Notes, severalAccounts(built))
 		return false
@@ -38,7 +38,7 @@ func (p *Policy) image(f *Facts, d *Decision) bool {
 		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which may be another container's: identity.range has it, and allowed_uids does not", quote.Value(u.Name), u.UID))
 		return false
 	}
-	d.Identity = Identity{UID: u.UID, GID: uint32(p.GID)}
+	*d.Identity = Identity{UID: u.UID, GID: uint32(p.GID)}
 	if p.harmless(f, u.GID) {
 		d.Identity.GID = u.GID
 	}
@@ -52,12 +52,12 @@ const maxMemberships = 64
 // memberships: the image's user is in the groups that the image has it in, which its files may rest on (Debian's postgres is in
 // ssl-cert), where no gid of the container's means anything on the host. One that is privileged there is left out all the
 // same, so that nothing rests on this alone.
-func (p *Policy) memberships(f *Facts, d *Decision, user string) {
-	if !p.Adapt.Groups || f.Memberships == nil || f.Apart == nil {
+func (p *Policy) memberships(f *inquiry, d *Decision, user string) {
+	if !p.Adapt.Groups || !f.OwnGroup && f.Accounts != nil {
 		return
 	}
-	all := f.Memberships(user)
-	if len(all) == 0 || !f.Apart() {
+	all := f.accounts().Memberships(user)
+	if len(all) == 0 || !f.isolated() {
 		return
 	}
 	if len(all) > maxMemberships {
@@ -72,7 +72,7 @@ func (p *Policy) memberships(f *Facts, d *Decision, user string) {
 }
 
 // severalAccounts says why an image's user can't be told. It names a few, as the image may have many.
-func severalAccounts(built homedir.Built) string {
+func severalAccounts(built *accounts.Intended) string {
 	const named = 4
 	what := "has several accounts of its own"
 	if built.State {

@@ -7,26 +7,26 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
 func TestSeveralAccounts(t *testing.T) {
-	many := make([]homedir.User, 60)
+	many := make([]accounts.User, 60)
 	for i := range many {
 		many[i].Name = fmt.Sprintf("u%d", i)
 	}
-	hostile := []homedir.User{{Name: strings.Repeat("é", 5000)}, {Name: "a\", \"root\u202e"}, {Name: "\xff{}"}}
+	hostile := []accounts.User{{Name: strings.Repeat("é", 5000)}, {Name: "a\", \"root\u202e"}, {Name: "\xff{}"}}
 	for _, test := range []struct {
-		built homedir.Built
+		built accounts.Intended
 		want  string
 	}{
-		{homedir.Built{Users: many}, `it has several accounts of its own: "u0", "u1", "u2", "u3" and 56 more`},
-		{homedir.Built{Users: many[:2], State: true}, `it keeps state of several accounts: "u0", "u1"`},
-		{homedir.Built{More: true}, "too many to look at"},
-		{homedir.Built{Users: hostile}, `"a\", \"root\u202e", "\xff{}"`},
+		{accounts.Intended{Users: many}, `it has several accounts of its own: "u0", "u1", "u2", "u3" and 56 more`},
+		{accounts.Intended{Users: many[:2], State: true}, `it keeps state of several accounts: "u0", "u1"`},
+		{accounts.Intended{More: true}, "too many to look at"},
+		{accounts.Intended{Users: hostile}, `"a\", \"root\u202e", "\xff{}"`},
 	} {
-		got := severalAccounts(test.built)
+		got := severalAccounts(&test.built)
 		if !strings.Contains(got, test.want) || len(got) > 600 {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
@@ -35,27 +35,29 @@ func TestSeveralAccounts(t *testing.T) {
 
 // TestImageIsLookedAtOnlyIfItMatters: the look costs time, and who doesn't ask for root needs none.
 func TestImageIsLookedAtOnlyIfItMatters(t *testing.T) {
-	for name, change := range map[string]func(*Policy, *Facts){
-		"kept":           func(_ *Policy, f *Facts) { f.User = spec.User{UID: 1000, GID: 1000} },
-		"out of bounds":  func(p *Policy, f *Facts) { f.User, p.AllowedUIDs = spec.User{UID: 7, GID: 7}, Ranges{{1000, 1000}} },
-		"off":            func(p *Policy, _ *Facts) { p.Mode = Off },
-		"not in sources": func(p *Policy, _ *Facts) { p.Sources = []Source{Fixed} },
+	for name, change := range map[string]func(*Policy, *world){
+		"kept":           func(_ *Policy, f *world) { f.User = spec.User{UID: 1000, GID: 1000} },
+		"out of bounds":  func(p *Policy, f *world) { f.User, p.AllowedUIDs = spec.User{UID: 7, GID: 7}, Ranges{{1000, 1000}} },
+		"off":            func(p *Policy, _ *world) { p.Mode = Off },
+		"not in sources": func(p *Policy, _ *world) { p.Sources = []Source{Fixed} },
 	} {
 		p, f := Default(), facts(spec.User{})
-		f.BuiltFor = func() homedir.Built {
+		f.BuiltFor = func() accounts.Intended {
 			t.Errorf("%s: the image was looked at", name)
-			return homedir.Built{}
+			return accounts.Intended{}
 		}
 		change(p, f)
-		p.Decide(f)
+		p.decideIn(f)
 	}
 }
 
 func TestRefuseWhatIsBuiltForSomebodyAndAsksForRoot(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	p.Mode = Refuse
-	f.BuiltFor = func() homedir.Built { return homedir.Built{Users: []homedir.User{{Name: "app", UID: 1000, GID: 1000}}} }
-	if d := p.Decide(f); d.Mode != Refuse || !strings.Contains(d.Reason, "asks for root") {
+	f.BuiltFor = func() accounts.Intended {
+		return accounts.Intended{Users: []accounts.User{{Name: "app", UID: 1000, GID: 1000}}}
+	}
+	if d := p.decideIn(f); d.Mode != Refuse || !strings.Contains(d.Reason, "asks for root") {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -64,7 +66,9 @@ func TestRefuseWhatIsBuiltForSomebodyAndAsksForRoot(t *testing.T) {
 func TestMembershipsAreBounded(t *testing.T) {
 	for n, want := range map[int]int{maxMemberships: maxMemberships, maxMemberships + 1: 0} {
 		f := facts(spec.User{})
-		f.BuiltFor = func() homedir.Built { return homedir.Built{Users: []homedir.User{{Name: "svc", UID: 4999, GID: 4998}}} }
+		f.BuiltFor = func() accounts.Intended {
+			return accounts.Intended{Users: []accounts.User{{Name: "svc", UID: 4999, GID: 4998}}}
+		}
 		f.Apart = func() bool { return true }
 		f.Memberships = func(string) (all []uint32) {
 			for i := range n {
@@ -72,7 +76,7 @@ func TestMembershipsAreBounded(t *testing.T) {
 			}
 			return all
 		}
-		d := Default().Decide(f)
+		d := Default().decideIn(f)
 		if d.Source != Image || len(d.Identity.Groups) != want {
 			t.Errorf("of %d groups it has %d, %q", n, len(d.Identity.Groups), d.Notes)
 		}

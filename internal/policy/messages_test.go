@@ -9,7 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -49,7 +49,7 @@ func documents(name string) []string {
 
 // messages calls a function with all that is said of a container in which a name is.
 func messages(name string, each func(where, text string)) {
-	accounts := &homedir.Accounts{Passwd: []byte(name + ":x:1000:1001::/home/app:/bin/sh\n"), Group: []byte(name + ":x:5000:app\n")}
+	image := &accounts.Files{Passwd: []byte(name + ":x:1000:1001::/home/app:/bin/sh\n"), Group: []byte(name + ":x:5000:app\n")}
 	for _, text := range documents(name) {
 		doc, err := spec.ParseConfig([]byte(text))
 		if err != nil {
@@ -70,15 +70,15 @@ func messages(name string, each func(where, text string)) {
 			}
 			cwd, _ := doc.Cwd()
 			f := facts(user)
-			f.Cwd, f.Container, f.Accounts = cwd, container, accounts
-			f.BuiltFor = func() homedir.Built {
-				return homedir.Built{Users: []homedir.User{{Name: name, UID: 1000, GID: 1001, Home: name, Shell: name}}}
+			f.Cwd, f.Container, f.Accounts = cwd, container, image
+			f.BuiltFor = func() accounts.Intended {
+				return accounts.Intended{Users: []accounts.User{{Name: name, UID: 1000, GID: 1001, Home: name, Shell: name}}}
 			}
 			f.Memberships = func(string) []uint32 { return []uint32{5000} }
 			for _, h := range container.Hooks {
 				f.Hooks = append(f.Hooks, Hook{Stage: h.Stage, Path: h.Path, Real: h.Path})
 			}
-			d := p.Decide(f)
+			d := p.decideIn(f)
 			each(text, d.Reason)
 			for _, note := range d.Notes {
 				each(text, note)

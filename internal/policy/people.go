@@ -7,20 +7,20 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // person is who has a name in the administrator's list; nil: nobody.
-func (p *Policy) person(f *Facts, name string) (*homedir.Person, error) {
-	if f.People == nil || name == "" {
+func (p *Policy) person(f *inquiry, name string) (*accounts.Person, error) {
+	if p.UsersFile == "" || name == "" || f.Act == Exec {
 		return nil, nil
 	}
-	list, err := f.People()
-	if err != nil {
-		return nil, err
+	list := f.people()
+	if list.Fault != nil {
+		return nil, list.Fault
 	}
-	u, err := list.Person(name)
+	u, err := list.Accounts.Person(name)
 	if err != nil || u == nil {
 		return nil, err
 	}
@@ -32,12 +32,12 @@ func (p *Policy) person(f *Facts, name string) (*homedir.Person, error) {
 
 // listed: a container of a namespace that the administrator's list has is who the list says. A further process of such a
 // container is that one, too, whoever it asks to be.
-func (p *Policy) listed(f *Facts, d *Decision) (bool, error) {
-	if f.Exec {
-		if f.Created == nil || f.By != Listed {
+func (p *Policy) listed(f *inquiry, d *Decision) (bool, error) {
+	if f.Act == Exec {
+		if f.created == nil || f.by != Listed {
 			return false, nil
 		}
-		d.Identity = p.fallback(f)
+		*d.Identity = p.fallback(f)
 		return true, nil
 	}
 	u, err := p.person(f, f.origin().Namespace)
@@ -49,12 +49,12 @@ func (p *Policy) listed(f *Facts, d *Decision) (bool, error) {
 }
 
 // become: the primary group is the list's, unless it means something on the host; so are the others.
-func (p *Policy) become(f *Facts, d *Decision, u *homedir.Person) {
-	d.Identity = Identity{UID: u.UID, GID: uint32(p.GID)}
+func (p *Policy) become(f *inquiry, d *Decision, u *accounts.Person) {
+	*d.Identity = Identity{UID: u.UID, GID: uint32(p.GID)}
 	if p.harmless(f, u.GID) {
 		d.Identity.GID = u.GID
 	}
-	d.Name, d.Home = u.Name, u.Home
+	d.Person, d.PersonHome = u.Name, u.Home
 	for _, gid := range u.Groups {
 		if p.harmless(f, gid) {
 			d.Identity.Groups = append(d.Identity.Groups, gid)
@@ -65,7 +65,7 @@ func (p *Policy) become(f *Facts, d *Decision, u *homedir.Person) {
 }
 
 // requestedPerson: somebody of the list is named. It is somebody's own identity, so that allowed_uids must have it.
-func (p *Policy) requestedPerson(f *Facts, d *Decision, u *homedir.Person, group string, hasGroup bool, where string) error {
+func (p *Policy) requestedPerson(f *inquiry, d *Decision, u *accounts.Person, group string, hasGroup bool, where string) error {
 	if !p.AllowedUIDs.Has(u.UID) {
 		return fmt.Errorf("%s asks for %s, uid %d of identity.users_file, which the policy does not allow: it allows %s", where, quote.Value(u.Name), u.UID, p.allowed())
 	}
@@ -73,14 +73,14 @@ func (p *Policy) requestedPerson(f *Facts, d *Decision, u *homedir.Person, group
 	if !hasGroup {
 		return nil
 	}
-	return p.requestedGroup(f, &d.Identity, u.User, true, group, true, where)
+	return p.requestedGroup(f, d.Identity, u.User, true, group, true, where)
 }
 
 var errNoGroup = errors.New("the host has no such group")
 
 // addGroups adds those that the list has, those that the policy gives everybody, and those that own the container's devices.
 // A further process that is its container's identity has its container's groups.
-func (p *Policy) addGroups(f *Facts, d *Decision, listed []uint32) {
+func (p *Policy) addGroups(f *inquiry, d *Decision, listed []uint32) {
 	add := func(gid uint32, why string) {
 		inside := gid
 		if f.UserNamespace != nil {
@@ -90,21 +90,21 @@ func (p *Policy) addGroups(f *Facts, d *Decision, listed []uint32) {
 				return
 			}
 		}
-		d.add(inside)
+		addGroup(d, inside)
 	}
 	for _, gid := range listed {
-		d.add(gid)
+		addGroup(d, gid)
 	}
-	if f.Created != nil && f.Created.UID == d.Identity.UID {
-		for _, gid := range f.Created.Groups {
-			d.add(gid)
+	if f.created != nil && f.created.UID == d.Identity.UID {
+		for _, gid := range f.created.Groups {
+			addGroup(d, gid)
 		}
 	}
 	for _, gid := range p.ExtraGIDs {
 		add(uint32(gid), "identity.groups")
 	}
 	for _, name := range p.ExtraGroups {
-		gid, ok := f.Groups.GID(name)
+		gid, ok := f.hostGroup(name)
 		if !ok || gid == 0 {
 			d.Notes = append(d.Notes, fmt.Sprintf("no group %s (identity.groups): %v", quote.Value(name), errNoGroup))
 			continue
@@ -114,8 +114,8 @@ func (p *Policy) addGroups(f *Facts, d *Decision, listed []uint32) {
 	p.deviceGroups(f, d, add)
 }
 
-// add adds a group once.
-func (d *Decision) add(gid uint32) {
+// addGroup adds a group once.
+func addGroup(d *Decision, gid uint32) {
 	if gid != 0 && gid <= MaxID && gid != d.Identity.GID && !slices.Contains(d.Identity.Groups, gid) {
 		d.Identity.Groups = append(d.Identity.Groups, gid)
 	}
@@ -123,22 +123,34 @@ func (d *Decision) add(gid uint32) {
 
 // deviceGroups: a container that is given a device is given the group that owns it on the host, so that it can use it. A
 // group that means more than the device is left out, unless it is allowed.
-func (p *Policy) deviceGroups(f *Facts, d *Decision, add func(uint32, string)) {
-	if f.Device == nil || len(p.DeviceGroups) == 0 {
+func (p *Policy) deviceGroups(f *inquiry, d *Decision, add func(uint32, string)) {
+	if len(p.DeviceGroups) == 0 || f.Act == Exec {
 		return
 	}
-	for _, path := range f.Devices {
-		if !Patterns(p.DeviceGroups).Take(path) {
+	for _, device := range f.devices() {
+		if !Patterns(p.DeviceGroups).Take(device.Path) {
 			continue
 		}
-		gid, ok := f.Device(path)
-		switch {
-		case !ok || gid == 0 || gid > MaxID:
+		gid, ok := device.Group()
+		switch path := device.Path; {
+		case !ok:
 			continue
-		case f.Groups.Privileged(gid) && !p.hasAllowed(f.Groups, gid):
+		case p.WithholdsGroup(f.groups(), gid):
 			d.Notes = append(d.Notes, fmt.Sprintf("no group %d, which owns %s: it is privileged on the host, and allowed_gids does not have it", gid, quote.Value(path)))
 		default:
 			add(gid, "the device "+quote.Value(path))
 		}
 	}
+}
+
+// Group is the group by which a container can use the device; none where the host does not have it, or root's group
+// owns it.
+func (d *Device) Group() (gid uint32, ok bool) {
+	return d.GID, d.Known && d.GID != 0 && d.GID <= MaxID
+}
+
+// WithholdsGroup reports whether a group means more on the host than what it is wanted for, such as a device, and
+// the policy does not allow it all the same.
+func (p *Policy) WithholdsGroup(g *HostGroups, gid uint32) bool {
+	return g.Privileged(gid, p.Privileged) && !p.listsGroup(gid, func() *HostGroups { return g })
 }

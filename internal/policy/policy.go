@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policy says who a container runs as. Its decisions are pure functions of the administrator's policy
-// and of facts that others have gathered.
+// Package policy reads the administrator's policy and decides by it who a container runs as: a pure function of the policy and of
+// facts. How facts are gathered does not belong here (internal/facts), nor what is done about a decision (internal/plan).
 package policy
 
 import (
 	"errors"
 	"fmt"
-	"math"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 )
 
 // DefaultFile is where the policy is looked for. Where there is none, Default holds.
 const DefaultFile = "/etc/nonroot-runc/config.toml"
+
+// Hint names the policy for whoever is to change it.
+const Hint = "the policy (" + DefaultFile + ")"
 
 // ProfileFile is the policy of a binary or link named nonroot-runc.NAME; it must exist.
 func ProfileFile(name string) string { return path.Join(path.Dir(DefaultFile), name+".toml") }
@@ -39,67 +43,36 @@ func PreviousFile(file string) string {
 	return path.Join(path.Dir(goodDir), "previous", path.Base(file))
 }
 
-// MaxID is the highest uid or gid that is accepted: runc 1.1's limit (runc, libcontainer/user, maxID).
-const MaxID = math.MaxInt32
+// MaxID is the highest uid or gid that is accepted.
+const MaxID = ids.Max
 
 // ID is a uid or gid from 1 to MaxID. Zero is no ID: it means that there is none.
-type ID uint32
+type ID = ids.ID
 
-// ParseID reads a decimal number with digits only, so that no sign, space or overflow can end as 0
-// (SECURITY.md D3).
-func ParseID(s string) (ID, error) {
-	v, err := strconv.ParseUint(s, 10, 32)
-	if err != nil || s[0] == '+' || v == 0 || v > MaxID {
-		return 0, fmt.Errorf("%q is not a number from 1 to %d", s, MaxID)
-	}
-	return ID(v), nil
-}
-
-// Mode is what happens to a container.
-type Mode string
-
-// The modes.
-const (
-	Rewrite Mode = "rewrite" // it runs as somebody else than root
-	Refuse  Mode = "refuse"  // it does not start if it asks for root, and is held to all other promises
-	Audit   Mode = "audit"   // it runs as it is, and the log says what would have changed
-	Off     Mode = "off"     // it runs as it is
+// The words of decisions, as the policy spells them.
+type (
+	Mode     = decision.Mode
+	Source   = decision.Source
+	Identity = decision.Identity
 )
 
-// Exempts says that the mode leaves a container as it is.
-func (m Mode) Exempts() bool { return m == Audit || m == Off }
-
-// Source is where an identity comes from.
-type Source string
-
-// The sources. The policy orders them; the last one is exec's.
+// The modes (decision.Mode).
 const (
-	Requested Source = "requested" // the container's annotation or environment names it
-	Listed    Source = "listed"    // the administrator's list of people has the container's namespace
-	Kept      Source = "kept"      // the container asks for an identity that isn't root
-	Image     Source = "image"     // the image was built for it
-	Fixed     Source = "fixed"     // the policy names it
-	Created   Source = "container" // an exec gets what its container was created with
+	Rewrite = decision.Rewrite
+	Refuse  = decision.Refuse
+	Audit   = decision.Audit
+	Off     = decision.Off
 )
 
-// Sentence says why an identity that comes from the source is the container's.
-func (s Source) Sentence() string {
-	switch s {
-	case Requested:
-		return "the container's annotation or environment names it"
-	case Listed:
-		return "the administrator's list of people has the container's namespace"
-	case Kept:
-		return "the container asks for an identity that isn't root"
-	case Image:
-		return "the image was built for it"
-	case Fixed:
-		return "the policy names it"
-	case Created:
-		return "its container was created with it"
-	}
-	return "a source that this version does not know"
-}
+// The sources of identities (decision.Source).
+const (
+	Requested = decision.Requested
+	Listed    = decision.Listed
+	Kept      = decision.Kept
+	Image     = decision.Image
+	Fixed     = decision.Fixed
+	Created   = decision.Created
+)
 
 // RequestAnnotation and RequestVariable name the identity that a container would like to have: "uid",
 // "uid:gid", or "name[:group]" as the image knows them.
@@ -178,6 +151,9 @@ type Build struct {
 	Bundles []string // the builders' directories: clean absolute paths without symbolic links
 }
 
+// DefaultID is the uid and gid of the identity that the built-in policy names.
+const DefaultID = 65532
+
 // Default is the policy of a machine without a policy file. It enforces every promise.
 func Default() *Policy {
 	return &Policy{
@@ -186,8 +162,8 @@ func Default() *Policy {
 		Build:      Build{Mode: Rewrite},
 		Runtimes:   []string{"runc", "crun"},
 		Existing:   Rewrite,
-		UID:        65532,
-		GID:        65532,
+		UID:        DefaultID,
+		GID:        DefaultID,
 		Name:       "nonroot",
 		Sources:    []Source{Requested, Listed, Kept, Image, Fixed},
 		Share:      SharePod,
@@ -241,8 +217,8 @@ func parseRange(s string) (Range, error) {
 	if !isRange {
 		last = first
 	}
-	a, errA := ParseID(first)
-	b, errB := ParseID(last)
+	a, errA := ids.Parse(first)
+	b, errB := ids.Parse(last)
 	if err := errors.Join(errA, errB); err != nil {
 		return Range{}, fmt.Errorf("%q is neither an id from 1 to %d nor a range of them such as \"1000-1999\"", s, MaxID)
 	}

@@ -157,15 +157,16 @@ func (p *Policy) For(o *Origin, now time.Time) *Policy {
 	return p
 }
 
-// Audited says what the stricter policy that is only audited would have done otherwise than the decision; "": nothing.
-func (p *Policy) Audited(f *Facts, d *Decision) string {
-	if d.Mode == Off {
-		return ""
-	}
+// audited says what the stricter policy that is only audited would have done otherwise than the decision; "": nothing.
+func (p *Policy) audited(f *inquiry, d *Decision) string {
 	if p.Audit == nil {
 		return ""
 	}
-	strict := p.Audit.Decide(f)
+	strict := Decision{Mode: p.Audit.Mode}
+	p.Audit.process(f, &strict)
+	if d.Identity == nil {
+		return ""
+	}
 	switch {
 	case strict.Mode == Refuse:
 		return "would be refused: " + strict.Reason

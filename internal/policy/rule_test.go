@@ -3,13 +3,14 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -158,14 +159,14 @@ func FuzzRules(f *testing.F) {
 		facts.Origin = OriginOf(root, "/b", annotations)
 		facts.Assign = (&inOrder{}).assign
 		facts.Devices, facts.Device = []string{"/dev/dri/card0"}, func(string) (uint32, bool) { return gid, true }
-		facts.People = func() (*homedir.Accounts, error) {
-			return &homedir.Accounts{Passwd: []byte(people), Group: []byte(teams)}, nil
+		facts.People = func() (*accounts.Files, error) {
+			return &accounts.Files{Passwd: []byte(people), Group: []byte(teams)}, nil
 		}
 		for _, one := range []*Policy{q, q.Audit} {
 			if one == nil || one.Mode == Off {
 				continue
 			}
-			d := one.Decide(facts)
+			d := one.decideIn(facts)
 			if d.Mode == Rewrite && (d.Identity.UID == 0 || d.Identity.GID == 0 || slices.Contains(d.Identity.Groups, 0)) {
 				t.Fatalf("%+v", d)
 			}
@@ -189,6 +190,30 @@ func BenchmarkTwoHundredRules(b *testing.B) {
 		}
 		if got := p.For(o, time.Time{}); got != p {
 			b.Fatal(got.Rule)
+		}
+	}
+}
+
+// TestUnguardedBuildIsNone: a bundle that others have a hand in is no builder's by its place, whatever the modes are (SECURITY.md F8).
+func TestUnguardedBuildIsNone(t *testing.T) {
+	for _, text := range []string{
+		"[build]\nmode = \"off\"\nreason = \"x\"\nbundles = [\"/var/lib/b/executor\"]\n",
+		"mode = \"off\"\nreason = \"x\"\n[build]\nbundles = [\"/var/lib/b/executor\"]\n",
+	} {
+		p, err := Parse("p", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &Facts{Bundle: "/var/lib/b/executor/c"}
+		if got := p.InForce(f); got.Rule != "build" {
+			t.Errorf("%s: %q", text, got.Rule)
+		}
+		f.Unguarded = true
+		if got := p.InForce(f); got.Mode != Rewrite || got.Existing != Rewrite {
+			t.Errorf("%s: mode %s", text, got.Mode)
+		}
+		if d := p.Failed(f, errors.New("written by others")); !d.Refused() || d.Reason != "written by others" {
+			t.Errorf("%s: %+v", text, d)
 		}
 	}
 }

@@ -5,6 +5,8 @@ package policy
 import (
 	"fmt"
 	"slices"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 )
 
 // Share says which containers have one uid of a range together.
@@ -17,35 +19,26 @@ const (
 	ShareNamespace Share = "namespace" // those of a namespace, as OpenShift has it
 )
 
-// Assign says which of the ids first, first+step, and so on, that are whole steps up to last, an owner gets: the same one
-// again, and none that another owner has who lives. It takes none.
-type Assign func(first, last, step ID, owner string) (ID, error)
-
-// Lease is what an Assign has answered, and a decision rests on. It has to be taken for the owner before the decision is
-// carried out; where another id is to be had by then, the decision has to be made again.
-type Lease struct {
-	First, Last, Step ID
-	Owner             string
-	ID                ID
-}
-
-// assign asks for an id, and adds it to what the decision rests on.
-func (d *Decision) assign(f *Facts, first, last, step ID, owner string) (ID, error) {
-	id, err := f.Assign(first, last, step, owner)
+// assign asks for an id, and adds it to what the decision rests on: it has to be taken for the owner before the decision
+// is carried out. Where another id is to be had by then, the decision has to be made again.
+func assign(d *Decision, f *inquiry, first, last, step ID, owner string) (ID, error) {
+	l := decision.Lease{First: uint32(first), Last: uint32(last), Step: uint32(step), Owner: owner}
+	id, err := f.lease(l)
 	if err == nil {
-		d.Leases = append(d.Leases, Lease{first, last, step, owner, id})
+		l.ID = uint32(id)
+		d.Leases = append(d.Leases, l)
 	}
 	return id, err
 }
 
 // fixed: who a process becomes that has no say in it: its container's identity, else one of the range, else the one that the
 // policy names.
-func (p *Policy) fixed(f *Facts, d *Decision) error {
-	d.Identity = p.fallback(f)
-	if p.Range.First == 0 || f.Created != nil || f.Assign == nil {
+func (p *Policy) fixed(f *inquiry, d *Decision) error {
+	*d.Identity = p.fallback(f)
+	if p.UsesFixed() || f.created != nil || f.Act == Exec {
 		return nil
 	}
-	id, err := d.assign(f, p.Range.First, p.Range.Last, 1, p.owner(f))
+	id, err := assign(d, f, p.Range.First, p.Range.Last, 1, p.owner(f))
 	if err == nil && !p.Range.Has(uint32(id)) {
 		err = fmt.Errorf("the id %d is not one of identity.range, %s", id, Ranges{p.Range})
 	}
@@ -59,11 +52,15 @@ func (p *Policy) fixed(f *Facts, d *Decision) error {
 	return nil
 }
 
+// UsesFixed reports whether a container that has no say in who it is becomes the one that identity.uid and
+// identity.gid name: there is no range, of which it would get an id of its own.
+func (p *Policy) UsesFixed() bool { return p.Range.First == 0 }
+
 // anothers says that a uid is one of those that containers get which have no say in it, and not this container's own. Whoever
 // starts a container, or makes its image, could else choose to be somebody who is there already (SECURITY.md C6). Where
 // allowed_uids is set, it is the administrator's word on who may be whom.
-func (p *Policy) anothers(f *Facts, uid uint32) bool {
-	return len(p.AllowedUIDs) == 0 && p.Reserved.Has(uid) && (f.Created == nil || f.Created.UID != uid)
+func (p *Policy) anothers(f *inquiry, uid uint32) bool {
+	return len(p.AllowedUIDs) == 0 && p.Reserved.Has(uid) && (f.created == nil || f.created.UID != uid)
 }
 
 // reserve tells each part of the policy which ranges there are: a rule's containers must not become those of another one.
@@ -95,42 +92,35 @@ func asunder(a, b *Policy) bool {
 }
 
 // owner names those who have one uid of a range together.
-func (p *Policy) owner(f *Facts) string {
+func (p *Policy) owner(f *inquiry) string {
 	o := f.origin()
 	switch {
 	case p.Share == ShareNamespace && o.Namespace != "":
 		return fmt.Sprintf("%s namespace %q", o.Engine, o.Namespace)
 	case p.Share != ShareNone && o.Pod != "":
 		return fmt.Sprintf("%s pod %q in %q", o.Engine, o.Pod, o.Namespace)
-	case p.Share != ShareNone && f.Shared != nil:
-		if name := f.Shared(); name != "" {
+	case p.Share != ShareNone && o.Engine == Docker:
+		if name := f.project(); name != "" {
 			return fmt.Sprintf("%s project %q", o.Engine, name)
 		}
 	}
 	return fmt.Sprintf("container %q of %q", f.ID, o.Root)
 }
 
-func (f *Facts) origin() *Origin {
-	if f.Origin == nil {
-		return &Origin{}
-	}
-	return f.Origin
-}
-
 // ownBlock is the policy with the ids of the container's namespace as its bounds, where each namespace has a block of the
 // range: OpenShift's openshift.io/sa.scc.uid-range. Containers without a namespace have a block together.
-func (p *Policy) ownBlock(f *Facts, d *Decision) (*Policy, error) {
+func (p *Policy) ownBlock(f *inquiry, d *Decision) (*Policy, error) {
 	if p.Block == 0 || p.Range.First == 0 {
 		return p, nil
 	}
 	var first ID
 	switch {
-	case f.Created != nil && p.Range.Has(f.Created.UID):
-		first = p.Range.First + (ID(f.Created.UID)-p.Range.First)/p.Block*p.Block
-	case f.Assign != nil:
+	case f.created != nil && p.Range.Has(f.created.UID):
+		first = p.Range.First + (ID(f.created.UID)-p.Range.First)/p.Block*p.Block
+	case f.Act != Exec:
 		var err error
 		o := f.origin()
-		first, err = d.assign(f, p.Range.First, p.Range.Last, p.Block, fmt.Sprintf("%s block %q", o.Engine, o.Namespace))
+		first, err = assign(d, f, p.Range.First, p.Range.Last, p.Block, fmt.Sprintf("%s block %q", o.Engine, o.Namespace))
 		if err == nil && (!p.Range.Has(uint32(first)) || !p.Range.Has(uint32(first+p.Block-1))) {
 			err = fmt.Errorf("the block that begins at %d is not one of identity.range, %s", first, Ranges{p.Range})
 		}

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
@@ -70,7 +69,7 @@ func TestShare(t *testing.T) {
 		for _, c := range containers {
 			f := facts(spec.User{})
 			f.ID, f.Origin, f.Shared, f.Assign = c.id, c.origin, project(c.project), ids.assign
-			d := p.Decide(f)
+			d := p.decideIn(f)
 			if d.Mode != Rewrite || len(d.Leases) != 1 || uint32(d.Leases[0].ID) != d.Identity.UID || d.Source != Fixed || d.Identity.GID != d.Identity.UID {
 				t.Fatalf("%s: %+v", share, d)
 			}
@@ -87,20 +86,20 @@ func TestShare(t *testing.T) {
 func TestRangeTakesOnlyWhatIsNeeded(t *testing.T) {
 	for name, test := range map[string]struct {
 		user   spec.User
-		change func(*Policy, *Facts)
+		change func(*Policy, *world)
 		asked  int
 	}{
-		"root":  {spec.User{}, func(*Policy, *Facts) {}, 1},
-		"kept":  {spec.User{UID: 1000, GID: 1000}, func(*Policy, *Facts) {}, 0},
-		"exec":  {spec.User{}, func(_ *Policy, f *Facts) { f.Exec, f.Created = true, &Identity{UID: 100005, GID: 100005} }, 0},
-		"audit": {spec.User{}, func(p *Policy, _ *Facts) { p.Mode = Audit }, 1},
-		"off":   {spec.User{}, func(p *Policy, _ *Facts) { p.Mode = Off }, 0},
+		"root":  {spec.User{}, func(*Policy, *world) {}, 1},
+		"kept":  {spec.User{UID: 1000, GID: 1000}, func(*Policy, *world) {}, 0},
+		"exec":  {spec.User{}, func(_ *Policy, f *world) { f.Exec, f.Created = true, &Identity{UID: 100005, GID: 100005} }, 0},
+		"audit": {spec.User{}, func(p *Policy, _ *world) { p.Mode = Audit }, 1},
+		"off":   {spec.User{}, func(p *Policy, _ *world) { p.Mode = Off }, 0},
 	} {
 		ids := &inOrder{}
 		p, f := Default(), facts(test.user)
 		p.Range, f.Assign = Range{100000, 100999}, ids.assign
 		test.change(p, f)
-		d := p.Decide(f)
+		d := p.decideIn(f)
 		if ids.asked != test.asked || len(d.Leases) != test.asked {
 			t.Errorf("%s: asked %d times, with %+v, want %d", name, ids.asked, d.Leases, test.asked)
 		}
@@ -109,9 +108,9 @@ func TestRangeTakesOnlyWhatIsNeeded(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	strict := *p
 	strict.Range, p.Audit, f.Assign = Range{100000, 100999}, &strict, ids.assign
-	d := p.Decide(f)
-	if said := p.Audited(f, &d); said == "" || ids.asked != 1 || len(d.Leases) != 0 {
-		t.Errorf("audited beside: %q, %+v", said, d.Leases)
+	d := p.decideIn(f)
+	if d.Audited == "" || ids.asked != 1 || len(d.Leases) != 0 {
+		t.Errorf("audited beside: %q, %+v", d.Audited, d.Leases)
 	}
 }
 
@@ -119,7 +118,7 @@ func TestRangeIsExhausted(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	p.Range = Range{100000, 100001}
 	f.Assign = func(ID, ID, ID, string) (ID, error) { return 0, errors.New("widen the range") }
-	if d := p.Decide(f); d.Mode != Refuse || d.Reason != "widen the range" {
+	if d := p.decideIn(f); d.Mode != Refuse || d.Reason != "widen the range" {
 		t.Errorf("%+v", d)
 	}
 }
@@ -129,7 +128,7 @@ func TestRangeKeepsToHarmlessGroups(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	p.Range = Range{999, 1001}
 	f.Assign = (&inOrder{}).assign
-	if d := p.Decide(f); d.Identity.UID != 999 || d.Identity.GID != 65532 {
+	if d := p.decideIn(f); d.Identity.UID != 999 || d.Identity.GID != 65532 {
 		t.Errorf("%+v", d)
 	}
 }
@@ -138,13 +137,13 @@ func TestBlocks(t *testing.T) {
 	ids := &inOrder{}
 	p := Default()
 	p.Range, p.Block, p.AllowedUIDs = Range{100000, 102999}, 1000, Ranges{{1, 50}}
-	decide := func(user spec.User, o *Origin, change func(*Facts)) Decision {
+	decide := func(user spec.User, o *Origin, change func(*world)) Decision {
 		f := facts(user)
 		f.Origin, f.Assign = o, ids.assign
 		change(f)
-		return p.Decide(f)
+		return p.decideIn(f)
 	}
-	none := func(*Facts) {}
+	none := func(*world) {}
 	a, b := decide(spec.User{}, pod("a", "x"), none), decide(spec.User{}, pod("b", "x"), none)
 	if a.Identity.UID/1000 != 100 || b.Identity.UID/1000 == a.Identity.UID/1000 {
 		t.Errorf("a is %d, b is %d", a.Identity.UID, b.Identity.UID)
@@ -152,16 +151,16 @@ func TestBlocks(t *testing.T) {
 	first := b.Identity.UID / 1000 * 1000
 	for _, test := range []struct {
 		user   uint32
-		change func(*Facts)
+		change func(*world)
 		want   uint32
 	}{
 		{first + 5, none, first + 5},
 		{first + 999, none, first + 999},
 		{first + 1000, none, b.Identity.UID}, // the next one's
 		{7, none, b.Identity.UID},            // allowed_uids is replaced
-		{first + 5, func(f *Facts) { f.Exec, f.Created = true, &Identity{UID: first + 1, GID: first + 1} }, first + 5},
-		{first - 1, func(f *Facts) { f.Exec, f.Created = true, &Identity{UID: first + 1, GID: first + 1} }, first + 1},
-		{0, func(f *Facts) { f.Exec, f.Created = true, &Identity{UID: first + 1, GID: first + 1} }, first + 1},
+		{first + 5, func(f *world) { f.Exec, f.Created = true, &Identity{UID: first + 1, GID: first + 1} }, first + 5},
+		{first - 1, func(f *world) { f.Exec, f.Created = true, &Identity{UID: first + 1, GID: first + 1} }, first + 1},
+		{0, func(f *world) { f.Exec, f.Created = true, &Identity{UID: first + 1, GID: first + 1} }, first + 1},
 	} {
 		if d := decide(spec.User{UID: test.user, GID: test.user}, pod("b", "x"), test.change); d.Identity.UID != test.want {
 			t.Errorf("%d became %+v, want %d", test.user, d.Identity, test.want)
@@ -179,28 +178,28 @@ func TestBlocks(t *testing.T) {
 func TestDeviceAndExtraGroups(t *testing.T) {
 	nodes := map[string]uint32{"/dev/dri/renderD128": 105, "/dev/kfd": 105, "/dev/kmem": 6, "/dev/null": 0, "/dev/mapped": 4000}
 	for name, test := range map[string]struct {
-		change func(*Policy, *Facts)
+		change func(*Policy, *world)
 		want   []uint32
 		notes  int
 	}{
-		"none":                 {func(*Policy, *Facts) {}, nil, 0},
-		"all, once":            {func(p *Policy, _ *Facts) { p.DeviceGroups = []string{"/dev/dri/*", "/dev/kfd"} }, []uint32{105}, 0},
-		"not all":              {func(p *Policy, _ *Facts) { p.DeviceGroups = []string{"/dev/dri/*", "!/dev/dri/*"} }, nil, 0},
-		"a privileged one":     {func(p *Policy, _ *Facts) { p.DeviceGroups = []string{"/dev/km*"} }, nil, 1},
-		"one that is allowed":  {func(p *Policy, _ *Facts) { p.DeviceGroups, p.AllowedGroups = []string{"/dev/km*"}, []string{"disk"} }, []uint32{6}, 0},
-		"root's":               {func(p *Policy, _ *Facts) { p.DeviceGroups = []string{"/dev/null"} }, nil, 0},
-		"extra":                {func(p *Policy, _ *Facts) { p.ExtraGIDs, p.ExtraGroups = []ID{42}, []string{"plain"} }, []uint32{42, 4000}, 0},
-		"extra, unknown":       {func(p *Policy, _ *Facts) { p.ExtraGroups = []string{"nobody-has-it", "root"} }, nil, 2},
-		"extra is the primary": {func(p *Policy, _ *Facts) { p.ExtraGIDs = []ID{65532} }, nil, 0},
-		"in a user namespace": {func(p *Policy, f *Facts) {
+		"none":                 {func(*Policy, *world) {}, nil, 0},
+		"all, once":            {func(p *Policy, _ *world) { p.DeviceGroups = []string{"/dev/dri/*", "/dev/kfd"} }, []uint32{105}, 0},
+		"not all":              {func(p *Policy, _ *world) { p.DeviceGroups = []string{"/dev/dri/*", "!/dev/dri/*"} }, nil, 0},
+		"a privileged one":     {func(p *Policy, _ *world) { p.DeviceGroups = []string{"/dev/km*"} }, nil, 1},
+		"one that is allowed":  {func(p *Policy, _ *world) { p.DeviceGroups, p.AllowedGroups = []string{"/dev/km*"}, []string{"disk"} }, []uint32{6}, 0},
+		"root's":               {func(p *Policy, _ *world) { p.DeviceGroups = []string{"/dev/null"} }, nil, 0},
+		"extra":                {func(p *Policy, _ *world) { p.ExtraGIDs, p.ExtraGroups = []ID{42}, []string{"plain"} }, []uint32{42, 4000}, 0},
+		"extra, unknown":       {func(p *Policy, _ *world) { p.ExtraGroups = []string{"nobody-has-it", "root"} }, nil, 2},
+		"extra is the primary": {func(p *Policy, _ *world) { p.ExtraGIDs = []ID{65532} }, nil, 0},
+		"in a user namespace": {func(p *Policy, f *world) {
 			p.ExtraGIDs, p.ExtraGroups = []ID{4000}, []string{"disk"}
 			m := idmap.Map{{Inside: 0, Outside: 3000, Size: 100000}}
 			f.UserNamespace = &idmap.Pair{UID: m, GID: m}
 		}, []uint32{1000}, 1},
-		"exec as the container": {func(_ *Policy, f *Facts) {
+		"exec as the container": {func(_ *Policy, f *world) {
 			f.Exec, f.Created = true, &Identity{UID: 65532, GID: 65532, Groups: []uint32{105}}
 		}, []uint32{105}, 0},
-		"exec as somebody else": {func(_ *Policy, f *Facts) {
+		"exec as somebody else": {func(_ *Policy, f *world) {
 			f.User = spec.User{UID: 7, GID: 7}
 			f.Exec, f.Created = true, &Identity{UID: 65532, GID: 65532, Groups: []uint32{105}}
 		}, nil, 0},
@@ -209,7 +208,7 @@ func TestDeviceAndExtraGroups(t *testing.T) {
 		f.Devices = []string{"/dev/dri/renderD128", "/dev/kfd", "/dev/kmem", "/dev/null", "/dev/gone"}
 		f.Device = func(path string) (uint32, bool) { gid, ok := nodes[path]; return gid, ok }
 		test.change(p, f)
-		d := p.Decide(f)
+		d := p.decideIn(f)
 		if d.Mode != Rewrite || !slices.Equal(d.Identity.Groups, test.want) || len(d.Notes) != test.notes {
 			t.Errorf("%s: %+v, want the groups %d and %d notes", name, d, test.want, test.notes)
 		}
@@ -219,11 +218,11 @@ func TestDeviceAndExtraGroups(t *testing.T) {
 func TestAllowedByName(t *testing.T) {
 	p, f := Default(), facts(spec.User{UID: 1000, GID: 999, Groups: []uint32{42, 6}})
 	p.AllowedGroups = []string{"docker", "disk", "unknown", "root"}
-	if d := p.Decide(f); d.Identity.GID != 999 || !slices.Equal(d.Identity.Groups, []uint32{6}) {
+	if d := p.decideIn(f); d.Identity.GID != 999 || !slices.Equal(d.Identity.Groups, []uint32{6}) {
 		t.Errorf("%+v", d)
 	}
 	f.User = spec.User{UID: 1000, Groups: []uint32{0}}
-	if d := p.Decide(f); d.Identity.GID == 0 || len(d.Identity.Groups) > 0 {
+	if d := p.decideIn(f); d.Identity.GID == 0 || len(d.Identity.Groups) > 0 {
 		t.Errorf("%+v", d)
 	}
 }
@@ -264,24 +263,24 @@ identity.allowed_uids = ["100000-100999"]
 	} {
 		f := facts(spec.User{UID: c.user, GID: c.user})
 		f.ID, f.Origin, f.Assign = "c", &Origin{Engine: c.engine}, ids.assign
-		f.Accounts = &homedir.Accounts{Passwd: []byte("neighbour:x:100500:100500:::\n")}
+		f.Accounts = &accounts.Files{Passwd: []byte("neighbour:x:100500:100500:::\n")}
 		if c.asks != "" {
 			f.Container.Annotations = map[string]string{RequestAnnotation: c.asks}
 		}
 		if f.Exec = c.exec != nil; f.Exec {
 			f.Created, f.Assign = c.exec, nil
 		}
-		d := p.For(f.Origin, time.Time{}).Decide(f)
-		if (d.Mode == Refuse) != (c.want == 0) || d.Identity.UID != c.want && c.want != 0 {
+		d := p.decideIn(f)
+		if d.Refused() != (c.want == 0) || c.want != 0 && d.Identity.UID != c.want {
 			t.Errorf("%s: %+v", c.what, d)
 		}
 	}
 	f := facts(spec.User{})
 	f.Origin, f.Assign = &Origin{Engine: Docker}, ids.assign
-	f.BuiltFor = func() homedir.Built {
-		return homedir.Built{Users: []homedir.User{{Name: "neighbour", UID: 100500, GID: 100500}}}
+	f.BuiltFor = func() accounts.Intended {
+		return accounts.Intended{Users: []accounts.User{{Name: "neighbour", UID: 100500, GID: 100500}}}
 	}
-	if d := p.For(f.Origin, time.Time{}).Decide(f); d.Source != Fixed || d.Identity.UID == 100500 {
+	if d := p.decideIn(f); d.Source != Fixed || d.Identity.UID == 100500 {
 		t.Errorf("the image's: %+v", d)
 	}
 }
@@ -297,5 +296,54 @@ func TestBlocksThatAgree(t *testing.T) {
 		if _, err := Parse("p", []byte(text)); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// TestWithholdsGroup: what learn asks is what a decision goes by.
+func TestWithholdsGroup(t *testing.T) {
+	for gid, want := range map[uint32]bool{6: true, 42: true, 999: true, 105: false, 4000: false, 7777: false} {
+		p := Default()
+		if got := p.WithholdsGroup(hostGroups(), gid); got != want {
+			t.Errorf("%d: %t", gid, got)
+		}
+		p.AllowedGIDs = Ranges{{First: ID(gid), Last: ID(gid)}}
+		if p.WithholdsGroup(hostGroups(), gid) {
+			t.Errorf("%d is withheld, and allowed_gids has it", gid)
+		}
+	}
+	p := Default()
+	p.AllowedGroups = []string{"disk"}
+	if p.WithholdsGroup(hostGroups(), 6) || !p.WithholdsGroup(hostGroups(), 42) {
+		t.Error("allowed_gids has disk by name, and shadow not")
+	}
+	if !Default().WithholdsGroup(&HostGroups{Unreadable: true}, 4000) || !Default().WithholdsGroup(&HostGroups{Sockets: []uint32{4000}}, 4000) {
+		t.Error("4000 may mean anything, or opens an engine's socket")
+	}
+}
+
+func TestDeviceHasAGroup(t *testing.T) {
+	for _, test := range []struct {
+		d    Device
+		want bool
+	}{
+		{Device{GID: 44, Known: true}, true},
+		{Device{GID: MaxID, Known: true}, true},
+		{Device{GID: 44}, false},
+		{Device{Known: true}, false},
+		{Device{GID: MaxID + 1, Known: true}, false},
+	} {
+		if gid, ok := test.d.Group(); ok != test.want || ok && gid != test.d.GID {
+			t.Errorf("%+v: %d, %t", test.d, gid, ok)
+		}
+	}
+}
+
+func TestUsesFixed(t *testing.T) {
+	p := Default()
+	if !p.UsesFixed() {
+		t.Error("without a range, identity.uid counts")
+	}
+	if p.Range = (Range{1000, 1999}); p.UsesFixed() {
+		t.Error("with a range, it does not")
 	}
 }

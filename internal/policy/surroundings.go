@@ -52,7 +52,7 @@ type Hook struct {
 // (SECURITY.md C2). Whoever exec starts may have any uid that the policy lets through, so it is not only the identity that
 // counts. Groups that may open one are never let through but by allowed_gids or as the policy's own gid, which is the
 // administrator's word.
-func socketsAreClosed(p *Policy, f *Facts, d *Decision) error {
+func socketsAreClosed(p *Policy, f *inquiry, d *Decision) error {
 	for _, s := range f.Sockets {
 		if s.Everyone {
 			return fmt.Errorf("the mount at %s leads to the engine's socket %s, which everyone may open, to be root on the host: leave out the mount, or chmod o-w the socket", quote.Value(s.Mount), quote.Value(s.Path))
@@ -75,7 +75,7 @@ func socketsAreClosed(p *Policy, f *Facts, d *Decision) error {
 
 // mayBecome says whether a process of the container can have a uid of the host's: as the identity, or by an exec that
 // keeps what it asks for.
-func (p *Policy) mayBecome(f *Facts, d *Decision, uid uint32) bool {
+func (p *Policy) mayBecome(f *inquiry, d *Decision, uid uint32) bool {
 	if own, ok := f.outside(d.Identity.UID, func(m *idmap.Pair) idmap.Map { return m.UID }); ok && own == uid {
 		return true
 	}
@@ -94,7 +94,7 @@ func (p *Policy) mayBecome(f *Facts, d *Decision, uid uint32) bool {
 
 // mountsStayInside: no mount of the container's is made on the host, where it could stand in for a program that root calls
 // (SECURITY.md B13).
-func mountsStayInside(_ *Policy, f *Facts, _ *Decision) error {
+func mountsStayInside(_ *Policy, f *inquiry, _ *Decision) error {
 	for _, s := range f.Spread {
 		return fmt.Errorf("the mount at %s lies in that at %s, which shares its mounts with the host, so that the host would have it, too: leave out one of them, or give %s the propagation \"rslave\" or \"rprivate\"", quote.Value(s.Mount), quote.Value(s.Within), quote.Value(s.Within))
 	}
@@ -103,7 +103,7 @@ func mountsStayInside(_ *Policy, f *Facts, _ *Decision) error {
 
 // ownFilesStayOutside: no container has the policy, the log, the state or the programs that it is held by. Nobody in it could write
 // them, but the engine would for whoever may call it (SECURITY.md F16). Whoever collects logs may read the log.
-func ownFilesStayOutside(_ *Policy, f *Facts, _ *Decision) error {
+func ownFilesStayOutside(_ *Policy, f *inquiry, _ *Decision) error {
 	for _, own := range f.OwnFiles {
 		if own.What == "log" && own.ReadOnly {
 			continue
@@ -119,7 +119,7 @@ func ownFilesStayOutside(_ *Policy, f *Facts, _ *Decision) error {
 
 // hooksAreRoots: what the runtime calls as root is a program that only root can change, and none of the container's own
 // files; and where the policy names programs, one of them (SECURITY.md C4).
-func hooksAreRoots(p *Policy, f *Facts, d *Decision) error {
+func hooksAreRoots(p *Policy, f *inquiry, d *Decision) error {
 	for _, h := range f.Hooks {
 		if h.Fault != nil {
 			return fmt.Errorf("the %s hook %s would run as root, and is not root's alone: %w", h.Stage, quote.Value(h.Path), h.Fault)

@@ -252,14 +252,38 @@ func raw(p *unstable.Parser, v *unstable.Node) string {
 }
 
 // words are what keys take that take some words only.
-var words = map[string][]string{
-	"mode": {"rewrite", "refuse", "audit", "off"}, "home.mode": {"auto", "always", "never"}, "build.mode": {"rewrite", "off"},
-	"existing": {"enforce", "leave"}, "restore": {"refuse", "allow"}, "process.bounding": {"keep", "drop"},
-	"process.user_namespaces": {"deny", "allow"}, "identity.share": {"container", "pod", "namespace"},
+func words(key string) []string {
+	switch key {
+	case "mode":
+		return []string{"rewrite", "refuse", "audit", "off"}
+	case "home.mode":
+		return []string{"auto", "always", "never"}
+	case "build.mode":
+		return []string{"rewrite", "off"}
+	case "existing":
+		return []string{"enforce", "leave"}
+	case "restore":
+		return []string{"refuse", "allow"}
+	case "process.bounding":
+		return []string{"keep", "drop"}
+	case "process.user_namespaces":
+		return []string{"deny", "allow"}
+	case "identity.share":
+		return []string{"container", "pod", "namespace"}
+	}
+	return nil
 }
 
-// numbers are usual ones for keys that take a number.
-var numbers = map[string]string{"identity.uid": "65532", "identity.gid": "65532", "identity.block": "1000"}
+// usualNumber is one for a key that takes a number; "": it takes none.
+func usualNumber(key string) string {
+	switch key {
+	case "identity.uid", "identity.gid":
+		return "65532"
+	case "identity.block":
+		return "1000"
+	}
+	return ""
+}
 
 // corrected is the line as it was probably meant.
 func corrected(p *unstable.Parser, last, name string, v *unstable.Node, want reflect.Type) string {
@@ -319,7 +343,7 @@ func example(last, name string, want reflect.Type) string {
 	case want.Kind() == reflect.Bool:
 		return fmt.Sprintf("%s = true or %s = false", last, last)
 	case want.Kind() == reflect.Int64:
-		if n := numbers[ending(name)]; n != "" {
+		if n := usualNumber(ending(name)); n != "" {
 			return fmt.Sprintf("a number without quotes, such as %s = %s", last, n)
 		}
 		return "a number without quotes"
@@ -337,7 +361,7 @@ func example(last, name string, want reflect.Type) string {
 	return fmt.Sprintf("%s = [1000, \"2000-2999\"], ranges and names in quotes", last)
 }
 
-func wordsOf(name string) []string { return words[ending(name)] }
+func wordsOf(name string) []string { return words(ending(name)) }
 
 // ending is a key without the part of the file that it is in: a rule's settings are the general part's.
 func ending(name string) string {

@@ -31,43 +31,51 @@ func OverlayOf(fd int) (Overlay, error) {
 	if fs.Type != unix.OVERLAYFS_SUPER_MAGIC || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 || st.Mask&unix.STATX_MNT_ID == 0 {
 		return o, ErrNoOverlay
 	}
-	mounts, err := Read("/proc/thread-self/mountinfo")
+	mounts, err := ReadMounts()
 	if err != nil {
 		return o, err
 	}
-	return overlay(string(mounts), strconv.FormatUint(st.Mnt_id, 10)), nil
+	return overlayAt(mounts, strconv.FormatUint(st.Mnt_id, 10)), nil
 }
 
-// overlay reads the options of a mount.
-func overlay(mounts, id string) (o Overlay) {
-	known := true
-	for _, option := range MountOptions(mounts, id) {
+// overlayAt gives the overlay of a mount. Where one of the layers below can't be told, none is.
+func overlayAt(mounts Mounts, id string) Overlay {
+	m, _ := mounts.Find(id)
+	o, complete := ParseOverlay(m.Options)
+	if !complete {
+		o.Lower = nil
+	}
+	return o
+}
+
+// ParseOverlay reads the options of an overlay, as mount(2) takes them and mountinfo shows them. It says whether the
+// layers below are all that there are, and can all be found by their paths.
+func ParseOverlay(options []string) (o Overlay, complete bool) {
+	complete = true
+	for _, option := range options {
 		name, value, _ := strings.Cut(option, "=")
 		switch name {
 		case "upperdir":
-			o.Upper = octal(value)
+			o.Upper = value
 		case "lowerdir":
-			o.Lower = append(o.Lower, lowerdirs(octal(value))...)
+			o.Lower = append(o.Lower, lowerdirs(value)...)
 		case "lowerdir+": // since Linux 6.5, one by one
-			o.Lower = append(o.Lower, octal(value))
+			o.Lower = append(o.Lower, value)
 		case "datadir+":
-			known = false // what lies there is not read without it
+			complete = false // what lies there is not read without it
 		case "userxattr", "metacopy", "redirect_dir":
 			o.Flags = append(o.Flags, option)
 		}
 	}
 	for _, dir := range o.Lower {
 		// An empty one stands before layers of data alone ("::").
-		known = known && Findable(dir)
+		complete = complete && Findable(dir)
 	}
-	if !known {
-		o.Lower = nil
-	}
-	return o
+	return o, complete
 }
 
-// Findable says that the path by which a layer was mounted leads there still: it is neither relative to a directory that nobody
-// knows, nor a descriptor of whoever mounted it, by which somebody else finds something of its own.
+// Findable says that the path by which a layer was mounted leads there still: it is neither relative to a directory that
+// nobody knows, nor a descriptor of whoever mounted it, by which somebody else finds something of its own.
 func Findable(dir string) bool {
 	return strings.HasPrefix(dir, "/") && !strings.HasPrefix(dir, "/proc/") && !strings.HasPrefix(dir, "/dev/")
 }
@@ -88,12 +96,4 @@ func lowerdirs(list string) (dirs []string) {
 		}
 	}
 	return append(dirs, dir.String())
-}
-
-// octal reads what the kernel writes as octal numbers: blanks, backslashes, and commas, as options end at one.
-func octal(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\054`, ",").Replace(s)
 }

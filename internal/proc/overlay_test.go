@@ -30,7 +30,7 @@ func TestOverlay(t *testing.T) {
 		"52": {Upper: "/proc/self/fd/4"}, "53": {Upper: "/u"},
 		"48": {}, "49": {Upper: "/u"}, "50": {}, "51": {Upper: "u", Lower: []string{"/a"}}, "21": {}, "4": {},
 	} {
-		if got := overlay(mounts, id); !reflect.DeepEqual(got, want) {
+		if got := overlayAt(mounts, id); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", id, got, want)
 		}
 	}

@@ -4,9 +4,10 @@ package ps
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
 // state is what a runtime keeps of a container.
@@ -114,43 +115,23 @@ func (b *sorter) search(p *process, depth int) *Container {
 	return nil // a mount namespace alone is what many services have
 }
 
-// Names of cgroups that have a container's id: with systemd as the manager of cgroups a scope, else a directory.
-var cgroupNames = []struct {
-	engine string
-	name   *regexp.Regexp
-}{
-	{"docker", regexp.MustCompile(`^docker-([0-9a-f]{64})\.scope$`)},                 // moby, daemon/oci_linux.go
-	{podman, regexp.MustCompile(`^libpod-([0-9a-f]{64})(?:\.scope)?$`)},              // podman, libpod/container_internal_linux.go
-	{crio, regexp.MustCompile(`^crio-([0-9a-f]{64})(?:\.scope)?$`)},                  // cri-o, internal/config/cgmgr
-	{"kubernetes", regexp.MustCompile(`^cri-containerd-([0-9a-f]{64})(?:\.scope)$`)}, // containerd, internal/cri
-	{"lxc", regexp.MustCompile(`^lxc\.payload\.(.+)$`)},                              // lxc.container.conf(5), lxc.cgroup.dir
-	{"systemd-nspawn", regexp.MustCompile(`^machine-(.+)\.scope$`)},                  // systemd-nspawn(1)
-}
-
-var bareID = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
 // fromCgroup finds engine and id in a process's cgroups: the innermost name that has one counts, as engines run in
 // containers, too.
 func fromCgroup(paths []string) (engine, id string) {
 	for _, path := range paths {
 		parts := strings.Split(path, "/")
 		for i, part := range slices.Backward(parts) {
-			for _, known := range cgroupNames {
-				if m := known.name.FindStringSubmatch(part); m != nil {
-					return known.engine, m[1]
+			for _, e := range engines.All {
+				if e.Cgroup == nil {
+					continue
+				}
+				if engine, id := e.Cgroup(part, parts[max(i-1, 0)]); id != "" {
+					return engine, id
 				}
 			}
-			if !bareID.MatchString(part) {
-				continue
+			if engines.IsID(part) {
+				return "", part
 			}
-			above := parts[max(i-1, 0)]
-			switch {
-			case above == "docker":
-				return "docker", part
-			case strings.HasPrefix(above, "pod") || strings.HasPrefix(above, "kubepods"):
-				return "kubernetes", part
-			}
-			return "", part
 		}
 	}
 	return "", ""
@@ -158,26 +139,13 @@ func fromCgroup(paths []string) (engine, id string) {
 
 // fromMonitor finds engine and id in the command line of the process that an engine leaves with each container.
 func fromMonitor(p *process) (engine, id string) {
-	value := func(names ...string) string {
-		for i, arg := range p.args {
-			if slices.Contains(names, arg) && i+1 < len(p.args) {
-				return p.args[i+1]
-			}
+	for _, e := range engines.All {
+		if e.Monitor == nil {
+			continue
 		}
-		return ""
-	}
-	switch {
-	case strings.HasPrefix(p.name, "containerd-shim"): // containerd, pkg/shim: of a pod it is the sandbox's id
-		engine = "containerd"
-		switch value("-namespace") {
-		case "moby":
-			engine = "docker"
-		case "k8s.io":
-			engine = "kubernetes"
+		if engine, id := e.Monitor(p.name, p.args); id != "" {
+			return engine, id
 		}
-		return engine, value("-id")
-	case p.name == "conmon": // conmon(8)
-		return podman, value("-c", "--cid")
 	}
 	return "", ""
 }

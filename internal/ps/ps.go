@@ -2,7 +2,8 @@
 
 // Package ps lists what runs as root in containers now, whatever started it, and says why it may. No daemon is asked: the
 // kernel's files say who a process is, and the runtimes' state and our records in the bundles what it belongs to. Names and
-// command lines are the containers' own text; whoever prints them has to quote them.
+// command lines are the containers' own text; whoever prints them has to quote them. What a policy would say of them now does
+// not belong here (internal/rollout).
 //
 //	scan.go    /proc -> processes
 //	belong.go  processes -> containers
@@ -15,7 +16,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // Listing is what was found. Its JSON is documented in nonroot-ctl(8); members are added, never renamed.
@@ -93,7 +94,7 @@ func List(o Options) (*Listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	owners := bundle.CallersOwners(nil)
+	owners := trusted.CallersOwners(nil)
 	known := states(o.States, owners)
 	l := &Listing{Containers: []*Container{}, Unread: unread}
 	for _, c := range belong(all, self, known) {

@@ -3,6 +3,7 @@
 package ps
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -60,7 +61,7 @@ func readProcess(root string, pid int) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.status(string(text)); err != nil {
+	if err := p.status(text); err != nil {
 		return nil, fmt.Errorf("read %q: %w", dir+"/status", err)
 	}
 	if p.dead || p.parent == 2 || pid == 2 { // the kernel's own threads have no namespaces worth a look
@@ -113,64 +114,37 @@ func (p *process) threads(dir string) error {
 		if err != nil {
 			continue // it has ended
 		}
-		uids, err := uidsOf(string(text))
+		s, err := proc.ParseStatus(text)
+		if err == nil {
+			err = fourUIDs(s)
+		}
 		if err != nil {
 			return fmt.Errorf("read %q: %w", name, err)
 		}
-		p.uids = append(p.uids, uids...)
+		p.uids = append(p.uids, s.UIDs...)
 	}
 	slices.Sort(p.uids)
 	p.uids = slices.Compact(p.uids)
 	return nil
 }
 
-// status reads /proc/PID/status.
-func (p *process) status(text string) (err error) {
-	p.inner = p.pid
-	for line := range strings.Lines(text) {
-		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
-		value = strings.TrimSpace(value)
-		switch key {
-		case "Name":
-			p.name = value
-		case "State":
-			p.dead = strings.HasPrefix(value, "Z") || strings.HasPrefix(value, "X")
-		case "PPid":
-			if p.parent, err = strconv.Atoi(value); err != nil {
-				return err
-			}
-		case "NSpid":
-			if all := strings.Fields(value); len(all) > 0 {
-				if p.inner, err = strconv.Atoi(all[len(all)-1]); err != nil {
-					return err
-				}
-			}
-		}
+// status takes what counts of /proc/PID/status.
+func (p *process) status(text []byte) error {
+	s, err := proc.ParseStatus(text)
+	if err != nil {
+		return err
 	}
-	p.uids, err = uidsOf(text)
-	return err
+	p.name, p.parent, p.inner, p.uids = s.Name, s.Parent, cmp.Or(s.Inner, p.pid), s.UIDs
+	p.dead = strings.HasPrefix(s.State, "Z") || strings.HasPrefix(s.State, "X")
+	return fourUIDs(s)
 }
 
-// uidsOf are the real, effective, saved and file system uid of a status.
-func uidsOf(text string) ([]uint32, error) {
-	for line := range strings.Lines(text) {
-		value, ok := strings.CutPrefix(line, "Uid:")
-		if !ok {
-			continue
-		}
-		var uids []uint32
-		for _, f := range strings.Fields(value) {
-			n, err := strconv.ParseUint(f, 10, 32)
-			if err != nil {
-				return nil, err
-			}
-			uids = append(uids, uint32(n)) // ParseUint was given 32 bits
-		}
-		if len(uids) == 4 {
-			return uids, nil
-		}
+// fourUIDs fails where a process's uids can't be seen, so that none passes for not being root.
+func fourUIDs(s *proc.Status) error {
+	if len(s.UIDs) != 4 {
+		return errors.New("it has no line of four uids")
 	}
-	return nil, errors.New("it has no line of four uids")
+	return nil
 }
 
 // innerUIDs are the uids as the process's user namespace has them. self is who looks: the maps of its own namespace say

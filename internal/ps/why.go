@@ -8,27 +8,31 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
-	"github.com/nonroot-runc/nonroot-runc/internal/locate"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// roots are the runtimes' --root of every engine that is known: a directory a container is in each (docs/engines.md).
-var roots = []string{
-	"/run/runc", "/run/crun", "/run/containerd/runc/*", "/run/docker/runtime-*/*", "/run/docker/containerd/runc/*",
-	"/run/user/*/runc", "/run/user/*/crun", "/run/user/*/docker/runtime-*/*",
-}
+// runtimeRoots are patterns of the runtimes' --root where an engine names none (docs/engines.md).
+var runtimeRoots = []string{"/run/runc", "/run/crun", "/run/user/*/runc", "/run/user/*/crun"}
 
 // states are the containers that runtimes know. Where others could have written one, it says nothing.
-func states(more []string, owners bundle.Owners) []state {
+func states(more []string, owners trusted.Owners) []state {
+	patterns := slices.Clone(runtimeRoots)
+	for _, e := range engines.All {
+		patterns = append(patterns, e.StateRoots...)
+	}
 	dirs := more
-	for _, pattern := range roots {
+	for _, pattern := range patterns {
 		some, _ := filepath.Glob(pattern) // the patterns are well formed
 		dirs = append(dirs, some...)
 	}
@@ -47,24 +51,19 @@ func states(more []string, owners bundle.Owners) []state {
 	return all
 }
 
-// Places where engines keep bundles when nobody says otherwise.
-var (
-	dockerExecRoots  = []string{"/run/docker"}
-	containerdStates = []string{"/run/containerd", "/run/docker/containerd/daemon"}
-)
-
 // lookUp fills in what is known of the container elsewhere than in the kernel.
-func (c *Container) lookUp(known []state, owners bundle.Owners) {
+func (c *Container) lookUp(known []state, owners trusted.Owners) {
 	for _, s := range known {
 		if c.Bundle == "" && s.id == c.ID {
 			c.Bundle, c.root = s.bundle, s.root
 		}
 	}
-	if c.Bundle == "" && bareID.MatchString(c.ID) {
-		places := append(locate.DockerBundles(c.ID, dockerExecRoots, containerdStates), filepath.Join("/var/lib/containers/storage/overlay-containers", c.ID, "userdata"))
-		for _, dir := range places {
-			if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
-				c.Bundle = dir
+	if c.Bundle == "" && engines.IsID(c.ID) {
+		for _, e := range engines.All {
+			for _, dir := range e.Bundles.Of(c.ID, e.Bundles.ExecRoots, e.Bundles.States) {
+				if _, err := os.Stat(filepath.Join(dir, "config.json")); err == nil {
+					c.Bundle = dir
+				}
 			}
 		}
 	}
@@ -86,7 +85,7 @@ func (c *Container) lookUp(known []state, owners bundle.Owners) {
 }
 
 // origin says where the container comes from, as the log of decisions does.
-func (c *Container) origin(config []byte, owners bundle.Owners) {
+func (c *Container) origin(config []byte, owners trusted.Owners) {
 	var spec struct {
 		Annotations map[string]string
 		Root        struct{ Path string }
@@ -94,31 +93,22 @@ func (c *Container) origin(config []byte, owners bundle.Owners) {
 	if json.Unmarshal(config, &spec) != nil {
 		return
 	}
-	e := auditlog.Entry{ID: c.ID}
-	e.Locate(c.root, c.Bundle, spec.Root.Path, spec.Annotations, owners)
+	e := &decision.Decision{ID: c.ID}
+	auditlog.Locate(e, c.root, c.Bundle, spec.Root.Path, spec.Annotations, owners)
 	// The log tells CRI-O's from Podman's by the --root that only CRI-O names. Here all state has one: the cgroup tells, or nothing.
-	if e.Engine != "" && !isStorage(e.Engine) {
+	if e.Engine != "" && e.Engine != engines.Podman.Name && e.Engine != engines.CRIO.Name {
 		c.Engine = e.Engine
 	}
-	c.Namespace, c.Pod, c.Container, c.Image, c.Name = e.Namespace, e.Pod, e.Container, e.Image, e.Name
-	if c.Engine == podman {
+	c.Namespace, c.Pod, c.Container, c.Image, c.Name = e.Namespace, e.Pod, e.Container, e.Image, e.Called
+	if c.Engine == engines.Podman.Name {
 		c.stored(owners)
 	}
 }
 
-// Engines whose containers are in containers/storage.
-const (
-	podman = "podman"
-	crio   = "cri-o"
-)
-
-// isStorage is about what the bundle's place says.
-func isStorage(engine string) bool { return engine == podman || engine == crio }
-
 // stored are the names that Podman gave, in the file of containers/storage above the bundle (containers/storage, store.go,
 // Container; podman, libpod/storage.go, the metadata). It says nothing where somebody else could have written it.
-func (c *Container) stored(owners bundle.Owners) {
-	data, err := bundle.ReadGuarded(filepath.Join(c.Bundle, "../../containers.json"), owners)
+func (c *Container) stored(owners trusted.Owners) {
+	data, err := trusted.ReadPath(engines.StorageRecord(c.Bundle), owners)
 	if err != nil {
 		return
 	}
@@ -157,7 +147,7 @@ func (c *Container) decided(dir *bundle.Dir, config []byte) {
 	if c.init != 0 {
 		start, _ = proc.StartTime(strconv.Itoa(c.init)) // 0: not known
 	}
-	if r.ID != c.ID || !r.Precedes(start) {
+	if r.ID != c.ID || !record.Precedes(r, start) {
 		c.Why = "not governed: the record in its bundle is another container's"
 		return
 	}
@@ -167,7 +157,7 @@ func (c *Container) decided(dir *bundle.Dir, config []byte) {
 		by = "by the general part of the policy"
 	}
 	switch {
-	case r.Mode == policy.Rewrite && !r.Matches(c.ID, config):
+	case r.Mode == policy.Rewrite && !record.Matches(r, c.ID, config):
 		c.Why = "config.json is not the one that nonroot-runc wrote: it was changed afterwards"
 	case r.Mode == policy.Rewrite && c.anyRoot():
 		c.Why = fmt.Sprintf("it may NOT: it was rewritten to uid %d; what is root in it came past nonroot-runc (runc exec, nsenter)", r.Identity.UID)

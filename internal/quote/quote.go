@@ -3,7 +3,7 @@
 // Package quote makes text from outside fit to be read: names out of an image, annotations, paths, the environment. Such a
 // text may be long, and may be made to look like something else in a terminal (control characters) or on a page (those that
 // turn the direction of writing: Unicode Standard Annex 9, "Explicit Directional Overrides"). What comes out is valid UTF-8
-// of printable characters, on one line, of bounded length.
+// of printable characters, on one line, of bounded length; it is for people, and no program may rest on it.
 package quote
 
 import (

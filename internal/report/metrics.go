@@ -5,11 +5,10 @@ package report
 import (
 	"bytes"
 	"cmp"
+	"fmt"
+	"maps"
 	"slices"
-
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"google.golang.org/protobuf/proto"
+	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
@@ -17,52 +16,53 @@ import (
 // Metrics is the summary in the text format of node-exporter's textfile collector
 // (https://prometheus.io/docs/instrumenting/exposition_formats/). It's about the logs that were read: numbers fall when
 // an old one is gone, which rate() and increase() take for a restart.
-func (s *Summary) Metrics() ([]byte, error) {
-	decisions := family("nonroot_decisions_total", "Decisions about containers and their processes.", dto.MetricType_COUNTER)
-	refusals := family("nonroot_refusals_total", "Decisions that were refusals.", dto.MetricType_COUNTER)
+func (s *Summary) Metrics() []byte {
+	var decisions, refusals []metric
 	refused := map[Tally]int{}
 	for _, t := range s.Tallies {
-		add(decisions, float64(t.Count), "event", t.Event, "mode", string(t.Mode), "rule", t.Rule)
+		decisions = append(decisions, metric{t.Count, labels("event", t.Event, "mode", string(t.Mode), "rule", t.Rule)})
 		if t.Mode == policy.Refuse {
 			refused[Tally{Event: t.Event, Rule: t.Rule}] += t.Count
 		}
 	}
-	for t, n := range refused {
-		add(refusals, float64(n), "event", t.Event, "rule", t.Rule)
+	byName := func(a, b Tally) int { return cmp.Or(cmp.Compare(a.Event, b.Event), cmp.Compare(a.Rule, b.Rule)) }
+	for _, t := range slices.SortedFunc(maps.Keys(refused), byName) {
+		refusals = append(refusals, metric{refused[t], labels("event", t.Event, "rule", t.Rule)})
 	}
-	slices.SortFunc(refusals.Metric, func(a, b *dto.Metric) int { return cmp.Compare(a.String(), b.String()) })
-	root := family("nonroot_root_total", "Containers and processes that were left as root.", dto.MetricType_COUNTER)
-	add(root, float64(s.Total.Root))
-	malformed := family("nonroot_log_malformed_lines_total", "Lines of the logs that could not be read.", dto.MetricType_COUNTER)
-	add(malformed, float64(s.Malformed))
-	made := family("nonroot_report_timestamp_seconds", "When the logs were read.", dto.MetricType_GAUGE)
-	add(made, float64(s.Made.Unix()))
 	var text bytes.Buffer
-	for _, f := range []*dto.MetricFamily{decisions, refusals, root, malformed, made} {
-		if len(f.Metric) == 0 {
-			continue // a family without a metric is none
-		}
-		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
-			return nil, err
-		}
-	}
-	return text.Bytes(), nil
+	family(&text, "nonroot_decisions_total", "counter", "Decisions about containers and their processes.", decisions...)
+	family(&text, "nonroot_refusals_total", "counter", "Decisions that were refusals.", refusals...)
+	family(&text, "nonroot_root_total", "counter", "Containers and processes that were left as root.",
+		metric{s.Total.Root, ""})
+	family(&text, "nonroot_log_malformed_lines_total", "counter", "Lines of the logs that could not be read.",
+		metric{s.Malformed, ""})
+	family(&text, "nonroot_report_timestamp_seconds", "gauge", "When the logs were read.", metric{int(s.Made.Unix()), ""})
+	return text.Bytes()
 }
 
-func family(name, help string, kind dto.MetricType) *dto.MetricFamily {
-	return &dto.MetricFamily{Name: proto.String(name), Help: proto.String(help), Type: kind.Enum()}
+type metric struct {
+	value  int
+	labels string
 }
 
-// add adds a metric; labels are names and values in turn.
-func add(f *dto.MetricFamily, value float64, labels ...string) {
-	m := &dto.Metric{}
-	for i := 0; i < len(labels); i += 2 {
-		m.Label = append(m.Label, &dto.LabelPair{Name: proto.String(labels[i]), Value: proto.String(labels[i+1])}) // #nosec G602 -- labels come in pairs
+// family writes metrics of one name; without a metric it is none.
+func family(to *bytes.Buffer, name, kind, help string, all ...metric) {
+	for i, m := range all {
+		if i == 0 {
+			fmt.Fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+		}
+		fmt.Fprintf(to, "%s%s %v\n", name, m.labels, float64(m.value)) // as Go prints one, the format says
 	}
-	if f.GetType() == dto.MetricType_GAUGE {
-		m.Gauge = &dto.Gauge{Value: proto.Float64(value)}
-	} else {
-		m.Counter = &dto.Counter{Value: proto.Float64(value)}
+}
+
+// inLabel escapes what would end a label's value or its line.
+var inLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// labels are names and values in turn. The format is UTF-8, and a file that is not is dropped as a whole.
+func labels(pairs ...string) string {
+	var all []string
+	for pair := range slices.Chunk(pairs, 2) {
+		all = append(all, pair[0]+`="`+inLabel.Replace(strings.ToValidUTF8(pair[1], "\uFFFD"))+`"`)
 	}
-	f.Metric = append(f.Metric, m)
+	return "{" + strings.Join(all, ",") + "}"
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package report makes of logs of decisions (docs/log.md) what administrators, managers and monitoring want to know.
+// Package report turns logs of decisions (docs/log.md) into what administrators, managers and monitoring want to know. It reads
+// logs and nothing else: how a line is written belongs in internal/auditlog, and what runs now in internal/ps.
 //
-//	read.go      logs -> lines
+//	read.go      logs -> lines, in parallel
+//	line.go      a line, read as auditlog writes it, else by a decoder
 //	summary.go   lines -> numbers, in bounded memory
 //	page.go      numbers -> one HTML page
 //	metrics.go   numbers -> node-exporter's text format
@@ -12,58 +14,25 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
-
-// Line is what a report takes of a line.
-type Line struct {
-	Time      time.Time   `json:"time"`
-	Event     string      `json:"event"`
-	Mode      policy.Mode `json:"mode"`
-	Rule      string      `json:"rule"`
-	ID        string      `json:"id"`
-	Engine    string      `json:"engine"`
-	Namespace string      `json:"namespace"`
-	Pod       string      `json:"pod"`
-	Image     string      `json:"image"`
-	Name      string      `json:"name"`
-	From      *struct {
-		UID uint32 `json:"uid"`
-	} `json:"from"`
-	Reason  string `json:"reason"`
-	Audited string `json:"audited"`
-	Profile string `json:"profile"`
-	Policy  string `json:"policy_sha256"`
-	Version string `json:"version"`
-}
-
-var events = []string{"create", "run", "restore", "exec", "start"}
-
-var modes = []policy.Mode{policy.Rewrite, policy.Refuse, policy.Audit, policy.Off}
-
-func parse(text []byte) (*Line, bool) {
-	l := &Line{}
-	err := json.Unmarshal(text, l)
-	return l, err == nil && !l.Time.IsZero() && slices.Contains(events, l.Event) && slices.Contains(modes, l.Mode)
-}
 
 // beginning begins each line and stands nowhere else in one (auditlog.Line).
 var beginning = []byte(`{"time":"`)
 
-// Read calls a function with each line of a log and says how many were malformed. Behind what a full disk has left of a
-// line, one that follows without a line's end is found all the same. Empty lines count for nothing. What is compressed by
-// gzip is read as what it was.
+// Read calls a function with each line of a log, in their order, and says how many were malformed. Behind what a full disk
+// has left of a line, one that follows without a line's end is found all the same. Empty lines count for nothing. What is
+// compressed by gzip is read as what it was.
+//
+// Lines are parsed by as many goroutines as there are processors; the function is called by one at a time.
 func Read(from io.Reader, each func(*Line)) (malformed int, err error) {
 	in := bufio.NewReaderSize(from, 64<<10)
 	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -73,33 +42,104 @@ func Read(from io.Reader, each func(*Line)) (malformed int, err error) {
 		}
 		in = bufio.NewReaderSize(unzipped, 64<<10)
 	}
+	workers := runtime.GOMAXPROCS(0)
+	// What is under way is bounded, and with it the memory: ordered holds the chunks as they came, so that they are told so.
+	waiting, ordered := make(chan *chunk, workers), make(chan *chunk, 2*workers)
+	spare := make(chan []byte, 3*workers) // the memory of chunks that were parsed
+	for range workers {
+		go func() {
+			p := newParser()
+			for c := range waiting {
+				c.parse(p)
+				select {
+				case spare <- c.text[:0]:
+				default:
+				}
+				close(c.done)
+			}
+		}()
+	}
+	var readErr error
+	go func() {
+		defer close(waiting)
+		defer close(ordered)
+		readErr = chunks(in, spare, func(c *chunk) {
+			ordered <- c
+			waiting <- c
+		})
+	}()
+	for c := range ordered {
+		<-c.done
+		malformed += c.malformed
+		for _, l := range c.lines {
+			each(l)
+		}
+	}
+	return malformed, readErr
+}
+
+// chunk is some lines of a log.
+type chunk struct {
+	text      []byte // lines, each with its end, but for the log's last one
+	lines     []*Line
+	malformed int
+	done      chan struct{}
+}
+
+// longest is one byte more than a line may have, with its end: nothing that was logged is that long.
+const (
+	longest   = 64 << 10
+	chunkSize = 256 << 10
+)
+
+// chunks divides a log at ends of lines. A line that is too long is malformed as a whole.
+func chunks(in *bufio.Reader, spare <-chan []byte, each func(*chunk)) error {
+	c := &chunk{done: make(chan struct{})}
 	for {
 		text, err := in.ReadSlice('\n')
-		for errors.Is(err, bufio.ErrBufferFull) { // nothing that was logged is that long
+		for errors.Is(err, bufio.ErrBufferFull) {
 			text = nil
 			if _, err = in.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
-				malformed++
+				c.malformed++
 			}
 		}
-		malformed += readText(text, each)
+		if c.text == nil {
+			select {
+			case c.text = <-spare:
+			default:
+				c.text = make([]byte, 0, chunkSize)
+			}
+		}
+		c.text = append(c.text, text...)
+		if err != nil || len(c.text) > chunkSize-longest {
+			each(c)
+			c = &chunk{done: make(chan struct{})}
+		}
 		if errors.Is(err, io.EOF) {
-			return malformed, nil
+			return nil
 		}
 		if err != nil {
-			return malformed, err
+			return err
 		}
 	}
 }
 
-// readText reads the lines in a text that has no line's end within: one, none, or some that are not whole.
-func readText(text []byte, each func(*Line)) (malformed int) {
+func (c *chunk) parse(p *parser) {
+	c.lines = make([]*Line, 0, bytes.Count(c.text, []byte{'\n'})+1)
+	for text := range bytes.Lines(c.text) {
+		c.malformed += p.lines(text, func(l *Line) { c.lines = append(c.lines, l) })
+	}
+}
+
+// lines reads the lines in a text that has no line's end within: one, none, or some that are not whole.
+func (p *parser) lines(text []byte, each func(*Line)) (malformed int) {
 	text = bytes.TrimSpace(text)
 	for len(text) > 0 {
 		end := len(text)
 		if next := bytes.Index(text[1:], beginning); next >= 0 {
 			end = next + 1
 		}
-		if l, ok := parse(text[:end]); ok {
+		if l, ok := p.parse(text[:end]); ok {
 			each(l)
 		} else {
 			malformed++

@@ -5,22 +5,23 @@ package report
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	"golang.org/x/net/html"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -28,14 +29,14 @@ var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 // logged is a line as the runtime writes it.
 func logged(event string, mode policy.Mode, rule, image, namespace string, uid uint32, at time.Time) string {
-	e := auditlog.Entry{
+	e := &decision.Decision{
 		Time: at, Event: event, Mode: mode, Rule: rule, ID: "c1", Image: image, Namespace: namespace,
-		From: &policy.Identity{UID: uid, GID: uid},
+		Asked: &policy.Identity{UID: uid, GID: uid},
 	}
 	if mode == policy.Refuse {
 		e.Reason = "because"
 	}
-	return string(e.Line())
+	return string(auditlog.Line(e))
 }
 
 func read(t *testing.T, text string) (lines []*Line, malformed int) {
@@ -100,6 +101,79 @@ func TestReadGzip(t *testing.T) {
 	}
 	if _, err := Read(bytes.NewReader(b.Bytes()[:b.Len()-20]), func(*Line) {}); err == nil {
 		t.Error("half an archive is read as a whole one")
+	}
+}
+
+// FuzzWritten: what is read without the decoder, the decoder reads alike.
+func FuzzWritten(f *testing.F) {
+	whole := strings.TrimSuffix(logged("create", policy.Refuse, "rü<le", "nginx", "team-a", 7, noon), "\n")
+	for _, text := range []string{
+		whole, `{}`, `{"time":"2026-02-29T12:00:00.000Z"}`, `{"time":"2026-03-04T24:00:00.000Z"}`, `{"time":"2024-02-29T23:59:59.999Z"}`, `{"time":"0000-12-31T00:00:00.000Z"}`,
+		`{"from":{"uid":4294967296}}`, `{"from":{"uid":4294967295,"groups":[1,2]}}`, `{"from":{"uid":1},"from":{}}`, `{"from":{"uid":01}}`, `{"from":{"uid":1.0}}`,
+		`{"id":"a","id":"b"}`, `{"ID":"a"}`, `{"id":null}`, `{"id":7}`, `{"id":"\u00e9\ud800"}`, "{\"id\":\"\xff\"}", "{\"x\":\"\xff\"}", "{\"x\":\"a\tb\"}", `{"x":"\x"}`, `{"x":"\u12g4"}`, `{"x":"\"`,
+		`{"x":[[],{},{"y":[1,"a"]}]}`, `{"x":[1,]}`, `{"x":1,}`, `{"x":-1}`, `{"x":00}`, `{"x":1e5}`, `{"x":}`, `{,}`, `{"x":[}`, `{"id":"a"}}`, `{"id":"a"} `, `{"id":"a"`,
+	} {
+		f.Add(text)
+		f.Add(strings.Replace(whole, "{", strings.TrimSuffix(text, "}")+",", 1))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var l line
+		if !newParser().written([]byte(text), &l) {
+			return
+		}
+		var want Line
+		if err := json.Unmarshal([]byte(text), &want); err != nil || !reflect.DeepEqual(l.Line, want) {
+			t.Errorf("%q is read as %+v, by the decoder as %+v, %v", text, l.Line, want, err)
+		}
+	})
+}
+
+// TestWritten: what the runtime writes is read without the decoder, all of it.
+func TestWritten(t *testing.T) {
+	e := &decision.Decision{
+		Time: noon, Event: "exec", Mode: policy.Audit, Rule: "r", ID: "c1", Engine: "docker", Image: "nginx", Called: "shop", Reason: `"because" of \ü`, Audited: "<x>",
+		Asked: &policy.Identity{UID: 1, GID: 2, Groups: []uint32{3, 4}}, Identity: &policy.Identity{UID: 5}, Changed: []string{"user", "env"}, Notes: []string{"a\nb"},
+	}
+	text := bytes.TrimSpace(auditlog.Line(e))
+	var l line
+	if !newParser().written(text, &l) || l.Reason != e.Reason || l.Audited != e.Audited || l.From.UID != 1 || !l.Time.Equal(noon) || l.Event != "exec" || l.ID != "c1" {
+		t.Errorf("%s is %+v", text, l)
+	}
+}
+
+// TestReadInOrder: lines come in their order, however many chunks they make.
+func TestReadInOrder(t *testing.T) {
+	var log bytes.Buffer
+	for i := range 5000 {
+		log.WriteString(logged("run", policy.Off, fmt.Sprint(i), strings.Repeat("x", 200), "", 0, noon))
+	}
+	n := 0
+	malformed, err := Read(&log, func(l *Line) {
+		if l.Rule != fmt.Sprint(n) {
+			t.Fatalf("%q after %d lines", l.Rule, n)
+		}
+		n++
+	})
+	if n != 5000 || malformed != 0 || err != nil {
+		t.Error(n, malformed, err)
+	}
+}
+
+// BenchmarkRead: a line as the runtime writes it, and one that only the decoder reads.
+func BenchmarkRead(b *testing.B) {
+	for name, text := range map[string]string{
+		"written": logged("create", policy.Rewrite, "default", "nginx", "team-a", 0, noon),
+		"decoded": strings.Replace(logged("create", policy.Rewrite, "default", "nginx", "team-a", 0, noon), ":", ": ", 1),
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := newParser()
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if p.lines([]byte(text), func(*Line) {}) != 0 && name == "written" {
+					b.Fatal(text)
+				}
+			}
+		})
 	}
 }
 
@@ -373,35 +447,43 @@ func TestPageEscapes(t *testing.T) {
 	}
 }
 
+// TestMetrics: the text is what node-exporter reads; what somebody else chose stays within its label.
 func TestMetrics(t *testing.T) {
-	for name, s := range map[string]*Summary{"nothing": summary(t, ""), "hostile": hostileSummary(t)} {
-		text, err := s.Metrics()
-		if err != nil {
-			t.Fatal(err)
-		}
-		parser := expfmt.NewTextParser(model.LegacyValidation)
-		families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
-		if err != nil {
-			t.Fatalf("%s: %v in\n%s", name, err, text)
-		}
-		if f := families["nonroot_report_timestamp_seconds"]; f.GetMetric()[0].GetGauge().GetValue() != float64(noon.Add(time.Hour).Unix()) {
-			t.Errorf("%s: %v", name, f)
-		}
-		if name == "nothing" {
-			continue
-		}
-		if f := families["nonroot_log_malformed_lines_total"]; f.GetType() != dto.MetricType_COUNTER || f.GetMetric()[0].GetCounter().GetValue() != 1 {
-			t.Errorf("%v", f)
-		}
-		decisions := families["nonroot_decisions_total"].GetMetric()
-		if len(decisions) != 4 || len(decisions[0].GetLabel()) != 3 || len(families["nonroot_refusals_total"].GetMetric()) != 1 || families["nonroot_root_total"].GetMetric()[0].GetCounter().GetValue() != 2 {
-			t.Errorf("%s", text)
-		}
-		// The log cuts a rule's name; what it has of it must come through.
-		for _, l := range decisions[0].GetLabel() {
-			if l.GetName() == "rule" && !strings.HasPrefix(hostile, strings.TrimSuffix(l.GetValue(), "...")) {
-				t.Errorf("%q", l.GetValue())
-			}
+	const nothing = `# HELP nonroot_root_total Containers and processes that were left as root.
+# TYPE nonroot_root_total counter
+nonroot_root_total 0
+# HELP nonroot_log_malformed_lines_total Lines of the logs that could not be read.
+# TYPE nonroot_log_malformed_lines_total counter
+nonroot_log_malformed_lines_total 0
+# HELP nonroot_report_timestamp_seconds When the logs were read.
+# TYPE nonroot_report_timestamp_seconds gauge
+nonroot_report_timestamp_seconds 1.7726292e+09
+`
+	if got := string(summary(t, "").Metrics()); got != nothing {
+		t.Errorf("%s", got)
+	}
+	s := &Summary{Made: noon, Malformed: 1000000, Total: Counts{Root: 2}, Tallies: []Tally{
+		{Event: "create", Mode: policy.Off, Rule: "default", Count: 3},
+		{Event: "exec", Mode: policy.Refuse, Rule: "a\\b\"c\nd\xffe\tü{},", Count: 4},
+		{Event: "run", Mode: policy.Refuse, Rule: "", Count: 5},
+	}}
+	const rule = `a\\b\"c\nd` + "\uFFFDe\tü{},"
+	want := `# HELP nonroot_decisions_total Decisions about containers and their processes.
+# TYPE nonroot_decisions_total counter
+nonroot_decisions_total{event="create",mode="off",rule="default"} 3
+nonroot_decisions_total{event="exec",mode="refuse",rule="` + rule + `"} 4
+nonroot_decisions_total{event="run",mode="refuse",rule=""} 5
+# HELP nonroot_refusals_total Decisions that were refusals.
+# TYPE nonroot_refusals_total counter
+nonroot_refusals_total{event="exec",rule="` + rule + `"} 4
+nonroot_refusals_total{event="run",rule=""} 5
+` + strings.NewReplacer("root_total 0", "root_total 2", "lines_total 0", "lines_total 1e+06", "1.7726292e+09", "1.7726256e+09").Replace(nothing)
+	if got := string(s.Metrics()); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	for line := range strings.Lines(string(hostileSummary(t).Metrics())) {
+		if !regexp.MustCompile(`^(# (HELP|TYPE) nonroot_.*|nonroot_[a-z_]+(\{([a-z]+="([^"\\]|\\["n\\])*",?)+\})? [0-9.e+]+)\n$`).MatchString(line) {
+			t.Errorf("%q", line)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // searchPath is where a runtime is looked for by name. PATH is not asked: Podman clears it for some calls, and the
@@ -27,12 +27,12 @@ const Aside = ".distrib"
 // Find gives the path of the first candidate, a name or an absolute path, that is an executable file and is not this
 // program, by whatever name or link or copy it may go, and that only the trusted owners can change. Where this program has
 // taken a candidate's place, the file that was moved aside for it counts. Errors list what was looked at.
-func Find(candidates []string, owners bundle.Owners) (string, error) {
+func Find(candidates []string, owners trusted.Owners) (string, error) {
 	return FindFor("/proc/self/exe", candidates, owners)
 }
 
 // FindFor is Find for another program than the one that runs: what the binary of this path would go on to.
-func FindFor(binary string, candidates []string, owners bundle.Owners) (string, error) {
+func FindFor(binary string, candidates []string, owners trusted.Owners) (string, error) {
 	self := program{file: binary}
 	if err := unix.Stat(binary, &self.stat); err != nil {
 		return "", fmt.Errorf("look at the program's own file %q: %w", binary, err)
@@ -90,7 +90,7 @@ type program struct {
 }
 
 // unfit says why a file cannot be the next runtime, nil if it can.
-func (p *program) unfit(file string, owners bundle.Owners) error {
+func (p *program) unfit(file string, owners trusted.Owners) error {
 	var st unix.Stat_t
 	if err := unix.Stat(file, &st); err != nil {
 		return errAbsent
@@ -105,7 +105,7 @@ func (p *program) unfit(file string, owners bundle.Owners) error {
 	case st.Size == p.stat.Size && p.sameContent(file):
 		return errSelf
 	}
-	if _, err := bundle.Program(file, owners); err != nil {
+	if _, err := trusted.Program(file, owners); err != nil {
 		return fmt.Errorf("%w: %w", errOthers, err)
 	}
 	return nil

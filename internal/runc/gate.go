@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -82,63 +81,26 @@ func (s *State) UserNamespace() (*idmap.Pair, error) {
 	return &pair, err
 }
 
-// parseStatus reads the lines that carry credentials. A line that is missing is an error, so that nothing is taken
-// for harmless that was not seen.
-func parseStatus(status []byte, maps *idmap.Pair, own idmap.Pair) (*Credentials, error) {
-	c := &Credentials{}
-	seen := 0
-	for line := range strings.Lines(string(status)) {
-		key, value, _ := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		var err error
-		switch key {
-		case "Uid":
-			c.UIDs, err = ids(value)
-		case "Gid":
-			c.GIDs, err = ids(value)
-		case "Groups":
-			c.Groups, err = ids(value)
-		case "CapInh":
-			c.Inheritable, err = strconv.ParseUint(value, 16, 64)
-		case "CapPrm":
-			c.Permitted, err = strconv.ParseUint(value, 16, 64)
-		case "CapEff":
-			c.Effective, err = strconv.ParseUint(value, 16, 64)
-		case "CapBnd":
-			c.Bounding, err = strconv.ParseUint(value, 16, 64)
-		case "CapAmb":
-			c.Ambient, err = strconv.ParseUint(value, 16, 64)
-		case "NoNewPrivs":
-			c.NoNewPrivs = value == "1"
-		default:
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read %s of the container's process: %w", key, err)
-		}
-		seen++
+// parseStatus takes the credentials of a status. That a line is missing is a failure, so that nothing is taken for
+// harmless that was not seen.
+func parseStatus(text []byte, maps *idmap.Pair, own idmap.Pair) (*Credentials, error) {
+	s, err := proc.ParseStatus(text)
+	if err != nil {
+		return nil, fmt.Errorf("look at the container's process: %w", err)
 	}
-	const wanted = 9
-	if seen != wanted || len(c.UIDs) != 4 || len(c.GIDs) != 4 {
+	if !s.Credentials {
 		return nil, errors.New("the kernel does not show all credentials of the container's process")
+	}
+	c := &Credentials{
+		UIDs: s.UIDs, GIDs: s.GIDs, Groups: s.Groups,
+		Inheritable: s.Inheritable, Permitted: s.Permitted, Effective: s.Effective, Bounding: s.Bounding, Ambient: s.Ambient,
+		NoNewPrivs: s.NoNewPrivs,
 	}
 	c.HostUIDs, c.HostGIDs, c.HostGroups = each(c.UIDs, own.UID.Outside), each(c.GIDs, own.GID.Outside), each(c.Groups, own.GID.Outside)
 	if maps != nil {
 		c.UIDs, c.GIDs, c.Groups = each(c.UIDs, maps.UID.Inside), each(c.GIDs, maps.GID.Inside), each(c.Groups, maps.GID.Inside)
 	}
 	return c, nil
-}
-
-func ids(text string) ([]uint32, error) {
-	var all []uint32
-	for f := range strings.FieldsSeq(text) {
-		v, err := strconv.ParseUint(f, 10, 32)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, uint32(v)) // ParseUint was given 32 bits
-	}
-	return all, nil
 }
 
 // each translates ids. One that isn't mapped becomes the overflow id, as it would show to whoever looks from there.

@@ -4,7 +4,6 @@ package runc
 
 import (
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,14 +13,15 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 var (
 	host   = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}, GID: idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}}
-	owners = bundle.CallersOwners(host.UID)
+	owners = trusted.CallersOwners(host.UID)
 )
 
 func put(t *testing.T, file, text string) {
@@ -126,7 +126,7 @@ func TestFind(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir+"/runc", 0o755), os.Symlink(self, dir+"/link"), os.Mkdir(dir+"/directory", 0o755), os.Symlink("runc", dir+"/good")); err != nil {
 		t.Fatal(err)
 	}
-	copyFile(t, self, dir+"/copy")
+	testkit.Must(t, testkit.CopyFile(self, dir+"/copy"))
 	put(t, dir+"/theirs", "#!/bin/sh\n")
 	put(t, dir+"/open", "#!/bin/sh\n")
 	if err := errors.Join(os.Chmod(dir+"/theirs", 0o755), os.Chown(dir+"/theirs", 1000, 1000), os.Chmod(dir+"/open", 0o775)); err != nil {
@@ -135,7 +135,7 @@ func TestFind(t *testing.T) {
 	if err := errors.Join(os.Mkdir(dir+"/wide", 0o755), os.Chmod(dir+"/wide", 0o777), os.Symlink(dir, dir+"/theirlink"), os.Lchown(dir+"/theirlink", 1000, 1000)); err != nil {
 		t.Fatal(err)
 	}
-	copyFile(t, dir+"/runc", dir+"/wide/runc")
+	testkit.Must(t, testkit.CopyFile(dir+"/runc", dir+"/wide/runc"))
 	put(t, dir+"/guard.distrib", "#!/bin/sh\n")
 	put(t, dir+"/guard-open.distrib", "#!/bin/sh\n")
 	put(t, dir+"/runc.distrib", "#!/bin/sh\n")
@@ -176,23 +176,6 @@ func TestFind(t *testing.T) {
 		if got != test.want || test.fails != "" && (err == nil || !strings.Contains(err.Error(), test.fails)) || test.fails == "" && err != nil {
 			t.Errorf("%q gives %q, %v; want %q %s", test.candidates, got, err, test.want, test.fails)
 		}
-	}
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	in, err := os.Open(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close() //nolint:errcheck // only read
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.Copy(out, in)
-	if err = errors.Join(err, out.Close()); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package runc knows the next runtimes, runc and crun: where they are found and where they keep what they know
-// of a container.
+// Package runc knows the next runtimes, runc and crun: where they are found, and what they and the kernel keep of a container
+// that was created. Their command lines are internal/runcargs's, and nothing here starts or changes anything.
 package runc
 
 import (
@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // Kind is a runtime that can be the next one.
@@ -44,7 +44,7 @@ var ErrNoState = errors.New("there is no state file of runc or crun for it")
 //
 // The files: runc's <root>/<id>/state.json (runc, libcontainer/factory_linux.go), crun's <root>/<id>/status
 // (crun, src/libcrun/status.c).
-func ReadState(root string, rootSet bool, id string, owners bundle.Owners) (*State, error) {
+func ReadState(root string, rootSet bool, id string, owners trusted.Owners) (*State, error) {
 	runcRoot, crunRoot := root, root
 	if !rootSet {
 		runcRoot, crunRoot = defaultRoots()
@@ -98,12 +98,12 @@ func inUserNamespace() bool {
 
 // stateDirectory is a container's directory below a root. It is refused where others can write a directory on the way: they could
 // have put another container's there, whose record names the program to be run.
-func stateDirectory(root, id string, owners bundle.Owners) (*bundle.Dir, error) {
+func stateDirectory(root, id string, owners trusted.Owners) (*trusted.Dir, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := bundle.OpenTrusted(abs, owners)
+	dir, err := trusted.OpenPath(abs, owners)
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +112,10 @@ func stateDirectory(root, id string, owners bundle.Owners) (*bundle.Dir, error) 
 	if err != nil {
 		return nil, err
 	}
-	return sub, sub.Guarded()
+	return sub, sub.CheckPath()
 }
 
-func readState(dir *bundle.Dir, name string, read func([]byte) (*State, error)) (*State, error) {
+func readState(dir *trusted.Dir, name string, read func([]byte) (*State, error)) (*State, error) {
 	data, err := dir.Read(name)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package runcargs reads and writes the command lines of OCI runtimes: argv
-// -> Command -> argv.
+// Package runcargs reads and writes the command lines of OCI runtimes: argv -> Command -> argv. Nothing else looks at argv; what
+// a command means for a container, and where the runtime is, belong elsewhere (internal/policy, internal/runc).
 //
 // One table (table.go) has the flags of runc 1.1 to 1.6 and of crun 1.8 and later.
 // The runtimes' own parsers differ from each other and between versions: urfave/cli

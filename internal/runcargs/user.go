@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 )
 
 // maxID is the largest user or group id. 4294967295 is -1, which setresuid and
@@ -36,11 +38,11 @@ func ParseUser(s string) (uid uint32, gid *uint32, err error) {
 
 // parseID reads one user or group id.
 func parseID(s string) (uint32, error) {
-	n, err := parseDecimal(s, maxID)
-	if err != nil {
-		return 0, err
+	id, ok := ids.Plain(s)
+	if !ok {
+		return 0, notDecimal(s, maxID)
 	}
-	return uint32(n), nil // #nosec G115 -- parseDecimal has bounded it
+	return id, nil
 }
 
 // parseDecimal reads a number that Go (base 0 in package flag), strtol and a
@@ -55,5 +57,9 @@ func parseDecimal(s string, limit uint64) (uint64, error) {
 			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("%s is not a decimal number from 0 to %d", quote(s), limit)
+	return 0, notDecimal(s, limit)
+}
+
+func notDecimal(s string, limit uint64) error {
+	return fmt.Errorf("%s is not a decimal number from 0 to %d", quote(s), limit)
 }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package selftest tries to become root in a container of its own: inside.go is what runs in the container, rootfs.go
-// what the container is made of, runtime.go and docker.go make one through the runtime and through Docker, judge.go says
-// what the answers are worth.
+// Package selftest tries to become root in a container of its own. It takes the runtime for a program that it knows nothing of:
+// no code of the runtime's decides here, as a test that shared it would share its faults.
+//
+//	inside.go   what runs in the container
+//	rootfs.go   what the container is made of
+//	runtime.go  a container through the runtime
+//	docker.go   a container through Docker
+//	judge.go    what the answers are worth
 package selftest
 
 import (
@@ -157,8 +162,8 @@ func ownStatus() (*Status, error) {
 	return parseStatus(string(text))
 }
 
-// parseStatus reads /proc/PID/status (proc(5)). What is not there, or not as it must be, is an error: a test that sees
-// nothing has not passed.
+// parseStatus reads /proc/PID/status (proc(5)), apart from the runtime's own parser: a witness that shared it would share
+// its faults. What is not there, or not as it must be, is a failure: a test that sees nothing has not passed.
 func parseStatus(text string) (*Status, error) {
 	s := &Status{}
 	var nnp uint64

@@ -18,8 +18,8 @@ type DeviceChange struct {
 	// MayOwn says that a group may go on owning a disk. If one of linux.devices has such a group, the list of what may be
 	// opened stays as it is, too.
 	MayOwn func(gid uint32) bool
-	// RawMajors are the majors of the character devices that lead to a disk. They are asked for only if it matters.
-	RawMajors func() []int64
+	// RawMajors are the majors of the character devices that lead to a disk.
+	RawMajors []int64
 }
 
 // memory are the minors of /dev/mem, /dev/kmem and /dev/port in their major (Linux, admin-guide/devices.txt).
@@ -31,7 +31,17 @@ const memoryMajor = 1
 // a node of them: a "c" whose fileMode says block device is one.
 const sortBits = 0o170000
 
-var sorts = map[string]uint64{"b": 0o060000, "c": 0o020000, "u": 0o020000, "p": 0o010000}
+func sortOf(kind string) (bits uint64, isKnown bool) {
+	switch kind {
+	case "b":
+		return 0o060000, true
+	case "c", "u":
+		return 0o020000, true
+	case "p":
+		return 0o010000, true
+	}
+	return 0, false
+}
 
 func closeDisks(linux *node, c DeviceChange) error {
 	owned, err := closeNodes(linux, c)
@@ -81,7 +91,7 @@ func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err
 	if err != nil {
 		return 0, false, err
 	}
-	sort, isKnown := sorts[kind]
+	sort, isKnown := sortOf(kind)
 	if !isKnown {
 		return 0, false, fmt.Errorf("%s.type is %s, which runtimes read differently: it is none of b, c, u and p", at, quote.Value(kind))
 	}
@@ -105,7 +115,7 @@ func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err
 	if err != nil {
 		return 0, false, err
 	}
-	isRaw = kind == "b" || major == memoryMajor && slices.Contains(memory, minor) || slices.Contains(c.RawMajors(), major)
+	isRaw = kind == "b" || major == memoryMajor && slices.Contains(memory, minor) || slices.Contains(c.RawMajors, major)
 	return mode, isRaw, nil
 }
 
@@ -141,7 +151,7 @@ func closeRules(linux *node, c DeviceChange) error {
 			isOpen = r.allow
 		case r.allow && strings.ContainsAny(r.access, "rw") && r.kind == "c" && r.major < 0:
 			return fmt.Errorf("%s.%d allows every character device, among which are some by which disks are read: name the majors that are needed", at, i)
-		case r.allow && strings.ContainsAny(r.access, "rw") && (r.kind == "b" || slices.Contains(c.RawMajors(), r.major)):
+		case r.allow && strings.ContainsAny(r.access, "rw") && (r.kind == "b" || slices.Contains(c.RawMajors, r.major)):
 			changed = true
 			if !strings.Contains(r.access, "m") {
 				continue
@@ -179,7 +189,7 @@ func denials(c DeviceChange) []*node {
 		return leaf([]byte(text + `,"access":"rw"}`))
 	}
 	all := []*node{deny("b", -1)}
-	for _, major := range c.RawMajors() {
+	for _, major := range c.RawMajors {
 		all = append(all, deny("c", major))
 	}
 	return all

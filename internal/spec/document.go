@@ -11,10 +11,12 @@ package spec
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
@@ -24,6 +26,7 @@ type Document struct {
 	root    *node
 	process *node // root itself in a process file
 	source  []byte
+	mounted []Mount // mounts, once they were read
 }
 
 // ParseConfig reads a config.json. It fails on what runtimes could read differently: duplicate keys at any
@@ -174,6 +177,14 @@ type Mount struct {
 	UIDMap, GIDMap            []IDMap // an idmapped mount's
 }
 
+// Binds says that it shows what is elsewhere on the host.
+func (m *Mount) Binds() bool { return Binds(m.Type, m.Options) }
+
+// Binds is Mount.Binds for a mount of another type. Runtimes go by the type or by the option, either is enough.
+func Binds(kind string, options []string) bool {
+	return kind == "bind" || slices.Contains(options, "bind") || slices.Contains(options, "rbind")
+}
+
 // Readonly says that nobody writes through it ("rro": nor through what is mounted below it; config.md, "Mounts"). Docker since 25
 // and containerd ask for the latter alone (moby, daemon/oci_linux.go, withMounts).
 func (m *Mount) Readonly() bool {
@@ -302,6 +313,9 @@ func (d *Document) hooks() ([]Hook, error) {
 }
 
 func (d *Document) mounts() ([]Mount, error) {
+	if d.mounted != nil {
+		return d.mounted, nil
+	}
 	elems, err := d.root.get("mounts").list("mounts")
 	if err != nil {
 		return nil, err
@@ -309,33 +323,36 @@ func (d *Document) mounts() ([]Mount, error) {
 	if len(elems) > maxMounts {
 		return nil, fmt.Errorf("mounts has %d entries, more than %d", len(elems), maxMounts)
 	}
-	mounts := make([]Mount, 0, len(elems))
+	mounts := make([]Mount, len(elems))
 	for i, e := range elems {
-		at := "mounts." + strconv.Itoa(i)
 		if e.kind != '{' {
-			return nil, fmt.Errorf("%s is %s, not an object", at, kindName(e))
+			return nil, fmt.Errorf("mounts.%d is %s, not an object", i, kindName(e))
 		}
-		var m Mount
-		for _, f := range []struct {
-			name string
-			to   *string
-		}{{"destination", &m.Destination}, {"type", &m.Type}, {"source", &m.Source}} {
-			if *f.to, err = e.get(f.name).text(at + "." + f.name); err != nil {
-				return nil, err
-			}
+		if err := e.mount(&mounts[i]); err != nil {
+			return nil, fmt.Errorf("mounts.%d.%w", i, err)
 		}
-		if m.Options, err = e.get("options").strings(at + ".options"); err != nil {
-			return nil, err
-		}
-		if m.UIDMap, err = e.get("uidMappings").idMaps(at + ".uidMappings"); err != nil {
-			return nil, err
-		}
-		if m.GIDMap, err = e.get("gidMappings").idMaps(at + ".gidMappings"); err != nil {
-			return nil, err
-		}
-		mounts = append(mounts, m)
 	}
+	d.mounted = mounts
 	return mounts, nil
+}
+
+func (n *node) mount(m *Mount) (err error) {
+	for _, f := range [...]struct {
+		name string
+		to   *string
+	}{{"destination", &m.Destination}, {"type", &m.Type}, {"source", &m.Source}} {
+		if *f.to, err = n.get(f.name).text(f.name); err != nil {
+			return err
+		}
+	}
+	if m.Options, err = n.get("options").strings("options"); err != nil {
+		return err
+	}
+	if m.UIDMap, err = n.get("uidMappings").idMaps("uidMappings"); err != nil {
+		return err
+	}
+	m.GIDMap, err = n.get("gidMappings").idMaps("gidMappings")
+	return err
 }
 
 // HasDevices says that the container is given devices beside those that every one has, or that this can't be told.
@@ -477,17 +494,22 @@ func (n *node) strings(what string) ([]string, error) {
 
 // eachString calls a function with every string of an array as it is spelled, quotes included.
 func (n *node) eachString(what string, each func(raw []byte) error) error {
+	return n.eachStringAt(what, func(_ int, raw []byte) error { return each(raw) })
+}
+
+// eachStringAt does the same, and says where in the list's source the string begins.
+func (n *node) eachStringAt(what string, each func(at int, raw []byte) error) error {
 	if n == nil {
 		return nil
 	}
 	if n.kind != '[' {
 		return fmt.Errorf("%s is %s, not an array", what, kindName(n))
 	}
-	return jsonscan.Elements(n.raw, func(v []byte) error {
+	return jsonscan.ElementsAt(n.raw, func(at int, v []byte) error {
 		if v[0] != '"' {
 			return fmt.Errorf("%s holds %s, not only strings", what, kindName(leaf(v)))
 		}
-		return each(v)
+		return each(at, v)
 	})
 }
 
@@ -497,14 +519,25 @@ func (n *node) unsigned(what string, bits int) (uint64, error) {
 	if n == nil {
 		return 0, nil
 	}
-	if n.kind != '0' {
-		return 0, fmt.Errorf("%s is %s, not a number", what, kindName(n))
+	if err := n.isNumber(what); err != nil {
+		return 0, err
 	}
 	v, err := strconv.ParseUint(string(n.raw), 10, bits)
 	if err != nil {
-		return 0, fmt.Errorf("%s is %s, not a whole number from 0 to %d", what, quote.Text(string(n.raw), 40), uint64(1)<<(bits-1)*2-1)
+		return 0, n.notWhole(what, uint64(1)<<(bits-1)*2-1)
 	}
 	return v, nil
+}
+
+func (n *node) isNumber(what string) error {
+	if n.kind != '0' {
+		return fmt.Errorf("%s is %s, not a number", what, kindName(n))
+	}
+	return nil
+}
+
+func (n *node) notWhole(what string, most uint64) error {
+	return fmt.Errorf("%s is %s, not a whole number from 0 to %d", what, quote.Text(string(n.raw), 40), most)
 }
 
 // id reads a member that is a uid or gid. 4294967295 is refused: to setresuid(2) and chown(2) it means
@@ -518,14 +551,20 @@ func (n *node) id(what, name string) (uint32, error) {
 }
 
 func (n *node) asID(what string) (uint32, error) {
-	v, err := n.unsigned(what, 32)
-	if err != nil {
+	if n == nil {
+		return 0, nil
+	}
+	if err := n.isNumber(what); err != nil {
 		return 0, err
 	}
-	if v == 1<<32-1 {
+	v, err := ids.Number(n.raw)
+	if err != nil {
+		return 0, n.notWhole(what, math.MaxUint32)
+	}
+	if v == ids.Unchanged {
 		return 0, fmt.Errorf("%s is 4294967295, which the kernel takes for \"leave as it is\": give an id from 0 to 4294967294", what)
 	}
-	return uint32(v), nil // #nosec G115 -- ParseUint was given 32 bits
+	return v, nil
 }
 
 func (n *node) idMaps(what string) ([]IDMap, error) {
@@ -536,7 +575,7 @@ func (n *node) idMaps(what string) ([]IDMap, error) {
 	var all []IDMap
 	for _, e := range elems {
 		if e.kind != '{' {
-			return nil, fmt.Errorf("an entry of %s is %s, not an object", what, kindName(e))
+			return nil, fmt.Errorf("%s has an entry that is %s, not an object", what, kindName(e))
 		}
 		var m IDMap
 		for _, f := range []struct {

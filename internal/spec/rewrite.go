@@ -3,6 +3,7 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,8 +33,9 @@ type ContainerChange struct {
 	// twice is rewriting once.
 	Ours   func(Mount) bool
 	Mounts []Mount // appended after all others
-	// Owned says which tmpfs mounts become the process's user's, and their options without an owner; nil: none.
-	Owned               func(Mount) (options []string, ok bool)
+	// Owned has the mounts that become the process's user's, by their places in the document's list, and their options
+	// without an owner.
+	Owned               map[int][]string
 	AllowUserNamespaces bool    // leaves seccomp as it is
 	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces
 	UserNamespace       string  // replaces the path of the user namespace that is joined; "": as it was
@@ -50,6 +52,15 @@ type Sysctl struct{ Name, Value string }
 //
 // It fails, rather than write it, on an id of 0 and on a document whose parts have the wrong types.
 func (d *Document) Rewrite(c Change) ([]byte, error) {
+	parts, err := d.RewriteParts(c)
+	if err != nil {
+		return nil, err
+	}
+	return Join(parts), nil
+}
+
+// RewriteParts is Rewrite, but gives the document in parts, of which the long ones are the source's own bytes.
+func (d *Document) RewriteParts(c Change) ([][]byte, error) {
 	if err := rewriteProcess(d.process, c.Process); err != nil {
 		return nil, err
 	}
@@ -59,9 +70,19 @@ func (d *Document) Rewrite(c Change) ([]byte, error) {
 		}
 	}
 	if !d.root.isTouched() {
-		return d.source, nil
+		return [][]byte{d.source}, nil
 	}
-	return d.root.render(make([]byte, 0, len(d.source)+4096)), nil
+	r := renderer{b: make([]byte, 0, min(len(d.source), longPart)+4096)}
+	r.node(d.root)
+	return append(r.parts, r.b), nil
+}
+
+// Join puts the parts of a document together.
+func Join(parts [][]byte) []byte {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return bytes.Join(parts, nil)
 }
 
 func rewriteProcess(p *node, c ProcessChange) error {
@@ -134,32 +155,37 @@ func (n *node) clear(name string) {
 }
 
 // rewriteEnv makes HOME, USER and LOGNAME agree with passwd: one entry each, in the place of the first. The others keep
-// their bytes.
+// their bytes, which are not copied: an environment may have a megabyte.
 func rewriteEnv(p *node, c ProcessChange) error {
 	e := environment{
-		list:   []byte{'['},
 		agreed: [...]variable{{name: "HOME", value: c.Home}, {name: "USER", value: c.Name}, {name: "LOGNAME", value: c.Name}},
 	}
 	if old := p.get("env"); old != nil {
-		e.list = append(make([]byte, 0, len(old.raw)+128), '[')
-		if err := old.eachString("process.env", e.pass); err != nil {
+		e.source = old.raw
+		if err := old.eachStringAt("process.env", e.pass); err != nil {
 			return err
 		}
+		e.flush()
 	}
 	for i := range e.agreed {
 		e.write(&e.agreed[i], "")
 	}
 	if e.changed {
-		p.set("env", leaf(append(e.list, ']')))
+		if len(e.parts) == 0 {
+			e.parts = append(e.parts, leaf([]byte("[")))
+		}
+		p.set("env", joined(append(e.parts, leaf([]byte("]")))))
 	}
 	return nil
 }
 
 // environment is the list of entries as it is put together anew.
 type environment struct {
-	list    []byte // JSON, without its closing bracket
-	agreed  [3]variable
-	changed bool
+	source     []byte // the list as it was
+	begin, end int    // of entries in it that go on as they are, side by side
+	parts      []*node
+	agreed     [3]variable
+	changed    bool
 }
 
 type variable struct {
@@ -168,7 +194,7 @@ type variable struct {
 }
 
 // pass takes over an entry, unless it is one of an agreed variable.
-func (e *environment) pass(raw []byte) error {
+func (e *environment) pass(at int, raw []byte) error {
 	for i := range e.agreed {
 		v := &e.agreed[i]
 		if !mayBe(raw, v.name) {
@@ -179,12 +205,24 @@ func (e *environment) pass(raw []byte) error {
 			return err
 		}
 		if entry == v.name || strings.HasPrefix(entry, v.name+"=") {
+			e.flush()
 			e.write(v, entry)
 			return nil
 		}
 	}
-	e.add(raw)
+	if e.end == 0 {
+		e.begin = at
+	}
+	e.end = at + len(raw)
 	return nil
+}
+
+// flush writes the entries that go on as they are.
+func (e *environment) flush() {
+	if e.end > 0 {
+		e.add(e.source[e.begin:e.end])
+		e.end = 0
+	}
 }
 
 // write puts an agreed variable in the place of an entry; "" is the list's end.
@@ -198,21 +236,22 @@ func (e *environment) write(v *variable, entry string) {
 	v.seen = true
 }
 
-func (e *environment) add(raw []byte) {
-	if len(e.list) > 1 {
-		e.list = append(e.list, ',')
+func (e *environment) add(text []byte) {
+	separator := "["
+	if len(e.parts) > 0 {
+		separator = ","
 	}
-	e.list = append(e.list, raw...)
+	e.parts = append(e.parts, leaf([]byte(separator)), leaf(text))
 }
 
 func (d *Document) rewriteContainer(c ContainerChange, p ProcessChange) error {
 	if err := dropAnnotations(d.root); err != nil {
 		return err
 	}
-	if err := d.rewriteMounts(c); err != nil {
+	if err := d.ownMounts(c.Owned, p); err != nil { // before the places change
 		return err
 	}
-	if err := d.ownMounts(c.Owned, p); err != nil {
+	if err := d.rewriteMounts(c); err != nil {
 		return err
 	}
 	if err := noListener(d.root.get("linux").get("seccomp")); err != nil {
@@ -314,17 +353,16 @@ func (d *Document) rewriteMounts(c ContainerChange) error {
 }
 
 // ownMounts adds an owner to the options of mounts (tmpfs(5): uid, gid).
-func (d *Document) ownMounts(owned func(Mount) ([]string, bool), p ProcessChange) error {
-	if owned == nil {
+func (d *Document) ownMounts(owned map[int][]string, p ProcessChange) error {
+	if len(owned) == 0 {
 		return nil
 	}
 	have, err := d.mounts()
 	if err != nil {
 		return err
 	}
-	for i, m := range have {
-		bare, ok := owned(m)
-		if options := append(slices.Clone(bare), Owner(p.UID, p.GID)...); ok && !slices.Equal(options, m.Options) {
+	for i, bare := range owned {
+		if options := append(slices.Clone(bare), Owner(p.UID, p.GID)...); !slices.Equal(options, have[i].Options) {
 			d.root.get("mounts").elems[i].set("options", stringsLeaf(options))
 		}
 	}

@@ -33,7 +33,7 @@ func change() Change {
 			Machine: amd64,
 			Devices: &DeviceChange{
 				MayOwn:    func(gid uint32) bool { return gid == 4242 },
-				RawMajors: func() []int64 { return []int64{21} },
+				RawMajors: []int64{21},
 			},
 		},
 	}

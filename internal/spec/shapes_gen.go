@@ -358,7 +358,7 @@ var shapeWindowsNetwork = shape{kind: structure, fields: []field{
 }}
 
 var shapeWindows = shape{kind: structure, fields: []field{
-	{"layerDirectories", nil},
+	{"layerFolders", nil},
 	{"devices", &shape{kind: list, elem: &shapeWindowsDevice}},
 	{"resources", &shapeWindowsResources},
 	{"credentialSpec", nil},

@@ -40,7 +40,9 @@ type parser struct {
 	data []byte
 	dec  *jsontext.Decoder
 	path []string
-	slab []node // nodes are handed out from here, to allocate seldom
+	slab []node   // nodes are handed out from here, to allocate seldom
+	open []member // of the objects that are being read, one behind the other
+	list []*node  // of the arrays, likewise
 }
 
 // parse reads exactly one JSON value of the given shape.
@@ -51,7 +53,10 @@ func parse(data []byte, s *shape) (*node, error) {
 	if at := escapedNUL(data); at >= 0 {
 		return nil, fmt.Errorf("the string at byte %d holds a NUL (\\u0000), which runtimes read differently", at)
 	}
-	p := &parser{data: data, dec: jsontext.NewDecoder(bytes.NewBuffer(data))}
+	p := &parser{
+		data: data, dec: jsontext.NewDecoder(bytes.NewBuffer(data)),
+		path: make([]string, 0, 8), open: make([]member, 0, 32), list: make([]*node, 0, 32),
+	}
 	n, err := p.value(s)
 	if err != nil {
 		return nil, p.located(err)
@@ -95,7 +100,7 @@ func (p *parser) located(err error) error {
 
 func (p *parser) newNode() *node {
 	if len(p.slab) == 0 {
-		p.slab = make([]node, 64)
+		p.slab = make([]node, 32)
 	}
 	n := &p.slab[0]
 	p.slab = p.slab[1:]
@@ -133,27 +138,34 @@ func (p *parser) object(s *shape) (*node, error) {
 	}
 	n := p.newNode()
 	start := int(p.dec.InputOffset()) - 1
-	n.kind, n.members = '{', make([]member, 0, 8)
+	n.kind = '{'
+	first := len(p.open)
 	for p.dec.PeekKind() != '}' {
 		raw, err := p.dec.ReadValue()
 		if err != nil {
 			return nil, err
 		}
 		m := member{raw: p.last(len(raw))}
-		if m.name, err = unquote(m.raw); err != nil {
-			return nil, err
+		elem, isKnown := s.known(m.raw, &m.name)
+		if !isKnown {
+			if m.name, err = unquote(m.raw); err != nil {
+				return nil, err
+			}
 		}
 		p.path = append(p.path, m.name)
-		elem, err := s.member(m.name)
-		if err != nil {
-			return nil, err
+		if !isKnown {
+			if elem, err = s.member(m.name); err != nil {
+				return nil, err
+			}
 		}
 		if m.val, err = p.value(elem); err != nil {
 			return nil, err
 		}
 		p.path = p.path[:len(p.path)-1]
-		n.members = append(n.members, m)
+		p.open = append(p.open, m)
 	}
+	n.members = append(make([]member, 0, len(p.open)-first), p.open[first:]...)
+	p.open = p.open[:first]
 	if _, err := p.dec.ReadToken(); err != nil {
 		return nil, err
 	}
@@ -168,22 +180,39 @@ func (p *parser) array(s *shape) (*node, error) {
 	}
 	n := p.newNode()
 	start := int(p.dec.InputOffset()) - 1
-	n.kind, n.elems = '[', make([]*node, 0, 8)
+	n.kind = '['
+	first := len(p.list)
 	for p.dec.PeekKind() != ']' {
-		p.path = append(p.path, strconv.Itoa(len(n.elems)))
+		p.path = append(p.path, strconv.Itoa(len(p.list)-first))
 		elem, err := p.value(s.elem)
 		if err != nil {
 			return nil, err
 		}
 		p.path = p.path[:len(p.path)-1]
-		n.elems = append(n.elems, elem)
+		p.list = append(p.list, elem)
 	}
+	n.elems = append(make([]*node, 0, len(p.list)-first), p.list[first:]...)
+	p.list = p.list[:first]
 	if _, err := p.dec.ReadToken(); err != nil {
 		return nil, err
 	}
 	end := int(p.dec.InputOffset())
 	n.raw = p.data[start:end:end]
 	return n, nil
+}
+
+// known is the shape of a member whose name, as it is spelled, is one of the shape's, and that name. It makes no string.
+func (s *shape) known(raw []byte, name *string) (*shape, bool) {
+	if s.kind == mapping || len(raw) < 2 {
+		return nil, false
+	}
+	for i := range s.fields {
+		if f := &s.fields[i]; string(raw[1:len(raw)-1]) == f.name {
+			*name = f.name
+			return f.shape, true
+		}
+	}
+	return nil, false
 }
 
 // member is the shape of the named member; nil for one that is data to us. In an object that decoders
@@ -269,31 +298,66 @@ func (n *node) isTouched() bool {
 
 // render appends the value's JSON. What was not touched is copied.
 func (n *node) render(b []byte) []byte {
+	r := renderer{b: b, whole: true}
+	r.node(n)
+	return r.b
+}
+
+// longPart is from how many bytes on a part of the source is not copied: to copy less costs less than a part of its own.
+const longPart = 64 << 10
+
+// renderer writes JSON.
+type renderer struct {
+	parts [][]byte
+	b     []byte // what comes behind the parts
+	whole bool   // all goes into b
+}
+
+func (r *renderer) raw(text []byte) {
+	if r.whole || len(text) < longPart {
+		r.b = append(r.b, text...)
+		return
+	}
+	r.parts = append(r.parts, r.b, text)
+	r.b = make([]byte, 0, 4096)
+}
+
+func (r *renderer) node(n *node) {
 	switch {
+	case n.kind == joinedKind:
+		for _, e := range n.elems {
+			r.raw(e.raw)
+		}
 	case !n.isTouched():
-		return append(b, n.raw...)
+		r.raw(n.raw)
 	case n.kind == '{':
-		b = append(b, '{')
+		r.b = append(r.b, '{')
 		for i, m := range n.members {
 			if i > 0 {
-				b = append(b, ',')
+				r.b = append(r.b, ',')
 			}
-			b = append(b, m.raw...)
-			b = append(b, ':')
-			b = m.val.render(b)
+			r.b = append(r.b, m.raw...)
+			r.b = append(r.b, ':')
+			r.node(m.val)
 		}
-		return append(b, '}')
+		r.b = append(r.b, '}')
 	default:
-		b = append(b, '[')
+		r.b = append(r.b, '[')
 		for i, e := range n.elems {
 			if i > 0 {
-				b = append(b, ',')
+				r.b = append(r.b, ',')
 			}
-			b = e.render(b)
+			r.node(e)
 		}
-		return append(b, ']')
+		r.b = append(r.b, ']')
 	}
 }
+
+// joinedKind is that of a value whose elements are parts of its text.
+const joinedKind = jsontext.Kind('j')
+
+// joined makes a value from parts of its text.
+func joined(parts []*node) *node { return &node{kind: joinedKind, touched: true, elems: parts} }
 
 // leaf makes a value from JSON text that is known to be well-formed.
 func leaf(text []byte) *node {

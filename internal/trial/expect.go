@@ -12,7 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
@@ -31,10 +31,10 @@ type Suite struct {
 }
 
 // World is the host's, but for what the file says of it.
-func (s *Suite) World(host World) World {
-	w := host
+func (s *Suite) World(machine World) World {
+	w := machine
 	if s.HostGroups != nil {
-		w.Groups = func(p *policy.Policy) policy.HostGroups { return HostGroups(lines(s.HostGroups), p) }
+		w.Groups = host.ParseGroups(lines(s.HostGroups))
 	}
 	if s.Devices != nil {
 		w.Device = func(path string) (uint32, bool) {
@@ -43,21 +43,14 @@ func (s *Suite) World(host World) World {
 		}
 	}
 	if s.Users != nil {
-		w.People = func(p *policy.Policy) func() (*homedir.Accounts, error) {
-			if p.UsersFile == "" {
+		w.People = func(p *policy.Policy) *policy.People {
+			if p == nil || p.UsersFile == "" {
 				return nil
 			}
-			return func() (*homedir.Accounts, error) {
-				return &homedir.Accounts{Passwd: lines(s.Users), Group: lines(s.Groups)}, nil
-			}
+			return &policy.People{Accounts: accounts.Files{Passwd: lines(s.Users), Group: lines(s.Groups)}}
 		}
 	}
 	return w
-}
-
-// HostGroups are the groups of a host with this text as its group file.
-func HostGroups(text []byte, p *policy.Policy) policy.HostGroups {
-	return &host.Groups{Text: text, Privileges: p.Privileged}
 }
 
 // Test is one expectation.
@@ -147,17 +140,21 @@ func (t *Test) Run(p *policy.Policy, w World, now time.Time) ([]string, error) {
 	text("rule", r.Rule, e.Rule, equal)
 	text("mode", string(r.Mode), e.Mode, equal)
 	text("source", string(r.Source), e.Source, equal)
-	text("name", r.Name, e.Name, equal)
+	text("name", r.Person, e.Name, equal)
 	text("reason", r.Reason, e.Reason, strings.Contains)
 	text("audited", r.Audited, e.Audited, func(got, want string) bool { return strings.Contains(got, want) && (want != "" || got == "") })
-	if e.UID != nil && r.Identity.UID != *e.UID {
-		differs("uid", r.Identity.UID, *e.UID)
+	id := r.Identity
+	if id == nil {
+		id = &policy.Identity{} // it is refused
 	}
-	if e.GID != nil && r.Identity.GID != *e.GID {
-		differs("gid", r.Identity.GID, *e.GID)
+	if e.UID != nil && id.UID != *e.UID {
+		differs("uid", id.UID, *e.UID)
 	}
-	if e.Groups != nil && !slices.Equal(r.Identity.Groups, *e.Groups) {
-		differs("groups", r.Identity.Groups, *e.Groups)
+	if e.GID != nil && id.GID != *e.GID {
+		differs("gid", id.GID, *e.GID)
+	}
+	if e.Groups != nil && !slices.Equal(id.Groups, *e.Groups) {
+		differs("groups", id.Groups, *e.Groups)
 	}
 	return wrong, nil
 }

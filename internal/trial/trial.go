@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package trial decides about containers that are only described, by the policy's own code: what applies to a container that
-// somebody has in mind, and whether a policy still does what is expected of it.
+// Package trial decides about containers that are only described: what applies to one that somebody has in mind, and whether a
+// policy still does what is expected of it. The decisions are internal/policy's own; no rule is repeated here, and no host is
+// looked at.
 package trial
 
 import (
@@ -9,9 +10,12 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/lease"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -41,30 +45,39 @@ type Container struct {
 
 // World is what the decision rests on beside the container: the host's, or what stands for it.
 type World struct {
-	Groups func(*policy.Policy) policy.HostGroups
-	People func(*policy.Policy) func() (*homedir.Accounts, error)
+	Groups *policy.HostGroups
+	People func(*policy.Policy) *policy.People
 	Device func(path string) (gid uint32, ok bool)
 }
 
-// engineRoots are roots by which the engines are known.
-var engineRoots = map[string]string{
-	policy.Docker:       "/run/docker/runtime-runc/moby",
-	policy.DockerPlugin: "/run/docker/runtime-runc/plugins.moby",
-	policy.Kubernetes:   "/run/containerd/runc/k8s.io",
+// Engines are those that rules know. The log names some more, by what they could say of themselves.
+func Engines() []string {
+	var names []string
+	for _, o := range engines.Origins() {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// EngineNames are Engines in a sentence.
+func EngineNames() string {
+	names := Engines()
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 // origin is where the container would come from. It's an error to describe what no container of that engine has.
 func (c *Container) origin() (*policy.Origin, error) {
 	root := c.Root
-	switch known, ok := engineRoots[c.Engine]; {
+	switch {
 	case root != "" && c.Engine != "":
 		return nil, fmt.Errorf("engine %q and root %q say the same: give one of them", c.Engine, root)
-	case c.Engine == policy.Containerd:
-		root = "/run/containerd/runc/" + c.Namespace
-	case ok:
-		root = known
 	case c.Engine != "":
-		return nil, fmt.Errorf("nobody knows the engine %q: give docker, docker-plugin, kubernetes or containerd", c.Engine)
+		at := slices.IndexFunc(engines.Origins(), func(o *engines.Origin) bool { return o.Name == c.Engine })
+		if at < 0 {
+			return nil, fmt.Errorf("nobody knows the engine %q: give %s", c.Engine, EngineNames())
+		}
+		root = strings.ReplaceAll(engines.Origins()[at].Example, "{namespace}", c.Namespace)
 	}
 	bundle := c.Bundle
 	if bundle == "" {
@@ -89,52 +102,53 @@ func (c *Container) origin() (*policy.Origin, error) {
 	return o, nil
 }
 
-// Result is what would become of it.
-type Result struct {
-	Rule     string          `json:"rule"`
-	Mode     policy.Mode     `json:"mode"`
-	Reason   string          `json:"reason,omitempty"` // why it is refused, or exempt
-	Source   policy.Source   `json:"source,omitempty"`
-	Identity policy.Identity `json:"identity"`
-	Name     string          `json:"name,omitempty"` // in the administrator's list
-	Dropped  []uint32        `json:"dropped_groups,omitempty"`
-	Notes    []string        `json:"notes,omitempty"`
-	Audited  string          `json:"audited,omitempty"` // what the stricter policy beside it would have done otherwise
-}
-
 // Run decides about the container at a time. An id of a range is that which the container gets where nobody else has it.
-func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*Result, error) {
+func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*decision.Decision, error) {
 	o, err := c.origin()
 	if err != nil {
 		return nil, err
 	}
-	p = p.For(o, now)
 	f := &policy.Facts{
-		ID: c.ID, User: spec.User{UID: c.UID, GID: c.GID, Groups: c.Groups}, Env: c.Env, Cwd: "/", Groups: w.Groups(p),
-		Origin: o, People: w.People(p), Shared: func() string { return c.Project }, Assign: guess,
-		Devices: c.Devices, Device: w.Device,
-		Container: &spec.Container{Namespaces: []spec.Namespace{{Type: "mount"}}, Annotations: c.Annotations},
-		Own:       idmap.Pair{UID: idmap.Map{{Size: 1<<32 - 1}}, GID: idmap.Map{{Size: 1<<32 - 1}}},
+		Now: now, ID: c.ID, Bundle: o.Bundle, Origin: o, Seen: true, User: spec.User{UID: c.UID, GID: c.GID, Groups: c.Groups}, Env: c.Env, Cwd: "/",
+		Container:  &spec.Container{Namespaces: []spec.Namespace{{Type: "mount"}}, Annotations: c.Annotations},
+		Own:        idmap.Pair{UID: idmap.Map{{Size: 1<<32 - 1}}, GID: idmap.Map{{Size: 1<<32 - 1}}},
+		HostGroups: w.Groups, Accounts: &accounts.Files{Passwd: lines(c.Passwd), Group: lines(c.Group)}, Project: &c.Project,
+		Isolated: new(bool), Intended: &accounts.Intended{}, Devices: []policy.Device{},
 	}
-	image := &homedir.Accounts{Passwd: lines(c.Passwd), Group: lines(c.Group)}
-	f.Accounts = image
 	if len(c.Passwd) > 0 {
-		f.BuiltFor = image.BuiltFor
+		*f.Intended = f.Accounts.BuiltFor()
 	}
+	for _, path := range c.Devices {
+		gid, ok := w.Device(path)
+		f.Devices = append(f.Devices, policy.Device{Path: path, GID: gid, Known: ok})
+	}
+	rule := p.InForce(f)
 	d := p.Decide(f)
-	if d.Source == policy.Fixed && d.Mode != policy.Off && c.UID == 0 && len(c.Passwd) == 0 && slices.Contains(p.Sources, policy.Image) {
+	for d.Missing.Any() {
+		if d.Missing.People {
+			if f.People = w.People(rule); f.People == nil { // the stricter policy beside it names one
+				f.People = w.People(rule.Audit)
+			}
+		}
+		if l := d.Missing.Lease; l != nil {
+			f.Leases = append(f.Leases, example(*l))
+		}
+		d = p.Decide(f)
+	}
+	if d.Source == policy.Fixed && d.Mode != policy.Off && c.UID == 0 && len(c.Passwd) == 0 && slices.Contains(rule.Sources, policy.Image) {
 		d.Notes = append(d.Notes, "an image that was built for an account of its own runs as that one instead, which only its files tell")
 	}
-	r := &Result{Rule: d.Rule, Mode: d.Mode, Reason: d.Reason, Source: d.Source, Identity: d.Identity, Name: d.Name, Dropped: d.Dropped, Notes: d.Notes, Audited: p.Audited(f, &d)}
 	if d.Mode == policy.Off {
-		r.Identity = policy.Identity{UID: c.UID, GID: c.GID, Groups: c.Groups}
+		d.Identity = &policy.Identity{UID: c.UID, GID: c.GID, Groups: c.Groups}
 	}
-	return r, nil
+	return &d, nil
 }
 
-func guess(first, last, step policy.ID, owner string) (policy.ID, error) {
-	v, err := lease.Numbers{First: uint32(first), Last: uint32(last), Step: uint32(step)}.Example(owner)
-	return policy.ID(v), err
+// example is an id that an owner may get.
+func example(l decision.Lease) policy.Foreseen {
+	var err error
+	l.ID, err = lease.Numbers{First: l.First, Last: l.Last, Step: l.Step}.Example(l.Owner)
+	return policy.Foreseen{Lease: l, Fault: err}
 }
 
 func lines(all []string) []byte {

@@ -8,22 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // nothing is a host without groups, people and devices.
 var nothing = World{
-	Groups: func(*policy.Policy) policy.HostGroups { return noGroups{} },
-	People: func(*policy.Policy) func() (*homedir.Accounts, error) { return nil },
+	Groups: &policy.HostGroups{},
+	People: func(*policy.Policy) *policy.People { return nil },
 }
-
-type noGroups struct{}
-
-func (noGroups) Named(uint32) bool         { return false }
-func (noGroups) Privileged(uint32) bool    { return false }
-func (noGroups) All() []uint32             { return nil }
-func (noGroups) GID(string) (uint32, bool) { return 0, false }
 
 const text = `
 [audit]
@@ -57,17 +50,17 @@ func TestRun(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		c    Container
-		want Result
+		want decision.Decision
 	}{
-		{"general part", Container{}, Result{Rule: "default", Mode: policy.Rewrite, Source: policy.Fixed, Identity: policy.Identity{UID: 65532, GID: 65532}, Audited: "would be refused"}},
-		{"exempt", Container{Engine: "kubernetes", Namespace: "kube-system"}, Result{Rule: "agents", Mode: policy.Off}},
-		{"the same from containerd", Container{Engine: "containerd", Namespace: "kube-system"}, Result{Rule: "default", Mode: policy.Rewrite, Source: policy.Fixed, Identity: policy.Identity{UID: 65532, GID: 65532}, Audited: "would be refused"}},
+		{"general part", Container{}, decision.Decision{Rule: "default", Mode: policy.Rewrite, Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}, Audited: "would be refused"}},
+		{"exempt", Container{Engine: "kubernetes", Namespace: "kube-system"}, decision.Decision{Rule: "agents", Mode: policy.Off, Identity: &policy.Identity{}}},
+		{"the same from containerd", Container{Engine: "containerd", Namespace: "kube-system"}, decision.Decision{Rule: "default", Mode: policy.Rewrite, Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}, Audited: "would be refused"}},
 		{
 			"a request by name",
 			Container{Engine: "docker", Env: []string{"NONROOT_USER=app"}, Passwd: app},
-			Result{Rule: "docker", Mode: policy.Rewrite, Source: policy.Requested, Identity: policy.Identity{UID: 1000, GID: 1000}},
+			decision.Decision{Rule: "docker", Mode: policy.Rewrite, Source: policy.Requested, Identity: &policy.Identity{UID: 1000, GID: 1000}},
 		},
-		{"kept", Container{Root: "/run/docker/runtime-x/moby", UID: 5, GID: 6}, Result{Rule: "docker", Mode: policy.Rewrite, Source: policy.Kept, Identity: policy.Identity{UID: 5, GID: 6}}},
+		{"kept", Container{Root: "/run/docker/runtime-x/moby", UID: 5, GID: 6}, decision.Decision{Rule: "docker", Mode: policy.Rewrite, Source: policy.Kept, Identity: &policy.Identity{UID: 5, GID: 6}}},
 	} {
 		got, err := test.c.Run(read(t), nothing, today)
 		if err != nil {

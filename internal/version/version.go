@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package version says which build this is. hack/build sets it; a build by "go build" alone is "devel".
+// Package version says which build this is, as hack/build sets it; a build by "go build" alone is "devel". It knows nothing of
+// other programs' versions, which internal/doctor reads.
 package version
 
 import (

@@ -57,6 +57,6 @@ none_open() { bash -c 'exec 3>&- 4>&- 5>&-; exec "$@"' none_open "$@"; }
 
 @test "C14: a directory as standard input" {
   ! nonroot run "$ID" <"$BUNDLE" 2>"$BATS_TEST_TMPDIR/err" || explain 'it ran'
-  grep -q 'file descriptor 0 is a directory' "$BATS_TEST_TMPDIR/err"
+  grep -q 'file descriptor 0 is an open directory' "$BATS_TEST_TMPDIR/err"
   [[ $(stat -c %u "$BUNDLE") == 0 ]]
 }

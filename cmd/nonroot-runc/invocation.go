@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/apply"
+	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
+	"github.com/nonroot-runc/nonroot-runc/internal/version"
+)
+
+// invocation is a governed call on its way, with what the log will be told of it.
+type invocation struct {
+	*runcargs.Command
+	caller   facts.Caller
+	began    time.Time
+	decision decision.Decision
+
+	log    policy.Log // where to; nowhere until a policy is known
+	state  string     // the policy's directory of state
+	bundle string
+	config []byte // config.json as it was found
+}
+
+// governed makes a call, and logs its failure, which is a refusal. A call that goes on logs itself.
+func governed(cmd *runcargs.Command, caller facts.Caller, do func(*invocation) error) error {
+	c := &invocation{Command: cmd, caller: caller, began: time.Now()}
+	c.decision.ID = cmd.ID
+	err := do(c)
+	if err != nil {
+		d := &c.decision
+		d.Mode, d.Reason, d.Identity, d.Changed = policy.Refuse, err.Error(), nil, nil
+		c.warn(c.write())
+	}
+	return err
+}
+
+// by notes the policy that the call goes by.
+func (c *invocation) by(p *policy.Policy) {
+	c.log, c.state = p.Log, p.State
+	d := &c.decision
+	d.Rule, d.Policy, d.Profile, d.Digest = p.Rule, p.File, p.Profile, p.Digest
+}
+
+// decided notes what was decided, and fails where it is a refusal.
+func (c *invocation) decided(d decision.Decision) error {
+	c.decision = d
+	if d.Refused() {
+		return errors.New(d.Reason)
+	}
+	return nil
+}
+
+// logged says that somebody reads what is gathered for the log.
+func (c *invocation) logged() bool { return c.log.Anywhere() }
+
+// goOn logs what was decided, and replaces this program with the next runtime.
+func (c *invocation) goOn(runtime string, args []string) error {
+	if err := c.write(); err != nil {
+		if c.log.Required {
+			return wrap(err, "the policy requires each decision to be logged")
+		}
+		c.warn(err)
+	}
+	return become(runtime, args)
+}
+
+// warn tells the engine that the log has a gap.
+func (c *invocation) warn(err error) {
+	if err != nil {
+		c.tell("a decision could not be logged: %s", plain(err.Error()))
+	}
+}
+
+// tell writes a warning into the engine's log.
+func (c *invocation) tell(format string, args ...any) {
+	logLine(c.Command, "warning", "nonroot-runc: "+fmt.Sprintf(format, args...))
+}
+
+func (c *invocation) write() error {
+	if !c.logged() {
+		return nil
+	}
+	d := c.decision
+	seen := auditlog.Look(c.config)
+	if d.Asked == nil && c.Kind == runcargs.Govern && c.Verb != runcargs.VerbExec {
+		d.Asked = seen.User() // of config.json's own process
+	}
+	d.Event, d.Version = c.Verb, version.Short()
+	auditlog.Locate(&d, root(c.Command), c.bundle, seen.Rootfs(), seen.Annotations(), c.caller.Owners)
+	return apply.Log(&c.log, c.state, d, c.began, c.caller.Owners)
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts
+
+// Files answers from the text of a passwd and a group file, where there is no image to look at: for an exec, whose
+// container's file system is in use.
+type Files struct{ Passwd, Group []byte }
+
+// UserByID is Image.UserByID for the text.
+func (a *Files) UserByID(uid uint32) (User, bool) {
+	_, line, ok := entryFor(a.Passwd, passwdFields, uid)
+	if !ok {
+		return User{}, false
+	}
+	return parseUser(line)
+}
+
+// UserByName is Image.UserByName for the text.
+func (a *Files) UserByName(name string) (User, bool) {
+	for _, line := range lines(a.Passwd) {
+		if named(line, name) && wellFormed(line, passwdFields) {
+			return parseUser(line)
+		}
+	}
+	return User{}, false
+}
+
+// GroupByName is Image.GroupByName for the text.
+func (a *Files) GroupByName(name string) (gid uint32, ok bool) {
+	for _, line := range lines(a.Group) {
+		if named(line, name) && wellFormed(line, groupFields) {
+			return parseGroup(line)
+		}
+	}
+	return 0, false
+}
+
+// BuiltFor is Image.BuiltFor for the text, which says nothing of who owns the image's directories.
+func (a *Files) BuiltFor() Intended { return ownAccounts(a.Passwd, a.Group) }

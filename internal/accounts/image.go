@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package accounts reads and edits passwd and group: an image's own, those that are mounted over them, and an administrator's
+// list; it tells from them whom an image was built for. Any line may be made for one parser and against another. Where the files
+// lie is internal/rootfs's to find, who a container runs as internal/policy's to decide.
+package accounts
+
+import (
+	"fmt"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+)
+
+// Image is a rootfs and what its passwd and group say. It isn't safe for concurrent use.
+type Image struct {
+	*rootfs.View
+	loaded bool
+	passwd database
+	group  database
+	layers *Image // the view of the image alone; nil: nobody has asked
+}
+
+// In answers from the files of a rootfs, which it reads when they are first asked for.
+func In(view *rootfs.View) *Image { return &Image{View: view} }
+
+// Close gives the rootfs back, and its layers.
+func (im *Image) Close() error {
+	if im.layers != nil && im.layers.View != im.View {
+		_ = im.layers.View.Close() // nothing was written
+	}
+	return im.View.Close()
+}
+
+// Layers is the view of the image alone, without what the container has written in its own layer: only that may say who the
+// image was built for. Else a container's process would choose whose its next start is, where /etc/passwd is a link to a place
+// that it can write, or by whose directories it leaves (SECURITY.md A15). The mounts are the same.
+//
+// Before a container's first start its own layer is empty, and the view is the container's own. Where the layers can't be told
+// apart, as without an overlay, it is that, too, but what only root could have written is all that is believed.
+//
+// Inside translates the owner of a file of the rootfs into a uid of the container's.
+//
+// Trusted says whether nobody but root can change what a path of the host leads to. A layer that others can exchange by its path is
+// none: where engines take a mount away once the overlay is there, somebody else may have put another directory in its place.
+func (im *Image) Layers(inside func(owner uint32) (uid uint32, ok bool), trusted func(dir string) bool) *Image {
+	if im.layers != nil {
+		return im.layers
+	}
+	im.layers = im
+	switch lower, err := im.Lower(trusted); {
+	case err != nil:
+		im.layers = im.believed(inside)
+	case lower != nil:
+		im.layers = In(lower)
+		im.layers.layers = im.layers
+	}
+	return im.layers
+}
+
+// Files are the texts of passwd and group, for a decision that asks by name and number. OwnGroup says that the second is the
+// image's own, and not mounted from elsewhere.
+func (im *Image) Files() (files *Files, ownGroup bool) {
+	im.load()
+	return &Files{Passwd: im.passwd.text, Group: im.group.text}, im.group.own
+}
+
+// believed is a view of the same rootfs, of which only what root alone can have written counts.
+func (im *Image) believed(inside func(uint32) (uint32, bool)) *Image {
+	im.load()
+	v := *im
+	v.layers = &v
+	for p, d := range map[string]*database{"/etc/passwd": &v.passwd, "/etc/group": &v.group} {
+		if d.own && !v.RootsAlone(p, inside) {
+			*d = database{note: fmt.Sprintf("%s says nothing of the image: others than root can write it, or lead it elsewhere", p)}
+		}
+	}
+	return &v
+}
+
+// load reads the two files, once.
+func (im *Image) load() {
+	if im.loaded {
+		return
+	}
+	im.loaded = true
+	im.passwd = im.database("/etc/passwd", passwdFields)
+	im.group = im.database("/etc/group", groupFields)
+	if im.passwd.mountable && im.passwd.at == im.group.at {
+		im.group = database{note: "no group name: the image's passwd and group are one file"}
+	}
+}

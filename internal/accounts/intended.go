@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts
+
+import (
+	"slices"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+)
+
+// Intended is whom an image was built for. One user: that one. Several: it can't be told. None: nobody, as far as can be
+// seen.
+type Intended struct {
+	Users []User // never root, each an entry of the image's own passwd
+	State bool   // they own the state that the image keeps; else they are the accounts of its own
+	More  bool   // there is too much to look at: it can't be told either
+}
+
+// maxOwn bounds the accounts that no distribution ships.
+const maxOwn = 64
+
+// most bounds the look at the directories with state.
+var most = rootfs.Bounds{Levels: 2, Entries: 512, Directories: 96}
+
+// state are the directories in which services keep theirs (Filesystem Hierarchy Standard 3.0, chapters 3.15 and 5).
+var state = [...]string{"/var/lib", "/var/log", "/var/cache", "/var/spool", "/run"}
+
+// BuiltFor says whom an image was built for that names no user: the accounts that its own passwd brings beyond those that
+// distributions ship, each with a primary group of its own; where there are none, those that own directories of the image's
+// state. A passwd that is mounted from outside says nothing of the image. Inside translates the owner of a file of the
+// rootfs into a uid of the container's.
+func (im *Image) BuiltFor(inside func(owner uint32) (uid uint32, ok bool)) Intended {
+	im.load()
+	if !im.passwd.own {
+		return Intended{}
+	}
+	b := ownAccounts(im.passwd.text, im.group.text)
+	if len(b.Users) > 0 || b.More {
+		return b
+	}
+	return im.stateOwners(inside)
+}
+
+// ownAccounts are the accounts of a passwd that no distribution ships, with a primary group of their own.
+func ownAccounts(passwd, group []byte) Intended {
+	by := shippedIn(passwd)
+	users, more := accounts(passwd, func(name string, uid uint32) bool { return !by.account(name, uid) })
+	if more {
+		return Intended{More: true}
+	}
+	return Intended{Users: withOwnGroup(users, group, by)}
+}
+
+// accounts are the first entries of uids, as UserByID finds them, that are wanted. Root's and those that can't be an
+// identity are left out. More says that there are too many.
+func accounts(passwd []byte, wanted func(name string, uid uint32) bool) (found []User, more bool) {
+	seen := map[uint32]bool{}
+	for _, line := range lines(passwd) {
+		if !wellFormed(line, passwdFields) {
+			continue
+		}
+		uid, ok := ids.Plain(field(line, 2))
+		if !ok || uid == 0 || uid > ids.Max || seen[uid] {
+			continue
+		}
+		seen[uid] = true
+		if !wanted(string(field(line, 0)), uid) {
+			continue
+		}
+		if len(found) == maxOwn {
+			return nil, true
+		}
+		if u, ok := parseUser(line); ok {
+			found = append(found, u)
+		}
+	}
+	return found, false
+}
+
+// withOwnGroup keeps those whose primary group has an entry that is neither root's nor one that distributions ship for
+// others.
+func withOwnGroup(users []User, group []byte, by shipped) []User {
+	if len(users) == 0 {
+		return nil
+	}
+	names := make(map[uint32]string, len(users)) // the first entry's, as for uids
+	for _, line := range lines(group) {
+		if !wellFormed(line, groupFields) {
+			continue
+		}
+		// Few of the lines are of interest, and the library has a buffer for each.
+		gid, ok := ids.Plain(field(line, 2))
+		if _, known := names[gid]; !ok || known || !slices.ContainsFunc(users, func(u User) bool { return u.GID == gid }) {
+			continue
+		}
+		if read, ok := parseGroup(line); ok && read == gid {
+			names[gid] = string(field(line, 0))
+		}
+	}
+	return slices.DeleteFunc(users, func(u User) bool {
+		name, known := names[u.GID]
+		return u.GID == 0 || !known || by.group(name) && name != u.Name
+	})
+}
+
+// stateOwners are the accounts that own directories of the image's state, but for those that the distribution itself has
+// there.
+func (im *Image) stateOwners(inside func(uint32) (uint32, bool)) Intended {
+	owners, complete := im.DirectoryOwners(state[:], most)
+	if !complete {
+		return Intended{State: true, More: true}
+	}
+	uids := map[uint32]bool{}
+	for owner := range owners {
+		if uid, ok := inside(owner); ok && uid != 0 && uid != nobody {
+			uids[uid] = true
+		}
+	}
+	if len(uids) == 0 {
+		return Intended{}
+	}
+	by := shippedIn(im.passwd.text)
+	users, more := accounts(im.passwd.text, func(name string, uid uint32) bool { return uids[uid] && !by.daemon(name, uid) })
+	return Intended{Users: users, State: more || len(users) > 0, More: more}
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
+
+	//lint:ignore SA1019 runc v1.3 is the last line with this package, which was asked for; it forwards to moby/sys/user.
+	"github.com/opencontainers/runc/libcontainer/user"
+)
+
+// User is an entry of passwd.
+type User struct {
+	Name               string
+	UID, GID           uint32
+	Gecos, Home, Shell string
+}
+
+// UserByID is the first well-formed entry for a uid in the passwd that the
+// container would see. The entry is the image's word and no more: its name may
+// be anyone's, its gid may be 0.
+func (im *Image) UserByID(uid uint32) (User, bool) { return im.files().UserByID(uid) }
+
+// UIDs are the uids of a passwd's entries, for those who ask often: about each file of an image. To look through a passwd of half
+// a million lines for each would take minutes.
+type UIDs struct {
+	passwd []byte
+	set    map[string]bool // as they are written; nil: nobody has asked
+}
+
+// UIDs are those of the passwd that the container would see.
+func (im *Image) UIDs() *UIDs {
+	im.load()
+	return &UIDs{passwd: im.passwd.text}
+}
+
+// Has says whether there is an entry for a uid. A nil UIDs has none.
+func (u *UIDs) Has(uid uint32) bool {
+	if u == nil {
+		return false
+	}
+	if u.set == nil {
+		u.set = map[string]bool{}
+		for _, line := range lines(u.passwd) {
+			if wellFormed(line, passwdFields) {
+				u.set[string(field(line, 2))] = true
+			}
+		}
+	}
+	return u.set[strconv.FormatUint(uint64(uid), 10)]
+}
+
+// UserByName is the first well-formed entry with a name; its uid may be 0.
+func (im *Image) UserByName(name string) (User, bool) { return im.files().UserByName(name) }
+
+// GroupByName is the gid of the first well-formed entry with a name; it may be
+// 0.
+func (im *Image) GroupByName(name string) (gid uint32, ok bool) {
+	return im.files().GroupByName(name)
+}
+
+func (im *Image) files() *Files {
+	im.load()
+	return &Files{Passwd: im.passwd.text, Group: im.group.text}
+}
+
+// named reports whether a line's first field is name.
+func named(line []byte, name string) bool {
+	return string(field(line, 0)) == name
+}
+
+// parseUser reads a well-formed line. The library reads a number that it can't
+// parse as 0, so each is held against the text.
+func parseUser(line []byte) (User, bool) {
+	us, err := user.ParsePasswd(bytes.NewReader(line))
+	if err != nil || len(us) != 1 {
+		return User{}, false
+	}
+	u := us[0]
+	uid, ok := checkedID(u.Uid, field(line, 2))
+	gid, ok2 := checkedID(u.Gid, field(line, 3))
+	return User{u.Name, uid, gid, u.Gecos, u.Home, u.Shell}, ok && ok2
+}
+
+// parseGroup reads a well-formed line's gid likewise.
+func parseGroup(line []byte) (uint32, bool) {
+	gs, err := user.ParseGroup(bytes.NewReader(line))
+	if err != nil || len(gs) != 1 {
+		return 0, false
+	}
+	return checkedID(gs[0].Gid, field(line, 2))
+}
+
+// checkedID is what the library read, if that is what the field says.
+func checkedID(n int, field []byte) (uint32, bool) {
+	id, ok := ids.Plain(field)
+	return id, ok && int64(id) == int64(n)
+}

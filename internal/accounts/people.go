@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accounts
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+)
+
+// Person is an account of an administrator's list, with the groups that it's a member of.
+type Person struct {
+	User
+	Groups []uint32 // but for the primary one
+}
+
+// Person finds a name in the list; nil where there is none. A line of that name which parsers could read differently is an
+// error: an administrator's list is no image's, and who is in it must not be passed over for a typing mistake.
+func (a *Files) Person(name string) (*Person, error) {
+	var p *Person
+	for _, line := range lines(a.Passwd) {
+		if !named(line, name) {
+			continue
+		}
+		u, ok := User{}, wellFormed(line, passwdFields)
+		if ok {
+			u, ok = parseUser(line)
+		}
+		if !ok {
+			return nil, fmt.Errorf("the line of %s in identity.users_file is not one of passwd(5): it has to be NAME:x:UID:GID:comment:home:shell", quote.Value(name))
+		}
+		p = &Person{User: u}
+		break
+	}
+	if p == nil {
+		return nil, nil
+	}
+	for _, line := range lines(a.Group) {
+		if !isMember(field(line, 3), name) {
+			continue
+		}
+		// A group of everybody's may be longer than what is taken for an entry of an image.
+		id := field(line, 2)
+		gid, ok := ids.Plain(id)
+		if !ok || bytes.Count(line, []byte{':'}) != groupFields-1 {
+			return nil, fmt.Errorf("a line of identity.groups_file with the member %s is not one of group(5): it has to be NAME:x:GID:member,member", quote.Value(name))
+		}
+		if gid != p.GID {
+			p.Groups = append(p.Groups, gid)
+		}
+	}
+	return p, nil
+}
+
+// isMember says whether a name stands in a list with commas.
+func isMember(members []byte, name string) bool {
+	for m := range bytes.SplitSeq(members, []byte{','}) {
+		if string(m) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Memberships are the gids of the groups that have a user as a member.
+func (a *Files) Memberships(user string) []uint32 {
+	var gids []uint32
+	if user == "" {
+		return nil
+	}
+	for _, line := range lines(a.Group) {
+		if !isMember(field(line, 3), user) || !wellFormed(line, groupFields) {
+			continue
+		}
+		if gid, ok := parseGroup(line); ok {
+			gids = append(gids, gid)
+		}
+	}
+	return gids
+}

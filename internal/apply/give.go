@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apply
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// options are a plan's as the layer takes them. The rootfs has to be where an engine mounts one for this container: below the bundle,
+// or in its store. What Podman's --rootfs names by itself may be the host's.
+func options(g *plan.Give, bundle, id string) layer.Options {
+	return layer.Options{
+		Rootfs: g.Rootfs, UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.IsRootGroup,
+		Paths: g.Paths, Keep: g.Keep, Covered: g.Covered, GroupRoot: g.GroupRoot,
+		Made: func(rootfs string) bool {
+			return strings.HasPrefix(rootfs, strings.TrimSuffix(bundle, "/")+"/") || engines.MountsRootfs(rootfs, id)
+		},
+	}
+}
+
+// give changes owners, and says for the record what it did and what it could not do.
+func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []string) {
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	o := options(g, bundle, id)
+	if len(o.Paths) > 0 {
+		given, err := layer.Give(&o)
+		if len(given.Tops) > 0 {
+			note("%d directories and %d files of the image are the identity's now, in %s", given.Directories, given.Files, listed(given.Tops))
+		}
+		if given.Unfinished {
+			note("not all that the image keeps for root was given: it is too much")
+		}
+		switch {
+		case err != nil && len(given.Tops) > 0:
+			note("some of what the image keeps for root stays so: %v", err)
+		case err != nil:
+			note("what the image keeps for root stays so: %v", err)
+		}
+	}
+	if g.Tmp {
+		opened, err := layer.OpenTmp(&o)
+		for _, p := range opened {
+			note("%s is everybody's now", p)
+		}
+		if err != nil && len(o.Paths) == 0 {
+			note("/tmp stays as it is: %v", err)
+		}
+	}
+	o.From = g.Owners.MayChownVolume
+	for _, v := range g.Volumes {
+		given, err := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, owners)
+		if given {
+			note("the new volume %q is the identity's now", v.Source)
+		}
+		if err != nil {
+			note("%v", err)
+		}
+	}
+	return notes
+}
+
+// DryRun is what a plan for a container would change owners of: paths of the image, and the sources of volumes.
+func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volumes []string) {
+	if g == nil {
+		return nil, nil
+	}
+	o := options(g, bundle, id)
+	o.DryRun = true
+	if len(o.Paths) > 0 {
+		given, _ := layer.Give(&o) // what can't be given is for explain to find
+		paths = given.Would
+	}
+	if g.Tmp {
+		opened, _ := layer.OpenTmp(&o) // likewise
+		paths = append(paths, opened...)
+	}
+	o.From = g.Owners.MayChownVolume
+	for _, v := range g.Volumes {
+		if given, _ := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, owners); given {
+			volumes = append(volumes, v.Source)
+		}
+	}
+	return paths, volumes
+}
+
+// listed are paths for a note. The working directory is the image's choice, and may look like several, or like more of the note.
+func listed(paths []string) string {
+	all := slices.Clone(paths)
+	for i, p := range all {
+		if strings.ContainsFunc(p, func(r rune) bool { return r == ',' || r == '"' || r == ' ' || !strconv.IsGraphic(r) }) {
+			all[i] = fmt.Sprintf("%q", p)
+		}
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apply
+
+import (
+	"bytes"
+	"os"
+	"path"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// KeepGood keeps a copy of the policy that a container has just been created by, for the time when the file can't be read. It costs
+// a look at the copy, unless the policy has changed.
+func KeepGood(p *policy.Policy, owners trusted.Owners) error {
+	name := policy.GoodFile(p.File)
+	if name == "" { // also where it is the copy itself
+		return nil
+	}
+	// Whoever could change the copy would gain nothing by one that is the same.
+	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, p.Text) { // #nosec G304 -- a name of our own
+		return nil
+	}
+	if err := os.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return err
+	}
+	dir, err := trusted.OpenPath(path.Dir(name), owners)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Replace(path.Base(name), p.Text, 0o600, "")
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package apply
+
+import (
+	"os"
+	"slices"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/lease"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// Take takes the ids that a decision rests on, for one more container of their owners: the one that this process makes. It is called
+// once nothing stands against the container any more: who is refused takes no id away from others. It adds them to those that were
+// taken before. Where it says that not all of them were to be had, as another call was faster, it has to be decided again.
+func Take(d *decision.Decision, state, bundle string, taken []decision.Lease, owners trusted.Owners) (now []decision.Lease, all bool, err error) {
+	all = true
+	for _, l := range d.Leases {
+		wanted := l.ID
+		l.ID = 0
+		if slices.ContainsFunc(taken, func(t decision.Lease) bool {
+			t.ID = 0
+			return t == l
+		}) {
+			continue
+		}
+		start, err := proc.StartTime("self") // the next runtime is this same process
+		if err != nil {
+			return taken, false, err
+		}
+		member := lease.Member{Bundle: bundle, ID: d.ID, Pid: os.Getpid(), Start: start}
+		l.ID, err = lease.Containers(state, l.Step, owners).Take(lease.Numbers{First: l.First, Last: l.Last, Step: l.Step}, l.Owner, member)
+		if err != nil {
+			return taken, false, err
+		}
+		taken = append(taken, l)
+		all = all && l.ID == wanted
+	}
+	return taken, all, nil
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configure
+
+import (
+	"errors"
+)
+
+// Build is the table [build] of the policy file (docs/policy.md): what becomes of the containers in which BuildKit runs an
+// image's RUN lines.
+type Build struct {
+	Off     bool   // they run as they are, root included
+	Bundles string // the directory in which BuildKit makes their bundles
+}
+
+const buildReason = "images are built as root (nonroot-ctl configure --guard --builds off)"
+
+// Add writes the table, or takes the place of what is in it. The runtime's name and path play no part.
+func (b Build) Add(old []byte, _ Runtime, n Note) ([]byte, Note, error) {
+	tree, err := parseTOML(old)
+	if err != nil {
+		return nil, n, err
+	}
+	if _, err := tableAt(tree, "build"); err != nil {
+		return nil, n, err
+	}
+	table := []string{"build"}
+	d := begin(old)
+	if b.Off {
+		d.set(table, "mode", "off")
+		if reason, err := textAt(tree, "build", "reason"); err != nil || reason == "" {
+			d.set(table, "reason", buildReason)
+		}
+	} else {
+		d.set(table, "mode", "rewrite")
+		d.dropKey("build", "reason")
+	}
+	d.set(table, "bundles", []string{b.Bundles})
+	out, err := d.done()
+	return out, n, err
+}
+
+// Remove takes the table out.
+func (Build) Remove(old []byte, _ string, _ Note) ([]byte, error) {
+	tree, err := parseTOML(old)
+	if err != nil {
+		return nil, err
+	}
+	if tree["build"] == nil {
+		return old, nil
+	}
+	if _, err := tableAt(tree, "build"); err != nil {
+		return nil, errors.New("build is no table")
+	}
+	d := edit(old)
+	d.dropTable("build")
+	return d.done()
+}

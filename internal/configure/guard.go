@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configure
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+)
+
+// Guard is the wrapper in the place of runc itself, which is moved aside: whoever calls "runc" by its name is governed, too.
+// At any moment a runc that works stands at its path. Each step can be the last one before a crash: Install and Remove
+// go on from wherever they find things.
+type Guard struct {
+	Runc    string // where runc is called, such as /usr/sbin/runc
+	Wrapper string // nonroot-runc
+}
+
+// Directories is where runc is looked for, in the order in which engines do: systemd's path of services.
+var Directories = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// FindRunc is the first place of runc, also of one that was moved aside.
+func FindRunc(directories []string) (string, error) {
+	for _, dir := range directories {
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			continue
+		}
+		path := filepath.Join(real, "runc")
+		for _, name := range []string{path, path + runc.Aside} {
+			if _, err := os.Lstat(name); err == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("there is no runc in %s: install it first", strings.Join(directories, ", "))
+}
+
+// place is how things stand.
+type place struct {
+	runc, aside fs.FileInfo // nil: absent
+	link        string      // where runc leads to, if it's a link
+	differ      bool        // both are files, and two different ones
+}
+
+func (g Guard) aside() string { return g.Runc + runc.Aside }
+
+func (g Guard) look() (place, error) {
+	var p place
+	for _, f := range []struct {
+		name string
+		to   *fs.FileInfo
+	}{{g.Runc, &p.runc}, {g.aside(), &p.aside}} {
+		info, err := os.Lstat(f.name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return p, fmt.Errorf("look at %q: %w", f.name, err)
+		}
+		if err == nil {
+			*f.to = info
+		}
+	}
+	if p.aside != nil && !p.aside.Mode().IsRegular() {
+		return p, fmt.Errorf("%q is no regular file: it should be the runc that was moved aside", g.aside())
+	}
+	if p.runc == nil || p.runc.Mode().IsRegular() {
+		return p, g.compare(&p)
+	}
+	if p.runc.Mode()&fs.ModeSymlink == 0 {
+		return p, fmt.Errorf("%q is neither a file nor a link", g.Runc)
+	}
+	var err error
+	if p.link, err = os.Readlink(g.Runc); err != nil {
+		return p, fmt.Errorf("look at %q: %w", g.Runc, err)
+	}
+	if !IsOurs(p.link) {
+		return p, fmt.Errorf("%q is a link to %q already: guard that by hand (docs/engines.md)", g.Runc, p.link)
+	}
+	return p, nil
+}
+
+// compare looks whether two files are one program: by name, or, as overlayfs doesn't always know its links, by content.
+func (g Guard) compare(p *place) error {
+	if p.runc == nil || p.aside == nil || os.SameFile(p.runc, p.aside) {
+		return nil
+	}
+	same, err := sameBytes(g.Runc, g.aside())
+	p.differ = !same
+	return err
+}
+
+// errDiffer is for two programs, neither of which this package may throw away.
+func (g Guard) errDiffer() error {
+	return fmt.Errorf("%q and %q are two different programs: remove the one that is not wanted", g.Runc, g.aside())
+}
+
+// Installed says that nothing is left to do for Install. An error says why it can't be done.
+func (g Guard) Installed() (bool, error) {
+	p, err := g.look()
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case p.runc == nil && p.aside == nil:
+		return false, fmt.Errorf("there is no %q", g.Runc)
+	case p.link != "" && p.aside == nil:
+		return false, fmt.Errorf("%q is a link to nonroot-runc, and there is no runc at %q: install one there", g.Runc, g.aside())
+	case p.differ:
+		return false, g.errDiffer()
+	case p.link == "" && p.runc != nil && p.aside == nil:
+		if same, err := sameBytes(g.Runc, g.Wrapper); err != nil || same {
+			return false, errors.Join(err, fmt.Errorf("%q is nonroot-runc itself", g.Runc))
+		}
+	}
+	owned, err := g.diversion()
+	return err == nil && p.link == g.Wrapper && !owned.wanted(), err
+}
+
+// Removable says why Remove can't put runc back, nil if it can.
+func (g Guard) Removable() error {
+	p, err := g.look()
+	if err == nil && p.differ {
+		err = g.errDiffer()
+	}
+	if err != nil {
+		return err
+	}
+	_, err = g.diversion()
+	return err
+}
+
+// Install puts the wrapper in runc's place. Where runc's version cannot be asked through it, all goes back.
+func (g Guard) Install() error {
+	if done, err := g.Installed(); done || err != nil {
+		return err
+	}
+	p, err := g.look()
+	if err != nil {
+		return err
+	}
+	if p.aside == nil {
+		if err := os.Link(g.Runc, g.aside()); err != nil {
+			return fmt.Errorf("keep runc aside: %w", err)
+		}
+	}
+	if err := g.divert(); err != nil {
+		return err
+	}
+	if err := swap(g.Runc, func(temp string) error { return os.Symlink(g.Wrapper, temp) }); err != nil {
+		return fmt.Errorf("put nonroot-runc in the place of %q: %w", g.Runc, err)
+	}
+	if err := g.works(); err != nil {
+		return errors.Join(fmt.Errorf("%q does not work as a link to %q, and was put back: %w", g.Runc, g.Wrapper, err), g.Remove())
+	}
+	return nil
+}
+
+// works asks runc for its version through the wrapper, as dockerd does when it starts.
+func (g Guard) works() error {
+	want, err := osexec.Command(g.aside(), "--version").Output()
+	if err != nil {
+		return fmt.Errorf("%s --version: %w", g.aside(), err)
+	}
+	got, err := osexec.Command(g.Runc, "--version").CombinedOutput()
+	if err != nil || !bytes.Equal(got, want) {
+		return fmt.Errorf("%s --version says %q (%v), not %q", g.Runc, bytes.TrimSpace(got), err, bytes.TrimSpace(want))
+	}
+	return nil
+}
+
+// Remove puts runc back. Where somebody has removed the one that was moved aside, the link goes all the same, as it leads
+// nowhere: the package that brings runc anew then finds its place free.
+func (g Guard) Remove() error {
+	p, err := g.look()
+	if err != nil {
+		return err
+	}
+	switch {
+	case p.aside == nil && p.link != "":
+		if err := os.Remove(g.Runc); err != nil {
+			return fmt.Errorf("remove the link %q: %w", g.Runc, err)
+		}
+	case p.differ:
+		return g.errDiffer()
+	case p.aside != nil && (p.link != "" || p.runc == nil):
+		if err := swap(g.Runc, func(temp string) error { return os.Link(g.aside(), temp) }); err != nil {
+			return fmt.Errorf("put runc back at %q: %w", g.Runc, err)
+		}
+	}
+	if err := g.undivert(); err != nil {
+		return err
+	}
+	for _, name := range []string{tempName(g.Runc), g.aside()} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove %q: %w", name, err)
+		}
+	}
+	return syncDirectory(filepath.Dir(g.Runc))
+}
+
+func tempName(name string) string {
+	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".nonroot-ctl")
+}
+
+// swap lets a function make something under a temporary name, and renames that over the file: there is no moment without it.
+func swap(name string, make func(temp string) error) error {
+	temp := tempName(name)
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a call that was killed
+		return err
+	}
+	if err := make(temp); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, name); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	// Renaming one name of a file over another one of it leaves both (rename(2)).
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDirectory(filepath.Dir(name))
+}
+
+func sameBytes(a, b string) (bool, error) {
+	x, err := os.ReadFile(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := os.ReadFile(b)
+	return bytes.Equal(x, y), err
+}
+
+// diversion is what dpkg knows of runc. With a diversion, an update writes the new runc to where it was moved
+// (dpkg-divert(1)).
+type diversion struct {
+	path    string // runc's path as its package has it, "" where no package does
+	present bool
+}
+
+func (d diversion) wanted() bool { return d.path != "" && !d.present }
+
+func (g Guard) diversion() (diversion, error) {
+	if _, err := osexec.LookPath("dpkg-divert"); err != nil {
+		return diversion{}, nil
+	}
+	names := []string{g.Runc}
+	if short, ok := strings.CutPrefix(g.Runc, "/usr/"); ok {
+		names = append(names, "/"+short) // a package from before /usr was merged
+	}
+	for _, name := range names {
+		out, err := osexec.Command("dpkg-divert", "--truename", name).Output()
+		if err != nil {
+			return diversion{}, fmt.Errorf("ask dpkg-divert for %q: %w", name, err)
+		}
+		switch to := strings.TrimSpace(string(out)); to {
+		case name:
+		case name + runc.Aside:
+			return diversion{name, true}, nil
+		default:
+			return diversion{}, fmt.Errorf("dpkg diverts %q to %q: undo that first", name, to)
+		}
+	}
+	for _, name := range names {
+		if osexec.Command("dpkg-query", "--search", name).Run() == nil {
+			return diversion{name, false}, nil
+		}
+	}
+	return diversion{}, nil
+}
+
+func (g Guard) divert() error {
+	d, err := g.diversion()
+	if err != nil || !d.wanted() {
+		return err
+	}
+	return dpkgDivert("--add", d.path)
+}
+
+func (g Guard) undivert() error {
+	d, err := g.diversion()
+	if err != nil || !d.present {
+		return err
+	}
+	return dpkgDivert("--remove", d.path)
+}
+
+// dpkgDivert leaves the moving to us: with --rename there would be a moment without a runc.
+func dpkgDivert(verb, name string) error {
+	out, err := osexec.Command("dpkg-divert", "--quiet", "--local", "--no-rename", "--divert", name+runc.Aside, verb, name).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("dpkg-divert %s %q: %w: %s", verb, name, err, bytes.TrimSpace(out))
+	}
+	return nil
+}

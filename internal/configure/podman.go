@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configure
+
+import (
+	"fmt"
+)
+
+// header begins a file of our own.
+const header = "# Written by nonroot-ctl configure, and removed by nonroot-ctl configure --uninstall.\n"
+
+// Podman is a containers.conf or a drop-in for it, of Podman 4.0 and later: a drop-in's tables are merged key by key with
+// those of the files before it (containers/common, pkg/config/config.go, readConfigFromFile).
+type Podman struct{}
+
+// Add registers a runtime under [engine.runtimes], and as the engine's runtime where it's to be the default.
+func (Podman) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
+	tree, err := parseTOML(old)
+	if err != nil {
+		return nil, n, err
+	}
+	paths, err := podmanPaths(tree, r.Name)
+	if err != nil {
+		return nil, n, err
+	}
+	if len(paths) > 0 && !IsOurs(paths[0]) {
+		return nil, n, errTaken(r.Name, paths[0])
+	}
+	was, err := textAt(tree, "engine", "runtime")
+	if err != nil {
+		return nil, n, err
+	}
+	d := begin(old)
+	if len(paths) != 1 || paths[0] != r.Path {
+		d.set([]string{"engine", "runtimes"}, r.Name, []string{r.Path})
+	}
+	if r.Default {
+		n = n.replaceDefault(was, r.Name)
+		d.set([]string{"engine"}, "runtime", r.Name)
+	}
+	n.Tables = append(n.Tables, d.tables...)
+	out, err := d.done()
+	return out, n, err
+}
+
+// Yield gives the default back, and leaves the runtime.
+func (Podman) Yield(old []byte, name string, n Note) ([]byte, error) {
+	return yield(old, name, n, "engine", "runtime")
+}
+
+// Remove takes out what Add put in.
+func (Podman) Remove(old []byte, name string, n Note) ([]byte, error) {
+	tree, err := parseTOML(old)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := podmanPaths(tree, name)
+	if err != nil || len(paths) == 0 {
+		return old, err
+	}
+	if !IsOurs(paths[0]) {
+		return nil, errTaken(name, paths[0])
+	}
+	d := edit(old)
+	d.dropKey("engine", "runtimes", name)
+	err = d.undefault(tree, name, n, "engine", "runtime")
+	if err != nil {
+		return nil, err
+	}
+	d.sweep(n.Tables)
+	return d.done()
+}
+
+// podmanPaths is where Podman looks for a runtime: the first path that is there counts.
+func podmanPaths(tree map[string]any, name string) ([]string, error) {
+	path := []string{"engine", "runtimes", name}
+	paths, err := textsAt(tree, path...)
+	if err == nil && paths != nil && len(paths) == 0 {
+		return nil, fmt.Errorf("%s is not a list of paths: it is empty", joinKeys(path))
+	}
+	return paths, err
+}
+
+// begin is edit, with a first line for a file that is made.
+func begin(old []byte) *document {
+	if old == nil {
+		old = []byte(header)
+	}
+	return edit(old)
+}
+
+// yield is Yield for the file whose key at a path names the default.
+func yield(old []byte, name string, n Note, path ...string) ([]byte, error) {
+	tree, err := parseTOML(old)
+	if err != nil {
+		return nil, err
+	}
+	d := edit(old)
+	if err := d.undefault(tree, name, n, path...); err != nil {
+		return nil, err
+	}
+	d.sweep(n.Tables)
+	return d.done()
+}
+
+// undefault puts the former default's name back in the key that names the default, or removes the key where it's not known.
+func (d *document) undefault(tree map[string]any, name string, n Note, path ...string) error {
+	now, err := textAt(tree, path...)
+	if err != nil || now != name {
+		return err
+	}
+	last := len(path) - 1
+	if back := n.restored(func(s string) bool { return s != "" }); back != "" {
+		d.set(path[:last], path[last], back)
+	} else {
+		d.dropKey(path...)
+	}
+	return nil
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import "strings"
+
+// Kubelet is what the kubelet makes for its pods' containers, whichever engine runs them for it.
+var Kubelet = Engine{
+	Name: KubernetesName,
+	// pkg/kubelet/kubelet_pods.go, and the volume plugins that have nothing of the host's in them.
+	Files: []string{
+		"pods/*/etc-hosts", "pods/*/containers/*/*",
+		"pods/*/volumes/kubernetes.io~empty-dir/*", "pods/*/volumes/kubernetes.io~configmap/*", "pods/*/volumes/kubernetes.io~secret/*",
+		"pods/*/volumes/kubernetes.io~projected/*", "pods/*/volumes/kubernetes.io~downward-api/*",
+	},
+	Cgroup: func(name, above string) (engine, id string) { // pkg/kubelet/cm
+		if IsID(name) && (strings.HasPrefix(above, "pod") || strings.HasPrefix(above, "kubepods")) {
+			return KubernetesName, name
+		}
+		return "", ""
+	},
+	Without: []Gap{
+		{"Origins ByBundle StateRoots Bundles Store Rootfs Builds Init Networks Monitor Labels Client Config", "the engine that it calls has them"},
+		{"Volumes", "a pod's volumes are not the container's alone: the kubelet has prepared them for their pod"},
+		{"Sockets Groups", "its API is asked over the network, with a certificate"},
+	},
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"path"
+	"strings"
+)
+
+// Podman is Podman, with conmon.
+var Podman = Engine{
+	Name: "podman",
+	// Podman and CRI-O share containers/storage; only CRI-O names a --root (conmon, src/runtime_args.c).
+	ByBundle: func(root, dir string) bool { return root == "" && inStorage(dir) },
+	Bundles:  Bundles{States: []string{storageRoot}, Dir: storageDir, PIDFile: "pidfile"}, // libpod/oci_conmon_common.go, --container-pidfile
+	Store: Store{
+		Root: storageRoot, User: "containers/storage",
+		Containers: storageContainers, Record: storageRecord,
+	},
+	// In the store of containers/storage, and over a directory that --rootfs names with ":O" (containers/common, pkg/overlay).
+	// What --rootfs names by itself may be the host's.
+	Rootfs: []string{"overlay/*/merged", "overlay/*/merge", "overlay-containers/{id}/rootfs/merge"},
+	Files:  []string{"overlay-containers/[0-9a-f]*/userdata/*"},
+	// The graphroot (containers/storage, libpod's volumes).
+	Volumes: Volumes{
+		Path: "volumes/*/_data", Beside: []string{"../overlay-containers", "../vfs-containers", "../btrfs-containers"},
+	},
+	Init:    "podman-init", // libpod/container_internal_linux.go: where catatonit is mounted
+	Sockets: []string{"/run/podman/podman.sock"},
+	Groups:  []string{"podman"},
+	// containers/common, pkg/netns.
+	Networks: Networks{Named: func(name string) bool { return strings.HasPrefix(name, "netns-") }},
+	Cgroup: func(name, _ string) (engine, id string) { // libpod/container_internal_linux.go
+		if id, ok := scoped(name, "libpod-", true); ok {
+			return "podman", id
+		}
+		return "", ""
+	},
+	Monitor: func(name string, args []string) (engine, id string) {
+		if name == ConmonProgram {
+			return "podman", valueOf(args, "-c", "--cid") // conmon(8)
+		}
+		return "", ""
+	},
+	Client: "podman",
+	// containers.conf(5).
+	Config: Config{
+		Command: "podman", Program: "podman", Dir: "/etc/containers",
+		Files: []string{
+			"/usr/share/containers/containers.conf", "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/*.conf",
+		},
+		DropIns: "/etc/containers/containers.conf.d", Ext: ".conf", Format: TOML,
+		UserFiles: []string{"containers/containers.conf", "containers/containers.conf.d/*.conf"}, UserDropIns: "containers/containers.conf.d",
+	},
+	Without: []Gap{
+		{"Origins StateRoots", "it names no --root: its containers' state is where the runtime has it by itself"},
+		{"Builds", "its builds are Buildah's"},
+		{"Labels", "whoever makes a container sets them: nothing can rest on them"},
+	},
+}
+
+// ConmonProgram is the name of the monitor that Podman and CRI-O leave with each container.
+const ConmonProgram = "conmon"
+
+// storageRoot is the graphroot of root (containers-storage.conf(5)).
+const storageRoot = "/var/lib/containers/storage"
+
+// StorageBundle is a container's bundle below the graphroot, and the directory of its other files below the runroot
+// (containers/storage, store.go; the driver is that of the layers, such as "overlay").
+func StorageBundle(driver, id string) string { return path.Join(driver+"-containers", id, "userdata") }
+
+func storageDir(state, _, id string) string { return path.Join(state, StorageBundle("overlay", id)) }
+
+// inStorage says that a directory is a bundle in containers/storage.
+func inStorage(dir string) bool {
+	return path.Base(dir) == "userdata" && path.Base(path.Dir(path.Dir(dir))) == storageContainers
+}
+
+// The directory of containers in the graphroot, with the usual driver, and the file in it that names them (containers/storage,
+// store.go).
+const (
+	storageContainers = "overlay-containers"
+	storageRecord     = "containers.json"
+)
+
+// StorageRecord is the file with the names of the container whose bundle it is.
+func StorageRecord(bundle string) string { return path.Join(bundle, "../..", storageRecord) }

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// Caller is what is known of the process that calls: whose files it may trust, and its own user namespace.
+type Caller struct {
+	Own    idmap.Pair
+	Owners trusted.Owners
+}
+
+// IsHostRoot says that the caller's user namespace has the host's root in it: it is that, or mapped to it.
+func (c *Caller) IsHostRoot() bool {
+	_, has := c.Own.UID.Inside(0)
+	return has
+}
+
+// Remember is the caller for a program that makes one call and is gone (trusted.Owners.Remember).
+func (c Caller) Remember() Caller {
+	c.Owners = c.Owners.Remember()
+	return c
+}
+
+// AnyCaller leaves out the caller's id maps, which calls that decide nothing don't need.
+func AnyCaller() Caller { return Caller{Owners: trusted.CallersOwners(nil)} }
+
+// LookAtCaller is the caller with what a decision needs of it.
+func LookAtCaller() (Caller, error) {
+	own, err := idmap.Own()
+	return Caller{own, trusted.CallersOwners(own.UID)}, err
+}

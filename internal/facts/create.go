@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// Call is a call that makes a container out of a bundle.
+type Call struct {
+	Act     policy.Act // Create or Restored
+	ID      string     // the container's
+	Caller  Caller
+	Policy  *policy.Policy // the whole one
+	Root    string         // the runtime's --root, absolute; "": none was named
+	Bundle  *bundle.Dir
+	Runtime string // the next runtime's path; "": none is called
+
+	Unfit     error // what the call's descriptors have against it
+	NoCgroups bool  // the command line asks for no cgroup
+
+	// Keep makes of a file descriptor one that the next runtime inherits and the container doesn't get; nil: nothing is
+	// started.
+	Keep func(fd int) (int, error)
+
+	// Taken are the ids of ranges that were taken for the container already.
+	Taken []decision.Lease
+}
+
+// Gathered is what was gathered for a call.
+type Gathered struct {
+	policy.Facts
+	Config []byte // config.json as it was found
+	Given  *plan.Root
+
+	call   *Call
+	rule   *policy.Policy // what of the policy holds
+	doc    *spec.Document // nil: nobody has looked
+	image  *accounts.Image
+	home   string // HOME of the environment
+	join   string // the path by which the runtime finds the user namespace that was looked at; "": none is joined
+	shared []string
+	again  bool             // config.json was a rewritten one already
+	before *policy.Identity // who an earlier rewrite has made of this config.json's user; nil: there was none
+	last   *policy.Identity // who the container's last start had, as far as its bundle is still there; nil likewise
+}
+
+// Gather reads what each decision about a container rests on. Where it fails, what was gathered by then still tells who is
+// exempt (policy.Failed); it is nil where not even config.json could be read.
+func (c *Call) Gather() (*Gathered, error) {
+	g := &Gathered{call: c}
+	g.Act, g.Now, g.ID, g.Bundle, g.Own = c.Act, time.Now().UTC(), c.ID, c.Bundle.Path, c.Caller.Own
+	g.Unfit, g.NoCgroups = c.Unfit, c.NoCgroups
+	if runc.Wraps(c.Runtime) {
+		g.RewritingNext = c.Runtime
+	}
+	if err := policy.Unfit(&g.Facts); err != nil {
+		g.Unguarded = true // nothing is looked at, so that nobody knows who could be exempt by a rule or a place
+		return g, err
+	}
+	var err error
+	if g.Config, g.Given, err = readConfig(c.Bundle); err != nil {
+		g.Unguarded = true
+		return g, err
+	}
+	if p := c.Policy.InForce(&g.Facts); p.Mode == policy.Off && len(p.Rules) == 0 { // whatever the document says
+		return g, nil
+	}
+	if g.doc, err = spec.ParseConfig(g.Config); err == nil {
+		g.Container, err = g.doc.Container()
+	}
+	if err != nil {
+		return g, fmt.Errorf("read %q: %w", c.Bundle.Join(bundle.Config), err)
+	}
+	g.Origin = policy.OriginOf(c.Root, g.Bundle, g.Container.Annotations)
+	if g.rule = c.Policy.InForce(&g.Facts); g.rule.Mode == policy.Off {
+		return g, nil
+	}
+	return g, g.container()
+}
+
+// container reads what each decision asks for.
+func (g *Gathered) container() error {
+	err := readProcess(&g.Facts, g.rule, g.doc)
+	if err == nil {
+		g.home, err = g.doc.Variable("HOME")
+	}
+	if err != nil {
+		return fmt.Errorf("read %q: %w", g.call.Bundle.Join(bundle.Config), err)
+	}
+	if g.UserNamespace, g.join, err = userNamespace(g.Container, g.call.Keep); err != nil {
+		return err
+	}
+	if g.image, err = OpenImage(g.call.Bundle, g.Container, g.rule.Stubless); err != nil {
+		return err
+	}
+	if err := g.surroundings(); err != nil {
+		return err
+	}
+	g.earlier()
+	return nil
+}
+
+// earlier looks for a record: whose the container was, and what was asked for before config.json was rewritten.
+func (g *Gathered) earlier() {
+	old, err := record.Read(g.call.Bundle)
+	if err != nil || !old.Enforced() {
+		return
+	}
+	its, rewritten := old.ID == g.ID, record.Matches(old, old.ID, g.Config)
+	if its {
+		g.last = old.Identity
+	}
+	if rewritten {
+		g.before = old.Identity
+	}
+	if its && rewritten {
+		g.again, g.User = true, spec.User(*old.Asked)
+	}
+}
+
+// Close gives the image back.
+func (g *Gathered) Close() {
+	if g != nil && g.image != nil {
+		_ = g.image.Close() // nothing was written
+	}
+}
+
+// Settle decides, and gathers what the decision asks for, until it is final.
+func (g *Gathered) Settle() decision.Decision {
+	return settle(g.call.Policy, &g.Facts, g.missing)
+}
+
+func settle(p *policy.Policy, f *policy.Facts, gather func(*decision.Missing) error) decision.Decision {
+	for {
+		d := p.Decide(f)
+		if !d.Missing.Any() {
+			return d
+		}
+		if err := gather(&d.Missing); err != nil {
+			return p.Failed(f, err)
+		}
+	}
+}
+
+// readConfig reads config.json of a bundle that nobody else has a hand in, or of one that was given to the container's own
+// root, and says so.
+func readConfig(dir *bundle.Dir) ([]byte, *plan.Root, error) {
+	unguarded := dir.CheckPath()
+	config, err := dir.Read(bundle.Config)
+	if unguarded != nil {
+		if err == nil {
+			if root := mappedRoot(config); root != nil && dir.OwnedBy(root.UID) == nil {
+				return config, root, nil
+			}
+		}
+		return nil, nil, fmt.Errorf("trust the bundle %q: %w", dir.Path, unguarded)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the bundle %q: %w", dir.Path, err)
+	}
+	return config, nil, nil
+}
+
+// mappedRoot is the root of the user namespace that a config.json asks for; nil: it asks for none, or gives it no root.
+func mappedRoot(config []byte) *plan.Root {
+	doc, err := spec.ParseConfig(config)
+	if err != nil {
+		return nil
+	}
+	c, err := doc.Container()
+	if err != nil {
+		return nil
+	}
+	uid, isMapped := policy.FromSpec(c.UIDMap).Outside(0)
+	gid, isGroupMapped := policy.FromSpec(c.GIDMap).Outside(0)
+	if !isMapped || !isGroupMapped {
+		return nil
+	}
+	return &plan.Root{UID: uid, GID: gid}
+}

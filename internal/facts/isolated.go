@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"path"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// isolated says that a gid of the container's means nothing on the host: it is given no device, has its own IPC, and nothing of
+// the host's is mounted in it but what its engine made for it.
+func isolated(c *spec.Container, devices bool, owners trusted.Owners) bool {
+	if devices || !slices.ContainsFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "ipc" }) {
+		return false
+	}
+	return !slices.ContainsFunc(c.Mounts, func(m spec.Mount) bool { return !enginesOwn(&m, owners) })
+}
+
+// enginesOwn says that a mount is a file system of its own, or what the engine made for the container: files for its names, or a
+// volume.
+func enginesOwn(m *spec.Mount, owners trusted.Owners) bool {
+	if !m.Binds() {
+		return slices.Contains([]string{"proc", "sysfs", "tmpfs", "ramfs", "devpts", "mqueue", "cgroup", "cgroup2"}, m.Type)
+	}
+	if layer.IsVolume(m.Source, owners) {
+		return true
+	}
+	if !engines.MakesFile(m.Source) {
+		return false
+	}
+	// Whoever could put a link there could have anything of the host's mounted.
+	var st unix.Stat_t
+	if unix.Lstat(m.Source, &st) != nil || st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return false
+	}
+	dir, err := trusted.Open(path.Dir(m.Source), owners)
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	return dir.Path == path.Dir(m.Source) && dir.CheckPath() == nil
+}

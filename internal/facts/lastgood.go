@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/pin"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// errNoGood says that there is no copy of the policy.
+var errNoGood = errors.New("no copy of it is kept")
+
+// LastGood is the policy of a call as it was when it was last good. An exec into a container that was rewritten goes by it while
+// the file can't be read, as it has its identity from its container, and health checks go on: nothing is created by it. Where no
+// copy is kept, and the container was created when there was no file, that is the built-in policy.
+func LastGood(named, binary string, builtIn bool, owners trusted.Owners) (*policy.Policy, error) {
+	file, _, err := policyFile(named, binary)
+	if err != nil {
+		return nil, err
+	}
+	name := policy.GoodFile(file)
+	if name == "" {
+		return nil, errNoGood
+	}
+	pins, err := pin.Read(owners)
+	if err != nil {
+		return nil, err
+	}
+	data, digest, err := readGood(file, pins, owners)
+	if errors.Is(err, unix.ENOENT) && builtIn && !pins.Has(file) {
+		return policy.Default(), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the last good policy %q: %w", name, err)
+	}
+	p, err := policy.Parse(name, data)
+	if err != nil {
+		return nil, fmt.Errorf("read the last good policy: %w", err)
+	}
+	p.Text, p.Digest = data, digest
+	if profile, isProfile := profile(binary); isProfile && named == "" {
+		p.Profile = profile
+		if inheritLog(p, policy.DefaultFile, pins, owners) != nil {
+			if _, _, err = readGood(policy.DefaultFile, pins, owners); err == nil || errors.Is(err, unix.ENOENT) {
+				err = inheritLog(p, policy.GoodFile(policy.DefaultFile), pins, owners)
+			}
+		}
+	}
+	return p, err
+}
+
+// readGood reads the copy of a policy file. It is held to the file's own pin.
+func readGood(file string, pins *pin.Pins, owners trusted.Owners) (data []byte, digest string, err error) {
+	data, err = trusted.ReadPath(policy.GoodFile(file), owners)
+	if err != nil {
+		return nil, "", err
+	}
+	digest = record.Digest(data)
+	return data, digest, pins.Check(file, digest)
+}

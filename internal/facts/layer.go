@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// give finds what the image and its volumes keep for root and its service users; nil: nothing is given. An image that runs as
+// who it asks for has what it needs, and what runs while an image is built stays in that image.
+func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give {
+	p, c := g.rule, g.Container
+	if !d.StandsIn() || p.Stubless || engines.IsBuild(g.ID) {
+		return nil
+	}
+	of := g.fileOwners()
+	out := &plan.Give{
+		Rootfs: c.Rootfs, UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID), Owners: of,
+		Keep: p.Adapt.Keep, Covered: g.image.Covered, GroupRoot: p.Adapt.GroupRoot, Tmp: p.Adapt.Tmp && !c.Readonly,
+	}
+	if !path.IsAbs(out.Rootfs) {
+		out.Rootfs = path.Join(g.Bundle, out.Rootfs)
+	}
+	if !c.Readonly {
+		wanted := slices.Clone(p.Adapt.Own)
+		if p.Adapt.WorkingDir {
+			wanted = append(wanted, g.Cwd)
+		}
+		for _, dir := range wanted {
+			if at, ok := g.mayGive(dir); ok && !slices.Contains(out.Paths, at) {
+				out.Paths = append(out.Paths, at)
+			}
+		}
+	}
+	for i := range c.Mounts {
+		m := &c.Mounts[i]
+		if like := plan.RootfsMount(*m); owned[i] != nil && like.CopiesUp() {
+			at, _ := g.mayGive(m.Destination)
+			out.Paths = append(out.Paths, at)
+		}
+		if p.Adapt.Volumes && m.Binds() && !m.Readonly() {
+			// What an engine has copied to elsewhere is configuration, or programs.
+			at, state := g.mayGive(m.Destination)
+			out.Volumes = append(out.Volumes, plan.Volume{Source: m.Source, Destination: at, State: state})
+		}
+	}
+	return out
+}
+
+// mayGive says where a path of the container's leads, free of links, and whether what lies there can be given.
+func (g *Gathered) mayGive(p string) (at string, ok bool) {
+	at = path.Clean("/" + p)
+	s, err := g.image.Look(at)
+	if err != nil {
+		return at, false
+	}
+	return s.Path, !policy.Untouchable(s.Path)
+}
+
+// fileOwners tells whose files of the image are the identity's to have.
+func (g *Gathered) fileOwners() plan.Owners {
+	return plan.FileOwners(g.call.Policy, g.rule, g.User.UID, g.last, g.UserNamespace, g.layers().UIDs())
+}
+
+// ownedTmpfs says which tmpfs mounts are the identity's, and their options without an owner: like a new volume, one is empty, and
+// the container's alone. The engine's own lie where nothing is given, such as /dev. The owner that an earlier rewrite has put last
+// is not somebody's wish, and may be another identity by now.
+func (g *Gathered) ownedTmpfs(d *decision.Decision) map[int][]string {
+	if !d.StandsIn() || g.rule.Stubless || !g.rule.Adapt.Volumes {
+		return nil
+	}
+	var owned map[int][]string
+	for i, m := range g.Container.Mounts {
+		if m.Type != "tmpfs" || m.Binds() || homedir.Ours(plan.RootfsMount(m)) {
+			continue
+		}
+		options := m.Options
+		if g.before != nil {
+			ours := spec.Owner(g.before.UID, g.before.GID)
+			if n := len(options) - len(ours); n >= 0 && slices.Equal(options[n:], ours) {
+				options = options[:n]
+			}
+		}
+		// Podman writes the container's user there (--mount type=tmpfs,chown=true), for whom the identity stands in.
+		asked := spec.Owner(g.User.UID, g.User.GID)
+		options = slices.DeleteFunc(slices.Clone(options), func(o string) bool { return slices.Contains(asked, o) })
+		if slices.ContainsFunc(options, hasOwner) {
+			continue
+		}
+		if _, ok := g.mayGive(m.Destination); ok {
+			if owned == nil {
+				owned = map[int][]string{}
+			}
+			owned[i] = append([]string{}, options...)
+		}
+	}
+	return owned
+}
+
+// hasOwner says that an option of a mount names an owner. Runtimes hand on what they do not know as it is, commas and all.
+func hasOwner(option string) bool {
+	for o := range strings.SplitSeq(option, ",") {
+		if strings.HasPrefix(o, "uid=") || strings.HasPrefix(o, "gid=") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/host"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+	"github.com/nonroot-runc/nonroot-runc/internal/program"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// ForPlan gathers what the plan for a decision rests on. Where nothing is to be rewritten, that is no more than is known.
+func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
+	in := &plan.Input{
+		Rule: g.rule, Facts: &g.Facts, Decision: d, Config: g.Config, Document: g.doc, Again: g.again, Given: g.Given, Join: g.join,
+	}
+	if d.Mode == decision.Off || d.Refused() || d.Reason != "" || g.doc == nil { // a reason: an audited container would be refused
+		return in, nil
+	}
+	in.Owned = g.ownedTmpfs(&d)
+	if d.Mode == decision.Rewrite {
+		in.Give = g.give(&d, in.Owned)
+		if hint := g.hint(&d); hint != "" {
+			in.Notes = append(in.Notes, hint)
+		}
+	}
+	home, err := homedir.PlanFor(g.image, g.homeOptions(&d))
+	if err != nil {
+		return in, err
+	}
+	home.Notes = append(home.Notes, g.isolateNames(home)...)
+	in.Home, in.Notes = home, append(in.Notes, home.Notes...)
+	in.Sysctls = g.sysctls()
+	if g.call.Caller.IsHostRoot() {
+		in.Devices = &plan.Devices{RawMajors: host.RawMajors()}
+	}
+	if d.Mode == decision.Rewrite {
+		in.Notes = append(in.Notes, g.obstacles(&d, in.Give, home)...)
+	}
+	return in, nil
+}
+
+// homeOptions are what was decided of the home.
+func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
+	p := g.rule
+	o := homedir.Options{
+		UID: d.Identity.UID, GID: d.Identity.GID, OwnerUID: g.owners().Outside(d.Identity.UID),
+		Name: p.Name, Kept: d.Source == policy.Kept || d.Source == policy.Image, EnvHome: g.home,
+		Mode: p.HomeMode, Path: p.HomePath, Size: p.HomeSize,
+	}
+	if d.Source == policy.Image {
+		o.EnvHome = "" // it is root's
+	}
+	if d.Person != "" { // whose home may be a volume that is mounted there
+		o.Name, o.Kept, o.EnvHome = d.Person, true, d.PersonHome
+		if o.Path == "" {
+			o.Path = d.PersonHome
+		}
+	}
+	return o
+}
+
+// hint says why the container's program is likely to fail as the identity; "": nothing is known against it, or what is wrong the
+// runtime says.
+func (g *Gathered) hint(d *decision.Decision) string {
+	if !d.StandsIn() {
+		return ""
+	}
+	args, err := g.doc.Args()
+	if err != nil {
+		return ""
+	}
+	search, err := g.doc.Variable("PATH")
+	if err != nil {
+		return ""
+	}
+	command := program.Command{Args: args, Cwd: g.Cwd, Path: search}
+	return command.Hint(g.image.View, func(st *unix.Stat_t) bool { return g.may(unix.X_OK, st, d.Identity) })
+}
+
+// may says whether the identity has rights (access(2)) to a file of the rootfs.
+func (g *Gathered) may(rights uint32, st *unix.Stat_t, id *policy.Identity) bool {
+	of := g.owners()
+	gids := []uint32{of.OutsideGroup(id.GID)}
+	for _, gid := range id.Groups {
+		gids = append(gids, of.OutsideGroup(gid))
+	}
+	return rootfs.May(rights, st, of.Outside(id.UID), gids)
+}
+
+// obstacles are what programs that were made for root often end at, and what will still be there: a working directory that is not
+// given to the identity, and the host's ports. As a hint they are for the log and the record.
+func (g *Gathered) obstacles(d *decision.Decision, give *plan.Give, home *homedir.Plan) (notes []string) {
+	if !d.StandsIn() {
+		return nil
+	}
+	if note := g.closedWorkdir(d, give, home); note != "" {
+		notes = append(notes, note)
+	}
+	if slices.ContainsFunc(g.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" }) {
+		return notes
+	}
+	if text, err := proc.Read(procSys(portStart)); err == nil {
+		if first := strings.TrimSpace(string(text)); first != "0" {
+			notes = append(notes, fmt.Sprintf("ports below %s stay root's: the network is the host's (sysctl %s)", first, portStart))
+		}
+	}
+	return notes
+}
+
+// closedWorkdir says that the working directory is in the image, and not the identity's to write; "": it is, or it can't be told.
+func (g *Gathered) closedWorkdir(d *decision.Decision, give *plan.Give, home *homedir.Plan) string {
+	at, err := g.image.Look(path.Clean("/" + g.Cwd))
+	cwd := at.Path
+	given := func(dir string) bool { return links.Within(dir, cwd) }
+	if err != nil || cwd == "/" || g.Container.Readonly || give != nil && slices.ContainsFunc(give.Paths, given) || home.Mounts != nil && given(home.Home) {
+		return ""
+	}
+	if !at.Exists || at.Mount != nil || g.may(unix.W_OK|unix.X_OK, &at.Stat, d.Identity) {
+		return ""
+	}
+	return fmt.Sprintf("its working directory %q is not the identity's to write (%d:%d %04o)", cwd, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
+)
+
+// with is small and more.
+func with(lines ...string) []string { return append(slices.Clone(small), lines...) }
+
+// decidedAs is a decision that somebody is the container, which asks for root.
+func decidedAs(uid uint32, source policy.Source) *policy.Decision {
+	return &policy.Decision{Mode: policy.Rewrite, Asked: &policy.Identity{}, Identity: &policy.Identity{UID: uid, GID: uid}, Source: source}
+}
+
+// TestGive: which directories of the image, volumes and tmpfs become the identity's.
+func TestGive(t *testing.T) {
+	image := with("work/", "state/", "link -> /state", "etc/x/", "bad -> /etc/x")
+	only := func(g *Gathered) { g.rule.Adapt = policy.Adapt{Own: []string{"/state"}} }
+	for _, test := range []struct {
+		name    string
+		edit    func(*specs.Spec)
+		change  func(*Gathered)
+		uid     uint32
+		paths   []string
+		volumes []plan.Volume
+		tmp     bool
+		none    bool
+	}{
+		{"what the policy names", nil, only, 65532, []string{"/state"}, nil, false, false},
+		{"by a link, once", nil, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Own: []string{"/state", "/link"}} }, 65532, []string{"/state"}, nil, false, false},
+		{"what is never given", nil, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Own: []string{"/bad", "/state"}} }, 65532, []string{"/state"}, nil, false, false},
+		{"the working directory", func(s *specs.Spec) { s.Process.Cwd = "/work" }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{WorkingDir: true} }, 65532, []string{"/work"}, nil, false, false},
+		{"the root as the working directory", nil, func(g *Gathered) { g.rule.Adapt = policy.Adapt{WorkingDir: true} }, 65532, nil, nil, false, false},
+		{"configuration as the working directory", func(s *specs.Spec) { s.Process.Cwd = "/bad" }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{WorkingDir: true} }, 65532, nil, nil, false, false},
+		{"a read-only image", func(s *specs.Spec) { s.Root.Readonly = true; s.Process.Cwd = "/work" }, func(g *Gathered) {
+			g.rule.Adapt = policy.Adapt{WorkingDir: true, Own: []string{"/state"}, Tmp: true}
+		}, 65532, nil, nil, false, false},
+		{"/tmp", nil, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Tmp: true} }, 65532, nil, nil, true, false},
+		{"who is who it asks to be", nil, only, 0, nil, nil, false, true},
+		{"a build", nil, func(g *Gathered) { only(g); g.rule.Stubless = true }, 65532, nil, nil, false, true},
+		{"volumes", func(s *specs.Spec) {
+			s.Mounts = append(s.Mounts, bindOf("/v/1", "/state"), bindOf("/v/2", "/etc/y"), bindOf("/v/3", "/read", "ro"), bindOf("/v/4", "/link"))
+		}, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Volumes: true} }, 65532, nil, []plan.Volume{
+			{Source: "/v/1", Destination: "/state", State: true}, {Source: "/v/2", Destination: "/etc/y"}, {Source: "/v/4", Destination: "/state", State: true},
+		}, false, false},
+		{"volumes, by a policy that doesn't", func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf("/v/1", "/state")) }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{} }, 65532, nil, nil, false, false},
+		{"a tmpfs that is filled from the image", func(s *specs.Spec) {
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/state", Type: "tmpfs", Options: []string{"tmpcopyup"}})
+		}, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Volumes: true} }, 65532, []string{"/state"}, nil, false, false},
+	} {
+		p := policy.Default()
+		g := gather(t, callFor(t, p, test.edit, image...))
+		test.change(g)
+		d := decidedAs(test.uid, policy.Fixed)
+		got := g.give(d, g.ownedTmpfs(d))
+		if (got == nil) != test.none {
+			t.Errorf("%s: %+v", test.name, got)
+			continue
+		}
+		if got == nil {
+			continue
+		}
+		if !slices.Equal(got.Paths, test.paths) || !slices.Equal(got.Volumes, test.volumes) || got.Tmp != test.tmp || got.UID != test.uid || got.Rootfs != g.Bundle+"/rootfs" {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+	}
+}
+
+// TestGiveAsTheDiskHasIt: the owner is the identity as the files of the rootfs have it.
+func TestGiveAsTheDiskHasIt(t *testing.T) {
+	g := gathered(t, nil)
+	g.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}, GID: idmap.Map{{Inside: 0, Outside: 200000, Size: 65536}}}
+	g.last = &policy.Identity{UID: 77, GID: 77}
+	got := g.give(decidedAs(65532, policy.Fixed), nil)
+	if got.UID != 165532 || got.GID != 265532 || !got.Owners.IsRoot(100000) || got.Owners.IsRoot(0) || !slices.Contains(got.Owners.Policy, 77) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestOwnedTmpfs: which tmpfs become the identity's, with what options.
+func TestOwnedTmpfs(t *testing.T) {
+	tmpfs := func(destination string, options ...string) specs.Mount {
+		return specs.Mount{Destination: destination, Type: "tmpfs", Source: "tmpfs", Options: options}
+	}
+	for _, test := range []struct {
+		name   string
+		mount  specs.Mount
+		change func(*Gathered)
+		want   []string // nil: it is not
+	}{
+		{"new", tmpfs("/data", "size=1m"), nil, []string{"size=1m"}},
+		{"without options", tmpfs("/data"), nil, []string{}},
+		{"somebody's", tmpfs("/data", "uid=5"), nil, nil},
+		{"somebody's, in a list", tmpfs("/data", "size=1m,gid=5"), nil, nil},
+		{"who is asked for", tmpfs("/data", "uid=0", "gid=0", "size=1m"), nil, []string{"size=1m"}},
+		{"what nobody gives", tmpfs("/dev"), nil, nil},
+		{"configuration", tmpfs("/etc/x"), nil, nil},
+		{"a bind", specs.Mount{Destination: "/data", Type: "tmpfs", Source: "/x", Options: []string{"bind"}}, nil, nil},
+		{"no tmpfs", specs.Mount{Destination: "/data", Type: "ramfs"}, nil, nil},
+		{"our home", specs.Mount{Destination: "/home/x", Type: "tmpfs", Source: homedir.TmpfsSource}, nil, nil},
+		{"of an earlier rewrite", tmpfs("/data", "size=1m", "uid=7", "gid=7"), func(g *Gathered) { g.before = &policy.Identity{UID: 7, GID: 7} }, []string{"size=1m"}},
+		{"of another one than the earlier", tmpfs("/data", "size=1m", "uid=8", "gid=8"), func(g *Gathered) { g.before = &policy.Identity{UID: 7, GID: 7} }, nil},
+		{"by a policy that doesn't", tmpfs("/data"), func(g *Gathered) { g.rule.Adapt.Volumes = false }, nil},
+		{"of a build", tmpfs("/data"), func(g *Gathered) { g.rule.Stubless = true }, nil},
+	} {
+		g := gathered(t, func(s *specs.Spec) { s.Mounts = []specs.Mount{test.mount} })
+		if test.change != nil {
+			test.change(g)
+		}
+		got, owned := g.ownedTmpfs(decidedAs(65532, policy.Fixed))[0]
+		if owned != (test.want != nil) || !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, %v, want %q", test.name, got, owned, test.want)
+		}
+	}
+	g := gathered(t, func(s *specs.Spec) { s.Mounts = []specs.Mount{tmpfs("/data")} })
+	if got := g.ownedTmpfs(decidedAs(0, policy.Kept)); got != nil {
+		t.Errorf("who is who it asks to be: %v", got)
+	}
+}
+
+// TestHomeOptions: what each source says of the home.
+func TestHomeOptions(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		d      *policy.Decision
+		path   string
+		kept   bool
+		want   string // the account's name
+		env    string
+		chosen string // the home's path
+	}{
+		{"fixed", decidedAs(65532, policy.Fixed), "", false, "nonroot", "/root", ""},
+		{"kept", decidedAs(1000, policy.Kept), "", true, "nonroot", "/root", ""},
+		{"the image's", decidedAs(999, policy.Image), "", true, "nonroot", "", ""},
+		{"requested", decidedAs(1000, policy.Requested), "", false, "nonroot", "/root", ""},
+		{"a person", &policy.Decision{
+			Identity: &policy.Identity{UID: 20001, GID: 20000}, Source: policy.Listed, Person: "alice", PersonHome: "/home/alice",
+		}, "", true, "alice", "/home/alice", "/home/alice"},
+		{"a person, and the policy names a home", &policy.Decision{
+			Identity: &policy.Identity{UID: 20001, GID: 20000}, Source: policy.Listed, Person: "alice", PersonHome: "/home/alice",
+		}, "/work", true, "alice", "/home/alice", "/work"},
+	} {
+		g := gathered(t, func(s *specs.Spec) { s.Process.Env = append(s.Process.Env, "HOME=/root") })
+		g.rule.HomePath = test.path
+		g.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}}
+		o := g.homeOptions(test.d)
+		if o.Kept != test.kept || o.Name != test.want || o.EnvHome != test.env || o.Path != test.chosen || o.UID != test.d.Identity.UID || o.GID != test.d.Identity.GID ||
+			o.OwnerUID != 100000+test.d.Identity.UID {
+			t.Errorf("%s: %+v", test.name, o)
+		}
+	}
+}
+
+// TestIsolateNames: a copy of the names that the host would have, too, is not mounted, and no group then rests on it.
+func TestIsolateNames(t *testing.T) {
+	shared := func(destination string) func(*specs.Spec) {
+		return func(s *specs.Spec) {
+			s.Linux.RootfsPropagation = "shared"
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: destination, Type: "bind", Source: "/usr", Options: []string{"rbind"}})
+		}
+	}
+	for _, test := range []struct {
+		name          string
+		edit          func(*specs.Spec)
+		passwd, group bool
+	}{
+		{"nothing is shared", nil, true, true},
+		{"something else is", shared("/data"), true, true},
+		{"A3: /etc is", shared("/etc"), false, false},
+		{"A3: /etc/group is", shared("/etc/group"), true, false},
+	} {
+		g := gathered(t, test.edit)
+		home := &homedir.Plan{}
+		home.Passwd, home.Group, home.Numbers = []byte("x"), []byte("y"), true
+		notes := g.isolateNames(home)
+		if (home.Passwd != nil) != test.passwd || (home.Group != nil) != test.group || home.Numbers != (test.passwd && test.group) ||
+			(len(notes) == 0) != (test.passwd && test.group) {
+			t.Errorf("%s: %+v, %q", test.name, home, notes)
+		}
+	}
+}
+
+// TestHint: why the container's program is likely to fail.
+func TestHint(t *testing.T) {
+	image := with("bin/su = #!", "bin/app = #!", "bin/apt-get = #!")
+	for _, test := range []struct {
+		name   string
+		args   []string
+		change func(*Gathered)
+		want   string
+	}{
+		{"nothing", []string{"/bin/app"}, nil, ""},
+		{"found by PATH", []string{"app"}, nil, ""},
+		{"what becomes somebody else", []string{"su"}, nil, "makes another user of root"},
+		{"what installs", []string{"/bin/apt-get", "install"}, nil, "installs packages"},
+		{"what root alone may run", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "is not the identity's to run"},
+		{"who is who it asks to be", []string{"su"}, func(g *Gathered) { g.User.UID = 65532 }, ""},
+		{"no program", nil, nil, ""},
+	} {
+		g := gathered(t, func(s *specs.Spec) { s.Process.Args = test.args }, image...)
+		if test.change != nil {
+			test.change(g)
+		}
+		d := decidedAs(65532, policy.Fixed)
+		d.Asked.UID = g.User.UID
+		if got := g.hint(d); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// TestMay goes by the owner's rights for the owner, the group's for the group, else by everybody's.
+func TestMay(t *testing.T) {
+	g := gathered(t, nil)
+	g.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}, GID: idmap.Map{{Inside: 0, Outside: 200000, Size: 65536}}}
+	id := &policy.Identity{UID: 5, GID: 6, Groups: []uint32{7}}
+	for _, test := range []struct {
+		uid, gid, mode uint32
+		want           bool
+	}{
+		{100005, 0, 0o200, true},
+		{100005, 200006, 0o022, false},
+		{0, 200006, 0o020, true},
+		{0, 200007, 0o020, true},
+		{0, 200007, 0o202, false},
+		{5, 6, 0o220, false},
+		{0, 0, 0o002, true},
+	} {
+		if got := g.may(unix.W_OK, &unix.Stat_t{Uid: test.uid, Gid: test.gid, Mode: test.mode}, id); got != test.want {
+			t.Errorf("%d:%d %04o: %v", test.uid, test.gid, test.mode, got)
+		}
+	}
+}
+
+// TestObstacles: a working directory that is not given, and ports of the host's network.
+func TestObstacles(t *testing.T) {
+	NeedPrivate(t)
+	image := with("work/", "work/sub/", "mine/")
+	at := func(cwd string) func(*specs.Spec) { return func(s *specs.Spec) { s.Process.Cwd = cwd } }
+	const closed, ports = "is not the identity's to write", "ports below"
+	for _, test := range []struct {
+		name   string
+		edit   func(*specs.Spec)
+		change func(*Gathered)
+		give   *plan.Give
+		home   string
+		want   string
+	}{
+		{"a closed one", at("/work"), nil, nil, "", closed},
+		{"it is given", at("/work/sub"), nil, &plan.Give{Paths: []string{"/work"}}, "", ""},
+		{"something like it is given", at("/work/sub"), nil, &plan.Give{Paths: []string{"/wor"}}, "", closed},
+		{"it is the home", at("/work"), nil, nil, "/work", ""},
+		{"anybody may write it", at("/mine"), func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/mine", 0o777)) }, nil, "", ""},
+		{"the root", at("/"), nil, nil, "", ""},
+		{"it is not there", at("/none"), nil, nil, "", ""},
+		{"a read-only image", func(s *specs.Spec) { at("/work")(s); s.Root.Readonly = true }, nil, nil, "", ""},
+		{"it is a mount", func(s *specs.Spec) { at("/work")(s); s.Mounts = append(s.Mounts, bindOf("/usr", "/work")) }, nil, nil, "", ""},
+		{"who is who it asks to be", at("/work"), func(g *Gathered) { g.User.UID = 65532 }, nil, "", ""},
+		{"the host's network", func(s *specs.Spec) { s.Linux.Namespaces = s.Linux.Namespaces[:3] }, nil, nil, "", ports},
+	} {
+		g := gathered(t, test.edit, image...)
+		if test.change != nil {
+			test.change(g)
+		}
+		home := &homedir.Plan{Home: test.home}
+		if test.home != "" {
+			home.Mounts = append(home.Mounts, Bind("x", test.home))
+		}
+		d := decidedAs(65532, policy.Fixed)
+		d.Asked.UID = g.User.UID
+		got := strings.Join(g.obstacles(d, test.give, home), "; ")
+		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// TestForPlan: what is gathered for a plan, by mode.
+func TestForPlan(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		mode       string
+		home, give bool
+	}{
+		{"rewrite", "mode = \"rewrite\"", true, true},
+		{"audit", "mode = \"audit\"", true, false},
+		{"off", "mode = \"off\"\nreason = \"x\"", false, false},
+	} {
+		p, err := policy.Parse("p", []byte(test.mode))
+		Must(t, err)
+		g := gather(t, callFor(t, p, nil))
+		in, err := g.ForPlan(g.Settle())
+		Must(t, err)
+		if (in.Home != nil) != test.home || (in.Give != nil) != test.give || string(in.Config) != string(g.Config) || (in.Devices != nil) != (test.home && g.call.Caller.IsHostRoot()) {
+			t.Errorf("%s: %+v", test.name, in)
+		}
+	}
+	// An audited container that would be refused needs no plan.
+	p := policy.Default()
+	p.Mode = policy.Audit
+	g := gather(t, callFor(t, p, func(s *specs.Spec) { s.Linux.Namespaces = s.Linux.Namespaces[:1] }))
+	d := g.Settle()
+	in, err := g.ForPlan(d)
+	if err != nil || d.Reason == "" || in.Home != nil {
+		t.Errorf("%+v, %+v, %v", d, in, err)
+	}
+	// Nobody has a home where the policy insists on one and the image has no place for it.
+	p = policy.Default()
+	p.HomeMode = homedir.Always
+	g = gather(t, callFor(t, p, func(s *specs.Spec) { s.Root.Readonly = true }, "bin/sh = #!"))
+	if in, err := g.ForPlan(g.Settle()); err == nil || in.Home != nil {
+		t.Errorf("%+v, %v", in, err)
+	}
+}

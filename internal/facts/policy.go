@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/pin"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// profile is the part of a binary's name behind "nonroot-runc.": so engines that can't pass arguments choose among
+// several policies.
+func profile(binary string) (name string, has bool) {
+	return strings.CutPrefix(filepath.Base(binary), "nonroot-runc.")
+}
+
+// policyFile is where that policy is, and whether there has to be one.
+func policyFile(named, binary string) (file string, must bool, err error) {
+	file = policy.DefaultFile
+	name, isProfile := profile(binary)
+	switch {
+	case named != "":
+		file, must = named, true
+	case isProfile:
+		file, must = policy.ProfileFile(name), true
+	}
+	file, err = filepath.Abs(file)
+	return file, must, err
+}
+
+// Policy is the policy that a call of this binary goes by: the file that the call names ("": none), else the one of the
+// profile that the binary is named after, else the default one. It's read at each call, so that there is nothing to
+// reload. A file that others could have written is not one of the administrator's (SECURITY.md E12).
+func Policy(named, binary string, owners trusted.Owners) (*policy.Policy, error) {
+	file, must, err := policyFile(named, binary)
+	if err != nil {
+		return nil, err
+	}
+	pins, err := pin.Read(owners)
+	if err != nil {
+		return nil, err
+	}
+	data, digest, err := readPinned(file, pins, owners)
+	if errors.Is(err, unix.ENOENT) && !must {
+		return policy.Default(), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the policy %q: %w", file, err)
+	}
+	p, err := policy.Parse(file, data)
+	if err != nil {
+		return nil, fmt.Errorf("read the policy: %w", err)
+	}
+	p.Text, p.Digest = data, digest
+	if name, isProfile := profile(binary); isProfile && named == "" {
+		p.Profile = name
+		if err := inheritLog(p, policy.DefaultFile, pins, owners); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Candidate is the policy that a text would be in a file's place; from is where the text is now, which is what its faults are
+// named by. profile is the profile that the file is of; "": it is the general one.
+func Candidate(text []byte, from, file, profile string, owners trusted.Owners) (*policy.Policy, error) {
+	p, err := policy.Parse(from, text)
+	if err != nil {
+		return nil, err
+	}
+	p.File, p.Text, p.Digest, p.Profile = file, text, record.Digest(text), profile
+	if profile == "" {
+		return p, nil
+	}
+	pins, err := pin.Read(owners)
+	if err != nil {
+		return nil, err
+	}
+	return p, inheritLog(p, policy.DefaultFile, pins, owners)
+}
+
+// readPinned reads a policy file that its pin allows. A pinned one that is not there is no ENOENT, by which a call goes on without:
+// who deletes a policy must not bring the defaults back.
+func readPinned(file string, pins *pin.Pins, owners trusted.Owners) (data []byte, digest string, err error) {
+	data, err = trusted.ReadPath(file, owners)
+	if errors.Is(err, unix.ENOENT) {
+		if missing := pins.Missing(file); missing != nil {
+			return nil, "", missing
+		}
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	digest = record.Digest(data)
+	return data, digest, pins.Check(file, digest)
+}
+
+// inheritLog has a profile's decisions logged where the general file says, unless it says itself: an exemption must not be
+// silent because it has a file of its own. Without a general file there is no log.
+func inheritLog(p *policy.Policy, general string, pins *pin.Pins, owners trusted.Owners) error {
+	if p.OwnLog {
+		return nil
+	}
+	data, _, err := readPinned(general, pins, owners)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	var g *policy.Policy
+	if err == nil {
+		g, err = policy.Parse(general, data)
+	}
+	if err != nil {
+		return fmt.Errorf("the profile %q has no [log], and logs where the general policy says: read %q: %w", p.File, general, err)
+	}
+	p.Log = g.Log
+	return nil
+}

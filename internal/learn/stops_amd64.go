@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package learn
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// stops has the kernel stop the threads that are watched where a system call has failed with EACCES or EPERM, and
+// nowhere else. It is a program at the tracepoint sys_exit, which every call of every process ends with: it looks up
+// who the thread is, and sends one that is watched SIGSTOP, which its tracer gets before the call returns.
+//
+// A seccomp filter with SECCOMP_RET_TRACE would not do. It can't be taken off, and without a tracer its calls fail with
+// ENOSYS: a container that goes on would be broken. A call that the engine's own filter denies never reaches it, as of
+// two filters the stricter one's word counts (seccomp(2)). Who is root without no_new_privs could not get one. And it
+// stops at each call that names a file, denied or not.
+type stops map[space]*program
+
+// space is a pid namespace, by its file (namespaces(7)). A thread has one for life, of which both sides know its id there,
+// wherever this program itself runs.
+type space struct{ device, inode uint64 }
+
+// program is what is loaded for one pid namespace.
+type program struct {
+	watched int // a map of process and thread ids
+	code    int
+	link    int // its place at the tracepoint; closed, it is gone. -1: it is
+}
+
+// The kernel's helpers, by number (linux/bpf.h, BPF_FUNC_*).
+const (
+	mapLookupElem       = 1
+	sendSignalThread    = 117 // since Linux 5.6
+	getNsCurrentPidTgid = 120 // since Linux 5.7
+)
+
+// maxWatched bounds the threads of a namespace that are watched at a time. Others are stopped at each call.
+const maxWatched = 1 << 16
+
+// instruction is the kernel's struct bpf_insn.
+type instruction struct {
+	code      uint8
+	registers uint8 // the destination in the lower half, the source in the upper one
+	offset    int16
+	immediate int32
+}
+
+// atExit is the program. It is given the call's registers and result (register 1: two numbers of 64 bits). A call of 32
+// bits may have its result in 32 bits, so that no more are looked at; the tracer looks at all of it.
+func atExit(in space, watched int) []instruction {
+	const (
+		load    = unix.BPF_LDX | unix.BPF_MEM | unix.BPF_DW
+		number  = unix.BPF_LD | unix.BPF_IMM | unix.BPF_DW // of 64 bits, the upper half in an instruction of its own
+		set     = unix.BPF_ALU64 | unix.BPF_MOV | unix.BPF_K
+		move    = unix.BPF_ALU64 | unix.BPF_MOV | unix.BPF_X
+		add     = unix.BPF_ALU64 | unix.BPF_ADD | unix.BPF_K
+		ifIs    = unix.BPF_JMP32 | unix.BPF_JEQ | unix.BPF_K
+		ifNot   = unix.BPF_JMP32 | unix.BPF_JNE | unix.BPF_K
+		ifZero  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+		notZero = unix.BPF_JMP | unix.BPF_JNE | unix.BPF_K
+		call    = unix.BPF_JMP | unix.BPF_CALL
+		exit    = unix.BPF_JMP | unix.BPF_EXIT
+		stack   = 10 // the register that has its end
+	)
+	low := func(n uint64) int32 { return int32(uint32(n)) } // #nosec G115 -- half of a number
+	high := func(n uint64) int32 { return int32(n >> 32) }  // #nosec G115 -- the other half
+	return []instruction{
+		{load, 1<<4 | 6, 8, 0}, // r6 = the result
+		{ifIs, 6, 1, -int32(unix.EPERM)},
+		{ifNot, 6, 17, -int32(unix.EACCES)}, // to the end
+		// Thread and process, as this namespace has them: eight bytes on the stack. For threads of another it fails: to the end.
+		{number, 1, 0, low(in.device)},
+		{0, 0, 0, high(in.device)},
+		{number, 2, 0, low(in.inode)},
+		{0, 0, 0, high(in.inode)},
+		{move, stack<<4 | 3, 0, 0},
+		{add, 3, 0, -8},
+		{set, 4, 0, 8},
+		{call, 0, 0, getNsCurrentPidTgid},
+		{notZero, 0, 8, 0},
+		{number, unix.BPF_PSEUDO_MAP_FD<<4 | 1, 0, int32(watched)}, // #nosec G115 -- a descriptor
+		{0, 0, 0, 0},
+		{move, stack<<4 | 2, 0, 0},
+		{add, 2, 0, -8},
+		{call, 0, 0, mapLookupElem},
+		{ifZero, 0, 2, 0}, // to the end: nobody who is watched
+		{set, 1, 0, int32(unix.SIGSTOP)},
+		{call, 0, 0, sendSignalThread},
+		{set, 0, 0, 0}, // the end
+		{exit, 0, 0, 0},
+	}
+}
+
+// stopAtDenials needs root, or CAP_BPF and CAP_PERFMON, and Linux 5.7.
+func stopAtDenials() (*stops, error) {
+	s := &stops{}
+	own, err := spaceOf("self")
+	if err == nil {
+		_, err = s.program(own)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("have the kernel tell of denied calls only: %w", err)
+	}
+	return s, nil
+}
+
+func spaceOf(pid string) (space, error) {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/"+pid+"/ns/pid", &st); err != nil {
+		return space{}, err
+	}
+	// The kernel has a device's number in another form within than without (linux/kdev_t.h, MKDEV).
+	return space{uint64(unix.Major(st.Dev))<<20 | uint64(unix.Minor(st.Dev)), st.Ino}, nil
+}
+
+// program is the one for a namespace, which is loaded if it is not there yet.
+func (s *stops) program(in space) (*program, error) {
+	if p := (*s)[in]; p != nil {
+		return p, nil
+	}
+	p := &program{-1, -1, -1}
+	if err := p.load(in); err != nil {
+		p.close()
+		return nil, err
+	}
+	(*s)[in] = p
+	return p, nil
+}
+
+func (p *program) load(in space) (err error) {
+	if p.watched, err = bpf(unix.BPF_MAP_CREATE, &struct{ kind, key, value, entries, flags uint32 }{
+		unix.BPF_MAP_TYPE_HASH, 8, 1, maxWatched, unix.BPF_F_NO_PREALLOC,
+	}); err != nil {
+		return err
+	}
+	code, license := atExit(in, p.watched), []byte("Apache-2.0\x00") // it calls nothing that is for the GPL only
+	if p.code, err = bpf(unix.BPF_PROG_LOAD, &struct {
+		kind, count           uint32
+		instructions, license unsafe.Pointer
+	}{
+		unix.BPF_PROG_TYPE_RAW_TRACEPOINT, uint32(len(code)), unsafe.Pointer(&code[0]), unsafe.Pointer(&license[0]), // #nosec G103 G115 -- the kernel reads what these point to, and no more
+	}); err != nil {
+		return err
+	}
+	at := []byte("sys_exit\x00")
+	p.link, err = bpf(unix.BPF_RAW_TRACEPOINT_OPEN, &struct {
+		name unsafe.Pointer
+		code uint64 // 32 bits in the kernel's struct, and as much again that is unused
+	}{unsafe.Pointer(&at[0]), uint64(p.code)}) // #nosec G103 G115 -- the kernel reads a name that ends with 0; a descriptor
+	return err
+}
+
+// watched says where a thread is put down, so that it stops.
+type watched struct {
+	by *program
+	id [2]uint32 // the kernel's struct bpf_pidns_info: thread and process
+}
+
+// add has a thread stop from now on.
+func (s *stops) add(tid int) (w watched, err error) {
+	in, err := spaceOf(strconv.Itoa(tid))
+	if err != nil {
+		return w, err
+	}
+	if w.by, err = s.program(in); err != nil {
+		return w, err
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return w, err
+	}
+	for i, name := range []string{"NSpid", "NStgid"} {
+		ids := strings.Fields(fieldOf(status, name)) // of one namespace after the other, its own the last
+		if len(ids) == 0 {
+			return w, fmt.Errorf("/proc/%d/status has no %s", tid, name)
+		}
+		id, err := strconv.ParseUint(ids[len(ids)-1], 10, 31) //lint:allow a process id
+		if err != nil {
+			return w, err
+		}
+		w.id[i] = uint32(id)
+	}
+	value := uint8(1)
+	_, err = bpf(unix.BPF_MAP_UPDATE_ELEM, &element{uint64(w.by.watched), unsafe.Pointer(&w.id), unsafe.Pointer(&value), 0}) // #nosec G103 G115 -- of the sizes that the map has; a descriptor
+	return w, err
+}
+
+// remove takes a thread off that has ended. Its id is free, but ids are given in turn: another's it will be much later.
+func (w *watched) remove() {
+	_, _ = bpf(unix.BPF_MAP_DELETE_ELEM, &element{watched: uint64(w.by.watched), key: unsafe.Pointer(&w.id)}) // #nosec G103 G115 -- as above; it may not be there
+}
+
+type element struct {
+	watched    uint64 // the map: 32 bits in the kernel's struct, and as much again that is unused
+	key, value unsafe.Pointer
+	flags      uint64
+}
+
+// end: nobody is stopped any more.
+func (s *stops) end() {
+	for _, p := range *s {
+		p.end()
+	}
+}
+
+func (s *stops) close() {
+	for _, p := range *s {
+		p.close()
+	}
+}
+
+func (p *program) end() {
+	if p.link >= 0 {
+		_ = unix.Close(p.link) // nothing was written
+	}
+	p.link = -1
+}
+
+func (p *program) close() {
+	p.end()
+	for _, fd := range []int{p.code, p.watched} {
+		if fd >= 0 {
+			_ = unix.Close(fd) // likewise
+		}
+	}
+}
+
+// bpf is bpf(2). The kernel takes the members that an attribute does not have for zero.
+func bpf[T any](command uintptr, attribute *T) (int, error) {
+	n, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(unsafe.Pointer(attribute)), unsafe.Sizeof(*attribute)) // #nosec G103 -- the kernel is told how long it is
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil // #nosec G115 -- a descriptor, or 0
+}
+
+// lastCall is the call from which a thread returns, which its registers still have, and what it ended with.
+func lastCall(tid int) (c call, result int64, err error) {
+	var r unix.PtraceRegs
+	if err := unix.PtraceGetRegs(tid, &r); err != nil {
+		return c, 0, err
+	}
+	info, err := syscallInfo(tid)
+	if err != nil {
+		return c, 0, err
+	}
+	c.arch, c.nr = info.arch(), r.Orig_rax
+	if c.arch == unix.AUDIT_ARCH_I386 {
+		c.args = [6]uint64{r.Rbx, r.Rcx, r.Rdx, r.Rsi, r.Rdi, r.Rbp}
+		return c, int64(int32(r.Rax)), nil // #nosec G115 -- a register of 32 bits
+	}
+	c.args = [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}
+	return c, int64(r.Rax), nil // #nosec G115 -- a signed number in a register
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"path"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+func join(dir, name string) string { return path.Join(dir, name) }
+
+// mounts are those that are added: the names, read-only, and the home.
+func mounts(dir string, home *homedir.Plan) []spec.Mount {
+	var all []spec.Mount
+	bind := func(data []byte, file, destination string) {
+		if data != nil {
+			all = append(all, spec.Mount{
+				Destination: destination, Type: "bind", Source: join(dir, file),
+				Options: []string{"bind", "ro", "nosuid", "nodev", "noexec"},
+			})
+		}
+	}
+	bind(home.Passwd, record.Passwd, "/etc/passwd")
+	bind(home.Group, record.Group, "/etc/group")
+	for _, m := range home.Mounts {
+		all = append(all, spec.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options})
+	}
+	return all
+}
+
+// Ours recognizes the mounts of an earlier rewrite of the bundle in a directory.
+func Ours(dir string) func(spec.Mount) bool {
+	passwd, group := join(dir, record.Passwd), join(dir, record.Group)
+	return func(m spec.Mount) bool {
+		return m.Source == passwd || m.Source == group || homedir.Ours(RootfsMount(m))
+	}
+}
+
+// RootfsMount is a mount as the view of a rootfs takes it.
+func RootfsMount(m spec.Mount) rootfs.Mount {
+	return rootfs.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options}
+}

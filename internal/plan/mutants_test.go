@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
+)
+
+// These tests stand at the edges, each part of a condition by itself. `make mutants` asks for them.
+
+// TestBinds: a mount shows what is elsewhere by its type or by either option.
+func TestBinds(t *testing.T) {
+	for _, test := range []struct {
+		mount spec.Mount
+		want  bool
+	}{
+		{spec.Mount{Type: "bind"}, true},
+		{spec.Mount{Type: "none", Options: []string{"ro", "bind"}}, true},
+		{spec.Mount{Options: []string{"rbind"}}, true},
+		{spec.Mount{Type: "tmpfs", Options: []string{"ro"}}, false},
+	} {
+		if got := test.mount.Binds(); got != test.want {
+			t.Errorf("%+v: %v", test.mount, got)
+		}
+	}
+}
+
+// TestOursAreKnown by what they show: both copies of names, of this bundle alone.
+func TestOursAreKnown(t *testing.T) {
+	isOurs := Ours("/b")
+	for source, want := range map[string]bool{
+		"/b/" + record.Passwd: true, "/b/" + record.Group: true, "/b/config.json": false, "/c/" + record.Passwd: false,
+	} {
+		if got := isOurs(spec.Mount{Type: "bind", Source: source, Destination: "/etc/passwd"}); got != want {
+			t.Errorf("%s: %v", source, got)
+		}
+	}
+}
+
+// TestOwnersThatAreNobody: an id on disk that is not mapped is nobody's of the container, and root's file is nobody's
+// own account.
+func TestOwnersThatAreNobody(t *testing.T) {
+	few := &idmap.Pair{UID: idmap.Map{{Inside: 1, Outside: 100001, Size: 10}}}
+	for name, o := range map[string]Owners{
+		"reserved": {Map: few, Asked: 5, Reserved: policy.Ranges{{First: 0, Last: 5000}}},
+		"assigned": {Map: few, Asked: 5, Policy: []uint32{0}},
+	} {
+		if o.MayChown(7) || o.MayChownVolume(7) || o.IsRoot(7) {
+			t.Errorf("%s: an owner that is not mapped is somebody", name)
+		}
+	}
+	o := Owners{Asked: 5, Accounts: uidsOf(t, "root:x:0:0::/root:/bin/sh\n")}
+	if o.MayChown(0) {
+		t.Error("root's files are given, although root was not asked for")
+	}
+}
+
+// TestAuditKeepsTheFirstReason: that no config.json could be written does not hide why the container would be refused.
+func TestAuditKeepsTheFirstReason(t *testing.T) {
+	in := input(t, nil)
+	in.Decision.Mode, in.Decision.Reason, in.Decision.Identity.UID = decision.Audit, "the first", 0
+	p, err := Make(in)
+	if err != nil || p.Decision.Reason != "the first" {
+		t.Errorf("%+v, %v", p.Decision, err)
+	}
+}
+
+// TestBoundingThatCantBeRead fails the plan: what the record says of it is what a start is held to.
+func TestBoundingThatCantBeRead(t *testing.T) {
+	in := input(t, nil)
+	config := strings.Replace(string(in.Config), `"bounding":["CAP_CHOWN"]`, `"bounding":"CAP_CHOWN"`, 1)
+	if config == string(in.Config) {
+		t.Fatal("the document has no bounding set")
+	}
+	doc, err := spec.ParseConfig([]byte(config))
+	if err == nil {
+		in.Document = doc
+		_, err = Make(in)
+	}
+	if err == nil || strings.Contains(err.Error(), "rewrite") {
+		t.Errorf("a bounding set that is a string: %v", err)
+	}
+}
+
+// TestNamesOfAProcess: a uid that the container's passwd has without a name has none, nor a home.
+func TestNamesOfAProcess(t *testing.T) {
+	f := &policy.Facts{
+		Accounts: &accounts.Files{Passwd: []byte(":x:7:7::/nameless:/bin/sh\napp:x:8:8::/srv/app:/bin/sh\n")},
+	}
+	for uid, want := range map[uint32]string{7: ":/", 8: "app:/srv/app", 9: ":/"} {
+		if name, home := nameAndHome(f, uid); name+":"+home != want {
+			t.Errorf("%d: %s:%s, want %s", uid, name, home, want)
+		}
+	}
+}
+
+// TestMakeWithoutAHome plans nothing but the record of a decision.
+func TestMakeWithoutAHome(t *testing.T) {
+	in := input(t, func(s *specs.Spec) { s.Hostname = "x" })
+	in.Home = nil
+	p, err := Make(in)
+	testkit.Must(t, err)
+	if p.Parts != nil || p.Rewritten() != nil || p.Give != nil {
+		t.Errorf("%+v", p)
+	}
+}

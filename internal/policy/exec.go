@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"errors"
+	"fmt"
+)
+
+// exempt says that a container that was created before may be as it is: its record says so, or, where it has none, the
+// policy.
+func (p *Policy) exempt(f *inquiry) bool {
+	switch {
+	case f.Unsure:
+		return false
+	case f.Record != nil:
+		return f.Record.Mode.Exempts()
+	}
+	return p.Mode.Exempts() || p.Existing.Exempts()
+}
+
+// Exempts says that a container that was created before may be as it is: by its record, or where that is no word on it, by the
+// policy, of which this is what holds for it.
+func (p *Policy) Exempts(f *Facts) bool { return !f.Record.Enforced() && p.exempt(f.ask()) }
+
+// exempted is the decision about a container that may be as it is.
+func (p *Policy) exempted(f *inquiry, d *Decision) {
+	switch {
+	case f.Record != nil:
+		d.Mode, d.Rule, d.Reason = f.Record.Mode, f.Record.Rule, f.Record.Reason
+	case !p.Mode.Exempts():
+		d.Mode, d.Rule, d.Reason = Off, "existing", "the container was not created by nonroot-runc, and the policy leaves such as they are"
+	}
+	if f.Seen {
+		d.Asked = asked(f)
+	}
+}
+
+// further decides about a further process of a container. Engines always hand over a whole process file, with root's ids
+// and capabilities where "exec -u 0" or "--privileged" asked for them (SECURITY.md D1-D4).
+func (p *Policy) further(f *inquiry, d *Decision) {
+	if !f.Record.Enforced() && p.exempt(f) {
+		p.exempted(f, d)
+		return
+	}
+	if p.Mode != Refuse {
+		// The container was rewritten, or must not be root for want of a record.
+		q := *p
+		q.Mode = Rewrite
+		p, d.Mode = &q, Rewrite
+	}
+	if f.Seen {
+		d.Asked = asked(f)
+	}
+	if err := errors.Join(f.Unfit, f.Unsound); err != nil {
+		refuse(d, err)
+		return
+	}
+	switch {
+	case f.Record.Enforced():
+		f.created, f.by = f.Record.Identity, f.Record.Source
+	case f.Nested:
+		d.Notes = append(d.Notes, "the first process has made a user namespace of its own, so that it does not say who the container is")
+	case f.Process != nil:
+		f.created = p.running(f, f.Process)
+	}
+	p.process(f, d)
+	if d.Identity != nil && f.NamedGroups {
+		d.Dropped, d.Identity.Groups = append(d.Dropped, d.Identity.Groups...), nil
+	}
+}
+
+// gate decides about a created container's first process, which has its final credentials by now: it goes on only if the
+// kernel shows that every promise on them is kept. So a container that was created before this program was installed, one
+// whose config.json was changed in between, or one whose runtime was deceived is caught (SECURITY.md D7).
+func (p *Policy) gate(f *inquiry, d *Decision) {
+	if !f.Record.Enforced() && p.exempt(f) {
+		p.exempted(f, d)
+		return
+	}
+	d.Mode, d.Reason = Rewrite, ""
+	if f.Unsound != nil {
+		refuse(d, f.Unsound)
+		return
+	}
+	if f.Process == nil {
+		refuse(d, f.ProcessFault)
+		return
+	}
+	advice := "it was not created by nonroot-runc, or its config.json was changed since: delete and create it again"
+	var err error
+	if r := f.Record; r.Enforced() {
+		advice = "the runtime did not do what config.json says: do not start it, and report this"
+		d.Rule, d.Source, d.Asked, d.Identity = r.Rule, r.Source, r.Asked, r.Identity
+		err = keptByAll(f.Process)
+		if err == nil {
+			err = exactly(f.Process, r.Identity, r.Bounding)
+		}
+	} else if err = keptByAll(f.Process); err == nil {
+		err = p.anybody(f, f.Process)
+	}
+	if err != nil {
+		refuse(d, fmt.Errorf("its first process must not be started, %w: %s", err, advice))
+	}
+}

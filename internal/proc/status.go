@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
+)
+
+// Status is what the kernel says of a process or thread in /proc/PID/status (proc_pid_status(5)). Ids are those of the
+// user namespace of whoever opened the file.
+type Status struct {
+	Name       string
+	State      string // a letter and a word: "Z (zombie)"
+	Parent     int
+	Inner      int      // the pid in the process's own pid namespace; 0: the kernel does not say
+	UIDs, GIDs []uint32 // real, effective, saved set, file system
+	Groups     []uint32
+
+	Inheritable, Permitted, Effective, Bounding, Ambient uint64 // capability sets
+
+	NoNewPrivs bool
+	// Credentials says that there was a line for each of the ids and sets above, and for NoNewPrivs. Without it, what is zero
+	// may be so as nothing was said.
+	Credentials bool
+}
+
+// ParseStatus reads the text of a status. It fails on a value that can't be read, and not on a line that is missing.
+func ParseStatus(text []byte) (*Status, error) {
+	s := &Status{}
+	credentials := 0
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(line, ":")
+		isCredential, err := s.line(key, strings.TrimSpace(value))
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", key, err)
+		}
+		if isCredential {
+			credentials++
+		}
+	}
+	const all = 9
+	s.Credentials = credentials == all && len(s.UIDs) == 4 && len(s.GIDs) == 4
+	return s, nil
+}
+
+func (s *Status) line(key, value string) (isCredential bool, err error) {
+	switch key {
+	case "Name":
+		s.Name = value
+		return false, nil
+	case "State":
+		s.State = value
+		return false, nil
+	case "PPid":
+		s.Parent, err = strconv.Atoi(value)
+		return false, err
+	case "NSpid": // from the reader's namespace inwards
+		s.Inner, err = strconv.Atoi(value[strings.LastIndexByte(value, '\t')+1:])
+		return false, err
+	case "Uid":
+		s.UIDs, err = ids.Numbers(value)
+	case "Gid":
+		s.GIDs, err = ids.Numbers(value)
+	case "Groups":
+		s.Groups, err = ids.Numbers(value)
+	case "CapInh":
+		s.Inheritable, err = strconv.ParseUint(value, 16, 64)
+	case "CapPrm":
+		s.Permitted, err = strconv.ParseUint(value, 16, 64)
+	case "CapEff":
+		s.Effective, err = strconv.ParseUint(value, 16, 64)
+	case "CapBnd":
+		s.Bounding, err = strconv.ParseUint(value, 16, 64)
+	case "CapAmb":
+		s.Ambient, err = strconv.ParseUint(value, 16, 64)
+	case "NoNewPrivs":
+		s.NoNewPrivs = value == "1"
+	default:
+		return false, nil
+	}
+	return true, err
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package program knows programs that need root by design, and finds the one that a container starts. What is said here is for
+// people: no decision rests on it, and what a container may do is not told here (internal/policy).
+package program
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+)
+
+// Bounds of the look at the program. The image chooses PATH, and what its script is like.
+const (
+	maxSearch = 16       // directories that it is looked for in
+	maxScript = 4096     // bytes of a script
+	maxOpened = 64 << 10 // bytes of a file that may be one
+)
+
+// switches are programs by which only root, or a setuid file, becomes another user.
+var switches = []string{"gosu", "su-exec", "sudo", "su", "doas", "runuser", "setpriv", "chpst", "setuidgid", "s6-setuidgid", "s6-applyuidgid", "chroot"}
+
+// inits start another program as the container's first, by an image's entrypoint.
+var inits = []string{"tini", "tini-static", "dumb-init", "catatonit"}
+
+// isInit is also true of what engines put there: `docker run --init`, `podman run --init`.
+func isInit(name string) bool { return slices.Contains(inits, name) || engines.IsInit(name) }
+
+// skipInit is the command that an init starts: what follows its flags, of which tini's -p and -e have a value (tini, README.md).
+func skipInit(args []string) []string {
+	if len(args) == 0 || !isInit(path.Base(args[0])) {
+		return args
+	}
+	for i := 1; i < len(args); i++ {
+		switch {
+		case args[i] == "--":
+			return args[i+1:]
+		case args[i] == "-p" || args[i] == "-e":
+			i++
+		case !strings.HasPrefix(args[i], "-"):
+			return args[i:]
+		}
+	}
+	return nil
+}
+
+// needsRoot says what a program does that nobody but root may, and that is for root by design; "": nothing is known.
+func needsRoot(name string) string {
+	switch name {
+	case "sshd", "dropbear":
+		return "logs people in as other users"
+	case "cron", "crond":
+		return "runs jobs as other users"
+	}
+	return ""
+}
+
+// installers are for root, too, and called by scripts to begin with.
+var installers = []string{"apt-get", "apt", "dpkg", "apk", "dnf", "microdnf", "yum", "rpm", "zypper", "pacman"}
+
+// Command is what a container starts.
+type Command struct {
+	Args []string
+	Cwd  string
+	Path string // PATH of its environment
+}
+
+// Hint says why the program is likely to fail as the identity; "": nothing is known against it. It is for the log and the record, so
+// that whoever finds a container that has ended finds a reason. MayRun says whether the identity may run a file.
+func (c Command) Hint(view *rootfs.View, mayRun func(st *unix.Stat_t) bool) string {
+	args := skipInit(skipInit(c.Args)) // behind the engine's init may be the image's
+	if len(args) == 0 {
+		return "" // the runtime says what is wrong with it
+	}
+	at, ok := c.find(view, args[0])
+	if !ok || at.Stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return ""
+	}
+	switch {
+	case at.Stat.Mode&unix.S_ISUID != 0:
+		return fmt.Sprintf("its program %q is setuid, which gives nothing here: start what it would start", at.Path)
+	case !mayRun(&at.Stat):
+		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o): change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+	}
+	base := path.Base(args[0])
+	if slices.Contains(installers, base) {
+		return fmt.Sprintf("its program %q installs packages, which only root may: do so when the image is built", at.Path)
+	}
+	if slices.Contains(switches, base) {
+		return fmt.Sprintf("its program %q makes another user of root, and nobody else may: start what it would start", at.Path)
+	}
+	if does := needsRoot(base); does != "" {
+		return fmt.Sprintf("its program %q %s, which only root may", at.Path, does)
+	}
+	switch by := Calls(script(view, at, args)); {
+	case slices.Contains(installers, by):
+		return fmt.Sprintf("its program %q calls %s, which installs packages, as only root may: do so when the image is built", path.Clean(args[0]), by)
+	case by != "":
+		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is: start the program itself", path.Clean(args[0]), by)
+	}
+	return ""
+}
+
+// script is the beginning of the script that a command runs; "": it is none. What is large is no script, and is not opened.
+func script(view *rootfs.View, at rootfs.Entry, args []string) string {
+	if len(args) > 2 && args[1] == "-c" {
+		return args[2][:min(len(args[2]), maxScript)]
+	}
+	if at.Stat.Size > maxOpened {
+		return ""
+	}
+	text := view.Head(at.Path, maxScript)
+	if !strings.HasPrefix(text, "#!") {
+		return ""
+	}
+	return text
+}
+
+// find finds the file of a command as execvp(3) does.
+func (c Command) find(view *rootfs.View, name string) (at rootfs.Entry, ok bool) {
+	look := func(p string) bool {
+		var err error
+		at, err = view.Look(path.Join("/", p))
+		return err == nil && at.Exists
+	}
+	switch {
+	case path.IsAbs(name):
+		return at, look(name)
+	case strings.Contains(name, "/"):
+		return at, look(path.Join("/", c.Cwd, name))
+	}
+	for i, dir := range strings.SplitN(c.Path, ":", maxSearch+1) {
+		// What nobody may run is passed over (runc: Go's exec.LookPath; crun: access(2)).
+		if i < maxSearch && path.IsAbs(dir) && look(path.Join(dir, name)) && at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && at.Stat.Mode&0o111 != 0 {
+			return at, true
+		}
+	}
+	return at, false
+}
+
+// asks are the ways in which a script finds out who it is. The entrypoints of Docker's official images do, and only root calls
+// gosu there.
+var asks = []string{"id -u", "$UID", "${UID", "EUID", "whoami"}
+
+// uncommented is a line without its comment, which a number sign begins that begins a word: the one of "$#" does not.
+func uncommented(line string) string {
+	for i := range len(line) {
+		if line[i] == '#' && (i == 0 || strings.IndexByte(" \t;|&()", line[i-1]) >= 0) {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// Calls is the first of the switches and installers that a script names as a word, in what is no comment and no message; "":
+// none, or it asks before.
+func Calls(script string) string {
+	for line := range strings.Lines(script) {
+		code := uncommented(line)
+		if slices.ContainsFunc(asks, func(ask string) bool { return strings.Contains(code, ask) }) {
+			return ""
+		}
+		for _, statement := range strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(";|&(){}`\n", r) }) {
+			words := strings.FieldsFunc(statement, func(r rune) bool { return strings.ContainsRune(" \t\"'$", r) })
+			if len(words) > 0 && (words[0] == "echo" || words[0] == "printf") {
+				continue
+			}
+			for _, word := range words {
+				if base := path.Base(word); slices.Contains(switches, base) || slices.Contains(installers, base) {
+					return base
+				}
+			}
+		}
+	}
+	return ""
+}

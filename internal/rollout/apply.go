@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rollout replaces the policy in force by another one, and puts the one before back. What that would change is said by
+// the code that decides (internal/govern), about the containers that run now; what a policy may say is not judged here.
+//
+//	apply.go  the files: the policy, the one before, the pins
+//	diff.go   what becomes of running containers by either policy
+package rollout
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/apply"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/pin"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// Target is a policy's place, and what is in force there.
+type Target struct {
+	File    string
+	Profile string         // "": the general policy
+	InForce *policy.Policy // nil: neither it nor a copy from when it was good can be read
+	Broken  error          // why the policy in force can't be read; InForce is then the last good one
+
+	owners trusted.Owners
+}
+
+// Look finds the place of a profile's policy ("": of the general one), and reads what is there.
+func Look(profile string, owners trusted.Owners) (*Target, error) {
+	t := &Target{File: policy.DefaultFile, Profile: profile, owners: owners}
+	binary := "nonroot-runc"
+	if profile != "" {
+		t.File = policy.ProfileFile(profile)
+		if path.Base(t.File) != profile+".toml" || strings.HasPrefix(profile, ".") || strings.ContainsAny(profile, "\\\n") {
+			return nil, fmt.Errorf("%q is no name of a profile", profile)
+		}
+		binary += "." + profile
+	}
+	if t.InForce, t.Broken = facts.Policy("", binary, owners); t.Broken != nil {
+		t.InForce, _ = facts.LastGood("", binary, false, owners) // it may never have been good
+	}
+	return t, nil
+}
+
+// Previous is the text that was in the place before.
+func (t *Target) Previous() ([]byte, error) {
+	data, err := trusted.ReadPath(policy.PreviousFile(t.File), t.owners)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is nothing to roll back to: nonroot-ctl policy apply has not replaced %q", t.File)
+	}
+	return data, err
+}
+
+// Is says that a policy is what is in the place already.
+func (t *Target) Is(p *policy.Policy) bool {
+	return t.Broken == nil && t.InForce.File != "" && bytes.Equal(t.InForce.Text, p.Text)
+}
+
+// none is kept as the policy before where there was no file: an empty policy is the built-in one.
+const none = "# There was no file: the built-in policy held.\n"
+
+// Replace puts a policy in the place, at once. The one before is kept for a rollback: where it could not be read, that is the last
+// one that was good. A pinned file is pinned to the new text; at each moment what is there is pinned. pinned says that it is, kept
+// that there is one to roll back to.
+func (t *Target) Replace(p *policy.Policy) (pinned, kept bool, err error) {
+	pins, err := pin.Read(t.owners)
+	if err != nil {
+		return false, false, err
+	}
+	if t.InForce != nil {
+		text := t.InForce.Text
+		if text == nil {
+			text = []byte(none)
+		}
+		if err := put(policy.PreviousFile(t.File), text, 0o700, 0o600, t.owners); err != nil {
+			return false, false, fmt.Errorf("keep the policy before: %w", err)
+		}
+		kept = true
+	}
+	if pins.Has(t.File) {
+		if err := pin.Set(t.owners, t.File, append(pins.Digests(t.File), p.Digest)...); err != nil {
+			return false, kept, err
+		}
+		pinned = true
+	}
+	if err := put(t.File, p.Text, 0o755, 0o644, t.owners); err != nil {
+		return pinned, kept, err
+	}
+	if pinned {
+		if err := pin.Set(t.owners, t.File, p.Digest); err != nil {
+			return pinned, kept, fmt.Errorf("the policy is replaced, but the pin of the one before stays: %w", err)
+		}
+	}
+	if err := apply.KeepGood(p, t.owners); err != nil {
+		return pinned, kept, fmt.Errorf("the policy is replaced, but no copy of it is kept for the time when it can't be read: %w", err)
+	}
+	return pinned, kept, nil
+}
+
+// put replaces a file in a directory of root's, which is made where there is none.
+func put(name string, text []byte, dirMode os.FileMode, mode uint32, owners trusted.Owners) error {
+	if err := os.MkdirAll(path.Dir(name), dirMode); err != nil {
+		return err
+	}
+	dir, err := trusted.OpenPath(path.Dir(name), owners)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.ReplaceSynced(path.Base(name), text, mode)
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
+)
+
+// Entry is what a container finds at a path of its own.
+type Entry struct {
+	Path   string      // free of links
+	Mount  *Mount      // the mount that it lies in; nil: the rootfs
+	Hidden bool        // what the mount has there is not known before it is mounted
+	Exists bool        // never with Hidden
+	Stat   unix.Stat_t // where it exists
+}
+
+// Look says what is at a clean absolute path. It fails where that can't be told: links that go round, or lead into a
+// mount and out of it.
+func (v *View) Look(p string) (Entry, error) {
+	v.place()
+	s, err := v.find(p)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer s.Close()
+	entry := Entry{Path: s.Path}
+	if s.Mount != nil {
+		entry.Mount = s.Mount.Mount
+		entry.Hidden = !entry.Mount.Binds()
+	}
+	if s.FD >= 0 {
+		if err := unix.Fstat(s.FD, &entry.Stat); err != nil {
+			return Entry{}, fault{err}
+		}
+		entry.Exists = true
+	}
+	return entry, nil
+}
+
+// Stat is fstat(2) for a path of the rootfs itself, to which no link leads.
+func (v *View) Stat(p string) (st unix.Stat_t, err error) {
+	fd, err := openat2(v.root, p, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return st, err
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	if err := unix.Fstat(fd, &st); err != nil {
+		return st, fault{err}
+	}
+	return st, nil
+}
+
+// Head is the beginning of a file of the rootfs, at most so many bytes; "" where there is none that can be read, or no regular
+// one. The path is free of links, as an Entry's.
+func (v *View) Head(p string, most int) string {
+	if v.Covered(p) {
+		return ""
+	}
+	fd, err := openat2(v.root, p, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG { // to open a device may have an effect
+		return ""
+	}
+	file, err := unix.Open(procPath(fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(file) //nolint:errcheck // likewise
+	buf := make([]byte, most)
+	n, _ := unix.Read(file, buf) // what can't be read is nothing
+	return string(buf[:max(n, 0)])
+}
+
+// Covered says that what a mount shows at a clean absolute path is not the image's, or that it can't be told where one does.
+func (v *View) Covered(p string) bool {
+	v.place()
+	m := v.covering(p)
+	return v.astray != "" || m != nil && !m.Mount.CopiesUp()
+}
+
+// Entries lists a directory of the rootfs itself, to which no link leads; at most so many names.
+func (v *View) Entries(p string, most int) ([]string, error) {
+	fd, err := openat2(v.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	names, err := dirents.Names(fd, most)
+	if err != nil {
+		return nil, fault{err}
+	}
+	return names, nil
+}
+
+// maxDepth bounds how deep Walk goes, and so the length of what is looked up.
+const maxDepth = 64
+
+// Walk calls a function for each regular file of the rootfs itself, with a path below /proc by which a system call that
+// takes no descriptor reaches it. It follows no link, leaves out what mounts cover, and looks at so many entries at most;
+// complete says whether these were all.
+func (v *View) Walk(most int, each func(p, reach string, st *unix.Stat_t)) (complete bool) {
+	v.place()
+	w := walker{v: v, left: most, complete: true, each: each}
+	w.directory("/", 0)
+	return w.complete
+}
+
+type walker struct {
+	v        *View
+	left     int
+	complete bool
+	each     func(p, reach string, st *unix.Stat_t)
+}
+
+func (w *walker) directory(dir string, depth int) {
+	if depth > maxDepth || w.left <= 0 {
+		w.complete = false
+		return
+	}
+	names, err := w.v.Entries(dir, w.left)
+	if err != nil {
+		w.complete = false
+		return
+	}
+	if w.left -= len(names); w.left <= 0 {
+		w.complete = false
+	}
+	fd, err := openat2(w.v.root, dir, unix.O_PATH|unix.O_DIRECTORY, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		w.complete = false
+		return
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	for _, name := range names {
+		p := path.Join(dir, name)
+		var st unix.Stat_t
+		if w.v.covering(p) != nil || unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+			continue
+		}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFDIR:
+			w.directory(p, depth+1)
+		case unix.S_IFREG:
+			w.each(p, procPath(fd)+"/"+name, &st)
+		}
+	}
+}
+
+// Empty reports whether a directory of the rootfs, to which no link leads, has nothing in it.
+func (v *View) Empty(p string) (bool, error) {
+	fd, err := openat2(v.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	names, err := dirents.Names(fd, 1)
+	if err != nil {
+		return false, fault{err}
+	}
+	return len(names) == 0, nil
+}
+
+// Unwritable says why the runtime should not make a mount point in the rootfs;
+// "": it may.
+func (v *View) Unwritable() string {
+	if v.readonly {
+		return "the rootfs is read-only"
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(v.root, &fs); err != nil || fs.Flags&unix.ST_RDONLY != 0 {
+		return "the rootfs's file system is read-only"
+	}
+	var here, host unix.Stat_t
+	if unix.Fstat(v.root, &here) != nil || unix.Stat("/", &host) != nil {
+		return "whose rootfs it is can't be told"
+	}
+	if here.Dev == host.Dev && here.Ino == host.Ino {
+		return "the rootfs is the host's own"
+	}
+	return ""
+}

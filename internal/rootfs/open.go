@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// MaxFile bounds what is read of one file. A passwd of 10,000 users has about
+// 600 kB.
+const MaxFile = 1 << 20
+
+// inRoot keeps a lookup below its directory, whatever links and ".." say, and off
+// /proc's links, which lead anywhere.
+const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+
+// errLarge says that a file is larger than MaxFile.
+var errLarge = errors.New("it is larger than 1 MiB")
+
+// fault words a system call's failure. Engines look for the kernel's usual
+// words in a runtime's message and make exit codes of them
+// (cmd/nonroot-runc/message.go), so these must not be in ours.
+type fault struct{ err error }
+
+func (f fault) Unwrap() error { return f.err }
+
+func (f fault) Error() string {
+	switch {
+	case errors.Is(f.err, unix.ENOENT):
+		return "it does not exist"
+	case errors.Is(f.err, unix.EACCES):
+		return "access to it is refused"
+	case errors.Is(f.err, unix.EPERM):
+		return "the kernel does not let us"
+	case errors.Is(f.err, unix.ENOTDIR):
+		return "it is no directory, or not in one"
+	case errors.Is(f.err, unix.ELOOP):
+		return "a symbolic link is on the way"
+	case errors.Is(f.err, unix.ENOSYS):
+		return "this kernel has no openat2 (Linux 5.6 or newer is needed)"
+	}
+	return f.err.Error()
+}
+
+// openat2 opens a path, close-on-exec. The kernel asks for another try where
+// it can't tell whether a rename elsewhere made ".." unsafe (EAGAIN).
+func openat2(dir int, p string, flags int, resolve uint64) (int, error) {
+	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve} // #nosec G115 -- flags are positive
+	var err error
+	for range 16 {
+		var fd int
+		fd, err = unix.Openat2(dir, p, &how)
+		if err == nil {
+			return fd, nil
+		}
+		if err != unix.EAGAIN && err != unix.EINTR {
+			break
+		}
+	}
+	return -1, fault{err}
+}
+
+// readFile reads what an O_PATH descriptor stands for, which the caller knows
+// to be a regular file: opening a pipe would hang, opening a device may do
+// anything.
+func readFile(fd int, size int64) ([]byte, error) {
+	if size > MaxFile {
+		return nil, errLarge
+	}
+	// A descriptor of our own is the one magic link that is wanted.
+	in, err := openat2(unix.AT_FDCWD, procPath(fd), unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(in)
+	buf := make([]byte, 0, size+512)
+	for {
+		n, err := unix.Read(in, buf[len(buf):cap(buf)])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return nil, fault{err}
+		case n == 0:
+			return buf, nil
+		}
+		// The size is a hint only: the file of a bind mount may grow.
+		if buf = buf[:len(buf)+n]; len(buf) > MaxFile {
+			return nil, errLarge
+		}
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+	}
+}
+
+// procPath is a path by which this process reaches an open descriptor.
+func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

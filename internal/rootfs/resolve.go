@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rootfs
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+)
+
+var (
+	errWinds  = errors.New("it leads into a mount and out of it, or through a link in it")
+	errHidden = errors.New("what the mount has there can't be known")
+	errInside = errors.New("it leads into a mount") // ends a walk
+)
+
+// Resolved is where a path leads inside the container.
+type Resolved struct {
+	Path   string  // free of links
+	Mount  *Placed // what covers it; nil: the rootfs itself
+	FD     int     // O_PATH, -1 where there is nothing
+	Linked bool    // by way of a link
+}
+
+// Stat is fstat(2) for what is there.
+func (s Resolved) Stat() (st unix.Stat_t, err error) {
+	if err := unix.Fstat(s.FD, &st); err != nil {
+		return st, fault{err}
+	}
+	return st, nil
+}
+
+// Read reads what is there, which the caller knows to be a regular file of so many bytes, more or less.
+func (s Resolved) Read(size int64) ([]byte, error) { return readFile(s.FD, size) }
+
+// Close gives the descriptor back.
+func (s Resolved) Close() {
+	if s.FD >= 0 {
+		_ = unix.Close(s.FD)
+	}
+}
+
+// resolve says where a clean absolute path leads, as far as it exists.
+func (v *View) resolve(p string) (Resolved, error) {
+	s, err := v.find(p)
+	s.Close()
+	s.FD = -1
+	return s, err
+}
+
+// Find opens a clean absolute path as the container will see it, and says where that is. Nothing there is no failure. The caller
+// closes what is found.
+func (v *View) Find(p string) (Resolved, error) {
+	v.place()
+	return v.find(p)
+}
+
+// find opens a clean absolute path as the container will see it, and says
+// where that is. Nothing there is no failure. One system call will mostly do:
+// only where the kernel meets a link the way is gone step by step.
+func (v *View) find(p string) (Resolved, error) {
+	if m := v.covering(p); m != nil {
+		return v.findInside(m, p)
+	}
+	fd, err := openat2(v.root, p, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	switch {
+	case err == nil:
+		return Resolved{Path: p, FD: fd}, nil
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+		return Resolved{Path: p, FD: -1}, nil
+	case errors.Is(err, unix.ELOOP):
+		s, err := v.walk(p)
+		if err != nil || s.Mount != nil {
+			return s, err
+		}
+		return v.reopen(s)
+	}
+	return Resolved{FD: -1}, err
+}
+
+// reopen opens what walk found.
+func (v *View) reopen(s Resolved) (Resolved, error) {
+	fd, err := openat2(v.root, s.Path, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err == nil {
+		s.FD = fd
+		return s, nil
+	}
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return s, nil
+	}
+	return s, err
+}
+
+// walk follows an absolute path part by part. It opens nothing in the rootfs
+// for its caller; what is inside a mount comes back open.
+func (v *View) walk(p string) (Resolved, error) {
+	linked := false
+	inside := Resolved{FD: -1}
+	at, err := links.Follow(p, func(next, rest string) (string, error) {
+		if m := v.covering(next); m != nil {
+			if Climbs(rest) {
+				return "", errWinds
+			}
+			var err error
+			if inside, err = v.findInside(m, path.Join(next, rest)); err != nil {
+				return "", err
+			}
+			return "", errInside
+		}
+		target, err := v.readLink(next)
+		switch {
+		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+			return "", nil // no link; as SecureJoin does, go on also where nothing is
+		case err == nil:
+			linked = true
+		}
+		return target, err
+	})
+	inside.Linked = linked
+	switch {
+	case errors.Is(err, errInside):
+		return inside, nil
+	case err != nil:
+		return inside, err
+	}
+	return Resolved{Path: at, FD: -1, Linked: linked}, nil
+}
+
+// readLink reads the link at p, whose directory is free of links. What is no link
+// is EINVAL.
+func (v *View) readLink(p string) (string, error) {
+	// With O_PATH and O_NOFOLLOW, RESOLVE_NO_SYMLINKS lets the last part
+	// be a link (openat2(2)).
+	fd, err := openat2(v.root, p, unix.O_PATH|unix.O_NOFOLLOW, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "", fault{err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return "", fault{unix.EINVAL}
+	}
+	target, err := links.Read(fd, "")
+	if err != nil {
+		return "", fault{err}
+	}
+	return target, nil
+}
+
+// findInside finds a path that a mount covers. In a bind mount it is looked up
+// below the source, and links there are not followed: they would be read
+// against the container's root and not against the source. What other file
+// systems have is not known before they are mounted.
+func (v *View) findInside(m *Placed, p string) (Resolved, error) {
+	s := Resolved{Path: p, Mount: m, FD: -1}
+	if m.also != "" {
+		return s, errHidden
+	}
+	rest := strings.TrimPrefix(p[len(m.At):], "/")
+	if m.At == "/" {
+		rest = p[1:]
+	}
+	if !m.Mount.Binds() {
+		// runc's tmpcopyup fills a tmpfs with what the rootfs has there.
+		if rest != "" && slices.Contains(m.Mount.Options, "tmpcopyup") {
+			return s, v.linkless(p)
+		}
+		return s, nil
+	}
+	src, err := openat2(unix.AT_FDCWD, v.source(m.Mount), unix.O_PATH, unix.RESOLVE_NO_MAGICLINKS)
+	if err != nil {
+		return s, nil // the runtime will fail on it
+	}
+	if rest == "" {
+		s.FD = src
+		return s, nil
+	}
+	defer unix.Close(src)
+	fd, err := openat2(src, rest, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	switch {
+	case err == nil:
+		s.FD = fd
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+	default:
+		return s, errWinds
+	}
+	return s, nil
+}
+
+// linkless fails where a path of the rootfs has a link in it.
+func (v *View) linkless(p string) error {
+	fd, err := openat2(v.root, p, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err == nil {
+		return unix.Close(fd)
+	}
+	if errors.Is(err, unix.ELOOP) {
+		return errWinds
+	}
+	return nil
+}
+
+// source is where a bind mount's source lies on the host.
+func (v *View) source(m *Mount) string {
+	if path.IsAbs(m.Source) {
+		return m.Source
+	}
+	return path.Join(v.bundle, m.Source)
+}

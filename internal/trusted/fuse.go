@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trusted
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+)
+
+// fuseMagic is the type of a file system that a program serves (statfs(2), FUSE_SUPER_MAGIC).
+const fuseMagic = 0x65735546
+
+// servedByOwner says why a directory's file system is not to be believed: a program of somebody else's serves it (FUSE), which says
+// what it likes of owners and modes, and shows one text now and another one by the time that it is used. Where /etc/fuse.conf has
+// user_allow_other, anybody may mount one, into a directory of his own in /tmp, say, which is then root's to all appearance.
+func (o Owners) servedByOwner(dir string, device uint64) error {
+	if o.seen != nil && slices.Contains(o.seen.devices, device) {
+		return nil
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return fmt.Errorf("look at the file system of %q: %w", dir, err)
+	}
+	if fs.Type != fuseMagic {
+		if o.seen != nil {
+			o.seen.devices = append(o.seen.devices, device) // of one file system, whoever mounts it
+		}
+		return nil
+	}
+	uid, err := fuseUser(dir)
+	if err != nil {
+		return fmt.Errorf("find who serves the file system of %q: %w", dir, err)
+	}
+	if !o.Trusts(uid) {
+		return fmt.Errorf("the directory %q is served by a program of uid %d, who can exchange what is in it: put it elsewhere", dir, uid)
+	}
+	return nil
+}
+
+// fuseUser is who has mounted a FUSE file system: the option user_id (Linux, Documentation/filesystems/fuse/fuse.rst).
+func fuseUser(dir string) (uint32, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	info, err := proc.Read("/proc/thread-self/fdinfo/" + strconv.Itoa(fd))
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := bytes.Cut(info, []byte("mnt_id:"))
+	id, _, _ := bytes.Cut(bytes.TrimSpace(after), []byte("\n"))
+	mounts, err := proc.ReadMounts()
+	if err != nil {
+		return 0, err
+	}
+	mount, _ := mounts.Find(string(id))
+	for _, option := range mount.Options {
+		if v, ok := strings.CutPrefix(option, "user_id="); ok {
+			return ids.Number(v)
+		}
+	}
+	return 0, errors.New("its mount does not say")
+}

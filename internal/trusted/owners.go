@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trusted
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"golang.org/x/sys/unix"
+)
+
+// Owners says which owners of files are trusted: root, the caller, and in a user namespace to which the
+// host's root is not mapped the overflow id that stands for it there (user_namespaces(7)).
+type Owners struct {
+	euid, egid uint32
+	own        idmap.Map // nil: read when the first file of somebody else's turns up, which is seldom
+
+	groups bool  // whether the groups that may write a directory are as good as its owner
+	seen   *seen // what was looked at before; nil: each directory is looked at whenever it is on a way
+}
+
+// WithGroups trusts the groups of directories, too: those of logs are often open to the group of those who keep them (Ubuntu,
+// /var/log, group syslog).
+func (o Owners) WithGroups() Owners {
+	o.groups, o.seen = true, nil
+	return o
+}
+
+// Remember is for a program that is gone within a millisecond: a directory is looked at once, though it lies above the policy, the
+// bundle, the runtime and its state. Nobody but the trusted owners could open it to others meanwhile.
+func (o Owners) Remember() Owners {
+	o.seen = &seen{}
+	return o
+}
+
+// CallersOwners is what they are for the running process, whose own uid map is given or, where it is nil, read.
+func CallersOwners(own idmap.Map) Owners {
+	return Owners{euid: uint32(os.Geteuid()), egid: uint32(os.Getegid()), own: own} // #nosec G115 -- Linux ids have 32 bits
+}
+
+// Trusts says whether what this uid owns is as good as the caller's own.
+func (o Owners) Trusts(uid uint32) bool {
+	return uid == 0 || uid == o.euid || o.isOverflow(uid)
+}
+
+// isOverflow says whether the uid stands for the host's root, which has none of its own here.
+func (o Owners) isOverflow(uid uint32) bool {
+	own := o.own
+	if own == nil {
+		pair, err := idmap.Own()
+		if err != nil {
+			return false
+		}
+		own = pair.UID
+	}
+	_, mapped := own.Inside(0)
+	return !mapped && uid == idmap.OverflowID()
+}
+
+// seen are directories that are known to be good, by their paths free of links, and file systems that root serves. A call has few of
+// either, so that lists are faster than maps.
+type seen struct {
+	directories []string
+	devices     []uint64
+}
+
+// knows says that a path was found to be a good directory before.
+func (o Owners) knows(dir string) bool {
+	return o.seen != nil && slices.Contains(o.seen.directories, dir)
+}
+
+// check says why a directory is open to others.
+func (o Owners) check(dir string) error {
+	if o.knows(dir) {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return fmt.Errorf("look at %q: %w", dir, err)
+	}
+	return o.checkStat(dir, &st)
+}
+
+// checkStat is check for a directory that was just looked at.
+func (o Owners) checkStat(dir string, st *unix.Stat_t) error {
+	err := o.fitDirectory(dir, st)
+	if err == nil && o.seen != nil {
+		o.seen.directories = append(o.seen.directories, dir)
+	}
+	return err
+}
+
+func (o Owners) fitDirectory(dir string, st *unix.Stat_t) error {
+	if !o.Trusts(st.Uid) {
+		return fmt.Errorf("the directory %q belongs to uid %d, who can exchange what is in it: chown it to root", dir, st.Uid)
+	}
+	if err := o.servedByOwner(dir, st.Dev); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_ISVTX != 0 && (st.Uid == 0 || o.isOverflow(st.Uid)) {
+		return nil
+	}
+	if st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.groups && !o.ownGroup(dir, st.Gid) {
+		return fmt.Errorf("the directory %q can be written by others (mode %04o), who can exchange what is in it: chmod go-w it", dir, st.Mode&0o7777)
+	}
+	return nil
+}
+
+// ownGroup says that writing by the group means writing by the caller: it is the caller's own, and no access
+// control list stands behind the mode's group bits (acl(5), "Correspondence between ACL entries and file
+// permission bits").
+func (o Owners) ownGroup(name string, gid uint32) bool {
+	if gid != o.egid {
+		return false
+	}
+	_, err := unix.Getxattr(name, "system.posix_acl_access", nil)
+	return errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP)
+}

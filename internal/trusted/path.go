@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trusted
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+)
+
+// CheckPath says where an absolute path leads, if nobody but the trusted owners can change what it leads to, now or later: each
+// directory and symbolic link on the way, and the file or directory at its end, is theirs, and nobody else can write it. It is
+// the one question asked of whatever is used by its path, and whoever could change it would be root: programs, policies, lists
+// of people, and directories of state.
+func CheckPath(name string, owners Owners) (real string, isFile bool, err error) {
+	if !path.IsAbs(name) {
+		return "", false, fmt.Errorf("%q is no absolute path", name)
+	}
+	if err := owners.check("/"); err != nil {
+		return "", false, err
+	}
+	real, err = links.Follow(name, func(next, rest string) (string, error) {
+		if owners.knows(next) {
+			return "", nil
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(next, &st); err != nil {
+			return "", fmt.Errorf("look at %q: %w", next, err)
+		}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFLNK:
+			return owners.follow(next, &st)
+		case unix.S_IFDIR:
+			return "", owners.checkStat(next, &st)
+		}
+		if strings.Trim(rest, "/") != "" {
+			return "", fmt.Errorf("%q is no directory", next)
+		}
+		isFile = true
+		return "", owners.fit(next, &st)
+	})
+	return real, isFile, err
+}
+
+// OpenPath is Open for a directory whose path nobody else can lead elsewhere (CheckPath), and so that Dir.CheckPath holds.
+func OpenPath(name string, owners Owners) (*Dir, error) {
+	real, _, err := CheckPath(name, owners)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := Open(real, owners)
+	if err == nil && dir.Path == real {
+		dir.top = real
+	}
+	return dir, err
+}
+
+// ReadPath reads a file as ReadFile does, whose path nobody else can lead elsewhere (CheckPath).
+func ReadPath(name string, owners Owners) ([]byte, error) {
+	if !path.IsAbs(name) {
+		return nil, fmt.Errorf("%q is no absolute path", name)
+	}
+	dir, _, err := CheckPath(path.Dir(name), owners)
+	if err != nil {
+		return nil, err
+	}
+	data, _, err := readAt(unix.AT_FDCWD, path.Join(dir, path.Base(name)), owners, neverClosed)
+	return data, err
+}
+
+// follow reads a link that nobody else can have made.
+func (o Owners) follow(link string, st *unix.Stat_t) (string, error) {
+	if !o.Trusts(st.Uid) {
+		return "", fmt.Errorf("the symbolic link %q belongs to uid %d, who can lead it elsewhere", link, st.Uid)
+	}
+	if strings.HasPrefix(link, "/proc/") {
+		return "", fmt.Errorf("%q leads through the kernel's own link %q, which may be another's by then", link, link)
+	}
+	target, err := os.Readlink(link)
+	if err != nil {
+		return "", err
+	}
+	return target, nil
+}
+
+// fit says why a file is no program that the owners alone can change.
+func (o Owners) fit(name string, st *unix.Stat_t) error {
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return fmt.Errorf("%q is no regular file", name)
+	case !o.Trusts(st.Uid):
+		return fmt.Errorf("%q belongs to uid %d, who can change it: chown it to root", name, st.Uid)
+	case st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.ownGroup(name, st.Gid):
+		return fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", name, st.Mode&0o7777)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trusted
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// MaxSize bounds what is read of a file, in bytes. Docker's config.json has about 30 kB.
+const MaxSize = 16 << 20
+
+// ErrTooLarge is returned for a file of more than MaxSize bytes.
+var ErrTooLarge = errors.New("it has more than 16 MiB")
+
+// Read reads one of the directory's files with the checks of ReadFile.
+func (d *Dir) Read(name string) ([]byte, error) {
+	data, _, err := d.read(name)
+	return data, err
+}
+
+func (d *Dir) read(name string) ([]byte, unix.Stat_t, error) {
+	return readAt(d.fd, name, d.owners, d.closed)
+}
+
+// closed says that nobody but the trusted owners gets to the directory, as one on the way lets nobody else pass. Then a
+// file's own mode does not matter: Docker 29 gives itself umask 0, by which its containerd writes config.json with mode
+// 0666, in a directory of mode 0700.
+func (d *Dir) closed() bool {
+	for p := d.Path; ; p = path.Dir(p) {
+		var st unix.Stat_t
+		if unix.Lstat(p, &st) != nil || !d.owners.Trusts(st.Uid) {
+			return false
+		}
+		if st.Mode&unix.S_IXOTH == 0 && (st.Mode&unix.S_IXGRP == 0 || d.owners.ownGroup(p, st.Gid)) {
+			return true
+		}
+		if p == "/" {
+			return false
+		}
+	}
+}
+
+// ReadFile reads a file that is regular, has one name, is no symbolic link, belongs to the caller or root, cannot
+// be written by others, and has at most MaxSize bytes.
+func ReadFile(name string, owners Owners) ([]byte, error) {
+	data, _, err := readAt(unix.AT_FDCWD, name, owners, neverClosed)
+	return data, err
+}
+
+// neverClosed says that others may get to a file's directory, for files whose mode has to be right wherever they lie.
+func neverClosed() bool { return false }
+
+// readAt reads a file below a directory. It's allowed to have a mode by which others could write it where they can't get to
+// it, which is only asked about then.
+func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, unix.Stat_t, error) {
+	var st unix.Stat_t
+	// O_NONBLOCK: a FIFO must not hold up the call; it is refused by its type below.
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, st, fmt.Errorf("%q is a symbolic link, which can lead elsewhere by the time it is used", name)
+	}
+	if err != nil {
+		return nil, st, fmt.Errorf("open %q: %w", name, err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, st, fmt.Errorf("look at %q: %w", name, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return nil, st, fmt.Errorf("%q is no regular file", name)
+	case st.Nlink != 1:
+		return nil, st, fmt.Errorf("%q has %d names (hard links), by which others may change it", name, st.Nlink)
+	case !owners.Trusts(st.Uid):
+		return nil, st, fmt.Errorf("%q belongs to uid %d, neither to the caller nor to root", name, st.Uid)
+	case (st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !owners.ownGroup("/proc/self/fd/"+strconv.Itoa(fd), st.Gid)) && !closed():
+		return nil, st, fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", name, st.Mode&0o7777)
+	case st.Size > MaxSize:
+		return nil, st, fmt.Errorf("%q: %w", name, ErrTooLarge)
+	}
+	data, err := readAll(fd, int(st.Size))
+	if err != nil {
+		return nil, st, fmt.Errorf("read %q: %w", name, err)
+	}
+	return data, st, nil
+}
+
+// readAll reads to the end, which may have moved since the size was asked for.
+func readAll(fd, size int) ([]byte, error) {
+	buf := make([]byte, size+1)
+	for n := 0; ; {
+		m, err := unix.Read(fd, buf[n:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return nil, err
+		case m == 0:
+			return buf[:n], nil
+		}
+		if n += m; n > MaxSize {
+			return nil, ErrTooLarge
+		}
+		if n == size && size > 0 {
+			return buf[:n], nil // what it had when it was looked at
+		}
+		if n == len(buf) {
+			buf = append(buf, make([]byte, len(buf))...)
+		}
+	}
+}
