@@ -138,19 +138,7 @@ func (g *Gathered) Close() {
 
 // Settle decides, and gathers what the decision asks for, until it is final.
 func (g *Gathered) Settle() decision.Decision {
-	return settle(g.call.Policy, &g.Facts, g.missing)
-}
-
-func settle(p *policy.Policy, f *policy.Facts, gather func(*decision.Missing) error) decision.Decision {
-	for {
-		d := p.Decide(f)
-		if !d.Missing.Any() {
-			return d
-		}
-		if err := gather(&d.Missing); err != nil {
-			return p.Failed(f, err)
-		}
-	}
+	return g.call.Policy.Settle(&g.Facts, g.missing)
 }
 
 // readConfig reads config.json of a bundle that nobody else has a hand in, or of one that was given to the container's own

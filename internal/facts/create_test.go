@@ -277,7 +277,7 @@ func TestPeople(t *testing.T) {
 		fails string
 		gids  []uint32
 	}{
-		{"no policy", nil, true, "", nil},
+		{"the stricter one beside it names one", &policy.Policy{Audit: named(users, "")}, false, "", nil},
 		{"none is named", named("", groups), true, "", nil},
 		{"users", named(users, ""), false, "", nil},
 		{"users and groups", named(users, groups), false, "", []uint32{30000}},

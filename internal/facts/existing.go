@@ -186,7 +186,7 @@ func (e *Existing) GatherStart() {
 
 // Settle decides, and gathers what the decision asks for, until it is final.
 func (e *Existing) Settle(p *policy.Policy) decision.Decision {
-	return settle(p, &e.Facts, e.missing)
+	return p.Settle(&e.Facts, e.missing)
 }
 
 // missing gathers what a decision about an existing container can ask for.

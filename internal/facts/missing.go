@@ -26,9 +26,7 @@ func (g *Gathered) missing(m *decision.Missing) error {
 		g.Isolated = &is
 	}
 	if m.People {
-		if g.People = People(g.rule, owners); g.People == nil { // the stricter policy beside it names one
-			g.People = People(g.rule.Audit, owners)
-		}
+		g.People = People(g.rule, owners)
 	}
 	if m.Project {
 		name := moby.Read(g.ID, g.Container.Rootfs, owners).Project

@@ -12,7 +12,7 @@ import (
 
 // People reads the administrator's list; nil where the policy names none.
 func People(p *policy.Policy, owners trusted.Owners) *policy.People {
-	if p == nil || p.UsersFile == "" {
+	if p = p.Lists(); p == nil {
 		return nil
 	}
 	users, err := trusted.ReadPath(p.UsersFile, owners)

@@ -63,6 +63,19 @@ func (p *Policy) Decide(f *Facts) Decision {
 	return d
 }
 
+// Settle decides, and has gathered what the decision asks for, until it is final. Where that fails, so does the container.
+func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision {
+	for {
+		d := p.Decide(f)
+		if !d.Missing.Any() {
+			return d
+		}
+		if err := gather(&d.Missing); err != nil {
+			return p.Failed(f, err)
+		}
+	}
+}
+
 // Failed is the decision where facts can't be gathered: there is to be no container, unless the policy leaves it as it is, and no
 // further process.
 func (p *Policy) Failed(f *Facts, fault error) Decision {

@@ -11,6 +11,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
+// Lists is the policy that names the administrator's list of people: this one, or the stricter one beside it; nil: neither does.
+func (p *Policy) Lists() *Policy {
+	if p.UsersFile == "" {
+		p = p.Audit
+	}
+	if p == nil || p.UsersFile == "" {
+		return nil
+	}
+	return p
+}
+
 // person is who has a name in the administrator's list; nil: nobody.
 func (p *Policy) person(f *inquiry, name string) (*accounts.Person, error) {
 	if p.UsersFile == "" || name == "" || f.Act == Exec {

@@ -110,3 +110,19 @@ func TestRefuseNamesTheImagesUser(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// TestLists: the list is this policy's, else that of the stricter one beside it.
+func TestLists(t *testing.T) {
+	own, beside, none := &Policy{UsersFile: "a"}, &Policy{UsersFile: "b"}, &Policy{}
+	for _, test := range []struct{ p, want *Policy }{
+		{own, own}, {none, nil}, {&Policy{Audit: beside}, beside}, {&Policy{Audit: none}, nil},
+	} {
+		if got := test.p.Lists(); got != test.want {
+			t.Errorf("%+v: %+v", test.p, got)
+		}
+	}
+	own.Audit = beside
+	if own.Lists() != own {
+		t.Error("its own list comes first")
+	}
+}

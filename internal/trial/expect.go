@@ -44,7 +44,7 @@ func (s *Suite) World(machine World) World {
 	}
 	if s.Users != nil {
 		w.People = func(p *policy.Policy) *policy.People {
-			if p == nil || p.UsersFile == "" {
+			if p.Lists() == nil {
 				return nil
 			}
 			return &policy.People{Accounts: accounts.Files{Passwd: lines(s.Users), Group: lines(s.Groups)}}

@@ -123,18 +123,15 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*decision.Dec
 		f.Devices = append(f.Devices, policy.Device{Path: path, GID: gid, Known: ok})
 	}
 	rule := p.InForce(f)
-	d := p.Decide(f)
-	for d.Missing.Any() {
-		if d.Missing.People {
-			if f.People = w.People(rule); f.People == nil { // the stricter policy beside it names one
-				f.People = w.People(rule.Audit)
-			}
+	d := p.Settle(f, func(m *decision.Missing) error {
+		if m.People {
+			f.People = w.People(rule)
 		}
-		if l := d.Missing.Lease; l != nil {
-			f.Leases = append(f.Leases, example(*l))
+		if m.Lease != nil {
+			f.Leases = append(f.Leases, example(*m.Lease))
 		}
-		d = p.Decide(f)
-	}
+		return nil
+	})
 	if d.Source == policy.Fixed && d.Mode != policy.Off && c.UID == 0 && len(c.Passwd) == 0 && slices.Contains(rule.Sources, policy.Image) {
 		d.Notes = append(d.Notes, "an image that was built for an account of its own runs as that one instead, which only its files tell")
 	}
