@@ -76,9 +76,9 @@ func (c *invocation) settle(f *facts.Call) decision.Decision {
 			reclaimed = true
 			continue
 		}
-		c.config = o.Facts.Config
+		c.saw(o.Facts.Config)
 		if p := o.Plan; c.logged() && p != nil && p.Parts != nil {
-			o.Decision.Changed = auditlog.Look(p.Rewritten()).Changed(auditlog.Look(p.Config))
+			o.Decision.Changed = auditlog.Look(p.Rewritten()).Changed(c.config)
 		}
 		return o.Decision
 	}

@@ -25,12 +25,13 @@ func exec(c *invocation) error {
 		return err
 	}
 	e.Match()
-	c.bundle, c.config = e.State.Bundle, e.Config
+	c.bundle = e.State.Bundle
 	p, note, err := execPolicy(c, e.Record)
 	if err != nil {
 		return err
 	}
 	c.by(p)
+	c.saw(e.Config)
 	_ = apply.KeepGood(p, c.caller.Owners) // as create does
 	runtime, err := laterRuntime(c.Command, e, func() []string { return p.Runtimes }, c.caller)
 	if err != nil {

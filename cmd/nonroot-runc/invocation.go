@@ -26,7 +26,7 @@ type invocation struct {
 	log    policy.Log // where to; nowhere until a policy is known
 	state  string     // the policy's directory of state
 	bundle string
-	config []byte // config.json as it was found
+	config auditlog.Seen // config.json as it was found, where somebody reads the log
 }
 
 // governed makes a call, and logs its failure, which is a refusal. A call that goes on logs itself.
@@ -61,6 +61,13 @@ func (c *invocation) decided(d decision.Decision) error {
 // logged says that somebody reads what is gathered for the log.
 func (c *invocation) logged() bool { return c.log.Anywhere() }
 
+// saw notes the container's config.json.
+func (c *invocation) saw(config []byte) {
+	if c.logged() {
+		c.config = auditlog.Look(config)
+	}
+}
+
 // goOn logs what was decided, and replaces this program with the next runtime.
 func (c *invocation) goOn(runtime string, args []string) error {
 	if err := c.write(); err != nil {
@@ -89,11 +96,10 @@ func (c *invocation) write() error {
 		return nil
 	}
 	d := c.decision
-	seen := auditlog.Look(c.config)
 	if d.Asked == nil && c.Kind == runcargs.Govern && c.Verb != runcargs.VerbExec {
-		d.Asked = seen.User() // of config.json's own process
+		d.Asked = c.config.User() // of config.json's own process
 	}
 	d.Event, d.Version = c.Verb, version.Short()
-	auditlog.Locate(&d, root(c.Command), c.bundle, seen.Rootfs(), seen.Annotations(), c.caller.Owners)
+	auditlog.Locate(&d, root(c.Command), c.bundle, c.config.Rootfs(), c.config.Annotations(), c.caller.Owners)
 	return apply.Log(&c.log, c.state, d, c.began, c.caller.Owners)
 }

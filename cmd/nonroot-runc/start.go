@@ -18,7 +18,8 @@ func start(c *invocation) error {
 		return err
 	}
 	e.Match()
-	c.bundle, c.config = e.State.Bundle, e.Config
+	c.bundle = e.State.Bundle
+	c.saw(e.Config)
 	candidates := func() []string { return nil }
 	switch {
 	case broken == nil:

@@ -18,12 +18,7 @@ import (
 func Take(d *decision.Decision, state, bundle string, taken []decision.Lease, owners trusted.Owners) (now []decision.Lease, all bool, err error) {
 	all = true
 	for _, l := range d.Leases {
-		wanted := l.ID
-		l.ID = 0
-		if slices.ContainsFunc(taken, func(t decision.Lease) bool {
-			t.ID = 0
-			return t == l
-		}) {
+		if slices.ContainsFunc(taken, l.Same) {
 			continue
 		}
 		start, err := proc.StartTime("self") // the next runtime is this same process
@@ -31,7 +26,8 @@ func Take(d *decision.Decision, state, bundle string, taken []decision.Lease, ow
 			return taken, false, err
 		}
 		member := lease.Member{Bundle: bundle, ID: d.ID, Pid: os.Getpid(), Start: start}
-		l.ID, err = lease.Containers(state, l.Step, owners).Take(lease.Numbers{First: l.First, Last: l.Last, Step: l.Step}, l.Owner, member)
+		wanted := l.ID
+		l.ID, err = lease.Containers(state, l.Step, owners).Take(lease.Of(l), l.Owner, member)
 		if err != nil {
 			return taken, false, err
 		}

@@ -133,6 +133,12 @@ type Lease struct {
 	ID                uint32 // the one that the owner would get as things are
 }
 
+// Same says that two leases are for one owner and one range, whichever id either names.
+func (l Lease) Same(other Lease) bool {
+	l.ID = other.ID
+	return l == other
+}
+
 // Missing are facts that a decision would rest on, and that nobody has gathered yet: each is read only where a policy asks
 // for it.
 type Missing struct {

@@ -42,10 +42,7 @@ func (g *Gathered) owners() plan.Owners { return plan.Owners{Map: g.UserNamespac
 
 // accounts reads the image's passwd and group.
 func (g *Gathered) accounts() {
-	if g.Accounts == nil {
-		files, ownGroup := g.layers().Files()
-		g.Accounts, g.OwnGroup = files, ownGroup
-	}
+	g.Accounts, g.OwnGroup = g.layers().Files()
 }
 
 // intended looks for the image's service user.

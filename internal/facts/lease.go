@@ -12,15 +12,11 @@ import (
 
 // foreseen says which id of a range an owner gets: the one that was taken already, else the one that would be.
 func (g *Gathered) foreseen(l decision.Lease) policy.Foreseen {
-	taken := slices.IndexFunc(g.call.Taken, func(t decision.Lease) bool {
-		t.ID = 0
-		return t == l
-	})
-	if taken >= 0 {
+	if taken := slices.IndexFunc(g.call.Taken, l.Same); taken >= 0 {
 		return policy.Foreseen{Lease: g.call.Taken[taken]}
 	}
 	store := lease.Containers(g.rule.State, l.Step, g.call.Caller.Owners)
 	var err error
-	l.ID, err = store.Preview(lease.Numbers{First: l.First, Last: l.Last, Step: l.Step}, l.Owner)
+	l.ID, err = store.Preview(lease.Of(l), l.Owner)
 	return policy.Foreseen{Lease: l, Fault: err}
 }

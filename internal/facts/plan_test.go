@@ -28,7 +28,7 @@ func decidedAs(uid uint32, source policy.Source) *policy.Decision {
 
 // TestGive: which directories of the image, volumes and tmpfs become the identity's.
 func TestGive(t *testing.T) {
-	image := with("work/", "state/", "link -> /state", "etc/x/", "bad -> /etc/x")
+	image := with("site/", "state/", "link -> /state", "etc/x/", "bad -> /etc/x")
 	only := func(g *Gathered) { g.rule.Adapt = policy.Adapt{Own: []string{"/state"}} }
 	for _, test := range []struct {
 		name    string
@@ -43,10 +43,10 @@ func TestGive(t *testing.T) {
 		{"what the policy names", nil, only, 65532, []string{"/state"}, nil, false, false},
 		{"by a link, once", nil, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Own: []string{"/state", "/link"}} }, 65532, []string{"/state"}, nil, false, false},
 		{"what is never given", nil, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Own: []string{"/bad", "/state"}} }, 65532, []string{"/state"}, nil, false, false},
-		{"the working directory", func(s *specs.Spec) { s.Process.Cwd = "/work" }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{WorkingDir: true} }, 65532, []string{"/work"}, nil, false, false},
+		{"the working directory", func(s *specs.Spec) { s.Process.Cwd = "/site" }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{WorkingDir: true} }, 65532, []string{"/site"}, nil, false, false},
 		{"the root as the working directory", nil, func(g *Gathered) { g.rule.Adapt = policy.Adapt{WorkingDir: true} }, 65532, nil, nil, false, false},
 		{"configuration as the working directory", func(s *specs.Spec) { s.Process.Cwd = "/bad" }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{WorkingDir: true} }, 65532, nil, nil, false, false},
-		{"a read-only image", func(s *specs.Spec) { s.Root.Readonly = true; s.Process.Cwd = "/work" }, func(g *Gathered) {
+		{"a read-only image", func(s *specs.Spec) { s.Root.Readonly = true; s.Process.Cwd = "/site" }, func(g *Gathered) {
 			g.rule.Adapt = policy.Adapt{WorkingDir: true, Own: []string{"/state"}, Tmp: true}
 		}, 65532, nil, nil, false, false},
 		{"/tmp", nil, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Tmp: true} }, 65532, nil, nil, true, false},
@@ -152,7 +152,7 @@ func TestHomeOptions(t *testing.T) {
 		}, "", true, "alice", "/home/alice", "/home/alice"},
 		{"a person, and the policy names a home", &policy.Decision{
 			Identity: &policy.Identity{UID: 20001, GID: 20000}, Source: policy.Listed, Person: "alice", PersonHome: "/home/alice",
-		}, "/work", true, "alice", "/home/alice", "/work"},
+		}, "/site", true, "alice", "/home/alice", "/site"},
 	} {
 		g := gathered(t, func(s *specs.Spec) { s.Process.Env = append(s.Process.Env, "HOME=/root") })
 		g.rule.HomePath = test.path
@@ -249,7 +249,7 @@ func TestMay(t *testing.T) {
 // TestObstacles: a working directory that is not given, and ports of the host's network.
 func TestObstacles(t *testing.T) {
 	NeedPrivate(t)
-	image := with("work/", "work/sub/", "mine/")
+	image := with("site/", "site/sub/", "mine/")
 	at := func(cwd string) func(*specs.Spec) { return func(s *specs.Spec) { s.Process.Cwd = cwd } }
 	const closed, ports = "is not the identity's to write", "ports below"
 	for _, test := range []struct {
@@ -260,16 +260,16 @@ func TestObstacles(t *testing.T) {
 		home   string
 		want   string
 	}{
-		{"a closed one", at("/work"), nil, nil, "", closed},
-		{"it is given", at("/work/sub"), nil, &plan.Give{Paths: []string{"/work"}}, "", ""},
-		{"something like it is given", at("/work/sub"), nil, &plan.Give{Paths: []string{"/wor"}}, "", closed},
-		{"it is the home", at("/work"), nil, nil, "/work", ""},
+		{"a closed one", at("/site"), nil, nil, "", closed},
+		{"it is given", at("/site/sub"), nil, &plan.Give{Paths: []string{"/site"}}, "", ""},
+		{"something like it is given", at("/site/sub"), nil, &plan.Give{Paths: []string{"/sit"}}, "", closed},
+		{"it is the home", at("/site"), nil, nil, "/site", ""},
 		{"anybody may write it", at("/mine"), func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/mine", 0o777)) }, nil, "", ""},
 		{"the root", at("/"), nil, nil, "", ""},
 		{"it is not there", at("/none"), nil, nil, "", ""},
-		{"a read-only image", func(s *specs.Spec) { at("/work")(s); s.Root.Readonly = true }, nil, nil, "", ""},
-		{"it is a mount", func(s *specs.Spec) { at("/work")(s); s.Mounts = append(s.Mounts, bindOf("/usr", "/work")) }, nil, nil, "", ""},
-		{"who is who it asks to be", at("/work"), func(g *Gathered) { g.User.UID = 65532 }, nil, "", ""},
+		{"a read-only image", func(s *specs.Spec) { at("/site")(s); s.Root.Readonly = true }, nil, nil, "", ""},
+		{"it is a mount", func(s *specs.Spec) { at("/site")(s); s.Mounts = append(s.Mounts, bindOf("/usr", "/site")) }, nil, nil, "", ""},
+		{"who is who it asks to be", at("/site"), func(g *Gathered) { g.User.UID = 65532 }, nil, "", ""},
 		{"the host's network", func(s *specs.Spec) { s.Linux.Namespaces = s.Linux.Namespaces[:3] }, nil, nil, "", ports},
 	} {
 		g := gathered(t, test.edit, image...)

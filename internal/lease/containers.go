@@ -10,10 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
+
+// Of are the numbers among which a decision's lease is.
+func Of(l decision.Lease) Numbers { return Numbers{First: l.First, Last: l.Last, Step: l.Step} }
 
 // Containers is the store of a policy's directory of state whose owners' members are containers. A step of 1 is a single
 // uid; those of more are blocks, and have a store of their own.

@@ -11,15 +11,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-func join(dir, name string) string { return path.Join(dir, name) }
-
 // mounts are those that are added: the names, read-only, and the home.
 func mounts(dir string, home *homedir.Plan) []spec.Mount {
 	var all []spec.Mount
 	bind := func(data []byte, file, destination string) {
 		if data != nil {
 			all = append(all, spec.Mount{
-				Destination: destination, Type: "bind", Source: join(dir, file),
+				Destination: destination, Type: "bind", Source: path.Join(dir, file),
 				Options: []string{"bind", "ro", "nosuid", "nodev", "noexec"},
 			})
 		}
@@ -34,7 +32,7 @@ func mounts(dir string, home *homedir.Plan) []spec.Mount {
 
 // Ours recognizes the mounts of an earlier rewrite of the bundle in a directory.
 func Ours(dir string) func(spec.Mount) bool {
-	passwd, group := join(dir, record.Passwd), join(dir, record.Group)
+	passwd, group := path.Join(dir, record.Passwd), path.Join(dir, record.Group)
 	return func(m spec.Mount) bool {
 		return m.Source == passwd || m.Source == group || homedir.Ours(RootfsMount(m))
 	}

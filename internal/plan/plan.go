@@ -12,6 +12,7 @@ package plan
 
 import (
 	"fmt"
+	"path"
 	"runtime"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
@@ -122,7 +123,7 @@ func (p *Plan) rewrite(in *Input) error {
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("rewrite %q: %w", join(dir, bundle.Config), err)
+		return fmt.Errorf("rewrite %q: %w", path.Join(dir, bundle.Config), err)
 	}
 	p.Passwd, p.Group = home.Passwd, home.Group
 	return nil

@@ -42,31 +42,41 @@ func (p *Policy) InForce(f *Facts) *Policy {
 // Decide is the decision about a container that is created, about a further process in it, or about whether its first one
 // may go on. The policy is the whole one. In mode Audit it says what Rewrite would do; a Reason there says that it would be
 // refused. It is final unless facts are missing.
-func (p *Policy) Decide(f *Facts) Decision {
-	q := f.ask()
-	d := Decision{Time: f.Now, ID: f.ID, Policy: p.File, Profile: p.Profile, Digest: p.Digest}
+func (p *Policy) Decide(f *Facts) Decision { return p.decideBy(p.InForce(f), f) }
+
+// decideBy is Decide where it is known what of the policy holds.
+func (p *Policy) decideBy(rule *Policy, f *Facts) Decision {
 	if err := p.Allows(f.Act); err != nil {
+		d := p.begin(&Policy{}, f) // whatever part would hold
 		refuse(&d, err)
 		return d
 	}
-	p = p.InForce(f)
-	d.Mode, d.Rule, d.Reason = p.Mode, p.Rule, p.Reason
+	q, d := f.ask(), p.begin(rule, f)
 	switch f.Act {
 	case Exec:
-		p.further(q, &d)
+		rule.further(q, &d)
 	case Start:
-		p.gate(q, &d)
+		rule.gate(q, &d)
 	default:
-		p.container(q, &d)
+		rule.container(q, &d)
 	}
 	d.Missing = q.missing
 	return d
 }
 
+// begin is a decision of which is known by what part of the policy it is made.
+func (p *Policy) begin(rule *Policy, f *Facts) Decision {
+	return Decision{
+		Time: f.Now, ID: f.ID, Policy: p.File, Profile: p.Profile, Digest: p.Digest,
+		Mode: rule.Mode, Rule: rule.Rule, Reason: rule.Reason,
+	}
+}
+
 // Settle decides, and has gathered what the decision asks for, until it is final. Where that fails, so does the container.
 func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision {
+	rule := p.InForce(f) // by facts that no decision asks for
 	for {
-		d := p.Decide(f)
+		d := p.decideBy(rule, f)
 		if !d.Missing.Any() {
 			return d
 		}
@@ -79,9 +89,7 @@ func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision
 // Failed is the decision where facts can't be gathered: there is to be no container, unless the policy leaves it as it is, and no
 // further process.
 func (p *Policy) Failed(f *Facts, fault error) Decision {
-	d := Decision{Time: f.Now, ID: f.ID, Policy: p.File, Profile: p.Profile, Digest: p.Digest}
-	p = p.InForce(f)
-	d.Mode, d.Rule, d.Reason = p.Mode, p.Rule, p.Reason
+	d := p.begin(p.InForce(f), f)
 	if f.Act == Exec || f.Act == Start {
 		d.Mode = Refuse
 	}
@@ -99,13 +107,9 @@ func (p *Policy) Failed(f *Facts, fault error) Decision {
 const restoresRoot = "restore brings back a process with the credentials of its checkpoint, which may be root's: " +
 	"start the container anew, or set restore = \"allow\" in " + Hint
 
-func (p *Policy) refusesRestore() bool {
-	return !p.Restore && (!p.Mode.Exempts() || len(p.Rules) > 0)
-}
-
 // Allows says why there is to be no container of that kind at all, before any is looked at.
 func (p *Policy) Allows(act Act) error {
-	if act == Restored && p.refusesRestore() {
+	if act == Restored && !p.Restore && (!p.Mode.Exempts() || len(p.Rules) > 0) {
 		return errors.New(restoresRoot)
 	}
 	return nil

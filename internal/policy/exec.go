@@ -7,21 +7,17 @@ import (
 	"fmt"
 )
 
-// exempt says that a container that was created before may be as it is: its record says so, or, where it has none, the
-// policy.
-func (p *Policy) exempt(f *inquiry) bool {
+// Exempts says that a container that was created before may be as it is: its record says so, or, where it has none, the
+// policy, of which this is what holds for it.
+func (p *Policy) Exempts(f *Facts) bool {
 	switch {
-	case f.Unsure:
+	case f.Unsure || f.Record.Enforced():
 		return false
 	case f.Record != nil:
 		return f.Record.Mode.Exempts()
 	}
 	return p.Mode.Exempts() || p.Existing.Exempts()
 }
-
-// Exempts says that a container that was created before may be as it is: by its record, or where that is no word on it, by the
-// policy, of which this is what holds for it.
-func (p *Policy) Exempts(f *Facts) bool { return !f.Record.Enforced() && p.exempt(f.ask()) }
 
 // exempted is the decision about a container that may be as it is.
 func (p *Policy) exempted(f *inquiry, d *Decision) {
@@ -39,15 +35,12 @@ func (p *Policy) exempted(f *inquiry, d *Decision) {
 // further decides about a further process of a container. Engines always hand over a whole process file, with root's ids
 // and capabilities where "exec -u 0" or "--privileged" asked for them (SECURITY.md D1-D4).
 func (p *Policy) further(f *inquiry, d *Decision) {
-	if !f.Record.Enforced() && p.exempt(f) {
+	if p.Exempts(f.Facts) {
 		p.exempted(f, d)
 		return
 	}
 	if p.Mode != Refuse {
-		// The container was rewritten, or must not be root for want of a record.
-		q := *p
-		q.Mode = Rewrite
-		p, d.Mode = &q, Rewrite
+		d.Mode = Rewrite // the container was rewritten, or must not be root for want of a record
 	}
 	if f.Seen {
 		d.Asked = asked(f)
@@ -74,7 +67,7 @@ func (p *Policy) further(f *inquiry, d *Decision) {
 // kernel shows that every promise on them is kept. So a container that was created before this program was installed, one
 // whose config.json was changed in between, or one whose runtime was deceived is caught (SECURITY.md D7).
 func (p *Policy) gate(f *inquiry, d *Decision) {
-	if !f.Record.Enforced() && p.exempt(f) {
+	if p.Exempts(f.Facts) {
 		p.exempted(f, d)
 		return
 	}
@@ -88,15 +81,15 @@ func (p *Policy) gate(f *inquiry, d *Decision) {
 		return
 	}
 	advice := "it was not created by nonroot-runc, or its config.json was changed since: delete and create it again"
-	var err error
-	if r := f.Record; r.Enforced() {
+	err := keptByAll(f.Process)
+	switch r := f.Record; {
+	case r.Enforced():
 		advice = "the runtime did not do what config.json says: do not start it, and report this"
 		d.Rule, d.Source, d.Asked, d.Identity = r.Rule, r.Source, r.Asked, r.Identity
-		err = keptByAll(f.Process)
 		if err == nil {
 			err = exactly(f.Process, r.Identity, r.Bounding)
 		}
-	} else if err = keptByAll(f.Process); err == nil {
+	case err == nil:
 		err = p.anybody(f, f.Process)
 	}
 	if err != nil {

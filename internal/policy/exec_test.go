@@ -374,3 +374,21 @@ func TestUnseenIsNotAsked(t *testing.T) {
 		}
 	}
 }
+
+// TestRestoreIsRefusedInAnyMode: a policy with rules enforces something, so that not even a container that one of them only audits is
+// brought back with root's credentials.
+func TestRestoreIsRefusedInAnyMode(t *testing.T) {
+	p, err := Parse("p", []byte("[[rule]]\nname = \"r\"\nmatch.engine = [\"docker\"]\nmode = \"audit\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := facts(spec.User{}).Facts
+	f.Act, f.Origin = Restored, &Origin{Engine: Docker}
+	if d := p.Decide(&f); !d.Refused() || d.Reason != restoresRoot || d.Rule != "" {
+		t.Errorf("%+v", d)
+	}
+	f.Act = Create
+	if d := p.Decide(&f); d.Mode != Audit || d.Rule != "r" {
+		t.Errorf("%+v", d)
+	}
+}

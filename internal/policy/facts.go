@@ -186,10 +186,7 @@ func (q *inquiry) people() *People {
 
 // lease is the id that an owner gets.
 func (q *inquiry) lease(l decision.Lease) (ID, error) {
-	at := slices.IndexFunc(q.Leases, func(f Foreseen) bool {
-		f.ID = 0
-		return f.Lease == l
-	})
+	at := slices.IndexFunc(q.Leases, func(f Foreseen) bool { return f.Same(l) })
 	if at < 0 {
 		if !q.missing.Any() { // else the owner may be another one
 			q.missing.Lease = &l

@@ -144,7 +144,7 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*decision.Dec
 // example is an id that an owner may get.
 func example(l decision.Lease) policy.Foreseen {
 	var err error
-	l.ID, err = lease.Numbers{First: l.First, Last: l.Last, Step: l.Step}.Example(l.Owner)
+	l.ID, err = lease.Of(l).Example(l.Owner)
 	return policy.Foreseen{Lease: l, Fault: err}
 }
 
