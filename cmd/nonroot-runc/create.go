@@ -49,6 +49,11 @@ func create(c *invocation) error {
 		return err
 	}
 	if !c.decision.Mode.Exempts() {
+		if c.mapped {
+			if err := ownNull(c.caller.IsHostRoot()); err != nil {
+				return err
+			}
+		}
 		if err := leaveGroups(c.caller); err != nil {
 			return err
 		}
@@ -77,6 +82,7 @@ func (c *invocation) settle(f *facts.Call) decision.Decision {
 			continue
 		}
 		c.saw(o.Facts.Config)
+		c.mapped = o.Facts.UserNamespace != nil
 		if p := o.Plan; c.logged() && p != nil && p.Parts != nil {
 			o.Decision.Changed = auditlog.Look(p.Rewritten()).Changed(c.config)
 		}

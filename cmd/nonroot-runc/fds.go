@@ -53,9 +53,10 @@ func leadsOut(fd int) bool {
 	return err != nil || flags&unix.O_PATH != 0 || st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
-// ownNull puts a null device of this call's own in the place of standard descriptors that are the host's. crun's exec gives
-// what they are to the container's user, the inode of /dev/null included, who could then close it to the whole host
-// (crun, src/libcrun/container.c). runc leaves a null device alone. Where none can be made, in a rootless user
+// ownNull puts a null device of this call's own in the place of standard descriptors that are the host's. crun's exec, and
+// its create of a container with a user namespace, give what they are to the container's user, the inode of /dev/null
+// included, who could then close it to the whole host (crun before 1.24, src/libcrun/container.c). runc leaves a null
+// device alone. Where none can be made, in a rootless user
 // namespace, crun can't give the host's away either.
 func ownNull(hostRoot bool) error {
 	null := -1

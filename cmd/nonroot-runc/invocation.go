@@ -26,6 +26,7 @@ type invocation struct {
 	log    policy.Log // where to; nowhere until a policy is known
 	state  string     // the policy's directory of state
 	bundle string
+	mapped bool          // the container has a user namespace of its own
 	config auditlog.Seen // config.json as it was found, where somebody reads the log
 }
 

@@ -54,7 +54,11 @@ func TestNodeGroup(t *testing.T) {
 			t.Errorf("%s %o: %d, %t", test.path, test.mode, gid, ok)
 		}
 	}
-	if gid, ok := DeviceGroup("/dev/null"); !ok || gid != 0 {
-		t.Errorf("/dev/null: %d, %t", gid, ok)
+	var null unix.Stat_t
+	if err := unix.Stat("/dev/null", &null); err != nil {
+		t.Fatal(err)
+	}
+	if gid, ok := DeviceGroup("/dev/null"); !ok || gid != null.Gid {
+		t.Errorf("/dev/null: %d, %t, want %d", gid, ok, null.Gid)
 	}
 }

@@ -60,3 +60,15 @@ none_open() { bash -c 'exec 3>&- 4>&- 5>&-; exec "$@"' none_open "$@"; }
   grep -q 'file descriptor 0 is an open directory' "$BATS_TEST_TMPDIR/err"
   [[ $(stat -c %u "$BUNDLE") == 0 ]]
 }
+
+# With a user namespace, crun's create gives its standard descriptors to the container's user.
+@test "C14: the host's null device stays root's, with a user namespace" {
+  mapped
+  runs sh -c 'chmod 600 /proc/self/fd/0; true'
+  bare run "$ID" </dev/null
+  only runc || [[ $(stat -c %u:%g:%a /dev/null) == 100000:100000:600 ]] || explain "the attack: $(stat -c %u:%g:%a /dev/null)"
+  chown 0:0 /dev/null
+  chmod 666 /dev/null
+  nonroot run "$ID" </dev/null
+  [[ $(stat -c %u:%g:%a /dev/null) == 0:0:666 ]] || explain "now $(stat -c %u:%g:%a /dev/null)"
+}
