@@ -52,6 +52,13 @@ func exec(c *invocation) error {
 		return err
 	}
 	if d.Mode.Exempts() {
+		// In a container that was rewritten, setgroups may succeed and do nothing: the caller's groups would stay. A runtime
+		// loads the filter before that where a process may gain privileges (adapt.emulate_ownership).
+		if e.Record.Enforced() {
+			if err := leaveGroups(c.caller); err != nil {
+				return err
+			}
+		}
 		return c.goOn(runtime, c.Asked())
 	}
 	process, err := plan.Process(e.Rule(), &e.Facts, &d, doc)

@@ -11,26 +11,32 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // options are a plan's as the layer takes them. The rootfs has to be where an engine mounts one for this container: below the bundle,
 // or in its store. What Podman's --rootfs names by itself may be the host's.
 func options(g *plan.Give, bundle, id string) layer.Options {
-	return layer.Options{
+	o := layer.Options{
 		Rootfs: g.Rootfs, UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.IsRootGroup,
-		Paths: g.Paths, Keep: g.Keep, Covered: g.Covered, GroupRoot: g.GroupRoot,
+		Paths: g.Paths, Keep: g.Keep, Covered: g.Covered, GroupRoot: g.GroupRoot, GroupOnly: g.GroupOnly,
+		Lend: g.Lend, Program: g.Program,
 		Made: func(rootfs string) bool {
 			return strings.HasPrefix(rootfs, strings.TrimSuffix(bundle, "/")+"/") || engines.MountsRootfs(rootfs, id)
 		},
 	}
+	if g.Applications {
+		o.Application = policy.IsApplication
+	}
+	return o
 }
 
 // give changes owners, and says for the record what it did and what it could not do.
 func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []string) {
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	o := options(g, bundle, id)
-	if len(o.Paths) > 0 {
+	if len(o.Paths) > 0 || o.Application != nil {
 		given, err := layer.Give(&o)
 		if len(given.Tops) > 0 {
 			note("%d directories and %d files of the image are the identity's now, in %s", given.Directories, given.Files, listed(given.Tops))
@@ -50,7 +56,7 @@ func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []strin
 		for _, p := range opened {
 			note("%s is everybody's now", p)
 		}
-		if err != nil && len(o.Paths) == 0 {
+		if err != nil && len(o.Paths) == 0 && o.Application == nil {
 			note("/tmp stays as it is: %v", err)
 		}
 	}
@@ -74,7 +80,7 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 	}
 	o := options(g, bundle, id)
 	o.DryRun = true
-	if len(o.Paths) > 0 {
+	if len(o.Paths) > 0 || o.Application != nil {
 		given, _ := layer.Give(&o) // what can't be given is for explain to find
 		paths = given.Would
 	}

@@ -125,6 +125,12 @@ func (d *Decision) StandsIn() bool {
 	return d.Identity != nil && d.Asked != nil && d.Identity.UID != d.Asked.UID
 }
 
+// LosesRootGroup reports whether somebody who is no root keeps the uid that was asked for, and has another group than the
+// root's, which was asked for too: as the arbitrary uids have for which images open directories to group 0.
+func (d *Decision) LosesRootGroup() bool {
+	return d.Identity != nil && d.Asked != nil && d.Identity.UID == d.Asked.UID && d.Asked.GID == 0 && d.Identity.GID != 0
+}
+
 // Lease names an id that is to be taken: one of First, First+Step and so on, that are whole steps up to Last, for an
 // owner, who gets the same one again, and none that another owner has who lives.
 type Lease struct {

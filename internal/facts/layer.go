@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
@@ -16,21 +18,31 @@ import (
 )
 
 // give finds what the image and its volumes keep for root and its service users; nil: nothing is given. An image that runs as
-// who it asks for has what it needs, and what runs while an image is built stays in that image.
+// who it asks for has what it needs, but for what it opens to group 0, which nobody has here. What runs while an image is built
+// stays in that image.
 func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give {
 	p, c := g.rule, g.Container
-	if !d.StandsIn() || p.Stubless || engines.IsBuild(g.ID) {
+	groupOnly := d.LosesRootGroup() && p.Adapt.GroupRoot
+	if !d.StandsIn() && !groupOnly || p.Stubless || engines.IsBuild(g.ID) {
 		return nil
 	}
 	of := g.fileOwners()
+	if groupOnly {
+		of.Asked = 0 // what is opened to group 0 lies in root's directories
+	}
 	out := &plan.Give{
 		Rootfs: c.Rootfs, UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID), Owners: of,
 		Keep: p.Adapt.Keep, Covered: g.image.Covered, GroupRoot: p.Adapt.GroupRoot, Tmp: p.Adapt.Tmp && !c.Readonly,
+		GroupOnly: groupOnly,
 	}
 	if !path.IsAbs(out.Rootfs) {
 		out.Rootfs = path.Join(g.Bundle, out.Rootfs)
 	}
 	if !c.Readonly {
+		out.Applications = p.Adapt.Applications
+		if out.Lend = p.Adapt.Applications && !groupOnly; out.Lend {
+			out.Program = g.closedProgram(d)
+		}
 		wanted := slices.Clone(p.Adapt.Own)
 		if p.Adapt.WorkingDir {
 			wanted = append(wanted, g.Cwd)
@@ -56,6 +68,19 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 	return out
 }
 
+// closedProgram is the program that the container starts, where the identity may not read and run it; "": it may.
+func (g *Gathered) closedProgram(d *decision.Decision) string {
+	command, ok := g.command()
+	if !ok {
+		return ""
+	}
+	at, ok := command.Program(g.image.View)
+	if !ok || g.may(unix.R_OK|unix.X_OK, &at.Stat, d.Identity) {
+		return ""
+	}
+	return at.Path
+}
+
 // mayGive says where a path of the container's leads, free of links, and whether what lies there can be given.
 func (g *Gathered) mayGive(p string) (at string, ok bool) {
 	at = path.Clean("/" + p)
@@ -63,7 +88,7 @@ func (g *Gathered) mayGive(p string) (at string, ok bool) {
 	if err != nil {
 		return at, false
 	}
-	return s.Path, !policy.Untouchable(s.Path)
+	return s.Path, policy.MayGive(s.Path)
 }
 
 // fileOwners tells whose files of the image are the identity's to have.

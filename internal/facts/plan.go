@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
@@ -33,7 +34,7 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	in.Owned = g.ownedTmpfs(&d)
 	if d.Mode == decision.Rewrite {
 		in.Give = g.give(&d, in.Owned)
-		if hint := g.hint(&d); hint != "" {
+		if hint := g.hint(&d, in.Give); hint != "" {
 			in.Notes = append(in.Notes, hint)
 		}
 	}
@@ -43,7 +44,7 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	}
 	home.Notes = append(home.Notes, g.isolateNames(home)...)
 	in.Home, in.Notes = home, append(in.Notes, home.Notes...)
-	in.Sysctls = g.sysctls()
+	in.Sysctls, in.Emulate = g.sysctls(), g.emulates(&d)
 	if g.call.Caller.IsHostRoot() {
 		in.Devices = &plan.Devices{RawMajors: host.RawMajors()}
 	}
@@ -51,6 +52,13 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 		in.Notes = append(in.Notes, g.obstacles(&d, in.Give, home)...)
 	}
 	return in, nil
+}
+
+// emulates says that changes of owners and groups succeed without an effect: for who asked for root, to whom they did succeed.
+// With further groups they may have one (chown(2), of a file's group). What is built is to end where its owners would be wrong.
+func (g *Gathered) emulates(d *decision.Decision) bool {
+	return g.rule.Adapt.EmulateOwnership && d.StandsIn() && d.Asked.UID == 0 && len(d.Identity.Groups) == 0 &&
+		!g.rule.Stubless && !engines.IsBuild(g.ID)
 }
 
 // homeOptions are what was decided of the home.
@@ -75,20 +83,24 @@ func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
 
 // hint says why the container's program is likely to fail as the identity; "": nothing is known against it, or what is wrong the
 // runtime says.
-func (g *Gathered) hint(d *decision.Decision) string {
-	if !d.StandsIn() {
+func (g *Gathered) hint(d *decision.Decision, give *plan.Give) string {
+	command, ok := g.command()
+	if !d.StandsIn() || !ok {
 		return ""
 	}
+	return command.Hint(g.image.View, func(at *rootfs.Entry) bool {
+		return give != nil && give.Program == at.Path || g.may(unix.X_OK, &at.Stat, d.Identity)
+	})
+}
+
+// command is what the container starts.
+func (g *Gathered) command() (c program.Command, ok bool) {
 	args, err := g.doc.Args()
 	if err != nil {
-		return ""
+		return c, false
 	}
 	search, err := g.doc.Variable("PATH")
-	if err != nil {
-		return ""
-	}
-	command := program.Command{Args: args, Cwd: g.Cwd, Path: search}
-	return command.Hint(g.image.View, func(st *unix.Stat_t) bool { return g.may(unix.X_OK, st, d.Identity) })
+	return program.Command{Args: args, Cwd: g.Cwd, Path: search}, err == nil
 }
 
 // may says whether the identity has rights (access(2)) to a file of the rootfs.
@@ -126,6 +138,9 @@ func (g *Gathered) closedWorkdir(d *decision.Decision, give *plan.Give, home *ho
 	at, err := g.image.Look(path.Clean("/" + g.Cwd))
 	cwd := at.Path
 	given := func(dir string) bool { return links.Within(dir, cwd) }
+	if give != nil && give.Applications && policy.IsApplication(cwd) {
+		return ""
+	}
 	if err != nil || cwd == "/" || g.Container.Readonly || give != nil && slices.ContainsFunc(give.Paths, given) || home.Mounts != nil && given(home.Home) {
 		return ""
 	}

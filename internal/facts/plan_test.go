@@ -3,6 +3,7 @@
 package facts
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func decidedAs(uid uint32, source policy.Source) *policy.Decision {
 
 // TestGive: which directories of the image, volumes and tmpfs become the identity's.
 func TestGive(t *testing.T) {
-	image := with("site/", "state/", "link -> /state", "etc/x/", "bad -> /etc/x")
+	image := with("site/", "state/", "link -> /state", "etc/ssh/", "bad -> /etc/ssh", "etc/x/")
 	only := func(g *Gathered) { g.rule.Adapt = policy.Adapt{Own: []string{"/state"}} }
 	for _, test := range []struct {
 		name    string
@@ -49,13 +50,14 @@ func TestGive(t *testing.T) {
 		{"a read-only image", func(s *specs.Spec) { s.Root.Readonly = true; s.Process.Cwd = "/site" }, func(g *Gathered) {
 			g.rule.Adapt = policy.Adapt{WorkingDir: true, Own: []string{"/state"}, Tmp: true}
 		}, 65532, nil, nil, false, false},
+		{"one package's configuration", func(s *specs.Spec) { s.Process.Cwd = "/etc/x" }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{WorkingDir: true} }, 65532, []string{"/etc/x"}, nil, false, false},
 		{"/tmp", nil, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Tmp: true} }, 65532, nil, nil, true, false},
 		{"who is who it asks to be", nil, only, 0, nil, nil, false, true},
 		{"a build", nil, func(g *Gathered) { only(g); g.rule.Stubless = true }, 65532, nil, nil, false, true},
 		{"volumes", func(s *specs.Spec) {
-			s.Mounts = append(s.Mounts, bindOf("/v/1", "/state"), bindOf("/v/2", "/etc/y"), bindOf("/v/3", "/read", "ro"), bindOf("/v/4", "/link"))
+			s.Mounts = append(s.Mounts, bindOf("/v/1", "/state"), bindOf("/v/2", "/etc/ssh"), bindOf("/v/3", "/read", "ro"), bindOf("/v/4", "/link"))
 		}, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Volumes: true} }, 65532, nil, []plan.Volume{
-			{Source: "/v/1", Destination: "/state", State: true}, {Source: "/v/2", Destination: "/etc/y"}, {Source: "/v/4", Destination: "/state", State: true},
+			{Source: "/v/1", Destination: "/state", State: true}, {Source: "/v/2", Destination: "/etc/ssh"}, {Source: "/v/4", Destination: "/state", State: true},
 		}, false, false},
 		{"volumes, by a policy that doesn't", func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf("/v/1", "/state")) }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{} }, 65532, nil, nil, false, false},
 		{"a tmpfs that is filled from the image", func(s *specs.Spec) {
@@ -108,7 +110,7 @@ func TestOwnedTmpfs(t *testing.T) {
 		{"somebody's, in a list", tmpfs("/data", "size=1m,gid=5"), nil, nil},
 		{"who is asked for", tmpfs("/data", "uid=0", "gid=0", "size=1m"), nil, []string{"size=1m"}},
 		{"what nobody gives", tmpfs("/dev"), nil, nil},
-		{"configuration", tmpfs("/etc/x"), nil, nil},
+		{"configuration", tmpfs("/etc/ssh"), nil, nil},
 		{"a bind", specs.Mount{Destination: "/data", Type: "tmpfs", Source: "/x", Options: []string{"bind"}}, nil, nil},
 		{"no tmpfs", specs.Mount{Destination: "/data", Type: "ramfs"}, nil, nil},
 		{"our home", specs.Mount{Destination: "/home/x", Type: "tmpfs", Source: homedir.TmpfsSource}, nil, nil},
@@ -194,6 +196,66 @@ func TestIsolateNames(t *testing.T) {
 	}
 }
 
+// TestGiveApplications: what is one application's, and the program that root alone may run.
+func TestGiveApplications(t *testing.T) {
+	closed := func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o744)) }
+	kept := func(g *Gathered, d *policy.Decision) { d.Asked = &policy.Identity{UID: d.Identity.UID} }
+	for _, test := range []struct {
+		name   string
+		change func(*Gathered, *policy.Decision)
+		want   plan.Give
+		none   bool
+	}{
+		{"by default", func(g *Gathered, _ *policy.Decision) { closed(g) }, plan.Give{GroupRoot: true, Applications: true, Lend: true, Program: "/bin/app"}, false},
+		{"a program that anybody may run", func(*Gathered, *policy.Decision) {}, plan.Give{GroupRoot: true, Applications: true, Lend: true}, false},
+		{"what nobody may read", func(g *Gathered, _ *policy.Decision) {
+			Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o711))
+		}, plan.Give{GroupRoot: true, Applications: true, Lend: true, Program: "/bin/app"}, false},
+		{"a policy that doesn't", func(g *Gathered, _ *policy.Decision) { closed(g); g.rule.Adapt.Applications = false }, plan.Give{GroupRoot: true}, false},
+		{"a read-only image", func(g *Gathered, _ *policy.Decision) { closed(g); g.Container.Readonly = true }, plan.Give{GroupRoot: true}, false},
+		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, Applications: true}, false},
+		{"and a policy that leaves the group", func(g *Gathered, d *policy.Decision) { kept(g, d); g.rule.Adapt.GroupRoot = false }, plan.Give{}, true},
+		{"who keeps uid and gid", func(g *Gathered, d *policy.Decision) { kept(g, d); d.Asked.GID = d.Identity.GID }, plan.Give{}, true},
+	} {
+		g := gathered(t, func(s *specs.Spec) { s.Process.Args = []string{"/bin/app"} }, with("bin/app = #!")...)
+		d := decidedAs(65532, policy.Fixed)
+		test.change(g, d)
+		got := g.give(d, nil)
+		if (got == nil) != test.none {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+		if got == nil {
+			continue
+		}
+		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, Applications: got.Applications, Lend: got.Lend, Program: got.Program}
+		if fmt.Sprint(seen) != fmt.Sprint(test.want) {
+			t.Errorf("%s: %+v, want %+v", test.name, seen, test.want)
+		}
+	}
+}
+
+// TestEmulates: whose changes of owners succeed.
+func TestEmulates(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Gathered, *policy.Decision)
+		want   bool
+	}{
+		{"who asked for root", func(*Gathered, *policy.Decision) {}, true},
+		{"who asked for somebody else", func(_ *Gathered, d *policy.Decision) { d.Asked.UID = 5 }, false},
+		{"who is who was asked for", func(_ *Gathered, d *policy.Decision) { d.Identity.UID = 0 }, false},
+		{"with further groups", func(_ *Gathered, d *policy.Decision) { d.Identity.Groups = []uint32{7} }, false},
+		{"a policy that doesn't", func(g *Gathered, _ *policy.Decision) { g.rule.Adapt.EmulateOwnership = false }, false},
+		{"a build by the policy's rule", func(g *Gathered, _ *policy.Decision) { g.rule.Stubless = true }, false},
+	} {
+		g, d := gathered(t, nil), decidedAs(65532, policy.Fixed)
+		test.change(g, d)
+		if got := g.emulates(d); got != test.want {
+			t.Errorf("%s: %t", test.name, got)
+		}
+	}
+}
+
 // TestHint: why the container's program is likely to fail.
 func TestHint(t *testing.T) {
 	image := with("bin/su = #!", "bin/app = #!", "bin/apt-get = #!")
@@ -201,15 +263,17 @@ func TestHint(t *testing.T) {
 		name   string
 		args   []string
 		change func(*Gathered)
+		lent   string
 		want   string
 	}{
-		{"nothing", []string{"/bin/app"}, nil, ""},
-		{"found by PATH", []string{"app"}, nil, ""},
-		{"what becomes somebody else", []string{"su"}, nil, "makes another user of root"},
-		{"what installs", []string{"/bin/apt-get", "install"}, nil, "installs packages"},
-		{"what root alone may run", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "is not the identity's to run"},
-		{"who is who it asks to be", []string{"su"}, func(g *Gathered) { g.User.UID = 65532 }, ""},
-		{"no program", nil, nil, ""},
+		{"nothing", []string{"/bin/app"}, nil, "", ""},
+		{"found by PATH", []string{"app"}, nil, "", ""},
+		{"what becomes somebody else", []string{"su"}, nil, "", "makes another user of root"},
+		{"what installs", []string{"/bin/apt-get", "install"}, nil, "", "installs packages"},
+		{"what root alone may run", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "", "is not the identity's to run"},
+		{"who is who it asks to be", []string{"su"}, func(g *Gathered) { g.User.UID = 65532 }, "", ""},
+		{"no program", nil, nil, "", ""},
+		{"what root alone may run, and is lent", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "/bin/app", ""},
 	} {
 		g := gathered(t, func(s *specs.Spec) { s.Process.Args = test.args }, image...)
 		if test.change != nil {
@@ -217,7 +281,8 @@ func TestHint(t *testing.T) {
 		}
 		d := decidedAs(65532, policy.Fixed)
 		d.Asked.UID = g.User.UID
-		if got := g.hint(d); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+		give := &plan.Give{Program: test.lent}
+		if got := g.hint(d, give); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,7 +32,12 @@ type Options struct {
 	From, FromGroup func(id uint32) bool
 
 	GroupRoot bool // what root's group may write becomes that of the identity's group, whoever owns it
+	GroupOnly bool // and nothing else changes: who the image was made for is who runs in it, but for that group
 	DryRun    bool // nothing is changed, only told
+
+	Application func(p string) bool // of the directories at the top and below /etc, which are given beside Paths; nil: none
+	Lend        bool                // what root alone may read or run in those that are given becomes readable to the identity's group
+	Program     string              // and this file, by itself: clean, absolute and free of links; "": none
 
 	Paths   []string            // clean and absolute; directories that are given with what is below them
 	Keep    []string            // what is not, nor anything below it
@@ -70,12 +76,22 @@ func Give(w *Options) (Given, error) {
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	g := giver{Options: w, root: root}
 	defer g.upper.close()
-	for i, p := range w.Paths {
+	paths := w.Paths
+	if w.Application != nil {
+		paths = slices.Concat(paths, g.applications())
+	}
+	for i, p := range paths {
 		g.queue = append(g.queue, directory{p, i, 0})
 	}
-	g.tops = make([]bool, len(w.Paths))
+	if w.Program != "" {
+		paths = append(slices.Clone(paths), w.Program)
+	}
+	g.tops = make([]bool, len(paths))
+	if w.Program != "" {
+		g.program(w.Program)
+	}
 	g.all()
-	for i, p := range w.Paths {
+	for i, p := range paths {
 		if g.tops[i] {
 			g.Tops = append(g.Tops, p)
 		}
@@ -220,7 +236,7 @@ func (g *giver) entry(dir int, name string, f directory) {
 			g.queue = append(g.queue, directory{p, f.of, f.depth + 1})
 		}
 	case unix.S_IFREG:
-		if !g.spared(p) && plain(name, &st) {
+		if _, lends := g.Lends(&st); !g.spared(p) && (lends || plain(name, &st)) {
 			g.file(dir, name, p, f.of)
 		}
 	}
@@ -235,8 +251,12 @@ func (g *giver) file(dir int, name, p string, of int) {
 	}
 	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
 	written := func() bool { return g.copiesNothing(p, &o.Stat_t) }
-	if o.Mode&unix.S_IFMT == unix.S_IFREG && TakesFile(name, &o.Stat_t, written) {
+	switch {
+	case o.Mode&unix.S_IFMT != unix.S_IFREG:
+	case TakesFile(name, &o.Stat_t, written):
 		g.give(o.fd, p, &o.Stat_t, of)
+	case g.only == nil:
+		g.lend(o.fd, p, &o.Stat_t, of)
 	}
 }
 
@@ -274,7 +294,7 @@ func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 	}
 	after, ok := g.Becomes(st)
 	if !ok {
-		return false
+		return g.GroupOnly && g.From(st.Uid) // what its group may write can lie below
 	}
 	switch {
 	case g.Directories+g.Files >= maxGiven:
@@ -284,18 +304,8 @@ func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 		g.Unfinished = true // directories are given all the same
 		return false
 	}
-	if g.DryRun {
-		g.Would = append(g.Would, p)
-	} else if err := chown(fd, st, &after); err != nil {
-		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EOVERFLOW) { // such as a full disk
-			g.err = worded(err)
-		}
-		g.denied = worded(err)
+	if !g.change(fd, p, st, &after) {
 		return false
-	} else if after.Mode != st.Mode {
-		if g.err = worded(unix.Fchmod(fd, after.Mode&0o7777)); g.err != nil {
-			return false
-		}
 	}
 	g.tops[of] = true
 	if isDirectory(st) {
@@ -305,6 +315,30 @@ func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 		g.bytes += cost(st)
 	}
 	return true
+}
+
+// change gives what is open another owner, group or mode. It says whether it did, or would.
+func (g *giver) change(fd int, p string, st, after *unix.Stat_t) bool {
+	if g.DryRun {
+		g.Would = append(g.Would, p)
+		return true
+	}
+	if err := chown(fd, st, after); err != nil {
+		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EOVERFLOW) { // such as a full disk
+			g.err = worded(err)
+		}
+		g.denied = worded(err)
+		return false
+	}
+	if after.Mode != st.Mode {
+		g.err = worded(chmod(fd, after.Mode&0o7777))
+	}
+	return g.err == nil
+}
+
+// chmod also works on a descriptor that was opened with O_PATH.
+func chmod(fd int, mode uint32) error {
+	return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode)
 }
 
 func chown(fd int, from, to *unix.Stat_t) error {
@@ -334,7 +368,7 @@ func (w *Options) Becomes(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 		return after, false
 	}
 	replaces := w.FromGroup(st.Gid)
-	owned := w.From(st.Uid)
+	owned := !w.GroupOnly && w.From(st.Uid)
 	if !owned && !(replaces && w.GroupRoot && st.Mode&0o020 != 0) {
 		return after, false
 	}

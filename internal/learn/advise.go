@@ -467,7 +467,7 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 	case m != nil:
 		f.Kind = Mounted
 		f.Why += fmt.Sprintf("; a %s is mounted there: mount it with mode=1777 or uid=%d", m.Type, who.uid)
-	case policy.Untouchable(dir):
+	case !policy.MayGive(dir):
 		f.Kind = Image
 		f.Why += "; configuration, programs and libraries are never given: change the image, or mount a volume there"
 	default:

@@ -147,8 +147,8 @@ func TestWithheldAsTheCoreHasIt(t *testing.T) {
 		return &decision.Decision{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}, Asked: &policy.Identity{UID: uid}}
 	}
 	dir, file := uint32(unix.S_IFDIR), uint32(unix.S_IFREG)
-	groupRoot, anothers := policy.Default(), policy.Default()
-	groupRoot.Adapt.GroupRoot, anothers.UID = true, 3000
+	noGroup, anothers := policy.Default(), policy.Default()
+	noGroup.Adapt.GroupRoot, anothers.UID = false, 3000
 	for name, test := range map[string]struct {
 		p     *policy.Policy
 		of    *decision.Decision
@@ -162,9 +162,9 @@ func TestWithheldAsTheCoreHasIt(t *testing.T) {
 		"theirs who were asked for":                      {policy.Default(), asks(5000), unix.Stat_t{Uid: 5000, Mode: dir | 0o755}, 3, true},
 		"of who the policy makes of others":              {anothers, asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o755}, 3, true},
 		"a person's":                                     {policy.Default(), asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o755}, 3, false},
-		"a person's that root's group may write":         {groupRoot, asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o770}, 3, true},
-		"a person's that root's group may only read":     {groupRoot, asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o750}, 3, false},
-		"a person's, and the policy leaves root's group": {policy.Default(), asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o770}, 3, false},
+		"a person's that root's group may write":         {policy.Default(), asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o770}, 3, true},
+		"a person's that root's group may only read":     {policy.Default(), asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o750}, 3, false},
+		"a person's, and the policy leaves root's group": {noGroup, asks(0), unix.Stat_t{Uid: 3000, Mode: dir | 0o770}, 3, false},
 	} {
 		a := &Advisor{Policy: test.p, Record: test.of}
 		in := &place{root, os.Getpid(), &credentials{uid: 65532, gid: 65532}}
@@ -231,7 +231,7 @@ func TestMountOf(t *testing.T) {
 	a := &Advisor{Policy: policy.Default(), Mounts: []Mount{{"/proc", "proc", "proc"}, {"/data", "/srv", "bind"}, {"/data/tmp/", "tmpfs", "tmpfs"}}}
 	st := &unix.Stat_t{Mode: unix.S_IFDIR | 0o755}
 	for dir, kind := range map[string]string{
-		"/data": Mounted, "/data/x": Mounted, "/data/tmp/x": Mounted, "/database": Directory, "/proc/sys": Kernel, "/etc/x": Image, "/": Image,
+		"/data": Mounted, "/data/x": Mounted, "/data/tmp/x": Mounted, "/database": Directory, "/proc/sys": Kernel, "/etc/ssh": Image, "/etc/x": Directory, "/": Image,
 		"/usr/share/x": Image, "/export": Directory,
 	} {
 		in := &place{root: -1, tid: os.Getpid(), who: &credentials{uid: 65532, gid: 65532}}

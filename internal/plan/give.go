@@ -22,6 +22,12 @@ type Give struct {
 
 	Covered   func(p string) bool // what mounts cover is not the image's
 	GroupRoot bool                // what root's group may write becomes that of the identity's group, whoever owns it
+	GroupOnly bool                // nothing else does
+
+	// Applications are the directories at the top and below /etc that no distribution has; Lend is what of root's files, there
+	// and in Paths, becomes readable to the identity's group, and so is Program, the one that is started.
+	Applications, Lend bool
+	Program            string // absolute, free of links; "": none
 
 	Owners Owners
 }

@@ -14,6 +14,9 @@ type Adapt struct {
 	LowPorts   bool     // ports below 1024, and ping, in a network namespace of the container's own
 	Groups     bool     // the image's user has its groups of the image, where nothing of the host's is mounted
 	GroupRoot  bool     // what group 0 may write is the identity's group's (OpenShift's images)
+
+	Applications     bool // also directories that are one application's: at the top, and below /etc
+	EmulateOwnership bool // changes of owners and groups succeed for who asked for root, and do nothing
 }
 
 // defaultAdapt: the directories are those in which services keep their state (Filesystem Hierarchy Standard 3.0, chapters 3.15 and
@@ -23,7 +26,8 @@ type Adapt struct {
 func defaultAdapt() Adapt {
 	return Adapt{
 		Own: slices.Clone(stateDirectories), Keep: slices.Clone(notState),
-		WorkingDir: true, Tmp: true, Volumes: true, LowPorts: true, Groups: true,
+		WorkingDir: true, Tmp: true, Volumes: true, LowPorts: true, Groups: true, GroupRoot: true,
+		Applications: true, EmulateOwnership: true,
 	}
 }
 
@@ -46,6 +50,9 @@ type adaptTable struct {
 	LowPorts   *bool    `toml:"low_ports"`
 	Groups     *bool    `toml:"groups"`
 	GroupRoot  *bool    `toml:"group_root"`
+
+	Applications     *bool `toml:"applications"`
+	EmulateOwnership *bool `toml:"emulate_ownership"`
 }
 
 func (t *adaptTable) read(p *Policy, r *reader) {
@@ -60,8 +67,8 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 		}
 		*list.to = append([]string(nil), list.set...)
 		for _, dir := range list.set {
-			if !cleanPath(dir) || list.key == "own" && Untouchable(dir) {
-				r.fail("adapt."+list.key, "%q is no directory that can be given: name a clean absolute path outside of /, /etc, /proc, /sys, /dev and the directories of programs and libraries", dir)
+			if !cleanPath(dir) || list.key == "own" && !MayGive(dir) {
+				r.fail("adapt."+list.key, "%q is no directory that can be given: name a clean absolute path outside of /, /proc, /sys, /dev, the directories of programs and libraries, and those of /etc that are not a package's own", dir)
 			}
 		}
 	}
@@ -72,6 +79,8 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 		{t.LowPorts, &a.LowPorts},
 		{t.Groups, &a.Groups},
 		{t.GroupRoot, &a.GroupRoot},
+		{t.Applications, &a.Applications},
+		{t.EmulateOwnership, &a.EmulateOwnership},
 	} {
 		if b.set != nil {
 			*b.to = *b.set

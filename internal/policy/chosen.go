@@ -56,6 +56,8 @@ var mayChoose = [...]choice{
 	{"adapt.volumes", harmlessAlways},
 	{"adapt.low_ports", harmlessAlways},
 	{"adapt.group_root", harmlessAlways},
+	{"adapt.applications", harmlessAlways},
+	{"adapt.emulate_ownership", harmlessAlways}, // nobody's rights rest on it
 	{"adapt.groups", func(rule, general *Policy) bool { return !rule.Adapt.Groups || general.Adapt.Groups }},
 
 	{"home.mode", harmlessAlways},

@@ -44,7 +44,9 @@ tmp = true
 volumes = false
 low_ports = false
 groups = false
-group_root = true
+group_root = false
+applications = false
+emulate_ownership = false
 
 [home]
 mode = "always"
@@ -92,7 +94,7 @@ func TestParseWhole(t *testing.T) {
 		AllowedUIDs: Ranges{{7, 7}, {1000, 1999}}, AllowedGIDs: Ranges{{44, 44}}, Privileged: []string{"docker"},
 		AllowedGroups: []string{"render"}, ExtraGIDs: []ID{5000}, ExtraGroups: []string{"data"}, DeviceGroups: []string{"/dev/dri/*"},
 		Range: Range{100000, 165535}, Share: ShareNamespace, Block: 1000, Reserved: Ranges{{100000, 165535}}, UsersFile: "/etc/users", GroupsFile: "/etc/groups", State: "/srv/state",
-		Adapt:    Adapt{Own: []string{"/data"}, Keep: nil, Tmp: true, GroupRoot: true},
+		Adapt:    Adapt{Own: []string{"/data"}, Keep: nil, Tmp: true},
 		HomeMode: homedir.Always, HomeSize: "1g", HomePath: "/home/worker", DropBounding: true, AllowUserNamespaces: true,
 		Build: Build{Off, "images are built as root", []string{"/var/lib/docker/buildkit/executor"}},
 	}

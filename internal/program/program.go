@@ -73,7 +73,7 @@ type Command struct {
 
 // Hint says why the program is likely to fail as the identity; "": nothing is known against it. It is for the log and the record, so
 // that whoever finds a container that has ended finds a reason. MayRun says whether the identity may run a file.
-func (c Command) Hint(view *rootfs.View, mayRun func(st *unix.Stat_t) bool) string {
+func (c Command) Hint(view *rootfs.View, mayRun func(at *rootfs.Entry) bool) string {
 	args := skipInit(skipInit(c.Args)) // behind the engine's init may be the image's
 	if len(args) == 0 {
 		return "" // the runtime says what is wrong with it
@@ -85,7 +85,7 @@ func (c Command) Hint(view *rootfs.View, mayRun func(st *unix.Stat_t) bool) stri
 	switch {
 	case at.Stat.Mode&unix.S_ISUID != 0:
 		return fmt.Sprintf("its program %q is setuid, which gives nothing here: start what it would start", at.Path)
-	case !mayRun(&at.Stat):
+	case !mayRun(&at):
 		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o): change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 	}
 	base := path.Base(args[0])
@@ -105,6 +105,16 @@ func (c Command) Hint(view *rootfs.View, mayRun func(st *unix.Stat_t) bool) stri
 		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is: start the program itself", path.Clean(args[0]), by)
 	}
 	return ""
+}
+
+// Program finds the file that the command starts, behind inits. It is false where there is none that can be run.
+func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {
+	args := skipInit(skipInit(c.Args))
+	if len(args) == 0 {
+		return rootfs.Entry{}, false
+	}
+	at, ok := c.find(view, args[0])
+	return at, ok && at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && at.Mount == nil
 }
 
 // script is the beginning of the script that a command runs; "": it is none. What is large is no script, and is not opened.

@@ -37,7 +37,8 @@ type ContainerChange struct {
 	// without an owner.
 	Owned               map[int][]string
 	AllowUserNamespaces bool    // leaves seccomp as it is
-	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces
+	EmulateOwnership    bool    // changes of owners and groups succeed, and do nothing
+	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces without EmulateOwnership
 	UserNamespace       string  // replaces the path of the user namespace that is joined; "": as it was
 	Sysctls             []Sysctl
 	Devices             *DeviceChange // nil: they stay as they are
@@ -257,7 +258,7 @@ func (d *Document) rewriteContainer(c ContainerChange, p ProcessChange) error {
 	if err := noListener(d.root.get("linux").get("seccomp")); err != nil {
 		return err
 	}
-	if c.AllowUserNamespaces && c.UserNamespace == "" && len(c.Sysctls) == 0 && c.Devices == nil {
+	if c.AllowUserNamespaces && !c.EmulateOwnership && c.UserNamespace == "" && len(c.Sysctls) == 0 && c.Devices == nil {
 		return nil
 	}
 	linux, err := d.root.childObject("linux", "linux")
@@ -276,6 +277,11 @@ func (d *Document) rewriteContainer(c ContainerChange, p ProcessChange) error {
 	}
 	if err := addSysctls(linux, c.Sysctls); err != nil {
 		return err
+	}
+	if c.EmulateOwnership {
+		if err := emulateOwnership(linux, c.Machine); err != nil {
+			return err
+		}
 	}
 	if c.AllowUserNamespaces {
 		return nil

@@ -67,17 +67,7 @@ func denyUserNamespaces(linux *node, m Machine) error {
 	if len(m.architectures) == 0 {
 		return errors.New("the processor is needed to write a seccomp filter")
 	}
-	profile := linux.get("seccomp")
-	if profile == nil {
-		profile = object()
-		profile.set("defaultAction", stringLeaf("SCMP_ACT_ALLOW"))
-		profile.set("architectures", stringsLeaf(m.architectures))
-		linux.set("seccomp", profile)
-	}
-	if profile.kind != '{' {
-		return fmt.Errorf("linux.seccomp is %s, not an object", kindName(profile))
-	}
-	action, err := profile.get("defaultAction").text("linux.seccomp.defaultAction")
+	profile, action, err := profileOf(linux, m)
 	if err != nil {
 		return err
 	}
@@ -106,6 +96,22 @@ func denyUserNamespaces(linux *node, m Machine) error {
 	}
 	profile.set("syscalls", &node{kind: '[', elems: append(nodes, denials...), touched: true})
 	return nil
+}
+
+// profileOf is the container's profile, made where there is none, and its default action.
+func profileOf(linux *node, m Machine) (profile *node, action string, err error) {
+	profile = linux.get("seccomp")
+	if profile == nil {
+		profile = object()
+		profile.set("defaultAction", stringLeaf("SCMP_ACT_ALLOW"))
+		profile.set("architectures", stringsLeaf(m.architectures))
+		linux.set("seccomp", profile)
+	}
+	if profile.kind != '{' {
+		return nil, "", fmt.Errorf("linux.seccomp is %s, not an object", kindName(profile))
+	}
+	action, err = profile.get("defaultAction").text("linux.seccomp.defaultAction")
+	return profile, action, err
 }
 
 // passes says whether a call that meets the action may be carried out. SCMP_ACT_TRACE counts: a process that

@@ -16,7 +16,7 @@ teardown() {
 
 # service puts into the image what a package of Debian's would.
 service() {
-  mkdir -p "$ROOTFS"/var/lib/service/db "$ROOTFS"/var/log/service "$ROOTFS"/var/cache/service "$ROOTFS"/run "$ROOTFS"/app "$ROOTFS"/etc/service
+  mkdir -p "$ROOTFS"/var/lib/service/db "$ROOTFS"/var/log/service "$ROOTFS"/var/cache/service "$ROOTFS"/run "$ROOTFS"/app "$ROOTFS"/etc/ssl
   chmod 700 "$ROOTFS/var/lib/service"
   echo 1 >"$ROOTFS/var/lib/service/db/table"
   chmod 600 "$ROOTFS/var/lib/service/db/table"
@@ -26,7 +26,7 @@ service() {
 serves() {
   config '.process.cwd = "/app"'
   runs sh -c 'echo 2 >>/var/lib/service/db/table && echo log >/var/log/service/log && echo pid >/run/service.pid &&
-    mkdir /var/cache/service/x /var/lib/new && echo state >state && echo served; touch /etc/service/x /bin/x 2>/dev/null && echo too much; :'
+    mkdir /var/cache/service/x /var/lib/new && echo state >state && echo served; touch /etc/ssl/x /bin/x 2>/dev/null && echo too much; :'
 }
 
 recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the record: $(<"$BUNDLE/nonroot-runc.json")"; }
@@ -38,7 +38,7 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   succeeds bare run "$ID"
   contains served
   relayered
-  policy <<<'adapt = {own = [], working_directory = false}'
+  policy <<<'adapt = {own = [], working_directory = false, applications = false}'
   shows 'any(.trips[]; .kind == "workdir" and .where == "/app")' "$REPO/bin/nonroot-ctl" explain --json --policy "$POLICY" "$BUNDLE"
   says nonroot run "$ID"
   lacks served
@@ -211,7 +211,7 @@ TOML
   config --arg c $'/of, /etc\n' '.process.cwd = $c'
   runs true
   succeeds nonroot run "$ID"
-  recorded '.notes | any(endswith(" in \"/of, /etc\\n\""))'
+  recorded '.notes | any(contains(" in \"/of, /etc\\n\""))'
   fresh
   config '.process.cwd = "/app"'
   runs sh -c 'pwd; echo x >x && echo too much'
@@ -271,13 +271,13 @@ TOML
 piped() { "$@" </dev/null 2>&1 3>&- | sort; }
 
 @test "a tmpfs that somebody mounts is the identity's, but for one with an owner, and over what is never given" {
-  mkdir -p "$ROOTFS/run" "$ROOTFS/data" "$ROOTFS/mine" "$ROOTFS/etc/service"
+  mkdir -p "$ROOTFS/run" "$ROOTFS/data" "$ROOTFS/mine" "$ROOTFS/etc/ssl"
   config '.root.readonly = true | .mounts += [
     {destination: "/run", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"]},
     {destination: "/data", type: "tmpfs", source: "tmpfs"},
     {destination: "/mine", type: "tmpfs", source: "tmpfs", options: ["uid=7", "mode=755"]},
-    {destination: "/etc/service", type: "tmpfs", source: "tmpfs", options: ["mode=755"]}]'
-  runs sh -c 'stat -c "%u:%g" /run /data /mine /etc/service /dev; echo pid >/run/service.pid && echo x >/data/x && echo served'
+    {destination: "/etc/ssl", type: "tmpfs", source: "tmpfs", options: ["mode=755"]}]'
+  runs sh -c 'stat -c "%u:%g" /run /data /mine /etc/ssl /dev; echo pid >/run/service.pid && echo x >/data/x && echo served'
   succeeds bare run "$ID"
   [[ $OUT == $'0:0\n0:0\n7:0\n0:0\n0:0\nserved' ]] || explain 'expected it to work as root'
   local was
@@ -327,11 +327,11 @@ piped() { "$@" </dev/null 2>&1 3>&- | sort; }
 }
 
 @test "what a runtime copies from the image into a tmpfs is the identity's, too, also of an image that is read-only" {
-  mkdir -p "$ROOTFS/run/service" "$ROOTFS/data/sub" "$ROOTFS/etc/service/sub" "$ROOTFS/srv/sub"
+  mkdir -p "$ROOTFS/run/service" "$ROOTFS/data/sub" "$ROOTFS/etc/ssl/sub" "$ROOTFS/srv/sub"
   echo 1 >"$ROOTFS/data/table"
   layered
-  config '.root.readonly = true | .mounts += [("/run", "/data", "/etc/service") | {destination: ., type: "tmpfs", source: "tmpfs", options: ["nosuid", "tmpcopyup"]}]'
-  runs sh -c 'echo x >/run/service/x && echo x >/data/sub/x && echo 2 >>/data/table && echo served; echo x >/etc/service/sub/x && echo too much; stat -c %u /srv/sub'
+  config '.root.readonly = true | .mounts += [("/run", "/data", "/etc/ssl") | {destination: ., type: "tmpfs", source: "tmpfs", options: ["nosuid", "tmpcopyup"]}]'
+  runs sh -c 'echo x >/run/service/x && echo x >/data/sub/x && echo 2 >>/data/table && echo served; echo x >/etc/ssl/sub/x && echo too much; stat -c %u /srv/sub'
   succeeds nonroot run "$ID"
   [[ $OUT == $'served\n0' ]] || explain 'expected it to work, and no more'
   # Where a link leads, it is copied to.

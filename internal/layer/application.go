@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"path"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
+)
+
+// applications lists the directories that are one application's. That a name is a link shows when it is opened.
+func (g *giver) applications() (paths []string) {
+	for _, parent := range []string{"/", "/etc", "/usr/local/etc"} {
+		fd, err := unix.Openat2(g.root, beneath(parent), &unix.OpenHow{Flags: reading, Resolve: inside})
+		if err != nil {
+			continue // no such directory, or not the image's
+		}
+		names, err := dirents.Names(fd, maxListed)
+		_ = unix.Close(fd)
+		if err != nil {
+			continue
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			if p := path.Join(parent, name); g.Application(p) && !slices.Contains(g.Paths, p) {
+				paths = append(paths, p)
+			}
+		}
+	}
+	return paths
+}
+
+// maxLent is how many bytes of files may be lent, and given beside them: they are copied up whole.
+const maxLent = 4 << 20
+
+// lend makes a file that root alone may read or run readable to the identity's group, which the identity has, and leaves it
+// root's: programs too, which are never given. What has a privilege of its own, or a second name, stays closed.
+func (g *giver) lend(fd int, p string, st *unix.Stat_t, of int) {
+	after, ok := g.Lends(st)
+	switch {
+	case !ok:
+	case g.bytes+st.Size > maxLent, g.Files >= maxFiles, g.Directories+g.Files >= maxGiven:
+		g.Unfinished = true
+	case g.change(fd, p, st, &after):
+		g.tops[of] = true
+		g.Files++
+		g.bytes += st.Size
+	}
+}
+
+// Lends is the group and mode of a file that is lent; others stay as they are.
+func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
+	after = *st
+	need := st.Mode & 0o500 >> 6 // what its owner may do, as others have it
+	if !w.Lend || st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || st.Nlink != 1 || need&0o4 == 0 || st.Mode&need == need || !w.From(st.Uid) || !w.FromGroup(st.Gid) {
+		return after, false
+	}
+	after.Gid = w.GID
+	after.Mode = st.Mode&^0o070 | need<<3 // root's group may have had more
+	return after, true
+}
+
+// program lends the program that the container starts.
+func (g *giver) program(p string) {
+	dir, err := unix.Openat2(g.root, beneath(path.Dir(p)), &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inside})
+	if err != nil {
+		return
+	}
+	defer unix.Close(dir) //nolint:errcheck // nothing was written
+	o, err := openEntry(dir, path.Base(p))
+	if err != nil {
+		return
+	}
+	defer unix.Close(o.fd) //nolint:errcheck // likewise
+	if o.Mode&unix.S_IFMT == unix.S_IFREG && o.Mode&0o100 != 0 && !g.spared(p) {
+		g.lend(o.fd, p, &o.Stat_t, len(g.tops)-1)
+	}
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+)
+
+func checkOwners(t *testing.T, rootfs string, want map[string]string) {
+	t.Helper()
+	now := owners(t, rootfs)
+	for p, w := range want {
+		if now[p] != w {
+			t.Errorf("%s is %s, want %s", p, now[p], w)
+		}
+	}
+}
+
+// TestApplications: what no distribution has is given, and what decides who somebody is, or is a program, is not.
+func TestApplications(t *testing.T) {
+	rootfs := overlay(t, map[string]string{
+		"etc/nginx/": "0:0 755", "etc/nginx/nginx.conf": "0:0 644", "etc/nginx/key": "0:0 600", "etc/nginx/run": "0:0 700", "etc/nginx/su": "0:0 4700",
+		"etc/passwd": "0:0 644", "etc/pam.d/": "0:0 755", "etc/pam.d/su": "0:0 644", "etc/ssl/": "0:0 755", "etc/ssl/private/": "0:0 700", "etc/link": "-> /etc/pam.d",
+		"usr/local/etc/php/conf.d/": "0:0 755", "usr/local/etc/": "0:0 755", "usr/bin/x": "0:0 700", "bin/sh": "0:0 755", "config/": "0:0 755", "config/c": "0:0 644",
+		"home/person/": "1500:1500 700", "lib64/": "0:0 755", "persons/": "1500:1500 755", "persons/roots/": "0:0 755", "etc/": "0:0 755", "out": "-> /bin",
+	})
+	w := wish(rootfs, "/config")
+	w.Application, w.Lend = policy.IsApplication, true
+	given, err := Give(w)
+	if err != nil || given.Unfinished || !slices.Equal(given.Tops, []string{"/config", "/etc/nginx", "/usr/local/etc/php"}) {
+		t.Errorf("%+v, %v", given, err)
+	}
+	checkOwners(t, rootfs, map[string]string{
+		"/etc/nginx": "1000:1001 755", "/etc/nginx/nginx.conf": "1000:1001 644", "/etc/nginx/key": "1000:1001 600",
+		"/etc/nginx/run": "0:1001 750", "/etc/nginx/su": "0:0 4700",
+		"/etc": "0:0 755", "/etc/passwd": "0:0 644", "/etc/pam.d": "0:0 755", "/etc/pam.d/su": "0:0 644", "/etc/ssl": "0:0 755", "/etc/ssl/private": "0:0 700",
+		"/usr/local/etc": "0:0 755", "/usr/local/etc/php": "1000:1001 755", "/usr/local/etc/php/conf.d": "1000:1001 755", "/usr/bin/x": "0:0 700", "/bin/sh": "0:0 755",
+		"/config/c": "1000:1001 644", "/home/person": "1500:1500 700", "/lib64": "0:0 755", "/persons": "1500:1500 755", "/persons/roots": "0:0 755",
+	})
+}
+
+// TestLends: the group and the mode of what root alone may read or run, and of nothing else.
+func TestLends(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		uid, gid uint32
+		mode     uint32
+		nlink    uint64
+		want     uint32 // 0: it stays
+	}{
+		{"run by root", 0, 0, 0o744, 1, 0o754},
+		{"read and run by root", 0, 0, 0o700, 1, 0o750},
+		{"read by root", 0, 0, 0o600, 1, 0o640},
+		{"its group may write", 0, 0, 0o770, 1, 0o750},
+		{"everybody may", 0, 0, 0o755, 1, 0},
+		{"not even root may read it", 0, 0, 0o300, 1, 0},
+		{"setuid", 0, 0, 0o4700, 1, 0},
+		{"setgid", 0, 0, 0o2700, 1, 0},
+		{"a second name", 0, 0, 0o700, 2, 0},
+		{"somebody's", 1500, 0, 0o700, 1, 0},
+		{"another group's", 0, 42, 0o640, 1, 0},
+	} {
+		w := wish("")
+		w.Lend = true
+		st := unix.Stat_t{Uid: test.uid, Gid: test.gid, Mode: unix.S_IFREG | test.mode, Nlink: test.nlink}
+		after, ok := w.Lends(&st)
+		if ok != (test.want != 0) || ok && (after.Mode != unix.S_IFREG|test.want || after.Uid != 0 || after.Gid != 1001) {
+			t.Errorf("%s: %t, %d:%d %o", test.name, ok, after.Uid, after.Gid, after.Mode)
+		}
+		w.Lend = false
+		if _, ok := w.Lends(&st); ok {
+			t.Errorf("%s: it is lent by a policy that doesn't", test.name)
+		}
+	}
+}
+
+// TestProgram: the program that is started, wherever it is, and no file that is none.
+func TestProgram(t *testing.T) {
+	files := map[string]string{
+		"usr/bin/app": "0:0 744", "etc/shadow": "0:0 600", "usr/bin/su": "0:0 4700", "usr/bin/link": "-> app", "var/lib/volume/app": "0:0 700",
+		"kept/app": "0:0 700",
+	}
+	for p, want := range map[string]string{
+		"/usr/bin/app": "0:1001 754", "/etc/shadow": "0:0 600", "/usr/bin/su": "0:0 4700", "/usr/bin/link": "0:0 744", "/var/lib/volume/app": "0:0 700",
+		"/kept/app": "0:0 700", "/nowhere/app": "",
+	} {
+		rootfs := overlay(t, files)
+		w := wish(rootfs)
+		w.Lend, w.Program, w.Keep = true, p, []string{"/kept"}
+		if _, err := Give(w); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+		seen := p
+		if p == "/usr/bin/link" {
+			seen = "/usr/bin/app"
+		}
+		if got := owners(t, rootfs)[seen]; got != want {
+			t.Errorf("%s: %s, want %s", p, got, want)
+		}
+	}
+	rootfs := overlay(t, files)
+	if err := os.WriteFile(filepath.Join(rootfs, "usr/bin/app"), []byte(strings.Repeat("x", maxLent+1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := wish(rootfs)
+	w.Lend, w.Program = true, "/usr/bin/app"
+	if given, err := Give(w); err != nil || !given.Unfinished {
+		t.Errorf("a large one: %+v, %v", given, err)
+	}
+}
+
+// TestGroupOnly: what root's group may write, below directories of root's too, and nothing else.
+func TestGroupOnly(t *testing.T) {
+	rootfs := overlay(t, map[string]string{
+		"opt/": "0:0 755", "opt/app/": "0:0 755", "opt/app/data/": "0:0 775", "opt/app/data/f": "0:0 664", "opt/app/conf": "0:0 644",
+		"opt/app/run": "0:0 775", "opt/persons/": "1500:1500 755", "opt/persons/data/": "0:0 775", "opt/other/": "0:50 775", "opt/app/secret/": "0:0 700",
+	})
+	w := wish(rootfs, "/opt")
+	w.GroupRoot, w.GroupOnly = true, true
+	if _, err := Give(w); err != nil {
+		t.Fatal(err)
+	}
+	checkOwners(t, rootfs, map[string]string{
+		"/opt": "0:0 755", "/opt/app": "0:0 755", "/opt/app/data": "0:1001 775", "/opt/app/data/f": "0:1001 664", "/opt/app/conf": "0:0 644",
+		"/opt/app/run": "0:0 775", "/opt/persons/data": "0:0 775", "/opt/other": "0:50 775", "/opt/app/secret": "0:0 700",
+	})
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// standard are the directories at the top of a distribution's root (Filesystem Hierarchy Standard 3.0, chapter 3), and of
+// those that keep their programs elsewhere (Nix, Guix, Snap, OSTree). Any other is an application's.
+var standard = []string{
+	"afs", "bin", "boot", "dev", "etc", "gnu", "home", "host", "lib*", "lost+found", "media", "mnt", "nix", "opt", "ostree", "proc", "root", "rootfs",
+	"run", "sbin", "selinux", "snap", "srv", "sys", "sysroot", "tmp", "usr", "var",
+}
+
+// shared are the directories of /etc that base images of distributions have, and those that decide who somebody is, or
+// that are read by every program: what is in them is not one application's. An entry that ends with * is a beginning.
+var shared = []string{
+	"NetworkManager", "PackageKit", "X11", "acpi", "alternatives", "apk", "apparmor*", "apt", "audit*", "authselect", "bash_completion*",
+	"binfmt.d", "ca-certificates*", "cni", "conf.d", "containers", "cron*", "crypto-policies", "dbus*", "debuginfod", "default", "depmod.d", "dhcp*",
+	"dnf", "dpkg", "environment.d", "fonts", "fstab.d", "gcrypt", "gdb*", "gnupg", "gnutls", "groff", "grub*", "gss", "init", "init.d",
+	"initramfs*", "insserv*", "iproute2", "issue.d", "java*", "kernel", "krb5*", "ld.so*", "ldap", "libaudit*", "libibverbs.d", "libnl*",
+	"libpaper.d", "logrotate*", "mail", "modprobe.d", "modules-load.d", "motd.d", "mtree", "network", "nftables", "nvme", "odbc*",
+	"openldap", "opt", "pacman*", "pam*", "passwdqc*", "pkcs11", "pki", "pm", "polkit-1", "ppp", "profile*", "protocols", "python*", "rc*", "request-key.d",
+	"rpm", "rsyslog.d", "sasl*", "secfixes.d", "security", "selinux", "shadow-maint", "skel", "ssh*", "ssl", "sssd", "subuid*", "sudo*", "swid",
+	"sysconfig", "sysctl.d", "systemd", "terminfo", "tmpfiles.d", "tpm*", "udev", "udhcp*", "ufw", "update-motd.d", "vim", "wgetrc.d", "xattr*", "xdg",
+	"yum*", "zsh*", "zypp",
+}
+
+// IsApplication says that a directory of an image is one application's: at the top, where no distribution has one of that name,
+// or the configuration of a package below /etc or /usr/local/etc. The path is clean and absolute.
+func IsApplication(dir string) bool {
+	top, rest := cutPart(dir)
+	if top == "usr" {
+		second, below := cutPart(rest)
+		third, last := cutPart(below)
+		if second != "local" || third != "etc" {
+			return false
+		}
+		top, rest = third, last
+	}
+	if top == "etc" {
+		name, _ := cutPart(rest)
+		return name != "" && !isKnown(shared, name)
+	}
+	return top != "" && !isKnown(standard, top)
+}
+
+func isKnown(known []string, name string) bool {
+	return name[0] == '.' || slices.ContainsFunc(known, func(k string) bool {
+		begin, all := strings.CutSuffix(k, "*")
+		return name == begin || all && strings.HasPrefix(name, begin)
+	})
+}
+
+// MayGive says that a directory of an image can be given, with what is below it. The path is clean and absolute.
+func MayGive(dir string) bool { return !Untouchable(dir) || IsApplication(dir) }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import "testing"
+
+func TestIsApplication(t *testing.T) {
+	for dir, want := range map[string]bool{
+		"/config": true, "/app": true, "/config/x": true, "/etc/nginx": true, "/etc/nginx/conf.d": true, "/usr/local/etc/php": true,
+		"/": false, "/etc": false, "/usr/local/etc": false, "/usr": false, "/usr/local": false, "/usr/etc/x": false, "/usr/local/lib/x": false, "/usr/share/x": false,
+		"/etc/ssh": false, "/etc/pam.d": false, "/etc/cron.d": false, "/etc/cron.daily/x": false, "/etc/ld.so.conf.d": false, "/etc/sudoers.d": false,
+		"/etc/profile.d": false, "/etc/python3.11": false, "/etc/java-17-openjdk": false, "/usr/local/etc/ssl": false, "/etc/.hidden": false,
+		"/lib64": false, "/lib": false, "/bin": false, "/proc": false, "/home": false, "/var": false, "/nix": false, "/.hidden": false,
+	} {
+		if got := IsApplication(dir); got != want {
+			t.Errorf("%s: %t", dir, got)
+		}
+	}
+	for dir, want := range map[string]bool{
+		"/config": true, "/var/lib": true, "/home/x": true, "/etc/nginx": true, "/usr/src/app": true, "/usr/local/tomcat": true,
+		"/etc": false, "/etc/ssh": false, "/usr/bin": false, "/usr/share/x": false, "/": false, "/lib64/x": false, "/dev": false,
+	} {
+		if got := MayGive(dir); got != want {
+			t.Errorf("may give %s: %t", dir, got)
+		}
+	}
+}
+
+// TestKnownDirectories: those by which somebody becomes somebody else, or that every program reads, are on the list.
+func TestKnownDirectories(t *testing.T) {
+	for _, name := range []string{
+		"pam.d", "security", "ssh", "ssl", "sudoers", "sudoers.d", "ld.so.conf.d", "profile.d", "cron.d", "init.d", "rc3.d", "skel", "systemd", "alternatives",
+		"apt", "apk", "dpkg", "default", "selinux", "pki", "xdg", "polkit-1", "udev", "sysctl.d", "modprobe.d", "tmpfiles.d", "ca-certificates", "dbus-1",
+	} {
+		if IsApplication("/etc/" + name) {
+			t.Errorf("/etc/%s would be given", name)
+		}
+	}
+}

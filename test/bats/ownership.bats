@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# Applications that expect to be root: changes of owners, package configuration, directories for group 0, closed programs
+# (docs/policy.md, adapt; SECURITY.md H).
+
+load helpers
+
+setup() {
+  setup_bundle
+  umask 022
+}
+teardown() {
+  end_containers
+  unlayered
+}
+
+# As start scripts do it, under set -e.
+script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 7:7 /tmp/f; chgrp 5 /tmp/f; stat -c owner=%u:%g /tmp/f; grep -E "^(Uid|Gid|Groups|CapEff|NoNewPrivs)" /proc/self/status; echo went on'
+
+@test "H1: chown succeeds and changes nothing, also in exec" {
+  layered
+  runs sh -c "$script"
+  succeeds bare run "$ID"
+  contains 'owner=7:5'
+  relayered
+  succeeds nonroot run "$ID"
+  contains 'owner=65532:65532'
+  contains 'went on'
+  [[ $OUT == *$'Uid:\t65532\t65532\t65532\t65532'*$'Gid:\t65532\t65532\t65532\t65532'*$'CapEff:\t0000000000000000'*$'NoNewPrivs:\t1'* ]] || explain 'the identity'
+  detached nonroot
+  succeeds nonroot exec "$ID" sh -c "rm -f /tmp/f; $script"
+  contains 'owner=65532:65532'
+  # What the process is started with is the runtime's to set, before there is a filter.
+  process '.args = ["grep", "-E", "^(Uid|Gid|Groups)", "/proc/self/status"] | .user.additionalGids = [0, 6]'
+  succeeds nonroot exec --process "$PROCESS" "$ID"
+  [[ $OUT == *$'Uid:\t65532\t65532'* && $OUT == *$'Groups:\t'* && $OUT != *$'Groups:\t'*6* ]] || explain 'the groups of an exec'
+}
+
+@test "H1: files of others, of the host's too, keep their owner" {
+  mkdir "$BATS_TEST_TMPDIR/volume"
+  echo host >"$BATS_TEST_TMPDIR/volume/roots"
+  install -m 600 -o 1500 -g 1500 /dev/null "$BATS_TEST_TMPDIR/volume/persons"
+  config --arg v "$BATS_TEST_TMPDIR/volume" '.mounts += [{destination: "/v", type: "bind", source: $v, options: ["rbind", "rw"]}]'
+  runs sh -c 'chown 65532 /v/roots /v/persons /v /etc/passwd && cat /v/persons; echo x >/v/roots; touch /v/new; :'
+  succeeds nonroot run "$ID"
+  [[ $(stat -c %u:%g "$BATS_TEST_TMPDIR"/volume{,/roots,/persons}) == $'0:0\n0:0\n1500:1500' ]] || explain 'an owner changed'
+  [[ $(<"$BATS_TEST_TMPDIR/volume/roots") == host && ! -e $BATS_TEST_TMPDIR/volume/new ]] || explain 'it could write'
+}
+
+@test "H1: a policy that doesn't, somebody who is not root's stand-in, and an engine that denies it" {
+  runs sh -c 'chown 33 /tmp && echo changed'
+  policy <<<'adapt.emulate_ownership = false'
+  says nonroot run "$ID"
+  lacks changed
+  : >"$POLICY"
+  fresh
+  runs sh -c 'chown 33 /tmp && echo changed'
+  config '.process.user = {uid: 1000, gid: 1000}'
+  says nonroot run "$ID"
+  lacks changed
+  fresh
+  runs sh -c 'chown 33 /tmp && echo changed'
+  config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["chown", "lchown", "fchownat", "fchown"], action: "SCMP_ACT_ERRNO", errnoRet: 13}]}'
+  says nonroot run "$ID"
+  lacks changed
+  fresh
+  runs sh -c 'chown 33 /tmp && echo changed'
+  config '.process.user.additionalGids = [4000]'
+  policy <<<'identity.allowed_gids = [4000]'
+  says nonroot run "$ID"
+  lacks changed
+}
+
+@test "H1: an exec that a rule exempts has none of the engine's groups" {
+  detached nonroot
+  policy <<<$'mode = "off"\nreason = "a test"'
+  process '.user = {uid: 1000, gid: 1000, additionalGids: []} | .args = ["grep", "^Groups", "/proc/self/status"]'
+  succeeds setpriv --groups 6,42 "${NONROOT[@]}" exec --process "$PROCESS" "$ID"
+  [[ $OUT != *6* && $OUT != *42* ]] || explain 'it has groups of its caller'
+}
+
+@test "H2: a package's configuration and an application's directories are the identity's; what decides who is who stays" {
+  mkdir -p "$ROOTFS"/etc/nginx/conf.d "$ROOTFS"/etc/pam.d "$ROOTFS"/config "$ROOTFS"/usr/local/etc/php "$ROOTFS"/etc/ssh
+  echo old >"$ROOTFS/etc/nginx/nginx.conf"
+  layered
+  local write='for f in /etc/nginx/nginx.conf /etc/nginx/conf.d/x /config/x /usr/local/etc/php/x /etc/pam.d/x /etc/ssh/x /etc/x /etc/group /usr/bin/x /bin/x /usr/local/bin/x; do echo x 2>/dev/null >>$f && echo "wrote $f"; done; :'
+  runs sh -c "$write"
+  policy <<<'adapt.applications = false'
+  says nonroot run "$ID"
+  lacks 'wrote'
+  : >"$POLICY"
+  relayered
+  fresh
+  runs sh -c "$write"
+  succeeds nonroot run "$ID"
+  [[ $(grep '^wrote' <<<"$OUT") == $'wrote /etc/nginx/nginx.conf\nwrote /etc/nginx/conf.d/x\nwrote /config/x\nwrote /usr/local/etc/php/x' ]] || explain 'expected these four'
+}
+
+@test "H3: what an image opens to group 0 is its user's who asked for group 0, and nothing else is" {
+  mkdir -p "$ROOTFS"/opt/app/data "$ROOTFS"/opt/app/closed "$ROOTFS"/bitnami
+  chmod 775 "$ROOTFS/opt/app/data" "$ROOTFS/bitnami"
+  echo 1 >"$ROOTFS/opt/app/data/f"
+  chmod 664 "$ROOTFS/opt/app/data/f"
+  layered
+  local write='for f in /opt/app/data/f /opt/app/data/new /bitnami/x /opt/app/closed/x /opt/x /etc/x /var/lib/x; do echo x 2>/dev/null >>$f && echo "wrote $f"; done; grep -E "^(Gid|Groups)" /proc/self/status'
+  config '.process.user = {uid: 1001, gid: 0, additionalGids: []}'
+  runs sh -c "$write"
+  succeeds bare run "$ID"
+  contains 'wrote /bitnami/x'
+  relayered
+  policy <<<'adapt.group_root = false'
+  says nonroot run "$ID"
+  lacks 'wrote'
+  : >"$POLICY"
+  relayered
+  fresh
+  config '.process.user = {uid: 1001, gid: 0, additionalGids: []}'
+  runs sh -c "$write"
+  succeeds nonroot run "$ID"
+  [[ $(grep '^wrote' <<<"$OUT") == $'wrote /opt/app/data/f\nwrote /opt/app/data/new\nwrote /bitnami/x' ]] || explain 'expected these three'
+  [[ $(grep -E '^(Gid|Groups)' <<<"$OUT") != *$'\t0'* && $(grep ^Groups <<<"$OUT") != *' 0 '* ]] || explain 'group 0 is still there'
+  [[ $(stat -c %u "$ROOTFS"/opt/app/data "$ROOTFS"/bitnami "$ROOTFS"/opt) == $'0\n0\n0' ]] || explain 'an owner changed'
+}
+
+@test "H4: a program that root alone may run is run, and stays root's; what is secret stays closed" {
+  printf '#!/bin/sh\necho started; cat /etc/shadow 2>/dev/null && echo read; echo x 2>/dev/null >>/entry.sh && echo changed; :\n' >"$ROOTFS/entry.sh"
+  mkdir -p "$ROOTFS/etc/environment_of_it"
+  chmod 744 "$ROOTFS/entry.sh"
+  chmod 700 "$ROOTFS/etc/environment_of_it"
+  install -m 600 /dev/null "$ROOTFS/etc/shadow"
+  layered
+  runs /entry.sh
+  policy <<<'adapt.applications = false'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'it ran'
+  : >"$POLICY"
+  relayered
+  fresh
+  runs /entry.sh
+  succeeds nonroot run "$ID"
+  [[ $OUT == started ]] || explain 'expected it to start, and no more'
+  [[ $(stat -c %u:%g:%a "$ROOTFS/entry.sh") == 0:65532:754 && $(stat -c %u:%g:%a "$ROOTFS/etc/shadow") == 0:0:600 ]]
+  # Nor by naming it as the program.
+  relayered
+  fresh
+  runs /etc/shadow
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'it ran'
+  [[ $(stat -c %u:%g:%a "$ROOTFS/etc/shadow") == 0:0:600 ]]
+}
