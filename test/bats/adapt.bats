@@ -198,9 +198,9 @@ TOML
 }
 
 @test "the working directory by way of a link, and none that it does not lead to" {
-  mkdir -p "$ROOTFS/releases/1" "$ROOTFS/etc/app"
+  mkdir -p "$ROOTFS/releases/1" "$ROOTFS/etc/ssl/app"
   ln -s releases/1 "$ROOTFS/current"
-  ln -s /etc/app "$ROOTFS/app"
+  ln -s /etc/ssl/app "$ROOTFS/app"
   layered
   config '.process.cwd = "/current"'
   runs sh -c 'pwd && echo x >x'
@@ -216,8 +216,8 @@ TOML
   config '.process.cwd = "/app"'
   runs sh -c 'pwd; echo x >x && echo too much'
   says nonroot run "$ID"
-  [[ $OUT == /etc/app ]] || explain 'expected it to stay'
-  recorded '.notes | any(test("working directory ./etc/app. is not the identity"))'
+  [[ $OUT == /etc/ssl/app ]] || explain 'expected it to stay'
+  recorded '.notes | any(test("working directory ./etc/ssl/app. is not the identity"))'
 }
 
 @test "an image that runs as who it asks for stays as it is" {
