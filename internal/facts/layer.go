@@ -12,6 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
@@ -139,4 +140,29 @@ func hasOwner(option string) bool {
 		}
 	}
 	return false
+}
+
+// volumes finds who owns the container's volumes in which something was written, as the container has the ids.
+func (g *Gathered) volumes() {
+	g.Volumes = []policy.Identity{}
+	of := g.owners()
+	for i := range g.Container.Mounts {
+		m := &g.Container.Mounts[i]
+		if !m.Binds() {
+			continue
+		}
+		disk, ok := layer.VolumeOwner(m.Source, g.call.Caller.Owners)
+		if !ok {
+			continue
+		}
+		uid, ok := of.Inside(disk.UID)
+		gid, hasGroup := of.InsideGroup(disk.GID)
+		if !ok {
+			continue
+		}
+		if !hasGroup {
+			gid = 0 // none that is anybody's
+		}
+		g.Volumes = append(g.Volumes, policy.Identity{UID: uid, GID: gid})
+	}
 }

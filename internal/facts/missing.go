@@ -21,6 +21,9 @@ func (g *Gathered) missing(m *decision.Missing) error {
 	if m.Intended {
 		g.intended()
 	}
+	if m.Volumes {
+		g.volumes()
+	}
 	if m.Isolated {
 		is := isolated(g.Container, g.doc.HasDevices(), owners)
 		g.Isolated = &is

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 func checkOwners(t *testing.T, rootfs string, want map[string]string) {
@@ -132,4 +133,24 @@ func TestGroupOnly(t *testing.T) {
 		"/opt": "0:0 755", "/opt/app": "0:0 755", "/opt/app/data": "0:1001 775", "/opt/app/data/f": "0:1001 664", "/opt/app/conf": "0:0 644",
 		"/opt/app/run": "0:0 775", "/opt/persons/data": "0:0 775", "/opt/other": "0:50 775", "/opt/app/secret": "0:0 700",
 	})
+}
+
+// TestVolumeOwner: the top of an engine's volume, once something was written in it.
+func TestVolumeOwner(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, map[string]string{
+		"volumes/": "0:0 755", "volumes/metadata.db": "0:0 600", "volumes/v/": "0:0 755", "volumes/v/_data/": "7:8 755", "volumes/v/_data/x": "9:9 644",
+		"volumes/empty/": "0:0 755", "volumes/empty/_data/": "7:8 755", "host/v/_data/": "7:8 755", "host/v/_data/x": "7:8 644",
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for source, want := range map[string]bool{
+		"volumes/v/_data": true, "volumes/empty/_data": false, "host/v/_data": false, "volumes/v": false, "volumes/none/_data": false, "volumes/v/_data/x": false,
+	} {
+		owner, ok := VolumeOwner(filepath.Join(dir, source), trusted.Owners{})
+		if ok != want || ok && owner != (Owner{7, 8}) {
+			t.Errorf("%s: %+v, %t", source, owner, ok)
+		}
+	}
 }

@@ -56,6 +56,25 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 	return fd, true
 }
 
+// Owner is who owns a directory, as the disk has it.
+type Owner struct{ UID, GID uint32 }
+
+// VolumeOwner says who owns the top of a volume that an engine manages, in which something was written; it is false for anything
+// else.
+func VolumeOwner(source string, owners trusted.Owners) (Owner, bool) {
+	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
+	if !ok {
+		return Owner{}, false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return Owner{}, false
+	}
+	names, err := dirents.Names(fd, 1)
+	return Owner{st.Uid, st.Gid}, err == nil && len(names) > 0
+}
+
 func given(dir *trusted.Dir, isRoot func(uid uint32) bool) bool {
 	var st unix.Stat_t
 	return unix.Lstat(dir.Path, &st) == nil && isRoot(st.Uid) && dir.OwnedBy(st.Uid) == nil

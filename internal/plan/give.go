@@ -78,6 +78,14 @@ func (o Owners) Inside(owner uint32) (uid uint32, ok bool) {
 	return owner, true
 }
 
+// InsideGroup is Inside for a gid.
+func (o Owners) InsideGroup(group uint32) (gid uint32, ok bool) {
+	if o.Map != nil {
+		return o.Map.GID.Inside(group)
+	}
+	return group, true
+}
+
 // Outside is the way back. Without a mapping it is 0, which is nobody's: a decision rests on ids that are mapped.
 func (o Owners) Outside(uid uint32) uint32 {
 	if o.Map != nil {
@@ -134,9 +142,6 @@ func (o Owners) IsRoot(owner uint32) bool {
 
 // IsRootGroup says that a group of a file's is the container's root group.
 func (o Owners) IsRootGroup(group uint32) bool {
-	if o.Map != nil {
-		gid, ok := o.Map.GID.Inside(group)
-		return ok && gid == 0
-	}
-	return group == 0
+	gid, ok := o.InsideGroup(group)
+	return ok && gid == 0
 }

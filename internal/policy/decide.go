@@ -72,10 +72,13 @@ func (p *Policy) begin(rule *Policy, f *Facts) Decision {
 	}
 }
 
+// maxRounds is far more than there are facts to ask for.
+const maxRounds = 64
+
 // Settle decides, and has gathered what the decision asks for, until it is final. Where that fails, so does the container.
 func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision {
 	rule := p.InForce(f) // by facts that no decision asks for
-	for {
+	for range maxRounds {
 		d := p.decideBy(rule, f)
 		if !d.Missing.Any() {
 			return d
@@ -84,6 +87,7 @@ func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision
 			return p.Failed(f, err)
 		}
 	}
+	return p.Failed(f, errors.New("the decision asks again and again for facts that nobody gathers: this is a bug, report it"))
 }
 
 // Failed is the decision where facts can't be gathered: there is to be no container, unless the policy leaves it as it is, and no
@@ -231,6 +235,8 @@ func (p *Policy) from(s Source, f *inquiry, d *Decision) (bool, error) {
 		return p.listed(f, d)
 	case Kept:
 		return p.kept(f, d)
+	case Volume:
+		return p.volume(f, d), nil
 	case Image:
 		return p.image(f, d), nil
 	default:

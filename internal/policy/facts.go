@@ -59,6 +59,7 @@ type Facts struct {
 	Accounts   *accounts.Files    // the image's passwd and group; for an exec, the copies that its container sees
 	OwnGroup   bool               // the group of Accounts is the image's own
 	Intended   *accounts.Intended // the image's service user
+	Volumes    []Identity         // who owns the engine's volumes of the container's in which something was written, each by its top directory
 	Isolated   *bool              // whether a gid of the container's means nothing on the host
 	People     *People
 	Project    *string  // the name under which containers belong together (Compose's project)
@@ -151,6 +152,13 @@ func (q *inquiry) intended() *accounts.Intended {
 		return nobodyIntended
 	}
 	return q.Intended
+}
+
+func (q *inquiry) volumes() []Identity {
+	if q.Volumes == nil {
+		q.missing.Volumes = true
+	}
+	return q.Volumes
 }
 
 func (q *inquiry) isolated() bool {

@@ -69,6 +69,7 @@ const (
 	Requested = decision.Requested
 	Listed    = decision.Listed
 	Kept      = decision.Kept
+	Volume    = decision.Volume
 	Image     = decision.Image
 	Fixed     = decision.Fixed
 	Created   = decision.Created
@@ -165,7 +166,7 @@ func Default() *Policy {
 		UID:        DefaultID,
 		GID:        DefaultID,
 		Name:       "nonroot",
-		Sources:    []Source{Requested, Listed, Kept, Image, Fixed},
+		Sources:    []Source{Requested, Listed, Kept, Volume, Image, Fixed},
 		Share:      SharePod,
 		State:      "/var/lib/nonroot-runc",
 		Privileged: privilegedGroups,

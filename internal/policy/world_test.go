@@ -39,6 +39,7 @@ type world struct {
 	By      Source
 
 	BuiltFor    func() accounts.Intended
+	Owned       []Identity // of volumes
 	Memberships func(user string) []uint32
 	Apart       func() bool
 	People      func() (*accounts.Files, error)
@@ -91,6 +92,9 @@ func (w *world) gather(f *Facts, m decision.Missing) {
 			*f.Intended = w.BuiltFor()
 		}
 		w.members(f)
+	}
+	if m.Volumes {
+		f.Volumes = append([]Identity{}, w.Owned...)
 	}
 	if m.Isolated {
 		isolated := w.Apart != nil && w.Apart()

@@ -149,3 +149,78 @@ script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 
   [[ $STATUS != 0 ]] || explain 'it ran'
   [[ $(stat -c %u:%g:%a "$ROOTFS/etc/shadow") == 0:0:600 ]]
 }
+
+# volume NAME makes one as Docker does, in $VOLUMES.
+volume() {
+  VOLUMES=$BATS_TEST_TMPDIR/engine/volumes
+  mkdir -p "$VOLUMES/$1/_data"
+  touch "$VOLUMES/metadata.db"
+  chmod 755 "$BATS_TEST_TMPDIR/engine" "$VOLUMES" "$VOLUMES/$1" "$VOLUMES/$1/_data"
+}
+
+# with_volume NAME PLACE COMMAND makes a container that asks for root.
+with_volume() {
+  fresh
+  config --arg v "$VOLUMES/$1/_data" --arg at "$2" '.mounts += [{destination: $at, type: "bind", source: $v, options: ["rbind", "rw"]}]'
+  runs sh -c "$3"
+}
+
+@test "H5: containers that ask for root and share a volume are one user, whoever their images are for" {
+  volume v
+  volume other
+  with_volume v /state 'umask 077; mkdir /state/live && echo key >/state/live/key'
+  succeeds nonroot run "$ID"
+  [[ $(stat -c %u "$VOLUMES"/v/_data/live) == 65532 ]] || explain 'the first one'
+  printf 'app:x:4999:4999::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  mkdir "$ROOTFS/app"
+  chown 4999:4999 "$ROOTFS/app"
+  with_volume v /state 'cat /state/live/key'
+  succeeds bare run "$ID"
+  policy <<<'identity.sources = ["kept", "image", "fixed"]'
+  with_volume v /state 'id -u; cat /state/live/key'
+  says nonroot run "$ID"
+  [[ $OUT == 4999 ]] || explain 'expected another user, who is denied'
+  : >"$POLICY"
+  with_volume v /state 'id -u; cat /state/live/key && echo more >>/state/live/key'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'65532\nkey' ]] || explain 'expected one user'
+  jq -e '.source == "volume"' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'the record'
+  # With an empty one the image's user is who it is, and the volume is its; the next one without that user follows.
+  with_volume other /state 'id -u; echo x >/state/x'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 4999 ]] || explain 'expected the image'"'"'s user'
+  sed -i /^app:/d "$ROOTFS/etc/passwd"
+  chown 0:0 "$ROOTFS/app"
+  with_volume other /state 'id -u; echo x >>/state/x && rm /state/x'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 4999 ]] || explain 'expected the owner of the volume'
+}
+
+@test "H5: a volume gives no root, nobody that allowed_uids leaves out, and nothing where each owner has a range" {
+  volume v
+  echo x >"$VOLUMES/v/_data/x"
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'root owns the volume'
+  chown -R 1234:0 "$VOLUMES/v/_data"
+  with_volume v /state 'id -u; id -g; id -G'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'1234\n65532\n65532' ]] || explain 'its owner, and not its group'
+  policy <<<'identity.allowed_uids = ["5000-5999"]'
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'out of bounds'
+  policy <<TOML
+state = "$BATS_TEST_TMPDIR/ids"
+identity.range = "200000-200499"
+TOML
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 200* ]] || explain 'of the range'
+  # A directory of the host is nobody's volume.
+  : >"$POLICY"
+  rm "$VOLUMES/metadata.db"
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'a directory of the host'
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// TestVolume: who becomes the owner of the container's volumes.
+func TestVolume(t *testing.T) {
+	fixed := Identity{UID: DefaultID, GID: DefaultID}
+	for name, test := range map[string]struct {
+		owned  []Identity
+		change func(*Policy, *world)
+		want   Identity
+		source Source
+		note   string
+	}{
+		"none":                         {nil, nil, fixed, Fixed, ""},
+		"one":                          {[]Identity{{UID: 1234, GID: 1235}}, nil, Identity{UID: 1234, GID: 1235}, Volume, ""},
+		"two of one user":              {[]Identity{{UID: 1234, GID: 1235}, {UID: 1234, GID: 7777}}, nil, Identity{UID: 1234, GID: 1235}, Volume, ""},
+		"of two users":                 {[]Identity{{UID: 1234, GID: 1235}, {UID: 1236, GID: 1235}}, nil, fixed, Fixed, "different users, 1234 and 1236"},
+		"root's":                       {[]Identity{{}}, nil, fixed, Fixed, ""},
+		"root's, and somebody's":       {[]Identity{{}, {UID: 1234, GID: 1235}, {}}, nil, Identity{UID: 1234, GID: 1235}, Volume, ""},
+		"a privileged group":           {[]Identity{{UID: 1234, GID: 6}}, nil, Identity{UID: 1234, GID: DefaultID}, Volume, ""},
+		"root's group":                 {[]Identity{{UID: 1234}}, nil, Identity{UID: 1234, GID: DefaultID}, Volume, ""},
+		"before the image's user":      {[]Identity{{UID: 1234, GID: 1235}}, builtFor(1000), Identity{UID: 1234, GID: 1235}, Volume, ""},
+		"the image's user, without":    {nil, builtFor(1000), Identity{UID: 1000, GID: 1001}, Image, ""},
+		"the fixed one":                {[]Identity{fixed}, builtFor(1000), fixed, Volume, ""},
+		"above what runtimes agree on": {[]Identity{{UID: MaxID + 1, GID: 1235}}, nil, fixed, Fixed, ""},
+		"the highest":                  {[]Identity{{UID: MaxID, GID: 1235}}, nil, Identity{UID: MaxID, GID: 1235}, Volume, ""},
+		"out of bounds": {[]Identity{{UID: 1234, GID: 1235}}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, fixed, Fixed, "uid 1234, which allowed_uids"},
+		"within bounds": {[]Identity{{UID: 1000, GID: 1235}}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, Identity{UID: 1000, GID: 1235}, Volume, ""},
+		"the fixed one, out of bounds": {[]Identity{fixed}, func(p *Policy, w *world) {
+			p.AllowedUIDs = Ranges{{1000, 1000}}
+			builtFor(1000)(p, w)
+		}, fixed, Volume, ""},
+		"another's range": {[]Identity{{UID: 200001, GID: 1235}}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "may be another container's"},
+		"a policy without": {[]Identity{{UID: 1234, GID: 1235}}, func(p *Policy, _ *world) { p.Sources = []Source{Kept, Fixed} }, fixed, Fixed, ""},
+		"who doesn't ask for root": {[]Identity{{UID: 1234, GID: 1235}}, func(_ *Policy, w *world) {
+			w.User = spec.User{UID: 1000, GID: 1001}
+		}, Identity{UID: 1000, GID: 1001}, Kept, ""},
+		"an exec": {[]Identity{{UID: 1234, GID: 1235}}, func(_ *Policy, w *world) { w.Exec = true }, fixed, Fixed, ""},
+	} {
+		p, f := Default(), facts(spec.User{})
+		f.Owned = test.owned
+		if test.change != nil {
+			test.change(p, f)
+		}
+		d := p.decideIn(f)
+		if d.Mode != Rewrite || d.Identity == nil || d.Identity.UID != test.want.UID || d.Identity.GID != test.want.GID || d.Source != test.source {
+			t.Errorf("%s: %s %+v by %s (%s)", name, d.Mode, d.Identity, d.Source, d.Reason)
+		}
+		if noted := slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, test.note) }); test.note != "" && !noted {
+			t.Errorf("%s: %q", name, d.Notes)
+		}
+	}
+}
+
+// builtFor is an image with a service user.
+func builtFor(uid uint32) func(*Policy, *world) {
+	return func(_ *Policy, w *world) {
+		w.BuiltFor = func() accounts.Intended {
+			return accounts.Intended{Users: []accounts.User{{Name: "app", UID: uid, GID: 1001}}}
+		}
+	}
+}
+
+// TestVolumeWithARange: each owner has ids of its own there, and a volume is not asked about.
+func TestVolumeWithARange(t *testing.T) {
+	p, f := Default(), facts(spec.User{})
+	p.Range = Range{First: 200000, Last: 200999}
+	f.Volumes = nil
+	if d := p.Decide(&f.Facts); d.Missing.Volumes {
+		t.Errorf("%+v", d.Missing)
+	}
+}
+
+// TestSettleEnds where nobody gathers what is asked for.
+func TestSettleEnds(t *testing.T) {
+	p, f := Default(), facts(spec.User{})
+	asked := 0
+	d := p.Settle(&f.Facts, func(*decision.Missing) error { asked++; return nil })
+	if d.Mode != Refuse || !strings.Contains(d.Reason, "nobody gathers") || asked != maxRounds {
+		t.Errorf("%s, %q after %d", d.Mode, d.Reason, asked)
+	}
+}
