@@ -61,7 +61,7 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 		*list.to = append([]string(nil), list.set...)
 		for _, dir := range list.set {
 			if !cleanPath(dir) || list.key == "own" && Untouchable(dir) {
-				r.fail("adapt."+list.key, "%q is no directory that can be given: name a clean absolute path outside of /, /etc, /proc, /sys, /dev and the directories of programs and libraries", dir)
+				r.fail("adapt."+list.key, "%q is no directory that can be given\nhint: name a clean absolute path outside of /, /etc, /proc, /sys, /dev and the directories of programs and libraries", dir)
 			}
 		}
 	}
