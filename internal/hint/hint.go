@@ -42,36 +42,32 @@ func Split(msg string) (finding, advice string) {
 	return finding, advice
 }
 
-// Text is what an error says. The paths in errors of package os, the only values in messages that are not between quotes, are
-// quoted where they could make a line or pass for advice.
-func Text(err error) string {
-	msg := err.Error()
-	for _, path := range paths(err) {
-		if strings.ContainsAny(path, "\n;\"") {
-			msg = strings.ReplaceAll(msg, path, quote.Value(path))
+// Text is what an error says. Paths in errors of package os, the only values in messages that are not between quotes, are quoted
+// where they could make a line or pass for advice.
+func Text(err error) string { return quoted(err.Error(), err) }
+
+// quoted is a message with the paths quoted that the errors of package os among an error's causes name.
+func quoted(msg string, err error) string {
+	switch e := err.(type) { //nolint:errorlint // each of the chain is looked at
+	case *fs.PathError:
+		if forges(e.Path) {
+			msg = strings.ReplaceAll(msg, e.Error(), e.Op+" "+quote.Value(e.Path)+": "+e.Err.Error())
+		}
+	case *os.LinkError:
+		if forges(e.Old) || forges(e.New) {
+			msg = strings.ReplaceAll(msg, e.Error(), e.Op+" "+quote.Value(e.Old)+" "+quote.Value(e.New)+": "+e.Err.Error())
+		}
+	case interface{ Unwrap() error }:
+		return quoted(msg, e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			msg = quoted(msg, err)
 		}
 	}
 	return msg
 }
 
-// paths are those that the errors of package os among an error's causes name.
-func paths(err error) []string {
-	switch e := err.(type) { //nolint:errorlint // each of the chain is looked at
-	case *fs.PathError:
-		return []string{e.Path}
-	case *os.LinkError:
-		return []string{e.Old, e.New}
-	case interface{ Unwrap() error }:
-		return paths(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		var all []string
-		for _, err := range e.Unwrap() {
-			all = append(all, paths(err)...)
-		}
-		return all
-	}
-	return nil
-}
+func forges(path string) bool { return strings.ContainsAny(path, "\n;\"") }
 
 // Line is what an error says, in one line.
 func Line(err error) string {
