@@ -503,7 +503,7 @@ func (c *Command) finishExec(command []string) error {
 	if strings.TrimSpace(command[0]) == "--" {
 		// runc until 1.5 and crun run a program called "--" (package flag and argp stop
 		// at the id), runc 1.6 takes it as the end of flags, blanks around it or not (ibidem).
-		return errors.New(`"--" after the container id is read differently by runc's versions\nhint: leave it out, or put it in front of the id`)
+		return errors.New("\"--\" after the container id is read differently by runc's versions\nhint: leave it out, or put it in front of the id")
 	}
 	if c.Exec == nil {
 		c.Exec = &ExecFlags{}
