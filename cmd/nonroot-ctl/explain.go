@@ -100,7 +100,7 @@ func needsRoot(c *cli.Context, err error) error {
 	if os.Geteuid() == 0 || !errors.Is(err, os.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("the bundles of containers are root's (%w)\nhint: sudo nonroot-ctl %s ...", err, c.Command.Name)
+	return fmt.Errorf("the bundles of containers are root's (%w)\nhint: run nonroot-ctl %s as root, with sudo", err, c.Command.Name)
 }
 
 // or is the first list, if it has something in it.
