@@ -47,7 +47,7 @@ func configureCommand() *cli.Command {
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return fmt.Errorf("nobody knows the engine %q: name docker, containerd, podman, crio or runc", c.Args().First())
+				return fmt.Errorf("nobody knows the engine %q\nhint: name docker, containerd, podman, crio or runc", c.Args().First())
 			}
 			return errors.New("name an engine: docker, containerd, podman, crio or runc")
 		},
@@ -168,7 +168,7 @@ func (r request) checkPolicy() (exempts bool, err error) {
 	file := policy.ProfileFile(r.profile)
 	data, err := trusted.ReadPath(file, r.owners)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("the profile %q has no policy: write %q first", r.profile, file)
+		return false, fmt.Errorf("the profile %q has no policy\nhint: write %q first", r.profile, file)
 	}
 	if err != nil {
 		return false, err

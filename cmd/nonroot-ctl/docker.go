@@ -73,10 +73,10 @@ func (p *plan) tellDockerd(r request, d dockerd, reloadEnough bool) error {
 		}
 		p.after = append(p.after, restart)
 	case r.flags.Bool("reload") && !reloadEnough:
-		return errors.New("dockerd keeps what is gone from daemon.json until it is restarted: use --restart instead of --reload")
+		return errors.New("dockerd keeps what is gone from daemon.json until it is restarted\nhint: use --restart instead of --reload")
 	case r.flags.Bool("reload"):
 		if d.pid == 0 {
-			return errors.New("no dockerd runs here that could be reloaded: leave --reload out")
+			return errors.New("no dockerd runs here that could be reloaded\nhint: leave --reload out")
 		}
 		p.after = append(p.after, step{fmt.Sprintf("reload dockerd (SIGHUP to %d)\n", d.pid), func() error {
 			return syscall.Kill(d.pid, syscall.SIGHUP)
@@ -94,7 +94,7 @@ func (p *plan) tellDockerd(r request, d dockerd, reloadEnough bool) error {
 // restartStep restarts a service of the system's or, for an ordinary user, of the user's own.
 func restartStep(service string) (step, error) {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
-		return step{}, fmt.Errorf("no systemd runs here: restart %s by hand, and leave --restart out", service)
+		return step{}, fmt.Errorf("no systemd runs here\nhint: restart %s by hand, and leave --restart out", service)
 	}
 	args := []string{"systemctl", "restart", service}
 	if os.Geteuid() != 0 {
@@ -191,7 +191,7 @@ func (d dockerd) conflicts(r request) error {
 	if i < 0 || r.undo {
 		return nil
 	}
-	return fmt.Errorf("dockerd runs with the flag %s, and does not start with the same setting in its file: move the flag's value to the file first", flags[i])
+	return fmt.Errorf("dockerd runs with the flag %s, and does not start with the same setting in its file\nhint: move the flag's value to the file first", flags[i])
 }
 
 // askDockerd lets dockerd say what it makes of a file. 20.10 can't (its flag is new in 23.0).

@@ -89,7 +89,7 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 	}
 	name := c.Args().First()
 	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) && !strings.Contains(name, "/") {
-		return nil, fmt.Errorf("there is no bundle %q here: of a container say whose it is: --docker %s, --podman %s or --containerd NAMESPACE/ID", name, shown(name), shown(name))
+		return nil, fmt.Errorf("there is no bundle %q here\nhint: of a container say whose it is: --docker %s, --podman %s or --containerd NAMESPACE/ID", name, shown(name), shown(name))
 	}
 	return &locate.Container{Bundle: name}, nil
 }
@@ -100,7 +100,7 @@ func needsRoot(c *cli.Context, err error) error {
 	if os.Geteuid() == 0 || !errors.Is(err, os.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("the bundles of containers are root's: sudo nonroot-ctl %s ... (%w)", c.Command.Name, err)
+	return fmt.Errorf("the bundles of containers are root's (%w)\nhint: run nonroot-ctl %s as root, with sudo", err, c.Command.Name)
 }
 
 // or is the first list, if it has something in it.
@@ -139,7 +139,7 @@ func printReport(to io.Writer, r *explain.Report) error {
 	}
 	p.heading("what it may trip over")
 	for _, t := range r.Problems {
-		p.line("  %s %q: %s", t.Kind, t.Where, shown(t.Detail))
+		p.line("  %s %q: %s", t.Kind, t.Where, apart(t.Detail, "    "))
 	}
 	if len(r.Problems) == 0 {
 		p.line("  nothing that was looked for: home, working directory, volumes, ports, setuid files, entrypoint")
@@ -147,7 +147,7 @@ func printReport(to io.Writer, r *explain.Report) error {
 	if len(r.Notes) > 0 {
 		p.heading("notes")
 		for _, n := range r.Notes {
-			p.line("  %s", shown(n))
+			p.line("  %s", apart(n, "    "))
 		}
 	}
 	_, err := io.WriteString(to, p.String())
@@ -186,7 +186,7 @@ func (p *printer) decided(d *explain.Decided) {
 	}
 	p.line("  mode             %s", d.Mode)
 	if d.Reason != "" {
-		p.line("  reason           %s", shown(d.Reason))
+		p.line("  reason           %s", apart(d.Reason, "                   "))
 	}
 	if d.Identity != nil {
 		p.line("  user             %d:%d, groups %s", d.Identity.UID, d.Identity.GID, groups(d.Identity.Groups))

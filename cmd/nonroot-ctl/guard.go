@@ -162,7 +162,7 @@ func dataRoot(d dockerd, daemonJSON []byte) (string, error) {
 	}
 	remaps, err := configure.Remaps(daemonJSON)
 	if _, flag := d.flag("--userns-remap"); err == nil && (remaps || flag) {
-		err = errors.New("dockerd runs containers in a user namespace (userns-remap), and keeps their data in a directory that only it can name: start it first")
+		err = errors.New("dockerd runs containers in a user namespace (userns-remap), and keeps their data in a directory that only it can name\nhint: start it first")
 	}
 	if err != nil {
 		return "", err

@@ -107,7 +107,7 @@ func needsRootToLearn(err error) error {
 	if os.Geteuid() == 0 || !errors.Is(err, os.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("watching a container that root's engine runs needs root: sudo nonroot-ctl learn ... (%w)", err)
+	return fmt.Errorf("watching a container that root's engine runs needs root (%w)\nhint: run nonroot-ctl learn as root, with sudo", err)
 }
 
 // afterInterrupt is how long a container that was sent the interrupt, too, is given to end.

@@ -24,9 +24,7 @@ func main() {
 		if errors.As(err, &status) {
 			os.Exit(int(status))
 		}
-		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(os.Stderr, "nonroot-ctl: %s\n", shown(strings.TrimSuffix(line, "\n")))
-		}
+		complain(os.Stderr, err)
 		os.Exit(1)
 	}
 }
@@ -53,7 +51,7 @@ func app() *cli.App {
 				return runVersion(c)
 			}
 			if c.Args().Present() {
-				return fmt.Errorf("there is no command %q: nonroot-ctl help lists those there are", c.Args().First())
+				return fmt.Errorf("there is no command %q\nhint: nonroot-ctl help lists those there are", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -79,14 +77,14 @@ func misused(c *cli.Context, err error, _ bool) error {
 	}
 	given, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !undefined {
-		return fmt.Errorf("%w: see %s --help", err, path)
+		return fmt.Errorf("%w\nhint: see %s --help", err, path)
 	}
 	dashes := func(name string) string { return strings.Repeat("-", min(len(name), 2)) + name }
 	given = strings.TrimLeft(given, "-")
 	if near := strings.TrimLeft(cli.SuggestFlag(known, given, true), "-"); near != "" {
-		return fmt.Errorf("there is no option %q: did you mean %s? see %s --help", dashes(given), dashes(near), path)
+		return fmt.Errorf("there is no option %q\nhint: did you mean %s? see %s --help", dashes(given), dashes(near), path)
 	}
-	return fmt.Errorf("there is no option %q: see %s --help", dashes(given), path)
+	return fmt.Errorf("there is no option %q\nhint: see %s --help", dashes(given), path)
 }
 
 // arranged is a command line whose options all stand in front of the arguments, as the library wants them: people write them

@@ -180,7 +180,7 @@ func TestOptionsAnywhere(t *testing.T) {
 // TestWrongOption: one line, not the whole help, and nothing on stdout.
 func TestWrongOption(t *testing.T) {
 	for line, want := range map[string]string{
-		"report --jsn":           `there is no option "--jsn": did you mean --json? see nonroot-ctl report --help`,
+		"report --jsn":           "there is no option \"--jsn\"\nhint: did you mean --json? see nonroot-ctl report --help",
 		"report --since":         "nonroot-ctl report --help",
 		"doctor extra":           `doctor takes no arguments, but "extra" is one`,
 		"doctor --engine podman": `--engine is "podman"`,

@@ -16,12 +16,38 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 )
+
+// complain tells why a verb has failed: a line for each finding, and below it one for its advice.
+func complain(w io.Writer, err error) {
+	for i, line := range strings.Split(strings.TrimSuffix(hint.Text(err), "\n"), "\n") {
+		if i > 0 && strings.HasPrefix(line, hint.Mark[1:]) {
+			fmt.Fprintln(w, shown(line))
+			continue
+		}
+		finding, advice := hint.Split(line)
+		fmt.Fprintf(w, "nonroot-ctl: %s\n", shown(finding))
+		if advice != "" {
+			fmt.Fprintf(w, "hint: %s\n", shown(advice))
+		}
+	}
+}
+
+// apart is a message with its advice, if any, in a line of its own that begins with the indent.
+func apart(msg, indent string) string {
+	finding, advice := hint.Split(msg)
+	if advice == "" {
+		return shown(finding)
+	}
+	return shown(finding) + "\n" + indent + "hint: " + shown(advice)
+}
 
 // shown is a sentence without anything that a terminal would act on.
 func shown(s string) string {
 	var b strings.Builder
-	for _, r := range s {
+	for _, r := range strings.ReplaceAll(s, hint.Mark, hint.Flat) {
 		if strconv.IsPrint(r) {
 			b.WriteRune(r)
 			continue

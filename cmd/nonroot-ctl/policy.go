@@ -140,7 +140,7 @@ func readPolicy(name string, text bool) (*policy.Policy, error) {
 
 func policyShow(c *cli.Context) error {
 	if c.Args().Present() {
-		return fmt.Errorf("nobody knows what %q is for: policy show takes options only", c.Args().First())
+		return fmt.Errorf("nobody knows what %q is for\nhint: policy show takes options only", c.Args().First())
 	}
 	p, err := readPolicy(c.String("policy"), c.IsSet("policy"))
 	if err != nil {
@@ -201,7 +201,7 @@ func policyShow(c *cli.Context) error {
 	fmt.Fprintf(w, "rule      %q\nmode      %s\n", r.Rule, r.Mode)
 	for _, line := range []struct{ what, text string }{{"reason", r.Reason}, {"source", string(r.Source)}, {"audited", r.Audited}} {
 		if line.text != "" {
-			fmt.Fprintf(w, "%-9s %s\n", line.what, shown(line.text))
+			fmt.Fprintf(w, "%-9s %s\n", line.what, apart(line.text, "          "))
 		}
 	}
 	if r.Identity != nil {
@@ -214,7 +214,7 @@ func policyShow(c *cli.Context) error {
 		fmt.Fprintf(w, "dropped   %d\n", r.Dropped)
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintf(w, "note      %s\n", shown(note))
+		fmt.Fprintf(w, "note      %s\n", apart(note, "          "))
 	}
 	return nil
 }
@@ -251,7 +251,7 @@ func policyTest(c *cli.Context) error {
 			file = filepath.Join(filepath.Dir(name), suite.Policy)
 		}
 		if file == "" {
-			return fmt.Errorf("%s names no policy: add policy = \"config.toml\", or give --policy", name)
+			return fmt.Errorf("%s names no policy\nhint: add policy = \"config.toml\", or give --policy", name)
 		}
 		p, err := readPolicy(file, true)
 		if err != nil {

@@ -33,7 +33,7 @@ const foundRoot = 2
 
 func runPs(c *cli.Context) error {
 	if c.NArg() > 0 {
-		return fmt.Errorf("ps takes no arguments, but %q is one: see nonroot-ctl ps --help", c.Args().First())
+		return fmt.Errorf("ps takes no arguments, but %q is one\nhint: see nonroot-ctl ps --help", c.Args().First())
 	}
 	l, err := ps.List(ps.Options{All: c.Bool("all"), States: c.StringSlice("root")})
 	if err != nil {

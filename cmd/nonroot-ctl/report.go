@@ -19,6 +19,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/report"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
@@ -103,7 +104,7 @@ func logsOf(named []string, p *policy.Policy) ([]string, error) {
 		return named, nil
 	}
 	if p.Log.File == "" {
-		return nil, errors.New("the policy logs to no file: set log.file in it, or name a log, such as \"-\" for what journalctl -t nonroot-runc -o cat prints")
+		return nil, errors.New("the policy logs to no file\nhint: set log.file in it, or name a log, such as \"-\" for what journalctl -t nonroot-runc -o cat prints")
 	}
 	logs, unread, err := report.Rotated(p.Log.File)
 	for _, name := range unread {
@@ -153,7 +154,7 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: give a day such as 2026-01-31, a time such as 2026-01-31T08:00:00Z, or a time ago such as 36h or 7d", text)
+	return time.Time{}, fmt.Errorf("%q is no time\nhint: give a day such as 2026-01-31, a time such as 2026-01-31T08:00:00Z, or a time ago such as 36h or 7d", text)
 }
 
 // writeReport writes what is asked for: to stdout unless only files are.
@@ -263,7 +264,11 @@ func (p *printer) reasons(title string, all []report.Refusal) {
 	}
 	p.heading(title)
 	for _, r := range all[:min(len(all), inText)] {
-		p.line("  %s: %s (last: %q, %s)", counted(r.Count, "time"), shown(r.Reason), r.Container, stamp(r.Last))
+		finding, advice := hint.Split(r.Reason)
+		p.line("  %s: %s (last: %q, %s)", counted(r.Count, "time"), shown(finding), r.Container, stamp(r.Last))
+		if advice != "" {
+			p.line("    hint: %s", shown(advice))
+		}
 	}
 	p.more(len(all))
 }

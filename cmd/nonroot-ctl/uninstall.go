@@ -104,10 +104,10 @@ func (r request) notHere(config *engines.Config) error {
 	if _, err := os.Stat(config.Dir); err == nil {
 		return nil
 	}
-	return fmt.Errorf("there is no %s here, neither the program nor %q: install it first, or name the file to write with --config", config.Program, config.Dir)
+	return fmt.Errorf("there is no %s here, neither the program nor %q\nhint: install it first, or name the file to write with --config", config.Program, config.Dir)
 }
 
 // errNeedsRoot says how to call it.
 func (r request) errNeedsRoot(why string) error {
-	return fmt.Errorf("%s: needs root: sudo nonroot-ctl configure %s", why, r.flags.Command.Name)
+	return fmt.Errorf("%s: needs root\nhint: sudo nonroot-ctl configure %s", why, r.flags.Command.Name)
 }

@@ -110,11 +110,11 @@ func (c *invocation) notes() {
 	would := ""
 	switch {
 	case d.Mode == policy.Audit && d.Reason != "":
-		would = "would be refused: " + plain(d.Reason)
+		would = "would be refused: " + plain(d.Reason, maxMessage)
 	case d.Mode == policy.Audit && d.Identity != nil && (d.Identity.UID != d.Asked.UID || d.Identity.GID != d.Asked.GID):
 		would = fmt.Sprintf("would run as %d:%d instead of %d:%d", d.Identity.UID, d.Identity.GID, d.Asked.UID, d.Asked.GID)
 	case d.Audited != "":
-		would = plain(d.Audited)
+		would = plain(d.Audited, maxMessage)
 	}
 	if would != "" {
 		c.tell("audit: container %q %s", c.ID, would)

@@ -12,6 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
@@ -102,7 +103,7 @@ func execPolicy(c *invocation, r *decision.Decision) (p *policy.Policy, note str
 	if p.File != "" {
 		good = strconv.Quote(p.File)
 	}
-	note = fmt.Sprintf("goes by the last policy that was good, %s: %s", good, plain(broken.Error()))
+	note = fmt.Sprintf("goes by the last policy that was good, %s: %s", good, plain(hint.Line(broken), maxMessage))
 	c.tell("container %q: exec %s", c.ID, note)
 	return p, note, nil
 }

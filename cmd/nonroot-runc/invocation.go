@@ -11,6 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
@@ -37,7 +38,7 @@ func governed(cmd *runcargs.Command, caller facts.Caller, do func(*invocation) e
 	err := do(c)
 	if err != nil {
 		d := &c.decision
-		d.Mode, d.Reason, d.Identity, d.Changed = policy.Refuse, err.Error(), nil, nil
+		d.Mode, d.Reason, d.Identity, d.Changed = policy.Refuse, hint.Line(err), nil, nil
 		c.warn(c.write())
 	}
 	return err
@@ -83,7 +84,7 @@ func (c *invocation) goOn(runtime string, args []string) error {
 // warn tells the engine that the log has a gap.
 func (c *invocation) warn(err error) {
 	if err != nil {
-		c.tell("a decision could not be logged: %s", plain(err.Error()))
+		c.tell("a decision could not be logged: %s", plain(hint.Line(err), maxMessage))
 	}
 }
 

@@ -3,7 +3,8 @@
 package main
 
 // Messages are for the person who ran "docker run" and for the administrator. The rules:
-//   - the container first, then what was found and where, then what to do; lower case, no full stop;
+//   - the container first, then what was found and where, and in a line of its own that begins with "hint: " what to do;
+//     lower case, no full stop;
 //   - no words by which engines guess at another fault: Docker turns "no such file or directory" and "executable
 //     file not found" into exit status 127 and "permission denied" into 126, Podman maps "operation not permitted"
 //     (moby, daemon/start.go, setExitCodeFromError; podman, libpod/oci_conmon_common.go);
@@ -23,6 +24,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
@@ -31,7 +33,7 @@ import (
 const policyHint = "the policy (" + policy.DefaultFile + ")"
 
 // fail is an error with advice.
-func fail(what, advice string) error { return errors.New(what + ": " + advice) }
+func fail(what, advice string) error { return errors.New(what + hint.Mark + advice) }
 
 // wrap says what was being done when an error came up.
 func wrap(err error, format string, args ...any) error {
@@ -53,7 +55,12 @@ func message(cmd *runcargs.Command, err error) string {
 	if cmd.ID != "" && cmd.Kind != runcargs.Passthrough {
 		who += "container " + quote.Value(cmd.ID) + ": "
 	}
-	return who + plain(err.Error())
+	finding, advice := hint.Split(hint.Text(err))
+	if advice == "" {
+		return who + plain(finding, maxMessage)
+	}
+	advice = hint.Mark + plain(advice, maxMessage/2)
+	return who + plain(finding, maxMessage-len(advice)) + advice
 }
 
 // maxMessage bounds a message, in bytes. containerd hands it on by its event log, the kubelet shows it as an event, of which
@@ -61,7 +68,7 @@ func message(cmd *runcargs.Command, err error) string {
 const maxMessage = 2048
 
 // plain words errnos, and whatever text came from elsewhere, so that engines don't take them for something else.
-func plain(msg string) string {
+func plain(msg string, limit int) string {
 	return quote.Text(strings.NewReplacer(
 		"no such file or directory", "it does not exist",
 		"executable file not found", "there is no such program",
@@ -70,7 +77,7 @@ func plain(msg string) string {
 		"not a directory", "a part of the path is no directory",
 		"is a directory", "it is a directory",
 		"\n", " ",
-	).Replace(msg), maxMessage)
+	).Replace(msg), limit)
 }
 
 // logLine appends one line to the file that --log names. That it can't be written is nothing to fail for: stderr has

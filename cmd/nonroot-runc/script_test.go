@@ -24,6 +24,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
@@ -130,8 +131,8 @@ func refused(ts *testscript.TestScript, args []string) {
 	switch {
 	case status != 1 || stdout != "":
 		ts.Fatalf("status %d instead of 1, stdout %q", status, stdout)
-	case !strings.HasPrefix(msg, "nonroot-runc: ") || strings.Contains(msg, "\n") || msg == stderr:
-		ts.Fatalf("stderr is not one line of nonroot-runc's: %q", stderr)
+	case !strings.HasPrefix(msg, "nonroot-runc: ") || strings.Contains(strings.Replace(msg, hint.Mark, "", 1), "\n") || msg == stderr:
+		ts.Fatalf("stderr is not a finding of nonroot-runc's, and a hint at most: %q", stderr)
 	case !regex.MatchString(msg):
 		ts.Fatalf("the message %q does not match %q", msg, args[0])
 	case forbidden.MatchString(msg):

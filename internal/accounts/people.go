@@ -29,7 +29,7 @@ func (a *Files) Person(name string) (*Person, error) {
 			u, ok = parseUser(line)
 		}
 		if !ok {
-			return nil, fmt.Errorf("the line of %s in identity.users_file is not one of passwd(5): it has to be NAME:x:UID:GID:comment:home:shell", quote.Value(name))
+			return nil, fmt.Errorf("the line of %s in identity.users_file is not one of passwd(5)\nhint: it has to be NAME:x:UID:GID:comment:home:shell", quote.Value(name))
 		}
 		p = &Person{User: u}
 		break
@@ -45,7 +45,7 @@ func (a *Files) Person(name string) (*Person, error) {
 		id := field(line, 2)
 		gid, ok := ids.Plain(id)
 		if !ok || bytes.Count(line, []byte{':'}) != groupFields-1 {
-			return nil, fmt.Errorf("a line of identity.groups_file with the member %s is not one of group(5): it has to be NAME:x:GID:member,member", quote.Value(name))
+			return nil, fmt.Errorf("a line of identity.groups_file with the member %s is not one of group(5)\nhint: it has to be NAME:x:GID:member,member", quote.Value(name))
 		}
 		if gid != p.GID {
 			p.Groups = append(p.Groups, gid)

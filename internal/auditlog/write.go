@@ -104,9 +104,9 @@ func isLog(fd int, owners trusted.Owners) (st unix.Stat_t, err error) {
 	case st.Nlink > 1:
 		return st, fmt.Errorf("it has %d names (hard links), by which it may be another file", st.Nlink)
 	case !owners.Trusts(st.Uid):
-		return st, fmt.Errorf("it belongs to uid %d, neither to the caller nor to root: chown it to root", st.Uid)
+		return st, fmt.Errorf("it belongs to uid %d, neither to the caller nor to root\nhint: chown it to root", st.Uid)
 	case st.Mode&(unix.S_IWGRP|unix.S_IWOTH) != 0:
-		return st, fmt.Errorf("it can be written by others (mode %04o): chmod go-w it", st.Mode&0o7777)
+		return st, fmt.Errorf("it can be written by others (mode %04o)\nhint: chmod go-w it", st.Mode&0o7777)
 	}
 	return st, nil
 }

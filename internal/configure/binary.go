@@ -25,7 +25,7 @@ func FindBinary() (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("%s is neither beside this program nor in /usr/local/sbin: install it, or name it with --binary", Binary)
+	return "", fmt.Errorf("%s is neither beside this program nor in /usr/local/sbin\nhint: install it, or name it with --binary", Binary)
 }
 
 // CheckBinary refuses a wrapper that others than the owners could exchange: engines run it as root.
@@ -45,7 +45,7 @@ func CheckBinary(file string, owners trusted.Owners) error {
 	case !owners.Trusts(st.Uid):
 		return errInstall(file, file, st.Uid)
 	case st.Mode&0o022 != 0:
-		return fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", file, st.Mode&0o7777)
+		return fmt.Errorf("%q can be written by others (mode %04o)\nhint: chmod go-w it", file, st.Mode&0o7777)
 	}
 	// The directories by which it's named, and those in which it is, may differ by links.
 	real, err := filepath.EvalSymlinks(filepath.Dir(file))
@@ -62,7 +62,7 @@ func CheckBinary(file string, owners trusted.Owners) error {
 
 // errInstall is for a wrapper in a place that belongs to somebody: to give that to root would be the wrong way out.
 func errInstall(file, where string, uid uint32) error {
-	return fmt.Errorf("%q belongs to uid %d, who could exchange %q, which engines run as root: install it in /usr/local/sbin (make install)", where, uid, file)
+	return fmt.Errorf("%q belongs to uid %d, who could exchange %q, which engines run as root\nhint: install it in /usr/local/sbin (make install)", where, uid, file)
 }
 
 func guardedBy(file, dir string, owners trusted.Owners) error {
@@ -107,9 +107,9 @@ func CheckProfile(binary, name string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return err
 	case err != nil:
-		return fmt.Errorf("%q is there and is no symbolic link to %q: remove it", link, binary)
+		return fmt.Errorf("%q is there and is no symbolic link to %q\nhint: remove it", link, binary)
 	case to != filepath.Base(binary) && to != binary:
-		return fmt.Errorf("%q is a link to %q, not to %q: remove it", link, to, binary)
+		return fmt.Errorf("%q is a link to %q, not to %q\nhint: remove it", link, to, binary)
 	}
 	return nil
 }

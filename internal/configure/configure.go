@@ -71,7 +71,7 @@ func CheckName(name string) error {
 		return fmt.Errorf("the runtime name %q is not of up to 63 of a-z, 0-9 and \"-\", with a letter or digit at both ends", name)
 	}
 	if slices.Contains(taken, name) {
-		return fmt.Errorf("the runtime name %q belongs to another runtime: choose one such as \"nonroot\"", name)
+		return fmt.Errorf("the runtime name %q belongs to another runtime\nhint: choose one such as \"nonroot\"", name)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func CheckProfileName(name string) error {
 
 // errTaken is for an entry under our name that is somebody else's.
 func errTaken(name, file string) error {
-	return fmt.Errorf("the runtime %q is %q, which is not nonroot-runc: choose another --runtime-name", name, file)
+	return fmt.Errorf("the runtime %q is %q, which is not nonroot-runc\nhint: choose another --runtime-name", name, file)
 }
 
 // replaceDefault notes which default a runtime takes the place of.

@@ -169,7 +169,7 @@ func (c Containerd) effective() (settings, runtimes map[string]any) {
 func (c Containerd) outranked() error {
 	settings, _ := c.effective()
 	if kind, _ := textAt(settings, "default_runtime", "runtime_type"); kind != "" {
-		return errors.New("the deprecated table default_runtime outranks default_runtime_name: name its runtime under runtimes instead, and remove it")
+		return errors.New("the deprecated table default_runtime outranks default_runtime_name\nhint: name its runtime under runtimes instead, and remove it")
 	}
 	return nil
 }

@@ -174,7 +174,7 @@ type daemonJSON struct {
 // ignores what follows the document: nobody means that. It takes no comments and trailing commas.
 func parseDaemon(data []byte) (*daemonJSON, error) {
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-		return nil, errors.New("it begins with a byte order mark, with which Docker 20.10 does not start: save it without")
+		return nil, errors.New("it begins with a byte order mark, with which Docker 20.10 does not start\nhint: save it without")
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}\n")

@@ -47,7 +47,7 @@ func Open(path string) (File, error) {
 		return f, err
 	}
 	if err := json.Unmarshal(state, &f.Receipt); err != nil || f.Receipt == nil || !f.Receipt.sound(path) {
-		return f, fmt.Errorf("%q is not a receipt of nonroot-ctl's: remove it, and %q can be edited", f.aside(receiptSuffix), path)
+		return f, fmt.Errorf("%q is not a receipt of nonroot-ctl's\nhint: remove it, and %q can be edited", f.aside(receiptSuffix), path)
 	}
 	return f, nil
 }
@@ -60,7 +60,7 @@ func read(path string) ([]byte, unix.Stat_t, error) {
 	case errors.Is(err, unix.ENOENT):
 		return nil, st, nil
 	case errors.Is(err, unix.ELOOP):
-		return nil, st, fmt.Errorf("%q is a symbolic link: name the file that is meant with --config", path)
+		return nil, st, fmt.Errorf("%q is a symbolic link\nhint: name the file that is meant with --config", path)
 	case err != nil:
 		return nil, st, fmt.Errorf("open %q: %w", path, err)
 	}
@@ -73,7 +73,7 @@ func read(path string) ([]byte, unix.Stat_t, error) {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return nil, st, fmt.Errorf("%q is no regular file", path)
 	case st.Nlink > 1: // a new file would take the place of one of them only
-		return nil, st, fmt.Errorf("%q has %d names (hard links): leave it one", path, st.Nlink)
+		return nil, st, fmt.Errorf("%q has %d names (hard links)\nhint: leave it one", path, st.Nlink)
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxSize+1))
 	if err != nil {
@@ -249,7 +249,7 @@ func (c Change) still() error {
 		return err
 	}
 	if (now == nil) != (c.Data == nil) || !bytes.Equal(now, c.Data) {
-		return fmt.Errorf("%q was changed by somebody else just now: try again", c.Path)
+		return fmt.Errorf("%q was changed by somebody else just now\nhint: try again", c.Path)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func FindRunc(directories []string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("there is no runc in %s: install it first", strings.Join(directories, ", "))
+	return "", fmt.Errorf("there is no runc in %s\nhint: install it first", strings.Join(directories, ", "))
 }
 
 // place is how things stand.
@@ -80,7 +80,7 @@ func (g Guard) look() (place, error) {
 		return p, fmt.Errorf("look at %q: %w", g.Runc, err)
 	}
 	if !IsOurs(p.link) {
-		return p, fmt.Errorf("%q is a link to %q already: guard that by hand (docs/engines.md)", g.Runc, p.link)
+		return p, fmt.Errorf("%q is a link to %q already\nhint: guard that by hand (docs/engines.md)", g.Runc, p.link)
 	}
 	return p, nil
 }
@@ -97,7 +97,7 @@ func (g Guard) compare(p *place) error {
 
 // errDiffer is for two programs, neither of which this package may throw away.
 func (g Guard) errDiffer() error {
-	return fmt.Errorf("%q and %q are two different programs: remove the one that is not wanted", g.Runc, g.aside())
+	return fmt.Errorf("%q and %q are two different programs\nhint: remove the one that is not wanted", g.Runc, g.aside())
 }
 
 // Installed says that nothing is left to do for Install. An error says why it can't be done.
@@ -110,7 +110,7 @@ func (g Guard) Installed() (bool, error) {
 	case p.runc == nil && p.aside == nil:
 		return false, fmt.Errorf("there is no %q", g.Runc)
 	case p.link != "" && p.aside == nil:
-		return false, fmt.Errorf("%q is a link to nonroot-runc, and there is no runc at %q: install one there", g.Runc, g.aside())
+		return false, fmt.Errorf("%q is a link to nonroot-runc, and there is no runc at %q\nhint: install one there", g.Runc, g.aside())
 	case p.differ:
 		return false, g.errDiffer()
 	case p.link == "" && p.runc != nil && p.aside == nil:
@@ -263,7 +263,7 @@ func (g Guard) diversion() (diversion, error) {
 		case name + runc.Aside:
 			return diversion{name, true}, nil
 		default:
-			return diversion{}, fmt.Errorf("dpkg diverts %q to %q: undo that first", name, to)
+			return diversion{}, fmt.Errorf("dpkg diverts %q to %q\nhint: undo that first", name, to)
 		}
 	}
 	for _, name := range names {

@@ -225,7 +225,7 @@ func (d *document) dropKey(path ...string) {
 			continue
 		}
 		if i.inline {
-			d.err = fmt.Errorf("the key %q is in an inline table: take it out by hand", strings.Join(path, "."))
+			d.err = fmt.Errorf("the key %q is in an inline table\nhint: take it out by hand", strings.Join(path, "."))
 			return
 		}
 		d.replace(i.line, "")

@@ -8,11 +8,13 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -97,6 +99,8 @@ func (d *doctor) ok(name, format string, args ...any) {
 	d.checks = append(d.checks, Check{name, OK, fmt.Sprintf(format, args...), ""})
 }
 
-func (d *doctor) bad(status Status, name, hint, format string, args ...any) {
-	d.checks = append(d.checks, Check{name, status, fmt.Sprintf(format, args...), hint})
+// bad notes what is wrong and what to do. Where what is wrong brings advice of its own, that is the more exact one.
+func (d *doctor) bad(status Status, name, advice, format string, args ...any) {
+	detail, own := hint.Split(fmt.Sprintf(format, args...))
+	d.checks = append(d.checks, Check{name, status, detail, cmp.Or(own, advice)})
 }

@@ -7,6 +7,7 @@ package govern
 import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
@@ -44,7 +45,7 @@ func (o *Outcome) settle() error {
 		return err
 	}
 	if err != nil {
-		in.Decision.Reason = err.Error()
+		in.Decision.Reason = hint.Line(err)
 	}
 	made, err := plan.Make(in)
 	o.Decision = made.Decision

@@ -102,7 +102,7 @@ func IsEngine(program string) bool {
 // ParseEngine refuses what does not run a container.
 func ParseEngine(args []string) (*Engine, error) {
 	if !IsEngine(args[0]) {
-		return nil, fmt.Errorf("%q is not a command line that is known: write \"docker run\" or \"podman run\" and what follows, or name a bundle's directory", args[0])
+		return nil, fmt.Errorf("%q is not a command line that is known\nhint: write \"docker run\" or \"podman run\" and what follows, or name a bundle's directory", args[0])
 	}
 	at := slices.Index(args, "run")
 	if at < 0 || slices.ContainsFunc(args[1:at], func(arg string) bool { return slices.Contains(notRun, arg) }) {

@@ -226,7 +226,7 @@ func (f *directory) lock() error {
 		case !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EWOULDBLOCK):
 			return fmt.Errorf("lock %q: %w", name, err)
 		case time.Now().After(end):
-			return fmt.Errorf("lock %q: another process has held it for %s: lslocks(8) names it", name, patience)
+			return fmt.Errorf("lock %q: another process has held it for %s\nhint: lslocks(8) names it", name, patience)
 		}
 		pause = min(2*pause, 20*time.Millisecond)
 	}
@@ -295,7 +295,7 @@ func (f *directory) find(n Numbers, owner string) (choice, error) {
 	}
 	c, ok := f.oldest(idle)
 	if !ok {
-		return choice{}, fmt.Errorf("each of the %d from %d to %d is in use: widen the range", n.count(), n.First, n.Last)
+		return choice{}, fmt.Errorf("each of the %d from %d to %d is in use\nhint: widen the range", n.count(), n.First, n.Last)
 	}
 	c.idle = idle
 	return c, nil

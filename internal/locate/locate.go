@@ -60,7 +60,7 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 		return nil, fmt.Errorf("docker inspect gives %q as the id of %q, which is none", c.ID, name)
 	}
 	if c.State.Pid == 0 {
-		return nil, fmt.Errorf("the container %q is not running (%s), and Docker keeps config.json only while it runs, so that there is nothing to make a dry run of: start it, and explain it then", name, c.State.Status)
+		return nil, fmt.Errorf("the container %q is not running (%s), and Docker keeps config.json only while it runs, so that there is nothing to make a dry run of\nhint: start it, and explain it then", name, c.State.Status)
 	}
 	found := &Container{ID: c.ID, Running: true, Runtime: c.HostConfig.Runtime}
 	for spec := range c.Config.ExposedPorts { // "80/tcp"
@@ -84,11 +84,11 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 func Containerd(name, state string) (*Container, error) {
 	namespace, id, ok := strings.Cut(name, "/")
 	if !ok || !identifier.MatchString(namespace) || !identifier.MatchString(id) {
-		return nil, fmt.Errorf("%q is not a namespace and an id: write it as \"default/web\"", name)
+		return nil, fmt.Errorf("%q is not a namespace and an id\nhint: write it as \"default/web\"", name)
 	}
 	dir, err := first([]string{engines.Containerd.Bundles.Dir(state, namespace, id)})
 	if err != nil {
-		return nil, fmt.Errorf("find the bundle of the task %q: %w: it is there only while the task is: see \"ctr -n %s tasks list\"", name, err, namespace)
+		return nil, fmt.Errorf("find the bundle of the task %q: %w: it is there only while the task is\nhint: see \"ctr -n %s tasks list\"", name, err, namespace)
 	}
 	return &Container{ID: id, Bundle: dir, Running: true}, nil
 }

@@ -51,7 +51,7 @@ func read(name string, owners trusted.Owners) (*Pins, error) {
 		n++
 		digest, file, ok := strings.Cut(strings.TrimSuffix(text, "\n"), "  ")
 		if sum, err := hex.DecodeString(digest); !ok || err != nil || len(sum) != sha256.Size || !path.IsAbs(file) {
-			return nil, fmt.Errorf("read the pins of policies: %s:%d is no line of sha256sum's, such as \"DIGEST  /etc/nonroot-runc/config.toml\": mend it, or remove the file and pin anew", name, n)
+			return nil, fmt.Errorf("read the pins of policies: %s:%d is no line of sha256sum's, such as \"DIGEST  /etc/nonroot-runc/config.toml\"\nhint: mend it, or remove the file and pin anew", name, n)
 		}
 		p.lines = append(p.lines, line{strings.ToLower(digest), file})
 	}
@@ -100,7 +100,7 @@ func (p *Pins) Check(file, is string) error {
 		}
 		want = l.digest
 	}
-	return fmt.Errorf("it is not the one that is pinned in %q (sha256 %s, pinned is %s): see who changed it, and once you have read it, %s", p.name, short(is), short(want), advice)
+	return fmt.Errorf("it is not the one that is pinned in %q (sha256 %s, pinned is %s)\nhint: see who changed it, and once you have read it, %s", p.name, short(is), short(want), advice)
 }
 
 // advice ends what is wrong with a pinned file.
@@ -111,7 +111,7 @@ func (p *Pins) Missing(file string) error {
 	if !p.Has(file) {
 		return nil
 	}
-	return fmt.Errorf("it does not exist, and is pinned in %q: put it back, or take the pin away with \"nonroot-ctl policy pin --remove\"", p.name)
+	return fmt.Errorf("it does not exist, and is pinned in %q\nhint: put it back, or take the pin away with \"nonroot-ctl policy pin --remove\"", p.name)
 }
 
 // short is as much of a digest as people compare.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
@@ -76,7 +77,7 @@ func Make(in *Input) (*Plan, error) {
 	d := &p.Decision
 	if d.Mode == decision.Audit {
 		if d.Reason == "" && err != nil {
-			d.Reason = err.Error()
+			d.Reason = hint.Line(err)
 		}
 		return p, nil
 	}

@@ -50,10 +50,10 @@ func identityIsMapped(_ *Policy, f *inquiry, d *Decision) error {
 	for _, e := range ids {
 		host, ok := f.outside(e.id, e.of)
 		if !ok {
-			return fmt.Errorf("%s %d is not mapped in the container's user namespace: widen its map, or set identity.%s in the policy to an id that is mapped", e.kind, e.id, e.kind)
+			return fmt.Errorf("%s %d is not mapped in the container's user namespace\nhint: widen its map, or set identity.%s in the policy to an id that is mapped", e.kind, e.id, e.kind)
 		}
 		if host == 0 {
-			return fmt.Errorf("%s %d of the container is mapped to the host's root: map it to another id", e.kind, e.id)
+			return fmt.Errorf("%s %d of the container is mapped to the host's root\nhint: map it to another id", e.kind, e.id)
 		}
 	}
 	return nil
@@ -67,7 +67,7 @@ func groupIsNotMappedToPower(p *Policy, f *inquiry, d *Decision) error {
 	}
 	for _, gid := range append([]uint32{d.Identity.GID}, d.Identity.Groups...) {
 		if host := f.hostGID(gid); p.privileged(f, host) && !p.hasAllowed(f, host) {
-			return fmt.Errorf("gid %d of the container is mapped to the host's group %d, which is privileged: map it to another one", gid, host)
+			return fmt.Errorf("gid %d of the container is mapped to the host's group %d, which is privileged\nhint: map it to another one", gid, host)
 		}
 	}
 	return nil
@@ -81,10 +81,10 @@ func mountNamespaceIsNew(_ *Policy, f *inquiry, _ *Decision) error {
 	}
 	at := slices.IndexFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "mount" })
 	if at < 0 {
-		return errors.New("linux.namespaces asks for no mount namespace, so that the container would mount on the host: add {\"type\": \"mount\"}")
+		return errors.New("linux.namespaces asks for no mount namespace, so that the container would mount on the host\nhint: add {\"type\": \"mount\"}")
 	}
 	if p := f.Container.Namespaces[at].Path; p != "" {
-		return fmt.Errorf("linux.namespaces joins the mount namespace %s, which is somebody else's: leave out its path", quote.Value(p))
+		return fmt.Errorf("linux.namespaces joins the mount namespace %s, which is somebody else's\nhint: leave out its path", quote.Value(p))
 	}
 	return nil
 }
@@ -93,10 +93,10 @@ func mountNamespaceIsNew(_ *Policy, f *inquiry, _ *Decision) error {
 // descriptors (CVE-2024-21626; SECURITY.md C9).
 func cwdIsTheContainers(_ *Policy, f *inquiry, _ *Decision) error {
 	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") {
-		return fmt.Errorf("the working directory %s is below /proc, by which runtimes were broken out of: choose another one", quote.Value(f.Cwd))
+		return fmt.Errorf("the working directory %s is below /proc, by which runtimes were broken out of\nhint: choose another one", quote.Value(f.Cwd))
 	}
 	if f.CwdIsProc {
-		return fmt.Errorf("links lead the working directory %s below /proc, by which runtimes were broken out of: choose another one", quote.Value(f.Cwd))
+		return fmt.Errorf("links lead the working directory %s below /proc, by which runtimes were broken out of\nhint: choose another one", quote.Value(f.Cwd))
 	}
 	return nil
 }
@@ -112,20 +112,20 @@ func disksAreNotShifted(_ *Policy, f *inquiry, _ *Decision) error {
 		for _, o := range m.Options {
 			// crun goes by how the option begins.
 			if o := strings.ToLower(o); o != "idmap" && o != "ridmap" && (strings.HasPrefix(o, "idmap") || strings.HasPrefix(o, "ridmap")) {
-				return fmt.Errorf("the mount at %s has the option %s, which can make root's files the container's: leave it out", quote.Value(m.Destination), quote.Value(o))
+				return fmt.Errorf("the mount at %s has the option %s, which can make root's files the container's\nhint: leave it out", quote.Value(m.Destination), quote.Value(o))
 			}
 		}
 		if o := givesAway(&m); o != "" {
-			return fmt.Errorf("the mount at %s has the option %s, which makes what a file system of the type %s has of root's the container's: leave it out", quote.Value(m.Destination), quote.Value(o), quote.Value(m.Type))
+			return fmt.Errorf("the mount at %s has the option %s, which makes what a file system of the type %s has of root's the container's\nhint: leave it out", quote.Value(m.Destination), quote.Value(o), quote.Value(m.Type))
 		}
 		if id, shifted := f.shifted(m.UIDMap, []uint32{0}, func(p *idmap.Pair) idmap.Map { return p.UID }); shifted {
-			return fmt.Errorf("the mount at %s shows the files of uid %d as somebody else's: leave it out of its uidMappings", quote.Value(m.Destination), id)
+			return fmt.Errorf("the mount at %s shows the files of uid %d as somebody else's\nhint: leave it out of its uidMappings", quote.Value(m.Destination), id)
 		}
 		if len(m.GIDMap) == 0 {
 			continue
 		}
 		if id, shifted := f.shifted(m.GIDMap, f.meaningful(), func(p *idmap.Pair) idmap.Map { return p.GID }); shifted {
-			return fmt.Errorf("the mount at %s shows the files of the host's group %d as another's: leave it out of its gidMappings", quote.Value(m.Destination), id)
+			return fmt.Errorf("the mount at %s shows the files of the host's group %d as another's\nhint: leave it out of its gidMappings", quote.Value(m.Destination), id)
 		}
 	}
 	return nil

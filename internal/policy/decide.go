@@ -11,6 +11,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
@@ -87,7 +88,7 @@ func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision
 			return p.Failed(f, err)
 		}
 	}
-	return p.Failed(f, errors.New("the decision asks again and again for facts that nobody gathers: this is a bug, report it"))
+	return p.Failed(f, errors.New("the decision asks again and again for facts that nobody gathers\nhint: report it, this is a bug"))
 }
 
 // Failed is the decision where facts can't be gathered: there is to be no container, unless the policy leaves it as it is, and no
@@ -108,8 +109,8 @@ func (p *Policy) Failed(f *Facts, fault error) Decision {
 
 // restoresRoot: a restored process has the credentials that CRIU's image files hold, whatever config.json says
 // (SECURITY.md D9).
-const restoresRoot = "restore brings back a process with the credentials of its checkpoint, which may be root's: " +
-	"start the container anew, or set restore = \"allow\" in " + Hint
+const restoresRoot = "restore brings back a process with the credentials of its checkpoint, which may be root's" +
+	"\nhint: start the container anew, or set restore = \"allow\" in " + Hint
 
 // Allows says why there is to be no container of that kind at all, before any is looked at.
 func (p *Policy) Allows(act Act) error {
@@ -142,7 +143,7 @@ func Unfit(f *Facts) error { return errors.Join(f.Unfit, cgroupIsThere(f), nextI
 // (SECURITY.md C1). In a user namespace nobody gets hold of such a node.
 func cgroupIsThere(f *Facts) error {
 	if _, hostRoot := f.Own.UID.Inside(0); hostRoot && f.NoCgroups {
-		return errors.New("without a cgroup (--cgroup-manager=disabled), the host's disks are open to whoever has a node of one in the image: leave that out (Podman: --cgroups=disabled)")
+		return errors.New("without a cgroup (--cgroup-manager=disabled), the host's disks are open to whoever has a node of one in the image\nhint: leave that out (Podman: --cgroups=disabled)")
 	}
 	return nil
 }
@@ -151,7 +152,7 @@ func cgroupIsThere(f *Facts) error {
 // changed, so that no record of the container would count, and what it adds would not be looked at.
 func nextIsLast(f *Facts) error {
 	if f.RewritingNext != "" {
-		return fmt.Errorf("the next runtime %q writes config.json anew for each container, behind nonroot-runc's back: %s", f.RewritingNext, runc.WrapperHint)
+		return fmt.Errorf("the next runtime %q writes config.json anew for each container, behind nonroot-runc's back\nhint: %s", f.RewritingNext, runc.WrapperHint)
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func (p *Policy) process(f *inquiry, d *Decision) {
 
 // refuse says why there is to be no container or process, or in mode audit why there would be none.
 func refuse(d *Decision, why error) {
-	d.Reason = why.Error()
+	d.Reason = hint.Line(why)
 	if d.Mode != Audit {
 		d.Mode, d.Identity, d.Leases = Refuse, nil, nil // who is refused takes no id away from others
 	} else if d.Identity != nil && d.Identity.UID == 0 {
@@ -192,18 +193,18 @@ func refuse(d *Decision, why error) {
 
 func asksForRoot(f *inquiry, d *Decision) error {
 	if f.Act == Exec {
-		return errors.New("this exec asks for root (uid 0), and the policy refuses root: leave out the user, or name one that isn't root")
+		return errors.New("this exec asks for root (uid 0), and the policy refuses root\nhint: leave out the user, or name one that isn't root")
 	}
-	const root = "the container asks for root (uid 0), and the policy refuses root: "
+	const root = "the container asks for root (uid 0), and the policy refuses root"
 	if users := f.intended().Users; len(users) == 1 && users[0].UID == d.Identity.UID {
 		u := &users[0]
 		user := u.Name
 		if !validName(user) {
 			user = strconv.FormatUint(uint64(u.UID), 10) // a Dockerfile takes the number, too
 		}
-		return fmt.Errorf(root+"its image was built for the user %s (uid %d): set USER %s in the image, or start it with the user %d:%d", quote.Value(u.Name), u.UID, user, u.UID, u.GID)
+		return fmt.Errorf(root+": its image was built for the user %s (uid %d)\nhint: set USER %s in the image, or start it with the user %d:%d", quote.Value(u.Name), u.UID, user, u.UID, u.GID)
 	}
-	return errors.New(root + "set USER in its image to one that isn't root, or start it with a user such as 1000:1000")
+	return errors.New(root + "\nhint: set USER in its image to one that isn't root, or start it with a user such as 1000:1000")
 }
 
 // identify finds the identity: the first source that has one.
@@ -260,7 +261,7 @@ func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
 		return false, nil
 	}
 	if uid > MaxID {
-		return false, fmt.Errorf("uid %d is above %d, which runtimes do not agree on: choose a lower one", uid, MaxID)
+		return false, fmt.Errorf("uid %d is above %d, which runtimes do not agree on\nhint: choose a lower one", uid, MaxID)
 	}
 	if p.anothers(f, uid) {
 		d.Notes = append(d.Notes, fmt.Sprintf("uid %d is not kept: identity.range has it, and allowed_uids does not", uid))

@@ -80,11 +80,11 @@ func (p *Policy) gate(f *inquiry, d *Decision) {
 		refuse(d, f.ProcessFault)
 		return
 	}
-	advice := "it was not created by nonroot-runc, or its config.json was changed since: delete and create it again"
+	advice := "it was not created by nonroot-runc, or its config.json was changed since\nhint: delete and create it again"
 	err := keptByAll(f.Process)
 	switch r := f.Record; {
 	case r.Enforced():
-		advice = "the runtime did not do what config.json says: do not start it, and report this"
+		advice = "the runtime did not do what config.json says\nhint: do not start it, and report this"
 		d.Rule, d.Source, d.Asked, d.Identity = r.Rule, r.Source, r.Asked, r.Identity
 		if err == nil {
 			err = exactly(f.Process, r.Identity, r.Bounding)

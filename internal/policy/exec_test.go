@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
@@ -384,7 +385,7 @@ func TestRestoreIsRefusedInAnyMode(t *testing.T) {
 	}
 	f := facts(spec.User{}).Facts
 	f.Act, f.Origin = Restored, &Origin{Engine: Docker}
-	if d := p.Decide(&f); !d.Refused() || d.Reason != restoresRoot || d.Rule != "" {
+	if d := p.Decide(&f); !d.Refused() || d.Reason != hint.Line(errors.New(restoresRoot)) || d.Rule != "" {
 		t.Errorf("%+v", d)
 	}
 	f.Act = Create

@@ -133,7 +133,7 @@ func (s *settings) audited(p *Policy, r *reader) *Policy {
 	r = r.in("audit.")
 	s.apply(&q, r)
 	if q.Mode.Exempts() {
-		r.fail("mode", "%q enforces nothing: what is audited beside a rule has to be stricter, \"rewrite\" or \"refuse\"", q.Mode)
+		r.fail("mode", "%q enforces nothing\nhint: what is audited beside a rule has to be stricter, \"rewrite\" or \"refuse\"", q.Mode)
 	}
 	return &q
 }
@@ -181,7 +181,7 @@ func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule
 		rule.Name = *f.Name
 	}
 	if !validRule(rule.Name) {
-		r.fail("name", "%q is no name for a rule: use up to 64 letters, digits, spaces, \"_\", \".\" and \"-\", but not \"default\" or \"build\"", rule.Name)
+		r.fail("name", "%q is no name for a rule\nhint: use up to 64 letters, digits, spaces, \"_\", \".\" and \"-\", but not \"default\" or \"build\"", rule.Name)
 	}
 	for _, part := range []struct {
 		key      string
@@ -303,13 +303,13 @@ func (r *reader) spelling() {
 	}
 	walk(r.data, func(key string, _ unstable.Range) bool {
 		if key == "rule" || strings.HasPrefix(key, "rule.") {
-			r.fail(key, "rules are tables of a list: write [[rule]]")
+			r.fail(key, "rules are tables of a list\nhint: write [[rule]]")
 			return false
 		}
 		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_.[]0123456789") == "" || annotationKey(key) {
 			return true
 		}
-		r.fail(key, "unknown key: see docs/policy.md for the keys there are")
+		r.fail(key, "unknown key\nhint: see docs/policy.md for the keys there are")
 		return false
 	})
 }
@@ -369,7 +369,7 @@ func (s *settings) mode(p *Policy, r *reader) {
 		p.Reason = *s.Reason
 	}
 	if p.Mode == Off && strings.TrimSpace(p.Reason) == "" {
-		r.fail("mode", "\"off\" exempts containers and needs a reason: add reason = \"why\"")
+		r.fail("mode", "\"off\" exempts containers and needs a reason\nhint: add reason = \"why\"")
 	}
 }
 
@@ -385,7 +385,7 @@ func (f *file) basics(p *Policy, r *reader) {
 		return
 	}
 	if len(f.Runtimes) == 0 {
-		r.fail("runtimes", "the list is empty: name at least one runtime, such as \"runc\"")
+		r.fail("runtimes", "the list is empty\nhint: name at least one runtime, such as \"runc\"")
 	}
 	for _, name := range f.Runtimes {
 		if name == "" || strings.Contains(name, "/") && (!path.IsAbs(name) || path.Clean(name) != name) || strings.ContainsRune(name, 0) {
@@ -411,7 +411,7 @@ func (s *settings) identity(p *Policy, r *reader) {
 	number("identity.gid", id.GID, &p.GID)
 	if id.Name != nil {
 		if p.Name = *id.Name; !validName(p.Name) {
-			r.fail("identity.name", "%q is no user name: use up to 32 of a-z, A-Z, 0-9, \"_\", \".\" and \"-\", and begin with a letter or \"_\"", p.Name)
+			r.fail("identity.name", "%q is no user name\nhint: use up to 32 of a-z, A-Z, 0-9, \"_\", \".\" and \"-\", and begin with a letter or \"_\"", p.Name)
 		}
 	}
 	if id.Sources != nil {
@@ -487,7 +487,7 @@ func (s *settings) eachTheirOwn(p *Policy, r *reader) {
 	oneOf(r, "identity.share", id.Share, []string{"container", "pod", "namespace"}, []Share{ShareNone, SharePod, ShareNamespace}, &p.Share)
 	if id.Block != nil {
 		if size := int64(p.Range.Last) - int64(p.Range.First) + 1; *id.Block < 0 || *id.Block > 0 && (p.Range.First == 0 || *id.Block > size) {
-			r.fail("identity.block", "%d is no part of identity.range: give how many of its ids a namespace has, such as 1000", *id.Block)
+			r.fail("identity.block", "%d is no part of identity.range\nhint: give how many of its ids a namespace has, such as 1000", *id.Block)
 		} else {
 			p.Block = ID(*id.Block) // #nosec G115 -- at most the range's size
 		}
@@ -547,7 +547,7 @@ func (s *settings) process(p *Policy, r *reader) {
 	oneOf(r, "home.mode", s.Home.Mode, []string{"auto", "always", "never"}, []homedir.Mode{homedir.Auto, homedir.Always, homedir.Never}, &p.HomeMode)
 	if size := s.Home.Size; size != nil {
 		if p.HomeSize = *size; !validSize(p.HomeSize) {
-			r.fail("home.size", "%q is no size: give a number with k, m, g or %%, such as \"256m\"", p.HomeSize)
+			r.fail("home.size", "%q is no size\nhint: give a number with k, m, g or %%, such as \"256m\"", p.HomeSize)
 		}
 	}
 	if home := s.Home.Path; home != nil {
@@ -567,7 +567,7 @@ func (f *file) build(p *Policy, r *reader) {
 		p.Build.Reason = *b.Reason
 	}
 	if len(b.Bundles) > 0 && p.Build.Mode == Off && strings.TrimSpace(p.Build.Reason) == "" {
-		r.fail("build.mode", "\"off\" exempts every build and needs a reason: add reason = \"why\"")
+		r.fail("build.mode", "\"off\" exempts every build and needs a reason\nhint: add reason = \"why\"")
 	}
 	for _, dir := range b.Bundles {
 		if !path.IsAbs(dir) || path.Clean(dir) != dir || dir == "/" {

@@ -39,6 +39,6 @@ func (t *logTable) read(p *Policy, r *reader) {
 		}
 	}
 	if p.Log.Required && !p.Log.Anywhere() {
-		r.fail("log.required", "there is no log: add file = \"/var/log/nonroot-runc.log\", syslog = true or journald = true")
+		r.fail("log.required", "there is no log\nhint: add file = \"/var/log/nonroot-runc.log\", syslog = true or journald = true")
 	}
 }

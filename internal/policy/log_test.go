@@ -20,7 +20,7 @@ func TestLog(t *testing.T) {
 		"[log]\nfile = \"/var/../log\"":          "log.file: ",
 		"[log]\nfile = \"/var/log/\"":            "log.file: ",
 		"[log]\nfile = \"\"":                     "log.file: ",
-		"[log]\nrequired = true":                 "p:2:1: log.required: there is no log: add ",
+		"[log]\nrequired = true":                 "p:2:1: log.required: there is no log\nhint: add ",
 		"[log]\nrequired = true\nsyslog = false": "log.required: ",
 		"[log]\nsyslog = \"yes\"":                "p:2:",
 		"[log]\nfiles = [\"/a\"]":                `unknown key "log.files"`,

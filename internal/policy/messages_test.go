@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
@@ -93,6 +94,7 @@ func messages(name string, each func(where, text string)) {
 // harmlessText fails where a terminal or a page would act on a text, or it is longer than what it is about.
 func harmlessText(t *testing.T, where, text string) {
 	t.Helper()
+	text = strings.Replace(text, hint.Mark, hint.Flat, 1) // the one line break that there may be
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		t.Errorf("%.200q gives %.300q", where, text)
 	}

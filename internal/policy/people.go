@@ -36,7 +36,7 @@ func (p *Policy) person(f *inquiry, name string) (*accounts.Person, error) {
 		return nil, err
 	}
 	if u.UID == 0 || u.UID > MaxID {
-		return nil, fmt.Errorf("identity.users_file has %s as uid %d: give it one from 1 to %d", quote.Value(name), u.UID, MaxID)
+		return nil, fmt.Errorf("identity.users_file has %s as uid %d\nhint: give it one from 1 to %d", quote.Value(name), u.UID, MaxID)
 	}
 	return u, nil
 }

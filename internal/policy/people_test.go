@@ -106,7 +106,7 @@ func TestRefuseNamesTheImagesUser(t *testing.T) {
 	f.BuiltFor = func() accounts.Intended {
 		return accounts.Intended{Users: []accounts.User{{Name: "redis", UID: 999, GID: 1000}}}
 	}
-	if d := p.decideIn(f); d.Mode != Refuse || !strings.Contains(d.Reason, `built for the user "redis" (uid 999): set USER redis in the image, or start it with the user 999:1000`) {
+	if d := p.decideIn(f); d.Mode != Refuse || !strings.Contains(d.Reason, `built for the user "redis" (uid 999); hint: set USER redis in the image, or start it with the user 999:1000`) {
 		t.Errorf("%+v", d)
 	}
 }

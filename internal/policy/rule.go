@@ -122,9 +122,9 @@ func (m *Match) Unbounded() bool {
 func (m *Match) exempts() error {
 	switch {
 	case len(m.Annotations) > 0:
-		return errors.New("an exemption must not rest on annotations, which whoever starts a container, or makes its image, can set: match on namespace, engine or root")
+		return errors.New("an exemption must not rest on annotations, which whoever starts a container, or makes its image, can set\nhint: match on namespace, engine or root")
 	case len(m.Image) > 0:
-		return errors.New("an exemption must not rest on the image's name, which whoever starts a container chooses, as the tag of any content: match on namespace, engine or root")
+		return errors.New("an exemption must not rest on the image's name, which whoever starts a container chooses, as the tag of any content\nhint: match on namespace, engine or root")
 	case !m.Engine.bounds() && !m.Root.bounds() && !m.Namespace.bounds():
 		return errors.New("an exemption must name the namespaces, engines or roots that it is for: pods and containers are named by whoever starts them")
 	}
@@ -185,7 +185,7 @@ func (ps Patterns) check() error {
 	for _, p := range ps {
 		body, _ := strings.CutPrefix(p, "!")
 		if _, err := path.Match(body, "x"); err != nil || body == "" {
-			return fmt.Errorf("%q is no pattern: use letters, \"*\", \"?\" and [a-z], with \"!\" in front of what is not meant", p)
+			return fmt.Errorf("%q is no pattern\nhint: use letters, \"*\", \"?\" and [a-z], with \"!\" in front of what is not meant", p)
 		}
 	}
 	return nil

@@ -55,11 +55,11 @@ type Hook struct {
 func socketsAreClosed(p *Policy, f *inquiry, d *Decision) error {
 	for _, s := range f.Sockets {
 		if s.Everyone {
-			return fmt.Errorf("the mount at %s leads to the engine's socket %s, which everyone may open, to be root on the host: leave out the mount, or chmod o-w the socket", quote.Value(s.Mount), quote.Value(s.Path))
+			return fmt.Errorf("the mount at %s leads to the engine's socket %s, which everyone may open, to be root on the host\nhint: leave out the mount, or chmod o-w the socket", quote.Value(s.Mount), quote.Value(s.Path))
 		}
 		for _, uid := range s.Users {
 			if p.mayBecome(f, d, uid) {
-				return fmt.Errorf("the mount at %s leads to the engine's socket %s, which the host's uid %d may open, to be root on the host: leave out the mount, or take that right away", quote.Value(s.Mount), quote.Value(s.Path), uid)
+				return fmt.Errorf("the mount at %s leads to the engine's socket %s, which the host's uid %d may open, to be root on the host\nhint: leave out the mount, or take that right away", quote.Value(s.Mount), quote.Value(s.Path), uid)
 			}
 		}
 		state := "closed to it"
@@ -96,7 +96,7 @@ func (p *Policy) mayBecome(f *inquiry, d *Decision, uid uint32) bool {
 // (SECURITY.md B13).
 func mountsStayInside(_ *Policy, f *inquiry, _ *Decision) error {
 	for _, s := range f.Spread {
-		return fmt.Errorf("the mount at %s lies in that at %s, which shares its mounts with the host, so that the host would have it, too: leave out one of them, or give %s the propagation \"rslave\" or \"rprivate\"", quote.Value(s.Mount), quote.Value(s.Within), quote.Value(s.Within))
+		return fmt.Errorf("the mount at %s lies in that at %s, which shares its mounts with the host, so that the host would have it, too\nhint: leave out one of them, or give %s the propagation \"rslave\" or \"rprivate\"", quote.Value(s.Mount), quote.Value(s.Within), quote.Value(s.Within))
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func hooksAreRoots(p *Policy, f *inquiry, d *Decision) error {
 			return fmt.Errorf("the %s hook %s would run as root, and is not root's alone: %w", h.Stage, quote.Value(h.Path), h.Fault)
 		}
 		if p.Hooks != nil && (len(p.Hooks) == 0 || !p.Hooks.Take(h.Path) && !p.Hooks.Take(h.Real)) {
-			return fmt.Errorf("the %s hook %s would run as root, and the policy's hooks.allowed has neither it nor %s: add it there if it is needed", h.Stage, quote.Value(h.Path), quote.Value(h.Real))
+			return fmt.Errorf("the %s hook %s would run as root, and the policy's hooks.allowed has neither it nor %s\nhint: add it there if it is needed", h.Stage, quote.Value(h.Path), quote.Value(h.Real))
 		}
 		d.Notes = append(d.Notes, fmt.Sprintf("the %s hook %s runs as root", h.Stage, quote.Value(h.Real)))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
@@ -24,7 +25,7 @@ func located(name string, data []byte, err error) error {
 	if errors.As(err, &unknown) {
 		first := &unknown.Errors[0]
 		row, col := first.Position()
-		return fmt.Errorf("%s:%d:%d: unknown key %s: see docs/policy.md for the keys there are", name, row, col, quote.Value(strings.Join(first.Key(), ".")))
+		return fmt.Errorf("%s:%d:%d: unknown key %s\nhint: see docs/policy.md for the keys there are", name, row, col, quote.Value(strings.Join(first.Key(), ".")))
 	}
 	var wrong *toml.DecodeError
 	if !errors.As(err, &wrong) {
@@ -39,12 +40,16 @@ func located(name string, data []byte, err error) error {
 		what = characters(strings.TrimPrefix(wrong.Error(), "toml: "))
 	}
 	if strings.Contains(what, "struct") || strings.Contains(what, "cannot decode") { // a key in another case, say
-		what = "the value is of the wrong type: see docs/policy.md for what belongs there"
+		what = "the value is of the wrong type\nhint: see docs/policy.md for what belongs there"
 		if key := wrong.Key(); len(key) > 0 {
 			what = quote.Path(key...) + ": " + what
 		}
 	}
-	return fmt.Errorf("%s:%d:%d: %s", name, row, col, quote.Text(what, 500))
+	finding, advice, advised := strings.Cut(what, hint.Mark)
+	if finding = quote.Text(finding, 500); advised {
+		finding += hint.Mark + quote.Text(advice, 500)
+	}
+	return fmt.Errorf("%s:%d:%d: %s", name, row, col, finding)
 }
 
 // characters leaves their code points out of the library's words: U+0072 'r'.
@@ -86,12 +91,12 @@ func mistyped(data []byte) (at unstable.Position, text string, found bool) {
 		case isList && table.Elem().Kind() == reflect.Pointer:
 			table = table.Elem().Elem()
 			if e.Kind == unstable.Table && len(key) == 1 {
-				report(first, fmt.Sprintf("%s: these are tables of a list: write [[%s]]", name, name))
+				report(first, fmt.Sprintf("%s: these are tables of a list\nhint: write [[%s]]", name, name))
 			}
 		case e.Kind == unstable.ArrayTable && table.Kind() == reflect.Struct:
-			report(first, fmt.Sprintf("%s: this is one table, not a list: write [%s]", name, name))
+			report(first, fmt.Sprintf("%s: this is one table, not a list\nhint: write [%s]", name, name))
 		case table.Kind() != reflect.Struct && table.Kind() != reflect.Map:
-			report(first, fmt.Sprintf("%s: this is no table: write %s", name, example(key[len(key)-1], name, table)))
+			report(first, fmt.Sprintf("%s: this is no table\nhint: write %s", name, example(key[len(key)-1], name, table)))
 		}
 		name += "."
 	}
@@ -119,18 +124,18 @@ func pair(p *unstable.Parser, e *unstable.Node, table reflect.Type, prefix strin
 				entry := it.Node()
 				names, _ := keyNames(entry)
 				if !fits(entry.Value(), want.Elem()) {
-					report(first, fmt.Sprintf("%s.%s: write a list of texts, such as [\"yes\"]", name, quote.Path(names...)))
+					report(first, fmt.Sprintf("%s.%s: this is no list of texts\nhint: write one, such as [\"yes\"]", name, quote.Path(names...)))
 				}
 			}
 			return
 		}
 		if !isTables(want) {
-			report(first, fmt.Sprintf("%s: %s is no table: write [%s], and its keys below", name, said(p, value), name))
+			report(first, fmt.Sprintf("%s: %s is no table\nhint: write [%s], and its keys below", name, said(p, value), name))
 		}
 		return
 	}
 	if !fits(value, want) {
-		report(first, fmt.Sprintf("%s: %s is no %s: write %s", name, said(p, value), wanted(want), corrected(p, last, name, value, want)))
+		report(first, fmt.Sprintf("%s: %s is no %s\nhint: write %s", name, said(p, value), wanted(want), corrected(p, last, name, value, want)))
 	}
 }
 
@@ -404,13 +409,13 @@ func unquotedValue(data []byte, row int) string {
 			}
 			entries = append(entries, entry)
 		}
-		return fmt.Sprintf("%s: text stands in quotes: write %s = [%s]", name, key, strings.Join(entries, ", "))
+		return fmt.Sprintf("%s: text stands in quotes\nhint: write %s = [%s]", name, key, strings.Join(entries, ", "))
 	}
 	if strings.ContainsAny(value, "[]") {
 		return ""
 	}
 	if want != nil && (want.Kind() == reflect.Bool || want.Kind() == reflect.Int64) {
-		return fmt.Sprintf("%s: %s is no %s: write %s", name, value, wanted(want), example(key, name, want))
+		return fmt.Sprintf("%s: %s is no %s\nhint: write %s", name, value, wanted(want), example(key, name, want))
 	}
-	return fmt.Sprintf("%s: text stands in quotes: write %s = %s", name, key, strconv.Quote(value))
+	return fmt.Sprintf("%s: text stands in quotes\nhint: write %s = %s", name, key, strconv.Quote(value))
 }

@@ -8,32 +8,34 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 )
 
 func TestWording(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"identity.uid = \"65532\"", `p:1:1: identity.uid: "65532" is no whole number: write uid = 65532`},
-		{"[identity]\n  uid = \"me\"", `p:2:3: identity.uid: "me" is no whole number: write a number without quotes, such as uid = 65532`},
-		{"[identity]\nuid = 1.5", `p:2:1: identity.uid: 1.5 is no whole number: write a number without quotes, such as uid = 65532`},
-		{"[identity]\nallowed_uids = \"1000-2000\"", `p:2:1: identity.allowed_uids: "1000-2000" is no list of numbers and texts: write allowed_uids = ["1000-2000"]`},
+		{"identity.uid = \"65532\"", `p:1:1: identity.uid: "65532" is no whole number` + hint.Mark + `write uid = 65532`},
+		{"[identity]\n  uid = \"me\"", `p:2:3: identity.uid: "me" is no whole number` + hint.Mark + `write a number without quotes, such as uid = 65532`},
+		{"[identity]\nuid = 1.5", `p:2:1: identity.uid: 1.5 is no whole number` + hint.Mark + `write a number without quotes, such as uid = 65532`},
+		{"[identity]\nallowed_uids = \"1000-2000\"", `p:2:1: identity.allowed_uids: "1000-2000" is no list of numbers and texts` + hint.Mark + `write allowed_uids = ["1000-2000"]`},
 		{"identity.allowed_uids = 1000", `write allowed_uids = [1000]`},
-		{"[process]\nuser_namespaces = true", `p:2:1: process.user_namespaces: true is no text: write user_namespaces = "deny" or user_namespaces = "allow"`},
-		{"mode = rewrite", `p:1:8: mode: text stands in quotes: write mode = "rewrite"`},
-		{"[[rule]]\nname = \"a\"\nmode = off # for now", `p:3:8: rule.mode: text stands in quotes: write mode = "off"`},
-		{"[log]\nrequired = yes", `log.required: yes is no true or false: write required = true or required = false`},
-		{"[log]\nsyslog = \"true\"", `p:2:1: log.syslog: "true" is no true or false: write syslog = true`},
-		{"[log]\nfile = /var/log/x", `p:2:8: log.file: text stands in quotes: write file = "/var/log/x"`},
+		{"[process]\nuser_namespaces = true", `p:2:1: process.user_namespaces: true is no text` + hint.Mark + `write user_namespaces = "deny" or user_namespaces = "allow"`},
+		{"mode = rewrite", `p:1:8: mode: text stands in quotes` + hint.Mark + `write mode = "rewrite"`},
+		{"[[rule]]\nname = \"a\"\nmode = off # for now", `p:3:8: rule.mode: text stands in quotes` + hint.Mark + `write mode = "off"`},
+		{"[log]\nrequired = yes", `log.required: yes is no true or false` + hint.Mark + `write required = true or required = false`},
+		{"[log]\nsyslog = \"true\"", `p:2:1: log.syslog: "true" is no true or false` + hint.Mark + `write syslog = true`},
+		{"[log]\nfile = /var/log/x", `p:2:8: log.file: text stands in quotes` + hint.Mark + `write file = "/var/log/x"`},
 		{"identity.sources = [kept, fixed]", `write identity.sources = ["kept", "fixed"]`},
-		{"runtimes = [1, 2]", `p:1:1: runtimes: the list is no list of texts: write runtimes = ["1", "2"]`},
+		{"runtimes = [1, 2]", `p:1:1: runtimes: the list is no list of texts` + hint.Mark + `write runtimes = ["1", "2"]`},
 		{"runtimes = \"runc\"", `write runtimes = ["runc"]`},
-		{"identity = 5", `p:1:1: identity: 5 is no table: write [identity], and its keys below`},
-		{"[[identity]]\nuid = 1", `p:1:3: identity: this is one table, not a list: write [identity]`},
-		{"[mode]\nx = 1", `p:1:2: mode: this is no table: write mode = "rewrite" or `},
-		{"[rule]\nname = \"x\"", `p:1:2: rule: rules are tables of a list: write [[rule]]`},
-		{"home.size = 256", `p:1:1: home.size: 256 is no text: write size = "256"`},
-		{"[[rule]]\nname = \"a\"\nmatch.annotations = {x = \"y\"}", `rule.match.annotations.x: write a list of texts`},
+		{"identity = 5", `p:1:1: identity: 5 is no table` + hint.Mark + `write [identity], and its keys below`},
+		{"[[identity]]\nuid = 1", `p:1:3: identity: this is one table, not a list` + hint.Mark + `write [identity]`},
+		{"[mode]\nx = 1", `p:1:2: mode: this is no table` + hint.Mark + `write mode = "rewrite" or `},
+		{"[rule]\nname = \"x\"", `p:1:2: rule: rules are tables of a list` + hint.Mark + `write [[rule]]`},
+		{"home.size = 256", `p:1:1: home.size: 256 is no text` + hint.Mark + `write size = "256"`},
+		{"[[rule]]\nname = \"a\"\nmatch.annotations = {x = \"y\"}", `rule.match.annotations.x: this is no list of texts`},
 		{"[[rule]]\nname = \"a\"\nmatch.pod = \"y\"", `write pod = ["y"]`},
-		{"identity = {uid = \"7\"}", `p:1:13: identity.uid: "7" is no whole number: write uid = 7`},
+		{"identity = {uid = \"7\"}", `p:1:13: identity.uid: "7" is no whole number` + hint.Mark + `write uid = 7`},
 		{"mode = \"audit\" x", "p:1:16: expected newline but got 'x'"},
 		{"mode: audit", "p:1:"},
 		{"coulour\u202e = 1", "p:1:"},

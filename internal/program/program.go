@@ -84,25 +84,25 @@ func (c Command) Hint(view *rootfs.View, mayRun func(at *rootfs.Entry) bool) str
 	}
 	switch {
 	case at.Stat.Mode&unix.S_ISUID != 0:
-		return fmt.Sprintf("its program %q is setuid, which gives nothing here: start what it would start", at.Path)
+		return fmt.Sprintf("its program %q is setuid, which gives nothing here; hint: start what it would start", at.Path)
 	case !mayRun(&at):
-		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o): change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o); hint: change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 	}
 	base := path.Base(args[0])
 	if slices.Contains(installers, base) {
-		return fmt.Sprintf("its program %q installs packages, which only root may: do so when the image is built", at.Path)
+		return fmt.Sprintf("its program %q installs packages, which only root may; hint: do so when the image is built", at.Path)
 	}
 	if slices.Contains(switches, base) {
-		return fmt.Sprintf("its program %q makes another user of root, and nobody else may: start what it would start", at.Path)
+		return fmt.Sprintf("its program %q makes another user of root, and nobody else may; hint: start what it would start", at.Path)
 	}
 	if does := needsRoot(base); does != "" {
 		return fmt.Sprintf("its program %q %s, which only root may", at.Path, does)
 	}
 	switch by := Calls(script(view, at, args)); {
 	case slices.Contains(installers, by):
-		return fmt.Sprintf("its program %q calls %s, which installs packages, as only root may: do so when the image is built", path.Clean(args[0]), by)
+		return fmt.Sprintf("its program %q calls %s, which installs packages, as only root may; hint: do so when the image is built", path.Clean(args[0]), by)
 	case by != "":
-		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is: start the program itself", path.Clean(args[0]), by)
+		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is; hint: start the program itself", path.Clean(args[0]), by)
 	}
 	return ""
 }

@@ -79,7 +79,7 @@ type Options struct {
 }
 
 // ErrNotRoot says that the caller may not look at others' processes.
-var ErrNotRoot = errors.New("looking at others' processes needs root: sudo nonroot-ctl ps")
+var ErrNotRoot = errors.New("looking at others' processes needs root\nhint: sudo nonroot-ctl ps")
 
 // List looks at every process that the caller can see.
 func List(o Options) (*Listing, error) {

@@ -58,7 +58,7 @@ func FindFor(binary string, candidates []string, owners trusted.Owners) (string,
 	if len(seen) > 0 {
 		found = "; " + strings.Join(seen, "; ")
 	}
-	return "", fmt.Errorf("no runtime found for %s in %s%s: install runc or crun, or set runtimes in the policy", strings.Join(candidates, ", "), searchPath, found)
+	return "", fmt.Errorf("no runtime found for %s in %s%s\nhint: install runc or crun, or set runtimes in the policy", strings.Join(candidates, ", "), searchPath, found)
 }
 
 // places are the files that a candidate may mean.

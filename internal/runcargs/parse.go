@@ -63,7 +63,7 @@ func unknownVerb(name string) error {
 	if name == "mounts" {
 		return errors.New(`"mounts" is refused: it changes the mounts of a running container behind the policy's back`)
 	}
-	return fmt.Errorf("unknown command %s: use one that runc or crun documents; one of a newer runtime needs a newer nonroot-runc", quote(name))
+	return fmt.Errorf("unknown command %s\nhint: use one that runc or crun documents; one of a newer runtime needs a newer nonroot-runc", quote(name))
 }
 
 // scanner walks over the words of a command line.
@@ -124,7 +124,7 @@ func (s *scanner) flag() (setting, error) {
 		}
 		set, err := s.valued(o, word, value, hasValue)
 		if err == nil {
-			err = &flagError{"unknown flag " + quote("--"+name) + ": flags must be spelled out: write --" + o.name, false}
+			err = &flagError{"unknown flag " + quote("--"+name) + ": flags must be spelled out\nhint: write --" + o.name, false}
 		}
 		return set, err
 	}
@@ -186,17 +186,17 @@ func boolSetting(o *option, value string, hasValue bool) (setting, error) {
 
 // unknown explains a flag that the table doesn't have in this place.
 func (s *scanner) unknown(word, name string, hasValue bool) *flagError {
-	hint := "flags must be spelled out as runc or crun document them"
+	hint := "\nhint: flags must be spelled out as runc or crun document them"
 	switch o := lookup(inGlobal, name); {
 	case name == "":
-		hint = "that is not the spelling of a flag"
+		hint = ": that is not the spelling of a flag"
 	case o != nil:
-		hint = "it belongs in front of the command's name"
+		hint = "\nhint: it belongs in front of the command's name"
 	case word[1] != '-' && lookup(s.in, name[:1]) != nil:
-		hint = "write short flags one by one, and a value as a word of its own"
+		hint = "\nhint: write short flags one by one, and a value as a word of its own"
 	}
 	flag, _, _ := strings.Cut(word, "=")
-	return &flagError{"unknown flag " + quote(flag) + ": " + hint, !hasValue}
+	return &flagError{"unknown flag " + quote(flag) + "" + hint, !hasValue}
 }
 
 // once notes a flag and refuses a second one that could mean something else. It counts
@@ -210,7 +210,7 @@ func (s *scanner) once(f setting) error {
 		if p.opt != f.opt || f.opt.kind == boolean && p.value == f.value {
 			continue
 		}
-		return &flagError{"flag --" + f.opt.name + " is given more than once: give it once", false}
+		return &flagError{"flag --" + f.opt.name + " is given more than once\nhint: give it once", false}
 	}
 	s.seen = append(s.seen, f)
 	return nil
@@ -287,7 +287,7 @@ func (c *Command) setGlobal(f setting) error {
 		return nil
 	}
 	if f.opt.fate == own && f.value == "" {
-		return &flagError{"flag --" + f.opt.name + " has an empty value: name a file or leave it out", false}
+		return &flagError{"flag --" + f.opt.name + " has an empty value\nhint: name a file or leave it out", false}
 	}
 	return nil
 }
@@ -296,16 +296,16 @@ func (c *Command) setGlobal(f setting) error {
 func (c *Command) checkGlobals() error {
 	if c.RootSet && c.Root == "" {
 		// runc: the working directory (utils.go, reviseRootDir); crun: its default.
-		return errors.New("flag --root has an empty value: name a directory or leave it out")
+		return errors.New("flag --root has an empty value\nhint: name a directory or leave it out")
 	}
 	for _, f := range c.globals {
 		if f.opt.name == "cgroup-manager" && c.SystemdCgroup {
 			// crun: the last one wins (src/crun.c, parse_opt).
-			return errors.New("flags --cgroup-manager and --systemd-cgroup are given together: give one of them")
+			return errors.New("flags --cgroup-manager and --systemd-cgroup are given together\nhint: give one of them")
 		}
 		if f.opt.name == "rootless" && !c.RootSet {
 			// crun 1.8: it names the root (src/crun.c, options), and another container of the same id is found there.
-			return errors.New("flag --rootless is given without --root, which crun 1.8 takes it for: give both, or leave it out")
+			return errors.New("flag --rootless is given without --root, which crun 1.8 takes it for\nhint: give both, or leave it out")
 		}
 	}
 	return nil
@@ -382,7 +382,7 @@ func (c *Command) setVerbFlag(f setting) error {
 	case "process":
 		if f.value == "" {
 			// runc: not given; crun: an empty path.
-			return errors.New("flag --process has an empty value: name a file or leave it out")
+			return errors.New("flag --process has an empty value\nhint: name a file or leave it out")
 		}
 		c.Process = f.value
 	case "pid-file":
@@ -401,7 +401,7 @@ func (c *Command) setVerbFlag(f setting) error {
 		// crun leads the process to another container's cgroup by it, or the host's, whose list of devices is open (SECURITY.md
 		// C1). runc refuses it.
 		if slices.Contains(strings.FieldsFunc(f.value, func(r rune) bool { return r == '/' || r == ':' }), "..") {
-			return fmt.Errorf("flag --cgroup has the value %s, which leads out of the container's cgroup: name one below it", quote(f.value))
+			return fmt.Errorf("flag --cgroup has the value %s, which leads out of the container's cgroup\nhint: name one below it", quote(f.value))
 		}
 		c.addPlumbing(f)
 	default:
@@ -438,7 +438,7 @@ func (c *Command) setExecFlag(f setting) error {
 	case "user":
 		if f.value == "" {
 			// runc: not given; crun: strtol reads 0.
-			return errors.New("flag --user has an empty value: write UID or UID:GID")
+			return errors.New("flag --user has an empty value\nhint: write UID or UID:GID")
 		}
 		e.User = f.value
 	case "additional-gids":
@@ -491,19 +491,19 @@ func (c *Command) finishExec(command []string) error {
 	if len(command) > 0 && strings.TrimSpace(command[0]) == "" {
 		// runc 1.6 does not count it as the word at which flags end, and reads flags in what follows, --process
 		// and --user among them (urfave v3, command_parse.go).
-		return errors.New("the command after the container id is blank: name what to run")
+		return errors.New("the command after the container id is blank\nhint: name what to run")
 	}
 	if c.Process != "" {
 		c.Exec = nil
 		return nil
 	}
 	if len(command) == 0 {
-		return errors.New("neither a command nor --process is given: name what to run after the container id")
+		return errors.New("neither a command nor --process is given\nhint: name what to run after the container id")
 	}
 	if strings.TrimSpace(command[0]) == "--" {
 		// runc until 1.5 and crun run a program called "--" (package flag and argp stop
 		// at the id), runc 1.6 takes it as the end of flags, blanks around it or not (ibidem).
-		return errors.New(`"--" after the container id is read differently by runc's versions: leave it out, or put it in front of the id`)
+		return errors.New("\"--\" after the container id is read differently by runc's versions\nhint: leave it out, or put it in front of the id")
 	}
 	if c.Exec == nil {
 		c.Exec = &ExecFlags{}
@@ -574,7 +574,7 @@ func checkID(id string) error {
 			ch == '_' || ch == '+' || ch == '-' || ch == '.'
 	}
 	if !ok {
-		return fmt.Errorf("invalid container id %s: use letters, digits and _+-. only, and no - in front", quote(id))
+		return fmt.Errorf("invalid container id %s\nhint: use letters, digits and _+-. only, and no - in front", quote(id))
 	}
 	return nil
 }

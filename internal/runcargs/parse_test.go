@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 )
 
 // words splits a line at blanks; ” stands for an empty word.
@@ -147,7 +149,7 @@ func TestRefused(t *testing.T) {
 		{"--roo /r start c", "write --root"},
 		{"--cg=disabled create c", "write --cgroup-manager"},
 		// What update changes is looked at.
-		{"--roo=/r update --resources=/f c", "update: unknown flag \"--roo\": flags must be spelled out: write --root"},
+		{"--roo=/r update --resources=/f c", "update: unknown flag \"--roo\": flags must be spelled out\nhint: write --root"},
 		{"--roo /r update --resources=/f c", "write --root"},
 		{"--unknown=x update c", "unknown flag"},
 		{"--root=/r --root=/s update c", "more than once"},
@@ -488,8 +490,8 @@ func TestTable(t *testing.T) {
 func checkMessage(t *testing.T, err error) {
 	t.Helper()
 	m := err.Error()
-	if strings.HasSuffix(m, ".") || strings.Contains(m, "\n") {
-		t.Errorf("message %q: one line without a full stop, please", m)
+	if strings.HasSuffix(m, ".") || strings.Contains(strings.Replace(m, hint.Mark, "", 1), "\n") {
+		t.Errorf("message %q: a finding and a hint without a full stop, please", m)
 	}
 	for _, phrase := range []string{
 		"no such file or directory", "executable file not found", "permission denied",

@@ -124,5 +124,5 @@ func place(given string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("each of %q is missing, read-only, or mounted nosuid or noexec: name another directory with --work-dir", candidates)
+	return "", fmt.Errorf("each of %q is missing, read-only, or mounted nosuid or noexec\nhint: name another directory with --work-dir", candidates)
 }

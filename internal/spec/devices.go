@@ -102,7 +102,7 @@ func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err
 		}
 	}
 	if said := mode & sortBits; said != 0 && said != sort {
-		return 0, false, fmt.Errorf("%s.fileMode is %#o, which is no mode of a device of the type %q: leave out what is above 07777", at, mode, kind)
+		return 0, false, fmt.Errorf("%s.fileMode is %#o, which is no mode of a device of the type %q\nhint: leave out what is above 07777", at, mode, kind)
 	}
 	if kind == "p" {
 		return mode, false, nil
@@ -150,7 +150,7 @@ func closeRules(linux *node, c DeviceChange) error {
 		case r.kind == "a":
 			isOpen = r.allow
 		case r.allow && strings.ContainsAny(r.access, "rw") && r.kind == "c" && r.major < 0:
-			return fmt.Errorf("%s.%d allows every character device, among which are some by which disks are read: name the majors that are needed", at, i)
+			return fmt.Errorf("%s.%d allows every character device, among which are some by which disks are read\nhint: name the majors that are needed", at, i)
 		case r.allow && strings.ContainsAny(r.access, "rw") && (r.kind == "b" || slices.Contains(c.RawMajors, r.major)):
 			changed = true
 			if !strings.Contains(r.access, "m") {

@@ -406,7 +406,7 @@ func namespaces(linux *node) ([]Namespace, error) {
 		}
 		// runc refuses a second one, crun lets it win.
 		if slices.ContainsFunc(spaces, func(o Namespace) bool { return o.Type == s.Type }) {
-			return nil, fmt.Errorf("linux.namespaces has two entries of the type %s: leave one out", quote.Value(s.Type))
+			return nil, fmt.Errorf("linux.namespaces has two entries of the type %s\nhint: leave one out", quote.Value(s.Type))
 		}
 		spaces = append(spaces, s)
 	}
@@ -562,7 +562,7 @@ func (n *node) asID(what string) (uint32, error) {
 		return 0, n.notWhole(what, math.MaxUint32)
 	}
 	if v == ids.Unchanged {
-		return 0, fmt.Errorf("%s is 4294967295, which the kernel takes for \"leave as it is\": give an id from 0 to 4294967294", what)
+		return 0, fmt.Errorf("%s is 4294967295, which the kernel takes for \"leave as it is\"\nhint: give an id from 0 to 4294967294", what)
 	}
 	return v, nil
 }

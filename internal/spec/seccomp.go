@@ -123,7 +123,7 @@ func passes(action string) (bool, error) {
 	case "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE":
 		return true, nil
 	case "SCMP_ACT_NOTIFY":
-		return false, errors.New("linux.seccomp hands system calls to a listener (SCMP_ACT_NOTIFY), which can carry them out as root: take it out of the profile")
+		return false, errors.New("linux.seccomp hands system calls to a listener (SCMP_ACT_NOTIFY), which can carry them out as root\nhint: take it out of the profile")
 	}
 	return false, fmt.Errorf("linux.seccomp has the action %s, which is not known", quote.Value(action))
 }
@@ -136,7 +136,7 @@ func noListener(profile *node) error {
 		return err
 	}
 	if path != "" {
-		return fmt.Errorf("linux.seccomp has the listener %s, which can carry out system calls as root: take it out of the profile", quote.Value(path))
+		return fmt.Errorf("linux.seccomp has the listener %s, which can carry out system calls as root\nhint: take it out of the profile", quote.Value(path))
 	}
 	rules, err := profile.get("syscalls").list("linux.seccomp.syscalls")
 	if err != nil {
@@ -263,13 +263,13 @@ func plainEnough(rules []rule, m Machine) error {
 				continue
 			}
 			if len(r.args) > 1 || !r.args[0].plain() || own != nil && r.args[0].index != m.flagsArg(call) {
-				return fmt.Errorf("linux.seccomp has a rule for %s with conditions that can't be narrowed safely: use one condition, on its flags", call)
+				return fmt.Errorf("linux.seccomp has a rule for %s with conditions that can't be narrowed safely\nhint: use one condition, on its flags", call)
 			}
 			passes = passes || r.passes
 			denies = denies || !r.passes && !slices.Equal(r.args, own)
 		}
 		if passes && denies {
-			return fmt.Errorf("linux.seccomp has conditions that allow %s and others that deny it, which can't be narrowed safely: use the ones or the others", call)
+			return fmt.Errorf("linux.seccomp has conditions that allow %s and others that deny it, which can't be narrowed safely\nhint: use the ones or the others", call)
 		}
 	}
 	return nil

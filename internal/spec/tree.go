@@ -229,12 +229,12 @@ func (s *shape) member(name string) (*shape, error) {
 	}
 	for i := range len(name) {
 		if name[i] >= 0x80 {
-			return nil, fmt.Errorf("the key %s is not plain ASCII; runtimes may read it as another one: remove it", quote.ASCII(name))
+			return nil, fmt.Errorf("the key %s is not plain ASCII; runtimes may read it as another one\nhint: remove it", quote.ASCII(name))
 		}
 	}
 	for i := range s.fields {
 		if strings.EqualFold(s.fields[i].name, name) {
-			return nil, fmt.Errorf("the key %s differs from %q only by case, which runtimes read differently: spell it %q", quote.Value(name), s.fields[i].name, s.fields[i].name)
+			return nil, fmt.Errorf("the key %s differs from %q only by case, which runtimes read differently\nhint: spell it %q", quote.Value(name), s.fields[i].name, s.fields[i].name)
 		}
 	}
 	return nil, nil

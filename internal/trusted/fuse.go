@@ -41,7 +41,7 @@ func (o Owners) servedByOwner(dir string, device uint64) error {
 		return fmt.Errorf("find who serves the file system of %q: %w", dir, err)
 	}
 	if !o.Trusts(uid) {
-		return fmt.Errorf("the directory %q is served by a program of uid %d, who can exchange what is in it: put it elsewhere", dir, uid)
+		return fmt.Errorf("the directory %q is served by a program of uid %d, who can exchange what is in it\nhint: put it elsewhere", dir, uid)
 	}
 	return nil
 }

@@ -94,9 +94,9 @@ func (o Owners) fit(name string, st *unix.Stat_t) error {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return fmt.Errorf("%q is no regular file", name)
 	case !o.Trusts(st.Uid):
-		return fmt.Errorf("%q belongs to uid %d, who can change it: chown it to root", name, st.Uid)
+		return fmt.Errorf("%q belongs to uid %d, who can change it\nhint: chown it to root", name, st.Uid)
 	case st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.ownGroup(name, st.Gid):
-		return fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", name, st.Mode&0o7777)
+		return fmt.Errorf("%q can be written by others (mode %04o)\nhint: chmod go-w it", name, st.Mode&0o7777)
 	}
 	return nil
 }

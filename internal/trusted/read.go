@@ -79,7 +79,7 @@ func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, un
 	case !owners.Trusts(st.Uid):
 		return nil, st, fmt.Errorf("%q belongs to uid %d, neither to the caller nor to root", name, st.Uid)
 	case (st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !owners.ownGroup("/proc/self/fd/"+strconv.Itoa(fd), st.Gid)) && !closed():
-		return nil, st, fmt.Errorf("%q can be written by others (mode %04o): chmod go-w it", name, st.Mode&0o7777)
+		return nil, st, fmt.Errorf("%q can be written by others (mode %04o)\nhint: chmod go-w it", name, st.Mode&0o7777)
 	case st.Size > MaxSize:
 		return nil, st, fmt.Errorf("%q: %w", name, ErrTooLarge)
 	}

@@ -204,12 +204,12 @@ killed_at() {
   install -d -o 4711 -g 4711 "$home"
   mkdir -p /etc/docker /etc/containerd /etc/crio
   for engine in docker containerd crio runc; do
-    refuses "needs root: sudo nonroot-ctl configure $engine" as_user "$engine"
+    refuses $'needs root\nhint: sudo nonroot-ctl configure '"$engine" as_user "$engine"
     [[ -z $OUT && -z $(find "$home" -mindepth 1) ]] || explain "expected nothing but the message: $(find "$home")"
   done
-  refuses 'needs root: sudo nonroot-ctl configure docker' as_user docker --uninstall
+  refuses $'needs root\nhint: sudo nonroot-ctl configure docker' as_user docker --uninstall
   install -m 600 /dev/null /etc/containerd/config.toml
-  refuses 'needs root: sudo nonroot-ctl configure containerd' as_user containerd
+  refuses $'needs root\nhint: sudo nonroot-ctl configure containerd' as_user containerd
   # What would change may be seen by everybody.
   succeeds as_user crio --dry-run
   contains '+runtime_path'

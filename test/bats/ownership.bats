@@ -172,6 +172,7 @@ with_volume() {
   succeeds nonroot run "$ID"
   [[ $(stat -c %u "$VOLUMES"/v/_data/live) == 65532 ]] || explain 'the first one'
   printf 'app:x:4999:4999::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  printf 'app:x:4999:\n' >>"$ROOTFS/etc/group"
   mkdir "$ROOTFS/app"
   chown 4999:4999 "$ROOTFS/app"
   with_volume v /state 'cat /state/live/key'

@@ -152,7 +152,7 @@ TOML
   for i in "${pids[@]}"; do wait "$i" || explain "$(cat "$BATS_TEST_TMPDIR"/err-*)"; done
   [[ $(for i in 0 1 2 3 4 5 6 7; do uid_of "c$i"; done | sort -u) == $(seq 300000 300007) ]]
   another more
-  refused 'from 300000 to 300007 is in use: widen the range' nonroot run more
+  refused 'from 300000 to 300007 is in use.hint: widen the range' nonroot run more
   nonroot delete --force c3
   rm -r "$BATS_TEST_TMPDIR/bundle-3"
   shows 'nonroot(300003; 300003) or (.Uid[0] >= 300000 and .Uid[0] <= 300007)' nonroot run more
@@ -292,7 +292,7 @@ TOML
   policy <<<'mode = "refuse"'
   printf 'redis:x:4999:4998::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
   printf 'redis:x:4998:\n' >>"$ROOTFS/etc/group"
-  refused 'built for the user .*redis.* \(uid 4999\): set USER redis in the image' nonroot run "$ID"
+  refused 'built for the user .*redis.* \(uid 4999\).hint: set USER redis in the image' nonroot run "$ID"
 }
 
 # example NAME makes one of docs/policies the policy, with its files in the test's own directory.
