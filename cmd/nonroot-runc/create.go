@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/apply"
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
@@ -115,6 +116,11 @@ func (c *invocation) notes() {
 		would = fmt.Sprintf("would run as %d:%d instead of %d:%d", d.Identity.UID, d.Identity.GID, d.Asked.UID, d.Asked.GID)
 	case d.Audited != "":
 		would = plain(d.Audited, maxMessage)
+	}
+	for _, note := range d.Notes {
+		if d.Mode == policy.Rewrite && strings.HasPrefix(note, apply.StaysRoots+" ") {
+			c.tell("container %q: %s", c.ID, plain(note, maxMessage))
+		}
 	}
 	if would != "" {
 		c.tell("audit: container %q %s", c.ID, would)

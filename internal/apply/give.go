@@ -32,6 +32,9 @@ func options(g *plan.Give, bundle, id string) layer.Options {
 	return o
 }
 
+// StaysRoots begins the note about a volume from before, which programs often find out about long after they have started.
+const StaysRoots = "the volume"
+
 // give changes owners, and says for the record what it did and what it could not do.
 func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []string) {
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
@@ -68,6 +71,9 @@ func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []strin
 		}
 		if err != nil {
 			note("%v", err)
+		}
+		if owner, written := layer.VolumeOwner(v.Source, owners); !given && written && g.Owners.IsRoot(owner.UID) {
+			note(StaysRoots+" %q stays root's, as root has written in it; hint: stop its containers, and run nonroot-ctl volumes adopt --user %d:%d %s", v.Source, g.UID, g.GID, v.Source)
 		}
 	}
 	return notes

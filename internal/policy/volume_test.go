@@ -35,13 +35,13 @@ func TestVolume(t *testing.T) {
 		"the fixed one":                {[]Identity{fixed}, builtFor(1000), fixed, Volume, ""},
 		"above what runtimes agree on": {[]Identity{{UID: MaxID + 1, GID: 1235}}, nil, fixed, Fixed, ""},
 		"the highest":                  {[]Identity{{UID: MaxID, GID: 1235}}, nil, Identity{UID: MaxID, GID: 1235}, Volume, ""},
-		"out of bounds": {[]Identity{{UID: 1234, GID: 1235}}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, fixed, Fixed, "uid 1234, which allowed_uids"},
-		"within bounds": {[]Identity{{UID: 1000, GID: 1235}}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, Identity{UID: 1000, GID: 1235}, Volume, ""},
+		"out of bounds":                {[]Identity{{UID: 1234, GID: 1235}}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, fixed, Fixed, "uid 1234, which allowed_uids"},
+		"within bounds":                {[]Identity{{UID: 1000, GID: 1235}}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, Identity{UID: 1000, GID: 1235}, Volume, ""},
 		"the fixed one, out of bounds": {[]Identity{fixed}, func(p *Policy, w *world) {
 			p.AllowedUIDs = Ranges{{1000, 1000}}
 			builtFor(1000)(p, w)
 		}, fixed, Volume, ""},
-		"another's range": {[]Identity{{UID: 200001, GID: 1235}}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "may be another container's"},
+		"another's range":  {[]Identity{{UID: 200001, GID: 1235}}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "may be another container's"},
 		"a policy without": {[]Identity{{UID: 1234, GID: 1235}}, func(p *Policy, _ *world) { p.Sources = []Source{Kept, Fixed} }, fixed, Fixed, ""},
 		"who doesn't ask for root": {[]Identity{{UID: 1234, GID: 1235}}, func(_ *Policy, w *world) {
 			w.User = spec.User{UID: 1000, GID: 1001}

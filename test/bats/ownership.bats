@@ -225,3 +225,34 @@ TOML
   succeeds nonroot run "$ID"
   [[ $OUT == 65532 ]] || explain 'a directory of the host'
 }
+
+@test "H6: a volume from before: a note says so, adopt gives it, undo takes it back" {
+  volume v
+  local data=$VOLUMES/v/_data
+  mkdir "$data/db"
+  echo old >"$data/db/table"
+  chmod 600 "$data/db/table"
+  printf 'state = "%s"\n' "$BATS_TEST_TMPDIR/state" >"$POLICY"
+  with_volume v /data 'cat /data/db/table; echo new >>/data/db/table; touch /data/x'
+  local log=$BATS_TEST_TMPDIR/log
+  says nonroot --log "$log" run "$ID"
+  [[ $STATUS != 0 && $(<"$data/db/table") == old ]] || explain 'it wrote into the volume of root'
+  jq -e --arg d "$data" '.notes | any(contains("the volume \"" + $d + "\" stays root") and contains("nonroot-ctl volumes adopt --user 65532:65532 " + $d))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'the record'
+  grep -q 'nonroot-ctl volumes adopt' "$log" || explain 'the log of the engine'
+  local ctl=("$REPO/bin/nonroot-ctl" volumes)
+  succeeds "${ctl[@]}" adopt --dry-run --policy "$POLICY" "$data"
+  contains '3 files would change the owner'
+  succeeds "${ctl[@]}" adopt --policy "$POLICY" "$data"
+  contains '3 files changed the owner'
+  with_volume v /data 'cat /data/db/table; echo new >>/data/db/table; touch /data/x'
+  succeeds nonroot run "$ID"
+  contains old
+  jq -e '.source == "volume" and (.notes // [] | all(contains("stays root") | not))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'the second record'
+  succeeds "${ctl[@]}" undo --policy "$POLICY" "$data"
+  [[ $(stat -c %u "$data" "$data/db/table" "$data/x") == $'0\n0\n65532' ]] || explain 'not given back'
+  # What no engine manages is a person's to give.
+  mkdir "$BATS_TEST_TMPDIR/mine"
+  fails_with 1 "${ctl[@]}" adopt --policy "$POLICY" "$BATS_TEST_TMPDIR/mine"
+  [[ $ERR == *'is no volume of Docker'* && $(stat -c %u "$BATS_TEST_TMPDIR/mine") == 0 ]]
+  fails_with 1 "${ctl[@]}" adopt --policy "$POLICY" --user 0:0 "$data"
+}

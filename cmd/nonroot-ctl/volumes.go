@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/adopt"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// volumesCommand is for volumes from before the roll-out.
+func volumesCommand() *cli.Command {
+	file := &cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"}
+	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
+	user := &cli.StringFlag{Name: "user", Usage: "who gets what is root's, as `UID[:GID]` of the disk (default: the policy's identity)"}
+	dry := &cli.BoolFlag{Name: "dry-run", Usage: "change nothing, say what would change"}
+	return &cli.Command{
+		Name: "volumes", Usage: "give volumes in which root has written to the identity that uses them now", HideHelpCommand: true,
+		UsageText: "nonroot-ctl volumes list|adopt|undo [options] [VOLUME...]",
+		Subcommands: []*cli.Command{
+			{
+				Name: "list", Usage: "list Docker's and Podman's volumes in which root has written", HideHelpCommand: true,
+				UsageText: "nonroot-ctl volumes list [options]", Flags: []cli.Flag{asJSON}, Action: volumesList,
+			},
+			{
+				Name: "adopt", Usage: "give what root has written in volumes to the identity", ArgsUsage: "VOLUME...", HideHelpCommand: true,
+				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, dry, asJSON},
+				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Adopt) },
+			},
+			{
+				Name: "undo", Usage: "give back what adopt has given", ArgsUsage: "VOLUME...", HideHelpCommand: true,
+				UsageText: "nonroot-ctl volumes undo [options] VOLUME...", Flags: []cli.Flag{file, user, dry, asJSON},
+				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Undo) },
+			},
+		},
+	}
+}
+
+func volumesList(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return errors.New("volumes list takes no arguments")
+	}
+	owners := trusted.CallersOwners(nil)
+	found := []string{}
+	for _, dir := range adopt.All(owners) {
+		if adopt.Roots(dir, owners) {
+			found = append(found, dir)
+		}
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, map[string][]string{"volumes": found})
+	}
+	p := &printer{}
+	for _, dir := range found {
+		p.line("%s", shown(dir))
+	}
+	if len(found) == 0 {
+		p.line("no volume of Docker's or Podman's is root's")
+	} else {
+		p.line("%s root's: containers that are not root can't write in them", counted(len(found), "volume")+map[bool]string{true: " is", false: " are"}[len(found) == 1])
+		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt VOLUME")
+	}
+	_, err := io.WriteString(c.App.Writer, p.String())
+	return err
+}
+
+func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error)) error {
+	if !c.Args().Present() {
+		return fmt.Errorf("volumes %s needs the name or the path of a volume\nhint: nonroot-ctl volumes list names them", c.Command.Name)
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("volumes are root's\nhint: run nonroot-ctl volumes as root, with sudo")
+	}
+	owners := trusted.CallersOwners(nil)
+	p, err := readPolicy(c.String("policy"), false)
+	if err != nil {
+		return err
+	}
+	to := adopt.ID{UID: uint32(p.UID), GID: uint32(p.GID)}
+	if text := c.String("user"); text != "" {
+		if to, err = parseID(text); err != nil {
+			return err
+		}
+	}
+	results := []*adopt.Result{}
+	for _, volume := range c.Args().Slice() {
+		dir, err := adopt.Find(volume, owners)
+		if err != nil {
+			return err
+		}
+		r, err := do(&adopt.Options{Volume: dir, To: to, State: p.State, DryRun: c.Bool("dry-run")})
+		if err != nil {
+			return err
+		}
+		results = append(results, r)
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, results)
+	}
+	out := &printer{}
+	done := map[bool]string{true: "would change", false: "changed"}[c.Bool("dry-run")]
+	for _, r := range results {
+		out.line("%s: %s %s the owner, %d of others stay", shown(r.Volume), counted(r.Given, "file"), done, r.Others)
+		for _, s := range r.Skipped {
+			out.line("  stays root's: %s", shown(s))
+		}
+	}
+	_, err = io.WriteString(c.App.Writer, out.String())
+	return err
+}
+
+// parseID reads UID or UID:GID; without a group it is the uid's number.
+func parseID(text string) (adopt.ID, error) {
+	uid, gid, hasGroup := strings.Cut(text, ":")
+	if !hasGroup {
+		gid = uid
+	}
+	u, err := strconv.ParseUint(uid, 10, 31)
+	g, err2 := strconv.ParseUint(gid, 10, 31)
+	if err != nil || err2 != nil || u == 0 || g == 0 {
+		return adopt.ID{}, fmt.Errorf("--user is %q\nhint: name ids above 0, such as 999 or 999:999", text)
+	}
+	return adopt.ID{UID: uint32(u), GID: uint32(g)}, nil
+}

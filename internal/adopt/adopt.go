@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package adopt gives an engine's volume from before, in which root has written, to the identity that uses it now, and back. What a
+// container does to a new volume belongs into internal/layer; nothing here runs when a container is made.
+package adopt
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// stores are where engines keep volumes by default (moby, volume/local; containers/storage, storage.conf(5)).
+var stores = []string{"/var/lib/docker/volumes", "/var/lib/containers/storage/volumes"}
+
+// Find gives the directory of a volume: a name is looked for where engines keep theirs, a path is taken as it is. It fails on
+// what no engine manages: what a person binds into a container is that person's to give.
+func Find(volume string, owners trusted.Owners) (string, error) {
+	candidates := []string{path.Clean(volume)}
+	if !path.IsAbs(volume) {
+		if volume == "" || strings.Contains(volume, "/") || volume[0] == '.' {
+			return "", fmt.Errorf("%q is neither a volume's name nor an absolute path", volume)
+		}
+		candidates = candidates[:0]
+		for _, store := range stores {
+			candidates = append(candidates, path.Join(store, volume, "_data"))
+		}
+	}
+	for _, dir := range candidates {
+		if layer.IsVolume(dir, owners) {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("%q is no volume of Docker's or Podman's\nhint: name one as docker volume inspect -f '{{.Mountpoint}}' NAME prints it", volume)
+}
+
+// All lists the directories of the volumes that engines keep where they do by default.
+func All(owners trusted.Owners) (dirs []string) {
+	for _, store := range stores {
+		found, _ := filepath.Glob(store + "/*/_data") // the pattern is well-formed
+		for _, dir := range found {
+			if layer.IsVolume(dir, owners) {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	return dirs
+}
+
+// ID is an owner of files, as the disk has it. Neither id is 0.
+type ID struct{ UID, GID uint32 }
+
+// Options is what is to be done to a volume.
+type Options struct {
+	Volume string // its directory, as Find gives it
+	To     ID     // who gets what is root's
+	From   []uint32
+	State  string // the policy's directory of state, where the journal is kept
+	DryRun bool
+}
+
+// Result is what was done.
+type Result struct {
+	Volume  string   `json:"volume"`
+	Given   int      `json:"given"`   // entries that changed their owner, or would
+	Skipped []string `json:"skipped"` // paths that stay as they are though they are root's, and why; the first 100
+	Others  int      `json:"others"`  // entries of somebody else, which stay
+}
+
+// entry is a line of the journal: who owned an entry before.
+type entry struct {
+	Path string `json:"path"` // below the volume; "." is its top
+	UID  uint32 `json:"uid"`
+	GID  uint32 `json:"gid"`
+}
+
+// maxDepth bounds the directories below one another, each of which is open.
+const maxDepth = 512
+
+// inside keeps a lookup to the volume, off links and off other mounts: a container that runs with it may change it meanwhile.
+const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+
+// Adopt gives the identity what in a volume is root's, or of an id in From: directories, files, links, sockets and fifos. It
+// stays away from devices, from files with a privilege of their own (a change of owner takes that away) and from files with a
+// second name, which may lie elsewhere. Each change is in the journal before it is made, so that a run that was interrupted
+// can be repeated, and undone. An id of 0 is refused.
+func Adopt(o *Options) (*Result, error) {
+	if o.To.UID == 0 || o.To.GID == 0 {
+		return nil, errors.New("a volume is given to somebody who isn't root\nhint: name ids above 0")
+	}
+	top, err := unix.Open(o.Volume, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the volume %q: %w", o.Volume, err)
+	}
+	defer unix.Close(top) //nolint:errcheck // nothing was written
+	w := &walk{Options: o, Result: Result{Volume: o.Volume, Skipped: []string{}}}
+	if !o.DryRun {
+		if w.journal, err = openJournal(o); err != nil {
+			return nil, err
+		}
+		defer w.journal.Close() //nolint:errcheck // it was synced
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(top, &st); err != nil {
+		return nil, fmt.Errorf("look at the volume %q: %w", o.Volume, err)
+	}
+	// The top is the last one: until then a create does not take the volume for adopted.
+	err = w.directory(top, ".", 0)
+	if err == nil {
+		err = w.add(top, ".", &st)
+	}
+	return &w.Result, errors.Join(err, w.flush())
+}
+
+type walk struct {
+	*Options
+	Result
+	journal *os.File
+	batch   []change
+}
+
+type change struct {
+	entry
+	fd int
+}
+
+func (w *walk) directory(fd int, at string, depth int) error {
+	names, err := dirents.Names(fd, 1<<30)
+	if err != nil {
+		return fmt.Errorf("read %q: %w", path.Join(w.Options.Volume, at), err)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := w.entry(fd, name, path.Join(at, name), depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) entry(dir int, name, at string, depth int) error {
+	fd, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil // it is gone
+	case errors.Is(err, unix.EXDEV):
+		w.skip(at, "something else is mounted there")
+		return nil
+	case err != nil:
+		return fmt.Errorf("open %q: %w", path.Join(w.Options.Volume, at), err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("look at %q: %w", path.Join(w.Options.Volume, at), err)
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		if depth >= maxDepth {
+			w.skip(at, "it lies too deep")
+			return nil
+		}
+		below, err := unix.Openat2(fd, ".", &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inside})
+		if err != nil {
+			return fmt.Errorf("open %q: %w", path.Join(w.Options.Volume, at), err)
+		}
+		err = w.directory(below, at, depth+1)
+		_ = unix.Close(below)
+		if err != nil {
+			return err
+		}
+	}
+	return w.add(fd, at, &st)
+}
+
+// add takes an entry into the batch if it is root's, and can be given.
+func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
+	if st.Uid == w.To.UID {
+		return nil
+	}
+	if st.Uid != 0 && !slices.Contains(w.From, st.Uid) {
+		w.Others++
+		return nil
+	}
+	if why := stays(fd, st); why != "" {
+		w.skip(at, why)
+		return nil
+	}
+	w.Given++
+	if w.DryRun {
+		return nil
+	}
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("keep %q open: %w", path.Join(w.Options.Volume, at), err)
+	}
+	w.batch = append(w.batch, change{entry{at, st.Uid, st.Gid}, own})
+	if len(w.batch) >= 128 {
+		return w.flush()
+	}
+	return nil
+}
+
+// stays says why an entry that is root's is not given; "": it is.
+func stays(fd int, st *unix.Stat_t) string {
+	switch kind := st.Mode & unix.S_IFMT; {
+	case kind == unix.S_IFCHR, kind == unix.S_IFBLK:
+		return "it is a device"
+	case kind == unix.S_IFREG && st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0:
+		return "it is setuid or setgid"
+	case kind != unix.S_IFDIR && st.Nlink > 1:
+		return "it has a second name"
+	case kind == unix.S_IFREG:
+		if _, err := unix.Getxattr(fmt.Sprintf("/proc/self/fd/%d", fd), "security.capability", nil); err == nil {
+			return "it has capabilities"
+		}
+	}
+	return ""
+}
+
+func (w *walk) skip(at, why string) {
+	if len(w.Skipped) < 100 {
+		w.Skipped = append(w.Skipped, path.Join(w.Options.Volume, at)+": "+why)
+	}
+}
+
+// flush writes the batch to the journal, and then changes the owners.
+func (w *walk) flush() error {
+	if len(w.batch) == 0 {
+		return nil
+	}
+	batch := w.batch
+	w.batch = w.batch[:0]
+	defer func() {
+		for _, c := range batch {
+			_ = unix.Close(c.fd)
+		}
+	}()
+	for _, c := range batch {
+		line, err := json.Marshal(c.entry)
+		if err == nil {
+			_, err = w.journal.Write(append(line, '\n'))
+		}
+		if err != nil {
+			return fmt.Errorf("write the journal: %w", err)
+		}
+	}
+	if err := w.journal.Sync(); err != nil {
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	for _, c := range batch {
+		gid := -1
+		if c.GID == 0 {
+			gid = int(w.To.GID)
+		}
+		if err := unix.Fchownat(c.fd, "", int(w.To.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return fmt.Errorf("give %q: %w", path.Join(w.Options.Volume, c.Path), err)
+		}
+	}
+	return nil
+}
+
+// journalName is the file of a volume below the directory of state.
+func journalName(volume string) string {
+	sum := sha256.Sum256([]byte(volume))
+	return hex.EncodeToString(sum[:16]) + ".jsonl"
+}
+
+func journalDir(state string) string { return path.Join(state, "volumes") }
+
+func openJournal(o *Options) (*os.File, error) {
+	dir := journalDir(o.State)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a place for the journal: %w", err)
+	}
+	f, err := os.OpenFile(path.Join(dir, journalName(o.Volume)), os.O_CREATE|os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	return f, nil
+}
+
+// Undo gives back what a journal has, as far as it is still the identity's, and removes the journal. What was made since stays.
+func Undo(o *Options) (*Result, error) {
+	name := path.Join(journalDir(o.State), journalName(o.Volume))
+	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the volume %q was not adopted: there is no journal of it in %q", o.Volume, journalDir(o.State))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // it is read
+	top, err := unix.Open(o.Volume, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the volume %q: %w", o.Volume, err)
+	}
+	defer unix.Close(top) //nolint:errcheck // nothing was written
+	r := &Result{Volume: o.Volume, Skipped: []string{}}
+	seen := map[string]bool{}
+	lines := json.NewDecoder(f)
+	for {
+		var e entry
+		if err := lines.Decode(&e); errors.Is(err, io.EOF) {
+			break
+		} else if errors.Is(err, io.ErrUnexpectedEOF) {
+			break // a line that was being written: nothing was changed by it
+		} else if err != nil {
+			return r, fmt.Errorf("read the journal %q: %w", name, err)
+		}
+		if seen[e.Path] { // of a repeated run; who owned it first counts
+			continue
+		}
+		seen[e.Path] = true
+		if err := giveBack(o, top, &e, r); err != nil {
+			return r, err
+		}
+	}
+	if o.DryRun {
+		return r, nil
+	}
+	return r, os.Remove(name)
+}
+
+func giveBack(o *Options, top int, e *entry, r *Result) error {
+	fd, err := unix.Openat2(top, e.Path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
+	if err != nil {
+		return nil //nolint:nilerr // it is gone, or something else by now
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("look at %q: %w", path.Join(o.Volume, e.Path), err)
+	}
+	if st.Uid != o.To.UID || stays(fd, &st) != "" {
+		r.Others++
+		return nil
+	}
+	r.Given++
+	if o.DryRun {
+		return nil
+	}
+	gid := -1
+	if e.GID == 0 {
+		gid = 0
+	}
+	if err := unix.Fchownat(fd, "", int(e.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fmt.Errorf("give back %q: %w", path.Join(o.Volume, e.Path), err)
+	}
+	return nil
+}
+
+// Roots says whether a volume's top is root's, and something was written in it: it was used as root, and can't be written without.
+func Roots(dir string, owners trusted.Owners) bool {
+	owner, ok := layer.VolumeOwner(dir, owners)
+	return ok && owner.UID == 0
+}
