@@ -35,6 +35,14 @@ func options(g *plan.Give, bundle, id string) layer.Options {
 // StaysRoots begins the note about a volume from before, which programs often find out about long after they have started.
 const StaysRoots = "the volume"
 
+// volumesOf are whose volumes are given.
+func volumesOf(g *plan.Give) func(owner uint32) bool {
+	if g.EmptyOnly {
+		return func(uint32) bool { return false } // but new ones
+	}
+	return g.Owners.MayChownVolume
+}
+
 // give changes owners, and says for the record what it did and what it could not do.
 func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []string) {
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
@@ -63,9 +71,9 @@ func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []strin
 			note("/tmp stays as it is: %v", err)
 		}
 	}
-	o.From = g.Owners.MayChownVolume
+	o.From = volumesOf(g)
 	for _, v := range g.Volumes {
-		given, err := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, owners)
+		given, err := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, g.Owners.IsNew, owners)
 		if given {
 			note("the new volume %q is the identity's now", v.Source)
 		}
@@ -94,9 +102,9 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 		opened, _ := layer.OpenTmp(&o) // likewise
 		paths = append(paths, opened...)
 	}
-	o.From = g.Owners.MayChownVolume
+	o.From = volumesOf(g)
 	for _, v := range g.Volumes {
-		if given, _ := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, owners); given {
+		if given, _ := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, g.Owners.IsNew, owners); given {
 			volumes = append(volumes, v.Source)
 		}
 	}

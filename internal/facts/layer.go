@@ -24,7 +24,8 @@ import (
 func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give {
 	p, c := g.rule, g.Container
 	groupOnly := d.LosesRootGroup() && p.Adapt.GroupRoot
-	if !d.StandsIn() && !groupOnly || p.Stubless || engines.IsBuild(g.ID) {
+	emptyOnly := !d.StandsIn() && d.Source == policy.Kept && p.Adapt.Volumes && slices.ContainsFunc(c.Mounts, mayBeVolume)
+	if !d.StandsIn() && !groupOnly && !emptyOnly || p.Stubless || engines.IsBuild(g.ID) {
 		return nil
 	}
 	of := g.fileOwners()
@@ -33,13 +34,13 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 	}
 	out := &plan.Give{
 		Rootfs: c.Rootfs, UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID), Owners: of,
-		Keep: p.Adapt.Keep, Covered: g.image.Covered, GroupRoot: p.Adapt.GroupRoot, Tmp: p.Adapt.Tmp && !c.Readonly,
-		GroupOnly: groupOnly,
+		Keep: p.Adapt.Keep, Covered: g.image.Covered, GroupRoot: p.Adapt.GroupRoot, Tmp: p.Adapt.Tmp && !c.Readonly && d.StandsIn(),
+		GroupOnly: groupOnly, EmptyOnly: emptyOnly,
 	}
 	if !path.IsAbs(out.Rootfs) {
 		out.Rootfs = path.Join(g.Bundle, out.Rootfs)
 	}
-	if !c.Readonly {
+	if !c.Readonly && (d.StandsIn() || groupOnly) {
 		out.Applications = p.Adapt.Applications
 		if out.Lend = p.Adapt.Applications && !groupOnly; out.Lend {
 			out.Program = g.closedProgram(d)
@@ -60,13 +61,18 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 			at, _ := g.mayGive(m.Destination)
 			out.Paths = append(out.Paths, at)
 		}
-		if p.Adapt.Volumes && m.Binds() && !m.Readonly() {
+		if p.Adapt.Volumes && mayBeVolume(*m) {
 			// What an engine has copied to elsewhere is configuration, or programs.
 			at, state := g.mayGive(m.Destination)
 			out.Volumes = append(out.Volumes, plan.Volume{Source: m.Source, Destination: at, State: state})
 		}
 	}
 	return out
+}
+
+// mayBeVolume says that a mount is one that can be written, of something that may be a volume of an engine's.
+func mayBeVolume(m spec.Mount) bool {
+	return m.Binds() && !m.Readonly() && len(engines.VolumeMarks(m.Source)) > 0
 }
 
 // closedProgram is the program that the container starts, where the identity may not read and run it; "": it may.

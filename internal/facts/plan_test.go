@@ -55,11 +55,11 @@ func TestGive(t *testing.T) {
 		{"who is who it asks to be", nil, only, 0, nil, nil, false, true},
 		{"a build", nil, func(g *Gathered) { only(g); g.rule.Stubless = true }, 65532, nil, nil, false, true},
 		{"volumes", func(s *specs.Spec) {
-			s.Mounts = append(s.Mounts, bindOf("/v/1", "/state"), bindOf("/v/2", "/etc/ssh"), bindOf("/v/3", "/read", "ro"), bindOf("/v/4", "/link"))
+			s.Mounts = append(s.Mounts, bindOf("/v/volumes/1/_data", "/state"), bindOf("/v/volumes/2/_data", "/etc/ssh"), bindOf("/v/volumes/3/_data", "/read", "ro"), bindOf("/v/volumes/4/_data", "/link"))
 		}, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Volumes: true} }, 65532, nil, []plan.Volume{
-			{Source: "/v/1", Destination: "/state", State: true}, {Source: "/v/2", Destination: "/etc/ssh"}, {Source: "/v/4", Destination: "/state", State: true},
+			{Source: "/v/volumes/1/_data", Destination: "/state", State: true}, {Source: "/v/volumes/2/_data", Destination: "/etc/ssh"}, {Source: "/v/volumes/4/_data", Destination: "/state", State: true},
 		}, false, false},
-		{"volumes, by a policy that doesn't", func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf("/v/1", "/state")) }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{} }, 65532, nil, nil, false, false},
+		{"volumes, by a policy that doesn't", func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf("/v/volumes/1/_data", "/state")) }, func(g *Gathered) { g.rule.Adapt = policy.Adapt{} }, 65532, nil, nil, false, false},
 		{"a tmpfs that is filled from the image", func(s *specs.Spec) {
 			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/state", Type: "tmpfs", Options: []string{"tmpcopyup"}})
 		}, func(g *Gathered) { g.rule.Adapt = policy.Adapt{Volumes: true} }, 65532, []string{"/state"}, nil, false, false},
@@ -230,6 +230,43 @@ func TestGiveApplications(t *testing.T) {
 		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, Applications: got.Applications, Lend: got.Lend, Program: got.Program}
 		if fmt.Sprint(seen) != fmt.Sprint(test.want) {
 			t.Errorf("%s: %+v, want %+v", test.name, seen, test.want)
+		}
+	}
+}
+
+// TestGiveEmptyVolumes: who runs as who was asked for gets new volumes, and nothing of the image.
+func TestGiveEmptyVolumes(t *testing.T) {
+	mounts := func(s *specs.Spec) {
+		s.Mounts = append(s.Mounts, bindOf("/v/volumes/a/_data", "/a"), bindOf("/v/volumes/b/_data", "/b", "ro"), bindOf("/srv/c", "/c"))
+	}
+	for _, test := range []struct {
+		name   string
+		edit   func(*specs.Spec)
+		change func(*Gathered, *policy.Decision)
+		want   []string // nil: nothing is given
+	}{
+		{"a volume", mounts, func(*Gathered, *policy.Decision) {}, []string{"/a"}},
+		{"none", nil, func(*Gathered, *policy.Decision) {}, nil},
+		{"a policy that doesn't", mounts, func(g *Gathered, _ *policy.Decision) { g.rule.Adapt.Volumes = false }, nil},
+		{"a build", mounts, func(g *Gathered, _ *policy.Decision) { g.rule.Stubless = true }, nil},
+		{"who asked for something else, by a list", mounts, func(_ *Gathered, d *policy.Decision) { d.Source = policy.Listed }, nil},
+	} {
+		g, d := gathered(t, test.edit), decidedAs(1000, policy.Kept)
+		d.Asked = &policy.Identity{UID: 1000, GID: 1000}
+		test.change(g, d)
+		got := g.give(d, nil)
+		if (got == nil) != (test.want == nil) {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+		if got == nil {
+			continue
+		}
+		var at []string
+		for _, v := range got.Volumes {
+			at = append(at, v.Destination)
+		}
+		if !slices.Equal(at, test.want) || !got.EmptyOnly || got.GroupOnly || got.Tmp || got.Applications || got.Lend || got.Program != "" || len(got.Paths) > 0 {
+			t.Errorf("%s: %+v", test.name, got)
 		}
 	}
 }

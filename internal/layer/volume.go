@@ -101,21 +101,21 @@ type Volume struct {
 // GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
 // image has the directory. It says whether it did.
 //
-// New is one of root's, or where the image has a directory of the same account in the volume's place, whose owner the engine has
+// New is one of root's, or of another id that isNew has, or where the image has a directory of the same account in the volume's place, whose owner the engine has
 // copied; any other account's may be the identity of a container that runs with it. And nothing was written in it yet: it is
 // empty, or holds what the engine copied there from that directory, and nothing else.
-func GiveVolume(v Volume, w *Options, isRoot func(uid uint32) bool, owners trusted.Owners) (bool, error) {
+func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owners trusted.Owners) (bool, error) {
 	fd, ok := openVolume(v.Source, owners, isRoot)
 	if !ok {
 		return false, nil
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) && st.Uid != w.UID {
+	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) && st.Uid != w.UID && !isNew(st.Uid) {
 		return false, nil //nolint:nilerr // what can't be looked at stays
 	}
 	its := st.Uid == w.UID // as the image's directory is; what lies in it may be root's all the same
-	if !its && !isRoot(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
+	if !its && !isNew(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
 		return false, nil
 	}
 	names, err := dirents.Names(fd, 1)
@@ -129,7 +129,7 @@ func GiveVolume(v Volume, w *Options, isRoot func(uid uint32) bool, owners trust
 		return false, nil
 	}
 	gid := -1
-	if w.FromGroup(st.Gid) {
+	if w.FromGroup(st.Gid) || isNew(st.Uid) && !isRoot(st.Uid) { // another identity's, with its group
 		gid = int(w.GID)
 	}
 	if w.DryRun {

@@ -24,6 +24,10 @@ type Give struct {
 	GroupRoot bool                // what root's group may write becomes that of the identity's group, whoever owns it
 	GroupOnly bool                // nothing else does
 
+	// EmptyOnly gives volumes that are empty, and root's or the policy's identity's, and nothing else: to who runs as who was asked
+	// for, as a volume that an engine has just made is meant for whoever it is mounted for.
+	EmptyOnly bool
+
 	// Applications are the directories at the top and below /etc that no distribution has; Lend is what of root's files, there
 	// and in Paths, becomes readable to the identity's group, and so is Program, the one that is started.
 	Applications, Lend bool
@@ -113,6 +117,13 @@ func (o Owners) MayChown(owner uint32) bool {
 func (o Owners) MayChownVolume(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	return o.ofImage(owner) && !(ok && o.Reserved.Has(uid))
+}
+
+// IsNew says that an empty volume with this owner is nobody's yet: root's, or one of an identity that all containers may have. It may
+// have been given to a first container that wrote nothing, as one that only prepares it for another one.
+func (o Owners) IsNew(owner uint32) bool {
+	uid, ok := o.Inside(owner)
+	return ok && (uid == 0 || slices.Contains(o.Policy, uid) && !o.Reserved.Has(uid))
 }
 
 // ofImage says that an owner is root, if that was asked for, whoever was asked for else, or an account of the image's that is no

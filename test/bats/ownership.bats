@@ -256,3 +256,33 @@ TOML
   [[ $ERR == *'is no volume of Docker'* && $(stat -c %u "$BATS_TEST_TMPDIR/mine") == 0 ]]
   fails_with 1 "${ctl[@]}" adopt --policy "$POLICY" --user 0:0 "$data"
 }
+
+@test "H7: a step that only prepares a volume for another user, and that user" {
+  volume v
+  volume used
+  printf 'app:x:1000:1000::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  with_volume v /data 'set -e; chown -R 1000:1000 /data; echo prepared'
+  succeeds nonroot run "$ID"
+  contains prepared
+  with_volume v /data 'echo x >/data/x && echo wrote'
+  config '.process.user = {uid: 1000, gid: 1000}'
+  succeeds nonroot run "$ID"
+  contains wrote
+  [[ $(stat -c %u:%g "$VOLUMES/v/_data" "$VOLUMES/v/_data/x") == $'1000:1000\n1000:1000' ]] || explain 'the volume'
+  # What somebody has used stays that one's, and so does what root has.
+  with_volume used /data 'echo x >/data/x'
+  succeeds nonroot run "$ID"
+  with_volume used /data 'echo x >/data/y && echo wrote'
+  config '.process.user = {uid: 1000, gid: 1000}'
+  says nonroot run "$ID"
+  lacks wrote
+  [[ $(stat -c %u "$VOLUMES/used/_data") == 65532 ]] || explain 'the used one'
+  rm "$VOLUMES/used/_data/x"
+  chown 0:0 "$VOLUMES/used/_data"
+  echo roots >"$VOLUMES/used/_data/r"
+  with_volume used /data 'echo x >/data/y && echo wrote'
+  config '.process.user = {uid: 1000, gid: 1000}'
+  says nonroot run "$ID"
+  lacks wrote
+  [[ $(stat -c %u "$VOLUMES/used/_data") == 0 ]] || explain 'the one of root'
+}
