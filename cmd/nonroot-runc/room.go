@@ -11,7 +11,8 @@ func room(use bool) (n byte) {
 	if use {
 		var frame [16 << 10]byte
 		for i := range frame {
-			frame[i] = byte(i)
+			frame[i] = n
+			n++
 		}
 		for i := range frame {
 			n ^= frame[i]
