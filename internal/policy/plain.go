@@ -54,6 +54,7 @@ const (
 	onTheWay        // by a header of a table in it
 	headed          // by its own header
 	dotted          // by a key with dots
+	inline          // by a value in braces, behind which nothing can be added
 )
 
 // unread are rules whose policies are made when they are asked for.
@@ -211,13 +212,7 @@ func (d *plain) part(form reflect.Value, ofRule bool) (more, ok bool) {
 				}
 			}
 		case unstable.KeyValue:
-			at := table
-			for it.Next() && !it.IsLast() {
-				if at, ok = d.below(at, it.Node().Data, dotted); !ok {
-					return false, false
-				}
-			}
-			if !d.set(at, it.Node().Data, e.Value()) {
+			if !d.pair(table, e) {
 				return false, false
 			}
 		default:
@@ -225,6 +220,32 @@ func (d *plain) part(form reflect.Value, ofRule bool) (more, ok bool) {
 		}
 	}
 	return false, d.parser.Error() == nil
+}
+
+// pair reads a key and its value.
+func (d *plain) pair(table reflect.Value, e *unstable.Node) (ok bool) {
+	it := e.Key()
+	for it.Next() && !it.IsLast() {
+		if table, ok = d.below(table, it.Node().Data, dotted); !ok {
+			return false
+		}
+	}
+	value := e.Value()
+	if value.Kind != unstable.InlineTable {
+		return d.set(table, it.Node().Data, value)
+	}
+	if table, ok = d.below(table, it.Node().Data, inline); !ok {
+		return false
+	}
+	if table.Kind() == reflect.Map && table.IsNil() {
+		table.Set(reflect.MakeMap(table.Type()))
+	}
+	for pairs := value.Children(); pairs.Next(); {
+		if !d.pair(table, pairs.Node()) {
+			return false
+		}
+	}
+	return true
 }
 
 // below is the table of that name in another one, and may be named in this way (TOML: "Table").
@@ -258,7 +279,7 @@ func (d *plain) named(table reflect.Value, how naming) bool {
 			if was == onTheWay {
 				t.how = max(was, how)
 			}
-			return was == onTheWay && how != dotted || was == headed && how == onTheWay || was == dotted && how != headed
+			return was == onTheWay && how <= headed || was == headed && how == onTheWay || was == dotted && (how == dotted || how == onTheWay)
 		}
 	}
 	d.tables = append(d.tables, seenTable{of, at, how})
