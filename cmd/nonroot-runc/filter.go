@@ -43,12 +43,15 @@ type callTable struct {
 }
 
 // callTables are those that the kernel of a GOARCH answers (Linux, the tables of arch/*; clone3 has one number everywhere).
-var callTables = map[string][]callTable{
-	"amd64":   {{unix.AUDIT_ARCH_X86_64, 56, 272, 435, 0}, {unix.AUDIT_ARCH_I386, 120, 310, 435, 0}},
-	"arm64":   {{unix.AUDIT_ARCH_AARCH64, 220, 97, 435, 0}, {unix.AUDIT_ARCH_ARM, 120, 337, 435, 0}},
-	"ppc64le": {{unix.AUDIT_ARCH_PPC64LE, 120, 282, 435, 0}},
-	"riscv64": {{unix.AUDIT_ARCH_RISCV64, 220, 97, 435, 0}},
-	"s390x":   {{unix.AUDIT_ARCH_S390X, 120, 303, 435, 1}, {unix.AUDIT_ARCH_S390, 120, 303, 435, 1}},
+// A function, as a map would be made at each start.
+func callTables() map[string][]callTable {
+	return map[string][]callTable{
+		"amd64":   {{unix.AUDIT_ARCH_X86_64, 56, 272, 435, 0}, {unix.AUDIT_ARCH_I386, 120, 310, 435, 0}},
+		"arm64":   {{unix.AUDIT_ARCH_AARCH64, 220, 97, 435, 0}, {unix.AUDIT_ARCH_ARM, 120, 337, 435, 0}},
+		"ppc64le": {{unix.AUDIT_ARCH_PPC64LE, 120, 282, 435, 0}},
+		"riscv64": {{unix.AUDIT_ARCH_RISCV64, 220, 97, 435, 0}},
+		"s390x":   {{unix.AUDIT_ARCH_S390X, 120, 303, 435, 1}, {unix.AUDIT_ARCH_S390, 120, 303, 435, 1}},
+	}
 }
 
 // x32 marks the system calls of a third table of amd64, with the same numbers (asm/unistd.h, __X32_SYSCALL_BIT).
@@ -66,7 +69,7 @@ const (
 // userNamespaceFilter is the filter's program. clone3's flags lie in memory, which it can't read: the call is answered as by a
 // kernel that doesn't know it, and so is each call by a table that is not known.
 func userNamespaceFilter(goarch string) ([]unix.SockFilter, error) {
-	tables := callTables[goarch]
+	tables := callTables()[goarch]
 	if len(tables) == 0 {
 		return nil, fmt.Errorf("no seccomp filter against user namespaces is known for the processor %q", goarch)
 	}

@@ -42,7 +42,7 @@ func answerOf(t *testing.T, filter []unix.SockFilter, nr, arch uint32, args [6]u
 }
 
 func TestUserNamespaceFilter(t *testing.T) {
-	for goarch, tables := range callTables {
+	for goarch, tables := range callTables() {
 		filter, err := userNamespaceFilter(goarch)
 		if err != nil {
 			t.Fatal(err)

@@ -53,6 +53,7 @@ func run(cmd *runcargs.Command) error {
 	case cmd.Verb == runcargs.VerbExec:
 		return governed(cmd, caller.Remember(), exec)
 	default:
+		room(false)
 		return governed(cmd, caller.Remember(), create)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // loadPolicy reads the policy that this call goes by.
 func loadPolicy(cmd *runcargs.Command, c facts.Caller) (*policy.Policy, error) {
-	return facts.Policy(cmd.NonrootConfig, os.Args[0], c.Owners)
+	return facts.PolicyForOne(cmd.NonrootConfig, os.Args[0], c.Owners)
 }
 
 // root is the runtime's --root as rules see it: the directory by which an engine is known. The working directory is the engine's,

@@ -40,6 +40,15 @@ func policyFile(named, binary string) (file string, must bool, err error) {
 // profile that the binary is named after, else the default one. It's read at each call, so that there is nothing to
 // reload. A file that others could have written is not one of the administrator's (SECURITY.md E12).
 func Policy(named, binary string, owners trusted.Owners) (*policy.Policy, error) {
+	return policyBy(policy.Parse, named, binary, owners)
+}
+
+// PolicyForOne is Policy for a call that is about one container (policy.ParseForOne).
+func PolicyForOne(named, binary string, owners trusted.Owners) (*policy.Policy, error) {
+	return policyBy(policy.ParseForOne, named, binary, owners)
+}
+
+func policyBy(parse func(string, []byte) (*policy.Policy, error), named, binary string, owners trusted.Owners) (*policy.Policy, error) {
 	file, must, err := policyFile(named, binary)
 	if err != nil {
 		return nil, err
@@ -55,7 +64,7 @@ func Policy(named, binary string, owners trusted.Owners) (*policy.Policy, error)
 	if err != nil {
 		return nil, fmt.Errorf("read the policy %q: %w", file, err)
 	}
-	p, err := policy.Parse(file, data)
+	p, err := parse(file, data)
 	if err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}

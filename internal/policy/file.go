@@ -90,6 +90,24 @@ type settings struct {
 // Parse reads a policy file: TOML (https://toml.io/en/v1.0.0) with the keys of docs/policy.md and no others. What it
 // doesn't set is as in Default. Errors begin with file, line and column.
 func Parse(name string, data []byte) (*Policy, error) {
+	return parse(name, data, false)
+}
+
+// ParseForOne is Parse for a call that is about one container: of the rules, which are checked like all else, only the one that
+// takes it is made a policy of, when For asks for it. Until then its Policy may be nil.
+func ParseForOne(name string, data []byte) (*Policy, error) {
+	return parse(name, data, true)
+}
+
+func parse(name string, data []byte, later bool) (*Policy, error) {
+	if p, ok := parsePlain(name, data, later); ok {
+		return p, nil
+	}
+	return parseAny(name, data)
+}
+
+// parseAny reads any file.
+func parseAny(name string, data []byte) (*Policy, error) {
 	var f file
 	d := toml.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -100,18 +118,23 @@ func Parse(name string, data []byte) (*Policy, error) {
 	p.File = name
 	r := reader{file: name, data: data}
 	r.spelling()
-	f.basics(p, &r)
-	f.Log.read(p, &r)
-	f.settings.apply(p, &r)
-	f.build(p, &r)
-	// Only now, as what is audited beside it is the general part with something changed.
-	p.Audit = f.Audit.audited(p, &r)
+	f.general(p, &r)
 	f.rules(p, &r)
 	p.reserve()
 	if r.err != nil {
 		return nil, r.err
 	}
 	return p, nil
+}
+
+// general reads all but the rules.
+func (f *file) general(p *Policy, r *reader) {
+	f.basics(p, r)
+	f.Log.read(p, r)
+	f.settings.apply(p, r)
+	f.build(p, r)
+	// Only now, as what is audited beside it is the general part with something changed.
+	p.Audit = f.Audit.audited(p, r)
 }
 
 // apply sets what is set.
@@ -166,7 +189,7 @@ func (f *file) rules(p *Policy, r *reader) {
 // apart refuses a rule whose range overlaps that of one before it, in other blocks.
 func (r *reader) apart(rule *Rule, before []Rule) {
 	for i := range before {
-		if asunder(rule.Policy, before[i].Policy) {
+		if before[i].Policy != nil && asunder(rule.Policy, before[i].Policy) { // one that is read later has no range
 			r.fail("identity.range", "it overlaps that of the rule %q, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", before[i].Name, Ranges{before[i].Policy.Range})
 			return
 		}

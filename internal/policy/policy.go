@@ -90,6 +90,7 @@ type Policy struct {
 	Digest   string   // of Text, SHA-256 in hex
 	Rule     string   // the part of the policy that this is: a rule's name, "build", or "default"
 	Rules    []Rule   // for some containers, in order; none in a rule's own policy
+	unread   *unread  // what those are made of that have no policy yet; nil: each has
 	Audit    *Policy  // a stricter one that is not enforced: the record says what it would have done; nil: none
 	Mode     Mode     // for every container
 	Reason   string   // of mode off

@@ -16,7 +16,7 @@ type Rule struct {
 	Name   string
 	Match  Match
 	Until  time.Time // from then on the rule is passed over; zero: never
-	Policy *Policy   // the general part with what the rule sets
+	Policy *Policy   // the general part with what the rule sets; nil until For asks for it (ParseForOne)
 }
 
 // LastDay is the last day on which a rule holds, as until names it (2006-01-02); "": it holds for ever.
@@ -151,6 +151,9 @@ func (p *Policy) For(o *Origin, now time.Time) *Policy {
 	p = p.ForBundle(o.Bundle)
 	for i := range p.Rules {
 		if r := &p.Rules[i]; r.Holds(now) && r.Match.Takes(o) {
+			if r.Policy == nil {
+				r.Policy = p.unread.rule(i)
+			}
 			return r.Policy
 		}
 	}

@@ -67,7 +67,9 @@ func (p *Policy) anothers(f *inquiry, uid uint32) bool {
 func (p *Policy) reserve() {
 	parts := []*Policy{p, p.Audit}
 	for i := range p.Rules {
-		parts = append(parts, p.Rules[i].Policy, p.Rules[i].Policy.Audit)
+		if q := p.Rules[i].Policy; q != nil {
+			parts = append(parts, q, q.Audit)
+		}
 	}
 	var all Ranges
 	for _, q := range parts {
