@@ -55,7 +55,7 @@ func exec(c *invocation) error {
 	if d.Mode.Exempts() {
 		// In a container that was rewritten, setgroups may succeed and do nothing: the caller's groups would stay. A runtime
 		// loads the filter before that where a process may gain privileges (adapt.emulate_ownership).
-		if e.Record.Enforced() {
+		if e.Record == nil || e.Record.Mode != policy.Off {
 			if err := leaveGroups(c.caller); err != nil {
 				return err
 			}

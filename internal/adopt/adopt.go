@@ -5,12 +5,12 @@
 package adopt
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -83,9 +83,12 @@ type Result struct {
 
 // entry is a line of the journal: who owned an entry before.
 type entry struct {
-	Path string `json:"path"` // below the volume; "." is its top
+	Path []byte `json:"path"` // below the volume, of any bytes; "." is its top
+	Ino  uint64 `json:"ino"`  // which of that name
+	Born int64  `json:"born"` // as numbers of inodes are used again: nanoseconds, 0 where the file system does not say (statx(2))
 	UID  uint32 `json:"uid"`
 	GID  uint32 `json:"gid"`
+	To   uint32 `json:"to"` // who got it
 }
 
 // maxDepth bounds the directories below one another, each of which is open.
@@ -207,11 +210,19 @@ func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	if err != nil {
 		return fmt.Errorf("keep %q open: %w", path.Join(w.Options.Volume, at), err)
 	}
-	w.batch = append(w.batch, change{entry{at, st.Uid, st.Gid}, own})
+	w.batch = append(w.batch, change{entry{[]byte(at), st.Ino, born(fd), st.Uid, st.Gid, w.To.UID}, own})
 	if len(w.batch) >= 128 {
 		return w.flush()
 	}
 	return nil
+}
+
+func born(fd int) int64 {
+	var st unix.Statx_t
+	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &st) != nil || st.Mask&unix.STATX_BTIME == 0 {
+		return 0
+	}
+	return st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
 }
 
 // stays says why an entry that is root's is not given; "": it is.
@@ -266,8 +277,12 @@ func (w *walk) flush() error {
 		if c.GID == 0 {
 			gid = int(w.To.GID)
 		}
-		if err := unix.Fchownat(c.fd, "", int(w.To.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return fmt.Errorf("give %q: %w", path.Join(w.Options.Volume, c.Path), err)
+		err := unix.Fchownat(c.fd, "", int(w.To.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
+		if errors.Is(err, unix.EPERM) { // chattr(1), +i
+			w.Given--
+			w.skip(string(c.Path), "the kernel does not permit it")
+		} else if err != nil {
+			return fmt.Errorf("give %q: %w", path.Join(w.Options.Volume, string(c.Path)), err)
 		}
 	}
 	return nil
@@ -290,77 +305,96 @@ func openJournal(o *Options) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
+	// A line that was cut off ends here; an empty one is none.
+	if _, err := f.WriteString("\n"); err != nil {
+		return nil, errors.Join(fmt.Errorf("write the journal: %w", err), f.Close())
+	}
 	return f, nil
 }
 
-// Undo gives back what a journal has, as far as it is still the identity's, and removes the journal. What was made since stays.
+// Undo gives back what a journal has, as far as it is still the same, and of who got it. It goes by the journal alone. The journal is
+// removed once all of it was given back or is gone; what was made since, or put in the place of something, stays.
 func Undo(o *Options) (*Result, error) {
 	name := path.Join(journalDir(o.State), journalName(o.Volume))
-	f, err := os.Open(name)
+	text, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("the volume %q was not adopted: there is no journal of it in %q", o.Volume, journalDir(o.State))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the journal: %w", err)
+		return nil, fmt.Errorf("read the journal: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it is read
 	top, err := unix.Open(o.Volume, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open the volume %q: %w", o.Volume, err)
 	}
 	defer unix.Close(top) //nolint:errcheck // nothing was written
 	r := &Result{Volume: o.Volume, Skipped: []string{}}
-	seen := map[string]bool{}
-	lines := json.NewDecoder(f)
-	for {
+	seen, left := map[string]bool{}, 0
+	for line := range bytes.Lines(text) {
 		var e entry
-		if err := lines.Decode(&e); errors.Is(err, io.EOF) {
-			break
-		} else if errors.Is(err, io.ErrUnexpectedEOF) {
-			break // a line that was being written: nothing was changed by it
-		} else if err != nil {
-			return r, fmt.Errorf("read the journal %q: %w", name, err)
+		if json.Unmarshal(line, &e) != nil || seen[string(e.Path)] {
+			continue // cut off, before anything was changed by it; or of a repeated run: who owned it first counts
 		}
-		if seen[e.Path] { // of a repeated run; who owned it first counts
-			continue
-		}
-		seen[e.Path] = true
-		if err := giveBack(o, top, &e, r); err != nil {
-			return r, err
+		seen[string(e.Path)] = true
+		back, err := giveBack(o, top, &e)
+		switch {
+		case err != nil:
+			left++
+			r.Skipped = append(r.Skipped, fmt.Sprintf("%s: %v", path.Join(o.Volume, string(e.Path)), err))
+		case back:
+			r.Given++
+		default:
+			r.Others++
 		}
 	}
 	if o.DryRun {
 		return r, nil
 	}
+	if left > 0 {
+		return r, fmt.Errorf("%d of %q could not be given back, the first: %s\nhint: mend that, and undo it again: the journal stays", left, o.Volume, r.Skipped[0])
+	}
 	return r, os.Remove(name)
 }
 
-func giveBack(o *Options, top int, e *entry, r *Result) error {
-	fd, err := unix.Openat2(top, e.Path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
+// giveBack says whether it did; what is gone, something else by now, or somebody else's is nothing to give back.
+func giveBack(o *Options, top int, e *entry) (bool, error) {
+	fd, err := walkTo(top, string(e.Path))
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EXDEV) {
+		return false, nil
+	}
 	if err != nil {
-		return nil //nolint:nilerr // it is gone, or something else by now
+		return false, err
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return fmt.Errorf("look at %q: %w", path.Join(o.Volume, e.Path), err)
+		return false, err
 	}
-	if st.Uid != o.To.UID || stays(fd, &st) != "" {
-		r.Others++
-		return nil
+	if st.Ino != e.Ino || born(fd) != e.Born || st.Uid != e.To || stays(fd, &st) != "" {
+		return false, nil
 	}
-	r.Given++
 	if o.DryRun {
-		return nil
+		return true, nil
 	}
 	gid := -1
 	if e.GID == 0 {
 		gid = 0
 	}
-	if err := unix.Fchownat(fd, "", int(e.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fmt.Errorf("give back %q: %w", path.Join(o.Volume, e.Path), err)
+	return true, unix.Fchownat(fd, "", int(e.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// walkTo opens a path one part at a time: it may be longer than the kernel takes at once.
+func walkTo(top int, at string) (int, error) {
+	fd, err := unix.FcntlInt(uintptr(top), unix.F_DUPFD_CLOEXEC, 0)
+	for part := range strings.SplitSeq(at, "/") {
+		if err != nil {
+			return -1, err
+		}
+		next, openErr := unix.Openat2(fd, part, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
+		_ = unix.Close(fd)
+		fd, err = next, openErr
 	}
-	return nil
+	return fd, err
 }
 
 // Roots says whether a volume's top is root's, and something was written in it: it was used as root, and can't be written without.

@@ -83,6 +83,8 @@ func TestAdopt(t *testing.T) {
 	if again, err := Adopt(o); err != nil || again.Given != 0 {
 		t.Errorf("twice: %+v, %v", again, err)
 	}
+	// By the journal, whoever is named.
+	o.To = ID{5, 5}
 	// What was made since stays the identity's; what was removed is nothing to fail at.
 	must(t, os.WriteFile(v+"/new", nil, 0o600), os.Chown(v+"/new", 999, 998), os.Remove(v+"/fifo"))
 	if back, err := Undo(o); err != nil || back.Given != 6 {
@@ -143,6 +145,46 @@ func TestInterrupted(t *testing.T) {
 	}
 	if got := owner(t, v+"/db/deep/x"); got != "0:0 644" {
 		t.Errorf("not undone: %s", got)
+	}
+	// Behind a line that was cut off, a repeated run goes on.
+	must(t, os.MkdirAll(journalDir(o.State), 0o700), os.WriteFile(journal, []byte(`{"path":"half`), 0o600))
+	if _, err := Adopt(o); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Undo(o); err != nil || r.Given != 7 || owner(t, v+"/db/deep/x") != "0:0 644" {
+		t.Errorf("after a repeated run: %+v, %v", r, err)
+	}
+}
+
+// TestOddNames: names of any bytes, paths longer than the kernel takes at once, and what was put in the place of something.
+func TestOddNames(t *testing.T) {
+	v := volume(t)
+	o := &Options{Volume: v, To: ID{999, 998}, State: t.TempDir()}
+	must(t, os.WriteFile(v+"/caf\xe9", nil, 0o600))
+	fd, err := unix.Open(v, unix.O_PATH|unix.O_DIRECTORY, 0)
+	must(t, err)
+	long := strings.Repeat("d", 200)
+	for range 25 {
+		must(t, unix.Mkdirat(fd, long, 0o755))
+		next, err := unix.Openat(fd, long, unix.O_PATH|unix.O_DIRECTORY, 0)
+		must(t, err, unix.Close(fd))
+		fd = next
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	if _, err := Adopt(o); err != nil {
+		t.Fatal(err)
+	}
+	must(t, os.Remove(v+"/db/table"), os.WriteFile(v+"/other", []byte("theirs"), 0o755), os.Chown(v+"/other", 999, 998), os.WriteFile(v+"/hold", nil, 0o600), os.Rename(v+"/other", v+"/db/table"))
+	if _, err := Undo(o); err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	must(t, unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH))
+	if got := owner(t, v+"/caf\xe9"); got != "0:0 600" || st.Uid != 0 {
+		t.Errorf("%s, the deepest is %d's", got, st.Uid)
+	}
+	if got := owner(t, v+"/db/table"); got != "999:998 755" {
+		t.Errorf("what was put in the place of a file: %s", got)
 	}
 }
 

@@ -80,7 +80,7 @@ func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []strin
 		if err != nil {
 			note("%v", err)
 		}
-		if owner, written := layer.VolumeOwner(v.Source, owners); !given && written && g.Owners.IsRoot(owner.UID) {
+		if owner, written := layer.VolumeOwner(v.Source, owners); !given && written && !g.EmptyOnly && g.Owners.Map == nil && owner.UID == 0 {
 			note(StaysRoots+" %q stays root's, as root has written in it; hint: stop its containers, and run nonroot-ctl volumes adopt --user %d:%d %s", v.Source, g.UID, g.GID, v.Source)
 		}
 	}
@@ -111,13 +111,18 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 	return paths, volumes
 }
 
+const maxListed = 12
+
 // listed are paths for a note. The working directory is the image's choice, and may look like several, or like more of the note.
 func listed(paths []string) string {
-	all := slices.Clone(paths)
+	all, rest := slices.Clone(paths[:min(len(paths), maxListed)]), ""
+	if n := len(paths) - len(all); n > 0 {
+		rest = fmt.Sprintf(" and %d more", n)
+	}
 	for i, p := range all {
 		if strings.ContainsFunc(p, func(r rune) bool { return r == ',' || r == '"' || r == ' ' || !strconv.IsGraphic(r) }) {
 			all[i] = fmt.Sprintf("%q", p)
 		}
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(all, ", ") + rest
 }

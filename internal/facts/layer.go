@@ -33,16 +33,13 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 		of.Asked = 0 // what is opened to group 0 lies in root's directories
 	}
 	out := &plan.Give{
-		Rootfs: c.Rootfs, UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID), Owners: of,
+		Rootfs: g.rootfs(), UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID), Owners: of,
 		Keep: p.Adapt.Keep, Covered: g.image.Covered, GroupRoot: p.Adapt.GroupRoot, Tmp: p.Adapt.Tmp && !c.Readonly && d.StandsIn(),
 		GroupOnly: groupOnly, EmptyOnly: emptyOnly,
 	}
-	if !path.IsAbs(out.Rootfs) {
-		out.Rootfs = path.Join(g.Bundle, out.Rootfs)
-	}
 	if !c.Readonly && (d.StandsIn() || groupOnly) {
 		out.Applications = p.Adapt.Applications
-		if out.Lend = p.Adapt.Applications && !groupOnly; out.Lend {
+		if out.Lend = p.Adapt.Applications; out.Lend {
 			out.Program = g.closedProgram(d)
 		}
 		wanted := slices.Clone(p.Adapt.Own)
@@ -70,6 +67,14 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 	return out
 }
 
+// rootfs is where the rootfs is, absolute.
+func (g *Gathered) rootfs() string {
+	if at := g.Container.Rootfs; path.IsAbs(at) {
+		return at
+	}
+	return path.Join(g.Bundle, g.Container.Rootfs)
+}
+
 // mayBeVolume says that a mount is one that can be written, of something that may be a volume of an engine's.
 func mayBeVolume(m spec.Mount) bool {
 	return m.Binds() && !m.Readonly() && len(engines.VolumeMarks(m.Source)) > 0
@@ -82,7 +87,7 @@ func (g *Gathered) closedProgram(d *decision.Decision) string {
 		return ""
 	}
 	at, ok := command.Program(g.image.View)
-	if !ok || g.may(unix.R_OK|unix.X_OK, &at.Stat, d.Identity) {
+	if !ok || at.Stat.Size > layer.MaxLent || at.Stat.Nlink > 1 || g.may(unix.R_OK|unix.X_OK, &at.Stat, d.Identity) {
 		return ""
 	}
 	return at.Path
@@ -158,7 +163,7 @@ func (g *Gathered) volumes() {
 			continue
 		}
 		disk, ok := layer.VolumeOwner(m.Source, g.call.Caller.Owners)
-		if !ok {
+		if !ok || layer.CopiedFrom(g.rootfs(), m.Destination, disk.UID) { // the engine fills it so
 			continue
 		}
 		uid, ok := of.Inside(disk.UID)

@@ -213,7 +213,7 @@ func TestGiveApplications(t *testing.T) {
 		}, plan.Give{GroupRoot: true, Applications: true, Lend: true, Program: "/bin/app"}, false},
 		{"a policy that doesn't", func(g *Gathered, _ *policy.Decision) { closed(g); g.rule.Adapt.Applications = false }, plan.Give{GroupRoot: true}, false},
 		{"a read-only image", func(g *Gathered, _ *policy.Decision) { closed(g); g.Container.Readonly = true }, plan.Give{GroupRoot: true}, false},
-		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, Applications: true}, false},
+		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, Applications: true, Lend: true, Program: "/bin/app"}, false},
 		{"and a policy that leaves the group", func(g *Gathered, d *policy.Decision) { kept(g, d); g.rule.Adapt.GroupRoot = false }, plan.Give{}, true},
 		{"who keeps uid and gid", func(g *Gathered, d *policy.Decision) { kept(g, d); d.Asked.GID = d.Identity.GID }, plan.Give{}, true},
 	} {

@@ -33,8 +33,8 @@ func (g *giver) applications() (paths []string) {
 	return paths
 }
 
-// maxLent is how many bytes of files may be lent, and given beside them: they are copied up whole.
-const maxLent = 4 << 20
+// MaxLent is how many bytes of files may be lent: they are copied up whole.
+const MaxLent = 4 << 20
 
 // lend makes a file that root alone may read or run readable to the identity's group, which the identity has, and leaves it
 // root's: programs too, which are never given. What has a privilege of its own, or a second name, stays closed.
@@ -42,12 +42,13 @@ func (g *giver) lend(fd int, p string, st *unix.Stat_t, of int) {
 	after, ok := g.Lends(st)
 	switch {
 	case !ok:
-	case g.bytes+st.Size > maxLent, g.Files >= maxFiles, g.Directories+g.Files >= maxGiven:
+	case g.lent.bytes+st.Size > MaxLent, g.lent.files >= maxFiles:
 		g.Unfinished = true
 	case g.change(fd, p, st, &after):
 		g.tops[of] = true
 		g.Files++
-		g.bytes += st.Size
+		g.lent.files++
+		g.lent.bytes += st.Size
 	}
 }
 
@@ -55,6 +56,9 @@ func (g *giver) lend(fd int, p string, st *unix.Stat_t, of int) {
 func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	after = *st
 	need := st.Mode & 0o500 >> 6 // what its owner may do, as others have it
+	if w.GroupOnly {
+		need = st.Mode & 0o050 >> 3 // root's group, which is not there any more
+	}
 	if !w.Lend || st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || st.Nlink != 1 || need&0o4 == 0 || st.Mode&need == need || !w.From(st.Uid) || !w.FromGroup(st.Gid) {
 		return after, false
 	}

@@ -3,6 +3,7 @@
 package layer
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,7 +109,7 @@ func TestProgram(t *testing.T) {
 		}
 	}
 	rootfs := overlay(t, files)
-	if err := os.WriteFile(filepath.Join(rootfs, "usr/bin/app"), []byte(strings.Repeat("x", maxLent+1)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(rootfs, "usr/bin/app"), []byte(strings.Repeat("x", MaxLent+1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w := wish(rootfs)
@@ -123,16 +124,34 @@ func TestGroupOnly(t *testing.T) {
 	rootfs := overlay(t, map[string]string{
 		"opt/": "0:0 755", "opt/app/": "0:0 755", "opt/app/data/": "0:0 775", "opt/app/data/f": "0:0 664", "opt/app/conf": "0:0 644",
 		"opt/app/run": "0:0 775", "opt/persons/": "1500:1500 755", "opt/persons/data/": "0:0 775", "opt/other/": "0:50 775", "opt/app/secret/": "0:0 700",
+		"opt/app/entry": "0:0 770", "opt/app/readable": "0:0 640", "opt/app/roots": "0:0 700",
 	})
 	w := wish(rootfs, "/opt")
-	w.GroupRoot, w.GroupOnly = true, true
+	w.GroupRoot, w.GroupOnly, w.Lend = true, true, true
 	if _, err := Give(w); err != nil {
 		t.Fatal(err)
 	}
 	checkOwners(t, rootfs, map[string]string{
 		"/opt": "0:0 755", "/opt/app": "0:0 755", "/opt/app/data": "0:1001 775", "/opt/app/data/f": "0:1001 664", "/opt/app/conf": "0:0 644",
 		"/opt/app/run": "0:0 775", "/opt/persons/data": "0:0 775", "/opt/other": "0:50 775", "/opt/app/secret": "0:0 700",
+		"/opt/app/entry": "0:1001 750", "/opt/app/readable": "0:1001 640", "/opt/app/roots": "0:0 700",
 	})
+}
+
+// TestLargeApplication leaves room for state, and state for it.
+func TestLargeApplication(t *testing.T) {
+	files := map[string]string{"var/lib/svc/state": "0:0 600", "app/": "0:0 755", "var/lib/": "0:0 755", "var/lib/svc/": "0:0 755"}
+	for i := range maxFiles + 50 {
+		files[fmt.Sprintf("app/f%03d", i)] = "0:0 644"
+	}
+	rootfs := overlay(t, files)
+	w := wish(rootfs, "/var/lib")
+	w.Application, w.Lend = policy.IsApplication, true
+	given, err := Give(w)
+	if err != nil || !given.Unfinished || given.Files != maxFiles+1 {
+		t.Errorf("%+v, %v", given, err)
+	}
+	checkOwners(t, rootfs, map[string]string{"/var/lib/svc/state": "1000:1001 600", "/app": "1000:1001 755"})
 }
 
 // TestVolumeOwner: the top of an engine's volume, once something was written in it.

@@ -76,19 +76,26 @@ func Give(w *Options) (Given, error) {
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	g := giver{Options: w, root: root}
 	defer g.upper.close()
-	paths := w.Paths
+	paths := slices.Clone(w.Paths)
 	if w.Application != nil {
-		paths = slices.Concat(paths, g.applications())
-	}
-	for i, p := range paths {
-		g.queue = append(g.queue, directory{p, i, 0})
+		paths = append(paths, g.applications()...)
 	}
 	if w.Program != "" {
-		paths = append(slices.Clone(paths), w.Program)
+		paths = append(paths, w.Program)
 	}
 	g.tops = make([]bool, len(paths))
 	if w.Program != "" {
 		g.program(w.Program)
+	}
+	// What the policy names comes first, and applications have bounds of their own: a large one leaves room for state.
+	for i, p := range paths {
+		if i == len(w.Paths) {
+			g.all()
+			g.spent, g.full, g.queue = spent{}, false, nil
+		}
+		if i < len(w.Paths) || p != w.Program {
+			g.queue = append(g.queue, directory{p, i, 0})
+		}
 	}
 	g.all()
 	for i, p := range paths {
@@ -139,16 +146,22 @@ func own(fd int) error {
 type giver struct {
 	*Options
 	Given
-	root   int
-	queue  []directory // breadth first: what is near the top matters most
-	tops   []bool
-	looked int
-	bytes  int64
+	root  int
+	queue []directory // breadth first: what is near the top matters most
+	tops  []bool
+	spent
+	lent   spent
 	full   bool            // nothing more is looked at
 	only   map[uint64]bool // inodes besides which nothing is given; nil: any
 	upper  upper
 	denied error // of something by itself: one that is immutable, or whose owner is not mapped in a rootless engine's namespace
 	err    error // ends it
+}
+
+// spent is what of the bounds is used up.
+type spent struct {
+	looked, entries, files int
+	bytes                  int64
 }
 
 type directory struct {
@@ -251,9 +264,10 @@ func (g *giver) file(dir int, name, p string, of int) {
 	}
 	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
 	written := func() bool { return g.copiesNothing(p, &o.Stat_t) }
+	_, becomes := g.Becomes(&o.Stat_t)
 	switch {
 	case o.Mode&unix.S_IFMT != unix.S_IFREG:
-	case TakesFile(name, &o.Stat_t, written):
+	case (becomes || !g.GroupOnly) && TakesFile(name, &o.Stat_t, written):
 		g.give(o.fd, p, &o.Stat_t, of)
 	case g.only == nil:
 		g.lend(o.fd, p, &o.Stat_t, of)
@@ -297,10 +311,10 @@ func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 		return g.GroupOnly && g.From(st.Uid) // what its group may write can lie below
 	}
 	switch {
-	case g.Directories+g.Files >= maxGiven:
+	case g.entries >= maxGiven:
 		g.full, g.Unfinished = true, true
 		return false
-	case !isDirectory(st) && (g.bytes+cost(st) > maxBytes || g.Files >= maxFiles):
+	case !isDirectory(st) && (g.bytes+cost(st) > maxBytes || g.files >= maxFiles):
 		g.Unfinished = true // directories are given all the same
 		return false
 	}
@@ -308,10 +322,12 @@ func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 		return false
 	}
 	g.tops[of] = true
+	g.entries++
 	if isDirectory(st) {
 		g.Directories++
 	} else {
 		g.Files++
+		g.files++
 		g.bytes += cost(st)
 	}
 	return true

@@ -115,7 +115,7 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 		return false, nil //nolint:nilerr // what can't be looked at stays
 	}
 	its := st.Uid == w.UID // as the image's directory is; what lies in it may be root's all the same
-	if !its && !isNew(st.Uid) && !copiedFrom(w.Rootfs, v.Destination, st.Uid) {
+	if !its && !isNew(st.Uid) && !CopiedFrom(w.Rootfs, v.Destination, st.Uid) {
 		return false, nil
 	}
 	names, err := dirents.Names(fd, 1)
@@ -129,15 +129,19 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 		return false, nil
 	}
 	gid := -1
-	if w.FromGroup(st.Gid) || isNew(st.Uid) && !isRoot(st.Uid) { // another identity's, with its group
+	if w.FromGroup(st.Gid) {
 		gid = int(w.GID)
 	}
 	if w.DryRun {
 		return true, nil
 	}
+	mode := st.Mode&0o7777 | rights // the engine has copied it, too
+	if !its && !isRoot(st.Uid) && !w.From(st.Uid) {
+		mode |= 0o070 // whoever had it, and may still run, goes on by the group, which stays
+	}
 	err = unix.Fchown(fd, int(w.UID), gid)
-	if err == nil && st.Mode&rights != rights { // the engine has copied the mode, too
-		err = unix.Fchmod(fd, st.Mode&0o7777|rights)
+	if err == nil && st.Mode&0o7777 != mode {
+		err = unix.Fchmod(fd, mode)
 	}
 	if err != nil {
 		return false, fmt.Errorf("change the owner of the volume %q: %w", v.Source, err)
@@ -145,8 +149,8 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	return true, nil
 }
 
-// copiedFrom says that the image's own directory at a mount's destination has this owner.
-func copiedFrom(rootfs, destination string, owner uint32) bool {
+// CopiedFrom says that the image's own directory at a mount's destination has this owner.
+func CopiedFrom(rootfs, destination string, owner uint32) bool {
 	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false

@@ -55,6 +55,7 @@ type Owners struct {
 	Asked    uint32         // who was asked for
 	Accounts *accounts.UIDs // of the image's passwd
 	Policy   []uint32       // uids that the policy gives, or has given, for want of another
+	Fixed    []uint32       // of Policy, those that all containers may have
 	Reserved policy.Ranges  // those that it gives one after the other
 }
 
@@ -68,6 +69,7 @@ func FileOwners(
 		Map: m, Asked: asked, Accounts: a, Reserved: rule.Reserved,
 		Policy: []uint32{uint32(rule.UID), uint32(general.UID), policy.DefaultID},
 	}
+	of.Fixed = of.Policy
 	if before != nil {
 		of.Policy = append(of.Policy, before.UID)
 	}
@@ -123,7 +125,7 @@ func (o Owners) MayChownVolume(owner uint32) bool {
 // have been given to a first container that wrote nothing, as one that only prepares it for another one.
 func (o Owners) IsNew(owner uint32) bool {
 	uid, ok := o.Inside(owner)
-	return ok && (uid == 0 || slices.Contains(o.Policy, uid) && !o.Reserved.Has(uid))
+	return ok && (uid == 0 || slices.Contains(o.Fixed, uid) && !o.Reserved.Has(uid))
 }
 
 // ofImage says that an owner is root, if that was asked for, whoever was asked for else, or an account of the image's that is no

@@ -329,7 +329,7 @@ func uidsOf(t *testing.T, passwd string) *accounts.UIDs {
 
 // TestIsNew: whose empty volumes are nobody's yet.
 func TestIsNew(t *testing.T) {
-	of := Owners{Policy: []uint32{65532, 200001}, Reserved: policy.Ranges{{First: 200000, Last: 200999}}}
+	of := Owners{Policy: []uint32{65532, 200001, 77}, Fixed: []uint32{65532, 200001}, Reserved: policy.Ranges{{First: 200000, Last: 200999}}}
 	mapped := of
 	mapped.Map = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 70000}}}
 	for _, test := range []struct {
@@ -337,7 +337,7 @@ func TestIsNew(t *testing.T) {
 		owner uint32
 		want  bool
 	}{
-		{of, 0, true}, {of, 65532, true}, {of, 33, false}, {of, 1000, false}, {of, 200001, false}, {of, 200002, false},
+		{of, 0, true}, {of, 65532, true}, {of, 33, false}, {of, 77, false}, {of, 1000, false}, {of, 200001, false}, {of, 200002, false},
 		{mapped, 0, false}, {mapped, 100000, true}, {mapped, 165532, true}, {mapped, 65532, false},
 	} {
 		if got := test.of.IsNew(test.owner); got != test.want {

@@ -10,14 +10,15 @@ import (
 // standard are the directories at the top of a distribution's root (Filesystem Hierarchy Standard 3.0, chapter 3), and of
 // those that keep their programs elsewhere (Nix, Guix, Snap, OSTree). Any other is an application's.
 var standard = []string{
-	"afs", "bin", "boot", "dev", "etc", "gnu", "home", "host", "lib*", "lost+found", "media", "mnt", "nix", "opt", "ostree", "proc", "root", "rootfs",
+	"afs", "bin", "bin.usr-is-merged", "boot", "command", "efi", "sbin.usr-is-merged", "dev", "etc", "gnu", "home", "host", "lib*", "lost+found", "media", "mnt", "nix", "opt", "ostree", "proc", "root", "rootfs",
 	"run", "sbin", "selinux", "snap", "srv", "sys", "sysroot", "tmp", "usr", "var",
 }
 
 // shared are the directories of /etc that base images of distributions have, and those that decide who somebody is, or
 // that are read by every program: what is in them is not one application's. An entry that ends with * is a beginning.
 var shared = []string{
-	"NetworkManager", "PackageKit", "X11", "acpi", "alternatives", "apk", "apparmor*", "apt", "audit*", "authselect", "bash_completion*",
+	"OpenCL", "bash", "busybox-paths.d", "chkconfig.d", "doas.d", "fish", "glvnd", "local.d", "nscd", "periodic", "perl", "popt.d", "resolvconf",
+	"runlevels", "sysusers.d", "userdb", "NetworkManager", "PackageKit", "X11", "acpi", "alternatives", "apk", "apparmor*", "apt", "audit*", "authselect", "bash_completion*",
 	"binfmt.d", "ca-certificates*", "cni", "conf.d", "containers", "cron*", "crypto-policies", "dbus*", "debuginfod", "default", "depmod.d", "dhcp*",
 	"dnf", "dpkg", "environment.d", "fonts", "fstab.d", "gcrypt", "gdb*", "gnupg", "gnutls", "groff", "grub*", "gss", "init", "init.d",
 	"initramfs*", "insserv*", "iproute2", "issue.d", "java*", "kernel", "krb5*", "ld.so*", "ldap", "libaudit*", "libibverbs.d", "libnl*",
