@@ -458,6 +458,9 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 	m := a.mountOf(dir)
 	top, _, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
 	switch {
+	case m != nil && a.byDropped(st, right):
+		f.Kind = Mounted
+		a.askForGroup(&f, st.Gid)
 	case m != nil && (m.Type == "bind" || m.Type == "none" || m.Type == ""):
 		f.Kind = Mounted
 		f.Why += fmt.Sprintf("; it is %q of the host, mounted on %q: what a person binds, or has written to, stays whose it is. On the host: chown %d:%d, or mount another", m.Source, m.Destination, who.uid, who.gid)
@@ -502,6 +505,21 @@ func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32)
 	return ""
 }
 
+// byDropped says that a right comes with a group that the container asked for, and that was taken from it. Where the container has
+// a user namespace of its own the numbers are others, and nothing is said.
+func (a *Advisor) byDropped(st *unix.Stat_t, right uint32) bool {
+	return a.Record != nil && st.Gid != 0 && slices.Contains(a.Record.Dropped, st.Gid) && rootfs.May(right, st, ^uint32(0), []uint32{st.Gid})
+}
+
+// askForGroup adds to a finding that a group was dropped by which it would not be one.
+func (a *Advisor) askForGroup(f *Finding, gid uint32) {
+	f.Policy, f.Value = "identity.allowed_gids", strconv.FormatUint(uint64(gid), 10)
+	f.Why += fmt.Sprintf("; the container asked for the group %d, which may, and which was dropped", gid)
+	if a.Groups != nil && a.Groups.Privileged(gid, a.Policy.Privileged) {
+		f.Why += ": it is privileged on the host, and so is each container that has it"
+	}
+}
+
 func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 	f := Finding{Kind: Device, What: p, Why: fmt.Sprintf("%d:%d %04o", st.Uid, st.Gid, st.Mode&0o7777)}
 	node := policy.Device{Path: p}
@@ -510,6 +528,8 @@ func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 	switch {
 	case may:
 		f.Why += "; its mode lets it, the list of devices that the container may open does not (docker run --device)"
+	case a.byDropped(st, unix.R_OK|unix.W_OK):
+		a.askForGroup(&f, st.Gid)
 	case a.Groups != nil && st.Gid != 0 && a.Policy.WithholdsGroup(a.Groups, st.Gid):
 		f.Why += fmt.Sprintf("; its group %d has privileges on the host, and no container gets it", st.Gid)
 	case hasGroup && rootfs.May(unix.R_OK|unix.W_OK, st, ^uint32(0), []uint32{gid}) &&
@@ -551,6 +571,9 @@ func (a *Advisor) Lines() []string {
 	if nodes := values["identity.device_groups"]; len(nodes) > 0 {
 		lines = append(lines, "identity.device_groups = "+list(append(slices.Clone(a.Policy.DeviceGroups), nodes...)))
 	}
+	if gids, err := ids.Numbers(strings.Join(values["identity.allowed_gids"], " ")); err == nil && len(gids) > 0 {
+		lines = append(lines, a.Policy.AllowedWith(gids...))
+	}
 	for _, key := range []string{"identity.uid", "identity.gid"} {
 		if ids := values[key]; len(ids) == 1 { // of several, none can be the one
 			lines = append(lines, key+" = "+ids[0])
@@ -568,6 +591,9 @@ func usable(f *Finding) bool {
 	value := f.Value
 	if f.Policy == "adapt.own" || f.Policy == "identity.device_groups" {
 		value = list([]string{value})
+	}
+	if f.Policy == "identity.allowed_gids" {
+		value = "[" + value + "]"
 	}
 	_, err := policy.Parse("learned", []byte(f.Policy+" = "+value+"\n"))
 	return err == nil

@@ -174,6 +174,43 @@ func TestWithheldAsTheCoreHasIt(t *testing.T) {
 	}
 }
 
+// TestDroppedGroup: where a group was taken that the container asked for, and that has the right, the line is the one that keeps
+// it; on a device, and on what is mounted.
+func TestDroppedGroup(t *testing.T) {
+	groups := &policy.HostGroups{Groups: []policy.HostGroup{{Name: "disk", GID: 6}, {Name: "team", GID: 5000}}}
+	for _, test := range []struct {
+		name    string
+		st      unix.Stat_t
+		dropped []uint32
+		line    string
+	}{
+		{"the group's", unix.Stat_t{Gid: 5000, Mode: unix.S_IFDIR | 0o770}, []uint32{4, 5000}, "identity.allowed_gids = [7, 5000]"},
+		{"not dropped", unix.Stat_t{Gid: 5000, Mode: unix.S_IFDIR | 0o770}, []uint32{4}, ""},
+		{"the group may not either", unix.Stat_t{Gid: 5000, Mode: unix.S_IFDIR | 0o740}, []uint32{5000}, ""},
+		{"root's group", unix.Stat_t{Mode: unix.S_IFDIR | 0o770}, []uint32{0}, ""},
+	} {
+		p := policy.Default()
+		p.AllowedGIDs = policy.Ranges{{First: 7, Last: 7}}
+		a := &Advisor{
+			Policy: p, Groups: groups, Mounts: []Mount{{"/data", "/srv", "bind"}},
+			Record: &decision.Decision{Dropped: test.dropped, Identity: &policy.Identity{UID: 1004}, Asked: &policy.Identity{UID: 1004}},
+		}
+		f := a.about(&place{root: -1, tid: os.Getpid(), who: &credentials{uid: 1004}}, "/data", &test.st, 3, "may not")
+		a.found = []*Finding{&f}
+		if lines := strings.Join(a.Lines(), "\n"); lines != test.line || f.Kind != Mounted {
+			t.Errorf("%s: %q, %+v", test.name, lines, f)
+		}
+		if kept := strings.Contains(f.Why, "chown"); kept != (test.line == "") {
+			t.Errorf("%s: %s", test.name, f.Why)
+		}
+	}
+	a := &Advisor{Policy: policy.Default(), Groups: groups, Record: &decision.Decision{Dropped: []uint32{6}}}
+	f := a.device("/dev/disk0", &unix.Stat_t{Gid: 6, Mode: unix.S_IFBLK | 0o660}, false)
+	if f.Policy != "identity.allowed_gids" || f.Value != "6" || !strings.Contains(f.Why, "privileged on the host") {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestNoDenial: what ends in EPERM without a refusal is not told.
 func TestNoDenial(t *testing.T) {
 	a := &Advisor{Policy: policy.Default()}
