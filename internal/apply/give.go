@@ -8,21 +8,17 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// options are a plan's as the layer takes them. The rootfs has to be where an engine mounts one for this container: below the bundle,
-// or in its store. What Podman's --rootfs names by itself may be the host's.
+// options are a plan's as the layer takes them.
 func options(g *plan.Give, bundle, id string) layer.Options {
 	return layer.Options{
 		Rootfs: g.Rootfs, UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.IsRootGroup,
 		Paths: g.Paths, Keep: g.Keep, Covered: g.Covered, GroupRoot: g.GroupRoot,
-		Made: func(rootfs string) bool {
-			return strings.HasPrefix(rootfs, strings.TrimSuffix(bundle, "/")+"/") || engines.MountsRootfs(rootfs, id)
-		},
+		Made: layer.MadeFor(bundle, id),
 	}
 }
 

@@ -46,6 +46,7 @@ const (
 	Device     = "device"     // a device node
 	Kernel     = "kernel"     // files of the kernel's
 	Port       = "port"       // a port below the first one that is free
+	Home       = "home"       // no space in the home
 	Identity   = "identity"   // another user or group
 	Privileged = "privileged" // what takes a capability
 	Unknown    = "other"      // what the modes of files do not explain
@@ -84,6 +85,9 @@ func (a *Advisor) Denied(d *Denied) {
 		return
 	}
 	f := a.finding(d)
+	if f.Kind == "" {
+		return
+	}
 	key := f.Kind + "\x00" + f.What + "\x00" + f.Why
 	known := a.index[key]
 	if known == nil {
@@ -115,6 +119,9 @@ func (a *Advisor) Denied(d *Denied) {
 var noDenial = map[string]bool{"epoll_ctl": true, "setpgid": true, "setsid": true, "rt_sigreturn": true, "sigreturn": true}
 
 func (a *Advisor) finding(d *Denied) Finding {
+	if d.Errno == unix.ENOSPC || d.Errno == unix.EROFS {
+		return a.ours(d)
+	}
 	if f, ok := identities(d); ok {
 		a.become(&f)
 		return f
@@ -151,6 +158,58 @@ func (a *Advisor) finding(d *Denied) Finding {
 		f.What += " " + strings.Join(d.Paths, " ")
 	}
 	return f
+}
+
+// ours is a finding at a mount that nonroot-runc has made; the zero one: it is at another one, which is nobody's denial.
+func (a *Advisor) ours(d *Denied) Finding {
+	if !a.Record.Enforced() {
+		return Finding{}
+	}
+	for _, p := range d.Paths {
+		p = realPath(d.TID, p)
+		switch {
+		case d.Errno == unix.ENOSPC && a.Record.Mounted && links.Within(a.Record.Home, p):
+			f := Finding{
+				Kind: Home, What: a.Record.Home,
+				Why: fmt.Sprintf("the home is a tmpfs of home.size = %q, which is full: make it larger, or mount a volume there", a.Policy.HomeSize),
+			}
+			if size := larger(a.Policy.HomeSize); size != "" {
+				f.Policy, f.Value = "home.size", size
+			}
+			return f
+		case d.Errno == unix.EROFS && (p == "/etc/passwd" || p == "/etc/group"):
+			return Finding{
+				Kind: Mounted, What: p,
+				Why: "nonroot-runc mounts a copy there, read-only, in which the container's identity has its entry: make accounts in the image (RUN useradd)",
+			}
+		}
+	}
+	return Finding{}
+}
+
+// realPath is a path without links, as a thread sees it.
+func realPath(tid int, p string) string {
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", tid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return p
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	return (&place{root: root, tid: tid}).real(p)
+}
+
+// larger is four times a home's size; "": of a share of the memory, nobody knows.
+func larger(size string) string {
+	digits := strings.TrimRight(size, "kKmMgG")
+	n, err := ids.Number(digits)
+	unit := strings.ToLower(size[len(digits):])
+	if err != nil || len(unit) != 1 || n == 0 || n > 1<<20 {
+		return ""
+	}
+	n *= 4
+	if next := map[string]string{"k": "m", "m": "g"}[unit]; next != "" && n%1024 == 0 {
+		n, unit = n/1024, next
+	}
+	return strconv.FormatUint(uint64(n), 10) + unit
 }
 
 // privileges are calls that take a capability (capabilities(7)), or the ownership of a file.
@@ -574,6 +633,9 @@ func (a *Advisor) Lines() []string {
 	if gids, err := ids.Numbers(strings.Join(values["identity.allowed_gids"], " ")); err == nil && len(gids) > 0 {
 		lines = append(lines, a.Policy.AllowedWith(gids...))
 	}
+	if sizes := values["home.size"]; len(sizes) > 0 {
+		lines = append(lines, "home.size = "+strconv.Quote(sizes[0]))
+	}
 	for _, key := range []string{"identity.uid", "identity.gid"} {
 		if ids := values[key]; len(ids) == 1 { // of several, none can be the one
 			lines = append(lines, key+" = "+ids[0])
@@ -592,8 +654,11 @@ func usable(f *Finding) bool {
 	if f.Policy == "adapt.own" || f.Policy == "identity.device_groups" {
 		value = list([]string{value})
 	}
-	if f.Policy == "identity.allowed_gids" {
+	switch f.Policy {
+	case "identity.allowed_gids":
 		value = "[" + value + "]"
+	case "home.size":
+		value = strconv.Quote(value)
 	}
 	_, err := policy.Parse("learned", []byte(f.Policy+" = "+value+"\n"))
 	return err == nil

@@ -211,6 +211,51 @@ func TestDroppedGroup(t *testing.T) {
 	}
 }
 
+// TestOurMounts: a home that is full names its size, passwd that is read-only says whose it is; other file systems that are full or
+// read-only have denied nothing.
+func TestOurMounts(t *testing.T) {
+	home := t.TempDir()
+	mounted := &decision.Decision{Mode: decision.Rewrite, Home: home, Mounted: true}
+	for _, test := range []struct {
+		errno unix.Errno
+		path  string
+		of    *decision.Decision
+		size  string
+		kind  string
+		line  string
+	}{
+		{unix.ENOSPC, home + "/x", mounted, "256m", Home, `home.size = "1g"`},
+		{unix.ENOSPC, home, mounted, "1g", Home, `home.size = "4g"`},
+		{unix.ENOSPC, home, mounted, "50%", Home, ""},
+		{unix.ENOSPC, home + "x", mounted, "1g", "", ""},
+		{unix.ENOSPC, home, &decision.Decision{Mode: decision.Rewrite, Home: home}, "1g", "", ""},
+		{unix.ENOSPC, home, &decision.Decision{Mode: decision.Off, Home: home, Mounted: true}, "1g", "", ""},
+		{unix.ENOSPC, home, nil, "1g", "", ""},
+		{unix.EROFS, "/etc/passwd", mounted, "1g", Mounted, ""},
+		{unix.EROFS, "/etc/group", mounted, "1g", Mounted, ""},
+		{unix.EROFS, "/etc/hosts", mounted, "1g", "", ""},
+		{unix.EROFS, home, mounted, "1g", "", ""},
+		{unix.ENOSPC, "/etc/passwd", mounted, "1g", "", ""},
+	} {
+		p := policy.Default()
+		p.HomeSize = test.size
+		a := &Advisor{Policy: p, Record: test.of}
+		a.Denied(&Denied{Name: "openat", Errno: test.errno, Paths: []string{test.path}, TID: os.Getpid()})
+		kind := ""
+		if len(a.Findings()) > 0 {
+			kind = a.Findings()[0].Kind
+		}
+		if lines := strings.Join(a.Lines(), ";"); kind != test.kind || lines != test.line {
+			t.Errorf("%v at %s: %q, %q", test.errno, test.path, kind, lines)
+		}
+	}
+	for size, want := range map[string]string{"1k": "4k", "512k": "2m", "300m": "1200m", "": "", "g": "", "0m": "", "9": ""} {
+		if got := larger(size); got != want {
+			t.Errorf("larger than %q: %q, want %q", size, got, want)
+		}
+	}
+}
+
 // TestNoDenial: what ends in EPERM without a refusal is not told.
 func TestNoDenial(t *testing.T) {
 	a := &Advisor{Policy: policy.Default()}

@@ -66,7 +66,7 @@ func TestIdentity(t *testing.T) {
 		{
 			name: "A3 groups that are allowed", user: spec.User{UID: 1000, GID: 1000, Groups: []uint32{0, 6, 44}}, source: Kept,
 			want: Identity{UID: 1000, GID: 1000, Groups: []uint32{44}}, dropped: []uint32{0, 6},
-			note: `group 6 ("disk") is dropped: it is privileged on the host; identity.allowed_gids = ["40-50", 6] keeps it`,
+			note:   `group 6 ("disk") is dropped: it is privileged on the host; identity.allowed_gids = ["40-50", 6] keeps it`,
 			change: []func(*Policy, *world){allow(nil, Ranges{{40, 50}})},
 		},
 		{name: "A4 a uid that runc 1.1 refuses", user: spec.User{UID: 1 << 31, GID: 1}, refused: "above"},
