@@ -128,6 +128,13 @@ func TestNamesOfAnExec(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
+	f := &policy.Facts{} // nobody knows the container's passwd
+	f.Record = record
+	for home, want := range map[string]bool{"/root": false, "/tmp/h": true} {
+		if got := setHome(f, home); got != want {
+			t.Errorf("%s is set: %v", home, got)
+		}
+	}
 	for _, env := range []string{`["USER=x",7]`, `7`} {
 		doc, err := spec.ParseProcess([]byte(`{"user":{"uid":0,"gid":0},"args":["id"],"cwd":"/","env":` + env + `}`))
 		testkit.Must(t, err)

@@ -122,9 +122,7 @@ func (p *Plan) rewrite(in *Input) error {
 	process := spec.ProcessChange{
 		UID: id.UID, GID: id.GID, Groups: id.Groups, DropBounding: in.Rule.DropBounding, Home: home.Home, Name: home.Name,
 	}
-	if err := keepNames(in.Document, &process, in.Written); err != nil {
-		return err
-	}
+	keepNames(in.Document, &process, in.Written)
 	p.Parts, err = in.Document.RewriteParts(spec.Change{
 		Process: process,
 		Container: &spec.ContainerChange{

@@ -15,14 +15,8 @@ func Process(rule *policy.Policy, f *policy.Facts, d *decision.Decision, doc *sp
 	}
 	change.Name, change.Home = nameAndHome(f, d.Identity.UID)
 	if f.Record.Enforced() {
-		if err := keepNames(doc, &change, f.Record); err != nil {
-			return nil, err
-		}
-		home, err := doc.Variable("HOME")
-		if err != nil {
-			return nil, err
-		}
-		if setHome(f, home) {
+		keepNames(doc, &change, f.Record)
+		if home := valueOf(doc, "HOME"); setHome(f, home) {
 			change.Home = home
 		}
 	}
@@ -44,17 +38,18 @@ func nameAndHome(f *policy.Facts, uid uint32) (name, home string) {
 
 // keepNames keeps USER and LOGNAME where somebody has set them, which images do for settings of theirs: neither engine nor runtime
 // does. Root's is not kept, nor what an earlier rewrite has written.
-func keepNames(doc *spec.Document, change *spec.ProcessChange, written *decision.Decision) error {
+func keepNames(doc *spec.Document, change *spec.ProcessChange, written *decision.Decision) {
 	for name, to := range map[string]*string{"USER": &change.User, "LOGNAME": &change.LogName} {
-		value, err := doc.Variable(name)
-		if err != nil {
-			return err
-		}
-		if value != "root" && (written == nil || value != written.Name) {
+		if value := valueOf(doc, name); value != "root" && (written == nil || value != written.Name) {
 			*to = value
 		}
 	}
-	return nil
+}
+
+// valueOf is a variable's value. What is wrong with an environment the rewrite says, which takes all of it apart.
+func valueOf(doc *spec.Document, name string) string {
+	value, _ := doc.Variable(name) // as said
+	return value
 }
 
 // setHome says that a further process has a HOME that somebody has set for it: neither root's, nor what its container had, or has by
@@ -62,7 +57,7 @@ func keepNames(doc *spec.Document, change *spec.ProcessChange, written *decision
 func setHome(f *policy.Facts, home string) bool {
 	root := "/root"
 	if f.Accounts != nil {
-		if u, ok := f.Accounts.UserByID(0); ok && u.Home != "" {
+		if u, _ := f.Accounts.UserByID(0); u.Home != "" {
 			root = u.Home
 		}
 	}

@@ -166,7 +166,7 @@ modem() {
   fresh
   modem
   detached nonroot
-  ! grep -q 'is dropped' nonroot-runc.json
+  run ! grep -q 'is dropped' nonroot-runc.json
   process '.user = {uid: 1004, gid: 1004, additionalGids: [20]} | .args = ["sh", "-c", "head -c 1 /dev/ttyUSB0 | wc -c"]'
   succeeds nonroot exec --process "$PROCESS" "$ID"
   [[ $OUT == 1 ]]

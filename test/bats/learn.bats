@@ -210,7 +210,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   learn
   contains 1500000
   grep -qx 'home       "/home/nonroot" (a tmpfs of its own)' "$LEARNED"
-  ! grep -q 'which is full' "$LEARNED"
+  run ! grep -q 'which is full' "$LEARNED"
 }
 
 @test "a home that moved is told, with why" {
