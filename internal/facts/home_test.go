@@ -29,6 +29,7 @@ func overlaid(t *testing.T, c *Call) {
 
 // TestWrites: where the identity will be able to write once what is given to it was given.
 func TestWrites(t *testing.T) {
+	NeedRoot(t)
 	theirs, roots := t.TempDir(), t.TempDir()
 	Must(t, os.Chown(theirs, 65532, 65532), os.Chmod(roots, 0o755), os.MkdirAll(theirs+"/closed/in", 0o700))
 	image := with("root/.cache/", "site/", "opt/app/", "everybodys/", "file = x", "etc/app/", "link -> root", "shut/mine/ @65532")
