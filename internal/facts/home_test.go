@@ -15,10 +15,19 @@ import (
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
+// needHostRoot skips where files can't be given to others: in the unprivileged tests' own user namespace, whose root is one id.
+func needHostRoot(t *testing.T) {
+	t.Helper()
+	NeedRoot(t)
+	if !IsRoot() {
+		t.Skip("the machine's root is needed")
+	}
+}
+
 // overlaid puts an overlay over a call's rootfs, as engines mount one for each container.
 func overlaid(t *testing.T, c *Call) {
 	t.Helper()
-	NeedRoot(t)
+	needHostRoot(t)
 	rootfs, layers := c.Bundle.Join("rootfs"), t.TempDir()
 	Must(t, unix.Mount("tmpfs", layers, "tmpfs", 0, "mode=755"))
 	t.Cleanup(func() { _ = unix.Unmount(layers, unix.MNT_DETACH) })
@@ -29,7 +38,7 @@ func overlaid(t *testing.T, c *Call) {
 
 // TestWrites: where the identity will be able to write once what is given to it was given.
 func TestWrites(t *testing.T) {
-	NeedRoot(t)
+	needHostRoot(t)
 	theirs, roots := t.TempDir(), t.TempDir()
 	Must(t, os.Chown(theirs, 65532, 65532), os.Chmod(roots, 0o755), os.MkdirAll(theirs+"/closed/in", 0o700))
 	image := with("root/.cache/", "site/", "opt/app/", "everybodys/", "file = x", "etc/app/", "link -> root", "shut/mine/ @65532")
@@ -108,7 +117,7 @@ func TestWrites(t *testing.T) {
 
 // TestWritesNewVolume: an engine's new volume becomes the identity's, one that holds something of root's does not.
 func TestWritesNewVolume(t *testing.T) {
-	NeedRoot(t)
+	needHostRoot(t)
 	const volumes = "/var/lib/docker/volumes"
 	write(t, volumes+"/metadata.db", "")
 	for name, want := range map[string]bool{"new": true, "old": false} {
