@@ -19,13 +19,16 @@ import (
 // rootsHome is where passwd has root's by custom, and where runtimes take it to be.
 const rootsHome = "/root"
 
-// meant is where the container's programs look for their home, and whether it can be theirs. Somebody of the administrator's list
-// has his home there.
+// meant is where the container's programs look for their home, and whether it can be theirs. Somebody of the
+// administrator's list has his home there.
 func (g *Gathered) meant(d *decision.Decision, give *plan.Give, owned map[int][]string) homedir.Meant {
 	if d.Person != "" {
 		return homedir.Meant{}
 	}
-	m := homedir.Meant{Env: g.askedHome(), Image: g.layers(), Writes: func(dir string) bool { return g.writes(d, give, owned, dir) }}
+	m := homedir.Meant{
+		Env: g.askedHome(), Image: g.layers(),
+		Writes: func(dir string) bool { return g.writes(d, give, owned, dir) },
+	}
 	if d.StandsIn() && d.Asked.UID == 0 {
 		m.Root = rootsHome
 		if root, known := m.Image.UserByID(0); known && path.IsAbs(root.Home) {
@@ -47,7 +50,8 @@ func (g *Gathered) askedHome() string {
 	return g.home
 }
 
-// writes says whether the identity will be able to write in a directory of the container's, or where there is none, to make it.
+// writes says whether the identity will be able to write in a directory of the container's, or where there is none, to
+// make it.
 func (g *Gathered) writes(d *decision.Decision, give *plan.Give, owned map[int][]string, dir string) bool {
 	at, err := g.image.Look(path.Clean(dir))
 	if err != nil {
@@ -64,7 +68,7 @@ func (g *Gathered) writes(d *decision.Decision, give *plan.Give, owned map[int][
 		}
 	}
 	if at.Hidden { // a new file system, which is given at creation
-		return slices.ContainsFunc(g.ownedOf(owned), func(destination string) bool { return links.Within(destination, at.Path) })
+		return links.WithinAny(g.ownedOf(owned), at.Path)
 	}
 	return g.will(unix.W_OK|unix.X_OK, at, d, give)
 }
@@ -101,7 +105,7 @@ func (g *Gathered) becomes(at rootfs.Entry, give *plan.Give) bool {
 		From: give.Owners.MayChown, FromGroup: give.Owners.IsRootGroup, Keep: give.Keep, Covered: give.Covered, DryRun: true,
 	}
 	if at.Mount == nil {
-		return slices.ContainsFunc(give.Paths, func(dir string) bool { return links.Within(dir, at.Path) }) && layer.Foresee(&o, at.Path)
+		return links.WithinAny(give.Paths, at.Path) && layer.Foresee(&o, at.Path)
 	}
 	o.From = give.Owners.MayChownVolume
 	return slices.ContainsFunc(give.Volumes, func(v plan.Volume) bool {

@@ -19,23 +19,25 @@ type Meant struct {
 	Root string // root's home, for whom the identity stands in; "": it does not
 	// Image is the image without what the container has written itself: where a home is must not depend on that.
 	Image *accounts.Image
-	// Writes says that the identity will be able to write in a directory, or to make it, once what is given to it was given.
-	// Nil: nowhere.
+	// Writes says that the identity will be able to write in a directory, or to make it, once what is given to it was
+	// given. Nil: nowhere.
 	Writes func(dir string) bool
 }
 
-// skeleton is what distributions have in root's home (base images of Debian, Ubuntu, Alpine, Fedora, RHEL, openSUSE, Arch), and what
-// their tools leave there when an image is built. A directory counts where there is something in it.
+// skeleton is what distributions have in root's home (base images of Debian, Ubuntu, Alpine, Fedora, RHEL, openSUSE,
+// Arch), and what their tools leave there when an image is built. A directory counts where there is something in it.
 var skeleton = []string{
-	".bash_history", ".bash_logout", ".bash_profile", ".bashrc", ".cshrc", ".profile", ".tcshrc", ".wget-hsts", ".rnd", ".lesshst", ".viminfo",
-	".python_history", "anaconda-ks.cfg", "anaconda-post.log", "anaconda-post-nochroot.log", "original-ks.cfg", "buildinfo",
+	".bash_history", ".bash_logout", ".bash_profile", ".bashrc", ".cshrc", ".profile", ".tcshrc", ".wget-hsts", ".rnd",
+	".lesshst", ".viminfo", ".python_history", "anaconda-ks.cfg", "anaconda-post.log", "anaconda-post-nochroot.log",
+	"original-ks.cfg", "buildinfo",
 }
 
 // mostFiles is how many names of root's home are looked at.
 const mostFiles = 64
 
-// meant leaves HOME where the container's programs look for it: where somebody has set it, or in root's home with what is mounted
-// there. No mount of ours is made for it. Where the identity can't write there, the note says so and HOME moves.
+// meant leaves HOME where the container's programs look for it: where somebody has set it, or in root's home with what
+// is mounted there. No mount of ours is made for it. Where the identity can't write there, the note says so and HOME
+// moves.
 func (p *Plan) meant(im *accounts.Image, o Options, entry accounts.User) bool {
 	if env := tidy(o.Meant.Env); env != "" && env != "/" && env != o.Meant.Root && env != tidy(entry.Home) {
 		if p.stays(im, o, env, "it was asked for") {
@@ -75,8 +77,8 @@ func (p *Plan) stays(im *accounts.Image, o Options, home, why string) bool {
 	return true
 }
 
-// unfit says why a directory can't be the home that it is meant to be; "": it can. Nothing is mounted there, so that it may be
-// anybody's directory, but for the kernel's and those of programs.
+// unfit says why a directory can't be the home that it is meant to be; "": it can. Nothing is mounted there, so that
+// it may be anybody's directory, but for the kernel's and those of programs.
 func (o Options) unfit(im *accounts.Image, home string) string {
 	at, err := im.Find(home)
 	if err != nil {

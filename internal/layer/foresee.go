@@ -10,16 +10,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// MadeFor says whether a rootfs is where an engine mounts one for a container: below its bundle, or in the engine's store. What
-// Podman's --rootfs names by itself may be the host's.
+// MadeFor says whether a rootfs is where an engine mounts one for a container: below its bundle, or in the engine's
+// store. What Podman's --rootfs names by itself may be the host's.
 func MadeFor(bundle, id string) func(rootfs string) bool {
 	return func(rootfs string) bool {
 		return strings.HasPrefix(rootfs, strings.TrimSuffix(bundle, "/")+"/") || engines.MountsRootfs(rootfs, id)
 	}
 }
 
-// Foresee says whether Give would make a directory of the rootfs the identity's, which has its rights then. It goes by the
-// directory alone: whether the options' paths lead to it, the caller knows. The path is clean, absolute and free of links.
+// Foresee says whether Give would make a directory of the rootfs the identity's, which has its rights then. It goes by
+// the directory alone: whether the options' paths lead to it, the caller knows. The path is clean, absolute and free
+// of links.
 func Foresee(w *Options, dir string) bool {
 	root, err := w.open()
 	if err != nil {

@@ -28,8 +28,8 @@ func (p *Policy) supplementary(f *inquiry, primary uint32) (kept, dropped []uint
 	return kept, dropped
 }
 
-// meansNothing says that the host gives a gid no meaning, neither by its number in the container nor by the host's: an idmapped
-// volume may keep the numbers of the disk.
+// meansNothing says that the host gives a gid no meaning, neither by its number in the container nor by the host's: an
+// idmapped volume may keep the numbers of the disk.
 func (p *Policy) meansNothing(f *inquiry, gid, host uint32) bool {
 	for _, id := range []uint32{gid, host} {
 		if id < firstOrdinary || f.groups().Named(id) || p.privileged(f, id) {
@@ -39,9 +39,9 @@ func (p *Policy) meansNothing(f *inquiry, gid, host uint32) bool {
 	return true
 }
 
-// ownsDevice says that a group is not privileged, and owns a device which the engine gives to the container: without it, the
-// device is of no use (docker run --device /dev/ttyUSB0 --group-add dialout). Such a group could be the primary one, too, so that
-// nothing is gained by it. A further process keeps those that its container has.
+// ownsDevice says that a group is not privileged, and owns a device which the engine gives to the container: without
+// it, the device is of no use (docker run --device /dev/ttyUSB0 --group-add dialout). Such a group could be the
+// primary one, too, so that nothing is gained by it. A further process keeps those that its container has.
 func (p *Policy) ownsDevice(f *inquiry, gid uint32) bool {
 	if f.Act == Exec {
 		return f.Record.Enforced() && slices.Contains(f.Record.Identity.Groups, gid)
@@ -63,8 +63,9 @@ func (p *Policy) ownsDevice(f *inquiry, gid uint32) bool {
 // maxNoted bounds the groups that notes tell of one by one.
 const maxNoted = 4
 
-// noteDropped says of the groups that a container asks for and does not get why, and by what line of the policy it would. Root's
-// group is none that a policy could give, and those that the image has its user in nobody has asked for: engines add them.
+// noteDropped says of the groups that a container asks for and does not get why, and by what line of the policy it
+// would. Root's group is none that a policy could give, and those that the image has its user in nobody has asked for:
+// engines add them.
 func (p *Policy) noteDropped(f *inquiry, d *Decision) {
 	if f.Act == Exec || f.missing.HostGroups || f.missing.DeviceGroups {
 		return
@@ -112,7 +113,8 @@ func (p *Policy) whyDropped(f *inquiry, gid uint32) string {
 	return group + why + "; " + p.AllowedWith(p.lacks(f, gid, host)...) + " keeps it"
 }
 
-// lacks are the numbers that allowed_gids lacks for a group to be let through: its own, and that on the host if it is a group there.
+// lacks are the numbers that allowed_gids lacks for a group to be let through: its own, and that on the host if it is
+// a group there.
 func (p *Policy) lacks(f *inquiry, gid, host uint32) (all []uint32) {
 	if !p.hasAllowed(f, gid) {
 		all = append(all, gid)
