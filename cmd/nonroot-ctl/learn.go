@@ -90,6 +90,9 @@ func runLearn(c *cli.Context) error {
 		return tooShort(err)
 	}
 	l := learned{Seen: seen, Seconds: time.Since(began).Seconds(), Findings: a.Findings(), Lines: a.Lines(), More: a.More, Rule: rule, Governed: a.Record.Enforced()}
+	if l.Governed {
+		l.Notes, l.Home, l.Mounted = a.Record.Notes, a.Record.Home, a.Record.Mounted
+	}
 	if !seen.Ended && c.Context.Err() == nil && errors.Is(ctx.Err(), context.Canceled) {
 		l.Gone = left(afterInterrupt) // who pressed Ctrl-C has mostly ended the container with it
 	}
@@ -213,9 +216,12 @@ type learned struct {
 	Findings []*learn.Finding
 	Lines    []string
 	More     int
-	Rule     string // of the policy, to which the lines belong
-	Gone     bool   // it ended when the watching was interrupted
-	Governed bool   // nonroot-runc made it, and let nothing of root's through
+	Rule     string   // of the policy, to which the lines belong
+	Gone     bool     // it ended when the watching was interrupted
+	Governed bool     // nonroot-runc made it, and let nothing of root's through
+	Notes    []string // what was noted when it was made
+	Home     string   // where HOME leads; "": it isn't known
+	Mounted  bool     // to a tmpfs of its own
 }
 
 func (l *learned) ended() string {
@@ -251,7 +257,10 @@ func (l *learned) forJSON() any {
 		More      int              `json:"more,omitempty"`
 		Rule      string           `json:"rule,omitempty"`
 		Policy    []string         `json:"policy"`
-	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), l.eachCall(), list(l.Findings), l.More, l.Rule, list(l.Lines)}
+		Home      string           `json:"home,omitempty"`
+		Mounted   bool             `json:"home_mounted,omitempty"`
+		Notes     []string         `json:"notes,omitempty"`
+	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), l.eachCall(), list(l.Findings), l.More, l.Rule, list(l.Lines), l.Home, l.Mounted, l.Notes}
 }
 
 // list is one that JSON has as [], not null.
@@ -273,6 +282,19 @@ func (l *learned) print(to io.Writer) error {
 	}
 	if why := l.eachCall(); why != "" {
 		p.line("           it was stopped at each system call, which is slow, and not at denied ones only: %s", shown(why))
+	}
+	if l.Home != "" {
+		of := ""
+		if l.Mounted {
+			of = " (a tmpfs of its own)"
+		}
+		p.line("home       %q%s", l.Home, of)
+	}
+	if len(l.Notes) > 0 {
+		p.heading("noted at creation")
+		for _, note := range l.Notes {
+			p.line("  %s", shown(note))
+		}
 	}
 	p.heading("denied")
 	for _, f := range l.Findings {

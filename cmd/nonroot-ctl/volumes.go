@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/adopt"
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
@@ -123,10 +123,10 @@ func parseID(text string) (adopt.ID, error) {
 	if !hasGroup {
 		gid = uid
 	}
-	u, err := strconv.ParseUint(uid, 10, 31)
-	g, err2 := strconv.ParseUint(gid, 10, 31)
-	if err != nil || err2 != nil || u == 0 || g == 0 {
+	u, ok := ids.Plain(uid)
+	g, ok2 := ids.Plain(gid)
+	if !ok || !ok2 || u == 0 || g == 0 {
 		return adopt.ID{}, fmt.Errorf("--user is %q\nhint: name ids above 0, such as 999 or 999:999", text)
 	}
-	return adopt.ID{UID: uint32(u), GID: uint32(g)}, nil
+	return adopt.ID{UID: u, GID: g}, nil
 }

@@ -8,7 +8,7 @@ type Files struct{ Passwd, Group []byte }
 
 // UserByID is Image.UserByID for the text.
 func (a *Files) UserByID(uid uint32) (User, bool) {
-	_, line, ok := entryFor(a.Passwd, passwdFields, uid)
+	_, line, ok := readFor(a.Passwd, passwdFields, uid)
 	if !ok {
 		return User{}, false
 	}
@@ -17,8 +17,8 @@ func (a *Files) UserByID(uid uint32) (User, bool) {
 
 // UserByName is Image.UserByName for the text.
 func (a *Files) UserByName(name string) (User, bool) {
-	for _, line := range lines(a.Passwd) {
-		if named(line, name) && wellFormed(line, passwdFields) {
+	for line := range entries(a.Passwd, passwdFields) {
+		if named(line, name) {
 			return parseUser(line)
 		}
 	}
@@ -27,8 +27,8 @@ func (a *Files) UserByName(name string) (User, bool) {
 
 // GroupByName is Image.GroupByName for the text.
 func (a *Files) GroupByName(name string) (gid uint32, ok bool) {
-	for _, line := range lines(a.Group) {
-		if named(line, name) && wellFormed(line, groupFields) {
+	for line := range entries(a.Group, groupFields) {
+		if named(line, name) {
 			return parseGroup(line)
 		}
 	}

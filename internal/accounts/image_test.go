@@ -4,6 +4,7 @@ package accounts
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,71 @@ func TestLookups(t *testing.T) {
 		if _, known := im.UserByID(uid); im.UIDs().Has(uid) != want || known != want {
 			t.Errorf("that there is %d: %v, and by its entry %v", uid, im.UIDs().Has(uid), known)
 		}
+	}
+}
+
+// TestAsRead: a line that engines and glibc take for an entry is one, however it is written; by the models of both. A number that
+// is none is no 0.
+func TestAsRead(t *testing.T) {
+	for line, want := range map[string]User{
+		"b:x:1001:1002:B:/home/b:/bin/sh":      {"b", 1001, 1002, "B", "/home/b", "/bin/sh"},
+		"b:x:1001:1002:B:/home/b":              {"b", 1001, 1002, "B", "/home/b", ""},
+		"b:x:1001:1002:B":                      {"b", 1001, 1002, "B", "", ""},
+		"b:x:1001:1002":                        {"b", 1001, 1002, "", "", ""},
+		"b:x:1001:1002:B:/home/b:/bin/sh\r":    {"b", 1001, 1002, "B", "/home/b", "/bin/sh"},
+		"b:x:1001:1002\r":                      {"b", 1001, 1002, "", "", ""},
+		"b:x:01001:0001002:B:/home/b:/bin/sh":  {"b", 1001, 1002, "B", "/home/b", "/bin/sh"},
+		"b:x: 1001:\t1002:B:/home/b:/bin/sh":   {"b", 1001, 1002, "B", "/home/b", "/bin/sh"},
+		" \tb:x:1001:1002:B:/home/b:/bin/sh":   {"b", 1001, 1002, "B", "/home/b", "/bin/sh"},
+		"b:x:1001:":                            {},
+		"b:x:1001":                             {},
+		"b:x:1001:1002:B:/home/b:/bin/sh:more": {},
+		"b:x:abc:1002:B:/home/b":               {},
+		"b:x::1002:B:/home/b":                  {},
+		"b:x:1001:x:B:/home/b":                 {},
+		"b:x:+1001:1002:B:/home/b":             {},
+		"b:x:-1001:1002:B:/home/b":             {},
+		"b:x:1001 :1002:B:/home/b":             {},
+		"b:x:1001z:1002:B:/home/b":             {},
+		"b:x:4294967295:1002:B:/home/b":        {},
+		"#b:x:1001:1002:B:/home/b":             {},
+		"+b:x:1001:1002:B:/home/b":             {},
+		"b\x00:x:1001:1002:B:/home/b":          {},
+		"b:x:1001:1002:B\r:/home/b":            {},
+	} {
+		a := Files{Passwd: []byte("z:x:9:9:::\n" + line + "\nroot:x:0:0::/root:/bin/sh\n")}
+		byID, ok := a.UserByID(1001)
+		byName, named := a.UserByName("b")
+		if byID != want || byName != want || ok != (want != User{}) || named != ok {
+			t.Errorf("%q is %+v (%v), by its name %+v (%v), want %+v", line, byID, ok, byName, named, want)
+		}
+		uids := UIDs{passwd: a.Passwd}
+		if uids.Has(1001) != ok {
+			t.Errorf("%q: that there is its uid: %v", line, !ok)
+		}
+		if !ok {
+			continue
+		}
+		// An engine or the C library reads it so: blanks before a number are glibc's alone, what ends a line is moby/sys/user's.
+		if !slices.ContainsFunc(parsers, func(p parser) bool {
+			r, _ := p.byID(a.Passwd, passwdFields, 1001)
+			return (p.name == "glibc" || p.name == "moby") && r == row{want.Name, want.UID, want.GID, want.Home, want.Shell}
+		}) {
+			t.Errorf("nobody reads %q so", line)
+		}
+	}
+	for line, want := range map[string]uint32{
+		"b:x:1001:a,c": 1001, "b:x:1001:": 1001, "b:x:1001": 1001, "b:x:1001\r": 1001, "b:x:1001:b\r": 1001, "b:x:001001": 1001, "b:x: 1001:": 1001,
+		"b:x:": 0, "b:x": 0, "b:x:abc": 0, "b:x:1001:a:c": 0, "b:x:+1001:": 0,
+	} {
+		a := Files{Group: []byte(line + "\nroot:x:0:b\n")}
+		if got, ok := a.GroupByName("b"); got != want || ok != (want != 0) {
+			t.Errorf("the group %q is %d, %v", line, got, ok)
+		}
+	}
+	members := Files{Group: []byte("a:x:05:b,c\r\nd:x:6:c,b\r\ne:x:7\n")}
+	if got := members.Memberships("b"); !slices.Equal(got, []uint32{5, 6}) {
+		t.Errorf("b is in %v", got)
 	}
 }
 

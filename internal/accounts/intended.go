@@ -56,10 +56,7 @@ func ownAccounts(passwd, group []byte) Intended {
 // identity are left out. More says that there are too many.
 func accounts(passwd []byte, wanted func(name string, uid uint32) bool) (found []User, more bool) {
 	seen := map[uint32]bool{}
-	for _, line := range lines(passwd) {
-		if !wellFormed(line, passwdFields) {
-			continue
-		}
+	for line := range entries(passwd, passwdFields) {
 		uid, ok := ids.Plain(field(line, 2))
 		if !ok || uid == 0 || uid > ids.Max || seen[uid] {
 			continue
@@ -85,10 +82,7 @@ func withOwnGroup(users []User, group []byte, by shipped) []User {
 		return nil
 	}
 	names := make(map[uint32]string, len(users)) // the first entry's, as for uids
-	for _, line := range lines(group) {
-		if !wellFormed(line, groupFields) {
-			continue
-		}
+	for line := range entries(group, groupFields) {
 		// Few of the lines are of interest, and the library has a buffer for each.
 		gid, ok := ids.Plain(field(line, 2))
 		if _, known := names[gid]; !ok || known || !slices.ContainsFunc(users, func(u User) bool { return u.GID == gid }) {

@@ -83,12 +83,81 @@ func wellFormed(line []byte, fields int) bool {
 
 func control(r rune) bool { return r < ' ' || r == 0x7f }
 
+// blanks may stand before a line, and before an id: glibc skips them.
+const blanks = " \t"
+
+// needed is how many fields of an entry engines and glibc can't do without: up to the ids. What follows may be missing.
+func needed(fields int) int {
+	if fields == passwdFields {
+		return 4
+	}
+	return 3
+}
+
+// asRead is an entry as engines (moby/sys/user, which containerd and runc have, too) and glibc read it, in the one usual way: a
+// well-formed line as it is, and one that only lacks its last fields, ends in a carriage return, or has blanks before it or
+// blanks and zeros before an id. So are the files that people and images' scripts write by hand. A number that is none, one with
+// a sign, a comment and a line of NIS's are no entries.
+func asRead(line []byte, fields int) (entry []byte, ok bool) {
+	if wellFormed(line, fields) {
+		return line, true
+	}
+	line = bytes.TrimRight(bytes.TrimLeft(line, blanks), "\r")
+	colons := bytes.Count(line, []byte{':'})
+	if len(line) > maxLine || colons >= fields || colons < needed(fields)-1 {
+		return nil, false
+	}
+	parts := bytes.Split(line, []byte{':'})
+	for i := 2; i < needed(fields); i++ {
+		parts[i] = bareID(parts[i])
+	}
+	entry = bytes.Join(parts, []byte{':'})
+	for range fields - len(parts) {
+		entry = append(entry, ':')
+	}
+	return entry, wellFormed(entry, fields)
+}
+
+// bareID is an id without what may stand before it; it isn't said that it is one.
+func bareID(f []byte) []byte {
+	f = bytes.TrimLeft(f, blanks)
+	for len(f) > 1 && f[0] == '0' {
+		f = f[1:]
+	}
+	return f
+}
+
+// entries yields each line that is an entry, as it is read.
+func entries(text []byte, fields int) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, line := range lines(text) {
+			if e, ok := asRead(line, fields); ok && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
 // entryFor is the first well-formed entry for an id, and its offset.
 func entryFor(text []byte, fields int, id uint32) (int, []byte, bool) {
 	want := strconv.AppendUint(nil, uint64(id), 10)
 	for at, line := range lines(text) {
 		if bytes.Equal(field(line, 2), want) && wellFormed(line, fields) {
 			return at, line, true
+		}
+	}
+	return 0, nil, false
+}
+
+// readFor is the first entry for an id, as it is read, and its line's offset.
+func readFor(text []byte, fields int, id uint32) (int, []byte, bool) {
+	want := strconv.AppendUint(nil, uint64(id), 10)
+	for at, line := range lines(text) {
+		if !bytes.Equal(bareID(field(line, 2)), want) && !bytes.HasSuffix(line, []byte{'\r'}) {
+			continue
+		}
+		if e, ok := asRead(line, fields); ok && bytes.Equal(field(e, 2), want) {
+			return at, e, true
 		}
 	}
 	return 0, nil, false
@@ -166,7 +235,7 @@ func taken(text []byte, name string, id uint32, fields int) bool {
 		if !mentions(line, name) {
 			continue
 		}
-		if !wellFormed(line, fields) || !bytes.Equal(field(line, 2), want) {
+		if e, ok := asRead(line, fields); !ok || !bytes.Equal(field(e, 2), want) {
 			return true
 		}
 	}
@@ -176,7 +245,7 @@ func taken(text []byte, name string, id uint32, fields int) bool {
 // userName is the identity's name: its entry's, where that is a name and leads
 // back to the identity, else the policy's, else a form of that which is free.
 func userName(text []byte, uid uint32, wish string) (string, bool) {
-	if at, line, ok := entryFor(text, passwdFields, uid); ok {
+	if at, line, ok := readFor(text, passwdFields, uid); ok {
 		name := string(field(line, 0))
 		if validName(name, uid) && !taken(text[:at], name, uid, passwdFields) {
 			return name, true
@@ -225,10 +294,10 @@ func validName(name string, id uint32) bool {
 }
 
 // withUser is passwd with u's entry: the one that is there corrected, else a
-// new one.
+// new one. One that not all parsers read alike stays behind it, as it may be another's for some.
 func withUser(text []byte, u User) []byte {
 	pass, gecos := "x", ""
-	if _, line, ok := entryFor(text, passwdFields, u.UID); ok {
+	if _, line, ok := readFor(text, passwdFields, u.UID); ok {
 		pass, gecos = string(field(line, 1)), string(field(line, 4))
 	}
 	if gecos == "" || len(gecos) > longLine/4 {
@@ -245,7 +314,7 @@ func withUser(text []byte, u User) []byte {
 // withGroup is group with an entry for gid: the one that is there, unless its
 // name leads elsewhere, else a new one. nil: no name is free.
 func withGroup(text []byte, wish string, gid uint32) []byte {
-	at, line, ok := entryFor(text, groupFields, gid)
+	at, line, ok := readFor(text, groupFields, gid)
 	if ok && !taken(text[:at], string(field(line, 0)), gid, groupFields) {
 		return put(text, groupFields, gid, string(line))
 	}
@@ -333,10 +402,7 @@ func endLine(text []byte) []byte {
 // their passwords.
 func publicLines(text []byte, fields int) []byte {
 	var out []byte
-	for _, line := range lines(text) {
-		if !wellFormed(line, fields) {
-			continue
-		}
+	for line := range entries(text, fields) {
 		name, pass := field(line, 0), field(line, 1)
 		rest := line[len(name)+1+len(pass):]
 		switch string(pass) {

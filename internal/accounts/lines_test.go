@@ -51,7 +51,7 @@ func TestPasswdText(t *testing.T) {
 		"NIS":                 {root + "+::::::\n", root + ours + "+::::::\n"},
 		"NIS without end":     {root + "+", root + ours + "+\n"},
 		"NIS before the own":  {"-\nb:x:65532:2:B:/:\n", "b:x:65532:65532:B:/h:/bin/sh\n-\n"},
-		"leading zeros":       {"e:x:065532:0::/e:/e\n", ours + "e:x:065532:0::/e:/e\n"},
+		"leading zeros":       {"e:x:065532:0::/e:/e\n", "e:x:65532:65532:e:/h:/bin/sh\ne:x:065532:0::/e:/e\n"},
 		"plus sign":           {"e:x:+65532:0::/e:/e\n", ours + "e:x:+65532:0::/e:/e\n"},
 		"musl wraps":          {"e:x:4295032828:0::/e:/e\n", ours + "e:x:4295032828:0::/e:/e\n"},
 		"musl has no comment": {"#e:x:65532:0::/e:/e\n", ours + "#e:x:65532:0::/e:/e\n"},
@@ -59,8 +59,12 @@ func TestPasswdText(t *testing.T) {
 		"busybox's blanks":    {"e:x: 65532 :0::/e:/e\n", ours + "e:x: 65532 :0::/e:/e\n"},
 		"busybox's NUL":       {"a\x00e:x:65532:0::/e:/e\n", ours + "a\x00e:x:65532:0::/e:/e\n"},
 		"NUL and name":        {"a\x00nonroot:x:0:0::/e:/e\n", "a\x00nonroot:x:0:0::/e:/e\n" + ours2},
-		"too few fields":      {"e:x:65532:0\n", ours + "e:x:65532:0\n"},
-		"carriage return":     {"e:x:65532:0::/e:/e\r\n", ours + "e:x:65532:0::/e:/e\r\n"},
+		"four fields":         {"e:x:65532:0\n", "e:x:65532:65532:e:/h:/bin/sh\ne:x:65532:0\n"},
+		"six fields":          {"e:x:65532:0:E:/e\nz:x:9:9\n", "e:x:65532:65532:E:/h:/bin/sh\ne:x:65532:0:E:/e\nz:x:9:9\n"},
+		"too few fields":      {"e:x:65532\n", ours + "e:x:65532\n"},
+		"carriage return":     {"e:x:65532:0::/e:/e\r\n", "e:x:65532:65532:e:/h:/bin/sh\ne:x:65532:0::/e:/e\r\n"},
+		"blanks":              {" e:x: 65532: 0::/e:/e\n", "e:x:65532:65532:e:/h:/bin/sh\n e:x: 65532: 0::/e:/e\n"},
+		"six fields, taken":   {"e:x:7:7\r\ne:x:65532:0:E:/e\n", "e:x:7:7\r\nnonroot:x:65532:65532:E:/h:/bin/sh\ne:x:65532:0:E:/e\n"},
 		"too long for glibc":  {root + "e:x:5:5::/" + strings.Repeat("e", 2000) + ":\n", root + ours + "e:x:5:5::/" + strings.Repeat("e", 2000) + ":\n"},
 		"too long for us":     {"e:x:65532:5::/" + strings.Repeat("e", 1<<17) + ":\n", ours + "e:x:65532:5::/" + strings.Repeat("e", 1<<17) + ":\n"},
 		"endless gecos":       {"a:x:65532:1:" + strings.Repeat("e", 900) + ":/:\n", "a:x:65532:65532:a:/h:/bin/sh\n"},
@@ -88,7 +92,10 @@ func TestGroupText(t *testing.T) {
 		"name is root":      {"root:x:65532:m\n", "app:x:65532:m\n"},
 		"NIS":               {"+:::\n", "app:x:65532:\n+:::\n"},
 		"plus sign":         {"e:x:+65532:\n", "app:x:65532:\ne:x:+65532:\n"},
-		"malformed":         {"e:x:65532\n", "app:x:65532:\ne:x:65532\n"},
+		"malformed":         {"e:65532\ne:x:65532z\n", "e:65532\napp:x:65532:\ne:x:65532z\n"},
+		"three fields":      {"e:x:65532\n", "e:x:65532:\ne:x:65532\n"},
+		"carriage return":   {"e:x:65532:a,b\r\n", "e:x:65532:a,b\ne:x:65532:a,b\r\n"},
+		"zeros":             {"e:x:0065532:\n", "e:x:65532:\ne:x:0065532:\n"},
 		"moved up":          {"e:x:+65532:\nb:x:65532:m\n", "b:x:65532:m\ne:x:+65532:\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -197,8 +204,10 @@ func TestPublicLines(t *testing.T) {
 		"passwd's hash":     {"a:$1$x:1:1:::\n!a:!$1$x:1:1:::\n", passwdFields, "a:x:1:1:::\n!a:x:1:1:::\n"},
 		"group's hash":      {"a:$1$x:1:b,c\n", groupFields, "a:x:1:b,c\n"},
 		"NIS and comments":  {"+:x:1:1:::\n#a:x:1:1:::\n", passwdFields, ""},
-		"bad numbers":       {"a:x:+1:1:::\na:x:01:1:::\na:x:1::::\na:x:4294967295:1:::\na:x:99999999999:1:::\n", passwdFields, ""},
-		"control character": {"a:x:1:1:\x00::\nb:x:1:1:\x1b::\nc:x:1:1:::\r\n", passwdFields, ""},
+		"bad numbers":       {"a:x:+1:1:::\na:x:0x1:1:::\na:x:1::::\na:x:4294967295:1:::\na:x:99999999999:1:::\n", passwdFields, ""},
+		"control character": {"a:x:1:1:\x00::\nb:x:1:1:\x1b::\nc\r:x:1:1:::\n", passwdFields, ""},
+		"by hand":           {"a:x:01:1:::\nb:$1$x:2:2\r\n c:x:3: 3:C:/c\n", passwdFields, "a:x:1:1:::\nb:x:2:2:::\nc:x:3:3:C:/c:\n"},
+		"group by hand":     {"a:x:01\r\nb:$1$x:2\n", groupFields, "a:x:1:\nb:x:2:\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := publicLines([]byte(c.in), c.fields); string(got) != c.want {

@@ -19,9 +19,8 @@ type User struct {
 	Gecos, Home, Shell string
 }
 
-// UserByID is the first well-formed entry for a uid in the passwd that the
-// container would see. The entry is the image's word and no more: its name may
-// be anyone's, its gid may be 0.
+// UserByID is the first entry for a uid in the passwd that the container would see (asRead). The entry is the image's word and no
+// more: its name may be anyone's, its gid may be 0.
 func (im *Image) UserByID(uid uint32) (User, bool) { return im.files().UserByID(uid) }
 
 // UIDs are the uids of a passwd's entries, for those who ask often: about each file of an image. To look through a passwd of half
@@ -44,20 +43,17 @@ func (u *UIDs) Has(uid uint32) bool {
 	}
 	if u.set == nil {
 		u.set = map[string]bool{}
-		for _, line := range lines(u.passwd) {
-			if wellFormed(line, passwdFields) {
-				u.set[string(field(line, 2))] = true
-			}
+		for line := range entries(u.passwd, passwdFields) {
+			u.set[string(field(line, 2))] = true
 		}
 	}
 	return u.set[strconv.FormatUint(uint64(uid), 10)]
 }
 
-// UserByName is the first well-formed entry with a name; its uid may be 0.
+// UserByName is the first entry with a name (asRead); its uid may be 0.
 func (im *Image) UserByName(name string) (User, bool) { return im.files().UserByName(name) }
 
-// GroupByName is the gid of the first well-formed entry with a name; it may be
-// 0.
+// GroupByName is the gid of the first entry with a name (asRead); it may be 0.
 func (im *Image) GroupByName(name string) (gid uint32, ok bool) {
 	return im.files().GroupByName(name)
 }

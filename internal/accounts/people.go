@@ -70,8 +70,8 @@ func (a *Files) Memberships(user string) []uint32 {
 	if user == "" {
 		return nil
 	}
-	for _, line := range lines(a.Group) {
-		if !isMember(field(line, 3), user) || !wellFormed(line, groupFields) {
+	for line := range entries(a.Group, groupFields) {
+		if !isMember(field(line, 3), user) {
 			continue
 		}
 		if gid, ok := parseGroup(line); ok {

@@ -20,12 +20,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
-
-// stores are where engines keep volumes by default (moby, volume/local; containers/storage, storage.conf(5)).
-var stores = []string{"/var/lib/docker/volumes", "/var/lib/containers/storage/volumes"}
 
 // Find gives the directory of a volume: a name is looked for where engines keep theirs, a path is taken as it is. It fails on
 // what no engine manages: what a person binds into a container is that person's to give.
@@ -36,7 +34,7 @@ func Find(volume string, owners trusted.Owners) (string, error) {
 			return "", fmt.Errorf("%q is neither a volume's name nor an absolute path", volume)
 		}
 		candidates = candidates[:0]
-		for _, store := range stores {
+		for _, store := range engines.VolumeStores() {
 			candidates = append(candidates, path.Join(store, volume, "_data"))
 		}
 	}
@@ -50,7 +48,7 @@ func Find(volume string, owners trusted.Owners) (string, error) {
 
 // All lists the directories of the volumes that engines keep where they do by default.
 func All(owners trusted.Owners) (dirs []string) {
-	for _, store := range stores {
+	for _, store := range engines.VolumeStores() {
 		found, _ := filepath.Glob(store + "/*/_data") // the pattern is well-formed
 		for _, dir := range found {
 			if layer.IsVolume(dir, owners) {

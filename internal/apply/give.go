@@ -8,23 +8,19 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// options are a plan's as the layer takes them. The rootfs has to be where an engine mounts one for this container: below the bundle,
-// or in its store. What Podman's --rootfs names by itself may be the host's.
+// options are a plan's as the layer takes them.
 func options(g *plan.Give, bundle, id string) layer.Options {
 	o := layer.Options{
 		Rootfs: g.Rootfs, UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.IsRootGroup,
 		Paths: g.Paths, Keep: g.Keep, Covered: g.Covered, GroupRoot: g.GroupRoot, GroupOnly: g.GroupOnly,
 		Lend: g.Lend, Program: g.Program,
-		Made: func(rootfs string) bool {
-			return strings.HasPrefix(rootfs, strings.TrimSuffix(bundle, "/")+"/") || engines.MountsRootfs(rootfs, id)
-		},
+		Made: layer.MadeFor(bundle, id),
 	}
 	if g.Applications {
 		o.Application = policy.IsApplication
@@ -34,14 +30,6 @@ func options(g *plan.Give, bundle, id string) layer.Options {
 
 // StaysRoots begins the note about a volume from before, which programs often find out about long after they have started.
 const StaysRoots = "the volume"
-
-// volumesOf are whose volumes are given.
-func volumesOf(g *plan.Give) func(owner uint32) bool {
-	if g.EmptyOnly {
-		return func(uint32) bool { return false } // but new ones
-	}
-	return g.Owners.MayChownVolume
-}
 
 // give changes owners, and says for the record what it did and what it could not do.
 func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []string) {
@@ -71,7 +59,7 @@ func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []strin
 			note("/tmp stays as it is: %v", err)
 		}
 	}
-	o.From = volumesOf(g)
+	o.From = g.OfVolume
 	for _, v := range g.Volumes {
 		given, err := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, g.Owners.IsNew, owners)
 		if given {
@@ -102,7 +90,7 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 		opened, _ := layer.OpenTmp(&o) // likewise
 		paths = append(paths, opened...)
 	}
-	o.From = volumesOf(g)
+	o.From = g.OfVolume
 	for _, v := range g.Volumes {
 		if given, _ := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, g.Owners.IsNew, owners); given {
 			volumes = append(volumes, v.Source)

@@ -89,8 +89,10 @@ type Decision struct {
 
 	Name    string // of the account, as the container's passwd has it
 	Home    string
-	Mounted bool     // a tmpfs of its own is at Home
-	Changed []string // the parts of the document that the rewrite has changed
+	Mounted bool // a tmpfs of its own is at Home
+	// AskedHome is HOME as whoever made the container has it, where Home is another one; "": it has none, or the same.
+	AskedHome string
+	Changed   []string // the parts of the document that the rewrite has changed
 
 	Engine    string
 	Namespace string // Kubernetes' or containerd's

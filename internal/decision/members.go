@@ -70,6 +70,7 @@ var Members = [...]Member{
 	{"Name", func(d *Decision) any { return &d.Name }, [views]string{"name", "", "name", ""}, 0, 0, ofImage + ", and says no more than the uid"},
 	{"Home", func(d *Decision) any { return &d.Home }, [views]string{"home", "", "home", ""}, 0, 0, ofImage + ", and gives no power"},
 	{"Mounted", func(d *Decision) any { return &d.Mounted }, [views]string{"home_mounted", "", "home_mounted", ""}, 0, 0, ofImage + ", and gives no power"},
+	{"AskedHome", func(d *Decision) any { return &d.AskedHome }, [views]string{"asked_home", "", "", ""}, 0, 0, "an exec needs it, and nobody else"},
 	{"Changed", func(d *Decision) any { return &d.Changed }, [views]string{"", "changed", "", ""}, 40, 16, "explain compares the documents themselves"},
 	{"Notes", func(d *Decision) any { return &d.Notes }, [views]string{"notes", "notes", "", "notes"}, 110, 3, "explain has them beside its own"},
 	{"Reason", func(d *Decision) any { return &d.Reason }, [views]string{"reason", "reason", "reason", "reason"}, 400, 0, ""},

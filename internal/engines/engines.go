@@ -201,6 +201,17 @@ func MakesFile(name string) bool {
 	return false
 }
 
+// VolumeStores are the directories in which engines have their volumes, each with one of its name, where nobody has configured
+// another store.
+func VolumeStores() (dirs []string) {
+	for _, e := range All {
+		if at, _, ok := strings.Cut(e.Volumes.Path, "/*/"); ok && e.Store.Root != "" {
+			dirs = append(dirs, path.Join(e.Store.Root, at))
+		}
+	}
+	return dirs
+}
+
 // VolumeMarks are the paths of which one is there if the path is that of an engine's volume; none: its form is another one.
 func VolumeMarks(source string) []string {
 	if !plain(source) {

@@ -319,3 +319,12 @@ func TestNamesSocket(t *testing.T) {
 		}
 	}
 }
+
+func TestVolumeStores(t *testing.T) {
+	got := VolumeStores()
+	for _, want := range []string{"/var/lib/docker/volumes", "/var/lib/containers/storage/volumes"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%q lacks %s", got, want)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/apply"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
@@ -285,6 +286,9 @@ func (v *view) home(a *Asked) {
 	meant = path.Clean("/" + meant)
 	if meant == v.d.Home || meant == "/" {
 		return
+	}
+	if m := (homedir.Meant{Root: meant, Image: v.image}); m.More() == "" {
+		return // nothing, or what a distribution has there
 	}
 	if names, err := v.image.Entries(meant, mostNames); err == nil && len(names) > 0 {
 		v.problem("home", meant, "the image has files in the home that it meant, and HOME is %q: %s", v.d.Home, quoted(names))

@@ -53,6 +53,8 @@ type Gathered struct {
 	again  bool             // config.json was a rewritten one already
 	before *policy.Identity // who an earlier rewrite has made of this config.json's user; nil: there was none
 	last   *policy.Identity // who the container's last start had, as far as its bundle is still there; nil likewise
+
+	written *decision.Decision // of which config.json is a rewrite; nil: of none
 }
 
 // Gather reads what each decision about a container rests on. Where it fails, what was gathered by then still tells who is
@@ -122,7 +124,7 @@ func (g *Gathered) earlier() {
 		g.last = old.Identity
 	}
 	if rewritten {
-		g.before = old.Identity
+		g.before, g.written = old.Identity, old
 	}
 	if its && rewritten {
 		g.again, g.User = true, spec.User(*old.Asked)

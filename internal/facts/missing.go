@@ -7,6 +7,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/moby"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
 // missing gathers what a decision has asked for.
@@ -36,11 +37,11 @@ func (g *Gathered) missing(m *decision.Missing) error {
 		g.Project = &name
 	}
 	if m.DeviceGroups {
-		paths, err := g.doc.DevicePaths()
+		given, err := g.doc.CharacterDevices(host.RawMajors())
 		if err != nil {
 			return err
 		}
-		g.Devices = Devices(paths)
+		g.Devices = devices(given)
 	}
 	if m.Lease != nil {
 		g.Leases = append(g.Leases, g.foreseen(*m.Lease))
@@ -48,12 +49,12 @@ func (g *Gathered) missing(m *decision.Missing) error {
 	return nil
 }
 
-// Devices looks at the host's device nodes of these paths.
-func Devices(paths []string) []policy.Device {
-	all := make([]policy.Device, 0, len(paths))
-	for _, p := range paths {
-		gid, ok := host.DeviceGroup(p)
-		all = append(all, policy.Device{Path: p, GID: gid, Known: ok})
+// devices looks at the host's device nodes of the same paths.
+func devices(given []spec.CharacterDevice) []policy.Device {
+	all := make([]policy.Device, 0, len(given))
+	for _, d := range given {
+		gid, ok := host.DeviceGroup(d.Path)
+		all = append(all, policy.Device{Path: d.Path, GID: gid, Known: ok, NodeGID: d.GID, Closed: d.Raw})
 	}
 	return all
 }

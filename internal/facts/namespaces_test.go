@@ -284,8 +284,11 @@ func TestIsolated(t *testing.T) {
 func TestDevices(t *testing.T) {
 	var st unix.Stat_t
 	Must(t, unix.Stat("/dev/null", &st))
-	got := Devices([]string{"/dev/null", "/dev/none", "/etc/passwd", "/dev/fd"})
+	got := devices([]spec.CharacterDevice{{Path: "/dev/null"}, {Path: "/dev/none", GID: 20}, {Path: "/etc/passwd"}, {Path: "/dev/fd", Raw: true}})
 	if len(got) != 4 || !got[0].Known || got[0].GID != st.Gid || got[0].Path != "/dev/null" || got[1].Known || got[2].Known || got[3].Known {
 		t.Errorf("%+v (%s)", got, strconv.Itoa(int(st.Gid)))
+	}
+	if got[0].NodeGID != 0 || got[1].NodeGID != 20 || got[2].Closed || !got[3].Closed {
+		t.Errorf("%+v", got)
 	}
 }

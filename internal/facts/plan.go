@@ -32,18 +32,21 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 		return in, nil
 	}
 	in.Owned = g.ownedTmpfs(&d)
+	give := g.give(&d, in.Owned) // by which it is known where the home is, in mode audit, too
 	if d.Mode == decision.Rewrite {
-		in.Give = g.give(&d, in.Owned)
+		in.Give = give
 		if hint := g.hint(&d, in.Give); hint != "" {
 			in.Notes = append(in.Notes, hint)
 		}
 	}
-	home, err := homedir.PlanFor(g.image, g.homeOptions(&d))
+	options := g.homeOptions(&d)
+	options.Meant = g.meant(&d, give, in.Owned)
+	home, err := homedir.PlanFor(g.image, options)
 	if err != nil {
 		return in, err
 	}
 	home.Notes = append(home.Notes, g.isolateNames(home)...)
-	in.Home, in.Notes = home, append(in.Notes, home.Notes...)
+	in.Home, in.Notes, in.AskedHome, in.Written = home, append(in.Notes, home.Notes...), options.Meant.Env, g.written
 	in.Sysctls, in.Emulate = g.sysctls(), g.emulates(&d)
 	if g.call.Caller.IsHostRoot() {
 		in.Devices = &plan.Devices{RawMajors: host.RawMajors()}

@@ -81,11 +81,14 @@ var shared = [...]directory{
 // place fills in Home and Mounts.
 func (p *Plan) place(im *accounts.Image, o Options, entry accounts.User, known bool) error {
 	p.Home = bareHome(o, entry, known)
-	if o.Mode == Never {
-		p.note("no home: the policy says never")
+	switch {
+	case o.Mode == Always:
+	case p.meant(im, o, entry), o.Mode == Auto && o.Kept && p.keep(im, o, entry), o.Path == "" && p.filled(im, o):
 		return nil
 	}
-	if o.Mode == Auto && o.Kept && p.keep(im, o, entry) {
+	p.note(p.moved)
+	if o.Mode == Never {
+		p.note("no home: the policy says never")
 		return nil
 	}
 	var rejected []string
@@ -93,6 +96,9 @@ func (p *Plan) place(im *accounts.Image, o Options, entry accounts.User, known b
 	for i, c := range places {
 		if c == "" || slices.Contains(places[:i], c) {
 			continue
+		}
+		if p.onVolume(im, o, c) {
+			return nil
 		}
 		why := unsafe(im, c, o)
 		if why == "" {
@@ -112,6 +118,24 @@ func (p *Plan) place(im *accounts.Image, o Options, entry accounts.User, known b
 		p.note("the home is at " + strconv.Quote(p.Home) + ": " + reasons)
 	}
 	return nil
+}
+
+// onVolume makes a mount that lies where the home would be the home.
+func (p *Plan) onVolume(im *accounts.Image, o Options, place string) bool {
+	if place = tidy(place); place == "" || reserved(place) != "" {
+		return false
+	}
+	at, err := im.Find(place)
+	if err != nil {
+		return false
+	}
+	at.Close()
+	if at.Mount == nil || at.Mount.At != at.Path || o.unfit(im, place) != "" {
+		return false
+	}
+	p.Home = place
+	p.note(fmt.Sprintf("no home of its own: the spec mounts %s", quote.Value(place)))
+	return true
 }
 
 // keep leaves the identity the home that the image meant for it, if that

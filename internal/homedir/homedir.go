@@ -44,6 +44,7 @@ type Options struct {
 	Mode     Mode
 	Path     string // the policy's home, "": automatic
 	Size     string // the home's size as tmpfs reads it, such as "256m"; may be "" with Never
+	Meant    Meant
 }
 
 // Plan is a home and a name for an identity.
@@ -54,6 +55,8 @@ type Plan struct {
 	Mounts []rootfs.Mount // the home, to be appended to the spec's mounts; none: no home, Notes say why
 	accounts.Copies
 	Notes []string // for the decision record
+
+	moved string // why HOME is not where it was meant to be
 }
 
 // PlanFor decides home and names. It fails where the options make no sense, and

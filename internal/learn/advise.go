@@ -46,6 +46,7 @@ const (
 	Device     = "device"     // a device node
 	Kernel     = "kernel"     // files of the kernel's
 	Port       = "port"       // a port below the first one that is free
+	Home       = "home"       // no space in the home
 	Identity   = "identity"   // another user or group
 	Privileged = "privileged" // what takes a capability
 	Unknown    = "other"      // what the modes of files do not explain
@@ -84,6 +85,9 @@ func (a *Advisor) Denied(d *Denied) {
 		return
 	}
 	f := a.finding(d)
+	if f.Kind == "" {
+		return
+	}
 	key := f.Kind + "\x00" + f.What + "\x00" + f.Why
 	known := a.index[key]
 	if known == nil {
@@ -115,6 +119,9 @@ func (a *Advisor) Denied(d *Denied) {
 var noDenial = map[string]bool{"epoll_ctl": true, "setpgid": true, "setsid": true, "rt_sigreturn": true, "sigreturn": true}
 
 func (a *Advisor) finding(d *Denied) Finding {
+	if d.Errno == unix.ENOSPC || d.Errno == unix.EROFS {
+		return a.ours(d)
+	}
 	if f, ok := identities(d); ok {
 		a.become(&f)
 		return f
@@ -151,6 +158,58 @@ func (a *Advisor) finding(d *Denied) Finding {
 		f.What += " " + strings.Join(d.Paths, " ")
 	}
 	return f
+}
+
+// ours is a finding at a mount that nonroot-runc has made; the zero one: it is at another one, which is nobody's denial.
+func (a *Advisor) ours(d *Denied) Finding {
+	if !a.Record.Enforced() {
+		return Finding{}
+	}
+	for _, p := range d.Paths {
+		p = realPath(d.TID, p)
+		switch {
+		case d.Errno == unix.ENOSPC && a.Record.Mounted && links.Within(a.Record.Home, p):
+			f := Finding{
+				Kind: Home, What: a.Record.Home,
+				Why: fmt.Sprintf("the home is a tmpfs of home.size = %q, which is full: make it larger, or mount a volume there", a.Policy.HomeSize),
+			}
+			if size := larger(a.Policy.HomeSize); size != "" {
+				f.Policy, f.Value = "home.size", size
+			}
+			return f
+		case d.Errno == unix.EROFS && (p == "/etc/passwd" || p == "/etc/group"):
+			return Finding{
+				Kind: Mounted, What: p,
+				Why: "nonroot-runc mounts a copy there, read-only, in which the container's identity has its entry: make accounts in the image (RUN useradd)",
+			}
+		}
+	}
+	return Finding{}
+}
+
+// realPath is a path without links, as a thread sees it.
+func realPath(tid int, p string) string {
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", tid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return p
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	return (&place{root: root, tid: tid}).real(p)
+}
+
+// larger is four times a home's size; "": of a share of the memory, nobody knows.
+func larger(size string) string {
+	digits := strings.TrimRight(size, "kKmMgG")
+	n, err := ids.Number(digits)
+	unit := strings.ToLower(size[len(digits):])
+	if err != nil || len(unit) != 1 || n == 0 || n > 1<<20 {
+		return ""
+	}
+	n *= 4
+	if next := map[string]string{"k": "m", "m": "g"}[unit]; next != "" && n%1024 == 0 {
+		n, unit = n/1024, next
+	}
+	return strconv.FormatUint(uint64(n), 10) + unit
 }
 
 // privileges are calls that take a capability (capabilities(7)), or the ownership of a file.
@@ -458,6 +517,9 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 	m := a.mountOf(dir)
 	top, _, _ := strings.Cut(strings.TrimPrefix(dir, "/"), "/")
 	switch {
+	case m != nil && a.byDropped(st, right):
+		f.Kind = Mounted
+		a.askForGroup(&f, st.Gid)
 	case m != nil && (m.Type == "bind" || m.Type == "none" || m.Type == ""):
 		f.Kind = Mounted
 		f.Why += fmt.Sprintf("; it is %q of the host, mounted on %q: what a person binds, or has written to, stays whose it is. On the host: chown %d:%d, or mount another", m.Source, m.Destination, who.uid, who.gid)
@@ -502,6 +564,21 @@ func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32)
 	return ""
 }
 
+// byDropped says that a right comes with a group that the container asked for, and that was taken from it. Where the container has
+// a user namespace of its own the numbers are others, and nothing is said.
+func (a *Advisor) byDropped(st *unix.Stat_t, right uint32) bool {
+	return a.Record != nil && st.Gid != 0 && slices.Contains(a.Record.Dropped, st.Gid) && rootfs.May(right, st, ^uint32(0), []uint32{st.Gid})
+}
+
+// askForGroup adds to a finding that a group was dropped by which it would not be one.
+func (a *Advisor) askForGroup(f *Finding, gid uint32) {
+	f.Policy, f.Value = "identity.allowed_gids", strconv.FormatUint(uint64(gid), 10)
+	f.Why += fmt.Sprintf("; the container asked for the group %d, which may, and which was dropped", gid)
+	if a.Groups != nil && a.Groups.Privileged(gid, a.Policy.Privileged) {
+		f.Why += ": it is privileged on the host, and so is each container that has it"
+	}
+}
+
 func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 	f := Finding{Kind: Device, What: p, Why: fmt.Sprintf("%d:%d %04o", st.Uid, st.Gid, st.Mode&0o7777)}
 	node := policy.Device{Path: p}
@@ -510,6 +587,8 @@ func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 	switch {
 	case may:
 		f.Why += "; its mode lets it, the list of devices that the container may open does not (docker run --device)"
+	case a.byDropped(st, unix.R_OK|unix.W_OK):
+		a.askForGroup(&f, st.Gid)
 	case a.Groups != nil && st.Gid != 0 && a.Policy.WithholdsGroup(a.Groups, st.Gid):
 		f.Why += fmt.Sprintf("; its group %d has privileges on the host, and no container gets it", st.Gid)
 	case hasGroup && rootfs.May(unix.R_OK|unix.W_OK, st, ^uint32(0), []uint32{gid}) &&
@@ -551,6 +630,12 @@ func (a *Advisor) Lines() []string {
 	if nodes := values["identity.device_groups"]; len(nodes) > 0 {
 		lines = append(lines, "identity.device_groups = "+list(append(slices.Clone(a.Policy.DeviceGroups), nodes...)))
 	}
+	if gids, err := ids.Numbers(strings.Join(values["identity.allowed_gids"], " ")); err == nil && len(gids) > 0 {
+		lines = append(lines, a.Policy.AllowedWith(gids...))
+	}
+	if sizes := values["home.size"]; len(sizes) > 0 {
+		lines = append(lines, "home.size = "+strconv.Quote(sizes[0]))
+	}
 	for _, key := range []string{"identity.uid", "identity.gid"} {
 		if ids := values[key]; len(ids) == 1 { // of several, none can be the one
 			lines = append(lines, key+" = "+ids[0])
@@ -568,6 +653,12 @@ func usable(f *Finding) bool {
 	value := f.Value
 	if f.Policy == "adapt.own" || f.Policy == "identity.device_groups" {
 		value = list([]string{value})
+	}
+	switch f.Policy {
+	case "identity.allowed_gids":
+		value = "[" + value + "]"
+	case "home.size":
+		value = strconv.Quote(value)
 	}
 	_, err := policy.Parse("learned", []byte(f.Policy+" = "+value+"\n"))
 	return err == nil

@@ -174,6 +174,88 @@ func TestWithheldAsTheCoreHasIt(t *testing.T) {
 	}
 }
 
+// TestDroppedGroup: where a group was taken that the container asked for, and that has the right, the line is the one that keeps
+// it; on a device, and on what is mounted.
+func TestDroppedGroup(t *testing.T) {
+	groups := &policy.HostGroups{Groups: []policy.HostGroup{{Name: "disk", GID: 6}, {Name: "team", GID: 5000}}}
+	for _, test := range []struct {
+		name    string
+		st      unix.Stat_t
+		dropped []uint32
+		line    string
+	}{
+		{"the group's", unix.Stat_t{Gid: 5000, Mode: unix.S_IFDIR | 0o770}, []uint32{4, 5000}, "identity.allowed_gids = [7, 5000]"},
+		{"not dropped", unix.Stat_t{Gid: 5000, Mode: unix.S_IFDIR | 0o770}, []uint32{4}, ""},
+		{"the group may not either", unix.Stat_t{Gid: 5000, Mode: unix.S_IFDIR | 0o740}, []uint32{5000}, ""},
+		{"root's group", unix.Stat_t{Mode: unix.S_IFDIR | 0o770}, []uint32{0}, ""},
+	} {
+		p := policy.Default()
+		p.AllowedGIDs = policy.Ranges{{First: 7, Last: 7}}
+		a := &Advisor{
+			Policy: p, Groups: groups, Mounts: []Mount{{"/data", "/srv", "bind"}},
+			Record: &decision.Decision{Dropped: test.dropped, Identity: &policy.Identity{UID: 1004}, Asked: &policy.Identity{UID: 1004}},
+		}
+		f := a.about(&place{root: -1, tid: os.Getpid(), who: &credentials{uid: 1004}}, "/data", &test.st, 3, "may not")
+		a.found = []*Finding{&f}
+		if lines := strings.Join(a.Lines(), "\n"); lines != test.line || f.Kind != Mounted {
+			t.Errorf("%s: %q, %+v", test.name, lines, f)
+		}
+		if kept := strings.Contains(f.Why, "chown"); kept != (test.line == "") {
+			t.Errorf("%s: %s", test.name, f.Why)
+		}
+	}
+	a := &Advisor{Policy: policy.Default(), Groups: groups, Record: &decision.Decision{Dropped: []uint32{6}}}
+	f := a.device("/dev/disk0", &unix.Stat_t{Gid: 6, Mode: unix.S_IFBLK | 0o660}, false)
+	if f.Policy != "identity.allowed_gids" || f.Value != "6" || !strings.Contains(f.Why, "privileged on the host") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestOurMounts: a home that is full names its size, passwd that is read-only says whose it is; other file systems that are full or
+// read-only have denied nothing.
+func TestOurMounts(t *testing.T) {
+	home := t.TempDir()
+	mounted := &decision.Decision{Mode: decision.Rewrite, Home: home, Mounted: true}
+	for _, test := range []struct {
+		errno unix.Errno
+		path  string
+		of    *decision.Decision
+		size  string
+		kind  string
+		line  string
+	}{
+		{unix.ENOSPC, home + "/x", mounted, "256m", Home, `home.size = "1g"`},
+		{unix.ENOSPC, home, mounted, "1g", Home, `home.size = "4g"`},
+		{unix.ENOSPC, home, mounted, "50%", Home, ""},
+		{unix.ENOSPC, home + "x", mounted, "1g", "", ""},
+		{unix.ENOSPC, home, &decision.Decision{Mode: decision.Rewrite, Home: home}, "1g", "", ""},
+		{unix.ENOSPC, home, &decision.Decision{Mode: decision.Off, Home: home, Mounted: true}, "1g", "", ""},
+		{unix.ENOSPC, home, nil, "1g", "", ""},
+		{unix.EROFS, "/etc/passwd", mounted, "1g", Mounted, ""},
+		{unix.EROFS, "/etc/group", mounted, "1g", Mounted, ""},
+		{unix.EROFS, "/etc/hosts", mounted, "1g", "", ""},
+		{unix.EROFS, home, mounted, "1g", "", ""},
+		{unix.ENOSPC, "/etc/passwd", mounted, "1g", "", ""},
+	} {
+		p := policy.Default()
+		p.HomeSize = test.size
+		a := &Advisor{Policy: p, Record: test.of}
+		a.Denied(&Denied{Name: "openat", Errno: test.errno, Paths: []string{test.path}, TID: os.Getpid()})
+		kind := ""
+		if len(a.Findings()) > 0 {
+			kind = a.Findings()[0].Kind
+		}
+		if lines := strings.Join(a.Lines(), ";"); kind != test.kind || lines != test.line {
+			t.Errorf("%v at %s: %q, %q", test.errno, test.path, kind, lines)
+		}
+	}
+	for size, want := range map[string]string{"1k": "4k", "512k": "2m", "300m": "1200m", "": "", "g": "", "0m": "", "9": ""} {
+		if got := larger(size); got != want {
+			t.Errorf("larger than %q: %q, want %q", size, got, want)
+		}
+	}
+}
+
 // TestNoDenial: what ends in EPERM without a refusal is not told.
 func TestNoDenial(t *testing.T) {
 	a := &Advisor{Policy: policy.Default()}

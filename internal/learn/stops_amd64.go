@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stops has the kernel stop the threads that are watched where a system call has failed with EACCES or EPERM, and
+// stops has the kernel stop the threads that are watched where a system call has failed as isDenial has it, and
 // nowhere else. It is a program at the tracepoint sys_exit, which every call of every process ends with: it looks up
 // who the thread is, and sends one that is watched SIGSTOP, which its tracer gets before the call returns.
 //
@@ -72,7 +72,9 @@ func atExit(in space, watched int) []instruction {
 	high := func(n uint64) int32 { return int32(n >> 32) }  // #nosec G115 -- the other half
 	return []instruction{
 		{load, 1<<4 | 6, 8, 0}, // r6 = the result
-		{ifIs, 6, 1, -int32(unix.EPERM)},
+		{ifIs, 6, 3, -int32(unix.EPERM)},
+		{ifIs, 6, 2, -int32(unix.EROFS)},
+		{ifIs, 6, 1, -int32(unix.ENOSPC)},
 		{ifNot, 6, 17, -int32(unix.EACCES)}, // to the end
 		// Thread and process, as this namespace has them: eight bytes on the stack. For threads of another it fails: to the end.
 		{number, 1, 0, low(in.device)},

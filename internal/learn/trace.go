@@ -27,7 +27,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Denied is a system call that ended in EACCES or EPERM.
+// Denied is a system call that ended as isDenial has it.
 type Denied struct {
 	Name  string // as the kernel's table has it, or "call 512" where there is no table of the architecture
 	Args  [6]uint64
@@ -326,7 +326,7 @@ func (t *tracer) denial(tid int) error {
 		return err
 	}
 	// After sigreturn(2) the result is that of the call that a signal came upon, and there is no number.
-	if failed := unix.Errno(-result); c.nr != noCall && t.begun && (failed == unix.EACCES || failed == unix.EPERM) { // #nosec G115 -- a call's result
+	if failed := unix.Errno(-result); c.nr != noCall && t.begun && isDenial(failed) { // #nosec G115 -- a call's result
 		t.tell(tid, &c, failed)
 	}
 	return nil
@@ -461,18 +461,30 @@ func (t *tracer) call(tid int, th *thread) error {
 		was := *th
 		th.inCall = false
 		// What was under way when it was attached to is not known.
-		if failed := unix.Errno(-int64(info.word(24))); was.inCall && was.nr != noCall && info[32] != 0 && t.begun && (failed == unix.EACCES || failed == unix.EPERM) { // #nosec G115 -- a signed number in a register; is_error
+		if failed := unix.Errno(-int64(info.word(24))); was.inCall && was.nr != noCall && info[32] != 0 && t.begun && isDenial(failed) { // #nosec G115 -- a signed number in a register; is_error
 			t.tell(tid, &was.call, failed)
 		}
 	}
 	return nil
 }
 
+// isDenial says that a call may have failed for want of a right, or at a mount of ours: a full home, and passwd, which is read-only.
+func isDenial(failed unix.Errno) bool {
+	return failed == unix.EACCES || failed == unix.EPERM || failed == unix.EROFS || failed == unix.ENOSPC
+}
+
+// writes are calls whose file is what matters where there is no space.
+var writes = []string{"write", "writev", "pwrite64", "pwritev", "pwritev2", "fallocate", "ftruncate", "ftruncate64", "sendfile", "copy_file_range", "splice"}
+
 func (t *tracer) tell(tid int, c *call, failed unix.Errno) {
 	d := Denied{Name: callName(c.arch, c.nr), Args: c.args, Errno: failed, TID: tid}
 	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", tid)) // it is there as long as the thread stands still
 	d.Comm = strings.TrimSuffix(string(comm), "\n")
-	for _, arg := range fileArgs[d.Name] {
+	args := fileArgs[d.Name]
+	if failed == unix.ENOSPC && slices.Contains(writes, d.Name) {
+		args = file
+	}
+	for _, arg := range args {
 		if p, ok := arg.path(tid, &d.Args); ok {
 			d.Paths = append(d.Paths, p)
 		}

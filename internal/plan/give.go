@@ -36,6 +36,9 @@ type Give struct {
 	Owners Owners
 }
 
+// OfVolume says that what an owner has in a volume becomes the identity's, beside a volume that is new.
+func (g *Give) OfVolume(owner uint32) bool { return !g.EmptyOnly && g.Owners.MayChownVolume(owner) }
+
 // Volume is a bind mount that may be a volume of an engine's.
 type Volume struct {
 	Source      string

@@ -58,6 +58,9 @@ type Input struct {
 	Devices *Devices // nil: they stay as they are
 	Emulate bool     // changes of owners and groups succeed, and do nothing
 	Notes   []string // of the look at the image
+
+	AskedHome string             // HOME as whoever made the document has it; "": it has none
+	Written   *decision.Decision // by which the document was rewritten before; nil: it was not
 }
 
 // Devices is what of the host's devices the plan for a container's rests on.
@@ -98,6 +101,9 @@ func (p *Plan) rewrite(in *Input) error {
 	id := *d.Identity
 	d.Identity = &id
 	d.Name, d.Home, d.Mounted = home.Name, home.Home, home.Mounts != nil
+	if in.AskedHome != home.Home {
+		d.AskedHome = in.AskedHome
+	}
 	d.Notes = append(d.Notes, in.Notes...)
 	if len(id.Groups) > 0 && !home.Numbers {
 		d.Dropped, id.Groups = append(d.Dropped, id.Groups...), nil
@@ -115,10 +121,12 @@ func (p *Plan) rewrite(in *Input) error {
 		return err
 	}
 	dir := in.Facts.Bundle
+	process := spec.ProcessChange{
+		UID: id.UID, GID: id.GID, Groups: id.Groups, DropBounding: in.Rule.DropBounding, Home: home.Home, Name: home.Name,
+	}
+	keepNames(in.Document, &process, in.Written)
 	p.Parts, err = in.Document.RewriteParts(spec.Change{
-		Process: spec.ProcessChange{
-			UID: id.UID, GID: id.GID, Groups: id.Groups, DropBounding: in.Rule.DropBounding, Home: home.Home, Name: home.Name,
-		},
+		Process: process,
 		Container: &spec.ContainerChange{
 			Ours: Ours(dir), Mounts: mounts(dir, home), Owned: in.Owned, Machine: machine,
 			AllowUserNamespaces: in.Rule.AllowUserNamespaces, EmulateOwnership: in.Emulate, UserNamespace: in.Join, Sysctls: in.Sysctls, Devices: in.devices(),

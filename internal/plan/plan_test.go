@@ -337,8 +337,17 @@ func TestIsNew(t *testing.T) {
 		owner uint32
 		want  bool
 	}{
-		{of, 0, true}, {of, 65532, true}, {of, 33, false}, {of, 77, false}, {of, 1000, false}, {of, 200001, false}, {of, 200002, false},
-		{mapped, 0, false}, {mapped, 100000, true}, {mapped, 165532, true}, {mapped, 65532, false},
+		{of, 0, true},
+		{of, 65532, true},
+		{of, 33, false},
+		{of, 77, false},
+		{of, 1000, false},
+		{of, 200001, false},
+		{of, 200002, false},
+		{mapped, 0, false},
+		{mapped, 100000, true},
+		{mapped, 165532, true},
+		{mapped, 65532, false},
 	} {
 		if got := test.of.IsNew(test.owner); got != test.want {
 			t.Errorf("%d: %t", test.owner, got)

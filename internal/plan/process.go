@@ -14,6 +14,12 @@ func Process(rule *policy.Policy, f *policy.Facts, d *decision.Decision, doc *sp
 		UID: d.Identity.UID, GID: d.Identity.GID, Groups: d.Identity.Groups, DropBounding: rule.DropBounding,
 	}
 	change.Name, change.Home = nameAndHome(f, d.Identity.UID)
+	if f.Record.Enforced() {
+		keepNames(doc, &change, f.Record)
+		if home := valueOf(doc, "HOME"); setHome(f, home) {
+			change.Home = home
+		}
+	}
 	return doc.Rewrite(spec.Change{Process: change})
 }
 
@@ -28,4 +34,32 @@ func nameAndHome(f *policy.Facts, uid uint32) (name, home string) {
 		}
 	}
 	return "", "/"
+}
+
+// keepNames keeps USER and LOGNAME where somebody has set them, which images do for settings of theirs: neither engine nor runtime
+// does. Root's is not kept, nor what an earlier rewrite has written.
+func keepNames(doc *spec.Document, change *spec.ProcessChange, written *decision.Decision) {
+	for name, to := range map[string]*string{"USER": &change.User, "LOGNAME": &change.LogName} {
+		if value := valueOf(doc, name); value != "root" && (written == nil || value != written.Name) {
+			*to = value
+		}
+	}
+}
+
+// valueOf is a variable's value. What is wrong with an environment the rewrite says, which takes all of it apart.
+func valueOf(doc *spec.Document, name string) string {
+	value, _ := doc.Variable(name) // as said
+	return value
+}
+
+// setHome says that a further process has a HOME that somebody has set for it: neither root's, nor what its container had, or has by
+// its record, as engines hand on the environment of the image.
+func setHome(f *policy.Facts, home string) bool {
+	root := "/root"
+	if f.Accounts != nil {
+		if u, _ := f.Accounts.UserByID(0); u.Home != "" {
+			root = u.Home
+		}
+	}
+	return home != "" && home != "/" && home != root && home != f.Record.Home && home != f.Record.AskedHome
 }

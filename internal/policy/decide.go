@@ -224,6 +224,7 @@ func (p *Policy) identify(f *inquiry, d *Decision) error {
 	}
 	listed := d.Identity.Groups
 	d.Identity.Groups, d.Dropped = p.supplementary(f, d.Identity.GID)
+	p.noteDropped(f, d)
 	p.addGroups(f, d, listed)
 	return nil
 }
@@ -408,33 +409,6 @@ func (p *Policy) requestedGroup(f *inquiry, id *Identity, named accounts.User, i
 		return nil
 	}
 	return fmt.Errorf("%s asks for gid %d, which the policy does not allow: it allows the user's own primary group, %d, and allowed_gids (%s)", where, id.GID, p.GID, p.AllowedGIDs)
-}
-
-// supplementary filters the additional groups: what the host gives no meaning stays, so that Kubernetes' fsGroup and
-// supplementalGroups go on working (SECURITY.md A3).
-func (p *Policy) supplementary(f *inquiry, primary uint32) (kept, dropped []uint32) {
-	for _, gid := range f.User.Groups {
-		switch {
-		case gid == primary && gid != 0:
-			kept = append(kept, gid) // as it was: nothing is gained by it
-		case gid != 0 && gid <= MaxID && (p.allows(f, gid) || p.meansNothing(f, gid, f.hostGID(gid))):
-			kept = append(kept, gid)
-		default:
-			dropped = append(dropped, gid)
-		}
-	}
-	return kept, dropped
-}
-
-// meansNothing says that the host gives a gid no meaning, neither by its number in the container nor by the host's: an idmapped
-// volume may keep the numbers of the disk.
-func (p *Policy) meansNothing(f *inquiry, gid, host uint32) bool {
-	for _, id := range []uint32{gid, host} {
-		if id < firstOrdinary || f.groups().Named(id) || p.privileged(f, id) {
-			return false
-		}
-	}
-	return true
 }
 
 // hostGID is what a container's gid is on the host, as far as can be seen; without a mapping it is 0, and dropped.

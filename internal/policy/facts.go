@@ -100,9 +100,11 @@ type People struct {
 
 // Device is a device node of the container's.
 type Device struct {
-	Path  string
-	GID   uint32 // the group that owns it on the host
-	Known bool   // the host has it
+	Path    string
+	GID     uint32 // the group that owns it on the host
+	Known   bool   // the host has it
+	NodeGID uint32 // the group that is to own the container's node, as config.json says; 0: root's, or not known
+	Closed  bool   // a disk or memory is read by it: the container's node will be root's (SECURITY.md C1)
 }
 
 // Foreseen says which id an owner gets.

@@ -576,6 +576,8 @@ func (s *settings) process(p *Policy, r *reader) {
 	if home := s.Home.Path; home != nil {
 		if p.HomePath = *home; !path.IsAbs(p.HomePath) || path.Clean(p.HomePath) != p.HomePath || strings.ContainsAny(p.HomePath, ":,\n\x00") {
 			r.fail("home.path", "%q is not a clean absolute path without \":\" and \",\"", p.HomePath)
+		} else if why := homedir.Reserved(p.HomePath); why != "" {
+			r.fail("home.path", "%q can't be a home, it %s\nhint: name another place, such as \"/home/worker\"", p.HomePath, why)
 		}
 	}
 	keepDrop := []bool{false, true}

@@ -325,7 +325,7 @@ func TestBoundsOfIDs(t *testing.T) {
 		if u, err := p.person(f, "ann"); (u != nil) != test.ok || (err == nil) != test.ok {
 			t.Errorf("a person's uid %d: %v, %v", test.id, u, err)
 		}
-		f.Devices, p.DeviceGroups = []Device{{"/dev/a", test.id, true}}, []string{"/dev/*"}
+		f.Devices, p.DeviceGroups = []Device{{Path: "/dev/a", GID: test.id, Known: true}}, []string{"/dev/*"}
 		var added []uint32
 		p.deviceGroups(f, &Decision{}, func(gid uint32, _ string) { added = append(added, gid) })
 		if (len(added) == 1) != test.ok {
@@ -1023,11 +1023,11 @@ func TestGroupsThatAreAdded(t *testing.T) {
 		device Device
 		want   int
 	}{
-		{Create, Device{"/dev/a", 4000, true}, 1},
-		{Create, Device{"/dev/a", 4000, false}, 0},
-		{Create, Device{"/dev/a", 0, true}, 0},
-		{Create, Device{"/srv/a", 4000, true}, 0},
-		{Exec, Device{"/dev/a", 4000, true}, 0},
+		{Create, Device{Path: "/dev/a", GID: 4000, Known: true}, 1},
+		{Create, Device{Path: "/dev/a", GID: 4000, Known: false}, 0},
+		{Create, Device{Path: "/dev/a", GID: 0, Known: true}, 0},
+		{Create, Device{Path: "/srv/a", GID: 4000, Known: true}, 0},
+		{Exec, Device{Path: "/dev/a", GID: 4000, Known: true}, 0},
 	} {
 		f := facts(spec.User{})
 		f.Act, f.Facts.Devices = test.act, []Device{test.device}

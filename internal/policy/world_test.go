@@ -46,6 +46,7 @@ type world struct {
 	Shared      func() string
 	Device      func(path string) (gid uint32, ok bool)
 	Devices     []string
+	Nodes       []Device
 	Assign      func(first, last, step ID, owner string) (ID, error)
 }
 
@@ -118,10 +119,10 @@ func (w *world) gather(f *Facts, m decision.Missing) {
 		f.Project = &name
 	}
 	if m.DeviceGroups {
-		f.Devices = []Device{}
+		f.Devices = append([]Device{}, w.Nodes...)
 		for _, path := range w.Devices {
 			gid, ok := w.Device(path)
-			f.Devices = append(f.Devices, Device{path, gid, ok})
+			f.Devices = append(f.Devices, Device{Path: path, GID: gid, Known: ok})
 		}
 	}
 	if l := m.Lease; l != nil {

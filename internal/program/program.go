@@ -154,9 +154,79 @@ func (c Command) find(view *rootfs.View, name string) (at rootfs.Entry, ok bool)
 	return at, false
 }
 
-// asks are the ways in which a script finds out who it is. The entrypoints of Docker's official images do, and only root calls
-// gosu there.
-var asks = []string{"id -u", "$UID", "${UID", "EUID", "whoami"}
+// asks says that a command of a script finds out who it is: by id or whoami, or by a test of UID or EUID. The entrypoints of Docker's
+// official images do, and only root calls gosu there. Nobody asks who prints it, hands on a UID that he was given
+// (RUN_AS=${UID:-1000}), or looks up another (id -u app).
+func asks(command string) bool {
+	words := wordsOf(command)
+	if len(words) == 0 || prints(words) {
+		return false
+	}
+	for statement := range strings.FieldsFuncSeq(command, func(r rune) bool { return strings.ContainsRune("()`", r) }) {
+		if asksFor(wordsOf(statement)) {
+			return true
+		}
+	}
+	return slices.Contains(tests, words[0]) && compares(words) ||
+		strings.Contains(command, "((") && slices.ContainsFunc(strings.FieldsFunc(command, isNoName), isUIDName)
+}
+
+// tests are words with which a command begins that compares something.
+var tests = []string{"[", "[[", "test", "case", "if", "elif", "while", "until", "!"}
+
+// compares says that a test's words have the value of UID or EUID, and more is asked than whether it is empty.
+func compares(words []string) bool {
+	for i, w := range words {
+		if isUID(w) && i > 0 && words[i-1] != "-n" && words[i-1] != "-z" {
+			return true
+		}
+	}
+	return false
+}
+
+// asksFor says that a statement's words are those of whoami, or of id -u for oneself.
+func asksFor(words []string) bool {
+	for len(words) > 0 && slices.Contains(tests, words[0]) {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return false
+	}
+	switch path.Base(words[0]) {
+	case "whoami":
+		return true
+	case "id":
+		operand := func(w string) bool { return !strings.HasPrefix(w, "-") && !strings.ContainsAny(w, "<>") }
+		flag := func(w string) bool { return strings.HasPrefix(w, "-") && strings.Contains(w, "u") }
+		return slices.ContainsFunc(words[1:], flag) && !slices.ContainsFunc(words[1:], operand)
+	}
+	return false
+}
+
+// isUID says that a word is the value of UID or EUID, or has a value in its place.
+func isUID(word string) bool {
+	name, ok := strings.CutPrefix(word, "{")
+	if !ok {
+		return isUIDName(word)
+	}
+	end := strings.IndexFunc(name, isNoName)
+	return end > 0 && isUIDName(name[:end])
+}
+
+func isUIDName(name string) bool { return name == "UID" || name == "EUID" }
+
+// isNoName is true of what can't be in a variable's name.
+func isNoName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_'
+}
+
+// wordsOf are a command's words, without quotes and the sign of a variable.
+func wordsOf(command string) []string {
+	return strings.FieldsFunc(command, func(r rune) bool { return strings.ContainsRune(" \t\"'$\n", r) })
+}
+
+// prints says that a command's words are a message.
+func prints(words []string) bool { return words[0] == "echo" || words[0] == "printf" }
 
 // uncommented is a line without its comment, which a number sign begins that begins a word: the one of "$#" does not.
 func uncommented(line string) string {
@@ -173,12 +243,12 @@ func uncommented(line string) string {
 func Calls(script string) string {
 	for line := range strings.Lines(script) {
 		code := uncommented(line)
-		if slices.ContainsFunc(asks, func(ask string) bool { return strings.Contains(code, ask) }) {
+		if slices.ContainsFunc(strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(";|&\n", r) }), asks) {
 			return ""
 		}
 		for _, statement := range strings.FieldsFunc(code, func(r rune) bool { return strings.ContainsRune(";|&(){}`\n", r) }) {
-			words := strings.FieldsFunc(statement, func(r rune) bool { return strings.ContainsRune(" \t\"'$", r) })
-			if len(words) > 0 && (words[0] == "echo" || words[0] == "printf") {
+			words := wordsOf(statement)
+			if len(words) > 0 && prints(words) {
 				continue
 			}
 			for _, word := range words {

@@ -131,6 +131,12 @@ func (v *View) Touching(p string) *Placed {
 	if m := v.covering(p); m != nil {
 		return m
 	}
+	return v.MountedIn(p)
+}
+
+// MountedIn is the first mount at a clean absolute path or below it; nil: there is none.
+func (v *View) MountedIn(p string) *Placed {
+	v.place()
 	for i := range v.placed {
 		m := &v.placed[i]
 		if links.Within(p, m.At) || m.also != "" && links.Within(p, m.also) {

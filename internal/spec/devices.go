@@ -22,6 +22,47 @@ type DeviceChange struct {
 	RawMajors []int64
 }
 
+// CharacterDevice is a character device that the container is given (config-linux.md, "Devices").
+type CharacterDevice struct {
+	Path string
+	GID  uint32 // the group that is to own its node; 0 where none is named
+	Raw  bool   // a disk or memory is read by it
+}
+
+// CharacterDevices are those of linux.devices. RawMajors are the majors of those that lead to a disk.
+func (d *Document) CharacterDevices(rawMajors []int64) ([]CharacterDevice, error) {
+	elems, err := d.root.get("linux").get("devices").list("linux.devices")
+	if err != nil {
+		return nil, err
+	}
+	var all []CharacterDevice
+	for i, e := range elems {
+		at := "linux.devices." + strconv.Itoa(i)
+		if e.kind != '{' {
+			return nil, fmt.Errorf("%s is %s, not an object", at, kindName(e))
+		}
+		kind, err := e.get("type").text(at + ".type")
+		if err != nil {
+			return nil, err
+		}
+		if kind != "c" && kind != "u" {
+			continue
+		}
+		var c CharacterDevice
+		if c.Path, err = e.get("path").text(at + ".path"); err != nil {
+			return nil, err
+		}
+		if _, c.Raw, err = rawDevice(e, at, DeviceChange{RawMajors: rawMajors}); err != nil {
+			return nil, err
+		}
+		if c.GID, err = e.id(at+".gid", "gid"); err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
 // memory are the minors of /dev/mem, /dev/kmem and /dev/port in their major (Linux, admin-guide/devices.txt).
 var memory = []int64{1, 2, 4}
 

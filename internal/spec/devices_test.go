@@ -127,3 +127,33 @@ func TestDevices(t *testing.T) {
 		}
 	}
 }
+
+// TestCharacterDevices: their paths and owners, and which of them lead to a disk or memory.
+func TestCharacterDevices(t *testing.T) {
+	for text, want := range map[string]string{
+		`[]`: `null`,
+		`[{"path":"/dev/a","type":"c","major":188,"minor":0,"fileMode":432,"uid":0,"gid":20},{"path":"/dev/b","type":"b","major":8,"minor":0,"gid":6},
+			{"path":"/dev/p","type":"p","gid":7}]`: `[{"Path":"/dev/a","GID":20,"Raw":false}]`,
+		`[{"path":"/dev/u","type":"u","major":188,"minor":1},{"path":"/dev/mem","type":"c","major":1,"minor":1,"gid":9},{"path":"/dev/sg0","type":"c","major":21,"minor":0,"gid":24}]`: `[{"Path":"/dev/u","GID":0,"Raw":false},{"Path":"/dev/mem","GID":9,"Raw":true},{"Path":"/dev/sg0","GID":24,"Raw":true}]`,
+		`[1]`:                     `linux.devices.0 is`,
+		`{}`:                      `linux.devices is`,
+		`[{"type":1}]`:            `linux.devices.0.type`,
+		`[{"type":"c","path":1}]`: `linux.devices.0.path`,
+		`[{"type":"c","path":"/dev/a","major":"x"}]`: `linux.devices.0.major`,
+		`[{"type":"c","path":"/dev/a","gid":-1}]`:    `linux.devices.0.gid`,
+	} {
+		doc, err := ParseConfig([]byte(`{"ociVersion":"1.0.2","process":{"cwd":"/","args":["a"]},"root":{"path":"r"},"linux":{"devices":` + text + `}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if all, err := doc.CharacterDevices([]int64{21}); err != nil {
+			got = err.Error()
+		} else {
+			got = asJSON(all)
+		}
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}

@@ -361,32 +361,6 @@ func (d *Document) HasDevices() bool {
 	return err != nil || len(elems) > 0
 }
 
-// DevicePaths are the paths of the character devices that the container is given (config-linux.md, "Devices").
-func (d *Document) DevicePaths() ([]string, error) {
-	elems, err := d.root.get("linux").get("devices").list("linux.devices")
-	if err != nil {
-		return nil, err
-	}
-	var paths []string
-	for _, e := range elems {
-		if e.kind != '{' {
-			return nil, fmt.Errorf("an entry of linux.devices is %s, not an object", kindName(e))
-		}
-		kind, err := e.get("type").text("linux.devices' type")
-		if err != nil {
-			return nil, err
-		}
-		path, err := e.get("path").text("linux.devices' path")
-		if err != nil {
-			return nil, err
-		}
-		if kind == "c" || kind == "u" {
-			paths = append(paths, path)
-		}
-	}
-	return paths, nil
-}
-
 func namespaces(linux *node) ([]Namespace, error) {
 	elems, err := linux.get("namespaces").list("linux.namespaces")
 	if err != nil {

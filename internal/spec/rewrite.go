@@ -4,6 +4,7 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,6 +26,8 @@ type ProcessChange struct {
 	DropBounding bool     // empties the bounding set, too
 	Home         string   // HOME
 	Name         string   // USER and LOGNAME; "" removes them, for a uid that has no name
+	User         string   // USER in place of the name; "": the name
+	LogName      string   // LOGNAME likewise
 }
 
 // ContainerChange is what becomes of the rest of a config.json.
@@ -159,7 +162,7 @@ func (n *node) clear(name string) {
 // their bytes, which are not copied: an environment may have a megabyte.
 func rewriteEnv(p *node, c ProcessChange) error {
 	e := environment{
-		agreed: [...]variable{{name: "HOME", value: c.Home}, {name: "USER", value: c.Name}, {name: "LOGNAME", value: c.Name}},
+		agreed: [...]variable{{name: "HOME", value: c.Home}, {name: "USER", value: cmp.Or(c.User, c.Name)}, {name: "LOGNAME", value: cmp.Or(c.LogName, c.Name)}},
 	}
 	if old := p.get("env"); old != nil {
 		e.source = old.raw

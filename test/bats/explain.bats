@@ -106,14 +106,14 @@ listing() {
   setcap cap_setuid+ep "$ROOTFS/bin/capable"
   install -m 700 "$ROOTFS/bin/probe" "$ROOTFS/bin/private"
   mkdir -p "$ROOTFS/srv/data"
-  touch "$ROOTFS/root/.profile"
+  touch "$ROOTFS/root/.profile" "$ROOTFS/root/.netrc"
   config '.process.args = ["private", "--port", "80"] | .process.cwd = "/srv/app" | .process.env += ["DATA=/srv/data", "HTTP_PORT=443"]
     | .mounts += [{destination: "/vol", type: "bind", source: $v, options: ["rbind"]}]' --arg v "$BATS_TEST_TMPDIR/vol"
   mkdir "$ROOTFS/vol"
   trips entrypoint /bin/private 'not executable'
   trips workdir /srv/app 'be entered'
   trips directory /srv/data 'DATA'
-  trips home /root '.profile'
+  trips home /root '.netrc'
   policy <<<'adapt.low_ports = false'
   trips port 80 'below 1024'
   trips port 443 'HTTP_PORT'
@@ -127,6 +127,7 @@ listing() {
 }
 
 @test "a container that trips over nothing" {
+  touch "$ROOTFS/root/.profile" # as distributions have it
   config '.linux.sysctl = {"net.ipv4.ip_unprivileged_port_start": "0"} | .process.args = ["probe", "--port=80"]'
   explains '.trips == []'
   config 'del(.linux.sysctl)'

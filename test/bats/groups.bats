@@ -143,3 +143,77 @@ by_names() { [[ $(bare --version) == "runc version 1."[0-2].* ]]; }
   shows '.Groups | length == 2' "${caller[@]}" "${BARE[@]}" exec --process "$PROCESS" "$ID"
   shows nonroot "${caller[@]}" "${NONROOT[@]}" exec --process "$PROCESS" "$ID"
 }
+
+# modem gives the container a serial line of the host's group dialout, as docker run --device /dev/ttyUSB0 does. The host's zero
+# device stands for one.
+modem() {
+  config --argjson gid "${1:-20}" '.process.user = {uid: 1004, gid: 1004, additionalGids: [$gid]}
+    | .linux.devices = [{path: "/dev/ttyUSB0", type: "c", major: 1, minor: 5, fileMode: 432, uid: 0, gid: $gid}]
+    | .linux.resources.devices += [{allow: true, type: "c", major: 1, minor: 5, access: "rwm"}]'
+  runs sh -c 'head -c 1 /dev/ttyUSB0 | wc -c'
+}
+
+@test "a group that was asked for along with a device that it owns stays, in exec, too" {
+  modem
+  says bare run "$ID"
+  [[ $OUT == 1 ]]
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1 ]]
+  fresh
+  modem
+  runs probe
+  nonroot_shows 'nonroot(1004; 1004) and .Groups == [20]'
+  fresh
+  modem
+  detached nonroot
+  run ! grep -q 'is dropped' nonroot-runc.json
+  process '.user = {uid: 1004, gid: 1004, additionalGids: [20]} | .args = ["sh", "-c", "head -c 1 /dev/ttyUSB0 | wc -c"]'
+  succeeds nonroot exec --process "$PROCESS" "$ID"
+  [[ $OUT == 1 ]]
+}
+
+@test "A3: a privileged group does not stay for a device, nor any group for a disk or for no device" {
+  modem 6
+  says bare run "$ID"
+  [[ $OUT == 1 ]]
+  runs probe
+  nonroot_shows 'nonroot(1004; 1004) and .Groups == []'
+  fresh
+  # The number of a SCSI disk's generic device.
+  modem
+  config '.linux.devices[0].major = 21 | .linux.devices[0].minor = 0'
+  runs probe
+  nonroot_shows 'nonroot(1004; 1004) and .Groups == []'
+  fresh
+  modem
+  config 'del(.linux.devices)'
+  runs probe
+  nonroot_shows 'nonroot(1004; 1004) and .Groups == []'
+}
+
+@test "a group that is dropped is named, with the line that keeps it: at creation, in explain and in learn" {
+  config '.process.user = {uid: 1004, gid: 1004, additionalGids: [1004, 6]}'
+  mkdir "$BATS_TEST_TMPDIR/team"
+  chgrp 6 "$BATS_TEST_TMPDIR/team"
+  chmod 770 "$BATS_TEST_TMPDIR/team"
+  reachable
+  config --arg s "$BATS_TEST_TMPDIR/team" '.mounts += [{destination: "/srv/team", type: "bind", source: $s, options: ["bind"]}]'
+  runs touch /srv/team/file
+  cp config.json "$BATS_TEST_TMPDIR/asked.json"
+  local note='group 6 ("disk") is dropped: it is privileged on the host; identity.allowed_gids = [6] keeps it'
+  succeeds "$REPO/bin/nonroot-ctl" explain --policy "$POLICY" "$BUNDLE"
+  contains "$note"
+  printf '#!/bin/sh\nexec %s "$@"\n' "${NONROOT[*]@Q}" >"$BATS_TEST_TMPDIR/runtime"
+  chmod 755 "$BATS_TEST_TMPDIR/runtime"
+  succeeds "$REPO/bin/nonroot-ctl" learn --policy "$POLICY" --runtime "$BATS_TEST_TMPDIR/runtime" "$BUNDLE"
+  contains "$note"
+  contains '  identity.allowed_gids = [6]'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]]
+  cp "$BATS_TEST_TMPDIR/asked.json" config.json
+  created nonroot "$ID-2"
+  jq -e --arg n "$note" '.notes | index($n)' nonroot-runc.json
+  policy <<<'identity.allowed_gids = [6]'
+  cp "$BATS_TEST_TMPDIR/asked.json" config.json
+  succeeds nonroot run "$ID"
+}

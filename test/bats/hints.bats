@@ -67,6 +67,13 @@ starts() {
   hinted
   starts sh -c '[ "$UID" != 0 ] || exec su-exec app id'
   hinted
+  # Those that take a uid from outside, or print who they are, do not ask.
+  starts sh -c 'X=${UID:-1000}; exec su-exec app id'
+  hinted 'calls su-exec'
+  starts sh -c 'X=${UID_ENV:-1}; exec su-exec app id'
+  hinted 'calls su-exec'
+  starts sh -c 'echo whoami; exec su-exec app id'
+  hinted 'calls su-exec'
   # A number sign within a word begins no comment, and not every mention is a call.
   printf '#!/bin/sh\nif [ "$#" -gt 0 ] && [ "$(id -u)" = 0 ]; then\n  exec gosu app "$@"\nfi\nexec "$@"\n' >"$ROOTFS/entrypoint.sh"
   starts /entrypoint.sh id

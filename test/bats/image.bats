@@ -259,6 +259,57 @@ forges() {
   unlayered
 }
 
+# made_at_start is an image whose passwd and group are links to what its process makes in /tmp, as some entrypoints do.
+made_at_start() {
+  rm "$ROOTFS/etc/passwd" "$ROOTFS/etc/group"
+  ln -s /tmp/.passwd "$ROOTFS/etc/passwd"
+  ln -s /tmp/.group "$ROOTFS/etc/group"
+  mkdir -p "$ROOTFS/tmp"
+  chmod 1777 "$ROOTFS/tmp"
+}
+
+# victim makes the process name an account of its own choice there.
+victim() {
+  runs sh -c 'id -u; printf "root:x:0:0::/root:/bin/sh\nvictim:x:1234:1234::/:/bin/sh\n" >/tmp/.passwd; printf "root:x:0:\nvictim:x:1234:\n" >/tmp/.group; id -u victim'
+}
+
+@test "A15: a passwd that is a link to what the container's process makes does not choose whose its next start is" {
+  made_at_start
+  layered
+  # By the bare runtime, who reads the container's own layer finds the account as the image's.
+  victim
+  succeeds bare run "$ID"
+  contains $'0\n1234'
+  grep -q victim "$ROOTFS/tmp/.passwd"
+  relayered
+  victim
+  succeeds nonroot run "$ID"
+  contains $'65532\n1234'
+  grep -q victim "$ROOTFS/tmp/.passwd"
+  fresh
+  fixed
+  # The second start leaves it, too, and by an exec nobody is made of root but the container's own.
+  fresh
+  detached nonroot
+  process '.args = ["id", "-u"]'
+  succeeds nonroot exec --process "$PROCESS" "$ID"
+  [[ $OUT == 65532 ]]
+  bare delete --force "$ID"
+  # Without an overlay nobody can tell who made it.
+  umount "$ROOTFS"
+  cp -a "$BATS_TEST_TMPDIR/layers/image/." "$ROOTFS"
+  printf 'root:x:0:0::/root:/bin/sh\nvictim:x:1234:1234::/:/bin/sh\n' >"$ROOTFS/tmp/.passwd"
+  printf 'root:x:0:\nvictim:x:1234:\n' >"$ROOTFS/tmp/.group"
+  chown 65532:65532 "$ROOTFS/tmp/.passwd" "$ROOTFS/tmp/.group"
+  fresh
+  fixed
+  # On a tmpfs what is there is the process's, as well.
+  fresh
+  config '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["mode=1777"]}]'
+  fixed
+  unlayered
+}
+
 @test "A15: without an overlay, what others than root can have written says nothing" {
   account app 4998 4998 /home/app
   movable_passwd

@@ -193,3 +193,30 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   [[ -z $(containers) ]] || explain "left: $(containers)"
   [[ $(sha256sum config.json) == "$was" ]]
 }
+
+@test "a home that is full names its size, and a passwd that can't be written says whose it is" {
+  policy <<<'home.size = "1m"'
+  local fills='head -c 1500000 /dev/zero >~/file; cat /etc/passwd >/tmp/p; cat /tmp/p >/etc/passwd; echo $(wc -c <~/file)'
+  chmod 1777 "$ROOTFS/tmp"
+  runs sh -c "$fills"
+  learn --json
+  contains 1048576
+  learned 'any(.findings[]; .kind == "home" and .what == "/home/nonroot" and (.why | test("home.size = .1m., which is full")))'
+  learned 'any(.findings[]; .kind == "mount" and .what == "/etc/passwd" and (.why | test("nonroot-runc mounts a copy there")))'
+  learned '.policy == ["home.size = \"4m\""] and .home == "/home/nonroot" and .home_mounted'
+  jq -r '.policy[]' "$LEARNED" >"$POLICY"
+  fresh
+  runs sh -c "$fills"
+  learn
+  contains 1500000
+  grep -qx 'home       "/home/nonroot" (a tmpfs of its own)' "$LEARNED"
+  run ! grep -q 'which is full' "$LEARNED"
+}
+
+@test "a home that moved is told, with why" {
+  config '.process.env |= map(select(startswith("HOME=") | not)) + ["HOME=/site"]'
+  mkdir "$ROOTFS/site"
+  runs sh -c 'cat /site/none || true'
+  learn
+  grep -q 'HOME is not "/site", though it was asked for' "$LEARNED"
+}

@@ -116,3 +116,54 @@ prints_names() { runs sh -c 'whoami; id -un; id -gn; echo "$USER $LOGNAME $HOME"
   says nonroot run "$ID"
   lacks leaked
 }
+
+# handwritten LINE GROUP puts a user and a group into the image's files as people write them, for whom the container asks by
+# number. The engine sets no HOME, as Docker does not.
+handwritten() {
+  printf '%b\n' "$1" >>"$ROOTFS/etc/passwd"
+  printf '%b\n' "$2" >>"$ROOTFS/etc/group"
+  mkdir -p "$ROOTFS/home/b/.local"
+  chown -R 1001:1001 "$ROOTFS/home/b"
+  config '.process.user = {uid: 1001, gid: 1001}'
+  runs sh -c 'echo "$(id -un) $(id -gn) $USER $HOME"; touch ~/mine && ls -A ~ | grep -c local'
+}
+
+@test "a user whose line engines and glibc read keeps name and home, however it is written" {
+  cp "$ROOTFS/etc/passwd" "$ROOTFS/etc/group" "$BATS_TEST_TMPDIR"
+  for line in 'b:x:1001:1001:B:/home/b' 'b:x:1001:1001:B:/home/b:/bin/sh\r' 'b:x:01001:1001:B:/home/b:/bin/sh' \
+    ' b:x: 1001:1001:B:/home/b:/bin/sh'; do
+    for group in 'b:x:1001' 'b:x:1001:\r' 'b:x:01001:'; do
+      handwritten "$line" "$group"
+      succeeds nonroot run "$ID"
+      [[ $OUT == $'b b b /home/b\n1' ]] || explain "expected the user's own names and home of $line and $group"
+      fresh
+      cp "$BATS_TEST_TMPDIR/passwd" "$BATS_TEST_TMPDIR/group" "$ROOTFS/etc"
+    done
+  done
+  # Four fields name no home.
+  handwritten 'b:x:1001:1001' 'b:x:1001'
+  rm -r "$ROOTFS/home/b"
+  runs sh -c 'echo "$(id -un) $(id -gn) $USER $HOME"'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 'b b b /home/b' ]]
+  fresh
+  # So in exec: the copy has the line that the container was given.
+  cp "$BATS_TEST_TMPDIR/passwd" "$BATS_TEST_TMPDIR/group" "$ROOTFS/etc"
+  handwritten 'b:x:1001:1001:B:/home/b' 'b:x:1001'
+  detached nonroot
+  process '.args = ["sh", "-c", "echo $(id -un) $USER $HOME"] | .user = {uid: 1001, gid: 1001}'
+  succeeds nonroot exec --process "$PROCESS" "$ID"
+  [[ $OUT == 'b b /home/b' ]]
+}
+
+@test "a line whose uid is no number is nobody's" {
+  printf 'b:x:abc:1001:B:/home/b\nc:x:+1001:1001:C:/home/c:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  config '.process.user = {uid: 1001, gid: 1001}'
+  runs id -un
+  succeeds nonroot run "$ID"
+  [[ $OUT == nonroot ]]
+  policy <<<'identity.requests = ["annotation"]'
+  fresh
+  config '.annotations["io.nonroot-runc.user"] = "b"'
+  refused 'neither a uid' nonroot run "$ID"
+}

@@ -12,7 +12,7 @@ var scope = []struct {
 	files []string
 }{
 	{"internal/policy", []string{
-		"chosen.go", "checks.go", "decide.go", "exec.go", "facts.go", "gate.go", "image.go", "people.go", "rule.go", "share.go",
+		"chosen.go", "checks.go", "decide.go", "exec.go", "facts.go", "gate.go", "groups.go", "image.go", "people.go", "rule.go", "share.go",
 		"surroundings.go",
 	}},
 	{"internal/plan", []string{"give.go", "mounts.go", "plan.go", "process.go"}},

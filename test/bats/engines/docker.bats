@@ -20,6 +20,7 @@ setup() { no_policy; }
 teardown() {
   no_policy
   no_containers
+  rm -f /dev/ttyNONROOT
 }
 
 bare() { docker run --rm --runtime runc "$@"; }
@@ -238,6 +239,45 @@ later_than() { [[ $(docker exec box stat -c %Y.%y /tmp/health) != "$1" ]]; }
   install -d -o 65532 "$BATS_TEST_TMPDIR/home"
   succeeds nonroot -v "$BATS_TEST_TMPDIR/home:/home/nonroot" bb sh -c 'echo x >/home/nonroot/x'
   [[ -e $BATS_TEST_TMPDIR/home/x ]] || explain 'expected the file on the host'
+}
+
+@test "volumes of root's home, and at the home's place, are found again; HOME on a volume stays" {
+  local cache='mkdir -p ~/.cache && echo 1 >>~/.cache/m && wc -l <~/.cache/m; echo "$HOME $USER"'
+  local run
+  for run in 1 2; do
+    succeeds nonroot -v cache:/root/.cache bb sh -c "$cache"
+    [[ $OUT == $run$'\n/root nonroot' ]] || explain "expected the cache of run $run"
+    succeeds nonroot -v roots:/root bb sh -c "$cache"
+    [[ $OUT == $run$'\n/root nonroot' ]] || explain "expected root's home of run $run"
+    succeeds nonroot -v homes:/home/nonroot bb sh -c "$cache"
+    [[ $OUT == $run$'\n/home/nonroot nonroot' ]] || explain "expected the home of run $run"
+    succeeds nonroot -e HOME=/data -e USER=alice -v data:/data bb sh -c "$cache"
+    [[ $OUT == $run$'\n/data alice' ]] || explain "expected HOME of run $run"
+  done
+  succeeds nonroot -u 65532:65532 -v homes:/home/nonroot bb sh -c "$cache"
+  [[ $OUT == $'3\n/home/nonroot nonroot' ]] || explain 'expected the volume of who asks to be who he is'
+  # A restart changes nothing of it.
+  docker run -d --name box -v cache:/root/.cache bb sh -c 'echo "$HOME"; exec sleep 1000' >/dev/null
+  docker restart -t 1 box >/dev/null
+  [[ $(docker logs box) == $'/root\n/root' ]] || explain 'expected the home at each start' "$(docker logs box)"
+  succeeds docker exec -e HOME=/tmp/h -e USER=joe box sh -c 'echo "$HOME $USER"'
+  [[ $OUT == '/tmp/h joe' ]]
+  succeeds docker exec box sh -c 'echo "$HOME $USER"'
+  [[ $OUT == '/root nonroot' ]]
+  docker rm -f box >/dev/null
+  docker volume rm cache roots homes data >/dev/null
+}
+
+@test "a device and its group stay with who is not root, a privileged group does not" {
+  local node
+  # A host's node that stands for a serial line.
+  mknod -m 660 /dev/ttyNONROOT c 1 5
+  chgrp 20 /dev/ttyNONROOT
+  for node in bare nonroot; do
+    succeeds "$node" --user 1004:1004 --group-add 20 --device /dev/ttyNONROOT bb sh -c 'id -G; head -c 1 /dev/ttyNONROOT | wc -c'
+    [[ $OUT == '1004 20'$'\n1' ]] || explain "expected the device by $node"
+  done
+  shows 'nonroot(1004; 1004) and (.Groups | all(. != 6))' nonroot --user 1004:1004 --group-add 6 --device /dev/ttyNONROOT bb probe
 }
 
 @test "networks: the default bridge and one of the user's own" {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"path"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+)
+
+// rootsHome is where passwd has root's by custom, and where runtimes take it to be.
+const rootsHome = "/root"
+
+// meant is where the container's programs look for their home, and whether it can be theirs. Somebody of the
+// administrator's list has his home there.
+func (g *Gathered) meant(d *decision.Decision, give *plan.Give, owned map[int][]string) homedir.Meant {
+	if d.Person != "" {
+		return homedir.Meant{}
+	}
+	m := homedir.Meant{
+		Env: g.askedHome(), Image: g.layers(),
+		Writes: func(dir string) bool { return g.writes(d, give, owned, dir) },
+	}
+	if d.StandsIn() && d.Asked.UID == 0 {
+		m.Root = rootsHome
+		if root, known := m.Image.UserByID(0); known && path.IsAbs(root.Home) {
+			m.Root = path.Clean(root.Home)
+		}
+	}
+	return m
+}
+
+// askedHome is HOME as whoever made config.json has it; "" where an earlier rewrite has set it.
+func (g *Gathered) askedHome() string {
+	switch was := g.written; {
+	case was == nil:
+	case was.AskedHome != "":
+		return was.AskedHome
+	case was.Mounted && was.Home == g.home:
+		return ""
+	}
+	return g.home
+}
+
+// writes says whether the identity will be able to write in a directory of the container's, or where there is none, to
+// make it.
+func (g *Gathered) writes(d *decision.Decision, give *plan.Give, owned map[int][]string, dir string) bool {
+	at, err := g.image.Look(path.Clean(dir))
+	if err != nil {
+		return false
+	}
+	for !at.Exists && !at.Hidden && at.Path != "/" {
+		if at, err = g.image.Look(path.Dir(at.Path)); err != nil {
+			return false
+		}
+	}
+	for up := at; up.Path != "/"; {
+		if up, err = g.image.Look(path.Dir(up.Path)); err != nil || !up.Hidden && !g.will(unix.X_OK, up, d, give) {
+			return false
+		}
+	}
+	if at.Hidden { // a new file system, which is given at creation
+		return links.WithinAny(g.ownedOf(owned), at.Path)
+	}
+	return g.will(unix.W_OK|unix.X_OK, at, d, give)
+}
+
+// ownedOf are where the mounts lie that become the identity's, free of links.
+func (g *Gathered) ownedOf(owned map[int][]string) (all []string) {
+	for i := range owned {
+		if at, err := g.image.Look(path.Clean("/" + g.Container.Mounts[i].Destination)); err == nil {
+			all = append(all, at.Path)
+		}
+	}
+	return all
+}
+
+// will says whether the identity has rights to a directory once what is given to it was given.
+func (g *Gathered) will(rights uint32, at rootfs.Entry, d *decision.Decision, give *plan.Give) bool {
+	if !at.Exists || at.Stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return false
+	}
+	closed := at.Mount == nil && g.Container.Readonly || at.Mount != nil && slices.Contains(at.Mount.Options, "ro")
+	if rights&unix.W_OK != 0 && closed {
+		return false
+	}
+	return g.may(rights, &at.Stat, d.Identity) || g.becomes(at, give)
+}
+
+// becomes says whether a directory becomes the identity's at creation.
+func (g *Gathered) becomes(at rootfs.Entry, give *plan.Give) bool {
+	if give == nil {
+		return false
+	}
+	o := layer.Options{
+		Rootfs: give.Rootfs, Made: layer.MadeFor(g.Bundle, g.ID), UID: give.UID, GID: give.GID,
+		From: give.Owners.MayChown, FromGroup: give.Owners.IsRootGroup, Keep: give.Keep, Covered: give.Covered, DryRun: true,
+		GroupOnly: give.GroupOnly,
+	}
+	if at.Mount == nil {
+		named := links.WithinAny(give.Paths, at.Path) || give.Applications && policy.IsApplication(at.Path)
+		return named && layer.Foresee(&o, at.Path)
+	}
+	o.From = give.OfVolume
+	return slices.ContainsFunc(give.Volumes, func(v plan.Volume) bool {
+		if v.Destination != at.Path || v.Source != at.Mount.Source {
+			return false
+		}
+		given, err := layer.GiveVolume(layer.Volume(v), &o, give.Owners.IsRoot, give.Owners.IsNew, g.call.Caller.Owners)
+		return given && err == nil
+	})
+}

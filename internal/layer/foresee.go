@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layer
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+)
+
+// MadeFor says whether a rootfs is where an engine mounts one for a container: below its bundle, or in the engine's
+// store. What Podman's --rootfs names by itself may be the host's.
+func MadeFor(bundle, id string) func(rootfs string) bool {
+	return func(rootfs string) bool {
+		return strings.HasPrefix(rootfs, strings.TrimSuffix(bundle, "/")+"/") || engines.MountsRootfs(rootfs, id)
+	}
+}
+
+// Foresee says whether Give would make a directory of the rootfs the identity's, which has its rights then. It goes by
+// the directory alone: whether the options' paths lead to it, the caller knows. The path is clean, absolute and free
+// of links.
+func Foresee(w *Options, dir string) bool {
+	root, err := w.open()
+	if err != nil {
+		return false
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	g := giver{Options: w, root: root}
+	if g.spared(dir) {
+		return false
+	}
+	fd, err := unix.Openat2(root, beneath(dir), &unix.OpenHow{Flags: reading, Resolve: inside})
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // likewise
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return false
+	}
+	after, ok := w.Becomes(&st)
+	return ok && after.Uid == w.UID
+}
