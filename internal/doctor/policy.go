@@ -3,6 +3,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
@@ -26,7 +28,7 @@ func (d *doctor) policies() *policy.Policy {
 	p, err := facts.Policy(d.o.Policy, d.binary, d.caller.Owners)
 	switch {
 	case err != nil:
-		d.bad(Fail, "policy", "mend the file; until then no container starts", "%v; %s", err, d.meanwhile(d.o.Policy, d.binary))
+		d.broken("policy", "mend the file; until then no container starts", err, d.meanwhile(d.o.Policy, d.binary))
 	case p.File == "":
 		d.ok("policy", "%q does not exist: the built-in one enforces, mode %s", policy.DefaultFile, p.Mode)
 	case p.Mode == policy.Off:
@@ -49,7 +51,7 @@ func (d *doctor) policies() *policy.Policy {
 		name := fmt.Sprintf("profile %q", strings.TrimPrefix(binary, "nonroot-runc."))
 		other, err := facts.Policy("", binary, d.caller.Owners)
 		if err != nil {
-			d.bad(Fail, name, "mend the file; until then no container of this profile starts", "%v; %s", err, d.meanwhile("", binary))
+			d.broken(name, "mend the file; until then no container of this profile starts", err, d.meanwhile("", binary))
 			continue
 		}
 		if other.Mode.Exempts() {
@@ -67,6 +69,12 @@ func (d *doctor) policies() *policy.Policy {
 	return p
 }
 
+// broken notes a policy that can't be read, and what that means until it can.
+func (d *doctor) broken(name, advice string, err error, meanwhile string) {
+	finding, own := hint.Split(err.Error())
+	d.bad(Fail, name, cmp.Or(own, advice), "%s; %s", finding, meanwhile)
+}
+
 // meanwhile says by what an exec into a container that was rewritten goes while a policy can't be read.
 func (d *doctor) meanwhile(named, binary string) string {
 	p, err := facts.LastGood(named, binary, false, d.caller.Owners)
@@ -76,7 +84,8 @@ func (d *doctor) meanwhile(named, binary string) string {
 			return fmt.Sprintf("exec into containers that were rewritten goes by the last good copy, %q, of %s", p.File, st.ModTime().UTC().Format(time.RFC3339))
 		}
 	}
-	return fmt.Sprintf("exec into containers is refused, too: %v", err)
+	why, _ := hint.Split(err.Error())
+	return "exec into containers is refused, too: " + why
 }
 
 // profile is a policy beside the one in force, with the name that checks have for it.

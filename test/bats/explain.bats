@@ -51,7 +51,9 @@ listing() {
   config '.annotations = {"run.oci.handler": "krun", "mine": "1"} | .process.env += ["USER=root"]'
   explains '[.changes[].what] == ["user", "additional groups", "effective capabilities", "permitted capabilities", "noNewPrivileges",
       "environment \"HOME\"", "environment \"USER\"", "environment \"LOGNAME\"", "mount", "mount", "mount", "mount",
-      "seccomp", "seccomp \"clone\"", "seccomp \"clone3\"", "seccomp \"setns\"", "seccomp \"unshare\"",
+      "seccomp", "seccomp \"chown\"", "seccomp \"chown32\"", "seccomp \"clone\"", "seccomp \"clone3\"", "seccomp \"fchown\"",
+      "seccomp \"fchown32\"", "seccomp \"fchownat\"", "seccomp \"lchown\"", "seccomp \"lchown32\"", "seccomp \"setgroups\"",
+      "seccomp \"setgroups32\"", "seccomp \"setns\"", "seccomp \"unshare\"",
       "sysctl \"net.ipv4.ip_unprivileged_port_start\"", "sysctl \"net.ipv4.ping_group_range\"",
       "annotation \"run.oci.handler\""]
     and (.changes[] | select(.what == "user") | .asked == "0:0" and .decided == "65532:65532")'
@@ -63,7 +65,7 @@ listing() {
   local reason
   reason=$(jq -r .decided.reason <<<"$OUT")
   refused 'asks for root' nonroot create "$ID"
-  [[ $ERR == *"$reason"* ]]
+  [[ ${ERR//$'\n'hint: /; hint: } == *"$reason"* ]] || explain "expected: $reason"
 }
 
 @test "a config.json that can't be read is a refusal, too" {
