@@ -90,6 +90,9 @@ func (g *Gathered) closedProgram(d *decision.Decision) string {
 	if !ok || at.Stat.Size > layer.MaxLent || at.Stat.Nlink > 1 || g.may(unix.R_OK|unix.X_OK, &at.Stat, d.Identity) {
 		return ""
 	}
+	if !layer.IsOwn(&layer.Options{Rootfs: g.rootfs(), Made: layer.MadeFor(g.Bundle, g.ID)}) {
+		return "" // there it stays closed
+	}
 	return at.Path
 }
 

@@ -217,7 +217,9 @@ func TestGiveApplications(t *testing.T) {
 		{"and a policy that leaves the group", func(g *Gathered, d *policy.Decision) { kept(g, d); g.rule.Adapt.GroupRoot = false }, plan.Give{}, true},
 		{"who keeps uid and gid", func(g *Gathered, d *policy.Decision) { kept(g, d); d.Asked.GID = d.Identity.GID }, plan.Give{}, true},
 	} {
-		g := gathered(t, func(s *specs.Spec) { s.Process.Args = []string{"/bin/app"} }, with("bin/app = #!")...)
+		c := callFor(t, nil, func(s *specs.Spec) { s.Process.Args = []string{"/bin/app"} }, with("bin/app = #!")...)
+		overlaid(t, c)
+		g := gather(t, c)
 		d := decidedAs(65532, policy.Fixed)
 		test.change(g, d)
 		got := g.give(d, nil)
@@ -268,6 +270,15 @@ func TestGiveEmptyVolumes(t *testing.T) {
 		if !slices.Equal(at, test.want) || !got.EmptyOnly || got.GroupOnly || got.Tmp || got.Applications || got.Lend || got.Program != "" || len(got.Paths) > 0 {
 			t.Errorf("%s: %+v", test.name, got)
 		}
+	}
+}
+
+// TestClosedProgramOfAPlainRootfs: it can't be lent there, so that a hint is due.
+func TestClosedProgramOfAPlainRootfs(t *testing.T) {
+	g := gathered(t, func(s *specs.Spec) { s.Process.Args = []string{"/bin/app"} }, with("bin/app = #!")...)
+	Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o744))
+	if got := g.give(decidedAs(65532, policy.Fixed), nil); got == nil || got.Program != "" {
+		t.Errorf("%+v", got)
 	}
 }
 

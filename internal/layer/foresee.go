@@ -18,6 +18,16 @@ func MadeFor(bundle, id string) func(rootfs string) bool {
 	}
 }
 
+// IsOwn says whether a rootfs is a layer of the container's own, in which something can be given.
+func IsOwn(w *Options) bool {
+	root, err := w.open()
+	if err != nil {
+		return false
+	}
+	_ = unix.Close(root)
+	return true
+}
+
 // Foresee says whether Give would make a directory of the rootfs the identity's, which has its rights then. It goes by
 // the directory alone: whether the options' paths lead to it, the caller knows. The path is clean, absolute and free
 // of links.

@@ -158,7 +158,7 @@ unsaid() { ! grep -F -- "$1" "$LOG" "$BUNDLE/nonroot-runc.json" || explain "not 
   mkdir -p "$ROOTFS/export/app"
   LOG=$BATS_TEST_TMPDIR/decisions.log
   policy <<<"log.file = \"$LOG\""
-  printf 'adapt.working_directory = false\n' >>"$POLICY"
+  printf 'adapt.working_directory = false\nadapt.applications = false\n' >>"$POLICY"
   for mode in 0700 0755; do
     fresh
     chmod "$mode" "$ROOTFS/export/app"

@@ -287,6 +287,7 @@ notes() {
 @test "HOME that the identity can't write moves, with a note, and in exec, too" {
   layered
   mkdir -p "$BATS_TEST_TMPDIR/layers/image/site"
+  policy <<<'adapt.applications = false'
   config '.process.env |= map(select(startswith("HOME=") | not)) + ["HOME=/site"]'
   runs sh -c 'echo "$HOME"'
   cp config.json "$BATS_TEST_TMPDIR/asked.json"
