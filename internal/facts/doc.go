@@ -19,6 +19,7 @@
 //	surroundings.go  hooks, engines' sockets and the working directory
 //	network.go       what anybody may do in the container's network
 //	layer.go         what the image and its volumes keep for root
+//	ownlayer.go      what of that needs a layer of the container's own
 //	home.go          where a container's programs look for their home
 //	plan.go          all that a plan rests on
 package facts

@@ -7,12 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
-	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
@@ -80,22 +77,6 @@ func mayBeVolume(m spec.Mount) bool {
 	return m.Binds() && !m.Readonly() && len(engines.VolumeMarks(m.Source)) > 0
 }
 
-// closedProgram is the program that the container starts, where the identity may not read and run it; "": it may.
-func (g *Gathered) closedProgram(d *decision.Decision) string {
-	command, ok := g.command()
-	if !ok {
-		return ""
-	}
-	at, ok := command.Program(g.image.View)
-	if !ok || at.Stat.Size > layer.MaxLent || at.Stat.Nlink > 1 || g.may(unix.R_OK|unix.X_OK, &at.Stat, d.Identity) {
-		return ""
-	}
-	if !layer.IsOwn(&layer.Options{Rootfs: g.rootfs(), Made: layer.MadeFor(g.Bundle, g.ID)}) {
-		return "" // there it stays closed
-	}
-	return at.Path
-}
-
 // mayGive says where a path of the container's leads, free of links, and whether what lies there can be given.
 func (g *Gathered) mayGive(p string) (at string, ok bool) {
 	at = path.Clean("/" + p)
@@ -154,29 +135,4 @@ func hasOwner(option string) bool {
 		}
 	}
 	return false
-}
-
-// volumes finds who owns the container's volumes in which something was written, as the container has the ids.
-func (g *Gathered) volumes() {
-	g.Volumes = []policy.Identity{}
-	of := g.owners()
-	for i := range g.Container.Mounts {
-		m := &g.Container.Mounts[i]
-		if !m.Binds() {
-			continue
-		}
-		disk, ok := layer.VolumeOwner(m.Source, g.call.Caller.Owners)
-		if !ok || layer.CopiedFrom(g.rootfs(), m.Destination, disk.UID) { // the engine fills it so
-			continue
-		}
-		uid, ok := of.Inside(disk.UID)
-		gid, hasGroup := of.InsideGroup(disk.GID)
-		if !ok {
-			continue
-		}
-		if !hasGroup {
-			gid = 0 // none that is anybody's
-		}
-		g.Volumes = append(g.Volumes, policy.Identity{UID: uid, GID: gid})
-	}
 }

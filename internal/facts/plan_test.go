@@ -196,8 +196,46 @@ func TestIsolateNames(t *testing.T) {
 	}
 }
 
-// TestGiveApplications: what is one application's, and the program that root alone may run.
+// TestGiveApplications: what is one application's.
 func TestGiveApplications(t *testing.T) {
+	closed := func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o744)) }
+	kept := func(g *Gathered, d *policy.Decision) { d.Asked = &policy.Identity{UID: d.Identity.UID} }
+	for _, test := range []struct {
+		name   string
+		change func(*Gathered, *policy.Decision)
+		want   plan.Give
+		none   bool
+	}{
+		{"by default", func(g *Gathered, _ *policy.Decision) { closed(g) }, plan.Give{GroupRoot: true, Applications: true, Lend: true}, false},
+		{"a program that anybody may run", func(*Gathered, *policy.Decision) {}, plan.Give{GroupRoot: true, Applications: true, Lend: true}, false},
+		{"what nobody may read", func(g *Gathered, _ *policy.Decision) {
+			Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o711))
+		}, plan.Give{GroupRoot: true, Applications: true, Lend: true}, false},
+		{"a policy that doesn't", func(g *Gathered, _ *policy.Decision) { closed(g); g.rule.Adapt.Applications = false }, plan.Give{GroupRoot: true}, false},
+		{"a read-only image", func(g *Gathered, _ *policy.Decision) { closed(g); g.Container.Readonly = true }, plan.Give{GroupRoot: true}, false},
+		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, Applications: true, Lend: true}, false},
+		{"and a policy that leaves the group", func(g *Gathered, d *policy.Decision) { kept(g, d); g.rule.Adapt.GroupRoot = false }, plan.Give{}, true},
+		{"who keeps uid and gid", func(g *Gathered, d *policy.Decision) { kept(g, d); d.Asked.GID = d.Identity.GID }, plan.Give{}, true},
+	} {
+		g := gathered(t, func(s *specs.Spec) { s.Process.Args = []string{"/bin/app"} }, with("bin/app = #!")...)
+		d := decidedAs(65532, policy.Fixed)
+		test.change(g, d)
+		got := g.give(d, nil)
+		if (got == nil) != test.none {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+		if got == nil {
+			continue
+		}
+		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, Applications: got.Applications, Lend: got.Lend, Program: got.Program}
+		if fmt.Sprint(seen) != fmt.Sprint(test.want) {
+			t.Errorf("%s: %+v, want %+v", test.name, seen, test.want)
+		}
+	}
+}
+
+// TestGiveProgram: in a layer of its own, also the program that root alone may run.
+func TestGiveProgram(t *testing.T) {
 	closed := func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o744)) }
 	kept := func(g *Gathered, d *policy.Decision) { d.Asked = &policy.Identity{UID: d.Identity.UID} }
 	for _, test := range []struct {
