@@ -59,14 +59,13 @@ func All(owners trusted.Owners) (dirs []string) {
 	return dirs
 }
 
-// ID is an owner of files, as the disk has it. Neither id is 0.
-type ID struct{ UID, GID uint32 }
+// ID is an owner of files, as the disk has it.
+type ID = layer.Owner
 
 // Options is what is to be done to a volume.
 type Options struct {
 	Volume string // its directory, as Find gives it
-	To     ID     // who gets what is root's
-	From   []uint32
+	To     ID     // who gets what is root's; neither id is 0
 	State  string // the policy's directory of state, where the journal is kept
 	DryRun bool
 }
@@ -95,7 +94,7 @@ const maxDepth = 512
 // inside keeps a lookup to the volume, off links and off other mounts: a container that runs with it may change it meanwhile.
 const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
-// Adopt gives the identity what in a volume is root's, or of an id in From: directories, files, links, sockets and fifos. It
+// Adopt gives the identity what in a volume is root's: directories, files, links, sockets and fifos. It
 // stays away from devices, from files with a privilege of their own (a change of owner takes that away) and from files with a
 // second name, which may lie elsewhere. Each change is in the journal before it is made, so that a run that was interrupted
 // can be repeated, and undone. An id of 0 is refused.
@@ -192,7 +191,7 @@ func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	if st.Uid == w.To.UID {
 		return nil
 	}
-	if st.Uid != 0 && !slices.Contains(w.From, st.Uid) {
+	if st.Uid != 0 {
 		w.Others++
 		return nil
 	}

@@ -57,7 +57,7 @@ var given = map[string]string{
 
 func TestAdopt(t *testing.T) {
 	v := volume(t)
-	o := &Options{Volume: v, To: ID{999, 998}, State: t.TempDir()}
+	o := &Options{Volume: v, To: ID{UID: 999, GID: 998}, State: t.TempDir()}
 	dry := *o
 	dry.DryRun = true
 	passwd := owner(t, "/etc/passwd")
@@ -84,7 +84,7 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("twice: %+v, %v", again, err)
 	}
 	// By the journal, whoever is named.
-	o.To = ID{5, 5}
+	o.To = ID{UID: 5, GID: 5}
 	// What was made since stays the identity's; what was removed is nothing to fail at.
 	must(t, os.WriteFile(v+"/new", nil, 0o600), os.Chown(v+"/new", 999, 998), os.Remove(v+"/fifo"))
 	if back, err := Undo(o); err != nil || back.Given != 6 {
@@ -104,7 +104,7 @@ func TestAdopt(t *testing.T) {
 // setuid file of the identity's.
 func TestUndoInTheWrongHands(t *testing.T) {
 	v := volume(t)
-	o := &Options{Volume: v, To: ID{999, 998}, State: t.TempDir()}
+	o := &Options{Volume: v, To: ID{UID: 999, GID: 998}, State: t.TempDir()}
 	if _, err := Adopt(o); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestUndoInTheWrongHands(t *testing.T) {
 // TestInterrupted: a run that ended in the middle is repeated, and undone as a whole.
 func TestInterrupted(t *testing.T) {
 	v := volume(t)
-	o := &Options{Volume: v, To: ID{999, 998}, State: t.TempDir()}
+	o := &Options{Volume: v, To: ID{UID: 999, GID: 998}, State: t.TempDir()}
 	// It ends at the journal: nothing is changed without it.
 	must(t, os.WriteFile(o.State+"/volumes", nil, 0o600))
 	if _, err := Adopt(o); err == nil || owner(t, v+"/db/table") != "0:0 600" {
@@ -159,7 +159,7 @@ func TestInterrupted(t *testing.T) {
 // TestOddNames: names of any bytes, paths longer than the kernel takes at once, and what was put in the place of something.
 func TestOddNames(t *testing.T) {
 	v := volume(t)
-	o := &Options{Volume: v, To: ID{999, 998}, State: t.TempDir()}
+	o := &Options{Volume: v, To: ID{UID: 999, GID: 998}, State: t.TempDir()}
 	must(t, os.WriteFile(v+"/caf\xe9", nil, 0o600))
 	fd, err := unix.Open(v, unix.O_PATH|unix.O_DIRECTORY, 0)
 	must(t, err)
@@ -200,7 +200,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%q is taken for the volume %q", no, got)
 		}
 	}
-	for _, to := range []ID{{0, 5}, {5, 0}} {
+	for _, to := range []ID{{UID: 0, GID: 5}, {UID: 5, GID: 0}} {
 		if _, err := Adopt(&Options{Volume: v, To: to, State: t.TempDir()}); err == nil {
 			t.Errorf("it is given to %+v", to)
 		}

@@ -10,23 +10,8 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
-	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
-
-// options are a plan's as the layer takes them.
-func options(g *plan.Give, bundle, id string) layer.Options {
-	o := layer.Options{
-		Rootfs: g.Rootfs, UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.IsRootGroup,
-		Paths: g.Paths, Keep: g.Keep, Covered: g.Covered, GroupRoot: g.GroupRoot, GroupOnly: g.GroupOnly,
-		Lend: g.Lend, Program: g.Program,
-		Made: layer.MadeFor(bundle, id),
-	}
-	if g.Applications {
-		o.Application = policy.IsApplication
-	}
-	return o
-}
 
 // StaysRoots begins the note about a volume from before, which programs often find out about long after they have started.
 const StaysRoots = "the volume"
@@ -34,8 +19,8 @@ const StaysRoots = "the volume"
 // give changes owners, and says for the record what it did and what it could not do.
 func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []string) {
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	o := options(g, bundle, id)
-	if len(o.Paths) > 0 || o.Application != nil {
+	o := layer.For(g, bundle, id)
+	if o.Gives() {
 		given, err := layer.Give(&o)
 		if len(given.Tops) > 0 {
 			note("%d directories and %d files of the image are the identity's now, in %s", given.Directories, given.Files, listed(given.Tops))
@@ -55,7 +40,7 @@ func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []strin
 		for _, p := range opened {
 			note("%s is everybody's now", p)
 		}
-		if err != nil && len(o.Paths) == 0 && o.Application == nil {
+		if err != nil && !o.Gives() {
 			note("/tmp stays as it is: %v", err)
 		}
 	}
@@ -68,7 +53,10 @@ func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []strin
 		if err != nil {
 			note("%v", err)
 		}
-		if owner, written := layer.VolumeOwner(v.Source, owners); !given && written && !g.EmptyOnly && g.Owners.Map == nil && owner.UID == 0 {
+		if given || g.EmptyOnly || g.Owners.Map != nil {
+			continue
+		}
+		if owner, written := layer.VolumeOwner(v.Source, owners); written && owner.UID == 0 {
 			note(StaysRoots+" %q stays root's, as root has written in it; hint: stop its containers, and run nonroot-ctl volumes adopt --user %d:%d %s", v.Source, g.UID, g.GID, v.Source)
 		}
 	}
@@ -80,9 +68,9 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 	if g == nil {
 		return nil, nil
 	}
-	o := options(g, bundle, id)
+	o := layer.For(g, bundle, id)
 	o.DryRun = true
-	if len(o.Paths) > 0 || o.Application != nil {
+	if o.Gives() {
 		given, _ := layer.Give(&o) // what can't be given is for explain to find
 		paths = given.Would
 	}

@@ -101,11 +101,8 @@ func (g *Gathered) becomes(at rootfs.Entry, give *plan.Give) bool {
 	if give == nil {
 		return false
 	}
-	o := layer.Options{
-		Rootfs: give.Rootfs, Made: layer.MadeFor(g.Bundle, g.ID), UID: give.UID, GID: give.GID,
-		From: give.Owners.MayChown, FromGroup: give.Owners.IsRootGroup, Keep: give.Keep, Covered: give.Covered, DryRun: true,
-		GroupOnly: give.GroupOnly,
-	}
+	o := layer.For(give, g.Bundle, g.ID)
+	o.DryRun, o.GroupRoot = true, false // its group alone makes nothing the identity's
 	if at.Mount == nil {
 		named := links.WithinAny(give.Paths, at.Path) || give.Applications && policy.IsApplication(at.Path)
 		return named && layer.Foresee(&o, at.Path)

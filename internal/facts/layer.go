@@ -35,8 +35,7 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 		GroupOnly: groupOnly, EmptyOnly: emptyOnly,
 	}
 	if !c.Readonly && (d.StandsIn() || groupOnly) {
-		out.Applications = p.Adapt.Applications
-		if out.Lend = p.Adapt.Applications; out.Lend {
+		if out.Applications = p.Adapt.Applications; out.Applications {
 			out.Program = g.closedProgram(d)
 		}
 		wanted := slices.Clone(p.Adapt.Own)

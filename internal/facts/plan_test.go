@@ -197,66 +197,40 @@ func TestIsolateNames(t *testing.T) {
 }
 
 // TestGiveApplications: what is one application's.
-func TestGiveApplications(t *testing.T) {
-	closed := func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o744)) }
-	kept := func(g *Gathered, d *policy.Decision) { d.Asked = &policy.Identity{UID: d.Identity.UID} }
-	for _, test := range []struct {
-		name   string
-		change func(*Gathered, *policy.Decision)
-		want   plan.Give
-		none   bool
-	}{
-		{"by default", func(g *Gathered, _ *policy.Decision) { closed(g) }, plan.Give{GroupRoot: true, Applications: true, Lend: true}, false},
-		{"a program that anybody may run", func(*Gathered, *policy.Decision) {}, plan.Give{GroupRoot: true, Applications: true, Lend: true}, false},
-		{"what nobody may read", func(g *Gathered, _ *policy.Decision) {
-			Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o711))
-		}, plan.Give{GroupRoot: true, Applications: true, Lend: true}, false},
-		{"a policy that doesn't", func(g *Gathered, _ *policy.Decision) { closed(g); g.rule.Adapt.Applications = false }, plan.Give{GroupRoot: true}, false},
-		{"a read-only image", func(g *Gathered, _ *policy.Decision) { closed(g); g.Container.Readonly = true }, plan.Give{GroupRoot: true}, false},
-		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, Applications: true, Lend: true}, false},
-		{"and a policy that leaves the group", func(g *Gathered, d *policy.Decision) { kept(g, d); g.rule.Adapt.GroupRoot = false }, plan.Give{}, true},
-		{"who keeps uid and gid", func(g *Gathered, d *policy.Decision) { kept(g, d); d.Asked.GID = d.Identity.GID }, plan.Give{}, true},
-	} {
-		g := gathered(t, func(s *specs.Spec) { s.Process.Args = []string{"/bin/app"} }, with("bin/app = #!")...)
-		d := decidedAs(65532, policy.Fixed)
-		test.change(g, d)
-		got := g.give(d, nil)
-		if (got == nil) != test.none {
-			t.Errorf("%s: %+v", test.name, got)
-		}
-		if got == nil {
-			continue
-		}
-		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, Applications: got.Applications, Lend: got.Lend, Program: got.Program}
-		if fmt.Sprint(seen) != fmt.Sprint(test.want) {
-			t.Errorf("%s: %+v, want %+v", test.name, seen, test.want)
-		}
-	}
-}
+func TestGiveApplications(t *testing.T) { givesApplications(t, false) }
 
 // TestGiveProgram: in a layer of its own, also the program that root alone may run.
-func TestGiveProgram(t *testing.T) {
+func TestGiveProgram(t *testing.T) { givesApplications(t, true) }
+
+func givesApplications(t *testing.T, layered bool) {
+	t.Helper()
 	closed := func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o744)) }
-	kept := func(g *Gathered, d *policy.Decision) { d.Asked = &policy.Identity{UID: d.Identity.UID} }
+	kept := func(g *Gathered, d *policy.Decision) {
+		d.Asked, g.User.UID = &policy.Identity{UID: d.Identity.UID}, d.Identity.UID
+	}
 	for _, test := range []struct {
 		name   string
 		change func(*Gathered, *policy.Decision)
-		want   plan.Give
+		want   plan.Give // the program where it can be lent
 		none   bool
 	}{
-		{"by default", func(g *Gathered, _ *policy.Decision) { closed(g) }, plan.Give{GroupRoot: true, Applications: true, Lend: true, Program: "/bin/app"}, false},
-		{"a program that anybody may run", func(*Gathered, *policy.Decision) {}, plan.Give{GroupRoot: true, Applications: true, Lend: true}, false},
+		{"by default", func(g *Gathered, _ *policy.Decision) { closed(g) }, plan.Give{GroupRoot: true, Applications: true, Program: "/bin/app"}, false},
+		{"a program that anybody may run", func(*Gathered, *policy.Decision) {}, plan.Give{GroupRoot: true, Applications: true}, false},
 		{"what nobody may read", func(g *Gathered, _ *policy.Decision) {
 			Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o711))
-		}, plan.Give{GroupRoot: true, Applications: true, Lend: true, Program: "/bin/app"}, false},
+		}, plan.Give{GroupRoot: true, Applications: true, Program: "/bin/app"}, false},
 		{"a policy that doesn't", func(g *Gathered, _ *policy.Decision) { closed(g); g.rule.Adapt.Applications = false }, plan.Give{GroupRoot: true}, false},
 		{"a read-only image", func(g *Gathered, _ *policy.Decision) { closed(g); g.Container.Readonly = true }, plan.Give{GroupRoot: true}, false},
-		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, Applications: true, Lend: true, Program: "/bin/app"}, false},
+		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, Applications: true, Program: "/bin/app"}, false},
 		{"and a policy that leaves the group", func(g *Gathered, d *policy.Decision) { kept(g, d); g.rule.Adapt.GroupRoot = false }, plan.Give{}, true},
 		{"who keeps uid and gid", func(g *Gathered, d *policy.Decision) { kept(g, d); d.Asked.GID = d.Identity.GID }, plan.Give{}, true},
 	} {
 		c := callFor(t, nil, func(s *specs.Spec) { s.Process.Args = []string{"/bin/app"} }, with("bin/app = #!")...)
-		overlaid(t, c)
+		if layered {
+			overlaid(t, c)
+		} else {
+			test.want.Program = ""
+		}
 		g := gather(t, c)
 		d := decidedAs(65532, policy.Fixed)
 		test.change(g, d)
@@ -267,7 +241,10 @@ func TestGiveProgram(t *testing.T) {
 		if got == nil {
 			continue
 		}
-		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, Applications: got.Applications, Lend: got.Lend, Program: got.Program}
+		if got.Owners.Asked != 0 {
+			t.Errorf("%s: what is opened to group 0 lies in directories of root's, and not of %d's", test.name, got.Owners.Asked)
+		}
+		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, Applications: got.Applications, Program: got.Program}
 		if fmt.Sprint(seen) != fmt.Sprint(test.want) {
 			t.Errorf("%s: %+v, want %+v", test.name, seen, test.want)
 		}
@@ -277,7 +254,8 @@ func TestGiveProgram(t *testing.T) {
 // TestGiveEmptyVolumes: who runs as who was asked for gets new volumes, and nothing of the image.
 func TestGiveEmptyVolumes(t *testing.T) {
 	mounts := func(s *specs.Spec) {
-		s.Mounts = append(s.Mounts, bindOf("/v/volumes/a/_data", "/a"), bindOf("/v/volumes/b/_data", "/b", "ro"), bindOf("/srv/c", "/c"))
+		s.Mounts = append(s.Mounts, bindOf("/v/volumes/a/_data", "/a"), bindOf("/v/volumes/b/_data", "/b", "ro"), bindOf("/srv/c", "/c"),
+			specs.Mount{Destination: "/t", Type: "tmpfs", Source: "/v/volumes/t/_data"})
 	}
 	for _, test := range []struct {
 		name   string
@@ -305,7 +283,7 @@ func TestGiveEmptyVolumes(t *testing.T) {
 		for _, v := range got.Volumes {
 			at = append(at, v.Destination)
 		}
-		if !slices.Equal(at, test.want) || !got.EmptyOnly || got.GroupOnly || got.Tmp || got.Applications || got.Lend || got.Program != "" || len(got.Paths) > 0 {
+		if !slices.Equal(at, test.want) || !got.EmptyOnly || got.GroupOnly || got.Tmp || got.Applications || got.Program != "" || len(got.Paths) > 0 {
 			t.Errorf("%s: %+v", test.name, got)
 		}
 	}

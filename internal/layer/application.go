@@ -37,19 +37,23 @@ func (g *giver) applications() (paths []string) {
 const MaxLent = 4 << 20
 
 // lend makes a file that root alone may read or run readable to the identity's group, which the identity has, and leaves it
-// root's: programs too, which are never given. What has a privilege of its own, or a second name, stays closed.
-func (g *giver) lend(fd int, p string, st *unix.Stat_t, of int) {
+// root's: programs too, which are never given. What has a privilege of its own, or a second name, stays closed. It says whether it did.
+func (g *giver) lend(fd int, p string, st *unix.Stat_t) bool {
 	after, ok := g.Lends(st)
-	switch {
-	case !ok:
-	case g.lent.bytes+st.Size > MaxLent, g.lent.files >= maxFiles:
-		g.Unfinished = true
-	case g.change(fd, p, st, &after):
-		g.tops[of] = true
-		g.Files++
-		g.lent.files++
-		g.lent.bytes += st.Size
+	if !ok {
+		return false
 	}
+	if g.lent.bytes+st.Size > MaxLent || g.lent.files >= maxFiles {
+		g.Unfinished = true
+		return false
+	}
+	if !g.change(fd, p, st, &after) {
+		return false
+	}
+	g.Files++
+	g.lent.files++
+	g.lent.bytes += st.Size
+	return true
 }
 
 // Lends is the group and mode of a file that is lent; others stay as they are.
@@ -67,19 +71,17 @@ func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	return after, true
 }
 
-// program lends the program that the container starts.
-func (g *giver) program(p string) {
+// program lends the program that the container starts. It says whether it did.
+func (g *giver) program(p string) bool {
 	dir, err := unix.Openat2(g.root, beneath(path.Dir(p)), &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inside})
 	if err != nil {
-		return
+		return false
 	}
 	defer unix.Close(dir) //nolint:errcheck // nothing was written
 	o, err := openEntry(dir, path.Base(p))
 	if err != nil {
-		return
+		return false
 	}
 	defer unix.Close(o.fd) //nolint:errcheck // likewise
-	if o.Mode&unix.S_IFMT == unix.S_IFREG && o.Mode&0o100 != 0 && !g.spared(p) {
-		g.lend(o.fd, p, &o.Stat_t, len(g.tops)-1)
-	}
+	return o.Mode&unix.S_IFMT == unix.S_IFREG && o.Mode&0o100 != 0 && !g.spared(p) && g.lend(o.fd, p, &o.Stat_t)
 }

@@ -8,7 +8,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
+
+// For is what a plan for a container gives, as Give and GiveVolume take it.
+func For(g *plan.Give, bundle, id string) Options {
+	o := Options{
+		Rootfs: g.Rootfs, Made: MadeFor(bundle, id), UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.IsRootGroup,
+		Paths: g.Paths, Keep: g.Keep, Covered: g.Covered, GroupRoot: g.GroupRoot, GroupOnly: g.GroupOnly,
+		Lend: g.Applications, Program: g.Program,
+	}
+	if g.Applications {
+		o.Application = policy.IsApplication
+	}
+	return o
+}
+
+// Gives says that something of the image is to be given.
+func (w *Options) Gives() bool { return len(w.Paths) > 0 || w.Application != nil }
 
 // MadeFor says whether a rootfs is where an engine mounts one for a container: below its bundle, or in the engine's
 // store. What Podman's --rootfs names by itself may be the host's.

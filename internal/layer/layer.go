@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -76,32 +75,14 @@ func Give(w *Options) (Given, error) {
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	g := giver{Options: w, root: root}
 	defer g.upper.close()
-	paths := slices.Clone(w.Paths)
-	if w.Application != nil {
-		paths = append(paths, g.applications()...)
-	}
-	if w.Program != "" {
-		paths = append(paths, w.Program)
-	}
-	g.tops = make([]bool, len(paths))
-	if w.Program != "" {
-		g.program(w.Program)
-	}
+	lent := w.Program != "" && g.program(w.Program) // before others use up what may be lent
 	// What the policy names comes first, and applications have bounds of their own: a large one leaves room for state.
-	for i, p := range paths {
-		if i == len(w.Paths) {
-			g.all()
-			g.spent, g.full, g.queue = spent{}, false, nil
-		}
-		if i < len(w.Paths) || p != w.Program {
-			g.queue = append(g.queue, directory{p, i, 0})
-		}
+	g.below(w.Paths)
+	if w.Application != nil {
+		g.below(g.applications())
 	}
-	g.all()
-	for i, p := range paths {
-		if g.tops[i] {
-			g.Tops = append(g.Tops, p)
-		}
+	if lent {
+		g.Tops = append(g.Tops, w.Program)
 	}
 	return g.Given, cmp.Or(g.err, g.denied)
 }
@@ -183,6 +164,20 @@ func beneath(p string) string {
 
 // reading is how a directory is opened.
 const reading = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+
+// below gives directories with what is below them, within bounds of their own.
+func (g *giver) below(paths []string) {
+	g.spent, g.full, g.queue, g.tops = spent{}, false, nil, make([]bool, len(paths))
+	for i, p := range paths {
+		g.queue = append(g.queue, directory{p, i, 0})
+	}
+	g.all()
+	for i, p := range paths {
+		if g.tops[i] {
+			g.Tops = append(g.Tops, p)
+		}
+	}
+}
 
 // all gives what is in the queue, until there is nothing more or it is too much.
 func (g *giver) all() {
@@ -269,8 +264,8 @@ func (g *giver) file(dir int, name, p string, of int) {
 	case o.Mode&unix.S_IFMT != unix.S_IFREG:
 	case (becomes || !g.GroupOnly) && TakesFile(name, &o.Stat_t, written):
 		g.give(o.fd, p, &o.Stat_t, of)
-	case g.only == nil:
-		g.lend(o.fd, p, &o.Stat_t, of)
+	case g.only == nil && g.lend(o.fd, p, &o.Stat_t):
+		g.tops[of] = true
 	}
 }
 

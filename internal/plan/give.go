@@ -28,10 +28,10 @@ type Give struct {
 	// for, as a volume that an engine has just made is meant for whoever it is mounted for.
 	EmptyOnly bool
 
-	// Applications are the directories at the top and below /etc that no distribution has; Lend is what of root's files, there
-	// and in Paths, becomes readable to the identity's group, and so is Program, the one that is started.
-	Applications, Lend bool
-	Program            string // absolute, free of links; "": none
+	// Applications also gives the directories at the top and below /etc that no distribution has. What root alone may read or run,
+	// there and in Paths, becomes readable to the identity's group then, and so does Program, the one that is started.
+	Applications bool
+	Program      string // absolute, free of links; "": none
 
 	Owners Owners
 }

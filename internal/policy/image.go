@@ -30,19 +30,29 @@ func (p *Policy) image(f *inquiry, d *Decision) bool {
 	if u.UID == 0 || u.UID > MaxID {
 		return false
 	}
-	if len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(u.UID) {
-		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which allowed_uids does not have", quote.Value(u.Name), u.UID))
+	if !p.standFor(f, d, Identity{UID: u.UID, GID: u.GID}, false, fmt.Sprintf("the image was built for %s (%d)", quote.Value(u.Name), u.UID)) {
 		return false
-	}
-	if p.anothers(f, u.UID) {
-		d.Notes = append(d.Notes, fmt.Sprintf("the image was built for %s (%d), which may be another container's: identity.range has it, and allowed_uids does not", quote.Value(u.Name), u.UID))
-		return false
-	}
-	*d.Identity = Identity{UID: u.UID, GID: uint32(p.GID)}
-	if p.harmless(f, u.GID) {
-		d.Identity.GID = u.GID
 	}
 	p.memberships(f, d, u.Name)
+	return true
+}
+
+// standFor makes a container that asks for root the user whom the image or a volume names, within the policy's bounds, of which
+// allowed_uids does not count for the policy's own; a note says where it is out of them. The group is the policy's, where the
+// user's own means something.
+func (p *Policy) standFor(f *inquiry, d *Decision, who Identity, own bool, because string) bool {
+	switch {
+	case !own && len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(who.UID):
+		d.Notes = append(d.Notes, because+", which allowed_uids does not have")
+		return false
+	case p.anothers(f, who.UID):
+		d.Notes = append(d.Notes, because+", which may be another container's: identity.range has it, and allowed_uids does not")
+		return false
+	}
+	*d.Identity = Identity{UID: who.UID, GID: uint32(p.GID)}
+	if p.harmless(f, who.GID) {
+		d.Identity.GID = who.GID
+	}
 	return true
 }
 

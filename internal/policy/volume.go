@@ -23,19 +23,8 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 			return false
 		}
 	}
-	switch {
-	case found == nil, found.UID > MaxID:
-		return false
-	case len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(found.UID) && found.UID != uint32(p.UID):
-		d.Notes = append(d.Notes, fmt.Sprintf("its volume is of uid %d, which allowed_uids does not have", found.UID))
-		return false
-	case p.anothers(f, found.UID):
-		d.Notes = append(d.Notes, fmt.Sprintf("its volume is of uid %d, which may be another container's: identity.range has it, and allowed_uids does not", found.UID))
+	if found == nil || found.UID > MaxID {
 		return false
 	}
-	*d.Identity = Identity{UID: found.UID, GID: uint32(p.GID)}
-	if p.harmless(f, found.GID) {
-		d.Identity.GID = found.GID
-	}
-	return true
+	return p.standFor(f, d, *found, found.UID == uint32(p.UID), fmt.Sprintf("its volume is of uid %d", found.UID))
 }

@@ -2,11 +2,7 @@
 
 package spec
 
-import (
-	"bytes"
-	"errors"
-	"slices"
-)
+import "slices"
 
 // emulated are the system calls that change the owner of a file, and the one that changes a process's groups, with their
 // forms for 32 bits (chown(2), setgroups(2), "C library/kernel differences").
@@ -20,18 +16,7 @@ var emulated = []string{
 // is left to it. It must only be used with noNewPrivileges: runtimes load the filter after their own calls then
 // (SECURITY.md A11).
 func emulateOwnership(linux *node, m Machine) error {
-	if len(m.architectures) == 0 {
-		return errors.New("the processor is needed to write a seccomp filter")
-	}
-	profile, action, err := profileOf(linux, m)
-	if err != nil {
-		return err
-	}
-	if _, err := passes(action); err != nil {
-		return err
-	}
-	byDefault := action == "SCMP_ACT_ALLOW" // what is to be logged, or traced, is left to that
-	rules, err := profile.get("syscalls").list("linux.seccomp.syscalls")
+	profile, action, rules, err := profileOf(linux, m)
 	if err != nil {
 		return err
 	}
@@ -41,7 +26,7 @@ func emulateOwnership(linux *node, m Machine) error {
 	}
 	var calls []string
 	for _, call := range emulated {
-		if mayAnswer(all, call, byDefault) {
+		if mayAnswer(all, call, action == letting) {
 			calls = append(calls, call)
 		}
 	}
@@ -73,39 +58,37 @@ type answer struct {
 	plain bool // lets its calls through under all conditions
 }
 
+// letting is the action of a rule that is answered for. What is to be logged, or traced, is left to that.
+const letting = "SCMP_ACT_ALLOW"
+
 func readAnswers(nodes []*node) ([]answer, error) {
 	all := make([]answer, 0, len(nodes))
 	for _, n := range nodes {
-		a := answer{node: n}
-		names := n.get("names")
-		found := false
-		err := names.eachString("linux.seccomp.syscalls' names", func(raw []byte) error {
-			found = found || bytes.IndexByte(raw, '\\') >= 0 || slices.Contains(emulated, string(raw[1:len(raw)-1]))
-			return nil
-		})
+		a, err := readAnswer(n)
 		if err != nil {
 			return nil, err
-		}
-		if found {
-			if a.names, err = names.strings("linux.seccomp.syscalls' names"); err != nil {
-				return nil, err
-			}
-			action, err := n.get("action").text("linux.seccomp.syscalls' action")
-			if err != nil {
-				return nil, err
-			}
-			if _, err := passes(action); err != nil {
-				return nil, err
-			}
-			args, err := n.get("args").list("linux.seccomp.syscalls' args")
-			if err != nil {
-				return nil, err
-			}
-			a.plain = action == "SCMP_ACT_ALLOW" && len(args) == 0
 		}
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+func readAnswer(n *node) (answer, error) {
+	a := answer{node: n}
+	var err error
+	if a.names, err = namesAmong(n.get("names"), emulated); err != nil || a.names == nil {
+		return a, err
+	}
+	action, err := n.get("action").text("linux.seccomp.syscalls' action")
+	if err != nil {
+		return a, err
+	}
+	if _, err := passes(action); err != nil {
+		return a, err
+	}
+	args, err := n.get("args").list("linux.seccomp.syscalls' args")
+	a.plain = action == letting && len(args) == 0
+	return a, err
 }
 
 // mayAnswer says that the profile lets a call through whatever its arguments: by rules, or, where it has none for the call, by

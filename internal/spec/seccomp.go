@@ -64,17 +64,7 @@ func (m Machine) flagsArg(call string) uint64 {
 // first taken out of every rule that lets them through, with a rule in its place for what the profile allowed
 // without CLONE_NEWUSER; the denials come last. Nothing becomes allowed that was not.
 func denyUserNamespaces(linux *node, m Machine) error {
-	if len(m.architectures) == 0 {
-		return errors.New("the processor is needed to write a seccomp filter")
-	}
-	profile, action, err := profileOf(linux, m)
-	if err != nil {
-		return err
-	}
-	if _, err := passes(action); err != nil {
-		return err
-	}
-	rules, err := profile.get("syscalls").list("linux.seccomp.syscalls")
+	profile, _, rules, err := profileOf(linux, m)
 	if err != nil {
 		return err
 	}
@@ -98,8 +88,11 @@ func denyUserNamespaces(linux *node, m Machine) error {
 	return nil
 }
 
-// profileOf is the container's profile, made where there is none, and its default action.
-func profileOf(linux *node, m Machine) (profile *node, action string, err error) {
+// profileOf is the container's profile, made where there is none, its default action, which is one that is known, and its rules.
+func profileOf(linux *node, m Machine) (profile *node, action string, rules []*node, err error) {
+	if len(m.architectures) == 0 {
+		return nil, "", nil, errors.New("the processor is needed to write a seccomp filter")
+	}
 	profile = linux.get("seccomp")
 	if profile == nil {
 		profile = object()
@@ -108,10 +101,16 @@ func profileOf(linux *node, m Machine) (profile *node, action string, err error)
 		linux.set("seccomp", profile)
 	}
 	if profile.kind != '{' {
-		return nil, "", fmt.Errorf("linux.seccomp is %s, not an object", kindName(profile))
+		return nil, "", nil, fmt.Errorf("linux.seccomp is %s, not an object", kindName(profile))
 	}
-	action, err = profile.get("defaultAction").text("linux.seccomp.defaultAction")
-	return profile, action, err
+	if action, err = profile.get("defaultAction").text("linux.seccomp.defaultAction"); err != nil {
+		return nil, "", nil, err
+	}
+	if _, err = passes(action); err != nil {
+		return nil, "", nil, err
+	}
+	rules, err = profile.get("syscalls").list("linux.seccomp.syscalls")
+	return profile, action, rules, err
 }
 
 // passes says whether a call that meets the action may be carried out. SCMP_ACT_TRACE counts: a process that
@@ -193,7 +192,7 @@ func readRule(n *node) (rule, error) {
 	if r.passes, err = passes(action); err != nil {
 		return r, err
 	}
-	if r.names, err = guardedNames(n.get("names")); err != nil || r.names == nil {
+	if r.names, err = namesAmong(n.get("names"), guarded); err != nil || r.names == nil {
 		return r, err
 	}
 	args, err := n.get("args").list("linux.seccomp.syscalls' args")
@@ -210,13 +209,13 @@ func readRule(n *node) (rule, error) {
 	return r, nil
 }
 
-// guardedNames is the names of a rule, nil where no guarded call is among them. Profiles name hundreds of calls, most
-// of which need not be looked at any closer.
-func guardedNames(n *node) ([]string, error) {
+// namesAmong is the names of a rule, nil where none of the calls is among them. Profiles name hundreds of calls, most of which
+// need not be looked at any closer.
+func namesAmong(n *node, calls []string) ([]string, error) {
 	const what = "linux.seccomp.syscalls' names"
 	found := false
 	err := n.eachString(what, func(raw []byte) error {
-		found = found || bytes.IndexByte(raw, '\\') >= 0 || isGuarded(string(raw[1:len(raw)-1]))
+		found = found || bytes.IndexByte(raw, '\\') >= 0 || slices.Contains(calls, string(raw[1:len(raw)-1]))
 		return nil
 	})
 	if err != nil || !found {
