@@ -25,6 +25,46 @@ as_1000='.process.user = {uid: 1000, gid: 1000}'
   nonroot_shows 'nonroot(1000; 1000)'
 }
 
+# undo PART REPLACEMENT takes a promise out of $TEXT, where it has to be once.
+undo() {
+  [[ $TEXT == *"$1"* && ${TEXT#*"$1"} != *"$1"* ]] || explain "not there once: $1"
+  TEXT=${TEXT/"$1"/"$2"}
+}
+
+# part FILTER FILE prints a part of the file as it is written there: without a blank.
+part() { jq -ce "$1" "$2"; }
+
+@test "config.json of who asks for a user and a group of its own: byte for byte, but for the promises; and the rootfs" {
+  local before=$BATS_TEST_TMPDIR/before.json
+  # But for the place of the home, which the runtime makes as it makes any that a mount has.
+  owners() { find "$ROOTFS" ! -path "$ROOTFS/home" ! -path "$ROOTFS/home/nonroot" -printf '%p %U:%G %m %s %T@ %C@\n' | sort; }
+  config '.process.user = {uid: 1000, gid: 1000, additionalGids: [2000]} | .process.cwd = "/tmp" | .process.env += ["A=b"]'
+  # As engines write it, without blanks, and with what a parser would write in another way.
+  jq -cj . config.json >"$before"
+  sed -i 's/}$/,"future":{"Uid":0,"b":[1.50,15e-1,-0,9223372036854771712,"\\u00e9\\\/",{"x":null}]}}/' "$before"
+  install -m 600 "$before" config.json
+  owners >"$BATS_TEST_TMPDIR/owners"
+  succeeds nonroot create "$ID"
+
+  TEXT=$(cat config.json)
+  undo "$(part .process.capabilities config.json)" "$(part .process.capabilities "$before")"
+  undo ',"noNewPrivileges":true' ''
+  undo '"HOME=/home/nonroot"' '"HOME=/root"'
+  undo ',"USER=nonroot","LOGNAME=nonroot"' ''
+  local file
+  for file in passwd group; do
+    undo ',{"destination":"/etc/'$file'","type":"bind","source":"'"$BUNDLE/nonroot-$file"'","options":["bind","ro","nosuid","nodev","noexec"]}' ''
+  done
+  undo ',{"destination":"/home/nonroot","type":"ramfs","source":"nonroot-home","options":["nosuid","nodev","noexec","mode=0700"]}' ''
+  undo ',{"destination":"/home/nonroot","type":"tmpfs","source":"nonroot-home","options":["nosuid","nodev","mode=0700","uid=1000","gid=1000","size=256m"]}' ''
+  undo ",\"sysctl\":$(part .linux.sysctl config.json)" ''
+  undo ",\"seccomp\":$(part .linux.seccomp config.json)" ''
+  [[ $TEXT == "$(cat "$before")" ]] || explain "$(diff <(cat "$before") <(printf '%s' "$TEXT"))"
+
+  # Nothing of the image changes: no owner, mode, time or file.
+  owners | diff "$BATS_TEST_TMPDIR/owners" -
+}
+
 @test "A12: rlimits, umask and the out-of-memory score" {
   config "$as_1000"' | .process.user.umask = 23 | .process.oomScoreAdj = 321
     | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 123, hard: 456}]'
