@@ -7,7 +7,7 @@
 //	pair RUNS NEXT BASE NOW <calls
 //
 // A call is a line: a name, a tab, a config.json and a bundle that is to be begun anew with it (or two "-"), a tab each, and
-// the command line in which {} is the build.
+// the command line in which {} is the build. A bundle that has more to begin anew than its files has a program "fresh".
 package main
 
 import (
@@ -84,9 +84,7 @@ func once(call []string, program string, alone bool) (cost, error) {
 	}
 	words := strings.Fields(call[3])
 	for i, w := range words {
-		if w == "{}" {
-			words[i] = program
-		}
+		words[i] = strings.ReplaceAll(w, "{}", program)
 	}
 	if alone {
 		words = []string{program}
@@ -117,7 +115,17 @@ func fresh(config, bundle string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(bundle, "config.json"), data, 0o600)
+	if err := os.WriteFile(filepath.Join(bundle, "config.json"), data, 0o600); err != nil {
+		return err
+	}
+	more := filepath.Join(bundle, "fresh")
+	if _, err := os.Stat(more); err != nil {
+		return nil
+	}
+	if out, err := exec.Command(more).CombinedOutput(); err != nil {
+		return fmt.Errorf("%q: %w: %s", more, err, out)
+	}
+	return nil
 }
 
 func median(all []cost, of func(cost) float64) float64 {
