@@ -88,7 +88,13 @@ func (g *Gathered) mayGive(p string) (at string, ok bool) {
 
 // fileOwners tells whose files of the image are the identity's to have.
 func (g *Gathered) fileOwners() plan.Owners {
-	return plan.FileOwners(g.call.Policy, g.rule, g.User.UID, g.last, g.UserNamespace, g.layers().UIDs())
+	before := g.last
+	if before == nil {
+		if last := g.lastStart(); last != nil { // Docker leaves no bundle
+			before = &last.Identity
+		}
+	}
+	return plan.FileOwners(g.call.Policy, g.rule, g.User.UID, before, g.UserNamespace, g.layers().UIDs())
 }
 
 // ownedTmpfs says which tmpfs mounts are the identity's, and their options without an owner: like a new volume, one is empty, and

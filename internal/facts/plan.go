@@ -33,8 +33,8 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	}
 	in.Owned = g.ownedTmpfs(&d)
 	give := g.give(&d, in.Owned) // by which it is known where the home is, in mode audit, too
+	in.Give = give
 	if d.Mode == decision.Rewrite {
-		in.Give = give
 		if hint := g.hint(&d, in.Give); hint != "" {
 			in.Notes = append(in.Notes, hint)
 		}

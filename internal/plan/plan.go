@@ -33,6 +33,7 @@ type Plan struct {
 	Passwd, Group []byte // what the container sees as these files; nil: its own
 	Label         string // the SELinux label of files that are mounted
 	Give          *Give  // what becomes the identity's; nil: nothing
+	Watched       *Give  // in mode audit: what would, which is looked at and not changed; nil: nothing
 	Reclaim       *Root  // to whom the engine has given the bundle: it is to be taken back, and decided about again; nil: nobody
 }
 
@@ -81,6 +82,9 @@ func Make(in *Input) (*Plan, error) {
 	if d.Mode == decision.Audit {
 		if d.Reason == "" && err != nil {
 			d.Reason = hint.Line(err)
+		}
+		if d.Reason == "" {
+			p.Watched = in.Give
 		}
 		return p, nil
 	}

@@ -286,3 +286,175 @@ TOML
   lacks wrote
   [[ $(stat -c %u "$VOLUMES/used/_data") == 0 ]] || explain 'the one of root'
 }
+
+# ended leaves of a container what Docker leaves: its layer.
+ended() { rm -f "$BUNDLE"/nonroot-*; }
+
+@test "H8: a container that is started again stays who it was, whoever has taken its empty volume since" {
+  volume v
+  layered
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]]
+  ended
+  # Another one, which writes.
+  chown 1000 "$VOLUMES/v/_data"
+  install -o 1000 -g 1000 /dev/null "$VOLUMES/v/_data/x"
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'expected who it was'
+  jq -e '.notes | any(contains("make the container anew"))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'expected a note'
+  ended
+  # A new one is of whoever has written there, and stays that one.
+  relayered
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1000 ]] || explain 'expected the owner of the volume'
+  ended
+  chown 1001 "$VOLUMES/v/_data"
+  with_volume v /state 'id -u; id -g'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'1000\n65532' ]] || explain 'expected who it was before'
+  ended
+  # As far as the policy's bounds go.
+  policy <<<'identity.allowed_uids = ["5000-5999"]'
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'out of bounds'
+}
+
+@test "H8: who a container was is nothing that its process or its image can write" {
+  only runc || skip 'the kernel is asked, not the runtime'
+  volume v
+  layered
+  local mark=trusted.nonroot.identity write
+  write="import os; os.setxattr('$BATS_TEST_TMPDIR/layers/image', '$mark', b'1234:1234 volume')"
+  python3 -c "$write"
+  umount "$ROOTFS"
+  overlaid
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'the image has chosen'
+  ended
+  # As its process, the kernel is asked without the promises that are not about this.
+  write="import os; top = os.open('$ROOTFS', os.O_RDONLY); os.setgroups([]); os.setgid(65532); os.setuid(65532); os.setxattr(top, '$mark', b'1234:1234 volume')"
+  chown 65532 "$ROOTFS"
+  fails_with 1 python3 -c "$write"
+  [[ $ERR == *'Operation not permitted'* ]]
+  chown 0 "$ROOTFS"
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'the process has chosen'
+  # What is no identity counts for nothing.
+  local text
+  for text in '0:0 volume' '1234:0 volume' '1234 volume' '1234:1234' '4294967296:1 volume' '01234:1 volume' ''; do
+    ended
+    python3 -c "import os, sys; os.setxattr('$ROOTFS', '$mark', sys.argv[1].encode())" "$text"
+    with_volume v /state 'id -u'
+    succeeds nonroot run "$ID"
+    [[ $OUT == 65532 ]] || explain "$text"
+  done
+}
+
+@test "what an earlier group was given or lent is a later one's" {
+  printf '#!/bin/sh\necho started\n' >"$ROOTFS/entry.sh"
+  chmod 744 "$ROOTFS/entry.sh"
+  mkdir -p -m 775 "$ROOTFS/opt/app"
+  layered
+  local gid
+  for gid in 65532 70001 70002; do
+    policy <<<"identity.gid = $gid"
+    fresh
+    runs /entry.sh
+    succeeds nonroot run "$ID"
+    [[ $OUT == started && $(stat -c %u:%g:%a "$ROOTFS/entry.sh") == 0:$gid:754 ]] || explain "the program, for $gid"
+    ended
+  done
+  relayered
+  for gid in 65532 70001 70002; do
+    policy <<<"identity.gid = $gid"
+    fresh
+    config '.process.user = {uid: 1001, gid: 0, additionalGids: []}'
+    runs sh -c 'echo x >>/opt/app/x && echo wrote'
+    succeeds nonroot run "$ID"
+    [[ $OUT == wrote && $(stat -c %u:%g "$ROOTFS/opt/app") == 0:$gid ]] || explain "the directory, for $gid"
+    ended
+    rm "$ROOTFS/opt/app/x"
+  done
+}
+
+# recorded FILTER holds the record to it.
+recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the record: $(<"$BUNDLE/nonroot-runc.json")"; }
+
+@test "H6: a volume from before: in mode audit, in a user namespace, and none of Postgres' shape" {
+  volume v
+  local data=$VOLUMES/v/_data log=$BATS_TEST_TMPDIR/engine.log
+  # The top is root's, and all data lies in a directory of the service's.
+  mkdir "$data/18" "$data/lost+found"
+  chown 65532:65532 "$data/18"
+  with_volume v /data 'echo x >/data/18/x && echo wrote'
+  succeeds nonroot run "$ID"
+  contains wrote
+  recorded '(.notes // [] | all(contains("stays root") | not)) and (has("root_volumes") | not)'
+  echo old >"$data/old"
+  printf 'mode = "audit"\n[log]\nfile = "%s"\n' "$BATS_TEST_TMPDIR/decisions.log" >"$POLICY"
+  for _ in 1 2; do
+    with_volume v /data 'echo more >>/data/old'
+    succeeds nonroot --log "$log" run "$ID"
+  done
+  recorded --arg d "$data" '.root_volumes == [$d] and (.notes | any(contains("volumes adopt --user 65532:65532 " + $d)))'
+  grep -q 'audit: container.*volumes adopt' "$log" || explain "the log of the engine: $(<"$log")"
+  [[ $(stat -c %u "$data" "$data/old") == $'0\n0' ]] || explain 'mode audit has changed an owner'
+  shows '.volumes | length == 1 and .[0].count == 2 and (.[0].volume | endswith("/volumes/v/_data"))' "$REPO/bin/nonroot-ctl" report --json "$BATS_TEST_TMPDIR/decisions.log"
+  succeeds "$REPO/bin/nonroot-ctl" report "$BATS_TEST_TMPDIR/decisions.log"
+  [[ $(grep -c "$data" <<<"$OUT") == 1 && $OUT == *'nonroot-ctl volumes adopt'* ]] || explain 'the report'
+  # There, root has another number.
+  printf 'state = "%s"\n' "$BATS_TEST_TMPDIR/state" >"$POLICY"
+  chown 100000:100000 "$data" "$data/old"
+  mapped
+  fresh
+  with_volume v /data 'echo more >>/data/old && echo wrote'
+  mapped
+  says nonroot run "$ID"
+  lacks wrote
+  recorded --arg d "$data" '.root_volumes == [$d] and (.notes | any(contains("volumes adopt --from 100000:100000 --user 165532:165532 " + $d)))'
+  succeeds "$REPO/bin/nonroot-ctl" volumes adopt --policy "$POLICY" --from 100000:100000 --user 165532:165532 "$data"
+  with_volume v /data 'echo more >>/data/old && echo wrote'
+  mapped
+  succeeds nonroot run "$ID"
+  contains wrote
+  succeeds "$REPO/bin/nonroot-ctl" volumes undo --policy "$POLICY" "$data"
+  [[ $(stat -c %u:%g "$data" "$data/old" "$data/18") == $'100000:100000\n100000:100000\n65532:65532' ]] || explain 'not given back'
+}
+
+# modules DIRECTORY fills one with more than is compared.
+modules() {
+  local i
+  for i in {1..300}; do mkdir -p "$1/m$i/lib" && echo "$i" >"$1/m$i/index.js"; done
+}
+
+@test "H9: a large volume that the engine has just filled is the identity's at its top; one from before, and one with something else, is not" {
+  modules "$ROOTFS/srv/modules"
+  volume before
+  cp -a "$ROOTFS/srv/modules/." "$VOLUMES/before/_data"
+  layered
+  local v
+  for v in new other; do
+    volume "$v"
+    cp -a "$ROOTFS/srv/modules/." "$VOLUMES/$v/_data"
+  done
+  # What another container has written while it was filled.
+  rm -r "$VOLUMES/other/_data"/m*
+  touch "$VOLUMES/other/_data"/{1..300}
+  with_volume new /srv/modules 'mkdir /srv/modules/.vite && echo made'
+  succeeds nonroot run "$ID"
+  contains made
+  recorded --arg d "$VOLUMES/new/_data" '.notes | any(contains("not all that the engine has copied there") and contains("volumes adopt --user 65532:65532 " + $d))'
+  for v in before other; do
+    with_volume "$v" /srv/modules 'mkdir /srv/modules/.vite && echo made'
+    says nonroot run "$ID"
+    lacks made
+    [[ $(stat -c %u "$VOLUMES/$v/_data") == 0 ]] || explain "$v was given"
+    recorded --arg d "$VOLUMES/$v/_data" '.root_volumes == [$d]'
+  done
+}
