@@ -57,8 +57,29 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 	if err := layer.Remember(&o, last); err != nil && !layer.IsUnsupported(err) {
 		done.note("who it is can't be kept for its next start: %v", err)
 	}
+	done.secrets(g, &o, d.ID, owners)
 	done.volumes(g, &o, owners)
 	return done
+}
+
+// secrets makes what the engine keeps for the container alone readable to the identity.
+func (done *given) secrets(g *plan.Give, o *layer.Options, id string, owners trusted.Owners) {
+	count := 0
+	for _, source := range g.Secrets {
+		given, closed, err := layer.GiveSecret(source, id, o, g.Owners.IsRoot, owners)
+		if given {
+			count++
+		}
+		if err != nil {
+			done.note("%v", err)
+		}
+		if closed {
+			done.warn("the secret %q is closed to the identity; hint: name its owner where it is given to the container (uid=%d), or mode=0444", source, g.UID)
+		}
+	}
+	if count > 0 {
+		done.note("%d of the engine's secrets can be read by the identity now", count)
+	}
 }
 
 // watch says what give would say of volumes that stay root's. Nothing is changed.

@@ -54,6 +54,9 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 			at, _ := g.mayGive(m.Destination)
 			out.Paths = append(out.Paths, at)
 		}
+		if _, _, isSecret := engines.SecretOf(m.Source, g.ID); isSecret && p.Adapt.Secrets && m.Binds() && d.StandsIn() {
+			out.Secrets = append(out.Secrets, m.Source)
+		}
 		if p.Adapt.Volumes && mayBeVolume(*m) {
 			// What an engine has copied to elsewhere is configuration, or programs.
 			at, state := g.mayGive(m.Destination)

@@ -125,6 +125,8 @@ func (g *Gathered) obstacles(d *decision.Decision, give *plan.Give, home *homedi
 	if note := g.closedWorkdir(d, give, home); note != "" {
 		notes = append(notes, note)
 	}
+	notes = append(notes, g.closedSecrets(d)...)
+	notes = append(notes, g.closedBinds(d)...)
 	if slices.ContainsFunc(g.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" }) {
 		return notes
 	}

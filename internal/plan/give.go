@@ -19,6 +19,7 @@ type Give struct {
 	Keep     []string // what is not, nor anything below it
 	Tmp      bool     // /tmp and /var/tmp become everybody's
 	Volumes  []Volume
+	Secrets  []string // files that the engine keeps for this container alone, which become readable to the identity's group
 
 	Covered   func(p string) bool // what mounts cover is not the image's
 	GroupRoot bool                // what root's group may write becomes that of the identity's group, whoever owns it

@@ -458,3 +458,114 @@ modules() {
     recorded --arg d "$VOLUMES/$v/_data" '.root_volumes == [$d]'
   done
 }
+
+# secret DIRECTORY NAME makes one as Podman does, and with_secret SOURCE a container that reads it.
+secret() {
+  mkdir -p -m 755 "$1"
+  printf '%s\n' "of $2" >"$1/$2"
+  chmod 400 "$1/$2"
+}
+with_secret() {
+  fresh
+  config --arg s "$1" '.mounts += [{destination: "/run/secrets/s1", type: "bind", source: $s, options: ["bind", "rprivate"]}]'
+  runs sh -c 'cat /run/secrets/s1; echo x 2>/dev/null >>/run/secrets/s1 && echo changed; :'
+}
+
+@test "H10: a secret that the engine keeps for this container alone can be read, and not written" {
+  local own=$BATS_TEST_TMPDIR/store/overlay-containers/$ID/userdata/secrets at
+  mkdir -p -m 755 "$BATS_TEST_TMPDIR/store"
+  secret "$own" s1
+  with_secret "$own/s1"
+  succeeds bare run "$ID"
+  contains 'changed'
+  secret "$own" s1
+  with_secret "$own/s1"
+  policy <<<'adapt.secrets = false'
+  says nonroot run "$ID"
+  lacks 'of s1'
+  : >"$POLICY"
+  with_secret "$own/s1"
+  succeeds nonroot run "$ID"
+  [[ $OUT == 'of s1' && $(stat -c %u:%g:%a "$own/s1") == 0:65532:440 ]] || explain 'expected it to be read'
+  recorded '.notes | any(contains("1 of the engine"))'
+  # Swarm's lie in a tmpfs that dockerd has made read-only.
+  at=$BATS_TEST_TMPDIR/store/containers/$ID/mounts/secrets
+  mkdir -p -m 755 "$at"
+  mount -t tmpfs -o nodev,nosuid,noexec tmpfs "$at"
+  secret "$at" s2
+  mount -o remount,ro,nodev,nosuid,noexec "$at"
+  with_secret "$at/s2"
+  succeeds nonroot run "$ID"
+  contains 'of s2'
+  [[ $(findmnt -no OPTIONS "$at") == ro,nosuid,nodev,noexec* && $(stat -c %u:%g:%a "$at/s2") == 0:65532:440 ]] || explain "the tmpfs: $(findmnt "$at")"
+  umount "$at"
+}
+
+@test "H10: no other container's secret, no person's file, and none by a link or with another owner" {
+  local store=$BATS_TEST_TMPDIR/store own at
+  own=$store/overlay-containers/$ID/userdata/secrets
+  mkdir -p -m 755 "$store"
+  secret "$own" link
+  secret "$own" group
+  secret "$own" person
+  secret "$own" second
+  secret "$store/overlay-containers/other/userdata/secrets" s1
+  secret "$BATS_TEST_TMPDIR/mine" s1
+  rm "$own/link"
+  ln -s "$BATS_TEST_TMPDIR/mine/s1" "$own/link"
+  chgrp 7 "$own/group"
+  chown 1500 "$own/person"
+  ln "$own/second" "$BATS_TEST_TMPDIR/second"
+  for at in "$store/overlay-containers/other/userdata/secrets/s1" "$BATS_TEST_TMPDIR/mine/s1" "$own"/{link,group,person,second}; do
+    with_secret "$at"
+    says nonroot run "$ID"
+    lacks 'of '
+  done
+  recorded '.notes | any(contains("closed to the identity"))'
+  # Others can write the directory, and exchange what is in it.
+  secret "$own" s1
+  chown 1500 "$store/overlay-containers/$ID"
+  with_secret "$own/s1"
+  says nonroot run "$ID"
+  lacks 'of '
+  [[ $(stat -c %u:%g:%a "$store/overlay-containers/other/userdata/secrets/s1" "$BATS_TEST_TMPDIR/mine/s1" "$own"/{group,person,second,s1}) == \
+    $'0:0:400\n0:0:400\n0:7:400\n1500:0:400\n0:0:400\n0:0:400' ]] || explain 'an owner or a mode changed'
+}
+
+@test "a volume of a pod's that the kubelet fills: a note names what is closed, and nothing changes" {
+  local pod="$BATS_TEST_TMPDIR/pods/0-1/volumes/kubernetes.io~projected/token"
+  mkdir -p "$pod/..2026"
+  ln -s ..2026 "$pod/..data"
+  ln -s ..data/token "$pod/token"
+  ln -s /etc/shadow "$pod/out"
+  echo t >"$pod/..2026/token"
+  chmod 600 "$pod/..2026/token"
+  config --arg s "$pod" '.mounts += [{destination: "/token", type: "bind", source: $s, options: ["rbind", "ro"]}]'
+  runs cat /token/token
+  says nonroot run "$ID"
+  recorded '.notes | any(contains("\"token\" in \"/token\"") and contains("fsGroup")) and all(contains("shadow") | not)'
+  [[ $(stat -c %u:%g:%a "$pod/..2026/token") == 0:0:600 ]] || explain 'it changed'
+  chgrp 4000 "$pod/..2026/token"
+  chmod 640 "$pod/..2026/token"
+  fresh
+  config --arg s "$pod" '.mounts += [{destination: "/token", type: "bind", source: $s, options: ["rbind", "ro"]}] | .process.user.additionalGids = [4000]'
+  runs cat /token/token
+  succeeds nonroot run "$ID"
+  recorded '.notes // [] | all(contains("kubelet") | not)'
+}
+
+@test "a directory of the host that the engine has made: it stays root's, and a note says what to do" {
+  local data=$BATS_TEST_TMPDIR/data
+  mkdir "$data"
+  config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
+  runs touch /data/x
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $(stat -c %u "$data") == 0 ]] || explain 'expected it to stay root'"'"'s'
+  recorded --arg d "$data" '.notes | any(contains("the directory \"" + $d + "\" is empty") and contains("chown 65532:65532"))'
+  chown 65532:65532 "$data"
+  fresh
+  config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
+  runs touch /data/x
+  succeeds nonroot run "$ID"
+  recorded '.notes // [] | all(contains("is empty") | not)'
+}
