@@ -125,18 +125,18 @@ const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 func TestOriginOf(t *testing.T) {
 	for root, want := range map[string]string{
-		"/run/docker/runtime-runc/moby":                           DockerName,
-		"/elsewhere/runtime-nonroot/moby":                         DockerName,
-		"/run/docker/runtime-runc/plugins.moby":                   DockerPluginName,
-		"/run/containerd/runc/k8s.io":                             KubernetesName,
-		"/run/containerd/runc/default":                            ContainerdName,
-		"/run/containerd/runc":                                    "",
-		"/run/containerd/runc/a/b":                                "",
-		"/elsewhere/run/containerd/runc/k8s.io":                   "",
-		"/run/docker/moby":                                        "",
-		"/run/docker/runtime-runc/moby/x":                         "",
-		"/run/runc":                                               "",
-		"/":                                                       "",
+		"/run/docker/runtime-runc/moby":         DockerName,
+		"/elsewhere/runtime-nonroot/moby":       DockerName,
+		"/run/docker/runtime-runc/plugins.moby": DockerPluginName,
+		"/run/containerd/runc/k8s.io":           KubernetesName,
+		"/run/containerd/runc/default":          ContainerdName,
+		"/run/containerd/runc":                  "",
+		"/run/containerd/runc/a/b":              "",
+		"/elsewhere/run/containerd/runc/k8s.io": "",
+		"/run/docker/moby":                      "",
+		"/run/docker/runtime-runc/moby/x":       "",
+		"/run/runc":                             "",
+		"/":                                     "",
 		"/var/lib/docker/containers/x/runtime-runc/xplugins.moby": "",
 	} {
 		got := ""
@@ -325,6 +325,42 @@ func TestVolumeStores(t *testing.T) {
 	for _, want := range []string{"/var/lib/docker/volumes", "/var/lib/containers/storage/volumes"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%q lacks %s", got, want)
+		}
+	}
+}
+
+// TestSecretOf: the directory of the container, and the secret below it.
+func TestSecretOf(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"/var/lib/docker/containers/c/mounts/secrets/x":                       {"/var/lib/docker/containers/c", "mounts/secrets/x"},
+		"/var/lib/containers/storage/overlay-containers/c/userdata/secrets/x": {"/var/lib/containers/storage/overlay-containers/c", "userdata/secrets/x"},
+		"/var/lib/containers/storage/vfs-containers/c/userdata/secrets/x":     {"/var/lib/containers/storage/vfs-containers/c", "userdata/secrets/x"},
+		"/var/lib/docker/containers/d/mounts/secrets/x":                       {},
+		"/var/lib/docker/containers/c/mounts/secrets":                         {},
+		"/var/lib/docker/containers/c/mounts/secrets/x/y":                     {},
+		"/var/lib/docker/containers/c/../c/mounts/secrets/x":                  {},
+		"containers/c/mounts/secrets/x":                                       {},
+		"/var/lib/containers/storage/overlay-containers/c/userdata/other/x":   {},
+		"/var/lib/kubelet/pods/c/volumes/kubernetes.io~secret/x":              {},
+	} {
+		own, below, ok := SecretOf(name, "c")
+		if own != want[0] || below != want[1] || ok != (want[0] != "") {
+			t.Errorf("%s: %q, %q, %v", name, own, below, ok)
+		}
+	}
+	if _, _, ok := SecretOf("/containers//mounts/secrets/x", ""); ok {
+		t.Error("a container without an id has secrets")
+	}
+	for name, want := range map[string]bool{
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~projected/t":   true,
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~secret/t":      true,
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~configmap/t":   true,
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/t":   false,
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~projected":     false,
+		"/var/lib/kubelet/pods/u/../u/volumes/kubernetes.io~secret/t": false,
+	} {
+		if PodSecret(name) != want {
+			t.Errorf("%s is a pod's secret: %v", name, !want)
 		}
 	}
 }

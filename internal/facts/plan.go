@@ -31,10 +31,13 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	if d.Mode == decision.Off || d.Refused() || d.Reason != "" || g.doc == nil { // a reason: an audited container would be refused
 		return in, nil
 	}
-	in.Owned = g.ownedTmpfs(&d)
+	in.Owned, in.Opened = g.ownedTmpfs(&d), g.openedDev(&d)
 	give := g.give(&d, in.Owned) // by which it is known where the home is, in mode audit, too
-	in.Give = give
+	if d.Mode == decision.Audit {
+		in.Watched = give
+	}
 	if d.Mode == decision.Rewrite {
+		in.Give = give
 		if hint := g.hint(&d, in.Give); hint != "" {
 			in.Notes = append(in.Notes, hint)
 		}

@@ -122,6 +122,11 @@ func TestMakeParts(t *testing.T) {
 		}, func(in *Input) { in.Owned = map[int][]string{1: {"size=1m"}} }, func(_ *Plan, s *specs.Spec) bool {
 			return slices.Equal(s.Mounts[1].Options, append([]string{"size=1m"}, spec.Owner(1000, 1001)...))
 		}},
+		{"a mount with other options", func(s *specs.Spec) {
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/dev", Type: "tmpfs", Options: []string{"nosuid", "mode=755"}})
+		}, func(in *Input) { in.Opened = map[int][]string{1: {"nosuid", "mode=1777"}} }, func(_ *Plan, s *specs.Spec) bool {
+			return slices.Equal(s.Mounts[1].Options, []string{"nosuid", "mode=1777"})
+		}},
 		{"sysctls", func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"b": "theirs"} }, func(in *Input) {
 			in.Sysctls = []spec.Sysctl{{Name: "a", Value: "0"}, {Name: "b", Value: "ours"}}
 		}, func(_ *Plan, s *specs.Spec) bool {
@@ -287,6 +292,12 @@ func TestOwners(t *testing.T) {
 	plain, mapped := Owners{}, Owners{Map: shifted}
 	if !plain.IsRootGroup(0) || plain.IsRootGroup(5) || !mapped.IsRootGroup(200000) || mapped.IsRootGroup(0) || mapped.IsRootGroup(200001) {
 		t.Error("whose the root group is can't be told")
+	}
+	groups := Owners{Map: shifted, Groups: []uint32{65532, 70}, Reserved: policy.Ranges{{First: 5000, Last: 5999}}}
+	for group, want := range map[uint32]bool{200000: true, 265532: true, 200070: true, 200071: false, 205005: true, 206000: false, 65532: false, 0: false} {
+		if groups.MayChangeGroup(group) != want {
+			t.Errorf("the group %d gives way: %v", group, !want)
+		}
 	}
 	if plain.Outside(7) != 7 || mapped.Outside(7) != 100007 || plain.OutsideGroup(7) != 7 || mapped.OutsideGroup(7) != 200007 || mapped.Outside(70000) != 0 || mapped.OutsideGroup(70000) != 0 {
 		t.Error("an id outside of the user namespace is wrong")

@@ -399,3 +399,43 @@ account() {
   config '.linux.devices = [{path: "/dev/card", type: "c", major: 1, minor: 7}]'
   nonroot_shows 'nonroot(4999; 4998) and .Groups == []'
 }
+
+@test "H11: a socket at /dev/log, and nothing that is root's in /dev is changed, also in a user namespace and in exec" {
+  local script='syslogd -n -O /tmp/messages & until [ -S /dev/log ]; do sleep 0.1; done; logger heard; until grep -q heard /tmp/messages; do sleep 0.1; done; echo logged
+    for f in null zero ptmx stdout pts shm; do rm -rf /dev/$f 2>/dev/null; mv /dev/$f /dev/x 2>/dev/null; ln -sf /tmp/x /dev/$f 2>/dev/null; done
+    mknod /dev/disk b 8 0 2>/dev/null && echo made; [ -c /dev/null ] && [ -d /dev/pts ] && [ -d /dev/shm ] && [ -L /dev/ptmx ] && stat -c %u:%g:%a /dev; kill %1'
+  runs sh -c "$script"
+  policy <<<'adapt.tmp = false'
+  runs sh -c 'touch /dev/x && echo made; :'
+  says nonroot run "$ID"
+  lacks made
+  : >"$POLICY"
+  fresh
+  runs sh -c "$script"
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'logged\n0:0:1777' ]] || explain 'expected it to work, and no more'
+  # Rewritten once more, it is the same.
+  local once
+  once=$(<config.json)
+  succeeds nonroot run "$ID"
+  [[ $(<config.json) == "$once" ]] || explain 'expected the same config.json'
+  # A terminal of an exec is made all the same, and what the runtime trusts is as it was.
+  fresh
+  runs sh -c 'ln -s /etc/passwd /dev/console; ln -s /etc/passwd /dev/tty9; echo ready; sleep 100'
+  succeeds nonroot create "$ID"
+  succeeds nonroot start "$ID"
+  process '.args = ["sh", "-c", "echo x >/dev/null; echo exec >/dev/tty; [ -c /dev/null ] && id -u"] | .terminal = true'
+  succeeds on_tty nonroot exec --process "$PROCESS" "$ID"
+  [[ $OUT == *exec*65532* ]] || explain 'the terminal'
+  bare delete --force "$ID"
+  fresh
+  config '.root.readonly = true'
+  runs sh -c 'touch /dev/x && echo made; :'
+  says nonroot run "$ID"
+  lacks made
+  fresh
+  mapped
+  runs sh -c "$script"
+  succeeds nonroot run "$ID"
+  contains logged
+}
