@@ -135,25 +135,6 @@ func (g *Gathered) ownedTmpfs(d *decision.Decision) map[int][]string {
 	return owned
 }
 
-// openedDev makes the container's own /dev what /tmp is: everybody can put something there, such as the socket /dev/log, and nobody
-// can remove or rename what is somebody else's. The runtime has made the devices, as root, before the container's process runs,
-// and there is another /dev at each start.
-func (g *Gathered) openedDev(d *decision.Decision) map[int][]string {
-	if !d.StandsIn() || g.rule.Stubless || !g.rule.Adapt.Tmp || g.Container.Readonly {
-		return nil
-	}
-	for i, m := range g.Container.Mounts {
-		at := slices.Index(m.Options, "mode=755")
-		if m.Destination != "/dev" || m.Type != "tmpfs" || m.Binds() || m.Readonly() || at < 0 {
-			continue // as engines have it
-		}
-		options := slices.Clone(m.Options)
-		options[at] = "mode=1777"
-		return map[int][]string{i: options}
-	}
-	return nil
-}
-
 // hasOwner says that an option of a mount names an owner. Runtimes hand on what they do not know as it is, commas and all.
 func hasOwner(option string) bool {
 	for o := range strings.SplitSeq(option, ",") {

@@ -31,7 +31,7 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	if d.Mode == decision.Off || d.Refused() || d.Reason != "" || g.doc == nil { // a reason: an audited container would be refused
 		return in, nil
 	}
-	in.Owned, in.Opened = g.ownedTmpfs(&d), g.openedDev(&d)
+	in.Owned = g.ownedTmpfs(&d)
 	give := g.give(&d, in.Owned) // by which it is known where the home is, in mode audit, too
 	if d.Mode == decision.Audit {
 		in.Watched = give

@@ -456,49 +456,6 @@ func TestForPlan(t *testing.T) {
 	}
 }
 
-// TestOpenedDev: the container's own /dev, as engines ask for it, and nothing else.
-func TestOpenedDev(t *testing.T) {
-	dev := func(change func(*specs.Mount)) []specs.Mount {
-		m := specs.Mount{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "mode=755", "size=65536k"}}
-		if change != nil {
-			change(&m)
-		}
-		return []specs.Mount{{Destination: "/proc", Type: "proc", Source: "proc"}, m}
-	}
-	for name, test := range map[string]struct {
-		mounts []specs.Mount
-		change func(*Gathered)
-		opened bool
-	}{
-		"an engine's":            {dev(nil), nil, true},
-		"another tmpfs":          {dev(func(m *specs.Mount) { m.Destination = "/dev/shm" }), nil, false},
-		"the host's":             {dev(func(m *specs.Mount) { m.Type, m.Source, m.Options = "bind", "/dev", []string{"rbind", "mode=755"} }), nil, false},
-		"bound as one":           {dev(func(m *specs.Mount) { m.Options = append(m.Options, "bind") }), nil, false},
-		"no tmpfs":               {dev(func(m *specs.Mount) { m.Type = "devtmpfs" }), nil, false},
-		"with another mode":      {dev(func(m *specs.Mount) { m.Options[1] = "mode=700" }), nil, false},
-		"read-only":              {dev(func(m *specs.Mount) { m.Options = append(m.Options, "ro") }), nil, false},
-		"in a read-only image":   {dev(nil), func(g *Gathered) { g.Container.Readonly = true }, false},
-		"a policy that does not": {dev(nil), func(g *Gathered) { g.rule.Adapt.Tmp = false }, false},
-		"a build":                {dev(nil), func(g *Gathered) { g.rule.Stubless = true }, false},
-	} {
-		g := gathered(t, func(s *specs.Spec) { s.Mounts = test.mounts })
-		if test.change != nil {
-			test.change(g)
-		}
-		got := g.openedDev(decidedAs(65532, policy.Fixed))
-		if !test.opened && got != nil || test.opened && (len(got) != 1 || !slices.Equal(got[1], []string{"nosuid", "mode=1777", "size=65536k"})) {
-			t.Errorf("%s: %v", name, got)
-		}
-		if was := g.Container.Mounts[1].Options; test.opened && was[1] != "mode=755" {
-			t.Errorf("%s: the document's own options are %v", name, was)
-		}
-	}
-	g := gathered(t, func(s *specs.Spec) { s.Mounts = dev(nil) })
-	if got := g.openedDev(decidedAs(0, policy.Kept)); got != nil {
-		t.Errorf("who is who it asks to be: %v", got)
-	}
-}
-
 // TestSecrets: which mounts are secrets that the engine keeps for this container alone.
 func TestSecrets(t *testing.T) {
 	bind := func(source string) specs.Mount {

@@ -54,7 +54,6 @@ type Input struct {
 	Home    *homedir.Plan
 	Give    *Give
 	Watched *Give            // in mode audit: what would be given
-	Opened  map[int][]string // which of the document's mounts get other options, and these
 	Owned   map[int][]string // which of the document's mounts become the identity's, and their options without an owner
 	Join    string           // in place of the path of the user namespace that is joined; "": none is
 	Sysctls []spec.Sysctl
@@ -134,7 +133,7 @@ func (p *Plan) rewrite(in *Input) error {
 	p.Parts, err = in.Document.RewriteParts(spec.Change{
 		Process: process,
 		Container: &spec.ContainerChange{
-			Ours: Ours(dir), Mounts: mounts(dir, home), Owned: in.Owned, Options: in.Opened, Machine: machine,
+			Ours: Ours(dir), Mounts: mounts(dir, home), Owned: in.Owned, Machine: machine,
 			AllowUserNamespaces: in.Rule.AllowUserNamespaces, EmulateOwnership: in.Emulate, UserNamespace: in.Join, Sysctls: in.Sysctls, Devices: in.devices(),
 		},
 	})

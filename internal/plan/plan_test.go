@@ -122,11 +122,6 @@ func TestMakeParts(t *testing.T) {
 		}, func(in *Input) { in.Owned = map[int][]string{1: {"size=1m"}} }, func(_ *Plan, s *specs.Spec) bool {
 			return slices.Equal(s.Mounts[1].Options, append([]string{"size=1m"}, spec.Owner(1000, 1001)...))
 		}},
-		{"a mount with other options", func(s *specs.Spec) {
-			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/dev", Type: "tmpfs", Options: []string{"nosuid", "mode=755"}})
-		}, func(in *Input) { in.Opened = map[int][]string{1: {"nosuid", "mode=1777"}} }, func(_ *Plan, s *specs.Spec) bool {
-			return slices.Equal(s.Mounts[1].Options, []string{"nosuid", "mode=1777"})
-		}},
 		{"sysctls", func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"b": "theirs"} }, func(in *Input) {
 			in.Sysctls = []spec.Sysctl{{Name: "a", Value: "0"}, {Name: "b", Value: "ours"}}
 		}, func(_ *Plan, s *specs.Spec) bool {

@@ -38,9 +38,7 @@ type ContainerChange struct {
 	Mounts []Mount // appended after all others
 	// Owned has the mounts that become the process's user's, by their places in the document's list, and their options
 	// without an owner.
-	Owned map[int][]string
-	// Options has mounts that get other options and nobody else's owner, likewise by their places. None is in Owned, too.
-	Options             map[int][]string
+	Owned               map[int][]string
 	AllowUserNamespaces bool    // leaves seccomp as it is
 	EmulateOwnership    bool    // changes of owners and groups succeed, and do nothing
 	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces without EmulateOwnership
@@ -254,7 +252,7 @@ func (d *Document) rewriteContainer(c ContainerChange, p ProcessChange) error {
 	if err := dropAnnotations(d.root); err != nil {
 		return err
 	}
-	if err := d.changeMounts(c, p); err != nil { // before the places change
+	if err := d.ownMounts(c.Owned, p); err != nil { // before the places change
 		return err
 	}
 	if err := d.rewriteMounts(c); err != nil {
@@ -363,25 +361,19 @@ func (d *Document) rewriteMounts(c ContainerChange) error {
 	return nil
 }
 
-// changeMounts adds an owner to the options of mounts (tmpfs(5): uid, gid), and exchanges those of others.
-func (d *Document) changeMounts(c ContainerChange, p ProcessChange) error {
-	if len(c.Owned) == 0 && len(c.Options) == 0 {
+// ownMounts adds an owner to the options of mounts (tmpfs(5): uid, gid).
+func (d *Document) ownMounts(owned map[int][]string, p ProcessChange) error {
+	if len(owned) == 0 {
 		return nil
 	}
 	have, err := d.mounts()
 	if err != nil {
 		return err
 	}
-	change := func(i int, options []string) {
-		if !slices.Equal(options, have[i].Options) {
+	for i, bare := range owned {
+		if options := append(slices.Clone(bare), Owner(p.UID, p.GID)...); !slices.Equal(options, have[i].Options) {
 			d.root.get("mounts").elems[i].set("options", stringsLeaf(options))
 		}
-	}
-	for i, bare := range c.Owned {
-		change(i, append(slices.Clone(bare), Owner(p.UID, p.GID)...))
-	}
-	for i, options := range c.Options {
-		change(i, options)
 	}
 	return nil
 }
