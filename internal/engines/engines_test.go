@@ -125,18 +125,18 @@ const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 func TestOriginOf(t *testing.T) {
 	for root, want := range map[string]string{
-		"/run/docker/runtime-runc/moby":         DockerName,
-		"/elsewhere/runtime-nonroot/moby":       DockerName,
-		"/run/docker/runtime-runc/plugins.moby": DockerPluginName,
-		"/run/containerd/runc/k8s.io":           KubernetesName,
-		"/run/containerd/runc/default":          ContainerdName,
-		"/run/containerd/runc":                  "",
-		"/run/containerd/runc/a/b":              "",
-		"/elsewhere/run/containerd/runc/k8s.io": "",
-		"/run/docker/moby":                      "",
-		"/run/docker/runtime-runc/moby/x":       "",
-		"/run/runc":                             "",
-		"/":                                     "",
+		"/run/docker/runtime-runc/moby":                           DockerName,
+		"/elsewhere/runtime-nonroot/moby":                         DockerName,
+		"/run/docker/runtime-runc/plugins.moby":                   DockerPluginName,
+		"/run/containerd/runc/k8s.io":                             KubernetesName,
+		"/run/containerd/runc/default":                            ContainerdName,
+		"/run/containerd/runc":                                    "",
+		"/run/containerd/runc/a/b":                                "",
+		"/elsewhere/run/containerd/runc/k8s.io":                   "",
+		"/run/docker/moby":                                        "",
+		"/run/docker/runtime-runc/moby/x":                         "",
+		"/run/runc":                                               "",
+		"/":                                                       "",
 		"/var/lib/docker/containers/x/runtime-runc/xplugins.moby": "",
 	} {
 		got := ""

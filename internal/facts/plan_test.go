@@ -463,7 +463,8 @@ func TestSecrets(t *testing.T) {
 	}
 	all := []specs.Mount{
 		bind("/s/containers/c/mounts/secrets/x"), bind("/s/overlay-containers/c/userdata/secrets/y"),
-		bind("/s/containers/d/mounts/secrets/x"), bind("/s/secrets/x"), {Destination: "/t", Type: "tmpfs", Source: "/s/containers/c/mounts/secrets/z"},
+		bind("/s/containers/d/mounts/secrets/x"), bind("/s/secrets/x"),
+		{Destination: "/t", Type: "tmpfs", Source: "/s/containers/c/mounts/secrets/z"},
 	}
 	g := gathered(t, func(s *specs.Spec) { s.Mounts = all })
 	if got := g.give(decidedAs(65532, policy.Fixed), nil).Secrets; !slices.Equal(got, []string{all[0].Source, all[1].Source}) {
