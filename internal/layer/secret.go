@@ -86,7 +86,8 @@ func writable(root int, do func() error) error {
 	// The flags that statfs(2) and mount(2) have in common.
 	const kept = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME
 	remount := func(flags uintptr) error {
-		return unix.Mount("", byDescriptor(root), "", unix.MS_REMOUNT|uintptr(fs.Flags)&kept|flags, "")
+		same := uintptr(fs.Flags & kept) // #nosec G115 -- these are a few low bits
+		return unix.Mount("", byDescriptor(root), "", unix.MS_REMOUNT|same|flags, "")
 	}
 	if err := remount(0); err != nil {
 		return err

@@ -359,7 +359,8 @@ ended() { rm -f "$BUNDLE"/nonroot-*; }
 @test "what an earlier group was given or lent is a later one's" {
   printf '#!/bin/sh\necho started\n' >"$ROOTFS/entry.sh"
   chmod 744 "$ROOTFS/entry.sh"
-  mkdir -p -m 775 "$ROOTFS/opt/app"
+  mkdir -p "$ROOTFS/opt/app"
+  chmod 775 "$ROOTFS/opt/app"
   layered
   local gid
   for gid in 65532 70001 70002; do
@@ -461,7 +462,7 @@ modules() {
 
 # secret DIRECTORY NAME makes one as Podman does, and with_secret SOURCE a container that reads it.
 secret() {
-  mkdir -p -m 755 "$1"
+  mkdir -p "$1"
   printf '%s\n' "of $2" >"$1/$2"
   chmod 400 "$1/$2"
 }
@@ -473,7 +474,7 @@ with_secret() {
 
 @test "H10: a secret that the engine keeps for this container alone can be read, and not written" {
   local own=$BATS_TEST_TMPDIR/store/overlay-containers/$ID/userdata/secrets at
-  mkdir -p -m 755 "$BATS_TEST_TMPDIR/store"
+  mkdir -p "$BATS_TEST_TMPDIR/store"
   secret "$own" s1
   with_secret "$own/s1"
   succeeds bare run "$ID"
@@ -490,7 +491,7 @@ with_secret() {
   recorded '.notes | any(contains("1 of the engine"))'
   # Swarm's lie in a tmpfs that dockerd has made read-only.
   at=$BATS_TEST_TMPDIR/store/containers/$ID/mounts/secrets
-  mkdir -p -m 755 "$at"
+  mkdir -p "$at"
   mount -t tmpfs -o nodev,nosuid,noexec tmpfs "$at"
   secret "$at" s2
   mount -o remount,ro,nodev,nosuid,noexec "$at"
@@ -504,7 +505,7 @@ with_secret() {
 @test "H10: no other container's secret, no person's file, and none by a link or with another owner" {
   local store=$BATS_TEST_TMPDIR/store own at
   own=$store/overlay-containers/$ID/userdata/secrets
-  mkdir -p -m 755 "$store"
+  mkdir -p "$store"
   secret "$own" link
   secret "$own" group
   secret "$own" person
@@ -528,8 +529,7 @@ with_secret() {
   with_secret "$own/s1"
   says nonroot run "$ID"
   lacks 'of '
-  [[ $(stat -c %u:%g:%a "$store/overlay-containers/other/userdata/secrets/s1" "$BATS_TEST_TMPDIR/mine/s1" "$own"/{group,person,second,s1}) == \
-    $'0:0:400\n0:0:400\n0:7:400\n1500:0:400\n0:0:400\n0:0:400' ]] || explain 'an owner or a mode changed'
+  [[ $(stat -c %u:%g:%a "$store/overlay-containers/other/userdata/secrets/s1" "$BATS_TEST_TMPDIR/mine/s1" "$own"/{group,person,second,s1}) == $'0:0:400\n0:0:400\n0:7:400\n1500:0:400\n0:0:400\n0:0:400' ]] || explain 'an owner or a mode changed'
 }
 
 @test "a volume of a pod's that the kubelet fills: a note names what is closed, and nothing changes" {
