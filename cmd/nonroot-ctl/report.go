@@ -234,6 +234,7 @@ func printSummary(to io.Writer, s *report.Summary) error {
 	p.reasons("refused because", s.Refusals)
 	p.reasons("would be refused, were it not for mode audit, because", s.Would)
 	p.reasons("the policy's [audit] part would have", s.Audited)
+	p.volumes(s.Volumes)
 	if len(s.Exemptions) > 0 {
 		p.heading("exemptions of the policy")
 		for _, e := range s.Exemptions {
@@ -270,6 +271,19 @@ func (p *printer) reasons(title string, all []report.Refusal) {
 			p.line("    hint: %s", shown(advice))
 		}
 	}
+	p.more(len(all))
+}
+
+// volumes lists those that are to be adopted.
+func (p *printer) volumes(all []report.Volume) {
+	if len(all) == 0 {
+		return
+	}
+	p.heading("volumes to adopt, in which root has written: the identity can't write there")
+	for _, v := range all[:min(len(all), inText)] {
+		p.line("  %s: %s (last: %q, %s)", shown(v.Directory), counted(v.Count, "time"), v.Container, stamp(v.Last))
+	}
+	p.line("    hint: stop their containers, and run nonroot-ctl volumes adopt VOLUME; nonroot-ctl volumes list says which still are")
 	p.more(len(all))
 }
 

@@ -21,6 +21,7 @@ func volumesCommand() *cli.Command {
 	file := &cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"}
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
 	user := &cli.StringFlag{Name: "user", Usage: "who gets what is root's, as `UID[:GID]` of the disk (default: the policy's identity)"}
+	from := &cli.StringFlag{Name: "from", Usage: "who root is on disk, as `UID[:GID]`: the first ids of a user namespace's map (default: 0:0)"}
 	dry := &cli.BoolFlag{Name: "dry-run", Usage: "change nothing, say what would change"}
 	return &cli.Command{
 		Name: "volumes", Usage: "give volumes in which root has written to the identity that uses them now", HideHelpCommand: true,
@@ -32,7 +33,7 @@ func volumesCommand() *cli.Command {
 			},
 			{
 				Name: "adopt", Usage: "give what root has written in volumes to the identity", ArgsUsage: "VOLUME...", HideHelpCommand: true,
-				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, dry, asJSON},
+				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, from, dry, asJSON},
 				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Adopt) },
 			},
 			{
@@ -86,7 +87,13 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 	}
 	to := adopt.ID{UID: uint32(p.UID), GID: uint32(p.GID)}
 	if text := c.String("user"); text != "" {
-		if to, err = parseID(text); err != nil {
+		if to, err = parseID("user", text); err != nil {
+			return err
+		}
+	}
+	var from adopt.ID
+	if text := c.String("from"); text != "" {
+		if from, err = parseID("from", text); err != nil {
 			return err
 		}
 	}
@@ -96,7 +103,7 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 		if err != nil {
 			return err
 		}
-		r, err := do(&adopt.Options{Volume: dir, To: to, State: p.State, DryRun: c.Bool("dry-run")})
+		r, err := do(&adopt.Options{Volume: dir, To: to, From: from, State: p.State, DryRun: c.Bool("dry-run")})
 		if err != nil {
 			return err
 		}
@@ -118,7 +125,7 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 }
 
 // parseID reads UID or UID:GID; without a group it is the uid's number.
-func parseID(text string) (adopt.ID, error) {
+func parseID(option, text string) (adopt.ID, error) {
 	uid, gid, hasGroup := strings.Cut(text, ":")
 	if !hasGroup {
 		gid = uid
@@ -126,7 +133,7 @@ func parseID(text string) (adopt.ID, error) {
 	u, ok := ids.Plain(uid)
 	g, ok2 := ids.Plain(gid)
 	if !ok || !ok2 || u == 0 || g == 0 {
-		return adopt.ID{}, fmt.Errorf("--user is %q\nhint: name ids above 0, such as 999 or 999:999", text)
+		return adopt.ID{}, fmt.Errorf("--%s is %q\nhint: name ids above 0, such as 999 or 999:999", option, text)
 	}
 	return adopt.ID{UID: u, GID: g}, nil
 }

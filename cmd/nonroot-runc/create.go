@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/apply"
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
@@ -72,7 +71,7 @@ func (c *invocation) settle(f *facts.Call) decision.Decision {
 		o := govern.Container(f)
 		again, err := c.prepare(f, o, reclaimed)
 		if err == nil && !again && o.Plan != nil {
-			err = apply.Container(o.Plan, f.Bundle, c.caller.Owners)
+			c.warnings, err = apply.Container(o.Plan, f.Bundle, c.caller.Owners)
 			o.Decision = o.Plan.Decision
 		}
 		o.Close()
@@ -117,10 +116,12 @@ func (c *invocation) notes() {
 	case d.Audited != "":
 		would = plain(d.Audited, maxMessage)
 	}
-	for _, note := range d.Notes {
-		if d.Mode == policy.Rewrite && strings.HasPrefix(note, apply.StaysRoots+" ") {
-			c.tell("container %q: %s", c.ID, plain(note, maxMessage))
+	for _, warning := range c.warnings {
+		audit := ""
+		if d.Mode == policy.Audit {
+			audit = "audit: "
 		}
+		c.tell("%scontainer %q: %s", audit, c.ID, plain(warning, maxMessage))
 	}
 	if would != "" {
 		c.tell("audit: container %q %s", c.ID, would)

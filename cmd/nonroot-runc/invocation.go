@@ -29,6 +29,8 @@ type invocation struct {
 	bundle string
 	mapped bool          // the container has a user namespace of its own
 	config auditlog.Seen // config.json as it was found, where somebody reads the log
+
+	warnings []string // for the engine's log, too
 }
 
 // governed makes a call, and logs its failure, which is a refusal. A call that goes on logs itself.

@@ -66,6 +66,7 @@ type ID = layer.Owner
 type Options struct {
 	Volume string // its directory, as Find gives it
 	To     ID     // who gets what is root's; neither id is 0
+	From   ID     // who root is on disk: not 0 for the root of a user namespace
 	State  string // the policy's directory of state, where the journal is kept
 	DryRun bool
 }
@@ -86,6 +87,8 @@ type entry struct {
 	UID  uint32 `json:"uid"`
 	GID  uint32 `json:"gid"`
 	To   uint32 `json:"to"` // who got it
+
+	Regrouped bool `json:"regrouped,omitempty"` // its group went, too; in journals from before, where that was 0
 }
 
 // maxDepth bounds the directories below one another, each of which is open.
@@ -191,7 +194,7 @@ func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	if st.Uid == w.To.UID {
 		return nil
 	}
-	if st.Uid != 0 {
+	if st.Uid != w.From.UID {
 		w.Others++
 		return nil
 	}
@@ -207,7 +210,7 @@ func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	if err != nil {
 		return fmt.Errorf("keep %q open: %w", path.Join(w.Options.Volume, at), err)
 	}
-	w.batch = append(w.batch, change{entry{[]byte(at), st.Ino, born(fd), st.Uid, st.Gid, w.To.UID}, own})
+	w.batch = append(w.batch, change{entry{[]byte(at), st.Ino, born(fd), st.Uid, st.Gid, w.To.UID, st.Gid == w.From.GID}, own})
 	if len(w.batch) >= 128 {
 		return w.flush()
 	}
@@ -271,7 +274,7 @@ func (w *walk) flush() error {
 	}
 	for _, c := range batch {
 		gid := -1
-		if c.GID == 0 {
+		if c.Regrouped {
 			gid = int(w.To.GID)
 		}
 		err := unix.Fchownat(c.fd, "", int(w.To.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
@@ -374,8 +377,8 @@ func giveBack(o *Options, top int, e *entry) (bool, error) {
 		return true, nil
 	}
 	gid := -1
-	if e.GID == 0 {
-		gid = 0
+	if e.Regrouped || e.GID == 0 {
+		gid = int(e.GID)
 	}
 	return true, unix.Fchownat(fd, "", int(e.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
 }
@@ -394,8 +397,5 @@ func walkTo(top int, at string) (int, error) {
 	return fd, err
 }
 
-// Roots says whether a volume's top is root's, and something was written in it: it was used as root, and can't be written without.
-func Roots(dir string, owners trusted.Owners) bool {
-	owner, ok := layer.VolumeOwner(dir, owners)
-	return ok && owner.UID == 0
-}
+// Roots says whether a volume's top is root's, and something in it is, too: it was used as root, and can't be written without.
+func Roots(dir string, owners trusted.Owners) bool { return layer.RootsVolume(dir, owners) }

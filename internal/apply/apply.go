@@ -12,6 +12,7 @@ package apply
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
@@ -29,20 +30,27 @@ type step struct {
 
 // Container does what a plan says, but for the leases, which come before (Take). Where it fails, or is ended, config.json is the old
 // one or the new one, and no record matches a config.json that is not the decision's.
-func Container(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) error {
+//
+// It gives the notes that engines' own logs should have, too: what they are about shows long after the container has started.
+func Container(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) (warnings []string, err error) {
 	if p.Reclaim != nil && p.Decision.Mode == decision.Rewrite {
-		return fmt.Errorf("the bundle %q was given away again while it was looked at", dir.Path)
+		return nil, fmt.Errorf("the bundle %q was given away again while it was looked at", dir.Path)
 	}
-	for _, s := range steps(p, dir, owners) {
+	for _, s := range steps(p, dir, owners, &warnings) {
 		if err := s.do(); err != nil {
-			return err
+			return warnings, err
 		}
 	}
-	return nil
+	return warnings, nil
 }
 
 // steps are in an order by which config.json comes last: until then the old one stands, and no record matches it.
-func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) []step {
+func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners, warnings *[]string) []step {
+	note := func(done given) {
+		d := &p.Decision
+		d.Notes, d.RootVolumes = append(d.Notes, done.notes...), done.rootVolumes
+		*warnings = done.warnings
+	}
 	seal := func(config ...[]byte) step {
 		return step{"record", func() error { return seal(dir, &p.Decision, config) }}
 	}
@@ -50,11 +58,18 @@ func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) []step {
 		if p.Reclaim != nil { // a record there would be somebody else's
 			return nil
 		}
-		return []step{seal(p.Config)}
+		all := []step{seal(p.Config)}
+		if p.Watched != nil {
+			all = slices.Insert(all, 0, step{"volumes", func() error {
+				note(watch(p.Watched, dir.Path, p.Decision.ID, owners))
+				return nil
+			}})
+		}
+		return all
 	}
 	all := []step{{"owners", func() error {
 		if p.Give != nil && !p.Again {
-			p.Decision.Notes = append(p.Decision.Notes, give(p.Give, dir.Path, p.Decision.ID, owners)...)
+			note(give(p.Give, &p.Decision, dir.Path, owners))
 		}
 		return nil
 	}}}

@@ -144,10 +144,10 @@ func (m *made) safe(at string) {
 // it had not been.
 func TestCutOff(t *testing.T) {
 	for name, kind := range kinds {
-		count := len(steps(newMade(t, kind).plan, newMade(t, kind).dir, owners))
+		count := len(steps(newMade(t, kind).plan, newMade(t, kind).dir, owners, new([]string)))
 		for i := range count + 1 {
 			m := newMade(t, kind)
-			all := steps(m.plan, m.dir, owners)
+			all := steps(m.plan, m.dir, owners, new([]string))
 			at := "the end"
 			for _, s := range all[:i] {
 				if err := s.do(); err != nil {
@@ -159,7 +159,7 @@ func TestCutOff(t *testing.T) {
 			}
 			m.safe(name + ", in front of " + at)
 			again := *m.plan
-			if err := Container(&again, m.dir, owners); i < count && err != nil {
+			if _, err := Container(&again, m.dir, owners); i < count && err != nil {
 				t.Errorf("%s, after an end in front of %s: %v", name, at, err)
 			}
 			if i < count {
@@ -180,7 +180,7 @@ func TestOrder(t *testing.T) {
 	} {
 		m := newMade(t, kinds[name])
 		var got []string
-		for _, s := range steps(m.plan, m.dir, owners) {
+		for _, s := range steps(m.plan, m.dir, owners, new([]string)) {
 			got = append(got, s.name)
 		}
 		if !slices.Equal(got, want) {
@@ -194,7 +194,7 @@ func TestStepsFail(t *testing.T) {
 	for _, name := range []string{record.Passwd, record.Group, record.File, record.Before} {
 		m := newMade(t, kinds["rewrite"])
 		testkit.Must(t, os.MkdirAll(m.dir.Join(name)+"/full", 0o700)) // a directory is not replaced by a file
-		err := Container(m.plan, m.dir, owners)
+		_, err := Container(m.plan, m.dir, owners)
 		if err == nil {
 			t.Errorf("%s: it is done in spite of a directory in its place", name)
 		}
@@ -209,7 +209,8 @@ func TestStepsFail(t *testing.T) {
 func TestContainer(t *testing.T) {
 	m := newMade(t, kinds["rewrite"])
 	m.put(".nonroot-left", "of a call that was killed")
-	testkit.Must(t, Container(m.plan, m.dir, owners))
+	_, err := Container(m.plan, m.dir, owners)
+	testkit.Must(t, err)
 	m.safe("the end")
 	if m.read(bundle.Config) != "new" {
 		t.Error("config.json is the old one")
@@ -227,7 +228,7 @@ func TestContainer(t *testing.T) {
 	// A bundle that somebody has given away is not written.
 	m = newMade(t, kinds["rewrite"])
 	m.plan.Reclaim = &plan.Root{UID: 5, GID: 5}
-	if err := Container(m.plan, m.dir, owners); err == nil || !strings.Contains(err.Error(), "given away again") || m.read(bundle.Config) != "old" || m.read(record.File) != "" {
+	if _, err := Container(m.plan, m.dir, owners); err == nil || !strings.Contains(err.Error(), "given away again") || m.read(bundle.Config) != "old" || m.read(record.File) != "" {
 		t.Errorf("%v", err)
 	}
 }
@@ -276,7 +277,8 @@ func TestOwnersAreGivenOnce(t *testing.T) {
 		if len(paths) == 0 {
 			t.Error("nothing would be given")
 		}
-		testkit.Must(t, Container(m.plan, m.dir, owners))
+		_, err := Container(m.plan, m.dir, owners)
+		testkit.Must(t, err)
 		var st unix.Stat_t
 		testkit.Must(t, unix.Stat(m.dir.Join("rootfs/data/file"), &st))
 		noted := strings.Contains(strings.Join(m.plan.Decision.Notes, "; "), "are the identity's now, in /data")

@@ -8,59 +8,128 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// StaysRoots begins the note about a volume from before, which programs often find out about long after they have started.
-const StaysRoots = "the volume"
+// given is what was given, or not.
+type given struct {
+	notes       []string // for the record
+	warnings    []string // those of the notes that engines' logs should have, too
+	rootVolumes []string // directories of volumes that stay root's
+}
+
+func (done *given) note(format string, args ...any) {
+	done.notes = append(done.notes, fmt.Sprintf(format, args...))
+}
 
 // give changes owners, and says for the record what it did and what it could not do.
-func give(g *plan.Give, bundle, id string, owners trusted.Owners) (notes []string) {
-	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	o := layer.For(g, bundle, id)
+func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owners) (done given) {
+	o := layer.For(g, bundle, d.ID)
 	if o.Gives() {
 		given, err := layer.Give(&o)
 		if len(given.Tops) > 0 {
-			note("%d directories and %d files of the image are the identity's now, in %s", given.Directories, given.Files, listed(given.Tops))
+			done.note("%d directories and %d files of the image are the identity's now, in %s", given.Directories, given.Files, listed(given.Tops))
 		}
 		if given.Unfinished {
-			note("not all that the image keeps for root was given: it is too much")
+			done.note("not all that the image keeps for root was given: it is too much")
 		}
 		switch {
 		case err != nil && len(given.Tops) > 0:
-			note("some of what the image keeps for root stays so: %v", err)
+			done.note("some of what the image keeps for root stays so: %v", err)
 		case err != nil:
-			note("what the image keeps for root stays so: %v", err)
+			done.note("what the image keeps for root stays so: %v", err)
 		}
 	}
 	if g.Tmp {
 		opened, err := layer.OpenTmp(&o)
 		for _, p := range opened {
-			note("%s is everybody's now", p)
+			done.note("%s is everybody's now", p)
 		}
 		if err != nil && !o.Gives() {
-			note("/tmp stays as it is: %v", err)
+			done.note("/tmp stays as it is: %v", err)
 		}
 	}
-	o.From = g.OfVolume
-	for _, v := range g.Volumes {
-		given, err := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, g.Owners.IsNew, owners)
+	last := policy.LastStart{Identity: *d.Identity, Source: d.Source}
+	if err := layer.Remember(&o, last); err != nil && !layer.IsUnsupported(err) {
+		done.note("who it is can't be kept for its next start: %v", err)
+	}
+	done.secrets(g, &o, d.ID, owners)
+	done.volumes(g, &o, owners)
+	return done
+}
+
+// secrets makes what the engine keeps for the container alone readable to the identity.
+func (done *given) secrets(g *plan.Give, o *layer.Options, id string, owners trusted.Owners) {
+	count := 0
+	for _, source := range g.Secrets {
+		given, closed, err := layer.GiveSecret(source, id, o, g.Owners.IsRoot, owners)
 		if given {
-			note("the new volume %q is the identity's now", v.Source)
+			count++
 		}
 		if err != nil {
-			note("%v", err)
+			done.note("%v", err)
 		}
-		if given || g.EmptyOnly || g.Owners.Map != nil {
-			continue
-		}
-		if owner, written := layer.VolumeOwner(v.Source, owners); written && owner.UID == 0 {
-			note(StaysRoots+" %q stays root's, as root has written in it; hint: stop its containers, and run nonroot-ctl volumes adopt --user %d:%d %s", v.Source, g.UID, g.GID, v.Source)
+		if closed {
+			done.warn("the secret %q is closed to the identity; hint: name its owner where it is given to the container (uid=%d), or mode=0444", source, g.UID)
 		}
 	}
-	return notes
+	if count > 0 {
+		done.note("%d of the engine's secrets can be read by the identity now", count)
+	}
+}
+
+// watch says what give would say of volumes that stay root's. Nothing is changed.
+func watch(g *plan.Give, bundle, id string, owners trusted.Owners) (done given) {
+	o := layer.For(g, bundle, id)
+	o.DryRun = true
+	done.volumes(g, &o, owners)
+	return done
+}
+
+// volumes gives the container's volumes.
+func (done *given) volumes(g *plan.Give, o *layer.Options, owners trusted.Owners) {
+	ofVolumes(o, g)
+	for _, v := range g.Volumes {
+		of, err := layer.GiveVolume(layer.Volume(v), o, g.Owners.IsRoot, g.Owners.IsNew, owners)
+		switch {
+		case o.DryRun:
+		case of.More:
+			done.warn("the new volume %q is the identity's now, but not all that the engine has copied there: it is too much%s", v.Source, adoptHint(g, v.Source))
+		case of.Given:
+			done.note("the new volume %q is the identity's now", v.Source)
+		}
+		if err != nil {
+			done.note("%v", err)
+		}
+		if of.Roots && !g.EmptyOnly {
+			done.rootVolumes = append(done.rootVolumes, v.Source)
+			done.warn("the volume %q stays root's, as root has written in it%s", v.Source, adoptHint(g, v.Source))
+		}
+	}
+}
+
+// warn is a note that engines' logs should have, too.
+func (done *given) warn(format string, args ...any) {
+	done.note(format, args...)
+	done.warnings = append(done.warnings, done.notes[len(done.notes)-1])
+}
+
+// adoptHint is the command that gives a volume from before. In a user namespace, root has another number on disk.
+func adoptHint(g *plan.Give, source string) string {
+	from := ""
+	if uid, gid := g.Owners.Outside(0), g.Owners.OutsideGroup(0); uid != 0 {
+		from = fmt.Sprintf("--from %d:%d ", uid, gid)
+	}
+	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--user %d:%d %s", from, g.UID, g.GID, source)
+}
+
+// ofVolumes makes of a wish for a layer one for volumes, where others' groups stay: who has them may go on by them.
+func ofVolumes(o *layer.Options, g *plan.Give) {
+	o.From, o.FromGroup = g.OfVolume, g.Owners.IsRootGroup
 }
 
 // DryRun is what a plan for a container would change owners of: paths of the image, and the sources of volumes.
@@ -78,9 +147,9 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 		opened, _ := layer.OpenTmp(&o) // likewise
 		paths = append(paths, opened...)
 	}
-	o.From = g.OfVolume
+	ofVolumes(&o, g)
 	for _, v := range g.Volumes {
-		if given, _ := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, g.Owners.IsNew, owners); given {
+		if of, _ := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, g.Owners.IsNew, owners); of.Given {
 			volumes = append(volumes, v.Source)
 		}
 	}

@@ -56,6 +56,7 @@ func fill(s string) *decision.Decision {
 	e.Asked, e.Identity = id, id
 	for range 1000 {
 		e.Changed, e.Notes = append(e.Changed, s), append(e.Notes, s)
+		e.RootVolumes = append(e.RootVolumes, s)
 	}
 	return e
 }

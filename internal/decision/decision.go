@@ -87,6 +87,10 @@ type Decision struct {
 	Audited  string   // what the stricter policy that is only audited would have done otherwise
 	Notes    []string // what else there is to know: engines' sockets and hooks among it
 
+	// RootVolumes are the directories of engines' volumes in which root has written, and which stay root's, or would: the
+	// identity can't write in them.
+	RootVolumes []string
+
 	Name    string // of the account, as the container's passwd has it
 	Home    string
 	Mounted bool // a tmpfs of its own is at Home

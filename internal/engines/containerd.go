@@ -88,6 +88,7 @@ var Containerd = Engine{
 	Without: []Gap{
 		{"ByBundle", "its --root tells"},
 		{"Rootfs", "it mounts a container's file system below the bundle"},
+		{"Secrets", "it has none of its own for one container"},
 		{"Volumes", "it has none: they are its clients'"},
 		{"Builds", "it builds nothing: BuildKit does"},
 		{"Init", "it has none: nerdctl names a program of the host's"},

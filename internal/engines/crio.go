@@ -37,6 +37,7 @@ var CRIO = Engine{
 		{"Origins", "its --root is that of a handler, which may be anywhere, and it says nothing on its own account (SECURITY.md F4)"},
 		{"StateRoots", "the runtime_root of each handler, in its configuration"},
 		{"Volumes", "it makes directories for an image's volumes, and no named ones"},
+		{"Secrets", "they are the kubelet's"},
 		{"Builds", "it builds nothing"},
 		{"Init", "it has none"},
 		{"Monitor", "conmon, which is taken for Podman's: the cgroup tells before"},

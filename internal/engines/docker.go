@@ -40,6 +40,8 @@ var Docker = Engine{
 	Files: []string{
 		"containers/[0-9a-f]*/hosts", "containers/[0-9a-f]*/hostname", "containers/[0-9a-f]*/resolv.conf", "containers/[0-9a-f]*/mounts/shm",
 	},
+	// Swarm's (moby, container/container_unix.go, SecretFilePath), in a tmpfs of the container's.
+	Secrets: []string{"containers/{id}/mounts/secrets/*"},
 	// moby, volume/local and volume/service.
 	Volumes: Volumes{Path: "volumes/*/_data", Beside: []string{"metadata.db"}},
 	Builds:  Builds{Dir: "buildkit/executor"}, // moby, builder/builder-next

@@ -30,7 +30,10 @@ type Engine struct {
 	Rootfs []string
 	// Files are patterns of the last parts of paths that it makes for a container or its pod and mounts into it, in which
 	// nothing of the host's is.
-	Files   []string
+	Files []string
+	// Secrets are patterns of the last parts of paths of secrets that it puts into a directory of its own for one container;
+	// "{id}" is the container's, and that part is the directory.
+	Secrets []string
 	Volumes Volumes
 	Builds  Builds
 	Init    string // the program that it can put before the container's own, by its name
@@ -196,6 +199,41 @@ func MakesFile(name string) bool {
 			if matchesEnd(pattern, name, "") {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// SecretOf is the directory of an engine's own for the container with an id in which a secret lies, and the secret's path below it;
+// false: the path is not of that form.
+func SecretOf(name, id string) (own, below string, ok bool) {
+	if !plain(name) || id == "" {
+		return "", "", false
+	}
+	for _, e := range All {
+		for _, pattern := range e.Secrets {
+			if !matchesEnd(pattern, name, id) {
+				continue
+			}
+			_, rest, _ := strings.Cut(pattern, "{id}")
+			own = name
+			for range strings.Count(rest, "/") {
+				own = path.Dir(own)
+			}
+			return own, name[len(own)+1:], true
+		}
+	}
+	return "", "", false
+}
+
+// PodSecret says that a path has the form of a pod's volume that the kubelet fills, and writes anew when what is in it changes.
+func PodSecret(name string) bool {
+	if !plain(name) {
+		return false
+	}
+	for _, kind := range []string{"configmap", "downward-api", "projected", "secret"} { // pkg/volume
+		if matchesEnd("pods/*/volumes/kubernetes.io~"+kind+"/*", name, "") {
+			return true
 		}
 	}
 	return false

@@ -328,3 +328,39 @@ func TestVolumeStores(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretOf: the directory of the container, and the secret below it.
+func TestSecretOf(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"/var/lib/docker/containers/c/mounts/secrets/x":                       {"/var/lib/docker/containers/c", "mounts/secrets/x"},
+		"/var/lib/containers/storage/overlay-containers/c/userdata/secrets/x": {"/var/lib/containers/storage/overlay-containers/c", "userdata/secrets/x"},
+		"/var/lib/containers/storage/vfs-containers/c/userdata/secrets/x":     {"/var/lib/containers/storage/vfs-containers/c", "userdata/secrets/x"},
+		"/var/lib/docker/containers/d/mounts/secrets/x":                       {},
+		"/var/lib/docker/containers/c/mounts/secrets":                         {},
+		"/var/lib/docker/containers/c/mounts/secrets/x/y":                     {},
+		"/var/lib/docker/containers/c/../c/mounts/secrets/x":                  {},
+		"containers/c/mounts/secrets/x":                                       {},
+		"/var/lib/containers/storage/overlay-containers/c/userdata/other/x":   {},
+		"/var/lib/kubelet/pods/c/volumes/kubernetes.io~secret/x":              {},
+	} {
+		own, below, ok := SecretOf(name, "c")
+		if own != want[0] || below != want[1] || ok != (want[0] != "") {
+			t.Errorf("%s: %q, %q, %v", name, own, below, ok)
+		}
+	}
+	if _, _, ok := SecretOf("/containers//mounts/secrets/x", ""); ok {
+		t.Error("a container without an id has secrets")
+	}
+	for name, want := range map[string]bool{
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~projected/t":   true,
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~secret/t":      true,
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~configmap/t":   true,
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/t":   false,
+		"/var/lib/kubelet/pods/u/volumes/kubernetes.io~projected":     false,
+		"/var/lib/kubelet/pods/u/../u/volumes/kubernetes.io~secret/t": false,
+	} {
+		if PodSecret(name) != want {
+			t.Errorf("%s is a pod's secret: %v", name, !want)
+		}
+	}
+}

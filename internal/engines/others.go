@@ -13,7 +13,7 @@ var Incus = Engine{
 	Sockets: []string{"/var/lib/incus/unix.socket"},
 	Groups:  []string{"incus", "incus-admin"},
 	Without: []Gap{
-		{"Origins ByBundle StateRoots Bundles Store Rootfs Files Volumes Builds Init Networks Monitor Labels Client Config", noOCI},
+		{"Origins ByBundle StateRoots Bundles Store Rootfs Files Secrets Volumes Builds Init Networks Monitor Labels Client Config", noOCI},
 		{"Cgroup", "LXC, which it uses, has them"},
 	},
 }
@@ -24,7 +24,7 @@ var LXD = Engine{
 	Sockets: []string{"/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket"},
 	Groups:  []string{"lxd"},
 	Without: []Gap{
-		{"Origins ByBundle StateRoots Bundles Store Rootfs Files Volumes Builds Init Networks Monitor Labels Client Config", noOCI},
+		{"Origins ByBundle StateRoots Bundles Store Rootfs Files Secrets Volumes Builds Init Networks Monitor Labels Client Config", noOCI},
 		{"Cgroup", "LXC, which it uses, has them"},
 	},
 }
@@ -39,7 +39,7 @@ var LXC = Engine{
 		return "", ""
 	},
 	Without: []Gap{
-		{"Origins ByBundle StateRoots Bundles Store Rootfs Files Volumes Builds Init Networks Monitor Labels Client Config", noOCI},
+		{"Origins ByBundle StateRoots Bundles Store Rootfs Files Secrets Volumes Builds Init Networks Monitor Labels Client Config", noOCI},
 		{"Sockets Groups", "it has no daemon"},
 	},
 }
@@ -56,7 +56,7 @@ var Nspawn = Engine{
 		return "", ""
 	},
 	Without: []Gap{
-		{"Origins ByBundle StateRoots Bundles Store Rootfs Files Volumes Builds Init Networks Monitor Labels Client Config", noOCI},
+		{"Origins ByBundle StateRoots Bundles Store Rootfs Files Secrets Volumes Builds Init Networks Monitor Labels Client Config", noOCI},
 		{"Sockets Groups", "it has no daemon"},
 	},
 }

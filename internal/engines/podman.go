@@ -21,6 +21,8 @@ var Podman = Engine{
 	// What --rootfs names by itself may be the host's.
 	Rootfs: []string{"overlay/*/merged", "overlay/*/merge", "overlay-containers/{id}/rootfs/merge"},
 	Files:  []string{"overlay-containers/[0-9a-f]*/userdata/*"},
+	// libpod/runtime_ctr.go, SecretsPath, and container_internal_common.go.
+	Secrets: []string{"*-containers/{id}/userdata/secrets/*"},
 	// The graphroot (containers/storage, libpod's volumes).
 	Volumes: Volumes{
 		Path: "volumes/*/_data", Beside: []string{"../overlay-containers", "../vfs-containers", "../btrfs-containers"},

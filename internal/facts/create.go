@@ -54,6 +54,9 @@ type Gathered struct {
 	before *policy.Identity // who an earlier rewrite has made of this config.json's user; nil: there was none
 	last   *policy.Identity // who the container's last start had, as far as its bundle is still there; nil likewise
 
+	lookedAtLast bool
+	started      *policy.LastStart // who its last start had, by what its own layer keeps
+
 	written *decision.Decision // of which config.json is a rewrite; nil: of none
 }
 

@@ -107,12 +107,12 @@ func (g *Gathered) becomes(at rootfs.Entry, give *plan.Give) bool {
 		named := links.WithinAny(give.Paths, at.Path) || give.Applications && policy.IsApplication(at.Path)
 		return named && layer.Foresee(&o, at.Path)
 	}
-	o.From = give.OfVolume
+	o.From, o.FromGroup = give.OfVolume, give.Owners.IsRootGroup
 	return slices.ContainsFunc(give.Volumes, func(v plan.Volume) bool {
 		if v.Destination != at.Path || v.Source != at.Mount.Source {
 			return false
 		}
-		given, err := layer.GiveVolume(layer.Volume(v), &o, give.Owners.IsRoot, give.Owners.IsNew, g.call.Caller.Owners)
-		return given && err == nil
+		of, err := layer.GiveVolume(layer.Volume(v), &o, give.Owners.IsRoot, give.Owners.IsNew, g.call.Caller.Owners)
+		return of.Given && err == nil
 	})
 }

@@ -54,6 +54,9 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 			at, _ := g.mayGive(m.Destination)
 			out.Paths = append(out.Paths, at)
 		}
+		if _, _, isSecret := engines.SecretOf(m.Source, g.ID); isSecret && p.Adapt.Secrets && m.Binds() && d.StandsIn() {
+			out.Secrets = append(out.Secrets, m.Source)
+		}
 		if p.Adapt.Volumes && mayBeVolume(*m) {
 			// What an engine has copied to elsewhere is configuration, or programs.
 			at, state := g.mayGive(m.Destination)
@@ -88,7 +91,13 @@ func (g *Gathered) mayGive(p string) (at string, ok bool) {
 
 // fileOwners tells whose files of the image are the identity's to have.
 func (g *Gathered) fileOwners() plan.Owners {
-	return plan.FileOwners(g.call.Policy, g.rule, g.User.UID, g.last, g.UserNamespace, g.layers().UIDs())
+	before := g.last
+	if before == nil {
+		if last := g.lastStart(); last != nil { // Docker leaves no bundle
+			before = &last.Identity
+		}
+	}
+	return plan.FileOwners(g.call.Policy, g.rule, g.User.UID, before, g.UserNamespace, g.layers().UIDs())
 }
 
 // ownedTmpfs says which tmpfs mounts are the identity's, and their options without an owner: like a new volume, one is empty, and

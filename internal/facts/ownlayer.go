@@ -26,9 +26,20 @@ func (g *Gathered) closedProgram(d *decision.Decision) string {
 	return at.Path
 }
 
+// lastStart is who the container was at its last start, by its layer; nil: it never was, or that can't be told.
+func (g *Gathered) lastStart() *policy.LastStart {
+	if !g.lookedAtLast {
+		g.lookedAtLast = true
+		if last, ok := layer.LastStart(&layer.Options{Rootfs: g.rootfs(), Made: layer.MadeFor(g.Bundle, g.ID)}); ok {
+			g.started = &last
+		}
+	}
+	return g.started
+}
+
 // volumes finds who owns the container's volumes in which something was written, as the container has the ids.
 func (g *Gathered) volumes() {
-	g.Volumes = []policy.Identity{}
+	g.Volumes, g.Last = []policy.Identity{}, g.lastStart()
 	of := g.owners()
 	for i := range g.Container.Mounts {
 		m := &g.Container.Mounts[i]

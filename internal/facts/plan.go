@@ -33,6 +33,9 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	}
 	in.Owned = g.ownedTmpfs(&d)
 	give := g.give(&d, in.Owned) // by which it is known where the home is, in mode audit, too
+	if d.Mode == decision.Audit {
+		in.Watched = give
+	}
 	if d.Mode == decision.Rewrite {
 		in.Give = give
 		if hint := g.hint(&d, in.Give); hint != "" {
@@ -125,6 +128,8 @@ func (g *Gathered) obstacles(d *decision.Decision, give *plan.Give, home *homedi
 	if note := g.closedWorkdir(d, give, home); note != "" {
 		notes = append(notes, note)
 	}
+	notes = append(notes, g.closedSecrets(d)...)
+	notes = append(notes, g.closedBinds(d)...)
 	if slices.ContainsFunc(g.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" }) {
 		return notes
 	}

@@ -455,3 +455,23 @@ func TestForPlan(t *testing.T) {
 		t.Errorf("%+v, %v", in, err)
 	}
 }
+
+// TestSecrets: which mounts are secrets that the engine keeps for this container alone.
+func TestSecrets(t *testing.T) {
+	bind := func(source string) specs.Mount {
+		return specs.Mount{Destination: "/run/secrets/s", Type: "bind", Source: source, Options: []string{"bind", "ro"}}
+	}
+	all := []specs.Mount{
+		bind("/s/containers/c/mounts/secrets/x"), bind("/s/overlay-containers/c/userdata/secrets/y"),
+		bind("/s/containers/d/mounts/secrets/x"), bind("/s/secrets/x"),
+		{Destination: "/t", Type: "tmpfs", Source: "/s/containers/c/mounts/secrets/z"},
+	}
+	g := gathered(t, func(s *specs.Spec) { s.Mounts = all })
+	if got := g.give(decidedAs(65532, policy.Fixed), nil).Secrets; !slices.Equal(got, []string{all[0].Source, all[1].Source}) {
+		t.Errorf("%q", got)
+	}
+	g.rule.Adapt.Secrets = false
+	if got := g.give(decidedAs(65532, policy.Fixed), nil).Secrets; got != nil {
+		t.Errorf("by a policy that does not: %q", got)
+	}
+}

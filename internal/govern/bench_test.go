@@ -36,7 +36,8 @@ func BenchmarkCreate(b *testing.B) {
 		if o.Plan == nil {
 			b.Fatal(o.Decision.Reason)
 		}
-		testkit.Must(b, apply.Container(o.Plan, dir, caller.Owners))
+		_, err = apply.Container(o.Plan, dir, caller.Owners)
+		testkit.Must(b, err)
 		o.Close()
 		dir.Close()
 	}

@@ -63,7 +63,10 @@ func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	if w.GroupOnly {
 		need = st.Mode & 0o050 >> 3 // root's group, which is not there any more
 	}
-	if !w.Lend || st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || st.Nlink != 1 || need&0o4 == 0 || st.Mode&need == need || !w.From(st.Uid) || !w.FromGroup(st.Gid) {
+	if !w.Lend || st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || st.Nlink != 1 {
+		return after, false
+	}
+	if need&0o4 == 0 || st.Mode&need == need || !w.From(st.Uid) || !w.replaces(st.Gid) {
 		return after, false
 	}
 	after.Gid = w.GID

@@ -27,7 +27,7 @@ type Options struct {
 	UID, GID uint32                   // of the identity, as the files of the rootfs have it
 
 	// From says whose files are given: root's and those of the image's service accounts, as the files have them. FromGroup
-	// says which group is replaced, too: root's; others stay.
+	// says which group is replaced, too: root's, and one that an earlier identity had; others stay.
 	From, FromGroup func(id uint32) bool
 
 	GroupRoot bool // what root's group may write becomes that of the identity's group, whoever owns it
@@ -378,7 +378,7 @@ func (w *Options) Becomes(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	if w.stays(st) {
 		return after, false
 	}
-	replaces := w.FromGroup(st.Gid)
+	replaces := w.replaces(st.Gid)
 	owned := !w.GroupOnly && w.From(st.Uid)
 	if !owned && !(replaces && w.GroupRoot && st.Mode&0o020 != 0) {
 		return after, false
@@ -394,6 +394,9 @@ func (w *Options) Becomes(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	}
 	return after, true
 }
+
+// replaces says that a group gives way to the identity's, which it isn't yet.
+func (w *Options) replaces(group uint32) bool { return group != w.GID && w.FromGroup(group) }
 
 func isDirectory(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFDIR }
 

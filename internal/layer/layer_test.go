@@ -526,7 +526,7 @@ func TestVolumes(t *testing.T) {
 			t.Errorf("%s is a volume: %v", name, got)
 		}
 		given, err := GiveVolume(Volume{Source: source, Destination: "/" + path.Base(path.Dir(name))}, wish(root+"/rootfs"), isRoot, isRoot, trusted)
-		if given != want.given || err != nil {
+		if given.Given != want.given || err != nil {
 			t.Errorf("%s was given: %v, %v", name, given, err)
 		}
 	}
@@ -560,7 +560,7 @@ func TestVolumeOfUserNamespace(t *testing.T) {
 		w.From = func(uid uint32) bool { return uid == test.first || uid == 300000 }
 		w.FromGroup = w.From
 		given, err := GiveVolume(v, w, func(uid uint32) bool { return uid == test.first }, func(uid uint32) bool { return uid == test.first }, trusted)
-		if given != test.given || err != nil {
+		if given.Given != test.given || err != nil {
 			t.Errorf("root is %d: given: %v, %v", test.first, given, err)
 		}
 	}
@@ -629,7 +629,7 @@ func TestGiveCopy(t *testing.T) {
 		before := owners(t, source)
 		w := wish(rootfs)
 		given, err := GiveVolume(Volume{source, "/var/log/nginx", true}, w, isRoot, isRoot, trusted)
-		if given != test.given || err != nil {
+		if given.Given != test.given || err != nil {
 			t.Errorf("%s: given %v, %v", name, given, err)
 		}
 		want := before
@@ -655,7 +655,7 @@ func TestGiveCopy(t *testing.T) {
 		{source, "/none", true},
 		{source, "/var/log/nginx", false},
 	} {
-		if given, err := GiveVolume(v, wish(rootfs), isRoot, isRoot, trusted); given || err != nil {
+		if given, err := GiveVolume(v, wish(rootfs), isRoot, isRoot, trusted); given.Given || err != nil {
 			t.Errorf("%+v: given %v, %v", v, given, err)
 		}
 	}
@@ -676,13 +676,13 @@ func TestGiveCopyBelowItsOwn(t *testing.T) {
 	}
 	for _, want := range []bool{true, false} { // the second time, all is given
 		given, err := GiveVolume(v, wish(rootfs), isRoot, isRoot, trusted.CallersOwners(nil))
-		if now := owners(t, v.Source); given != want || err != nil || now["/log"] != "1000:1001 644" || now["/run"] != "0:0 755" {
+		if now := owners(t, v.Source); given.Given != want || err != nil || now["/log"] != "1000:1001 644" || now["/run"] != "0:0 755" {
 			t.Error(given, err, now)
 		}
 	}
 	// What somebody exempt has put there is not the image's.
 	fill(t, v.Source, map[string]string{"backup": "0:0 600"})
-	if given, err := GiveVolume(v, wish(rootfs), isRoot, isRoot, trusted.CallersOwners(nil)); given || err != nil {
+	if given, err := GiveVolume(v, wish(rootfs), isRoot, isRoot, trusted.CallersOwners(nil)); given.Given || err != nil {
 		t.Error(given, err)
 	}
 }
@@ -706,7 +706,7 @@ func TestGiveCopyKeeps(t *testing.T) {
 		}
 		w := wish(rootfs)
 		w.Keep = []string{"/run/lock", "/var/log/apt", "/var/log/ap"}
-		if got, err := GiveVolume(v, w, isRoot, isRoot, trusted.CallersOwners(nil)); got != given || err != nil {
+		if got, err := GiveVolume(v, w, isRoot, isRoot, trusted.CallersOwners(nil)); got.Given != given || err != nil {
 			t.Errorf("%s: given %v, %v", destination, got, err)
 		}
 		if now := owners(t, v.Source); !maps.Equal(now, want) {
@@ -729,7 +729,7 @@ func TestGiveCopyOfWhatWasCompared(t *testing.T) {
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	w := wish(rootfs)
-	compared := w.copied(fd, "/data")
+	compared, _ := w.copied(fd, "/data")
 	if compared == nil {
 		t.Fatal("it was taken for another")
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,6 +76,18 @@ func VolumeOwner(source string, owners trusted.Owners) (Owner, bool) {
 	return Owner{st.Uid, st.Gid}, err == nil && len(names) > 0
 }
 
+// RootsVolume says whether root has written in a volume that an engine manages: its top is root's, and so is something in it.
+func RootsVolume(source string, owners trusted.Owners) bool {
+	isRoot := func(uid uint32) bool { return uid == 0 }
+	fd, ok := openVolume(source, owners, isRoot)
+	if !ok {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && isRoot(st.Uid) && hasEntryOf(fd, isRoot)
+}
+
 func given(dir *trusted.Dir, isRoot func(uid uint32) bool) bool {
 	var st unix.Stat_t
 	return unix.Lstat(dir.Path, &st) == nil && isRoot(st.Uid) && dir.OwnedBy(st.Uid) == nil
@@ -98,42 +111,62 @@ type Volume struct {
 	State bool // what lies there may be given, too, as long as it is the image's
 }
 
+// Outcome is what became of a volume.
+type Outcome struct {
+	Given bool // the identity is the owner of its top directory now, or of something in it
+	More  bool // the engine had just filled it with more than is compared, and what was not compared stays as it is
+	Roots bool // it was not given: its top is root's, and so is something in it, so that root has written there
+}
+
 // GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
-// image has the directory. It says whether it did.
+// image has the directory.
 //
 // New is one of root's, or of another id that isNew has, or where the image has a directory of the same account in the volume's place, whose owner the engine has
 // copied; any other account's may be the identity of a container that runs with it. And nothing was written in it yet: it is
 // empty, or holds what the engine copied there from that directory, and nothing else.
-func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owners trusted.Owners) (bool, error) {
+func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owners trusted.Owners) (Outcome, error) {
 	fd, ok := openVolume(v.Source, owners, isRoot)
 	if !ok {
-		return false, nil
+		return Outcome{}, nil
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || !w.From(st.Uid) && st.Uid != w.UID && !isNew(st.Uid) {
-		return false, nil //nolint:nilerr // what can't be looked at stays
+	if unix.Fstat(fd, &st) != nil {
+		return Outcome{}, nil // what can't be looked at stays
+	}
+	o, err := w.giveVolume(fd, &st, v, isRoot, isNew)
+	o.Roots = !o.Given && isRoot(st.Uid) && hasEntryOf(fd, isRoot)
+	return o, err
+}
+
+func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew func(uid uint32) bool) (o Outcome, err error) {
+	if !w.From(st.Uid) && st.Uid != w.UID && !isNew(st.Uid) {
+		return o, nil
 	}
 	its := st.Uid == w.UID // as the image's directory is; what lies in it may be root's all the same
 	if !its && !isNew(st.Uid) && !CopiedFrom(w.Rootfs, v.Destination, st.Uid) {
-		return false, nil
+		return o, nil
 	}
 	names, err := dirents.Names(fd, 1)
 	switch {
 	case err != nil || len(names) > 0 && !v.State || its && (len(names) == 0 || !w.leaves(fd, v.Destination)):
-		return false, nil //nolint:nilerr // likewise
+		return o, nil //nolint:nilerr // what can't be looked at stays
 	case len(names) > 0:
-		if compared := w.copied(fd, v.Destination); compared != nil {
-			return w.giveCopy(fd, v.Destination, compared)
+		compared, more := w.copied(fd, v.Destination)
+		if compared == nil {
+			return o, nil
 		}
-		return false, nil
+		o.Given, err = w.giveCopy(fd, v.Destination, compared)
+		o.More = more
+		return o, err
+	}
+	o.Given = true
+	if w.DryRun {
+		return o, nil
 	}
 	gid := -1
-	if w.FromGroup(st.Gid) {
+	if w.replaces(st.Gid) {
 		gid = int(w.GID)
-	}
-	if w.DryRun {
-		return true, nil
 	}
 	mode := st.Mode&0o7777 | rights // the engine has copied it, too
 	if !its && !isRoot(st.Uid) && !w.From(st.Uid) {
@@ -144,9 +177,23 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 		err = unix.Fchmod(fd, mode)
 	}
 	if err != nil {
-		return false, fmt.Errorf("change the owner of the volume %q: %w", v.Source, err)
+		return Outcome{}, fmt.Errorf("change the owner of the volume %q: %w", v.Source, err)
 	}
-	return true, nil
+	return o, nil
+}
+
+// hasEntryOf says that something at the top of a volume is somebody's, as far as is looked. Where all of it is a service's, whom the
+// image has made its owner, root has no part in it: Postgres' is so (its data lies in one directory below the top).
+func hasEntryOf(fd int, owner func(uid uint32) bool) bool {
+	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
+		return false
+	}
+	names, err := dirents.Names(fd, maxCopied)
+	return err == nil && slices.ContainsFunc(names, func(name string) bool {
+		var st unix.Stat_t
+		// What mkfs makes is nobody's data.
+		return name != "lost+found" && unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && owner(st.Uid)
+	})
 }
 
 // CopiedFrom says that the image's own directory at a mount's destination has this owner.
@@ -206,50 +253,109 @@ const maxCopied = 256
 // the volume's directories and files; nil: it holds something else. Names, owners and modes are compared, and of files the size, the time of the last
 // change and the content, all of which engines copy. Some do it by an archive, which cuts the time to seconds. The content
 // counts as all else can be seen by whoever mounts the volume, and forged in an image, of a file that only root may read.
-func (w *Options) copied(volume int, destination string) map[uint64]bool {
+//
+// Where the volume is younger than the container's own layer, the engine has made it with the container, and filled it: then what is
+// nearest to its top is compared, and more says that there is more than that. What is not compared is not given.
+func (w *Options) copied(volume int, destination string) (seen map[uint64]bool, more bool) {
 	dest := path.Clean(destination)
 	if !path.IsAbs(dest) || dest == "/" {
-		return nil
+		return nil, false
 	}
 	root, err := w.open()
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
+	c := comparison{left: maxCopied, seen: map[uint64]bool{}}
+	defer c.close()
 	image, err := unix.Openat2(root, dest[1:], &unix.OpenHow{Flags: reading, Resolve: inside})
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	defer unix.Close(image) //nolint:errcheck // likewise
 	// What was read of the volume's directory is read again.
-	if _, err := unix.Seek(volume, 0, unix.SEEK_SET); err != nil {
-		return nil
+	if _, err := unix.Seek(volume, 0, unix.SEEK_SET); err != nil || !c.directories(volume, image, 0) {
+		return nil, false
 	}
-	c := comparison{left: maxCopied, seen: map[uint64]bool{}}
-	if !c.directories(volume, image, 0) {
-		return nil
+	for len(c.queue) > 0 && !c.more {
+		next := c.queue[0]
+		c.queue = c.queue[1:]
+		same := next.volume.read(unix.O_DIRECTORY, func(a int) bool {
+			return next.image.read(unix.O_DIRECTORY, func(b int) bool { return c.directories(a, b, next.depth) })
+		})
+		next.close()
+		if !same {
+			return nil, false
+		}
 	}
-	return c.seen
+	if c.more && !youngerThanLayer(volume, root) {
+		return nil, false
+	}
+	return c.seen, c.more
 }
 
-// comparison is one of a volume with an image's directory.
+// youngerThanLayer says that a volume was made after the layer of the container's own: engines make the layer first, and then the
+// volumes that the container asks for by a name which is not there yet, or by none.
+func youngerThanLayer(volume, root int) bool {
+	upper := openUpper(root)
+	if upper < 0 {
+		return false
+	}
+	defer unix.Close(upper) //nolint:errcheck // nothing was written
+	layer, ok := born(upper)
+	itself, ok2 := born(volume)
+	return ok && ok2 && (itself.Sec > layer.Sec || itself.Sec == layer.Sec && itself.Nsec > layer.Nsec)
+}
+
+// born is when a file or directory was made (statx(2)), which nobody can set; not each file system knows.
+func born(fd int) (unix.StatxTimestamp, bool) {
+	var st unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &st)
+	return st.Btime, err == nil && st.Mask&unix.STATX_BTIME != 0
+}
+
+// comparison is one of a volume with an image's directory, breadth first.
 type comparison struct {
-	left int // entries that may still be looked at
-	seen map[uint64]bool
+	left  int // entries that may still be looked at
+	more  bool
+	seen  map[uint64]bool
+	queue []pair
 }
 
-// directories compares two, the volume's and the image's.
+// pair is a directory of the volume's, and the image's.
+type pair struct {
+	volume, image *opened
+	depth         int
+}
+
+func (p *pair) close() {
+	_ = unix.Close(p.volume.fd)
+	_ = unix.Close(p.image.fd)
+}
+
+func (c *comparison) close() {
+	for i := range c.queue {
+		c.queue[i].close()
+	}
+}
+
+// directories compares two, the volume's and the image's, but for what is below their directories.
 func (c *comparison) directories(volume, image, depth int) bool {
 	var st unix.Stat_t
 	if depth > maxDepth || unix.Fstat(volume, &st) != nil {
 		return false
 	}
-	c.seen[st.Ino] = true
 	names, err := dirents.Names(volume, c.left+1)
-	others, err2 := dirents.Names(image, c.left+1)
-	if c.left -= len(names); err != nil || err2 != nil || c.left < 0 || len(names) != len(others) {
+	if err != nil {
 		return false
 	}
+	if len(names) > c.left {
+		names, c.more = names[:c.left], true
+	} else if others, err := dirents.Names(image, c.left+1); err != nil || len(names) != len(others) {
+		return false
+	}
+	c.left -= len(names)
+	c.seen[st.Ino] = true
 	for _, name := range names {
 		// A name that the image does not have shows there; that there are as many makes it the same set.
 		if !c.entry(volume, image, name, depth) {
@@ -264,27 +370,33 @@ func (c *comparison) entry(volume, image int, name string, depth int) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(in.fd) //nolint:errcheck // nothing was written
 	of, err := openEntry(image, name)
 	if err != nil {
+		_ = unix.Close(in.fd)
 		return false
 	}
-	defer unix.Close(of.fd) //nolint:errcheck // likewise
-	if in.Mode != of.Mode || in.Uid != of.Uid || in.Gid != of.Gid {
+	both := pair{in, of, depth + 1}
+	if in.Mode&unix.S_IFMT == unix.S_IFDIR && in.alike(of) {
+		c.queue = append(c.queue, both)
+		return true
+	}
+	defer both.close()
+	if !in.alike(of) {
 		return false
 	}
 	switch in.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		c.seen[in.Ino] = true
 		return in.Size == of.Size && in.Mtim.Sec == of.Mtim.Sec && (in.Mtim.Nsec == of.Mtim.Nsec || in.Mtim.Nsec == 0) && in.sameHead(of)
-	case unix.S_IFDIR:
-		return in.read(unix.O_DIRECTORY, func(a int) bool {
-			return of.read(unix.O_DIRECTORY, func(b int) bool { return c.directories(a, b, depth+1) })
-		})
 	case unix.S_IFLNK:
 		return true
 	}
 	return false
+}
+
+// alike says that two entries are of one kind, mode and owner.
+func (o *opened) alike(other *opened) bool {
+	return o.Mode == other.Mode && o.Uid == other.Uid && o.Gid == other.Gid
 }
 
 // opened is an entry of a directory, by an O_PATH descriptor: whatever its name leads to later, it stays the same.

@@ -19,6 +19,7 @@ type Give struct {
 	Keep     []string // what is not, nor anything below it
 	Tmp      bool     // /tmp and /var/tmp become everybody's
 	Volumes  []Volume
+	Secrets  []string // files that the engine keeps for this container alone, which become readable to the identity's group
 
 	Covered   func(p string) bool // what mounts cover is not the image's
 	GroupRoot bool                // what root's group may write becomes that of the identity's group, whoever owns it
@@ -58,6 +59,7 @@ type Owners struct {
 	Asked    uint32         // who was asked for
 	Accounts *accounts.UIDs // of the image's passwd
 	Policy   []uint32       // uids that the policy gives, or has given, for want of another
+	Groups   []uint32       // likewise, gids
 	Fixed    []uint32       // of Policy, those that all containers may have
 	Reserved policy.Ranges  // those that it gives one after the other
 }
@@ -73,8 +75,10 @@ func FileOwners(
 		Policy: []uint32{uint32(rule.UID), uint32(general.UID), policy.DefaultID},
 	}
 	of.Fixed = of.Policy
+	of.Groups = []uint32{uint32(rule.GID), uint32(general.GID), policy.DefaultID}
 	if before != nil {
 		of.Policy = append(of.Policy, before.UID)
+		of.Groups = append(of.Groups, before.GID)
 	}
 	return of
 }
@@ -154,6 +158,13 @@ func (o Owners) isPolicyID(owner uint32) bool {
 func (o Owners) IsRoot(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	return ok && uid == 0
+}
+
+// MayChangeGroup says that a group of a file of the image's own layer may be replaced by the identity's: root's, or one that the
+// policy gives or has given to identities, as the layer keeps what an earlier start was given.
+func (o Owners) MayChangeGroup(group uint32) bool {
+	gid, ok := o.InsideGroup(group)
+	return ok && (gid == 0 || slices.Contains(o.Groups, gid) || o.Reserved.Has(gid))
 }
 
 // IsRootGroup says that a group of a file's is the container's root group.

@@ -33,6 +33,7 @@ type Plan struct {
 	Passwd, Group []byte // what the container sees as these files; nil: its own
 	Label         string // the SELinux label of files that are mounted
 	Give          *Give  // what becomes the identity's; nil: nothing
+	Watched       *Give  // in mode audit: what would, which is looked at and not changed; nil: nothing
 	Reclaim       *Root  // to whom the engine has given the bundle: it is to be taken back, and decided about again; nil: nobody
 }
 
@@ -52,6 +53,7 @@ type Input struct {
 	// What was found once it was decided who the container is. It counts where there is a new config.json only.
 	Home    *homedir.Plan
 	Give    *Give
+	Watched *Give            // in mode audit: what would be given
 	Owned   map[int][]string // which of the document's mounts become the identity's, and their options without an owner
 	Join    string           // in place of the path of the user namespace that is joined; "": none is
 	Sysctls []spec.Sysctl
@@ -81,6 +83,9 @@ func Make(in *Input) (*Plan, error) {
 	if d.Mode == decision.Audit {
 		if d.Reason == "" && err != nil {
 			d.Reason = hint.Line(err)
+		}
+		if d.Reason == "" {
+			p.Watched = in.Watched
 		}
 		return p, nil
 	}

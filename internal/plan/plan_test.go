@@ -288,6 +288,12 @@ func TestOwners(t *testing.T) {
 	if !plain.IsRootGroup(0) || plain.IsRootGroup(5) || !mapped.IsRootGroup(200000) || mapped.IsRootGroup(0) || mapped.IsRootGroup(200001) {
 		t.Error("whose the root group is can't be told")
 	}
+	groups := Owners{Map: shifted, Groups: []uint32{65532, 70}, Reserved: policy.Ranges{{First: 5000, Last: 5999}}}
+	for group, want := range map[uint32]bool{200000: true, 265532: true, 200070: true, 200071: false, 205005: true, 206000: false, 65532: false, 0: false} {
+		if groups.MayChangeGroup(group) != want {
+			t.Errorf("the group %d gives way: %v", group, !want)
+		}
+	}
 	if plain.Outside(7) != 7 || mapped.Outside(7) != 100007 || plain.OutsideGroup(7) != 7 || mapped.OutsideGroup(7) != 200007 || mapped.Outside(70000) != 0 || mapped.OutsideGroup(70000) != 0 {
 		t.Error("an id outside of the user namespace is wrong")
 	}

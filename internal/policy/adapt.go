@@ -16,6 +16,7 @@ type Adapt struct {
 	GroupRoot  bool     // what group 0 may write is the identity's group's (OpenShift's images)
 
 	Applications     bool // also directories that are one application's: at the top, and below /etc
+	Secrets          bool // what the engine keeps for the container alone, and only root may read, is readable to the identity
 	EmulateOwnership bool // changes of owners and groups succeed for who asked for root, and do nothing
 }
 
@@ -27,7 +28,7 @@ func defaultAdapt() Adapt {
 	return Adapt{
 		Own: slices.Clone(stateDirectories), Keep: slices.Clone(notState),
 		WorkingDir: true, Tmp: true, Volumes: true, LowPorts: true, Groups: true, GroupRoot: true,
-		Applications: true, EmulateOwnership: true,
+		Applications: true, Secrets: true, EmulateOwnership: true,
 	}
 }
 
@@ -52,6 +53,7 @@ type adaptTable struct {
 	GroupRoot  *bool    `toml:"group_root"`
 
 	Applications     *bool `toml:"applications"`
+	Secrets          *bool `toml:"secrets"`
 	EmulateOwnership *bool `toml:"emulate_ownership"`
 }
 
@@ -80,6 +82,7 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 		{t.Groups, &a.Groups},
 		{t.GroupRoot, &a.GroupRoot},
 		{t.Applications, &a.Applications},
+		{t.Secrets, &a.Secrets},
 		{t.EmulateOwnership, &a.EmulateOwnership},
 	} {
 		if b.set != nil {

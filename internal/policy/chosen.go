@@ -57,6 +57,7 @@ var mayChoose = [...]choice{
 	{"adapt.low_ports", harmlessAlways},
 	{"adapt.group_root", harmlessAlways},
 	{"adapt.applications", harmlessAlways},
+	{"adapt.secrets", harmlessAlways},           // the container's own, as root reads them
 	{"adapt.emulate_ownership", harmlessAlways}, // nobody's rights rest on it
 	{"adapt.groups", func(rule, general *Policy) bool { return !rule.Adapt.Groups || general.Adapt.Groups }},
 

@@ -60,6 +60,7 @@ type Facts struct {
 	OwnGroup   bool               // the group of Accounts is the image's own
 	Intended   *accounts.Intended // the image's service user
 	Volumes    []Identity         // who owns the engine's volumes of the container's in which something was written, each by its top directory
+	Last       *LastStart         // who the container was when it was last started; nil: it never was, or nobody knows. It is gathered with Volumes
 	Isolated   *bool              // whether a gid of the container's means nothing on the host
 	People     *People
 	Project    *string  // the name under which containers belong together (Compose's project)
@@ -77,6 +78,12 @@ type Existing struct {
 	ProcessFault error             // why they can't be known
 	Nested       bool              // that process has made a user namespace of its own
 	NamedGroups  bool              // its runtime may look numbers of groups up as names in the image's own /etc/group
+}
+
+// LastStart is who a container was when it was last started, by what its own processes can't write.
+type LastStart struct {
+	Identity
+	Source Source
 }
 
 // HostGroups is what gids mean on the host.

@@ -47,6 +47,7 @@ low_ports = false
 groups = false
 group_root = false
 applications = false
+secrets = false
 emulate_ownership = false
 
 [home]

@@ -63,6 +63,43 @@ func TestVolume(t *testing.T) {
 	}
 }
 
+// TestVolumeOfLastStart: a container that was started before stays who it was, as far as its volumes decide.
+func TestVolumeOfLastStart(t *testing.T) {
+	fixed, one, two := Identity{UID: DefaultID, GID: DefaultID}, Identity{UID: 1234, GID: 1235}, Identity{UID: 1236, GID: 1237}
+	for name, test := range map[string]struct {
+		last   LastStart
+		owned  []Identity
+		change func(*Policy, *world)
+		want   Identity
+		source Source
+		note   string
+	}{
+		"another has taken its volume":                {LastStart{fixed, Fixed}, []Identity{one}, nil, fixed, Fixed, "its volume is of uid 1234, who it was not at its last start (65532); hint: make the container anew if it is to be 1234"},
+		"of the image's user":                         {LastStart{Identity{UID: 1000, GID: 1001}, Image}, []Identity{one}, builtFor(1000), Identity{UID: 1000, GID: 1001}, Image, "make the container anew"},
+		"it has the volume":                           {LastStart{one, Fixed}, []Identity{one}, nil, one, Volume, ""},
+		"it has one of them":                          {LastStart{two, Image}, []Identity{one, two}, nil, two, Volume, ""},
+		"it had the volume":                           {LastStart{two, Volume}, []Identity{one}, nil, two, Volume, ""},
+		"it had the volume, which is empty":           {LastStart{two, Volume}, nil, nil, two, Volume, ""},
+		"it had the volume, and a policy that hasn't": {LastStart{two, Volume}, nil, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1234, 1234}} }, fixed, Fixed, "it was uid 1236 at its last start, which allowed_uids"},
+		"a number that runtimes do not agree on":      {LastStart{Identity{UID: MaxID + 1, GID: 5}, Volume}, nil, nil, fixed, Fixed, ""},
+		"a privileged group":                          {LastStart{Identity{UID: 1236, GID: 6}, Volume}, nil, nil, Identity{UID: 1236, GID: DefaultID}, Volume, ""},
+		"the volumes are root's":                      {LastStart{fixed, Fixed}, []Identity{{}}, nil, fixed, Fixed, ""},
+	} {
+		p, f := Default(), facts(spec.User{})
+		f.Owned, f.Started = test.owned, &test.last
+		if test.change != nil {
+			test.change(p, f)
+		}
+		d := p.decideIn(f)
+		if d.Mode != Rewrite || d.Identity == nil || d.Identity.UID != test.want.UID || d.Identity.GID != test.want.GID || d.Source != test.source {
+			t.Errorf("%s: %s %+v by %s (%s)", name, d.Mode, d.Identity, d.Source, d.Reason)
+		}
+		if noted := slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, test.note) }); noted != (test.note != "") {
+			t.Errorf("%s: %q", name, d.Notes)
+		}
+	}
+}
+
 // builtFor is an image with a service user.
 func builtFor(uid uint32) func(*Policy, *world) {
 	return func(_ *Policy, w *world) {

@@ -40,6 +40,7 @@ type world struct {
 
 	BuiltFor    func() accounts.Intended
 	Owned       []Identity // of volumes
+	Started     *LastStart
 	Memberships func(user string) []uint32
 	Apart       func() bool
 	People      func() (*accounts.Files, error)
@@ -95,7 +96,7 @@ func (w *world) gather(f *Facts, m decision.Missing) {
 		w.members(f)
 	}
 	if m.Volumes {
-		f.Volumes = append([]Identity{}, w.Owned...)
+		f.Volumes, f.Last = append([]Identity{}, w.Owned...), w.Started
 	}
 	if m.Isolated {
 		isolated := w.Apart != nil && w.Apart()

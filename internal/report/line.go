@@ -31,6 +31,8 @@ type Line struct {
 	Profile   string      `json:"profile"`
 	Policy    string      `json:"policy_sha256"`
 	Version   string      `json:"version"`
+
+	RootVolumes []string `json:"root_volumes"`
 }
 
 // From is who was asked for.
@@ -99,6 +101,8 @@ func (p *parser) written(text []byte, l *line) bool {
 			}
 			l.From = &l.from
 			return from(rest, l.From)
+		case "root_volumes":
+			return p.texts(rest, &l.RootVolumes)
 		case "id":
 			if end, plain := textEnd(rest); plain {
 				l.ID = string(rest[1 : end-1]) // it comes again once or twice
@@ -275,6 +279,15 @@ func (p *parser) text(b []byte, to *string) (rest []byte, ok bool) {
 		}
 	}
 	return b[end:], true
+}
+
+// texts reads a list of texts.
+func (p *parser) texts(b []byte, to *[]string) (rest []byte, ok bool) {
+	if len(b) == 0 || b[0] != '[' || *to != nil {
+		return nil, false
+	}
+	rest, ok = array(b, 1)
+	return rest, ok && json.Unmarshal(b[:len(b)-len(rest)], to) == nil
 }
 
 func (p *parser) keep(text []byte) string {

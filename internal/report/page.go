@@ -52,10 +52,19 @@ func (s *Summary) Page(to io.Writer, host string) error {
 		"Reasons": []reasonTable{
 			{"What enforcing would refuse", s.Would[:min(len(s.Would), onPage)], max(0, len(s.Would)-onPage)},
 			{"What the policy's audited part would have done", s.Audited[:min(len(s.Audited), onPage)], max(0, len(s.Audited)-onPage)},
+			{"Volumes to adopt, in which root has written (nonroot-ctl volumes adopt)", s.closed(), max(0, len(s.Volumes)-onPage)},
 		},
 		"Refusals": s.Refusals[:min(len(s.Refusals), onPage)], "MoreRefusals": max(0, len(s.Refusals)-onPage),
 		"Watch": slices.ContainsFunc(s.Exemptions, func(e Exemption) bool { return e.Expired || e.Used == 0 }),
 	})
+}
+
+// closed are the volumes that stay root's, as rows of a table of reasons.
+func (s *Summary) closed() (rows []Refusal) {
+	for _, v := range s.Volumes[:min(len(s.Volumes), onPage)] {
+		rows = append(rows, Refusal{v.Directory, v.Count, v.Last, v.Container})
+	}
+	return rows
 }
 
 type table struct {

@@ -77,6 +77,14 @@ type Refusal struct {
 	Container string    `json:"container"` // the last one
 }
 
+// Volume is one of an engine's in which root has written: it is to be adopted before a container can write there without root.
+type Volume struct {
+	Directory string    `json:"volume"`
+	Count     int       `json:"count"` // creations of containers with it
+	Last      time.Time `json:"last"`
+	Container string    `json:"container"` // the last one
+}
+
 // Bucket is a span of time.
 type Bucket struct {
 	Start time.Time           `json:"start"`
@@ -121,6 +129,7 @@ type Summary struct {
 	Refusals   []Refusal   `json:"refusals"`
 	Would      []Refusal   `json:"would_refuse"`        // in mode audit: what enforcing would refuse
 	Audited    []Refusal   `json:"audited"`             // what the stricter policy that is only audited would do
+	Volumes    []Volume    `json:"volumes"`             // those that stay root's
 	SelfTests  int         `json:"selftests"`           // lines of nonroot-ctl doctor's own, which count for nothing else
 	InDocker   int         `json:"selftests_in_docker"` // decisions about containers that are called like doctor's; they count for all else, too
 	Unstarted  int         `json:"unstarted"`           // containers left as root of which no line of these logs says that they were started
@@ -150,6 +159,7 @@ type Collector struct {
 	refusals     map[string]*Refusal
 	would        map[string]*Refusal
 	audited      map[string]*Refusal
+	volumes      map[string]*Volume
 	tallies      map[Tally]int
 	hours        map[int64]map[policy.Mode]int
 	exemptions   map[string]*Exemption
@@ -168,7 +178,7 @@ func NewCollector(since, until time.Time, exemptions []Exemption) *Collector {
 	c := &Collector{
 		since: since, until: until, images: map[string]*Group{}, namespaces: map[string]*Group{}, rules: map[string]*Group{},
 		profiles: map[string]*Group{}, containers: map[string]*Container{}, would: map[string]*Refusal{}, audited: map[string]*Refusal{},
-		refusals: map[string]*Refusal{}, tallies: map[Tally]int{}, hours: map[int64]map[policy.Mode]int{}, exemptions: map[string]*Exemption{},
+		refusals: map[string]*Refusal{}, tallies: map[Tally]int{}, volumes: map[string]*Volume{}, hours: map[int64]map[policy.Mode]int{}, exemptions: map[string]*Exemption{},
 		created: created{open: map[string][]creation{}, starts: map[string]int{}},
 	}
 	for _, e := range exemptions {
@@ -233,6 +243,7 @@ func (c *Collector) Add(l *Line) {
 	if l.Audited != "" {
 		refused(c.audited, l.Audited, l)
 	}
+	c.closed(l)
 }
 
 // created are creations of containers left as root of which no start was read yet. Logs may be read in any order: a start
@@ -369,6 +380,23 @@ func (c *Collector) inTime(l *Line) {
 	c.hours[hour][l.Mode]++
 }
 
+func (c *Collector) closed(l *Line) {
+	for _, dir := range l.RootVolumes {
+		v := c.volumes[dir]
+		if v == nil {
+			if len(c.volumes) >= maxGroups {
+				return
+			}
+			v = &Volume{Directory: dir}
+			c.volumes[dir] = v
+		}
+		v.Count++
+		if !l.Time.Before(v.Last) {
+			v.Last, v.Container = l.Time, whose(l)
+		}
+	}
+}
+
 func refused(all map[string]*Refusal, why string, l *Line) {
 	why = bounded(all, why)
 	r := all[why]
@@ -421,6 +449,10 @@ func (c *Collector) Summary(now time.Time) *Summary {
 	s.Images, s.Namespaces, s.Rules = sorted(c.images), sorted(c.namespaces), sorted(c.rules)
 	s.Profiles = sorted(c.profiles)
 	s.Refusals, s.Would, s.Audited = reasons(c.refusals), reasons(c.would), reasons(c.audited)
+	s.Volumes = []Volume{}
+	for _, name := range slices.Sorted(maps.Keys(c.volumes)) {
+		s.Volumes = append(s.Volumes, *c.volumes[name])
+	}
 	s.Containers = []Container{}
 	for _, one := range c.containers {
 		one := *one

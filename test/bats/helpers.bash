@@ -122,7 +122,8 @@ layered() {
 }
 relayered() {
   umount "$ROOTFS"
-  rm -rf "$BATS_TEST_TMPDIR/layers/upper"/*
+  rm -rf "$BATS_TEST_TMPDIR/layers/upper"
+  mkdir "$BATS_TEST_TMPDIR/layers/upper"
   overlaid
 }
 unlayered() {

@@ -286,3 +286,286 @@ TOML
   lacks wrote
   [[ $(stat -c %u "$VOLUMES/used/_data") == 0 ]] || explain 'the one of root'
 }
+
+# ended leaves of a container what Docker leaves: its layer.
+ended() { rm -f "$BUNDLE"/nonroot-*; }
+
+@test "H8: a container that is started again stays who it was, whoever has taken its empty volume since" {
+  volume v
+  layered
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]]
+  ended
+  # Another one, which writes.
+  chown 1000 "$VOLUMES/v/_data"
+  install -o 1000 -g 1000 /dev/null "$VOLUMES/v/_data/x"
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'expected who it was'
+  jq -e '.notes | any(contains("make the container anew"))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'expected a note'
+  ended
+  # A new one is of whoever has written there, and stays that one.
+  relayered
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1000 ]] || explain 'expected the owner of the volume'
+  ended
+  chown 1001 "$VOLUMES/v/_data"
+  with_volume v /state 'id -u; id -g'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'1000\n65532' ]] || explain 'expected who it was before'
+  ended
+  # As far as the policy's bounds go.
+  policy <<<'identity.allowed_uids = ["5000-5999"]'
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'out of bounds'
+}
+
+@test "H8: who a container was is nothing that its process or its image can write" {
+  only runc || skip 'the kernel is asked, not the runtime'
+  volume v
+  layered
+  local mark=trusted.nonroot.identity write
+  write="import os; os.setxattr('$BATS_TEST_TMPDIR/layers/image', '$mark', b'1234:1234 volume')"
+  python3 -c "$write"
+  umount "$ROOTFS"
+  overlaid
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'the image has chosen'
+  ended
+  # As its process, the kernel is asked without the promises that are not about this.
+  write="import os; top = os.open('$ROOTFS', os.O_RDONLY); os.setgroups([]); os.setgid(65532); os.setuid(65532); os.setxattr(top, '$mark', b'1234:1234 volume')"
+  chown 65532 "$ROOTFS"
+  fails_with 1 python3 -c "$write"
+  [[ $ERR == *'Operation not permitted'* ]]
+  chown 0 "$ROOTFS"
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'the process has chosen'
+  # What is no identity counts for nothing.
+  local text
+  for text in '0:0 volume' '1234:0 volume' '1234 volume' '1234:1234' '4294967296:1 volume' '01234:1 volume' ''; do
+    ended
+    python3 -c "import os, sys; os.setxattr('$ROOTFS', '$mark', sys.argv[1].encode())" "$text"
+    with_volume v /state 'id -u'
+    succeeds nonroot run "$ID"
+    [[ $OUT == 65532 ]] || explain "$text"
+  done
+}
+
+@test "what an earlier group was given or lent is a later one's" {
+  printf '#!/bin/sh\necho started\n' >"$ROOTFS/entry.sh"
+  chmod 744 "$ROOTFS/entry.sh"
+  mkdir -p "$ROOTFS/opt/app"
+  chmod 775 "$ROOTFS/opt/app"
+  layered
+  local gid
+  for gid in 65532 70001 70002; do
+    policy <<<"identity.gid = $gid"
+    fresh
+    runs /entry.sh
+    succeeds nonroot run "$ID"
+    [[ $OUT == started && $(stat -c %u:%g:%a "$ROOTFS/entry.sh") == 0:$gid:754 ]] || explain "the program, for $gid"
+    ended
+  done
+  relayered
+  for gid in 65532 70001 70002; do
+    policy <<<"identity.gid = $gid"
+    fresh
+    config '.process.user = {uid: 1001, gid: 0, additionalGids: []}'
+    runs sh -c 'echo x >>/opt/app/x && echo wrote'
+    succeeds nonroot run "$ID"
+    [[ $OUT == wrote && $(stat -c %u:%g "$ROOTFS/opt/app") == 0:$gid ]] || explain "the directory, for $gid"
+    ended
+    rm "$ROOTFS/opt/app/x"
+  done
+}
+
+# recorded FILTER holds the record to it.
+recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the record: $(<"$BUNDLE/nonroot-runc.json")"; }
+
+@test "H6: a volume from before: in mode audit, in a user namespace, and none of Postgres' shape" {
+  volume v
+  local data=$VOLUMES/v/_data log=$BATS_TEST_TMPDIR/engine.log
+  # The top is root's, and all data lies in a directory of the service's.
+  mkdir "$data/18" "$data/lost+found"
+  chown 65532:65532 "$data/18"
+  with_volume v /data 'echo x >/data/18/x && echo wrote'
+  succeeds nonroot run "$ID"
+  contains wrote
+  recorded '(.notes // [] | all(contains("stays root") | not)) and (has("root_volumes") | not)'
+  echo old >"$data/old"
+  printf 'mode = "audit"\n[log]\nfile = "%s"\n' "$BATS_TEST_TMPDIR/decisions.log" >"$POLICY"
+  for _ in 1 2; do
+    with_volume v /data 'echo more >>/data/old'
+    succeeds nonroot --log "$log" run "$ID"
+  done
+  recorded --arg d "$data" '.root_volumes == [$d] and (.notes | any(contains("volumes adopt --user 65532:65532 " + $d)))'
+  grep -q 'audit: container.*volumes adopt' "$log" || explain "the log of the engine: $(<"$log")"
+  [[ $(stat -c %u "$data" "$data/old") == $'0\n0' ]] || explain 'mode audit has changed an owner'
+  shows '.volumes | length == 1 and .[0].count == 2 and (.[0].volume | endswith("/volumes/v/_data"))' "$REPO/bin/nonroot-ctl" report --json "$BATS_TEST_TMPDIR/decisions.log"
+  succeeds "$REPO/bin/nonroot-ctl" report "$BATS_TEST_TMPDIR/decisions.log"
+  [[ $(grep -c "$data" <<<"$OUT") == 1 && $OUT == *'nonroot-ctl volumes adopt'* ]] || explain 'the report'
+  # There, root has another number.
+  printf 'state = "%s"\n' "$BATS_TEST_TMPDIR/state" >"$POLICY"
+  chown 100000:100000 "$data" "$data/old"
+  mapped
+  fresh
+  with_volume v /data 'echo more >>/data/old && echo wrote'
+  mapped
+  says nonroot run "$ID"
+  lacks wrote
+  recorded --arg d "$data" '.root_volumes == [$d] and (.notes | any(contains("volumes adopt --from 100000:100000 --user 165532:165532 " + $d)))'
+  succeeds "$REPO/bin/nonroot-ctl" volumes adopt --policy "$POLICY" --from 100000:100000 --user 165532:165532 "$data"
+  with_volume v /data 'echo more >>/data/old && echo wrote'
+  mapped
+  succeeds nonroot run "$ID"
+  contains wrote
+  succeeds "$REPO/bin/nonroot-ctl" volumes undo --policy "$POLICY" "$data"
+  [[ $(stat -c %u:%g "$data" "$data/old" "$data/18") == $'100000:100000\n100000:100000\n65532:65532' ]] || explain 'not given back'
+}
+
+# modules DIRECTORY fills one with more than is compared.
+modules() {
+  local i
+  for i in {1..300}; do mkdir -p "$1/m$i/lib" && echo "$i" >"$1/m$i/index.js"; done
+}
+
+@test "H9: a large volume that the engine has just filled is the identity's at its top; one from before, and one with something else, is not" {
+  modules "$ROOTFS/srv/modules"
+  volume before
+  cp -a "$ROOTFS/srv/modules/." "$VOLUMES/before/_data"
+  layered
+  local v
+  for v in new other; do
+    volume "$v"
+    cp -a "$ROOTFS/srv/modules/." "$VOLUMES/$v/_data"
+  done
+  # What another container has written while it was filled.
+  rm -r "$VOLUMES/other/_data"/m*
+  touch "$VOLUMES/other/_data"/{1..300}
+  with_volume new /srv/modules 'mkdir /srv/modules/.vite && echo made'
+  succeeds nonroot run "$ID"
+  contains made
+  recorded --arg d "$VOLUMES/new/_data" '.notes | any(contains("not all that the engine has copied there") and contains("volumes adopt --user 65532:65532 " + $d))'
+  for v in before other; do
+    with_volume "$v" /srv/modules 'mkdir /srv/modules/.vite && echo made'
+    says nonroot run "$ID"
+    lacks made
+    [[ $(stat -c %u "$VOLUMES/$v/_data") == 0 ]] || explain "$v was given"
+    recorded --arg d "$VOLUMES/$v/_data" '.root_volumes == [$d]'
+  done
+}
+
+# secret DIRECTORY NAME makes one as Podman does, and with_secret SOURCE a container that reads it.
+secret() {
+  mkdir -p "$1"
+  printf '%s\n' "of $2" >"$1/$2"
+  chmod 400 "$1/$2"
+}
+with_secret() {
+  fresh
+  config --arg s "$1" '.mounts += [{destination: "/run/secrets/s1", type: "bind", source: $s, options: ["bind", "rprivate"]}]'
+  runs sh -c 'cat /run/secrets/s1; echo x 2>/dev/null >>/run/secrets/s1 && echo changed; :'
+}
+
+@test "H10: a secret that the engine keeps for this container alone can be read, and not written" {
+  local own=$BATS_TEST_TMPDIR/store/overlay-containers/$ID/userdata/secrets at
+  mkdir -p "$BATS_TEST_TMPDIR/store"
+  secret "$own" s1
+  with_secret "$own/s1"
+  succeeds bare run "$ID"
+  contains 'changed'
+  secret "$own" s1
+  with_secret "$own/s1"
+  policy <<<'adapt.secrets = false'
+  says nonroot run "$ID"
+  lacks 'of s1'
+  : >"$POLICY"
+  with_secret "$own/s1"
+  succeeds nonroot run "$ID"
+  [[ $OUT == 'of s1' && $(stat -c %u:%g:%a "$own/s1") == 0:65532:440 ]] || explain 'expected it to be read'
+  recorded '.notes | any(contains("1 of the engine"))'
+  # Swarm's lie in a tmpfs that dockerd has made read-only.
+  at=$BATS_TEST_TMPDIR/store/containers/$ID/mounts/secrets
+  mkdir -p "$at"
+  mount -t tmpfs -o nodev,nosuid,noexec tmpfs "$at"
+  secret "$at" s2
+  mount -o remount,ro,nodev,nosuid,noexec "$at"
+  with_secret "$at/s2"
+  succeeds nonroot run "$ID"
+  contains 'of s2'
+  [[ $(findmnt -no OPTIONS "$at") == ro,nosuid,nodev,noexec* && $(stat -c %u:%g:%a "$at/s2") == 0:65532:440 ]] || explain "the tmpfs: $(findmnt "$at")"
+  umount "$at"
+}
+
+@test "H10: no other container's secret, no person's file, and none by a link or with another owner" {
+  local store=$BATS_TEST_TMPDIR/store own at
+  own=$store/overlay-containers/$ID/userdata/secrets
+  mkdir -p "$store"
+  secret "$own" link
+  secret "$own" group
+  secret "$own" person
+  secret "$own" second
+  secret "$store/overlay-containers/other/userdata/secrets" s1
+  secret "$BATS_TEST_TMPDIR/mine" s1
+  rm "$own/link"
+  ln -s "$BATS_TEST_TMPDIR/mine/s1" "$own/link"
+  chgrp 7 "$own/group"
+  chown 1500 "$own/person"
+  ln "$own/second" "$BATS_TEST_TMPDIR/second"
+  for at in "$store/overlay-containers/other/userdata/secrets/s1" "$BATS_TEST_TMPDIR/mine/s1" "$own"/{link,group,person,second}; do
+    with_secret "$at"
+    says nonroot run "$ID"
+    lacks 'of '
+  done
+  recorded '.notes | any(contains("closed to the identity"))'
+  # Others can write the directory, and exchange what is in it.
+  secret "$own" s1
+  chown 1500 "$store/overlay-containers/$ID"
+  with_secret "$own/s1"
+  says nonroot run "$ID"
+  lacks 'of '
+  [[ $(stat -c %u:%g:%a "$store/overlay-containers/other/userdata/secrets/s1" "$BATS_TEST_TMPDIR/mine/s1" "$own"/{group,person,second,s1}) == $'0:0:400\n0:0:400\n0:7:400\n1500:0:400\n0:0:400\n0:0:400' ]] || explain 'an owner or a mode changed'
+}
+
+@test "a volume of a pod's that the kubelet fills: a note names what is closed, and nothing changes" {
+  local pod="$BATS_TEST_TMPDIR/pods/0-1/volumes/kubernetes.io~projected/token"
+  mkdir -p "$pod/..2026"
+  ln -s ..2026 "$pod/..data"
+  ln -s ..data/token "$pod/token"
+  ln -s /etc/shadow "$pod/out"
+  echo t >"$pod/..2026/token"
+  chmod 600 "$pod/..2026/token"
+  config --arg s "$pod" '.mounts += [{destination: "/token", type: "bind", source: $s, options: ["rbind", "ro"]}]'
+  runs cat /token/token
+  says nonroot run "$ID"
+  recorded '.notes | any(contains("\"token\" in \"/token\"") and contains("fsGroup")) and all(contains("shadow") | not)'
+  [[ $(stat -c %u:%g:%a "$pod/..2026/token") == 0:0:600 ]] || explain 'it changed'
+  chgrp 4000 "$pod/..2026/token"
+  chmod 640 "$pod/..2026/token"
+  fresh
+  config --arg s "$pod" '.mounts += [{destination: "/token", type: "bind", source: $s, options: ["rbind", "ro"]}] | .process.user.additionalGids = [4000]'
+  runs cat /token/token
+  succeeds nonroot run "$ID"
+  recorded '.notes // [] | all(contains("kubelet") | not)'
+}
+
+@test "a directory of the host that the engine has made: it stays root's, and a note says what to do" {
+  local data=$BATS_TEST_TMPDIR/data
+  mkdir "$data"
+  config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
+  runs touch /data/x
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $(stat -c %u "$data") == 0 ]] || explain 'expected it to stay root'"'"'s'
+  recorded --arg d "$data" '.notes | any(contains("the directory \"" + $d + "\" is empty") and contains("chown 65532:65532"))'
+  chown 65532:65532 "$data"
+  fresh
+  config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
+  runs touch /data/x
+  succeeds nonroot run "$ID"
+  recorded '.notes // [] | all(contains("is empty") | not)'
+}

@@ -467,3 +467,43 @@ host() {
   docker rm --force box >/dev/null
   docker_left_nothing
 }
+
+@test "H8: a restart keeps who it was, whoever has taken its empty volume since" {
+  docker run -d --name box -v shared:/state bb sh -c 'id -u; sleep 100' >/dev/null
+  succeeds nonroot --user 1000:1000 -v shared:/state bb touch /state/x
+  docker restart -t 0 box >/dev/null
+  await eval '[[ $(docker logs box | wc -l) == 2 ]]'
+  [[ $(docker logs box) == $'65532\n65532' ]] || explain "it was $(docker logs box)"
+  # One that is new is of the volume's owner.
+  succeeds nonroot -v shared:/state bb id -u
+  [[ $OUT == 1000 ]] || explain 'expected the owner'
+  docker rm -f box >/dev/null
+  docker volume rm shared >/dev/null
+}
+
+@test "H9: new volumes of thousands of files, which Docker has just filled, are the identity's at their top" {
+  local dir=$BATS_TEST_TMPDIR/app flag
+  mkdir -p "$dir/app"
+  for i in {1..2000}; do mkdir "$dir/app/m$i" && echo "$i" >"$dir/app/m$i/index.js"; done
+  tar -C "$NONROOT_BATS_KIT" -cf "$dir.tar" .
+  tar -C "$dir" -rf "$dir.tar" app
+  docker import "$dir.tar" bb-app >/dev/null
+  for flag in /app named:/app; do
+    succeeds nonroot -v "$flag" bb-app sh -c 'mkdir /app/.vite && echo made'
+    contains made
+  done
+  docker volume rm named >/dev/null
+  docker rmi bb-app >/dev/null
+}
+
+@test "H10: Swarm's secrets can be read by the identity, by their mode" {
+  succeeds docker swarm init --advertise-addr 127.0.0.1
+  printf hidden | docker secret create s1 - >/dev/null
+  docker service create -d --name reader --restart-condition none --secret source=s1,target=s1,mode=0400 bb sh -c 'id -u; cat /run/secrets/s1' >/dev/null
+  await eval '[[ -n $(docker ps -aq --filter label=com.docker.swarm.service.name=reader --filter status=exited) ]]'
+  local id
+  id=$(docker ps -aq --filter label=com.docker.swarm.service.name=reader | head -1)
+  [[ $(docker logs "$id") == $'65532\nhidden' ]] || explain "it said $(docker logs "$id" 2>&1)"
+  docker service rm reader >/dev/null
+  docker swarm leave --force
+}

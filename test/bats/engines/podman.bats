@@ -234,3 +234,13 @@ nonroot() { podman run --rm "$@"; }
   contains ran
   jq -e '(.late | not) and .ended and any(.findings[]; .kind == "directory" and .what == "/home")' "$learned" || explain "$(<"$learned")"
 }
+
+@test "H10: a secret of mode 0400 can be read by the identity" {
+  printf hidden | podman secret create s1 - >/dev/null
+  succeeds bare --secret s1,mode=0400 bb cat /run/secrets/s1
+  succeeds nonroot --secret s1,mode=0400 bb sh -c 'id -u; cat /run/secrets/s1; echo x 2>/dev/null >/run/secrets/s1; cat /run/secrets/s1'
+  [[ $OUT == $'65532\nhiddenhidden' ]] || explain 'expected it to be read, and not written'
+  says nonroot --secret s1,mode=0400,uid=1500 bb cat /run/secrets/s1
+  lacks hidden
+  podman secret rm s1 >/dev/null
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// closedSecrets names the volumes of its pod in which there is something that the identity can't read. Nothing is changed there: the
+// kubelet writes them anew, with their owner and mode, while the containers of the pod run (pkg/volume/util, AtomicWriter), and
+// what was readable at first would be closed when a token is renewed.
+func (g *Gathered) closedSecrets(d *decision.Decision) (notes []string) {
+	for i := range g.Container.Mounts {
+		m := &g.Container.Mounts[i]
+		if !m.Binds() || !engines.PodSecret(m.Source) {
+			continue
+		}
+		if name, closed := g.closedIn(m.Source, d); closed {
+			notes = append(notes, fmt.Sprintf("%q in %q, which the kubelet writes, is closed to the identity; hint: leave out runAsUser: 0, or set fsGroup in the pod's securityContext", name, m.Destination))
+		}
+	}
+	return notes
+}
+
+// closedIn is the first file of such a volume that the identity can't read. The names at the top are links to those in the
+// directory that the link ..data leads to.
+func (g *Gathered) closedIn(source string, d *decision.Decision) (name string, closed bool) {
+	dir, err := trusted.Open(source, g.call.Caller.Owners)
+	if err != nil || dir.Path != source {
+		return "", false
+	}
+	defer dir.Close()
+	const most = 64
+	top, err := unix.Open(source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", false
+	}
+	defer unix.Close(top) //nolint:errcheck // nothing was written
+	names, err := dirents.Names(top, most)
+	if err != nil {
+		return "", false
+	}
+	for _, name := range names {
+		fd, err := unix.Openat2(top, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS})
+		if err != nil {
+			continue
+		}
+		var st unix.Stat_t
+		err = unix.Fstat(fd, &st)
+		_ = unix.Close(fd)
+		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && !g.may(unix.R_OK, &st, d.Identity) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// closedBinds names the directories that a person binds to be written, and that are root's and empty: the engine makes one that is
+// missing (Docker's -v, Compose). Nobody can tell it from one that somebody else has just made for a purpose of its own, so that
+// it stays root's.
+func (g *Gathered) closedBinds(d *decision.Decision) (notes []string) {
+	for i := range g.Container.Mounts {
+		m := &g.Container.Mounts[i]
+		if !m.Binds() || m.Readonly() || len(engines.VolumeMarks(m.Source)) > 0 || engines.MakesFile(m.Source) {
+			continue
+		}
+		fd, err := unix.Open(m.Source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue // no directory, or a link
+		}
+		var st unix.Stat_t
+		err = unix.Fstat(fd, &st)
+		if err == nil && !g.may(unix.W_OK|unix.X_OK, &st, d.Identity) {
+			names, err := dirents.Names(fd, 1)
+			if of := g.owners(); err == nil && len(names) == 0 && (st.Uid == 0 || of.IsRoot(st.Uid)) {
+				uid, gid := of.Outside(d.Identity.UID), of.OutsideGroup(d.Identity.GID)
+				notes = append(notes, fmt.Sprintf("the directory %q is empty and root's, as an engine makes one that is missing: it is not the identity's to write; hint: run chown %d:%d %q, or use a volume", m.Source, uid, gid, m.Source))
+			}
+		}
+		_ = unix.Close(fd)
+	}
+	return notes
+}
