@@ -1,0 +1,13 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# ./data:/data, which a person has made.
+
+kind='directories of the host'
+by_design='what a person has made is the person'"'"'s. Run as its owner (--user "$(id -u):$(id -g)")'
+hint='"?/data"?.*(--user|identity|writ)'
+start() {
+  [[ -e $SHARED/data ]] || { mkdir "$SHARED/data" && chown 1000:1000 "$SHARED/data"; }
+  run app base -v "$SHARED/data:/data" -- serve /data
+}
+check() { stores app; }
+kept() { stored app; }
