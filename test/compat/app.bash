@@ -5,7 +5,7 @@
 #
 #   kind=...        what about it expects root
 #   images()        its images, made with `image` and `file`, FROM compat/base; without it, it needs that one alone
-#   start()         starts its containers with `run` and `job`; also the second time, on the volumes of the first
+#   start()         starts its containers with `run`, `job` and `compose`; also the second time, on the volumes of the first
 #   check()         succeeds as soon as it works. It is tried until it does, and leaves something that has ROUND in its name
 #   kept()          what check() left in the first round is still there
 #   volumes=0       nothing outlives its containers: it has no second start and no upgrade
@@ -63,6 +63,18 @@ launch() {
     WHY="$service does not start"
     return 1
   fi
+}
+
+# compose reads a Compose file, and starts it as `docker-compose up` does. Each service says `runtime: $RUNTIME` and
+# `container_name: $BOX-SERVICE`; the shell that reads the file knows both.
+compose() {
+  local id name running
+  docker-compose --project-name "$BOX" --file - up -d 2>>"$SEEN.log" || WHY='compose does not start it'
+  while read -r id name running; do
+    printf '%s %s\n' "$id" "${name#"$BOX-"}" >>"$SEEN.containers"
+    [[ $running != running ]] || SERVICES+=("$name")
+  done < <(docker ps -a --no-trunc --filter "label=com.docker.compose.project=$BOX" --format '{{.ID}} {{.Names}} {{.State}}')
+  [[ -z $WHY ]]
 }
 
 # inside SERVICE COMMAND... runs it there, as `docker exec` does.

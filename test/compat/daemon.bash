@@ -7,7 +7,8 @@
 docker_up() {
   local log=$1 i
   shift
-  dockerd --data-root "$PWD/${DOCKER_ROOT:-.cache/compat/docker}" "$@" >"$log" 2>&1 &
+  # Debian's docker-compose speaks an older protocol than new daemons do by default.
+  DOCKER_MIN_API_VERSION=1.24 dockerd --data-root "$PWD/${DOCKER_ROOT:-.cache/compat/docker}" "$@" >"$log" 2>&1 &
   DOCKERD=$!
   for ((i = 0; i < 300; i++)); do
     ! docker info >/dev/null 2>&1 || return 0
