@@ -41,6 +41,14 @@ runtimes() {
   jq '{runtimes: .}' <<<"$runtimes" >/etc/docker/daemon.json
 }
 
+# docker_filled gives a daemon with a store of its own what `save` has written.
+docker_filled() {
+  local tar=.cache/compat/images.tar stamp=${DOCKER_ROOT:-}/compat-images
+  [[ -n ${DOCKER_ROOT:-} && ! $stamp -nt $tar ]] || return 0
+  docker load --quiet --input "$tar" >/dev/null
+  touch "$stamp"
+}
+
 # docker_empty removes what an earlier run left that was killed.
 docker_empty() {
   docker ps -aq | xargs -r docker rm --force --volumes >/dev/null
