@@ -4,6 +4,7 @@
 # The totals by kind, for both tables: after `count` for each entry, ROWS, WORKS, DESIGN and GAPS are those of all.
 
 declare -A kind_rows=() kind_works=() kind_design=()
+# shellcheck disable=SC2034 # whoever counts prints them
 ROWS=0 WORKS=0 DESIGN=0 GAPS=0
 
 # count KIND VERDICT
@@ -19,7 +20,6 @@ count() {
       DESIGN=$((DESIGN + 1))
       kind_design[$1]=$((${kind_design[$1]:-0} + 1))
       ;;
-    # shellcheck disable=SC2034 # whoever counts prints it
     *) GAPS=$((GAPS + 1)) ;;
   esac
 }
