@@ -103,7 +103,7 @@ get() {
 }
 
 # put SERVICE PATH TEXT [PORT]
-put() { get "$1" "$2" "${4:-8080}" --upload-file - <<<"$3"; }
+put() { get "$1" "$2" "${4:-8080}" --request PUT --data-binary "$3"; }
 
 # says PATTERN reads all of stdin, and succeeds if a line matches.
 says() { grep -E -- "$1" >/dev/null; }

@@ -15,6 +15,7 @@ DOCKERFILE
   file broker entrypoint.sh <<'SH'
 #!/bin/sh
 set -e
+install -d -o mosquitto -g mosquitto /run/mosquitto
 sed -i "s/LISTENER/$LISTENER/" /etc/mosquitto/conf.d/site.conf
 sed -i '/^log_dest/d' /etc/mosquitto/mosquitto.conf
 mosquitto_passwd -b -c /etc/mosquitto/passwd "$NAME" "$PASSWORD"
