@@ -9,6 +9,7 @@
 #   check()         succeeds as soon as it works. It is tried until it does, and leaves something that has ROUND in its name
 #   kept()          what check() left in the first round is still there
 #   volumes=0       nothing outlives its containers: it has no second start and no upgrade
+#   seconds=20      how long its check may take as non-root; twice as long as root
 #   adopt=1         a volume from before has to be adopted. The first start says so, and the command that it names mends it
 #   by_design=...   why it cannot work without root. It must then fail, and say something that hint matches
 #   gap=...         why it does not work yet. It must then fail

@@ -4,6 +4,7 @@
 
 kind='configuration of the system'
 volumes=0
+seconds=60
 by_design='what every program believes is the image'"'"'s. Add the certificate when the image is built, or mount a bundle and name it (SSL_CERT_FILE)'
 hint='/etc/ssl/certs|ca-certificates'
 images() {

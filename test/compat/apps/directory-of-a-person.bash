@@ -3,8 +3,7 @@
 # ./data:/data, which a person has made.
 
 kind='directories of the host'
-by_design='what a person has made is the person'"'"'s. Run as its owner (--user "$(id -u):$(id -g)")'
-hint='"?/data"?.*(--user|identity|writ)'
+gap='it can write there only as its owner (--user), and nothing says so'
 start() {
   [[ -e $SHARED/data ]] || { mkdir "$SHARED/data" && chown 1000:1000 "$SHARED/data"; }
   run app base -v "$SHARED/data:/data" -- serve /data

@@ -4,6 +4,7 @@
 # and edited at start.
 
 kind='group 0'
+gap='a volume from before that group 0 may write is closed: its first SAVE fails, and nothing says so'
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base

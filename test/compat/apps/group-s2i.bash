@@ -3,6 +3,7 @@
 # As builders of a large vendor make them: a user by number with gid 0, and what it writes is root's and group 0's.
 
 kind='group 0'
+gap='a volume from before that group 0 may write is closed, and nothing says so'
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base
