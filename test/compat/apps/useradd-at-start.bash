@@ -10,7 +10,7 @@ images() {
   image app <<'DOCKERFILE'
 FROM compat/base
 RUN mkdir /workspace
-CMD ["sh", "-ec", "useradd --uid $DEV_UID --create-home dev; chown dev /workspace; exec gosu dev serve /workspace"]
+CMD ["sh", "-ec", "id dev 2>/dev/null || useradd --uid $DEV_UID --create-home dev; chown dev /workspace; exec gosu dev serve /workspace"]
 DOCKERFILE
 }
 start() { run app app -e DEV_UID=1000; }
