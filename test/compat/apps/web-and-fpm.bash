@@ -20,7 +20,7 @@ DOCKERFILE
   file fpm start.sh <<'SH'
 #!/bin/sh
 set -e
-umask 027
+umask 022
 mkdir -p /var/www/site/uploads /run/php
 exec serve /var/www/site/uploads
 SH
