@@ -115,3 +115,42 @@ func TestMakeWithoutAHome(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// TestOwnersThatThePolicyGave: uids and gids that the policy gives now, gave by its general part, by default, or at the last start.
+func TestOwnersThatThePolicyGave(t *testing.T) {
+	general, rule := policy.Default(), policy.Default()
+	general.UID, general.GID, rule.UID, rule.GID = 3000, 3100, 3001, 3101
+	rule.Reserved = policy.Ranges{{First: 5000, Last: 5999}}
+	of := FileOwners(general, rule, 0, &policy.Identity{UID: 3002, GID: 3102}, nil, nil)
+	for gid, want := range map[uint32]bool{0: true, 3100: true, 3101: true, 3102: true, 3103: false, 3000: false, policy.DefaultID: true, 5005: true} {
+		if of.MayChangeGroup(gid) != want {
+			t.Errorf("the group %d gives way: %t", gid, !want)
+		}
+	}
+	for uid, want := range map[uint32]bool{0: true, 3000: true, 3001: true, 3002: false, 5005: false, 7: false} {
+		if of.IsNew(uid) != want {
+			t.Errorf("an empty volume of uid %d is nobody's: %t", uid, !want)
+		}
+	}
+	g := &Give{Owners: of}
+	for uid, want := range map[uint32]bool{0: true, 1500: false, 5005: false} {
+		if g.OfVolume(uid) != want {
+			t.Errorf("what uid %d has in a volume becomes the identity's: %t", uid, !want)
+		}
+	}
+	if g.EmptyOnly = true; g.OfVolume(0) {
+		t.Error("a volume in which root has written is given to a uid that is kept")
+	}
+}
+
+// TestAuditLooks at what would be given where the container would not be refused, and there alone.
+func TestAuditLooks(t *testing.T) {
+	for reason, want := range map[string]bool{"": true, "it would be refused": false} {
+		in := input(t, nil)
+		in.Decision.Mode, in.Decision.Reason, in.Watched = decision.Audit, reason, &Give{}
+		p, err := Make(in)
+		if err != nil || (p.Watched == in.Watched) != want || p.Give != nil {
+			t.Errorf("%q: %+v, %v", reason, p, err)
+		}
+	}
+}
