@@ -159,6 +159,23 @@ func TestWhoseFiles(t *testing.T) {
 	}
 }
 
+// TestWhoseFilesBefore: who the container was at its last start is told by its bundle, and where that is gone by its layer.
+func TestWhoseFilesBefore(t *testing.T) {
+	has := func(g *Gathered, uid uint32) bool { return slices.Contains(g.fileOwners().Policy, uid) }
+	g := gathered(t, nil)
+	if has(g, 1234) {
+		t.Error("nobody was 1234")
+	}
+	g.lookedAtLast, g.started = true, &policy.LastStart{Identity: policy.Identity{UID: 1234, GID: 1234}}
+	if !has(g, 1234) {
+		t.Error("by its layer, it was 1234")
+	}
+	g.last = &policy.Identity{UID: 1235, GID: 1235}
+	if !has(g, 1235) || has(g, 1234) {
+		t.Error("by its bundle, it was 1235")
+	}
+}
+
 // TestGivenPaths: what is given besides, and what is not.
 func TestGivenPaths(t *testing.T) {
 	tmpfs := func(destination string, options ...string) specs.Mount {

@@ -470,6 +470,11 @@ func TestSecrets(t *testing.T) {
 	if got := g.give(decidedAs(65532, policy.Fixed), nil).Secrets; !slices.Equal(got, []string{all[0].Source, all[1].Source}) {
 		t.Errorf("%q", got)
 	}
+	asked := decidedAs(1000, policy.Kept)
+	asked.Asked.UID = 1000
+	if got := g.give(asked, nil).Secrets; got != nil {
+		t.Errorf("of who is who it asks to be: %q", got)
+	}
 	g.rule.Adapt.Secrets = false
 	if got := g.give(decidedAs(65532, policy.Fixed), nil).Secrets; got != nil {
 		t.Errorf("by a policy that does not: %q", got)
