@@ -25,7 +25,7 @@ test-matrix: ## the end-to-end tests again on newer runtimes and engines, built 
 judge: ## what the kernel says of COUNT (2000) generated containers under each runtime (as root, minutes)
 	hack/judge
 
-compat: ## which images that expect root work without it (as root; installs what it needs, some gigabytes in .cache)
+compat: ## which images and applications that expect root work without it (as root; installs what it needs, gigabytes in .cache)
 	hack/compat
 
 lint: ## everything that needs no running

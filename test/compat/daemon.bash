@@ -7,7 +7,8 @@
 docker_up() {
   local log=$1 i
   shift
-  dockerd --data-root "$PWD/.cache/compat/docker" "$@" >"$log" 2>&1 &
+  # Debian's docker-compose speaks an older protocol than new daemons do by default.
+  DOCKER_MIN_API_VERSION=1.24 dockerd --data-root "$PWD/${DOCKER_ROOT:-.cache/compat/docker}" "$@" >"$log" 2>&1 &
   DOCKERD=$!
   for ((i = 0; i < 300; i++)); do
     ! docker info >/dev/null 2>&1 || return 0
@@ -21,4 +22,35 @@ docker_up() {
 docker_down() {
   kill "$DOCKERD"
   wait "$DOCKERD" || true
+}
+
+# runtimes registers nonroot-runc with the default policy, but for the log, as the record of a container that has ended is gone;
+# and nonroot-N with line N of the levers beside it.
+runtimes() {
+  local lever runtimes n=0
+  mkdir -p /etc/docker /etc/nonroot-runc
+  printf '[log]\nfile = "/run/nonroot-runc.log"\n' >/etc/nonroot-runc/config.toml
+  runtimes=$(jq -n '{nonroot: {path: "/usr/local/sbin/nonroot-runc"}}')
+  while IFS= read -r lever; do
+    n=$((n + 1))
+    { printf '%s\n' "$lever" && cat /etc/nonroot-runc/config.toml; } >"/etc/nonroot-runc/without-$n.toml"
+    nonroot-ctl policy check "/etc/nonroot-runc/without-$n.toml" >/dev/null
+    runtimes=$(jq --arg n "nonroot-$n" --arg policy "/etc/nonroot-runc/without-$n.toml" \
+      '.[$n] = {path: "/usr/local/sbin/nonroot-runc", runtimeArgs: ["--nonroot-config", $policy]}' <<<"$runtimes")
+  done < <(test/compat/levers)
+  jq '{runtimes: .}' <<<"$runtimes" >/etc/docker/daemon.json
+}
+
+# docker_filled gives a daemon with a store of its own what `save` has written.
+docker_filled() {
+  local tar=.cache/compat/images.tar stamp=${DOCKER_ROOT:-}/compat-images
+  [[ -n ${DOCKER_ROOT:-} && ! $stamp -nt $tar ]] || return 0
+  docker load --quiet --input "$tar" >/dev/null
+  touch "$stamp"
+}
+
+# docker_empty removes what an earlier run left that was killed.
+docker_empty() {
+  docker ps -aq | xargs -r docker rm --force --volumes >/dev/null
+  docker volume ls -q | xargs -r docker volume rm >/dev/null
 }

@@ -4,6 +4,7 @@
 # What the definitions of entries are written with. An entry is a directory with a Dockerfile, as its author writes it for root,
 # and entry.bash, which sets:
 #
+#   kind=...        what sort of program it is
 #   flags=(...)     of `docker run`; $BOX is the container's name, and volumes are named "$BOX-..."
 #   command=(...)   in place of the image's own
 #   job=1           it does its work and ends with 0; else it is a server

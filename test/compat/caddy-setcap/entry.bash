@@ -2,4 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # With a file capability for port 80, as the official image has it.
 
+kind='web servers and proxies'
 check() { get / | says served; }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The directory that the package makes.
 
+kind='databases, caches and queues'
 query() { inside mariadb -h "$IP" -u app -psecret -Ne "$1" app; }
 check() { query "CREATE TABLE IF NOT EXISTS t (n int); INSERT INTO t VALUES (41); SELECT n + 1 FROM t LIMIT 1" | says '^42$'; }
 kept() { [[ $(query 'SELECT count(*) FROM t') == 2 ]]; }

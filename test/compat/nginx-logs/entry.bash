@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Logs in files, as the package has it, and in a volume.
 
+kind='web servers and proxies'
 flags=(-v "$BOX-log:/var/log/nginx")
 check() {
   get /asked && return 1

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 
+kind='jobs and tools'
 job=1
 check() { says 'cert.pem: OK' <<<"$LOGS"; }

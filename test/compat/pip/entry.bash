@@ -2,5 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # A package that is installed when the container starts.
 
+kind='jobs and tools'
 job=1
 check() { says '^installed' <<<"$LOGS"; }

@@ -2,5 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # getpass.getuser(), and a cache in ~/.cache.
 
+kind='languages and frameworks'
 job=1
 check() { says '^cached for [a-z].* in /' <<<"$LOGS"; }

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 
+kind='databases, caches and queues'
 seconds=90
 # The broker knows its queues by the host's name.
 flags=(--hostname broker)

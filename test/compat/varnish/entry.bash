@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0
 
+kind='web servers and proxies'
 check() { get / | says cached; }
