@@ -3,6 +3,9 @@
 #
 # The Docker that has the corpus's images, for whoever is in hack/engines-room.
 
+# now prints the time, in milliseconds.
+now() { date +%s%3N; }
+
 # docker_up LOG [FLAG...] starts it and waits until it answers.
 docker_up() {
   local log=$1 i
@@ -17,6 +20,17 @@ docker_up() {
   done
   printf 'compat: Docker does not start:\n%s\n' "$(tail -n 5 "$log")" >&2
   return 1
+}
+
+# docker_for_images LOG starts one that runs no containers but those of builds, and touches no network of the machine.
+docker_for_images() { docker_up "$1" --bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false; }
+
+# docker_for_entries starts the one that runs entries, with nothing but their images in it.
+docker_for_entries() {
+  runtimes
+  docker_up "$RESULTS/dockerd"
+  docker_empty
+  docker_filled
 }
 
 docker_down() {

@@ -1,7 +1,20 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The totals by kind, for both tables: after `count` for each entry, ROWS, WORKS, DESIGN and GAPS are those of all.
+# What both tables have in common: what was seen of an entry ($name, in $results), and the totals by kind. After `count` for each
+# entry, ROWS, WORKS, DESIGN and GAPS are those of all; failed is 1 once something was wrong.
+
+# shellcheck disable=SC2034 # it is what tables exit with
+failed=0
+wrong() {
+  printf 'compat: %s\n' "$*" >&2
+  failed=1
+}
+# shellcheck disable=SC2154 # tables set both
+field() { jq -r "$2" "$results/$name.$1.json"; }
+
+# yes MODE says whether the entry worked.
+yes() { [[ $(field "$1" .works) == true ]]; }
 
 declare -A kind_rows=() kind_works=() kind_design=()
 # shellcheck disable=SC2034 # whoever counts prints them
