@@ -22,6 +22,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -225,11 +226,12 @@ func attack(scenario, directory string) {
 			must(os.Symlink(to, next))
 			must(os.Rename(next, bundle))
 		case "given":
-			// Somebody who is too early is seen. So he waits for the engine's file, and then for a moment of any length up to
-			// that of a call.
-			for begun, moment := time.Now(), time.Duration(rand.Int64N(int64(5*time.Millisecond))); time.Since(begun) < moment || !engines(bundle); {
+			// Somebody who is too early is seen. So he waits for the engine's file, and then for a moment, anew for each file: of
+			// any order of magnitude, as nobody knows how long a call takes on this machine.
+			begun, wait := time.Now(), moment()
+			for !engines(bundle) || time.Since(begun) < wait {
 				if !engines(bundle) {
-					begun = time.Now()
+					begun, wait = time.Now(), moment()
 				}
 			}
 			attackFile(directory, bundle, i)
@@ -237,6 +239,11 @@ func attack(scenario, directory string) {
 			attackFile(directory, bundle, i)
 		}
 	}
+}
+
+// moment is between 0.1 and 200 ms, each order of magnitude as often as the others.
+func moment() time.Duration {
+	return time.Duration(float64(100*time.Microsecond) * math.Exp2(rand.Float64()*11))
 }
 
 // engines says that config.json is the engine's own file.
