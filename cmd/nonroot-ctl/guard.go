@@ -4,6 +4,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/configure"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -99,7 +102,7 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 		return err
 	}
 	if r.undo {
-		return p.removeGuard(file)
+		return p.removeGuard(r, file)
 	}
 	path, err := configure.FindRunc(configure.Directories)
 	if err != nil {
@@ -116,7 +119,9 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	if _, err := policy.Parse(file.Path, c.Next.Data); err != nil {
 		return fmt.Errorf("the policy would become one that is refused: %w", err)
 	}
-	p.steps = append(p.steps, changing(c))
+	if err := p.changePolicy(r, c); err != nil {
+		return err
+	}
 	g := configure.Guard{Runc: path, Wrapper: r.binary}
 	done, err := g.Installed()
 	if err != nil || done {
@@ -126,7 +131,43 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	return nil
 }
 
-func (p *plan) removeGuard(file configure.File) error {
+// changePolicy adds the step that changes the policy file. One that is pinned is pinned anew, so that at each moment what lies
+// there is pinned, as policy apply does it; what somebody else has changed since it was pinned is not made good by that.
+func (p *plan) changePolicy(r request, c configure.Change) error {
+	pins, err := pin.Read(r.owners)
+	if err != nil {
+		return err
+	}
+	if !pins.Has(c.Path) || c.Nothing() {
+		p.steps = append(p.steps, changing(c))
+		return nil
+	}
+	if err := pins.Check(c.Path, digest(c.Data)); err != nil {
+		return fmt.Errorf("change the policy %q: %w", c.Path, err)
+	}
+	p.steps = append(p.steps, step{string(c.Diff()) + fmt.Sprintf("pin %s anew in %s\n", c.Path, pin.File), func() error {
+		if c.Next.Data == nil { // the pin goes first: one without its file stops everything
+			return errors.Join(pin.Set(r.owners, c.Path), c.Apply())
+		}
+		next := digest(c.Next.Data)
+		if err := pin.Set(r.owners, c.Path, append(pins.Digests(c.Path), next)...); err != nil {
+			return err
+		}
+		if err := c.Apply(); err != nil {
+			return err
+		}
+		return pin.Set(r.owners, c.Path, next)
+	}})
+	return nil
+}
+
+// digest is what a policy file is pinned to.
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func (p *plan) removeGuard(r request, file configure.File) error {
 	if file.Receipt == nil {
 		return nil
 	}
@@ -141,8 +182,10 @@ func (p *plan) removeGuard(file configure.File) error {
 		p.steps = append(p.steps, step{fmt.Sprintf("put %s.distrib back as %s\n", path, path), g.Remove})
 	}
 	c, err := file.Unregister(configure.Build{}, guardName)
-	p.steps = append(p.steps, changing(c))
-	return err
+	if err != nil {
+		return err
+	}
+	return p.changePolicy(r, c)
 }
 
 // dataRoot is where dockerd keeps its data, free of links, as the rule for builds needs it: what a daemon that runs says,

@@ -172,6 +172,38 @@ killed_at() {
   untouched
 }
 
+@test "the guard: a policy that is pinned is pinned anew, unless somebody else has changed it" {
+  mkdir /etc/nonroot-runc
+  printf 'identity.uid = 4567\n' >/etc/nonroot-runc/config.toml
+  succeeds /usr/local/sbin/nonroot-ctl policy pin
+  succeeds ctl runc --builds off --dry-run
+  contains 'pin /etc/nonroot-runc/config.toml anew in /etc/nonroot-runc.pin'
+  sha256sum --check --strict --status /etc/nonroot-runc.pin
+  succeeds ctl runc --builds off
+  sha256sum --check --strict --status /etc/nonroot-runc.pin
+  runs probe
+  shows 'nonroot(4567; 65532)' "$REAL" --root "$STATE" run "$ID"
+  succeeds ctl runc --builds off
+  contains 'nothing to change'
+  succeeds ctl runc --uninstall
+  sha256sum --check --strict --status /etc/nonroot-runc.pin
+  [[ $(</etc/nonroot-runc/config.toml) == 'identity.uid = 4567' ]]
+
+  printf '# not pinned\n' >>/etc/nonroot-runc/config.toml
+  refuses 'is not the one that is pinned' ctl runc --builds off
+  [[ ! -L $REAL && $(</etc/nonroot-runc/config.toml) != *build* ]]
+
+  # A policy that is the guard's alone goes with it, and so does its pin.
+  rm -r /etc/nonroot-runc /etc/nonroot-runc.pin
+  succeeds ctl runc --builds off
+  succeeds /usr/local/sbin/nonroot-ctl policy pin
+  succeeds ctl runc --uninstall
+  fresh
+  runs probe
+  shows 'nonroot(65532; 65532)' "$WRAPPER" --nonroot-runtime "$RUNTIME_PATH" --root "$STATE" run "$ID-after"
+  untouched
+}
+
 @test "a profile is registered by a link" {
   refuses 'has no policy' ctl podman --profile ci --runtime-name ci
   mkdir /etc/nonroot-runc
