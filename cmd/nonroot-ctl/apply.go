@@ -206,7 +206,7 @@ func goes(n int) string {
 func (a *applied) done(say io.Writer, target *rollout.Target) {
 	switch {
 	case a.Rollback:
-		fmt.Fprintf(say, "rolled back: %q is as it was before; the same command brings back what it replaced\n", a.File)
+		fmt.Fprintf(say, "rolled back: %q is as it was before the last apply; the same command brings back what it replaced\n", a.File)
 	case a.Kept:
 		option := ""
 		if target.Profile != "" {

@@ -54,7 +54,7 @@ func runDoctor(c *cli.Context) error {
 		return fmt.Errorf("doctor takes no arguments, but %q is one\nhint: see nonroot-ctl doctor --help", c.Args().First())
 	}
 	if engine != "" && engine != "docker" {
-		return fmt.Errorf("--engine is %q\nhint: the self-test runs through \"docker\" only; the other engines are looked at without it", engine)
+		return fmt.Errorf("--engine is %q\nhint: the self-test runs through \"docker\" only; leave --engine out, and the other engines are looked at", engine)
 	}
 	// What the self-test has made is removed after an interrupt, too.
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)

@@ -283,7 +283,7 @@ func (p *printer) volumes(all []report.Volume) {
 	for _, v := range all[:min(len(all), inText)] {
 		p.line("  %s: %s (last: %q, %s)", shown(v.Directory), counted(v.Count, "time"), v.Container, stamp(v.Last))
 	}
-	p.line("    hint: stop their containers, and run nonroot-ctl volumes adopt VOLUME; nonroot-ctl volumes list says which still are")
+	p.line("    hint: stop their containers, and run nonroot-ctl volumes adopt --user UID:GID VOLUME, with the ids of those who use them; nonroot-ctl volumes list says which still are")
 	p.more(len(all))
 }
 

@@ -49,6 +49,9 @@ func volumesList(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return errors.New("volumes list takes no arguments")
 	}
+	if os.Geteuid() != 0 {
+		return errVolumesNeedRoot
+	}
 	owners := trusted.CallersOwners(nil)
 	found := []string{}
 	for _, dir := range adopt.All(owners) {
@@ -67,18 +70,20 @@ func volumesList(c *cli.Context) error {
 		p.line("no volume of Docker's or Podman's is root's")
 	} else {
 		p.line("%s root's: containers that are not root can't write in them", counted(len(found), "volume")+map[bool]string{true: " is", false: " are"}[len(found) == 1])
-		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt VOLUME")
+		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt --user UID:GID VOLUME, with the ids that nonroot-ctl explain shows of them (without --user: the policy's)")
 	}
 	_, err := io.WriteString(c.App.Writer, p.String())
 	return err
 }
+
+var errVolumesNeedRoot = errors.New("volumes belong to root\nhint: run nonroot-ctl volumes as root, with sudo")
 
 func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error)) error {
 	if !c.Args().Present() {
 		return fmt.Errorf("volumes %s needs the name or the path of a volume\nhint: nonroot-ctl volumes list names them", c.Command.Name)
 	}
 	if os.Geteuid() != 0 {
-		return errors.New("volumes are root's\nhint: run nonroot-ctl volumes as root, with sudo")
+		return errVolumesNeedRoot
 	}
 	owners := trusted.CallersOwners(nil)
 	p, err := readPolicy(c.String("policy"), false)

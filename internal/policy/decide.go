@@ -193,7 +193,7 @@ func refuse(d *Decision, why error) {
 
 func asksForRoot(f *inquiry, d *Decision) error {
 	if f.Act == Exec {
-		return errors.New("this exec asks for root (uid 0), and the policy refuses root\nhint: leave out the user, or name one that isn't root")
+		return errors.New("this exec asks for root (uid 0), and the policy refuses root\nhint: name a user that isn't root, such as with exec --user 1000: without one it is the container's own, and that is root")
 	}
 	const root = "the container asks for root (uid 0), and the policy refuses root"
 	if users := f.intended().Users; len(users) == 1 && users[0].UID == d.Identity.UID {

@@ -569,3 +569,10 @@ with_secret() {
   succeeds nonroot run "$ID"
   recorded '.notes // [] | all(contains("is empty") | not)'
 }
+
+@test "H6: volumes list does not say that there is nothing where it may not look" {
+  install -m 755 "$REPO/bin/nonroot-ctl" "$BATS_TEST_TMPDIR/ctl"
+  reachable
+  fails_with 1 setpriv --reuid 4711 --regid 4711 --clear-groups "$BATS_TEST_TMPDIR/ctl" volumes list
+  [[ $ERR == *'as root, with sudo'* ]] || explain 'expected the way to call it'
+}
