@@ -5,8 +5,8 @@
 
 load engines
 
-# All of them on two processors, beside other tests.
-export BATS_TEST_TIMEOUT=1800
+# All of them on two processors, beside other tests: a machine with other work takes more than half an hour.
+export BATS_TEST_TIMEOUT=3600
 CONTAINERS=${CONTAINERS:-1000}
 
 setup_file() {
