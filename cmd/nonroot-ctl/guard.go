@@ -4,8 +4,6 @@ package main
 
 import (
 	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,6 +21,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
 // guardFlags begin with the one that asks for the guard.
@@ -142,29 +141,18 @@ func (p *plan) changePolicy(r request, c configure.Change) error {
 		p.steps = append(p.steps, changing(c))
 		return nil
 	}
-	if err := pins.Check(c.Path, digest(c.Data)); err != nil {
+	if err := pins.Check(c.Path, record.Digest(c.Data)); err != nil {
 		return fmt.Errorf("change the policy %q: %w", c.Path, err)
 	}
 	p.steps = append(p.steps, step{string(c.Diff()) + fmt.Sprintf("pin %s anew in %s\n", c.Path, pin.File), func() error {
-		if c.Next.Data == nil { // the pin goes first: one without its file stops everything
-			return errors.Join(pin.Set(r.owners, c.Path), c.Apply())
+		next := ""
+		if c.Next.Data != nil {
+			next = record.Digest(c.Next.Data)
 		}
-		next := digest(c.Next.Data)
-		if err := pin.Set(r.owners, c.Path, append(pins.Digests(c.Path), next)...); err != nil {
-			return err
-		}
-		if err := c.Apply(); err != nil {
-			return err
-		}
-		return pin.Set(r.owners, c.Path, next)
+		_, err := pin.Replacing(r.owners, c.Path, next, c.Apply)
+		return err
 	}})
 	return nil
-}
-
-// digest is what a policy file is pinned to.
-func digest(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 func (p *plan) removeGuard(r request, file configure.File) error {

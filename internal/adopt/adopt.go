@@ -210,19 +210,11 @@ func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	if err != nil {
 		return fmt.Errorf("keep %q open: %w", path.Join(w.Options.Volume, at), err)
 	}
-	w.batch = append(w.batch, change{entry{[]byte(at), st.Ino, born(fd), st.Uid, st.Gid, w.To.UID, st.Gid == w.From.GID}, own})
+	w.batch = append(w.batch, change{entry{[]byte(at), st.Ino, layer.Born(fd), st.Uid, st.Gid, w.To.UID, st.Gid == w.From.GID}, own})
 	if len(w.batch) >= 128 {
 		return w.flush()
 	}
 	return nil
-}
-
-func born(fd int) int64 {
-	var st unix.Statx_t
-	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &st) != nil || st.Mask&unix.STATX_BTIME == 0 {
-		return 0
-	}
-	return st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
 }
 
 // stays says why an entry that is root's is not given; "": it is.
@@ -370,7 +362,7 @@ func giveBack(o *Options, top int, e *entry) (bool, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return false, err
 	}
-	if st.Ino != e.Ino || born(fd) != e.Born || st.Uid != e.To || stays(fd, &st) != "" {
+	if st.Ino != e.Ino || layer.Born(fd) != e.Born || st.Uid != e.To || stays(fd, &st) != "" {
 		return false, nil
 	}
 	if o.DryRun {

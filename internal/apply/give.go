@@ -92,7 +92,7 @@ func watch(g *plan.Give, bundle, id string, owners trusted.Owners) (done given) 
 
 // volumes gives the container's volumes.
 func (done *given) volumes(g *plan.Give, o *layer.Options, owners trusted.Owners) {
-	ofVolumes(o, g)
+	o.OfVolumes(g)
 	for _, v := range g.Volumes {
 		of, err := layer.GiveVolume(layer.Volume(v), o, g.Owners.IsRoot, g.Owners.IsNew, owners)
 		switch {
@@ -127,11 +127,6 @@ func adoptHint(g *plan.Give, source string) string {
 	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--user %d:%d %s", from, g.UID, g.GID, source)
 }
 
-// ofVolumes makes of a wish for a layer one for volumes, where others' groups stay: who has them may go on by them.
-func ofVolumes(o *layer.Options, g *plan.Give) {
-	o.From, o.FromGroup = g.OfVolume, g.Owners.IsRootGroup
-}
-
 // DryRun is what a plan for a container would change owners of: paths of the image, and the sources of volumes.
 func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volumes []string) {
 	if g == nil {
@@ -147,7 +142,7 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 		opened, _ := layer.OpenTmp(&o) // likewise
 		paths = append(paths, opened...)
 	}
-	ofVolumes(&o, g)
+	o.OfVolumes(g)
 	for _, v := range g.Volumes {
 		if of, _ := layer.GiveVolume(layer.Volume(v), &o, g.Owners.IsRoot, g.Owners.IsNew, owners); of.Given {
 			volumes = append(volumes, v.Source)

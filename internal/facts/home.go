@@ -107,7 +107,7 @@ func (g *Gathered) becomes(at rootfs.Entry, give *plan.Give) bool {
 		named := links.WithinAny(give.Paths, at.Path) || give.Applications && policy.IsApplication(at.Path)
 		return named && layer.Foresee(&o, at.Path)
 	}
-	o.From, o.FromGroup = give.OfVolume, give.Owners.IsRootGroup
+	o.OfVolumes(give)
 	return slices.ContainsFunc(give.Volumes, func(v plan.Volume) bool {
 		if v.Destination != at.Path || v.Source != at.Mount.Source {
 			return false

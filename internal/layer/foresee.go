@@ -25,6 +25,9 @@ func For(g *plan.Give, bundle, id string) Options {
 	return o
 }
 
+// OfVolumes makes of it what is given of the volumes of the same plan, where others' groups stay: who has them may go on by them.
+func (w *Options) OfVolumes(g *plan.Give) { w.From, w.FromGroup = g.OfVolume, g.Owners.IsRootGroup }
+
 // Gives says that something of the image is to be given.
 func (w *Options) Gives() bool { return len(w.Paths) > 0 || w.Application != nil }
 

@@ -302,16 +302,18 @@ func youngerThanLayer(volume, root int) bool {
 		return false
 	}
 	defer unix.Close(upper) //nolint:errcheck // nothing was written
-	layer, ok := born(upper)
-	itself, ok2 := born(volume)
-	return ok && ok2 && (itself.Sec > layer.Sec || itself.Sec == layer.Sec && itself.Nsec > layer.Nsec)
+	layer := Born(upper)
+	return layer != 0 && Born(volume) > layer
 }
 
-// born is when a file or directory was made (statx(2)), which nobody can set; not each file system knows.
-func born(fd int) (unix.StatxTimestamp, bool) {
+// Born is when a file or directory was made, which nobody can set, in nanoseconds since 1970; 0 where the file system does not say
+// (statx(2)).
+func Born(fd int) int64 {
 	var st unix.Statx_t
-	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &st)
-	return st.Btime, err == nil && st.Mask&unix.STATX_BTIME != 0
+	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &st) != nil || st.Mask&unix.STATX_BTIME == 0 {
+		return 0
+	}
+	return st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
 }
 
 // comparison is one of a volume with an image's directory, breadth first.

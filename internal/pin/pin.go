@@ -122,6 +122,31 @@ func Set(owners trusted.Owners, file string, digests ...string) error {
 	return set(File, owners, file, digests...)
 }
 
+// Replacing replaces a file by a function, and pins a pinned one to the new text's digest: at each moment what lies there is pinned.
+// With the digest "" the file goes, and its pin before it: one without its file stops everything. pinned says that it was pinned.
+func Replacing(owners trusted.Owners, file, digest string, replace func() error) (pinned bool, err error) {
+	pins, err := Read(owners)
+	if err != nil {
+		return false, err
+	}
+	if !pins.Has(file) {
+		return false, replace()
+	}
+	if digest == "" {
+		return true, errors.Join(Set(owners, file), replace())
+	}
+	if err := Set(owners, file, append(pins.Digests(file), digest)...); err != nil {
+		return false, err
+	}
+	if err := replace(); err != nil {
+		return true, err
+	}
+	if err := Set(owners, file, digest); err != nil {
+		return true, fmt.Errorf("the policy is replaced, but the pin of the one before stays: %w", err)
+	}
+	return true, nil
+}
+
 func set(name string, owners trusted.Owners, file string, digests ...string) error {
 	if !path.IsAbs(file) || path.Clean(file) != file || strings.ContainsAny(file, "\n\\") {
 		return fmt.Errorf("%q is no path that can be pinned", file)

@@ -70,10 +70,6 @@ const none = "# There was no file: the built-in policy held.\n"
 // one that was good. A pinned file is pinned to the new text; at each moment what is there is pinned. pinned says that it is, kept
 // that there is one to roll back to.
 func (t *Target) Replace(p *policy.Policy) (pinned, kept bool, err error) {
-	pins, err := pin.Read(t.owners)
-	if err != nil {
-		return false, false, err
-	}
 	if t.InForce != nil {
 		text := t.InForce.Text
 		if text == nil {
@@ -84,19 +80,9 @@ func (t *Target) Replace(p *policy.Policy) (pinned, kept bool, err error) {
 		}
 		kept = true
 	}
-	if pins.Has(t.File) {
-		if err := pin.Set(t.owners, t.File, append(pins.Digests(t.File), p.Digest)...); err != nil {
-			return false, kept, err
-		}
-		pinned = true
-	}
-	if err := put(t.File, p.Text, 0o755, 0o644, t.owners); err != nil {
+	pinned, err = pin.Replacing(t.owners, t.File, p.Digest, func() error { return put(t.File, p.Text, 0o755, 0o644, t.owners) })
+	if err != nil {
 		return pinned, kept, err
-	}
-	if pinned {
-		if err := pin.Set(t.owners, t.File, p.Digest); err != nil {
-			return pinned, kept, fmt.Errorf("the policy is replaced, but the pin of the one before stays: %w", err)
-		}
 	}
 	if err := apply.KeepGood(p, t.owners); err != nil {
 		return pinned, kept, fmt.Errorf("the policy is replaced, but no copy of it is kept for the time when it can't be read: %w", err)
