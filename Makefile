@@ -2,7 +2,7 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build install demo test test-matrix judge differential compat lint bench fuzz mutants reproducible release clean
+.PHONY: help build install uninstall demo test test-matrix judge differential compat lint bench fuzz mutants reproducible packages release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -10,8 +10,11 @@ help: ## what can be made
 build: ## static binaries in bin/
 	hack/build
 
-install: ## what was built, in place of an older one, with the man pages (PREFIX, SBINDIR, MANDIR, DESTDIR)
+install: ## what was built, in place of an older one, with man pages and completions (PREFIX, SBINDIR, MANDIR, DATADIR, DESTDIR)
 	hack/install
+
+uninstall: ## takes it away again; refused while an engine or a container needs it
+	hack/install remove
 
 demo: ## runc and nonroot-runc side by side (as root)
 	hack/demo
@@ -45,6 +48,9 @@ mutants: ## changes of what decides, one at a time, which its tests have to noti
 
 reproducible: ## builds the commit twice, elsewhere, and compares
 	hack/reproducible
+
+packages: ## dist/*.deb and dist/*.rpm for amd64 and arm64 (VERSION)
+	hack/packages
 
 release: ## dist/: the programs, an SBOM of each, and SHA256SUMS
 	hack/release

@@ -121,8 +121,7 @@ func policyApply(c *cli.Context) error {
 // newPolicy is the text to put in force, and where it is.
 func newPolicy(c *cli.Context, target *rollout.Target) (text []byte, from string, err error) {
 	if c.Bool("rollback") {
-		text, err = target.Previous()
-		return text, policy.PreviousFile(target.File), err
+		return target.Previous()
 	}
 	from = c.Args().First()
 	text, err = os.ReadFile(from)

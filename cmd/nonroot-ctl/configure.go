@@ -26,7 +26,7 @@ import (
 // by one function, apply, for all of them.
 func configureCommand() *cli.Command {
 	common := []cli.Flag{
-		&cli.StringFlag{Name: "runtime-name", Value: "nonroot", Usage: "the `NAME` by which the engine's users call the runtime"},
+		&cli.StringFlag{Name: "runtime-name", Value: defaultName, Usage: "the `NAME` by which the engine's users call the runtime"},
 		&cli.StringFlag{Name: "profile", Usage: "register the runtime with the policy /etc/nonroot-runc/`NAME`.toml"},
 		&cli.BoolFlag{Name: "set-default", Usage: "make it the engine's default"},
 		&cli.BoolFlag{Name: "keep-name", Usage: "with --uninstall: take back the default alone; the containers that need the name keep it"},
@@ -56,10 +56,16 @@ func configureCommand() *cli.Command {
 			command(engines.Containerd.Config.Command, "write a drop-in, or edit config.toml", common, planContainerd),
 			command(engines.Podman.Config.Command, "write a drop-in", common, planPodman),
 			command(engines.CRIO.Config.Command, "write a drop-in", common, planCRIO),
-			command("runc", "put nonroot-runc in the place of runc (docker --guard without docker)", guardFlags()[1:], planRunc),
+			command(guarding, "put nonroot-runc in the place of runc (docker --guard without docker)", guardFlags()[1:], planRunc),
+			listCommand(),
 		},
 	}
 }
+
+const (
+	defaultName = "nonroot" // the runtime's, where nobody names it otherwise
+	guarding    = "runc"    // the command of the guard alone
+)
 
 // request is what the command line asks for.
 type request struct {

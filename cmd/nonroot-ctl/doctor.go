@@ -26,7 +26,7 @@ func doctorCommand() *cli.Command {
 		UsageText: "nonroot-ctl doctor [options]",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "engine", Usage: "run the self-test through this `ENGINE`, too: docker"},
-			&cli.StringFlag{Name: "runtime-name", Value: "nonroot", Usage: "the `NAME` that the engine knows the runtime by"},
+			&cli.StringFlag{Name: "runtime-name", Value: defaultName, Usage: "the `NAME` that the engine knows the runtime by"},
 			&cli.StringFlag{Name: "binary", Usage: "the nonroot-runc to check, `PATH`"},
 			&cli.StringFlag{Name: "policy", Usage: "check the policy `FILE` instead of the one in force"},
 			&cli.StringFlag{Name: "work-dir", Usage: "the directory in which the self-test makes its bundle, `DIR`"},

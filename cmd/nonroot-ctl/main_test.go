@@ -216,3 +216,35 @@ func TestEachOptionSaysWhatItIs(t *testing.T) {
 		t.Errorf("there are only %d", options)
 	}
 }
+
+func TestCandidates(t *testing.T) {
+	for _, c := range []struct {
+		words string
+		want  []string // the first words; nil: nothing
+	}{
+		{"conf", []string{"configure"}},
+		{"configure d", []string{"docker"}},
+		{"configure docker --set-d", []string{"--set-default"}},
+		{"configure docker --runtime-name ", nil},
+		{"configure docker --runtime-name x --keep", []string{"--keep-name"}},
+		{"policy ap", []string{"apply"}},
+		{"policy apply ", nil},
+		{"report some.log --js", []string{"--json"}},
+		{"report some.log ", nil},
+		{"learn -- ", nil},
+		{"--ver", []string{"--version"}},
+		{"compl", nil},
+	} {
+		var got []string
+		for _, one := range candidates(app(), strings.Split(c.words, " ")) {
+			name, usage, described := strings.Cut(one, "\t")
+			if !described || usage == "" || strings.Contains(one, "`") {
+				t.Errorf("%q: %q does not say what it is for", c.words, one)
+			}
+			got = append(got, name)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.words, got, c.want)
+		}
+	}
+}

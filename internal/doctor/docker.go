@@ -43,7 +43,7 @@ func (i *dockerInfo) registered() *registered {
 }
 
 func (d *doctor) docker(ctx context.Context, p *policy.Policy) {
-	if !d.o.ViaDocker && !installed(&engines.Docker) {
+	if !d.o.ViaDocker && !Installed(&engines.Docker) {
 		return
 	}
 	info := &dockerInfo{}

@@ -132,8 +132,8 @@ func (d *doctor) oneGoverned() {
 	}
 }
 
-// installed says whether an engine's program is there, or, of one with a daemon, its socket or file.
-func installed(e *engines.Engine) bool {
+// Installed says whether an engine's program is there, or, of one with a daemon, its socket or file.
+func Installed(e *engines.Engine) bool {
 	if find(e.Config.Program) != "" {
 		return true
 	}
@@ -157,22 +157,10 @@ func (d *doctor) buildkit() {
 }
 
 func (d *doctor) containerd(ctx context.Context) {
-	if !installed(&engines.Containerd) {
+	if !Installed(&engines.Containerd) {
 		return
 	}
-	program, file := engines.Containerd.Config.Program, engines.Containerd.Config.Files[0]
-	// What the daemon makes of its files, drop-ins included; else the file itself.
-	text, err := ask.Run(ctx, nil, program, "--config", file, "config", "dump")
-	if err != nil {
-		text, err = os.ReadFile(file)
-	}
-	if os.IsNotExist(err) {
-		text, err = nil, nil // its defaults
-	}
-	r := &registered{}
-	if err == nil {
-		r, err = containerdRuntimes(text)
-	}
+	r, err := readContainerd(ctx)
 	if err != nil {
 		d.bad(Fail, "containerd: registered", "mend its configuration, then nonroot-ctl configure containerd", "read its configuration: %v", err)
 		return
@@ -253,7 +241,7 @@ func podmanFiles(home string) []string {
 var globbed = strings.NewReplacer("*", "\\*", "?", "\\?", "[", "\\[", "\\", "\\\\")
 
 func (d *doctor) podman(ctx context.Context) {
-	if !installed(&engines.Podman) {
+	if !Installed(&engines.Podman) {
 		return
 	}
 	home := ""
@@ -341,7 +329,7 @@ func podmanRuntimes(texts [][]byte) (*registered, error) {
 }
 
 func (d *doctor) crio() {
-	if !installed(&engines.CRIO) {
+	if !Installed(&engines.CRIO) {
 		return
 	}
 	if d.configured("crio", engines.CRIO.Config.Files, crioRuntimes) != nil {
@@ -381,11 +369,7 @@ func crioRuntimes(texts [][]byte) (*registered, error) {
 
 // configured makes the checks of an engine whose files say it all; nil: nonroot-runc is not in them.
 func (d *doctor) configured(engine string, files []string, parse func([][]byte) (*registered, error)) *registered {
-	texts, err := readAll(files)
-	r := &registered{}
-	if err == nil {
-		r, err = parse(texts)
-	}
+	r, err := readWith(files, parse)
 	if err != nil {
 		d.bad(Fail, engine+": registered", "mend its configuration, then nonroot-ctl configure "+engine, "%v", err)
 		return nil

@@ -5,13 +5,16 @@ package facts
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
@@ -66,7 +69,7 @@ func policyBy(parse func(string, []byte) (*policy.Policy, error), named, binary 
 	}
 	p, err := parse(file, data)
 	if err != nil {
-		return nil, fmt.Errorf("read the policy: %w", err)
+		return nil, fmt.Errorf("read the policy: %w%s", err, wayBack(file, binary, named))
 	}
 	p.Text, p.Digest = data, digest
 	if name, isProfile := profile(binary); isProfile && named == "" {
@@ -76,6 +79,22 @@ func policyBy(parse func(string, []byte) (*policy.Policy, error), named, binary 
 		}
 	}
 	return p, nil
+}
+
+// wayBack is the advice where a policy has a mistake, and a copy from when it had none is kept.
+func wayBack(file, binary, named string) string {
+	good := policy.GoodFile(file)
+	if good == "" {
+		return ""
+	}
+	if _, err := os.Lstat(good); err != nil {
+		return ""
+	}
+	option := ""
+	if name, isProfile := profile(binary); isProfile && named == "" {
+		option = " --profile " + quote.Text(name, 64)
+	}
+	return hint.Mark + "nonroot-ctl policy apply --rollback" + option + " brings back the last one that was good"
 }
 
 // Candidate is the policy that a text would be in a file's place; from is where the text is now, which is what its faults are

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
@@ -48,6 +49,14 @@ type Container struct {
 
 	root string // the runtime's --root; "": not known
 	init int    // the first process; 0: not known
+}
+
+// Called is the container as people know it: NAMESPACE/POD/CONTAINER, Docker's or Podman's name, else the id.
+func (c *Container) Called() string {
+	if c.Pod != "" {
+		return strings.TrimSuffix(c.Namespace+"/"+c.Pod+"/"+c.Container, "/")
+	}
+	return cmp.Or(c.Name, c.ID, "(no id)")
 }
 
 // Roles of a process in its container.

@@ -49,13 +49,18 @@ func Look(profile string, owners trusted.Owners) (*Target, error) {
 	return t, nil
 }
 
-// Previous is the text that was in the place before.
-func (t *Target) Previous() ([]byte, error) {
-	data, err := trusted.ReadPath(policy.PreviousFile(t.File), t.owners)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is nothing to roll back to: nonroot-ctl policy apply has not replaced %q", t.File)
+// Previous is the text to roll back to, and where it was kept: the one that was in the place before; where what is there now can't be
+// read, the last one that was good, which may have come after that.
+func (t *Target) Previous() (text []byte, from string, err error) {
+	if t.Broken != nil && t.InForce != nil {
+		return t.InForce.Text, t.InForce.File, nil
 	}
-	return data, err
+	from = policy.PreviousFile(t.File)
+	text, err = trusted.ReadPath(from, t.owners)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, from, fmt.Errorf("there is nothing to roll back to: nonroot-ctl policy apply has not replaced %q", t.File)
+	}
+	return text, from, err
 }
 
 // Is says that a policy is what is in the place already.

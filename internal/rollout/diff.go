@@ -3,12 +3,10 @@
 package rollout
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
@@ -72,7 +70,7 @@ func (t *Target) Compare(p *policy.Policy) (*Diff, error) {
 	}
 	for _, c := range running.Containers {
 		if err := t.compare(d, c, p, caller); err != nil {
-			d.Unseen = append(d.Unseen, Unseen{name(c), err.Error()})
+			d.Unseen = append(d.Unseen, Unseen{c.Called(), err.Error()})
 		}
 	}
 	return d, nil
@@ -106,7 +104,7 @@ func (t *Target) compare(d *Diff, c *ps.Container, p *policy.Policy, caller fact
 		d.Same++
 		return nil
 	}
-	d.Changed = append(d.Changed, Container{c.ID, name(c), c.Engine, was, will, append([]string{}, parts...)})
+	d.Changed = append(d.Changed, Container{c.ID, c.Called(), c.Engine, was, will, append([]string{}, parts...)})
 	return nil
 }
 
@@ -156,12 +154,4 @@ func (d *Decision) String() string {
 		return "left as it is (mode audit; it would run" + who + ")"
 	}
 	return fmt.Sprintf("left as it is (mode %s: %q)", d.Mode, d.Reason)
-}
-
-// name is what people know a container by.
-func name(c *ps.Container) string {
-	if c.Pod != "" {
-		return strings.TrimSuffix(c.Namespace+"/"+c.Pod+"/"+c.Container, "/")
-	}
-	return cmp.Or(c.Name, c.ID, "(no id)")
 }

@@ -136,6 +136,29 @@ expect = {uid = 4567}'
   [[ $(cat "$POLICY") == 'identity.uid = 4567' ]]
 }
 
+@test "apply: --rollback of a file that was broken by hand brings back the last good one, not the one before" {
+  echo 'identity.uid = 4567' >"$POLICY"
+  echo 'identity.uid = 5678' >"$NEW"
+  succeeds apply "$NEW"
+  printf 'identity.uid = 6789\n' >"$POLICY"
+  # It is good, and was in force for a call.
+  runs probe
+  shows 'nonroot(6789; 65532)' nonroot run "$ID"
+  echo 'mode = rewrite' >"$POLICY"
+  fresh
+  runs probe
+  says nonroot run "$ID-broken"
+  [[ $STATUS != 0 ]] || explain 'it runs'
+  [[ $ERR == *'nonroot-ctl policy apply --rollback'* ]] || explain 'the way back is not named'
+  says apply --rollback
+  [[ $STATUS == 0 ]]
+  says_of "replaced \"$POLICY\"" || says_of 'rolled back'
+  [[ $(cat "$POLICY") == 'identity.uid = 6789' ]]
+  runs probe
+  fresh
+  shows 'nonroot(6789; 65532)' nonroot run "$ID-again"
+}
+
 @test "apply: where there was no file, the built-in policy is what is rolled back to; a profile is put in its own file" {
   echo 'identity.uid = 5678' >"$NEW"
   succeeds apply "$NEW"

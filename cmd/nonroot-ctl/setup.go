@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	osexec "os/exec"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/doctor"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// setupCommand asks what a first installation has to know, and runs the commands that follow from the answers.
+func setupCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "setup",
+		Usage:     "register nonroot-runc with the engines of this machine: asks, shows the changes, makes and checks them",
+		UsageText: "nonroot-ctl setup [options]",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "yes", Usage: "ask nothing: what no option says is as the questions propose it"},
+			&cli.StringSliceFlag{Name: "engine", Usage: "set up this `ENGINE` only: docker, containerd, podman or crio; may be repeated"},
+			&cli.StringFlag{Name: "mode", Usage: "the policy's `MODE`: audit (containers run as before, and a log says what would change) or rewrite"},
+			&cli.StringFlag{Name: "default", Usage: "make it the engines' default: yes or no (containers name it), `ANSWER`"},
+			&cli.StringFlag{Name: "guard", Usage: "put nonroot-runc in the place of runc, too: off or rewrite is what becomes of image builds, no is without the guard, `ANSWER`"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "show what would change, and change nothing"},
+		},
+		Action: runSetup,
+	}
+}
+
+// configurable are the engines that configure knows.
+var configurable = []*engines.Engine{&engines.Docker, &engines.Containerd, &engines.Podman, &engines.CRIO}
+
+// auditLog is where setup has decisions logged in mode audit, which is of no use without.
+const auditLog = "/var/log/nonroot-runc.log"
+
+// setup is what the questions were answered with.
+type setup struct {
+	c        *cli.Context
+	in       *bufio.Reader // nil: nobody is asked
+	engines  []string
+	mode     policy.Mode
+	standard bool
+	guard    string // "": none; else what becomes of builds
+
+	file    string // the policy to put in force, which the caller has to remove; "": it stays
+	absent  bool   // there is no policy file now
+	dockers bool   // a dockerd runs
+}
+
+func runSetup(c *cli.Context) error {
+	if c.Args().Present() {
+		return fmt.Errorf("setup takes options only, but %q is an argument\nhint: see nonroot-ctl setup --help", c.Args().First())
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("setup needs root\nhint: sudo nonroot-ctl setup; for Podman of your own: nonroot-ctl configure podman --set-default")
+	}
+	s := &setup{c: c}
+	if !c.Bool("yes") {
+		if _, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS); err != nil {
+			return errors.New("setup asks questions, and standard input is no terminal\nhint: --yes takes what they propose; --mode, --engine, --default and --guard answer one each")
+		}
+		s.in = bufio.NewReader(os.Stdin)
+	}
+	if err := s.ask(); err != nil {
+		return err
+	}
+	if err := s.policy(); err != nil {
+		return err
+	}
+	if s.file != "" {
+		defer os.Remove(s.file) //nolint:errcheck // a file of a directory for such
+	}
+	commands := s.commands()
+	s.say("\nWhat follows is what these commands do:\n")
+	for _, words := range commands {
+		s.say("  nonroot-ctl %s\n", strings.Join(words, " "))
+	}
+	for _, words := range commands {
+		s.say("\n")
+		if err := s.run(append(slices.Clone(words), "--dry-run")); err != nil {
+			return err
+		}
+	}
+	if c.Bool("dry-run") {
+		return nil
+	}
+	if yes, err := s.question("\nDo it", "", "yes", "yes", "no"); err != nil || yes != "yes" {
+		return errors.Join(err, map[bool]error{true: errors.New("nothing was changed")}[err == nil])
+	}
+	for _, words := range commands {
+		s.say("\n")
+		if err := s.run(words); err != nil {
+			return fmt.Errorf("nonroot-ctl %s: %w", strings.Join(words, " "), err)
+		}
+	}
+	s.undo()
+	return s.check()
+}
+
+func (s *setup) say(format string, args ...any) { fmt.Fprintf(s.c.App.Writer, format, args...) }
+
+// run is one of this program's own command lines.
+func (s *setup) run(words []string) error {
+	a := app()
+	a.Writer, a.ErrWriter = s.c.App.Writer, s.c.App.ErrWriter
+	return a.Run(arranged(a, append([]string{a.Name}, words...)))
+}
+
+// ask finds the engines, and asks what the command line leaves open.
+func (s *setup) ask() error {
+	d, err := findDockerd()
+	if err != nil {
+		return err
+	}
+	s.dockers = d.pid != 0
+	if err := s.askEngines(); err != nil {
+		return err
+	}
+	mode, err := s.question("Mode: audit (containers run as before, a log says what would change) or rewrite (no process is root)", "mode", "rewrite", "audit", "rewrite")
+	if err != nil {
+		return err
+	}
+	s.mode = policy.Mode(mode)
+	standard, err := s.question("The default of these engines? With no, only containers that name it have it", "default", "yes", "yes", "no")
+	if err != nil {
+		return err
+	}
+	s.standard = standard == "yes"
+	if !slices.Contains(s.engines, engines.Docker.Config.Command) {
+		if s.c.IsSet("guard") && s.c.String("guard") != "no" {
+			return errors.New("--guard belongs to docker\nhint: nonroot-ctl configure runc")
+		}
+		return nil
+	}
+	guard, err := s.question("Stand in the place of runc, so that \"docker run --runtime runc\" is governed, too? Image builds call runc, too: off (they go on as root), rewrite (most Dockerfiles fail), or no guard", "guard", "no", "no", "off", "rewrite")
+	if guard != "no" {
+		s.guard = guard
+	}
+	return err
+}
+
+// askEngines chooses from those that are here. The containerd that only serves Docker needs no registration: it runs no pods.
+func (s *setup) askEngines() error {
+	asked := s.c.StringSlice("engine")
+	for _, name := range asked {
+		if !slices.ContainsFunc(configurable, func(e *engines.Engine) bool { return e.Config.Command == name }) {
+			return fmt.Errorf("nobody knows the engine %q\nhint: name docker, containerd, podman or crio", name)
+		}
+	}
+	for _, e := range configurable {
+		name := e.Config.Command
+		if len(asked) > 0 {
+			if slices.Contains(asked, name) {
+				s.engines = append(s.engines, name)
+			}
+			continue
+		}
+		if !doctor.Installed(e) {
+			continue
+		}
+		propose := "yes"
+		if e == &engines.Containerd && doctor.Installed(&engines.Docker) && !runsPods() {
+			propose = "no"
+		}
+		use, err := s.question("Set up "+name, "", propose, "yes", "no")
+		if err != nil {
+			return err
+		}
+		if use == "yes" {
+			s.engines = append(s.engines, name)
+		} else if s.in == nil {
+			s.say("%s is left out, as it only serves Docker here (--engine %s takes it in)\n", name, name)
+		}
+	}
+	if len(s.engines) == 0 {
+		return errors.New("there is no engine to set up: docker, containerd, podman and crio were looked for\nhint: install one first")
+	}
+	return nil
+}
+
+// runsPods says that the machine is a node of a Kubernetes cluster.
+func runsPods() bool {
+	if _, err := osexec.LookPath(engines.Kubelet.Config.Program); err == nil {
+		return true
+	}
+	_, err := os.Stat(engines.Kubelet.Config.Dir)
+	return err == nil
+}
+
+// question asks for one of the answers, the proposed one if it's an empty line. An option of the command line answers it, else, where
+// nobody is asked, the proposal.
+func (s *setup) question(text, option, propose string, answers ...string) (string, error) {
+	if option != "" && s.c.IsSet(option) {
+		given := s.c.String(option)
+		if !slices.Contains(answers, given) {
+			return "", fmt.Errorf("--%s is %q\nhint: it is %s", option, given, strings.Join(answers, " or "))
+		}
+		return given, nil
+	}
+	if s.in == nil {
+		return propose, nil
+	}
+	for {
+		s.say("%s? (%s) [%s] ", text, strings.Join(answers, ", "), propose)
+		line, err := s.in.ReadString('\n')
+		if err != nil {
+			return "", fmt.Errorf("read the answer: %w", err)
+		}
+		answer := strings.ToLower(strings.TrimSpace(line))
+		if answer == "" {
+			return propose, nil
+		}
+		// A letter is enough where it can mean one answer only.
+		var meant []string
+		for _, a := range answers {
+			if strings.HasPrefix(a, answer) {
+				meant = append(meant, a)
+			}
+		}
+		if len(meant) == 1 {
+			return meant[0], nil
+		}
+	}
+}
+
+// policy prepares the policy that the mode needs. One that says something already is its owner's, and not changed.
+func (s *setup) policy() error {
+	owners := trusted.CallersOwners(nil)
+	text, err := trusted.ReadPath(policy.DefaultFile, owners)
+	s.absent = errors.Is(err, fs.ErrNotExist)
+	if err != nil && !s.absent {
+		return fmt.Errorf("read the policy: %w", err)
+	}
+	now, err := policy.Parse(policy.DefaultFile, text)
+	if err != nil {
+		return err
+	}
+	if now.Mode == s.mode {
+		return nil
+	}
+	if says(text) {
+		return fmt.Errorf("the policy %q has mode %q\nhint: set mode = %q in a copy, and put it in force: nonroot-ctl policy apply COPY", policy.DefaultFile, now.Mode, s.mode)
+	}
+	f, err := os.CreateTemp("", "nonroot-policy-*.toml")
+	if err != nil {
+		return err
+	}
+	s.file = f.Name()
+	_, err = fmt.Fprintf(f, "mode = %q\n\n[log]\nfile = %q\n\n%s", s.mode, auditLog, text)
+	return errors.Join(err, f.Close())
+}
+
+// says says that a policy has more than comments.
+func says(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return true
+		}
+	}
+	return false
+}
+
+// commands are the command lines that do it.
+func (s *setup) commands() [][]string {
+	var all [][]string
+	if s.file != "" {
+		all = append(all, []string{"policy", "apply", s.file})
+	}
+	for _, name := range s.engines {
+		words := []string{"configure", name}
+		if s.standard {
+			words = append(words, "--set-default")
+		}
+		if name == engines.Docker.Config.Command {
+			if s.guard != "" {
+				words = append(words, "--guard", "--builds", s.guard)
+			}
+			if s.dockers {
+				words = append(words, "--reload")
+			}
+		}
+		all = append(all, words)
+	}
+	return all
+}
+
+// undo says how to take it back.
+func (s *setup) undo() {
+	s.say("\nTo undo it:\n")
+	for _, name := range s.engines {
+		s.say("  nonroot-ctl configure %s --uninstall\n", name)
+	}
+	switch {
+	case s.file == "":
+	case s.absent:
+		s.say("  rm %s\n", policy.DefaultFile)
+	default:
+		s.say("  nonroot-ctl policy apply --rollback\n")
+	}
+}
+
+// check runs doctor, and shows what is not in order. In mode audit nothing is enforced, and doctor's checks of that have to fail.
+func (s *setup) check() error {
+	if s.mode == policy.Audit {
+		s.say("\nContainers run as before, and each decision is a line in %s. Sum them up:\n  nonroot-ctl report %s\n", auditLog, auditLog)
+		return nil
+	}
+	s.say("\nnonroot-ctl doctor:\n")
+	return s.run([]string{"doctor"})
+}
+

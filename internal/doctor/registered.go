@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+)
+
+// Registration is a name by which an engine's configuration leads to nonroot-runc. Its JSON is documented in nonroot-ctl(8).
+type Registration struct {
+	Engine  string `json:"engine"` // as nonroot-ctl configure calls it; "runc": the guard
+	Name    string `json:"name"`   // the runtime's
+	Program string `json:"program"`
+	Default bool   `json:"default"` // it is what containers get that ask for no runtime
+}
+
+// Registrations are those of the configuration files of the machine's engines, whether their daemons run or not, and the
+// guard. dockerJSON is dockerd's configuration file. A user's own files are no matter here. A file that can't be read is a failure:
+// it may name nonroot-runc.
+func Registrations(ctx context.Context, dockerJSON string) ([]Registration, error) {
+	caller, err := facts.LookAtCaller()
+	if err != nil {
+		return nil, err
+	}
+	d := &doctor{caller: caller, binary: FindRuntime("")}
+	all := []Registration{}
+	for _, e := range []struct {
+		engine *engines.Engine
+		read   func() (*registered, error)
+	}{
+		{&engines.Docker, func() (*registered, error) { return readDaemonJSON(dockerJSON) }},
+		{&engines.Containerd, func() (*registered, error) { return readContainerd(ctx) }},
+		{&engines.Podman, func() (*registered, error) { return readWith(podmanFiles(""), podmanRuntimes) }},
+		{&engines.CRIO, func() (*registered, error) { return readWith(engines.CRIO.Config.Files, crioRuntimes) }},
+	} {
+		engine := e.engine.Config.Command
+		r, err := e.read()
+		if err != nil {
+			return nil, fmt.Errorf("read %s's configuration: %w", engine, err)
+		}
+		for _, name := range r.ours(d.isOurs) {
+			all = append(all, Registration{engine, name, r.runtimes[name], name == r.standard})
+		}
+	}
+	if runc := find("runc"); runc != "" && d.guarded() {
+		all = append(all, Registration{Engine: "runc", Name: "runc", Program: runc})
+	}
+	return all, nil
+}
+
+// readDaemonJSON reads dockerd's file as dockerd does (moby, daemon/config, Config: names in any case, the last one counts).
+func readDaemonJSON(file string) (*registered, error) {
+	r := &registered{runtimes: map[string]string{}, standard: "runc"}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var c struct {
+		Default  string `json:"default-runtime"`
+		Runtimes map[string]struct {
+			Path    string `json:"path"`
+			Type    string `json:"runtimeType"`
+			Options struct {
+				BinaryName string
+			} `json:"options"`
+		} `json:"runtimes"`
+	}
+	if err := json.Unmarshal(text, &c); err != nil {
+		return nil, fmt.Errorf("%q: %w", file, err)
+	}
+	if c.Default != "" {
+		r.standard = c.Default
+	}
+	for name, rt := range c.Runtimes {
+		r.runtimes[name] = rt.Path
+		if rt.Options.BinaryName != "" {
+			r.runtimes[name] = rt.Options.BinaryName
+		}
+	}
+	return r, nil
+}
+
+// readContainerd reads what the daemon makes of its files, drop-ins included; else the file itself.
+func readContainerd(ctx context.Context) (*registered, error) {
+	program, file := engines.Containerd.Config.Program, engines.Containerd.Config.Files[0]
+	text, err := ask.Run(ctx, nil, program, "--config", file, "config", "dump")
+	if err != nil {
+		text, err = os.ReadFile(file)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = nil, nil // its defaults
+	}
+	if err != nil {
+		return nil, err
+	}
+	return containerdRuntimes(text)
+}
+
+// readWith reads an engine's files, a later one of which counts.
+func readWith(files []string, parse func([][]byte) (*registered, error)) (*registered, error) {
+	texts, err := readAll(files)
+	if err != nil {
+		return nil, err
+	}
+	return parse(texts)
+}
