@@ -31,6 +31,7 @@ func doctorCommand() *cli.Command {
 			&cli.StringFlag{Name: "policy", Usage: "check the policy `FILE` instead of the one in force"},
 			&cli.StringFlag{Name: "work-dir", Usage: "the directory in which the self-test makes its bundle, `DIR`"},
 			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
+			&cli.BoolFlag{Name: "strict", Usage: "fail where there is a warning, too"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: runDoctor,
@@ -81,36 +82,51 @@ func runDoctor(c *cli.Context) error {
 	} else {
 		err = printChecks(c.App.Writer, checks)
 	}
-	return errors.Join(err, verdict(checks))
+	return errors.Join(err, verdict(checks, c.Bool("strict")))
 }
 
-// printChecks writes a line for each check, and a hint below those that are not ok.
+// printChecks writes a line for each check, and a hint below those that are not ok: failures first, then warnings. JSON has them in the
+// order in which they were made.
 func printChecks(to io.Writer, checks []doctor.Check) error {
 	var b strings.Builder
-	for _, c := range checks {
-		word := string(c.Status)
-		if c.Status == doctor.Fail {
-			word = "FAIL"
-		}
-		fmt.Fprintf(&b, "%-4s %s: %s\n", word, shown(c.Name), shown(c.Detail))
-		if c.Hint != "" {
-			fmt.Fprintf(&b, "     hint: %s\n", shown(c.Hint))
+	of := map[doctor.Status]int{}
+	for _, status := range []doctor.Status{doctor.Fail, doctor.Warn, doctor.OK} {
+		for _, c := range checks {
+			if c.Status != status {
+				continue
+			}
+			of[status]++
+			word := string(c.Status)
+			if c.Status == doctor.Fail {
+				word = "FAIL"
+			}
+			fmt.Fprintf(&b, "%-4s %s: %s\n", word, shown(c.Name), shown(c.Detail))
+			if c.Hint != "" {
+				fmt.Fprintf(&b, "     hint: %s\n", shown(c.Hint))
+			}
 		}
 	}
+	fmt.Fprintf(&b, "%s: %d ok, %s, %d failed\n", counted(len(checks), "check"), of[doctor.OK], counted(of[doctor.Warn], "warning"), of[doctor.Fail])
 	_, err := io.WriteString(to, b.String())
 	return err
 }
 
-// verdict is an error where a check failed: the exit status is 1.
-func verdict(checks []doctor.Check) error {
-	failed := 0
+// verdict is an error where a check failed, or was not ok where that is strict: the exit status is 1.
+func verdict(checks []doctor.Check, strict bool) error {
+	failed, warned := 0, 0
 	for _, c := range checks {
-		if c.Status == doctor.Fail {
+		switch c.Status {
+		case doctor.Fail:
 			failed++
+		case doctor.Warn:
+			warned++
 		}
 	}
-	if failed == 0 {
-		return nil
+	switch {
+	case failed > 0:
+		return fmt.Errorf("%d of %s failed", failed, counted(len(checks), "check"))
+	case strict && warned > 0:
+		return fmt.Errorf("%d of %s are not ok, and --strict takes that for a failure", warned, counted(len(checks), "check"))
 	}
-	return fmt.Errorf("%d of %s failed", failed, counted(len(checks), "check"))
+	return nil
 }

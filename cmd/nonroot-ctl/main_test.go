@@ -122,18 +122,21 @@ func TestPrintChecks(t *testing.T) {
 	if err := printChecks(&b, checks); err != nil {
 		t.Fatal(err)
 	}
-	want := "ok   a: fine\nFAIL b\\x1b: bad\\n\n     hint: do\nwarn c: so so\n     hint: look\n"
+	want := "FAIL b\\x1b: bad\\n\n     hint: do\nwarn c: so so\n     hint: look\nok   a: fine\n3 checks: 1 ok, 1 warning, 1 failed\n"
 	if b.String() != want {
 		t.Errorf("%s", b.String())
 	}
-	if err := verdict(checks); err == nil || err.Error() != "1 of 3 checks failed" {
+	if err := verdict(checks, false); err == nil || err.Error() != "1 of 3 checks failed" {
 		t.Error(err)
 	}
-	if err := verdict(checks[:1]); err != nil {
+	if err := verdict(checks[:1], true); err != nil {
 		t.Error(err)
 	}
-	if err := verdict([]doctor.Check{checks[2]}); err != nil {
+	if err := verdict([]doctor.Check{checks[2]}, false); err != nil {
 		t.Errorf("a warning fails: %v", err)
+	}
+	if err := verdict([]doctor.Check{checks[2]}, true); err == nil {
+		t.Error("a warning does not fail where that is strict")
 	}
 }
 

@@ -193,10 +193,10 @@ func (s *setup) askEngines() error {
 
 // runsPods says that the machine is a node of a Kubernetes cluster.
 func runsPods() bool {
-	if _, err := osexec.LookPath(engines.Kubelet.Config.Program); err == nil {
+	if _, err := osexec.LookPath(engines.KubeletProgram); err == nil {
 		return true
 	}
-	_, err := os.Stat(engines.Kubelet.Config.Dir)
+	_, err := os.Stat(engines.KubeletDir)
 	return err == nil
 }
 

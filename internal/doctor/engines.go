@@ -79,16 +79,24 @@ func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 	case err != nil:
 		d.bad(Fail, what, "mend the file; until then none of its containers starts", "%v", err)
 	case p.Mode.Exempts() && standard:
-		d.bad(Fail, what, "set mode = \"rewrite\" in it, or make another runtime the default", "the default goes by %q, whose mode is %s (%q): NO container is governed", p.File, p.Mode, p.Reason)
+		d.bad(Fail, what, "set mode = \"rewrite\" in it, or make another runtime the default", "the default goes by %q, whose mode is %s: NO container is governed", p.File, modeOf(p))
 	case wholly(p, engine) != nil:
 		r, status := wholly(p, engine), Warn
 		if standard {
 			status = Fail
 		}
-		d.bad(status, what, "take the rule out, or make it match less than the whole engine", "OPEN: the rule %q of %q exempts all of %s, mode %s (%q): NO container of it is governed", r.Name, p.File, engine, r.Policy.Mode, r.Policy.Reason)
+		d.bad(status, what, "take the rule out, or make it match less than the whole engine", "OPEN: the rule %q of %q exempts all of %s, mode %s: NO container of it is governed", r.Name, p.File, engine, modeOf(r.Policy))
 	case p.Mode.Exempts():
-		d.bad(Warn, what, "name it for those containers only that cannot do without root", "OPEN: who names it goes by %q, whose mode is %s (%q)", p.File, p.Mode, p.Reason)
+		d.bad(Warn, what, "name it for those containers only that cannot do without root", "OPEN: who names it goes by %q, whose mode is %s", p.File, modeOf(p))
 	}
+}
+
+// modeOf is a policy's mode, with the reason that one of mode off has.
+func modeOf(p *policy.Policy) string {
+	if p.Reason == "" {
+		return string(p.Mode)
+	}
+	return fmt.Sprintf("%s (%q)", p.Mode, p.Reason)
 }
 
 // wholly is the rule by which a policy leaves every container of an engine as it is; nil: there is none. The first rule that

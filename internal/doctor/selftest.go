@@ -48,11 +48,12 @@ func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
 // findings makes checks of a self-test's findings and of what kept it from coming to an end.
 func (d *doctor) findings(name, hint string, p *policy.Policy) func([]selftest.Finding, error) {
 	return func(all []selftest.Finding, err error) {
+		var exempt []string // one cause, and one check of it
 		for _, f := range all {
 			what := name + ": " + f.What
 			switch {
 			case f.Broken && p.Mode.Exempts():
-				d.bad(Fail, what, "the policy's mode exempts every container: set mode = \"rewrite\"", "%s", f.Detail)
+				exempt = append(exempt, f.What)
 			case f.Broken:
 				d.bad(Fail, what, "containers are not governed: do not rely on it, and report this if the checks above are ok", "%s", f.Detail)
 			case f.Unsure:
@@ -60,6 +61,9 @@ func (d *doctor) findings(name, hint string, p *policy.Policy) func([]selftest.F
 			default:
 				d.ok(what, "%s", f.Detail)
 			}
+		}
+		if len(exempt) > 0 {
+			d.bad(Fail, name, "the policy's mode exempts every container: set mode = \"rewrite\"", "nothing is enforced, as the policy's mode is %s: %d of %d tries to be root succeeded (%s)", p.Mode, len(exempt), len(all), strings.Join(exempt, ", "))
 		}
 		if err != nil {
 			if hint == "" {

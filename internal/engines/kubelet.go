@@ -4,6 +4,12 @@ package engines
 
 import "strings"
 
+// What is there where the machine is a node of a cluster (cmd/kubelet/app/options).
+const (
+	KubeletProgram = "kubelet"
+	KubeletDir     = "/var/lib/kubelet"
+)
+
 // Kubelet is what the kubelet makes for its pods' containers, whichever engine runs them for it.
 var Kubelet = Engine{
 	Name: KubernetesName,
@@ -19,9 +25,8 @@ var Kubelet = Engine{
 		}
 		return "", ""
 	},
-	Config: Config{Program: "kubelet", Dir: "/var/lib/kubelet"}, // cmd/kubelet/app/options
 	Without: []Gap{
-		{"Origins ByBundle StateRoots Bundles Store Rootfs Builds Init Networks Monitor Labels Client", "the engine that it calls has them"},
+		{"Origins ByBundle StateRoots Bundles Store Rootfs Builds Init Networks Monitor Labels Client Config", "the engine that it calls has them"},
 		{"Secrets", "they are a pod's, and written anew while its containers run (PodSecret)"},
 		{"Volumes", "a pod's volumes are not the container's alone: the kubelet has prepared them for their pod"},
 		{"Sockets Groups", "its API is asked over the network, with a certificate"},

@@ -42,13 +42,26 @@ called_during() {
 
 @test "make install: programs, man pages, and where to" {
   succeeds installed
-  [[ $(find "$TO" -type f -printf '%P %m\n' | sort) == 'usr/local/sbin/nonroot-ctl 755
+  [[ $(find "$TO" -type f ! -path '*/doc/*' ! -path '*/policies/*' -printf '%P %m\n' | LC_ALL=C sort) == 'usr/local/sbin/nonroot-ctl 755
 usr/local/sbin/nonroot-runc 755
+usr/local/share/bash-completion/completions/nonroot-ctl 644
+usr/local/share/fish/vendor_completions.d/nonroot-ctl.fish 644
 usr/local/share/man/man8/nonroot-ctl.8 644
-usr/local/share/man/man8/nonroot-runc.8 644' ]] || explain "$(find "$TO" -printf '%P %m\n')"
+usr/local/share/man/man8/nonroot-runc.8 644
+usr/local/share/zsh/site-functions/_nonroot-ctl 644' ]] || explain "$(find "$TO" -printf '%P %m\n')"
+  [[ -s $TO/usr/local/share/doc/nonroot-runc/policy.md && -s $TO/usr/local/share/nonroot-runc/policies/workstation.toml ]] || explain "$(find "$TO")"
   cmp "$REPO/bin/nonroot-runc" "$SBIN/nonroot-runc"
   succeeds installed PREFIX=/usr SBINDIR=/opt/sbin
   [[ -x $TO/opt/sbin/nonroot-runc && -e $TO/usr/share/man/man8/nonroot-runc.8 && ! -e $TO/usr/sbin ]] || explain "$(find "$TO")"
+}
+
+@test "make uninstall: what was installed goes, and nothing else" {
+  succeeds installed
+  mkdir -p "$TO/etc/nonroot-runc"
+  : >"$TO/etc/nonroot-runc/config.toml"
+  : >"$SBIN/other"
+  succeeds make -s -C "$REPO" uninstall DESTDIR="$TO"
+  [[ $(find "$TO" -type f -printf '%P\n' | sort) == $'etc/nonroot-runc/config.toml\nusr/local/sbin/other' ]] || explain "$(find "$TO")"
 }
 
 @test "make install: what is there is replaced, also while it runs, and links to it stay" {

@@ -15,10 +15,10 @@ teardown_file() {
   stop_dockerd
 }
 teardown() {
-  no_policy
   nonroot-ctl configure docker --uninstall >/dev/null
   nonroot-ctl configure runc --uninstall >/dev/null
   nonroot-ctl configure podman --uninstall >/dev/null
+  no_policy
   rm -f /var/log/nonroot-runc.log
   # dockerd forgets a default that is gone from its file by a restart only.
   stop_dockerd
