@@ -32,7 +32,7 @@ func listCommand() *cli.Command {
 // needs is the JSON of configure list.
 type needs struct {
 	Registrations []doctor.Registration `json:"registrations"`
-	Containers    []dependent                `json:"containers"`
+	Containers    []dependent           `json:"containers"`
 }
 
 // dependent is a container that runs with nonroot-runc.

@@ -321,4 +321,3 @@ func (s *setup) check() error {
 	s.say("\nnonroot-ctl doctor:\n")
 	return s.run([]string{"doctor"})
 }
-
