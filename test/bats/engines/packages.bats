@@ -16,6 +16,8 @@ setup_file() {
 }
 teardown_file() {
   no_containers
+  # Other files' tests count the images.
+  docker rmi --force bb >/dev/null
   stop_dockerd
   NONROOT_RUNC_REMOVE_IN_USE=yes dpkg --purge nonroot-runc >/dev/null 2>&1 || true
   rm -rf /etc/docker

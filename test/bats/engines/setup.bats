@@ -12,6 +12,8 @@ setup_file() {
 }
 teardown_file() {
   no_containers
+  # Other files' tests count the images.
+  docker rmi --force bb >/dev/null
   stop_dockerd
 }
 teardown() {
