@@ -10,14 +10,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completing is the verb by which shells ask what may come next; see packaging/completion.
-const completing = "complete"
-
-// completeCommand prints, a line each, what may stand in place of the last word of an unfinished command line: a word, and after a
+// completeCommand is for shells (packaging/completion). It prints, a line each, what may stand in place of the last word of an unfinished command line: a word, and after a
 // tab what it is for. It prints nothing where any text may stand there, such as a file's name.
 func completeCommand() *cli.Command {
 	return &cli.Command{
-		Name: completing, Hidden: true, HideHelp: true,
+		Name: "complete", Hidden: true, HideHelp: true,
 		Action: func(c *cli.Context) error {
 			for _, one := range candidates(app(), c.Args().Slice()) {
 				if _, err := fmt.Fprintln(c.App.Writer, one); err != nil {
@@ -70,7 +67,7 @@ func candidates(a *cli.App, words []string) []string {
 				continue
 			}
 			for _, name := range f.Names() {
-				offer(strings.Repeat("-", min(len(name), 2))+name, described.GetUsage())
+				offer(dashed(name), described.GetUsage())
 			}
 		}
 		return all

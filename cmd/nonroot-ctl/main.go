@@ -79,13 +79,15 @@ func misused(c *cli.Context, err error, _ bool) error {
 	if !undefined {
 		return fmt.Errorf("%w\nhint: see %s --help", err, path)
 	}
-	dashes := func(name string) string { return strings.Repeat("-", min(len(name), 2)) + name }
 	given = strings.TrimLeft(given, "-")
 	if near := strings.TrimLeft(cli.SuggestFlag(known, given, true), "-"); near != "" {
-		return fmt.Errorf("there is no option %q\nhint: did you mean %s? see %s --help", dashes(given), dashes(near), path)
+		return fmt.Errorf("there is no option %q\nhint: did you mean %s? see %s --help", dashed(given), dashed(near), path)
 	}
-	return fmt.Errorf("there is no option %q\nhint: see %s --help", dashes(given), path)
+	return fmt.Errorf("there is no option %q\nhint: see %s --help", dashed(given), path)
 }
+
+// dashed is an option as it stands on a command line.
+func dashed(name string) string { return strings.Repeat("-", min(len(name), 2)) + name }
 
 // arranged is a command line whose options all stand in front of the arguments, as the library wants them: people write them
 // anywhere. Behind "--" nothing is an option, nor behind the engine that learn is to run.

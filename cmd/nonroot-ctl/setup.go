@@ -97,8 +97,12 @@ func runSetup(c *cli.Context) error {
 	if c.Bool("dry-run") {
 		return nil
 	}
-	if yes, err := s.question("\nDo it", "", "yes", "yes", "no"); err != nil || yes != "yes" {
-		return errors.Join(err, map[bool]error{true: errors.New("nothing was changed")}[err == nil])
+	yes, err := s.question("\nDo it", "", "yes", "yes", "no")
+	if err != nil {
+		return err
+	}
+	if yes != "yes" {
+		return errors.New("nothing was changed")
 	}
 	for _, words := range commands {
 		s.say("\n")

@@ -20,20 +20,23 @@ import (
 
 // dockerInfo is what "docker info" says of runtimes.
 type dockerInfo struct {
-	Runtimes map[string]struct {
-		Path    string   `json:"path"`
-		Options struct { // of one that is registered by its shim, from Docker 23 on
-			BinaryName string
-		} `json:"options"`
-	}
+	Runtimes       dockerRuntimes
 	DefaultRuntime string
 	DockerRootDir  string
 	ServerErrors   []string
 }
 
-func (i *dockerInfo) registered() *registered {
-	r := &registered{runtimes: map[string]string{}, standard: i.DefaultRuntime}
-	for name, rt := range i.Runtimes {
+// dockerRuntimes are runtimes by their names, in the form that daemon.json and "docker info" share.
+type dockerRuntimes map[string]struct {
+	Path    string   `json:"path"`
+	Options struct { // of one that is registered by its shim, from Docker 23 on
+		BinaryName string
+	} `json:"options"`
+}
+
+func (all dockerRuntimes) registered(standard string) *registered {
+	r := &registered{runtimes: map[string]string{}, standard: standard}
+	for name, rt := range all {
 		r.runtimes[name] = rt.Path
 		if rt.Options.BinaryName != "" {
 			r.runtimes[name] = rt.Options.BinaryName
@@ -62,7 +65,7 @@ func (d *doctor) docker(ctx context.Context, p *policy.Policy) {
 		d.bad(status, "docker: registered", "start the daemon, or name it by DOCKER_HOST or --docker-host", "the daemon does not answer: %v", err)
 		return
 	}
-	names := d.registration(engines.Docker.Config.Command, info.registered())
+	names := d.registration(engines.Docker.Config.Command, info.Runtimes.registered(info.DefaultRuntime))
 	if names == nil {
 		return
 	}

@@ -166,7 +166,7 @@ func TestDockerInfo(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &info); err != nil {
 		t.Fatal(err)
 	}
-	r := info.registered()
+	r := info.Runtimes.registered(info.DefaultRuntime)
 	if want := map[string]string{"a": "/usr/bin/nonroot-runc", "b": "/opt/x", "runc": "runc"}; r.standard != "a" || !maps.Equal(r.runtimes, want) {
 		t.Errorf("%+v", r)
 	}

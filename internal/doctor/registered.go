@@ -3,6 +3,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,37 +60,21 @@ func Registrations(ctx context.Context, dockerJSON string) ([]Registration, erro
 
 // readDaemonJSON reads dockerd's file as dockerd does (moby, daemon/config, Config: names in any case, the last one counts).
 func readDaemonJSON(file string) (*registered, error) {
-	r := &registered{runtimes: map[string]string{}, standard: "runc"}
+	c := struct {
+		Default  string         `json:"default-runtime"`
+		Runtimes dockerRuntimes `json:"runtimes"`
+	}{}
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
+		text, err = []byte("{}"), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var c struct {
-		Default  string `json:"default-runtime"`
-		Runtimes map[string]struct {
-			Path    string `json:"path"`
-			Type    string `json:"runtimeType"`
-			Options struct {
-				BinaryName string
-			} `json:"options"`
-		} `json:"runtimes"`
-	}
 	if err := json.Unmarshal(text, &c); err != nil {
 		return nil, fmt.Errorf("%q: %w", file, err)
 	}
-	if c.Default != "" {
-		r.standard = c.Default
-	}
-	for name, rt := range c.Runtimes {
-		r.runtimes[name] = rt.Path
-		if rt.Options.BinaryName != "" {
-			r.runtimes[name] = rt.Options.BinaryName
-		}
-	}
-	return r, nil
+	return c.Runtimes.registered(cmp.Or(c.Default, "runc")), nil
 }
 
 // readContainerd reads what the daemon makes of its files, drop-ins included; else the file itself.
