@@ -6,12 +6,15 @@
 # now prints the time, in milliseconds.
 now() { date +%s%3N; }
 
-# docker_up LOG [FLAG...] starts it and waits until it answers.
+# docker_up LOG [FLAG...] starts it and waits until it answers. Its store is where every machine has it: a longer path would cut
+# off more of what it logs.
 docker_up() {
-  local log=$1 i
+  local log=$1 root=$PWD/${DOCKER_ROOT:-.cache/compat/docker} i
   shift
+  mkdir -p "$root" /var/lib/docker
+  mount --bind "$root" /var/lib/docker
   # Debian's docker-compose speaks an older protocol than new daemons do by default.
-  DOCKER_MIN_API_VERSION=1.24 dockerd --data-root "$PWD/${DOCKER_ROOT:-.cache/compat/docker}" "$@" >"$log" 2>&1 &
+  DOCKER_MIN_API_VERSION=1.24 dockerd "$@" >"$log" 2>&1 &
   DOCKERD=$!
   for ((i = 0; i < 300; i++)); do
     ! docker info >/dev/null 2>&1 || return 0

@@ -3,7 +3,6 @@
 # Compose: a step that prepares directories, a worker and a web application of two images that share uploads, and a cache.
 
 kind='compose'
-gap='the note on a volume from before is the fourth, which the log leaves out'
 adopt=1
 images() {
   image app <<'DOCKERFILE'

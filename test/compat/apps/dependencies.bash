@@ -3,8 +3,6 @@
 # A developer's stack: the project is bound, and an anonymous volume keeps the 8,000 files of the image's dependencies in its place.
 
 kind='filled volumes'
-gap='a volume that the engine filled with 8,000 files is not given'
-hint='volumes adopt|stays root'
 volumes=0
 images() {
   image app <<'DOCKERFILE'
