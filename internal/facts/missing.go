@@ -22,6 +22,10 @@ func (g *Gathered) missing(m *decision.Missing) error {
 	if m.Intended {
 		g.intended()
 	}
+	if m.Joined {
+		n := g.neighbour()
+		g.Neighbour = &n
+	}
 	if m.Volumes {
 		g.volumes()
 	}

@@ -69,6 +69,7 @@ const (
 	Requested = decision.Requested
 	Listed    = decision.Listed
 	Kept      = decision.Kept
+	Joined    = decision.Joined
 	Volume    = decision.Volume
 	Image     = decision.Image
 	Fixed     = decision.Fixed
@@ -167,7 +168,7 @@ func Default() *Policy {
 		UID:        DefaultID,
 		GID:        DefaultID,
 		Name:       "nonroot",
-		Sources:    []Source{Requested, Listed, Kept, Volume, Image, Fixed},
+		Sources:    []Source{Requested, Listed, Kept, Joined, Volume, Image, Fixed},
 		Share:      SharePod,
 		State:      "/var/lib/nonroot-runc",
 		Privileged: privilegedGroups,

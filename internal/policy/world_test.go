@@ -40,6 +40,7 @@ type world struct {
 
 	BuiltFor    func() accounts.Intended
 	Owned       []Identity // of volumes
+	Other       Neighbour
 	Started     *LastStart
 	Memberships func(user string) []uint32
 	Apart       func() bool
@@ -94,6 +95,9 @@ func (w *world) gather(f *Facts, m decision.Missing) {
 			*f.Intended = w.BuiltFor()
 		}
 		w.members(f)
+	}
+	if m.Joined {
+		f.Neighbour = &w.Other
 	}
 	if m.Volumes {
 		f.Volumes, f.Last = append([]Identity{}, w.Owned...), w.Started

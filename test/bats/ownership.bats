@@ -576,3 +576,80 @@ with_secret() {
   fails_with 1 setpriv --reuid 4711 --regid 4711 --clear-groups "$BATS_TEST_TMPDIR/ctl" volumes list
   [[ $ERR == *'as root, with sudo'* ]] || explain 'expected the way to call it'
 }
+
+# joins ID makes a container that asks for root and joins the processes of another one, and has a command.
+joins() {
+  local other
+  other=$(pid "$1")
+  fresh
+  config --arg p "/proc/$other/ns/pid" '.linux.namespaces |= map(if .type == "pid" then .path = $p else . end)'
+  runs sh -c 'kill -0 1 && echo signals; id -u; id -g; id -G; grep ^CapEff /proc/self/status'
+}
+
+@test "H11: a container that joins the processes of another one is that one's user, and may signal it" {
+  config '.process.user = {uid: 1700, gid: 1701, additionalGids: [4000]}'
+  detached nonroot "$ID-app"
+  joins "$ID-app"
+  succeeds bare run "$ID"
+  contains signals
+  policy <<<'identity.sources = ["kept", "volume", "image", "fixed"]'
+  joins "$ID-app"
+  says nonroot run "$ID"
+  lacks signals
+  : >"$POLICY"
+  joins "$ID-app"
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'signals\n1700\n1701\n1701\nCapEff:\t0000000000000000' ]] || explain 'expected the same user, and no more'
+  recorded '.source == "joined" and (.notes | any(contains("joins the processes of uid 1700")))'
+}
+
+@test "H11: joining gives no root, nobody whom --user does not give, no group, and nothing of the host's processes" {
+  # Root's, which is exempt: the bare runtime's.
+  detached bare "$ID-root"
+  joins "$ID-root"
+  succeeds bare run "$ID"
+  contains signals
+  joins "$ID-root"
+  says nonroot run "$ID"
+  [[ $OUT == $'65532\n65532\n65532\nCapEff:\t0000000000000000' ]] || explain 'it joined root'"'"'s'
+  recorded '.source == "fixed" and (.notes | any(contains("which is root")))'
+  # Somebody whom the policy lets nobody be, and a group that means something.
+  fresh
+  config '.process.user = {uid: 1700, gid: 6}'
+  detached bare "$ID-other"
+  joins "$ID-other"
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'signals\n1700\n65532\n65532\n'* ]] || explain 'a group of the host'
+  policy <<<'identity.allowed_uids = ["5000-5999"]'
+  joins "$ID-other"
+  says nonroot run "$ID"
+  [[ $OUT == 65532* ]] || explain 'out of bounds'
+  # One of a range is its owner's alone.
+  policy <<TOML
+state = "$BATS_TEST_TMPDIR/ids"
+identity = {range = "200000-200499", share = "container"}
+TOML
+  fresh
+  detached nonroot "$ID-range"
+  local uid
+  uid=$(proc_status "$ID-range" | jq '.Uid[0]')
+  [[ $uid == 200* ]] || explain "expected an id of the range, not $uid"
+  joins "$ID-range"
+  says nonroot run "$ID"
+  [[ $OUT == 200* && $OUT != "$uid"* && $OUT != *signals* ]] || explain 'the id of another owner'
+  # A person's process on the host.
+  : >"$POLICY"
+  fresh
+  setpriv --reuid 1234 --regid 1234 --clear-groups sleep 100 3>&- &
+  local person=$!
+  config --arg p "/proc/$person/ns/pid" '.linux.namespaces |= map(if .type == "pid" then .path = $p else . end)'
+  runs sh -c "kill -0 $person && echo signals; id -u"
+  local before
+  before=$(<"$BUNDLE/config.json")
+  succeeds bare run "$ID"
+  contains signals
+  printf '%s\n' "$before" >"$BUNDLE/config.json"
+  says nonroot run "$ID"
+  kill "$person"
+  [[ $OUT == 65532 ]] || explain 'a person of the host'
+}
