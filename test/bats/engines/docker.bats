@@ -507,3 +507,39 @@ host() {
   docker service rm reader >/dev/null
   docker swarm leave --force
 }
+
+@test "H11: a sidecar by --pid and by Compose's pid is who its service is, and signals it" {
+  docker run -d --name service --user 1700:1700 bb probe pause >/dev/null
+  succeeds bare --pid container:service bb kill -0 1
+  succeeds nonroot --pid container:service bb sh -c 'kill -0 1 && id -u && id -g'
+  [[ $OUT == $'1700\n1700' ]] || explain 'expected the user of the service'
+  # The host's processes are nobody's to join.
+  succeeds nonroot --pid host bb id -u
+  [[ $OUT == 65532 ]] || explain 'expected the fixed identity'
+  docker rm -f service >/dev/null
+  docker run -d --name service --pid host --user 1700:1700 bb probe pause >/dev/null
+  succeeds nonroot --pid container:service bb id -u
+  [[ $OUT == 65532 ]] || explain 'expected the fixed identity beside one that has the processes of the host'
+  docker rm -f service >/dev/null
+  mkdir -p "$BATS_TEST_TMPDIR/project"
+  cat >"$BATS_TEST_TMPDIR/project/docker-compose.yml" <<'YAML'
+version: "3"
+services:
+  web:
+    image: bb
+    user: "1700"
+    command: probe pause
+  reload:
+    image: bb
+    pid: service:web
+    command: sh -c 'kill -0 1 && id -u'
+YAML
+  cd "$BATS_TEST_TMPDIR/project"
+  succeeds compose up -d
+  await ended_well reload
+  [[ $(docker logs "$(compose ps -q reload)") == 1700 ]] || explain 'expected the user of the service'
+  compose down --timeout 1
+}
+
+# ended_well SERVICE: its container has ended, and well.
+ended_well() { [[ $(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$(compose ps -a -q "$1" 2>/dev/null || compose ps -q "$1")") == 'exited 0' ]]; }
