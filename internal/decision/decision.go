@@ -35,6 +35,7 @@ const (
 	Kept      Source = "kept"      // the container asks for an identity that isn't root
 	Joined    Source = "joined"    // who the container is whose processes it joins
 	Volume    Source = "volume"    // who owns the container's volumes, in which something was written
+	Prepared  Source = "prepared"  // whom the container's command gives its volumes to
 	Image     Source = "image"     // the image's service user
 	Fixed     Source = "fixed"     // the policy names it
 	Created   Source = "container" // an exec gets what its container was created with
@@ -53,6 +54,8 @@ func (s Source) Sentence() string {
 		return "the container joins the processes of one that has it"
 	case Volume:
 		return "the container's volumes are its, by what was written in them before"
+	case Prepared:
+		return "the container's command gives its volumes to it"
 	case Image:
 		return "the image was built for it"
 	case Fixed:
@@ -165,6 +168,7 @@ type Missing struct {
 	Intended     bool   // the image's service user
 	Joined       bool   // whose processes the container joins
 	Volumes      bool   // who owns the volumes in which something was written
+	Prepared     bool   // whom the command prepares volumes for
 	Isolated     bool   // whether a gid of the container's means nothing on the host
 	People       bool   // the administrator's list
 	Project      bool   // Compose's project

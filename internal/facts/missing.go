@@ -29,6 +29,10 @@ func (g *Gathered) missing(m *decision.Missing) error {
 	if m.Volumes {
 		g.volumes()
 	}
+	if m.Prepared {
+		who := g.prepares()
+		g.Prepares = &who
+	}
 	if m.Isolated {
 		is := isolated(g.Container, g.doc.HasDevices(), owners)
 		g.Isolated = &is

@@ -61,6 +61,7 @@ type Facts struct {
 	Intended   *accounts.Intended // the image's service user
 	Neighbour  *Neighbour         // whose processes the container joins
 	Volumes    []Identity         // who owns the engine's volumes of the container's in which something was written, each by its top directory
+	Prepares   *Identity          // whom its command prepares its volumes for; uid 0: nobody
 	Last       *LastStart         // who the container was when it was last started; nil: it never was, or nobody knows. It is gathered with Volumes
 	Isolated   *bool              // whether a gid of the container's means nothing on the host
 	People     *People
@@ -185,6 +186,14 @@ func (q *inquiry) volumes() []Identity {
 		q.missing.Volumes = true
 	}
 	return q.Volumes
+}
+
+func (q *inquiry) prepares() Identity {
+	if q.Prepares == nil {
+		q.missing.Prepared = true
+		return Identity{}
+	}
+	return *q.Prepares
 }
 
 func (q *inquiry) isolated() bool {

@@ -71,6 +71,7 @@ const (
 	Kept      = decision.Kept
 	Joined    = decision.Joined
 	Volume    = decision.Volume
+	Prepared  = decision.Prepared
 	Image     = decision.Image
 	Fixed     = decision.Fixed
 	Created   = decision.Created
@@ -168,7 +169,7 @@ func Default() *Policy {
 		UID:        DefaultID,
 		GID:        DefaultID,
 		Name:       "nonroot",
-		Sources:    []Source{Requested, Listed, Kept, Joined, Volume, Image, Fixed},
+		Sources:    []Source{Requested, Listed, Kept, Joined, Volume, Prepared, Image, Fixed},
 		Share:      SharePod,
 		State:      "/var/lib/nonroot-runc",
 		Privileged: privilegedGroups,

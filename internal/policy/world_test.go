@@ -41,6 +41,7 @@ type world struct {
 	BuiltFor    func() accounts.Intended
 	Owned       []Identity // of volumes
 	Other       Neighbour
+	Prepare     Identity
 	Started     *LastStart
 	Memberships func(user string) []uint32
 	Apart       func() bool
@@ -98,6 +99,9 @@ func (w *world) gather(f *Facts, m decision.Missing) {
 	}
 	if m.Joined {
 		f.Neighbour = &w.Other
+	}
+	if m.Prepared {
+		f.Prepares = &w.Prepare
 	}
 	if m.Volumes {
 		f.Volumes, f.Last = append([]Identity{}, w.Owned...), w.Started

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package program knows programs that need root by design, and finds the one that a container starts. What is said here is for
-// people: no decision rests on it, and what a container may do is not told here (internal/policy).
+// people: no decision rests on it, but on whom a command says that it prepares volumes for (Prepares). What a container may do is not
+// told here (internal/policy).
 package program
 
 import (

@@ -261,7 +261,7 @@ TOML
   volume v
   volume used
   printf 'app:x:1000:1000::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
-  with_volume v /data 'set -e; chown -R 1000:1000 /data; echo prepared'
+  with_volume v /data 'set -e; id=1000; chown -R $id:$id /data; echo prepared'
   succeeds nonroot run "$ID"
   contains prepared
   with_volume v /data 'echo x >/data/x && echo wrote'
@@ -652,4 +652,62 @@ TOML
   says nonroot run "$ID"
   kill "$person"
   [[ $OUT == 65532 ]] || explain 'a person of the host'
+}
+
+@test "H12: a step that makes directories in a volume for a user is that user, at each start" {
+  volume v
+  policy <<<'identity.sources = ["kept", "volume", "image", "fixed"]'
+  local step='set -e; umask 077; mkdir -p /data/store; chown -R 1500:1500 /data; echo prepared'
+  local app='echo x >>/data/store/x && echo wrote'
+  with_volume v /data "$step"
+  succeeds nonroot run "$ID"
+  with_volume v /data "$app"
+  config '.process.user = {uid: 1500, gid: 1500}'
+  says nonroot run "$ID"
+  lacks wrote
+  : >"$POLICY"
+  rm -r "$VOLUMES/v/_data"
+  mkdir "$VOLUMES/v/_data"
+  local round
+  for round in 1 2 3; do
+    with_volume v /data "$step"
+    succeeds nonroot run "$ID"
+    contains prepared
+    recorded --argjson r "$round" 'if $r == 1 then .source == "prepared" else .source == "volume" end'
+    with_volume v /data "$app"
+    config '.process.user = {uid: 1500, gid: 1500}'
+    succeeds nonroot run "$ID"
+    contains wrote
+  done
+  [[ $(wc -l <"$VOLUMES/v/_data/store/x") == 3 ]]
+}
+
+@test "H12: what a command says gives no root, nobody whom --user does not give, and nothing of another one" {
+  volume v
+  volume w
+  echo key >"$VOLUMES/w/_data/key"
+  chown -R 1600:1600 "$VOLUMES/w/_data"
+  chmod 700 "$VOLUMES/w/_data"
+  with_volume v /data 'chown 0:0 /data; id -u; id -g'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'65532\n65532' ]] || explain 'it is root'
+  with_volume v /data 'chown 1500:6 /data; id -u; id -G'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'1500\n65532' ]] || explain 'a group of the host'
+  policy <<<'identity.allowed_uids = ["5000-5999"]'
+  with_volume v /data 'chown 1500 /data; id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'out of bounds'
+  policy <<TOML
+state = "$BATS_TEST_TMPDIR/ids"
+identity.range = "200000-200499"
+TOML
+  with_volume v /data 'chown 200007 /data; id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 200* && $OUT != 200007 ]] || explain 'of another owner'
+  # What somebody has used is that one's alone, whomever a command names.
+  : >"$POLICY"
+  with_volume w /data 'chown -R 1500:1500 /data; id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1600 && $(stat -c %u "$VOLUMES/w/_data/key") == 1600 ]] || explain 'the volume of somebody else'
 }
