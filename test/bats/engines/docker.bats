@@ -541,5 +541,42 @@ YAML
   compose down --timeout 1
 }
 
+@test "H12: compose: a service that prepares a volume for another one's user, also when both are started again" {
+  mkdir -p "$BATS_TEST_TMPDIR/steps"
+  cat >"$BATS_TEST_TMPDIR/steps/docker-compose.yml" <<'YAML'
+version: "3"
+volumes:
+  data: {}
+services:
+  step:
+    image: bb
+    user: root
+    command: sh -ec 'mkdir -p /data/store; chown -R 1500:1500 /data; chmod -R 777 /data'
+    volumes: ["data:/data"]
+  app:
+    image: bb
+    user: "1500:1500"
+    command: sh -ec 'umask 077; echo x >>/data/store/x; probe pause'
+    volumes: ["data:/data"]
+YAML
+  cd "$BATS_TEST_TMPDIR/steps"
+  local round
+  for round in 1 2; do
+    succeeds compose up -d step
+    await ended_well step
+    succeeds compose up -d app
+    await written "$round"
+    compose stop --timeout 1
+  done
+  # The same step once more, in a container of its own.
+  compose down --timeout 1
+  succeeds compose up -d step
+  await ended_well step
+  compose down --timeout 1 --volumes
+}
+
+# written LINES: the application has written as often.
+written() { [[ $(docker exec "$(compose ps -q app)" wc -l /data/store/x) == "$1 "* ]]; }
+
 # ended_well SERVICE: its container has ended, and well.
 ended_well() { [[ $(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$(compose ps -a -q "$1" 2>/dev/null || compose ps -q "$1")") == 'exited 0' ]]; }

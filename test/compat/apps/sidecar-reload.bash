@@ -3,7 +3,6 @@
 # A sidecar watches the configuration and signals the program, whose process namespace it joins; it is another image.
 
 kind='sidecars'
-gap='a sidecar that starts while the shared volume is still empty is another user, and may not signal'
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base
