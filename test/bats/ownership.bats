@@ -240,9 +240,9 @@ TOML
   jq -e --arg d "$data" '.notes | any(contains("the volume \"" + $d + "\" stays root") and contains("nonroot-ctl volumes adopt --user 65532:65532 " + $d))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'the record'
   grep -q 'nonroot-ctl volumes adopt' "$log" || explain 'the log of the engine'
   local ctl=("$REPO/bin/nonroot-ctl" volumes)
-  succeeds "${ctl[@]}" adopt --dry-run --policy "$POLICY" "$data"
+  succeeds "${ctl[@]}" adopt --dry-run --user 65532:65532 --policy "$POLICY" "$data"
   contains '3 files would change the owner'
-  succeeds "${ctl[@]}" adopt --policy "$POLICY" "$data"
+  succeeds "${ctl[@]}" adopt --user 65532:65532 --policy "$POLICY" "$data"
   contains '3 files changed the owner'
   with_volume v /data 'cat /data/db/table; echo new >>/data/db/table; touch /data/x'
   succeeds nonroot run "$ID"

@@ -580,3 +580,46 @@ written() { [[ $(docker exec "$(compose ps -q app)" wc -l /data/store/x) == "$1 
 
 # ended_well SERVICE: its container has ended, and well.
 ended_well() { [[ $(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$(compose ps -a -q "$1" 2>/dev/null || compose ps -q "$1")") == 'exited 0' ]]; }
+
+@test "volumes adopt: whose a volume from before is, by the containers that have it; not while one runs" {
+  docker volume create before >/dev/null
+  bare -v before:/data bb sh -c 'echo old >/data/x; chmod 600 /data/x'
+  local ctl=(nonroot-ctl volumes adopt)
+  fails_with 1 "${ctl[@]}" before
+  [[ $ERR == *'no container of Docker'*'hint: '*'--user UID:GID'* ]] || explain 'expected the option'
+  docker run -d --name app -v before:/data bb probe pause >/dev/null
+  fails_with 1 docker exec app cat /data/x
+  fails_with 1 "${ctl[@]}" before
+  [[ $ERR == *'"app"'*'which runs'*'--force'* ]] || explain 'expected the container that runs'
+  docker stop --time 1 app >/dev/null
+  # Who is somebody else by his own wish says nothing of what is root's.
+  docker run --name reader --user 1000:1000 -v before:/data bb true
+  succeeds "${ctl[@]}" --dry-run before
+  contains '2 files would change the owner'
+  succeeds "${ctl[@]}" before
+  docker start app >/dev/null
+  succeeds docker exec app cat /data/x
+  [[ $OUT == old ]]
+  # Two who do not agree.
+  docker rm -f app reader >/dev/null
+  docker volume rm before >/dev/null
+  docker volume create before >/dev/null
+  bare -v before:/data bb sh -c 'echo old >/data/x'
+  docker create --name one -v before:/data bb true >/dev/null
+  docker start -a one
+  policy <<<'identity.uid = 70000'
+  docker run --name two -v before:/data bb true
+  fails_with 1 "${ctl[@]}" before
+  [[ $ERR == *'"one" is 65532:65532'*'"two" is 70000:65532'*'--user'* ]] || explain 'expected both'
+  no_policy
+  succeeds "${ctl[@]}" --user 1234:1234 before
+  docker rm -f one two >/dev/null
+  docker volume rm before >/dev/null
+  # An anonymous one, by the beginning of its name.
+  docker run --name anonymous --runtime runc bb-volume touch /data/x
+  local name
+  name=$(docker inspect -f '{{(index .Mounts 0).Name}}' anonymous)
+  fails_with 1 "${ctl[@]}" --user 1234:1234 "${name:0:11}"
+  succeeds "${ctl[@]}" --user 1234:1234 "${name:0:12}"
+  contains '2 files changed the owner'
+}
