@@ -170,6 +170,19 @@ nonroot() { podman run --rm "$@"; }
   shows nonroot status_of "$(podman inspect -f '{{.State.Pid}}' "$(podman pod inspect -f '{{.InfraContainerID}}' web)")"
 }
 
+@test "H11: --pid=container: is who the other one is; containers that share a pod's processes stay who they are" {
+  podman run -d --name service --user 1700:1701 bb probe pause >/dev/null
+  succeeds bare --pid container:service bb kill -0 1
+  succeeds nonroot --pid container:service bb sh -c 'kill -0 1 && id -u && id -g'
+  [[ $OUT == $'1700\n1701' ]] || explain 'expected the user of the service'
+  podman pod create --name web --share net,ipc,uts,pid --infra-command '/bin/probe pause' --infra-image localhost/bb >/dev/null
+  printf 'identity.uid = 70000\n' | policy
+  podman pod start web >/dev/null
+  no_policy
+  succeeds nonroot --pod web bb id -u
+  [[ $OUT == 65532 ]] || explain 'expected the fixed identity, and not that of the infra container'
+}
+
 @test "generate kube, play kube" {
   podman run -d --name box bb /bin/probe pause >/dev/null
   podman generate kube box >"$BATS_TEST_TMPDIR/pod.yaml"
