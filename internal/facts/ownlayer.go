@@ -48,8 +48,8 @@ func (g *Gathered) volumes() {
 		if !m.Binds() {
 			continue
 		}
-		disk, ok := layer.VolumeOwner(m.Source, g.call.Caller.Owners)
-		if !ok || layer.CopiedFrom(g.rootfs(), m.Destination, disk.UID) { // the engine fills it so
+		disk, ok := layer.VolumeOwner(m.Source, g.rootfs(), m.Destination, g.call.Caller.Owners)
+		if !ok {
 			continue
 		}
 		uid, ok := of.Inside(disk.UID)

@@ -711,3 +711,42 @@ TOML
   succeeds nonroot run "$ID"
   [[ $OUT == 1600 && $(stat -c %u "$VOLUMES/w/_data/key") == 1600 ]] || explain 'the volume of somebody else'
 }
+
+@test "H5: a volume of root's in which all is one user's makes a container that asks for root that user" {
+  volume v
+  local data=$VOLUMES/v/_data
+  install -d -o 1234 -g 4321 -m 750 "$data/site"
+  install -m 640 -o 1234 -g 4321 /dev/null "$data/site/index"
+  local script='set -e; chmod -R u=rwX,g=rX,o= /srv/site; echo x >>/srv/site/index; id -u'
+  with_volume v /srv "$script"
+  policy <<<'identity.sources = ["kept", "image", "fixed"]'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected it to be denied'
+  : >"$POLICY"
+  with_volume v /srv "$script"
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1234 ]] || explain 'expected the owner of what is in the volume'
+  # Something of root's, or of another one, and it is nobody's.
+  echo x >"$data/roots"
+  with_volume v /srv 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'something is root'"'"'s'
+}
+
+@test "H6: a volume of a service's in which root has written what is closed: one note, and adopt mends it" {
+  volume v
+  local data=$VOLUMES/v/_data log=$BATS_TEST_TMPDIR/engine.log
+  chown 65532:65532 "$data"
+  install -m 600 /dev/null "$data/rotated"
+  echo old >"$data/rotated"
+  printf 'state = "%s"\n' "$BATS_TEST_TMPDIR/state" >"$POLICY"
+  with_volume v /data 'cat /data/rotated'
+  says nonroot --log "$log" run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected it to be closed'
+  recorded --arg d "$data" '.root_volumes == [$d] and ([.notes[] | select(contains($d))] | length == 1 and (.[0] | contains("\"rotated\" in it is closed") and contains("volumes adopt --user 65532:65532 " + $d)))'
+  grep -q 'volumes adopt' "$log" || explain 'the log of the engine'
+  succeeds "$REPO/bin/nonroot-ctl" volumes adopt --policy "$POLICY" --user 65532:65532 "$data"
+  with_volume v /data 'cat /data/rotated'
+  succeeds nonroot run "$ID"
+  recorded 'has("root_volumes") | not'
+}
