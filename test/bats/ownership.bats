@@ -554,9 +554,14 @@ with_secret() {
   recorded '.notes // [] | all(contains("kubelet") | not)'
 }
 
-@test "a directory of the host that the engine has made: it stays root's, and a note says what to do" {
-  local data=$BATS_TEST_TMPDIR/data
+@test "H13: a directory of the host that the engine has made: it stays root's, and a note says what to do" {
+  local data=$BATS_TEST_TMPDIR/x.service.d
   mkdir "$data"
+  config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
+  runs touch /data/x.conf
+  succeeds bare run "$ID"
+  rm "$data/x.conf"
+  fresh
   config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
   runs touch /data/x
   says nonroot run "$ID"
