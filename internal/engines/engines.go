@@ -322,6 +322,13 @@ func IsBuild(id string) bool {
 	return false
 }
 
+// Capabilities are those that engines give to every container (moby, oci/caps/defaults.go; containerd, oci/spec.go,
+// defaultUnixCaps; Podman's and CRI-O's are fewer).
+var Capabilities = []string{
+	"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
+	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+}
+
 // OriginOf is the origin that a --root tells of, clean and without /var/run; nil: none.
 func OriginOf(root string) *Origin {
 	for _, e := range All {

@@ -54,9 +54,14 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	if g.call.Caller.IsHostRoot() {
 		in.Devices = &plan.Devices{RawMajors: host.RawMajors()}
 	}
+	if d.StandsIn() {
+		in.Notes = append(in.Notes, g.closedBinds(&d, give)...) // in mode audit, too: before it is so
+	}
 	if d.Mode == decision.Rewrite {
 		in.Notes = append(in.Notes, g.obstacles(&d, in.Give, home)...)
+		in.Notes = append(in.Notes, g.scarceMemory(home.Mounts)...)
 	}
+	in.Notes = append(in.Notes, g.takenCapabilities()...)
 	return in, nil
 }
 
@@ -129,7 +134,6 @@ func (g *Gathered) obstacles(d *decision.Decision, give *plan.Give, home *homedi
 		notes = append(notes, note)
 	}
 	notes = append(notes, g.closedSecrets(d)...)
-	notes = append(notes, g.closedBinds(d)...)
 	if slices.ContainsFunc(g.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" }) {
 		return notes
 	}

@@ -201,3 +201,128 @@ unsaid() { ! grep -F -- "$1" "$LOG" "$BUNDLE/nonroot-runc.json" || explain "not 
   succeeds nonroot run "$ID"
   unsaid 'ports below'
 }
+
+# binds SOURCE DESTINATION OPTION... mounts what a person names.
+binds() {
+  config --arg from "$1" --arg to "$2" '.mounts += [{destination: $to, type: "bind", source: $from, options: (["rbind"] + $ARGS.positional)}]' --args -- "${@:3}"
+}
+
+# held sets up a log, and a directory HOST of the host's that containers can reach.
+held() {
+  LOG=$BATS_TEST_TMPDIR/decisions.log
+  : >"$LOG"
+  policy <<<"log.file = \"$LOG\""
+  HOST=$BATS_TEST_TMPDIR/host
+  mkdir -p "$HOST"
+  reachable
+}
+
+@test "bind mounts that are closed to the identity are named with what helps" {
+  held
+  echo s3cret >"$HOST/pw"
+  chmod 0400 "$HOST/pw"
+  install -d -m 700 -o 1000 -g 1000 "$HOST/home"
+  echo mine >"$HOST/home/file"
+  chown 1000:1000 "$HOST/home/file"
+  binds "$HOST/pw" /run/secrets/pw ro
+  binds "$HOST/home" /export/home rw
+  runs sh -c 'cat /run/secrets/pw; cat /export/home/file'
+  succeeds bare run "$ID"
+  contains s3cret
+  contains mine
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
+  noted '/run/secrets/pw'
+  noted "can't be read"
+  noted 'chgrp 65532'
+  noted '/export/home'
+  noted '--user 1000:1000'
+  unsaid 'chown 65532:65532 '
+  # The engine's own log has it, too, and mode audit says it before it is so.
+  fresh
+  binds "$HOST/home" /export/home rw
+  runs true
+  succeeds nonroot --log "$BATS_TEST_TMPDIR/engine.json" --log-format json run "$ID"
+  jq -e 'select(.level == "warning") | .msg | contains("/export/home") and contains("--user 1000:1000")' "$BATS_TEST_TMPDIR/engine.json"
+  fresh
+  binds "$HOST/home" /export/home rw
+  runs true
+  printf 'mode = "audit"\n' >>"$POLICY"
+  succeeds nonroot run "$ID"
+  noted '/export/home'
+  sed -i /audit/d "$POLICY"
+  # The remedy is one.
+  fresh
+  binds "$HOST/home" /export/home rw
+  config '.process.user = {uid: 1000, gid: 1000}'
+  runs cat /export/home/file
+  succeeds nonroot run "$ID"
+  contains mine
+  fresh
+  chgrp 65532 "$HOST/pw"
+  chmod g+r "$HOST/pw"
+  : >"$LOG"
+  binds "$HOST/pw" /run/secrets/pw ro
+  runs cat /run/secrets/pw
+  succeeds nonroot run "$ID"
+  contains s3cret
+  unsaid "can't be read"
+}
+
+@test "bind mounts that can't be written are named once where they are alike, and none that is to be read" {
+  local name
+  held
+  for name in a b c; do
+    mkdir "$HOST/$name"
+    echo x >"$HOST/$name/x"
+    binds "$HOST/$name" "/export/$name" rw
+  done
+  runs sh -c 'echo y >/export/a/y'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
+  noted "can't be written"
+  noted '/export/b'
+  [[ $(jq '[.notes[] | select(contains("can'"'"'t be written"))] | length' "$BUNDLE/nonroot-runc.json") == 1 ]] || explain "$(jq .notes "$BUNDLE/nonroot-runc.json")"
+  : >"$LOG"
+  fresh
+  binds "$HOST/a" /export/a ro
+  runs cat /export/a/x
+  succeeds nonroot run "$ID"
+  unsaid "can't be"
+}
+
+@test "a mount below a directory that is closed is named, an agent's socket, and one that somebody else may use is not" {
+  held
+  mkdir -p "$ROOTFS/usr/private/in"
+  chmod 700 "$ROOTFS/usr/private"
+  echo x >"$HOST/x"
+  binds "$HOST/x" /usr/private/in/x ro
+  python3 -c 'import socket,sys,os; os.umask(0o177); socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$HOST/agent"
+  chown 1000:1000 "$HOST/agent"
+  binds "$HOST/agent" /run/agent rw
+  install -m 640 -g 65532 "$HOST/x" "$HOST/shared"
+  binds "$HOST/shared" /run/shared ro
+  runs sh -c 'cat /run/shared && cat /usr/private/in/x'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
+  noted '/usr/private'
+  noted '/run/agent'
+  unsaid '/run/shared'
+}
+
+@test "capabilities that were asked for, and a home that the memory does not hold" {
+  held
+  config '.process.capabilities |= map_values(. + ["CAP_NET_ADMIN", "CAP_IPC_LOCK"])'
+  config '.linux.resources.memory.limit = 67108864'
+  runs true
+  succeeds nonroot run "$ID"
+  noted 'CAP_IPC_LOCK, CAP_NET_ADMIN'
+  noted 'home.size'
+  : >"$LOG"
+  fresh
+  config '.linux.resources.memory.limit = 1073741824'
+  runs true
+  succeeds nonroot run "$ID"
+  unsaid '--cap-add'
+  unsaid home.size
+}
