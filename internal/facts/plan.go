@@ -96,9 +96,13 @@ func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
 // runtime says.
 func (g *Gathered) hint(d *decision.Decision, give *plan.Give) string {
 	command, ok := g.command()
-	if !d.StandsIn() || !ok {
+	switch {
+	case !ok:
 		return ""
+	case !d.StandsIn():
+		return command.HintForUser(g.image.View)
 	}
+	command.Chowns = !g.emulates(d)
 	return command.Hint(g.image.View, func(at *rootfs.Entry) bool {
 		return give != nil && give.Program == at.Path || g.may(unix.X_OK, &at.Stat, d.Identity)
 	})

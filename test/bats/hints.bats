@@ -326,3 +326,79 @@ held() {
   unsaid '--cap-add'
   unsaid home.size
 }
+
+@test "scripts and programs that end where they are not root" {
+  local name
+  starts sh -c '[ "$(id -u)" -ne 0 ] && { echo must be root; exit 1; }; echo root'
+  [[ $STATUS == 1 && $OUT == 'must be root' ]] || explain 'expected that it ends'
+  hinted 'ends where it is not root, by a test of its own'
+  starts sh -c 'set -e; addgroup app; adduser -D -G app app; exec server'
+  [[ $STATUS != 0 ]] || explain 'expected that it fails'
+  hinted 'calls addgroup, which changes the accounts'
+  starts sh -c 'set -e; mount -t tmpfs tmpfs /mnt; exec server'
+  [[ $STATUS != 0 ]] || explain 'expected that it fails'
+  hinted 'calls mount, which mounts file systems'
+  starts sh -c 'set -e; ln -sf /usr/share/zoneinfo/UTC /etc/localtime; exec server'
+  hinted 'calls ln, which writes the time zone'
+  starts sh -c 'iptables -A INPUT -j DROP && exec server'
+  hinted 'calls iptables'
+  for name in openvpn dockerd systemd; do
+    install -m 755 "$ROOTFS/bin/busybox" "$ROOTFS/srv/$name"
+    starts "/srv/$name"
+    hinted "/srv/$name"
+  done
+  # Which of an image's own programs is called init says nothing.
+  printf '#!/bin/sh\nexec true\n' >"$ROOTFS/init"
+  mkdir -p "$ROOTFS/usr/lib/systemd"
+  install -m 755 "$ROOTFS/init" "$ROOTFS/usr/lib/systemd/systemd"
+  ln -sf ../usr/lib/systemd/systemd "$ROOTFS/sbin/init"
+  chmod 755 "$ROOTFS/init"
+  starts /init
+  hinted
+  starts /sbin/init
+  hinted 'starts a whole system'
+  starts sh -c 'if [ "$(id -u)" = 0 ]; then adduser -D app; exec su app -c "$0"; fi; exec true'
+  hinted
+}
+
+@test "setuid files give nothing to who stays who it asks to be" {
+  LOG=$BATS_TEST_TMPDIR/decisions.log
+  : >"$LOG"
+  policy <<<"log.file = \"$LOG\""
+  install -m 4755 "$ROOTFS/bin/busybox" "$ROOTFS/bin/sudo"
+  config '.process.user = {uid: 1000, gid: 1000}'
+  runs sudo id -u
+  says nonroot run "$ID"
+  hinted 'is setuid, which gives nothing here'
+  fresh
+  config '.process.user = {uid: 1000, gid: 1000}'
+  runs sh -c 'sudo service start; exec server'
+  says nonroot run "$ID"
+  hinted 'calls sudo, which is setuid'
+}
+
+@test "a further process has its hint in its line of the log, as a health check has" {
+  local command
+  LOG=$BATS_TEST_TMPDIR/decisions.log
+  policy <<<"log.file = \"$LOG\""
+  detached nonroot
+  while IFS='|' read -r command hint; do
+    : >"$LOG"
+    process --arg c "$command" '.args = ["sh", "-c", $c]'
+    says nonroot exec --process "$PROCESS" "$ID"
+    jq -e --arg h "$hint" 'select(.event == "exec") | (.notes // []) | if $h == "" then . == [] else any(contains($h)) end' "$LOG" >/dev/null || explain "$command: $(<"$LOG")"
+  done <<<"gosu nobody true|calls gosu
+chown 1000 /tmp|calls chown
+set -e; apt-get update|calls apt-get
+su nobody -c true|calls su
+sudo id|calls sudo
+id -u|"
+  : >"$LOG"
+  process '.args = ["chown", "1000:1000", "/tmp"]'
+  says nonroot exec --process "$PROCESS" "$ID"
+  jq -e '.notes | any(contains("changes nothing"))' "$LOG" >/dev/null || explain "$(<"$LOG")"
+  : >"$LOG"
+  process '.args = ["sudo", "id"] | .user = {uid: 1000, gid: 1000}'
+  says nonroot exec --process "$PROCESS" "$ID"
+  jq -e '.notes | any(contains("is setuid"))' "$LOG" >/dev/null || explain "$(<"$LOG")"
+}
