@@ -312,6 +312,16 @@ func IsInit(program string) bool {
 	return false
 }
 
+// IsDaemon says that a program is one that starts containers as a service.
+func IsDaemon(program string) bool {
+	for _, e := range All {
+		if e.Config.Program == program && program != "" && program != e.Client {
+			return true
+		}
+	}
+	return program == KubeletProgram
+}
+
 // IsBuild says that a container is one in which an engine builds an image, where its id tells.
 func IsBuild(id string) bool {
 	for _, e := range All {

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
 // task is what a program is for that only root may do.
@@ -22,7 +24,7 @@ const (
 var (
 	accounts = task{does: "changes the accounts", advice: whenBuilt + " (USER), or name the user with --user"}
 	network  = task{does: "changes the network's rules", advice: "have the host do so, or the engine; " + exempts}
-	engine   = task{does: "starts containers", advice: exempts}
+	daemon   = task{does: "starts containers", advice: exempts}
 	tunnel   = task{does: "makes network devices", advice: exempts}
 	mounts   = task{does: "mounts file systems", advice: "have the engine mount it (-v, --mount, --tmpfs)", needs: isNoQuestion}
 	modules  = task{does: "loads modules into the kernel", advice: "have the host load it"}
@@ -50,7 +52,6 @@ var tasks = map[string]task{
 	"sshd": {does: "logs people in as other users", advice: exempts}, "dropbear": {does: "logs people in as other users", advice: exempts},
 	"cron": {does: "runs jobs as other users", advice: exempts}, "crond": {does: "runs jobs as other users", advice: exempts},
 	"systemd": {does: "starts a whole system", advice: "start the service itself; " + exempts},
-	"dockerd": engine, "containerd": engine, "kubelet": engine, "k3s": engine, "crio": engine,
 	"openvpn": tunnel, "wg-quick": tunnel, "pppd": tunnel, "charon": tunnel, "ipsec": tunnel,
 	"smbd":  {does: "serves files as the users who log in", advice: exempts},
 	"udevd": {does: "makes device nodes", advice: exempts}, "systemd-udevd": {does: "makes device nodes", advice: exempts},
@@ -89,6 +90,9 @@ func (c Command) taskOf(name string, args []string) (t task, ok bool) {
 	name = path.Base(name)
 	if slices.Contains(chowns, name) {
 		return owners, c.Chowns
+	}
+	if engines.IsDaemon(name) {
+		return daemon, true
 	}
 	t, ok = tasks[name]
 	return t, ok && (t.needs == nil || t.needs(args))
