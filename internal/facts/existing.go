@@ -12,7 +12,6 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
-	"github.com/nonroot-runc/nonroot-runc/internal/program"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
@@ -175,16 +174,6 @@ func (e *Existing) hasUserNamespace() bool {
 	}
 	c, err := doc.Container()
 	return err != nil || slices.ContainsFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "user" })
-}
-
-// Hint says why a further process is likely to fail as who it is: for the log, as a health check that fails says no more than that.
-// "": nothing is known against it.
-func (e *Existing) Hint(d *decision.Decision, doc *spec.Document) string {
-	args, err := doc.Args()
-	if err != nil || d.Mode != decision.Rewrite {
-		return "" // what is wrong with it the rewrite says
-	}
-	return program.Command{Args: args}.Named(d.StandsIn())
 }
 
 // GatherStart reads what a decision about a created container's first process rests on.

@@ -115,7 +115,7 @@ func (g *Gathered) command() (c program.Command, ok bool) {
 		return c, false
 	}
 	search, err := g.doc.Variable("PATH")
-	return program.Command{Args: args, Cwd: g.Cwd, Path: search}, err == nil
+	return program.Command{Args: args, Cwd: g.Cwd, Path: search, Asked: asked(g.doc)}, err == nil
 }
 
 // may says whether the identity has rights (access(2)) to a file of the rootfs.

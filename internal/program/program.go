@@ -60,7 +60,8 @@ type Command struct {
 	Cwd  string
 	Path string // PATH of its environment
 
-	Chowns bool // a change of owners would be denied; else it succeeds, and does nothing
+	Chowns bool     // a change of owners would be denied; else it succeeds, and does nothing
+	Asked  []string // the capabilities that were asked for; nil: nobody knows
 }
 
 // Hint says why the program is likely to fail as the identity; "": nothing is known against it. It is for the log and the record, so

@@ -14,6 +14,7 @@ import (
 type task struct {
 	does, advice string
 	needs        func(args []string) bool // what it's called with is that; nil: always
+	capability   string                   // without which root may not either; "": one that every container is given
 }
 
 const (
@@ -23,11 +24,11 @@ const (
 
 var (
 	accounts = task{does: "changes the accounts", advice: whenBuilt + " (USER), or name the user with --user"}
-	network  = task{does: "changes the network's rules", advice: "have the host do so, or the engine; " + exempts}
-	daemon   = task{does: "starts containers", advice: exempts}
-	tunnel   = task{does: "makes network devices", advice: exempts}
-	mounts   = task{does: "mounts file systems", advice: "have the engine mount it (-v, --mount, --tmpfs)", needs: isNoQuestion}
-	modules  = task{does: "loads modules into the kernel", advice: "have the host load it"}
+	network  = task{does: "changes the network's rules", advice: "have the host do so, or the engine; " + exempts, capability: "CAP_NET_ADMIN"}
+	daemon   = task{does: "starts containers", advice: exempts, capability: "CAP_SYS_ADMIN"}
+	tunnel   = task{does: "makes network devices", advice: exempts, capability: "CAP_NET_ADMIN"}
+	mounts   = task{does: "mounts file systems", advice: "have the engine mount it (-v, --mount, --tmpfs)", needs: isNoQuestion, capability: "CAP_SYS_ADMIN"}
+	modules  = task{does: "loads modules into the kernel", advice: "have the host load it", capability: "CAP_SYS_MODULE"}
 	trust    = task{does: "writes the list of trusted certificates in /etc", advice: whenBuilt}
 	zone     = task{does: "writes the time zone in /etc", advice: "set TZ", needs: isTimeZone}
 	owners   = task{does: "gives files to another user", advice: "give the directories their owner when the image is built; nonroot-ctl volumes adopt changes a volume's"}
@@ -38,23 +39,23 @@ var tasks = map[string]task{
 	"useradd": accounts, "adduser": accounts, "usermod": accounts, "userdel": accounts, "deluser": accounts, "chpasswd": accounts,
 	"groupadd": accounts, "addgroup": accounts, "groupmod": accounts, "groupdel": accounts, "delgroup": accounts,
 	"iptables": network, "ip6tables": network, "iptables-restore": network, "iptables-legacy": network, "iptables-nft": network, "nft": network, "ipset": network,
-	"ip":                     {does: network.does, advice: network.advice, needs: changesNetwork},
+	"ip":                     {does: network.does, advice: network.advice, needs: changesNetwork, capability: network.capability},
 	"mount":                  mounts,
 	"umount":                 mounts,
 	"setcap":                 {does: "gives a file capabilities, which count for nothing here", advice: "leave it out"},
-	"sysctl":                 {does: "changes the kernel's settings", advice: "have the engine do so (--sysctl)", needs: setsSysctl},
+	"sysctl":                 {does: "changes the kernel's settings", advice: "have the engine do so (--sysctl)", needs: setsSysctl, capability: "CAP_SYS_ADMIN"},
 	"insmod":                 modules,
 	"modprobe":               modules,
 	"update-ca-certificates": trust, "update-ca-trust": trust,
 	"ln": zone, "cp": zone,
-	"hostname": {does: "changes the host name", advice: "have the engine do so (--hostname)", needs: func(args []string) bool { return len(args) == 1 && !isFlag(args[0]) }},
+	"hostname": {does: "changes the host name", advice: "have the engine do so (--hostname)", needs: func(args []string) bool { return len(args) == 1 && !isFlag(args[0]) }, capability: "CAP_SYS_ADMIN"},
 
 	"sshd": {does: "logs people in as other users", advice: exempts}, "dropbear": {does: "logs people in as other users", advice: exempts},
 	"cron": {does: "runs jobs as other users", advice: exempts}, "crond": {does: "runs jobs as other users", advice: exempts},
-	"systemd": {does: "starts a whole system", advice: "start the service itself; " + exempts},
+	"systemd": {does: "starts a whole system", advice: "start the service itself; " + exempts, capability: "CAP_SYS_ADMIN"},
 	"openvpn": tunnel, "wg-quick": tunnel, "pppd": tunnel, "charon": tunnel, "ipsec": tunnel,
 	"smbd":  {does: "serves files as the users who log in", advice: exempts},
-	"udevd": {does: "makes device nodes", advice: exempts}, "systemd-udevd": {does: "makes device nodes", advice: exempts},
+	"udevd": {does: "makes device nodes", advice: exempts, capability: "CAP_SYS_ADMIN"}, "systemd-udevd": {does: "makes device nodes", advice: exempts, capability: "CAP_SYS_ADMIN"},
 }
 
 // setuid are programs by which everybody becomes another user where their file is setuid.
@@ -85,17 +86,18 @@ func setsSysctl(args []string) bool {
 // isTimeZone says that what a file is copied or linked to is the time zone's.
 func isTimeZone(args []string) bool { return len(args) > 0 && args[len(args)-1] == "/etc/localtime" }
 
-// taskOf is what a command does that only root may, by its name and arguments; ok is false where nothing is known.
+// taskOf is what a command does that only root may, by its name and arguments; ok is false where nothing is known, and where root
+// would have been refused as well.
 func (c Command) taskOf(name string, args []string) (t task, ok bool) {
 	name = path.Base(name)
 	if slices.Contains(chowns, name) {
 		return owners, c.Chowns
 	}
-	if engines.IsDaemon(name) {
-		return daemon, true
+	if t, ok = tasks[name]; engines.IsDaemon(name) {
+		t, ok = daemon, true
 	}
-	t, ok = tasks[name]
-	return t, ok && (t.needs == nil || t.needs(args))
+	would := t.capability == "" || c.Asked == nil || slices.Contains(c.Asked, t.capability)
+	return t, ok && would && (t.needs == nil || t.needs(args))
 }
 
 // against is what stands against a script where it does not run as root.

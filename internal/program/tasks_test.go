@@ -51,6 +51,12 @@ func TestAgainst(t *testing.T) {
 			t.Errorf("%q: %+v, want %q", script, got, want)
 		}
 	}
+	// What root would have been refused as well is nothing to speak of.
+	for script, want := range map[string]string{"mount /x": "", "exec dockerd": "", "ip link add x": "", "useradd x": "useradd", "iptables -L": "iptables"} {
+		if got := (Command{Asked: []string{"CAP_CHOWN", "CAP_NET_ADMIN"}}).against(script); (got.by != want) != (script == "ip link add x") {
+			t.Errorf("%q of who has asked for little: %+v", script, got)
+		}
+	}
 	if got := (Command{Chowns: true}).against("set -e; chown -R app /data"); got.by != "chown" {
 		t.Errorf("where it is denied: %+v", got)
 	}
