@@ -102,8 +102,8 @@ func (g *Gathered) isPersons(m *spec.Mount) bool {
 	if engines.MakesFile(m.Source) || engines.PodSecret(m.Source) || engines.NamesSocket(m.Source) || mayBeVolume(*m) {
 		return false
 	}
-	_, _, isSecret := engines.SecretOf(m.Source, g.ID)
-	return !isSecret
+	// What engines make for a container lies in a directory of its id, wherever that is; secrets among it.
+	return g.ID == "" || !strings.Contains(m.Source, "/"+g.ID+"/")
 }
 
 // source is where a mount's source lies on the host.
@@ -141,12 +141,10 @@ func (g *Gathered) closedBind(m *spec.Mount, st *unix.Stat_t, d *decision.Decisi
 	c := hint.Closed{
 		Mode: st.Mode & 0o7777, Rights: rights, Directory: st.Mode&unix.S_IFMT == unix.S_IFDIR,
 		UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID),
-		Rootless: !g.call.Caller.IsHostRoot(), Podman: g.Origin.Engine == engines.Podman.Name, Pod: g.Origin.Pod != "",
+		Rootless: !g.call.Caller.IsHostRoot(), Podman: g.Origin.Engine == engines.Podman.Name || engines.SaysPodman(g.Container.Annotations), Pod: g.Origin.Pod != "",
 	}
-	isOwner, isGroup := false, false
-	c.Owner, isOwner = of.Inside(st.Uid)
-	c.Group, isGroup = of.InsideGroup(st.Gid)
-	c.Mapped = isOwner && isGroup
+	c.Owner, c.Mapped = of.Inside(st.Uid)
+	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)
 	return fmt.Sprintf("can't be %s by the identity (%d:%d %04o)", verb, st.Uid, st.Gid, c.Mode), c.Remedies()
 }
 

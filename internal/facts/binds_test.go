@@ -91,11 +91,18 @@ func said(t *testing.T, what, got, want string) {
 func TestMountsThatAreNoPersons(t *testing.T) {
 	NeedPrivate(t)
 	closed := bound(t, "file", 0, 0, 0o400)
+	form := func(name string) string { // of a file that is there, and closed
+		name = t.TempDir() + name
+		write(t, name, "x")
+		Must(t, os.Chmod(name, 0o600))
+		return name
+	}
 	for name, mounts := range map[string][]specs.Mount{
 		"a tmpfs":              {{Destination: "/data", Type: "tmpfs", Source: closed}},
-		"the engine's file":    {bindOf("/var/lib/docker/containers/0a/hosts", "/etc/hosts")},
-		"a pod's secret":       {bindOf("/pods/0a/volumes/kubernetes.io~secret/s", "/data", "ro")},
-		"an engine's secret":   {bindOf("/s/containers/c/mounts/secrets/x", "/run/secrets/x", "ro")},
+		"the engine's file":    {bindOf(form("/containers/0a/hosts"), "/etc/hosts")},
+		"a pod's secret":       {bindOf(form("/pods/0a/volumes/kubernetes.io~secret/s"), "/data", "ro")},
+		"an engine's secret":   {bindOf(form("/s/containers/c/mounts/secrets/x"), "/run/secrets/x", "ro")},
+		"of its own directory": {bindOf(form("/vfs-containers/c/userdata/hosts"), "/etc/hosts")},
 		"idmapped":             {bindOf(closed, "/data", "ro", "idmap")},
 		"a device":             {bindOf("/dev/null", "/data")},
 		"nothing is there":     {bindOf("/none", "/data")},
@@ -103,9 +110,6 @@ func TestMountsThatAreNoPersons(t *testing.T) {
 		"it is covered":        {bindOf(closed, "/data", "ro"), bindOf("/etc/hostname", "/data", "ro")},
 		"covered with a tmpfs": {bindOf(closed, "/data/x", "ro"), {Destination: "/data", Type: "tmpfs", Source: "tmpfs"}},
 	} {
-		if mounts[0].Type == "bind" && strings.HasPrefix(mounts[0].Source, "/var/lib/docker") {
-			continue // its form is what counts, and it is not there
-		}
 		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, mounts...) })
 		if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); got != nil {
 			t.Errorf("%s: %q", name, got)
@@ -186,6 +190,10 @@ func TestClosedBindsElsewhere(t *testing.T) {
 			g.call.Caller.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}}
 			g.Origin.Engine = "podman"
 		}, "hint: --userns=keep-id, or chmod o+rwx, or at last podman unshare chown 65532:65532"},
+		{"Podman's, by what it says", mine, func(g *Gathered) {
+			g.call.Caller.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}}
+			g.Container.Annotations = map[string]string{"io.container.manager": "libpod"}
+		}, "hint: --userns=keep-id"},
 		{"Docker's", mine, func(g *Gathered) {
 			g.call.Caller.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}}
 		}, "hint: chmod o+rwx|!keep-id|!chown"},

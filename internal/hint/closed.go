@@ -9,10 +9,11 @@ import (
 
 // Closed is something of the host's, mounted into a container, to which the container's identity has no right.
 type Closed struct {
-	Owner, Group uint32 // the file's, as the container's ids; of no meaning without Mapped
+	Owner, Group uint32 // the file's, as the container's ids, where they are mapped
 	Mode         uint32
 	Rights       uint32 // those that are wanted (access(2))
-	Mapped       bool   // the container has such an owner and group
+	Mapped       bool   // the container has such an owner
+	MappedGroup  bool   // and such a group
 	Directory    bool
 
 	// UID and GID are the identity's, as the owners of the host's files are written.
@@ -39,7 +40,7 @@ func (c *Closed) Remedies() string {
 	case c.Mapped && c.Owner != 0 && of(6):
 		all = append(all, fmt.Sprintf("run it as the owner ("+user+")", c.Owner, c.Group))
 	}
-	if c.Mapped && c.Group != 0 && of(3) {
+	if c.MappedGroup && c.Group != 0 && of(3) {
 		all = append(all, c.groupHint())
 	}
 	write := ""
@@ -51,7 +52,7 @@ func (c *Closed) Remedies() string {
 		bits += "x"
 	}
 	// Its group may be somebody's by whom it is used.
-	if c.Mapped && (c.Group == 0 || !of(3)) && !c.Rootless {
+	if c.MappedGroup && (c.Group == 0 || !of(3)) && !c.Rootless {
 		all = append(all, fmt.Sprintf("chgrp %d and chmod g+%s", c.GID, bits))
 	}
 	if write == "" && c.Directory || !c.Mapped || c.Rootless { // what is a secret is not for everybody

@@ -159,10 +159,9 @@ func (a *Advisor) onMount(in *place, m *Mount, st *unix.Stat_t, right uint32) st
 		Mode: st.Mode & 0o7777, Rights: right, Directory: st.Mode&unix.S_IFMT == unix.S_IFDIR, UID: in.who.uid, GID: in.who.gid,
 		Rootless: a.Rootless, Podman: a.Podman,
 	}
-	isOwner, isGroup := false, false
-	c.Owner, isOwner = of.Inside(st.Uid)
-	c.Group, isGroup = of.InsideGroup(st.Gid)
-	if c.Mapped = isOwner && isGroup; c.Rootless && c.Mapped {
+	c.Owner, c.Mapped = of.Inside(st.Uid)
+	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)
+	if c.Rootless {
 		c.UID, _ = of.Inside(c.UID) // as podman unshare has them
 		c.GID, _ = of.InsideGroup(c.GID)
 	}
