@@ -62,8 +62,10 @@ func exec(c *invocation) error {
 		}
 		return c.goOn(runtime, c.Asked())
 	}
-	if said := e.Hint(&d, doc); said != "" && c.logged() {
-		c.decision.Notes = append(c.decision.Notes, said)
+	if c.logged() {
+		if said := e.Hint(&d, doc); said != "" {
+			c.decision.Notes = append(c.decision.Notes, said)
+		}
 	}
 	process, err := plan.Process(e.Rule(), &e.Facts, &d, doc)
 	if err != nil {

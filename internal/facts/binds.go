@@ -30,8 +30,11 @@ type alike struct {
 	more         int
 }
 
-// mostAlike bounds the mounts that a note names.
-const mostAlike = 3
+const (
+	mostAlike = 3  // mounts that a note names
+	mostKinds = 6  // notes on mounts
+	mostBinds = 64 // mounts that are looked at
+)
 
 // closedBinds tells of what a person binds and the identity can't use: files and directories that it can't read, those that are
 // bound to be written and that it can't write, and those to which it can't get. It looks at each mount once, and at each
@@ -39,11 +42,14 @@ const mostAlike = 3
 func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []string) {
 	var all []*alike
 	closed := map[string]string{} // directories on the way, and what is to be said of each
-	isOurs := plan.Ours(g.Bundle)
+	isOurs, looked := plan.Ours(g.Bundle), 0
 	for i := range g.Container.Mounts {
 		m := &g.Container.Mounts[i]
 		if isOurs(*m) || !g.isPersons(m) {
 			continue
+		}
+		if looked++; looked > mostBinds || len(all) == mostKinds {
+			break
 		}
 		at, err := g.image.Look(path.Clean("/" + m.Destination))
 		if err != nil || !at.Exists || at.Mount == nil || at.Mount.Source != m.Source || at.Mount.Destination != m.Destination {

@@ -145,6 +145,29 @@ func TestAlike(t *testing.T) {
 	}
 }
 
+// TestClosedBindsAreBounded: who has many mounts makes neither a long look nor a long record of them.
+func TestClosedBindsAreBounded(t *testing.T) {
+	NeedPrivate(t)
+	open := bound(t, "file", 0, 0, 0o444)
+	g := gathered(t, func(s *specs.Spec) {
+		for i := range mostBinds {
+			s.Mounts = append(s.Mounts, bindOf(open, fmt.Sprintf("/srv/%d", i), "ro"))
+		}
+		s.Mounts = append(s.Mounts, bindOf(bound(t, "file", 0, 0, 0o400), "/run/s", "ro"))
+	})
+	if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); got != nil {
+		t.Errorf("behind many: %q", got)
+	}
+	g = gathered(t, func(s *specs.Spec) {
+		for i := range mostKinds + 2 {
+			s.Mounts = append(s.Mounts, bindOf(bound(t, "file", 1000+i, 1000, 0o400), fmt.Sprintf("/run/s%d", i), "ro"))
+		}
+	})
+	if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); len(got) != mostKinds {
+		t.Errorf("%d notes: %q", len(got), got)
+	}
+}
+
 // TestClosedOnTheWay: a directory above a mount that the identity may not pass, unless it is given.
 func TestClosedOnTheWay(t *testing.T) {
 	NeedPrivate(t)
