@@ -316,6 +316,16 @@ func IsInit(program string) bool {
 	return false
 }
 
+// IsDaemon says that a program is one that starts containers as a service.
+func IsDaemon(program string) bool {
+	for _, e := range All {
+		if e.Config.Program == program && program != "" && program != e.Client {
+			return true
+		}
+	}
+	return program == KubeletProgram
+}
+
 // IsBuild says that a container is one in which an engine builds an image, where its id tells.
 func IsBuild(id string) bool {
 	for _, e := range All {
@@ -324,6 +334,13 @@ func IsBuild(id string) bool {
 		}
 	}
 	return false
+}
+
+// Capabilities are those that engines give to every container (moby, oci/caps/defaults.go; containerd, oci/spec.go,
+// defaultUnixCaps; Podman's and CRI-O's are fewer).
+var Capabilities = []string{
+	"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
+	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
 }
 
 // OriginOf is the origin that a --root tells of, clean and without /var/run; nil: none.

@@ -407,3 +407,20 @@ func TestSecretOf(t *testing.T) {
 		}
 	}
 }
+
+func TestDockerExecRoots(t *testing.T) {
+	for _, test := range []struct{ runtimeDir, host, want string }{
+		{"", "", ""},
+		{"/run/user/1000", "", "/run/user/1000/docker"},
+		{"/run/user/1000", "unix:///run/user/1000/docker.sock", "/run/user/1000/docker"},
+		{"", "unix:///run/user/7/docker.sock", "/run/user/7/docker"},
+		{"/run/user/1000", "unix:///run/user/7/docker.sock", "/run/user/7/docker /run/user/1000/docker"},
+		{"", "tcp://127.0.0.1:2375", ""},
+		{"relative", "unix:///var/run/docker.sock", ""},
+	} {
+		got := strings.Join(DockerExecRoots(test.runtimeDir, test.host)[len(Docker.Bundles.ExecRoots):], " ")
+		if got != test.want {
+			t.Errorf("%+v: %q", test, got)
+		}
+	}
+}

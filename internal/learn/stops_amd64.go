@@ -72,9 +72,10 @@ func atExit(in space, watched int) []instruction {
 	high := func(n uint64) int32 { return int32(n >> 32) }  // #nosec G115 -- the other half
 	return []instruction{
 		{load, 1<<4 | 6, 8, 0}, // r6 = the result
-		{ifIs, 6, 3, -int32(unix.EPERM)},
-		{ifIs, 6, 2, -int32(unix.EROFS)},
-		{ifIs, 6, 1, -int32(unix.ENOSPC)},
+		{ifIs, 6, 4, -int32(unix.EPERM)},
+		{ifIs, 6, 3, -int32(unix.EROFS)},
+		{ifIs, 6, 2, -int32(unix.ENOSPC)},
+		{ifIs, 6, 1, -int32(unix.ENOMEM)},
 		{ifNot, 6, 17, -int32(unix.EACCES)}, // to the end
 		// Thread and process, as this namespace has them: eight bytes on the stack. For threads of another it fails: to the end.
 		{number, 1, 0, low(in.device)},
