@@ -17,9 +17,6 @@ var fileTools = []string{
 	"stat", "test", "touch", "true", "umask",
 }
 
-// shells are those of which a command with -c is read.
-var shells = []string{"ash", "bash", "dash", "sh"}
-
 // Prepares is whom a command prepares one of the places for: it calls nothing but what handles files, and gives something there, or
 // all of it, to one user by number. gid is 0 where it names none. Places are absolute and clean.
 func (c Command) Prepares(places []string) (uid, gid uint32, ok bool) {
