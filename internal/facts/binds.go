@@ -151,6 +151,7 @@ func (g *Gathered) closedBind(m *spec.Mount, st *unix.Stat_t, d *decision.Decisi
 	}
 	c.Owner, c.Mapped = of.Inside(st.Uid)
 	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)
+	c.NotKept = !g.rule.Keeps(c.Owner)
 	return fmt.Sprintf("can't be %s by the identity (%d:%d %04o)", verb, st.Uid, st.Gid, c.Mode), c.Remedies()
 }
 

@@ -21,6 +21,7 @@ type Closed struct {
 
 	Rootless bool // the engine is a person's, whose files are root's in there
 	Podman   bool
+	NotKept  bool // who asks to be the owner is not, by the policy
 	Pod      bool // Kubernetes asks for the container
 }
 
@@ -37,7 +38,7 @@ func (c *Closed) Remedies() string {
 	switch {
 	case isPersons && c.Podman && of(6):
 		all = append(all, "--userns=keep-id")
-	case c.Mapped && c.Owner != 0 && of(6):
+	case c.Mapped && c.Owner != 0 && !c.NotKept && of(6):
 		all = append(all, fmt.Sprintf("run it as the owner ("+user+")", c.Owner, c.Group))
 	}
 	if c.MappedGroup && c.Group != 0 && of(3) {

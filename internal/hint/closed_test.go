@@ -12,6 +12,7 @@ func TestRemedies(t *testing.T) {
 		want string
 	}{
 		{"a person's", Closed{Owner: 1000, Group: 1000, Mode: 0o755, Rights: 7, Mapped: true, MappedGroup: true, Directory: true}, "run it as the owner (--user 1000:1000), or chgrp 65532 and chmod g+rwx"},
+		{"of whom the policy keeps nobody", Closed{Owner: 1000, Group: 1000, Mode: 0o700, Rights: 4, Mapped: true, MappedGroup: true, NotKept: true}, "chgrp 65532 and chmod g+r"},
 		{"whose group has it", Closed{Owner: 1000, Group: 2000, Mode: 0o770, Rights: 7, Mapped: true, MappedGroup: true, Directory: true}, "run it as the owner (--user 1000:2000), or --group-add 2000, where identity.allowed_gids lets it"},
 		{"whose owner has not", Closed{Owner: 1000, Group: 1000, Mode: 0o400, Rights: 6, Mapped: true, MappedGroup: true}, "chgrp 65532 and chmod g+rw"},
 		{"root's", Closed{Mode: 0o600, Rights: 4, Mapped: true, MappedGroup: true}, "chgrp 65532 and chmod g+r, or at last chown 65532:65532"},

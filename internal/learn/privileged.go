@@ -161,6 +161,7 @@ func (a *Advisor) onMount(in *place, m *Mount, st *unix.Stat_t, right uint32) st
 	}
 	c.Owner, c.Mapped = of.Inside(st.Uid)
 	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)
+	c.NotKept = !a.Policy.Keeps(c.Owner)
 	if c.Rootless {
 		c.UID, _ = of.Inside(c.UID) // as podman unshare has them
 		c.GID, _ = of.InsideGroup(c.GID)
