@@ -241,3 +241,31 @@ func closedFor(t *testing.T, dir string) string {
 	w.UID, w.GID = 7, 8
 	return w.closedIn(fd, func(uid uint32) bool { return uid == 0 })
 }
+
+// TestPartOf: what root has written in a user's directory, of a volume whose top is root's.
+func TestPartOf(t *testing.T) {
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"nothing":         {map[string]string{"x": "7:8 600"}, ""},
+		"one's":           {map[string]string{"a/": "7:8 755", "a/x": "7:8 600"}, ""},
+		"root's":          {map[string]string{"a/": "7:8 755", "a/x": "0:0 644"}, "a/x"},
+		"deeper":          {map[string]string{"a/": "7:8 755", "a/b/": "7:8 755", "a/b/x": "0:0 644"}, ""},
+		"what mkfs makes": {map[string]string{"lost+found/": "0:0 700", "lost+found/x": "0:0 600"}, ""},
+	} {
+		dir := t.TempDir()
+		fill(t, dir, test.files)
+		if err := os.Symlink("/", filepath.Join(dir, "link")); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := partOf(fd, func(uid uint32) bool { return uid == 0 }); got != test.want {
+			t.Errorf("%s: %q", name, got)
+		}
+		_ = unix.Close(fd)
+	}
+}

@@ -172,7 +172,9 @@ type Outcome struct {
 	More  bool // the engine had just filled it with more than is compared, and what was not compared stays as it is
 	Roots bool // it was not given: its top is root's, and so is something in it, so that root has written there
 
-	Closed string // something of root's at the top of one that is not root's, and that root alone can read; "": nothing
+	// Part is something of root's that is left, as far as is looked: at the top of a volume that is not root's, and closed to the
+	// identity; or in a user's directory at the top of one that is. "": nothing.
+	Part string
 }
 
 // GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
@@ -195,25 +197,59 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	switch {
 	case o.Given:
 	case isRoot(st.Uid):
-		o.Roots = hasEntryOf(fd, isRoot)
+		if o.Roots = hasEntryOf(fd, isRoot); !o.Roots {
+			o.Part = partOf(fd, isRoot)
+		}
 	default:
-		o.Closed = w.closedIn(fd, isRoot)
+		o.Part = w.closedIn(fd, isRoot)
 	}
 	return o, err
 }
 
-// closedIn is a file or directory of root's at the top of a volume that the identity can't read, as far as is looked; "": none.
-func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
+// partOf is something of root's in the directories at the top of a volume, as far as is looked; "": none.
+func partOf(fd int, isRoot func(uid uint32) bool) string {
+	names := topOf(fd)
+	left := maxTop
+	for _, name := range names {
+		dir, err := unix.Openat2(fd, name, &unix.OpenHow{Flags: reading, Resolve: inside})
+		if err != nil {
+			continue // no directory, or a link
+		}
+		below, err := dirents.Names(dir, left)
+		left -= len(below)
+		at := slices.IndexFunc(below, func(name string) bool {
+			var st unix.Stat_t
+			return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid)
+		})
+		_ = unix.Close(dir)
+		if err == nil && at >= 0 {
+			return name + "/" + below[at]
+		}
+		if left <= 0 {
+			break
+		}
+	}
+	return ""
+}
+
+// topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.
+func topOf(fd int) []string {
 	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
-		return ""
+		return nil
 	}
 	names, err := dirents.Names(fd, maxTop)
 	if err != nil {
-		return ""
+		return nil
 	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" })
+}
+
+// closedIn is a file or directory of root's at the top of a volume that the identity can't read, as far as is looked; "": none.
+func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
+	names := topOf(fd)
 	at := slices.IndexFunc(names, func(name string) bool {
 		var st unix.Stat_t
-		if name == "lost+found" || unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !isRoot(st.Uid) {
+		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !isRoot(st.Uid) {
 			return false
 		}
 		open := st.Mode
