@@ -81,7 +81,7 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 	states := or(c.StringSlice("containerd-state"), engines.Docker.Bundles.States)
 	switch {
 	case c.IsSet("docker"):
-		return locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), or(c.StringSlice("docker-exec-root"), engines.Docker.Bundles.ExecRoots), states)
+		return locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), dockerExecRoots(c, c.String("docker-host")), states)
 	case c.IsSet("containerd"):
 		return locate.Containerd(c.String("containerd"), states[0])
 	case c.IsSet("podman"):
@@ -92,6 +92,15 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 		return nil, fmt.Errorf("there is no bundle %q here\nhint: of a container say whose it is: --docker %s, --podman %s or --containerd NAMESPACE/ID", name, shown(name), shown(name))
 	}
 	return &locate.Container{Bundle: name}, nil
+}
+
+// dockerExecRoots are those that the command line names, else where daemons have theirs; host is the client's -H, "": as its environment
+// has it.
+func dockerExecRoots(c *cli.Context, host string) []string {
+	if host == "" {
+		host = os.Getenv("DOCKER_HOST")
+	}
+	return or(c.StringSlice("docker-exec-root"), engines.DockerExecRoots(os.Getenv("XDG_RUNTIME_DIR"), host))
 }
 
 // needsRoot words why somebody who is not root finds nothing: engines' bundles are root's. What rootless Podman has is its

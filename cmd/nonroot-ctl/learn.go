@@ -89,9 +89,16 @@ func runLearn(c *cli.Context) error {
 	if err != nil {
 		return tooShort(err)
 	}
+	for _, p := range seen.Programs {
+		if p.Setuid {
+			a.Setuid(p.Name)
+		} else {
+			a.Failed(p.Name, p.Status)
+		}
+	}
 	l := learned{Seen: seen, Seconds: time.Since(began).Seconds(), Findings: a.Findings(), Lines: a.Lines(), More: a.More, Rule: rule, Governed: a.Record.Enforced()}
 	if l.Governed {
-		l.Notes, l.Home, l.Mounted = a.Record.Notes, a.Record.Home, a.Record.Mounted
+		l.Notes, l.Home, l.Mounted, l.AskedHome = a.Record.Notes, a.Record.Home, a.Record.Mounted, a.Record.AskedHome
 	}
 	if !seen.Ended && c.Context.Err() == nil && errors.Is(ctx.Err(), context.Canceled) {
 		l.Gone = left(afterInterrupt) // who pressed Ctrl-C has mostly ended the container with it
@@ -156,7 +163,12 @@ func advisor(container *learn.Container, p *policy.Policy) (a *learn.Advisor, ru
 		}
 		return u.Username
 	}
+	asked, err := container.Asked(facts.AnyCaller().Owners)
+	if err != nil {
+		return nil, "", err
+	}
 	return &learn.Advisor{
+		Asked: asked, Rootless: os.Geteuid() != 0, Podman: container.Podman,
 		Policy: p, General: general, Rootfs: rootfs, Mounts: mounts, Record: r, Account: account, Subordinate: subordinate,
 		Groups: facts.HostGroups(),
 	}, rule, nil
@@ -204,7 +216,7 @@ func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func()
 	if err != nil {
 		return nil, nil, err
 	}
-	e.ExecRoots, e.States = or(c.StringSlice("docker-exec-root"), engines.Docker.Bundles.ExecRoots), or(c.StringSlice("containerd-state"), engines.Docker.Bundles.States)
+	e.ExecRoots, e.States = dockerExecRoots(c, e.Host()), or(c.StringSlice("containerd-state"), engines.Docker.Bundles.States)
 	container, err := e.Start(ctx)
 	return container, func() { e.Wait(ctx) }, err
 }
@@ -212,16 +224,17 @@ func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func()
 // learned is what there is to say.
 type learned struct {
 	*learn.Seen
-	Seconds  float64
-	Findings []*learn.Finding
-	Lines    []string
-	More     int
-	Rule     string   // of the policy, to which the lines belong
-	Gone     bool     // it ended when the watching was interrupted
-	Governed bool     // nonroot-runc made it, and let nothing of root's through
-	Notes    []string // what was noted when it was made
-	Home     string   // where HOME leads; "": it isn't known
-	Mounted  bool     // to a tmpfs of its own
+	Seconds   float64
+	Findings  []*learn.Finding
+	Lines     []string
+	More      int
+	Rule      string   // of the policy, to which the lines belong
+	Gone      bool     // it ended when the watching was interrupted
+	Governed  bool     // nonroot-runc made it, and let nothing of root's through
+	Notes     []string // what was noted when it was made
+	Home      string   // where HOME leads; "": it isn't known
+	Mounted   bool     // to a tmpfs of its own
+	AskedHome string   // where it would have led; "": there as well, or nowhere
 }
 
 func (l *learned) ended() string {
@@ -259,8 +272,9 @@ func (l *learned) forJSON() any {
 		Policy    []string         `json:"policy"`
 		Home      string           `json:"home,omitempty"`
 		Mounted   bool             `json:"home_mounted,omitempty"`
+		AskedHome string           `json:"asked_home,omitempty"`
 		Notes     []string         `json:"notes,omitempty"`
-	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), l.eachCall(), list(l.Findings), l.More, l.Rule, list(l.Lines), l.Home, l.Mounted, l.Notes}
+	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), l.eachCall(), list(l.Findings), l.More, l.Rule, list(l.Lines), l.Home, l.Mounted, l.AskedHome, l.Notes}
 }
 
 // list is one that JSON has as [], not null.
@@ -269,6 +283,18 @@ func list[T any](all []T) []T {
 		return []T{}
 	}
 	return all
+}
+
+// byItself says of a container that has failed, and that the kernel has denied nothing, where else to look.
+func (l *learned) byItself() string {
+	if !l.Ended || l.Status.Signaled() || l.Status.ExitStatus() == 0 {
+		return ""
+	}
+	why := "; a program that finds that it is not root can end so, without having tried anything"
+	if l.AskedHome != "" {
+		why += fmt.Sprintf(", and so can one that looks for its files in %q", l.AskedHome)
+	}
+	return fmt.Sprintf(" by the kernel: it ended with %d by itself%s. What it has printed, and the notes, say more", l.Status.ExitStatus(), why)
 }
 
 func (l *learned) print(to io.Writer) error {
@@ -288,6 +314,9 @@ func (l *learned) print(to io.Writer) error {
 		if l.Mounted {
 			of = " (a tmpfs of its own)"
 		}
+		if l.AskedHome != "" {
+			of += fmt.Sprintf(", where %q was asked for", l.AskedHome)
+		}
 		p.line("home       %q%s", l.Home, of)
 	}
 	if len(l.Notes) > 0 {
@@ -305,7 +334,7 @@ func (l *learned) print(to io.Writer) error {
 		p.line("  and %d more", l.More)
 	}
 	if len(l.Findings) == 0 {
-		p.line("  nothing")
+		p.line("  nothing%s", l.byItself())
 	}
 	if len(l.Findings) == 0 && l.More == 0 && len(l.Lines) == 0 {
 		_, err := io.WriteString(to, p.String())

@@ -20,8 +20,9 @@ import (
 func volumesCommand() *cli.Command {
 	file := &cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"}
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
-	user := &cli.StringFlag{Name: "user", Usage: "who gets what is root's, as `UID[:GID]` of the disk (default: the policy's identity)"}
+	user := &cli.StringFlag{Name: "user", Usage: "who gets what is root's, as `UID[:GID]` of the disk (default: who its containers are that asked for root)"}
 	from := &cli.StringFlag{Name: "from", Usage: "who root is on disk, as `UID[:GID]`: the first ids of a user namespace's map (default: 0:0)"}
+	force := &cli.BoolFlag{Name: "force", Usage: "give a volume that a running container has, too"}
 	dry := &cli.BoolFlag{Name: "dry-run", Usage: "change nothing, say what would change"}
 	return &cli.Command{
 		Name: "volumes", Usage: "give volumes in which root has written to the identity that uses them now", HideHelpCommand: true,
@@ -33,13 +34,13 @@ func volumesCommand() *cli.Command {
 			},
 			{
 				Name: "adopt", Usage: "give what root has written in volumes to the identity", ArgsUsage: "VOLUME...", HideHelpCommand: true,
-				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, from, dry, asJSON},
-				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Adopt) },
+				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, from, force, dry, asJSON},
+				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Adopt, true) },
 			},
 			{
 				Name: "undo", Usage: "give back what adopt has given", ArgsUsage: "VOLUME...", HideHelpCommand: true,
 				UsageText: "nonroot-ctl volumes undo [options] VOLUME...", Flags: []cli.Flag{file, user, dry, asJSON},
-				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Undo) },
+				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Undo, false) },
 			},
 		},
 	}
@@ -70,7 +71,7 @@ func volumesList(c *cli.Context) error {
 		p.line("no volume of Docker's or Podman's is root's")
 	} else {
 		p.line("%s root's: containers that are not root can't write in them", counted(len(found), "volume")+map[bool]string{true: " is", false: " are"}[len(found) == 1])
-		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt --user UID:GID VOLUME, with the ids that nonroot-ctl explain shows of them (without --user: the policy's)")
+		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt VOLUME (with --user UID:GID where it can't tell whose it is: nonroot-ctl explain shows the ids of a container)")
 	}
 	_, err := io.WriteString(c.App.Writer, p.String())
 	return err
@@ -78,7 +79,7 @@ func volumesList(c *cli.Context) error {
 
 var errVolumesNeedRoot = errors.New("volumes belong to root\nhint: run nonroot-ctl volumes as root, with sudo")
 
-func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error)) error {
+func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error), gives bool) error {
 	if !c.Args().Present() {
 		return fmt.Errorf("volumes %s needs the name or the path of a volume\nhint: nonroot-ctl volumes list names them", c.Command.Name)
 	}
@@ -90,7 +91,7 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 	if err != nil {
 		return err
 	}
-	to := adopt.ID{UID: uint32(p.UID), GID: uint32(p.GID)}
+	var to adopt.ID
 	if text := c.String("user"); text != "" {
 		if to, err = parseID("user", text); err != nil {
 			return err
@@ -108,7 +109,13 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 		if err != nil {
 			return err
 		}
-		r, err := do(&adopt.Options{Volume: dir, To: to, From: from, State: p.State, DryRun: c.Bool("dry-run")})
+		its := to
+		if gives {
+			if its, err = givenTo(c, dir, to, from); err != nil {
+				return err
+			}
+		}
+		r, err := do(&adopt.Options{Volume: dir, To: its, From: from, State: p.State, DryRun: c.Bool("dry-run")})
 		if err != nil {
 			return err
 		}
@@ -127,6 +134,31 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 	}
 	_, err = io.WriteString(c.App.Writer, out.String())
 	return err
+}
+
+// givenTo is who gets a volume: the one who is named, else who its containers are. A container that runs with it would find what it
+// has open somebody else's.
+func givenTo(c *cli.Context, dir string, named, from adopt.ID) (adopt.ID, error) {
+	if !c.Bool("force") && !c.Bool("dry-run") {
+		running, err := adopt.Running(dir)
+		if err != nil {
+			return named, err
+		}
+		if len(running) > 0 {
+			return named, adopt.StillRun(dir, running)
+		}
+	}
+	switch {
+	case named.UID != 0:
+		return named, nil
+	case from.UID != 0:
+		return named, errors.New("--from needs --user: what a container in a user namespace is on disk can't be told from its volume\nhint: the note in the log has both")
+	}
+	users, err := adopt.Users(c.Context, dir)
+	if err != nil {
+		return named, fmt.Errorf("find the containers of the volume %q: %w\nhint: name its user with --user UID:GID", dir, err)
+	}
+	return adopt.Whose(dir, users)
 }
 
 // parseID reads UID or UID:GID; without a group it is the uid's number.

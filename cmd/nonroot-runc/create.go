@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/apply"
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
@@ -11,6 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/govern"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
@@ -104,7 +107,10 @@ func (c *invocation) prepare(f *facts.Call, o *govern.Outcome, reclaimed bool) (
 	return !all, err
 }
 
-// notes tells the engine's log what would become of a container by a policy that is only watched.
+// maxWarnings bounds the notes that the engine's log gets.
+const maxWarnings = 8
+
+// notes tells the engine's log what helps the container, and what would become of a container by a policy that is only watched.
 func (c *invocation) notes() {
 	d := &c.decision
 	would := ""
@@ -115,6 +121,12 @@ func (c *invocation) notes() {
 		would = fmt.Sprintf("would run as %d:%d instead of %d:%d", d.Identity.UID, d.Identity.GID, d.Asked.UID, d.Asked.GID)
 	case d.Audited != "":
 		would = plain(d.Audited, maxMessage)
+	}
+	// Advice is for the engine's log, too, once.
+	for _, note := range d.Notes {
+		if len(c.warnings) < maxWarnings && strings.Contains(note, hint.Flat) && !slices.Contains(c.warnings, note) {
+			c.warnings = append(c.warnings, note)
+		}
 	}
 	for _, warning := range c.warnings {
 		audit := ""

@@ -62,6 +62,11 @@ func exec(c *invocation) error {
 		}
 		return c.goOn(runtime, c.Asked())
 	}
+	if c.logged() {
+		if said := e.Hint(&d, doc); said != "" {
+			c.decision.Notes = append(c.decision.Notes, said)
+		}
+	}
 	process, err := plan.Process(e.Rule(), &e.Facts, &d, doc)
 	if err != nil {
 		return wrap(err, "rewrite the process")

@@ -25,7 +25,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Find gives the directory of a volume: a name is looked for where engines keep theirs, a path is taken as it is. It fails on
+// Find gives the directory of a volume: a name is looked for where engines keep theirs, of an anonymous one
+// its beginning is enough, and a path is taken as it is. It fails on
 // what no engine manages: what a person binds into a container is that person's to give.
 func Find(volume string, owners trusted.Owners) (string, error) {
 	candidates := []string{path.Clean(volume)}
@@ -42,6 +43,12 @@ func Find(volume string, owners trusted.Owners) (string, error) {
 		if layer.IsVolume(dir, owners) {
 			return dir, nil
 		}
+	}
+	switch found := byPrefix(volume, All(owners)); {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return "", several(volume, found)
 	}
 	return "", fmt.Errorf("%q is no volume of Docker's or Podman's\nhint: name one as docker volume inspect -f '{{.Mountpoint}}' NAME prints it", volume)
 }

@@ -108,6 +108,9 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, owners trusted.Owners
 		if of.Roots && !g.EmptyOnly {
 			done.rootVolumes = append(done.rootVolumes, v.Source)
 			done.warn("the volume %q stays root's, as root has written in it%s", v.Source, adoptHint(g, v.Source))
+		} else if of.Part != "" && !g.EmptyOnly {
+			done.rootVolumes = append(done.rootVolumes, v.Source)
+			done.warn("the volume %q stays root's in part, such as %q in it%s", v.Source, of.Part, adoptHint(g, v.Source))
 		}
 	}
 }

@@ -107,3 +107,40 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// TestNotesTakeTheRoomThatIsLeft: advice first, whole where it fits; what does not is counted, and a line is never too long.
+func TestNotesTakeTheRoomThatIsLeft(t *testing.T) {
+	long := "what is mounted at \"/data\" " + strings.Repeat("x", 200) + "; hint: run it as the owner"
+	var line struct {
+		Notes []string
+		More  int `json:"notes_more"`
+	}
+	read := func(notes ...string) {
+		d := whole()
+		d.Notes = notes
+		text := Line(d)
+		check(t, text)
+		line.Notes, line.More = nil, 0
+		if err := json.Unmarshal(text, &line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read("a", "b", "c", "d", long); !reflect.DeepEqual(line.Notes, []string{long, "a", "b", "c", "d"}) || line.More != 0 {
+		t.Errorf("%q and %d", line.Notes, line.More)
+	}
+	many := make([]string, 40)
+	for i := range many {
+		many[i] = long
+	}
+	if read(append([]string{"first"}, many...)...); len(line.Notes) < 8 || line.Notes[0] != long || len(line.Notes)+line.More != 41 {
+		t.Errorf("%q and %d", line.Notes, line.More)
+	}
+	if read(strings.Repeat("y", 5000), "z"); len(line.Notes) != 2 || len(line.Notes[0]) > 500 || !strings.HasSuffix(line.Notes[0], "...") {
+		t.Errorf("%q", line.Notes)
+	}
+	for n := range 400 { // wherever the room ends
+		d := whole()
+		d.Reason, d.Notes = strings.Repeat("r", n), many
+		check(t, Line(d))
+	}
+}

@@ -33,7 +33,9 @@ const (
 	Requested Source = "requested" // the container's annotation or environment names it
 	Listed    Source = "listed"    // the administrator's list of people has the container's namespace
 	Kept      Source = "kept"      // the container asks for an identity that isn't root
+	Joined    Source = "joined"    // who the container is whose processes it joins
 	Volume    Source = "volume"    // who owns the container's volumes, in which something was written
+	Prepared  Source = "prepared"  // whom the container's command gives its volumes to
 	Image     Source = "image"     // the image's service user
 	Fixed     Source = "fixed"     // the policy names it
 	Created   Source = "container" // an exec gets what its container was created with
@@ -48,8 +50,12 @@ func (s Source) Sentence() string {
 		return "the administrator's list of people has the container's namespace"
 	case Kept:
 		return "the container asks for an identity that isn't root"
+	case Joined:
+		return "the container joins the processes of one that has it"
 	case Volume:
 		return "the container's volumes are its, by what was written in them before"
+	case Prepared:
+		return "the container's command gives its volumes to it"
 	case Image:
 		return "the image was built for it"
 	case Fixed:
@@ -160,7 +166,9 @@ type Missing struct {
 	HostGroups   bool   // what gids mean on the host
 	Accounts     bool   // the image's passwd and group
 	Intended     bool   // the image's service user
+	Joined       bool   // whose processes the container joins
 	Volumes      bool   // who owns the volumes in which something was written
+	Prepared     bool   // whom the command prepares volumes for
 	Isolated     bool   // whether a gid of the container's means nothing on the host
 	People       bool   // the administrator's list
 	Project      bool   // Compose's project

@@ -5,9 +5,11 @@ package decision
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf16"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
 )
@@ -21,21 +23,47 @@ const LogTime = "2006-01-02T15:04:05.000Z07:00"
 // line nor reach a terminal as anything but text. A member that is empty is left out, but for Explain, which has all.
 //
 // The log's texts and lists are bounded. A text that is too long ends in "...", and of a list, the member that is named
-// as the list and "_more" counts what was left out.
+// as the list and "_more" counts what was left out. The room that is left in LogRoom bytes is for the notes.
 func (d *Decision) Append(b []byte, v View) []byte {
-	w := writer{b: append(b, '{'), view: v}
+	w := writer{b: b, view: v}
+	w.members(d)
+	if left := len(b) + LogRoom - len(w.b); v == Log && len(d.Notes) > 0 && left > 0 {
+		w = writer{b: b, view: v, room: left + w.noted}
+		w.members(d)
+	}
+	return w.b
+}
+
+// LogRoom is how many bytes the log has of a decision: a line of a page, with its newline.
+const LogRoom = 4095
+
+func (w *writer) members(d *Decision) {
+	w.b = append(w.b, '{')
 	for i := range Members {
-		if m := &Members[i]; m.names[v] != "" {
-			w.member(m, m.to(d))
+		m := &Members[i]
+		if m.names[w.view] == "" {
+			continue
+		}
+		before := len(w.b)
+		if to := m.to(d); to == &d.Notes && w.room > 0 {
+			w.notes(m.names[w.view], d.Notes)
+		} else {
+			w.member(m, to)
+		}
+		if m.Field == "Notes" {
+			w.noted = len(w.b) - before
 		}
 	}
-	return append(w.b, '}')
+	w.b = append(w.b, '}')
 }
 
 // writer appends members of an object.
 type writer struct {
 	b    []byte
 	view View
+
+	room  int // for the notes with all that belongs to them; 0: they are a list as any other
+	noted int // what they have taken
 }
 
 // all says that members are written though they are empty.
@@ -174,6 +202,41 @@ func (w *writer) list(name string, n, most int, empty bool, element func(int)) {
 	if n > shown {
 		w.key(name + "_more")
 		w.b = strconv.AppendInt(w.b, int64(n-shown), 10)
+	}
+}
+
+// notes writes as many notes as there is room for: those with advice first, each whole unless it is longer than any message, and of
+// the last one the beginning.
+func (w *writer) notes(name string, all []string) {
+	const (
+		most    = 400 // bytes of one
+		least   = 60  // of which less says nothing
+		around  = 8   // quotes, a comma, and what shows that it goes on
+		counted = len(`],"_more":1000000000,`)
+	)
+	sorted := make([]string, 0, len(all))
+	for _, advises := range []bool{true, false} {
+		for _, note := range all {
+			if strings.Contains(note, hint.Flat) == advises {
+				sorted = append(sorted, note)
+			}
+		}
+	}
+	end := len(w.b) + w.room - 2*len(name) - counted
+	fits := func() int { return min(end-len(w.b)-around, most) }
+	w.key(name)
+	w.b = append(w.b, '[')
+	shown := 0
+	for ; shown < len(sorted) && fits() >= min(least, len(sorted[shown])); shown++ {
+		if shown > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.quoted(sorted[shown], fits())
+	}
+	w.b = append(w.b, ']')
+	if n := len(sorted) - shown; n > 0 {
+		w.key(name + "_more")
+		w.b = strconv.AppendInt(w.b, int64(n), 10)
 	}
 }
 

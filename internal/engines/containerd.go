@@ -100,6 +100,7 @@ var Containerd = Engine{
 var criLabels = Labels{
 	Namespace: "io.kubernetes.cri.sandbox-namespace", Pod: "io.kubernetes.cri.sandbox-name",
 	Container: "io.kubernetes.cri.container-name", Image: "io.kubernetes.cri.image-name",
+	Sandbox: "io.kubernetes.cri.sandbox-id",
 }
 
 // taskDir is a bundle's directory in a state directory, with containerd's runtime v2.

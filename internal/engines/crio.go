@@ -26,6 +26,7 @@ var CRIO = Engine{
 	// A container's own annotations come last, so that no rule rests on these (SECURITY.md F4).
 	Labels: Labels{
 		Namespace: "io.kubernetes.pod.namespace", Pod: "io.kubernetes.pod.name", Container: "io.kubernetes.container.name",
+		Sandbox: "io.kubernetes.cri-o.SandboxID", // Podman's pods have it, too (pkg/specgen/generate)
 	},
 	// crio.conf(5), crio.conf.d(5).
 	Config: Config{

@@ -2,7 +2,10 @@
 
 package engines
 
-import "path"
+import (
+	"path"
+	"strings"
+)
 
 // The names of Docker's containers' origins.
 const (
@@ -74,6 +77,27 @@ var Docker = Engine{
 
 // ExecState is the state directory of the containerd that dockerd runs by itself in its exec-root (moby, libcontainerd/supervisor).
 func ExecState(execRoot string) string { return path.Join(execRoot, "containerd/daemon") }
+
+// DockerExecRoots are where dockerd has its exec-root where nobody has configured another: root's, and that of a person's daemon
+// below the directory in which its socket is (rootless Docker, dockerd-rootless.sh). runtimeDir is $XDG_RUNTIME_DIR, and host is
+// where the client reaches the daemon; either may be "".
+func DockerExecRoots(runtimeDir, host string) []string {
+	all := append([]string{}, Docker.Bundles.ExecRoots...)
+	for _, dir := range []string{socketDir(host), runtimeDir} {
+		if own := path.Join(dir, "docker"); path.IsAbs(dir) && own != "/run/docker" && own != "/var/run/docker" && (len(all) == 2 || all[2] != own) {
+			all = append(all, own)
+		}
+	}
+	return all
+}
+
+// socketDir is where the socket of a host as the client writes it (unix:///run/user/1000/docker.sock) is; "": it has none.
+func socketDir(host string) string {
+	if name, ok := strings.CutPrefix(host, "unix://"); ok && path.IsAbs(name) {
+		return path.Dir(name)
+	}
+	return ""
+}
 
 // DockerMapped is a pattern of the data-roots that dockerd keeps below another one for user namespaces, which are named after the
 // first ids of their maps (moby, daemon/daemon_unix.go, setupDaemonRoot).

@@ -8,6 +8,7 @@ package engines
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -132,7 +133,10 @@ type Networks struct {
 }
 
 // Labels are the annotations and labels in which an engine writes down where a container comes from.
-type Labels struct{ Namespace, Pod, Container, Image, Project string }
+type Labels struct {
+	Namespace, Pod, Container, Image, Project string
+	Sandbox                                   string // which container of a pod the others share namespaces with
+}
 
 // Format is what a configuration file is written in.
 type Format int
@@ -312,6 +316,16 @@ func IsInit(program string) bool {
 	return false
 }
 
+// IsDaemon says that a program is one that starts containers as a service.
+func IsDaemon(program string) bool {
+	for _, e := range All {
+		if e.Config.Program == program && program != "" && program != e.Client {
+			return true
+		}
+	}
+	return program == KubeletProgram
+}
+
 // IsBuild says that a container is one in which an engine builds an image, where its id tells.
 func IsBuild(id string) bool {
 	for _, e := range All {
@@ -320,6 +334,13 @@ func IsBuild(id string) bool {
 		}
 	}
 	return false
+}
+
+// Capabilities are those that engines give to every container (moby, oci/caps/defaults.go; containerd, oci/spec.go,
+// defaultUnixCaps; Podman's and CRI-O's are fewer).
+var Capabilities = []string{
+	"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
+	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
 }
 
 // OriginOf is the origin that a --root tells of, clean and without /var/run; nil: none.
@@ -384,6 +405,42 @@ func matchesEnd(pattern, p, id string) bool {
 		}
 	}
 	return true
+}
+
+// OfCgroups finds engine and id in the paths of a process's cgroups: the innermost name that has one counts, as engines run in
+// containers, too.
+func OfCgroups(paths []string) (engine, id string) {
+	for _, at := range paths {
+		parts := strings.Split(at, "/")
+		for i, part := range slices.Backward(parts) {
+			for _, e := range All {
+				if e.Cgroup == nil {
+					continue
+				}
+				if engine, id := e.Cgroup(part, parts[max(i-1, 0)]); id != "" {
+					return engine, id
+				}
+			}
+			if IsID(part) {
+				return "", part
+			}
+		}
+	}
+	return "", ""
+}
+
+// JoinsSandbox says whether a process that is in a container's pid namespace belongs to the sandbox of the container's own pod
+// ("" is none): by what the engine says of the container, and by whose process it is, "" where that is not known. Where it can't be
+// told, it does.
+func JoinsSandbox(annotations map[string]string, pod, of string) bool {
+	if _, has := annotations[CRIO.Labels.Sandbox]; has {
+		return true // CRI-O's or Podman's: the one has the sandbox's id there, the other one the pod's
+	}
+	own := annotations[criLabels.Sandbox]
+	if own == "" {
+		return pod != ""
+	}
+	return of == "" || of == own
 }
 
 // scoped is the id in the name of a cgroup that begins with the engine's own prefix: 64 hexadecimal digits. With systemd as the

@@ -285,6 +285,49 @@ func TestCgroup(t *testing.T) {
 	}
 }
 
+func TestOfCgroups(t *testing.T) {
+	id := strings.Repeat("a", 64)
+	for path, want := range map[string]string{
+		"/": "", "/user.slice/user-0.slice/session-1.scope": "", "/system.slice/docker.service": "",
+		"/docker/" + id:                                                      "docker",
+		"/system.slice/docker-" + id + ".scope":                              "docker",
+		"/machine.slice/libpod-" + id + ".scope/container":                   "podman",
+		"/machine.slice/libpod-conmon-" + id + ".scope":                      "",
+		"/kubepods.slice/kubepods-pod1.slice/crio-" + id + ".scope":          "cri-o",
+		"/kubepods/burstable/pod1-2/" + id:                                   "kubernetes",
+		"/k.slice/cri-containerd-" + id + ".scope":                           "kubernetes",
+		"/docker/" + strings.Repeat("b", 64) + "/libpod_parent/libpod-" + id: "podman",
+	} {
+		engine, got := OfCgroups([]string{path})
+		if engine != want || (want != "") != (got == id) {
+			t.Errorf("%s: %q, %q", path, engine, got)
+		}
+	}
+}
+
+func TestJoinsSandbox(t *testing.T) {
+	one, other := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	cri := map[string]string{"io.kubernetes.cri.sandbox-id": one}
+	for _, c := range []struct {
+		annotations map[string]string
+		pod, of     string
+		want        bool
+	}{
+		{nil, "", "", false},
+		{nil, "", one, false},
+		{nil, "web", other, true},
+		{cri, "web", one, true},
+		{cri, "web", "", true},
+		{cri, "web", other, false},
+		{cri, "", one, true},
+		{map[string]string{"io.kubernetes.cri-o.SandboxID": one}, "", other, true},
+	} {
+		if got := JoinsSandbox(c.annotations, c.pod, c.of); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
 func TestMonitor(t *testing.T) {
 	for _, c := range []struct {
 		args       []string
@@ -361,6 +404,23 @@ func TestSecretOf(t *testing.T) {
 	} {
 		if PodSecret(name) != want {
 			t.Errorf("%s is a pod's secret: %v", name, !want)
+		}
+	}
+}
+
+func TestDockerExecRoots(t *testing.T) {
+	for _, test := range []struct{ runtimeDir, host, want string }{
+		{"", "", ""},
+		{"/run/user/1000", "", "/run/user/1000/docker"},
+		{"/run/user/1000", "unix:///run/user/1000/docker.sock", "/run/user/1000/docker"},
+		{"", "unix:///run/user/7/docker.sock", "/run/user/7/docker"},
+		{"/run/user/1000", "unix:///run/user/7/docker.sock", "/run/user/7/docker /run/user/1000/docker"},
+		{"", "tcp://127.0.0.1:2375", ""},
+		{"relative", "unix:///var/run/docker.sock", ""},
+	} {
+		got := strings.Join(DockerExecRoots(test.runtimeDir, test.host)[len(Docker.Bundles.ExecRoots):], " ")
+		if got != test.want {
+			t.Errorf("%+v: %q", test, got)
 		}
 	}
 }

@@ -61,6 +61,12 @@ var Podman = Engine{
 	},
 }
 
+// SaysPodman says that annotations are those of a container of Podman's (libpod/define, ContainerManagerLibpod). Anybody can set them:
+// no decision rests on it.
+func SaysPodman(annotations map[string]string) bool {
+	return annotations["io.container.manager"] == "libpod"
+}
+
 // ConmonProgram is the name of the monitor that Podman and CRI-O leave with each container.
 const ConmonProgram = "conmon"
 

@@ -50,13 +50,6 @@ func held(c *specs.LinuxCapabilities) []string {
 	return slices.Compact(all)
 }
 
-// ordinary are the capabilities that engines give to every container (moby, oci/caps/defaults.go; containerd,
-// oci/spec.go, defaultUnixCaps).
-var ordinary = []string{
-	"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
-	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
-}
-
 // privileged lists what reaches beyond an ordinary container. The rewrite leaves most of it as it is: without root and
 // capabilities it gives little, but not nothing.
 func privileged(s *specs.Spec) []string {
@@ -64,7 +57,7 @@ func privileged(s *specs.Spec) []string {
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	var more []string
 	for _, c := range held(s.Process.Capabilities) {
-		if !slices.Contains(ordinary, c) {
+		if !slices.Contains(engines.Capabilities, c) {
 			more = append(more, c)
 		}
 	}

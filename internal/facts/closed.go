@@ -61,30 +61,3 @@ func (g *Gathered) closedIn(source string, d *decision.Decision) (name string, c
 	}
 	return "", false
 }
-
-// closedBinds names the directories that a person binds to be written, and that are root's and empty: the engine makes one that is
-// missing (Docker's -v, Compose). Nobody can tell it from one that somebody else has just made for a purpose of its own, so that
-// it stays root's.
-func (g *Gathered) closedBinds(d *decision.Decision) (notes []string) {
-	for i := range g.Container.Mounts {
-		m := &g.Container.Mounts[i]
-		if !m.Binds() || m.Readonly() || len(engines.VolumeMarks(m.Source)) > 0 || engines.MakesFile(m.Source) {
-			continue
-		}
-		fd, err := unix.Open(m.Source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-		if err != nil {
-			continue // no directory, or a link
-		}
-		var st unix.Stat_t
-		err = unix.Fstat(fd, &st)
-		if err == nil && !g.may(unix.W_OK|unix.X_OK, &st, d.Identity) {
-			names, err := dirents.Names(fd, 1)
-			if of := g.owners(); err == nil && len(names) == 0 && (st.Uid == 0 || of.IsRoot(st.Uid)) {
-				uid, gid := of.Outside(d.Identity.UID), of.OutsideGroup(d.Identity.GID)
-				notes = append(notes, fmt.Sprintf("the directory %q is empty and root's, as an engine makes one that is missing: it is not the identity's to write; hint: run chown %d:%d %q, or use a volume", m.Source, uid, gid, m.Source))
-			}
-		}
-		_ = unix.Close(fd)
-	}
-	return notes
-}

@@ -11,6 +11,7 @@
 //	missing.go       what only some decisions ask for
 //	lease.go         which id of a range an owner would get
 //	userns.go        the container's own user namespace
+//	neighbour.go     the container whose processes the container joins
 //	image.go         the container's file system, and whose files it has
 //	people.go        the administrator's list
 //	isolated.go      whether the container's gids mean nothing on the host

@@ -22,8 +22,16 @@ func (g *Gathered) missing(m *decision.Missing) error {
 	if m.Intended {
 		g.intended()
 	}
+	if m.Joined {
+		n := g.neighbour()
+		g.Neighbour = &n
+	}
 	if m.Volumes {
 		g.volumes()
+	}
+	if m.Prepared {
+		who := g.prepares()
+		g.Prepares = &who
 	}
 	if m.Isolated {
 		is := isolated(g.Container, g.doc.HasDevices(), owners)

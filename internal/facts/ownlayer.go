@@ -3,6 +3,8 @@
 package facts
 
 import (
+	"path"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
@@ -46,8 +48,8 @@ func (g *Gathered) volumes() {
 		if !m.Binds() {
 			continue
 		}
-		disk, ok := layer.VolumeOwner(m.Source, g.call.Caller.Owners)
-		if !ok || layer.CopiedFrom(g.rootfs(), m.Destination, disk.UID) { // the engine fills it so
+		disk, ok := layer.VolumeOwner(m.Source, g.rootfs(), m.Destination, g.call.Caller.Owners)
+		if !ok {
 			continue
 		}
 		uid, ok := of.Inside(disk.UID)
@@ -60,4 +62,22 @@ func (g *Gathered) volumes() {
 		}
 		g.Volumes = append(g.Volumes, policy.Identity{UID: uid, GID: gid})
 	}
+}
+
+// prepares is whom the command prepares the container's volumes for; uid 0: nobody.
+func (g *Gathered) prepares() (who policy.Identity) {
+	command, ok := g.command()
+	if !ok {
+		return who
+	}
+	var places []string
+	for i := range g.Container.Mounts {
+		if m := &g.Container.Mounts[i]; m.Binds() && !m.Readonly() {
+			places = append(places, path.Clean("/"+m.Destination))
+		}
+	}
+	if uid, gid, ok := command.Prepares(places); ok {
+		who.UID, who.GID = uid, gid
+	}
+	return who
 }

@@ -54,9 +54,14 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	if g.call.Caller.IsHostRoot() {
 		in.Devices = &plan.Devices{RawMajors: host.RawMajors()}
 	}
+	if d.StandsIn() {
+		in.Notes = append(in.Notes, g.closedBinds(&d, give)...) // in mode audit, too: before it is so
+	}
 	if d.Mode == decision.Rewrite {
 		in.Notes = append(in.Notes, g.obstacles(&d, in.Give, home)...)
+		in.Notes = append(in.Notes, g.scarceMemory(home.Mounts)...)
 	}
+	in.Notes = append(in.Notes, g.takenCapabilities()...)
 	return in, nil
 }
 
@@ -91,9 +96,13 @@ func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
 // runtime says.
 func (g *Gathered) hint(d *decision.Decision, give *plan.Give) string {
 	command, ok := g.command()
-	if !d.StandsIn() || !ok {
+	switch {
+	case !ok:
 		return ""
+	case !d.StandsIn():
+		return command.HintForUser(g.image.View)
 	}
+	command.Chowns = !g.emulates(d)
 	return command.Hint(g.image.View, func(at *rootfs.Entry) bool {
 		return give != nil && give.Program == at.Path || g.may(unix.X_OK, &at.Stat, d.Identity)
 	})
@@ -106,7 +115,7 @@ func (g *Gathered) command() (c program.Command, ok bool) {
 		return c, false
 	}
 	search, err := g.doc.Variable("PATH")
-	return program.Command{Args: args, Cwd: g.Cwd, Path: search}, err == nil
+	return program.Command{Args: args, Cwd: g.Cwd, Path: search, Asked: asked(g.doc)}, err == nil
 }
 
 // may says whether the identity has rights (access(2)) to a file of the rootfs.
@@ -129,7 +138,6 @@ func (g *Gathered) obstacles(d *decision.Decision, give *plan.Give, home *homedi
 		notes = append(notes, note)
 	}
 	notes = append(notes, g.closedSecrets(d)...)
-	notes = append(notes, g.closedBinds(d)...)
 	if slices.ContainsFunc(g.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" }) {
 		return notes
 	}

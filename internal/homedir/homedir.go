@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
@@ -106,6 +107,15 @@ func (o Options) check() error {
 // start a mount option of its own.
 func notSize(r rune) bool {
 	return (r < '0' || r > '9') && !strings.ContainsRune("kKmMgG%", r)
+}
+
+// SizeOf is a home's size in bytes; false: it is a share of the memory, or no size.
+func SizeOf(size string) (bytes uint64, ok bool) {
+	digits := strings.TrimRight(size, "kKmMgG")
+	unit := strings.ToLower(size[len(digits):])
+	n, err := ids.Number(digits)
+	shift, isUnit := map[string]uint{"": 0, "k": 10, "m": 20, "g": 30}[unit]
+	return uint64(n) << shift, err == nil && isUnit
 }
 
 // owner is the uid that the identity's files have in the rootfs.

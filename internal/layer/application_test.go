@@ -167,9 +167,105 @@ func TestVolumeOwner(t *testing.T) {
 	for source, want := range map[string]bool{
 		"volumes/v/_data": true, "volumes/empty/_data": false, "host/v/_data": false, "volumes/v": false, "volumes/none/_data": false, "volumes/v/_data/x": false,
 	} {
-		owner, ok := VolumeOwner(filepath.Join(dir, source), trusted.Owners{})
+		owner, ok := VolumeOwner(filepath.Join(dir, source), dir, "/none", trusted.Owners{})
 		if ok != want || ok && owner != (Owner{7, 8}) {
 			t.Errorf("%s: %+v, %t", source, owner, ok)
 		}
+	}
+}
+
+// TestVolumeOwnerBelow: all in a volume of root's is one user's, unless the engine has copied it.
+func TestVolumeOwnerBelow(t *testing.T) {
+	root, one := Owner{}, Owner{7, 8}
+	for name, test := range map[string]struct {
+		volume, image map[string]string
+		want          Owner
+		ok            bool
+	}{
+		"one's":                   {map[string]string{"a/": "7:8 755", "b": "7:9 600", "lost+found/": "0:0 700"}, nil, Owner{7, 0}, true},
+		"two's":                   {map[string]string{"a/": "7:8 755", "b": "9:8 600"}, nil, root, true},
+		"one's, and root's":       {map[string]string{"a/": "7:8 755", "b": "0:0 600"}, nil, root, true},
+		"root's":                  {map[string]string{"b": "0:0 600"}, nil, root, true},
+		"nobody's":                {map[string]string{"lost+found/": "0:0 700"}, nil, root, true},
+		"one's, as the image":     {map[string]string{"a/": "7:8 755"}, map[string]string{"srv/": "0:0 755", "srv/c/": "7:8 755"}, root, false},
+		"one's, beside the image": {map[string]string{"a/": "7:8 755"}, map[string]string{"srv/": "0:0 755", "srv/c/": "0:0 755"}, one, true},
+		"the image's, for itself": {map[string]string{"b": "0:0 600"}, map[string]string{"srv/": "0:0 755"}, root, false},
+	} {
+		dir := t.TempDir()
+		files := map[string]string{"volumes/": "0:0 755", "volumes/metadata.db": "0:0 600", "volumes/v/": "0:0 755", "volumes/v/_data/": "0:0 755", "image/": "0:0 755"}
+		for at, what := range test.volume {
+			files["volumes/v/_data/"+at] = what
+		}
+		for at, what := range test.image {
+			files["image/"+at] = what
+		}
+		fill(t, dir, files)
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		owner, ok := VolumeOwner(filepath.Join(dir, "volumes/v/_data"), filepath.Join(dir, "image"), "/srv", trusted.Owners{})
+		if ok != test.ok || ok && owner != test.want {
+			t.Errorf("%s: %+v, %t", name, owner, ok)
+		}
+	}
+}
+
+// TestClosedIn: what root alone can read, at the top.
+func TestClosedIn(t *testing.T) {
+	for what, want := range map[string]bool{
+		"0:0 644": false, "0:0 640": true, "0:8 640": false, "0:8 600": true, "7:0 600": false, "9:9 600": false,
+	} {
+		dir := t.TempDir()
+		fill(t, dir, map[string]string{"x": what, "lost+found/": "0:0 700"})
+		if got := closedFor(t, dir); (got == "x") != want || !want && got != "" {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	for what, want := range map[string]bool{"0:0 755": false, "0:0 754": true, "0:0 700": true, "0:8 750": false} {
+		dir := t.TempDir()
+		fill(t, dir, map[string]string{"x/": what})
+		if got := closedFor(t, dir); (got == "x") != want {
+			t.Errorf("a directory, %s: %q", what, got)
+		}
+	}
+}
+
+func closedFor(t *testing.T, dir string) string {
+	t.Helper()
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	w := Options{}
+	w.UID, w.GID = 7, 8
+	return w.closedIn(fd, func(uid uint32) bool { return uid == 0 })
+}
+
+// TestPartOf: what root has written in a user's directory, of a volume whose top is root's.
+func TestPartOf(t *testing.T) {
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"nothing":         {map[string]string{"x": "7:8 600"}, ""},
+		"one's":           {map[string]string{"a/": "7:8 755", "a/x": "7:8 600"}, ""},
+		"root's":          {map[string]string{"a/": "7:8 755", "a/x": "0:0 644"}, "a/x"},
+		"deeper":          {map[string]string{"a/": "7:8 755", "a/b/": "7:8 755", "a/b/x": "0:0 644"}, ""},
+		"what mkfs makes": {map[string]string{"lost+found/": "0:0 700", "lost+found/x": "0:0 600"}, ""},
+	} {
+		dir := t.TempDir()
+		fill(t, dir, test.files)
+		if err := os.Symlink("/", filepath.Join(dir, "link")); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := partOf(fd, func(uid uint32) bool { return uid == 0 }); got != test.want {
+			t.Errorf("%s: %q", name, got)
+		}
+		_ = unix.Close(fd)
 	}
 }

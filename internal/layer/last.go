@@ -70,6 +70,16 @@ func Remember(w *Options, last policy.LastStart) error {
 	return unix.Setxattr(byDescriptor(root), lastName, []byte(text), 0)
 }
 
+// LastStartOf is who a container was when it was last started, by the directory of its own layer, while it does not run.
+func LastStartOf(upper string) (policy.LastStart, bool) {
+	fd, err := unix.Open(upper, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return policy.LastStart{}, false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	return parseLast(readLast(fd))
+}
+
 func readLast(root int) string {
 	buf := make([]byte, 128)
 	n, err := unix.Getxattr(byDescriptor(root), lastName, buf)

@@ -61,8 +61,8 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 type Owner struct{ UID, GID uint32 }
 
 // VolumeOwner says who owns the top of a volume that an engine manages, in which something was written; it is false for anything
-// else.
-func VolumeOwner(source string, owners trusted.Owners) (Owner, bool) {
+// else. Where the top is root's, and all that is in it is one user's, whom root has made its owner, it is that user.
+func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (Owner, bool) {
 	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
 	if !ok {
 		return Owner{}, false
@@ -72,8 +72,63 @@ func VolumeOwner(source string, owners trusted.Owners) (Owner, bool) {
 	if unix.Fstat(fd, &st) != nil {
 		return Owner{}, false
 	}
-	names, err := dirents.Names(fd, 1)
-	return Owner{st.Uid, st.Gid}, err == nil && len(names) > 0
+	names, err := dirents.Names(fd, maxTop+1)
+	if err != nil || len(names) == 0 {
+		return Owner{}, false
+	}
+	if st.Uid == 0 && len(names) <= maxTop {
+		if o, ok := ownerOf(fd, names); ok && !imageHas(rootfs, destination, o.UID) {
+			return o, true
+		}
+	}
+	top := Owner{st.Uid, st.Gid}
+	return top, !CopiedFrom(rootfs, destination, top.UID) // the engine fills it so
+}
+
+// maxTop is how many entries at the top of a volume are looked at for their owner.
+const maxTop = 64
+
+// ownerOf is who owns all of a directory's entries; false: several do.
+func ownerOf(dir int, names []string) (o Owner, ok bool) {
+	for _, name := range names {
+		var st unix.Stat_t
+		if name == "lost+found" {
+			continue
+		}
+		if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || ok && st.Uid != o.UID {
+			return o, false
+		}
+		switch {
+		case !ok:
+			o, ok = Owner{st.Uid, st.Gid}, true
+		case o.GID != st.Gid:
+			o.GID = 0 // none that is its own
+		}
+	}
+	return o, ok && o.UID != 0
+}
+
+// imageHas says that the image has something of an owner's in the directory at a mount's destination, so that the engine may have
+// copied that, or that this can't be told.
+func imageHas(rootfs, destination string, owner uint32) bool {
+	fd, err := openImages(rootfs, destination, unix.O_RDONLY)
+	if err != nil {
+		return !errors.Is(err, unix.ENOENT)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	return hasEntryOf(fd, func(uid uint32) bool { return uid == owner })
+}
+
+// openImages opens the image's own directory at a mount's destination.
+func openImages(rootfs, destination string, access uint64) (int, error) {
+	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(root) //nolint:errcheck // nothing was written
+	return unix.Openat2(root, destination, &unix.OpenHow{
+		Flags: access | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
 }
 
 // RootsVolume says whether root has written in a volume that an engine manages: its top is root's, and so is something in it.
@@ -116,6 +171,10 @@ type Outcome struct {
 	Given bool // the identity is the owner of its top directory now, or of something in it
 	More  bool // the engine had just filled it with more than is compared, and what was not compared stays as it is
 	Roots bool // it was not given: its top is root's, and so is something in it, so that root has written there
+
+	// Part is something of root's that is left, as far as is looked: at the top of a volume that is not root's, and closed to the
+	// identity; or in a user's directory at the top of one that is. "": nothing.
+	Part string
 }
 
 // GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
@@ -135,8 +194,75 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 		return Outcome{}, nil // what can't be looked at stays
 	}
 	o, err := w.giveVolume(fd, &st, v, isRoot, isNew)
-	o.Roots = !o.Given && isRoot(st.Uid) && hasEntryOf(fd, isRoot)
+	switch {
+	case o.Given:
+	case isRoot(st.Uid):
+		if o.Roots = hasEntryOf(fd, isRoot); !o.Roots {
+			o.Part = partOf(fd, isRoot)
+		}
+	default:
+		o.Part = w.closedIn(fd, isRoot)
+	}
 	return o, err
+}
+
+// partOf is something of root's in the directories at the top of a volume, as far as is looked; "": none.
+func partOf(fd int, isRoot func(uid uint32) bool) string {
+	names := topOf(fd)
+	left := maxTop
+	for _, name := range names {
+		dir, err := unix.Openat2(fd, name, &unix.OpenHow{Flags: reading, Resolve: inside})
+		if err != nil {
+			continue // no directory, or a link
+		}
+		below, err := dirents.Names(dir, left)
+		left -= len(below)
+		at := slices.IndexFunc(below, func(name string) bool {
+			var st unix.Stat_t
+			return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid)
+		})
+		_ = unix.Close(dir)
+		if err == nil && at >= 0 {
+			return name + "/" + below[at]
+		}
+		if left <= 0 {
+			break
+		}
+	}
+	return ""
+}
+
+// topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.
+func topOf(fd int) []string {
+	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
+		return nil
+	}
+	names, err := dirents.Names(fd, maxTop)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" })
+}
+
+// closedIn is a file or directory of root's at the top of a volume that the identity can't read, as far as is looked; "": none.
+func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
+	names := topOf(fd)
+	at := slices.IndexFunc(names, func(name string) bool {
+		var st unix.Stat_t
+		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !isRoot(st.Uid) {
+			return false
+		}
+		open := st.Mode
+		if st.Gid == w.GID {
+			open >>= 3
+		}
+		kind := st.Mode & unix.S_IFMT
+		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open&5 != 5
+	})
+	if at < 0 {
+		return ""
+	}
+	return names[at]
 }
 
 func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew func(uid uint32) bool) (o Outcome, err error) {
@@ -198,18 +324,11 @@ func hasEntryOf(fd int, owner func(uid uint32) bool) bool {
 
 // CopiedFrom says that the image's own directory at a mount's destination has this owner.
 func CopiedFrom(rootfs, destination string, owner uint32) bool {
-	root, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := openImages(rootfs, destination, unix.O_PATH)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
-	fd, err := unix.Openat2(root, destination, &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
-	if err != nil {
-		return false
-	}
-	defer unix.Close(fd) //nolint:errcheck // likewise
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && st.Uid == owner
 }

@@ -62,7 +62,11 @@ type Advisor struct {
 	Rootfs  string             // the container's, as the host has it; "": not known
 	Mounts  []Mount            // the container's, in their order
 	Record  *decision.Decision // what was decided about it
-	Groups  *policy.HostGroups
+	Asked   []string           // the capabilities that root would have had; nil: nobody knows
+
+	Rootless bool // a person's engine runs it
+	Podman   bool
+	Groups   *policy.HostGroups
 	// Account names the host's account with a uid; "": there is none.
 	Account func(uid uint32) string
 	// Subordinate names whose containers have an id, by /etc/subuid ("uid") or /etc/subgid ("gid"); "": nobody's.
@@ -84,10 +88,13 @@ func (a *Advisor) Denied(d *Denied) {
 	if noDenial[d.Name] {
 		return
 	}
-	f := a.finding(d)
-	if f.Kind == "" {
-		return
+	if f := a.finding(d); f.Kind != "" {
+		a.add(f, d.Name, d.Comm)
 	}
+}
+
+// add adds to what was found: each thing once, with what calls it was found by, and by whom.
+func (a *Advisor) add(f Finding, call, by string) {
 	key := f.Kind + "\x00" + f.What + "\x00" + f.Why
 	known := a.index[key]
 	if known == nil {
@@ -106,7 +113,7 @@ func (a *Advisor) Denied(d *Denied) {
 	for _, list := range []struct {
 		to   *[]string
 		name string
-	}{{&known.Calls, d.Name}, {&known.By, d.Comm}} {
+	}{{&known.Calls, call}, {&known.By, by}} {
 		if !slices.Contains(*list.to, list.name) && len(*list.to) < 8 {
 			*list.to = append(*list.to, list.name)
 		}
@@ -137,11 +144,7 @@ func (a *Advisor) finding(d *Denied) Finding {
 			}
 		}
 	}
-	if what, ok := privileges[d.Name]; ok && (d.Errno == unix.EPERM || len(d.Paths) == 0) {
-		f := Finding{Kind: Privileged, What: d.Name, Why: what}
-		if len(d.Paths) > 0 {
-			f.What += " " + d.Paths[0]
-		}
+	if f, ok := a.privileged(d); ok {
 		return f
 	}
 	who, err := credentialsOf(d.TID)
@@ -210,30 +213,6 @@ func larger(size string) string {
 		n, unit = n/1024, next
 	}
 	return strconv.FormatUint(uint64(n), 10) + unit
-}
-
-// privileges are calls that take a capability (capabilities(7)), or the ownership of a file.
-var privileges = map[string]string{
-	"chown": chowns, "lchown": chowns, "fchown": chowns, "fchownat": chowns, "chown32": chowns, "lchown32": chowns, "fchown32": chowns,
-	"chmod": owners, "fchmod": owners, "fchmodat": owners, "fchmodat2": owners, "utime": owners, "utimes": owners, "utimensat": owners, "futimesat": owners,
-	"chroot": takes("CAP_SYS_CHROOT"), "mknod": takes("CAP_MKNOD"), "mknodat": takes("CAP_MKNOD"),
-	"mount": takes("CAP_SYS_ADMIN"), "umount2": takes("CAP_SYS_ADMIN"), "pivot_root": takes("CAP_SYS_ADMIN"), "setns": takes("CAP_SYS_ADMIN"),
-	"unshare": takes("CAP_SYS_ADMIN"), "sethostname": takes("CAP_SYS_ADMIN"), "clone3": takes("CAP_SYS_ADMIN"), "clone": takes("CAP_SYS_ADMIN"),
-	"socket": takes("CAP_NET_RAW"), "setsockopt": takes("CAP_NET_ADMIN"), "kill": takes("CAP_KILL"), "tgkill": takes("CAP_KILL"), "tkill": takes("CAP_KILL"),
-	"setpriority": takes("CAP_SYS_NICE"), "sched_setscheduler": takes("CAP_SYS_NICE"), "sched_setattr": takes("CAP_SYS_NICE"), "ioprio_set": takes("CAP_SYS_NICE"),
-	"setrlimit": takes("CAP_SYS_RESOURCE"), "prlimit64": takes("CAP_SYS_RESOURCE"), "clock_settime": takes("CAP_SYS_TIME"),
-	"settimeofday": takes("CAP_SYS_TIME"), "adjtimex": takes("CAP_SYS_TIME"), "ptrace": "what is watched can't use ptrace: whether it may else was not seen", "bpf": takes("CAP_BPF"),
-	"capset": "it would have capabilities, which no container has here", "mlock": takes("CAP_IPC_LOCK"), "mlockall": takes("CAP_IPC_LOCK"),
-}
-
-const (
-	chowns        = "it would give a file away, which only root may (CAP_CHOWN). Mostly an entrypoint that prepares directories: it can go on without, where the directories are its own"
-	userNamespace = "process.user_namespaces = \"allow\" lets it make one, as far as the engine's seccomp profile does; it is root in there, with all that means for the kernel. Programs with a sandbox of their own mostly have a switch to go without"
-	owners        = "it would change a file that is another's (CAP_FOWNER)"
-)
-
-func takes(capability string) string {
-	return "it takes " + capability + ", which no container has here. Where the program cannot do without, it needs an exemption: a rule with mode \"off\" and a reason"
 }
 
 // identities are calls by which a process would become another user.
@@ -408,6 +387,10 @@ func wanted(d *Denied, isDir bool) uint32 {
 		return uint32(d.Args[2] & 7)
 	case "execve", "execveat":
 		return 1
+	case "connect": // unix(7)
+		return 2
+	case "bind":
+		return 0 // as below
 	case "chdir", "fchdir", "chroot":
 		return 1
 	case "truncate", "truncate64", "creat", "utime", "utimes", "utimensat", "setxattr", "lsetxattr", "fsetxattr":
@@ -522,10 +505,13 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 		a.askForGroup(&f, st.Gid)
 	case m != nil && (m.Type == "bind" || m.Type == "none" || m.Type == ""):
 		f.Kind = Mounted
-		f.Why += fmt.Sprintf("; it is %q of the host, mounted on %q: what a person binds, or has written to, stays whose it is. On the host: chown %d:%d, or mount another", m.Source, m.Destination, who.uid, who.gid)
+		f.Why += "; " + a.onMount(in, m, st, right)
 	case top == "proc" || top == "sys":
 		f.Kind = Kernel
 		f.Why += "; the kernel's files are root's"
+	case m != nil && top == "dev":
+		f.Kind = Mounted
+		f.Why += "; only root makes something there: devices are given by the engine (docker run --device), and what is no device belongs elsewhere"
 	case m != nil:
 		f.Kind = Mounted
 		f.Why += fmt.Sprintf("; a %s is mounted there: mount it with mode=1777 or uid=%d", m.Type, who.uid)

@@ -31,6 +31,7 @@ import (
 type Container struct {
 	Pid    int
 	Bundle string
+	Podman bool // it is Podman's
 	// Go starts it, where the engine does not.
 	Go func() error
 }
@@ -79,6 +80,43 @@ func (c *Container) Record(owners trusted.Owners) (*decision.Decision, error) {
 		return nil, nil
 	}
 	return r, err
+}
+
+// Asked are the capabilities that the engine has asked for, all that root would have had; nil: it can't be told.
+func (c *Container) Asked(owners trusted.Owners) ([]string, error) {
+	dir, err := bundle.Open(c.Bundle, owners)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	data, err := dir.Read(record.Before)
+	if err != nil {
+		if data, err = dir.Read(bundle.Config); err != nil {
+			return nil, err
+		}
+	}
+	var s specs.Spec
+	if err := json.Unmarshal(data, &s); err != nil || s.Process == nil || s.Process.Capabilities == nil {
+		return nil, nil //nolint:nilerr // as said
+	}
+	return append([]string{}, s.Process.Capabilities.Bounding...), nil
+}
+
+// Host is the -H of the command line; "": it has none.
+func (e *Engine) Host() string {
+	for i, arg := range e.Args {
+		switch {
+		case arg == "run":
+			return ""
+		case (arg == "-H" || arg == "--host") && i+1 < len(e.Args):
+			return e.Args[i+1]
+		case strings.HasPrefix(arg, "--host="):
+			return strings.TrimPrefix(arg, "--host=")
+		case strings.HasPrefix(arg, "-H="):
+			return strings.TrimPrefix(arg, "-H=")
+		}
+	}
+	return ""
 }
 
 // Engine is a command line of Docker's or Podman's that runs a container.
@@ -156,7 +194,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 		if id != "" {
 			for _, c := range candidates(id) {
 				if pid, ok := readPid(c.pidFile); ok {
-					return &Container{Pid: pid, Bundle: c.bundle}, nil
+					return &Container{Pid: pid, Bundle: c.bundle, Podman: filepath.Base(e.Args[0]) == engines.Podman.Client}, nil
 				}
 			}
 		}

@@ -72,9 +72,10 @@ func atExit(in space, watched int) []instruction {
 	high := func(n uint64) int32 { return int32(n >> 32) }  // #nosec G115 -- the other half
 	return []instruction{
 		{load, 1<<4 | 6, 8, 0}, // r6 = the result
-		{ifIs, 6, 3, -int32(unix.EPERM)},
-		{ifIs, 6, 2, -int32(unix.EROFS)},
-		{ifIs, 6, 1, -int32(unix.ENOSPC)},
+		{ifIs, 6, 4, -int32(unix.EPERM)},
+		{ifIs, 6, 3, -int32(unix.EROFS)},
+		{ifIs, 6, 2, -int32(unix.ENOSPC)},
+		{ifIs, 6, 1, -int32(unix.ENOMEM)},
 		{ifNot, 6, 17, -int32(unix.EACCES)}, // to the end
 		// Thread and process, as this namespace has them: eight bytes on the stack. For threads of another it fails: to the end.
 		{number, 1, 0, low(in.device)},
@@ -244,9 +245,11 @@ func bpf[T any](command uintptr, attribute *T) (int, error) {
 
 // lastCall is the call from which a thread returns, which its registers still have, and what it ended with.
 func lastCall(tid int) (c call, result int64, err error) {
+	// unix.PtraceGetRegs asks with PTRACE_GETREGSET, which answers in the form of the thread's own program: that of 32 bits has
+	// other members. PTRACE_GETREGS answers in that of whoever asks (arch/x86/kernel/ptrace.c).
 	var r unix.PtraceRegs
-	if err := unix.PtraceGetRegs(tid, &r); err != nil {
-		return c, 0, err
+	if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GETREGS, uintptr(tid), 0, uintptr(unsafe.Pointer(&r)), 0, 0); errno != 0 { // #nosec G103 -- the kernel fills the struct that it has this call for
+		return c, 0, errno
 	}
 	info, err := syscallInfo(tid)
 	if err != nil {

@@ -175,7 +175,7 @@ func TestBothWays(t *testing.T) {
 		"signals":     {shell(`trap 'cat secret' USR1; kill -USR1 $$; (trap '' STOP TRAP SYS; cat secret); timeout 0.1 sh -c 'while :; do :; done'; cat secret`), "openat"},
 		"32 bits":     {shell(`./elf32; test $? = 13 || test $? = 126`), ""}, // or the kernel runs no such program,
 		"find":        {shell(`find /etc /root -maxdepth 1 -name '*.none'; tar cf /dev/null /etc/ssl /root`), "openat"},
-		"perl":        {shell(`perl -e 'open F, "secret"; mkdir "/x"; $< = 0; kill 9, 1; fork; unlink "secret"; exec "/root/x"'`), "mkdir"},
+		"perl":        {shell(`perl -e 'open F, "secret"; mkdir "/x"; $< = 0; kill 9, 1; fork; unlink "secret"; exec "/root/x"; wait'`), "mkdir"},
 		"python": {shell(`python3 -c 'import threading,os,subprocess
 def f():
   for i in range(20):

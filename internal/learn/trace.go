@@ -44,7 +44,18 @@ type Seen struct {
 	Processes int
 	Ended     bool
 	Status    unix.WaitStatus // of the container's first process, if it has ended
+	Programs  []Program
 }
+
+// Program is one that the container has started, and of which there is something to say.
+type Program struct {
+	Name   string // as the kernel calls it (proc(5), comm), or the path of its file, which is setuid
+	Setuid bool
+	Status int // with which it has ended, other than 0
+}
+
+// maxPrograms bounds those that are kept.
+const maxPrograms = 256
 
 // Trace watches a process and all that come of it until the last has ended or the context is done; then they go on by
 // themselves. The runtime's own process, which becomes the container's program, is watched from that on.
@@ -137,7 +148,7 @@ type call struct {
 	args [6]uint64
 }
 
-const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC
+const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACEEXIT
 
 // attach takes each thread of the process, until no new one has come.
 func (t *tracer) attach() error {
@@ -253,6 +264,9 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 		return errors.Join(t.denial(tid), goOn(tid, th, 0))
 	case event == unix.PTRACE_EVENT_EXEC:
 		t.exec(tid)
+		return goOn(tid, th, 0)
+	case event == unix.PTRACE_EVENT_EXIT:
+		t.ends(tid)
 		return goOn(tid, th, 0)
 	case event == unix.PTRACE_EVENT_FORK || event == unix.PTRACE_EVENT_VFORK:
 		t.Processes++
@@ -426,8 +440,37 @@ func (t *tracer) exec(tid int) {
 	}
 	t.threads[tid].inCall = true // its end is still to come
 	t.threads[tid].nr = noCall
+	exe := fmt.Sprintf("/proc/%d/exe", tid)
+	var st unix.Stat_t
+	if t.begun && unix.Stat(exe, &st) == nil && st.Mode&unix.S_ISUID != 0 {
+		if name, err := os.Readlink(exe); err == nil {
+			t.saw(Program{Name: name, Setuid: true})
+		}
+	}
 	if former, err := unix.PtraceGetEventMsg(tid); err == nil && int(former) != tid {
 		t.forget(int(former))
+	}
+}
+
+// ends: a thread is about to, and still has its name.
+func (t *tracer) ends(tid int) {
+	code, err := unix.PtraceGetEventMsg(tid)
+	status := unix.WaitStatus(code) // #nosec G115 -- as wait4(2) has it
+	if err != nil || !t.begun || status.ExitStatus() <= 0 {
+		return
+	}
+	t.saw(Program{Name: commOf(tid), Status: status.ExitStatus()})
+}
+
+// commOf is the short name of the program that a thread runs, as long as it stands still.
+func commOf(tid int) string {
+	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", tid)) // it is there, as said
+	return strings.TrimSuffix(string(comm), "\n")
+}
+
+func (t *tracer) saw(p Program) {
+	if len(t.Programs) < maxPrograms && !slices.Contains(t.Programs, p) {
+		t.Programs = append(t.Programs, p)
 	}
 }
 
@@ -469,8 +512,9 @@ func (t *tracer) call(tid int, th *thread) error {
 }
 
 // isDenial says that a call may have failed for want of a right, or at a mount of ours: a full home, and passwd, which is read-only.
+// To lock memory takes one where there is too much of it (ENOMEM).
 func isDenial(failed unix.Errno) bool {
-	return failed == unix.EACCES || failed == unix.EPERM || failed == unix.EROFS || failed == unix.ENOSPC
+	return failed == unix.EACCES || failed == unix.EPERM || failed == unix.EROFS || failed == unix.ENOSPC || failed == unix.ENOMEM
 }
 
 // writes are calls whose file is what matters where there is no space.
@@ -478,8 +522,10 @@ var writes = []string{"write", "writev", "pwrite64", "pwritev", "pwritev2", "fal
 
 func (t *tracer) tell(tid int, c *call, failed unix.Errno) {
 	d := Denied{Name: callName(c.arch, c.nr), Args: c.args, Errno: failed, TID: tid}
-	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", tid)) // it is there as long as the thread stands still
-	d.Comm = strings.TrimSuffix(string(comm), "\n")
+	if failed == unix.ENOMEM && !isLock(d.Name) {
+		return
+	}
+	d.Comm = commOf(tid)
 	args := fileArgs[d.Name]
 	if failed == unix.ENOSPC && slices.Contains(writes, d.Name) {
 		args = file
@@ -487,6 +533,11 @@ func (t *tracer) tell(tid int, c *call, failed unix.Errno) {
 	for _, arg := range args {
 		if p, ok := arg.path(tid, &d.Args); ok {
 			d.Paths = append(d.Paths, p)
+		}
+	}
+	if d.Name == "connect" || d.Name == "bind" {
+		if p, ok := sockaddrPath(tid, d.Args[1], d.Args[2]); ok {
+			d.Paths = []string{p}
 		}
 	}
 	t.denied(&d)
@@ -532,7 +583,7 @@ var (
 		"openat": at, "openat2": at, "mkdirat": at, "unlinkat": at, "fchmodat": at, "fchmodat2": at, "fchownat": at, "faccessat": at,
 		"faccessat2": at, "execveat": at, "newfstatat": at, "fstatat64": at, "statx": at, "utimensat": at, "futimesat": at, "mknodat": at,
 		"readlinkat": at, "name_to_handle_at": at,
-		"fchmod": file, "fchown": file, "fchown32": file, "fsetxattr": file, "fchdir": file, "getdents64": file, "getdents": file,
+		"ioctl": file, "fchmod": file, "fchown": file, "fchown32": file, "fsetxattr": file, "fchdir": file, "getdents64": file, "getdents": file,
 		"rename": {{-1, 0}, {-1, 1}}, "link": {{-1, 0}, {-1, 1}}, "symlink": second, "mount": second,
 		"renameat": {{0, 1}, {2, 3}}, "renameat2": {{0, 1}, {2, 3}}, "linkat": {{0, 1}, {2, 3}}, "symlinkat": {{1, 2}},
 	}
@@ -590,4 +641,26 @@ func sockaddrPort(tid int, from uint64) (int, bool) {
 	}
 	family := binary.NativeEndian.Uint16(buf[:])
 	return int(binary.BigEndian.Uint16(buf[2:])), family == unix.AF_INET || family == unix.AF_INET6
+}
+
+// sockaddrPath is the path of an address of the family AF_UNIX (unix(7)), as the thread finds it; false: it is another one, or an
+// abstract name.
+func sockaddrPath(tid int, from, length uint64) (string, bool) {
+	buf := make([]byte, min(length, 2+108))
+	if len(buf) < 4 {
+		return "", false
+	}
+	local := []unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}}
+	if n, err := unix.ProcessVMReadv(tid, local, []unix.RemoteIovec{{Base: uintptr(from), Len: len(buf)}}, 0); err != nil || n != len(buf) {
+		return "", false
+	}
+	name, _, _ := strings.Cut(string(buf[2:]), "\x00")
+	if binary.NativeEndian.Uint16(buf) != unix.AF_UNIX || name == "" {
+		return "", false
+	}
+	if path.IsAbs(name) {
+		return path.Clean(name), true
+	}
+	dir, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", tid))
+	return path.Join(dir, name), err == nil && path.IsAbs(dir)
 }

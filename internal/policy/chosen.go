@@ -103,7 +103,7 @@ func narrows(rule, general []Source) bool {
 		switch {
 		case len(rule) > 0 && rule[0] == s:
 			rule = rule[1:]
-		case s != Requested && s != Kept && s != Volume && s != Image:
+		case s != Requested && s != Kept && s != Joined && s != Volume && s != Prepared && s != Image:
 			return false
 		}
 	}

@@ -237,8 +237,12 @@ func (p *Policy) from(s Source, f *inquiry, d *Decision) (bool, error) {
 		return p.listed(f, d)
 	case Kept:
 		return p.kept(f, d)
+	case Joined:
+		return p.joined(f, d), nil
 	case Volume:
 		return p.volume(f, d), nil
+	case Prepared:
+		return p.prepared(f, d), nil
 	case Image:
 		return p.image(f, d), nil
 	default:

@@ -61,12 +61,12 @@ func TestIdentity(t *testing.T) {
 		{
 			name: "A3 groups", user: spec.User{UID: 1000, GID: 1000, Groups: []uint32{1000, 6, 999, 33, 4000, 5000, 2000}}, source: Kept,
 			want: Identity{UID: 1000, GID: 1000, Groups: []uint32{1000, 5000, 2000}}, dropped: []uint32{6, 999, 33, 4000},
-			note: `group 33 is dropped: its number is one of the system's; identity.allowed_gids = [33] keeps it`,
+			note: `group 33 is dropped: its number is one of the system's; hint: identity.allowed_gids = [33] keeps it`,
 		},
 		{
 			name: "A3 groups that are allowed", user: spec.User{UID: 1000, GID: 1000, Groups: []uint32{0, 6, 44}}, source: Kept,
 			want: Identity{UID: 1000, GID: 1000, Groups: []uint32{44}}, dropped: []uint32{0, 6},
-			note:   `group 6 ("disk") is dropped: it is privileged on the host; identity.allowed_gids = ["40-50", 6] keeps it`,
+			note:   `group 6 ("disk") is dropped: it is privileged on the host; hint: identity.allowed_gids = ["40-50", 6] keeps it`,
 			change: []func(*Policy, *world){allow(nil, Ranges{{40, 50}})},
 		},
 		{name: "A4 a uid that runc 1.1 refuses", user: spec.User{UID: 1 << 31, GID: 1}, refused: "above"},
@@ -151,7 +151,7 @@ func TestIdentity(t *testing.T) {
 			f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 5001, Outside: 0, Size: 1}}, GID: idmap.Map{{Inside: 5001, Outside: 0, Size: 1}}}
 			f.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 5001, Size: 1}}, GID: idmap.Map{{Inside: 0, Outside: 5001, Size: 1}}}
 		}}},
-		{name: "a user namespace does not make a group of the host's harmless", user: spec.User{UID: 1000, GID: 42, Groups: []uint32{4000, 6, 5000}}, source: Kept, want: Identity{UID: 1000, GID: 1001, Groups: []uint32{5000}}, dropped: []uint32{4000, 6}, note: "group 4000 (\"plain\") is dropped: the host has it; identity.allowed_gids = [4000] keeps it", change: []func(*Policy, *world){func(_ *Policy, f *world) {
+		{name: "a user namespace does not make a group of the host's harmless", user: spec.User{UID: 1000, GID: 42, Groups: []uint32{4000, 6, 5000}}, source: Kept, want: Identity{UID: 1000, GID: 1001, Groups: []uint32{5000}}, dropped: []uint32{4000, 6}, note: "group 4000 (\"plain\") is dropped: the host has it; hint: identity.allowed_gids = [4000] keeps it", change: []func(*Policy, *world){func(_ *Policy, f *world) {
 			m := idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}
 			f.UserNamespace = &idmap.Pair{UID: m, GID: m}
 		}}},
@@ -167,7 +167,7 @@ func TestIdentity(t *testing.T) {
 		{name: "B10 an option that begins like one", refused: "idmapx", change: []func(*Policy, *world){func(_ *Policy, f *world) {
 			f.Container.Mounts = []spec.Mount{{Destination: "/m", Options: []string{"IDmapX=uids=0-65532-1"}}}
 		}}},
-		{name: "an allowed group that a user namespace maps to the host's disk", user: spec.User{Groups: []uint32{2000}}, source: Fixed, want: Identity{UID: 65532, GID: 65532}, dropped: []uint32{2000}, note: `group 2000 ("disk") is dropped: it is privileged on the host; identity.allowed_gids = ["2000-2999", 6] keeps it`, change: []func(*Policy, *world){
+		{name: "an allowed group that a user namespace maps to the host's disk", user: spec.User{Groups: []uint32{2000}}, source: Fixed, want: Identity{UID: 65532, GID: 65532}, dropped: []uint32{2000}, note: `group 2000 ("disk") is dropped: it is privileged on the host; hint: identity.allowed_gids = ["2000-2999", 6] keeps it`, change: []func(*Policy, *world){
 			allow(nil, Ranges{{2000, 2999}}), func(_ *Policy, f *world) {
 				f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}, GID: idmap.Map{{Inside: 2000, Outside: 6, Size: 1}, {Inside: 65532, Outside: 165532, Size: 1}}}
 			},

@@ -331,7 +331,7 @@ func TestAsksForNoMoreThanItNeeds(t *testing.T) {
 		change func(*Policy)
 		want   decision.Missing
 	}{
-		{"root", spec.User{}, func(*Policy) {}, decision.Missing{Intended: true, Volumes: true}},
+		{"root", spec.User{}, func(*Policy) {}, decision.Missing{Intended: true, Volumes: true, Prepared: true}},
 		{"root, fixed", spec.User{}, func(p *Policy) { p.Sources = []Source{Fixed} }, decision.Missing{}},
 		{"root with groups", spec.User{Groups: []uint32{5000}}, func(p *Policy) { p.Sources = []Source{Fixed} }, decision.Missing{HostGroups: true}},
 		{"off", spec.User{Groups: []uint32{5000}}, func(p *Policy) { p.Mode = Off }, decision.Missing{}},

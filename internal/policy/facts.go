@@ -59,7 +59,9 @@ type Facts struct {
 	Accounts   *accounts.Files    // the image's passwd and group; for an exec, the copies that its container sees
 	OwnGroup   bool               // the group of Accounts is the image's own
 	Intended   *accounts.Intended // the image's service user
+	Neighbour  *Neighbour         // whose processes the container joins
 	Volumes    []Identity         // who owns the engine's volumes of the container's in which something was written, each by its top directory
+	Prepares   *Identity          // whom its command prepares its volumes for; uid 0: nobody
 	Last       *LastStart         // who the container was when it was last started; nil: it never was, or nobody knows. It is gathered with Volumes
 	Isolated   *bool              // whether a gid of the container's means nothing on the host
 	People     *People
@@ -78,6 +80,14 @@ type Existing struct {
 	ProcessFault error             // why they can't be known
 	Nested       bool              // that process has made a user namespace of its own
 	NamedGroups  bool              // its runtime may look numbers of groups up as names in the image's own /etc/group
+}
+
+// Neighbour is the process by which a container names the pid namespace that it joins: another container's first one. It is empty
+// where nothing can be told of it.
+type Neighbour struct {
+	Known     bool
+	UID, GID  uint32 // as the container has the ids
+	Container string // the other one's id, as far as its cgroup tells
 }
 
 // LastStart is who a container was when it was last started, by what its own processes can't write.
@@ -163,11 +173,27 @@ func (q *inquiry) intended() *accounts.Intended {
 	return q.Intended
 }
 
+func (q *inquiry) neighbour() Neighbour {
+	if q.Neighbour == nil {
+		q.missing.Joined = true
+		return Neighbour{}
+	}
+	return *q.Neighbour
+}
+
 func (q *inquiry) volumes() []Identity {
 	if q.Volumes == nil {
 		q.missing.Volumes = true
 	}
 	return q.Volumes
+}
+
+func (q *inquiry) prepares() Identity {
+	if q.Prepares == nil {
+		q.missing.Prepared = true
+		return Identity{}
+	}
+	return *q.Prepares
 }
 
 func (q *inquiry) isolated() bool {

@@ -441,7 +441,7 @@ func (s *settings) identity(p *Policy, r *reader) {
 		p.Sources = nil
 		for _, s := range id.Sources {
 			source := Fixed
-			oneOf(r, "identity.sources", &s, []string{"requested", "listed", "kept", "volume", "image", "fixed"}, []Source{Requested, Listed, Kept, Volume, Image, Fixed}, &source)
+			oneOf(r, "identity.sources", &s, []string{"requested", "listed", "kept", "joined", "volume", "prepared", "image", "fixed"}, []Source{Requested, Listed, Kept, Joined, Volume, Prepared, Image, Fixed}, &source)
 			p.Sources = append(p.Sources, source)
 		}
 		if len(p.Sources) == 0 || p.Sources[len(p.Sources)-1] != Fixed {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
@@ -110,7 +111,7 @@ func (p *Policy) whyDropped(f *inquiry, gid uint32) string {
 	case groups.Named(gid) || groups.Named(host):
 		why = "the host has it"
 	}
-	return group + why + "; " + p.AllowedWith(p.lacks(f, gid, host)...) + " keeps it"
+	return group + why + hint.Flat + p.AllowedWith(p.lacks(f, gid, host)...) + " keeps it"
 }
 
 // lacks are the numbers that allowed_gids lacks for a group to be let through: its own, and that on the host if it is

@@ -74,7 +74,7 @@ func TestGroupOfADeviceInExec(t *testing.T) {
 
 // TestDroppedGroups: a note says why each group that was asked for is not there, and what line would keep it.
 func TestDroppedGroups(t *testing.T) {
-	const disk = `group 6 ("disk") is dropped: it is privileged on the host; identity.allowed_gids = [6] keeps it`
+	const disk = `group 6 ("disk") is dropped: it is privileged on the host; hint: identity.allowed_gids = [6] keeps it`
 	for _, test := range []struct {
 		name   string
 		groups []uint32
@@ -84,25 +84,25 @@ func TestDroppedGroups(t *testing.T) {
 		{"none", []uint32{5000, 1004}, nil, nil},
 		{"root's", []uint32{0}, nil, nil},
 		{"a privileged one", []uint32{6}, nil, []string{disk}},
-		{"one that the host has", []uint32{0, 4000}, nil, []string{`group 4000 ("plain") is dropped: the host has it; identity.allowed_gids = [4000] keeps it`}},
-		{"a system's number", []uint32{33}, nil, []string{`group 33 is dropped: its number is one of the system's; identity.allowed_gids = [33] keeps it`}},
+		{"one that the host has", []uint32{0, 4000}, nil, []string{`group 4000 ("plain") is dropped: the host has it; hint: identity.allowed_gids = [4000] keeps it`}},
+		{"a system's number", []uint32{33}, nil, []string{`group 33 is dropped: its number is one of the system's; hint: identity.allowed_gids = [33] keeps it`}},
 		{"one above all", []uint32{1 << 31}, nil, []string{`group 2147483648 is dropped: it is above 2147483647`}},
 		{"the policy allows others", []uint32{6}, func(p *Policy, _ *world) {
 			p.AllowedGIDs, p.AllowedGroups = Ranges{{7, 7}, {40, 50}}, []string{"render"}
-		}, []string{`group 6 ("disk") is dropped: it is privileged on the host; identity.allowed_gids = [7, "40-50", "render", 6] keeps it`}},
+		}, []string{`group 6 ("disk") is dropped: it is privileged on the host; hint: identity.allowed_gids = [7, "40-50", "render", 6] keeps it`}},
 		{"the host's can't be read", []uint32{5000}, func(_ *Policy, f *world) { f.HostGroups = &HostGroups{Unreadable: true} }, []string{
-			`group 5000 is dropped: the host's groups can't be read; identity.allowed_gids = [5000] keeps it`,
+			`group 5000 is dropped: the host's groups can't be read; hint: identity.allowed_gids = [5000] keeps it`,
 		}},
 		{"more than notes tell of", []uint32{6, 33, 34, 35, 36, 37}, nil, []string{
-			disk, `group 33 is dropped: its number is one of the system's; identity.allowed_gids = [33] keeps it`,
-			`group 34 is dropped: its number is one of the system's; identity.allowed_gids = [34] keeps it`,
-			`group 35 is dropped: its number is one of the system's; identity.allowed_gids = [35] keeps it`, "2 more groups are dropped",
+			disk, `group 33 is dropped: its number is one of the system's; hint: identity.allowed_gids = [33] keeps it`,
+			`group 34 is dropped: its number is one of the system's; hint: identity.allowed_gids = [34] keeps it`,
+			`group 35 is dropped: its number is one of the system's; hint: identity.allowed_gids = [35] keeps it`, "2 more groups are dropped",
 		}},
 		{"as many", []uint32{33, 34, 35, 36}, nil, []string{
-			`group 33 is dropped: its number is one of the system's; identity.allowed_gids = [33] keeps it`,
-			`group 34 is dropped: its number is one of the system's; identity.allowed_gids = [34] keeps it`,
-			`group 35 is dropped: its number is one of the system's; identity.allowed_gids = [35] keeps it`,
-			`group 36 is dropped: its number is one of the system's; identity.allowed_gids = [36] keeps it`,
+			`group 33 is dropped: its number is one of the system's; hint: identity.allowed_gids = [33] keeps it`,
+			`group 34 is dropped: its number is one of the system's; hint: identity.allowed_gids = [34] keeps it`,
+			`group 35 is dropped: its number is one of the system's; hint: identity.allowed_gids = [35] keeps it`,
+			`group 36 is dropped: its number is one of the system's; hint: identity.allowed_gids = [36] keeps it`,
 		}},
 		// The engine has added it, as the image has its user in it.
 		{"the image's", []uint32{6, 33}, func(_ *Policy, f *world) {
@@ -115,7 +115,7 @@ func TestDroppedGroups(t *testing.T) {
 		}, []string{"group 70000 is dropped: the user namespace does not map it"}},
 		{"the host's by another number", []uint32{2000}, func(_ *Policy, f *world) {
 			f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}, GID: idmap.Map{{Inside: 0, Outside: 100000, Size: 2000}, {Inside: 2000, Outside: 4000, Size: 1}}}
-		}, []string{`group 2000 ("plain") is dropped: the host has it; identity.allowed_gids = [2000, 4000] keeps it`}},
+		}, []string{`group 2000 ("plain") is dropped: the host has it; hint: identity.allowed_gids = [2000, 4000] keeps it`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, f := Default(), facts(spec.User{UID: 1004, GID: 1004, Groups: test.groups})

@@ -69,7 +69,9 @@ const (
 	Requested = decision.Requested
 	Listed    = decision.Listed
 	Kept      = decision.Kept
+	Joined    = decision.Joined
 	Volume    = decision.Volume
+	Prepared  = decision.Prepared
 	Image     = decision.Image
 	Fixed     = decision.Fixed
 	Created   = decision.Created
@@ -167,7 +169,7 @@ func Default() *Policy {
 		UID:        DefaultID,
 		GID:        DefaultID,
 		Name:       "nonroot",
-		Sources:    []Source{Requested, Listed, Kept, Volume, Image, Fixed},
+		Sources:    []Source{Requested, Listed, Kept, Joined, Volume, Prepared, Image, Fixed},
 		Share:      SharePod,
 		State:      "/var/lib/nonroot-runc",
 		Privileged: privilegedGroups,

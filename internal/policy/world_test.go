@@ -40,6 +40,8 @@ type world struct {
 
 	BuiltFor    func() accounts.Intended
 	Owned       []Identity // of volumes
+	Other       Neighbour
+	Prepare     Identity
 	Started     *LastStart
 	Memberships func(user string) []uint32
 	Apart       func() bool
@@ -94,6 +96,12 @@ func (w *world) gather(f *Facts, m decision.Missing) {
 			*f.Intended = w.BuiltFor()
 		}
 		w.members(f)
+	}
+	if m.Joined {
+		f.Neighbour = &w.Other
+	}
+	if m.Prepared {
+		f.Prepares = &w.Prepare
 	}
 	if m.Volumes {
 		f.Volumes, f.Last = append([]Identity{}, w.Owned...), w.Started

@@ -84,3 +84,13 @@ func (s *Status) line(key, value string) (isCredential bool, err error) {
 	}
 	return true, err
 }
+
+// CgroupPaths are a process's paths in every hierarchy, of the text of /proc/PID/cgroup (cgroups(7)).
+func CgroupPaths(text []byte) (paths []string) {
+	for line := range strings.Lines(string(text)) {
+		if parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3); len(parts) == 3 {
+			paths = append(paths, parts[2])
+		}
+	}
+	return paths
+}

@@ -65,3 +65,10 @@ func TestOwnStatus(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+func TestCgroupPaths(t *testing.T) {
+	got := CgroupPaths([]byte("12:cpu,cpuacct:/docker/a:b\n1:name=systemd:/x\n0::/\nnonsense\n"))
+	if want := []string{"/docker/a:b", "/x", "/"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package program knows programs that need root by design, and finds the one that a container starts. What is said here is for
-// people: no decision rests on it, and what a container may do is not told here (internal/policy).
+// people: no decision rests on it, but on whom a command says that it prepares volumes for (Prepares). What a container may do is not
+// told here (internal/policy).
 package program
 
 import (
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
@@ -50,17 +52,6 @@ func skipInit(args []string) []string {
 	return nil
 }
 
-// needsRoot says what a program does that nobody but root may, and that is for root by design; "": nothing is known.
-func needsRoot(name string) string {
-	switch name {
-	case "sshd", "dropbear":
-		return "logs people in as other users"
-	case "cron", "crond":
-		return "runs jobs as other users"
-	}
-	return ""
-}
-
 // installers are for root, too, and called by scripts to begin with.
 var installers = []string{"apt-get", "apt", "dpkg", "apk", "dnf", "microdnf", "yum", "rpm", "zypper", "pacman"}
 
@@ -69,6 +60,9 @@ type Command struct {
 	Args []string
 	Cwd  string
 	Path string // PATH of its environment
+
+	Chowns bool     // a change of owners would be denied; else it succeeds, and does nothing
+	Asked  []string // the capabilities that were asked for; nil: nobody knows
 }
 
 // Hint says why the program is likely to fail as the identity; "": nothing is known against it. It is for the log and the record, so
@@ -88,24 +82,107 @@ func (c Command) Hint(view *rootfs.View, mayRun func(at *rootfs.Entry) bool) str
 	case !mayRun(&at):
 		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o); hint: change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 	}
+	if said := c.named("program", at.Path, args); said != "" {
+		return said
+	}
+	return c.scripted("program", path.Clean(args[0]), script(view, at, args))
+}
+
+// named says what stands against a command by its name and arguments; "": nothing is known.
+func (c Command) named(kind, shown string, args []string) string {
 	base := path.Base(args[0])
-	if slices.Contains(installers, base) {
-		return fmt.Sprintf("its program %q installs packages, which only root may; hint: do so when the image is built", at.Path)
+	if base == "init" && isSystem(shown) {
+		base = "systemd"
 	}
-	if slices.Contains(switches, base) {
-		return fmt.Sprintf("its program %q makes another user of root, and nobody else may; hint: start what it would start", at.Path)
-	}
-	if does := needsRoot(base); does != "" {
-		return fmt.Sprintf("its program %q %s, which only root may", at.Path, does)
-	}
-	switch by := Calls(script(view, at, args)); {
-	case slices.Contains(installers, by):
-		return fmt.Sprintf("its program %q calls %s, which installs packages, as only root may; hint: do so when the image is built", path.Clean(args[0]), by)
-	case by != "":
-		return fmt.Sprintf("its program %q calls %s, by which only root becomes another user, and does not seem to ask who it is; hint: start the program itself", path.Clean(args[0]), by)
+	switch t, ok := c.taskOf(base, args[1:]); {
+	case slices.Contains(installers, base):
+		return fmt.Sprintf("its %s %q installs packages, which only root may; hint: "+whenBuilt, kind, shown)
+	case slices.Contains(switches, base):
+		return fmt.Sprintf("its %s %q makes another user of root, and nobody else may; hint: start what it would start", kind, shown)
+	case ok:
+		return fmt.Sprintf("its %s %q %s, which only root may; hint: %s", kind, shown, t.does, t.advice)
 	}
 	return ""
 }
+
+// isSystem says that a program is one of a distribution that starts the system, and no image's own of the same name (/init).
+func isSystem(at string) bool {
+	dir := path.Base(path.Dir(at))
+	return dir == "sbin" || dir == "systemd" || path.Base(at) == "busybox"
+}
+
+// scripted is named for a command that runs a script.
+func (c Command) scripted(kind, shown, script string) string {
+	switch a := c.against(script); {
+	case a.ends:
+		return fmt.Sprintf("its %s %q ends where it is not root, by a test of its own; hint: start what it would start, or leave out the test", kind, shown)
+	case slices.Contains(installers, a.by):
+		return fmt.Sprintf("its %s %q calls %s, which installs packages, as only root may; hint: "+whenBuilt, kind, shown, a.by)
+	case slices.Contains(switches, a.by):
+		return fmt.Sprintf("its %s %q calls %s, by which only root becomes another user, and does not seem to ask who it is; hint: start the program itself", kind, shown, a.by)
+	case a.by != "":
+		return fmt.Sprintf("its %s %q calls %s, which %s, as only root may; hint: %s", kind, shown, a.by, a.task.does, a.task.advice)
+	}
+	return ""
+}
+
+// HintForUser is Hint for somebody who runs as who was asked for, to whom a setuid file would have given root.
+func (c Command) HintForUser(view *rootfs.View) string {
+	args := skipInit(skipInit(c.Args))
+	if len(args) == 0 {
+		return ""
+	}
+	at, ok := c.find(view, args[0])
+	if !ok || at.Stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return ""
+	}
+	if at.Stat.Mode&unix.S_ISUID != 0 {
+		return fmt.Sprintf("its program %q is setuid, which gives nothing here; hint: start what it would start", at.Path)
+	}
+	return calledSetuid("program", path.Clean(args[0]), script(view, at, args))
+}
+
+// calledSetuid says that a script calls a program that would be setuid.
+func calledSetuid(kind, shown, script string) string {
+	for _, s := range statements(script) {
+		for _, words := range s.commands() {
+			if base := path.Base(words[0]); slices.Contains(setuid, base) {
+				return fmt.Sprintf("its %s %q calls %s, which is setuid, and that gives nothing here; hint: leave it out, or do so when the image is built", kind, shown, base)
+			}
+		}
+	}
+	return ""
+}
+
+// Named is Hint for a further process, by its words alone: the files of a container that runs are not looked at. What stands in for
+// root has less rights than was asked for; others lack what a setuid file would give.
+func (c Command) Named(standsIn bool) string {
+	const kind = "command"
+	if len(c.Args) == 0 {
+		return ""
+	}
+	name, text := c.Args[0], ""
+	if isShell := slices.Contains(shells, path.Base(name)); isShell && len(c.Args) > 2 && isFlag(c.Args[1]) && strings.HasSuffix(c.Args[1], "c") {
+		text = c.Args[2][:min(len(c.Args[2]), maxScript)]
+	}
+	base, shown := path.Base(name), quote.Text(name, quote.MaxValue)
+	c.Chowns = true // it may succeed, but that is all
+	switch {
+	case !standsIn && slices.Contains(setuid, base):
+		return fmt.Sprintf("its %s %q is setuid, which gives nothing here; hint: run what it would run", kind, shown)
+	case !standsIn:
+		return calledSetuid(kind, shown, text)
+	case slices.Contains(chowns, base):
+		return fmt.Sprintf("its %s %q changes nothing: only root gives files to others; hint: %s", kind, shown, owners.advice)
+	}
+	if said := c.named(kind, shown, c.Args); said != "" {
+		return said
+	}
+	return c.scripted(kind, shown, text)
+}
+
+// shells run what follows -c.
+var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh"}
 
 // Program finds the file that the command starts, behind inits. It is false where there is none that can be run.
 func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {

@@ -5,7 +5,6 @@ package ps
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
@@ -33,7 +32,7 @@ func belong(all []*process, self *process, known []state) []*Container {
 		}
 		c := b.container(s.id)
 		c.ID, c.Bundle, c.root, c.init = s.id, s.bundle, s.root, s.pid
-		if engine, id := fromCgroup(p.cgroups); id == s.id {
+		if engine, id := engines.OfCgroups(p.cgroups); id == s.id {
 			c.Engine = engine
 		}
 		b.of[p.pid] = c
@@ -88,7 +87,7 @@ func (b *sorter) find(p *process, depth int) *Container {
 }
 
 func (b *sorter) search(p *process, depth int) *Container {
-	if engine, id := fromCgroup(p.cgroups); id != "" {
+	if engine, id := engines.OfCgroups(p.cgroups); id != "" {
 		c := b.container(id)
 		c.ID, c.Engine = id, cmp.Or(c.Engine, engine)
 		return c
@@ -113,28 +112,6 @@ func (b *sorter) search(p *process, depth int) *Container {
 		return b.container(p.pids)
 	}
 	return nil // a mount namespace alone is what many services have
-}
-
-// fromCgroup finds engine and id in a process's cgroups: the innermost name that has one counts, as engines run in
-// containers, too.
-func fromCgroup(paths []string) (engine, id string) {
-	for _, path := range paths {
-		parts := strings.Split(path, "/")
-		for i, part := range slices.Backward(parts) {
-			for _, e := range engines.All {
-				if e.Cgroup == nil {
-					continue
-				}
-				if engine, id := e.Cgroup(part, parts[max(i-1, 0)]); id != "" {
-					return engine, id
-				}
-			}
-			if engines.IsID(part) {
-				return "", part
-			}
-		}
-	}
-	return "", ""
 }
 
 // fromMonitor finds engine and id in the command line of the process that an engine leaves with each container.

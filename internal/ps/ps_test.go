@@ -124,23 +124,3 @@ func TestBelong(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
-
-func TestFromCgroup(t *testing.T) {
-	id := strings.Repeat("a", 64)
-	for path, want := range map[string]string{
-		"/": "", "/user.slice/user-0.slice/session-1.scope": "", "/system.slice/docker.service": "",
-		"/docker/" + id:                                                      "docker",
-		"/system.slice/docker-" + id + ".scope":                              "docker",
-		"/machine.slice/libpod-" + id + ".scope/container":                   "podman",
-		"/machine.slice/libpod-conmon-" + id + ".scope":                      "",
-		"/kubepods.slice/kubepods-pod1.slice/crio-" + id + ".scope":          "cri-o",
-		"/kubepods/burstable/pod1-2/" + id:                                   "kubernetes",
-		"/k.slice/cri-containerd-" + id + ".scope":                           "kubernetes",
-		"/docker/" + strings.Repeat("b", 64) + "/libpod_parent/libpod-" + id: "podman",
-	} {
-		engine, got := fromCgroup([]string{path})
-		if engine != want || (want != "") != (got == id) {
-			t.Errorf("%s: %q, %q", path, engine, got)
-		}
-	}
-}

@@ -76,11 +76,7 @@ func readProcess(root string, pid int) (*process, error) {
 	if text, err = proc.Read(dir + "/cgroup"); err != nil {
 		return nil, err
 	}
-	for line := range strings.Lines(string(text)) { // hierarchy:controllers:path
-		if parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3); len(parts) == 3 {
-			p.cgroups = append(p.cgroups, parts[2])
-		}
-	}
+	p.cgroups = proc.CgroupPaths(text)
 	if text, err = proc.Read(dir + "/uid_map"); err != nil {
 		return nil, err
 	}

@@ -170,6 +170,19 @@ func (d *Document) Bounding() ([]string, error) {
 	return caps.get("bounding").strings("process.capabilities.bounding")
 }
 
+// MemoryLimit is what of memory the container may have in bytes; 0: as much as there is. A limit that can't be read is none: the
+// runtime says what is wrong with it.
+func (d *Document) MemoryLimit() uint64 {
+	n := d.root
+	for _, name := range []string{"linux", "resources", "memory", "limit"} {
+		if n = n.get(name); n == nil {
+			return 0
+		}
+	}
+	limit, _ := n.unsigned("linux.resources.memory.limit", 63) // as said; -1 is none, too
+	return limit
+}
+
 // Mount is an entry of "mounts" (config.md, "Mounts").
 type Mount struct {
 	Destination, Type, Source string

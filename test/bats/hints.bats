@@ -23,6 +23,7 @@ starts() {
   : >"$LOG"
   policy <<<"log.file = \"$LOG\""
   fresh
+  config "${WITH:-.}"
   runs "$@"
   says nonroot run "$ID"
 }
@@ -200,4 +201,210 @@ unsaid() { ! grep -F -- "$1" "$LOG" "$BUNDLE/nonroot-runc.json" || explain "not 
   runs true
   succeeds nonroot run "$ID"
   unsaid 'ports below'
+}
+
+# binds SOURCE DESTINATION OPTION... mounts what a person names.
+binds() {
+  config --arg from "$1" --arg to "$2" '.mounts += [{destination: $to, type: "bind", source: $from, options: (["rbind"] + $ARGS.positional)}]' --args -- "${@:3}"
+}
+
+# held sets up a log, and a directory HOST of the host's that containers can reach.
+held() {
+  LOG=$BATS_TEST_TMPDIR/decisions.log
+  : >"$LOG"
+  policy <<<"log.file = \"$LOG\""
+  HOST=$BATS_TEST_TMPDIR/host
+  mkdir -p "$HOST"
+  reachable
+}
+
+@test "bind mounts that are closed to the identity are named with what helps" {
+  held
+  echo s3cret >"$HOST/pw"
+  chmod 0400 "$HOST/pw"
+  install -d -m 700 -o 1000 -g 1000 "$HOST/home"
+  echo mine >"$HOST/home/file"
+  chown 1000:1000 "$HOST/home/file"
+  binds "$HOST/pw" /run/secrets/pw ro
+  binds "$HOST/home" /export/home rw
+  runs sh -c 'cat /run/secrets/pw; cat /export/home/file'
+  succeeds bare run "$ID"
+  contains s3cret
+  contains mine
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
+  noted '/run/secrets/pw'
+  noted "can't be read"
+  noted 'chgrp 65532'
+  noted '/export/home'
+  noted '--user 1000:1000'
+  unsaid 'chown 65532:65532 '
+  # The engine's own log has it, too, and mode audit says it before it is so.
+  fresh
+  binds "$HOST/home" /export/home rw
+  runs true
+  succeeds nonroot --log "$BATS_TEST_TMPDIR/engine.json" --log-format json run "$ID"
+  jq -e 'select(.level == "warning") | .msg | contains("/export/home") and contains("--user 1000:1000")' "$BATS_TEST_TMPDIR/engine.json"
+  fresh
+  binds "$HOST/home" /export/home rw
+  runs true
+  printf 'mode = "audit"\n' >>"$POLICY"
+  succeeds nonroot run "$ID"
+  noted '/export/home'
+  sed -i /audit/d "$POLICY"
+  # The remedy is one.
+  fresh
+  binds "$HOST/home" /export/home rw
+  config '.process.user = {uid: 1000, gid: 1000}'
+  runs cat /export/home/file
+  succeeds nonroot run "$ID"
+  contains mine
+  fresh
+  chgrp 65532 "$HOST/pw"
+  chmod g+r "$HOST/pw"
+  : >"$LOG"
+  binds "$HOST/pw" /run/secrets/pw ro
+  runs cat /run/secrets/pw
+  succeeds nonroot run "$ID"
+  contains s3cret
+  unsaid "can't be read"
+}
+
+@test "bind mounts that can't be written are named once where they are alike, and none that is to be read" {
+  local name
+  held
+  for name in a b c; do
+    mkdir "$HOST/$name"
+    echo x >"$HOST/$name/x"
+    binds "$HOST/$name" "/export/$name" rw
+  done
+  runs sh -c 'echo y >/export/a/y'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
+  noted "can't be written"
+  noted '/export/b'
+  [[ $(jq '[.notes[] | select(contains("can'"'"'t be written"))] | length' "$BUNDLE/nonroot-runc.json") == 1 ]] || explain "$(jq .notes "$BUNDLE/nonroot-runc.json")"
+  : >"$LOG"
+  fresh
+  binds "$HOST/a" /export/a ro
+  runs cat /export/a/x
+  succeeds nonroot run "$ID"
+  unsaid "can't be"
+}
+
+@test "a mount below a directory that is closed is named, an agent's socket, and one that somebody else may use is not" {
+  held
+  mkdir -p "$ROOTFS/usr/private/in"
+  chmod 700 "$ROOTFS/usr/private"
+  echo x >"$HOST/x"
+  binds "$HOST/x" /usr/private/in/x ro
+  python3 -c 'import socket,sys,os; os.umask(0o177); socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$HOST/agent"
+  chown 1000:1000 "$HOST/agent"
+  binds "$HOST/agent" /run/agent rw
+  install -m 640 -g 65532 "$HOST/x" "$HOST/shared"
+  binds "$HOST/shared" /run/shared ro
+  runs sh -c 'cat /run/shared && cat /usr/private/in/x'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
+  noted '/usr/private'
+  noted '/run/agent'
+  unsaid '/run/shared'
+}
+
+@test "capabilities that were asked for, and a home that the memory does not hold" {
+  held
+  config '.process.capabilities |= map_values(. + ["CAP_NET_ADMIN", "CAP_IPC_LOCK"])'
+  config '.linux.resources.memory.limit = 67108864'
+  runs true
+  succeeds nonroot run "$ID"
+  noted 'CAP_IPC_LOCK, CAP_NET_ADMIN'
+  noted 'home.size'
+  : >"$LOG"
+  fresh
+  config '.linux.resources.memory.limit = 1073741824'
+  runs true
+  succeeds nonroot run "$ID"
+  unsaid '--cap-add'
+  unsaid home.size
+}
+
+@test "scripts and programs that end where they are not root" {
+  local name
+  starts sh -c '[ "$(id -u)" -ne 0 ] && { echo must be root; exit 1; }; echo root'
+  [[ $STATUS == 1 && $OUT == 'must be root' ]] || explain 'expected that it ends'
+  hinted 'ends where it is not root, by a test of its own'
+  starts sh -c 'set -e; addgroup app; adduser -D -G app app; exec server'
+  [[ $STATUS != 0 ]] || explain 'expected that it fails'
+  hinted 'calls addgroup, which changes the accounts'
+  # What root could not do either, as nobody has asked for it, is none.
+  starts sh -c 'set -e; mount -t tmpfs tmpfs /mnt; exec server'
+  [[ $STATUS != 0 ]] || explain 'expected that it fails'
+  hinted
+  WITH='.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"])'
+  starts sh -c 'set -e; mount -t tmpfs tmpfs /mnt; exec server'
+  [[ $STATUS != 0 ]] || explain 'expected that it fails'
+  hinted 'calls mount, which mounts file systems'
+  starts sh -c 'set -e; ln -sf /usr/share/zoneinfo/UTC /etc/localtime; exec server'
+  hinted 'calls ln, which writes the time zone'
+  starts sh -c 'iptables -A INPUT -j DROP && exec server'
+  hinted 'calls iptables'
+  for name in openvpn dockerd systemd; do
+    install -m 755 "$ROOTFS/bin/busybox" "$ROOTFS/srv/$name"
+    starts "/srv/$name"
+    hinted "/srv/$name"
+  done
+  # Which of an image's own programs is called init says nothing.
+  printf '#!/bin/sh\nexec true\n' >"$ROOTFS/init"
+  mkdir -p "$ROOTFS/usr/lib/systemd"
+  install -m 755 "$ROOTFS/init" "$ROOTFS/usr/lib/systemd/systemd"
+  ln -sf ../usr/lib/systemd/systemd "$ROOTFS/sbin/init"
+  chmod 755 "$ROOTFS/init"
+  starts /init
+  hinted
+  starts /sbin/init
+  hinted 'starts a whole system'
+  starts sh -c 'if [ "$(id -u)" = 0 ]; then adduser -D app; exec su app -c "$0"; fi; exec true'
+  hinted
+}
+
+@test "setuid files give nothing to who stays who it asks to be" {
+  LOG=$BATS_TEST_TMPDIR/decisions.log
+  : >"$LOG"
+  policy <<<"log.file = \"$LOG\""
+  install -m 4755 "$ROOTFS/bin/busybox" "$ROOTFS/bin/sudo"
+  config '.process.user = {uid: 1000, gid: 1000}'
+  runs sudo id -u
+  says nonroot run "$ID"
+  hinted 'is setuid, which gives nothing here'
+  fresh
+  config '.process.user = {uid: 1000, gid: 1000}'
+  runs sh -c 'sudo service start; exec server'
+  says nonroot run "$ID"
+  hinted 'calls sudo, which is setuid'
+}
+
+@test "a further process has its hint in its line of the log, as a health check has" {
+  local command
+  LOG=$BATS_TEST_TMPDIR/decisions.log
+  policy <<<"log.file = \"$LOG\""
+  detached nonroot
+  while IFS='|' read -r command hint; do
+    : >"$LOG"
+    process --arg c "$command" '.args = ["sh", "-c", $c]'
+    says nonroot exec --process "$PROCESS" "$ID"
+    jq -e --arg h "$hint" 'select(.event == "exec") | (.notes // []) | if $h == "" then . == [] else any(contains($h)) end' "$LOG" >/dev/null || explain "$command: $(<"$LOG")"
+  done <<<"gosu nobody true|calls gosu
+chown 1000 /tmp|calls chown
+set -e; apt-get update|calls apt-get
+su nobody -c true|calls su
+sudo id|calls sudo
+id -u|"
+  : >"$LOG"
+  process '.args = ["chown", "1000:1000", "/tmp"]'
+  says nonroot exec --process "$PROCESS" "$ID"
+  jq -e '.notes | any(contains("changes nothing"))' "$LOG" >/dev/null || explain "$(<"$LOG")"
+  : >"$LOG"
+  process '.args = ["sudo", "id"] | .user = {uid: 1000, gid: 1000}'
+  says nonroot exec --process "$PROCESS" "$ID"
+  jq -e '.notes | any(contains("is setuid"))' "$LOG" >/dev/null || explain "$(<"$LOG")"
 }

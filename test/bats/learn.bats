@@ -220,7 +220,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   runs sh -c "$fills"
   learn
   contains 1500000
-  grep -qx 'home       "/home/nonroot" (a tmpfs of its own)' "$LEARNED"
+  grep -qx 'home       "/home/nonroot" (a tmpfs of its own), where "/root" was asked for' "$LEARNED"
   run ! grep -q 'which is full' "$LEARNED"
 }
 
@@ -230,4 +230,40 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   runs sh -c 'cat /site/none || true'
   learn
   grep -q 'HOME is not "/site", though it was asked for' "$LEARNED"
+}
+
+@test "it is never said that nothing was denied where more is known" {
+  policy </dev/null
+  runs sh -c '[ "$(id -u)" = 0 ] || { echo must be root; exit 1; }'
+  learn
+  contains 'must be root'
+  grep -q 'ends where it is not root, by a test of its own' "$LEARNED" || explain "$(<"$LEARNED")"
+  grep -q 'nothing by the kernel: it ended with 1 by itself' "$LEARNED" || explain "$(<"$LEARNED")"
+  fresh
+  cp "$ROOTFS/bin/busybox" "$ROOTFS/bin/sudo"
+  chmod 4755 "$ROOTFS/bin/sudo"
+  runs sh -c 'ip link add dummy0 type dummy; /bin/sudo true; hostname box; exit 3'
+  config '.process.capabilities |= map_values(. + ["CAP_NET_ADMIN"]) | .linux.namespaces |= (. + [{type: "network"}] | unique_by(.type))'
+  learn --json
+  learned 'any(.findings[]; .what == "ip (netlink)" and (.why | test("CAP_NET_ADMIN.*exemption")))'
+  learned 'any(.findings[]; .what == "/bin/sudo" and (.why | test("is setuid, which gives nothing")))'
+  learned 'any(.findings[]; .what == "sethostname" and (.why | test("root would not have had here either.*--hostname")) and (.why | test("exemption") | not))'
+  learned 'any(.notes[]; test("CAP_NET_ADMIN: asked for"))'
+}
+
+@test "what is locked in memory, a socket of somebody's, and a file that another writes" {
+  local host=$BATS_TEST_TMPDIR/host
+  mkdir "$host"
+  reachable
+  chmod 711 "$host"
+  install -d -m 755 -o 1000 -g 1000 "$host/theirs"
+  python3 -c 'import os, socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1]); os.chmod(sys.argv[1], 0o600)' "$host/s"
+  config --arg h "$host" '.mounts += [{destination: "/theirs", type: "bind", source: ($h + "/theirs"), options: ["rbind", "rw"]},
+    {destination: "/run/s", type: "bind", source: ($h + "/s"), options: ["rbind", "rw"]}]'
+  config '.process.rlimits = [{type: "RLIMIT_MEMLOCK", hard: 4096, soft: 4096}]'
+  runs sh -c 'probe lock; probe dial /run/s; echo x >/theirs/x'
+  learn --json
+  learned 'any(.findings[]; .what == "mlock" and (.why | test("--ulimit memlock=-1")))'
+  learned 'any(.findings[]; .kind == "mount" and .what == "/run/s" and .calls == ["connect"])'
+  learned 'any(.findings[]; .what == "/theirs" and (.why | test("--user 1000:1000")) and (.why | test("chown") | not))'
 }

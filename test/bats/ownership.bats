@@ -240,9 +240,9 @@ TOML
   jq -e --arg d "$data" '.notes | any(contains("the volume \"" + $d + "\" stays root") and contains("nonroot-ctl volumes adopt --user 65532:65532 " + $d))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'the record'
   grep -q 'nonroot-ctl volumes adopt' "$log" || explain 'the log of the engine'
   local ctl=("$REPO/bin/nonroot-ctl" volumes)
-  succeeds "${ctl[@]}" adopt --dry-run --policy "$POLICY" "$data"
+  succeeds "${ctl[@]}" adopt --dry-run --user 65532:65532 --policy "$POLICY" "$data"
   contains '3 files would change the owner'
-  succeeds "${ctl[@]}" adopt --policy "$POLICY" "$data"
+  succeeds "${ctl[@]}" adopt --user 65532:65532 --policy "$POLICY" "$data"
   contains '3 files changed the owner'
   with_volume v /data 'cat /data/db/table; echo new >>/data/db/table; touch /data/x'
   succeeds nonroot run "$ID"
@@ -261,7 +261,7 @@ TOML
   volume v
   volume used
   printf 'app:x:1000:1000::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
-  with_volume v /data 'set -e; chown -R 1000:1000 /data; echo prepared'
+  with_volume v /data 'set -e; id=1000; chown -R $id:$id /data; echo prepared'
   succeeds nonroot run "$ID"
   contains prepared
   with_volume v /data 'echo x >/data/x && echo wrote'
@@ -554,9 +554,14 @@ with_secret() {
   recorded '.notes // [] | all(contains("kubelet") | not)'
 }
 
-@test "a directory of the host that the engine has made: it stays root's, and a note says what to do" {
-  local data=$BATS_TEST_TMPDIR/data
+@test "H13: a directory of the host that the engine has made: it stays root's, and a note says what to do" {
+  local data=$BATS_TEST_TMPDIR/x.service.d
   mkdir "$data"
+  config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
+  runs touch /data/x.conf
+  succeeds bare run "$ID"
+  rm "$data/x.conf"
+  fresh
   config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
   runs touch /data/x
   says nonroot run "$ID"
@@ -575,4 +580,186 @@ with_secret() {
   reachable
   fails_with 1 setpriv --reuid 4711 --regid 4711 --clear-groups "$BATS_TEST_TMPDIR/ctl" volumes list
   [[ $ERR == *'as root, with sudo'* ]] || explain 'expected the way to call it'
+}
+
+# joins ID makes a container that asks for root and joins the processes of another one, and has a command.
+joins() {
+  local other
+  other=$(pid "$1")
+  fresh
+  config --arg p "/proc/$other/ns/pid" '.linux.namespaces |= map(if .type == "pid" then .path = $p else . end)'
+  runs sh -c 'kill -0 1 && echo signals; id -u; id -g; id -G; grep ^CapEff /proc/self/status'
+}
+
+@test "H11: a container that joins the processes of another one is that one's user, and may signal it" {
+  config '.process.user = {uid: 1700, gid: 1701, additionalGids: [4000]}'
+  detached nonroot "$ID-app"
+  joins "$ID-app"
+  succeeds bare run "$ID"
+  contains signals
+  policy <<<'identity.sources = ["kept", "volume", "image", "fixed"]'
+  joins "$ID-app"
+  says nonroot run "$ID"
+  lacks signals
+  : >"$POLICY"
+  joins "$ID-app"
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'signals\n1700\n1701\n1701\nCapEff:\t0000000000000000' ]] || explain 'expected the same user, and no more'
+  recorded '.source == "joined" and (.notes | any(contains("joins the processes of uid 1700")))'
+}
+
+@test "H11: joining gives no root, nobody whom --user does not give, no group, and nothing of the host's processes" {
+  # Root's, which is exempt: the bare runtime's.
+  detached bare "$ID-root"
+  joins "$ID-root"
+  succeeds bare run "$ID"
+  contains signals
+  joins "$ID-root"
+  says nonroot run "$ID"
+  [[ $OUT == $'65532\n65532\n65532\nCapEff:\t0000000000000000' ]] || explain 'it joined root'"'"'s'
+  recorded '.source == "fixed" and (.notes | any(contains("which is root")))'
+  # Somebody whom the policy lets nobody be, and a group that means something.
+  fresh
+  config '.process.user = {uid: 1700, gid: 6}'
+  detached bare "$ID-other"
+  joins "$ID-other"
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'signals\n1700\n65532\n65532\n'* ]] || explain 'a group of the host'
+  policy <<<'identity.allowed_uids = ["5000-5999"]'
+  joins "$ID-other"
+  says nonroot run "$ID"
+  [[ $OUT == 65532* ]] || explain 'out of bounds'
+  # One of a range is its owner's alone.
+  policy <<TOML
+state = "$BATS_TEST_TMPDIR/ids"
+identity = {range = "200000-200499", share = "container"}
+TOML
+  fresh
+  detached nonroot "$ID-range"
+  local uid
+  uid=$(proc_status "$ID-range" | jq '.Uid[0]')
+  [[ $uid == 200* ]] || explain "expected an id of the range, not $uid"
+  joins "$ID-range"
+  says nonroot run "$ID"
+  [[ $OUT == 200* && $OUT != "$uid"* && $OUT != *signals* ]] || explain 'the id of another owner'
+  # A person's process on the host.
+  : >"$POLICY"
+  fresh
+  setpriv --reuid 1234 --regid 1234 --clear-groups sleep 100 3>&- &
+  local person=$!
+  config --arg p "/proc/$person/ns/pid" '.linux.namespaces |= map(if .type == "pid" then .path = $p else . end)'
+  runs sh -c "kill -0 $person && echo signals; id -u"
+  local before
+  before=$(<"$BUNDLE/config.json")
+  succeeds bare run "$ID"
+  contains signals
+  printf '%s\n' "$before" >"$BUNDLE/config.json"
+  says nonroot run "$ID"
+  kill "$person"
+  [[ $OUT == 65532 ]] || explain 'a person of the host'
+}
+
+@test "H12: a step that makes directories in a volume for a user is that user, at each start" {
+  volume v
+  policy <<<'identity.sources = ["kept", "volume", "image", "fixed"]'
+  local step='set -e; umask 077; mkdir -p /data/store; chown -R 1500:1500 /data; echo prepared'
+  local app='echo x >>/data/store/x && echo wrote'
+  with_volume v /data "$step"
+  succeeds nonroot run "$ID"
+  with_volume v /data "$app"
+  config '.process.user = {uid: 1500, gid: 1500}'
+  says nonroot run "$ID"
+  lacks wrote
+  : >"$POLICY"
+  rm -r "$VOLUMES/v/_data"
+  mkdir "$VOLUMES/v/_data"
+  local round
+  for round in 1 2 3; do
+    with_volume v /data "$step"
+    succeeds nonroot run "$ID"
+    contains prepared
+    recorded --argjson r "$round" 'if $r == 1 then .source == "prepared" else .source == "volume" end'
+    with_volume v /data "$app"
+    config '.process.user = {uid: 1500, gid: 1500}'
+    succeeds nonroot run "$ID"
+    contains wrote
+  done
+  [[ $(wc -l <"$VOLUMES/v/_data/store/x") == 3 ]]
+}
+
+@test "H12: what a command says gives no root, nobody whom --user does not give, and nothing of another one" {
+  volume v
+  volume w
+  echo key >"$VOLUMES/w/_data/key"
+  chown -R 1600:1600 "$VOLUMES/w/_data"
+  chmod 700 "$VOLUMES/w/_data"
+  with_volume v /data 'chown 0:0 /data; id -u; id -g'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'65532\n65532' ]] || explain 'it is root'
+  with_volume v /data 'chown 1500:6 /data; id -u; id -G'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'1500\n65532' ]] || explain 'a group of the host'
+  policy <<<'identity.allowed_uids = ["5000-5999"]'
+  with_volume v /data 'chown 1500 /data; id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'out of bounds'
+  policy <<TOML
+state = "$BATS_TEST_TMPDIR/ids"
+identity.range = "200000-200499"
+TOML
+  with_volume v /data 'chown 200007 /data; id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 200* && $OUT != 200007 ]] || explain 'of another owner'
+  # What somebody has used is that one's alone, whomever a command names.
+  : >"$POLICY"
+  with_volume w /data 'chown -R 1500:1500 /data; id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1600 && $(stat -c %u "$VOLUMES/w/_data/key") == 1600 ]] || explain 'the volume of somebody else'
+}
+
+@test "H5: a volume of root's in which all is one user's makes a container that asks for root that user" {
+  volume v
+  local data=$VOLUMES/v/_data
+  install -d -o 1234 -g 4321 -m 750 "$data/site"
+  install -m 640 -o 1234 -g 4321 /dev/null "$data/site/index"
+  local script='set -e; chmod -R u=rwX,g=rX,o= /srv/site; echo x >>/srv/site/index; id -u'
+  with_volume v /srv "$script"
+  policy <<<'identity.sources = ["kept", "image", "fixed"]'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected it to be denied'
+  : >"$POLICY"
+  with_volume v /srv "$script"
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1234 ]] || explain 'expected the owner of what is in the volume'
+  recorded '.notes // [] | all(contains("stays root") | not)'
+  # What root has written there since, chmod may not touch.
+  echo x >"$data/site/new"
+  with_volume v /srv "$script"
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected chmod to be denied'
+  recorded '.notes | any(contains("in part, such as \"site/new\" in it") and contains("volumes adopt --user 1234:4321"))'
+  rm "$data/site/new"
+  # Something of root's, or of another one, and it is nobody's.
+  echo x >"$data/roots"
+  with_volume v /srv 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'something is root'"'"'s'
+}
+
+@test "H6: a volume of a service's in which root has written what is closed: one note, and adopt mends it" {
+  volume v
+  local data=$VOLUMES/v/_data log=$BATS_TEST_TMPDIR/engine.log
+  chown 65532:65532 "$data"
+  install -m 600 /dev/null "$data/rotated"
+  echo old >"$data/rotated"
+  printf 'state = "%s"\n' "$BATS_TEST_TMPDIR/state" >"$POLICY"
+  with_volume v /data 'cat /data/rotated'
+  says nonroot --log "$log" run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected it to be closed'
+  recorded --arg d "$data" '.root_volumes == [$d] and ([.notes[] | select(contains($d))] | length == 1 and (.[0] | contains("in part, such as \"rotated\" in it") and contains("volumes adopt --user 65532:65532 " + $d)))'
+  grep -q 'volumes adopt' "$log" || explain 'the log of the engine'
+  succeeds "$REPO/bin/nonroot-ctl" volumes adopt --policy "$POLICY" --user 65532:65532 "$data"
+  with_volume v /data 'cat /data/rotated'
+  succeeds nonroot run "$ID"
+  recorded 'has("root_volumes") | not'
 }

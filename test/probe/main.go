@@ -9,6 +9,7 @@
 //	probe pause      waits for SIGTERM or SIGINT, then exits with 0
 //	probe listen S   listens at the Unix socket S until it is ended
 //	probe dial S     connects to the Unix socket S: the answer
+//	probe lock       locks a megabyte of memory: the answer
 //	probe keyed C... puts a key into a session keyring of its own, and becomes the command C
 //	probe agent S F  is a listener for seccomp at the Unix socket S: for each system call that it is told of it makes the file
 //	                 F, and says that the call has succeeded
@@ -64,6 +65,8 @@ func main() {
 		panic(agent(os.Args[2], os.Args[3]))
 	case "dial":
 		answer = map[string]string{"dial": dial(os.Args[2])}
+	case "lock":
+		answer = map[string]string{"lock": fmt.Sprint(unix.Mlock(make([]byte, 1<<20)))}
 	case "keyed":
 		panic(keyed(os.Args[2:]))
 	case "key":

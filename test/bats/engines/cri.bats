@@ -159,6 +159,22 @@ init_shows() { shows "$1" status_of "$(cat "$(bundle "$2")/init.pid")"; }
   [[ $OUT -ge 3 ]] || explain 'expected to see the pod'
 }
 
+@test "H11: containers that share the processes of a pod stay who they are; one for debugging is who its target is" {
+  sandbox nonroot
+  container "$(security '.run_as_user = {value: 1700} | .run_as_group = {value: 1701}')"
+  local target=$CONTAINER
+  container "$(security ".namespace_options = {pid: 3, target_id: \"$target\"}")"
+  shows 'nonroot(1700; 1701)' cri exec "$CONTAINER" probe
+  jq -e '.source == "joined"' "$(bundle "$CONTAINER")/nonroot-runc.json" >/dev/null || explain 'the record'
+  remove
+  # The sandbox's user is no application's.
+  jq_edit "$POD" '.linux.security_context.namespace_options.pid = 0 | .linux.security_context.run_as_user = {value: 65535}'
+  sandbox nonroot
+  container "$(security '.namespace_options.pid = 0')"
+  shows 'nonroot(65532; 65532)' cri exec "$CONTAINER" probe
+  jq -e '.source == "fixed"' "$(bundle "$CONTAINER")/nonroot-runc.json" >/dev/null || explain 'the record'
+}
+
 @test "stop and remove leave nothing" {
   sandbox nonroot
   container

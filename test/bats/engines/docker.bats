@@ -507,3 +507,119 @@ host() {
   docker service rm reader >/dev/null
   docker swarm leave --force
 }
+
+@test "H11: a sidecar by --pid and by Compose's pid is who its service is, and signals it" {
+  docker run -d --name service --user 1700:1700 bb probe pause >/dev/null
+  succeeds bare --pid container:service bb kill -0 1
+  succeeds nonroot --pid container:service bb sh -c 'kill -0 1 && id -u && id -g'
+  [[ $OUT == $'1700\n1700' ]] || explain 'expected the user of the service'
+  # The host's processes are nobody's to join.
+  succeeds nonroot --pid host bb id -u
+  [[ $OUT == 65532 ]] || explain 'expected the fixed identity'
+  docker rm -f service >/dev/null
+  docker run -d --name service --pid host --user 1700:1700 bb probe pause >/dev/null
+  succeeds nonroot --pid container:service bb id -u
+  [[ $OUT == 65532 ]] || explain 'expected the fixed identity beside one that has the processes of the host'
+  docker rm -f service >/dev/null
+  mkdir -p "$BATS_TEST_TMPDIR/project"
+  cat >"$BATS_TEST_TMPDIR/project/docker-compose.yml" <<'YAML'
+version: "3"
+services:
+  web:
+    image: bb
+    user: "1700"
+    command: probe pause
+  reload:
+    image: bb
+    pid: service:web
+    command: sh -c 'kill -0 1 && id -u'
+YAML
+  cd "$BATS_TEST_TMPDIR/project"
+  succeeds compose up -d
+  await ended_well reload
+  [[ $(docker logs "$(compose ps -q reload)") == 1700 ]] || explain 'expected the user of the service'
+  compose down --timeout 1
+}
+
+@test "H12: compose: a service that prepares a volume for another one's user, also when both are started again" {
+  mkdir -p "$BATS_TEST_TMPDIR/steps"
+  cat >"$BATS_TEST_TMPDIR/steps/docker-compose.yml" <<'YAML'
+version: "3"
+volumes:
+  data: {}
+services:
+  step:
+    image: bb
+    user: root
+    command: sh -ec 'mkdir -p /data/store; chown -R 1500:1500 /data; chmod -R 777 /data'
+    volumes: ["data:/data"]
+  app:
+    image: bb
+    user: "1500:1500"
+    command: sh -ec 'umask 077; echo x >>/data/store/x; probe pause'
+    volumes: ["data:/data"]
+YAML
+  cd "$BATS_TEST_TMPDIR/steps"
+  local round
+  for round in 1 2; do
+    succeeds compose up -d step
+    await ended_well step
+    succeeds compose up -d app
+    await written "$round"
+    compose stop --timeout 1
+  done
+  # The same step once more, in a container of its own.
+  compose down --timeout 1
+  succeeds compose up -d step
+  await ended_well step
+  compose down --timeout 1 --volumes
+}
+
+# written LINES: the application has written as often.
+written() { [[ $(docker exec "$(compose ps -q app)" wc -l /data/store/x) == "$1 "* ]]; }
+
+# ended_well SERVICE: its container has ended, and well.
+ended_well() { [[ $(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$(compose ps -a -q "$1" 2>/dev/null || compose ps -q "$1")") == 'exited 0' ]]; }
+
+@test "volumes adopt: whose a volume from before is, by the containers that have it; not while one runs" {
+  docker volume create before >/dev/null
+  bare -v before:/data bb sh -c 'echo old >/data/x; chmod 600 /data/x'
+  local ctl=(nonroot-ctl volumes adopt)
+  fails_with 1 "${ctl[@]}" before
+  [[ $ERR == *'no container of Docker'*'hint: '*'--user UID:GID'* ]] || explain 'expected the option'
+  docker run -d --name app -v before:/data bb probe pause >/dev/null
+  fails_with 1 docker exec app cat /data/x
+  fails_with 1 "${ctl[@]}" before
+  [[ $ERR == *'"app"'*'which runs'*'--force'* ]] || explain 'expected the container that runs'
+  docker stop --time 1 app >/dev/null
+  # Who is somebody else by his own wish says nothing of what is root's.
+  docker run --name reader --user 1000:1000 -v before:/data bb true
+  succeeds "${ctl[@]}" --dry-run before
+  contains '2 files would change the owner'
+  succeeds "${ctl[@]}" before
+  docker start app >/dev/null
+  succeeds docker exec app cat /data/x
+  [[ $OUT == old ]]
+  # Two who do not agree.
+  docker rm -f app reader >/dev/null
+  docker volume rm before >/dev/null
+  docker volume create before >/dev/null
+  bare -v before:/data bb sh -c 'echo old >/data/x'
+  docker create --name one -v before:/data bb true >/dev/null
+  docker start -a one
+  policy <<<'identity.uid = 70000'
+  docker run --name two -v before:/data bb true
+  fails_with 1 "${ctl[@]}" before
+  [[ $ERR == *'"one" is 65532:65532'*'"two" is 70000:65532'*'--user'* ]] || explain 'expected both'
+  no_policy
+  succeeds "${ctl[@]}" --user 1234:1234 before
+  docker rm -f one two >/dev/null
+  docker volume rm before >/dev/null
+  # An anonymous one, by the beginning of its name.
+  docker run --name anonymous --runtime runc bb-volume touch /data/x
+  local name
+  name=$(docker inspect -f '{{(index .Mounts 0).Name}}' anonymous)
+  fails_with 1 "${ctl[@]}" --user 1234:1234 "${name:0:11}"
+  succeeds "${ctl[@]}" --user 1234:1234 "${name:0:12}"
+  contains '2 files changed the owner'
+}

@@ -37,14 +37,14 @@ teardown() {
 
 import() { image | "$1" import - bb >/dev/null; }
 
-# rootless is Podman of an ordinary user.
-rootless() {
+# someone runs a command as an ordinary user; rootless is his Podman.
+someone() {
   (
     cd /home/someone || exit
-    exec setpriv --reuid 5001 --regid 5001 --clear-groups env HOME=/home/someone XDG_RUNTIME_DIR=/run/user/5001 USER=someone TMPDIR=/tmp \
-      podman "$@"
+    exec setpriv --reuid 5001 --regid 5001 --clear-groups env HOME=/home/someone XDG_RUNTIME_DIR=/run/user/5001 USER=someone TMPDIR=/tmp "$@"
   )
 }
+rootless() { someone podman "$@"; }
 
 bare() { podman --runtime runc run --rm "$@"; }
 nonroot() { podman run --rm "$@"; }
@@ -170,6 +170,19 @@ nonroot() { podman run --rm "$@"; }
   shows nonroot status_of "$(podman inspect -f '{{.State.Pid}}' "$(podman pod inspect -f '{{.InfraContainerID}}' web)")"
 }
 
+@test "H11: --pid=container: is who the other one is; containers that share a pod's processes stay who they are" {
+  podman run -d --name service --user 1700:1701 bb probe pause >/dev/null
+  succeeds bare --pid container:service bb kill -0 1
+  succeeds nonroot --pid container:service bb sh -c 'kill -0 1 && id -u && id -g'
+  [[ $OUT == $'1700\n1701' ]] || explain 'expected the user of the service'
+  podman pod create --name web --share net,ipc,uts,pid --infra-command '/bin/probe pause' --infra-image localhost/bb >/dev/null
+  printf 'identity.uid = 70000\n' | policy
+  podman pod start web >/dev/null
+  no_policy
+  succeeds nonroot --pod web bb id -u
+  [[ $OUT == 65532 ]] || explain 'expected the fixed identity, and not that of the infra container'
+}
+
 @test "generate kube, play kube" {
   podman run -d --name box bb /bin/probe pause >/dev/null
   podman generate kube box >"$BATS_TEST_TMPDIR/pod.yaml"
@@ -233,6 +246,19 @@ nonroot() { podman run --rm "$@"; }
   succeeds nonroot-ctl learn --json --output "$learned" -- podman run --rm bb sh -c 'echo x >/home/x; echo ran'
   contains ran
   jq -e '(.late | not) and .ended and any(.findings[]; .kind == "directory" and .what == "/home")' "$learned" || explain "$(<"$learned")"
+}
+
+@test "rootless: what a person binds is named with --userns=keep-id, which lets it be used, and learn advises no chown" {
+  local learned=/home/someone/learned
+  install -d -m 755 -o someone /home/someone/src
+  succeeds rootless run --rm --userns=keep-id -v /home/someone/src:/src bb sh -c 'echo x >/src/kept'
+  says rootless run --name denied -v /home/someone/src:/src bb sh -c 'echo x >/src/file'
+  [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
+  succeeds someone nonroot-ctl explain --podman denied
+  contains 'what is mounted at "/src" can'"'"'t be written'
+  contains 'hint: --userns=keep-id'
+  says someone nonroot-ctl learn --json --output "$learned" -- podman run --rm -v /home/someone/src:/src bb sh -c 'echo x >/src/file'
+  jq -e 'any(.findings[]; .what == "/src" and (.why | test("What helps: --userns=keep-id") and (test("chown 3[0-9]*") | not)))' "$learned" || explain "$(<"$learned")"
 }
 
 @test "H10: a secret of mode 0400 can be read by the identity" {

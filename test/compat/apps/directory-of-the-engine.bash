@@ -3,7 +3,8 @@
 # ./data:/data, which is not there yet: the engine makes it, as root.
 
 kind='directories of the host'
-gap='a directory of the host that the engine has just made is not given, and nothing says so'
+by_design='whoever starts a container names the directory, and others of the host may read what is there. Make it before, as that of --user, or use a named volume'
+hint='the directory .* is empty'
 start() { run app base -v "$SHARED/data:/data" -- serve /data; }
 check() { stores app; }
 kept() { stored app; }

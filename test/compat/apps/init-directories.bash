@@ -3,8 +3,6 @@
 # The one-shot container makes directories, too, and gives all of it to the application's uid and group 0.
 
 kind='init steps'
-gap='the step writes into the volume as the fixed identity, and the application asks for another uid'
-hint='volume|Permission denied'
 start() {
   job init base --user 0:0 -v "$BOX-sources:/sources" -- sh -ec 'mkdir -p /sources/logs /sources/dags; chown -R 50000:0 /sources; ls /sources' &&
     run app base --user 50000:0 -v "$BOX-sources:/sources" -- serve /sources/logs

@@ -3,8 +3,6 @@
 # A chart's step: only the mode is opened for whoever comes.
 
 kind='init steps'
-gap='at the second start, the step may not change the mode of what the application has written'
-hint='[Oo]peration not permitted'
 start() {
   job init base --user 0 -v "$BOX-data:/data" -- sh -ec 'mkdir -p /data/store; chown -R 1001:1001 /data; chmod -R 777 /data' &&
     run app base --user 1001 -v "$BOX-data:/data" -- serve /data/store

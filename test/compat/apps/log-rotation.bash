@@ -3,7 +3,6 @@
 # Logs of one image are moved and truncated by another.
 
 kind='shared volumes'
-gap='in a volume from before whose top is the service'"'"'s, files that root has written since are closed, and nothing says so'
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base

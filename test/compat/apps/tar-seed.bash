@@ -3,7 +3,6 @@
 # An image that brings its first data as an archive, with the owners of where it was made.
 
 kind='chown at start'
-gap='in a volume from before with files of root'"'"'s and of others, what is not the first owner'"'"'s is closed, and nothing says so'
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package adopt
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+	"github.com/nonroot-runc/nonroot-runc/internal/ps"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+)
+
+// User is a container of an engine's that mounts a volume, whether it runs or not.
+type User struct {
+	Name  string
+	Last  policy.LastStart // who it was at its last start
+	Known bool             // Last is
+}
+
+// container is what engines' inspect says of one (docker-container-inspect(1), podman-container-inspect(1)).
+type container struct {
+	Name   string
+	Mounts []struct{ Source string }
+
+	GraphDriver struct{ Data map[string]string }
+}
+
+// Users asks Docker and Podman, where they are installed, for the containers that mount a volume.
+func Users(ctx context.Context, dir string) (users []User, err error) {
+	var failed error
+	for _, e := range engines.All {
+		if e.Client == "" || e.Volumes.Path == "" {
+			continue
+		}
+		if _, err := exec.LookPath(e.Client); err != nil {
+			continue
+		}
+		found, err := usersOf(ctx, e.Client, dir)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		users = append(users, found...)
+	}
+	if len(users) == 0 {
+		return nil, failed // an engine that does not run has nothing to do with what another one knows
+	}
+	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
+	return users, nil
+}
+
+func usersOf(ctx context.Context, client, dir string) (users []User, err error) {
+	out, err := ask.Run(ctx, nil, client, "ps", "--all", "--quiet", "--no-trunc", "--filter", "volume="+path.Base(path.Dir(dir)))
+	ids := strings.Fields(string(out))
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	out, err = ask.Run(ctx, nil, client, append([]string{"inspect", "--type", "container"}, ids...)...)
+	if err != nil {
+		return nil, err
+	}
+	var all []container
+	if err := json.Unmarshal(out, &all); err != nil {
+		return nil, fmt.Errorf("read what %s inspect says: %w", client, err)
+	}
+	for i := range all {
+		c := &all[i]
+		if !slices.ContainsFunc(c.Mounts, func(m struct{ Source string }) bool { return path.Clean(m.Source) == dir }) {
+			continue // the filter is also for where something is mounted
+		}
+		u := User{Name: strings.TrimPrefix(c.Name, "/")}
+		if upper := c.GraphDriver.Data["UpperDir"]; path.IsAbs(upper) {
+			u.Last, u.Known = layer.LastStartOf(upper)
+		}
+		users = append(users, u)
+	}
+	return users, nil
+}
+
+// Whose is the one user of those containers that asked for root. Who is somebody else by his own wish is not meant by what root has
+// written.
+func Whose(dir string, users []User) (ID, error) {
+	var found *User
+	var said []string
+	agree := true
+	for i := range users {
+		u := &users[i]
+		switch {
+		case !u.Known:
+			said = append(said, quote.Value(u.Name)+" has not been started under nonroot-runc since it was made")
+			continue
+		case u.Last.Source == decision.Kept:
+			said = append(said, fmt.Sprintf("%s asks for %d:%d itself", quote.Value(u.Name), u.Last.UID, u.Last.GID))
+			continue
+		}
+		said = append(said, fmt.Sprintf("%s is %d:%d", quote.Value(u.Name), u.Last.UID, u.Last.GID))
+		if found != nil && (found.Last.UID != u.Last.UID || found.Last.GID != u.Last.GID) {
+			agree = false
+		}
+		found = u
+	}
+	if found != nil && agree {
+		return ID{UID: found.Last.UID, GID: found.Last.GID}, nil
+	}
+	what := "no container of Docker's or Podman's that mounts it is known"
+	if len(said) > 0 {
+		what = "of its containers, " + strings.Join(said, ", ")
+	}
+	return ID{}, fmt.Errorf("whose the volume %q is can't be told: %s\nhint: name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it", dir, what)
+}
+
+// Running names the containers that run with a volume, by what the kernel has mounted in them.
+func Running(dir string) (names []string, err error) {
+	var of unix.Stat_t
+	if err := unix.Stat(dir, &of); err != nil {
+		return nil, fmt.Errorf("look at the volume %q: %w", dir, err)
+	}
+	list, err := ps.List(ps.Options{All: true})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range list.Containers {
+		if slices.ContainsFunc(c.Processes, func(p *ps.Process) bool { return mounts(p.PID, &of) }) {
+			names = append(names, cmp.Or(c.Called(), strconv.Itoa(c.Processes[0].PID)))
+		}
+	}
+	return names, nil
+}
+
+// mounts says that a process has a mount of a directory. What is not of that file system is not looked at, which may be one that
+// does not answer.
+func mounts(pid int, of *unix.Stat_t) bool {
+	root := "/proc/" + strconv.Itoa(pid)
+	text, err := proc.Read(root + "/mountinfo")
+	if err != nil {
+		return false
+	}
+	device := fmt.Sprintf("%d:%d", unix.Major(of.Dev), unix.Minor(of.Dev))
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 || fields[2] != device {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Lstat(root+"/root"+unescaped(fields[4]), &st) == nil && st.Dev == of.Dev && st.Ino == of.Ino {
+			return true
+		}
+	}
+	return false
+}
+
+// unescaped is a path as it is: mountinfo has blanks, tabs, line ends and backslashes as octal numbers (proc_pid_mountinfo(5)).
+var unescaped = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace
+
+// StillRun is why a volume is not given while its containers run.
+func StillRun(dir string, names []string) error {
+	return fmt.Errorf("the volume %q is mounted in %s, which runs\nhint: stop it, or give the volume all the same with --force", dir, strings.Join(quoted(names), ", "))
+}
+
+func quoted(names []string) (all []string) {
+	for _, n := range names {
+		all = append(all, quote.Value(n))
+	}
+	return all
+}
+
+// minPrefix is how many digits of an anonymous volume's name are enough to mean it, as engines show them of containers.
+const minPrefix = 12
+
+// byPrefix finds the volume in a store whose name of hexadecimal digits begins so.
+func byPrefix(prefix string, dirs []string) (found []string) {
+	if len(prefix) < minPrefix || strings.Trim(prefix, "0123456789abcdef") != "" {
+		return nil
+	}
+	for _, dir := range dirs {
+		if name := path.Base(path.Dir(dir)); engines.IsID(name) && strings.HasPrefix(name, prefix) {
+			found = append(found, dir)
+		}
+	}
+	return found
+}
+
+// several is why a beginning is not enough.
+func several(prefix string, dirs []string) error {
+	return fmt.Errorf("%d volumes begin with %q\nhint: name more of it", len(dirs), prefix)
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// alike are mounts of which one note tells.
+type alike struct {
+	what, advice string
+	names        []string
+	more         int
+}
+
+const (
+	mostAlike = 3  // mounts that a note names
+	mostKinds = 6  // notes on mounts
+	mostBinds = 64 // mounts that are looked at
+)
+
+// closedBinds tells of what a person binds and the identity can't use: files and directories that it can't read, those that are
+// bound to be written and that it can't write, and those to which it can't get. It looks at each mount once, and at each
+// directory on the way to one; what is below is not looked at.
+func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []string) {
+	var all []*alike
+	closed := map[string]string{} // directories on the way, and what is to be said of each
+	isOurs, looked := plan.Ours(g.Bundle), 0
+	for i := range g.Container.Mounts {
+		m := &g.Container.Mounts[i]
+		if isOurs(*m) || !g.isPersons(m) {
+			continue
+		}
+		if looked++; looked > mostBinds || len(all) == mostKinds {
+			break
+		}
+		at, err := g.image.Look(path.Clean("/" + m.Destination))
+		if err != nil || !at.Exists || at.Mount == nil || at.Mount.Source != m.Source || at.Mount.Destination != m.Destination {
+			continue // it can't be told, or another mount covers it
+		}
+		what, advice := g.closedBind(m, &at.Stat, d)
+		if on := g.closedOnTheWay(at.Path, d, give, closed); on != "" {
+			what, advice = on, "mount it where the identity gets"
+		}
+		if what == "" || hasACL(g.source(m)) {
+			continue
+		}
+		name := quote.Value(m.Destination)
+		if advice != "" && g.isEmptyRoots(m, &at.Stat) {
+			what, advice = "is empty and root's, as an engine makes one that is missing: it is not the identity's to write", fmt.Sprintf(
+				"run chown %d:%d %q, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), m.Source)
+		}
+		if n := slices.IndexFunc(all, func(a *alike) bool { return a.what == what && a.advice == advice }); n >= 0 {
+			if a := all[n]; len(a.names) < mostAlike {
+				a.names = append(a.names, name)
+			} else {
+				a.more++
+			}
+			continue
+		}
+		all = append(all, &alike{what: what, advice: advice, names: []string{name}})
+	}
+	for _, a := range all {
+		notes = append(notes, a.note())
+	}
+	return notes
+}
+
+func (a *alike) note() string {
+	names := strings.Join(a.names, ", ")
+	if a.more > 0 {
+		names += fmt.Sprintf(" and %d more", a.more)
+	}
+	note := "what is mounted at " + names + " " + a.what
+	if a.advice != "" {
+		note += hint.Flat + a.advice
+	}
+	return note
+}
+
+// systems are directories of which nobody means to write what is bound from there, though mounts are writable unless somebody says
+// otherwise (-v /etc/localtime:/etc/localtime).
+var systems = []string{"/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot"}
+
+// isPersons says that a mount is of something that a person names. Engines' own files, and volumes that are given, or have a note
+// of their own, are none; nor is one whose owners the mount changes.
+func (g *Gathered) isPersons(m *spec.Mount) bool {
+	if !m.Binds() || len(m.UIDMap) > 0 || slices.Contains(m.Options, "idmap") || slices.Contains(m.Options, "ridmap") {
+		return false
+	}
+	if engines.MakesFile(m.Source) || engines.PodSecret(m.Source) || engines.NamesSocket(m.Source) || mayBeVolume(*m) {
+		return false
+	}
+	// What engines make for a container lies in a directory of its id, wherever that is; secrets among it.
+	return g.ID == "" || !strings.Contains(m.Source, "/"+g.ID+"/")
+}
+
+// source is where a mount's source lies on the host.
+func (g *Gathered) source(m *spec.Mount) string {
+	if path.IsAbs(m.Source) {
+		return m.Source
+	}
+	return path.Join(g.Bundle, m.Source)
+}
+
+// closedBind says what of a mount the identity can't do, and what helps; "": nothing that a program may want.
+func (g *Gathered) closedBind(m *spec.Mount, st *unix.Stat_t, d *decision.Decision) (what, advice string) {
+	read, write, verb := uint32(unix.R_OK), uint32(unix.R_OK|unix.W_OK), "read"
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		read, write = unix.R_OK|unix.X_OK, unix.R_OK|unix.W_OK|unix.X_OK
+	case unix.S_IFSOCK:
+		read, write, verb = unix.W_OK, unix.W_OK, "used" // connecting takes the right to write (unix(7))
+	case unix.S_IFREG:
+	default:
+		return "", ""
+	}
+	rights := read
+	switch {
+	case !g.may(read, st, d.Identity):
+		if !m.Readonly() {
+			rights = write
+		}
+	case m.Readonly() || g.may(write, st, d.Identity) || links.WithinAny(systems, path.Clean(m.Source)):
+		return "", ""
+	default:
+		rights, verb = write, "written"
+	}
+	of := g.owners()
+	c := hint.Closed{
+		Mode: st.Mode & 0o7777, Rights: rights, Directory: st.Mode&unix.S_IFMT == unix.S_IFDIR,
+		UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID),
+		Rootless: !g.call.Caller.IsHostRoot(), Podman: g.Origin.Engine == engines.Podman.Name || engines.SaysPodman(g.Container.Annotations), Pod: g.Origin.Pod != "",
+	}
+	c.Owner, c.Mapped = of.Inside(st.Uid)
+	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)
+	c.NotKept = !g.rule.Keeps(c.Owner)
+	return fmt.Sprintf("can't be %s by the identity (%d:%d %04o)", verb, st.Uid, st.Gid, c.Mode), c.Remedies()
+}
+
+// closedOnTheWay says which directory of those above a mount the identity may not pass; "": none. What is given to it, it may.
+func (g *Gathered) closedOnTheWay(p string, d *decision.Decision, give *plan.Give, known map[string]string) string {
+	dir := path.Dir(p)
+	if dir == "/" || p == "/" {
+		return ""
+	}
+	if said, ok := known[dir]; ok {
+		return said
+	}
+	said := g.closedOnTheWay(dir, d, give, known)
+	if said == "" && !isGiven(give, dir) {
+		at, err := g.image.Look(dir)
+		if err == nil && at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR && !g.may(unix.X_OK, &at.Stat, d.Identity) {
+			said = fmt.Sprintf("can't be got to: the directory %s on the way is closed to the identity (%d:%d %04o)", quote.Value(dir), at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+		}
+	}
+	known[dir] = said
+	return said
+}
+
+// isGiven says that a directory of the image is one of those that the identity is given, or is opened to it.
+func isGiven(give *plan.Give, dir string) bool {
+	return give != nil && (give.Applications && policy.IsApplication(dir) ||
+		slices.ContainsFunc(give.Paths, func(p string) bool { return links.Within(p, dir) }))
+}
+
+// isEmptyRoots says that what is mounted to be written is an empty directory of root's: the engine makes one that is missing
+// (Docker's -v, Compose). Nobody can tell it from one that somebody else has just made for a purpose of its own, so that it stays
+// root's.
+func (g *Gathered) isEmptyRoots(m *spec.Mount, st *unix.Stat_t) bool {
+	if of := g.owners(); m.Readonly() || st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 && !of.IsRoot(st.Uid) || !g.call.Caller.IsHostRoot() {
+		return false
+	}
+	fd, err := unix.Open(g.source(m), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false // a link
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	names, err := dirents.Names(fd, 1)
+	return err == nil && len(names) == 0
+}
+
+// hasACL says that a file has an access control list (acl(5)), by which others may have rights that its mode does not show.
+func hasACL(name string) bool {
+	_, err := unix.Getxattr(name, "system.posix_acl_access", nil)
+	return err == nil
+}
+
+// takenCapabilities tells of the capabilities that were asked for beyond those that engines give to every container.
+func (g *Gathered) takenCapabilities() []string {
+	bounding, err := g.doc.Bounding()
+	if err != nil {
+		return nil // the rewrite says it
+	}
+	var more []string
+	for _, c := range bounding {
+		if !slices.Contains(engines.Capabilities, c) && !slices.Contains(more, c) {
+			more = append(more, c)
+		}
+	}
+	const privileged = 20 // of the forty or so that there are
+	switch slices.Sort(more); {
+	case len(more) == 0:
+		return nil
+	case len(more) > privileged:
+		return []string{"all capabilities were asked for (--privileged, --cap-add ALL), and no container has any here"}
+	}
+	return []string{fmt.Sprintf("%s: asked for (--cap-add), and no container has any capability here; hint: what needs one needs an exemption, a rule with mode \"off\" and a reason", quote.Text(strings.Join(more, ", "), quote.MaxValue))}
+}
+
+// scarceMemory says that the home can become larger than the memory that the container may have, by which it is counted.
+func (g *Gathered) scarceMemory(mounts []rootfs.Mount) []string {
+	limit := g.doc.MemoryLimit()
+	size, ok := homedir.SizeOf(g.rule.HomeSize)
+	if limit == 0 || len(mounts) == 0 || !ok || size <= limit {
+		return nil
+	}
+	return []string{fmt.Sprintf("its home may have home.size = %q, and all its memory is %d MiB, of which the home is a part: the kernel ends a container that fills it; hint: choose a smaller home.size, or mount a volume there", g.rule.HomeSize, limit>>20)}
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
+)
+
+// bound is a file or directory of the host's, made for a test.
+func bound(t *testing.T, kind string, uid, gid int, mode os.FileMode) string {
+	t.Helper()
+	name := t.TempDir() + "/bound"
+	switch kind {
+	case "file":
+		write(t, name, "x")
+	case "directory":
+		write(t, name+"/x", "x")
+	case "empty":
+		Must(t, os.Mkdir(name, 0o755))
+	case "socket":
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		Must(t, err, unix.Bind(fd, &unix.SockaddrUnix{Name: name}), unix.Close(fd))
+	}
+	Must(t, os.Chown(name, uid, gid), os.Chmod(name, mode))
+	return name
+}
+
+// TestClosedBinds: what of a mount is closed to the identity, and what helps; where it may do what is asked for, nothing is said.
+func TestClosedBinds(t *testing.T) {
+	NeedPrivate(t)
+	for _, test := range []struct {
+		kind     string
+		uid, gid int
+		mode     os.FileMode
+		options  string
+		want     string // "": nothing; else words of it, separated by "|"; those with "!" in front are not in it
+	}{
+		{"empty", 0, 0, 0o755, "rw", "is empty and root's|run chown 65532:65532"},
+		{"directory", 0, 0, 0o755, "rw", "can't be written by the identity (0:0 0755)|chgrp 65532 and chmod g+rwx, or at last chown 65532:65532|!--user"},
+		{"directory", 1000, 1000, 0o755, "rw", "can't be written|run it as the owner (--user 1000:1000), or chgrp 65532|!chown"},
+		{"directory", 1000, 1000, 0o755, "ro", ""},
+		{"directory", 1000, 1000, 0o700, "ro", "can't be read|--user 1000:1000|chmod o+rx|!chown|!g+rwx"},
+		{"directory", 1000, 1000, 0o700, "rw", "can't be read|--user 1000:1000|g+rwx|!chown"},
+		{"directory", 1000, 2000, 0o070, "ro", "--group-add 2000|!--user|!chgrp"},
+		{"directory", 1000, 65532, 0o770, "rw", ""},
+		{"directory", 0, 0, 0o777, "rw", ""},
+		{"directory", 65532, 0, 0o700, "rw", ""},
+		{"file", 0, 0, 0o400, "ro", "can't be read by the identity (0:0 0400)|chgrp 65532 and chmod g+r, or at last chown|!o+r|!--user"},
+		{"file", 0, 0, 0o600, "rw", "can't be read|g+rw"},
+		{"file", 0, 0, 0o644, "ro", ""},
+		{"file", 1000, 1000, 0o644, "rw", "can't be written|--user 1000:1000"},
+		{"file", 0, 65532, 0o640, "ro", ""},
+		{"file", 0, 4000, 0o640, "ro", "--group-add 4000, where identity.allowed_gids lets it|!chgrp"},
+		{"socket", 1000, 1000, 0o600, "rw", "can't be used|--user 1000:1000"},
+		{"socket", 1000, 1000, 0o666, "ro", ""},
+	} {
+		source := bound(t, test.kind, test.uid, test.gid, test.mode)
+		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(source, "/data", test.options)) })
+		got := strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n")
+		said(t, fmt.Sprintf("%+v", test), got, test.want)
+	}
+}
+
+// said holds a text against words that are in it, and such that are not.
+func said(t *testing.T, what, got, want string) {
+	t.Helper()
+	if want == "" && got != "" {
+		t.Errorf("%s: %q", what, got)
+	}
+	for word := range strings.SplitSeq(want, "|") {
+		if unwanted, not := strings.CutPrefix(word, "!"); strings.Contains(got, unwanted) == not || want != "" && strings.Contains(got, "\n") {
+			t.Errorf("%s: %q lacks or has %q", what, got, word)
+		}
+	}
+}
+
+// TestMountsThatAreNoPersons: engines' own, those that are given, those that another mount covers or that change owners, and what an
+// access control list opens.
+func TestMountsThatAreNoPersons(t *testing.T) {
+	NeedPrivate(t)
+	closed := bound(t, "file", 0, 0, 0o400)
+	form := func(name string) string { // of a file that is there, and closed
+		name = t.TempDir() + name
+		write(t, name, "x")
+		Must(t, os.Chmod(name, 0o600))
+		return name
+	}
+	for name, mounts := range map[string][]specs.Mount{
+		"a tmpfs":              {{Destination: "/data", Type: "tmpfs", Source: closed}},
+		"the engine's file":    {bindOf(form("/containers/0a/hosts"), "/etc/hosts")},
+		"a pod's secret":       {bindOf(form("/pods/0a/volumes/kubernetes.io~secret/s"), "/data", "ro")},
+		"an engine's secret":   {bindOf(form("/s/containers/c/mounts/secrets/x"), "/run/secrets/x", "ro")},
+		"of its own directory": {bindOf(form("/vfs-containers/c/userdata/hosts"), "/etc/hosts")},
+		"idmapped":             {bindOf(closed, "/data", "ro", "idmap")},
+		"a device":             {bindOf("/dev/null", "/data")},
+		"nothing is there":     {bindOf("/none", "/data")},
+		"the host's system":    {bindOf("/etc", "/data", "rw"), bindOf("/usr", "/srv", "rw")},
+		"it is covered":        {bindOf(closed, "/data", "ro"), bindOf("/etc/hostname", "/data", "ro")},
+		"covered with a tmpfs": {bindOf(closed, "/data/x", "ro"), {Destination: "/data", Type: "tmpfs", Source: "tmpfs"}},
+	} {
+		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, mounts...) })
+		if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); got != nil {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	// The list lets uid 65532 read: version 2; the owner, the user 65532, the group, the mask and others (acl(5), in the form of
+	// linux/posix_acl_xattr.h).
+	list := []byte("\x02\x00\x00\x00" +
+		"\x01\x00\x04\x00\xff\xff\xff\xff" + "\x02\x00\x04\x00\xfc\xff\x00\x00" + "\x04\x00\x00\x00\xff\xff\xff\xff" +
+		"\x10\x00\x04\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff")
+	if err := unix.Setxattr(closed, "system.posix_acl_access", list, 0); err != nil {
+		t.Skip("the file system has no access control lists: ", err)
+	}
+	g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(closed, "/data", "ro")) })
+	if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); got != nil {
+		t.Errorf("with a list: %q", got)
+	}
+}
+
+// TestAlike: one note for mounts of which the same is to be said, and how many more there are.
+func TestAlike(t *testing.T) {
+	NeedPrivate(t)
+	closed, persons := bound(t, "file", 0, 0, 0o400), bound(t, "file", 1000, 1000, 0o400)
+	g := gathered(t, func(s *specs.Spec) {
+		for i := range 5 {
+			s.Mounts = append(s.Mounts, bindOf(closed, fmt.Sprintf("/run/s%d", i), "ro"))
+		}
+		s.Mounts = append(s.Mounts, bindOf(persons, "/run/mine", "ro"))
+	})
+	got := g.closedBinds(decidedAs(65532, policy.Fixed), nil)
+	if len(got) != 2 || !strings.HasPrefix(got[0], `what is mounted at "/run/s0", "/run/s1", "/run/s2" and 2 more can't be read`) || !strings.Contains(got[1], "/run/mine") {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestClosedBindsAreBounded: who has many mounts makes neither a long look nor a long record of them.
+func TestClosedBindsAreBounded(t *testing.T) {
+	NeedPrivate(t)
+	open := bound(t, "file", 0, 0, 0o444)
+	g := gathered(t, func(s *specs.Spec) {
+		for i := range mostBinds {
+			s.Mounts = append(s.Mounts, bindOf(open, fmt.Sprintf("/srv/%d", i), "ro"))
+		}
+		s.Mounts = append(s.Mounts, bindOf(bound(t, "file", 0, 0, 0o400), "/run/s", "ro"))
+	})
+	if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); got != nil {
+		t.Errorf("behind many: %q", got)
+	}
+	g = gathered(t, func(s *specs.Spec) {
+		for i := range mostKinds + 2 {
+			s.Mounts = append(s.Mounts, bindOf(bound(t, "file", 1000+i, 1000, 0o400), fmt.Sprintf("/run/s%d", i), "ro"))
+		}
+	})
+	if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); len(got) != mostKinds {
+		t.Errorf("%d notes: %q", len(got), got)
+	}
+}
+
+// TestClosedOnTheWay: a directory above a mount that the identity may not pass, unless it is given.
+func TestClosedOnTheWay(t *testing.T) {
+	NeedPrivate(t)
+	open, closed := bound(t, "file", 0, 0, 0o444), bound(t, "directory", 1000, 1000, 0o700)
+	for _, test := range []struct {
+		at   string
+		give *plan.Give
+		want string
+	}{
+		{"/usr/private/x", nil, `can't be got to: the directory "/usr/private" on the way`},
+		{"/usr/private/in/x", nil, `can't be got to: the directory "/usr/private" on the way`},
+		{"/root/x", nil, `"/root"`},
+		{"/root/x", &plan.Give{Paths: []string{"/root"}}, ""},
+		{"/site/x", &plan.Give{Applications: true}, ""},
+		{"/x", nil, ""},
+	} {
+		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(open, test.at, "ro")) }, with("usr/private/in/", "root/", "site/")...)
+		for _, dir := range []string{"/usr/private", "/root", "/site"} {
+			Must(t, os.Chmod(g.Bundle+"/rootfs"+dir, 0o700))
+		}
+		said(t, test.at, strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), test.give), "\n"), test.want)
+	}
+	g := gathered(t, func(s *specs.Spec) {
+		s.Mounts = append(s.Mounts, bindOf(closed, "/mine", "ro"), bindOf(open, "/mine/x", "ro"))
+	})
+	if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); len(got) != 2 || !strings.Contains(got[1], `the directory "/mine" on the way`) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestClosedBindsElsewhere: what helps under a person's engine, in a pod, and in a user namespace.
+func TestClosedBindsElsewhere(t *testing.T) {
+	NeedPrivate(t)
+	mine := bound(t, "directory", 0, 0, 0o700)
+	theirs := bound(t, "directory", 1000, 1000, 0o700)
+	shifted := bound(t, "directory", 101000, 101000, 0o700)
+	for _, test := range []struct {
+		name, source string
+		change       func(g *Gathered)
+		want         string
+	}{
+		{"Podman's", mine, func(g *Gathered) {
+			g.call.Caller.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}}
+			g.Origin.Engine = "podman"
+		}, "hint: --userns=keep-id, or chmod o+rwx, or at last podman unshare chown 65532:65532"},
+		{"Podman's, by what it says", mine, func(g *Gathered) {
+			g.call.Caller.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}}
+			g.Container.Annotations = map[string]string{"io.container.manager": "libpod"}
+		}, "hint: --userns=keep-id"},
+		{"Docker's", mine, func(g *Gathered) {
+			g.call.Caller.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}}
+		}, "hint: chmod o+rwx|!keep-id|!chown"},
+		{"a pod's", theirs, func(g *Gathered) { g.Origin.Pod = "p" }, "runAsUser: 1000 and runAsGroup: 1000|!--user"},
+		{"mapped", shifted, func(g *Gathered) { g.UserNamespace = shiftedBy(100000) }, "--user 1000:1000|chgrp 165532"},
+		{"not mapped", theirs, func(g *Gathered) { g.UserNamespace = shiftedBy(100000) }, "hint: chmod o+rwx|!--user|!chown|!chgrp"},
+	} {
+		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(test.source, "/data", "rw")) })
+		test.change(g)
+		said(t, test.name, strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n"), test.want)
+	}
+}
+
+func shiftedBy(n uint32) *idmap.Pair {
+	m := idmap.Map{{Inside: 0, Outside: n, Size: 65536}}
+	return &idmap.Pair{UID: m, GID: m}
+}
+
+// TestTakenCapabilities: those beyond what every container is given.
+func TestTakenCapabilities(t *testing.T) {
+	many := []string{}
+	for i := range 25 {
+		many = append(many, fmt.Sprintf("CAP_%d", i))
+	}
+	for _, test := range []struct {
+		bounding []string
+		want     string
+	}{
+		{nil, ""},
+		{[]string{"CAP_CHOWN", "CAP_NET_RAW"}, ""},
+		{[]string{"CAP_SYS_ADMIN", "CAP_CHOWN", "CAP_NET_ADMIN", "CAP_NET_ADMIN"}, "CAP_NET_ADMIN, CAP_SYS_ADMIN: asked for (--cap-add)|mode \"off\""},
+		{many, "all capabilities were asked for|!CAP_1"},
+	} {
+		g := gathered(t, func(s *specs.Spec) { s.Process.Capabilities.Bounding = test.bounding })
+		said(t, fmt.Sprint(test.bounding), strings.Join(g.takenCapabilities(), "\n"), test.want)
+	}
+}
+
+// TestScarceMemory: a home that may become larger than the container's memory.
+func TestScarceMemory(t *testing.T) {
+	home := []rootfs.Mount{{Destination: "/home/nonroot", Type: "tmpfs"}}
+	for _, test := range []struct {
+		size   string
+		limit  int64
+		mounts []rootfs.Mount
+		want   string
+	}{
+		{"256m", 64 << 20, home, `home.size = "256m"|64 MiB`},
+		{"256m", 256 << 20, home, ""},
+		{"256m", 0, home, ""},
+		{"256m", -1, home, ""},
+		{"256m", 64 << 20, nil, ""},
+		{"50%", 64 << 20, home, ""},
+		{"1g", 1<<30 - 1, home, "1g"},
+		{"65537k", 64 << 20, home, "65537k"},
+		{"67108864", 64 << 20, home, ""},
+	} {
+		g := gathered(t, func(s *specs.Spec) {
+			if test.limit != 0 {
+				s.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &test.limit}}
+			}
+		})
+		g.rule.HomeSize = test.size
+		said(t, fmt.Sprintf("%+v", test), strings.Join(g.scarceMemory(test.mounts), "\n"), test.want)
+	}
+}

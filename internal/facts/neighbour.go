@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
+
+// neighbour looks at the process by which config.json names the pid namespace that the container joins. Engines name another
+// container's first one. The host's own processes are nobody's neighbours, nor are those of another user namespace, where an id is
+// somebody else; and a pod's sandbox is there to hold its namespaces, so that nobody is meant to be its user.
+func (g *Gathered) neighbour() (n policy.Neighbour) {
+	if g.UserNamespace != nil {
+		return n
+	}
+	at := slices.IndexFunc(g.Container.Namespaces, func(s spec.Namespace) bool { return s.Type == "pid" })
+	if at < 0 {
+		return n
+	}
+	pid, ok := processOf(g.Container.Namespaces[at].Path)
+	if !ok {
+		return n
+	}
+	// What is open stays the process's: once that is gone it shows nothing, whoever has the number by then.
+	fd, err := unix.Open("/proc/"+pid, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return n
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	dir := "/proc/self/fd/" + strconv.Itoa(fd)
+	if !isNamespace(dir+"/ns/user", "user") || !isOther(dir+"/ns/pid", "pid") {
+		return n
+	}
+	cgroups, err := proc.Read(dir + "/cgroup")
+	if err != nil {
+		return n
+	}
+	_, id := engines.OfCgroups(proc.CgroupPaths(cgroups))
+	if engines.JoinsSandbox(g.Container.Annotations, g.Origin.Pod, id) {
+		return n
+	}
+	text, err := proc.Read(dir + "/status")
+	if err != nil {
+		return n
+	}
+	status, err := proc.ParseStatus(text)
+	if err != nil || !status.Credentials || !same(status.UIDs) || !same(status.GIDs) {
+		return n
+	}
+	return policy.Neighbour{Known: true, UID: status.UIDs[0], GID: status.GIDs[0], Container: id}
+}
+
+// processOf is the process by which a path names a pid namespace, as engines write it (moby, daemon/oci_linux.go; libpod,
+// container_internal_linux.go; containerd, internal/cri).
+func processOf(namespace string) (pid string, ok bool) {
+	rest, ok := strings.CutPrefix(namespace, "/proc/")
+	pid, ok2 := strings.CutSuffix(rest, "/ns/pid")
+	return pid, ok && ok2 && pid != "" && strings.Trim(pid, "0123456789") == ""
+}
+
+// isNamespace says that a file is the caller's own namespace of a kind, and isOther that it is another one. Neither is true of one
+// that can't be looked at.
+func isNamespace(name, kind string) bool {
+	one, other, ok := both(name, kind)
+	return ok && one.Dev == other.Dev && one.Ino == other.Ino
+}
+
+func isOther(name, kind string) bool {
+	one, other, ok := both(name, kind)
+	return ok && (one.Dev != other.Dev || one.Ino != other.Ino)
+}
+
+func both(name, kind string) (one, own unix.Stat_t, ok bool) {
+	ok = unix.Stat(name, &one) == nil && unix.Stat("/proc/self/ns/"+kind, &own) == nil
+	return one, own, ok
+}
+
+func same(ids []uint32) bool {
+	return len(ids) > 0 && !slices.ContainsFunc(ids, func(id uint32) bool { return id != ids[0] })
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import "slices"
+
+// Keeps says that a container which asks for a uid would mostly be it: for advice, as a decision looks at more than the uid.
+func (p *Policy) Keeps(uid uint32) bool {
+	if uid == 0 || uid > MaxID || !slices.Contains(p.Sources, Kept) {
+		return false
+	}
+	if len(p.AllowedUIDs) > 0 {
+		return p.AllowedUIDs.Has(uid)
+	}
+	return !p.Reserved.Has(uid)
+}

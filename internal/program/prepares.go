@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/ids"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+)
+
+// fileTools are programs that make, fill and show files, and leave it at that. None starts another program by its usual options.
+var fileTools = []string{
+	":", "[", "cat", "chgrp", "chmod", "chown", "cp", "echo", "exit", "id", "install", "ls", "mkdir", "mv", "printf", "rm", "set", "sleep",
+	"stat", "test", "touch", "true", "umask",
+}
+
+// Prepares is whom a command prepares one of the places for: it calls nothing but what handles files, and gives something there, or
+// all of it, to one user by number. gid is 0 where it names none. Places are absolute and clean.
+func (c Command) Prepares(places []string) (uid, gid uint32, ok bool) {
+	commands, ok := c.commands()
+	if !ok {
+		return 0, 0, false
+	}
+	cwd, named := path.Clean("/"+c.Cwd), false
+	for _, words := range commands {
+		name := path.Base(words[0])
+		switch {
+		case name == "cd":
+			if len(words) != 2 {
+				return 0, 0, false
+			}
+			cwd = at(cwd, words[1])
+		case !slices.Contains(fileTools, name):
+			return 0, 0, false
+		case name == "chown":
+			u, g, paths, ok := owner(words[1:])
+			if !ok || uid != 0 && u != uid {
+				return 0, 0, false
+			}
+			if uid == 0 {
+				uid, gid = u, g
+			}
+			named = named || slices.ContainsFunc(paths, func(p string) bool { return touches(places, at(cwd, p)) })
+		}
+	}
+	return uid, gid, named
+}
+
+func at(cwd, p string) string {
+	if path.IsAbs(p) {
+		return path.Clean(p)
+	}
+	return path.Join(cwd, p)
+}
+
+// touches says that a path lies in one of the places, or a place in it.
+func touches(places []string, p string) bool {
+	return slices.ContainsFunc(places, func(place string) bool {
+		return links.Within(place, p) || p != "/" && links.Within(p, place)
+	})
+}
+
+// owner reads chown's operands (chown(1)). A name is for the image's passwd, whose user the container is as it is.
+func owner(words []string) (uid, gid uint32, paths []string, ok bool) {
+	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
+		if strings.HasPrefix(words[0], "--reference") || strings.HasPrefix(words[0], "--from") {
+			return 0, 0, nil, false
+		}
+		words = words[1:]
+	}
+	if len(words) < 2 {
+		return 0, 0, nil, false
+	}
+	user, group, hasGroup := strings.Cut(words[0], ":")
+	uid, ok = ids.Plain(user)
+	if ok && hasGroup && group != "" {
+		gid, ok = ids.Plain(group)
+	}
+	return uid, gid, words[1:], ok && uid != 0
+}
+
+// commands are those that a command line calls, each with its words: itself, or what it has a shell do. It is false for what would
+// take a shell to read.
+func (c Command) commands() ([][]string, bool) {
+	if len(c.Args) == 0 {
+		return nil, false
+	}
+	if !slices.Contains(shells, path.Base(c.Args[0])) {
+		return [][]string{c.Args}, true
+	}
+	options := c.Args[1:]
+	for len(options) > 2 && strings.HasPrefix(options[0], "-") && !strings.HasSuffix(options[0], "c") && strings.Trim(options[0], "-euvx") == "" {
+		options = options[1:]
+	}
+	if len(options) != 2 || !strings.HasSuffix(options[0], "c") || !strings.HasPrefix(options[0], "-") || strings.Trim(options[0], "-ceuvx") != "" {
+		return nil, false
+	}
+	return commandsOf(options[1])
+}
+
+// commandsOf reads simple commands, one after the other, also those of an if. It is false for anything else.
+func commandsOf(script string) (all [][]string, ok bool) {
+	if len(script) > maxScript || strings.ContainsAny(script, "`(){}\\*?<>") || strings.Contains(script, "$") {
+		return nil, false
+	}
+	var words []string
+	end := func() {
+		for len(words) > 0 && slices.Contains([]string{"if", "then", "else", "elif", "fi", "!"}, words[0]) {
+			words = words[1:]
+		}
+		if len(words) > 0 {
+			all = append(all, words)
+		}
+		words = nil
+	}
+	for i := 0; i < len(script); {
+		switch ch := script[i]; {
+		case ch == ' ' || ch == '\t':
+			i++
+		case ch == ';' || ch == '\n' || ch == '&' || ch == '|':
+			end()
+			i++
+		case ch == '#':
+			return nil, false
+		default:
+			word, n, closed := wordAt(script[i:])
+			if !closed {
+				return nil, false
+			}
+			words = append(words, word)
+			i += n
+		}
+	}
+	end()
+	return all, len(all) > 0
+}
+
+// wordAt is the word with which a text begins, without its quotes, and how long it is there.
+func wordAt(text string) (word string, n int, closed bool) {
+	var b strings.Builder
+	quote := byte(0)
+	for n < len(text) {
+		switch ch := text[n]; {
+		case quote != 0 && ch == quote:
+			quote = 0
+		case quote != 0:
+			b.WriteByte(ch)
+		case ch == '\'' || ch == '"':
+			quote = ch
+		case strings.IndexByte(" \t\n;&|", ch) >= 0:
+			return b.String(), n, true
+		default:
+			b.WriteByte(ch)
+		}
+		n++
+	}
+	return b.String(), n, quote == 0
+}
