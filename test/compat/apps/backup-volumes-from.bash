@@ -3,7 +3,7 @@
 # Docker's documented backup: another image's tar, with the volumes of the database; then a restore into a new volume.
 
 kind='shared volumes'
-adopt=1
+gap='on volumes from before, the backup is another user than the database until both are adopted, which no note says'
 images() {
   image db <<'DOCKERFILE'
 FROM compat/base
