@@ -210,7 +210,7 @@ func TestVolumeOwnerBelow(t *testing.T) {
 	}
 }
 
-// TestClosedIn: what root alone can read, at the top.
+// TestClosedIn: files that root alone can read, and directories in which it alone can write, at the top.
 func TestClosedIn(t *testing.T) {
 	for what, want := range map[string]bool{
 		"0:0 644": false, "0:0 640": true, "0:8 640": false, "0:8 600": true, "7:0 600": false, "9:9 600": false,
@@ -221,7 +221,9 @@ func TestClosedIn(t *testing.T) {
 			t.Errorf("%s: %q", what, got)
 		}
 	}
-	for what, want := range map[string]bool{"0:0 755": false, "0:0 754": true, "0:0 700": true, "0:8 750": false} {
+	for what, want := range map[string]bool{
+		"0:0 777": false, "0:0 755": true, "0:0 754": true, "0:0 700": true, "0:8 770": false, "0:8 750": true, "7:0 700": false, "9:9 700": false,
+	} {
 		dir := t.TempDir()
 		fill(t, dir, map[string]string{"x/": what})
 		if got := closedFor(t, dir); (got == "x") != want {

@@ -244,7 +244,8 @@ func topOf(fd int) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" })
 }
 
-// closedIn is a file or directory of root's at the top of a volume that the identity can't read, as far as is looked; "": none.
+// closedIn is something of root's at the top of a volume, as far as is looked: a file that the identity can't read, or a directory in
+// which it can't write, as programs do in those that they make at their first start; "": none.
 func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 	names := topOf(fd)
 	at := slices.IndexFunc(names, func(name string) bool {
@@ -257,7 +258,7 @@ func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 			open >>= 3
 		}
 		kind := st.Mode & unix.S_IFMT
-		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open&5 != 5
+		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open&7 != 7
 	})
 	if at < 0 {
 		return ""

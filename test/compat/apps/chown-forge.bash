@@ -3,7 +3,7 @@
 # A forge's set-up: cp -a of its defaults, install -o, mkdir and chown of each part, and a log given to another group.
 
 kind='chown at start'
-gap='in a volume from before whose top is the service'"'"'s, files that root has written since are closed, and nothing says so'
+adopt=1
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base

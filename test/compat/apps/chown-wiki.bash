@@ -3,7 +3,6 @@
 # It gives its directories to its service at each start, and ends where it can't.
 
 kind='chown at start'
-gap='in a volume from before whose top is the service'"'"'s, files that root has written since are closed, and nothing says so'
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base

@@ -3,7 +3,8 @@
 # ./data:/data, which a person has made.
 
 kind='directories of the host'
-gap='it can write there only as its owner (--user), and nothing says so'
+by_design='what a person has on the host stays that person'"'"'s. Run it as the owner (--user)'
+hint="can't be written by the identity .* run it as the owner"
 start() {
   [[ -e $SHARED/data ]] || { mkdir "$SHARED/data" && chown 1000:1000 "$SHARED/data"; }
   run app base -v "$SHARED/data:/data" -- serve /data

@@ -3,7 +3,6 @@
 # A monitor with three volumes: configuration, state and cache.
 
 kind='filled volumes'
-gap='in volumes from before whose top is the service'"'"'s, files that root has written since are closed, and nothing says so'
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base

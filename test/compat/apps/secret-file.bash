@@ -3,8 +3,8 @@
 # Compose's file secret: a file of mode 0600 that is root's on the host.
 
 kind='secrets'
-gap='a file of the host that is closed to others can'"'"'t be read, and no note says so'
-hint='/run/secrets/password'
+by_design='a file of the host that is closed to others stays so. Give it a group or a mode that lets the identity read it'
+hint="can't be read by the identity .* chgrp"
 volumes=0
 start() {
   [[ -e $SHARED/password ]] || { echo sesame >"$SHARED/password" && chmod 600 "$SHARED/password"; }

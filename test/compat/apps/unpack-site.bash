@@ -3,7 +3,6 @@
 # As the largest of content systems does it: the program is unpacked into its volume at the first start, as the web server's.
 
 kind='chown at start'
-gap='in a volume from before whose top is the service'"'"'s, files that root has written since are closed, and nothing says so'
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base

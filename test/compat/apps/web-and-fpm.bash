@@ -3,7 +3,7 @@
 # A web server and a PHP process of two images share the site: one writes uploads, the other serves them.
 
 kind='shared volumes'
-gap='in a volume from before whose top is the service'"'"'s, files that root has written since are closed, and nothing says so'
+adopt=1
 images() {
   image web <<'DOCKERFILE'
 FROM compat/base
