@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package dockerfile says who an image runs as that a Dockerfile makes, before anybody builds it. The file is parsed by BuildKit's
+// own packages, and evaluated as its front end does (moby/buildkit, frontend/dockerfile/dockerfile2llb/convert.go): test/dockerfiles
+// holds the two against each other. Nothing is read but the text that it is given.
+package dockerfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+)
+
+// Limits of what is read. The longest Dockerfile of a well-known image has less than 2,000 lines.
+const (
+	MaxBytes  = 1 << 20
+	maxStages = 1000
+	maxValue  = 1 << 17 // bytes of a variable: Linux passes no longer one to a program (execve(2), MAX_ARG_STRLEN)
+	maxSteps  = 20000   // instructions that are evaluated, those of a stage once for each that is made from it
+)
+
+// Base is what is known of an image that a Dockerfile begins with.
+type Base struct {
+	User    string
+	Env     []string // NAME=VALUE
+	OnBuild []string
+	Windows bool
+	Source  string // who says so
+}
+
+// Options are what a build is told beside the file.
+type Options struct {
+	Target string            // the stage; "": the last one
+	Args   map[string]string // --build-arg
+	// Base says what is known of an image, by the name that stands in the file once its variables are replaced.
+	Base func(name string) (Base, bool)
+}
+
+// Image is what the build would make.
+type Image struct {
+	User  string
+	Known bool // false: it is that of a base of which nothing is known
+	Base  string
+	Empty bool // it begins with scratch, so that it has no accounts but those that it copies
+	// Windows: no user of it is root, and nonroot-runc does not run it.
+	Windows bool
+	Steps   []Step // how the user came about, the first that counts first
+	Commands
+}
+
+// Commands are instructions whose variables are replaced, from the base that is no stage on.
+type Commands []Command
+
+// Command is one instruction.
+type Command struct {
+	instructions.Command
+	Line    int
+	User    string // who runs it; meaningless where the base's user is not known, and no USER came yet
+	OnBuild bool
+}
+
+// Step is one thing that the user of the image rests on.
+type Step struct {
+	Line int // of the file; 0: none
+	Text string
+}
+
+// Error is a file that no build reads.
+type Error struct {
+	Line int // 0: none
+	Err  error
+}
+
+func (e *Error) Error() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("line %d: %v", e.Line, e.Err)
+	}
+	return e.Err.Error()
+}
+
+// Unwrap is what was found.
+func (e *Error) Unwrap() error { return e.Err }
+
+// located takes the line out of an error of the parser's.
+func located(err error) error {
+	var own *Error
+	var at *parser.LocationError
+	switch {
+	case err == nil || errors.As(err, &own):
+		return err
+	case errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0:
+		return &Error{at.Locations[0][0].Start.Line, err}
+	}
+	return &Error{0, err}
+}
+
+// Evaluate says what a build of the file would make. An error is an *Error.
+func Evaluate(text []byte, o Options) (*Image, error) {
+	if len(text) > MaxBytes {
+		return nil, &Error{0, fmt.Errorf("it has %d bytes, and no more than %d are read", len(text), MaxBytes)}
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, &Error{0, errors.New("it is empty")}
+	}
+	file, err := parser.Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil, located(err)
+	}
+	stages, meta, err := instructions.Parse(file.AST, nil)
+	switch {
+	case err != nil:
+		return nil, located(err)
+	case len(stages) == 0:
+		return nil, &Error{0, errors.New("it has no FROM")}
+	case len(stages) > maxStages:
+		return nil, &Error{0, fmt.Errorf("it has %d stages, and no more than %d are read", len(stages), maxStages)}
+	}
+	b := &build{options: o, lex: shell.NewLex(file.EscapeToken), byName: map[string]*stage{}}
+	if err := b.prepare(stages, meta); err != nil {
+		return nil, located(err)
+	}
+	target := b.stages[len(b.stages)-1]
+	if o.Target != "" {
+		var ok bool
+		if target, ok = b.byName[strings.ToLower(o.Target)]; !ok {
+			return nil, &Error{0, fmt.Errorf("it has no stage %q", o.Target)}
+		}
+	}
+	if err := b.evaluate(target); err != nil {
+		return nil, located(err)
+	}
+	return &target.image, nil
+}
+
+// build is the evaluation of one file.
+type build struct {
+	options Options
+	lex     *shell.Lex
+	global  *env
+	stages  []*stage
+	byName  map[string]*stage // the last one of a name that came so far
+	steps   int
+}
+
+type stage struct {
+	instructions.Stage
+	base    *stage // the one that it is made from; nil: an image is
+	done    bool
+	image   Image
+	vars    *env     // what a variable is replaced by: ARG and ENV, the later one
+	config  *env     // the image's own environment
+	onBuild []string // of the image that it begins with
+}
+
+// prepare replaces what is variable in FROM, and finds each stage's base.
+func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgCommand) error {
+	target := b.options.Target
+	if target == "" {
+		target = stages[len(stages)-1].Name
+	}
+	if target == "" {
+		target = "default"
+	}
+	b.global = platform(target)
+	for name, value := range b.options.Args {
+		if _, ok := b.global.Get(name); ok {
+			b.global.set(name, value)
+		}
+	}
+	for _, cmd := range meta {
+		for _, arg := range cmd.Args {
+			value := arg.Value
+			if given, ok := b.options.Args[arg.Key]; ok {
+				value = &given
+			} else if value != nil {
+				word, err := b.replaced(*value, b.global)
+				if err != nil {
+					return parser.WithLocation(err, cmd.Location())
+				}
+				value = &word
+			}
+			if value != nil {
+				b.global.set(arg.Key, *value)
+			}
+		}
+	}
+	for _, st := range stages {
+		name, err := b.replaced(st.BaseName, b.global)
+		if err == nil && name == "" {
+			err = fmt.Errorf("FROM %s names no image, as the variables have no value here", st.BaseName)
+		}
+		if err != nil {
+			return parser.WithLocation(err, st.Location)
+		}
+		if st.Platform != "" {
+			on, err := b.replaced(st.Platform, b.global)
+			if err == nil {
+				_, err = platforms.Parse(on)
+			}
+			if err != nil {
+				return parser.WithLocation(fmt.Errorf("--platform=%s is no platform: %w", st.Platform, err), st.Location)
+			}
+		}
+		st.BaseName = name
+		s := &stage{Stage: st, base: b.byName[name]} // as it is written: stages have names of small letters
+		b.stages = append(b.stages, s)
+		if st.Name != "" {
+			b.byName[strings.ToLower(st.Name)] = s
+		}
+	}
+	return nil
+}
+
+// replaced is a word with the values of its variables. What each of them may add is bounded first: a few lines of ENV A=$A$A would
+// fill any memory.
+func (b *build) replaced(word string, vars *env) (string, error) {
+	if n := strings.Count(word, "$"); n > 0 && n*vars.longest+len(word) > maxValue {
+		return "", fmt.Errorf("what its variables stand for has up to %d bytes, and no more than %d are read", n*vars.longest+len(word), maxValue)
+	}
+	done, _, err := b.lex.ProcessWord(word, vars)
+	return done, err
+}
+
+// evaluate makes the stages from the image on that the wanted one rests on.
+func (b *build) evaluate(wanted *stage) error {
+	var chain []*stage
+	for s := wanted; s != nil && !s.done; s = s.base {
+		chain = append(chain, s)
+	}
+	for _, s := range slices.Backward(chain) {
+		if err := b.begin(s); err != nil {
+			return parser.WithLocation(err, s.Location)
+		}
+		commands, err := s.commands()
+		if err != nil {
+			return parser.WithLocation(err, s.Location)
+		}
+		for _, c := range commands {
+			if b.steps++; b.steps > maxSteps {
+				return &Error{c.Line, fmt.Errorf("more than %d instructions would be evaluated", maxSteps)}
+			}
+			if err := b.do(s, c); err != nil {
+				return parser.WithLocation(err, c.Location())
+			}
+		}
+		s.done = true
+	}
+	return nil
+}
+
+// begin is what a stage has before its first instruction.
+func (b *build) begin(s *stage) error {
+	line := lineOf(s.Location)
+	switch {
+	case s.base != nil:
+		from := s.base
+		// Of the stages only those are evaluated that the wanted one rests on, each once: what one has made, the next one takes over.
+		s.image, s.vars, s.config = from.image, from.vars, from.config
+		for _, c := range from.Commands {
+			if on, ok := c.(*instructions.OnbuildCommand); ok {
+				s.onBuild = append(s.onBuild, on.Expression)
+			}
+		}
+		s.image.Steps = append(s.image.Steps, Step{line, "the stage is made from " + from.Name})
+	case s.BaseName == "scratch":
+		s.image = Image{Known: true, Base: s.BaseName, Empty: true, Steps: []Step{{line, "scratch has no user, which is root"}}}
+		s.vars, s.config = newEnv(), newEnv()
+	default:
+		if _, err := reference.ParseNormalizedNamed(s.BaseName); err != nil {
+			return fmt.Errorf("%q is no name of an image: %w", s.BaseName, err)
+		}
+		s.vars, s.config, s.image = newEnv(), newEnv(), Image{Base: s.BaseName}
+		base, ok := Base{}, false
+		if b.options.Base != nil {
+			base, ok = b.options.Base(s.BaseName)
+		}
+		said := fmt.Sprintf("nothing is known of the image %q", s.BaseName)
+		if ok {
+			s.image.Known, s.image.User, s.image.Windows = true, base.User, base.Windows
+			s.onBuild = base.OnBuild
+			for _, kv := range base.Env {
+				name, value, _ := strings.Cut(kv, "=")
+				s.config.set(name, value)
+			}
+			said = fmt.Sprintf("the image %q names no user, which is root (%s)", s.BaseName, base.Source)
+			if base.User != "" {
+				said = fmt.Sprintf("the image %q has the user %q (%s)", s.BaseName, base.User, base.Source)
+			}
+		}
+		s.image.Steps = []Step{{line, said}}
+	}
+	if _, ok := s.config.Get("PATH"); !ok && !s.image.Windows {
+		s.config.set("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	}
+	// Once more, so that the image's own win over an ARG of the stage before.
+	for name, value := range s.config.values {
+		s.vars.set(name, value)
+	}
+	return nil
+}
+
+// commands are a stage's instructions behind those that its base has for whoever is made from it.
+func (s *stage) commands() ([]Command, error) {
+	all := make([]Command, 0, len(s.onBuild)+len(s.Commands))
+	for _, trigger := range s.onBuild {
+		parsed, err := parser.Parse(strings.NewReader(trigger))
+		if err != nil {
+			return nil, err
+		}
+		if len(parsed.AST.Children) != 1 {
+			return nil, fmt.Errorf("ONBUILD %q is not one instruction", trigger)
+		}
+		node := parsed.AST.Children[0]
+		node.StartLine, node.EndLine = lineOf(s.Location), lineOf(s.Location)
+		c, err := instructions.ParseCommand(node)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Command{Command: c, Line: node.StartLine, OnBuild: true})
+	}
+	for _, c := range s.Stage.Commands {
+		all = append(all, Command{Command: c, Line: lineOf(c.Location())})
+	}
+	return all, nil
+}
+
+// maxShown is how many bytes of a USER are shown as they are written.
+const maxShown = 200
+
+// notVariables are arguments that say something of the build, and are nothing that it can use.
+var notVariables = []string{"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"}
+
+// do is one instruction.
+func (b *build) do(s *stage, c Command) error {
+	word := func(w string) (string, error) { return b.replaced(w, s.vars) }
+	written := ""
+	if user, ok := c.Command.(*instructions.UserCommand); ok {
+		written = user.User
+	}
+	if arg, ok := c.Command.(*instructions.ArgCommand); ok {
+		return b.arg(s, arg)
+	}
+	if e, ok := c.Command.(instructions.SupportsSingleWordExpansion); ok {
+		if err := e.Expand(word); err != nil {
+			return err
+		}
+	}
+	c.User = s.image.User
+	switch cmd := c.Command.(type) {
+	case *instructions.EnvCommand:
+		for _, kv := range cmd.Env {
+			s.vars.set(kv.Key, kv.Value)
+			s.config.set(kv.Key, kv.Value)
+		}
+	case *instructions.UserCommand:
+		s.image.User, s.image.Known = cmd.User, true
+		text := "USER " + written
+		if len(written) > maxShown {
+			text = "USER " + written[:maxShown] + "..."
+		}
+		if cmd.User != written {
+			text += " is " + quote.Value(cmd.User)
+		}
+		if _, unset, err := b.lex.ProcessWord(written, s.vars); err == nil && len(unset) > 0 && (cmd.User == "" || cmd.User[0] == ':') {
+			text += fmt.Sprintf(", as nothing gives %s a value", strings.Join(slices.Sorted(maps.Keys(unset)), " and "))
+		}
+		if c.OnBuild {
+			text = "ONBUILD " + text + ", of what the stage is made from"
+		}
+		s.image.Steps = append(s.image.Steps, Step{c.Line, text})
+	}
+	s.image.Commands = append(s.image.Commands, c)
+	return nil
+}
+
+// arg is ARG: what the command line gives, else what stands there, else what an ARG before the first FROM has.
+func (b *build) arg(s *stage, c *instructions.ArgCommand) error {
+	for _, a := range c.Args {
+		value := a.Value
+		if given, ok := b.options.Args[a.Key]; ok {
+			value = &given
+		} else if value != nil {
+			word, err := b.replaced(*value, s.vars)
+			if err != nil {
+				return err
+			}
+			value = &word
+		} else if global, ok := b.global.Get(a.Key); ok {
+			value = &global
+		}
+		if value != nil && !slices.Contains(notVariables, a.Key) {
+			s.vars.set(a.Key, *value)
+		}
+	}
+	return nil
+}
+
+func lineOf(at []parser.Range) int {
+	if len(at) == 0 {
+		return 0
+	}
+	return at[0].Start.Line
+}

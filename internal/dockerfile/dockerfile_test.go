@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// bases are the images of the corpus.
+func bases(t *testing.T) func(string) (Base, bool) {
+	t.Helper()
+	known := map[string]Base{}
+	decode(t, "testdata/bases.json", &known)
+	return func(name string) (Base, bool) {
+		b, ok := known[name]
+		b.Source = "the corpus"
+		return b, ok
+	}
+}
+
+func decode(t *testing.T, file string, to any) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, to)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCorpus holds the evaluation against BuildKit's own.
+func TestCorpus(t *testing.T) {
+	all, err := txtar.ParseFile("testdata/corpus.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answers map[string]struct {
+		User    string
+		Invalid bool
+	}
+	decode(t, "testdata/answers.json", &answers)
+	options := map[string]Options{}
+	for _, f := range all.Files {
+		if name, ok := strings.CutSuffix(f.Name, ".options"); ok {
+			var o Options
+			if err := json.Unmarshal(f.Data, &o); err != nil {
+				t.Fatal(f.Name, err)
+			}
+			options[name] = o
+		}
+	}
+	if len(answers) < 150 || len(answers)+len(options) != len(all.Files) {
+		t.Fatalf("%d answers and %d options for %d files: run hack/dockerfiles", len(answers), len(options), len(all.Files))
+	}
+	invalid := 0
+	for _, f := range all.Files {
+		want, ok := answers[f.Name]
+		if !ok {
+			continue
+		}
+		o := options[f.Name]
+		o.Base = bases(t)
+		image, err := Evaluate(f.Data, o)
+		if want.Invalid {
+			invalid++
+		}
+		switch {
+		case (err != nil) != want.Invalid:
+			t.Errorf("%s: %v, and BuildKit says invalid: %v", f.Name, err, want.Invalid)
+		case err == nil && image.User != want.User:
+			t.Errorf("%s: %q, and BuildKit has %q", f.Name, image.User, want.User)
+		case err == nil && !image.Known:
+			t.Errorf("%s: its base is not known", f.Name)
+		}
+	}
+	if invalid < 20 {
+		t.Errorf("only %d are invalid", invalid)
+	}
+}
+
+// TestUnknownBase: of an image of which nothing is known, nothing is said but what the file says itself.
+func TestUnknownBase(t *testing.T) {
+	for text, want := range map[string]bool{
+		"FROM nobody/knows\n":                            false,
+		"FROM nobody/knows AS a\nFROM a\n":               false,
+		"FROM nobody/knows\nUSER app\n":                  true,
+		"FROM nobody/knows AS a\nUSER app\nFROM a\n":     true,
+		"FROM nobody/knows AS a\nUSER app\nFROM debian":  true,
+		"FROM debian AS a\nUSER app\nFROM nobody/knows":  false,
+		"FROM nobody/knows\nENV U=app\nUSER ${U}\n":      true,
+		"FROM nobody/knows\nUSER $U\n":                   true,
+		"FROM nobody/knows AS a\nONBUILD USER b\nFROM a": true,
+	} {
+		image, err := Evaluate([]byte(text), Options{Base: bases(t)})
+		if err != nil || image.Known != want {
+			t.Errorf("%q: %+v, %v", text, image, err)
+		}
+	}
+}
+
+// TestSteps: the answer says how it came about.
+func TestSteps(t *testing.T) {
+	text := "ARG V=1\nFROM debian:$V AS app\nARG U\nUSER ${U:-root}\nFROM app\n"
+	image, err := Evaluate([]byte(text), Options{Base: bases(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, s := range image.Steps {
+		said = append(said, s.Text)
+	}
+	want := `the image "debian:1" names no user, which is root (the corpus); USER ${U:-root} is "root"; the stage is made from app`
+	if got := strings.Join(said, "; "); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	unset, err := Evaluate([]byte("FROM debian\nARG A\nUSER $A:$B\n"), Options{Base: bases(t)})
+	if err != nil || unset.Steps[1].Text != `USER $A:$B is ":", as nothing gives A and B a value` {
+		t.Errorf("%+v, %v", unset, err)
+	}
+	if image.Steps[1].Line != 4 || image.Steps[2].Line != 5 {
+		t.Errorf("%+v", image.Steps)
+	}
+}
+
+// TestErrors say where.
+func TestErrors(t *testing.T) {
+	for text, want := range map[string]int{
+		"":                                  0,
+		"\n \n":                             0,
+		"FROM debian\nUSR app\n":            2,
+		"FROM debian\n\nUSER\n":             3,
+		"FROM debian\nUSER ${X:?no}\n":      2,
+		"FROM debian\nONBUILD FROM x\n":     2,
+		"FROM debian AS a\nFROM ${B}\n":     2,
+		"FROM Debian\n":                     1,
+		"RUN <<EOF\n":                       0,
+		strings.Repeat("# c\n", MaxBytes/4): 0,
+	} {
+		_, err := Evaluate([]byte(text), Options{Base: bases(t)})
+		var e *Error
+		if !errors.As(err, &e) || e.Line != want && want != 0 {
+			t.Errorf("%.40q: %v, want line %d", text, err, want)
+		}
+	}
+}
+
+// TestBounds: what is made to cost much is refused at once.
+func TestBounds(t *testing.T) {
+	stages := "FROM debian AS a0\n" + strings.Repeat("FROM debian\n", maxStages)
+	var chain strings.Builder
+	chain.WriteString("FROM debian AS a\n" + strings.Repeat("RUN x\n", 100))
+	for range 300 {
+		chain.WriteString("FROM a AS a\n" + strings.Repeat("RUN x\n", 100))
+	}
+	for name, text := range map[string]string{
+		"stages": stages, "instructions": chain.String(), "bytes": strings.Repeat(" ", MaxBytes+1),
+		"a variable that doubles": "FROM debian\nENV A=xxxxxxxxxxxxxxxx\n" + strings.Repeat("ENV A=$A$A\n", 60), "an ARG that doubles": "ARG A=xxxxxxxxxxxxxxxx\n" + strings.Repeat("ARG A=$A$A\n", 60) + "FROM debian",
+	} {
+		if _, err := Evaluate([]byte(text), Options{Base: bases(t)}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// FuzzEvaluate: any text has an answer, and each answer its reasons.
+func FuzzEvaluate(f *testing.F) {
+	all, err := txtar.ParseFile("testdata/corpus.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range all.Files {
+		f.Add(file.Data)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		image, err := Evaluate(text, Options{Base: func(string) (Base, bool) { return Base{}, false }})
+		if err == nil && (len(image.Steps) == 0 || image.Known && image.User != "" && len(image.Steps) < 2) {
+			t.Errorf("%+v", image)
+		}
+	})
+}

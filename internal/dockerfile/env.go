@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerfile
+
+import (
+	"maps"
+	"runtime"
+	"slices"
+)
+
+// env is what variables are replaced by: shell.EnvGetter.
+type env struct {
+	values  map[string]string
+	longest int // bytes of a value
+}
+
+func newEnv() *env { return &env{values: map[string]string{}} }
+
+func (e *env) set(name, value string) {
+	e.values[name] = value
+	e.longest = max(e.longest, len(value))
+}
+
+// Get is a variable's value.
+func (e *env) Get(name string) (string, bool) {
+	value, ok := e.values[name]
+	return value, ok
+}
+
+// Keys are the names, in order.
+func (e *env) Keys() []string { return slices.Sorted(maps.Keys(e.values)) }
+
+// platform are the arguments that a build has before the first FROM (Dockerfile reference, "Automatic platform ARGs in the global
+// scope"), for a build on this machine and for it.
+func platform(target string) *env {
+	e := newEnv()
+	for _, side := range []string{"BUILD", "TARGET"} {
+		e.set(side+"PLATFORM", "linux/"+runtime.GOARCH)
+		e.set(side+"OS", "linux")
+		e.set(side+"OSVERSION", "")
+		e.set(side+"ARCH", runtime.GOARCH)
+		e.set(side+"VARIANT", "")
+	}
+	e.set("TARGETSTAGE", target)
+	return e
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package imageuser reads the user of an image's configuration as engines do, without the image's accounts: whether it is root, a
+// number, a name, or nothing that starts. Who a name is, the image alone says; nothing is looked up here.
+package imageuser
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Kind is what a user is.
+type Kind int
+
+const (
+	Root    Kind = iota
+	Number       // a uid other than 0
+	Name         // an account of the image's, other than root
+	Invalid      // no engine starts a container with it
+)
+
+// User is what a text such as "1000:0" says.
+type User struct {
+	Kind Kind
+	UID  uint32 // where Kind is Number
+	Name string // where Kind is Name, and "root" where root is named
+	// Group is the part behind the colon; "": none. RootGroup says that the primary group is root's: it is named, or there is none
+	// beside a uid that may have no account (moby/sys/user, GetExecUser: the default is 0).
+	Group     string
+	RootGroup bool
+	Why       string // where Kind is Invalid
+}
+
+// most is the largest id that engines take: moby/sys/user has the bounds 0 and 1<<31-1 (maxID).
+const most = 1<<31 - 1
+
+// Read reads the user as dockerd (moby/sys/user, GetExecUser) and containerd (pkg/oci, WithUser) do. Both read numbers with
+// strconv.Atoi, so that "+0" and "00" are root, and "0x0" is a name.
+func Read(text string) User {
+	user, group, colon := strings.Cut(text, ":")
+	if strings.Contains(group, ":") {
+		return User{Kind: Invalid, Why: "it has more than one colon"}
+	}
+	u := User{Group: group}
+	if colon && group != "" {
+		gid, number, ok := id(group)
+		if number && !ok {
+			return User{Kind: Invalid, Why: "its gid is none from 0 to 2147483647"}
+		}
+		u.RootGroup = number && gid == 0 || group == "root"
+		if !number && !isName(group) {
+			return User{Kind: Invalid, Why: "its group is neither a number nor a name"}
+		}
+	}
+	uid, number, ok := id(user)
+	switch {
+	case number && !ok:
+		return User{Kind: Invalid, Why: "its uid is none from 0 to 2147483647"}
+	case user == "" || user == "root" || number && uid == 0:
+		u.Kind, u.Name = Root, "root"
+		u.RootGroup = u.RootGroup || group == ""
+	case number:
+		u.Kind, u.UID = Number, uid
+		u.RootGroup = u.RootGroup || group == ""
+	case !isName(user):
+		return User{Kind: Invalid, Why: "it is neither a number nor a name"}
+	default:
+		u.Kind, u.Name = Name, user
+	}
+	return u
+}
+
+// id reads a number. ok is false for one that is out of range.
+func id(text string) (n uint32, number, ok bool) {
+	v, err := strconv.Atoi(text) //lint:allow engines read it so, and what it takes for a number is one
+	if err != nil {
+		return 0, strings.Trim(text, "0123456789") == "" && text != "", false
+	}
+	if v < 0 || v > most {
+		return 0, true, false
+	}
+	return uint32(v), true, true // #nosec G115 -- within the bounds
+}
+
+// isName says that passwd(5) or group(5) can have such a name: an entry's first field, which engines compare whole. What looks like a
+// number of another base is one to people, and to engines a name that no image has.
+func isName(text string) bool {
+	hex, isHex := strings.CutPrefix(strings.ToLower(text), "0x")
+	return text != "" && !strings.ContainsAny(text, " \t\r\n#/") && !(isHex && strings.Trim(hex, "0123456789abcdef") == "")
+}
