@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package check says of a Dockerfile whether its image runs as root, what the policy makes of it, and what a program will trip over
+// that is not root. It reads nothing but the text that it is given; who an image runs as, internal/dockerfile says, and what
+// becomes of it, the policy's own decision (internal/trial).
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trial"
+)
+
+// Verdict is the answer to whether an image runs as root.
+type Verdict string
+
+// The verdicts. What is not known is never a pass.
+const (
+	Root    Verdict = "root"
+	NonRoot Verdict = "non-root"
+	Unknown Verdict = "unknown" // it depends on an image of which nothing is known
+	Never   Verdict = "never starts"
+	Invalid Verdict = "invalid" // no build reads the file
+	Windows Verdict = "windows" // no user is root, and nonroot-runc runs no such container
+)
+
+// Severity is how much a finding matters.
+type Severity string
+
+// The severities, the worst first.
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+	Note    Severity = "note"
+)
+
+// severities in their order.
+var severities = []Severity{Error, Warning, Note}
+
+// AtLeast says that a severity is another one or worse.
+func (s Severity) AtLeast(other Severity) bool {
+	return slices.Index(severities, s) <= slices.Index(severities, other)
+}
+
+// ParseSeverity reads one.
+func ParseSeverity(text string) (Severity, error) {
+	s := Severity(text)
+	if !slices.Contains(severities, s) {
+		return "", fmt.Errorf("there is no severity %q\nhint: give error, warning or note", text)
+	}
+	return s, nil
+}
+
+// Finding is one thing that was found.
+type Finding struct {
+	ID       string   `json:"id"` // has a page: docs/checks/ID.md
+	Severity Severity `json:"severity"`
+	File     string   `json:"file"`
+	Line     int      `json:"line,omitempty"`   // from 1; 0: the file as a whole
+	Column   int      `json:"column,omitempty"` // in bytes, from 1
+	Length   int      `json:"length,omitempty"` // in bytes
+	Source   string   `json:"source,omitempty"` // the line
+	Why      string   `json:"why"`
+	Do       string   `json:"do"`
+}
+
+// Step is one thing that the user rests on.
+type Step struct {
+	Line int    `json:"line,omitempty"`
+	Text string `json:"text"`
+}
+
+// Result is what was found of one file.
+type Result struct {
+	File     string    `json:"file"`
+	Verdict  Verdict   `json:"verdict"`
+	User     string    `json:"user"` // as the image's configuration will have it
+	Steps    []Step    `json:"steps,omitempty"`
+	Policy   string    `json:"policy,omitempty"` // what the policy makes of it, in a sentence
+	Findings []Finding `json:"findings"`
+}
+
+// Options are what a check rests on beside the file.
+type Options struct {
+	Build  dockerfile.Options
+	Policy *policy.Policy
+	World  trial.World
+	Now    time.Time
+}
+
+// Dockerfile checks the text of one.
+func Dockerfile(name string, text []byte, o Options) Result {
+	r := Result{File: name, Findings: []Finding{}}
+	in := &source{file: name, lines: strings.Split(string(text), "\n")}
+	image, err := dockerfile.Evaluate(text, o.Build)
+	if err != nil {
+		r.Verdict = Invalid
+		line := 0
+		if e, ok := err.(*dockerfile.Error); ok { //nolint:errorlint // it is one, unwrapped
+			line, err = e.Line, e.Err
+		}
+		r.Findings = append(r.Findings, in.finding(unreadable, line, "", fmt.Sprintf("no build reads it: %v", err)))
+		return r
+	}
+	r.User = image.User
+	for _, s := range image.Steps {
+		r.Steps = append(r.Steps, Step(s))
+	}
+	user := imageuser.Read(image.User)
+	r.Verdict = verdict(image, user)
+	if r.Verdict == Windows {
+		return r
+	}
+	i := &inspection{image: image, user: user, in: in, verdict: r.Verdict}
+	for _, rule := range rules {
+		r.Findings = append(r.Findings, rule(i)...)
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return a.Line - b.Line })
+	if o.Policy != nil && (r.Verdict == Root || r.Verdict == NonRoot) {
+		r.Policy = under(user, o)
+	}
+	return r
+}
+
+func verdict(image *dockerfile.Image, user imageuser.User) Verdict {
+	switch {
+	case image.Windows:
+		return Windows
+	case !image.Known:
+		return Unknown
+	case user.Kind == imageuser.Root:
+		return Root
+	case user.Kind == imageuser.Invalid, user.Kind == imageuser.Name && image.Empty && !copiesAccounts(image):
+		return Never
+	case user.Kind == imageuser.Name && isRootsToo(image, user.Name):
+		return Root
+	}
+	return NonRoot
+}
+
+// under is what the policy makes of a container of the image's that asks for nothing else. The image's accounts are not known.
+func under(user imageuser.User, o Options) string {
+	c := trial.Container{UID: user.UID, GID: 65534}
+	switch {
+	case user.Kind == imageuser.Root:
+		c.GID = 0
+	case user.Kind == imageuser.Name:
+		return "the policy keeps it, if it keeps the uid of " + fmt.Sprintf("%q", user.Name)
+	case user.RootGroup:
+		c.GID = 0
+	}
+	d, err := c.Run(o.Policy, o.World, o.Now)
+	switch {
+	case err != nil || d.Mode == decision.Refuse:
+		return "the policy refuses it"
+	case d.Mode != decision.Rewrite:
+		return fmt.Sprintf("the policy leaves it as it is (mode %s)", d.Mode)
+	case d.Source == decision.Fixed:
+		return fmt.Sprintf("the policy runs it as %d:%d, or as the image's service user, if it has one", d.Identity.UID, d.Identity.GID)
+	}
+	return fmt.Sprintf("the policy runs it as %d:%d: %s", d.Identity.UID, d.Identity.GID, d.Source.Sentence())
+}
+
+// source is the text of a file.
+type source struct {
+	file  string
+	lines []string
+}
+
+// finding makes one, with a caret below the word in the line, if it stands there.
+func (s *source) finding(k kind, line int, word, why string) Finding {
+	f := Finding{ID: k.ID, Severity: k.Severity, File: s.file, Line: line, Why: why, Do: k.Do}
+	if line < 1 || line > len(s.lines) {
+		f.Line = 0
+		return f
+	}
+	f.Source = strings.TrimRight(s.lines[line-1], "\r")
+	if at := strings.Index(f.Source, word); word != "" && at >= 0 {
+		f.Column, f.Length = at+1, len(word)
+	}
+	return f
+}
+
+// lineWith is the line from which on an instruction stands, or the one of its lines that has the word.
+func (s *source) lineWith(line int, word string) int {
+	for n := line; n >= 1 && n <= len(s.lines); n++ {
+		if strings.Contains(s.lines[n-1], word) {
+			return n
+		}
+		if next := strings.TrimSpace(s.lines[n-1]); n > line && next != "" && !strings.HasSuffix(next, "\\") && !strings.HasPrefix(next, "#") {
+			break
+		}
+	}
+	return line
+}

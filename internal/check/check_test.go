@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trial"
+)
+
+func checked(text string, given map[string]string) Result {
+	return Dockerfile("Dockerfile", []byte(text), Options{Build: dockerfile.Options{Base: Bases(given)}})
+}
+
+func idsOf(r Result) (all []string) {
+	for _, f := range r.Findings {
+		all = append(all, f.ID)
+	}
+	return all
+}
+
+// TestPages: each kind has a page, whose bad example has a finding of it, at a line, and whose good one has none of it, and runs as
+// somebody else than root.
+func TestPages(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/checks/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names, there []string
+	for _, p := range pages {
+		there = append(there, strings.TrimSuffix(filepath.Base(p), ".md"))
+	}
+	example := regexp.MustCompile("(?s)## (Bad|Good)\n\n```dockerfile\n(.*?)```")
+	for _, k := range kinds {
+		names = append(names, k.ID)
+		text, err := os.ReadFile("../../docs/checks/" + k.ID + ".md")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if !strings.HasPrefix(string(text), "# "+k.Title+"\n") {
+			t.Errorf("%s: its page has another title than %q", k.ID, k.Title)
+		}
+		examples := example.FindAllStringSubmatch(string(text), -1)
+		if len(examples) != 2 || examples[0][1] != "Bad" || examples[1][1] != "Good" {
+			t.Errorf("%s: its page has not a bad example and a good one", k.ID)
+			continue
+		}
+		bad, good := checked(examples[0][2], nil), checked(examples[1][2], nil)
+		at := slices.IndexFunc(bad.Findings, func(f Finding) bool { return f.ID == k.ID })
+		if at < 0 || bad.Findings[at].Line == 0 || bad.Findings[at].Severity != k.Severity {
+			t.Errorf("%s: its bad example has %+v", k.ID, bad.Findings)
+		}
+		if slices.ContainsFunc(good.Findings, func(f Finding) bool { return f.Severity.AtLeast(Warning) || f.ID == k.ID }) || good.Verdict != NonRoot {
+			t.Errorf("%s: its good example has %s, %+v", k.ID, good.Verdict, good.Findings)
+		}
+	}
+	slices.Sort(names)
+	if !slices.Equal(names, there) {
+		t.Errorf("there are the pages %q for %q", there, names)
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for text, want := range map[string]Verdict{
+		"FROM debian":                                        Root,
+		"FROM debian:12-slim":                                Root,
+		"FROM docker.io/library/debian":                      Root,
+		"FROM scratch":                                       Root,
+		"FROM nobody/debian":                                 Unknown,
+		"FROM nobody/debian\nUSER root":                      Root,
+		"FROM nobody/debian\nUSER 1:1":                       NonRoot,
+		"FROM known":                                         NonRoot,
+		"FROM known:1.2":                                     NonRoot,
+		"FROM known:rooted":                                  Root,
+		"FROM known\nUSER 0":                                 Root,
+		"FROM debian\nUSER app":                              NonRoot,
+		"FROM debian\nRUN useradd -o -u 0 app\nUSER app":     Root,
+		"FROM debian\nRUN useradd -u 10 app\nUSER app":       NonRoot,
+		"FROM debian\nUSER app # comment":                    Never,
+		"FROM debian\nUSER 1:1:1":                            Never,
+		"FROM scratch\nUSER app":                             Never,
+		"FROM scratch\nCOPY passwd /etc/passwd\nUSER app":    NonRoot,
+		"FROM scratch\nUSER 65532":                           NonRoot,
+		"FROM mcr.microsoft.com/windows/nanoserver:ltsc2022": Windows,
+		"FRM debian":                                         Invalid,
+		"":                                                   Invalid,
+	} {
+		r := checked(text, map[string]string{"known": "1001:1001", "known:rooted": "0"})
+		if r.Verdict != want {
+			t.Errorf("%q: %s (%+v), want %s", text, r.Verdict, r, want)
+		}
+		if bad := want != NonRoot && want != Windows; bad != slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity.AtLeast(Warning) && f.ID != rootGroup.ID }) {
+			t.Errorf("%q: %s, and %q", text, want, idsOf(r))
+		}
+	}
+}
+
+// TestNothingToSay: what is right has no finding, also where it looks like something else.
+func TestNothingToSay(t *testing.T) {
+	for _, text := range []string{
+		"RUN apt-get install -y gosu sudo && chmod 0755 /x",
+		"RUN useradd app && chown -R 10001 /srv",
+		"RUN echo apt-get install is not run; true",
+		"RUN cat <<EOF >/x\nsetcap is only a word\nEOF",
+		"RUN --mount=type=secret,id=x cat /run/secrets/x",
+		"RUN --mount=type=cache,target=/c true",
+		"COPY --chmod=0700 --chown=10001 start.sh /start.sh\nENTRYPOINT [\"/start.sh\"]",
+		"COPY --chmod=0600 key /etc/key\nENTRYPOINT [\"/usr/bin/app\"]",
+		"RUN mkdir /data && chown 10001 /data\nVOLUME /data",
+		"WORKDIR /root/x\nENV ROOT=/root",
+		"RUN chmod +x /start.sh",
+		"RUN chmod 1777 /data",
+		"ENTRYPOINT [\"/usr/bin/tini\", \"--\", \"app\"]",
+		"CMD echo su is a word",
+		"ONBUILD RUN apt-get install -y x",
+	} {
+		r := checked("FROM debian\n"+text+"\nUSER 10001:10001\n", nil)
+		if len(r.Findings) > 0 {
+			t.Errorf("%q: %+v", text, r.Findings)
+		}
+	}
+}
+
+func TestFindings(t *testing.T) {
+	for text, want := range map[string]kind{
+		"RUN chmod 4755 /x":                                          setuidFile,
+		"RUN true && \\\n  chmod g+s /x":                             setuidFile,
+		"RUN <<EOF\nsetcap cap_net_raw=+ep /x\nEOF":                  capability,
+		"USER 5:5\nRUN apk add --no-cache curl":                      needsRoot,
+		"USER 5:5\nRUN chown -R 6:6 /x":                              needsRoot,
+		"USER 5:5\nRUN --mount=type=secret,id=a,mode=0440 true":      secretMount,
+		"ENTRYPOINT exec gosu app server":                            stepsDown,
+		"ENTRYPOINT [\"tini\", \"--\", \"su-exec\", \"app\", \"x\"]": stepsDown,
+		"CMD [\"sh\", \"-c\", \"apk add curl && curl x\"]":           atStart,
+		"COPY --chmod=700 a.sh /opt/\nCMD [\"/opt/a.sh\"]":           closedProg,
+	} {
+		r := checked("FROM debian\n"+text+"\nUSER 10001:10001\n", nil)
+		if got := idsOf(r); !slices.Equal(got, []string{want.ID}) {
+			t.Errorf("%q: %q, want %q", text, got, want.ID)
+			continue
+		}
+		f := r.Findings[0]
+		if f.Line < 2 || f.Length == 0 || f.Source[f.Column-1:f.Column-1+f.Length] == "" || f.Do == "" {
+			t.Errorf("%q: %+v", text, f)
+		}
+	}
+}
+
+// TestPolicy: what becomes of the image is what the policy decides.
+func TestPolicy(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                     "the policy runs it as 65532:65532, or as the image's service user, if it has one",
+		"mode = \"audit\"\n":                   "the policy leaves it as it is (mode audit)",
+		"mode = \"refuse\"\n":                  "the policy refuses it",
+		"[identity]\nuid = 2000\ngid = 2001\n": "the policy runs it as 2000:2001, or as the image's service user, if it has one",
+	} {
+		p, err := policy.Parse("p", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := Dockerfile("Dockerfile", []byte("FROM debian\n"), Options{Build: dockerfile.Options{Base: Bases(nil)}, Policy: p, World: trial.World{Groups: &policy.HostGroups{}}, Now: time.Now()})
+		if r.Policy != want {
+			t.Errorf("%q: %q, want %q", text, r.Policy, want)
+		}
+	}
+}
+
+func FuzzCheck(f *testing.F) {
+	f.Add("FROM debian\nRUN chmod 4755 x; setcap x\nVOLUME /x\nENTRYPOINT exec gosu x\nUSER x")
+	f.Fuzz(func(t *testing.T, text string) {
+		r := checked(text, nil)
+		for _, one := range r.Findings {
+			if one.Length > 0 && one.Column-1+one.Length > len(one.Source) {
+				t.Errorf("%+v", one)
+			}
+		}
+		if (r.Verdict == Root || r.Verdict == Unknown || r.Verdict == Never || r.Verdict == Invalid) && len(r.Findings) == 0 {
+			t.Errorf("%s, and nothing found", r.Verdict)
+		}
+	})
+}

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+)
+
+// inspection is one image, as the rules see it.
+type inspection struct {
+	image   *dockerfile.Image
+	user    imageuser.User
+	in      *source
+	verdict Verdict
+}
+
+// rules are what is looked for.
+var rules = []func(*inspection) []Finding{
+	(*inspection).who, (*inspection).build, (*inspection).files, (*inspection).program, (*inspection).volumes,
+}
+
+// who is about the user itself.
+func (i *inspection) who() []Finding {
+	last := i.image.Steps[len(i.image.Steps)-1]
+	for _, s := range slices.Backward(i.image.Steps) {
+		if s.Line > 0 && (strings.HasPrefix(s.Text, "USER") || strings.HasPrefix(s.Text, "ONBUILD")) {
+			last = s
+			break
+		}
+	}
+	found := func(k kind, why string) []Finding {
+		return []Finding{i.in.finding(k, last.Line, wordOf(last.Text), why)}
+	}
+	switch {
+	case i.verdict == Unknown:
+		return found(userUnknown, fmt.Sprintf("nothing is known of the image %q, and no USER follows", i.image.Base))
+	case i.verdict == Never && i.user.Kind == imageuser.Invalid:
+		return found(neverStarts, fmt.Sprintf("the user is %s: %s", quote.Value(i.image.User), i.user.Why))
+	case i.verdict == Never:
+		return found(neverStarts, fmt.Sprintf("the image begins with scratch, and has no /etc/passwd in which %s stands", quote.Value(i.user.Name)))
+	case i.verdict == Root:
+		return found(runsAsRoot, because(i.image))
+	}
+	var all []Finding
+	if i.user.RootGroup {
+		all = append(all, found(rootGroup, fmt.Sprintf("the user is %s, whose group is root's where the image's passwd has no other", quote.Value(i.image.User)))...)
+	}
+	if i.user.Kind == imageuser.Name {
+		all = append(all, found(userByName, fmt.Sprintf("the user is the name %s", quote.Value(i.user.Name)))...)
+	}
+	return all
+}
+
+// because is how an image came to run as root.
+func because(image *dockerfile.Image) string {
+	var said []string
+	for _, s := range image.Steps {
+		said = append(said, s.Text)
+	}
+	return strings.Join(said, "; ")
+}
+
+func wordOf(step string) string {
+	if rest, ok := strings.CutPrefix(strings.TrimPrefix(step, "ONBUILD "), "USER "); ok {
+		word, _, _ := strings.Cut(rest, " is \"")
+		word, _, _ = strings.Cut(word, ", ")
+		return word
+	}
+	return ""
+}
+
+// isRoot says that an instruction is root's, or that this is not known.
+func (i *inspection) isRoot(c dockerfile.Command) bool {
+	if c.User == "" && !i.image.Known {
+		return true
+	}
+	return imageuser.Read(c.User).Kind == imageuser.Root
+}
+
+// words are the words of a command for a shell, as far as it is made of plain ones, a list for each simple command.
+func words(text string) [][]string {
+	text = strings.NewReplacer("\\\n", " ", "&&", "\n", "||", "\n", ";", "\n", "|", "\n", "(", "\n", ")", "\n", "{ ", "\n", "\t", " ").Replace(text)
+	var all [][]string
+	for line := range strings.Lines(text) {
+		if one := strings.Fields(line); len(one) > 0 {
+			for len(one) > 1 && (strings.Contains(one[0], "=") || slices.Contains([]string{"then", "do", "else", "if", "!", "exec", "env", "time"}, one[0])) {
+				one = one[1:]
+			}
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// textOf is what a shell is given by an instruction. A heredoc is its script where nothing else stands there; else it is a file for the
+// command that does.
+func textOf(c instructions.ShellDependantCmdLine) string {
+	text := strings.Join(c.CmdLine, " ")
+	if len(c.Files) == 1 && strings.HasPrefix(text, "<<") && len(strings.Fields(text)) == 1 {
+		return c.Files[0].Data
+	}
+	return text
+}
+
+var (
+	installers  = []string{"apt-get", "apt", "apk", "yum", "dnf", "microdnf", "zypper", "pacman", "dpkg", "rpm"}
+	rootsTools  = []string{"useradd", "adduser", "groupadd", "addgroup", "usermod", "groupmod", "chown", "chgrp", "setcap", "update-ca-certificates", "ldconfig"}
+	stepsToOne  = []string{"gosu", "su-exec", "setpriv", "s6-setuidgid", "runuser", "chpst", "setuidgid", "su", "sudo", "doas"}
+	inits       = []string{"tini", "dumb-init", "/init", "catatonit"}
+	installWord = []string{"install", "add", "update", "upgrade", "-i", "-S", "-U", "remove"}
+)
+
+// build is about what RUN does.
+func (i *inspection) build() (all []Finding) {
+	for _, c := range i.image.Commands {
+		run, ok := c.Command.(*instructions.RunCommand)
+		if !ok || c.OnBuild {
+			continue
+		}
+		asRoot := i.isRoot(c)
+		for _, m := range instructions.GetMounts(run) {
+			if !asRoot && m.UID == nil {
+				switch {
+				case m.Type == instructions.MountTypeSecret && m.Env == nil && (m.Mode == nil || *m.Mode&0o004 == 0):
+					all = append(all, i.at(c, secretMount, "type=secret", "the secret is root's with mode 0400, and the step is run by "+quoted(c.User)))
+				case m.Type == instructions.MountTypeCache && (m.Mode == nil || *m.Mode&0o002 == 0):
+					all = append(all, i.at(c, cacheMount, "type=cache", "the cache is root's with mode 0755, and the step is run by "+quoted(c.User)))
+				}
+			}
+		}
+		for _, w := range words(textOf(run.ShellDependantCmdLine)) {
+			name := path.Base(w[0])
+			switch {
+			case !asRoot && slices.Contains(installers, name) && slices.ContainsFunc(w[1:], func(a string) bool { return slices.Contains(installWord, a) }),
+				!asRoot && slices.Contains(rootsTools, name) && len(w) > 1 && !givesItself(w, c.User):
+				all = append(all, i.at(c, needsRoot, w[0], fmt.Sprintf("%s is run by %s, and needs root", w[0], quoted(c.User))))
+			case name == "setcap" && len(w) > 1 && !slices.Contains(w, "-r"):
+				all = append(all, i.at(c, capability, w[0], "setcap gives a program capabilities, which no container's process gets from a file"))
+			case name == "chmod" && len(w) > 2 && setsID(w):
+				all = append(all, i.at(c, setuidFile, w[0], "the file is made setuid or setgid, which no container's process gets anything from"))
+			}
+		}
+	}
+	return all
+}
+
+// at is a finding in an instruction.
+func (i *inspection) at(c dockerfile.Command, k kind, word, why string) Finding {
+	return i.in.finding(k, i.in.lineWith(c.Line, word), word, why)
+}
+
+func quoted(user string) string {
+	if user == "" {
+		return "root"
+	}
+	return quote.Value(user)
+}
+
+// givesItself says that chown or chgrp names who runs it.
+func givesItself(w []string, user string) bool {
+	if base := path.Base(w[0]); base != "chown" && base != "chgrp" {
+		return false
+	}
+	name, _, _ := strings.Cut(user, ":")
+	return slices.ContainsFunc(w[1:], func(a string) bool { who, _, _ := strings.Cut(a, ":"); return who == name })
+}
+
+// setsID says that chmod sets the set-user-ID or set-group-ID bit of a file.
+func setsID(w []string) bool {
+	for _, a := range w[1:] {
+		if strings.HasPrefix(a, "-") {
+			continue
+		}
+		mode, err := strconv.ParseUint(a, 8, 16) //lint:allow a mode
+		if err == nil {
+			return mode&0o6000 != 0
+		}
+		who, what, ok := strings.Cut(a, "+")
+		return ok && strings.Contains(what, "s") && strings.Trim(who, "ugoa") == ""
+	}
+	return false
+}
+
+// files is about what lies where the program can't read it.
+func (i *inspection) files() (all []Finding) {
+	if i.verdict != NonRoot {
+		return nil
+	}
+	for _, c := range i.image.Commands {
+		env, ok := c.Command.(*instructions.EnvCommand)
+		if !ok || c.OnBuild {
+			continue
+		}
+		for _, kv := range env.Env {
+			if kv.Key == "PATH" && slices.ContainsFunc(strings.Split(kv.Value, ":"), func(p string) bool { return p == "/root" || strings.HasPrefix(p, "/root/") }) {
+				all = append(all, i.at(c, rootHome, "/root", "the search path has a directory of root's home, which is closed to "+quoted(i.image.User)))
+			}
+		}
+	}
+	return all
+}
+
+// program is about what the image starts.
+func (i *inspection) program() (all []Finding) {
+	var entrypoint, cmd []string
+	var at dockerfile.Command
+	for _, c := range i.image.Commands {
+		if c.OnBuild {
+			continue
+		}
+		switch one := c.Command.(type) {
+		case *instructions.EntrypointCommand:
+			entrypoint, cmd, at = started(one.ShellDependantCmdLine), nil, c
+		case *instructions.CmdCommand:
+			cmd = started(one.ShellDependantCmdLine)
+			if entrypoint == nil {
+				at = c
+			}
+		}
+	}
+	args := slices.Concat(entrypoint, cmd)
+	for len(args) > 1 && slices.Contains(inits, path.Base(args[0])) {
+		args = args[1:]
+		for len(args) > 1 && strings.HasPrefix(args[0], "-") {
+			args = args[1:]
+		}
+	}
+	if len(args) == 0 {
+		return nil
+	}
+	commands := [][]string{args}
+	if len(args) > 2 && slices.Contains([]string{"sh", "bash", "ash", "dash"}, path.Base(args[0])) && args[1] == "-c" {
+		commands = words(args[2])
+	}
+	for _, w := range commands {
+		name := path.Base(w[0])
+		switch {
+		case slices.Contains(stepsToOne, name) && len(w) > 1:
+			all = append(all, i.at(at, stepsDown, w[0], fmt.Sprintf("%s changes to another user, which only root may: under nonroot-runc nobody is", w[0])))
+		case slices.Contains(installers, name) && slices.ContainsFunc(w[1:], func(a string) bool { return slices.Contains(installWord, a) }):
+			all = append(all, i.at(at, atStart, w[0], fmt.Sprintf("%s installs packages, which only root may", w[0])))
+		}
+	}
+	if i.verdict == NonRoot {
+		all = append(all, i.closed(args[0])...)
+	}
+	return all
+}
+
+func started(c instructions.ShellDependantCmdLine) []string {
+	if c.PrependShell {
+		return append([]string{"/bin/sh", "-c"}, strings.Join(c.CmdLine, " "))
+	}
+	return c.CmdLine
+}
+
+// closed says that the program came with a mode by which root alone can run it.
+func (i *inspection) closed(program string) (all []Finding) {
+	if !path.IsAbs(program) {
+		return nil
+	}
+	for _, c := range i.image.Commands {
+		chmod, chown, dest, from := "", "", "", []string(nil)
+		switch one := c.Command.(type) {
+		case *instructions.CopyCommand:
+			chmod, chown, dest, from = one.Chmod, one.Chown, one.DestPath, one.SourcePaths
+		case *instructions.AddCommand:
+			chmod, chown, dest, from = one.Chmod, one.Chown, one.DestPath, one.SourcePaths
+		}
+		mode, err := strconv.ParseUint(chmod, 8, 16) //lint:allow a mode
+		if err != nil || mode&0o001 != 0 || chown != "" {
+			continue
+		}
+		if dest == program || slices.ContainsFunc(from, func(f string) bool { return path.Join(dest, path.Base(f)) == program }) {
+			all = append(all, i.at(c, closedProg, chmod, fmt.Sprintf("%s is root's with mode %s, and the image runs as %s", program, chmod, quoted(i.image.User))))
+		}
+	}
+	return all
+}
+
+// volumes is about VOLUME: what nobody has given to the user before stays root's in each new volume.
+func (i *inspection) volumes() (all []Finding) {
+	if i.verdict != NonRoot {
+		return nil
+	}
+	for _, c := range i.image.Commands {
+		v, ok := c.Command.(*instructions.VolumeCommand)
+		if !ok || c.OnBuild {
+			continue
+		}
+		for _, dir := range v.Volumes {
+			if path.IsAbs(dir) && !i.isGiven(path.Clean(dir)) {
+				all = append(all, i.at(c, volumeOfRoot, dir, fmt.Sprintf("nothing gives %s to %s, so that a new volume there is root's", dir, quoted(i.image.User))))
+			}
+		}
+	}
+	return all
+}
+
+// isGiven says that an instruction names a directory, or one above or below it, along with an owner: which one is not looked at. A
+// base that is no distribution's may have given it.
+func (i *inspection) isGiven(dir string) bool {
+	touches := func(p string) bool {
+		p = path.Clean("/" + p)
+		return p != "/" && (p == dir || strings.HasPrefix(dir, p+"/") || strings.HasPrefix(p, dir+"/"))
+	}
+	if !i.image.Empty && i.image.Steps[0].Line > 0 && !slices.Contains(distributions, strings.SplitN(path.Base(i.image.Base), ":", 2)[0]) {
+		return true
+	}
+	for _, c := range i.image.Commands {
+		switch one := c.Command.(type) {
+		case *instructions.CopyCommand:
+			if one.Chown != "" && touches(one.DestPath) {
+				return true
+			}
+		case *instructions.AddCommand:
+			if one.Chown != "" && touches(one.DestPath) {
+				return true
+			}
+		case *instructions.WorkdirCommand:
+			if !i.isRoot(c) && touches(one.Path) {
+				return true
+			}
+		case *instructions.RunCommand:
+			for _, w := range words(textOf(one.ShellDependantCmdLine)) {
+				name := path.Base(w[0])
+				gives := slices.Contains([]string{"chown", "chgrp", "chmod", "install", "useradd", "adduser"}, name) || !i.isRoot(c)
+				if gives && slices.ContainsFunc(w[1:], touches) || strings.Contains(strings.Join(w, " "), "$") && gives {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// distributions are images in which nothing below the usual places is anybody's but root's.
+var distributions = []string{"debian", "ubuntu", "alpine", "fedora", "busybox", "centos", "rockylinux", "almalinux", "archlinux"}
+
+// copiesAccounts says that an image that begins with nothing gets a passwd.
+func copiesAccounts(image *dockerfile.Image) bool {
+	return slices.ContainsFunc(image.Commands, func(c dockerfile.Command) bool {
+		switch one := c.Command.(type) {
+		case *instructions.CopyCommand:
+			dest := path.Clean("/" + one.DestPath)
+			return dest == "/etc/passwd" || dest == "/etc" || dest == "/"
+		case *instructions.AddCommand:
+			return true // an archive may have one
+		case *instructions.RunCommand:
+			return true
+		}
+		return false
+	})
+}
+
+// isRootsToo says that the build makes an account of the name with the uid 0 (useradd --non-unique --uid 0).
+func isRootsToo(image *dockerfile.Image, name string) bool {
+	return slices.ContainsFunc(image.Commands, func(c dockerfile.Command) bool {
+		run, ok := c.Command.(*instructions.RunCommand)
+		return ok && slices.ContainsFunc(words(textOf(run.ShellDependantCmdLine)), func(w []string) bool {
+			tool := path.Base(w[0])
+			if tool != "useradd" && tool != "adduser" && tool != "usermod" || !slices.Contains(w, name) {
+				return false
+			}
+			at := slices.IndexFunc(w, func(a string) bool { return a == "-u" || a == "--uid" })
+			return at > 0 && at+1 < len(w) && imageuser.Read(w[at+1]).Kind == imageuser.Root || slices.Contains(w, "--uid=0") || slices.Contains(w, "-u0")
+		})
+	})
+}

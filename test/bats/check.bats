@@ -1,0 +1,40 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# What nonroot-ctl check says of Dockerfiles, and its exit status.
+
+load helpers
+
+setup() { cd "$BATS_TEST_TMPDIR" || return; }
+
+ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
+
+@test "check: an image that runs as root, why, and what the policy makes of it" {
+  printf 'FROM debian\nARG U\nRUN useradd app\nUSER ${U}\n' >Dockerfile
+  fails_with 1 ctl check Dockerfile
+  [[ $OUT == 'Dockerfile: runs as root'* && $OUT == *'Dockerfile:4: error: '*'as nothing gives U a value [runs-as-root]'* &&
+    $OUT == *$'\n    USER ${U}\n         ^^^^\n  hint: '* && $OUT == *'the policy runs it as 65532:65532'* ]] || explain 'expected the reason'
+  fails_with 0 ctl check --build-arg U=1001:1001 Dockerfile
+}
+
+@test "check: what is not known is no pass, and --base says it" {
+  printf 'FROM example.org/base:1\n' >Dockerfile
+  fails_with 1 ctl check .
+  [[ $OUT == *user-unknown* ]] || explain 'expected that it is unknown'
+  fails_with 0 ctl check --base example.org/base=1001:1001 .
+  fails_with 1 ctl check --base example.org/base=0 .
+}
+
+@test "check: exit statuses, and JSON" {
+  printf 'FROM debian\nUSER app\n' >Dockerfile
+  fails_with 0 ctl check Dockerfile
+  fails_with 1 ctl check --fail-on note Dockerfile
+  printf 'FROM debian\nUSR app\n' >Broken
+  fails_with 2 ctl check Broken Dockerfile
+  [[ $OUT == *'no build reads it'*'runs as "app", not as root'* ]] || explain 'expected both files'
+  fails_with 2 ctl check "$BATS_TEST_TMPDIR/none"
+  fails_with 1 ctl check
+  export CTL=$REPO/bin/nonroot-ctl
+  fails_with 1 sh -c 'echo FROM debian | "$CTL" check --json -'
+  jq -e '.results[0] | .verdict == "root" and .findings[0].id == "runs-as-root" and .findings[0].line == 1' <<<"$OUT" || explain 'expected JSON'
+}
