@@ -39,6 +39,18 @@ type container struct {
 	Mounts []struct{ Source string }
 
 	GraphDriver struct{ Data map[string]string }
+	HostConfig  struct {
+		UsernsMode string
+		IDMappings *struct{ UIDMap []string } // Podman's
+	}
+}
+
+// hasUsers says that a container has a user namespace, in which an id is another one on disk: by its own wish, or its engine's.
+func (c *container) hasUsers(upper string) bool {
+	var st unix.Stat_t
+	return c.HostConfig.UsernsMode != "" && c.HostConfig.UsernsMode != "host" ||
+		c.HostConfig.IDMappings != nil && len(c.HostConfig.IDMappings.UIDMap) > 0 ||
+		unix.Lstat(path.Dir(upper), &st) != nil || st.Uid != 0
 }
 
 // Users asks Docker and Podman, where they are installed, for the containers that mount a volume.
@@ -85,7 +97,7 @@ func usersOf(ctx context.Context, client, dir string) (users []User, err error) 
 			continue // the filter is also for where something is mounted
 		}
 		u := User{Name: strings.TrimPrefix(c.Name, "/")}
-		if upper := c.GraphDriver.Data["UpperDir"]; path.IsAbs(upper) {
+		if upper := c.GraphDriver.Data["UpperDir"]; path.IsAbs(upper) && !c.hasUsers(upper) {
 			u.Last, u.Known = layer.LastStartOf(upper)
 		}
 		users = append(users, u)
@@ -93,27 +105,35 @@ func usersOf(ctx context.Context, client, dir string) (users []User, err error) 
 	return users, nil
 }
 
-// Whose is the one user of those containers that asked for root. Who is somebody else by his own wish is not meant by what root has
-// written.
+// Whose is the one user of the volume's containers. Anybody may start one with anybody's volume, so that it takes one whose image or
+// whose policy says who it is, and none that disagrees, or of which nothing is known. Who has chosen who he is has no say alone.
 func Whose(dir string, users []User) (ID, error) {
 	var found *User
 	var said []string
 	agree := true
+	chosen := []decision.Source{decision.Kept, decision.Requested, decision.Joined, decision.Volume, decision.Prepared}
 	for i := range users {
 		u := &users[i]
 		switch {
 		case !u.Known:
-			said = append(said, quote.Value(u.Name)+" has not been started under nonroot-runc since it was made")
+			said = append(said, quote.Value(u.Name)+" has not been started under nonroot-runc since it was made, or is in a user namespace")
+			agree = false
 			continue
 		case u.Last.Source == decision.Kept:
 			said = append(said, fmt.Sprintf("%s asks for %d:%d itself", quote.Value(u.Name), u.Last.UID, u.Last.GID))
-			continue
+		case slices.Contains(chosen, u.Last.Source):
+			said = append(said, fmt.Sprintf("%s chose to be %d:%d", quote.Value(u.Name), u.Last.UID, u.Last.GID))
+		default:
+			said = append(said, fmt.Sprintf("%s is %d:%d", quote.Value(u.Name), u.Last.UID, u.Last.GID))
+			if found != nil && (found.Last.UID != u.Last.UID || found.Last.GID != u.Last.GID) {
+				agree = false
+			}
+			found = u
 		}
-		said = append(said, fmt.Sprintf("%s is %d:%d", quote.Value(u.Name), u.Last.UID, u.Last.GID))
-		if found != nil && (found.Last.UID != u.Last.UID || found.Last.GID != u.Last.GID) {
-			agree = false
-		}
-		found = u
+	}
+	for i := range users {
+		u := &users[i]
+		agree = agree && found != nil && u.Last.UID == found.Last.UID && (u.Last.GID == found.Last.GID || u.Last.Source == decision.Kept)
 	}
 	if found != nil && agree {
 		return ID{UID: found.Last.UID, GID: found.Last.GID}, nil
@@ -136,7 +156,7 @@ func Running(dir string) (names []string, err error) {
 		return nil, err
 	}
 	for _, c := range list.Containers {
-		if slices.ContainsFunc(c.Processes, func(p *ps.Process) bool { return mounts(p.PID, &of) }) {
+		if slices.ContainsFunc(c.Processes, func(p *ps.Process) bool { return mounts(p.PID, dir, &of) }) {
 			names = append(names, cmp.Or(c.Called(), strconv.Itoa(c.Processes[0].PID)))
 		}
 	}
@@ -145,16 +165,17 @@ func Running(dir string) (names []string, err error) {
 
 // mounts says that a process has a mount of a directory. What is not of that file system is not looked at, which may be one that
 // does not answer.
-func mounts(pid int, of *unix.Stat_t) bool {
+func mounts(pid int, dir string, of *unix.Stat_t) bool {
 	root := "/proc/" + strconv.Itoa(pid)
 	text, err := proc.Read(root + "/mountinfo")
 	if err != nil {
 		return false
 	}
-	device := fmt.Sprintf("%d:%d", unix.Major(of.Dev), unix.Minor(of.Dev))
+	device, tail := fmt.Sprintf("%d:%d", unix.Major(of.Dev), unix.Minor(of.Dev)), path.Join(path.Base(path.Dir(dir)), path.Base(dir))
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
-		if len(fields) < 5 || fields[2] != device {
+		// A file system of several volumes has another device here than stat(2) tells (btrfs).
+		if len(fields) < 5 || fields[2] != device && !strings.HasSuffix(unescaped(fields[3]), "/"+tail) {
 			continue
 		}
 		var st unix.Stat_t

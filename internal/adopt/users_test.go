@@ -21,16 +21,23 @@ func TestWhose(t *testing.T) {
 		want  ID
 		fails string
 	}{
-		"none":                              {nil, ID{}, "no container of Docker's or Podman's that mounts it is known"},
-		"one":                               {[]User{one}, ID{UID: 70, GID: 71}, ""},
-		"two who agree":                     {[]User{one, again}, ID{UID: 70, GID: 71}, ""},
-		"one, and one by his own wish":      {[]User{was("db", 5, 5, decision.Kept), one}, ID{UID: 70, GID: 71}, ""},
-		"one, and one of whom nobody knows": {[]User{{Name: "new"}, one}, ID{UID: 70, GID: 71}, ""},
-		"one by his own wish":               {[]User{was("db", 5, 6, decision.Kept)}, ID{}, `"db" asks for 5:6 itself`},
-		"one of whom nobody knows":          {[]User{{Name: "new"}}, ID{}, `"new" has not been started`},
-		"two uids":                          {[]User{one, was("two", 72, 71, decision.Image)}, ID{}, `"one" is 70:71, "two" is 72:71`},
-		"two gids":                          {[]User{one, was("two", 70, 72, decision.Image)}, ID{}, `"one" is 70:71, "two" is 70:72`},
-		"two, the last of which agrees":     {[]User{one, was("two", 72, 72, decision.Image), one}, ID{}, `"two" is 72:72`},
+		"none":                               {nil, ID{}, "no container of Docker's or Podman's that mounts it is known"},
+		"one":                                {[]User{one}, ID{UID: 70, GID: 71}, ""},
+		"two who agree":                      {[]User{one, again}, ID{UID: 70, GID: 71}, ""},
+		"one, and one by his own wish":       {[]User{was("db", 5, 5, decision.Kept), one}, ID{}, `"db" asks for 5:5 itself, "one" is 70:71`},
+		"one, and the same by his own wish":  {[]User{was("db", 70, 5, decision.Kept), one}, ID{UID: 70, GID: 71}, ""},
+		"one, and one of whom nobody knows":  {[]User{{Name: "new"}, one}, ID{}, `"new" has not been started`},
+		"who says it itself, by its command": {[]User{was("sly", 5000, 5000, decision.Prepared)}, ID{}, `"sly" chose to be 5000:5000`},
+		"by whose processes it joins":        {[]User{was("sly", 5000, 5000, decision.Joined)}, ID{}, `"sly" chose to be 5000:5000`},
+		"by its request":                     {[]User{was("sly", 5000, 5000, decision.Requested)}, ID{}, `"sly" chose to be 5000:5000`},
+		"by another volume":                  {[]User{was("sly", 5000, 5000, decision.Volume)}, ID{}, `"sly" chose to be 5000:5000`},
+		"one, and who chose otherwise":       {[]User{one, was("sly", 5000, 5000, decision.Prepared)}, ID{}, `"sly" chose to be 5000:5000`},
+		"one, and who chose the same":        {[]User{one, was("step", 70, 71, decision.Prepared)}, ID{UID: 70, GID: 71}, ""},
+		"one by his own wish":                {[]User{was("db", 5, 6, decision.Kept)}, ID{}, `"db" asks for 5:6 itself`},
+		"one of whom nobody knows":           {[]User{{Name: "new"}}, ID{}, `"new" has not been started`},
+		"two uids":                           {[]User{one, was("two", 72, 71, decision.Image)}, ID{}, `"one" is 70:71, "two" is 72:71`},
+		"two gids":                           {[]User{one, was("two", 70, 72, decision.Image)}, ID{}, `"one" is 70:71, "two" is 70:72`},
+		"two, the last of which agrees":      {[]User{one, was("two", 72, 72, decision.Image), one}, ID{}, `"two" is 72:72`},
 	} {
 		id, err := Whose("/v", test.users)
 		if id != test.want || (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {

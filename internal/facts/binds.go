@@ -65,7 +65,7 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 		name := quote.Value(m.Destination)
 		if advice != "" && g.isEmptyRoots(m, &at.Stat) {
 			what, advice = "is empty and root's, as an engine makes one that is missing: it is not the identity's to write", fmt.Sprintf(
-				"run chown %d:%d %q, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), m.Source)
+				"run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), m.Source)
 		}
 		if n := slices.IndexFunc(all, func(a *alike) bool { return a.what == what && a.advice == advice }); n >= 0 {
 			if a := all[n]; len(a.names) < mostAlike {
@@ -98,6 +98,14 @@ func (a *alike) note() string {
 // systems are directories of which nobody means to write what is bound from there, though mounts are writable unless somebody says
 // otherwise (-v /etc/localtime:/etc/localtime).
 var systems = []string{"/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot"}
+
+// roots are directories in which an empty one means something to the system's programs.
+var roots = []string{"/root", "/run", "/var/run", "/var/spool", "/var/lib"}
+
+// isPlainPath says that a path is one word to any shell.
+func isPlainPath(p string) bool {
+	return path.IsAbs(p) && strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+:@-") == ""
+}
 
 // isPersons says that a mount is of something that a person names. Engines' own files, and volumes that are given, or have a note
 // of their own, are none; nor is one whose owners the mount changes.
@@ -185,6 +193,11 @@ func isGiven(give *plan.Give, dir string) bool {
 // (Docker's -v, Compose). Nobody can tell it from one that somebody else has just made for a purpose of its own, so that it stays
 // root's.
 func (g *Gathered) isEmptyRoots(m *spec.Mount, st *unix.Stat_t) bool {
+	// An engine makes it with mode 0755; and nobody is told to give away what belongs to the system. Whoever chose the name must not
+	// have a shell that is given the advice do more than it says.
+	if st.Mode&0o7777 != 0o755 || links.WithinAny(systems, path.Clean(m.Source)) || links.WithinAny(roots, path.Clean(m.Source)) || !isPlainPath(m.Source) {
+		return false
+	}
 	if of := g.owners(); m.Readonly() || st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 && !of.IsRoot(st.Uid) || !g.call.Caller.IsHostRoot() {
 		return false
 	}

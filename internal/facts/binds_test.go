@@ -48,6 +48,8 @@ func TestClosedBinds(t *testing.T) {
 		want     string // "": nothing; else words of it, separated by "|"; those with "!" in front are not in it
 	}{
 		{"empty", 0, 0, 0o755, "rw", "is empty and root's|run chown 65532:65532"},
+		{"empty", 0, 0, 0o700, "rw", "can't be read|!is empty|!run chown"},
+		{"empty", 0, 0, 0o1730, "rw", "can't be read|!is empty|!run chown"},
 		{"directory", 0, 0, 0o755, "rw", "can't be written by the identity (0:0 0755)|chgrp 65532 and chmod g+rwx, or at last chown 65532:65532|!--user"},
 		{"directory", 1000, 1000, 0o755, "rw", "can't be written|run it as the owner (--user 1000:1000), or chgrp 65532|!chown"},
 		{"directory", 1000, 1000, 0o755, "ro", ""},
@@ -70,6 +72,25 @@ func TestClosedBinds(t *testing.T) {
 		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(source, "/data", test.options)) })
 		got := strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n")
 		said(t, fmt.Sprintf("%+v", test), got, test.want)
+	}
+}
+
+// TestAdviceIsPlain: a shell that is given the advice does what it says, and what the system's programs read is not given away.
+func TestAdviceIsPlain(t *testing.T) {
+	NeedPrivate(t)
+	dir := t.TempDir()
+	for _, name := range []string{"$(id)", "`id`", "a b", "a;b", "a'b", `a"b`, "a\nb", "~"} {
+		source := dir + "/" + name
+		Must(t, os.Mkdir(source, 0o755))
+		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(source, "/data", "rw")) })
+		if got := strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n"); got == "" || strings.Contains(got, source) || strings.Contains(got, "is empty") {
+			t.Errorf("%q: %q", source, got)
+		}
+	}
+	for p, want := range map[string]bool{"/srv/a.b-c_d/e+f@g:1": true, "relative": false, "/a\x00": false, "/é": false} {
+		if isPlainPath(p) != want {
+			t.Errorf("%q", p)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
@@ -72,7 +73,7 @@ func (g *Gathered) prepares() (who policy.Identity) {
 	}
 	var places []string
 	for i := range g.Container.Mounts {
-		if m := &g.Container.Mounts[i]; m.Binds() && !m.Readonly() {
+		if m := &g.Container.Mounts[i]; m.Binds() && !m.Readonly() && !engines.MakesFile(m.Source) {
 			places = append(places, path.Clean("/"+m.Destination))
 		}
 	}

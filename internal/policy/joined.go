@@ -26,17 +26,18 @@ func (p *Policy) joined(f *inquiry, d *Decision) bool {
 	if who.Container != "" {
 		because += " in the container " + quote.Value(who.Container[:min(len(who.Container), 12)])
 	}
+	as, own, ok := p.asIfAsked(Identity{UID: who.UID, GID: who.GID})
 	switch {
 	case who.UID == 0 || who.GID == 0:
 		d.Notes = append(d.Notes, because+", which is root's, and can't signal them")
 		return false
-	case !p.mayBeKept(who.UID):
-		d.Notes = append(d.Notes, because+", whom the policy (identity.sources, allowed_uids) lets nobody be")
-		return false
 	case p.anothers(f, who.UID) && p.Share != ShareNone:
 		return false // those who belong together have one uid of the range anyway
+	case !ok:
+		d.Notes = append(d.Notes, because+", whom the policy (identity.sources, allowed_uids) lets nobody be")
+		return false
 	}
-	if !p.standFor(f, d, Identity{UID: who.UID, GID: who.GID}, who.UID == uint32(p.UID), because) {
+	if !p.standFor(f, d, as, own, because) {
 		return false
 	}
 	d.Notes = append(d.Notes, because+", and is that user")

@@ -2,7 +2,10 @@
 
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // prepared: a container that asks for root, and whose command does nothing but make files in its volumes and give them to somebody
 // (chown -R 1000:1000 /data), is that one from the beginning: what it makes is then that one's, without a change of owner. The uid is
@@ -12,9 +15,21 @@ func (p *Policy) prepared(f *inquiry, d *Decision) bool {
 		return false
 	}
 	who := f.prepares()
-	if who.UID == 0 || !p.mayBeKept(who.UID) {
+	if who.UID == 0 {
 		return false
 	}
-	because := fmt.Sprintf("its command gives its volumes to uid %d", who.UID)
-	return p.standFor(f, d, who, who.UID == uint32(p.UID), because)
+	who, own, ok := p.asIfAsked(who)
+	if !ok {
+		return false
+	}
+	return p.standFor(f, d, who, own, fmt.Sprintf("its command gives its volumes to uid %d", who.UID))
+}
+
+// asIfAsked is whom a container may be that names a user otherwise than by --user: one that would be kept, or the policy's own
+// identity, which it would be without a word (own), with the policy's group. That one is another's where ids come from a range.
+func (p *Policy) asIfAsked(who Identity) (_ Identity, own, ok bool) {
+	if who.UID == uint32(p.UID) && p.UsesFixed() {
+		return Identity{UID: who.UID, GID: uint32(p.GID)}, true, true
+	}
+	return who, false, who.UID <= MaxID && slices.Contains(p.Sources, Kept) && (len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(who.UID))
 }

@@ -33,7 +33,16 @@ func TestPrepared(t *testing.T) {
 			p.AllowedUIDs = Ranges{{1000, 1000}}
 			builtFor(1000)(p, w)
 		}, fixed, Prepared, ""},
-		"another's range":          {Identity{UID: 200001, GID: 1235}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "its command gives its volumes to uid 200001, which may be another container's"},
+		"another's range": {Identity{UID: 200001, GID: 1235}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "its command gives its volumes to uid 200001, which may be another container's"},
+		"the fixed one, with a group of the host's": {Identity{UID: DefaultID, GID: 4000}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, fixed, Prepared, ""},
+		"the fixed one, where there is a range": {fixed, func(p *Policy, w *world) {
+			p.Range, p.Sources, p.AllowedUIDs = Range{200000, 200999}, []Source{Prepared, Image, Fixed}, Ranges{{5000, 5999}}
+			builtFor(5001)(p, w)
+		}, Identity{UID: 5001, GID: 1001}, Image, ""},
+		"one of the range, without kept": {Identity{UID: 200005, GID: 200005}, func(p *Policy, w *world) {
+			p.Range, p.AllowedUIDs, p.Sources = Range{200000, 200999}, Ranges{{200000, 200999}, {5000, 5999}}, []Source{Prepared, Image, Fixed}
+			builtFor(5001)(p, w)
+		}, Identity{UID: 5001, GID: 1001}, Image, ""},
 		"nobody keeps a uid":       {one, func(p *Policy, _ *world) { p.Sources = []Source{Prepared, Fixed} }, fixed, Fixed, ""},
 		"a policy without":         {one, func(p *Policy, _ *world) { p.Sources = []Source{Kept, Fixed} }, fixed, Fixed, ""},
 		"who doesn't ask for root": {one, func(_ *Policy, w *world) { w.User = spec.User{UID: 1000, GID: 1001} }, Identity{UID: 1000, GID: 1001}, Kept, ""},

@@ -17,6 +17,9 @@ var fileTools = []string{
 	"stat", "test", "touch", "true", "umask",
 }
 
+// chownOptions are long options of chown(1) that do not say who.
+var chownOptions = []string{"--", "--changes", "--no-dereference", "--preserve-root", "--quiet", "--recursive", "--silent", "--verbose"}
+
 // Prepares is whom a command prepares one of the places for: it calls nothing but what handles files, and gives something there, or
 // all of it, to one user by number. gid is 0 where it names none. Places are absolute and clean.
 func (c Command) Prepares(places []string) (uid, gid uint32, ok bool) {
@@ -66,7 +69,8 @@ func touches(places []string, p string) bool {
 // owner reads chown's operands (chown(1)). A name is for the image's passwd, whose user the container is as it is.
 func owner(words []string) (uid, gid uint32, paths []string, ok bool) {
 	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
-		if strings.HasPrefix(words[0], "--reference") || strings.HasPrefix(words[0], "--from") {
+		// GNU's may be abbreviated, and take a value (--from, --reference).
+		if strings.HasPrefix(words[0], "--") && !slices.Contains(chownOptions, words[0]) {
 			return 0, 0, nil, false
 		}
 		words = words[1:]

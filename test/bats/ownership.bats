@@ -566,7 +566,7 @@ with_secret() {
   runs touch /data/x
   says nonroot run "$ID"
   [[ $STATUS != 0 && $(stat -c %u "$data") == 0 ]] || explain 'expected it to stay root'"'"'s'
-  recorded --arg d "$data" '.notes | any(contains("mounted at \"/data\" is empty and root\u0027s") and contains("run chown 65532:65532 \"" + $d))'
+  recorded --arg d "$data" '.notes | any(contains("mounted at \"/data\" is empty and root\u0027s") and contains("run chown 65532:65532 " + $d))'
   chown 65532:65532 "$data"
   fresh
   config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
