@@ -451,18 +451,26 @@ func TestSlowImages(t *testing.T) {
 		"one line": {"etc/passwd = " + strings.Repeat("nonroot:x:", rootfs.MaxFile/10)},
 	} {
 		dir := testkit.Tree(t, parts)
-		start := time.Now()
+		start := spent(t)
 		p, err := planOf(t, dir, false, append(testkit.Engine(), testkit.Bind("/", "/l0/x")), wish())
 		testkit.Must(t, err)
 		if lost := strings.Contains(strings.Join(p.Notes, "\n"), `the mount at "/l0/x" lies`); lost != (name == "links") {
 			t.Errorf("%s: %q", name, p.Notes)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := spent(t) - start; took > 2*time.Second {
 			t.Errorf("%s: %v", name, took)
 		} else {
 			t.Logf("%s: %v", name, took)
 		}
 	}
+}
+
+// spent is the time that processors have worked for this program, which what else runs on the machine does not change.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	testkit.Must(t, unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // TestNoDescriptorStays: every one that was opened is closed.

@@ -575,6 +575,16 @@ with_secret() {
   recorded '.notes // [] | all(contains("is empty") | not)'
 }
 
+@test "H14: what a mount is called is no part of a command that a note advises" {
+  local data=$BATS_TEST_TMPDIR/'$(touch got)'
+  mkdir "$data"
+  config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
+  runs touch /data/x
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected that it stays closed'
+  recorded '.notes | any(contains("mounted at \"/data\"")) and all(contains("touch got") | not)'
+}
+
 @test "H6: volumes list does not say that there is nothing where it may not look" {
   install -m 755 "$REPO/bin/nonroot-ctl" "$BATS_TEST_TMPDIR/ctl"
   reachable

@@ -581,19 +581,26 @@ written() { [[ $(docker exec "$(compose ps -q app)" wc -l /data/store/x) == "$1 
 # ended_well SERVICE: its container has ended, and well.
 ended_well() { [[ $(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$(compose ps -a -q "$1" 2>/dev/null || compose ps -q "$1")") == 'exited 0' ]]; }
 
-@test "volumes adopt: whose a volume from before is, by the containers that have it; not while one runs" {
+@test "H14: volumes adopt: whose a volume from before is, by the containers that have it; not while one runs" {
   docker volume create before >/dev/null
   bare -v before:/data bb sh -c 'echo old >/data/x; chmod 600 /data/x'
   local ctl=(nonroot-ctl volumes adopt)
   fails_with 1 "${ctl[@]}" before
   [[ $ERR == *'no container of Docker'*'hint: '*'--user UID:GID'* ]] || explain 'expected the option'
+  # Anybody can leave a container there that names its own user.
+  docker run --name sly -v before:/data bb sh -c 'chown 5000:5000 /data'
+  fails_with 1 "${ctl[@]}" before
+  [[ $ERR == *'"sly" chose to be 5000:5000'*'--user UID:GID'* ]] || explain 'expected that it has no say'
+  docker rm sly >/dev/null
   docker run -d --name app -v before:/data bb probe pause >/dev/null
   fails_with 1 docker exec app cat /data/x
   fails_with 1 "${ctl[@]}" before
   [[ $ERR == *'"app"'*'which runs'*'--force'* ]] || explain 'expected the container that runs'
   docker stop --time 1 app >/dev/null
-  # Who is somebody else by his own wish says nothing of what is root's.
   docker run --name reader --user 1000:1000 -v before:/data bb true
+  fails_with 1 "${ctl[@]}" before
+  [[ $ERR == *'"app" is 65532:65532, "reader" asks for 1000:1000 itself'* ]] || explain 'expected both'
+  docker rm reader >/dev/null
   succeeds "${ctl[@]}" --dry-run before
   contains '2 files would change the owner'
   succeeds "${ctl[@]}" before
@@ -601,7 +608,7 @@ ended_well() { [[ $(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$
   succeeds docker exec app cat /data/x
   [[ $OUT == old ]]
   # Two who do not agree.
-  docker rm -f app reader >/dev/null
+  docker rm -f app >/dev/null
   docker volume rm before >/dev/null
   docker volume create before >/dev/null
   bare -v before:/data bb sh -c 'echo old >/data/x'
