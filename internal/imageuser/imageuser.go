@@ -86,5 +86,6 @@ func id(text string) (n uint32, number, ok bool) {
 // number of another base is one to people, and to engines a name that no image has.
 func isName(text string) bool {
 	hex, isHex := strings.CutPrefix(strings.ToLower(text), "0x")
-	return text != "" && !strings.ContainsAny(text, " \t\r\n#/") && !(isHex && strings.Trim(hex, "0123456789abcdef") == "")
+	inner := strings.TrimSuffix(text, "$") // which useradd(8) allows at the end
+	return inner != "" && !strings.ContainsAny(inner, " \t\r\n#/$\"'") && !(isHex && strings.Trim(hex, "0123456789abcdef") == "")
 }

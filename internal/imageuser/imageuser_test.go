@@ -39,6 +39,9 @@ func TestRead(t *testing.T) {
 		"0x0":                  {Kind: Invalid},
 		"1000:1000:1000":       {Kind: Invalid},
 		"app # note":           {Kind: Invalid},
+		"$X":                   {Kind: Invalid},
+		"host$":                {Kind: Name, Name: "host$"},
+		"[\"app\"]":            {Kind: Invalid},
 		"a b":                  {Kind: Invalid},
 		"1000:a b":             {Kind: Invalid},
 	} {
