@@ -116,7 +116,7 @@ var (
 	installers  = []string{"apt-get", "apt", "apk", "yum", "dnf", "microdnf", "zypper", "pacman", "dpkg", "rpm"}
 	rootsTools  = []string{"useradd", "adduser", "groupadd", "addgroup", "usermod", "groupmod", "chown", "chgrp", "setcap", "update-ca-certificates", "ldconfig"}
 	stepsToOne  = []string{"gosu", "su-exec", "setpriv", "s6-setuidgid", "runuser", "chpst", "setuidgid", "su", "sudo", "doas"}
-	inits       = []string{"tini", "dumb-init", "/init", "catatonit"}
+	inits       = []string{"tini", "dumb-init", "catatonit"}
 	installWord = []string{"install", "add", "update", "upgrade", "-i", "-S", "-U", "remove"}
 )
 

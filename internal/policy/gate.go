@@ -100,6 +100,12 @@ func (p *Policy) mayBeKept(uid uint32) bool {
 	if uid == uint32(p.UID) || p.Range.First != 0 && p.Range.Has(uid) {
 		return true
 	}
+	return p.keepsAsked(uid)
+}
+
+// keepsAsked says that identity.sources and allowed_uids keep a uid that a container asks for. Whether it may be another container's
+// (anothers) is not looked at.
+func (p *Policy) keepsAsked(uid uint32) bool {
 	return uid <= MaxID && slices.Contains(p.Sources, Kept) && (len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(uid))
 }
 

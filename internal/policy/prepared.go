@@ -2,10 +2,7 @@
 
 package policy
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // prepared: a container that asks for root, and whose command does nothing but make files in its volumes and give them to somebody
 // (chown -R 1000:1000 /data), is that one from the beginning: what it makes is then that one's, without a change of owner. The uid is
@@ -31,5 +28,5 @@ func (p *Policy) asIfAsked(who Identity) (_ Identity, own, ok bool) {
 	if who.UID == uint32(p.UID) && p.UsesFixed() {
 		return Identity{UID: who.UID, GID: uint32(p.GID)}, true, true
 	}
-	return who, false, who.UID <= MaxID && slices.Contains(p.Sources, Kept) && (len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(who.UID))
+	return who, false, p.keepsAsked(who.UID)
 }
