@@ -136,7 +136,7 @@ func dockerfileAt(path string, in io.Reader) (name string, text []byte, err erro
 			return name, nil, fmt.Errorf("%q has no Dockerfile\nhint: name the file", path)
 		}
 		if !st.Mode().IsRegular() {
-			return name, nil, fmt.Errorf("%q is no regular file\nhint: give its text on standard input, and - as the path", path)
+			return name, nil, fmt.Errorf("%q is not a regular file\nhint: give its text on standard input, and - as the path", path)
 		}
 		in = file
 	}

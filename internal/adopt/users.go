@@ -142,7 +142,7 @@ func Whose(dir string, users []User) (ID, error) {
 	if len(said) > 0 {
 		what = "of its containers, " + strings.Join(said, ", ")
 	}
-	return ID{}, fmt.Errorf("whose the volume %q is can't be told: %s\nhint: name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it", dir, what)
+	return ID{}, fmt.Errorf("the user of the volume %q is unknown: %s\nhint: name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it", dir, what)
 }
 
 // Running names the containers that run with a volume, by what the kernel has mounted in them.
@@ -191,7 +191,7 @@ var unescaped = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\1
 
 // StillRun is why a volume is not given while its containers run.
 func StillRun(dir string, names []string) error {
-	return fmt.Errorf("the volume %q is mounted in %s, which runs\nhint: stop it, or give the volume all the same with --force", dir, strings.Join(quoted(names), ", "))
+	return fmt.Errorf("the volume %q is mounted in %s, which is running\nhint: stop it, or use --force", dir, strings.Join(quoted(names), ", "))
 }
 
 func quoted(names []string) (all []string) {
@@ -219,5 +219,5 @@ func byPrefix(prefix string, dirs []string) (found []string) {
 
 // several is why a beginning is not enough.
 func several(prefix string, dirs []string) error {
-	return fmt.Errorf("%d volumes begin with %q\nhint: name more of it", len(dirs), prefix)
+	return fmt.Errorf("the names of %d volumes begin with %q\nhint: give more of the name", len(dirs), prefix)
 }

@@ -77,7 +77,7 @@ func soundProgram(file string, owners trusted.Owners) error {
 func static(data []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
-		return fmt.Errorf("it is no ELF program: %w", err)
+		return fmt.Errorf("it is not an ELF program: %w", err)
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {

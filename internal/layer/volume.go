@@ -172,8 +172,8 @@ type Outcome struct {
 	More  bool // the engine had just filled it with more than is compared, and what was not compared stays as it is
 	Roots bool // it was not given: its top is root's, and so is something in it, so that root has written there
 
-	// Part is something of root's that is left, as far as is looked: at the top of a volume that is not root's, and closed to the
-	// identity; or in a user's directory at the top of one that is. "": nothing.
+	// Part is something that root has left in a volume of somebody else's, and that the identity can't use, as far as is looked.
+	// "": nothing.
 	Part string
 }
 
@@ -198,28 +198,44 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	case o.Given:
 	case isRoot(st.Uid):
 		if o.Roots = hasEntryOf(fd, isRoot); !o.Roots {
-			o.Part = partOf(fd, isRoot)
+			o.Part = w.leftIn(fd, v.Destination, isRoot)
 		}
 	default:
-		o.Part = w.closedIn(fd, isRoot)
+		if o.Part = w.closedIn(fd, isRoot); o.Part == "" {
+			o.Part = w.leftIn(fd, v.Destination, isRoot)
+		}
 	}
 	return o, err
 }
 
-// partOf is something of root's in the directories at the top of a volume, as far as is looked; "": none.
-func partOf(fd int, isRoot func(uid uint32) bool) string {
-	names := topOf(fd)
+// leftIn is something that root has made at the top of a volume, or in a directory of somebody else's there, and that the identity
+// can't write: what the image lacks, so that no engine has copied it; "": none, as far as is looked.
+func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) bool) string {
 	left := maxTop
-	for _, name := range names {
+	var dirs []string
+	for _, name := range topOf(fd) {
+		var st unix.Stat_t
+		switch {
+		case unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil:
+		case isRoot(st.Uid):
+			if w.isLeft(&st, path.Join(destination, name)) {
+				return name
+			}
+		case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+			dirs = append(dirs, name)
+		}
+	}
+	for _, name := range dirs {
 		dir, err := unix.Openat2(fd, name, &unix.OpenHow{Flags: reading, Resolve: inside})
 		if err != nil {
-			continue // no directory, or a link
+			continue // it was exchanged
 		}
 		below, err := dirents.Names(dir, left)
 		left -= len(below)
-		at := slices.IndexFunc(below, func(name string) bool {
+		at := slices.IndexFunc(below, func(entry string) bool {
 			var st unix.Stat_t
-			return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid)
+			return unix.Fstatat(dir, entry, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid) &&
+				w.isLeft(&st, path.Join(destination, name, entry))
 		})
 		_ = unix.Close(dir)
 		if err == nil && at >= 0 {
@@ -230,6 +246,38 @@ func partOf(fd int, isRoot func(uid uint32) bool) string {
 		}
 	}
 	return ""
+}
+
+// isLeft says that a file or directory of root's is closed to the identity for writing, and is not the image's.
+func (w *Options) isLeft(st *unix.Stat_t, inImage string) bool {
+	kind, wanted := st.Mode&unix.S_IFMT, uint32(2)
+	switch kind {
+	case unix.S_IFDIR:
+		wanted = 3
+	case unix.S_IFREG, unix.S_IFSOCK, unix.S_IFIFO:
+	default:
+		return false
+	}
+	return w.rightsTo(st)&wanted != wanted && imageLacks(w.Rootfs, inImage)
+}
+
+// rightsTo are the rights (access(2)) that the identity has to what is not its own.
+func (w *Options) rightsTo(st *unix.Stat_t) uint32 {
+	if st.Gid == w.GID {
+		return st.Mode >> 3 & 7
+	}
+	return st.Mode & 7
+}
+
+// imageLacks says that there is nothing at a path of the image.
+func imageLacks(rootfs, at string) bool {
+	dir, err := openImages(rootfs, path.Dir(at), unix.O_PATH)
+	if err == nil {
+		var st unix.Stat_t
+		err = unix.Fstatat(dir, path.Base(at), &st, unix.AT_SYMLINK_NOFOLLOW)
+		_ = unix.Close(dir)
+	}
+	return errors.Is(err, unix.ENOENT)
 }
 
 // topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.
@@ -253,12 +301,8 @@ func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !isRoot(st.Uid) {
 			return false
 		}
-		open := st.Mode
-		if st.Gid == w.GID {
-			open >>= 3
-		}
-		kind := st.Mode & unix.S_IFMT
-		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open&7 != 7
+		kind, open := st.Mode&unix.S_IFMT, w.rightsTo(&st)
+		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open != 7
 	})
 	if at < 0 {
 		return ""

@@ -511,7 +511,7 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 		f.Why += "; the kernel's files are root's"
 	case m != nil && top == "dev":
 		f.Kind = Mounted
-		f.Why += "; only root makes something there: devices are given by the engine (docker run --device), and what is no device belongs elsewhere"
+		f.Why += "; only root makes something there: devices are given by the engine (docker run --device), and what is not a device belongs elsewhere"
 	case m != nil:
 		f.Kind = Mounted
 		f.Why += fmt.Sprintf("; a %s is mounted there: mount it with mode=1777 or uid=%d", m.Type, who.uid)
@@ -630,7 +630,7 @@ func (a *Advisor) Lines() []string {
 	return lines
 }
 
-// usable: with anything else than what is printed in it, a path is nothing to paste; and a line that is no policy would stop
+// usable: with anything else than what is printed in it, a path is nothing to paste; and a line that is not a policy would stop
 // every container.
 func usable(f *Finding) bool {
 	if !utf8.ValidString(f.Value) || strings.ContainsFunc(f.Value, func(r rune) bool { return !strconv.IsPrint(r) || r == '\\' }) {

@@ -134,7 +134,7 @@ func TestIdentity(t *testing.T) {
 			created, func(p *Policy, f *world) { p.Variable, f.Env = true, []string{"NONROOT_USER=2000"} },
 		}},
 		{name: "B11 no mount namespace", refused: "mount namespace", change: []func(*Policy, *world){func(_ *Policy, f *world) { f.Container.Namespaces = nil }}},
-		{name: "B12 a mount namespace by path", refused: "somebody else's", change: []func(*Policy, *world){
+		{name: "B12 a mount namespace by path", refused: "not the container's own", change: []func(*Policy, *world){
 			func(_ *Policy, f *world) { f.Container.Namespaces[1].Path = "/proc/1/ns/mnt" },
 		}},
 		{name: "C9 cwd", refused: "below /proc", change: []func(*Policy, *world){func(_ *Policy, f *world) { f.Cwd = "/tmp/../proc/self/fd/7" }}},

@@ -46,7 +46,7 @@ func (p *Policy) standFor(f *inquiry, d *Decision, who Identity, own bool, becau
 		d.Notes = append(d.Notes, because+", which allowed_uids does not have")
 		return false
 	case p.anothers(f, who.UID):
-		d.Notes = append(d.Notes, because+", which may be another container's: identity.range has it, and allowed_uids does not")
+		d.Notes = append(d.Notes, because+", which may belong to another container: it is in identity.range and not in allowed_uids")
 		return false
 	}
 	*d.Identity = Identity{UID: who.UID, GID: uint32(p.GID)}

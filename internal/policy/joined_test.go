@@ -41,7 +41,7 @@ func TestJoined(t *testing.T) {
 		}, fixed, Joined, "is that user"},
 		"nobody keeps a uid":                           {one, func(p *Policy, _ *world) { p.Sources = []Source{Joined, Fixed} }, fixed, Fixed, "lets nobody be"},
 		"a policy without":                             {one, func(p *Policy, _ *world) { p.Sources = []Source{Kept, Fixed} }, fixed, Fixed, ""},
-		"another owner's range":                        {of(200001, 1235), func(p *Policy, _ *world) { p.Reserved, p.Share = Ranges{{200000, 200999}}, ShareNone }, fixed, Fixed, "may be another container's"},
+		"another owner's range":                        {of(200001, 1235), func(p *Policy, _ *world) { p.Reserved, p.Share = Ranges{{200000, 200999}}, ShareNone }, fixed, Fixed, "may belong to another container"},
 		"a range that those who belong together share": {of(200001, 1235), func(p *Policy, _ *world) { p.Reserved, p.Share = Ranges{{200000, 200999}}, SharePod }, fixed, Fixed, ""},
 		"who doesn't ask for root":                     {one, func(_ *Policy, w *world) { w.User = spec.User{UID: 1000, GID: 1001} }, Identity{UID: 1000, GID: 1001}, Kept, ""},
 		"an exec":                                      {one, func(_ *Policy, w *world) { w.Exec = true }, fixed, Fixed, ""},

@@ -41,7 +41,7 @@ func TestVolume(t *testing.T) {
 			p.AllowedUIDs = Ranges{{1000, 1000}}
 			builtFor(1000)(p, w)
 		}, fixed, Volume, ""},
-		"another's range":  {[]Identity{{UID: 200001, GID: 1235}}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "may be another container's"},
+		"another's range":  {[]Identity{{UID: 200001, GID: 1235}}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "may belong to another container"},
 		"a policy without": {[]Identity{{UID: 1234, GID: 1235}}, func(p *Policy, _ *world) { p.Sources = []Source{Kept, Fixed} }, fixed, Fixed, ""},
 		"who doesn't ask for root": {[]Identity{{UID: 1234, GID: 1235}}, func(_ *Policy, w *world) {
 			w.User = spec.User{UID: 1000, GID: 1001}
@@ -119,12 +119,12 @@ func TestVolumeWithARange(t *testing.T) {
 	}
 }
 
-// TestSettleEnds where nobody gathers what is asked for.
+// TestSettleEnds where never gathered what is asked for.
 func TestSettleEnds(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	asked := 0
 	d := p.Settle(&f.Facts, func(*decision.Missing) error { asked++; return nil })
-	if d.Mode != Refuse || !strings.Contains(d.Reason, "nobody gathers") || asked != maxRounds {
+	if d.Mode != Refuse || !strings.Contains(d.Reason, "never gathered") || asked != maxRounds {
 		t.Errorf("%s, %q after %d", d.Mode, d.Reason, asked)
 	}
 }

@@ -194,7 +194,7 @@ func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {
 	return at, ok && at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && at.Mount == nil
 }
 
-// script is the beginning of the script that a command runs; "": it is none. What is large is no script, and is not opened.
+// script is the beginning of the script that a command runs; "": it is none. What is large is not a script, and is not opened.
 func script(view *rootfs.View, at rootfs.Entry, args []string) string {
 	if len(args) > 2 && args[1] == "-c" {
 		return args[2][:min(len(args[2]), maxScript)]

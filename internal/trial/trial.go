@@ -71,11 +71,11 @@ func (c *Container) origin() (*policy.Origin, error) {
 	root := c.Root
 	switch {
 	case root != "" && c.Engine != "":
-		return nil, fmt.Errorf("engine %q and root %q say the same\nhint: give one of them", c.Engine, root)
+		return nil, fmt.Errorf("engine %q and root %q mean the same\nhint: use one of them", c.Engine, root)
 	case c.Engine != "":
 		at := slices.IndexFunc(engines.Origins(), func(o *engines.Origin) bool { return o.Name == c.Engine })
 		if at < 0 {
-			return nil, fmt.Errorf("nobody knows the engine %q\nhint: give %s", c.Engine, EngineNames())
+			return nil, fmt.Errorf("unknown engine %q\nhint: give %s", c.Engine, EngineNames())
 		}
 		root = strings.ReplaceAll(engines.Origins()[at].Example, "{namespace}", c.Namespace)
 	}

@@ -190,7 +190,7 @@ killed_at() {
   [[ $(</etc/nonroot-runc/config.toml) == 'identity.uid = 4567' ]]
 
   printf '# not pinned\n' >>/etc/nonroot-runc/config.toml
-  refuses 'is not the one that is pinned' ctl runc --builds off
+  refuses 'differs from the one pinned' ctl runc --builds off
   [[ ! -L $REAL && $(</etc/nonroot-runc/config.toml) != *build* ]]
 
   # A policy that is the guard's alone goes with it, and so does its pin.

@@ -117,7 +117,7 @@ starts() {
   hinted
 }
 
-@test "what is no file of the image's is not opened" {
+@test "what is not a file of the image's is not opened" {
   mkfifo -m 755 "$ROOTFS/fifo"
   ln -s /etc/../../../../dev/zero "$ROOTFS/zero"
   mkdir "$ROOTFS/directory"
