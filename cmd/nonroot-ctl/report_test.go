@@ -129,11 +129,11 @@ func TestReportFiles(t *testing.T) {
 
 func TestReportRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--json and --csv":             {"--json", "--csv"},
-		"--policy and --profile":       {"--profile", "x"},
+		"--json and --csv":                {"--json", "--csv"},
+		"--policy and --profile":          {"--profile", "x"},
 		"--since: \"soon\" is not a time": {"--since", "soon"},
 		"--until: \"-1h\" is not a time":  {"--until", "-1h"},
-		"no such file":                 {"--log", "/nonexistent"},
+		"no such file":                    {"--log", "/nonexistent"},
 	} {
 		if out, err := reported(t, args...); err == nil || !strings.Contains(err.Error(), want) || out != "" {
 			t.Errorf("%q: %v, want %q", args, err, want)

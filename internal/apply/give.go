@@ -105,13 +105,19 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, owners trusted.Owners
 		if err != nil {
 			done.note("%v", err)
 		}
-		if of.Roots && !g.EmptyOnly {
-			done.rootVolumes = append(done.rootVolumes, v.Source)
+		switch {
+		case of.Roots && !g.EmptyOnly:
 			done.warn("the volume %q stays root's, as root has written in it%s", v.Source, adoptHint(g, v.Source))
-		} else if of.Part != "" && !g.EmptyOnly {
-			done.rootVolumes = append(done.rootVolumes, v.Source)
+		case of.Part != "" && !g.EmptyOnly:
 			done.warn("the volume %q stays root's in part, such as %q in it%s", v.Source, of.Part, adoptHint(g, v.Source))
+		case of.Group == "." && (g.LostGroup || !g.EmptyOnly):
+			done.warn("the volume %q is open to root's group, which no container has here, and not to the identity%s", v.Source, groupHint(g, v.Source))
+		case of.Group != "" && g.LostGroup:
+			done.warn("the volume %q is in part open to root's group, which no container has here, such as %q in it, and not to the identity%s", v.Source, of.Group, groupHint(g, v.Source))
+		default:
+			continue
 		}
+		done.rootVolumes = append(done.rootVolumes, v.Source)
 	}
 }
 
@@ -123,11 +129,19 @@ func (done *given) warn(format string, args ...any) {
 
 // adoptHint is the command that gives a volume from before. In a user namespace, root has another number on disk.
 func adoptHint(g *plan.Give, source string) string {
-	from := ""
+	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--user %d:%d %s", rootOnDisk(g), g.UID, g.GID, source)
+}
+
+// groupHint is the command that gives the identity's group what root's may use.
+func groupHint(g *plan.Give, source string) string {
+	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--group %d %s", rootOnDisk(g), g.GID, source)
+}
+
+func rootOnDisk(g *plan.Give) string {
 	if uid, gid := g.Owners.Outside(0), g.Owners.OutsideGroup(0); uid != 0 {
-		from = fmt.Sprintf("--from %d:%d ", uid, gid)
+		return fmt.Sprintf("--from %d:%d ", uid, gid)
 	}
-	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--user %d:%d %s", from, g.UID, g.GID, source)
+	return ""
 }
 
 // DryRun is what a plan for a container would change owners of: paths of the image, and the sources of volumes.

@@ -30,6 +30,11 @@ func (g *Gathered) meant(d *decision.Decision, give *plan.Give, owned map[int][]
 		Env: g.askedHome(), Image: g.layers(),
 		Writes: func(dir string) bool { return g.writes(d, give, owned, dir) },
 	}
+	if d.Source == policy.Kept {
+		m.Lasts = func(dir string) bool {
+			return g.writes(d, give, owned, dir) && layer.IsOwn(&layer.Options{Rootfs: g.rootfs(), Made: layer.MadeFor(g.Bundle, g.ID)})
+		}
+	}
 	if d.StandsIn() && d.Asked.UID == 0 {
 		m.Root = rootsHome
 		if root, known := m.Image.UserByID(0); known && path.IsAbs(root.Home) {

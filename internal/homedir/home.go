@@ -211,7 +211,9 @@ func tmpfs(dest string, o Options) rootfs.Mount {
 }
 
 // serves says why the home that the image meant for its own user stays: it is
-// a volume, or the image has put files there. "": it does not.
+// a volume, the image has put files there, or it is empty, and who asks to be
+// this user finds there after a restart what he has written, as he does without
+// us. "": it does not.
 func serves(im *accounts.Image, home string, o Options) string {
 	s, err := im.Find(home)
 	if err != nil {
@@ -233,10 +235,15 @@ func serves(im *accounts.Image, home string, o Options) string {
 	if s.FD < 0 || st.Uid != o.owner() {
 		return ""
 	}
-	if empty, err := im.Empty(s.Path); err != nil || empty {
+	switch empty, err := im.Empty(s.Path); {
+	case err != nil:
 		return ""
+	case !empty:
+		return "the image has files of this user there"
+	case o.Meant.Lasts != nil && o.Meant.Lasts(home):
+		return "it is this user's, in the container's own layer"
 	}
-	return "the image has files of this user there"
+	return ""
 }
 
 // inTree is the tree in which a path is.

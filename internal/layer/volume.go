@@ -131,6 +131,21 @@ func openImages(rootfs, destination string, access uint64) (int, error) {
 	})
 }
 
+// GroupsVolume says whether a volume that an engine manages is open to root's group and to nobody else but its owner: itself, or
+// something at its top, as far as is looked. Who asked for a user and group 0 had that group, which no container has here.
+func GroupsVolume(source string, owners trusted.Owners) bool {
+	isRoot := func(id uint32) bool { return id == 0 }
+	fd, ok := openVolume(source, owners, isRoot)
+	if !ok {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	const nobodys = 1<<32 - 1
+	w := Options{UID: nobodys, GID: nobodys, FromGroup: isRoot}
+	return unix.Fstat(fd, &st) == nil && w.groupsIn(fd, &st) != ""
+}
+
 // RootsVolume says whether root has written in a volume that an engine manages: its top is root's, and so is something in it.
 func RootsVolume(source string, owners trusted.Owners) bool {
 	isRoot := func(uid uint32) bool { return uid == 0 }
@@ -175,6 +190,9 @@ type Outcome struct {
 	// Part is something that root has left in a volume of somebody else's, and that the identity can't use, as far as is looked.
 	// "": nothing.
 	Part string
+
+	// Group is what lies there, or the volume itself ("."), and is open to root's group and not to the identity; "": nothing.
+	Group string
 }
 
 // GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
@@ -194,6 +212,9 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 		return Outcome{}, nil // what can't be looked at stays
 	}
 	o, err := w.giveVolume(fd, &st, v, isRoot, isNew)
+	if !o.Given {
+		o.Group = w.groupsIn(fd, &st)
+	}
 	switch {
 	case o.Given:
 	case isRoot(st.Uid):
@@ -308,6 +329,38 @@ func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 		return ""
 	}
 	return names[at]
+}
+
+// groupsIn is what of a volume that is not empty is open to root's group and closed to the identity: the volume itself ("."), or a
+// directory or file at its top, as far as is looked; "": nothing.
+func (w *Options) groupsIn(fd int, top *unix.Stat_t) string {
+	names := topOf(fd)
+	if len(names) > 0 && w.opensToGroup(top) {
+		return "."
+	}
+	at := slices.IndexFunc(names, func(name string) bool {
+		var st unix.Stat_t
+		return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && w.opensToGroup(&st)
+	})
+	if at < 0 {
+		return ""
+	}
+	return names[at]
+}
+
+// opensToGroup leaves out what nobody is given: files with a privilege of their own, or a second name.
+func (w *Options) opensToGroup(st *unix.Stat_t) bool {
+	const special = unix.S_ISUID | unix.S_ISGID
+	if !isDirectory(st) && (st.Mode&special != 0 || st.Nlink > 1) {
+		return false
+	}
+	return st.Uid != w.UID && w.replaces(st.Gid) && OpensToGroup(st)
+}
+
+// OpensToGroup says that a directory or file has rights for its group that others do not have.
+func OpensToGroup(st *unix.Stat_t) bool {
+	kind := st.Mode & unix.S_IFMT
+	return (kind == unix.S_IFDIR || kind == unix.S_IFREG) && st.Mode>>3&^st.Mode&7 != 0
 }
 
 func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew func(uid uint32) bool) (o Outcome, err error) {

@@ -29,6 +29,9 @@ type Give struct {
 	// for, as a volume that an engine has just made is meant for whoever it is mounted for.
 	EmptyOnly bool
 
+	// LostGroup says that who runs asked for root's group beside an own uid, and has another one: what is open to that group is no more.
+	LostGroup bool
+
 	// Applications also gives the directories at the top and below /etc that no distribution has. What root alone may read or run,
 	// there and in Paths, becomes readable to the identity's group then, and so does Program, the one that is started.
 	Applications bool

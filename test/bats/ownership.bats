@@ -796,3 +796,79 @@ TOML
   succeeds nonroot run "$ID"
   recorded 'has("root_volumes") | not'
 }
+
+@test "H15: a volume from before that group 0 may write: a note, and adopt gives its group; owners, modes and what is closed stay" {
+  volume v
+  local data=$VOLUMES/v/_data log=$BATS_TEST_TMPDIR/engine.log ctl=("$REPO/bin/nonroot-ctl" volumes)
+  # As S2I and hardened images leave it: the top is root's and group 0's, what was written since is the user's.
+  chmod 775 "$data"
+  echo old >"$data/table"
+  chown 1001:0 "$data/table"
+  mkdir -m 770 "$data/shared"
+  echo secret >"$data/secret"
+  chmod 600 "$data/secret"
+  install -m 4775 /bin/true "$data/setuid"
+  printf 'state = "%s"\n' "$BATS_TEST_TMPDIR/state" >"$POLICY"
+  local write='echo new >>/data/table; cat /data/secret; touch /data/shared/x && touch /data/x && echo wrote'
+  with_volume v /data "$write"
+  config '.process.user = {uid: 1001, gid: 0, additionalGids: []}'
+  succeeds bare run "$ID"
+  contains wrote
+  rm "$data/x" "$data/shared/x"
+  local mode
+  for mode in audit rewrite; do
+    printf 'state = "%s"\nmode = "%s"\n' "$BATS_TEST_TMPDIR/state" "$mode" >"$POLICY"
+    with_volume v /data "$write"
+    config '.process.user = {uid: 1001, gid: 0, additionalGids: []}'
+    says nonroot --log "$log" run "$ID"
+    recorded --arg d "$data" '.root_volumes == [$d] and ([.notes[] | select(contains($d))] | length == 1 and (.[0] | contains("is open to root'"'"'s group") and endswith("nonroot-ctl volumes adopt --group 65532 " + $d)))'
+    grep -q 'volumes adopt --group' "$log" || explain 'the log of the engine'
+    rm -f "$data/x" "$data/shared/x" "$log"
+  done
+  lacks wrote
+  # Whom it was closed to as well has no note.
+  with_volume v /data "$write"
+  config '.process.user = {uid: 1001, gid: 1001, additionalGids: []}'
+  says nonroot run "$ID"
+  lacks wrote
+  recorded 'has("root_volumes") | not'
+  local before
+  before=$(stat -c '%n %u %a' "$data" "$data"/*)
+  fails_with 1 "${ctl[@]}" adopt --policy "$POLICY" --group 0 "$data"
+  fails_with 1 "${ctl[@]}" adopt --policy "$POLICY" --group 65532 --user 1001:65532 "$data"
+  succeeds "${ctl[@]}" adopt --policy "$POLICY" --dry-run --group 65532 "$data"
+  contains '2 files would change the group'
+  [[ $(stat -c %g "$data") == 0 ]]
+  succeeds "${ctl[@]}" adopt --policy "$POLICY" --group 65532 "$data"
+  contains '2 files changed the group'
+  contains 'setuid: it is setuid'
+  [[ $(stat -c '%n %u %a' "$data" "$data"/*) == "$before" ]] || explain 'an owner or a mode changed'
+  [[ $(stat -c %g "$data" "$data"/{secret,setuid,shared,table}) == $'65532\n0\n0\n65532\n0' ]] || explain 'the groups'
+  with_volume v /data "$write"
+  config '.process.user = {uid: 1001, gid: 0, additionalGids: []}'
+  succeeds nonroot run "$ID"
+  [[ $OUT == wrote ]] || explain 'expected it to write, and not to read the secret'
+  recorded 'has("root_volumes") | not'
+  # The owners may follow, and undo takes both back.
+  succeeds "${ctl[@]}" adopt --policy "$POLICY" --user 1001:65532 "$data"
+  [[ $(stat -c %u:%g "$data") == 1001:65532 ]] || explain 'the owner'
+  succeeds "${ctl[@]}" undo --policy "$POLICY" "$data"
+  [[ $(stat -c %u:%g "$data" "$data"/{secret,setuid,shared,table}) == $'0:0\n0:0\n0:0\n0:0\n1001:0' ]] || explain "not given back: $(stat -c %u:%g "$data" "$data"/{secret,setuid,shared,table})"
+}
+
+@test "H15: a new volume that the engine has filled for group 0 is open to the group of who asked for it" {
+  mkdir -p "$ROOTFS/opt/app/data"
+  echo 1 >"$ROOTFS/opt/app/data/f"
+  chmod 775 "$ROOTFS/opt/app/data"
+  chmod 664 "$ROOTFS/opt/app/data/f"
+  layered
+  volume v
+  cp -a "$ROOTFS/opt/app/data/." "$VOLUMES/v/_data/"
+  chmod 775 "$VOLUMES/v/_data"
+  with_volume v /opt/app/data 'echo 2 >>/opt/app/data/f && touch /opt/app/data/x && echo wrote'
+  config '.process.user = {uid: 1001, gid: 0, additionalGids: []}'
+  succeeds nonroot run "$ID"
+  contains wrote
+  recorded 'has("root_volumes") | not'
+  [[ $(stat -c %u:%g "$VOLUMES/v/_data" "$VOLUMES/v/_data/f") == $'0:65532\n0:65532' ]] || explain 'an owner changed'
+}
