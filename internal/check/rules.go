@@ -248,7 +248,7 @@ func (i *inspection) program() (all []Finding) {
 		case slices.Contains(stepsToOne, name) && len(w) > 1:
 			all = append(all, i.at(at, stepsDown, w[0], fmt.Sprintf("%s changes to another user, which only root may: under nonroot-runc nobody is", w[0])))
 		case slices.Contains(installers, name) && slices.ContainsFunc(w[1:], func(a string) bool { return slices.Contains(installWord, a) }):
-			all = append(all, i.at(at, atStart, w[0], fmt.Sprintf("%s installs packages, which only root may", w[0])))
+			all = append(all, i.at(at, atStart, w[0], fmt.Sprintf("%s installs packages, which only root can", w[0])))
 		}
 	}
 	if i.verdict == NonRoot {

@@ -269,7 +269,7 @@ func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
 		return false, fmt.Errorf("uid %d is above %d, and runtimes do not agree on those\nhint: choose a lower one", uid, MaxID)
 	}
 	if p.anothers(f, uid) {
-		d.Notes = append(d.Notes, fmt.Sprintf("uid %d is not kept: identity.range has it, and allowed_uids does not", uid))
+		d.Notes = append(d.Notes, fmt.Sprintf("uid %d is not kept: it is in identity.range and not in allowed_uids", uid))
 		return false, nil
 	}
 	id.UID, id.GID = uid, f.User.GID

@@ -110,7 +110,7 @@ func TestIdentity(t *testing.T) {
 		{name: "built for somebody, who is not asked for", user: spec.User{UID: 7, GID: 7}, source: Kept, want: Identity{UID: 7, GID: 7}, change: []func(*Policy, *world){builtFor(redis)}},
 		{name: "built for somebody whose gid is the host's docker", source: Image, want: Identity{UID: 1000, GID: 65532}, change: []func(*Policy, *world){builtFor(accounts.User{UID: 1000, GID: 999})}},
 		{name: "built for somebody whose gid is 0", source: Image, want: Identity{UID: 472, GID: 65532}, change: []func(*Policy, *world){builtFor(accounts.User{UID: 472})}},
-		{name: "built for several", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(redis, app)}, note: `can't be told: it has several accounts of its own: "redis", "app"`},
+		{name: "built for several", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(redis, app)}, note: `is unknown: it has several accounts of its own: "redis", "app"`},
 		{name: "built for root", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(accounts.User{Name: "toor"})}},
 		{name: "built for a uid that runc 1.1 refuses", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(accounts.User{UID: 1 << 31, GID: 1})}},
 		{name: "built for somebody out of bounds", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(redis), allow(Ranges{{1000, 2000}}, nil)}, note: `built for "redis" (999), which allowed_uids does not have`},

@@ -31,7 +31,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 		case found == nil:
 			found = &owner
 		case found.UID != owner.UID:
-			d.Notes = append(d.Notes, fmt.Sprintf("its volumes are of different users, %d and %d: it can be neither for both", found.UID, owner.UID))
+			d.Notes = append(d.Notes, fmt.Sprintf("its volumes belong to different users, %d and %d, and it can only be one of them", found.UID, owner.UID))
 			return false
 		}
 	}
@@ -39,7 +39,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 		return false
 	}
 	if last := f.Last; last != nil {
-		d.Notes = append(d.Notes, fmt.Sprintf("its volume is of uid %d, who it was not at its last start (%d); hint: make the container anew if it is to be %d", found.UID, last.UID, found.UID))
+		d.Notes = append(d.Notes, fmt.Sprintf("its volume belongs to uid %d, and at its last start it was %d; hint: create the container again to run it as %d", found.UID, last.UID, found.UID))
 		return false
 	}
 	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume is of uid %d", found.UID))

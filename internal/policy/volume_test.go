@@ -74,8 +74,8 @@ func TestVolumeOfLastStart(t *testing.T) {
 		source Source
 		note   string
 	}{
-		"another has taken its volume":                {LastStart{fixed, Fixed}, []Identity{one}, nil, fixed, Fixed, "its volume is of uid 1234, who it was not at its last start (65532); hint: make the container anew if it is to be 1234"},
-		"of the image's user":                         {LastStart{Identity{UID: 1000, GID: 1001}, Image}, []Identity{one}, builtFor(1000), Identity{UID: 1000, GID: 1001}, Image, "make the container anew"},
+		"another has taken its volume":                {LastStart{fixed, Fixed}, []Identity{one}, nil, fixed, Fixed, "its volume belongs to uid 1234, and at its last start it was 65532; hint: create the container again to run it as 1234"},
+		"of the image's user":                         {LastStart{Identity{UID: 1000, GID: 1001}, Image}, []Identity{one}, builtFor(1000), Identity{UID: 1000, GID: 1001}, Image, "create the container again"},
 		"it has the volume":                           {LastStart{one, Fixed}, []Identity{one}, nil, one, Volume, ""},
 		"it has one of them":                          {LastStart{two, Image}, []Identity{one, two}, nil, two, Volume, ""},
 		"it had the volume":                           {LastStart{two, Volume}, []Identity{one}, nil, two, Volume, ""},

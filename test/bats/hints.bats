@@ -57,7 +57,7 @@ starts() {
   printf '#!/bin/sh\n# sudo is not called; nor is pseudo\nexec pseudo "$@"\n' >"$ROOTFS/plain.sh"
   chmod 755 "$ROOTFS/entrypoint.sh" "$ROOTFS/plain.sh"
   starts /entrypoint.sh server
-  hinted 'calls gosu, by which only root becomes another user'
+  hinted 'calls gosu, which only root can use to switch users'
   starts sh -c 'cd / && exec su-exec app id'
   hinted 'calls su-exec'
   starts /plain.sh
@@ -108,9 +108,9 @@ starts() {
   starts /srv/server
   hinted
   starts /srv/apt-get install -y curl
-  hinted 'its program \"/srv/apt-get\" installs packages, which only root may'
+  hinted 'its program \"/srv/apt-get\" installs packages, which only root can'
   starts sh -c 'apt-get update && apt-get install -y curl && exec server'
-  hinted 'its program \"sh\" calls apt-get, which installs packages, as only root may'
+  hinted 'its program \"sh\" calls apt-get, which installs packages, and only root can'
   starts sh -c 'if [ "$(id -u)" = 0 ]; then apt-get install -y curl; fi; exec server'
   hinted
   starts sh -c 'echo cron; exec server'
@@ -144,7 +144,7 @@ starts() {
   hinted
   cp "$ROOTFS/bin/busybox" "$ROOTFS/bin/gosu"
   starts dumb-init gosu app id
-  hinted 'its program \"/bin/gosu\" makes another user of root'
+  hinted 'its program \"/bin/gosu\" switches from root to another user'
 }
 
 # noted TEXT: the record and the log say so; unsaid TEXT: they do not.
@@ -332,7 +332,7 @@ held() {
   local name
   starts sh -c '[ "$(id -u)" -ne 0 ] && { echo must be root; exit 1; }; echo root'
   [[ $STATUS == 1 && $OUT == 'must be root' ]] || explain 'expected that it ends'
-  hinted 'ends where it is not root, by a test of its own'
+  hinted 'checks for root and ends without it'
   starts sh -c 'set -e; addgroup app; adduser -D -G app app; exec server'
   [[ $STATUS != 0 ]] || explain 'expected that it fails'
   hinted 'calls addgroup, which changes the accounts'
@@ -375,7 +375,7 @@ held() {
   config '.process.user = {uid: 1000, gid: 1000}'
   runs sudo id -u
   says nonroot run "$ID"
-  hinted 'is setuid, which gives nothing here'
+  hinted 'is setuid, which has no effect here'
   fresh
   config '.process.user = {uid: 1000, gid: 1000}'
   runs sh -c 'sudo service start; exec server'

@@ -303,7 +303,7 @@ ended() { rm -f "$BUNDLE"/nonroot-*; }
   with_volume v /state 'id -u'
   succeeds nonroot run "$ID"
   [[ $OUT == 65532 ]] || explain 'expected who it was'
-  jq -e '.notes | any(contains("make the container anew"))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'expected a note'
+  jq -e '.notes | any(contains("create the container again"))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'expected a note'
   ended
   # A new one is of whoever has written there, and stays that one.
   relayered
