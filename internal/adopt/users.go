@@ -138,11 +138,30 @@ func Whose(dir string, users []User) (ID, error) {
 	if found != nil && agree {
 		return ID{UID: found.Last.UID, GID: found.Last.GID}, nil
 	}
+	advice := "name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it"
+	if who, ok := ofImage(users); ok {
+		advice = fmt.Sprintf("name one with --user UID:GID; with --user %d:%d, who it is by an image, containers that are so by the policy alone follow when they are made anew", who.UID, who.GID)
+	}
 	what := "no container of Docker's or Podman's that mounts it is known"
 	if len(said) > 0 {
 		what = "of its containers, " + strings.Join(said, ", ")
 	}
-	return ID{}, fmt.Errorf("whose the volume %q is can't be told: %s\nhint: name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it", dir, what)
+	return ID{}, fmt.Errorf("whose the volume %q is can't be told: %s\nhint: %s", dir, what, advice)
+}
+
+// ofImage is the one user for whom the images of a volume's containers were built, where the others are who the policy makes of root:
+// those become the owner of what they mount. It is for whoever runs adopt to decide by, as anybody may make an image.
+func ofImage(users []User) (who ID, ok bool) {
+	for i := range users {
+		switch u := &users[i]; {
+		case u.Known && u.Last.Source == decision.Fixed:
+		case !u.Known || u.Last.Source != decision.Image || ok && (who.UID != u.Last.UID || who.GID != u.Last.GID):
+			return ID{}, false
+		default:
+			who, ok = ID{UID: u.Last.UID, GID: u.Last.GID}, true
+		}
+	}
+	return who, ok
 }
 
 // Running names the containers that run with a volume, by what the kernel has mounted in them.
