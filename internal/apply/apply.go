@@ -61,7 +61,7 @@ func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners, warnings *[]str
 		all := []step{seal(p.Config)}
 		if p.Watched != nil {
 			all = slices.Insert(all, 0, step{"volumes", func() error {
-				note(watch(p.Watched, dir.Path, p.Decision.ID, owners))
+				note(watch(p.Watched, &p.Decision, dir.Path, owners))
 				return nil
 			}})
 		}

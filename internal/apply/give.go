@@ -58,7 +58,7 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 		done.note("its identity can't be stored for its next start: %v", err)
 	}
 	done.secrets(g, &o, d.ID, owners)
-	done.volumes(g, &o, owners)
+	done.volumes(g, &o, d.Source, owners)
 	return done
 }
 
@@ -83,15 +83,19 @@ func (done *given) secrets(g *plan.Give, o *layer.Options, id string, owners tru
 }
 
 // watch says what give would say of volumes that stay root's. Nothing is changed.
-func watch(g *plan.Give, bundle, id string, owners trusted.Owners) (done given) {
-	o := layer.For(g, bundle, id)
+func watch(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owners) (done given) {
+	o := layer.For(g, bundle, d.ID)
 	o.DryRun = true
-	done.volumes(g, &o, owners)
+	done.volumes(g, &o, d.Source, owners)
 	return done
 }
 
 // volumes gives the container's volumes.
-func (done *given) volumes(g *plan.Give, o *layer.Options, owners trusted.Owners) {
+func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Source, owners trusted.Owners) {
+	others := ""
+	if source == decision.Fixed {
+		others = "; where a container with it is its image's user, name that one, whom this one follows when it is made anew"
+	}
 	o.OfVolumes(g)
 	for _, v := range g.Volumes {
 		of, err := layer.GiveVolume(layer.Volume(v), o, g.Owners.IsRoot, g.Owners.IsNew, owners)
@@ -107,9 +111,9 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, owners trusted.Owners
 		}
 		switch {
 		case of.Roots && !g.EmptyOnly:
-			done.warn("the volume %q stays root's, as root has written to it%s", v.Source, adoptHint(g, v.Source))
+			done.warn("the volume %q stays root's, as root has written to it%s%s", v.Source, adoptHint(g, v.Source), others)
 		case of.Part != "" && !g.EmptyOnly:
-			done.warn("the volume %q stays root's in part, such as %q in it%s", v.Source, of.Part, adoptHint(g, v.Source))
+			done.warn("the volume %q stays root's in part, such as %q in it%s%s", v.Source, of.Part, adoptHint(g, v.Source), others)
 		case of.Group == "." && (g.LostGroup || !g.EmptyOnly):
 			done.warn("the volume %q is open to root's group, which no container has here, and not to the identity%s", v.Source, groupHint(g, v.Source))
 		case of.Group != "" && g.LostGroup:

@@ -45,16 +45,18 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 	if dir.Path != path.Dir(source) || dir.CheckPath() != nil && !given(dir, isRoot) || !marked(marks) {
 		return -1, false
 	}
-	fd, err := unix.Open(source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	// What is mounted there may be of another machine's, which does not answer: it is neither opened nor asked anything.
+	at, err := unix.Open(source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, false
 	}
+	defer unix.Close(at) //nolint:errcheck // nothing was written
 	var st unix.Statx_t
-	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, &st) != nil || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
-		_ = unix.Close(fd)
+	if unix.Statx(at, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_BASIC_STATS, &st) != nil || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
 		return -1, false
 	}
-	return fd, true
+	fd, err := unix.Openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return fd, err == nil
 }
 
 // Owner is who owns a directory, as the disk has it.

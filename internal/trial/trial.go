@@ -113,7 +113,7 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*decision.Dec
 		Container:  &spec.Container{Namespaces: []spec.Namespace{{Type: "mount"}}, Annotations: c.Annotations},
 		Own:        idmap.Pair{UID: idmap.Map{{Size: 1<<32 - 1}}, GID: idmap.Map{{Size: 1<<32 - 1}}},
 		HostGroups: w.Groups, Accounts: &accounts.Files{Passwd: lines(c.Passwd), Group: lines(c.Group)}, Project: &c.Project,
-		Isolated: new(bool), Intended: &accounts.Intended{}, Devices: []policy.Device{}, Volumes: []policy.Identity{}, Prepares: &policy.Identity{},
+		Isolated: new(bool), Intended: &accounts.Intended{}, Devices: []policy.Device{}, Volumes: []policy.OwnedVolume{}, Prepares: &policy.Identity{},
 	}
 	if len(c.Passwd) > 0 {
 		*f.Intended = f.Accounts.BuiltFor()

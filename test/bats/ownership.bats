@@ -872,3 +872,47 @@ TOML
   recorded 'has("root_volumes") | not'
   [[ $(stat -c %u:%g "$VOLUMES/v/_data" "$VOLUMES/v/_data/f") == $'0:65532\n0:65532' ]] || explain 'an owner changed'
 }
+
+@test "H5: volumes from before that two containers share: both are told, also when each was given to another, and adopt makes them one user again" {
+  volume data
+  volume backup
+  local data=$VOLUMES/data/_data backup=$VOLUMES/backup/_data ctl=("$REPO/bin/nonroot-ctl" volumes adopt --policy "$POLICY") command
+  printf 'state = "%s"\n' "$BATS_TEST_TMPDIR/state" >"$POLICY"
+  install -m 600 /dev/null "$data/table"
+  install -m 600 /dev/null "$backup/round-1"
+  chmod 700 "$data"
+  # saves starts another image's job with the volumes of the database.
+  saves() {
+    with_volume data /data 'id -u; cp /data/table /backup/round-2'
+    config --arg v "$backup" '.mounts += [{destination: "/backup", type: "bind", source: $v, options: ["rbind", "rw"]}]'
+    says nonroot run "$ID"
+  }
+  # advised runs the one command of a note about a volume.
+  advised() {
+    command=$(jq -r --arg d "$1" '[.notes[] | capture("nonroot-ctl (?<c>volumes adopt [^;]*)").c | select(endswith($d))] | if length == 1 then .[0] else error("several") end' "$BUNDLE/nonroot-runc.json")
+    # shellcheck disable=SC2086 # words, as somebody types them
+    succeeds "${ctl[@]}" ${command#volumes adopt }
+  }
+  printf 'app:x:4999:4999::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  printf 'app:x:4999:\n' >>"$ROOTFS/etc/group"
+  with_volume data /data 'echo more >>/data/table'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected it to be closed'
+  advised "$data"
+  [[ $command == *'--user 4999:4999 '* ]] || explain "advised: $command"
+  sed -i /^app:/d "$ROOTFS"/etc/{passwd,group}
+  chown -R 0:0 "$data"
+  saves
+  [[ $STATUS != 0 ]] || explain 'expected it to be closed'
+  recorded --arg d "$data" '.notes | any(contains("adopt --user 65532:65532 " + $d + "; where a container with it is its image'"'"'s user, name that one"))'
+  advised "$backup"
+  chown -R 4999:4999 "$data"
+  # Each has another user by now.
+  saves
+  [[ $STATUS != 0 && $OUT == 65532 ]] || explain 'expected it to be neither'
+  recorded '.notes | any(contains("different users, 4999 and 65532"))'
+  advised "$backup"
+  [[ $command == "volumes adopt --from 65532:65532 --user 4999:4999 $backup" ]] || explain "advised: $command"
+  saves
+  [[ $STATUS == 0 && $OUT == 4999 && $(stat -c %u:%g "$backup"/round-{1,2}) == $'4999:4999\n4999:4999' ]] || explain 'expected one user'
+}
