@@ -216,7 +216,7 @@ func (a *applied) done(say io.Writer, target *rollout.Target) {
 		fmt.Fprintf(say, "replaced %q, of which nothing is kept, as it could not be read\n", a.File)
 	}
 	if a.Pinned {
-		fmt.Fprintf(say, "pinned anew in %q\n", pin.File)
+		fmt.Fprintf(say, "pinned again in %q\n", pin.File)
 	}
 }
 

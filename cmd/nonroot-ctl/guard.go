@@ -130,7 +130,7 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	return nil
 }
 
-// changePolicy adds the step that changes the policy file. One that is pinned is pinned anew, so that at each moment what lies
+// changePolicy adds the step that changes the policy file. One that is pinned is pinned again, so that at each moment what lies
 // there is pinned, as policy apply does it; what somebody else has changed since it was pinned is not made good by that.
 func (p *plan) changePolicy(r request, c configure.Change) error {
 	pins, err := pin.Read(r.owners)
@@ -144,7 +144,7 @@ func (p *plan) changePolicy(r request, c configure.Change) error {
 	if err := pins.Check(c.Path, record.Digest(c.Data)); err != nil {
 		return fmt.Errorf("change the policy %q: %w", c.Path, err)
 	}
-	p.steps = append(p.steps, step{string(c.Diff()) + fmt.Sprintf("pin %s anew in %s\n", c.Path, pin.File), func() error {
+	p.steps = append(p.steps, step{string(c.Diff()) + fmt.Sprintf("pin %s again in %s\n", c.Path, pin.File), func() error {
 		next := ""
 		if c.Next.Data != nil {
 			next = record.Digest(c.Next.Data)

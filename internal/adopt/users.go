@@ -142,7 +142,7 @@ func Whose(dir string, users []User) (ID, error) {
 	}
 	advice := "name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it"
 	if who, ok := ofImage(users); ok {
-		advice = fmt.Sprintf("name one with --user UID:GID; with --user %d:%d, who it is by an image, containers that are so by the policy alone follow when they are made anew", who.UID, who.GID)
+		advice = fmt.Sprintf("name one with --user UID:GID; with --user %d:%d, who it is by an image, containers whose user the policy alone decides follow when they are created again", who.UID, who.GID)
 	}
 	what := "no container of Docker's or Podman's that mounts it is known"
 	if len(said) > 0 {
@@ -223,11 +223,18 @@ func (v *volumeOnDisk) mountedIn(pid int) bool {
 		case links.Within(v.path, m.Root):
 			return true
 		case !links.Within(m.Root, v.path) || slices.Contains(strings.Split(m.Mode, ","), "ro"): // whoever only looks at all of a machine
+		case isAtHome(id): // a runtime's process that is about to become the container's, and has the host's mounts until then
 		case v.isAt("/proc/"+id+"/root"+m.Point, strings.TrimPrefix(strings.TrimPrefix(v.path, m.Root), "/")):
 			return true
 		}
 	}
 	return false
+}
+
+// isAtHome says that a process has this one's root directory.
+func isAtHome(pid string) bool {
+	var own, its unix.Stat_t
+	return unix.Stat("/", &own) == nil && unix.Stat("/proc/"+pid+"/root/", &its) == nil && own.Dev == its.Dev && own.Ino == its.Ino
 }
 
 // isAt says that the volume is what lies there below a directory, and nothing that is mounted over it.

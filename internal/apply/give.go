@@ -94,7 +94,7 @@ func watch(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Own
 func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Source, owners trusted.Owners) {
 	others := ""
 	if source == decision.Fixed {
-		others = "; where a container with it is its image's user, name that one, whom this one follows when it is made anew"
+		others = "; where a container with it is its image's user, name that one, and this one follows when it is created again"
 	}
 	o.OfVolumes(g)
 	for _, v := range g.Volumes {

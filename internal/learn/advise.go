@@ -533,7 +533,7 @@ func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32)
 	notOwn := func(note string) bool { return strings.Contains(note, layer.ErrNotOwn.Error()) }
 	switch r := a.Record; {
 	case r != nil && r.Identity != nil && r.Asked != nil && !r.StandsIn():
-		return "the container is who it asks to be, to whom nothing is given: change the owner in the image"
+		return "the container runs as the user that it asks for, and nothing is changed for that one: change the owner in the image"
 	case r != nil && slices.ContainsFunc(r.Notes, notOwn):
 		return "no policy gives it: " + layer.ErrNotOwn.Error()
 	}

@@ -110,7 +110,7 @@ func (p *Policy) Failed(f *Facts, fault error) Decision {
 // restoresRoot: a restored process has the credentials that CRIU's image files hold, whatever config.json says
 // (SECURITY.md D9).
 const restoresRoot = "restore brings back a process with the credentials of its checkpoint, which may be root's" +
-	"\nhint: start the container anew, or set restore = \"allow\" in " + Hint
+	"\nhint: start a new container instead, or set restore = \"allow\" in " + Hint
 
 // Allows says why there is to be no container of that kind at all, before any is looked at.
 func (p *Policy) Allows(act Act) error {

@@ -172,7 +172,7 @@ killed_at() {
   untouched
 }
 
-@test "the guard: a policy that is pinned is pinned anew, unless somebody else has changed it" {
+@test "the guard: a policy that is pinned is pinned again, unless somebody else has changed it" {
   mkdir /etc/nonroot-runc
   printf 'identity.uid = 4567\n' >/etc/nonroot-runc/config.toml
   succeeds /usr/local/sbin/nonroot-ctl policy pin

@@ -110,9 +110,9 @@ apart() {
   mount -t debugfs -o uid=0,mode=700 debugfs "$ROOTFS/srv"
   umount "$ROOTFS/srv"
   [[ $OUT == '1000 700' ]] || explain 'expected that root is 1000 there'
-  refused '"uid=1000", which makes root's files on a file system of the type "debugfs"' nonroot run "$ID"
+  refused '"uid=1000", which makes root.s files on a file system of the type "debugfs"' nonroot run "$ID"
   config '.mounts[-1] |= (.type = "vfat" | .source = "/dev/none" | .options = ["umask=0"])'
-  refused '"umask=0", which makes root's files on a file system of the type "vfat"' nonroot run "$ID"
+  refused '"umask=0", which makes root.s files on a file system of the type "vfat"' nonroot run "$ID"
   # Its own, and a directory of the host's, which such an option means nothing to.
   config '.mounts[-1] |= (.type = "tmpfs" | .source = "tmpfs" | .options = ["uid=1000", "mode=700"])'
   succeeds nonroot run "$ID"

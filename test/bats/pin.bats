@@ -87,14 +87,14 @@ behind_our_back() {
   refused 'symbolic link' nonroot run "$ID"
 }
 
-@test "F16: pinned is pinned anew by policy apply, also after the attack; and the pin can be taken away" {
+@test "F16: pinned is pinned again by policy apply, also after the attack; and the pin can be taken away" {
   policy <<<'identity.uid = 4567'
   succeeds ctl policy apply "$POLICY"
   succeeds ctl policy pin
   behind_our_back
   echo 'identity.uid = 5678' >"$BATS_TEST_TMPDIR/new.toml"
   says ctl policy apply "$BATS_TEST_TMPDIR/new.toml"
-  [[ $STATUS == 0 && $OUT == *'differs from the one pinned'* && $OUT == *'pinned anew'* ]] || explain "$OUT" "$ERR"
+  [[ $STATUS == 0 && $OUT == *'differs from the one pinned'* && $OUT == *'pinned again'* ]] || explain "$OUT" "$ERR"
   [[ $(wc -l <"$PIN") == 1 ]]
   runs probe
   shows 'nonroot(5678; 65532)' nonroot run "$ID"
