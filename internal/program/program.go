@@ -63,6 +63,8 @@ type Command struct {
 
 	Chowns bool     // a change of owners would be denied; else it succeeds, and does nothing
 	Asked  []string // the capabilities that were asked for; nil: nobody knows
+
+	Closed func(Write) bool // what is not the identity's to write; nil: nobody knows
 }
 
 // Hint says why the program is likely to fail as the identity; "": nothing is known against it. It is for the log and the record, so
@@ -122,6 +124,11 @@ func (c Command) scripted(kind, shown, script string) string {
 		return fmt.Sprintf("its %s %q calls %s, which only root can use to switch users, and does not seem to check who it runs as; hint: start the program itself", kind, shown, a.by)
 	case a.by != "":
 		return fmt.Sprintf("its %s %q calls %s, which %s, and only root can; hint: %s", kind, shown, a.by, a.task.does, a.task.advice)
+	case c.Closed == nil:
+	case isShells(script):
+		return writing(kind, shown, script, c.Closed)
+	case bindsLog(script) && c.Closed(Write{"/dev/log", Opens}):
+		return fmt.Sprintf("its %s %q binds \"/dev/log\", which the identity can't create; hint: %s", kind, shown, adviceFor("/dev/log"))
 	}
 	return ""
 }
@@ -161,10 +168,9 @@ func (c Command) Named(standsIn bool) string {
 	if len(c.Args) == 0 {
 		return ""
 	}
-	name, text := c.Args[0], ""
-	if isShell := slices.Contains(shells, path.Base(name)); isShell && len(c.Args) > 2 && isFlag(c.Args[1]) && strings.HasSuffix(c.Args[1], "c") {
-		text = c.Args[2][:min(len(c.Args[2]), maxScript)]
-	}
+	name := c.Args[0]
+	text, _ := inline(c.Args)
+	c.Closed = isNobodys // what else is closed can't be told
 	base, shown := path.Base(name), quote.Text(name, quote.MaxValue)
 	c.Chowns = true // it may succeed, but that is all
 	switch {
@@ -184,6 +190,23 @@ func (c Command) Named(standsIn bool) string {
 // shells run what follows -c.
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh"}
 
+// inline is the beginning of the script that stands in a shell's own command line, behind a flag such as -c or -ec.
+func inline(args []string) (text string, ok bool) {
+	if !slices.Contains(shells, path.Base(args[0])) {
+		return "", false
+	}
+	for i := 1; i+1 < len(args) && len(args[i]) > 1 && (args[i][0] == '-' || args[i][0] == '+'); i++ {
+		switch {
+		case strings.HasPrefix(args[i], "--"):
+		case strings.HasSuffix(args[i], "c"):
+			return args[i+1][:min(len(args[i+1]), maxScript)], true
+		case strings.HasSuffix(args[i], "o"):
+			i++ // the option's name
+		}
+	}
+	return "", false
+}
+
 // Program finds the file that the command starts, behind inits. It is false where there is none that can be run.
 func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {
 	args := skipInit(skipInit(c.Args))
@@ -196,8 +219,8 @@ func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {
 
 // script is the beginning of the script that a command runs; "": it is none. What is large is not a script, and is not opened.
 func script(view *rootfs.View, at rootfs.Entry, args []string) string {
-	if len(args) > 2 && args[1] == "-c" {
-		return args[2][:min(len(args[2]), maxScript)]
+	if text, ok := inline(args); ok {
+		return text
 	}
 	if at.Stat.Size > maxOpened {
 		return ""

@@ -5,6 +5,11 @@
 
 load helpers
 
+teardown() {
+  end_containers
+  unlayered
+}
+
 # hinted TEXT: the record and the log have the note; none where no text is given.
 hinted() {
   local notes
@@ -167,7 +172,8 @@ unsaid() { ! grep -F -- "$1" "$LOG" "$BUNDLE/nonroot-runc.json" || explain "not 
     runs sh -c 'echo x >state'
     says nonroot run "$ID"
     [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
-    noted "is not the identity's to write (0:0 $mode)"
+    noted "the identity can't write to its working directory"
+    noted "(0:0 $mode)"
   done
   # Where it can write, or nobody could, or it is who it asked for, there is nothing to say.
   : >"$LOG"
@@ -367,6 +373,28 @@ held() {
   hinted
 }
 
+@test "what a script writes and is not the identity's is named before it fails, and nothing that is" {
+  mkdir -p "$ROOTFS"/{run,var/lib,data,srv}
+  layered
+  starts sh -ec '[ -e /.initialized ] || { date >/srv/first && touch /.initialized; }; exec true'
+  [[ $STATUS != 0 ]] || explain 'expected that it ends'
+  hinted 'writes \"/.initialized\", which is not the identity'"'"'s to write; hint: name a path below /run'
+  starts sh -ec 'echo 127.0.0.1 backend >>/etc/hosts; exec true'
+  [[ $STATUS != 0 ]] || explain 'expected that it ends'
+  hinted '(--add-host, extra_hosts, hostAliases)'
+  printf '#!/bin/sh\nset -e\nmkdir -p /run/app && echo x >/usr/share/page\n' >"$BATS_TEST_TMPDIR/layers/image/start.sh"
+  chmod 755 "$BATS_TEST_TMPDIR/layers/image/start.sh"
+  relayered
+  starts /start.sh
+  [[ $STATUS != 0 ]] || explain 'expected that it ends'
+  hinted 'writes \"/usr/share/page\"'
+  starts sh -ec 'mkdir -p /run/app /data/x ~/y; touch /tmp/a /var/lib/b /dev/shm/c; echo x >/dev/null; echo x >/etc/app.conf 2>/dev/null || true; cp /etc/passwd /root/; echo went on'
+  contains 'went on'
+  hinted
+  starts sh -ec 'useradd --uid 1000 dev; exec true'
+  hinted 'calls useradd'
+}
+
 @test "setuid files give nothing to who stays who it asks to be" {
   LOG=$BATS_TEST_TMPDIR/decisions.log
   : >"$LOG"
@@ -398,6 +426,8 @@ chown 1000 /tmp|calls chown
 set -e; apt-get update|calls apt-get
 su nobody -c true|calls su
 sudo id|calls sudo
+echo 127.0.0.1 x >>/etc/hosts|--add-host
+echo x >/tmp/x|
 id -u|"
   : >"$LOG"
   process '.args = ["chown", "1000:1000", "/tmp"]'
