@@ -69,7 +69,7 @@ func TestWriting(t *testing.T) {
 		"echo x >/etc/timezone":                               "hint: set TZ",
 		"cp /c/ca.crt /usr/local/share/ca-certificates/c.crt": "hint: do so when the image is built",
 		"touch /srv/x":                                        "hint: mount a volume there",
-		"touch /a /b /c /d /e":                                `writes "/a", "/b", "/c" and 2 more, which`,
+		"touch /a /b /c /d /e":                                `writes "/a", "/b", "/c" and 2 more, to which`,
 		"echo root >>/etc/passwd":                             "(USER), or name the user with --user",
 		"echo x >/etc/resolv.conf":                            "--dns", "echo x >/etc/hostname": "--hostname", "touch /dev/log": "name a path below /run", "touch /etc/x": "or mount it there",
 	} {
