@@ -61,7 +61,10 @@ func runCheck(c *cli.Context) error {
 			status = statusUnreadable
 			continue
 		}
+		context, closed := buildContext(name)
+		o.Context = context
 		r := check.Dockerfile(name, text, o)
+		closed()
 		if r.Verdict == check.Invalid {
 			status = statusUnreadable
 		}
@@ -142,6 +145,32 @@ func dockerfileAt(path string, in io.Reader) (name string, text []byte, err erro
 	}
 	text, err = io.ReadAll(io.LimitReader(in, dockerfile.MaxBytes+1))
 	return name, text, err
+}
+
+// maxScript is how much of a file of the build context is read: what stands at the beginning of a script.
+const maxScript = 4096
+
+// buildContext reads the files beside a Dockerfile, and none that is elsewhere by a symbolic link or "..".
+func buildContext(name string) (head func(string) (string, bool), closed func()) {
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return nil, func() {}
+	}
+	head = func(file string) (string, bool) {
+		file = filepath.Clean(strings.TrimLeft(file, "/"))
+		st, err := root.Stat(file)
+		if err != nil || !st.Mode().IsRegular() {
+			return "", false
+		}
+		f, err := root.Open(file)
+		if err != nil {
+			return "", false
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, maxScript))
+		return string(text), err == nil
+	}
+	return head, func() { root.Close() }
 }
 
 // checkText is what people read: the answer first.

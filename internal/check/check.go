@@ -93,6 +93,8 @@ type Options struct {
 	Policy *policy.Policy
 	World  trial.World
 	Now    time.Time
+	// Context is the beginning of a file of the build context; nil: there is none.
+	Context func(name string) (head string, ok bool)
 }
 
 // Dockerfile checks the text of one.
@@ -118,7 +120,7 @@ func Dockerfile(name string, text []byte, o Options) Result {
 	if r.Verdict == Windows {
 		return r
 	}
-	i := &inspection{image: image, user: user, in: in, verdict: r.Verdict}
+	i := &inspection{image: image, user: user, in: in, verdict: r.Verdict, context: o.Context}
 	for _, rule := range rules {
 		r.Findings = append(r.Findings, rule(i)...)
 	}

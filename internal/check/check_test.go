@@ -64,6 +64,7 @@ func TestPages(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
+	slices.Sort(there)
 	if !slices.Equal(names, there) {
 		t.Errorf("there are the pages %q for %q", there, names)
 	}
@@ -121,6 +122,9 @@ func TestNothingToSay(t *testing.T) {
 		"RUN chmod 1777 /data",
 		"ENTRYPOINT [\"/usr/bin/tini\", \"--\", \"app\"]",
 		"CMD echo su is a word",
+		"CMD [\"sh\", \"-c\", \"if [ $(id -u) = 0 ]; then exec gosu app x; fi; exec x\"]",
+		"CMD [\"apt-get\", \"--version\"]",
+		"USER 5:5\nRUN mount -l; sshd -t; ldconfig -p; apt-get --version; ln -s a b",
 		"ONBUILD RUN apt-get install -y x",
 	} {
 		r := checked("FROM debian\n"+text+"\nUSER 10001:10001\n", nil)
@@ -132,16 +136,22 @@ func TestNothingToSay(t *testing.T) {
 
 func TestFindings(t *testing.T) {
 	for text, want := range map[string]kind{
-		"RUN chmod 4755 /x":                                          setuidFile,
-		"RUN true && \\\n  chmod g+s /x":                             setuidFile,
-		"RUN <<EOF\nsetcap cap_net_raw=+ep /x\nEOF":                  capability,
-		"USER 5:5\nRUN apk add --no-cache curl":                      needsRoot,
-		"USER 5:5\nRUN chown -R 6:6 /x":                              needsRoot,
-		"USER 5:5\nRUN --mount=type=secret,id=a,mode=0440 true":      secretMount,
-		"ENTRYPOINT exec gosu app server":                            stepsDown,
-		"ENTRYPOINT [\"tini\", \"--\", \"su-exec\", \"app\", \"x\"]": stepsDown,
-		"CMD [\"sh\", \"-c\", \"apk add curl && curl x\"]":           atStart,
-		"COPY --chmod=700 a.sh /opt/\nCMD [\"/opt/a.sh\"]":           closedProg,
+		"RUN chmod 4755 /x":                                                       setuidFile,
+		"RUN true && \\\n  chmod g+s /x":                                          setuidFile,
+		"RUN <<EOF\nsetcap cap_net_raw=+ep /x\nEOF":                               capability,
+		"USER 5:5\nRUN apk add --no-cache curl":                                   needsRoot,
+		"USER 5:5\nRUN chown -R 6:6 /x":                                           needsRoot,
+		"USER 5:5\nRUN --mount=type=secret,id=a,mode=0440 true":                   secretMount,
+		"ENTRYPOINT exec gosu app server":                                         stepsDown,
+		"ENTRYPOINT [\"tini\", \"--\", \"su-exec\", \"app\", \"x\"]":              stepsDown,
+		"CMD [\"sh\", \"-c\", \"apk add curl && curl x\"]":                        atStart,
+		"CMD [\"/usr/sbin/sshd\", \"-D\"]":                                        needsRootToStart,
+		"CMD [\"bash\", \"-ec\", \"[ $(id -u) = 0 ] || exit 1; app\"]":            needsRootToStart,
+		"ENTRYPOINT [\"tini\", \"-e\", \"143\", \"--\", \"chroot\", \"/x\"]":      stepsDown,
+		"ENTRYPOINT [\"/tini-static\", \"s6-applyuidgid\", \"-u\", \"1\", \"x\"]": stepsDown,
+		"USER 5:5\nRUN usermod -aG x app":                                         needsRoot,
+		"USER 5:5\nRUN update-ca-certificates":                                    needsRoot,
+		"COPY --chmod=700 a.sh /opt/\nCMD [\"/opt/a.sh\"]":                        closedProg,
 	} {
 		r := checked("FROM debian\n"+text+"\nUSER 10001:10001\n", nil)
 		if got := idsOf(r); !slices.Equal(got, []string{want.ID}) {
@@ -187,4 +197,30 @@ func FuzzCheck(f *testing.F) {
 			t.Errorf("%s, and nothing found", r.Verdict)
 		}
 	})
+}
+
+// TestScripts: what the image starts is read in the build context, under the name that it has there.
+func TestScripts(t *testing.T) {
+	files := map[string]string{
+		"entry.sh":       "#!/bin/sh\nset -e\nexec gosu app \"$@\"\n",
+		"bin/entry.sh":   "#!/bin/sh\nuseradd app\nexec app\n",
+		"asks.sh":        "#!/bin/sh\nif [ \"$(id -u)\" = 0 ]; then exec gosu app \"$0\" \"$@\"; fi\nexec \"$@\"\n",
+		"gosu-in-binary": "ELF exec gosu app",
+	}
+	context := func(name string) (string, bool) { head, ok := files[filepath.Clean(name)]; return head, ok }
+	for text, want := range map[string]kind{
+		"COPY entry.sh /\nENTRYPOINT [\"/entry.sh\"]":                           stepsDown,
+		"COPY ./entry.sh /start\nENTRYPOINT [\"/start\"]":                       stepsDown,
+		"COPY entry.sh /start\nENTRYPOINT [\"/start\", \"x\"]":                  stepsDown,
+		"COPY asks.sh entry.sh /opt/\nENTRYPOINT [\"tini\", \"/opt/entry.sh\"]": stepsDown,
+		"COPY bin /usr/local/bin\nENTRYPOINT [\"/usr/local/bin/entry.sh\"]":     needsRootToStart,
+		"COPY asks.sh /\nENTRYPOINT [\"/asks.sh\"]":                             {},
+		"COPY gosu-in-binary /x\nENTRYPOINT [\"/x\"]":                           {},
+		"COPY --from=debian entry.sh /\nENTRYPOINT [\"/entry.sh\"]":             {},
+	} {
+		r := Dockerfile("Dockerfile", []byte("FROM debian\n"+text+"\nUSER 10001:10001\n"), Options{Build: dockerfile.Options{Base: Bases(nil)}, Context: context})
+		if got := strings.Join(idsOf(r), " "); got != want.ID {
+			t.Errorf("%q: %q, want %q: %+v", text, got, want.ID, r.Findings)
+		}
+	}
 }

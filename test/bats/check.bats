@@ -38,3 +38,17 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   fails_with 1 sh -c 'echo FROM debian | "$CTL" check --json -'
   jq -e '.results[0] | .verdict == "root" and .findings[0].id == "runs-as-root" and .findings[0].line == 1' <<<"$OUT" || explain 'expected JSON'
 }
+
+@test "check: the entrypoint is read where it is there, and nothing outside of the directory" {
+  printf 'FROM debian\nCOPY start.sh /start.sh\nUSER 1:1\nENTRYPOINT ["/start.sh"]\n' >Dockerfile
+  fails_with 0 ctl check Dockerfile
+  printf '#!/bin/sh\nexec gosu app "$@"\n' >start.sh
+  fails_with 1 ctl check Dockerfile
+  [[ $OUT == *'by "start.sh": gosu changes to another user'* ]] || explain 'expected the script'
+  mkdir inner
+  mv start.sh real.sh
+  ln -s ../real.sh inner/start.sh
+  CTL=$REPO/bin/nonroot-ctl fails_with 0 sh -c '"$CTL" check - <Dockerfile'
+  mv Dockerfile inner
+  fails_with 0 ctl check inner
+}
