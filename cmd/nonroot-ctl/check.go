@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +13,15 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/docs/checks"
 	"github.com/nonroot-runc/nonroot-runc/internal/check"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/findings"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/targets"
+	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
 // checkCommand is for who writes images.
@@ -28,21 +34,42 @@ func checkCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "base", Usage: "the user of an image that Dockerfiles begin with, `NAME=USER`; more than once"},
 			&cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"},
 			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "end with 1 for findings of this `SEVERITY` or a worse one: error, warning or note"},
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "print the findings as `FORMAT`: text, json, sarif, github or junit"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+			&cli.StringFlag{Name: "baseline", Usage: "leave out what `FILE` has: what was found before"},
+			&cli.StringFlag{Name: "write-baseline", Usage: "write what is found to `FILE`, for --baseline"},
+			&cli.StringFlag{Name: "explain", Usage: "print the page about the finding `ID`, and check nothing"},
 		},
-		Action: runCheck,
+		Action:       func(c *cli.Context) error { return notChecked(c, runCheck(c)) },
+		OnUsageError: func(c *cli.Context, err error, sub bool) error { return notChecked(c, misused(c, err, sub)) },
 	}
+}
+
+// notChecked tells of an error, and ends with a status of its own: 1 would say that there are findings.
+func notChecked(c *cli.Context, err error) error {
+	if _, ok := err.(exitStatus); err == nil || ok { //nolint:errorlint // it is one, unwrapped
+		return err
+	}
+	complain(c.App.ErrWriter, err)
+	return exitStatus(statusUnreadable)
 }
 
 // Exit statuses of check.
 const (
 	statusFindings   = 1
-	statusUnreadable = 2
+	statusUnreadable = 2 // also where check does not know what it is to do
 )
 
 func runCheck(c *cli.Context) error {
+	if id := c.String("explain"); id != "" {
+		page, err := checks.Page(id)
+		if err == nil {
+			_, err = io.WriteString(c.App.Writer, page)
+		}
+		return err
+	}
 	if !c.Args().Present() {
-		return errors.New("check needs a path\nhint: name a Dockerfile, a directory that has one, or - for standard input")
+		return errors.New("check needs a path\nhint: name a Dockerfile, a directory that has some, or - for standard input")
 	}
 	failOn, err := check.ParseSeverity(c.String("fail-on"))
 	if err != nil {
@@ -52,38 +79,144 @@ func runCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	results := []check.Result{}
-	status := 0
-	for _, path := range c.Args().Slice() {
-		name, text, err := dockerfileAt(path, c.App.Reader)
-		if err != nil {
-			complain(c.App.ErrWriter, err)
-			status = statusUnreadable
-			continue
+	format := c.String("format")
+	if c.Bool("json") {
+		format = "json"
+	}
+	print, ok := checkFormats[format]
+	if !ok {
+		return fmt.Errorf("there is no format %q\nhint: give text, json, sarif, github or junit", format)
+	}
+	before, err := baseline(c.String("baseline"))
+	if err != nil {
+		return err
+	}
+	results, status := checkAll(c, o)
+	for n := range results {
+		before.Apply(&results[n])
+	}
+	if left := before.Left(); left > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of the baseline %q found no more\nhint: write it anew with --write-baseline\n", counted(left, "line"), c.String("baseline"))
+	}
+	if file := c.String("write-baseline"); file != "" {
+		if err := writeBaseline(file, results); err != nil {
+			return err
 		}
-		context, closed := buildContext(name)
-		o.Context = context
-		r := check.Dockerfile(name, text, o)
-		closed()
-		if r.Verdict == check.Invalid {
-			status = statusUnreadable
-		}
+	}
+	for _, r := range results {
 		for _, f := range r.Findings {
-			if f.Severity.AtLeast(failOn) {
+			switch {
+			case f.ID == check.Unreadable:
+				status = statusUnreadable
+			case f.Severity.AtLeast(failOn):
 				status = max(status, statusFindings)
 			}
 		}
-		results = append(results, r)
 	}
-	if c.Bool("json") {
-		err = printJSON(c.App.Writer, map[string][]check.Result{"results": results})
-	} else {
-		_, err = io.WriteString(c.App.Writer, checkText(results))
-	}
-	if err != nil || status == 0 {
+	if err := print(c.App.Writer, failOn, results); err != nil {
 		return err
 	}
+	if status == 0 {
+		return nil
+	}
 	return exitStatus(status)
+}
+
+// checkFormats print results.
+var checkFormats = map[string]func(io.Writer, check.Severity, []check.Result) error{
+	"text": func(to io.Writer, _ check.Severity, all []check.Result) error {
+		_, err := io.WriteString(to, checkText(all))
+		return err
+	},
+	"json": func(to io.Writer, _ check.Severity, all []check.Result) error {
+		return printJSON(to, map[string][]check.Result{"results": all})
+	},
+	"sarif": func(to io.Writer, _ check.Severity, all []check.Result) error {
+		return findings.SARIF(to, version.Get().Version, all)
+	},
+	"github": func(to io.Writer, _ check.Severity, all []check.Result) error { return findings.GitHub(to, all) },
+	"junit":  findings.JUnit,
+}
+
+// checkAll checks what is named, and what is in it. What can't be read is said at once, and the rest is still checked.
+func checkAll(c *cli.Context, o check.Options) (results []check.Result, status int) {
+	results = []check.Result{}
+	show := progress(c.App.ErrWriter)
+	defer show(-1)
+	for _, path := range c.Args().Slice() {
+		found := []targets.Target{{Path: path, Kind: targets.Dockerfile}}
+		if path != "-" {
+			var err error
+			if found, err = targets.Find(path); err != nil {
+				complain(c.App.ErrWriter, err)
+				status = statusUnreadable
+			}
+		}
+		for _, target := range found {
+			show(len(results))
+			all, err := checkOne(target, c.App.Reader, o)
+			if err != nil {
+				complain(c.App.ErrWriter, err)
+				status = statusUnreadable
+			}
+			results = append(results, all...)
+		}
+	}
+	return results, status
+}
+
+// checkOne checks one of the targets.
+func checkOne(target targets.Target, stdin io.Reader, o check.Options) ([]check.Result, error) {
+	name, text, err := textOf(target.Path, stdin, dockerfile.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(target.Path)
+	context, closed := buildContext(dir)
+	defer closed()
+	o.Context = context
+	return []check.Result{check.Dockerfile(name, text, o)}, nil
+}
+
+// progress says on a terminal how many files were looked at; the number -1 takes the line away.
+func progress(to io.Writer) func(n int) {
+	file, ok := to.(*os.File)
+	if !ok {
+		return func(int) {}
+	}
+	if _, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS); err != nil {
+		return func(int) {}
+	}
+	last := time.Now()
+	return func(n int) {
+		switch {
+		case n < 0:
+			fmt.Fprint(to, "\r\x1b[K")
+		case time.Since(last) > time.Second/5:
+			last = time.Now()
+			fmt.Fprintf(to, "\r%s checked", counted(n, "file"))
+		}
+	}
+}
+
+func baseline(file string) (findings.Baseline, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return findings.ReadBaseline(f)
+}
+
+func writeBaseline(file string, results []check.Result) error {
+	var b bytes.Buffer
+	if err := findings.WriteBaseline(&b, results); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644) // #nosec G306 -- for a repository
 }
 
 func checkOptions(c *cli.Context) (check.Options, error) {
@@ -113,37 +246,19 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 	return o, nil
 }
 
-// dockerfileAt reads a file, that of a directory, or standard input. What is longer than a Dockerfile may be is cut off one byte
-// behind that, which the evaluation refuses.
-func dockerfileAt(path string, in io.Reader) (name string, text []byte, err error) {
-	name = path
+// textOf reads a file, or standard input. What is longer than it may be is cut off one byte behind that, which who reads it refuses.
+func textOf(path string, in io.Reader, most int64) (name string, text []byte, err error) {
 	if path == "-" {
 		name = "<standard input>"
 	} else {
 		file, err := os.Open(path)
 		if err != nil {
-			return name, nil, err
+			return path, nil, err
 		}
 		defer file.Close()
-		st, err := file.Stat()
-		if err != nil {
-			return name, nil, err
-		}
-		if st.IsDir() {
-			for _, one := range []string{"Dockerfile", "Containerfile"} {
-				inside := filepath.Join(path, one)
-				if st, err := os.Stat(inside); err == nil && st.Mode().IsRegular() {
-					return dockerfileAt(inside, in)
-				}
-			}
-			return name, nil, fmt.Errorf("%q has no Dockerfile\nhint: name the file", path)
-		}
-		if !st.Mode().IsRegular() {
-			return name, nil, fmt.Errorf("%q is no regular file\nhint: give its text on standard input, and - as the path", path)
-		}
-		in = file
+		name, in = path, file
 	}
-	text, err = io.ReadAll(io.LimitReader(in, dockerfile.MaxBytes+1))
+	text, err = io.ReadAll(io.LimitReader(in, most+1))
 	return name, text, err
 }
 
@@ -151,8 +266,8 @@ func dockerfileAt(path string, in io.Reader) (name string, text []byte, err erro
 const maxScript = 4096
 
 // buildContext reads the files beside a Dockerfile, and none that is elsewhere by a symbolic link or "..".
-func buildContext(name string) (head func(string) (string, bool), closed func()) {
-	root, err := os.OpenRoot(filepath.Dir(name))
+func buildContext(dir string) (head func(string) (string, bool), closed func()) {
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, func() {}
 	}
@@ -205,6 +320,10 @@ func checkText(results []check.Result) string {
 				p.line("    %s%s", strings.Repeat(" ", len([]rune(shown(f.Source[:f.Column-1])))), strings.Repeat("^", len([]rune(shown(f.Source[f.Column-1:f.Column-1+f.Length])))))
 			}
 			p.line("  hint: %s", shown(f.Do))
+		}
+		for _, f := range r.Ignored {
+			p.line("")
+			p.line("%s:%d: ignored: %s [%s]", shown(f.File), f.Line, shown(f.Reason), f.ID)
 		}
 	}
 	return p.String()

@@ -67,9 +67,13 @@ type Finding struct {
 	Column   int      `json:"column,omitempty"` // in bytes, from 1
 	Length   int      `json:"length,omitempty"` // in bytes
 	Source   string   `json:"source,omitempty"` // the line
+	Object   string   `json:"object,omitempty"` // what of the file it is about
 	Why      string   `json:"why"`
 	Do       string   `json:"do"`
 }
+
+// Unreadable is the id of the finding that says that nothing else could be found. Nothing takes it away.
+const Unreadable = "unreadable"
 
 // Step is one thing that the user rests on.
 type Step struct {
@@ -80,11 +84,21 @@ type Step struct {
 // Result is what was found of one file.
 type Result struct {
 	File     string    `json:"file"`
+	Object   string    `json:"object,omitempty"` // what of the file; "": all of it
 	Verdict  Verdict   `json:"verdict"`
 	User     string    `json:"user"` // as the image's configuration will have it
 	Steps    []Step    `json:"steps,omitempty"`
 	Policy   string    `json:"policy,omitempty"` // what the policy makes of it, in a sentence
 	Findings []Finding `json:"findings"`
+	Ignored  []Ignored `json:"ignored,omitempty"`
+}
+
+// Name is the file's name, with that of the object in it.
+func (r *Result) Name() string {
+	if r.Object == "" {
+		return r.File
+	}
+	return r.File + ": " + r.Object
 }
 
 // Options are what a check rests on beside the file.
@@ -117,6 +131,7 @@ func Dockerfile(name string, text []byte, o Options) Result {
 	}
 	user := imageuser.Read(image.User)
 	r.Verdict = verdict(image, user)
+	ignores := inDockerfile(in.lines, image.Spans)
 	if r.Verdict == Windows {
 		return r
 	}
@@ -124,7 +139,7 @@ func Dockerfile(name string, text []byte, o Options) Result {
 	for _, rule := range rules {
 		r.Findings = append(r.Findings, rule(i)...)
 	}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return a.Line - b.Line })
+	r.ignoring(ignores, in)
 	if o.Policy != nil && (r.Verdict == Root || r.Verdict == NonRoot) {
 		r.Policy = under(user, o)
 	}

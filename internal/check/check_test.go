@@ -224,3 +224,38 @@ func TestScripts(t *testing.T) {
 		}
 	}
 }
+
+// TestIgnore: a comment takes away what it names, from what it stands above, for a reason.
+func TestIgnore(t *testing.T) {
+	const head, foot = "FROM debian\n", "\nUSER 10001:10001\n"
+	for text, want := range map[string]string{
+		"# nonroot-ctl: ignore setuid-file it pings\nRUN chmod u+s /x":                                "",
+		"#nonroot-ctl:ignore setuid-file it pings\n# and this\n\nRUN chmod u+s /x":                    "",
+		"RUN true && \\\n  # nonroot-ctl: ignore setuid-file it pings\n  chmod u+s /x":                "",
+		"# nonroot-ctl: ignore setuid-file,file-capabilities both\nRUN chmod u+s /x; setcap a /x":     "",
+		"# nonroot-ctl: ignore setuid-file it pings\nRUN true\nRUN chmod u+s /x":                      "ignore-unused setuid-file",
+		"# nonroot-ctl: ignore setuid-file\nRUN chmod u+s /x":                                         "ignore-unclear setuid-file",
+		"# nonroot-ctl: ignore\nRUN chmod u+s /x":                                                     "ignore-unclear setuid-file",
+		"# nonroot-ctl: ignore anything it pings\nRUN chmod u+s /x":                                   "ignore-unclear setuid-file",
+		"# nonroot-ctl: ignore unreadable no\nRUN true":                                               "ignore-unclear",
+		"RUN <<EOF\n# nonroot-ctl: ignore setuid-file a script's\nchmod u+s /x\nEOF":                  "setuid-file",
+		"RUN chmod u+s /x # nonroot-ctl: ignore setuid-file no comment of the file's":                 "setuid-file",
+		"# ignore setuid-file it pings\nRUN chmod u+s /x":                                             "setuid-file",
+		"RUN chmod u+s /x\n# nonroot-ctl: ignore setuid-file too late":                                "setuid-file ignore-unused",
+		"RUN chmod u+s /x\n# nonroot-ctl: ignore runs-as-root,setuid-file nor this\nRUN chmod u+s /y": "setuid-file",
+	} {
+		r := checked(head+text+foot, nil)
+		if got := strings.Join(idsOf(r), " "); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+		for _, i := range r.Ignored {
+			if i.Reason == "" || i.By != ByComment {
+				t.Errorf("%q: %+v", text, i)
+			}
+		}
+	}
+	root := checked("# nonroot-ctl: ignore runs-as-root a demo\nFROM debian\n", nil)
+	if root.Verdict != Root || len(root.Findings) != 0 || len(root.Ignored) != 1 {
+		t.Errorf("%+v", root)
+	}
+}

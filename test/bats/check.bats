@@ -33,7 +33,9 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   fails_with 2 ctl check Broken Dockerfile
   [[ $OUT == *'no build reads it'*'runs as "app", not as root'* ]] || explain 'expected both files'
   fails_with 2 ctl check "$BATS_TEST_TMPDIR/none"
-  fails_with 1 ctl check
+  fails_with 2 ctl check
+  fails_with 2 ctl check --fail-on never Dockerfile
+  fails_with 2 ctl check --no-such-option Dockerfile
   export CTL=$REPO/bin/nonroot-ctl
   fails_with 1 sh -c 'echo FROM debian | "$CTL" check --json -'
   jq -e '.results[0] | .verdict == "root" and .findings[0].id == "runs-as-root" and .findings[0].line == 1' <<<"$OUT" || explain 'expected JSON'
@@ -51,4 +53,31 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   CTL=$REPO/bin/nonroot-ctl fails_with 0 sh -c '"$CTL" check - <Dockerfile'
   mv Dockerfile inner
   fails_with 0 ctl check inner
+}
+
+@test "check: a directory, by what git ignores; formats, explain and a baseline" {
+  git init -q .
+  mkdir -p a/b dist
+  printf 'FROM debian\n' | tee a/b/Dockerfile >dist/Dockerfile
+  printf 'FROM debian\nUSER 1:1\n' >a/app.Dockerfile
+  printf '/dist\n' >.gitignore
+  fails_with 1 ctl check .
+  [[ $OUT == *'a/app.Dockerfile: runs as "1:1"'*'a/b/Dockerfile: runs as root'* && $OUT != *dist/* ]] || explain 'expected two files'
+  fails_with 1 ctl check --format sarif .
+  jq -e '.version == "2.1.0" and .runs[0].results[0].ruleId == "runs-as-root"' <<<"$OUT" || explain 'expected SARIF'
+  fails_with 1 ctl check --format github .
+  [[ $OUT == '::error file=a/b/Dockerfile,line=1,title=runs-as-root::'* ]] || explain 'expected an annotation'
+  fails_with 1 ctl check --format junit .
+  [[ $OUT == '<?xml '*'<testsuites name="nonroot-ctl check" tests="2" failures="1">'* ]] || explain 'expected JUnit'
+  fails_with 2 ctl check --format yaml .
+  fails_with 0 ctl check --explain runs-as-root
+  [[ $OUT == '# The image runs as root'* ]] || explain 'expected the page'
+  fails_with 2 ctl check --explain nothing
+  fails_with 1 ctl check --write-baseline known .
+  fails_with 0 ctl check --baseline known .
+  [[ $OUT == *'a/b/Dockerfile:1: ignored: it was there'* ]] || explain 'expected that it is named'
+  printf 'RUN chmod u+s /x\n' >>a/b/Dockerfile
+  fails_with 1 ctl check --baseline known .
+  printf 'USER 5:5\n' >a/b/Dockerfile
+  fails_with 2 ctl check --baseline known .
 }
