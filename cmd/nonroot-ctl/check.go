@@ -3,11 +3,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/check"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/findings"
+	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/targets"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
@@ -27,7 +30,7 @@ import (
 // checkCommand is for who writes images.
 func checkCommand() *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "say whether a Dockerfile's image runs as root, and what it will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
+		Name: "check", Usage: "say whether an image, or that of a Dockerfile, runs as root, and what it will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "target", Usage: "the stage `NAME` (default: the last one)"},
 			&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME=VALUE` of an ARG; more than once"},
@@ -143,21 +146,32 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 	results = []check.Result{}
 	show := progress(c.App.ErrWriter)
 	defer show(-1)
+	failed := func(err error) {
+		complain(c.App.ErrWriter, err)
+		status = statusUnreadable
+	}
 	for _, path := range c.Args().Slice() {
-		found := []targets.Target{{Path: path, Kind: targets.Dockerfile}}
+		if engine, name, ok := ofEngine(path); ok {
+			show(len(results))
+			all, err := checkLocal(path, engine, name, o)
+			if err != nil {
+				failed(err)
+			}
+			results = append(results, all...)
+			continue
+		}
+		found := []targets.Target{{Path: path}}
 		if path != "-" {
 			var err error
 			if found, err = targets.Find(path); err != nil {
-				complain(c.App.ErrWriter, err)
-				status = statusUnreadable
+				failed(err)
 			}
 		}
 		for _, target := range found {
 			show(len(results))
 			all, err := checkOne(target, c.App.Reader, o)
 			if err != nil {
-				complain(c.App.ErrWriter, err)
-				status = statusUnreadable
+				failed(err)
 			}
 			results = append(results, all...)
 		}
@@ -165,17 +179,116 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 	return results, status
 }
 
+// standardInput is its name in what is printed.
+const standardInput = "<standard input>"
+
 // checkOne checks one of the targets.
 func checkOne(target targets.Target, stdin io.Reader, o check.Options) ([]check.Result, error) {
-	name, text, err := textOf(target.Path, stdin, dockerfile.MaxBytes)
+	switch {
+	case target.Path == "-":
+		return checkInput(stdin, o)
+	case target.Kind == targets.Layout:
+		images, err := imagefile.Layout(target.Path)
+		return checkImages(target.Path, images, err, o), nil
+	}
+	file, err := os.Open(target.Path)
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Dir(target.Path)
+	defer file.Close()
+	if target.Kind == targets.Archive {
+		return checkArchive(target.Path, file, o)
+	}
+	return checkFile(target.Kind, target.Path, filepath.Dir(target.Path), file, o)
+}
+
+// checkInput checks what is on standard input, by what it begins with.
+func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
+	in := bufio.NewReader(stdin)
+	head, err := in.Peek(512)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	kind := targets.Of(head)
+	if kind != targets.Archive {
+		return checkFile(kind, standardInput, ".", in, o)
+	}
+	return spooled(standardInput, func(to io.Writer) error {
+		_, err := io.Copy(to, in)
+		return err
+	}, o)
+}
+
+// checkFile checks a text whose files lie in a directory. What is longer than it may be is cut off one byte behind that, which who
+// reads it refuses.
+func checkFile(_ targets.Kind, name, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
+	text, err := io.ReadAll(io.LimitReader(in, dockerfile.MaxBytes+1))
+	if err != nil {
+		return nil, err
+	}
 	context, closed := buildContext(dir)
 	defer closed()
 	o.Context = context
 	return []check.Result{check.Dockerfile(name, text, o)}, nil
+}
+
+func checkArchive(name string, file *os.File, o check.Options) ([]check.Result, error) {
+	st, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	images, err := imagefile.Archive(file, st.Size())
+	return checkImages(name, images, err, o), nil
+}
+
+func checkImages(name string, images []*imagefile.Image, err error, o check.Options) (results []check.Result) {
+	if err != nil {
+		return []check.Result{check.Unread(name, err)}
+	}
+	for _, image := range images {
+		results = append(results, check.Image(name, image, o))
+	}
+	return results
+}
+
+// spooled checks an archive that comes as a stream. Its parts are looked for by name, so that it lies in a file meanwhile, which has no
+// name and goes with the process.
+func spooled(name string, write func(io.Writer) error, o check.Options) ([]check.Result, error) {
+	file, err := os.CreateTemp("", "nonroot-ctl-check-")
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, err
+	}
+	if err := write(file); err != nil {
+		return nil, err
+	}
+	return checkArchive(name, file, o)
+}
+
+// ofEngine reads the name of an image that an engine of this machine has, as skopeo writes it.
+func ofEngine(path string) (engine, name string, ok bool) {
+	for prefix, engine := range map[string]string{"docker-daemon:": "docker", "containers-storage:": "podman"} {
+		if name, ok := strings.CutPrefix(path, prefix); ok && name != "" && !strings.HasPrefix(name, "-") {
+			return engine, name, true
+		}
+	}
+	return "", "", false
+}
+
+// checkLocal has an engine write an image as an archive.
+func checkLocal(path, engine, name string, o check.Options) ([]check.Result, error) {
+	return spooled(path, func(to io.Writer) error {
+		var said bytes.Buffer
+		cmd := exec.Command(engine, "image", "save", name)
+		cmd.Stdout, cmd.Stderr = to, &said
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s image save %q: %w: %s\nhint: see %s image ls", engine, name, err, strings.TrimSpace(said.String()), engine)
+		}
+		return nil
+	}, o)
 }
 
 // progress says on a terminal how many files were looked at; the number -1 takes the line away.
@@ -246,22 +359,6 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 	return o, nil
 }
 
-// textOf reads a file, or standard input. What is longer than it may be is cut off one byte behind that, which who reads it refuses.
-func textOf(path string, in io.Reader, most int64) (name string, text []byte, err error) {
-	if path == "-" {
-		name = "<standard input>"
-	} else {
-		file, err := os.Open(path)
-		if err != nil {
-			return path, nil, err
-		}
-		defer file.Close()
-		name, in = path, file
-	}
-	text, err = io.ReadAll(io.LimitReader(in, most+1))
-	return name, text, err
-}
-
 // maxScript is how much of a file of the build context is read: what stands at the beginning of a script.
 const maxScript = 4096
 
@@ -285,7 +382,7 @@ func buildContext(dir string) (head func(string) (string, bool), closed func()) 
 		text, err := io.ReadAll(io.LimitReader(f, maxScript))
 		return string(text), err == nil
 	}
-	return head, func() { root.Close() }
+	return head, func() { _ = root.Close() } // it was only read
 }
 
 // checkText is what people read: the answer first.
@@ -295,7 +392,7 @@ func checkText(results []check.Result) string {
 		if i > 0 {
 			p.line("")
 		}
-		p.line("%s: %s", shown(r.File), verdictText(r))
+		p.line("%s: %s", shown(r.Name()), verdictText(r))
 		for _, s := range r.Steps {
 			if s.Line > 0 {
 				p.line("  line %d: %s", s.Line, shown(s.Text))
@@ -342,6 +439,6 @@ func verdictText(r check.Result) string {
 	case check.Windows:
 		return "is for Windows, where nonroot-runc runs nothing"
 	default:
-		return "no build reads it"
+		return "it can't be read"
 	}
 }

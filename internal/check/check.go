@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package check says of a Dockerfile whether its image runs as root, what the policy makes of it, and what a program will trip over
-// that is not root. It reads nothing but the text that it is given; who an image runs as, internal/dockerfile says, and what
-// becomes of it, the policy's own decision (internal/trial).
+// Package check says of a Dockerfile or an image whether it runs as root, what the policy makes of it, and what a program will trip
+// over that is not root. It reads nothing but what it is given; who an image runs as, internal/dockerfile and internal/imageuser say, and
+// what becomes of it, the policy's own decision (internal/trial).
 package check
 
 import (
@@ -89,6 +89,7 @@ type Result struct {
 	User     string    `json:"user"` // as the image's configuration will have it
 	Steps    []Step    `json:"steps,omitempty"`
 	Policy   string    `json:"policy,omitempty"` // what the policy makes of it, in a sentence
+	Given    []string  `json:"given,omitempty"`  // directories of an image that a container gets for its own
 	Findings []Finding `json:"findings"`
 	Ignored  []Ignored `json:"ignored,omitempty"`
 }

@@ -11,7 +11,7 @@ type kind struct {
 }
 
 var (
-	unreadable       = kind{Unreadable, Error, "No build reads the file", "mend what is named"}
+	unreadable       = kind{Unreadable, Error, "It can't be read", "mend what is named"}
 	runsAsRoot       = kind{"runs-as-root", Error, "The image runs as root", "make a user (RUN useradd --system --uid 10001 app) and end with USER 10001:10001"}
 	userUnknown      = kind{"user-unknown", Warning, "Who the image runs as is not known", "end with a USER of its own, or say what the base has: --base NAME=USER"}
 	neverStarts      = kind{"never-starts", Error, "No container starts with this user", "name a uid from 1 to 2147483647, or an account that the image has"}
@@ -28,6 +28,10 @@ var (
 	rootHome         = kind{"root-home", Warning, "What the program needs lies in root's home", "put it where everybody can read it, such as /opt or /usr/local"}
 	volumeOfRoot     = kind{"volume-of-root", Warning, "A volume is root's, and the program is not", "make the directory and give it to the user before USER and VOLUME (RUN install -d -o 10001 -g 10001 DIRECTORY)"}
 	atStart          = kind{"packages-at-start", Warning, "The image installs packages when it starts", "install them when the image is built (RUN)"}
+	readersDiffer    = kind{"readers-differ", Warning, "Engines read the user differently", "name a uid and a gid (USER 10001:10001), and mend the image's passwd"}
+	setuidThere      = kind{"setuid-there", Note, "The image has setuid or setgid programs", "nothing, unless the image's program calls one"}
+	capsThere        = kind{"capabilities-there", Note, "The image has programs with capabilities", "nothing, unless the image's program calls one"}
+	closedDirectory  = kind{"closed-directory", Note, "The user can't write where programs write", "give the directory to the user when the image is built, or mount a volume there"}
 	ignoreUnclear    = kind{"ignore-unclear", Warning, "An ignore names no finding, or no reason", "write: # nonroot-ctl: ignore ID REASON"}
 	ignoreUnused     = kind{"ignore-unused", Note, "An ignore is about nothing", "take it away"}
 )
@@ -35,7 +39,7 @@ var (
 // kinds are all of them.
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
-	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, ignoreUnclear, ignoreUnused,
+	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, ignoreUnclear, ignoreUnused,
 }
 
 // Kind is what a finding is of, for those who list them.

@@ -7,6 +7,7 @@ package targets
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,6 +20,8 @@ type Kind string
 // The kinds.
 const (
 	Dockerfile Kind = "dockerfile"
+	Archive    Kind = "archive" // of an image, as docker save writes it
+	Layout     Kind = "layout"  // a directory of the OCI image layout
 )
 
 // Target is one thing to check.
@@ -44,6 +47,9 @@ func Find(name string) ([]Target, error) {
 		return []Target{{name, ofFile(name)}}, nil
 	case !st.IsDir():
 		return nil, fmt.Errorf("%q is neither a regular file nor a directory\nhint: give its text on standard input, and - as the path", name)
+	}
+	if _, err := os.Stat(filepath.Join(name, "oci-layout")); err == nil {
+		return []Target{{name, Layout}}, nil
 	}
 	w := walk{}
 	g, rel := above(name)
@@ -88,8 +94,28 @@ func (w *walk) directory(dir, rel string, g *ignores, depth int) error {
 	return nil
 }
 
+// maxSniffed is how much of a file its kind is told by: a block of tar.
+const maxSniffed = 512
+
 // ofFile is the kind of a file that somebody names.
-func ofFile(string) Kind { return Dockerfile }
+func ofFile(name string) Kind {
+	f, err := os.Open(name)
+	if err != nil {
+		return Dockerfile
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	text := make([]byte, maxSniffed)
+	n, _ := io.ReadFull(f, text)
+	return Of(text[:n])
+}
+
+// Of is the kind of what begins with a text.
+func Of(text []byte) Kind {
+	if len(text) >= 262 && string(text[257:262]) == "ustar" {
+		return Archive
+	}
+	return Dockerfile
+}
 
 // isDockerfile goes by the names that builders and editors know: Dockerfile, Containerfile, api.Dockerfile, Dockerfile.dev.
 func isDockerfile(name string) bool {

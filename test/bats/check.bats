@@ -31,7 +31,7 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   fails_with 1 ctl check --fail-on note Dockerfile
   printf 'FROM debian\nUSR app\n' >Broken
   fails_with 2 ctl check Broken Dockerfile
-  [[ $OUT == *'no build reads it'*'runs as "app", not as root'* ]] || explain 'expected both files'
+  [[ $OUT == *"it can't be read"*'runs as "app", not as root'* ]] || explain 'expected both files'
   fails_with 2 ctl check "$BATS_TEST_TMPDIR/none"
   fails_with 2 ctl check
   fails_with 2 ctl check --fail-on never Dockerfile
@@ -80,4 +80,28 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   fails_with 1 ctl check --baseline known .
   printf 'USER 5:5\n' >a/b/Dockerfile
   fails_with 2 ctl check --baseline known .
+}
+
+# archive NAME USER: an image of one layer as docker save writes it; its passwd has app as 1000:1000.
+archive() {
+  mkdir -p "$1.d/etc"
+  printf 'root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n' >"$1.d/etc/passwd"
+  printf 'app:x:1000:\n' >"$1.d/etc/group"
+  tar -C "$1.d" -cf layer.tar .
+  printf '{"architecture":"amd64","os":"linux","config":{"User":"%s"},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+    "$2" "$(sha256sum layer.tar | cut -d' ' -f1)" >config.json
+  printf '[{"Config":"config.json","RepoTags":["app:1"],"Layers":["layer.tar"]}]' >manifest.json
+  tar -cf "$1" layer.tar config.json manifest.json
+}
+
+@test "check: archives of images, by name and on standard input" {
+  archive root.tar ''
+  fails_with 1 ctl check root.tar
+  [[ $OUT == *'root.tar: app:1: runs as root'*'the policy runs it as 1000:1000'*'[runs-as-root]'* ]] || explain 'expected whom it was built for'
+  archive app.tar app
+  CTL=$REPO/bin/nonroot-ctl fails_with 0 sh -c '"$CTL" check - <app.tar'
+  head -c 5000 root.tar >cut.tar
+  fails_with 2 ctl check cut.tar
+  [[ $OUT == *"it can't be read"* ]] || explain 'expected that it is cut off'
+  fails_with 2 ctl check docker-daemon:no-such-image:at-all
 }
