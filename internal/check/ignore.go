@@ -33,10 +33,7 @@ type ignore struct {
 	used              bool
 }
 
-var (
-	wholeLine = regexp.MustCompile(`^\s*#\s*nonroot-ctl:\s*ignore\b[ \t]*(\S*)[ \t]*(.*?)\s*$`)
-	lineEnd   = regexp.MustCompile(`\s#\s*nonroot-ctl:\s*ignore\b[ \t]*(\S*)[ \t]*(.*?)\s*$`)
-)
+var wholeLine = regexp.MustCompile(`^\s*#\s*nonroot-ctl:\s*ignore\b[ \t]*(\S*)[ \t]*(.*?)\s*$`)
 
 // inDockerfile finds the comments of a Dockerfile. One is about the instruction below it, or in which it stands.
 func inDockerfile(lines []string, spans []dockerfile.Span) (all []ignore) {
@@ -51,24 +48,6 @@ func inDockerfile(lines []string, spans []dockerfile.Span) (all []ignore) {
 			continue
 		}
 		all = append(all, ignore{line: line, first: spans[at].First, last: spans[at].Last, ids: strings.Split(m[1], ","), reason: m[2]})
-	}
-	return all
-}
-
-// inLines finds the comments of a file in which each line is by itself: one is about its own line, or, where it stands alone, about
-// the next line that is no comment.
-func inLines(lines []string) (all []ignore) {
-	for n, text := range lines {
-		i := ignore{line: n + 1, first: n + 1}
-		m := wholeLine.FindStringSubmatch(text)
-		if m != nil {
-			for i.first++; i.first <= len(lines) && (strings.TrimSpace(lines[i.first-1]) == "" || strings.HasPrefix(strings.TrimSpace(lines[i.first-1]), "#")); i.first++ {
-			}
-		} else if m = lineEnd.FindStringSubmatch(text); m == nil {
-			continue
-		}
-		i.last, i.ids, i.reason = i.first, strings.Split(m[1], ","), m[2]
-		all = append(all, i)
 	}
 	return all
 }

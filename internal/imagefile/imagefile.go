@@ -36,9 +36,9 @@ const (
 	maxLayers   = 1024
 	maxMembers  = 100_000 // of an archive
 	maxUnpacked = 64 << 30
-	maxRatio    = 200       // how many times its size a layer may unpack to, beyond the first 256 MiB
-	freeOfRatio = 256 << 20 // bytes
-	maxWindow   = 8 << 20   // of zstd: what RFC 8878 has decoders support at least
+	maxRatio    = 200     // how many times its size a layer may unpack to, beyond the first GiB
+	freeOfRatio = 1 << 30 // bytes
+	maxWindow   = 8 << 20 // of zstd: what RFC 8878 has decoders support at least
 )
 
 // Config is what of an image's configuration matters here (OCI image specification, config.md).
@@ -96,13 +96,13 @@ func (d directory) open(name string) (io.ReadSeeker, int64, func(), error) {
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	return f, st.Size(), func() { _ = f.Close() }, nil // it was only read
+	return newWindow(f, 0, st.Size()), st.Size(), func() { _ = f.Close() }, nil // it was only read
 }
 
 // Archive reads the images of an archive, which has to allow for seeking.
 func Archive(file io.ReaderAt, size int64) ([]*Image, error) {
 	a := archive{file: file, members: map[string]member{}}
-	section := io.NewSectionReader(file, 0, size)
+	section := newWindow(file, 0, size)
 	in := tar.NewReader(section)
 	for {
 		h, err := in.Next()
@@ -153,7 +153,7 @@ func (a archive) open(name string) (io.ReadSeeker, int64, func(), error) {
 		case !ok:
 			return nil, 0, nil, fmt.Errorf("it has no member %.200q: %w", name, fs.ErrNotExist)
 		case m.link == "":
-			return io.NewSectionReader(a.file, m.at, m.size), m.size, func() {}, nil
+			return newWindow(a.file, m.at, m.size), m.size, func() {}, nil
 		}
 		at = m.link
 	}
@@ -192,7 +192,12 @@ type descriptor struct {
 
 // read reads all images of a store. One that has both Docker's manifest and OCI's index is read by both, as engines go by the one or
 // the other: what they agree on is one image.
-func read(s store) ([]*Image, error) {
+func read(s store) ([]*Image, error) { return bound(freeOfRatio).read(s) }
+
+// bound is how many bytes a layer may unpack to, whatever it weighs.
+type bound int64
+
+func (free bound) read(s store) ([]*Image, error) {
 	var refs []reference
 	docker, dockerErr := ofDocker(s)
 	if dockerErr != nil && !errors.Is(dockerErr, fs.ErrNotExist) {
@@ -221,7 +226,7 @@ func read(s store) ([]*Image, error) {
 	}
 	var all []*Image
 	for _, ref := range refs {
-		image, err := ref.read(s)
+		image, err := ref.read(s, free)
 		if err != nil {
 			return nil, fmt.Errorf("the image %.200q: %w", ref.name, err)
 		}
@@ -373,7 +378,7 @@ func isOf(text []byte, name string) error {
 	return nil
 }
 
-func (ref *reference) read(s store) (*Image, error) {
+func (ref *reference) read(s store, free bound) (*Image, error) {
 	text, err := document(s, ref.config)
 	if err != nil {
 		return nil, err
@@ -396,7 +401,7 @@ func (ref *reference) read(s store) (*Image, error) {
 		return image, nil
 	}
 	for n, name := range ref.layers {
-		if err := image.layer(s, n, name); err != nil {
+		if err := image.layer(s, n, name, free); err != nil {
 			return nil, fmt.Errorf("its layer %.200q: %w", name, err)
 		}
 	}
@@ -426,7 +431,7 @@ func (im *Image) wanted() func(p string) bool {
 	}
 }
 
-func (im *Image) layer(s store, n int, name string) error {
+func (im *Image) layer(s store, n int, name string, free bound) error {
 	r, size, closed, err := s.open(name)
 	if err != nil {
 		return err
@@ -446,20 +451,22 @@ func (im *Image) layer(s store, n int, name string) error {
 		if err != nil {
 			return err
 		}
-		return im.Tree.apply(n, &bounded{r: z, left: unpacked(size)})
+		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(size)})
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return err
 		}
 		defer z.Close()
-		return im.Tree.apply(n, &bounded{r: z, left: unpacked(size)})
+		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(size)})
 	}
 	return im.Tree.apply(n, r)
 }
 
 // unpacked is how many bytes a layer of a size may unpack to.
-func unpacked(size int64) int64 { return min(freeOfRatio+size*maxRatio, maxUnpacked) }
+func (free bound) unpacked(size int64) int64 {
+	return min(int64(free)+size*maxRatio, maxUnpacked)
+}
 
 // bounded ends with an error in place of what is too much.
 type bounded struct {
