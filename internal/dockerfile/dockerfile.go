@@ -56,7 +56,14 @@ type Image struct {
 	// Windows: no user of it is root, and nonroot-runc does not run it.
 	Windows bool
 	Steps   []Step // how the user came about, the first that counts first
+	Spans   []Span // the file's instructions, those of all stages
 	Commands
+}
+
+// Span is the lines of one instruction.
+type Span struct {
+	First, Last int
+	Heredoc     bool // some of them are a text of its own, in which a number sign begins no comment of the file's
 }
 
 // Commands are instructions whose variables are replaced, from the base that is no stage on.
@@ -139,6 +146,9 @@ func Evaluate(text []byte, o Options) (*Image, error) {
 	}
 	if err := b.evaluate(target); err != nil {
 		return nil, located(err)
+	}
+	for _, node := range file.AST.Children {
+		target.image.Spans = append(target.image.Spans, Span{node.StartLine, node.EndLine, len(node.Heredocs) > 0})
 	}
 	return &target.image, nil
 }

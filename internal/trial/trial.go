@@ -41,6 +41,9 @@ type Container struct {
 	Project     string            `toml:"project"` // Compose's, of Docker's containers
 	ID          string            `toml:"id"`
 	Devices     []string          `toml:"devices"` // paths of character devices that it is given
+
+	// Intended is whom the image was built for, where more is known of it than Passwd and Group.
+	Intended *accounts.Intended `toml:"-"`
 }
 
 // World is what the decision rests on beside the container: the host's, or what stands for it.
@@ -117,6 +120,9 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*decision.Dec
 	}
 	if len(c.Passwd) > 0 {
 		*f.Intended = f.Accounts.BuiltFor()
+	}
+	if c.Intended != nil {
+		f.Intended = c.Intended
 	}
 	for _, path := range c.Devices {
 		gid, ok := w.Device(path)
