@@ -246,7 +246,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   config '.process.capabilities |= map_values(. + ["CAP_NET_ADMIN"]) | .linux.namespaces |= (. + [{type: "network"}] | unique_by(.type))'
   learn --json
   learned 'any(.findings[]; .what == "ip (netlink)" and (.why | test("CAP_NET_ADMIN.*exemption")))'
-  learned 'any(.findings[]; .what == "/bin/sudo" and (.why | test("is setuid, which gives nothing")))'
+  learned 'any(.findings[]; .what == "/bin/sudo" and (.why | test("is setuid, which has no effect")))'
   learned 'any(.findings[]; .what == "sethostname" and (.why | test("root would not have had here either.*--hostname")) and (.why | test("exemption") | not))'
   learned 'any(.notes[]; test("CAP_NET_ADMIN: asked for"))'
 }
