@@ -177,7 +177,7 @@ killed_at() {
   printf 'identity.uid = 4567\n' >/etc/nonroot-runc/config.toml
   succeeds /usr/local/sbin/nonroot-ctl policy pin
   succeeds ctl runc --builds off --dry-run
-  contains 'pin /etc/nonroot-runc/config.toml anew in /etc/nonroot-runc.pin'
+  contains 'pin /etc/nonroot-runc/config.toml again in /etc/nonroot-runc.pin'
   sha256sum --check --strict --status /etc/nonroot-runc.pin
   succeeds ctl runc --builds off
   sha256sum --check --strict --status /etc/nonroot-runc.pin
