@@ -210,10 +210,11 @@ func TestVolumeOwnerBelow(t *testing.T) {
 	}
 }
 
-// TestClosedIn: files that root alone can read, and directories in which it alone can write, at the top.
+// TestClosedIn: files that root alone can read or write, and directories in which it alone can write, at the top and one below.
 func TestClosedIn(t *testing.T) {
 	for what, want := range map[string]bool{
-		"0:0 644": false, "0:0 640": true, "0:8 640": false, "0:8 600": true, "7:0 600": false, "9:9 600": false,
+		"0:0 644": true, "0:0 640": true, "0:8 640": true, "0:8 600": true, "7:0 600": false, "9:9 600": false,
+		"0:0 444": false, "0:0 666": false, "0:8 660": false,
 	} {
 		dir := t.TempDir()
 		fill(t, dir, map[string]string{"x": what, "lost+found/": "0:0 700"})
@@ -229,6 +230,22 @@ func TestClosedIn(t *testing.T) {
 		if got := closedFor(t, dir); (got == "x") != want {
 			t.Errorf("a directory, %s: %q", what, got)
 		}
+	}
+	dir := t.TempDir()
+	fill(t, dir, map[string]string{"a": "7:8 600", "d/": "7:8 700", "d/e/": "7:8 700", "d/e/x": "0:0 600", "d/x": "0:0 644"})
+	if got := closedFor(t, dir); got != "d/x" {
+		t.Errorf("one below: %q", got)
+	}
+	many := map[string]string{}
+	for i := range maxTop {
+		many[fmt.Sprintf("d%02d/", i)], many[fmt.Sprintf("d%02d/a", i)] = "7:8 700", "7:8 600"
+		many[fmt.Sprintf("d%02d/b", i)] = "7:8 600"
+	}
+	many[fmt.Sprintf("d%02d/x", maxTop-1)] = "0:0 600"
+	dir = t.TempDir()
+	fill(t, dir, many)
+	if got := closedFor(t, dir); got != "" {
+		t.Errorf("it looks on and on: %q", got)
 	}
 }
 

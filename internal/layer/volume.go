@@ -189,8 +189,8 @@ type Outcome struct {
 	More  bool // the engine had just filled it with more than is compared, and what was not compared stays as it is
 	Roots bool // it was not given: its top is root's, and so is something in it, so that root has written there
 
-	// Part is something of root's that is left, as far as is looked: at the top of a volume that is not root's, and closed to the
-	// identity; or in a user's directory at the top of one that is. "": nothing.
+	// Part is something of root's that is left, as far as is looked: at the top of a volume that is not root's or in a directory there,
+	// and closed to the identity; or in a user's directory at the top of one that is. "": nothing.
 	Part string
 
 	// Group is what lies there, or the volume itself ("."), and is open to root's group and not to the identity; "": nothing.
@@ -231,28 +231,34 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 
 // partOf is something of root's in the directories at the top of a volume, as far as is looked; "": none.
 func partOf(fd int, isRoot func(uid uint32) bool) string {
-	names := topOf(fd)
+	return below(fd, func(st *unix.Stat_t) bool { return isRoot(st.Uid) })
+}
+
+// below is the first entry that is meant of those in the directories at the top of a volume, as far as is looked; "": none.
+func below(fd int, meant func(st *unix.Stat_t) bool) string {
 	left := maxTop
-	for _, name := range names {
+	for _, name := range topOf(fd) {
 		dir, err := unix.Openat2(fd, name, &unix.OpenHow{Flags: reading, Resolve: inside})
 		if err != nil {
 			continue // no directory, or a link
 		}
-		below, err := dirents.Names(dir, left)
-		left -= len(below)
-		at := slices.IndexFunc(below, func(name string) bool {
-			var st unix.Stat_t
-			return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid)
-		})
+		names, err := dirents.Names(dir, left)
+		left -= len(names)
+		at := slices.IndexFunc(names, func(name string) bool { return isMeant(dir, name, meant) })
 		_ = unix.Close(dir)
 		if err == nil && at >= 0 {
-			return name + "/" + below[at]
+			return name + "/" + names[at]
 		}
 		if left <= 0 {
 			break
 		}
 	}
 	return ""
+}
+
+func isMeant(dir int, name string, meant func(st *unix.Stat_t) bool) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && meant(&st)
 }
 
 // topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.
@@ -267,26 +273,22 @@ func topOf(fd int) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" })
 }
 
-// closedIn is something of root's at the top of a volume, as far as is looked: a file that the identity can't read, or a directory in
-// which it can't write, as programs do in those that they make at their first start; "": none.
+// closedIn is something of root's at the top of a volume or in a directory there, as far as is looked, in which the identity can't
+// write, as programs do in what they have made at their first start; "": none.
 func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
-	names := topOf(fd)
-	at := slices.IndexFunc(names, func(name string) bool {
-		var st unix.Stat_t
-		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !isRoot(st.Uid) {
-			return false
-		}
+	closed := func(st *unix.Stat_t) bool {
 		open := st.Mode
 		if st.Gid == w.GID {
 			open >>= 3
 		}
 		kind := st.Mode & unix.S_IFMT
-		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open&7 != 7
-	})
-	if at < 0 {
-		return ""
+		return isRoot(st.Uid) && (kind == unix.S_IFREG && st.Mode>>6&6&^open != 0 || kind == unix.S_IFDIR && open&7 != 7)
 	}
-	return names[at]
+	names := topOf(fd)
+	if at := slices.IndexFunc(names, func(name string) bool { return isMeant(fd, name, closed) }); at >= 0 {
+		return names[at]
+	}
+	return below(fd, closed)
 }
 
 // groupsIn is what of a volume that is not empty is open to root's group and closed to the identity: the volume itself ("."), or a
@@ -296,10 +298,7 @@ func (w *Options) groupsIn(fd int, top *unix.Stat_t) string {
 	if len(names) > 0 && w.opensToGroup(top) {
 		return "."
 	}
-	at := slices.IndexFunc(names, func(name string) bool {
-		var st unix.Stat_t
-		return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && w.opensToGroup(&st)
-	})
+	at := slices.IndexFunc(names, func(name string) bool { return isMeant(fd, name, w.opensToGroup) })
 	if at < 0 {
 		return ""
 	}
