@@ -232,7 +232,13 @@ func serves(im *accounts.Image, home string, o Options) string {
 	if s.Mount != nil {
 		return fmt.Sprintf("the spec mounts %s", quote.Value(s.Mount.At))
 	}
-	if s.FD < 0 || st.Uid != o.owner() {
+	lasts := s.FD >= 0 && o.Meant.Lasts != nil && o.Meant.Lasts(home)
+	switch {
+	case s.FD < 0:
+		return ""
+	case st.Uid != o.owner() && lasts:
+		return "the image opens it to this user's group"
+	case st.Uid != o.owner():
 		return ""
 	}
 	switch empty, err := im.Empty(s.Path); {
@@ -240,7 +246,7 @@ func serves(im *accounts.Image, home string, o Options) string {
 		return ""
 	case !empty:
 		return "the image has files of this user there"
-	case o.Meant.Lasts != nil && o.Meant.Lasts(home):
+	case lasts:
 		return "it is this user's, in the container's own layer"
 	}
 	return ""

@@ -23,7 +23,8 @@ type Meant struct {
 	// given. Nil: nowhere.
 	Writes func(dir string) bool
 	// Lasts says that what a user writes in a directory of the image's lasts as long as the container, and no longer: the user is
-	// who was asked for, may write there, and the rootfs is a layer of the container's own. Nil: it does nowhere.
+	// who was asked for, the directory is that user's or open to root's group, which the user asked for, and the rootfs is a layer of
+	// the container's own. Nil: it does nowhere.
 	Lasts func(dir string) bool
 }
 

@@ -354,7 +354,7 @@ held() {
   hinted 'calls ln, which writes the time zone'
   starts sh -c 'iptables -A INPUT -j DROP && exec server'
   hinted 'calls iptables'
-  for name in openvpn dockerd systemd; do
+  for name in openvpn dockerd systemd syslog-ng; do
     install -m 755 "$ROOTFS/bin/busybox" "$ROOTFS/srv/$name"
     starts "/srv/$name"
     hinted "/srv/$name"

@@ -123,6 +123,30 @@ script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 
   [[ $(stat -c %u "$ROOTFS"/opt/app/data "$ROOTFS"/bitnami "$ROOTFS"/opt) == $'0\n0\n0' ]] || explain 'an owner changed'
 }
 
+@test "H3: a home that an image opens to group 0 stays the home of its user" {
+  mkdir -p "$ROOTFS/opt/app/src"
+  chmod 775 "$ROOTFS/opt/app/src"
+  echo 1 >"$ROOTFS/opt/app/src/page"
+  printf 'default:x:1001:0:Default:/opt/app/src:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  layered
+  local of
+  for of in bare nonroot; do
+    relayered
+    fresh
+    config '.process.user = {uid: 1001, gid: 0, additionalGids: []} | .process.env += ["HOME=/opt/app/src"]'
+    runs sh -c 'cat ~/page && touch ~/x && echo "wrote in $HOME"'
+    succeeds "$of" run "$ID"
+    contains 'wrote in /opt/app/src'
+  done
+  # By who is somebody else, it can't be written.
+  relayered
+  fresh
+  config '.process.user = {uid: 1001, gid: 1001, additionalGids: []} | .process.env += ["HOME=/opt/app/src"]'
+  runs sh -c 'touch ~/x && echo "wrote in $HOME"'
+  succeeds nonroot run "$ID"
+  contains 'wrote in /home/default'
+}
+
 @test "H4: a program that root alone may run is run, and stays root's; what is secret stays closed" {
   printf '#!/bin/sh\necho started; cat /etc/shadow 2>/dev/null && echo read; echo x 2>/dev/null >>/entry.sh && echo changed; :\n' >"$ROOTFS/entry.sh"
   mkdir -p "$ROOTFS/etc/environment_of_it"
@@ -772,6 +796,13 @@ TOML
   with_volume v /data 'cat /data/rotated'
   succeeds nonroot run "$ID"
   recorded 'has("root_volumes") | not'
+  # What it has left in a directory of the user's, as a web application its lock.
+  install -d -o 65532 -g 65532 "$data/uploads"
+  echo old >"$data/uploads/lock"
+  with_volume v /data ': >/data/uploads/lock'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected it to be closed'
+  recorded --arg d "$data" '.root_volumes == [$d] and (.notes | any(contains("such as \"uploads/lock\" in it")))'
 }
 
 @test "H6: a volume of a service's in which root has made what the service can't change: one note, unless it is the image's" {
