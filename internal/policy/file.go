@@ -332,7 +332,7 @@ func (r *reader) spelling() {
 		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_.[]0123456789") == "" || annotationKey(key) {
 			return true
 		}
-		r.fail(key, "unknown key\nhint: see docs/policy.md for the keys there are")
+		r.fail(key, "unknown key\nhint: %s", unknownKey(key))
 		return false
 	})
 }

@@ -25,7 +25,8 @@ func located(name string, data []byte, err error) error {
 	if errors.As(err, &unknown) {
 		first := &unknown.Errors[0]
 		row, col := first.Position()
-		return fmt.Errorf("%s:%d:%d: unknown key %s\nhint: see docs/policy.md for the keys there are", name, row, col, quote.Value(strings.Join(first.Key(), ".")))
+		key := strings.Join(first.Key(), ".")
+		return fmt.Errorf("%s:%d:%d: unknown key %s\nhint: %s", name, row, col, quote.Value(key), unknownKey(key))
 	}
 	var wrong *toml.DecodeError
 	if !errors.As(err, &wrong) {
