@@ -41,7 +41,7 @@ starts() {
   starts /bin/sudo id
   hinted 'its program \"/bin/sudo\" is setuid'
   starts mine
-  hinted 'its program \"/bin/mine\" is not the identity'
+  hinted 'its program \"/bin/mine\" can'
   starts sh -c 'id -u'
   hinted
   starts none-such
@@ -54,7 +54,7 @@ starts() {
   hinted
   install -m 700 "$ROOTFS/bin/busybox" "$ROOTFS/bin/served"
   starts served
-  hinted 'its program \"/bin/served\" is not the identity'
+  hinted 'its program \"/bin/served\" can'
 }
 
 @test "an entrypoint that becomes another user" {
@@ -106,9 +106,9 @@ starts() {
   local name
   for name in sshd crond cron apt-get; do install -m 755 "$ROOTFS/bin/busybox" "$ROOTFS/srv/$name"; done
   starts /srv/sshd -D -e
-  hinted 'its program \"/srv/sshd\" logs people in as other users, which only root may'
+  hinted 'its program \"/srv/sshd\" logs people in as other users, which only root can'
   starts /srv/cron -f
-  hinted 'runs jobs as other users, which only root may'
+  hinted 'runs jobs as other users, which only root can'
   ln -s cron "$ROOTFS/srv/server"
   starts /srv/server
   hinted
@@ -378,7 +378,7 @@ held() {
   layered
   starts sh -ec '[ -e /.initialized ] || { date >/srv/first && touch /.initialized; }; exec true'
   [[ $STATUS != 0 ]] || explain 'expected that it ends'
-  hinted 'writes \"/.initialized\", which is not the identity'"'"'s to write; hint: name a path below /run'
+  hinted 'writes \"/.initialized\", to which the identity has no right; hint: name a path below /run'
   starts sh -ec 'echo 127.0.0.1 backend >>/etc/hosts; exec true'
   [[ $STATUS != 0 ]] || explain 'expected that it ends'
   hinted '(--add-host, extra_hosts, hostAliases)'

@@ -268,7 +268,7 @@ joins() { config --arg p "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .t
 @test "B9: a path that is not a user namespace" {
   mapped
   config '.linux.namespaces |= map(if .type == "user" then .path = "/proc/self/ns/net" else . end)'
-  refused 'no user namespace' nonroot run "$ID"
+  refused 'not a user namespace' nonroot run "$ID"
 }
 
 # rootless runs a command as an ordinary user who is root in a user namespace, as rootless engines are.

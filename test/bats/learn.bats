@@ -135,7 +135,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   runs sh -c 'echo x >/export/x'
   relayered
   learn --json
-  learned '.policy == [] and any(.findings[]; .why | contains("who it asks to be"))'
+  learned '.policy == [] and any(.findings[]; .why | contains("runs as the user that it asks for"))'
 }
 
 @test "a path that no policy can name has no line: it would stop every container" {
