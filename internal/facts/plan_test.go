@@ -223,7 +223,7 @@ func givesApplications(t *testing.T, layered bool) {
 		}, plan.Give{GroupRoot: true, Applications: true, Program: "/bin/app"}, false},
 		{"a policy that doesn't", func(g *Gathered, _ *policy.Decision) { closed(g); g.rule.Adapt.Applications = false }, plan.Give{GroupRoot: true}, false},
 		{"a read-only image", func(g *Gathered, _ *policy.Decision) { closed(g); g.Container.Readonly = true }, plan.Give{GroupRoot: true}, false},
-		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, Applications: true, Program: "/bin/app"}, false},
+		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, LostGroup: true, Applications: true, Program: "/bin/app"}, false},
 		{"and a policy that leaves the group", func(g *Gathered, d *policy.Decision) { kept(g, d); g.rule.Adapt.GroupRoot = false }, plan.Give{}, true},
 		{"who keeps uid and gid", func(g *Gathered, d *policy.Decision) { kept(g, d); d.Asked.GID = d.Identity.GID }, plan.Give{}, true},
 	} {
@@ -246,7 +246,7 @@ func givesApplications(t *testing.T, layered bool) {
 		if got.Owners.Asked != 0 {
 			t.Errorf("%s: what is opened to group 0 lies in directories of root's, and not of %d's", test.name, got.Owners.Asked)
 		}
-		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, Applications: got.Applications, Program: got.Program}
+		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, LostGroup: got.LostGroup, Applications: got.Applications, Program: got.Program}
 		if fmt.Sprint(seen) != fmt.Sprint(test.want) {
 			t.Errorf("%s: %+v, want %+v", test.name, seen, test.want)
 		}
@@ -266,6 +266,9 @@ func TestGiveEmptyVolumes(t *testing.T) {
 		want   []string // nil: nothing is given
 	}{
 		{"a volume", mounts, func(*Gathered, *policy.Decision) {}, []string{"/a"}},
+		{"of who has lost group 0, by a policy that leaves the image's", mounts, func(g *Gathered, d *policy.Decision) {
+			d.Asked.GID, g.rule.Adapt.GroupRoot = 0, false
+		}, []string{"/a"}},
 		{"none", nil, func(*Gathered, *policy.Decision) {}, nil},
 		{"a policy that doesn't", mounts, func(g *Gathered, _ *policy.Decision) { g.rule.Adapt.Volumes = false }, nil},
 		{"a build", mounts, func(g *Gathered, _ *policy.Decision) { g.rule.Stubless = true }, nil},
@@ -284,6 +287,9 @@ func TestGiveEmptyVolumes(t *testing.T) {
 		var at []string
 		for _, v := range got.Volumes {
 			at = append(at, v.Destination)
+		}
+		if lost := d.Asked.GID == 0; got.LostGroup != lost {
+			t.Errorf("%s: it lost root's group: %v", test.name, got.LostGroup)
 		}
 		if !slices.Equal(at, test.want) || !got.EmptyOnly || got.GroupOnly || got.Tmp || got.Applications || got.Program != "" || len(got.Paths) > 0 {
 			t.Errorf("%s: %+v", test.name, got)
