@@ -5,6 +5,7 @@ package facts
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -418,8 +419,34 @@ func TestClosedWrites(t *testing.T) {
 			if readonly && !strings.HasPrefix(test.path, "/dev") && test.path != "/roots/x" && (test.path != "/etc/hosts" || test.how != program.Opens) {
 				want = false
 			}
-			if got := g.closed(program.Write{Path: test.path, How: test.how}, d, give, owned, home); got != want {
+			if got := (&reach{g, d, give, owned, home, map[string]bool{}}).closed(program.Write{Path: test.path, How: test.how}); got != want {
 				t.Errorf("%+v, of a read-only rootfs %v: %v", test, readonly, got)
+			}
+		}
+	}
+}
+
+// TestClosedWritesOfVolumes: what the engine has copied into a new volume becomes the identity's, and what root has written since does not.
+func TestClosedWritesOfVolumes(t *testing.T) {
+	needHostRoot(t)
+	const volumes = "/var/lib/docker/volumes"
+	write(t, volumes+"/metadata.db", "")
+	for name, closed := range map[string]bool{"filled": false, "used": true} {
+		source := volumes + "/" + name + "/_data"
+		c := callFor(t, nil, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(source, "/etc/app")) }, with("etc/app/conf.d/site = x", "etc/app/main = x")...)
+		overlaid(t, c)
+		Must(t, os.MkdirAll(source, 0o755), exec.Command("cp", "-a", c.Bundle.Join("rootfs/etc/app")+"/.", source).Run())
+		if closed {
+			write(t, source+"/roots", "x")
+		}
+		g := gather(t, c)
+		d := decidedAs(65532, policy.Fixed)
+		r := &reach{g, d, g.give(d, nil), nil, &homedir.Plan{}, map[string]bool{}}
+		for _, w := range []program.Write{
+			{Path: "/etc/app/main", How: program.Opens}, {Path: "/etc/app/conf.d/site", How: program.Replaces}, {Path: "/etc/app/conf.d/new", How: program.Puts},
+		} {
+			if got := r.closed(w); got != closed {
+				t.Errorf("%s, %+v: %v", name, w, got)
 			}
 		}
 	}
