@@ -279,11 +279,11 @@ func (p *printer) volumes(all []report.Volume) {
 	if len(all) == 0 {
 		return
 	}
-	p.heading("volumes to adopt, in which root has written: the identity can't write there")
+	p.heading("volumes to adopt, in which root or root's group has written: the identity can't write there")
 	for _, v := range all[:min(len(all), inText)] {
 		p.line("  %s: %s (last: %q, %s)", shown(v.Directory), counted(v.Count, "time"), v.Container, stamp(v.Last))
 	}
-	p.line("    hint: stop their containers, and run nonroot-ctl volumes adopt --user UID:GID VOLUME, with the ids of those who use them; nonroot-ctl volumes list says which still are")
+	p.line("    hint: stop their containers, and run nonroot-ctl volumes adopt --user UID:GID VOLUME (or --group GID, as the note of its container has it), with the ids of those who use them; nonroot-ctl volumes list says which still are")
 	p.more(len(all))
 }
 

@@ -197,12 +197,13 @@ func volumeAt(dir string) (v volumeOnDisk, err error) {
 		return v, err
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	m, err := proc.MountOf(fd)
+	mounts, err := proc.ReadMounts()
 	if err := errors.Join(err, unix.Fstat(fd, &v.Stat_t)); err != nil {
 		return v, err
 	}
 	at, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
-	if err != nil || !links.Within(m.Point, at) {
+	m, ok := mounts.Of(fd)
+	if err != nil || !ok || !links.Within(m.Point, at) {
 		return v, cmp.Or(err, errors.New("its mount is not known"))
 	}
 	v.device, v.path = m.Device, path.Join(m.Root, strings.TrimPrefix(at, m.Point))

@@ -233,6 +233,27 @@ func TestBuilds(t *testing.T) {
 	}
 }
 
+// TestSources: a list from before some sources is said, and one without images' users, or with all, is not.
+func TestSources(t *testing.T) {
+	for _, test := range []struct {
+		sources []policy.Source
+		want    []Status
+	}{
+		{policy.Default().Sources, nil},
+		{[]policy.Source{policy.Requested, policy.Kept, policy.Image, policy.Fixed}, []Status{OK}},
+		{[]policy.Source{policy.Kept, policy.Joined, policy.Volume, policy.Image, policy.Fixed}, []Status{OK}},
+		{[]policy.Source{policy.Kept, policy.Fixed}, nil},
+		{[]policy.Source{policy.Fixed}, nil},
+	} {
+		d, p := &doctor{}, policy.Default()
+		p.Sources = test.sources
+		d.sources("policy", p)
+		if got := statuses(d, "policy: identity.sources"); !slices.Equal(got, test.want) {
+			t.Errorf("%q: %v", test.sources, got)
+		}
+	}
+}
+
 func TestTaken(t *testing.T) {
 	a := &accounts{
 		users:  []user.User{{Name: "a", Uid: 1000}},

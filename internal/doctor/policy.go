@@ -40,6 +40,7 @@ func (d *doctor) policies() *policy.Policy {
 	}
 	if err == nil {
 		d.exemptions("policy", p)
+		d.sources("policy", p)
 		d.groupRoot("policy", p)
 	}
 	profiles, _ := filepath.Glob(filepath.Join(filepath.Dir(policy.DefaultFile), "*.toml")) // the pattern is well formed
@@ -60,6 +61,7 @@ func (d *doctor) policies() *policy.Policy {
 			d.ok(name, "%q is read, mode %s", file, other.Mode)
 		}
 		d.exemptions(name, other)
+		d.sources(name, other)
 		d.groupRoot(name, other)
 		if exempts(other) && !other.Log.Anywhere() {
 			d.bad(Warn, name+": log", "add [log] to it, with file = \"/var/log/nonroot-runc.log\"", "%q exempts containers and logs nothing: no line says who used it, and nonroot-ctl report knows nothing of it", file)
@@ -111,6 +113,23 @@ func (d *doctor) exemptions(of string, p *policy.Policy) {
 			until, hint = ", until "+r.LastDay(), "see that it is still needed"
 		}
 		d.bad(Warn, fmt.Sprintf("%s: rule %q", of, r.Name), hint, "OPEN: its containers stay as they are: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
+	}
+}
+
+// sources: a list of the policy's own has none of those that came later, by which containers that share something are one user. To leave
+// them out is anybody's choice, so that it is said, and no more.
+func (d *doctor) sources(of string, p *policy.Policy) {
+	if !slices.Contains(p.Sources, policy.Image) {
+		return // who leaves that out, means it
+	}
+	var without []string
+	for _, s := range []policy.Source{policy.Joined, policy.Volume, policy.Prepared} {
+		if !slices.Contains(p.Sources, s) {
+			without = append(without, string(s))
+		}
+	}
+	if len(without) > 0 {
+		d.ok(of+": identity.sources", "it has its own list, without %q: containers that ask for root and share a volume or processes may be several users", without)
 	}
 }
 

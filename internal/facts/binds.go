@@ -46,7 +46,7 @@ const (
 func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []string) {
 	var all []*alike
 	closed := map[string]string{} // directories on the way, and what is to be said of each
-	isOurs, looked := plan.Ours(g.Bundle), 0
+	isOurs, looked, o := plan.Ours(g.Bundle), 0, &opener{}
 	for i := range g.Container.Mounts {
 		m := &g.Container.Mounts[i]
 		if isOurs(*m) || !g.isPersons(m) {
@@ -67,11 +67,11 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 		if on := g.closedOnTheWay(at.Path, d, give, closed); on != "" {
 			what, advice = on, "mount it where the identity gets"
 		}
-		if what == "" || hasACL(g.source(m)) {
+		if what == "" || o.hasACL(g.source(m)) {
 			continue
 		}
 		name := quote.Value(m.Destination)
-		if advice != "" && g.isEmptyRoots(m, &at.Stat) {
+		if advice != "" && g.isEmptyRoots(o, m, &at.Stat) {
 			what, advice = "is empty and root's, as engines create one that is missing, and the identity can't write to it", fmt.Sprintf(
 				"run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), m.Source)
 		}
@@ -200,7 +200,7 @@ func isGiven(give *plan.Give, dir string) bool {
 // isEmptyRoots says that what is mounted to be written is an empty directory of root's: the engine makes one that is missing
 // (Docker's -v, Compose). Nobody can tell it from one that somebody else has just made for a purpose of its own, so that it stays
 // root's.
-func (g *Gathered) isEmptyRoots(m *spec.Mount, st *unix.Stat_t) bool {
+func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool {
 	// An engine makes it with mode 0755; and nobody is told to give away what belongs to the system. Whoever chose the name must not
 	// have a shell that is given the advice do more than it says.
 	if st.Mode&0o7777 != 0o755 || links.WithinAny(systems, path.Clean(m.Source)) || links.WithinAny(roots, path.Clean(m.Source)) || !isPlainPath(m.Source) {
@@ -209,7 +209,7 @@ func (g *Gathered) isEmptyRoots(m *spec.Mount, st *unix.Stat_t) bool {
 	if of := g.owners(); m.Readonly() || st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 && !of.IsRoot(st.Uid) || !g.call.Caller.IsHostRoot() {
 		return false
 	}
-	at, err := openLocal(g.source(m), unix.O_NOFOLLOW|unix.O_DIRECTORY)
+	at, err := o.open(g.source(m), unix.O_NOFOLLOW|unix.O_DIRECTORY)
 	if err != nil {
 		return false // a link
 	}
@@ -224,8 +224,8 @@ func (g *Gathered) isEmptyRoots(m *spec.Mount, st *unix.Stat_t) bool {
 }
 
 // hasACL says that a file has an access control list (acl(5)), by which others may have rights that its mode does not show.
-func hasACL(name string) bool {
-	fd, err := openLocal(name, 0)
+func (o *opener) hasACL(name string) bool {
+	fd, err := o.open(name, 0)
 	if err != nil {
 		return false
 	}
@@ -243,14 +243,19 @@ var locals = []string{
 
 var errNotLocal = errors.New("its file system may not answer")
 
-// openLocal opens what lies in one of the locals, with O_PATH. No file system is asked anything before that is known.
-func openLocal(name string, flags int) (int, error) {
+// opener opens what lies in one of the locals. The mounts that there are it reads once, as a host may have thousands.
+type opener struct{ mounts proc.Mounts }
+
+// open opens with O_PATH. No file system is asked anything before it is known to be one of the locals.
+func (o *opener) open(name string, flags int) (int, error) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC|flags, 0)
 	if err != nil {
 		return -1, err
 	}
-	m, err := proc.MountOf(fd)
-	if err == nil && !slices.Contains(locals, m.Type) {
+	if o.mounts == "" {
+		o.mounts, err = proc.ReadMounts()
+	}
+	if m, ok := o.mounts.Of(fd); err == nil && (!ok || !slices.Contains(locals, m.Type)) {
 		err = errNotLocal
 	}
 	if err != nil {

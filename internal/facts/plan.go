@@ -14,7 +14,6 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
-	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -107,49 +106,12 @@ func (g *Gathered) hint(d *decision.Decision, give *plan.Give, owned map[int][]s
 	}
 	command.Chowns = !g.emulates(d)
 	if d.Asked.UID == 0 {
-		command.Closed = func(w program.Write) bool { return g.closed(w, d, give, owned, home) }
+		reach := &reach{Gathered: g, d: d, give: give, owned: owned, home: home, volumes: map[string]bool{}}
+		command.Closed = reach.closed
 	}
 	return command.Hint(g.image.View, func(at *rootfs.Entry) bool {
 		return give != nil && give.Program == at.Path || g.may(unix.X_OK, &at.Stat, d.Identity)
 	})
-}
-
-// closed says that a path of the container's is not the identity's to write, and was root's. What can't be told is not closed.
-func (g *Gathered) closed(w program.Write, d *decision.Decision, give *plan.Give, owned map[int][]string, home *homedir.Plan) bool {
-	if home.Mounts != nil && links.Within(home.Home, w.Path) || give != nil && give.Tmp && links.WithinAny(layer.Tmp, w.Path) {
-		return false
-	}
-	at, err := g.image.Look(w.Path)
-	if err != nil {
-		return false
-	}
-	isDir := at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR
-	dir := path.Dir(w.Path)
-	switch {
-	case !at.Exists && w.How == program.Replaces, isDir && w.How != program.Puts:
-		return false // nothing is to be done, or it fails as root, too
-	case isDir:
-		dir = at.Path
-	case at.Exists && w.How == program.Puts && g.mayOpen(at, d, give):
-		return false // cp writes into it
-	case at.Exists && w.How == program.Opens:
-		return at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && !g.mayOpen(at, d, give) && !g.isReadonly(at)
-	}
-	in, err := g.image.Look(dir)
-	if err != nil || in.Hidden && links.Within("/dev", in.Path) {
-		return err == nil && in.Mount.Destination == "/dev" // root's, whatever is mounted in it
-	}
-	return !in.Hidden && !g.isReadonly(in) && !g.writes(d, give, owned, dir)
-}
-
-// mayOpen says that the identity can write a file, once what is given to it was given.
-func (g *Gathered) mayOpen(at rootfs.Entry, d *decision.Decision, give *plan.Give) bool {
-	return g.may(unix.W_OK, &at.Stat, d.Identity) || at.Mount == nil && isGiven(give, path.Dir(at.Path))
-}
-
-// isReadonly says that nobody writes there, root as little.
-func (g *Gathered) isReadonly(at rootfs.Entry) bool {
-	return at.Mount == nil && g.Container.Readonly || at.Mount != nil && slices.Contains(at.Mount.Options, "ro")
 }
 
 // command is what the container starts.

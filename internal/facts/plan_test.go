@@ -5,6 +5,7 @@ package facts
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -223,7 +224,7 @@ func givesApplications(t *testing.T, layered bool) {
 		}, plan.Give{GroupRoot: true, Applications: true, Program: "/bin/app"}, false},
 		{"a policy that doesn't", func(g *Gathered, _ *policy.Decision) { closed(g); g.rule.Adapt.Applications = false }, plan.Give{GroupRoot: true}, false},
 		{"a read-only image", func(g *Gathered, _ *policy.Decision) { closed(g); g.Container.Readonly = true }, plan.Give{GroupRoot: true}, false},
-		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, Applications: true, Program: "/bin/app"}, false},
+		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, LostGroup: true, Applications: true, Program: "/bin/app"}, false},
 		{"and a policy that leaves the group", func(g *Gathered, d *policy.Decision) { kept(g, d); g.rule.Adapt.GroupRoot = false }, plan.Give{}, true},
 		{"who keeps uid and gid", func(g *Gathered, d *policy.Decision) { kept(g, d); d.Asked.GID = d.Identity.GID }, plan.Give{}, true},
 	} {
@@ -246,7 +247,7 @@ func givesApplications(t *testing.T, layered bool) {
 		if got.Owners.Asked != 0 {
 			t.Errorf("%s: what is opened to group 0 lies in directories of root's, and not of %d's", test.name, got.Owners.Asked)
 		}
-		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, Applications: got.Applications, Program: got.Program}
+		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, LostGroup: got.LostGroup, Applications: got.Applications, Program: got.Program}
 		if fmt.Sprint(seen) != fmt.Sprint(test.want) {
 			t.Errorf("%s: %+v, want %+v", test.name, seen, test.want)
 		}
@@ -266,6 +267,9 @@ func TestGiveEmptyVolumes(t *testing.T) {
 		want   []string // nil: nothing is given
 	}{
 		{"a volume", mounts, func(*Gathered, *policy.Decision) {}, []string{"/a"}},
+		{"of who has lost group 0, by a policy that leaves the image's", mounts, func(g *Gathered, d *policy.Decision) {
+			d.Asked.GID, g.rule.Adapt.GroupRoot = 0, false
+		}, []string{"/a"}},
 		{"none", nil, func(*Gathered, *policy.Decision) {}, nil},
 		{"a policy that doesn't", mounts, func(g *Gathered, _ *policy.Decision) { g.rule.Adapt.Volumes = false }, nil},
 		{"a build", mounts, func(g *Gathered, _ *policy.Decision) { g.rule.Stubless = true }, nil},
@@ -284,6 +288,9 @@ func TestGiveEmptyVolumes(t *testing.T) {
 		var at []string
 		for _, v := range got.Volumes {
 			at = append(at, v.Destination)
+		}
+		if lost := d.Asked.GID == 0; got.LostGroup != lost {
+			t.Errorf("%s: it lost root's group: %v", test.name, got.LostGroup)
 		}
 		if !slices.Equal(at, test.want) || !got.EmptyOnly || got.GroupOnly || got.Tmp || got.Applications || got.Program != "" || len(got.Paths) > 0 {
 			t.Errorf("%s: %+v", test.name, got)
@@ -412,8 +419,34 @@ func TestClosedWrites(t *testing.T) {
 			if readonly && !strings.HasPrefix(test.path, "/dev") && test.path != "/roots/x" && (test.path != "/etc/hosts" || test.how != program.Opens) {
 				want = false
 			}
-			if got := g.closed(program.Write{Path: test.path, How: test.how}, d, give, owned, home); got != want {
+			if got := (&reach{g, d, give, owned, home, map[string]bool{}}).closed(program.Write{Path: test.path, How: test.how}); got != want {
 				t.Errorf("%+v, of a read-only rootfs %v: %v", test, readonly, got)
+			}
+		}
+	}
+}
+
+// TestClosedWritesOfVolumes: what the engine has copied into a new volume becomes the identity's, and what root has written since does not.
+func TestClosedWritesOfVolumes(t *testing.T) {
+	needHostRoot(t)
+	const volumes = "/var/lib/docker/volumes"
+	write(t, volumes+"/metadata.db", "")
+	for name, closed := range map[string]bool{"filled": false, "used": true} {
+		source := volumes + "/" + name + "/_data"
+		c := callFor(t, nil, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(source, "/etc/app")) }, with("etc/app/conf.d/site = x", "etc/app/main = x")...)
+		overlaid(t, c)
+		Must(t, os.MkdirAll(source, 0o755), exec.Command("cp", "-a", c.Bundle.Join("rootfs/etc/app")+"/.", source).Run())
+		if closed {
+			write(t, source+"/roots", "x")
+		}
+		g := gather(t, c)
+		d := decidedAs(65532, policy.Fixed)
+		r := &reach{g, d, g.give(d, nil), nil, &homedir.Plan{}, map[string]bool{}}
+		for _, w := range []program.Write{
+			{Path: "/etc/app/main", How: program.Opens}, {Path: "/etc/app/conf.d/site", How: program.Replaces}, {Path: "/etc/app/conf.d/new", How: program.Puts},
+		} {
+			if got := r.closed(w); got != closed {
+				t.Errorf("%s, %+v: %v", name, w, got)
 			}
 		}
 	}

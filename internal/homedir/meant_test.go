@@ -75,6 +75,7 @@ func TestMeant(t *testing.T) {
 		"his, of a service":              {[]string{"srv/e/ @1000"}, nil, lasting(kept(1000, "/srv/e")), "", "/srv/e none", "it is this user's"},
 		"open to his group":              {[]string{"home/app/ @999", "home/app/f = x"}, nil, lasting(kept(1000, "")), "", "/home/app none", "the image opens it to this user's group"},
 		"another's":                      {[]string{"home/app/ @999"}, nil, kept(1000, ""), "", "/home/app", ""},
+		"his by a link to the system's":  {[]string{"usr/e/ @1000", "home/app -> /usr/e"}, nil, lasting(kept(1000, "")), "", "/nonroot-home", "symbolic link"},
 		"his in a system directory":      {[]string{"etc/e/ @1000"}, nil, lasting(kept(1000, "/etc/e")), "", "/home/app", ""},
 		"his, but it would not last":     {[]string{"home/app/ @1000"}, nil, kept(1000, ""), "", "/home/app", ""},
 		"HOME is root's, of a kept":      {[]string{"root/"}, nil, with(kept(1000, "/root"), func(w *Options) { w.Meant.Env = "/root" }), "/root", "/home/app", "it is in a system directory (/root"},

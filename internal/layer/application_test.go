@@ -210,6 +210,42 @@ func TestVolumeOwnerBelow(t *testing.T) {
 	}
 }
 
+// TestGroupsVolume: what root's group alone may write, beside the owner.
+func TestGroupsVolume(t *testing.T) {
+	for name, test := range map[string]struct {
+		top    string
+		volume map[string]string
+		want   bool
+	}{
+		"empty":                    {"0:0 775", nil, false},
+		"only mkfs was there":      {"0:0 775", map[string]string{"lost+found/": "0:0 700"}, false},
+		"S2I's":                    {"0:0 775", map[string]string{"a": "7:0 644"}, true},
+		"with a directory of it":   {"7:0 755", map[string]string{"a/": "0:0 770"}, true},
+		"with a file of it":        {"7:8 755", map[string]string{"a": "9:0 664"}, true},
+		"root's":                   {"0:0 755", map[string]string{"a": "0:0 644"}, false},
+		"read by its group":        {"0:0 755", map[string]string{"a": "0:0 640"}, false},
+		"everybody's":              {"0:0 777", map[string]string{"a": "0:0 666"}, false},
+		"another group's":          {"0:8 775", map[string]string{"a": "0:8 660"}, false},
+		"deeper than it is looked": {"0:0 755", map[string]string{"a/": "0:0 755", "a/b": "0:0 660"}, false},
+	} {
+		dir := t.TempDir()
+		files := map[string]string{"volumes/": "0:0 755", "volumes/metadata.db": "0:0 600", "volumes/v/": "0:0 755", "volumes/v/_data/": test.top}
+		for at, what := range test.volume {
+			files["volumes/v/_data/"+at] = what
+		}
+		fill(t, dir, files)
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got := GroupsVolume(filepath.Join(dir, "volumes/v/_data"), trusted.Owners{}); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+		if GroupsVolume(filepath.Join(dir, "volumes/v"), trusted.Owners{}) {
+			t.Errorf("%s: what is not a volume", name)
+		}
+	}
+}
+
 // TestClosedIn: files that root alone can read, and directories in which it alone can write, at the top.
 func TestClosedIn(t *testing.T) {
 	for what, want := range map[string]bool{

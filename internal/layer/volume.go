@@ -133,19 +133,19 @@ func openImages(rootfs, destination string, access uint64) (int, error) {
 	})
 }
 
-// GroupsVolume says whether a volume that an engine manages is open to root's group and to nobody else but its owner: itself, or
+// GroupsVolume says whether a volume that an engine manages can be written by root's group and by nobody else but its owner: itself, or
 // something at its top, as far as is looked. Who asked for a user and group 0 had that group, which no container has here.
 func GroupsVolume(source string, owners trusted.Owners) bool {
-	isRoot := func(id uint32) bool { return id == 0 }
-	fd, ok := openVolume(source, owners, isRoot)
+	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
 	if !ok {
 		return false
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	written := func(st *unix.Stat_t) bool { return st.Gid == 0 && OpensToGroup(st) && st.Mode&0o022 == 0o020 }
 	var st unix.Stat_t
-	const nobodys = 1<<32 - 1
-	w := Options{UID: nobodys, GID: nobodys, FromGroup: isRoot}
-	return unix.Fstat(fd, &st) == nil && w.groupsIn(fd, &st) != ""
+	names := topOf(fd)
+	return unix.Fstat(fd, &st) == nil && len(names) > 0 &&
+		(written(&st) || slices.ContainsFunc(names, func(name string) bool { return isMeant(fd, name, written) }))
 }
 
 // RootsVolume says whether root has written in a volume that an engine manages: its top is root's, and so is something in it.
@@ -301,6 +301,12 @@ func imageLacks(rootfs, at string) bool {
 		_ = unix.Close(dir)
 	}
 	return errors.Is(err, unix.ENOENT)
+}
+
+// isMeant says that an entry of a directory is one that is meant.
+func isMeant(dir int, name string, meant func(st *unix.Stat_t) bool) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && meant(&st)
 }
 
 // topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.

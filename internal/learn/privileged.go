@@ -166,7 +166,11 @@ func (a *Advisor) onMount(in *place, m *Mount, st *unix.Stat_t, right uint32) st
 		c.UID, _ = of.Inside(c.UID) // as podman unshare has them
 		c.GID, _ = of.InsideGroup(c.GID)
 	}
-	if c.Mapped && c.Owner == 0 && len(engines.VolumeMarks(m.Source)) > 0 {
+	isVolume := len(engines.VolumeMarks(m.Source)) > 0
+	if isVolume && c.MappedGroup && c.Group == 0 && c.Mode>>3&right == right {
+		return said + fmt.Sprintf(". On the host: nonroot-ctl volumes adopt --group %d %s", in.who.gid, m.Source)
+	}
+	if isVolume && c.Mapped && c.Owner == 0 {
 		return said + fmt.Sprintf(". On the host: nonroot-ctl volumes adopt --user %d:%d %s", in.who.uid, in.who.gid, m.Source)
 	}
 	return said + ". What helps: " + c.Remedies()

@@ -78,6 +78,8 @@ func TestOnMount(t *testing.T) {
 		{"/srv/a", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, false, "chgrp 65532|at last chown 65532:65532"},
 		{"/srv/a", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, true, "--userns=keep-id|podman unshare chown|!at last chown"},
 		{"/var/lib/docker/volumes/v/_data", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, false, "volumes adopt --user 65532:65532|!chown"},
+		{"/var/lib/docker/volumes/v/_data", unix.Stat_t{Mode: unix.S_IFDIR | 0o775}, false, "volumes adopt --group 65532|!--user"},
+		{"/var/lib/docker/volumes/v/_data", unix.Stat_t{Mode: unix.S_IFDIR | 0o770, Uid: 1000}, false, "volumes adopt --group 65532|!--user"},
 		{"/var/lib/docker/volumes/v/_data", unix.Stat_t{Mode: unix.S_IFDIR | 0o700, Uid: 1000, Gid: 1000}, false, "--user 1000:1000|!chown|!adopt"},
 		{"/var/lib/docker/containers/0a/hosts", unix.Stat_t{Mode: unix.S_IFREG | 0o644}, false, "--add-host|!chown"},
 		{"/run/docker.sock", unix.Stat_t{Mode: unix.S_IFSOCK | 0o660}, false, "an engine's socket|!chown|!chmod"},

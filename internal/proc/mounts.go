@@ -3,7 +3,6 @@
 package proc
 
 import (
-	"errors"
 	"iter"
 	"strconv"
 	"strings"
@@ -32,24 +31,18 @@ func MountsOf(pid string) (Mounts, error) {
 	return Mounts(text), err
 }
 
-// MountOf gives the mount in which something lies that is open, by a descriptor of any kind. Its file system is not asked.
-func MountOf(fd int) (Mount, error) {
+// Of gives the mount in which something lies that is open, by a descriptor of any kind. Its file system is not asked.
+func (m Mounts) Of(fd int) (Mount, bool) {
 	text, err := Read("/proc/thread-self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
-		return Mount{}, err
-	}
-	mounts, err := ReadMounts()
-	if err != nil {
-		return Mount{}, err
+		return Mount{}, false
 	}
 	for line := range strings.Lines(string(text)) {
 		if id, ok := strings.CutPrefix(line, "mnt_id:"); ok {
-			if m, ok := mounts.Find(strings.TrimSpace(id)); ok {
-				return m, nil
-			}
+			return m.Find(strings.TrimSpace(id))
 		}
 	}
-	return Mount{}, errors.New("its mount is not known")
+	return Mount{}, false
 }
 
 // All yields each mount, in the order in which they were made.

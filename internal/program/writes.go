@@ -30,7 +30,7 @@ const (
 )
 
 // mostWrites is how many of a script are looked at.
-const mostWrites = 16
+const mostWrites = 8
 
 // writers are commands whose operands they write, and how. What they do to files of others by their mode or owner is told elsewhere.
 var writers = map[string]How{
@@ -115,7 +115,7 @@ func (s statement) writes() (all []Write) {
 }
 
 // mostDeep is how many parts a path may have that is looked at: the script's author chooses it.
-const mostDeep = 32
+const mostDeep = 12
 
 // fixed are those whose path is absolute, and all of it known. What is there in /dev is written by everybody, and the kernel's files
 // by nobody.

@@ -57,7 +57,7 @@ as() {
   contains written
 }
 
-@test "his own home in the container's layer is his: what he has written is there at the next start, and never in the image" {
+@test "H17: his own home in the container's layer is his: what he has written is there at the next start, and never in the image" {
   as 1000
   rmdir "$ROOTFS/home/app/.local"
   # An account without its last field.

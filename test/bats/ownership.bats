@@ -123,7 +123,7 @@ script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 
   [[ $(stat -c %u "$ROOTFS"/opt/app/data "$ROOTFS"/bitnami "$ROOTFS"/opt) == $'0\n0\n0' ]] || explain 'an owner changed'
 }
 
-@test "H3: a home that an image opens to group 0 stays the home of its user" {
+@test "H17: a home that an image opens to group 0 stays the home of its user" {
   mkdir -p "$ROOTFS/opt/app/src"
   chmod 775 "$ROOTFS/opt/app/src"
   echo 1 >"$ROOTFS/opt/app/src/page"

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"path"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/program"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+)
+
+// reach is what the identity will be able to write, once what is given to it was given.
+type reach struct {
+	*Gathered
+	d       *decision.Decision
+	give    *plan.Give
+	owned   map[int][]string
+	home    *homedir.Plan
+	volumes map[string]bool // by where they are mounted, those that become the identity's: to compare one takes long
+}
+
+// closed says that a path of the container's is not the identity's to write, and was root's. What can't be told is not closed.
+func (r *reach) closed(w program.Write) bool {
+	if r.home.Mounts != nil && links.Within(r.home.Home, w.Path) || r.give != nil && r.give.Tmp && links.WithinAny(layer.Tmp, w.Path) {
+		return false
+	}
+	at, err := r.image.Look(w.Path)
+	if err != nil {
+		return false
+	}
+	isDir := at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR
+	dir := path.Dir(w.Path)
+	switch {
+	case !at.Exists && w.How == program.Replaces, isDir && w.How != program.Puts:
+		return false // nothing is to be done, or it fails as root, too
+	case isDir:
+		dir = at.Path
+	case at.Exists && w.How == program.Puts && r.mayOpen(at):
+		return false // cp writes into it
+	case at.Exists && w.How == program.Opens:
+		return at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && !r.mayOpen(at) && !r.isReadonly(at)
+	}
+	in, err := r.image.Look(dir)
+	if err != nil || in.Hidden && links.Within("/dev", in.Path) {
+		return err == nil && in.Mount.Destination == "/dev" // root's, whatever is mounted in it
+	}
+	return !in.Hidden && !r.isReadonly(in) && !r.writes(r.d, r.give, r.owned, dir) && !r.becomesWith(in)
+}
+
+// mayOpen says that the identity can write a file.
+func (r *reach) mayOpen(at rootfs.Entry) bool {
+	return r.may(unix.W_OK, &at.Stat, r.d.Identity) || at.Mount == nil && isGiven(r.give, path.Dir(at.Path)) || r.becomesWith(at)
+}
+
+// becomesWith says that something lies in a volume that becomes the identity's, with what the engine has copied there.
+func (r *reach) becomesWith(at rootfs.Entry) bool {
+	if at.Mount == nil {
+		return false
+	}
+	becomes, known := r.volumes[at.Mount.Destination]
+	if !known {
+		top, err := r.image.Look(path.Clean("/" + at.Mount.Destination))
+		becomes = err == nil && top.Mount != nil && r.becomes(top, r.give)
+		r.volumes[at.Mount.Destination] = becomes
+	}
+	return becomes
+}
+
+// isReadonly says that nobody writes there, root as little.
+func (r *reach) isReadonly(at rootfs.Entry) bool {
+	return at.Mount == nil && r.Container.Readonly || at.Mount != nil && slices.Contains(at.Mount.Options, "ro")
+}
