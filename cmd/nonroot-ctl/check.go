@@ -22,6 +22,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/findings"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
+	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/targets"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
@@ -30,12 +31,13 @@ import (
 // checkCommand is for who writes images.
 func checkCommand() *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "say whether an image, or that of a Dockerfile, runs as root, and what it will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
+		Name: "check", Usage: "say whether images, Dockerfiles and manifests run as root, and what they will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "target", Usage: "the stage `NAME` (default: the last one)"},
 			&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME=VALUE` of an ARG; more than once"},
 			&cli.StringSliceFlag{Name: "base", Usage: "the user of an image that Dockerfiles begin with, `NAME=USER`; more than once"},
 			&cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"},
+			&cli.StringFlag{Name: "runtime-class", Usage: "pods with the RuntimeClass `NAME` run under nonroot-runc"},
 			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "end with 1 for findings of this `SEVERITY` or a worse one: error, warning or note"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "print the findings as `FORMAT`: text, json, sarif, github or junit"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -160,14 +162,17 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 			results = append(results, all...)
 			continue
 		}
-		found := []targets.Target{{Path: path}}
+		found := targets.Found{Targets: []targets.Target{{Path: path}}}
 		if path != "-" {
 			var err error
 			if found, err = targets.Find(path); err != nil {
 				failed(err)
 			}
+			if found.Templates > 0 {
+				fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of Helm's in %q not checked\nhint: helm template CHART | nonroot-ctl check -\n", counted(found.Templates, "template"), path)
+			}
 		}
-		for _, target := range found {
+		for _, target := range found.Targets {
 			show(len(results))
 			all, err := checkOne(target, c.App.Reader, o)
 			if err != nil {
@@ -204,8 +209,8 @@ func checkOne(target targets.Target, stdin io.Reader, o check.Options) ([]check.
 
 // checkInput checks what is on standard input, by what it begins with.
 func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
-	in := bufio.NewReader(stdin)
-	head, err := in.Peek(512)
+	in := bufio.NewReaderSize(stdin, targets.Sniffed)
+	head, err := in.Peek(targets.Sniffed)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
@@ -221,10 +226,17 @@ func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 
 // checkFile checks a text whose files lie in a directory. What is longer than it may be is cut off one byte behind that, which who
 // reads it refuses.
-func checkFile(_ targets.Kind, name, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
-	text, err := io.ReadAll(io.LimitReader(in, dockerfile.MaxBytes+1))
+func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
+	most := int64(dockerfile.MaxBytes)
+	if kind == targets.Manifest {
+		most = manifest.MaxBytes
+	}
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return nil, err
+	}
+	if kind == targets.Manifest {
+		return check.Manifests(name, text, o), nil
 	}
 	context, closed := buildContext(dir)
 	defer closed()
@@ -347,6 +359,7 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 			o.Build.Args[name] = value
 		}
 	}
+	o.RuntimeClass = c.String("runtime-class")
 	given := map[string]string{}
 	for _, base := range c.StringSlice("base") {
 		at := strings.LastIndex(base, "=")
@@ -431,11 +444,16 @@ func verdictText(r check.Result) string {
 	case check.Root:
 		return "runs as root"
 	case check.NonRoot:
+		if r.User == "" {
+			return "does not run as root"
+		}
 		return fmt.Sprintf("runs as %s, not as root", quote.Value(r.User))
 	case check.Unknown:
 		return "it is not known who it runs as"
 	case check.Never:
 		return "no container starts with it"
+	case check.Nothing:
+		return "has no containers"
 	case check.Windows:
 		return "is for Windows, where nonroot-runc runs nothing"
 	default:

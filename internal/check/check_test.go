@@ -43,8 +43,15 @@ func TestPages(t *testing.T) {
 	}
 	example := regexp.MustCompile("(?s)## (Bad|Good)\n\n```([a-z]+)\n(.*?)```")
 	of := func(language, text string) Result {
-		if language == "image" {
+		switch language {
+		case "image":
 			return described(t, strings.Split(strings.TrimSpace(text), "\n"))
+		case "yaml":
+			all := Manifests("pod.yaml", []byte(text), Options{})
+			if len(all) != 1 {
+				t.Errorf("%d results of %s", len(all), text)
+			}
+			return all[0]
 		}
 		return checked(text, nil)
 	}
@@ -350,5 +357,103 @@ func TestImages(t *testing.T) {
 		if got := strings.Join(idsOf(r), " "); r.Verdict != test.verdict || got != test.ids || !strings.Contains(r.Policy, test.policy) {
 			t.Errorf("%q: %s, %q, %q, want %s, %q, %q: %+v", test.lines, r.Verdict, got, r.Policy, test.verdict, test.ids, test.policy, r.Findings)
 		}
+	}
+}
+
+// pod is a pod's manifest, with members of its specification and of its container's.
+func pod(spec, container string) string {
+	indent := func(n int, text string) string {
+		var b strings.Builder
+		for line := range strings.Lines(text) {
+			b.WriteString(strings.Repeat(" ", n) + line)
+		}
+		if text != "" {
+			b.WriteString("\n")
+		}
+		return b.String()
+	}
+	return "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n" + indent(2, spec) + "  containers:\n  - name: c\n    image: known\n" + indent(4, container)
+}
+
+// TestPods: who a container runs as, by the precedence that the kubelet has, and what is found beside that.
+func TestPods(t *testing.T) {
+	given := map[string]string{"known": "1001:1001", "rooted": "", "named": "app", "broken": "a b"}
+	o := Options{Build: dockerfile.Options{Base: Bases(given)}, RuntimeClass: "ours"}
+	sc := func(text string) string { return "securityContext: {" + text + "}" }
+	for _, test := range []struct {
+		spec, container string
+		verdict         Verdict
+		ids             string
+	}{
+		{"", "", NonRoot, ""},
+		{"", "image: rooted", Root, "pod-runs-as-root"},
+		{"", "image: named", NonRoot, ""},
+		{"", "image: broken", Never, "pod-never-starts"},
+		{"", "image: unknown", Unknown, "pod-user-unknown"},
+		{sc("runAsNonRoot: true"), "image: unknown", NonRoot, ""},
+		{sc("runAsNonRoot: true"), "image: named", Never, "pod-never-starts"},
+		{sc("runAsNonRoot: true"), "image: rooted", Never, "pod-never-starts"},
+		{sc("runAsNonRoot: true"), "image: unknown\n" + sc("runAsNonRoot: false"), Unknown, "pod-user-unknown"},
+		{sc("runAsNonRoot: false"), "image: unknown\n" + sc("runAsNonRoot: true"), NonRoot, ""},
+		{sc("runAsNonRoot: true"), "image: unknown\n" + sc("runAsNonRoot: null"), NonRoot, ""},
+		{sc("runAsNonRoot: yes"), "image: unknown", NonRoot, ""}, // YAML 1.1, which the API server reads
+		{sc("runAsUser: 0"), "", Root, "pod-runs-as-root"},
+		{sc("runAsUser: 0x0"), "", Root, "pod-runs-as-root"},
+		{sc("runAsUser: 0"), sc("runAsUser: 5, runAsGroup: 5"), NonRoot, ""},
+		{sc("runAsUser: 5, runAsGroup: 5"), sc("runAsUser: 0"), Root, "pod-runs-as-root"},
+		{sc("runAsUser: 0, runAsNonRoot: true"), "", Never, "pod-never-starts"},
+		{sc("runAsUser: 5"), "", NonRoot, "pod-root-group"},
+		{sc("runAsUser: 5, runAsGroup: 6"), "image: rooted", NonRoot, ""},
+		{sc("runAsUser: \"0\""), "", Invalid, "unreadable"},
+		{sc("runAsNonRoot: \"true\""), "", Invalid, "unreadable"},
+		{sc("runAsUser: -1"), "", Invalid, "unreadable"},
+		{sc("runAsUser: 2147483648"), "", Invalid, "unreadable"},
+		{sc("runAsUser: 1.5"), "", Invalid, "unreadable"},
+		{sc("runAsUser: 5, runAsUser: 0"), "", Invalid, "unreadable"},
+		{"hostUsers: false", "image: rooted", Root, "pod-root-in-namespace"},
+		{"hostUsers: true", "image: rooted", Root, "pod-runs-as-root"},
+		{"runtimeClassName: ours", "image: rooted", Root, ""},
+		{"runtimeClassName: ours", "image: unknown", NonRoot, ""},
+		{"runtimeClassName: other", "image: rooted", Root, "pod-runs-as-root"},
+		{"os: {name: windows}", "image: unknown", Windows, ""},
+		{"", "command: [sh, -c, \"apk add curl && curl x\"]", NonRoot, "packages-at-start"},
+		{"", "command: [gosu, app, x]", NonRoot, "steps-down"},
+		{"volumes: [{name: s, secret: {defaultMode: 0400}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
+		{"volumes: [{name: s, secret: {defaultMode: 256}}]", "volumeMounts: [{name: other, mountPath: /s}]", NonRoot, ""},
+		{"volumes: [{name: s, secret: {defaultMode: 0440}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, ""}, // the image's group may be root's
+		{sc("runAsUser: 5, runAsGroup: 5") + "\nvolumes: [{name: s, secret: {defaultMode: 0440}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
+		{sc("fsGroup: 5") + "\nvolumes: [{name: s, secret: {defaultMode: 0400}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, ""},
+		{"volumes: [{name: s, secret: {items: [{key: a, path: b, mode: 0400}]}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
+		{"volumes: [{name: s, projected: {defaultMode: 0400, sources: [{secret: {name: x}}]}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
+		{"volumes: [{name: s, projected: {defaultMode: 0400, sources: [{serviceAccountToken: {path: x}}]}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, ""},
+	} {
+		text := pod(test.spec, test.container)
+		if strings.HasPrefix(test.container, "image: ") {
+			text = strings.Replace(text, "    image: known\n", "", 1)
+		}
+		all := Manifests("pod.yaml", []byte(text), o)
+		if len(all) != 1 || all[0].Verdict != test.verdict || strings.Join(idsOf(all[0]), " ") != test.ids {
+			t.Errorf("%s: %+v, want %s, %s", text, all, test.verdict, test.ids)
+			continue
+		}
+		for _, f := range all[0].Findings {
+			if f.Line == 0 {
+				t.Errorf("%s: no line: %+v", text, f)
+			}
+		}
+	}
+}
+
+// TestManifestIgnore: a comment in a manifest is about its own line, or the next one.
+func TestManifestIgnore(t *testing.T) {
+	two := pod("", "") + "  - name: d # nonroot-ctl: ignore pod-runs-as-root not this line\n    image: rooted # nonroot-ctl: ignore pod-runs-as-root it makes networks\n"
+	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": "", "known": ""})}}
+	all := Manifests("pod.yaml", []byte(two), o)
+	if len(all) != 2 || strings.Join(idsOf(all[0]), " ") != "pod-runs-as-root ignore-unused" || len(all[1].Findings) != 0 || len(all[1].Ignored) != 1 {
+		t.Errorf("%+v", all)
+	}
+	f := all[0].Findings[0]
+	if f.Line != 7 || f.Source[f.Column-1:f.Column-1+f.Length] != "known" {
+		t.Errorf("%+v", f)
 	}
 }

@@ -32,6 +32,12 @@ var (
 	setuidThere      = kind{"setuid-there", Note, "The image has setuid or setgid programs", "nothing, unless the image's program calls one"}
 	capsThere        = kind{"capabilities-there", Note, "The image has programs with capabilities", "nothing, unless the image's program calls one"}
 	closedDirectory  = kind{"closed-directory", Note, "The user can't write where programs write", "give the directory to the user when the image is built, or mount a volume there"}
+	podRoot          = kind{"pod-runs-as-root", Error, "A container of a pod runs as root", "set runAsNonRoot: true and runAsUser, or a RuntimeClass of nonroot-runc's"}
+	podUnknown       = kind{"pod-user-unknown", Warning, "Who a container of a pod runs as is not known", "set runAsNonRoot: true, and runAsUser; or say what the image has: --base NAME=USER"}
+	podNever         = kind{"pod-never-starts", Error, "The kubelet does not start a container", "set runAsUser to a uid above 0"}
+	podRootGroup     = kind{"pod-root-group", Note, "A container of a pod is in root's group", "set runAsGroup"}
+	rootInNamespace  = kind{"pod-root-in-namespace", Warning, "A container of a pod is root of a user namespace", "set runAsNonRoot: true and runAsUser, too"}
+	closedVolume     = kind{"closed-volume", Error, "A container's user can't read a secret of its pod", "set fsGroup, or defaultMode: 0444"}
 	ignoreUnclear    = kind{"ignore-unclear", Warning, "An ignore names no finding, or no reason", "write: # nonroot-ctl: ignore ID REASON"}
 	ignoreUnused     = kind{"ignore-unused", Note, "An ignore is about nothing", "take it away"}
 )
@@ -39,7 +45,7 @@ var (
 // kinds are all of them.
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
-	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, ignoreUnclear, ignoreUnused,
+	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, closedVolume, ignoreUnclear, ignoreUnused,
 }
 
 // Kind is what a finding is of, for those who list them.

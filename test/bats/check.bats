@@ -105,3 +105,32 @@ archive() {
   [[ $OUT == *"it can't be read"* ]] || explain 'expected that it is cut off'
   fails_with 2 ctl check docker-daemon:no-such-image:at-all
 }
+
+@test "check: manifests, in a directory and on standard input, and what can't be read whole" {
+  mkdir -p k chart/templates
+  cat >k/app.yaml <<'EOF'
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app, namespace: prod}
+spec:
+  template:
+    spec:
+      securityContext: {runAsUser: 1000, runAsGroup: 1000}
+      initContainers:
+      - {name: prepare, image: example.org/tools, securityContext: {runAsUser: 0}}
+      containers:
+      - {name: app, image: example.org/app}
+EOF
+  printf 'apiVersion: v1\nkind: Pod\nspec: {{ x }}\n' >chart/templates/pod.yaml
+  printf 'apiVersion: v2\nname: x\n' >chart/Chart.yaml
+  fails_with 1 ctl check k
+  [[ $OUT == *'k/app.yaml:9: error: runAsUser is 0 (container) [pod-runs-as-root]'* && $OUT == *'prod/app, container app: runs as "1000", not as root'* ]] ||
+    explain 'expected the init container'
+  fails_with 1 ctl check .
+  [[ $ERR == *"1 template of Helm's"* ]] || explain 'expected that templates are not checked'
+  export CTL=$REPO/bin/nonroot-ctl
+  fails_with 1 sh -c '"$CTL" check - <k/app.yaml'
+  fails_with 0 sh -c 'sed "s/runAsUser: 0/runAsUser: 5/" k/app.yaml | "$CTL" check -'
+  fails_with 2 ctl check chart/templates/pod.yaml
+  fails_with 2 sh -c '{ cat k/app.yaml; printf -- "---\nkind: [\n"; } | "$CTL" check -'
+}
