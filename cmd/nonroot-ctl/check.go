@@ -14,11 +14,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/docs/checks"
 	"github.com/nonroot-runc/nonroot-runc/internal/check"
+	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/findings"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
@@ -31,7 +33,7 @@ import (
 // checkCommand is for who writes images.
 func checkCommand() *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "say whether images, Dockerfiles and manifests run as root, and what they will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
+		Name: "check", Usage: "say whether images, Dockerfiles, manifests and services run as root, and what they will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "target", Usage: "the stage `NAME` (default: the last one)"},
 			&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME=VALUE` of an ARG; more than once"},
@@ -146,6 +148,7 @@ var checkFormats = map[string]func(io.Writer, check.Severity, []check.Result) er
 // checkAll checks what is named, and what is in it. What can't be read is said at once, and the rest is still checked.
 func checkAll(c *cli.Context, o check.Options) (results []check.Result, status int) {
 	results = []check.Result{}
+	logrus.SetOutput(io.Discard) // Compose's loader tells of variables without a value, among others
 	show := progress(c.App.ErrWriter)
 	defer show(-1)
 	failed := func(err error) {
@@ -228,20 +231,56 @@ func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 // reads it refuses.
 func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
 	most := int64(dockerfile.MaxBytes)
-	if kind == targets.Manifest {
+	switch kind {
+	case targets.Manifest:
 		most = manifest.MaxBytes
+	case targets.Compose:
+		most = compose.MaxBytes
 	}
 	text, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return nil, err
 	}
-	if kind == targets.Manifest {
+	switch kind {
+	case targets.Manifest:
 		return check.Manifests(name, text, o), nil
+	case targets.Compose:
+		return check.Compose(name, text, o, check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy}), nil
 	}
 	context, closed := buildContext(dir)
 	defer closed()
 	o.Context = context
 	return []check.Result{check.Dockerfile(name, text, o)}, nil
+}
+
+// environment is what variables of a Compose file stand for.
+func environment() map[string]string {
+	all := map[string]string{}
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		all[name] = value
+	}
+	return all
+}
+
+// builtBy is the Dockerfile of a service.
+func builtBy(b *compose.Build) ([]byte, error) {
+	name := b.Dockerfile
+	if name == "" {
+		name = "Dockerfile"
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(b.Context, name)
+	}
+	if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is no file", name)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, dockerfile.MaxBytes+1))
 }
 
 func checkArchive(name string, file *os.File, o check.Options) ([]check.Result, error) {

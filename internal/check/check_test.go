@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -46,6 +47,15 @@ func TestPages(t *testing.T) {
 		switch language {
 		case "image":
 			return described(t, strings.Split(strings.TrimSpace(text), "\n"))
+		case "compose":
+			r := Result{Verdict: NonRoot}
+			for _, one := range Compose("compose.yaml", []byte(text), Options{}, ComposeOptions{Dir: "."}) {
+				r.Findings = append(r.Findings, one.Findings...)
+				if one.Verdict != NonRoot {
+					r.Verdict = one.Verdict
+				}
+			}
+			return r
 		case "yaml":
 			all := Manifests("pod.yaml", []byte(text), Options{})
 			if len(all) != 1 {
@@ -455,5 +465,62 @@ func TestManifestIgnore(t *testing.T) {
 	f := all[0].Findings[0]
 	if f.Line != 7 || f.Source[f.Column-1:f.Column-1+f.Length] != "known" {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestCompose: who services run as, and what is found beside that; what follows a name is its ids.
+func TestCompose(t *testing.T) {
+	given := map[string]string{"known": "1001:1001", "rooted": "", "named": "app"}
+	o := Options{Build: dockerfile.Options{Base: Bases(given)}}
+	files := map[string]string{"app/Dockerfile": "FROM debian\nARG U\nUSER ${U}\n", "app/Other": "FROM rooted AS a\nUSER 5:5\nFROM rooted\n", "app/Broken": "FRM x\n"}
+	c := ComposeOptions{Dir: "testdata", Environment: map[string]string{"UID_OF_APP": "7:7"}, Dockerfile: func(b *compose.Build) ([]byte, error) {
+		rel, err := filepath.Rel("testdata", filepath.Join("testdata", filepath.Base(b.Context), b.Dockerfile))
+		if text, ok := files[rel]; ok {
+			return []byte(text), err
+		}
+		return nil, os.ErrNotExist
+	}}
+	for text, want := range map[string]string{
+		"a: {image: known}":                                                         "a: non-root",
+		"a: {image: rooted}":                                                        "a: root service-runs-as-root",
+		"a: {image: named}":                                                         "a: non-root",
+		"a: {image: unknown}":                                                       "a: unknown service-user-unknown",
+		"a: {image: unknown, user: '${UID_OF_APP}'}":                                "a: non-root",
+		"a: {image: unknown, user: '${NOTHING:-0}'}":                                "a: root service-runs-as-root",
+		"a: {image: unknown, user: '0'}":                                            "a: root service-runs-as-root",
+		"a: {image: rooted, user: '5'}":                                             "a: non-root",
+		"a: {image: rooted, user: ''}":                                              "a: root service-runs-as-root",
+		"a: {image: known, user: '5 5'}":                                            "a: never starts service-never-starts",
+		"a: {build: app}":                                                           "a: root service-runs-as-root",
+		"a: {build: {context: app, args: {U: '9:9'}}}":                              "a: non-root",
+		"a: {build: {context: app, dockerfile: Other}}":                             "a: root service-runs-as-root",
+		"a: {build: {context: app, dockerfile: Other, target: a}}":                  "a: non-root",
+		"a: {build: {context: app, dockerfile: Broken}}":                            "a: unknown service-user-unknown",
+		"a: {build: {context: app, dockerfile: None}}":                              "a: unknown service-user-unknown",
+		"a: {build: {context: app, dockerfile_inline: \"FROM rooted\\nUSER 5:5\"}}": "a: non-root",
+		"a: {image: known}\n  b: {image: rooted, profiles: [x]}":                    "a: non-root; b: root service-runs-as-root",
+		"a: {image: rooted}\n  b: {extends: a, user: '5:5'}":                        "a: root service-runs-as-root; b: non-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, user: '1001', volumes: ['data:/e']}":                       "a: non-root; b: non-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                     "a: non-root; b: root service-runs-as-root shared-volume",
+		"a: {image: known, volumes: ['data:/d:ro']}\n  b: {image: rooted, volumes: ['data:/e:ro']}":                               "a: non-root; b: root service-runs-as-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: unknown, volumes: ['data:/e']}":                                    "a: non-root; b: unknown service-user-unknown",
+		"a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                    "a: root service-runs-as-root; b: root service-runs-as-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, '-R', '1001', /d], volumes: ['data:/d']}": "a: non-root; b: root service-runs-as-root",
+		"a: {image: known, command: [chown, app, /etc/x]}":                                                                        "a: non-root needs-root-to-start",
+		"a: {image: known, command: sh -c 'apk add curl'}":                                                                        "a: non-root packages-at-start",
+	} {
+		all := Compose("compose.yaml", []byte("services:\n  "+text+"\nvolumes: {data: {}}\n"), o, c)
+		var got []string
+		for _, r := range all {
+			got = append(got, strings.TrimSpace(strings.TrimPrefix(r.Object, "service ")+": "+string(r.Verdict)+" "+strings.Join(idsOf(r), " ")))
+		}
+		if s := strings.Join(got, "; "); s != want {
+			t.Errorf("%s: %s, want %s: %+v", text, s, want, all)
+		}
+	}
+	for _, text := range []string{"", "x: y", "services: {}", "services: [", "services:\n  a: {usr: x}\n", "services:\n  a: {image: x, user: '${U:?no}'}\n", "services:\n  a: {extends: {file: none.yaml, service: x}}\n"} {
+		if all := Compose("compose.yaml", []byte(text), o, c); len(all) != 1 || all[0].Verdict != Invalid {
+			t.Errorf("%q: %+v", text, all)
+		}
 	}
 }

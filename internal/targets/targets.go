@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 )
 
@@ -24,7 +25,8 @@ const (
 	Dockerfile Kind = "dockerfile"
 	Archive    Kind = "archive"  // of an image, as docker save writes it
 	Manifest   Kind = "manifest" // Kubernetes' objects
-	Layout     Kind = "layout"   // a directory of the OCI image layout
+	Compose    Kind = "compose"
+	Layout     Kind = "layout" // a directory of the OCI image layout
 )
 
 // Target is one thing to check.
@@ -130,6 +132,8 @@ func (w *walk) directory(dir, rel string, g *ignores, depth int) error {
 			}
 		case e.Type().IsRegular() && isDockerfile(e.Name()):
 			w.found = append(w.found, Target{name, Dockerfile})
+		case e.Type().IsRegular() && compose.IsName(e.Name()):
+			w.found = append(w.found, Target{name, Compose})
 		case e.Type().IsRegular() && isYAML(e.Name()):
 			w.yaml(dir, name)
 		}
@@ -159,6 +163,9 @@ func Of(text []byte) Kind {
 	}
 	if manifest.Is(text) {
 		return Manifest
+	}
+	if compose.Is(text) {
+		return Compose
 	}
 	return Dockerfile
 }

@@ -5,7 +5,10 @@
 
 load helpers
 
-setup() { cd "$BATS_TEST_TMPDIR" || return; }
+setup() {
+  export CTL=$REPO/bin/nonroot-ctl
+  cd "$BATS_TEST_TMPDIR" || return
+}
 
 ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
 
@@ -36,7 +39,6 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   fails_with 2 ctl check
   fails_with 2 ctl check --fail-on never Dockerfile
   fails_with 2 ctl check --no-such-option Dockerfile
-  export CTL=$REPO/bin/nonroot-ctl
   fails_with 1 sh -c 'echo FROM debian | "$CTL" check --json -'
   jq -e '.results[0] | .verdict == "root" and .findings[0].id == "runs-as-root" and .findings[0].line == 1' <<<"$OUT" || explain 'expected JSON'
 }
@@ -50,7 +52,7 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   mkdir inner
   mv start.sh real.sh
   ln -s ../real.sh inner/start.sh
-  CTL=$REPO/bin/nonroot-ctl fails_with 0 sh -c '"$CTL" check - <Dockerfile'
+  fails_with 0 sh -c '"$CTL" check - <Dockerfile'
   mv Dockerfile inner
   fails_with 0 ctl check inner
 }
@@ -99,7 +101,7 @@ archive() {
   fails_with 1 ctl check root.tar
   [[ $OUT == *'root.tar: app:1: runs as root'*'the policy runs it as 1000:1000'*'[runs-as-root]'* ]] || explain 'expected whom it was built for'
   archive app.tar app
-  CTL=$REPO/bin/nonroot-ctl fails_with 0 sh -c '"$CTL" check - <app.tar'
+  fails_with 0 sh -c '"$CTL" check - <app.tar'
   head -c 5000 root.tar >cut.tar
   fails_with 2 ctl check cut.tar
   [[ $OUT == *"it can't be read"* ]] || explain 'expected that it is cut off'
@@ -128,9 +130,20 @@ EOF
     explain 'expected the init container'
   fails_with 1 ctl check .
   [[ $ERR == *"1 template of Helm's"* ]] || explain 'expected that templates are not checked'
-  export CTL=$REPO/bin/nonroot-ctl
   fails_with 1 sh -c '"$CTL" check - <k/app.yaml'
   fails_with 0 sh -c 'sed "s/runAsUser: 0/runAsUser: 5/" k/app.yaml | "$CTL" check -'
   fails_with 2 ctl check chart/templates/pod.yaml
   fails_with 2 sh -c '{ cat k/app.yaml; printf -- "---\nkind: [\n"; } | "$CTL" check -'
+}
+
+@test "check: Compose files, by their Dockerfiles and variables" {
+  mkdir app
+  printf 'FROM debian\nARG U=0\nUSER ${U}\n' >app/Dockerfile
+  printf 'services:\n  app:\n    build: {context: app, args: {U: "5:5"}}\n  db:\n    image: example.org/db\n    user: "${DB:-0}"\n' >compose.yaml
+  fails_with 1 ctl check compose.yaml
+  [[ $OUT == *'service app: runs as "5:5", not as root'*'compose.yaml:6: error: user is "0" [service-runs-as-root]'* ]] || explain 'expected both services'
+  DB=7:7 fails_with 0 ctl check compose.yaml
+  DB=7:7 fails_with 0 sh -c '"$CTL" check - <compose.yaml'
+  printf 'services:\n  app: {usr: 5}\n' >compose.yaml
+  fails_with 2 ctl check compose.yaml
 }
