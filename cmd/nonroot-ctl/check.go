@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,8 @@ func checkCommand() *cli.Command {
 			&cli.StringFlag{Name: "target", Usage: "the stage `NAME` (default: the last one)"},
 			&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME=VALUE` of an ARG; more than once"},
 			&cli.StringSliceFlag{Name: "base", Usage: "the user of an image that Dockerfiles begin with, `NAME=USER`; more than once"},
+			&cli.StringSliceFlag{Name: "bases", Usage: "what is known of images, from `FILE`; more than once"},
+			&cli.StringFlag{Name: "local", Usage: "ask `ENGINE`, docker or podman, for the images that it has here"},
 			&cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"},
 			&cli.StringFlag{Name: "runtime-class", Usage: "pods with the RuntimeClass `NAME` run under nonroot-runc"},
 			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "end with 1 for findings of this `SEVERITY` or a worse one: error, warning or note"},
@@ -407,8 +410,57 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 		}
 		given[base[:at]] = base[at+1:]
 	}
-	o.Build.Base = check.Bases(given)
+	var more []check.BaseEntry
+	for _, file := range c.StringSlice("bases") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return o, err
+		}
+		entries, err := check.ParseBases(file, text)
+		if err != nil {
+			return o, err
+		}
+		more = append(more, entries...)
+	}
+	var local func(string) (dockerfile.Base, bool)
+	switch engine := c.String("local"); engine {
+	case "":
+	case "docker", "podman":
+		local = localImages(engine)
+	default:
+		return o, fmt.Errorf("--local %q is no engine that can be asked\nhint: give docker or podman", engine)
+	}
+	o.Build.Base = check.BasesWith(given, local, more)
 	return o, nil
+}
+
+// localImages asks an engine what it has, once for each name.
+func localImages(engine string) func(name string) (dockerfile.Base, bool) {
+	type answer struct {
+		base dockerfile.Base
+		ok   bool
+	}
+	asked := map[string]answer{}
+	return func(name string) (dockerfile.Base, bool) {
+		if a, ok := asked[name]; ok {
+			return a.base, a.ok
+		}
+		var a answer
+		var all []struct {
+			Os     string
+			Config struct {
+				User         string
+				Env, OnBuild []string
+			}
+		}
+		out, err := exec.Command(engine, "image", "inspect", "--", name).Output()
+		if err == nil && json.Unmarshal(out, &all) == nil && len(all) == 1 {
+			c := all[0].Config
+			a = answer{dockerfile.Base{User: c.User, Env: c.Env, OnBuild: c.OnBuild, Windows: all[0].Os == "windows", Source: engine + " has it here"}, true}
+		}
+		asked[name] = a
+		return a.base, a.ok
+	}
 }
 
 // maxScript is how much of a file of the build context is read: what stands at the beginning of a script.

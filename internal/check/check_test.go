@@ -524,3 +524,49 @@ func TestCompose(t *testing.T) {
 		}
 	}
 }
+
+// TestBases: what is known of an image by its repository and tag, and nothing of what was not read.
+func TestBases(t *testing.T) {
+	known, err := table()
+	if err != nil || len(known) < 20 {
+		t.Fatal(len(known), err)
+	}
+	for name, want := range map[string]string{
+		"node": "root", "node:22-alpine": "root", "docker.io/library/node:20": "root", "node:4-onbuild": "unknown", "someone/node": "unknown", "python:3.12-slim": "root",
+		"python:3-windowsservercore": "unknown", "golang:1": "root", "memcached:1-alpine": "memcache", "haproxy:2.2-alpine": "root", "haproxy:2.8": "haproxy", "haproxy": "haproxy", "haproxy:1.8": "unknown",
+		"nginxinc/nginx-unprivileged:stable-alpine": "101", "nginxinc/nginx-unprivileged": "unknown", "gcr.io/distroless/static-debian12:nonroot": "65532", "gcr.io/distroless/base": "0", "gcr.io/distroless/x/y": "unknown",
+		"postgres": "unknown", "mcr.microsoft.com/dotnet/runtime-deps:9.0-noble-chiseled": "1654", "mcr.microsoft.com/dotnet/aspnet:8.0": "unknown",
+		"node@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef":        "root",
+		"haproxy@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef":     "unknown",
+		"haproxy:2.2@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef": "root",
+		"example.org/own:1": "5", "debian": "root", "jenkins/jenkins:lts": "jenkins",
+	} {
+		own, err := ParseBases("own.toml", []byte("[[base]]\nimage = \"example.org/*\"\ntags = [\"1\"]\nuser = \"5\"\ndate = \"2026-01-01\"\nsource = \"us\"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "unknown"
+		if base, ok := Bases(nil, own...)(name); ok {
+			got = base.User
+			if got == "" {
+				got = "root"
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	r := checked("FROM mcr.microsoft.com/dotnet/runtime-deps:8.0-alpine\nUSER $APP_UID\n", nil)
+	if r.Verdict != NonRoot || r.User != "1654" {
+		t.Errorf("%+v", r)
+	}
+	if r := checked("FROM mcr.microsoft.com/dotnet/aspnet:8.0\nUSER $APP_UID\n", nil); r.Verdict != Unknown {
+		t.Errorf("%+v", r)
+	}
+	const entry = "[[base]]\nimage = \"a/b\"\ntags = [\"*\"]\nuser = \"5\"\ndate = \"2026-01-01\"\nsource = \"us\"\n"
+	for _, change := range [][2]string{{"a/b", "b"}, {"a/b", "a/["}, {"[\"*\"]", "[]"}, {"\"*\"", "\"[\""}, {"user = \"5\"", ""}, {"2026-01-01", "lately"}, {"\"us\"", "\"\""}, {"user", "usr"}, {"source", "env = [\"X\"]\nsource"}, {"source", "os = \"plan9\"\nsource"}} {
+		if _, err := ParseBases("own.toml", []byte(strings.Replace(entry, change[0], change[1], 1))); err == nil {
+			t.Errorf("%q is read as %q", change[0], change[1])
+		}
+	}
+}

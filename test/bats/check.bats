@@ -147,3 +147,22 @@ EOF
   printf 'services:\n  app: {usr: 5}\n' >compose.yaml
   fails_with 2 ctl check compose.yaml
 }
+
+@test "check: what is known of bases, and --bases and --local" {
+  printf 'FROM node:22-alpine\n' >Dockerfile
+  fails_with 1 ctl check Dockerfile
+  [[ $OUT == *'runs as root'*'nodejs/docker-node@'* ]] || explain 'expected the source'
+  printf 'FROM example.org/own:1\nUSER $APP\n' >Dockerfile
+  fails_with 1 ctl check Dockerfile
+  [[ $OUT == *'it is not known who it runs as'* ]] || explain 'expected no answer'
+  printf '[[base]]\nimage = "example.org/own"\ntags = ["1"]\nuser = ""\nenv = ["APP=5:5"]\ndate = "2026-01-01"\nsource = "us"\n' >bases.toml
+  fails_with 0 ctl check --bases bases.toml Dockerfile
+  sed -i 's/^user/usr/' bases.toml
+  fails_with 2 ctl check --bases bases.toml Dockerfile
+  mkdir path
+  printf '#!/bin/sh\n[ "$*" = "image inspect -- example.org/own:1" ] && echo %s\n' "'"'[{"Os":"linux","Config":{"User":"7","Env":["APP=0"]}}]'"'" >path/podman
+  chmod +x path/podman
+  PATH=$PWD/path:$PATH fails_with 1 ctl check --local podman Dockerfile
+  [[ $OUT == *'runs as root'*'podman has it here'* ]] || explain 'expected what podman has'
+  fails_with 2 ctl check --local none Dockerfile
+}
