@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -249,6 +250,9 @@ func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Option
 		return check.Manifests(name, text, o), nil
 	case targets.Compose:
 		return check.Compose(name, text, o, check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy}), nil
+	}
+	if ext := strings.ToLower(filepath.Ext(name)); slices.Contains([]string{".yaml", ".yml", ".json"}, ext) {
+		return []check.Result{check.Unread(name, errors.New("it has neither objects of Kubernetes' nor services of Compose's at its beginning"))}, nil
 	}
 	context, closed := buildContext(dir)
 	defer closed()

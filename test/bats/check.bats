@@ -166,3 +166,26 @@ EOF
   [[ $OUT == *'runs as root'*'podman has it here'* ]] || explain 'expected what podman has'
   fails_with 2 ctl check --local none Dockerfile
 }
+
+@test "check: the action, the job for GitLab and the pre-commit hook" {
+  printf 'FROM debian\n' >Dockerfile
+  printf 'FROM debian\nUSER 1:1\n' >other.Dockerfile
+  local action=$REPO/.github/actions/check
+  CHECK_PATHS=$'Dockerfile\nother.Dockerfile' CHECK_SARIF=out.sarif NONROOT_CTL=$CTL GITHUB_ACTION_PATH=$action fails_with 1 "$action/run"
+  [[ $OUT == '::error file=Dockerfile,line=1,title=runs-as-root::'* ]] || explain 'expected an annotation'
+  jq -e '.runs[0].results | length == 1' out.sarif || explain 'expected SARIF'
+  CHECK_PATHS='other.Dockerfile' CHECK_FAIL_ON=note NONROOT_CTL=$CTL GITHUB_ACTION_PATH=$action fails_with 0 "$action/run"
+  # An input is no code, and no option.
+  CHECK_PATHS='$(touch pwned) --explain' NONROOT_CTL=$CTL GITHUB_ACTION_PATH=$action fails_with 2 "$action/run"
+  [[ ! -e pwned ]] || explain 'the input was run'
+  local job
+  job=$(sed -n 's/^    - \(nonroot-ctl check .*\)/\1/p' "$REPO/docs/check.md")
+  PATH=$REPO/bin:$PATH fails_with 1 sh -c "$job"
+  grep -q '<failure type="runs-as-root"' nonroot.xml || explain 'expected a report'
+  local entry
+  entry=$(sed -n 's/^  entry: //p' "$REPO/.pre-commit-hooks.yaml")
+  PATH=$REPO/bin:$PATH fails_with 1 sh -c "$entry Dockerfile other.Dockerfile"
+  printf 'x: y\n' >values.yaml
+  fails_with 2 ctl check values.yaml
+  [[ $OUT == *"neither objects of Kubernetes'"* ]] || explain 'expected what it is not'
+}
