@@ -5,23 +5,28 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/docs/checks"
 	"github.com/nonroot-runc/nonroot-runc/internal/check"
+	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/findings"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
+	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/targets"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
@@ -30,12 +35,15 @@ import (
 // checkCommand is for who writes images.
 func checkCommand() *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "say whether an image, or that of a Dockerfile, runs as root, and what it will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
+		Name: "check", Usage: "say whether images, Dockerfiles, manifests and services run as root, and what they will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "target", Usage: "the stage `NAME` (default: the last one)"},
 			&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME=VALUE` of an ARG; more than once"},
 			&cli.StringSliceFlag{Name: "base", Usage: "the user of an image that Dockerfiles begin with, `NAME=USER`; more than once"},
+			&cli.StringSliceFlag{Name: "bases", Usage: "what is known of images, from `FILE`; more than once"},
+			&cli.StringFlag{Name: "local", Usage: "ask `ENGINE`, docker or podman, for the images that it has here"},
 			&cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"},
+			&cli.StringFlag{Name: "runtime-class", Usage: "pods with the RuntimeClass `NAME` run under nonroot-runc"},
 			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "end with 1 for findings of this `SEVERITY` or a worse one: error, warning or note"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "print the findings as `FORMAT`: text, json, sarif, github or junit"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -144,6 +152,7 @@ var checkFormats = map[string]func(io.Writer, check.Severity, []check.Result) er
 // checkAll checks what is named, and what is in it. What can't be read is said at once, and the rest is still checked.
 func checkAll(c *cli.Context, o check.Options) (results []check.Result, status int) {
 	results = []check.Result{}
+	logrus.SetOutput(io.Discard) // Compose's loader tells of variables without a value, among others
 	show := progress(c.App.ErrWriter)
 	defer show(-1)
 	failed := func(err error) {
@@ -160,14 +169,17 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 			results = append(results, all...)
 			continue
 		}
-		found := []targets.Target{{Path: path}}
+		found := targets.Found{Targets: []targets.Target{{Path: path}}}
 		if path != "-" {
 			var err error
 			if found, err = targets.Find(path); err != nil {
 				failed(err)
 			}
+			if found.Templates > 0 {
+				fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of Helm's in %q not checked\nhint: helm template CHART | nonroot-ctl check -\n", counted(found.Templates, "template"), path)
+			}
 		}
-		for _, target := range found {
+		for _, target := range found.Targets {
 			show(len(results))
 			all, err := checkOne(target, c.App.Reader, o)
 			if err != nil {
@@ -204,8 +216,8 @@ func checkOne(target targets.Target, stdin io.Reader, o check.Options) ([]check.
 
 // checkInput checks what is on standard input, by what it begins with.
 func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
-	in := bufio.NewReader(stdin)
-	head, err := in.Peek(512)
+	in := bufio.NewReaderSize(stdin, targets.Sniffed)
+	head, err := in.Peek(targets.Sniffed)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
@@ -221,15 +233,61 @@ func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 
 // checkFile checks a text whose files lie in a directory. What is longer than it may be is cut off one byte behind that, which who
 // reads it refuses.
-func checkFile(_ targets.Kind, name, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
-	text, err := io.ReadAll(io.LimitReader(in, dockerfile.MaxBytes+1))
+func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
+	most := int64(dockerfile.MaxBytes)
+	switch kind {
+	case targets.Manifest:
+		most = manifest.MaxBytes
+	case targets.Compose:
+		most = compose.MaxBytes
+	}
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return nil, err
+	}
+	switch kind {
+	case targets.Manifest:
+		return check.Manifests(name, text, o), nil
+	case targets.Compose:
+		return check.Compose(name, text, o, check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy}), nil
+	}
+	if ext := strings.ToLower(filepath.Ext(name)); slices.Contains([]string{".yaml", ".yml", ".json"}, ext) {
+		return []check.Result{check.Unread(name, errors.New("it has neither objects of Kubernetes' nor services of Compose's at its beginning"))}, nil
 	}
 	context, closed := buildContext(dir)
 	defer closed()
 	o.Context = context
 	return []check.Result{check.Dockerfile(name, text, o)}, nil
+}
+
+// environment is what variables of a Compose file stand for.
+func environment() map[string]string {
+	all := map[string]string{}
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		all[name] = value
+	}
+	return all
+}
+
+// builtBy is the Dockerfile of a service.
+func builtBy(b *compose.Build) ([]byte, error) {
+	name := b.Dockerfile
+	if name == "" {
+		name = "Dockerfile"
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(b.Context, name)
+	}
+	if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is not a file", name)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, dockerfile.MaxBytes+1))
 }
 
 func checkArchive(name string, file *os.File, o check.Options) ([]check.Result, error) {
@@ -347,6 +405,7 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 			o.Build.Args[name] = value
 		}
 	}
+	o.RuntimeClass = c.String("runtime-class")
 	given := map[string]string{}
 	for _, base := range c.StringSlice("base") {
 		at := strings.LastIndex(base, "=")
@@ -355,8 +414,57 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 		}
 		given[base[:at]] = base[at+1:]
 	}
-	o.Build.Base = check.Bases(given)
+	var more []check.BaseEntry
+	for _, file := range c.StringSlice("bases") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return o, err
+		}
+		entries, err := check.ParseBases(file, text)
+		if err != nil {
+			return o, err
+		}
+		more = append(more, entries...)
+	}
+	var local func(string) (dockerfile.Base, bool)
+	switch engine := c.String("local"); engine {
+	case "":
+	case "docker", "podman":
+		local = localImages(engine)
+	default:
+		return o, fmt.Errorf("--local %q is not an engine that can be asked\nhint: give docker or podman", engine)
+	}
+	o.Build.Base = check.BasesWith(given, local, more)
 	return o, nil
+}
+
+// localImages asks an engine what it has, once for each name.
+func localImages(engine string) func(name string) (dockerfile.Base, bool) {
+	type answer struct {
+		base dockerfile.Base
+		ok   bool
+	}
+	asked := map[string]answer{}
+	return func(name string) (dockerfile.Base, bool) {
+		if a, ok := asked[name]; ok {
+			return a.base, a.ok
+		}
+		var a answer
+		var all []struct {
+			Os     string
+			Config struct {
+				User         string
+				Env, OnBuild []string
+			}
+		}
+		out, err := exec.Command(engine, "image", "inspect", "--", name).Output()
+		if err == nil && json.Unmarshal(out, &all) == nil && len(all) == 1 {
+			c := all[0].Config
+			a = answer{dockerfile.Base{User: c.User, Env: c.Env, OnBuild: c.OnBuild, Windows: all[0].Os == "windows", Source: engine + " has it here"}, true}
+		}
+		asked[name] = a
+		return a.base, a.ok
+	}
 }
 
 // maxScript is how much of a file of the build context is read: what stands at the beginning of a script.
@@ -431,11 +539,16 @@ func verdictText(r check.Result) string {
 	case check.Root:
 		return "runs as root"
 	case check.NonRoot:
+		if r.User == "" {
+			return "does not run as root"
+		}
 		return fmt.Sprintf("runs as %s, not as root", quote.Value(r.User))
 	case check.Unknown:
 		return "it is not known who it runs as"
 	case check.Never:
 		return "no container starts with it"
+	case check.Nothing:
+		return "has no containers"
 	case check.Windows:
 		return "is for Windows, where nonroot-runc runs nothing"
 	default:

@@ -21,7 +21,7 @@ func TestDependencies(t *testing.T) {
 		}
 		part, _, _ = strings.Cut(part, "\n## ")
 		var said []string
-		for _, m := range regexp.MustCompile(`(?m)^\| ([a-z]+(?:\.[a-z]+)+/[^ ]+) \| ([^|]+) \| \d+ \| [^|]{3,} \| [^|]{3,} \|$`).FindAllStringSubmatch(part, -1) {
+		for _, m := range regexp.MustCompile(`(?m)^\| ([a-z0-9]+(?:\.[a-z0-9]+)+/[^ ]+) \| ([^|]+) \| \d+ \| [^|]{3,} \| [^|]{3,} \|$`).FindAllStringSubmatch(part, -1) {
 			said = append(said, fmt.Sprintf("%s direct=%t", m[1], m[2] == "yes"))
 		}
 		slices.Sort(said)

@@ -3,9 +3,18 @@
 package check
 
 import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/distribution/reference"
+	"github.com/pelletier/go-toml/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 )
@@ -18,22 +27,124 @@ var ofDistributions = []string{
 	"docker.io/library/ubuntu",
 }
 
-// Bases says what is known of an image: what was given for it, with or without its tag, else whether it is a distribution's own.
-func Bases(given map[string]string) func(name string) (dockerfile.Base, bool) {
+// BaseEntry is what is known of some images.
+type BaseEntry struct {
+	Image   string   `toml:"image"` // a repository, with its registry; a pattern (path.Match)
+	Tags    []string `toml:"tags"`
+	Except  []string `toml:"except"`
+	User    *string  `toml:"user"`
+	Env     []string `toml:"env"`
+	OnBuild []string `toml:"onbuild"`
+	OS      string   `toml:"os"` // "": linux; windows
+	Date    string   `toml:"date"`
+	Source  string   `toml:"source"`
+}
+
+//go:embed bases.toml
+var wellKnown []byte
+
+// table is what is known of well-known images.
+var table = sync.OnceValues(func() ([]BaseEntry, error) { return ParseBases("bases.toml", wellKnown) })
+
+var isDate = regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
+
+// ParseBases reads a file of what is known of images.
+func ParseBases(name string, text []byte) ([]BaseEntry, error) {
+	var file struct {
+		Base []BaseEntry `toml:"base"`
+	}
+	in := toml.NewDecoder(bytes.NewReader(text))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&file); err != nil {
+		var strict *toml.StrictMissingError
+		if errors.As(err, &strict) {
+			return nil, fmt.Errorf("%s: %s\nhint: an entry has image, tags, except, user, env, onbuild, os, date and source", name, strings.TrimSpace(strict.String()))
+		}
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for n, b := range file.Base {
+		bad := ""
+		_, err := path.Match(b.Image, "")
+		switch {
+		case b.Image == "" || err != nil || !strings.Contains(b.Image, "/"):
+			bad = "image has to be a repository with its registry, such as docker.io/library/node"
+		case len(b.Tags) == 0:
+			bad = "it has no tags"
+		case slices.ContainsFunc(slices.Concat(b.Tags, b.Except), func(p string) bool { _, err := path.Match(p, ""); return err != nil }):
+			bad = "a tag is not a pattern"
+		case b.User == nil && b.OS != "windows":
+			bad = "it has no user; the empty text is root"
+		case b.OS != "" && b.OS != "linux" && b.OS != "windows":
+			bad = "os has to be linux or windows"
+		case !isDate.MatchString(b.Date) || b.Source == "":
+			bad = "it needs a date (YYYY-MM-DD) and a source"
+		case slices.ContainsFunc(b.Env, func(kv string) bool { return !strings.Contains(kv, "=") }):
+			bad = "env has something that is not NAME=VALUE"
+		}
+		if bad != "" {
+			return nil, fmt.Errorf("%s: entry %d (%q): %s\nhint: internal/check/bases.toml has examples", name, n+1, b.Image, bad)
+		}
+	}
+	return file.Base, nil
+}
+
+// fits says that an entry is about an image.
+func (b *BaseEntry) fits(repository, tag string) bool {
+	matches := func(p string) bool { ok, err := path.Match(p, tag); return err == nil && ok }
+	ok, err := path.Match(b.Image, repository)
+	return err == nil && ok && slices.ContainsFunc(b.Tags, matches) && !slices.ContainsFunc(b.Except, matches)
+}
+
+func (b *BaseEntry) base() dockerfile.Base {
+	base := dockerfile.Base{Env: b.Env, OnBuild: b.OnBuild, Windows: b.OS == "windows", Source: b.Source + ", " + b.Date}
+	if b.User != nil {
+		base.User = *b.User
+	}
+	return base
+}
+
+// Bases says what is known of an image: what was given for it, with or without its tag; what is here, where somebody looks; what
+// a file says; what is known of well-known images, and whether it is a distribution's own.
+func Bases(given map[string]string, more ...BaseEntry) func(name string) (dockerfile.Base, bool) {
+	return BasesWith(given, nil, more)
+}
+
+// BasesWith is Bases with a look at a store of images on this machine; nil: nobody looks.
+func BasesWith(given map[string]string, local func(name string) (dockerfile.Base, bool), more []BaseEntry) func(name string) (dockerfile.Base, bool) {
 	return func(name string) (dockerfile.Base, bool) {
 		for _, key := range keys(name) {
 			if user, ok := given[key]; ok {
-				return dockerfile.Base{User: user, Source: "--base"}, true
+				return dockerfile.Base{User: user, Source: "--base", EnvUnknown: true}, true
+			}
+		}
+		if local != nil {
+			if base, ok := local(name); ok {
+				return base, true
 			}
 		}
 		ref, err := reference.ParseNormalizedNamed(name)
 		if err != nil {
 			return dockerfile.Base{}, false
 		}
-		for _, of := range ofDistributions {
-			if ref.Name() == of {
-				return dockerfile.Base{Source: "a distribution's own image"}, true
+		tag := "latest"
+		if tagged, ok := ref.(reference.Tagged); ok {
+			tag = tagged.Tag()
+		} else if _, ok := ref.(reference.Digested); ok {
+			tag = "" // any of its tags; a pattern of all of them fits
+		}
+		known, err := table()
+		if err != nil {
+			return dockerfile.Base{}, false
+		}
+		for _, of := range [][]BaseEntry{more, known} {
+			for n := range of {
+				if of[n].fits(ref.Name(), tag) {
+					return of[n].base(), true
+				}
 			}
+		}
+		if slices.Contains(ofDistributions, ref.Name()) {
+			return dockerfile.Base{Source: "a distribution's own image"}, true
 		}
 		return dockerfile.Base{Windows: isWindows(ref.Name()), Source: "an image of Windows"}, isWindows(ref.Name())
 	}

@@ -28,6 +28,7 @@ const (
 	Unknown Verdict = "unknown" // it depends on an image of which nothing is known
 	Never   Verdict = "never starts"
 	Invalid Verdict = "invalid" // no build reads the file
+	Nothing Verdict = "nothing" // there is no container in it
 	Windows Verdict = "windows" // no user is root, and nonroot-runc runs no such container
 )
 
@@ -108,6 +109,8 @@ type Options struct {
 	Policy *policy.Policy
 	World  trial.World
 	Now    time.Time
+	// RuntimeClass is the name of that by which pods run under nonroot-runc; "": there is none.
+	RuntimeClass string
 	// Context is the beginning of a file of the build context; nil: there is none.
 	Context func(name string) (head string, ok bool)
 }

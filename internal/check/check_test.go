@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -43,8 +44,24 @@ func TestPages(t *testing.T) {
 	}
 	example := regexp.MustCompile("(?s)## (Bad|Good)\n\n```([a-z]+)\n(.*?)```")
 	of := func(language, text string) Result {
-		if language == "image" {
+		switch language {
+		case "image":
 			return described(t, strings.Split(strings.TrimSpace(text), "\n"))
+		case "compose":
+			r := Result{Verdict: NonRoot}
+			for _, one := range Compose("compose.yaml", []byte(text), Options{}, ComposeOptions{Dir: "."}) {
+				r.Findings = append(r.Findings, one.Findings...)
+				if one.Verdict != NonRoot {
+					r.Verdict = one.Verdict
+				}
+			}
+			return r
+		case "yaml":
+			all := Manifests("pod.yaml", []byte(text), Options{})
+			if len(all) != 1 {
+				t.Errorf("%d results of %s", len(all), text)
+			}
+			return all[0]
 		}
 		return checked(text, nil)
 	}
@@ -349,6 +366,207 @@ func TestImages(t *testing.T) {
 		r := described(t, strings.Split(test.lines, "\n"))
 		if got := strings.Join(idsOf(r), " "); r.Verdict != test.verdict || got != test.ids || !strings.Contains(r.Policy, test.policy) {
 			t.Errorf("%q: %s, %q, %q, want %s, %q, %q: %+v", test.lines, r.Verdict, got, r.Policy, test.verdict, test.ids, test.policy, r.Findings)
+		}
+	}
+}
+
+// pod is a pod's manifest, with members of its specification and of its container's.
+func pod(spec, container string) string {
+	indent := func(n int, text string) string {
+		var b strings.Builder
+		for line := range strings.Lines(text) {
+			b.WriteString(strings.Repeat(" ", n) + line)
+		}
+		if text != "" {
+			b.WriteString("\n")
+		}
+		return b.String()
+	}
+	return "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n" + indent(2, spec) + "  containers:\n  - name: c\n    image: known\n" + indent(4, container)
+}
+
+// TestPods: who a container runs as, by the precedence that the kubelet has, and what is found beside that.
+func TestPods(t *testing.T) {
+	given := map[string]string{"known": "1001:1001", "rooted": "", "named": "app", "broken": "a b"}
+	o := Options{Build: dockerfile.Options{Base: Bases(given)}, RuntimeClass: "ours"}
+	sc := func(text string) string { return "securityContext: {" + text + "}" }
+	for _, test := range []struct {
+		spec, container string
+		verdict         Verdict
+		ids             string
+	}{
+		{"", "", NonRoot, ""},
+		{"", "image: rooted", Root, "pod-runs-as-root"},
+		{"", "image: named", NonRoot, ""},
+		{"", "image: broken", Never, "pod-never-starts"},
+		{"", "image: unknown", Unknown, "pod-user-unknown"},
+		{sc("runAsNonRoot: true"), "image: unknown", NonRoot, ""},
+		{sc("runAsNonRoot: true"), "image: named", Never, "pod-never-starts"},
+		{sc("runAsNonRoot: true"), "image: rooted", Never, "pod-never-starts"},
+		{sc("runAsNonRoot: true"), "image: unknown\n" + sc("runAsNonRoot: false"), Unknown, "pod-user-unknown"},
+		{sc("runAsNonRoot: false"), "image: unknown\n" + sc("runAsNonRoot: true"), NonRoot, ""},
+		{sc("runAsNonRoot: true"), "image: unknown\n" + sc("runAsNonRoot: null"), NonRoot, ""},
+		{sc("runAsNonRoot: yes"), "image: unknown", NonRoot, ""}, // YAML 1.1, which the API server reads
+		{sc("runAsUser: 0"), "", Root, "pod-runs-as-root"},
+		{sc("runAsUser: 0x0"), "", Root, "pod-runs-as-root"},
+		{sc("runAsUser: 0"), sc("runAsUser: 5, runAsGroup: 5"), NonRoot, ""},
+		{sc("runAsUser: 5, runAsGroup: 5"), sc("runAsUser: 0"), Root, "pod-runs-as-root"},
+		{sc("runAsUser: 0, runAsNonRoot: true"), "", Never, "pod-never-starts"},
+		{sc("runAsUser: 5"), "", NonRoot, "pod-root-group"},
+		{sc("runAsUser: 5, runAsGroup: 6"), "image: rooted", NonRoot, ""},
+		{sc("runAsUser: \"0\""), "", Invalid, "unreadable"},
+		{sc("runAsNonRoot: \"true\""), "", Invalid, "unreadable"},
+		{sc("runAsUser: -1"), "", Invalid, "unreadable"},
+		{sc("runAsUser: 2147483648"), "", Invalid, "unreadable"},
+		{sc("runAsUser: 1.5"), "", Invalid, "unreadable"},
+		{sc("runAsUser: 5, runAsUser: 0"), "", Invalid, "unreadable"},
+		{"hostUsers: false", "image: rooted", Root, "pod-root-in-namespace"},
+		{"hostUsers: true", "image: rooted", Root, "pod-runs-as-root"},
+		{"runtimeClassName: ours", "image: rooted", Root, ""},
+		{"runtimeClassName: ours", "image: unknown", NonRoot, ""},
+		{"runtimeClassName: other", "image: rooted", Root, "pod-runs-as-root"},
+		{"os: {name: windows}", "image: unknown", Windows, ""},
+		{"", "command: [sh, -c, \"apk add curl && curl x\"]", NonRoot, "packages-at-start"},
+		{"", "command: [gosu, app, x]", NonRoot, "steps-down"},
+		{"volumes: [{name: s, secret: {defaultMode: 0400}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
+		{"volumes: [{name: s, secret: {defaultMode: 256}}]", "volumeMounts: [{name: other, mountPath: /s}]", NonRoot, ""},
+		{"volumes: [{name: s, secret: {defaultMode: 0440}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, ""}, // the image's group may be root's
+		{sc("runAsUser: 5, runAsGroup: 5") + "\nvolumes: [{name: s, secret: {defaultMode: 0440}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
+		{sc("fsGroup: 5") + "\nvolumes: [{name: s, secret: {defaultMode: 0400}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, ""},
+		{"volumes: [{name: s, secret: {items: [{key: a, path: b, mode: 0400}]}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
+		{"volumes: [{name: s, projected: {defaultMode: 0400, sources: [{secret: {name: x}}]}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
+		{"volumes: [{name: s, projected: {defaultMode: 0400, sources: [{serviceAccountToken: {path: x}}]}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, ""},
+	} {
+		text := pod(test.spec, test.container)
+		if strings.HasPrefix(test.container, "image: ") {
+			text = strings.Replace(text, "    image: known\n", "", 1)
+		}
+		all := Manifests("pod.yaml", []byte(text), o)
+		if len(all) != 1 || all[0].Verdict != test.verdict || strings.Join(idsOf(all[0]), " ") != test.ids {
+			t.Errorf("%s: %+v, want %s, %s", text, all, test.verdict, test.ids)
+			continue
+		}
+		for _, f := range all[0].Findings {
+			if f.Line == 0 {
+				t.Errorf("%s: no line: %+v", text, f)
+			}
+		}
+	}
+}
+
+// TestManifestIgnore: a comment in a manifest is about its own line, or the next one.
+func TestManifestIgnore(t *testing.T) {
+	two := pod("", "") + "  - name: d # nonroot-ctl: ignore pod-runs-as-root not this line\n    image: rooted # nonroot-ctl: ignore pod-runs-as-root it makes networks\n"
+	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": "", "known": ""})}}
+	all := Manifests("pod.yaml", []byte(two), o)
+	if len(all) != 2 || strings.Join(idsOf(all[0]), " ") != "pod-runs-as-root ignore-unused" || len(all[1].Findings) != 0 || len(all[1].Ignored) != 1 {
+		t.Errorf("%+v", all)
+	}
+	f := all[0].Findings[0]
+	if f.Line != 7 || f.Source[f.Column-1:f.Column-1+f.Length] != "known" {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestCompose: who services run as, and what is found beside that; what follows a name is its ids.
+func TestCompose(t *testing.T) {
+	given := map[string]string{"known": "1001:1001", "rooted": "", "named": "app"}
+	o := Options{Build: dockerfile.Options{Base: Bases(given)}}
+	files := map[string]string{"app/Dockerfile": "FROM debian\nARG U\nUSER ${U}\n", "app/Other": "FROM rooted AS a\nUSER 5:5\nFROM rooted\n", "app/Broken": "FRM x\n"}
+	c := ComposeOptions{Dir: "testdata", Environment: map[string]string{"UID_OF_APP": "7:7"}, Dockerfile: func(b *compose.Build) ([]byte, error) {
+		rel, err := filepath.Rel("testdata", filepath.Join("testdata", filepath.Base(b.Context), b.Dockerfile))
+		if text, ok := files[rel]; ok {
+			return []byte(text), err
+		}
+		return nil, os.ErrNotExist
+	}}
+	for text, want := range map[string]string{
+		"a: {image: known}":                                                         "a: non-root",
+		"a: {image: rooted}":                                                        "a: root service-runs-as-root",
+		"a: {image: named}":                                                         "a: non-root",
+		"a: {image: unknown}":                                                       "a: unknown service-user-unknown",
+		"a: {image: unknown, user: '${UID_OF_APP}'}":                                "a: non-root",
+		"a: {image: unknown, user: '${NOTHING:-0}'}":                                "a: root service-runs-as-root",
+		"a: {image: unknown, user: '0'}":                                            "a: root service-runs-as-root",
+		"a: {image: rooted, user: '5'}":                                             "a: non-root",
+		"a: {image: rooted, user: ''}":                                              "a: root service-runs-as-root",
+		"a: {image: known, user: '5 5'}":                                            "a: never starts service-never-starts",
+		"a: {build: app}":                                                           "a: root service-runs-as-root",
+		"a: {build: {context: app, args: {U: '9:9'}}}":                              "a: non-root",
+		"a: {build: {context: app, dockerfile: Other}}":                             "a: root service-runs-as-root",
+		"a: {build: {context: app, dockerfile: Other, target: a}}":                  "a: non-root",
+		"a: {build: {context: app, dockerfile: Broken}}":                            "a: unknown service-user-unknown",
+		"a: {build: {context: app, dockerfile: None}}":                              "a: unknown service-user-unknown",
+		"a: {build: {context: app, dockerfile_inline: \"FROM rooted\\nUSER 5:5\"}}": "a: non-root",
+		"a: {image: known}\n  b: {image: rooted, profiles: [x]}":                    "a: non-root; b: root service-runs-as-root",
+		"a: {image: rooted}\n  b: {extends: a, user: '5:5'}":                        "a: root service-runs-as-root; b: non-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, user: '1001', volumes: ['data:/e']}":                       "a: non-root; b: non-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                     "a: non-root; b: root service-runs-as-root shared-volume",
+		"a: {image: known, volumes: ['data:/d:ro']}\n  b: {image: rooted, volumes: ['data:/e:ro']}":                               "a: non-root; b: root service-runs-as-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: unknown, volumes: ['data:/e']}":                                    "a: non-root; b: unknown service-user-unknown",
+		"a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                    "a: root service-runs-as-root; b: root service-runs-as-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, '-R', '1001', /d], volumes: ['data:/d']}": "a: non-root; b: root service-runs-as-root",
+		"a: {image: known, command: [chown, app, /etc/x]}":                                                                        "a: non-root needs-root-to-start",
+		"a: {image: known, command: sh -c 'apk add curl'}":                                                                        "a: non-root packages-at-start",
+	} {
+		all := Compose("compose.yaml", []byte("services:\n  "+text+"\nvolumes: {data: {}}\n"), o, c)
+		var got []string
+		for _, r := range all {
+			got = append(got, strings.TrimSpace(strings.TrimPrefix(r.Object, "service ")+": "+string(r.Verdict)+" "+strings.Join(idsOf(r), " ")))
+		}
+		if s := strings.Join(got, "; "); s != want {
+			t.Errorf("%s: %s, want %s: %+v", text, s, want, all)
+		}
+	}
+	for _, text := range []string{"", "x: y", "services: {}", "services: [", "services:\n  a: {usr: x}\n", "services:\n  a: {image: x, user: '${U:?no}'}\n", "services:\n  a: {extends: {file: none.yaml, service: x}}\n"} {
+		if all := Compose("compose.yaml", []byte(text), o, c); len(all) != 1 || all[0].Verdict != Invalid {
+			t.Errorf("%q: %+v", text, all)
+		}
+	}
+}
+
+// TestBases: what is known of an image by its repository and tag, and nothing of what was not read.
+func TestBases(t *testing.T) {
+	known, err := table()
+	if err != nil || len(known) < 20 {
+		t.Fatal(len(known), err)
+	}
+	for name, want := range map[string]string{
+		"node": "root", "node:22-alpine": "root", "docker.io/library/node:20": "root", "node:4-onbuild": "unknown", "someone/node": "unknown", "python:3.12-slim": "root",
+		"python:3-windowsservercore": "unknown", "golang:1": "root", "memcached:1-alpine": "memcache", "haproxy:2.2-alpine": "root", "haproxy:2.8": "haproxy", "haproxy": "haproxy", "haproxy:1.8": "unknown",
+		"nginxinc/nginx-unprivileged:stable-alpine": "101", "nginxinc/nginx-unprivileged": "unknown", "gcr.io/distroless/static-debian12:nonroot": "65532", "gcr.io/distroless/base": "0", "gcr.io/distroless/x/y": "unknown",
+		"postgres": "unknown", "mcr.microsoft.com/dotnet/runtime-deps:9.0-noble-chiseled": "1654", "mcr.microsoft.com/dotnet/aspnet:8.0": "unknown",
+		"node@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef":        "root",
+		"haproxy@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef":     "unknown",
+		"haproxy:2.2@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef": "root",
+		"example.org/own:1": "5", "debian": "root", "jenkins/jenkins:lts": "jenkins",
+	} {
+		own, err := ParseBases("own.toml", []byte("[[base]]\nimage = \"example.org/*\"\ntags = [\"1\"]\nuser = \"5\"\ndate = \"2026-01-01\"\nsource = \"us\"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "unknown"
+		if base, ok := Bases(nil, own...)(name); ok {
+			got = base.User
+			if got == "" {
+				got = "root"
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	r := checked("FROM mcr.microsoft.com/dotnet/runtime-deps:8.0-alpine\nUSER $APP_UID\n", nil)
+	if r.Verdict != NonRoot || r.User != "1654" {
+		t.Errorf("%+v", r)
+	}
+	if r := checked("FROM mcr.microsoft.com/dotnet/aspnet:8.0\nUSER $APP_UID\n", nil); r.Verdict != Unknown {
+		t.Errorf("%+v", r)
+	}
+	const entry = "[[base]]\nimage = \"a/b\"\ntags = [\"*\"]\nuser = \"5\"\ndate = \"2026-01-01\"\nsource = \"us\"\n"
+	for _, change := range [][2]string{{"a/b", "b"}, {"a/b", "a/["}, {"[\"*\"]", "[]"}, {"\"*\"", "\"[\""}, {"user = \"5\"", ""}, {"2026-01-01", "lately"}, {"\"us\"", "\"\""}, {"user", "usr"}, {"source", "env = [\"X\"]\nsource"}, {"source", "os = \"plan9\"\nsource"}} {
+		if _, err := ParseBases("own.toml", []byte(strings.Replace(entry, change[0], change[1], 1))); err == nil {
+			t.Errorf("%q is read as %q", change[0], change[1])
 		}
 	}
 }

@@ -33,7 +33,10 @@ type ignore struct {
 	used              bool
 }
 
-var wholeLine = regexp.MustCompile(`^\s*#\s*nonroot-ctl:\s*ignore\b[ \t]*(\S*)[ \t]*(.*?)\s*$`)
+var (
+	wholeLine = regexp.MustCompile(`^\s*#\s*nonroot-ctl:\s*ignore\b[ \t]*(\S*)[ \t]*(.*?)\s*$`)
+	lineEnd   = regexp.MustCompile(`\s#\s*nonroot-ctl:\s*ignore\b[ \t]*(\S*)[ \t]*(.*?)\s*$`)
+)
 
 // inDockerfile finds the comments of a Dockerfile. One is about the instruction below it, or in which it stands.
 func inDockerfile(lines []string, spans []dockerfile.Span) (all []ignore) {
@@ -52,36 +55,71 @@ func inDockerfile(lines []string, spans []dockerfile.Span) (all []ignore) {
 	return all
 }
 
+// inLines finds the comments of a file in which each line is by itself: one is about its own line, or, where it stands alone, about
+// the next line that is no comment.
+func inLines(lines []string) (all []ignore) {
+	for n, text := range lines {
+		i := ignore{line: n + 1, first: n + 1}
+		m := wholeLine.FindStringSubmatch(text)
+		if m != nil {
+			for i.first++; i.first <= len(lines) && (strings.TrimSpace(lines[i.first-1]) == "" || strings.HasPrefix(strings.TrimSpace(lines[i.first-1]), "#")); i.first++ {
+			}
+		} else if m = lineEnd.FindStringSubmatch(text); m == nil {
+			continue
+		}
+		i.last, i.ids, i.reason = i.first, strings.Split(m[1], ","), m[2]
+		all = append(all, i)
+	}
+	return all
+}
+
 // never are findings that no comment takes away: they say that nothing else could be said, or are about comments.
 var never = []kind{unreadable, ignoreUnclear, ignoreUnused}
 
 // ignoring moves what comments ignore out of the findings, and says which comments do nothing.
 func (r *Result) ignoring(all []ignore, in *source) {
 	for n := range all {
-		i := &all[n]
-		for _, id := range i.ids {
-			k := slices.IndexFunc(kinds, func(k kind) bool { return k.ID == id })
-			switch {
-			case k < 0 || slices.Contains(never, kinds[k]):
-				r.Findings = append(r.Findings, in.finding(ignoreUnclear, i.line, id, fmt.Sprintf("%s is not an id of a finding that can be ignored", quote.Value(id))))
-				i.used = true
-			case i.reason == "":
-				r.Findings = append(r.Findings, in.finding(ignoreUnclear, i.line, id, "it has no reason, and ignores nothing"))
-				i.used = true
-			default:
-				r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
-					taken := f.ID == id && f.Line >= i.first && f.Line <= i.last
-					if taken {
-						i.used = true
-						r.Ignored = append(r.Ignored, Ignored{f, i.reason, ByComment})
-					}
-					return taken
-				})
-			}
-		}
-		if !i.used {
-			r.Findings = append(r.Findings, in.finding(ignoreUnused, i.line, strings.Join(i.ids, ","), "nothing of that is found where it stands"))
+		r.ignore(&all[n], in)
+		if !all[n].used {
+			r.Findings = append(r.Findings, all[n].unused(in))
 		}
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return a.Line - b.Line })
+}
+
+// bad says that a comment ignores nothing for what it is itself.
+func (i *ignore) bad() bool {
+	return i.reason == "" || slices.ContainsFunc(i.ids, func(id string) bool { return !canIgnore(id) })
+}
+
+func canIgnore(id string) bool {
+	k := slices.IndexFunc(kinds, func(k kind) bool { return k.ID == id })
+	return k >= 0 && !slices.Contains(never, kinds[k])
+}
+
+func (i *ignore) unused(in *source) Finding {
+	return in.finding(ignoreUnused, i.line, strings.Join(i.ids, ","), "nothing of that is found where it stands")
+}
+
+// ignore moves what one comment ignores.
+func (r *Result) ignore(i *ignore, in *source) {
+	for _, id := range i.ids {
+		switch {
+		case !canIgnore(id):
+			r.Findings = append(r.Findings, in.finding(ignoreUnclear, i.line, id, fmt.Sprintf("%s is not an id of a finding that can be ignored", quote.Value(id))))
+			i.used = true
+		case i.reason == "":
+			r.Findings = append(r.Findings, in.finding(ignoreUnclear, i.line, id, "it has no reason, and ignores nothing"))
+			i.used = true
+		default:
+			r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
+				taken := f.ID == id && f.Line >= i.first && f.Line <= i.last
+				if taken {
+					i.used = true
+					r.Ignored = append(r.Ignored, Ignored{f, i.reason, ByComment})
+				}
+				return taken
+			})
+		}
+	}
 }

@@ -11,35 +11,48 @@ type kind struct {
 }
 
 var (
-	unreadable       = kind{Unreadable, Error, "It can't be read", "fix what is named"}
-	runsAsRoot       = kind{"runs-as-root", Error, "The image runs as root", "make a user (RUN useradd --system --uid 10001 app) and end with USER 10001:10001"}
-	userUnknown      = kind{"user-unknown", Warning, "Who the image runs as is not known", "end with a USER of its own, or say what the base has: --base NAME=USER"}
-	neverStarts      = kind{"never-starts", Error, "No container starts with this user", "name a uid from 1 to 2147483647, or an account that the image has"}
-	userByName       = kind{"user-by-name", Note, "The user is a name", "write its number (USER 10001:10001): Kubernetes' runAsNonRoot can't tell who a name is"}
-	rootGroup        = kind{"root-group", Warning, "The user is in root's group", "name a group of its own (USER 10001:10001)"}
-	needsRoot        = kind{"needs-root", Error, "A step of the build needs root after USER", "move it before USER"}
-	stepsDown        = kind{"steps-down", Warning, "The image's program changes the user itself", "name the user (USER) and start the program itself"}
-	needsRootToStart = kind{"needs-root-to-start", Warning, "The image's program needs root", "leave it out, or do so when the image is built"}
-	setuidFile       = kind{"setuid-file", Warning, "A program is made setuid or setgid", "leave it out: with no_new_privs it has no effect"}
-	capability       = kind{"file-capabilities", Warning, "A program is given capabilities", "leave it out: with no_new_privs it has no effect; ports below 1024 are open to every user in a network of the container's own"}
-	closedProg       = kind{"closed-program", Error, "The image's program can be run by root alone", "give it mode 0755"}
-	secretMount      = kind{"closed-secret", Error, "A secret of the build can be read by root alone", "add uid= of the user who reads it, or mode=0444"}
-	cacheMount       = kind{"closed-cache", Error, "A cache of the build can be written by root alone", "add uid= and gid= of the user who writes it"}
-	rootHome         = kind{"root-home", Warning, "What the program needs lies in root's home", "put it where everybody can read it, such as /opt or /usr/local"}
-	volumeOfRoot     = kind{"volume-of-root", Warning, "A volume is root's, and the program is not", "make the directory and give it to the user before USER and VOLUME (RUN install -d -o 10001 -g 10001 DIRECTORY)"}
-	atStart          = kind{"packages-at-start", Warning, "The image installs packages when it starts", "install them when the image is built (RUN)"}
-	readersDiffer    = kind{"readers-differ", Warning, "Engines read the user differently", "name a uid and a gid (USER 10001:10001), and fix the image's passwd"}
-	setuidThere      = kind{"setuid-there", Note, "The image has setuid or setgid programs", "nothing, unless the image's program calls one"}
-	capsThere        = kind{"capabilities-there", Note, "The image has programs with capabilities", "nothing, unless the image's program calls one"}
-	closedDirectory  = kind{"closed-directory", Note, "The user can't write where programs write", "give the directory to the user when the image is built, or mount a volume there"}
-	ignoreUnclear    = kind{"ignore-unclear", Warning, "An ignore names no finding, or no reason", "write: # nonroot-ctl: ignore ID REASON"}
-	ignoreUnused     = kind{"ignore-unused", Note, "An ignore is about nothing", "take it away"}
+	unreadable          = kind{Unreadable, Error, "It can't be read", "fix what is named"}
+	runsAsRoot          = kind{"runs-as-root", Error, "The image runs as root", "make a user (RUN useradd --system --uid 10001 app) and end with USER 10001:10001"}
+	userUnknown         = kind{"user-unknown", Warning, "Who the image runs as is not known", "end with a USER of its own, or say what the base has: --base NAME=USER"}
+	neverStarts         = kind{"never-starts", Error, "No container starts with this user", "name a uid from 1 to 2147483647, or an account that the image has"}
+	userByName          = kind{"user-by-name", Note, "The user is a name", "write its number (USER 10001:10001): Kubernetes' runAsNonRoot can't tell who a name is"}
+	rootGroup           = kind{"root-group", Warning, "The user is in root's group", "name a group of its own (USER 10001:10001)"}
+	needsRoot           = kind{"needs-root", Error, "A step of the build needs root after USER", "move it before USER"}
+	stepsDown           = kind{"steps-down", Warning, "The image's program changes the user itself", "name the user (USER) and start the program itself"}
+	needsRootToStart    = kind{"needs-root-to-start", Warning, "The image's program needs root", "leave it out, or do so when the image is built"}
+	setuidFile          = kind{"setuid-file", Warning, "A program is made setuid or setgid", "leave it out: with no_new_privs it has no effect"}
+	capability          = kind{"file-capabilities", Warning, "A program is given capabilities", "leave it out: with no_new_privs it has no effect; ports below 1024 are open to every user in a network of the container's own"}
+	closedProg          = kind{"closed-program", Error, "The image's program can be run by root alone", "give it mode 0755"}
+	secretMount         = kind{"closed-secret", Error, "A secret of the build can be read by root alone", "add uid= of the user who reads it, or mode=0444"}
+	cacheMount          = kind{"closed-cache", Error, "A cache of the build can be written by root alone", "add uid= and gid= of the user who writes it"}
+	rootHome            = kind{"root-home", Warning, "What the program needs lies in root's home", "put it where everybody can read it, such as /opt or /usr/local"}
+	volumeOfRoot        = kind{"volume-of-root", Warning, "A volume is root's, and the program is not", "make the directory and give it to the user before USER and VOLUME (RUN install -d -o 10001 -g 10001 DIRECTORY)"}
+	atStart             = kind{"packages-at-start", Warning, "The image installs packages when it starts", "install them when the image is built (RUN)"}
+	readersDiffer       = kind{"readers-differ", Warning, "Engines read the user differently", "name a uid and a gid (USER 10001:10001), and fix the image's passwd"}
+	setuidThere         = kind{"setuid-there", Note, "The image has setuid or setgid programs", "nothing, unless the image's program calls one"}
+	capsThere           = kind{"capabilities-there", Note, "The image has programs with capabilities", "nothing, unless the image's program calls one"}
+	closedDirectory     = kind{"closed-directory", Note, "The user can't write where programs write", "give the directory to the user when the image is built, or mount a volume there"}
+	podRoot             = kind{"pod-runs-as-root", Error, "A container of a pod runs as root", "set runAsNonRoot: true and runAsUser, or a RuntimeClass of nonroot-runc's"}
+	podUnknown          = kind{"pod-user-unknown", Warning, "Who a container of a pod runs as is not known", "set runAsNonRoot: true, and runAsUser; or say what the image has: --base NAME=USER"}
+	podNever            = kind{"pod-never-starts", Error, "The kubelet does not start a container", "set runAsUser to a uid above 0"}
+	podRootGroup        = kind{"pod-root-group", Note, "A container of a pod is in root's group", "set runAsGroup"}
+	rootInNamespace     = kind{"pod-root-in-namespace", Warning, "A container of a pod is root of a user namespace", "set runAsNonRoot: true and runAsUser, too"}
+	closedVolume        = kind{"closed-volume", Error, "A container's user can't read a secret of its pod", "set fsGroup, or defaultMode: 0444"}
+	serviceRoot         = kind{"service-runs-as-root", Error, "A service runs as root", "set user: to a uid and a gid (user: \"10001:10001\")"}
+	serviceUnknown      = kind{"service-user-unknown", Warning, "Who a service runs as is not known", "set user:, or say what the image has: --base NAME=USER"}
+	serviceNever        = kind{"service-never-starts", Error, "No engine starts a service with this user", "name a uid from 1 to 2147483647, or an account that the image has"}
+	serviceRootGroup    = kind{"service-root-group", Warning, "A service is in root's group", "take it out of group_add"}
+	hookRoot            = kind{"hook-runs-as-root", Warning, "A hook runs as root", "leave out its user, and give the files their owner when the image is built"}
+	closedServiceSecret = kind{"closed-service-secret", Error, "A service's user can't read its secret", "set uid: of the secret to the service's user"}
+	sharedVolume        = kind{"shared-volume", Warning, "Services share a volume as different users", "give them the same user: (user: \"10001:10001\"), or a group that both have and can write there"}
+	ignoreUnclear       = kind{"ignore-unclear", Warning, "An ignore names no finding, or no reason", "write: # nonroot-ctl: ignore ID REASON"}
+	ignoreUnused        = kind{"ignore-unused", Note, "An ignore is about nothing", "take it away"}
 )
 
 // kinds are all of them.
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
-	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, ignoreUnclear, ignoreUnused,
+	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume, ignoreUnclear, ignoreUnused,
 }
 
 // Kind is what a finding is of, for those who list them.

@@ -37,6 +37,8 @@ type Base struct {
 	OnBuild []string
 	Windows bool
 	Source  string // who says so
+	// EnvUnknown: of its environment nothing is known, so that a variable that nothing else sets may have any value.
+	EnvUnknown bool
 }
 
 // Options are what a build is told beside the file.
@@ -171,6 +173,9 @@ type stage struct {
 	vars    *env     // what a variable is replaced by: ARG and ENV, the later one
 	config  *env     // the image's own environment
 	onBuild []string // of the image that it begins with
+
+	envUnknown bool
+	unsure     map[string]bool // variables whose values rest on an environment that is not known
 }
 
 // prepare replaces what is variable in FROM, and finds each stage's base.
@@ -276,7 +281,7 @@ func (b *build) begin(s *stage) error {
 	case s.base != nil:
 		from := s.base
 		// Of the stages only those are evaluated that the wanted one rests on, each once: what one has made, the next one takes over.
-		s.image, s.vars, s.config = from.image, from.vars, from.config
+		s.image, s.vars, s.config, s.envUnknown, s.unsure = from.image, from.vars, from.config, from.envUnknown, from.unsure
 		for _, c := range from.Commands {
 			if on, ok := c.(*instructions.OnbuildCommand); ok {
 				s.onBuild = append(s.onBuild, on.Expression)
@@ -296,6 +301,7 @@ func (b *build) begin(s *stage) error {
 			base, ok = b.options.Base(s.BaseName)
 		}
 		said := fmt.Sprintf("nothing is known of the image %q", s.BaseName)
+		s.envUnknown, s.unsure = !ok || base.EnvUnknown, map[string]bool{}
 		if ok {
 			s.image.Known, s.image.User, s.image.Windows = true, base.User, base.Windows
 			s.onBuild = base.OnBuild
@@ -361,6 +367,12 @@ func (b *build) do(s *stage, c Command) error {
 	if arg, ok := c.Command.(*instructions.ArgCommand); ok {
 		return b.arg(s, arg)
 	}
+	var raw []string // values of ENV as they are written
+	if env, ok := c.Command.(*instructions.EnvCommand); ok {
+		for _, kv := range env.Env {
+			raw = append(raw, kv.Value)
+		}
+	}
 	if e, ok := c.Command.(instructions.SupportsSingleWordExpansion); ok {
 		if err := e.Expand(word); err != nil {
 			return err
@@ -369,9 +381,14 @@ func (b *build) do(s *stage, c Command) error {
 	c.User = s.image.User
 	switch cmd := c.Command.(type) {
 	case *instructions.EnvCommand:
-		for _, kv := range cmd.Env {
+		unsure := make([]bool, len(raw))
+		for n := range raw {
+			unsure[n] = len(b.unsure(s, raw[n])) > 0
+		}
+		for n, kv := range cmd.Env {
 			s.vars.set(kv.Key, kv.Value)
 			s.config.set(kv.Key, kv.Value)
+			s.keep(kv.Key, unsure[n])
 		}
 	case *instructions.UserCommand:
 		s.image.User, s.image.Known = cmd.User, true
@@ -382,7 +399,10 @@ func (b *build) do(s *stage, c Command) error {
 		if cmd.User != written {
 			text += " is " + quote.Value(cmd.User)
 		}
-		if _, unset, err := b.lex.ProcessWord(written, s.vars); err == nil && len(unset) > 0 && (cmd.User == "" || cmd.User[0] == ':') {
+		if names := b.unsure(s, written); len(names) > 0 {
+			s.image.Known = false
+			text += fmt.Sprintf(", unless the image %q gives %s a value, of which nothing is known", s.image.Base, strings.Join(names, " and "))
+		} else if _, unset, err := b.lex.ProcessWord(written, s.vars); err == nil && len(unset) > 0 && (cmd.User == "" || cmd.User[0] == ':') {
 			text += fmt.Sprintf(", as nothing gives %s a value", strings.Join(slices.Sorted(maps.Keys(unset)), " and "))
 		}
 		if c.OnBuild {
@@ -397,7 +417,7 @@ func (b *build) do(s *stage, c Command) error {
 // arg is ARG: what the command line gives, else what stands there, else what an ARG before the first FROM has.
 func (b *build) arg(s *stage, c *instructions.ArgCommand) error {
 	for _, a := range c.Args {
-		value := a.Value
+		value, unsure := a.Value, false
 		if given, ok := b.options.Args[a.Key]; ok {
 			value = &given
 		} else if value != nil {
@@ -405,15 +425,50 @@ func (b *build) arg(s *stage, c *instructions.ArgCommand) error {
 			if err != nil {
 				return err
 			}
+			unsure = len(b.unsure(s, *value)) > 0
 			value = &word
 		} else if global, ok := b.global.Get(a.Key); ok {
 			value = &global
 		}
 		if value != nil && !slices.Contains(notVariables, a.Key) {
 			s.vars.set(a.Key, *value)
+			s.keep(a.Key, unsure)
 		}
 	}
 	return nil
+}
+
+// keep remembers whether a variable's value is sure.
+func (s *stage) keep(name string, unsure bool) {
+	if unsure {
+		s.unsure[name] = true
+	} else {
+		delete(s.unsure, name)
+	}
+}
+
+// unsure are the variables of a word whose values rest on an environment of which nothing is known. One that has another value for
+// want of its own (${U:-1000}) is taken for what the file says.
+func (b *build) unsure(s *stage, written string) (names []string) {
+	if !s.envUnknown || !strings.Contains(written, "$") {
+		return nil
+	}
+	r, err := b.lex.ProcessWordWithMatches(written, s.vars)
+	if err != nil {
+		return nil
+	}
+	for name := range r.Unmatched {
+		if !strings.Contains(written, "${"+name+":-") && !strings.Contains(written, "${"+name+"-") {
+			names = append(names, name)
+		}
+	}
+	for name := range r.Matched {
+		if s.unsure[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func lineOf(at []parser.Range) int {

@@ -88,15 +88,23 @@ func TestCorpus(t *testing.T) {
 // TestUnknownBase: of an image of which nothing is known, nothing is said but what the file says itself.
 func TestUnknownBase(t *testing.T) {
 	for text, want := range map[string]bool{
-		"FROM nobody/knows\n":                            false,
-		"FROM nobody/knows AS a\nFROM a\n":               false,
-		"FROM nobody/knows\nUSER app\n":                  true,
-		"FROM nobody/knows AS a\nUSER app\nFROM a\n":     true,
-		"FROM nobody/knows AS a\nUSER app\nFROM debian":  true,
-		"FROM debian AS a\nUSER app\nFROM nobody/knows":  false,
-		"FROM nobody/knows\nENV U=app\nUSER ${U}\n":      true,
-		"FROM nobody/knows\nUSER $U\n":                   true,
-		"FROM nobody/knows AS a\nONBUILD USER b\nFROM a": true,
+		"FROM nobody/knows\n":                               false,
+		"FROM nobody/knows AS a\nFROM a\n":                  false,
+		"FROM nobody/knows\nUSER app\n":                     true,
+		"FROM nobody/knows AS a\nUSER app\nFROM a\n":        true,
+		"FROM nobody/knows AS a\nUSER app\nFROM debian":     true,
+		"FROM debian AS a\nUSER app\nFROM nobody/knows":     false,
+		"FROM nobody/knows\nENV U=app\nUSER ${U}\n":         true,
+		"FROM nobody/knows\nUSER $U\n":                      false, // its environment may have one
+		"FROM nobody/knows\nUSER ${U:-5}\n":                 true,
+		"FROM nobody/knows\nARG U\nUSER $U\n":               false,
+		"FROM nobody/knows\nARG U=5\nUSER $U\n":             true,
+		"FROM nobody/knows\nENV A=$U\nUSER $A\n":            false,
+		"FROM nobody/knows\nENV A=$U\nENV A=5\nUSER $A":     true,
+		"FROM nobody/knows\nARG A=x$U\nUSER $A\nUSER 5":     true,
+		"FROM nobody/knows AS a\nENV A=$U\nFROM a\nUSER $A": false,
+		"FROM debian\nUSER $U\n":                            true,
+		"FROM nobody/knows AS a\nONBUILD USER b\nFROM a":    true,
 	} {
 		image, err := Evaluate([]byte(text), Options{Base: bases(t)})
 		if err != nil || image.Known != want {

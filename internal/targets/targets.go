@@ -12,6 +12,9 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/compose"
+	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 )
 
 // Kind is what a target is.
@@ -20,8 +23,10 @@ type Kind string
 // The kinds.
 const (
 	Dockerfile Kind = "dockerfile"
-	Archive    Kind = "archive" // of an image, as docker save writes it
-	Layout     Kind = "layout"  // a directory of the OCI image layout
+	Archive    Kind = "archive"  // of an image, as docker save writes it
+	Manifest   Kind = "manifest" // Kubernetes' objects
+	Compose    Kind = "compose"
+	Layout     Kind = "layout" // a directory of the OCI image layout
 )
 
 // Target is one thing to check.
@@ -36,35 +41,73 @@ const (
 	maxDepth   = 100
 )
 
+// Found is what is to be checked.
+type Found struct {
+	Targets   []Target
+	Templates int // of Helm's, which are not
+}
+
 // Find says what is to be checked of a path: itself, where it is a file, else what it has below it that git would look at. Symbolic
 // links in it are not followed. It is an error where nothing is.
-func Find(name string) ([]Target, error) {
+func Find(name string) (Found, error) {
+	w, err := find(name)
+	return Found{w.found, w.charts}, err
+}
+
+func find(name string) (walk, error) {
 	st, err := os.Stat(name)
 	switch {
 	case err != nil:
-		return nil, err
+		return walk{}, err
 	case st.Mode().IsRegular():
-		return []Target{{name, ofFile(name)}}, nil
+		return walk{found: []Target{{name, ofFile(name)}}}, nil
 	case !st.IsDir():
-		return nil, fmt.Errorf("%q is neither a regular file nor a directory\nhint: give its text on standard input, and - as the path", name)
+		return walk{}, fmt.Errorf("%q is neither a regular file nor a directory\nhint: give its text on standard input, and - as the path", name)
 	}
 	if _, err := os.Stat(filepath.Join(name, "oci-layout")); err == nil {
-		return []Target{{name, Layout}}, nil
+		return walk{found: []Target{{name, Layout}}}, nil
 	}
 	w := walk{}
 	g, rel := above(name)
 	if err := w.directory(name, rel, g, 0); err != nil {
-		return nil, err
+		return w, err
 	}
 	if len(w.found) == 0 {
-		return nil, fmt.Errorf("nothing in %q is a Dockerfile that git does not ignore\nhint: name the file", name)
+		return w, fmt.Errorf("nothing in %q is a Dockerfile or a manifest that git does not ignore\nhint: name the file", name)
 	}
-	return w.found, nil
+	return w, nil
 }
 
 type walk struct {
-	found []Target
-	seen  int
+	found  []Target
+	charts int
+	seen   int
+}
+
+// yaml takes a file that has objects of Kubernetes'. What lies in templates beside a Chart.yaml is none before Helm has rendered it.
+func (w *walk) yaml(dir, name string) {
+	text, ok := head(name, Sniffed)
+	if !ok || !manifest.Is([]byte(text)) {
+		return
+	}
+	for at := dir; len(at) > 1; at = filepath.Dir(at) {
+		if filepath.Base(at) == "templates" {
+			if _, err := os.Lstat(filepath.Join(filepath.Dir(at), "Chart.yaml")); err == nil {
+				w.charts++
+				return
+			}
+		}
+		if filepath.Dir(at) == at {
+			break
+		}
+	}
+	w.found = append(w.found, Target{name, Manifest})
+}
+
+// isYAML goes by the name. JSON that has objects of Kubernetes' is YAML, too.
+func isYAML(name string) bool {
+	ext := strings.ToLower(path.Ext(name))
+	return ext == ".yaml" || ext == ".yml" || ext == ".json"
 }
 
 func (w *walk) directory(dir, rel string, g *ignores, depth int) error {
@@ -89,13 +132,17 @@ func (w *walk) directory(dir, rel string, g *ignores, depth int) error {
 			}
 		case e.Type().IsRegular() && isDockerfile(e.Name()):
 			w.found = append(w.found, Target{name, Dockerfile})
+		case e.Type().IsRegular() && compose.IsName(e.Name()):
+			w.found = append(w.found, Target{name, Compose})
+		case e.Type().IsRegular() && isYAML(e.Name()):
+			w.yaml(dir, name)
 		}
 	}
 	return nil
 }
 
-// maxSniffed is how much of a file its kind is told by: a block of tar.
-const maxSniffed = 512
+// Sniffed is how much of a file its kind is told by.
+const Sniffed = 64 << 10
 
 // ofFile is the kind of a file that somebody names.
 func ofFile(name string) Kind {
@@ -104,7 +151,7 @@ func ofFile(name string) Kind {
 		return Dockerfile
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	text := make([]byte, maxSniffed)
+	text := make([]byte, Sniffed)
 	n, _ := io.ReadFull(f, text)
 	return Of(text[:n])
 }
@@ -113,6 +160,12 @@ func ofFile(name string) Kind {
 func Of(text []byte) Kind {
 	if len(text) >= 262 && string(text[257:262]) == "ustar" {
 		return Archive
+	}
+	if manifest.Is(text) {
+		return Manifest
+	}
+	if compose.Is(text) {
+		return Compose
 	}
 	return Dockerfile
 }

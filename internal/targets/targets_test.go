@@ -132,13 +132,20 @@ func TestFind(t *testing.T) {
 	if err := os.Symlink("/etc", filepath.Join(dir, "app/link")); err != nil {
 		t.Fatal(err)
 	}
+	write(t, dir, map[string]string{
+		"k/pod.yaml": "kind: Pod\napiVersion: v1\n", "k/values.yaml": "x: y\n", "k/pod.json": `{"apiVersion":"v1","kind":"Pod"}`, "package.json": "{}",
+		"chart/Chart.yaml": "apiVersion: v2\nname: x\n", "chart/templates/x/pod.yaml": "apiVersion: v1\nkind: Pod\n", "k/templates/pod.yml": "apiVersion: v1\nkind: Pod\n",
+	})
+	if found, err := Find(dir); err != nil || found.Templates != 1 {
+		t.Errorf("%+v, %v", found, err)
+	}
 	find := func(name string) string {
 		found, err := Find(filepath.Join(dir, name))
 		if err != nil {
 			return err.Error()
 		}
 		var names []string
-		for _, f := range found {
+		for _, f := range found.Targets {
 			rel, err := filepath.Rel(dir, f.Path)
 			if err != nil {
 				t.Fatal(err)
@@ -148,7 +155,7 @@ func TestFind(t *testing.T) {
 		return strings.Join(names, " ")
 	}
 	for name, want := range map[string]string{
-		"":               "Dockerfile app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile",
+		"":               "Dockerfile app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile k/pod.json k/pod.yaml k/templates/pod.yml",
 		"app":            "app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile",
 		"app/notes":      "app/notes",
 		"out/Dockerfile": "out/Dockerfile", // it was named

@@ -5,7 +5,10 @@
 
 load helpers
 
-setup() { cd "$BATS_TEST_TMPDIR" || return; }
+setup() {
+  export CTL=$REPO/bin/nonroot-ctl
+  cd "$BATS_TEST_TMPDIR" || return
+}
 
 ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
 
@@ -36,7 +39,6 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   fails_with 2 ctl check
   fails_with 2 ctl check --fail-on never Dockerfile
   fails_with 2 ctl check --no-such-option Dockerfile
-  export CTL=$REPO/bin/nonroot-ctl
   fails_with 1 sh -c 'echo FROM debian | "$CTL" check --json -'
   jq -e '.results[0] | .verdict == "root" and .findings[0].id == "runs-as-root" and .findings[0].line == 1' <<<"$OUT" || explain 'expected JSON'
 }
@@ -50,7 +52,7 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   mkdir inner
   mv start.sh real.sh
   ln -s ../real.sh inner/start.sh
-  CTL=$REPO/bin/nonroot-ctl fails_with 0 sh -c '"$CTL" check - <Dockerfile'
+  fails_with 0 sh -c '"$CTL" check - <Dockerfile'
   mv Dockerfile inner
   fails_with 0 ctl check inner
 }
@@ -99,9 +101,91 @@ archive() {
   fails_with 1 ctl check root.tar
   [[ $OUT == *'root.tar: app:1: runs as root'*'the policy runs it as 1000:1000'*'[runs-as-root]'* ]] || explain 'expected whom it was built for'
   archive app.tar app
-  CTL=$REPO/bin/nonroot-ctl fails_with 0 sh -c '"$CTL" check - <app.tar'
+  fails_with 0 sh -c '"$CTL" check - <app.tar'
   head -c 5000 root.tar >cut.tar
   fails_with 2 ctl check cut.tar
   [[ $OUT == *"it can't be read"* ]] || explain 'expected that it is cut off'
   fails_with 2 ctl check docker-daemon:no-such-image:at-all
+}
+
+@test "check: manifests, in a directory and on standard input, and what can't be read whole" {
+  mkdir -p k chart/templates
+  cat >k/app.yaml <<'EOF'
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app, namespace: prod}
+spec:
+  template:
+    spec:
+      securityContext: {runAsUser: 1000, runAsGroup: 1000}
+      initContainers:
+      - {name: prepare, image: example.org/tools, securityContext: {runAsUser: 0}}
+      containers:
+      - {name: app, image: example.org/app}
+EOF
+  printf 'apiVersion: v1\nkind: Pod\nspec: {{ x }}\n' >chart/templates/pod.yaml
+  printf 'apiVersion: v2\nname: x\n' >chart/Chart.yaml
+  fails_with 1 ctl check k
+  [[ $OUT == *'k/app.yaml:9: error: runAsUser is 0 (container) [pod-runs-as-root]'* && $OUT == *'prod/app, container app: runs as "1000", not as root'* ]] ||
+    explain 'expected the init container'
+  fails_with 1 ctl check .
+  [[ $ERR == *"1 template of Helm's"* ]] || explain 'expected that templates are not checked'
+  fails_with 1 sh -c '"$CTL" check - <k/app.yaml'
+  fails_with 0 sh -c 'sed "s/runAsUser: 0/runAsUser: 5/" k/app.yaml | "$CTL" check -'
+  fails_with 2 ctl check chart/templates/pod.yaml
+  fails_with 2 sh -c '{ cat k/app.yaml; printf -- "---\nkind: [\n"; } | "$CTL" check -'
+}
+
+@test "check: Compose files, by their Dockerfiles and variables" {
+  mkdir app
+  printf 'FROM debian\nARG U=0\nUSER ${U}\n' >app/Dockerfile
+  printf 'services:\n  app:\n    build: {context: app, args: {U: "5:5"}}\n  db:\n    image: example.org/db\n    user: "${DB:-0}"\n' >compose.yaml
+  fails_with 1 ctl check compose.yaml
+  [[ $OUT == *'service app: runs as "5:5", not as root'*'compose.yaml:6: error: user is "0" [service-runs-as-root]'* ]] || explain 'expected both services'
+  DB=7:7 fails_with 0 ctl check compose.yaml
+  DB=7:7 fails_with 0 sh -c '"$CTL" check - <compose.yaml'
+  printf 'services:\n  app: {usr: 5}\n' >compose.yaml
+  fails_with 2 ctl check compose.yaml
+}
+
+@test "check: what is known of bases, and --bases and --local" {
+  printf 'FROM node:22-alpine\n' >Dockerfile
+  fails_with 1 ctl check Dockerfile
+  [[ $OUT == *'runs as root'*'nodejs/docker-node@'* ]] || explain 'expected the source'
+  printf 'FROM example.org/own:1\nUSER $APP\n' >Dockerfile
+  fails_with 1 ctl check Dockerfile
+  [[ $OUT == *'it is not known who it runs as'* ]] || explain 'expected no answer'
+  printf '[[base]]\nimage = "example.org/own"\ntags = ["1"]\nuser = ""\nenv = ["APP=5:5"]\ndate = "2026-01-01"\nsource = "us"\n' >bases.toml
+  fails_with 0 ctl check --bases bases.toml Dockerfile
+  sed -i 's/^user/usr/' bases.toml
+  fails_with 2 ctl check --bases bases.toml Dockerfile
+  mkdir path
+  printf '#!/bin/sh\n[ "$*" = "image inspect -- example.org/own:1" ] && echo %s\n' "'"'[{"Os":"linux","Config":{"User":"7","Env":["APP=0"]}}]'"'" >path/podman
+  chmod +x path/podman
+  PATH=$PWD/path:$PATH fails_with 1 ctl check --local podman Dockerfile
+  [[ $OUT == *'runs as root'*'podman has it here'* ]] || explain 'expected what podman has'
+  fails_with 2 ctl check --local none Dockerfile
+}
+
+@test "check: the action, the job for GitLab and the pre-commit hook" {
+  printf 'FROM debian\n' >Dockerfile
+  printf 'FROM debian\nUSER 1:1\n' >other.Dockerfile
+  local action=$REPO/.github/actions/check
+  CHECK_PATHS=$'Dockerfile\nother.Dockerfile' CHECK_SARIF=out.sarif NONROOT_CTL=$CTL GITHUB_ACTION_PATH=$action fails_with 1 "$action/run"
+  [[ $OUT == '::error file=Dockerfile,line=1,title=runs-as-root::'* ]] || explain 'expected an annotation'
+  jq -e '.runs[0].results | length == 1' out.sarif || explain 'expected SARIF'
+  CHECK_PATHS='other.Dockerfile' CHECK_FAIL_ON=note NONROOT_CTL=$CTL GITHUB_ACTION_PATH=$action fails_with 0 "$action/run"
+  # An input is no code, and no option.
+  CHECK_PATHS='$(touch pwned) --explain' NONROOT_CTL=$CTL GITHUB_ACTION_PATH=$action fails_with 2 "$action/run"
+  [[ ! -e pwned ]] || explain 'the input was run'
+  local job
+  job=$(sed -n 's/^    - \(nonroot-ctl check .*\)/\1/p' "$REPO/docs/check.md")
+  PATH=$REPO/bin:$PATH fails_with 1 sh -c "$job"
+  grep -q '<failure type="runs-as-root"' nonroot.xml || explain 'expected a report'
+  local entry
+  entry=$(sed -n 's/^  entry: //p' "$REPO/.pre-commit-hooks.yaml")
+  PATH=$REPO/bin:$PATH fails_with 1 sh -c "$entry Dockerfile other.Dockerfile"
+  printf 'x: y\n' >values.yaml
+  fails_with 2 ctl check values.yaml
+  [[ $OUT == *"neither objects of Kubernetes'"* ]] || explain 'expected what it is not'
 }

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/compose"
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/program"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+)
+
+// ComposeOptions are what services rest on beside their file.
+type ComposeOptions struct {
+	Dir         string
+	Environment map[string]string
+	// Dockerfile is the text of one, for the services that are built.
+	Dockerfile func(b *compose.Build) ([]byte, error)
+}
+
+// Compose checks the services of a Compose file.
+func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
+	in := &source{file: file, lines: strings.Split(string(text), "\n")}
+	services, err := compose.Read(path.Base(file), c.Dir, text, c.Environment)
+	if err != nil {
+		line := 0
+		var e *compose.Error
+		if errors.As(err, &e) {
+			line = e.Line
+		}
+		r := Unread(file, err)
+		r.Findings = []Finding{in.finding(unreadable, line, "", fmt.Sprintf("it can't be read: %v", err))}
+		return []Result{r}
+	}
+	var all []*tenant
+	for n := range services {
+		t := &tenant{in: in, s: &services[n], result: &Result{File: file, Object: "service " + services[n].Name, Findings: []Finding{}}}
+		t.effective(o, c)
+		t.who()
+		t.program()
+		t.hooks()
+		t.secrets()
+		if o.Policy != nil && t.known {
+			t.result.Policy = under(t.user, o)
+		}
+		all = append(all, t)
+	}
+	shared(all)
+	results := make([]Result, 0, len(all))
+	for _, t := range all {
+		slices.SortStableFunc(t.result.Findings, func(a, b Finding) int { return a.Line - b.Line })
+		results = append(results, *t.result)
+	}
+	ignoresOf(results, in)
+	return results
+}
+
+// tenant is one service, as the rules see it.
+type tenant struct {
+	in     *source
+	s      *compose.Service
+	result *Result
+	user   imageuser.User
+	known  bool
+	line   int
+}
+
+func (t *tenant) step(line int, format string, args ...any) {
+	t.result.Steps = append(t.result.Steps, Step{Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+func (t *tenant) found(k kind, line int, word, why string) {
+	f := t.in.finding(k, line, word, why)
+	f.Object = t.result.Object
+	t.result.Findings = append(t.result.Findings, f)
+}
+
+// effective is who the service runs as: what the file says, else what its image has, of which the Dockerfile may tell.
+func (t *tenant) effective(o Options, c ComposeOptions) {
+	t.line = t.s.Line
+	text, windows := t.s.User, false
+	switch {
+	case text != "":
+		t.known, t.line = true, t.s.UserLine
+		t.step(t.s.UserLine, "user is %s", quote.Value(text))
+	case t.s.Build != nil:
+		text, windows = t.built(o, c)
+	default:
+		if o.Build.Base != nil {
+			if base, ok := o.Build.Base(t.s.Image); ok {
+				t.known, text, windows = true, base.User, base.Windows
+				t.step(t.s.Line, "the image %s has the user %s (%s)", quote.Value(t.s.Image), quote.Value(base.User), base.Source)
+				break
+			}
+		}
+		t.step(t.s.Line, "nothing is known of the image %s", quote.Value(t.s.Image))
+	}
+	t.user, t.result.User = imageuser.Read(text), text
+	switch {
+	case windows:
+		t.result.Verdict = Windows
+	case !t.known:
+		t.result.Verdict = Unknown
+	case t.user.Kind == imageuser.Root:
+		t.result.Verdict = Root
+	case t.user.Kind == imageuser.Invalid:
+		t.result.Verdict = Never
+	default:
+		t.result.Verdict = NonRoot
+	}
+}
+
+// built is the user of the image that the service's Dockerfile makes.
+func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) {
+	var text []byte
+	err := errors.New("it is not looked for")
+	if t.s.Build.Inline != "" {
+		text, err = []byte(t.s.Build.Inline), nil
+	} else if c.Dockerfile != nil {
+		text, err = c.Dockerfile(t.s.Build)
+	}
+	if err != nil {
+		t.step(t.s.Line, "its Dockerfile can't be read: %v", err)
+		return "", false
+	}
+	image, err := dockerfile.Evaluate(text, dockerfile.Options{Target: t.s.Build.Target, Args: t.s.Build.Args, Base: o.Build.Base})
+	if err != nil {
+		t.step(t.s.Line, "no build reads its Dockerfile: %v", err)
+		return "", false
+	}
+	for _, s := range image.Steps {
+		t.step(0, "its Dockerfile, line %d: %s", s.Line, s.Text)
+	}
+	v := verdict(image, imageuser.Read(image.User))
+	t.known = v != Unknown
+	if v == Root && imageuser.Read(image.User).Kind == imageuser.Name {
+		return "0", false // a name of root's
+	}
+	return image.User, v == Windows
+}
+
+func (t *tenant) who() {
+	var said []string
+	for _, one := range t.result.Steps {
+		said = append(said, one.Text)
+	}
+	because := strings.Join(said, "; ")
+	word := t.s.Image
+	if t.s.User != "" {
+		word = t.s.User
+	}
+	switch t.result.Verdict {
+	case Root:
+		t.found(serviceRoot, t.line, word, because)
+	case Unknown:
+		t.found(serviceUnknown, t.line, word, because+", and the service names no user")
+	case Never:
+		t.found(serviceNever, t.line, word, because+": "+t.user.Why)
+	case NonRoot:
+		if slices.Contains(t.s.Groups, "0") || slices.Contains(t.s.Groups, "root") {
+			t.found(serviceRootGroup, t.in.lineWith(t.line, "group_add"), "group_add", "group_add has root's group")
+		}
+	}
+}
+
+// places are where volumes are mounted.
+func (t *tenant) places() (all []string) {
+	for _, m := range t.s.Mounts {
+		all = append(all, path.Clean(m.Target))
+	}
+	return all
+}
+
+// prepares says that the service is there to give a volume to somebody, which the runtime knows, too.
+func (t *tenant) prepares() (uid, gid uint32, ok bool) {
+	return program.Command{Args: t.s.Command}.Prepares(t.places())
+}
+
+// program is about the command that the file names.
+func (t *tenant) program() {
+	if len(t.s.Command) == 0 {
+		return
+	}
+	if uid, gid, ok := t.prepares(); ok {
+		t.step(0, "it prepares a volume for %d:%d, as which nonroot-runc runs it", uid, gid)
+		return
+	}
+	a := program.Command{Args: t.s.Command, Chowns: true}.Words()
+	switch {
+	case a.Ends:
+		t.found(needsRootToStart, t.line, "", "the program ends where it is not root, by a test of its own")
+	case a.Switches:
+		t.found(stepsDown, t.line, "", fmt.Sprintf("%s changes to another user, which only root may: under nonroot-runc nobody is", a.By))
+	case a.Installs:
+		t.found(atStart, t.line, "", fmt.Sprintf("%s installs packages, which only root may", a.By))
+	case a.Any():
+		t.found(needsRootToStart, t.line, "", fmt.Sprintf("%s %s, which only root may; %s", a.By, a.Does, a.Advice))
+	}
+}
+
+// hooks run as somebody else in the container.
+func (t *tenant) hooks() {
+	for _, h := range t.s.Hooks {
+		if h.User != "" && imageuser.Read(h.User).Kind == imageuser.Root {
+			t.found(hookRoot, t.line, "", fmt.Sprintf("the hook %s runs %.100q as root; under nonroot-runc it is the container's user", h.When, strings.Join(h.Command, " ")))
+		}
+	}
+}
+
+// secrets are those that Compose writes itself, of which owner and mode are what the file says: root's with 0444 where it says nothing.
+func (t *tenant) secrets() {
+	if t.result.Verdict != NonRoot || t.user.Kind != imageuser.Number {
+		return
+	}
+	for _, s := range t.s.Secrets {
+		owner := imageuser.Read(s.UID)
+		if s.Mode != nil && *s.Mode&0o004 == 0 && !(owner.Kind == imageuser.Number && owner.UID == t.user.UID) {
+			t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s has mode %04o, and the service runs as %d", quote.Value(s.Name), *s.Mode, t.user.UID))
+		}
+	}
+}
+
+// shared is about volumes that several services write that are different users.
+func shared(all []*tenant) {
+	type use struct {
+		t *tenant
+		m compose.Mount
+	}
+	by := map[string][]use{}
+	for _, t := range all {
+		if _, _, ok := t.prepares(); ok || t.result.Verdict == Windows || t.result.Verdict == Never {
+			continue
+		}
+		for _, m := range t.s.Mounts {
+			by[m.Source] = append(by[m.Source], use{t, m})
+		}
+	}
+	names := make([]string, 0, len(by))
+	for name := range by {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for i, first := range by[name] {
+			for _, other := range by[name][i+1:] {
+				if first.m.ReadOnly && other.m.ReadOnly || first.t == other.t || !first.t.differs(other.t) {
+					continue
+				}
+				later := other.t
+				later.found(sharedVolume, later.in.lineWith(later.line, name), name, fmt.Sprintf("the services %s and %s have the volume %s, and run as %s and %s",
+					quote.Value(first.t.s.Name), quote.Value(later.s.Name), quote.Value(name), shownUser(first.t.user), shownUser(later.user)))
+			}
+		}
+	}
+}
+
+// differs says that two services are surely different users: of what is not known nothing is said, nor of two that are both root, as
+// the policy gives both the same.
+func (t *tenant) differs(o *tenant) bool {
+	if !t.known || !o.known || t.user.Kind == imageuser.Name || o.user.Kind == imageuser.Name {
+		return false
+	}
+	return t.user.Kind != o.user.Kind || t.user.UID != o.user.UID
+}
+
+func shownUser(u imageuser.User) string {
+	if u.Kind == imageuser.Root {
+		return "root"
+	}
+	return fmt.Sprint(u.UID)
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
+	"github.com/nonroot-runc/nonroot-runc/internal/program"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+)
+
+// Manifests checks the containers of each pod that a file of Kubernetes' objects has. A file of objects without pods has one result.
+func Manifests(file string, text []byte, o Options) []Result {
+	in := &source{file: file, lines: strings.Split(string(text), "\n")}
+	pods, _, err := manifest.Read(text)
+	if err != nil {
+		r := Unread(file, err)
+		var e *manifest.Error
+		if errors.As(err, &e) {
+			r.Findings = []Finding{in.finding(unreadable, e.Line, "", fmt.Sprintf("it can't be read: %v", e.Err))}
+		}
+		return []Result{r}
+	}
+	all := []Result{}
+	for n := range pods {
+		pod := &pods[n]
+		for i := range pod.Containers {
+			if r, ok := podContainer(in, pod, &pod.Containers[i], o); ok {
+				all = append(all, r)
+			}
+		}
+	}
+	if len(all) == 0 {
+		all = []Result{{File: file, Verdict: Nothing, Findings: []Finding{}}}
+	}
+	ignoresOf(all, in)
+	return all
+}
+
+// ignoresOf takes away what comments ignore: each is about whatever result has a finding in its line.
+func ignoresOf(all []Result, in *source) {
+	ignores := inLines(in.lines)
+	if len(ignores) == 0 {
+		return
+	}
+	for n := range all {
+		for i := range ignores {
+			if n > 0 && ignores[i].bad() {
+				continue // it is told once
+			}
+			all[n].ignore(&ignores[i], in)
+		}
+	}
+	for i := range ignores {
+		if !ignores[i].used {
+			all[0].Findings = append(all[0].Findings, ignores[i].unused(in))
+		}
+	}
+}
+
+// resident is one container of a pod, as the rules see it.
+type resident struct {
+	in     *source
+	pod    *manifest.Pod
+	c      *manifest.Container
+	result *Result
+	user   *int64 // what the manifest says; nil: the image's counts
+	line   int    // where it says so
+	level  string
+	strict bool // runAsNonRoot
+	image  imageuser.User
+	known  bool
+}
+
+func podContainer(in *source, pod *manifest.Pod, c *manifest.Container, o Options) (Result, bool) {
+	r := Result{File: in.file, Object: pod.Title() + ", " + c.Role + " " + c.Name, Findings: []Finding{}}
+	if pod.Windows {
+		r.Verdict = Windows
+		return r, true
+	}
+	s := &resident{in: in, pod: pod, c: c, result: &r}
+	s.effective()
+	if c.Image == "" && s.user == nil {
+		return r, false // a patch, which says nothing of who runs
+	}
+	s.ofImage(o)
+	r.Verdict = s.verdict()
+	s.who(o)
+	s.secrets()
+	s.starts()
+	if r.Verdict == Root || r.Verdict == NonRoot {
+		s.under(o)
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return a.Line - b.Line })
+	return r, true
+}
+
+// effective is what holds of pod and container: what a container says counts for it, also where it says less.
+func (s *resident) effective() {
+	switch {
+	case s.c.RunAsUser != nil:
+		s.user, s.line, s.level = s.c.RunAsUser, s.c.UserLine, "container"
+	case s.pod.RunAsUser != nil:
+		s.user, s.line, s.level = s.pod.RunAsUser, s.pod.UserLine, "pod"
+	}
+	strict := s.pod.RunAsNonRoot
+	if s.c.RunAsNonRoot != nil {
+		strict = s.c.RunAsNonRoot
+	}
+	s.strict = strict != nil && *strict
+	if s.user != nil {
+		s.result.User = fmt.Sprint(*s.user)
+		s.step(s.line, "runAsUser is %d (%s)", *s.user, s.level)
+	}
+	if s.strict {
+		s.step(0, "runAsNonRoot is true")
+	}
+}
+
+func (s *resident) step(line int, format string, args ...any) {
+	s.result.Steps = append(s.result.Steps, Step{Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// ofImage is what is known of the image's own user, where that counts.
+func (s *resident) ofImage(o Options) {
+	if s.user != nil {
+		return
+	}
+	if o.Build.Base != nil {
+		if base, ok := o.Build.Base(s.c.Image); ok {
+			s.known, s.image, s.result.User = true, imageuser.Read(base.User), base.User
+			s.step(s.c.Line, "the image %s has the user %s (%s)", quote.Value(s.c.Image), quote.Value(base.User), base.Source)
+			return
+		}
+	}
+	s.step(s.c.Line, "nothing is known of the image %s", quote.Value(s.c.Image))
+}
+
+// verdict is the kubelet's (verifyRunAsNonRoot), for whom an image without a user is root, and a name can't be told from root's.
+func (s *resident) verdict() Verdict {
+	switch {
+	case s.user != nil && *s.user == 0 && s.strict:
+		return Never
+	case s.user != nil && *s.user == 0:
+		return Root
+	case s.user != nil:
+		return NonRoot
+	case !s.known && s.strict:
+		return NonRoot // or it does not start
+	case !s.known:
+		return Unknown
+	case s.image.Kind == imageuser.Invalid, s.strict && (s.image.Kind == imageuser.Root || s.image.Kind == imageuser.Name):
+		return Never
+	case s.image.Kind == imageuser.Root:
+		return Root
+	}
+	return NonRoot
+}
+
+func (s *resident) found(k kind, line int, word, why string) {
+	f := s.in.finding(k, line, word, why)
+	f.Object = s.result.Object
+	s.result.Findings = append(s.result.Findings, f)
+}
+
+// who is about the user itself.
+func (s *resident) who(o Options) {
+	line, word := s.c.Line, s.c.Image
+	if s.user != nil {
+		line, word = s.line, fmt.Sprint(*s.user)
+	}
+	inClass := s.pod.RuntimeClass != "" && s.pod.RuntimeClass == o.RuntimeClass
+	because := s.because()
+	switch {
+	case s.result.Verdict == Root && inClass:
+		s.step(0, "the RuntimeClass %s is nonroot-runc's, under which nobody is root", quote.Value(s.pod.RuntimeClass))
+	case s.result.Verdict == Unknown && inClass:
+		s.step(0, "the RuntimeClass %s is nonroot-runc's, under which nobody is root", quote.Value(s.pod.RuntimeClass))
+		s.result.Verdict = NonRoot
+	case s.result.Verdict == Root && s.pod.HostUsers != nil && !*s.pod.HostUsers:
+		s.found(rootInNamespace, line, word, because+"; with hostUsers: false that is root of a user namespace")
+	case s.result.Verdict == Root:
+		s.found(podRoot, line, word, because)
+	case s.result.Verdict == Unknown:
+		s.found(podUnknown, line, word, because+", and neither runAsUser nor runAsNonRoot is set")
+	case s.result.Verdict == Never:
+		s.found(podNever, line, word, because+s.refused())
+	}
+	if s.result.Verdict == NonRoot && s.c.RunAsGroup == nil && s.pod.RunAsGroup == nil && s.user != nil && !inClass {
+		s.found(podRootGroup, line, word, fmt.Sprintf("runAsUser is %d, and without runAsGroup its group is root's, unless the image's passwd has another", *s.user))
+	}
+}
+
+func (s *resident) because() string {
+	var said []string
+	for _, one := range s.result.Steps {
+		said = append(said, one.Text)
+	}
+	return strings.Join(said, "; ")
+}
+
+// refused says why the kubelet starts no such container.
+func (s *resident) refused() string {
+	switch {
+	case s.user == nil && s.image.Kind == imageuser.Invalid:
+		return ", which " + strings.TrimPrefix(s.image.Why, "it ")
+	case s.user == nil && s.image.Kind == imageuser.Name:
+		return ": the kubelet can't tell who a name is"
+	}
+	return ": the kubelet refuses root"
+}
+
+// secrets are volumes of the container's that its user can't read: without fsGroup their files are root's.
+func (s *resident) secrets() {
+	if s.result.Verdict != NonRoot || s.pod.FSGroup != nil {
+		return
+	}
+	group := s.c.RunAsGroup
+	if group == nil {
+		group = s.pod.RunAsGroup
+	}
+	isRootGroup := group == nil || *group == 0 || slices.Contains(s.pod.Groups, 0)
+	for _, v := range s.pod.Closed {
+		if !slices.Contains(s.c.Mounts, v.Volume) || isRootGroup && v.Mode&0o040 != 0 {
+			continue
+		}
+		s.found(closedVolume, v.Line, "", fmt.Sprintf("the files of the %s %s are root's with mode %04o, and the container is not root", v.What, quote.Value(v.Volume), v.Mode))
+	}
+}
+
+// starts is about the program that the manifest names.
+func (s *resident) starts() {
+	if len(s.c.Command) == 0 {
+		return
+	}
+	a := program.Command{Args: slices.Concat(s.c.Command, s.c.Args)}.Words()
+	line := s.in.lineWith(s.c.Line, a.By)
+	switch {
+	case a.Ends:
+		s.found(needsRootToStart, s.c.Line, "", "the program ends where it is not root, by a test of its own")
+	case a.Switches:
+		s.found(stepsDown, line, a.By, fmt.Sprintf("%s changes to another user, which only root may: under nonroot-runc nobody is", a.By))
+	case a.Installs:
+		s.found(atStart, line, a.By, fmt.Sprintf("%s installs packages, which only root may", a.By))
+	case a.Any():
+		s.found(needsRootToStart, line, a.By, fmt.Sprintf("%s %s, which only root may", a.By, a.Does))
+	}
+}
+
+// under is what the policy makes of it.
+func (s *resident) under(o Options) {
+	if o.Policy == nil {
+		return
+	}
+	user := s.image
+	if s.user != nil {
+		text := fmt.Sprint(*s.user)
+		group := s.c.RunAsGroup
+		if group == nil {
+			group = s.pod.RunAsGroup
+		}
+		if group != nil {
+			text += fmt.Sprintf(":%d", *group)
+		}
+		user = imageuser.Read(text)
+	} else if !s.known {
+		return
+	}
+	s.result.Policy = under(user, o)
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compose
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestIs(t *testing.T) {
+	for text, want := range map[string]bool{"services:\n  a: {}": true, "name: x\nservices:": true, "x: y": false, " services:": false, "FROM services:": false, "{\n\"services\": {}}": true} {
+		if Is([]byte(text)) != want {
+			t.Errorf("%q: want %t", text, want)
+		}
+	}
+	for name, want := range map[string]bool{"compose.yaml": true, "docker-compose.yml": true, "docker-compose.override.yml": true, "compose-dev.yaml": true, "composer.json": false, "compose.json": false, "my-compose.yaml": false} {
+		if IsName(name) != want {
+			t.Errorf("%q: want %t", name, want)
+		}
+	}
+}
+
+// TestLines: what a service says has its line.
+func TestLines(t *testing.T) {
+	all, err := Read("compose.yaml", t.TempDir(), []byte("services:\n  a:\n    image: x\n    user: \"5\"\n  b:\n    build: .\n"), nil)
+	if err != nil || all[0].Line != 3 || all[0].UserLine != 4 || all[1].Line != 5 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestBounds: what is made to cost much ends at once, and nothing is fetched.
+func TestBounds(t *testing.T) {
+	bomb := "x-a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+	for i := range 8 {
+		n := string(rune('0' + i))
+		m := string(rune('1' + i))
+		bomb += "x-a" + m + ": &a" + m + " [" + strings.TrimSuffix(strings.Repeat("*a"+n+",", 10), ",") + "]\n"
+	}
+	for name, text := range map[string]string{
+		"bytes":      "services:\n" + strings.Repeat("# x\n", MaxBytes/4),
+		"anchors":    "services: {a: {image: x}}\n" + bomb,
+		"depth":      "services: {a: {image: x, labels: " + strings.Repeat("[", 20000) + "}}\n",
+		"a far file": "include: [https://example.org/x.yaml]\nservices: {a: {image: x}}\n",
+		"a far one":  "services: {a: {extends: {file: 'https://example.org/x.git', service: x}}}\n",
+	} {
+		if all, err := Read("compose.yaml", t.TempDir(), []byte(text), nil); err == nil {
+			t.Errorf("%s: %+v", name, all)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte("services:\n  a: {image: x, user: '0', volumes: ['data:/d'], post_start: [{command: x, user: root}]}\nvolumes: {data: {}}\n"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if all, err := Read("compose.yaml", dir, text, nil); err == nil && len(all) == 0 {
+			t.Error("nothing, and no error")
+		}
+	})
+}

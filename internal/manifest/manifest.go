@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package manifest finds the pods in Kubernetes' manifests: in objects of any kind that hold a pod's specification, in lists, and in
+// several documents of a file. Values are read as the API server does (sigs.k8s.io/yaml, doubled names refused). What they mean for a
+// container's user is not said here (internal/check).
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	node "go.yaml.in/yaml/v3"
+	"sigs.k8s.io/yaml"
+)
+
+// Bounds of what is read.
+const (
+	MaxBytes   = 16 << 20
+	maxSpread  = 64 << 20 // what anchors may make of a document
+	maxDepth   = 200
+	maxPods    = 10_000
+	maxObjects = 100_000
+)
+
+// Error is a file that is not read whole.
+type Error struct {
+	Line int // 0: none
+	Err  error
+}
+
+func (e *Error) Error() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("line %d: %v", e.Line, e.Err)
+	}
+	return e.Err.Error()
+}
+
+// Unwrap is what was found.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Context is a security context, of a pod or a container, as far as it is about users; nil: it is not said.
+type Context struct {
+	RunAsUser, RunAsGroup, FSGroup *int64
+	RunAsNonRoot                   *bool
+	Groups                         []int64
+	Privileged                     bool
+
+	UserLine, NonRootLine int
+}
+
+// Container is one of a pod's.
+type Container struct {
+	Role, Name, Image string
+	Context
+	Line    int // where it names its image, or begins
+	Command []string
+	Args    []string
+	Mounts  []string // names of volumes
+}
+
+// Closed is a file of a volume that not everybody may read by its mode.
+type Closed struct {
+	Volume string
+	What   string // secret, configMap, projected
+	Mode   int64
+	Line   int
+}
+
+// Pod is a pod's specification.
+type Pod struct {
+	Kind, Namespace, Name string
+	Line                  int
+	Windows               bool
+	HostUsers             *bool
+	RuntimeClass          string
+	Context
+	Containers []Container
+	Closed     []Closed
+}
+
+// Title is the object that the pod is of.
+func (p *Pod) Title() string {
+	name := p.Name
+	if p.Namespace != "" {
+		name = p.Namespace + "/" + name
+	}
+	return strings.TrimSpace(p.Kind + " " + name)
+}
+
+// Is says that a text has an object of Kubernetes' at its beginning, as far as that can be told without reading it.
+func Is(text []byte) bool {
+	return hasKey(text, "apiVersion") && hasKey(text, "kind")
+}
+
+func hasKey(text []byte, key string) bool {
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimLeft(line, " \t-{[")
+		line = bytes.TrimLeft(line, `"'`)
+		if rest, ok := bytes.CutPrefix(line, []byte(key)); ok {
+			rest = bytes.TrimLeft(rest, `"' `)
+			if bytes.HasPrefix(rest, []byte(":")) {
+				return true
+			}
+		}
+	}
+	return bytes.Contains(text, []byte(`"`+key+`"`))
+}
+
+// Read finds the pods. Objects is how many objects there are at all.
+func Read(text []byte) (pods []Pod, objects int, err error) {
+	if len(text) > MaxBytes {
+		return nil, 0, &Error{0, fmt.Errorf("it has more than %d bytes", MaxBytes)}
+	}
+	r := &reader{}
+	for _, d := range documents(text) {
+		r.line = d.line
+		if err := r.document(d); err != nil {
+			return nil, 0, err
+		}
+	}
+	if r.objects == 0 {
+		return nil, 0, &Error{0, errors.New("it has no object of Kubernetes' (apiVersion and kind)")}
+	}
+	return r.pods, r.objects, nil
+}
+
+type document struct {
+	text []byte
+	line int // of the file, in front of its first one
+	bad  string
+}
+
+// documents takes a file apart as kubectl does, at lines that begin with three hyphens.
+func documents(text []byte) (all []document) {
+	if first := bytes.TrimLeft(text, " \t\r\n"); bytes.HasPrefix(first, []byte("{")) {
+		return []document{{text: text}}
+	}
+	n, d := 0, document{}
+	for line := range bytes.Lines(text) {
+		n++
+		if rest, ok := bytes.CutPrefix(line, []byte("---")); ok {
+			all = append(all, d)
+			d = document{line: n}
+			if rest = bytes.TrimSpace(rest); len(rest) > 0 && rest[0] != '#' {
+				d.bad = string(rest)
+			}
+			continue
+		}
+		d.text = append(d.text, line...)
+	}
+	return append(all, d)
+}
+
+type reader struct {
+	pods    []Pod
+	objects int
+	line    int
+	root    *node.Node // of the document; nil: no places are known
+}
+
+// owner is the object that something lies in.
+type owner struct {
+	api, kind, namespace, name string
+	context                    map[string]any // of a workflow of Argo, which its templates have where they have none
+}
+
+func (r *reader) document(d document) error {
+	if d.bad != "" {
+		return &Error{d.line, fmt.Errorf("%.100q stands behind the hyphens that begin a document, where kubectl passes over it", d.bad)}
+	}
+	if len(bytes.TrimSpace(d.text)) == 0 {
+		return nil
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(d.text), []byte("{")) {
+		return r.stream(d.text)
+	}
+	text, err := yaml.YAMLToJSON(d.text)
+	if err != nil {
+		return &Error{d.line + lineOf(err), err}
+	}
+	if len(text) > maxSpread {
+		return &Error{d.line + 1, fmt.Errorf("its anchors make more than %d bytes of it", maxSpread)}
+	}
+	var root node.Node
+	if err := node.Unmarshal(d.text, &root); err != nil {
+		return &Error{d.line + lineOf(err), err}
+	}
+	if len(root.Content) == 1 {
+		r.root = root.Content[0]
+		if twice := doubled(r.root); twice != nil {
+			return &Error{d.line + twice.Line, fmt.Errorf("%.100q is there twice, of which readers take one or the other", twice.Value)}
+		}
+	}
+	defer func() { r.root = nil }()
+	return r.stream(text)
+}
+
+// doubled is the second of two names of a mapping that are the same; nil: there is none. What an alias stands for is looked at once.
+func doubled(n *node.Node) *node.Node {
+	if n.Kind == node.MappingNode {
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if seen[key.Value] && key.Kind == node.ScalarNode && key.Value != "<<" {
+				return key
+			}
+			seen[key.Value] = true
+		}
+	}
+	for _, c := range n.Content {
+		if twice := doubled(c); twice != nil {
+			return twice
+		}
+	}
+	return nil
+}
+
+// lineOf is the line that an error of the YAML parser's names; 0: none.
+func lineOf(err error) int {
+	_, rest, ok := strings.Cut(err.Error(), "line ")
+	if !ok {
+		return 0
+	}
+	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 1 {
+		return 0
+	}
+	n, err := strconv.ParseUint(rest[:end], 10, 31) //lint:allow a line
+	if err != nil {
+		return 0
+	}
+	return int(n)
+}
+
+// stream reads values of JSON.
+func (r *reader) stream(text []byte) error {
+	in := json.NewDecoder(bytes.NewReader(text))
+	in.UseNumber()
+	for {
+		var value any
+		err := in.Decode(&value)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return &Error{r.line, err}
+		}
+		if value == nil {
+			continue
+		}
+		if _, ok := value.(map[string]any); !ok {
+			return &Error{r.line + 1, errors.New("a document of it is not an object")}
+		}
+		before := r.objects
+		if err := r.look(value, nil, owner{}); err != nil {
+			return err
+		}
+		if r.objects == before {
+			return &Error{r.line + 1, errors.New("a document of it is not an object of Kubernetes' (apiVersion and kind)")}
+		}
+	}
+}
+
+// at is the line of a path of the document; where it has none of its own, that of what it lies in.
+func (r *reader) at(path ...any) int {
+	n, line := r.root, 0
+	if n == nil {
+		return 0
+	}
+	line = n.Line
+	for _, step := range path {
+		for hops := 0; n != nil && n.Kind == node.AliasNode && hops < 8; hops++ {
+			n = n.Alias
+		}
+		if n == nil {
+			break
+		}
+		var next *node.Node
+		switch step := step.(type) {
+		case string:
+			for i := 0; n.Kind == node.MappingNode && i+1 < len(n.Content); i += 2 {
+				if n.Content[i].Value == step {
+					next, line = n.Content[i+1], n.Content[i].Line
+				}
+			}
+		case int:
+			if n.Kind == node.SequenceNode && step < len(n.Content) {
+				next = n.Content[step]
+				line = next.Line
+			}
+		}
+		if next == nil {
+			break
+		}
+		n = next
+	}
+	return r.line + line
+}
+
+func join(path []any, more ...any) []any { return slices.Concat(path, more) }
+
+// look goes through a value.
+func (r *reader) look(v any, path []any, of owner) error {
+	if len(path) > maxDepth {
+		return &Error{r.line, fmt.Errorf("it is deeper than %d levels", maxDepth)}
+	}
+	switch v := v.(type) {
+	case []any:
+		for i, one := range v {
+			if err := r.look(one, join(path, i), of); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		return r.mapping(v, path, of)
+	}
+	return nil
+}
+
+func (r *reader) mapping(v map[string]any, path []any, of owner) error {
+	api, hasAPI := v["apiVersion"].(string)
+	kind, hasKind := v["kind"].(string)
+	if hasAPI && hasKind && kind != "" {
+		if r.objects++; r.objects > maxObjects {
+			return &Error{r.line, fmt.Errorf("it has more than %d objects", maxObjects)}
+		}
+		of = owner{api: api, kind: kind}
+		if meta, ok := v["metadata"].(map[string]any); ok {
+			of.name, _ = meta["name"].(string)
+			of.namespace, _ = meta["namespace"].(string)
+		}
+		if kind == "CustomResourceDefinition" {
+			return nil
+		}
+	}
+	if argo := strings.HasPrefix(of.api, "argoproj.io/"); argo {
+		if c, ok := v["securityContext"].(map[string]any); ok {
+			of.context = c
+		}
+		for _, key := range []string{"container", "script"} {
+			c, ok := v[key].(map[string]any)
+			if ok && c["image"] != nil {
+				return r.pod(map[string]any{"containers": []any{c}, "initContainers": v["initContainers"], "sidecars": v["sidecars"], "securityContext": context(v, of), "volumes": v["volumes"]}, path, of, key)
+			}
+		}
+	}
+	if isPod(v, of) {
+		if v["securityContext"] == nil && of.context != nil {
+			v = maps.Clone(v)
+			v["securityContext"] = of.context
+		}
+		return r.pod(v, path, of, "")
+	}
+	for _, key := range slices.Sorted(maps.Keys(v)) {
+		if err := r.look(v[key], join(path, key), of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func context(v map[string]any, of owner) any {
+	if c := v["securityContext"]; c != nil {
+		return c
+	}
+	if of.context == nil {
+		return nil
+	}
+	return of.context
+}
+
+// isPod says that something is a pod's specification: it has a list of containers, of which one names an image.
+func isPod(v map[string]any, of owner) bool {
+	if of.kind == "" {
+		return false
+	}
+	for _, key := range lists {
+		if all, ok := v[key].([]any); ok && slices.ContainsFunc(all, func(c any) bool {
+			one, ok := c.(map[string]any)
+			return ok && one["image"] != nil
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// lists are those of a pod's containers; sidecars are Argo's.
+var lists = []string{"initContainers", "containers", "ephemeralContainers", "sidecars"}
+
+var roles = map[string]string{"initContainers": "init container", "containers": "container", "ephemeralContainers": "ephemeral container", "sidecars": "sidecar"}
+
+// pod reads a specification. single is the name of the one that stands for a list, as Argo has it.
+func (r *reader) pod(v map[string]any, path []any, of owner, single string) error {
+	if len(r.pods) >= maxPods {
+		return &Error{r.line, fmt.Errorf("it has more than %d pods", maxPods)}
+	}
+	f := fields{r: r, path: path}
+	p := Pod{Kind: of.kind, Namespace: of.namespace, Name: of.name, Line: r.at(path...)}
+	p.HostUsers = f.boolean(v, "hostUsers")
+	p.RuntimeClass = f.text(v, "runtimeClassName")
+	if system := f.mapping(v, "os"); system != nil {
+		p.Windows = f.text(system, "name") == "windows"
+	}
+	p.Context = f.context(v, path)
+	p.Closed = f.volumes(v)
+	for _, key := range lists {
+		list := f.list(v, key)
+		for i, one := range list {
+			at := join(path, key, i)
+			if single != "" && key == "containers" {
+				at = join(path, single)
+			}
+			c, ok := one.(map[string]any)
+			if !ok {
+				f.fail(at, "a container is no mapping")
+				continue
+			}
+			p.Containers = append(p.Containers, f.container(c, at, roles[key]))
+		}
+	}
+	if f.err != nil {
+		return f.err
+	}
+	r.pods = append(r.pods, p)
+	return nil
+}
+
+// fields reads members of a type that the API server insists on; the first that is of another one is kept as an error.
+type fields struct {
+	r    *reader
+	path []any
+	err  error
+}
+
+func (f *fields) fail(at []any, format string, args ...any) {
+	if f.err == nil {
+		f.err = &Error{f.r.at(at...), fmt.Errorf(format, args...)}
+	}
+}
+
+func (f *fields) boolean(v map[string]any, key string) *bool {
+	switch b := v[key].(type) {
+	case nil:
+		return nil
+	case bool:
+		return &b
+	}
+	f.fail(join(f.path, key), "%s is no boolean, which the API server refuses", key)
+	return nil
+}
+
+func (f *fields) text(v map[string]any, key string) string {
+	switch s := v[key].(type) {
+	case nil:
+		return ""
+	case string:
+		return s
+	}
+	f.fail(join(f.path, key), "%s is not a string, which the API server refuses", key)
+	return ""
+}
+
+func (f *fields) mapping(v map[string]any, key string) map[string]any {
+	switch m := v[key].(type) {
+	case nil:
+		return nil
+	case map[string]any:
+		return m
+	}
+	f.fail(join(f.path, key), "%s is no mapping, which the API server refuses", key)
+	return nil
+}
+
+func (f *fields) list(v map[string]any, key string) []any {
+	switch l := v[key].(type) {
+	case nil:
+		return nil
+	case []any:
+		return l
+	}
+	f.fail(join(f.path, key), "%s is not a list, which the API server refuses", key)
+	return nil
+}
+
+func (f *fields) texts(v map[string]any, key string) (all []string) {
+	for _, one := range f.list(v, key) {
+		s, ok := one.(string)
+		if !ok {
+			f.fail(f.path, "%s has something that is not a string, which the API server refuses", key)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func (f *fields) number(v map[string]any, key string) *int64 {
+	if v[key] == nil {
+		return nil
+	}
+	n, ok := integer(v[key])
+	if !ok {
+		f.fail(join(f.path, key), "%s is no integer, which the API server refuses", key)
+		return nil
+	}
+	return &n
+}
+
+func integer(v any) (int64, bool) {
+	number, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(number.String(), 10, 64) //lint:allow the API server reads it so
+	return n, err == nil
+}
+
+func (f *fields) context(v map[string]any, path []any) (c Context) {
+	was := f.path
+	defer func() { f.path = was }()
+	f.path = join(path, "securityContext")
+	in := f.mapping(v, "securityContext")
+	if in == nil {
+		return c
+	}
+	c.RunAsUser, c.RunAsGroup, c.FSGroup, c.RunAsNonRoot = f.number(in, "runAsUser"), f.number(in, "runAsGroup"), f.number(in, "fsGroup"), f.boolean(in, "runAsNonRoot")
+	if p := f.boolean(in, "privileged"); p != nil {
+		c.Privileged = *p
+	}
+	for _, g := range f.list(in, "supplementalGroups") {
+		n, ok := integer(g)
+		if !ok {
+			f.fail(f.path, "supplementalGroups has something that is no integer, which the API server refuses")
+		}
+		c.Groups = append(c.Groups, n)
+	}
+	c.UserLine, c.NonRootLine = f.r.at(join(f.path, "runAsUser")...), f.r.at(join(f.path, "runAsNonRoot")...)
+	for key, id := range map[string]*int64{"runAsUser": c.RunAsUser, "runAsGroup": c.RunAsGroup, "fsGroup": c.FSGroup} {
+		if id != nil && (*id < 0 || *id > 1<<31-1) {
+			f.fail(join(f.path, key), "%s is none from 0 to 2147483647, which the API server refuses", key)
+		}
+	}
+	return c
+}
+
+func (f *fields) container(v map[string]any, at []any, role string) Container {
+	was := f.path
+	defer func() { f.path = was }()
+	f.path = at
+	c := Container{Role: role, Name: f.text(v, "name"), Image: f.text(v, "image"), Context: f.context(v, at), Command: f.texts(v, "command"), Args: f.texts(v, "args")}
+	if role == "init container" && f.text(v, "restartPolicy") == "Always" {
+		c.Role = "sidecar"
+	}
+	c.Line = f.r.at(join(at, "image")...)
+	for _, m := range f.list(v, "volumeMounts") {
+		if m, ok := m.(map[string]any); ok {
+			c.Mounts = append(c.Mounts, f.text(m, "name"))
+		}
+	}
+	return c
+}
+
+// volumes are those with files that others than root may not read. Tokens are left out: the kubelet opens them for the pod's user.
+func (f *fields) volumes(v map[string]any) (closed []Closed) {
+	for i, one := range f.list(v, "volumes") {
+		vol, ok := one.(map[string]any)
+		if !ok {
+			continue
+		}
+		name := f.text(vol, "name")
+		add := func(what string, source map[string]any, mode *int64, path []any) {
+			if mode != nil && *mode&0o004 == 0 {
+				closed = append(closed, Closed{name, what, *mode, f.r.at(path...)})
+			}
+			for n, item := range f.list(source, "items") {
+				if item, ok := item.(map[string]any); ok {
+					if own := f.number(item, "mode"); own != nil && *own&0o004 == 0 {
+						closed = append(closed, Closed{name, what, *own, f.r.at(join(path[:len(path)-1], "items", n, "mode")...)})
+					}
+				}
+			}
+		}
+		for _, what := range []string{"secret", "configMap"} {
+			if source := f.mapping(vol, what); source != nil {
+				add(what, source, f.number(source, "defaultMode"), join(f.path, "volumes", i, what, "defaultMode"))
+			}
+		}
+		projected := f.mapping(vol, "projected")
+		if projected == nil {
+			continue
+		}
+		mode := f.number(projected, "defaultMode")
+		for n, s := range f.list(projected, "sources") {
+			source, ok := s.(map[string]any)
+			if !ok {
+				continue
+			}
+			for _, what := range []string{"secret", "configMap"} {
+				if inner := f.mapping(source, what); inner != nil {
+					add("projected "+what, inner, mode, join(f.path, "volumes", i, "projected", "sources", n, what, "items"))
+				}
+			}
+		}
+	}
+	return closed
+}

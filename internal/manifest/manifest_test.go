@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestPods: what is a pod, wherever it lies, and what is none.
+func TestPods(t *testing.T) {
+	const c = "containers: [{name: c, image: i}]"
+	for text, want := range map[string]string{
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ns}\nspec: {" + c + "}":                                                                                                                                 "Pod ns/a: container c i",
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {" + c + "}}}":                                                                                                                "Deployment a: container c i",
+		"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec: {jobTemplate: {spec: {template: {spec: {" + c + "}}}}}":                                                                                           "CronJob a: container c i",
+		"apiVersion: v1\nkind: PodTemplate\nmetadata: {name: a}\ntemplate: {spec: {" + c + "}}":                                                                                                                            "PodTemplate a: container c i",
+		"apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {" + c + "}}, {apiVersion: v1, kind: ConfigMap}, {apiVersion: v1, kind: Pod, metadata: {name: b}, spec: {" + c + "}}]": "Pod a: container c i; Pod b: container c i",
+		"apiVersion: v1\nkind: PodList\nitems: [{apiVersion: v1, kind: Pod, spec: {" + c + "}}]":                                                                                                                           "Pod: container c i",
+		"apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\nspec: {template: {spec: {" + c + "}}}":                                                                                                      "Rollout a: container c i",
+		"apiVersion: serving.knative.dev/v1\nkind: Service\nspec: {template: {spec: {containers: [{image: i}]}}}":                                                                                                          "Service: container  i",
+		"apiVersion: kubeflow.org/v1\nkind: PyTorchJob\nspec: {pytorchReplicaSpecs: {Master: {template: {spec: {" + c + "}}}, Worker: {template: {spec: {" + c + "}}}}}":                                                   "PyTorchJob: container c i; PyTorchJob: container c i",
+		"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {securityContext: {runAsUser: 5}, templates: [{name: x, container: {image: i}}, {name: y, script: {image: j}, securityContext: {runAsUser: 6}}]}":         "Workflow: container  i 5; Workflow: container  j 6",
+		"apiVersion: v1\nkind: Pod\nspec:\n  initContainers: [{name: i, image: x}, {name: s, image: x, restartPolicy: Always}]\n  " + c + "\n  ephemeralContainers: [{name: e, image: x}]":                                 "Pod: init container i x, sidecar s x, container c i, ephemeral container e x",
+		"apiVersion: v1\nkind: Pod\nspec: {" + c + "}\n---\n# nothing\n---\napiVersion: v1\nkind: Pod\nspec: {" + c + "}\n--- # end\n":                                                                                     "Pod: container c i; Pod: container c i",
+		`{"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "c", "image": "i"}]}}`:                                                                                                                       "Pod: container c i",
+		"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {x: {" + c + "}}":                                                                                                                      "",
+		"apiVersion: v1\nkind: ConfigMap\ndata: {x: \"containers: [{image: i}]\"}":                                                                                                                                         "",
+		"x: &x {name: c, image: i}\napiVersion: v1\nkind: Pod\nspec: {containers: [*x, {<<: *x, name: d}]}":                                                                                                                "Pod: container c i, container d i",
+		"apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c, resources: {}}]}}}":                                                                                                        "",
+	} {
+		pods, _, err := Read([]byte(text))
+		var got []string
+		for _, p := range pods {
+			var all []string
+			for _, c := range p.Containers {
+				one := fmt.Sprintf("%s %s %s", c.Role, c.Name, c.Image)
+				if p.RunAsUser != nil {
+					one += fmt.Sprintf(" %d", *p.RunAsUser)
+				}
+				all = append(all, one)
+			}
+			got = append(got, p.Title()+": "+strings.Join(all, ", "))
+		}
+		if s := strings.Join(got, "; "); err != nil || s != want {
+			t.Errorf("%s: %q, %v, want %q", text, s, err, want)
+		}
+	}
+}
+
+// TestErrors: what is not read whole is an error with a line.
+func TestErrors(t *testing.T) {
+	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+	for i := range 9 {
+		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d,", i), 10), ","))
+	}
+	for text, line := range map[string]int{
+		"":       0,
+		"a: b\n": 1,
+		"apiVersion: v1\nkind: Pod\n---\nfoo: bar\n":                                         4,
+		"- apiVersion: v1\n  kind: Pod\n":                                                    1,
+		"apiVersion: v1\nkind: Pod\nspec: {{ .Values.x }}\n":                                 0,
+		"apiVersion: v1\nkind: Pod\nkind: Pod\n":                                             3,
+		"apiVersion: v1\nkind: Pod\n--- {apiVersion: v1}\n":                                  3,
+		"apiVersion: v1\nkind: Pod\nspec:\n  hostUsers: maybe\n  containers: [{image: x}]\n": 4,
+		"apiVersion: v1\nkind: Pod\nspec:\n  containers: [{image: x}, y]\n":                  4,
+		"apiVersion: v1\nkind: Pod\nspec: {containers: [{image: 5}, {image: x}]}\n":          3,
+		"apiVersion: v1\nkind: Pod\n" + bomb:                                                 0,
+		"apiVersion: v1\nkind: Pod\nx: " + strings.Repeat("[", 20000) + "\n":                 0,
+		"{\"apiVersion\": \"v1\", \"kind\": \"Pod\"} trailing":                               0,
+		strings.Repeat(" ", MaxBytes+1):                                                      0,
+	} {
+		_, _, err := Read([]byte(text))
+		var e *Error
+		if !errors.As(err, &e) || line != 0 && e.Line != line {
+			t.Errorf("%.60q: %v, want line %d", text, err, line)
+		}
+	}
+}
+
+func TestIs(t *testing.T) {
+	for text, want := range map[string]bool{
+		"apiVersion: v1\nkind: Pod": true, "{\"apiVersion\":\"v1\",\"kind\":\"x\"}": true, "# x\n---\n\"apiVersion\": v1\n'kind': x": true, "FROM debian": false, "services: {}": false, "kind: x": false,
+	} {
+		if Is([]byte(text)) != want {
+			t.Errorf("%q: want %t", text, want)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte("apiVersion: v1\nkind: Pod\nspec: {securityContext: {runAsUser: 0}, containers: [{name: c, image: i}], volumes: [{name: s, secret: {defaultMode: 0400}}]}\n---\na: &a [b]\nc: *a\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		pods, objects, err := Read(text)
+		lines := strings.Count(string(text), "\n") + 1
+		if err == nil && objects == 0 {
+			t.Error("nothing, and no error")
+		}
+		for _, p := range pods {
+			for _, c := range p.Containers {
+				if c.Line < 0 || c.Line > lines || c.UserLine > lines {
+					t.Errorf("line %d of %d", c.Line, lines)
+				}
+			}
+		}
+	})
+}
