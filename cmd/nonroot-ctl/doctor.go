@@ -49,6 +49,28 @@ func insideCommand() *cli.Command {
 	}
 }
 
+// selfTestCommand is the self-test alone, for the node agent, which has an installation of its own to test.
+func selfTestCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "self-test",
+		Hidden: true,
+		Action: func(c *cli.Context) error {
+			if c.NArg() != 1 {
+				return errors.New("name the nonroot-runc to test")
+			}
+			ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+			defer stop()
+			all, err := selftest.Runtime{Binary: c.Args().First()}.Try(ctx)
+			for _, f := range all {
+				if f.Broken {
+					err = errors.Join(err, fmt.Errorf("%s: %s", f.What, f.Detail))
+				}
+			}
+			return err
+		},
+	}
+}
+
 func runDoctor(c *cli.Context) error {
 	engine := c.String("engine")
 	if c.NArg() > 0 {

@@ -43,7 +43,7 @@ func app() *cli.App {
 		Usage: "register nonroot-runc with engines, check it, explain and report what it did",
 		Commands: []*cli.Command{
 			checkCommand(), configureCommand(), doctorCommand(), explainCommand(), learnCommand(), policyCommand(), psCommand(), reportCommand(), setupCommand(),
-			versionCommand(), volumesCommand(), insideCommand(), completeCommand(),
+			versionCommand(), volumesCommand(), insideCommand(), selfTestCommand(), completeCommand(),
 		},
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "say which build this is"}},
 		Action: func(c *cli.Context) error {

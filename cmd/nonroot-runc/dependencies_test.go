@@ -14,7 +14,7 @@ import (
 // TestDependencies holds docs/dependencies.md against what is linked into each program, and whether our own code imports it.
 func TestDependencies(t *testing.T) {
 	document := paper(t, "docs/dependencies.md")
-	for _, program := range []string{"nonroot-runc", "nonroot-ctl"} {
+	for _, program := range []string{"nonroot-runc", "nonroot-ctl", "nonroot-node"} {
 		_, part, found := strings.Cut(document, "\n## "+program+"\n")
 		if !found {
 			t.Fatalf("no part about %s", program)
@@ -58,6 +58,25 @@ func linkedModules(t *testing.T, program string) []string {
 		modules[i] = fmt.Sprintf("%s direct=%t", m, direct)
 	}
 	return modules
+}
+
+// TestNoCluster: what speaks to a cluster stays in nonroot-node, whose program nobody's container waits for. nonroot-ctl reads manifests by the
+// API server's YAML, which imports nothing.
+func TestNoCluster(t *testing.T) {
+	cluster := regexp.MustCompile(`^(k8s\.io|sigs\.k8s\.io|google\.golang\.org/grpc|github\.com/prometheus)/`)
+	seen := false
+	for _, program := range []string{"nonroot-runc", "nonroot-ctl", "nonroot-node"} {
+		for _, module := range linkedModules(t, program) {
+			if module, _, _ := strings.Cut(module, " "); cluster.MatchString(module+"/") && module != "sigs.k8s.io/yaml" {
+				if seen = true; program != "nonroot-node" {
+					t.Errorf("%s is linked into %s", module, program)
+				}
+			}
+		}
+	}
+	if !seen {
+		t.Error("not even nonroot-node speaks to a cluster")
+	}
 }
 
 // TestStartUp names packages that would cost each call of the runtime a tenth of a millisecond or more, by what they do when

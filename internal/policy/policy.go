@@ -20,6 +20,9 @@ import (
 // DefaultFile is where the policy is looked for. Where there is none, Default holds.
 const DefaultFile = "/etc/nonroot-runc/config.toml"
 
+// DefaultState is where it is kept who has which uid, and what else outlives a container, unless the policy says otherwise.
+const DefaultState = "/var/lib/nonroot-runc"
+
 // Hint names the policy for whoever is to change it.
 const Hint = "the policy (" + DefaultFile + ")"
 
@@ -171,7 +174,7 @@ func Default() *Policy {
 		Name:       "nonroot",
 		Sources:    []Source{Requested, Listed, Kept, Joined, Volume, Prepared, Image, Fixed},
 		Share:      SharePod,
-		State:      "/var/lib/nonroot-runc",
+		State:      DefaultState,
 		Privileged: privilegedGroups,
 		Adapt:      defaultAdapt(),
 		HomeMode:   homedir.Auto,

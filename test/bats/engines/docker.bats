@@ -595,7 +595,7 @@ ended_well() { [[ $(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$
   docker run -d --name app -v before:/data bb probe pause >/dev/null
   fails_with 1 docker exec app cat /data/x
   fails_with 1 "${ctl[@]}" before
-  [[ $ERR == *'"app"'*'which runs'*'--force'* ]] || explain 'expected the container that runs'
+  [[ $ERR == *'"app"'*'which is running'*'--force'* ]] || explain 'expected the container that runs'
   docker stop --time 1 app >/dev/null
   docker run --name reader --user 1000:1000 -v before:/data bb true
   fails_with 1 "${ctl[@]}" before

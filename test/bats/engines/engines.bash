@@ -135,9 +135,12 @@ start_containerd() {
 }
 stop_containerd() { ended containerd; }
 
-# import_containerd NAME [NAMESPACE [CONFIG]] makes an image of the kit's files, CONFIG being what jq adds to its own. containerd itself has no import of plain files: it
-# comes in the form of the image specification.
-import_containerd() {
+# import_containerd NAME [NAMESPACE [CONFIG]] makes an image of the kit's files, CONFIG being what jq adds to its own.
+import_containerd() { image_archive "$1" "${3:-}" | ctr --namespace "${2:-default}" images import - >/dev/null; }
+
+# image_archive NAME [CONFIG] prints one: containerd itself has no import of plain files, so it has the form of the image
+# specification. The files are those of `image`.
+image_archive() {
   local layout=$BATS_FILE_TMPDIR/$1 layer config manifest
   mkdir -p "$layout/blobs/sha256"
   blob() { # FILE TYPE: a descriptor of it
@@ -149,7 +152,7 @@ import_containerd() {
   }
   image >"$layout/file"
   layer=$(blob "$layout/file" layer.v1.tar)
-  jq -cn --argjson l "$layer" "{architecture: \"amd64\", os: \"linux\", config: ({Env: [\"PATH=/bin\"]} + ${3:-{\}}),
+  jq -cn --argjson l "$layer" "{architecture: \"amd64\", os: \"linux\", config: ({Env: [\"PATH=/bin\"]} + ${2:-{\}}),
     rootfs: {type: \"layers\", diff_ids: [\$l.digest]}}" >"$layout/file"
   config=$(blob "$layout/file" config.v1+json)
   jq -cn --argjson c "$config" --argjson l "$layer" '{schemaVersion: 2, config: $c, layers: [$l]}' >"$layout/file"
@@ -158,5 +161,6 @@ import_containerd() {
     [$m + {annotations: {"io.containerd.image.name": $n}}]}' >"$layout/index.json"
   printf '{"imageLayoutVersion": "1.0.0"}' >"$layout/oci-layout"
   rm "$layout/file"
-  tar -C "$layout" -c . | ctr --namespace "${2:-default}" images import - >/dev/null
+  tar -C "$layout" -c .
+  rm -r "$layout"
 }

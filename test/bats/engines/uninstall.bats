@@ -109,7 +109,10 @@ needed() {
   image | "${elsewhere[@]}" import - bb >/dev/null
   "${elsewhere[@]}" run -d --name far bb probe pause >/dev/null
   needed podman '"far" (running)'
+  local monitor
+  monitor=$("${elsewhere[@]}" inspect -f '{{.State.ConmonPid}}' far)
   "${elsewhere[@]}" rm --force --time 0 far >/dev/null
+  await gone "$monitor"
   succeeds ctl podman --uninstall
 }
 

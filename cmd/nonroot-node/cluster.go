@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
+	"github.com/nonroot-runc/nonroot-runc/internal/version"
+)
+
+// What is written on a node. RuntimeClasses select by the label.
+const (
+	prefix         = "nonroot-runc.io/"
+	readyLabel     = prefix + "ready"
+	versionNote    = prefix + "version"
+	policyNote     = prefix + "policy-sha256" // of the general policy; "-" and the profile's name behind it, of a profile's
+	conditionType  = "NonRootRunc"
+	eventComponent = "nonroot-node"
+)
+
+var (
+	nodes      = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	pods       = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	apiEvents  = schema.GroupVersionResource{Version: "v1", Resource: "events"}
+	leases     = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+)
+
+// cluster is the agent's view of it: its own node, its ConfigMap, and the names of the pods of its node, each by a watch. Objects
+// come without the types of the whole API, which would take more memory than all else.
+type cluster struct {
+	options
+	dynamic  dynamic.Interface
+	metadata metadata.Interface
+
+	node, config, pods cache.Store
+	changed            chan struct{} // the ConfigMap has
+}
+
+func connect(o options) (*cluster, error) {
+	config, err := rest.InClusterConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the API server: %w", err)
+	}
+	config.UserAgent = eventComponent + "/" + version.Short()
+	config.Timeout = 0 // watches
+	c := &cluster{options: o, changed: make(chan struct{}, 1)}
+	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return nil, err
+	}
+	c.metadata, err = metadata.NewForConfig(config)
+	return c, err
+}
+
+// requestLimit is how long one request may take. While the API server is away, the node goes on as it is.
+const requestLimit = 10 * time.Second
+
+// start begins the watches, and waits for what they find first.
+func (c *cluster) start(ctx context.Context) error {
+	byName := func(name string) string { return fields.OneTermEqualSelector("metadata.name", name).String() }
+	var synced []cache.InformerSynced
+	follow := func(store *cache.Store, lw *cache.ListWatch, object runtime.Object, handler cache.ResourceEventHandler) {
+		informer, controller := cache.NewInformerWithOptions(cache.InformerOptions{
+			ListerWatcher: lw, ObjectType: object, Handler: handler, Transform: slim,
+		})
+		*store = informer
+		synced = append(synced, controller.HasSynced)
+		go controller.RunWithContext(ctx)
+	}
+	wake := func(any) {
+		select {
+		case c.changed <- struct{}{}:
+		default:
+		}
+	}
+	none := cache.ResourceEventHandlerFuncs{}
+	follow(&c.node, objects(c.dynamic.Resource(nodes), byName(c.options.node)), &unstructured.Unstructured{}, none)
+	follow(&c.config, objects(c.dynamic.Resource(configMaps).Namespace(c.namespace), byName(c.options.policies)), &unstructured.Unstructured{},
+		cache.ResourceEventHandlerFuncs{AddFunc: wake, UpdateFunc: func(_, now any) { wake(now) }, DeleteFunc: wake})
+	follow(&c.pods, &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", c.options.node).String()
+			return c.metadata.Resource(pods).List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", c.options.node).String()
+			return c.metadata.Resource(pods).Watch(ctx, o)
+		},
+	}, &metav1.PartialObjectMetadata{}, none)
+	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
+		return fmt.Errorf("wait for the API server: %w", context.Cause(ctx))
+	}
+	return nil
+}
+
+// objects lists and watches those that a field selector has.
+func objects(of dynamic.ResourceInterface, selector string) *cache.ListWatch {
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.FieldSelector = selector
+			return of.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = selector
+			return of.Watch(ctx, o)
+		},
+	}
+}
+
+// slim drops what nobody here reads, and what may be long.
+func slim(object any) (any, error) {
+	switch o := object.(type) {
+	case *metav1.PartialObjectMetadata:
+		o.ManagedFields, o.Annotations, o.Labels = nil, nil, nil
+	case *unstructured.Unstructured:
+		o.SetManagedFields(nil)
+		unstructured.RemoveNestedField(o.Object, "status", "images")
+	}
+	return object, nil
+}
+
+func one(store cache.Store) *unstructured.Unstructured {
+	for _, object := range store.List() {
+		if u, ok := object.(*unstructured.Unstructured); ok {
+			return u
+		}
+	}
+	return nil
+}
+
+// policies are the texts in the ConfigMap. known is false where there is none.
+func (c *cluster) policies() (texts map[string]string, known bool) {
+	config := one(c.config)
+	if config == nil {
+		return nil, false
+	}
+	texts, _, err := unstructured.NestedStringMap(config.Object, "data")
+	return texts, err == nil
+}
+
+// policyVersion changes with the ConfigMap.
+func (c *cluster) policyVersion() string {
+	if config := one(c.config); config != nil {
+		return string(config.GetUID()) + "/" + config.GetResourceVersion()
+	}
+	return ""
+}
+
+// nodeReady says why the node is not ready.
+func (c *cluster) nodeReady() error {
+	for _, condition := range conditions(one(c.node)) {
+		if condition["type"] == "Ready" {
+			if condition["status"] == "True" {
+				return nil
+			}
+			return fmt.Errorf("the node is not ready: %v", condition["message"])
+		}
+	}
+	return errors.New("the node does not say whether it is ready")
+}
+
+func conditions(node *unstructured.Unstructured) (all []map[string]any) {
+	if node == nil {
+		return nil
+	}
+	list, _, err := unstructured.NestedSlice(node.Object, "status", "conditions")
+	if err != nil {
+		return nil
+	}
+	for _, entry := range list {
+		if condition, ok := entry.(map[string]any); ok {
+			all = append(all, condition)
+		}
+	}
+	return all
+}
+
+// status is how the node is, as the cluster sees it.
+type status struct {
+	ready           bool
+	reason, message string
+	policies        applied
+}
+
+// publish writes what differs from what the node says already.
+func (c *cluster) publish(ctx context.Context, s status) error {
+	node := one(c.node)
+	if node == nil {
+		return fmt.Errorf("there is no node %q", c.options.node)
+	}
+	want := map[string]any{versionNote: version.Short()}
+	for _, h := range handlers {
+		want[h.note()] = nil
+		if sum, has := s.policies.digests[h.key]; has {
+			want[h.note()] = sum
+		}
+	}
+	var label any
+	if s.ready {
+		label = "true"
+	}
+	if s.reason == "Removed" {
+		want = map[string]any{versionNote: nil}
+		for _, h := range handlers {
+			want[h.note()] = nil
+		}
+	}
+	annotations := differing(node.GetAnnotations(), want)
+	labels := differing(node.GetLabels(), map[string]any{readyLabel: label})
+	if len(annotations)+len(labels) > 0 {
+		meta := map[string]any{}
+		if len(annotations) > 0 {
+			meta["annotations"] = annotations
+		}
+		if len(labels) > 0 {
+			meta["labels"] = labels
+		}
+		if err := c.patch(ctx, types.MergePatchType, map[string]any{"metadata": meta}); err != nil {
+			return err
+		}
+	}
+	return c.condition(ctx, node, s)
+}
+
+func (h handler) note() string {
+	if h.profile == "" {
+		return policyNote
+	}
+	return policyNote + "-" + h.profile
+}
+
+// differing are the entries of want that now has not; nil stands for none.
+func differing(now map[string]string, want map[string]any) map[string]any {
+	out := maps.Clone(want)
+	maps.DeleteFunc(out, func(key string, value any) bool {
+		there, has := now[key]
+		return value == nil && !has || has && value == there
+	})
+	return out
+}
+
+// condition says on the node, where people look, what is wrong. One about the policy does not take the node away: the last good one
+// is in force.
+func (c *cluster) condition(ctx context.Context, node *unstructured.Unstructured, s status) error {
+	want := map[string]any{"type": conditionType, "status": "False", "reason": s.reason, "message": s.message}
+	if s.ready {
+		want["status"] = "True"
+		if s.policies.refused != "" {
+			want["reason"], want["message"] = "PolicyRefused", s.policies.refused
+		}
+	}
+	now := time.Now().UTC().Format(time.RFC3339)
+	want["lastHeartbeatTime"], want["lastTransitionTime"] = now, now
+	for _, there := range conditions(node) {
+		if there["type"] != conditionType {
+			continue
+		}
+		if s.reason == "Removed" {
+			break
+		}
+		if there["status"] == want["status"] && there["reason"] == want["reason"] && there["message"] == want["message"] {
+			return nil
+		}
+		if there["status"] == want["status"] {
+			want["lastTransitionTime"] = there["lastTransitionTime"]
+		}
+	}
+	if s.reason == "Removed" {
+		want = map[string]any{"type": conditionType, "$patch": "delete"}
+	}
+	return c.patch(ctx, types.StrategicMergePatchType, map[string]any{"status": map[string]any{"conditions": []any{want}}}, "status")
+}
+
+func (c *cluster) patch(ctx context.Context, kind types.PatchType, patch map[string]any, subresource ...string) error {
+	data, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	now, err := c.dynamic.Resource(nodes).Patch(limited, c.options.node, kind, data, metav1.PatchOptions{FieldManager: eventComponent}, subresource...)
+	if err != nil {
+		return fmt.Errorf("write on the node: %w", err)
+	}
+	// The watch may still have the one before, by which the next round would write again.
+	_, err = slim(now)
+	return errors.Join(err, c.node.Update(now))
+}
+
+// event creates an event, whose name is the same for whoever tells of the same thing again: then the first one stays.
+func (c *cluster) event(ctx context.Context, about map[string]any, name string, e podevents.Event) error {
+	kind := "Normal"
+	if e.Warning {
+		kind = "Warning"
+	}
+	namespace, _ := about["namespace"].(string)
+	if namespace == "" {
+		namespace = metav1.NamespaceDefault // events of nodes are there
+	}
+	now := time.Now().UTC().Format(time.RFC3339)
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Event",
+		"metadata":       map[string]any{"name": name, "namespace": namespace},
+		"involvedObject": about, "type": kind, "reason": e.Reason, "message": e.Message,
+		"source":             map[string]any{"component": eventComponent, "host": c.options.node},
+		"reportingComponent": eventComponent, "reportingInstance": c.options.node, "action": "Decided",
+		"firstTimestamp": now, "lastTimestamp": now, "count": int64(1),
+	}}
+	limited, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	_, err := c.dynamic.Resource(apiEvents).Namespace(namespace).Create(limited, object, metav1.CreateOptions{FieldManager: eventComponent})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}
+
+// eventName is a name of Kubernetes' form, the same for the same words.
+func eventName(words ...string) string {
+	data, err := json.Marshal(words)
+	if err != nil {
+		panic(err) // strings have a JSON
+	}
+	sum := sha256.Sum256(data)
+	return fmt.Sprintf("nonroot-%x", sum[:12])
+}
+
+// nodeEvent tells of the node. Nobody needs it for the work to go on.
+func (c *cluster) nodeEvent(ctx context.Context, warning bool, reason, message string) {
+	about := map[string]any{"apiVersion": "v1", "kind": "Node", "name": c.options.node, "uid": c.options.node} // as the kubelet's own events
+	e := podevents.Event{Warning: warning, Reason: reason, Message: message}
+	_ = c.event(ctx, about, eventName(c.options.node, reason, time.Now().String()), e)
+}
+
+// policyEvent tells of a policy where it was written: once for each text, by whichever node is the first.
+func (c *cluster) policyEvent(ctx context.Context, key, digest, message string) {
+	config := one(c.config)
+	if config == nil {
+		return
+	}
+	about := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "name": config.GetName(), "namespace": config.GetNamespace(), "uid": string(config.GetUID())}
+	_ = c.event(ctx, about, eventName(key, digest), podevents.Event{Warning: true, Reason: "PolicyRefused", Message: message})
+}
+
+// pod finds a pod of the node by its names; nil: it is not known, or gone.
+func (c *cluster) pod(namespace, name string) *metav1.PartialObjectMetadata {
+	object, there, err := c.pods.GetByKey(namespace + "/" + name)
+	if err != nil || !there {
+		return nil
+	}
+	pod, _ := object.(*metav1.PartialObjectMetadata)
+	return pod
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/follow"
+	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
+)
+
+// events tells the owners of pods what the log says of them: each workload once of each thing.
+type events struct {
+	cluster *cluster
+	host    *host
+	metrics *metrics
+	limit   *rate.Limiter
+
+	mu   sync.Mutex
+	path string             // the log that is followed; "": none
+	stop context.CancelFunc // ends that
+
+	told map[string]time.Time // names of events, so that a container that is made again and again costs no request
+}
+
+// Bounds: a node starts with fifty events at once, and goes on with five a second; what is more waits in the log. Of what was told,
+// so many are remembered; the API server knows the others by their names.
+const (
+	perSecond  = 5
+	atOnce     = 50
+	remembered = 4096
+	// again is how long the API server keeps an event by default (kube-apiserver, --event-ttl): then it is told anew.
+	again = time.Hour
+)
+
+func newEvents(c *cluster, h *host, m *metrics) *events {
+	return &events{cluster: c, host: h, metrics: m, limit: rate.NewLimiter(perSecond, atOnce), told: map[string]time.Time{}}
+}
+
+// follow follows a log, "" for none, in place of the one before.
+func (e *events) follow(ctx context.Context, path string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if path == e.path {
+		return
+	}
+	if e.stop != nil {
+		e.stop()
+	}
+	e.path, e.stop = path, nil
+	if path == "" {
+		slog.Warn("the policy has no log: there are no events on pods\nhint: set log.file")
+		return
+	}
+	ctx, e.stop = context.WithCancel(ctx)
+	go e.read(ctx, path)
+}
+
+const cursorFile = "cursor.json"
+
+// Files are looked at again after this time whatever inotify says: a directory may be another one by now.
+const lookLog = 5 * time.Second
+
+// read hands over what comes, until it is told to end. How far it got is on the host, and goes with the log.
+func (e *events) read(ctx context.Context, path string) {
+	var cursor follow.Cursor
+	err := e.host.Do(func() error {
+		data, err := os.ReadFile(filepath.Join(stateDir, cursorFile))
+		cursor = follow.ParseCursor(data)
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		slog.Warn("how far the log was read is not known: it is followed from its end", "cause", err)
+	}
+	log := follow.Open(path, cursor)
+	log.Settle = time.Second
+	defer log.Close()
+	var changed <-chan struct{}
+	err = e.host.Do(func() error {
+		c, end, err := follow.Watch(path)
+		if err == nil {
+			changed = c
+			context.AfterFunc(ctx, func() { _ = end() })
+		}
+		return err
+	})
+	if err != nil {
+		slog.Warn("the log is looked at every five seconds only", "cause", err)
+	}
+	tick := time.NewTicker(lookLog)
+	defer tick.Stop()
+	lost := 0
+	for ctx.Err() == nil {
+		before, _ := json.Marshal(log.Cursor())
+		err := e.host.Do(func() error {
+			err := log.Read(func(line []byte) error { return e.tell(ctx, line) })
+			after, broken := json.Marshal(log.Cursor())
+			if broken == nil && string(after) != string(before) {
+				broken = keep(cursorFile, after)
+			}
+			if err == nil {
+				err = rotate(path)
+			}
+			return errors.Join(err, broken)
+		})
+		if err != nil && ctx.Err() == nil {
+			slog.Warn("the log is read on later", "cause", err)
+		}
+		e.metrics.lost.Add(float64(log.Lost - lost))
+		lost = log.Lost
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// maxLog is the length from which the log is renamed, so that it fills no node: with the one before, twice that stays. The runtime opens
+// it for each line.
+const maxLog = 64 << 20
+
+func rotate(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() < maxLog {
+		return nil // none is there yet, or it is somebody's device
+	}
+	return os.Rename(path, path+".1")
+}
+
+// tell tells of one line. It fails where the API server did not take it, so that the line is read again.
+func (e *events) tell(ctx context.Context, text []byte) error {
+	line, err := podevents.Parse(text)
+	if err != nil {
+		return nil // half a line, from a full disk
+	}
+	for _, event := range podevents.Of(line) {
+		if err := e.send(ctx, line, event); err != nil {
+			return err
+		}
+	}
+	m := e.metrics
+	m.decisions.WithLabelValues(bound(m.namespaces, line.Namespace), line.Event, string(line.Mode), bound(m.rules, line.Rule)).Inc()
+	if line.Event == "create" && line.Duration > 0 {
+		m.create.Observe(float64(line.Duration) / 1e6)
+	}
+	return nil
+}
+
+func (e *events) send(ctx context.Context, line *podevents.Line, event podevents.Event) error {
+	pod := e.pod(ctx, line.Namespace, line.Pod)
+	if pod == nil {
+		return nil // it is gone, and with it who would look
+	}
+	workload := pod.UID
+	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind != "Node" { // a static pod's
+		workload = owner.UID
+	}
+	name := eventName(string(workload), event.Reason, event.Key)
+	if since, known := e.told[name]; known && time.Since(since) < again {
+		return nil
+	}
+	if err := e.limit.Wait(ctx); err != nil {
+		return err
+	}
+	about := map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "namespace": pod.Namespace, "name": pod.Name, "uid": string(pod.UID),
+	}
+	if line.Container != "" {
+		about["fieldPath"] = fmt.Sprintf("spec.containers{%s}", line.Container)
+	}
+	switch err := e.cluster.event(ctx, about, name, event); {
+	case apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsNotFound(err) || apierrors.IsBadRequest(err):
+		slog.Warn("an event is not taken", "namespace", pod.Namespace, "pod", pod.Name, "cause", err) // a namespace that ends
+		return nil
+	case err != nil:
+		return err
+	}
+	e.metrics.told.WithLabelValues(event.Reason).Inc()
+	if len(e.told) >= remembered {
+		clear(e.told)
+	}
+	e.told[name] = time.Now()
+	return nil
+}
+
+// pod waits a little for the watch to tell of a pod that has just come.
+func (e *events) pod(ctx context.Context, namespace, name string) *metav1.PartialObjectMetadata {
+	for range 20 {
+		if pod := e.cluster.pod(namespace, name); pod != nil {
+			return pod
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// host does each step on the host.
+type host struct {
+	options
+	*hostns.Namespace
+}
+
+// The programs that go onto the host.
+const tool = "nonroot-ctl"
+
+var programs = []string{configure.Binary, tool}
+
+// install puts the programs into their place, each by a rename: containers that run keep the file that they were made with, and who
+// calls it meanwhile has the old one or the new one. It says whether there was anything to do.
+func (h *host) install() (changed bool, err error) {
+	for _, name := range programs {
+		put, err := h.put(name)
+		if err != nil {
+			return changed, err
+		}
+		changed = changed || put
+	}
+	if changed {
+		debug.FreeOSMemory() // the programs were in it
+	}
+	return changed, nil
+}
+
+func (h *host) put(name string) (changed bool, err error) {
+	own, err := os.Open(filepath.Join(h.programs, name)) // in the agent's image
+	if err != nil {
+		return false, err
+	}
+	defer own.Close() //nolint:errcheck // nothing was written
+	sum, err := sumOf(own)
+	if err != nil {
+		return false, err
+	}
+	err = h.Do(func() error {
+		path := filepath.Join(h.directory, name)
+		if isProgram(path, sum) {
+			return nil
+		}
+		// Every directory on the way is root's, or a file in it could be exchanged before it is run.
+		if err := os.MkdirAll(h.directory, 0o755); err != nil {
+			return err
+		}
+		dir, err := trusted.OpenPath(h.directory, trusted.CallersOwners(nil))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		dir.Sweep()
+		if _, err := own.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		data, err := io.ReadAll(own)
+		if err != nil {
+			return err
+		}
+		// What is there may have another owner or mode, which would be kept.
+		if err := dir.Remove(name + ".new"); err != nil {
+			return err
+		}
+		if err := dir.ReplaceSynced(name+".new", data, 0o755); err != nil {
+			return err
+		}
+		changed = true
+		return os.Rename(path+".new", path)
+	})
+	return changed, err
+}
+
+// isProgram says that a file is root's, and the program of that digest.
+func isProgram(path, sum string) bool {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) != nil || st.Mode != unix.S_IFREG|0o755 || st.Uid != 0 {
+		return false
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	there, err := sumOf(file)
+	return err == nil && there == sum
+}
+
+func sumOf(file io.Reader) (string, error) {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// ctl runs nonroot-ctl on the host.
+func (h *host) ctl(ctx context.Context, args ...string) (out string, err error) {
+	err = h.Do(func() error {
+		out, err = h.command(ctx, append([]string{filepath.Join(h.directory, tool)}, args...)...)
+		return err
+	})
+	return out, err
+}
+
+// command runs a program in the namespace that the calling thread is in.
+func (h *host) command(ctx context.Context, words ...string) (string, error) {
+	path, err := lookPath(words[0])
+	if err != nil {
+		return "", err
+	}
+	cmd := osexec.CommandContext(ctx, path, words[1:]...) // #nosec G702 -- the words are the DaemonSet's, whose author owns the node
+	cmd.Env = []string{"PATH=" + searchPath, "LANG=C"}
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, strings.TrimSpace(said.String()+out.String()))
+	}
+	return out.String(), nil
+}
+
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// lookPath finds a program on the host: the agent's own PATH is that of its image.
+func lookPath(name string) (string, error) {
+	if filepath.IsAbs(name) {
+		return name, nil
+	}
+	for _, dir := range filepath.SplitList(searchPath) {
+		path := filepath.Join(dir, name)
+		if unix.Access(path, unix.X_OK) == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("the host has no %q\nhint: name what restarts its CRI daemon (restart)", name)
+}
+
+// configure is nonroot-ctl's command line for a handler.
+func (h *host) configure(of handler, more ...string) []string {
+	args := []string{"configure", h.engine, "--runtime-name", of.name}
+	if h.config != "" {
+		args = append(args, "--config", h.config)
+	}
+	return append(args, more...)
+}
+
+func (h *host) adding(of handler) []string {
+	args := []string{"--binary", filepath.Join(h.directory, configure.Binary)}
+	if of.profile != "" {
+		args = append(args, "--profile", of.profile)
+	}
+	return args
+}
+
+// unchanged is what configure says where nothing is to be done.
+const unchanged = "nothing to change\n"
+
+// registered says that the daemon's files have each handler.
+func (h *host) registered() (bool, error) {
+	for _, of := range handlers {
+		out, err := h.ctl(context.Background(), h.configure(of, append(h.adding(of), "--dry-run")...)...)
+		if err != nil {
+			return false, err
+		}
+		if out != unchanged {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (h *host) register() error {
+	for _, of := range handlers {
+		if _, err := h.ctl(context.Background(), h.configure(of, h.adding(of)...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unregister takes the handlers out of the daemon's files, which are then as they were, byte for byte. nonroot-ctl refuses while
+// containers need them.
+func (h *host) unregister(dry bool) error {
+	for i := range handlers {
+		args := h.configure(handlers[len(handlers)-1-i], "--uninstall")
+		if dry {
+			args = append(args, "--dry-run")
+		}
+		if _, err := h.ctl(context.Background(), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restartDaemon restarts the CRI daemon. Containers go on running: they are their shims' children, not the daemon's.
+func (h *host) restartDaemon(ctx context.Context) error {
+	return h.Do(func() error {
+		_, err := h.command(ctx, h.restart...)
+		return err
+	})
+}
+
+// selfTest has a container try to become root, by the very program that the handler calls.
+func (h *host) selfTest(ctx context.Context) error {
+	_, err := h.ctl(ctx, "self-test", filepath.Join(h.directory, configure.Binary))
+	return err
+}
+
+// fingerprint is what the installation's files are now, by their inodes: who changes one, or replaces it, changes it.
+func (h *host) fingerprint() (text string, err error) {
+	var b strings.Builder
+	err = h.Do(func() error {
+		for _, path := range h.watched() {
+			var st unix.Stat_t
+			switch err := unix.Lstat(path, &st); {
+			case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR):
+				fmt.Fprintf(&b, "%s absent\n", path)
+			case err != nil:
+				return &fs.PathError{Op: "look at", Path: path, Err: err}
+			default:
+				fmt.Fprintf(&b, "%s %d:%d %d %o %d.%09d\n", path, st.Dev, st.Ino, st.Size, st.Mode, st.Ctim.Sec, st.Ctim.Nsec)
+			}
+		}
+		return nil
+	})
+	return b.String(), err
+}
+
+// watched are the files on which the handlers rest.
+func (h *host) watched() []string {
+	var paths []string
+	for _, name := range programs {
+		paths = append(paths, filepath.Join(h.directory, name))
+	}
+	for _, of := range handlers[1:] {
+		paths = append(paths, h.binary(of))
+	}
+	config := &engines.Containerd.Config
+	if h.engine == engines.CRIO.Config.Command {
+		config = &engines.CRIO.Config
+	}
+	main := h.config
+	if main == "" {
+		main = config.Files[0]
+	}
+	paths = append(paths, main)
+	for _, dir := range []string{filepath.Join(filepath.Dir(main), "conf.d"), config.DropIns} {
+		if dir == "" {
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err == nil {
+			paths = append(append(paths, dir), found...)
+		}
+	}
+	return paths
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command nonroot-node keeps one node of a Kubernetes cluster ready for nonroot-runc: programs, registration, policy, self-test, label.
+// It decides nothing about containers, and nothing of it is linked into the runtime or nonroot-ctl.
+//
+//	main.go      what it is told
+//	node.go      the steps to a node that is ready, in their order
+//	host.go      each step on the host
+//	remove.go    the way back
+//	policy.go    from the ConfigMap to the files
+//	cluster.go   what it reads from the API server, and writes there
+//	slots.go     how many nodes restart their CRI daemon at once
+//	events.go    from the log to events on pods
+//	metrics.go   metrics and probes
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/version"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "nonroot-node: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the DaemonSet says.
+type options struct {
+	node      string        // the node's name
+	namespace string        // the agent's own
+	engine    string        // containerd or crio
+	socket    string        // the CRI daemon's
+	directory string        // where the programs go on the host
+	config    string        // the daemon's configuration file; "": its usual one
+	restart   []string      // what restarts the daemon, run on the host
+	limit     time.Duration // how long it may take to come back, with its node
+	slots     int           // how many nodes restart at once
+	repair    bool          // whether what was changed by others is mended
+	remove    bool          // whether all is taken back
+	policies  string        // the ConfigMap
+	listen    string        // metrics and probes
+	programs  string        // where the programs are in the agent's image
+}
+
+func run(args []string) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", o.node))
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	a, err := newAgent(o)
+	if err != nil {
+		return err
+	}
+	slog.Info("starting", "version", version.Short())
+	return a.run(ctx)
+}
+
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("nonroot-node", flag.ContinueOnError)
+	f.StringVar(&o.node, "node", os.Getenv("NODE_NAME"), "the node's `NAME`")
+	f.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the agent's own `NAMESPACE`")
+	f.StringVar(&o.engine, "engine", engines.Containerd.Config.Command, "the CRI daemon: containerd or crio")
+	f.StringVar(&o.socket, "cri-socket", engines.Containerd.Sockets[0], "the daemon's `SOCKET`")
+	f.StringVar(&o.directory, "directory", "/opt/nonroot-runc/bin", "the `DIRECTORY` of the programs on the host")
+	f.StringVar(&o.config, "config", "", "the daemon's configuration `FILE`, where it is not the usual one")
+	restart := f.String("restart", "", "the `COMMAND` that restarts the daemon on the host, words apart by blanks; by default systemctl restart")
+	f.DurationVar(&o.limit, "restart-limit", 2*time.Minute, "how long a restart may take until all is put back")
+	f.IntVar(&o.slots, "restart-slots", 1, "how many nodes may restart their daemon at once: there is one Lease for each")
+	f.BoolVar(&o.repair, "repair", true, "mend what others have changed")
+	f.BoolVar(&o.remove, "remove", false, "take everything back")
+	f.StringVar(&o.policies, "policy", "nonroot-runc-policy", "the ConfigMap of the policies, by its `NAME`")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:9470", "the `ADDRESS` for metrics and probes")
+	f.StringVar(&o.programs, "programs", "/", "the `DIRECTORY` of the programs in the image")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	o.restart = strings.Fields(*restart)
+	if len(o.restart) == 0 {
+		o.restart = []string{"systemctl", "restart", o.engine}
+	}
+	switch {
+	case f.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case o.node == "" || o.namespace == "":
+		return o, errors.New("the node and the agent's namespace are not known\nhint: set NODE_NAME and POD_NAMESPACE from the pod's fields")
+	case o.engine != engines.Containerd.Config.Command && o.engine != engines.CRIO.Config.Command:
+		return o, fmt.Errorf("the engine %q is neither containerd nor crio", o.engine)
+	case o.slots < 1:
+		return o, fmt.Errorf("no node may restart with %d slots", o.slots)
+	case !filepath.IsAbs(o.directory) || filepath.Clean(o.directory) != o.directory:
+		return o, fmt.Errorf("the directory %q is no clean absolute path", o.directory)
+	}
+	return o, nil
+}
+
+// handler is a way to run containers that pods can ask for.
+type handler struct {
+	name    string // of the handler, as RuntimeClasses have it
+	key     string // of its policy in the ConfigMap
+	profile string // "": the general one
+}
+
+// handlers are those that RuntimeClasses are made for.
+var handlers = []handler{
+	{"nonroot", "config.toml", ""},
+	{"nonroot-audit", "audit.toml", "audit"},
+}
+
+// binary is the path that the daemon calls for a handler.
+func (o *options) binary(h handler) string {
+	path := filepath.Join(o.directory, configure.Binary)
+	if h.profile != "" {
+		return configure.Profile(path, h.profile)
+	}
+	return path
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/version"
+)
+
+// metrics are what the agent says to whoever watches the cluster. Who may make namespaces must not be able to fill a server's memory:
+// labels have bounds.
+type metrics struct {
+	registry *prometheus.Registry
+
+	decisions  *prometheus.CounterVec
+	create     prometheus.Histogram
+	valid      *prometheus.GaugeVec
+	inForce    *prometheus.GaugeVec
+	selfTest   prometheus.Gauge
+	nodeReady  prometheus.Gauge
+	restarts   prometheus.Counter
+	told       *prometheus.CounterVec
+	lost       prometheus.Counter
+	namespaces map[string]bool
+	rules      map[string]bool
+	refused    map[string]string // the digests of policies of which was said that they are no policies
+
+	isReady atomic.Bool  // the agent
+	alive   atomic.Int64 // when the last round ended
+}
+
+// maxLabels is how many namespaces and rules have a label of their own.
+const maxLabels = 200
+
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), namespaces: map[string]bool{}, rules: map[string]bool{}, refused: map[string]string{}}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nonroot_node_" + name, Help: help}, labels)
+		m.registry.MustRegister(v)
+		return v
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "nonroot_node_" + name, Help: help}, labels)
+		m.registry.MustRegister(v)
+		return v
+	}
+	m.decisions = counter("decisions_total", "Decisions about containers and processes in them.", "namespace", "event", "mode", "rule")
+	m.told = counter("events_total", "Events on pods.", "reason")
+	m.lost = counter("log_gaps_total", "Times that lines of the log were gone before they were read.").WithLabelValues()
+	m.restarts = counter("restarts_total", "Restarts of the CRI daemon.").WithLabelValues()
+	m.valid = gauge("policy_valid", "1: the policy of the ConfigMap is in force; 0: it is refused, and the one before is.", "policy")
+	m.inForce = gauge("policy_info", "The policy in force.", "policy", "sha256")
+	m.selfTest = gauge("self_test_passed", "1: the last self-test passed.").WithLabelValues()
+	m.nodeReady = gauge("ready", "1: the node is labelled as ready.").WithLabelValues()
+	gauge("info", "The version.", "version").WithLabelValues(version.Short()).Set(1)
+	m.create = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "nonroot_node_create_seconds", Help: "What nonroot-runc takes for a create, without the runtime behind it.",
+		Buckets: []float64{.0005, .001, .002, .005, .01, .025, .05, .1, .25, .5, 1},
+	})
+	m.registry.MustRegister(m.create)
+	m.alive.Store(time.Now().Unix())
+	return m
+}
+
+// bound is a label's value, or one for all that come after too many.
+func bound(known map[string]bool, value string) string {
+	if !known[value] {
+		if len(known) >= maxLabels {
+			return "other"
+		}
+		known[value] = true
+	}
+	return value
+}
+
+func (m *metrics) policy(key string, valid bool, p *policy.Policy) {
+	value := 0.0
+	if valid {
+		value = 1
+	}
+	m.valid.WithLabelValues(key).Set(value)
+	m.inForce.DeletePartialMatch(prometheus.Labels{"policy": key})
+	if p != nil {
+		m.inForce.WithLabelValues(key, p.Digest).Set(1)
+	}
+}
+
+// ready says whether the node is, and whether the agent is, by which Kubernetes rolls it out.
+func (m *metrics) ready(node, agent bool) {
+	value := 0.0
+	if node {
+		value = 1
+	}
+	m.nodeReady.Set(value)
+	m.isReady.Store(agent)
+	m.alive.Store(time.Now().Unix())
+}
+
+// stuck is how long a round may take: a restart, its way back, and what is around them.
+const stuck = 15 * time.Minute
+
+// serve listens for the metrics and the probes: alive is whose rounds go on, ready whose node is.
+func (m *metrics) serve(address string) (*http.Server, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/healthz", answer(func() bool { return time.Since(time.Unix(m.alive.Load(), 0)) < stuck }))
+	mux.HandleFunc("/readyz", answer(m.isReady.Load))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			panic(err) // nobody could see any more how it is
+		}
+	}()
+	return server, nil
+}
+
+func answer(good func() bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if !good() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/cri"
+	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
+	"github.com/nonroot-runc/nonroot-runc/internal/version"
+)
+
+// How often the node is looked at: files by their inodes, the daemon by one call, the self-test by a container.
+const (
+	lookFiles  = 5 * time.Second
+	lookDaemon = time.Minute
+	lookAll    = time.Hour
+)
+
+// agent is what is known of the node.
+type agent struct {
+	options
+	cluster *cluster
+	daemon  *cri.Client
+	host    *host
+	metrics *metrics
+	events  *events
+
+	seen     string    // the files as they were when they were last found right
+	asked    time.Time // when the daemon was last asked
+	tested   time.Time // when the self-test last passed; zero: it has to be run
+	gaveUp   string    // what was put back, and is not tried again until something changes
+	policies applied
+	version  string    // of the ConfigMap that they are of
+	policed  time.Time // when they were last compared with it
+}
+
+func newAgent(o options) (*agent, error) {
+	c, err := connect(o)
+	if err != nil {
+		return nil, err
+	}
+	daemon, err := cri.Dial(o.socket)
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics()
+	return &agent{options: o, cluster: c, daemon: daemon, metrics: m}, nil
+}
+
+// run keeps the node ready until it is told to end. Nothing is undone then: pods go on, and an agent of another version takes over.
+func (a *agent) run(ctx context.Context) error {
+	serve, err := a.metrics.serve(a.listen)
+	if err != nil {
+		return err
+	}
+	defer serve.Close() //nolint:errcheck // the process ends
+	ns, err := hostns.Of(a.socket)
+	if err != nil {
+		return fmt.Errorf("find the host by the CRI daemon's socket: %w", err)
+	}
+	defer ns.Close()
+	a.host = &host{options: a.options, Namespace: ns}
+	if err := a.cluster.start(ctx); err != nil {
+		return err
+	}
+	a.events = newEvents(a.cluster, a.host, a.metrics)
+	tick := time.NewTicker(lookFiles)
+	defer tick.Stop()
+	for {
+		a.step(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-a.cluster.changed:
+		}
+	}
+}
+
+// step brings the node one round closer, and says in the cluster how it is.
+func (a *agent) step(ctx context.Context) {
+	if a.remove {
+		a.report(ctx, a.takeBack(ctx))
+		return
+	}
+	// An older policy that is good stays in force, and the node with it: what is wrong with a new one is said where it was written.
+	// Where nothing was written, the files are looked at each minute: somebody may have changed them.
+	if v := a.cluster.policyVersion(); v != a.version || time.Since(a.policed) >= lookDaemon {
+		a.policies, a.version, a.policed = a.policy(ctx), v, time.Now()
+	}
+	a.report(ctx, a.hold(ctx))
+	a.events.follow(ctx, a.policies.log)
+}
+
+// errWaiting is for what is not wrong, but not done yet.
+var errWaiting = errors.New("waiting")
+
+// hold makes the node ready, or says why it isn't.
+func (a *agent) hold(ctx context.Context) error {
+	files, err := a.host.fingerprint()
+	if err != nil {
+		return err
+	}
+	same := files == a.seen
+	if same && time.Since(a.asked) < lookDaemon && time.Since(a.tested) < lookAll {
+		return nil
+	}
+	if a.gaveUp != "" && a.gaveUp == files {
+		return errors.New("the CRI daemon did not come back with the handler, and its configuration was put back\nhint: read the events of the node, mend it, and delete the agent's pod to try again")
+	}
+	if a.seen != "" && !same {
+		slog.Warn("files of the installation were changed by others")
+		a.tested = time.Time{}
+		if !a.repair {
+			return errors.New("files of the installation were changed by others\nhint: set repair, or delete the agent's pod to have them restored")
+		}
+	}
+	a.seen = ""
+	changed, err := a.host.install()
+	if err != nil {
+		return fmt.Errorf("install the programs: %w", err)
+	}
+	if changed {
+		slog.Info("programs installed", "directory", a.directory)
+		a.tested = time.Time{}
+	}
+	if err := a.register(ctx); err != nil {
+		return err
+	}
+	a.asked = time.Now()
+	if time.Since(a.tested) >= lookAll {
+		if err := a.host.selfTest(ctx); err != nil {
+			a.metrics.selfTest.Set(0)
+			return fmt.Errorf("self-test: %w", err)
+		}
+		a.metrics.selfTest.Set(1)
+		slog.Info("self-test passed")
+		a.tested = time.Now()
+	}
+	a.seen, err = a.host.fingerprint()
+	return err
+}
+
+// register has the daemon know the handlers: first in its files, then, by a restart, in the process that runs.
+func (a *agent) register(ctx context.Context) error {
+	registered, err := a.host.registered()
+	if err != nil {
+		return fmt.Errorf("look at the configuration of %s: %w", a.engine, err)
+	}
+	running, err := a.runs(ctx)
+	if err != nil {
+		return err
+	}
+	if registered && running {
+		return nil
+	}
+	release, err := a.cluster.slot(ctx, a.slots, a.limit)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if !registered {
+		if err := a.host.register(); err != nil {
+			return fmt.Errorf("register the handlers with %s: %w", a.engine, err)
+		}
+		slog.Info("handlers registered", "engine", a.engine)
+	}
+	if running {
+		return nil // the same handlers were there by another file
+	}
+	slog.Info("restarting the CRI daemon", "command", a.restart)
+	failed := a.restartAndWait(ctx, true)
+	if failed == nil {
+		slog.Info("the CRI daemon is back, with the handlers")
+		a.cluster.nodeEvent(ctx, false, "NonRootInstalled", fmt.Sprintf("%s was restarted and has the handlers of nonroot-runc %s", a.engine, version.Short()))
+		return nil
+	}
+	if ctx.Err() != nil {
+		return failed // nobody waits any more: the next agent looks anew
+	}
+	slog.Warn("putting the configuration back", "cause", failed)
+	err = a.host.unregister(false)
+	if err == nil {
+		err = a.restartAndWait(ctx, false)
+	}
+	if files, broken := a.host.fingerprint(); broken == nil {
+		a.gaveUp = files
+	}
+	message := fmt.Sprintf("%s did not come back with the handlers: %v; its configuration was put back", a.engine, failed)
+	if err != nil {
+		message = fmt.Sprintf("%s did not come back with the handlers: %v; nor without: %v", a.engine, failed, err)
+	}
+	a.cluster.nodeEvent(ctx, true, "NonRootRolledBack", message)
+	return errors.New(message)
+}
+
+// runs says that the running daemon has each handler, with our binary.
+func (a *agent) runs(ctx context.Context) (bool, error) {
+	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	state, err := a.daemon.State(limited)
+	if err != nil {
+		return false, err
+	}
+	for _, h := range handlers {
+		if !state.Has(h.name, a.binary(h)) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// restartAndWait restarts the daemon, and waits until it is ready, has the handlers (or, on the way back, none is asked for), and the
+// node is ready.
+func (a *agent) restartAndWait(ctx context.Context, handlers bool) error {
+	limited, cancel := context.WithTimeout(ctx, a.limit)
+	defer cancel()
+	a.metrics.restarts.Inc()
+	if err := a.host.restartDaemon(limited); err != nil {
+		return err
+	}
+	for {
+		last := a.back(limited, handlers)
+		if last == nil {
+			return nil
+		}
+		select {
+		case <-limited.Done():
+			return fmt.Errorf("after %v: %w", a.limit, last)
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func (a *agent) back(ctx context.Context, handlers bool) error {
+	limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	state, err := a.daemon.State(limited)
+	switch {
+	case err != nil:
+		return err
+	case !state.Ready:
+		return errors.New("it is not ready")
+	}
+	if handlers {
+		if has, err := a.runs(limited); err != nil || !has {
+			return errors.Join(err, errors.New("it does not have the handlers"))
+		}
+	}
+	return a.cluster.nodeReady()
+}
+
+// report says in the cluster how the node is: by the label that RuntimeClasses select nodes by, a condition and annotations.
+func (a *agent) report(ctx context.Context, held error) {
+	s := status{ready: held == nil && !a.remove, reason: "Ready", message: "containers of the handlers run without root", policies: a.policies}
+	switch {
+	case errors.Is(held, errWaiting):
+		s.reason, s.message = "Waiting", held.Error()
+	case held != nil:
+		s.reason, s.message = "Failed", held.Error()
+		slog.Warn("the node is not ready", "cause", held)
+	case a.remove:
+		s.reason, s.message = "Removed", "nothing of nonroot-runc is left on this node"
+	}
+	// An agent that takes everything back is as ready as it gets: otherwise those of other nodes would wait for it to be rolled out.
+	a.metrics.ready(s.ready, s.ready || a.remove)
+	if err := a.cluster.publish(ctx, s); err != nil {
+		slog.Warn("the cluster was not told", "cause", err)
+	}
+}

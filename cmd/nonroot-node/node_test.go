@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+func TestParse(t *testing.T) {
+	t.Setenv("NODE_NAME", "n")
+	t.Setenv("POD_NAMESPACE", "s")
+	o, err := parse([]string{"-engine=crio", "-restart=sh -c true", "-restart-slots=3"})
+	if err != nil || o.node != "n" || o.namespace != "s" || strings.Join(o.restart, "|") != "sh|-c|true" || o.slots != 3 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if o, err = parse(nil); err != nil || strings.Join(o.restart, " ") != "systemctl restart containerd" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	for _, args := range [][]string{{"-engine=docker"}, {"-restart-slots=0"}, {"-directory=opt"}, {"-directory=/opt/"}, {"more"}, {"-node="}} {
+		if o, err := parse(args); err == nil {
+			t.Errorf("%q is %+v", args, o)
+		}
+	}
+}
+
+func TestHeld(t *testing.T) {
+	now := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	lease := func(spec map[string]any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	}
+	for _, c := range []struct {
+		spec   map[string]any
+		holder string
+		taken  bool
+	}{
+		{nil, "", false},
+		{map[string]any{"holderIdentity": ""}, "", false},
+		{map[string]any{"holderIdentity": "a", "renewTime": "2026-03-04T11:59:00.000000Z", "leaseDurationSeconds": int64(61)}, "a", true},
+		{map[string]any{"holderIdentity": "a", "renewTime": "2026-03-04T11:59:00.000000Z", "leaseDurationSeconds": int64(60)}, "a", false},
+		// What can't be read does not let two restart at once.
+		{map[string]any{"holderIdentity": "a", "renewTime": "yesterday", "leaseDurationSeconds": int64(60)}, "a", true},
+		{map[string]any{"holderIdentity": "a", "renewTime": "2026-03-04T11:59:00Z", "leaseDurationSeconds": "60"}, "a", true},
+		{map[string]any{"holderIdentity": int64(1)}, "", true},
+	} {
+		if holder, taken := held(lease(c.spec), now); holder != c.holder || taken != c.taken {
+			t.Errorf("%v: %q, %t", c.spec, holder, taken)
+		}
+	}
+}
+
+func TestDiffering(t *testing.T) {
+	now := map[string]string{"a": "1", "b": "2", "theirs": "x"}
+	for _, c := range []struct{ want, differs map[string]any }{
+		{map[string]any{"a": "1", "b": "2"}, map[string]any{}},
+		{map[string]any{"a": "2", "c": "3", "b": nil, "d": nil}, map[string]any{"a": "2", "c": "3", "b": nil}},
+	} {
+		if got := differing(now, c.want); !maps.Equal(got, c.differs) {
+			t.Errorf("%v: %v", c.want, got)
+		}
+	}
+}
+
+// TestBound: who may make namespaces can't make labels without end.
+func TestBound(t *testing.T) {
+	known := map[string]bool{}
+	for i := range 10 * maxLabels {
+		bound(known, fmt.Sprint(i))
+	}
+	if len(known) != maxLabels || bound(known, "0") != "0" || bound(known, "new") != "other" {
+		t.Errorf("%d labels", len(known))
+	}
+}
+
+// TestEventNames: the same words have the same name, however they are cut.
+func TestEventNames(t *testing.T) {
+	names := map[string]int{}
+	for _, words := range [][]string{{"a", "b"}, {"a", "b"}, {"ab", ""}, {"ab"}, {"", "ab"}} {
+		names[eventName(words...)]++
+	}
+	if len(names) != 4 || names[eventName("a", "b")] != 2 {
+		t.Errorf("the names of events are %v", names)
+	}
+}

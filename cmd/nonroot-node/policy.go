@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/rollout"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// applied is which policies are in force on the node.
+type applied struct {
+	digests map[string]string // by the ConfigMap's key; "": the built-in policy
+	refused string            // why a newer one is not
+	log     string            // the file in which the general policy has decisions logged; "": none
+}
+
+// policy puts the ConfigMap's policies in force, each by one rename. One that the runtime would not read is refused whole: the one
+// before stays. What it returns is what is in force then.
+func (a *agent) policy(ctx context.Context) applied {
+	found := applied{digests: map[string]string{}}
+	texts, known := a.cluster.policies()
+	var refused []string
+	for _, h := range handlers {
+		text, has := texts[h.key]
+		var p *policy.Policy
+		err := a.host.Do(func() (err error) {
+			p, err = apply(a.host, h, text, has)
+			return err
+		})
+		var broken *brokenPolicy
+		switch {
+		case errors.As(err, &broken):
+			refused = append(refused, broken.Error())
+			if digest(broken.text) != a.metrics.refused[h.key] {
+				a.metrics.refused[h.key] = digest(broken.text)
+				slog.Warn("a policy is refused", "key", h.key, "cause", broken)
+				a.cluster.policyEvent(ctx, h.key, digest(broken.text), broken.Error())
+			}
+		case err != nil:
+			refused = append(refused, err.Error())
+			slog.Warn("a policy is not in force", "key", h.key, "cause", err)
+		default:
+			delete(a.metrics.refused, h.key)
+		}
+		a.metrics.policy(h.key, err == nil, p)
+		if p == nil {
+			continue
+		}
+		found.digests[h.key] = p.Digest
+		if h.profile == "" {
+			found.log = p.Log.File
+		}
+	}
+	if !known {
+		refused = append(refused, fmt.Sprintf("there is no ConfigMap %q in the namespace %q: what was in force stays", a.options.policies, a.namespace))
+	}
+	found.refused = strings.Join(refused, "; ")
+	return found
+}
+
+// brokenPolicy is a text that is not a policy.
+type brokenPolicy struct {
+	error
+	text []byte
+}
+
+// apply puts one policy into its place, and returns the one in force afterwards; nil: none can be read.
+func apply(h *host, of handler, text string, has bool) (*policy.Policy, error) {
+	owners := trusted.CallersOwners(nil)
+	target, err := rollout.Look(of.profile, owners)
+	if err != nil {
+		return nil, err
+	}
+	if !has {
+		return target.InForce, nil
+	}
+	p, err := policy.Parse(of.key, []byte(text))
+	if err != nil {
+		return target.InForce, &brokenPolicy{err, []byte(text)}
+	}
+	p.Text, p.Digest = []byte(text), digest([]byte(text))
+	if target.Is(p) {
+		return p, nil
+	}
+	if err := h.remember(target.File); err != nil {
+		return target.InForce, fmt.Errorf("keep what was there before: %w", err)
+	}
+	p.File = target.File
+	if _, _, err := target.Replace(p); err != nil {
+		return target.InForce, err
+	}
+	slog.Info("policy in force", "file", target.File, "sha256", p.Digest)
+	return p, nil
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
+)
+
+// before is how the host was when the agent first changed something: what it has to look like again.
+type before struct {
+	Files  map[string][]byte `json:"files"`  // policies that were there, with their texts
+	Absent []string          `json:"absent"` // files and directories that were not, the outer ones first
+}
+
+// stateDir is where the agent keeps what must survive it.
+const stateDir = policy.DefaultState + "/agent"
+
+const beforeFile = "before.json"
+
+// remember notes how a policy's file was, before it is changed for the first time. It is called on the host.
+func (h *host) remember(file string) error {
+	b, err := recall()
+	if err != nil {
+		return err
+	}
+	if _, known := b.Files[file]; known || contains(b.Absent, file) {
+		return nil
+	}
+	for _, dir := range []string{filepath.Dir(file), policy.DefaultState, filepath.Dir(h.directory), h.directory} {
+		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) && !contains(b.Absent, dir) {
+			b.Absent = append(b.Absent, dir)
+		}
+	}
+	switch text, err := os.ReadFile(file); {
+	case errors.Is(err, fs.ErrNotExist):
+		b.Absent = append(b.Absent, file)
+	case err != nil:
+		return err
+	default:
+		b.Files[file] = text
+	}
+	data, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return keep(beforeFile, data)
+}
+
+func contains(all []string, one string) bool {
+	for _, s := range all {
+		if s == one {
+			return true
+		}
+	}
+	return false
+}
+
+// recall reads what remember has noted.
+func recall() (*before, error) {
+	b := &before{Files: map[string][]byte{}}
+	data, err := os.ReadFile(filepath.Join(stateDir, beforeFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, json.Unmarshal(data, b)
+}
+
+// keep replaces a file of the agent's state. It is called on the host.
+func keep(name string, data []byte) error {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return err
+	}
+	dir, err := trusted.OpenPath(stateDir, trusted.CallersOwners(nil))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.ReplaceSynced(name, data, 0o600)
+}
+
+// takeBack leaves the node as it was. It waits for the pods that need the handlers, which nobody but their owners ends.
+func (a *agent) takeBack(ctx context.Context) error {
+	if a.seen == "removed" {
+		return nil
+	}
+	// First of all no new pods come.
+	if err := a.cluster.publish(ctx, status{reason: "Removing", message: "nonroot-runc is taken away from this node"}); err != nil {
+		return err
+	}
+	var names []string
+	for _, h := range handlers {
+		names = append(names, h.name)
+	}
+	pods, err := a.daemon.Needing(ctx, names...)
+	if err != nil {
+		return err
+	}
+	if len(pods) > 0 {
+		var some []string
+		for _, p := range pods[:min(len(pods), 5)] {
+			some = append(some, p.String())
+		}
+		return fmt.Errorf("%w: %d pods still need the handlers, among them %s\nhint: drain the node, or delete them", errWaiting, len(pods), strings.Join(some, ", "))
+	}
+	there := false
+	err = a.host.Do(func() error {
+		_, err := os.Lstat(filepath.Join(a.directory, tool))
+		there = err == nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if there {
+		if err := a.withdraw(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.host.Do(a.host.clean); err != nil {
+		return err
+	}
+	slog.Info("nothing of nonroot-runc is left on this node")
+	a.cluster.nodeEvent(ctx, false, "NonRootRemoved", "the node is as it was before nonroot-runc, but for the log of decisions")
+	a.seen = "removed"
+	return nil
+}
+
+// withdraw takes the handlers out of the daemon's files, and out of the daemon.
+func (a *agent) withdraw(ctx context.Context) error {
+	release, err := a.cluster.slot(ctx, a.slots, a.limit)
+	if err != nil {
+		return err
+	}
+	defer release()
+	slog.Info("taking the handlers out", "engine", a.engine)
+	if err := a.host.unregister(false); err != nil {
+		return err
+	}
+	running, err := a.runs(ctx)
+	if err != nil || !running {
+		return err
+	}
+	slog.Info("restarting the CRI daemon", "command", a.restart)
+	return a.restartAndWait(ctx, false)
+}
+
+// clean puts files back, and removes what is the agent's. It is called on the host.
+func (h *host) clean() error {
+	b, err := recall()
+	if err != nil {
+		return err
+	}
+	for _, of := range handlers[1:] {
+		if err := removeIfThere(h.binary(of)); err != nil {
+			return err
+		}
+	}
+	for _, name := range programs {
+		if err := removeIfThere(filepath.Join(h.directory, name)); err != nil {
+			return err
+		}
+	}
+	for file, text := range b.Files {
+		dir, err := trusted.OpenPath(filepath.Dir(file), trusted.CallersOwners(nil))
+		if err != nil {
+			return err
+		}
+		err = dir.ReplaceSynced(filepath.Base(file), text, 0o644)
+		dir.Close()
+		if err != nil {
+			return err
+		}
+	}
+	// What it was noted in goes last: who is killed here goes on where it was.
+	for _, path := range b.Absent {
+		if path == policy.DefaultState {
+			continue
+		}
+		info, err := os.Lstat(path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
+			continue
+		}
+		if err := errors.Join(err, os.Remove(path)); err != nil {
+			return err
+		}
+	}
+	for i := range b.Absent {
+		// A directory in which something else is by now stays.
+		if dir := b.Absent[len(b.Absent)-1-i]; dir != policy.DefaultState {
+			_ = os.Remove(dir)
+		}
+	}
+	if contains(b.Absent, policy.DefaultState) {
+		return os.RemoveAll(policy.DefaultState)
+	}
+	return os.RemoveAll(stateDir)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// slotName is the Lease of one of the nodes that may restart their CRI daemon at once. The chart makes them: the agent may change
+// these and make none, so that it can't widen their number.
+func slotName(number int) string { return fmt.Sprintf("nonroot-runc-restart-%d", number) }
+
+// microTime is how the API writes the times of Leases (apimachinery, MicroTime).
+const microTime = "2006-01-02T15:04:05.000000Z07:00"
+
+// slot takes one of the Leases, or says that all are taken. Who was killed with one gets it back at once; another node after it has run
+// out, which is after twice the time that a restart and the way back may take: clocks of nodes differ.
+func (c *cluster) slot(ctx context.Context, slots int, limit time.Duration) (release func(), err error) {
+	var holders []string
+	for number := range slots {
+		lease, err := c.lease(ctx, slotName(number))
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("there is no Lease %q in the namespace %q, without which no node restarts its CRI daemon\nhint: install the chart again", slotName(number), c.namespace)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w for the API server, to ask whether another node restarts: %w", errWaiting, err)
+		}
+		holder, taken := held(lease, time.Now())
+		if taken && holder != c.options.node {
+			holders = append(holders, holder)
+			continue
+		}
+		if err := c.hold(ctx, lease, c.options.node, 2*2*limit); apierrors.IsConflict(err) {
+			holders = append(holders, "another node")
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("%w for the API server, to say that this node restarts: %w", errWaiting, err)
+		}
+		return func() { c.release(slotName(number)) }, nil
+	}
+	return nil, fmt.Errorf("%w for the CRI daemons of %q to restart", errWaiting, holders)
+}
+
+func (c *cluster) lease(ctx context.Context, name string) (*unstructured.Unstructured, error) {
+	limited, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	return c.dynamic.Resource(leases).Namespace(c.namespace).Get(limited, name, metav1.GetOptions{})
+}
+
+// held says who has a Lease. One that can't be read is taken.
+func held(lease *unstructured.Unstructured, now time.Time) (holder string, taken bool) {
+	holder, _, err := unstructured.NestedString(lease.Object, "spec", "holderIdentity")
+	if err != nil {
+		return "", true
+	}
+	if holder == "" {
+		return "", false
+	}
+	text, _, err := unstructured.NestedString(lease.Object, "spec", "renewTime")
+	since, broken := time.Parse(time.RFC3339Nano, text)
+	seconds, _, also := unstructured.NestedInt64(lease.Object, "spec", "leaseDurationSeconds")
+	if err != nil || broken != nil || also != nil {
+		return holder, true
+	}
+	return holder, now.Before(since.Add(time.Duration(seconds) * time.Second))
+}
+
+// hold writes a holder, "" for none. Who has changed the Lease meanwhile wins, by its resourceVersion.
+func (c *cluster) hold(ctx context.Context, lease *unstructured.Unstructured, holder string, until time.Duration) error {
+	now := time.Now().UTC().Format(microTime)
+	spec := map[string]any{"holderIdentity": holder, "acquireTime": now, "renewTime": now, "leaseDurationSeconds": int64(until / time.Second)}
+	if holder == "" {
+		spec = map[string]any{}
+	}
+	lease.Object["spec"] = spec
+	limited, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	_, err := c.dynamic.Resource(leases).Namespace(c.namespace).Update(limited, lease, metav1.UpdateOptions{FieldManager: eventComponent})
+	return err
+}
+
+// release gives a Lease back. Where that fails, it runs out.
+func (c *cluster) release(name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
+	defer cancel()
+	lease, err := c.lease(ctx, name)
+	if err == nil {
+		if holder, _ := held(lease, time.Now()); holder != c.options.node {
+			return
+		}
+		err = c.hold(ctx, lease, "", 0)
+	}
+	if err != nil {
+		slog.Warn("the Lease is not given back before it runs out", "lease", name, "cause", err)
+	}
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package follow
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// log is a log in a directory of its own, and what was read of it.
+type log struct {
+	t    *testing.T
+	path string
+	file *File
+	read []string
+}
+
+func newLog(t *testing.T) *log {
+	l := &log{t: t, path: filepath.Join(t.TempDir(), "log")}
+	l.file = Open(l.path, Cursor{})
+	t.Cleanup(func() { l.file.Close() })
+	return l
+}
+
+// write appends, as the runtime does: the file is opened for each line.
+func (l *log) write(text string) {
+	l.t.Helper()
+	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	if err == nil {
+		_, err = f.WriteString(text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// rotate renames the log and what was rotated before.
+func (l *log) rotate() {
+	l.t.Helper()
+	for i := 9; i > 0; i-- {
+		err := os.Rename(fmt.Sprintf("%s.%d", l.path, i), fmt.Sprintf("%s.%d", l.path, i+1))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			l.t.Fatal(err)
+		}
+	}
+	if err := os.Rename(l.path, l.path+".1"); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *log) take() {
+	l.t.Helper()
+	if err := l.file.Read(func(line []byte) error {
+		l.read = append(l.read, string(line))
+		return nil
+	}); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// restart goes on with nothing but the cursor.
+func (l *log) restart() {
+	l.t.Helper()
+	data, err := json.Marshal(l.file.Cursor())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.file.Close()
+	l.file = Open(l.path, ParseCursor(data))
+}
+
+func (l *log) want(lines ...string) {
+	l.t.Helper()
+	if !slices.Equal(l.read, lines) {
+		l.t.Fatalf("read %q, and written was %q", l.read, lines)
+	}
+}
+
+func TestNewLinesOnly(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	l.want()
+	l.write("one\ntwo\nhal")
+	l.take()
+	l.want("one", "two")
+	l.write("f\n\n\nthree\n")
+	l.take()
+	l.want("one", "two", "half", "three")
+}
+
+func TestALogThatComesLater(t *testing.T) {
+	l := newLog(t)
+	l.take()
+	// Who follows a log that is not there yet has missed nothing of it. The first look at it is from its end all the same, as nobody
+	// knows since when it has been there.
+	l.write("")
+	l.take()
+	l.write("one\n")
+	l.take()
+	l.want("one")
+}
+
+func TestRotation(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	l.write("one\n")
+	l.rotate()
+	l.take()
+	l.want("one")
+	l.write("two\n")
+	l.take()
+	l.want("one", "two")
+}
+
+// TestTwoRotations: what was in a file that came and was renamed between two looks is read, too.
+func TestTwoRotations(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	l.write("one\n")
+	l.rotate()
+	l.write("two\n")
+	l.rotate()
+	l.write("three\n")
+	l.take()
+	l.want("one", "two", "three")
+}
+
+// TestRestart: who was away during rotations goes on where it was.
+func TestRestart(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	l.write("one\n")
+	l.take()
+	l.write("two\n")
+	l.rotate()
+	l.write("three\n")
+	l.restart()
+	l.take()
+	l.want("one", "two", "three")
+	l.restart()
+	l.take()
+	l.want("one", "two", "three")
+}
+
+// TestALineIsHandedOverAgain where it was not taken.
+func TestALineIsHandedOverAgain(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	l.write("one\ntwo\n")
+	failed := errors.New("not now")
+	if err := l.file.Read(func(line []byte) error {
+		if string(line) == "two" {
+			return failed
+		}
+		l.read = append(l.read, string(line))
+		return nil
+	}); !errors.Is(err, failed) {
+		t.Fatal(err)
+	}
+	l.restart()
+	l.take()
+	l.want("one", "two")
+}
+
+// TestGaps: a file that was cut, or is gone with what was not read, is counted, and what is there is read.
+func TestGaps(t *testing.T) {
+	l := newLog(t)
+	l.write("old, and long\n")
+	l.take()
+	if err := os.Truncate(l.path, 0); err != nil {
+		t.Fatal(err)
+	}
+	l.write("one\n")
+	l.take()
+	l.want("one")
+	if l.file.Lost != 1 {
+		t.Errorf("%d gaps, not 1", l.file.Lost)
+	}
+	if err := os.Remove(l.path); err != nil {
+		t.Fatal(err)
+	}
+	l.write("another\ntwo\n")
+	l.restart()
+	l.take()
+	l.want("one", "another", "two")
+	if l.file.Lost != 1 {
+		t.Errorf("%d gaps, not 1", l.file.Lost)
+	}
+}
+
+// TestSettle: a file that has just been renamed is looked at for a while longer.
+func TestSettle(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	l.file.Settle = time.Hour
+	writer, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.rotate()
+	l.write("two\n")
+	l.take()
+	l.want()
+	_, err = writer.WriteString("one\n")
+	if err := errors.Join(err, writer.Close()); err != nil {
+		t.Fatal(err)
+	}
+	l.file.Settle = 0
+	l.take()
+	l.want("one", "two")
+}
+
+// TestNoLossAndNoDoubling: whatever the order of writes, rotations, looks and restarts.
+func TestNoLossAndNoDoubling(t *testing.T) {
+	for seed := range uint64(15) {
+		random := rand.New(rand.NewPCG(seed, 0)) // #nosec G404 -- a test's
+		l := newLog(t)
+		l.write("old\n")
+		l.take()
+		var written []string
+		for i := range 200 {
+			switch random.IntN(6) {
+			case 0:
+				if _, err := os.Stat(l.path); err == nil && i > 0 {
+					l.rotate()
+					l.write("") // as logrotate's create
+				}
+			case 1:
+				l.restart()
+			case 2:
+				l.take()
+			default:
+				line := fmt.Sprintf("%d of %d", i, seed)
+				written = append(written, line)
+				l.write(line + "\n")
+			}
+			if i%5 == 0 {
+				l.take() // fewer rotations are kept than would otherwise come
+			}
+		}
+		l.take()
+		l.take()
+		l.want(written...)
+		if l.file.Lost != 0 {
+			t.Errorf("seed %d: %d gaps", seed, l.file.Lost)
+		}
+	}
+}
+
+func TestWatch(t *testing.T) {
+	l := newLog(t)
+	changed, closed, err := Watch(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.write("one\n")
+	select {
+	case <-changed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody told of a line")
+	}
+	if err := closed(); err != nil {
+		t.Fatal(err)
+	}
+	for range changed { //nolint:revive // until it is closed
+	}
+}

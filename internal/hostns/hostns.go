@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hostns works in the mount namespace of a daemon: what is opened, written or run there is the host's. Who enters has to
+// be privileged on the host and share its process ids. What is done there does not belong here.
+package hostns
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Namespace is a mount namespace that is kept open: it stays the host's when the daemon by which it was found is gone.
+type Namespace struct{ ns, root *os.File }
+
+// Of finds the namespace of whoever listens on a unix socket. A daemon's own is meant, not that of process 1: its configuration and
+// the programs that it starts are what it sees there.
+func Of(socket string) (*Namespace, error) {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close() //nolint:errcheck // nothing was written
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var peer *unix.Ucred
+	var failed error
+	// Of a socket that listens it is the process that called listen(2) (unix(7), SO_PEERCRED).
+	if err := raw.Control(func(fd uintptr) { peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+		return nil, err
+	}
+	if failed != nil {
+		return nil, fmt.Errorf("ask who listens on %q: %w", socket, failed)
+	}
+	if peer.Pid == 0 {
+		return nil, fmt.Errorf("whoever listens on %q is in another process namespace\nhint: the pod needs hostPID: true", socket)
+	}
+	return open(strconv.Itoa(int(peer.Pid)))
+}
+
+// Own is the namespace of the calling process, for tests.
+func Own() (*Namespace, error) { return open("self") }
+
+func open(pid string) (*Namespace, error) {
+	ns, err := os.Open("/proc/" + pid + "/ns/mnt")
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.Open("/proc/" + pid + "/root")
+	if err != nil {
+		_ = ns.Close() // nothing was written
+		return nil, err
+	}
+	return &Namespace{ns, root}, nil
+}
+
+// Close gives it back.
+func (n *Namespace) Close() {
+	_ = n.ns.Close() // nothing was written
+	_ = n.root.Close()
+}
+
+// Do calls a function in the namespace, in its root directory. What f opens by a path, and what it starts, is the host's; files that
+// are open stay what they are. f must not leave work that depends on it to other goroutines.
+func (n *Namespace) Do(f func() error) error {
+	done := make(chan error)
+	go func() {
+		// The thread is not fit for anything else afterwards: it ends with the goroutine, which keeps it.
+		runtime.LockOSThread()
+		done <- n.enter(f)
+	}()
+	return <-done
+}
+
+func (n *Namespace) enter(f func() error) error {
+	// Threads of a process share one root, and who shares it can't change namespaces (setns(2)).
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("leave the shared root: %w", err)
+	}
+	if err := unix.Setns(int(n.ns.Fd()), unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("enter the host's mount namespace: %w\nhint: the container needs to be privileged", err)
+	}
+	if err := unix.Fchdir(int(n.root.Fd())); err != nil {
+		return fmt.Errorf("enter the host's root: %w", err)
+	}
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("enter the host's root: %w", err)
+	}
+	return f()
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package podevents makes of the runtime's log what the owners of pods are told, in the words of Kubernetes' events. It is pure: who
+// tells them, and how often, does not belong here.
+package podevents
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+)
+
+// Line is what counts here of a line of the log (docs/log.md).
+type Line struct {
+	Event     string          `json:"event"`
+	Mode      decision.Mode   `json:"mode"`
+	Rule      string          `json:"rule"`
+	Namespace string          `json:"namespace"`
+	Pod       string          `json:"pod"`
+	Container string          `json:"container"`
+	From      *Identity       `json:"from"`
+	To        *Identity       `json:"to"`
+	Source    decision.Source `json:"source"`
+	Notes     []string        `json:"notes"`
+	Reason    string          `json:"reason"`
+	Audited   string          `json:"audited"`
+	Duration  int64           `json:"duration_us"`
+}
+
+// Identity is who a process runs as.
+type Identity struct {
+	UID uint32 `json:"uid"`
+	GID uint32 `json:"gid"`
+}
+
+func (i *Identity) String() string { return fmt.Sprintf("%d:%d", i.UID, i.GID) }
+
+// Parse reads a line.
+func Parse(text []byte) (*Line, error) {
+	l := &Line{}
+	if err := json.Unmarshal(text, l); err != nil {
+		return nil, fmt.Errorf("read a line of the log: %w", err)
+	}
+	return l, nil
+}
+
+// Event is something to tell about a pod.
+type Event struct {
+	Warning bool
+	Reason  string // a word of Kubernetes' form
+	Message string
+	// Key tells events of one reason apart that a workload is to be told both of.
+	Key string
+}
+
+// The reasons.
+const (
+	RunsAsNonRoot = "RunsAsNonRoot"      // asked for root, and runs as somebody else
+	Refused       = "NonRootRefused"     // does not start
+	WouldRun      = "WouldRunAsNonRoot"  // mode audit: would run as somebody else
+	WouldRefuse   = "WouldBeRefused"     // mode audit: would not start
+	MayFail       = "NonRootMayFail"     // its program is likely to fail, and what helps
+	Stricter      = "NonRootAuditedRule" // what a stricter policy, that is only audited, would do
+)
+
+// Reasons are all of them, for tests of papers.
+var Reasons = []string{RunsAsNonRoot, Refused, WouldRun, WouldRefuse, MayFail, Stricter}
+
+// Of says what a line tells the owner of a pod. Nothing of a line that is about no container of a pod's, or about one that runs as it
+// was asked to.
+func Of(l *Line) []Event {
+	if l.Pod == "" {
+		return nil
+	}
+	who := "the pod's own container"
+	if l.Container != "" {
+		who = fmt.Sprintf("container %q", l.Container)
+	}
+	if l.Event == "exec" {
+		who = "a process in " + who
+	}
+	var all []Event
+	add := func(warning bool, reason, key, format string, args ...any) {
+		all = append(all, Event{warning, reason, bounded(who + " " + fmt.Sprintf(format, args...)), l.Container + "/" + key})
+	}
+	if l.Mode == decision.Refuse {
+		add(true, Refused, l.Event+l.Reason, "is refused: %s", l.Reason)
+		return all
+	}
+	if l.Container == "" || l.Event != "create" {
+		return nil // its sandbox is the cluster's own, and what starts was told of when it was made
+	}
+	root := l.From != nil && l.From.UID == 0
+	switch {
+	case l.Mode == decision.Rewrite && root && l.To != nil:
+		add(false, RunsAsNonRoot, "", "asked for root and runs as %v: %s. The pod's status shows who it asked for; exec shows who it is", l.To, l.Source.Sentence())
+	case l.Mode == decision.Audit && l.Reason != "":
+		add(true, WouldRefuse, l.Reason, "would be refused: %s", l.Reason)
+	case l.Mode == decision.Audit && root && l.To != nil:
+		add(false, WouldRun, "", "runs as root and would run as %v: %s", l.To, l.Source.Sentence())
+	}
+	var advice []string
+	for _, note := range l.Notes {
+		if strings.Contains(note, "hint: ") {
+			advice = append(advice, strings.ReplaceAll(note, "\n", "; "))
+		}
+	}
+	if len(advice) > 0 && l.Mode == decision.Rewrite {
+		add(true, MayFail, strings.Join(advice, "\n"), "may fail: %s", strings.Join(advice, "; "))
+	}
+	if l.Audited != "" {
+		add(false, Stricter, l.Audited, "would be another by the audited policy: %s", l.Audited)
+	}
+	return all
+}
+
+// maxMessage is the length to which the API server holds an event's note (kubernetes, pkg/apis/core/validation/events.go, NoteLengthLimit).
+const maxMessage = 1024
+
+func bounded(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	cut := maxMessage - len("...")
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "..."
+}

@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The kit of the tests on a cluster, which setup_suite.bash starts.
+
+bats_require_minimum_version 1.5.0
+
+# shellcheck source=test/bats/kubernetes/cluster.bash
+source "$BATS_TEST_DIRNAME/cluster.bash"
+# shellcheck source=test/bats/said.bash
+source "$REPO/test/bats/said.bash"
+
+# new_namespace NAME [LABEL] makes one in which pods can be made.
+new_namespace() {
+  kubectl create namespace "$1" >/dev/null
+  [[ -z ${2-} ]] || kubectl label namespace "$1" "$2" >/dev/null
+  patiently has_account "$1"
+}
+
+# no_namespace NAME... removes them and what is in them.
+no_namespace() { kubectl delete namespace --ignore-not-found --grace-period=1 --timeout=100s "$@" >/dev/null; }
+
+# pod NAMESPACE NAME [CLASS [FILTER]] makes a pod of the small image, and waits until it runs; jq's FILTER changes what it is.
+pod() {
+  made_pod "$@" | kubectl apply -f - >/dev/null
+  runs "$1" "$2"
+}
+
+# made_pod prints it.
+made_pod() {
+  jq -n --arg ns "$1" --arg name "$2" --arg class "${3-}" '{apiVersion: "v1", kind: "Pod", metadata: {name: $name, namespace: $ns},
+    spec: ({terminationGracePeriodSeconds: 1, automountServiceAccountToken: false, enableServiceLinks: false, containers: [{name: "web", image: "docker.io/library/bb:latest",
+      imagePullPolicy: "Never", command: ["/bin/probe", "pause"]}]} + (if $class == "" then {} else {runtimeClassName: $class} end))}' |
+    jq "${4:-.}"
+}
+
+# runs NAMESPACE POD waits for it.
+runs() {
+  kubectl -n "$1" wait --for=condition=Ready --timeout=90s "pod/$2" >/dev/null || {
+    kubectl -n "$1" describe pod "$2" >&2
+    return 1
+  }
+}
+
+# inside NAMESPACE POD COMMAND... runs it in a container of the pod.
+inside() {
+  local ns=$1 name=$2
+  shift 2
+  kubectl -n "$ns" exec "$name" -- "$@"
+}
+
+# events NAMESPACE NAME prints the reasons and messages of the events on an object.
+events() { kubectl -n "$1" get events --field-selector "involvedObject.name=$2" -o json | jq -r '.items[] | "\(.reason) \(.message)" | gsub("\n"; " ")'; }
+
+# has_event NAMESPACE NAME PATTERN
+has_event() { events "$1" "$2" | grep -qE "$3"; }
+
+# class NAME makes a RuntimeClass without more.
+class() {
+  kubectl apply -f - >/dev/null <<YAML
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: {name: $1}
+handler: $1
+YAML
+}
+
+# files NODE prints what is where the agent writes.
+files() { on "$1" find /etc /opt /usr/local /var/lib/nonroot-runc -printf '%y %m %U %p %l ' -type f -exec sha256sum {} ';' -o -printf '\n' 2>/dev/null | sort; }

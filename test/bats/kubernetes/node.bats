@@ -1,0 +1,240 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The node agent, installed as users do, on two nodes whose containerd a script restarts.
+
+load kubernetes
+
+setup_file() {
+  local node
+  # The agent's image has three files.
+  mkdir -p "$CLUSTER/image"
+  cp "$REPO"/bin/nonroot-{node,runc,ctl} "$CLUSTER/image/"
+  archive nonroot-node "$CLUSTER/image" '{Entrypoint: ["/nonroot-node"]}'
+  for node in "${NODES[@]}"; do
+    import_image "$node" "$CLUSTER/nonroot-node.tar"
+    files "$node" >"$CLUSTER/$node.before"
+    on "$node" rm -f /run/restarts
+  done
+  new_namespace team-a
+  # It runs since before there was an agent.
+  pod team-a earlier '' '.spec.nodeName = "node1"'
+  kubectl -n team-a get pod earlier -o 'jsonpath={.status.containerStatuses[0].containerID}' >"$CLUSTER/earlier"
+  deploy
+  for node in "${NODES[@]}"; do patiently labelled "$node"; done
+}
+
+teardown_file() {
+  local node
+  for node in "${NODES[@]}"; do on "$node" rm -f /run/refuse; done
+  no_namespace team-a team-b team-c
+  kubectl delete -k "$CLUSTER/overlay" --ignore-not-found --grace-period=5 >/dev/null
+  for node in "${NODES[@]}"; do on "$node" rm -rf /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc; done
+}
+
+# put [ARG...] installs what users install, with the agent's arguments and the image that the nodes have. deploy waits for it, too.
+deploy() {
+  put
+  kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=180s >/dev/null || {
+    kubectl -n nonroot-runc logs daemonset/nonroot-node --tail=20 >&2
+    kubectl get nodes -o json | jq '.items[].status.conditions[] | select(.type == "NonRootRunc")' >&2
+    return 1
+  }
+}
+put() {
+  local args
+  args=$(jq -cn '[$ARGS.positional[] | {op: "add", path: "/spec/template/spec/containers/0/args/-", value: .}]' --args -- \
+    -restart=/usr/local/bin/restart-containerd -restart-limit=30s "$@")
+  rm -rf "$CLUSTER/overlay"
+  mkdir -p "$CLUSTER/overlay"
+  cp -r "$REPO/deploy/kubernetes" "$CLUSTER/overlay/base"
+  cat >"$CLUSTER/overlay/kustomization.yaml" <<YAML
+resources: [base]
+images: [{name: ghcr.io/nonroot-runc/nonroot-node, newName: docker.io/library/nonroot-node, newTag: latest}]
+patches:
+  - target: {kind: DaemonSet}
+    patch: '$(jq -c '. + [{op: "replace", path: "/spec/template/spec/containers/0/imagePullPolicy", value: "Never"}]' <<<"$args")'
+YAML
+  kubectl apply -k "$CLUSTER/overlay" >/dev/null
+}
+
+labelled() { [[ $(kubectl get node "$1" -o 'jsonpath={.metadata.labels.nonroot-runc\.io/ready}') == true ]]; }
+unlabelled() { ! labelled "$1"; }
+restarts() { on "$1" sh -c 'cat /run/restarts 2>/dev/null | wc -l'; }
+annotation() { kubectl get node "$1" -o json | jq -r --arg a "nonroot-runc.io/$2" '.metadata.annotations[$a] // ""'; }
+condition() { kubectl get node "$1" -o json | jq -r '.status.conditions[] | select(.type == "NonRootRunc") | "\(.status) \(.reason) \(.message)"'; }
+condition_is() { condition "$1" | grep -qE "$2"; }
+
+# policy TEXT replaces the ConfigMap's.
+policy() { kubectl -n nonroot-runc create configmap nonroot-runc-policy --from-literal=config.toml="$1" --from-literal=audit.toml=$'mode = "audit"\n[log]\nfile = "/var/log/nonroot-runc.log"' --dry-run=client -o yaml | kubectl replace -f - >/dev/null; }
+LOG=$'[log]\nfile = "/var/log/nonroot-runc.log"\n'
+
+in_force() { [[ $(annotation "$1" policy-sha256) == $(sha256sum <<<"$2" | head -c 64) ]]; }
+
+@test "a node is ready after one restart of containerd, and no pod is stopped by it" {
+  local node
+  for node in "${NODES[@]}"; do
+    [[ $(restarts "$node") == 1 ]] || explain "$(restarts "$node") restarts of $node"
+    condition_is "$node" '^True Ready ' || explain "$(condition "$node")"
+  done
+  [[ $(kubectl -n team-a get pod earlier -o 'jsonpath={.status.containerStatuses[0].containerID}') == "$(<"$CLUSTER/earlier")" ]] || explain 'the pod was made again'
+  shows root inside team-a earlier probe
+}
+
+@test "at most one node restarts at once" {
+  # Of each node, the one event says when its restart was over; the Lease was held from before it until then.
+  local times
+  times=$(kubectl get events -A -o json | jq -r '.items[] | select(.reason == "NonRootInstalled") | .source.host' | sort | tr '\n' ' ')
+  [[ $times == 'node1 node2 ' ]] || explain "installed: $times"
+  [[ -z $(kubectl -n nonroot-runc get lease nonroot-runc-restart-0 -o 'jsonpath={.spec.holderIdentity}') ]] || explain 'the Lease is still held'
+}
+
+@test "a pod that names the class is nobody's root, and the event on it says so" {
+  pod team-a named nonroot
+  shows nonroot inside team-a named probe
+  patiently has_event team-a named '^RunsAsNonRoot container "web" asked for root and runs as 65532:65532'
+}
+
+@test "nonroot-audit leaves root, and says what would be" {
+  pod team-a audited nonroot-audit
+  shows root inside team-a audited probe
+  patiently has_event team-a audited '^WouldRunAsNonRoot container "web" runs as root and would run as 65532:65532'
+}
+
+@test "G1: a labelled namespace: who names no class gets it, by whatever path; who names another is refused" {
+  new_namespace team-b
+  pod team-b before
+  shows root inside team-b before probe
+  kubectl label namespace team-b nonroot-runc.io/runtime=nonroot >/dev/null
+  pod team-b after
+  shows nonroot inside team-b after probe
+  class runc
+  fails_with 1 kubectl apply -f <(made_pod team-b other runc)
+  [[ $ERR == *'pods of the namespace team-b run with the RuntimeClass nonroot, not "runc": leave runtimeClassName out'* ]] || explain 'expected the reason'
+  # A Deployment, too: otherwise nobody would see that its pods are refused.
+  local deployment='{apiVersion: "apps/v1", kind: "Deployment", metadata: {name: "d", namespace: "team-b"}, spec: {replicas: 2, selector: {matchLabels: {a: "d"}},
+    template: {metadata: {labels: {a: "d"}}, spec: {runtimeClassName: $class, terminationGracePeriodSeconds: 1, containers: [{name: "web", image: "docker.io/library/bb:latest", imagePullPolicy: "Never", command: ["/bin/probe", "pause"]}]}}}}'
+  fails_with 1 kubectl apply -f <(jq -n --arg class runc "$deployment")
+  [[ $ERR == *'not "runc": leave runtimeClassName out'* ]] || explain 'expected the reason'
+  succeeds kubectl apply -f <(jq -n --arg class nonroot "$deployment | del(.spec.template.spec.runtimeClassName)")
+  kubectl -n team-b rollout status deployment d --timeout=90s >/dev/null
+  succeeds kubectl -n team-b get pods -l a=d -o 'jsonpath={.items[*].spec.runtimeClassName}'
+  [[ $OUT == 'nonroot nonroot' ]] || explain 'expected the class'
+  # One event for both pods.
+  patiently told_of_deployment
+  [[ $(deployment_events) == 1 ]] || explain "$(deployment_events) events"
+}
+deployment_events() { kubectl -n team-b get events -o json | jq '[.items[] | select(.reason == "RunsAsNonRoot" and (.involvedObject.name | startswith("d-")))] | length'; }
+told_of_deployment() { [[ $(deployment_events) -ge 1 ]]; }
+
+@test "an exempt namespace goes without" {
+  kubectl -n nonroot-runc patch configmap nonroot-runc-exempt --type merge -p '{"data": {"namespaces": "kube-system,team-c"}}' >/dev/null
+  new_namespace team-c nonroot-runc.io/runtime=nonroot
+  patiently exempt_is_known
+  pod team-c exempt
+  shows root inside team-c exempt probe
+}
+exempt_is_known() { [[ $(made_pod team-c try | kubectl create --dry-run=server -f - -o 'jsonpath={.spec.runtimeClassName}') == '' ]]; }
+
+@test "a policy is in force on each node within a minute, with its digest; a broken one is refused where it was written" {
+  local node good="identity.uid = 70000
+$LOG"
+  policy "$good"
+  for node in "${NODES[@]}"; do patiently in_force_exactly "$node" "$good"; done
+  pod team-a by-policy nonroot
+  shows 'uid(70000)' inside team-a by-policy probe
+  policy $'mode = "of"\n'"$good"
+  for node in "${NODES[@]}"; do patiently condition_is "$node" '^True PolicyRefused config.toml:1:1: mode: "of"'; done
+  patiently has_event nonroot-runc nonroot-runc-policy '^PolicyRefused config.toml:1:1: mode: "of" is none of'
+  pod team-a still nonroot
+  shows 'uid(70000)' inside team-a still probe
+  policy "$LOG"
+  for node in "${NODES[@]}"; do patiently condition_is "$node" '^True Ready '; done
+}
+in_force_exactly() { [[ $(annotation "$1" policy-sha256) == $(printf %s "$2" | sha256sum | head -c 64) ]]; }
+
+@test "a refusal is told with its reason" {
+  policy "mode = \"refuse\"
+$LOG"
+  patiently in_force_exactly node1 "mode = \"refuse\"
+$LOG"
+  made_pod team-a refused nonroot '.spec.nodeName = "node1"' | kubectl apply -f - >/dev/null
+  patiently has_event team-a refused '^NonRootRefused .* is refused: .*asks for root'
+  kubectl -n team-a delete pod refused --grace-period=1 >/dev/null
+  policy "$LOG"
+  local node
+  for node in "${NODES[@]}"; do patiently condition_is "$node" '^True Ready '; done
+}
+
+@test "an agent that is killed goes on: no restart, no second event" {
+  local before after
+  before=$(kubectl -n team-a get events -o json | jq '[.items[] | select(.source.component == "nonroot-node")] | length')
+  kubectl -n nonroot-runc delete pods -l app.kubernetes.io/component=node --grace-period=0 --force >/dev/null 2>&1
+  kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=120s >/dev/null
+  local node
+  for node in "${NODES[@]}"; do
+    patiently labelled "$node"
+    [[ $(restarts "$node") == 1 ]] || explain "$(restarts "$node") restarts of $node"
+  done
+  # What is told after it comes after all else.
+  pod team-a last nonroot
+  patiently has_event team-a last RunsAsNonRoot
+  after=$(kubectl -n team-a get events -o json | jq '[.items[] | select(.source.component == "nonroot-node")] | length')
+  ((after == before + 1)) || explain "$before events, then $after"
+}
+
+@test "what somebody else changes takes the node away, and is mended" {
+  local sum
+  sum=$(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc)
+  on node1 sh -c 'echo x >>/opt/nonroot-runc/bin/nonroot-runc'
+  patiently same_program "$sum"
+  on node1 rm /etc/containerd/conf.d/zz-nonroot.toml
+  patiently on node1 test -e /etc/containerd/conf.d/zz-nonroot.toml
+  patiently labelled node1
+  patiently condition_is node1 '^True Ready '
+  pod team-a mended nonroot '.spec.nodeSelector = {"kubernetes.io/hostname": "node1"}'
+  shows nonroot inside team-a mended probe
+}
+same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == "$1" ]]; }
+
+@test "G4: with its account, an agent writes nothing on another node, and no other label" {
+  local token
+  token=$(kubectl -n nonroot-runc create token nonroot-node --bound-object-kind Pod --bound-object-name "$(kubectl -n nonroot-runc get pods -l app.kubernetes.io/component=node --field-selector spec.nodeName=node1 -o 'jsonpath={.items[0].metadata.name}')")
+  as() { curl -sS --cacert "$CLUSTER/ca.crt" -H "Authorization: Bearer $token" -H 'Content-Type: application/merge-patch+json' "$@"; }
+  patch() { as -X PATCH "https://10.99.0.1/api/v1/nodes/$1" -d "$2"; } # kubectl would ask for the object first
+  succeeds patch node2 '{"metadata": {"labels": {"nonroot-runc.io/ready": null}}}'
+  contains 'writes on the node that it runs on, and on no other'
+  succeeds patch node1 '{"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}}'
+  contains "of a node's labels nonroot-node writes nonroot-runc.io/ready"
+  succeeds patch node1 '{"metadata": {"labels": {"kubernetes.io/hostname": null}}}'
+  contains "of a node's labels nonroot-node writes nonroot-runc.io/ready"
+  succeeds patch node1 '{"spec": {"unschedulable": true}}'
+  contains 'nothing of its spec'
+  succeeds as https://10.99.0.1/api/v1/secrets
+  contains 'cannot list resource'
+  succeeds patch node1 '{"metadata": {"annotations": {"nonroot-runc.io/tried": "1"}}}'
+  contains '"nonroot-runc.io/tried": "1"'
+}
+
+@test "metrics and probes" {
+  succeeds on node1 wget -qO- http://127.0.0.1:9470/metrics
+  contains 'nonroot_node_ready 1'
+  contains 'nonroot_node_self_test_passed 1'
+  contains 'nonroot_node_decisions_total{event="create",mode="rewrite",namespace="team-a"'
+  contains 'nonroot_node_policy_valid{policy="config.toml"} 1'
+  succeeds on node1 wget -qO- http://127.0.0.1:9470/readyz
+}
+
+@test "taken back: it waits for the pods, then each node is byte for byte what it was" {
+  local node
+  kubectl -n team-b delete deployment,pod --all --grace-period=1 >/dev/null
+  put -remove=true
+  for node in "${NODES[@]}"; do patiently unlabelled "$node"; done
+  patiently condition_is node1 'False Waiting waiting: [0-9]+ pods still need the handlers, among them team-a/'
+  kubectl -n team-a delete pod --all --grace-period=1 >/dev/null
+  for node in "${NODES[@]}"; do patiently gone_from "$node"; done
+  patiently no_condition node1
+  for node in "${NODES[@]}"; do diff "$CLUSTER/$node.before" <(files "$node") >&2 || explain "left on $node"; done
+}
+gone_from() { on "$1" test ! -e /opt/nonroot-runc && diff "$CLUSTER/$1.before" <(files "$1"); }
+no_condition() { [[ -z $(condition "$1") ]]; }
