@@ -50,7 +50,7 @@ func Find(volume string, owners trusted.Owners) (string, error) {
 	case len(found) > 1:
 		return "", several(volume, found)
 	}
-	return "", fmt.Errorf("%q is no volume of Docker's or Podman's\nhint: name one as docker volume inspect -f '{{.Mountpoint}}' NAME prints it", volume)
+	return "", fmt.Errorf("%q is not a volume of Docker's or Podman's\nhint: name one as docker volume inspect -f '{{.Mountpoint}}' NAME prints it", volume)
 }
 
 // All lists the directories of the volumes that engines keep where they do by default.
@@ -113,7 +113,7 @@ const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO
 // can be repeated, and undone. An id of 0 is refused.
 func Adopt(o *Options) (*Result, error) {
 	if o.To.GID == 0 || o.To.UID == 0 != o.Group {
-		return nil, errors.New("a volume is given to somebody who isn't root\nhint: name ids above 0")
+		return nil, errors.New("a volume can't be given to root\nhint: use ids above 0")
 	}
 	top, err := unix.Open(o.Volume, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -360,7 +360,7 @@ func Undo(o *Options) (*Result, error) {
 		return r, nil
 	}
 	if left > 0 {
-		return r, fmt.Errorf("%d of %q could not be given back, the first: %s\nhint: mend that, and undo it again: the journal stays", left, o.Volume, r.Skipped[0])
+		return r, fmt.Errorf("%d of %q could not be given back, the first: %s\nhint: fix that, and undo it again: the journal stays", left, o.Volume, r.Skipped[0])
 	}
 	return r, os.Remove(name)
 }

@@ -142,13 +142,13 @@ func Whose(dir string, users []User) (ID, error) {
 	}
 	advice := "name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it"
 	if who, ok := ofImage(users); ok {
-		advice = fmt.Sprintf("name one with --user UID:GID; with --user %d:%d, who it is by an image, containers that are so by the policy alone follow when they are made anew", who.UID, who.GID)
+		advice = fmt.Sprintf("name one with --user UID:GID; with --user %d:%d, who it is by an image, containers whose user the policy alone decides follow when they are created again", who.UID, who.GID)
 	}
 	what := "no container of Docker's or Podman's that mounts it is known"
 	if len(said) > 0 {
 		what = "of its containers, " + strings.Join(said, ", ")
 	}
-	return ID{}, fmt.Errorf("whose the volume %q is can't be told: %s\nhint: %s", dir, what, advice)
+	return ID{}, fmt.Errorf("the user of the volume %q is unknown: %s\nhint: %s", dir, what, advice)
 }
 
 // ofImage is the one user for whom the images of a volume's containers were built, where the others are who the policy makes of root:
@@ -224,11 +224,18 @@ func (v *volumeOnDisk) mountedIn(pid int) bool {
 		case links.Within(v.path, m.Root):
 			return true
 		case !links.Within(m.Root, v.path) || slices.Contains(strings.Split(m.Mode, ","), "ro"): // whoever only looks at all of a machine
+		case isAtHome(id): // a runtime's process that is about to become the container's, and has the host's mounts until then
 		case v.isAt("/proc/"+id+"/root"+m.Point, strings.TrimPrefix(strings.TrimPrefix(v.path, m.Root), "/")):
 			return true
 		}
 	}
 	return false
+}
+
+// isAtHome says that a process has this one's root directory.
+func isAtHome(pid string) bool {
+	var own, its unix.Stat_t
+	return unix.Stat("/", &own) == nil && unix.Stat("/proc/"+pid+"/root/", &its) == nil && own.Dev == its.Dev && own.Ino == its.Ino
 }
 
 // isAt says that the volume is what lies there below a directory, and nothing that is mounted over it.
@@ -249,7 +256,7 @@ func (v *volumeOnDisk) isAt(dir, below string) bool {
 
 // StillRun is why a volume is not given while its containers run.
 func StillRun(dir string, names []string) error {
-	return fmt.Errorf("the volume %q is mounted in %s, which runs\nhint: stop it, or give the volume all the same with --force", dir, strings.Join(quoted(names), ", "))
+	return fmt.Errorf("the volume %q is mounted in %s, which is running\nhint: stop it, or use --force", dir, strings.Join(quoted(names), ", "))
 }
 
 func quoted(names []string) (all []string) {
@@ -277,5 +284,5 @@ func byPrefix(prefix string, dirs []string) (found []string) {
 
 // several is why a beginning is not enough.
 func several(prefix string, dirs []string) error {
-	return fmt.Errorf("%d volumes begin with %q\nhint: name more of it", len(dirs), prefix)
+	return fmt.Errorf("the names of %d volumes begin with %q\nhint: give more of the name", len(dirs), prefix)
 }

@@ -99,6 +99,28 @@ func TestMountedIn(t *testing.T) {
 	}
 }
 
+// TestNotYetMountedIn: a runtime's process that makes a container has the host's mounts until it has changed its root.
+func TestNotYetMountedIn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("root is needed")
+	}
+	v, err := volumeAt(t.TempDir())
+	must(t, err)
+	cmd := exec.Command("unshare", "--mount", "sh", "-c", "echo ready; read end")
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err, cmd.Start())
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatal(line, err)
+	}
+	if v.mountedIn(cmd.Process.Pid) {
+		t.Error("the host's mounts are taken for the container's")
+	}
+	must(t, in.Close())
+	_ = cmd.Wait()
+}
+
 // TestByPrefix: the beginning of an anonymous volume's name.
 func TestByPrefix(t *testing.T) {
 	dir := func(name string) string { return "/v/" + name + "/_data" }

@@ -35,19 +35,19 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 			done.note("%d directories and %d files of the image are the identity's now, in %s", given.Directories, given.Files, listed(given.Tops))
 		}
 		if given.Unfinished {
-			done.note("not all that the image keeps for root was given: it is too much")
+			done.note("not all of what the image keeps for root was given to the identity: there is too much")
 		}
 		switch {
 		case err != nil && len(given.Tops) > 0:
-			done.note("some of what the image keeps for root stays so: %v", err)
+			done.note("some of what the image keeps for root was not given to the identity: %v", err)
 		case err != nil:
-			done.note("what the image keeps for root stays so: %v", err)
+			done.note("what the image keeps for root was not given to the identity: %v", err)
 		}
 	}
 	if g.Tmp {
 		opened, err := layer.OpenTmp(&o)
 		for _, p := range opened {
-			done.note("%s is everybody's now", p)
+			done.note("everyone can write to %s now", p)
 		}
 		if err != nil && !o.Gives() {
 			done.note("/tmp stays as it is: %v", err)
@@ -55,7 +55,7 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 	}
 	last := policy.LastStart{Identity: *d.Identity, Source: d.Source}
 	if err := layer.Remember(&o, last); err != nil && !layer.IsUnsupported(err) {
-		done.note("who it is can't be kept for its next start: %v", err)
+		done.note("its identity can't be stored for its next start: %v", err)
 	}
 	done.secrets(g, &o, d.ID, owners)
 	done.volumes(g, &o, d.Source, owners)
@@ -74,7 +74,7 @@ func (done *given) secrets(g *plan.Give, o *layer.Options, id string, owners tru
 			done.note("%v", err)
 		}
 		if closed {
-			done.warn("the secret %q is closed to the identity; hint: name its owner where it is given to the container (uid=%d), or mode=0444", source, g.UID)
+			done.warn("the secret %q is closed to the identity; hint: set its owner (uid=%d) or mode=0444 where the container mounts it", source, g.UID)
 		}
 	}
 	if count > 0 {
@@ -94,7 +94,7 @@ func watch(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Own
 func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Source, owners trusted.Owners) {
 	others := ""
 	if source == decision.Fixed {
-		others = "; where a container with it is its image's user, name that one, whom this one follows when it is made anew"
+		others = "; where a container with it is its image's user, name that one, and this one follows when it is created again"
 	}
 	o.OfVolumes(g)
 	for _, v := range g.Volumes {
@@ -111,7 +111,7 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Sourc
 		}
 		switch {
 		case of.Roots && !g.EmptyOnly:
-			done.warn("the volume %q stays root's, as root has written in it%s%s", v.Source, adoptHint(g, v.Source), others)
+			done.warn("the volume %q stays root's, as root has written to it%s%s", v.Source, adoptHint(g, v.Source), others)
 		case of.Part != "" && !g.EmptyOnly:
 			done.warn("the volume %q stays root's in part, such as %q in it%s%s", v.Source, of.Part, adoptHint(g, v.Source), others)
 		case of.Group == "." && (g.LostGroup || !g.EmptyOnly):

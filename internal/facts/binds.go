@@ -72,7 +72,7 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 		}
 		name := quote.Value(m.Destination)
 		if advice != "" && g.isEmptyRoots(o, m, &at.Stat) {
-			what, advice = "is empty and root's, as an engine makes one that is missing: it is not the identity's to write", fmt.Sprintf(
+			what, advice = "is empty and root's, as engines create one that is missing, and the identity can't write to it", fmt.Sprintf(
 				"run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), m.Source)
 		}
 		if n := slices.IndexFunc(all, func(a *alike) bool { return a.what == what && a.advice == advice }); n >= 0 {
@@ -184,7 +184,7 @@ func (g *Gathered) closedOnTheWay(p string, d *decision.Decision, give *plan.Giv
 	if said == "" && !isGiven(give, dir) {
 		at, err := g.image.Look(dir)
 		if err == nil && at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR && !g.may(unix.X_OK, &at.Stat, d.Identity) {
-			said = fmt.Sprintf("can't be got to: the directory %s on the way is closed to the identity (%d:%d %04o)", quote.Value(dir), at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+			said = fmt.Sprintf("can't be reached: the directory %s on the way is closed to the identity (%d:%d %04o)", quote.Value(dir), at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 		}
 	}
 	known[dir] = said
@@ -282,9 +282,9 @@ func (g *Gathered) takenCapabilities() []string {
 	case len(more) == 0:
 		return nil
 	case len(more) > privileged:
-		return []string{"all capabilities were asked for (--privileged, --cap-add ALL), and no container has any here"}
+		return []string{"all capabilities were asked for (--privileged, --cap-add ALL), but containers have none here"}
 	}
-	return []string{fmt.Sprintf("%s: asked for (--cap-add), and no container has any capability here; hint: what needs one needs an exemption, a rule with mode \"off\" and a reason", quote.Text(strings.Join(more, ", "), quote.MaxValue))}
+	return []string{fmt.Sprintf("%s: asked for (--cap-add), but containers have no capabilities here; hint: what needs one needs an exemption, a rule with mode \"off\" and a reason", quote.Text(strings.Join(more, ", "), quote.MaxValue))}
 }
 
 // scarceMemory says that the home can become larger than the memory that the container may have, by which it is counted.
@@ -294,5 +294,5 @@ func (g *Gathered) scarceMemory(mounts []rootfs.Mount) []string {
 	if limit == 0 || len(mounts) == 0 || !ok || size <= limit {
 		return nil
 	}
-	return []string{fmt.Sprintf("its home may have home.size = %q, and all its memory is %d MiB, of which the home is a part: the kernel ends a container that fills it; hint: choose a smaller home.size, or mount a volume there", g.rule.HomeSize, limit>>20)}
+	return []string{fmt.Sprintf("its home may grow to home.size = %q, which counts as its memory, and it has %d MiB of that: the kernel kills a container that fills it; hint: choose a smaller home.size, or mount a volume there", g.rule.HomeSize, limit>>20)}
 }

@@ -300,8 +300,8 @@ func TestClosedOnTheWay(t *testing.T) {
 		give *plan.Give
 		want string
 	}{
-		{"/usr/private/x", nil, `can't be got to: the directory "/usr/private" on the way`},
-		{"/usr/private/in/x", nil, `can't be got to: the directory "/usr/private" on the way`},
+		{"/usr/private/x", nil, `can't be reached: the directory "/usr/private" on the way`},
+		{"/usr/private/in/x", nil, `can't be reached: the directory "/usr/private" on the way`},
 		{"/root/x", nil, `"/root"`},
 		{"/root/x", &plan.Give{Paths: []string{"/root"}}, ""},
 		{"/site/x", &plan.Give{Applications: true}, ""},

@@ -169,5 +169,5 @@ func (g *Gathered) closedWorkdir(d *decision.Decision, give *plan.Give, home *ho
 	if !at.Exists || at.Mount != nil || g.may(unix.W_OK|unix.X_OK, &at.Stat, d.Identity) {
 		return ""
 	}
-	return fmt.Sprintf("its working directory %q is not the identity's to write (%d:%d %04o)", cwd, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+	return fmt.Sprintf("the identity can't write to its working directory %q (%d:%d %04o)", cwd, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 }

@@ -341,9 +341,9 @@ func TestHint(t *testing.T) {
 	}{
 		{"nothing", []string{"/bin/app"}, nil, "", ""},
 		{"found by PATH", []string{"app"}, nil, "", ""},
-		{"what becomes somebody else", []string{"su"}, nil, "", "makes another user of root"},
+		{"what becomes somebody else", []string{"su"}, nil, "", "switches from root to another user"},
 		{"what installs", []string{"/bin/apt-get", "install"}, nil, "", "installs packages"},
-		{"what root alone may run", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "", "is not the identity's to run"},
+		{"what root alone may run", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "", "can't be run by the identity"},
 		{"who is who it asks to be", []string{"su"}, func(g *Gathered) { g.User.UID = 65532 }, "", ""},
 		{"no program", nil, nil, "", ""},
 		{"what root alone may run, and is lent", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "/bin/app", ""},
@@ -480,7 +480,7 @@ func TestObstacles(t *testing.T) {
 	NeedPrivate(t)
 	image := with("site/", "site/sub/", "mine/")
 	at := func(cwd string) func(*specs.Spec) { return func(s *specs.Spec) { s.Process.Cwd = cwd } }
-	const closed, ports = "is not the identity's to write", "ports below"
+	const closed, ports = "the identity can't write to its working directory", "ports below"
 	for _, test := range []struct {
 		name   string
 		edit   func(*specs.Spec)

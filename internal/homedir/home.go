@@ -332,7 +332,7 @@ func unreachable(im *accounts.Image, dir string, o Options) string {
 	return ""
 }
 
-// passable reports whether a directory lets owner through. What is no directory isn't
+// passable reports whether a directory lets owner through. What is not a directory isn't
 // its business.
 func passable(st *unix.Stat_t, owner uint32) bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o001 != 0 || st.Uid == owner && st.Mode&0o100 != 0

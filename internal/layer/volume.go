@@ -145,7 +145,10 @@ func GroupsVolume(source string, owners trusted.Owners) bool {
 	var st unix.Stat_t
 	names := topOf(fd)
 	return unix.Fstat(fd, &st) == nil && len(names) > 0 &&
-		(written(&st) || slices.ContainsFunc(names, func(name string) bool { return isMeant(fd, name, written) }))
+		(written(&st) || slices.ContainsFunc(names, func(name string) bool {
+			var in unix.Stat_t
+			return unix.Fstatat(fd, name, &in, unix.AT_SYMLINK_NOFOLLOW) == nil && written(&in)
+		}))
 }
 
 // RootsVolume says whether root has written in a volume that an engine manages: its top is root's, and so is something in it.
@@ -189,8 +192,8 @@ type Outcome struct {
 	More  bool // the engine had just filled it with more than is compared, and what was not compared stays as it is
 	Roots bool // it was not given: its top is root's, and so is something in it, so that root has written there
 
-	// Part is something of root's that is left, as far as is looked: at the top of a volume that is not root's or in a directory there,
-	// and closed to the identity; or in a user's directory at the top of one that is. "": nothing.
+	// Part is something that root has left in a volume of somebody else's, and that the identity can't use, as far as is looked.
+	// "": nothing.
 	Part string
 
 	// Group is what lies there, or the volume itself ("."), and is open to root's group and not to the identity; "": nothing.
@@ -221,33 +224,48 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	case o.Given:
 	case isRoot(st.Uid):
 		if o.Roots = hasEntryOf(fd, isRoot); !o.Roots {
-			o.Part = partOf(fd, isRoot)
+			o.Part = w.leftIn(fd, v.Destination, isRoot)
 		}
 	default:
-		o.Part = w.closedIn(fd, isRoot)
+		if o.Part = w.closedIn(fd, isRoot); o.Part == "" {
+			o.Part = w.leftIn(fd, v.Destination, isRoot)
+		}
 	}
 	return o, err
 }
 
-// partOf is something of root's in the directories at the top of a volume, as far as is looked; "": none.
-func partOf(fd int, isRoot func(uid uint32) bool) string {
-	return below(fd, func(st *unix.Stat_t) bool { return isRoot(st.Uid) })
-}
-
-// below is the first entry that is meant of those in the directories at the top of a volume, as far as is looked; "": none.
-func below(fd int, meant func(st *unix.Stat_t) bool) string {
+// leftIn is something that root has made at the top of a volume, or in a directory of somebody else's there, and that the identity
+// can't write: what the image lacks, so that no engine has copied it; "": none, as far as is looked.
+func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) bool) string {
 	left := maxTop
+	var dirs []string
 	for _, name := range topOf(fd) {
+		var st unix.Stat_t
+		switch {
+		case unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil:
+		case isRoot(st.Uid):
+			if w.isLeft(&st, path.Join(destination, name)) {
+				return name
+			}
+		case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+			dirs = append(dirs, name)
+		}
+	}
+	for _, name := range dirs {
 		dir, err := unix.Openat2(fd, name, &unix.OpenHow{Flags: reading, Resolve: inside})
 		if err != nil {
-			continue // no directory, or a link
+			continue // it was exchanged
 		}
-		names, err := dirents.Names(dir, left)
-		left -= len(names)
-		at := slices.IndexFunc(names, func(name string) bool { return isMeant(dir, name, meant) })
+		below, err := dirents.Names(dir, left)
+		left -= len(below)
+		at := slices.IndexFunc(below, func(entry string) bool {
+			var st unix.Stat_t
+			return unix.Fstatat(dir, entry, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid) &&
+				w.isLeft(&st, path.Join(destination, name, entry))
+		})
 		_ = unix.Close(dir)
 		if err == nil && at >= 0 {
-			return name + "/" + names[at]
+			return name + "/" + below[at]
 		}
 		if left <= 0 {
 			break
@@ -256,9 +274,36 @@ func below(fd int, meant func(st *unix.Stat_t) bool) string {
 	return ""
 }
 
-func isMeant(dir int, name string, meant func(st *unix.Stat_t) bool) bool {
-	var st unix.Stat_t
-	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && meant(&st)
+// isLeft says that a file or directory of root's is closed to the identity for writing, and is not the image's.
+func (w *Options) isLeft(st *unix.Stat_t, inImage string) bool {
+	kind, wanted := st.Mode&unix.S_IFMT, uint32(2)
+	switch kind {
+	case unix.S_IFDIR:
+		wanted = 3
+	case unix.S_IFREG, unix.S_IFSOCK, unix.S_IFIFO:
+	default:
+		return false
+	}
+	return w.rightsTo(st)&wanted != wanted && imageLacks(w.Rootfs, inImage)
+}
+
+// rightsTo are the rights (access(2)) that the identity has to what is not its own.
+func (w *Options) rightsTo(st *unix.Stat_t) uint32 {
+	if st.Gid == w.GID {
+		return st.Mode >> 3 & 7
+	}
+	return st.Mode & 7
+}
+
+// imageLacks says that there is nothing at a path of the image.
+func imageLacks(rootfs, at string) bool {
+	dir, err := openImages(rootfs, path.Dir(at), unix.O_PATH)
+	if err == nil {
+		var st unix.Stat_t
+		err = unix.Fstatat(dir, path.Base(at), &st, unix.AT_SYMLINK_NOFOLLOW)
+		_ = unix.Close(dir)
+	}
+	return errors.Is(err, unix.ENOENT)
 }
 
 // topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.
@@ -273,22 +318,22 @@ func topOf(fd int) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" })
 }
 
-// closedIn is something of root's at the top of a volume or in a directory there, as far as is looked, in which the identity can't
-// write, as programs do in what they have made at their first start; "": none.
+// closedIn is something of root's at the top of a volume, as far as is looked: a file that the identity can't read, or a directory in
+// which it can't write, as programs do in those that they make at their first start; "": none.
 func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
-	closed := func(st *unix.Stat_t) bool {
-		open := st.Mode
-		if st.Gid == w.GID {
-			open >>= 3
-		}
-		kind := st.Mode & unix.S_IFMT
-		return isRoot(st.Uid) && (kind == unix.S_IFREG && st.Mode>>6&6&^open != 0 || kind == unix.S_IFDIR && open&7 != 7)
-	}
 	names := topOf(fd)
-	if at := slices.IndexFunc(names, func(name string) bool { return isMeant(fd, name, closed) }); at >= 0 {
-		return names[at]
+	at := slices.IndexFunc(names, func(name string) bool {
+		var st unix.Stat_t
+		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !isRoot(st.Uid) {
+			return false
+		}
+		kind, open := st.Mode&unix.S_IFMT, w.rightsTo(&st)
+		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open != 7
+	})
+	if at < 0 {
+		return ""
 	}
-	return below(fd, closed)
+	return names[at]
 }
 
 // groupsIn is what of a volume that is not empty is open to root's group and closed to the identity: the volume itself ("."), or a
@@ -298,7 +343,10 @@ func (w *Options) groupsIn(fd int, top *unix.Stat_t) string {
 	if len(names) > 0 && w.opensToGroup(top) {
 		return "."
 	}
-	at := slices.IndexFunc(names, func(name string) bool { return isMeant(fd, name, w.opensToGroup) })
+	at := slices.IndexFunc(names, func(name string) bool {
+		var st unix.Stat_t
+		return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && w.opensToGroup(&st)
+	})
 	if at < 0 {
 		return ""
 	}

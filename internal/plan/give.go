@@ -11,7 +11,7 @@ import (
 )
 
 // Give is what of the image and its volumes becomes the identity's, so that what was made for somebody else works for it.
-// That it can't be is no reason for there to be no container.
+// That it can't be is not a reason for there to be no container.
 type Give struct {
 	Rootfs   string   // absolute
 	UID, GID uint32   // the identity's, as the files of the rootfs have it

@@ -45,7 +45,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 		return false
 	}
 	if last := f.Last; last != nil {
-		d.Notes = append(d.Notes, fmt.Sprintf("its volume is of uid %d, who it was not at its last start (%d); hint: make the container anew if it is to be %d", found.UID, last.UID, found.UID))
+		d.Notes = append(d.Notes, fmt.Sprintf("its volume belongs to uid %d, and at its last start it was %d; hint: create the container again to run it as %d", found.UID, last.UID, found.UID))
 		return false
 	}
 	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume is of uid %d", found.UID))
@@ -67,7 +67,7 @@ func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 	if other == nil {
 		return false
 	}
-	note := fmt.Sprintf("its volumes are of different users, %d and %d: it can be neither for both", one.UID, other.UID)
+	note := fmt.Sprintf("its volumes belong to different users, %d and %d, and it can only be one of them", one.UID, other.UID)
 	if one.UID == uint32(p.UID) {
 		one, other = other, one
 	}

@@ -80,9 +80,9 @@ func (c Command) Hint(view *rootfs.View, mayRun func(at *rootfs.Entry) bool) str
 	}
 	switch {
 	case at.Stat.Mode&unix.S_ISUID != 0:
-		return fmt.Sprintf("its program %q is setuid, which gives nothing here; hint: start what it would start", at.Path)
+		return fmt.Sprintf("its program %q is setuid, which has no effect here; hint: start the program that it would start", at.Path)
 	case !mayRun(&at):
-		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o); hint: change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+		return fmt.Sprintf("its program %q can't be run by the identity (%d:%d %04o); hint: change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 	}
 	if said := c.named("program", at.Path, args); said != "" {
 		return said
@@ -98,11 +98,11 @@ func (c Command) named(kind, shown string, args []string) string {
 	}
 	switch t, ok := c.taskOf(base, args[1:]); {
 	case slices.Contains(installers, base):
-		return fmt.Sprintf("its %s %q installs packages, which only root may; hint: "+whenBuilt, kind, shown)
+		return fmt.Sprintf("its %s %q installs packages, which only root can; hint: "+whenBuilt, kind, shown)
 	case slices.Contains(switches, base):
-		return fmt.Sprintf("its %s %q makes another user of root, and nobody else may; hint: start what it would start", kind, shown)
+		return fmt.Sprintf("its %s %q switches from root to another user, which only root can do; hint: start the program that it would start", kind, shown)
 	case ok:
-		return fmt.Sprintf("its %s %q %s, which only root may; hint: %s", kind, shown, t.does, t.advice)
+		return fmt.Sprintf("its %s %q %s, which only root can; hint: %s", kind, shown, t.does, t.advice)
 	}
 	return ""
 }
@@ -117,18 +117,18 @@ func isSystem(at string) bool {
 func (c Command) scripted(kind, shown, script string) string {
 	switch a := c.against(script); {
 	case a.ends:
-		return fmt.Sprintf("its %s %q ends where it is not root, by a test of its own; hint: start what it would start, or leave out the test", kind, shown)
+		return fmt.Sprintf("its %s %q checks for root and ends without it; hint: start the program that it would start, or remove the check", kind, shown)
 	case slices.Contains(installers, a.by):
-		return fmt.Sprintf("its %s %q calls %s, which installs packages, as only root may; hint: "+whenBuilt, kind, shown, a.by)
+		return fmt.Sprintf("its %s %q calls %s, which installs packages, and only root can; hint: "+whenBuilt, kind, shown, a.by)
 	case slices.Contains(switches, a.by):
-		return fmt.Sprintf("its %s %q calls %s, by which only root becomes another user, and does not seem to ask who it is; hint: start the program itself", kind, shown, a.by)
+		return fmt.Sprintf("its %s %q calls %s, which only root can use to switch users, and does not seem to check who it runs as; hint: start the program itself", kind, shown, a.by)
 	case a.by != "":
-		return fmt.Sprintf("its %s %q calls %s, which %s, as only root may; hint: %s", kind, shown, a.by, a.task.does, a.task.advice)
+		return fmt.Sprintf("its %s %q calls %s, which %s, and only root can; hint: %s", kind, shown, a.by, a.task.does, a.task.advice)
 	case c.Closed == nil:
 	case isShells(script):
 		return writing(kind, shown, script, c.Closed)
 	case bindsLog(script) && c.Closed(Write{"/dev/log", Opens}):
-		return fmt.Sprintf("its %s %q binds \"/dev/log\", which is not the identity's to make; hint: %s", kind, shown, adviceFor("/dev/log"))
+		return fmt.Sprintf("its %s %q binds \"/dev/log\", which the identity can't create; hint: %s", kind, shown, adviceFor("/dev/log"))
 	}
 	return ""
 }
@@ -144,7 +144,7 @@ func (c Command) HintForUser(view *rootfs.View) string {
 		return ""
 	}
 	if at.Stat.Mode&unix.S_ISUID != 0 {
-		return fmt.Sprintf("its program %q is setuid, which gives nothing here; hint: start what it would start", at.Path)
+		return fmt.Sprintf("its program %q is setuid, which has no effect here; hint: start the program that it would start", at.Path)
 	}
 	return calledSetuid("program", path.Clean(args[0]), script(view, at, args))
 }
@@ -154,7 +154,7 @@ func calledSetuid(kind, shown, script string) string {
 	for _, s := range statements(script) {
 		for _, words := range s.commands() {
 			if base := path.Base(words[0]); slices.Contains(setuid, base) {
-				return fmt.Sprintf("its %s %q calls %s, which is setuid, and that gives nothing here; hint: leave it out, or do so when the image is built", kind, shown, base)
+				return fmt.Sprintf("its %s %q calls %s, which is setuid, and that has no effect here; hint: leave it out, or do so when the image is built", kind, shown, base)
 			}
 		}
 	}
@@ -175,11 +175,11 @@ func (c Command) Named(standsIn bool) string {
 	c.Chowns = true // it may succeed, but that is all
 	switch {
 	case !standsIn && slices.Contains(setuid, base):
-		return fmt.Sprintf("its %s %q is setuid, which gives nothing here; hint: run what it would run", kind, shown)
+		return fmt.Sprintf("its %s %q is setuid, which has no effect here; hint: run the program that it would run", kind, shown)
 	case !standsIn:
 		return calledSetuid(kind, shown, text)
 	case slices.Contains(chowns, base):
-		return fmt.Sprintf("its %s %q changes nothing: only root gives files to others; hint: %s", kind, shown, owners.advice)
+		return fmt.Sprintf("its %s %q changes nothing: only root can change the owner of a file; hint: %s", kind, shown, owners.advice)
 	}
 	if said := c.named(kind, shown, c.Args); said != "" {
 		return said
@@ -217,7 +217,7 @@ func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {
 	return at, ok && at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && at.Mount == nil
 }
 
-// script is the beginning of the script that a command runs; "": it is none. What is large is no script, and is not opened.
+// script is the beginning of the script that a command runs; "": it is none. What is large is not a script, and is not opened.
 func script(view *rootfs.View, at rootfs.Entry, args []string) string {
 	if text, ok := inline(args); ok {
 		return text

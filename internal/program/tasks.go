@@ -48,7 +48,8 @@ var tasks = map[string]task{
 	"insmod":                 modules,
 	"modprobe":               modules,
 	"update-ca-certificates": trust, "update-ca-trust": trust,
-	"ln": zone, "cp": zone,
+	"ldconfig": {does: "writes the loader's cache in /etc", advice: whenBuilt, needs: func(args []string) bool { return !slices.Contains(args, "-p") && !slices.Contains(args, "-N") }},
+	"ln":       zone, "cp": zone,
 	"hostname": {does: "changes the host name", advice: "have the engine do so (--hostname)", needs: func(args []string) bool { return len(args) == 1 && !isFlag(args[0]) }, capability: "CAP_SYS_ADMIN"},
 
 	"syslogd": syslog, "rsyslogd": syslog, "syslog-ng": syslog,

@@ -248,10 +248,7 @@ func writing(kind, shown, script string, closed func(Write) bool) string {
 	if len(all) == 0 {
 		return ""
 	}
-	advice, more, are := adviceFor(all[0]), "", "is"
-	if len(all) > 1 {
-		are = "are"
-	}
+	advice, more := adviceFor(all[0]), ""
 	const most = 3
 	if n := len(all) - most; n > 0 {
 		all, more = all[:most], fmt.Sprintf(" and %d more", n)
@@ -259,7 +256,7 @@ func writing(kind, shown, script string, closed func(Write) bool) string {
 	for i := range all {
 		all[i] = quote.Value(all[i])
 	}
-	return fmt.Sprintf("its %s %q writes %s%s, which %s not the identity's to write; hint: %s", kind, shown, strings.Join(all, ", "), more, are, advice)
+	return fmt.Sprintf("its %s %q writes %s%s, to which the identity has no right; hint: %s", kind, shown, strings.Join(all, ", "), more, advice)
 }
 
 // isShells says that a script is a shell's.

@@ -63,13 +63,13 @@ func TestWriting(t *testing.T) {
 		return func(w Write) bool { return !slices.Contains(open, w.Path) }
 	}
 	for script, want := range map[string]string{
-		"echo x >>/etc/hosts":                                 `its program "/e" writes "/etc/hosts", which is not the identity's to write; hint: have the engine add the name (--add-host, extra_hosts, hostAliases)`,
+		"echo x >>/etc/hosts":                                 `its program "/e" writes "/etc/hosts", to which the identity has no right; hint: have the engine add the name (--add-host, extra_hosts, hostAliases)`,
 		"touch /run/x; touch /run/x":                          "",
-		"touch /.done /.done":                                 `writes "/.done", which is not the identity's to write; hint: name a path below /run, or one on a volume`,
+		"touch /.done /.done":                                 `writes "/.done", to which the identity has no right; hint: name a path below /run, or one on a volume`,
 		"echo x >/etc/timezone":                               "hint: set TZ",
 		"cp /c/ca.crt /usr/local/share/ca-certificates/c.crt": "hint: do so when the image is built",
 		"touch /srv/x":                                        "hint: mount a volume there",
-		"touch /a /b /c /d /e":                                `writes "/a", "/b", "/c" and 2 more, which`,
+		"touch /a /b /c /d /e":                                `writes "/a", "/b", "/c" and 2 more, to which`,
 		"echo root >>/etc/passwd":                             "(USER), or name the user with --user",
 		"echo x >/etc/resolv.conf":                            "--dns", "echo x >/etc/hostname": "--hostname", "touch /dev/log": "name a path below /run", "touch /etc/x": "or mount it there",
 	} {

@@ -277,7 +277,7 @@ TOML
   # What no engine manages is a person's to give.
   mkdir "$BATS_TEST_TMPDIR/mine"
   fails_with 1 "${ctl[@]}" adopt --policy "$POLICY" "$BATS_TEST_TMPDIR/mine"
-  [[ $ERR == *'is no volume of Docker'* && $(stat -c %u "$BATS_TEST_TMPDIR/mine") == 0 ]]
+  [[ $ERR == *'is not a volume of Docker'* && $(stat -c %u "$BATS_TEST_TMPDIR/mine") == 0 ]]
   fails_with 1 "${ctl[@]}" adopt --policy "$POLICY" --user 0:0 "$data"
 }
 
@@ -327,7 +327,7 @@ ended() { rm -f "$BUNDLE"/nonroot-*; }
   with_volume v /state 'id -u'
   succeeds nonroot run "$ID"
   [[ $OUT == 65532 ]] || explain 'expected who it was'
-  jq -e '.notes | any(contains("make the container anew"))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'expected a note'
+  jq -e '.notes | any(contains("create the container again"))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'expected a note'
   ended
   # A new one is of whoever has written there, and stays that one.
   relayered
@@ -369,7 +369,7 @@ ended() { rm -f "$BUNDLE"/nonroot-*; }
   with_volume v /state 'id -u'
   succeeds nonroot run "$ID"
   [[ $OUT == 65532 ]] || explain 'the process has chosen'
-  # What is no identity counts for nothing.
+  # What is not an identity counts for nothing.
   local text
   for text in '0:0 volume' '1234:0 volume' '1234 volume' '1234:1234' '4294967296:1 volume' '01234:1 volume' ''; do
     ended
@@ -599,7 +599,7 @@ with_secret() {
   recorded '.notes // [] | all(contains("is empty") | not)'
 }
 
-@test "H14: what a mount is called is no part of a command that a note advises" {
+@test "H14: what a mount is called is not a part of a command that a note advises" {
   local data=$BATS_TEST_TMPDIR/'$(touch got)'
   mkdir "$data"
   config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
@@ -803,6 +803,29 @@ TOML
   says nonroot run "$ID"
   [[ $STATUS != 0 ]] || explain 'expected it to be closed'
   recorded --arg d "$data" '.root_volumes == [$d] and (.notes | any(contains("such as \"uploads/lock\" in it")))'
+}
+
+@test "H6: a volume of a service's in which root has made what the service can't change: one note, unless it is the image's" {
+  volume v
+  local data=$VOLUMES/v/_data
+  mkdir -p "$BUNDLE/rootfs/data/pages" "$data/pages"
+  install -m 644 /dev/null "$BUNDLE/rootfs/data/pages/of-image"
+  install -m 644 /dev/null "$data/pages/of-image"
+  chown 65532:65532 "$data" "$data/pages"
+  printf 'state = "%s"\n' "$BATS_TEST_TMPDIR/state" >"$POLICY"
+  with_volume v /data 'echo new >>/data/pages/lock'
+  succeeds nonroot run "$ID"
+  recorded 'has("root_volumes") | not'
+  rm "$data/pages/lock"
+  install -m 644 /dev/null "$data/pages/lock"
+  with_volume v /data 'echo new >>/data/pages/lock'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected it to be closed'
+  recorded --arg d "$data" '.root_volumes == [$d] and any(.notes[]; contains("in part, such as \"pages/lock\" in it") and contains("volumes adopt --user 65532:65532 " + $d))'
+  succeeds "$REPO/bin/nonroot-ctl" volumes adopt --policy "$POLICY" --user 65532:65532 "$data"
+  with_volume v /data 'echo new >>/data/pages/lock'
+  succeeds nonroot run "$ID"
+  recorded 'has("root_volumes") | not'
 }
 
 @test "H15: a volume from before that group 0 may write: a note, and adopt gives its group; owners, modes and what is closed stay" {
