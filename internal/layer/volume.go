@@ -145,7 +145,10 @@ func GroupsVolume(source string, owners trusted.Owners) bool {
 	var st unix.Stat_t
 	names := topOf(fd)
 	return unix.Fstat(fd, &st) == nil && len(names) > 0 &&
-		(written(&st) || slices.ContainsFunc(names, func(name string) bool { return isMeant(fd, name, written) }))
+		(written(&st) || slices.ContainsFunc(names, func(name string) bool {
+			var in unix.Stat_t
+			return unix.Fstatat(fd, name, &in, unix.AT_SYMLINK_NOFOLLOW) == nil && written(&in)
+		}))
 }
 
 // RootsVolume says whether root has written in a volume that an engine manages: its top is root's, and so is something in it.
