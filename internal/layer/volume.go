@@ -306,12 +306,6 @@ func imageLacks(rootfs, at string) bool {
 	return errors.Is(err, unix.ENOENT)
 }
 
-// isMeant says that an entry of a directory is one that is meant.
-func isMeant(dir int, name string, meant func(st *unix.Stat_t) bool) bool {
-	var st unix.Stat_t
-	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && meant(&st)
-}
-
 // topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.
 func topOf(fd int) []string {
 	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
