@@ -3,46 +3,76 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/docs/checks"
 	"github.com/nonroot-runc/nonroot-runc/internal/check"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/findings"
+	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/targets"
+	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
 // checkCommand is for who writes images.
 func checkCommand() *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "say whether a Dockerfile's image runs as root, and what it will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
+		Name: "check", Usage: "say whether an image, or that of a Dockerfile, runs as root, and what it will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "target", Usage: "the stage `NAME` (default: the last one)"},
 			&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME=VALUE` of an ARG; more than once"},
 			&cli.StringSliceFlag{Name: "base", Usage: "the user of an image that Dockerfiles begin with, `NAME=USER`; more than once"},
 			&cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"},
 			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "end with 1 for findings of this `SEVERITY` or a worse one: error, warning or note"},
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "print the findings as `FORMAT`: text, json, sarif, github or junit"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+			&cli.StringFlag{Name: "baseline", Usage: "leave out what `FILE` has: what was found before"},
+			&cli.StringFlag{Name: "write-baseline", Usage: "write what is found to `FILE`, for --baseline"},
+			&cli.StringFlag{Name: "explain", Usage: "print the page about the finding `ID`, and check nothing"},
 		},
-		Action: runCheck,
+		Action:       func(c *cli.Context) error { return notChecked(c, runCheck(c)) },
+		OnUsageError: func(c *cli.Context, err error, sub bool) error { return notChecked(c, misused(c, err, sub)) },
 	}
+}
+
+// notChecked tells of an error, and ends with a status of its own: 1 would say that there are findings.
+func notChecked(c *cli.Context, err error) error {
+	if _, ok := err.(exitStatus); err == nil || ok { //nolint:errorlint // it is one, unwrapped
+		return err
+	}
+	complain(c.App.ErrWriter, err)
+	return exitStatus(statusUnreadable)
 }
 
 // Exit statuses of check.
 const (
 	statusFindings   = 1
-	statusUnreadable = 2
+	statusUnreadable = 2 // also where check does not know what it is to do
 )
 
 func runCheck(c *cli.Context) error {
+	if id := c.String("explain"); id != "" {
+		page, err := checks.Page(id)
+		if err == nil {
+			_, err = io.WriteString(c.App.Writer, page)
+		}
+		return err
+	}
 	if !c.Args().Present() {
-		return errors.New("check needs a path\nhint: name a Dockerfile, a directory that has one, or - for standard input")
+		return errors.New("check needs a path\nhint: name a Dockerfile, a directory that has some, or - for standard input")
 	}
 	failOn, err := check.ParseSeverity(c.String("fail-on"))
 	if err != nil {
@@ -52,35 +82,254 @@ func runCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	results := []check.Result{}
-	status := 0
-	for _, path := range c.Args().Slice() {
-		name, text, err := dockerfileAt(path, c.App.Reader)
-		if err != nil {
-			complain(c.App.ErrWriter, err)
-			status = statusUnreadable
-			continue
+	format := c.String("format")
+	if c.Bool("json") {
+		format = "json"
+	}
+	print, ok := checkFormats[format]
+	if !ok {
+		return fmt.Errorf("there is no format %q\nhint: give text, json, sarif, github or junit", format)
+	}
+	before, err := baseline(c.String("baseline"))
+	if err != nil {
+		return err
+	}
+	results, status := checkAll(c, o)
+	for n := range results {
+		before.Apply(&results[n])
+	}
+	if left := before.Left(); left > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of the baseline %q no longer found\nhint: write it again with --write-baseline\n", counted(left, "line"), c.String("baseline"))
+	}
+	if file := c.String("write-baseline"); file != "" {
+		if err := writeBaseline(file, results); err != nil {
+			return err
 		}
-		r := check.Dockerfile(name, text, o)
-		if r.Verdict == check.Invalid {
-			status = statusUnreadable
-		}
+	}
+	for _, r := range results {
 		for _, f := range r.Findings {
-			if f.Severity.AtLeast(failOn) {
+			switch {
+			case f.ID == check.Unreadable:
+				status = statusUnreadable
+			case f.Severity.AtLeast(failOn):
 				status = max(status, statusFindings)
 			}
 		}
-		results = append(results, r)
 	}
-	if c.Bool("json") {
-		err = printJSON(c.App.Writer, map[string][]check.Result{"results": results})
-	} else {
-		_, err = io.WriteString(c.App.Writer, checkText(results))
-	}
-	if err != nil || status == 0 {
+	if err := print(c.App.Writer, failOn, results); err != nil {
 		return err
 	}
+	if status == 0 {
+		return nil
+	}
 	return exitStatus(status)
+}
+
+// checkFormats print results.
+var checkFormats = map[string]func(io.Writer, check.Severity, []check.Result) error{
+	"text": func(to io.Writer, _ check.Severity, all []check.Result) error {
+		_, err := io.WriteString(to, checkText(all))
+		return err
+	},
+	"json": func(to io.Writer, _ check.Severity, all []check.Result) error {
+		return printJSON(to, map[string][]check.Result{"results": all})
+	},
+	"sarif": func(to io.Writer, _ check.Severity, all []check.Result) error {
+		return findings.SARIF(to, version.Get().Version, all)
+	},
+	"github": func(to io.Writer, _ check.Severity, all []check.Result) error { return findings.GitHub(to, all) },
+	"junit":  findings.JUnit,
+}
+
+// checkAll checks what is named, and what is in it. What can't be read is said at once, and the rest is still checked.
+func checkAll(c *cli.Context, o check.Options) (results []check.Result, status int) {
+	results = []check.Result{}
+	show := progress(c.App.ErrWriter)
+	defer show(-1)
+	failed := func(err error) {
+		complain(c.App.ErrWriter, err)
+		status = statusUnreadable
+	}
+	for _, path := range c.Args().Slice() {
+		if engine, name, ok := ofEngine(path); ok {
+			show(len(results))
+			all, err := checkLocal(path, engine, name, o)
+			if err != nil {
+				failed(err)
+			}
+			results = append(results, all...)
+			continue
+		}
+		found := []targets.Target{{Path: path}}
+		if path != "-" {
+			var err error
+			if found, err = targets.Find(path); err != nil {
+				failed(err)
+			}
+		}
+		for _, target := range found {
+			show(len(results))
+			all, err := checkOne(target, c.App.Reader, o)
+			if err != nil {
+				failed(err)
+			}
+			results = append(results, all...)
+		}
+	}
+	return results, status
+}
+
+// standardInput is its name in what is printed.
+const standardInput = "<standard input>"
+
+// checkOne checks one of the targets.
+func checkOne(target targets.Target, stdin io.Reader, o check.Options) ([]check.Result, error) {
+	switch {
+	case target.Path == "-":
+		return checkInput(stdin, o)
+	case target.Kind == targets.Layout:
+		images, err := imagefile.Layout(target.Path)
+		return checkImages(target.Path, images, err, o), nil
+	}
+	file, err := os.Open(target.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if target.Kind == targets.Archive {
+		return checkArchive(target.Path, file, o)
+	}
+	return checkFile(target.Kind, target.Path, filepath.Dir(target.Path), file, o)
+}
+
+// checkInput checks what is on standard input, by what it begins with.
+func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
+	in := bufio.NewReader(stdin)
+	head, err := in.Peek(512)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	kind := targets.Of(head)
+	if kind != targets.Archive {
+		return checkFile(kind, standardInput, ".", in, o)
+	}
+	return spooled(standardInput, func(to io.Writer) error {
+		_, err := io.Copy(to, in)
+		return err
+	}, o)
+}
+
+// checkFile checks a text whose files lie in a directory. What is longer than it may be is cut off one byte behind that, which who
+// reads it refuses.
+func checkFile(_ targets.Kind, name, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
+	text, err := io.ReadAll(io.LimitReader(in, dockerfile.MaxBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	context, closed := buildContext(dir)
+	defer closed()
+	o.Context = context
+	return []check.Result{check.Dockerfile(name, text, o)}, nil
+}
+
+func checkArchive(name string, file *os.File, o check.Options) ([]check.Result, error) {
+	st, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	images, err := imagefile.Archive(file, st.Size())
+	return checkImages(name, images, err, o), nil
+}
+
+func checkImages(name string, images []*imagefile.Image, err error, o check.Options) (results []check.Result) {
+	if err != nil {
+		return []check.Result{check.Unread(name, err)}
+	}
+	for _, image := range images {
+		results = append(results, check.Image(name, image, o))
+	}
+	return results
+}
+
+// spooled checks an archive that comes as a stream. Its parts are looked for by name, so that it lies in a file meanwhile, which has no
+// name and goes with the process.
+func spooled(name string, write func(io.Writer) error, o check.Options) ([]check.Result, error) {
+	file, err := os.CreateTemp("", "nonroot-ctl-check-")
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, err
+	}
+	if err := write(file); err != nil {
+		return nil, err
+	}
+	return checkArchive(name, file, o)
+}
+
+// ofEngine reads the name of an image that an engine of this machine has, as skopeo writes it.
+func ofEngine(path string) (engine, name string, ok bool) {
+	for prefix, engine := range map[string]string{"docker-daemon:": "docker", "containers-storage:": "podman"} {
+		if name, ok := strings.CutPrefix(path, prefix); ok && name != "" && !strings.HasPrefix(name, "-") {
+			return engine, name, true
+		}
+	}
+	return "", "", false
+}
+
+// checkLocal has an engine write an image as an archive.
+func checkLocal(path, engine, name string, o check.Options) ([]check.Result, error) {
+	return spooled(path, func(to io.Writer) error {
+		var said bytes.Buffer
+		cmd := exec.Command(engine, "image", "save", name)
+		cmd.Stdout, cmd.Stderr = to, &said
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s image save %q: %w: %s\nhint: see %s image ls", engine, name, err, strings.TrimSpace(said.String()), engine)
+		}
+		return nil
+	}, o)
+}
+
+// progress says on a terminal how many files were looked at; the number -1 takes the line away.
+func progress(to io.Writer) func(n int) {
+	file, ok := to.(*os.File)
+	if !ok {
+		return func(int) {}
+	}
+	if _, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS); err != nil {
+		return func(int) {}
+	}
+	last := time.Now()
+	return func(n int) {
+		switch {
+		case n < 0:
+			fmt.Fprint(to, "\r\x1b[K")
+		case time.Since(last) > time.Second/5:
+			last = time.Now()
+			fmt.Fprintf(to, "\r%s checked", counted(n, "file"))
+		}
+	}
+}
+
+func baseline(file string) (findings.Baseline, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return findings.ReadBaseline(f)
+}
+
+func writeBaseline(file string, results []check.Result) error {
+	var b bytes.Buffer
+	if err := findings.WriteBaseline(&b, results); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644) // #nosec G306 -- for a repository
 }
 
 func checkOptions(c *cli.Context) (check.Options, error) {
@@ -110,38 +359,30 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 	return o, nil
 }
 
-// dockerfileAt reads a file, that of a directory, or standard input. What is longer than a Dockerfile may be is cut off one byte
-// behind that, which the evaluation refuses.
-func dockerfileAt(path string, in io.Reader) (name string, text []byte, err error) {
-	name = path
-	if path == "-" {
-		name = "<standard input>"
-	} else {
-		file, err := os.Open(path)
-		if err != nil {
-			return name, nil, err
-		}
-		defer file.Close()
-		st, err := file.Stat()
-		if err != nil {
-			return name, nil, err
-		}
-		if st.IsDir() {
-			for _, one := range []string{"Dockerfile", "Containerfile"} {
-				inside := filepath.Join(path, one)
-				if st, err := os.Stat(inside); err == nil && st.Mode().IsRegular() {
-					return dockerfileAt(inside, in)
-				}
-			}
-			return name, nil, fmt.Errorf("%q has no Dockerfile\nhint: name the file", path)
-		}
-		if !st.Mode().IsRegular() {
-			return name, nil, fmt.Errorf("%q is no regular file\nhint: give its text on standard input, and - as the path", path)
-		}
-		in = file
+// maxScript is how much of a file of the build context is read: what stands at the beginning of a script.
+const maxScript = 4096
+
+// buildContext reads the files beside a Dockerfile, and none that is elsewhere by a symbolic link or "..".
+func buildContext(dir string) (head func(string) (string, bool), closed func()) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, func() {}
 	}
-	text, err = io.ReadAll(io.LimitReader(in, dockerfile.MaxBytes+1))
-	return name, text, err
+	head = func(file string) (string, bool) {
+		file = filepath.Clean(strings.TrimLeft(file, "/"))
+		st, err := root.Stat(file)
+		if err != nil || !st.Mode().IsRegular() {
+			return "", false
+		}
+		f, err := root.Open(file)
+		if err != nil {
+			return "", false
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, maxScript))
+		return string(text), err == nil
+	}
+	return head, func() { _ = root.Close() } // it was only read
 }
 
 // checkText is what people read: the answer first.
@@ -151,7 +392,7 @@ func checkText(results []check.Result) string {
 		if i > 0 {
 			p.line("")
 		}
-		p.line("%s: %s", shown(r.File), verdictText(r))
+		p.line("%s: %s", shown(r.Name()), verdictText(r))
 		for _, s := range r.Steps {
 			if s.Line > 0 {
 				p.line("  line %d: %s", s.Line, shown(s.Text))
@@ -177,6 +418,10 @@ func checkText(results []check.Result) string {
 			}
 			p.line("  hint: %s", shown(f.Do))
 		}
+		for _, f := range r.Ignored {
+			p.line("")
+			p.line("%s:%d: ignored: %s [%s]", shown(f.File), f.Line, shown(f.Reason), f.ID)
+		}
 	}
 	return p.String()
 }
@@ -194,6 +439,6 @@ func verdictText(r check.Result) string {
 	case check.Windows:
 		return "is for Windows, where nonroot-runc runs nothing"
 	default:
-		return "no build reads it"
+		return "it can't be read"
 	}
 }

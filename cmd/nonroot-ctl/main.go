@@ -58,7 +58,11 @@ func app() *cli.App {
 		OnUsageError:   misused,
 		ExitErrHandler: func(*cli.Context, error) {}, // main alone ends the program
 	}
-	everyCommand(a.Commands, func(c *cli.Command) { c.OnUsageError = misused })
+	everyCommand(a.Commands, func(c *cli.Command) {
+		if c.OnUsageError == nil {
+			c.OnUsageError = misused
+		}
+	})
 	return a
 }
 

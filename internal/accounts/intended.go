@@ -98,6 +98,26 @@ func withOwnGroup(users []User, group []byte, by shipped) []User {
 	})
 }
 
+// State are the directories whose owners BuiltFor goes by, and how deep and how many are looked at.
+func State() (dirs []string, bounds rootfs.Bounds) { return slices.Clone(state[:]), most }
+
+// BuiltForWith is BuiltFor for an image of which only these texts are there, and who owns directories of its state; complete is false
+// where there were too many to look at.
+func (a *Files) BuiltForWith(owners map[uint32]bool, complete bool) Intended {
+	b := a.BuiltFor()
+	switch {
+	case len(b.Users) > 0 || b.More:
+		return b
+	case !complete:
+		return Intended{State: true, More: true}
+	}
+	uids := map[uint32]bool{}
+	for uid := range owners {
+		uids[uid] = uid != 0 && uid != nobody
+	}
+	return ownersOf(a.Passwd, uids)
+}
+
 // stateOwners are the accounts that own directories of the image's state, but for those that the distribution itself has
 // there.
 func (im *Image) stateOwners(inside func(uint32) (uint32, bool)) Intended {
@@ -111,10 +131,15 @@ func (im *Image) stateOwners(inside func(uint32) (uint32, bool)) Intended {
 			uids[uid] = true
 		}
 	}
+	return ownersOf(im.passwd.text, uids)
+}
+
+// ownersOf are the accounts of a passwd that have one of the uids, but for those that the distribution itself has.
+func ownersOf(passwd []byte, uids map[uint32]bool) Intended {
 	if len(uids) == 0 {
 		return Intended{}
 	}
-	by := shippedIn(im.passwd.text)
-	users, more := accounts(im.passwd.text, func(name string, uid uint32) bool { return uids[uid] && !by.daemon(name, uid) })
+	by := shippedIn(passwd)
+	users, more := accounts(passwd, func(name string, uid uint32) bool { return uids[uid] && !by.daemon(name, uid) })
 	return Intended{Users: users, State: more || len(users) > 0, More: more}
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package check says of a Dockerfile whether its image runs as root, what the policy makes of it, and what a program will trip over
-// that is not root. It reads nothing but the text that it is given; who an image runs as, internal/dockerfile says, and what
-// becomes of it, the policy's own decision (internal/trial).
+// Package check says of a Dockerfile or an image whether it runs as root, what the policy makes of it, and what a program will trip
+// over that is not root. It reads nothing but what it is given; who an image runs as, internal/dockerfile and internal/imageuser say, and
+// what becomes of it, the policy's own decision (internal/trial).
 package check
 
 import (
@@ -53,7 +53,7 @@ func (s Severity) AtLeast(other Severity) bool {
 func ParseSeverity(text string) (Severity, error) {
 	s := Severity(text)
 	if !slices.Contains(severities, s) {
-		return "", fmt.Errorf("there is no severity %q\nhint: give error, warning or note", text)
+		return "", fmt.Errorf("unknown severity %q\nhint: use error, warning or note", text)
 	}
 	return s, nil
 }
@@ -67,9 +67,13 @@ type Finding struct {
 	Column   int      `json:"column,omitempty"` // in bytes, from 1
 	Length   int      `json:"length,omitempty"` // in bytes
 	Source   string   `json:"source,omitempty"` // the line
+	Object   string   `json:"object,omitempty"` // what of the file it is about
 	Why      string   `json:"why"`
 	Do       string   `json:"do"`
 }
+
+// Unreadable is the id of the finding that says that nothing else could be found. Nothing takes it away.
+const Unreadable = "unreadable"
 
 // Step is one thing that the user rests on.
 type Step struct {
@@ -80,11 +84,22 @@ type Step struct {
 // Result is what was found of one file.
 type Result struct {
 	File     string    `json:"file"`
+	Object   string    `json:"object,omitempty"` // what of the file; "": all of it
 	Verdict  Verdict   `json:"verdict"`
 	User     string    `json:"user"` // as the image's configuration will have it
 	Steps    []Step    `json:"steps,omitempty"`
 	Policy   string    `json:"policy,omitempty"` // what the policy makes of it, in a sentence
+	Given    []string  `json:"given,omitempty"`  // directories of an image that a container gets for its own
 	Findings []Finding `json:"findings"`
+	Ignored  []Ignored `json:"ignored,omitempty"`
+}
+
+// Name is the file's name, with that of the object in it.
+func (r *Result) Name() string {
+	if r.Object == "" {
+		return r.File
+	}
+	return r.File + ": " + r.Object
 }
 
 // Options are what a check rests on beside the file.
@@ -93,6 +108,8 @@ type Options struct {
 	Policy *policy.Policy
 	World  trial.World
 	Now    time.Time
+	// Context is the beginning of a file of the build context; nil: there is none.
+	Context func(name string) (head string, ok bool)
 }
 
 // Dockerfile checks the text of one.
@@ -115,14 +132,15 @@ func Dockerfile(name string, text []byte, o Options) Result {
 	}
 	user := imageuser.Read(image.User)
 	r.Verdict = verdict(image, user)
+	ignores := inDockerfile(in.lines, image.Spans)
 	if r.Verdict == Windows {
 		return r
 	}
-	i := &inspection{image: image, user: user, in: in, verdict: r.Verdict}
+	i := &inspection{image: image, user: user, in: in, verdict: r.Verdict, context: o.Context}
 	for _, rule := range rules {
 		r.Findings = append(r.Findings, rule(i)...)
 	}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return a.Line - b.Line })
+	r.ignoring(ignores, in)
 	if o.Policy != nil && (r.Verdict == Root || r.Verdict == NonRoot) {
 		r.Policy = under(user, o)
 	}

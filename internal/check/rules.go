@@ -13,6 +13,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/program"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
@@ -22,6 +23,7 @@ type inspection struct {
 	user    imageuser.User
 	in      *source
 	verdict Verdict
+	context func(name string) (head string, ok bool)
 }
 
 // rules are what is looked for.
@@ -112,14 +114,6 @@ func textOf(c instructions.ShellDependantCmdLine) string {
 	return text
 }
 
-var (
-	installers  = []string{"apt-get", "apt", "apk", "yum", "dnf", "microdnf", "zypper", "pacman", "dpkg", "rpm"}
-	rootsTools  = []string{"useradd", "adduser", "groupadd", "addgroup", "usermod", "groupmod", "chown", "chgrp", "setcap", "update-ca-certificates", "ldconfig"}
-	stepsToOne  = []string{"gosu", "su-exec", "setpriv", "s6-setuidgid", "runuser", "chpst", "setuidgid", "su", "sudo", "doas"}
-	inits       = []string{"tini", "dumb-init", "catatonit"}
-	installWord = []string{"install", "add", "update", "upgrade", "-i", "-S", "-U", "remove"}
-)
-
 // build is about what RUN does.
 func (i *inspection) build() (all []Finding) {
 	for _, c := range i.image.Commands {
@@ -141,9 +135,8 @@ func (i *inspection) build() (all []Finding) {
 		for _, w := range words(textOf(run.ShellDependantCmdLine)) {
 			name := path.Base(w[0])
 			switch {
-			case !asRoot && slices.Contains(installers, name) && slices.ContainsFunc(w[1:], func(a string) bool { return slices.Contains(installWord, a) }),
-				!asRoot && slices.Contains(rootsTools, name) && len(w) > 1 && !givesItself(w, c.User):
-				all = append(all, i.at(c, needsRoot, w[0], fmt.Sprintf("%s is run by %s, and needs root", w[0], quoted(c.User))))
+			case !asRoot && program.BuildNeedsRoot(w) != "" && !givesItself(w, c.User):
+				all = append(all, i.at(c, needsRoot, w[0], fmt.Sprintf("%s %s, which only root may, and is run by %s", w[0], program.BuildNeedsRoot(w), quoted(c.User))))
 			case name == "setcap" && len(w) > 1 && !slices.Contains(w, "-r"):
 				all = append(all, i.at(c, capability, w[0], "setcap gives a program capabilities, which no container's process gets from a file"))
 			case name == "chmod" && len(w) > 2 && setsID(w):
@@ -228,33 +221,83 @@ func (i *inspection) program() (all []Finding) {
 			}
 		}
 	}
-	args := slices.Concat(entrypoint, cmd)
-	for len(args) > 1 && slices.Contains(inits, path.Base(args[0])) {
-		args = args[1:]
-		for len(args) > 1 && strings.HasPrefix(args[0], "-") {
-			args = args[1:]
-		}
-	}
+	args := program.Behind(slices.Concat(entrypoint, cmd))
 	if len(args) == 0 {
 		return nil
 	}
-	commands := [][]string{args}
-	if len(args) > 2 && slices.Contains([]string{"sh", "bash", "ash", "dash"}, path.Base(args[0])) && args[1] == "-c" {
-		commands = words(args[2])
-	}
-	for _, w := range commands {
-		name := path.Base(w[0])
-		switch {
-		case slices.Contains(stepsToOne, name) && len(w) > 1:
-			all = append(all, i.at(at, stepsDown, w[0], fmt.Sprintf("%s changes to another user, which only root may: under nonroot-runc nobody is", w[0])))
-		case slices.Contains(installers, name) && slices.ContainsFunc(w[1:], func(a string) bool { return slices.Contains(installWord, a) }):
-			all = append(all, i.at(at, atStart, w[0], fmt.Sprintf("%s installs packages, which only root may", w[0])))
+	if a := (program.Command{Args: args}).Words(); a.Any() {
+		all = append(all, i.stands(at, a, args[0], ""))
+	} else if name, text, ok := i.script(args[0]); ok {
+		if a := (program.Command{Args: args}).Script(text); a.Any() {
+			all = append(all, i.stands(at, a, args[0], name))
 		}
 	}
 	if i.verdict == NonRoot {
 		all = append(all, i.closed(args[0])...)
 	}
 	return all
+}
+
+// stands is what stands against the image's program; script is the file of the build context that says so.
+func (i *inspection) stands(at dockerfile.Command, a program.Against, started, script string) Finding {
+	word, in := a.By, ""
+	if a.Ends {
+		word = started
+	}
+	if script != "" {
+		word, in = started, "by "+quote.Value(script)+": "
+	}
+	switch {
+	case a.Ends:
+		return i.at(at, needsRootToStart, word, in+"the program ends where it is not root, by a test of its own")
+	case a.Switches:
+		return i.at(at, stepsDown, word, fmt.Sprintf("%s%s changes to another user, which only root may: under nonroot-runc nobody is", in, a.By))
+	case a.Installs:
+		return i.at(at, atStart, word, fmt.Sprintf("%s%s installs packages, which only root may", in, a.By))
+	}
+	f := i.at(at, needsRootToStart, word, fmt.Sprintf("%s%s %s, which only root may", in, a.By, a.Does))
+	f.Do = a.Advice
+	return f
+}
+
+// script is the beginning of the file that the image's program comes from, if it is a script of the build context.
+func (i *inspection) script(started string) (name, text string, ok bool) {
+	if i.context == nil || !path.IsAbs(started) {
+		return "", "", false
+	}
+	for _, c := range slices.Backward(i.image.Commands) {
+		var from []string
+		var dest string
+		switch one := c.Command.(type) {
+		case *instructions.CopyCommand:
+			if one.From != "" {
+				continue
+			}
+			from, dest = one.SourcePaths, one.DestPath
+		case *instructions.AddCommand:
+			from, dest = one.SourcePaths, one.DestPath
+		}
+		for _, f := range from {
+			name := ""
+			switch {
+			case path.Clean(dest) == started && len(from) == 1:
+				name = f
+			case path.Join(dest, path.Base(f)) == started:
+				name = f
+			default:
+				if rest, ok := strings.CutPrefix(started, strings.TrimSuffix(path.Clean(dest), "/")+"/"); ok {
+					name = path.Join(f, rest) // a directory's content
+				}
+			}
+			if name == "" {
+				continue
+			}
+			if head, ok := i.context(name); ok && program.IsScript(head) {
+				return name, head, true
+			}
+		}
+	}
+	return "", "", false
 }
 
 func started(c instructions.ShellDependantCmdLine) []string {

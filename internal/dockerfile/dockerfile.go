@@ -56,7 +56,14 @@ type Image struct {
 	// Windows: no user of it is root, and nonroot-runc does not run it.
 	Windows bool
 	Steps   []Step // how the user came about, the first that counts first
+	Spans   []Span // the file's instructions, those of all stages
 	Commands
+}
+
+// Span is the lines of one instruction.
+type Span struct {
+	First, Last int
+	Heredoc     bool // some of them are a text of its own, in which a number sign begins no comment of the file's
 }
 
 // Commands are instructions whose variables are replaced, from the base that is no stage on.
@@ -140,6 +147,9 @@ func Evaluate(text []byte, o Options) (*Image, error) {
 	if err := b.evaluate(target); err != nil {
 		return nil, located(err)
 	}
+	for _, node := range file.AST.Children {
+		target.image.Spans = append(target.image.Spans, Span{node.StartLine, node.EndLine, len(node.Heredocs) > 0})
+	}
 	return &target.image, nil
 }
 
@@ -198,7 +208,7 @@ func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgComm
 	for _, st := range stages {
 		name, err := b.replaced(st.BaseName, b.global)
 		if err == nil && name == "" {
-			err = fmt.Errorf("FROM %s names no image, as the variables have no value here", st.BaseName)
+			err = fmt.Errorf("FROM %s names no image, as its variables have no value", st.BaseName)
 		}
 		if err != nil {
 			return parser.WithLocation(err, st.Location)
@@ -209,7 +219,7 @@ func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgComm
 				_, err = platforms.Parse(on)
 			}
 			if err != nil {
-				return parser.WithLocation(fmt.Errorf("--platform=%s is no platform: %w", st.Platform, err), st.Location)
+				return parser.WithLocation(fmt.Errorf("--platform=%s is not a platform: %w", st.Platform, err), st.Location)
 			}
 		}
 		st.BaseName = name
@@ -278,7 +288,7 @@ func (b *build) begin(s *stage) error {
 		s.vars, s.config = newEnv(), newEnv()
 	default:
 		if _, err := reference.ParseNormalizedNamed(s.BaseName); err != nil {
-			return fmt.Errorf("%q is no name of an image: %w", s.BaseName, err)
+			return fmt.Errorf("%q is not an image name:  %w", s.BaseName, err)
 		}
 		s.vars, s.config, s.image = newEnv(), newEnv(), Image{Base: s.BaseName}
 		base, ok := Base{}, false

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
@@ -72,5 +73,14 @@ func Foresee(w *Options, dir string) bool {
 		return false
 	}
 	after, ok := w.Becomes(&st)
+	return ok && after.Uid == w.UID
+}
+
+// GivesDirectory is Foresee for a directory of which only this is known, as for an image that is not unpacked.
+func (w *Options) GivesDirectory(dir string, st *unix.Stat_t) bool {
+	if links.WithinAny(w.Keep, dir) {
+		return false
+	}
+	after, ok := w.Becomes(st)
 	return ok && after.Uid == w.UID
 }

@@ -41,6 +41,9 @@ type Container struct {
 	Project     string            `toml:"project"` // Compose's, of Docker's containers
 	ID          string            `toml:"id"`
 	Devices     []string          `toml:"devices"` // paths of character devices that it is given
+
+	// Intended is whom the image was built for, where more is known of it than Passwd and Group.
+	Intended *accounts.Intended `toml:"-"`
 }
 
 // World is what the decision rests on beside the container: the host's, or what stands for it.
@@ -71,11 +74,11 @@ func (c *Container) origin() (*policy.Origin, error) {
 	root := c.Root
 	switch {
 	case root != "" && c.Engine != "":
-		return nil, fmt.Errorf("engine %q and root %q say the same\nhint: give one of them", c.Engine, root)
+		return nil, fmt.Errorf("engine %q and root %q mean the same\nhint: use one of them", c.Engine, root)
 	case c.Engine != "":
 		at := slices.IndexFunc(engines.Origins(), func(o *engines.Origin) bool { return o.Name == c.Engine })
 		if at < 0 {
-			return nil, fmt.Errorf("nobody knows the engine %q\nhint: give %s", c.Engine, EngineNames())
+			return nil, fmt.Errorf("unknown engine %q\nhint: give %s", c.Engine, EngineNames())
 		}
 		root = strings.ReplaceAll(engines.Origins()[at].Example, "{namespace}", c.Namespace)
 	}
@@ -113,10 +116,13 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*decision.Dec
 		Container:  &spec.Container{Namespaces: []spec.Namespace{{Type: "mount"}}, Annotations: c.Annotations},
 		Own:        idmap.Pair{UID: idmap.Map{{Size: 1<<32 - 1}}, GID: idmap.Map{{Size: 1<<32 - 1}}},
 		HostGroups: w.Groups, Accounts: &accounts.Files{Passwd: lines(c.Passwd), Group: lines(c.Group)}, Project: &c.Project,
-		Isolated: new(bool), Intended: &accounts.Intended{}, Devices: []policy.Device{}, Volumes: []policy.Identity{}, Prepares: &policy.Identity{},
+		Isolated: new(bool), Intended: &accounts.Intended{}, Devices: []policy.Device{}, Volumes: []policy.OwnedVolume{}, Prepares: &policy.Identity{},
 	}
 	if len(c.Passwd) > 0 {
 		*f.Intended = f.Accounts.BuiltFor()
+	}
+	if c.Intended != nil {
+		f.Intended = c.Intended
 	}
 	for _, path := range c.Devices {
 		gid, ok := w.Device(path)

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"archive/tar"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
+	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/program"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+	"github.com/nonroot-runc/nonroot-runc/internal/trial"
+)
+
+// picture is one image, as the rules see it.
+type picture struct {
+	file, object string
+	*imagefile.Image
+	docker, containerd imageuser.Who
+	files              accounts.Files
+	result             *Result
+}
+
+// Image checks one that was read from a file.
+func Image(file string, image *imagefile.Image, o Options) Result {
+	r := Result{File: file, Object: image.Name, User: image.Config.Config.User, Findings: []Finding{}}
+	if image.OS == "windows" {
+		r.Verdict = Windows
+		return r
+	}
+	p := &picture{file: file, object: image.Name, Image: image, result: &r}
+	p.files.Passwd, p.files.Group = image.Accounts()
+	as := imageuser.Accounts{Passwd: p.files.Passwd, Group: p.files.Group}
+	p.docker, p.containerd = as.Docker(r.User), as.Containerd(r.User)
+	r.Verdict = p.verdict()
+	r.Steps = []Step{{Text: fmt.Sprintf("its configuration has the user %s: Docker and Podman start %s, containerd starts %s", quote.Value(r.User), p.docker, p.containerd)}}
+	p.who()
+	p.privileges()
+	if r.Verdict != Never {
+		p.starts()
+		p.places()
+	}
+	if o.Policy != nil && r.Verdict != Never {
+		p.under(o)
+	}
+	return r
+}
+
+// Unread is the result of what cannot be read, which is never a pass.
+func Unread(file string, err error) Result {
+	return Result{File: file, Verdict: Invalid, Findings: []Finding{{ID: unreadable.ID, Severity: unreadable.Severity, File: file, Why: fmt.Sprintf("it can't be read: %v", err), Do: unreadable.Do}}}
+}
+
+// verdict: root is who is root for any engine.
+func (p *picture) verdict() Verdict {
+	switch {
+	case p.docker.Root() || p.containerd.Root():
+		return Root
+	case p.docker.Err != nil && p.containerd.Err != nil:
+		return Never
+	}
+	return NonRoot
+}
+
+func (p *picture) found(k kind, format string, args ...any) {
+	p.result.Findings = append(p.result.Findings, Finding{ID: k.ID, Severity: k.Severity, File: p.file, Object: p.object, Why: fmt.Sprintf(format, args...), Do: k.Do})
+}
+
+// who is about the user itself.
+func (p *picture) who() {
+	user := imageuser.Read(p.result.User)
+	switch p.result.Verdict {
+	case Root:
+		p.found(runsAsRoot, "the user %s is root: Docker and Podman start %s, containerd starts %s", quote.Value(p.result.User), p.docker, p.containerd)
+	case Never:
+		p.found(neverStarts, "the user is %s: %v", quote.Value(p.result.User), p.docker.Err)
+	default:
+		if p.one().GID == 0 {
+			p.found(rootGroup, "the user is %s, whose group is root's", p.one())
+		}
+		if user.Kind == imageuser.Name {
+			p.found(userByName, "the user is the name %s", quote.Value(user.Name))
+		}
+	}
+	if !p.docker.Same(p.containerd) {
+		p.found(readersDiffer, "of %s Docker and Podman make %s, and containerd makes %s", quote.Value(p.result.User), p.docker, p.containerd)
+	}
+}
+
+// one is whom engines start; where they differ, the one of them that is not nobody.
+func (p *picture) one() imageuser.Who {
+	if p.docker.Err != nil {
+		return p.containerd
+	}
+	return p.docker
+}
+
+// maxNamed is how many files a sentence names.
+const maxNamed = 8
+
+// privileges are files that would give some, and do not here. Distributions have a dozen of them, which is no fault of the image's.
+func (p *picture) privileges() {
+	var setid, caps []string
+	p.Tree.Walk(func(at string, e *imagefile.Entry) {
+		if e.Type != tar.TypeReg {
+			return
+		}
+		if e.Mode&imagefile.SetUID != 0 || e.Mode&imagefile.SetGID != 0 && e.Mode&0o010 != 0 {
+			setid = append(setid, at)
+		}
+		if e.Caps {
+			caps = append(caps, at)
+		}
+	})
+	if len(setid) > 0 {
+		p.found(setuidThere, "%s, which has no effect under nonroot-runc", listed(setid, "is setuid or setgid", "are setuid or setgid"))
+	}
+	if len(caps) > 0 {
+		p.found(capsThere, "%s, which give nothing under nonroot-runc", listed(caps, "has capabilities", "have capabilities"))
+	}
+}
+
+// listed is a list with a verb, which is bounded.
+func listed(all []string, one, more string) string {
+	if len(all) == 1 {
+		return quote.Value(all[0]) + " " + one
+	}
+	var names []string
+	for _, name := range all[:min(len(all), maxNamed)] {
+		names = append(names, quote.Value(name))
+	}
+	if n := len(all) - len(names); n > 0 {
+		return fmt.Sprintf("%s and %d more %s", strings.Join(names, ", "), n, more)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " " + more
+}
+
+// starts is about the program.
+func (p *picture) starts() {
+	c := p.Config.Config
+	args := program.Behind(slices.Concat(c.Entrypoint, c.Cmd))
+	if len(args) == 0 {
+		return
+	}
+	at, e, ok := p.program(args[0])
+	command := program.Command{Args: args}
+	against := command.Words()
+	if !against.Any() && ok && e.Text != nil {
+		against = command.Script(string(e.Text))
+	}
+	switch {
+	case against.Ends:
+		p.found(needsRootToStart, "%s ends where it is not root, by a test of its own", quote.Value(args[0]))
+	case against.Switches:
+		p.found(stepsDown, "%s: %s changes to another user, which only root may: under nonroot-runc nobody is", quote.Value(args[0]), against.By)
+	case against.Installs:
+		p.found(atStart, "%s: %s installs packages, which only root may", quote.Value(args[0]), against.By)
+	case against.Any():
+		p.found(needsRootToStart, "%s: %s %s, which only root may; %s", quote.Value(args[0]), against.By, against.Does, against.Advice)
+	}
+	if !ok {
+		return
+	}
+	if e.Mode&imagefile.SetUID != 0 {
+		p.found(setuidFile, "the image's program %s is setuid, which has no effect under nonroot-runc", quote.Value(at))
+	}
+	if e.Caps {
+		p.found(capability, "the image's program %s has file capabilities, which give nothing under nonroot-runc", quote.Value(at))
+	}
+	if p.result.Verdict == NonRoot && !p.may(unix.X_OK, &e) {
+		p.found(closedProg, "%s is %d:%d with mode %04o, and the image runs as %s", quote.Value(at), e.UID, e.GID, e.Mode&0o7777, p.one())
+	}
+}
+
+// maxSearch bounds the directories that a program is looked for in.
+const maxSearch = 16
+
+// program finds what the image starts (execvp(3)).
+func (p *picture) program(name string) (at string, e imagefile.Entry, ok bool) {
+	if strings.Contains(name, "/") {
+		return p.regular(path.Join("/", p.Config.Config.WorkingDir, name), path.IsAbs(name), name)
+	}
+	search := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	for _, kv := range p.Config.Config.Env {
+		if value, ok := strings.CutPrefix(kv, "PATH="); ok {
+			search = value
+		}
+	}
+	for n, dir := range strings.SplitN(search, ":", maxSearch+1) {
+		if n < maxSearch && path.IsAbs(dir) {
+			if at, e, ok := p.regular(path.Join(dir, name), false, ""); ok && e.Mode&0o111 != 0 {
+				return at, e, true
+			}
+		}
+	}
+	return "", imagefile.Entry{}, false
+}
+
+func (p *picture) regular(at string, absolute bool, name string) (string, imagefile.Entry, bool) {
+	if absolute {
+		at = path.Clean(name)
+	}
+	e, ok := p.Tree.At(at)
+	return at, e, ok && e.Type == tar.TypeReg
+}
+
+// stat is an entry as file systems have it.
+func stat(e *imagefile.Entry) *unix.Stat_t {
+	st := &unix.Stat_t{Uid: uint32(e.UID), Gid: uint32(e.GID), Mode: uint32(e.Mode), Nlink: 1, Size: e.Size} // #nosec G115 -- an owner on disk has 32 bits
+	switch e.Type {
+	case tar.TypeDir:
+		st.Mode |= unix.S_IFDIR
+	case tar.TypeReg:
+		st.Mode |= unix.S_IFREG
+	}
+	return st
+}
+
+// may says that the image's user has a right to a file.
+func (p *picture) may(right uint32, e *imagefile.Entry) bool {
+	who := p.one()
+	gids := []uint32{who.GID}
+	if u, ok := p.files.UserByID(who.UID); ok {
+		gids = append(gids, p.files.Memberships(u.Name)...)
+	}
+	return rootfs.May(right, stat(e), who.UID, gids)
+}
+
+// places are where a program writes that is not root: volumes, its home and its working directory.
+func (p *picture) places() {
+	if p.result.Verdict != NonRoot {
+		return
+	}
+	const write = unix.W_OK | unix.X_OK
+	volumes := make([]string, 0, len(p.Config.Config.Volumes))
+	for dir := range p.Config.Config.Volumes {
+		volumes = append(volumes, path.Clean("/"+dir))
+	}
+	slices.Sort(volumes)
+	for _, dir := range volumes {
+		if e, ok := p.Tree.At(dir); !ok {
+			p.found(volumeOfRoot, "the image has no directory %s, so that a new volume there is root's", quote.Value(dir))
+		} else if e.Type == tar.TypeDir && !p.may(write, &e) {
+			p.found(volumeOfRoot, "%s is %d:%d with mode %04o, so that a new volume there is not for %s to write", quote.Value(dir), e.UID, e.GID, e.Mode&0o7777, p.one())
+		}
+	}
+	var closed []string
+	for _, dir := range []string{"/tmp", p.Config.Config.WorkingDir, p.home()} {
+		e, ok := p.Tree.At(dir)
+		if dir != "" && dir != "/" && ok && e.Type == tar.TypeDir && !p.may(write, &e) && !slices.Contains(closed, dir) {
+			closed = append(closed, dir)
+		}
+	}
+	if len(closed) > 0 {
+		p.found(closedDirectory, "%s for %s to write", listed(closed, "is not", "are not"), p.one())
+	}
+}
+
+// home is where engines say that it is.
+func (p *picture) home() string {
+	for _, kv := range p.Config.Config.Env {
+		if value, ok := strings.CutPrefix(kv, "HOME="); ok {
+			return path.Clean("/" + value)
+		}
+	}
+	if u, ok := p.files.UserByID(p.one().UID); ok {
+		return path.Clean("/" + u.Home)
+	}
+	return ""
+}
+
+// under is what the policy makes of a container of the image's that asks for nothing else, and what of the image it would be given.
+func (p *picture) under(o Options) {
+	who := p.one()
+	if p.result.Verdict == Root {
+		who = imageuser.Who{GID: p.docker.GID}
+	}
+	built := p.files.BuiltForWith(p.StateOwners())
+	c := trial.Container{
+		UID: who.UID, GID: who.GID, Env: p.Config.Config.Env, Passwd: splitLines(p.files.Passwd), Group: splitLines(p.files.Group), Intended: &built,
+	}
+	d, err := c.Run(o.Policy, o.World, o.Now)
+	switch {
+	case err != nil || d.Mode == decision.Refuse || d.Refused():
+		p.result.Policy = "the policy refuses it"
+		return
+	case d.Mode != decision.Rewrite:
+		p.result.Policy = fmt.Sprintf("the policy leaves it as it is (mode %s)", d.Mode)
+		return
+	}
+	p.result.Policy = fmt.Sprintf("the policy runs it as %d:%d: %s", d.Identity.UID, d.Identity.GID, d.Source.Sentence())
+	if !d.StandsIn() {
+		return
+	}
+	if given := p.given(o.Policy, d, who.UID); len(given) > 0 {
+		p.result.Policy += "; it is given " + strings.Join(given[:min(len(given), maxNamed)], ", ")
+		if n := len(given) - maxNamed; n > 0 {
+			p.result.Policy += fmt.Sprintf(" and %d more", n)
+		}
+	}
+	p.result.Given = p.given(o.Policy, d, who.UID)
+}
+
+func splitLines(text []byte) []string {
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+// given are the directories that a container is given of the image in its own layer: those that the policy names and those of
+// applications, as far as they are there and root's, without what is below them.
+func (p *picture) given(rule *policy.Policy, d *decision.Decision, asked uint32) (all []string) {
+	of := plan.FileOwners(rule, rule, asked, nil, nil, nil)
+	options := layer.For(&plan.Give{UID: d.Identity.UID, GID: d.Identity.GID, Owners: of, Keep: rule.Adapt.Keep, GroupRoot: rule.Adapt.GroupRoot, Applications: rule.Adapt.Applications}, "", "")
+	wanted := slices.Clone(rule.Adapt.Own)
+	if rule.Adapt.WorkingDir {
+		wanted = append(wanted, path.Clean("/"+p.Config.Config.WorkingDir))
+	}
+	if options.Application != nil {
+		for _, parent := range []string{"/", "/etc", "/usr/local/etc"} {
+			for _, name := range p.Tree.Names(parent) {
+				if at := path.Join(parent, name); options.Application(at) {
+					wanted = append(wanted, at)
+				}
+			}
+		}
+	}
+	for _, dir := range wanted {
+		at, e, ok := p.Tree.Where(dir)
+		if !ok || e.Type != tar.TypeDir || slices.Contains(all, at) || !policy.MayGive(at) || !options.GivesDirectory(at, stat(&e)) {
+			continue
+		}
+		all = append(all, at)
+	}
+	slices.Sort(all)
+	return all
+}

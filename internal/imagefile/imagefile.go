@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package imagefile reads images as files: a directory of the OCI image layout, or an archive as `docker save` and `podman save` write
+// it. Layers are read as a stream and never unpacked: what is kept is who owns which directory, which files have privileges, and the
+// accounts. An image is hostile; all that is read has a bound. What an image means is not said here (internal/check).
+package imagefile
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
+)
+
+// Bounds of an image's documents and layers.
+const (
+	maxDocument = 4 << 20
+	maxImages   = 64
+	maxLayers   = 1024
+	maxMembers  = 100_000 // of an archive
+	maxUnpacked = 64 << 30
+	maxRatio    = 200     // how many times its size a layer may unpack to, beyond the first GiB
+	freeOfRatio = 1 << 30 // bytes
+	maxWindow   = 8 << 20 // of zstd: what RFC 8878 has decoders support at least
+)
+
+// Config is what of an image's configuration matters here (OCI image specification, config.md).
+type Config struct {
+	Architecture string `json:"architecture"`
+	OS           string `json:"os"`
+	Config       struct {
+		User         string              `json:"User"`
+		Env          []string            `json:"Env"`
+		Entrypoint   []string            `json:"Entrypoint"`
+		Cmd          []string            `json:"Cmd"`
+		WorkingDir   string              `json:"WorkingDir"`
+		Volumes      map[string]struct{} `json:"Volumes"`
+		ExposedPorts map[string]struct{} `json:"ExposedPorts"`
+		OnBuild      []string            `json:"OnBuild"`
+	} `json:"config"`
+	RootFS struct {
+		DiffIDs []string `json:"diff_ids"`
+	} `json:"rootfs"`
+}
+
+// Image is one that was read.
+type Image struct {
+	Name string // its tag, or the digest of its configuration
+	Config
+	Tree *Tree
+}
+
+// store is where the parts of images lie.
+type store interface {
+	open(name string) (r io.ReadSeeker, size int64, closed func(), err error)
+}
+
+// Layout reads the images of a directory of the OCI image layout.
+func Layout(dir string) ([]*Image, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // it was only read
+	return read(directory{root})
+}
+
+type directory struct{ root *os.Root }
+
+func (d directory) open(name string) (io.ReadSeeker, int64, func(), error) {
+	st, err := d.root.Stat(name)
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("%q is not a regular file", name)
+	}
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	return newWindow(f, 0, st.Size()), st.Size(), func() { _ = f.Close() }, nil // it was only read
+}
+
+// Archive reads the images of an archive, which has to allow for seeking.
+func Archive(file io.ReaderAt, size int64) ([]*Image, error) {
+	a := archive{file: file, members: map[string]member{}}
+	section := newWindow(file, 0, size)
+	in := tar.NewReader(section)
+	for {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("it is not an archive of an image: %w", err)
+		}
+		if len(a.members) >= maxMembers {
+			return nil, fmt.Errorf("it has more than %d members", maxMembers)
+		}
+		at, err := section.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		name := path.Clean(h.Name)
+		switch {
+		case h.Typeflag == tar.TypeReg:
+			if at+h.Size > size {
+				return nil, fmt.Errorf("its member %.100q is cut off", h.Name)
+			}
+			a.members[name] = member{at: at, size: h.Size} // of two of a name the later one counts
+		case h.Typeflag == tar.TypeSymlink:
+			a.members[name] = member{link: path.Join(path.Dir(name), h.Linkname)} // #nosec G305 -- docker save writes doubled layers so; nothing is unpacked
+		case h.Typeflag == tar.TypeLink:
+			a.members[name] = member{link: path.Clean(h.Linkname)}
+		}
+	}
+	return read(a)
+}
+
+type member struct {
+	at, size int64
+	link     string
+}
+
+type archive struct {
+	file    io.ReaderAt
+	members map[string]member
+}
+
+func (a archive) open(name string) (io.ReadSeeker, int64, func(), error) {
+	at := path.Clean(name)
+	for range 4 {
+		m, ok := a.members[at]
+		switch {
+		case !ok:
+			return nil, 0, nil, fmt.Errorf("it has no member %.200q: %w", name, fs.ErrNotExist)
+		case m.link == "":
+			return newWindow(a.file, m.at, m.size), m.size, func() {}, nil
+		}
+		at = m.link
+	}
+	return nil, 0, nil, fmt.Errorf("its member %.200q is a link to links", name)
+}
+
+// document reads a whole part of a bounded size.
+func document(s store, name string) ([]byte, error) {
+	r, size, closed, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer closed()
+	if size > maxDocument {
+		return nil, fmt.Errorf("%.200q has %d bytes, and no more than %d are read", name, size, maxDocument)
+	}
+	return io.ReadAll(r)
+}
+
+// reference is how an image is put together.
+type reference struct {
+	name, config string
+	layers       []string
+}
+
+type descriptor struct {
+	MediaType   string            `json:"mediaType"`
+	Digest      string            `json:"digest"`
+	Size        int64             `json:"size"`
+	Annotations map[string]string `json:"annotations"`
+	Platform    *struct {
+		Architecture string `json:"architecture"`
+		OS           string `json:"os"`
+	} `json:"platform"`
+}
+
+// read reads all images of a store. One that has both Docker's manifest and OCI's index is read by both, as engines go by the one or
+// the other: what they agree on is one image.
+func read(s store) ([]*Image, error) { return bound(freeOfRatio).read(s) }
+
+// bound is how many bytes a layer may unpack to, whatever it weighs.
+type bound int64
+
+func (free bound) read(s store) ([]*Image, error) {
+	var refs []reference
+	docker, dockerErr := ofDocker(s)
+	if dockerErr != nil && !errors.Is(dockerErr, fs.ErrNotExist) {
+		return nil, dockerErr
+	}
+	oci, ociErr := ofIndex(s, "index.json", "", 0)
+	if ociErr != nil && !errors.Is(ociErr, fs.ErrNotExist) {
+		return nil, ociErr
+	}
+	if dockerErr != nil && ociErr != nil {
+		return nil, errors.New("it has neither manifest.json nor index.json, and is not an image\nhint: write one with docker save, podman save or skopeo copy")
+	}
+	for _, ref := range slices.Concat(docker, oci) {
+		same := func(o reference) bool {
+			return path.Base(o.config) == path.Base(ref.config) && len(o.layers) == len(ref.layers)
+		}
+		if !slices.ContainsFunc(refs, same) {
+			refs = append(refs, ref)
+		}
+	}
+	if len(refs) == 0 {
+		return nil, errors.New("it has no image")
+	}
+	if len(refs) > maxImages {
+		return nil, fmt.Errorf("it has %d images, and no more than %d are read", len(refs), maxImages)
+	}
+	var all []*Image
+	for _, ref := range refs {
+		image, err := ref.read(s, free)
+		if err != nil {
+			return nil, fmt.Errorf("the image %.200q: %w", ref.name, err)
+		}
+		all = append(all, image)
+	}
+	return all, nil
+}
+
+// ofDocker reads manifest.json.
+func ofDocker(s store) (refs []reference, err error) {
+	text, err := document(s, "manifest.json")
+	if err != nil {
+		return nil, err
+	}
+	var all []struct {
+		Config   string
+		RepoTags []string
+		Layers   []string
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, fmt.Errorf("its manifest.json: %w", err)
+	}
+	for _, one := range all {
+		ref := reference{name: one.Config, config: one.Config, layers: one.Layers}
+		if len(one.RepoTags) > 0 {
+			ref.name = one.RepoTags[0]
+		}
+		refs = append(refs, ref)
+	}
+	return refs, nil
+}
+
+// ofIndex reads an index, and those that it names.
+func ofIndex(s store, name, tag string, depth int) (refs []reference, err error) {
+	if depth > 4 {
+		return nil, errors.New("its indexes lead to one another")
+	}
+	text, err := document(s, name)
+	if err != nil {
+		return nil, err
+	}
+	if depth > 0 {
+		if err := isOf(text, name); err != nil {
+			return nil, err
+		}
+	}
+	var index struct {
+		Manifests []descriptor `json:"manifests"`
+	}
+	if err := json.Unmarshal(text, &index); err != nil {
+		return nil, fmt.Errorf("its %.200s: %w", name, err)
+	}
+	if len(index.Manifests) > maxImages {
+		return nil, fmt.Errorf("its %.200s has %d manifests, and no more than %d are read", name, len(index.Manifests), maxImages)
+	}
+	for _, d := range forHere(index.Manifests) {
+		file, err := blob(d.Digest)
+		if err != nil {
+			return nil, err
+		}
+		named := tag
+		for _, key := range []string{"io.containerd.image.name", "org.opencontainers.image.ref.name"} { //lint:allow annotations of an index
+			if value := d.Annotations[key]; value != "" && named == tag {
+				named = value
+			}
+		}
+		var below []reference
+		switch d.MediaType {
+		case "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json":
+			below, err = ofIndex(s, file, named, depth+1)
+		default:
+			below, err = ofManifest(s, file, named)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if refs = append(refs, below...); len(refs) > maxImages {
+			return nil, fmt.Errorf("it has more than %d images", maxImages)
+		}
+	}
+	return refs, nil
+}
+
+// forHere leaves out what is not an image, such as an attestation, and images for other machines, where there is one for this.
+func forHere(all []descriptor) []descriptor {
+	all = slices.DeleteFunc(slices.Clone(all), func(d descriptor) bool {
+		return d.Annotations["vnd.docker.reference.type"] != "" || d.Platform != nil && d.Platform.OS == "unknown"
+	})
+	here := slices.DeleteFunc(slices.Clone(all), func(d descriptor) bool {
+		return d.Platform != nil && (d.Platform.OS != "linux" || d.Platform.Architecture != runtime.GOARCH)
+	})
+	if len(here) > 0 {
+		return here
+	}
+	return all
+}
+
+func ofManifest(s store, file, tag string) ([]reference, error) {
+	text, err := document(s, file)
+	if err != nil {
+		return nil, err
+	}
+	if err := isOf(text, file); err != nil {
+		return nil, err
+	}
+	var m struct {
+		Config descriptor   `json:"config"`
+		Layers []descriptor `json:"layers"`
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("its manifest %.200s: %w", file, err)
+	}
+	ref := reference{name: tag}
+	if ref.config, err = blob(m.Config.Digest); err != nil {
+		return nil, err
+	}
+	if ref.name == "" {
+		ref.name = m.Config.Digest
+	}
+	for _, l := range m.Layers {
+		name, err := blob(l.Digest)
+		if err != nil {
+			return nil, err
+		}
+		ref.layers = append(ref.layers, name)
+	}
+	return []reference{ref}, nil
+}
+
+// blob is where a digest's content lies.
+func blob(digest string) (string, error) {
+	algorithm, sum, ok := strings.Cut(digest, ":")
+	if raw, err := hex.DecodeString(sum); !ok || err != nil || algorithm != "sha256" || len(raw) != sha256.Size {
+		return "", fmt.Errorf("%.100q is not a digest of sha256", digest)
+	}
+	return "blobs/sha256/" + sum, nil
+}
+
+// isOf says that a document is the one that its name promises, where that is a digest.
+func isOf(text []byte, name string) error {
+	sum := strings.TrimSuffix(path.Base(name), ".json")
+	raw, err := hex.DecodeString(sum)
+	if err != nil || len(raw) != sha256.Size {
+		return nil
+	}
+	if got := sha256.Sum256(text); !bytes.Equal(got[:], raw) {
+		return fmt.Errorf("%.200q has other content than its digest says", name)
+	}
+	return nil
+}
+
+func (ref *reference) read(s store, free bound) (*Image, error) {
+	text, err := document(s, ref.config)
+	if err != nil {
+		return nil, err
+	}
+	if err := isOf(text, ref.config); err != nil {
+		return nil, err
+	}
+	image := &Image{Name: ref.name}
+	if err := json.Unmarshal(text, &image.Config); err != nil {
+		return nil, fmt.Errorf("its configuration: %w", err)
+	}
+	switch {
+	case len(ref.layers) > maxLayers:
+		return nil, fmt.Errorf("it has %d layers, and no more than %d are read", len(ref.layers), maxLayers)
+	case len(image.RootFS.DiffIDs) != len(ref.layers):
+		return nil, fmt.Errorf("its manifest names %d layers, and its configuration %d", len(ref.layers), len(image.RootFS.DiffIDs))
+	}
+	image.Tree = newTree(image.wanted())
+	if image.OS == "windows" {
+		return image, nil
+	}
+	for n, name := range ref.layers {
+		if err := image.layer(s, n, name, free); err != nil {
+			return nil, fmt.Errorf("its layer %.200q: %w", name, err)
+		}
+	}
+	return image, nil
+}
+
+// wanted are the files that a rule may ask for: what the image starts, by its name, wherever links have it, and those beside the
+// directories of its state, which count where directories are counted.
+func (im *Image) wanted() func(p string) bool {
+	names := map[string]bool{}
+	for n, word := range slices.Concat(im.Config.Config.Entrypoint, im.Config.Config.Cmd) {
+		if n < 8 && word != "" && len(word) < maxPath {
+			names[path.Base(word)] = true
+		}
+	}
+	dirs, most := accounts.State()
+	return func(p string) bool {
+		if names[path.Base(p)] {
+			return true
+		}
+		for _, dir := range dirs {
+			if rest, ok := strings.CutPrefix(p, dir+"/"); ok && strings.Count(rest, "/") < most.Levels {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func (im *Image) layer(s store, n int, name string, free bound) error {
+	r, size, closed, err := s.open(name)
+	if err != nil {
+		return err
+	}
+	defer closed()
+	magic := make([]byte, 4)
+	got, err := io.ReadFull(r, magic)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	switch magic = magic[:got]; {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(bufio.NewReaderSize(r, 1<<16))
+		if err != nil {
+			return err
+		}
+		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(size)})
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return err
+		}
+		defer z.Close()
+		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(size)})
+	}
+	return im.Tree.apply(n, r)
+}
+
+// unpacked is how many bytes a layer of a size may unpack to.
+func (free bound) unpacked(size int64) int64 {
+	return min(int64(free)+size*maxRatio, maxUnpacked)
+}
+
+// bounded ends with an error in place of what is too much.
+type bounded struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errors.New("it unpacks to far more than it weighs")
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// Accounts are its passwd and group, as whoever follows links from its root finds them.
+func (im *Image) Accounts() (passwd, group []byte) {
+	if e, ok := im.Tree.At("/etc/passwd"); ok && e.Type == tar.TypeReg {
+		passwd = e.Text
+	}
+	if e, ok := im.Tree.At("/etc/group"); ok && e.Type == tar.TypeReg {
+		group = e.Text
+	}
+	return passwd, group
+}
+
+// StateOwners are who own directories of the image's state, within the bounds of the runtime's own look at them.
+func (im *Image) StateOwners() (owners map[uint32]bool, complete bool) {
+	dirs, most := accounts.State()
+	owners = map[uint32]bool{}
+	entries, opened := 0, 0
+	var look func(n *node, levels int)
+	look = func(n *node, levels int) {
+		opened++
+		for _, c := range n.children {
+			entries++
+			if c.Type != tar.TypeDir {
+				continue
+			}
+			owners[uint32(c.UID)] = true // #nosec G115 -- an owner on disk has 32 bits
+			if levels > 1 && slices.ContainsFunc(slices.Collect(maps.Values(c.children)), func(d *node) bool { return d.Type == tar.TypeDir }) {
+				look(c, levels-1)
+			}
+		}
+	}
+	for _, dir := range dirs {
+		if n := im.Tree.unlinked(dir); n != nil && n.Type == tar.TypeDir {
+			look(n, most.Levels)
+		} else {
+			opened++
+		}
+	}
+	return owners, entries <= most.Entries && opened <= most.Directories
+}

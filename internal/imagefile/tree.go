@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package imagefile
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Bounds of what is kept of an image's files.
+const (
+	maxNodes   = 300_000 // directories, links, and files that matter
+	maxPath    = 4096    // bytes: PATH_MAX
+	maxLinks   = 40      // MAXSYMLINKS
+	maxDepth   = 256
+	maxKept    = 1 << 20 // bytes of passwd or group that are read
+	maxHead    = 4096    // bytes of a script
+	maxScripts = 256     // heads that are kept
+)
+
+// Entry is a file of an image.
+type Entry struct {
+	Mode     int64 // permissions, with setuid, setgid and sticky bit as tar has them
+	UID, GID int
+	Size     int64
+	Type     byte   // of tar: tar.TypeReg, tar.TypeDir, tar.TypeSymlink, ...
+	Link     string // where Type is tar.TypeSymlink
+	Caps     bool   // it has file capabilities
+	Text     []byte // passwd and group; the beginning of a script
+}
+
+// Set-user-ID, set-group-ID and sticky bit, as tar has them.
+const (
+	SetUID = 0o4000
+	SetGID = 0o2000
+)
+
+// node is a place in the tree. Files that nobody asks about are not kept.
+type node struct {
+	Entry
+	layer    int
+	children map[string]*node
+}
+
+// Tree is what an image's file system would be.
+type Tree struct {
+	root    *node
+	nodes   int
+	scripts int
+	wanted  func(p string) bool // of regular files, those that are kept whatever they are like
+}
+
+func newTree(wanted func(string) bool) *Tree {
+	return &Tree{root: &node{Entry: Entry{Mode: 0o755, Type: tar.TypeDir}, layer: -1}, wanted: wanted}
+}
+
+// whiteout marks (OCI image specification, layer.md).
+const (
+	whiteout = ".wh."
+	opaque   = ".wh..wh..opq"
+	metadata = ".wh..wh." // others of AUFS, which mean nothing (moby, pkg/archive)
+)
+
+// apply reads a layer.
+func (t *Tree) apply(layer int, r io.Reader) error {
+	in := tar.NewReader(r)
+	for {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := t.entry(layer, h, in); err != nil {
+			return err
+		}
+	}
+}
+
+func (t *Tree) entry(layer int, h *tar.Header, content io.Reader) error {
+	if len(h.Name) > maxPath || len(h.Linkname) > maxPath {
+		return fmt.Errorf("a name in it has more than %d bytes", maxPath)
+	}
+	for part := range strings.SplitSeq(h.Name, "/") {
+		if part == ".." {
+			return fmt.Errorf("the name %.100q leads out of it", h.Name)
+		}
+	}
+	p := path.Clean("/" + h.Name)
+	if strings.Count(p, "/") > maxDepth {
+		return fmt.Errorf("the name %.100q has more than %d parts", h.Name, maxDepth)
+	}
+	dir, base := path.Split(p)
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	if base == "" {
+		t.root.Mode, t.root.UID, t.root.GID = h.Mode, h.Uid, h.Gid
+		return nil
+	}
+	if strings.HasPrefix(base, whiteout) {
+		return t.white(layer, dir, base)
+	}
+	e := Entry{Mode: h.Mode & 0o7777, UID: h.Uid, GID: h.Gid, Size: h.Size, Type: h.Typeflag, Caps: hasCaps(h)}
+	switch h.Typeflag {
+	case tar.TypeSymlink:
+		e.Link = h.Linkname
+	case tar.TypeLink:
+		old := t.at(path.Clean("/"+h.Linkname), 0)
+		if old == nil {
+			e.Type = tar.TypeReg // of something that matters to nobody
+			break
+		}
+		e = old.Entry
+	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
+		e.Type = tar.TypeReg
+		if err := t.read(&e, base, content); err != nil {
+			return err
+		}
+	}
+	parent, err := t.directory(layer, dir)
+	if err != nil {
+		return err
+	}
+	if e.Type == tar.TypeReg && !t.matters(p, &e) {
+		if old := parent.children[base]; old != nil {
+			t.remove(parent, base)
+		}
+		return nil
+	}
+	return t.put(layer, parent, base, e)
+}
+
+// matters says that a regular file is one that somebody may ask about: it has a privilege, text that was kept, an owner, or bits that
+// keep others out.
+func (t *Tree) matters(p string, e *Entry) bool {
+	return e.Mode&(SetUID|SetGID) != 0 || e.Caps || e.Text != nil || t.wanted != nil && t.wanted(p)
+}
+
+// read keeps what is needed of a file's content.
+func (t *Tree) read(e *Entry, base string, content io.Reader) (err error) {
+	switch {
+	case (base == "passwd" || base == "group") && e.Size <= maxKept:
+		e.Text, err = io.ReadAll(io.LimitReader(content, maxKept))
+		if e.Text == nil {
+			e.Text = []byte{}
+		}
+	case t.wanted != nil && e.Mode&0o111 != 0 && e.Size > 2 && t.scripts < maxScripts && t.wanted("/"+base):
+		var head []byte
+		head, err = io.ReadAll(io.LimitReader(content, maxHead))
+		if strings.HasPrefix(string(head), "#!") {
+			t.scripts++
+			e.Text = head
+		}
+	}
+	return err
+}
+
+// hasCaps says that an entry has file capabilities (PAX, SCHILY.xattr).
+func hasCaps(h *tar.Header) bool {
+	_, ok := h.PAXRecords["SCHILY.xattr.security.capability"]
+	return ok
+}
+
+// white takes away what lower layers have.
+func (t *Tree) white(layer int, dir, base string) error {
+	parent := t.at(path.Clean(dir), 0)
+	if parent == nil || parent.Type != tar.TypeDir {
+		return nil
+	}
+	switch {
+	case base == opaque:
+		for name, c := range parent.children {
+			t.below(layer, parent, name, c)
+		}
+	case strings.HasPrefix(base, metadata):
+	default:
+		name := strings.TrimPrefix(base, whiteout)
+		if c := parent.children[name]; c != nil {
+			t.below(layer, parent, name, c)
+		}
+	}
+	return nil
+}
+
+// below removes what is of lower layers, and keeps what the same layer has put there.
+func (t *Tree) below(layer int, parent *node, name string, c *node) {
+	if c.layer < layer {
+		own := false
+		for n, one := range c.children {
+			t.below(layer, c, n, one)
+			own = own || one.layer >= layer || len(one.children) > 0
+		}
+		if len(c.children) == 0 || !own {
+			t.remove(parent, name)
+		}
+		return
+	}
+	for n, one := range c.children {
+		t.below(layer, c, n, one)
+	}
+}
+
+// remove takes away a node with what is below it.
+func (t *Tree) remove(parent *node, name string) {
+	c := parent.children[name]
+	if c == nil {
+		return
+	}
+	t.nodes -= count(c)
+	delete(parent.children, name)
+}
+
+func count(n *node) int {
+	all := 1
+	for _, c := range n.children {
+		all += count(c)
+	}
+	return all
+}
+
+// directory is the node of a directory, made where there is none: what a layer does not name is root's with mode 0755.
+func (t *Tree) directory(layer int, dir string) (*node, error) {
+	at := t.root
+	parts := strings.FieldsFunc(dir, func(r rune) bool { return r == '/' })
+	for i, part := range parts {
+		next := at.children[part]
+		if next != nil && next.Type == tar.TypeSymlink {
+			if led := t.at("/"+path.Join(parts[:i+1]...), 0); led != nil && led.Type == tar.TypeDir {
+				at = led
+				continue
+			}
+		}
+		if next == nil || next.Type != tar.TypeDir {
+			if err := t.put(layer, at, part, Entry{Mode: 0o755, Type: tar.TypeDir}); err != nil {
+				return nil, err
+			}
+			next = at.children[part]
+		}
+		at = next
+	}
+	return at, nil
+}
+
+// put puts an entry in the place of another one. A directory keeps what it has.
+func (t *Tree) put(layer int, parent *node, name string, e Entry) error {
+	if old := parent.children[name]; old != nil {
+		if old.Type == tar.TypeDir && e.Type == tar.TypeDir {
+			old.Entry, old.layer = e, layer
+			return nil
+		}
+		t.remove(parent, name)
+	}
+	if t.nodes++; t.nodes > maxNodes {
+		return fmt.Errorf("it has more than %d directories, links, and files that matter", maxNodes)
+	}
+	if parent.children == nil {
+		parent.children = map[string]*node{}
+	}
+	parent.children[name] = &node{Entry: e, layer: layer}
+	return nil
+}
+
+// at is the node at a path, through symbolic links, which lead no further than to the image's root.
+func (t *Tree) at(p string, links int) *node {
+	n, _ := t.find(p, links)
+	return n
+}
+
+// find is at, and where that is.
+func (t *Tree) find(p string, links int) (n *node, where string) {
+	way, names := []*node{t.root}, []string{}
+	rest := strings.FieldsFunc(p, func(r rune) bool { return r == '/' })
+	for steps := 0; len(rest) > 0; steps++ {
+		if steps > maxPath {
+			return nil, ""
+		}
+		part := rest[0]
+		rest = rest[1:]
+		switch part {
+		case ".":
+			continue
+		case "..":
+			if len(names) > 0 {
+				way, names = way[:len(way)-1], names[:len(names)-1]
+			}
+			continue
+		}
+		next := way[len(way)-1].children[part]
+		switch {
+		case next == nil:
+			return nil, ""
+		case next.Type == tar.TypeSymlink:
+			if links++; links > maxLinks {
+				return nil, ""
+			}
+			rest = slices.Concat(strings.FieldsFunc(next.Link, func(r rune) bool { return r == '/' }), rest)
+			if len(rest) > maxPath {
+				return nil, ""
+			}
+			if strings.HasPrefix(next.Link, "/") {
+				way, names = way[:1], names[:0]
+			}
+		default:
+			way, names = append(way, next), append(names, part)
+		}
+	}
+	return way[len(way)-1], "/" + strings.Join(names, "/")
+}
+
+// At is what lies at a path, through symbolic links. Regular files that do not matter are not there.
+func (t *Tree) At(p string) (Entry, bool) {
+	n := t.at(p, 0)
+	if n == nil {
+		return Entry{}, false
+	}
+	return n.Entry, true
+}
+
+// Walk calls a function for all that is kept, in order, with a directory before what is in it.
+func (t *Tree) Walk(each func(p string, e *Entry)) { walk("/", t.root, each) }
+
+func walk(p string, n *node, each func(string, *Entry)) {
+	each(p, &n.Entry)
+	names := make([]string, 0, len(n.children))
+	for name := range n.children {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		walk(path.Join(p, name), n.children[name], each)
+	}
+}
+
+// unlinked is the node at a path that no link is part of.
+func (t *Tree) unlinked(p string) *node {
+	at := t.root
+	for _, part := range strings.FieldsFunc(p, func(r rune) bool { return r == '/' }) {
+		if at = at.children[part]; at == nil {
+			return nil
+		}
+	}
+	return at
+}
+
+// Where is where a path leads, free of links.
+func (t *Tree) Where(p string) (string, Entry, bool) {
+	n, where := t.find(p, 0)
+	if n == nil {
+		return p, Entry{}, false
+	}
+	return where, n.Entry, true
+}
+
+// Names are those of a directory, in order; of regular files those that are kept.
+func (t *Tree) Names(dir string) (names []string) {
+	n := t.unlinked(dir)
+	if n == nil {
+		return nil
+	}
+	for name := range n.children {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

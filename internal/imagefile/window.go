@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package imagefile
+
+import (
+	"errors"
+	"io"
+)
+
+// windowSize is what is read at once: the header of a file and those of the small ones behind it.
+const windowSize = 16 << 10
+
+// window reads a part of a file through a buffer that seeking does not throw away. Reading the headers of a tar takes two reads of some
+// bytes each for every file, with a seek between them.
+type window struct {
+	file       io.ReaderAt
+	from, size int64
+	at         int64
+	buf        []byte
+	bufAt      int64
+	space      []byte
+}
+
+func newWindow(file io.ReaderAt, from, size int64) *window {
+	return &window{file: file, from: from, size: size, space: make([]byte, windowSize)}
+}
+
+func (w *window) Read(p []byte) (int, error) {
+	if w.at >= w.size {
+		return 0, io.EOF
+	}
+	if w.at < w.bufAt || w.at >= w.bufAt+int64(len(w.buf)) {
+		if len(p) >= windowSize {
+			n, err := w.file.ReadAt(p[:min(int64(len(p)), w.size-w.at)], w.from+w.at)
+			w.at += int64(n)
+			return n, short(n, err)
+		}
+		n, err := w.file.ReadAt(w.space[:min(windowSize, w.size-w.at)], w.from+w.at)
+		w.buf, w.bufAt = w.space[:n], w.at
+		if err := short(n, err); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, w.buf[w.at-w.bufAt:])
+	w.at += int64(n)
+	return n, nil
+}
+
+// short is an error where nothing was read.
+func short(n int, err error) error {
+	switch {
+	case n > 0:
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF // the file has shrunk
+	}
+	return err
+}
+
+// Seek moves to where something is read next.
+func (w *window) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += w.at
+	case io.SeekEnd:
+		offset += w.size
+	}
+	if offset < 0 {
+		return 0, errors.New("a place before the beginning")
+	}
+	w.at = offset
+	return offset, nil
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package targets
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// write makes files below a directory.
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		at := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// git says which of the files it would look at.
+func git(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	cmd := exec.Command("git", "ls-files", "-z", "--others", "--exclude-standard")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GIT_CONFIG_GLOBAL=/nonexistent", "GIT_CONFIG_SYSTEM=/nonexistent", "HOME=/nonexistent", "XDG_CONFIG_HOME=/nonexistent")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range bytes.Split(bytes.TrimSuffix(out, []byte{0}), []byte{0}) {
+		files = append(files, string(name))
+	}
+	return files
+}
+
+// initialized makes a repository.
+func initialized(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("git", "init", "-q", dir).CombinedOutput(); err != nil {
+		t.Fatalf("git init: %v: %s", err, out)
+	}
+	return dir
+}
+
+// TestIgnores holds the patterns against git's own reading of them.
+func TestIgnores(t *testing.T) {
+	patterns := []string{
+		"a", "/a", "a/", "*.x", "!keep.x", "a/b", "/a/b/", "**/b", "a/**", "a/**/c", "**", "*", "!*/", "!**/c", "?", "[ab]", "[!ab]", "[a-c].x", "[^a]",
+		"\\#a", "# a", "\\!a", "a\\*", "a ", "a\\ ", "[]a]", "[", "a[", "[a-", "a/*/c", "*/c", "c/", "b/c", ".x", "*.*", "**/a/**", "a**", "**a", "[[:alpha:]]", "[\\]]", "-", "[-a]", "[a-]", "/", "//", "a//b", "\\", "é*", "[/]", "!", "!/a", "a\t",
+	}
+	files := map[string]string{}
+	for _, name := range []string{
+		"a", "b", "c", "#a", "!a", "a ", "a*", "keep.x", "a.x", "d/a", "d/b/c", "d/b/keep.x", "d/e/a/f/c", "e/a/b/c", "e/b", ".x", "aa", "ba", "é1", "-", "]", "[", "dd/a/c", "dd/c/x",
+	} {
+		files[name] = "FROM x"
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	different := 0
+	for range 50 {
+		dir := initialized(t)
+		own := map[string]string{}
+		pick := func() string {
+			var lines []string
+			for range 1 + random.IntN(4) {
+				lines = append(lines, patterns[random.IntN(len(patterns))])
+			}
+			return strings.Join(lines, "\n") + "\n"
+		}
+		own[".gitignore"] = pick()
+		if random.IntN(2) == 0 {
+			own["d/.gitignore"] = pick()
+		}
+		write(t, dir, files)
+		write(t, dir, own)
+		want := git(t, dir)
+		var got []string
+		all(t, dir, "", nil, &got)
+		slices.Sort(got)
+		slices.Sort(want)
+		if len(want) == 1 && want[0] == "" {
+			want = nil
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %q, and git has %q", own, got, want)
+		}
+		if len(want) < len(files) {
+			different++
+		}
+	}
+	if different < 35 {
+		t.Errorf("only %d have ignored anything", different)
+	}
+}
+
+// all is what the walk goes through.
+func all(t *testing.T, dir, rel string, g *ignores, got *[]string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, rel))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g = g.with(rel, filepath.Join(dir, rel, ".gitignore"))
+	for _, e := range entries {
+		below := filepath.Join(rel, e.Name())
+		switch {
+		case e.Name() == ".git" || g.ignored(below, e.IsDir()):
+		case e.IsDir():
+			all(t, dir, below, g, got)
+		default:
+			*got = append(*got, below)
+		}
+	}
+}
+
+// TestFind: what is below a directory, by the repository that it lies in.
+func TestFind(t *testing.T) {
+	dir := initialized(t)
+	write(t, dir, map[string]string{
+		".gitignore": "/out/\nvendor/\n!/app/vendor/\n", "Dockerfile": "", "app/api.Dockerfile": "", "app/Dockerfile.dev": "", "out/Dockerfile": "", "app/vendor/Containerfile": "",
+		"lib/vendor/Dockerfile": "", "app/Dockerfile.dockerignore": "", "app/dockerfile": "", "app/Dockerfile.md": "", "app/notes": "", ".git/info/exclude": "hidden\n", "app/hidden/Dockerfile": "",
+	})
+	if err := os.Symlink("/etc", filepath.Join(dir, "app/link")); err != nil {
+		t.Fatal(err)
+	}
+	find := func(name string) string {
+		found, err := Find(filepath.Join(dir, name))
+		if err != nil {
+			return err.Error()
+		}
+		var names []string
+		for _, f := range found {
+			rel, err := filepath.Rel(dir, f.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, rel)
+		}
+		return strings.Join(names, " ")
+	}
+	for name, want := range map[string]string{
+		"":               "Dockerfile app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile",
+		"app":            "app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile",
+		"app/notes":      "app/notes",
+		"out/Dockerfile": "out/Dockerfile", // it was named
+	} {
+		if got := find(name); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+	}
+	for _, name := range []string{"lib", "none"} {
+		if got := find(name); !strings.Contains(got, "nothing in") && !strings.Contains(got, "no such file") {
+			t.Errorf("%q: %s", name, got)
+		}
+	}
+}
+
+func FuzzPattern(f *testing.F) {
+	f.Add("!/a/**/[!x-z]*.[[:alpha:]]?\\ ", "a/b/c")
+	f.Fuzz(func(t *testing.T, line, p string) {
+		if one, ok := parsePattern(line); ok {
+			one.match.MatchString(p)
+		}
+	})
+}
