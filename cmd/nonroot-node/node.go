@@ -128,13 +128,13 @@ func (a *agent) hold(ctx context.Context) error {
 		return nil
 	}
 	if a.gaveUp != "" && a.gaveUp == files {
-		return errors.New("the CRI daemon did not come back with the handler, and its configuration was put back\nhint: read the events of the node, mend it, and delete the agent's pod to try again")
+		return errors.New("the CRI daemon did not come back with the handler, and its configuration was put back\nhint: read the events of the node, fix what they name, and delete the agent's pod to try again")
 	}
 	if a.seen != "" && !same {
 		slog.Warn("files of the installation were changed by others")
 		a.tested = time.Time{}
 		if !a.repair {
-			return errors.New("files of the installation were changed by others\nhint: set repair, or delete the agent's pod to have them mended")
+			return errors.New("files of the installation were changed by others\nhint: set repair, or delete the agent's pod to have them fixed")
 		}
 	}
 	a.seen = ""

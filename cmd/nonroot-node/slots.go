@@ -27,7 +27,7 @@ func (c *cluster) slot(ctx context.Context, slots int, limit time.Duration) (rel
 	for number := range slots {
 		lease, err := c.lease(ctx, slotName(number))
 		if apierrors.IsNotFound(err) {
-			return nil, fmt.Errorf("there is no Lease %q in the namespace %q, without which no node restarts its CRI daemon\nhint: install the chart anew", slotName(number), c.namespace)
+			return nil, fmt.Errorf("there is no Lease %q in the namespace %q, without which no node restarts its CRI daemon\nhint: install the chart again", slotName(number), c.namespace)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w for the API server, to ask whether another node restarts: %w", errWaiting, err)
