@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -29,9 +28,8 @@ type events struct {
 	metrics *metrics
 	limit   *rate.Limiter
 
-	mu   sync.Mutex
-	path string             // the log that is followed; "": none
-	stop context.CancelFunc // ends that
+	path string // the log that is followed; "": none
+	stop func() // ends that, and waits for its end
 
 	told map[string]time.Time // names of events, so that a container that is made again and again costs no request
 }
@@ -52,8 +50,6 @@ func newEvents(c *cluster, h *host, m *metrics) *events {
 
 // follow follows a log, "" for none, in place of the one before.
 func (e *events) follow(ctx context.Context, path string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if path == e.path {
 		return
 	}
@@ -65,8 +61,16 @@ func (e *events) follow(ctx context.Context, path string) {
 		slog.Warn("the policy has no log: there are no events on pods\nhint: set log.file")
 		return
 	}
-	ctx, e.stop = context.WithCancel(ctx)
-	go e.read(ctx, path)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	e.stop = func() {
+		cancel()
+		<-done
+	}
+	go func() {
+		defer close(done)
+		e.read(ctx, path)
+	}()
 }
 
 const cursorFile = "cursor.json"

@@ -85,7 +85,7 @@ func parse(args []string) (o options, err error) {
 	restart := f.String("restart", "", "the `COMMAND` that restarts the daemon on the host, words apart by blanks; by default systemctl restart")
 	f.DurationVar(&o.limit, "restart-limit", 2*time.Minute, "how long a restart may take until all is put back")
 	f.IntVar(&o.slots, "restart-slots", 1, "how many nodes may restart their daemon at once: there is one Lease for each")
-	f.BoolVar(&o.repair, "repair", true, "mend what others have changed")
+	f.BoolVar(&o.repair, "repair", true, "restore what others have changed")
 	f.BoolVar(&o.remove, "remove", false, "take everything back")
 	f.StringVar(&o.policies, "policy", "nonroot-runc-policy", "the ConfigMap of the policies, by its `NAME`")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:9470", "the `ADDRESS` for metrics and probes")

@@ -59,9 +59,9 @@ func (a *agent) run(ctx context.Context) error {
 		return err
 	}
 	defer serve.Close() //nolint:errcheck // the process ends
-	ns, err := hostns.Of(a.socket)
+	ns, err := a.findHost(ctx)
 	if err != nil {
-		return fmt.Errorf("find the host by the CRI daemon's socket: %w", err)
+		return err
 	}
 	defer ns.Close()
 	a.host = &host{options: a.options, Namespace: ns}
@@ -78,6 +78,23 @@ func (a *agent) run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-a.cluster.changed:
+		}
+	}
+}
+
+// findHost waits for the daemon: the agent before may have been killed while it restarted it.
+func (a *agent) findHost(ctx context.Context) (*hostns.Namespace, error) {
+	limited, cancel := context.WithTimeout(ctx, a.limit)
+	defer cancel()
+	for {
+		ns, err := hostns.Of(a.socket)
+		if err == nil {
+			return ns, nil
+		}
+		select {
+		case <-limited.Done():
+			return nil, fmt.Errorf("find the host by the CRI daemon's socket: %w", err)
+		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
@@ -111,7 +128,7 @@ func (a *agent) hold(ctx context.Context) error {
 		return nil
 	}
 	if a.gaveUp != "" && a.gaveUp == files {
-		return errors.New("the CRI daemon did not come back with the handler, and its configuration was put back\nhint: read the events of the node, mend it, and delete the agent's pod to try again")
+		return errors.New("the CRI daemon did not come back with the handler, and its configuration was put back\nhint: read the events of the node, fix what they name, and delete the agent's pod to try again")
 	}
 	if a.seen != "" && !same {
 		slog.Warn("files of the installation were changed by others")

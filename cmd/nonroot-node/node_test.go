@@ -3,8 +3,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +77,25 @@ func TestBound(t *testing.T) {
 	}
 	if len(known) != maxLabels || bound(known, "0") != "0" || bound(known, "new") != "other" {
 		t.Errorf("%d labels", len(known))
+	}
+}
+
+// TestRotate: a log fills no node, and a small one stays where it is.
+func TestRotate(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	for _, c := range []struct {
+		size    int64
+		renamed bool
+	}{{maxLog - 1, false}, {maxLog, true}} {
+		if err := errors.Join(os.WriteFile(log, nil, 0o600), os.Truncate(log, c.size), rotate(log)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(log + ".1"); (err == nil) != c.renamed {
+			t.Errorf("%d bytes: %v", c.size, err)
+		}
+	}
+	if err := rotate(log); err != nil {
+		t.Errorf("none is there: %v", err)
 	}
 }
 

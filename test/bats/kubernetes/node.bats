@@ -238,3 +238,23 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
 }
 gone_from() { on "$1" test ! -e /opt/nonroot-runc && diff "$CLUSTER/$1.before" <(files "$1"); }
 no_condition() { [[ -z $(condition "$1") ]]; }
+
+@test "a daemon that does not come back with the handlers: everything is put back, and no other node follows" {
+  local node failed
+  for node in "${NODES[@]}"; do on "$node" sh -c 'echo nonroot-runc >/run/refuse; rm -f /run/restarts'; done
+  put
+  patiently one_failed
+  failed=$(failed_nodes)
+  ! on "$failed" grep -rq nonroot /etc/containerd || explain 'the configuration has the handlers'
+  [[ $(restarts "$failed") == 2 ]] || explain "$(restarts "$failed") restarts of $failed"
+  ! labelled "$failed" || explain 'the node is ready for the handlers'
+  patiently ready "$failed"
+  patiently has_event default "$failed" '^NonRootRolledBack containerd did not come back with the handlers'
+  # Its agent is not ready, so that Kubernetes rolls out no other one.
+  for node in "${NODES[@]}"; do [[ $node == "$failed" || $(restarts "$node") == 0 ]] || explain "$node was restarted"; done
+}
+failed_nodes() {
+  local node
+  for node in "${NODES[@]}"; do condition_is "$node" 'False Failed .*its configuration was put back' && echo "$node"; done || true
+}
+one_failed() { [[ -n $(failed_nodes) ]]; }

@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The agent killed at each of its steps, on the way there and on the way back: whoever comes next goes on. It runs as a process of
+# the node, with its account's token, so that no kubelet waits longer each time before it starts it again.
+
+load kubernetes
+
+setup_file() {
+  mkdir -p "$CLUSTER/idle"
+  cp -r "$REPO/deploy/kubernetes" "$CLUSTER/idle/base"
+  cat >"$CLUSTER/idle/kustomization.yaml" <<'YAML'
+resources: [base]
+patches:
+  - target: {kind: DaemonSet}
+    patch: '[{"op": "add", "path": "/spec/template/spec/nodeSelector", "value": {"no": "node"}}]'
+YAML
+  kubectl apply -k "$CLUSTER/idle" >/dev/null
+  patiently has_account nonroot-runc
+  local account=/run/secrets/kubernetes.io/serviceaccount
+  on node2 mkdir -p "$account"
+  on node2 cp "$CLUSTER/ca.crt" "$account/ca.crt"
+  kubectl -n nonroot-runc create token nonroot-node --bound-object-kind Node --bound-object-name node2 >"$CLUSTER/token"
+  on node2 cp "$CLUSTER/token" "$account/token"
+  files node2 >"$CLUSTER/node2.unkilled"
+  on node2 rm -f /run/restarts
+}
+
+teardown_file() {
+  [[ ! -e $CLUSTER/agent.pid ]] || end_daemon agent KILL
+  kubectl delete -k "$CLUSTER/idle" --grace-period=5 >/dev/null
+  on node2 rm -rf /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc /run/secrets
+}
+
+# agent [ARG...] starts it.
+agent() {
+  : >"$CLUSTER/agent.log"
+  daemon agent become_on node2 env NODE_NAME=node2 POD_NAMESPACE=nonroot-runc KUBERNETES_SERVICE_HOST=10.96.0.1 KUBERNETES_SERVICE_PORT=443 \
+    "$REPO/bin/nonroot-node" -programs "$REPO/bin" -restart restart-containerd -restart-limit 30s "$@"
+}
+
+# killed_after TEXT [ARG...] starts it, and kills it when it has said that.
+killed_after() {
+  local text=$1
+  shift
+  agent "$@"
+  patiently grep -qF "$text" "$CLUSTER/agent.log"
+  end_daemon agent KILL
+}
+
+labelled() { [[ $(kubectl get node node2 -o 'jsonpath={.metadata.labels.nonroot-runc\.io/ready}') == true ]]; }
+unlabelled() { ! labelled; }
+
+@test "killed at each step of the way there" {
+  local step
+  for step in 'msg=starting' 'policy in force' 'programs installed' 'handlers registered'; do killed_after "$step"; done
+  agent
+  patiently labelled
+  # The one that was killed with it has restarted it, or has not.
+  [[ $(on node2 sh -c 'wc -l </run/restarts') -le 2 ]] || explain 'containerd was restarted again and again'
+  class_runs nonroot
+}
+class_runs() {
+  new_namespace killed
+  pod killed governed "$1" '.spec.nodeName = "node2"'
+  shows nonroot inside killed governed probe
+  no_namespace killed
+}
+
+@test "killed while it is ready: nothing is done again" {
+  local restarts
+  restarts=$(on node2 cat /run/restarts)
+  end_daemon agent KILL
+  killed_after 'msg=starting'
+  killed_after 'self-test passed'
+  agent
+  patiently grep -qF 'self-test passed' "$CLUSTER/agent.log"
+  labelled
+  [[ $(on node2 cat /run/restarts) == "$restarts" ]] || explain 'containerd was restarted'
+  end_daemon agent KILL
+}
+
+@test "the API server is away: the node stays as it is, and what is changed meanwhile is done afterwards" {
+  agent
+  patiently grep -qF 'self-test passed' "$CLUSTER/agent.log"
+  end_daemon kube-apiserver KILL
+  on node2 rm /etc/containerd/conf.d/zz-nonroot.toml
+  patiently grep -qE 'was not told|wait' "$CLUSTER/agent.log"
+  # The daemon that runs has the handlers.
+  on node2 test -e /opt/nonroot-runc/bin/nonroot-runc
+  start_api
+  patiently kubectl get --raw /readyz
+  patiently on node2 test -e /etc/containerd/conf.d/zz-nonroot.toml
+  patiently labelled
+  [[ $(kubectl -n nonroot-runc get lease nonroot-runc-restart-0 -o 'jsonpath={.spec.holderIdentity}') == '' ]] || explain 'the Lease is held'
+  end_daemon agent KILL
+}
+
+@test "killed at each step of the way back: byte for byte" {
+  patiently no_pods
+  killed_after 'msg=starting' -remove=true
+  killed_after 'taking the handlers out' -remove=true
+  killed_after 'restarting the CRI daemon' -remove=true
+  agent -remove=true
+  patiently grep -qF 'nothing of nonroot-runc is left' "$CLUSTER/agent.log"
+  patiently unlabelled
+  diff "$CLUSTER/node2.unkilled" <(files node2) >&2 || explain 'something is left'
+}
+no_pods() { ! on node2 ctr -n k8s.io containers ls | grep -q nonroot; }
