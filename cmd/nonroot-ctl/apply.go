@@ -216,7 +216,7 @@ func (a *applied) done(say io.Writer, target *rollout.Target) {
 		fmt.Fprintf(say, "replaced %q, of which nothing is kept, as it could not be read\n", a.File)
 	}
 	if a.Pinned {
-		fmt.Fprintf(say, "pinned anew in %q\n", pin.File)
+		fmt.Fprintf(say, "pinned again in %q\n", pin.File)
 	}
 }
 
@@ -234,7 +234,7 @@ func pinCommand() *cli.Command {
 // policyPin pins what is there, once it could be read as a policy; whether it matches the pin so far does not matter.
 func policyPin(c *cli.Context) error {
 	if c.Args().Present() {
-		return fmt.Errorf("nobody knows what %q is for\nhint: policy pin takes options only", c.Args().First())
+		return fmt.Errorf("unexpected argument %q\nhint: policy pin takes options only", c.Args().First())
 	}
 	owners := trusted.CallersOwners(nil)
 	target, err := rollout.Look(c.String("profile"), owners)

@@ -109,7 +109,7 @@ func runCheck(c *cli.Context) error {
 		before.Apply(&results[n])
 	}
 	if left := before.Left(); left > 0 {
-		fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of the baseline %q found no more\nhint: write it anew with --write-baseline\n", counted(left, "line"), c.String("baseline"))
+		fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of the baseline %q no longer found\nhint: write it again with --write-baseline\n", counted(left, "line"), c.String("baseline"))
 	}
 	if file := c.String("write-baseline"); file != "" {
 		if err := writeBaseline(file, results); err != nil {

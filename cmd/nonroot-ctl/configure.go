@@ -47,7 +47,7 @@ func configureCommand() *cli.Command {
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return fmt.Errorf("nobody knows the engine %q\nhint: name docker, containerd, podman, crio or runc", c.Args().First())
+				return fmt.Errorf("unknown engine %q\nhint: name docker, containerd, podman, crio or runc", c.Args().First())
 			}
 			return errors.New("name an engine: docker, containerd, podman, crio or runc")
 		},
@@ -103,7 +103,7 @@ type planner func(request) (plan, error)
 // register does what the command line asks for, or says it.
 func register(c *cli.Context, planned planner) error {
 	if c.Args().Present() {
-		return fmt.Errorf("nobody knows what %q is for", c.Args().First())
+		return fmt.Errorf("unexpected argument %q", c.Args().First())
 	}
 	r, err := ask(c)
 	if err != nil {

@@ -223,7 +223,7 @@ func (d containerd) accepts(r request, candidate string) error {
 	case !r.undo && binary != r.Path:
 		return fmt.Errorf("containerd would not see the runtime %q, but %q in its place: its configuration was left as it is", r.Path, binary)
 	case r.Default && !r.undo && fallback != r.Name:
-		return fmt.Errorf("containerd would go on with the default %q, which another file sets that it reads later: its configuration was left as it is", fallback)
+		return fmt.Errorf("containerd would keep the default %q, which a file that it reads later sets: its configuration was left as it is", fallback)
 	}
 	if _, there := now[fallback]; !there {
 		return fmt.Errorf("containerd would have the default %q and no such runtime: its configuration was left as it is", fallback)

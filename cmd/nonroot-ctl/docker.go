@@ -73,7 +73,7 @@ func (p *plan) tellDockerd(r request, d dockerd, reloadEnough bool) error {
 		}
 		p.after = append(p.after, restart)
 	case r.flags.Bool("reload") && !reloadEnough:
-		return errors.New("dockerd keeps what is gone from daemon.json until it is restarted\nhint: use --restart instead of --reload")
+		return errors.New("dockerd keeps what was removed from daemon.json until it restarts\nhint: use --restart instead of --reload")
 	case r.flags.Bool("reload"):
 		if d.pid == 0 {
 			return errors.New("no dockerd runs here that could be reloaded\nhint: leave --reload out")

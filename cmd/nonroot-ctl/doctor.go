@@ -126,7 +126,7 @@ func verdict(checks []doctor.Check, strict bool) error {
 	case failed > 0:
 		return fmt.Errorf("%d of %s failed", failed, counted(len(checks), "check"))
 	case strict && warned > 0:
-		return fmt.Errorf("%d of %s are not ok, and --strict takes that for a failure", warned, counted(len(checks), "check"))
+		return fmt.Errorf("%d of %s are not ok, which --strict treats as a failure", warned, counted(len(checks), "check"))
 	}
 	return nil
 }

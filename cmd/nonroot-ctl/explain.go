@@ -89,7 +89,7 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 	}
 	name := c.Args().First()
 	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) && !strings.Contains(name, "/") {
-		return nil, fmt.Errorf("there is no bundle %q here\nhint: of a container say whose it is: --docker %s, --podman %s or --containerd NAMESPACE/ID", name, shown(name), shown(name))
+		return nil, fmt.Errorf("there is no bundle %q here\nhint: for a container, name its engine: --docker %s, --podman %s or --containerd NAMESPACE/ID", name, shown(name), shown(name))
 	}
 	return &locate.Container{Bundle: name}, nil
 }

@@ -116,7 +116,7 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 		return err
 	}
 	if _, err := policy.Parse(file.Path, c.Next.Data); err != nil {
-		return fmt.Errorf("the policy would become one that is refused: %w", err)
+		return fmt.Errorf("the changed policy would be refused: %w", err)
 	}
 	if err := p.changePolicy(r, c); err != nil {
 		return err
@@ -130,7 +130,7 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	return nil
 }
 
-// changePolicy adds the step that changes the policy file. One that is pinned is pinned anew, so that at each moment what lies
+// changePolicy adds the step that changes the policy file. One that is pinned is pinned again, so that at each moment what lies
 // there is pinned, as policy apply does it; what somebody else has changed since it was pinned is not made good by that.
 func (p *plan) changePolicy(r request, c configure.Change) error {
 	pins, err := pin.Read(r.owners)
@@ -144,7 +144,7 @@ func (p *plan) changePolicy(r request, c configure.Change) error {
 	if err := pins.Check(c.Path, record.Digest(c.Data)); err != nil {
 		return fmt.Errorf("change the policy %q: %w", c.Path, err)
 	}
-	p.steps = append(p.steps, step{string(c.Diff()) + fmt.Sprintf("pin %s anew in %s\n", c.Path, pin.File), func() error {
+	p.steps = append(p.steps, step{string(c.Diff()) + fmt.Sprintf("pin %s again in %s\n", c.Path, pin.File), func() error {
 		next := ""
 		if c.Next.Data != nil {
 			next = record.Digest(c.Next.Data)
@@ -193,7 +193,7 @@ func dataRoot(d dockerd, daemonJSON []byte) (string, error) {
 	}
 	remaps, err := configure.Remaps(daemonJSON)
 	if _, flag := d.flag("--userns-remap"); err == nil && (remaps || flag) {
-		err = errors.New("dockerd runs containers in a user namespace (userns-remap), and keeps their data in a directory that only it can name\nhint: start it first")
+		err = errors.New("dockerd runs containers in a user namespace (userns-remap), and only a running dockerd knows the directory of their data\nhint: start it first")
 	}
 	if err != nil {
 		return "", err
@@ -246,7 +246,7 @@ func (r request) builds(file configure.File, d dockerd, daemonJSON []byte) (conf
 // askBuilds asks on a terminal.
 func askBuilds() (string, error) {
 	if _, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS); err != nil {
-		return "", errors.New("say what becomes of image builds, which call runc, too: --builds off (they run as root, as before) or --builds rewrite (most Dockerfiles then fail at their first RUN)")
+		return "", errors.New("choose what happens to image builds, which call runc, too: --builds off (they run as root, as before) or --builds rewrite (most Dockerfiles then fail at their first RUN)")
 	}
 	fmt.Fprint(os.Stderr, "Image builds (BuildKit) call runc, too.\n"+
 		"  off      they run as root, as before\n"+

@@ -99,7 +99,7 @@ func policyCheck(c *cli.Context) error {
 		fmt.Fprintf(w, "hint: no line would be logged: %s\n", shown(err.Error()))
 	}
 	if len(lost) > 0 && p.Log.Required {
-		return errors.New("log.required refuses every container as long as this is so")
+		return errors.New("until then, log.required refuses every container")
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func readPolicy(name string, text bool) (*policy.Policy, error) {
 
 func policyShow(c *cli.Context) error {
 	if c.Args().Present() {
-		return fmt.Errorf("nobody knows what %q is for\nhint: policy show takes options only", c.Args().First())
+		return fmt.Errorf("unexpected argument %q\nhint: policy show takes options only", c.Args().First())
 	}
 	p, err := readPolicy(c.String("policy"), c.IsSet("policy"))
 	if err != nil {
@@ -184,7 +184,7 @@ func policyShow(c *cli.Context) error {
 	now := time.Now()
 	if day := c.String("date"); day != "" {
 		if now, err = time.Parse(time.DateOnly, day); err != nil {
-			return fmt.Errorf("--date %q is no date such as 2027-01-31", day)
+			return fmt.Errorf("--date %q is not a date such as 2027-01-31", day)
 		}
 	}
 	r, err := described.Run(p, machine(), now)
@@ -221,7 +221,7 @@ func policyShow(c *cli.Context) error {
 
 func id32(n uint64) (uint32, error) {
 	if n > math.MaxUint32 {
-		return 0, fmt.Errorf("%d is no id", n)
+		return 0, fmt.Errorf("%d is not an id", n)
 	}
 	return uint32(n), nil // bounded just above
 }

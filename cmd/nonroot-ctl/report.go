@@ -85,7 +85,7 @@ func runReport(c *cli.Context) error {
 		}
 		collected.Malformed(malformed)
 		if malformed > 0 && read == 0 {
-			unreadable = append(unreadable, fmt.Errorf("%q is no log of decisions: none of its %s could be read", name, counted(malformed, "line")))
+			unreadable = append(unreadable, fmt.Errorf("%q is not a log of decisions: none of its %s could be read", name, counted(malformed, "line")))
 		}
 	}
 	s := collected.Summary(now)
@@ -104,7 +104,7 @@ func logsOf(named []string, p *policy.Policy) ([]string, error) {
 		return named, nil
 	}
 	if p.Log.File == "" {
-		return nil, errors.New("the policy logs to no file\nhint: set log.file in it, or name a log, such as \"-\" for what journalctl -t nonroot-runc -o cat prints")
+		return nil, errors.New("the policy has no log.file\nhint: set log.file in it, or name a log, such as \"-\" for what journalctl -t nonroot-runc -o cat prints")
 	}
 	logs, unread, err := report.Rotated(p.Log.File)
 	for _, name := range unread {
@@ -154,7 +154,7 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("%q is no time\nhint: give a day such as 2026-01-31, a time such as 2026-01-31T08:00:00Z, or a time ago such as 36h or 7d", text)
+	return time.Time{}, fmt.Errorf("%q is not a time\nhint: give a day such as 2026-01-31, a time such as 2026-01-31T08:00:00Z, or a time ago such as 36h or 7d", text)
 }
 
 // writeReport writes what is asked for: to stdout unless only files are.

@@ -129,11 +129,11 @@ func TestReportFiles(t *testing.T) {
 
 func TestReportRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--json and --csv":             {"--json", "--csv"},
-		"--policy and --profile":       {"--profile", "x"},
-		"--since: \"soon\" is no time": {"--since", "soon"},
-		"--until: \"-1h\" is no time":  {"--until", "-1h"},
-		"no such file":                 {"--log", "/nonexistent"},
+		"--json and --csv":                {"--json", "--csv"},
+		"--policy and --profile":          {"--profile", "x"},
+		"--since: \"soon\" is not a time": {"--since", "soon"},
+		"--until: \"-1h\" is not a time":  {"--until", "-1h"},
+		"no such file":                    {"--log", "/nonexistent"},
 	} {
 		if out, err := reported(t, args...); err == nil || !strings.Contains(err.Error(), want) || out != "" {
 			t.Errorf("%q: %v, want %q", args, err, want)
@@ -162,7 +162,7 @@ func TestWrongFileIsNoAllClear(t *testing.T) {
 	if err := os.WriteFile(wrong, []byte("hello\nworld\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := reported(t, wrong); err == nil || !strings.Contains(err.Error(), "no log of decisions: none of its 2 lines") {
+	if _, err := reported(t, wrong); err == nil || !strings.Contains(err.Error(), "not a log of decisions: none of its 2 lines") {
 		t.Error(err)
 	}
 }

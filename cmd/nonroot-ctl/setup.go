@@ -70,7 +70,7 @@ func runSetup(c *cli.Context) error {
 	s := &setup{c: c}
 	if !c.Bool("yes") {
 		if _, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS); err != nil {
-			return errors.New("setup asks questions, and standard input is no terminal\nhint: --yes takes what they propose; --mode, --engine, --default and --guard answer one each")
+			return errors.New("setup asks questions, and standard input is not a terminal\nhint: --yes accepts the defaults; --mode, --engine, --default and --guard each answer one")
 		}
 		s.in = bufio.NewReader(os.Stdin)
 	}
@@ -161,7 +161,7 @@ func (s *setup) askEngines() error {
 	asked := s.c.StringSlice("engine")
 	for _, name := range asked {
 		if !slices.ContainsFunc(configurable, func(e *engines.Engine) bool { return e.Config.Command == name }) {
-			return fmt.Errorf("nobody knows the engine %q\nhint: name docker, containerd, podman or crio", name)
+			return fmt.Errorf("unknown engine %q\nhint: name docker, containerd, podman or crio", name)
 		}
 	}
 	for _, e := range configurable {
@@ -256,7 +256,7 @@ func (s *setup) policy() error {
 		return nil
 	}
 	if says(text) {
-		return fmt.Errorf("the policy %q has mode %q\nhint: set mode = %q in a copy, and put it in force: nonroot-ctl policy apply COPY", policy.DefaultFile, now.Mode, s.mode)
+		return fmt.Errorf("the policy %q has mode %q\nhint: set mode = %q in a copy, and apply it: nonroot-ctl policy apply COPY", policy.DefaultFile, now.Mode, s.mode)
 	}
 	f, err := os.CreateTemp("", "nonroot-policy-*.toml")
 	if err != nil {

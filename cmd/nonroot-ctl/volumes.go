@@ -22,6 +22,7 @@ func volumesCommand() *cli.Command {
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
 	user := &cli.StringFlag{Name: "user", Usage: "who gets what is root's, as `UID[:GID]` of the disk (default: who its containers are that asked for root)"}
 	from := &cli.StringFlag{Name: "from", Usage: "who root is on disk, as `UID[:GID]`: the first ids of a user namespace's map (default: 0:0)"}
+	group := &cli.StringFlag{Name: "group", Usage: "give the group `GID` of the disk what root's group may use; owners stay"}
 	force := &cli.BoolFlag{Name: "force", Usage: "give a volume that a running container has, too"}
 	dry := &cli.BoolFlag{Name: "dry-run", Usage: "change nothing, say what would change"}
 	return &cli.Command{
@@ -34,7 +35,7 @@ func volumesCommand() *cli.Command {
 			},
 			{
 				Name: "adopt", Usage: "give what root has written in volumes to the identity", ArgsUsage: "VOLUME...", HideHelpCommand: true,
-				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, from, force, dry, asJSON},
+				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, group, from, force, dry, asJSON},
 				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Adopt, true) },
 			},
 			{
@@ -54,14 +55,17 @@ func volumesList(c *cli.Context) error {
 		return errVolumesNeedRoot
 	}
 	owners := trusted.CallersOwners(nil)
-	found := []string{}
+	found, groups := []string{}, []string{}
 	for _, dir := range adopt.All(owners) {
-		if adopt.Roots(dir, owners) {
+		switch {
+		case adopt.Roots(dir, owners):
 			found = append(found, dir)
+		case adopt.Groups(dir, owners):
+			groups = append(groups, dir)
 		}
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, map[string][]string{"volumes": found})
+		return printJSON(c.App.Writer, map[string][]string{"volumes": found, "group_volumes": groups})
 	}
 	p := &printer{}
 	for _, dir := range found {
@@ -72,6 +76,12 @@ func volumesList(c *cli.Context) error {
 	} else {
 		p.line("%s root's: containers that are not root can't write in them", counted(len(found), "volume")+map[bool]string{true: " is", false: " are"}[len(found) == 1])
 		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt VOLUME (with --user UID:GID where it can't tell whose it is: nonroot-ctl explain shows the ids of a container)")
+	}
+	for _, dir := range groups {
+		p.line("%s is open to root's group, which no container has", shown(dir))
+	}
+	if len(groups) > 0 {
+		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt --group GID VOLUME, with the group of those that write there (nonroot-ctl explain shows it)")
 	}
 	_, err := io.WriteString(c.App.Writer, p.String())
 	return err
@@ -97,6 +107,16 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 			return err
 		}
 	}
+	if text := c.String("group"); text != "" {
+		gid, ok := ids.Plain(text)
+		switch {
+		case !ok || gid == 0:
+			return fmt.Errorf("--group is %q\nhint: name a gid above 0", text)
+		case to.UID != 0:
+			return errors.New("--user and --group are two ways to give a volume\nhint: name the one that a container's note has")
+		}
+		to = adopt.ID{GID: gid}
+	}
 	var from adopt.ID
 	if text := c.String("from"); text != "" {
 		if from, err = parseID("from", text); err != nil {
@@ -115,7 +135,7 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 				return err
 			}
 		}
-		r, err := do(&adopt.Options{Volume: dir, To: its, From: from, State: p.State, DryRun: c.Bool("dry-run")})
+		r, err := do(&adopt.Options{Volume: dir, To: its, Group: c.String("group") != "", From: from, State: p.State, DryRun: c.Bool("dry-run")})
 		if err != nil {
 			return err
 		}
@@ -127,7 +147,11 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 	out := &printer{}
 	done := map[bool]string{true: "would change", false: "changed"}[c.Bool("dry-run")]
 	for _, r := range results {
-		out.line("%s: %s %s the owner, %d of others stay", shown(r.Volume), counted(r.Given, "file"), done, r.Others)
+		if c.String("group") != "" {
+			out.line("%s: %s %s the group", shown(r.Volume), counted(r.Given, "file"), done)
+		} else {
+			out.line("%s: %s %s the owner, %d of others stay", shown(r.Volume), counted(r.Given, "file"), done, r.Others)
+		}
 		for _, s := range r.Skipped {
 			out.line("  stays root's: %s", shown(s))
 		}
@@ -149,7 +173,7 @@ func givenTo(c *cli.Context, dir string, named, from adopt.ID) (adopt.ID, error)
 		}
 	}
 	switch {
-	case named.UID != 0:
+	case named.GID != 0:
 		return named, nil
 	case from.UID != 0:
 		return named, errors.New("--from needs --user: what a container in a user namespace is on disk can't be told from its volume\nhint: the note in the log has both")

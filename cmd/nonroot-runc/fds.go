@@ -23,7 +23,7 @@ const firstFD = 3
 func preservedFDs(cmd *runcargs.Command) error {
 	for fd := range firstFD {
 		if leadsOut(fd) {
-			return fmt.Errorf("file descriptor %d is an open directory or a path handle, which leads out of the container\nhint: pass an open file, pipe or terminal", fd)
+			return fmt.Errorf("file descriptor %d is an open directory or an O_PATH handle, which leads out of the container\nhint: pass an open file, pipe or terminal", fd)
 		}
 	}
 	for fd := firstFD; fd < firstFD+cmd.PreserveFDs+listenFDs(); fd++ {
@@ -34,7 +34,7 @@ func preservedFDs(cmd *runcargs.Command) error {
 			return fmt.Errorf("file descriptor %d is to be passed to the container, but is not open\nhint: lower --preserve-fds or LISTEN_FDS, or open it", fd)
 		}
 		if leadsOut(fd) {
-			return fmt.Errorf("file descriptor %d is to be passed to the container, but is an open directory or a path handle, which leads out of it\nhint: pass an open file, pipe or socket", fd)
+			return fmt.Errorf("file descriptor %d is to be passed to the container, but is an open directory or an O_PATH handle, which leads out of it\nhint: pass an open file, pipe or socket", fd)
 		}
 	}
 	return nil

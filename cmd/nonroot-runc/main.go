@@ -76,7 +76,7 @@ func notRecursive() error {
 
 func guardValue() (pid, depth int) {
 	p, d, _ := strings.Cut(os.Getenv(guard), ":")
-	pid, _ = strconv.Atoi(p)   // nothing or nonsense is 0, which is no process
+	pid, _ = strconv.Atoi(p)   // nothing or nonsense is 0, which is not a process
 	depth, _ = strconv.Atoi(d) // likewise
 	return pid, depth
 }

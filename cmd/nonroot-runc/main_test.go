@@ -109,7 +109,7 @@ func enter(dir string) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	// A copy: what go made for the tests may be open to a group, and is no runtime then.
+	// A copy: what go made for the tests may be open to a group, and is not a runtime then.
 	helper := filepath.Join(bin, "helper")
 	if err := testkit.CopyFile(self, helper); err != nil {
 		return err

@@ -74,7 +74,7 @@ func plain(msg string, limit int) string {
 		"executable file not found", "there is no such program",
 		"permission denied", "access is denied",
 		"operation not permitted", "the kernel does not permit it",
-		"not a directory", "a part of the path is no directory",
+		"not a directory", "a part of the path is something other than a directory",
 		"is a directory", "it is a directory",
 		"\n", " ",
 	).Replace(msg), limit)

@@ -17,7 +17,7 @@ type Person struct {
 }
 
 // Person finds a name in the list; nil where there is none. A line of that name which parsers could read differently is an
-// error: an administrator's list is no image's, and who is in it must not be passed over for a typing mistake.
+// error: an administrator's list is not an image's, and who is in it must not be passed over for a typing mistake.
 func (a *Files) Person(name string) (*Person, error) {
 	var p *Person
 	for _, line := range lines(a.Passwd) {
@@ -29,7 +29,7 @@ func (a *Files) Person(name string) (*Person, error) {
 			u, ok = parseUser(line)
 		}
 		if !ok {
-			return nil, fmt.Errorf("the line of %s in identity.users_file is not one of passwd(5)\nhint: it has to be NAME:x:UID:GID:comment:home:shell", quote.Value(name))
+			return nil, fmt.Errorf("the line of %s in identity.users_file is not in the format of passwd(5)\nhint: it has to be NAME:x:UID:GID:comment:home:shell", quote.Value(name))
 		}
 		p = &Person{User: u}
 		break
@@ -45,7 +45,7 @@ func (a *Files) Person(name string) (*Person, error) {
 		id := field(line, 2)
 		gid, ok := ids.Plain(id)
 		if !ok || bytes.Count(line, []byte{':'}) != groupFields-1 {
-			return nil, fmt.Errorf("a line of identity.groups_file with the member %s is not one of group(5)\nhint: it has to be NAME:x:GID:member,member", quote.Value(name))
+			return nil, fmt.Errorf("a line of identity.groups_file with the member %s is not in the format of group(5)\nhint: it has to be NAME:x:GID:member,member", quote.Value(name))
 		}
 		if gid != p.GID {
 			p.Groups = append(p.Groups, gid)

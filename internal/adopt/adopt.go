@@ -50,7 +50,7 @@ func Find(volume string, owners trusted.Owners) (string, error) {
 	case len(found) > 1:
 		return "", several(volume, found)
 	}
-	return "", fmt.Errorf("%q is no volume of Docker's or Podman's\nhint: name one as docker volume inspect -f '{{.Mountpoint}}' NAME prints it", volume)
+	return "", fmt.Errorf("%q is not a volume of Docker's or Podman's\nhint: name one as docker volume inspect -f '{{.Mountpoint}}' NAME prints it", volume)
 }
 
 // All lists the directories of the volumes that engines keep where they do by default.
@@ -72,7 +72,8 @@ type ID = layer.Owner
 // Options is what is to be done to a volume.
 type Options struct {
 	Volume string // its directory, as Find gives it
-	To     ID     // who gets what is root's; neither id is 0
+	To     ID     // who gets what is root's; neither id is 0, but the uid where only groups change
+	Group  bool   // owners stay, and what root's group may use and others may not becomes To's group's
 	From   ID     // who root is on disk: not 0 for the root of a user namespace
 	State  string // the policy's directory of state, where the journal is kept
 	DryRun bool
@@ -98,6 +99,8 @@ type entry struct {
 	Regrouped bool `json:"regrouped,omitempty"` // its group went, too; in journals from before, where that was 0
 }
 
+func (e *entry) is(other *entry) bool { return e.Ino == other.Ino && e.Born == other.Born }
+
 // maxDepth bounds the directories below one another, each of which is open.
 const maxDepth = 512
 
@@ -109,8 +112,8 @@ const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO
 // second name, which may lie elsewhere. Each change is in the journal before it is made, so that a run that was interrupted
 // can be repeated, and undone. An id of 0 is refused.
 func Adopt(o *Options) (*Result, error) {
-	if o.To.UID == 0 || o.To.GID == 0 {
-		return nil, errors.New("a volume is given to somebody who isn't root\nhint: name ids above 0")
+	if o.To.GID == 0 || o.To.UID == 0 != o.Group {
+		return nil, errors.New("a volume can't be given to root\nhint: use ids above 0")
 	}
 	top, err := unix.Open(o.Volume, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -198,10 +201,15 @@ func (w *walk) entry(dir int, name, at string, depth int) error {
 
 // add takes an entry into the batch if it is root's, and can be given.
 func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
-	if st.Uid == w.To.UID {
+	to := w.To.UID
+	switch {
+	case w.Group && (st.Gid != w.From.GID || !layer.OpensToGroup(st)):
 		return nil
-	}
-	if st.Uid != w.From.UID {
+	case w.Group:
+		to = st.Uid
+	case st.Uid == to:
+		return nil
+	case st.Uid != w.From.UID:
 		w.Others++
 		return nil
 	}
@@ -217,7 +225,7 @@ func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	if err != nil {
 		return fmt.Errorf("keep %q open: %w", path.Join(w.Options.Volume, at), err)
 	}
-	w.batch = append(w.batch, change{entry{[]byte(at), st.Ino, layer.Born(fd), st.Uid, st.Gid, w.To.UID, st.Gid == w.From.GID}, own})
+	w.batch = append(w.batch, change{entry{[]byte(at), st.Ino, layer.Born(fd), st.Uid, st.Gid, to, st.Gid == w.From.GID}, own})
 	if len(w.batch) >= 128 {
 		return w.flush()
 	}
@@ -276,7 +284,7 @@ func (w *walk) flush() error {
 		if c.Regrouped {
 			gid = int(w.To.GID)
 		}
-		err := unix.Fchownat(c.fd, "", int(w.To.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
+		err := unix.Fchownat(c.fd, "", changed(c.UID, c.To), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
 		if errors.Is(err, unix.EPERM) { // chattr(1), +i
 			w.Given--
 			w.skip(string(c.Path), "the kernel does not permit it")
@@ -285,6 +293,14 @@ func (w *walk) flush() error {
 		}
 	}
 	return nil
+}
+
+// changed is an owner as chown(2) takes it: -1 leaves it as it is.
+func changed(from, to uint32) int {
+	if from == to {
+		return -1
+	}
+	return int(to)
 }
 
 // journalName is the file of a volume below the directory of state.
@@ -327,15 +343,9 @@ func Undo(o *Options) (*Result, error) {
 		return nil, fmt.Errorf("open the volume %q: %w", o.Volume, err)
 	}
 	defer unix.Close(top) //nolint:errcheck // nothing was written
-	r := &Result{Volume: o.Volume, Skipped: []string{}}
-	seen, left := map[string]bool{}, 0
-	for line := range bytes.Lines(text) {
-		var e entry
-		if json.Unmarshal(line, &e) != nil || seen[string(e.Path)] {
-			continue // cut off, before anything was changed by it; or of a repeated run: who owned it first counts
-		}
-		seen[string(e.Path)] = true
-		back, err := giveBack(o, top, &e)
+	r, left := &Result{Volume: o.Volume, Skipped: []string{}}, 0
+	for _, e := range readJournal(text) {
+		back, err := giveBack(o, top, e)
 		switch {
 		case err != nil:
 			left++
@@ -350,9 +360,29 @@ func Undo(o *Options) (*Result, error) {
 		return r, nil
 	}
 	if left > 0 {
-		return r, fmt.Errorf("%d of %q could not be given back, the first: %s\nhint: mend that, and undo it again: the journal stays", left, o.Volume, r.Skipped[0])
+		return r, fmt.Errorf("%d of %q could not be given back, the first: %s\nhint: fix that, and undo it again: the journal stays", left, o.Volume, r.Skipped[0])
 	}
 	return r, os.Remove(name)
+}
+
+// readJournal gives each entry once. Of several runs, who owned it first counts, and who got it last.
+func readJournal(text []byte) (all []*entry) {
+	seen := map[string]*entry{}
+	for line := range bytes.Lines(text) {
+		var e entry
+		if json.Unmarshal(line, &e) != nil {
+			continue // cut off, before anything was changed by it
+		}
+		first, known := seen[string(e.Path)]
+		switch {
+		case !known:
+			seen[string(e.Path)] = &e
+			all = append(all, &e)
+		case first.is(&e) && first.To == e.UID:
+			first.To, first.Regrouped = e.To, first.Regrouped || e.Regrouped
+		}
+	}
+	return all
 }
 
 // giveBack says whether it did; what is gone, something else by now, or somebody else's is nothing to give back.
@@ -379,7 +409,7 @@ func giveBack(o *Options, top int, e *entry) (bool, error) {
 	if e.Regrouped || e.GID == 0 {
 		gid = int(e.GID)
 	}
-	return true, unix.Fchownat(fd, "", int(e.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
+	return true, unix.Fchownat(fd, "", changed(e.To, e.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // walkTo opens a path one part at a time: it may be longer than the kernel takes at once.
@@ -395,6 +425,9 @@ func walkTo(top int, at string) (int, error) {
 	}
 	return fd, err
 }
+
+// Groups says whether a volume is open to root's group, which no container has, and to nobody else but its owner.
+func Groups(dir string, owners trusted.Owners) bool { return layer.GroupsVolume(dir, owners) }
 
 // Roots says whether a volume's top is root's, and something in it is, too: it was used as root, and can't be written without.
 func Roots(dir string, owners trusted.Owners) bool { return layer.RootsVolume(dir, owners) }

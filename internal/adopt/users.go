@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
@@ -138,17 +140,36 @@ func Whose(dir string, users []User) (ID, error) {
 	if found != nil && agree {
 		return ID{UID: found.Last.UID, GID: found.Last.GID}, nil
 	}
+	advice := "name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it"
+	if who, ok := ofImage(users); ok {
+		advice = fmt.Sprintf("name one with --user UID:GID; with --user %d:%d, who it is by an image, containers whose user the policy alone decides follow when they are created again", who.UID, who.GID)
+	}
 	what := "no container of Docker's or Podman's that mounts it is known"
 	if len(said) > 0 {
 		what = "of its containers, " + strings.Join(said, ", ")
 	}
-	return ID{}, fmt.Errorf("whose the volume %q is can't be told: %s\nhint: name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it", dir, what)
+	return ID{}, fmt.Errorf("the user of the volume %q is unknown: %s\nhint: %s", dir, what, advice)
+}
+
+// ofImage is the one user for whom the images of a volume's containers were built, where the others are who the policy makes of root:
+// those become the owner of what they mount. It is for whoever runs adopt to decide by, as anybody may make an image.
+func ofImage(users []User) (who ID, ok bool) {
+	for i := range users {
+		switch u := &users[i]; {
+		case u.Known && u.Last.Source == decision.Fixed:
+		case !u.Known || u.Last.Source != decision.Image || ok && (who.UID != u.Last.UID || who.GID != u.Last.GID):
+			return ID{}, false
+		default:
+			who, ok = ID{UID: u.Last.UID, GID: u.Last.GID}, true
+		}
+	}
+	return who, ok
 }
 
 // Running names the containers that run with a volume, by what the kernel has mounted in them.
 func Running(dir string) (names []string, err error) {
-	var of unix.Stat_t
-	if err := unix.Stat(dir, &of); err != nil {
+	v, err := volumeAt(dir)
+	if err != nil {
 		return nil, fmt.Errorf("look at the volume %q: %w", dir, err)
 	}
 	list, err := ps.List(ps.Options{All: true})
@@ -156,42 +177,85 @@ func Running(dir string) (names []string, err error) {
 		return nil, err
 	}
 	for _, c := range list.Containers {
-		if slices.ContainsFunc(c.Processes, func(p *ps.Process) bool { return mounts(p.PID, dir, &of) }) {
+		if slices.ContainsFunc(c.Processes, func(p *ps.Process) bool { return v.mountedIn(p.PID) }) {
 			names = append(names, cmp.Or(c.Called(), strconv.Itoa(c.Processes[0].PID)))
 		}
 	}
 	return names, nil
 }
 
-// mounts says that a process has a mount of a directory. What is not of that file system is not looked at, which may be one that
-// does not answer.
-func mounts(pid int, dir string, of *unix.Stat_t) bool {
-	root := "/proc/" + strconv.Itoa(pid)
-	text, err := proc.Read(root + "/mountinfo")
+// volumeOnDisk is where a volume is in its file system.
+type volumeOnDisk struct {
+	unix.Stat_t
+	device string // as mountinfo has it
+	path   string // from the file system's own root
+}
+
+func volumeAt(dir string) (v volumeOnDisk, err error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return v, err
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	m, err := proc.MountOf(fd)
+	if err := errors.Join(err, unix.Fstat(fd, &v.Stat_t)); err != nil {
+		return v, err
+	}
+	at, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil || !links.Within(m.Point, at) {
+		return v, cmp.Or(err, errors.New("its mount is not known"))
+	}
+	v.device, v.path = m.Device, path.Join(m.Root, strings.TrimPrefix(at, m.Point))
+	return v, nil
+}
+
+// mountedIn says that a process has a mount of the volume or of something in it, or one that can be written of a directory above it. What is not of that
+// file system is not looked at, which may be one that does not answer.
+func (v *volumeOnDisk) mountedIn(pid int) bool {
+	id := strconv.Itoa(pid)
+	mounts, err := proc.MountsOf(id)
 	if err != nil {
 		return false
 	}
-	device, tail := fmt.Sprintf("%d:%d", unix.Major(of.Dev), unix.Minor(of.Dev)), path.Join(path.Base(path.Dir(dir)), path.Base(dir))
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		// A file system of several volumes has another device here than stat(2) tells (btrfs).
-		if len(fields) < 5 || fields[2] != device && !strings.HasSuffix(unescaped(fields[3]), "/"+tail) {
-			continue
-		}
-		var st unix.Stat_t
-		if unix.Lstat(root+"/root"+unescaped(fields[4]), &st) == nil && st.Dev == of.Dev && st.Ino == of.Ino {
+	for m := range mounts.All() {
+		switch {
+		case m.Device != v.device:
+		case links.Within(v.path, m.Root):
+			return true
+		case !links.Within(m.Root, v.path) || slices.Contains(strings.Split(m.Mode, ","), "ro"): // whoever only looks at all of a machine
+		case isAtHome(id): // a runtime's process that is about to become the container's, and has the host's mounts until then
+		case v.isAt("/proc/"+id+"/root"+m.Point, strings.TrimPrefix(strings.TrimPrefix(v.path, m.Root), "/")):
 			return true
 		}
 	}
 	return false
 }
 
-// unescaped is a path as it is: mountinfo has blanks, tabs, line ends and backslashes as octal numbers (proc_pid_mountinfo(5)).
-var unescaped = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace
+// isAtHome says that a process has this one's root directory.
+func isAtHome(pid string) bool {
+	var own, its unix.Stat_t
+	return unix.Stat("/", &own) == nil && unix.Stat("/proc/"+pid+"/root/", &its) == nil && own.Dev == its.Dev && own.Ino == its.Ino
+}
+
+// isAt says that the volume is what lies there below a directory, and nothing that is mounted over it.
+func (v *volumeOnDisk) isAt(dir, below string) bool {
+	top, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(top) //nolint:errcheck // nothing was written
+	fd, err := unix.Openat2(top, below, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inside})
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // likewise
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Dev == v.Dev && st.Ino == v.Ino
+}
 
 // StillRun is why a volume is not given while its containers run.
 func StillRun(dir string, names []string) error {
-	return fmt.Errorf("the volume %q is mounted in %s, which runs\nhint: stop it, or give the volume all the same with --force", dir, strings.Join(quoted(names), ", "))
+	return fmt.Errorf("the volume %q is mounted in %s, which is running\nhint: stop it, or use --force", dir, strings.Join(quoted(names), ", "))
 }
 
 func quoted(names []string) (all []string) {
@@ -219,5 +283,5 @@ func byPrefix(prefix string, dirs []string) (found []string) {
 
 // several is why a beginning is not enough.
 func several(prefix string, dirs []string) error {
-	return fmt.Errorf("%d volumes begin with %q\nhint: name more of it", len(dirs), prefix)
+	return fmt.Errorf("the names of %d volumes begin with %q\nhint: give more of the name", len(dirs), prefix)
 }

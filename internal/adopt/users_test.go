@@ -3,6 +3,11 @@
 package adopt
 
 import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -35,6 +40,9 @@ func TestWhose(t *testing.T) {
 		"one, and who chose the same":        {[]User{one, was("step", 70, 71, decision.Prepared)}, ID{UID: 70, GID: 71}, ""},
 		"one by his own wish":                {[]User{was("db", 5, 6, decision.Kept)}, ID{}, `"db" asks for 5:6 itself`},
 		"one of whom nobody knows":           {[]User{{Name: "new"}}, ID{}, `"new" has not been started`},
+		"an image's, and the policy's":       {[]User{was("job", 65532, 65532, decision.Fixed), one}, ID{}, "with --user 70:71, who it is by an image"},
+		"two images', and the policy's":      {[]User{was("job", 65532, 65532, decision.Fixed), one, was("two", 72, 71, decision.Image)}, ID{}, "as nonroot-ctl explain CONTAINER shows it"},
+		"of whom nobody knows, an image's":   {[]User{{Name: "new"}, one}, ID{}, "as nonroot-ctl explain CONTAINER shows it"},
 		"two uids":                           {[]User{one, was("two", 72, 71, decision.Image)}, ID{}, `"one" is 70:71, "two" is 72:71`},
 		"two gids":                           {[]User{one, was("two", 70, 72, decision.Image)}, ID{}, `"one" is 70:71, "two" is 70:72`},
 		"two, the last of which agrees":      {[]User{one, was("two", 72, 72, decision.Image), one}, ID{}, `"two" is 72:72`},
@@ -44,6 +52,73 @@ func TestWhose(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}
 	}
+}
+
+// TestMountedIn: a process that has the volume, something in it, or a directory above it to write, and none that has not.
+func TestMountedIn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("root is needed")
+	}
+	dir := t.TempDir()
+	volume := filepath.Join(dir, "volumes/with blank/_data")
+	must(t, os.MkdirAll(volume+"/sub", 0o755), os.MkdirAll(dir+"/volumes/other/_data", 0o755), os.Mkdir(dir+"/at", 0o755), os.Mkdir(dir+"/empty", 0o755))
+	v, err := volumeAt(volume)
+	must(t, err)
+	for script, want := range map[string]bool{
+		`true`:                                                           false, // as every process of the host's
+		`mount --bind "$1/_data" "$2/at"`:                                true,
+		`mount --bind "$1/_data/sub" "$2/at"`:                            true,
+		`mount --bind "$1" "$2/at"`:                                      true,
+		`mount --bind "$2/volumes" "$2/at"`:                              true,
+		`mount --bind "$2/volumes/other" "$2/at"`:                        false,
+		`mount --bind "$2/empty" "$2/at"`:                                false,
+		`mount --bind -o ro "$2/volumes" "$2/at"`:                        false,
+		`mount --bind -o ro "$1/_data" "$2/at"`:                          true,
+		`mount --bind "$2" "$2/at"; mount -t tmpfs none "$2/at/volumes"`: false,
+	} {
+		// In a root of its own, as in a container: the host's own mounts are above everything.
+		cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-ec",
+			`mkdir -p "$2/root"; mount -t tmpfs none "$2/root"; `+script+`; mkdir "$2/root/at" "$2/root/proc"; mount --rbind "$2/at" "$2/root/at"
+			for p in bin lib lib64 usr; do [ ! -e /$p ] || { mkdir "$2/root/$p"; mount -o ro --bind "/$p" "$2/root/$p"; mount -o remount,bind,ro "$2/root/$p"; }; done
+			mount -t proc proc "$2/root/proc"; cd "$2/root"; mkdir old; pivot_root . old; umount -l /old; echo ready; read end`, "sh", filepath.Dir(volume), dir)
+		cmd.Stderr = os.Stderr
+		in, err := cmd.StdinPipe()
+		must(t, err)
+		out, err := cmd.StdoutPipe()
+		must(t, err, cmd.Start())
+		line, err := bufio.NewReader(out).ReadString('\n')
+		if err != nil || line != "ready\n" {
+			t.Fatalf("%s: %q, %v", script, line, err)
+		}
+		if got := v.mountedIn(cmd.Process.Pid); got != want {
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", cmd.Process.Pid))
+			t.Errorf("%s: %v\n%+v\n%s", script, got, v, text)
+		}
+		must(t, in.Close())
+		_ = cmd.Wait()
+	}
+}
+
+// TestNotYetMountedIn: a runtime's process that makes a container has the host's mounts until it has changed its root.
+func TestNotYetMountedIn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("root is needed")
+	}
+	v, err := volumeAt(t.TempDir())
+	must(t, err)
+	cmd := exec.Command("unshare", "--mount", "sh", "-c", "echo ready; read end")
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err, cmd.Start())
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatal(line, err)
+	}
+	if v.mountedIn(cmd.Process.Pid) {
+		t.Error("the host's mounts are taken for the container's")
+	}
+	must(t, in.Close())
+	_ = cmd.Wait()
 }
 
 // TestByPrefix: the beginning of an anonymous volume's name.

@@ -34,7 +34,7 @@ type step struct {
 // It gives the notes that engines' own logs should have, too: what they are about shows long after the container has started.
 func Container(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) (warnings []string, err error) {
 	if p.Reclaim != nil && p.Decision.Mode == decision.Rewrite {
-		return nil, fmt.Errorf("the bundle %q was given away again while it was looked at", dir.Path)
+		return nil, fmt.Errorf("the owner of the bundle %q changed again while it was being read", dir.Path)
 	}
 	for _, s := range steps(p, dir, owners, &warnings) {
 		if err := s.do(); err != nil {
@@ -61,7 +61,7 @@ func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners, warnings *[]str
 		all := []step{seal(p.Config)}
 		if p.Watched != nil {
 			all = slices.Insert(all, 0, step{"volumes", func() error {
-				note(watch(p.Watched, dir.Path, p.Decision.ID, owners))
+				note(watch(p.Watched, &p.Decision, dir.Path, owners))
 				return nil
 			}})
 		}

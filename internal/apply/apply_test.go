@@ -228,7 +228,7 @@ func TestContainer(t *testing.T) {
 	// A bundle that somebody has given away is not written.
 	m = newMade(t, kinds["rewrite"])
 	m.plan.Reclaim = &plan.Root{UID: 5, GID: 5}
-	if _, err := Container(m.plan, m.dir, owners); err == nil || !strings.Contains(err.Error(), "given away again") || m.read(bundle.Config) != "old" || m.read(record.File) != "" {
+	if _, err := Container(m.plan, m.dir, owners); err == nil || !strings.Contains(err.Error(), "changed again") || m.read(bundle.Config) != "old" || m.read(record.File) != "" {
 		t.Errorf("%v", err)
 	}
 }

@@ -35,19 +35,19 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 			done.note("%d directories and %d files of the image are the identity's now, in %s", given.Directories, given.Files, listed(given.Tops))
 		}
 		if given.Unfinished {
-			done.note("not all that the image keeps for root was given: it is too much")
+			done.note("not all of what the image keeps for root was given to the identity: there is too much")
 		}
 		switch {
 		case err != nil && len(given.Tops) > 0:
-			done.note("some of what the image keeps for root stays so: %v", err)
+			done.note("some of what the image keeps for root was not given to the identity: %v", err)
 		case err != nil:
-			done.note("what the image keeps for root stays so: %v", err)
+			done.note("what the image keeps for root was not given to the identity: %v", err)
 		}
 	}
 	if g.Tmp {
 		opened, err := layer.OpenTmp(&o)
 		for _, p := range opened {
-			done.note("%s is everybody's now", p)
+			done.note("everyone can write to %s now", p)
 		}
 		if err != nil && !o.Gives() {
 			done.note("/tmp stays as it is: %v", err)
@@ -55,10 +55,10 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 	}
 	last := policy.LastStart{Identity: *d.Identity, Source: d.Source}
 	if err := layer.Remember(&o, last); err != nil && !layer.IsUnsupported(err) {
-		done.note("who it is can't be kept for its next start: %v", err)
+		done.note("its identity can't be stored for its next start: %v", err)
 	}
 	done.secrets(g, &o, d.ID, owners)
-	done.volumes(g, &o, owners)
+	done.volumes(g, &o, d.Source, owners)
 	return done
 }
 
@@ -74,7 +74,7 @@ func (done *given) secrets(g *plan.Give, o *layer.Options, id string, owners tru
 			done.note("%v", err)
 		}
 		if closed {
-			done.warn("the secret %q is closed to the identity; hint: name its owner where it is given to the container (uid=%d), or mode=0444", source, g.UID)
+			done.warn("the secret %q is closed to the identity; hint: set its owner (uid=%d) or mode=0444 where the container mounts it", source, g.UID)
 		}
 	}
 	if count > 0 {
@@ -83,15 +83,19 @@ func (done *given) secrets(g *plan.Give, o *layer.Options, id string, owners tru
 }
 
 // watch says what give would say of volumes that stay root's. Nothing is changed.
-func watch(g *plan.Give, bundle, id string, owners trusted.Owners) (done given) {
-	o := layer.For(g, bundle, id)
+func watch(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owners) (done given) {
+	o := layer.For(g, bundle, d.ID)
 	o.DryRun = true
-	done.volumes(g, &o, owners)
+	done.volumes(g, &o, d.Source, owners)
 	return done
 }
 
 // volumes gives the container's volumes.
-func (done *given) volumes(g *plan.Give, o *layer.Options, owners trusted.Owners) {
+func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Source, owners trusted.Owners) {
+	others := ""
+	if source == decision.Fixed {
+		others = "; where a container with it is its image's user, name that one, and this one follows when it is created again"
+	}
 	o.OfVolumes(g)
 	for _, v := range g.Volumes {
 		of, err := layer.GiveVolume(layer.Volume(v), o, g.Owners.IsRoot, g.Owners.IsNew, owners)
@@ -105,13 +109,19 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, owners trusted.Owners
 		if err != nil {
 			done.note("%v", err)
 		}
-		if of.Roots && !g.EmptyOnly {
-			done.rootVolumes = append(done.rootVolumes, v.Source)
-			done.warn("the volume %q stays root's, as root has written in it%s", v.Source, adoptHint(g, v.Source))
-		} else if of.Part != "" && !g.EmptyOnly {
-			done.rootVolumes = append(done.rootVolumes, v.Source)
-			done.warn("the volume %q stays root's in part, such as %q in it%s", v.Source, of.Part, adoptHint(g, v.Source))
+		switch {
+		case of.Roots && !g.EmptyOnly:
+			done.warn("the volume %q stays root's, as root has written to it%s%s", v.Source, adoptHint(g, v.Source), others)
+		case of.Part != "" && !g.EmptyOnly:
+			done.warn("the volume %q stays root's in part, such as %q in it%s%s", v.Source, of.Part, adoptHint(g, v.Source), others)
+		case of.Group == "." && (g.LostGroup || !g.EmptyOnly):
+			done.warn("the volume %q is open to root's group, which no container has here, and not to the identity%s", v.Source, groupHint(g, v.Source))
+		case of.Group != "" && g.LostGroup:
+			done.warn("the volume %q is in part open to root's group, which no container has here, such as %q in it, and not to the identity%s", v.Source, of.Group, groupHint(g, v.Source))
+		default:
+			continue
 		}
+		done.rootVolumes = append(done.rootVolumes, v.Source)
 	}
 }
 
@@ -123,11 +133,19 @@ func (done *given) warn(format string, args ...any) {
 
 // adoptHint is the command that gives a volume from before. In a user namespace, root has another number on disk.
 func adoptHint(g *plan.Give, source string) string {
-	from := ""
+	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--user %d:%d %s", rootOnDisk(g), g.UID, g.GID, source)
+}
+
+// groupHint is the command that gives the identity's group what root's may use.
+func groupHint(g *plan.Give, source string) string {
+	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--group %d %s", rootOnDisk(g), g.GID, source)
+}
+
+func rootOnDisk(g *plan.Give) string {
 	if uid, gid := g.Owners.Outside(0), g.Owners.OutsideGroup(0); uid != 0 {
-		from = fmt.Sprintf("--from %d:%d ", uid, gid)
+		return fmt.Sprintf("--from %d:%d ", uid, gid)
 	}
-	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--user %d:%d %s", from, g.UID, g.GID, source)
+	return ""
 }
 
 // DryRun is what a plan for a container would change owners of: paths of the image, and the sources of volumes.

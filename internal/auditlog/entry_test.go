@@ -87,7 +87,7 @@ func check(t *testing.T, line []byte) {
 	}
 	var v map[string]any
 	if err := json.Unmarshal(line, &v); err != nil || line[len(line)-1] != '\n' {
-		t.Errorf("%q is no line of JSON: %v", line, err)
+		t.Errorf("%q is not a line of JSON: %v", line, err)
 	}
 }
 

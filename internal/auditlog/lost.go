@@ -100,7 +100,7 @@ func readLost(name string, owners trusted.Owners) (Lost, error) {
 	}
 	l, ok := parseLost(data)
 	if !ok {
-		return l, fmt.Errorf("%q does not begin with a number and a time\nhint: remove it to count anew", name)
+		return l, fmt.Errorf("%q does not begin with a number and a time\nhint: remove it to reset the count", name)
 	}
 	return l, nil
 }

@@ -85,7 +85,7 @@ func TestLostIsGuarded(t *testing.T) {
 		t.Errorf("%q", text)
 	}
 	if _, err := readLost(other, owners()); err == nil {
-		t.Error("what is no counter is read as one")
+		t.Error("what is not a counter is read as one")
 	}
 	if err := os.Chmod(other, 0o666); err != nil { // #nosec G302 -- it is what is to be refused
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func Probe(to *policy.Log, owners trusted.Owners) []error {
 			continue
 		}
 		if err := probeSocket(daemon.path); err != nil {
-			failed = append(failed, fmt.Errorf("%s: nobody listens at %q (%w)\nhint: start the daemon, or log elsewhere", daemon.key, daemon.path, err))
+			failed = append(failed, fmt.Errorf("%s: nothing listens on %q (%w)\nhint: start the daemon, or log elsewhere", daemon.key, daemon.path, err))
 		}
 	}
 	return failed
@@ -46,7 +46,7 @@ func probeFile(name string, owners trusted.Owners) error {
 		_, err = isLog(fd, owners)
 		return errors.Join(err, unix.Close(fd))
 	case errors.Is(err, unix.ELOOP):
-		return errors.New("it is a symbolic link, which can lead elsewhere\nhint: name the file itself")
+		return errors.New("it is a symbolic link, which can point elsewhere\nhint: name the file itself")
 	case !errors.Is(err, unix.ENOENT):
 		return err
 	}
@@ -57,11 +57,11 @@ func probeFile(name string, owners trusted.Owners) error {
 	case err == nil:
 		return unix.Close(fd)
 	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("there is no directory %q\nhint: make it", dir)
+		return fmt.Errorf("there is no directory %q\nhint: create it", dir)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EISDIR):
 		return unix.Access(dir, unix.W_OK|unix.X_OK)
 	}
-	return fmt.Errorf("no file can be made in %q: %w", dir, err)
+	return fmt.Errorf("no file can be created in %q: %w", dir, err)
 }
 
 func probeSocket(name string) error {

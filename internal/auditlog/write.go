@@ -62,7 +62,7 @@ func appendLine(name string, line []byte, owners trusted.Owners) error {
 	}
 	fd, err := unix.Open(name, unix.O_RDWR|unix.O_APPEND|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0o640)
 	if errors.Is(err, unix.ELOOP) {
-		return errors.New("it is a symbolic link, which can lead elsewhere")
+		return errors.New("it is a symbolic link, which can point elsewhere")
 	}
 	if err != nil {
 		return err
@@ -100,9 +100,9 @@ func isLog(fd int, owners trusted.Owners) (st unix.Stat_t, err error) {
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return st, errors.New("it is no regular file")
+		return st, errors.New("it is not a regular file")
 	case st.Nlink > 1:
-		return st, fmt.Errorf("it has %d names (hard links), by which it may be another file", st.Nlink)
+		return st, fmt.Errorf("it has %d hard links, so it may be another file", st.Nlink)
 	case !owners.Trusts(st.Uid):
 		return st, fmt.Errorf("it belongs to uid %d, neither to the caller nor to root\nhint: chown it to root", st.Uid)
 	case st.Mode&(unix.S_IWGRP|unix.S_IWOTH) != 0:

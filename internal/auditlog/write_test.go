@@ -91,8 +91,8 @@ func TestFilesThatAreNoLog(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"link": "symbolic link", "dangling": "symbolic link", "twice": "2 names", "open": "written by others", "theirs": "uid 1000",
-		"fifo": "no regular file", "directory": "is a directory", "nowhere/log": "no such file", "target/log": "not a directory",
+		"link": "symbolic link", "dangling": "symbolic link", "twice": "2 hard links", "open": "written by others", "theirs": "uid 1000",
+		"fifo": "not a regular file", "directory": "is a directory", "nowhere/log": "no such file", "target/log": "not a directory",
 	} {
 		done := make(chan error, 1)
 		go func() { done <- Write(&policy.Log{File: at(name)}, whole(), owners()) }()
@@ -194,6 +194,6 @@ func TestDatagrams(t *testing.T) {
 		t.Error("the socket takes a million messages that nobody reads")
 	}
 	if err := send(socket+"x", nil); err == nil {
-		t.Error("what went to nobody is no error")
+		t.Error("what went to nobody is not an error")
 	}
 }

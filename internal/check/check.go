@@ -54,7 +54,7 @@ func (s Severity) AtLeast(other Severity) bool {
 func ParseSeverity(text string) (Severity, error) {
 	s := Severity(text)
 	if !slices.Contains(severities, s) {
-		return "", fmt.Errorf("there is no severity %q\nhint: give error, warning or note", text)
+		return "", fmt.Errorf("unknown severity %q\nhint: use error, warning or note", text)
 	}
 	return s, nil
 }

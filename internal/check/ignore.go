@@ -106,7 +106,7 @@ func (r *Result) ignore(i *ignore, in *source) {
 	for _, id := range i.ids {
 		switch {
 		case !canIgnore(id):
-			r.Findings = append(r.Findings, in.finding(ignoreUnclear, i.line, id, fmt.Sprintf("%s is no id of a finding that can be ignored", quote.Value(id))))
+			r.Findings = append(r.Findings, in.finding(ignoreUnclear, i.line, id, fmt.Sprintf("%s is not an id of a finding that can be ignored", quote.Value(id))))
 			i.used = true
 		case i.reason == "":
 			r.Findings = append(r.Findings, in.finding(ignoreUnclear, i.line, id, "it has no reason, and ignores nothing"))

@@ -125,7 +125,7 @@ func (p *picture) privileges() {
 		}
 	})
 	if len(setid) > 0 {
-		p.found(setuidThere, "%s, which gives nothing under nonroot-runc", listed(setid, "is setuid or setgid", "are setuid or setgid"))
+		p.found(setuidThere, "%s, which has no effect under nonroot-runc", listed(setid, "is setuid or setgid", "are setuid or setgid"))
 	}
 	if len(caps) > 0 {
 		p.found(capsThere, "%s, which give nothing under nonroot-runc", listed(caps, "has capabilities", "have capabilities"))
@@ -174,7 +174,7 @@ func (p *picture) starts() {
 		return
 	}
 	if e.Mode&imagefile.SetUID != 0 {
-		p.found(setuidFile, "the image's program %s is setuid, which gives nothing under nonroot-runc", quote.Value(at))
+		p.found(setuidFile, "the image's program %s is setuid, which has no effect under nonroot-runc", quote.Value(at))
 	}
 	if e.Caps {
 		p.found(capability, "the image's program %s has file capabilities, which give nothing under nonroot-runc", quote.Value(at))

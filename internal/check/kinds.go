@@ -11,7 +11,7 @@ type kind struct {
 }
 
 var (
-	unreadable          = kind{Unreadable, Error, "It can't be read", "mend what is named"}
+	unreadable          = kind{Unreadable, Error, "It can't be read", "fix what is named"}
 	runsAsRoot          = kind{"runs-as-root", Error, "The image runs as root", "make a user (RUN useradd --system --uid 10001 app) and end with USER 10001:10001"}
 	userUnknown         = kind{"user-unknown", Warning, "Who the image runs as is not known", "end with a USER of its own, or say what the base has: --base NAME=USER"}
 	neverStarts         = kind{"never-starts", Error, "No container starts with this user", "name a uid from 1 to 2147483647, or an account that the image has"}
@@ -20,15 +20,15 @@ var (
 	needsRoot           = kind{"needs-root", Error, "A step of the build needs root after USER", "move it before USER"}
 	stepsDown           = kind{"steps-down", Warning, "The image's program changes the user itself", "name the user (USER) and start the program itself"}
 	needsRootToStart    = kind{"needs-root-to-start", Warning, "The image's program needs root", "leave it out, or do so when the image is built"}
-	setuidFile          = kind{"setuid-file", Warning, "A program is made setuid or setgid", "leave it out: with no_new_privs it gives nothing"}
-	capability          = kind{"file-capabilities", Warning, "A program is given capabilities", "leave it out: with no_new_privs it gives nothing; ports below 1024 are open to every user in a network of the container's own"}
+	setuidFile          = kind{"setuid-file", Warning, "A program is made setuid or setgid", "leave it out: with no_new_privs it has no effect"}
+	capability          = kind{"file-capabilities", Warning, "A program is given capabilities", "leave it out: with no_new_privs it has no effect; ports below 1024 are open to every user in a network of the container's own"}
 	closedProg          = kind{"closed-program", Error, "The image's program can be run by root alone", "give it mode 0755"}
 	secretMount         = kind{"closed-secret", Error, "A secret of the build can be read by root alone", "add uid= of the user who reads it, or mode=0444"}
 	cacheMount          = kind{"closed-cache", Error, "A cache of the build can be written by root alone", "add uid= and gid= of the user who writes it"}
 	rootHome            = kind{"root-home", Warning, "What the program needs lies in root's home", "put it where everybody can read it, such as /opt or /usr/local"}
 	volumeOfRoot        = kind{"volume-of-root", Warning, "A volume is root's, and the program is not", "make the directory and give it to the user before USER and VOLUME (RUN install -d -o 10001 -g 10001 DIRECTORY)"}
 	atStart             = kind{"packages-at-start", Warning, "The image installs packages when it starts", "install them when the image is built (RUN)"}
-	readersDiffer       = kind{"readers-differ", Warning, "Engines read the user differently", "name a uid and a gid (USER 10001:10001), and mend the image's passwd"}
+	readersDiffer       = kind{"readers-differ", Warning, "Engines read the user differently", "name a uid and a gid (USER 10001:10001), and fix the image's passwd"}
 	setuidThere         = kind{"setuid-there", Note, "The image has setuid or setgid programs", "nothing, unless the image's program calls one"}
 	capsThere           = kind{"capabilities-there", Note, "The image has programs with capabilities", "nothing, unless the image's program calls one"}
 	closedDirectory     = kind{"closed-directory", Note, "The user can't write where programs write", "give the directory to the user when the image is built, or mount a volume there"}

@@ -41,7 +41,7 @@ func CheckBinary(file string, owners trusted.Owners) error {
 	case filepath.Base(file) != Binary:
 		return fmt.Errorf("%q is not named %s", file, Binary)
 	case st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0:
-		return fmt.Errorf("%q is no executable file", file)
+		return fmt.Errorf("%q is not an executable file", file)
 	case !owners.Trusts(st.Uid):
 		return errInstall(file, file, st.Uid)
 	case st.Mode&0o022 != 0:
@@ -62,7 +62,7 @@ func CheckBinary(file string, owners trusted.Owners) error {
 
 // errInstall is for a wrapper in a place that belongs to somebody: to give that to root would be the wrong way out.
 func errInstall(file, where string, uid uint32) error {
-	return fmt.Errorf("%q belongs to uid %d, who could exchange %q, which engines run as root\nhint: install it in /usr/local/sbin (make install)", where, uid, file)
+	return fmt.Errorf("%q belongs to uid %d, who could replace %q, which engines run as root\nhint: install it in /usr/local/sbin (make install)", where, uid, file)
 }
 
 func guardedBy(file, dir string, owners trusted.Owners) error {
@@ -107,7 +107,7 @@ func CheckProfile(binary, name string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return err
 	case err != nil:
-		return fmt.Errorf("%q is there and is no symbolic link to %q\nhint: remove it", link, binary)
+		return fmt.Errorf("%q is there and is not a symbolic link to %q\nhint: remove it", link, binary)
 	case to != filepath.Base(binary) && to != binary:
 		return fmt.Errorf("%q is a link to %q, not to %q\nhint: remove it", link, to, binary)
 	}

@@ -50,7 +50,7 @@ func (Build) Remove(old []byte, _ string, _ Note) ([]byte, error) {
 		return old, nil
 	}
 	if _, err := tableAt(tree, "build"); err != nil {
-		return nil, errors.New("build is no table")
+		return nil, errors.New("build is not a table")
 	}
 	d := edit(old)
 	d.dropTable("build")

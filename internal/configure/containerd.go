@@ -143,7 +143,7 @@ func (c Containerd) keepOthers(d *document, tree map[string]any, cri []string) (
 	for _, name := range made {
 		settings, ok := all[name].(map[string]any)
 		if !ok {
-			return nil, fmt.Errorf("the runtime %q is no table", name)
+			return nil, fmt.Errorf("the runtime %q is not a table", name)
 		}
 		d.setAll(append(slices.Clone(cri), "runtimes", name), trimmed(settings))
 	}

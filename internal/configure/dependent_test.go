@@ -74,7 +74,7 @@ func TestMonitored(t *testing.T) {
 		{strings.ReplaceAll(conmon, "conmon", "sleep"), "", false},
 		{strings.ReplaceAll(conmon, "arg nonroot", "arg runc"), "web", false},
 		{strings.ReplaceAll(conmon, "-n web", "-n nonroot"), "nonroot", true},
-		{strings.ReplaceAll(conmon, "/r ", "-n "), "web", true}, // a value is no option
+		{strings.ReplaceAll(conmon, "/r ", "-n "), "web", true}, // a value is not an option
 		{conmon[:strings.Index(conmon, " nonroot ")], "web", false},
 		{"conmon", "", false},
 		{"", "", false},

@@ -149,7 +149,7 @@ func DataRoot(daemonJSON []byte) (string, error) {
 		}
 		s, ok := v.Value.(hujson.Literal)
 		if !ok || s.Kind() != '"' || !path.IsAbs(s.String()) {
-			return "", fmt.Errorf("%q is no absolute path", key)
+			return "", fmt.Errorf("%q is not an absolute path", key)
 		}
 		return path.Clean(s.String()), nil
 	}
@@ -174,7 +174,7 @@ type daemonJSON struct {
 // ignores what follows the document: nobody means that. It takes no comments and trailing commas.
 func parseDaemon(data []byte) (*daemonJSON, error) {
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-		return nil, errors.New("it begins with a byte order mark, with which Docker 20.10 does not start\nhint: save it without")
+		return nil, errors.New("it begins with a byte order mark, with which Docker 20.10 does not start\nhint: save it without one")
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}\n")
@@ -192,7 +192,7 @@ func parseDaemon(data []byte) (*daemonJSON, error) {
 	}
 	root, ok := v.Value.(*hujson.Object)
 	if !ok {
-		return nil, errors.New("it is no object: it should begin with \"{\"")
+		return nil, errors.New("it is not an object: it should begin with \"{\"")
 	}
 	d := &daemonJSON{value: v, root: root, newline: "\n", indent: "    ", colon: " "}
 	d.learn()

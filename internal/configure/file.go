@@ -28,7 +28,7 @@ type File struct {
 	stat unix.Stat_t // of the file, where it's there
 }
 
-// Open reads a configuration file and what is kept beside it. An absent file is fine; whatever is no regular file, a
+// Open reads a configuration file and what is kept beside it. An absent file is fine; whatever is not a regular file, a
 // symbolic link too, is refused: it belongs to somebody who wants it elsewhere.
 func Open(path string) (File, error) {
 	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
@@ -71,9 +71,9 @@ func read(path string) ([]byte, unix.Stat_t, error) {
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, st, fmt.Errorf("%q is no regular file", path)
+		return nil, st, fmt.Errorf("%q is not a regular file", path)
 	case st.Nlink > 1: // a new file would take the place of one of them only
-		return nil, st, fmt.Errorf("%q has %d names (hard links)\nhint: leave it one", path, st.Nlink)
+		return nil, st, fmt.Errorf("%q has %d hard links\nhint: leave only one", path, st.Nlink)
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxSize+1))
 	if err != nil {
@@ -249,7 +249,7 @@ func (c Change) still() error {
 		return err
 	}
 	if (now == nil) != (c.Data == nil) || !bytes.Equal(now, c.Data) {
-		return fmt.Errorf("%q was changed by somebody else just now\nhint: try again", c.Path)
+		return fmt.Errorf("%q was changed by another process just now\nhint: try again", c.Path)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (g Guard) look() (place, error) {
 		}
 	}
 	if p.aside != nil && !p.aside.Mode().IsRegular() {
-		return p, fmt.Errorf("%q is no regular file: it should be the runc that was moved aside", g.aside())
+		return p, fmt.Errorf("%q is not a regular file: it should be the runc that was moved aside", g.aside())
 	}
 	if p.runc == nil || p.runc.Mode().IsRegular() {
 		return p, g.compare(&p)
@@ -97,7 +97,7 @@ func (g Guard) compare(p *place) error {
 
 // errDiffer is for two programs, neither of which this package may throw away.
 func (g Guard) errDiffer() error {
-	return fmt.Errorf("%q and %q are two different programs\nhint: remove the one that is not wanted", g.Runc, g.aside())
+	return fmt.Errorf("%q and %q are two different programs\nhint: remove one of them", g.Runc, g.aside())
 }
 
 // Installed says that nothing is left to do for Install. An error says why it can't be done.

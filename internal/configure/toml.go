@@ -225,7 +225,7 @@ func (d *document) dropKey(path ...string) {
 			continue
 		}
 		if i.inline {
-			d.err = fmt.Errorf("the key %q is in an inline table\nhint: take it out by hand", strings.Join(path, "."))
+			d.err = fmt.Errorf("the key %q is in an inline table\nhint: move it out by hand", strings.Join(path, "."))
 			return
 		}
 		d.replace(i.line, "")
@@ -347,13 +347,13 @@ func joinKeys(path []string) string {
 	return strings.Join(quoted, ".")
 }
 
-// at is the value at a path of a parsed file, nil if there is none. Where something on the way is no table, that's an error.
+// at is the value at a path of a parsed file, nil if there is none. Where something on the way is not a table, that's an error.
 func at(tree map[string]any, path ...string) (any, error) {
 	var v any = tree
 	for i, key := range path {
 		table, ok := v.(map[string]any)
 		if !ok {
-			return nil, fmt.Errorf("%s is no table", joinKeys(path[:i]))
+			return nil, fmt.Errorf("%s is not a table", joinKeys(path[:i]))
 		}
 		if v, ok = table[key]; !ok {
 			return nil, nil
@@ -370,7 +370,7 @@ func tableAt(tree map[string]any, path ...string) (map[string]any, error) {
 	}
 	table, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("%s is no table", joinKeys(path))
+		return nil, fmt.Errorf("%s is not a table", joinKeys(path))
 	}
 	return table, nil
 }

@@ -140,7 +140,7 @@ func (d *Decision) StandsIn() bool {
 	return d.Identity != nil && d.Asked != nil && d.Identity.UID != d.Asked.UID
 }
 
-// LosesRootGroup reports whether somebody who is no root keeps the uid that was asked for, and has another group than the
+// LosesRootGroup reports whether somebody who is not a root keeps the uid that was asked for, and has another group than the
 // root's, which was asked for too: as the arbitrary uids have for which images open directories to group 0.
 func (d *Decision) LosesRootGroup() bool {
 	return d.Identity != nil && d.Asked != nil && d.Identity.UID == d.Asked.UID && d.Asked.GID == 0 && d.Identity.GID != 0

@@ -28,7 +28,7 @@ type Member struct {
 // Name is what a view calls the member; "": it is not there.
 func (m *Member) Name(v View) string { return m.names[v] }
 
-// More is the log's name for how many elements of a list it left out; "": the member is no list of the log's.
+// More is the log's name for how many elements of a list it left out; "": the member is not a list of the log's.
 func (m *Member) More() string {
 	switch m.to(&Decision{}).(type) {
 	case *[]string, *[]uint32:

@@ -213,7 +213,7 @@ func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgComm
 	for _, st := range stages {
 		name, err := b.replaced(st.BaseName, b.global)
 		if err == nil && name == "" {
-			err = fmt.Errorf("FROM %s names no image, as the variables have no value here", st.BaseName)
+			err = fmt.Errorf("FROM %s names no image, as its variables have no value", st.BaseName)
 		}
 		if err != nil {
 			return parser.WithLocation(err, st.Location)
@@ -224,7 +224,7 @@ func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgComm
 				_, err = platforms.Parse(on)
 			}
 			if err != nil {
-				return parser.WithLocation(fmt.Errorf("--platform=%s is no platform: %w", st.Platform, err), st.Location)
+				return parser.WithLocation(fmt.Errorf("--platform=%s is not a platform: %w", st.Platform, err), st.Location)
 			}
 		}
 		st.BaseName = name
@@ -293,7 +293,7 @@ func (b *build) begin(s *stage) error {
 		s.vars, s.config = newEnv(), newEnv()
 	default:
 		if _, err := reference.ParseNormalizedNamed(s.BaseName); err != nil {
-			return fmt.Errorf("%q is no name of an image: %w", s.BaseName, err)
+			return fmt.Errorf("%q is not an image name:  %w", s.BaseName, err)
 		}
 		s.vars, s.config, s.image = newEnv(), newEnv(), Image{Base: s.BaseName}
 		base, ok := Base{}, false

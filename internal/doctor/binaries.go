@@ -44,7 +44,7 @@ func (d *doctor) binaries() {
 
 func (d *doctor) program(name, file string) {
 	if err := soundProgram(file, d.caller.Owners); err != nil {
-		d.bad(Fail, name, fmt.Sprintf("install it anew: static, owned by root, mode 0755, in directories that only root can write (%q)", file), "%q: %v", file, err)
+		d.bad(Fail, name, fmt.Sprintf("reinstall it: static, owned by root, mode 0755, in directories that only root can write (%q)", file), "%q: %v", file, err)
 		return
 	}
 	d.ok(name, "%q is static and can be changed by root only", file)
@@ -77,7 +77,7 @@ func soundProgram(file string, owners trusted.Owners) error {
 func static(data []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
-		return fmt.Errorf("it is no ELF program: %w", err)
+		return fmt.Errorf("it is not an ELF program: %w", err)
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {

@@ -77,7 +77,7 @@ func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 	p, err := facts.Policy(named, program, d.caller.Owners)
 	switch {
 	case err != nil:
-		d.bad(Fail, what, "mend the file; until then none of its containers starts", "%v", err)
+		d.bad(Fail, what, "fix the file; until then none of its containers starts", "%v", err)
 	case p.Mode.Exempts() && standard:
 		d.bad(Fail, what, "set mode = \"rewrite\" in it, or make another runtime the default", "the default goes by %q, whose mode is %s: NO container is governed", p.File, modeOf(p))
 	case wholly(p, engine) != nil:
@@ -170,7 +170,7 @@ func (d *doctor) containerd(ctx context.Context) {
 	}
 	r, err := readContainerd(ctx)
 	if err != nil {
-		d.bad(Fail, "containerd: registered", "mend its configuration, then nonroot-ctl configure containerd", "read its configuration: %v", err)
+		d.bad(Fail, "containerd: registered", "fix its configuration, then nonroot-ctl configure containerd", "read its configuration: %v", err)
 		return
 	}
 	if names := d.registration("containerd", r); names == nil {
@@ -379,7 +379,7 @@ func crioRuntimes(texts [][]byte) (*registered, error) {
 func (d *doctor) configured(engine string, files []string, parse func([][]byte) (*registered, error)) *registered {
 	r, err := readWith(files, parse)
 	if err != nil {
-		d.bad(Fail, engine+": registered", "mend its configuration, then nonroot-ctl configure "+engine, "%v", err)
+		d.bad(Fail, engine+": registered", "fix its configuration, then nonroot-ctl configure "+engine, "%v", err)
 		return nil
 	}
 	if d.registration(engine, r) == nil {

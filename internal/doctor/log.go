@@ -18,7 +18,7 @@ func (d *doctor) logs(p *policy.Policy) {
 	}
 	lost := auditlog.Probe(&p.Log, d.caller.Owners)
 	for _, err := range lost {
-		d.bad(status, "log", "mend the place, or name another one in [log] of the policy", what, err)
+		d.bad(status, "log", "fix it, or set another place in [log] of the policy", what, err)
 	}
 	if len(lost) == 0 {
 		d.ok("log", "each place that the policy logs to takes lines")

@@ -19,8 +19,8 @@ func (d *doctor) lost(p *policy.Policy) {
 	lost, err := auditlog.ReadLost(state, d.caller.Owners)
 	switch {
 	case err != nil:
-		d.bad(Warn, name, "see who wrote it; to count anew: rm "+auditlog.LostFile(state), "whether lines were lost is not known: %v", err)
+		d.bad(Warn, name, "see who wrote it; to reset the count: rm "+auditlog.LostFile(state), "whether lines were lost is not known: %v", err)
 	case lost.Count > 0:
-		d.bad(Warn, name, "once the cause is mended, count anew: rm "+auditlog.LostFile(state), "%d could not be written, the last one on %s: %s", lost.Count, lost.Last.UTC().Format(time.RFC3339), lost.Reason)
+		d.bad(Warn, name, "once the cause is fixed, reset the count: rm "+auditlog.LostFile(state), "%d could not be written, the last one on %s: %s", lost.Count, lost.Last.UTC().Format(time.RFC3339), lost.Reason)
 	}
 }

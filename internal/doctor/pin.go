@@ -17,7 +17,7 @@ import (
 func (d *doctor) pins() {
 	pins, err := pin.Read(d.caller.Owners)
 	if err != nil {
-		d.bad(Fail, "policy: pin", "mend the file; until then no container starts", "%v", err)
+		d.bad(Fail, "policy: pin", "fix the file; until then no container starts", "%v", err)
 		return
 	}
 	files, _ := filepath.Glob(filepath.Join(filepath.Dir(policy.DefaultFile), "*.toml")) // the pattern is well formed

@@ -28,7 +28,7 @@ func (d *doctor) policies() *policy.Policy {
 	p, err := facts.Policy(d.o.Policy, d.binary, d.caller.Owners)
 	switch {
 	case err != nil:
-		d.broken("policy", "mend the file; until then no container starts", err, d.meanwhile(d.o.Policy, d.binary))
+		d.broken("policy", "fix the file; until then no container starts", err, d.meanwhile(d.o.Policy, d.binary))
 	case p.File == "":
 		d.ok("policy", "%q does not exist: the built-in one enforces, mode %s", policy.DefaultFile, p.Mode)
 	case p.Mode == policy.Off:
@@ -51,7 +51,7 @@ func (d *doctor) policies() *policy.Policy {
 		name := fmt.Sprintf("profile %q", strings.TrimPrefix(binary, "nonroot-runc."))
 		other, err := facts.Policy("", binary, d.caller.Owners)
 		if err != nil {
-			d.broken(name, "mend the file; until then no container of this profile starts", err, d.meanwhile("", binary))
+			d.broken(name, "fix the file; until then no container of this profile starts", err, d.meanwhile("", binary))
 			continue
 		}
 		if other.Mode.Exempts() {

@@ -19,7 +19,7 @@ func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
 	const name = "self-test"
 	switch {
 	case d.binary == "" || p == nil:
-		d.bad(Fail, name, "mend what is named above", "without a program and a policy there is no container to try")
+		d.bad(Fail, name, "fix what is named above", "without a program and a policy there is no container to try")
 		return
 	case os.Geteuid() != 0:
 		d.bad(Fail, name, "sudo nonroot-ctl doctor", "not tried: making a container needs root") // nobody may take it for a pass

@@ -34,7 +34,7 @@ func TestMembers(t *testing.T) {
 			}
 			for _, member := range strings.Fields(gap.Members) {
 				if !slices.Contains(members, member) || without[member] {
-					t.Errorf("%s: Without names %q, which is no member, or named twice", e.Name, member)
+					t.Errorf("%s: Without names %q, which is not a member, or named twice", e.Name, member)
 				}
 				without[member] = true
 			}

@@ -27,7 +27,7 @@ var Kubelet = Engine{
 	},
 	Without: []Gap{
 		{"Origins ByBundle StateRoots Bundles Store Rootfs Builds Init Networks Monitor Labels Client Config", "the engine that it calls has them"},
-		{"Secrets", "they are a pod's, and written anew while its containers run (PodSecret)"},
+		{"Secrets", "they are a pod's, and rewritten while its containers run (PodSecret)"},
 		{"Volumes", "a pod's volumes are not the container's alone: the kubelet has prepared them for their pod"},
 		{"Sockets Groups", "its API is asked over the network, with a certificate"},
 	},

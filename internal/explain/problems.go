@@ -222,7 +222,7 @@ func (v *view) cannotRun(at rootfs.Entry) string {
 	}
 	switch {
 	case at.Stat.Mode&unix.S_IFMT != unix.S_IFREG:
-		return "it is no regular file"
+		return "it is not a regular file"
 	case !v.who.may(1, &at.Stat):
 		return "it is not executable for the identity (" + owner(&at.Stat) + ")"
 	case !v.who.may(4, &at.Stat):

@@ -3,9 +3,11 @@
 package facts
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +20,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
@@ -34,6 +37,7 @@ const (
 	mostAlike = 3  // mounts that a note names
 	mostKinds = 6  // notes on mounts
 	mostBinds = 64 // mounts that are looked at
+	mostDeep  = 32 // directories on the way to one: each is looked at by its whole path
 )
 
 // closedBinds tells of what a person binds and the identity can't use: files and directories that it can't read, those that are
@@ -51,8 +55,12 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 		if looked++; looked > mostBinds || len(all) == mostKinds {
 			break
 		}
-		at, err := g.image.Look(path.Clean("/" + m.Destination))
-		if err != nil || !at.Exists || at.Mount == nil || at.Mount.Source != m.Source || at.Mount.Destination != m.Destination {
+		dest := path.Clean("/" + m.Destination)
+		if strings.Count(dest, "/") > mostDeep {
+			continue
+		}
+		at, err := g.image.Look(dest)
+		if err != nil || strings.Count(at.Path, "/") > mostDeep || !at.Exists || at.Mount == nil || at.Mount.Source != m.Source || at.Mount.Destination != m.Destination {
 			continue // it can't be told, or another mount covers it
 		}
 		what, advice := g.closedBind(m, &at.Stat, d)
@@ -64,7 +72,7 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 		}
 		name := quote.Value(m.Destination)
 		if advice != "" && g.isEmptyRoots(m, &at.Stat) {
-			what, advice = "is empty and root's, as an engine makes one that is missing: it is not the identity's to write", fmt.Sprintf(
+			what, advice = "is empty and root's, as engines create one that is missing, and the identity can't write to it", fmt.Sprintf(
 				"run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), m.Source)
 		}
 		if n := slices.IndexFunc(all, func(a *alike) bool { return a.what == what && a.advice == advice }); n >= 0 {
@@ -176,7 +184,7 @@ func (g *Gathered) closedOnTheWay(p string, d *decision.Decision, give *plan.Giv
 	if said == "" && !isGiven(give, dir) {
 		at, err := g.image.Look(dir)
 		if err == nil && at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR && !g.may(unix.X_OK, &at.Stat, d.Identity) {
-			said = fmt.Sprintf("can't be got to: the directory %s on the way is closed to the identity (%d:%d %04o)", quote.Value(dir), at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+			said = fmt.Sprintf("can't be reached: the directory %s on the way is closed to the identity (%d:%d %04o)", quote.Value(dir), at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 		}
 	}
 	known[dir] = said
@@ -201,9 +209,14 @@ func (g *Gathered) isEmptyRoots(m *spec.Mount, st *unix.Stat_t) bool {
 	if of := g.owners(); m.Readonly() || st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 && !of.IsRoot(st.Uid) || !g.call.Caller.IsHostRoot() {
 		return false
 	}
-	fd, err := unix.Open(g.source(m), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	at, err := openLocal(g.source(m), unix.O_NOFOLLOW|unix.O_DIRECTORY)
 	if err != nil {
 		return false // a link
+	}
+	defer unix.Close(at) //nolint:errcheck // nothing was written
+	fd, err := unix.Open(path.Join("/proc/self/fd", strconv.Itoa(at)), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	names, err := dirents.Names(fd, 1)
@@ -212,8 +225,39 @@ func (g *Gathered) isEmptyRoots(m *spec.Mount, st *unix.Stat_t) bool {
 
 // hasACL says that a file has an access control list (acl(5)), by which others may have rights that its mode does not show.
 func hasACL(name string) bool {
-	_, err := unix.Getxattr(name, "system.posix_acl_access", nil)
+	fd, err := openLocal(name, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	_, err = unix.Getxattr(path.Join("/proc/self/fd", strconv.Itoa(fd)), "system.posix_acl_access", nil)
 	return err == nil
+}
+
+// locals are file systems in which the kernel itself answers. In others a program does (FUSE), or another machine, or nobody ever:
+// a create would wait for that.
+var locals = []string{
+	"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "ramfs", "overlay", "squashfs", "erofs", "iso9660", "vfat",
+	"exfat", "ntfs3",
+}
+
+var errNotLocal = errors.New("its file system may not answer")
+
+// openLocal opens what lies in one of the locals, with O_PATH. No file system is asked anything before that is known.
+func openLocal(name string, flags int) (int, error) {
+	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC|flags, 0)
+	if err != nil {
+		return -1, err
+	}
+	m, err := proc.MountOf(fd)
+	if err == nil && !slices.Contains(locals, m.Type) {
+		err = errNotLocal
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // takenCapabilities tells of the capabilities that were asked for beyond those that engines give to every container.
@@ -233,9 +277,9 @@ func (g *Gathered) takenCapabilities() []string {
 	case len(more) == 0:
 		return nil
 	case len(more) > privileged:
-		return []string{"all capabilities were asked for (--privileged, --cap-add ALL), and no container has any here"}
+		return []string{"all capabilities were asked for (--privileged, --cap-add ALL), but containers have none here"}
 	}
-	return []string{fmt.Sprintf("%s: asked for (--cap-add), and no container has any capability here; hint: what needs one needs an exemption, a rule with mode \"off\" and a reason", quote.Text(strings.Join(more, ", "), quote.MaxValue))}
+	return []string{fmt.Sprintf("%s: asked for (--cap-add), but containers have no capabilities here; hint: what needs one needs an exemption, a rule with mode \"off\" and a reason", quote.Text(strings.Join(more, ", "), quote.MaxValue))}
 }
 
 // scarceMemory says that the home can become larger than the memory that the container may have, by which it is counted.
@@ -245,5 +289,5 @@ func (g *Gathered) scarceMemory(mounts []rootfs.Mount) []string {
 	if limit == 0 || len(mounts) == 0 || !ok || size <= limit {
 		return nil
 	}
-	return []string{fmt.Sprintf("its home may have home.size = %q, and all its memory is %d MiB, of which the home is a part: the kernel ends a container that fills it; hint: choose a smaller home.size, or mount a volume there", g.rule.HomeSize, limit>>20)}
+	return []string{fmt.Sprintf("its home may grow to home.size = %q, which counts as its memory, and it has %d MiB of that: the kernel kills a container that fills it; hint: choose a smaller home.size, or mount a volume there", g.rule.HomeSize, limit>>20)}
 }

@@ -3,10 +3,12 @@
 package facts
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -195,6 +197,100 @@ func TestClosedBindsAreBounded(t *testing.T) {
 	}
 }
 
+// TestDeepMounts: whoever has mounts at paths of thousands of directories, or by links that lead to such, makes no long look of them.
+func TestDeepMounts(t *testing.T) {
+	NeedPrivate(t)
+	closed := bound(t, "file", 0, 0, 0o400)
+	g := gathered(t, func(s *specs.Spec) {
+		for i := range mostBinds {
+			s.Mounts = append(s.Mounts, bindOf(closed, fmt.Sprintf("/srv/%d%s", i, strings.Repeat("/a", 2000)), "ro"))
+		}
+	})
+	start := spent(t)
+	if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); got != nil {
+		t.Errorf("%q", got)
+	}
+	if took := spent(t) - start; took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+	deep := "srv" + strings.Repeat("/a", mostDeep)
+	g = gathered(t, func(s *specs.Spec) {
+		s.Mounts = append(s.Mounts, bindOf(closed, "/link/x", "ro"), bindOf(closed, "/srv/x", "ro"))
+	}, with(deep+"/", "link -> "+deep)...)
+	if got := g.closedBinds(decidedAs(65532, policy.Fixed), nil); len(got) != 1 || !strings.Contains(got[0], `at "/srv/x" can't be read`) {
+		t.Errorf("%q", got)
+	}
+}
+
+// spent is the time that processors have worked for this program.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	Must(t, unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// TestSilentFileSystem: one of FUSE whose program says what a directory is, and then no more, keeps no create waiting.
+func TestSilentFileSystem(t *testing.T) {
+	NeedPrivate(t)
+	dir := t.TempDir()
+	silent(t, dir)
+	g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(dir, "/data", "rw")) })
+	said := make(chan []string, 1)
+	go func() { said <- g.closedBinds(decidedAs(65532, policy.Fixed), nil) }()
+	select {
+	case got := <-said:
+		if len(got) != 1 || !strings.Contains(got[0], `at "/data" can't be written`) {
+			t.Errorf("%q", got)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it waits for the file system")
+	}
+}
+
+// silent mounts a file system whose program answers what there is to be known of its top directory, which is root's, and no other
+// question (Linux, include/uapi/linux/fuse.h).
+func silent(t *testing.T, dir string) {
+	t.Helper()
+	dev, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skipf("there is no FUSE: %v", err)
+	}
+	Must(t, unix.Mount("silent", dir, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", dev)))
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH); _ = unix.Close(dev) })
+	const getattr, initialize = 3, 26
+	go func() {
+		buf := make([]byte, 1<<17)
+		for {
+			n, err := unix.Read(dev, buf)
+			if err != nil || n < 40 {
+				return
+			}
+			var out []byte
+			switch binary.NativeEndian.Uint32(buf[4:]) {
+			case initialize:
+				out = binary.NativeEndian.AppendUint32(nil, 7)
+				out = binary.NativeEndian.AppendUint32(out, 31)
+				out = append(out, make([]byte, 56)...)
+				binary.NativeEndian.PutUint32(out[20:], 4096) // max_write
+			case getattr:
+				out = make([]byte, 104) // attr_valid, its nanoseconds and dummy, and the attributes
+				binary.NativeEndian.PutUint64(out[16:], 1)
+				binary.NativeEndian.PutUint32(out[76:], unix.S_IFDIR|0o755)
+				binary.NativeEndian.PutUint32(out[80:], 2)
+			default:
+				continue
+			}
+			head := binary.NativeEndian.AppendUint32(nil, uint32(16+len(out)))
+			head = binary.NativeEndian.AppendUint32(head, 0)
+			head = append(head, buf[8:16]...) // the question's number
+			if _, err := unix.Write(dev, append(head, out...)); err != nil {
+				return
+			}
+		}
+	}()
+}
+
 // TestClosedOnTheWay: a directory above a mount that the identity may not pass, unless it is given.
 func TestClosedOnTheWay(t *testing.T) {
 	NeedPrivate(t)
@@ -204,8 +300,8 @@ func TestClosedOnTheWay(t *testing.T) {
 		give *plan.Give
 		want string
 	}{
-		{"/usr/private/x", nil, `can't be got to: the directory "/usr/private" on the way`},
-		{"/usr/private/in/x", nil, `can't be got to: the directory "/usr/private" on the way`},
+		{"/usr/private/x", nil, `can't be reached: the directory "/usr/private" on the way`},
+		{"/usr/private/in/x", nil, `can't be reached: the directory "/usr/private" on the way`},
 		{"/root/x", nil, `"/root"`},
 		{"/root/x", &plan.Give{Paths: []string{"/root"}}, ""},
 		{"/site/x", &plan.Give{Applications: true}, ""},

@@ -211,8 +211,8 @@ func TestGatherExecStops(t *testing.T) {
 		{"a bundle of others", policy.Default(), true, nil, "", false, "", policy.Refuse},
 		{"descriptors", policy.Default(), false, unfit, "", false, "", policy.Refuse},
 		{"a process file that is not there", policy.Default(), false, nil, "/run/none", false, "read the process file", ""},
-		{"a process file that is no JSON", policy.Default(), false, nil, "{", false, "read the process file", ""},
-		{"a process file with a user that is no object", policy.Default(), false, nil, `{"user":5}`, false, "process.user", ""},
+		{"a process file that is not JSON", policy.Default(), false, nil, "{", false, "read the process file", ""},
+		{"a process file with a user that is not an object", policy.Default(), false, nil, `{"user":5}`, false, "process.user", ""},
 		{"exempt, a process file that is not there", off, false, nil, "/run/none", false, "", policy.Off},
 		{"exempt, a bundle of others", off, true, unfit, `{"user":{"uid":0,"gid":0},"args":["id"],"cwd":"/"}`, true, "", policy.Off},
 	} {
@@ -338,7 +338,7 @@ func TestFindFails(t *testing.T) {
 	Must(t, err)
 	r.state(runc.Crun)
 	Must(t, os.WriteFile(r.root+"/c/state.json", runcs, 0o600))
-	if _, err := Find(r.root, true, "c", caller()); err == nil || !strings.Contains(err.Error(), "say with --root which one is meant") {
+	if _, err := Find(r.root, true, "c", caller()); err == nil || !strings.Contains(err.Error(), "choose one with --root") {
 		t.Error(err)
 	}
 }

@@ -30,6 +30,13 @@ func (g *Gathered) meant(d *decision.Decision, give *plan.Give, owned map[int][]
 		Env: g.askedHome(), Image: g.layers(),
 		Writes: func(dir string) bool { return g.writes(d, give, owned, dir) },
 	}
+	if d.Source == policy.Kept {
+		m.Lasts = func(dir string) bool {
+			at, err := g.image.Look(path.Clean(dir))
+			mine := err == nil && at.Exists && (at.Stat.Uid == g.owners().Outside(d.Identity.UID) || g.opens(unix.W_OK|unix.X_OK, at, give))
+			return mine && g.writes(d, give, owned, dir) && layer.IsOwn(&layer.Options{Rootfs: g.rootfs(), Made: layer.MadeFor(g.Bundle, g.ID)})
+		}
+	}
 	if d.StandsIn() && d.Asked.UID == 0 {
 		m.Root = rootsHome
 		if root, known := m.Image.UserByID(0); known && path.IsAbs(root.Home) {
@@ -93,7 +100,13 @@ func (g *Gathered) will(rights uint32, at rootfs.Entry, d *decision.Decision, gi
 	if rights&unix.W_OK != 0 && closed {
 		return false
 	}
-	return g.may(rights, &at.Stat, d.Identity) || g.becomes(at, give)
+	return g.may(rights, &at.Stat, d.Identity) || g.becomes(at, give) || g.opens(rights, at, give)
+}
+
+// opens says that a directory of the image's has rights for root's group, which becomes that of the identity that asked for it.
+func (g *Gathered) opens(rights uint32, at rootfs.Entry, give *plan.Give) bool {
+	return give != nil && give.GroupOnly && at.Mount == nil && isGiven(give, at.Path) && give.Owners.IsRootGroup(at.Stat.Gid) &&
+		at.Stat.Mode>>3&rights == rights && at.Stat.Mode&0o020 != 0
 }
 
 // becomes says whether a directory becomes the identity's at creation.

@@ -32,7 +32,7 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 	out := &plan.Give{
 		Rootfs: g.rootfs(), UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID), Owners: of,
 		Keep: p.Adapt.Keep, Covered: g.image.Covered, GroupRoot: p.Adapt.GroupRoot, Tmp: p.Adapt.Tmp && !c.Readonly && d.StandsIn(),
-		GroupOnly: groupOnly, EmptyOnly: emptyOnly,
+		GroupOnly: groupOnly, EmptyOnly: emptyOnly, LostGroup: d.LosesRootGroup(),
 	}
 	if !c.Readonly && (d.StandsIn() || groupOnly) {
 		if out.Applications = p.Adapt.Applications; out.Applications {

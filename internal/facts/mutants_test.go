@@ -125,7 +125,7 @@ func TestPathsThatLoop(t *testing.T) {
 	image := with("loop -> /loop", "etc/loop -> /etc/loop")
 	for name, edit := range map[string]func(*specs.Spec){
 		"follow the working directory": func(s *specs.Spec) { s.Process.Cwd = "/loop/x" },
-		"find where the mount at": func(s *specs.Spec) {
+		"find which mount": func(s *specs.Spec) {
 			s.Linux.RootfsPropagation = "shared"
 			s.Mounts = append(s.Mounts, bindOf("/usr", "/loop/x"))
 		},

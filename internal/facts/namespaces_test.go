@@ -73,8 +73,8 @@ func TestUserNamespace(t *testing.T) {
 		fails  string
 	}{
 		{"none", nil, nil, nil, nil, false, ""},
-		{"maps without one", nil, one(0, 1000, 10), nil, nil, false, "has id mappings, but no user namespace"},
-		{"group maps without one", nil, nil, one(0, 1000, 10), nil, false, "has id mappings, but no user namespace"},
+		{"maps without one", nil, one(0, 1000, 10), nil, nil, false, "linux.namespaces has no user namespace"},
+		{"group maps without one", nil, nil, one(0, 1000, 10), nil, false, "linux.namespaces has no user namespace"},
 		{"a new one", []spec.Namespace{{Type: "user"}}, one(0, 1000, 10), one(0, 2000, 20), &idmap.Pair{
 			UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 10}}, GID: idmap.Map{{Inside: 0, Outside: 2000, Size: 20}},
 		}, false, ""},
@@ -86,9 +86,9 @@ func TestUserNamespace(t *testing.T) {
 		}, true, ""},
 		{"B9: the maps disagree", []spec.Namespace{{Type: "user", Path: joined}}, one(7, 100000, 1), real, nil, false, "are not those of the user namespace"},
 		{"B9: the group maps disagree", []spec.Namespace{{Type: "user", Path: joined}}, real, one(7, 100000, 1), nil, false, "are not those of the user namespace"},
-		{"B9: a file", []spec.Namespace{{Type: "user", Path: file}}, nil, nil, nil, false, "it is no namespace"},
-		{"B9: a device", []spec.Namespace{{Type: "user", Path: "/dev/null"}}, nil, nil, nil, false, "it is no namespace"},
-		{"B9: another kind", []spec.Namespace{{Type: "user", Path: "/proc/self/ns/mnt"}}, nil, nil, nil, false, "it is no user namespace"},
+		{"B9: a file", []spec.Namespace{{Type: "user", Path: file}}, nil, nil, nil, false, "it is not a namespace"},
+		{"B9: a device", []spec.Namespace{{Type: "user", Path: "/dev/null"}}, nil, nil, nil, false, "it is not a namespace"},
+		{"B9: another kind", []spec.Namespace{{Type: "user", Path: "/proc/self/ns/mnt"}}, nil, nil, nil, false, "it is not a user namespace"},
 		{"not there", []spec.Namespace{{Type: "user", Path: "/run/none"}}, nil, nil, nil, false, "no such file"},
 	} {
 		kept = -1

@@ -42,7 +42,7 @@ func (g *Gathered) lastStart() *policy.LastStart {
 
 // volumes finds who owns the container's volumes in which something was written, as the container has the ids.
 func (g *Gathered) volumes() {
-	g.Volumes, g.Last = []policy.Identity{}, g.lastStart()
+	g.Volumes, g.Last = []policy.OwnedVolume{}, g.lastStart()
 	of := g.owners()
 	for i := range g.Container.Mounts {
 		m := &g.Container.Mounts[i]
@@ -61,7 +61,7 @@ func (g *Gathered) volumes() {
 		if !hasGroup {
 			gid = 0 // none that is anybody's
 		}
-		g.Volumes = append(g.Volumes, policy.Identity{UID: uid, GID: gid})
+		g.Volumes = append(g.Volumes, policy.OwnedVolume{Identity: policy.Identity{UID: uid, GID: gid}, Source: m.Source})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -38,15 +39,17 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	}
 	if d.Mode == decision.Rewrite {
 		in.Give = give
-		if hint := g.hint(&d, in.Give); hint != "" {
-			in.Notes = append(in.Notes, hint)
-		}
 	}
 	options := g.homeOptions(&d)
 	options.Meant = g.meant(&d, give, in.Owned)
 	home, err := homedir.PlanFor(g.image, options)
 	if err != nil {
 		return in, err
+	}
+	if d.Mode == decision.Rewrite {
+		if hint := g.hint(&d, in.Give, in.Owned, home); hint != "" {
+			in.Notes = append(in.Notes, hint)
+		}
 	}
 	home.Notes = append(home.Notes, g.isolateNames(home)...)
 	in.Home, in.Notes, in.AskedHome, in.Written = home, append(in.Notes, home.Notes...), options.Meant.Env, g.written
@@ -94,7 +97,7 @@ func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
 
 // hint says why the container's program is likely to fail as the identity; "": nothing is known against it, or what is wrong the
 // runtime says.
-func (g *Gathered) hint(d *decision.Decision, give *plan.Give) string {
+func (g *Gathered) hint(d *decision.Decision, give *plan.Give, owned map[int][]string, home *homedir.Plan) string {
 	command, ok := g.command()
 	switch {
 	case !ok:
@@ -103,9 +106,50 @@ func (g *Gathered) hint(d *decision.Decision, give *plan.Give) string {
 		return command.HintForUser(g.image.View)
 	}
 	command.Chowns = !g.emulates(d)
+	if d.Asked.UID == 0 {
+		command.Closed = func(w program.Write) bool { return g.closed(w, d, give, owned, home) }
+	}
 	return command.Hint(g.image.View, func(at *rootfs.Entry) bool {
 		return give != nil && give.Program == at.Path || g.may(unix.X_OK, &at.Stat, d.Identity)
 	})
+}
+
+// closed says that a path of the container's is not the identity's to write, and was root's. What can't be told is not closed.
+func (g *Gathered) closed(w program.Write, d *decision.Decision, give *plan.Give, owned map[int][]string, home *homedir.Plan) bool {
+	if home.Mounts != nil && links.Within(home.Home, w.Path) || give != nil && give.Tmp && links.WithinAny(layer.Tmp, w.Path) {
+		return false
+	}
+	at, err := g.image.Look(w.Path)
+	if err != nil {
+		return false
+	}
+	isDir := at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR
+	dir := path.Dir(w.Path)
+	switch {
+	case !at.Exists && w.How == program.Replaces, isDir && w.How != program.Puts:
+		return false // nothing is to be done, or it fails as root, too
+	case isDir:
+		dir = at.Path
+	case at.Exists && w.How == program.Puts && g.mayOpen(at, d, give):
+		return false // cp writes into it
+	case at.Exists && w.How == program.Opens:
+		return at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && !g.mayOpen(at, d, give) && !g.isReadonly(at)
+	}
+	in, err := g.image.Look(dir)
+	if err != nil || in.Hidden && links.Within("/dev", in.Path) {
+		return err == nil && in.Mount.Destination == "/dev" // root's, whatever is mounted in it
+	}
+	return !in.Hidden && !g.isReadonly(in) && !g.writes(d, give, owned, dir)
+}
+
+// mayOpen says that the identity can write a file, once what is given to it was given.
+func (g *Gathered) mayOpen(at rootfs.Entry, d *decision.Decision, give *plan.Give) bool {
+	return g.may(unix.W_OK, &at.Stat, d.Identity) || at.Mount == nil && isGiven(give, path.Dir(at.Path))
+}
+
+// isReadonly says that nobody writes there, root as little.
+func (g *Gathered) isReadonly(at rootfs.Entry) bool {
+	return at.Mount == nil && g.Container.Readonly || at.Mount != nil && slices.Contains(at.Mount.Options, "ro")
 }
 
 // command is what the container starts.
@@ -163,5 +207,5 @@ func (g *Gathered) closedWorkdir(d *decision.Decision, give *plan.Give, home *ho
 	if !at.Exists || at.Mount != nil || g.may(unix.W_OK|unix.X_OK, &at.Stat, d.Identity) {
 		return ""
 	}
-	return fmt.Sprintf("its working directory %q is not the identity's to write (%d:%d %04o)", cwd, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+	return fmt.Sprintf("the identity can't write to its working directory %q (%d:%d %04o)", cwd, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/program"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
@@ -332,9 +334,9 @@ func TestHint(t *testing.T) {
 	}{
 		{"nothing", []string{"/bin/app"}, nil, "", ""},
 		{"found by PATH", []string{"app"}, nil, "", ""},
-		{"what becomes somebody else", []string{"su"}, nil, "", "makes another user of root"},
+		{"what becomes somebody else", []string{"su"}, nil, "", "switches from root to another user"},
 		{"what installs", []string{"/bin/apt-get", "install"}, nil, "", "installs packages"},
-		{"what root alone may run", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "", "is not the identity's to run"},
+		{"what root alone may run", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "", "can't be run by the identity"},
 		{"who is who it asks to be", []string{"su"}, func(g *Gathered) { g.User.UID = 65532 }, "", ""},
 		{"no program", nil, nil, "", ""},
 		{"what root alone may run, and is lent", []string{"/bin/app"}, func(g *Gathered) { Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o700)) }, "/bin/app", ""},
@@ -346,8 +348,73 @@ func TestHint(t *testing.T) {
 		d := decidedAs(65532, policy.Fixed)
 		d.Asked.UID = g.User.UID
 		give := &plan.Give{Program: test.lent}
-		if got := g.hint(d, give); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+		if got := g.hint(d, give, nil, &homedir.Plan{}); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// TestClosedWrites: what a script writes, and is not the identity's.
+func TestClosedWrites(t *testing.T) {
+	needHostRoot(t)
+	theirs, roots, file := t.TempDir(), t.TempDir(), bound(t, "file", 0, 0, 0o644)
+	Must(t, os.Chown(theirs, 65532, 65532), os.Chmod(roots, 0o755))
+	mounts := []specs.Mount{
+		bindOf(theirs, "/data"), bindOf(roots, "/roots"), bindOf(roots, "/read", "ro"), bindOf(file, "/etc/hosts"),
+		{Destination: "/scratch", Type: "tmpfs", Source: "tmpfs"},
+		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs"},
+		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm"},
+	}
+	image := with("root/", "usr/share/zone = x", "etc/localtime -> /usr/share/zone", "etc/app/f = x", "etc/plain = x", "tmp/", "var/lib/x/", "everybodys = x")
+	for _, readonly := range []bool{false, true} {
+		c := callFor(t, nil, func(s *specs.Spec) { s.Root.Readonly = readonly; s.Mounts = append(s.Mounts, mounts...) }, image...)
+		Must(t, os.Chmod(c.Bundle.Join("rootfs/everybodys"), 0o666))
+		overlaid(t, c)
+		g := gather(t, c)
+		d := decidedAs(65532, policy.Fixed)
+		owned := g.ownedTmpfs(d)
+		give, home := g.give(d, owned), &homedir.Plan{Home: "/home/nonroot", Mounts: []rootfs.Mount{{}}}
+		for _, test := range []struct {
+			path   string
+			how    program.How
+			closed bool
+		}{
+			{"/.done", program.Opens, true},
+			{"/new/er", program.Makes, true},
+			{"/etc", program.Makes, false}, // it is there
+			{"/etc/new", program.Opens, true},
+			{"/etc/plain", program.Opens, true},
+			{"/etc/plain", program.Replaces, true},
+			{"/etc/none", program.Replaces, false},
+			{"/etc/app/f", program.Opens, false},
+			{"/etc/app/new", program.Puts, false},
+			{"/etc/localtime", program.Puts, true},
+			{"/usr/bin/x", program.Puts, true},
+			{"/usr/bin", program.Puts, true},
+			{"/everybodys", program.Opens, false},
+			{"/everybodys", program.Puts, false},
+			{"/everybodys", program.Replaces, true},
+			{"/root/x", program.Opens, false},
+			{"/var/lib/x/y", program.Opens, false},
+			{"/tmp/x", program.Opens, false},
+			{"/home/nonroot/x", program.Opens, false},
+			{"/data/x", program.Opens, false},
+			{"/roots/x", program.Opens, true},
+			{"/read/x", program.Opens, false}, // nor root's
+			{"/etc/hosts", program.Opens, true},
+			{"/etc/hosts", program.Replaces, true},
+			{"/scratch/x", program.Opens, false},
+			{"/dev/log", program.Opens, true},
+			{"/dev/net", program.Makes, true},
+			{"/dev/shm/x", program.Opens, false},
+		} {
+			want := test.closed
+			if readonly && !strings.HasPrefix(test.path, "/dev") && test.path != "/roots/x" && (test.path != "/etc/hosts" || test.how != program.Opens) {
+				want = false
+			}
+			if got := g.closed(program.Write{Path: test.path, How: test.how}, d, give, owned, home); got != want {
+				t.Errorf("%+v, of a read-only rootfs %v: %v", test, readonly, got)
+			}
 		}
 	}
 }
@@ -380,7 +447,7 @@ func TestObstacles(t *testing.T) {
 	NeedPrivate(t)
 	image := with("site/", "site/sub/", "mine/")
 	at := func(cwd string) func(*specs.Spec) { return func(s *specs.Spec) { s.Process.Cwd = cwd } }
-	const closed, ports = "is not the identity's to write", "ports below"
+	const closed, ports = "the identity can't write to its working directory", "ports below"
 	for _, test := range []struct {
 		name   string
 		edit   func(*specs.Spec)

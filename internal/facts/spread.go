@@ -73,7 +73,7 @@ func sharesWithHost(c *spec.Container, m *spec.Mount) bool {
 func (g *Gathered) resolve(destination string) (string, error) {
 	at, err := g.image.Look(path.Clean("/" + destination))
 	if err != nil {
-		return "", fmt.Errorf("find where the mount at %q lies, as some share their mounts with the host: %w", destination, err)
+		return "", fmt.Errorf("find which mount %q is in, as some share theirs with the host: %w", destination, err)
 	}
 	return at.Path, nil
 }

@@ -74,7 +74,7 @@ func notInside(dir *bundle.Dir, rootfs, program, stage string) error {
 		return err
 	}
 	if stage == "createContainer" && policy.Untouchable(real) {
-		return fmt.Errorf("it would be called among the container's mounts, which can cover it or what it needs, as the rootfs is the host's %q", real)
+		return fmt.Errorf("it would run in the container's mount namespace, where mounts can cover it or what it needs, as the rootfs is the host's %q", real)
 	}
 	if real != "/" && strings.HasPrefix(program, real+"/") {
 		return errors.New("it is one of the container's own files")

@@ -39,13 +39,13 @@ func TestHooks(t *testing.T) {
 		{"root's alone, by a link", "createRuntime", linked, "rootfs", ""},
 		{"others can write the directory", "createRuntime", open + "/hook", "rootfs", "can be written by others"},
 		{"there is none", "createRuntime", closed + "s", "rootfs", "no such file"},
-		{"a relative path", "createRuntime", "bin/sh", "rootfs", "no absolute path"},
-		{"a directory", "createRuntime", "/usr", "rootfs", "but a directory"},
+		{"a relative path", "createRuntime", "bin/sh", "rootfs", "not an absolute path"},
+		{"a directory", "createRuntime", "/usr", "rootfs", "is a directory"},
 		{"C4: one of the image", "createRuntime", own, "rootfs", "one of the container's own files"},
 		{"C4: one of the image, by its absolute path", "poststop", own, "IMAGE", "one of the container's own files"},
 		{"the host's as the rootfs", "createRuntime", closed, "/", ""},
-		{"C4: among mounts over the host's system", "createContainer", closed, "/usr", "among the container's mounts"},
-		{"C4: among mounts over the host", "createContainer", closed, "/", "among the container's mounts"},
+		{"C4: among mounts over the host's system", "createContainer", closed, "/usr", "in the container's mount namespace"},
+		{"C4: among mounts over the host", "createContainer", closed, "/", "in the container's mount namespace"},
 		{"among mounts over the image", "createContainer", closed, "rootfs", ""},
 	} {
 		c := callFor(t, nil, nil)

@@ -27,7 +27,7 @@ func userNamespace(c *spec.Container, keep func(int) (int, error)) (pair *idmap.
 	at := slices.IndexFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "user" })
 	if at < 0 {
 		if len(given.UID)+len(given.GID) > 0 {
-			return nil, "", errors.New("linux has id mappings, but no user namespace\nhint: add {\"type\": \"user\"} to linux.namespaces, or leave out the mappings")
+			return nil, "", errors.New("linux has id mappings, but linux.namespaces has no user namespace\nhint: add {\"type\": \"user\"} to linux.namespaces, or leave out the mappings")
 		}
 		return nil, "", nil
 	}
@@ -44,7 +44,7 @@ func userNamespace(c *spec.Container, keep func(int) (int, error)) (pair *idmap.
 		return nil, "", fmt.Errorf("look at the user namespace %q: %w", file, err)
 	}
 	if len(given.UID)+len(given.GID) > 0 && !(slices.Equal(given.UID, real.UID) && slices.Equal(given.GID, real.GID)) {
-		return nil, "", fmt.Errorf("linux.uidMappings and gidMappings are not those of the user namespace %q, which is joined\nhint: leave them out, or let them agree", file)
+		return nil, "", fmt.Errorf("linux.uidMappings and gidMappings are not those of the user namespace %q, which is joined\nhint: leave them out, or make them equal", file)
 	}
 	if keep != nil {
 		if fd, err = keep(fd); err != nil {
@@ -65,11 +65,11 @@ func joined(fd int) (idmap.Pair, error) {
 		return idmap.Pair{}, err
 	}
 	if fs.Type != nsfsMagic {
-		return idmap.Pair{}, fmt.Errorf("it is no namespace")
+		return idmap.Pair{}, fmt.Errorf("it is not a namespace")
 	}
 	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	if err != nil || kind != unix.CLONE_NEWUSER {
-		return idmap.Pair{}, fmt.Errorf("it is no user namespace")
+		return idmap.Pair{}, fmt.Errorf("it is not a user namespace")
 	}
 	return idmap.OfNamespace(fd)
 }

@@ -233,7 +233,7 @@ func ReadBaseline(from io.Reader) (Baseline, error) {
 		}
 		print, _, _ := strings.Cut(line, " ")
 		if raw, err := hex.DecodeString(print); err != nil || len(raw) != 16 {
-			return nil, fmt.Errorf("line %d of the baseline is none\nhint: write it anew with --write-baseline", n)
+			return nil, fmt.Errorf("line %d of the baseline is malformed\nhint: write it again with --write-baseline", n)
 		}
 		b[print]++
 	}

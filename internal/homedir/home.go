@@ -211,7 +211,9 @@ func tmpfs(dest string, o Options) rootfs.Mount {
 }
 
 // serves says why the home that the image meant for its own user stays: it is
-// a volume, or the image has put files there. "": it does not.
+// a volume, the image has put files there, or it is empty, and who asks to be
+// this user finds there after a restart what he has written, as he does without
+// us. "": it does not.
 func serves(im *accounts.Image, home string, o Options) string {
 	s, err := im.Find(home)
 	if err != nil {
@@ -230,13 +232,24 @@ func serves(im *accounts.Image, home string, o Options) string {
 	if s.Mount != nil {
 		return fmt.Sprintf("the spec mounts %s", quote.Value(s.Mount.At))
 	}
-	if s.FD < 0 || st.Uid != o.owner() {
+	lasts := s.FD >= 0 && o.Meant.Lasts != nil && o.Meant.Lasts(home)
+	switch {
+	case s.FD < 0:
+		return ""
+	case st.Uid != o.owner() && lasts:
+		return "the image opens it to this user's group"
+	case st.Uid != o.owner():
 		return ""
 	}
-	if empty, err := im.Empty(s.Path); err != nil || empty {
+	switch empty, err := im.Empty(s.Path); {
+	case err != nil:
 		return ""
+	case !empty:
+		return "the image has files of this user there"
+	case lasts:
+		return "it is this user's, in the container's own layer"
 	}
-	return "the image has files of this user there"
+	return ""
 }
 
 // inTree is the tree in which a path is.
@@ -319,7 +332,7 @@ func unreachable(im *accounts.Image, dir string, o Options) string {
 	return ""
 }
 
-// passable reports whether a directory lets owner through. What is no directory isn't
+// passable reports whether a directory lets owner through. What is not a directory isn't
 // its business.
 func passable(st *unix.Stat_t, owner uint32) bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o001 != 0 || st.Uid == owner && st.Mode&0o100 != 0

@@ -22,6 +22,10 @@ type Meant struct {
 	// Writes says that the identity will be able to write in a directory, or to make it, once what is given to it was
 	// given. Nil: nowhere.
 	Writes func(dir string) bool
+	// Lasts says that what a user writes in a directory of the image's lasts as long as the container, and no longer: the user is
+	// who was asked for, the directory is that user's or open to root's group, which the user asked for, and the rootfs is a layer of
+	// the container's own. Nil: it does nowhere.
+	Lasts func(dir string) bool
 }
 
 // skeleton is what distributions have in root's home (base images of Debian, Ubuntu, Alpine, Fedora, RHEL, openSUSE,

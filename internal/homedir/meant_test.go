@@ -22,6 +22,7 @@ func TestMeant(t *testing.T) {
 	bind := func(dest string) []rootfs.Mount { return []rootfs.Mount{testkit.Bind(vol, dest)} }
 	asRoot := func(env string) Options { w := wish(); w.Meant = Meant{Env: env, Root: "/root"}; return w }
 	with := func(w Options, change func(*Options)) Options { change(&w); return w }
+	lasting := func(w Options) Options { w.Meant.Lasts = func(string) bool { return true }; return w }
 	redis := with(kept(999, ""), func(w *Options) { w.Meant.Root = "/root" })
 	for name, c := range map[string]struct {
 		parts  []string
@@ -68,6 +69,14 @@ func TestMeant(t *testing.T) {
 		"HOME goes up":                   {nil, nil, asRoot("/data/../etc"), "/data", "/home/nonroot", ""},
 		"HOME of a kept user":            {[]string{"tmp/"}, nil, with(kept(1000, "/tmp"), func(w *Options) { w.Meant.Env = "/tmp" }), "/tmp", "/tmp none", "asked for"},
 		"HOME is passwd's":               {[]string{"home/app/ @1000"}, nil, with(kept(1000, "/home/app"), func(w *Options) { w.Meant.Env = "/home/app" }), "/home/app", "/home/app", ""},
+		"a kept user's own":              {[]string{"home/app/ @1000"}, nil, lasting(kept(1000, "")), "", "/home/app none", "it is this user's"},
+		"his by the environment":         {[]string{"opt/e/ @1000", "home/app/ @1000"}, nil, lasting(kept(1000, "/opt/e")), "", "/opt/e none", "it is this user's"},
+		"his, but always a tmpfs":        {[]string{"home/app/ @1000"}, nil, with(lasting(kept(1000, "")), func(w *Options) { w.Mode = Always }), "", "/home/app", ""},
+		"his, of a service":              {[]string{"srv/e/ @1000"}, nil, lasting(kept(1000, "/srv/e")), "", "/srv/e none", "it is this user's"},
+		"open to his group":              {[]string{"home/app/ @999", "home/app/f = x"}, nil, lasting(kept(1000, "")), "", "/home/app none", "the image opens it to this user's group"},
+		"another's":                      {[]string{"home/app/ @999"}, nil, kept(1000, ""), "", "/home/app", ""},
+		"his in a system directory":      {[]string{"etc/e/ @1000"}, nil, lasting(kept(1000, "/etc/e")), "", "/home/app", ""},
+		"his, but it would not last":     {[]string{"home/app/ @1000"}, nil, kept(1000, ""), "", "/home/app", ""},
 		"HOME is root's, of a kept":      {[]string{"root/"}, nil, with(kept(1000, "/root"), func(w *Options) { w.Meant.Env = "/root" }), "/root", "/home/app", "it is in a system directory (/root"},
 		"a volume where it would be":     {nil, bind("/home/nonroot"), wish(), "/home/nonroot", "/home/nonroot none", `no home of its own: the spec mounts "/home/nonroot"`},
 		"one that is closed":             {nil, bind("/home/nonroot"), wish(), "", "/nonroot-home", "meets the mount"},

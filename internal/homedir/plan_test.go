@@ -59,9 +59,9 @@ func TestHome(t *testing.T) {
 		"last resort, a link": {[]string{"home -> /etc", "nonroot-home -> /etc"}, nil, wish(), false, "/ none", "symbolic link"},
 
 		// Not a free directory.
-		"file":              {append(user("/data"), "data = x"), nil, wish(), false, "/home/app", "it is no directory"},
-		"below a file":      {append(user("/data/x"), "data = x"), nil, wish(), false, "/home/app", "not in one"},
-		"pipe":              {append(user("/data"), "data |"), nil, wish(), false, "/home/app", "it is no directory"},
+		"file":              {append(user("/data"), "data = x"), nil, wish(), false, "/home/app", "other than a directory"},
+		"below a file":      {append(user("/data/x"), "data = x"), nil, wish(), false, "/home/app", "other than a directory"},
+		"pipe":              {append(user("/data"), "data |"), nil, wish(), false, "/home/app", "other than a directory"},
 		"not empty":         {append(user("/data"), "data/x = x"), nil, wish(), false, "/home/app", "not empty"},
 		"hidden file":       {append(user("/data"), "data/.x = x"), nil, wish(), false, "/home/app", "not empty"},
 		"closed above":      {append(user("/shut/x"), "shut/ closed"), nil, wish(), false, "/home/app", `"/shut" is closed`},
@@ -265,13 +265,13 @@ func TestDatabases(t *testing.T) {
 		"volume at /etc":      {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/etc", "/etc")}, false, text + entry, ""},
 		"volume at /":         {nil, []rootfs.Mount{testkit.Bind(vol, "/")}, false, text + "nonroot:x:65532:65532:nonroot:/:/bin/bash\n", ""},
 		"empty volume":        {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
-		"link in a volume":    {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/linked", "/etc")}, false, "", "through a link in it"},
+		"link in a volume":    {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/linked", "/etc")}, false, "", "through a symbolic link in it"},
 		"shadow in a volume":  {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/shadowed", "/etc")}, false, entry, "not everyone may read"},
 		"tmpfs at /etc":       {testkit.Debian, []rootfs.Mount{{Destination: "/etc", Type: "tmpfs", Source: "tmpfs"}}, false, "", `a "tmpfs" is mounted at "/etc"`},
 		"volume, then passwd": {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/empty", "/etc"), testkit.Bind(vol+"/podman", "/etc/passwd")}, false, testkit.Root + foreign + entry, ""},
 		"passwd, then volume": {testkit.Debian, []rootfs.Mount{testkit.Bind(vol+"/podman", "/etc/passwd"), testkit.Bind(vol+"/empty", "/etc")}, false, "", "nothing is created there"},
 		"lost mount":          {append([]string{"l -> l"}, testkit.Debian...), []rootfs.Mount{testkit.Bind(vol, "/l")}, false, "", `the mount at "/l" lies`},
-		"two readings":        {append([]string{"x -> /y/z", "y/z/"}, testkit.Debian...), []rootfs.Mount{testkit.Bind(vol+"/podman", "/x/../etc/passwd"), testkit.Bind(vol, "/x/../etc")}, false, "", "can't be known"},
+		"two readings":        {append([]string{"x -> /y/z", "y/z/"}, testkit.Debian...), []rootfs.Mount{testkit.Bind(vol+"/podman", "/x/../etc/passwd"), testkit.Bind(vol, "/x/../etc")}, false, "", "is unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var mounts []rootfs.Mount

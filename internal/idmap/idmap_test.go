@@ -92,7 +92,7 @@ func TestOfNamespace(t *testing.T) {
 	}
 	defer null.Close() //nolint:errcheck // only read
 	if got, err := ofEmpty(int(null.Fd())); err == nil {
-		t.Errorf("what is no namespace has the maps %+v", got)
+		t.Errorf("what is not a namespace has the maps %+v", got)
 	}
 }
 

@@ -59,7 +59,7 @@ func joined(ready int) error {
 			return err
 		}
 		if n == 0 {
-			return errors.New("join it: the child that was to do so does not answer")
+			return errors.New("join it: the child process that does it does not answer")
 		}
 		break
 	}
@@ -68,7 +68,7 @@ func joined(ready int) error {
 	case err != nil:
 		return err
 	case n == 0:
-		return errors.New("join it: the child that was to do so is gone")
+		return errors.New("join it: the child process that does it has ended")
 	case answer[0] != 0:
 		return fmt.Errorf("join it: %w", syscall.Errno(answer[0]))
 	}

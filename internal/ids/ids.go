@@ -14,14 +14,14 @@ import (
 // Max is the highest uid or gid that a container is given: runc 1.1's limit (runc, libcontainer/user, maxID).
 const Max = math.MaxInt32
 
-// Unchanged is no id: to setresuid(2) and chown(2) it means "leave it as it is" (SECURITY.md A4).
+// Unchanged is not an id: to setresuid(2) and chown(2) it means "leave it as it is" (SECURITY.md A4).
 const Unchanged = math.MaxUint32
 
 // ID is a uid or gid from 1 to Max. Zero is no ID: it means that there is none.
 type ID uint32
 
-// errNumber says that a text is no number of 32 bits.
-var errNumber = errors.New("it is no whole number of 32 bits")
+// errNumber says that a text is not a number of 32 bits.
+var errNumber = errors.New("it is not a whole number of 32 bits")
 
 // Parse reads an ID as people write it, in a policy, an annotation or an image's USER. Leading zeros are no octal to any of those
 // who read these.

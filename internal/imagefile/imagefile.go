@@ -87,7 +87,7 @@ type directory struct{ root *os.Root }
 func (d directory) open(name string) (io.ReadSeeker, int64, func(), error) {
 	st, err := d.root.Stat(name)
 	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("%q is no regular file", name)
+		err = fmt.Errorf("%q is not a regular file", name)
 	}
 	if err != nil {
 		return nil, 0, nil, err
@@ -110,7 +110,7 @@ func Archive(file io.ReaderAt, size int64) ([]*Image, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("it is no archive of an image: %w", err)
+			return nil, fmt.Errorf("it is not an archive of an image: %w", err)
 		}
 		if len(a.members) >= maxMembers {
 			return nil, fmt.Errorf("it has more than %d members", maxMembers)
@@ -208,7 +208,7 @@ func (free bound) read(s store) ([]*Image, error) {
 		return nil, ociErr
 	}
 	if dockerErr != nil && ociErr != nil {
-		return nil, errors.New("it has neither manifest.json nor index.json, and is no image\nhint: write one with docker save, podman save or skopeo copy")
+		return nil, errors.New("it has neither manifest.json nor index.json, and is not an image\nhint: write one with docker save, podman save or skopeo copy")
 	}
 	for _, ref := range slices.Concat(docker, oci) {
 		same := func(o reference) bool {
@@ -310,7 +310,7 @@ func ofIndex(s store, name, tag string, depth int) (refs []reference, err error)
 	return refs, nil
 }
 
-// forHere leaves out what is no image, such as an attestation, and images for other machines, where there is one for this.
+// forHere leaves out what is not an image, such as an attestation, and images for other machines, where there is one for this.
 func forHere(all []descriptor) []descriptor {
 	all = slices.DeleteFunc(slices.Clone(all), func(d descriptor) bool {
 		return d.Annotations["vnd.docker.reference.type"] != "" || d.Platform != nil && d.Platform.OS == "unknown"
@@ -360,7 +360,7 @@ func ofManifest(s store, file, tag string) ([]reference, error) {
 func blob(digest string) (string, error) {
 	algorithm, sum, ok := strings.Cut(digest, ":")
 	if raw, err := hex.DecodeString(sum); !ok || err != nil || algorithm != "sha256" || len(raw) != sha256.Size {
-		return "", fmt.Errorf("%.100q is no digest of sha256", digest)
+		return "", fmt.Errorf("%.100q is not a digest of sha256", digest)
 	}
 	return "blobs/sha256/" + sum, nil
 }

@@ -165,7 +165,7 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// TestRefused: what lies, or is no image, has an error that says so.
+// TestRefused: what lies, or is not an image, has an error that says so.
 func TestRefused(t *testing.T) {
 	layer := testkit.Layer(t, "x/")
 	config := testkit.ImageConfig(t, nil, layer)
@@ -192,7 +192,7 @@ func TestRefused(t *testing.T) {
 		want string
 	}{
 		"nothing":          {nil, "neither manifest.json nor index.json"},
-		"no archive":       {[]byte(strings.Repeat("no archive", 1000)), "no archive of an image"},
+		"no archive":       {[]byte(strings.Repeat("no archive", 1000)), "not an archive of an image"},
 		"another archive":  {testkit.Layer(t, "x/"), "neither"},
 		"no such layer":    {with(func(m *testkit.Members) { m.Add("manifest.json", manifest([]string{"none"}, "c.json")) }), "no member"},
 		"too few layers":   {with(func(m *testkit.Members) { m.Add("manifest.json", manifest(nil, "c.json")) }), "names 0 layers, and its configuration 1"},
@@ -206,7 +206,7 @@ func TestRefused(t *testing.T) {
 		"no image": {with(func(m *testkit.Members) { m.Add("manifest.json", []byte("[]")) }), "no image"},
 		"a digest that leads": {with(func(m *testkit.Members) {
 			m.Add("index.json", []byte(`{"manifests":[{"digest":"sha256:../../../etc/passwd"}]}`))
-		}), "no digest"},
+		}), "not a digest"},
 		"out of it":        {names("../../etc/passwd: root::0:0::/:"), "leads out"},
 		"out of it inside": {names("a/../../b"), "leads out"},
 		"deep":             {names(strings.Join(deep, "/") + "/"), "parts"},

@@ -19,7 +19,7 @@ import (
 
 var (
 	errCut   = errors.New("the JSON document ends too early")
-	errShape = errors.New("the JSON document has another value where an object or array belongs")
+	errShape = errors.New("the JSON document has another value where an object or array is expected")
 )
 
 // Members calls a function with each member of an object, its name and its value's bytes.
@@ -122,7 +122,7 @@ func ElementsAt(array []byte, each func(at int, value []byte) error) error {
 // String is the text of a value that is a string.
 func String(value []byte) (string, error) {
 	if len(value) < 2 || value[0] != '"' {
-		return "", fmt.Errorf("%.20s is no string", value)
+		return "", fmt.Errorf("%.20s is not a string", value)
 	}
 	if bytes.IndexByte(value, '\\') < 0 {
 		return string(value[1 : len(value)-1]), nil
@@ -135,7 +135,7 @@ func String(value []byte) (string, error) {
 func Uint(value []byte, bits int) (uint64, error) {
 	v, err := strconv.ParseUint(string(value), 10, bits)
 	if err != nil {
-		return 0, fmt.Errorf("%.20s is no whole number of %d bits", value, bits)
+		return 0, fmt.Errorf("%.20s is not a whole number of %d bits", value, bits)
 	}
 	return v, nil
 }

@@ -244,17 +244,26 @@ func closedFor(t *testing.T, dir string) string {
 	return w.closedIn(fd, func(uid uint32) bool { return uid == 0 })
 }
 
-// TestPartOf: what root has written in a user's directory, of a volume whose top is root's.
-func TestPartOf(t *testing.T) {
+// TestLeftIn: what root has made in a volume of somebody else's, at the top and one directory below.
+func TestLeftIn(t *testing.T) {
+	image := t.TempDir()
+	fill(t, image, map[string]string{"data/": "0:0 755", "data/of-image": "0:0 644", "data/a/": "7:8 755", "data/a/of-image": "0:0 644"})
 	for name, test := range map[string]struct {
 		files map[string]string
 		want  string
 	}{
-		"nothing":         {map[string]string{"x": "7:8 600"}, ""},
-		"one's":           {map[string]string{"a/": "7:8 755", "a/x": "7:8 600"}, ""},
-		"root's":          {map[string]string{"a/": "7:8 755", "a/x": "0:0 644"}, "a/x"},
-		"deeper":          {map[string]string{"a/": "7:8 755", "a/b/": "7:8 755", "a/b/x": "0:0 644"}, ""},
-		"what mkfs makes": {map[string]string{"lost+found/": "0:0 700", "lost+found/x": "0:0 600"}, ""},
+		"nothing":             {map[string]string{"x": "7:8 600"}, ""},
+		"one's":               {map[string]string{"a/": "7:8 755", "a/x": "7:8 600"}, ""},
+		"root's":              {map[string]string{"a/": "7:8 755", "a/x": "0:0 644"}, "a/x"},
+		"root's, at the top":  {map[string]string{"x": "0:0 644"}, "x"},
+		"another directory's": {map[string]string{"a/": "9:9 755", "a/x/": "0:0 755"}, "a/x"},
+		"open":                {map[string]string{"x": "0:0 666", "a/": "7:8 755", "a/x": "0:8 664", "a/y/": "0:0 777"}, ""},
+		"open for another":    {map[string]string{"x": "0:9 664"}, "x"},
+		"to be read only":     {map[string]string{"x/": "0:0 776"}, "x"},
+		"the image's":         {map[string]string{"of-image": "0:0 644", "a/": "7:8 755", "a/of-image": "0:0 644"}, ""},
+		"in root's directory": {map[string]string{"a/": "0:0 777", "a/x": "0:0 644"}, ""},
+		"deeper":              {map[string]string{"a/": "7:8 755", "a/b/": "7:8 755", "a/b/x": "0:0 644"}, ""},
+		"what mkfs makes":     {map[string]string{"lost+found/": "0:0 700", "lost+found/x": "0:0 600"}, ""},
 	} {
 		dir := t.TempDir()
 		fill(t, dir, test.files)
@@ -265,7 +274,9 @@ func TestPartOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := partOf(fd, func(uid uint32) bool { return uid == 0 }); got != test.want {
+		w := Options{}
+		w.UID, w.GID, w.Rootfs = 7, 8, image
+		if got := w.leftIn(fd, "/data", func(uid uint32) bool { return uid == 0 }); got != test.want {
 			t.Errorf("%s: %q", name, got)
 		}
 		_ = unix.Close(fd)

@@ -32,7 +32,7 @@ func TestForesee(t *testing.T) {
 	}
 	w.Rootfs = filepath.Dir(rootfs)
 	if Foresee(w, "/merged") {
-		t.Error("a rootfs that is no layer of the container's own")
+		t.Error("a rootfs that is not a layer of the container's own")
 	}
 	w.Rootfs, w.Made = rootfs, func(string) bool { return false }
 	if Foresee(w, "/var/lib/setgid") {

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Tmp are the directories of everybody's temporary files.
+var Tmp = []string{"/tmp", "/var/tmp"}
+
 // OpenTmp makes directories for everybody's temporary files what they are meant to be, mode 1777, where an image of root's alone has
 // them closed. It names those that it changed.
 func OpenTmp(w *Options) ([]string, error) {
@@ -17,7 +20,7 @@ func OpenTmp(w *Options) ([]string, error) {
 	}
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	var opened []string
-	for _, p := range []string{"/tmp", "/var/tmp"} {
+	for _, p := range Tmp {
 		if w.Covered(p) {
 			continue
 		}

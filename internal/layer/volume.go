@@ -45,16 +45,18 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 	if dir.Path != path.Dir(source) || dir.CheckPath() != nil && !given(dir, isRoot) || !marked(marks) {
 		return -1, false
 	}
-	fd, err := unix.Open(source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	// What is mounted there may be of another machine's, which does not answer: it is neither opened nor asked anything.
+	at, err := unix.Open(source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, false
 	}
+	defer unix.Close(at) //nolint:errcheck // nothing was written
 	var st unix.Statx_t
-	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, &st) != nil || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
-		_ = unix.Close(fd)
+	if unix.Statx(at, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_BASIC_STATS, &st) != nil || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
 		return -1, false
 	}
-	return fd, true
+	fd, err := unix.Openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return fd, err == nil
 }
 
 // Owner is who owns a directory, as the disk has it.
@@ -131,6 +133,21 @@ func openImages(rootfs, destination string, access uint64) (int, error) {
 	})
 }
 
+// GroupsVolume says whether a volume that an engine manages is open to root's group and to nobody else but its owner: itself, or
+// something at its top, as far as is looked. Who asked for a user and group 0 had that group, which no container has here.
+func GroupsVolume(source string, owners trusted.Owners) bool {
+	isRoot := func(id uint32) bool { return id == 0 }
+	fd, ok := openVolume(source, owners, isRoot)
+	if !ok {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	const nobodys = 1<<32 - 1
+	w := Options{UID: nobodys, GID: nobodys, FromGroup: isRoot}
+	return unix.Fstat(fd, &st) == nil && w.groupsIn(fd, &st) != ""
+}
+
 // RootsVolume says whether root has written in a volume that an engine manages: its top is root's, and so is something in it.
 func RootsVolume(source string, owners trusted.Owners) bool {
 	isRoot := func(uid uint32) bool { return uid == 0 }
@@ -172,9 +189,12 @@ type Outcome struct {
 	More  bool // the engine had just filled it with more than is compared, and what was not compared stays as it is
 	Roots bool // it was not given: its top is root's, and so is something in it, so that root has written there
 
-	// Part is something of root's that is left, as far as is looked: at the top of a volume that is not root's, and closed to the
-	// identity; or in a user's directory at the top of one that is. "": nothing.
+	// Part is something that root has left in a volume of somebody else's, and that the identity can't use, as far as is looked.
+	// "": nothing.
 	Part string
+
+	// Group is what lies there, or the volume itself ("."), and is open to root's group and not to the identity; "": nothing.
+	Group string
 }
 
 // GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
@@ -194,32 +214,51 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 		return Outcome{}, nil // what can't be looked at stays
 	}
 	o, err := w.giveVolume(fd, &st, v, isRoot, isNew)
+	if !o.Given {
+		o.Group = w.groupsIn(fd, &st)
+	}
 	switch {
 	case o.Given:
 	case isRoot(st.Uid):
 		if o.Roots = hasEntryOf(fd, isRoot); !o.Roots {
-			o.Part = partOf(fd, isRoot)
+			o.Part = w.leftIn(fd, v.Destination, isRoot)
 		}
 	default:
-		o.Part = w.closedIn(fd, isRoot)
+		if o.Part = w.closedIn(fd, isRoot); o.Part == "" {
+			o.Part = w.leftIn(fd, v.Destination, isRoot)
+		}
 	}
 	return o, err
 }
 
-// partOf is something of root's in the directories at the top of a volume, as far as is looked; "": none.
-func partOf(fd int, isRoot func(uid uint32) bool) string {
-	names := topOf(fd)
+// leftIn is something that root has made at the top of a volume, or in a directory of somebody else's there, and that the identity
+// can't write: what the image lacks, so that no engine has copied it; "": none, as far as is looked.
+func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) bool) string {
 	left := maxTop
-	for _, name := range names {
+	var dirs []string
+	for _, name := range topOf(fd) {
+		var st unix.Stat_t
+		switch {
+		case unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil:
+		case isRoot(st.Uid):
+			if w.isLeft(&st, path.Join(destination, name)) {
+				return name
+			}
+		case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+			dirs = append(dirs, name)
+		}
+	}
+	for _, name := range dirs {
 		dir, err := unix.Openat2(fd, name, &unix.OpenHow{Flags: reading, Resolve: inside})
 		if err != nil {
-			continue // no directory, or a link
+			continue // it was exchanged
 		}
 		below, err := dirents.Names(dir, left)
 		left -= len(below)
-		at := slices.IndexFunc(below, func(name string) bool {
+		at := slices.IndexFunc(below, func(entry string) bool {
 			var st unix.Stat_t
-			return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid)
+			return unix.Fstatat(dir, entry, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid) &&
+				w.isLeft(&st, path.Join(destination, name, entry))
 		})
 		_ = unix.Close(dir)
 		if err == nil && at >= 0 {
@@ -230,6 +269,38 @@ func partOf(fd int, isRoot func(uid uint32) bool) string {
 		}
 	}
 	return ""
+}
+
+// isLeft says that a file or directory of root's is closed to the identity for writing, and is not the image's.
+func (w *Options) isLeft(st *unix.Stat_t, inImage string) bool {
+	kind, wanted := st.Mode&unix.S_IFMT, uint32(2)
+	switch kind {
+	case unix.S_IFDIR:
+		wanted = 3
+	case unix.S_IFREG, unix.S_IFSOCK, unix.S_IFIFO:
+	default:
+		return false
+	}
+	return w.rightsTo(st)&wanted != wanted && imageLacks(w.Rootfs, inImage)
+}
+
+// rightsTo are the rights (access(2)) that the identity has to what is not its own.
+func (w *Options) rightsTo(st *unix.Stat_t) uint32 {
+	if st.Gid == w.GID {
+		return st.Mode >> 3 & 7
+	}
+	return st.Mode & 7
+}
+
+// imageLacks says that there is nothing at a path of the image.
+func imageLacks(rootfs, at string) bool {
+	dir, err := openImages(rootfs, path.Dir(at), unix.O_PATH)
+	if err == nil {
+		var st unix.Stat_t
+		err = unix.Fstatat(dir, path.Base(at), &st, unix.AT_SYMLINK_NOFOLLOW)
+		_ = unix.Close(dir)
+	}
+	return errors.Is(err, unix.ENOENT)
 }
 
 // topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.
@@ -253,17 +324,45 @@ func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !isRoot(st.Uid) {
 			return false
 		}
-		open := st.Mode
-		if st.Gid == w.GID {
-			open >>= 3
-		}
-		kind := st.Mode & unix.S_IFMT
-		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open&7 != 7
+		kind, open := st.Mode&unix.S_IFMT, w.rightsTo(&st)
+		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open != 7
 	})
 	if at < 0 {
 		return ""
 	}
 	return names[at]
+}
+
+// groupsIn is what of a volume that is not empty is open to root's group and closed to the identity: the volume itself ("."), or a
+// directory or file at its top, as far as is looked; "": nothing.
+func (w *Options) groupsIn(fd int, top *unix.Stat_t) string {
+	names := topOf(fd)
+	if len(names) > 0 && w.opensToGroup(top) {
+		return "."
+	}
+	at := slices.IndexFunc(names, func(name string) bool {
+		var st unix.Stat_t
+		return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && w.opensToGroup(&st)
+	})
+	if at < 0 {
+		return ""
+	}
+	return names[at]
+}
+
+// opensToGroup leaves out what nobody is given: files with a privilege of their own, or a second name.
+func (w *Options) opensToGroup(st *unix.Stat_t) bool {
+	const special = unix.S_ISUID | unix.S_ISGID
+	if !isDirectory(st) && (st.Mode&special != 0 || st.Nlink > 1) {
+		return false
+	}
+	return st.Uid != w.UID && w.replaces(st.Gid) && OpensToGroup(st)
+}
+
+// OpensToGroup says that a directory or file has rights for its group that others do not have.
+func OpensToGroup(st *unix.Stat_t) bool {
+	kind := st.Mode & unix.S_IFMT
+	return (kind == unix.S_IFDIR || kind == unix.S_IFREG) && st.Mode>>3&^st.Mode&7 != 0
 }
 
 func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew func(uid uint32) bool) (o Outcome, err error) {

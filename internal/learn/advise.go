@@ -511,7 +511,7 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 		f.Why += "; the kernel's files are root's"
 	case m != nil && top == "dev":
 		f.Kind = Mounted
-		f.Why += "; only root makes something there: devices are given by the engine (docker run --device), and what is no device belongs elsewhere"
+		f.Why += "; only root makes something there: devices are given by the engine (docker run --device), and what is not a device belongs elsewhere"
 	case m != nil:
 		f.Kind = Mounted
 		f.Why += fmt.Sprintf("; a %s is mounted there: mount it with mode=1777 or uid=%d", m.Type, who.uid)
@@ -533,7 +533,7 @@ func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32)
 	notOwn := func(note string) bool { return strings.Contains(note, layer.ErrNotOwn.Error()) }
 	switch r := a.Record; {
 	case r != nil && r.Identity != nil && r.Asked != nil && !r.StandsIn():
-		return "the container is who it asks to be, to whom nothing is given: change the owner in the image"
+		return "the container runs as the user that it asks for, and nothing is changed for that one: change the owner in the image"
 	case r != nil && slices.ContainsFunc(r.Notes, notOwn):
 		return "no policy gives it: " + layer.ErrNotOwn.Error()
 	}
@@ -630,7 +630,7 @@ func (a *Advisor) Lines() []string {
 	return lines
 }
 
-// usable: with anything else than what is printed in it, a path is nothing to paste; and a line that is no policy would stop
+// usable: with anything else than what is printed in it, a path is nothing to paste; and a line that is not a policy would stop
 // every container.
 func usable(f *Finding) bool {
 	if !utf8.ValidString(f.Value) || strings.ContainsFunc(f.Value, func(r rune) bool { return !strconv.IsPrint(r) || r == '\\' }) {

@@ -140,7 +140,7 @@ func (a *Advisor) Setuid(file string) {
 	if slices.Contains(setuidPrograms, name) {
 		a.add(Finding{
 			Kind: Privileged, What: file,
-			Why: "its file is setuid, which gives nothing here: it goes on as who has called it. Leave it out, or do what it does when the image is built",
+			Why: "its file is setuid, which has no effect here: it goes on as who has called it. Leave it out, or do what it does when the image is built",
 		}, "execve", name)
 	}
 }

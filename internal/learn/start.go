@@ -213,7 +213,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 		if time.Now().After(deadline) {
 			for _, c := range candidates(id) {
 				if _, err := os.Lstat(c.pidFile); errors.Is(err, os.ErrPermission) {
-					return nil, fmt.Errorf("find the container's process: %w; the container is left as it is", err)
+					return nil, fmt.Errorf("find the container's process: %w; the container is left running", err)
 				}
 			}
 			return nil, errors.New("the container's process is not found: is the daemon on this machine, where is its --exec-root, and may this user see it? The container is left as it is")
@@ -233,7 +233,7 @@ func (e *Engine) Wait(ctx context.Context) {
 
 func errOr(err error) error {
 	if err == nil {
-		return errors.New("it gave no container")
+		return errors.New("it started no container")
 	}
 	return err
 }

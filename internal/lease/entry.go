@@ -67,7 +67,7 @@ func (f *directory) read(v uint32) (*entry, error) {
 	return e, nil
 }
 
-var errEntry = errors.New("it is not what nonroot-runc has written")
+var errEntry = errors.New("nonroot-runc has not written it")
 
 func decode(text string) (*entry, error) {
 	text, whole := strings.CutSuffix(text, "\n")

@@ -295,7 +295,7 @@ func (f *directory) find(n Numbers, owner string) (choice, error) {
 	}
 	c, ok := f.oldest(idle)
 	if !ok {
-		return choice{}, fmt.Errorf("each of the %d from %d to %d is in use\nhint: widen the range", n.count(), n.First, n.Last)
+		return choice{}, fmt.Errorf("all %d ids from %d to %d are in use\nhint: widen the range", n.count(), n.First, n.Last)
 	}
 	c.idle = idle
 	return c, nil

@@ -60,7 +60,7 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 		return nil, fmt.Errorf("docker inspect gives %q as the id of %q, which is none", c.ID, name)
 	}
 	if c.State.Pid == 0 {
-		return nil, fmt.Errorf("the container %q is not running (%s), and Docker keeps config.json only while it runs, so that there is nothing to make a dry run of\nhint: start it, and explain it then", name, c.State.Status)
+		return nil, fmt.Errorf("the container %q is not running (%s), and Docker keeps config.json only while it runs, so there is nothing to explain\nhint: start it first", name, c.State.Status)
 	}
 	found := &Container{ID: c.ID, Running: true, Runtime: c.HostConfig.Runtime}
 	for spec := range c.Config.ExposedPorts { // "80/tcp"

@@ -51,7 +51,7 @@ func read(name string, owners trusted.Owners) (*Pins, error) {
 		n++
 		digest, file, ok := strings.Cut(strings.TrimSuffix(text, "\n"), "  ")
 		if sum, err := hex.DecodeString(digest); !ok || err != nil || len(sum) != sha256.Size || !path.IsAbs(file) {
-			return nil, fmt.Errorf("read the pins of policies: %s:%d is no line of sha256sum's, such as \"DIGEST  /etc/nonroot-runc/config.toml\"\nhint: mend it, or remove the file and pin anew", name, n)
+			return nil, fmt.Errorf("read the pins of policies: %s:%d is not a line in sha256sum's format, such as \"DIGEST  /etc/nonroot-runc/config.toml\"\nhint: fix it, or remove the file and pin again", name, n)
 		}
 		p.lines = append(p.lines, line{strings.ToLower(digest), file})
 	}
@@ -100,7 +100,7 @@ func (p *Pins) Check(file, is string) error {
 		}
 		want = l.digest
 	}
-	return fmt.Errorf("it is not the one that is pinned in %q (sha256 %s, pinned is %s)\nhint: see who changed it, and once you have read it, %s", p.name, short(is), short(want), advice)
+	return fmt.Errorf("it differs from the one pinned in %q (sha256 %s, pinned %s)\nhint: find out who changed it, and once you have read it, %s", p.name, short(is), short(want), advice)
 }
 
 // advice ends what is wrong with a pinned file.
@@ -111,7 +111,7 @@ func (p *Pins) Missing(file string) error {
 	if !p.Has(file) {
 		return nil
 	}
-	return fmt.Errorf("it does not exist, and is pinned in %q\nhint: put it back, or take the pin away with \"nonroot-ctl policy pin --remove\"", p.name)
+	return fmt.Errorf("it does not exist, but is pinned in %q\nhint: restore it, or remove the pin with \"nonroot-ctl policy pin --remove\"", p.name)
 }
 
 // short is as much of a digest as people compare.
@@ -142,14 +142,14 @@ func Replacing(owners trusted.Owners, file, digest string, replace func() error)
 		return true, err
 	}
 	if err := Set(owners, file, digest); err != nil {
-		return true, fmt.Errorf("the policy is replaced, but the pin of the one before stays: %w", err)
+		return true, fmt.Errorf("the policy was replaced, but its predecessor is still the pinned one: %w", err)
 	}
 	return true, nil
 }
 
 func set(name string, owners trusted.Owners, file string, digests ...string) error {
 	if !path.IsAbs(file) || path.Clean(file) != file || strings.ContainsAny(file, "\n\\") {
-		return fmt.Errorf("%q is no path that can be pinned", file)
+		return fmt.Errorf("%q cannot be pinned", file)
 	}
 	old, err := read(name, owners)
 	if err != nil {

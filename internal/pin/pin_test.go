@@ -55,27 +55,27 @@ func TestPins(t *testing.T) {
 	wrong(t, p.Missing("/etc/nonroot-runc/other.toml"))
 	wrong(t, p.Missing(general), "does not exist", "--remove")
 	// printf two | sha256sum; printf one | sha256sum
-	wrong(t, p.Check(general, sum("two")), "sha256 3fc4ccfe7458", "pinned is 7692c3ad3540", name, "nonroot-ctl policy pin")
+	wrong(t, p.Check(general, sum("two")), "sha256 3fc4ccfe7458", "pinned 7692c3ad3540", name, "nonroot-ctl policy pin")
 
 	testkit.Must(t, set(name, owners(), general, sum("one"), sum("three"))) // while it is replaced
 	p, err = read(name, owners())
 	wrong(t, err)
 	wrong(t, p.Check(general, sum("one")))
 	wrong(t, p.Check(general, sum("three")))
-	wrong(t, p.Check(general, sum("two")), "not the one")
+	wrong(t, p.Check(general, sum("two")), "differs from the one")
 	wrong(t, p.Check(profile, sum("two")))
 
 	testkit.Must(t, set(name, owners(), general))
 	p, err = read(name, owners())
 	wrong(t, err)
 	wrong(t, p.Check(general, sum("anything")))
-	wrong(t, p.Check(profile, sum("anything")), "not the one")
+	wrong(t, p.Check(profile, sum("anything")), "differs from the one")
 	testkit.Must(t, set(name, owners(), profile))
 	if _, err := os.Lstat(name); !os.IsNotExist(err) {
 		t.Errorf("a pin file without pins is left: %v", err)
 	}
-	wrong(t, set(name, owners(), "relative.toml"), "no path that can be pinned")
-	wrong(t, set(name, owners(), "/etc/a\nb"), "no path that can be pinned")
+	wrong(t, set(name, owners(), "relative.toml"), "cannot be pinned")
+	wrong(t, set(name, owners(), "/etc/a\nb"), "cannot be pinned")
 }
 
 // TestSha256sum: the file is sha256sum's own format.
@@ -94,7 +94,7 @@ func TestSha256sum(t *testing.T) {
 	}
 }
 
-// TestUnsound: a pin file that may say less than was pinned is no pin file.
+// TestUnsound: a pin file that may say less than was pinned no pin file.
 func TestUnsound(t *testing.T) {
 	sound := sum("one") + "  /etc/nonroot-runc/config.toml\n"
 	for _, c := range []struct {
@@ -103,12 +103,12 @@ func TestUnsound(t *testing.T) {
 		want string
 	}{
 		{sound, 0o666, "can be written by others"},
-		{sound + "\n", 0o644, ":2 is no line"},
-		{"# none\n", 0o644, ":1 is no line"},
-		{sound[1:], 0o644, "is no line"},
-		{sound[2:], 0o644, "is no line"},
-		{strings.Replace(sound, "  /", "  ", 1), 0o644, "is no line"},
-		{strings.Replace(sound, "  ", " ", 1), 0o644, "is no line"},
+		{sound + "\n", 0o644, ":2 is not a line"},
+		{"# none\n", 0o644, ":1 is not a line"},
+		{sound[1:], 0o644, "is not a line"},
+		{sound[2:], 0o644, "is not a line"},
+		{strings.Replace(sound, "  /", "  ", 1), 0o644, "is not a line"},
+		{strings.Replace(sound, "  ", " ", 1), 0o644, "is not a line"},
 		{sound, 0o644, ""},
 		{strings.ToUpper(sound[:64]) + sound[64:], 0o644, ""},
 		{strings.TrimSuffix(sound, "\n"), 0o644, ""},

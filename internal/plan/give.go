@@ -11,7 +11,7 @@ import (
 )
 
 // Give is what of the image and its volumes becomes the identity's, so that what was made for somebody else works for it.
-// That it can't be is no reason for there to be no container.
+// That it can't be is not a reason for there to be no container.
 type Give struct {
 	Rootfs   string   // absolute
 	UID, GID uint32   // the identity's, as the files of the rootfs have it
@@ -28,6 +28,9 @@ type Give struct {
 	// EmptyOnly gives volumes that are empty, and root's or the policy's identity's, and nothing else: to who runs as who was asked
 	// for, as a volume that an engine has just made is meant for whoever it is mounted for.
 	EmptyOnly bool
+
+	// LostGroup says that who runs asked for root's group beside an own uid, and has another one: what is open to that group is no more.
+	LostGroup bool
 
 	// Applications also gives the directories at the top and below /etc that no distribution has. What root alone may read or run,
 	// there and in Paths, becomes readable to the identity's group then, and so does Program, the one that is started.

@@ -70,7 +70,7 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 		*list.to = append([]string(nil), list.set...)
 		for _, dir := range list.set {
 			if !cleanPath(dir) || list.key == "own" && !MayGive(dir) {
-				r.fail("adapt."+list.key, "%q is no directory that can be given\nhint: name a clean absolute path outside of /, /proc, /sys, /dev, the directories of programs and libraries, and those of /etc that are not a package's own", dir)
+				r.fail("adapt."+list.key, "%q is a directory that cannot be given away\nhint: name a clean absolute path outside of /, /proc, /sys, /dev, the directories of programs and libraries, and those of /etc that are not a package's own", dir)
 			}
 		}
 	}

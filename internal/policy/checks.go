@@ -81,10 +81,10 @@ func mountNamespaceIsNew(_ *Policy, f *inquiry, _ *Decision) error {
 	}
 	at := slices.IndexFunc(f.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "mount" })
 	if at < 0 {
-		return errors.New("linux.namespaces asks for no mount namespace, so that the container would mount on the host\nhint: add {\"type\": \"mount\"}")
+		return errors.New("linux.namespaces has no mount namespace, so the container's mounts would be made on the host\nhint: add {\"type\": \"mount\"}")
 	}
 	if p := f.Container.Namespaces[at].Path; p != "" {
-		return fmt.Errorf("linux.namespaces joins the mount namespace %s, which is somebody else's\nhint: leave out its path", quote.Value(p))
+		return fmt.Errorf("linux.namespaces joins the mount namespace %s, which is not the container's own\nhint: leave out its path", quote.Value(p))
 	}
 	return nil
 }
@@ -93,10 +93,10 @@ func mountNamespaceIsNew(_ *Policy, f *inquiry, _ *Decision) error {
 // descriptors (CVE-2024-21626; SECURITY.md C9).
 func cwdIsTheContainers(_ *Policy, f *inquiry, _ *Decision) error {
 	if p := path.Clean("/" + f.Cwd); p == "/proc" || strings.HasPrefix(p, "/proc/") {
-		return fmt.Errorf("the working directory %s is below /proc, by which runtimes were broken out of\nhint: choose another one", quote.Value(f.Cwd))
+		return fmt.Errorf("the working directory %s is below /proc, which has been used to break out of containers\nhint: choose another one", quote.Value(f.Cwd))
 	}
 	if f.CwdIsProc {
-		return fmt.Errorf("links lead the working directory %s below /proc, by which runtimes were broken out of\nhint: choose another one", quote.Value(f.Cwd))
+		return fmt.Errorf("symbolic links lead the working directory %s below /proc, which has been used to break out of containers\nhint: choose another one", quote.Value(f.Cwd))
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func disksAreNotShifted(_ *Policy, f *inquiry, _ *Decision) error {
 			}
 		}
 		if o := givesAway(&m); o != "" {
-			return fmt.Errorf("the mount at %s has the option %s, which makes what a file system of the type %s has of root's the container's\nhint: leave it out", quote.Value(m.Destination), quote.Value(o), quote.Value(m.Type))
+			return fmt.Errorf("the mount at %s has the option %s, which makes root's files on a file system of the type %s the container's\nhint: leave it out", quote.Value(m.Destination), quote.Value(o), quote.Value(m.Type))
 		}
 		if id, shifted := f.shifted(m.UIDMap, []uint32{0}, func(p *idmap.Pair) idmap.Map { return p.UID }); shifted {
 			return fmt.Errorf("the mount at %s shows the files of uid %d as somebody else's\nhint: leave it out of its uidMappings", quote.Value(m.Destination), id)

@@ -72,7 +72,7 @@ func TestChecks(t *testing.T) {
 
 		{"mountNamespaceIsNew: none", func(_ *Policy, f *world) {
 			f.Container.Namespaces = []spec.Namespace{{Type: "pid"}}
-		}, "asks for no mount namespace", ""},
+		}, "has no mount namespace", ""},
 		{"mountNamespaceIsNew: joined", func(_ *Policy, f *world) {
 			f.Container.Namespaces = []spec.Namespace{{Type: "mount", Path: "/proc/1/ns/mnt"}}
 		}, `joins the mount namespace "/proc/1/ns/mnt"`, ""},
@@ -118,7 +118,7 @@ func TestChecks(t *testing.T) {
 		{"ownFilesStayOutside: log", own("log", false), "mount it read-only", ""},
 		{"ownFilesStayOutside: log, read-only", own("log", true), "", ""},
 
-		{"mountsStayInside", func(_ *Policy, f *world) { f.Spread = []Spread{{"/host/usr", "/host"}} }, `the mount at "/host/usr" lies in that at "/host"`, ""},
+		{"mountsStayInside", func(_ *Policy, f *world) { f.Spread = []Spread{{"/host/usr", "/host"}} }, `the mount at "/host/usr" is below the one at "/host"`, ""},
 
 		{"hooksAreRoots: not root's", hook(Hook{"prestart", "/h", "/h", errors.New("others can write it")}), "is not root's alone: others can write it", ""},
 		{"hooksAreRoots: any", hook(Hook{"prestart", "/h", "/usr/bin/h", nil}), "", `the prestart hook "/usr/bin/h" runs as root`},
@@ -181,7 +181,7 @@ func TestTheCall(t *testing.T) {
 		{"descriptors", func(f *world) { f.Unfit = errors.New("descriptor 3 is a directory") }, "descriptor 3 is a directory"},
 		{"C1: no cgroup", func(f *world) { f.NoCgroups = true }, "without a cgroup"},
 		{"no cgroup, and not the host's root", func(f *world) { f.NoCgroups, f.Own = true, rootless }, ""},
-		{"a runtime that writes", func(f *world) { f.RewritingNext = "/usr/bin/nvidia-container-runtime" }, `the next runtime "/usr/bin/nvidia-container-runtime" writes config.json anew`},
+		{"a runtime that writes", func(f *world) { f.RewritingNext = "/usr/bin/nvidia-container-runtime" }, `the next runtime "/usr/bin/nvidia-container-runtime" rewrites config.json`},
 	} {
 		f := facts(spec.User{})
 		test.change(f)

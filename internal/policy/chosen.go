@@ -173,7 +173,7 @@ func chosenGroupsAreNoPower(p *Policy, f *inquiry, d *Decision) error {
 		if p.unprivileged(f, gid, f.hostGID(gid)) || general.allows(f, gid) || gid == uint32(general.GID) || general.adds(f, gid) {
 			continue
 		}
-		return fmt.Errorf("the rule %q gives gid %d, which is privileged on this host, and whoever starts a container can choose to be in that rule\nhint: leave the gid out of it, or match on namespace, engine or root", p.Rule, gid)
+		return fmt.Errorf("the rule %q grants gid %d, which is privileged on this host, and whoever starts a container can choose to match that rule\nhint: leave the gid out of it, or match on namespace, engine or root", p.Rule, gid)
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (r *reader) evades(rules []Rule) {
 			}
 			if key := rules[i].Policy.gives(later.Policy); key != "" {
 				r.rule = i + 1
-				r.fail("name", "it stands in front of the rule %q, which is stricter (%s), and whoever starts a container can choose to be in this one\nhint: put it behind that", later.Name, key)
+				r.fail("name", "it comes before the rule %q, which is stricter (%s), and whoever starts a container can choose to match this one\nhint: move it after that rule", later.Name, key)
 				return
 			}
 		}
@@ -240,6 +240,6 @@ func (f *ruleFile) chosen(m *Match, rule, general *Policy, r *reader) {
 	}
 	rule.General = general
 	if key := f.settings.givesMore(rule, general); key != "" {
-		r.fail(key, "it gives these containers more than the general part does, and whoever starts a container can choose to be one of them\nhint: match on namespace, engine or root, or leave it out")
+		r.fail(key, "it grants more than the general part does, and whoever starts a container can choose to match it\nhint: match on namespace, engine or root, or leave it out")
 	}
 }

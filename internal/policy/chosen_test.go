@@ -85,7 +85,7 @@ func TestChosenRules(t *testing.T) {
 func TestNobodyEvadesARule(t *testing.T) {
 	const mine = "[[rule]]\nname = \"mine\"\nmatch.annotations = {x = [\"y\"]}\nhome.size = \"1g\"\n"
 	for _, test := range []struct{ text, fails string }{
-		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nmode = \"refuse\"", "p:2:1: rule[1].name: it stands in front of the rule \"prod\", which is stricter (mode)"},
+		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nmode = \"refuse\"", "p:2:1: rule[1].name: it comes before the rule \"prod\", which is stricter (mode)"},
 		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nidentity.sources = [\"listed\", \"fixed\"]", "(identity.sources)"},
 		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nprocess.bounding = \"drop\"", "(process.bounding)"},
 		{mine + "[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nidentity.users_file = \"/etc/people\"", "(identity.users_file)"},
@@ -129,7 +129,7 @@ func TestANewKeyIsClosed(t *testing.T) {
 	for _, one := range mayChoose {
 		key := one.key
 		if !all[key] {
-			t.Errorf("%s is no key", key)
+			t.Errorf("%s is not a key", key)
 		}
 	}
 }
@@ -176,7 +176,7 @@ func TestChosenGroupsOfEverybody(t *testing.T) {
 		f := facts(spec.User{})
 		f.HostGroups = &HostGroups{Groups: []HostGroup{{"docker", 1001}}}
 		f.Origin = &Origin{Annotations: map[string]string{"x": "y"}}
-		if d := p.decideIn(f); d.Refused() != refused || refused && !strings.Contains(d.Reason, "choose to be in that rule") {
+		if d := p.decideIn(f); d.Refused() != refused || refused && !strings.Contains(d.Reason, "choose to match that rule") {
 			t.Errorf("%s: %+v", general, d)
 		}
 	}

@@ -88,7 +88,7 @@ func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision
 			return p.Failed(f, err)
 		}
 	}
-	return p.Failed(f, errors.New("the decision asks again and again for facts that nobody gathers\nhint: report it, this is a bug"))
+	return p.Failed(f, errors.New("the decision keeps asking for facts that are never gathered\nhint: report it, this is a bug"))
 }
 
 // Failed is the decision where facts can't be gathered: there is to be no container, unless the policy leaves it as it is, and no
@@ -110,7 +110,7 @@ func (p *Policy) Failed(f *Facts, fault error) Decision {
 // restoresRoot: a restored process has the credentials that CRIU's image files hold, whatever config.json says
 // (SECURITY.md D9).
 const restoresRoot = "restore brings back a process with the credentials of its checkpoint, which may be root's" +
-	"\nhint: start the container anew, or set restore = \"allow\" in " + Hint
+	"\nhint: start a new container instead, or set restore = \"allow\" in " + Hint
 
 // Allows says why there is to be no container of that kind at all, before any is looked at.
 func (p *Policy) Allows(act Act) error {
@@ -143,7 +143,7 @@ func Unfit(f *Facts) error { return errors.Join(f.Unfit, cgroupIsThere(f), nextI
 // (SECURITY.md C1). In a user namespace nobody gets hold of such a node.
 func cgroupIsThere(f *Facts) error {
 	if _, hostRoot := f.Own.UID.Inside(0); hostRoot && f.NoCgroups {
-		return errors.New("without a cgroup (--cgroup-manager=disabled), the host's disks are open to whoever has a node of one in the image\nhint: leave that out (Podman: --cgroups=disabled)")
+		return errors.New("without a cgroup (--cgroup-manager=disabled), a device node in the image opens the host's disks\nhint: leave that out (Podman: --cgroups=disabled)")
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func cgroupIsThere(f *Facts) error {
 // changed, so that no record of the container would count, and what it adds would not be looked at.
 func nextIsLast(f *Facts) error {
 	if f.RewritingNext != "" {
-		return fmt.Errorf("the next runtime %q writes config.json anew for each container, behind nonroot-runc's back\nhint: %s", f.RewritingNext, runc.WrapperHint)
+		return fmt.Errorf("the next runtime %q rewrites config.json for each container after nonroot-runc has\nhint: %s", f.RewritingNext, runc.WrapperHint)
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func refuse(d *Decision, why error) {
 
 func asksForRoot(f *inquiry, d *Decision) error {
 	if f.Act == Exec {
-		return errors.New("this exec asks for root (uid 0), and the policy refuses root\nhint: name a user that isn't root, such as with exec --user 1000: without one it is the container's own, and that is root")
+		return errors.New("this exec asks for root (uid 0), and the policy refuses root\nhint: name a user that isn't root, such as exec --user 1000; the default is the container's own user, which is root")
 	}
 	const root = "the container asks for root (uid 0), and the policy refuses root"
 	if users := f.intended().Users; len(users) == 1 && users[0].UID == d.Identity.UID {
@@ -266,10 +266,10 @@ func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
 		return false, nil
 	}
 	if uid > MaxID {
-		return false, fmt.Errorf("uid %d is above %d, which runtimes do not agree on\nhint: choose a lower one", uid, MaxID)
+		return false, fmt.Errorf("uid %d is above %d, and runtimes do not agree on those\nhint: choose a lower one", uid, MaxID)
 	}
 	if p.anothers(f, uid) {
-		d.Notes = append(d.Notes, fmt.Sprintf("uid %d is not kept: identity.range has it, and allowed_uids does not", uid))
+		d.Notes = append(d.Notes, fmt.Sprintf("uid %d is not kept: it is in identity.range and not in allowed_uids", uid))
 		return false, nil
 	}
 	id.UID, id.GID = uid, f.User.GID
@@ -355,7 +355,7 @@ func (p *Policy) requested(f *inquiry, d *Decision) (bool, error) {
 		return false, fmt.Errorf("%s asks for uid %d, which the policy does not allow: it allows %s", where, id.UID, p.allowed())
 	}
 	if p.anothers(f, id.UID) {
-		return false, fmt.Errorf("%s asks for uid %d, which may be another container's: identity.range has it, and allowed_uids does not", where, id.UID)
+		return false, fmt.Errorf("%s asks for uid %d, which may belong to another container: it is in identity.range and not in allowed_uids", where, id.UID)
 	}
 	return true, p.requestedGroup(f, id, named, isNamed, group, hasGroup, where)
 }

@@ -110,7 +110,7 @@ func TestIdentity(t *testing.T) {
 		{name: "built for somebody, who is not asked for", user: spec.User{UID: 7, GID: 7}, source: Kept, want: Identity{UID: 7, GID: 7}, change: []func(*Policy, *world){builtFor(redis)}},
 		{name: "built for somebody whose gid is the host's docker", source: Image, want: Identity{UID: 1000, GID: 65532}, change: []func(*Policy, *world){builtFor(accounts.User{UID: 1000, GID: 999})}},
 		{name: "built for somebody whose gid is 0", source: Image, want: Identity{UID: 472, GID: 65532}, change: []func(*Policy, *world){builtFor(accounts.User{UID: 472})}},
-		{name: "built for several", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(redis, app)}, note: `can't be told: it has several accounts of its own: "redis", "app"`},
+		{name: "built for several", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(redis, app)}, note: `is unknown: it has several accounts of its own: "redis", "app"`},
 		{name: "built for root", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(accounts.User{Name: "toor"})}},
 		{name: "built for a uid that runc 1.1 refuses", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(accounts.User{UID: 1 << 31, GID: 1})}},
 		{name: "built for somebody out of bounds", source: Fixed, want: Identity{UID: 65532, GID: 65532}, change: []func(*Policy, *world){builtFor(redis), allow(Ranges{{1000, 2000}}, nil)}, note: `built for "redis" (999), which allowed_uids does not have`},
@@ -134,7 +134,7 @@ func TestIdentity(t *testing.T) {
 			created, func(p *Policy, f *world) { p.Variable, f.Env = true, []string{"NONROOT_USER=2000"} },
 		}},
 		{name: "B11 no mount namespace", refused: "mount namespace", change: []func(*Policy, *world){func(_ *Policy, f *world) { f.Container.Namespaces = nil }}},
-		{name: "B12 a mount namespace by path", refused: "somebody else's", change: []func(*Policy, *world){
+		{name: "B12 a mount namespace by path", refused: "not the container's own", change: []func(*Policy, *world){
 			func(_ *Policy, f *world) { f.Container.Namespaces[1].Path = "/proc/1/ns/mnt" },
 		}},
 		{name: "C9 cwd", refused: "below /proc", change: []func(*Policy, *world){func(_ *Policy, f *world) { f.Cwd = "/tmp/../proc/self/fd/7" }}},

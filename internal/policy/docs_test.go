@@ -76,7 +76,7 @@ func (d documented) check(t *testing.T) {
 func TestExamplesInDocs(t *testing.T) {
 	keys := keysOf(reflect.TypeFor[file](), "")
 	whole := 0
-	for _, name := range []string{docsFile, "../../README.md"} {
+	for _, name := range []string{docsFile, "../../docs/rollout.md"} {
 		blocks := tomlBlocks(readDocs(t, name))
 		if len(blocks) == 0 {
 			t.Errorf("%s has no example", name)

@@ -53,7 +53,7 @@ func (p *Policy) further(f *inquiry, d *Decision) {
 	case f.Record.Enforced():
 		f.created, f.by = f.Record.Identity, f.Record.Source
 	case f.Nested:
-		d.Notes = append(d.Notes, "the first process has made a user namespace of its own, so that it does not say who the container is")
+		d.Notes = append(d.Notes, "the first process has made a user namespace of its own, so its ids do not say who the container runs as")
 	case f.Process != nil:
 		f.created = p.running(f, f.Process)
 	}

@@ -182,7 +182,7 @@ func TestGateOfAUid(t *testing.T) {
 // TestFailed: where facts can't be gathered, there is no container but where the policy leaves all as they are, and never a further
 // process.
 func TestFailed(t *testing.T) {
-	fault := errors.New("config.json is no JSON")
+	fault := errors.New("config.json is not JSON")
 	rules := func(p *Policy) *Policy {
 		p.Rules = []Rule{{Name: "r", Match: Match{Engine: Patterns{"docker"}}, Policy: modes(Off, Off)}}
 		p.Rules[0].Policy.Rule = "r"
@@ -197,20 +197,20 @@ func TestFailed(t *testing.T) {
 		want   Mode
 		reason string
 	}{
-		{"create", Create, modes(Rewrite, Rewrite), nil, Refuse, "no JSON"},
-		{"create, refuse", Create, modes(Refuse, Rewrite), nil, Refuse, "no JSON"},
-		{"create, audit", Create, modes(Audit, Rewrite), nil, Audit, "no JSON"},
+		{"create", Create, modes(Rewrite, Rewrite), nil, Refuse, "not JSON"},
+		{"create, refuse", Create, modes(Refuse, Rewrite), nil, Refuse, "not JSON"},
+		{"create, audit", Create, modes(Audit, Rewrite), nil, Audit, "not JSON"},
 		{"create, off", Create, modes(Off, Rewrite), nil, Off, "why"},
 		{"restored, off", Restored, modes(Off, Rewrite), nil, Off, "why"},
-		{"create, a rule that could be off", Create, rules(modes(Rewrite, Rewrite)), nil, Refuse, "no JSON"},
-		{"create, off, but for a rule that can't be told", Create, rules(modes(Off, Off)), nil, Refuse, "no JSON"},
-		{"create, audit, but for a rule that can't be told", Create, rules(modes(Audit, Off)), nil, Refuse, "no JSON"},
+		{"create, a rule that could be off", Create, rules(modes(Rewrite, Rewrite)), nil, Refuse, "not JSON"},
+		{"create, off, but for a rule that can't be told", Create, rules(modes(Off, Off)), nil, Refuse, "not JSON"},
+		{"create, audit, but for a rule that can't be told", Create, rules(modes(Audit, Off)), nil, Refuse, "not JSON"},
 		{"create, a rule that is off", Create, rules(modes(Rewrite, Rewrite)), docker, Off, "why"},
-		{"exec", Exec, modes(Rewrite, Rewrite), nil, Refuse, "no JSON"},
-		{"exec, off", Exec, modes(Off, Off), nil, Refuse, "no JSON"},
-		{"exec, audit", Exec, modes(Audit, Off), nil, Refuse, "no JSON"},
-		{"start, off", Start, modes(Off, Off), nil, Refuse, "no JSON"},
-		{"start, audit", Start, modes(Audit, Off), nil, Refuse, "no JSON"},
+		{"exec", Exec, modes(Rewrite, Rewrite), nil, Refuse, "not JSON"},
+		{"exec, off", Exec, modes(Off, Off), nil, Refuse, "not JSON"},
+		{"exec, audit", Exec, modes(Audit, Off), nil, Refuse, "not JSON"},
+		{"start, off", Start, modes(Off, Off), nil, Refuse, "not JSON"},
+		{"start, audit", Start, modes(Audit, Off), nil, Refuse, "not JSON"},
 	} {
 		d := test.p.Failed(&Facts{Act: test.act, ID: "c", Origin: test.origin}, fault)
 		if d.Mode != test.want || !strings.Contains(d.Reason, test.reason) || d.ID != "c" || d.Identity != nil {

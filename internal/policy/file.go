@@ -204,7 +204,7 @@ func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule
 		rule.Name = *f.Name
 	}
 	if !validRule(rule.Name) {
-		r.fail("name", "%q is no name for a rule\nhint: use up to 64 letters, digits, spaces, \"_\", \".\" and \"-\", but not \"default\" or \"build\"", rule.Name)
+		r.fail("name", "%q is not a name for a rule\nhint: use up to 64 letters, digits, spaces, \"_\", \".\" and \"-\", but not \"default\" or \"build\"", rule.Name)
 	}
 	for _, part := range []struct {
 		key      string
@@ -253,7 +253,7 @@ func (f *ruleFile) until(r *reader) time.Time {
 	}
 	day, err := time.Parse(time.DateOnly, fmt.Sprint(f.Until))
 	if err != nil {
-		r.fail("until", "%s is no date such as 2027-01-31", asWritten(f.Until))
+		r.fail("until", "%s is not a date such as 2027-01-31", asWritten(f.Until))
 	}
 	return day.AddDate(0, 0, 1)
 }
@@ -326,13 +326,13 @@ func (r *reader) spelling() {
 	}
 	walk(r.data, func(key string, _ unstable.Range) bool {
 		if key == "rule" || strings.HasPrefix(key, "rule.") {
-			r.fail(key, "rules are tables of a list\nhint: write [[rule]]")
+			r.fail(key, "rules are an array of tables\nhint: write [[rule]]")
 			return false
 		}
 		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_.[]0123456789") == "" || annotationKey(key) {
 			return true
 		}
-		r.fail(key, "unknown key\nhint: see docs/policy.md for the keys there are")
+		r.fail(key, "unknown key\nhint: %s", unknownKey(key))
 		return false
 	})
 }
@@ -434,7 +434,7 @@ func (s *settings) identity(p *Policy, r *reader) {
 	number("identity.gid", id.GID, &p.GID)
 	if id.Name != nil {
 		if p.Name = *id.Name; !validName(p.Name) {
-			r.fail("identity.name", "%q is no user name\nhint: use up to 32 of a-z, A-Z, 0-9, \"_\", \".\" and \"-\", and begin with a letter or \"_\"", p.Name)
+			r.fail("identity.name", "%q is not a user name\nhint: use up to 32 of a-z, A-Z, 0-9, \"_\", \".\" and \"-\", and begin with a letter or \"_\"", p.Name)
 		}
 	}
 	if id.Sources != nil {
@@ -501,7 +501,7 @@ func (s *settings) eachTheirOwn(p *Policy, r *reader) {
 		if *id.Range == "" {
 			p.Range, p.Block = Range{}, 0
 		} else if p.Range, err = parseRange(*id.Range); err != nil || p.Range.First == p.Range.Last {
-			r.fail("identity.range", "%q is no range of ids such as \"100000-165535\"", *id.Range)
+			r.fail("identity.range", "%q is not a range of ids such as \"100000-165535\"", *id.Range)
 		}
 	}
 	if size := int64(p.Range.Last) - int64(p.Range.First) + 1; id.Block == nil && int64(p.Block) > size {
@@ -510,7 +510,7 @@ func (s *settings) eachTheirOwn(p *Policy, r *reader) {
 	oneOf(r, "identity.share", id.Share, []string{"container", "pod", "namespace"}, []Share{ShareNone, SharePod, ShareNamespace}, &p.Share)
 	if id.Block != nil {
 		if size := int64(p.Range.Last) - int64(p.Range.First) + 1; *id.Block < 0 || *id.Block > 0 && (p.Range.First == 0 || *id.Block > size) {
-			r.fail("identity.block", "%d is no part of identity.range\nhint: give how many of its ids a namespace has, such as 1000", *id.Block)
+			r.fail("identity.block", "%d is not a part of identity.range\nhint: set how many of its ids each namespace gets, such as 1000", *id.Block)
 		} else {
 			p.Block = ID(*id.Block) // #nosec G115 -- at most the range's size
 		}
@@ -528,7 +528,7 @@ func (s *settings) eachTheirOwn(p *Policy, r *reader) {
 		}
 	}
 	if p.GroupsFile != "" && p.UsersFile == "" {
-		r.fail("identity.groups_file", "there is no users_file whose people it could be of")
+		r.fail("identity.groups_file", "it needs identity.users_file, whose accounts it lists groups for")
 	}
 }
 
@@ -570,7 +570,7 @@ func (s *settings) process(p *Policy, r *reader) {
 	oneOf(r, "home.mode", s.Home.Mode, []string{"auto", "always", "never"}, []homedir.Mode{homedir.Auto, homedir.Always, homedir.Never}, &p.HomeMode)
 	if size := s.Home.Size; size != nil {
 		if p.HomeSize = *size; !validSize(p.HomeSize) {
-			r.fail("home.size", "%q is no size\nhint: give a number with k, m, g or %%, such as \"256m\"", p.HomeSize)
+			r.fail("home.size", "%q is not a size\nhint: give a number with k, m, g or %%, such as \"256m\"", p.HomeSize)
 		}
 	}
 	if home := s.Home.Path; home != nil {

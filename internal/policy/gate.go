@@ -50,7 +50,7 @@ func keptByAll(c *runc.Credentials) error {
 func (p *Policy) anybody(f *inquiry, c *runc.Credentials) error {
 	for _, uid := range c.UIDs {
 		if !p.mayBeKept(uid) {
-			return fmt.Errorf("it has the uid %d, which the policy (identity.sources, allowed_uids) lets nobody keep", uid)
+			return fmt.Errorf("it has the uid %d, which the policy (identity.sources, allowed_uids) does not let a container keep", uid)
 		}
 	}
 	for i, gid := range c.GIDs {
@@ -86,11 +86,11 @@ func exactly(c *runc.Credentials, id *Identity, bounding []string) error {
 	}
 	for _, g := range c.Groups {
 		if g != id.GID && !slices.Contains(id.Groups, g) {
-			return fmt.Errorf("it has the group %d, which was not decided", g)
+			return fmt.Errorf("it has the group %d, which was not part of the decision", g)
 		}
 	}
 	if more := c.Bounding &^ mask(bounding); more != 0 {
-		return fmt.Errorf("its bounding set has more capabilities (%#x) than was decided", more)
+		return fmt.Errorf("its bounding set has more capabilities (%#x) than were decided", more)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (p *Policy) standFor(f *inquiry, d *Decision, who Identity, own bool, becau
 		d.Notes = append(d.Notes, because+", which allowed_uids does not have")
 		return false
 	case p.anothers(f, who.UID):
-		d.Notes = append(d.Notes, because+", which may be another container's: identity.range has it, and allowed_uids does not")
+		d.Notes = append(d.Notes, because+", which may belong to another container: it is in identity.range and not in allowed_uids")
 		return false
 	}
 	*d.Identity = Identity{UID: who.UID, GID: uint32(p.GID)}
@@ -71,7 +71,7 @@ func (p *Policy) memberships(f *inquiry, d *Decision, user string) {
 		return
 	}
 	if len(all) > maxMemberships {
-		d.Notes = append(d.Notes, fmt.Sprintf("the image has %s in %d groups, of which none is given: it is too much", quote.Value(user), len(all)))
+		d.Notes = append(d.Notes, fmt.Sprintf("the image has %s in %d groups, too many: none of them is kept", quote.Value(user), len(all)))
 		return
 	}
 	for _, gid := range all {
@@ -89,7 +89,7 @@ func severalAccounts(built *accounts.Intended) string {
 		what = "keeps state of several accounts"
 	}
 	if built.More {
-		return "whom the image was built for can't be told: it " + what + ", too many to look at"
+		return "the image's service user is unknown: it " + what + ", too many to look at"
 	}
 	var names string
 	for i, u := range built.Users {
@@ -102,5 +102,5 @@ func severalAccounts(built *accounts.Intended) string {
 		}
 		names += quote.Value(u.Name)
 	}
-	return "whom the image was built for can't be told: it " + what + ": " + names
+	return "the image's service user is unknown: it " + what + ": " + names
 }

@@ -34,7 +34,7 @@ func (p *Policy) joined(f *inquiry, d *Decision) bool {
 	case p.anothers(f, who.UID) && p.Share != ShareNone:
 		return false // those who belong together have one uid of the range anyway
 	case !ok:
-		d.Notes = append(d.Notes, because+", whom the policy (identity.sources, allowed_uids) lets nobody be")
+		d.Notes = append(d.Notes, because+", which the policy (identity.sources, allowed_uids) does not allow")
 		return false
 	}
 	if !p.standFor(f, d, as, own, because) {

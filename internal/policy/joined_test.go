@@ -32,16 +32,16 @@ func TestJoined(t *testing.T) {
 		"a privileged group":           {of(1234, 6), nil, Identity{UID: 1234, GID: DefaultID}, Joined, "is that user"},
 		"before volumes and images":    {one, func(p *Policy, w *world) { builtFor(1000)(p, w); w.Owned = []Identity{{UID: 1500, GID: 1500}} }, Identity{UID: 1234, GID: 1235}, Joined, "is that user"},
 		"the highest":                  {of(MaxID, 1235), nil, Identity{UID: MaxID, GID: 1235}, Joined, "is that user"},
-		"above what runtimes agree on": {of(MaxID+1, 1235), nil, fixed, Fixed, "lets nobody be"},
-		"out of bounds":                {one, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, fixed, Fixed, "lets nobody be"},
+		"above what runtimes agree on": {of(MaxID+1, 1235), nil, fixed, Fixed, "does not allow"},
+		"out of bounds":                {one, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, fixed, Fixed, "does not allow"},
 		"within bounds":                {of(1000, 1235), func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, Identity{UID: 1000, GID: 1235}, Joined, "is that user"},
 		"the fixed one, out of bounds": {of(DefaultID, DefaultID), func(p *Policy, w *world) {
 			p.AllowedUIDs = Ranges{{1000, 1000}}
 			builtFor(1000)(p, w)
 		}, fixed, Joined, "is that user"},
-		"nobody keeps a uid":                           {one, func(p *Policy, _ *world) { p.Sources = []Source{Joined, Fixed} }, fixed, Fixed, "lets nobody be"},
+		"nobody keeps a uid":                           {one, func(p *Policy, _ *world) { p.Sources = []Source{Joined, Fixed} }, fixed, Fixed, "does not allow"},
 		"a policy without":                             {one, func(p *Policy, _ *world) { p.Sources = []Source{Kept, Fixed} }, fixed, Fixed, ""},
-		"another owner's range":                        {of(200001, 1235), func(p *Policy, _ *world) { p.Reserved, p.Share = Ranges{{200000, 200999}}, ShareNone }, fixed, Fixed, "may be another container's"},
+		"another owner's range":                        {of(200001, 1235), func(p *Policy, _ *world) { p.Reserved, p.Share = Ranges{{200000, 200999}}, ShareNone }, fixed, Fixed, "may belong to another container"},
 		"a range that those who belong together share": {of(200001, 1235), func(p *Policy, _ *world) { p.Reserved, p.Share = Ranges{{200000, 200999}}, SharePod }, fixed, Fixed, ""},
 		"who doesn't ask for root":                     {one, func(_ *Policy, w *world) { w.User = spec.User{UID: 1000, GID: 1001} }, Identity{UID: 1000, GID: 1001}, Kept, ""},
 		"an exec":                                      {one, func(_ *Policy, w *world) { w.Exec = true }, fixed, Fixed, ""},

@@ -477,7 +477,7 @@ func TestRequestsThatFail(t *testing.T) {
 		{"not allowed", "1000", func(p *Policy) { p.AllowedUIDs = Ranges{{5, 6}} }, "it allows 5-6"},
 		{
 			"another container's", "1000", func(p *Policy) { p.Reserved = Ranges{{1000, 2000}} },
-			"may be another container's",
+			"may belong to another container",
 		},
 	} {
 		f := facts(spec.User{UID: 7, GID: 4000})
@@ -705,7 +705,7 @@ func TestEachPartOfAMatch(t *testing.T) {
 		want     bool
 	}{
 		{[]string{"a", "b"}, "a", true},   // one is enough, the first as well
-		{[]string{"[", "a"}, "[", false},  // what is no pattern takes nothing
+		{[]string{"[", "a"}, "[", false},  // what is not a pattern takes nothing
 		{[]string{"![", "a"}, "a", true},  // nor does it keep anything out
 		{[]string{"a[", "a*"}, "a", true}, // though it begins alike
 	} {
@@ -795,12 +795,12 @@ func TestIDsThatAreNotTheRanges(t *testing.T) {
 		identity uint32
 	}{
 		{"one of it", 0, 2000, nil, "", 1, 2000},
-		{"below", 0, 1999, nil, "the id 1999 is not one of identity.range", 0, 0},
-		{"above", 0, 3000, nil, "the id 3000 is not one of identity.range", 0, 0},
+		{"below", 0, 1999, nil, "the id 1999 is not in identity.range", 0, 0},
+		{"above", 0, 3000, nil, "the id 3000 is not in identity.range", 0, 0},
 		{"none left", 0, 2000, errors.New("none left"), "none left", 0, 0},
 		{"a block", 100, 2100, nil, "", 2, 2100},
-		{"a block below", 100, 1950, nil, "the block that begins at 1950", 0, 0},
-		{"a block that is not whole", 100, 2950, nil, "the block that begins at 2950", 0, 0},
+		{"a block below", 100, 1950, nil, "begins at 1950", 0, 0},
+		{"a block that is not whole", 100, 2950, nil, "begins at 2950", 0, 0},
 		{"no block left", 100, 1, errors.New("none left"), "none left", 0, 0},
 	} {
 		f := facts(spec.User{})
@@ -873,7 +873,7 @@ func TestHooksOfThePolicy(t *testing.T) {
 	for list, want := range map[string]string{
 		`["/usr/bin/a", "/opt/*"]`: "", `[]`: "",
 		`["bin/a"]`: "absolute path", `["/usr/../a"]`: "absolute path",
-		`["/usr/bin/"]`: "absolute path", `["/a["]`: "is no pattern",
+		`["/usr/bin/"]`: "absolute path", `["/a["]`: "is not a pattern",
 	} {
 		p, err := Parse("p", []byte("hooks.allowed = "+list))
 		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -913,7 +913,7 @@ func TestImageAccounts(t *testing.T) {
 		},
 		{"another container's", accounts.Intended{Users: []accounts.User{app}}, func(p *Policy, _ *Facts) {
 			p.Reserved = Ranges{{1000, 1000}}
-		}, 65532, "may be another container's", nil, false, nil},
+		}, 65532, "may belong to another container", nil, false, nil},
 		{"its groups, each once", accounts.Intended{Users: []accounts.User{app}}, func(p *Policy, f *Facts) {
 			p.Adapt.Groups, f.OwnGroup, f.Isolated = true, true, &yes
 		}, 1000, "", []uint32{5000, 5001}, false, &accounts.Files{Group: []byte("a:x:5000:app\nb:x:5000:app\nc:x:5001:app\nd:x:6:app\n")}},
@@ -957,7 +957,7 @@ func TestImageAccounts(t *testing.T) {
 	f.Accounts, f.OwnGroup, f.Isolated = &accounts.Files{Group: []byte(many.String())}, true, &yes
 	d := p.Decide(&f.Facts)
 	if len(d.Identity.Groups) > 0 ||
-		!slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, "it is too much") }) {
+		!slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, "too many: none of them is kept") }) {
 		t.Errorf("too many groups: %+v", d)
 	}
 }

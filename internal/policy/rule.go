@@ -126,7 +126,7 @@ func (m *Match) exempts() error {
 	case len(m.Image) > 0:
 		return errors.New("an exemption must not rest on the image's name, which whoever starts a container chooses, as the tag of any content\nhint: match on namespace, engine or root")
 	case !m.Engine.bounds() && !m.Root.bounds() && !m.Namespace.bounds():
-		return errors.New("an exemption must name the namespaces, engines or roots that it is for: pods and containers are named by whoever starts them")
+		return errors.New("an exemption must match on namespace, engine or root: whoever starts a pod or container chooses its name")
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (ps Patterns) check() error {
 	for _, p := range ps {
 		body, _ := strings.CutPrefix(p, "!")
 		if _, err := path.Match(body, "x"); err != nil || body == "" {
-			return fmt.Errorf("%q is no pattern\nhint: use letters, \"*\", \"?\" and [a-z], with \"!\" in front of what is not meant", p)
+			return fmt.Errorf("%q is not a pattern\nhint: use letters, \"*\", \"?\" and [a-z], with \"!\" in front of what is not meant", p)
 		}
 	}
 	return nil

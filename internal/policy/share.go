@@ -40,7 +40,7 @@ func (p *Policy) fixed(f *inquiry, d *Decision) error {
 	}
 	id, err := assign(d, f, p.Range.First, p.Range.Last, 1, p.owner(f))
 	if err == nil && !p.Range.Has(uint32(id)) {
-		err = fmt.Errorf("the id %d is not one of identity.range, %s", id, Ranges{p.Range})
+		err = fmt.Errorf("the id %d is not in identity.range, %s", id, Ranges{p.Range})
 	}
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (p *Policy) ownBlock(f *inquiry, d *Decision) (*Policy, error) {
 		o := f.origin()
 		first, err = assign(d, f, p.Range.First, p.Range.Last, p.Block, fmt.Sprintf("%s block %q", o.Engine, o.Namespace))
 		if err == nil && (!p.Range.Has(uint32(first)) || !p.Range.Has(uint32(first+p.Block-1))) {
-			err = fmt.Errorf("the block that begins at %d is not one of identity.range, %s", first, Ranges{p.Range})
+			err = fmt.Errorf("no block of identity.range, %s, begins at %d", Ranges{p.Range}, first)
 		}
 		if err != nil {
 			return p, err

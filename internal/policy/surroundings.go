@@ -96,7 +96,7 @@ func (p *Policy) mayBecome(f *inquiry, d *Decision, uid uint32) bool {
 // (SECURITY.md B13).
 func mountsStayInside(_ *Policy, f *inquiry, _ *Decision) error {
 	for _, s := range f.Spread {
-		return fmt.Errorf("the mount at %s lies in that at %s, which shares its mounts with the host, so that the host would have it, too\nhint: leave out one of them, or give %s the propagation \"rslave\" or \"rprivate\"", quote.Value(s.Mount), quote.Value(s.Within), quote.Value(s.Within))
+		return fmt.Errorf("the mount at %s is below the one at %s, which propagates to the host, so the host would get it too\nhint: leave out one of them, or give %s the propagation \"rslave\" or \"rprivate\"", quote.Value(s.Mount), quote.Value(s.Within), quote.Value(s.Within))
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func ownFilesStayOutside(_ *Policy, f *inquiry, _ *Decision) error {
 		if own.What == "log" {
 			advice = "mount it read-only"
 		}
-		return fmt.Errorf("the mount at %s is of nonroot-runc's own %s, %s, which whoever may call the engine could change by it: %s", quote.Value(own.Mount), own.What, quote.Value(own.Path), advice)
+		return fmt.Errorf("the mount at %s is of nonroot-runc's own %s, %s, which anyone with access to the engine could change through it: %s", quote.Value(own.Mount), own.What, quote.Value(own.Path), advice)
 	}
 	return nil
 }

@@ -7,6 +7,12 @@ import (
 	"slices"
 )
 
+// OwnedVolume is an engine's volume in which something was written, and who owns it, as the container has the ids.
+type OwnedVolume struct {
+	Identity
+	Source string
+}
+
 // volume: a container that asks for root becomes who owns its volumes, in which something was written, where all of them are
 // one user's. As root, all containers with a volume were one user: a backup beside its database, a web server beside what renews
 // its certificates. It is within the bounds of a uid that is kept, which anybody may ask for, so that naming somebody's volume
@@ -20,29 +26,60 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 	}
 	owners := f.volumes()
 	if last := f.Last; last != nil {
-		if last.Source == Volume || slices.ContainsFunc(owners, func(o Identity) bool { return o.UID == last.UID }) {
+		if last.Source == Volume || slices.ContainsFunc(owners, func(o OwnedVolume) bool { return o.UID == last.UID }) {
+			p.differ(f, d, owners)
 			return p.ofVolume(f, d, last.Identity, fmt.Sprintf("it was uid %d at its last start", last.UID))
 		}
 	}
+	if p.differ(f, d, owners) {
+		return false
+	}
 	var found *Identity
-	for _, owner := range owners {
-		switch {
-		case owner.UID == 0: // from before, or of a container that is exempt
-		case found == nil:
-			found = &owner
-		case found.UID != owner.UID:
-			d.Notes = append(d.Notes, fmt.Sprintf("its volumes are of different users, %d and %d: it can be neither for both", found.UID, owner.UID))
-			return false
+	for i := range owners {
+		if owners[i].UID != 0 { // root's are from before, or of a container that is exempt
+			found = &owners[i].Identity
+			break
 		}
 	}
 	if found == nil {
 		return false
 	}
 	if last := f.Last; last != nil {
-		d.Notes = append(d.Notes, fmt.Sprintf("its volume is of uid %d, who it was not at its last start (%d); hint: make the container anew if it is to be %d", found.UID, last.UID, found.UID))
+		d.Notes = append(d.Notes, fmt.Sprintf("its volume belongs to uid %d, and at its last start it was %d; hint: create the container again to run it as %d", found.UID, last.UID, found.UID))
 		return false
 	}
 	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume is of uid %d", found.UID))
+}
+
+// differ says that a container's volumes are of different users, and notes that. One of the policy's own identity is whoever's has it
+// and has no other user, so that the note advises to give it to the other one: all containers that ask for root follow.
+func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
+	var one, other *OwnedVolume
+	for i := range owners {
+		switch o := &owners[i]; {
+		case o.UID == 0:
+		case one == nil:
+			one = o
+		case one.UID != o.UID && other == nil:
+			other = o
+		}
+	}
+	if other == nil {
+		return false
+	}
+	note := fmt.Sprintf("its volumes belong to different users, %d and %d, and it can only be one of them", one.UID, other.UID)
+	if one.UID == uint32(p.UID) {
+		one, other = other, one
+	}
+	if other.UID == uint32(p.UID) && p.UsesFixed() && f.UserNamespace == nil && other.GID != 0 {
+		gid := one.GID
+		if gid == 0 {
+			gid = uint32(p.GID)
+		}
+		note += fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt --from %d:%d --user %d:%d %s", other.UID, other.GID, one.UID, gid, other.Source)
+	}
+	d.Notes = append(d.Notes, note)
+	return true
 }
 
 // ofVolume makes the container who owns its volumes, if runtimes agree on the uid, and within the policy's bounds.

@@ -26,6 +26,8 @@ func TestVolume(t *testing.T) {
 		"one":                          {[]Identity{{UID: 1234, GID: 1235}}, nil, Identity{UID: 1234, GID: 1235}, Volume, ""},
 		"two of one user":              {[]Identity{{UID: 1234, GID: 1235}, {UID: 1234, GID: 7777}}, nil, Identity{UID: 1234, GID: 1235}, Volume, ""},
 		"of two users":                 {[]Identity{{UID: 1234, GID: 1235}, {UID: 1236, GID: 1235}}, nil, fixed, Fixed, "different users, 1234 and 1236"},
+		"of somebody and the fixed":    {[]Identity{{UID: 1234, GID: 1235}, {}, fixed}, nil, fixed, Fixed, "different users, 1234 and 65532, and it can only be one of them; hint: stop its containers, and run nonroot-ctl volumes adopt --from 65532:65532 --user 1234:1235 /volumes/of65532"},
+		"of the fixed and somebody":    {[]Identity{fixed, {UID: 1234}}, nil, fixed, Fixed, "--from 65532:65532 --user 1234:65532 /volumes/of65532"},
 		"root's":                       {[]Identity{{}}, nil, fixed, Fixed, ""},
 		"root's, and somebody's":       {[]Identity{{}, {UID: 1234, GID: 1235}, {}}, nil, Identity{UID: 1234, GID: 1235}, Volume, ""},
 		"a privileged group":           {[]Identity{{UID: 1234, GID: 6}}, nil, Identity{UID: 1234, GID: DefaultID}, Volume, ""},
@@ -41,7 +43,7 @@ func TestVolume(t *testing.T) {
 			p.AllowedUIDs = Ranges{{1000, 1000}}
 			builtFor(1000)(p, w)
 		}, fixed, Volume, ""},
-		"another's range":  {[]Identity{{UID: 200001, GID: 1235}}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "may be another container's"},
+		"another's range":  {[]Identity{{UID: 200001, GID: 1235}}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "may belong to another container"},
 		"a policy without": {[]Identity{{UID: 1234, GID: 1235}}, func(p *Policy, _ *world) { p.Sources = []Source{Kept, Fixed} }, fixed, Fixed, ""},
 		"who doesn't ask for root": {[]Identity{{UID: 1234, GID: 1235}}, func(_ *Policy, w *world) {
 			w.User = spec.User{UID: 1000, GID: 1001}
@@ -74,10 +76,10 @@ func TestVolumeOfLastStart(t *testing.T) {
 		source Source
 		note   string
 	}{
-		"another has taken its volume":                {LastStart{fixed, Fixed}, []Identity{one}, nil, fixed, Fixed, "its volume is of uid 1234, who it was not at its last start (65532); hint: make the container anew if it is to be 1234"},
-		"of the image's user":                         {LastStart{Identity{UID: 1000, GID: 1001}, Image}, []Identity{one}, builtFor(1000), Identity{UID: 1000, GID: 1001}, Image, "make the container anew"},
+		"another has taken its volume":                {LastStart{fixed, Fixed}, []Identity{one}, nil, fixed, Fixed, "its volume belongs to uid 1234, and at its last start it was 65532; hint: create the container again to run it as 1234"},
+		"of the image's user":                         {LastStart{Identity{UID: 1000, GID: 1001}, Image}, []Identity{one}, builtFor(1000), Identity{UID: 1000, GID: 1001}, Image, "create the container again"},
 		"it has the volume":                           {LastStart{one, Fixed}, []Identity{one}, nil, one, Volume, ""},
-		"it has one of them":                          {LastStart{two, Image}, []Identity{one, two}, nil, two, Volume, ""},
+		"it has one of them":                          {LastStart{two, Image}, []Identity{one, two}, nil, two, Volume, "different users, 1234 and 1236"},
 		"it had the volume":                           {LastStart{two, Volume}, []Identity{one}, nil, two, Volume, ""},
 		"it had the volume, which is empty":           {LastStart{two, Volume}, nil, nil, two, Volume, ""},
 		"it had the volume, and a policy that hasn't": {LastStart{two, Volume}, nil, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1234, 1234}} }, fixed, Fixed, "it was uid 1236 at its last start, which allowed_uids"},
@@ -119,12 +121,12 @@ func TestVolumeWithARange(t *testing.T) {
 	}
 }
 
-// TestSettleEnds where nobody gathers what is asked for.
+// TestSettleEnds where never gathered what is asked for.
 func TestSettleEnds(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	asked := 0
 	d := p.Settle(&f.Facts, func(*decision.Missing) error { asked++; return nil })
-	if d.Mode != Refuse || !strings.Contains(d.Reason, "nobody gathers") || asked != maxRounds {
+	if d.Mode != Refuse || !strings.Contains(d.Reason, "never gathered") || asked != maxRounds {
 		t.Errorf("%s, %q after %d", d.Mode, d.Reason, asked)
 	}
 }

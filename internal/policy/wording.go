@@ -25,7 +25,8 @@ func located(name string, data []byte, err error) error {
 	if errors.As(err, &unknown) {
 		first := &unknown.Errors[0]
 		row, col := first.Position()
-		return fmt.Errorf("%s:%d:%d: unknown key %s\nhint: see docs/policy.md for the keys there are", name, row, col, quote.Value(strings.Join(first.Key(), ".")))
+		key := strings.Join(first.Key(), ".")
+		return fmt.Errorf("%s:%d:%d: unknown key %s\nhint: %s", name, row, col, quote.Value(key), unknownKey(key))
 	}
 	var wrong *toml.DecodeError
 	if !errors.As(err, &wrong) {
@@ -96,7 +97,7 @@ func mistyped(data []byte) (at unstable.Position, text string, found bool) {
 		case e.Kind == unstable.ArrayTable && table.Kind() == reflect.Struct:
 			report(first, fmt.Sprintf("%s: this is one table, not a list\nhint: write [%s]", name, name))
 		case table.Kind() != reflect.Struct && table.Kind() != reflect.Map:
-			report(first, fmt.Sprintf("%s: this is no table\nhint: write %s", name, example(key[len(key)-1], name, table)))
+			report(first, fmt.Sprintf("%s: this is not a table\nhint: write %s", name, example(key[len(key)-1], name, table)))
 		}
 		name += "."
 	}
@@ -124,18 +125,18 @@ func pair(p *unstable.Parser, e *unstable.Node, table reflect.Type, prefix strin
 				entry := it.Node()
 				names, _ := keyNames(entry)
 				if !fits(entry.Value(), want.Elem()) {
-					report(first, fmt.Sprintf("%s.%s: this is no list of texts\nhint: write one, such as [\"yes\"]", name, quote.Path(names...)))
+					report(first, fmt.Sprintf("%s.%s: this is not a list of strings\nhint: write one, such as [\"yes\"]", name, quote.Path(names...)))
 				}
 			}
 			return
 		}
 		if !isTables(want) {
-			report(first, fmt.Sprintf("%s: %s is no table\nhint: write [%s], and its keys below", name, said(p, value), name))
+			report(first, fmt.Sprintf("%s: %s is not a table\nhint: write [%s], and its keys below", name, said(p, value), name))
 		}
 		return
 	}
 	if !fits(value, want) {
-		report(first, fmt.Sprintf("%s: %s is no %s\nhint: write %s", name, said(p, value), wanted(want), corrected(p, last, name, value, want)))
+		report(first, fmt.Sprintf("%s: %s is not %s\nhint: write %s", name, said(p, value), wanted(want), corrected(p, last, name, value, want)))
 	}
 }
 
@@ -225,15 +226,15 @@ func wanted(t reflect.Type) string {
 	}
 	switch {
 	case t.Kind() == reflect.String:
-		return "text"
+		return "a string"
 	case t.Kind() == reflect.Int64:
-		return "whole number"
+		return "a whole number"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	case t.Elem().Kind() == reflect.String:
-		return "list of texts"
+		return "a list of strings"
 	}
-	return "list of numbers and texts"
+	return "a list of numbers and strings"
 }
 
 // said is a value as it stands in the file.
@@ -415,7 +416,7 @@ func unquotedValue(data []byte, row int) string {
 		return ""
 	}
 	if want != nil && (want.Kind() == reflect.Bool || want.Kind() == reflect.Int64) {
-		return fmt.Sprintf("%s: %s is no %s\nhint: write %s", name, value, wanted(want), example(key, name, want))
+		return fmt.Sprintf("%s: %s is not %s\nhint: write %s", name, value, wanted(want), example(key, name, want))
 	}
 	return fmt.Sprintf("%s: text stands in quotes\nhint: write %s = %s", name, key, strconv.Quote(value))
 }

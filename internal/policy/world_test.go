@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -104,7 +105,10 @@ func (w *world) gather(f *Facts, m decision.Missing) {
 		f.Prepares = &w.Prepare
 	}
 	if m.Volumes {
-		f.Volumes, f.Last = append([]Identity{}, w.Owned...), w.Started
+		f.Volumes, f.Last = []OwnedVolume{}, w.Started
+		for _, owner := range w.Owned {
+			f.Volumes = append(f.Volumes, OwnedVolume{owner, "/volumes/of" + strconv.FormatUint(uint64(owner.UID), 10)})
+		}
 	}
 	if m.Isolated {
 		isolated := w.Apart != nil && w.Apart()

@@ -3,14 +3,20 @@
 package proc
 
 import (
+	"errors"
 	"iter"
+	"strconv"
 	"strings"
 )
 
 // Mount is one of a mount namespace's mounts (proc_pid_mountinfo(5)), with what the kernel writes as octal numbers read.
 type Mount struct {
 	ID      string
+	Device  string   // its file system's, "MAJOR:MINOR"
+	Root    string   // the directory of its file system that is mounted, as a path in that
 	Point   string   // where it is, as a path from the root of who reads it
+	Mode    string   // "ro" or "rw", and what else holds for this mount alone
+	Type    string   // its file system's, such as "ext4"
 	Options []string // those of its file system, of which overlays and FUSE tell who made them of what
 }
 
@@ -18,9 +24,32 @@ type Mount struct {
 type Mounts string
 
 // ReadMounts gives the mounts of the caller's mount namespace.
-func ReadMounts() (Mounts, error) {
-	text, err := read("/proc/thread-self/mountinfo", mountsLimit)
+func ReadMounts() (Mounts, error) { return MountsOf("thread-self") }
+
+// MountsOf gives those of a process's.
+func MountsOf(pid string) (Mounts, error) {
+	text, err := read("/proc/"+pid+"/mountinfo", mountsLimit)
 	return Mounts(text), err
+}
+
+// MountOf gives the mount in which something lies that is open, by a descriptor of any kind. Its file system is not asked.
+func MountOf(fd int) (Mount, error) {
+	text, err := Read("/proc/thread-self/fdinfo/" + strconv.Itoa(fd))
+	if err != nil {
+		return Mount{}, err
+	}
+	mounts, err := ReadMounts()
+	if err != nil {
+		return Mount{}, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if id, ok := strings.CutPrefix(line, "mnt_id:"); ok {
+			if m, ok := mounts.Find(strings.TrimSpace(id)); ok {
+				return m, nil
+			}
+		}
+	}
+	return Mount{}, errors.New("its mount is not known")
 }
 
 // All yields each mount, in the order in which they were made.
@@ -47,11 +76,14 @@ func (m Mounts) Find(id string) (Mount, bool) {
 // parseMount reads a line, which has optional fields in its middle. One blank stands between fields: a mount's source may be empty.
 func parseMount(line string) (Mount, bool) {
 	fields := strings.Split(strings.TrimSuffix(line, "\n"), " ")
-	const idAt, pointAt, fewest = 0, 4, 10
+	const idAt, deviceAt, rootAt, pointAt, modeAt, fewest = 0, 2, 3, 4, 5, 10
 	if len(fields) < fewest {
 		return Mount{}, false
 	}
-	m := Mount{ID: fields[idAt], Point: unescape(fields[pointAt]), Options: strings.Split(fields[len(fields)-1], ",")}
+	m := Mount{
+		ID: fields[idAt], Device: fields[deviceAt], Root: unescape(fields[rootAt]), Point: unescape(fields[pointAt]),
+		Mode: fields[modeAt], Type: fields[len(fields)-3], Options: strings.Split(fields[len(fields)-1], ","),
+	}
 	for i, o := range m.Options { // a comma within one was escaped
 		m.Options[i] = unescape(o)
 	}

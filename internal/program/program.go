@@ -63,6 +63,8 @@ type Command struct {
 
 	Chowns bool     // a change of owners would be denied; else it succeeds, and does nothing
 	Asked  []string // the capabilities that were asked for; nil: nobody knows
+
+	Closed func(Write) bool // what is not the identity's to write; nil: nobody knows
 }
 
 // Hint says why the program is likely to fail as the identity; "": nothing is known against it. It is for the log and the record, so
@@ -78,9 +80,9 @@ func (c Command) Hint(view *rootfs.View, mayRun func(at *rootfs.Entry) bool) str
 	}
 	switch {
 	case at.Stat.Mode&unix.S_ISUID != 0:
-		return fmt.Sprintf("its program %q is setuid, which gives nothing here; hint: start what it would start", at.Path)
+		return fmt.Sprintf("its program %q is setuid, which has no effect here; hint: start the program that it would start", at.Path)
 	case !mayRun(&at):
-		return fmt.Sprintf("its program %q is not the identity's to run (%d:%d %04o); hint: change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
+		return fmt.Sprintf("its program %q can't be run by the identity (%d:%d %04o); hint: change its mode in the image", at.Path, at.Stat.Uid, at.Stat.Gid, at.Stat.Mode&0o7777)
 	}
 	if said := c.named("program", at.Path, args); said != "" {
 		return said
@@ -96,11 +98,11 @@ func (c Command) named(kind, shown string, args []string) string {
 	}
 	switch t, ok := c.taskOf(base, args[1:]); {
 	case slices.Contains(installers, base):
-		return fmt.Sprintf("its %s %q installs packages, which only root may; hint: "+whenBuilt, kind, shown)
+		return fmt.Sprintf("its %s %q installs packages, which only root can; hint: "+whenBuilt, kind, shown)
 	case slices.Contains(switches, base):
-		return fmt.Sprintf("its %s %q makes another user of root, and nobody else may; hint: start what it would start", kind, shown)
+		return fmt.Sprintf("its %s %q switches from root to another user, which only root can do; hint: start the program that it would start", kind, shown)
 	case ok:
-		return fmt.Sprintf("its %s %q %s, which only root may; hint: %s", kind, shown, t.does, t.advice)
+		return fmt.Sprintf("its %s %q %s, which only root can; hint: %s", kind, shown, t.does, t.advice)
 	}
 	return ""
 }
@@ -115,13 +117,18 @@ func isSystem(at string) bool {
 func (c Command) scripted(kind, shown, script string) string {
 	switch a := c.against(script); {
 	case a.ends:
-		return fmt.Sprintf("its %s %q ends where it is not root, by a test of its own; hint: start what it would start, or leave out the test", kind, shown)
+		return fmt.Sprintf("its %s %q checks for root and ends without it; hint: start the program that it would start, or remove the check", kind, shown)
 	case slices.Contains(installers, a.by):
-		return fmt.Sprintf("its %s %q calls %s, which installs packages, as only root may; hint: "+whenBuilt, kind, shown, a.by)
+		return fmt.Sprintf("its %s %q calls %s, which installs packages, and only root can; hint: "+whenBuilt, kind, shown, a.by)
 	case slices.Contains(switches, a.by):
-		return fmt.Sprintf("its %s %q calls %s, by which only root becomes another user, and does not seem to ask who it is; hint: start the program itself", kind, shown, a.by)
+		return fmt.Sprintf("its %s %q calls %s, which only root can use to switch users, and does not seem to check who it runs as; hint: start the program itself", kind, shown, a.by)
 	case a.by != "":
-		return fmt.Sprintf("its %s %q calls %s, which %s, as only root may; hint: %s", kind, shown, a.by, a.task.does, a.task.advice)
+		return fmt.Sprintf("its %s %q calls %s, which %s, and only root can; hint: %s", kind, shown, a.by, a.task.does, a.task.advice)
+	case c.Closed == nil:
+	case isShells(script):
+		return writing(kind, shown, script, c.Closed)
+	case bindsLog(script) && c.Closed(Write{"/dev/log", Opens}):
+		return fmt.Sprintf("its %s %q binds \"/dev/log\", which the identity can't create; hint: %s", kind, shown, adviceFor("/dev/log"))
 	}
 	return ""
 }
@@ -137,7 +144,7 @@ func (c Command) HintForUser(view *rootfs.View) string {
 		return ""
 	}
 	if at.Stat.Mode&unix.S_ISUID != 0 {
-		return fmt.Sprintf("its program %q is setuid, which gives nothing here; hint: start what it would start", at.Path)
+		return fmt.Sprintf("its program %q is setuid, which has no effect here; hint: start the program that it would start", at.Path)
 	}
 	return calledSetuid("program", path.Clean(args[0]), script(view, at, args))
 }
@@ -147,7 +154,7 @@ func calledSetuid(kind, shown, script string) string {
 	for _, s := range statements(script) {
 		for _, words := range s.commands() {
 			if base := path.Base(words[0]); slices.Contains(setuid, base) {
-				return fmt.Sprintf("its %s %q calls %s, which is setuid, and that gives nothing here; hint: leave it out, or do so when the image is built", kind, shown, base)
+				return fmt.Sprintf("its %s %q calls %s, which is setuid, and that has no effect here; hint: leave it out, or do so when the image is built", kind, shown, base)
 			}
 		}
 	}
@@ -161,19 +168,18 @@ func (c Command) Named(standsIn bool) string {
 	if len(c.Args) == 0 {
 		return ""
 	}
-	name, text := c.Args[0], ""
-	if isShell := slices.Contains(shells, path.Base(name)); isShell && len(c.Args) > 2 && isFlag(c.Args[1]) && strings.HasSuffix(c.Args[1], "c") {
-		text = c.Args[2][:min(len(c.Args[2]), maxScript)]
-	}
+	name := c.Args[0]
+	text, _ := inline(c.Args)
+	c.Closed = isNobodys // what else is closed can't be told
 	base, shown := path.Base(name), quote.Text(name, quote.MaxValue)
 	c.Chowns = true // it may succeed, but that is all
 	switch {
 	case !standsIn && slices.Contains(setuid, base):
-		return fmt.Sprintf("its %s %q is setuid, which gives nothing here; hint: run what it would run", kind, shown)
+		return fmt.Sprintf("its %s %q is setuid, which has no effect here; hint: run the program that it would run", kind, shown)
 	case !standsIn:
 		return calledSetuid(kind, shown, text)
 	case slices.Contains(chowns, base):
-		return fmt.Sprintf("its %s %q changes nothing: only root gives files to others; hint: %s", kind, shown, owners.advice)
+		return fmt.Sprintf("its %s %q changes nothing: only root can change the owner of a file; hint: %s", kind, shown, owners.advice)
 	}
 	if said := c.named(kind, shown, c.Args); said != "" {
 		return said
@@ -183,6 +189,23 @@ func (c Command) Named(standsIn bool) string {
 
 // shells run what follows -c.
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh"}
+
+// inline is the beginning of the script that stands in a shell's own command line, behind a flag such as -c or -ec.
+func inline(args []string) (text string, ok bool) {
+	if !slices.Contains(shells, path.Base(args[0])) {
+		return "", false
+	}
+	for i := 1; i+1 < len(args) && len(args[i]) > 1 && (args[i][0] == '-' || args[i][0] == '+'); i++ {
+		switch {
+		case strings.HasPrefix(args[i], "--"):
+		case strings.HasSuffix(args[i], "c"):
+			return args[i+1][:min(len(args[i+1]), maxScript)], true
+		case strings.HasSuffix(args[i], "o"):
+			i++ // the option's name
+		}
+	}
+	return "", false
+}
 
 // Program finds the file that the command starts, behind inits. It is false where there is none that can be run.
 func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {
@@ -194,10 +217,10 @@ func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {
 	return at, ok && at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && at.Mount == nil
 }
 
-// script is the beginning of the script that a command runs; "": it is none. What is large is no script, and is not opened.
+// script is the beginning of the script that a command runs; "": it is none. What is large is not a script, and is not opened.
 func script(view *rootfs.View, at rootfs.Entry, args []string) string {
-	if len(args) > 2 && args[1] == "-c" {
-		return args[2][:min(len(args[2]), maxScript)]
+	if text, ok := inline(args); ok {
+		return text
 	}
 	if at.Stat.Size > maxOpened {
 		return ""

@@ -31,6 +31,7 @@ var (
 	modules  = task{does: "loads modules into the kernel", advice: "have the host load it", capability: "CAP_SYS_MODULE"}
 	trust    = task{does: "writes the list of trusted certificates in /etc", advice: whenBuilt}
 	zone     = task{does: "writes the time zone in /etc", advice: "set TZ", needs: isTimeZone}
+	syslog   = task{does: "binds /dev/log by default", advice: "name a path below /run in its configuration, such as /run/log"}
 	owners   = task{does: "gives files to another user", advice: "give the directories their owner when the image is built; nonroot-ctl volumes adopt changes a volume's"}
 )
 
@@ -51,6 +52,7 @@ var tasks = map[string]task{
 	"ln":       zone, "cp": zone,
 	"hostname": {does: "changes the host name", advice: "have the engine do so (--hostname)", needs: func(args []string) bool { return len(args) == 1 && !isFlag(args[0]) }, capability: "CAP_SYS_ADMIN"},
 
+	"syslogd": syslog, "rsyslogd": syslog, "syslog-ng": syslog,
 	"sshd": {does: "logs people in as other users", advice: exempts}, "dropbear": {does: "logs people in as other users", advice: exempts},
 	"cron": {does: "runs jobs as other users", advice: exempts}, "crond": {does: "runs jobs as other users", advice: exempts},
 	"systemd": {does: "starts a whole system", advice: "start the service itself; " + exempts, capability: "CAP_SYS_ADMIN"},

@@ -106,8 +106,8 @@ func TestNamed(t *testing.T) {
 		standsIn bool
 		want     string // "": nothing
 	}{
-		{"gosu nobody true", true, `"gosu" makes another user of root`},
-		{"/usr/bin/su - app", true, `"/usr/bin/su" makes another user of root`},
+		{"gosu nobody true", true, `"gosu" switches from root to another user`},
+		{"/usr/bin/su - app", true, `"/usr/bin/su" switches from root to another user`},
 		{"apt-get install x", true, `installs packages`},
 		{"chown 1000 /data", true, `changes nothing`},
 		{"chgrp 1000 /data", true, `changes nothing`},

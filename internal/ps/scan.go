@@ -31,7 +31,7 @@ type process struct {
 	dead               bool   // a zombie: it has ids, but runs nothing
 }
 
-// scan reads every process below a directory like /proc. One that ends meanwhile is no process; others that can't be read
+// scan reads every process below a directory like /proc. One that ends meanwhile is not a process; others that can't be read
 // are counted.
 func scan(root string) (all []*process, unread int, err error) {
 	entries, err := os.ReadDir(root)

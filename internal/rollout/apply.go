@@ -39,7 +39,7 @@ func Look(profile string, owners trusted.Owners) (*Target, error) {
 	if profile != "" {
 		t.File = policy.ProfileFile(profile)
 		if path.Base(t.File) != profile+".toml" || strings.HasPrefix(profile, ".") || strings.ContainsAny(profile, "\\\n") {
-			return nil, fmt.Errorf("%q is no name of a profile", profile)
+			return nil, fmt.Errorf("%q is not the name of a profile", profile)
 		}
 		binary += "." + profile
 	}
@@ -90,7 +90,7 @@ func (t *Target) Replace(p *policy.Policy) (pinned, kept bool, err error) {
 		return pinned, kept, err
 	}
 	if err := apply.KeepGood(p, t.owners); err != nil {
-		return pinned, kept, fmt.Errorf("the policy is replaced, but no copy of it is kept for the time when it can't be read: %w", err)
+		return pinned, kept, fmt.Errorf("the policy was replaced, but no copy was kept as the last good one: %w", err)
 	}
 	return pinned, kept, nil
 }

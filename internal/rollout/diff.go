@@ -58,7 +58,7 @@ type Unseen struct {
 func (t *Target) Compare(p *policy.Policy) (*Diff, error) {
 	d := &Diff{Changed: []Container{}, Unseen: []Unseen{}}
 	if t.InForce == nil {
-		return d, fmt.Errorf("what changes can't be told, as the policy in force can't be read: %w", t.Broken)
+		return d, fmt.Errorf("the changes are unknown, as the policy in force can't be read: %w", t.Broken)
 	}
 	caller, err := facts.LookAtCaller()
 	if err != nil {

@@ -72,7 +72,7 @@ func mountLayers(o proc.Overlay) (int, error) {
 	return unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
 }
 
-var errLayers = errors.New("the layers of the overlay can't be told")
+var errLayers = errors.New("the layers of the overlay are unknown")
 
 func isEmpty(dir string) bool {
 	fd, err := openat2(unix.AT_FDCWD, dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)

@@ -117,7 +117,7 @@ func linkIn(root int, rest string) (target string, isProc bool, err error) {
 	}
 	target, err = links.Read(fd, "")
 	if err != nil {
-		return "", false, nil // it is no link
+		return "", false, nil // it is not a link
 	}
 	return target, false, nil
 }

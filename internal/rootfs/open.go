@@ -36,7 +36,7 @@ func (f fault) Error() string {
 	case errors.Is(f.err, unix.EPERM):
 		return "the kernel does not let us"
 	case errors.Is(f.err, unix.ENOTDIR):
-		return "it is no directory, or not in one"
+		return "it is, or is in, something other than a directory"
 	case errors.Is(f.err, unix.ELOOP):
 		return "a symbolic link is on the way"
 	case errors.Is(f.err, unix.ENOSYS):

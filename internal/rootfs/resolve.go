@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	errWinds  = errors.New("it leads into a mount and out of it, or through a link in it")
-	errHidden = errors.New("what the mount has there can't be known")
+	errWinds  = errors.New("it leads into a mount and out of it, or through a symbolic link in it")
+	errHidden = errors.New("what the mount has there is unknown")
 	errInside = errors.New("it leads into a mount") // ends a walk
 )
 
@@ -131,7 +131,7 @@ func (v *View) walk(p string) (Resolved, error) {
 	return Resolved{Path: at, FD: -1, Linked: linked}, nil
 }
 
-// readLink reads the link at p, whose directory is free of links. What is no link
+// readLink reads the link at p, whose directory is free of links. What is not a link
 // is EINVAL.
 func (v *View) readLink(p string) (string, error) {
 	// With O_PATH and O_NOFOLLOW, RESOLVE_NO_SYMLINKS lets the last part

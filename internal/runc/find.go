@@ -80,7 +80,7 @@ var (
 	errAbsent = errors.New("is not there")
 	errSelf   = errors.New("is nonroot-runc itself")
 	errOthers = errors.New("can be changed by others than root")
-	errNoFile = errors.New("is no executable file")
+	errNoFile = errors.New("is not an executable file")
 )
 
 // program is the file that is not to be its own next runtime.

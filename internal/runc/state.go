@@ -63,7 +63,7 @@ func ReadState(root string, rootSet bool, id string, owners trusted.Owners) (*St
 	}
 	switch {
 	case runcErr == nil && crunErr == nil:
-		return nil, fmt.Errorf("runc knows it, below %q, and so does crun, below %q\nhint: say with --root which one is meant", runcRoot, crunRoot)
+		return nil, fmt.Errorf("both runc (below %q) and crun (below %q) have a container of this name\nhint: choose one with --root", runcRoot, crunRoot)
 	case runcErr == nil && errors.Is(crunErr, unix.ENOENT):
 		return runcState, nil
 	case crunErr == nil && errors.Is(runcErr, unix.ENOENT):

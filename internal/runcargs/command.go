@@ -186,7 +186,7 @@ func (c *Command) ReplaceResources(other func(file string) (string, error)) (err
 				c.raw[i] = "--resources=" + file
 			}
 		case strings.HasPrefix(word, "-r") || strings.HasPrefix(word, "--r") && !isGlobalRoot(word):
-			return fmt.Errorf("flag %s is read differently by runtimes\nhint: write --resources=FILE", quote(word))
+			return fmt.Errorf("flag %s means different things to different runtimes\nhint: write --resources=FILE", quote(word))
 		}
 	}
 	return err

@@ -61,7 +61,7 @@ func Parse(args []string) (*Command, error) {
 
 func unknownVerb(name string) error {
 	if name == "mounts" {
-		return errors.New(`"mounts" is refused: it changes the mounts of a running container behind the policy's back`)
+		return errors.New(`"mounts" is refused: it changes the mounts of a running container without the policy`)
 	}
 	return fmt.Errorf("unknown command %s\nhint: use one that runc or crun documents; one of a newer runtime needs a newer nonroot-runc", quote(name))
 }
@@ -301,11 +301,11 @@ func (c *Command) checkGlobals() error {
 	for _, f := range c.globals {
 		if f.opt.name == "cgroup-manager" && c.SystemdCgroup {
 			// crun: the last one wins (src/crun.c, parse_opt).
-			return errors.New("flags --cgroup-manager and --systemd-cgroup are given together\nhint: give one of them")
+			return errors.New("flags --cgroup-manager and --systemd-cgroup exclude each other\nhint: set one of them")
 		}
 		if f.opt.name == "rootless" && !c.RootSet {
 			// crun 1.8: it names the root (src/crun.c, options), and another container of the same id is found there.
-			return errors.New("flag --rootless is given without --root, which crun 1.8 takes it for\nhint: give both, or leave it out")
+			return errors.New("flag --rootless is set without --root, and crun 1.8 takes it for an abbreviation of that\nhint: set both, or leave it out")
 		}
 	}
 	return nil
@@ -468,7 +468,7 @@ func (c *Command) setExecFlag(f setting) error {
 // finish checks the words that are no flags, and what has to be there.
 func (c *Command) finish(v *verb, words []string) error {
 	if len(words) == 0 {
-		return errors.New("no container id is given")
+		return errors.New("there is no container id")
 	}
 	if err := checkID(words[0]); err != nil {
 		return err
@@ -498,12 +498,12 @@ func (c *Command) finishExec(command []string) error {
 		return nil
 	}
 	if len(command) == 0 {
-		return errors.New("neither a command nor --process is given\nhint: name what to run after the container id")
+		return errors.New("there is neither a command nor --process\nhint: name what to run after the container id")
 	}
 	if strings.TrimSpace(command[0]) == "--" {
 		// runc until 1.5 and crun run a program called "--" (package flag and argp stop
 		// at the id), runc 1.6 takes it as the end of flags, blanks around it or not (ibidem).
-		return errors.New("\"--\" after the container id is read differently by runc's versions\nhint: leave it out, or put it in front of the id")
+		return errors.New("\"--\" after the container id means different things to different versions of runc\nhint: leave it out, or put it before the id")
 	}
 	if c.Exec == nil {
 		c.Exec = &ExecFlags{}

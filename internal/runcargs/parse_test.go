@@ -184,7 +184,7 @@ func TestRefused(t *testing.T) {
 		{"--debug=maybe create c", "can't have the value"},
 		{"--version=false create c", "can't have the value"},
 		{"run --help=false c", "can't have the value"},
-		{"--cgroup-manager cgroupfs --systemd-cgroup create c", "given together"},
+		{"--cgroup-manager cgroupfs --systemd-cgroup create c", "exclude each other"},
 		{"--rootless=true create c", "without --root"},
 		{"--rootless auto exec -p /f c", "without --root"},
 		{"exec -p /f --cgroup .. c", "out of the container's cgroup"},

@@ -36,7 +36,7 @@ func judge(w *Witness) []Finding {
 			f.refused(a.Failed, unix.EPERM)
 		default:
 			why := powers(a.Status)
-			f.Broken, f.Detail = len(why) > 0, "gives nothing"
+			f.Broken, f.Detail = len(why) > 0, "has no effect"
 			if f.Broken {
 				f.Detail = "gives " + strings.Join(why, ", ")
 			}

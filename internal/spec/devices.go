@@ -134,7 +134,7 @@ func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err
 	}
 	sort, isKnown := sortOf(kind)
 	if !isKnown {
-		return 0, false, fmt.Errorf("%s.type is %s, which runtimes read differently: it is none of b, c, u and p", at, quote.Value(kind))
+		return 0, false, fmt.Errorf("%s.type is %s, which runtimes read differently: it is not b, c, u or p", at, quote.Value(kind))
 	}
 	mode = 0o666
 	if n := d.get("fileMode"); n != nil {
@@ -143,7 +143,7 @@ func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err
 		}
 	}
 	if said := mode & sortBits; said != 0 && said != sort {
-		return 0, false, fmt.Errorf("%s.fileMode is %#o, which is no mode of a device of the type %q\nhint: leave out what is above 07777", at, mode, kind)
+		return 0, false, fmt.Errorf("%s.fileMode is %#o, which is not the mode of a device of the type %q\nhint: use 07777 or less", at, mode, kind)
 	}
 	if kind == "p" {
 		return mode, false, nil
@@ -191,7 +191,7 @@ func closeRules(linux *node, c DeviceChange) error {
 		case r.kind == "a":
 			isOpen = r.allow
 		case r.allow && strings.ContainsAny(r.access, "rw") && r.kind == "c" && r.major < 0:
-			return fmt.Errorf("%s.%d allows every character device, among which are some by which disks are read\nhint: name the majors that are needed", at, i)
+			return fmt.Errorf("%s.%d allows every character device, and some of those read disks\nhint: name the majors that are needed", at, i)
 		case r.allow && strings.ContainsAny(r.access, "rw") && (r.kind == "b" || slices.Contains(c.RawMajors, r.major)):
 			changed = true
 			if !strings.Contains(r.access, "m") {
@@ -253,7 +253,7 @@ func readDeviceRule(e *node, at string) (r deviceRule, err error) {
 		r.kind = "a"
 	}
 	if !slices.Contains([]string{"a", "b", "c"}, r.kind) {
-		return r, fmt.Errorf("%s.type is %s, which runtimes read differently: it is none of a, b and c", at, quote.Value(r.kind))
+		return r, fmt.Errorf("%s.type is %s, which runtimes read differently: it is not a, b or c", at, quote.Value(r.kind))
 	}
 	if r.access, err = e.get("access").text(at + ".access"); err != nil {
 		return r, err

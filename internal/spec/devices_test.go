@@ -63,7 +63,7 @@ func document(devices, rules string) []byte {
 func TestDevices(t *testing.T) {
 	const closed = `{"allow":false,"access":"rwm"}`
 	for name, c := range map[string]struct{ devices, rules, wantDevices, wantRules string }{
-		"what is no disk stays": {
+		"what is not a disk stays": {
 			`{"path":"/d","type":"c","major":10,"minor":1e1,"uid":7}`, closed, "", "refused",
 		},
 		"spelling survives": {

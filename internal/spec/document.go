@@ -549,7 +549,7 @@ func (n *node) asID(what string) (uint32, error) {
 		return 0, n.notWhole(what, math.MaxUint32)
 	}
 	if v == ids.Unchanged {
-		return 0, fmt.Errorf("%s is 4294967295, which the kernel takes for \"leave as it is\"\nhint: give an id from 0 to 4294967294", what)
+		return 0, fmt.Errorf("%s is 4294967295, which means \"leave unchanged\" to the kernel\nhint: use an id from 0 to 4294967294", what)
 	}
 	return v, nil
 }

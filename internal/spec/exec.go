@@ -27,7 +27,7 @@ func (d *Document) Apply(f Flags) error {
 	p := d.process
 	for _, s := range slices.Concat(f.Args, f.Env, []string{f.Cwd}) {
 		if !utf8.ValidString(s) {
-			return fmt.Errorf("%s is not UTF-8, in which alone a process can be described\nhint: hand the bytes over in another way", quote.Value(s))
+			return fmt.Errorf("%s is not UTF-8, and config.json can hold nothing else\nhint: pass these bytes in another way", quote.Value(s))
 		}
 	}
 	p.set("args", stringsLeaf(f.Args))

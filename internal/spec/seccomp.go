@@ -122,7 +122,7 @@ func passes(action string) (bool, error) {
 	case "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE":
 		return true, nil
 	case "SCMP_ACT_NOTIFY":
-		return false, errors.New("linux.seccomp hands system calls to a listener (SCMP_ACT_NOTIFY), which can carry them out as root\nhint: take it out of the profile")
+		return false, errors.New("linux.seccomp passes system calls to a listener (SCMP_ACT_NOTIFY), which can perform them as root\nhint: remove it from the profile")
 	}
 	return false, fmt.Errorf("linux.seccomp has the action %s, which is not known", quote.Value(action))
 }
@@ -135,7 +135,7 @@ func noListener(profile *node) error {
 		return err
 	}
 	if path != "" {
-		return fmt.Errorf("linux.seccomp has the listener %s, which can carry out system calls as root\nhint: take it out of the profile", quote.Value(path))
+		return fmt.Errorf("linux.seccomp has the listener %s, which can perform system calls as root\nhint: remove it from the profile", quote.Value(path))
 	}
 	rules, err := profile.get("syscalls").list("linux.seccomp.syscalls")
 	if err != nil {
@@ -268,7 +268,7 @@ func plainEnough(rules []rule, m Machine) error {
 			denies = denies || !r.passes && !slices.Equal(r.args, own)
 		}
 		if passes && denies {
-			return fmt.Errorf("linux.seccomp has conditions that allow %s and others that deny it, which can't be narrowed safely\nhint: use the ones or the others", call)
+			return fmt.Errorf("linux.seccomp has conditions that allow %s and others that deny it, which can't be narrowed safely\nhint: use only one kind", call)
 		}
 	}
 	return nil

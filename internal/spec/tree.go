@@ -62,12 +62,12 @@ func parse(data []byte, s *shape) (*node, error) {
 		return nil, p.located(err)
 	}
 	if rest := bytes.TrimLeft(data[p.dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
-		return nil, fmt.Errorf("there is more after the document's end, at byte %d", len(data)-len(rest))
+		return nil, fmt.Errorf("there is more data after the end of the document, at byte %d", len(data)-len(rest))
 	}
 	return n, nil
 }
 
-// escapedNUL finds the escape sequence of a NUL character. A raw NUL is no JSON and left to the decoder.
+// escapedNUL finds the escape sequence of a NUL character. A raw NUL is not JSON and left to the decoder.
 func escapedNUL(data []byte) int {
 	const escape = `\u0000`
 	for from := 0; ; {

@@ -83,7 +83,7 @@ func ParseSuite(name string, data []byte) (*Suite, error) {
 		var unknown *toml.StrictMissingError
 		if errors.As(err, &unknown) {
 			row, col := unknown.Errors[0].Position()
-			return nil, fmt.Errorf("%s:%d:%d: nobody knows the key %q", name, row, col, strings.Join(unknown.Errors[0].Key(), "."))
+			return nil, fmt.Errorf("%s:%d:%d: unknown key %q", name, row, col, strings.Join(unknown.Errors[0].Key(), "."))
 		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -96,7 +96,7 @@ func ParseSuite(name string, data []byte) (*Suite, error) {
 			return nil, fmt.Errorf("%s: test %d has no name", name, i+1)
 		}
 		if t.Expect == (Expect{}) {
-			return nil, fmt.Errorf("%s: test %q expects nothing", name, t.Name)
+			return nil, fmt.Errorf("%s: test %q has no expectations", name, t.Name)
 		}
 		if _, err := t.when(time.Time{}); err != nil {
 			return nil, fmt.Errorf("%s: test %q: %w", name, t.Name, err)
@@ -111,7 +111,7 @@ func (t *Test) when(now time.Time) (time.Time, error) {
 	}
 	day, err := time.Parse(time.DateOnly, fmt.Sprint(t.Date))
 	if err != nil {
-		return day, fmt.Errorf("%v is no date such as 2027-01-31", t.Date)
+		return day, fmt.Errorf("%v is not a date such as 2027-01-31", t.Date)
 	}
 	return day, nil
 }

@@ -74,11 +74,11 @@ func (c *Container) origin() (*policy.Origin, error) {
 	root := c.Root
 	switch {
 	case root != "" && c.Engine != "":
-		return nil, fmt.Errorf("engine %q and root %q say the same\nhint: give one of them", c.Engine, root)
+		return nil, fmt.Errorf("engine %q and root %q mean the same\nhint: use one of them", c.Engine, root)
 	case c.Engine != "":
 		at := slices.IndexFunc(engines.Origins(), func(o *engines.Origin) bool { return o.Name == c.Engine })
 		if at < 0 {
-			return nil, fmt.Errorf("nobody knows the engine %q\nhint: give %s", c.Engine, EngineNames())
+			return nil, fmt.Errorf("unknown engine %q\nhint: give %s", c.Engine, EngineNames())
 		}
 		root = strings.ReplaceAll(engines.Origins()[at].Example, "{namespace}", c.Namespace)
 	}
@@ -116,7 +116,7 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*decision.Dec
 		Container:  &spec.Container{Namespaces: []spec.Namespace{{Type: "mount"}}, Annotations: c.Annotations},
 		Own:        idmap.Pair{UID: idmap.Map{{Size: 1<<32 - 1}}, GID: idmap.Map{{Size: 1<<32 - 1}}},
 		HostGroups: w.Groups, Accounts: &accounts.Files{Passwd: lines(c.Passwd), Group: lines(c.Group)}, Project: &c.Project,
-		Isolated: new(bool), Intended: &accounts.Intended{}, Devices: []policy.Device{}, Volumes: []policy.Identity{}, Prepares: &policy.Identity{},
+		Isolated: new(bool), Intended: &accounts.Intended{}, Devices: []policy.Device{}, Volumes: []policy.OwnedVolume{}, Prepares: &policy.Identity{},
 	}
 	if len(c.Passwd) > 0 {
 		*f.Intended = f.Accounts.BuiltFor()

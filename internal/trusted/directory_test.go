@@ -54,12 +54,12 @@ func TestRead(t *testing.T) {
 		{"E7 a symbolic link", func(t *testing.T, dir, file string) {
 			testkit.Must(t, os.Rename(file, dir+"/real"), os.Symlink("real", file))
 		}, "symbolic link"},
-		{"E7 a hard link", func(t *testing.T, dir, file string) { testkit.Must(t, os.Link(file, dir+"/other")) }, "2 names"},
-		{"E7 a FIFO", func(t *testing.T, _, file string) { testkit.Must(t, os.Remove(file), unix.Mkfifo(file, 0o644)) }, "no regular file"},
-		{"E7 a directory", func(t *testing.T, _, file string) { testkit.Must(t, os.Remove(file), os.Mkdir(file, 0o755)) }, "no regular file"},
+		{"E7 a hard link", func(t *testing.T, dir, file string) { testkit.Must(t, os.Link(file, dir+"/other")) }, "2 hard links"},
+		{"E7 a FIFO", func(t *testing.T, _, file string) { testkit.Must(t, os.Remove(file), unix.Mkfifo(file, 0o644)) }, "not a regular file"},
+		{"E7 a directory", func(t *testing.T, _, file string) { testkit.Must(t, os.Remove(file), os.Mkdir(file, 0o755)) }, "not a regular file"},
 		{"E7 a device", func(t *testing.T, _, file string) {
 			testkit.Must(t, os.Remove(file), unix.Mknod(file, unix.S_IFCHR|0o644, int(unix.Mkdev(1, 5))))
-		}, "no regular file"},
+		}, "not a regular file"},
 		{"E7 somebody else's", func(t *testing.T, _, file string) { testkit.Must(t, os.Chown(file, 1000, 0)) }, "belongs to uid 1000"},
 		{"writable by all, in a directory that nobody else may pass", func(t *testing.T, dir, file string) { testkit.Must(t, os.Chmod(file, 0o666), os.Chmod(dir, 0o700)) }, ""},
 		{"writable by all, below such a directory", func(t *testing.T, dir, file string) {

@@ -38,10 +38,10 @@ func (o Owners) servedByOwner(dir string, device uint64) error {
 	}
 	uid, err := fuseUser(dir)
 	if err != nil {
-		return fmt.Errorf("find who serves the file system of %q: %w", dir, err)
+		return fmt.Errorf("find which process serves the file system of %q: %w", dir, err)
 	}
 	if !o.Trusts(uid) {
-		return fmt.Errorf("the directory %q is served by a program of uid %d, who can exchange what is in it\nhint: put it elsewhere", dir, uid)
+		return fmt.Errorf("the directory %q is on a file system served by a program of uid %d, who can replace what is in it\nhint: move it elsewhere", dir, uid)
 	}
 	return nil
 }
@@ -69,5 +69,5 @@ func fuseUser(dir string) (uint32, error) {
 			return ids.Number(v)
 		}
 	}
-	return 0, errors.New("its mount does not say")
+	return 0, errors.New("/proc/self/mountinfo does not say")
 }

@@ -95,7 +95,7 @@ func (o Owners) checkStat(dir string, st *unix.Stat_t) error {
 
 func (o Owners) fitDirectory(dir string, st *unix.Stat_t) error {
 	if !o.Trusts(st.Uid) {
-		return fmt.Errorf("the directory %q belongs to uid %d, who can exchange what is in it\nhint: chown it to root", dir, st.Uid)
+		return fmt.Errorf("the directory %q belongs to uid %d, who can replace what is in it\nhint: chown it to root", dir, st.Uid)
 	}
 	if err := o.servedByOwner(dir, st.Dev); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (o Owners) fitDirectory(dir string, st *unix.Stat_t) error {
 		return nil
 	}
 	if st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.groups && !o.ownGroup(dir, st.Gid) {
-		return fmt.Errorf("the directory %q can be written by others (mode %04o), who can exchange what is in it\nhint: chmod go-w it", dir, st.Mode&0o7777)
+		return fmt.Errorf("the directory %q can be written by others (mode %04o), who can replace what is in it\nhint: chmod go-w it", dir, st.Mode&0o7777)
 	}
 	return nil
 }

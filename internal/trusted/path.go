@@ -19,7 +19,7 @@ import (
 // of people, and directories of state.
 func CheckPath(name string, owners Owners) (real string, isFile bool, err error) {
 	if !path.IsAbs(name) {
-		return "", false, fmt.Errorf("%q is no absolute path", name)
+		return "", false, fmt.Errorf("%q is not an absolute path", name)
 	}
 	if err := owners.check("/"); err != nil {
 		return "", false, err
@@ -39,7 +39,7 @@ func CheckPath(name string, owners Owners) (real string, isFile bool, err error)
 			return "", owners.checkStat(next, &st)
 		}
 		if strings.Trim(rest, "/") != "" {
-			return "", fmt.Errorf("%q is no directory", next)
+			return "", fmt.Errorf("%q is something other than a directory", next)
 		}
 		isFile = true
 		return "", owners.fit(next, &st)
@@ -63,7 +63,7 @@ func OpenPath(name string, owners Owners) (*Dir, error) {
 // ReadPath reads a file as ReadFile does, whose path nobody else can lead elsewhere (CheckPath).
 func ReadPath(name string, owners Owners) ([]byte, error) {
 	if !path.IsAbs(name) {
-		return nil, fmt.Errorf("%q is no absolute path", name)
+		return nil, fmt.Errorf("%q is not an absolute path", name)
 	}
 	dir, _, err := CheckPath(path.Dir(name), owners)
 	if err != nil {
@@ -76,10 +76,10 @@ func ReadPath(name string, owners Owners) ([]byte, error) {
 // follow reads a link that nobody else can have made.
 func (o Owners) follow(link string, st *unix.Stat_t) (string, error) {
 	if !o.Trusts(st.Uid) {
-		return "", fmt.Errorf("the symbolic link %q belongs to uid %d, who can lead it elsewhere", link, st.Uid)
+		return "", fmt.Errorf("the symbolic link %q belongs to uid %d, who can point it elsewhere", link, st.Uid)
 	}
 	if strings.HasPrefix(link, "/proc/") {
-		return "", fmt.Errorf("%q leads through the kernel's own link %q, which may be another's by then", link, link)
+		return "", fmt.Errorf("%q leads through the kernel's magic link %q, which may be another process's by then", link, link)
 	}
 	target, err := os.Readlink(link)
 	if err != nil {
@@ -88,11 +88,11 @@ func (o Owners) follow(link string, st *unix.Stat_t) (string, error) {
 	return target, nil
 }
 
-// fit says why a file is no program that the owners alone can change.
+// fit says why a file is not a program that the owners alone can change.
 func (o Owners) fit(name string, st *unix.Stat_t) error {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return fmt.Errorf("%q is no regular file", name)
+		return fmt.Errorf("%q is not a regular file", name)
 	case !o.Trusts(st.Uid):
 		return fmt.Errorf("%q belongs to uid %d, who can change it\nhint: chown it to root", name, st.Uid)
 	case st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.ownGroup(name, st.Gid):

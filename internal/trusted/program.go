@@ -25,7 +25,7 @@ func Program(name string, owners Owners) (real string, err error) {
 	}
 	real, isFile, err := CheckPath(name, owners)
 	if err == nil && !isFile {
-		err = fmt.Errorf("%q is no program, but a directory", name)
+		err = fmt.Errorf("%q is a directory, not a program", name)
 	}
 	return real, err
 }
@@ -51,7 +51,7 @@ func ownProgram(pid string, owners Owners) (string, error) {
 	}
 	switch {
 	case !owners.Trusts(process.Uid):
-		return "", fmt.Errorf("the process %s belongs to uid %d, who can run something else by then", pid, process.Uid)
+		return "", fmt.Errorf("the process %s belongs to uid %d, who can run something else in its place", pid, process.Uid)
 	case here.Dev != there.Dev || here.Ino != there.Ino:
 		return "", fmt.Errorf("the process %s is in another pid namespace: it may be a container's", pid)
 	}

@@ -45,7 +45,7 @@ func (d *Dir) closed() bool {
 	}
 }
 
-// ReadFile reads a file that is regular, has one name, is no symbolic link, belongs to the caller or root, cannot
+// ReadFile reads a file that is regular, has one name, is not a symbolic link, belongs to the caller or root, cannot
 // be written by others, and has at most MaxSize bytes.
 func ReadFile(name string, owners Owners) ([]byte, error) {
 	data, _, err := readAt(unix.AT_FDCWD, name, owners, neverClosed)
@@ -62,7 +62,7 @@ func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, un
 	// O_NONBLOCK: a FIFO must not hold up the call; it is refused by its type below.
 	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ELOOP) {
-		return nil, st, fmt.Errorf("%q is a symbolic link, which can lead elsewhere by the time it is used", name)
+		return nil, st, fmt.Errorf("%q is a symbolic link, which can point elsewhere by the time it is used", name)
 	}
 	if err != nil {
 		return nil, st, fmt.Errorf("open %q: %w", name, err)
@@ -73,9 +73,9 @@ func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, un
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, st, fmt.Errorf("%q is no regular file", name)
+		return nil, st, fmt.Errorf("%q is not a regular file", name)
 	case st.Nlink != 1:
-		return nil, st, fmt.Errorf("%q has %d names (hard links), by which others may change it", name, st.Nlink)
+		return nil, st, fmt.Errorf("%q has %d hard links, through which others may change it", name, st.Nlink)
 	case !owners.Trusts(st.Uid):
 		return nil, st, fmt.Errorf("%q belongs to uid %d, neither to the caller nor to root", name, st.Uid)
 	case (st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !owners.ownGroup("/proc/self/fd/"+strconv.Itoa(fd), st.Gid)) && !closed():

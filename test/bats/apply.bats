@@ -169,5 +169,5 @@ expect = {uid = 4567}'
   cmp "$NEW" /etc/nonroot-runc/strict.toml
   [[ $(cat "$POLICY") != *5678* ]]
   stopped 'nothing to roll back to' apply --profile strict --rollback
-  stopped 'no name of a profile' apply --profile ../x "$NEW"
+  stopped 'not the name of a profile' apply --profile ../x "$NEW"
 }

@@ -172,12 +172,12 @@ killed_at() {
   untouched
 }
 
-@test "the guard: a policy that is pinned is pinned anew, unless somebody else has changed it" {
+@test "the guard: a policy that is pinned is pinned again, unless somebody else has changed it" {
   mkdir /etc/nonroot-runc
   printf 'identity.uid = 4567\n' >/etc/nonroot-runc/config.toml
   succeeds /usr/local/sbin/nonroot-ctl policy pin
   succeeds ctl runc --builds off --dry-run
-  contains 'pin /etc/nonroot-runc/config.toml anew in /etc/nonroot-runc.pin'
+  contains 'pin /etc/nonroot-runc/config.toml again in /etc/nonroot-runc.pin'
   sha256sum --check --strict --status /etc/nonroot-runc.pin
   succeeds ctl runc --builds off
   sha256sum --check --strict --status /etc/nonroot-runc.pin
@@ -190,7 +190,7 @@ killed_at() {
   [[ $(</etc/nonroot-runc/config.toml) == 'identity.uid = 4567' ]]
 
   printf '# not pinned\n' >>/etc/nonroot-runc/config.toml
-  refuses 'is not the one that is pinned' ctl runc --builds off
+  refuses 'differs from the one pinned' ctl runc --builds off
   [[ ! -L $REAL && $(</etc/nonroot-runc/config.toml) != *build* ]]
 
   # A policy that is the guard's alone goes with it, and so does its pin.

@@ -170,10 +170,10 @@ closed() {
   node 'uid: 0'
   config '.linux.devices[0].type = "block"'
   ! only crun || shows_disk bare run "$ID"
-  refused 'none of b, c, u and p' nonroot run "$ID"
+  refused 'not b, c, u or p' nonroot run "$ID"
   fresh
   config '.linux.resources.devices += [{allow: true, type: "block", access: "rw"}]'
-  refused 'none of a, b and c' nonroot run "$ID"
+  refused 'not a, b or c' nonroot run "$ID"
   fresh
   config '.linux.resources.devices += [{allow: true, type: "c", access: "rw"}]'
   refused 'name the majors' nonroot run "$ID"

@@ -164,7 +164,7 @@ SCRIPT
   finds 'is("engines"; "fail") and is("podman: registered"; "warn")'
 }
 
-@test "a place where setuid files mean nothing is no place for the test" {
+@test "a place where setuid files mean nothing is not a place for the test" {
   mkdir "$BATS_TEST_TMPDIR/nosuid"
   mount -t tmpfs -o nosuid tmpfs "$BATS_TEST_TMPDIR/nosuid"
   WORK=$BATS_TEST_TMPDIR/nosuid doctor --policy "$POLICY"

@@ -80,7 +80,7 @@ last() { printf '%s, "%s": %s }\n' "$(sed '$ d' config.json)" "$1" "$(root_proce
 @test "E5: something after the document" {
   printf '{"process": {}}\n' >>config.json
   ! only runc || bare_shows 'uid(1000)'
-  refused "more after the document" nonroot run "$ID"
+  refused "more data after the end of the document" nonroot run "$ID"
   fresh
   printf '\0' >>config.json
   refused '.' nonroot run "$ID"

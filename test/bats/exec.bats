@@ -38,7 +38,7 @@ load helpers
   cd /
   shows nonroot nonroot exec --process="$PROCESS" "$ID"
   shows nonroot nonroot exec -p "$PROCESS" "$ID"
-  # After the id everything is the command: this is no flag.
+  # After the id everything is the command: this is not a flag.
   ! only runc || never_root nonroot exec "$ID" probe --process "$PROCESS"
 }
 

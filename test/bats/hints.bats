@@ -5,6 +5,11 @@
 
 load helpers
 
+teardown() {
+  end_containers
+  unlayered
+}
+
 # hinted TEXT: the record and the log have the note; none where no text is given.
 hinted() {
   local notes
@@ -36,7 +41,7 @@ starts() {
   starts /bin/sudo id
   hinted 'its program \"/bin/sudo\" is setuid'
   starts mine
-  hinted 'its program \"/bin/mine\" is not the identity'
+  hinted 'its program \"/bin/mine\" can'
   starts sh -c 'id -u'
   hinted
   starts none-such
@@ -49,7 +54,7 @@ starts() {
   hinted
   install -m 700 "$ROOTFS/bin/busybox" "$ROOTFS/bin/served"
   starts served
-  hinted 'its program \"/bin/served\" is not the identity'
+  hinted 'its program \"/bin/served\" can'
 }
 
 @test "an entrypoint that becomes another user" {
@@ -57,7 +62,7 @@ starts() {
   printf '#!/bin/sh\n# sudo is not called; nor is pseudo\nexec pseudo "$@"\n' >"$ROOTFS/plain.sh"
   chmod 755 "$ROOTFS/entrypoint.sh" "$ROOTFS/plain.sh"
   starts /entrypoint.sh server
-  hinted 'calls gosu, by which only root becomes another user'
+  hinted 'calls gosu, which only root can use to switch users'
   starts sh -c 'cd / && exec su-exec app id'
   hinted 'calls su-exec'
   starts /plain.sh
@@ -101,23 +106,23 @@ starts() {
   local name
   for name in sshd crond cron apt-get; do install -m 755 "$ROOTFS/bin/busybox" "$ROOTFS/srv/$name"; done
   starts /srv/sshd -D -e
-  hinted 'its program \"/srv/sshd\" logs people in as other users, which only root may'
+  hinted 'its program \"/srv/sshd\" logs people in as other users, which only root can'
   starts /srv/cron -f
-  hinted 'runs jobs as other users, which only root may'
+  hinted 'runs jobs as other users, which only root can'
   ln -s cron "$ROOTFS/srv/server"
   starts /srv/server
   hinted
   starts /srv/apt-get install -y curl
-  hinted 'its program \"/srv/apt-get\" installs packages, which only root may'
+  hinted 'its program \"/srv/apt-get\" installs packages, which only root can'
   starts sh -c 'apt-get update && apt-get install -y curl && exec server'
-  hinted 'its program \"sh\" calls apt-get, which installs packages, as only root may'
+  hinted 'its program \"sh\" calls apt-get, which installs packages, and only root can'
   starts sh -c 'if [ "$(id -u)" = 0 ]; then apt-get install -y curl; fi; exec server'
   hinted
   starts sh -c 'echo cron; exec server'
   hinted
 }
 
-@test "what is no file of the image's is not opened" {
+@test "what is not a file of the image's is not opened" {
   mkfifo -m 755 "$ROOTFS/fifo"
   ln -s /etc/../../../../dev/zero "$ROOTFS/zero"
   mkdir "$ROOTFS/directory"
@@ -144,7 +149,7 @@ starts() {
   hinted
   cp "$ROOTFS/bin/busybox" "$ROOTFS/bin/gosu"
   starts dumb-init gosu app id
-  hinted 'its program \"/bin/gosu\" makes another user of root'
+  hinted 'its program \"/bin/gosu\" switches from root to another user'
 }
 
 # noted TEXT: the record and the log say so; unsaid TEXT: they do not.
@@ -167,7 +172,8 @@ unsaid() { ! grep -F -- "$1" "$LOG" "$BUNDLE/nonroot-runc.json" || explain "not 
     runs sh -c 'echo x >state'
     says nonroot run "$ID"
     [[ $STATUS != 0 && $ERR == *'ermission denied'* ]] || explain 'expected that it fails'
-    noted "is not the identity's to write (0:0 $mode)"
+    noted "the identity can't write to its working directory"
+    noted "(0:0 $mode)"
   done
   # Where it can write, or nobody could, or it is who it asked for, there is nothing to say.
   : >"$LOG"
@@ -332,7 +338,7 @@ held() {
   local name
   starts sh -c '[ "$(id -u)" -ne 0 ] && { echo must be root; exit 1; }; echo root'
   [[ $STATUS == 1 && $OUT == 'must be root' ]] || explain 'expected that it ends'
-  hinted 'ends where it is not root, by a test of its own'
+  hinted 'checks for root and ends without it'
   starts sh -c 'set -e; addgroup app; adduser -D -G app app; exec server'
   [[ $STATUS != 0 ]] || explain 'expected that it fails'
   hinted 'calls addgroup, which changes the accounts'
@@ -348,7 +354,7 @@ held() {
   hinted 'calls ln, which writes the time zone'
   starts sh -c 'iptables -A INPUT -j DROP && exec server'
   hinted 'calls iptables'
-  for name in openvpn dockerd systemd; do
+  for name in openvpn dockerd systemd syslog-ng; do
     install -m 755 "$ROOTFS/bin/busybox" "$ROOTFS/srv/$name"
     starts "/srv/$name"
     hinted "/srv/$name"
@@ -367,6 +373,28 @@ held() {
   hinted
 }
 
+@test "what a script writes and is not the identity's is named before it fails, and nothing that is" {
+  mkdir -p "$ROOTFS"/{run,var/lib,data,srv}
+  layered
+  starts sh -ec '[ -e /.initialized ] || { date >/srv/first && touch /.initialized; }; exec true'
+  [[ $STATUS != 0 ]] || explain 'expected that it ends'
+  hinted 'writes \"/.initialized\", to which the identity has no right; hint: name a path below /run'
+  starts sh -ec 'echo 127.0.0.1 backend >>/etc/hosts; exec true'
+  [[ $STATUS != 0 ]] || explain 'expected that it ends'
+  hinted '(--add-host, extra_hosts, hostAliases)'
+  printf '#!/bin/sh\nset -e\nmkdir -p /run/app && echo x >/usr/share/page\n' >"$BATS_TEST_TMPDIR/layers/image/start.sh"
+  chmod 755 "$BATS_TEST_TMPDIR/layers/image/start.sh"
+  relayered
+  starts /start.sh
+  [[ $STATUS != 0 ]] || explain 'expected that it ends'
+  hinted 'writes \"/usr/share/page\"'
+  starts sh -ec 'mkdir -p /run/app /data/x ~/y; touch /tmp/a /var/lib/b /dev/shm/c; echo x >/dev/null; echo x >/etc/app.conf 2>/dev/null || true; cp /etc/passwd /root/; echo went on'
+  contains 'went on'
+  hinted
+  starts sh -ec 'useradd --uid 1000 dev; exec true'
+  hinted 'calls useradd'
+}
+
 @test "setuid files give nothing to who stays who it asks to be" {
   LOG=$BATS_TEST_TMPDIR/decisions.log
   : >"$LOG"
@@ -375,7 +403,7 @@ held() {
   config '.process.user = {uid: 1000, gid: 1000}'
   runs sudo id -u
   says nonroot run "$ID"
-  hinted 'is setuid, which gives nothing here'
+  hinted 'is setuid, which has no effect here'
   fresh
   config '.process.user = {uid: 1000, gid: 1000}'
   runs sh -c 'sudo service start; exec server'
@@ -398,6 +426,8 @@ chown 1000 /tmp|calls chown
 set -e; apt-get update|calls apt-get
 su nobody -c true|calls su
 sudo id|calls sudo
+echo 127.0.0.1 x >>/etc/hosts|--add-host
+echo x >/tmp/x|
 id -u|"
   : >"$LOG"
   process '.args = ["chown", "1000:1000", "/tmp"]'

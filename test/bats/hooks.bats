@@ -54,7 +54,7 @@ rejects() {
   mkdir "$BATS_TEST_TMPDIR/theirs"
   chown 1000 "$BATS_TEST_TMPDIR/theirs"
   rejects 'belongs to uid 1000' createRuntime "$BATS_TEST_TMPDIR/theirs/../dir/hook"
-  rejects "kernel's own link" createRuntime "/proc/self/root$dir/hook"
+  rejects "kernel's magic link" createRuntime "/proc/self/root$dir/hook"
 }
 
 @test "C4: a program of the image" {

@@ -110,9 +110,9 @@ apart() {
   mount -t debugfs -o uid=0,mode=700 debugfs "$ROOTFS/srv"
   umount "$ROOTFS/srv"
   [[ $OUT == '1000 700' ]] || explain 'expected that root is 1000 there'
-  refused '"uid=1000", which makes what a file system of the type "debugfs"' nonroot run "$ID"
+  refused '"uid=1000", which makes root.s files on a file system of the type "debugfs"' nonroot run "$ID"
   config '.mounts[-1] |= (.type = "vfat" | .source = "/dev/none" | .options = ["umask=0"])'
-  refused '"umask=0", which makes what a file system of the type "vfat"' nonroot run "$ID"
+  refused '"umask=0", which makes root.s files on a file system of the type "vfat"' nonroot run "$ID"
   # Its own, and a directory of the host's, which such an option means nothing to.
   config '.mounts[-1] |= (.type = "tmpfs" | .source = "tmpfs" | .options = ["uid=1000", "mode=700"])'
   succeeds nonroot run "$ID"
@@ -265,10 +265,10 @@ joins() { config --arg p "/proc/$HOLDER/ns/user" '.linux.namespaces |= map(if .t
   [[ $(readlink "/proc/$(nonroot state "$ID" | jq .pid)/ns/user") != "$(readlink /proc/self/ns/user)" ]]
 }
 
-@test "B9: a path that is no user namespace" {
+@test "B9: a path that is not a user namespace" {
   mapped
   config '.linux.namespaces |= map(if .type == "user" then .path = "/proc/self/ns/net" else . end)'
-  refused 'no user namespace' nonroot run "$ID"
+  refused 'not a user namespace' nonroot run "$ID"
 }
 
 # rootless runs a command as an ordinary user who is root in a user namespace, as rootless engines are.
@@ -394,7 +394,7 @@ shares() {
       [[ $(<"$SHARED/program") == "the container's" ]] || explain "expected the container's file on the host with $options"
       umount "$SHARED/program"
     }
-    refused 'shares its mounts with the host' nonroot run "$ID"
+    refused 'propagates to the host' nonroot run "$ID"
     [[ $(<"$SHARED/program") == "the host's" ]] || explain "expected nothing on the host with $options"
   done
   for options in '["rbind", "rslave"]' '["rbind", "rprivate"]' '["bind", "private"]'; do
@@ -408,7 +408,7 @@ shares() {
   bare_shows root
   grep -qF " $SHARED/shadow " /proc/self/mountinfo || explain 'expected the mask on the host'
   umount "$SHARED/shadow"
-  refused 'shares its mounts with the host' nonroot run "$ID"
+  refused 'propagates to the host' nonroot run "$ID"
   # On its own, such a mount does no harm.
   shares /srv '["rbind", "rshared"]' ''
   nonroot_shows nonroot

@@ -49,8 +49,7 @@ usr/local/share/fish/vendor_completions.d/nonroot-ctl.fish 644
 usr/local/share/man/man8/nonroot-ctl.8 644
 usr/local/share/man/man8/nonroot-runc.8 644
 usr/local/share/zsh/site-functions/_nonroot-ctl 644' ]] || explain "$(find "$TO" -printf '%P %m\n')"
-  [[ -s $TO/usr/local/share/doc/nonroot-runc/checks/runs-as-root.md && -s $TO/usr/local/share/doc/nonroot-runc/check.md ]] || explain "$(find "$TO")"
-  [[ -s $TO/usr/local/share/doc/nonroot-runc/policy.md && -s $TO/usr/local/share/nonroot-runc/policies/workstation.toml ]] || explain "$(find "$TO")"
+  [[ -s $TO/usr/local/share/doc/nonroot-runc/docs/policy.md && -s $TO/usr/local/share/nonroot-runc/policies/workstation.toml ]] || explain "$(find "$TO")"
   cmp "$REPO/bin/nonroot-runc" "$SBIN/nonroot-runc"
   succeeds installed PREFIX=/usr SBINDIR=/opt/sbin
   [[ -x $TO/opt/sbin/nonroot-runc && -e $TO/usr/share/man/man8/nonroot-runc.8 && ! -e $TO/usr/sbin ]] || explain "$(find "$TO")"

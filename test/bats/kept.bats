@@ -5,6 +5,11 @@
 
 load helpers
 
+teardown() {
+  end_containers
+  unlayered
+}
+
 # as ID puts a user of the image's with files of his own in his home, and lets the container run as him.
 as() {
   printf 'app:x:%s:%s:App:/home/app:/bin/sh\n' "$1" "$1" >>"$ROOTFS/etc/passwd"
@@ -50,6 +55,55 @@ as() {
   contains here
   contains 'home /home/app'
   contains written
+}
+
+@test "his own home in the container's layer is his: what he has written is there at the next start, and never in the image" {
+  as 1000
+  rmdir "$ROOTFS/home/app/.local"
+  # An account without its last field.
+  sed -i 's#^app:.*#app:x:1000:1000:App:/home/app#' "$ROOTFS/etc/passwd"
+  layered
+  runs sh -c 'echo "home $HOME"; cat ~/mine; echo written >~/mine'
+  local before
+  before=$(<config.json)
+  says bare run "$ID"
+  succeeds bare run "$ID"
+  contains $'home /home/app\nwritten'
+  relayered
+  says nonroot run "$ID"
+  contains 'home /home/app'
+  lacks written
+  # As engines do at each start, the bundle is made anew; the layer is the same.
+  printf '%s\n' "$before" >config.json
+  succeeds nonroot run "$ID"
+  contains $'home /home/app\nwritten'
+  # Where he can't write, or what he writes would stay in the image, it is a tmpfs as for everybody.
+  relayered
+  printf '%s\n' "$before" >config.json
+  config '.root.readonly = true'
+  runs sh -c 'echo "home $HOME"; echo written >~/mine && grep " /home/app tmpfs " /proc/mounts'
+  succeeds nonroot run "$ID"
+  contains 'home /home/app'
+  unlayered
+  rm -rf "$ROOTFS" "$BATS_TEST_TMPDIR/layers"
+  cp -a "$NONROOT_BATS_KIT" "$ROOTFS"
+  fresh
+  as 1000
+  rmdir "$ROOTFS/home/app/.local"
+  runs sh -c 'echo "home $HOME"; echo written >~/mine && grep " /home/app tmpfs " /proc/mounts'
+  succeeds nonroot run "$ID"
+  contains 'home /home/app'
+  # Nor does whom the policy makes of root find a home of the image's lasting.
+  rm -rf "$ROOTFS"
+  cp -a "$NONROOT_BATS_KIT" "$ROOTFS"
+  fresh
+  as 1000
+  rmdir "$ROOTFS/home/app/.local"
+  config '.process.user = {uid: 0, gid: 0}'
+  layered
+  runs sh -c 'id -u; grep " /home/app tmpfs " /proc/mounts'
+  succeeds nonroot run "$ID"
+  contains 1000
 }
 
 @test "a uid that the image does not know gets a name and a home" {

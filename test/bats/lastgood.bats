@@ -60,7 +60,7 @@ identity.uid = 4567"
   jq -e 'select(.level == "warning") | .msg | test("the built-in one")' "$BATS_TEST_TMPDIR/log.json"
 }
 
-@test "a copy that others can write, or none, is no policy" {
+@test "a copy that others can write, or none, is not a policy" {
   policy <<<'identity.uid = 4567'
   detached nonroot
   policy <<<'mode = rewrite'

@@ -135,7 +135,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   runs sh -c 'echo x >/export/x'
   relayered
   learn --json
-  learned '.policy == [] and any(.findings[]; .why | contains("who it asks to be"))'
+  learned '.policy == [] and any(.findings[]; .why | contains("runs as the user that it asks for"))'
 }
 
 @test "a path that no policy can name has no line: it would stop every container" {
@@ -237,7 +237,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   runs sh -c '[ "$(id -u)" = 0 ] || { echo must be root; exit 1; }'
   learn
   contains 'must be root'
-  grep -q 'ends where it is not root, by a test of its own' "$LEARNED" || explain "$(<"$LEARNED")"
+  grep -q 'checks for root and ends without it' "$LEARNED" || explain "$(<"$LEARNED")"
   grep -q 'nothing by the kernel: it ended with 1 by itself' "$LEARNED" || explain "$(<"$LEARNED")"
   fresh
   cp "$ROOTFS/bin/busybox" "$ROOTFS/bin/sudo"
@@ -246,7 +246,7 @@ learned() { jq -e "$@" "$LEARNED" >/dev/null || explain "$(<"$LEARNED")"; }
   config '.process.capabilities |= map_values(. + ["CAP_NET_ADMIN"]) | .linux.namespaces |= (. + [{type: "network"}] | unique_by(.type))'
   learn --json
   learned 'any(.findings[]; .what == "ip (netlink)" and (.why | test("CAP_NET_ADMIN.*exemption")))'
-  learned 'any(.findings[]; .what == "/bin/sudo" and (.why | test("is setuid, which gives nothing")))'
+  learned 'any(.findings[]; .what == "/bin/sudo" and (.why | test("is setuid, which has no effect")))'
   learned 'any(.findings[]; .what == "sethostname" and (.why | test("root would not have had here either.*--hostname")) and (.why | test("exemption") | not))'
   learned 'any(.notes[]; test("CAP_NET_ADMIN: asked for"))'
 }

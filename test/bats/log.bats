@@ -85,7 +85,7 @@ log.file = \"$LOG\""
   policy <<<'log = { file = "/dev/full", required = true }'
   process '.args = ["probe"]'
   says nonroot exec --process "$PROCESS" "$ID"
-  [[ $STATUS != 0 && -z $OUT && $ERR == *"no regular file"* ]]
+  [[ $STATUS != 0 && -z $OUT && $ERR == *"not a regular file"* ]]
 }
 
 @test "log: fifty containers at a time, and a rotation in between" {

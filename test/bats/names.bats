@@ -156,7 +156,7 @@ handwritten() {
   [[ $OUT == 'b b /home/b' ]]
 }
 
-@test "a line whose uid is no number is nobody's" {
+@test "a line whose uid is not a number is nobody's" {
   printf 'b:x:abc:1001:B:/home/b\nc:x:+1001:1001:C:/home/c:/bin/sh\n' >>"$ROOTFS/etc/passwd"
   config '.process.user = {uid: 1001, gid: 1001}'
   runs id -un

@@ -54,11 +54,11 @@ behind_our_back() {
   shows 'nonroot(4567; 65532)' nonroot run "$ID-pinned"
   behind_our_back
   fresh
-  refused 'config.toml.*is not the one that is pinned in "/etc/nonroot-runc.pin" .sha256 [0-9a-f]{12}, pinned is [0-9a-f]{12}.*nonroot-ctl policy pin' nonroot run "$ID-new"
-  refused 'is not the one that is pinned' nonroot create "$ID-new"
+  refused 'config.toml.*differs from the one pinned in "/etc/nonroot-runc.pin" .sha256 [0-9a-f]{12}, pinned [0-9a-f]{12}.*nonroot-ctl policy pin' nonroot run "$ID-new"
+  refused 'differs from the one pinned' nonroot create "$ID-new"
   # Without it, the built-in policy would hold: in a weaker place than the administrator's refusals, say.
   rm "$POLICY"
-  refused 'does not exist, and is pinned in' nonroot run "$ID-new"
+  refused 'does not exist, but is pinned in' nonroot run "$ID-new"
 }
 
 @test "F16: exec into a rewritten container goes by a copy that has the pin, and by no other one" {
@@ -70,7 +70,7 @@ behind_our_back() {
   shows 'nonroot(4567; 65532)' nonroot exec --process "$PROCESS" "$ID"
   jq -e 'select(.level == "warning") | .msg | test("last policy that was good.*pinned")' "$BATS_TEST_TMPDIR/log.json"
   install -m 600 "$BATS_TEST_TMPDIR/evil" /var/lib/nonroot-runc/good/config.toml
-  refused 'is not the one that is pinned' nonroot exec --process "$PROCESS" "$ID"
+  refused 'differs from the one pinned' nonroot exec --process "$PROCESS" "$ID"
 }
 
 @test "F16: a pin file that others can write, or that says something else, refuses" {
@@ -81,20 +81,20 @@ behind_our_back() {
   refused 'nonroot-runc.pin" can be written by others' nonroot run "$ID"
   chmod 644 "$PIN"
   echo '# pinned by hand' >>"$PIN"
-  refused 'nonroot-runc.pin:2 is no line of sha256sum' nonroot run "$ID"
+  refused 'nonroot-runc.pin:2 is not a line in sha256sum' nonroot run "$ID"
   rm "$PIN"
   ln -s /dev/null "$PIN"
   refused 'symbolic link' nonroot run "$ID"
 }
 
-@test "F16: pinned is pinned anew by policy apply, also after the attack; and the pin can be taken away" {
+@test "F16: pinned is pinned again by policy apply, also after the attack; and the pin can be taken away" {
   policy <<<'identity.uid = 4567'
   succeeds ctl policy apply "$POLICY"
   succeeds ctl policy pin
   behind_our_back
   echo 'identity.uid = 5678' >"$BATS_TEST_TMPDIR/new.toml"
   says ctl policy apply "$BATS_TEST_TMPDIR/new.toml"
-  [[ $STATUS == 0 && $OUT == *'is not the one that is pinned'* && $OUT == *'pinned anew'* ]] || explain "$OUT" "$ERR"
+  [[ $STATUS == 0 && $OUT == *'differs from the one pinned'* && $OUT == *'pinned again'* ]] || explain "$OUT" "$ERR"
   [[ $(wc -l <"$PIN") == 1 ]]
   runs probe
   shows 'nonroot(5678; 65532)' nonroot run "$ID"
@@ -118,7 +118,7 @@ behind_our_back() {
   succeeds ctl policy pin
   jq -e '.status == "ok"' <<<"$(pin_check)"
   behind_our_back
-  jq -e '.status == "fail" and (.detail | test("is not the one that is pinned"))' <<<"$(pin_check)"
+  jq -e '.status == "fail" and (.detail | test("differs from the one pinned"))' <<<"$(pin_check)"
 }
 
 @test "F16: no container has the pin file" {

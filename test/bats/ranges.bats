@@ -152,7 +152,7 @@ TOML
   for i in "${pids[@]}"; do wait "$i" || explain "$(cat "$BATS_TEST_TMPDIR"/err-*)"; done
   [[ $(for i in 0 1 2 3 4 5 6 7; do uid_of "c$i"; done | sort -u) == $(seq 300000 300007) ]]
   another more
-  refused 'from 300000 to 300007 is in use.hint: widen the range' nonroot run more
+  refused 'from 300000 to 300007 are in use.hint: widen the range' nonroot run more
   nonroot delete --force c3
   rm -r "$BATS_TEST_TMPDIR/bundle-3"
   shows 'nonroot(300003; 300003) or (.Uid[0] >= 300000 and .Uid[0] <= 300007)' nonroot run more

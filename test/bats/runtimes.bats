@@ -131,7 +131,7 @@ state = \"$BATS_TEST_TMPDIR/ids\""
 
 @test "D7: NVIDIA's runtime behind nonroot-runc is refused, with the order that works" {
   wraps nvidia-container-runtime
-  refused 'writes config.json anew .* let the engine call the wrapper, and the wrapper nonroot-runc' named run c
+  refused 'rewrites config.json .* let the engine call the wrapper, and the wrapper nonroot-runc' named run c
   mv "$RT/v1/nvidia-container-runtime" "$RT/v1/real"
   ln -s "$RT/v1/real" "$RT/v1/nvidia-container-runtime.cdi"
   policy <<<"runtimes = [\"$RT/v1/nvidia-container-runtime.cdi\"]"
@@ -167,11 +167,11 @@ state = \"$BATS_TEST_TMPDIR/ids\""
   shows 'nonroot(4321; 65532)' nonroot exec --process "$PROCESS" "$ID"
 }
 
-@test "D7: a uid that the policy lets nobody keep does not pass the gate" {
+@test "D7: a uid that the policy does not let a container keep does not pass the gate" {
   config '.process.user = {uid: 4321, gid: 4322} | .process.noNewPrivileges = true | .process.capabilities = {bounding: []}'
   created bare
   policy <<<'identity.allowed_uids = ["5000-6000"]'
-  refused 'the uid 4321, which the policy .* lets nobody keep' nonroot start "$ID"
+  refused 'the uid 4321, which the policy .* does not let a container keep' nonroot start "$ID"
   policy <<<'identity.sources = ["fixed"]'
   refused 'the uid 4321' nonroot start "$ID"
   process '.args = ["probe"]'

@@ -34,7 +34,7 @@ shows() {
   fi
 }
 
-# succeeds and fails_with are for commands whose output is no JSON: fails_with STATUS COMMAND...
+# succeeds and fails_with are for commands whose output is not JSON: fails_with STATUS COMMAND...
 succeeds() { fails_with 0 "$@"; }
 fails_with() {
   local want=$1

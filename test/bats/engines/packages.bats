@@ -44,7 +44,7 @@ state() { dpkg-query -W -f '${db:Status-Status}' nonroot-runc 2>/dev/null; }
   contains 'mode: rewrite'
   succeeds nonroot-ctl policy check
   local file
-  for file in man/man8/nonroot-ctl.8.gz doc/nonroot-runc/{copyright,policy.md,check.md,checks/runs-as-root.md,nonroot-runc.cdx.json} nonroot-runc/policies/workstation.toml; do
+  for file in man/man8/nonroot-ctl.8.gz doc/nonroot-runc/{copyright,docs/policy.md,docs/checks/runs-as-root.md,nonroot-runc.cdx.json} nonroot-runc/policies/workstation.toml; do
     [[ -s /usr/share/$file ]] || explain "/usr/share/$file is missing"
   done
   succeeds nonroot-ctl configure list --exit-code

@@ -34,7 +34,7 @@ default() { docker info -f '{{.DefaultRuntime}}'; }
   local before
   before=$(files)
   fails_with 1 nonroot-ctl setup
-  [[ $ERR == *'no terminal'*'hint: --yes'* ]] || explain terminal
+  [[ $ERR == *'not a terminal'*'hint: --yes'* ]] || explain terminal
   fails_with 1 setpriv --reuid 1000 --clear-groups nonroot-ctl setup --yes
   [[ $ERR == *'setup needs root'*'configure podman'* ]] || explain root
   fails_with 1 nonroot-ctl setup --yes --mode enforce

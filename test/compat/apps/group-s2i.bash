@@ -3,7 +3,6 @@
 # As builders of a large vendor make them: a user by number with gid 0, and what it writes is root's and group 0's.
 
 kind='group 0'
-gap='a volume from before that group 0 may write is closed, and nothing says so'
 images() {
   image app <<'DOCKERFILE'
 FROM compat/base
@@ -26,3 +25,4 @@ SH
 start() { run app app -v "$BOX-data:/opt/app-root/data"; }
 check() { get app /page | says '^compiled greeting' && stores app; }
 kept() { stored app; }
+adopt=1

@@ -4,7 +4,7 @@
 
 kind='sockets in /dev'
 volumes=0
-gap='/dev is root'"'"'s. Bind /run/log and mount it there, or log to standard output'
+by_design="/dev is the runtime's, and is never given. Bind /run/log and mount it there, or log to standard output"
 hint='/dev/log'
 images() {
   image app <<'DOCKERFILE'

@@ -4,7 +4,7 @@
 
 kind='top-level directories'
 volumes=0
-gap='/ itself is given to nobody. Put the mark below /run or on a volume'
+by_design='/ itself is never given: what lies there is what all programs are loaded from. Put the mark below /run or on a volume'
 hint='/\.initialized'
 images() {
   image app <<'DOCKERFILE'

@@ -3,7 +3,6 @@
 # An account without its last field, as adduser scripts of small images write it; --user names it by number.
 
 kind='accounts'
-gap='a kept user'"'"'s own home is covered by a fresh tmpfs at each start: what it wrote there is gone after a restart'
 volumes=0
 images() {
   image app <<'DOCKERFILE'

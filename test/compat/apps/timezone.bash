@@ -4,7 +4,7 @@
 
 kind='configuration of the system'
 volumes=0
-gap='/etc/localtime and /etc/timezone are the system'"'"'s. TZ in the environment does the same for programs of the C library'
+by_design='/etc itself holds what decides who somebody is, and is never given. TZ in the environment does the same for programs of the C library'
 hint='/etc/localtime|/etc/timezone'
 images() {
   image app <<'DOCKERFILE'

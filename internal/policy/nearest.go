@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"reflect"
+	"strings"
+)
+
+// unknownKey is the advice about a key that there is not: the one that was probably meant, if one is spelled almost like it or stands
+// in another table.
+func unknownKey(key string) string {
+	const all = "see docs/policy.md for the keys there are"
+	if near := nearest(key, keys(reflect.TypeFor[file](), "")); near != "" {
+		return "did you mean " + near + "? " + all
+	}
+	return all
+}
+
+// keys are a table's keys and those of the tables in it, with dots.
+func keys(t reflect.Type, table string) (all []string) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for f := range t.Fields() {
+		if f.Anonymous {
+			all = append(all, keys(f.Type, table)...)
+			continue
+		}
+		if name := f.Tag.Get("toml"); name != "" && f.IsExported() {
+			all = append(all, table+name)
+			all = append(all, keys(f.Type, table+name+".")...)
+		}
+	}
+	return all
+}
+
+// nearest is the known key that a key was probably meant to be; "": there is none. One of the same table comes first.
+func nearest(key string, known []string) (near string) {
+	const most = 2 // edits: a letter too many, too few, another, or two exchanged
+	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
+	table, name := cutLast(key)
+	least := most + 1
+	for _, k := range known {
+		its, last := cutLast(k)
+		d := edits(name, last)
+		if its != table {
+			d += most // elsewhere only by the very name
+		}
+		if d < least && d*2 < len(name) {
+			near, least = k, d
+		}
+	}
+	return near
+}
+
+// cutLast cuts a key into its table and the last part.
+func cutLast(key string) (table, name string) {
+	i := strings.LastIndexByte(key, '.')
+	return key[:max(i, 0)], key[i+1:]
+}
+
+// edits is how many letters have to be put in, left out, changed or exchanged with the next one to make b of a (the optimal string
+// alignment distance).
+func edits(a, b string) int {
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := before
+		before, row = row, make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before[j]
+			if a[i] != b[j] {
+				change++
+			}
+			row[j+1] = min(change, before[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], last[j-1]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+)
+
+// Write is what a script's command does to a path that the script names as it is.
+type Write struct {
+	Path string
+	How  How
+}
+
+// How is the kind of a Write.
+type How uint8
+
+// A command opens a file to write it, and makes it where there is none; makes a directory; puts a file or link there, or into the
+// directory that is there; or removes or exchanges what is there.
+const (
+	Opens How = iota
+	Makes
+	Puts
+	Replaces
+)
+
+// mostWrites is how many of a script are looked at.
+const mostWrites = 16
+
+// writers are commands whose operands they write, and how. What they do to files of others by their mode or owner is told elsewhere.
+var writers = map[string]How{
+	"touch": Opens, "tee": Opens, "mkfifo": Opens, "mkdir": Makes, "cp": Puts, "mv": Puts, "ln": Puts, "install": Puts, "rm": Replaces, "rmdir": Replaces,
+}
+
+// writesOf are the paths that a shell's script writes by simple commands, before it asks who it is. What it does only under a
+// condition (if, case), and what it goes on after where it fails (||), is left out; so is what a variable or a pattern is a part of.
+func writesOf(script string) (all []Write) {
+	statements, depth := statements(withoutDocuments(script)), 0
+	for i, s := range statements {
+		if len(all) >= mostWrites {
+			break
+		}
+		switch s.first() {
+		case "if", "case":
+			depth++
+		case "fi", "esac":
+			depth--
+		}
+		if asks(s.text) {
+			return all
+		}
+		if depth > 0 || i+1 < len(statements) && statements[i+1].op == "||" {
+			continue
+		}
+		all = append(all, s.writes()...)
+	}
+	return all
+}
+
+// withoutDocuments is a script without its here-documents, which are no commands.
+func withoutDocuments(script string) string {
+	if !strings.Contains(script, "<<") {
+		return script
+	}
+	var out strings.Builder
+	end := ""
+	for line := range strings.Lines(script) {
+		if end != "" {
+			if strings.Trim(line, " \t\n") == end {
+				end = ""
+			}
+			continue
+		}
+		out.WriteString(line)
+		if _, after, ok := strings.Cut(line, "<<"); ok && !strings.HasPrefix(after, "<") {
+			if words := plainWords(strings.TrimPrefix(after, "-")); len(words) > 0 {
+				end = words[0]
+			}
+		}
+	}
+	return out.String()
+}
+
+// writes are those of one statement.
+func (s statement) writes() (all []Write) {
+	words, targets := redirected(plainWords(s.text))
+	for _, t := range targets {
+		all = append(all, Write{t, Opens})
+	}
+	for len(words) > 0 && (slices.Contains(leading, words[0]) || strings.Contains(words[0], "=")) {
+		words = words[1:]
+	}
+	if len(words) < 2 {
+		return fixed(all)
+	}
+	name, operands := path.Base(words[0]), slices.DeleteFunc(slices.Clone(words[1:]), isFlag)
+	how, ok := writers[name]
+	switch {
+	case name == "sed" && slices.ContainsFunc(words[1:], func(w string) bool { return strings.HasPrefix(w, "-i") || strings.HasPrefix(w, "--in-place") }):
+		how = Replaces
+	case !ok || len(operands) == 0:
+		operands = nil
+	case how == Puts:
+		operands = operands[len(operands)-1:]
+	}
+	for _, o := range operands {
+		all = append(all, Write{o, how})
+	}
+	return fixed(all)
+}
+
+// mostDeep is how many parts a path may have that is looked at: the script's author chooses it.
+const mostDeep = 32
+
+// fixed are those whose path is absolute, and all of it known. What is there in /dev is written by everybody, and the kernel's files
+// by nobody.
+func fixed(all []Write) []Write {
+	for i := range all {
+		if path.IsAbs(all[i].Path) && !strings.ContainsAny(all[i].Path, "$`*?[{~\x00") && strings.Count(all[i].Path, "/") <= mostDeep {
+			all[i].Path = path.Clean(all[i].Path)
+		} else {
+			all[i].Path = ""
+		}
+	}
+	within := func(p, dir string) bool { return strings.HasPrefix(p, dir+"/") }
+	return slices.DeleteFunc(all, func(w Write) bool {
+		return w.Path == "" || within(w.Path, "/proc") || within(w.Path, "/sys") || within(w.Path, "/dev") && w.How == Opens && w.Path != "/dev/log"
+	})
+}
+
+// plainWords are a statement's words as a shell has them, with quotes taken off; what a variable is a part of keeps its sign.
+func plainWords(text string) (words []string) {
+	var word strings.Builder
+	var quoted byte
+	begun := false
+	end := func() {
+		if begun {
+			words = append(words, word.String())
+		}
+		word.Reset()
+		begun = false
+	}
+	for i := 0; i < len(text); i++ {
+		switch ch := text[i]; {
+		case quoted == 0 && (ch == ' ' || ch == '\t' || ch == '\n'):
+			end()
+			continue
+		case quoted == 0 && (ch == '>' || ch == '<'):
+			// A number in front is of a descriptor.
+			if strings.Trim(word.String(), "0123456789") != "" || word.Len() > 1 {
+				end()
+			}
+			word.Reset()
+			word.WriteByte(ch)
+			begun = true
+			for i+1 < len(text) && strings.IndexByte("<>|-", text[i+1]) >= 0 {
+				i++
+			}
+			end()
+			continue
+		case quoted == 0 && (ch == '"' || ch == '\''):
+			quoted = ch
+		case quoted == ch && quoted != 0:
+			quoted = 0
+		case ch == '\\' && quoted != '\'' && i+1 < len(text):
+			i++
+			word.WriteByte(text[i])
+		case ch == '>' || ch == '<' || quoted == '\'' && (ch == '$' || ch == '`'):
+			word.WriteByte(0) // no path that is told of
+		default:
+			word.WriteByte(ch)
+		}
+		begun = true
+	}
+	if quoted == 0 {
+		end()
+	}
+	return words
+}
+
+// redirected are the words without redirections, and the files into which there are any.
+func redirected(all []string) (words, targets []string) {
+	for i := 0; i < len(all); i++ {
+		if all[i] != ">" && all[i] != "<" {
+			words = append(words, all[i])
+			continue
+		}
+		if all[i] == ">" && i+1 < len(all) {
+			targets = append(targets, all[i+1])
+		}
+		i++
+	}
+	return words, targets
+}
+
+// place is where nobody is given something to write, and what helps.
+type place struct {
+	paths  []string // themselves, or with what is below them
+	advice string
+}
+
+var places = []place{
+	{[]string{"/etc/hosts"}, "have the engine add the name (--add-host, extra_hosts, hostAliases)"},
+	{[]string{"/etc/resolv.conf"}, "have the engine set it (--dns)"},
+	{[]string{"/etc/hostname"}, "have the engine set it (--hostname)"},
+	{[]string{"/etc/localtime", "/etc/timezone"}, zone.advice},
+	{[]string{"/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/sudoers.d"}, accounts.advice},
+	{[]string{"/etc/ssl", "/etc/ca-certificates", "/etc/ca-certificates.conf", "/etc/pki", "/usr/local/share/ca-certificates", "/usr/share/ca-certificates"}, trust.advice},
+	{[]string{"/dev"}, "name a path below /run"},
+	{[]string{"/etc"}, whenBuilt + ", or mount it there"},
+	{[]string{"/usr", "/bin", "/sbin", "/lib"}, whenBuilt},
+}
+
+// adviceFor is what helps whoever writes somewhere.
+func adviceFor(p string) string {
+	for _, pl := range places {
+		for _, dir := range pl.paths {
+			if p == dir || strings.HasPrefix(p, dir+"/") {
+				return pl.advice
+			}
+		}
+	}
+	if path.Dir(p) == "/" {
+		return "name a path below /run, or one on a volume"
+	}
+	return "mount a volume there, or give the directory its user when the image is built"
+}
+
+// nobodys are engines' files and the system's, which no container's user writes, wherever it runs.
+var nobodys = []string{"/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/localtime", "/etc/timezone", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"}
+
+// isNobodys says that a write is of one of nobodys.
+func isNobodys(w Write) bool { return slices.Contains(nobodys, w.Path) && w.How != Makes }
+
+// writing says which of the paths that a script writes can't be written; "": none.
+func writing(kind, shown, script string, closed func(Write) bool) string {
+	var all []string
+	for _, w := range writesOf(script) {
+		if !slices.Contains(all, w.Path) && closed(w) {
+			all = append(all, w.Path)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	advice, more := adviceFor(all[0]), ""
+	const most = 3
+	if n := len(all) - most; n > 0 {
+		all, more = all[:most], fmt.Sprintf(" and %d more", n)
+	}
+	for i := range all {
+		all[i] = quote.Value(all[i])
+	}
+	return fmt.Sprintf("its %s %q writes %s%s, to which the identity has no right; hint: %s", kind, shown, strings.Join(all, ", "), more, advice)
+}
+
+// isShells says that a script is a shell's.
+func isShells(script string) bool {
+	line, _, _ := strings.Cut(script, "\n")
+	words, ok := strings.CutPrefix(line, "#!")
+	if !ok {
+		return true // what follows -c
+	}
+	return slices.ContainsFunc(strings.Fields(words), func(w string) bool { return slices.Contains(shells, path.Base(w)) })
+}
+
+// bindsLog says that a script of another language binds the socket at which programs leave their messages for syslog.
+func bindsLog(script string) bool {
+	return strings.Contains(script, "bind(") && (strings.Contains(script, `"/dev/log"`) || strings.Contains(script, "'/dev/log'"))
+}

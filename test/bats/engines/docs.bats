@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# The commands in docs/quickstart.md, docs/rollout.md and README.md, as they stand there.
+
+load engines
+
+setup_file() {
+  rm -rf /etc/docker /etc/containers/containers.conf.d /etc/nonroot-runc
+  mkdir -p /etc/containers
+  # Podman's defaults want systemd's cgroups and journal, which not every machine has.
+  printf '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n' >/etc/containers/containers.conf
+  start_dockerd
+  docker_image busybox
+  image | podman import - busybox >/dev/null
+}
+teardown_file() {
+  no_containers
+  docker rmi --force busybox >/dev/null
+  stop_dockerd
+}
+teardown() {
+  no_containers
+  nonroot-ctl configure docker --uninstall --runtime-name rootful >/dev/null || true
+  nonroot-ctl configure docker --uninstall >/dev/null
+  nonroot-ctl configure runc --uninstall >/dev/null
+  nonroot-ctl configure podman --uninstall >/dev/null
+  no_policy
+  rm -f /etc/nonroot-runc.* /var/log/nonroot-runc.log /root/{policy.toml,report.html}
+  # dockerd forgets a default that is gone from its file by a restart only.
+  stop_dockerd
+  start_dockerd
+}
+
+# commands FILE HEADING prints the commands below a heading: the lines that are indented by four.
+commands() {
+  awk -v heading="## $2" '/^## / { in_it = ($0 == heading) } in_it && /^    / { print substr($0, 5) }' "$REPO/$1" |
+    grep . || explain "$1 has no commands below $2"
+}
+
+# does FILE HEADING runs them, and ends at the first that fails.
+does() {
+  local script
+  script=$(commands "$@")
+  succeeds bash -euo pipefail -c "$script" </dev/null
+}
+
+@test "docs: quick start with setup, and by hand with Docker and the guard" {
+  does docs/quickstart.md 'Any engine'
+  contains 'nonroot-ctl configure docker --set-default --reload'
+  does docs/quickstart.md Docker
+  contains 'uid=65532(nonroot) gid=65532(nonroot)'
+  shows nonroot docker run --rm --runtime runc busybox probe
+  nonroot-ctl configure docker --guard --uninstall >/dev/null || true
+}
+
+@test "docs: quick start with Podman" {
+  does docs/quickstart.md Podman
+  contains 'uid=65532(nonroot) gid=65532(nonroot)'
+}
+
+@test "docs: one container needs root, what became of one, and the removal" {
+  nonroot-ctl configure docker --set-default --reload >/dev/null
+  does docs/quickstart.md 'One container needs root'
+  [[ $(tail -n 1 <<<"$OUT") == 0 ]] || explain 'expected root'
+  does docs/quickstart.md 'What became of a container'
+  contains 65532
+  does docs/quickstart.md 'Remove it'
+  stop_dockerd
+  start_dockerd
+  shows root docker run --rm busybox probe
+}
+
+@test "docs: the roll-out, from audit to enforcing" {
+  succeeds nonroot-ctl setup --yes --engine docker --mode audit
+  shows root docker run --rm busybox probe
+  grep -q '^mode = "audit"' "$POLICY" || explain 'the policy that the page shows'
+  does docs/rollout.md '2. Read'
+  contains busybox
+  [[ -s /root/report.html ]] || explain 'no page'
+  does docs/rollout.md '3. Prepare volumes'
+  does docs/rollout.md '4. Enforce'
+  shows nonroot docker run --rm busybox probe
+  succeeds nonroot-ctl policy apply --rollback
+  shows root docker run --rm busybox probe
+}
+
+@test "docs: README's example" {
+  nonroot-ctl configure docker --set-default --reload >/dev/null
+  local command
+  command=$(commands README.md 'Use it' | grep '^docker run')
+  succeeds bash -c "$command"
+  [[ $OUT == "$(commands README.md 'Use it' | tail -n 1)" ]] || explain 'README shows something else'
+}
