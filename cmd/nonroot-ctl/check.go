@@ -351,7 +351,7 @@ func builtBy(b *compose.Build) ([]byte, error) {
 		name = filepath.Join(b.Context, name)
 	}
 	if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is no file", name)
+		return nil, fmt.Errorf("%q is not a file", name)
 	}
 	file, err := os.Open(name)
 	if err != nil {
@@ -503,7 +503,7 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 	case "docker", "podman":
 		local = localImages(engine)
 	default:
-		return o, fmt.Errorf("--local %q is no engine that can be asked\nhint: give docker or podman", engine)
+		return o, fmt.Errorf("--local %q is not an engine that can be asked\nhint: give docker or podman", engine)
 	}
 	o.Build.Base = check.BasesWith(given, local, more)
 	return o, nil
