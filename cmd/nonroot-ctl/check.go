@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -49,6 +50,7 @@ func checkCommand() *cli.Command {
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 			&cli.StringFlag{Name: "baseline", Usage: "leave out what `FILE` has: what was found before"},
 			&cli.StringFlag{Name: "write-baseline", Usage: "write what is found to `FILE`, for --baseline"},
+			&cli.BoolFlag{Name: "fix", Usage: "change Dockerfiles where it is certain what is meant, and check what comes out"},
 			&cli.StringFlag{Name: "explain", Usage: "print the page about the finding `ID`, and check nothing"},
 		},
 		Action:       func(c *cli.Context) error { return notChecked(c, runCheck(c)) },
@@ -181,6 +183,11 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		}
 		for _, target := range found.Targets {
 			show(len(results))
+			if c.Bool("fix") {
+				if err := fixFile(c.App.ErrWriter, target, o); err != nil {
+					failed(err)
+				}
+			}
 			all, err := checkOne(target, c.App.Reader, o)
 			if err != nil {
 				failed(err)
@@ -251,13 +258,77 @@ func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Option
 	case targets.Compose:
 		return check.Compose(name, text, o, check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy}), nil
 	}
-	if ext := strings.ToLower(filepath.Ext(name)); slices.Contains([]string{".yaml", ".yml", ".json"}, ext) {
+	if isData(name) {
 		return []check.Result{check.Unread(name, errors.New("it has neither objects of Kubernetes' nor services of Compose's at its beginning"))}, nil
 	}
 	context, closed := buildContext(dir)
 	defer closed()
 	o.Context = context
 	return []check.Result{check.Dockerfile(name, text, o)}, nil
+}
+
+// fixFile changes a Dockerfile in its place; a link to it stays one.
+func fixFile(say io.Writer, target targets.Target, o check.Options) error {
+	if target.Kind != targets.Dockerfile || target.Path == "-" || isData(target.Path) {
+		return nil
+	}
+	name, err := filepath.EvalSymlinks(target.Path)
+	if err != nil {
+		return err
+	}
+	st, err := os.Stat(name)
+	if err != nil || st.Size() > dockerfile.MaxBytes {
+		return err
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	context, closed := buildContext(filepath.Dir(target.Path))
+	defer closed()
+	o.Context = context
+	fixed, did := check.Fix(text, o)
+	if len(did) == 0 {
+		return nil
+	}
+	if err := replaceLike(name, fixed, st); err != nil {
+		return err
+	}
+	for _, one := range did {
+		fmt.Fprintf(say, "nonroot-ctl: fixed %s: %s\n", shown(target.Path), shown(one))
+	}
+	return nil
+}
+
+// replaceLike puts a file in the place of another one, with its mode and owner.
+func replaceLike(name string, text []byte, like os.FileInfo) error {
+	temp, err := os.CreateTemp(filepath.Dir(name), ".nonroot-ctl-check-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name()) //nolint:errcheck // it is gone where it was renamed
+	_, err = temp.Write(text)
+	if st, ok := like.Sys().(*syscall.Stat_t); err == nil && ok && os.Geteuid() == 0 {
+		err = temp.Chown(int(st.Uid), int(st.Gid))
+	}
+	if err == nil {
+		err = temp.Chmod(like.Mode().Perm())
+	}
+	if err == nil {
+		err = temp.Sync()
+	}
+	if closing := temp.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = os.Rename(temp.Name(), name)
+	}
+	return err
+}
+
+// isData says that a file's name is no Dockerfile's.
+func isData(name string) bool {
+	return slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
 }
 
 // environment is what variables of a Compose file stand for.

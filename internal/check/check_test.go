@@ -570,3 +570,55 @@ func TestBases(t *testing.T) {
 		}
 	}
 }
+
+// TestFix: what is certain is mended, the rest keeps its bytes, and what is not certain stays as it is.
+func TestFix(t *testing.T) {
+	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "5:5", "rooted": ""})}}
+	const debian, alpine, number = "RUN groupadd --gid 10001 app && useradd --system --uid 10001 --gid 10001 --no-create-home app\nUSER 10001:10001\n", "RUN addgroup -S -g 10001 app && adduser -S -D -H -u 10001 -G app app\nUSER 10001:10001\n", "USER 10001:10001\n"
+	for text, want := range map[string]string{
+		"FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]":  "FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]\n" + debian,
+		"FROM alpine:3\nCMD [\"a\"]\n":                      "FROM alpine:3\nCMD [\"a\"]\n" + alpine,
+		"FROM scratch\nCOPY a /\nCMD [\"/a\"]\n":            "FROM scratch\nCOPY a /\nCMD [\"/a\"]\n" + number,
+		"FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n": "FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n" + debian,
+		"FROM rooted\nCMD [\"a\"]\n":                        "",
+		"FROM debian\nRUN useradd app\n":                    "",
+		"FROM debian\nENTRYPOINT [\"gosu\", \"app\"]\n":     "",
+		"FROM debian\nVOLUME /data\n":                       "",
+		"FROM debian\nSHELL [\"/bin/x\"]\nCMD a\n":          "",
+		"FROM debian\nCOPY <<EOF /x\na\nEOF":                "",
+		"# nonroot-ctl: ignore runs-as-root a demo\nFROM debian\nRUN x\n# nonroot-ctl: ignore runs-as-root a demo\nUSER 0\n": "",
+		"FROM nobody/knows\nCMD [\"a\"]\n": "",
+		"FROM known\nCMD [\"a\"]\n":        "",
+		"FRM debian\n":                     "",
+		"FROM known\nCOPY --chmod=0700 a /opt/a\nCMD [\"/opt/a\"]\n":                         "FROM known\nCOPY --chmod=0755 a /opt/a\nCMD [\"/opt/a\"]\n",
+		"FROM known\nRUN --mount=type=secret,id=a x\n":                                       "FROM known\nRUN --mount=type=secret,uid=5,id=a x\n",
+		"FROM known\nUSER 7:8\nRUN x && \\\n  y\nRUN --mount=type=cache,target=/c \\\n  x\n": "FROM known\nUSER 7:8\nRUN x && \\\n  y\nRUN --mount=type=cache,uid=7,gid=8,target=/c \\\n  x\n",
+		"FROM known\nUSER app\nRUN --mount=type=secret,id=a x\n":                             "",
+		"FROM known\nRUN --mount=type=secret,id=a --mount=type=secret,id=b x\n":              "",
+	} {
+		got, did := Fix([]byte(text), o)
+		if want == "" {
+			want = text
+		}
+		if string(got) != want || (len(did) > 0) != (want != text) {
+			t.Errorf("%q: %q, %q, want %q", text, got, did, want)
+		}
+		if again, did := Fix(got, o); string(again) != string(got) || len(did) > 0 {
+			t.Errorf("%q: once more it is %q", text, again)
+		}
+	}
+}
+
+func FuzzFix(f *testing.F) {
+	f.Add("FROM debian\nCOPY --chmod=0700 a /a\nRUN --mount=type=secret,id=a x\nCMD [\"/a\"]\n")
+	o := Options{Build: dockerfile.Options{Base: Bases(nil)}}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, did := Fix([]byte(text), o)
+		if len(did) == 0 && string(got) != text {
+			t.Errorf("%q is %q, and nothing was done", text, got)
+		}
+		if before := Dockerfile("", []byte(text), o); before.Verdict != Invalid && Dockerfile("", got, o).Verdict == Invalid {
+			t.Errorf("%q is %q, which no build reads", text, got)
+		}
+	})
+}

@@ -420,7 +420,7 @@ func (r *reader) pod(v map[string]any, path []any, of owner, single string) erro
 			}
 			c, ok := one.(map[string]any)
 			if !ok {
-				f.fail(at, "a container is no mapping")
+				f.fail(at, "a container is not a mapping")
 				continue
 			}
 			p.Containers = append(p.Containers, f.container(c, at, roles[key]))
@@ -453,7 +453,7 @@ func (f *fields) boolean(v map[string]any, key string) *bool {
 	case bool:
 		return &b
 	}
-	f.fail(join(f.path, key), "%s is no boolean, which the API server refuses", key)
+	f.fail(join(f.path, key), "%s is not a boolean, which the API server refuses", key)
 	return nil
 }
 
@@ -475,7 +475,7 @@ func (f *fields) mapping(v map[string]any, key string) map[string]any {
 	case map[string]any:
 		return m
 	}
-	f.fail(join(f.path, key), "%s is no mapping, which the API server refuses", key)
+	f.fail(join(f.path, key), "%s is not a mapping, which the API server refuses", key)
 	return nil
 }
 
@@ -507,7 +507,7 @@ func (f *fields) number(v map[string]any, key string) *int64 {
 	}
 	n, ok := integer(v[key])
 	if !ok {
-		f.fail(join(f.path, key), "%s is no integer, which the API server refuses", key)
+		f.fail(join(f.path, key), "%s is not an integer, which the API server refuses", key)
 		return nil
 	}
 	return &n
@@ -537,14 +537,14 @@ func (f *fields) context(v map[string]any, path []any) (c Context) {
 	for _, g := range f.list(in, "supplementalGroups") {
 		n, ok := integer(g)
 		if !ok {
-			f.fail(f.path, "supplementalGroups has something that is no integer, which the API server refuses")
+			f.fail(f.path, "supplementalGroups has something that is not an integer, which the API server refuses")
 		}
 		c.Groups = append(c.Groups, n)
 	}
 	c.UserLine, c.NonRootLine = f.r.at(join(f.path, "runAsUser")...), f.r.at(join(f.path, "runAsNonRoot")...)
 	for key, id := range map[string]*int64{"runAsUser": c.RunAsUser, "runAsGroup": c.RunAsGroup, "fsGroup": c.FSGroup} {
 		if id != nil && (*id < 0 || *id > 1<<31-1) {
-			f.fail(join(f.path, key), "%s is none from 0 to 2147483647, which the API server refuses", key)
+			f.fail(join(f.path, key), "%s is not from 0 to 2147483647, which the API server refuses", key)
 		}
 	}
 	return c

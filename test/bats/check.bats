@@ -189,3 +189,18 @@ EOF
   fails_with 2 ctl check values.yaml
   [[ $OUT == *"neither objects of Kubernetes'"* ]] || explain 'expected what it is not'
 }
+
+@test "check: --fix changes a file in its place, and nothing where it is not sure" {
+  printf 'FROM alpine:3.20\r\nCMD ["sleep", "60"]\n' >real
+  chmod 640 real
+  ln -s real Dockerfile
+  fails_with 0 ctl check --fix Dockerfile
+  [[ $ERR == *'fixed Dockerfile: the image ends with the user 10001:10001'* && $OUT == *'runs as "10001:10001"'* ]] || explain 'expected the change'
+  [[ -L Dockerfile && $(stat -c %a real) == 640 && $(head -c 20 real | od -c) == *'\r'* && $(tail -1 real) == 'USER 10001:10001' ]] || explain "$(cat real)"
+  cp real before
+  fails_with 0 ctl check --fix Dockerfile
+  cmp real before
+  printf 'FROM debian\nENTRYPOINT ["gosu", "app"]\n' >real
+  fails_with 1 ctl check --fix Dockerfile
+  [[ $(cat real) == $'FROM debian\nENTRYPOINT ["gosu", "app"]' ]] || explain 'expected that it stays'
+}

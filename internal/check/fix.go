@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+)
+
+// fixedID is the user that a fix makes.
+const fixedID = 10001
+
+// edit is one change of a text: what stands there goes, and something else comes.
+type edit struct {
+	line int // from 1; one behind the last line: the end
+	old  string
+	new  string
+}
+
+// Fix mends what it surely can of a Dockerfile, and leaves the rest of it as it is, byte for byte. It is the same text where nothing
+// is certain, or where what comes out would not be better: each change is checked again, and dropped if it brings a new finding. What
+// a comment ignores stays.
+func Fix(text []byte, o Options) (fixed []byte, did []string) {
+	fixed = text
+	for _, fix := range []func([]byte, *dockerfile.Image, Result) (edit, string, bool){fixMode, fixSecret, fixCache, fixRoot} {
+		for range 100 { // of each kind, one after the other
+			image, err := dockerfile.Evaluate(fixed, o.Build)
+			if err != nil {
+				return fixed, did
+			}
+			before := Dockerfile("", fixed, o)
+			e, said, ok := fix(fixed, image, before)
+			if !ok {
+				break
+			}
+			after, ok := e.apply(fixed)
+			if !ok || !better(before, Dockerfile("", after, o)) {
+				break
+			}
+			fixed, did = after, append(did, said)
+		}
+	}
+	return fixed, did
+}
+
+// better says that there are fewer findings than before, and none of a kind that there was not.
+func better(before, after Result) bool {
+	if after.Verdict == Invalid || len(after.Findings) >= len(before.Findings) {
+		return false
+	}
+	count := func(r Result, id string) (n int) {
+		for _, f := range r.Findings {
+			if f.ID == id {
+				n++
+			}
+		}
+		return n
+	}
+	return !slices.ContainsFunc(after.Findings, func(f Finding) bool { return count(after, f.ID) > count(before, f.ID) })
+}
+
+// apply changes the text. It is false where what is to go does not stand there once.
+func (e edit) apply(text []byte) ([]byte, bool) {
+	lines := strings.SplitAfter(string(text), "\n")
+	if e.old == "" {
+		all := string(text)
+		if all != "" && !strings.HasSuffix(all, "\n") {
+			all += "\n"
+		}
+		return []byte(all + e.new), true
+	}
+	if e.line < 1 || e.line > len(lines) || strings.Count(lines[e.line-1], e.old) != 1 {
+		return nil, false
+	}
+	lines[e.line-1] = strings.Replace(lines[e.line-1], e.old, e.new, 1)
+	return []byte(strings.Join(lines, "")), true
+}
+
+// of finds a finding of a kind at a word that is known to stand there.
+func of(r Result, k kind) (Finding, bool) {
+	at := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.ID == k.ID && f.Line > 0 && f.Length > 0 })
+	if at < 0 {
+		return Finding{}, false
+	}
+	return r.Findings[at], true
+}
+
+// fixMode opens the program that root alone may run to everybody.
+func fixMode(_ []byte, _ *dockerfile.Image, r Result) (edit, string, bool) {
+	f, ok := of(r, closedProg)
+	if !ok {
+		return edit{}, "", false
+	}
+	mode := f.Source[f.Column-1 : f.Column-1+f.Length]
+	return edit{f.Line, "--chmod=" + mode, "--chmod=0755"}, fmt.Sprintf("line %d: mode 0755", f.Line), true
+}
+
+// numberAt is the uid and gid of who runs the instruction of a line, if both are numbers that the file names.
+func numberAt(image *dockerfile.Image, line int) (uid uint32, group string, ok bool) {
+	for _, c := range image.Commands {
+		run, isRun := c.Command.(*instructions.RunCommand)
+		if !isRun || c.OnBuild {
+			continue
+		}
+		at := run.Location()
+		if len(at) == 0 || line < at[0].Start.Line || line > at[len(at)-1].End.Line {
+			continue
+		}
+		u := imageuser.Read(c.User)
+		return u.UID, u.Group, u.Kind == imageuser.Number
+	}
+	return 0, "", false
+}
+
+// fixSecret gives a secret to who reads it.
+func fixSecret(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
+	f, ok := of(r, secretMount)
+	if !ok {
+		return edit{}, "", false
+	}
+	uid, _, ok := numberAt(image, f.Line)
+	return edit{f.Line, "type=secret", fmt.Sprintf("type=secret,uid=%d", uid)}, fmt.Sprintf("line %d: the secret is %d's", f.Line, uid), ok
+}
+
+// fixCache gives a cache to who writes it.
+func fixCache(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
+	f, ok := of(r, cacheMount)
+	if !ok {
+		return edit{}, "", false
+	}
+	uid, group, ok := numberAt(image, f.Line)
+	owner := fmt.Sprintf("type=cache,uid=%d", uid)
+	if g := imageuser.Read(group); g.Kind == imageuser.Number {
+		owner += fmt.Sprintf(",gid=%d", g.UID)
+	}
+	return edit{f.Line, "type=cache", owner}, fmt.Sprintf("line %d: the cache is %d's", f.Line, uid), ok
+}
+
+// fixRoot ends the last stage with a user of its own, where the base is a distribution's, of which it is known how one is made, or
+// scratch, where a number is enough. A program that needs root is no case for it, nor is a file that makes users itself.
+func fixRoot(text []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
+	needs := []kind{stepsDown, needsRootToStart, atStart, volumeOfRoot, capability, setuidFile}
+	if r.Verdict != Root || slices.ContainsFunc(r.Findings, func(f Finding) bool {
+		return slices.ContainsFunc(needs, func(k kind) bool { return k.ID == f.ID })
+	}) || strings.Contains(string(text), "useradd") || strings.Contains(string(text), "adduser") {
+		return edit{}, "", false
+	}
+	if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == runsAsRoot.ID }) || !endsInLastStage(image) {
+		return edit{}, "", false
+	}
+	// The shell and who runs it have to be the usual ones where the account is made.
+	for _, c := range image.Commands {
+		if _, ok := c.Command.(*instructions.ShellCommand); ok {
+			return edit{}, "", false
+		}
+	}
+	var account string
+	switch family(image.Base) {
+	case "scratch":
+	case "debian", "fedora":
+		// useradd --user-group has a group of another number, as --system has a range of its own for it.
+		account = fmt.Sprintf("RUN groupadd --gid %d app && useradd --system --uid %d --gid %d --no-create-home app\n", fixedID, fixedID, fixedID)
+	case "alpine":
+		account = fmt.Sprintf("RUN addgroup -S -g %d app && adduser -S -D -H -u %d -G app app\n", fixedID, fixedID)
+	default:
+		return edit{}, "", false
+	}
+	return edit{new: account + fmt.Sprintf("USER %d:%d\n", fixedID, fixedID)}, fmt.Sprintf("the image ends with the user %d:%d", fixedID, fixedID), true
+}
+
+// endsInLastStage says that what is put at the end of the file belongs to the image.
+func endsInLastStage(image *dockerfile.Image) bool {
+	if len(image.Spans) == 0 || len(image.Commands) == 0 {
+		return false
+	}
+	last := image.Spans[len(image.Spans)-1]
+	at := image.Commands[len(image.Commands)-1].Line
+	return at >= last.First && at <= last.Last && !last.Heredoc
+}
+
+// family says by which tools a base makes accounts; "": nobody knows.
+func family(base string) string {
+	if base == "scratch" {
+		return base
+	}
+	ref, err := reference.ParseNormalizedNamed(base)
+	if err != nil || path.Dir(ref.Name()) != "docker.io/library" {
+		return ""
+	}
+	switch path.Base(ref.Name()) {
+	case "debian", "ubuntu":
+		return "debian"
+	case "alpine":
+		return "alpine"
+	case "fedora":
+		return "fedora"
+	}
+	return ""
+}

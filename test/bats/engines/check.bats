@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# What nonroot-ctl check says of images that Docker has, and of what it changes: the result is built, and runs as somebody else.
+
+load engines
+
+setup_file() {
+  no_policy
+  configure_docker nonroot
+  start_dockerd
+}
+teardown_file() { stop_dockerd; }
+
+setup() {
+  export CTL=$REPO/bin/nonroot-ctl
+  cd "$BATS_TEST_TMPDIR" || return
+}
+
+# base NAME: an image of that name with Debian's useradd and groupadd of this machine, and what that needs.
+base() {
+  mkdir -p base/{etc,bin,tmp,usr/sbin}
+  cp "$(command -v busybox)" base/bin/
+  local name
+  for name in sh id sleep; do ln -sf busybox "base/bin/$name"; done
+  cp "$(command -v useradd)" "$(command -v groupadd)" base/usr/sbin/
+  while IFS= read -r name; do
+    mkdir -p "base/${name%/*}"
+    cp -L "$name" "base/$name"
+  done < <(ldd "$(command -v useradd)" "$(command -v groupadd)" | grep -o '/[^ :]*[.]so[^ :]*' | sort -u)
+  cp /etc/login.defs base/etc/
+  printf 'root:x:0:0:root:/root:/bin/sh\n' >base/etc/passwd
+  printf 'root:x:0:\n' >base/etc/group
+  printf 'root:*::0:::::\n' | tee base/etc/shadow >base/etc/gshadow
+  tar -C base -c . | docker import - "$1" >/dev/null
+}
+
+@test "check: --fix makes a Dockerfile whose image is built, and runs as nobody's root" {
+  base debian:12
+  mkdir build
+  printf 'FROM debian:12\nRUN id -u >/built\nCMD ["id", "-u"]\n' >build/Dockerfile
+  DOCKER_BUILDKIT=1 docker build -q -t before build >/dev/null
+  [[ $(docker run --rm --runtime runc before) == 0 ]]
+  fails_with 0 "$CTL" check --fix build/Dockerfile
+  DOCKER_BUILDKIT=1 docker build -q -t after build >/dev/null
+  [[ $(docker run --rm --runtime runc after) == 10001 ]]
+  [[ $(docker run --rm --runtime runc after busybox grep -h ^app: /etc/passwd /etc/group) == 'app:x:10001:10001:'*$'\napp:x:10001:' ]]
+}
+
+@test "check: an image of Docker's, by name and as a base" {
+  base debian:12
+  printf 'FROM debian:12\nRUN echo app:x:7:7::/:/bin/sh >>/etc/passwd\nUSER app\n' >Dockerfile
+  DOCKER_BUILDKIT=1 docker build -q -t named . >/dev/null
+  fails_with 0 "$CTL" check docker-daemon:named:latest
+  [[ $OUT == *'Docker and Podman start 7:7, containerd starts 7:7'* ]] || explain 'expected both readers'
+  docker save -o named.tar named:latest
+  fails_with 0 "$CTL" check named.tar
+  fails_with 1 "$CTL" check docker-daemon:debian:12
+  printf 'FROM named\n' >Dockerfile
+  fails_with 1 "$CTL" check Dockerfile
+  fails_with 0 "$CTL" check --local docker Dockerfile
+}
