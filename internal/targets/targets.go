@@ -86,7 +86,7 @@ type walk struct {
 
 // yaml takes a file that has objects of Kubernetes'. What lies in templates beside a Chart.yaml is none before Helm has rendered it.
 func (w *walk) yaml(dir, name string) {
-	text, ok := head(name, Sniffed)
+	text, ok := head(name, manifest.MaxBytes)
 	if !ok || !manifest.Is([]byte(text)) {
 		return
 	}

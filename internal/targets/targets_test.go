@@ -133,7 +133,7 @@ func TestFind(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, dir, map[string]string{
-		"k/pod.yaml": "kind: Pod\napiVersion: v1\n", "k/values.yaml": "x: y\n", "k/pod.json": `{"apiVersion":"v1","kind":"Pod"}`, "package.json": "{}",
+		"k/pod.yaml": "kind: Pod\napiVersion: v1\n", "k/values.yaml": "x: y\n", "k/late.yaml": strings.Repeat("# a comment\n", 10000) + "apiVersion: v1\nkind: Pod\n", "k/pod.json": `{"apiVersion":"v1","kind":"Pod"}`, "package.json": "{}",
 		"chart/Chart.yaml": "apiVersion: v2\nname: x\n", "chart/templates/x/pod.yaml": "apiVersion: v1\nkind: Pod\n", "k/templates/pod.yml": "apiVersion: v1\nkind: Pod\n",
 	})
 	if found, err := Find(dir); err != nil || found.Templates != 1 {
@@ -155,7 +155,7 @@ func TestFind(t *testing.T) {
 		return strings.Join(names, " ")
 	}
 	for name, want := range map[string]string{
-		"":               "Dockerfile app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile k/pod.json k/pod.yaml k/templates/pod.yml",
+		"":               "Dockerfile app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile k/late.yaml k/pod.json k/pod.yaml k/templates/pod.yml",
 		"app":            "app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile",
 		"app/notes":      "app/notes",
 		"out/Dockerfile": "out/Dockerfile", // it was named
