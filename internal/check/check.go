@@ -168,14 +168,10 @@ func verdict(image *dockerfile.Image, user imageuser.User) Verdict {
 
 // under is what the policy makes of a container of the image's that asks for nothing else. The image's accounts are not known.
 func under(user imageuser.User, o Options) string {
-	c := trial.Container{UID: user.UID, GID: 65534}
-	switch {
-	case user.Kind == imageuser.Root:
-		c.GID = 0
-	case user.Kind == imageuser.Name:
+	gid, knowsGroup := user.GID()
+	c := trial.Container{UID: user.UID, GID: gid} // a group that is not known is 0, for which the policy puts one that is not
+	if user.Kind == imageuser.Name {
 		return "the policy keeps it, if it keeps the uid of " + fmt.Sprintf("%q", user.Name)
-	case user.RootGroup:
-		c.GID = 0
 	}
 	d, err := c.Run(o.Policy, o.World, o.Now)
 	switch {
@@ -186,7 +182,11 @@ func under(user imageuser.User, o Options) string {
 	case d.Source == decision.Fixed:
 		return fmt.Sprintf("the policy runs it as %d:%d, or as the image's service user, if it has one", d.Identity.UID, d.Identity.GID)
 	}
-	return fmt.Sprintf("the policy runs it as %d:%d: %s", d.Identity.UID, d.Identity.GID, d.Source.Sentence())
+	who := fmt.Sprint(d.Identity.UID)
+	if knowsGroup {
+		who += fmt.Sprintf(":%d", d.Identity.GID)
+	}
+	return fmt.Sprintf("the policy runs it as %s: %s", who, d.Source.Sentence())
 }
 
 // source is the text of a file.

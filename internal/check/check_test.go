@@ -210,6 +210,21 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// TestPolicyKeeps: a user that is not root's keeps uid and gid, and no gid is made up where the file does not say it.
+func TestPolicyKeeps(t *testing.T) {
+	for user, want := range map[string]string{
+		"1000:1000": "the policy runs it as 1000:1000: ", "1000:2000": "the policy runs it as 1000:2000: ",
+		"1000": "the policy runs it as 1000: ", "1000:app": "the policy runs it as 1000: ", "1000:0": "the policy runs it as 1000:65532: ",
+		"app:1000": "the policy keeps it, if it keeps the uid of \"app\"",
+	} {
+		o := Options{Build: dockerfile.Options{Base: Bases(nil)}, Policy: policy.Default(), World: trial.World{Groups: &policy.HostGroups{}}, Now: time.Now()}
+		r := Dockerfile("Dockerfile", []byte("FROM debian\nUSER "+user+"\n"), o)
+		if !strings.HasPrefix(r.Policy, want) {
+			t.Errorf("USER %s: %q, want %q", user, r.Policy, want)
+		}
+	}
+}
+
 func FuzzCheck(f *testing.F) {
 	f.Add("FROM debian\nRUN chmod 4755 x; setcap x\nVOLUME /x\nENTRYPOINT exec gosu x\nUSER x")
 	f.Fuzz(func(t *testing.T, text string) {

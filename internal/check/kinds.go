@@ -12,7 +12,7 @@ type kind struct {
 
 var (
 	unreadable          = kind{Unreadable, Error, "It can't be read", "fix what is named"}
-	runsAsRoot          = kind{"runs-as-root", Error, "The image runs as root", "make a user (RUN useradd --system --uid 10001 app) and end with USER 10001:10001"}
+	runsAsRoot          = kind{"runs-as-root", Error, "The image runs as root", "end with USER 10001:10001; its name in passwd: RUN groupadd --gid 10001 app && useradd --uid 10001 --gid 10001 app"}
 	userUnknown         = kind{"user-unknown", Warning, "Who the image runs as is not known", "end with a USER of its own, or say what the base has: --base NAME=USER"}
 	neverStarts         = kind{"never-starts", Error, "No container starts with this user", "name a uid from 1 to 2147483647, or an account that the image has"}
 	userByName          = kind{"user-by-name", Note, "The user is a name", "write its number (USER 10001:10001): Kubernetes' runAsNonRoot can't tell who a name is"}

@@ -70,6 +70,12 @@ func Read(text string) User {
 	return u
 }
 
+// GID is the primary group, where it is named by its number: only the image's accounts tell that of others.
+func (u User) GID() (gid uint32, known bool) {
+	gid, number, ok := id(u.Group)
+	return gid, number && ok
+}
+
 // id reads a number. ok is false for one that is out of range.
 func id(text string) (n uint32, number, ok bool) {
 	v, err := strconv.Atoi(text) //lint:allow engines read it so, and what it takes for a number is one

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
@@ -173,7 +174,8 @@ func Of(text []byte) Kind {
 // isDockerfile goes by the names that builders and editors know: Dockerfile, Containerfile, api.Dockerfile, Dockerfile.dev.
 func isDockerfile(name string) bool {
 	lower := strings.ToLower(name)
-	if strings.HasSuffix(lower, ".dockerignore") || strings.HasSuffix(lower, ".md") {
+	// What is about Dockerfiles has such a name, too.
+	if ext := path.Ext(lower); slices.Contains([]string{".dockerignore", ".md", ".go", ".py", ".js", ".ts", ".rs", ".sh", ".json", ".yaml", ".yml", ".toml", ".txt"}, ext) {
 		return false
 	}
 	for _, one := range []string{"dockerfile", "containerfile"} {

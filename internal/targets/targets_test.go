@@ -126,7 +126,7 @@ func all(t *testing.T, dir, rel string, g *ignores, got *[]string) {
 func TestFind(t *testing.T) {
 	dir := initialized(t)
 	write(t, dir, map[string]string{
-		".gitignore": "/out/\nvendor/\n!/app/vendor/\n", "Dockerfile": "", "app/api.Dockerfile": "", "app/Dockerfile.dev": "", "out/Dockerfile": "", "app/vendor/Containerfile": "",
+		".gitignore": "/out/\nvendor/\n!/app/vendor/\n", "Dockerfile": "", "pkg/dockerfile.go": "", "app/dockerfile.md": "", "app/api.Dockerfile": "", "app/Dockerfile.dev": "", "out/Dockerfile": "", "app/vendor/Containerfile": "",
 		"lib/vendor/Dockerfile": "", "app/Dockerfile.dockerignore": "", "app/dockerfile": "", "app/Dockerfile.md": "", "app/notes": "", ".git/info/exclude": "hidden\n", "app/hidden/Dockerfile": "",
 	})
 	if err := os.Symlink("/etc", filepath.Join(dir, "app/link")); err != nil {
