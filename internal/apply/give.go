@@ -12,6 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
@@ -131,13 +132,22 @@ func (done *given) warn(format string, args ...any) {
 	done.warnings = append(done.warnings, done.notes[len(done.notes)-1])
 }
 
+// notPlain stands in the place of a command that a shell would read otherwise: whoever starts a container names its volumes.
+const notPlain = "; hint: stop its containers, and give it with nonroot-ctl volumes adopt; its name has characters that a shell reads, and must be quoted"
+
 // adoptHint is the command that gives a volume from before. In a user namespace, root has another number on disk.
 func adoptHint(g *plan.Give, source string) string {
+	if !quote.IsPlainPath(source) {
+		return notPlain
+	}
 	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--user %d:%d %s", rootOnDisk(g), g.UID, g.GID, source)
 }
 
 // groupHint is the command that gives the identity's group what root's may use.
 func groupHint(g *plan.Give, source string) string {
+	if !quote.IsPlainPath(source) {
+		return notPlain
+	}
 	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--group %d %s", rootOnDisk(g), g.GID, source)
 }
 

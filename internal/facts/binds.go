@@ -110,11 +110,6 @@ var systems = []string{"/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin",
 // roots are directories in which an empty one means something to the system's programs.
 var roots = []string{"/root", "/run", "/var/run", "/var/spool", "/var/lib"}
 
-// isPlainPath says that a path is one word to any shell.
-func isPlainPath(p string) bool {
-	return path.IsAbs(p) && strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+:@-") == ""
-}
-
 // isPersons says that a mount is of something that a person names. Engines' own files, and volumes that are given, or have a note
 // of their own, are none; nor is one whose owners the mount changes.
 func (g *Gathered) isPersons(m *spec.Mount) bool {
@@ -203,7 +198,7 @@ func isGiven(give *plan.Give, dir string) bool {
 func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool {
 	// An engine makes it with mode 0755; and nobody is told to give away what belongs to the system. Whoever chose the name must not
 	// have a shell that is given the advice do more than it says.
-	if st.Mode&0o7777 != 0o755 || links.WithinAny(systems, path.Clean(m.Source)) || links.WithinAny(roots, path.Clean(m.Source)) || !isPlainPath(m.Source) {
+	if st.Mode&0o7777 != 0o755 || links.WithinAny(systems, path.Clean(m.Source)) || links.WithinAny(roots, path.Clean(m.Source)) || !quote.IsPlainPath(m.Source) {
 		return false
 	}
 	if of := g.owners(); m.Readonly() || st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 && !of.IsRoot(st.Uid) || !g.call.Caller.IsHostRoot() {

@@ -16,6 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
@@ -96,7 +97,7 @@ func TestAdviceIsPlain(t *testing.T) {
 		}
 	}
 	for p, want := range map[string]bool{"/srv/a.b-c_d/e+f@g:1": true, "relative": false, "/a\x00": false, "/é": false} {
-		if isPlainPath(p) != want {
+		if quote.IsPlainPath(p) != want {
 			t.Errorf("%q", p)
 		}
 	}

@@ -57,7 +57,15 @@ type Gathered struct {
 	lookedAtLast bool
 	started      *policy.LastStart // who its last start had, by what its own layer keeps
 
+	compared map[comparedVolume]bool // the volumes that become the identity's, as to compare one takes long
+
 	written *decision.Decision // of which config.json is a rewrite; nil: of none
+}
+
+// comparedVolume is a volume and what would give it.
+type comparedVolume struct {
+	give   *plan.Give
+	volume plan.Volume
 }
 
 // Gather reads what each decision about a container rests on. Where it fails, what was gathered by then still tells who is

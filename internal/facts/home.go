@@ -33,7 +33,7 @@ func (g *Gathered) meant(d *decision.Decision, give *plan.Give, owned map[int][]
 	if d.Source == policy.Kept {
 		m.Lasts = func(dir string) bool {
 			at, err := g.image.Look(path.Clean(dir))
-			mine := err == nil && at.Exists && (at.Stat.Uid == g.owners().Outside(d.Identity.UID) || g.opens(unix.W_OK|unix.X_OK, at, give))
+			mine := err == nil && at.Exists && (at.Stat.Uid == g.owners().Outside(d.Identity.UID) || g.opens(unix.W_OK|unix.X_OK, at, give) || g.opened(at, d, give))
 			return mine && g.writes(d, give, owned, dir) && layer.IsOwn(&layer.Options{Rootfs: g.rootfs(), Made: layer.MadeFor(g.Bundle, g.ID)})
 		}
 	}
@@ -105,8 +105,19 @@ func (g *Gathered) will(rights uint32, at rootfs.Entry, d *decision.Decision, gi
 
 // opens says that a directory of the image's has rights for root's group, which becomes that of the identity that asked for it.
 func (g *Gathered) opens(rights uint32, at rootfs.Entry, give *plan.Give) bool {
-	return give != nil && give.GroupOnly && at.Mount == nil && isGiven(give, at.Path) && give.Owners.IsRootGroup(at.Stat.Gid) &&
+	return mayOpen(give, at) && give.Owners.IsRootGroup(at.Stat.Gid) &&
 		at.Stat.Mode>>3&rights == rights && at.Stat.Mode&0o020 != 0
+}
+
+// opened says that a directory of the image's was opened to the identity's group at an earlier start.
+func (g *Gathered) opened(at rootfs.Entry, d *decision.Decision, give *plan.Give) bool {
+	return mayOpen(give, at) && give.Owners.IsRoot(at.Stat.Uid) && at.Stat.Gid == give.GID && at.Stat.Mode&0o030 == 0o030 &&
+		d.Identity.GID != 0
+}
+
+// mayOpen says that what root's group has of a place of the image's becomes the identity's group's.
+func mayOpen(give *plan.Give, at rootfs.Entry) bool {
+	return give != nil && give.GroupOnly && at.Mount == nil && isGiven(give, at.Path) && !links.WithinAny(give.Keep, at.Path)
 }
 
 // becomes says whether a directory becomes the identity's at creation.
@@ -125,7 +136,16 @@ func (g *Gathered) becomes(at rootfs.Entry, give *plan.Give) bool {
 		if v.Destination != at.Path || v.Source != at.Mount.Source {
 			return false
 		}
-		of, err := layer.GiveVolume(layer.Volume(v), &o, give.Owners.IsRoot, give.Owners.IsNew, g.call.Caller.Owners)
-		return of.Given && err == nil
+		key := comparedVolume{give, v}
+		given, known := g.compared[key]
+		if !known {
+			of, err := layer.GiveVolume(layer.Volume(v), &o, give.Owners.IsRoot, give.Owners.IsNew, g.call.Caller.Owners)
+			given = of.Given && err == nil
+			if g.compared == nil {
+				g.compared = map[comparedVolume]bool{}
+			}
+			g.compared[key] = given
+		}
+		return given
 	})
 }

@@ -5,6 +5,8 @@ package policy
 import (
 	"fmt"
 	"slices"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // OwnedVolume is an engine's volume in which something was written, and who owns it, as the container has the ids.
@@ -55,6 +57,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 // and has no other user, so that the note advises to give it to the other one: all containers that ask for root follow.
 func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 	var one, other *OwnedVolume
+	more := false
 	for i := range owners {
 		switch o := &owners[i]; {
 		case o.UID == 0:
@@ -62,6 +65,8 @@ func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 			one = o
 		case one.UID != o.UID && other == nil:
 			other = o
+		case one.UID != o.UID && o.UID != other.UID:
+			more = true // one command does not make them one
 		}
 	}
 	if other == nil {
@@ -71,9 +76,10 @@ func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 	if one.UID == uint32(p.UID) {
 		one, other = other, one
 	}
-	if other.UID == uint32(p.UID) && p.UsesFixed() && f.UserNamespace == nil && other.GID != 0 {
+	isFixed := other.UID == uint32(p.UID) && p.UsesFixed() && f.UserNamespace == nil && other.GID != 0
+	if isFixed && !more && p.keepsAsked(one.UID) && !p.anothers(f, one.UID) && quote.IsPlainPath(other.Source) {
 		gid := one.GID
-		if gid == 0 {
+		if gid == 0 || !p.harmless(f, gid) {
 			gid = uint32(p.GID)
 		}
 		note += fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt --from %d:%d --user %d:%d %s", other.UID, other.GID, one.UID, gid, other.Source)

@@ -65,6 +65,33 @@ func TestVolume(t *testing.T) {
 	}
 }
 
+// TestDiffer: a command is advised only where it makes the volumes one user's, who may be that.
+func TestDiffer(t *testing.T) {
+	fixed, one, two := Identity{UID: DefaultID, GID: DefaultID}, Identity{UID: 1234, GID: 1235}, Identity{UID: 1236, GID: 1235}
+	for name, test := range map[string]struct {
+		owned  []Identity
+		change func(*Policy)
+		want   string
+	}{
+		"two":                       {[]Identity{fixed, one}, func(*Policy) {}, "--user 1234:1235 "},
+		"three":                     {[]Identity{fixed, one, two}, func(*Policy) {}, ""},
+		"three, the fixed one last": {[]Identity{one, two, fixed}, func(*Policy) {}, ""},
+		"out of bounds":             {[]Identity{fixed, one}, func(p *Policy) { p.AllowedUIDs = Ranges{{1000, 1000}} }, ""},
+		"another's range":           {[]Identity{fixed, one}, func(p *Policy) { p.Reserved = Ranges{{1200, 1299}} }, ""},
+		"nobody is kept":            {[]Identity{fixed, one}, func(p *Policy) { p.Sources = []Source{Volume, Fixed} }, ""},
+		"above what runtimes allow": {[]Identity{fixed, {UID: MaxID + 1, GID: 5000}}, func(*Policy) {}, ""},
+		"a privileged group":        {[]Identity{fixed, {UID: 1234, GID: 6}}, func(*Policy) {}, "--user 1234:65532 "},
+	} {
+		p, f := Default(), facts(spec.User{})
+		f.Owned = test.owned
+		test.change(p)
+		notes := strings.Join(p.decideIn(f).Notes, "\n")
+		if !strings.Contains(notes, "different users") || strings.Contains(notes, "volumes adopt") != (test.want != "") || !strings.Contains(notes, test.want) {
+			t.Errorf("%s: %q, want %q", name, notes, test.want)
+		}
+	}
+}
+
 // TestVolumeOfLastStart: a container that was started before stays who it was, as far as its volumes decide.
 func TestVolumeOfLastStart(t *testing.T) {
 	fixed, one, two := Identity{UID: DefaultID, GID: DefaultID}, Identity{UID: 1234, GID: 1235}, Identity{UID: 1236, GID: 1237}

@@ -58,6 +58,7 @@ func writesOf(script string) (all []Write) {
 			continue
 		}
 		all = append(all, s.writes()...)
+		all = all[:min(len(all), mostWrites)]
 	}
 	return all
 }

@@ -112,3 +112,12 @@ func TestScriptsOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestMostWrites: of a script of many paths few are looked at, however they stand there.
+func TestMostWrites(t *testing.T) {
+	for _, script := range []string{"touch" + strings.Repeat(" /v/x", 500), strings.Repeat("touch /v/x; ", 500), "mkdir -p /a /b /c /d /e /f /g /h /i /j"} {
+		if got := len(writesOf(script)); got != mostWrites {
+			t.Errorf("%.40s: %d", script, got)
+		}
+	}
+}

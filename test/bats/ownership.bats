@@ -947,3 +947,39 @@ TOML
   saves
   [[ $STATUS == 0 && $OUT == 4999 && $(stat -c %u:%g "$backup"/round-{1,2}) == $'4999:4999\n4999:4999' ]] || explain 'expected one user'
 }
+
+@test "H17: what a user wrote in a home that the image opens to group 0 is there at each further start" {
+  mkdir -p "$ROOTFS/opt/app/src"
+  chmod 775 "$ROOTFS/opt/app/src"
+  printf 'default:x:1001:0:Default:/opt/app/src:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  layered
+  local start
+  for start in 1 2 3; do
+    fresh
+    rm -f "$BUNDLE/nonroot-runc.json" "$BUNDLE/nonroot-asked.json"
+    config '.process.user = {uid: 1001, gid: 0, additionalGids: []} | .process.env += ["HOME=/opt/app/src"]'
+    runs sh -c 'echo x >>~/f; wc -l <~/f; echo "in $HOME"'
+    succeeds nonroot run "$ID"
+    [[ $OUT == "$start"$'\nin /opt/app/src' ]] || explain "start $start"
+  done
+  # What the policy keeps for root is not said to stay.
+  relayered
+  printf 'adapt.keep = ["/opt/app"]\n' >"$POLICY"
+  fresh
+  config '.process.user = {uid: 1001, gid: 0, additionalGids: []} | .process.env += ["HOME=/opt/app/src"]'
+  runs sh -c 'touch ~/f && echo wrote'
+  succeeds nonroot run "$ID"
+  contains wrote
+}
+
+@test "H14: a volume's name that a shell would read stands in no command" {
+  volume v
+  mv "$VOLUMES/v" "$VOLUMES/v\$(touch got)"
+  local data=$VOLUMES/'v$(touch got)'/_data
+  echo old >"$data/x"
+  config --arg s "$data" '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"]}]'
+  runs sh -c 'echo new >>/data/x'
+  says nonroot run "$ID"
+  [[ $STATUS != 0 ]] || explain 'expected that it stays closed'
+  recorded '.notes | any(contains("must be quoted")) and all(contains("volumes adopt --") | not)'
+}
