@@ -365,7 +365,8 @@ func Undo(o *Options) (*Result, error) {
 	return r, os.Remove(name)
 }
 
-// readJournal gives each entry once. Of several runs, who owned it first counts, and who got it last.
+// readJournal gives each entry once. Of several runs, who owned it first counts, and who got it last. What a program has put in the place of an
+// entry between two runs is an entry of its own.
 func readJournal(text []byte) (all []*entry) {
 	seen := map[string]*entry{}
 	for line := range bytes.Lines(text) {
@@ -375,10 +376,10 @@ func readJournal(text []byte) (all []*entry) {
 		}
 		first, known := seen[string(e.Path)]
 		switch {
-		case !known:
+		case !known, !first.is(&e):
 			seen[string(e.Path)] = &e
 			all = append(all, &e)
-		case first.is(&e) && first.To == e.UID:
+		case first.To == e.UID:
 			first.To, first.Regrouped = e.To, first.Regrouped || e.Regrouped
 		}
 	}

@@ -4,6 +4,7 @@ package adopt
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -136,5 +137,27 @@ func TestByPrefix(t *testing.T) {
 	}
 	if err := several("aa", all[:2]); !strings.Contains(err.Error(), "2 volumes begin with \"aa\"\nhint: ") {
 		t.Error(err)
+	}
+}
+
+// TestJournalOfTwoRuns: one entry for each file, with its first owner and who got it last; a file that a program has put in the place of
+// another between two runs is one of its own.
+func TestJournalOfTwoRuns(t *testing.T) {
+	var text []byte
+	for _, e := range []entry{
+		{Path: []byte("."), Ino: 1, UID: 0, To: 65532}, {Path: []byte("dump"), Ino: 2, UID: 0, To: 65532},
+		{Path: []byte("."), Ino: 1, UID: 65532, To: 1234}, {Path: []byte("dump"), Ino: 3, UID: 65532, To: 1234},
+		{Path: []byte("dump"), Ino: 3, UID: 1234, To: 1236},
+	} {
+		line, err := json.Marshal(e)
+		must(t, err)
+		text = append(append(text, line...), '\n')
+	}
+	var got []string
+	for _, e := range readJournal(text) {
+		got = append(got, fmt.Sprintf("%s %d: %d to %d", e.Path, e.Ino, e.UID, e.To))
+	}
+	if want := "[. 1: 0 to 1234 dump 2: 0 to 65532 dump 3: 65532 to 1236]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
 	}
 }

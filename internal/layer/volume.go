@@ -238,13 +238,15 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 // can't write: what the image lacks, so that no engine has copied it; "": none, as far as is looked.
 func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) bool) string {
 	left := maxTop
+	image := imagesDirectory(w.Rootfs, destination)
+	defer image.close()
 	var dirs []string
 	for _, name := range topOf(fd) {
 		var st unix.Stat_t
 		switch {
 		case unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil:
 		case isRoot(st.Uid):
-			if w.isLeft(&st, path.Join(destination, name)) {
+			if w.isLeft(&st) && image.lacks(name) {
 				return name
 			}
 		case st.Mode&unix.S_IFMT == unix.S_IFDIR:
@@ -258,11 +260,12 @@ func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) boo
 		}
 		below, err := dirents.Names(dir, left)
 		left -= len(below)
+		its := image.directory(name)
 		at := slices.IndexFunc(below, func(entry string) bool {
 			var st unix.Stat_t
-			return unix.Fstatat(dir, entry, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid) &&
-				w.isLeft(&st, path.Join(destination, name, entry))
+			return unix.Fstatat(dir, entry, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid) && w.isLeft(&st) && its.lacks(entry)
 		})
+		its.close()
 		_ = unix.Close(dir)
 		if err == nil && at >= 0 {
 			return name + "/" + below[at]
@@ -274,8 +277,8 @@ func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) boo
 	return ""
 }
 
-// isLeft says that a file or directory of root's is closed to the identity for writing, and is not the image's.
-func (w *Options) isLeft(st *unix.Stat_t, inImage string) bool {
+// isLeft says that a file or directory of root's is closed to the identity for writing.
+func (w *Options) isLeft(st *unix.Stat_t) bool {
 	kind, wanted := st.Mode&unix.S_IFMT, uint32(2)
 	switch kind {
 	case unix.S_IFDIR:
@@ -284,7 +287,7 @@ func (w *Options) isLeft(st *unix.Stat_t, inImage string) bool {
 	default:
 		return false
 	}
-	return w.rightsTo(st)&wanted != wanted && imageLacks(w.Rootfs, inImage)
+	return w.rightsTo(st)&wanted != wanted
 }
 
 // rightsTo are the rights (access(2)) that the identity has to what is not its own.
@@ -295,15 +298,38 @@ func (w *Options) rightsTo(st *unix.Stat_t) uint32 {
 	return st.Mode & 7
 }
 
-// imageLacks says that there is nothing at a path of the image.
-func imageLacks(rootfs, at string) bool {
-	dir, err := openImages(rootfs, path.Dir(at), unix.O_PATH)
-	if err == nil {
-		var st unix.Stat_t
-		err = unix.Fstatat(dir, path.Base(at), &st, unix.AT_SYMLINK_NOFOLLOW)
-		_ = unix.Close(dir)
+// imageDirectory is a directory of the image's; missing: there is none. What can't be looked at has everything.
+type imageDirectory struct {
+	fd      int
+	missing bool
+}
+
+func imagesDirectory(rootfs, at string) imageDirectory {
+	fd, err := openImages(rootfs, at, unix.O_PATH)
+	return imageDirectory{fd, errors.Is(err, unix.ENOENT)}
+}
+
+// directory is one in it, and no link to one.
+func (d imageDirectory) directory(name string) imageDirectory {
+	if d.fd < 0 {
+		return d
 	}
-	return errors.Is(err, unix.ENOENT)
+	fd, err := unix.Openat2(d.fd, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inside})
+	return imageDirectory{fd, errors.Is(err, unix.ENOENT)}
+}
+
+func (d imageDirectory) lacks(name string) bool {
+	if d.fd < 0 {
+		return d.missing
+	}
+	var st unix.Stat_t
+	return errors.Is(unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW), unix.ENOENT)
+}
+
+func (d imageDirectory) close() {
+	if d.fd >= 0 {
+		_ = unix.Close(d.fd)
+	}
 }
 
 // topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.

@@ -54,7 +54,11 @@ func writesOf(script string) (all []Write) {
 		if asks(s.text) {
 			return all
 		}
-		if depth > 0 || i+1 < len(statements) && statements[i+1].op == "||" {
+		if depth == 0 && s.becomes() {
+			all = append(all, s.writes()...)
+			return all[:min(len(all), mostWrites)] // nothing goes on behind it
+		}
+		if depth > 0 || i+1 < len(statements) && statements[i+1].op == "||" || s.op == "&&" && i > 0 && isTest(statements[i-1].first()) {
 			continue
 		}
 		all = append(all, s.writes()...)
@@ -62,6 +66,15 @@ func writesOf(script string) (all []Write) {
 	}
 	return all
 }
+
+// becomes says that the shell becomes another program: exec with more than redirections.
+func (s statement) becomes() bool {
+	words := strings.Fields(s.text)
+	return len(words) > 1 && words[0] == "exec" && !strings.ContainsAny(words[1][:1], "<>&0123456789")
+}
+
+// isTest says that a command only asks something.
+func isTest(name string) bool { return name == "[" || name == "[[" || name == "test" }
 
 // withoutDocuments is a script without its here-documents, which are no commands.
 func withoutDocuments(script string) string {
