@@ -145,8 +145,10 @@ func TestByPrefix(t *testing.T) {
 func TestJournalOfTwoRuns(t *testing.T) {
 	var text []byte
 	for _, e := range []entry{
-		{Path: []byte("."), Ino: 1, UID: 0, To: 65532}, {Path: []byte("dump"), Ino: 2, UID: 0, To: 65532},
-		{Path: []byte("."), Ino: 1, UID: 65532, To: 1234}, {Path: []byte("dump"), Ino: 3, UID: 65532, To: 1234},
+		{Path: []byte("."), Ino: 1, UID: 0, To: 65532},
+		{Path: []byte("dump"), Ino: 2, UID: 0, To: 65532},
+		{Path: []byte("."), Ino: 1, UID: 65532, To: 1234},
+		{Path: []byte("dump"), Ino: 3, UID: 65532, To: 1234},
 		{Path: []byte("dump"), Ino: 3, UID: 1234, To: 1236},
 	} {
 		line, err := json.Marshal(e)
