@@ -135,27 +135,26 @@ func (done *given) warn(format string, args ...any) {
 // notPlain stands in the place of a command that a shell would read otherwise: whoever starts a container names its volumes.
 const notPlain = "; hint: stop its containers, and give it with nonroot-ctl volumes adopt; its name has characters that a shell reads, and must be quoted"
 
-// adoptHint is the command that gives a volume from before. In a user namespace, root has another number on disk.
+// adoptHint is the command that gives a volume from before.
 func adoptHint(g *plan.Give, source string) string {
-	if !quote.IsPlainPath(source) {
-		return notPlain
-	}
-	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--user %d:%d %s", rootOnDisk(g), g.UID, g.GID, source)
+	return adopting(g, source, fmt.Sprintf("--user %d:%d", g.UID, g.GID))
 }
 
 // groupHint is the command that gives the identity's group what root's may use.
 func groupHint(g *plan.Give, source string) string {
+	return adopting(g, source, fmt.Sprintf("--group %d", g.GID))
+}
+
+// adopting is the command with an option. In a user namespace, root has another number on disk.
+func adopting(g *plan.Give, source, option string) string {
 	if !quote.IsPlainPath(source) {
 		return notPlain
 	}
-	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s--group %d %s", rootOnDisk(g), g.GID, source)
-}
-
-func rootOnDisk(g *plan.Give) string {
+	from := ""
 	if uid, gid := g.Owners.Outside(0), g.Owners.OutsideGroup(0); uid != 0 {
-		return fmt.Sprintf("--from %d:%d ", uid, gid)
+		from = fmt.Sprintf("--from %d:%d ", uid, gid)
 	}
-	return ""
+	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s%s %s", from, option, source)
 }
 
 // DryRun is what a plan for a container would change owners of: paths of the image, and the sources of volumes.

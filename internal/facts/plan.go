@@ -106,7 +106,7 @@ func (g *Gathered) hint(d *decision.Decision, give *plan.Give, owned map[int][]s
 	}
 	command.Chowns = !g.emulates(d)
 	if d.Asked.UID == 0 {
-		reach := &reach{Gathered: g, d: d, give: give, owned: owned, home: home, volumes: map[string]bool{}}
+		reach := &reach{Gathered: g, d: d, give: give, owned: owned, home: home}
 		command.Closed = reach.closed
 	}
 	return command.Hint(g.image.View, func(at *rootfs.Entry) bool {

@@ -20,11 +20,10 @@ import (
 // reach is what the identity will be able to write, once what is given to it was given.
 type reach struct {
 	*Gathered
-	d       *decision.Decision
-	give    *plan.Give
-	owned   map[int][]string
-	home    *homedir.Plan
-	volumes map[string]bool // by where they are mounted, those that become the identity's: to compare one takes long
+	d     *decision.Decision
+	give  *plan.Give
+	owned map[int][]string
+	home  *homedir.Plan
 }
 
 // closed says that a path of the container's is not the identity's to write, and was root's. What can't be told is not closed.
@@ -65,13 +64,8 @@ func (r *reach) becomesWith(at rootfs.Entry) bool {
 	if at.Mount == nil {
 		return false
 	}
-	becomes, known := r.volumes[at.Mount.Destination]
-	if !known {
-		top, err := r.image.Look(path.Clean("/" + at.Mount.Destination))
-		becomes = err == nil && top.Mount != nil && r.becomes(top, r.give)
-		r.volumes[at.Mount.Destination] = becomes
-	}
-	return becomes
+	top, err := r.image.Look(path.Clean("/" + at.Mount.Destination))
+	return err == nil && top.Mount != nil && r.becomes(top, r.give)
 }
 
 // isReadonly says that nobody writes there, root as little.
