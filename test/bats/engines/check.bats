@@ -10,7 +10,11 @@ setup_file() {
   configure_docker nonroot
   start_dockerd
 }
-teardown_file() { stop_dockerd; }
+teardown_file() {
+  # The daemons of the files after this one have the same images.
+  docker rmi --force before after named debian:12 >/dev/null 2>&1 || true
+  stop_dockerd
+}
 
 setup() {
   export CTL=$REPO/bin/nonroot-ctl
