@@ -41,13 +41,13 @@ func TestFunctions(t *testing.T) {
 		}
 	}
 	for script, want := range map[string]string{
-		"setup() {\n useradd app\n}\nexec server":                                      "",
-		"setup() {\n useradd app\n}\nsetup\nexec server":                               "useradd",
-		"drop() { exec gosu app \"$@\"; }\nexec server":                                "",
-		"drop() { exec gosu app \"$@\"; }\ndrop server":                                "gosu",
-		"a() { useradd x; }\nb() { [ \"$(id -u)\" = 0 ] && a; }\nb":                    "",
-		"cat >/usage <<EOF\nuseradd app\nEOF\nexec server":                             "",
-		"cat <<A <<B\nx\nA\nuseradd app\nB\nexec server":                               "",
+		"setup() {\n useradd app\n}\nexec server":                                       "",
+		"setup() {\n useradd app\n}\nsetup\nexec server":                                "useradd",
+		"drop() { exec gosu app \"$@\"; }\nexec server":                                 "",
+		"drop() { exec gosu app \"$@\"; }\ndrop server":                                 "gosu",
+		"a() { useradd x; }\nb() { [ \"$(id -u)\" = 0 ] && a; }\nb":                     "",
+		"cat >/usage <<EOF\nuseradd app\nEOF\nexec server":                              "",
+		"cat <<A <<B\nx\nA\nuseradd app\nB\nexec server":                                "",
 		"setup() {\n useradd app\n}\n" + strings.Repeat("# a comment\n", 400) + "setup": "useradd",
 	} {
 		if got := (Command{}).Script(script); got.By != want {

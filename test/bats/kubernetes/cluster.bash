@@ -8,7 +8,7 @@
 
 REPO=$(cd "${BASH_SOURCE[0]%/*}/../../.." && pwd)
 CLUSTER=$NONROOT_ENGINES_WORK/cluster
-PATH=$REPO/.cache/kubernetes:$PATH
+PATH=$REPO/.cache/kubernetes:$REPO/bin:$PATH
 export KUBECONFIG=$CLUSTER/admin.conf
 NODES=(node1 node2)
 

@@ -216,6 +216,27 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   contains '"nonroot-runc.io/tried": "1"'
 }
 
+@test "kubectl nonroot: a pod and its namespace, by what the API server says" {
+  pod team-a asked nonroot '.spec.nodeName = "node1"'
+  patiently has_event team-a asked RunsAsNonRoot
+  succeeds kubectl nonroot explain -n team-a asked
+  [[ $OUT == 'team-a/asked: it asked for root, and no process in it is root'$'\n'* ]] || explain 'expected the answer first'
+  contains 'container web asked for 0:0 (the image'
+  contains 'RunsAsNonRoot: container "web" asked for root and runs as 65532:65532'
+  contains 'RuntimeClass nonroot: enforced'
+  contains 'node node1: ready: Ready'
+  contains "policy sha256 $(annotation node1 policy-sha256)"
+  succeeds kubectl nonroot explain --json -n team-a earlier
+  jq -e '.governed == "not governed"' <<<"$OUT" >/dev/null || explain 'expected that it is not'
+  succeeds kubectl nonroot report -n team-a
+  [[ $OUT =~ team-a\ +pod/asked\ +1\ +enforced\ +RunsAsNonRoot\ 1 ]] || explain 'expected the pod'
+  [[ $OUT =~ team-a\ +pod/earlier\ +1\ +not\ governed ]] || explain 'expected the other one'
+  succeeds kubectl nonroot report -A --json
+  jq -e '[.workloads[] | .namespace] | index("team-a") and index("nonroot-runc")' <<<"$OUT" >/dev/null || explain 'expected all namespaces'
+  fails_with 1 kubectl nonroot explain -n team-a nobody
+  [[ $ERR == *'pods "nobody" not found'* ]] || explain 'expected the name'
+}
+
 @test "metrics and probes" {
   succeeds on node1 wget -qO- http://127.0.0.1:9470/metrics
   contains 'nonroot_node_ready 1'
