@@ -26,10 +26,12 @@ pods() {
   kubectl -n speed get pods -w --output-watch-events -o json 3>&- |
     jq --unbuffered -c '.object | select(.kind == "Pod") | [now, .metadata.name, (.status.conditions // [] | map(select(.status == "True").type))]' >"$seen" &
   local watch=$!
-  local n
+  local n before
+  before=$(requests)
   for n in $(seq "$PODS"); do made_pod speed "p$1-$n" "$2" '.spec.nodeSelector = {"kubernetes.io/hostname": "node1"}'; done | kubectl apply -f - >/dev/null
   kubectl -n speed wait --for=condition=Ready --timeout=540s pod --all >/dev/null
   sleep 2
+  echo "$(($(requests) - before))" >>"$CLUSTER/$2.requests"
   jq -rs 'group_by(.[1])[] | [(map(select(.[2] | index("PodScheduled"))) | map(.[0]) | min), (map(select(.[2] | index("Ready"))) | map(.[0]) | min)] | select(.[0] and .[1]) | .[1] - .[0]' \
     "$seen" >"$CLUSTER/$2.$1.times"
   (($(wc -l <"$CLUSTER/$2.$1.times") == PODS)) || explain "$(wc -l <"$CLUSTER/$2.$1.times") of $PODS pods were seen"
@@ -37,6 +39,9 @@ pods() {
   kubectl -n speed delete pod --all --grace-period=1 >/dev/null
   kill "$watch" 2>/dev/null || true
 }
+
+# requests prints how many the API server has answered so far, of whomever.
+requests() { kubectl get --raw /metrics | awk '/^apiserver_request_total/ { all += $NF } END { print all }'; }
 
 # percentile P FILE
 percentile() { sort -n "$2" | awk -v p="$1" '{ all[NR] = $1 } END { n = int(NR * p / 100 + 0.999999); print all[n < 1 ? 1 : n] }'; }
@@ -46,7 +51,7 @@ percentile() { sort -n "$2" | awk -v p="$1" '{ all[NR] = $1 } END { n = int(NR *
   PODS=${PODS:-50}
   pods 0 nonroot # what comes first waits for caches
   pods 0 runc
-  rm "$CLUSTER"/{runc,nonroot}.times
+  rm "$CLUSTER"/{runc,nonroot}.{times,requests}
   for round in $(seq "${ROUNDS:-4}"); do
     local order=(runc nonroot)
     ((round % 2)) || order=(nonroot runc)
@@ -55,6 +60,9 @@ percentile() { sort -n "$2" | awk -v p="$1" '{ all[NR] = $1 } END { n = int(NR *
   for p in 50 99; do
     say "$(awk -v p="$p" -v a="$(percentile "$p" "$CLUSTER/runc.times")" -v b="$(percentile "$p" "$CLUSTER/nonroot.times")" \
       'BEGIN { printf "scheduled to Ready, p%d: runc %.3f s, nonroot %.3f s: %.3fx", p, a, b, b / a }')"
+  done
+  for class in runc nonroot; do
+    say "$class: $(awk -v n="$(wc -l <"$CLUSTER/$class.times")" '{ all += $1 } END { printf "%.1f", all / n }' "$CLUSTER/$class.requests") requests to the API server for each pod, by everybody"
   done
   say "pods of each: $(wc -l <"$CLUSTER/runc.times"), $PODS at once"
 }
