@@ -339,6 +339,9 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 		if kind == "CustomResourceDefinition" {
 			return nil
 		}
+		if err := r.native(v, path, of); err != nil {
+			return err
+		}
 	}
 	if argo := strings.HasPrefix(of.api, "argoproj.io/"); argo {
 		if c, ok := v["securityContext"].(map[string]any); ok {
@@ -364,6 +367,37 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 		}
 	}
 	return nil
+}
+
+// natives are the kinds that the API server has of its own, and where they have a pod's specification.
+var natives = map[string][]string{
+	"v1 Pod": {"spec"}, "v1 PodTemplate": {"template", "spec"}, "v1 ReplicationController": {"spec", "template", "spec"},
+	"apps/v1 Deployment": {"spec", "template", "spec"}, "apps/v1 DaemonSet": {"spec", "template", "spec"},
+	"apps/v1 ReplicaSet": {"spec", "template", "spec"}, "apps/v1 StatefulSet": {"spec", "template", "spec"},
+	"batch/v1 Job": {"spec", "template", "spec"}, "batch/v1 CronJob": {"spec", "jobTemplate", "spec", "template", "spec"},
+}
+
+// native refuses an object of the API server's whose containers are not where it has them, or not in a list: nothing would be found there.
+func (r *reader) native(v map[string]any, path []any, of owner) error {
+	f := fields{r: r, path: path}
+	for _, step := range natives[of.api+" "+of.kind] {
+		v = f.mapping(v, step)
+		f.path = join(f.path, step)
+		if v == nil || f.err != nil {
+			return f.err
+		}
+	}
+	if natives[of.api+" "+of.kind] == nil {
+		return nil
+	}
+	for _, key := range lists {
+		for i, c := range f.list(v, key) {
+			if _, ok := c.(map[string]any); !ok {
+				f.fail(join(f.path, key, i), "a container is not a mapping")
+			}
+		}
+	}
+	return f.err
 }
 
 func context(v map[string]any, of owner) any {
