@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 )
 
 // answer is what hack/policies has computed of a manifest.
@@ -160,5 +162,59 @@ func TestPoliciesWereTried(t *testing.T) {
 		if got := fmt.Sprintf("%x", sum.Sum(nil)); got != tried[engine] {
 			t.Errorf("%s has not tried %q as they are: run hack/policies %s", engine, files, engine)
 		}
+	}
+}
+
+// TestLabelledNamespace: pods without a class get that of their namespace's label, which is in the file itself or is told; of one of which two
+// things are said, and of objects that name no namespace, nothing is known.
+func TestLabelledNamespace(t *testing.T) {
+	const (
+		labelled = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {nonroot-runc.io/runtime: nonroot}}\n---\n"
+		audited  = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {nonroot-runc.io/runtime: nonroot-audit}}\n---\n"
+		bare     = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n"
+	)
+	pod := func(namespace, spec string) string {
+		return "apiVersion: v1\nkind: Pod\nmetadata: {name: p" + namespace + "}\nspec: {" + spec + "containers: [{name: c, image: i, securityContext: {runAsUser: 0}}]}\n"
+	}
+	in := pod(", namespace: a", "")
+	for _, test := range []struct {
+		name, text string
+		told       map[string]string // by other files and the command line
+		inherit    string            // the namespace of objects that name none
+		want       string
+	}{
+		{"no label", in, nil, "", "pod-runs-as-root"},
+		{"in the file", labelled + in, nil, "", ""},
+		{"behind it", in + "---\n" + labelled, nil, "", ""},
+		{"told", in, map[string]string{"a": "nonroot"}, "", ""},
+		{"another one", in, map[string]string{"b": "nonroot"}, "", "pod-runs-as-root"},
+		{"audited", audited + in, nil, "", "pod-runs-as-root"},
+		{"a label of another meaning", in, map[string]string{"a": "true"}, "", "pod-runs-as-root"},
+		{"a class of its own", labelled + pod(", namespace: a", "runtimeClassName: other, "), nil, "", "pod-runs-as-root"},
+		{"two namespaces of a name", labelled + bare + in, nil, "", "pod-runs-as-root"},
+		{"and told", bare + in, map[string]string{"a": "nonroot"}, "", ""},
+		{"no namespace", labelled + pod("", ""), nil, "", "pod-runs-as-root"},
+		{"no namespace, told", labelled + pod("", ""), nil, "a", ""},
+		{"another one than told", pod(", namespace: b", ""), map[string]string{"a": "nonroot"}, "a", "pod-runs-as-root"},
+	} {
+		all := Manifests("f", []byte(test.text), Options{Namespaces: test.told, Namespace: test.inherit})
+		if len(all) != 1 || strings.Join(idsOf(all[0]), " ") != test.want {
+			t.Errorf("%s: %+v, want %q", test.name, all, test.want)
+		}
+		if all[0].Governed != (test.want == "") {
+			t.Errorf("%s: governed is %t", test.name, all[0].Governed)
+		}
+		if said := fmt.Sprint(all[0].Steps); test.want == "" && !strings.Contains(said, `the namespace "a" is labelled nonroot-runc.io/runtime=nonroot`) {
+			t.Errorf("%s: %s", test.name, said)
+		}
+	}
+}
+
+// TestImageWithoutUser: of an image without a user it is not said that it has one of no name.
+func TestImageWithoutUser(t *testing.T) {
+	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": ""})}}
+	all := Manifests("f", []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: rooted}]}\n"), o)
+	if len(all) != 1 || len(all[0].Findings) != 1 || !strings.HasPrefix(all[0].Findings[0].Why, `the image "rooted" names no user, which is root (`) {
+		t.Errorf("%+v", all)
 	}
 }

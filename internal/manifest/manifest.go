@@ -131,6 +131,33 @@ func Read(text []byte) (pods []Pod, objects int, err error) {
 	return r.pods, r.objects, nil
 }
 
+// NamespaceLabels are the values that a label has on the namespaces of a file. Of one that is there twice with different values, as in files for
+// several clusters, it is "".
+func NamespaceLabels(text []byte, label string) (map[string]string, error) {
+	r := &reader{label: label, labels: map[string]string{}}
+	if len(text) > MaxBytes || !bytes.Contains(text, []byte("Namespace")) {
+		return r.labels, nil
+	}
+	for _, d := range documents(text) {
+		r.line = d.line
+		if err := r.document(d); err != nil {
+			return nil, err
+		}
+	}
+	return r.labels, nil
+}
+
+// labelled notes a namespace's label.
+func (r *reader) labelled(name string, v map[string]any) {
+	meta, _ := v["metadata"].(map[string]any)
+	labels, _ := meta["labels"].(map[string]any)
+	value, _ := labels[r.label].(string)
+	if before, ok := r.labels[name]; ok && before != value {
+		value = ""
+	}
+	r.labels[name] = value
+}
+
 type document struct {
 	text []byte
 	line int // of the file, in front of its first one
@@ -163,6 +190,9 @@ type reader struct {
 	objects int
 	line    int
 	root    *node.Node // of the document; nil: no places are known
+
+	label  string
+	labels map[string]string // of namespaces; nil: nobody asks
 }
 
 // owner is the object that something lies in.
@@ -335,6 +365,9 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 		if meta, ok := v["metadata"].(map[string]any); ok {
 			of.name, _ = meta["name"].(string)
 			of.namespace, _ = meta["namespace"].(string)
+		}
+		if kind == "Namespace" && api == "v1" && r.labels != nil {
+			r.labelled(of.name, v)
 		}
 		if kind == "CustomResourceDefinition" {
 			return nil
