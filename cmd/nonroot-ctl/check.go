@@ -22,9 +22,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/docs/checks"
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/check"
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/findings"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
@@ -188,7 +190,7 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 					failed(err)
 				}
 			}
-			all, err := checkOne(target, c.App.Reader, o)
+			all, err := checkOne(c, target, o)
 			if err != nil {
 				failed(err)
 			}
@@ -202,10 +204,12 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 const standardInput = "<standard input>"
 
 // checkOne checks one of the targets.
-func checkOne(target targets.Target, stdin io.Reader, o check.Options) ([]check.Result, error) {
+func checkOne(c *cli.Context, target targets.Target, o check.Options) ([]check.Result, error) {
 	switch {
 	case target.Path == "-":
-		return checkInput(stdin, o)
+		return checkInput(c.App.Reader, o)
+	case target.Kind == targets.Bundle:
+		return []check.Result{checkBundle(c, target.Path)}, nil
 	case target.Kind == targets.Layout:
 		images, err := imagefile.Layout(target.Path)
 		return checkImages(target.Path, images, err, o), nil
@@ -219,6 +223,19 @@ func checkOne(target targets.Target, stdin io.Reader, o check.Options) ([]check.
 		return checkArchive(target.Path, file, o)
 	}
 	return checkFile(target.Kind, target.Path, filepath.Dir(target.Path), file, o)
+}
+
+// checkBundle has explain say what the runtime would make of a bundle, or has made of it.
+func checkBundle(c *cli.Context, dir string) check.Result {
+	report, err := explain.Bundle(dir, explain.Options{Policy: c.String("policy")})
+	if err != nil {
+		return check.Unread(dir, needsRoot(c, err))
+	}
+	text, err := os.ReadFile(filepath.Join(report.Bundle, bundle.Config))
+	if err != nil {
+		return check.Unread(dir, err)
+	}
+	return check.Bundle(dir, text, report)
 }
 
 // checkInput checks what is on standard input, by what it begins with.

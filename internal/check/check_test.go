@@ -56,6 +56,8 @@ func TestPages(t *testing.T) {
 				}
 			}
 			return r
+		case "json":
+			return bundled(t, text, "")
 		case "yaml":
 			all := Manifests("pod.yaml", []byte(text), Options{})
 			if len(all) != 1 {

@@ -28,6 +28,7 @@ const (
 	Manifest   Kind = "manifest" // Kubernetes' objects
 	Compose    Kind = "compose"
 	Layout     Kind = "layout" // a directory of the OCI image layout
+	Bundle     Kind = "bundle" // a directory of the OCI runtime specification
 )
 
 // Target is one thing to check.
@@ -68,6 +69,9 @@ func find(name string) (walk, error) {
 	if _, err := os.Stat(filepath.Join(name, "oci-layout")); err == nil {
 		return walk{found: []Target{{name, Layout}}}, nil
 	}
+	if isBundle(name) {
+		return walk{found: []Target{{name, Bundle}}}, nil
+	}
 	w := walk{}
 	g, rel := above(name)
 	if err := w.directory(name, rel, g, 0); err != nil {
@@ -77,6 +81,16 @@ func find(name string) (walk, error) {
 		return w, fmt.Errorf("nothing in %q is a Dockerfile or a manifest that git does not ignore\nhint: name the file", name)
 	}
 	return w, nil
+}
+
+// maxConfig is how much of a config.json its kind is told by.
+const maxConfig = 16 << 20
+
+// isBundle says that a directory is one of the OCI runtime specification: many a program has a config.json, and none but this has its
+// version in it (config.md, "Specification version").
+func isBundle(dir string) bool {
+	text, ok := head(filepath.Join(dir, "config.json"), maxConfig)
+	return ok && strings.Contains(text, `"ociVersion"`)
 }
 
 type walk struct {

@@ -129,6 +129,13 @@ func TestFind(t *testing.T) {
 		".gitignore": "/out/\nvendor/\n!/app/vendor/\n", "Dockerfile": "", "pkg/dockerfile.go": "", "app/dockerfile.md": "", "app/api.Dockerfile": "", "app/Dockerfile.dev": "", "out/Dockerfile": "", "app/vendor/Containerfile": "",
 		"lib/vendor/Dockerfile": "", "app/Dockerfile.dockerignore": "", "app/dockerfile": "", "app/Dockerfile.md": "", "app/notes": "", ".git/info/exclude": "hidden\n", "app/hidden/Dockerfile": "",
 	})
+	write(t, dir, map[string]string{"box/config.json": `{"ociVersion": "1.0.2"}`, "box/rootfs/Dockerfile": "", "app/config.json": `{"version": 2}`})
+	if found, err := Find(filepath.Join(dir, "box")); err != nil || len(found.Targets) != 1 || found.Targets[0].Kind != Bundle {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "box")); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Symlink("/etc", filepath.Join(dir, "app/link")); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,12 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
 }
 
+teardown() {
+  [[ -n ${STATE:-} ]] || return 0
+  end_containers
+  unlayered
+}
+
 ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
 
 @test "check: an image that runs as root, why, and what the policy makes of it" {
@@ -203,4 +209,28 @@ EOF
   printf 'FROM debian\nENTRYPOINT ["gosu", "app"]\n' >real
   fails_with 1 ctl check --fix Dockerfile
   [[ $(cat real) == $'FROM debian\nENTRYPOINT ["gosu", "app"]' ]] || explain 'expected that it stays'
+}
+
+@test "check: a bundle has the answer that the runtime then gives, with its place in config.json" {
+  setup_bundle
+  mkdir -p "$ROOTFS/srv/app"
+  runs probe pause
+  layered
+  local before
+  before=$(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} +)
+  fails_with 1 ctl check --policy "$POLICY" --json "$BUNDLE"
+  jq -e '.results[0] | .verdict == "root" and .user == "0:0" and (.policy | test("runs it as 65532:65532"))
+    and (.given | index("/srv")) and (.findings[0] | .id == "bundle-runs-as-root" and .line > 1 and .length == 1)' <<<"$OUT" || explain 'expected root'
+  [[ $(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} +) == "$before" ]] || explain 'something was written'
+  local given
+  given=$(jq -c '.results[0].given' <<<"$OUT")
+  created nonroot
+  jq -r '.[]' <<<"$given" | while IFS= read -r dir; do
+    [[ $(stat -c %u "$ROOTFS$dir") == 65532 ]] || explain "expected that $dir is given"
+  done
+  fails_with 0 ctl check --policy "$POLICY" "$BUNDLE"
+  [[ $OUT == *'runs as "65532:65532", not as root'*'config.json asked for the user 0:0, and nonroot-runc has made the container with 65532:65532'* ]] ||
+    explain 'expected what was decided'
+  printf '{"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "uid": 5}}}' >config.json
+  fails_with 2 ctl check --policy "$POLICY" "$BUNDLE"
 }
