@@ -39,7 +39,8 @@ import (
 func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check", Usage: "say whether images, Dockerfiles, manifests and services run as root, and what they will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
-		Flags: []cli.Flag{
+		UsageText: "nonroot-ctl check [options] PATH...\nnonroot-ctl check --run IMAGE|BUNDLE [options] [-- COMMAND]",
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "target", Usage: "the stage `NAME` (default: the last one)"},
 			&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME=VALUE` of an ARG; more than once"},
 			&cli.StringSliceFlag{Name: "base", Usage: "the user of an image that Dockerfiles begin with, `NAME=USER`; more than once"},
@@ -54,7 +55,7 @@ func checkCommand() *cli.Command {
 			&cli.StringFlag{Name: "write-baseline", Usage: "write what is found to `FILE`, for --baseline"},
 			&cli.BoolFlag{Name: "fix", Usage: "change Dockerfiles where it is certain what is meant, and check what comes out"},
 			&cli.StringFlag{Name: "explain", Usage: "print the page about the finding `ID`, and check nothing"},
-		},
+		}, runFlags()...),
 		Action:       func(c *cli.Context) error { return notChecked(c, runCheck(c)) },
 		OnUsageError: func(c *cli.Context, err error, sub bool) error { return notChecked(c, misused(c, err, sub)) },
 	}
@@ -83,7 +84,7 @@ func runCheck(c *cli.Context) error {
 		}
 		return err
 	}
-	if !c.Args().Present() {
+	if !c.Args().Present() && !c.IsSet("run") {
 		return errors.New("check needs a path\nhint: name a Dockerfile, a directory that has some, or - for standard input")
 	}
 	failOn, err := check.ParseSeverity(c.String("fail-on"))
@@ -106,7 +107,10 @@ func runCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	results, status := checkAll(c, o)
+	results, status, err := checkNamed(c, o)
+	if err != nil {
+		return err
+	}
 	for n := range results {
 		before.Apply(&results[n])
 	}
@@ -135,6 +139,16 @@ func runCheck(c *cli.Context) error {
 		return nil
 	}
 	return exitStatus(status)
+}
+
+// checkNamed checks what the command line names.
+func checkNamed(c *cli.Context, o check.Options) (results []check.Result, status int, err error) {
+	if !c.IsSet("run") {
+		results, status = checkAll(c, o)
+		return results, status, nil
+	}
+	r, err := checkRun(c, o)
+	return []check.Result{r}, 0, err
 }
 
 // checkFormats print results.

@@ -51,6 +51,8 @@ var (
 	bundleNeverStarts   = kind{"bundle-never-starts", Error, "A bundle's program can't be started by its user", "give the program a mode by which everybody can read and run it, and name it by its path in the rootfs"}
 	bundleMount         = kind{"bundle-mount", Warning, "A bundle's mount is closed to its user", "give the source to the user, or mount it with idmap"}
 	bundlePort          = kind{"bundle-port", Warning, "A bundle's port is closed to its user", "listen on a port from 1024 on"}
+	deniedAtRun         = kind{"denied-at-run", Warning, "The container was denied something", "see why, and nonroot-ctl learn, which goes on for as long as you like"}
+	failedAtRun         = kind{"failed-at-run", Warning, "The container failed when it was run", "see what it has printed on standard error; name a command behind -- with which it ends with 0 as root"}
 	ignoreUnclear       = kind{"ignore-unclear", Warning, "An ignore names no finding, or no reason", "write: # nonroot-ctl: ignore ID REASON"}
 	ignoreUnused        = kind{"ignore-unused", Note, "An ignore is about nothing", "take it away"}
 )
@@ -59,7 +61,7 @@ var (
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
 	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
-	bundleRoot, bundleRootGroup, bundleRefused, bundleNeverStarts, bundleMount, bundlePort, ignoreUnclear, ignoreUnused,
+	bundleRoot, bundleRootGroup, bundleRefused, bundleNeverStarts, bundleMount, bundlePort, deniedAtRun, failedAtRun, ignoreUnclear, ignoreUnused,
 }
 
 // Kind is what a finding is of, for those who list them.
