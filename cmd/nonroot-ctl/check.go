@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -197,6 +198,9 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 				fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of Helm's in %q not checked\nhint: helm template CHART | nonroot-ctl check -\n", counted(found.Templates, "template"), path)
 			}
 		}
+		if found.LeftOut > 0 {
+			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in directories of %q that .dockerignore leaves out not checked\nhint: name them, or their directory\n", counted(found.LeftOut, "Dockerfile"), path)
+		}
 		for _, target := range found.Targets {
 			show(len(results))
 			if c.Bool("fix") {
@@ -292,7 +296,7 @@ func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Option
 	if isData(name) {
 		return []check.Result{check.Unread(name, errors.New("it has neither objects of Kubernetes' nor services of Compose's at its beginning"))}, nil
 	}
-	context, closed := buildContext(dir)
+	context, closed := buildContext(dir, filepath.Base(name))
 	defer closed()
 	o.Context = context
 	return []check.Result{check.Dockerfile(name, text, o)}, nil
@@ -315,7 +319,7 @@ func fixFile(say io.Writer, target targets.Target, o check.Options) error {
 	if err != nil {
 		return err
 	}
-	context, closed := buildContext(filepath.Dir(target.Path))
+	context, closed := buildContext(filepath.Dir(target.Path), filepath.Base(target.Path))
 	defer closed()
 	o.Context = context
 	fixed, did := check.Fix(text, o)
@@ -572,14 +576,19 @@ func localImages(engine string) func(name string) (dockerfile.Base, bool) {
 // maxScript is how much of a file of the build context is read: what stands at the beginning of a script.
 const maxScript = 4096
 
-// buildContext reads the files beside a Dockerfile, and none that is elsewhere by a symbolic link or "..".
-func buildContext(dir string) (head func(string) (string, bool), closed func()) {
+// buildContext reads the files beside a Dockerfile, and none that is elsewhere by a symbolic link or "..", nor one that .dockerignore
+// leaves out: no build has it.
+func buildContext(dir, dockerfile string) (head func(string) (string, bool), closed func()) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, func() {}
 	}
+	leftOut := sync.OnceValue(func() func(string) bool { return targets.LeftOut(dir, dockerfile) })
 	head = func(file string) (string, bool) {
 		file = filepath.Clean(strings.TrimLeft(file, "/"))
+		if leftOut()(file) {
+			return "", false
+		}
 		st, err := root.Stat(file)
 		if err != nil || !st.Mode().IsRegular() {
 			return "", false

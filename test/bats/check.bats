@@ -55,6 +55,20 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   printf '#!/bin/sh\nexec gosu app "$@"\n' >start.sh
   fails_with 1 ctl check Dockerfile
   [[ $OUT == *'by "start.sh": gosu changes to another user'* ]] || explain 'expected the script'
+  printf '*.sh\n' >.dockerignore
+  fails_with 0 ctl check Dockerfile
+  printf '!start.sh\n' >>.dockerignore
+  fails_with 1 ctl check Dockerfile
+  : >Dockerfile.dockerignore
+  printf '*\n' >.dockerignore
+  fails_with 1 ctl check Dockerfile
+  rm Dockerfile.dockerignore
+  mkdir lib
+  printf 'FROM debian\n' >lib/Dockerfile
+  fails_with 0 ctl check .
+  [[ $ERR == *'1 Dockerfile in directories of "." that .dockerignore leaves out not checked'* ]] || explain 'expected that it is told'
+  fails_with 1 ctl check lib
+  rm -r .dockerignore lib
   mkdir inner
   mv start.sh real.sh
   ln -s ../real.sh inner/start.sh
