@@ -323,6 +323,11 @@ func fixFile(say io.Writer, target targets.Target, o check.Options) error {
 	defer closed()
 	o.Context = context
 	fixed, did := check.Fix(text, o)
+	defer func() {
+		for _, why := range check.NotFixed(fixed, o) {
+			fmt.Fprintf(say, "nonroot-ctl: not fixed in %s: %s\n", shown(target.Path), shown(why))
+		}
+	}()
 	if len(did) == 0 {
 		return nil
 	}

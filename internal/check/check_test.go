@@ -151,7 +151,12 @@ func TestNothingToSay(t *testing.T) {
 		"COPY --chmod=0700 --chown=10001 start.sh /start.sh\nENTRYPOINT [\"/start.sh\"]",
 		"COPY --chmod=0600 key /etc/key\nENTRYPOINT [\"/usr/bin/app\"]",
 		"RUN mkdir /data && chown 10001 /data\nVOLUME /data",
-		"WORKDIR /root/x\nENV ROOT=/root",
+		"WORKDIR /root/x\nENV ROOT=/root\nWORKDIR /app",
+		"ENV HOME=/rooted APP=/opt/root/x\nENV HOME=/root\nENV HOME=/home/app",
+		"COPY .netrc /root/.netrc\nRUN build",
+		"COPY app /root/app\nRUN chmod -R a+rX /root\nCMD [\"/root/app\"]",
+		"ENV HOME=/root\nRUN chmod 755 /root",
+		"COPY x /rootfs/\nVOLUME /home/app\nRUN install -d -o 10001 /home/app",
 		"RUN chmod +x /start.sh",
 		"RUN chmod 1777 /data",
 		"ENTRYPOINT [\"/usr/bin/tini\", \"--\", \"app\"]",
@@ -170,10 +175,21 @@ func TestNothingToSay(t *testing.T) {
 
 func TestFindings(t *testing.T) {
 	for text, want := range map[string]kind{
-		"RUN chmod 4755 /x":                                                       setuidFile,
-		"RUN true && \\\n  chmod g+s /x":                                          setuidFile,
-		"RUN <<EOF\nsetcap cap_net_raw=+ep /x\nEOF":                               capability,
-		"USER 5:5\nRUN apk add --no-cache curl":                                   needsRoot,
+		"RUN chmod 4755 /x":                         setuidFile,
+		"RUN true && \\\n  chmod g+s /x":            setuidFile,
+		"RUN <<EOF\nsetcap cap_net_raw=+ep /x\nEOF": capability,
+		"USER 5:5\nRUN apk add --no-cache curl":     needsRoot,
+		"ENV HOME=/root":                            rootHome,
+		"ENV NVM_DIR=/root/.nvm":                    rootHome,
+		"ENV PATH=/root/.local/bin:/usr/bin":        rootHome,
+		"WORKDIR /root":                             rootHome,
+		"WORKDIR /root/app":                         rootHome,
+		"RUN true\nCOPY app /root/app/":             rootHome,
+		"ADD --chown=10001 app /root/":              rootHome,
+		"VOLUME /root/.cache":                       rootHome,
+		"RUN true\nENTRYPOINT [\"/root/app\"]":      rootHome,
+		"CMD [\"python\", \"/root/app.py\"]":        rootHome,
+		"USER 5:5\nRUN apt-get update && apt-get install -y x && apt-get clean":   needsRoot,
 		"USER 5:5\nRUN chown -R 6:6 /x":                                           needsRoot,
 		"USER 5:5\nRUN --mount=type=secret,id=a,mode=0440 true":                   secretMount,
 		"ENTRYPOINT exec gosu app server":                                         stepsDown,
@@ -629,6 +645,33 @@ func TestFix(t *testing.T) {
 		if again, did := Fix(got, o); string(again) != string(got) || len(did) > 0 {
 			t.Errorf("%q: once more it is %q", text, again)
 		}
+	}
+}
+
+// TestNotFixed: of what stays, it is said why.
+func TestNotFixed(t *testing.T) {
+	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": "", "known": "5:5"})}}
+	for text, want := range map[string]string{
+		"FROM debian\nRUN x\n":                                   "",
+		"FROM debian\nUSER 5:5\n":                                "",
+		"FROM debian\nUSER app\n":                                "", // a note
+		"FROM rooted\n":                                          "runs-as-root: how \"rooted\" makes accounts is not known",
+		"FROM debian\nRUN useradd app\n":                         "runs-as-root: it makes accounts itself (useradd), and which of them is meant is not certain: end with USER and its number",
+		"FROM debian\nENTRYPOINT [\"gosu\", \"app\"]\n":          "runs-as-root: it needs root for what else is found (steps-down); steps-down, line 2: what is meant is not certain",
+		"FROM debian\nSHELL [\"/bin/x\"]\nCMD a\n":               "runs-as-root: it has a SHELL of its own, in which no account may be made",
+		"FROM debian AS a\nFROM debian\nUSER 5:5\n":              "",
+		"FROM debian\nCOPY <<EOF /x\na\nEOF":                     "runs-as-root: the file ends with a text of its own, behind which nothing can stand",
+		"FROM nobody/knows\n":                                    "user-unknown, line 1: what is meant is not certain",
+		"FROM known\nUSER app\nRUN --mount=type=secret,id=a x\n": "closed-secret, line 3: what is meant is not certain",
+	} {
+		fixed, _ := Fix([]byte(text), o)
+		if got := strings.Join(NotFixed(fixed, o), "; "); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	o.Build.Target = "a"
+	if got := NotFixed([]byte("FROM debian AS a\nRUN x\nFROM debian\nUSER 5:5\n"), o); len(got) != 1 || got[0] != "runs-as-root: the stage is not the last one" {
+		t.Errorf("%q", got)
 	}
 }
 

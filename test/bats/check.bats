@@ -222,6 +222,7 @@ EOF
   cmp real before
   printf 'FROM debian\nENTRYPOINT ["gosu", "app"]\n' >real
   fails_with 1 ctl check --fix Dockerfile
+  [[ $ERR == *'not fixed in Dockerfile: runs-as-root: it needs root for what else is found (steps-down)'* ]] || explain 'expected why'
   [[ $(cat real) == $'FROM debian\nENTRYPOINT ["gosu", "app"]' ]] || explain 'expected that it stays'
 }
 
