@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,9 +23,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/docs/checks"
+	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/check"
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/findings"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
@@ -37,7 +40,8 @@ import (
 func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check", Usage: "say whether images, Dockerfiles, manifests and services run as root, and what they will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
-		Flags: []cli.Flag{
+		UsageText: "nonroot-ctl check [options] PATH...\nnonroot-ctl check --run IMAGE|BUNDLE [options] [-- COMMAND]",
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "target", Usage: "the stage `NAME` (default: the last one)"},
 			&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME=VALUE` of an ARG; more than once"},
 			&cli.StringSliceFlag{Name: "base", Usage: "the user of an image that Dockerfiles begin with, `NAME=USER`; more than once"},
@@ -54,7 +58,7 @@ func checkCommand() *cli.Command {
 			&cli.StringFlag{Name: "write-baseline", Usage: "write what is found to `FILE`, for --baseline"},
 			&cli.BoolFlag{Name: "fix", Usage: "change Dockerfiles where it is certain what is meant, and check what comes out"},
 			&cli.StringFlag{Name: "explain", Usage: "print the page about the finding `ID`, and check nothing"},
-		},
+		}, runFlags()...),
 		Action:       func(c *cli.Context) error { return notChecked(c, runCheck(c)) },
 		OnUsageError: func(c *cli.Context, err error, sub bool) error { return notChecked(c, misused(c, err, sub)) },
 	}
@@ -83,7 +87,7 @@ func runCheck(c *cli.Context) error {
 		}
 		return err
 	}
-	if !c.Args().Present() {
+	if !c.Args().Present() && !c.IsSet("run") {
 		return errors.New("check needs a path\nhint: name a Dockerfile, a directory that has some, or - for standard input")
 	}
 	failOn, err := check.ParseSeverity(c.String("fail-on"))
@@ -106,7 +110,10 @@ func runCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	results, status := checkAll(c, o)
+	results, status, err := checkNamed(c, o)
+	if err != nil {
+		return err
+	}
 	for n := range results {
 		before.Apply(&results[n])
 	}
@@ -135,6 +142,16 @@ func runCheck(c *cli.Context) error {
 		return nil
 	}
 	return exitStatus(status)
+}
+
+// checkNamed checks what the command line names.
+func checkNamed(c *cli.Context, o check.Options) (results []check.Result, status int, err error) {
+	if !c.IsSet("run") {
+		results, status = checkAll(c, o)
+		return results, status, nil
+	}
+	r, err := checkRun(c, o)
+	return []check.Result{r}, 0, err
 }
 
 // checkFormats print results.
@@ -190,6 +207,9 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		if found.Templates > 0 {
 			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of Helm's in %q not checked\nhint: helm template CHART | nonroot-ctl check -\n", counted(found.Templates, "template"), path)
 		}
+		if found.LeftOut > 0 {
+			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in directories of %q that .dockerignore leaves out not checked\nhint: name them, or their directory\n", counted(found.LeftOut, "Dockerfile"), path)
+		}
 		for _, target := range found.Targets {
 			show(len(results))
 			if c.Bool("fix") {
@@ -197,7 +217,7 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 					failed(err)
 				}
 			}
-			all, err := checkOne(target, c.App.Reader, o)
+			all, err := checkOne(c, target, o)
 			if err != nil {
 				failed(err)
 			}
@@ -252,10 +272,12 @@ func readUpTo(name string, most int64) ([]byte, error) {
 const standardInput = "<standard input>"
 
 // checkOne checks one of the targets.
-func checkOne(target targets.Target, stdin io.Reader, o check.Options) ([]check.Result, error) {
+func checkOne(c *cli.Context, target targets.Target, o check.Options) ([]check.Result, error) {
 	switch {
 	case target.Path == "-":
-		return checkInput(stdin, o)
+		return checkInput(c.App.Reader, o)
+	case target.Kind == targets.Bundle:
+		return []check.Result{checkBundle(c, target.Path)}, nil
 	case target.Kind == targets.Layout:
 		images, err := imagefile.Layout(target.Path)
 		return checkImages(target.Path, images, err, o), nil
@@ -269,6 +291,19 @@ func checkOne(target targets.Target, stdin io.Reader, o check.Options) ([]check.
 		return checkArchive(target.Path, file, o)
 	}
 	return checkFile(target.Kind, target.Path, filepath.Dir(target.Path), file, o)
+}
+
+// checkBundle has explain say what the runtime would make of a bundle, or has made of it.
+func checkBundle(c *cli.Context, dir string) check.Result {
+	report, err := explain.Bundle(dir, explain.Options{Policy: c.String("policy")})
+	if err != nil {
+		return check.Unread(dir, needsRoot(c, err))
+	}
+	text, err := os.ReadFile(filepath.Join(report.Bundle, bundle.Config))
+	if err != nil {
+		return check.Unread(dir, err)
+	}
+	return check.Bundle(dir, text, report)
 }
 
 // checkInput checks what is on standard input, by what it begins with.
@@ -311,7 +346,7 @@ func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Option
 	if isData(name) {
 		return []check.Result{check.Unread(name, errors.New("it has neither objects of Kubernetes' nor services of Compose's at its beginning"))}, nil
 	}
-	context, closed := buildContext(dir)
+	context, closed := buildContext(dir, filepath.Base(name))
 	defer closed()
 	o.Context = context
 	return []check.Result{check.Dockerfile(name, text, o)}, nil
@@ -334,10 +369,15 @@ func fixFile(say io.Writer, target targets.Target, o check.Options) error {
 	if err != nil {
 		return err
 	}
-	context, closed := buildContext(filepath.Dir(target.Path))
+	context, closed := buildContext(filepath.Dir(target.Path), filepath.Base(target.Path))
 	defer closed()
 	o.Context = context
 	fixed, did := check.Fix(text, o)
+	defer func() {
+		for _, why := range check.NotFixed(fixed, o) {
+			fmt.Fprintf(say, "nonroot-ctl: not fixed in %s: %s\n", shown(target.Path), shown(why))
+		}
+	}()
 	if len(did) == 0 {
 		return nil
 	}
@@ -591,14 +631,19 @@ func localImages(engine string) func(name string) (dockerfile.Base, bool) {
 // maxScript is how much of a file of the build context is read: what stands at the beginning of a script.
 const maxScript = 4096
 
-// buildContext reads the files beside a Dockerfile, and none that is elsewhere by a symbolic link or "..".
-func buildContext(dir string) (head func(string) (string, bool), closed func()) {
+// buildContext reads the files beside a Dockerfile, and none that is elsewhere by a symbolic link or "..", nor one that .dockerignore
+// leaves out: no build has it.
+func buildContext(dir, dockerfile string) (head func(string) (string, bool), closed func()) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, func() {}
 	}
+	leftOut := sync.OnceValue(func() func(string) bool { return targets.LeftOut(dir, dockerfile) })
 	head = func(file string) (string, bool) {
 		file = filepath.Clean(strings.TrimLeft(file, "/"))
+		if leftOut()(file) {
+			return "", false
+		}
 		st, err := root.Stat(file)
 		if err != nil || !st.Mode().IsRegular() {
 			return "", false

@@ -22,6 +22,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/learn"
@@ -73,11 +74,27 @@ func runLearn(c *cli.Context) error {
 	}
 	end = sync.OnceFunc(end)
 	defer end()
+	l, err := watched(ctx, container, p, c.Duration("for"))
+	if err != nil {
+		return err
+	}
+	if l.Ended {
+		end() // what the container printed last comes first, and the terminal is as it was
+	}
+	if c.Bool("json") {
+		return printJSON(out, l.forJSON())
+	}
+	return l.print(out)
+}
+
+// watched is what a container is denied that was created and is about to start, until it ends; limit: or for no longer than that.
+func watched(ctx context.Context, container *learn.Container, p *policy.Policy, limit time.Duration) (*learned, error) {
 	a, rule, err := advisor(container, p)
 	if err != nil {
-		return tooShort(err)
+		return nil, tooShort(err)
 	}
-	if limit := c.Duration("for"); limit > 0 {
+	before := ctx
+	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
@@ -87,7 +104,7 @@ func runLearn(c *cli.Context) error {
 	began := time.Now()
 	seen, err := learn.Trace(ctx, container.Pid, container.Go, a.Denied)
 	if err != nil {
-		return tooShort(err)
+		return nil, tooShort(err)
 	}
 	for _, p := range seen.Programs {
 		if p.Setuid {
@@ -96,20 +113,15 @@ func runLearn(c *cli.Context) error {
 			a.Failed(p.Name, p.Status)
 		}
 	}
-	l := learned{Seen: seen, Seconds: time.Since(began).Seconds(), Findings: a.Findings(), Lines: a.Lines(), More: a.More, Rule: rule, Governed: a.Record.Enforced()}
+	l := &learned{Seen: seen, Seconds: time.Since(began).Seconds(), Findings: a.Findings(), Lines: a.Lines(), More: a.More, Rule: rule, Governed: a.Record.Enforced()}
 	if l.Governed {
 		l.Notes, l.Home, l.Mounted, l.AskedHome = a.Record.Notes, a.Record.Home, a.Record.Mounted, a.Record.AskedHome
+		l.Identity = a.Record.Identity
 	}
-	if !seen.Ended && c.Context.Err() == nil && errors.Is(ctx.Err(), context.Canceled) {
+	if !seen.Ended && errors.Is(before.Err(), context.Canceled) {
 		l.Gone = left(afterInterrupt) // who pressed Ctrl-C has mostly ended the container with it
 	}
-	if seen.Ended {
-		end() // what the container printed last comes first, and the terminal is as it was
-	}
-	if c.Bool("json") {
-		return printJSON(out, l.forJSON())
-	}
-	return l.print(out)
+	return l, nil
 }
 
 // needsRootToLearn words why somebody who is not root can't watch: bundles and processes of containers are root's.
@@ -235,6 +247,8 @@ type learned struct {
 	Home      string   // where HOME leads; "": it isn't known
 	Mounted   bool     // to a tmpfs of its own
 	AskedHome string   // where it would have led; "": there as well, or nowhere
+
+	Identity *decision.Identity // who it was; nil: not governed
 }
 
 func (l *learned) ended() string {

@@ -127,11 +127,14 @@ func Dockerfile(name string, text []byte, o Options) Result {
 	image, err := dockerfile.Evaluate(text, o.Build)
 	if err != nil {
 		r.Verdict = Invalid
-		line := 0
+		line, why := 0, "no build reads it"
 		if e, ok := err.(*dockerfile.Error); ok { //nolint:errorlint // it is one, unwrapped
 			line, err = e.Line, e.Err
+			if e.Parsed {
+				why = "no build of it ends"
+			}
 		}
-		r.Findings = append(r.Findings, in.finding(unreadable, line, "", fmt.Sprintf("no build reads it: %v", err)))
+		r.Findings = append(r.Findings, in.finding(unreadable, line, "", fmt.Sprintf("%s: %v", why, err)))
 		return r
 	}
 	r.User = image.User

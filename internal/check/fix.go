@@ -13,6 +13,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // fixedID is the user that a fix makes.
@@ -145,45 +146,86 @@ func fixCache(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) 
 }
 
 // fixRoot ends the last stage with a user of its own, where the base is a distribution's, of which it is known how one is made, or
-// scratch, where a number is enough. A program that needs root is no case for it, nor is a file that makes users itself.
+// scratch, where a number is enough.
 func fixRoot(text []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
-	needs := []kind{stepsDown, needsRootToStart, atStart, volumeOfRoot, capability, setuidFile}
-	if r.Verdict != Root || slices.ContainsFunc(r.Findings, func(f Finding) bool {
-		return slices.ContainsFunc(needs, func(k kind) bool { return k.ID == f.ID })
-	}) || strings.Contains(string(text), "useradd") || strings.Contains(string(text), "adduser") {
-		return edit{}, "", false
-	}
-	if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == runsAsRoot.ID }) || !endsInLastStage(image) {
-		return edit{}, "", false
-	}
-	// The shell and who runs it have to be the usual ones where the account is made.
-	for _, c := range image.Commands {
-		if _, ok := c.Command.(*instructions.ShellCommand); ok {
-			return edit{}, "", false
-		}
-	}
-	var account string
-	switch family(image.Base) {
-	case "scratch":
-	case "debian", "fedora":
-		// useradd --user-group has a group of another number, as --system has a range of its own for it.
-		account = fmt.Sprintf("RUN groupadd --gid %d app && useradd --system --uid %d --gid %d --no-create-home app\n", fixedID, fixedID, fixedID)
-	case "alpine":
-		account = fmt.Sprintf("RUN addgroup -S -g %d app && adduser -S -D -H -u %d -G app app\n", fixedID, fixedID)
-	default:
+	account, why := account(text, image, r)
+	if why != "" || !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == runsAsRoot.ID }) {
 		return edit{}, "", false
 	}
 	return edit{new: account + fmt.Sprintf("USER %d:%d\n", fixedID, fixedID)}, fmt.Sprintf("the image ends with the user %d:%d", fixedID, fixedID), true
 }
 
-// endsInLastStage says that what is put at the end of the file belongs to the image.
-func endsInLastStage(image *dockerfile.Image) bool {
-	if len(image.Spans) == 0 || len(image.Commands) == 0 {
-		return false
+// account is the instruction that makes the account of a fix, or why there is none: a program that needs root is no case for it, nor is
+// a file that makes users itself.
+func account(text []byte, image *dockerfile.Image, r Result) (instruction, why string) {
+	for _, k := range []kind{stepsDown, needsRootToStart, atStart, volumeOfRoot, capability, setuidFile} {
+		if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == k.ID }) {
+			return "", fmt.Sprintf("it needs root for what else is found (%s)", k.ID)
+		}
 	}
-	last := image.Spans[len(image.Spans)-1]
+	for _, tool := range []string{"useradd", "adduser"} {
+		if strings.Contains(string(text), tool) {
+			return "", fmt.Sprintf("it makes accounts itself (%s), and which of them is meant is not certain: end with USER and its number", tool)
+		}
+	}
+	switch ends, inLast := end(image); {
+	case !inLast:
+		return "", "the stage is not the last one"
+	case ends.Heredoc:
+		return "", "the file ends with a text of its own, behind which nothing can stand"
+	}
+	// The shell and who runs it have to be the usual ones where the account is made.
+	for _, c := range image.Commands {
+		if _, ok := c.Command.(*instructions.ShellCommand); ok {
+			return "", "it has a SHELL of its own, in which no account may be made"
+		}
+	}
+	switch family(image.Base) {
+	case "scratch":
+		return "", ""
+	case "debian", "fedora":
+		// useradd --user-group has a group of another number, as --system has a range of its own for it.
+		return fmt.Sprintf("RUN groupadd --gid %d app && useradd --system --uid %d --gid %d --no-create-home app\n", fixedID, fixedID, fixedID), ""
+	case "alpine":
+		return fmt.Sprintf("RUN addgroup -S -g %d app && adduser -S -D -H -u %d -G app app\n", fixedID, fixedID), ""
+	}
+	return "", fmt.Sprintf("how %s makes accounts is not known", quote.Value(image.Base))
+}
+
+// NotFixed is why a text that Fix has made still has findings that count.
+func NotFixed(text []byte, o Options) (why []string) {
+	image, err := dockerfile.Evaluate(text, o.Build)
+	if err != nil {
+		return nil // which is a finding that says it itself
+	}
+	r := Dockerfile("", text, o)
+	for _, f := range r.Findings {
+		switch {
+		case !f.Severity.AtLeast(Warning):
+		case f.ID == runsAsRoot.ID:
+			reason := "what comes out would not be better"
+			if _, because := account(text, image, r); because != "" {
+				reason = because
+			}
+			why = append(why, fmt.Sprintf("%s: %s", f.ID, reason))
+		default:
+			why = append(why, fmt.Sprintf("%s, line %d: what is meant is not certain", f.ID, f.Line))
+		}
+	}
+	return why
+}
+
+// end is the last instruction of the file, and whether it belongs to the image.
+func end(image *dockerfile.Image) (last dockerfile.Span, inLast bool) {
+	if len(image.Spans) == 0 {
+		return last, false
+	}
+	last = image.Spans[len(image.Spans)-1]
+	if len(image.Commands) == 0 {
+		return last, len(image.Steps) > 0 && image.Steps[0].Line >= last.First
+	}
 	at := image.Commands[len(image.Commands)-1].Line
-	return at >= last.First && at <= last.Last && !last.Heredoc
+	return last, at >= last.First && at <= last.Last
 }
 
 // family says by which tools a base makes accounts; "": nobody knows.

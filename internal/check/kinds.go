@@ -45,6 +45,14 @@ var (
 	hookRoot            = kind{"hook-runs-as-root", Warning, "A hook runs as root", "leave out its user, and give the files their owner when the image is built"}
 	closedServiceSecret = kind{"closed-service-secret", Error, "A service's user can't read its secret", "set uid: of the secret to the service's user"}
 	sharedVolume        = kind{"shared-volume", Warning, "Services share a volume as different users", "give them the same user: (user: \"10001:10001\"), or a group that both have and can write there"}
+	bundleRoot          = kind{"bundle-runs-as-root", Error, "A bundle's container runs as root", "set process.user to a uid and a gid above 0"}
+	bundleRootGroup     = kind{"bundle-root-group", Warning, "A bundle's container is in root's group", "set process.user.gid to a group of its own, and leave 0 out of additionalGids"}
+	bundleRefused       = kind{"bundle-refused", Error, "The policy refuses a bundle", "do what the reason says, or see nonroot-ctl explain DIRECTORY"}
+	bundleNeverStarts   = kind{"bundle-never-starts", Error, "A bundle's program can't be started by its user", "give the program a mode by which everybody can read and run it, and name it by its path in the rootfs"}
+	bundleMount         = kind{"bundle-mount", Warning, "A bundle's mount is closed to its user", "give the source to the user, or mount it with idmap"}
+	bundlePort          = kind{"bundle-port", Warning, "A bundle's port is closed to its user", "listen on a port from 1024 on"}
+	deniedAtRun         = kind{"denied-at-run", Warning, "The container was denied something", "see why, and nonroot-ctl learn, which goes on for as long as you like"}
+	failedAtRun         = kind{"failed-at-run", Warning, "The container failed when it was run", "see what it has printed on standard error; name a command behind -- with which it ends with 0 as root"}
 	ignoreUnclear       = kind{"ignore-unclear", Warning, "An ignore names no finding, or no reason", "write: # nonroot-ctl: ignore ID REASON"}
 	ignoreUnused        = kind{"ignore-unused", Note, "An ignore is about nothing", "take it away"}
 )
@@ -52,7 +60,8 @@ var (
 // kinds are all of them.
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
-	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume, ignoreUnclear, ignoreUnused,
+	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
+	bundleRoot, bundleRootGroup, bundleRefused, bundleNeverStarts, bundleMount, bundlePort, deniedAtRun, failedAtRun, ignoreUnclear, ignoreUnused,
 }
 
 // Kind is what a finding is of, for those who list them.

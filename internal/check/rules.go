@@ -28,7 +28,7 @@ type inspection struct {
 
 // rules are what is looked for.
 var rules = []func(*inspection) []Finding{
-	(*inspection).who, (*inspection).build, (*inspection).files, (*inspection).program, (*inspection).volumes,
+	(*inspection).who, (*inspection).build, (*inspection).home, (*inspection).program, (*inspection).volumes,
 }
 
 // who is about the user itself.
@@ -132,10 +132,13 @@ func (i *inspection) build() (all []Finding) {
 				}
 			}
 		}
+		said := map[string]bool{} // programs of the instruction of which it was said what they need
 		for _, w := range words(textOf(run.ShellDependantCmdLine)) {
 			name := path.Base(w[0])
 			switch {
+			case !asRoot && said[name]:
 			case !asRoot && program.BuildNeedsRoot(w) != "" && !givesItself(w, c.User):
+				said[name] = true
 				all = append(all, i.at(c, needsRoot, w[0], fmt.Sprintf("%s %s, which only root can, and is run by %s", w[0], program.BuildNeedsRoot(w), quoted(c.User))))
 			case name == "setcap" && len(w) > 1 && !slices.Contains(w, "-r"):
 				all = append(all, i.at(c, capability, w[0], "setcap gives a program capabilities, which no container's process gets from a file"))
@@ -184,29 +187,95 @@ func setsID(w []string) bool {
 	return false
 }
 
-// files is about what lies where the program can't read it.
-func (i *inspection) files() (all []Finding) {
-	if i.verdict != NonRoot {
+// inRoots says that a path is root's home, or lies in it.
+func inRoots(p string) bool { p = path.Clean(p); return p == "/root" || strings.HasPrefix(p, "/root/") }
+
+// home is about what lies in root's home, which is closed to everybody else in distributions' images. What a later instruction replaces
+// does not count, nor do files that a later step of root's may need; a build that opens the directory knows what it does.
+func (i *inspection) home() (all []Finding) {
+	if i.verdict != NonRoot || i.opensRootsHome() {
 		return nil
 	}
+	found := func(c dockerfile.Command, format string, args ...any) {
+		all = append(all, i.at(c, rootHome, "/root", fmt.Sprintf(format, args...)+", which is closed to "+quoted(i.image.User)))
+	}
+	type set struct {
+		value string
+		by    dockerfile.Command
+	}
+	variables, names := map[string]set{}, []string(nil)
+	var workdir, copied []dockerfile.Command
 	for _, c := range i.image.Commands {
-		env, ok := c.Command.(*instructions.EnvCommand)
-		if !ok || c.OnBuild {
+		if c.OnBuild {
 			continue
 		}
-		for _, kv := range env.Env {
-			if kv.Key == "PATH" && slices.ContainsFunc(strings.Split(kv.Value, ":"), func(p string) bool { return p == "/root" || strings.HasPrefix(p, "/root/") }) {
-				all = append(all, i.at(c, rootHome, "/root", "the search path has a directory of root's home, which is closed to "+quoted(i.image.User)))
+		switch one := c.Command.(type) {
+		case *instructions.EnvCommand:
+			for _, kv := range one.Env {
+				if _, ok := variables[kv.Key]; !ok {
+					names = append(names, kv.Key)
+				}
+				variables[kv.Key] = set{kv.Value, c}
 			}
+		case *instructions.WorkdirCommand:
+			workdir = []dockerfile.Command{c}
+		case *instructions.CopyCommand:
+			if inRoots(one.DestPath) {
+				copied = append(copied, c)
+			}
+		case *instructions.AddCommand:
+			if inRoots(one.DestPath) {
+				copied = append(copied, c)
+			}
+		case *instructions.RunCommand:
+			if i.isRoot(c) {
+				copied = nil
+			}
+		case *instructions.VolumeCommand:
+			if at := slices.IndexFunc(one.Volumes, inRoots); at >= 0 {
+				found(c, "the volume %s lies in root's home", one.Volumes[at])
+			}
+		}
+	}
+	for _, name := range names {
+		v := variables[name]
+		switch {
+		case name == "PATH" && slices.ContainsFunc(strings.Split(v.value, ":"), inRoots):
+			found(v.by, "the search path has a directory of root's home")
+		case name == "HOME" && inRoots(v.value) || name != "PATH" && inRoots(v.value) && path.Clean(v.value) != "/root":
+			found(v.by, "%s leads to root's home", name)
+		}
+	}
+	for _, c := range workdir {
+		if inRoots(c.Command.(*instructions.WorkdirCommand).Path) {
+			found(c, "the program begins in root's home")
+		}
+	}
+	for _, c := range copied {
+		found(c, "it is put into root's home")
+	}
+	if c, args := i.started(); len(copied) == 0 {
+		if at := slices.IndexFunc(args, inRoots); at >= 0 {
+			found(c, "the image starts %s", args[at])
 		}
 	}
 	return all
 }
 
-// program is about what the image starts.
-func (i *inspection) program() (all []Finding) {
+// opensRootsHome says that a step of the build changes who may enter root's home.
+func (i *inspection) opensRootsHome() bool {
+	return slices.ContainsFunc(i.image.Commands, func(c dockerfile.Command) bool {
+		run, ok := c.Command.(*instructions.RunCommand)
+		return ok && slices.ContainsFunc(words(textOf(run.ShellDependantCmdLine)), func(w []string) bool {
+			return slices.Contains([]string{"chmod", "chown", "chgrp", "setfacl", "install"}, path.Base(w[0])) &&
+				slices.ContainsFunc(w[1:], func(a string) bool { return path.Clean(a) == "/root" })
+		})
+	})
+}
+
+// started is the command line that the image starts, and the instruction that names its program.
+func (i *inspection) started() (at dockerfile.Command, args []string) {
 	var entrypoint, cmd []string
-	var at dockerfile.Command
 	for _, c := range i.image.Commands {
 		if c.OnBuild {
 			continue
@@ -221,7 +290,13 @@ func (i *inspection) program() (all []Finding) {
 			}
 		}
 	}
-	args := program.Behind(slices.Concat(entrypoint, cmd))
+	return at, slices.Concat(entrypoint, cmd)
+}
+
+// program is about what the image starts.
+func (i *inspection) program() (all []Finding) {
+	at, command := i.started()
+	args := program.Behind(command)
 	if len(args) == 0 {
 		return nil
 	}
@@ -342,7 +417,7 @@ func (i *inspection) volumes() (all []Finding) {
 			continue
 		}
 		for _, dir := range v.Volumes {
-			if path.IsAbs(dir) && !i.isGiven(path.Clean(dir)) {
+			if path.IsAbs(dir) && !inRoots(dir) && !i.isGiven(path.Clean(dir)) {
 				all = append(all, i.at(c, volumeOfRoot, dir, fmt.Sprintf("nothing gives %s to %s, so that a new volume there is root's", dir, quoted(i.image.User))))
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -87,8 +88,9 @@ type Step struct {
 
 // Error is a file that no build reads.
 type Error struct {
-	Line int // 0: none
-	Err  error
+	Line   int // 0: none
+	Err    error
+	Parsed bool // the file can be read: it is what it says that no build can do
 }
 
 func (e *Error) Error() string {
@@ -109,45 +111,62 @@ func located(err error) error {
 	case err == nil || errors.As(err, &own):
 		return err
 	case errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0:
-		return &Error{at.Locations[0][0].Start.Line, err}
+		return &Error{Line: at.Locations[0][0].Start.Line, Err: err}
 	}
-	return &Error{0, err}
+	return &Error{Err: err}
 }
 
 // Evaluate says what a build of the file would make. An error is an *Error.
 func Evaluate(text []byte, o Options) (*Image, error) {
 	if len(text) > MaxBytes {
-		return nil, &Error{0, fmt.Errorf("it has %d bytes, and no more than %d are read", len(text), MaxBytes)}
+		return nil, &Error{Err: fmt.Errorf("it has %d bytes, and no more than %d are read", len(text), MaxBytes)}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, &Error{0, errors.New("it is empty")}
+		return nil, &Error{Err: errors.New("it is empty")}
 	}
 	file, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
 		return nil, located(err)
 	}
 	stages, meta, err := instructions.Parse(file.AST, nil)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, located(err)
+	}
+	image, err := evaluate(file, stages, meta, o)
+	if err != nil {
+		var own *Error
+		if err = located(err); errors.As(err, &own) {
+			own.Parsed = true
+		}
+		return nil, err
+	}
+	return image, nil
+}
+
+// evaluate is Evaluate of a file that can be read.
+func evaluate(file *parser.Result, stages []instructions.Stage, meta []instructions.ArgCommand, o Options) (*Image, error) {
+	switch {
 	case len(stages) == 0:
-		return nil, &Error{0, errors.New("it has no FROM")}
+		return nil, &Error{Err: errors.New("it has no FROM")}
 	case len(stages) > maxStages:
-		return nil, &Error{0, fmt.Errorf("it has %d stages, and no more than %d are read", len(stages), maxStages)}
+		return nil, &Error{Err: fmt.Errorf("it has %d stages, and no more than %d are read", len(stages), maxStages)}
 	}
 	b := &build{options: o, lex: shell.NewLex(file.EscapeToken), byName: map[string]*stage{}}
 	if err := b.prepare(stages, meta); err != nil {
-		return nil, located(err)
+		return nil, err
 	}
 	target := b.stages[len(b.stages)-1]
 	if o.Target != "" {
 		var ok bool
 		if target, ok = b.byName[strings.ToLower(o.Target)]; !ok {
-			return nil, &Error{0, fmt.Errorf("it has no stage %q", o.Target)}
+			return nil, &Error{Err: fmt.Errorf("it has no stage %q", o.Target)}
 		}
 	}
+	if err := b.depend(target); err != nil {
+		return nil, err
+	}
 	if err := b.evaluate(target); err != nil {
-		return nil, located(err)
+		return nil, err
 	}
 	for _, node := range file.AST.Children {
 		target.image.Spans = append(target.image.Spans, Span{node.StartLine, node.EndLine, len(node.Heredocs) > 0})
@@ -173,6 +192,8 @@ type stage struct {
 	vars    *env     // what a variable is replaced by: ARG and ENV, the later one
 	config  *env     // the image's own environment
 	onBuild []string // of the image that it begins with
+
+	takesLater instructions.Command // one that takes files from a stage behind this one
 
 	envUnknown bool
 	unsure     map[string]bool // variables whose values rest on an environment that is not known
@@ -263,7 +284,7 @@ func (b *build) evaluate(wanted *stage) error {
 		}
 		for _, c := range commands {
 			if b.steps++; b.steps > maxSteps {
-				return &Error{c.Line, fmt.Errorf("more than %d instructions would be evaluated", maxSteps)}
+				return &Error{Line: c.Line, Err: fmt.Errorf("more than %d instructions would be evaluated", maxSteps)}
 			}
 			if err := b.do(s, c); err != nil {
 				return parser.WithLocation(err, c.Location())
@@ -375,8 +396,19 @@ func (b *build) do(s *stage, c Command) error {
 	}
 	if e, ok := c.Command.(instructions.SupportsSingleWordExpansion); ok {
 		if err := e.Expand(word); err != nil {
+			user, ok := c.Command.(*instructions.UserCommand)
+			if names := b.required(s, written); ok && len(names) > 0 {
+				user.User, c.User = "", s.image.User
+				s.image.User, s.image.Known = "", false
+				s.image.Steps = append(s.image.Steps, Step{c.Line, fmt.Sprintf("USER %s, which the image %q has to give a value, of which nothing is known", written, s.image.Base)})
+				s.image.Commands = append(s.image.Commands, c)
+				return nil
+			}
 			return err
 		}
+	}
+	if err := possible(c.Command); err != nil {
+		return err
 	}
 	c.User = s.image.User
 	switch cmd := c.Command.(type) {
@@ -447,8 +479,20 @@ func (s *stage) keep(name string, unsure bool) {
 	}
 }
 
-// unsure are the variables of a word whose values rest on an environment of which nothing is known. One that has another value for
-// want of its own (${U:-1000}) is taken for what the file says.
+// isRequired is a variable without which no build ends.
+var isRequired = regexp.MustCompile(`\$\{(\w+):?\?`)
+
+// required are the variables of a word without which no build ends, and which an environment of which nothing is known may have.
+func (b *build) required(s *stage, written string) (names []string) {
+	for _, m := range isRequired.FindAllStringSubmatch(written, -1) {
+		if _, ok := s.vars.Get(m[1]); s.envUnknown && !ok {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
+// unsure are the variables of a word whose values rest on an environment of which nothing is known.
 func (b *build) unsure(s *stage, written string) (names []string) {
 	if !s.envUnknown || !strings.Contains(written, "$") {
 		return nil
@@ -458,9 +502,7 @@ func (b *build) unsure(s *stage, written string) (names []string) {
 		return nil
 	}
 	for name := range r.Unmatched {
-		if !strings.Contains(written, "${"+name+":-") && !strings.Contains(written, "${"+name+"-") {
-			names = append(names, name)
-		}
+		names = append(names, name)
 	}
 	for name := range r.Matched {
 		if s.unsure[name] {

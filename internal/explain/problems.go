@@ -93,6 +93,7 @@ func (r *Report) look(dir *bundle.Dir, caller facts.Caller, o Options, will *pla
 	v := &view{image: image, spec: s, d: &r.Decided, who: person{id.UID, append([]uint32{id.GID}, id.Groups...)}}
 	if will != nil {
 		v.given, v.volumesGiven = apply.DryRun(will.Give, dir.Path, r.Container, caller.Owners)
+		r.Given = v.given
 	}
 	if will != nil && will.Parts != nil {
 		if s, err := decode(will.Rewritten()); err == nil {

@@ -42,6 +42,7 @@ type Report struct {
 	Partial   bool      `json:"changes_partial"` // the record keeps only a part of what config.json was before
 	Problems  []Problem `json:"trips"`
 	Notes     []string  `json:"notes"`
+	Given     []string  `json:"-"` // directories of the image that creation will give to the container
 }
 
 // Identity is a process's user.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
@@ -123,9 +125,11 @@ func (e *Engine) Host() string {
 type Engine struct {
 	Args              []string // "docker", "run", ...
 	ExecRoots, States []string // as for engines.Bundles.Of
+	Aside             bool     // nothing is read from standard input, and what it prints goes to standard error
 
 	run   *exec.Cmd
 	ended chan error
+	id    string // of the container, once it is known
 }
 
 // notRun are commands before whose own arguments a "run" means something else.
@@ -170,7 +174,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	at := slices.Index(e.Args, "run") + 1
 	args := slices.Concat(e.Args[1:at], []string{"--cidfile", cidfile}, e.Args[at:])
 	e.run = exec.Command(e.Args[0], args...) // not ended with the context: an interrupt reaches it by the terminal
-	e.run.Stdin, e.run.Stdout, e.run.Stderr = os.Stdin, os.Stdout, os.Stderr
+	connect(e.run, e.Aside)
 	if err := e.run.Start(); err != nil {
 		return nil, err
 	}
@@ -188,6 +192,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 			text, _ := os.ReadFile(cidfile) // not there yet
 			if len(text) >= 64 {
 				id = strings.TrimSpace(string(text))
+				e.id = id
 				deadline = time.Now().Add(created)
 			}
 		}
@@ -206,7 +211,9 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 			// Detached: it was started by then. An attached one has ended, and is nowhere to be found.
 			ended, deadline = nil, time.Now().Add(started)
 		case <-ctx.Done():
-			e.Wait(ctx)
+			if !e.Aside { // else it is removed, whatever it makes of the signal
+				e.Wait(ctx)
+			}
 			return nil, fmt.Errorf("wait for the container: %w", ctx.Err())
 		case <-time.After(time.Millisecond):
 		}
@@ -219,6 +226,37 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 			return nil, errors.New("the container's process is not found: is the daemon on this machine, where is its --exec-root, and may this user see it? The container is left as it is")
 		}
 	}
+}
+
+// connect gives a program our own input and output; aside: no input, and no standard output.
+func connect(cmd *exec.Cmd, aside bool) {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if aside {
+		cmd.Stdin, cmd.Stdout = nil, os.Stderr
+	}
+}
+
+// Remove ends the container, if the engine still has it, with the volumes that were made for it, and waits until its command line has
+// ended. It has a time of its own, as it is needed after an interrupt, too. That there is none any more is fine.
+func (e *Engine) Remove() error {
+	if e.ended == nil {
+		return nil // it was never started
+	}
+	var err error
+	if e.id == "" {
+		_ = e.run.Process.Signal(unix.SIGTERM) // it may have ended by itself
+	} else {
+		args := slices.Concat(e.Args[1:slices.Index(e.Args, "run")], []string{"rm", "--force", "--volumes", e.id})
+		_, err = ask.Run(context.Background(), nil, e.Args[0], args...)
+	}
+	var failure *ask.Failure
+	if errors.As(err, &failure) && slices.ContainsFunc([]string{"no such container", "no container with", "already in progress"}, func(gone string) bool {
+		return strings.Contains(strings.ToLower(failure.Said), gone)
+	}) {
+		err = nil
+	}
+	<-e.ended
+	return err
 }
 
 // Wait is until the command line has ended, which is told to when the context is done.
@@ -236,6 +274,35 @@ func errOr(err error) error {
 		return errors.New("it started no container")
 	}
 	return err
+}
+
+// DockerRuntime is the name by which nonroot-runc is registered: the default, where it is that, else the first one.
+func DockerRuntime(ctx context.Context) (string, error) {
+	out, err := ask.Docker(ctx, "", nil, "info", "--format", "{{json .}}")
+	if err != nil {
+		return "", err
+	}
+	var info struct {
+		DefaultRuntime string
+		Runtimes       map[string]struct{ Path string }
+	}
+	if err := json.Unmarshal(out, &info); err != nil {
+		return "", fmt.Errorf("docker info: %w", err)
+	}
+	var ours []string
+	for name, r := range info.Runtimes {
+		if base := filepath.Base(r.Path); base == "nonroot-runc" || strings.HasPrefix(base, "nonroot-runc.") {
+			ours = append(ours, name)
+		}
+	}
+	slices.Sort(ours)
+	switch {
+	case slices.Contains(ours, info.DefaultRuntime):
+		return info.DefaultRuntime, nil
+	case len(ours) > 0:
+		return ours[0], nil
+	}
+	return "", errors.New("none of Docker's runtimes is nonroot-runc\nhint: nonroot-ctl configure docker registers it; --runtime NAME names another one")
 }
 
 type candidate struct{ bundle, pidFile string }
@@ -279,6 +346,8 @@ type Bundle struct {
 	Dir     string
 	Runtime string // nonroot-runc's binary
 	Owners  trusted.Owners
+	Args    []string // in place of config.json's process.args; nil: those stay
+	Aside   bool     // as of Engine
 
 	id  string
 	was map[string][]byte // the files that the runtime writes, as they were; nil: it was not there
@@ -295,6 +364,9 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	if err := b.remember(); err != nil {
 		return nil, err
 	}
+	if err := b.setArgs(); err != nil {
+		return nil, errors.Join(err, b.restore())
+	}
 	pidFile := filepath.Join(dir, "pid")
 	if err := b.command(ctx, "create", "--bundle", b.Dir, "--pid-file", pidFile, b.id).Run(); err != nil {
 		// Broken off, it may have left a container that waits for its start; mostly there is none, which is nothing to speak of.
@@ -308,6 +380,49 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 		return nil, errors.Join(fmt.Errorf("%s create wrote no pid", b.Runtime), b.Remove())
 	}
 	return &Container{Pid: pid, Bundle: b.Dir, Go: func() error { return b.command(ctx, "start", b.id).Run() }}, nil
+}
+
+// setArgs puts a command line into config.json, which is given back as it was in the end.
+func (b *Bundle) setArgs() error {
+	if b.Args == nil {
+		return nil
+	}
+	config, err := withArgs(b.was[bundle.Config], b.Args)
+	if err != nil {
+		return err
+	}
+	dir, err := bundle.Open(b.Dir, b.Owners)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Replace(bundle.Config, config, 0o600, "")
+}
+
+// withArgs is a config.json with another process.args. Every other byte of it stays.
+func withArgs(config []byte, args []string) ([]byte, error) {
+	if _, err := spec.ParseConfig(config); err != nil {
+		return nil, fmt.Errorf("read config.json: %w", err)
+	}
+	text, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	in := jsontext.NewDecoder(bytes.NewReader(config))
+	for {
+		if _, err := in.ReadToken(); err != nil {
+			return nil, errors.New("config.json has no process.args for which another command could stand")
+		}
+		if in.StackPointer() == "/process/args" {
+			break // the name
+		}
+	}
+	value, err := in.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	last := int(in.InputOffset())
+	return slices.Concat(config[:last-len(value)], text, config[last:]), nil
 }
 
 // Remove ends what is left of it, and gives the bundle back as it was: what was rewritten would be asked for the next time.
@@ -353,6 +468,6 @@ func (b *Bundle) restore() error {
 
 func (b *Bundle) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, b.Runtime, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	connect(cmd, b.Aside)
 	return cmd
 }

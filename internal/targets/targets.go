@@ -28,6 +28,7 @@ const (
 	Manifest   Kind = "manifest" // Kubernetes' objects
 	Compose    Kind = "compose"
 	Layout     Kind = "layout" // a directory of the OCI image layout
+	Bundle     Kind = "bundle" // a directory of the OCI runtime specification
 )
 
 // Target is one thing to check.
@@ -46,13 +47,14 @@ const (
 type Found struct {
 	Targets   []Target
 	Templates int // of Helm's, which are not
+	LeftOut   int // Dockerfiles in directories that a .dockerignore leaves out, which are not either
 }
 
 // Find says what is to be checked of a path: itself, where it is a file, else what it has below it that git would look at. Symbolic
 // links in it are not followed. It is an error where nothing is.
 func Find(name string) (Found, error) {
 	w, err := find(name)
-	return Found{w.found, w.charts}, err
+	return Found{w.found, w.charts, w.leftOut}, err
 }
 
 func find(name string) (walk, error) {
@@ -68,21 +70,35 @@ func find(name string) (walk, error) {
 	if _, err := os.Stat(filepath.Join(name, "oci-layout")); err == nil {
 		return walk{found: []Target{{name, Layout}}}, nil
 	}
+	if isBundle(name) {
+		return walk{found: []Target{{name, Bundle}}}, nil
+	}
 	w := walk{}
 	g, rel := above(name)
-	if err := w.directory(name, rel, g, 0); err != nil {
+	if err := w.directory(name, rel, g, context{}, 0); err != nil {
 		return w, err
 	}
 	if len(w.found) == 0 {
-		return w, fmt.Errorf("nothing in %q is a Dockerfile or a manifest that git does not ignore\nhint: name the file", name)
+		return w, fmt.Errorf("nothing in %q is a Dockerfile or a manifest that neither git nor a .dockerignore leaves out\nhint: name the file", name)
 	}
 	return w, nil
 }
 
+// maxConfig is how much of a config.json its kind is told by.
+const maxConfig = 16 << 20
+
+// isBundle says that a directory is one of the OCI runtime specification: many a program has a config.json, and none but this has its
+// version in it (config.md, "Specification version").
+func isBundle(dir string) bool {
+	text, ok := head(filepath.Join(dir, "config.json"), maxConfig)
+	return ok && strings.Contains(text, `"ociVersion"`)
+}
+
 type walk struct {
-	found  []Target
-	charts int
-	seen   int
+	found   []Target
+	charts  int
+	leftOut int
+	seen    int
 }
 
 // yaml takes a file that has objects of Kubernetes'. What lies in templates beside a Chart.yaml is none before Helm has rendered it.
@@ -111,7 +127,7 @@ func isYAML(name string) bool {
 	return ext == ".yaml" || ext == ".yml" || ext == ".json"
 }
 
-func (w *walk) directory(dir, rel string, g *ignores, depth int) error {
+func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%q lies too deep: no more than %d levels are looked at", dir, maxDepth)
 	}
@@ -119,7 +135,7 @@ func (w *walk) directory(dir, rel string, g *ignores, depth int) error {
 	if err != nil {
 		return err
 	}
-	g = g.with(rel, filepath.Join(dir, ".gitignore"))
+	g, c = g.with(rel, filepath.Join(dir, ".gitignore")), c.in(dir, rel)
 	for _, e := range entries {
 		if w.seen++; w.seen > maxEntries {
 			return errors.New("there are more than a million files\nhint: name a smaller directory")
@@ -128,9 +144,11 @@ func (w *walk) directory(dir, rel string, g *ignores, depth int) error {
 		switch {
 		case e.Name() == ".git" || g.ignored(below, e.IsDir()):
 		case e.IsDir():
-			if err := w.directory(name, below, g, depth+1); err != nil {
+			if err := w.directory(name, below, g, c, depth+1); err != nil {
 				return err
 			}
+		case e.Type().IsRegular() && isDockerfile(e.Name()) && c.without(rel):
+			w.leftOut++
 		case e.Type().IsRegular() && isDockerfile(e.Name()):
 			w.found = append(w.found, Target{name, Dockerfile})
 		case e.Type().IsRegular() && compose.IsName(e.Name()):

@@ -129,6 +129,13 @@ func TestFind(t *testing.T) {
 		".gitignore": "/out/\nvendor/\n!/app/vendor/\n", "Dockerfile": "", "pkg/dockerfile.go": "", "app/dockerfile.md": "", "app/api.Dockerfile": "", "app/Dockerfile.dev": "", "out/Dockerfile": "", "app/vendor/Containerfile": "",
 		"lib/vendor/Dockerfile": "", "app/Dockerfile.dockerignore": "", "app/dockerfile": "", "app/Dockerfile.md": "", "app/notes": "", ".git/info/exclude": "hidden\n", "app/hidden/Dockerfile": "",
 	})
+	write(t, dir, map[string]string{"box/config.json": `{"ociVersion": "1.0.2"}`, "box/rootfs/Dockerfile": "", "app/config.json": `{"version": 2}`})
+	if found, err := Find(filepath.Join(dir, "box")); err != nil || len(found.Targets) != 1 || found.Targets[0].Kind != Bundle {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "box")); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Symlink("/etc", filepath.Join(dir, "app/link")); err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +176,72 @@ func TestFind(t *testing.T) {
 			t.Errorf("%q: %s", name, got)
 		}
 	}
+}
+
+// TestLeftOut: what BuildKit's library leaves out of a context is left out, and nothing where no build reads the file.
+func TestLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		".dockerignore":     "# a comment\n*.sh\n!keep.sh\nnode_modules\n**/gen\n",
+		"api.dockerignore":  "",
+		"bad/.dockerignore": "[\n*",
+		"big/.dockerignore": strings.Repeat("x\n", maxContextPatterns) + "*",
+	})
+	for _, test := range []struct {
+		dir, dockerfile, name string
+		want                  bool
+	}{
+		{"", "", "a.sh", true},
+		{"", "Dockerfile", "a.sh", true},
+		{"", "api", "a.sh", false},
+		{"", "", "./keep.sh", false},
+		{"", "", "/a.sh", true},
+		{"", "", "x/a.sh", false}, // no line has it: "*" ends at a slash
+		{"", "", "node_modules/x/y.sh", true},
+		{"", "", "x/gen/y", true},
+		{"", "", "../a.sh", true},
+		{"bad", "", "x", false},
+		{"big", "", "x", false},
+		{"none", "", "x", false},
+	} {
+		if got := LeftOut(filepath.Join(dir, test.dir), test.dockerfile)(test.name); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}
+
+// TestFindLeftOut: of directories that a context leaves out, the Dockerfiles are not checked, which is told. A manifest is no part of a
+// context, nor is the Dockerfile of a context one of what it is without.
+func TestFindLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		".dockerignore": "**/Dockerfile\nvendor\nk\napp\n", "Dockerfile": "", "vendor/x/Dockerfile": "", "k/pod.yaml": "kind: Pod\napiVersion: v1\n",
+		"app/.dockerignore": "*", "app/Dockerfile": "", "app/lib/Dockerfile": "", "other/Dockerfile": "",
+	})
+	found, err := Find(dir)
+	if err != nil || found.LeftOut != 2 {
+		t.Errorf("%+v, %v", found, err)
+	}
+	var names []string
+	for _, f := range found.Targets {
+		names = append(names, strings.TrimPrefix(f.Path, dir+"/"))
+	}
+	if got := strings.Join(names, " "); got != "Dockerfile app/Dockerfile k/pod.yaml other/Dockerfile" {
+		t.Errorf("found %s", got)
+	}
+}
+
+func FuzzLeftOut(f *testing.F) {
+	f.Add("*.sh\n!keep.sh\n**/x[a-z]\n", "a/b.sh")
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text, name string) {
+		if err := os.WriteFile(filepath.Join(dir, ".dockerignore"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if LeftOut(dir, "")(name) && strings.TrimSpace(text) == "" {
+			t.Error("an empty file leaves something out")
+		}
+	})
 }
 
 func FuzzPattern(f *testing.F) {

@@ -10,6 +10,12 @@ setup() {
   cd "$BATS_TEST_TMPDIR" || return
 }
 
+teardown() {
+  [[ -n ${STATE:-} ]] || return 0
+  end_containers
+  unlayered
+}
+
 ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
 
 @test "check: an image that runs as root, why, and what the policy makes of it" {
@@ -49,6 +55,20 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   printf '#!/bin/sh\nexec gosu app "$@"\n' >start.sh
   fails_with 1 ctl check Dockerfile
   [[ $OUT == *'by "start.sh": gosu changes to another user'* ]] || explain 'expected the script'
+  printf '*.sh\n' >.dockerignore
+  fails_with 0 ctl check Dockerfile
+  printf '!start.sh\n' >>.dockerignore
+  fails_with 1 ctl check Dockerfile
+  : >Dockerfile.dockerignore
+  printf '*\n' >.dockerignore
+  fails_with 1 ctl check Dockerfile
+  rm Dockerfile.dockerignore
+  mkdir lib
+  printf 'FROM debian\n' >lib/Dockerfile
+  fails_with 0 ctl check .
+  [[ $ERR == *'1 Dockerfile in directories of "." that .dockerignore leaves out not checked'* ]] || explain 'expected that it is told'
+  fails_with 1 ctl check lib
+  rm -r .dockerignore lib
   mkdir inner
   mv start.sh real.sh
   ln -s ../real.sh inner/start.sh
@@ -214,5 +234,110 @@ EOF
   cmp real before
   printf 'FROM debian\nENTRYPOINT ["gosu", "app"]\n' >real
   fails_with 1 ctl check --fix Dockerfile
+  [[ $ERR == *'not fixed in Dockerfile: runs-as-root: it needs root for what else is found (steps-down)'* ]] || explain 'expected why'
   [[ $(cat real) == $'FROM debian\nENTRYPOINT ["gosu", "app"]' ]] || explain 'expected that it stays'
+}
+
+@test "check: a bundle has the answer that the runtime then gives, with its place in config.json" {
+  setup_bundle
+  mkdir -p "$ROOTFS/srv/app"
+  runs probe pause
+  layered
+  local before
+  before=$(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} + | sort)
+  fails_with 1 ctl check --policy "$POLICY" --json "$BUNDLE"
+  jq -e '.results[0] | .verdict == "root" and .user == "0:0" and (.policy | test("runs it as 65532:65532"))
+    and (.given | index("/srv")) and (.findings[0] | .id == "bundle-runs-as-root" and .line > 1 and .length == 1)' <<<"$OUT" || explain 'expected root'
+  [[ $(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} + | sort) == "$before" ]] || explain 'something was written'
+  local given
+  given=$(jq -c '.results[0].given' <<<"$OUT")
+  created nonroot
+  jq -r '.[]' <<<"$given" | while IFS= read -r dir; do
+    [[ $(stat -c %u "$ROOTFS$dir") == 65532 ]] || explain "expected that $dir is given"
+  done
+  fails_with 0 ctl check --policy "$POLICY" "$BUNDLE"
+  [[ $OUT == *'runs as "65532:65532", not as root'*'config.json asked for the user 0:0, and nonroot-runc has made the container with 65532:65532'* ]] ||
+    explain 'expected what was decided'
+  printf '{"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "uid": 5}}}' >config.json
+  fails_with 2 ctl check --policy "$POLICY" "$BUNDLE"
+}
+
+# runnable has the runtime under the name that check --run looks for, as nonroot has it.
+runnable() {
+  setup_bundle
+  mkdir "$BATS_TEST_TMPDIR/path"
+  printf '#!/bin/sh\nexec %s "$@"\n' "${NONROOT[*]@Q}" >"$BATS_TEST_TMPDIR/path/nonroot-runc"
+  chmod 755 "$BATS_TEST_TMPDIR/path/nonroot-runc"
+  PATH=$BATS_TEST_TMPDIR/path:$REPO/bin:$PATH
+  cd "$BATS_TEST_TMPDIR" || return
+}
+
+# nothing_left: the bundle is as it was, and no container is there.
+nothing_left() {
+  [[ $(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} + | sort) == "$1" ]] || explain "the bundle has changed: $1: $(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} + | sort)"
+  [[ -z $("${BARE[@]}" list -q) ]] || explain 'a container is left'
+}
+
+@test "check --run: the examples of the pages about what is denied and what fails" {
+  runnable
+  local id example was examples=0
+  was=$(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} + | sort)
+  for id in denied-at-run failed-at-run; do
+    for example in Bad Good; do
+      sed -n "/^## $example/,\$p" "$REPO/docs/checks/$id.md" | sed -n '/^```sh/,/^```/p;/^```$/q' | grep -v '^```' >line
+      [[ $example == Bad ]] && fails_with 1 sh line || fails_with 0 sh line
+      [[ $example == Good || $OUT == *"[$id]"* ]] || explain "expected $id"
+      [[ $OUT == *'bundle: runs as "65532:65532", not as root'* ]] || explain 'expected who it was'
+      nothing_left "$was"
+      examples=$((examples + 1))
+    done
+  done
+  ((examples == 4))
+}
+
+@test "check --run: what is denied is a finding with the policy's line; by root nothing is" {
+  runnable
+  printf 'adapt.applications = false\n' >"$POLICY"
+  mkdir -p "$ROOTFS/export/app"
+  runs sh -c 'echo 1 >/export/app/file; echo served'
+  layered
+  # Root itself is denied nothing.
+  bare_shows_served() { (cd "$BUNDLE" && bare run "$ID" >out) && grep -q served "$BUNDLE/out" && rm "$BUNDLE/out"; }
+  bare_shows_served
+  relayered
+  fails_with 1 ctl check --policy "$POLICY" --run bundle --json
+  jq -e '.results[0] | .findings | any(.id == "denied-at-run" and .object == "/export/app" and (.do | test("adapt.own")))' <<<"$OUT" || explain 'expected the directory'
+  [[ $ERR == *served* && $OUT != *$'\n'served* ]] || explain 'expected what it prints apart from the findings'
+  fails_with 1 ctl check --policy "$POLICY" --run bundle --format sarif
+  jq -e '.runs[0].results[0].ruleId == "denied-at-run"' <<<"$OUT" || explain 'expected SARIF'
+}
+
+@test "check --run: it is over in time, whatever the container does, and nothing is left" {
+  runnable
+  runs sh -c 'trap "" TERM INT; while :; do sleep 1; done'
+  local was began=$SECONDS
+  was=$(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} + | sort)
+  fails_with 0 ctl check --run bundle --for 2s
+  ((SECONDS - began < 60)) || explain 'it took too long'
+  [[ $OUT == *'was ended then'* ]] || explain 'expected that it was ended'
+  nothing_left "$was"
+  "$CTL" check --run bundle --for 500s >/dev/null 2>&1 &
+  local pid=$!
+  until [[ -n $("${BARE[@]}" list -q) ]]; do sleep 0.1; done
+  kill -TERM "$pid"
+  wait "$pid" && explain 'expected that it was interrupted'
+  nothing_left "$was"
+}
+
+@test "check --run: what is not run by nonroot-runc is no answer" {
+  runnable
+  runs true
+  printf 'mode = "audit"\n' >"$POLICY"
+  fails_with 2 ctl check --run bundle
+  [[ $ERR == *'nonroot-runc did not make the container'* ]] || explain 'expected why'
+  fails_with 2 ctl check --run bundle --runtime "$RUNTIME_PATH"
+  fails_with 2 ctl check --run none
+  fails_with 2 ctl check --run bundle --for 0s
+  printf 'mode = "refuse"\n' >"$POLICY"
+  fails_with 2 ctl check --run bundle
 }

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command dockerfiles has BuildKit's own front end evaluate the Dockerfiles of a corpus, and prints as JSON what user each image would
-// have, or that no build would read the file. It is a module of its own: nothing of the product imports the front end.
+// have; or that no build would read the file, that none of it would come to an end, or that it rests on an image of which nothing is
+// known. It is a module of its own: nothing of the product imports the front end.
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -36,28 +41,53 @@ func main() {
 type answer struct {
 	User    string `json:"user"`
 	Invalid bool   `json:"invalid,omitempty"` // no build reads it
+	Error   bool   `json:"error,omitempty"`   // it is read, and no build of it comes to an end
+	Unknown bool   `json:"unknown,omitempty"` // it rests on what the unknown image is like
 }
 
-// bases answers for the images that Dockerfiles begin with.
-type bases map[string]struct {
+// unknown is the repository of the image of which nothing is known.
+const unknown = "docker.io/unknown/base"
+
+// variable is one that a Dockerfile may replace.
+var variable = regexp.MustCompile(`\$\{?(\w+)`)
+
+// worlds are what the unknown image may be like, as far as a user may rest on it.
+func worlds(text []byte) []image {
+	all := []image{{}, {User: "of-unknown"}, {OnBuild: []string{"USER trigger"}}}
+	for _, m := range variable.FindAllSubmatch(text, -1) {
+		all[1].Env = append(all[1].Env, string(m[1])+"=of-unknown")
+	}
+	return all
+}
+
+type image struct {
 	User    string
 	Env     []string
 	OnBuild []string
 }
 
+// bases answers for the images that Dockerfiles begin with.
+type bases struct {
+	known   map[string]image
+	unknown image
+}
+
 // ResolveImageConfig is the front end's look at a registry.
 func (b bases) ResolveImageConfig(_ context.Context, name string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	known := ""
-	for short := range b {
+	for short := range b.known {
 		ref, err := reference.ParseNormalizedNamed(short)
 		if err == nil && reference.TagNameOnly(ref).String() == name {
 			known = short
 		}
 	}
-	if known == "" {
+	of := b.known[known]
+	if strings.HasPrefix(name, unknown) {
+		of = b.unknown
+	} else if known == "" {
 		return "", "", nil, fmt.Errorf("no image %s", name)
 	}
-	var image struct {
+	var config struct {
 		ocispecs.Platform
 		Config struct {
 			User    string
@@ -66,11 +96,10 @@ func (b bases) ResolveImageConfig(_ context.Context, name string, _ sourceresolv
 		} `json:"config"`
 		RootFS ocispecs.RootFS `json:"rootfs"`
 	}
-	image.OS, image.Architecture = "linux", runtime.GOARCH
-	image.RootFS = ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString(name)}}
-	of := b[known]
-	image.Config.User, image.Config.Env, image.Config.OnBuild = of.User, of.Env, of.OnBuild
-	text, err := json.Marshal(image)
+	config.OS, config.Architecture = "linux", runtime.GOARCH
+	config.RootFS = ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString(name)}}
+	config.Config.User, config.Config.Env, config.Config.OnBuild = of.User, of.Env, of.OnBuild
+	text, err := json.Marshal(config)
 	return name, digest.FromBytes(text), text, err
 }
 
@@ -83,7 +112,7 @@ func run(corpus, basesFile string) error {
 	if err != nil {
 		return err
 	}
-	known := bases{}
+	known := map[string]image{}
 	if err := json.Unmarshal(text, &known); err != nil {
 		return err
 	}
@@ -110,20 +139,42 @@ func run(corpus, basesFile string) error {
 		if o.Args == nil {
 			o.Args = map[string]string{}
 		}
-		result, err := dockerfile2llb.Dockerfile2LLB(context.Background(), f.Data, dockerfile2llb.ConvertOpt{
-			Config: dockerui.Config{Target: o.Target, BuildArgs: o.Args}, MetaResolver: known,
-		})
-		a := answer{Invalid: err != nil}
-		if err == nil {
-			a.User = result.Image.Config.User
-		} else if errors.Is(err, context.Canceled) {
-			return err
-		} else if strings.Contains(err.Error(), "no image ") {
-			return fmt.Errorf("%s: %w: %s lacks it", f.Name, err, basesFile)
+		var a answer
+		for n, world := range worlds(f.Data) {
+			one, err := evaluate(f.Data, dockerui.Config{Target: o.Target, BuildArgs: o.Args}, bases{known, world})
+			if err != nil {
+				return fmt.Errorf("%s: %w", f.Name, err)
+			}
+			if n > 0 && one != a {
+				a = answer{Unknown: true}
+				break
+			}
+			a = one
 		}
 		answers[f.Name] = a
 	}
 	e := json.NewEncoder(os.Stdout)
 	e.SetIndent("", "  ")
 	return e.Encode(answers)
+}
+
+// evaluate is one answer of the front end's.
+func evaluate(text []byte, config dockerui.Config, known bases) (answer, error) {
+	file, err := parser.Parse(bytes.NewReader(text))
+	if err == nil {
+		_, _, err = instructions.Parse(file.AST, nil)
+	}
+	if err != nil {
+		return answer{Invalid: true}, nil
+	}
+	result, err := dockerfile2llb.Dockerfile2LLB(context.Background(), text, dockerfile2llb.ConvertOpt{Config: config, MetaResolver: known})
+	switch {
+	case err == nil:
+		return answer{User: result.Image.Config.User}, nil
+	case errors.Is(err, context.Canceled):
+		return answer{}, err
+	case strings.Contains(err.Error(), "no image "):
+		return answer{}, fmt.Errorf("%w: the bases lack it", err)
+	}
+	return answer{Error: true}, nil
 }

@@ -64,3 +64,25 @@ base() {
   fails_with 1 "$CTL" check Dockerfile
   fails_with 0 "$CTL" check --local docker Dockerfile
 }
+
+@test "check --run: an image of Docker's is started once, what it is denied is told, and no container is left" {
+  base debian:12
+  printf 'FROM debian:12\nCMD ["sh", "-c", "echo served; echo x >/etc/x; sleep 1000"]\n' >Dockerfile
+  DOCKER_BUILDKIT=1 docker build -q -t named . >/dev/null
+  docker run --rm --runtime runc named sh -c 'echo x >/etc/x'
+  fails_with 1 "$CTL" check --run docker-daemon:named --for 3s --json
+  jq -e '.results[0] | .verdict == "non-root" and (.findings | any(.id == "denied-at-run" and (.why | test("/etc"))))' <<<"$OUT" || explain 'expected what is denied'
+  [[ $ERR == *served* ]] || explain 'expected what it prints'
+  [[ -z $(docker ps -aq) ]] || explain 'a container is left'
+  fails_with 0 "$CTL" check --run docker-daemon:named -- sh -c 'id -u >/tmp/x'
+  fails_with 1 "$CTL" check --run docker-daemon:named -- sh -c 'exit 7'
+  [[ $OUT == *'ended with 7'*'[failed-at-run]'* ]] || explain 'expected that it failed'
+  # One that has an answer to each signal ends all the same, and a volume made for it goes with it.
+  printf 'FROM debian:12\nVOLUME /data\nCMD ["sh", "-c", "trap : TERM INT; while :; do sleep 1; done"]\n' >Dockerfile
+  DOCKER_BUILDKIT=1 docker build -q -t named . >/dev/null
+  fails_with 0 "$CTL" check --run docker-daemon:named --for 2s
+  [[ -z $(docker ps -aq) && -z $(docker volume ls -q) ]] || explain 'something is left'
+  fails_with 2 "$CTL" check --run docker-daemon:named --runtime runc -- true
+  fails_with 2 "$CTL" check --run docker-daemon:no-such-image:at-all
+  [[ -z $(docker ps -aq) ]] || explain 'a container is left'
+}
