@@ -8,7 +8,9 @@ help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 build: ## static binaries in bin/
-	hack/build
+	@BIN=$(or $(BIN),bin) hack/build
+	@printf 'built %s and %s, version %s\nnext: sudo make install && sudo nonroot-ctl setup\n' \
+	  $(or $(BIN),bin)/nonroot-runc $(or $(BIN),bin)/nonroot-ctl "$$($(or $(BIN),bin)/nonroot-ctl version | awk 'NR == 1 { sub(",$$", "", $$2); print $$2 }')"
 
 install: ## what was built, in place of an older one, with man pages and completions (PREFIX, SBINDIR, MANDIR, DATADIR, DESTDIR)
 	hack/install
