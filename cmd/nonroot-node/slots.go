@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // slotName is the Lease of one of the nodes that may restart their CRI daemon at once. The chart makes them: the agent may change
@@ -30,19 +30,21 @@ const (
 
 // turn is when a node asks next.
 type turn struct {
-	at   time.Time
-	wait time.Duration
+	at    time.Time
+	wait  time.Duration
+	tries int
 }
 
 // later has the next look twice as far away as the last one, and nodes that began together apart.
 func (t *turn) later(now time.Time) {
 	t.wait = min(max(2*t.wait, firstTurn), lastTurn)
-	t.at = now.Add(t.wait/2 + rand.N(t.wait/2))
+	t.at = now.Add(wait.Jitter(t.wait/2, 1))
+	t.tries++
 }
 
 // slot takes one of the Leases, or says that there is none for this node yet. Who was killed with its own gets it back at once; another
 // node after it has run out, which is after twice the time that a restart and the way back may take: clocks of nodes differ. Each time it
-// looks at two at most, its own by its name and any other one, however many there are.
+// looks at two at most, its own by its name and the next of the others, however many there are.
 func (c *cluster) slot(ctx context.Context, slots int, limit time.Duration) (release func(), err error) {
 	// The same words each time: they are written on the node, and a change would be a request more.
 	waits := fmt.Errorf("%w for its turn: %d nodes at once may restart the CRI daemon, and each has a Lease in the namespace %q meanwhile", errWaiting, slots, c.namespace)
@@ -52,7 +54,7 @@ func (c *cluster) slot(ctx context.Context, slots int, limit time.Duration) (rel
 	own := ownSlot(c.options.node, slots)
 	numbers := []int{own}
 	if slots > 1 {
-		numbers = append(numbers, (own+1+rand.N(slots-1))%slots)
+		numbers = append(numbers, (own+1+c.turn.tries%(slots-1))%slots)
 	}
 	for _, number := range numbers {
 		lease, err := c.lease(ctx, slotName(number))
@@ -82,7 +84,7 @@ func (c *cluster) slot(ctx context.Context, slots int, limit time.Duration) (rel
 func ownSlot(node string, slots int) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(node))
-	return int(h.Sum32() % uint32(slots)) //nolint:gosec // at least 1, and far below 2^31
+	return int(h.Sum32()>>1) % slots
 }
 
 func (c *cluster) lease(ctx context.Context, name string) (*unstructured.Unstructured, error) {
