@@ -17,6 +17,7 @@ const usage = `usage: policies answers TABLE KUBELET URL TOKEN
        policies apiserver TABLE ANSWERS URL TOKEN POLICY
        policies suite TABLE ANSWERS POLICIES DIRECTORY
        policies requests TABLE
+       policies tests TABLE ANSWERS POLICY DIRECTORY
        policies compare TABLE ANSWERS VERDICTS VERDICTS-WITH-HOSTUSERS`
 
 func main() {
@@ -60,6 +61,8 @@ func run(args []string) error {
 		return errors.Join(s.policies(rows, right, args[5]), s.levels(rows, right))
 	case args[0] == "suite" && len(args) == 5:
 		return suite(rows, right, args[3], args[4])
+	case args[0] == "tests" && len(args) == 5:
+		return tests(rows, right, args[3], args[4])
 	case args[0] == "requests" && len(args) == 2:
 		return write(requests(rows))
 	case args[0] == "compare" && len(args) == 5:
