@@ -15,6 +15,7 @@ import (
 
 const usage = `usage: policies answers TABLE KUBELET URL TOKEN
        policies apiserver TABLE ANSWERS URL TOKEN POLICY
+       policies chart POLICIES URL TOKEN
        policies suite TABLE ANSWERS POLICIES DIRECTORY
        policies requests TABLE
        policies tests TABLE ANSWERS POLICY DIRECTORY
@@ -30,6 +31,9 @@ func main() {
 func run(args []string) error {
 	if len(args) < 2 {
 		return errors.New(usage)
+	}
+	if args[0] == "chart" && len(args) == 4 {
+		return newServer(args[2], args[3]).chart(args[1])
 	}
 	rows, err := readTable(args[1])
 	if err != nil {
@@ -58,7 +62,7 @@ func run(args []string) error {
 		return write(right)
 	case args[0] == "apiserver" && len(args) == 6:
 		s := newServer(args[3], args[4])
-		return errors.Join(s.policies(rows, right, args[5]), s.levels(rows, right))
+		return errors.Join(s.policies(rows, right, args[5]), s.levels(rows, right), s.types())
 	case args[0] == "suite" && len(args) == 5:
 		return suite(rows, right, args[3], args[4])
 	case args[0] == "tests" && len(args) == 5:
