@@ -150,6 +150,7 @@ func TestPoliciesWereTried(t *testing.T) {
 	for engine, files := range map[string][]string{
 		"apiserver":  {"validatingadmissionpolicy.yaml"},
 		"gatekeeper": {"gatekeeper/template.yaml", "gatekeeper/constraint.yaml"},
+		"kyverno":    {"kyverno/policy.yaml"},
 	} {
 		sum := sha256.New()
 		for _, name := range append(files, "../../internal/check/testdata/manifests.txtar") {

@@ -243,6 +243,50 @@ func (s *server) policies(rows []row, right map[string]answer, file string) erro
 	})
 }
 
+// types says which expressions of the policies there don't fit the types of what they are asked about.
+func (s *server) types() error {
+	end := time.Now().Add(time.Minute)
+	for {
+		text, err := s.do(http.MethodGet, clusterPaths["ValidatingAdmissionPolicy"], "application/json", nil)
+		if err != nil {
+			return err
+		}
+		var list struct {
+			Items []struct {
+				Metadata struct {
+					Name       string
+					Generation int64
+				}
+				Status struct {
+					ObservedGeneration int64
+					TypeChecking       *struct {
+						ExpressionWarnings []struct{ FieldRef, Warning string }
+					}
+				}
+			}
+		}
+		if err := json.Unmarshal(text, &list); err != nil {
+			return err
+		}
+		var wrong []string
+		known := len(list.Items) > 0
+		for _, p := range list.Items {
+			known = known && p.Status.ObservedGeneration == p.Metadata.Generation && p.Status.TypeChecking != nil
+			for i := 0; known && i < len(p.Status.TypeChecking.ExpressionWarnings); i++ {
+				w := p.Status.TypeChecking.ExpressionWarnings[i]
+				wrong = append(wrong, fmt.Sprintf("%s: %s: %s", p.Metadata.Name, w.FieldRef, w.Warning))
+			}
+		}
+		if known {
+			return all(wrong)
+		}
+		if time.Now().After(end) {
+			return errors.New("nothing says whether the policies' expressions fit after a minute")
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
 // levels holds Pod Security of the server's against the library's answers. Of workloads it only warns.
 func (s *server) levels(rows []row, right map[string]answer) error {
 	var wrong []string

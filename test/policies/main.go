@@ -15,8 +15,10 @@ import (
 
 const usage = `usage: policies answers TABLE KUBELET URL TOKEN
        policies apiserver TABLE ANSWERS URL TOKEN POLICY
+       policies chart POLICIES URL TOKEN
        policies suite TABLE ANSWERS POLICIES DIRECTORY
        policies requests TABLE
+       policies tests TABLE ANSWERS POLICY DIRECTORY
        policies compare TABLE ANSWERS VERDICTS VERDICTS-WITH-HOSTUSERS`
 
 func main() {
@@ -29,6 +31,9 @@ func main() {
 func run(args []string) error {
 	if len(args) < 2 {
 		return errors.New(usage)
+	}
+	if args[0] == "chart" && len(args) == 4 {
+		return newServer(args[2], args[3]).chart(args[1])
 	}
 	rows, err := readTable(args[1])
 	if err != nil {
@@ -57,9 +62,11 @@ func run(args []string) error {
 		return write(right)
 	case args[0] == "apiserver" && len(args) == 6:
 		s := newServer(args[3], args[4])
-		return errors.Join(s.policies(rows, right, args[5]), s.levels(rows, right))
+		return errors.Join(s.policies(rows, right, args[5]), s.levels(rows, right), s.types())
 	case args[0] == "suite" && len(args) == 5:
 		return suite(rows, right, args[3], args[4])
+	case args[0] == "tests" && len(args) == 5:
+		return tests(rows, right, args[3], args[4])
 	case args[0] == "requests" && len(args) == 2:
 		return write(requests(rows))
 	case args[0] == "compare" && len(args) == 5:

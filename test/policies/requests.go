@@ -173,3 +173,54 @@ func suite(rows []row, right map[string]answer, policies, directory string) erro
 	}
 	return put("suite.yaml", map[string]any{"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests})
 }
+
+// tests writes tests for kyverno test: new objects as they stand in their manifests, with members that are null.
+func tests(rows []row, right map[string]answer, policy, directory string) error {
+	text, err := os.ReadFile(policy)
+	if err != nil {
+		return err
+	}
+	var resources, results []any
+	for i := range rows {
+		r := &rows[i]
+		a := right[r.name]
+		// Results are found by an object's name.
+		if a.Refused || a.Custom || r.before != nil || len(r.objects) != 1 {
+			continue
+		}
+		object, err := json.Marshal(r.objects[0].raw("chosen"))
+		if err != nil {
+			return err
+		}
+		name, result := fmt.Sprintf("object-%d.yaml", i), "pass"
+		if !a.Admitted {
+			result = "fail"
+		}
+		if err := os.WriteFile(filepath.Join(directory, name), object, 0o600); err != nil {
+			return err
+		}
+		resources = append(resources, name)
+		results = append(results, map[string]any{"policy": "never-root", "isValidatingPolicy": true, "kind": r.objects[0].kind, "resources": []string{r.objects[0].name}, "result": result})
+	}
+	if len(results) < 80 {
+		return fmt.Errorf("%d manifests are too few", len(results))
+	}
+	for name, v := range map[string]any{
+		"kyverno-test.yaml": map[string]any{
+			"apiVersion": "cli.kyverno.io/v1alpha1", "kind": "Test", "metadata": map[string]any{"name": "table"}, "policies": []string{"policy.yaml"}, "resources": resources,
+			"variables": "values.yaml", "results": results,
+		},
+		"values.yaml": map[string]any{
+			"apiVersion": "cli.kyverno.io/v1alpha1", "kind": "Values", "namespaceSelector": []any{map[string]any{"name": "chosen", "labels": chosen}},
+		},
+	} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(directory, name), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(directory, "policy.yaml"), text, 0o600)
+}
