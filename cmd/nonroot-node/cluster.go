@@ -55,6 +55,8 @@ type cluster struct {
 
 	node, config, pods cache.Store
 	changed            chan struct{} // the ConfigMap has
+
+	turn turn // when this node asks whether it may restart
 }
 
 func connect(o options) (*cluster, error) {

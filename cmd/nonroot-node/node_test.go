@@ -57,6 +57,37 @@ func TestHeld(t *testing.T) {
 	}
 }
 
+// TestTurns: who waits asks less and less often, and nodes that began together do not go on together.
+func TestTurns(t *testing.T) {
+	now := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	times := map[time.Time]bool{}
+	for range 100 {
+		var turn turn
+		for _, most := range []time.Duration{5, 10, 20, 40, 60, 60} {
+			turn.later(now)
+			if wait := turn.at.Sub(now); wait < most*time.Second/2 || wait > most*time.Second {
+				t.Errorf("%v, where at most %d s are meant", wait, most)
+			}
+		}
+		times[turn.at] = true
+	}
+	if len(times) < 90 {
+		t.Errorf("of a hundred nodes, %d ask at different times", len(times))
+	}
+	slots := map[int]int{}
+	for i := range 1000 {
+		slots[ownSlot(fmt.Sprintf("node-%d", i), 10)]++
+	}
+	for number := range 10 {
+		if slots[number] < 50 {
+			t.Errorf("slot %d is that of %d nodes of a thousand", number, slots[number])
+		}
+	}
+	if ownSlot("node", 1) != 0 {
+		t.Error("one slot is everybody's")
+	}
+}
+
 func TestDiffering(t *testing.T) {
 	now := map[string]string{"a": "1", "b": "2", "theirs": "x"}
 	for _, c := range []struct{ want, differs map[string]any }{

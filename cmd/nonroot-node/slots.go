@@ -5,12 +5,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // slotName is the Lease of one of the nodes that may restart their CRI daemon at once. The chart makes them: the agent may change
@@ -20,11 +22,41 @@ func slotName(number int) string { return fmt.Sprintf("nonroot-runc-restart-%d",
 // microTime is how the API writes the times of Leases (apimachinery, MicroTime).
 const microTime = "2006-01-02T15:04:05.000000Z07:00"
 
-// slot takes one of the Leases, or says that all are taken. Who was killed with one gets it back at once; another node after it has run
-// out, which is after twice the time that a restart and the way back may take: clocks of nodes differ.
+// Bounds of how often a node asks for its turn. Thousands may wait, of whom one or a few restart at a time.
+const (
+	firstTurn = lookFiles
+	lastTurn  = time.Minute
+)
+
+// turn is when a node asks next.
+type turn struct {
+	at    time.Time
+	wait  time.Duration
+	tries int
+}
+
+// later has the next look twice as far away as the last one, and nodes that began together apart.
+func (t *turn) later(now time.Time) {
+	t.wait = min(max(2*t.wait, firstTurn), lastTurn)
+	t.at = now.Add(wait.Jitter(t.wait/2, 1))
+	t.tries++
+}
+
+// slot takes one of the Leases, or says that there is none for this node yet. Who was killed with its own gets it back at once; another
+// node after it has run out, which is after twice the time that a restart and the way back may take: clocks of nodes differ. Each time it
+// looks at two at most, its own by its name and the next of the others, however many there are.
 func (c *cluster) slot(ctx context.Context, slots int, limit time.Duration) (release func(), err error) {
-	var holders []string
-	for number := range slots {
+	// The same words each time: they are written on the node, and a change would be a request more.
+	waits := fmt.Errorf("%w for its turn: %d nodes at once may restart the CRI daemon, and each has a Lease in the namespace %q meanwhile", errWaiting, slots, c.namespace)
+	if time.Now().Before(c.turn.at) {
+		return nil, waits
+	}
+	own := ownSlot(c.options.node, slots)
+	numbers := []int{own}
+	if slots > 1 {
+		numbers = append(numbers, (own+1+c.turn.tries%(slots-1))%slots)
+	}
+	for _, number := range numbers {
 		lease, err := c.lease(ctx, slotName(number))
 		if apierrors.IsNotFound(err) {
 			return nil, fmt.Errorf("there is no Lease %q in the namespace %q, without which no node restarts its CRI daemon\nhint: install the chart again", slotName(number), c.namespace)
@@ -32,20 +64,27 @@ func (c *cluster) slot(ctx context.Context, slots int, limit time.Duration) (rel
 		if err != nil {
 			return nil, fmt.Errorf("%w for the API server, to ask whether another node restarts: %w", errWaiting, err)
 		}
-		holder, taken := held(lease, time.Now())
-		if taken && holder != c.options.node {
-			holders = append(holders, holder)
+		if holder, taken := held(lease, time.Now()); taken && holder != c.options.node {
+			slog.Info("waiting: another node restarts its CRI daemon", "holder", holder, "lease", slotName(number))
 			continue
 		}
 		if err := c.hold(ctx, lease, c.options.node, 2*2*limit); apierrors.IsConflict(err) {
-			holders = append(holders, "another node")
 			continue
 		} else if err != nil {
 			return nil, fmt.Errorf("%w for the API server, to say that this node restarts: %w", errWaiting, err)
 		}
+		c.turn = turn{}
 		return func() { c.release(slotName(number)) }, nil
 	}
-	return nil, fmt.Errorf("%w for the CRI daemons of %q to restart", errWaiting, holders)
+	c.turn.later(time.Now())
+	return nil, waits
+}
+
+// ownSlot is the one that a node tries first.
+func ownSlot(node string, slots int) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(node))
+	return int(h.Sum32()>>1) % slots
 }
 
 func (c *cluster) lease(ctx context.Context, name string) (*unstructured.Unstructured, error) {

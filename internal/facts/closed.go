@@ -23,7 +23,7 @@ func (g *Gathered) closedSecrets(d *decision.Decision) (notes []string) {
 			continue
 		}
 		if name, closed := g.closedIn(m.Source, d); closed {
-			notes = append(notes, fmt.Sprintf("%q in %q, which the kubelet writes, is closed to the identity; hint: leave out runAsUser: 0, or set fsGroup in the pod's securityContext", name, m.Destination))
+			notes = append(notes, fmt.Sprintf("%q in %q, which the kubelet writes, is closed to the identity; hint: leave out runAsUser: 0, or set fsGroup in the pod's securityContext, or a defaultMode of the volume that lets others read", name, m.Destination))
 		}
 	}
 	return notes

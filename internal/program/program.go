@@ -115,7 +115,8 @@ func isSystem(at string) bool {
 
 // scripted is named for a command that runs a script.
 func (c Command) scripted(kind, shown, script string) string {
-	switch a := c.against(script); {
+	commands := unrolled(script)
+	switch a := c.against(commands); {
 	case a.ends:
 		return fmt.Sprintf("its %s %q checks for root and ends without it; hint: start the program that it would start, or remove the check", kind, shown)
 	case slices.Contains(installers, a.by):
@@ -126,7 +127,7 @@ func (c Command) scripted(kind, shown, script string) string {
 		return fmt.Sprintf("its %s %q calls %s, which %s, and only root can; hint: %s", kind, shown, a.by, a.task.does, a.task.advice)
 	case c.Closed == nil:
 	case isShells(script):
-		return writing(kind, shown, script, c.Closed)
+		return writing(kind, shown, commands, c.Closed)
 	case bindsLog(script) && c.Closed(Write{"/dev/log", Opens}):
 		return fmt.Sprintf("its %s %q binds \"/dev/log\", which the identity can't create; hint: %s", kind, shown, adviceFor("/dev/log"))
 	}
@@ -151,7 +152,7 @@ func (c Command) HintForUser(view *rootfs.View) string {
 
 // calledSetuid says that a script calls a program that would be setuid.
 func calledSetuid(kind, shown, script string) string {
-	for _, s := range statements(script) {
+	for _, s := range statements(unrolled(script)) {
 		for _, words := range s.commands() {
 			if base := path.Base(words[0]); slices.Contains(setuid, base) {
 				return fmt.Sprintf("its %s %q calls %s, which is setuid, and that has no effect here; hint: leave it out, or do so when the image is built", kind, shown, base)

@@ -54,7 +54,7 @@ func (c Command) Words() Against {
 
 // Script is what stands against a script.
 func (c Command) Script(text string) Against {
-	return shownAs(c.against(text[:min(len(text), maxScript)]))
+	return shownAs(c.against(unrolled(text[:min(len(text), maxScript)])))
 }
 
 // IsScript says that a file's beginning is a script's.

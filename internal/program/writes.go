@@ -40,7 +40,7 @@ var writers = map[string]How{
 // writesOf are the paths that a shell's script writes by simple commands, before it asks who it is. What it does only under a
 // condition (if, case), and what it goes on after where it fails (||), is left out; so is what a variable or a pattern is a part of.
 func writesOf(script string) (all []Write) {
-	statements, depth := statements(withoutDocuments(script)), 0
+	statements, depth := statements(script), 0
 	for i, s := range statements {
 		if len(all) >= mostWrites {
 			break
@@ -82,22 +82,35 @@ func withoutDocuments(script string) string {
 		return script
 	}
 	var out strings.Builder
-	end := ""
+	var ends []string // of those that follow, in their order
 	for line := range strings.Lines(script) {
-		if end != "" {
-			if strings.Trim(line, " \t\n") == end {
-				end = ""
+		if len(ends) > 0 {
+			if strings.Trim(line, " \t\n") == ends[0] {
+				ends = ends[1:]
 			}
 			continue
 		}
 		out.WriteString(line)
-		if _, after, ok := strings.Cut(line, "<<"); ok && !strings.HasPrefix(after, "<") {
-			if words := plainWords(strings.TrimPrefix(after, "-")); len(words) > 0 {
-				end = words[0]
+		for after, ok := cutDocument(line); ok; after, ok = cutDocument(after) {
+			after := strings.TrimPrefix(after, "-")
+			const longest = 64 // a name; the line's rest is read again for the next one
+			if words := plainWords(after[:min(len(after), longest)]); len(words) > 0 {
+				end, _, _ := strings.Cut(words[0], ";")
+				ends = append(ends, strings.TrimRight(end, "|&)"))
 			}
 		}
 	}
 	return out.String()
+}
+
+// cutDocument is what follows the sign of a line's first here-document; a here-string (<<<) is none.
+func cutDocument(line string) (after string, ok bool) {
+	for {
+		if _, after, ok = strings.Cut(line, "<<"); !ok || !strings.HasPrefix(after, "<") {
+			return after, ok
+		}
+		line = strings.TrimLeft(after, "<")
+	}
 }
 
 // writes are those of one statement.

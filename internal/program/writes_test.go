@@ -45,7 +45,7 @@ func TestWrites(t *testing.T) {
 		`touch /a\ b`:                       "/a b 0",
 	} {
 		var got []string
-		for _, w := range writesOf(script) {
+		for _, w := range writesOf(unrolled(script)) {
 			got = append(got, fmt.Sprintf("%s %d", w.Path, w.How))
 		}
 		if strings.Join(got, "|") != want {

@@ -48,7 +48,7 @@ runtimes() {
   mkdir -p /etc/docker /etc/nonroot-runc
   printf '[log]\nfile = "/run/nonroot-runc.log"\n' >/etc/nonroot-runc/config.toml
   runtimes=$(jq -n '{nonroot: {path: "/usr/local/sbin/nonroot-runc"}}')
-  while IFS= read -r lever; do
+  while IFS=$'\t' read -r lever _; do
     n=$((n + 1))
     { printf '%s\n' "$lever" && cat /etc/nonroot-runc/config.toml; } >"/etc/nonroot-runc/without-$n.toml"
     nonroot-ctl policy check "/etc/nonroot-runc/without-$n.toml" >/dev/null

@@ -8,7 +8,7 @@
 
 REPO=$(cd "${BASH_SOURCE[0]%/*}/../../.." && pwd)
 CLUSTER=$NONROOT_ENGINES_WORK/cluster
-PATH=$REPO/.cache/kubernetes:$PATH
+PATH=$REPO/.cache/kubernetes:$REPO/bin:$PATH
 export KUBECONFIG=$CLUSTER/admin.conf
 NODES=(node1 node2)
 
@@ -71,13 +71,21 @@ YAML
 
 start_etcd() { daemon etcd etcd --data-dir "$CLUSTER/etcd" --unsafe-no-fsync --log-level error; }
 
+# What the agents ask the API server, and when, with microseconds.
 start_api() {
+  cat >"$CLUSTER/audit.yaml" <<'YAML'
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules: [{level: Metadata, users: ["system:serviceaccount:nonroot-runc:nonroot-node"]}, {level: None}]
+YAML
   daemon kube-apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 --secure-port=443 --bind-address=0.0.0.0 \
     --advertise-address=10.99.0.1 --tls-cert-file="$CLUSTER/api.crt" --tls-private-key-file="$CLUSTER/api.key" \
     --service-cluster-ip-range=10.96.0.0/24 --service-account-key-file="$CLUSTER/accounts.key" \
     --service-account-signing-key-file="$CLUSTER/accounts.key" --service-account-issuer=https://kubernetes.default.svc \
     --token-auth-file="$CLUSTER/tokens" --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
-    --kubelet-preferred-address-types=InternalIP --allow-privileged=true --cert-dir="$CLUSTER/generated"
+    --kubelet-preferred-address-types=InternalIP --allow-privileged=true --cert-dir="$CLUSTER/generated" \
+    --audit-policy-file="$CLUSTER/audit.yaml" --audit-log-path="$CLUSTER/audit.log"
 }
 
 start_control_plane() {

@@ -6,7 +6,7 @@
 bats_require_minimum_version 1.5.0
 
 # shellcheck source=test/bats/kubernetes/cluster.bash
-source "$BATS_TEST_DIRNAME/cluster.bash"
+source "${BASH_SOURCE[0]%/*}/cluster.bash"
 # shellcheck source=test/bats/said.bash
 source "$REPO/test/bats/said.bash"
 
@@ -67,3 +67,42 @@ YAML
 
 # files NODE prints what is where the agent writes.
 files() { on "$1" find /etc /opt /usr/local /var/lib/nonroot-runc -printf '%y %m %U %p %l ' -type f -exec sha256sum {} ';' -o -printf '\n' 2>/dev/null | sort; }
+
+# agent_image makes the agent's, which has three files, on each node.
+agent_image() {
+  local node
+  mkdir -p "$CLUSTER/image"
+  cp "$REPO"/bin/nonroot-{node,runc,ctl} "$CLUSTER/image/"
+  archive nonroot-node "$CLUSTER/image" '{Entrypoint: ["/nonroot-node"]}'
+  for node in "${NODES[@]}"; do import_image "$node" "$CLUSTER/nonroot-node.tar"; done
+}
+
+# put [ARG...] installs what users install, with the agent's arguments and the image that the nodes have. deploy waits for it, too.
+deploy() {
+  # shellcheck disable=SC2119
+  put
+  kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=180s >/dev/null || {
+    kubectl -n nonroot-runc logs daemonset/nonroot-node --tail=20 >&2
+    kubectl get nodes -o json | jq '.items[].status.conditions[] | select(.type == "NonRootRunc")' >&2
+    return 1
+  }
+}
+# shellcheck disable=SC2120 # others give some
+put() {
+  local args
+  args=$(jq -cn '[$ARGS.positional[] | {op: "add", path: "/spec/template/spec/containers/0/args/-", value: .}]' --args -- \
+    -restart=/usr/local/bin/restart-containerd -restart-limit=30s "$@")
+  rm -rf "$CLUSTER/overlay"
+  mkdir -p "$CLUSTER/overlay"
+  cp -r "$REPO/deploy/kubernetes" "$CLUSTER/overlay/base"
+  cat >"$CLUSTER/overlay/kustomization.yaml" <<YAML
+resources: [base]
+images: [{name: ghcr.io/nonroot-runc/nonroot-node, newName: docker.io/library/nonroot-node, newTag: latest}]
+patches:
+  - target: {kind: DaemonSet}
+    patch: '$(jq -c '. + [{op: "replace", path: "/spec/template/spec/containers/0/imagePullPolicy", value: "Never"}]' <<<"$args")'
+YAML
+  kubectl apply -k "$CLUSTER/overlay" >/dev/null
+}
+
+labelled() { [[ $(kubectl get node "$1" -o 'jsonpath={.metadata.labels.nonroot-runc\.io/ready}') == true ]]; }

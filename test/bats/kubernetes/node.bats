@@ -7,12 +7,8 @@ load kubernetes
 
 setup_file() {
   local node
-  # The agent's image has three files.
-  mkdir -p "$CLUSTER/image"
-  cp "$REPO"/bin/nonroot-{node,runc,ctl} "$CLUSTER/image/"
-  archive nonroot-node "$CLUSTER/image" '{Entrypoint: ["/nonroot-node"]}'
+  agent_image
   for node in "${NODES[@]}"; do
-    import_image "$node" "$CLUSTER/nonroot-node.tar"
     files "$node" >"$CLUSTER/$node.before"
     on "$node" rm -f /run/restarts
   done
@@ -32,33 +28,6 @@ teardown_file() {
   for node in "${NODES[@]}"; do on "$node" rm -rf /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc; done
 }
 
-# put [ARG...] installs what users install, with the agent's arguments and the image that the nodes have. deploy waits for it, too.
-deploy() {
-  put
-  kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=180s >/dev/null || {
-    kubectl -n nonroot-runc logs daemonset/nonroot-node --tail=20 >&2
-    kubectl get nodes -o json | jq '.items[].status.conditions[] | select(.type == "NonRootRunc")' >&2
-    return 1
-  }
-}
-put() {
-  local args
-  args=$(jq -cn '[$ARGS.positional[] | {op: "add", path: "/spec/template/spec/containers/0/args/-", value: .}]' --args -- \
-    -restart=/usr/local/bin/restart-containerd -restart-limit=30s "$@")
-  rm -rf "$CLUSTER/overlay"
-  mkdir -p "$CLUSTER/overlay"
-  cp -r "$REPO/deploy/kubernetes" "$CLUSTER/overlay/base"
-  cat >"$CLUSTER/overlay/kustomization.yaml" <<YAML
-resources: [base]
-images: [{name: ghcr.io/nonroot-runc/nonroot-node, newName: docker.io/library/nonroot-node, newTag: latest}]
-patches:
-  - target: {kind: DaemonSet}
-    patch: '$(jq -c '. + [{op: "replace", path: "/spec/template/spec/containers/0/imagePullPolicy", value: "Never"}]' <<<"$args")'
-YAML
-  kubectl apply -k "$CLUSTER/overlay" >/dev/null
-}
-
-labelled() { [[ $(kubectl get node "$1" -o 'jsonpath={.metadata.labels.nonroot-runc\.io/ready}') == true ]]; }
 unlabelled() { ! labelled "$1"; }
 restarts() { on "$1" sh -c 'cat /run/restarts 2>/dev/null | wc -l'; }
 annotation() { kubectl get node "$1" -o json | jq -r --arg a "nonroot-runc.io/$2" '.metadata.annotations[$a] // ""'; }
@@ -214,6 +183,40 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   contains 'cannot list resource'
   succeeds patch node1 '{"metadata": {"annotations": {"nonroot-runc.io/tried": "1"}}}'
   contains '"nonroot-runc.io/tried": "1"'
+}
+
+@test "in a quiet minute the agents ask the API server for nothing, beyond their watches" {
+  local asked
+  asked() { wc -l <"$CLUSTER/audit.log"; }
+  # The watches that a minute may end are begun anew.
+  others() { tail -n "+$((asked + 1))" "$CLUSTER/audit.log" | jq -c 'select(.verb != "watch") | [.user.extra["authentication.kubernetes.io/node-name"][0], .verb, .requestURI]'; }
+  settled() { asked=$(asked) && sleep 5 && [[ -z $(others) ]]; }
+  patiently settled
+  asked=$(asked)
+  ((asked > 0)) || explain 'the audit log has no request of the agents'
+  sleep 60
+  [[ -z $(others) ]] || explain "$(others)"
+}
+
+@test "kubectl nonroot: a pod and its namespace, by what the API server says" {
+  pod team-a asked nonroot '.spec.nodeName = "node1"'
+  patiently has_event team-a asked RunsAsNonRoot
+  succeeds kubectl nonroot explain -n team-a asked
+  [[ $OUT == 'team-a/asked: it asked for root, and no process in it is root'$'\n'* ]] || explain 'expected the answer first'
+  contains 'container web asked for 0:0 (the image'
+  contains 'RunsAsNonRoot: container "web" asked for root and runs as 65532:65532'
+  contains 'RuntimeClass nonroot: enforced'
+  contains 'node node1: ready: Ready'
+  contains "policy sha256 $(annotation node1 policy-sha256)"
+  succeeds kubectl nonroot explain --json -n team-a earlier
+  jq -e '.governed == "not governed"' <<<"$OUT" >/dev/null || explain 'expected that it is not'
+  succeeds kubectl nonroot report -n team-a
+  [[ $OUT =~ team-a\ +pod/asked\ +1\ +enforced\ +RunsAsNonRoot\ 1 ]] || explain 'expected the pod'
+  [[ $OUT =~ team-a\ +pod/earlier\ +1\ +not\ governed ]] || explain 'expected the other one'
+  succeeds kubectl nonroot report -A --json
+  jq -e '[.workloads[] | .namespace] | index("team-a") and index("nonroot-runc")' <<<"$OUT" >/dev/null || explain 'expected all namespaces'
+  fails_with 1 kubectl nonroot explain -n team-a nobody
+  [[ $ERR == *'pods "nobody" not found'* ]] || explain 'expected the name'
 }
 
 @test "metrics and probes" {

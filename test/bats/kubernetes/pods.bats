@@ -125,6 +125,11 @@ forwarded() { [[ $(wget -qO- http://127.0.0.1:18080/page) == page ]]; }
   succeeds into closed cat /c/word
   [[ $OUT == hello ]] || explain 'expected the word'
   fails_with 1 into closed cat /s/word
+  # The node's agent makes an event of it.
+  succeeds on node2 tail -n 50 /var/log/nonroot-runc.log
+  OUT=$(jq -r 'select(.pod == "closed").notes // [] | .[]' <<<"$OUT")
+  contains '"word" in "/s", which the kubelet writes, is closed to the identity'
+  contains "fsGroup in the pod's securityContext, or a defaultMode"
 }
 
 @test "a service account's token is readable, unless each container says runAsUser: 0" {

@@ -2,5 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 
 kind='entrypoints and init programs'
-gap='writes beside its service, in /etc/service, which is configuration'
 check() { get / | says 'of runit'; }

@@ -4,5 +4,4 @@
 
 kind='web servers and proxies'
 flags=(-e "SERVER=$SERVER")
-gap='its key is readable to root only'
 check() { curl -fsSk --max-time 3 "https://$IP/" | says '^a page$'; }

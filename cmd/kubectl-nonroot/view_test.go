@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func parsed[T any](t *testing.T, text string) (one T) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &one); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return one
+}
+
+var classes = map[string]string{"nonroot": "nonroot", "nonroot-audit": "nonroot-audit", "runc": "runc", "renamed": "nonroot"}
+
+const running = `"status":{"phase":"Running","containerStatuses":[{"name":"web","user":{"linux":{"uid":0,"gid":0}}}]}`
+
+// TestExplain: the first line says what is so, whatever the pod says of itself.
+func TestExplain(t *testing.T) {
+	const (
+		meta    = `"metadata":{"name":"web-1","namespace":"team"},`
+		web     = `"containers":[{"name":"web"}]`
+		of      = `{"involvedObject":{"kind":"Pod","namespace":"team","name":"web-1","fieldPath":"spec.containers{web}"},`
+		became  = of + `"type":"Normal","reason":"RunsAsNonRoot","message":"container \"web\" asked for root and runs as 65532:65532"}`
+		fails   = of + `"type":"Warning","reason":"NonRootMayFail","message":"hint: set fsGroup"}`
+		refused = `{"involvedObject":{"kind":"Pod","namespace":"team","name":"web-1"},"type":"Warning","reason":"NonRootRefused","message":"it is refused: a hook"}`
+		would   = of + `"type":"Normal","reason":"WouldRunAsNonRoot","message":"would run as 65532"}`
+		dies    = of + `"type":"Warning","reason":"WouldBeRefused","message":"would be refused"}`
+		another = `{"involvedObject":{"kind":"Pod","namespace":"team","name":"web-10","fieldPath":"spec.containers{web}"},"type":"Normal","reason":"RunsAsNonRoot","message":"x"}`
+	)
+	for _, c := range []struct {
+		pod, events string
+		want        []string
+	}{
+		{
+			meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},` + running, fails + "," + became,
+			[]string{"team/web-1: it runs, and no process in it is root; something that it needs is closed to it\n", "container web asked for 0:0 (the image's)\n  ! NonRootMayFail: hint: set fsGroup\n    RunsAsNonRoot: ", "RuntimeClass nonroot: enforced\n"},
+		},
+		{meta + `"spec":{"nodeName":"n","runtimeClassName":"renamed",` + web + `},` + running, became, []string{"it asked for root, and no process in it is root\n"}},
+		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},` + running, another, []string{"no process in it is root; nothing was changed that is still known"}},
+		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},"status":{"phase":"Pending"}`, refused, []string{"web-1: it is refused\n", "  ! NonRootRefused: it is refused: a hook\n"}},
+		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},"status":{"phase":"Pending"}`, "", []string{"it has not started yet\n", "hint: kubectl describe pod web-1"}},
+		{
+			meta + `"spec":{"runtimeClassName":"nonroot",` + web + `},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","message":"0/2 nodes are available"}]}`, "",
+			[]string{"it has no node yet: 0/2 nodes are available\n", "hint: a node takes such pods once its label nonroot-runc.io/ready is true"},
+		},
+		{meta + `"spec":{"nodeName":"n",` + web + `},` + running, "", []string{"it is not governed: it names no RuntimeClass\n", "hint: kubectl label namespace team nonroot-runc.io/runtime=nonroot"}},
+		{meta + `"spec":{"nodeName":"n","runtimeClassName":"runc",` + web + `},` + running, "", []string{`it is not governed: the handler of its RuntimeClass "runc" is "runc"`}},
+		{meta + `"spec":{"nodeName":"n",` + web + `},` + running, became, []string{"it asked for root, and no process in it is root\n", "node n\ngoverned: by its node, events say"}},
+		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot-audit",` + web + `},` + running, would, []string{"it runs as it asked to; enforcing would change who it runs as\n", "nonroot-audit: audited"}},
+		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot-audit",` + web + `},` + running, would + "," + dies, []string{"it runs as it asked to; enforcing would refuse it\n"}},
+		{
+			meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot","securityContext":{"runAsUser":5},"initContainers":[{"name":"a"}],"containers":[{"name":"web","securityContext":{"runAsUser":0}}]},` + running, "",
+			[]string{"container a asked for uid 5 (runAsUser)\ncontainer web asked for uid 0 (runAsUser)\n"},
+		},
+	} {
+		s := seen{pods: []pod{parsed[pod](t, "{"+c.pod+"}")}, events: parsed[[]event](t, "["+c.events+"]"), classes: classes}
+		var out bytes.Buffer
+		explain(s).print(&out)
+		for _, want := range c.want {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s, %s\nsays\n%s\nnot\n%s", c.pod, c.events, out.String(), want)
+			}
+		}
+	}
+}
+
+// TestExplainNode: what the node says of itself, and the digest of the policy that decided.
+func TestExplainNode(t *testing.T) {
+	s := seen{classes: classes, pods: []pod{parsed[pod](t, `{"metadata":{"name":"p","namespace":"team"},"spec":{"nodeName":"n","runtimeClassName":"nonroot-audit","containers":[]}}`)}}
+	s.nodes = map[string]node{"n": parsed[node](t, `{"metadata":{"name":"n","annotations":{"nonroot-runc.io/policy-sha256":"aa","nonroot-runc.io/policy-sha256-audit":"bb"}},
+		"status":{"conditions":[{"type":"NonRootRunc","status":"False","reason":"Failed","message":"self-test\u001b[31m"}]}}`)}
+	x := explain(s)
+	if x.Policy != "bb" || x.NodeState != `not ready: Failed self-test\x1b[31m` {
+		t.Errorf("%+v", x)
+	}
+}
+
+// TestReport: workloads with their pods, and those of them that a workload's one event speaks for.
+func TestReport(t *testing.T) {
+	const (
+		spec  = `"spec":{"nodeName":"n","runtimeClassName":"nonroot"},"status":{"phase":"Running"}}`
+		owned = `"labels":{"pod-template-hash":"7f9"},"ownerReferences":[{"kind":"ReplicaSet","name":"web-7f9","controller":true}]},`
+	)
+	s := seen{classes: classes}
+	for _, text := range []string{
+		`{"metadata":{"name":"web-7f9-aaaaa","namespace":"team",` + owned + spec,
+		`{"metadata":{"name":"web-7f9-bbbbb","namespace":"team",` + owned + spec,
+		`{"metadata":{"name":"db-0","namespace":"team","ownerReferences":[{"kind":"StatefulSet","name":"db","controller":true}]},"spec":{"nodeName":"n"},"status":{"phase":"Running"}}`,
+		`{"metadata":{"name":"once","namespace":"another"},` + spec,
+		`{"metadata":{"name":"ended","namespace":"another"},"status":{"phase":"Succeeded"}}`,
+	} {
+		s.pods = append(s.pods, parsed[pod](t, text))
+	}
+	s.events = parsed[[]event](t, `[
+		{"involvedObject":{"kind":"Pod","namespace":"team","name":"web-7f9-gone1","fieldPath":"spec.containers{web}"},"type":"Normal","reason":"RunsAsNonRoot","message":"x"},
+		{"involvedObject":{"kind":"Pod","namespace":"another","name":"web-7f9-aaaaa"},"type":"Normal","reason":"NonRootRefused","message":"x"},
+		{"involvedObject":{"kind":"Node","namespace":"team","name":"db-0"},"type":"Normal","reason":"NonRootRefused","message":"x"}]`)
+	var out bytes.Buffer
+	report(s).print(&out)
+	if want := `4 pods: 3 enforced, 1 not governed
+
+NAMESPACE  WORKLOAD        PODS  GOVERNED      EVENTS
+another    pod/once        1     enforced      -
+team       statefulset/db  1     not governed  -
+team       deployment/web  2     enforced      RunsAsNonRoot 1
+`; out.String() != want {
+		t.Errorf("says\n%s\nnot\n%s", out.String(), want)
+	}
+}
