@@ -24,9 +24,10 @@ setup() {
 # base NAME: an image of that name with Debian's useradd and groupadd of this machine, and what that needs.
 base() {
   mkdir -p base/{etc,bin,tmp,usr/sbin}
+  mkdir -m 700 base/root # as Debian has it
   cp "$(command -v busybox)" base/bin/
   local name
-  for name in sh id sleep; do ln -sf busybox "base/bin/$name"; done
+  for name in sh id sleep cat mkdir ls cp chown chmod true setpriv; do ln -sf busybox "base/bin/$name"; done
   cp "$(command -v useradd)" "$(command -v groupadd)" base/usr/sbin/
   while IFS= read -r name; do
     mkdir -p "base/${name%/*}"
@@ -85,4 +86,42 @@ base() {
   fails_with 2 "$CTL" check --run docker-daemon:named --runtime runc -- true
   fails_with 2 "$CTL" check --run docker-daemon:no-such-image:at-all
   [[ -z $(docker ps -aq) ]] || explain 'a container is left'
+}
+
+# hazards unpacks the corpus of hazards (the txtar format of golang.org/x/tools).
+hazards() {
+  local line file=/dev/null
+  mkdir hazards
+  while IFS= read -r line; do
+    if [[ $line == '-- '*' --' ]]; then
+      file=hazards/${line:3:-3}
+      mkdir -p "${file%/*}"
+      : >"$file"
+    else
+      printf '%s\n' "$line" >>"$file"
+    fi
+  done <"$REPO/internal/check/testdata/hazards.txtar"
+  chmod 755 hazards/context/*.sh
+}
+
+# proves HOW FILE: a build of the Dockerfile, or its container under runc, ends well.
+proves() {
+  DOCKER_BUILDKIT=1 docker build -q -t named --secret id=s,src="$BATS_TEST_TMPDIR/secret" -f "$2" hazards/context >build.log 2>&1 || {
+    [[ $1 == build ]] && return 1
+    explain "$2 is not built: $(<build.log)"
+  }
+  [[ $1 == build ]] || timeout 60 docker run --rm --runtime runc named >run.log 2>&1
+}
+
+@test "check: the hazards of the corpus that can be seen are: each breaks, and its clean twin does not" {
+  base debian:12
+  printf 'secret\n' >secret
+  hazards
+  local proof proved=0
+  while IFS= read -r proof; do
+    proves "$(<"$proof")" "${proof%.proof}.good" || explain "${proof%.proof}.good breaks: $(cat build.log run.log)"
+    if proves "$(<"$proof")" "${proof%.proof}.bad"; then explain "${proof%.proof}.bad does not break"; fi
+    proved=$((proved + 1))
+  done < <(find hazards -name '*.proof' | sort)
+  ((proved >= 18)) || explain "only $proved were tried"
 }
