@@ -214,7 +214,11 @@ func (s *resident) who(o Options) {
 	case s.result.Verdict == Root:
 		s.found(podRoot, line, word, because)
 	case s.result.Verdict == Unknown:
-		s.found(podUnknown, line, word, because+", and neither runAsUser nor runAsNonRoot is set")
+		why := because + ", and neither runAsUser nor runAsNonRoot is set"
+		if s.pod.HostUsers != nil && !*s.pod.HostUsers {
+			why += "; with hostUsers: false it is at most root of a user namespace"
+		}
+		s.found(podUnknown, line, word, why)
 	case s.result.Verdict == Never:
 		s.found(podNever, line, word, because+s.refused())
 	}

@@ -211,6 +211,16 @@ func TestLabelledNamespace(t *testing.T) {
 	}
 }
 
+// TestUnknownInUserNamespace: a container of which nothing is known is at most root of the pod's user namespace, where that has one.
+func TestUnknownInUserNamespace(t *testing.T) {
+	for spec, want := range map[string]bool{"hostUsers: false, ": true, "hostUsers: true, ": false, "": false} {
+		all := Manifests("f", []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {"+spec+"containers: [{name: c, image: i}]}\n"), Options{})
+		if len(all) != 1 || len(all[0].Findings) != 1 || all[0].Findings[0].ID != podUnknown.ID || strings.Contains(all[0].Findings[0].Why, "user namespace") != want {
+			t.Errorf("%q: %+v", spec, all)
+		}
+	}
+}
+
 // TestImageWithoutUser: of an image without a user it is not said that it has one of no name.
 func TestImageWithoutUser(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": ""})}}

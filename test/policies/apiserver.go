@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -222,6 +223,23 @@ func (s *server) policies(rows []row, right map[string]answer, file string) erro
 				return errors.New("the policy refuses no pod of root after a minute")
 			}
 			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	for name, want := range map[string]bool{"passes.yaml": true, "fails.yaml": false} {
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "examples", name))
+		if err != nil {
+			return err
+		}
+		example, err := readObjects(text)
+		if err != nil {
+			return err
+		}
+		o := &example[0]
+		if o.text, err = json.Marshal(o.raw("strict")); err != nil {
+			return err
+		}
+		if err := s.create(o, "strict", dryRun); (err == nil) != want {
+			return fmt.Errorf("examples/%s: %w", name, err)
 		}
 	}
 	return each(rows, right, func(r *row, lenient bool) (string, error) {

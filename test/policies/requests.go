@@ -153,6 +153,16 @@ func suite(rows []row, right map[string]answer, policies, directory string) erro
 			if err := add(fmt.Sprintf("review-%d-%t.yaml", i, lenient), review, unsure); err != nil {
 				return err
 			}
+			if q.Name == elsewhere {
+				// Where Gatekeeper is asked for deletions, too, what is there may go, whoever it is.
+				gone := newRequest(q.row, q.n, "chosen").Request
+				gone["operation"], gone["oldObject"] = "DELETE", gone["object"]
+				delete(gone, "object")
+				review["request"] = gone
+				if err := add(fmt.Sprintf("deletion-%t.yaml", lenient), review, nil); err != nil {
+					return err
+				}
+			}
 			if q.row.before == nil && q.Name != elsewhere {
 				if err := add(fmt.Sprintf("object-%d-%t.yaml", i, lenient), q.row.objects[q.n].raw("chosen"), unsure); err != nil {
 					return err
