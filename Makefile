@@ -2,7 +2,7 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build install uninstall demo test test-packages test-kubernetes test-policies test-matrix judge differential compat lint bench fuzz mutants reproducible packages release clean
+.PHONY: help build install uninstall demo test test-packages test-kubernetes test-policies test-matrix judge differential compat lint check-peers bench fuzz mutants reproducible packages release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ compat: ## which images and applications that expect root work without it (as ro
 
 lint: ## everything that needs no running
 	hack/lint
+
+check-peers: ## nonroot-ctl check beside other tools, into docs/check.md (PEERS=all builds those too that take long; BENCH=1 measures)
+	hack/check-peers
 
 bench: build ## how much the wrapper costs (as root); BASE=COMMIT: beside the build of that commit
 	hack/bench

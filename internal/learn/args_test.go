@@ -2,7 +2,15 @@
 
 package learn
 
-import "testing"
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+)
 
 // TestWithArgs: the command is another one, and every other byte of config.json stays.
 func TestWithArgs(t *testing.T) {
@@ -18,4 +26,26 @@ func TestWithArgs(t *testing.T) {
 			t.Errorf("%s: %s, %v, want %s", config, got, err, want)
 		}
 	}
+}
+
+// FuzzWithArgs: what comes out is a config.json with this command, and once more is the same.
+func FuzzWithArgs(f *testing.F) {
+	f.Add([]byte(`{"process": {"args": ["a"], "user": {"uid": 1}}}`), "sh")
+	f.Fuzz(func(t *testing.T, config []byte, arg string) {
+		if !utf8.ValidString(arg) || strings.Contains(arg, "\x00") { // no command line has such
+			return
+		}
+		got, err := withArgs(config, []string{arg})
+		if err != nil {
+			return
+		}
+		doc, err := spec.ParseConfig(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args, err := doc.Args()
+		if again, _ := withArgs(got, []string{arg}); !bytes.Equal(again, got) || err == nil && !slices.Equal(args, []string{arg}) {
+			t.Errorf("%s: %s, %q, %v", config, got, args, err)
+		}
+	})
 }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
+	"github.com/nonroot-runc/nonroot-runc/internal/trial"
+)
+
+// FuzzBases: an entry that is taken has what it is taken for, and answers for an image without a fault.
+func FuzzBases(f *testing.F) {
+	f.Add([]byte("[[base]]\nimage = \"a/*\"\ntags = [\"1*\"]\nexcept = [\"*x\"]\nuser = \"5\"\nenv = [\"A=b\"]\ndate = \"2026-01-01\"\nsource = \"us\"\n"), "a/b:1.2")
+	f.Fuzz(func(t *testing.T, text []byte, name string) {
+		entries, err := ParseBases("x", text)
+		if err != nil {
+			return
+		}
+		for _, e := range entries {
+			if len(e.Tags) == 0 || e.Source == "" || e.User == nil && e.OS != "windows" {
+				t.Errorf("%+v", e)
+			}
+		}
+		Bases(nil, entries...)(name)
+	})
+}
+
+// FuzzImage: an archive that is read has an answer, and one that is none of a pass has a finding.
+func FuzzImage(f *testing.F) {
+	layer := testkit.Layer(f, "etc/passwd: app:x:5:5::/:", "bin/su 0:0 4755", "data/ 0:0")
+	f.Add(testkit.DockerArchive(f, "x", map[string]any{"User": "app", "Entrypoint": []string{"su"}, "Volumes": map[string]any{"/data": map[string]any{}}}, layer).Tar(f))
+	o := Options{Policy: policy.Default(), World: trial.World{Groups: &policy.HostGroups{}}, Now: time.Unix(1, 0)}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		all, err := imagefile.Archive(bytes.NewReader(text), int64(len(text)))
+		if err != nil {
+			return
+		}
+		for _, image := range all {
+			if r := Image("x", image, o); (r.Verdict == Root || r.Verdict == Never) && len(r.Findings) == 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
+}
+
+// FuzzServices and FuzzPods: a text has an answer, and a finding's mark lies in its line.
+func FuzzServices(f *testing.F) {
+	f.Add([]byte("services:\n  a: {image: debian, user: '0', volumes: ['d:/d']}\n  b: {image: debian, user: '5:5', volumes: ['d:/d']}\nvolumes: {d: {}}\n"))
+	o := Options{Build: dockerfile.Options{Base: Bases(nil)}}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) { marked(t, Compose("compose.yaml", text, o, ComposeOptions{Dir: dir})) })
+}
+
+func FuzzPods(f *testing.F) {
+	f.Add([]byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: c, image: debian, securityContext: {runAsUser: 0}}\n"))
+	o := Options{Build: dockerfile.Options{Base: Bases(nil)}}
+	f.Fuzz(func(t *testing.T, text []byte) { marked(t, Manifests("pod.yaml", text, o)) })
+}
+
+func marked(t *testing.T, all []Result) {
+	t.Helper()
+	if len(all) == 0 {
+		t.Error("no answer")
+	}
+	for _, r := range all {
+		for _, f := range r.Findings {
+			if f.Length > 0 && (f.Column < 1 || f.Column-1+f.Length > len(f.Source)) || strings.Contains(f.Source, "\n") {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+}
