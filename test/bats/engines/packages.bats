@@ -41,7 +41,7 @@ state() { dpkg-query -W -f '${db:Status-Status}' nonroot-runc 2>/dev/null; }
   contains 1.0.0
   # What lies there changes nothing as long as no line of it is set.
   succeeds nonroot-ctl policy show --engine docker
-  contains 'mode: rewrite'
+  contains 'mode      rewrite'
   succeeds nonroot-ctl policy check
   local file
   for file in man/man8/nonroot-ctl.8.gz doc/nonroot-runc/{copyright,docs/policy.md,docs/checks/runs-as-root.md,nonroot-runc.cdx.json} nonroot-runc/policies/workstation.toml; do
