@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 func TestParse(t *testing.T) {
@@ -85,6 +87,61 @@ func TestTurns(t *testing.T) {
 	}
 	if ownSlot("node", 1) != 0 {
 		t.Error("one slot is everybody's")
+	}
+}
+
+// TestExempting: the agent's own container is exempt before any rule of the ConfigMap's, and nothing else is by that.
+func TestExempting(t *testing.T) {
+	const mine = "[[rule]]\nname = \"a\"\nmode = \"refuse\"\nmatch.engine = [\"kubernetes\"]\n"
+	for text, want := range map[string]string{
+		"":                                "nonroot-node",
+		"mode = \"refuse\"":               "nonroot-node",
+		"home.size = \"1m\"\n" + mine:     "nonroot-node a",
+		"[log]\nfile = \"/l\"\n\n" + mine: "nonroot-node a",
+		"  [[rule]] # x\n" + strings.TrimPrefix(mine, "[[rule]]\n"):                                                    "nonroot-node a",
+		strings.ReplaceAll(mine, `"a"`, `"nonroot-node"`):                                                              "",
+		"[[rule]]\nname = \"a\"\nmode = \"off\"\nmatch.engine = [\"kubernetes\"]\nreason = \"\"\"\n[[rule]]\n\"\"\"\n": "nonroot-node a",
+		"reason = \"\"\"\n[[rule]]\n\"\"\"\nmode = \"off\"\n" + mine:                                                   "",
+	} {
+		before, err := policy.Parse("config.toml", []byte(text))
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		p, now, err := exempting("config.toml", before, text, ownRule("agents"))
+		if want == "" {
+			if err == nil {
+				t.Errorf("%q becomes %q", text, now)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		var names []string
+		for _, r := range p.Rules {
+			names = append(names, r.Name)
+		}
+		if strings.Join(names, " ") != want || p.Mode != before.Mode {
+			t.Errorf("%q has the rules %q, mode %v", text, names, p.Mode)
+		}
+		if rest := strings.Replace(now, strings.TrimSuffix(ownRule("agents"), "\n"), "", 1); strings.Join(strings.Fields(rest), " ") != strings.Join(strings.Fields(text), " ") {
+			t.Errorf("%q becomes %q", text, now)
+		}
+		for _, c := range []struct {
+			namespace, pod, container string
+			exempt                    bool
+		}{
+			{"agents", "nonroot-node-x7k2p", "node", true},
+			{"agents", "nonroot-node-x7k2p", "debugger", false},
+			{"agents", "other", "node", false},
+			{"team", "nonroot-node-x7k2p", "node", false},
+		} {
+			m := p.Rules[0].Match
+			if got := m.Namespace.Take(c.namespace) && m.Pod.Take(c.pod) && m.Container.Take(c.container); got != c.exempt {
+				t.Errorf("%+v: %t", c, got)
+			}
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -72,7 +73,8 @@ type brokenPolicy struct {
 }
 
 // apply puts one policy into its place, and returns the one in force afterwards; nil: none can be read.
-func apply(h *host, of handler, text string, has bool) (*policy.Policy, error) {
+func apply(h *host, of handler, given string, has bool) (*policy.Policy, error) {
+	text := given
 	owners := trusted.CallersOwners(nil)
 	target, err := rollout.Look(of.profile, owners)
 	if err != nil {
@@ -82,8 +84,11 @@ func apply(h *host, of handler, text string, has bool) (*policy.Policy, error) {
 		return target.InForce, nil
 	}
 	p, err := policy.Parse(of.key, []byte(text))
+	if err == nil && of.profile == "" {
+		p, text, err = exempting(of.key, p, text, ownRule(h.namespace))
+	}
 	if err != nil {
-		return target.InForce, &brokenPolicy{err, []byte(text)}
+		return target.InForce, &brokenPolicy{err, []byte(given)}
 	}
 	p.Text, p.Digest = []byte(text), digest([]byte(text))
 	if target.Is(p) {
@@ -98,4 +103,41 @@ func apply(h *host, of handler, text string, has bool) (*policy.Policy, error) {
 	}
 	slog.Info("policy in force", "file", target.File, "sha256", p.Digest)
 	return p, nil
+}
+
+// agentRule is the name of the rule that the agent itself adds to the general policy: where the handler is the node's default, the agent's
+// next pod would otherwise not be root.
+const agentRule = "nonroot-node"
+
+// ownRule exempts the one container of the agent's pods, which only who may make pods in its namespace can make.
+func ownRule(namespace string) string {
+	return fmt.Sprintf(`[[rule]]
+name = %q
+mode = "off"
+reason = "the node's agent installs nonroot-runc on the host"
+match.namespace = [%q]
+match.pod = ["nonroot-node-*"]
+match.container = ["node"]
+`, agentRule, namespace)
+}
+
+// exempting is a policy with a rule in front of its own ones, where none of them can take what it is for.
+func exempting(key string, p *policy.Policy, text, rule string) (*policy.Policy, string, error) {
+	lines := strings.SplitAfter(text, "\n")
+	at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "[[rule]]") })
+	if at < 0 {
+		at = len(lines)
+		rule = "\n\n" + rule
+	} else {
+		rule += "\n"
+	}
+	text = strings.Join(slices.Insert(lines, at, rule), "")
+	with, err := policy.Parse(key, []byte(text))
+	switch {
+	case err != nil:
+		return nil, "", fmt.Errorf("with the rule that exempts the agent: %w\nhint: write rules as [[rule]], and call none of them %q", err, agentRule)
+	case len(with.Rules) != len(p.Rules)+1 || with.Rules[0].Name != agentRule:
+		return nil, "", fmt.Errorf("%s: the rule that exempts the agent can't stand before the others\nhint: write [[rule]] where the first rule begins, and nowhere else before", key)
+	}
+	return with, text, nil
 }

@@ -38,8 +38,6 @@ condition_is() { condition "$1" | grep -qE "$2"; }
 policy() { kubectl -n nonroot-runc create configmap nonroot-runc-policy --from-literal=config.toml="$1" --from-literal=audit.toml=$'mode = "audit"\n[log]\nfile = "/var/log/nonroot-runc.log"' --dry-run=client -o yaml | kubectl replace -f - >/dev/null; }
 LOG=$'[log]\nfile = "/var/log/nonroot-runc.log"\n'
 
-in_force() { [[ $(annotation "$1" policy-sha256) == $(sha256sum <<<"$2" | head -c 64) ]]; }
-
 @test "a node is ready after one restart of containerd, and no pod is stopped by it" {
   local node
   for node in "${NODES[@]}"; do
@@ -120,7 +118,12 @@ $LOG"
   policy "$LOG"
   for node in "${NODES[@]}"; do patiently condition_is "$node" '^True Ready '; done
 }
-in_force_exactly() { [[ $(annotation "$1" policy-sha256) == $(printf %s "$2" | sha256sum | head -c 64) ]]; }
+# The agent's own rule stands behind it.
+in_force_exactly() {
+  local file
+  file=$(on "$1" cat /etc/nonroot-runc/config.toml && echo .)
+  [[ $file == "$2"*'name = "nonroot-node"'* && $(annotation "$1" policy-sha256) == $(printf %s "${file%.}" | sha256sum | head -c 64) ]]
+}
 
 @test "a refusal is told with its reason" {
   policy "mode = \"refuse\"
@@ -226,6 +229,31 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   contains 'nonroot_node_decisions_total{event="create",mode="rewrite",namespace="team-a"'
   contains 'nonroot_node_policy_valid{policy="config.toml"} 1'
   succeeds on node1 wget -qO- http://127.0.0.1:9470/readyz
+}
+
+@test "G7: a node whose default is the handler: the agent's own container is exempt, and no other one of its namespace" {
+  on node2 nonroot-ctl configure containerd --set-default --binary /opt/nonroot-runc/bin/nonroot-runc >/dev/null
+  restart_node_containerd node2
+  pod team-a by-default '' '.spec.nodeName = "node2"'
+  shows nonroot inside team-a by-default probe
+  # The agent comes back, and keeps the node.
+  local pod
+  pod=$(kubectl -n nonroot-runc get pods -l app.kubernetes.io/component=node --field-selector spec.nodeName=node2 -o 'jsonpath={.items[0].metadata.name}')
+  kubectl -n nonroot-runc delete pod "$pod" --grace-period=1 >/dev/null
+  kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=120s >/dev/null
+  patiently condition_is node2 '^True Ready '
+  succeeds on node2 sh -c 'cat /proc/$(pidof nonroot-node)/status'
+  [[ $OUT == *$'\nUid:\t0\t0\t0\t0\n'* ]] || explain 'expected the agent'
+  # Neither a container beside it nor another pod of the namespace is.
+  pod nonroot-runc nonroot-node-copy '' '.spec.nodeName = "node2" | .spec.containers[0].securityContext = {privileged: true}'
+  shows nonroot inside nonroot-runc nonroot-node-copy probe
+  pod nonroot-runc other '' '.spec.nodeName = "node2" | .spec.containers[0].name = "node"'
+  shows nonroot inside nonroot-runc other probe
+  kubectl -n nonroot-runc delete pod nonroot-node-copy other --grace-period=1 >/dev/null
+  kubectl -n team-a delete pod by-default --grace-period=1 >/dev/null
+  on node2 nonroot-ctl configure containerd --uninstall --keep-name >/dev/null
+  restart_node_containerd node2
+  patiently labelled node2
 }
 
 @test "taken back: it waits for the pods, then each node is byte for byte what it was" {
