@@ -2,13 +2,15 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build install uninstall demo test test-packages test-kubernetes test-matrix judge differential compat lint check-peers bench fuzz mutants reproducible packages release clean
+.PHONY: help build install uninstall demo test test-packages test-kubernetes test-policies test-matrix judge differential compat lint check-peers bench fuzz mutants reproducible packages release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 build: ## static binaries in bin/
-	hack/build
+	@BIN=$(or $(BIN),bin) hack/build
+	@printf 'built %s and %s, version %s\nnext: sudo make install && sudo nonroot-ctl setup\n' \
+	  $(or $(BIN),bin)/nonroot-runc $(or $(BIN),bin)/nonroot-ctl "$$($(or $(BIN),bin)/nonroot-ctl version | awk 'NR == 1 { sub(",$$", "", $$2); print $$2 }')"
 
 install: ## what was built, in place of an older one, with man pages and completions (PREFIX, SBINDIR, MANDIR, DATADIR, DESTDIR)
 	hack/install
@@ -27,6 +29,9 @@ test-packages: ## the packages, made twice and in two versions: installed, upgra
 
 test-kubernetes: ## a Kubernetes cluster of two nodes, built from the Go module proxy first (as root; a quarter of an hour, then minutes)
 	hack/bats-kubernetes
+
+test-policies: ## the admission policies, judged by the engines that they are for, built first (as root; most of an hour, then a minute)
+	hack/policies
 
 test-matrix: ## the end-to-end tests again on newer runtimes and engines, built first (as root, half an hour)
 	hack/test-matrix

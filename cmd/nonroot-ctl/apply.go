@@ -14,6 +14,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/apply"
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
+	"github.com/nonroot-runc/nonroot-runc/internal/configure"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -28,7 +29,7 @@ func profileFlag() cli.Flag {
 func applyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "apply", Usage: "check a policy, say what it changes for running containers, and put it in force", ArgsUsage: "FILE", HideHelpCommand: true,
-		UsageText: "nonroot-ctl policy apply [options] FILE\nnonroot-ctl policy apply --rollback [options]",
+		UsageText: "nonroot-ctl policy apply [options] FILE | -\nnonroot-ctl policy apply --rollback [options]",
 		Flags: []cli.Flag{
 			profileFlag(),
 			&cli.StringSliceFlag{Name: "test", Usage: "hold it against the expectations of `FILE` first"},
@@ -72,9 +73,16 @@ func policyApply(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	p, kept, err := withGuard(p, from, target, owners)
+	if err != nil {
+		return err
+	}
 	a := &applied{File: target.File, From: from, Mode: p.Mode, Rules: len(p.Rules), Digest: p.Digest, Hints: idle(p, time.Now()), Rollback: c.Bool("rollback")}
-	say := c.App.Writer
+	a.Hints = append(a.Hints, kept...)
+	say, result := c.App.Writer, c.App.Writer
 	if c.Bool("json") {
+		say, result = io.Discard, io.Discard
+	} else if wasShown(c) {
 		say = io.Discard
 	}
 	fmt.Fprintf(say, "ok: %s: mode %s, %d rules\n", shown(from), p.Mode, len(p.Rules))
@@ -109,7 +117,7 @@ func policyApply(c *cli.Context) error {
 			return err
 		}
 		a.Applied = true
-		a.done(say, target)
+		a.done(result, target)
 	}
 	if c.Bool("json") {
 		a.Hints = append([]string{}, a.Hints...)
@@ -123,9 +131,37 @@ func newPolicy(c *cli.Context, target *rollout.Target) (text []byte, from string
 	if c.Bool("rollback") {
 		return target.Previous()
 	}
-	from = c.Args().First()
+	if from = c.Args().First(); from == "-" {
+		text, err = io.ReadAll(c.App.Reader)
+		return text, "standard input", err
+	}
 	text, err = os.ReadFile(from)
 	return text, from, err
+}
+
+// withGuard is the policy with the table that the guard has written into the one in force, if it has none itself: without, image
+// builds, which the guard leads to nonroot-runc, would go by the rest of it, and most would fail. said is what to say of that.
+func withGuard(p *policy.Policy, from string, target *rollout.Target, owners trusted.Owners) (with *policy.Policy, said []string, err error) {
+	if target.Profile != "" {
+		return p, nil, nil // builds go by the general policy
+	}
+	file, err := configure.Open(target.File)
+	if err != nil || file.Receipt == nil {
+		return p, nil, err
+	}
+	if _, on := file.Receipt.Notes[guardName]; !on {
+		return p, nil, nil
+	}
+	if target.InForce == nil {
+		return p, []string{"the guard has a table [build] in the policy in force, which can't be read: nonroot-ctl configure runc writes it again"}, nil
+	}
+	b := target.InForce.Build
+	text, added, err := configure.Build{Off: b.Mode == policy.Off, Reason: b.Reason, Bundles: b.Bundles}.Carry(p.Text)
+	if err != nil || !added || len(b.Bundles) == 0 {
+		return p, nil, err
+	}
+	with, err = facts.Candidate(text, from, target.File, target.Profile, owners)
+	return with, []string{fmt.Sprintf("%s has no [build]: the guard's, by which image builds go, is kept (mode %s)", from, b.Mode)}, err
 }
 
 func (a *applied) hint(format string, args ...any) {

@@ -49,6 +49,8 @@ func checkCommand() *cli.Command {
 			&cli.StringFlag{Name: "local", Usage: "ask `ENGINE`, docker or podman, for the images that it has here"},
 			&cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"},
 			&cli.StringFlag{Name: "runtime-class", Usage: "pods with the RuntimeClass `NAME` run under nonroot-runc"},
+			&cli.StringSliceFlag{Name: "labelled-namespace", Usage: "the namespace `NAME` has the label nonroot-runc.io/runtime=nonroot, by which its pods run under nonroot-runc; more than once"},
+			&cli.StringFlag{Name: "namespace", Usage: "the namespace `NAME` is that of objects that name none, as with kubectl -n"},
 			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "end with 1 for findings of this `SEVERITY` or a worse one: error, warning or note"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "print the findings as `FORMAT`: text, json, sarif, github or junit"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -178,7 +180,20 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		complain(c.App.ErrWriter, err)
 		status = statusUnreadable
 	}
-	for _, path := range c.Args().Slice() {
+	paths := c.Args().Slice()
+	places := make([]targets.Found, len(paths))
+	for i, path := range paths {
+		places[i].Targets = []targets.Target{{Path: path}}
+		if _, _, ok := ofEngine(path); ok || path == "-" {
+			continue
+		}
+		var err error
+		if places[i], err = targets.Find(path); err != nil {
+			failed(err)
+		}
+	}
+	o.Namespaces = namespaces(places, c.StringSlice("labelled-namespace"))
+	for i, path := range paths {
 		if engine, name, ok := ofEngine(path); ok {
 			show(len(results))
 			all, err := checkLocal(path, engine, name, o)
@@ -188,15 +203,9 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 			results = append(results, all...)
 			continue
 		}
-		found := targets.Found{Targets: []targets.Target{{Path: path}}}
-		if path != "-" {
-			var err error
-			if found, err = targets.Find(path); err != nil {
-				failed(err)
-			}
-			if found.Templates > 0 {
-				fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of Helm's in %q not checked\nhint: helm template CHART | nonroot-ctl check -\n", counted(found.Templates, "template"), path)
-			}
+		found := places[i]
+		if found.Templates > 0 {
+			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of Helm's in %q not checked\nhint: helm template CHART | nonroot-ctl check -\n", counted(found.Templates, "template"), path)
 		}
 		if found.LeftOut > 0 {
 			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in directories of %q that .dockerignore leaves out not checked\nhint: name them, or their directory\n", counted(found.LeftOut, "Dockerfile"), path)
@@ -216,6 +225,47 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		}
 	}
 	return results, status
+}
+
+// namespaces are the labels of those that any of the manifests has, and those that the command line names. One of which two manifests
+// say different things has none. What can't be read is said where its pods are looked for.
+func namespaces(places []targets.Found, labelled []string) map[string]string {
+	all := map[string]string{}
+	for _, found := range places {
+		for _, target := range found.Targets {
+			if target.Kind != targets.Manifest {
+				continue
+			}
+			text, err := readUpTo(target.Path, manifest.MaxBytes)
+			if err != nil {
+				continue
+			}
+			labels, err := check.Labels(text)
+			if err != nil {
+				continue
+			}
+			for name, value := range labels {
+				if before, ok := all[name]; ok && before != value {
+					value = ""
+				}
+				all[name] = value
+			}
+		}
+	}
+	for _, name := range labelled {
+		all[name] = check.Enforced
+	}
+	return all
+}
+
+// readUpTo reads a file, of a longer one its beginning.
+func readUpTo(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // standardInput is its name in what is printed.
@@ -516,7 +566,7 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 			o.Build.Args[name] = value
 		}
 	}
-	o.RuntimeClass = c.String("runtime-class")
+	o.RuntimeClass, o.Namespace = c.String("runtime-class"), c.String("namespace")
 	given := map[string]string{}
 	for _, base := range c.StringSlice("base") {
 		at := strings.LastIndex(base, "=")
@@ -653,6 +703,9 @@ func checkText(results []check.Result) string {
 func verdictText(r check.Result) string {
 	switch r.Verdict {
 	case check.Root:
+		if r.Governed {
+			return "asks for root, and runs under nonroot-runc, as somebody else"
+		}
 		return "runs as root"
 	case check.NonRoot:
 		if r.User == "" {

@@ -126,7 +126,7 @@ func register(c *cli.Context, planned planner) error {
 	if r.Default && r.exempts {
 		p.warnings = append(p.warnings, fmt.Sprintf("warning: the policy of the profile %q enforces nothing, and this makes it the default: no container is governed but those that name another runtime", r.profile))
 	}
-	return p.carryOut(c.App.Writer, c.Bool("dry-run"))
+	return p.carryOut(c.App.Writer, c.Bool("dry-run"), wasShown(c))
 }
 
 // ask reads the command line. For a removal the wrapper needn't be there any more.
@@ -201,18 +201,11 @@ func (r request) profileLink() (*step, error) {
 	}, nil
 }
 
-// carryOut shows the plan and then carries it out. Nothing is written before the engine was asked.
-func (p plan) carryOut(w io.Writer, dry bool) error {
+// carryOut shows the plan, unless that was shown, and then carries it out. Nothing is written before the engine was asked.
+func (p plan) carryOut(w io.Writer, dry, shown bool) error {
 	idle := !slices.ContainsFunc(p.steps, func(s step) bool { return s.says != "" })
-	for _, s := range p.steps {
-		fmt.Fprint(w, s.says)
-	}
-	if idle {
-		fmt.Fprintln(w, "nothing to change")
-		p.warnings = nil
-	}
-	for _, line := range p.warnings {
-		fmt.Fprintln(w, line)
+	if !shown {
+		p.show(w, idle)
 	}
 	if dry {
 		return nil
@@ -239,6 +232,19 @@ func (p plan) carryOut(w io.Writer, dry bool) error {
 		}
 	}
 	return nil
+}
+
+func (p plan) show(w io.Writer, idle bool) {
+	for _, s := range p.steps {
+		fmt.Fprint(w, s.says)
+	}
+	if idle {
+		fmt.Fprintln(w, "nothing to change")
+		return
+	}
+	for _, line := range p.warnings {
+		fmt.Fprintln(w, line)
+	}
 }
 
 // configFile is the file that --config names, else the engine's usual one.

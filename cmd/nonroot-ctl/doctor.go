@@ -32,6 +32,7 @@ func doctorCommand() *cli.Command {
 			&cli.StringFlag{Name: "work-dir", Usage: "the directory in which the self-test makes its bundle, `DIR`"},
 			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
 			&cli.BoolFlag{Name: "strict", Usage: "fail where there is a warning, too"},
+			&cli.BoolFlag{Name: "audit", Usage: "mode audit is what is meant: that nothing is enforced is no failure"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: runDoctor,
@@ -85,6 +86,7 @@ func runDoctor(c *cli.Context) error {
 	o := doctor.Options{
 		Binary: c.String("binary"), Policy: c.String("policy"), WorkDir: c.String("work-dir"),
 		ViaDocker: engine == "docker", RuntimeName: c.String("runtime-name"), DockerHost: c.String("docker-host"),
+		Audit: c.Bool("audit"),
 	}
 	for _, p := range []*string{&o.Binary, &o.Policy, &o.WorkDir} {
 		if *p == "" {
@@ -107,12 +109,12 @@ func runDoctor(c *cli.Context) error {
 	return errors.Join(err, verdict(checks, c.Bool("strict")))
 }
 
-// printChecks writes a line for each check, and a hint below those that are not ok: failures first, then warnings. JSON has them in the
+// printChecks writes a line for each check, and a hint below those that are not ok: failures first, then warnings and notes. JSON has them in the
 // order in which they were made.
 func printChecks(to io.Writer, checks []doctor.Check) error {
 	var b strings.Builder
 	of := map[doctor.Status]int{}
-	for _, status := range []doctor.Status{doctor.Fail, doctor.Warn, doctor.OK} {
+	for _, status := range []doctor.Status{doctor.Fail, doctor.Warn, doctor.Note, doctor.OK} {
 		for _, c := range checks {
 			if c.Status != status {
 				continue
@@ -128,7 +130,7 @@ func printChecks(to io.Writer, checks []doctor.Check) error {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "%s: %d ok, %s, %d failed\n", counted(len(checks), "check"), of[doctor.OK], counted(of[doctor.Warn], "warning"), of[doctor.Fail])
+	fmt.Fprintf(&b, "%s: %d ok, %s, %s, %d failed\n", counted(len(checks), "check"), of[doctor.OK], counted(of[doctor.Note], "note"), counted(of[doctor.Warn], "warning"), of[doctor.Fail])
 	_, err := io.WriteString(to, b.String())
 	return err
 }

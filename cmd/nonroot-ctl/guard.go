@@ -217,7 +217,7 @@ func (r request) builds(file configure.File, d dockerd, daemonJSON []byte) (conf
 	if err != nil {
 		return configure.Build{}, err
 	}
-	b := configure.Build{Bundles: filepath.Join(root, engines.Docker.Builds.Dir)}
+	b := configure.Build{Bundles: []string{filepath.Join(root, engines.Docker.Builds.Dir)}}
 	mode := r.flags.String("builds")
 	if mode == "" && file.Data != nil {
 		now, err := policy.Parse(file.Path, file.Data)

@@ -122,7 +122,7 @@ func TestPrintChecks(t *testing.T) {
 	if err := printChecks(&b, checks); err != nil {
 		t.Fatal(err)
 	}
-	want := "FAIL b\\x1b: bad\\n\n     hint: do\nwarn c: so so\n     hint: look\nok   a: fine\n3 checks: 1 ok, 1 warning, 1 failed\n"
+	want := "FAIL b\\x1b: bad\\n\n     hint: do\nwarn c: so so\n     hint: look\nok   a: fine\n3 checks: 1 ok, 0 notes, 1 warning, 1 failed\n"
 	if b.String() != want {
 		t.Errorf("%s", b.String())
 	}

@@ -55,10 +55,31 @@ type setup struct {
 	standard bool
 	guard    string // "": none; else what becomes of builds
 
-	file    string // the policy to put in force, which the caller has to remove; "": it stays
+	text    string // the policy to put in force; "": it stays
 	absent  bool   // there is no policy file now
 	dockers bool   // a dockerd runs
+	shown   bool   // what changes was shown, and is not shown again
 }
+
+// command is one of this program's own command lines.
+type command struct {
+	words []string
+	stdin string // what it reads; "": nothing
+}
+
+// here is a shell's here-document with what the command reads.
+func (c *command) here() string {
+	if c.stdin == "" {
+		return ""
+	}
+	return " <<'END'\n" + strings.TrimSuffix(c.stdin, "\n") + "\nEND"
+}
+
+// alreadyShown is in the metadata of an app whose commands do what their own --dry-run has shown just now: they say only what that
+// does not.
+const alreadyShown = "already shown"
+
+func wasShown(c *cli.Context) bool { return c.App.Metadata[alreadyShown] == true }
 
 func runSetup(c *cli.Context) error {
 	if c.Args().Present() {
@@ -80,17 +101,14 @@ func runSetup(c *cli.Context) error {
 	if err := s.policy(); err != nil {
 		return err
 	}
-	if s.file != "" {
-		defer os.Remove(s.file) //nolint:errcheck // a file of a directory for such
-	}
 	commands := s.commands()
 	s.say("\nWhat follows is what these commands do:\n")
-	for _, words := range commands {
-		s.say("  nonroot-ctl %s\n", strings.Join(words, " "))
+	for _, one := range commands {
+		s.say("  nonroot-ctl %s%s\n", strings.Join(one.words, " "), one.here())
 	}
-	for _, words := range commands {
+	for _, one := range commands {
 		s.say("\n")
-		if err := s.run(append(slices.Clone(words), "--dry-run")); err != nil {
+		if err := s.run(one, "--dry-run"); err != nil {
 			return err
 		}
 	}
@@ -104,23 +122,27 @@ func runSetup(c *cli.Context) error {
 	if yes != "yes" {
 		return errors.New("nothing was changed")
 	}
-	for _, words := range commands {
-		s.say("\n")
-		if err := s.run(words); err != nil {
-			return fmt.Errorf("nonroot-ctl %s: %w", strings.Join(words, " "), err)
+	s.say("\n")
+	s.shown = true
+	for _, one := range commands {
+		if err := s.run(one); err != nil {
+			return fmt.Errorf("nonroot-ctl %s: %w", strings.Join(one.words, " "), err)
 		}
 	}
+	s.shown = false
 	s.undo()
 	return s.check()
 }
 
 func (s *setup) say(format string, args ...any) { fmt.Fprintf(s.c.App.Writer, format, args...) }
 
-// run is one of this program's own command lines.
-func (s *setup) run(words []string) error {
+// run runs a command, with more options.
+func (s *setup) run(one command, more ...string) error {
 	a := app()
 	a.Writer, a.ErrWriter = s.c.App.Writer, s.c.App.ErrWriter
-	return a.Run(arranged(a, append([]string{a.Name}, words...)))
+	a.Reader = strings.NewReader(one.stdin)
+	a.Metadata = map[string]any{alreadyShown: s.shown}
+	return a.Run(arranged(a, slices.Concat([]string{a.Name}, one.words, more)))
 }
 
 // ask finds the engines, and asks what the command line leaves open.
@@ -258,13 +280,11 @@ func (s *setup) policy() error {
 	if says(text) {
 		return fmt.Errorf("the policy %q has mode %q\nhint: set mode = %q in a copy, and apply it: nonroot-ctl policy apply COPY", policy.DefaultFile, now.Mode, s.mode)
 	}
-	f, err := os.CreateTemp("", "nonroot-policy-*.toml")
-	if err != nil {
-		return err
+	s.text = fmt.Sprintf("mode = %q\n\n[log]\nfile = %q\n", s.mode, auditLog)
+	if len(bytes.TrimSpace(text)) > 0 {
+		s.text += "\n" + string(text)
 	}
-	s.file = f.Name()
-	_, err = fmt.Fprintf(f, "mode = %q\n\n[log]\nfile = %q\n\n%s", s.mode, auditLog, text)
-	return errors.Join(err, f.Close())
+	return nil
 }
 
 // says says that a policy has more than comments.
@@ -278,10 +298,10 @@ func says(text []byte) bool {
 }
 
 // commands are the command lines that do it.
-func (s *setup) commands() [][]string {
-	var all [][]string
-	if s.file != "" {
-		all = append(all, []string{"policy", "apply", s.file})
+func (s *setup) commands() []command {
+	var all []command
+	if s.text != "" {
+		all = append(all, command{[]string{"policy", "apply", "-"}, s.text})
 	}
 	for _, name := range s.engines {
 		words := []string{"configure", name}
@@ -296,7 +316,7 @@ func (s *setup) commands() [][]string {
 				words = append(words, "--reload")
 			}
 		}
-		all = append(all, words)
+		all = append(all, command{words: words})
 	}
 	return all
 }
@@ -308,7 +328,7 @@ func (s *setup) undo() {
 		s.say("  nonroot-ctl configure %s --uninstall\n", name)
 	}
 	switch {
-	case s.file == "":
+	case s.text == "":
 	case s.absent:
 		s.say("  rm %s\n", policy.DefaultFile)
 	default:
@@ -316,12 +336,16 @@ func (s *setup) undo() {
 	}
 }
 
-// check runs doctor, and shows what is not in order. In mode audit nothing is enforced, and doctor's checks of that have to fail.
+// check runs doctor. In mode audit it says what is not enforced yet.
 func (s *setup) check() error {
+	words := []string{"doctor"}
 	if s.mode == policy.Audit {
-		s.say("\nContainers run as before, and each decision is a line in %s. Sum them up:\n  nonroot-ctl report %s\n", auditLog, auditLog)
-		return nil
+		words = append(words, "--audit")
 	}
-	s.say("\nnonroot-ctl doctor:\n")
-	return s.run([]string{"doctor"})
+	s.say("\nnonroot-ctl %s:\n", strings.Join(words, " "))
+	if err := s.run(command{words: words}); err != nil || s.mode != policy.Audit {
+		return err
+	}
+	s.say("\nContainers run as before, and each decision is a line in %s. Sum them up:\n  nonroot-ctl report %s\n", auditLog, auditLog)
+	return nil
 }

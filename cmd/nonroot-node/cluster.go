@@ -54,7 +54,7 @@ type cluster struct {
 	metadata metadata.Interface
 
 	node, config, pods cache.Store
-	changed            chan struct{} // the ConfigMap has
+	changed            chan struct{} // the ConfigMap has, or the node
 
 	turn turn // when this node asks whether it may restart
 }
@@ -96,7 +96,9 @@ func (c *cluster) start(ctx context.Context) error {
 		}
 	}
 	none := cache.ResourceEventHandlerFuncs{}
-	follow(&c.node, objects(c.dynamic.Resource(nodes), byName(c.options.node)), &unstructured.Unstructured{}, none)
+	// Whoever takes the label away is answered at once.
+	follow(&c.node, objects(c.dynamic.Resource(nodes), byName(c.options.node)), &unstructured.Unstructured{},
+		cache.ResourceEventHandlerFuncs{UpdateFunc: func(_, now any) { wake(now) }})
 	follow(&c.config, objects(c.dynamic.Resource(configMaps).Namespace(c.namespace), byName(c.options.policies)), &unstructured.Unstructured{},
 		cache.ResourceEventHandlerFuncs{AddFunc: wake, UpdateFunc: func(_, now any) { wake(now) }, DeleteFunc: wake})
 	follow(&c.pods, &cache.ListWatch{

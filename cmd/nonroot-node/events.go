@@ -75,8 +75,11 @@ func (e *events) follow(ctx context.Context, path string) {
 
 const cursorFile = "cursor.json"
 
-// Files are looked at again after this time whatever inotify says: a directory may be another one by now.
-const lookLog = 5 * time.Second
+// Files are looked at again after this time whatever inotify says: a directory may be another one by now. Without it, more often.
+const (
+	lookLog   = 30 * time.Second
+	lookBlind = 5 * time.Second
+)
 
 // read hands over what comes, until it is told to end. How far it got is on the host, and goes with the log.
 func (e *events) read(ctx context.Context, path string) {
@@ -104,7 +107,11 @@ func (e *events) read(ctx context.Context, path string) {
 	if err != nil {
 		slog.Warn("the log is looked at every five seconds only", "cause", err)
 	}
-	tick := time.NewTicker(lookLog)
+	often := lookLog
+	if changed == nil {
+		often = lookBlind
+	}
+	tick := time.NewTicker(often)
 	defer tick.Stop()
 	lost := 0
 	for ctx.Err() == nil {

@@ -10,13 +10,16 @@ import (
 	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/cri"
+	"github.com/nonroot-runc/nonroot-runc/internal/follow"
 	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// How often the node is looked at: files by their inodes, the daemon by one call, the self-test by a container.
+// How often the node is looked at: files by their inodes, more often where the kernel does not tell of changes or something is still to be
+// done; the daemon by one call, the self-test by a container.
 const (
 	lookFiles  = 5 * time.Second
+	lookTold   = 30 * time.Second
 	lookDaemon = time.Minute
 	lookAll    = time.Hour
 )
@@ -30,7 +33,9 @@ type agent struct {
 	metrics *metrics
 	events  *events
 
-	seen     string    // the files as they were when they were last found right
+	seen     string          // the files as they were when they were last found right
+	changed  <-chan struct{} // tells when they have changed since; nil: nobody does
+	unwatch  func() error
 	asked    time.Time // when the daemon was last asked
 	tested   time.Time // when the self-test last passed; zero: it has to be run
 	gaveUp   string    // what was put back, and is not tried again until something changes
@@ -69,16 +74,37 @@ func (a *agent) run(ctx context.Context) error {
 		return err
 	}
 	a.events = newEvents(a.cluster, a.host, a.metrics)
-	tick := time.NewTicker(lookFiles)
-	defer tick.Stop()
 	for {
 		a.step(ctx)
+		next := lookFiles
+		if a.seen != "" && a.changed != nil {
+			next = lookTold
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-time.After(next):
 		case <-a.cluster.changed:
+		case _, on := <-a.changed:
+			if !on {
+				a.changed = nil
+			}
 		}
+	}
+}
+
+// watch has the kernel tell of changes of the files on which the handlers rest.
+func (a *agent) watch() {
+	if a.unwatch != nil {
+		_ = a.unwatch()
+	}
+	a.changed, a.unwatch = nil, nil
+	err := a.host.Do(func() (err error) {
+		a.changed, a.unwatch, err = follow.Watch(a.host.watched()...)
+		return err
+	})
+	if err != nil {
+		slog.Warn("the installation's files are looked at every five seconds, as changes are not told", "cause", err)
 	}
 }
 
@@ -159,6 +185,7 @@ func (a *agent) hold(ctx context.Context) error {
 		slog.Info("self-test passed")
 		a.tested = time.Now()
 	}
+	a.watch() // before they are looked at: what changes meanwhile is told of
 	a.seen, err = a.host.fingerprint()
 	return err
 }

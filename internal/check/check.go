@@ -87,7 +87,8 @@ type Result struct {
 	File     string    `json:"file"`
 	Object   string    `json:"object,omitempty"` // what of the file; "": all of it
 	Verdict  Verdict   `json:"verdict"`
-	User     string    `json:"user"` // as the image's configuration will have it
+	User     string    `json:"user"`               // as the image's configuration will have it
+	Governed bool      `json:"governed,omitempty"` // it runs under nonroot-runc by its RuntimeClass, whoever it asks to be
 	Steps    []Step    `json:"steps,omitempty"`
 	Policy   string    `json:"policy,omitempty"` // what the policy makes of it, in a sentence
 	Given    []string  `json:"given,omitempty"`  // directories of an image that a container gets for its own
@@ -111,6 +112,10 @@ type Options struct {
 	Now    time.Time
 	// RuntimeClass is the name of that by which pods run under nonroot-runc; "": there is none.
 	RuntimeClass string
+	// Namespaces are the labels by which pods of a namespace get their RuntimeClass, beside those that the file itself has.
+	Namespaces map[string]string
+	// Namespace is that of objects that name none; "": it is not known.
+	Namespace string
 	// Context is the beginning of a file of the build context; nil: there is none.
 	Context func(name string) (head string, ok bool)
 }

@@ -95,7 +95,7 @@ func (t *tenant) effective(o Options, c ComposeOptions) {
 		if o.Build.Base != nil {
 			if base, ok := o.Build.Base(t.s.Image); ok {
 				t.known, text, windows = true, base.User, base.Windows
-				t.step(t.s.Line, "the image %s has the user %s (%s)", quote.Value(t.s.Image), quote.Value(base.User), base.Source)
+				t.step(t.s.Line, "%s", saysUser(t.s.Image, base))
 				break
 			}
 		}
@@ -196,11 +196,11 @@ func (t *tenant) program() {
 	case a.Ends:
 		t.found(needsRootToStart, t.line, "", "the program ends where it is not root, by a test of its own")
 	case a.Switches:
-		t.found(stepsDown, t.line, "", fmt.Sprintf("%s changes to another user, which only root may: under nonroot-runc nobody is", a.By))
+		t.found(stepsDown, t.line, "", fmt.Sprintf("%s changes to another user, which only root can: under nonroot-runc nobody is", a.By))
 	case a.Installs:
-		t.found(atStart, t.line, "", fmt.Sprintf("%s installs packages, which only root may", a.By))
+		t.found(atStart, t.line, "", fmt.Sprintf("%s installs packages, which only root can", a.By))
 	case a.Any():
-		t.found(needsRootToStart, t.line, "", fmt.Sprintf("%s %s, which only root may; %s", a.By, a.Does, a.Advice))
+		t.found(needsRootToStart, t.line, "", fmt.Sprintf("%s %s, which only root can; %s", a.By, a.Does, a.Advice))
 	}
 }
 

@@ -45,7 +45,11 @@ func Image(file string, image *imagefile.Image, o Options) Result {
 	as := imageuser.Accounts{Passwd: p.files.Passwd, Group: p.files.Group}
 	p.docker, p.containerd = as.Docker(r.User), as.Containerd(r.User)
 	r.Verdict = p.verdict()
-	r.Steps = []Step{{Text: fmt.Sprintf("its configuration has the user %s: Docker and Podman start %s, containerd starts %s", quote.Value(r.User), p.docker, p.containerd)}}
+	says := "has the user " + quote.Value(r.User)
+	if r.User == "" {
+		says = "names no user"
+	}
+	r.Steps = []Step{{Text: fmt.Sprintf("its configuration %s: Docker and Podman start %s, containerd starts %s", says, p.docker, p.containerd)}}
 	p.who()
 	p.privileges()
 	if r.Verdict != Never {
@@ -164,11 +168,11 @@ func (p *picture) starts() {
 	case against.Ends:
 		p.found(needsRootToStart, "%s ends where it is not root, by a test of its own", quote.Value(args[0]))
 	case against.Switches:
-		p.found(stepsDown, "%s: %s changes to another user, which only root may: under nonroot-runc nobody is", quote.Value(args[0]), against.By)
+		p.found(stepsDown, "%s: %s changes to another user, which only root can: under nonroot-runc nobody is", quote.Value(args[0]), against.By)
 	case against.Installs:
-		p.found(atStart, "%s: %s installs packages, which only root may", quote.Value(args[0]), against.By)
+		p.found(atStart, "%s: %s installs packages, which only root can", quote.Value(args[0]), against.By)
 	case against.Any():
-		p.found(needsRootToStart, "%s: %s %s, which only root may; %s", quote.Value(args[0]), against.By, against.Does, against.Advice)
+		p.found(needsRootToStart, "%s: %s %s, which only root can; %s", quote.Value(args[0]), against.By, against.Does, against.Advice)
 	}
 	if !ok {
 		return

@@ -5,9 +5,11 @@ package check
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
@@ -27,6 +29,12 @@ func Manifests(file string, text []byte, o Options) []Result {
 		return []Result{r}
 	}
 	all := []Result{}
+	labels, err := Labels(text)
+	if err != nil {
+		return []Result{Unread(file, err)}
+	}
+	maps.Copy(labels, o.Namespaces)
+	o.Namespaces = labels
 	for n := range pods {
 		pod := &pods[n]
 		for i := range pod.Containers {
@@ -41,6 +49,18 @@ func Manifests(file string, text []byte, o Options) []Result {
 	ignoresOf(all, in)
 	return all
 }
+
+// Labels are those of the namespaces that a file of Kubernetes' objects has, by which their pods get a RuntimeClass; "": none, or that is not
+// sure.
+func Labels(text []byte) (map[string]string, error) {
+	return manifest.NamespaceLabels(text, namespaceLabel)
+}
+
+// namespaceLabel is by which the Helm chart's admission policies make a RuntimeClass the default of a namespace.
+const namespaceLabel = "nonroot-runc.io/runtime"
+
+// Enforced is its value for the class under which nobody is root.
+const Enforced = "nonroot"
 
 // ignoresOf takes away what comments ignore: each is about whatever result has a finding in its line.
 func ignoresOf(all []Result, in *source) {
@@ -134,11 +154,19 @@ func (s *resident) ofImage(o Options) {
 	if o.Build.Base != nil {
 		if base, ok := o.Build.Base(s.c.Image); ok {
 			s.known, s.image, s.result.User = true, imageuser.Read(base.User), base.User
-			s.step(s.c.Line, "the image %s has the user %s (%s)", quote.Value(s.c.Image), quote.Value(base.User), base.Source)
+			s.step(s.c.Line, "%s", saysUser(s.c.Image, base))
 			return
 		}
 	}
 	s.step(s.c.Line, "nothing is known of the image %s", quote.Value(s.c.Image))
+}
+
+// saysUser is what is known of an image's user.
+func saysUser(image string, base dockerfile.Base) string {
+	if base.User == "" {
+		return fmt.Sprintf("the image %s names no user, which is root (%s)", quote.Value(image), base.Source)
+	}
+	return fmt.Sprintf("the image %s has the user %s (%s)", quote.Value(image), quote.Value(base.User), base.Source)
 }
 
 // verdict is the kubelet's (verifyRunAsNonRoot), for whom an image without a user is root, and a name can't be told from root's.
@@ -174,26 +202,46 @@ func (s *resident) who(o Options) {
 	if s.user != nil {
 		line, word = s.line, fmt.Sprint(*s.user)
 	}
-	inClass := s.pod.RuntimeClass != "" && s.pod.RuntimeClass == o.RuntimeClass
+	inClass := s.inClass(o)
+	s.result.Governed = inClass
 	because := s.because()
 	switch {
 	case s.result.Verdict == Root && inClass:
-		s.step(0, "the RuntimeClass %s is nonroot-runc's, under which nobody is root", quote.Value(s.pod.RuntimeClass))
 	case s.result.Verdict == Unknown && inClass:
-		s.step(0, "the RuntimeClass %s is nonroot-runc's, under which nobody is root", quote.Value(s.pod.RuntimeClass))
 		s.result.Verdict = NonRoot
 	case s.result.Verdict == Root && s.pod.HostUsers != nil && !*s.pod.HostUsers:
 		s.found(rootInNamespace, line, word, because+"; with hostUsers: false that is root of a user namespace")
 	case s.result.Verdict == Root:
 		s.found(podRoot, line, word, because)
 	case s.result.Verdict == Unknown:
-		s.found(podUnknown, line, word, because+", and neither runAsUser nor runAsNonRoot is set")
+		why := because + ", and neither runAsUser nor runAsNonRoot is set"
+		if s.pod.HostUsers != nil && !*s.pod.HostUsers {
+			why += "; with hostUsers: false it is at most root of a user namespace"
+		}
+		s.found(podUnknown, line, word, why)
 	case s.result.Verdict == Never:
 		s.found(podNever, line, word, because+s.refused())
 	}
 	if s.result.Verdict == NonRoot && s.c.RunAsGroup == nil && s.pod.RunAsGroup == nil && s.user != nil && !inClass {
 		s.found(podRootGroup, line, word, fmt.Sprintf("runAsUser is %d, and without runAsGroup its group is root's, unless the image's passwd has another", *s.user))
 	}
+}
+
+// inClass says that a container that may be root runs under nonroot-runc, and by what.
+func (s *resident) inClass(o Options) bool {
+	namespace := s.pod.Namespace
+	if namespace == "" {
+		namespace = o.Namespace
+	}
+	class, by := s.pod.RuntimeClass, fmt.Sprintf("the RuntimeClass %s is nonroot-runc's", quote.Value(s.pod.RuntimeClass))
+	ours := class != "" && class == o.RuntimeClass
+	if class == "" && namespace != "" && o.Namespaces[namespace] == Enforced {
+		ours, by = true, fmt.Sprintf("the namespace %s is labelled %s=%s", quote.Value(namespace), namespaceLabel, Enforced)
+	}
+	if ours && (s.result.Verdict == Root || s.result.Verdict == Unknown) {
+		s.step(0, "%s, under which nobody is root", by)
+	}
+	return ours
 }
 
 func (s *resident) because() string {
@@ -244,11 +292,11 @@ func (s *resident) starts() {
 	case a.Ends:
 		s.found(needsRootToStart, s.c.Line, "", "the program ends where it is not root, by a test of its own")
 	case a.Switches:
-		s.found(stepsDown, line, a.By, fmt.Sprintf("%s changes to another user, which only root may: under nonroot-runc nobody is", a.By))
+		s.found(stepsDown, line, a.By, fmt.Sprintf("%s changes to another user, which only root can: under nonroot-runc nobody is", a.By))
 	case a.Installs:
-		s.found(atStart, line, a.By, fmt.Sprintf("%s installs packages, which only root may", a.By))
+		s.found(atStart, line, a.By, fmt.Sprintf("%s installs packages, which only root can", a.By))
 	case a.Any():
-		s.found(needsRootToStart, line, a.By, fmt.Sprintf("%s %s, which only root may", a.By, a.Does))
+		s.found(needsRootToStart, line, a.By, fmt.Sprintf("%s %s, which only root can", a.By, a.Does))
 	}
 }
 

@@ -139,7 +139,7 @@ func (i *inspection) build() (all []Finding) {
 			case !asRoot && said[name]:
 			case !asRoot && program.BuildNeedsRoot(w) != "" && !givesItself(w, c.User):
 				said[name] = true
-				all = append(all, i.at(c, needsRoot, w[0], fmt.Sprintf("%s %s, which only root may, and is run by %s", w[0], program.BuildNeedsRoot(w), quoted(c.User))))
+				all = append(all, i.at(c, needsRoot, w[0], fmt.Sprintf("%s %s, which only root can, and is run by %s", w[0], program.BuildNeedsRoot(w), quoted(c.User))))
 			case name == "setcap" && len(w) > 1 && !slices.Contains(w, "-r"):
 				all = append(all, i.at(c, capability, w[0], "setcap gives a program capabilities, which no container's process gets from a file"))
 			case name == "chmod" && len(w) > 2 && setsID(w):
@@ -326,11 +326,11 @@ func (i *inspection) stands(at dockerfile.Command, a program.Against, started, s
 	case a.Ends:
 		return i.at(at, needsRootToStart, word, in+"the program ends where it is not root, by a test of its own")
 	case a.Switches:
-		return i.at(at, stepsDown, word, fmt.Sprintf("%s%s changes to another user, which only root may: under nonroot-runc nobody is", in, a.By))
+		return i.at(at, stepsDown, word, fmt.Sprintf("%s%s changes to another user, which only root can: under nonroot-runc nobody is", in, a.By))
 	case a.Installs:
-		return i.at(at, atStart, word, fmt.Sprintf("%s%s installs packages, which only root may", in, a.By))
+		return i.at(at, atStart, word, fmt.Sprintf("%s%s installs packages, which only root can", in, a.By))
 	}
-	f := i.at(at, needsRootToStart, word, fmt.Sprintf("%s%s %s, which only root may", in, a.By, a.Does))
+	f := i.at(at, needsRootToStart, word, fmt.Sprintf("%s%s %s, which only root can", in, a.By, a.Does))
 	f.Do = a.Advice
 	return f
 }

@@ -3,14 +3,16 @@
 package configure
 
 import (
+	"cmp"
 	"errors"
 )
 
 // Build is the table [build] of the policy file (docs/policy.md): what becomes of the containers in which BuildKit runs an
 // image's RUN lines.
 type Build struct {
-	Off     bool   // they run as they are, root included
-	Bundles string // the directory in which BuildKit makes their bundles
+	Off     bool     // they run as they are, root included
+	Reason  string   // why, where the file does not say; "": as configure was asked
+	Bundles []string // the directories in which BuildKit makes their bundles
 }
 
 const buildReason = "images are built as root (nonroot-ctl configure --guard --builds off)"
@@ -29,15 +31,25 @@ func (b Build) Add(old []byte, _ Runtime, n Note) ([]byte, Note, error) {
 	if b.Off {
 		d.set(table, "mode", "off")
 		if reason, err := textAt(tree, "build", "reason"); err != nil || reason == "" {
-			d.set(table, "reason", buildReason)
+			d.set(table, "reason", cmp.Or(b.Reason, buildReason))
 		}
 	} else {
 		d.set(table, "mode", "rewrite")
 		d.dropKey("build", "reason")
 	}
-	d.set(table, "bundles", []string{b.Bundles})
+	d.set(table, "bundles", b.Bundles)
 	out, err := d.done()
 	return out, n, err
+}
+
+// Carry adds the table to a policy that has none; added says that it did.
+func (b Build) Carry(old []byte) (text []byte, added bool, err error) {
+	tree, err := parseTOML(old)
+	if err != nil || tree["build"] != nil {
+		return old, false, err
+	}
+	text, _, err = b.Add(old, Runtime{}, Note{})
+	return text, err == nil, err
 }
 
 // Remove takes the table out.

@@ -58,7 +58,7 @@ var formats = []struct {
 		}
 		forget(t, "version")
 	}},
-	{"build", Build{Off: true, Bundles: "/var/lib/docker/buildkit/executor"}, parseTOML, func(t map[string]any) { delete(t, "build") }},
+	{"build", Build{Off: true, Bundles: []string{"/var/lib/docker/buildkit/executor"}}, parseTOML, func(t map[string]any) { delete(t, "build") }},
 }
 
 func containerdAdded(t map[string]any) {
@@ -409,8 +409,8 @@ func TestText(t *testing.T) {
 		{Imports{DropIn: "/d/zz.toml"}, "# mine\n[grpc]\n", "imports = [\"/d/zz.toml\"]\n# mine\n[grpc]\n"},
 		{Imports{DropIn: "/d/zz.toml"}, "imports = [\"/d/*.toml\"]\n", "imports = [\"/d/*.toml\"]\n"},
 		{Imports{Main: "/e/config.toml", DropIn: "/e/d/zz.toml"}, "imports = [\"d/*.toml\"]\n", "imports = [\"d/*.toml\"]\n"},
-		{Build{Off: true, Bundles: "/b"}, "mode = \"audit\"\n\n[build] # theirs\nmode = \"rewrite\"\n", "mode = \"audit\"\n\n[build] # theirs\nmode = \"off\"\nreason = \"" + buildReason + "\"\nbundles = [\"/b\"]\n"},
-		{Build{Bundles: "/b"}, "[build]\nmode = \"off\"\nreason = \"x\"\nbundles = [\"/b\"]\n\n[home]\n", "[build]\nmode = \"rewrite\"\nbundles = [\"/b\"]\n\n[home]\n"},
+		{Build{Off: true, Bundles: []string{"/b"}}, "mode = \"audit\"\n\n[build] # theirs\nmode = \"rewrite\"\n", "mode = \"audit\"\n\n[build] # theirs\nmode = \"off\"\nreason = \"" + buildReason + "\"\nbundles = [\"/b\"]\n"},
+		{Build{Bundles: []string{"/b"}}, "[build]\nmode = \"off\"\nreason = \"x\"\nbundles = [\"/b\"]\n\n[home]\n", "[build]\nmode = \"rewrite\"\nbundles = [\"/b\"]\n\n[home]\n"},
 	} {
 		got, _, err := c.format.Add([]byte(c.old), dockerDefault, Note{})
 		if err != nil || string(got) != c.want {
@@ -582,4 +582,25 @@ func FuzzTOML(f *testing.F) {
 		c := formats[1+int(which)%(len(formats)-1)]
 		invariants(t, c.format, c.read, c.added, old, isDefault)
 	})
+}
+
+// TestCarry: a policy with a table [build] in any form keeps it; one without gets the guard's.
+func TestCarry(t *testing.T) {
+	b := Build{Off: true, Reason: "ours", Bundles: []string{"/b", "/c"}}
+	table := "[build]\nmode = \"off\"\nreason = \"ours\"\nbundles = [\"/b\", \"/c\"]\n"
+	for text, want := range map[string]string{
+		"":                               table,
+		"mode = \"audit\"\n":             "mode = \"audit\"\n\n" + table,
+		"[build]\nmode = \"rewrite\"\n":  "[build]\nmode = \"rewrite\"\n",
+		"build.mode = \"rewrite\"\n":     "build.mode = \"rewrite\"\n",
+		"build = {mode = \"rewrite\"}\n": "build = {mode = \"rewrite\"}\n",
+	} {
+		got, added, err := b.Carry([]byte(text))
+		if err != nil || string(got) != want || added != (got != nil && string(got) != text) {
+			t.Errorf("%q: %q, %t, %v", text, got, added, err)
+		}
+	}
+	if _, _, err := b.Carry([]byte("[")); err == nil {
+		t.Error("what is no TOML is carried over")
+	}
 }

@@ -101,7 +101,7 @@ func (d *doctor) builds(p *policy.Policy, root string) {
 		}
 	}
 	if p.Build.Mode == policy.Off {
-		d.bad(Warn, name, "nonroot-ctl configure docker --guard --builds rewrite", "OPEN: builds run as root by the policy's rule for them (%q)", p.Build.Reason)
+		d.bad(Note, name, "nonroot-ctl configure docker --guard --builds rewrite governs them", "OPEN: builds run as root by the policy's rule for them (%q)", p.Build.Reason)
 		return
 	}
 	d.ok(name, "BuildKit runs \"runc\", which is nonroot-runc, by the policy's rule for builds: %s", p.Build.Mode)

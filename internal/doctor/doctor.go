@@ -21,9 +21,11 @@ import (
 // Status is how a check ended.
 type Status string
 
-// The statuses. A warning is a way around, or something that could not be looked at; it fails nothing.
+// The statuses. A warning is a way around, or something that could not be looked at; it fails nothing unless that is strict. A note is
+// a way around that a policy leaves open in so many words: somebody has decided it and said why, so that not even strict fails.
 const (
 	OK   Status = "ok"
+	Note Status = "note"
 	Warn Status = "warn"
 	Fail Status = "fail"
 )
@@ -44,6 +46,7 @@ type Options struct {
 	ViaDocker   bool   // self-test through Docker, too
 	RuntimeName string // under which Docker knows the runtime
 	DockerHost  string // docker's --host
+	Audit       bool   // mode audit is what is meant: that nothing is enforced is no failure
 }
 
 // Run makes every check, in an order in which a later one rests on those before.
@@ -82,6 +85,23 @@ var engineChecks = []struct {
 	{&engines.Podman, func(d *doctor, ctx context.Context, _ *policy.Policy) { d.podman(ctx) }},
 	{&engines.CRIO, func(d *doctor, _ context.Context, _ *policy.Policy) { d.crio() }},
 	{&engines.BuildKit, func(d *doctor, _ context.Context, _ *policy.Policy) { d.buildkit() }},
+}
+
+// decided is the status of a way around that a policy leaves open: mode off has a reason in the file, and audit is on the way to
+// something else.
+func decided(p *policy.Policy) Status {
+	if p.Mode == policy.Off {
+		return Note
+	}
+	return Warn
+}
+
+// audited is the status of what is not so as the policy in force enforces nothing: a failure, unless mode audit is what is meant.
+func (d *doctor) audited(p *policy.Policy, otherwise Status) Status {
+	if d.o.Audit && p.Mode == policy.Audit {
+		return Note
+	}
+	return otherwise
 }
 
 type doctor struct {

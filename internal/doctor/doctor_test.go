@@ -15,6 +15,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/selftest"
 )
 
 func TestContainerdRuntimes(t *testing.T) {
@@ -222,7 +223,7 @@ func TestBuilds(t *testing.T) {
 	}{
 		{"no rule", policy.Default(), OK},
 		{"rewritten", rule(policy.Rewrite, real+"/buildkit/executor"), OK},
-		{"root's", rule(policy.Off, real+"/buildkit/executor"), Warn},
+		{"root's", rule(policy.Off, real+"/buildkit/executor"), Note},
 		{"elsewhere", rule(policy.Off, "/var/lib/elsewhere/buildkit/executor"), Warn},
 	} {
 		d := &doctor{}
@@ -349,6 +350,54 @@ func TestARuleForAWholeEngine(t *testing.T) {
 		}
 		if got := wholly(p, "docker") != nil; got != want {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// TestDecided: what a policy leaves open in so many words is a note, which --strict accepts; audit is a way, and no decision. Where
+// audit is what is meant, that nothing is enforced is a note, too, and nothing else becomes one.
+func TestDecided(t *testing.T) {
+	const rule = "[[rule]]\nname = \"r\"\nmatch.engine = [\"podman\"]\n"
+	for _, c := range []struct {
+		text  string
+		audit bool
+		want  map[string]Status
+	}{
+		{rule + "mode = \"off\"\nreason = \"needs it\"\n", false, map[string]Status{`p: rule "r"`: Note}},
+		{rule + "mode = \"audit\"\n", false, map[string]Status{`p: rule "r"`: Warn}},
+		{rule + "mode = \"audit\"\n", true, map[string]Status{`p: rule "r"`: Warn}},
+		{"mode = \"audit\"\n", false, map[string]Status{"self-test": Fail}},
+		{"mode = \"audit\"\n", true, map[string]Status{"self-test": Note}},
+		{"mode = \"off\"\nreason = \"x\"\n", true, map[string]Status{"self-test": Fail}},
+		{"", true, map[string]Status{"self-test: uid": Fail}},
+	} {
+		p, err := policy.Parse("p.toml", []byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &doctor{o: Options{Audit: c.audit}}
+		d.exemptions("p", p)
+		if len(p.Rules) == 0 {
+			d.findings("self-test", "", p)([]selftest.Finding{{What: "uid", Broken: true}}, nil)
+		}
+		for name, want := range c.want {
+			if got := statuses(d, name); !slices.Equal(got, []Status{want}) {
+				t.Errorf("%q, audit %t: %s is %v", c.text, c.audit, name, got)
+			}
+		}
+	}
+}
+
+// TestEmptyDaemonJSON: a file with nothing in it registers nothing, and is not unreadable.
+func TestEmptyDaemonJSON(t *testing.T) {
+	for text, readable := range map[string]bool{"": true, " \n": true, "{}": true, "{": false, "\x00": false} {
+		file := filepath.Join(t.TempDir(), "daemon.json")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := readDaemonJSON(file)
+		if (err == nil) != readable || readable && (len(r.runtimes) != 0 || r.standard != "runc") {
+			t.Errorf("%q: %+v, %v", text, r, err)
 		}
 	}
 }

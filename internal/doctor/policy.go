@@ -34,7 +34,7 @@ func (d *doctor) policies() *policy.Policy {
 	case p.Mode == policy.Off:
 		d.bad(Warn, "policy", "set mode = \"rewrite\" to enforce", "%q has the mode off: NO container is rewritten (%q)", p.File, p.Reason)
 	case p.Mode == policy.Audit:
-		d.bad(Warn, "policy", "set mode = \"rewrite\" to enforce", "%q has the mode audit: containers stay as they are, and the log says what would change", p.File)
+		d.bad(d.audited(p, Warn), "policy", "set mode = \"rewrite\" to enforce", "%q has the mode audit: containers stay as they are, and the log says what would change", p.File)
 	default:
 		d.ok("policy", "%q is read, mode %s", p.File, p.Mode)
 	}
@@ -56,7 +56,7 @@ func (d *doctor) policies() *policy.Policy {
 			continue
 		}
 		if other.Mode.Exempts() {
-			d.bad(Warn, name, "set mode = \"rewrite\" to enforce", "%q has the mode %s: containers stay as they are", file, other.Mode)
+			d.bad(decided(other), name, "set mode = \"rewrite\" to enforce", "%q has the mode %s: containers stay as they are", file, modeOf(other))
 		} else {
 			d.ok(name, "%q is read, mode %s", file, other.Mode)
 		}
@@ -112,7 +112,7 @@ func (d *doctor) exemptions(of string, p *policy.Policy) {
 		if !r.Until.IsZero() {
 			until, hint = ", until "+r.LastDay(), "see that it is still needed"
 		}
-		d.bad(Warn, fmt.Sprintf("%s: rule %q", of, r.Name), hint, "OPEN: its containers stay as they are: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
+		d.bad(decided(r.Policy), fmt.Sprintf("%s: rule %q", of, r.Name), hint, "OPEN: its containers stay as they are: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
 	}
 }
 

@@ -3,6 +3,7 @@
 package doctor
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -65,11 +66,11 @@ func readDaemonJSON(file string) (*registered, error) {
 		Runtimes dockerRuntimes `json:"runtimes"`
 	}{}
 	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = []byte("{}"), nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if len(bytes.TrimSpace(text)) == 0 { // an empty file says as much as none: Docker 23 starts with it, 20.10 names it and does not
+		text = []byte("{}")
 	}
 	if err := json.Unmarshal(text, &c); err != nil {
 		return nil, fmt.Errorf("%q: %w", file, err)

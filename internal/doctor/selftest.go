@@ -63,7 +63,7 @@ func (d *doctor) findings(name, hint string, p *policy.Policy) func([]selftest.F
 			}
 		}
 		if len(exempt) > 0 {
-			d.bad(Fail, name, "the policy's mode exempts every container: set mode = \"rewrite\"", "nothing is enforced, as the policy's mode is %s: %d of %d tries to be root succeeded (%s)", p.Mode, len(exempt), len(all), strings.Join(exempt, ", "))
+			d.bad(d.audited(p, Fail), name, "the policy's mode exempts every container: set mode = \"rewrite\"", "nothing is enforced, as the policy's mode is %s: %d of %d tries to be root succeeded (%s)", p.Mode, len(exempt), len(all), strings.Join(exempt, ", "))
 		}
 		if err != nil {
 			if hint == "" {

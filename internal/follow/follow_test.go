@@ -261,21 +261,66 @@ func TestNoLossAndNoDoubling(t *testing.T) {
 	}
 }
 
+// TestWatch: what is named is told of, whether it is there or not, and what lies beside it is not.
 func TestWatch(t *testing.T) {
-	l := newLog(t)
-	changed, closed, err := Watch(l.path)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name, text string) func() error {
+		return func() error { return os.WriteFile(at(name), []byte(text), 0o600) }
+	}
+	for _, err := range []error{os.Mkdir(at("whole"), 0o700), os.Mkdir(at("later.d"), 0o700), os.Remove(at("later.d")), write("log", "")(), write("whole/old", "")()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	changed, closed, err := Watch(at("log"), at("absent"), at("whole"), at("later.d"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.write("one\n")
-	select {
-	case <-changed:
-	case <-time.After(10 * time.Second):
-		t.Fatal("nobody told of a line")
+	told := func(limit time.Duration) bool {
+		select {
+		case <-changed:
+			return true
+		case <-time.After(limit):
+			return false
+		}
+	}
+	for _, c := range []struct {
+		what   string
+		do     func() error
+		counts bool
+	}{
+		{"a line", write("log", "one\n"), true},
+		{"another file", write("other", "x"), false},
+		{"another one's mode", func() error { return os.Chmod(at("other"), 0o644) }, false},
+		{"a file that comes", write("absent", "x"), true},
+		{"its mode", func() error { return os.Chmod(at("absent"), 0o644) }, true},
+		{"its end", func() error { return os.Remove(at("absent")) }, true},
+		{"a rotation", func() error { return os.Rename(at("log"), at("log.1")) }, true},
+		{"the next log", write("log", ""), true},
+		{"a file in a directory", write("whole/new", ""), true},
+		{"one that was there", write("whole/old", "x"), true},
+		{"a directory that comes", func() error { return os.Mkdir(at("later.d"), 0o700) }, true},
+	} {
+		if err := c.do(); err != nil {
+			t.Fatal(err)
+		}
+		limit := 10 * time.Second
+		if !c.counts {
+			limit = 100 * time.Millisecond
+		}
+		if got := told(limit); got != c.counts {
+			t.Errorf("%s: told %t", c.what, got)
+		}
+		for told(100 * time.Millisecond) { //nolint:revive // of one change the kernel may tell twice
+		}
 	}
 	if err := closed(); err != nil {
 		t.Fatal(err)
 	}
 	for range changed { //nolint:revive // until it is closed
+	}
+	if _, _, err := Watch(at("nowhere/log")); err == nil {
+		t.Error("a directory that is not there is watched")
 	}
 }

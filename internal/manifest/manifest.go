@@ -131,6 +131,33 @@ func Read(text []byte) (pods []Pod, objects int, err error) {
 	return r.pods, r.objects, nil
 }
 
+// NamespaceLabels are the values that a label has on the namespaces of a file. Of one that is there twice with different values, as in files for
+// several clusters, it is "".
+func NamespaceLabels(text []byte, label string) (map[string]string, error) {
+	r := &reader{label: label, labels: map[string]string{}}
+	if len(text) > MaxBytes || !bytes.Contains(text, []byte("Namespace")) {
+		return r.labels, nil
+	}
+	for _, d := range documents(text) {
+		r.line = d.line
+		if err := r.document(d); err != nil {
+			return nil, err
+		}
+	}
+	return r.labels, nil
+}
+
+// labelled notes a namespace's label.
+func (r *reader) labelled(name string, v map[string]any) {
+	meta, _ := v["metadata"].(map[string]any)
+	labels, _ := meta["labels"].(map[string]any)
+	value, _ := labels[r.label].(string)
+	if before, ok := r.labels[name]; ok && before != value {
+		value = ""
+	}
+	r.labels[name] = value
+}
+
 type document struct {
 	text []byte
 	line int // of the file, in front of its first one
@@ -163,6 +190,9 @@ type reader struct {
 	objects int
 	line    int
 	root    *node.Node // of the document; nil: no places are known
+
+	label  string
+	labels map[string]string // of namespaces; nil: nobody asks
 }
 
 // owner is the object that something lies in.
@@ -336,8 +366,14 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 			of.name, _ = meta["name"].(string)
 			of.namespace, _ = meta["namespace"].(string)
 		}
+		if kind == "Namespace" && api == "v1" && r.labels != nil {
+			r.labelled(of.name, v)
+		}
 		if kind == "CustomResourceDefinition" {
 			return nil
+		}
+		if err := r.native(v, path, of); err != nil {
+			return err
 		}
 	}
 	if argo := strings.HasPrefix(of.api, "argoproj.io/"); argo {
@@ -364,6 +400,37 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 		}
 	}
 	return nil
+}
+
+// natives are the kinds that the API server has of its own, and where they have a pod's specification.
+var natives = map[string][]string{
+	"v1 Pod": {"spec"}, "v1 PodTemplate": {"template", "spec"}, "v1 ReplicationController": {"spec", "template", "spec"},
+	"apps/v1 Deployment": {"spec", "template", "spec"}, "apps/v1 DaemonSet": {"spec", "template", "spec"},
+	"apps/v1 ReplicaSet": {"spec", "template", "spec"}, "apps/v1 StatefulSet": {"spec", "template", "spec"},
+	"batch/v1 Job": {"spec", "template", "spec"}, "batch/v1 CronJob": {"spec", "jobTemplate", "spec", "template", "spec"},
+}
+
+// native refuses an object of the API server's whose containers are not where it has them, or not in a list: nothing would be found there.
+func (r *reader) native(v map[string]any, path []any, of owner) error {
+	f := fields{r: r, path: path}
+	for _, step := range natives[of.api+" "+of.kind] {
+		v = f.mapping(v, step)
+		f.path = join(f.path, step)
+		if v == nil || f.err != nil {
+			return f.err
+		}
+	}
+	if natives[of.api+" "+of.kind] == nil {
+		return nil
+	}
+	for _, key := range lists {
+		for i, c := range f.list(v, key) {
+			if _, ok := c.(map[string]any); !ok {
+				f.fail(join(f.path, key, i), "a container is not a mapping")
+			}
+		}
+	}
+	return f.err
 }
 
 func context(v map[string]any, of owner) any {

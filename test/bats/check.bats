@@ -152,6 +152,18 @@ EOF
   [[ $ERR == *"1 template of Helm's"* ]] || explain 'expected that templates are not checked'
   fails_with 1 sh -c '"$CTL" check - <k/app.yaml'
   fails_with 0 sh -c 'sed "s/runAsUser: 0/runAsUser: 5/" k/app.yaml | "$CTL" check -'
+  # In a namespace with the label, nobody is root, wherever the label is said.
+  fails_with 0 ctl check --labelled-namespace prod k
+  [[ $OUT == *'init container prepare: asks for root, and runs under nonroot-runc, as somebody else'* ]] || explain 'expected that it runs as somebody else'
+  fails_with 0 sh -c 'sed "s/, namespace: prod//" k/app.yaml | "$CTL" check --labelled-namespace prod --namespace prod -'
+  fails_with 1 sh -c 'sed "s/, namespace: prod//" k/app.yaml | "$CTL" check --labelled-namespace prod -'
+  printf 'apiVersion: v1\nkind: Namespace\nmetadata: {name: prod, labels: {nonroot-runc.io/runtime: nonroot}}\n' >k/namespace.yaml
+  fails_with 0 ctl check k
+  fails_with 1 ctl check k/app.yaml
+  mkdir other
+  printf 'apiVersion: v1\nkind: Namespace\nmetadata: {name: prod}\n' >other/namespace.yaml
+  fails_with 1 ctl check k other
+  rm k/namespace.yaml
   fails_with 2 ctl check chart/templates/pod.yaml
   fails_with 2 sh -c '{ cat k/app.yaml; printf -- "---\nkind: [\n"; } | "$CTL" check -'
 }

@@ -204,6 +204,31 @@ killed_at() {
   untouched
 }
 
+@test "the guard: a policy that is applied without a table for builds keeps the guard's, and that is said" {
+  local policy=/etc/nonroot-runc/config.toml apply=(/usr/local/sbin/nonroot-ctl policy apply)
+  succeeds ctl runc --builds off
+  printf 'identity.uid = 4567\n' >"$BATS_TEST_TMPDIR/new.toml"
+  succeeds "${apply[@]}" --dry-run "$BATS_TEST_TMPDIR/new.toml"
+  contains "has no [build]: the guard's, by which image builds go, is kept (mode off)"
+  succeeds "${apply[@]}" "$BATS_TEST_TMPDIR/new.toml"
+  contains 'is kept (mode off)'
+  grep -q '^identity.uid = 4567$' "$policy" && grep -q '^mode = "off"$' "$policy" && grep -q '^bundles = ' "$policy" || explain "$(<"$policy")"
+  # One's own table counts, and so does standard input.
+  says eval 'printf "[build]\nmode = \"rewrite\"\n" | /usr/local/sbin/nonroot-ctl policy apply -'
+  [[ $STATUS == 0 && $OUT == *'ok: standard input: mode rewrite'* && $OUT != *'is kept'* && $(<"$policy") == $'[build]\nmode = "rewrite"' ]] || explain "$(<"$policy")"
+  succeeds "${apply[@]}" --rollback
+  grep -q '^identity.uid = 4567$' "$policy" && grep -q '^mode = "off"$' "$policy" || explain "$(<"$policy")"
+  succeeds ctl runc --uninstall
+  [[ $(<"$policy") == 'identity.uid = 4567' ]] || explain "$(<"$policy")"
+  # Without the guard there is no table to keep.
+  printf 'identity.uid = 4568\n' >"$BATS_TEST_TMPDIR/new.toml"
+  succeeds "${apply[@]}" "$BATS_TEST_TMPDIR/new.toml"
+  [[ $(<"$policy") == 'identity.uid = 4568' && $OUT != *'is kept'* ]] || explain "$(<"$policy")"
+  rm -r /etc/nonroot-runc
+  rm -rf /var/lib/nonroot-runc/*
+  untouched
+}
+
 @test "a profile is registered by a link" {
   refuses 'has no policy' ctl podman --profile ci --runtime-name ci
   mkdir /etc/nonroot-runc

@@ -104,6 +104,17 @@ SCRIPT
     and all(check("self-test"); (.hint | test("mode exempts")) and (.detail | test("mode is audit: [0-9]+ of [0-9]+ tries .*uid")))'
 }
 
+@test "where audit is meant, that nothing is enforced is a note; a broken runtime still fails" {
+  printf 'mode = "audit"\n' >>"$POLICY"
+  doctor --policy "$POLICY" --audit
+  [[ $STATUS == 0 ]] || explain 'expected success'
+  finds 'is("policy"; "note") and is("self-test"; "note") and all(check("self-test"); .detail | test("nothing is enforced"))'
+  succeeds "$BIN/nonroot-ctl" doctor --policy "$POLICY" --work-dir "$WORK" --audit
+  [[ $OUT =~ 'note policy: '.*$'\n''     hint: '.*[0-9]+' notes, '[0-9]+' warning'.*'0 failed' ]] || explain 'expected notes in front of what is ok'
+  doctor --audit --policy "$POLICY" --binary "$RUNTIME_PATH"
+  [[ $STATUS == 1 ]] || explain 'expected failure'
+}
+
 @test "a policy that refuses root is tried with and without it" {
   printf 'mode = "refuse"\n' >>"$POLICY"
   doctor --policy "$POLICY"
@@ -200,11 +211,11 @@ user_doctor() {
   finds 'is("profile \"rootful\": log"; "warn")'
   printf 'log.file = "%s"\n' "$BATS_TEST_TMPDIR/own.log" >>"$profile"
   doctor --policy "$POLICY"
-  finds '[check("profile \"rootful\": log")] == [] and is("profile \"rootful\""; "warn")'
+  finds '[check("profile \"rootful\": log")] == [] and [.[] | select(.name == "profile \"rootful\"").status] == ["note"]'
   printf 'mode = "off"\nreason = "backup agent"\n' >"$profile"
   printf 'log.file = "%s"\n' "$BATS_TEST_TMPDIR/general.log" >/etc/nonroot-runc/config.toml
   doctor --policy "$POLICY"
-  finds '[check("profile \"rootful\": log")] == [] and is("profile \"rootful\""; "warn")'
+  finds '[check("profile \"rootful\": log")] == [] and [.[] | select(.name == "profile \"rootful\"").status] == ["note"]'
   rm "$profile" /etc/nonroot-runc/config.toml
 }
 

@@ -40,6 +40,11 @@ called_during() {
   rm "$BATS_TEST_TMPDIR"/{enough,calls}
 }
 
+@test "make build says what it built, and what to do next" {
+  succeeds make -s -C "$REPO" build BIN="$BATS_TEST_TMPDIR/built"
+  [[ -x $BATS_TEST_TMPDIR/built/nonroot-runc && $OUT == "built $BATS_TEST_TMPDIR/built/nonroot-runc and $BATS_TEST_TMPDIR/built/nonroot-ctl, version "*$'\nnext: sudo make install && sudo nonroot-ctl setup' ]] || explain "$OUT"
+}
+
 @test "make install: programs, man pages, and where to" {
   succeeds installed
   [[ $(find "$TO" -type f ! -path '*/doc/*' ! -path '*/policies/*' -printf '%P %m\n' | LC_ALL=C sort) == 'usr/local/sbin/nonroot-ctl 755

@@ -46,6 +46,17 @@ requests() { kubectl get --raw /metrics | awk '/^apiserver_request_total/ { all 
 # percentile P FILE
 percentile() { sort -n "$2" | awk -v p="$1" '{ all[NR] = $1 } END { n = int(NR * p / 100 + 0.999999); print all[n < 1 ? 1 : n] }'; }
 
+@test "the turn of a node" {
+  # From the request by which it takes its Lease to the one by which it gives it back.
+  local turns
+  turns=$(jq -rs '[.[] | select(.objectRef.resource == "leases" and .verb == "update" and .responseStatus.code == 200)
+    | {node: .user.extra["authentication.kubernetes.io/node-name"][0], at: (.stageTimestamp | sub("\\.[0-9]+Z"; "Z") | fromdate) + (.stageTimestamp | capture("(?<f>\\.[0-9]+)Z").f | tonumber)}]
+    | group_by(.node)[] | select(length == 2) | "\(.[0].node) \((.[1].at - .[0].at) * 1000 | round) ms"' "$CLUSTER/audit.log")
+  [[ $(wc -l <<<"$turns") == 2 ]] || explain "$turns"
+  say "turns: ${turns//$'\n'/, }"
+  say "requests of both agents until both nodes were ready: $(jq -r '"\(.verb) \(.objectRef.resource)"' "$CLUSTER/audit.log" | sort | uniq -c | awk '{ printf "%s%d %s %s", sep, $1, $2, $3; sep = ", " }')"
+}
+
 @test "pods, alternating" {
   local round class p
   PODS=${PODS:-50}

@@ -76,6 +76,12 @@ default() { docker info -f '{{.DefaultRuntime}}'; }
   succeeds nonroot-ctl setup --yes --engine docker --mode audit
   contains "nonroot-ctl report /var/log/nonroot-runc.log"
   contains "rm $POLICY"
+  # The policy is shown, each change once, and every command can be typed: none names a file that is gone.
+  contains $'nonroot-ctl policy apply - <<\'END\'\nmode = "audit"\n\n[log]\nfile = "/var/log/nonroot-runc.log"\nEND'
+  [[ $(grep -c '"default-runtime": "nonroot"' <<<"$OUT") == 1 && $OUT != */tmp/* ]] || explain 'expected one diff, and no temporary file'
+  contains 'nonroot-ctl doctor --audit:'
+  contains 'note self-test: nothing is enforced'
+  contains 'ok   docker: registered'
   await eval '[[ $(default) == nonroot ]]'
   shows root docker run --rm bb probe
   succeeds nonroot-ctl report /var/log/nonroot-runc.log

@@ -23,7 +23,7 @@ setup_file() {
 teardown_file() {
   local node
   for node in "${NODES[@]}"; do on "$node" rm -f /run/refuse; done
-  no_namespace team-a team-b team-c
+  no_namespace team-a team-b team-c team-d
   kubectl delete -k "$CLUSTER/overlay" --ignore-not-found --grace-period=5 >/dev/null
   for node in "${NODES[@]}"; do on "$node" rm -rf /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc; done
 }
@@ -93,6 +93,24 @@ LOG=$'[log]\nfile = "/var/log/nonroot-runc.log"\n'
 }
 deployment_events() { kubectl -n team-b get events -o json | jq '[.items[] | select(.reason == "RunsAsNonRoot" and (.involvedObject.name | startswith("d-")))] | length'; }
 told_of_deployment() { [[ $(deployment_events) -ge 1 ]]; }
+
+@test "runAsNonRoot with an image made for root: deploy/policies/runasuser.yaml says who it is" {
+  kubectl apply -f "$REPO/deploy/policies/runasuser.yaml" >/dev/null
+  new_namespace team-d nonroot-runc.io/runtime=nonroot
+  kubectl label namespace team-d nonroot-runc.io/run-as-user=65532 >/dev/null
+  user() { made_pod team-d try "$1" "$2" | kubectl create --dry-run=server -f - -o 'jsonpath={.spec.securityContext.runAsUser}'; }
+  set_for_try() { [[ $(user '' '.spec.securityContext = {runAsNonRoot: true}') == 65532 ]]; }
+  patiently set_for_try
+  pod team-d says-so '' '.spec.securityContext = {runAsNonRoot: true}'
+  shows nonroot inside team-d says-so probe
+  [[ $(user '' '.spec.containers[0].securityContext = {runAsNonRoot: true}') == 65532 ]] || explain 'expected it for a container, too'
+  [[ -z $(user '' .) ]] || explain 'it said nothing'
+  [[ $(user '' '.spec.securityContext = {runAsNonRoot: true, runAsUser: 7}') == 7 ]] || explain 'it says who it is'
+  kubectl label --overwrite namespace team-d nonroot-runc.io/run-as-user=0 >/dev/null
+  root_is_no_user() { [[ -z $(user '' '.spec.securityContext = {runAsNonRoot: true}') ]]; }
+  patiently root_is_no_user
+  kubectl delete -f "$REPO/deploy/policies/runasuser.yaml" >/dev/null
+}
 
 @test "an exempt namespace goes without" {
   kubectl -n nonroot-runc patch configmap nonroot-runc-exempt --type merge -p '{"data": {"namespaces": "kube-system,team-c"}}' >/dev/null
