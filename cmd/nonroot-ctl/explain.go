@@ -27,8 +27,9 @@ func explainCommand() *cli.Command {
 		Name:      "explain",
 		Usage:     "say what becomes of a container, why, and what it may trip over",
 		ArgsUsage: "NAME",
-		UsageText: "nonroot-ctl explain [options] NAME | BUNDLE-DIR\nnonroot-ctl explain [options] --docker NAME | --containerd NAMESPACE/ID | --podman NAME",
+		UsageText: "nonroot-ctl explain [options] NAME | BUNDLE-DIR\nnonroot-ctl explain [options] --docker NAME | --containerd NAMESPACE/ID | --podman NAME\nnonroot-ctl explain [options] --all",
 		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Usage: "explain every container that runs on this machine, in a line or few"},
 			&cli.StringFlag{Name: "docker", Usage: "explain the running container `NAME` of Docker"},
 			&cli.StringFlag{Name: "containerd", Usage: "explain the task `NAMESPACE/ID` of containerd"},
 			&cli.StringFlag{Name: "podman", Usage: "explain the container `NAME` of Podman"},
@@ -44,7 +45,69 @@ func explainCommand() *cli.Command {
 	}
 }
 
+// explained is a container of explain --all. Its JSON is documented in nonroot-ctl(8).
+type explained struct {
+	Engine string          `json:"engine"` // "": not known
+	ID     string          `json:"id"`
+	Name   string          `json:"name"`   // as people know it
+	Report *explain.Report `json:"report"` // null where there is none
+	Why    string          `json:"why"`    // why there is none
+}
+
+// explainAll explains what runs on the machine.
+func explainAll(c *cli.Context) error {
+	if c.Args().Present() || c.IsSet("docker") || c.IsSet("containerd") || c.IsSet("podman") {
+		return errors.New("explain --all takes no container")
+	}
+	running, err := ps.List(ps.Options{All: true})
+	if err != nil {
+		return err
+	}
+	all := []explained{}
+	for _, one := range running.Containers {
+		e := explained{Engine: one.Engine, ID: one.ID, Name: one.Called(), Why: one.Why}
+		if one.Bundle != "" {
+			e.Report, err = explain.Bundle(one.Bundle, explain.Options{
+				Policy: c.String("policy"), Profile: c.String("profile"), Root: cmp.Or(c.String("root"), one.Root()), Running: true,
+			})
+			e.Why = ""
+			if err != nil {
+				e.Report, e.Why = nil, err.Error()
+			}
+		}
+		all = append(all, e)
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, all)
+	}
+	p := &printer{}
+	for _, e := range all {
+		p.line("%q (%s): %s", e.Name, shown(cmp.Or(e.Engine, "engine not known")), apart(e.text(), "  "))
+		if e.Report == nil {
+			continue
+		}
+		for _, t := range e.Report.Problems {
+			if !t.Usual() {
+				p.line("  %s %q: %s", t.Kind, t.Where, apart(t.Detail, "    "))
+			}
+		}
+	}
+	p.line("%s", counted(len(all), "running container"))
+	_, err = io.WriteString(c.App.Writer, p.String())
+	return err
+}
+
+func (e *explained) text() string {
+	if e.Report == nil {
+		return "can't be explained: " + e.Why
+	}
+	return e.Report.Answer
+}
+
 func runExplain(c *cli.Context) error {
+	if c.Bool("all") {
+		return explainAll(c)
+	}
 	found, err := whichContainer(c)
 	if err != nil {
 		return needsRoot(c, err)
