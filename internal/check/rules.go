@@ -51,7 +51,9 @@ func (i *inspection) who() []Finding {
 	case i.verdict == Never:
 		return found(neverStarts, fmt.Sprintf("the image begins with scratch, and has no /etc/passwd in which %s stands", quote.Value(i.user.Name)))
 	case i.verdict == Root:
-		return found(runsAsRoot, because(i.image))
+		all := found(runsAsRoot, because(i.image))
+		all[0].Do = endsWith(i.image.Base)
+		return all
 	}
 	var all []Finding
 	if i.user.RootGroup {
@@ -61,6 +63,17 @@ func (i *inspection) who() []Finding {
 		all = append(all, found(userByName, fmt.Sprintf("the user is the name %s", quote.Value(i.user.Name)))...)
 	}
 	return all
+}
+
+// endsWith is what an image of a base should end with: distributions have different programs for accounts, and scratch has none.
+func endsWith(base string) string {
+	switch family(base) {
+	case "scratch":
+		return "end with USER 10001:10001"
+	case "alpine":
+		return "end with USER 10001:10001; its name in passwd: RUN addgroup -S -g 10001 app && adduser -S -D -H -u 10001 -G app app"
+	}
+	return runsAsRoot.Do
 }
 
 // because is how an image came to run as root.
