@@ -684,11 +684,12 @@ func checkText(results []check.Result) string {
 				where = fmt.Sprintf("%s:%d", where, f.Line)
 			}
 			p.line("%s: %s: %s [%s]", where, f.Severity, shown(f.Why), f.ID)
-			if f.Source != "" {
-				p.line("    %s", shown(f.Source))
+			source := strings.ReplaceAll(f.Source, "\t", " ") // as many bytes: the column stays the same
+			if source != "" {
+				p.line("    %s", shown(source))
 			}
 			if f.Length > 0 {
-				p.line("    %s%s", strings.Repeat(" ", len([]rune(shown(f.Source[:f.Column-1])))), strings.Repeat("^", len([]rune(shown(f.Source[f.Column-1:f.Column-1+f.Length])))))
+				p.line("    %s%s", strings.Repeat(" ", len([]rune(shown(source[:f.Column-1])))), strings.Repeat("^", len([]rune(shown(source[f.Column-1:f.Column-1+f.Length])))))
 			}
 			p.line("  hint: %s", shown(f.Do))
 		}

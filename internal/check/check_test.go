@@ -279,6 +279,17 @@ func TestScripts(t *testing.T) {
 		"COPY entry.sh /start\nENTRYPOINT [\"/start\", \"x\"]":                  stepsDown,
 		"COPY asks.sh entry.sh /opt/\nENTRYPOINT [\"tini\", \"/opt/entry.sh\"]": stepsDown,
 		"COPY bin /usr/local/bin\nENTRYPOINT [\"/usr/local/bin/entry.sh\"]":     needsRootToStart,
+		"WORKDIR /app\nCOPY . .\nENTRYPOINT [\"/app/entry.sh\"]":                stepsDown,
+		"WORKDIR /app\nCOPY entry.sh ./\nCMD [\"./entry.sh\"]":                  stepsDown,
+		"WORKDIR /a\nCOPY . .\nWORKDIR bin\nCMD [\"./entry.sh\"]":               needsRootToStart,
+		"WORKDIR /a\nCOPY . .\nWORKDIR /b\nCMD [\"./entry.sh\"]":                {},
+		"COPY entry.sh /usr/local/bin/\nENTRYPOINT [\"entry.sh\"]":              stepsDown,
+		"ENV PATH=/x:/bin\nCOPY entry.sh /x/\nENTRYPOINT [\"entry.sh\", \"x\"]": stepsDown,
+		"COPY entry.sh /x/\nENTRYPOINT [\"entry.sh\"]":                          {},
+		"COPY entry.sh /\nENTRYPOINT /entry.sh":                                 stepsDown,
+		"COPY entry.sh /\nENTRYPOINT [\"/bin/bash\", \"-e\", \"/entry.sh\"]":    stepsDown,
+		"COPY --chmod=0700 asks.sh /bin/\nENTRYPOINT [\"asks.sh\"]":             closedProg,
+		"WORKDIR /app\nCOPY --chmod=700 asks.sh .\nENTRYPOINT [\"./asks.sh\"]":  closedProg,
 		"COPY asks.sh /\nENTRYPOINT [\"/asks.sh\"]":                             {},
 		"COPY gosu-in-binary /x\nENTRYPOINT [\"/x\"]":                           {},
 		"COPY --from=debian entry.sh /\nENTRYPOINT [\"/entry.sh\"]":             {},
@@ -650,6 +661,19 @@ func TestFix(t *testing.T) {
 	}
 }
 
+// TestEndsWith: the account that the hint makes is one that the base has a program for.
+func TestEndsWith(t *testing.T) {
+	for base, want := range map[string]string{"debian:12": "useradd", "fedora": "useradd", "alpine:3.20": "adduser -S", "scratch": "USER 10001:10001"} {
+		r := checked("FROM "+base+"\nCMD [\"/a\"]\n", nil)
+		if len(r.Findings) != 1 || r.Findings[0].ID != runsAsRoot.ID || !strings.Contains(r.Findings[0].Do, want) {
+			t.Errorf("%s: %+v, want %s", base, r.Findings, want)
+		}
+		if base == "scratch" && strings.Contains(r.Findings[0].Do, "RUN") {
+			t.Errorf("scratch has no shell: %s", r.Findings[0].Do)
+		}
+	}
+}
+
 // TestNotFixed: of what stays, it is said why.
 func TestNotFixed(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": "", "known": "5:5"})}}
@@ -663,6 +687,8 @@ func TestNotFixed(t *testing.T) {
 		"FROM debian\nSHELL [\"/bin/x\"]\nCMD a\n":               "runs-as-root: it has a SHELL of its own, in which no account may be made",
 		"FROM debian AS a\nFROM debian\nUSER 5:5\n":              "",
 		"FROM debian\nCOPY <<EOF /x\na\nEOF":                     "runs-as-root: the file ends with a text of its own, behind which nothing can stand",
+		"FROM debian\nCOPY --chmod=0700 a /a\nCMD [\"/a\"]\n":    "runs-as-root: with a user of its own at the end it has another finding (closed-program, line 2: give it mode 0755)",
+		"FROM debian\nVOLUME /data\nCMD [\"a\"]\n":               "runs-as-root: with a user of its own at the end it has another finding (volume-of-root, line 2: " + volumeOfRoot.Do + ")",
 		"FROM nobody/knows\n":                                    "user-unknown, line 1: what is meant is not certain",
 		"FROM known\nUSER app\nRUN --mount=type=secret,id=a x\n": "closed-secret, line 3: what is meant is not certain",
 	} {

@@ -203,16 +203,34 @@ func NotFixed(text []byte, o Options) (why []string) {
 		switch {
 		case !f.Severity.AtLeast(Warning):
 		case f.ID == runsAsRoot.ID:
-			reason := "what comes out would not be better"
-			if _, because := account(text, image, r); because != "" {
-				reason = because
+			_, because := account(text, image, r)
+			if because == "" {
+				because = instead(text, image, r, o)
 			}
-			why = append(why, fmt.Sprintf("%s: %s", f.ID, reason))
+			why = append(why, fmt.Sprintf("%s: %s", f.ID, because))
 		default:
 			why = append(why, fmt.Sprintf("%s, line %d: what is meant is not certain", f.ID, f.Line))
 		}
 	}
 	return why
+}
+
+// instead is what would be found of a text that ends with a user, for which it keeps root.
+func instead(text []byte, image *dockerfile.Image, r Result, o Options) string {
+	var found []string
+	if e, _, ok := fixRoot(text, image, r); ok {
+		if after, ok := e.apply(text); ok {
+			for _, f := range Dockerfile("", after, o).Findings {
+				if !slices.ContainsFunc(r.Findings, func(was Finding) bool { return was.ID == f.ID }) {
+					found = append(found, fmt.Sprintf("%s, line %d: %s", f.ID, f.Line, f.Do))
+				}
+			}
+		}
+	}
+	if len(found) == 0 {
+		return "what comes out would not be better"
+	}
+	return "with a user of its own at the end it has another finding (" + strings.Join(found, "; ") + ")"
 }
 
 // end is the last instruction of the file, and whether it belongs to the image.

@@ -51,7 +51,9 @@ func (i *inspection) who() []Finding {
 	case i.verdict == Never:
 		return found(neverStarts, fmt.Sprintf("the image begins with scratch, and has no /etc/passwd in which %s stands", quote.Value(i.user.Name)))
 	case i.verdict == Root:
-		return found(runsAsRoot, because(i.image))
+		all := found(runsAsRoot, because(i.image))
+		all[0].Do = endsWith(i.image.Base)
+		return all
 	}
 	var all []Finding
 	if i.user.RootGroup {
@@ -61,6 +63,17 @@ func (i *inspection) who() []Finding {
 		all = append(all, found(userByName, fmt.Sprintf("the user is the name %s", quote.Value(i.user.Name)))...)
 	}
 	return all
+}
+
+// endsWith is what an image of a base should end with: distributions have different programs for accounts, and scratch has none.
+func endsWith(base string) string {
+	switch family(base) {
+	case "scratch":
+		return "end with USER 10001:10001"
+	case "alpine":
+		return "end with USER 10001:10001; its name in passwd: RUN addgroup -S -g 10001 app && adduser -S -D -H -u 10001 -G app app"
+	}
+	return runsAsRoot.Do
 }
 
 // because is how an image came to run as root.
@@ -302,9 +315,11 @@ func (i *inspection) program() (all []Finding) {
 	}
 	if a := (program.Command{Args: args}).Words(); a.Any() {
 		all = append(all, i.stands(at, a, args[0], ""))
-	} else if name, text, ok := i.script(args[0]); ok {
-		if a := (program.Command{Args: args}).Script(text); a.Any() {
-			all = append(all, i.stands(at, a, args[0], name))
+	} else if file := scriptOf(args); len(file) > 0 {
+		if name, text, ok := i.script(file[0]); ok {
+			if a := (program.Command{Args: file}).Script(text); a.Any() {
+				all = append(all, i.stands(at, a, file[0], name))
+			}
 		}
 	}
 	if i.verdict == NonRoot {
@@ -335,40 +350,115 @@ func (i *inspection) stands(at dockerfile.Command, a program.Against, started, s
 	return f
 }
 
-// script is the beginning of the file that the image's program comes from, if it is a script of the build context.
-func (i *inspection) script(started string) (name, text string, ok bool) {
-	if i.context == nil || !path.IsAbs(started) {
-		return "", "", false
+// scriptOf is the part of a command line that begins with the file that is run: behind a shell that reads it, and in the one command that a
+// shell is given as text.
+func scriptOf(args []string) []string {
+	if !slices.Contains([]string{"sh", "bash", "dash", "ash"}, path.Base(args[0])) {
+		return args
 	}
-	for _, c := range slices.Backward(i.image.Commands) {
-		var from []string
-		var dest string
-		switch one := c.Command.(type) {
-		case *instructions.CopyCommand:
-			if one.From != "" {
-				continue
+	for n, a := range args[1:] {
+		switch {
+		case a == "-c" && n+2 < len(args):
+			if commands := words(args[n+2]); len(commands) == 1 {
+				return commands[0]
 			}
-			from, dest = one.SourcePaths, one.DestPath
-		case *instructions.AddCommand:
-			from, dest = one.SourcePaths, one.DestPath
+			return args
+		case !strings.HasPrefix(a, "-"):
+			return args[n+1:]
 		}
-		for _, f := range from {
-			name := ""
-			switch {
-			case path.Clean(dest) == started && len(from) == 1:
-				name = f
-			case path.Join(dest, path.Base(f)) == started:
-				name = f
-			default:
-				if rest, ok := strings.CutPrefix(started, strings.TrimSuffix(path.Clean(dest), "/")+"/"); ok {
-					name = path.Join(f, rest) // a directory's content
+	}
+	return args
+}
+
+// searchPath is where a program without a directory is looked for, as engines and runtimes do where the image says nothing.
+var searchPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// places are the paths that a program can have in the image: one, unless it is looked for.
+func (i *inspection) places(started string) (all []string) {
+	search, workdir := searchPath, "/"
+	for _, c := range i.image.Commands {
+		switch one := c.Command.(type) {
+		case *instructions.EnvCommand:
+			for _, kv := range one.Env {
+				if kv.Key == "PATH" && !c.OnBuild {
+					search = slices.Concat(strings.Split(kv.Value, ":"), searchPath)
 				}
 			}
-			if name == "" {
+		case *instructions.WorkdirCommand:
+			workdir = within(workdir, one.Path)
+		}
+	}
+	if strings.Contains(started, "/") {
+		return []string{within(workdir, started)}
+	}
+	for _, dir := range search {
+		if path.IsAbs(dir) {
+			all = append(all, path.Join(dir, started))
+		}
+	}
+	return all
+}
+
+// within is where a path leads in a directory.
+func within(dir, name string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
+	}
+	return path.Join(dir, name)
+}
+
+// copied is what an instruction puts into the image from the build context or another stage.
+type copied struct {
+	by                 dockerfile.Command
+	from               []string
+	dest, chmod, chown string // dest is absolute
+	stage              bool   // from another stage or image
+}
+
+// copies are those of the image, in their order. A base's working directory, which is not known, is taken for the root directory.
+func (i *inspection) copies() (all []copied) {
+	workdir := "/"
+	for _, c := range i.image.Commands {
+		switch one := c.Command.(type) {
+		case *instructions.WorkdirCommand:
+			workdir = within(workdir, one.Path)
+		case *instructions.CopyCommand:
+			all = append(all, copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, one.From != ""})
+		case *instructions.AddCommand:
+			all = append(all, copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, false})
+		}
+	}
+	return all
+}
+
+// script is the beginning of the file that the image's program comes from, if it is a script of the build context.
+func (i *inspection) script(started string) (name, text string, ok bool) {
+	if i.context == nil {
+		return "", "", false
+	}
+	for _, place := range i.places(started) {
+		for _, c := range slices.Backward(i.copies()) {
+			if c.stage {
 				continue
 			}
-			if head, ok := i.context(name); ok && program.IsScript(head) {
-				return name, head, true
+			for _, f := range c.from {
+				name := ""
+				switch {
+				case c.dest == place && len(c.from) == 1:
+					name = f
+				case path.Join(c.dest, path.Base(f)) == place:
+					name = f
+				default:
+					if rest, ok := strings.CutPrefix(place, strings.TrimSuffix(c.dest, "/")+"/"); ok {
+						name = path.Join(f, rest) // a directory's content
+					}
+				}
+				if name == "" {
+					continue
+				}
+				if head, ok := i.context(name); ok && program.IsScript(head) {
+					return name, head, true
+				}
 			}
 		}
 	}
@@ -384,23 +474,17 @@ func started(c instructions.ShellDependantCmdLine) []string {
 
 // closed says that the program came with a mode by which root alone can run it.
 func (i *inspection) closed(program string) (all []Finding) {
-	if !path.IsAbs(program) {
-		return nil
-	}
-	for _, c := range i.image.Commands {
-		chmod, chown, dest, from := "", "", "", []string(nil)
-		switch one := c.Command.(type) {
-		case *instructions.CopyCommand:
-			chmod, chown, dest, from = one.Chmod, one.Chown, one.DestPath, one.SourcePaths
-		case *instructions.AddCommand:
-			chmod, chown, dest, from = one.Chmod, one.Chown, one.DestPath, one.SourcePaths
-		}
-		mode, err := strconv.ParseUint(chmod, 8, 16) //lint:allow a mode
-		if err != nil || mode&0o001 != 0 || chown != "" {
+	places := i.places(program)
+	for _, c := range i.copies() {
+		mode, err := strconv.ParseUint(c.chmod, 8, 16) //lint:allow a mode
+		if err != nil || mode&0o001 != 0 || c.chown != "" {
 			continue
 		}
-		if dest == program || slices.ContainsFunc(from, func(f string) bool { return path.Join(dest, path.Base(f)) == program }) {
-			all = append(all, i.at(c, closedProg, chmod, fmt.Sprintf("%s is root's with mode %s, and the image runs as %s", program, chmod, quoted(i.image.User))))
+		here := func(place string) bool {
+			return c.dest == place || slices.ContainsFunc(c.from, func(f string) bool { return path.Join(c.dest, path.Base(f)) == place })
+		}
+		if at := slices.IndexFunc(places, here); at >= 0 {
+			all = append(all, i.at(c.by, closedProg, c.chmod, fmt.Sprintf("%s is root's with mode %s, and the image runs as %s", places[at], c.chmod, quoted(i.image.User))))
 		}
 	}
 	return all

@@ -364,7 +364,7 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	if err := b.remember(); err != nil {
 		return nil, err
 	}
-	if err := b.setArgs(); err != nil {
+	if err := b.setProcess(); err != nil {
 		return nil, errors.Join(err, b.restore())
 	}
 	pidFile := filepath.Join(dir, "pid")
@@ -382,14 +382,19 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	return &Container{Pid: pid, Bundle: b.Dir, Go: func() error { return b.command(ctx, "start", b.id).Run() }}, nil
 }
 
-// setArgs puts a command line into config.json, which is given back as it was in the end.
-func (b *Bundle) setArgs() error {
-	if b.Args == nil {
-		return nil
+// setProcess puts a command line into config.json, and leaves out a terminal, for which nobody is there; it is given back as it was in
+// the end.
+func (b *Bundle) setProcess() error {
+	was := b.was[bundle.Config]
+	config := withoutTerminal(was)
+	if b.Args != nil {
+		var err error
+		if config, err = withArgs(config, b.Args); err != nil {
+			return err
+		}
 	}
-	config, err := withArgs(b.was[bundle.Config], b.Args)
-	if err != nil {
-		return err
+	if bytes.Equal(config, was) {
+		return nil
 	}
 	dir, err := bundle.Open(b.Dir, b.Owners)
 	if err != nil {
@@ -399,7 +404,7 @@ func (b *Bundle) setArgs() error {
 	return dir.Replace(bundle.Config, config, 0o600, "")
 }
 
-// withArgs is a config.json with another process.args. Every other byte of it stays.
+// withArgs is a config.json with other process.args; the rest of it keeps its bytes.
 func withArgs(config []byte, args []string) ([]byte, error) {
 	if _, err := spec.ParseConfig(config); err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)
@@ -408,21 +413,39 @@ func withArgs(config []byte, args []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := jsontext.NewDecoder(bytes.NewReader(config))
+	first, last, ok := valueAt(config, "/process/args")
+	if !ok {
+		return nil, errors.New("config.json has no process.args for which another command could stand")
+	}
+	return slices.Concat(config[:first], text, config[last:]), nil
+}
+
+// withoutTerminal is a config.json that asks for none; what can't be read is the runtime's to refuse.
+func withoutTerminal(config []byte) []byte {
+	first, last, ok := valueAt(config, "/process/terminal")
+	if !ok || string(config[first:last]) != "true" {
+		return config
+	}
+	return slices.Concat(config[:first], []byte("false"), config[last:])
+}
+
+// valueAt is where the value of a name stands in a JSON text.
+func valueAt(text []byte, pointer jsontext.Pointer) (first, last int, ok bool) {
+	in := jsontext.NewDecoder(bytes.NewReader(text))
 	for {
 		if _, err := in.ReadToken(); err != nil {
-			return nil, errors.New("config.json has no process.args for which another command could stand")
+			return 0, 0, false
 		}
-		if in.StackPointer() == "/process/args" {
+		if in.StackPointer() == pointer {
 			break // the name
 		}
 	}
 	value, err := in.ReadValue()
 	if err != nil {
-		return nil, err
+		return 0, 0, false
 	}
-	last := int(in.InputOffset())
-	return slices.Concat(config[:last-len(value)], text, config[last:]), nil
+	last = int(in.InputOffset())
+	return last - len(value), last, true
 }
 
 // Remove ends what is left of it, and gives the bundle back as it was: what was rewritten would be asked for the next time.

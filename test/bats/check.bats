@@ -251,6 +251,11 @@ EOF
   [[ $(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} + | sort) == "$before" ]] || explain 'something was written'
   local given
   given=$(jq -c '.results[0].given' <<<"$OUT")
+  # As runc spec indents it.
+  mkdir -p tabs/rootfs
+  jq --tab . "$BUNDLE/config.json" >tabs/config.json
+  fails_with 1 ctl check --policy "$POLICY" tabs
+  [[ $OUT == *$'\n       "uid": 0'* ]] || explain 'expected spaces in place of tabs'
   created nonroot
   jq -r '.[]' <<<"$given" | while IFS= read -r dir; do
     [[ $(stat -c %u "$ROOTFS$dir") == 65532 ]] || explain "expected that $dir is given"
@@ -326,6 +331,21 @@ nothing_left() {
   until [[ -n $("${BARE[@]}" list -q) ]]; do sleep 0.1; done
   kill -TERM "$pid"
   wait "$pid" && explain 'expected that it was interrupted'
+  nothing_left "$was"
+}
+
+@test "check --run: a bundle with a terminal, as runc spec makes it, runs without one" {
+  runnable
+  runs sh -c 'test -t 0 || echo none'
+  jq '.process.terminal = true' "$BUNDLE/config.json" >edited
+  cat edited >"$BUNDLE/config.json"
+  local was
+  was=$(find "$BUNDLE" -maxdepth 1 -type f -exec sha256sum {} + | sort)
+  fails_with 0 ctl check --run bundle
+  [[ $ERR == *none* ]] || explain 'expected no terminal'
+  nothing_left "$was"
+  fails_with 0 ctl check --run bundle -- echo other
+  [[ $ERR == *other* ]] || explain 'expected the other command'
   nothing_left "$was"
 }
 
