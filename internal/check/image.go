@@ -331,7 +331,7 @@ func (p *picture) given(rule *policy.Policy, d *decision.Decision, asked uint32)
 		wanted = append(wanted, path.Clean("/"+p.Config.Config.WorkingDir))
 	}
 	if options.Application != nil {
-		for _, parent := range []string{"/", "/etc", "/usr/local/etc"} {
+		for _, parent := range policy.ApplicationsIn {
 			for _, name := range p.Tree.Names(parent) {
 				if at := path.Join(parent, name); options.Application(at) {
 					wanted = append(wanted, at)

@@ -9,11 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
 // applications lists the directories that are one application's. That a name is a link shows when it is opened.
 func (g *giver) applications() (paths []string) {
-	for _, parent := range []string{"/", "/etc", "/usr/local/etc"} {
+	for _, parent := range policy.ApplicationsIn {
 		fd, err := unix.Openat2(g.root, beneath(parent), &unix.OpenHow{Flags: reading, Resolve: inside})
 		if err != nil {
 			continue // no such directory, or not the image's

@@ -33,11 +33,12 @@ func TestApplications(t *testing.T) {
 		"etc/passwd": "0:0 644", "etc/pam.d/": "0:0 755", "etc/pam.d/su": "0:0 644", "etc/ssl/": "0:0 755", "etc/ssl/private/": "0:0 700", "etc/link": "-> /etc/pam.d",
 		"usr/local/etc/php/conf.d/": "0:0 755", "usr/local/etc/": "0:0 755", "usr/bin/x": "0:0 700", "bin/sh": "0:0 755", "config/": "0:0 755", "config/c": "0:0 644",
 		"home/person/": "1500:1500 700", "lib64/": "0:0 755", "persons/": "1500:1500 755", "persons/roots/": "0:0 755", "etc/": "0:0 755", "out": "-> /bin",
+		"var/": "0:0 755", "var/www/html/": "0:0 755", "var/www/html/index.html": "0:0 644", "var/empty/": "0:0 755", "var/link": "-> /usr",
 	})
 	w := wish(rootfs, "/config")
 	w.Application, w.Lend = policy.IsApplication, true
 	given, err := Give(w)
-	if err != nil || given.Unfinished || !slices.Equal(given.Tops, []string{"/config", "/etc/nginx", "/usr/local/etc/php"}) {
+	if err != nil || given.Unfinished || !slices.Equal(given.Tops, []string{"/config", "/etc/nginx", "/usr/local/etc/php", "/var/www"}) {
 		t.Errorf("%+v, %v", given, err)
 	}
 	checkOwners(t, rootfs, map[string]string{
@@ -45,6 +46,7 @@ func TestApplications(t *testing.T) {
 		"/etc/nginx/run": "0:1001 750", "/etc/nginx/su": "0:0 4700",
 		"/etc": "0:0 755", "/etc/passwd": "0:0 644", "/etc/pam.d": "0:0 755", "/etc/pam.d/su": "0:0 644", "/etc/ssl": "0:0 755", "/etc/ssl/private": "0:0 700",
 		"/usr/local/etc": "0:0 755", "/usr/local/etc/php": "1000:1001 755", "/usr/local/etc/php/conf.d": "1000:1001 755", "/usr/bin/x": "0:0 700", "/bin/sh": "0:0 755",
+		"/var": "0:0 755", "/var/www/html": "1000:1001 755", "/var/www/html/index.html": "1000:1001 644", "/var/empty": "0:0 755",
 		"/config/c": "1000:1001 644", "/home/person": "1500:1500 700", "/lib64": "0:0 755", "/persons": "1500:1500 755", "/persons/roots": "0:0 755",
 	})
 }

@@ -14,6 +14,16 @@ var standard = []string{
 	"run", "sbin", "selinux", "snap", "srv", "sys", "sysroot", "tmp", "usr", "var",
 }
 
+// variable are those of /var (Filesystem Hierarchy Standard 3.0, chapter 5, and base images of distributions). What of them is an
+// application's below, such as /var/lib, adapt.own names.
+var variable = []string{
+	"account", "adm", "backups", "cache", "crash", "db", "empty", "ftp", "games", "gopher", "kerberos", "lib*", "local", "lock", "lost+found", "log", "mail",
+	"nis", "opt", "preserve", "run", "snap", "spool", "tmp", "yp",
+}
+
+// ApplicationsIn are the directories in which IsApplication finds some.
+var ApplicationsIn = []string{"/", "/etc", "/usr/local/etc", "/var"}
+
 // shared are the directories of /etc that base images of distributions have, and those that decide who somebody is, or
 // that are read by every program: what is in them is not one application's. An entry that ends with * is a beginning.
 var shared = []string{
@@ -29,7 +39,7 @@ var shared = []string{
 	"yum*", "zsh*", "zypp",
 }
 
-// IsApplication says that a directory of an image is one application's: at the top, where no distribution has one of that name,
+// IsApplication says that a directory of an image is one application's: at the top or in /var, where no distribution has one of that name,
 // or the configuration of a package below /etc or /usr/local/etc. The path is clean and absolute.
 func IsApplication(dir string) bool {
 	top, rest := cutPart(dir)
@@ -40,6 +50,10 @@ func IsApplication(dir string) bool {
 			return false
 		}
 		top, rest = third, last
+	}
+	if top == "var" {
+		name, _ := cutPart(rest)
+		return name != "" && !isKnown(variable, name)
 	}
 	if top == "etc" {
 		name, _ := cutPart(rest)

@@ -7,6 +7,8 @@ import "testing"
 func TestIsApplication(t *testing.T) {
 	for dir, want := range map[string]bool{
 		"/config": true, "/app": true, "/config/x": true, "/etc/nginx": true, "/etc/nginx/conf.d": true, "/usr/local/etc/php": true,
+		"/var/www": true, "/var/www/html": true, "/var/app": true, "/var/tmp": false, "/var/mail": false, "/var/empty": false, "/var/backups": false, "/var/local": false,
+		"/var/db/sudo": false, "/var/lib/dpkg": false, "/var/cache/apt": false, "/var/spool/cron": false, "/var/.hidden": false,
 		"/": false, "/etc": false, "/usr/local/etc": false, "/usr": false, "/usr/local": false, "/usr/etc/x": false, "/usr/local/lib/x": false, "/usr/share/x": false,
 		"/etc/ssh": false, "/etc/pam.d": false, "/etc/cron.d": false, "/etc/cron.daily/x": false, "/etc/ld.so.conf.d": false, "/etc/sudoers.d": false,
 		"/etc/profile.d": false, "/etc/python3.11": false, "/etc/java-17-openjdk": false, "/usr/local/etc/ssl": false, "/etc/.hidden": false,

@@ -81,10 +81,10 @@ script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 
 }
 
 @test "H2: a package's configuration and an application's directories are the identity's; what decides who is who stays" {
-  mkdir -p "$ROOTFS"/etc/nginx/conf.d "$ROOTFS"/etc/pam.d "$ROOTFS"/config "$ROOTFS"/usr/local/etc/php "$ROOTFS"/etc/ssh
+  mkdir -p "$ROOTFS"/etc/nginx/conf.d "$ROOTFS"/etc/pam.d "$ROOTFS"/config "$ROOTFS"/usr/local/etc/php "$ROOTFS"/etc/ssh "$ROOTFS"/var/{www,empty,mail}
   echo old >"$ROOTFS/etc/nginx/nginx.conf"
   layered
-  local write='for f in /etc/nginx/nginx.conf /etc/nginx/conf.d/x /config/x /usr/local/etc/php/x /etc/pam.d/x /etc/ssh/x /etc/x /etc/group /usr/bin/x /bin/x /usr/local/bin/x; do echo x 2>/dev/null >>$f && echo "wrote $f"; done; :'
+  local write='for f in /etc/nginx/nginx.conf /etc/nginx/conf.d/x /config/x /usr/local/etc/php/x /var/www/x /var/empty/x /var/mail/x /etc/pam.d/x /etc/ssh/x /etc/x /etc/group /usr/bin/x /bin/x /usr/local/bin/x; do echo x 2>/dev/null >>$f && echo "wrote $f"; done; :'
   runs sh -c "$write"
   policy <<<'adapt.applications = false'
   says nonroot run "$ID"
@@ -94,7 +94,7 @@ script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 
   fresh
   runs sh -c "$write"
   succeeds nonroot run "$ID"
-  [[ $(grep '^wrote' <<<"$OUT") == $'wrote /etc/nginx/nginx.conf\nwrote /etc/nginx/conf.d/x\nwrote /config/x\nwrote /usr/local/etc/php/x' ]] || explain 'expected these four'
+  [[ $(grep '^wrote' <<<"$OUT") == $'wrote /etc/nginx/nginx.conf\nwrote /etc/nginx/conf.d/x\nwrote /config/x\nwrote /usr/local/etc/php/x\nwrote /var/www/x' ]] || explain 'expected these five'
 }
 
 @test "H3: what an image opens to group 0 is its user's who asked for group 0, and nothing else is" {
