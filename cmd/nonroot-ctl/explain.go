@@ -3,10 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -15,6 +18,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/locate"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/ps"
 )
 
 // explainCommand says what becomes, or became, of a container, and why.
@@ -22,9 +26,10 @@ func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
 		Usage:     "say what becomes of a container, why, and what it may trip over",
-		ArgsUsage: "BUNDLE-DIR",
-		UsageText: "nonroot-ctl explain [options] BUNDLE-DIR\nnonroot-ctl explain [options] --docker NAME | --containerd NAMESPACE/ID | --podman NAME",
+		ArgsUsage: "NAME",
+		UsageText: "nonroot-ctl explain [options] NAME | BUNDLE-DIR\nnonroot-ctl explain [options] --docker NAME | --containerd NAMESPACE/ID | --podman NAME\nnonroot-ctl explain [options] --all",
 		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Usage: "explain every container that runs on this machine, in a line or few"},
 			&cli.StringFlag{Name: "docker", Usage: "explain the running container `NAME` of Docker"},
 			&cli.StringFlag{Name: "containerd", Usage: "explain the task `NAMESPACE/ID` of containerd"},
 			&cli.StringFlag{Name: "podman", Usage: "explain the container `NAME` of Podman"},
@@ -40,7 +45,69 @@ func explainCommand() *cli.Command {
 	}
 }
 
+// explained is a container of explain --all. Its JSON is documented in nonroot-ctl(8).
+type explained struct {
+	Engine string          `json:"engine"` // "": not known
+	ID     string          `json:"id"`
+	Name   string          `json:"name"`   // as people know it
+	Report *explain.Report `json:"report"` // null where there is none
+	Why    string          `json:"why"`    // why there is none
+}
+
+// explainAll explains what runs on the machine.
+func explainAll(c *cli.Context) error {
+	if c.Args().Present() || c.IsSet("docker") || c.IsSet("containerd") || c.IsSet("podman") {
+		return errors.New("explain --all takes no container")
+	}
+	running, err := ps.List(ps.Options{All: true})
+	if err != nil {
+		return err
+	}
+	all := []explained{}
+	for _, one := range running.Containers {
+		e := explained{Engine: one.Engine, ID: one.ID, Name: one.Called(), Why: one.Why}
+		if one.Bundle != "" {
+			e.Report, err = explain.Bundle(one.Bundle, explain.Options{
+				Policy: c.String("policy"), Profile: c.String("profile"), Root: cmp.Or(c.String("root"), one.Root()), Running: true,
+			})
+			e.Why = ""
+			if err != nil {
+				e.Report, e.Why = nil, err.Error()
+			}
+		}
+		all = append(all, e)
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, all)
+	}
+	p := &printer{}
+	for _, e := range all {
+		p.line("%q (%s): %s", e.Name, shown(cmp.Or(e.Engine, "engine not known")), apart(e.text(), "  "))
+		if e.Report == nil {
+			continue
+		}
+		for _, t := range e.Report.Problems {
+			if !t.Usual() {
+				p.line("  %s %q: %s", t.Kind, t.Where, apart(t.Detail, "    "))
+			}
+		}
+	}
+	p.line("%s", counted(len(all), "running container"))
+	_, err = io.WriteString(c.App.Writer, p.String())
+	return err
+}
+
+func (e *explained) text() string {
+	if e.Report == nil {
+		return "can't be explained: " + e.Why
+	}
+	return e.Report.Answer
+}
+
 func runExplain(c *cli.Context) error {
+	if c.Bool("all") {
+		return explainAll(c)
+	}
 	found, err := whichContainer(c)
 	if err != nil {
 		return needsRoot(c, err)
@@ -51,6 +118,7 @@ func runExplain(c *cli.Context) error {
 	if namespace, _, ok := strings.Cut(c.String("containerd"), "/"); ok && o.Root == "" {
 		o.Root = engines.ShimRoot(namespace)
 	}
+	o.Root = cmp.Or(o.Root, found.Root)
 	for _, n := range found.Ports {
 		o.Ports = append(o.Ports, explain.Port{Number: n, From: "the image or its user exposes it"})
 	}
@@ -87,11 +155,65 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 	case c.IsSet("podman"):
 		return locate.Podman(c.Context, c.String("podman"))
 	}
-	name := c.Args().First()
-	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) && !strings.Contains(name, "/") {
-		return nil, fmt.Errorf("there is no bundle %q here\nhint: for a container, name its engine: --docker %s, --podman %s or --containerd NAMESPACE/ID", name, shown(name), shown(name))
+	return anyEngines(c.Args().First())
+}
+
+// anyEngines is the running container of any engine that has the name, or the bundle of that path. What could mean two is refused.
+func anyEngines(name string) (*locate.Container, error) {
+	_, err := os.Stat(path.Join(name, "config.json"))
+	isBundle := err == nil
+	if isBundle && (path.IsAbs(name) || strings.HasPrefix(name, ".")) {
+		return &locate.Container{Bundle: name}, nil
+	}
+	running, err := ps.List(ps.Options{All: true})
+	if err != nil && !errors.Is(err, ps.ErrNotRoot) {
+		return nil, err
+	}
+	var found []*ps.Container
+	if err == nil {
+		found = called(running.Containers, name)
+	}
+	var choices []string
+	for _, one := range found {
+		choices = append(choices, fmt.Sprintf("%q (%s, %q)", one.Called(), cmp.Or(one.Engine, "engine not known"), one.ID))
+	}
+	switch {
+	case isBundle && len(found) > 0:
+		return nil, fmt.Errorf("%q is a bundle's directory, and a container's name: %s\nhint: ./%s is the directory, and its id the container", name, strings.Join(choices, ", "), shown(name))
+	case len(found) > 1:
+		return nil, fmt.Errorf("%q may be any of %s\nhint: name it by its id", name, strings.Join(choices, ", "))
+	case len(found) == 1 && found[0].Bundle == "":
+		return nil, fmt.Errorf("the bundle of the container %q was not found: %s", name, found[0].Why)
+	case len(found) == 1:
+		return &locate.Container{ID: found[0].ID, Bundle: found[0].Bundle, Root: found[0].Root(), Running: true}, nil
+	case !isBundle && !strings.Contains(name, "/"):
+		if err != nil {
+			return nil, fmt.Errorf("there is no bundle %q here, and only root may look for a container of that name\nhint: sudo nonroot-ctl explain %s; for your own: --docker %s or --podman %s", name, shown(name), shown(name), shown(name))
+		}
+		return nil, fmt.Errorf("there is no bundle %q here, and no container of that name or id runs\nhint: one that does not run is found by its engine: --podman %s; nonroot-ctl ps --all lists those that run", name, shown(name))
 	}
 	return &locate.Container{Bundle: name}, nil
+}
+
+// shortestID is how much of an id names a container.
+const shortestID = 4
+
+// called are the containers of that name, or where there is none, of an id that begins with it. A container of a pod is called by its own
+// name, its pod's, or all of them as ps and the log have them; one of containerd's by its namespace and id.
+func called(all []*ps.Container, name string) []*ps.Container {
+	var exact, byID []*ps.Container
+	for _, c := range all {
+		switch {
+		case slices.Contains([]string{c.Name, c.Called(), c.Pod, c.Container, c.ID, c.Namespace + "/" + c.ID}, name):
+			exact = append(exact, c)
+		case len(name) >= shortestID && strings.HasPrefix(c.ID, name):
+			byID = append(byID, c)
+		}
+	}
+	if len(exact) > 0 {
+		return exact
+	}
+	return byID
 }
 
 // dockerExecRoots are those that the command line names, else where daemons have theirs; host is the client's -H, "": as its environment
@@ -124,6 +246,10 @@ func or(given, usual []string) []string {
 // terminal as it is.
 func printReport(to io.Writer, r *explain.Report) error {
 	p := &printer{}
+	p.line("%s", apart(r.Answer, "  "))
+	p.line("why: %s", shown(r.Reason()))
+	p.problems(r.Problems)
+	p.heading("where")
 	p.line("bundle     %q", r.Bundle)
 	if r.Container != "" {
 		p.line("container  %q", r.Container)
@@ -146,13 +272,6 @@ func printReport(to io.Writer, r *explain.Report) error {
 	if len(r.Changes) == 0 {
 		p.line("  none")
 	}
-	p.heading("what it may trip over")
-	for _, t := range r.Problems {
-		p.line("  %s %q: %s", t.Kind, t.Where, apart(t.Detail, "    "))
-	}
-	if len(r.Problems) == 0 {
-		p.line("  nothing that was looked for: home, working directory, volumes, ports, setuid files, entrypoint")
-	}
 	if len(r.Notes) > 0 {
 		p.heading("notes")
 		for _, n := range r.Notes {
@@ -161,6 +280,25 @@ func printReport(to io.Writer, r *explain.Report) error {
 	}
 	_, err := io.WriteString(to, p.String())
 	return err
+}
+
+// problems are printed the worst first; what every image of a distribution has is one line.
+func (p *printer) problems(all []explain.Problem) {
+	p.heading("what it may trip over")
+	var usual []string
+	for _, t := range all {
+		if t.Usual() {
+			usual = append(usual, path.Base(t.Where))
+			continue
+		}
+		p.line("  %s %q: %s", t.Kind, t.Where, apart(t.Detail, "    "))
+	}
+	switch {
+	case len(all) == 0:
+		p.line("  nothing that was looked for: home, working directory, volumes, ports, setuid files, entrypoint")
+	case len(usual) > 0:
+		p.line("  setuid: %s of the distribution's own, which give nobody root any more: %s", counted(len(usual), "program"), shown(strings.Join(usual, ", ")))
+	}
 }
 
 type printer struct{ strings.Builder }

@@ -24,6 +24,8 @@ type Asked struct {
 	Args            []string `json:"args"`
 	Cwd             string   `json:"cwd"`
 	Partial         bool     `json:"partial"` // only the user is known: the rest is what config.json has since the rewrite
+
+	mapped bool // its user namespace is not the host's
 }
 
 func asked(s *specs.Spec) *Asked {
@@ -36,6 +38,7 @@ func asked(s *specs.Spec) *Asked {
 		Privileged:      list(privileged(s)),
 		Args:            list(p.Args),
 		Cwd:             p.Cwd,
+		mapped:          len(s.Linux.UIDMappings) > 0,
 	}
 	return a
 }

@@ -36,13 +36,16 @@ type Report struct {
 	Container string    `json:"container"` // its id; "" where none is known yet
 	Bundle    string    `json:"bundle"`
 	When      string    `json:"when"`
-	Asked     *Asked    `json:"asked"` // null where config.json can't be read
+	Answer    string    `json:"answer"` // all of it in a sentence
+	Asked     *Asked    `json:"asked"`  // null where config.json can't be read
 	Decided   Decided   `json:"decided"`
 	Changes   []Change  `json:"changes"`
 	Partial   bool      `json:"changes_partial"` // the record keeps only a part of what config.json was before
 	Problems  []Problem `json:"trips"`
 	Notes     []string  `json:"notes"`
 	Given     []string  `json:"-"` // directories of the image that creation will give to the container
+
+	ungoverned bool // it runs, and nonroot-runc has not decided about it
 }
 
 // Identity is a process's user.
@@ -71,6 +74,16 @@ type Options struct {
 // Bundle explains the container of a bundle's directory. It fails where the runtime would not even come to a decision for
 // reasons that lie in the caller: no such directory, a policy that can't be read.
 func Bundle(directory string, o Options) (*Report, error) {
+	r, err := report(directory, o)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(r.Problems, rank)
+	r.Answer = r.answer()
+	return r, nil
+}
+
+func report(directory string, o Options) (*Report, error) {
 	caller, err := facts.LookAtCaller()
 	if err != nil {
 		return nil, err
@@ -86,6 +99,7 @@ func Bundle(directory string, o Options) (*Report, error) {
 		return r, errors.Join(err, r.look(dir, caller, o, nil))
 	}
 	if o.Running {
+		r.ungoverned = true
 		by := ""
 		if o.Runtime != "" {
 			by = fmt.Sprintf(" (the engine's runtime for it is %q)", o.Runtime)

@@ -25,6 +25,7 @@ import (
 type Container struct {
 	ID      string
 	Bundle  string
+	Root    string   // the runtime's --root, where it is known
 	Running bool     // it was created by some runtime
 	Runtime string   // by which, as far as the engine says
 	Ports   []uint16 // those that the image or its user declares as listened on

@@ -17,6 +17,22 @@ var fileTools = []string{
 	"stat", "test", "touch", "true", "umask",
 }
 
+// calledBy is the command that another one calls for the files that find names, as charts' steps have it: one of xargs without other
+// options than those that say nothing of it. Of find itself it is find, unless it calls something. It is false for what can't be told.
+func calledBy(words []string) (called []string, ofOthers, ok bool) {
+	switch path.Base(words[0]) {
+	case "find":
+		return words, false, !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "-exec") || strings.HasPrefix(w, "-ok") })
+	case "xargs":
+		rest := words[1:]
+		for len(rest) > 0 && slices.Contains([]string{"-0", "-r", "-0r", "-r0", "--null", "--no-run-if-empty"}, rest[0]) {
+			rest = rest[1:]
+		}
+		return rest, true, len(rest) > 0 && slices.Contains(fileTools, path.Base(rest[0]))
+	}
+	return words, false, slices.Contains(fileTools, path.Base(words[0]))
+}
+
 // chownOptions are long options of chown(1) that do not say who.
 var chownOptions = []string{"--", "--changes", "--no-dereference", "--preserve-root", "--quiet", "--recursive", "--silent", "--verbose"}
 
@@ -29,17 +45,17 @@ func (c Command) Prepares(places []string) (uid, gid uint32, ok bool) {
 	}
 	cwd, named := path.Clean("/"+c.Cwd), false
 	for _, words := range commands {
-		name := path.Base(words[0])
+		called, ofOthers, isFiles := calledBy(words)
 		switch {
-		case name == "cd":
+		case path.Base(words[0]) == "cd":
 			if len(words) != 2 {
 				return 0, 0, false
 			}
 			cwd = at(cwd, words[1])
-		case !slices.Contains(fileTools, name):
+		case !isFiles:
 			return 0, 0, false
-		case name == "chown":
-			u, g, paths, ok := owner(words[1:])
+		case path.Base(called[0]) == "chown":
+			u, g, paths, ok := owner(called[1:], ofOthers)
 			if !ok || uid != 0 && u != uid {
 				return 0, 0, false
 			}
@@ -66,8 +82,9 @@ func touches(places []string, p string) bool {
 	})
 }
 
-// owner reads chown's operands (chown(1)). A name is for the image's passwd, whose user the container is as it is.
-func owner(words []string) (uid, gid uint32, paths []string, ok bool) {
+// owner reads chown's operands (chown(1)), which name no file where those are xargs' (ofOthers). A name is for the image's passwd,
+// whose user the container is as it is.
+func owner(words []string, ofOthers bool) (uid, gid uint32, paths []string, ok bool) {
 	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
 		// GNU's may be abbreviated, and take a value (--from, --reference).
 		if strings.HasPrefix(words[0], "--") && !slices.Contains(chownOptions, words[0]) {
@@ -75,7 +92,7 @@ func owner(words []string) (uid, gid uint32, paths []string, ok bool) {
 		}
 		words = words[1:]
 	}
-	if len(words) < 2 {
+	if len(words) < 2 && !(ofOthers && len(words) == 1) {
 		return 0, 0, nil, false
 	}
 	user, group, hasGroup := strings.Cut(words[0], ":")
@@ -107,7 +124,10 @@ func (c Command) commands() ([][]string, bool) {
 
 // commandsOf reads simple commands, one after the other, also those of an if. It is false for anything else.
 func commandsOf(script string) (all [][]string, ok bool) {
-	if len(script) > maxScript || strings.ContainsAny(script, "`(){}\\*?<>") || strings.Contains(script, "$") {
+	if !strings.Contains(script, "'") {
+		script = strings.ReplaceAll(script, "\\\n", "") // the line goes on
+	}
+	if len(script) > maxScript {
 		return nil, false
 	}
 	var words []string
@@ -142,7 +162,14 @@ func commandsOf(script string) (all [][]string, ok bool) {
 	return all, len(all) > 0
 }
 
-// wordAt is the word with which a text begins, without its quotes, and how long it is there.
+// Signs that a shell does not take as they are: outside of quotes, and between double ones.
+const (
+	notPlain       = "`$\\(){}*?<>"
+	notPlainQuoted = "`$\\"
+)
+
+// wordAt is the word with which a text begins, without its quotes, and how long it is there. It is false for one that would take a
+// shell to read.
 func wordAt(text string) (word string, n int, closed bool) {
 	var b strings.Builder
 	quote := byte(0)
@@ -150,6 +177,8 @@ func wordAt(text string) (word string, n int, closed bool) {
 		switch ch := text[n]; {
 		case quote != 0 && ch == quote:
 			quote = 0
+		case quote == 0 && strings.IndexByte(notPlain, ch) >= 0, quote == '"' && strings.IndexByte(notPlainQuoted, ch) >= 0:
+			return "", n, false
 		case quote != 0:
 			b.WriteByte(ch)
 		case ch == '\'' || ch == '"':

@@ -208,13 +208,42 @@ func inline(args []string) (text string, ok bool) {
 	return "", false
 }
 
-// Program finds the file that the command starts, behind inits. It is false where there is none that can be run.
+// scriptFile is the file that a shell is told to read, behind its options; "": none.
+func scriptFile(args []string) string {
+	if !slices.Contains(shells, path.Base(args[0])) {
+		return ""
+	}
+	for i := 1; i < len(args); i++ {
+		switch arg := args[i]; {
+		case arg == "--" && i+1 < len(args):
+			return args[i+1]
+		case arg == "" || arg[0] != '-' && arg[0] != '+':
+			return arg
+		case strings.HasPrefix(arg, "--"):
+		case strings.ContainsAny(arg[1:], "cs"):
+			return "" // what it reads is no file
+		case strings.HasSuffix(arg, "o"):
+			i++ // the option's name
+		}
+	}
+	return ""
+}
+
+// Program finds the file that the command starts, behind inits: of a shell that reads a script, that one. It is false where there is
+// none that can be run.
 func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {
 	args := skipInit(skipInit(c.Args))
 	if len(args) == 0 {
 		return rootfs.Entry{}, false
 	}
-	at, ok := c.find(view, args[0])
+	name := args[0]
+	if script := scriptFile(args); script != "" {
+		name = path.Join("/", c.Cwd, script) // no shell looks in PATH first
+		if path.IsAbs(script) {
+			name = script
+		}
+	}
+	at, ok := c.find(view, name)
 	return at, ok && at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && at.Mount == nil
 }
 

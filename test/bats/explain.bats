@@ -197,3 +197,41 @@ listing() {
   succeeds nonroot create "$ID"
   shows '.when == "after" and .container == "'"$ID"'"' "$REPO/bin/nonroot-ctl" explain --json --containerd-state "$BATS_TEST_TMPDIR" --containerd "default/$ID"
 }
+
+@test "explain NAME: a running container is found by itself, the answer comes first, and what is ambiguous is refused" {
+  local ctl=$REPO/bin/nonroot-ctl other=$ID-other
+  rmdir "$STATE"
+  STATE=/run/docker/runtime-nrt-$BASHPID/moby
+  mkdir -p "$STATE"
+  keeps_state "$STATE"
+  install -m 4755 "$ROOTFS/bin/probe" "$ROOTFS/bin/su"
+  install -m 4755 "$ROOTFS/bin/probe" "$ROOTFS/bin/own"
+  runs probe pause
+  created nonroot
+  succeeds nonroot start "$ID"
+  succeeds "$ctl" explain "$ID"
+  [[ ${OUT%%$'\n'*} == 'it runs as 65532:65532 in place of root (0:0)' ]] || explain "$OUT"
+  contains 'setuid "/bin/own"'
+  contains "setuid: 1 program of the distribution's own, which give nobody root any more: su"
+  shows '.when == "after" and .answer == "it runs as 65532:65532 in place of root (0:0)" and [.trips[].where] == ["/bin/own", "/bin/su"]' "$ctl" explain --json "$ID"
+  refused 'no container of that name or id runs' "$ctl" explain "no-$ID"
+  succeeds "$ctl" explain --all
+  [[ $OUT == *"\"$ID\" ("*'): it runs as 65532:65532 in place of root (0:0)'$'\n''  setuid "/bin/own"'*'running container'* && $OUT != */bin/su* ]] || explain "$OUT"
+  shows 'any(.[]; .id == "'"$ID"'" and .report.when == "after" and .why == "")' "$ctl" explain --all --json
+  refused 'takes no container' "$ctl" explain --all "$ID"
+  # A directory of that name with a bundle in it may be meant, too.
+  cd "$BATS_TEST_TMPDIR"
+  ln -s "$BUNDLE" "$ID"
+  refused "a bundle's directory, and a container's name" "$ctl" explain "$ID"
+  succeeds "$ctl" explain "./$ID"
+  rm "$ID"
+  cd "$BUNDLE"
+  bare delete --force "$ID"
+  # One of the bare runtime runs as root, and that is what the answer says first.
+  rm "$BUNDLE"/nonroot-*.json
+  fresh
+  created bare "$other"
+  succeeds bare start "$other"
+  succeeds "$ctl" explain "$other"
+  [[ ${OUT%%$'\n'*} == 'NOT governed, it runs as root (0:0); created by nonroot-runc it would run as 65532:65532'* ]] || explain "$OUT"
+}

@@ -165,13 +165,33 @@ script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 
   succeeds nonroot run "$ID"
   [[ $OUT == started ]] || explain 'expected it to start, and no more'
   [[ $(stat -c %u:%g:%a "$ROOTFS/entry.sh") == 0:65532:754 && $(stat -c %u:%g:%a "$ROOTFS/etc/shadow") == 0:0:600 ]]
-  # Nor by naming it as the program.
-  relayered
-  fresh
-  runs /etc/shadow
-  says nonroot run "$ID"
-  [[ $STATUS != 0 ]] || explain 'it ran'
-  [[ $(stat -c %u:%g:%a "$ROOTFS/etc/shadow") == 0:0:600 ]]
+  # Nor by naming it as the program, or as what a shell is to read.
+  local command
+  for command in /etc/shadow 'sh /etc/shadow'; do
+    relayered
+    fresh
+    # shellcheck disable=SC2086 # a list of words
+    runs $command
+    says nonroot run "$ID"
+    [[ $STATUS != 0 ]] || explain 'it ran'
+    [[ $(stat -c %u:%g:%a "$ROOTFS/etc/shadow") == 0:0:600 ]]
+  done
+}
+
+@test "H4: a script that root alone may run is read by the shell that is told to, and stays root's" {
+  printf '#!/bin/sh\necho started; echo x 2>/dev/null >>/closed.sh && echo changed; :\n' >"$ROOTFS/closed.sh"
+  chmod 700 "$ROOTFS/closed.sh"
+  layered
+  local command
+  for command in 'sh /closed.sh' 'sh -e closed.sh' 'sh -eu -o noglob -- /closed.sh'; do
+    relayered
+    fresh
+    # shellcheck disable=SC2086 # a list of words
+    runs $command
+    succeeds nonroot run "$ID"
+    [[ $OUT == started ]] || explain 'expected it to start, and no more'
+    [[ $(stat -c %u:%g:%a "$ROOTFS/closed.sh") == 0:65532:750 ]] || explain 'expected it to stay root'"'"'s'
+  done
 }
 
 # volume NAME makes one as Docker does, in $VOLUMES.

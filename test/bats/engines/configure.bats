@@ -88,7 +88,7 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   shows root docker run --rm --runtime rootful bb probe
   shows nonroot docker run --rm bb probe
   says ctl doctor
-  [[ $STATUS == 0 && $OUT == *'warn docker: policy of "rootful": OPEN'*'backup agent'* ]] || explain 'expected to hear of it'
+  [[ $STATUS == 0 && $OUT == *'note docker: policy of "rootful": OPEN'*'backup agent'* ]] || explain 'expected to hear of it'
   # As the default it leaves nobody governed.
   succeeds ctl configure docker --runtime-name rootful --profile rootful --set-default --reload
   contains 'enforces nothing'

@@ -40,8 +40,8 @@ state() { dpkg-query -W -f '${db:Status-Status}' nonroot-runc 2>/dev/null; }
   succeeds nonroot-ctl version
   contains 1.0.0
   # What lies there changes nothing as long as no line of it is set.
-  succeeds nonroot-ctl policy show --engine docker --container c
-  contains 'mode: rewrite'
+  succeeds nonroot-ctl policy show --engine docker
+  contains 'mode      rewrite'
   succeeds nonroot-ctl policy check
   local file
   for file in man/man8/nonroot-ctl.8.gz doc/nonroot-runc/{copyright,docs/policy.md,docs/checks/runs-as-root.md,nonroot-runc.cdx.json} nonroot-runc/policies/workstation.toml; do
@@ -126,7 +126,7 @@ state() { dpkg-query -W -f '${db:Status-Status}' nonroot-runc 2>/dev/null; }
 
   # Beside the place of zsh's file, both kinds have the same.
   contents() { sed 's#zsh/[a-z-]*#zsh#' | sort; }
-  [[ $(rpm -qlp "$NONROOT_PACKAGES/nonroot-runc-1.0.0-1.x86_64.rpm" | grep -v -e '/nonroot-runc$' -e '/policies$' -e '^$' | cat - <(printf '/usr/sbin/nonroot-runc\n') | contents) == $(dpkg-deb --fsys-tarfile "$(deb 1.0.0)" | tar -t | sed -n 's#^\./#/#; /[^/]$/p' | contents) ]] || explain 'they differ'
+  [[ $(rpm -qp --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' "$NONROOT_PACKAGES/nonroot-runc-1.0.0-1.x86_64.rpm" | sed -n 's/^-[^ ]* //p' | contents) == $(dpkg-deb --fsys-tarfile "$(deb 1.0.0)" | tar -t | sed -n 's#^\./#/#; /[^/]$/p' | contents) ]] || explain 'they differ'
 }
 
 @test "arm64: programs of that architecture, of which nonroot-ctl runs under an emulator" {
