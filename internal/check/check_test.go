@@ -375,6 +375,14 @@ func described(t *testing.T, lines []string) Result {
 
 const usualPasswd = `/etc/passwd: root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh`
 
+// TestImageNamesNoUser: that there is none is said, not that an empty text is root.
+func TestImageNamesNoUser(t *testing.T) {
+	r := described(t, nil)
+	if len(r.Findings) != 1 || !strings.HasPrefix(r.Findings[0].Why, "the image names no user, which is root: Docker and Podman start ") {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
 // TestImages: whom an image runs as, by its own accounts, and what is found beside that.
 func TestImages(t *testing.T) {
 	for _, test := range []struct {
@@ -628,16 +636,17 @@ func TestFix(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "5:5", "rooted": ""})}}
 	const debian, alpine, number = "RUN groupadd --gid 10001 app && useradd --system --uid 10001 --gid 10001 --no-create-home app\nUSER 10001:10001\n", "RUN addgroup -S -g 10001 app && adduser -S -D -H -u 10001 -G app app\nUSER 10001:10001\n", "USER 10001:10001\n"
 	for text, want := range map[string]string{
-		"FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]":  "FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]\n" + debian,
-		"FROM alpine:3\nCMD [\"a\"]\n":                      "FROM alpine:3\nCMD [\"a\"]\n" + alpine,
-		"FROM scratch\nCOPY a /\nCMD [\"/a\"]\n":            "FROM scratch\nCOPY a /\nCMD [\"/a\"]\n" + number,
-		"FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n": "FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n" + debian,
-		"FROM rooted\nCMD [\"a\"]\n":                        "",
-		"FROM debian\nRUN useradd app\n":                    "",
-		"FROM debian\nENTRYPOINT [\"gosu\", \"app\"]\n":     "",
-		"FROM debian\nVOLUME /data\n":                       "",
-		"FROM debian\nSHELL [\"/bin/x\"]\nCMD a\n":          "",
-		"FROM debian\nCOPY <<EOF /x\na\nEOF":                "",
+		"FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]":    "FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]\n" + debian,
+		"FROM alpine:3\nCMD [\"a\"]\n":                        "FROM alpine:3\nCMD [\"a\"]\n" + alpine,
+		"FROM scratch\nCOPY a /\nCMD [\"/a\"]\n":              "FROM scratch\nCOPY a /\nCMD [\"/a\"]\n" + number,
+		"FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n":   "FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n" + debian,
+		"FROM debian\nCOPY --chmod=0700 a /a\nCMD [\"/a\"]\n": "FROM debian\nCOPY --chmod=0755 a /a\nCMD [\"/a\"]\n" + debian,
+		"FROM rooted\nCMD [\"a\"]\n":                          "",
+		"FROM debian\nRUN useradd app\n":                      "",
+		"FROM debian\nENTRYPOINT [\"gosu\", \"app\"]\n":       "",
+		"FROM debian\nVOLUME /data\n":                         "",
+		"FROM debian\nSHELL [\"/bin/x\"]\nCMD a\n":            "",
+		"FROM debian\nCOPY <<EOF /x\na\nEOF":                  "",
 		"# nonroot-ctl: ignore runs-as-root a demo\nFROM debian\nRUN x\n# nonroot-ctl: ignore runs-as-root a demo\nUSER 0\n": "",
 		"FROM nobody/knows\nCMD [\"a\"]\n": "",
 		"FROM known\nCMD [\"a\"]\n":        "",
@@ -687,7 +696,7 @@ func TestNotFixed(t *testing.T) {
 		"FROM debian\nSHELL [\"/bin/x\"]\nCMD a\n":               "runs-as-root: it has a SHELL of its own, in which no account may be made",
 		"FROM debian AS a\nFROM debian\nUSER 5:5\n":              "",
 		"FROM debian\nCOPY <<EOF /x\na\nEOF":                     "runs-as-root: the file ends with a text of its own, behind which nothing can stand",
-		"FROM debian\nCOPY --chmod=0700 a /a\nCMD [\"/a\"]\n":    "runs-as-root: with a user of its own at the end it has another finding (closed-program, line 2: give it mode 0755)",
+		"FROM debian\nCOPY --chmod=0700 a /a\nCMD [\"/a\"]\n":    "",
 		"FROM debian\nVOLUME /data\nCMD [\"a\"]\n":               "runs-as-root: with a user of its own at the end it has another finding (volume-of-root, line 2: " + volumeOfRoot.Do + ")",
 		"FROM nobody/knows\n":                                    "user-unknown, line 1: what is meant is not certain",
 		"FROM known\nUSER app\nRUN --mount=type=secret,id=a x\n": "closed-secret, line 3: what is meant is not certain",

@@ -43,8 +43,19 @@ func Fix(text []byte, o Options) (fixed []byte, did []string) {
 				break
 			}
 			after, ok := e.apply(fixed)
-			if !ok || !better(before, Dockerfile("", after, o)) {
+			if !ok {
 				break
+			}
+			if result := Dockerfile("", after, o); !better(before, result) {
+				// The image's program may be for root alone, which counts only now.
+				mode, more, ok := fixMode(nil, nil, result)
+				if !ok {
+					break
+				}
+				if after, ok = mode.apply(after); !ok || !better(before, Dockerfile("", after, o)) {
+					break
+				}
+				said += ", " + more
 			}
 			fixed, did = after, append(did, said)
 		}

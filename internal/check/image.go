@@ -87,7 +87,11 @@ func (p *picture) who() {
 	user := imageuser.Read(p.result.User)
 	switch p.result.Verdict {
 	case Root:
-		p.found(runsAsRoot, "the user %s is root: Docker and Podman start %s, containerd starts %s", quote.Value(p.result.User), p.docker, p.containerd)
+		who := fmt.Sprintf("the user %s is root", quote.Value(p.result.User))
+		if p.result.User == "" {
+			who = "the image names no user, which is root"
+		}
+		p.found(runsAsRoot, "%s: Docker and Podman start %s, containerd starts %s", who, p.docker, p.containerd)
 	case Never:
 		p.found(neverStarts, "the user is %s: %v", quote.Value(p.result.User), p.docker.Err)
 	default:
