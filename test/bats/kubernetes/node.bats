@@ -255,10 +255,7 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   pod team-a by-default '' '.spec.nodeName = "node2"'
   shows nonroot inside team-a by-default probe
   # The agent comes back, and keeps the node.
-  local pod
-  pod=$(kubectl -n nonroot-runc get pods -l app.kubernetes.io/component=node --field-selector spec.nodeName=node2 -o 'jsonpath={.items[0].metadata.name}')
-  kubectl -n nonroot-runc delete pod "$pod" --grace-period=1 >/dev/null
-  kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=120s >/dev/null
+  another_agent node2
   patiently condition_is node2 '^True Ready '
   # Nodes share the machine's processes.
   succeeds sh -c 'for p in $(pidof nonroot-node); do if grep -q /node2/ "/proc/$p/cgroup"; then cat "/proc/$p/status"; fi; done'
@@ -272,7 +269,14 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   kubectl -n team-a delete pod by-default --grace-period=1 >/dev/null
   on node2 nonroot-ctl configure containerd --uninstall --keep-name >/dev/null
   restart_node_containerd node2
+  another_agent node2 # this one needs the handler
   patiently labelled node2
+}
+another_agent() {
+  local pod
+  pod=$(kubectl -n nonroot-runc get pods -l app.kubernetes.io/component=node --field-selector "spec.nodeName=$1" -o 'jsonpath={.items[0].metadata.name}')
+  kubectl -n nonroot-runc delete pod "$pod" --grace-period=1 >/dev/null
+  kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=120s >/dev/null
 }
 
 @test "taken back: it waits for the pods, then each node is byte for byte what it was" {
