@@ -98,7 +98,11 @@ func (c *cluster) start(ctx context.Context) error {
 	none := cache.ResourceEventHandlerFuncs{}
 	// Whoever takes the label away is answered at once.
 	follow(&c.node, objects(c.dynamic.Resource(nodes), byName(c.options.node)), &unstructured.Unstructured{},
-		cache.ResourceEventHandlerFuncs{UpdateFunc: func(_, now any) { wake(now) }})
+		cache.ResourceEventHandlerFuncs{UpdateFunc: func(before, now any) {
+			if label(before) != label(now) {
+				wake(now)
+			}
+		}})
 	follow(&c.config, objects(c.dynamic.Resource(configMaps).Namespace(c.namespace), byName(c.options.policies)), &unstructured.Unstructured{},
 		cache.ResourceEventHandlerFuncs{AddFunc: wake, UpdateFunc: func(_, now any) { wake(now) }, DeleteFunc: wake})
 	follow(&c.pods, &cache.ListWatch{
@@ -115,6 +119,15 @@ func (c *cluster) start(ctx context.Context) error {
 		return fmt.Errorf("wait for the API server: %w", context.Cause(ctx))
 	}
 	return nil
+}
+
+// label is a node's, by which RuntimeClasses select it.
+func label(object any) string {
+	node, _ := object.(*unstructured.Unstructured)
+	if node == nil {
+		return ""
+	}
+	return node.GetLabels()[readyLabel]
 }
 
 // objects lists and watches those that a field selector has.

@@ -50,7 +50,7 @@ percentile() { sort -n "$2" | awk -v p="$1" '{ all[NR] = $1 } END { n = int(NR *
   # From the request by which it takes its Lease to the one by which it gives it back.
   local turns
   turns=$(jq -rs '[.[] | select(.objectRef.resource == "leases" and .verb == "update" and .responseStatus.code == 200)
-    | {node: .user.extra["authentication.kubernetes.io/node-name"][0], at: (.stageTimestamp | sub("\\.[0-9]+Z"; "Z") | fromdate) + (.stageTimestamp | capture("(?<f>\\.[0-9]+)Z").f | tonumber)}]
+    | {node: .user.extra["authentication.kubernetes.io/node-name"][0], at: ((.stageTimestamp | sub("\\.[0-9]+Z"; "Z") | fromdate) + (.stageTimestamp | capture("(?<f>\\.[0-9]+)Z").f | tonumber))}]
     | group_by(.node)[] | select(length == 2) | "\(.[0].node) \((.[1].at - .[0].at) * 1000 | round) ms"' "$CLUSTER/audit.log")
   [[ $(wc -l <<<"$turns") == 2 ]] || explain "$turns"
   say "turns: ${turns//$'\n'/, }"
