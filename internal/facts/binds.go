@@ -103,10 +103,6 @@ func (a *alike) note() string {
 	return note
 }
 
-// systems are directories of which nobody means to write what is bound from there, though mounts are writable unless somebody says
-// otherwise (-v /etc/localtime:/etc/localtime).
-var systems = []string{"/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot"}
-
 // roots are directories in which an empty one means something to the system's programs.
 var roots = []string{"/root", "/run", "/var/run", "/var/spool", "/var/lib"}
 
@@ -149,8 +145,8 @@ func (g *Gathered) closedBind(m *spec.Mount, st *unix.Stat_t, d *decision.Decisi
 		if !m.Readonly() {
 			rights = write
 		}
-	case m.Readonly() || g.may(write, st, d.Identity) || links.WithinAny(systems, path.Clean(m.Source)):
-		return "", ""
+	case m.Readonly() || g.may(write, st, d.Identity) || links.WithinAny(hint.Systems, path.Clean(m.Source)):
+		return "", "" // nobody means to write it, though mounts are writable unless somebody says otherwise (-v /etc/localtime:/etc/localtime)
 	default:
 		rights, verb = write, "written"
 	}
@@ -159,6 +155,7 @@ func (g *Gathered) closedBind(m *spec.Mount, st *unix.Stat_t, d *decision.Decisi
 		Mode: st.Mode & 0o7777, Rights: rights, Directory: st.Mode&unix.S_IFMT == unix.S_IFDIR,
 		UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID),
 		Rootless: !g.call.Caller.IsHostRoot(), Podman: g.Origin.Engine == engines.Podman.Name || engines.SaysPodman(g.Container.Annotations), Pod: g.Origin.Pod != "",
+		System: hint.IsSystems(m.Source),
 	}
 	c.Owner, c.Mapped = of.Inside(st.Uid)
 	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)
@@ -198,7 +195,7 @@ func isGiven(give *plan.Give, dir string) bool {
 func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool {
 	// An engine makes it with mode 0755; and nobody is told to give away what belongs to the system. Whoever chose the name must not
 	// have a shell that is given the advice do more than it says.
-	if st.Mode&0o7777 != 0o755 || links.WithinAny(systems, path.Clean(m.Source)) || links.WithinAny(roots, path.Clean(m.Source)) || !quote.IsPlainPath(m.Source) {
+	if st.Mode&0o7777 != 0o755 || links.WithinAny(hint.Systems, path.Clean(m.Source)) || links.WithinAny(roots, path.Clean(m.Source)) || !quote.IsPlainPath(m.Source) {
 		return false
 	}
 	if of := g.owners(); m.Readonly() || st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 && !of.IsRoot(st.Uid) || !g.call.Caller.IsHostRoot() {

@@ -96,6 +96,11 @@ func TestAdviceIsPlain(t *testing.T) {
 			t.Errorf("%q: %q", source, got)
 		}
 	}
+	// Of root's home, too, where what is written runs as root.
+	g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf("/root", "/data", "rw")) })
+	if got := strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n"); strings.Contains(got, "chown") || strings.Contains(got, "chgrp") || !strings.Contains(got, "a copy") {
+		t.Errorf("root's home: %q", got)
+	}
 	for p, want := range map[string]bool{"/srv/a.b-c_d/e+f@g:1": true, "relative": false, "/a\x00": false, "/é": false} {
 		if quote.IsPlainPath(p) != want {
 			t.Errorf("%q", p)

@@ -4,8 +4,28 @@ package hint
 
 import (
 	"fmt"
+	"path"
+	"slices"
 	"strings"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
+
+// Systems are directories of a host's programs, of its configuration, and the kernel's.
+var Systems = []string{"/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot"}
+
+// within are further ones of which all is the system's, beside what is theirs by itself.
+var (
+	within   = []string{"/run", "/var/run", "/var/spool", "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/systemd", "/var/lib/sudo", "/var/lib/polkit-1"}
+	byItself = []string{"/", "/root", "/home", "/var", "/var/lib", "/var/lib/kubelet"}
+)
+
+// IsSystems says that what lies at a path of the host decides what root runs there, or who is root: nobody is told to give it to a
+// container. In root's home, what a dot hides is read by programs.
+func IsSystems(p string) bool {
+	p = path.Clean(p)
+	return links.WithinAny(Systems, p) || links.WithinAny(within, p) || slices.Contains(byItself, p) || strings.HasPrefix(p, "/root/.")
+}
 
 // Closed is something of the host's, mounted into a container, to which the container's identity has no right.
 type Closed struct {
@@ -23,6 +43,7 @@ type Closed struct {
 	Podman   bool
 	NotKept  bool // who asks to be the owner is not, by the policy
 	Pod      bool // Kubernetes asks for the container
+	System   bool // it is one that IsSystems has
 }
 
 // Remedies says what gives the identity the right, best first: to run as who has it; a group; a mode; and to change the owner last,
@@ -40,6 +61,10 @@ func (c *Closed) Remedies() string {
 		all = append(all, "--userns=keep-id")
 	case c.Mapped && c.Owner != 0 && !c.NotKept && of(6):
 		all = append(all, fmt.Sprintf("run it as the owner ("+user+")", c.Owner, c.Group))
+	}
+	if c.System {
+		all = append(all, fmt.Sprintf("mount a copy of what it needs there, which belongs to %d:%d", c.UID, c.GID))
+		return strings.Join(all, ", or ")
 	}
 	if c.MappedGroup && c.Group != 0 && of(3) {
 		all = append(all, c.groupHint())

@@ -505,7 +505,7 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 		a.askForGroup(&f, st.Gid)
 	case m != nil && (m.Type == "bind" || m.Type == "none" || m.Type == ""):
 		f.Kind = Mounted
-		f.Why += "; " + a.onMount(in, m, st, right)
+		f.Why += "; " + a.onMount(in, m, dir, st, right)
 	case top == "proc" || top == "sys":
 		f.Kind = Kernel
 		f.Why += "; the kernel's files are root's"

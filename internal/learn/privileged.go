@@ -12,6 +12,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/hint"
+	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
 // privilege is what a call takes that no container has here.
@@ -145,12 +146,14 @@ func (a *Advisor) Setuid(file string) {
 	}
 }
 
-// onMount says of a mount what gives a right to what is on it.
-func (a *Advisor) onMount(in *place, m *Mount, st *unix.Stat_t, right uint32) string {
+// onMount says of a mount what gives a right to what is on it, at a place.
+func (a *Advisor) onMount(in *place, m *Mount, at string, st *unix.Stat_t, right uint32) string {
 	of := a.owners(in)
 	switch {
 	case engines.NamesSocket(m.Source):
 		return fmt.Sprintf("it is %q of the host, an engine's socket: whoever may write to it is root on the host, and no container is given it here", m.Source)
+	case path.Base(m.Source) == record.Passwd || path.Base(m.Source) == record.Group:
+		return "it is a copy that nonroot-runc makes for this container: change the accounts when the image is built (USER), or name the user with --user"
 	case engines.MakesFile(m.Source):
 		return fmt.Sprintf("it is the engine's, which writes it by itself%s", engineOption(path.Base(m.Source)))
 	}
@@ -158,6 +161,7 @@ func (a *Advisor) onMount(in *place, m *Mount, st *unix.Stat_t, right uint32) st
 	c := hint.Closed{
 		Mode: st.Mode & 0o7777, Rights: right, Directory: st.Mode&unix.S_IFMT == unix.S_IFDIR, UID: in.who.uid, GID: in.who.gid,
 		Rootless: a.Rootless, Podman: a.Podman,
+		System: len(engines.VolumeMarks(m.Source)) == 0 && hint.IsSystems(path.Join(m.Source, strings.TrimPrefix(at, m.Destination))),
 	}
 	c.Owner, c.Mapped = of.Inside(st.Uid)
 	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)

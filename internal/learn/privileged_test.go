@@ -82,14 +82,31 @@ func TestOnMount(t *testing.T) {
 		{"/var/lib/docker/volumes/v/_data", unix.Stat_t{Mode: unix.S_IFDIR | 0o770, Uid: 1000}, false, "volumes adopt --group 65532|!--user"},
 		{"/var/lib/docker/volumes/v/_data", unix.Stat_t{Mode: unix.S_IFDIR | 0o700, Uid: 1000, Gid: 1000}, false, "--user 1000:1000|!chown|!adopt"},
 		{"/var/lib/docker/containers/0a/hosts", unix.Stat_t{Mode: unix.S_IFREG | 0o644}, false, "--add-host|!chown"},
+		{"/etc", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, false, "a copy|!chown|!chgrp|!chmod"},
+		{"/etc/shadow", unix.Stat_t{Mode: unix.S_IFREG | 0o640, Gid: 42}, false, "a copy|!chown|!chgrp|!chmod|!--group-add"},
+		{"/root", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, false, "a copy|!chown|!chgrp|!chmod"},
+		{"/", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, true, "a copy|!chown|!chgrp|!chmod"},
+		{"/b/nonroot-passwd", unix.Stat_t{Mode: unix.S_IFREG | 0o644}, false, "nonroot-runc makes|when the image is built|!chown|!chgrp|!chmod"},
 		{"/run/docker.sock", unix.Stat_t{Mode: unix.S_IFSOCK | 0o660}, false, "an engine's socket|!chown|!chmod"},
 	} {
 		a.Rootless, a.Podman = test.rootless, test.rootless
-		got := a.onMount(in, &Mount{Destination: "/data", Source: test.source, Type: "bind"}, &test.st, 3)
+		got := a.onMount(in, &Mount{Destination: "/data", Source: test.source, Type: "bind"}, "/data", &test.st, 3)
 		for word := range strings.SplitSeq(test.want, "|") {
 			if unwanted, not := strings.CutPrefix(word, "!"); strings.Contains(got, unwanted) == not {
 				t.Errorf("%s of %d: %q lacks or has %q", test.source, test.st.Uid, got, word)
 			}
+		}
+	}
+}
+
+// TestOnMountOfAll: what lies below a mount counts, not only what is mounted.
+func TestOnMountOfAll(t *testing.T) {
+	in := &place{tid: os.Getpid(), who: &credentials{uid: 65532, gid: 65532}}
+	a := &Advisor{Policy: policy.Default(), Record: &decision.Decision{}}
+	st := unix.Stat_t{Mode: unix.S_IFDIR | 0o755}
+	for at, want := range map[string]bool{"/host/etc/x": false, "/host/srv/x": true} {
+		if got := a.onMount(in, &Mount{Destination: "/host", Source: "/", Type: "bind"}, at, &st, 3); strings.Contains(got, "chown") != want {
+			t.Errorf("%s: %s", at, got)
 		}
 	}
 }
