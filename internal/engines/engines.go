@@ -243,6 +243,11 @@ func PodSecret(name string) bool {
 	return false
 }
 
+// Stores are directories in which engines keep images and layers, whose files root runs in exempt containers.
+func Stores() []string {
+	return []string{Docker.Store.Root, path.Dir(storageRoot), "/var/lib/containerd"} // containerd, defaults/defaults_unix.go
+}
+
 // VolumeStores are the directories in which engines have their volumes, each with one of its name, where nobody has configured
 // another store.
 func VolumeStores() (dirs []string) {

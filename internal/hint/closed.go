@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
@@ -16,8 +17,8 @@ var Systems = []string{"/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin",
 
 // within are further ones of which all is the system's, beside what is theirs by itself.
 var (
-	within   = []string{"/run", "/var/run", "/var/spool", "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/systemd", "/var/lib/sudo", "/var/lib/polkit-1"}
-	byItself = []string{"/", "/root", "/home", "/var", "/var/lib", "/var/lib/kubelet"}
+	within   = append(engines.Stores(), "/run", "/var/run", "/var/spool", "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/systemd", "/var/lib/sudo", "/var/lib/polkit-1")
+	byItself = []string{"/", "/root", "/home", "/var", "/var/lib", engines.KubeletDir}
 )
 
 // IsSystems says that what lies at a path of the host decides what root runs there, or who is root: nobody is told to give it to a

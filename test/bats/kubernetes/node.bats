@@ -110,6 +110,7 @@ told_of_deployment() { [[ $(deployment_events) -ge 1 ]]; }
   root_is_no_user() { [[ -z $(user '' '.spec.securityContext = {runAsNonRoot: true}') ]]; }
   patiently root_is_no_user
   kubectl delete -f "$REPO/deploy/policies/runasuser.yaml" >/dev/null
+  kubectl -n team-d delete pod says-so --grace-period=1 >/dev/null
 }
 
 @test "an exempt namespace goes without" {
