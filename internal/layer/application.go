@@ -75,6 +75,35 @@ func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	return after, true
 }
 
+// helpersIn are directories in which images put programs of their own, which a start script calls. Those of the distribution lie elsewhere,
+// and are open.
+var helpersIn = []string{"/", "/usr/local/bin", "/usr/local/sbin"}
+
+// helpers lends the programs there that root alone may run. What is closed and is no program, such as a key, stays so.
+func (g *giver) helpers() {
+	for _, dir := range helpersIn {
+		fd, err := unix.Openat2(g.root, beneath(dir), &unix.OpenHow{Flags: reading, Resolve: inside})
+		if err != nil {
+			continue // no such directory, a link, or not the image's
+		}
+		names, err := dirents.Names(fd, maxListed)
+		lent := 0
+		for _, name := range names {
+			var st unix.Stat_t
+			if err != nil || g.err != nil || unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o100 == 0 {
+				continue
+			}
+			if _, lends := g.Lends(&st); lends && g.program(path.Join(dir, name)) {
+				lent++
+			}
+		}
+		_ = unix.Close(fd)
+		if lent > 0 && !slices.Contains(g.Tops, dir) {
+			g.Tops = append(g.Tops, dir)
+		}
+	}
+}
+
 // program lends the program that the container starts. It says whether it did.
 func (g *giver) program(p string) bool {
 	dir, err := unix.Openat2(g.root, beneath(path.Dir(p)), &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inside})

@@ -121,6 +121,33 @@ func TestProgram(t *testing.T) {
 	}
 }
 
+// TestHelpers: programs of the image's own that root alone may run, where images put them; what is no program, and what is elsewhere, stays.
+func TestHelpers(t *testing.T) {
+	files := map[string]string{
+		"usr/local/bin/own": "0:0 744", "usr/local/sbin/own": "0:0 700", "own.sh": "0:0 744", "key": "0:0 600", "usr/local/bin/key": "0:0 400", "usr/local/bin/su": "0:0 4700",
+		"usr/local/bin/persons": "1500:1500 700", "usr/local/bin/link": "-> /usr/bin/closed", "usr/bin/closed": "0:0 700", "usr/local/bin/kept": "0:0 700", "usr/local/bin/sub/x": "0:0 700",
+	}
+	for lend, want := range map[bool]map[string]string{
+		false: {"/usr/local/bin/own": "0:0 744", "/usr/local/sbin/own": "0:0 700", "/own.sh": "0:0 744"},
+		true: {
+			"/usr/local/bin/own": "0:1001 754", "/usr/local/sbin/own": "0:1001 750", "/own.sh": "0:1001 754", "/key": "0:0 600", "/usr/local/bin/key": "0:0 400",
+			"/usr/local/bin/su": "0:0 4700", "/usr/local/bin/persons": "1500:1500 700", "/usr/bin/closed": "0:0 700", "/usr/local/bin/kept": "0:0 700", "/usr/local/bin/sub/x": "0:0 700",
+		},
+	} {
+		rootfs := overlay(t, files)
+		w := wish(rootfs)
+		w.Lend, w.Keep = lend, []string{"/usr/local/bin/kept"}
+		given, err := Give(w)
+		if err != nil || given.Unfinished {
+			t.Errorf("%+v, %v", given, err)
+		}
+		if lend && !slices.Equal(given.Tops, []string{"/", "/usr/local/bin", "/usr/local/sbin"}) {
+			t.Errorf("in %q", given.Tops)
+		}
+		checkOwners(t, rootfs, want)
+	}
+}
+
 // TestGroupOnly: what root's group may write, below directories of root's too, and nothing else.
 func TestGroupOnly(t *testing.T) {
 	rootfs := overlay(t, map[string]string{

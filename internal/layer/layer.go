@@ -84,6 +84,9 @@ func Give(w *Options) (Given, error) {
 	if lent {
 		g.Tops = append(g.Tops, w.Program)
 	}
+	if w.Lend && g.err == nil {
+		g.helpers()
+	}
 	return g.Given, cmp.Or(g.err, g.denied)
 }
 

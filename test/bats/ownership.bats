@@ -178,6 +178,29 @@ script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 
   done
 }
 
+@test "H4: programs of the image's own that root alone may run are run by its start script, and stay root's" {
+  mkdir -p "$ROOTFS/usr/local/bin" "$ROOTFS/usr/bin"
+  printf '#!/bin/sh\necho helped; echo x 2>/dev/null >>"$0" && echo changed; :\n' >"$ROOTFS/usr/local/bin/own-chown"
+  cp "$ROOTFS/usr/local/bin/own-chown" "$ROOTFS/usr/bin/closed"
+  printf 'secret\n' >"$ROOTFS/usr/local/bin/key"
+  chmod 744 "$ROOTFS/usr/local/bin/own-chown"
+  chmod 700 "$ROOTFS/usr/bin/closed"
+  chmod 600 "$ROOTFS/usr/local/bin/key"
+  layered
+  local script='/usr/local/bin/own-chown; cat /usr/local/bin/key 2>/dev/null; :'
+  runs sh -c "$script"
+  policy <<<'adapt.applications = false'
+  says nonroot run "$ID"
+  lacks helped
+  : >"$POLICY"
+  relayered
+  fresh
+  runs sh -c "$script"
+  succeeds nonroot run "$ID"
+  [[ $OUT == helped ]] || explain 'expected it to help, and no more'
+  [[ $(stat -c %u:%g:%a "$ROOTFS/usr/local/bin/own-chown") == 0:65532:754 && $(stat -c %u:%g:%a "$ROOTFS/usr/bin/closed") == 0:0:700 ]]
+}
+
 @test "H4: a script that root alone may run is read by the shell that is told to, and stays root's" {
   printf '#!/bin/sh\necho started; echo x 2>/dev/null >>/closed.sh && echo changed; :\n' >"$ROOTFS/closed.sh"
   chmod 700 "$ROOTFS/closed.sh"
