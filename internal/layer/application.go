@@ -93,7 +93,7 @@ func (g *giver) helpers() {
 			if err != nil || g.err != nil || unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o100 == 0 {
 				continue
 			}
-			if _, lends := g.Lends(&st); lends && g.program(path.Join(dir, name)) {
+			if _, lends := g.Lends(&st); lends && g.programAt(fd, path.Join(dir, name)) {
 				lent++
 			}
 		}
@@ -111,10 +111,15 @@ func (g *giver) program(p string) bool {
 		return false
 	}
 	defer unix.Close(dir) //nolint:errcheck // nothing was written
+	return g.programAt(dir, p)
+}
+
+// programAt is program for one in a directory that is open.
+func (g *giver) programAt(dir int, p string) bool {
 	o, err := openEntry(dir, path.Base(p))
 	if err != nil {
 		return false
 	}
-	defer unix.Close(o.fd) //nolint:errcheck // likewise
+	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
 	return o.Mode&unix.S_IFMT == unix.S_IFREG && o.Mode&0o100 != 0 && !g.spared(p) && g.lend(o.fd, p, &o.Stat_t)
 }
