@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
@@ -162,9 +163,6 @@ var (
 	classesOf = schema.GroupVersionResource{Group: "node.k8s.io", Version: "v1", Resource: "runtimeclasses"}
 )
 
-// reporter is the component whose events count (cmd/nonroot-node).
-const reporter = "nonroot-node"
-
 // look reads one pod, or those of the namespace, and what is known of them.
 func (c *cluster) look(ctx context.Context, name string) (s seen, err error) {
 	if name != "" {
@@ -180,7 +178,7 @@ func (c *cluster) look(ctx context.Context, name string) (s seen, err error) {
 	} else if s.pods, err = list[pod](ctx, c, podsOf, c.namespace, ""); err != nil {
 		return s, err
 	}
-	s.events, err = list[event](ctx, c, eventsOf, c.namespace, fields.OneTermEqualSelector("source", reporter).String())
+	s.events, err = list[event](ctx, c, eventsOf, c.namespace, fields.OneTermEqualSelector("source", podevents.Component).String())
 	if err != nil {
 		return s, err
 	}

@@ -26,15 +26,6 @@ const (
 	Otherwise Governed = "not governed"
 )
 
-// The handlers that the agent registers (cmd/nonroot-node), and its marks on a node.
-const (
-	handler      = "nonroot"
-	auditHandler = "nonroot-audit"
-	readyLabel   = "nonroot-runc.io/ready"
-	policyNote   = "nonroot-runc.io/policy-sha256"
-	nodeState    = "NonRootRunc"
-)
-
 // Explained is the answer about a pod.
 type Explained struct {
 	Pod        string      `json:"pod"`
@@ -45,7 +36,7 @@ type Explained struct {
 	Containers []Container `json:"containers"`
 	Events     []Told      `json:"events,omitempty"` // of the pod itself
 	Node       string      `json:"node,omitempty"`
-	NodeState  string      `json:"nodeState,omitempty"`
+	NodeState  string      `json:"podevents.NodeCondition,omitempty"`
 	Policy     string      `json:"policySHA256,omitempty"`
 	Hint       string      `json:"hint,omitempty"`
 }
@@ -90,12 +81,12 @@ func explain(s seen) Explained {
 		}
 	}
 	if n, known := s.nodes[p.Spec.Node]; known {
-		x.Policy = n.Meta.Notes[policyNote]
+		x.Policy = n.Meta.Notes[podevents.PolicyNote]
 		if x.Governed == Audited {
-			x.Policy = n.Meta.Notes[policyNote+"-audit"]
+			x.Policy = n.Meta.Notes[podevents.PolicyNote+"-audit"]
 		}
 		for _, c := range n.Status.Conditions {
-			if c.Type == nodeState {
+			if c.Type == podevents.NodeCondition {
 				x.NodeState = strings.TrimSpace(fmt.Sprintf("%s %s %s", map[string]string{"True": "ready:", "False": "not ready:"}[c.Status], c.Reason, quote.Text(c.Message, 512)))
 			}
 		}
@@ -111,7 +102,7 @@ func (s seen) answer(p pod, x *Explained, events []event) (answer, hint string) 
 	}
 	if message, waits := unscheduled(p); waits {
 		if x.Governed == Enforced || x.Governed == Audited {
-			hint = "a node takes such pods once its label " + readyLabel + " is true; its condition " + nodeState + " says what it waits for"
+			hint = "a node takes such pods once its label " + podevents.ReadyLabel + " is true; its condition " + podevents.NodeCondition + " says what it waits for"
 		}
 		return "it has no node yet: " + message, hint
 	}
@@ -162,9 +153,9 @@ func unscheduled(p pod) (message string, waits bool) {
 // governed is what holds for a pod.
 func (s seen) governed(p pod, events []event) Governed {
 	switch s.classes[p.Spec.Class] {
-	case handler:
+	case podevents.Handler:
 		return Enforced
-	case auditHandler:
+	case podevents.AuditHandler:
 		return Audited
 	}
 	if slices.ContainsFunc(events, func(e event) bool { return e.Reason == podevents.RunsAsNonRoot || e.Reason == podevents.Refused }) {

@@ -28,15 +28,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// What is written on a node. RuntimeClasses select by the label.
-const (
-	prefix         = "nonroot-runc.io/"
-	readyLabel     = prefix + "ready"
-	versionNote    = prefix + "version"
-	policyNote     = prefix + "policy-sha256" // of the general policy; "-" and the profile's name behind it, of a profile's
-	conditionType  = "NonRootRunc"
-	eventComponent = "nonroot-node"
-)
+// versionNote is the agent's version, on its node.
+const versionNote = podevents.Prefix + "version"
 
 var (
 	nodes      = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
@@ -64,7 +57,7 @@ func connect(o options) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the API server: %w", err)
 	}
-	config.UserAgent = eventComponent + "/" + version.Short()
+	config.UserAgent = podevents.Component + "/" + version.Short()
 	config.Timeout = 0 // watches
 	c := &cluster{options: o, changed: make(chan struct{}, 1)}
 	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
@@ -127,7 +120,7 @@ func label(object any) string {
 	if node == nil {
 		return ""
 	}
-	return node.GetLabels()[readyLabel]
+	return node.GetLabels()[podevents.ReadyLabel]
 }
 
 // objects lists and watches those that a field selector has.
@@ -243,7 +236,7 @@ func (c *cluster) publish(ctx context.Context, s status) error {
 		}
 	}
 	annotations := differing(node.GetAnnotations(), want)
-	labels := differing(node.GetLabels(), map[string]any{readyLabel: label})
+	labels := differing(node.GetLabels(), map[string]any{podevents.ReadyLabel: label})
 	if len(annotations)+len(labels) > 0 {
 		meta := map[string]any{}
 		if len(annotations) > 0 {
@@ -261,9 +254,9 @@ func (c *cluster) publish(ctx context.Context, s status) error {
 
 func (h handler) note() string {
 	if h.profile == "" {
-		return policyNote
+		return podevents.PolicyNote
 	}
-	return policyNote + "-" + h.profile
+	return podevents.PolicyNote + "-" + h.profile
 }
 
 // differing are the entries of want that now has not; nil stands for none.
@@ -279,7 +272,7 @@ func differing(now map[string]string, want map[string]any) map[string]any {
 // condition says on the node, where people look, what is wrong. One about the policy does not take the node away: the last good one
 // is in force.
 func (c *cluster) condition(ctx context.Context, node *unstructured.Unstructured, s status) error {
-	want := map[string]any{"type": conditionType, "status": "False", "reason": s.reason, "message": s.message}
+	want := map[string]any{"type": podevents.NodeCondition, "status": "False", "reason": s.reason, "message": s.message}
 	if s.ready {
 		want["status"] = "True"
 		if s.policies.refused != "" {
@@ -289,7 +282,7 @@ func (c *cluster) condition(ctx context.Context, node *unstructured.Unstructured
 	now := time.Now().UTC().Format(time.RFC3339)
 	want["lastHeartbeatTime"], want["lastTransitionTime"] = now, now
 	for _, there := range conditions(node) {
-		if there["type"] != conditionType {
+		if there["type"] != podevents.NodeCondition {
 			continue
 		}
 		if s.reason == "Removed" {
@@ -303,7 +296,7 @@ func (c *cluster) condition(ctx context.Context, node *unstructured.Unstructured
 		}
 	}
 	if s.reason == "Removed" {
-		want = map[string]any{"type": conditionType, "$patch": "delete"}
+		want = map[string]any{"type": podevents.NodeCondition, "$patch": "delete"}
 	}
 	return c.patch(ctx, types.StrategicMergePatchType, map[string]any{"status": map[string]any{"conditions": []any{want}}}, "status")
 }
@@ -315,7 +308,7 @@ func (c *cluster) patch(ctx context.Context, kind types.PatchType, patch map[str
 	}
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	now, err := c.dynamic.Resource(nodes).Patch(limited, c.options.node, kind, data, metav1.PatchOptions{FieldManager: eventComponent}, subresource...)
+	now, err := c.dynamic.Resource(nodes).Patch(limited, c.options.node, kind, data, metav1.PatchOptions{FieldManager: podevents.Component}, subresource...)
 	if err != nil {
 		return fmt.Errorf("write on the node: %w", err)
 	}
@@ -339,13 +332,13 @@ func (c *cluster) event(ctx context.Context, about map[string]any, name string, 
 		"apiVersion": "v1", "kind": "Event",
 		"metadata":       map[string]any{"name": name, "namespace": namespace},
 		"involvedObject": about, "type": kind, "reason": e.Reason, "message": e.Message,
-		"source":             map[string]any{"component": eventComponent, "host": c.options.node},
-		"reportingComponent": eventComponent, "reportingInstance": c.options.node, "action": "Decided",
+		"source":             map[string]any{"component": podevents.Component, "host": c.options.node},
+		"reportingComponent": podevents.Component, "reportingInstance": c.options.node, "action": "Decided",
 		"firstTimestamp": now, "lastTimestamp": now, "count": int64(1),
 	}}
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	_, err := c.dynamic.Resource(apiEvents).Namespace(namespace).Create(limited, object, metav1.CreateOptions{FieldManager: eventComponent})
+	_, err := c.dynamic.Resource(apiEvents).Namespace(namespace).Create(limited, object, metav1.CreateOptions{FieldManager: podevents.Component})
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}

@@ -30,6 +30,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/configure"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
+	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
@@ -121,8 +122,8 @@ type handler struct {
 
 // handlers are those that RuntimeClasses are made for.
 var handlers = []handler{
-	{"nonroot", "config.toml", ""},
-	{"nonroot-audit", "audit.toml", "audit"},
+	{podevents.Handler, "config.toml", ""},
+	{podevents.AuditHandler, "audit.toml", "audit"},
 }
 
 // binary is the path that the daemon calls for a handler.

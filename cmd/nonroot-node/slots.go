@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 )
 
 // slotName is the Lease of one of the nodes that may restart their CRI daemon at once. The chart makes them: the agent may change
@@ -121,7 +123,7 @@ func (c *cluster) hold(ctx context.Context, lease *unstructured.Unstructured, ho
 	lease.Object["spec"] = spec
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	_, err := c.dynamic.Resource(leases).Namespace(c.namespace).Update(limited, lease, metav1.UpdateOptions{FieldManager: eventComponent})
+	_, err := c.dynamic.Resource(leases).Namespace(c.namespace).Update(limited, lease, metav1.UpdateOptions{FieldManager: podevents.Component})
 	return err
 }
 

@@ -56,6 +56,19 @@ type Event struct {
 	Key string
 }
 
+// What else whoever reads the cluster knows the agent by: the component of its events, the handlers that it registers, and what it
+// writes on its node.
+const (
+	Component    = "nonroot-node"
+	Handler      = "nonroot"
+	AuditHandler = "nonroot-audit"
+
+	Prefix        = "nonroot-runc.io/"
+	ReadyLabel    = Prefix + "ready"
+	PolicyNote    = Prefix + "policy-sha256" // of the general policy; "-" and the profile's name behind it, of a profile's
+	NodeCondition = "NonRootRunc"
+)
+
 // The reasons.
 const (
 	RunsAsNonRoot = "RunsAsNonRoot"      // asked for root, and runs as somebody else
