@@ -443,12 +443,7 @@ func builtBy(b *compose.Build) ([]byte, error) {
 	if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%q is not a file", name)
 	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, dockerfile.MaxBytes+1))
+	return readUpTo(name, dockerfile.MaxBytes+1)
 }
 
 func checkArchive(name string, file *os.File, o check.Options) ([]check.Result, error) {
