@@ -96,6 +96,11 @@ stop_dockerd() { ended dockerd; }
 # no_containers is for teardown, and for tests of what is left.
 no_containers() { docker ps -aq | xargs -r docker rm --force --volumes >/dev/null; }
 
+# no_podman_containers [COMMAND...] is for teardown; COMMAND is podman as somebody else. It tries again, as the process that
+# conmon starts when a container ends cleans up at the same time: the one that comes second may find the container's shm
+# mounted ("unlinkat ...: device or resource busy", containers/podman issue 11594).
+no_podman_containers() { await "${@:-podman}" rm --all --force --time 0; }
+
 # docker_left_nothing: no container has left state, a bundle, a control group or a mount.
 docker_left_nothing() {
   [[ -z $(docker ps -aq) ]] || explain 'a container is there'

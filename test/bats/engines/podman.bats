@@ -30,9 +30,9 @@ TOML
 
 setup() { no_policy; }
 teardown() {
-  podman pod rm --all --force --time 0 >/dev/null
-  podman rm --all --force --time 0 >/dev/null
-  rootless rm --all --force --time 0 >/dev/null
+  await podman pod rm --all --force --time 0
+  no_podman_containers
+  no_podman_containers rootless
 }
 
 import() { image | "$1" import - bb >/dev/null; }

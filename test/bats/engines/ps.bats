@@ -27,7 +27,7 @@ setup() { no_policy; }
 teardown() {
   no_policy
   no_containers
-  podman rm --all --force --time 0 >/dev/null
+  no_podman_containers
 }
 
 # lists [OPTION...] is what ps says, in $OUT.

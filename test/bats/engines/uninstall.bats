@@ -21,8 +21,8 @@ setup_file() {
 setup() { no_policy; }
 teardown() {
   nonroot-ctl configure podman >/dev/null
-  podman rm --all --force --time 0 >/dev/null
-  rootless podman rm --all --force --time 0 >/dev/null
+  no_podman_containers
+  no_podman_containers rootless podman
   nonroot-ctl configure podman --uninstall >/dev/null
   [[ ! -e $BATS_FILE_TMPDIR/dockerd.pid ]] || {
     no_containers
