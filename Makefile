@@ -66,7 +66,7 @@ reproducible: ## builds the commit twice, elsewhere, and compares
 packages: ## dist/*.deb and dist/*.rpm for amd64 and arm64 (VERSION)
 	hack/packages
 
-release: ## dist/: the programs, an SBOM of each, and SHA256SUMS
+release: ## dist/ of VERSION: archives, packages, an SBOM of each program, and SHA256SUMS, signed with the minisign KEY
 	hack/release
 
 clean: ## removes what was built

@@ -16,6 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/configure"
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/pin"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/rollout"
@@ -90,7 +91,8 @@ func policyApply(c *cli.Context) error {
 		return err
 	}
 	if target.Broken != nil {
-		a.hint("the policy in force can't be read: %v", target.Broken)
+		broken, _ := hint.Split(target.Broken.Error()) // the advice is this command
+		a.hint("the policy in force can't be read: %s", broken)
 	}
 	diff, err := target.Compare(p)
 	if err != nil {
@@ -182,20 +184,23 @@ func (a *applied) check(c *cli.Context, p *policy.Policy, say io.Writer, owners 
 			return list.Fault
 		}
 	}
-	failed, total := 0, 0
+	var all []expectation
 	for _, name := range c.StringSlice("test") {
 		suite, err := readSuite(name)
 		if err != nil {
 			return err
 		}
-		f, n, err := runSuite(say, name, suite, p)
+		results, err := runSuite(name, suite, p)
 		if err != nil {
 			return err
 		}
-		failed, total = failed+f, total+n
+		all = append(all, results...)
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d expectations do not hold: nothing is replaced", failed, total)
+	if err := printExpectations(say, all); err != nil {
+		return err
+	}
+	if n := notHeld(all); n > 0 {
+		return fmt.Errorf("%d of %d expectations do not hold: nothing is replaced", n, len(all))
 	}
 	return nil
 }
@@ -262,6 +267,7 @@ func pinCommand() *cli.Command {
 		Flags: []cli.Flag{
 			profileFlag(),
 			&cli.BoolFlag{Name: "remove", Usage: "take the pin away"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: policyPin,
 	}
@@ -288,8 +294,7 @@ func policyPin(c *cli.Context) error {
 		if err := pin.Set(owners, target.File); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.App.Writer, "%q is no longer pinned\n", target.File)
-		return nil
+		return pinned{File: target.File, Pin: pin.File}.print(c)
 	}
 	text, err := trusted.ReadPath(target.File, owners)
 	if errors.Is(err, os.ErrNotExist) {
@@ -305,6 +310,24 @@ func policyPin(c *cli.Context) error {
 	if err := pin.Set(owners, target.File, p.Digest); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "pinned %q in %q: sha256 %s\n", target.File, pin.File, p.Digest)
-	return nil
+	return pinned{File: target.File, Pin: pin.File, Digest: p.Digest}.print(c)
+}
+
+// pinned is the JSON of policy pin.
+type pinned struct {
+	File   string `json:"file"`
+	Pin    string `json:"pin"`    // the file in which it is pinned
+	Digest string `json:"sha256"` // "": the pin was taken away
+}
+
+func (p pinned) print(c *cli.Context) error {
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, p)
+	}
+	said := fmt.Sprintf("pinned %q in %q: sha256 %s\n", p.File, p.Pin, p.Digest)
+	if p.Digest == "" {
+		said = fmt.Sprintf("%q is no longer pinned\n", p.File)
+	}
+	_, err := io.WriteString(c.App.Writer, said)
+	return err
 }

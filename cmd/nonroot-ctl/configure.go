@@ -37,7 +37,8 @@ func configureCommand() *cli.Command {
 			Name: name, Usage: usage, HideHelpCommand: true, Flags: append(slices.Clone(flags),
 				&cli.StringFlag{Name: "binary", Usage: "nonroot-runc's `PATH`, if not beside this program or in /usr/local/sbin"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show what would change, and change nothing"},
-				&cli.BoolFlag{Name: "uninstall", Usage: "undo it"}),
+				&cli.BoolFlag{Name: "uninstall", Usage: "undo it"},
+				&cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 			Action: func(c *cli.Context) error { return register(c, plan) },
 		}
 	}
@@ -126,7 +127,30 @@ func register(c *cli.Context, planned planner) error {
 	if r.Default && r.exempts {
 		p.warnings = append(p.warnings, fmt.Sprintf("warning: the policy of the profile %q enforces nothing, and this makes it the default: no container is governed but those that name another runtime", r.profile))
 	}
+	if c.Bool("json") {
+		done := configured{Changes: []string{}, Warnings: append([]string{}, p.warnings...), Advice: []string{}, DryRun: c.Bool("dry-run")}
+		for _, s := range p.steps {
+			if s.says != "" {
+				done.Changes = append(done.Changes, s.says)
+			}
+		}
+		if len(done.Changes) > 0 {
+			done.Advice = append(done.Advice, p.advice...)
+		}
+		if err := p.carryOut(io.Discard, done.DryRun, true); err != nil {
+			return err
+		}
+		return printJSON(c.App.Writer, done)
+	}
 	return p.carryOut(c.App.Writer, c.Bool("dry-run"), wasShown(c))
+}
+
+// configured is the JSON of configure.
+type configured struct {
+	Changes  []string `json:"changes"`  // of files, as diffs, and of links; none: it is so already
+	Warnings []string `json:"warnings"` // what the reader should know
+	Advice   []string `json:"advice"`   // what is left to do, such as a restart of the engine
+	DryRun   bool     `json:"dry_run"`  // nothing was changed
 }
 
 // ask reads the command line. For a removal the wrapper needn't be there any more.

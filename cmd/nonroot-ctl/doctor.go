@@ -9,12 +9,14 @@ import (
 	"io"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/doctor"
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/selftest"
 )
 
@@ -25,7 +27,7 @@ func doctorCommand() *cli.Command {
 		Usage:     "check the installation, and try to become root in a container",
 		UsageText: "nonroot-ctl doctor [options]",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "engine", Usage: "run the self-test through this `ENGINE`, too: docker"},
+			&cli.StringFlag{Name: "engine", Usage: "run the self-test through this `ENGINE`, too: docker, podman or containerd"},
 			&cli.StringFlag{Name: "runtime-name", Value: defaultName, Usage: "the `NAME` that the engine knows the runtime by"},
 			&cli.StringFlag{Name: "binary", Usage: "the nonroot-runc to check, `PATH`"},
 			&cli.StringFlag{Name: "policy", Usage: "check the policy `FILE` instead of the one in force"},
@@ -73,19 +75,23 @@ func selfTestCommand() *cli.Command {
 }
 
 func runDoctor(c *cli.Context) error {
-	engine := c.String("engine")
 	if c.NArg() > 0 {
 		return fmt.Errorf("doctor takes no arguments, but %q is one\nhint: see nonroot-ctl doctor --help", c.Args().First())
 	}
-	if engine != "" && engine != "docker" {
-		return fmt.Errorf("--engine is %q\nhint: the self-test runs through \"docker\" only; leave --engine out, and the other engines are looked at", engine)
+	var engine *engines.Engine
+	if name := c.String("engine"); name != "" {
+		i := slices.IndexFunc(selftest.Testable(), func(e *engines.Engine) bool { return e.Config.Command == name })
+		if i < 0 {
+			return fmt.Errorf("--engine is %q\nhint: the self-test runs through docker, podman or containerd; without --engine, every engine's configuration is checked", name)
+		}
+		engine = selftest.Testable()[i]
 	}
 	// What the self-test has made is removed after an interrupt, too.
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	o := doctor.Options{
 		Binary: c.String("binary"), Policy: c.String("policy"), WorkDir: c.String("work-dir"),
-		ViaDocker: engine == "docker", RuntimeName: c.String("runtime-name"), DockerHost: c.String("docker-host"),
+		Engine: engine, RuntimeName: c.String("runtime-name"), DockerHost: c.String("docker-host"),
 		Audit: c.Bool("audit"),
 	}
 	for _, p := range []*string{&o.Binary, &o.Policy, &o.WorkDir} {

@@ -42,7 +42,7 @@ func app() *cli.App {
 		Name:  "nonroot-ctl",
 		Usage: "register nonroot-runc with engines, check it, explain and report what it did",
 		Commands: []*cli.Command{
-			checkCommand(), configureCommand(), doctorCommand(), explainCommand(), learnCommand(), policyCommand(), psCommand(), reportCommand(), setupCommand(),
+			checkCommand(), configCommand(), configureCommand(), doctorCommand(), explainCommand(), learnCommand(), policyCommand(), psCommand(), reportCommand(), setupCommand(),
 			versionCommand(), volumesCommand(), insideCommand(), selfTestCommand(), completeCommand(),
 		},
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "say which build this is"}},

@@ -183,12 +183,12 @@ func TestOptionsAnywhere(t *testing.T) {
 // TestWrongOption: one line, not the whole help, and nothing on stdout.
 func TestWrongOption(t *testing.T) {
 	for line, want := range map[string]string{
-		"report --jsn":           "there is no option \"--jsn\"\nhint: did you mean --json? see nonroot-ctl report --help",
-		"report --since":         "nonroot-ctl report --help",
-		"doctor extra":           `doctor takes no arguments, but "extra" is one`,
-		"doctor --engine podman": `--engine is "podman"`,
-		"--vresion":              "did you mean --version",
-		"ps extra":               `"extra"`,
+		"report --jsn":         "there is no option \"--jsn\"\nhint: did you mean --json? see nonroot-ctl report --help",
+		"report --since":       "nonroot-ctl report --help",
+		"doctor extra":         `doctor takes no arguments, but "extra" is one`,
+		"doctor --engine crio": `--engine is "crio"`,
+		"--vresion":            "did you mean --version",
+		"ps extra":             `"extra"`,
 	} {
 		var out, stderr strings.Builder
 		a := app()
@@ -225,7 +225,7 @@ func TestCandidates(t *testing.T) {
 		words string
 		want  []string // the first words; nil: nothing
 	}{
-		{"conf", []string{"configure"}},
+		{"conf", []string{"config", "configure"}},
 		{"configure d", []string{"docker"}},
 		{"configure docker --set-d", []string{"--set-default"}},
 		{"configure docker --runtime-name ", nil},

@@ -37,7 +37,10 @@ func policyCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "check", Usage: "read a policy as the runtime does", ArgsUsage: "[FILE]", HideHelpCommand: true,
-				Flags:  []cli.Flag{&cli.BoolFlag{Name: "text", Usage: "look at the text only: the file may lie anywhere and be anybody's"}},
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "text", Usage: "look at the text only: the file may lie anywhere and be anybody's"},
+					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+				},
 				Action: policyCheck,
 			},
 			{
@@ -66,11 +69,20 @@ func policyCommand() *cli.Command {
 			},
 			{
 				Name: "test", Usage: "hold a policy against a file of expectations", ArgsUsage: "FILE...", HideHelpCommand: true,
-				Flags: []cli.Flag{file}, Action: policyTest,
+				Flags: []cli.Flag{file, &cli.BoolFlag{Name: "json", Usage: "print JSON"}}, Action: policyTest,
 			},
 			applyCommand(), pinCommand(),
 		},
 	}
+}
+
+// checkedPolicy is the JSON of policy check.
+type checkedPolicy struct {
+	File   string      `json:"file"` // "": there is none, and the built-in policy was checked
+	Digest string      `json:"sha256"`
+	Mode   policy.Mode `json:"mode"`
+	Rules  int         `json:"rules"`
+	Hints  []string    `json:"hints"` // what is there to no effect, and what would not be logged
 }
 
 // policyCheck reads the policy. Beside what is refused, it says what is there to no effect.
@@ -82,26 +94,37 @@ func policyCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	checked := checkedPolicy{File: p.File, Digest: p.Digest, Mode: p.Mode, Rules: len(p.Rules), Hints: append([]string{}, idle(p, time.Now())...)}
+	var lost []error
+	if !c.Bool("text") { // with it, this machine need not be the one that the policy is for
+		lost = auditlog.Probe(&p.Log, facts.AnyCaller().Owners)
+		for _, err := range lost {
+			checked.Hints = append(checked.Hints, fmt.Sprintf("no line would be logged: %v", err))
+		}
+	}
+	if c.Bool("json") {
+		err = printJSON(c.App.Writer, checked)
+	} else {
+		err = checked.print(c.App.Writer)
+	}
+	if err == nil && len(lost) > 0 && p.Log.Required {
+		return errors.New("until then, log.required refuses every container")
+	}
+	return err
+}
+
+func (p *checkedPolicy) print(to io.Writer) error {
+	var b strings.Builder
 	name := p.File
 	if name == "" {
 		name = "no file: the built-in policy"
 	}
-	w := c.App.Writer
-	fmt.Fprintf(w, "ok: %s: mode %s, %s\n", shown(name), p.Mode, counted(len(p.Rules), "rule"))
-	for _, hint := range idle(p, time.Now()) {
-		fmt.Fprintf(w, "hint: %s\n", hint)
+	fmt.Fprintf(&b, "ok: %s: mode %s, %s\n", shown(name), p.Mode, counted(p.Rules, "rule"))
+	for _, hint := range p.Hints {
+		fmt.Fprintf(&b, "hint: %s\n", shown(hint))
 	}
-	if c.Bool("text") { // this machine need not be the one that it is for
-		return nil
-	}
-	lost := auditlog.Probe(&p.Log, facts.AnyCaller().Owners)
-	for _, err := range lost {
-		fmt.Fprintf(w, "hint: no line would be logged: %s\n", shown(err.Error()))
-	}
-	if len(lost) > 0 && p.Log.Required {
-		return errors.New("until then, log.required refuses every container")
-	}
-	return nil
+	_, err := io.WriteString(to, b.String())
+	return err
 }
 
 // idle says which rules do nothing.
@@ -235,12 +258,20 @@ func machine() trial.World {
 	}
 }
 
+// expectation is one in the JSON of policy test.
+type expectation struct {
+	File  string   `json:"file"`
+	Name  string   `json:"name"`
+	OK    bool     `json:"ok"`
+	Wrong []string `json:"wrong"` // how the decision differs
+}
+
 // policyTest runs each file of expectations, and fails where one does not hold.
 func policyTest(c *cli.Context) error {
 	if !c.Args().Present() {
 		return errors.New("policy test takes files of expectations, such as policy_test.toml")
 	}
-	failed, total := 0, 0
+	all := []expectation{}
 	for _, name := range c.Args().Slice() {
 		suite, err := readSuite(name)
 		if err != nil {
@@ -257,16 +288,22 @@ func policyTest(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		f, n, err := runSuite(c.App.Writer, name, suite, p)
+		results, err := runSuite(name, suite, p)
 		if err != nil {
 			return err
 		}
-		failed, total = failed+f, total+n
+		all = append(all, results...)
 	}
-	if failed > 0 {
-		return fmt.Errorf("not held: %d of %s", failed, counted(total, "expectation"))
+	var err error
+	if c.Bool("json") {
+		err = printJSON(c.App.Writer, map[string][]expectation{"tests": all})
+	} else {
+		err = printExpectations(c.App.Writer, all)
 	}
-	return nil
+	if n := notHeld(all); n > 0 {
+		return errors.Join(err, fmt.Errorf("not held: %d of %s", n, counted(len(all), "expectation")))
+	}
+	return err
 }
 
 func readSuite(name string) (*trial.Suite, error) {
@@ -277,21 +314,40 @@ func readSuite(name string) (*trial.Suite, error) {
 	return trial.ParseSuite(name, data)
 }
 
-// runSuite holds a policy against the expectations of a file, and says of each whether it holds.
-func runSuite(to io.Writer, name string, suite *trial.Suite, p *policy.Policy) (failed, total int, err error) {
+// runSuite holds a policy against the expectations of a file.
+func runSuite(name string, suite *trial.Suite, p *policy.Policy) ([]expectation, error) {
+	var all []expectation
 	for i := range suite.Tests {
 		t := &suite.Tests[i]
 		wrong, err := t.Run(p, suite.World(machine()), time.Now())
 		if err != nil {
-			return failed, total, fmt.Errorf("%s: test %q: %w", name, t.Name, err)
+			return nil, fmt.Errorf("%s: test %q: %w", name, t.Name, err)
 		}
-		total++
-		if len(wrong) == 0 {
-			fmt.Fprintf(to, "ok   %s\n", shown(t.Name))
+		all = append(all, expectation{name, t.Name, len(wrong) == 0, append([]string{}, wrong...)})
+	}
+	return all, nil
+}
+
+// printExpectations says of each whether it holds.
+func printExpectations(to io.Writer, all []expectation) error {
+	var b strings.Builder
+	for _, e := range all {
+		if e.OK {
+			fmt.Fprintf(&b, "ok   %s\n", shown(e.Name))
 			continue
 		}
-		failed++
-		fmt.Fprintf(to, "FAIL %s: %s\n", shown(t.Name), shown(strings.Join(wrong, "; ")))
+		fmt.Fprintf(&b, "FAIL %s: %s\n", shown(e.Name), shown(strings.Join(e.Wrong, "; ")))
 	}
-	return failed, total, nil
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+func notHeld(all []expectation) int {
+	n := 0
+	for _, e := range all {
+		if !e.OK {
+			n++
+		}
+	}
+	return n
 }

@@ -104,7 +104,13 @@ func logsOf(named []string, p *policy.Policy) ([]string, error) {
 		return named, nil
 	}
 	if p.Log.File == "" {
-		return nil, errors.New("the policy has no log.file\nhint: set log.file in it, or name a log, such as \"-\" for what journalctl -t nonroot-runc -o cat prints")
+		switch {
+		case p.Log.Journald:
+			return nil, errors.New("the policy logs to the journal, not to a file\nhint: journalctl -t nonroot-runc -o cat | nonroot-ctl report -")
+		case p.Log.Syslog:
+			return nil, errors.New("the policy logs to syslog, not to a file\nhint: nonroot-ctl report FILE, where FILE is what the syslog daemon writes")
+		}
+		return nil, errors.New("the policy logs no decisions, so there is nothing to report\nhint: set log.file = \"/var/log/nonroot-runc.log\" in it, by nonroot-ctl policy apply, and containers that start from then on are in the report")
 	}
 	logs, unread, err := report.Rotated(p.Log.File)
 	for _, name := range unread {

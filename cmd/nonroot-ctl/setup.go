@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	osexec "os/exec"
 	"slices"
 	"strings"
 
@@ -198,7 +197,7 @@ func (s *setup) askEngines() error {
 			continue
 		}
 		propose := "yes"
-		if e == &engines.Containerd && doctor.Installed(&engines.Docker) && !runsPods() {
+		if doctor.OnlyDocker(e) {
 			propose = "no"
 		}
 		use, err := s.question("Set up "+name, "", propose, "yes", "no")
@@ -215,15 +214,6 @@ func (s *setup) askEngines() error {
 		return errors.New("there is no engine to set up: docker, containerd, podman and crio were looked for\nhint: install one first")
 	}
 	return nil
-}
-
-// runsPods says that the machine is a node of a Kubernetes cluster.
-func runsPods() bool {
-	if _, err := osexec.LookPath(engines.KubeletProgram); err == nil {
-		return true
-	}
-	_, err := os.Stat(engines.KubeletDir)
-	return err == nil
 }
 
 // question asks for one of the answers, the proposed one if it's an empty line. An option of the command line answers it, else, where

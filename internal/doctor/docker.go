@@ -46,7 +46,7 @@ func (all dockerRuntimes) registered(standard string) *registered {
 }
 
 func (d *doctor) docker(ctx context.Context, p *policy.Policy) {
-	if !d.o.ViaDocker && !Installed(&engines.Docker) {
+	if d.o.Engine != &engines.Docker && !Installed(&engines.Docker) {
 		return
 	}
 	info := &dockerInfo{}
@@ -59,7 +59,7 @@ func (d *doctor) docker(ctx context.Context, p *policy.Policy) {
 	}
 	if err != nil {
 		status := Warn
-		if d.o.ViaDocker {
+		if d.o.Engine == &engines.Docker {
 			status = Fail
 		}
 		d.bad(status, "docker: registered", "start the daemon, or name it by DOCKER_HOST or --docker-host", "the daemon does not answer: %v", err)

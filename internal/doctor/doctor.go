@@ -40,13 +40,13 @@ type Check struct {
 
 // Options is what the caller wants checked.
 type Options struct {
-	Binary      string // nonroot-runc; "": beside this program, else in the standard directories
-	Policy      string // a policy file; "": the one in force
-	WorkDir     string // where the self-test makes its bundle; "": a usual place
-	ViaDocker   bool   // self-test through Docker, too
-	RuntimeName string // under which Docker knows the runtime
-	DockerHost  string // docker's --host
-	Audit       bool   // mode audit is what is meant: that nothing is enforced is no failure
+	Binary      string          // nonroot-runc; "": beside this program, else in the standard directories
+	Policy      string          // a policy file; "": the one in force
+	WorkDir     string          // where the self-test makes its bundle; "": a usual place
+	Engine      *engines.Engine // self-test through this one, too (selftest.Testable); nil: none
+	RuntimeName string          // under which it knows the runtime
+	DockerHost  string          // docker's --host
+	Audit       bool            // mode audit is what is meant: that nothing is enforced is no failure
 }
 
 // Run makes every check, in an order in which a later one rests on those before.

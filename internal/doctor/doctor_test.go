@@ -154,7 +154,7 @@ func TestRegistration(t *testing.T) {
 		}
 	}
 	// What is asked for has to be there.
-	d := &doctor{o: Options{ViaDocker: true}}
+	d := &doctor{o: Options{Engine: &engines.Docker}}
 	d.registration("docker", &registered{})
 	if got := statuses(d, "docker: registered"); !slices.Equal(got, []Status{Fail}) {
 		t.Errorf("--engine docker: %v", got)

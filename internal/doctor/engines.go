@@ -45,7 +45,7 @@ func (d *doctor) registration(engine string, r *registered) []string {
 	d.engines = append(d.engines, engine)
 	if len(names) == 0 {
 		status := Warn
-		if d.o.ViaDocker && engine == engines.Docker.Config.Command {
+		if d.o.Engine != nil && engine == d.o.Engine.Config.Command {
 			status = Fail
 		}
 		d.bad(status, engine+": registered", "nonroot-ctl configure "+engine, "NOT governed, none of its runtimes is nonroot-runc: %s", r)
@@ -152,6 +152,16 @@ func Installed(e *engines.Engine) bool {
 	return there(e.Config.Files[0]) || there(e.Sockets[0])
 }
 
+// OnlyDocker says that an engine is the containerd that Docker brings along, and that the machine is no node of a Kubernetes cluster:
+// nobody makes pods with it.
+func OnlyDocker(e *engines.Engine) bool {
+	if e != &engines.Containerd || !Installed(&engines.Docker) || find(engines.KubeletProgram) != "" {
+		return false
+	}
+	_, err := os.Stat(engines.KubeletDir)
+	return err != nil
+}
+
 // buildkit: a daemon of its own runs "buildkit-runc" or "runc" from PATH (SECURITY.md F8).
 func (d *doctor) buildkit() {
 	if find(engines.BuildKit.Config.Program) == "" {
@@ -171,6 +181,10 @@ func (d *doctor) containerd(ctx context.Context) {
 	r, err := readContainerd(ctx)
 	if err != nil {
 		d.bad(Fail, "containerd: registered", "fix its configuration, then nonroot-ctl configure containerd", "read its configuration: %v", err)
+		return
+	}
+	if d.o.Engine != &engines.Containerd && len(r.ours(d.isOurs)) == 0 && OnlyDocker(&engines.Containerd) {
+		d.ok("containerd: left out", "it only serves Docker here, by Docker's own runtimes: there is no kubelet")
 		return
 	}
 	if names := d.registration("containerd", r); names == nil {

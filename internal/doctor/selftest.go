@@ -39,9 +39,10 @@ func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
 		t.User = ordinaryUser
 	}
 	d.findings(name, "", p)(t.Try(ctx))
-	if d.o.ViaDocker {
-		d.findings(name+" via docker", "see that the daemon runs and that the runtime is registered: nonroot-ctl configure docker", p)(
-			selftest.Docker{Host: d.o.DockerHost, Runtime: d.o.RuntimeName}.Try(ctx))
+	if e := d.o.Engine; e != nil {
+		command := e.Config.Command
+		d.findings(name+" via "+command, "see that "+command+" works and that the runtime is registered: nonroot-ctl configure "+command, p)(
+			selftest.Engine{Engine: e, Host: d.o.DockerHost, Runtime: d.o.RuntimeName, Binary: d.binary}.Try(ctx))
 	}
 }
 

@@ -118,3 +118,6 @@ func criSays(_ string, annotations map[string]string) Said {
 	by := &criLabels
 	return Said{annotations[by.Namespace], annotations[by.Pod], annotations[by.Container], annotations[by.Image]}
 }
+
+// CtrProgram is containerd's own client, for administrators. It can make containers (ctr run), and asks the CRI plugin nothing.
+const CtrProgram = "ctr"

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
@@ -127,7 +128,10 @@ func hooksAreRoots(p *Policy, f *inquiry, d *Decision) error {
 		if p.Hooks != nil && (len(p.Hooks) == 0 || !p.Hooks.Take(h.Path) && !p.Hooks.Take(h.Real)) {
 			return fmt.Errorf("the %s hook %s would run as root, and the policy's hooks.allowed has neither it nor %s\nhint: add it there if it is needed", h.Stage, quote.Value(h.Path), quote.Value(h.Real))
 		}
-		d.Notes = append(d.Notes, fmt.Sprintf("the %s hook %s runs as root", h.Stage, quote.Value(h.Real)))
+		// Docker has its own daemon called for each container with a network (libnetwork-setkey). That engines are root is no news.
+		if path.Base(h.Real) != engines.Docker.Config.Program {
+			d.Notes = append(d.Notes, fmt.Sprintf("the %s hook %s runs as root", h.Stage, quote.Value(h.Real)))
+		}
 	}
 	return nil
 }

@@ -19,17 +19,19 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // What the program can be told to do in the container, as its only argument behind the hidden verb.
 const (
-	Verb  = "self-test-inside" // of nonroot-ctl
-	All   = "all"              // status and every attempt
-	Stay  = "stay"             // the same, then wait until stdin ends
-	see   = "status"           // its own status only
-	climb = "become"           // tries to change its ids to root's
+	Verb   = "self-test-inside" // of nonroot-ctl
+	All    = "all"              // status and every attempt
+	Stay   = "stay"             // the same, then wait until stdin ends
+	Linger = "linger"           // wait for a minute
+	see    = "status"           // its own status only
+	climb  = "become"           // tries to change its ids to root's
 )
 
 // The files of the container.
@@ -87,6 +89,9 @@ func Inside(what string, stdin io.Reader, stdout io.Writer) error {
 			return err
 		}
 		return Inside(see, stdin, stdout)
+	case Linger:
+		time.Sleep(time.Minute)
+		return nil
 	case All, Stay:
 		w, err := witness()
 		if err != nil {

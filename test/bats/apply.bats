@@ -171,3 +171,41 @@ expect = {uid = 4567}'
   stopped 'nothing to roll back to' apply --profile strict --rollback
   stopped 'not the name of a profile' apply --profile ../x "$NEW"
 }
+
+@test "config show: every value and the line that sets it, as a policy that means the same" {
+  succeeds "$REPO/bin/nonroot-ctl" config show
+  says_of 'There is no /etc/nonroot-runc/config.toml' 'uid = 65532 '
+  printf '%s\n' '[home]' 'size = "1g"' '[[rule]]' 'name = "db"' 'match.namespace = ["db"]' 'identity.uid = 70000' >"$POLICY"
+  succeeds "$REPO/bin/nonroot-ctl" config show
+  says_of 'mode = "rewrite"                        # built in' 'size = "1g"                             # line 2' 'identity.uid = 70000                    # line 6'
+  printf '%s\n' "$OUT" >"$NEW"
+  succeeds "$REPO/bin/nonroot-ctl" policy show --policy "$NEW" --engine kubernetes --namespace db
+  says_of '70000:65532'
+  succeeds "$REPO/bin/nonroot-ctl" config show --rule db
+  says_of 'uid = 70000                             # line 6' 'size = "1g"                             # line 2'
+  succeeds "$REPO/bin/nonroot-ctl" config show --json
+  jq -e --arg sum "$(sha256sum "$POLICY" | cut -d " " -f 1)" '.file == "/etc/nonroot-runc/config.toml" and .sha256 == $sum
+    and any(.settings[]; .key == "home.size" and .value == "1g" and .line == 2)
+    and any(.settings[]; .key == "mode" and .value == "rewrite" and .line == null)
+    and .rules[0].name == "db" and .rules[0].line == 3' <<<"$OUT" >/dev/null || explain 'the JSON'
+  stopped 'has no rule "web"' "$REPO/bin/nonroot-ctl" config show --rule web
+  # A profile without a log has the general one's.
+  printf '[log]\nfile = "/var/log/x"\n' >"$POLICY"
+  printf 'mode = "audit"\n' >/etc/nonroot-runc/night.toml
+  succeeds "$REPO/bin/nonroot-ctl" config show --profile night
+  says_of 'mode = "audit"                          # line 1' 'file = "/var/log/x"                     # /etc/nonroot-runc/config.toml'
+}
+
+@test "policy check, test and pin have JSON" {
+  printf 'home.size = "1g"\n[[rule]]\nname = "all"\n[[rule]]\nname = "never"\nuntil = 2020-01-01\n' >"$POLICY"
+  succeeds "$REPO/bin/nonroot-ctl" policy check --json
+  jq -e '.file == "/etc/nonroot-runc/config.toml" and .mode == "rewrite" and .rules == 2 and (.hints | length) == 2' <<<"$OUT" >/dev/null || explain 'check'
+  printf 'policy = "/etc/nonroot-runc/config.toml"\n[[test]]\nname = "right"\nexpect.uid = 65532\n[[test]]\nname = "wrong"\nexpect.uid = 5\n' >"$BATS_TEST_TMPDIR/e.toml"
+  says "$REPO/bin/nonroot-ctl" policy test --policy "$POLICY" --json "$BATS_TEST_TMPDIR/e.toml"
+  [[ $STATUS == 1 ]] || explain 'one does not hold'
+  jq -e '[.tests[] | [.name, .ok, (.wrong | length)]] == [["right", true, 0], ["wrong", false, 1]]' <<<"$OUT" >/dev/null || explain 'test'
+  succeeds "$REPO/bin/nonroot-ctl" policy pin --json
+  jq -e '.file == "/etc/nonroot-runc/config.toml" and (.sha256 | length) == 64 and .pin == "/etc/nonroot-runc.pin"' <<<"$OUT" >/dev/null || explain 'pin'
+  succeeds "$REPO/bin/nonroot-ctl" policy pin --remove --json
+  jq -e '.sha256 == ""' <<<"$OUT" >/dev/null || explain 'unpin'
+}

@@ -118,3 +118,19 @@ in_task() { ctr tasks exec --exec-id "e$RANDOM" "$@"; }
   [[ $ERR == *'asks for root'*'set USER in its image'* ]] || explain 'expected advice'
   ctr containers rm "$ID-2" || true
 }
+
+@test "doctor --engine containerd: a runtime that rewrites nothing fails the self-test, nonroot-runc passes it, and nothing is left" {
+  local bare=/usr/local/sbin/nonroot-bare
+  printf '#!/bin/sh\nexec %s "$@"\n' "$(command -v runc)" >"$bare"
+  chmod 755 "$bare"
+  says nonroot-ctl doctor --engine containerd --binary "$bare"
+  rm "$bare"
+  [[ $STATUS == 1 ]] || explain 'expected a failure'
+  contains 'FAIL self-test via containerd: ctr run: uid: [0 0 0 0]'
+  contains 'FAIL self-test via containerd: ctr tasks exec --user 0: it has uid [0 0 0 0]'
+  says nonroot-ctl doctor --engine containerd
+  [[ $OUT != *'FAIL self-test via containerd'* ]] || explain 'it fails'
+  contains 'ok   self-test via containerd: ctr run: uid: [65532 65532 65532 65532]'
+  contains 'ok   self-test via containerd: ctr tasks exec --user 0: runs as 1000:1000 without capabilities'
+  [[ $(ctr namespaces ls -q) != *selftest* ]] || explain 'a namespace is left'
+}

@@ -54,6 +54,12 @@ does() {
   nonroot-ctl configure docker --guard --uninstall >/dev/null || true
 }
 
+@test "docs: a log, and what it tells" {
+  nonroot-ctl configure docker --set-default --reload >/dev/null
+  does docs/quickstart.md 'A log, and what it tells'
+  contains 'ran as root 0, refused 0, left alone 0, without root 1'
+}
+
 @test "docs: quick start with Podman" {
   does docs/quickstart.md Podman
   contains 'uid=65532(nonroot) gid=65532(nonroot)'

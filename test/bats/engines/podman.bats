@@ -270,3 +270,17 @@ nonroot() { podman run --rm "$@"; }
   lacks hidden
   podman secret rm s1 >/dev/null
 }
+
+@test "doctor --engine podman: the bare runtime fails the self-test, nonroot-runc passes it, and nothing is left" {
+  local before
+  before=$(podman ps -aq && podman images -aq | sort)
+  says nonroot-ctl doctor --engine podman --runtime-name runc
+  [[ $STATUS == 1 ]] || explain 'expected a failure'
+  contains 'FAIL self-test via podman: podman exec --user 0: it has uid [0 0 0 0]'
+  contains 'FAIL self-test via podman: podman run: uid: [0 0 0 0]'
+  says nonroot-ctl doctor --engine podman
+  [[ $OUT != *'FAIL self-test via podman'* ]] || explain 'it fails'
+  contains 'ok   self-test via podman: podman run: uid: [65532 65532 65532 65532]'
+  contains 'ok   self-test via podman: podman exec --user 0: runs as 1000:1000 without capabilities'
+  [[ $(podman ps -aq && podman images -aq | sort) == "$before" ]] || explain 'the self-test left something'
+}
