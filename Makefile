@@ -24,8 +24,9 @@ demo: ## runc and nonroot-runc side by side (as root)
 test: ## every suite, with what it needs installed first (as root)
 	hack/test
 
-test-packages: ## the packages, made twice and in two versions: installed, upgraded, removed, purged (as root, minutes)
+test-packages: ## the packages, made twice and in two versions: installed, upgraded, removed, purged; and a whole release (as root, minutes)
 	hack/bats-engines test/bats/engines/packages.bats
+	hack/test-release
 
 test-kubernetes: ## a Kubernetes cluster of two nodes, built from the Go module proxy first (as root; a quarter of an hour, then minutes)
 	hack/bats-kubernetes
