@@ -94,7 +94,9 @@ func policyApply(c *cli.Context) error {
 		broken, _ := hint.Split(target.Broken.Error()) // the advice is this command
 		a.hint("the policy in force can't be read: %s", broken)
 	}
+	stop := working(c.App.ErrWriter, "looking at running containers")
 	diff, err := target.Compare(p)
+	stop()
 	if err != nil {
 		a.hint("running containers were not looked at: %v", err)
 	} else {

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fatih/color"
 	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -157,7 +158,7 @@ func checkNamed(c *cli.Context, o check.Options) (results []check.Result, status
 // checkFormats print results.
 var checkFormats = map[string]func(io.Writer, check.Severity, []check.Result) error{
 	"text": func(to io.Writer, _ check.Severity, all []check.Result) error {
-		_, err := io.WriteString(to, checkText(all))
+		_, err := io.WriteString(to, checkText(to, all))
 		return err
 	},
 	"json": func(to io.Writer, _ check.Severity, all []check.Result) error {
@@ -654,8 +655,10 @@ func buildContext(dir, dockerfile string) (head func(string) (string, bool), clo
 	return head, func() { _ = root.Close() } // it was only read
 }
 
+var severities = map[check.Severity]*color.Color{check.Error: bad, check.Warning: doubt, check.Note: passing}
+
 // checkText is what people read: the answer first.
-func checkText(results []check.Result) string {
+func checkText(to io.Writer, results []check.Result) string {
 	p := &printer{}
 	for i, r := range results {
 		if i > 0 {
@@ -678,7 +681,7 @@ func checkText(results []check.Result) string {
 			if f.Line > 0 {
 				where = fmt.Sprintf("%s:%d", where, f.Line)
 			}
-			p.line("%s: %s: %s [%s]", where, f.Severity, shown(f.Why), f.ID)
+			p.line("%s: %s: %s [%s]", where, painted(to, severities[f.Severity], string(f.Severity)), shown(f.Why), f.ID)
 			source := strings.ReplaceAll(f.Source, "\t", " ") // as many bytes: the column stays the same
 			if source != "" {
 				p.line("    %s", shown(source))

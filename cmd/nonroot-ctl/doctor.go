@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fatih/color"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -87,8 +88,8 @@ func runDoctor(c *cli.Context) error {
 		engine = selftest.Testable()[i]
 	}
 	// What the self-test has made is removed after an interrupt, too.
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
+	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer cancel()
 	o := doctor.Options{
 		Binary: c.String("binary"), Policy: c.String("policy"), WorkDir: c.String("work-dir"),
 		Engine: engine, RuntimeName: c.String("runtime-name"), DockerHost: c.String("docker-host"),
@@ -103,7 +104,9 @@ func runDoctor(c *cli.Context) error {
 			return err
 		}
 	}
+	stop := working(c.App.ErrWriter, "checking the installation")
 	checks, err := doctor.Run(ctx, o)
+	stop()
 	if err != nil {
 		return err
 	}
@@ -114,6 +117,8 @@ func runDoctor(c *cli.Context) error {
 	}
 	return errors.Join(err, verdict(checks, c.Bool("strict")))
 }
+
+var colours = map[doctor.Status]*color.Color{doctor.Fail: bad, doctor.Warn: doubt, doctor.Note: passing, doctor.OK: good}
 
 // printChecks writes a line for each check, and a hint below those that are not ok: failures first, then warnings and notes. JSON has them in the
 // order in which they were made.
@@ -130,7 +135,7 @@ func printChecks(to io.Writer, checks []doctor.Check) error {
 			if c.Status == doctor.Fail {
 				word = "FAIL"
 			}
-			fmt.Fprintf(&b, "%-4s %s: %s\n", word, shown(c.Name), shown(c.Detail))
+			fmt.Fprintf(&b, "%s %s: %s\n", painted(to, colours[c.Status], fmt.Sprintf("%-4s", word)), shown(c.Name), shown(c.Detail))
 			if c.Hint != "" {
 				fmt.Fprintf(&b, "     hint: %s\n", shown(c.Hint))
 			}

@@ -59,23 +59,11 @@ func explainAll(c *cli.Context) error {
 	if c.Args().Present() || c.IsSet("docker") || c.IsSet("containerd") || c.IsSet("podman") {
 		return errors.New("explain --all takes no container")
 	}
-	running, err := ps.List(ps.Options{All: true})
+	stop := working(c.App.ErrWriter, "looking at every container")
+	all, err := explainEach(c)
+	stop()
 	if err != nil {
 		return err
-	}
-	all := []explained{}
-	for _, one := range running.Containers {
-		e := explained{Engine: one.Engine, ID: one.ID, Name: one.Called(), Why: one.Why}
-		if one.Bundle != "" {
-			e.Report, err = explain.Bundle(one.Bundle, explain.Options{
-				Policy: c.String("policy"), Profile: c.String("profile"), Root: cmp.Or(c.String("root"), one.Root()), Running: true,
-			})
-			e.Why = ""
-			if err != nil {
-				e.Report, e.Why = nil, err.Error()
-			}
-		}
-		all = append(all, e)
 	}
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, all)
@@ -95,6 +83,29 @@ func explainAll(c *cli.Context) error {
 	p.line("%s", counted(len(all), "running container"))
 	_, err = io.WriteString(c.App.Writer, p.String())
 	return err
+}
+
+// explainEach is about each container that runs.
+func explainEach(c *cli.Context) ([]explained, error) {
+	running, err := ps.List(ps.Options{All: true})
+	if err != nil {
+		return nil, err
+	}
+	all := []explained{}
+	for _, one := range running.Containers {
+		e := explained{Engine: one.Engine, ID: one.ID, Name: one.Called(), Why: one.Why}
+		if one.Bundle != "" {
+			e.Report, err = explain.Bundle(one.Bundle, explain.Options{
+				Policy: c.String("policy"), Profile: c.String("profile"), Root: cmp.Or(c.String("root"), one.Root()), Running: true,
+			})
+			e.Why = ""
+			if err != nil {
+				e.Report, e.Why = nil, err.Error()
+			}
+		}
+		all = append(all, e)
+	}
+	return all, nil
 }
 
 func (e *explained) text() string {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/fatih/color"
 	"github.com/urfave/cli/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
@@ -35,7 +36,9 @@ func runPs(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return fmt.Errorf("ps takes no arguments, but %q is one\nhint: see nonroot-ctl ps --help", c.Args().First())
 	}
+	stop := working(c.App.ErrWriter, "looking at every process")
 	l, err := ps.List(ps.Options{All: c.Bool("all"), States: c.StringSlice("root")})
+	stop()
 	if err != nil {
 		return err
 	}
@@ -53,7 +56,7 @@ func runPs(c *cli.Context) error {
 func printListing(to io.Writer, l *ps.Listing) error {
 	p := &printer{}
 	for _, c := range l.Containers {
-		p.line("%s", calledOf(c))
+		p.line("%s", painted(to, map[bool]*color.Color{true: good, false: bad}[c.Governed], calledOf(c)))
 		p.line("  why: %s", shown(c.Why))
 		for _, one := range c.Processes {
 			p.line("  pid %d (%d inside), %s, %s: %s", one.PID, one.InnerPID, one.Role, who(one), words(one.Command[:min(len(one.Command), 8)]))

@@ -79,7 +79,9 @@ func runReport(c *cli.Context) error {
 	var unreadable []error // a wrong file is no all-clear
 	for _, name := range logs {
 		read := 0
+		stop := working(c.App.ErrWriter, "reading "+shown(name))
 		malformed, err := report.ReadFile(name, func(l *report.Line) { read++; collected.Add(l) })
+		stop()
 		if err != nil {
 			return err
 		}

@@ -255,3 +255,12 @@ user_doctor() {
   [[ $STATUS == 1 ]]
   finds 'is("self-test"; "fail")'
 }
+
+@test "at a terminal, FAIL and ok have colours, unless NO_COLOR is set; elsewhere nothing has" {
+  succeeds "$BIN/nonroot-ctl" doctor --policy "$POLICY" --work-dir "$WORK"
+  [[ $OUT$ERR != *$'\e['* ]] || explain 'expected plain text'
+  succeeds env TERM=xterm SHELL=/bin/bash script -qec "$BIN/nonroot-ctl doctor --policy $POLICY --work-dir $WORK" /dev/null </dev/null
+  contains $'\e[32mok  '
+  succeeds env TERM=xterm NO_COLOR=1 SHELL=/bin/bash script -qec "$BIN/nonroot-ctl doctor --policy $POLICY --work-dir $WORK" /dev/null </dev/null
+  [[ $OUT != *$'\e[32m'* ]] || explain 'NO_COLOR is set'
+}
