@@ -273,7 +273,12 @@ func printReport(to io.Writer, r *explain.Report) error {
 	}
 	p.asked(r.Asked)
 	p.decided(&r.Decided)
-	p.heading("difference in config.json")
+	if r.Decided.Mode == policy.Audit {
+		p.heading("what would change in config.json if it were enforced")
+		r.Changes = r.Would
+	} else {
+		p.heading("difference in config.json")
+	}
 	if r.Partial {
 		p.line("  config.json from before was not kept; this is what the record knows of it")
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/adopt"
 	"github.com/nonroot-runc/nonroot-runc/internal/ids"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/report"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
@@ -55,21 +57,35 @@ func volumesList(c *cli.Context) error {
 		return errVolumesNeedRoot
 	}
 	owners := trusted.CallersOwners(nil)
-	found, groups := []string{}, []string{}
+	found, groups, parts := []string{}, []string{}, []part{}
 	for _, dir := range adopt.All(owners) {
 		switch {
 		case adopt.Roots(dir, owners):
 			found = append(found, dir)
 		case adopt.Groups(dir, owners):
 			groups = append(groups, dir)
+		default:
+			if name, who := adopt.Part(dir, owners); name != "" {
+				parts = append(parts, part{dir, name, who.UID, who.GID})
+			}
 		}
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, map[string][]string{"volumes": found, "group_volumes": groups})
+		return printJSON(c.App.Writer, map[string]any{"volumes": found, "group_volumes": groups, "part_volumes": parts})
 	}
 	p := &printer{}
 	for _, dir := range found {
-		p.line("%s", shown(dir))
+		named := ""
+		if adopt.Named(dir, owners) {
+			named = ": its access control list (getfacl) lets others write there, who need nothing"
+		}
+		p.line("%s%s", shown(dir), named)
+	}
+	for _, v := range parts {
+		p.line("%s belongs to %d:%d, and %s in it is root's, and closed to them", shown(v.Volume), v.UID, v.GID, shown(v.Name))
+	}
+	if len(parts) > 0 {
+		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt --user UID:GID VOLUME, with who the volume belongs to")
 	}
 	if len(found) == 0 {
 		p.line("no volume of Docker's or Podman's is root's")
@@ -85,6 +101,14 @@ func volumesList(c *cli.Context) error {
 	}
 	_, err := io.WriteString(c.App.Writer, p.String())
 	return err
+}
+
+// part is a volume of somebody's in which root has left something.
+type part struct {
+	Volume string `json:"volume"`
+	Name   string `json:"name"` // what is root's there
+	UID    uint32 `json:"uid"`
+	GID    uint32 `json:"gid"`
 }
 
 var errVolumesNeedRoot = errors.New("volumes belong to root\nhint: run nonroot-ctl volumes as root, with sudo")
@@ -123,7 +147,8 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 			return err
 		}
 	}
-	results := []*adopt.Result{}
+	audited := auditedIn(p)
+	results, leaves := []*adopt.Result{}, []string{}
 	for _, volume := range c.Args().Slice() {
 		dir, err := adopt.Find(volume, owners)
 		if err != nil {
@@ -131,9 +156,14 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 		}
 		its := to
 		if gives {
-			if its, err = givenTo(c, dir, to, from); err != nil {
+			if its, err = givenTo(c, dir, to, from, audited); err != nil {
 				return err
 			}
+		}
+		if gives && from.UID != 0 {
+			// They may all be in a user namespace, by which --from was found: none is told of then.
+			users, _ := adopt.Users(c.Context, dir, audited)
+			leaves = append(leaves, adopt.Leaves(users, from, its)...)
 		}
 		r, err := do(&adopt.Options{Volume: dir, To: its, Group: c.String("group") != "", From: from, State: p.State, DryRun: c.Bool("dry-run")})
 		if err != nil {
@@ -156,13 +186,16 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 			out.line("  stays root's: %s", shown(s))
 		}
 	}
+	for _, name := range leaves {
+		out.line("%q was %d:%d at its last start, and is so when it is started again\nhint: create it again", name, from.UID, from.GID)
+	}
 	_, err = io.WriteString(c.App.Writer, out.String())
 	return err
 }
 
 // givenTo is who gets a volume: the one who is named, else who its containers are. A container that runs with it would find what it
 // has open somebody else's.
-func givenTo(c *cli.Context, dir string, named, from adopt.ID) (adopt.ID, error) {
+func givenTo(c *cli.Context, dir string, named, from adopt.ID, audited adopt.Audited) (adopt.ID, error) {
 	if !c.Bool("force") && !c.Bool("dry-run") {
 		running, err := adopt.Running(dir)
 		if err != nil {
@@ -178,11 +211,37 @@ func givenTo(c *cli.Context, dir string, named, from adopt.ID) (adopt.ID, error)
 	case from.UID != 0:
 		return named, errors.New("--from needs --user: what a container in a user namespace is on disk can't be told from its volume\nhint: the note in the log has both")
 	}
-	users, err := adopt.Users(c.Context, dir)
+	users, err := adopt.Users(c.Context, dir, audited)
 	if err != nil {
 		return named, fmt.Errorf("find the containers of the volume %q: %w\nhint: name its user with --user UID:GID", dir, err)
 	}
 	return adopt.Whose(dir, users)
+}
+
+// auditedIn finds who a container of mode audit would have been in the policy's log, which is read once it is asked for.
+func auditedIn(p *policy.Policy) adopt.Audited {
+	var last map[string]*report.Line
+	return func(id string) (policy.LastStart, bool) {
+		if last == nil {
+			last = map[string]*report.Line{}
+			logs, _, err := report.Rotated(p.Log.File)
+			if p.Log.File == "" || err != nil {
+				return policy.LastStart{}, false
+			}
+			for _, name := range logs {
+				_, _ = report.ReadFile(name, func(l *report.Line) { // what can't be read says nothing
+					if (l.Event == "create" || l.Event == "run") && (last[l.ID] == nil || last[l.ID].Time.Before(l.Time)) {
+						last[l.ID] = l
+					}
+				})
+			}
+		}
+		l := last[id]
+		if l == nil || l.Mode != policy.Audit || l.To == nil || l.To.UID == 0 || l.To.GID == 0 || l.Reason != "" {
+			return policy.LastStart{}, false
+		}
+		return policy.LastStart{Identity: policy.Identity{UID: l.To.UID, GID: l.To.GID}, Source: policy.Source(l.Source)}, true
+	}
 }
 
 // parseID reads UID or UID:GID; without a group it is the uid's number.

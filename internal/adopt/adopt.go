@@ -432,3 +432,11 @@ func Groups(dir string, owners trusted.Owners) bool { return layer.GroupsVolume(
 
 // Roots says whether a volume's top is root's, and something in it is, too: it was used as root, and can't be written without.
 func Roots(dir string, owners trusted.Owners) bool { return layer.RootsVolume(dir, owners) }
+
+// Part is something of root's in a volume of somebody else's, to whom it is closed; "": nothing.
+func Part(dir string, owners trusted.Owners) (name string, who ID) {
+	return layer.PartOfVolume(dir, owners)
+}
+
+// Named says whether an access control list (acl(5)) lets others than owner and group write at the top of a volume.
+func Named(dir string, owners trusted.Owners) bool { return layer.NamedByList(dir, owners) }

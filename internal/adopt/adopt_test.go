@@ -3,6 +3,7 @@
 package adopt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
@@ -53,6 +55,47 @@ func owner(t *testing.T, p string) string {
 var given = map[string]string{
 	".": "999:998 755", "db": "999:998 755", "db/table": "999:998 600", "db/deep": "999:42 755", "db/deep/x": "999:998 644", "link": "999:998 777", "fifo": "999:998 600",
 	"su": "0:0 4755", "theirs": "1500:1500 600", "one": "0:0 644", "two": "0:0 644", "null": "0:0 644", "db/mine": "999:999 600",
+}
+
+// TestAdoptLeavesLists: who is given rights by an access control list has the same afterwards, and once it is undone.
+func TestAdoptLeavesLists(t *testing.T) {
+	v := volume(t)
+	const access, inherited = "system.posix_acl_access", "system.posix_acl_default"
+	list := testkit.ListOf(4, 6, map[uint32]uint16{1500: 6}, map[uint32]uint16{50: 4}, 4, 0)
+	for _, at := range []string{".", "db", "db/table"} {
+		must(t, unix.Setxattr(filepath.Join(v, at), access, list, 0))
+	}
+	must(t, unix.Setxattr(filepath.Join(v, "db"), inherited, list, 0))
+	same := func(when string) {
+		t.Helper()
+		for _, at := range []string{".", "db", "db/table", "db:default"} {
+			name, attribute := at, access
+			if at == "db:default" {
+				name, attribute = "db", inherited
+			}
+			buf := make([]byte, 4096)
+			n, err := unix.Getxattr(filepath.Join(v, name), attribute, buf)
+			if err != nil || !bytes.Equal(buf[:n], list) {
+				t.Errorf("%s: the list of %s: %v, %v", when, at, buf[:max(n, 0)], err)
+			}
+		}
+	}
+	o := &Options{Volume: v, To: ID{UID: 999, GID: 998}, State: t.TempDir()}
+	_, err := Adopt(o)
+	must(t, err)
+	if got := owner(t, filepath.Join(v, "db/table")); got != "999:998 640" {
+		t.Errorf("adopted: %s", got)
+	}
+	same("adopted")
+	_, err = Undo(o)
+	must(t, err)
+	if got := owner(t, filepath.Join(v, "db/table")); got != "0:0 640" {
+		t.Errorf("undone: %s", got)
+	}
+	same("undone")
+	_, err = Adopt(&Options{Volume: v, To: ID{GID: 998}, Group: true, State: t.TempDir()})
+	must(t, err)
+	same("for a group")
 }
 
 func TestAdopt(t *testing.T) {

@@ -33,10 +33,15 @@ type User struct {
 	Name  string
 	Last  policy.LastStart // who it was at its last start
 	Known bool             // Last is
+	Would bool             // in mode audit: who it would have been
 }
+
+// Audited is who a container would have been at its last start, by its id, where that was in mode audit: its layer says nothing then.
+type Audited func(id string) (policy.LastStart, bool)
 
 // container is what engines' inspect says of one (docker-container-inspect(1), podman-container-inspect(1)).
 type container struct {
+	ID     string `json:"Id"`
 	Name   string
 	Mounts []struct{ Source string }
 
@@ -56,7 +61,7 @@ func (c *container) hasUsers(upper string) bool {
 }
 
 // Users asks Docker and Podman, where they are installed, for the containers that mount a volume.
-func Users(ctx context.Context, dir string) (users []User, err error) {
+func Users(ctx context.Context, dir string, audited Audited) (users []User, err error) {
 	var failed error
 	for _, e := range engines.All {
 		if e.Client == "" || e.Volumes.Path == "" {
@@ -65,7 +70,7 @@ func Users(ctx context.Context, dir string) (users []User, err error) {
 		if _, err := exec.LookPath(e.Client); err != nil {
 			continue
 		}
-		found, err := usersOf(ctx, e.Client, dir)
+		found, err := usersOf(ctx, e.Client, dir, audited)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
@@ -79,7 +84,7 @@ func Users(ctx context.Context, dir string) (users []User, err error) {
 	return users, nil
 }
 
-func usersOf(ctx context.Context, client, dir string) (users []User, err error) {
+func usersOf(ctx context.Context, client, dir string, audited Audited) (users []User, err error) {
 	out, err := ask.Run(ctx, nil, client, "ps", "--all", "--quiet", "--no-trunc", "--filter", "volume="+path.Base(path.Dir(dir)))
 	ids := strings.Fields(string(out))
 	if err != nil || len(ids) == 0 {
@@ -100,11 +105,35 @@ func usersOf(ctx context.Context, client, dir string) (users []User, err error) 
 		}
 		u := User{Name: strings.TrimPrefix(c.Name, "/")}
 		if upper := c.GraphDriver.Data["UpperDir"]; path.IsAbs(upper) && !c.hasUsers(upper) {
-			u.Last, u.Known = layer.LastStartOf(upper)
+			if u.Last, u.Known = layer.LastStartOf(upper); !u.Known {
+				u.Last, u.Known = audited(c.ID)
+				u.Would = u.Known
+			}
 		}
 		users = append(users, u)
 	}
 	return users, nil
+}
+
+// by says of those that chose who they are by what.
+var by = map[decision.Source]string{
+	decision.Requested: " by its own request", decision.Joined: " as the container whose processes it joins", decision.Volume: " as its volumes are", decision.Prepared: " by its command",
+}
+
+// said is what is known of a container, for people.
+func (u *User) said() string {
+	name := quote.Value(u.Name)
+	if !u.Known {
+		return name + " is not known: it is in a user namespace, or its last start was under another runtime, or in mode audit without a line in the log"
+	}
+	is := " is"
+	switch {
+	case u.Last.Source == decision.Kept:
+		return fmt.Sprintf("%s asks for %d:%d itself", name, u.Last.UID, u.Last.GID)
+	case u.Would:
+		is = " would be"
+	}
+	return fmt.Sprintf("%s%s %d:%d%s", name, is, u.Last.UID, u.Last.GID, by[u.Last.Source])
 }
 
 // Whose is the one user of the volume's containers. Anybody may start one with anybody's volume, so that it takes one whose image or
@@ -113,25 +142,17 @@ func Whose(dir string, users []User) (ID, error) {
 	var found *User
 	var said []string
 	agree := true
-	chosen := []decision.Source{decision.Kept, decision.Requested, decision.Joined, decision.Volume, decision.Prepared}
 	for i := range users {
 		u := &users[i]
-		switch {
-		case !u.Known:
-			said = append(said, quote.Value(u.Name)+" has not been started under nonroot-runc since it was made, or is in a user namespace")
-			agree = false
+		said = append(said, u.said())
+		if _, chose := by[u.Last.Source]; !u.Known || chose || u.Last.Source == decision.Kept {
+			agree = agree && u.Known
 			continue
-		case u.Last.Source == decision.Kept:
-			said = append(said, fmt.Sprintf("%s asks for %d:%d itself", quote.Value(u.Name), u.Last.UID, u.Last.GID))
-		case slices.Contains(chosen, u.Last.Source):
-			said = append(said, fmt.Sprintf("%s chose to be %d:%d", quote.Value(u.Name), u.Last.UID, u.Last.GID))
-		default:
-			said = append(said, fmt.Sprintf("%s is %d:%d", quote.Value(u.Name), u.Last.UID, u.Last.GID))
-			if found != nil && (found.Last.UID != u.Last.UID || found.Last.GID != u.Last.GID) {
-				agree = false
-			}
-			found = u
 		}
+		if found != nil && (found.Last.UID != u.Last.UID || found.Last.GID != u.Last.GID) {
+			agree = false
+		}
+		found = u
 	}
 	for i := range users {
 		u := &users[i]
@@ -285,4 +306,15 @@ func byPrefix(prefix string, dirs []string) (found []string) {
 // several is why a beginning is not enough.
 func several(prefix string, dirs []string) error {
 	return fmt.Errorf("the names of %d volumes begin with %q\nhint: give more of the name", len(dirs), prefix)
+}
+
+// Leaves are the containers that go on as who a volume is taken from at their next start: what they have written there is somebody
+// else's by then.
+func Leaves(users []User, from, to ID) (names []string) {
+	for i := range users {
+		if u := &users[i]; u.Known && !u.Would && u.Last.UID == from.UID && u.Last.UID != to.UID {
+			names = append(names, u.Name)
+		}
+	}
+	return names
 }

@@ -19,8 +19,9 @@ import (
 // TestWhose: all that asked for root have to agree.
 func TestWhose(t *testing.T) {
 	was := func(name string, uid, gid uint32, source decision.Source) User {
-		return User{name, policy.LastStart{Identity: policy.Identity{UID: uid, GID: gid}, Source: source}, true}
+		return User{Name: name, Last: policy.LastStart{Identity: policy.Identity{UID: uid, GID: gid}, Source: source}, Known: true}
 	}
+	would := func(u User) User { u.Would = true; return u }
 	one, again := was("one", 70, 71, decision.Image), was("again", 70, 71, decision.Volume)
 	for name, test := range map[string]struct {
 		users []User
@@ -32,18 +33,20 @@ func TestWhose(t *testing.T) {
 		"two who agree":                      {[]User{one, again}, ID{UID: 70, GID: 71}, ""},
 		"one, and one by his own wish":       {[]User{was("db", 5, 5, decision.Kept), one}, ID{}, `"db" asks for 5:5 itself, "one" is 70:71`},
 		"one, and the same by his own wish":  {[]User{was("db", 70, 5, decision.Kept), one}, ID{UID: 70, GID: 71}, ""},
-		"one, and one of whom nobody knows":  {[]User{{Name: "new"}, one}, ID{}, `"new" has not been started`},
-		"who says it itself, by its command": {[]User{was("sly", 5000, 5000, decision.Prepared)}, ID{}, `"sly" chose to be 5000:5000`},
-		"by whose processes it joins":        {[]User{was("sly", 5000, 5000, decision.Joined)}, ID{}, `"sly" chose to be 5000:5000`},
-		"by its request":                     {[]User{was("sly", 5000, 5000, decision.Requested)}, ID{}, `"sly" chose to be 5000:5000`},
-		"by another volume":                  {[]User{was("sly", 5000, 5000, decision.Volume)}, ID{}, `"sly" chose to be 5000:5000`},
-		"one, and who chose otherwise":       {[]User{one, was("sly", 5000, 5000, decision.Prepared)}, ID{}, `"sly" chose to be 5000:5000`},
+		"one, and one of whom nobody knows":  {[]User{{Name: "new"}, one}, ID{}, `"new" is not known: it is in a user namespace, or its last start was under another runtime`},
+		"who says it itself, by its command": {[]User{was("sly", 5000, 5000, decision.Prepared)}, ID{}, `"sly" is 5000:5000 by its command`},
+		"by whose processes it joins":        {[]User{was("sly", 5000, 5000, decision.Joined)}, ID{}, `"sly" is 5000:5000 as the container whose processes it joins`},
+		"by its request":                     {[]User{was("sly", 5000, 5000, decision.Requested)}, ID{}, `"sly" is 5000:5000 by its own request`},
+		"by another volume":                  {[]User{was("sly", 5000, 5000, decision.Volume)}, ID{}, `"sly" is 5000:5000 as its volumes are`},
+		"one, and who chose otherwise":       {[]User{one, was("sly", 5000, 5000, decision.Prepared)}, ID{}, `"sly" is 5000:5000 by its command`},
 		"one, and who chose the same":        {[]User{one, was("step", 70, 71, decision.Prepared)}, ID{UID: 70, GID: 71}, ""},
 		"one by his own wish":                {[]User{was("db", 5, 6, decision.Kept)}, ID{}, `"db" asks for 5:6 itself`},
-		"one of whom nobody knows":           {[]User{{Name: "new"}}, ID{}, `"new" has not been started`},
+		"one of whom nobody knows":           {[]User{{Name: "new"}}, ID{}, `"new" is not known: it is in a user namespace, or its last start was under another runtime`},
 		"an image's, and the policy's":       {[]User{was("job", 65532, 65532, decision.Fixed), one}, ID{}, "with --user 70:71, who it is by an image"},
 		"two images', and the policy's":      {[]User{was("job", 65532, 65532, decision.Fixed), one, was("two", 72, 71, decision.Image)}, ID{}, "as nonroot-ctl explain CONTAINER shows it"},
 		"of whom nobody knows, an image's":   {[]User{{Name: "new"}, one}, ID{}, "as nonroot-ctl explain CONTAINER shows it"},
+		"in mode audit, one":                 {[]User{would(one), again}, ID{UID: 70, GID: 71}, ""},
+		"in mode audit, two":                 {[]User{would(one), would(was("two", 72, 71, decision.Image))}, ID{}, `"one" would be 70:71, "two" would be 72:71`},
 		"two uids":                           {[]User{one, was("two", 72, 71, decision.Image)}, ID{}, `"one" is 70:71, "two" is 72:71`},
 		"two gids":                           {[]User{one, was("two", 70, 72, decision.Image)}, ID{}, `"one" is 70:71, "two" is 70:72`},
 		"two, the last of which agrees":      {[]User{one, was("two", 72, 72, decision.Image), one}, ID{}, `"two" is 72:72`},
@@ -52,6 +55,22 @@ func TestWhose(t *testing.T) {
 		if id != test.want || (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}
+	}
+}
+
+// TestLeaves: who goes on as who the volume was taken from.
+func TestLeaves(t *testing.T) {
+	was := func(name string, uid uint32) User {
+		return User{Name: name, Last: policy.LastStart{Identity: policy.Identity{UID: uid, GID: 5}}, Known: true}
+	}
+	would := was("audited", 65532)
+	would.Would = true
+	users := []User{was("stopped", 65532), was("other", 33), {Name: "unknown"}, would}
+	if got := Leaves(users, ID{UID: 65532}, ID{UID: 33}); len(got) != 1 || got[0] != "stopped" {
+		t.Errorf("%q", got)
+	}
+	if got := Leaves(users, ID{UID: 65532}, ID{UID: 65532}); len(got) != 0 {
+		t.Errorf("to the same: %q", got)
 	}
 }
 

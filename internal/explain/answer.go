@@ -24,6 +24,16 @@ func (r *Report) answer() string {
 	case d.Enforced() && d.Identity != nil:
 		will = "run as " + r.becomes()
 	}
+	if d.Mode == policy.Audit && (d.Identity != nil || d.Reason != "") {
+		would := "be refused: " + d.Reason
+		if d.Reason == "" {
+			would = "run as " + r.becomes()
+		}
+		if r.When != Before {
+			return fmt.Sprintf("left as it is (mode audit), it runs %s; enforced, it would %s", asks, would)
+		}
+		will += "; enforced, it would " + would
+	}
 	switch {
 	case r.ungoverned:
 		return fmt.Sprintf("NOT governed, it runs %s; created by nonroot-runc it would %s", asks, will)

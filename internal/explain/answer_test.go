@@ -29,7 +29,10 @@ func TestAnswer(t *testing.T) {
 		{Before, true, root, decision.Decision{Mode: decision.Rewrite, Identity: nobody}, "NOT governed, it runs as root (0:0); created by nonroot-runc it would run as 65532:65532 in place of root (0:0)"},
 		{Before, true, root, decision.Decision{Mode: decision.Refuse, Reason: "x"}, "NOT governed, it runs as root (0:0); created by nonroot-runc it would be refused: x"},
 		{Before, false, nil, decision.Decision{Mode: decision.Refuse, Reason: "x"}, "it would be refused: x"},
-		{Before, false, root, decision.Decision{Mode: decision.Audit, Identity: nobody}, "it would be left as it is (mode audit), as root (0:0)"},
+		{Before, false, root, decision.Decision{Mode: decision.Audit, Identity: nobody}, "it would be left as it is (mode audit), as root (0:0); enforced, it would run as 65532:65532 in place of root (0:0)"},
+		{After, false, root, decision.Decision{Mode: decision.Audit, Identity: nobody}, "left as it is (mode audit), it runs as root (0:0); enforced, it would run as 65532:65532 in place of root (0:0)"},
+		{After, false, alice, decision.Decision{Mode: decision.Audit, Identity: same}, "left as it is (mode audit), it runs as 1000:1000; enforced, it would run as 1000:1000, as it asks"},
+		{After, false, root, decision.Decision{Mode: decision.Audit, Identity: nobody, Reason: "x"}, "left as it is (mode audit), it runs as root (0:0); enforced, it would be refused: x"},
 		{After, false, root, decision.Decision{Mode: decision.Off, Reason: "x"}, "left as it is (mode off), it runs as root (0:0)"},
 	} {
 		r := &Report{When: c.when, Asked: c.asked, Decided: Decided{c.d}, ungoverned: c.ungoverned}

@@ -58,8 +58,11 @@ func (p person) may(right uint32, st *unix.Stat_t) bool { return rootfs.May(righ
 // may says whether the person will have a right to what is there, if not by its mode, then because it is given to them. Who owns
 // a directory may do everything with it that its mode lets owners do; they may change the mode.
 func (v *view) may(right uint32, at rootfs.Entry) bool {
-	return v.who.may(right, &at.Stat) || slices.Contains(v.given, at.Path)
+	return v.who.may(right, &at.Stat) || v.isGiven(at.Path)
 }
+
+// isGiven says that creation gives something to the person, or opens it.
+func (v *view) isGiven(p string) bool { return slices.Contains(v.given, p) }
 
 // look finds what the container may trip over. It needs an identity other than root's and the image's files. Before creation,
 // what that would do belongs to it; nil: there is none to come.
@@ -92,7 +95,11 @@ func (r *Report) look(dir *bundle.Dir, caller facts.Caller, o Options, will *pla
 	defer image.Close() //nolint:errcheck // nothing was written
 	v := &view{image: image, spec: s, d: &r.Decided, who: person{id.UID, append([]uint32{id.GID}, id.Groups...)}}
 	if will != nil {
-		v.given, v.volumesGiven = apply.DryRun(will.Give, dir.Path, r.Container, caller.Owners)
+		give := will.Give
+		if give == nil {
+			give = will.Watched
+		}
+		v.given, v.volumesGiven = apply.DryRun(give, dir.Path, r.Container, caller.Owners)
 		r.Given = v.given
 	}
 	if will != nil && will.Parts != nil {
@@ -224,6 +231,7 @@ func (v *view) cannotRun(at rootfs.Entry) string {
 	switch {
 	case at.Stat.Mode&unix.S_IFMT != unix.S_IFREG:
 		return "it is not a regular file"
+	case v.isGiven(at.Path):
 	case !v.who.may(1, &at.Stat):
 		return "it is not executable for the identity (" + owner(&at.Stat) + ")"
 	case !v.who.may(4, &at.Stat):

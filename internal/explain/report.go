@@ -40,6 +40,7 @@ type Report struct {
 	Asked     *Asked    `json:"asked"`  // null where config.json can't be read
 	Decided   Decided   `json:"decided"`
 	Changes   []Change  `json:"changes"`
+	Would     []Change  `json:"would_change"`    // in mode audit: what enforcement would change
 	Partial   bool      `json:"changes_partial"` // the record keeps only a part of what config.json was before
 	Problems  []Problem `json:"trips"`
 	Notes     []string  `json:"notes"`
@@ -93,12 +94,13 @@ func report(directory string, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	r := &Report{Bundle: dir.Path, When: Before, Changes: []Change{}, Problems: []Problem{}, Notes: []string{}}
+	r := &Report{Bundle: dir.Path, When: Before, Changes: []Change{}, Would: []Change{}, Problems: []Problem{}, Notes: []string{}}
 	done, err := r.recorded(dir)
-	if err != nil || done {
+	audited := done && err == nil && r.Decided.Mode == decision.Audit
+	if (err != nil || done) && !audited {
 		return r, errors.Join(err, r.look(dir, caller, o, nil))
 	}
-	if o.Running {
+	if o.Running && !audited {
 		r.ungoverned = true
 		by := ""
 		if o.Runtime != "" {
@@ -114,7 +116,30 @@ func report(directory string, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r, r.dryRun(&facts.Call{ID: r.Container, Caller: caller, Policy: p, Root: o.Root, Bundle: dir}, o)
+	call := &facts.Call{ID: r.Container, Caller: caller, Policy: p, Root: o.Root, Bundle: dir}
+	if audited {
+		return r, r.enforced(call, o)
+	}
+	return r, r.dryRun(call, o)
+}
+
+// enforced says what would change of a container that is only audited, by the policy in force now.
+func (r *Report) enforced(call *facts.Call, o Options) error {
+	out := govern.Container(call)
+	defer out.Close()
+	if out.Plan == nil || out.Plan.Parts == nil {
+		return r.look(call.Bundle, call.Caller, o, nil) // the record says why
+	}
+	was, err := decode(out.Facts.Config)
+	if err != nil {
+		return err
+	}
+	will, err := decode(out.Plan.Rewritten())
+	if err != nil {
+		return fmt.Errorf("read the new config.json: %w", err)
+	}
+	r.Would = changes(was, will)
+	return r.look(call.Bundle, call.Caller, o, out.Plan)
 }
 
 // recorded fills the report in from the record of a container that was rewritten. It says whether there is one that
@@ -207,6 +232,9 @@ func (r *Report) dryRun(call *facts.Call, o Options) error {
 			return fmt.Errorf("read the new config.json: %w", err)
 		}
 		r.Changes = changes(was, will)
+		if d.Mode == decision.Audit {
+			r.Would = r.Changes
+		}
 	}
 	return r.look(call.Bundle, call.Caller, o, out.Plan)
 }

@@ -5,6 +5,7 @@ package facts
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -63,7 +64,7 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 		if err != nil || strings.Count(at.Path, "/") > mostDeep || !at.Exists || at.Mount == nil || at.Mount.Source != m.Source || at.Mount.Destination != m.Destination {
 			continue // it can't be told, or another mount covers it
 		}
-		what, advice := g.closedBind(m, &at.Stat, d)
+		what, advice := g.closedBind(o, m, &at.Stat, d)
 		if on := g.closedOnTheWay(at.Path, d, give, closed); on != "" {
 			what, advice = on, "mount it where the identity gets"
 		}
@@ -128,7 +129,7 @@ func (g *Gathered) source(m *spec.Mount) string {
 }
 
 // closedBind says what of a mount the identity can't do, and what helps; "": nothing that a program may want.
-func (g *Gathered) closedBind(m *spec.Mount, st *unix.Stat_t, d *decision.Decision) (what, advice string) {
+func (g *Gathered) closedBind(o *opener, m *spec.Mount, st *unix.Stat_t, d *decision.Decision) (what, advice string) {
 	read, write, verb := uint32(unix.R_OK), uint32(unix.R_OK|unix.W_OK), "read"
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
@@ -145,7 +146,7 @@ func (g *Gathered) closedBind(m *spec.Mount, st *unix.Stat_t, d *decision.Decisi
 		if !m.Readonly() {
 			rights = write
 		}
-	case m.Readonly() || g.may(write, st, d.Identity) || links.WithinAny(hint.Systems, path.Clean(m.Source)):
+	case m.Readonly() || g.may(write, st, d.Identity) || o.isAmong(hint.Systems, g.source(m)):
 		return "", "" // nobody means to write it, though mounts are writable unless somebody says otherwise (-v /etc/localtime:/etc/localtime)
 	default:
 		rights, verb = write, "written"
@@ -155,7 +156,7 @@ func (g *Gathered) closedBind(m *spec.Mount, st *unix.Stat_t, d *decision.Decisi
 		Mode: st.Mode & 0o7777, Rights: rights, Directory: st.Mode&unix.S_IFMT == unix.S_IFDIR,
 		UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID),
 		Rootless: !g.call.Caller.IsHostRoot(), Podman: g.Origin.Engine == engines.Podman.Name || engines.SaysPodman(g.Container.Annotations), Pod: g.Origin.Pod != "",
-		System: hint.IsSystems(m.Source),
+		System: hint.IsSystems(m.Source) || hint.IsSystems(o.real(g.source(m))),
 	}
 	c.Owner, c.Mapped = of.Inside(st.Uid)
 	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)
@@ -195,7 +196,7 @@ func isGiven(give *plan.Give, dir string) bool {
 func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool {
 	// An engine makes it with mode 0755; and nobody is told to give away what belongs to the system. Whoever chose the name must not
 	// have a shell that is given the advice do more than it says.
-	if st.Mode&0o7777 != 0o755 || links.WithinAny(hint.Systems, path.Clean(m.Source)) || links.WithinAny(roots, path.Clean(m.Source)) || !quote.IsPlainPath(m.Source) {
+	if st.Mode&0o7777 != 0o755 || o.isAmong(hint.Systems, g.source(m)) || o.isAmong(roots, g.source(m)) || !quote.IsPlainPath(m.Source) {
 		return false
 	}
 	if of := g.owners(); m.Readonly() || st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 && !of.IsRoot(st.Uid) || !g.call.Caller.IsHostRoot() {
@@ -255,6 +256,25 @@ func (o *opener) open(name string, flags int) (int, error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// real is where a path of the host's leads by its links (-v /srv/link:/data, of a link to /etc); where that can't be told, the path.
+func (o *opener) real(name string) string {
+	fd, err := o.open(name, 0)
+	if err != nil {
+		return path.Clean(name)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	at, err := os.Readlink(path.Join("/proc/self/fd", strconv.Itoa(fd)))
+	if err != nil || !path.IsAbs(at) {
+		return path.Clean(name)
+	}
+	return at
+}
+
+// isAmong says that a path of the host's lies in one of the directories, by its name or by where that leads.
+func (o *opener) isAmong(dirs []string, name string) bool {
+	return links.WithinAny(dirs, path.Clean(name)) || links.WithinAny(dirs, o.real(name))
 }
 
 // takenCapabilities tells of the capabilities that were asked for beyond those that engines give to every container.

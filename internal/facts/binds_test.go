@@ -101,6 +101,16 @@ func TestAdviceIsPlain(t *testing.T) {
 	if got := strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n"); strings.Contains(got, "chown") || strings.Contains(got, "chgrp") || !strings.Contains(got, "a copy") {
 		t.Errorf("root's home: %q", got)
 	}
+	// By a link, too.
+	Must(t, os.WriteFile("/etc/closed", nil, 0o600))
+	for _, target := range []string{"/root", "/etc/closed"} {
+		link := dir + "/link-to" + strings.ReplaceAll(target, "/", "-")
+		Must(t, os.Symlink(target, link))
+		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(link, "/data", "rw")) })
+		if got := strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n"); strings.Contains(got, "chown") || strings.Contains(got, "chgrp") || !strings.Contains(got, "a copy") {
+			t.Errorf("%s: %q", target, got)
+		}
+	}
 	for p, want := range map[string]bool{"/srv/a.b-c_d/e+f@g:1": true, "relative": false, "/a\x00": false, "/é": false} {
 		if quote.IsPlainPath(p) != want {
 			t.Errorf("%q", p)

@@ -35,14 +35,11 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 		GroupOnly: groupOnly, EmptyOnly: emptyOnly, LostGroup: d.LosesRootGroup(),
 	}
 	if !c.Readonly && (d.StandsIn() || groupOnly) {
+		var trees []string
 		if out.Applications = p.Adapt.Applications; out.Applications {
-			out.Program = g.closedProgram(d)
+			out.Programs, trees = g.uses(d)
 		}
-		wanted := slices.Clone(p.Adapt.Own)
-		if p.Adapt.WorkingDir {
-			wanted = append(wanted, g.Cwd)
-		}
-		for _, dir := range wanted {
+		for _, dir := range g.wanted(groupOnly, trees) {
 			if at, ok := g.mayGive(dir); ok && !slices.Contains(out.Paths, at) {
 				out.Paths = append(out.Paths, at)
 			}
@@ -64,6 +61,23 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 		}
 	}
 	return out
+}
+
+// wanted are the directories that are to be given, in the order in which they are, as there may be more than is given. Of a user who is kept,
+// only what root's group may write is given, which may lie deep: where it works and has its home comes first.
+func (g *Gathered) wanted(groupOnly bool, trees []string) []string {
+	var work []string
+	if g.rule.Adapt.WorkingDir {
+		work = append(work, g.Cwd)
+	}
+	if home := g.askedHome(); groupOnly && path.IsAbs(home) {
+		work = append(work, home)
+	}
+	work = append(work, trees...)
+	if groupOnly {
+		return append(work, g.rule.Adapt.Own...)
+	}
+	return append(slices.Clone(g.rule.Adapt.Own), work...)
 }
 
 // rootfs is where the rootfs is, absolute.

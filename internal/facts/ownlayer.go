@@ -4,6 +4,8 @@ package facts
 
 import (
 	"path"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -13,20 +15,45 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// closedProgram is the program that the container starts, where the identity may not read and run it; "": it may.
-func (g *Gathered) closedProgram(d *decision.Decision) string {
+// uses finds what the container's command names: programs that the identity may not read and run, or can't get to, and the directories of
+// applications in which it works.
+func (g *Gathered) uses(d *decision.Decision) (closed, trees []string) {
 	command, ok := g.command()
 	if !ok {
-		return ""
+		return nil, nil
 	}
-	at, ok := command.Program(g.image.View)
-	if !ok || at.Stat.Size > layer.MaxLent || at.Stat.Nlink > 1 || g.may(unix.R_OK|unix.X_OK, &at.Stat, d.Identity) {
-		return ""
+	uses := command.Uses(g.image.View)
+	for _, p := range uses.Places {
+		if dir, ok := policy.Tree(p); ok && !slices.Contains(trees, dir) {
+			trees = append(trees, dir)
+		}
 	}
-	if !layer.IsOwn(&layer.Options{Rootfs: g.rootfs(), Made: layer.MadeFor(g.Bundle, g.ID)}) {
-		return "" // there it stays closed
+	passed := map[string]bool{"/": true}
+	for i := range uses.Programs {
+		at := &uses.Programs[i]
+		if at.Stat.Size > layer.MaxLent || at.Stat.Nlink > 1 || g.passes(path.Dir(at.Path), d, passed) && g.may(unix.R_OK|unix.X_OK, &at.Stat, d.Identity) {
+			continue
+		}
+		closed = append(closed, at.Path)
 	}
-	return at.Path
+	if closed != nil && !layer.IsOwn(&layer.Options{Rootfs: g.rootfs(), Made: layer.MadeFor(g.Bundle, g.ID)}) {
+		return nil, trees // there they stay closed
+	}
+	return closed, trees
+}
+
+// passes says that the identity may pass a directory of the image and those above it.
+func (g *Gathered) passes(dir string, d *decision.Decision, known map[string]bool) bool {
+	if may, ok := known[dir]; ok {
+		return may
+	}
+	may := g.passes(path.Dir(dir), d, known)
+	if may {
+		st, err := g.image.Stat(dir)
+		may = err != nil || g.may(unix.X_OK, &st, d.Identity)
+	}
+	known[dir] = may
+	return may
 }
 
 // lastStart is who the container was at its last start, by its layer; nil: it never was, or that can't be told.
@@ -77,8 +104,27 @@ func (g *Gathered) prepares() (who policy.Identity) {
 			places = append(places, path.Clean("/"+m.Destination))
 		}
 	}
+	command.Variable = g.variable
+	command.Shell = func() string { return command.Leads(g.image.View) }
 	if uid, gid, ok := command.Prepares(places); ok {
 		who.UID, who.GID = uid, gid
 	}
 	return who
+}
+
+// variable is what the environment has by a name; two values are none, as one program takes the first, and another one the last.
+func (g *Gathered) variable(name string) (value string, ok bool) {
+	env, err := g.doc.Env()
+	if err != nil {
+		return "", false
+	}
+	for _, entry := range env {
+		if v, is := strings.CutPrefix(entry, name+"="); is {
+			if ok && v != value {
+				return "", false
+			}
+			value, ok = v, true
+		}
+	}
+	return value, ok
 }

@@ -107,11 +107,17 @@ func (g *Gathered) hint(d *decision.Decision, give *plan.Give, owned map[int][]s
 	command.Chowns = !g.emulates(d)
 	if d.Asked.UID == 0 {
 		reach := &reach{Gathered: g, d: d, give: give, owned: owned, home: home}
-		command.Closed = reach.closed
+		command.Closed, command.Mounted = reach.closed, g.isMounted
 	}
 	return command.Hint(g.image.View, func(at *rootfs.Entry) bool {
-		return give != nil && give.Program == at.Path || g.may(unix.X_OK, &at.Stat, d.Identity)
+		return give != nil && slices.Contains(give.Programs, at.Path) || g.may(unix.X_OK, &at.Stat, d.Identity)
 	})
+}
+
+// isMounted says that what lies at a path, or would, is in a mount.
+func (g *Gathered) isMounted(p string) bool {
+	at, err := g.image.Look(path.Clean(p))
+	return err == nil && at.Mount != nil
 }
 
 // command is what the container starts.

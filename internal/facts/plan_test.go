@@ -217,14 +217,14 @@ func givesApplications(t *testing.T, layered bool) {
 		want   plan.Give // the program where it can be lent
 		none   bool
 	}{
-		{"by default", func(g *Gathered, _ *policy.Decision) { closed(g) }, plan.Give{GroupRoot: true, Applications: true, Program: "/bin/app"}, false},
+		{"by default", func(g *Gathered, _ *policy.Decision) { closed(g) }, plan.Give{GroupRoot: true, Applications: true, Programs: []string{"/bin/app"}}, false},
 		{"a program that anybody may run", func(*Gathered, *policy.Decision) {}, plan.Give{GroupRoot: true, Applications: true}, false},
 		{"what nobody may read", func(g *Gathered, _ *policy.Decision) {
 			Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o711))
-		}, plan.Give{GroupRoot: true, Applications: true, Program: "/bin/app"}, false},
+		}, plan.Give{GroupRoot: true, Applications: true, Programs: []string{"/bin/app"}}, false},
 		{"a policy that doesn't", func(g *Gathered, _ *policy.Decision) { closed(g); g.rule.Adapt.Applications = false }, plan.Give{GroupRoot: true}, false},
 		{"a read-only image", func(g *Gathered, _ *policy.Decision) { closed(g); g.Container.Readonly = true }, plan.Give{GroupRoot: true}, false},
-		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, LostGroup: true, Applications: true, Program: "/bin/app"}, false},
+		{"who keeps the uid, but not group 0", func(g *Gathered, d *policy.Decision) { closed(g); kept(g, d) }, plan.Give{GroupRoot: true, GroupOnly: true, LostGroup: true, Applications: true, Programs: []string{"/bin/app"}}, false},
 		{"and a policy that leaves the group", func(g *Gathered, d *policy.Decision) { kept(g, d); g.rule.Adapt.GroupRoot = false }, plan.Give{}, true},
 		{"who keeps uid and gid", func(g *Gathered, d *policy.Decision) { kept(g, d); d.Asked.GID = d.Identity.GID }, plan.Give{}, true},
 	} {
@@ -232,7 +232,7 @@ func givesApplications(t *testing.T, layered bool) {
 		if layered {
 			overlaid(t, c)
 		} else {
-			test.want.Program = ""
+			test.want.Programs = nil
 		}
 		g := gather(t, c)
 		d := decidedAs(65532, policy.Fixed)
@@ -247,9 +247,41 @@ func givesApplications(t *testing.T, layered bool) {
 		if got.Owners.Asked != 0 {
 			t.Errorf("%s: what is opened to group 0 lies in directories of root's, and not of %d's", test.name, got.Owners.Asked)
 		}
-		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, LostGroup: got.LostGroup, Applications: got.Applications, Program: got.Program}
+		seen := plan.Give{GroupRoot: got.GroupRoot, GroupOnly: got.GroupOnly, LostGroup: got.LostGroup, Applications: got.Applications, Programs: got.Programs}
 		if fmt.Sprint(seen) != fmt.Sprint(test.want) {
 			t.Errorf("%s: %+v, want %+v", test.name, seen, test.want)
+		}
+	}
+}
+
+// TestUses: the programs that a command names and the identity can't run, and the directories in which it works.
+func TestUses(t *testing.T) {
+	script := "#!/bin/sh\n# uncalled\nhelper a; if x; then\n /opt/own/tool --to=/usr/local/own/x\nfi\nf() {\n  behind\n}\necho uncalled; cat uncalled\n/usr/bin/$X /usr/src/$Y\nfor f in /usr/share/web/html/*.js; do :; done\nexec \"$@\"\n"
+	image := with("usr/bin/start = "+script, "usr/bin/helper = #!/bin/sh\nnested\n", "usr/bin/nested = #!", "usr/bin/behind = #!", "usr/bin/uncalled = #!", "usr/bin/server = #!", "opt/own/tool = #!", "usr/bin/open = #!")
+	closed := []string{"usr/bin/helper", "usr/bin/nested", "usr/bin/behind", "usr/bin/uncalled", "usr/bin/server", "opt/own/tool"}
+	for _, test := range []struct {
+		args, closed, trees string
+	}{
+		{"start server", "/usr/bin/helper /usr/bin/nested /usr/bin/behind /usr/bin/server /opt/own/tool", "/usr/local/own /usr/share/web/html"},
+		{"open /usr/src/app/x.js", "", "/usr/src/app"},
+		{"server --dir=/usr/src/app/x", "/usr/bin/server", "/usr/src/app"},
+		{"sh /usr/bin/helper", "/usr/bin/helper /usr/bin/nested", ""},
+		{"none", "", ""},
+	} {
+		c := callFor(t, nil, func(s *specs.Spec) {
+			s.Process.Args = strings.Fields(test.args)
+			s.Process.Env = []string{"PATH=/usr/bin:/bin"}
+		}, image...)
+		for _, p := range closed {
+			Must(t, os.Chmod(c.Bundle.Join("rootfs/"+p), 0o700))
+		}
+		overlaid(t, c)
+		programs, trees := gather(t, c).uses(decidedAs(65532, policy.Fixed))
+		slices.Sort(programs)
+		want := strings.Fields(test.closed)
+		slices.Sort(want)
+		if !slices.Equal(programs, want) || strings.Join(trees, " ") != test.trees {
+			t.Errorf("%s: %q, %q", test.args, programs, trees)
 		}
 	}
 }
@@ -292,7 +324,7 @@ func TestGiveEmptyVolumes(t *testing.T) {
 		if lost := d.Asked.GID == 0; got.LostGroup != lost {
 			t.Errorf("%s: it lost root's group: %v", test.name, got.LostGroup)
 		}
-		if !slices.Equal(at, test.want) || !got.EmptyOnly || got.GroupOnly || got.Tmp || got.Applications || got.Program != "" || len(got.Paths) > 0 {
+		if !slices.Equal(at, test.want) || !got.EmptyOnly || got.GroupOnly || got.Tmp || got.Applications || got.Programs != nil || len(got.Paths) > 0 {
 			t.Errorf("%s: %+v", test.name, got)
 		}
 	}
@@ -302,7 +334,7 @@ func TestGiveEmptyVolumes(t *testing.T) {
 func TestClosedProgramOfAPlainRootfs(t *testing.T) {
 	g := gathered(t, func(s *specs.Spec) { s.Process.Args = []string{"/bin/app"} }, with("bin/app = #!")...)
 	Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o744))
-	if got := g.give(decidedAs(65532, policy.Fixed), nil); got == nil || got.Program != "" {
+	if got := g.give(decidedAs(65532, policy.Fixed), nil); got == nil || got.Programs != nil {
 		t.Errorf("%+v", got)
 	}
 }
@@ -354,7 +386,7 @@ func TestHint(t *testing.T) {
 		}
 		d := decidedAs(65532, policy.Fixed)
 		d.Asked.UID = g.User.UID
-		give := &plan.Give{Program: test.lent}
+		give := &plan.Give{Programs: []string{test.lent}}
 		if got := g.hint(d, give, nil, &homedir.Plan{}); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}

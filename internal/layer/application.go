@@ -41,7 +41,7 @@ const MaxLent = 4 << 20
 // root's: programs too, which are never given. What has a privilege of its own, or a second name, stays closed. It says whether it did.
 func (g *giver) lend(fd int, p string, st *unix.Stat_t) bool {
 	after, ok := g.Lends(st)
-	if !ok {
+	if !ok || hasList(fd) {
 		return false
 	}
 	if g.lent.bytes+st.Size > MaxLent || g.lent.files >= maxFiles {
@@ -64,7 +64,7 @@ func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	if w.GroupOnly {
 		need = st.Mode & 0o050 >> 3 // root's group, which is not there any more
 	}
-	if !w.Lend || st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || st.Nlink != 1 {
+	if !w.Lend || st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || st.Nlink != 1 && !isDirectory(st) {
 		return after, false
 	}
 	if need&0o4 == 0 || st.Mode&need == need || !w.From(st.Uid) || !w.replaces(st.Gid) {
@@ -104,17 +104,51 @@ func (g *giver) helpers() {
 	}
 }
 
-// program lends the program that the container starts. It says whether it did.
-func (g *giver) program(p string) bool {
-	dir, err := unix.Openat2(g.root, beneath(path.Dir(p)), &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inside})
-	if err != nil {
-		return false
+// programs lends those that the container starts, with what of their way is closed. It gives those that were lent.
+func (g *giver) programs() (lent []string) {
+	for _, p := range g.Programs {
+		passes := g.way(path.Dir(p))
+		dir, err := unix.Openat2(g.root, beneath(path.Dir(p)), &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inside})
+		if err != nil {
+			continue
+		}
+		if g.programAt(dir, p) || passes {
+			lent = append(lent, p)
+		}
+		_ = unix.Close(dir)
 	}
-	defer unix.Close(dir) //nolint:errcheck // nothing was written
-	return g.programAt(dir, p)
+	return lent
 }
 
-// programAt is program for one in a directory that is open.
+// way lets the identity's group pass a directory, and those above it, that root alone may pass, and list what is there, as root's scripts do.
+// What is there keeps its owners and modes. It says whether something changed.
+func (g *giver) way(dir string) (changed bool) {
+	if dir == "/" || g.err != nil {
+		return false
+	}
+	changed = g.way(path.Dir(dir))
+	if !policy.MayPass(dir) || g.spared(dir) {
+		return changed
+	}
+	fd, err := unix.Openat2(g.root, beneath(dir), &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
+	if err != nil {
+		return changed
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return changed
+	}
+	after, ok := g.Lends(&st)
+	if !ok || g.lent.files >= maxFiles || hasList(fd) || !g.change(fd, dir, &st, &after) {
+		return changed
+	}
+	g.lent.files++
+	g.Directories++
+	return true
+}
+
+// programAt lends a program in a directory that is open. It says whether it did.
 func (g *giver) programAt(dir int, p string) bool {
 	o, err := openEntry(dir, path.Base(p))
 	if err != nil {

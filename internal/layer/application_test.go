@@ -98,7 +98,7 @@ func TestProgram(t *testing.T) {
 	} {
 		rootfs := overlay(t, files)
 		w := wish(rootfs)
-		w.Lend, w.Program, w.Keep = true, p, []string{"/kept"}
+		w.Lend, w.Programs, w.Keep = true, []string{p}, []string{"/kept"}
 		if _, err := Give(w); err != nil {
 			t.Errorf("%s: %v", p, err)
 		}
@@ -115,10 +115,37 @@ func TestProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := wish(rootfs)
-	w.Lend, w.Program = true, "/usr/bin/app"
+	w.Lend, w.Programs = true, []string{"/usr/bin/app"}
 	if given, err := Give(w); err != nil || !given.Unfinished {
 		t.Errorf("a large one: %+v, %v", given, err)
 	}
+}
+
+// TestWay: a program below directories that root alone may pass; what else is there, and what is closed for a reason, stays.
+func TestWay(t *testing.T) {
+	files := map[string]string{
+		"usr/local/own/": "0:0 700", "usr/local/own/bin/": "0:0 710", "usr/local/own/bin/app": "0:0 700", "usr/local/own/bin/key": "0:0 600", "usr/local/own/other/": "0:0 700",
+		"etc/ssl/private/": "0:0 700", "etc/ssl/private/app": "0:0 755", "var/backups/x/": "0:0 700", "var/backups/x/app": "0:0 755", "usr/lib/setgid/": "0:0 2700", "usr/lib/setgid/app": "0:0 755",
+		"srv/persons/": "1500:1500 700", "srv/persons/app": "0:0 755", "opt/kept/": "0:0 700", "opt/kept/app": "0:0 755", "usr/lib/search/": "0:0 711", "usr/lib/search/app": "0:0 755",
+		"usr/lib/group/": "0:50 700", "usr/lib/group/app": "0:0 755",
+	}
+	rootfs := overlay(t, files)
+	w := wish(rootfs)
+	w.Lend, w.Keep = true, []string{"/opt/kept"}
+	for p := range files {
+		if strings.HasSuffix(p, "/app") {
+			w.Programs = append(w.Programs, "/"+p)
+		}
+	}
+	given, err := Give(w)
+	if err != nil || given.Unfinished {
+		t.Errorf("%+v, %v", given, err)
+	}
+	checkOwners(t, rootfs, map[string]string{
+		"/usr/local/own": "0:1001 750", "/usr/local/own/bin": "0:1001 750", "/usr/local/own/bin/app": "0:1001 750", "/usr/local/own/bin/key": "0:0 600", "/usr/local/own/other": "0:0 700",
+		"/etc/ssl/private": "0:0 700", "/var/backups/x": "0:0 700", "/usr/lib/setgid": "0:0 2700", "/srv/persons": "1500:1500 700", "/opt/kept": "0:0 700",
+		"/usr/lib/search": "0:1001 751", "/usr/lib/group": "0:50 700",
+	})
 }
 
 // TestHelpers: programs of the image's own that root alone may run, where images put them; what is no program, and what is elsewhere, stays.

@@ -18,7 +18,7 @@ func For(g *plan.Give, bundle, id string) Options {
 	o := Options{
 		Rootfs: g.Rootfs, Made: MadeFor(bundle, id), UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.MayChangeGroup,
 		Paths: g.Paths, Keep: g.Keep, Covered: g.Covered, GroupRoot: g.GroupRoot, GroupOnly: g.GroupOnly,
-		Lend: g.Applications, Program: g.Program,
+		Lend: g.Applications, Programs: g.Programs,
 	}
 	if g.Applications {
 		o.Application = policy.IsApplication

@@ -36,7 +36,7 @@ type Options struct {
 
 	Application func(p string) bool // of the directories at the top and below /etc, which are given beside Paths; nil: none
 	Lend        bool                // what root alone may read or run in those that are given becomes readable to the identity's group
-	Program     string              // and this file, by itself: clean, absolute and free of links; "": none
+	Programs    []string            // and these files, by themselves, with the directories on their way: clean, absolute and free of links
 
 	Paths   []string            // clean and absolute; directories that are given with what is below them
 	Keep    []string            // what is not, nor anything below it
@@ -75,15 +75,13 @@ func Give(w *Options) (Given, error) {
 	defer unix.Close(root) //nolint:errcheck // nothing was written
 	g := giver{Options: w, root: root}
 	defer g.upper.close()
-	lent := w.Program != "" && g.program(w.Program) // before others use up what may be lent
+	lent := g.programs() // before others use up what may be lent
 	// What the policy names comes first, and applications have bounds of their own: a large one leaves room for state.
 	g.below(w.Paths)
 	if w.Application != nil {
 		g.below(g.applications())
 	}
-	if lent {
-		g.Tops = append(g.Tops, w.Program)
-	}
+	g.Tops = append(g.Tops, lent...)
 	if w.Lend && g.err == nil {
 		g.helpers()
 	}

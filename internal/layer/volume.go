@@ -17,6 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
@@ -145,9 +146,9 @@ func GroupsVolume(source string, owners trusted.Owners) bool {
 	var st unix.Stat_t
 	names := topOf(fd)
 	return unix.Fstat(fd, &st) == nil && len(names) > 0 &&
-		(written(&st) || slices.ContainsFunc(names, func(name string) bool {
+		(written(&st) && !hasList(fd) || slices.ContainsFunc(names, func(name string) bool {
 			var in unix.Stat_t
-			return unix.Fstatat(fd, name, &in, unix.AT_SYMLINK_NOFOLLOW) == nil && written(&in)
+			return unix.Fstatat(fd, name, &in, unix.AT_SYMLINK_NOFOLLOW) == nil && written(&in) && !listIn(fd, name)
 		}))
 }
 
@@ -161,6 +162,33 @@ func RootsVolume(source string, owners trusted.Owners) bool {
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && isRoot(st.Uid) && hasEntryOf(fd, isRoot)
+}
+
+// NamedByList says whether an access control list lets others than owner and group write at the top of a volume that an engine manages.
+func NamedByList(source string, owners trusted.Owners) bool {
+	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
+	if !ok {
+		return false
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	list, _ := rootfs.ReadACL(byDescriptor(fd))
+	return list.Names()
+}
+
+// PartOfVolume is something at the top of a volume that an engine manages which is root's, and closed to who owns the volume: a
+// file to be read, a directory to be written; "": nothing, as far as is looked, or the volume is root's. Who is that owner.
+func PartOfVolume(source string, owners trusted.Owners) (name string, who Owner) {
+	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
+	if !ok {
+		return "", who
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Uid == 0 {
+		return "", who
+	}
+	w := Options{UID: st.Uid, GID: st.Gid}
+	return w.closedIn(fd, func(uid uint32) bool { return uid == 0 }), Owner{st.Uid, st.Gid}
 }
 
 func given(dir *trusted.Dir, isRoot func(uid uint32) bool) bool {
@@ -222,7 +250,7 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	}
 	switch {
 	case o.Given:
-	case isRoot(st.Uid):
+	case isRoot(st.Uid) && !w.opensTop(fd, &st):
 		if o.Roots = hasEntryOf(fd, isRoot); !o.Roots {
 			o.Part = w.leftIn(fd, v.Destination, isRoot)
 		}
@@ -246,7 +274,7 @@ func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) boo
 		switch {
 		case unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil:
 		case isRoot(st.Uid):
-			if w.isLeft(&st) && image.lacks(name) {
+			if w.isLeft(fd, name, &st) && image.lacks(name) {
 				return name
 			}
 		case st.Mode&unix.S_IFMT == unix.S_IFDIR:
@@ -263,7 +291,7 @@ func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) boo
 		its := image.directory(name)
 		at := slices.IndexFunc(below, func(entry string) bool {
 			var st unix.Stat_t
-			return unix.Fstatat(dir, entry, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid) && w.isLeft(&st) && its.lacks(entry)
+			return unix.Fstatat(dir, entry, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && isRoot(st.Uid) && w.isLeft(dir, entry, &st) && its.lacks(entry)
 		})
 		its.close()
 		_ = unix.Close(dir)
@@ -278,7 +306,7 @@ func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) boo
 }
 
 // isLeft says that a file or directory of root's is closed to the identity for writing.
-func (w *Options) isLeft(st *unix.Stat_t) bool {
+func (w *Options) isLeft(dir int, name string, st *unix.Stat_t) bool {
 	kind, wanted := st.Mode&unix.S_IFMT, uint32(2)
 	switch kind {
 	case unix.S_IFDIR:
@@ -287,15 +315,53 @@ func (w *Options) isLeft(st *unix.Stat_t) bool {
 	default:
 		return false
 	}
-	return w.rightsTo(st)&wanted != wanted
+	return w.rightsTo(dir, name, st)&wanted != wanted
 }
 
-// rightsTo are the rights (access(2)) that the identity has to what is not its own.
-func (w *Options) rightsTo(st *unix.Stat_t) uint32 {
+// rightsTo are the rights (access(2)) that the identity has to an entry of a directory that is not its own.
+func (w *Options) rightsTo(dir int, name string, st *unix.Stat_t) uint32 {
 	if st.Gid == w.GID {
-		return st.Mode >> 3 & 7
+		return w.byList(dir, name, st, st.Mode>>3&7)
 	}
-	return st.Mode & 7
+	return w.byList(dir, name, st, st.Mode&7)
+}
+
+// byList are the rights by an access control list, or where there is none, those that the mode gives.
+func (w *Options) byList(dir int, name string, st *unix.Stat_t, rights uint32) uint32 {
+	if rights == 7 {
+		return rights // who has all of them by the mode is hardly one whom a list takes some from
+	}
+	o, err := openEntry(dir, name)
+	if err != nil {
+		return rights
+	}
+	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	if list, ok := rootfs.ReadACL(byDescriptor(o.fd)); ok && list != nil {
+		return list.Rights(st, w.UID, w.GID)
+	}
+	return rights
+}
+
+// hasList says that what is open has an access control list, or that this can't be told.
+func hasList(fd int) bool {
+	list, ok := rootfs.ReadACL(byDescriptor(fd))
+	return !ok || list != nil
+}
+
+// listIn is hasList for an entry of a directory.
+func listIn(dir int, name string) bool {
+	o, err := openEntry(dir, name)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	return hasList(o.fd)
+}
+
+// opensTop says that a list of the volume's top gives the identity the right to write there.
+func (w *Options) opensTop(fd int, st *unix.Stat_t) bool {
+	list, ok := rootfs.ReadACL(byDescriptor(fd))
+	return ok && list != nil && list.Rights(st, w.UID, w.GID)&3 == 3
 }
 
 // imageDirectory is a directory of the image's; missing: there is none. What can't be looked at has everything.
@@ -353,7 +419,7 @@ func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || !isRoot(st.Uid) {
 			return false
 		}
-		kind, open := st.Mode&unix.S_IFMT, w.rightsTo(&st)
+		kind, open := st.Mode&unix.S_IFMT, w.rightsTo(fd, name, &st)
 		return kind == unix.S_IFREG && open&4 == 0 || kind == unix.S_IFDIR && open != 7
 	})
 	if at < 0 {
@@ -366,12 +432,12 @@ func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 // directory or file at its top, as far as is looked; "": nothing.
 func (w *Options) groupsIn(fd int, top *unix.Stat_t) string {
 	names := topOf(fd)
-	if len(names) > 0 && w.opensToGroup(top) {
+	if len(names) > 0 && w.opensToGroup(top) && !hasList(fd) {
 		return "."
 	}
 	at := slices.IndexFunc(names, func(name string) bool {
 		var st unix.Stat_t
-		return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && w.opensToGroup(&st)
+		return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && w.opensToGroup(&st) && !listIn(fd, name)
 	})
 	if at < 0 {
 		return ""
@@ -423,8 +489,8 @@ func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew fu
 	if w.replaces(st.Gid) {
 		gid = int(w.GID)
 	}
-	mode := st.Mode&0o7777 | rights // the engine has copied it, too
-	if !its && !isRoot(st.Uid) && !w.From(st.Uid) {
+	mode := st.Mode&0o7777 | rights                                 // the engine has copied it, too
+	if !its && !isRoot(st.Uid) && !w.From(st.Uid) && !hasList(fd) { // of a list, these bits bound what others have
 		mode |= 0o070 // whoever had it, and may still run, goes on by the group, which stays
 	}
 	err = unix.Fchown(fd, int(w.UID), gid)

@@ -5,6 +5,7 @@ package learn
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -161,7 +162,7 @@ func (a *Advisor) onMount(in *place, m *Mount, at string, st *unix.Stat_t, right
 	c := hint.Closed{
 		Mode: st.Mode & 0o7777, Rights: right, Directory: st.Mode&unix.S_IFMT == unix.S_IFDIR, UID: in.who.uid, GID: in.who.gid,
 		Rootless: a.Rootless, Podman: a.Podman,
-		System: len(engines.VolumeMarks(m.Source)) == 0 && hint.IsSystems(path.Join(m.Source, strings.TrimPrefix(at, m.Destination))),
+		System: len(engines.VolumeMarks(m.Source)) == 0 && isSystems(path.Join(m.Source, strings.TrimPrefix(at, m.Destination))),
 	}
 	c.Owner, c.Mapped = of.Inside(st.Uid)
 	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)
@@ -178,6 +179,12 @@ func (a *Advisor) onMount(in *place, m *Mount, at string, st *unix.Stat_t, right
 		return said + fmt.Sprintf(". On the host: nonroot-ctl volumes adopt --user %d:%d %s", in.who.uid, in.who.gid, m.Source)
 	}
 	return said + ". What helps: " + c.Remedies()
+}
+
+// isSystems is hint.IsSystems for a path, or for where it leads by its links, as the source of a mount may be one.
+func isSystems(p string) bool {
+	real, err := filepath.EvalSymlinks(p)
+	return hint.IsSystems(p) || err == nil && hint.IsSystems(real)
 }
 
 // engineOption is what has the engine write one of its own files.

@@ -33,9 +33,9 @@ type Give struct {
 	LostGroup bool
 
 	// Applications also gives the directories at the top and below /etc that no distribution has. What root alone may read or run,
-	// there and in Paths, becomes readable to the identity's group then, and so does Program, the one that is started.
+	// there and in Paths, becomes readable to the identity's group then, and so do Programs, those that are started.
 	Applications bool
-	Program      string // absolute, free of links; "": none
+	Programs     []string // absolute, free of links
 
 	Owners Owners
 }

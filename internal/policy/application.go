@@ -69,5 +69,58 @@ func isKnown(known []string, name string) bool {
 	})
 }
 
+// served are names of directories of /usr/share/PACKAGE that a web server shows: what is in them are pages, which an entrypoint fills in.
+var served = []string{"html", "htdocs", "public", "public_html", "webroot", "www"}
+
+// cutDocuments takes the first four parts off a path that lies in such a directory, or is one.
+func cutDocuments(p string) (dir string, ok bool) {
+	top, rest := cutPart(p)
+	second, rest := cutPart(rest)
+	name, rest := cutPart(rest)
+	last, _ := cutPart(rest)
+	if top != "usr" || second != "share" || name == "" || !slices.Contains(served, last) {
+		return "", false
+	}
+	return "/usr/share/" + name + "/" + last, true
+}
+
+// Tree is the directory of one application in which a path lies, of those that are not given by their own name alone, as distributions
+// have directories beside it: in /usr/src, /usr/local and /home, and what a web server shows. Whoever names the path says that the
+// container works there. The path is clean and absolute.
+func Tree(p string) (dir string, ok bool) {
+	if dir, ok = cutDocuments(p); ok {
+		return dir, true
+	}
+	top, rest := cutPart(p)
+	second, rest := cutPart(rest)
+	switch {
+	case top == "home" && second != "":
+		return "/home/" + second, true
+	case top != "usr" || second != "src" && second != "local":
+		return "", false
+	}
+	name, _ := cutPart(rest)
+	if dir = "/usr/" + second + "/" + name; name == "" || Untouchable(dir) {
+		return "", false
+	}
+	return dir, true
+}
+
 // MayGive says that a directory of an image can be given, with what is below it. The path is clean and absolute.
-func MayGive(dir string) bool { return !Untouchable(dir) || IsApplication(dir) }
+func MayGive(dir string) bool {
+	_, shown := cutDocuments(dir)
+	return shown || !Untouchable(dir) || IsApplication(dir)
+}
+
+// MayPass says that a directory which root alone may pass may be opened to who runs a program below it: one of programs, or of an
+// application. What lies in others, such as /etc/ssl/private, is closed for a reason. The path is clean and absolute.
+func MayPass(dir string) bool {
+	top, rest := cutPart(dir)
+	switch {
+	case top == "":
+		return false
+	case top == "usr" && !strings.HasPrefix(rest, "/local/etc"), top == "opt", top == "srv", top == "home", top == "bin", top == "sbin", strings.HasPrefix(top, "lib"):
+		return true
+	}
+	return IsApplication(dir)
+}

@@ -28,6 +28,32 @@ func TestIsApplication(t *testing.T) {
 	}
 }
 
+// TestTree: which directory is an application's where a path in it is named.
+func TestTree(t *testing.T) {
+	for p, want := range map[string]string{
+		"/usr/src/app": "/usr/src/app", "/usr/src/app/bin/x.js": "/usr/src/app", "/usr/local/tomcat/conf/x": "/usr/local/tomcat", "/home/app/x": "/home/app",
+		"/usr/share/nginx/html/env.js": "/usr/share/nginx/html", "/usr/share/x/www": "/usr/share/x/www",
+		"/usr/src": "", "/usr/local": "", "/usr/local/bin/x": "", "/usr/local/lib/x": "", "/usr/local/etc/php/x": "", "/usr/share/nginx": "", "/usr/share/nginx/modules/x": "",
+		"/usr/share/html": "", "/usr/lib/x/html": "", "/usr/bin/x": "", "/etc/x/html": "", "/home": "", "/": "", "/srv/x": "", "/usr": "",
+	} {
+		got, ok := Tree(p)
+		if got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v", p, got, ok)
+		}
+		if ok && !MayGive(got) {
+			t.Errorf("%s: %q may not be given", p, got)
+		}
+	}
+	for dir, want := range map[string]bool{
+		"/usr": true, "/usr/local": true, "/usr/local/own/bin": true, "/usr/lib/x": true, "/opt/x": true, "/srv": true, "/bin": true, "/lib64": true, "/app": true, "/etc/nginx": true, "/home/x": true,
+		"/": false, "/etc": false, "/etc/ssl/private": false, "/usr/local/etc/ssl": false, "/var/backups": false, "/root": false, "/proc/x": false, "/dev": false, "/tmp/x": false, "/run/x": false,
+	} {
+		if got := MayPass(dir); got != want {
+			t.Errorf("may pass %s: %t", dir, got)
+		}
+	}
+}
+
 // TestKnownDirectories: those by which somebody becomes somebody else, or that every program reads, are on the list.
 func TestKnownDirectories(t *testing.T) {
 	for _, name := range []string{

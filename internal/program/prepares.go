@@ -52,7 +52,7 @@ func (c Command) Prepares(places []string) (uid, gid uint32, ok bool) {
 				return 0, 0, false
 			}
 			cwd = at(cwd, words[1])
-		case !isFiles:
+		case !isFiles, path.Base(words[0]) == "printf" && len(words) > 1 && words[1] == "-v": // bash's sets a variable
 			return 0, 0, false
 		case path.Base(called[0]) == "chown":
 			u, g, paths, ok := owner(called[1:], ofOthers)
@@ -119,11 +119,11 @@ func (c Command) commands() ([][]string, bool) {
 	if len(options) != 2 || !strings.HasSuffix(options[0], "c") || !strings.HasPrefix(options[0], "-") || strings.Trim(options[0], "-ceuvx") != "" {
 		return nil, false
 	}
-	return commandsOf(options[1])
+	return c.commandsOf(options[1])
 }
 
 // commandsOf reads simple commands, one after the other, also those of an if. It is false for anything else.
-func commandsOf(script string) (all [][]string, ok bool) {
+func (c Command) commandsOf(script string) (all [][]string, ok bool) {
 	if !strings.Contains(script, "'") {
 		script = strings.ReplaceAll(script, "\\\n", "") // the line goes on
 	}
@@ -150,7 +150,7 @@ func commandsOf(script string) (all [][]string, ok bool) {
 		case ch == '#':
 			return nil, false
 		default:
-			word, n, closed := wordAt(script[i:])
+			word, n, closed := c.wordAt(script[i:])
 			if !closed {
 				return nil, false
 			}
@@ -164,19 +164,26 @@ func commandsOf(script string) (all [][]string, ok bool) {
 
 // Signs that a shell does not take as they are: outside of quotes, and between double ones.
 const (
-	notPlain       = "`$\\(){}*?<>"
-	notPlainQuoted = "`$\\"
+	notPlain       = "`\\(){}*?<>"
+	notPlainQuoted = "`\\"
 )
 
-// wordAt is the word with which a text begins, without its quotes, and how long it is there. It is false for one that would take a
-// shell to read.
-func wordAt(text string) (word string, n int, closed bool) {
+// wordAt is the word with which a text begins, without its quotes and with what the container's environment has in place of variables,
+// and how long it is there. It is false for one that would take a shell to read.
+func (c Command) wordAt(text string) (word string, n int, closed bool) {
 	var b strings.Builder
 	quote := byte(0)
 	for n < len(text) {
 		switch ch := text[n]; {
 		case quote != 0 && ch == quote:
 			quote = 0
+		case ch == '$' && quote != '\'':
+			value, length, ok := c.variableAt(text[n:])
+			if !ok {
+				return "", n, false
+			}
+			b.WriteString(value)
+			n += length - 1
 		case quote == 0 && strings.IndexByte(notPlain, ch) >= 0, quote == '"' && strings.IndexByte(notPlainQuoted, ch) >= 0:
 			return "", n, false
 		case quote != 0:
@@ -191,4 +198,66 @@ func wordAt(text string) (word string, n int, closed bool) {
 		n++
 	}
 	return b.String(), n, quote == 0
+}
+
+// variableAt is the value of the variable with which a text begins, as $NAME, ${NAME}, ${NAME:-VALUE} or ${NAME-VALUE}, and how long that
+// is there. It is false where there is no value, or one that a shell would take apart, and for what the shell sets itself.
+func (c Command) variableAt(text string) (value string, length int, ok bool) {
+	if c.Variable == nil {
+		return "", 0, false
+	}
+	name := text[1:]
+	braced := strings.HasPrefix(name, "{")
+	if braced {
+		name = name[1:]
+	}
+	end := strings.IndexFunc(name, isNoName)
+	if end < 0 {
+		end = len(name)
+	}
+	rest := name[end:]
+	if name = name[:end]; name == "" || name[0] >= '0' && name[0] <= '9' || c.isShells(name) {
+		return "", 0, false
+	}
+	value, known := c.Variable(name)
+	length = 1 + len(name)
+	if braced {
+		inside, _, closed := strings.Cut(rest, "}")
+		otherwise, emptyToo := strings.CutPrefix(inside, ":-")
+		if !emptyToo {
+			otherwise, _ = strings.CutPrefix(inside, "-")
+		}
+		if !closed || inside != "" && otherwise == inside {
+			return "", 0, false
+		}
+		if inside != "" && (!known || emptyToo && value == "") {
+			value, known = otherwise, true
+		}
+		length += 2 + len(inside)
+	}
+	return value, length, known && value != "" && strings.Trim(value, plainValue) == ""
+}
+
+// plainValue are the signs of values that are the same within quotes and without.
+const plainValue = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,@%+"
+
+// ownVariables are those that a shell sets itself, whatever the environment says (POSIX.1-2024, Shell Command Language, 2.5.3; dash(1);
+// bash(1), "Shell Variables"), and those that an identity changes.
+var ownVariables = []string{
+	"_", "COLUMNS", "CDPATH", "DIRSTACK", "ENV", "FUNCNAME", "GROUPS", "HISTCMD", "HOME", "HOSTNAME", "HOSTTYPE", "IFS", "LINENO", "LINES", "LOGNAME", "MACHTYPE", "MAILCHECK",
+	"OLDPWD", "OPTARG", "OPTIND", "OSTYPE", "PIPESTATUS", "POSIXLY_CORRECT", "PPID", "PS1", "PS2", "PS4", "PWD", "RANDOM", "REPLY", "SECONDS", "SHELL", "SHELLOPTS",
+	"SHLVL", "SRANDOM", "USER", "USERNAME",
+}
+
+// leavesUID are shells that know no UID, EUID and GID of their own, so that the environment's count (dash(1); busybox, ash): bash's
+// are read-only, and zsh's and ksh's their own, too.
+var leavesUID = []string{"dash", "busybox"}
+
+// isShells says that a variable is the shell's.
+func (c Command) isShells(name string) bool {
+	switch name {
+	case "UID", "EUID", "GID", "EGID":
+		return c.Shell == nil || !slices.Contains(leavesUID, c.Shell())
+	}
+	return slices.Contains(ownVariables, name) || strings.HasPrefix(name, "BASH") || strings.HasPrefix(name, "EPOCH") || strings.HasPrefix(name, "COMP_")
 }

@@ -83,3 +83,64 @@ func TestPrepares(t *testing.T) {
 		}
 	}
 }
+
+// TestPreparesByVariables: what the container's environment has counts, where every shell has the same of it.
+func TestPreparesByVariables(t *testing.T) {
+	env := map[string]string{
+		"PUID": "1000", "PGID": "1001", "UID": "1000", "GID": "1001", "DIR": "/data", "TWO": "1000 /x", "EMPTY": "", "GLOB": "/*", "ROOT": "0", "HOME": "1000", "BASHX": "1000",
+	}
+	for _, test := range []struct {
+		script, shell string
+		uid, gid      uint32
+	}{
+		{`chown -R "$PUID:$PGID" /data`, "bash", 1000, 1001},
+		{`chown -R $PUID:$PGID $DIR`, "bash", 1000, 1001},
+		{`chown -R ${PUID:-7}:${PGID-8} "${DIR}"/x`, "bash", 1000, 1001},
+		{`chown -R ${NONE:-7}:${NONE-8} /data`, "bash", 7, 8},
+		{`chown -R ${EMPTY:-7} /data`, "dash", 7, 0},
+		{`chown -R "$UID:$GID" /data`, "dash", 1000, 1001},
+		{`chown -R "$UID:$GID" /data`, "busybox", 1000, 1001},
+		{`mkdir -p "$DIR/x"; chown "$PUID" "$DIR"/x && echo "done for $PUID"`, "sh", 1000, 0},
+
+		{`chown -R "$UID:$GID" /data`, "bash", 0, 0}, // it is the shell's own, and root's
+		{`chown -R "$UID" /data`, "zsh", 0, 0},
+		{`chown -R "$UID" /data`, "", 0, 0},
+		{`chown -R "$NONE" /data`, "dash", 0, 0},
+		{`chown -R ${EMPTY-7} /data`, "dash", 0, 0},
+		{`chown -R ${NONE:-} /data`, "dash", 0, 0},
+		{`chown -R '$PUID' /data`, "dash", 0, 0},
+		{`chown -R $TWO /data`, "dash", 0, 0},
+		{`chown -R 7 $GLOB`, "dash", 0, 0},
+		{`chown -R $ROOT /data`, "dash", 0, 0},
+		{`chown -R $HOME /data`, "dash", 0, 0},
+		{`chown -R $BASHX /data`, "dash", 0, 0},
+		{`chown -R ${PUID:+7} /data`, "dash", 0, 0},
+		{`chown -R ${PUID:=7} /data`, "dash", 0, 0},
+		{`chown -R ${PUID%0} /data`, "dash", 0, 0},
+		{`chown -R ${#PUID} /data`, "dash", 0, 0},
+		{`chown -R ${NONE:-$PUID} /data`, "dash", 0, 0},
+		{`chown -R ${PUID /data`, "dash", 0, 0},
+		{`chown -R $ /data`, "dash", 0, 0},
+		{`chown -R $1 /data`, "dash", 0, 0},
+		{`chown -R $(id -u) /data`, "dash", 0, 0},
+		{`chown -R $((7)) /data`, "dash", 0, 0},
+		{`PUID=7; chown -R $PUID /data`, "dash", 0, 0},
+		{`PUID=7 chown -R $PUID /data`, "dash", 0, 0},
+		{`printf -v PUID 7; chown -R $PUID /data`, "bash", 0, 0},
+		{`read PUID </x; chown -R $PUID /data`, "dash", 0, 0},
+	} {
+		c := Command{
+			Args: []string{"sh", "-c", test.script}, Cwd: "/",
+			Variable: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+			Shell:    func() string { return test.shell },
+		}
+		uid, gid, ok := c.Prepares([]string{"/data"})
+		if want := test.uid != 0; ok != want || ok && (uid != test.uid || gid != test.gid) {
+			t.Errorf("%q in %q: %d:%d, %v", test.script, test.shell, uid, gid, ok)
+		}
+		c.Variable = nil
+		if _, _, ok := c.Prepares([]string{"/data"}); ok {
+			t.Errorf("%q: nobody knows its variables", test.script)
+		}
+	}
+}

@@ -64,7 +64,13 @@ type Command struct {
 	Chowns bool     // a change of owners would be denied; else it succeeds, and does nothing
 	Asked  []string // the capabilities that were asked for; nil: nobody knows
 
-	Closed func(Write) bool // what is not the identity's to write; nil: nobody knows
+	Closed  func(Write) bool    // what is not the identity's to write; nil: nobody knows
+	Mounted func(p string) bool // what lies in a mount; nil: nobody knows
+
+	// Variable is what the container's environment says; ok is false where it has no such name. Nil: nobody knows.
+	Variable func(name string) (value string, ok bool)
+	// Shell is the name of the file that Args[0] leads to, as /bin/sh is one or the other; "": nobody knows.
+	Shell func() string
 }
 
 // Hint says why the program is likely to fail as the identity; "": nothing is known against it. It is for the log and the record, so
@@ -127,7 +133,7 @@ func (c Command) scripted(kind, shown, script string) string {
 		return fmt.Sprintf("its %s %q calls %s, which %s, and only root can; hint: %s", kind, shown, a.by, a.task.does, a.task.advice)
 	case c.Closed == nil:
 	case isShells(script):
-		return writing(kind, shown, commands, c.Closed)
+		return writing(kind, shown, commands, c.Closed, c.Mounted)
 	case bindsLog(script) && c.Closed(Write{"/dev/log", Opens}):
 		return fmt.Sprintf("its %s %q binds \"/dev/log\", which the identity can't create; hint: %s", kind, shown, adviceFor("/dev/log"))
 	}
@@ -229,24 +235,6 @@ func scriptFile(args []string) string {
 	return ""
 }
 
-// Program finds the file that the command starts, behind inits: of a shell that reads a script, that one. It is false where there is
-// none that can be run.
-func (c Command) Program(view *rootfs.View) (rootfs.Entry, bool) {
-	args := skipInit(skipInit(c.Args))
-	if len(args) == 0 {
-		return rootfs.Entry{}, false
-	}
-	name := args[0]
-	if script := scriptFile(args); script != "" {
-		name = path.Join("/", c.Cwd, script) // no shell looks in PATH first
-		if path.IsAbs(script) {
-			name = script
-		}
-	}
-	at, ok := c.find(view, name)
-	return at, ok && at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && at.Mount == nil
-}
-
 // script is the beginning of the script that a command runs; "": it is none. What is large is not a script, and is not opened.
 func script(view *rootfs.View, at rootfs.Entry, args []string) string {
 	if text, ok := inline(args); ok {
@@ -260,6 +248,17 @@ func script(view *rootfs.View, at rootfs.Entry, args []string) string {
 		return ""
 	}
 	return text
+}
+
+// Leads is the name of the file that Args[0] leads to; "": none.
+func (c Command) Leads(view *rootfs.View) string {
+	if len(c.Args) == 0 {
+		return ""
+	}
+	if at, ok := c.find(view, c.Args[0]); ok {
+		return path.Base(at.Path)
+	}
+	return ""
 }
 
 // find finds the file of a command as execvp(3) does.

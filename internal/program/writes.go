@@ -265,7 +265,7 @@ var nobodys = []string{"/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/
 func isNobodys(w Write) bool { return slices.Contains(nobodys, w.Path) && w.How != Makes }
 
 // writing says which of the paths that a script writes can't be written; "": none.
-func writing(kind, shown, script string, closed func(Write) bool) string {
+func writing(kind, shown, script string, closed func(Write) bool, mounted func(p string) bool) string {
 	var all []string
 	for _, w := range writesOf(script) {
 		if !slices.Contains(all, w.Path) && closed(w) {
@@ -276,6 +276,9 @@ func writing(kind, shown, script string, closed func(Write) bool) string {
 		return ""
 	}
 	advice, more := adviceFor(all[0]), ""
+	if mounted != nil && mounted(all[0]) {
+		advice = "what is mounted there has to be open to the identity; a volume is given by nonroot-ctl volumes adopt"
+	}
 	const most = 3
 	if n := len(all) - most; n > 0 {
 		all, more = all[:most], fmt.Sprintf(" and %d more", n)

@@ -71,11 +71,12 @@ func TestWriting(t *testing.T) {
 		"[ -w /etc/hosts ] && echo x >>/etc/hosts":            "",
 		`exec "$@"` + "\ntouch /.done":                        "",
 		"touch /srv/x":                                        "hint: mount a volume there",
+		"touch /data/x":                                       "hint: what is mounted there has to be open to the identity; a volume is given by nonroot-ctl volumes adopt",
 		"touch /a /b /c /d /e":                                `writes "/a", "/b", "/c" and 2 more, to which`,
 		"echo root >>/etc/passwd":                             "(USER), or name the user with --user",
 		"echo x >/etc/resolv.conf":                            "--dns", "echo x >/etc/hostname": "--hostname", "touch /dev/log": "name a path below /run", "touch /etc/x": "or mount it there",
 	} {
-		got := writing("program", "/e", script, closed("/run/x"))
+		got := writing("program", "/e", script, closed("/run/x"), func(p string) bool { return strings.HasPrefix(p, "/data/") })
 		if want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%q: %q, want %q", script, got, want)
 		}

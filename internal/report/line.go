@@ -26,6 +26,8 @@ type Line struct {
 	Image     string      `json:"image"`
 	Name      string      `json:"name"`
 	From      *From       `json:"from"`
+	To        *To         `json:"to"`
+	Source    string      `json:"source"`
 	Reason    string      `json:"reason"`
 	Audited   string      `json:"audited"`
 	Profile   string      `json:"profile"`
@@ -38,6 +40,12 @@ type Line struct {
 // From is who was asked for.
 type From struct {
 	UID uint32 `json:"uid"`
+}
+
+// To is who was decided on; in mode audit, who would have been.
+type To struct {
+	UID uint32 `json:"uid"`
+	GID uint32 `json:"gid"`
 }
 
 var events = []string{"create", "run", "restore", "exec", "start"}
@@ -55,6 +63,7 @@ type parser struct {
 type line struct {
 	Line
 	from From
+	to   To
 }
 
 func (p *parser) next() *line {
@@ -100,7 +109,13 @@ func (p *parser) written(text []byte, l *line) bool {
 				return nil, false
 			}
 			l.From = &l.from
-			return from(rest, l.From)
+			return numbers(rest, map[string]*uint32{"uid": &l.from.UID})
+		case "to":
+			if l.To != nil || bytes.HasPrefix(rest, []byte("null")) {
+				return nil, false
+			}
+			l.To = &l.to
+			return numbers(rest, map[string]*uint32{"uid": &l.to.UID, "gid": &l.to.GID})
 		case "root_volumes":
 			return p.texts(rest, &l.RootVolumes)
 		case "id":
@@ -136,6 +151,8 @@ func (l *Line) member(name []byte) *string {
 		return &l.Image
 	case "name":
 		return &l.Name
+	case "source":
+		return &l.Source
 	case "reason":
 		return &l.Reason
 	case "audited":
@@ -319,13 +336,15 @@ func whole(b []byte) (n int64, rest []byte, ok bool) {
 	return n, b[end:], true
 }
 
-func from(b []byte, f *From) (rest []byte, ok bool) {
+// numbers reads an object's members that are numbers of 32 bits, and passes over others.
+func numbers(b []byte, members map[string]*uint32) (rest []byte, ok bool) {
 	return object(b, 1, func(name, rest []byte) ([]byte, bool) {
-		if string(name) != "uid" {
+		to := members[string(name)]
+		if to == nil {
 			return skip(rest, 2)
 		}
 		n, rest, ok := whole(rest)
-		f.UID = uint32(n) // #nosec G115 -- if it is too large, it does not count
+		*to = uint32(n) // #nosec G115 -- if it is too large, it does not count
 		return rest, ok && n <= math.MaxUint32
 	})
 }

@@ -77,7 +77,11 @@ listing() {
   policy <<<'mode = "audit"'
   explains '.when == "before" and .decided.mode == "audit" and .decided.identity.uid == 65532 and (.changes | length > 5)'
   created nonroot
-  explains '.when == "after" and .decided.mode == "audit" and .changes == []'
+  explains '.when == "after" and .decided.mode == "audit" and .changes == [] and (.answer | test("it runs as root .*; enforced, it would run as 65532:65532"))
+    and any(.would_change[]; .what == "user" and .decided == "65532:65532")'
+  succeeds "$REPO/bin/nonroot-ctl" explain --policy "$POLICY" "$BUNDLE"
+  contains 'what would change in config.json if it were enforced'
+  contains '~ user: 0:0 -> 65532:65532'
 }
 
 @test "without the config.json from before, the record says who was asked for" {

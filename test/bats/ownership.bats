@@ -123,6 +123,25 @@ script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 
   [[ $(stat -c %u "$ROOTFS"/opt/app/data "$ROOTFS"/bitnami "$ROOTFS"/opt) == $'0\n0\n0' ]] || explain 'an owner changed'
 }
 
+@test "H3: where a user works and has its home comes before thousands of other directories" {
+  mkdir -p "$ROOTFS"/opt/app/src/data "$ROOTFS"/home/default "$ROOTFS"/opt/many
+  (cd "$ROOTFS/opt/many" && seq 2000 | xargs mkdir)
+  mkdir "$ROOTFS/opt/many2"
+  (cd "$ROOTFS/opt/many2" && seq 2000 | xargs mkdir)
+  chmod 775 "$ROOTFS"/opt/app/src{,/data} "$ROOTFS"/home/default
+  layered
+  local home
+  for home in /opt/app/src /home/default; do
+    relayered
+    fresh
+    config --arg h "$home" '.process.user = {uid: 1001, gid: 0, additionalGids: []} | .process.env |= map(select(startswith("HOME=") | not)) + ["HOME=" + $h]'
+    runs sh -c 'touch ~/f && echo wrote; ! test -e /opt/app/src/f || touch ~/data/f; echo "in $HOME"'
+    succeeds nonroot run "$ID"
+    [[ $OUT == $'wrote\nin '"$home" ]] || explain "home $home" "$(jq .notes "$BUNDLE/nonroot-runc.json")"
+    [[ $(stat -c %u:%g "$ROOTFS$home") == 0:65532 ]] || explain 'the owner'
+  done
+}
+
 @test "H17: a home that an image opens to group 0 stays the home of its user" {
   mkdir -p "$ROOTFS/opt/app/src"
   chmod 775 "$ROOTFS/opt/app/src"
@@ -199,6 +218,83 @@ script='set -e; touch /tmp/f; chown 33:33 /tmp/f; chown -R 0:0 /tmp/f; chown -h 
   succeeds nonroot run "$ID"
   [[ $OUT == helped ]] || explain 'expected it to help, and no more'
   [[ $(stat -c %u:%g:%a "$ROOTFS/usr/local/bin/own-chown") == 0:65532:754 && $(stat -c %u:%g:%a "$ROOTFS/usr/bin/closed") == 0:0:700 ]]
+}
+
+@test "H4: programs that a start script names are run wherever they lie, and stay root's; what is beside them stays closed" {
+  mkdir -p "$ROOTFS"/usr/bin "$ROOTFS"/usr/lib/own/bin "$ROOTFS"/etc/ssl/private
+  printf '#!/bin/sh\necho "ran $0"; echo x 2>/dev/null >>"$0" && echo changed; cat "${0%%/*}/key" 2>/dev/null; :\n' >"$ROOTFS/usr/bin/named"
+  cp "$ROOTFS/usr/bin/named" "$ROOTFS/usr/bin/unnamed"
+  cp "$ROOTFS/usr/bin/named" "$ROOTFS/usr/lib/own/bin/helper"
+  cp "$ROOTFS/usr/bin/named" "$ROOTFS/etc/ssl/private/helper"
+  cp "$ROOTFS/usr/bin/named" "$ROOTFS/usr/bin/setuid"
+  printf '#!/bin/sh\n. /lib.sh\nif true; then named; fi\nhelp() {\n  /usr/lib/own/bin/helper\n}\nhelp\n/etc/ssl/private/helper 2>/dev/null\nsetuid 2>/dev/null\n$CALLED 2>/dev/null\nexec "$@"\n' >"$ROOTFS/usr/lib/own/start.sh"
+  cp "$ROOTFS/usr/bin/named" "$ROOTFS/usr/bin/server"
+  echo secret >"$ROOTFS/usr/bin/key"
+  echo secret >"$ROOTFS/usr/lib/own/bin/key"
+  : >"$ROOTFS/lib.sh"
+  chmod 600 "$ROOTFS"/usr/bin/key "$ROOTFS"/usr/lib/own/bin/key
+  chmod 700 "$ROOTFS"/usr/bin/{named,unnamed,server} "$ROOTFS"/usr/lib/own{,/bin,/start.sh} "$ROOTFS"/etc/ssl/private{,/helper}
+  chmod 744 "$ROOTFS/usr/lib/own/bin/helper"
+  chmod 4700 "$ROOTFS/usr/bin/setuid"
+  layered
+  runs /usr/lib/own/start.sh server
+  config '.process.env += ["CALLED=unnamed"]'
+  # Root reads all of it, and changes it.
+  says bare run "$ID"
+  contains secret
+  contains changed
+  relayered
+  fresh
+  runs /usr/lib/own/start.sh server
+  config '.process.env += ["CALLED=unnamed"]'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'ran /usr/bin/named\nran /usr/lib/own/bin/helper\nran /usr/bin/server' ]] || explain 'expected these three, and no more'
+  [[ $(stat -c %u:%g:%a "$ROOTFS"/usr/bin/{named,unnamed,server,setuid} "$ROOTFS"/usr/lib/own{,/bin,/bin/key} "$ROOTFS"/etc/ssl/private) == $'0:65532:750\n0:0:700\n0:65532:750\n0:0:4700\n0:65532:750\n0:65532:750\n0:0:600\n0:0:700' ]] || explain "$(stat -c '%n %u:%g:%a' "$ROOTFS"/usr/bin/{named,unnamed,server,setuid} "$ROOTFS"/usr/lib/own{,/bin,/bin/key} "$ROOTFS"/etc/ssl/private{,/helper})"
+}
+
+@test "H4: a command that names what is no program of its own opens nothing" {
+  mkdir -p "$ROOTFS"/usr/lib/closed "$BATS_TEST_TMPDIR/host"
+  echo secret >"$ROOTFS/usr/lib/closed/key"
+  printf '#!/bin/sh\necho ran\n' >"$BATS_TEST_TMPDIR/host/tool"
+  chmod 700 "$ROOTFS/usr/lib/closed" "$BATS_TEST_TMPDIR/host" "$BATS_TEST_TMPDIR/host/tool"
+  chmod 600 "$ROOTFS/usr/lib/closed/key"
+  install -m 600 /dev/null "$ROOTFS/etc/shadow"
+  layered
+  ln -s /etc/shadow "$ROOTFS/usr/bin/link"
+  local command
+  for command in 'sh /usr/lib/closed/key' '/usr/lib/closed/key' 'link' 'sh /host/tool' '/host/tool' '/usr/bin/../lib/closed/../../../host/tool'; do
+    fresh
+    config --arg v "$BATS_TEST_TMPDIR/host" '.mounts += [{destination: "/host", type: "bind", source: $v, options: ["rbind", "rw"]}]'
+    # shellcheck disable=SC2086 # a list of words
+    runs $command
+    says nonroot run "$ID"
+    [[ $OUT != *ran* && $OUT != *secret* ]] || explain 'it ran'
+  done
+  [[ $(stat -c %u:%g:%a "$ROOTFS"/usr/lib/closed/key "$ROOTFS"/etc/shadow "$BATS_TEST_TMPDIR"/host{,/tool}) == $'0:0:600\n0:0:600\n0:0:700\n0:0:700' ]] || explain 'a mode changed'
+}
+
+@test "H2: the directory of an application that the command works in is the identity's; others beside it stay" {
+  mkdir -p "$ROOTFS"/usr/src/{app/data,other} "$ROOTFS"/usr/share/{web,other}/html "$ROOTFS"/usr/local/{tool/state,lib/x}
+  layered
+  local try='for d in /usr/src/app /usr/src/app/data /usr/src/other /usr/share/web/html /usr/share/web /usr/share/other/html /usr/local/tool/state /usr/local/lib/x /usr/src; do touch $d/x 2>/dev/null && echo "wrote $d"; done; :'
+  policy <<<'adapt.applications = false'
+  runs sh -c 'cd /usr/src/app; eval "$TRY"'
+  config --arg t "$try" '.process.env += ["TRY=" + $t]'
+  succeeds nonroot run "$ID"
+  lacks wrote
+  : >"$POLICY"
+  relayered
+  fresh
+  runs sh -c 'cd /usr/src/app; sed -i s/a/b/ /usr/share/web/html/index.html 2>/dev/null; eval "$TRY"'
+  config --arg t "$try" '.process.env += ["TRY=" + $t]'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'wrote /usr/src/app\nwrote /usr/src/app/data\nwrote /usr/share/web/html' ]] || explain 'expected these three'
+  relayered
+  fresh
+  runs sh -c 'eval "$TRY"' /usr/src/app/server.js --state=/usr/local/tool/state/x /usr/local/lib/x/y /usr/share/other/y
+  config --arg t "$try" '.process.env += ["TRY=" + $t]'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'wrote /usr/src/app\nwrote /usr/src/app/data\nwrote /usr/local/tool/state' ]] || explain 'expected these three'
 }
 
 @test "H4: a script that root alone may run is read by the shell that is told to, and stays root's" {
@@ -762,6 +858,30 @@ TOML
     contains wrote
   done
   [[ $(wc -l <"$VOLUMES/v/_data/store/x") == 3 ]]
+}
+
+@test "H12: a step that names its user by the container's environment" {
+  volume v
+  local step='set -e; mkdir -p "$DIR/store"; chown -R "$UID:${GID:-1501}" "$DIR"; id -u' env='["UID=1500", "DIR=/data"]'
+  with_volume v /data "$step"
+  config --argjson e "$env" '.process.env += $e'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 1500 ]] || explain 'expected 1500'
+  recorded '.source == "prepared"'
+  [[ $(stat -c %u "$VOLUMES/v/_data") == 1500 ]] || explain 'the volume'
+  # Nor root by it, nor what a policy leaves out, nor what a shell would take apart.
+  volume w
+  for env in '["UID=0", "DIR=/data"]' '["UID=1500 0", "DIR=/data"]' '["UID=1500", "UID=0", "DIR=/data"]' '["DIR=/data"]'; do
+    with_volume w /data 'chown -R "$UID:1501" "$DIR"; id -u'
+    config --argjson e "$env" '.process.env += $e'
+    says nonroot run "$ID"
+    contains 65532
+  done
+  policy <<<'identity.allowed_uids = ["5000-5999"]'
+  with_volume w /data 'chown -R "$UID:1501" "$DIR"; id -u'
+  config '.process.env += ["UID=1500", "DIR=/data"]'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 65532 ]] || explain 'out of bounds'
 }
 
 @test "H12: what a command says gives no root, nobody whom --user does not give, and nothing of another one" {

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+)
+
+// Uses is what a command, and the shell scripts that it runs, name of an image by words that need no shell to be read.
+type Uses struct {
+	Programs []rootfs.Entry // files that are started, the container's own first, each once
+	Places   []string       // absolute and clean: where they work, what is handed on to programs, and what they write
+}
+
+// Bounds of the look. The image, or whoever starts the container, chooses all of it.
+const (
+	maxScripts = 4        // that are read
+	maxText    = 16 << 10 // bytes of each
+	maxUsed    = 24       // programs that are looked for
+	maxPlaces  = 32
+)
+
+// ordinary are commands of the shell itself, and programs of the base systems of distributions (Debian's coreutils, findutils, grep, sed,
+// hostname, util-linux, gzip, tar; busybox) that scripts call most. They are nobody's own, and open: none is looked for.
+var ordinary = []string{
+	".", ":", "[", "[[", "alias", "awk", "basename", "bg", "break", "cat", "cd", "chgrp", "chmod", "chown", "command", "continue", "cp", "cut",
+	"date", "declare", "dirname", "do", "done", "echo", "elif", "else", "esac", "eval", "exit", "export", "expr", "false", "fg", "fi", "find", "for",
+	"function", "getopts", "grep", "gzip", "head", "hostname", "id", "if", "in", "install", "jobs", "kill", "let", "ln", "local", "ls", "mkdir",
+	"mktemp", "mv", "popd", "printf", "pushd", "pwd", "read", "readlink", "readonly", "realpath", "return", "rm", "rmdir", "sed", "seq", "set",
+	"shift", "shopt", "sleep", "sort", "source", "stat", "tail", "tar", "tee", "test", "then", "touch", "tr", "trap", "true", "type", "typeset",
+	"ulimit", "umask", "uname", "uniq", "unset", "until", "wait", "wc", "which", "while", "whoami", "xargs", "{", "}",
+}
+
+// Uses looks for what the command names. What a script does under a condition, or in a function, is as good as what it does always.
+func (c Command) Uses(view *rootfs.View) Uses {
+	l := &looker{c: c, view: view, seen: map[string]bool{}}
+	args := skipInit(skipInit(c.Args))
+	if len(args) == 0 {
+		return l.Uses
+	}
+	cwd := path.Join("/", c.Cwd)
+	l.command(args, cwd)
+	// What follows an entrypoint is a command of its own, mostly (exec "$@").
+	if rest := args[1:]; len(l.Programs) > 0 && !slices.Contains(shells, path.Base(args[0])) && len(rest) > 0 && !isFlag(rest[0]) {
+		l.command(rest, cwd)
+	}
+	for n := 0; n < len(l.scripts) && n < maxScripts; n++ {
+		l.script(l.scripts[n].text(view), cwd)
+	}
+	return l.Uses
+}
+
+// looker looks for what a command uses.
+type looker struct {
+	Uses
+	c       Command
+	view    *rootfs.View
+	seen    map[string]bool // commands that were looked for
+	looked  int
+	scripts []scriptAt
+}
+
+// scriptAt is a script that is to be read: what follows a shell's -c, or a file.
+type scriptAt struct {
+	inline string
+	file   string
+}
+
+func (s scriptAt) text(view *rootfs.View) string {
+	if s.file == "" {
+		return s.inline
+	}
+	text := view.Head(s.file, maxText)
+	if !strings.HasPrefix(text, "#!") || !isShells(text) {
+		return ""
+	}
+	return text
+}
+
+// command takes the words of one command in.
+func (l *looker) command(words []string, cwd string) {
+	name := words[0]
+	l.operands(words[1:])
+	if text, ok := inline(words); ok {
+		l.scripts = append(l.scripts, scriptAt{inline: text})
+		return
+	}
+	if file := scriptFile(words); file != "" {
+		name = at(cwd, file) // no shell looks in PATH first
+	}
+	l.program(name, cwd)
+}
+
+// program looks for a file that is started.
+func (l *looker) program(name, cwd string) {
+	if slices.Contains(ordinary, name) || strings.ContainsAny(name, unread) || name == "" {
+		return
+	}
+	if strings.Contains(name, "/") {
+		name = at(cwd, name)
+		l.place(name)
+	}
+	if l.seen[name] || len(l.seen) >= maxUsed || strings.Count(name, "/") > mostDeep {
+		return
+	}
+	l.seen[name] = true
+	file, ok := l.c.find(l.view, name)
+	if !ok || file.Stat.Mode&unix.S_IFMT != unix.S_IFREG || file.Mount != nil {
+		return
+	}
+	if slices.ContainsFunc(l.Programs, func(p rootfs.Entry) bool { return p.Path == file.Path }) {
+		return
+	}
+	l.Programs = append(l.Programs, file)
+	if file.Stat.Size <= maxOpened && len(l.scripts) < maxScripts {
+		l.scripts = append(l.scripts, scriptAt{file: file.Path})
+	}
+}
+
+// unread are signs in words that only a shell can read.
+const unread = "$`*?[]{}()~\\'\"<>|&;= \t\n\x00"
+
+// operands are the paths among what a command is called with, by themselves or as the value of an option.
+func (l *looker) operands(words []string) {
+	for _, w := range words {
+		if isFlag(w) {
+			_, w, _ = strings.Cut(w, "=")
+		}
+		l.place(w)
+	}
+}
+
+// place takes a path in, if it is one and all of it is known; of a pattern, the directory in which it is looked for.
+func (l *looker) place(p string) {
+	if n := strings.IndexAny(p, "*?["); n > 0 {
+		p = p[:strings.LastIndexByte(p[:n], '/')+1]
+	}
+	if !path.IsAbs(p) || strings.ContainsAny(p, unread) || strings.Count(p, "/") > mostDeep || len(l.Places) >= maxPlaces {
+		return
+	}
+	if p = path.Clean(p); p != "/" && !slices.Contains(l.Places, p) {
+		l.Places = append(l.Places, p)
+	}
+}
+
+// script takes a shell's script in.
+func (l *looker) script(text, cwd string) {
+	for _, s := range statements(withoutDocuments(text)) {
+		words, targets := redirected(plainWords(s.text))
+		for _, t := range targets {
+			l.place(t)
+		}
+		for _, called := range s.commands() {
+			l.program(called[0], cwd)
+		}
+		for len(words) > 0 && (slices.Contains(leading, words[0]) || strings.Contains(words[0], "=")) {
+			words = words[1:]
+		}
+		if len(words) < 2 {
+			continue
+		}
+		switch name := path.Base(words[0]); {
+		case name == "cd":
+			l.operands(words[1:2])
+			if path.IsAbs(words[1]) && !strings.ContainsAny(words[1], unread) {
+				cwd = path.Clean(words[1])
+			}
+		case writers[name] == Puts:
+			l.operands(words[len(words)-1:])
+		case changes(name, words[1:]):
+			l.operands(words[1:])
+		case slices.Contains(shells, path.Base(words[0])):
+			l.command(words, cwd)
+		case !slices.Contains(ordinary, name):
+			l.operands(words[1:])
+		}
+	}
+}
+
+// changes says that a command writes what it is called with, or names it for others to write.
+func changes(name string, args []string) bool {
+	has := func(begin string) bool {
+		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, begin) })
+	}
+	switch name {
+	case "for":
+		return true
+	case "sed":
+		return has("-i") || has("--in-place")
+	case "find":
+		return has("-exec") || has("-delete")
+	}
+	_, writes := writers[name]
+	return writes
+}
