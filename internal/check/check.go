@@ -173,13 +173,16 @@ func evaluate(text []byte, o dockerfile.Options) (*dockerfile.Image, error) {
 	if slices.ContainsFunc(image.Commands, isUser) {
 		return image, nil // it is this one's value that is not known
 	}
-	byShell := true
+	byShell, errexit := true, false
 	for _, c := range image.Commands {
 		switch one := c.Command.(type) {
 		case *instructions.ShellCommand:
 			byShell = len(one.Shell) > 0 && program.IsShell(one.Shell[0])
+			errexit = slices.ContainsFunc(one.Shell, func(a string) bool {
+				return strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") && strings.Contains(a, "e") || a == "errexit"
+			})
 		case *instructions.RunCommand:
-			if name, ok := passes(one, byShell); ok && !c.OnBuild {
+			if name, ok := passes(one, byShell, errexit); ok && !c.OnBuild {
 				image.Known = true
 				image.Steps = append(image.Steps, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN %s passes for root alone: so the image %q is root's, or no build ends", name, image.Base)})
 				return image, nil
@@ -190,10 +193,10 @@ func evaluate(text []byte, o dockerfile.Options) (*dockerfile.Image, error) {
 }
 
 // passes is the program of a step that only root can use.
-func passes(run *instructions.RunCommand, byShell bool) (name string, ok bool) {
+func passes(run *instructions.RunCommand, byShell, errexit bool) (name string, ok bool) {
 	switch {
 	case run.PrependShell && byShell:
-		return program.OnlyRootPasses(textOf(run.ShellDependantCmdLine))
+		return program.OnlyRootPasses(textOf(run.ShellDependantCmdLine), errexit)
 	case !run.PrependShell && len(run.CmdLine) > 0 && program.OnlyRootRuns(run.CmdLine):
 		return run.CmdLine[0], true
 	}

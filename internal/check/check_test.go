@@ -116,6 +116,8 @@ func TestVerdicts(t *testing.T) {
 		"FROM nobody/debian\nRUN apt-get update && apt-get install -y a":                Root,
 		"FROM nobody/debian AS a\nRUN apk add a\nFROM a\nCMD x":                         Root,
 		"FROM nobody/debian\nSHELL [\"/bin/bash\", \"-c\"]\nRUN useradd app":            Root,
+		"FROM nobody/debian\nSHELL [\"/bin/bash\", \"-exc\"]\nRUN useradd app; true":    Root,
+		"FROM nobody/debian\nSHELL [\"/bin/bash\", \"-c\"]\nRUN useradd app; true":      Unknown,
 		"FROM nobody/debian\nRUN [\"dnf\", \"install\", \"-y\", \"a\"]":                 Root,
 		"FROM nobody/debian\nRUN <<EOF\nset -e\napt-get update\ntrue\nEOF":              Root,
 		"FROM nobody/debian\nRUN apk add a\nUSER 5":                                     NonRoot,
@@ -615,7 +617,7 @@ func TestBases(t *testing.T) {
 		"example.org/own:1": "5", "debian": "root", "jenkins/jenkins:lts": "jenkins",
 		"public.ecr.aws/docker/library/golang:1.25": "root", "mirror.gcr.io/library/memcached": "memcache", "mirror.gcr.io/nginxinc/nginx-unprivileged": "101", "arm64v8/debian:12": "root", "arm32v7/haproxy:3.0": "haproxy", "winamd64/golang:1": "unknown",
 		"public.ecr.aws/else/library/golang": "unknown", "mirror.example.org/library/golang": "unknown", "public.ecr.aws/docker/library/nothing": "unknown", "amd64/nothing": "unknown", "docker.io/library/alpine@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef": "root",
-		"registry.access.redhat.com/ubi9/ubi:9.4": "root", "registry.access.redhat.com/ubi9:latest": "root", "registry.access.redhat.com/ubi9/ubi-minimal": "unknown", "registry.access.redhat.com/ubi9/python-312": "1001",
+		"registry.access.redhat.com/ubi9/ubi:9.4": "root", "registry.access.redhat.com/ubi9:latest": "root", "registry.access.redhat.com/ubi9/ubi-minimal": "root", "registry.access.redhat.com/ubi7/ubi-minimal": "unknown", "registry.access.redhat.com/ubi9/python-312": "1001",
 		"quay.io/prometheus/node-exporter:v1.8.0": "nobody", "prom/node-exporter": "nobody", "cgr.dev/chainguard/static": "65532", "cgr.dev/chainguard/wolfi-base": "root", "cgr.dev/chainguard/nothing": "unknown", "nvidia/cuda:12.4.1-devel-ubuntu22.04": "root",
 		"grafana/grafana:7.5.1": "472", "grafana/grafana:5.0.1": "unknown", "hashicorp/vault:1.15": "root", "hashicorp/vault:1.15-ubi": "unknown", "gcr.io/distroless/static-debian12:nonroot-amd64": "65532", "mcr.microsoft.com/dotnet/aspnet:10.0-noble-chiseled": "unknown", "envoyproxy/envoy:distroless-v1.31.0": "65532",
 	} {

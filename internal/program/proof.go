@@ -10,10 +10,9 @@ import (
 
 // OnlyRootPasses is the program of a build's step which only root can use in that way, and without which the step fails: where a build ends,
 // who runs the step was root. It is what a shell's rules make sure of, and nothing where a failure could be passed over ("||", a later
-// command without set -e, a condition), or where it would take a shell to read what comes before.
-func OnlyRootPasses(script string) (name string, ok bool) {
+// command without set -e, a condition), or where it would take a shell to read what comes before. With errexit the shell is started with -e.
+func OnlyRootPasses(script string, errexit bool) (name string, ok bool) {
 	all, whole := lists(script)
-	errexit := false
 	for n, list := range all {
 		if slices.ContainsFunc(list, func(p pipeline) bool { return slices.Contains(redefining, p.last()[0]) }) {
 			return "", false
@@ -53,9 +52,12 @@ func command(words []string) []string {
 
 // What has package managers and programs for accounts work in a directory of its own, or not at all.
 var (
-	harmless = []string{"-R", "-P", "-p", "-r", "-s", "-d", "-D", "--defaults", "--usermode", "--simulate", "--dry-run", "--no-act", "--just-print", "--recon", "--download-only", "--downloadonly", "--print-uris", "--help", "--version", "-h", "-V"}
+	harmless = []string{"-R", "-P", "-p", "-r", "-s", "-d", "-D", "--defaults", "--usermode", "--simulate", "--dry-run", "--no-act", "--just-print", "--recon", "--download-only", "--downloadonly", "--print-uris", "--help", "--version", "-h", "-V", "--from", "--to-destination"}
 	another  = []string{"--root", "--installroot", "--prefix", "--dbpath", "--instdir", "--admindir", "-oDir", "Dir"}
 )
+
+// verbs are what package managers change the system by.
+var verbs = []string{"install", "add", "del", "update", "upgrade", "dist-upgrade", "full-upgrade", "remove", "erase", "purge", "autoremove", "reinstall", "build-dep", "groupinstall"}
 
 // OnlyRootRuns says that a command fails for everybody but root: package managers lock their database, and what changes accounts locks
 // /etc/passwd.
@@ -73,10 +75,19 @@ func OnlyRootRuns(words []string) bool {
 		return !slices.ContainsFunc(words[1:], func(a string) bool { return isElsewhere(a) && !slices.Contains([]string{"-r", "-s", "-d", "-p"}, a) })
 	case "adduser", "addgroup", "deluser", "delgroup":
 		return !slices.Contains(words[1:], "--help") && !slices.Contains(words[1:], "--version")
-	case "apt-get", "apt", "apk", "dnf", "microdnf", "yum", "zypper":
+	case "dpkg":
+		return slices.ContainsFunc(words[1:], func(a string) bool { return a == "-i" || a == "--install" }) && !slices.ContainsFunc(words[1:], isElsewhere)
+	case "pacman":
+		return strings.HasPrefix(words[1], "-S") && strings.Trim(words[1], "-Syu") == "" && !slices.ContainsFunc(words[1:], isElsewhere)
+	case "setcap":
+		return !isFlag(words[1]) && len(words) > 2
+	case "chown":
+		owner := slices.IndexFunc(words[1:], func(a string) bool { return !isFlag(a) })
+		user, _, _ := strings.Cut(words[1+max(owner, 0)], ":")
+		return owner >= 0 && len(words) > owner+2 && (user == "root" || user == "0")
+	case "apt-get", "apt", "apk", "dnf", "microdnf", "tdnf", "yum", "zypper":
 		verb := slices.IndexFunc(words[1:], func(a string) bool { return !isFlag(a) })
-		return verb >= 0 && slices.Contains([]string{"install", "add", "update", "upgrade", "dist-upgrade", "remove", "purge", "reinstall"}, words[1+verb]) &&
-			!slices.ContainsFunc(words[1:], isElsewhere)
+		return verb >= 0 && slices.Contains(verbs, words[1+verb]) && !slices.ContainsFunc(words[1:], isElsewhere)
 	}
 	return false
 }

@@ -25,6 +25,21 @@ func TestOnlyRootPasses(t *testing.T) {
 		"zypper --non-interactive install a":                  "zypper",
 		"[ -x /bin/a ] && apk add a":                          "apk",
 
+		"dpkg -i a.deb && rm a.deb":    "dpkg",
+		"pacman -Syu --noconfirm a":    "pacman",
+		"setcap cap_net_raw+ep /bin/a": "setcap",
+		"chown -R root:root /a":        "chown",
+		"chown 0 /a":                   "chown",
+		"tdnf install -y a":            "tdnf",
+		"apk del a":                    "apk",
+
+		"dpkg -l":                                   "",
+		"pacman -Ss a":                              "",
+		"setcap -v cap_a+ep /a":                     "",
+		"chown 0":                                   "",
+		"chown":                                     "",
+		"chown 1001:0 /a":                           "",
+		"chown root:root":                           "",
 		"apt-get update || true":                    "",
 		"true || apt-get update":                    "",
 		"apt-get update; true":                      "",
@@ -67,9 +82,18 @@ func TestOnlyRootPasses(t *testing.T) {
 		"apt-get update &&":                         "",
 		"":                                          "",
 	} {
-		got, ok := OnlyRootPasses(script)
+		got, ok := OnlyRootPasses(script, false)
 		if got != want || ok != (want != "") {
 			t.Errorf("%q: %q, want %q", script, got, want)
+		}
+	}
+}
+
+// TestShellWithErrexit: what a shell does that is started with -e.
+func TestShellWithErrexit(t *testing.T) {
+	for script, want := range map[string]bool{"apt-get update; true": true, "apt-get update\ntrue": true, "apt-get update && true; true": false, "set +e; apt-get update; true": false} {
+		if _, ok := OnlyRootPasses(script, true); ok != want {
+			t.Errorf("%q: %t", script, ok)
 		}
 	}
 }
@@ -77,7 +101,7 @@ func TestOnlyRootPasses(t *testing.T) {
 func FuzzOnlyRootPasses(f *testing.F) {
 	f.Add("set -e; a && apt-get \"$(x)\" | b `c`; ! d")
 	f.Fuzz(func(t *testing.T, script string) {
-		if name, ok := OnlyRootPasses(script); ok == (name == "") {
+		if name, ok := OnlyRootPasses(script, false); ok == (name == "") {
 			t.Error(script)
 		}
 	})
