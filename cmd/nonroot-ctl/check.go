@@ -193,7 +193,8 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 			failed(err)
 		}
 	}
-	o.Namespaces = namespaces(places, c.StringSlice("labelled-namespace"))
+	objects := readObjects(places)
+	o.Namespaces = objects.namespaces(c.StringSlice("labelled-namespace"))
 	for i, path := range paths {
 		if engine, name, ok := ofEngine(path); ok {
 			show(len(results))
@@ -211,12 +212,19 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		if found.LeftOut > 0 {
 			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in directories of %q that .dockerignore leaves out not checked\nhint: name them, or their directory\n", counted(found.LeftOut, "Dockerfile"), path)
 		}
+		if n := len(found.Unlike); n > 0 {
+			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in %q named like a Dockerfile, and none by content, not checked: %s\nhint: name it to see why\n", counted(n, "file"), path, someOf(found.Unlike))
+		}
 		for _, target := range found.Targets {
 			show(len(results))
 			if c.Bool("fix") {
 				if err := fixFile(c.App.ErrWriter, target, o); err != nil {
 					failed(err)
 				}
+			}
+			if file, ok := objects.read[target.Path]; ok {
+				results = append(results, file.Check(o)...)
+				continue
 			}
 			all, err := checkOne(c, target, o)
 			if err != nil {
@@ -228,35 +236,60 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 	return results, status
 }
 
-// namespaces are the labels of those that any of the manifests has, and those that the command line names. One of which two manifests
-// say different things has none. What can't be read is said where its pods are looked for.
-func namespaces(places []targets.Found, labelled []string) map[string]string {
-	all := map[string]string{}
+// someOf names the first of several files.
+func someOf(names []string) string {
+	const most = 3
+	some := shown(strings.Join(names[:min(len(names), most)], ", "))
+	if more := len(names) - most; more > 0 {
+		some += fmt.Sprintf(" and %d more", more)
+	}
+	return some
+}
+
+// objects are the files of Kubernetes' objects among what is checked, by their paths: all of them are read before one is checked, as any may
+// have the namespace of another one's pods.
+type objects struct {
+	read   map[string]*check.Objects
+	labels map[string]string
+}
+
+// maxKept is how much of their text is kept. What goes beyond it is read once more, when its turn comes.
+const maxKept = 64 << 20
+
+// readObjects reads them. What can't be read is said when its turn comes.
+func readObjects(places []targets.Found) *objects {
+	all, kept := &objects{map[string]*check.Objects{}, map[string]string{}}, 0
 	for _, found := range places {
 		for _, target := range found.Targets {
 			if target.Kind != targets.Manifest {
 				continue
 			}
-			text, err := readUpTo(target.Path, manifest.MaxBytes)
+			text, err := readUpTo(target.Path, manifest.MaxBytes+1)
 			if err != nil {
 				continue
 			}
-			labels, err := check.Labels(text)
-			if err != nil {
-				continue
-			}
-			for name, value := range labels {
-				if before, ok := all[name]; ok && before != value {
+			file := check.ReadObjects(target.Path, text)
+			for name, value := range file.Labels() {
+				if before, ok := all.labels[name]; ok && before != value {
 					value = ""
 				}
-				all[name] = value
+				all.labels[name] = value
+			}
+			if kept += len(text); kept <= maxKept {
+				all.read[target.Path] = file
 			}
 		}
 	}
-	for _, name := range labelled {
-		all[name] = check.Enforced
-	}
 	return all
+}
+
+// namespaces are the labels of those that any of the files has, and those that the command line names. One of which two files say different
+// things has none.
+func (all *objects) namespaces(labelled []string) map[string]string {
+	for _, name := range labelled {
+		all.labels[name] = check.Enforced
+	}
+	return all.labels
 }
 
 // readUpTo reads a file, of a longer one its beginning.

@@ -30,6 +30,7 @@ var ofDistributions = []string{
 // BaseEntry is what is known of some images.
 type BaseEntry struct {
 	Image   string   `toml:"image"` // a repository, with its registry; a pattern (path.Match)
+	Also    []string `toml:"also"`  // other repositories of the same image
 	Tags    []string `toml:"tags"`
 	Except  []string `toml:"except"`
 	User    *string  `toml:"user"`
@@ -58,15 +59,14 @@ func ParseBases(name string, text []byte) ([]BaseEntry, error) {
 	if err := in.Decode(&file); err != nil {
 		var strict *toml.StrictMissingError
 		if errors.As(err, &strict) {
-			return nil, fmt.Errorf("%s: %s\nhint: an entry has image, tags, except, user, env, onbuild, os, date and source", name, strings.TrimSpace(strict.String()))
+			return nil, fmt.Errorf("%s: %s\nhint: an entry has image, also, tags, except, user, env, onbuild, os, date and source", name, strings.TrimSpace(strict.String()))
 		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	for n, b := range file.Base {
 		bad := ""
-		_, err := path.Match(b.Image, "")
 		switch {
-		case b.Image == "" || err != nil || !strings.Contains(b.Image, "/"):
+		case slices.ContainsFunc(b.images(), isNoRepository):
 			bad = "image has to be a repository with its registry, such as docker.io/library/node"
 		case len(b.Tags) == 0:
 			bad = "it has no tags"
@@ -88,11 +88,19 @@ func ParseBases(name string, text []byte) ([]BaseEntry, error) {
 	return file.Base, nil
 }
 
+// images are the repositories that an entry is about.
+func (b *BaseEntry) images() []string { return slices.Concat([]string{b.Image}, b.Also) }
+
+func isNoRepository(pattern string) bool {
+	_, err := path.Match(pattern, "")
+	return err != nil || !strings.Contains(pattern, "/")
+}
+
 // fits says that an entry is about an image.
 func (b *BaseEntry) fits(repository, tag string) bool {
 	matches := func(p string) bool { ok, err := path.Match(p, tag); return err == nil && ok }
-	ok, err := path.Match(b.Image, repository)
-	return err == nil && ok && slices.ContainsFunc(b.Tags, matches) && !slices.ContainsFunc(b.Except, matches)
+	is := func(p string) bool { ok, err := path.Match(p, repository); return err == nil && ok }
+	return slices.ContainsFunc(b.images(), is) && slices.ContainsFunc(b.Tags, matches) && !slices.ContainsFunc(b.Except, matches)
 }
 
 func (b *BaseEntry) base() dockerfile.Base {
@@ -136,18 +144,47 @@ func BasesWith(given map[string]string, local func(name string) (dockerfile.Base
 		if err != nil {
 			return dockerfile.Base{}, false
 		}
-		for _, of := range [][]BaseEntry{more, known} {
-			for n := range of {
-				if of[n].fits(ref.Name(), tag) {
-					return of[n].base(), true
-				}
+		for n := range more {
+			if more[n].fits(ref.Name(), tag) {
+				return more[n].base(), true
 			}
 		}
-		if slices.Contains(ofDistributions, ref.Name()) {
-			return dockerfile.Base{Source: "a distribution's own image"}, true
+		repository, as := upstream(ref.Name())
+		for n := range known {
+			if known[n].fits(repository, tag) {
+				base := known[n].base()
+				base.Source += as
+				return base, true
+			}
 		}
-		return dockerfile.Base{Windows: isWindows(ref.Name()), Source: "an image of Windows"}, isWindows(ref.Name())
+		if slices.Contains(ofDistributions, repository) {
+			return dockerfile.Base{Source: "a distribution's own image" + as}, true
+		}
+		return dockerfile.Base{Windows: isWindows(repository), Source: "an image of Windows"}, isWindows(repository)
 	}
+}
+
+// mirrors are what repositories begin with that have the images of others: Google's cache of Docker Hub (Artifact Registry, "Pull cached
+// Docker Hub images"), and Docker's official images in Amazon's public registry, where Docker's name is docker.
+var mirrors = [][2]string{{"mirror.gcr.io/", "docker.io/"}, {"public.ecr.aws/docker/library/", "docker.io/library/"}}
+
+// architectures are the names under which each architecture's own official images are (docker-library/faq@0046410, README.md, "How are images
+// built?").
+var architectures = []string{"amd64", "arm32v5", "arm32v6", "arm32v7", "arm64v8", "i386", "mips64le", "ppc64le", "riscv64", "s390x"}
+
+// upstream is the repository that another one has the images of, and how that is told; itself, where it is nobody's mirror.
+func upstream(repository string) (of, as string) {
+	for _, m := range mirrors {
+		if rest, ok := strings.CutPrefix(repository, m[0]); ok {
+			return m[1] + rest, ", there as " + repository
+		}
+	}
+	if rest, ok := strings.CutPrefix(repository, "docker.io/"); ok {
+		if arch, name, ok := strings.Cut(rest, "/"); ok && slices.Contains(architectures, arch) {
+			return "docker.io/library/" + name, ", there as " + repository
+		}
+	}
+	return repository, ""
 }
 
 // keys are the names by which an image may have been given: as it is written, and without tag and digest.

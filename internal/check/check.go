@@ -11,11 +11,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/program"
 	"github.com/nonroot-runc/nonroot-runc/internal/trial"
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
 // Verdict is the answer to whether an image runs as root.
@@ -124,11 +128,11 @@ type Options struct {
 func Dockerfile(name string, text []byte, o Options) Result {
 	r := Result{File: name, Findings: []Finding{}}
 	in := &source{file: name, lines: strings.Split(string(text), "\n")}
-	image, err := dockerfile.Evaluate(text, o.Build)
+	image, err := evaluate(text, o.Build)
 	if err != nil {
 		r.Verdict = Invalid
 		line, why := 0, "no build reads it"
-		if e, ok := err.(*dockerfile.Error); ok { //nolint:errorlint // it is one, unwrapped
+		if e, ok := err.(*unread.Error); ok { //nolint:errorlint // it is one, unwrapped
 			line, err = e.Line, e.Err
 			if e.Parsed {
 				why = "no build of it ends"
@@ -156,6 +160,47 @@ func Dockerfile(name string, text []byte, o Options) Result {
 		r.Policy = under(user, o)
 	}
 	return r
+}
+
+// evaluate is what a build of a Dockerfile makes. Where nothing is known of the image that it begins with, a step that only root can carry out
+// may still say who that runs as: the image is root's, or no build ends.
+func evaluate(text []byte, o dockerfile.Options) (*dockerfile.Image, error) {
+	image, err := dockerfile.Evaluate(text, o)
+	if err != nil || image.Known || image.Windows {
+		return image, err
+	}
+	isUser := func(c dockerfile.Command) bool { _, ok := c.Command.(*instructions.UserCommand); return ok }
+	if slices.ContainsFunc(image.Commands, isUser) {
+		return image, nil // it is this one's value that is not known
+	}
+	byShell, errexit := true, false
+	for _, c := range image.Commands {
+		switch one := c.Command.(type) {
+		case *instructions.ShellCommand:
+			byShell = len(one.Shell) > 0 && program.IsShell(one.Shell[0])
+			errexit = slices.ContainsFunc(one.Shell, func(a string) bool {
+				return strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--") && strings.Contains(a, "e") || a == "errexit"
+			})
+		case *instructions.RunCommand:
+			if name, ok := passes(one, byShell, errexit); ok && !c.OnBuild {
+				image.Known = true
+				image.Steps = append(image.Steps, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN %s passes for root alone: so the image %q is root's, or no build ends", name, image.Base)})
+				return image, nil
+			}
+		}
+	}
+	return image, nil
+}
+
+// passes is the program of a step that only root can use.
+func passes(run *instructions.RunCommand, byShell, errexit bool) (name string, ok bool) {
+	switch {
+	case run.PrependShell && byShell:
+		return program.OnlyRootPasses(textOf(run.ShellDependantCmdLine), errexit)
+	case !run.PrependShell && len(run.CmdLine) > 0 && program.OnlyRootRuns(run.CmdLine):
+		return run.CmdLine[0], true
+	}
+	return "", false
 }
 
 func verdict(image *dockerfile.Image, user imageuser.User) Verdict {

@@ -14,6 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
 // ComposeOptions are what services rest on beside their file.
@@ -29,13 +30,11 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 	in := &source{file: file, lines: strings.Split(string(text), "\n")}
 	services, err := compose.Read(path.Base(file), c.Dir, text, c.Environment)
 	if err != nil {
-		line := 0
-		var e *compose.Error
-		if errors.As(err, &e) {
-			line = e.Line
-		}
 		r := Unread(file, err)
-		r.Findings = []Finding{in.finding(unreadable, line, "", fmt.Sprintf("it can't be read: %v", err))}
+		var e *unread.Error
+		if errors.As(err, &e) {
+			r.Findings = []Finding{in.finding(unreadable, e.Line, "", fmt.Sprintf("it can't be read: %v", e.Err))}
+		}
 		return []Result{r}
 	}
 	var all []*tenant
@@ -129,7 +128,7 @@ func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) 
 		t.step(t.s.Line, "its Dockerfile can't be read: %v", err)
 		return "", false
 	}
-	image, err := dockerfile.Evaluate(text, dockerfile.Options{Target: t.s.Build.Target, Args: t.s.Build.Args, Base: o.Build.Base})
+	image, err := evaluate(text, dockerfile.Options{Target: t.s.Build.Target, Args: t.s.Build.Args, Base: o.Build.Base})
 	if err != nil {
 		t.step(t.s.Line, "no build reads its Dockerfile: %v", err)
 		return "", false

@@ -33,7 +33,7 @@ func Fix(text []byte, o Options) (fixed []byte, did []string) {
 	fixed = text
 	for _, fix := range []func([]byte, *dockerfile.Image, Result) (edit, string, bool){fixMode, fixSecret, fixCache, fixRoot} {
 		for range 100 { // of each kind, one after the other
-			image, err := dockerfile.Evaluate(fixed, o.Build)
+			image, err := evaluate(fixed, o.Build)
 			if err != nil {
 				return fixed, did
 			}
@@ -205,7 +205,7 @@ func account(text []byte, image *dockerfile.Image, r Result) (instruction, why s
 
 // NotFixed is why a text that Fix has made still has findings that count.
 func NotFixed(text []byte, o Options) (why []string) {
-	image, err := dockerfile.Evaluate(text, o.Build)
+	image, err := evaluate(text, o.Build)
 	if err != nil {
 		return nil // which is a finding that says it itself
 	}

@@ -14,47 +14,57 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// Manifests checks the containers of each pod that a file of Kubernetes' objects has. A file of objects without pods has one result.
-func Manifests(file string, text []byte, o Options) []Result {
-	in := &source{file: file, lines: strings.Split(string(text), "\n")}
-	pods, _, err := manifest.Read(text)
-	if err != nil {
-		r := Unread(file, err)
-		var e *manifest.Error
-		if errors.As(err, &e) {
-			r.Findings = []Finding{in.finding(unreadable, e.Line, "", fmt.Sprintf("it can't be read: %v", e.Err))}
+// Objects is a file of Kubernetes' objects that was read.
+type Objects struct {
+	in   *source
+	file manifest.File
+	err  error
+}
+
+// ReadObjects reads a file of them. What is wrong with it is among what is found.
+func ReadObjects(file string, text []byte) *Objects {
+	o := &Objects{in: &source{file: file, lines: strings.Split(string(text), "\n")}}
+	o.file, o.err = manifest.Read(text, namespaceLabel)
+	return o
+}
+
+// Labels are those of the namespaces that the file has, by which their pods get a RuntimeClass; "": none, or that is not sure.
+func (f *Objects) Labels() map[string]string { return f.file.Labels }
+
+// Check checks the containers of each pod that the file has. A file of objects without pods has one result.
+func (f *Objects) Check(o Options) []Result {
+	if f.err != nil {
+		r := Unread(f.in.file, f.err)
+		var e *unread.Error
+		if errors.As(f.err, &e) {
+			r.Findings = []Finding{f.in.finding(unreadable, e.Line, "", fmt.Sprintf("it can't be read: %v", e.Err))}
 		}
 		return []Result{r}
 	}
 	all := []Result{}
-	labels, err := Labels(text)
-	if err != nil {
-		return []Result{Unread(file, err)}
-	}
+	labels := maps.Clone(f.file.Labels)
 	maps.Copy(labels, o.Namespaces)
 	o.Namespaces = labels
-	for n := range pods {
-		pod := &pods[n]
+	for n := range f.file.Pods {
+		pod := &f.file.Pods[n]
 		for i := range pod.Containers {
-			if r, ok := podContainer(in, pod, &pod.Containers[i], o); ok {
+			if r, ok := podContainer(f.in, pod, &pod.Containers[i], o); ok {
 				all = append(all, r)
 			}
 		}
 	}
 	if len(all) == 0 {
-		all = []Result{{File: file, Verdict: Nothing, Findings: []Finding{}}}
+		all = []Result{{File: f.in.file, Verdict: Nothing, Findings: []Finding{}}}
 	}
-	ignoresOf(all, in)
+	ignoresOf(all, f.in)
 	return all
 }
 
-// Labels are those of the namespaces that a file of Kubernetes' objects has, by which their pods get a RuntimeClass; "": none, or that is not
-// sure.
-func Labels(text []byte) (map[string]string, error) {
-	return manifest.NamespaceLabels(text, namespaceLabel)
-}
+// Manifests checks a file of Kubernetes' objects.
+func Manifests(file string, text []byte, o Options) []Result { return ReadObjects(file, text).Check(o) }
 
 // namespaceLabel is by which the Helm chart's admission policies make a RuntimeClass the default of a namespace.
 const namespaceLabel = "nonroot-runc.io/runtime"

@@ -41,7 +41,8 @@ func (i *inspection) who() []Finding {
 		}
 	}
 	found := func(k kind, why string) []Finding {
-		return []Finding{i.in.finding(k, last.Line, wordOf(last.Text), why)}
+		word := wordOf(last.Text)
+		return []Finding{i.in.finding(k, i.in.lineWith(last.Line, word), word, why)}
 	}
 	switch {
 	case i.verdict == Unknown:
@@ -89,6 +90,10 @@ func wordOf(step string) string {
 	if rest, ok := strings.CutPrefix(strings.TrimPrefix(step, "ONBUILD "), "USER "); ok {
 		word, _, _ := strings.Cut(rest, " is \"")
 		word, _, _ = strings.Cut(word, ", ")
+		return word
+	}
+	if rest, ok := strings.CutPrefix(step, "RUN "); ok {
+		word, _, _ := strings.Cut(rest, " ")
 		return word
 	}
 	return ""

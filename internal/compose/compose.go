@@ -17,6 +17,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	node "go.yaml.in/yaml/v3"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
 // MaxBytes bounds a file. With includes, the loader has a bound of its own on what it visits.
@@ -62,17 +64,6 @@ type Secret struct {
 	Mode      *int64
 }
 
-// Error is a file that is not read.
-type Error struct {
-	Line int
-	Err  error
-}
-
-func (e *Error) Error() string { return e.Err.Error() }
-
-// Unwrap is what was found.
-func (e *Error) Unwrap() error { return e.Err }
-
 // Is says that a text is a Compose file's, as far as that can be told without reading it: it has services at its top.
 func Is(text []byte) bool {
 	for line := range bytes.Lines(text) {
@@ -92,11 +83,11 @@ func IsName(name string) bool {
 // Read reads a file of a directory, with variables' values.
 func Read(name, dir string, text []byte, environment map[string]string) (all []Service, err error) {
 	if len(text) > MaxBytes {
-		return nil, &Error{0, fmt.Errorf("it has more than %d bytes", MaxBytes)}
+		return nil, &unread.Error{Err: fmt.Errorf("it has more than %d bytes", MaxBytes)}
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			all, err = nil, &Error{0, fmt.Errorf("compose's loader fails: %v", r)}
+			all, err = nil, &unread.Error{Err: fmt.Errorf("compose's loader fails: %v", r)}
 		}
 	}()
 	full, err := filepath.Abs(dir)
@@ -110,13 +101,13 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 		o.SetProjectName("check", true)
 	})
 	if err != nil {
-		return nil, &Error{lineOf(err), err}
+		return nil, &unread.Error{Line: lineOf(err), Err: err}
 	}
 	if len(project.Services) == 0 {
-		return nil, &Error{0, errors.New("it has no services")}
+		return nil, &unread.Error{Err: errors.New("it has no services")}
 	}
 	if len(project.Services) > maxServices {
-		return nil, &Error{0, fmt.Errorf("it has more than %d services", maxServices)}
+		return nil, &unread.Error{Err: fmt.Errorf("it has more than %d services", maxServices)}
 	}
 	var root node.Node
 	_ = node.Unmarshal(text, &root) // without it there are no lines

@@ -21,6 +21,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
 // Limits of what is read. The longest Dockerfile of a well-known image has less than 2,000 lines.
@@ -86,43 +87,39 @@ type Step struct {
 	Text string
 }
 
-// Error is a file that no build reads.
-type Error struct {
-	Line   int // 0: none
-	Err    error
-	Parsed bool // the file can be read: it is what it says that no build can do
-}
-
-func (e *Error) Error() string {
-	if e.Line > 0 {
-		return fmt.Sprintf("line %d: %v", e.Line, e.Err)
-	}
-	return e.Err.Error()
-}
-
-// Unwrap is what was found.
-func (e *Error) Unwrap() error { return e.Err }
-
 // located takes the line out of an error of the parser's.
 func located(err error) error {
-	var own *Error
+	var own *unread.Error
 	var at *parser.LocationError
 	switch {
 	case err == nil || errors.As(err, &own):
 		return err
 	case errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0:
-		return &Error{Line: at.Locations[0][0].Start.Line, Err: err}
+		return &unread.Error{Line: at.Locations[0][0].Start.Line, Err: err}
 	}
-	return &Error{Err: err}
+	return &unread.Error{Err: err}
 }
 
-// Evaluate says what a build of the file would make. An error is an *Error.
+// Is says that a text is a Dockerfile, whatever its name is: a build can read it.
+func Is(text []byte) bool {
+	if len(text) > MaxBytes {
+		return false
+	}
+	file, err := parser.Parse(bytes.NewReader(text))
+	if err != nil {
+		return false
+	}
+	stages, _, err := instructions.Parse(file.AST, nil)
+	return err == nil && len(stages) > 0
+}
+
+// Evaluate says what a build of the file would make. An error is an *unread.Error.
 func Evaluate(text []byte, o Options) (*Image, error) {
 	if len(text) > MaxBytes {
-		return nil, &Error{Err: fmt.Errorf("it has %d bytes, and no more than %d are read", len(text), MaxBytes)}
+		return nil, &unread.Error{Err: fmt.Errorf("it has %d bytes, and no more than %d are read", len(text), MaxBytes)}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, &Error{Err: errors.New("it is empty")}
+		return nil, &unread.Error{Err: errors.New("it is empty")}
 	}
 	file, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
@@ -134,7 +131,7 @@ func Evaluate(text []byte, o Options) (*Image, error) {
 	}
 	image, err := evaluate(file, stages, meta, o)
 	if err != nil {
-		var own *Error
+		var own *unread.Error
 		if err = located(err); errors.As(err, &own) {
 			own.Parsed = true
 		}
@@ -147,9 +144,9 @@ func Evaluate(text []byte, o Options) (*Image, error) {
 func evaluate(file *parser.Result, stages []instructions.Stage, meta []instructions.ArgCommand, o Options) (*Image, error) {
 	switch {
 	case len(stages) == 0:
-		return nil, &Error{Err: errors.New("it has no FROM")}
+		return nil, &unread.Error{Err: errors.New("it has no FROM")}
 	case len(stages) > maxStages:
-		return nil, &Error{Err: fmt.Errorf("it has %d stages, and no more than %d are read", len(stages), maxStages)}
+		return nil, &unread.Error{Err: fmt.Errorf("it has %d stages, and no more than %d are read", len(stages), maxStages)}
 	}
 	b := &build{options: o, lex: shell.NewLex(file.EscapeToken), byName: map[string]*stage{}}
 	if err := b.prepare(stages, meta); err != nil {
@@ -159,7 +156,7 @@ func evaluate(file *parser.Result, stages []instructions.Stage, meta []instructi
 	if o.Target != "" {
 		var ok bool
 		if target, ok = b.byName[strings.ToLower(o.Target)]; !ok {
-			return nil, &Error{Err: fmt.Errorf("it has no stage %q", o.Target)}
+			return nil, &unread.Error{Err: fmt.Errorf("it has no stage %q", o.Target)}
 		}
 	}
 	if err := b.depend(target); err != nil {
@@ -284,7 +281,7 @@ func (b *build) evaluate(wanted *stage) error {
 		}
 		for _, c := range commands {
 			if b.steps++; b.steps > maxSteps {
-				return &Error{Line: c.Line, Err: fmt.Errorf("more than %d instructions would be evaluated", maxSteps)}
+				return &unread.Error{Line: c.Line, Err: fmt.Errorf("more than %d instructions would be evaluated", maxSteps)}
 			}
 			if err := b.do(s, c); err != nil {
 				return parser.WithLocation(err, c.Location())

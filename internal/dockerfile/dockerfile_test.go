@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
 // bases are the images of the corpus.
@@ -68,7 +70,7 @@ func TestCorpus(t *testing.T) {
 		o := options[f.Name]
 		o.Base = bases(t)
 		image, err := Evaluate(f.Data, o)
-		var own *Error
+		var own *unread.Error
 		errors.As(err, &own)
 		for n, one := range []bool{want.Invalid, want.Error, want.Unknown} {
 			if one {
@@ -158,7 +160,7 @@ func TestErrors(t *testing.T) {
 		strings.Repeat("# c\n", MaxBytes/4): 0,
 	} {
 		_, err := Evaluate([]byte(text), Options{Base: bases(t)})
-		var e *Error
+		var e *unread.Error
 		if !errors.As(err, &e) || e.Line != want && want != 0 {
 			t.Errorf("%.40q: %v, want line %d", text, err, want)
 		}
@@ -198,4 +200,17 @@ func FuzzEvaluate(f *testing.F) {
 			t.Errorf("%+v", image)
 		}
 	})
+}
+
+// TestIs: what a build can read is a Dockerfile, and nothing else, whatever words it has.
+func TestIs(t *testing.T) {
+	for text, want := range map[string]bool{
+		"FROM debian\n": true, "# syntax=docker/dockerfile:1\nARG V=1\nfrom debian:$V AS a\nRUN x": true, "FROM scratch": true,
+		"": false, "package main\n": false, "# Dockerfile\n\nFROM is an instruction.\n": false, "FROM": false, "RUN x\nFROM debian": false, "FROM debian\nRUNN x": false, "ARG V": false,
+		"FROM {{ .Base }}\n{{ if .X }}\nRUN x\n{{ end }}": false,
+	} {
+		if Is([]byte(text)) != want {
+			t.Errorf("%q: want %t", text, want)
+		}
+	}
 }

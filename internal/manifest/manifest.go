@@ -18,6 +18,8 @@ import (
 
 	node "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
 // Bounds of what is read.
@@ -28,22 +30,6 @@ const (
 	maxPods    = 10_000
 	maxObjects = 100_000
 )
-
-// Error is a file that is not read whole.
-type Error struct {
-	Line int // 0: none
-	Err  error
-}
-
-func (e *Error) Error() string {
-	if e.Line > 0 {
-		return fmt.Sprintf("line %d: %v", e.Line, e.Err)
-	}
-	return e.Err.Error()
-}
-
-// Unwrap is what was found.
-func (e *Error) Unwrap() error { return e.Err }
 
 // Context is a security context, of a pod or a container, as far as it is about users; nil: it is not said.
 type Context struct {
@@ -113,38 +99,31 @@ func hasKey(text []byte, key string) bool {
 	return bytes.Contains(text, []byte(`"`+key+`"`))
 }
 
-// Read finds the pods. Objects is how many objects there are at all.
-func Read(text []byte) (pods []Pod, objects int, err error) {
+// File is what a file has of objects.
+type File struct {
+	Pods    []Pod
+	Objects int // how many there are at all
+	// Labels are the values that a label has on namespaces. Of one that is there twice with different values, as in files for several
+	// clusters, it is "".
+	Labels map[string]string
+}
+
+// Read finds the pods, and the values of one label of namespaces.
+func Read(text []byte, label string) (File, error) {
 	if len(text) > MaxBytes {
-		return nil, 0, &Error{0, fmt.Errorf("it has more than %d bytes", MaxBytes)}
+		return File{}, &unread.Error{Err: fmt.Errorf("it has more than %d bytes", MaxBytes)}
 	}
-	r := &reader{}
+	r := &reader{label: label, labels: map[string]string{}}
 	for _, d := range documents(text) {
 		r.line = d.line
 		if err := r.document(d); err != nil {
-			return nil, 0, err
+			return File{}, err
 		}
 	}
 	if r.objects == 0 {
-		return nil, 0, &Error{0, errors.New("it has no object of Kubernetes' (apiVersion and kind)")}
+		return File{}, &unread.Error{Err: errors.New("it has no object of Kubernetes' (apiVersion and kind)")}
 	}
-	return r.pods, r.objects, nil
-}
-
-// NamespaceLabels are the values that a label has on the namespaces of a file. Of one that is there twice with different values, as in files for
-// several clusters, it is "".
-func NamespaceLabels(text []byte, label string) (map[string]string, error) {
-	r := &reader{label: label, labels: map[string]string{}}
-	if len(text) > MaxBytes || !bytes.Contains(text, []byte("Namespace")) {
-		return r.labels, nil
-	}
-	for _, d := range documents(text) {
-		r.line = d.line
-		if err := r.document(d); err != nil {
-			return nil, err
-		}
-	}
-	return r.labels, nil
+	return File{r.pods, r.objects, r.labels}, nil
 }
 
 // labelled notes a namespace's label.
@@ -192,7 +171,7 @@ type reader struct {
 	root    *node.Node // of the document; nil: no places are known
 
 	label  string
-	labels map[string]string // of namespaces; nil: nobody asks
+	labels map[string]string // of namespaces
 }
 
 // owner is the object that something lies in.
@@ -203,7 +182,7 @@ type owner struct {
 
 func (r *reader) document(d document) error {
 	if d.bad != "" {
-		return &Error{d.line, fmt.Errorf("%.100q stands behind the hyphens that begin a document, where kubectl passes over it", d.bad)}
+		return &unread.Error{Line: d.line, Err: fmt.Errorf("%.100q stands behind the hyphens that begin a document, where kubectl passes over it", d.bad)}
 	}
 	if len(bytes.TrimSpace(d.text)) == 0 {
 		return nil
@@ -213,19 +192,19 @@ func (r *reader) document(d document) error {
 	}
 	text, err := yaml.YAMLToJSON(d.text)
 	if err != nil {
-		return &Error{d.line + lineOf(err), err}
+		return &unread.Error{Line: d.line + lineOf(err), Err: err}
 	}
 	if len(text) > maxSpread {
-		return &Error{d.line + 1, fmt.Errorf("its anchors make more than %d bytes of it", maxSpread)}
+		return &unread.Error{Line: d.line + 1, Err: fmt.Errorf("its anchors make more than %d bytes of it", maxSpread)}
 	}
 	var root node.Node
 	if err := node.Unmarshal(d.text, &root); err != nil {
-		return &Error{d.line + lineOf(err), err}
+		return &unread.Error{Line: d.line + lineOf(err), Err: err}
 	}
 	if len(root.Content) == 1 {
 		r.root = root.Content[0]
 		if twice := doubled(r.root); twice != nil {
-			return &Error{d.line + twice.Line, fmt.Errorf("%.100q is there twice, of which readers take one or the other", twice.Value)}
+			return &unread.Error{Line: d.line + twice.Line, Err: fmt.Errorf("%.100q is there twice, of which readers take one or the other", twice.Value)}
 		}
 	}
 	defer func() { r.root = nil }()
@@ -280,20 +259,20 @@ func (r *reader) stream(text []byte) error {
 			return nil
 		}
 		if err != nil {
-			return &Error{r.line, err}
+			return &unread.Error{Line: r.line, Err: err}
 		}
 		if value == nil {
 			continue
 		}
 		if _, ok := value.(map[string]any); !ok {
-			return &Error{r.line + 1, errors.New("a document of it is not an object")}
+			return &unread.Error{Line: r.line + 1, Err: errors.New("a document of it is not an object")}
 		}
 		before := r.objects
 		if err := r.look(value, nil, owner{}); err != nil {
 			return err
 		}
 		if r.objects == before {
-			return &Error{r.line + 1, errors.New("a document of it is not an object of Kubernetes' (apiVersion and kind)")}
+			return &unread.Error{Line: r.line + 1, Err: errors.New("a document of it is not an object of Kubernetes' (apiVersion and kind)")}
 		}
 	}
 }
@@ -339,7 +318,7 @@ func join(path []any, more ...any) []any { return slices.Concat(path, more) }
 // look goes through a value.
 func (r *reader) look(v any, path []any, of owner) error {
 	if len(path) > maxDepth {
-		return &Error{r.line, fmt.Errorf("it is deeper than %d levels", maxDepth)}
+		return &unread.Error{Line: r.line, Err: fmt.Errorf("it is deeper than %d levels", maxDepth)}
 	}
 	switch v := v.(type) {
 	case []any:
@@ -359,14 +338,14 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 	kind, hasKind := v["kind"].(string)
 	if hasAPI && hasKind && kind != "" {
 		if r.objects++; r.objects > maxObjects {
-			return &Error{r.line, fmt.Errorf("it has more than %d objects", maxObjects)}
+			return &unread.Error{Line: r.line, Err: fmt.Errorf("it has more than %d objects", maxObjects)}
 		}
 		of = owner{api: api, kind: kind}
 		if meta, ok := v["metadata"].(map[string]any); ok {
 			of.name, _ = meta["name"].(string)
 			of.namespace, _ = meta["namespace"].(string)
 		}
-		if kind == "Namespace" && api == "v1" && r.labels != nil {
+		if kind == "Namespace" && api == "v1" {
 			r.labelled(of.name, v)
 		}
 		if kind == "CustomResourceDefinition" {
@@ -467,7 +446,7 @@ var roles = map[string]string{"initContainers": "init container", "containers": 
 // pod reads a specification. single is the name of the one that stands for a list, as Argo has it.
 func (r *reader) pod(v map[string]any, path []any, of owner, single string) error {
 	if len(r.pods) >= maxPods {
-		return &Error{r.line, fmt.Errorf("it has more than %d pods", maxPods)}
+		return &unread.Error{Line: r.line, Err: fmt.Errorf("it has more than %d pods", maxPods)}
 	}
 	f := fields{r: r, path: path}
 	p := Pod{Kind: of.kind, Namespace: of.namespace, Name: of.name, Line: r.at(path...)}
@@ -509,7 +488,7 @@ type fields struct {
 
 func (f *fields) fail(at []any, format string, args ...any) {
 	if f.err == nil {
-		f.err = &Error{f.r.at(at...), fmt.Errorf(format, args...)}
+		f.err = &unread.Error{Line: f.r.at(at...), Err: fmt.Errorf(format, args...)}
 	}
 }
 

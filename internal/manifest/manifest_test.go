@@ -5,8 +5,11 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
 // TestPods: what is a pod, wherever it lies, and what is none.
@@ -31,9 +34,9 @@ func TestPods(t *testing.T) {
 		"x: &x {name: c, image: i}\napiVersion: v1\nkind: Pod\nspec: {containers: [*x, {<<: *x, name: d}]}":                                                                                                                "Pod: container c i, container d i",
 		"apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c, resources: {}}]}}}":                                                                                                        "",
 	} {
-		pods, _, err := Read([]byte(text))
+		file, err := Read([]byte(text), "")
 		var got []string
-		for _, p := range pods {
+		for _, p := range file.Pods {
 			var all []string
 			for _, c := range p.Containers {
 				one := fmt.Sprintf("%s %s %s", c.Role, c.Name, c.Image)
@@ -72,8 +75,8 @@ func TestErrors(t *testing.T) {
 		"{\"apiVersion\": \"v1\", \"kind\": \"Pod\"} trailing":                               0,
 		strings.Repeat(" ", MaxBytes+1):                                                      0,
 	} {
-		_, _, err := Read([]byte(text))
-		var e *Error
+		_, err := Read([]byte(text), "")
+		var e *unread.Error
 		if !errors.As(err, &e) || line != 0 && e.Line != line {
 			t.Errorf("%.60q: %v, want line %d", text, err, line)
 		}
@@ -93,12 +96,12 @@ func TestIs(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("apiVersion: v1\nkind: Pod\nspec: {securityContext: {runAsUser: 0}, containers: [{name: c, image: i}], volumes: [{name: s, secret: {defaultMode: 0400}}]}\n---\na: &a [b]\nc: *a\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		pods, objects, err := Read(text)
+		file, err := Read(text, "x")
 		lines := strings.Count(string(text), "\n") + 1
-		if err == nil && objects == 0 {
+		if err == nil && file.Objects == 0 {
 			t.Error("nothing, and no error")
 		}
-		for _, p := range pods {
+		for _, p := range file.Pods {
 			for _, c := range p.Containers {
 				if c.Line < 0 || c.Line > lines || c.UserLine > lines {
 					t.Errorf("line %d of %d", c.Line, lines)
@@ -106,4 +109,14 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestLabels: a label of namespaces, of one that is there twice with different values none.
+func TestLabels(t *testing.T) {
+	const text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {l: x, m: y}}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: b, labels: {l: x}}\n---\n" +
+		"apiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: c}\n---\napiVersion: example.org/v1\nkind: Namespace\nmetadata: {name: d, labels: {l: x}}\n"
+	file, err := Read([]byte(text), "l")
+	if want := map[string]string{"a": "x", "b": "", "c": ""}; err != nil || !maps.Equal(file.Labels, want) {
+		t.Errorf("%v, %v, want %v", file.Labels, err, want)
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 )
 
@@ -48,13 +49,15 @@ type Found struct {
 	Targets   []Target
 	Templates int // of Helm's, which are not
 	LeftOut   int // Dockerfiles in directories that a .dockerignore leaves out, which are not either
+	// Unlike are files with a name like a Dockerfile's that are none by what they say.
+	Unlike []string
 }
 
 // Find says what is to be checked of a path: itself, where it is a file, else what it has below it that git would look at. Symbolic
 // links in it are not followed. It is an error where nothing is.
 func Find(name string) (Found, error) {
 	w, err := find(name)
-	return Found{w.found, w.charts, w.leftOut}, err
+	return Found{w.found, w.charts, w.leftOut, w.unlike}, err
 }
 
 func find(name string) (walk, error) {
@@ -98,6 +101,7 @@ type walk struct {
 	found   []Target
 	charts  int
 	leftOut int
+	unlike  []string
 	seen    int
 }
 
@@ -147,10 +151,8 @@ func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) erro
 			if err := w.directory(name, below, g, c, depth+1); err != nil {
 				return err
 			}
-		case e.Type().IsRegular() && isDockerfile(e.Name()) && c.without(rel):
-			w.leftOut++
-		case e.Type().IsRegular() && isDockerfile(e.Name()):
-			w.found = append(w.found, Target{name, Dockerfile})
+		case e.Type().IsRegular() && isDockerfile(e.Name()) != no:
+			w.dockerfile(name, c.without(rel))
 		case e.Type().IsRegular() && compose.IsName(e.Name()):
 			w.found = append(w.found, Target{name, Compose})
 		case e.Type().IsRegular() && isYAML(e.Name()):
@@ -158,6 +160,22 @@ func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) erro
 		}
 	}
 	return nil
+}
+
+// dockerfile takes a file that has a Dockerfile's name, or one that is like it and a Dockerfile's text.
+func (w *walk) dockerfile(name string, without bool) {
+	if isDockerfile(filepath.Base(name)) == maybe {
+		text, ok := head(name, dockerfile.MaxBytes+1)
+		if !ok || !dockerfile.Is([]byte(text)) {
+			w.unlike = append(w.unlike, name)
+			return
+		}
+	}
+	if without {
+		w.leftOut++
+		return
+	}
+	w.found = append(w.found, Target{name, Dockerfile})
 }
 
 // Sniffed is how much of a file its kind is told by.
@@ -189,17 +207,35 @@ func Of(text []byte) Kind {
 	return Dockerfile
 }
 
-// isDockerfile goes by the names that builders and editors know: Dockerfile, Containerfile, api.Dockerfile, Dockerfile.dev.
-func isDockerfile(name string) bool {
+// answer is what a name says of a file.
+type answer string
+
+const (
+	yes   answer = "yes"
+	no    answer = "no"
+	maybe answer = "maybe" // it depends on what the file says
+)
+
+// ofOthers are the ends of names by which a file is something else: source code, text, a template of a Dockerfile.
+var ofOthers = []string{
+	".md", ".go", ".py", ".js", ".mjs", ".ts", ".rs", ".rb", ".java", ".sh", ".toml", ".txt", ".xml", ".html", ".lock",
+	".tmpl", ".tpl", ".template", ".gotmpl", ".j2", ".jinja", ".jinja2", ".erb", ".in", ".mustache", ".orig", ".bak",
+}
+
+// isDockerfile goes by the names that builders and editors know: Dockerfile, Containerfile, api.Dockerfile, Dockerfile.dev. What is about
+// Dockerfiles has such a name, too (Dockerfile.md), and some have others (Dockerfile-dev).
+func isDockerfile(name string) answer {
 	lower := strings.ToLower(name)
-	// What is about Dockerfiles has such a name, too.
-	if ext := path.Ext(lower); slices.Contains([]string{".dockerignore", ".md", ".go", ".py", ".js", ".ts", ".rs", ".sh", ".json", ".yaml", ".yml", ".toml", ".txt"}, ext) {
-		return false
+	if slices.Contains([]string{".dockerignore", ".yaml", ".yml", ".json"}, path.Ext(lower)) {
+		return no
 	}
 	for _, one := range []string{"dockerfile", "containerfile"} {
-		if lower == one || strings.HasPrefix(lower, one+".") || strings.HasSuffix(lower, "."+one) {
-			return true
+		switch {
+		case lower == one || (strings.HasPrefix(lower, one+".") || strings.HasSuffix(lower, "."+one)) && !slices.Contains(ofOthers, path.Ext(lower)):
+			return yes
+		case strings.Contains(lower, one):
+			return maybe
 		}
 	}
-	return false
+	return no
 }

@@ -127,7 +127,7 @@ func TestFind(t *testing.T) {
 	dir := initialized(t)
 	write(t, dir, map[string]string{
 		".gitignore": "/out/\nvendor/\n!/app/vendor/\n", "Dockerfile": "", "pkg/dockerfile.go": "", "app/dockerfile.md": "", "app/api.Dockerfile": "", "app/Dockerfile.dev": "", "out/Dockerfile": "", "app/vendor/Containerfile": "",
-		"lib/vendor/Dockerfile": "", "app/Dockerfile.dockerignore": "", "app/dockerfile": "", "app/Dockerfile.md": "", "app/notes": "", ".git/info/exclude": "hidden\n", "app/hidden/Dockerfile": "",
+		"lib/vendor/Dockerfile": "", "app/Dockerfile.dockerignore": "", "app/dockerfile": "", "app/Dockerfile.md": "", "app/notes": "", "app/Dockerfile.go": "# for Go\nARG V=1\nFROM golang:$V\n", "app/Dockerfile-dev": "FROM debian\n", "app/dev.dockerfile.txt": "FROM debian\nRUN x", "app/Dockerfile.tmpl": "FROM {{ .Base }}\n{{ if .X }}\nRUN x\n", "app/Dockerfile.yaml": "apiVersion: v1\nkind: Pod\n", "app/Containerfile.rs": "FROM", "app/dockerfile_test.go": "package x", ".git/info/exclude": "hidden\n", "app/hidden/Dockerfile": "",
 	})
 	write(t, dir, map[string]string{"box/config.json": `{"ociVersion": "1.0.2"}`, "box/rootfs/Dockerfile": "", "app/config.json": `{"version": 2}`})
 	if found, err := Find(filepath.Join(dir, "box")); err != nil || len(found.Targets) != 1 || found.Targets[0].Kind != Bundle {
@@ -143,8 +143,12 @@ func TestFind(t *testing.T) {
 		"k/pod.yaml": "kind: Pod\napiVersion: v1\n", "k/values.yaml": "x: y\n", "k/late.yaml": strings.Repeat("# a comment\n", 10000) + "apiVersion: v1\nkind: Pod\n", "k/pod.json": `{"apiVersion":"v1","kind":"Pod"}`, "package.json": "{}",
 		"chart/Chart.yaml": "apiVersion: v2\nname: x\n", "chart/templates/x/pod.yaml": "apiVersion: v1\nkind: Pod\n", "k/templates/pod.yml": "apiVersion: v1\nkind: Pod\n",
 	})
-	if found, err := Find(dir); err != nil || found.Templates != 1 {
+	found, err := Find(dir)
+	if err != nil || found.Templates != 1 {
 		t.Errorf("%+v, %v", found, err)
+	}
+	if got := strings.ReplaceAll(strings.Join(found.Unlike, " "), dir+"/", ""); got != "app/Containerfile.rs app/Dockerfile.md app/Dockerfile.tmpl app/dockerfile.md app/dockerfile_test.go pkg/dockerfile.go" {
+		t.Errorf("named like Dockerfiles: %s", got)
 	}
 	find := func(name string) string {
 		found, err := Find(filepath.Join(dir, name))
@@ -162,8 +166,8 @@ func TestFind(t *testing.T) {
 		return strings.Join(names, " ")
 	}
 	for name, want := range map[string]string{
-		"":               "Dockerfile app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile k/late.yaml k/pod.json k/pod.yaml k/templates/pod.yml",
-		"app":            "app/Dockerfile.dev app/api.Dockerfile app/dockerfile app/vendor/Containerfile",
+		"":               "Dockerfile app/Dockerfile-dev app/Dockerfile.dev app/Dockerfile.go app/Dockerfile.yaml app/api.Dockerfile app/dev.dockerfile.txt app/dockerfile app/vendor/Containerfile k/late.yaml k/pod.json k/pod.yaml k/templates/pod.yml",
+		"app":            "app/Dockerfile-dev app/Dockerfile.dev app/Dockerfile.go app/Dockerfile.yaml app/api.Dockerfile app/dev.dockerfile.txt app/dockerfile app/vendor/Containerfile",
 		"app/notes":      "app/notes",
 		"out/Dockerfile": "out/Dockerfile", // it was named
 	} {
