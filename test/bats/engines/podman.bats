@@ -270,3 +270,15 @@ nonroot() { podman run --rm "$@"; }
   lacks hidden
   podman secret rm s1 >/dev/null
 }
+
+@test "explain --podman of a container that was refused has the refusal, and not that its rootfs is gone" {
+  local log=$BATS_TEST_TMPDIR/decisions.log
+  policy <<TOML
+mode = "refuse"
+log.file = "$log"
+TOML
+  says podman run --name refused bb true
+  [[ $STATUS != 0 && $ERR == *'asks for root'* ]] || explain 'expected a refusal'
+  succeeds nonroot-ctl explain --podman refused
+  [[ $OUT == 'it was refused at '*'asks for root'* && $OUT != *'open the rootfs'* ]] || explain 'expected the refusal'
+}
