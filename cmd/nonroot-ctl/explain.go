@@ -11,14 +11,17 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
+	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/locate"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // explainCommand says what becomes, or became, of a container, and why.
@@ -133,14 +136,36 @@ func runExplain(c *cli.Context) error {
 	for _, n := range found.Ports {
 		o.Ports = append(o.Ports, explain.Port{Number: n, From: "the image or its user exposes it"})
 	}
-	report, err := explain.Bundle(found.Bundle, o)
+	told, err := explain.Bundle(found.Bundle, o)
 	if err != nil {
 		return needsRoot(c, err)
 	}
-	if c.Bool("json") {
-		return printJSON(c.App.Writer, report)
+	if told.When == explain.Before && !found.Running && found.ID != "" {
+		if at, reason := refusalIn(c, found.ID); reason != "" {
+			told.Refused(at, reason)
+		}
 	}
-	return printReport(c.App.Writer, report)
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, told)
+	}
+	return printReport(c.App.Writer, told)
+}
+
+// refusalIn is when and why a container was refused last, by the policy's log; "": it was not, or nobody knows. Engines that keep the bundle of
+// such a container have taken its rootfs away, without which a dry run finds that alone.
+func refusalIn(c *cli.Context, id string) (at time.Time, reason string) {
+	binary := "nonroot-runc"
+	if c.IsSet("profile") {
+		binary += "." + c.String("profile")
+	}
+	p, err := facts.Policy(c.String("policy"), binary, trusted.CallersOwners(nil))
+	if err != nil {
+		return at, ""
+	}
+	if l := lastIn(p)(id); l != nil && l.Mode == policy.Refuse {
+		return l.Time, l.Reason
+	}
+	return at, ""
 }
 
 // whichContainer is the one that the command line names, in one way and no more.

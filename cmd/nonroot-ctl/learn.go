@@ -230,7 +230,11 @@ func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func()
 	}
 	e.ExecRoots, e.States = dockerExecRoots(c, e.Host()), or(c.StringSlice("containerd-state"), engines.Docker.Bundles.States)
 	container, err := e.Start(ctx)
-	return container, func() { e.Wait(ctx) }, err
+	return container, func() {
+		if !e.Wait(ctx) {
+			_, _ = fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: the container goes on: its first process has no handler for the signal that was to end it\nhint: %s rm --force %s\n", filepath.Base(c.Args().First()), shown(e.ID()))
+		}
+	}, err
 }
 
 // learned is what there is to say.

@@ -218,15 +218,18 @@ func givenTo(c *cli.Context, dir string, named, from adopt.ID, audited adopt.Aud
 	return adopt.Whose(dir, users)
 }
 
-// auditedIn finds who a container of mode audit would have been in the policy's log, which is read once it is asked for.
-func auditedIn(p *policy.Policy) adopt.Audited {
+// lastIn finds the last line about the making of a container in the policy's log, which is read once it is asked for; nil: there is none.
+func lastIn(p *policy.Policy) func(id string) *report.Line {
 	var last map[string]*report.Line
-	return func(id string) (policy.LastStart, bool) {
+	return func(id string) *report.Line {
 		if last == nil {
 			last = map[string]*report.Line{}
+			if p.Log.File == "" {
+				return nil
+			}
 			logs, _, err := report.Rotated(p.Log.File)
-			if p.Log.File == "" || err != nil {
-				return policy.LastStart{}, false
+			if err != nil {
+				return nil
 			}
 			for _, name := range logs {
 				_, _ = report.ReadFile(name, func(l *report.Line) { // what can't be read says nothing
@@ -236,7 +239,15 @@ func auditedIn(p *policy.Policy) adopt.Audited {
 				})
 			}
 		}
-		l := last[id]
+		return last[id]
+	}
+}
+
+// auditedIn finds who a container of mode audit would have been in the policy's log.
+func auditedIn(p *policy.Policy) adopt.Audited {
+	last := lastIn(p)
+	return func(id string) (policy.LastStart, bool) {
+		l := last(id)
 		if l == nil || l.Mode != policy.Audit || l.To == nil || l.To.UID == 0 || l.To.GID == 0 || l.Reason != "" {
 			return policy.LastStart{}, false
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
@@ -104,4 +105,11 @@ var distribution = []string{
 // Usual says that the problem is one of nearly every image of a distribution, which hardly any application means.
 func (p Problem) Usual() bool {
 	return p.Kind == "setuid" && slices.Contains(distribution, path.Base(p.Where))
+}
+
+// Refused makes the report one of a container that was refused when it was made last: its rootfs is gone since, and what a dry run finds
+// is that.
+func (r *Report) Refused(at time.Time, reason string) {
+	r.Decided.Mode, r.Decided.Reason = policy.Refuse, reason
+	r.Answer = fmt.Sprintf("it was refused at %s: %s", at.UTC().Format(time.RFC3339), reason)
 }

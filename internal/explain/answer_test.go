@@ -5,6 +5,7 @@ package explain
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -39,6 +40,15 @@ func TestAnswer(t *testing.T) {
 		if got := r.answer(); got != c.want {
 			t.Errorf("%q, not %q", got, c.want)
 		}
+	}
+}
+
+// TestRefused: why a container was refused is why, and not that its rootfs is gone.
+func TestRefused(t *testing.T) {
+	r := &Report{When: Before, Decided: Decided{decision.Decision{Mode: decision.Refuse, Reason: "open the rootfs"}}}
+	r.Refused(time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC), "it asks for root")
+	if r.Answer != "it was refused at 2024-01-02T03:04:05Z: it asks for root" || r.Decided.Reason != "it asks for root" {
+		t.Errorf("%+v", r)
 	}
 }
 

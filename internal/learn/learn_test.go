@@ -3,7 +3,10 @@
 package learn
 
 import (
+	"bufio"
+	"context"
 	"os"
+	"os/exec"
 	"path"
 	"slices"
 	"strings"
@@ -363,5 +366,26 @@ func TestDevice(t *testing.T) {
 		if f := a.device(test.path, &test.st, false); (f.Policy != "") != test.line || f.Why == "" {
 			t.Errorf("%s: %+v", test.path, f)
 		}
+	}
+}
+
+// TestWaitIsBounded: a command line whose container ignores the signal, as a first process without a handler does, keeps nobody waiting.
+func TestWaitIsBounded(t *testing.T) {
+	for script, ends := range map[string]bool{"echo ready; exec sleep 60": true, "trap '' TERM; echo ready; sleep 60": false} {
+		e := &Engine{run: exec.Command("sh", "-c", script), ended: make(chan error, 1)}
+		out, err := e.run.StdoutPipe()
+		if err != nil || e.run.Start() != nil {
+			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+			t.Fatal(line, err)
+		}
+		go func() { e.ended <- e.run.Wait() }()
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if got := e.Wait(ctx); got != ends {
+			t.Errorf("%s: it ended: %v", script, got)
+		}
+		_ = e.run.Process.Kill() // it may have ended
 	}
 }

@@ -259,15 +259,28 @@ func (e *Engine) Remove() error {
 	return err
 }
 
-// Wait is until the command line has ended, which is told to when the context is done.
-func (e *Engine) Wait(ctx context.Context) {
+// afterSignal is how long a command line that was told to end is waited for.
+const afterSignal = 5 * time.Second
+
+// Wait is until the command line has ended, which is told to when the context is done. It is false where it goes on in spite of that: the
+// engine hands the signal to the container's first process, which no signal ends that it has no handler for (pid_namespaces(7)).
+func (e *Engine) Wait(ctx context.Context) bool {
 	select {
 	case <-e.ended:
+		return true
 	case <-ctx.Done():
-		_ = e.run.Process.Signal(unix.SIGTERM) // it may have ended by itself
-		<-e.ended
+	}
+	_ = e.run.Process.Signal(unix.SIGTERM) // it may have ended by itself
+	select {
+	case <-e.ended:
+		return true
+	case <-time.After(afterSignal):
+		return false
 	}
 }
+
+// ID is the container's; "": it is not known.
+func (e *Engine) ID() string { return e.id }
 
 func errOr(err error) error {
 	if err == nil {

@@ -622,6 +622,21 @@ ended_well() { [[ $(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$
   succeeds "${ctl[@]}" --user 1234:1234 before
   docker rm -f one two >/dev/null
   docker volume rm before >/dev/null
+  # One that is only audited is who it would be, by the log.
+  docker volume create before >/dev/null
+  policy <<TOML
+mode = "audit"
+log.file = "$BATS_TEST_TMPDIR/decisions.log"
+TOML
+  docker run --name audited -v before:/data bb sh -c 'echo old >/data/x'
+  succeeds "${ctl[@]}" --dry-run before
+  contains '2 files would change the owner'
+  policy <<<'mode = "audit"'
+  fails_with 1 "${ctl[@]}" before
+  [[ $ERR == *'"audited" is not known'* ]] || explain 'expected that nobody knows'
+  no_policy
+  docker rm audited >/dev/null
+  docker volume rm before >/dev/null
   # An anonymous one, by the beginning of its name.
   docker run --name anonymous --runtime runc bb-volume touch /data/x
   local name

@@ -284,3 +284,15 @@ nonroot() { podman run --rm "$@"; }
   contains 'ok   self-test via podman: podman exec --user 0: runs as 1000:1000 without capabilities'
   [[ $(podman ps -aq && podman images -aq | sort) == "$before" ]] || explain 'the self-test left something'
 }
+
+@test "explain --podman of a container that was refused has the refusal, and not that its rootfs is gone" {
+  local log=$BATS_TEST_TMPDIR/decisions.log
+  policy <<TOML
+mode = "refuse"
+log.file = "$log"
+TOML
+  says podman run --name refused bb true
+  [[ $STATUS != 0 && $ERR == *'asks for root'* ]] || explain 'expected a refusal'
+  succeeds nonroot-ctl explain --podman refused
+  [[ $OUT == 'it was refused at '*'asks for root'* && $OUT != *'open the rootfs'* ]] || explain 'expected the refusal'
+}
