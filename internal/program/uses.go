@@ -62,7 +62,6 @@ type looker struct {
 	c       Command
 	view    *rootfs.View
 	seen    map[string]bool // commands that were looked for
-	looked  int
 	scripts []scriptAt
 }
 
