@@ -106,7 +106,7 @@ policy_is() { on node1 grep -q "$1" /etc/nonroot-runc/config.toml; }
 }
 
 @test "G6: a hostPath over the policy, the log, the programs or containerd's configuration" {
-  local path mounted
+  local path
   mounted() { printf '.spec.volumes = [{name: "h", hostPath: {path: "%s"}}] | .spec.containers[0].volumeMounts = [{name: "h", mountPath: "/h"}]' "$1"; }
   # Root of another handler writes each of them.
   for path in /etc/nonroot-runc /var/log /opt/nonroot-runc/bin /etc/containerd/conf.d; do

@@ -190,8 +190,8 @@ lose() {
   end_daemon "$node.kubelet" KILL
   end_daemon "$node.containerd" KILL
   kill -KILL "$(<"$CLUSTER/$node/run/supervised.pid")" 2>/dev/null || true
-  for pid in $(cat "$CLUSTER/$node"/run/containerd/io.containerd.runtime.v2.task/k8s.io/*/init.pid 2>/dev/null); do
-    kill -KILL "$pid" 2>/dev/null || true
+  for pid in "$CLUSTER/$node"/run/containerd/io.containerd.runtime.v2.task/k8s.io/*/init.pid; do
+    [[ ! -e $pid ]] || kill -KILL "$(<"$pid")" 2>/dev/null || true
   done
   for pid in $(pgrep -f "^[^ ]*containerd-shim-runc-v2 "); do
     [[ $(readlink "/proc/$pid/ns/mnt") != "$(readlink "/proc/$(<"$CLUSTER/$node.holder.pid")/ns/mnt")" ]] || kill -KILL "$pid" 2>/dev/null || true
