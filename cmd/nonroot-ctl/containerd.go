@@ -28,7 +28,10 @@ func planContainerd(r request) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	d, err := findContainerd(main)
+	if maker, made := configure.Maker(main.Path, main.Data); made {
+		return planGenerated(r, main, maker)
+	}
+	d, err := findContainerd(main, engines.Containerd.Config.Program)
 	if err != nil {
 		return plan{}, err
 	}
@@ -74,7 +77,8 @@ type containerd struct {
 	format  configure.Containerd
 }
 
-func findContainerd(main configure.File) (containerd, error) {
+// findContainerd asks the first of the programs that is there.
+func findContainerd(main configure.File, programs ...string) (containerd, error) {
 	version := 2
 	if main.Data != nil {
 		v, err := configure.ContainerdVersion(main.Data)
@@ -84,7 +88,12 @@ func findContainerd(main configure.File) (containerd, error) {
 		version = v
 	}
 	d := containerd{}
-	d.program, _ = osexec.LookPath(engines.Containerd.Config.Program)
+	for _, program := range programs {
+		if path, err := osexec.LookPath(program); err == nil {
+			d.program = path
+			break
+		}
+	}
 	text := main.Data
 	if d.program != "" {
 		out, err := osexec.Command(d.program, "--version").Output()

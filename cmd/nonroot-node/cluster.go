@@ -36,6 +36,7 @@ var (
 	configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	pods       = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	apiEvents  = schema.GroupVersionResource{Version: "v1", Resource: "events"}
+	daemonSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "daemonsets"}
 	leases     = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 )
 

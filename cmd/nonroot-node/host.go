@@ -270,8 +270,15 @@ func (h *host) watched() []string {
 	if main == "" {
 		main = config.Files[0]
 	}
-	paths = append(paths, main)
-	for _, dir := range []string{filepath.Join(filepath.Dir(main), "conf.d"), config.DropIns} {
+	beside := func(name string) string { return filepath.Join(filepath.Dir(main), name) }
+	data, _ := os.ReadFile(main) // none is read as one that nobody makes
+	if _, made := configure.Maker(main, data); made {
+		// It is written anew at each start, from these: the daemon itself is asked what it has of it.
+		paths = append(paths, configure.TemplateOf(main, 2), configure.TemplateOf(main, 3))
+	} else {
+		paths = append(paths, main)
+	}
+	for _, dir := range []string{beside("conf.d"), beside("config.toml.d"), beside("config-v3.toml.d"), config.DropIns} {
 		if dir == "" {
 			continue
 		}

@@ -51,7 +51,7 @@ type options struct {
 	config    string        // the daemon's configuration file; "": its usual one
 	restart   []string      // what restarts the daemon, run on the host
 	limit     time.Duration // how long it may take to come back, with its node
-	slots     int           // how many nodes restart at once
+	slots     slots         // how many nodes restart at once
 	repair    bool          // whether what was changed by others is mended
 	remove    bool          // whether all is taken back
 	policies  string        // the ConfigMap
@@ -85,7 +85,8 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.config, "config", "", "the daemon's configuration `FILE`, where it is not the usual one")
 	restart := f.String("restart", "", "the `COMMAND` that restarts the daemon on the host, words apart by blanks; by default systemctl restart")
 	f.DurationVar(&o.limit, "restart-limit", 2*time.Minute, "how long a restart may take until all is put back")
-	f.IntVar(&o.slots, "restart-slots", 1, "how many nodes may restart their daemon at once: there is one Lease for each")
+	o.slots = slots{number: 1}
+	f.Var(&o.slots, "restart-slots", "how many nodes may restart their daemon at once, a `NUMBER` or a share such as 10%: there is one Lease for each")
 	f.BoolVar(&o.repair, "repair", true, "restore what others have changed")
 	f.BoolVar(&o.remove, "remove", false, "take everything back")
 	f.StringVar(&o.policies, "policy", "nonroot-runc-policy", "the ConfigMap of the policies, by its `NAME`")
@@ -105,8 +106,6 @@ func parse(args []string) (o options, err error) {
 		return o, errors.New("the node and the agent's namespace are not known\nhint: set NODE_NAME and POD_NAMESPACE from the pod's fields")
 	case o.engine != engines.Containerd.Config.Command && o.engine != engines.CRIO.Config.Command:
 		return o, fmt.Errorf("the engine %q is neither containerd nor crio", o.engine)
-	case o.slots < 1:
-		return o, fmt.Errorf("no node may restart with %d slots", o.slots)
 	case !filepath.IsAbs(o.directory) || filepath.Clean(o.directory) != o.directory:
 		return o, fmt.Errorf("the directory %q is no clean absolute path", o.directory)
 	}

@@ -203,7 +203,7 @@ func (a *agent) register(ctx context.Context) error {
 	if registered && running {
 		return nil
 	}
-	release, err := a.cluster.slot(ctx, a.slots, a.limit)
+	release, err := a.cluster.slot(ctx, a.limit)
 	if err != nil {
 		return err
 	}

@@ -21,15 +21,35 @@ func TestParse(t *testing.T) {
 	t.Setenv("NODE_NAME", "n")
 	t.Setenv("POD_NAMESPACE", "s")
 	o, err := parse([]string{"-engine=crio", "-restart=sh -c true", "-restart-slots=3"})
-	if err != nil || o.node != "n" || o.namespace != "s" || strings.Join(o.restart, "|") != "sh|-c|true" || o.slots != 3 {
+	if err != nil || o.node != "n" || o.namespace != "s" || strings.Join(o.restart, "|") != "sh|-c|true" || o.slots != (slots{number: 3}) {
 		t.Errorf("%+v, %v", o, err)
 	}
-	if o, err = parse(nil); err != nil || strings.Join(o.restart, " ") != "systemctl restart containerd" {
+	if o, err = parse(nil); err != nil || strings.Join(o.restart, " ") != "systemctl restart containerd" || o.slots != (slots{number: 1}) {
 		t.Errorf("%+v, %v", o, err)
 	}
-	for _, args := range [][]string{{"-engine=docker"}, {"-restart-slots=0"}, {"-directory=opt"}, {"-directory=/opt/"}, {"more"}, {"-node="}} {
+	for _, args := range [][]string{{"-engine=docker"}, {"-restart-slots=0"}, {"-restart-slots=0%"}, {"-restart-slots=101%"}, {"-restart-slots=%"}, {"-restart-slots=+5%"}, {"-restart-slots=1.5%"}, {"-restart-slots=-1"}, {"-directory=opt"}, {"-directory=/opt/"}, {"more"}, {"-node="}} {
 		if o, err := parse(args); err == nil {
 			t.Errorf("%q is %+v", args, o)
+		}
+	}
+}
+
+// TestShare: a share is never none, and never more than it says.
+func TestShare(t *testing.T) {
+	for text, want := range map[string]map[int]int{
+		"3":    {0: 3, 1: 3, 5000: 3},
+		"10%":  {0: 1, 1: 1, 9: 1, 10: 1, 19: 1, 20: 2, 5000: 500},
+		"50%":  {2: 1, 3: 1, 4: 2},
+		"100%": {0: 1, 1: 1, 2: 2, 7: 7},
+	} {
+		var s slots
+		if err := s.Set(text); err != nil || s.String() != text {
+			t.Errorf("%q is %v, %v", text, &s, err)
+		}
+		for nodes, n := range want {
+			if got := s.of(nodes); got != n {
+				t.Errorf("%s of %d nodes are %d, where %d are meant", text, nodes, got, n)
+			}
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (a *agent) takeBack(ctx context.Context) error {
 
 // withdraw takes the handlers out of the daemon's files, and out of the daemon.
 func (a *agent) withdraw(ctx context.Context) error {
-	release, err := a.cluster.slot(ctx, a.slots, a.limit)
+	release, err := a.cluster.slot(ctx, a.limit)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,9 +19,83 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 )
 
-// slotName is the Lease of one of the nodes that may restart their CRI daemon at once. The chart makes them: the agent may change
-// these and make none, so that it can't widen their number.
+// slotName is the Lease of one of the nodes that may restart their CRI daemon at once. The chart makes them, and the agent may change these
+// and make none; only of a share, whose number the chart can't know, it makes those that are missing.
 func slotName(number int) string { return fmt.Sprintf("nonroot-runc-restart-%d", number) }
+
+// daemonSet is the agents', by the chart.
+const daemonSet = podevents.Component
+
+// slots are how many nodes may restart at once: a number, or a share of the nodes that have an agent.
+type slots struct{ number, percent int }
+
+func (s *slots) String() string {
+	if s.percent > 0 {
+		return strconv.Itoa(s.percent) + "%"
+	}
+	return strconv.Itoa(s.number)
+}
+
+// Set reads what the chart's restart.nodes has.
+func (s *slots) Set(text string) error {
+	digits, share := strings.CutSuffix(text, "%")
+	n, err := strconv.Atoi(digits)
+	switch {
+	case err != nil || digits != strconv.Itoa(n):
+		return fmt.Errorf("%q is neither a number nor a share such as 10%%", text)
+	case n < 1 || share && n > 100:
+		return fmt.Errorf("with %q no node may restart, or more than there are", text)
+	case share:
+		*s = slots{percent: n}
+	default:
+		*s = slots{number: n}
+	}
+	return nil
+}
+
+// of is the number for so many nodes: of a share, rounded down, and one at least, or none would ever be ready.
+func (s slots) of(nodes int) int {
+	if s.percent == 0 {
+		return s.number
+	}
+	return max(1, nodes*s.percent/100)
+}
+
+// allowed is the number now. A share is one of the nodes on which the DaemonSet is to have a pod; they are counted anew each time, as
+// clusters grow.
+func (c *cluster) allowed(ctx context.Context) (number int, set *unstructured.Unstructured, err error) {
+	if c.slots.percent == 0 {
+		return c.slots.number, nil, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	set, err = c.dynamic.Resource(daemonSets).Namespace(c.namespace).Get(limited, daemonSet, metav1.GetOptions{})
+	if err != nil {
+		return 0, nil, fmt.Errorf("%w for the API server, to ask how many nodes there are: %w", errWaiting, err)
+	}
+	nodes, _, err := unstructured.NestedInt64(set.Object, "status", "desiredNumberScheduled")
+	if err != nil {
+		return 0, nil, fmt.Errorf("read of how many nodes %v may restart: %w", &c.slots, err)
+	}
+	return c.slots.of(int(nodes)), set, nil
+}
+
+// makeLease makes one that goes with the DaemonSet. Whoever makes it first has made it for all.
+func (c *cluster) makeLease(ctx context.Context, name string, set *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	lease := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": leases.GroupVersion().String(), "kind": "Lease",
+		"metadata": map[string]any{"name": name, "namespace": c.namespace, "ownerReferences": []any{map[string]any{
+			"apiVersion": set.GetAPIVersion(), "kind": set.GetKind(), "name": set.GetName(), "uid": string(set.GetUID()),
+		}}},
+	}}
+	limited, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	made, err := c.dynamic.Resource(leases).Namespace(c.namespace).Create(limited, lease, metav1.CreateOptions{FieldManager: podevents.Component})
+	if apierrors.IsAlreadyExists(err) {
+		return c.lease(ctx, name)
+	}
+	return made, err
+}
 
 // microTime is how the API writes the times of Leases (apimachinery, MicroTime).
 const microTime = "2006-01-02T15:04:05.000000Z07:00"
@@ -47,11 +123,15 @@ func (t *turn) later(now time.Time) {
 // slot takes one of the Leases, or says that there is none for this node yet. Who was killed with its own gets it back at once; another
 // node after it has run out, which is after twice the time that a restart and the way back may take: clocks of nodes differ. Each time it
 // looks at two at most, its own by its name and the next of the others, however many there are.
-func (c *cluster) slot(ctx context.Context, slots int, limit time.Duration) (release func(), err error) {
+func (c *cluster) slot(ctx context.Context, limit time.Duration) (release func(), err error) {
 	// The same words each time: they are written on the node, and a change would be a request more.
-	waits := fmt.Errorf("%w for its turn: %d nodes at once may restart the CRI daemon, and each has a Lease in the namespace %q meanwhile", errWaiting, slots, c.namespace)
+	waits := fmt.Errorf("%w for its turn: %v of the nodes may restart the CRI daemon at once, and each has a Lease in the namespace %q meanwhile", errWaiting, &c.slots, c.namespace)
 	if time.Now().Before(c.turn.at) {
 		return nil, waits
+	}
+	slots, set, err := c.allowed(ctx)
+	if err != nil {
+		return nil, err
 	}
 	own := ownSlot(c.options.node, slots)
 	numbers := []int{own}
@@ -60,6 +140,9 @@ func (c *cluster) slot(ctx context.Context, slots int, limit time.Duration) (rel
 	}
 	for _, number := range numbers {
 		lease, err := c.lease(ctx, slotName(number))
+		if set != nil && apierrors.IsNotFound(err) {
+			lease, err = c.makeLease(ctx, slotName(number), set)
+		}
 		if apierrors.IsNotFound(err) {
 			return nil, fmt.Errorf("there is no Lease %q in the namespace %q, without which no node restarts its CRI daemon\nhint: install the chart again", slotName(number), c.namespace)
 		}

@@ -25,7 +25,7 @@ chart() { helm template nonroot-runc "$REPO/deploy/helm/nonroot-runc" --namespac
 @test "helm lint, and values that nobody knows" {
   succeeds helm lint --strict "$REPO/deploy/helm/nonroot-runc"
   local value
-  for value in node.engine=docker restart.nodes=0 image.digest=latest admission.enable=false node.address=9470 restart.limit=soon \
+  for value in node.engine=docker restart.nodes=0 restart.nodes=0% restart.nodes=101% restart.nodes=1.5% restart.nodes=half image.digest=latest admission.enable=false node.address=9470 restart.limit=soon \
     'admission.exempt.serviceAccounts[0]=system'; do
     fails_with 1 chart --set "$value"
     [[ $ERR == *"at '/"* ]] || explain "expected the value $value to be named"
@@ -34,7 +34,7 @@ chart() { helm template nonroot-runc "$REPO/deploy/helm/nonroot-runc" --namespac
 
 @test "the API server takes each object, whatever is set, and its types fit" {
   local set
-  for set in '' restart.nodes=3 'restart.command=rc-service containerd restart,node.config=/etc/k3s/config.toml,node.engine=crio' \
+  for set in '' restart.nodes=3 restart.nodes=10% 'restart.command=rc-service containerd restart,node.config=/etc/k3s/config.toml,node.engine=crio' \
     'admission.exempt.serviceAccounts[0]=ci:builder,runtimeClasses.tolerations[0].operator=Exists,node.nodeSelector.pool=a' \
     admission.enabled=false; do
     chart --set "$set" >"$BATS_TEST_TMPDIR/all.yaml"
@@ -45,8 +45,8 @@ chart() { helm template nonroot-runc "$REPO/deploy/helm/nonroot-runc" --namespac
   # An expression that does not fit the types of what it is asked about is told of in the status.
   chart | kubectl create -f - >/dev/null
   patiently types_are_known
-  succeeds kubectl get validatingadmissionpolicy nonroot-runc nonroot-runc-agent -o 'jsonpath={.items[*].status.typeChecking.expressionWarnings}'
+  succeeds kubectl get validatingadmissionpolicy nonroot-runc nonroot-runc-agent nonroot-runc-classes -o 'jsonpath={.items[*].status.typeChecking.expressionWarnings}'
   [[ $OUT == '' ]] || explain 'expected no warning'
   chart | kubectl delete -f - >/dev/null
 }
-types_are_known() { [[ $(kubectl get validatingadmissionpolicy nonroot-runc nonroot-runc-agent -o 'jsonpath={range .items[*]}{.status.observedGeneration} {end}') == '1 1 ' ]]; }
+types_are_known() { [[ $(kubectl get validatingadmissionpolicy nonroot-runc nonroot-runc-agent nonroot-runc-classes -o 'jsonpath={range .items[*]}{.status.observedGeneration} {end}') == '1 1 1 ' ]]; }

@@ -183,6 +183,26 @@ start_kubelet() {
     kubelet --config=/etc/kubelet.yaml --kubeconfig="$CLUSTER/$1.conf" --hostname-override="$1" --node-ip="10.99.0.1${1#node}"
 }
 
+# lose NODE ends all that runs there, as a loss of power does; find_again starts it as a boot does.
+lose() {
+  local node=$1 pid
+  # Who starts containerd anew goes first; then whatever is in the node's control groups.
+  end_daemon "$node.kubelet" KILL
+  end_daemon "$node.containerd" KILL
+  kill -KILL "$(<"$CLUSTER/$node/run/supervised.pid")" 2>/dev/null || true
+  for pid in "$CLUSTER/$node"/run/containerd/io.containerd.runtime.v2.task/k8s.io/*/init.pid; do
+    [[ ! -e $pid ]] || kill -KILL "$(<"$pid")" 2>/dev/null || true
+  done
+  for pid in $(pgrep -f "^[^ ]*containerd-shim-runc-v2 "); do
+    [[ $(readlink "/proc/$pid/ns/mnt") != "$(readlink "/proc/$(<"$CLUSTER/$node.holder.pid")/ns/mnt")" ]] || kill -KILL "$pid" 2>/dev/null || true
+  done
+}
+find_again() {
+  start_node_containerd "$1"
+  start_kubelet "$1"
+  patiently ready "$1"
+}
+
 # archive NAME DIRECTORY [CONFIG] makes $CLUSTER/NAME.tar, an image of a directory's files.
 archive() {
   FILES=$2 BATS_TEST_DIRNAME=$REPO/test/bats/engines BATS_FILE_TMPDIR=$CLUSTER bash -c '

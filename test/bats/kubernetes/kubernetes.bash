@@ -105,4 +105,36 @@ YAML
   kubectl apply -k "$CLUSTER/overlay" >/dev/null
 }
 
+# installed [VALUE...] is what users do with Helm, with the image that the nodes have and values NAME=VALUE; removed takes it away again.
+installed() {
+  local value values=()
+  for value in image.repository=docker.io/library/nonroot-node image.tag=latest image.pullPolicy=Never restart.command=/usr/local/bin/restart-containerd \
+    restart.limit=30s "$@"; do values+=(--set "$value"); done
+  helm upgrade --install nonroot-runc "$REPO/deploy/helm/nonroot-runc" --namespace nonroot-runc --create-namespace "${values[@]}" >/dev/null
+}
+removed() {
+  local node
+  helm uninstall nonroot-runc --namespace nonroot-runc --ignore-not-found --wait >/dev/null
+  no_namespace nonroot-runc
+  for node in "${NODES[@]}"; do
+    on "$node" sh -c 'rm -rf /run/refuse /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc; rm -f /etc/containerd/conf.d/*'
+    restart_node_containerd "$node"
+  done
+  for node in "${NODES[@]}"; do
+    patiently on "$node" ctr version
+    patiently ready "$node"
+  done
+}
+
+# agent_of NODE is the name of its agent's pod.
+agent_of() { kubectl -n nonroot-runc get pods -l app.kubernetes.io/component=node --field-selector "spec.nodeName=$1" -o 'jsonpath={.items[0].metadata.name}'; }
+
+restarts() { on "$1" sh -c 'cat /run/restarts 2>/dev/null | wc -l'; }
+condition() { kubectl get node "$1" -o json | jq -r '.status.conditions[] | select(.type == "NonRootRunc") | "\(.status) \(.reason) \(.message)"'; }
+condition_is() { condition "$1" | grep -qE "$2"; }
+unlabelled() { ! labelled "$1"; }
+
+# holder NUMBER is the node that has this Lease; "" for none.
+holder() { kubectl -n nonroot-runc get lease "nonroot-runc-restart-$1" -o 'jsonpath={.spec.holderIdentity}'; }
+
 labelled() { [[ $(kubectl get node "$1" -o 'jsonpath={.metadata.labels.nonroot-runc\.io/ready}') == true ]]; }

@@ -28,11 +28,7 @@ teardown_file() {
   for node in "${NODES[@]}"; do on "$node" rm -rf /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc; done
 }
 
-unlabelled() { ! labelled "$1"; }
-restarts() { on "$1" sh -c 'cat /run/restarts 2>/dev/null | wc -l'; }
 annotation() { kubectl get node "$1" -o json | jq -r --arg a "nonroot-runc.io/$2" '.metadata.annotations[$a] // ""'; }
-condition() { kubectl get node "$1" -o json | jq -r '.status.conditions[] | select(.type == "NonRootRunc") | "\(.status) \(.reason) \(.message)"'; }
-condition_is() { condition "$1" | grep -qE "$2"; }
 
 # policy TEXT replaces the ConfigMap's.
 policy() { kubectl -n nonroot-runc create configmap nonroot-runc-policy --from-literal=config.toml="$1" --from-literal=audit.toml=$'mode = "audit"\n[log]\nfile = "/var/log/nonroot-runc.log"' --dry-run=client -o yaml | kubectl replace -f - >/dev/null; }
@@ -190,7 +186,7 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
 
 @test "G4: with its account, an agent writes nothing on another node, and no other label" {
   local token
-  token=$(kubectl -n nonroot-runc create token nonroot-node --bound-object-kind Pod --bound-object-name "$(kubectl -n nonroot-runc get pods -l app.kubernetes.io/component=node --field-selector spec.nodeName=node1 -o 'jsonpath={.items[0].metadata.name}')")
+  token=$(kubectl -n nonroot-runc create token nonroot-node --bound-object-kind Pod --bound-object-name "$(agent_of node1)")
   as() { curl -sS --cacert "$CLUSTER/ca.crt" -H "Authorization: Bearer $token" -H 'Content-Type: application/merge-patch+json' "$@"; }
   patch() { as -X PATCH "https://10.99.0.1/api/v1/nodes/$1" -d "$2"; } # kubectl would ask for the object first
   succeeds patch node2 '{"metadata": {"labels": {"nonroot-runc.io/ready": null}}}'
@@ -274,9 +270,7 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   patiently labelled node2
 }
 another_agent() {
-  local pod
-  pod=$(kubectl -n nonroot-runc get pods -l app.kubernetes.io/component=node --field-selector "spec.nodeName=$1" -o 'jsonpath={.items[0].metadata.name}')
-  kubectl -n nonroot-runc delete pod "$pod" --grace-period=1 >/dev/null
+  kubectl -n nonroot-runc delete pod "$(agent_of "$1")" --grace-period=1 >/dev/null
   kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=120s >/dev/null
 }
 
