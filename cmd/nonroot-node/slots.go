@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
+	"github.com/nonroot-runc/nonroot-runc/internal/resources"
 )
 
 // slotName is the Lease of one of the nodes that may restart their CRI daemon at once. The chart makes them: the agent may change
@@ -92,7 +93,7 @@ func ownSlot(node string, slots int) int {
 func (c *cluster) lease(ctx context.Context, name string) (*unstructured.Unstructured, error) {
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	return c.dynamic.Resource(leases).Namespace(c.namespace).Get(limited, name, metav1.GetOptions{})
+	return c.dynamic.Resource(resources.Leases).Namespace(c.namespace).Get(limited, name, metav1.GetOptions{})
 }
 
 // held says who has a Lease. One that can't be read is taken.
@@ -123,7 +124,7 @@ func (c *cluster) hold(ctx context.Context, lease *unstructured.Unstructured, ho
 	lease.Object["spec"] = spec
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	_, err := c.dynamic.Resource(leases).Namespace(c.namespace).Update(limited, lease, metav1.UpdateOptions{FieldManager: podevents.Component})
+	_, err := c.dynamic.Resource(resources.Leases).Namespace(c.namespace).Update(limited, lease, metav1.UpdateOptions{FieldManager: podevents.Component})
 	return err
 }
 
