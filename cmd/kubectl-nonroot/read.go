@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
+	"github.com/nonroot-runc/nonroot-runc/internal/resources"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
@@ -156,17 +157,10 @@ type seen struct {
 	nodes   map[string]node   // nil: who asks may not read them
 }
 
-var (
-	podsOf    = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
-	eventsOf  = schema.GroupVersionResource{Version: "v1", Resource: "events"}
-	nodesOf   = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
-	classesOf = schema.GroupVersionResource{Group: "node.k8s.io", Version: "v1", Resource: "runtimeclasses"}
-)
-
 // look reads one pod, or those of the namespace, and what is known of them.
 func (c *cluster) look(ctx context.Context, name string) (s seen, err error) {
 	if name != "" {
-		u, err := c.client.Resource(podsOf).Namespace(c.namespace).Get(ctx, name, metav1.GetOptions{})
+		u, err := c.client.Resource(resources.Pods).Namespace(c.namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return s, err
 		}
@@ -175,14 +169,14 @@ func (c *cluster) look(ctx context.Context, name string) (s seen, err error) {
 			return s, err
 		}
 		s.pods = []pod{p}
-	} else if s.pods, err = list[pod](ctx, c, podsOf, c.namespace, ""); err != nil {
+	} else if s.pods, err = list[pod](ctx, c, resources.Pods, c.namespace, ""); err != nil {
 		return s, err
 	}
-	s.events, err = list[event](ctx, c, eventsOf, c.namespace, fields.OneTermEqualSelector("source", podevents.Component).String())
+	s.events, err = list[event](ctx, c, resources.Events, c.namespace, fields.OneTermEqualSelector("source", podevents.Component).String())
 	if err != nil {
 		return s, err
 	}
-	classes, err := list[class](ctx, c, classesOf, "", "")
+	classes, err := list[class](ctx, c, resources.RuntimeClasses, "", "")
 	if err != nil {
 		return s, err
 	}
@@ -191,7 +185,7 @@ func (c *cluster) look(ctx context.Context, name string) (s seen, err error) {
 		s.classes[r.Meta.Name] = r.Handler
 	}
 	if name != "" && s.pods[0].Spec.Node != "" {
-		u, err := c.client.Resource(nodesOf).Get(ctx, s.pods[0].Spec.Node, metav1.GetOptions{})
+		u, err := c.client.Resource(resources.Nodes).Get(ctx, s.pods[0].Spec.Node, metav1.GetOptions{})
 		switch {
 		case apierrors.IsForbidden(err) || apierrors.IsNotFound(err):
 		case err != nil:

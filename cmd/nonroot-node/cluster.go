@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
@@ -25,20 +24,12 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
+	"github.com/nonroot-runc/nonroot-runc/internal/resources"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
 // versionNote is the agent's version, on its node.
 const versionNote = podevents.Prefix + "version"
-
-var (
-	nodes      = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
-	configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-	pods       = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
-	apiEvents  = schema.GroupVersionResource{Version: "v1", Resource: "events"}
-	daemonSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "daemonsets"}
-	leases     = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
-)
 
 // cluster is the agent's view of it: its own node, its ConfigMap, and the names of the pods of its node, each by a watch. Objects
 // come without the types of the whole API, which would take more memory than all else.
@@ -91,22 +82,22 @@ func (c *cluster) start(ctx context.Context) error {
 	}
 	none := cache.ResourceEventHandlerFuncs{}
 	// Whoever takes the label away is answered at once.
-	follow(&c.node, objects(c.dynamic.Resource(nodes), byName(c.options.node)), &unstructured.Unstructured{},
+	follow(&c.node, objects(c.dynamic.Resource(resources.Nodes), byName(c.options.node)), &unstructured.Unstructured{},
 		cache.ResourceEventHandlerFuncs{UpdateFunc: func(before, now any) {
 			if label(before) != label(now) {
 				wake(now)
 			}
 		}})
-	follow(&c.config, objects(c.dynamic.Resource(configMaps).Namespace(c.namespace), byName(c.options.policies)), &unstructured.Unstructured{},
+	follow(&c.config, objects(c.dynamic.Resource(resources.ConfigMaps).Namespace(c.namespace), byName(c.options.policies)), &unstructured.Unstructured{},
 		cache.ResourceEventHandlerFuncs{AddFunc: wake, UpdateFunc: func(_, now any) { wake(now) }, DeleteFunc: wake})
 	follow(&c.pods, &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", c.options.node).String()
-			return c.metadata.Resource(pods).List(ctx, o)
+			return c.metadata.Resource(resources.Pods).List(ctx, o)
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", c.options.node).String()
-			return c.metadata.Resource(pods).Watch(ctx, o)
+			return c.metadata.Resource(resources.Pods).Watch(ctx, o)
 		},
 	}, &metav1.PartialObjectMetadata{}, none)
 	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
@@ -309,7 +300,7 @@ func (c *cluster) patch(ctx context.Context, kind types.PatchType, patch map[str
 	}
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	now, err := c.dynamic.Resource(nodes).Patch(limited, c.options.node, kind, data, metav1.PatchOptions{FieldManager: podevents.Component}, subresource...)
+	now, err := c.dynamic.Resource(resources.Nodes).Patch(limited, c.options.node, kind, data, metav1.PatchOptions{FieldManager: podevents.Component}, subresource...)
 	if err != nil {
 		return fmt.Errorf("write on the node: %w", err)
 	}
@@ -339,7 +330,7 @@ func (c *cluster) event(ctx context.Context, about map[string]any, name string, 
 	}}
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	_, err := c.dynamic.Resource(apiEvents).Namespace(namespace).Create(limited, object, metav1.CreateOptions{FieldManager: podevents.Component})
+	_, err := c.dynamic.Resource(resources.Events).Namespace(namespace).Create(limited, object, metav1.CreateOptions{FieldManager: podevents.Component})
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}

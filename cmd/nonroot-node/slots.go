@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
+	"github.com/nonroot-runc/nonroot-runc/internal/resources"
 )
 
 // slotName is the Lease of one of the nodes that may restart their CRI daemon at once. The chart makes them, and the agent may change these
@@ -69,7 +70,7 @@ func (c *cluster) allowed(ctx context.Context) (number int, set *unstructured.Un
 	}
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	set, err = c.dynamic.Resource(daemonSets).Namespace(c.namespace).Get(limited, daemonSet, metav1.GetOptions{})
+	set, err = c.dynamic.Resource(resources.DaemonSets).Namespace(c.namespace).Get(limited, daemonSet, metav1.GetOptions{})
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w for the API server, to ask how many nodes there are: %w", errWaiting, err)
 	}
@@ -90,7 +91,7 @@ func (c *cluster) makeLease(ctx context.Context, name string, set *unstructured.
 	}}
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	made, err := c.dynamic.Resource(leases).Namespace(c.namespace).Create(limited, lease, metav1.CreateOptions{FieldManager: podevents.Component})
+	made, err := c.dynamic.Resource(resources.Leases).Namespace(c.namespace).Create(limited, lease, metav1.CreateOptions{FieldManager: podevents.Component})
 	if apierrors.IsAlreadyExists(err) {
 		return c.lease(ctx, name)
 	}
@@ -175,7 +176,7 @@ func ownSlot(node string, slots int) int {
 func (c *cluster) lease(ctx context.Context, name string) (*unstructured.Unstructured, error) {
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	return c.dynamic.Resource(leases).Namespace(c.namespace).Get(limited, name, metav1.GetOptions{})
+	return c.dynamic.Resource(resources.Leases).Namespace(c.namespace).Get(limited, name, metav1.GetOptions{})
 }
 
 // held says who has a Lease. One that can't be read is taken.
@@ -206,7 +207,7 @@ func (c *cluster) hold(ctx context.Context, lease *unstructured.Unstructured, ho
 	lease.Object["spec"] = spec
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	_, err := c.dynamic.Resource(leases).Namespace(c.namespace).Update(limited, lease, metav1.UpdateOptions{FieldManager: podevents.Component})
+	_, err := c.dynamic.Resource(resources.Leases).Namespace(c.namespace).Update(limited, lease, metav1.UpdateOptions{FieldManager: podevents.Component})
 	return err
 }
 

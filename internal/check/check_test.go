@@ -745,3 +745,37 @@ func FuzzFix(f *testing.F) {
 		}
 	})
 }
+
+// TestPreparingContainers: of an init container that only gives its volume to a number it is said what nonroot-runc makes of that; what gives
+// files away in other ways, or asks to be somebody else, is denied it.
+func TestPreparingContainers(t *testing.T) {
+	for container, want := range map[string]string{
+		`command: [chown, -R, "1000:2000", /data]`:                              "prepares 1000:2000",
+		`command: [sh, -c, "mkdir -p /data/a && chown -R 1000 /data"]`:          "prepares 1000",
+		`{command: [chown, -R, "1000", .], workingDir: /data}`:                  "prepares 1000",
+		`{command: [chown, "1000", /data], securityContext: {runAsUser: 0}}`:    "prepares 1000",
+		`{command: [chown, "1000", /data], securityContext: {runAsUser: 1000}}`: "",
+		`{command: [chown, "1000", /data], securityContext: {runAsUser: 2000}}`: "needs-root-to-start",
+		`command: [chown, -R, "app:app", /data]`:                                "needs-root-to-start",
+		`command: [chown, "1000", /other]`:                                      "needs-root-to-start",
+		`command: [sh, -c, "chown 1000 /data && wget x"]`:                       "needs-root-to-start",
+		`command: [chmod, "0777", /data]`:                                       "",
+	} {
+		inner := strings.TrimSuffix(strings.TrimPrefix(container, "{"), "}")
+		r := Manifests("p", []byte("apiVersion: v1\nkind: Pod\nspec:\n  initContainers: [{name: i, image: rooted, volumeMounts: [{name: d, mountPath: /data}], "+inner+"}]\n"),
+			Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": ""})}, RuntimeClass: "none"})[0]
+		got := ""
+		for _, s := range r.Steps {
+			if who, ok := strings.CutPrefix(s.Text, "it only prepares a volume for "); ok {
+				who, _, _ = strings.Cut(who, ",")
+				got = "prepares " + who
+			}
+		}
+		if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == needsRootToStart.ID }) {
+			got += needsRootToStart.ID
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q: %+v", container, got, want, r)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -291,12 +292,30 @@ func (s *resident) secrets() {
 	}
 }
 
+// places are where volumes are mounted.
+func (s *resident) places() (all []string) {
+	for _, p := range s.c.Places {
+		all = append(all, path.Clean("/"+p))
+	}
+	return all
+}
+
 // starts is about the program that the manifest names.
 func (s *resident) starts() {
 	if len(s.c.Command) == 0 {
 		return
 	}
-	a := program.Command{Args: slices.Concat(s.c.Command, s.c.Args)}.Words()
+	command := program.Command{Args: slices.Concat(s.c.Command, s.c.Args), Cwd: s.c.Cwd, Chowns: true}
+	if uid, gid, ok := command.Prepares(s.places()); ok {
+		switch who := strings.TrimSuffix(fmt.Sprintf("%d:%d", uid, gid), ":0"); {
+		case s.user == nil || *s.user == 0:
+			s.step(0, "it only prepares a volume for %s, as which nonroot-runc runs it from the beginning", who)
+			return
+		case *s.user == int64(uid):
+			return // it gives itself what is its own
+		}
+	}
+	a := command.Words()
 	line := s.in.lineWith(s.c.Line, a.By)
 	switch {
 	case a.Ends:
@@ -306,7 +325,7 @@ func (s *resident) starts() {
 	case a.Installs:
 		s.found(atStart, line, a.By, fmt.Sprintf("%s installs packages, which only root can", a.By))
 	case a.Any():
-		s.found(needsRootToStart, line, a.By, fmt.Sprintf("%s %s, which only root can", a.By, a.Does))
+		s.found(needsRootToStart, line, a.By, fmt.Sprintf("%s %s, which only root can; %s", a.By, a.Does, a.Advice))
 	}
 }
 

@@ -49,6 +49,8 @@ type Container struct {
 	Command []string
 	Args    []string
 	Mounts  []string // names of volumes
+	Places  []string // where they are mounted
+	Cwd     string
 }
 
 // Closed is a file of a volume that not everybody may read by its mode.
@@ -608,8 +610,10 @@ func (f *fields) container(v map[string]any, at []any, role string) Container {
 	for _, m := range f.list(v, "volumeMounts") {
 		if m, ok := m.(map[string]any); ok {
 			c.Mounts = append(c.Mounts, f.text(m, "name"))
+			c.Places = append(c.Places, f.text(m, "mountPath"))
 		}
 	}
+	c.Cwd = f.text(v, "workingDir")
 	return c
 }
 

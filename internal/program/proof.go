@@ -159,7 +159,9 @@ func lists(script string) (all [][]pipeline, whole bool) {
 			i++
 		case ch == '\n' && len(words) == 0 && (op != "" || pipe):
 			i++ // the list goes on
-		case ch == ';' && two != ";;" || ch == '\n':
+		case two == ";;":
+			return all, false
+		case ch == ';' || ch == '\n':
 			ended()
 			end()
 			i++
@@ -193,7 +195,7 @@ func lists(script string) (all [][]pipeline, whole bool) {
 			i++
 		default:
 			word, n, ok := spelled(script[i:])
-			if !ok || len(words) == 0 && slices.Contains(compound, word) {
+			if !ok || n == 0 || len(words) == 0 && slices.Contains(compound, word) {
 				return all, false
 			}
 			words = append(words, word)

@@ -40,6 +40,7 @@ func TestOnlyRootPasses(t *testing.T) {
 		"chown":                                     "",
 		"chown 1001:0 /a":                           "",
 		"chown root:root":                           "",
+		"set -e;;apt-get update":                    "",
 		"apt-get update || true":                    "",
 		"true || apt-get update":                    "",
 		"apt-get update; true":                      "",

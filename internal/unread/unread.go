@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package unread is why a file that is to be checked is not read, and where.
+// Package unread is why a file that is to be checked is not read, and where. Every reader of such files has this one type of error.
 package unread
 
 import "fmt"

@@ -69,6 +69,13 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   [[ $ERR == *'1 Dockerfile in directories of "." that .dockerignore leaves out not checked'* ]] || explain 'expected that it is told'
   fails_with 1 ctl check lib
   rm -r .dockerignore lib
+  mkdir named
+  printf 'FROM debian\nUSER 5:5\n' | tee named/Dockerfile >named/Dockerfile.go
+  printf 'package named\n' >named/dockerfile.go
+  fails_with 0 ctl check named
+  [[ $OUT == *'named/Dockerfile.go: runs as "5:5"'* ]] || explain 'expected a Dockerfile by what it says'
+  [[ $ERR == *'1 file in "named" named like a Dockerfile, and none by content, not checked: named/dockerfile.go'* ]] || explain 'expected that it is told'
+  rm -r named
   mkdir inner
   mv start.sh real.sh
   ln -s ../real.sh inner/start.sh
