@@ -84,7 +84,7 @@ func (c *cluster) allowed(ctx context.Context) (number int, set *unstructured.Un
 // makeLease makes one that goes with the DaemonSet. Whoever makes it first has made it for all.
 func (c *cluster) makeLease(ctx context.Context, name string, set *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	lease := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": leases.GroupVersion().String(), "kind": "Lease",
+		"apiVersion": resources.Leases.GroupVersion().String(), "kind": "Lease",
 		"metadata": map[string]any{"name": name, "namespace": c.namespace, "ownerReferences": []any{map[string]any{
 			"apiVersion": set.GetAPIVersion(), "kind": set.GetKind(), "name": set.GetName(), "uid": string(set.GetUID()),
 		}}},
