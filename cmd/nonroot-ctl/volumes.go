@@ -82,14 +82,15 @@ func volumesList(c *cli.Context) error {
 		p.line("%s%s", shown(dir), named)
 	}
 	for _, v := range parts {
-		p.line("%s belongs to %d:%d, and %s in it is root's, and closed to them", shown(v.Volume), v.UID, v.GID, shown(v.Name))
+		p.line("%s belongs to %d:%d, and %s in it is root's: they can't write it", shown(v.Volume), v.UID, v.GID, shown(v.Name))
 	}
 	if len(parts) > 0 {
-		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt --user UID:GID VOLUME, with who the volume belongs to")
+		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt --user UID:GID VOLUME, with the ids it belongs to (an image's own files that are only read can stay root's)")
 	}
-	if len(found) == 0 {
+	if len(found)+len(parts)+len(groups) == 0 {
 		p.line("no volume of Docker's or Podman's is root's")
-	} else {
+	}
+	if len(found) > 0 {
 		p.line("%s root's: containers that are not root can't write in them", counted(len(found), "volume")+map[bool]string{true: " is", false: " are"}[len(found) == 1])
 		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt VOLUME (with --user UID:GID where it can't tell whose it is: nonroot-ctl explain shows the ids of a container)")
 	}

@@ -368,7 +368,7 @@ func TestLeftIn(t *testing.T) {
 		}
 		w := Options{}
 		w.UID, w.GID, w.Rootfs = 7, 8, image
-		if got := w.leftIn(fd, "/data", func(uid uint32) bool { return uid == 0 }); got != test.want {
+		if got := w.leftIn(fd, imagesDirectory(w.Rootfs, "/data"), func(uid uint32) bool { return uid == 0 }); got != test.want {
 			t.Errorf("%s: %q", name, got)
 		}
 		_ = unix.Close(fd)

@@ -26,6 +26,7 @@ func TestVolumesWithLists(t *testing.T) {
 		"docker/volumes/": "0:0 701", "docker/volumes/metadata.db": "0:0 600",
 		"docker/volumes/v/_data/": "0:0 755", "docker/volumes/v/_data/db/": "0:0 755",
 		"docker/volumes/theirs/_data/": "65532:65532 755", "docker/volumes/part/_data/": "999:999 755", "docker/volumes/part/_data/roots/": "0:0 755",
+		"docker/volumes/files/_data/": "999:999 755", "docker/volumes/files/_data/table": "0:0 644", "docker/volumes/files/_data/theirs": "999:999 644",
 	})
 	testkit.Must(t, unix.Chmod(root, 0o755), unix.Chmod(filepath.Dir(root), 0o755))
 	at := root + "/docker/volumes/v/_data"
@@ -55,6 +56,10 @@ func TestVolumesWithLists(t *testing.T) {
 	}
 	if name, who := PartOfVolume(root+"/docker/volumes/part/_data", trusted); name != "roots" || who != (Owner{999, 999}) {
 		t.Errorf("a part: %q, %+v", name, who)
+	}
+	// As the note of its container has it, which a file that can be read and not written has, too.
+	if name, who := PartOfVolume(root+"/docker/volumes/files/_data", trusted); name != "table" || who != (Owner{999, 999}) {
+		t.Errorf("a file: %q, %+v", name, who)
 	}
 	list(t, root+"/docker/volumes/part/_data/roots", 999, 7, 7)
 	if name, _ := PartOfVolume(root+"/docker/volumes/part/_data", trusted); name != "" {

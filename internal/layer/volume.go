@@ -176,7 +176,8 @@ func NamedByList(source string, owners trusted.Owners) bool {
 }
 
 // PartOfVolume is something at the top of a volume that an engine manages which is root's, and closed to who owns the volume: a
-// file to be read, a directory to be written; "": nothing, as far as is looked, or the volume is root's. Who is that owner.
+// file, or a directory to be written; "": nothing, as far as is looked, or the volume is root's. Who is that owner. What an engine has
+// copied from the image can't be told apart, as no image is looked at.
 func PartOfVolume(source string, owners trusted.Owners) (name string, who Owner) {
 	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
 	if !ok {
@@ -188,7 +189,11 @@ func PartOfVolume(source string, owners trusted.Owners) (name string, who Owner)
 		return "", who
 	}
 	w := Options{UID: st.Uid, GID: st.Gid}
-	return w.closedIn(fd, func(uid uint32) bool { return uid == 0 }), Owner{st.Uid, st.Gid}
+	isRoot := func(uid uint32) bool { return uid == 0 }
+	if name = w.closedIn(fd, isRoot); name == "" {
+		name = w.leftIn(fd, noImage, isRoot)
+	}
+	return name, Owner{st.Uid, st.Gid}
 }
 
 func given(dir *trusted.Dir, isRoot func(uid uint32) bool) bool {
@@ -252,11 +257,11 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	case o.Given:
 	case isRoot(st.Uid) && !w.opensTop(fd, &st):
 		if o.Roots = hasEntryOf(fd, isRoot); !o.Roots {
-			o.Part = w.leftIn(fd, v.Destination, isRoot)
+			o.Part = w.leftIn(fd, imagesDirectory(w.Rootfs, v.Destination), isRoot)
 		}
 	default:
 		if o.Part = w.closedIn(fd, isRoot); o.Part == "" {
-			o.Part = w.leftIn(fd, v.Destination, isRoot)
+			o.Part = w.leftIn(fd, imagesDirectory(w.Rootfs, v.Destination), isRoot)
 		}
 	}
 	return o, err
@@ -264,9 +269,8 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 
 // leftIn is something that root has made at the top of a volume, or in a directory of somebody else's there, and that the identity
 // can't write: what the image lacks, so that no engine has copied it; "": none, as far as is looked.
-func (w *Options) leftIn(fd int, destination string, isRoot func(uid uint32) bool) string {
+func (w *Options) leftIn(fd int, image imageDirectory, isRoot func(uid uint32) bool) string {
 	left := maxTop
-	image := imagesDirectory(w.Rootfs, destination)
 	defer image.close()
 	var dirs []string
 	for _, name := range topOf(fd) {
@@ -369,6 +373,9 @@ type imageDirectory struct {
 	fd      int
 	missing bool
 }
+
+// noImage lacks everything.
+var noImage = imageDirectory{fd: -1, missing: true}
 
 func imagesDirectory(rootfs, at string) imageDirectory {
 	fd, err := openImages(rootfs, at, unix.O_PATH)
