@@ -86,10 +86,10 @@ func (c *Closed) Remedies() string {
 		all = append(all, "chmod o+"+bits)
 	}
 	if c.Mapped && c.Owner == 0 && !c.Rootless {
-		all = append(all, fmt.Sprintf("at last chown %d:%d", c.UID, c.GID))
+		all = append(all, fmt.Sprintf("as a last resort chown %d:%d", c.UID, c.GID))
 	}
 	if isPersons && c.Podman {
-		all = append(all, fmt.Sprintf("at last podman unshare chown %d:%d", c.UID, c.GID))
+		all = append(all, fmt.Sprintf("as a last resort podman unshare chown %d:%d", c.UID, c.GID))
 	}
 	return strings.Join(all, ", or ")
 }

@@ -15,14 +15,14 @@ func TestRemedies(t *testing.T) {
 		{"of whom the policy keeps nobody", Closed{Owner: 1000, Group: 1000, Mode: 0o700, Rights: 4, Mapped: true, MappedGroup: true, NotKept: true}, "chgrp 65532 and chmod g+r"},
 		{"whose group has it", Closed{Owner: 1000, Group: 2000, Mode: 0o770, Rights: 7, Mapped: true, MappedGroup: true, Directory: true}, "run it as the owner (--user 1000:2000), or --group-add 2000, where identity.allowed_gids lets it"},
 		{"whose owner has not", Closed{Owner: 1000, Group: 1000, Mode: 0o400, Rights: 6, Mapped: true, MappedGroup: true}, "chgrp 65532 and chmod g+rw"},
-		{"root's", Closed{Mode: 0o600, Rights: 4, Mapped: true, MappedGroup: true}, "chgrp 65532 and chmod g+r, or at last chown 65532:65532"},
-		{"root's directory, to be read", Closed{Mode: 0o700, Rights: 5, Mapped: true, MappedGroup: true, Directory: true}, "chgrp 65532 and chmod g+rx, or chmod o+rx, or at last chown 65532:65532"},
+		{"root's", Closed{Mode: 0o600, Rights: 4, Mapped: true, MappedGroup: true}, "chgrp 65532 and chmod g+r, or as a last resort chown 65532:65532"},
+		{"root's directory, to be read", Closed{Mode: 0o700, Rights: 5, Mapped: true, MappedGroup: true, Directory: true}, "chgrp 65532 and chmod g+rx, or chmod o+rx, or as a last resort chown 65532:65532"},
 		{"the system's", Closed{Mode: 0o755, Rights: 7, Mapped: true, MappedGroup: true, Directory: true, System: true}, "mount a copy of what it needs there, which belongs to 65532:65532"},
 		{"a person's, in a directory of the system's", Closed{Owner: 1000, Group: 1000, Mode: 0o700, Rights: 7, Mapped: true, MappedGroup: true, Directory: true, System: true}, "run it as the owner (--user 1000:1000), or mount a copy of what it needs there, which belongs to 65532:65532"},
 		{"the system's, of a group", Closed{Group: 42, Mode: 0o640, Rights: 4, Mapped: true, MappedGroup: true, System: true}, "mount a copy of what it needs there, which belongs to 65532:65532"},
 		{"nobody's", Closed{Mode: 0o600, Rights: 4}, "chmod o+r"},
 		{"a pod's", Closed{Owner: 5, Group: 6, Mode: 0o660, Rights: 4, Mapped: true, MappedGroup: true, Pod: true}, "run it as the owner (runAsUser: 5 and runAsGroup: 6), or supplementalGroups: [6]"},
-		{"of a person's Podman", Closed{Mode: 0o600, Rights: 4, Mapped: true, Rootless: true, Podman: true}, "--userns=keep-id, or chmod o+r, or at last podman unshare chown 65532:65532"},
+		{"of a person's Podman", Closed{Mode: 0o600, Rights: 4, Mapped: true, Rootless: true, Podman: true}, "--userns=keep-id, or chmod o+r, or as a last resort podman unshare chown 65532:65532"},
 		{"of a person's Docker", Closed{Mode: 0o600, Rights: 4, Mapped: true, Rootless: true}, "chmod o+r"},
 	} {
 		test.c.UID, test.c.GID = 65532, 65532

@@ -75,8 +75,8 @@ func TestOnMount(t *testing.T) {
 		want     string
 	}{
 		{"/srv/a", unix.Stat_t{Mode: unix.S_IFDIR | 0o755, Uid: 1000, Gid: 1000}, false, "run it as the owner (--user 1000:1000)|!chown"},
-		{"/srv/a", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, false, "chgrp 65532|at last chown 65532:65532"},
-		{"/srv/a", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, true, "--userns=keep-id|podman unshare chown|!at last chown"},
+		{"/srv/a", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, false, "chgrp 65532|as a last resort chown 65532:65532"},
+		{"/srv/a", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, true, "--userns=keep-id|podman unshare chown|!as a last resort chown"},
 		{"/var/lib/docker/volumes/v/_data", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, false, "volumes adopt --user 65532:65532|!chown"},
 		{"/var/lib/docker/volumes/v/_data", unix.Stat_t{Mode: unix.S_IFDIR | 0o775}, false, "volumes adopt --group 65532|!--user"},
 		{"/var/lib/docker/volumes/v/_data", unix.Stat_t{Mode: unix.S_IFDIR | 0o770, Uid: 1000}, false, "volumes adopt --group 65532|!--user"},
