@@ -226,7 +226,7 @@ func anyEngines(name string) (*locate.Container, error) {
 		if err != nil {
 			return nil, fmt.Errorf("there is no bundle %q here, and only root may look for a container of that name\nhint: sudo nonroot-ctl explain %s; for your own: --docker %s or --podman %s", name, shown(name), shown(name), shown(name))
 		}
-		return nil, fmt.Errorf("there is no bundle %q here, and no container of that name or id runs\nhint: one that does not run is found by its engine: --podman %s; nonroot-ctl ps --all lists those that run", name, shown(name))
+		return nil, fmt.Errorf("there is no bundle %q here, and no container of that name or id runs\nhint: nonroot-ctl ps --all lists those that run; Podman keeps those that have ended (--podman %s); "+locate.Ended, name, shown(name))
 	}
 	return &locate.Container{Bundle: name}, nil
 }

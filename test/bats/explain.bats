@@ -219,6 +219,7 @@ listing() {
   contains "setuid: 1 program of the distribution's own, which give nobody root any more: su"
   shows '.when == "after" and .answer == "it runs as 65532:65532 in place of root (0:0)" and [.trips[].where] == ["/bin/own", "/bin/su"]' "$ctl" explain --json "$ID"
   refused 'no container of that name or id runs' "$ctl" explain "no-$ID"
+  refused 'of one that ends at once, the log has the notes' "$ctl" explain "no-$ID"
   succeeds "$ctl" explain --all
   [[ $OUT == *"\"$ID\" ("*'): it runs as 65532:65532 in place of root (0:0)'$'\n''  setuid "/bin/own"'*'running container'* && $OUT != */bin/su* ]] || explain "$OUT"
   shows 'any(.[]; .id == "'"$ID"'" and .report.when == "after" and .why == "")' "$ctl" explain --all --json
