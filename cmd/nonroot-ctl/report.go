@@ -214,7 +214,7 @@ func printSummary(to io.Writer, s *report.Summary) error {
 	if s.Lines == 0 {
 		p.line("no decision was found")
 	} else {
-		p.line("%s from %s to %s", counted(s.Lines, "decision"), stamp(s.First), stamp(s.Last))
+		p.line("%s of the log, from %s to %s", counted(s.Lines, "line"), stamp(s.First), stamp(s.Last))
 	}
 	if l := s.Lost; l != nil {
 		p.line("note: %d lines could not be written on this machine, the last one on %s: %s", l.Count, stamp(l.Last), shown(l.Reason))

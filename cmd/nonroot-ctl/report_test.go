@@ -64,7 +64,7 @@ func TestReportText(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"2 decisions from 2026-03-04T12:00:00Z to 2026-03-05T12:00:00Z\n1 line could not be read\n",
+		"2 lines of the log, from 2026-03-04T12:00:00Z to 2026-03-05T12:00:00Z\n1 line could not be read\n",
 		"ran as root 1, refused 1, left alone 0, without root 0\n", `=cmd()\x1b[31m `, "  1 time: because (last: \"c2\", ",
 		"  \"existing\", mode off: never used in these logs\n", "  \"gpu\", mode off: used 1 time, last 2026-03-04T12:00:00Z\n",
 		"  \"over\", mode off: has run out: its last day was 2026-01-01, never used in these logs\n",
@@ -76,7 +76,7 @@ func TestReportText(t *testing.T) {
 	if strings.Contains(out, "\x1b") || strings.Contains(out, "strict") {
 		t.Errorf("%q", out)
 	}
-	if out, err = reported(t, "--since", "2026-03-05", "--until", "2026-03-06T00:00:00+01:00"); err != nil || !strings.HasPrefix(out, "1 decision from 2026-03-05") {
+	if out, err = reported(t, "--since", "2026-03-05", "--until", "2026-03-06T00:00:00+01:00"); err != nil || !strings.HasPrefix(out, "1 line of the log, from 2026-03-05") {
 		t.Errorf("%v %s", err, out)
 	}
 }

@@ -204,6 +204,18 @@ func TestDoors(t *testing.T) {
 	}
 }
 
+// TestAround: what is advised of an engine is possible without Docker.
+func TestAround(t *testing.T) {
+	d := &doctor{}
+	if d.guarded() {
+		t.Skip("runc is nonroot-runc here")
+	}
+	d.around("podman", "there are")
+	if got := d.checks[0].Hint; !strings.Contains(got, "nonroot-ctl configure runc --builds off") {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestBuilds: SECURITY.md F8. Where the policy lets builds be root's, or its rule is for another directory, nothing is ok.
 func TestBuilds(t *testing.T) {
 	root := t.TempDir()

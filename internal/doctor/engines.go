@@ -206,7 +206,7 @@ func (d *doctor) around(engine, ways string) {
 		d.ok(engine+": ways around", "\"runc\" is nonroot-runc; other programs can still be named by whoever controls the engine")
 		return
 	}
-	d.bad(Warn, engine+": ways around", "guard runc: nonroot-ctl configure docker --guard --builds off, or --builds rewrite; and let nobody but administrators at the engine's socket", "OPEN: %s", ways)
+	d.bad(Warn, engine+": ways around", "guard runc: nonroot-ctl configure runc --builds off, or --builds rewrite (with Docker: configure docker --guard); and let only administrators use the engine's API", "OPEN: %s", ways)
 }
 
 // containerdRuntimes reads a configuration of any version: the CRI plugin's runtimes are in another place from version 3

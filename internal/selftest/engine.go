@@ -37,7 +37,7 @@ func (e Engine) Try(ctx context.Context) (all []Finding, err error) {
 	if t.client == nil {
 		return nil, fmt.Errorf("%s has no command line that could be tested with", e.Engine.Name)
 	}
-	defer func() { err = errors.Join(err, t.remove(t.client.removeImage)) }()
+	defer func() { err = eachOnce(err, t.remove(t.client.removeImage)) }()
 	if err := t.importImage(ctx); err != nil {
 		return nil, err
 	}
@@ -219,6 +219,23 @@ func (t *engineTrial) remove(commands [][]string) error {
 		_, err := t.call(context.Background(), nil, t.words(one, nil))
 		if !slices.ContainsFunc(t.client.nothing, func(s string) bool { return strings.Contains(said(err), s) }) {
 			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// eachOnce joins errors, and leaves out those that say the same as another.
+func eachOnce(errs ...error) error {
+	var all []error
+	for _, err := range errs {
+		each := []error{err}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			each = joined.Unwrap()
+		}
+		for _, err := range each {
+			if err != nil && !slices.ContainsFunc(all, func(other error) bool { return other.Error() == err.Error() }) {
+				all = append(all, err)
+			}
 		}
 	}
 	return errors.Join(all...)

@@ -6,6 +6,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -183,5 +185,20 @@ func TestTar(t *testing.T) {
 	}
 	if modes["setuid"] != 0o4755 || modes["nonroot-ctl"] != 0o755 || len(modes) != len(directories)+len(files) {
 		t.Errorf("%v", modes)
+	}
+}
+
+// TestEachOnce: a daemon that does not answer says so of the image, and again of each thing that would be removed.
+func TestEachOnce(t *testing.T) {
+	down, other := func() error { return errors.New("it is down") }, errors.New("other")
+	if got := eachOnce(errors.Join(down(), other), nil, errors.Join(down(), down())); got == nil || got.Error() != "it is down\nother" || !errors.Is(got, other) {
+		t.Errorf("%v", got)
+	}
+	if got := eachOnce(nil, errors.Join(nil)); got != nil {
+		t.Errorf("%v", got)
+	}
+	// As one that has a context of its own is not taken apart.
+	if got := eachOnce(fmt.Errorf("read: %w", down()), down()); got.Error() != "read: it is down\nit is down" {
+		t.Errorf("%v", got)
 	}
 }

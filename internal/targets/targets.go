@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -63,6 +64,8 @@ func Find(name string) (Found, error) {
 func find(name string) (walk, error) {
 	st, err := os.Stat(name)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return walk{}, fmt.Errorf("%w\nhint: an image that Docker has here is docker-daemon:NAME, and one of Podman's containers-storage:NAME", err)
 	case err != nil:
 		return walk{}, err
 	case st.Mode().IsRegular():

@@ -175,6 +175,9 @@ func TestFind(t *testing.T) {
 			t.Errorf("%q: %s, want %s", name, got, want)
 		}
 	}
+	if got := find("none"); !strings.Contains(got, "docker-daemon:NAME") {
+		t.Errorf("who names an image is not told how: %s", got)
+	}
 	for _, name := range []string{"lib", "none"} {
 		if got := find(name); !strings.Contains(got, "nothing in") && !strings.Contains(got, "no such file") {
 			t.Errorf("%q: %s", name, got)
