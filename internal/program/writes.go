@@ -277,7 +277,7 @@ func writing(kind, shown, script string, closed func(Write) bool, mounted func(p
 	}
 	advice, more := adviceFor(all[0]), ""
 	if mounted != nil && mounted(all[0]) {
-		advice = "what is mounted there has to be open to the identity; a volume is given by nonroot-ctl volumes adopt"
+		advice = "what is mounted there has to be open to the identity: adopt a volume of root's (nonroot-ctl volumes adopt), or, where the volume is another container's, create this one again after that"
 	}
 	const most = 3
 	if n := len(all) - most; n > 0 {

@@ -71,7 +71,7 @@ func TestWriting(t *testing.T) {
 		"[ -w /etc/hosts ] && echo x >>/etc/hosts":            "",
 		`exec "$@"` + "\ntouch /.done":                        "",
 		"touch /srv/x":                                        "hint: mount a volume there",
-		"touch /data/x":                                       "hint: what is mounted there has to be open to the identity; a volume is given by nonroot-ctl volumes adopt",
+		"touch /data/x":                                       "hint: what is mounted there has to be open to the identity: adopt a volume of root's (nonroot-ctl volumes adopt), or, where the volume is another container's, create this one again after that",
 		"touch /a /b /c /d /e":                                `writes "/a", "/b", "/c" and 2 more, to which`,
 		"echo root >>/etc/passwd":                             "(USER), or name the user with --user",
 		"echo x >/etc/resolv.conf":                            "--dns", "echo x >/etc/hostname": "--hostname", "touch /dev/log": "name a path below /run", "touch /etc/x": "or mount it there",
