@@ -24,6 +24,7 @@ const (
 	maxText    = 16 << 10 // bytes of each
 	maxUsed    = 24       // programs that are looked for
 	maxPlaces  = 32
+	maxParts   = 16 << 10 // of paths that are looked at: an ordinary container has some hundred
 )
 
 // ordinary are commands of the shell itself, and programs of the base systems of distributions (Debian's coreutils, findutils, grep, sed,
@@ -39,6 +40,7 @@ var ordinary = []string{
 
 // Uses looks for what the command names. What a script does under a condition, or in a function, is as good as what it does always.
 func (c Command) Uses(view *rootfs.View) Uses {
+	view = view.Bounded(maxParts)
 	l := &looker{c: c, view: view, seen: map[string]bool{}}
 	args := skipInit(skipInit(c.Args))
 	if len(args) == 0 {

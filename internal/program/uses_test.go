@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
+)
+
+// TestUsesIsBounded: an image whose PATH and links lead through a thousand directories for each program keeps no create waiting (SECURITY.md
+// H16). Unbounded it was most of a minute.
+func TestUsesIsBounded(t *testing.T) {
+	const most = 2 * time.Second // for a slow machine; it is some milliseconds
+	root := t.TempDir()
+	deep := strings.Repeat("d/", 1000)
+	testkit.Must(t, os.MkdirAll(root+"/"+deep, 0o755))
+	testkit.Must(t, os.Symlink(deep, root+"/link"))
+	view, err := rootfs.Open(root, root, false, nil)
+	testkit.Must(t, err)
+	defer view.Close() //nolint:errcheck // a test
+	var script strings.Builder
+	for i := range maxUsed {
+		fmt.Fprintf(&script, "program%d\n", i)
+	}
+	var dirs []string
+	for i := range maxSearch {
+		dirs = append(dirs, "/link"+strings.Repeat("/.", i))
+	}
+	begin := time.Now()
+	Command{Args: []string{"sh", "-c", script.String()}, Path: strings.Join(dirs, ":")}.Uses(view)
+	if took := time.Since(begin); took > most {
+		t.Errorf("it took %s", took)
+	}
+}
