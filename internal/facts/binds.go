@@ -25,6 +25,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // alike are mounts of which one note tells.
@@ -73,8 +74,7 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 		}
 		name := quote.Value(m.Destination)
 		if advice != "" && g.isEmptyRoots(o, m, &at.Stat) {
-			what, advice = "is empty and root's, as engines create one that is missing, and the identity can't write to it", fmt.Sprintf(
-				"run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), m.Source)
+			what, advice = "is empty and root's, as engines create one that is missing, and the identity can't write to it", g.adviceForEmpty(d, m.Source)
 		}
 		if n := slices.IndexFunc(all, func(a *alike) bool { return a.what == what && a.advice == advice }); n >= 0 {
 			if a := all[n]; len(a.names) < mostAlike {
@@ -188,6 +188,15 @@ func (g *Gathered) closedOnTheWay(p string, d *decision.Decision, give *plan.Giv
 func isGiven(give *plan.Give, dir string) bool {
 	return give != nil && (give.Applications && policy.IsApplication(dir) ||
 		slices.ContainsFunc(give.Paths, func(p string) bool { return links.Within(p, dir) }))
+}
+
+// adviceForEmpty names a command for an empty directory, unless somebody but root could put a link in its place by the time it is run: chown
+// follows links.
+func (g *Gathered) adviceForEmpty(d *decision.Decision, source string) string {
+	if _, _, err := trusted.CheckPath(source, g.call.Caller.Owners); err != nil {
+		return "use a volume, or make it before, as the owner of the directory that it is in, and run the container as that one (--user UID:GID)"
+	}
+	return fmt.Sprintf("run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), source)
 }
 
 // isEmptyRoots says that what is mounted to be written is an empty directory of root's: the engine makes one that is missing

@@ -111,6 +111,13 @@ func TestAdviceIsPlain(t *testing.T) {
 			t.Errorf("%s: %q", target, got)
 		}
 	}
+	// Whoever owns the directory that it is in could put a link to /etc in its place before chown is run, which follows it.
+	if IsRoot() {
+		persons := dir + "/persons"
+		Must(t, os.MkdirAll(persons+"/made", 0o755), os.Chown(persons, 1000, 1000))
+		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(persons+"/made", "/data", "rw")) })
+		said(t, "in a person's directory", strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n"), "is empty|use a volume|!chown|!chgrp")
+	}
 	for p, want := range map[string]bool{"/srv/a.b-c_d/e+f@g:1": true, "relative": false, "/a\x00": false, "/é": false} {
 		if quote.IsPlainPath(p) != want {
 			t.Errorf("%q", p)
