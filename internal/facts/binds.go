@@ -254,17 +254,23 @@ func (o *opener) open(name string, flags int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if o.mounts == "" {
-		o.mounts, err = proc.ReadMounts()
-	}
-	if m, ok := o.mounts.Of(fd); err == nil && (!ok || !slices.Contains(locals, m.Type)) {
-		err = errNotLocal
-	}
-	if err != nil {
+	if !o.answers(fd) {
 		_ = unix.Close(fd)
-		return -1, err
+		return -1, errNotLocal
 	}
 	return fd, nil
+}
+
+// answers says that what was opened lies in one of the locals.
+func (o *opener) answers(fd int) bool {
+	if o.mounts == "" {
+		var err error
+		if o.mounts, err = proc.ReadMounts(); err != nil {
+			return false
+		}
+	}
+	m, ok := o.mounts.Of(fd)
+	return ok && slices.Contains(locals, m.Type)
 }
 
 // real is where a path of the host's leads by its links (-v /srv/link:/data, of a link to /etc); where that can't be told, the path.

@@ -271,6 +271,35 @@ func TestSilentFileSystem(t *testing.T) {
 	}
 }
 
+// TestSilentFileSystemOfAScript: nor do paths in it that a script names, its own or in a directory that is mounted with it.
+func TestSilentFileSystemOfAScript(t *testing.T) {
+	NeedPrivate(t)
+	host := t.TempDir()
+	Must(t, os.Mkdir(host+"/silent", 0o755))
+	silent(t, host+"/silent")
+	for what, script := range map[string]string{
+		"a program": "/data/tool\n", "a program in PATH": "tool\n", "what it writes": "touch /data/x\n", "by a link": "touch /link/x\n",
+		"in a further directory": "touch /host/silent/x\n", "an application's": "cp /x /home/silent/x\n",
+	} {
+		g := gathered(t, func(s *specs.Spec) {
+			s.Process.Args = []string{"/bin/start"}
+			s.Process.Env = []string{"PATH=/bin:/data"}
+			s.Mounts = append(s.Mounts, bindOf(host+"/silent", "/data", "rw"), bindOf(host, "/host", "rbind"), bindOf(host, "/home", "rbind"))
+		}, with("bin/start = #!/bin/sh\n"+script, "link -> /data")...)
+		done, d := make(chan error, 1), decidedAs(65532, policy.Fixed)
+		go func() {
+			_, err := g.ForPlan(*d)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			Must(t, err)
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: it waits for the file system", what)
+		}
+	}
+}
+
 // silent mounts a file system whose program answers what there is to be known of its top directory, which is root's, and no other
 // question (Linux, include/uapi/linux/fuse.h).
 func silent(t *testing.T, dir string) {

@@ -15,8 +15,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// maxTrees bounds the parts of paths that are looked at for directories of applications.
-const maxTrees = 4096
+// maxNamed bounds the parts of paths that are looked at as a script names them.
+const maxNamed = 4096
 
 // uses finds what the container's command names: programs that the identity may not read and run, or can't get to, and the directories of
 // applications in which it works.
@@ -26,7 +26,7 @@ func (g *Gathered) uses(d *decision.Decision) (closed, trees []string) {
 		return nil, nil
 	}
 	uses := command.Uses(g.image.View)
-	view := g.image.Bounded(maxTrees)
+	view := g.image.Bounded(maxNamed, nil)
 	for _, p := range uses.Places {
 		dir, ok := policy.Tree(p)
 		if !ok {

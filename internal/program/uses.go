@@ -40,7 +40,7 @@ var ordinary = []string{
 
 // Uses looks for what the command names. What a script does under a condition, or in a function, is as good as what it does always.
 func (c Command) Uses(view *rootfs.View) Uses {
-	view = view.Bounded(maxParts)
+	view = view.Bounded(maxParts, nil)
 	l := &looker{c: c, view: view, seen: map[string]bool{}}
 	args := skipInit(skipInit(c.Args))
 	if len(args) == 0 {

@@ -167,7 +167,7 @@ func (v *View) readLink(p string) (string, error) {
 // systems have is not known before they are mounted.
 func (v *View) findInside(m *Placed, p string) (Resolved, error) {
 	s := Resolved{Path: p, Mount: m, FD: -1}
-	if v.bound != nil {
+	if v.bound != nil && v.bound.answers == nil {
 		return s, nil
 	}
 	if m.also != "" {
@@ -188,12 +188,20 @@ func (v *View) findInside(m *Placed, p string) (Resolved, error) {
 	if err != nil {
 		return s, nil // the runtime will fail on it
 	}
+	how := uint64(inRoot | unix.RESOLVE_NO_SYMLINKS)
+	if v.bound != nil {
+		if !v.bound.answers(src) {
+			_ = unix.Close(src)
+			return s, errHidden
+		}
+		how |= unix.RESOLVE_NO_XDEV
+	}
 	if rest == "" {
 		s.FD = src
 		return s, nil
 	}
 	defer unix.Close(src)
-	fd, err := openat2(src, rest, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	fd, err := openat2(src, rest, unix.O_PATH, how)
 	switch {
 	case err == nil:
 		s.FD = fd

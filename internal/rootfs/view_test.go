@@ -21,7 +21,7 @@ func TestBounded(t *testing.T) {
 	view, err := rootfs.Open(root, root, false, []rootfs.Mount{{Destination: "/m", Type: "bind", Source: source, Options: []string{"bind"}}})
 	testkit.Must(t, err)
 	defer view.Close() //nolint:errcheck // a test
-	bounded := view.Bounded(12)
+	bounded := view.Bounded(12, nil)
 	for _, p := range []string{"/m/file", "/in"} {
 		if at, err := view.Look(p); err != nil || !at.Exists {
 			t.Fatalf("%s: %+v, %v", p, at, err)
@@ -32,6 +32,12 @@ func TestBounded(t *testing.T) {
 	}
 	if at, err := bounded.Look("/link/b"); err != nil || at.Path != "/a/b" || !at.Exists {
 		t.Errorf("%+v, %v", at, err)
+	}
+	for answers, want := range map[bool]bool{true: true, false: false} {
+		at, err := view.Bounded(12, func(int) bool { return answers }).Look("/in")
+		if at.Exists != want || (err == nil) != want {
+			t.Errorf("a file system that answers: %t: %+v, %v", answers, at, err)
+		}
 	}
 	for range 3 {
 		_, err = bounded.Look("/a/b")
