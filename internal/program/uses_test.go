@@ -48,3 +48,20 @@ func TestUsesIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestUsesByLinks: a directory of PATH is looked at once, by whatever names.
+func TestUsesByLinks(t *testing.T) {
+	root := t.TempDir()
+	testkit.Must(t, os.MkdirAll(root+"/usr/bin", 0o755), os.Symlink("usr/bin", root+"/bin"), os.WriteFile(root+"/usr/bin/own", []byte("#!"), 0o700))
+	view, err := rootfs.Open(root, root, false, nil)
+	testkit.Must(t, err)
+	defer view.Close() //nolint:errcheck // a test
+	const search = "bin:/bin:/none:/bin/../bin:/usr/bin/"
+	if got := searched(view, search); got != "/usr/bin" {
+		t.Errorf("%q", got)
+	}
+	uses := Command{Args: []string{"sh", "-c", "own"}, Path: search}.Uses(view)
+	if len(uses.Programs) != 1 || uses.Programs[0].Path != "/usr/bin/own" {
+		t.Errorf("%+v", uses)
+	}
+}
