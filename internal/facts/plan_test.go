@@ -254,6 +254,36 @@ func givesApplications(t *testing.T, layered bool) {
 	}
 }
 
+// TestGivenInOrder: which directories are given, and which first, as there may be more of them than are given.
+func TestGivenInOrder(t *testing.T) {
+	groupOnly := func(g *Gathered, d *policy.Decision) {
+		d.Asked, g.User.UID = &policy.Identity{UID: d.Identity.UID}, d.Identity.UID
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*Gathered, *policy.Decision)
+		want   string
+	}{
+		{"root", func(*Gathered, *policy.Decision) {}, "/var/lib /srv /work /usr/src/app"},
+		{"a user of group 0", groupOnly, "/work /opt/home /usr/src/app /var/lib /srv"},
+		{"a user of group 0 whose home is no path", func(g *Gathered, d *policy.Decision) { groupOnly(g, d); g.home = "home" }, "/work /usr/src/app /var/lib /srv"},
+		{"the working directory is not", func(g *Gathered, _ *policy.Decision) { g.rule.Adapt.WorkingDir = false }, "/var/lib /srv /usr/src/app"},
+		{"applications are not", func(g *Gathered, _ *policy.Decision) { g.rule.Adapt.Applications = false }, "/var/lib /srv /work"},
+		{"a read-only image", func(g *Gathered, _ *policy.Decision) { g.Container.Readonly = true }, ""},
+	} {
+		g := gathered(t, func(s *specs.Spec) {
+			s.Process.Cwd, s.Process.Args = "/work", []string{"/bin/app", "/usr/src/app/main"}
+		}, with("bin/app = #!", "work/x = 1", "opt/home/x = 1", "usr/src/app/main = 1", "var/lib/x = 1", "srv/x = 1")...)
+		g.rule.Adapt.Own, g.home = []string{"/var/lib", "/srv"}, "/opt/home"
+		d := decidedAs(65532, policy.Fixed)
+		test.change(g, d)
+		got := g.give(d, nil)
+		if got == nil || strings.Join(got.Paths, " ") != test.want {
+			t.Errorf("%s: %+v, want %q", test.name, got, test.want)
+		}
+	}
+}
+
 // TestUses: the programs that a command names and the identity can't run, and the directories in which it works.
 func TestUses(t *testing.T) {
 	script := "#!/bin/sh\n# uncalled\nhelper a; if x; then\n /opt/own/tool --to=/usr/local/own/x\nfi\nf() {\n  behind\n}\necho uncalled; cat uncalled\n/usr/bin/$X /usr/src/$Y\nfor f in /usr/share/web/html/*.js; do :; done\nexec \"$@\"\n"
