@@ -25,6 +25,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // alike are mounts of which one note tells.
@@ -77,8 +78,7 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 			source = m.Source
 		}
 		if advice != "" && g.isEmptyRoots(o, m, &at.Stat) {
-			what, advice = "is empty and root's, as engines create one that is missing, and the identity can't write to it", fmt.Sprintf(
-				"run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), m.Source)
+			what, advice = "is empty and root's, as engines create one that is missing, and the identity can't write to it", g.adviceForEmpty(d, m.Source)
 			source = ""
 		}
 		if n := slices.IndexFunc(all, func(a *alike) bool { return a.what == what && a.advice == advice }); n >= 0 {
@@ -199,6 +199,15 @@ func isGiven(give *plan.Give, dir string) bool {
 		slices.ContainsFunc(give.Paths, func(p string) bool { return links.Within(p, dir) }))
 }
 
+// adviceForEmpty names a command for an empty directory, unless somebody but root could put a link in its place by the time it is run: chown
+// follows links.
+func (g *Gathered) adviceForEmpty(d *decision.Decision, source string) string {
+	if _, _, err := trusted.CheckPath(source, g.call.Caller.Owners); err != nil {
+		return "use a volume, or make it before, as the owner of the directory that it is in, and run the container as that one (--user UID:GID)"
+	}
+	return fmt.Sprintf("run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), source)
+}
+
 // isEmptyRoots says that what is mounted to be written is an empty directory of root's: the engine makes one that is missing
 // (Docker's -v, Compose). Nobody can tell it from one that somebody else has just made for a purpose of its own, so that it stays
 // root's.
@@ -254,17 +263,23 @@ func (o *opener) open(name string, flags int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if o.mounts == "" {
-		o.mounts, err = proc.ReadMounts()
-	}
-	if m, ok := o.mounts.Of(fd); err == nil && (!ok || !slices.Contains(locals, m.Type)) {
-		err = errNotLocal
-	}
-	if err != nil {
+	if !o.answers(fd) {
 		_ = unix.Close(fd)
-		return -1, err
+		return -1, errNotLocal
 	}
 	return fd, nil
+}
+
+// answers says that what was opened lies in one of the locals.
+func (o *opener) answers(fd int) bool {
+	if o.mounts == "" {
+		var err error
+		if o.mounts, err = proc.ReadMounts(); err != nil {
+			return false
+		}
+	}
+	m, ok := o.mounts.Of(fd)
+	return ok && slices.Contains(locals, m.Type)
 }
 
 // real is where a path of the host's leads by its links (-v /srv/link:/data, of a link to /etc); where that can't be told, the path.

@@ -114,6 +114,13 @@ func TestAdviceIsPlain(t *testing.T) {
 			t.Errorf("%s: %q", target, got)
 		}
 	}
+	// Whoever owns the directory that it is in could put a link to /etc in its place before chown is run, which follows it.
+	if IsRoot() {
+		persons := dir + "/persons"
+		Must(t, os.MkdirAll(persons+"/made", 0o755), os.Chown(persons, 1000, 1000))
+		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(persons+"/made", "/data", "rw")) })
+		said(t, "in a person's directory", strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n"), "is empty|use a volume|!chown|!chgrp")
+	}
 	for p, want := range map[string]bool{"/srv/a.b-c_d/e+f@g:1": true, "relative": false, "/a\x00": false, "/é": false} {
 		if quote.IsPlainPath(p) != want {
 			t.Errorf("%q", p)
@@ -264,6 +271,35 @@ func TestSilentFileSystem(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Error("it waits for the file system")
+	}
+}
+
+// TestSilentFileSystemOfAScript: nor do paths in it that a script names, its own or in a directory that is mounted with it.
+func TestSilentFileSystemOfAScript(t *testing.T) {
+	NeedPrivate(t)
+	host := t.TempDir()
+	Must(t, os.Mkdir(host+"/silent", 0o755))
+	silent(t, host+"/silent")
+	for what, script := range map[string]string{
+		"a program": "/data/tool\n", "a program in PATH": "tool\n", "what it writes": "touch /data/x\n", "by a link": "touch /link/x\n",
+		"in a further directory": "touch /host/silent/x\n", "an application's": "cp /x /home/silent/x\n",
+	} {
+		g := gathered(t, func(s *specs.Spec) {
+			s.Process.Args = []string{"/bin/start"}
+			s.Process.Env = []string{"PATH=/bin:/data"}
+			s.Mounts = append(s.Mounts, bindOf(host+"/silent", "/data", "rw"), bindOf(host, "/host", "rbind"), bindOf(host, "/home", "rbind"))
+		}, with("bin/start = #!/bin/sh\n"+script, "link -> /data")...)
+		done, d := make(chan error, 1), decidedAs(65532, policy.Fixed)
+		go func() {
+			_, err := g.ForPlan(*d)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			Must(t, err)
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: it waits for the file system", what)
+		}
 	}
 }
 

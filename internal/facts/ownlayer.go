@@ -15,6 +15,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
+// maxNamed bounds the parts of paths that are looked at as a script names them.
+const maxNamed = 4096
+
 // uses finds what the container's command names: programs that the identity may not read and run, or can't get to, and the directories of
 // applications in which it works.
 func (g *Gathered) uses(d *decision.Decision) (closed, trees []string) {
@@ -23,9 +26,16 @@ func (g *Gathered) uses(d *decision.Decision) (closed, trees []string) {
 		return nil, nil
 	}
 	uses := command.Uses(g.image.View)
+	view := g.image.Bounded(maxNamed, nil)
 	for _, p := range uses.Places {
-		if dir, ok := policy.Tree(p); ok && !slices.Contains(trees, dir) {
-			trees = append(trees, dir)
+		dir, ok := policy.Tree(p)
+		if !ok {
+			continue
+		}
+		// Where links lead is looked at here, once and bounded. What is mounted there is not the image's.
+		at, err := view.Look(dir)
+		if err == nil && at.Mount == nil && !slices.Contains(trees, at.Path) {
+			trees = append(trees, at.Path)
 		}
 	}
 	passed := map[string]bool{"/": true}

@@ -116,7 +116,7 @@ func (g *Gathered) hint(d *decision.Decision, give *plan.Give, owned map[int][]s
 
 // isMounted says that what lies at a path, or would, is in a mount.
 func (g *Gathered) isMounted(p string) bool {
-	at, err := g.image.Look(path.Clean(p))
+	at, err := g.image.Bounded(maxNamed, nil).Look(path.Clean(p))
 	return err == nil && at.Mount != nil
 }
 

@@ -106,7 +106,7 @@ func Untouchable(dir string) bool {
 		case second == "src":
 			return third == ""
 		case second == "local":
-			return third == "" || slices.Contains([]string{"bin", "sbin", "lib", "lib32", "lib64", "libexec", "share", "include", "etc", "man"}, third)
+			return third == "" || slices.Contains([]string{"bin", "sbin", "games", "lib", "lib32", "lib64", "libx32", "libexec", "share", "include", "etc", "man"}, third)
 		}
 		return true
 	}

@@ -33,7 +33,7 @@ func TestTree(t *testing.T) {
 	for p, want := range map[string]string{
 		"/usr/src/app": "/usr/src/app", "/usr/src/app/bin/x.js": "/usr/src/app", "/usr/local/tomcat/conf/x": "/usr/local/tomcat", "/home/app/x": "/home/app",
 		"/usr/share/nginx/html/env.js": "/usr/share/nginx/html", "/usr/share/x/www": "/usr/share/x/www",
-		"/usr/src": "", "/usr/local": "", "/usr/local/bin/x": "", "/usr/local/lib/x": "", "/usr/local/etc/php/x": "", "/usr/share/nginx": "", "/usr/share/nginx/modules/x": "",
+		"/usr/src": "", "/usr/local": "", "/usr/local/games/x": "", "/usr/local/libx32/x": "", "/usr/local/bin/x": "", "/usr/local/lib/x": "", "/usr/local/etc/php/x": "", "/usr/share/nginx": "", "/usr/share/nginx/modules/x": "",
 		"/usr/share/html": "", "/usr/lib/x/html": "", "/usr/bin/x": "", "/etc/x/html": "", "/home": "", "/": "", "/srv/x": "", "/usr": "",
 	} {
 		got, ok := Tree(p)

@@ -80,7 +80,7 @@ func (c Command) Hint(view *rootfs.View, mayRun func(at *rootfs.Entry) bool) str
 	if len(args) == 0 {
 		return "" // the runtime says what is wrong with it
 	}
-	at, ok := c.find(view, args[0])
+	at, ok := c.find(bounded(view), args[0])
 	if !ok || at.Stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		return ""
 	}
@@ -146,7 +146,7 @@ func (c Command) HintForUser(view *rootfs.View) string {
 	if len(args) == 0 {
 		return ""
 	}
-	at, ok := c.find(view, args[0])
+	at, ok := c.find(bounded(view), args[0])
 	if !ok || at.Stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		return ""
 	}
@@ -255,10 +255,15 @@ func (c Command) Leads(view *rootfs.View) string {
 	if len(c.Args) == 0 {
 		return ""
 	}
-	if at, ok := c.find(view, c.Args[0]); ok {
+	if at, ok := c.find(bounded(view), c.Args[0]); ok {
 		return path.Base(at.Path)
 	}
 	return ""
+}
+
+// bounded is the view in which the container's own program is looked for: the runtime asks in mounts for it, too.
+func bounded(view *rootfs.View) *rootfs.View {
+	return view.Bounded(maxParts, func(int) bool { return true })
 }
 
 // find finds the file of a command as execvp(3) does.

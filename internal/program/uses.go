@@ -24,6 +24,7 @@ const (
 	maxText    = 16 << 10 // bytes of each
 	maxUsed    = 24       // programs that are looked for
 	maxPlaces  = 32
+	maxParts   = 16 << 10 // of paths that are looked at: an ordinary container has some hundred
 )
 
 // ordinary are commands of the shell itself, and programs of the base systems of distributions (Debian's coreutils, findutils, grep, sed,
@@ -39,6 +40,8 @@ var ordinary = []string{
 
 // Uses looks for what the command names. What a script does under a condition, or in a function, is as good as what it does always.
 func (c Command) Uses(view *rootfs.View) Uses {
+	view = view.Bounded(maxParts, nil)
+	c.Path = searched(view, c.Path)
 	l := &looker{c: c, view: view, seen: map[string]bool{}}
 	args := skipInit(skipInit(c.Args))
 	if len(args) == 0 {
@@ -54,6 +57,22 @@ func (c Command) Uses(view *rootfs.View) Uses {
 		l.script(l.scripts[n].text(view), cwd)
 	}
 	return l.Uses
+}
+
+// searched is PATH with each of its directories once, and free of links: most have /bin twice, and a link is followed step by step. What is
+// mounted there is not the image's.
+func searched(view *rootfs.View, search string) string {
+	var dirs []string
+	for i, dir := range strings.SplitN(search, ":", maxSearch+1) {
+		if i == maxSearch || !path.IsAbs(dir) {
+			continue
+		}
+		at, err := view.Look(path.Clean(dir))
+		if err == nil && at.Exists && !strings.Contains(at.Path, ":") && !slices.Contains(dirs, at.Path) {
+			dirs = append(dirs, at.Path)
+		}
+	}
+	return strings.Join(dirs, ":")
 }
 
 // looker looks for what a command uses.

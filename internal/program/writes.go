@@ -94,7 +94,8 @@ func withoutDocuments(script string) string {
 		for after, ok := cutDocument(line); ok; after, ok = cutDocument(after) {
 			after := strings.TrimPrefix(after, "-")
 			const longest = 64 // a name; the line's rest is read again for the next one
-			if words := plainWords(after[:min(len(after), longest)]); len(words) > 0 {
+			after, _, _ = strings.Cut(after[:min(len(after), longest)], "<")
+			if words := plainWords(after); len(words) > 0 {
 				end, _, _ := strings.Cut(words[0], ";")
 				ends = append(ends, strings.TrimRight(end, "|&)"))
 			}

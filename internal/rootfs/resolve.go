@@ -67,6 +67,9 @@ func (v *View) find(p string) (Resolved, error) {
 	if m := v.covering(p); m != nil {
 		return v.findInside(m, p)
 	}
+	if err := v.spend(p); err != nil {
+		return Resolved{FD: -1}, err
+	}
 	fd, err := openat2(v.root, p, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	switch {
 	case err == nil:
@@ -111,6 +114,9 @@ func (v *View) walk(p string) (Resolved, error) {
 				return "", err
 			}
 			return "", errInside
+		}
+		if err := v.spend(next); err != nil {
+			return "", err
 		}
 		target, err := v.readLink(next)
 		switch {
@@ -161,6 +167,9 @@ func (v *View) readLink(p string) (string, error) {
 // systems have is not known before they are mounted.
 func (v *View) findInside(m *Placed, p string) (Resolved, error) {
 	s := Resolved{Path: p, Mount: m, FD: -1}
+	if v.bound != nil && v.bound.answers == nil {
+		return s, nil
+	}
 	if m.also != "" {
 		return s, errHidden
 	}
@@ -179,12 +188,20 @@ func (v *View) findInside(m *Placed, p string) (Resolved, error) {
 	if err != nil {
 		return s, nil // the runtime will fail on it
 	}
+	how := uint64(inRoot | unix.RESOLVE_NO_SYMLINKS)
+	if v.bound != nil {
+		if !v.bound.answers(src) {
+			_ = unix.Close(src)
+			return s, errHidden
+		}
+		how |= unix.RESOLVE_NO_XDEV
+	}
 	if rest == "" {
 		s.FD = src
 		return s, nil
 	}
 	defer unix.Close(src)
-	fd, err := openat2(src, rest, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	fd, err := openat2(src, rest, unix.O_PATH, how)
 	switch {
 	case err == nil:
 		s.FD = fd

@@ -24,6 +24,7 @@ type View struct {
 	isPlaced bool     // whether placed and astray are known
 	placed   []Placed // where the mounts lie
 	astray   string   // a destination that can't be followed
+	bound    *bound   // nil: none
 }
 
 // Placed is a mount and where it really lies. A destination with ".." may be read in two ways; then both are taken.
@@ -45,6 +46,32 @@ func Open(bundle, rootfs string, readonly bool, mounts []Mount) (*View, error) {
 		return nil, fmt.Errorf("open the rootfs %q: %w", rootfs, err)
 	}
 	return &View{root: fd, readonly: readonly, bundle: bundle, mounts: mounts}, nil
+}
+
+// Bounded is the view for looks that nothing depends on, at paths that somebody else has chosen: all of them together look at so many
+// parts of paths, and only file systems of mounts that answer are asked; nil: none. It ends with the view that it is of, and isn't closed.
+func (v *View) Bounded(parts int, answers func(fd int) bool) *View {
+	v.place()
+	b := *v
+	b.bound = &bound{parts, answers}
+	return &b
+}
+
+// bound is what bounds a view.
+type bound struct {
+	parts   int
+	answers func(fd int) bool
+}
+
+// spend takes a path's parts off what a bounded view may look at.
+func (v *View) spend(p string) error {
+	if v.bound == nil {
+		return nil
+	}
+	if v.bound.parts -= strings.Count(p, "/"); v.bound.parts < 0 {
+		return links.ErrMany
+	}
+	return nil
 }
 
 // Close gives the rootfs back.
