@@ -364,6 +364,19 @@ func (c *cluster) policyEvent(ctx context.Context, key, digest, message string) 
 	_ = c.event(ctx, about, eventName(key, digest), podevents.Event{Warning: true, Reason: "PolicyRefused", Message: message})
 }
 
+// answers asks the API server for a pod of the node, whatever it says of it: a watch does not tell whether it still goes on.
+func (c *cluster) answers(ctx context.Context, namespace, name string) error {
+	limited, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	_, err := c.metadata.Resource(resources.Pods).Namespace(namespace).List(limited, metav1.ListOptions{
+		FieldSelector: fields.SelectorFromSet(fields.Set{"metadata.name": name, "spec.nodeName": c.options.node}).String(),
+	})
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+		return nil
+	}
+	return err
+}
+
 // pod finds a pod of the node by its names; nil: it is not known, or gone.
 func (c *cluster) pod(namespace, name string) *metav1.PartialObjectMetadata {
 	object, there, err := c.pods.GetByKey(namespace + "/" + name)

@@ -32,7 +32,22 @@ type events struct {
 	stop func() // ends that, and waits for its end
 
 	told map[string]time.Time // names of events, so that a container that is made again and again costs no request
+	late []lateEvent          // on pods that the API server does not know yet
 }
+
+// lateEvent waits for its pod: the kubelet tells of a static pod only once it has started it.
+type lateEvent struct {
+	line  *podevents.Line
+	event podevents.Event
+	until time.Time
+}
+
+// Bounds of what waits. It is in memory alone: where the agent ends meanwhile, it is not told.
+const (
+	waits   = 2 * time.Minute
+	waiting = 256
+	askLate = 2 * time.Second
+)
 
 // Bounds: a node starts with fifty events at once, and goes on with five a second; what is more waits in the log. Of what was told,
 // so many are remembered; the API server knows the others by their names.
@@ -132,9 +147,15 @@ func (e *events) read(ctx context.Context, path string) {
 		}
 		e.metrics.lost.Add(float64(log.Lost - lost))
 		lost = log.Lost
+		e.tellLate(ctx)
+		var again <-chan time.Time
+		if len(e.late) > 0 {
+			again = time.After(askLate)
+		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
+		case <-again:
 		case <-tick.C:
 		}
 	}
@@ -171,11 +192,38 @@ func (e *events) tell(ctx context.Context, text []byte) error {
 	return nil
 }
 
+// tellLate tells of pods that have become known, and gives the others up in their time.
+func (e *events) tellLate(ctx context.Context) {
+	var still []lateEvent
+	for _, l := range e.late {
+		pod := e.cluster.pod(l.line.Namespace, l.line.Pod)
+		if pod != nil && e.sendOn(ctx, pod, l.line, l.event) == nil || time.Now().After(l.until) {
+			continue
+		}
+		still = append(still, l)
+	}
+	e.late = still
+}
+
 func (e *events) send(ctx context.Context, line *podevents.Line, event podevents.Event) error {
 	pod := e.pod(ctx, line.Namespace, line.Pod)
-	if pod == nil {
-		return nil // it is gone, and with it who would look
+	if pod != nil {
+		return e.sendOn(ctx, pod, line, event)
 	}
+	// It is gone, and with it who would look; or the API server is away, or has not been told of it.
+	if err := e.limit.Wait(ctx); err != nil {
+		return err
+	}
+	if err := e.cluster.answers(ctx, line.Namespace, line.Pod); err != nil {
+		return fmt.Errorf("an event on the pod %s/%s waits for the API server: %w", line.Namespace, line.Pod, err)
+	}
+	if len(e.late) < waiting {
+		e.late = append(e.late, lateEvent{line, event, time.Now().Add(waits)})
+	}
+	return nil
+}
+
+func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line, event podevents.Event) error {
 	workload := pod.UID
 	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind != "Node" { // a static pod's
 		workload = owner.UID

@@ -74,7 +74,7 @@ class_runs() {
   killed_after 'msg=starting'
   killed_after 'self-test passed'
   agent
-  patiently grep -qF 'self-test passed' "$CLUSTER/agent.log"
+  patiently grep -qF 'self-test passed' "$CLUSTER/agent.log" || explain "$(tail -n 20 "$CLUSTER/agent.log")"
   labelled
   [[ $(on node2 cat /run/restarts) == "$restarts" ]] || explain 'containerd was restarted'
   end_daemon agent KILL

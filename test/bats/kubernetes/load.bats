@@ -99,6 +99,8 @@ last_is_in_force() { on "$1" grep -q 'uid = 71020' /etc/nonroot-runc/config.toml
   patiently kubectl get --raw /readyz
   for node in "${NODES[@]}"; do patiently ready "$node"; done
   for node in "${NODES[@]}"; do patiently labelled "$node"; done
+  # The event on it waits for the pod to be known.
+  patiently has_event load alone-node1 RunsAsNonRoot
   on node1 rm /etc/static-pods/alone.yaml
 }
 
