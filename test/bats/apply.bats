@@ -196,7 +196,7 @@ expect = {uid = 4567}'
   says_of 'mode = "audit"                          # line 1' 'file = "/var/log/x"                     # /etc/nonroot-runc/config.toml'
 }
 
-@test "policy check, test and pin have JSON" {
+@test "policy check and test have JSON" {
   printf 'home.size = "1g"\n[[rule]]\nname = "all"\n[[rule]]\nname = "never"\nuntil = 2020-01-01\n' >"$POLICY"
   succeeds "$REPO/bin/nonroot-ctl" policy check --json
   jq -e '.file == "/etc/nonroot-runc/config.toml" and .mode == "rewrite" and .rules == 2 and (.hints | length) == 2' <<<"$OUT" >/dev/null || explain 'check'
@@ -204,8 +204,4 @@ expect = {uid = 4567}'
   says "$REPO/bin/nonroot-ctl" policy test --policy "$POLICY" --json "$BATS_TEST_TMPDIR/e.toml"
   [[ $STATUS == 1 ]] || explain 'one does not hold'
   jq -e '[.tests[] | [.name, .ok, (.wrong | length)]] == [["right", true, 0], ["wrong", false, 1]]' <<<"$OUT" >/dev/null || explain 'test'
-  succeeds "$REPO/bin/nonroot-ctl" policy pin --json
-  jq -e '.file == "/etc/nonroot-runc/config.toml" and (.sha256 | length) == 64 and .pin == "/etc/nonroot-runc.pin"' <<<"$OUT" >/dev/null || explain 'pin'
-  succeeds "$REPO/bin/nonroot-ctl" policy pin --remove --json
-  jq -e '.sha256 == ""' <<<"$OUT" >/dev/null || explain 'unpin'
 }

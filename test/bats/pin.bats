@@ -128,3 +128,11 @@ behind_our_back() {
   config '.mounts += [{destination: "/p", type: "bind", source: "/etc/nonroot-runc.pin", options: ["bind"]}]'
   refused 'own pins of policies, "/etc/nonroot-runc.pin"' nonroot run "$ID"
 }
+
+@test "policy pin has JSON" {
+  printf 'home.size = "1g"\n' >/etc/nonroot-runc/config.toml
+  succeeds "$REPO/bin/nonroot-ctl" policy pin --json
+  jq -e '.file == "/etc/nonroot-runc/config.toml" and (.sha256 | length) == 64 and .pin == "/etc/nonroot-runc.pin"' <<<"$OUT" >/dev/null || explain 'pin'
+  succeeds "$REPO/bin/nonroot-ctl" policy pin --remove --json
+  jq -e '.sha256 == ""' <<<"$OUT" >/dev/null || explain 'unpin'
+}
