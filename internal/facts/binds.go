@@ -33,7 +33,6 @@ type alike struct {
 	what, advice string
 	names        []string
 	more         int
-	source       string // where the host has it, if it is one mount
 }
 
 const (
@@ -73,16 +72,11 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 		if what == "" || o.hasACL(g.source(m)) {
 			continue
 		}
-		name, source := quote.Value(m.Destination), ""
-		if quote.IsPlainPath(m.Source) && strings.Contains(advice, "chmod") {
-			source = m.Source
-		}
+		name := quote.Value(m.Destination)
 		if advice != "" && g.isEmptyRoots(o, m, &at.Stat) {
 			what, advice = "is empty and root's, as engines create one that is missing, and the identity can't write to it", g.adviceForEmpty(d, m.Source)
-			source = ""
 		}
 		if n := slices.IndexFunc(all, func(a *alike) bool { return a.what == what && a.advice == advice }); n >= 0 {
-			all[n].source = ""
 			if a := all[n]; len(a.names) < mostAlike {
 				a.names = append(a.names, name)
 			} else {
@@ -90,7 +84,7 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 			}
 			continue
 		}
-		all = append(all, &alike{what: what, advice: advice, names: []string{name}, source: source})
+		all = append(all, &alike{what: what, advice: advice, names: []string{name}})
 	}
 	for _, a := range all {
 		notes = append(notes, a.note())
@@ -106,9 +100,6 @@ func (a *alike) note() string {
 	note := "what is mounted at " + names + " " + a.what
 	if a.advice != "" {
 		note += hint.Flat + a.advice
-		if a.source != "" {
-			note += " (on the host: " + a.source + ")"
-		}
 	}
 	return note
 }
