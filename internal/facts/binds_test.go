@@ -56,7 +56,7 @@ func TestClosedBinds(t *testing.T) {
 		{"empty", 0, 0, 0o755, "rw", "is empty and root's|run chown 65532:65532"},
 		{"empty", 0, 0, 0o700, "rw", "can't be read|!is empty|!run chown"},
 		{"empty", 0, 0, 0o1730, "rw", "can't be read|!is empty|!run chown"},
-		{"directory", 0, 0, 0o755, "rw", "can't be written by the identity (0:0 0755)|chgrp 65532 and chmod g+rwx, or at last chown 65532:65532|!--user"},
+		{"directory", 0, 0, 0o755, "rw", "can't be written by the identity (0:0 0755)|chgrp 65532 and chmod g+rwx, or as a last resort chown 65532:65532|!--user"},
 		{"directory", 1000, 1000, 0o755, "rw", "can't be written|run it as the owner (--user 1000:1000), or chgrp 65532|!chown"},
 		{"directory", 1000, 1000, 0o755, "ro", ""},
 		{"directory", 1000, 1000, 0o700, "ro", "can't be read|--user 1000:1000|chmod o+rx|!chown|!g+rwx"},
@@ -65,7 +65,7 @@ func TestClosedBinds(t *testing.T) {
 		{"directory", 1000, 65532, 0o770, "rw", ""},
 		{"directory", 0, 0, 0o777, "rw", ""},
 		{"directory", 65532, 0, 0o700, "rw", ""},
-		{"file", 0, 0, 0o400, "ro", "can't be read by the identity (0:0 0400)|chgrp 65532 and chmod g+r, or at last chown|!o+r|!--user"},
+		{"file", 0, 0, 0o400, "ro", "can't be read by the identity (0:0 0400)|chgrp 65532 and chmod g+r, or as a last resort chown|!o+r|!--user"},
 		{"file", 0, 0, 0o600, "rw", "can't be read|g+rw"},
 		{"file", 0, 0, 0o644, "ro", ""},
 		{"file", 1000, 1000, 0o644, "rw", "can't be written|--user 1000:1000"},
@@ -387,7 +387,7 @@ func TestClosedBindsElsewhere(t *testing.T) {
 		{"Podman's", mine, func(g *Gathered) {
 			g.call.Caller.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}}
 			g.Origin.Engine = "podman"
-		}, "hint: --userns=keep-id, or chmod o+rwx, or at last podman unshare chown 65532:65532"},
+		}, "hint: --userns=keep-id, or chmod o+rwx, or as a last resort podman unshare chown 65532:65532"},
 		{"Podman's, by what it says", mine, func(g *Gathered) {
 			g.call.Caller.Own = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}}
 			g.Container.Annotations = map[string]string{"io.container.manager": "libpod"}
