@@ -36,7 +36,7 @@ type Explained struct {
 	Containers []Container `json:"containers"`
 	Events     []Told      `json:"events,omitempty"` // of the pod itself
 	Node       string      `json:"node,omitempty"`
-	NodeState  string      `json:"podevents.NodeCondition,omitempty"`
+	NodeState  string      `json:"nodeState,omitempty"`
 	Policy     string      `json:"policySHA256,omitempty"`
 	Hint       string      `json:"hint,omitempty"`
 }

@@ -5,6 +5,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,6 +17,18 @@ func parsed[T any](t *testing.T, text string) (one T) {
 		t.Fatalf("%s: %v", text, err)
 	}
 	return one
+}
+
+// TestMembers: what reads the JSON goes by these names, which stay.
+func TestMembers(t *testing.T) {
+	text, err := json.Marshal(Explained{Class: "c", Node: "n", NodeState: "s", Policy: "p", Hint: "x", Events: []Told{{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Sorted(maps.Keys(parsed[map[string]any](t, string(text))))
+	if want := strings.Fields("answer containers events governed hint namespace node nodeState pod policySHA256 runtimeClass"); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 var classes = map[string]string{"nonroot": "nonroot", "nonroot-audit": "nonroot-audit", "runc": "runc", "renamed": "nonroot"}
