@@ -21,7 +21,6 @@ import (
 	"github.com/fatih/color"
 	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/docs/checks"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
@@ -542,10 +541,7 @@ func checkLocal(path, engine, name string, o check.Options) ([]check.Result, err
 // progress says on a terminal how many files were looked at; the number -1 takes the line away.
 func progress(to io.Writer) func(n int) {
 	file, ok := to.(*os.File)
-	if !ok {
-		return func(int) {}
-	}
-	if _, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS); err != nil {
+	if !ok || !isTerminal(file) {
 		return func(int) {}
 	}
 	last := time.Now()

@@ -14,9 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
-	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // configCommand prints the policy as it is in force.
@@ -59,11 +57,7 @@ func configShow(c *cli.Context) error {
 	if c.IsSet("policy") && c.IsSet("profile") {
 		return errors.New("--policy and --profile exclude each other")
 	}
-	binary := "nonroot-runc"
-	if c.IsSet("profile") {
-		binary += "." + c.String("profile")
-	}
-	p, err := facts.Policy(c.String("policy"), binary, trusted.CallersOwners(nil))
+	p, err := policyNamed(c)
 	if err != nil {
 		return err
 	}

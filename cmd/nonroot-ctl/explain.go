@@ -17,11 +17,9 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
-	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/locate"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
-	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // explainCommand says what becomes, or became, of a container, and why.
@@ -154,11 +152,7 @@ func runExplain(c *cli.Context) error {
 // refusalIn is when and why a container was refused last, by the policy's log; "": it was not, or nobody knows. Engines that keep the bundle of
 // such a container have taken its rootfs away, without which a dry run finds that alone.
 func refusalIn(c *cli.Context, id string) (at time.Time, reason string) {
-	binary := "nonroot-runc"
-	if c.IsSet("profile") {
-		binary += "." + c.String("profile")
-	}
-	p, err := facts.Policy(c.String("policy"), binary, trusted.CallersOwners(nil))
+	p, err := policyNamed(c)
 	if err != nil {
 		return at, ""
 	}
@@ -298,19 +292,18 @@ func printReport(to io.Writer, r *explain.Report) error {
 	}
 	p.asked(r.Asked)
 	p.decided(&r.Decided)
+	heading, changes := "difference in config.json", r.Changes
 	if r.Decided.Mode == policy.Audit {
-		p.heading("what would change in config.json if it were enforced")
-		r.Changes = r.Would
-	} else {
-		p.heading("difference in config.json")
+		heading, changes = "what would change in config.json if it were enforced", r.Would
 	}
+	p.heading(heading)
 	if r.Partial {
 		p.line("  config.json from before was not kept; this is what the record knows of it")
 	}
-	for _, c := range r.Changes {
+	for _, c := range changes {
 		p.line("  %s", change(c))
 	}
-	if len(r.Changes) == 0 {
+	if len(changes) == 0 {
 		p.line("  none")
 	}
 	if len(r.Notes) > 0 {

@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/configure"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
@@ -245,7 +244,7 @@ func (r request) builds(file configure.File, d dockerd, daemonJSON []byte) (conf
 
 // askBuilds asks on a terminal.
 func askBuilds() (string, error) {
-	if _, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS); err != nil {
+	if !isTerminal(os.Stdin) {
 		return "", errors.New("choose what happens to image builds, which call runc, too: --builds off (they run as root, as before) or --builds rewrite (most Dockerfiles then fail at their first RUN)")
 	}
 	fmt.Fprint(os.Stderr, "Image builds (BuildKit) call runc, too.\n"+

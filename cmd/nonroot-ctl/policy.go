@@ -22,6 +22,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/host"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/trial"
+	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // policyCommand is for who writes policies. It decides by the policy's own code, about containers that are only described.
@@ -159,6 +160,15 @@ func readPolicy(name string, text bool) (*policy.Policy, error) {
 		return policy.Parse(name, data)
 	}
 	return facts.Policy(name, "", facts.AnyCaller().Owners)
+}
+
+// policyNamed is the policy that --policy or --profile names, else the one in force.
+func policyNamed(c *cli.Context) (*policy.Policy, error) {
+	binary := "nonroot-runc"
+	if c.IsSet("profile") {
+		binary += "." + c.String("profile")
+	}
+	return facts.Policy(c.String("policy"), binary, trusted.CallersOwners(nil))
 }
 
 func policyShow(c *cli.Context) error {

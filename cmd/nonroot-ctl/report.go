@@ -18,7 +18,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
-	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/report"
@@ -63,11 +62,7 @@ func runReport(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("--until: %w", err)
 	}
-	binary := "nonroot-runc"
-	if c.IsSet("profile") {
-		binary += "." + c.String("profile")
-	}
-	p, err := facts.Policy(c.String("policy"), binary, trusted.CallersOwners(nil))
+	p, err := policyNamed(c)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/doctor"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
@@ -89,7 +88,7 @@ func runSetup(c *cli.Context) error {
 	}
 	s := &setup{c: c}
 	if !c.Bool("yes") {
-		if _, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS); err != nil {
+		if !isTerminal(os.Stdin) {
 			return errors.New("setup asks questions, and standard input is not a terminal\nhint: --yes accepts the defaults; --mode, --engine, --default and --guard each answer one")
 		}
 		s.in = bufio.NewReader(os.Stdin)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/briandowns/spinner"
 	"github.com/fatih/color"
+	"golang.org/x/sys/unix"
 )
 
 // What people see at a terminal, and nobody else: colours, unless NO_COLOR is set (https://no-color.org) or TERM is "dumb", and a sign
@@ -27,6 +28,12 @@ func painted(to io.Writer, how *color.Color, text string) string {
 		return text
 	}
 	return how.Sprint(text)
+}
+
+// isTerminal says that a file is one.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // patience is how long something may take without a sign.
