@@ -371,10 +371,15 @@ func (c *cluster) answers(ctx context.Context, namespace, name string) error {
 	_, err := c.metadata.Resource(resources.Pods).Namespace(namespace).List(limited, metav1.ListOptions{
 		FieldSelector: fields.SelectorFromSet(fields.Set{"metadata.name": name, "spec.nodeName": c.options.node}).String(),
 	})
-	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+	if isFinal(err) {
 		return nil
 	}
 	return err
+}
+
+// isFinal says that the API server answered, and would say the same of another try.
+func isFinal(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsNotFound(err) || apierrors.IsBadRequest(err)
 }
 
 // pod finds a pod of the node by its names; nil: it is not known, or gone.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/follow"
@@ -148,14 +147,14 @@ func (e *events) read(ctx context.Context, path string) {
 		e.metrics.lost.Add(float64(log.Lost - lost))
 		lost = log.Lost
 		e.tellLate(ctx)
-		var again <-chan time.Time
+		var soon <-chan time.Time
 		if len(e.late) > 0 {
-			again = time.After(askLate)
+			soon = time.After(askLate)
 		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
-		case <-again:
+		case <-soon:
 		case <-tick.C:
 		}
 	}
@@ -242,7 +241,7 @@ func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 		about["fieldPath"] = fmt.Sprintf("spec.containers{%s}", line.Container)
 	}
 	switch err := e.cluster.event(ctx, about, name, event); {
-	case apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsNotFound(err) || apierrors.IsBadRequest(err):
+	case isFinal(err):
 		slog.Warn("an event is not taken", "namespace", pod.Namespace, "pod", pod.Name, "cause", err) // a namespace that ends
 		return nil
 	case err != nil:
