@@ -246,7 +246,11 @@ var locals = []string{
 var errNotLocal = errors.New("its file system may not answer")
 
 // opener opens what lies in one of the locals. The mounts that there are it reads once, as a host may have thousands.
-type opener struct{ mounts proc.Mounts }
+type opener struct {
+	mounts proc.Mounts
+
+	name, leads string // what real was asked last, as it is asked several times about a mount
+}
 
 // open opens with O_PATH. No file system is asked anything before it is known to be one of the locals.
 func (o *opener) open(name string, flags int) (int, error) {
@@ -275,6 +279,13 @@ func (o *opener) answers(fd int) bool {
 
 // real is where a path of the host's leads by its links (-v /srv/link:/data, of a link to /etc); where that can't be told, the path.
 func (o *opener) real(name string) string {
+	if o.name != name {
+		o.name, o.leads = name, o.follow(name)
+	}
+	return o.leads
+}
+
+func (o *opener) follow(name string) string {
 	fd, err := o.open(name, 0)
 	if err != nil {
 		return path.Clean(name)

@@ -481,7 +481,7 @@ func TestClosedWrites(t *testing.T) {
 			if readonly && !strings.HasPrefix(test.path, "/dev") && test.path != "/roots/x" && (test.path != "/etc/hosts" || test.how != program.Opens) {
 				want = false
 			}
-			if got := (&reach{g, d, give, owned, home}).closed(program.Write{Path: test.path, How: test.how}); got != want {
+			if got := (&reach{Gathered: g, d: d, give: give, owned: owned, home: home}).closed(program.Write{Path: test.path, How: test.how}); got != want {
 				t.Errorf("%+v, of a read-only rootfs %v: %v", test, readonly, got)
 			}
 		}
@@ -503,7 +503,7 @@ func TestClosedWritesOfVolumes(t *testing.T) {
 		}
 		g := gather(t, c)
 		d := decidedAs(65532, policy.Fixed)
-		r := &reach{g, d, g.give(d, nil), nil, &homedir.Plan{}}
+		r := &reach{Gathered: g, d: d, give: g.give(d, nil), home: &homedir.Plan{}}
 		for _, w := range []program.Write{
 			{Path: "/etc/app/main", How: program.Opens}, {Path: "/etc/app/conf.d/site", How: program.Replaces}, {Path: "/etc/app/conf.d/new", How: program.Puts},
 		} {

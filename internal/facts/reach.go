@@ -20,10 +20,11 @@ import (
 // reach is what the identity will be able to write, once what is given to it was given.
 type reach struct {
 	*Gathered
-	d     *decision.Decision
-	give  *plan.Give
-	owned map[int][]string
-	home  *homedir.Plan
+	d      *decision.Decision
+	give   *plan.Give
+	owned  map[int][]string
+	home   *homedir.Plan
+	opener opener
 }
 
 // closed says that a path of the container's is not the identity's to write, and was root's. What can't be told is not closed.
@@ -31,7 +32,7 @@ func (r *reach) closed(w program.Write) bool {
 	if r.home.Mounts != nil && links.Within(r.home.Home, w.Path) || r.give != nil && r.give.Tmp && links.WithinAny(layer.Tmp, w.Path) {
 		return false
 	}
-	view := r.image.Bounded(maxNamed, (&opener{}).answers) // a script chooses the path
+	view := r.image.Bounded(maxNamed, r.opener.answers) // a script chooses the path
 	at, err := view.Look(w.Path)
 	if err != nil {
 		return false
