@@ -11,17 +11,7 @@ WRAPPER=/usr/local/bin/nvidia-container-runtime
 setup_file() {
   install -m 755 "$REPO/.cache/nvidia/nvidia-container-runtime" "$WRAPPER"
   mkdir -p /etc/cdi
-  # 44 is Debian's group video.
-  cat >/etc/cdi/nvidia.yaml <<'YAML'
-cdiVersion: "0.7.0"
-kind: nvidia.com/gpu
-devices:
-  - name: "0"
-    containerEdits:
-      deviceNodes: [{path: /dev/nvidia0, hostPath: /dev/null, type: c, major: 1, minor: 3, permissions: rw}]
-      additionalGids: [44]
-      env: [GPU=zero]
-YAML
+  install -m 644 "$REPO/test/bats/made-up-gpu.yaml" /etc/cdi/nvidia.yaml
   wrapper_goes_on_to "\"$NONROOT\""
   mkdir -p /etc/docker
   printf '{"runtimes": {"nvidia": {"path": "%s"}, "nonroot": {"path": "%s"}}, "default-runtime": "nvidia"}\n' "$WRAPPER" "$NONROOT" >/etc/docker/daemon.json

@@ -13,17 +13,7 @@ setup_file() {
   on node1 install -m 755 "$REPO/.cache/nvidia/nvidia-container-runtime" /usr/local/bin/
   on node1 install -m 755 "$REPO"/bin/nonroot-{runc,ctl} /usr/local/sbin/
   on node1 mkdir -p /etc/cdi /etc/nvidia-container-runtime
-  # 44 is Debian's group video.
-  on node1 tee /etc/cdi/nvidia.yaml >/dev/null <<'YAML'
-cdiVersion: "0.7.0"
-kind: nvidia.com/gpu
-devices:
-  - name: "0"
-    containerEdits:
-      deviceNodes: [{path: /dev/nvidia0, hostPath: /dev/null, type: c, major: 1, minor: 3, permissions: rw}]
-      additionalGids: [44]
-      env: [GPU=zero]
-YAML
+  on node1 tee /etc/cdi/nvidia.yaml >/dev/null <"$REPO/test/bats/made-up-gpu.yaml"
   # As nvidia-ctk runtime configure writes it.
   on node1 tee /etc/containerd/conf.d/99-nvidia.toml >/dev/null <<'TOML'
 version = 4
