@@ -77,7 +77,7 @@ func (g *Gathered) lastStart() *policy.LastStart {
 	return g.started
 }
 
-// volumes finds who owns the container's volumes in which something was written, as the container has the ids.
+// volumes finds who owns the container's volumes, as the container has the ids.
 func (g *Gathered) volumes() {
 	g.Volumes, g.Last = []policy.OwnedVolume{}, g.lastStart()
 	of := g.owners()
@@ -86,7 +86,7 @@ func (g *Gathered) volumes() {
 		if !m.Binds() {
 			continue
 		}
-		disk, ok := layer.VolumeOwner(m.Source, g.rootfs(), m.Destination, g.call.Caller.Owners)
+		disk, empty, ok := layer.VolumeOwner(m.Source, g.rootfs(), m.Destination, g.call.Caller.Owners)
 		if !ok {
 			continue
 		}
@@ -98,7 +98,7 @@ func (g *Gathered) volumes() {
 		if !hasGroup {
 			gid = 0 // none that is anybody's
 		}
-		g.Volumes = append(g.Volumes, policy.OwnedVolume{Identity: policy.Identity{UID: uid, GID: gid}, Source: m.Source})
+		g.Volumes = append(g.Volumes, policy.OwnedVolume{Identity: policy.Identity{UID: uid, GID: gid}, Source: m.Source, Empty: empty})
 	}
 }
 

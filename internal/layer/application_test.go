@@ -210,22 +210,25 @@ func TestLargeApplication(t *testing.T) {
 	checkOwners(t, rootfs, map[string]string{"/var/lib/svc/state": "1000:1001 600", "/app": "1000:1001 755"})
 }
 
-// TestVolumeOwner: the top of an engine's volume, once something was written in it.
+// TestVolumeOwner: the top of an engine's volume, and whether something was written in it.
 func TestVolumeOwner(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, map[string]string{
 		"volumes/": "0:0 755", "volumes/metadata.db": "0:0 600", "volumes/v/": "0:0 755", "volumes/v/_data/": "7:8 755", "volumes/v/_data/x": "9:9 644",
-		"volumes/empty/": "0:0 755", "volumes/empty/_data/": "7:8 755", "host/v/_data/": "7:8 755", "host/v/_data/x": "7:8 644",
+		"volumes/empty/": "0:0 755", "volumes/empty/_data/": "7:8 755", "volumes/roots/": "0:0 755", "volumes/roots/_data/": "0:0 755", "srv/": "7:7 755", "host/v/_data/": "7:8 755", "host/v/_data/x": "7:8 644",
 	})
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for source, want := range map[string]bool{
-		"volumes/v/_data": true, "volumes/empty/_data": false, "host/v/_data": false, "volumes/v": false, "volumes/none/_data": false, "volumes/v/_data/x": false,
+		"volumes/v/_data": true, "volumes/empty/_data": true, "volumes/roots/_data": false, "host/v/_data": false, "volumes/v": false, "volumes/none/_data": false, "volumes/v/_data/x": false,
 	} {
-		owner, ok := VolumeOwner(filepath.Join(dir, source), dir, "/none", trusted.Owners{})
-		if ok != want || ok && owner != (Owner{7, 8}) {
-			t.Errorf("%s: %+v, %t", source, owner, ok)
+		owner, empty, ok := VolumeOwner(filepath.Join(dir, source), dir, "/none", trusted.Owners{})
+		if ok != want || ok && (owner != (Owner{7, 8}) || empty != strings.Contains(source, "empty")) {
+			t.Errorf("%s: %+v, %t, %t", source, owner, empty, ok)
+		}
+		if _, _, ok := VolumeOwner(filepath.Join(dir, source), dir, "/srv", trusted.Owners{}); ok {
+			t.Errorf("%s: its owner is from the image", source)
 		}
 	}
 }
@@ -259,9 +262,9 @@ func TestVolumeOwnerBelow(t *testing.T) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		owner, ok := VolumeOwner(filepath.Join(dir, "volumes/v/_data"), filepath.Join(dir, "image"), "/srv", trusted.Owners{})
-		if ok != test.ok || ok && owner != test.want {
-			t.Errorf("%s: %+v, %t", name, owner, ok)
+		owner, empty, ok := VolumeOwner(filepath.Join(dir, "volumes/v/_data"), filepath.Join(dir, "image"), "/srv", trusted.Owners{})
+		if ok != test.ok || empty || ok && owner != test.want {
+			t.Errorf("%s: %+v, %t, %t", name, owner, empty, ok)
 		}
 	}
 }

@@ -63,29 +63,30 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 // Owner is who owns a directory, as the disk has it.
 type Owner struct{ UID, GID uint32 }
 
-// VolumeOwner says who owns the top of a volume that an engine manages, in which something was written; it is false for anything
-// else. Where the top is root's, and all that is in it is one user's, whom root has made its owner, it is that user.
-func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (Owner, bool) {
+// VolumeOwner says who owns the top of a volume that an engine manages, and whether nothing was written in it yet; it is false for
+// anything else, for an empty one of root's, and where the engine has copied the owner from the image. Where the top is root's, and all
+// that is in it is one user's, whom root has made its owner, it is that user.
+func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (o Owner, empty, ok bool) {
 	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
 	if !ok {
-		return Owner{}, false
+		return o, false, false
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
-		return Owner{}, false
+		return o, false, false
 	}
 	names, err := dirents.Names(fd, maxTop+1)
-	if err != nil || len(names) == 0 {
-		return Owner{}, false
+	if empty = len(names) == 0; err != nil || empty && st.Uid == 0 {
+		return o, false, false
 	}
 	if st.Uid == 0 && len(names) <= maxTop {
-		if o, ok := ownerOf(fd, names); ok && !imageHas(rootfs, destination, o.UID) {
-			return o, true
+		if o, ok = ownerOf(fd, names); ok && !imageHas(rootfs, destination, o.UID) {
+			return o, false, true
 		}
 	}
 	top := Owner{st.Uid, st.Gid}
-	return top, !CopiedFrom(rootfs, destination, top.UID) // the engine fills it so
+	return top, empty, !CopiedFrom(rootfs, destination, top.UID) // the engine fills it so
 }
 
 // maxTop is how many entries at the top of a volume are looked at for their owner.

@@ -214,6 +214,9 @@ func (p *Policy) identify(f *inquiry, d *Decision) error {
 		if err != nil {
 			return err
 		}
+		if s == Fixed && p.waits(f, d) {
+			s = Volume
+		}
 		if found {
 			d.Source = s
 			break

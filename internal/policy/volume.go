@@ -9,10 +9,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// OwnedVolume is an engine's volume in which something was written, and who owns it, as the container has the ids.
+// OwnedVolume is an engine's volume, and who owns it, as the container has the ids.
 type OwnedVolume struct {
 	Identity
 	Source string
+	Empty  bool // nothing was written in it yet, and its owner isn't root
 }
 
 // volume: a container that asks for root becomes who owns its volumes, in which something was written, where all of them are
@@ -26,7 +27,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 	if f.User.UID != 0 || f.Act == Exec || p.Range.First != 0 {
 		return false
 	}
-	owners := f.volumes()
+	owners := used(f.volumes())
 	if last := f.Last; last != nil {
 		if last.Source == Volume || slices.ContainsFunc(owners, func(o OwnedVolume) bool { return o.UID == last.UID }) {
 			p.differ(f, d, owners)
@@ -51,6 +52,35 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 		return false
 	}
 	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume is of uid %d", found.UID))
+}
+
+// used leaves out the volumes in which nothing was written yet.
+func used(volumes []OwnedVolume) (owners []OwnedVolume) {
+	for _, v := range volumes {
+		if !v.Empty {
+			owners = append(owners, v)
+		}
+	}
+	return owners
+}
+
+// waits: a container that would be the fixed identity becomes who owns its empty volumes, where all of them are one user's: a backup
+// that starts before its database has written could not read what that writes later. Whom the image was built for comes first: the
+// image may work for nobody else.
+func (p *Policy) waits(f *inquiry, d *Decision) bool {
+	if !slices.Contains(p.Sources, Volume) || f.User.UID != 0 || f.Act == Exec || p.Range.First != 0 || f.created != nil {
+		return false
+	}
+	var found *Identity
+	for _, v := range f.volumes() {
+		switch {
+		case v.Empty && found == nil:
+			found = &v.Identity
+		case !v.Empty && v.UID != 0, v.Empty && v.UID != found.UID:
+			return false // who has written decides, or several do
+		}
+	}
+	return found != nil && found.UID != uint32(p.UID) && f.Last == nil && p.ofVolume(f, d, *found, fmt.Sprintf("its empty volume is of uid %d", found.UID))
 }
 
 // differ says that a container's volumes are of different users, and notes that. One of the policy's own identity is whoever's has it

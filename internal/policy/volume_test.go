@@ -65,6 +65,52 @@ func TestVolume(t *testing.T) {
 	}
 }
 
+// TestEmptyVolume: whose empty volumes decide who a container is that has no user of its own.
+func TestEmptyVolume(t *testing.T) {
+	fixed, one, two := Identity{UID: DefaultID, GID: DefaultID}, Identity{UID: 1234, GID: 1235}, Identity{UID: 1236, GID: 1237}
+	for name, test := range map[string]struct {
+		owned, empty []Identity
+		change       func(*Policy, *world)
+		want         Identity
+		source       Source
+	}{
+		"one":                          {nil, []Identity{one}, nil, one, Volume},
+		"two of one user":              {nil, []Identity{one, one}, nil, one, Volume},
+		"of two users":                 {nil, []Identity{one, two}, nil, fixed, Fixed},
+		"beside a used one":            {[]Identity{two}, []Identity{one}, nil, two, Volume},
+		"beside used ones":             {[]Identity{two, fixed}, []Identity{one}, nil, fixed, Fixed},
+		"beside root's":                {[]Identity{{}}, []Identity{one}, nil, one, Volume},
+		"the fixed one's":              {nil, []Identity{fixed}, nil, fixed, Fixed},
+		"the image has a user":         {nil, []Identity{one}, builtFor(1000), Identity{UID: 1000, GID: 1001}, Image},
+		"the command names one":        {nil, []Identity{one}, func(_ *Policy, w *world) { w.Prepare = two }, two, Prepared},
+		"a privileged group":           {nil, []Identity{{UID: 1234, GID: 6}}, nil, Identity{UID: 1234, GID: DefaultID}, Volume},
+		"above what runtimes agree on": {nil, []Identity{{UID: MaxID + 1, GID: 5}}, nil, fixed, Fixed},
+		"out of bounds":                {nil, []Identity{one}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, fixed, Fixed},
+		"another's range":              {nil, []Identity{one}, func(p *Policy, _ *world) { p.Reserved = Ranges{{1200, 1299}} }, fixed, Fixed},
+		"a policy without":             {nil, []Identity{one}, func(p *Policy, _ *world) { p.Sources = []Source{Kept, Fixed} }, fixed, Fixed},
+		"who doesn't ask for root": {nil, []Identity{one}, func(_ *Policy, w *world) {
+			w.User = spec.User{UID: 1000, GID: 1001}
+		}, Identity{UID: 1000, GID: 1001}, Kept},
+		"who may not be whom it asks for": {nil, []Identity{one}, func(p *Policy, w *world) {
+			p.AllowedUIDs = Ranges{{1234, 1234}}
+			w.User = spec.User{UID: 1000, GID: 1001}
+		}, fixed, Fixed},
+		"an exec":               {nil, []Identity{one}, func(_ *Policy, w *world) { w.Exec = true }, fixed, Fixed},
+		"it was started before": {nil, []Identity{one}, func(_ *Policy, w *world) { w.Started = &LastStart{fixed, Fixed} }, fixed, Fixed},
+		"it had the volume":     {nil, []Identity{one}, func(_ *Policy, w *world) { w.Started = &LastStart{two, Volume} }, two, Volume},
+	} {
+		p, f := Default(), facts(spec.User{})
+		f.Owned, f.Empty = test.owned, test.empty
+		if test.change != nil {
+			test.change(p, f)
+		}
+		d := p.decideIn(f)
+		if d.Mode != Rewrite || d.Identity == nil || d.Identity.UID != test.want.UID || d.Identity.GID != test.want.GID || d.Source != test.source {
+			t.Errorf("%s: %s %+v by %s (%s)", name, d.Mode, d.Identity, d.Source, d.Reason)
+		}
+	}
+}
+
 // TestDiffer: a command is advised only where it makes the volumes one user's, who may be that.
 func TestDiffer(t *testing.T) {
 	fixed, one, two := Identity{UID: DefaultID, GID: DefaultID}, Identity{UID: 1234, GID: 1235}, Identity{UID: 1236, GID: 1235}

@@ -40,7 +40,8 @@ type world struct {
 	By      Source
 
 	BuiltFor    func() accounts.Intended
-	Owned       []Identity // of volumes
+	Owned       []Identity // of volumes in which something was written
+	Empty       []Identity // of the others
 	Other       Neighbour
 	Prepare     Identity
 	Started     *LastStart
@@ -107,7 +108,10 @@ func (w *world) gather(f *Facts, m decision.Missing) {
 	if m.Volumes {
 		f.Volumes, f.Last = []OwnedVolume{}, w.Started
 		for _, owner := range w.Owned {
-			f.Volumes = append(f.Volumes, OwnedVolume{owner, "/volumes/of" + strconv.FormatUint(uint64(owner.UID), 10)})
+			f.Volumes = append(f.Volumes, OwnedVolume{Identity: owner, Source: "/volumes/of" + strconv.FormatUint(uint64(owner.UID), 10)})
+		}
+		for _, owner := range w.Empty {
+			f.Volumes = append(f.Volumes, OwnedVolume{Identity: owner, Source: "/volumes/empty", Empty: true})
 		}
 	}
 	if m.Isolated {

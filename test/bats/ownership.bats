@@ -360,6 +360,23 @@ with_volume() {
   [[ $OUT == 4999 ]] || explain 'expected the owner of the volume'
 }
 
+@test "a container without a user of its own becomes the owner of its empty volume" {
+  volume v
+  chown 4999:4998 "$VOLUMES/v/_data"
+  with_volume v /backup 'id -u; id -g'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'4999\n4998' ]] || explain 'expected the owner of the volume'
+  [[ $(stat -c %u:%g "$VOLUMES/v/_data") == 4999:4998 ]] || explain 'it has taken the volume'
+  # A user of its own comes first.
+  printf 'app:x:4000:4000::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  printf 'app:x:4000:\n' >>"$ROOTFS/etc/group"
+  mkdir "$ROOTFS/app"
+  chown 4000:4000 "$ROOTFS/app"
+  with_volume v /state 'id -u'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 4000 ]] || explain 'expected the user of the image'
+}
+
 @test "H5: a volume gives no root, nobody that allowed_uids leaves out, and nothing where each owner has a range" {
   volume v
   echo x >"$VOLUMES/v/_data/x"
