@@ -225,15 +225,16 @@ func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool 
 	return err == nil && len(names) == 0
 }
 
-// hasACL says that a file has an access control list (acl(5)), by which others may have rights that its mode does not show.
+// hasACL says that a file has an access control list (acl(5)), by which others may have rights that its mode does not show, or that this
+// can't be told.
 func (o *opener) hasACL(name string) bool {
 	fd, err := o.open(name, 0)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	_, err = unix.Getxattr(path.Join("/proc/self/fd", strconv.Itoa(fd)), "system.posix_acl_access", nil)
-	return err == nil
+	list, ok := rootfs.ReadACL(path.Join("/proc/self/fd", strconv.Itoa(fd)))
+	return list != nil || !ok
 }
 
 // locals are file systems in which the kernel itself answers. In others a program does (FUSE), or another machine, or nobody ever:

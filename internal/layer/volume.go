@@ -237,9 +237,9 @@ type Outcome struct {
 // GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
 // image has the directory.
 //
-// New is one of root's, or of another id that isNew has, or where the image has a directory of the same account in the volume's place, whose owner the engine has
-// copied; any other account's may be the identity of a container that runs with it. And nothing was written in it yet: it is
-// empty, or holds what the engine copied there from that directory, and nothing else.
+// New is one of root's, or of another id that isNew has, or where the image has a directory of the same account in the volume's place,
+// whose owner the engine has copied; any other account's may be the identity of a container that runs with it. And nothing was written
+// in it yet: it is empty, or holds what the engine copied there from that directory, and nothing else.
 func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owners trusted.Owners) (Outcome, error) {
 	fd, ok := openVolume(v.Source, owners, isRoot)
 	if !ok {
