@@ -13,6 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
 // maxNamed bounds the parts of paths that are looked at as a script names them.
@@ -86,7 +87,7 @@ func (g *Gathered) volumes() {
 		if !m.Binds() {
 			continue
 		}
-		disk, empty, ok := layer.VolumeOwner(m.Source, g.rootfs(), m.Destination, g.call.Caller.Owners)
+		disk, ok := layer.VolumeOwner(m.Source, g.rootfs(), m.Destination, g.call.Caller.Owners)
 		if !ok {
 			continue
 		}
@@ -98,8 +99,17 @@ func (g *Gathered) volumes() {
 		if !hasGroup {
 			gid = 0 // none that is anybody's
 		}
-		g.Volumes = append(g.Volumes, policy.OwnedVolume{Identity: policy.Identity{UID: uid, GID: gid}, Source: m.Source, Empty: empty})
+		g.Volumes = append(g.Volumes, policy.OwnedVolume{Identity: policy.Identity{UID: uid, GID: gid}, Source: m.Source, Empty: disk.Empty && !g.isThere(disk.For)})
 	}
+}
+
+// isThere says that the runtime has a container of this name: it runs, or is about to.
+func (g *Gathered) isThere(id string) bool {
+	if id == "" || id == g.ID {
+		return false
+	}
+	_, err := runc.ReadState(g.call.Root, g.call.Root != "", id, g.call.Caller.Owners)
+	return err == nil
 }
 
 // prepares is whom the command prepares the container's volumes for; uid 0: nobody.

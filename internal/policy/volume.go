@@ -13,11 +13,11 @@ import (
 type OwnedVolume struct {
 	Identity
 	Source string
-	Empty  bool // nothing was written in it yet, and its owner isn't root
+	Empty  bool // nothing was written in it yet, and no other container is there whose identity has it
 }
 
-// volume: a container that asks for root becomes who owns its volumes, in which something was written, where all of them are
-// one user's. As root, all containers with a volume were one user: a backup beside its database, a web server beside what renews
+// volume: a container that asks for root becomes who owns its volumes, in which something was written or which another container has,
+// where all of them are one user's. As root, all containers with a volume were one user: a backup beside its database, a web server beside what renews
 // its certificates. It is within the bounds of a uid that is kept, which anybody may ask for, so that naming somebody's volume
 // gives nothing more. Where the policy gives each owner ids of its own, a volume gives none.
 //
@@ -54,7 +54,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume is of uid %d", found.UID))
 }
 
-// used leaves out the volumes in which nothing was written yet.
+// used leaves out the volumes in which nothing was written yet, and which nobody else has.
 func used(volumes []OwnedVolume) (owners []OwnedVolume) {
 	for _, v := range volumes {
 		if !v.Empty {

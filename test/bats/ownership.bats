@@ -377,6 +377,26 @@ with_volume() {
   [[ $OUT == 4000 ]] || explain 'expected the user of the image'
 }
 
+@test "an empty volume is its container's while that is there, and the next one's afterwards" {
+  volume v
+  with_volume v /run/app 'sleep 1000'
+  succeeds nonroot create "$ID-server"
+  [[ $(stat -c %u "$VOLUMES/v/_data") == 65532 ]] || explain 'the first one'
+  printf 'app:x:4000:4000::/:/bin/sh\n' >>"$ROOTFS/etc/passwd"
+  printf 'app:x:4000:\n' >>"$ROOTFS/etc/group"
+  mkdir "$ROOTFS/app"
+  chown 4000:4000 "$ROOTFS/app"
+  rm "$BUNDLE"/nonroot-*
+  with_volume v /run/app 'id -u; id -g'
+  succeeds nonroot run "$ID"
+  [[ $OUT == $'65532\n65532' ]] || explain 'expected one user'
+  [[ $(stat -c %u "$VOLUMES/v/_data") == 65532 ]] || explain 'it was taken away'
+  bare delete --force "$ID-server"
+  with_volume v /run/app 'id -u; echo x >/run/app/x'
+  succeeds nonroot run "$ID"
+  [[ $OUT == 4000 ]] || explain 'expected the user of the image'
+}
+
 @test "H5: a volume gives no root, nobody that allowed_uids leaves out, and nothing where each owner has a range" {
   volume v
   echo x >"$VOLUMES/v/_data/x"
