@@ -2,7 +2,7 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build install uninstall demo test test-packages test-kubernetes test-policies test-matrix judge differential compat lint check-peers bench fuzz mutants reproducible packages release clean
+.PHONY: help build install uninstall demo test test-packages test-image test-kubernetes test-policies test-matrix judge differential compat lint check-peers bench fuzz mutants reproducible packages release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: ## every suite, with what it needs installed first (as root)
 test-packages: ## the packages, made twice and in two versions: installed, upgraded, removed, purged; and a whole release (as root, minutes)
 	hack/bats-engines test/bats/engines/packages.bats
 	hack/test-release
+
+test-image: ## the agent's image, built by Docker's two builders, each twice (as root, minutes)
+	hack/bats-engines test/bats/engines/image.bats
 
 test-kubernetes: ## a Kubernetes cluster of two nodes, built from the Go module proxy first (as root; a quarter of an hour, then minutes)
 	hack/bats-kubernetes

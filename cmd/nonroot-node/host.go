@@ -158,7 +158,7 @@ func lookPath(name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("the host has no %q\nhint: name what restarts its CRI daemon (restart)", name)
+	return "", fmt.Errorf("the host has no %q\nhint: name what restarts its CRI daemon (restart.command)", name)
 }
 
 // configure is nonroot-ctl's command line for a handler.
@@ -222,6 +222,9 @@ func (h *host) unregister(dry bool) error {
 // restartDaemon restarts the CRI daemon. Containers go on running: they are their shims' children, not the daemon's.
 func (h *host) restartDaemon(ctx context.Context) error {
 	return h.Do(func() error {
+		if len(h.restart) == 0 {
+			return restartUnit(ctx, h.engine)
+		}
 		_, err := h.command(ctx, h.restart...)
 		return err
 	})

@@ -6,6 +6,7 @@
 //	main.go      what it is told
 //	node.go      the steps to a node that is ready, in their order
 //	host.go      each step on the host
+//	systemd.go   one of them: the restart of the CRI daemon
 //	remove.go    the way back
 //	policy.go    from the ConfigMap to the files
 //	cluster.go   what it reads from the API server, and writes there
@@ -49,7 +50,7 @@ type options struct {
 	socket    string        // the CRI daemon's
 	directory string        // where the programs go on the host
 	config    string        // the daemon's configuration file; "": its usual one
-	restart   []string      // what restarts the daemon, run on the host
+	restart   []string      // what restarts the daemon, run on the host; none: systemd, which is asked by D-Bus
 	limit     time.Duration // how long it may take to come back, with its node
 	slots     slots         // how many nodes restart at once
 	repair    bool          // whether what was changed by others is mended
@@ -57,11 +58,17 @@ type options struct {
 	policies  string        // the ConfigMap
 	listen    string        // metrics and probes
 	programs  string        // where the programs are in the agent's image
+	version   bool          // only say which build this is
 }
 
 func run(args []string) error {
 	o, err := parse(args)
 	if err != nil {
+		return err
+	}
+	if o.version {
+		build := version.Get()
+		_, err := fmt.Printf("nonroot-node %s, commit %s, %s\n", build.Version, build.Commit, build.Go)
 		return err
 	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", o.node))
@@ -83,7 +90,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.socket, "cri-socket", engines.Containerd.Sockets[0], "the daemon's `SOCKET`")
 	f.StringVar(&o.directory, "directory", "/opt/nonroot-runc/bin", "the `DIRECTORY` of the programs on the host")
 	f.StringVar(&o.config, "config", "", "the daemon's configuration `FILE`, where it is not the usual one")
-	restart := f.String("restart", "", "the `COMMAND` that restarts the daemon on the host, words apart by blanks; by default systemctl restart")
+	restart := f.String("restart", "", "the `COMMAND` that restarts the daemon on the host, words apart by blanks; by default systemd is asked to, by D-Bus")
 	f.DurationVar(&o.limit, "restart-limit", 2*time.Minute, "how long a restart may take until all is put back")
 	o.slots = slots{number: 1}
 	f.Var(&o.slots, "restart-slots", "how many nodes may restart their daemon at once, a `NUMBER` or a share such as 10%: there is one Lease for each")
@@ -92,16 +99,15 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.policies, "policy", "nonroot-runc-policy", "the ConfigMap of the policies, by its `NAME`")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:9470", "the `ADDRESS` for metrics and probes")
 	f.StringVar(&o.programs, "programs", "/", "the `DIRECTORY` of the programs in the image")
+	f.BoolVar(&o.version, "version", false, "say which build this is, and end")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	o.restart = strings.Fields(*restart)
-	if len(o.restart) == 0 {
-		o.restart = []string{"systemctl", "restart", o.engine}
-	}
 	switch {
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case o.version:
 	case o.node == "" || o.namespace == "":
 		return o, errors.New("the node and the agent's namespace are not known\nhint: set NODE_NAME and POD_NAMESPACE from the pod's fields")
 	case o.engine != engines.Containerd.Config.Command && o.engine != engines.CRIO.Config.Command:

@@ -3,10 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/cri"
@@ -217,7 +219,7 @@ func (a *agent) register(ctx context.Context) error {
 	if running {
 		return nil // the same handlers were there by another file
 	}
-	slog.Info("restarting the CRI daemon", "command", a.restart)
+	slog.Info("restarting the CRI daemon", "by", cmp.Or(strings.Join(a.restart, " "), "systemd"))
 	failed := a.restartAndWait(ctx, true)
 	if failed == nil {
 		slog.Info("the CRI daemon is back, with the handlers")

@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 	if err != nil || o.node != "n" || o.namespace != "s" || strings.Join(o.restart, "|") != "sh|-c|true" || o.slots != (slots{number: 3}) {
 		t.Errorf("%+v, %v", o, err)
 	}
-	if o, err = parse(nil); err != nil || strings.Join(o.restart, " ") != "systemctl restart containerd" || o.slots != (slots{number: 1}) {
+	if o, err = parse(nil); err != nil || len(o.restart) != 0 || o.slots != (slots{number: 1}) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	for _, args := range [][]string{{"-engine=docker"}, {"-restart-slots=0"}, {"-restart-slots=0%"}, {"-restart-slots=101%"}, {"-restart-slots=%"}, {"-restart-slots=+5%"}, {"-restart-slots=1.5%"}, {"-restart-slots=-1"}, {"-directory=opt"}, {"-directory=/opt/"}, {"more"}, {"-node="}} {

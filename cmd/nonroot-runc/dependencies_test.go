@@ -60,10 +60,10 @@ func linkedModules(t *testing.T, program string) []string {
 	return modules
 }
 
-// TestNoCluster: what speaks to a cluster stays in nonroot-node, whose program nobody's container waits for. nonroot-ctl reads manifests by the
-// API server's YAML, which imports nothing.
+// TestNoCluster: what speaks to a cluster or to systemd stays in nonroot-node, whose program nobody's container waits for. nonroot-ctl reads
+// manifests by the API server's YAML, which imports nothing.
 func TestNoCluster(t *testing.T) {
-	cluster := regexp.MustCompile(`^(k8s\.io|sigs\.k8s\.io|google\.golang\.org/grpc|github\.com/prometheus)/`)
+	cluster := regexp.MustCompile(`^(k8s\.io|sigs\.k8s\.io|google\.golang\.org/grpc|github\.com/(prometheus|coreos|godbus))/`)
 	seen := false
 	for _, program := range []string{"nonroot-runc", "nonroot-ctl", "nonroot-node"} {
 		for _, module := range linkedModules(t, program) {

@@ -68,12 +68,16 @@ YAML
 # files NODE prints what is where the agent writes.
 files() { on "$1" find /etc /opt /usr/local /var/lib/nonroot-runc -printf '%y %m %U %p %l ' -type f -exec sha256sum {} ';' -o -printf '\n' 2>/dev/null | sort; }
 
-# agent_image makes the agent's, which has three files, on each node.
+# agent_image makes the agent's, which has three files, on each node; or it is the one of the archive NONROOT_NODE_IMAGE.
 agent_image() {
   local node
   mkdir -p "$CLUSTER/image"
   cp "$REPO"/bin/nonroot-{node,runc,ctl} "$CLUSTER/image/"
-  archive nonroot-node "$CLUSTER/image" '{Entrypoint: ["/nonroot-node"]}'
+  if [[ -n ${NONROOT_NODE_IMAGE-} ]]; then
+    cp "$NONROOT_NODE_IMAGE" "$CLUSTER/nonroot-node.tar"
+  else
+    archive nonroot-node "$CLUSTER/image" '{Entrypoint: ["/nonroot-node"]}'
+  fi
   for node in "${NODES[@]}"; do import_image "$node" "$CLUSTER/nonroot-node.tar"; done
 }
 
