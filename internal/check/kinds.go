@@ -37,6 +37,8 @@ var (
 	podNever            = kind{"pod-never-starts", Error, "The kubelet does not start a container", "set runAsUser to a uid above 0"}
 	podRootGroup        = kind{"pod-root-group", Note, "A container of a pod is in root's group", "set runAsGroup"}
 	rootInNamespace     = kind{"pod-root-in-namespace", Warning, "A container of a pod is root of a user namespace", "set runAsNonRoot: true and runAsUser, too"}
+	podSecurity         = kind{"pod-security", Error, "Pod Security refuses a pod", "set what is named, or label the namespace for another level"}
+	podSecurityLabel    = kind{"pod-security-label", Error, "A namespace's label is no level of Pod Security", "write a level (privileged, baseline or restricted), or a version (latest, or one such as v1.37)"}
 	closedVolume        = kind{"closed-volume", Error, "A container's user can't read a secret of its pod", "set fsGroup, or defaultMode: 0444"}
 	serviceRoot         = kind{"service-runs-as-root", Error, "A service runs as root", "set user: to a uid and a gid (user: \"10001:10001\")"}
 	serviceUnknown      = kind{"service-user-unknown", Warning, "Who a service runs as is not known", "set user:, or say what the image has: --base NAME=USER"}
@@ -60,7 +62,7 @@ var (
 // kinds are all of them.
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
-	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
+	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, podSecurity, podSecurityLabel, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
 	bundleRoot, bundleRootGroup, bundleRefused, bundleNeverStarts, bundleMount, bundlePort, deniedAtRun, failedAtRun, ignoreUnclear, ignoreUnused,
 }
 
