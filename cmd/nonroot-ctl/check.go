@@ -21,6 +21,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/docs/checks"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
@@ -365,7 +366,7 @@ func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Option
 	case targets.Manifest:
 		return check.Manifests(name, text, o), nil
 	case targets.Compose:
-		return check.Compose(name, text, o, check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy}), nil
+		return check.Compose(name, text, o, check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy, File: fileOwner}), nil
 	}
 	if isData(name) {
 		return []check.Result{check.Unread(name, errors.New("it has neither objects of Kubernetes' nor services of Compose's at its beginning"))}, nil
@@ -468,6 +469,15 @@ func builtBy(b *compose.Build) ([]byte, error) {
 		return nil, fmt.Errorf("%q is not a file", name)
 	}
 	return readUpTo(name, dockerfile.MaxBytes+1)
+}
+
+// fileOwner is whose a file is, which is not opened.
+func fileOwner(name string) (check.FileOwner, bool) {
+	var st unix.Stat_t
+	if err := unix.Stat(name, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return check.FileOwner{}, false
+	}
+	return check.FileOwner{UID: st.Uid, GID: st.Gid, Mode: st.Mode & 0o7777}, true
 }
 
 func checkArchive(name string, file *os.File, o check.Options) ([]check.Result, error) {

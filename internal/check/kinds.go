@@ -26,6 +26,8 @@ var (
 	secretMount         = kind{"closed-secret", Error, "A secret of the build can be read by root alone", "add uid= of the user who reads it, or mode=0444"}
 	cacheMount          = kind{"closed-cache", Error, "A cache of the build can be written by root alone", "add uid= and gid= of the user who writes it"}
 	rootHome            = kind{"root-home", Warning, "What the program needs lies in root's home", "put it where everybody can read it, such as /opt or /usr/local"}
+	healthCheck         = kind{"health-check", Warning, "A health check needs root", "have it ask the program itself, as the user that the program runs as"}
+	closedPort          = kind{"closed-port", Warning, "A port below 1024 is closed in the host's network", "listen on a port from 1024 on, or leave the host's network: in one of the container's own, every port is open to every user"}
 	volumeOfRoot        = kind{"volume-of-root", Warning, "A volume is root's, and the program is not", "make the directory and give it to the user before USER and VOLUME (RUN install -d -o 10001 -g 10001 DIRECTORY)"}
 	atStart             = kind{"packages-at-start", Warning, "The image installs packages when it starts", "install them when the image is built (RUN)"}
 	readersDiffer       = kind{"readers-differ", Warning, "Engines read the user differently", "name a uid and a gid (USER 10001:10001), and fix the image's passwd"}
@@ -62,7 +64,7 @@ var (
 // kinds are all of them.
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
-	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, podSecurity, podSecurityLabel, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
+	secretMount, cacheMount, rootHome, volumeOfRoot, healthCheck, closedPort, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, podSecurity, podSecurityLabel, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
 	bundleRoot, bundleRootGroup, bundleRefused, bundleNeverStarts, bundleMount, bundlePort, deniedAtRun, failedAtRun, ignoreUnclear, ignoreUnused,
 }
 

@@ -118,6 +118,7 @@ func podContainer(in *source, pod *manifest.Pod, c *manifest.Container, o Option
 	r.Verdict = s.verdict()
 	s.who(o)
 	s.secrets()
+	s.ports()
 	s.starts()
 	if r.Verdict == Root || r.Verdict == NonRoot {
 		s.under(o)
@@ -281,6 +282,22 @@ func (s *resident) secrets() {
 			continue
 		}
 		s.found(closedVolume, v.Line, "", fmt.Sprintf("the files of the %s %s are root's with mode %04o, and the container is not root", v.What, quote.Value(v.Volume), v.Mode))
+	}
+}
+
+// privilegedPorts are those below this one, which the kernel keeps for root in the host's network, unless an administrator has opened them.
+// In any other, engines or nonroot-runc open them to everybody.
+const privilegedPorts = 1024
+
+// ports are those of the host's network that nobody but root may listen on.
+func (s *resident) ports() {
+	if !s.pod.HostNetwork || s.result.Verdict != NonRoot && !s.result.Governed {
+		return
+	}
+	for _, p := range s.c.Ports {
+		if p.Number > 0 && p.Number < privilegedPorts {
+			s.found(closedPort, p.Line, fmt.Sprint(p.Number), fmt.Sprintf("with hostNetwork: true, the port %d is one of the host's, and the container is not root", p.Number))
+		}
 	}
 }
 

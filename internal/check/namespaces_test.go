@@ -140,7 +140,7 @@ func TestPodSecurityIsSure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mistyped := "apiVersion: example.org/v1\nkind: Job\nmetadata: {name: d}\nspec: {hostNetwork: \"no\", containers: [{name: c, image: i, securityContext: {runAsUser: 5}}]}\n"
+	mistyped := "apiVersion: example.org/v1\nkind: Job\nmetadata: {name: d}\nspec: {hostPID: \"no\", containers: [{name: c, image: i, securityContext: {runAsUser: 5}}]}\n"
 	many := "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec: {containers: [{name: c, image: i}]}\n"
 	for n := range maxLevels + 5 {
 		many += fmt.Sprintf("---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {pod-security.kubernetes.io/enforce: baseline, pod-security.kubernetes.io/enforce-version: v1.%d}}\n", n)

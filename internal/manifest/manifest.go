@@ -51,6 +51,13 @@ type Container struct {
 	Mounts  []string // names of volumes
 	Places  []string // where they are mounted
 	Cwd     string
+	Ports   []Port
+}
+
+// Port is one that a container listens on.
+type Port struct {
+	Number int64
+	Line   int
 }
 
 // Closed is a file of a volume that not everybody may read by its mode.
@@ -67,6 +74,7 @@ type Pod struct {
 	Line                  int
 	Windows               bool
 	HostUsers             *bool
+	HostNetwork           bool
 	RuntimeClass          string
 	Context
 	Containers []Container
@@ -484,6 +492,9 @@ func (r *reader) pod(v map[string]any, path []any, of owner, single string) erro
 	p := Pod{Kind: of.kind, Namespace: of.namespace, Name: of.name, Line: r.at(path...)}
 	p.HostUsers = f.boolean(v, "hostUsers")
 	p.RuntimeClass = f.text(v, "runtimeClassName")
+	if host := f.boolean(v, "hostNetwork"); host != nil {
+		p.HostNetwork = *host
+	}
 	if system := f.mapping(v, "os"); system != nil {
 		p.Windows = f.text(system, "name") == "windows"
 	}
@@ -650,6 +661,13 @@ func (f *fields) container(v map[string]any, at []any, role string) Container {
 		}
 	}
 	c.Cwd = f.text(v, "workingDir")
+	for i, one := range f.list(v, "ports") {
+		if port, ok := one.(map[string]any); ok {
+			if n := f.number(port, "containerPort"); n != nil {
+				c.Ports = append(c.Ports, Port{*n, f.r.at(join(at, "ports", i, "containerPort")...)})
+			}
+		}
+	}
 	return c
 }
 
