@@ -21,6 +21,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/nonroot-runc/nonroot-runc/docs/checks"
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
@@ -31,6 +32,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/findings"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
+	"github.com/nonroot-runc/nonroot-runc/internal/podsecurity"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/targets"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
@@ -51,6 +53,7 @@ func checkCommand() *cli.Command {
 			&cli.StringFlag{Name: "runtime-class", Usage: "pods with the RuntimeClass `NAME` run under nonroot-runc"},
 			&cli.StringSliceFlag{Name: "labelled-namespace", Usage: "the namespace `NAME` has the label nonroot-runc.io/runtime=nonroot, by which its pods run under nonroot-runc; more than once"},
 			&cli.StringFlag{Name: "namespace", Usage: "the namespace `NAME` is that of objects that name none, as with kubectl -n"},
+			&cli.StringFlag{Name: "pod-security", Usage: "pods have to keep Pod Security's `LEVEL`[:VERSION], such as restricted:v1.37, whatever their namespaces' labels say"},
 			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "end with 1 for findings of this `SEVERITY` or a worse one: error, warning or note"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "print the findings as `FORMAT`: text, json, sarif, github or junit"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -193,7 +196,10 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		}
 	}
 	objects := readObjects(places)
-	o.Namespaces = objects.namespaces(c.StringSlice("labelled-namespace"))
+	for _, name := range c.StringSlice("labelled-namespace") {
+		objects.namespaces.Labelled(name)
+	}
+	o.Namespaces = &objects.namespaces
 	for i, path := range paths {
 		if engine, name, ok := ofEngine(path); ok {
 			show(len(results))
@@ -248,8 +254,8 @@ func someOf(names []string) string {
 // objects are the files of Kubernetes' objects among what is checked, by their paths: all of them are read before one is checked, as any may
 // have the namespace of another one's pods.
 type objects struct {
-	read   map[string]*check.Objects
-	labels map[string]string
+	read       map[string]*check.Objects
+	namespaces check.Namespaces
 }
 
 // maxKept is how much of their text is kept. What goes beyond it is read once more, when its turn comes.
@@ -257,7 +263,7 @@ const maxKept = 64 << 20
 
 // readObjects reads them. What can't be read is said when its turn comes.
 func readObjects(places []targets.Found) *objects {
-	all, kept := &objects{map[string]*check.Objects{}, map[string]string{}}, 0
+	all, kept := &objects{read: map[string]*check.Objects{}}, 0
 	for _, found := range places {
 		for _, target := range found.Targets {
 			if target.Kind != targets.Manifest {
@@ -268,27 +274,13 @@ func readObjects(places []targets.Found) *objects {
 				continue
 			}
 			file := check.ReadObjects(target.Path, text)
-			for name, value := range file.Labels() {
-				if before, ok := all.labels[name]; ok && before != value {
-					value = ""
-				}
-				all.labels[name] = value
-			}
+			all.namespaces.Add(file)
 			if kept += len(text); kept <= maxKept {
 				all.read[target.Path] = file
 			}
 		}
 	}
 	return all
-}
-
-// namespaces are the labels of those that any of the files has, and those that the command line names. One of which two files say different
-// things has none.
-func (all *objects) namespaces(labelled []string) map[string]string {
-	for _, name := range labelled {
-		all.labels[name] = check.Enforced
-	}
-	return all.labels
 }
 
 // readUpTo reads a file, of a longer one its beginning.
@@ -374,7 +366,7 @@ func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Option
 	case targets.Manifest:
 		return check.Manifests(name, text, o), nil
 	case targets.Compose:
-		return check.Compose(name, text, o, check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy}), nil
+		return check.Compose(name, text, o, check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy, File: fileOwner}), nil
 	}
 	if isData(name) {
 		return []check.Result{check.Unread(name, errors.New("it has neither objects of Kubernetes' nor services of Compose's at its beginning"))}, nil
@@ -477,6 +469,15 @@ func builtBy(b *compose.Build) ([]byte, error) {
 		return nil, fmt.Errorf("%q is not a file", name)
 	}
 	return readUpTo(name, dockerfile.MaxBytes+1)
+}
+
+// fileOwner is whose a file is, which is not opened.
+func fileOwner(name string) (check.FileOwner, bool) {
+	var st unix.Stat_t
+	if err := unix.Stat(name, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return check.FileOwner{}, false
+	}
+	return check.FileOwner{UID: st.Uid, GID: st.Gid, Mode: st.Mode & 0o7777}, true
 }
 
 func checkArchive(name string, file *os.File, o check.Options) ([]check.Result, error) {
@@ -592,6 +593,13 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 		}
 	}
 	o.RuntimeClass, o.Namespace = c.String("runtime-class"), c.String("namespace")
+	if text := c.String("pod-security"); text != "" {
+		level, err := podsecurity.Parse(text)
+		if err != nil {
+			return o, fmt.Errorf("--pod-security: %w\nhint: write LEVEL or LEVEL:VERSION, such as restricted:v1.37", err)
+		}
+		o.PodSecurity = &level
+	}
 	given := map[string]string{}
 	for _, base := range c.StringSlice("base") {
 		at := strings.LastIndex(base, "=")

@@ -16,6 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/podsecurity"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
 	"github.com/nonroot-runc/nonroot-runc/internal/trial"
@@ -116,8 +117,10 @@ type Options struct {
 	Now    time.Time
 	// RuntimeClass is the name of that by which pods run under nonroot-runc; "": there is none.
 	RuntimeClass string
-	// Namespaces are the labels by which pods of a namespace get their RuntimeClass, beside those that the file itself has.
-	Namespaces map[string]string
+	// Namespaces is what is said of them beside what the file itself says; nil: nothing.
+	Namespaces *Namespaces
+	// PodSecurity is the level that pods have to keep, whatever namespaces say; nil: that of their namespace.
+	PodSecurity *podsecurity.Level
 	// Namespace is that of objects that name none; "": it is not known.
 	Namespace string
 	// Context is the beginning of a file of the build context; nil: there is none.

@@ -440,6 +440,13 @@ func TestImages(t *testing.T) {
 		if got := strings.Join(idsOf(r), " "); r.Verdict != test.verdict || got != test.ids || !strings.Contains(r.Policy, test.policy) {
 			t.Errorf("%q: %s, %q, %q, want %s, %q, %q: %+v", test.lines, r.Verdict, got, r.Policy, test.verdict, test.ids, test.policy, r.Findings)
 		}
+		// The advice is the user that the policy knows the image to be built for.
+		_, who, _ := strings.Cut(test.policy, "as ")
+		if who, _, ok := strings.Cut(who, ": "); ok && r.Verdict == Root {
+			if want := "end with USER " + who + ", whom the image was built for"; (r.Findings[0].Do == want) != (who != "65532:65532") {
+				t.Errorf("%q: %q, want %q", test.lines, r.Findings[0].Do, want)
+			}
+		}
 	}
 }
 
@@ -496,6 +503,11 @@ func TestPods(t *testing.T) {
 		{"hostUsers: false", "image: rooted", Root, "pod-root-in-namespace"},
 		{"hostUsers: true", "image: rooted", Root, "pod-runs-as-root"},
 		{"runtimeClassName: ours", "image: rooted", Root, ""},
+		{"hostNetwork: true", "ports: [{containerPort: 80}]", NonRoot, "closed-port"},
+		{"hostNetwork: true", "ports: [{containerPort: 8080}]", NonRoot, ""},
+		{"hostNetwork: true", "image: rooted\nports: [{containerPort: 80}]", Root, "pod-runs-as-root"},
+		{"hostNetwork: true\nruntimeClassName: ours", "image: rooted\nports: [{containerPort: 80}]", Root, "closed-port"},
+		{"hostNetwork: false", "ports: [{containerPort: 80, hostPort: 80}]", NonRoot, ""}, // a network of its own, where any port is open
 		{"runtimeClassName: ours", "image: unknown", NonRoot, ""},
 		{"runtimeClassName: other", "image: rooted", Root, "pod-runs-as-root"},
 		{"os: {name: windows}", "image: unknown", Windows, ""},
@@ -553,6 +565,9 @@ func TestCompose(t *testing.T) {
 		}
 		return nil, os.ErrNotExist
 	}}
+	owners := map[string]FileOwner{"closed": {0, 0, 0o400}, "opened": {0, 0, 0o444}, "own": {1001, 0, 0o400}, "group": {0, 1001, 0o440}}
+	c.File = func(name string) (FileOwner, bool) { f, ok := owners[filepath.Base(name)]; return f, ok }
+	o.Policy, o.World = policy.Default(), trial.World{Groups: &policy.HostGroups{}}
 	for text, want := range map[string]string{
 		"a: {image: known}":                                                         "a: non-root",
 		"a: {image: rooted}":                                                        "a: root service-runs-as-root",
@@ -580,9 +595,29 @@ func TestCompose(t *testing.T) {
 		"a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                    "a: root service-runs-as-root; b: root service-runs-as-root",
 		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, '-R', '1001', /d], volumes: ['data:/d']}": "a: non-root; b: root service-runs-as-root",
 		"a: {image: known, command: [chown, app, /etc/x]}":                                                                        "a: non-root needs-root-to-start",
+		"a: {image: rooted, command: [chown, app, /etc/x]}":                                                                       "a: root service-runs-as-root", // it succeeds, and does nothing
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, app, /d], volumes: ['data:/d']}":          "a: non-root; b: root service-runs-as-root shared-volume",
+		"a: {image: known, healthcheck: {test: sudo -n true}}":                                                                    "a: non-root health-check",
+		"a: {image: known, healthcheck: {test: [CMD, gosu, app, x]}}":                                                             "a: non-root health-check",
+		"a: {image: known, healthcheck: {test: [CMD, curl, 'http://localhost:80']}}":                                              "a: non-root",
+		"a: {image: known, healthcheck: {test: [NONE]}}":                                                                          "a: non-root",
+		"a: {image: known, healthcheck: {disable: true}}":                                                                         "a: non-root",
+		"a: {image: known, network_mode: host, expose: ['80']}":                                                                   "a: non-root closed-port",
+		"a: {image: known, network_mode: host, expose: ['8080']}":                                                                 "a: non-root",
+		"a: {image: known, expose: ['80'], ports: ['80:80']}":                                                                     "a: non-root",
+		"a: {image: rooted, network_mode: host, expose: ['80']}":                                                                  "a: root service-runs-as-root",
+		"a: {build: {context: app, dockerfile_inline: \"FROM known\\nEXPOSE 443/tcp 8080\"}, network_mode: host}":                 "a: non-root closed-port",
+		"a: {image: known, secrets: [closed]}":                                                                                    "a: non-root closed-service-secret",
+		"a: {image: rooted, secrets: [closed]}":                                                                                   "a: root service-runs-as-root closed-service-secret",
+		"a: {image: known, secrets: [opened]}":                                                                                    "a: non-root",
+		"a: {image: known, secrets: [own]}":                                                                                       "a: non-root",
+		"a: {image: known, secrets: [group]}":                                                                                     "a: non-root",
+		"a: {image: known, user: '1001:5', secrets: [group]}":                                                                     "a: non-root closed-service-secret",
+		"a: {image: rooted, secrets: [own]}":                                                                                      "a: root service-runs-as-root", // who it is under nonroot-runc is not known
+		"a: {image: known, secrets: [none]}":                                                                                      "a: non-root",
 		"a: {image: known, command: sh -c 'apk add curl'}":                                                                        "a: non-root packages-at-start",
 	} {
-		all := Compose("compose.yaml", []byte("services:\n  "+text+"\nvolumes: {data: {}}\n"), o, c)
+		all := Compose("compose.yaml", []byte("services:\n  "+text+"\nvolumes: {data: {}}\nsecrets: {closed: {file: closed}, opened: {file: opened}, own: {file: own}, group: {file: group}, none: {file: none}}\n"), o, c)
 		var got []string
 		for _, r := range all {
 			got = append(got, strings.TrimSpace(strings.TrimPrefix(r.Object, "service ")+": "+string(r.Verdict)+" "+strings.Join(idsOf(r), " ")))

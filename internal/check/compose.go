@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
@@ -21,9 +24,14 @@ import (
 type ComposeOptions struct {
 	Dir         string
 	Environment map[string]string
+	// File is whose a file is that is a secret; nil: none is known.
+	File func(name string) (FileOwner, bool)
 	// Dockerfile is the text of one, for the services that are built.
 	Dockerfile func(b *compose.Build) ([]byte, error)
 }
+
+// FileOwner is whose a file of the host's is.
+type FileOwner struct{ UID, GID, Mode uint32 }
 
 // Compose checks the services of a Compose file.
 func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
@@ -42,9 +50,11 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 		t := &tenant{in: in, s: &services[n], result: &Result{File: file, Object: "service " + services[n].Name, Findings: []Finding{}}}
 		t.effective(o, c)
 		t.who()
-		t.program()
+		t.program(o)
 		t.hooks()
-		t.secrets()
+		t.health()
+		t.ports()
+		t.secrets(c.File)
 		if o.Policy != nil && t.known {
 			t.result.Policy = under(t.user, o)
 		}
@@ -68,6 +78,8 @@ type tenant struct {
 	user   imageuser.User
 	known  bool
 	line   int
+
+	exposed []string // ports, by the image's Dockerfile
 }
 
 func (t *tenant) step(line int, format string, args ...any) {
@@ -133,6 +145,11 @@ func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) 
 		t.step(t.s.Line, "no build reads its Dockerfile: %v", err)
 		return "", false
 	}
+	for _, c := range image.Commands {
+		if e, ok := c.Command.(*instructions.ExposeCommand); ok && !c.OnBuild {
+			t.exposed = append(t.exposed, e.Ports...)
+		}
+	}
 	for _, s := range image.Steps {
 		t.step(0, "its Dockerfile, line %d: %s", s.Line, s.Text)
 	}
@@ -181,8 +198,9 @@ func (t *tenant) prepares() (uid, gid uint32, ok bool) {
 	return program.Command{Args: t.s.Command}.Prepares(t.places())
 }
 
-// program is about the command that the file names.
-func (t *tenant) program() {
+// program is about the command that the file names. Under nonroot-runc a change of owners succeeds and does nothing for who asks for root: where
+// that matters, another service has the volume as somebody else, which is said of it (shared).
+func (t *tenant) program(o Options) {
 	if len(t.s.Command) == 0 {
 		return
 	}
@@ -190,7 +208,8 @@ func (t *tenant) program() {
 		t.step(0, "it prepares a volume for %d:%d, as which nonroot-runc runs it", uid, gid)
 		return
 	}
-	a := program.Command{Args: t.s.Command, Chowns: true}.Words()
+	emulated := t.result.Verdict == Root && o.Policy != nil && o.Policy.Adapt.EmulateOwnership
+	a := program.Command{Args: t.s.Command, Chowns: !emulated}.Words()
 	switch {
 	case a.Ends:
 		t.found(needsRootToStart, t.line, "", "the program ends where it is not root, by a test of its own")
@@ -212,17 +231,79 @@ func (t *tenant) hooks() {
 	}
 }
 
-// secrets are those that Compose writes itself, of which owner and mode are what the file says: root's with 0444 where it says nothing.
-func (t *tenant) secrets() {
+// health is about the service's health check, which engines run as the container's user.
+func (t *tenant) health() {
+	if args := program.Behind(probe(t.s.Probe)); len(args) > 0 {
+		if why, by, ok := unhealthy(program.Command{Args: args}.Words()); ok {
+			t.found(healthCheck, t.in.lineWith(t.s.ProbeLine, by), by, "the health check "+why)
+		}
+	}
+}
+
+// ports are those of the host's network that nobody but root may listen on.
+func (t *tenant) ports() {
+	if !t.s.HostNetwork || t.result.Verdict != NonRoot {
+		return
+	}
+	said := map[string]bool{}
+	for _, p := range slices.Concat(t.s.Ports, t.exposed) {
+		number, _, _ := strings.Cut(p, "/")
+		n, err := strconv.ParseUint(number, 10, 16) //lint:allow a port
+		if err == nil && n > 0 && n < privilegedPorts && !said[number] {
+			said[number] = true
+			t.found(closedPort, t.line, "", fmt.Sprintf("with network_mode: host, the port %d is one of the host's, and the service is not root", n))
+		}
+	}
+}
+
+// secrets are those that Compose writes itself, of which owner and mode are what the file says: root's with 0444 where it says nothing; and
+// files of the host's, which keep theirs.
+func (t *tenant) secrets(of func(file string) (FileOwner, bool)) {
+	for _, s := range t.s.Secrets {
+		if s.File == "" {
+			t.written(s)
+			continue
+		}
+		if of == nil {
+			continue
+		}
+		if f, ok := of(s.File); ok && t.isClosed(f) {
+			who := "the service is not root under nonroot-runc"
+			if t.result.Verdict == NonRoot {
+				who = fmt.Sprintf("the service runs as %d", t.user.UID)
+			}
+			t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s is the file %s of %d:%d with mode %04o, and %s", quote.Value(s.Name), quote.Value(s.File), f.UID, f.GID, f.Mode, who))
+			t.result.Findings[len(t.result.Findings)-1].Do = "give the file to the service's user, or a mode by which that may read it: uid, gid and mode of such a secret count for nothing"
+		}
+	}
+}
+
+func (t *tenant) written(s compose.Secret) {
 	if t.result.Verdict != NonRoot || t.user.Kind != imageuser.Number {
 		return
 	}
-	for _, s := range t.s.Secrets {
-		owner := imageuser.Read(s.UID)
-		if s.Mode != nil && *s.Mode&0o004 == 0 && !(owner.Kind == imageuser.Number && owner.UID == t.user.UID) {
-			t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s has mode %04o, and the service runs as %d", quote.Value(s.Name), *s.Mode, t.user.UID))
-		}
+	owner := imageuser.Read(s.UID)
+	if s.Mode != nil && *s.Mode&0o004 == 0 && !(owner.Kind == imageuser.Number && owner.UID == t.user.UID) {
+		t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s has mode %04o, and the service runs as %d", quote.Value(s.Name), *s.Mode, t.user.UID))
 	}
+}
+
+// isClosed says that the service's user can surely not read a file. Who a service of root's is under nonroot-runc is not known here, but for
+// that it is not root.
+func (t *tenant) isClosed(f FileOwner) bool {
+	switch {
+	case f.Mode&0o004 != 0:
+		return false
+	case t.result.Verdict == Root:
+		return f.UID == 0 && f.Mode&0o040 == 0
+	case t.result.Verdict != NonRoot || t.user.Kind != imageuser.Number:
+		return false
+	case f.UID == t.user.UID:
+		return f.Mode&0o400 == 0
+	}
+	gid, known := t.user.GID()
+	isGroup := !known || gid == f.GID || len(t.s.Groups) > 0
+	return f.Mode&0o040 == 0 || !isGroup
 }
 
 // shared is about volumes that several services write that are different users.

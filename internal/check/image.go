@@ -309,6 +309,9 @@ func (p *picture) under(o Options) {
 		return
 	}
 	p.result.Policy = fmt.Sprintf("the policy runs it as %d:%d: %s", d.Identity.UID, d.Identity.GID, d.Source.Sentence())
+	if d.Source == policy.Image {
+		p.intended(d.Identity)
+	}
 	if !d.StandsIn() {
 		return
 	}
@@ -319,6 +322,15 @@ func (p *picture) under(o Options) {
 		}
 	}
 	p.result.Given = p.given(o.Policy, d, who.UID)
+}
+
+// intended has the advice to an image that runs as root name the user that it was built for.
+func (p *picture) intended(who *policy.Identity) {
+	for n := range p.result.Findings {
+		if f := &p.result.Findings[n]; f.ID == runsAsRoot.ID {
+			f.Do = fmt.Sprintf("end with USER %d:%d, whom the image was built for", who.UID, who.GID)
+		}
+	}
 }
 
 func splitLines(text []byte) []string {

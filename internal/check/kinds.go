@@ -26,6 +26,8 @@ var (
 	secretMount         = kind{"closed-secret", Error, "A secret of the build can be read by root alone", "add uid= of the user who reads it, or mode=0444"}
 	cacheMount          = kind{"closed-cache", Error, "A cache of the build can be written by root alone", "add uid= and gid= of the user who writes it"}
 	rootHome            = kind{"root-home", Warning, "What the program needs lies in root's home", "put it where everybody can read it, such as /opt or /usr/local"}
+	healthCheck         = kind{"health-check", Warning, "A health check needs root", "have it ask the program itself, as the user that the program runs as"}
+	closedPort          = kind{"closed-port", Warning, "A port below 1024 is closed in the host's network", "listen on a port from 1024 on, or leave the host's network: in one of the container's own, every port is open to every user"}
 	volumeOfRoot        = kind{"volume-of-root", Warning, "A volume is root's, and the program is not", "make the directory and give it to the user before USER and VOLUME (RUN install -d -o 10001 -g 10001 DIRECTORY)"}
 	atStart             = kind{"packages-at-start", Warning, "The image installs packages when it starts", "install them when the image is built (RUN)"}
 	readersDiffer       = kind{"readers-differ", Warning, "Engines read the user differently", "name a uid and a gid (USER 10001:10001), and fix the image's passwd"}
@@ -37,6 +39,8 @@ var (
 	podNever            = kind{"pod-never-starts", Error, "The kubelet does not start a container", "set runAsUser to a uid above 0"}
 	podRootGroup        = kind{"pod-root-group", Note, "A container of a pod is in root's group", "set runAsGroup"}
 	rootInNamespace     = kind{"pod-root-in-namespace", Warning, "A container of a pod is root of a user namespace", "set runAsNonRoot: true and runAsUser, too"}
+	podSecurity         = kind{"pod-security", Error, "Pod Security refuses a pod", "set what is named, or label the namespace for another level"}
+	podSecurityLabel    = kind{"pod-security-label", Error, "A namespace's label is no level of Pod Security", "write a level (privileged, baseline or restricted), or a version (latest, or one such as v1.37)"}
 	closedVolume        = kind{"closed-volume", Error, "A container's user can't read a secret of its pod", "set fsGroup, or defaultMode: 0444"}
 	serviceRoot         = kind{"service-runs-as-root", Error, "A service runs as root", "set user: to a uid and a gid (user: \"10001:10001\")"}
 	serviceUnknown      = kind{"service-user-unknown", Warning, "Who a service runs as is not known", "set user:, or say what the image has: --base NAME=USER"}
@@ -60,7 +64,7 @@ var (
 // kinds are all of them.
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
-	secretMount, cacheMount, rootHome, volumeOfRoot, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
+	secretMount, cacheMount, rootHome, volumeOfRoot, healthCheck, closedPort, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, podSecurity, podSecurityLabel, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
 	bundleRoot, bundleRootGroup, bundleRefused, bundleNeverStarts, bundleMount, bundlePort, deniedAtRun, failedAtRun, ignoreUnclear, ignoreUnused,
 }
 

@@ -5,7 +5,6 @@ package check
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -22,18 +21,16 @@ import (
 type Objects struct {
 	in   *source
 	file manifest.File
+	pods []manifest.Pod // with all that the file says of them; nil: nobody has asked for that
 	err  error
 }
 
 // ReadObjects reads a file of them. What is wrong with it is among what is found.
 func ReadObjects(file string, text []byte) *Objects {
 	o := &Objects{in: &source{file: file, lines: strings.Split(string(text), "\n")}}
-	o.file, o.err = manifest.Read(text, namespaceLabel)
+	o.file, o.err = manifest.Read(text)
 	return o
 }
-
-// Labels are those of the namespaces that the file has, by which their pods get a RuntimeClass; "": none, or that is not sure.
-func (f *Objects) Labels() map[string]string { return f.file.Labels }
 
 // Check checks the containers of each pod that the file has. A file of objects without pods has one result.
 func (f *Objects) Check(o Options) []Result {
@@ -46,32 +43,30 @@ func (f *Objects) Check(o Options) []Result {
 		return []Result{r}
 	}
 	all := []Result{}
-	labels := maps.Clone(f.file.Labels)
-	maps.Copy(labels, o.Namespaces)
-	o.Namespaces = labels
+	var own Namespaces
+	own.Add(f)
+	o.Namespaces = own.with(o.Namespaces)
 	for n := range f.file.Pods {
-		pod := &f.file.Pods[n]
+		pod, first := &f.file.Pods[n], len(all)
 		for i := range pod.Containers {
 			if r, ok := podContainer(f.in, pod, &pod.Containers[i], o); ok {
 				all = append(all, r)
 			}
 		}
+		if len(all) > first {
+			f.admitted(n, &all[first], o)
+		}
 	}
 	if len(all) == 0 {
 		all = []Result{{File: f.in.file, Verdict: Nothing, Findings: []Finding{}}}
 	}
+	all[0].Findings = append(all[0].Findings, f.wrongLabels()...)
 	ignoresOf(all, f.in)
 	return all
 }
 
 // Manifests checks a file of Kubernetes' objects.
 func Manifests(file string, text []byte, o Options) []Result { return ReadObjects(file, text).Check(o) }
-
-// namespaceLabel is by which the Helm chart's admission policies make a RuntimeClass the default of a namespace.
-const namespaceLabel = "nonroot-runc.io/runtime"
-
-// Enforced is its value for the class under which nobody is root.
-const Enforced = "nonroot"
 
 // ignoresOf takes away what comments ignore: each is about whatever result has a finding in its line.
 func ignoresOf(all []Result, in *source) {
@@ -123,6 +118,7 @@ func podContainer(in *source, pod *manifest.Pod, c *manifest.Container, o Option
 	r.Verdict = s.verdict()
 	s.who(o)
 	s.secrets()
+	s.ports()
 	s.starts()
 	if r.Verdict == Root || r.Verdict == NonRoot {
 		s.under(o)
@@ -240,14 +236,11 @@ func (s *resident) who(o Options) {
 
 // inClass says that a container that may be root runs under nonroot-runc, and by what.
 func (s *resident) inClass(o Options) bool {
-	namespace := s.pod.Namespace
-	if namespace == "" {
-		namespace = o.Namespace
-	}
+	namespace := o.namespaceOf(s.pod)
 	class, by := s.pod.RuntimeClass, fmt.Sprintf("the RuntimeClass %s is nonroot-runc's", quote.Value(s.pod.RuntimeClass))
 	ours := class != "" && class == o.RuntimeClass
-	if class == "" && namespace != "" && o.Namespaces[namespace] == Enforced {
-		ours, by = true, fmt.Sprintf("the namespace %s is labelled %s=%s", quote.Value(namespace), namespaceLabel, Enforced)
+	if class == "" && o.Namespaces.governs(namespace) {
+		ours, by = true, fmt.Sprintf("the namespace %s is labelled %s=%s", quote.Value(namespace), namespaceLabel, enforced)
 	}
 	if ours && (s.result.Verdict == Root || s.result.Verdict == Unknown) {
 		s.step(0, "%s, under which nobody is root", by)
@@ -289,6 +282,22 @@ func (s *resident) secrets() {
 			continue
 		}
 		s.found(closedVolume, v.Line, "", fmt.Sprintf("the files of the %s %s are root's with mode %04o, and the container is not root", v.What, quote.Value(v.Volume), v.Mode))
+	}
+}
+
+// privilegedPorts are those below this one, which the kernel keeps for root in the host's network, unless an administrator has opened them.
+// In any other, engines or nonroot-runc open them to everybody.
+const privilegedPorts = 1024
+
+// ports are those of the host's network that nobody but root may listen on.
+func (s *resident) ports() {
+	if !s.pod.HostNetwork || s.result.Verdict != NonRoot && !s.result.Governed {
+		return
+	}
+	for _, p := range s.c.Ports {
+		if p.Number > 0 && p.Number < privilegedPorts {
+			s.found(closedPort, p.Line, fmt.Sprint(p.Number), fmt.Sprintf("with hostNetwork: true, the port %d is one of the host's, and the container is not root", p.Number))
+		}
 	}
 }
 

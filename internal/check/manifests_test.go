@@ -198,7 +198,7 @@ func TestLabelledNamespace(t *testing.T) {
 		{"no namespace, told", labelled + pod("", ""), nil, "a", ""},
 		{"another one than told", pod(", namespace: b", ""), map[string]string{"a": "nonroot"}, "a", "pod-runs-as-root"},
 	} {
-		all := Manifests("f", []byte(test.text), Options{Namespaces: test.told, Namespace: test.inherit})
+		all := Manifests("f", []byte(test.text), Options{Namespaces: &Namespaces{classes: test.told}, Namespace: test.inherit})
 		if len(all) != 1 || strings.Join(idsOf(all[0]), " ") != test.want {
 			t.Errorf("%s: %+v, want %q", test.name, all, test.want)
 		}

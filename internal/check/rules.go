@@ -28,7 +28,7 @@ type inspection struct {
 
 // rules are what is looked for.
 var rules = []func(*inspection) []Finding{
-	(*inspection).who, (*inspection).build, (*inspection).home, (*inspection).program, (*inspection).volumes,
+	(*inspection).who, (*inspection).build, (*inspection).home, (*inspection).program, (*inspection).health, (*inspection).volumes,
 }
 
 // who is about the user itself.
@@ -331,6 +331,69 @@ func (i *inspection) program() (all []Finding) {
 		all = append(all, i.closed(args[0])...)
 	}
 	return all
+}
+
+// health is about HEALTHCHECK, which engines run as the container's user. Only the last one counts.
+func (i *inspection) health() []Finding {
+	var at dockerfile.Command
+	var args []string
+	for _, c := range i.image.Commands {
+		if one, ok := c.Command.(*instructions.HealthCheckCommand); ok && !c.OnBuild {
+			at, args = c, probe(one.Health.Test)
+		}
+	}
+	args = program.Behind(args)
+	if len(args) == 0 {
+		return nil
+	}
+	found := func(word, why string) []Finding {
+		return []Finding{i.at(at, healthCheck, word, "the health check "+why)}
+	}
+	if why, by, ok := unhealthy(program.Command{Args: args}.Words()); ok {
+		return found(by, why)
+	}
+	file := scriptOf(args)
+	if name, text, ok := i.script(file[0]); ok {
+		if why, _, ok := unhealthy(program.Command{Args: file}.Script(text)); ok {
+			return found(file[0], "is "+quote.Value(name)+", which "+why)
+		}
+	}
+	if i.verdict != NonRoot {
+		return nil
+	}
+	if inRoots(file[0]) && !i.opensRootsHome() {
+		return found(file[0], fmt.Sprintf("runs %s, which lies in root's home and is closed to %s", file[0], quoted(i.image.User)))
+	}
+	if closed := i.closed(file[0]); len(closed) > 0 {
+		return found(file[0], fmt.Sprintf("runs %s, which line %d makes root's alone, and the image runs as %s", file[0], closed[0].Line, quoted(i.image.User)))
+	}
+	return nil
+}
+
+// probe is the command line of a health check; nil: there is none.
+func probe(test []string) []string {
+	switch {
+	case len(test) > 1 && test[0] == "CMD":
+		return test[1:]
+	case len(test) > 1 && test[0] == "CMD-SHELL":
+		return []string{"/bin/sh", "-c", test[1]}
+	}
+	return nil
+}
+
+// unhealthy is what stands against a command that is run beside the container's own, and the word that does.
+func unhealthy(a program.Against) (why, by string, ok bool) {
+	switch {
+	case a.Ends:
+		return "ends where it is not root, by a test of its own", a.By, true
+	case a.Switches:
+		return fmt.Sprintf("has %s change to another user, which only root can", a.By), a.By, true
+	case a.Installs:
+		return fmt.Sprintf("has %s install packages, which only root can", a.By), a.By, true
+	case a.Any():
+		return fmt.Sprintf("has %s in it, which %s, which only root can", a.By, a.Does), a.By, true
+	}
+	return "", "", false
 }
 
 // stands is what stands against the image's program; script is the file of the build context that says so.

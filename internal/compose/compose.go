@@ -38,6 +38,10 @@ type Service struct {
 	Mounts            []Mount
 	Hooks             []Hook
 	Secrets           []Secret
+	HostNetwork       bool
+	Ports             []string // that it says it listens on
+	Probe             []string // the test of its health check, as Docker has it
+	ProbeLine         int
 }
 
 // Build is how its image is made.
@@ -58,10 +62,11 @@ type Hook struct {
 	Command    []string
 }
 
-// Secret is one that Compose writes into the container, and not a file of the host's, of which owner and mode stay.
+// Secret is one that Compose writes into the container, with an owner and a mode; or a file of the host's, of which both stay.
 type Secret struct {
 	Name, UID string
 	Mode      *int64
+	File      string // "": it is none
 }
 
 // Is says that a text is a Compose file's, as far as that can be told without reading it: it has services at its top.
@@ -174,6 +179,11 @@ func service(s types.ServiceConfig, project *types.Project, at map[string]int) S
 			out.Mounts = append(out.Mounts, Mount{v.Source, v.Target, v.Type == types.VolumeTypeBind, v.ReadOnly})
 		}
 	}
+	out.HostNetwork = s.NetworkMode == "host"
+	out.Ports = s.Expose
+	if h := s.HealthCheck; h != nil && !h.Disable {
+		out.Probe, out.ProbeLine = h.Test, at["healthcheck"]
+	}
 	for _, h := range s.PostStart {
 		out.Hooks = append(out.Hooks, Hook{"post_start", h.User, h.Command})
 	}
@@ -182,10 +192,10 @@ func service(s types.ServiceConfig, project *types.Project, at map[string]int) S
 	}
 	for _, secret := range s.Secrets {
 		from, ok := project.Secrets[secret.Source]
-		if !ok || from.File != "" || bool(from.External) {
+		if !ok || bool(from.External) {
 			continue
 		}
-		one := Secret{Name: secret.Source, UID: secret.UID}
+		one := Secret{Name: secret.Source, UID: secret.UID, File: from.File}
 		if secret.Mode != nil {
 			mode := int64(*secret.Mode)
 			one.Mode = &mode

@@ -51,6 +51,13 @@ type Container struct {
 	Mounts  []string // names of volumes
 	Places  []string // where they are mounted
 	Cwd     string
+	Ports   []Port
+}
+
+// Port is one that a container listens on.
+type Port struct {
+	Number int64
+	Line   int
 }
 
 // Closed is a file of a volume that not everybody may read by its mode.
@@ -67,10 +74,21 @@ type Pod struct {
 	Line                  int
 	Windows               bool
 	HostUsers             *bool
+	HostNetwork           bool
 	RuntimeClass          string
 	Context
 	Containers []Container
 	Closed     []Closed
+
+	// Metadata and Spec are what the file says of it whole; nil, unless it was read so.
+	Metadata, Spec map[string]any
+}
+
+// Namespace is a Namespace, as far as its labels are about what becomes of pods in it.
+type Namespace struct {
+	Name   string
+	Line   int
+	Labels map[string]string
 }
 
 // Title is the object that the pod is of.
@@ -103,19 +121,22 @@ func hasKey(text []byte, key string) bool {
 
 // File is what a file has of objects.
 type File struct {
-	Pods    []Pod
-	Objects int // how many there are at all
-	// Labels are the values that a label has on namespaces. Of one that is there twice with different values, as in files for several
-	// clusters, it is "".
-	Labels map[string]string
+	Pods       []Pod
+	Namespaces []Namespace
+	Objects    int // how many there are at all
 }
 
-// Read finds the pods, and the values of one label of namespaces.
-func Read(text []byte, label string) (File, error) {
+// Read finds the pods and the namespaces.
+func Read(text []byte) (File, error) { return read(text, false) }
+
+// Whole is Read, and each pod has all that the file says of it. That takes several times the memory of the text.
+func Whole(text []byte) (File, error) { return read(text, true) }
+
+func read(text []byte, whole bool) (File, error) {
 	if len(text) > MaxBytes {
 		return File{}, &unread.Error{Err: fmt.Errorf("it has more than %d bytes", MaxBytes)}
 	}
-	r := &reader{label: label, labels: map[string]string{}}
+	r := &reader{whole: whole}
 	for _, d := range documents(text) {
 		r.line = d.line
 		if err := r.document(d); err != nil {
@@ -125,18 +146,29 @@ func Read(text []byte, label string) (File, error) {
 	if r.objects == 0 {
 		return File{}, &unread.Error{Err: errors.New("it has no object of Kubernetes' (apiVersion and kind)")}
 	}
-	return File{r.pods, r.objects, r.labels}, nil
+	return File{r.pods, r.namespaces, r.objects}, nil
 }
 
-// labelled notes a namespace's label.
-func (r *reader) labelled(name string, v map[string]any) {
-	meta, _ := v["metadata"].(map[string]any)
-	labels, _ := meta["labels"].(map[string]any)
-	value, _ := labels[r.label].(string)
-	if before, ok := r.labels[name]; ok && before != value {
-		value = ""
+// namespace notes one with its labels.
+func (r *reader) namespace(v map[string]any, path []any, name string) error {
+	f := fields{r: r, path: join(path, "metadata")}
+	n := Namespace{Name: name, Line: r.at(join(path, "metadata", "labels")...)}
+	if meta := f.mapping(v, "metadata"); meta != nil {
+		f.path = join(f.path, "labels")
+		labels := f.mapping(meta, "labels")
+		for _, label := range slices.Sorted(maps.Keys(labels)) {
+			text, ok := labels[label].(string)
+			if !ok {
+				f.fail(join(f.path, label), "the label %s is not a string, which the API server refuses", label)
+			}
+			if n.Labels == nil {
+				n.Labels = map[string]string{}
+			}
+			n.Labels[label] = text
+		}
 	}
-	r.labels[name] = value
+	r.namespaces = append(r.namespaces, n)
+	return f.err
 }
 
 type document struct {
@@ -167,19 +199,19 @@ func documents(text []byte) (all []document) {
 }
 
 type reader struct {
-	pods    []Pod
-	objects int
-	line    int
-	root    *node.Node // of the document; nil: no places are known
-
-	label  string
-	labels map[string]string // of namespaces
+	pods       []Pod
+	namespaces []Namespace
+	objects    int
+	line       int
+	root       *node.Node // of the document; nil: no places are known
+	whole      bool
 }
 
 // owner is the object that something lies in.
 type owner struct {
 	api, kind, namespace, name string
 	context                    map[string]any // of a workflow of Argo, which its templates have where they have none
+	metadata                   map[string]any // beside the specification
 }
 
 func (r *reader) document(d document) error {
@@ -348,7 +380,9 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 			of.namespace, _ = meta["namespace"].(string)
 		}
 		if kind == "Namespace" && api == "v1" {
-			r.labelled(of.name, v)
+			if err := r.namespace(v, path, of.name); err != nil {
+				return err
+			}
 		}
 		if kind == "CustomResourceDefinition" {
 			return nil
@@ -376,7 +410,11 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 		return r.pod(v, path, of, "")
 	}
 	for _, key := range slices.Sorted(maps.Keys(v)) {
-		if err := r.look(v[key], join(path, key), of); err != nil {
+		inner := of
+		if key == "spec" {
+			inner.metadata, _ = v["metadata"].(map[string]any)
+		}
+		if err := r.look(v[key], join(path, key), inner); err != nil {
 			return err
 		}
 	}
@@ -454,11 +492,20 @@ func (r *reader) pod(v map[string]any, path []any, of owner, single string) erro
 	p := Pod{Kind: of.kind, Namespace: of.namespace, Name: of.name, Line: r.at(path...)}
 	p.HostUsers = f.boolean(v, "hostUsers")
 	p.RuntimeClass = f.text(v, "runtimeClassName")
+	if host := f.boolean(v, "hostNetwork"); host != nil {
+		p.HostNetwork = *host
+	}
 	if system := f.mapping(v, "os"); system != nil {
 		p.Windows = f.text(system, "name") == "windows"
 	}
 	p.Context = f.context(v, path)
 	p.Closed = f.volumes(v)
+	if r.whole {
+		p.Metadata, p.Spec = of.metadata, maps.Clone(v)
+		if sidecars := f.list(v, "sidecars"); len(sidecars) > 0 { // which Argo has run beside the others
+			p.Spec["containers"] = slices.Concat(f.list(v, "containers"), sidecars)
+		}
+	}
 	for _, key := range lists {
 		list := f.list(v, key)
 		for i, one := range list {
@@ -614,6 +661,13 @@ func (f *fields) container(v map[string]any, at []any, role string) Container {
 		}
 	}
 	c.Cwd = f.text(v, "workingDir")
+	for i, one := range f.list(v, "ports") {
+		if port, ok := one.(map[string]any); ok {
+			if n := f.number(port, "containerPort"); n != nil {
+				c.Ports = append(c.Ports, Port{*n, f.r.at(join(at, "ports", i, "containerPort")...)})
+			}
+		}
+	}
 	return c
 }
 

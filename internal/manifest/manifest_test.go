@@ -5,7 +5,6 @@ package manifest
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"testing"
 
@@ -34,7 +33,7 @@ func TestPods(t *testing.T) {
 		"x: &x {name: c, image: i}\napiVersion: v1\nkind: Pod\nspec: {containers: [*x, {<<: *x, name: d}]}":                                                                                                                "Pod: container c i, container d i",
 		"apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c, resources: {}}]}}}":                                                                                                        "",
 	} {
-		file, err := Read([]byte(text), "")
+		file, err := Read([]byte(text))
 		var got []string
 		for _, p := range file.Pods {
 			var all []string
@@ -75,7 +74,7 @@ func TestErrors(t *testing.T) {
 		"{\"apiVersion\": \"v1\", \"kind\": \"Pod\"} trailing":                               0,
 		strings.Repeat(" ", MaxBytes+1):                                                      0,
 	} {
-		_, err := Read([]byte(text), "")
+		_, err := Read([]byte(text))
 		var e *unread.Error
 		if !errors.As(err, &e) || line != 0 && e.Line != line {
 			t.Errorf("%.60q: %v, want line %d", text, err, line)
@@ -96,7 +95,7 @@ func TestIs(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("apiVersion: v1\nkind: Pod\nspec: {securityContext: {runAsUser: 0}, containers: [{name: c, image: i}], volumes: [{name: s, secret: {defaultMode: 0400}}]}\n---\na: &a [b]\nc: *a\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		file, err := Read(text, "x")
+		file, err := Read(text)
 		lines := strings.Count(string(text), "\n") + 1
 		if err == nil && file.Objects == 0 {
 			t.Error("nothing, and no error")
@@ -111,12 +110,32 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestLabels: a label of namespaces, of one that is there twice with different values none.
-func TestLabels(t *testing.T) {
-	const text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {l: x, m: y}}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: b, labels: {l: x}}\n---\n" +
-		"apiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: c}\n---\napiVersion: example.org/v1\nkind: Namespace\nmetadata: {name: d, labels: {l: x}}\n"
-	file, err := Read([]byte(text), "l")
-	if want := map[string]string{"a": "x", "b": "", "c": ""}; err != nil || !maps.Equal(file.Labels, want) {
-		t.Errorf("%v, %v, want %v", file.Labels, err, want)
+// TestNamespaces: each with its labels, and where they stand; one of another API is none.
+func TestNamespaces(t *testing.T) {
+	const text = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n  labels: {l: x, m: z}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n---\n" +
+		"apiVersion: v1\nkind: Namespace\n---\napiVersion: example.org/v1\nkind: Namespace\nmetadata: {name: d, labels: {l: x}}\n"
+	file, err := Read([]byte(text))
+	if got, want := fmt.Sprint(file.Namespaces), "[{a 5 map[l:x m:z]} {b 9 map[]} { 11 map[]}]"; err != nil || got != want {
+		t.Errorf("%s, %v, want %s", got, err, want)
+	}
+}
+
+// TestWhole: what a file says of a pod, and the metadata that are the pod's own.
+func TestWhole(t *testing.T) {
+	const c = "containers: [{name: c, image: i, x: z}]"
+	for text, want := range map[string]string{
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {" + c + "}":                                                      "map[name:a] map[containers:[map[image:i name:c x:z]]]",
+		"apiVersion: v1\nkind: PodTemplate\nmetadata: {name: a}\ntemplate: {metadata: {name: b}, spec: {" + c + "}}":             "map[name:b] map[containers:[map[image:i name:c x:z]]]",
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {metadata: {name: b}, spec: {" + c + "}}}": "map[name:b] map[containers:[map[image:i name:c x:z]]]",
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {" + c + "}}}":                      "map[] map[containers:[map[image:i name:c x:z]]]",
+		"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {templates: [{container: {image: i}, sidecars: [{image: s}]}]}": "map[] map[containers:[map[image:i] map[image:s]] initContainers:<nil> securityContext:<nil> sidecars:[map[image:s]] volumes:<nil>]",
+	} {
+		file, err := Whole([]byte(text))
+		if err != nil || len(file.Pods) != 1 || fmt.Sprint(file.Pods[0].Metadata, " ", file.Pods[0].Spec) != want {
+			t.Errorf("%s: %v, %v, want %s", text, file.Pods, err, want)
+		}
+		if file, _ := Read([]byte(text)); file.Pods[0].Spec != nil {
+			t.Errorf("%s: it is kept", text)
+		}
 	}
 }

@@ -171,6 +171,22 @@ EOF
   printf 'apiVersion: v1\nkind: Namespace\nmetadata: {name: prod}\n' >other/namespace.yaml
   fails_with 1 ctl check k other
   rm k/namespace.yaml
+  # So it is with the level of Pod Security.
+  printf 'apiVersion: v1\nkind: Namespace\nmetadata: {name: prod, labels: {pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/enforce-version: v1.20}}\n' >other/namespace.yaml
+  sed 's/runAsUser: 0/runAsUser: 5/' k/app.yaml >k/five.yaml
+  fails_with 0 ctl check k/five.yaml
+  fails_with 1 ctl check k/five.yaml other
+  [[ $OUT == *'k/five.yaml:6: error: the namespace "prod" has a level by which the API server refuses its pods: violates PodSecurity "restricted:v1.20": '*'(containers "prepare", "app" must set securityContext.allowPrivilegeEscalation=false)'*'[pod-security]'* ]] ||
+    explain 'expected the words of the API server'
+  fails_with 1 ctl check --format sarif k/five.yaml other
+  [[ $OUT == *'"ruleId": "pod-security"'* ]] || explain 'expected the finding'
+  fails_with 0 ctl check --pod-security privileged k/five.yaml other
+  fails_with 0 ctl check --pod-security baseline k/five.yaml
+  [[ $OUT == *'Pod Security baseline:latest lets the pod in'* ]] || explain 'expected that it was asked'
+  fails_with 1 ctl check --pod-security restricted k/five.yaml
+  fails_with 2 ctl check --pod-security strict k/five.yaml
+  [[ $ERR == *'hint: write LEVEL or LEVEL:VERSION'* ]] || explain 'expected a hint'
+  rm k/five.yaml
   fails_with 2 ctl check chart/templates/pod.yaml
   fails_with 2 sh -c '{ cat k/app.yaml; printf -- "---\nkind: [\n"; } | "$CTL" check -'
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -305,9 +306,13 @@ func (s *server) types() error {
 	}
 }
 
-// levels holds Pod Security of the server's against the library's answers. Of workloads it only warns.
+// levels holds Pod Security of the server's against the library's answers, and its words against the library's. Of workloads it only warns.
 func (s *server) levels(rows []row, right map[string]answer) error {
 	var wrong []string
+	said, err := words(rows)
+	if err != nil {
+		return err
+	}
 	for i := range rows {
 		r, a := &rows[i], right[rows[i].name]
 		if a.Refused || a.Custom || r.before != nil && !r.adds() {
@@ -318,8 +323,15 @@ func (s *server) levels(rows []row, right map[string]answer) error {
 				continue
 			}
 			for namespace, want := range map[string]bool{"restricted": a.Pods[n].PodSecurity.Restricted, "baseline": a.Pods[n].PodSecurity.Baseline} {
-				if err := s.try(r, &r.objects[n], namespace); (err == nil) != want {
+				err := s.try(r, &r.objects[n], namespace)
+				if (err == nil) != want {
 					wrong = append(wrong, fmt.Sprintf("%s: %s: the library says %t, the server %v", r.name, namespace, want, err))
+				}
+				level := namespace + ":latest"
+				for text, levels := range said[r.name][n] {
+					if slices.Contains(levels, level) && (err == nil || !strings.HasSuffix(err.Error(), fmt.Sprintf("violates PodSecurity %q: %s", level, text))) {
+						wrong = append(wrong, fmt.Sprintf("%s: %s: the library says %q, the server %v", r.name, level, text, err))
+					}
 				}
 			}
 		}

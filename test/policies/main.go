@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command policies computes what is right for the manifests of a table, and has engines of admission policies judge them. hack/policies calls it. It
-// is a module of its own: nothing of the product imports Pod Security's library.
+// is a module of its own, and imports nothing of the product, whose own answers are held against these.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 const usage = `usage: policies answers TABLE KUBELET URL TOKEN
        policies apiserver TABLE ANSWERS URL TOKEN POLICY
        policies chart POLICIES URL TOKEN
+       policies words TABLE
        policies suite TABLE ANSWERS POLICIES DIRECTORY
        policies requests TABLE
        policies tests TABLE ANSWERS POLICY DIRECTORY
@@ -63,6 +64,12 @@ func run(args []string) error {
 	case args[0] == "apiserver" && len(args) == 6:
 		s := newServer(args[3], args[4])
 		return errors.Join(s.policies(rows, right, args[5]), s.levels(rows, right), s.types())
+	case args[0] == "words" && len(args) == 2:
+		said, err := words(rows)
+		if err != nil {
+			return err
+		}
+		return write(said)
 	case args[0] == "suite" && len(args) == 5:
 		return suite(rows, right, args[3], args[4])
 	case args[0] == "tests" && len(args) == 5:
