@@ -646,6 +646,9 @@ func TestBases(t *testing.T) {
 		"postgres": "root", "mcr.microsoft.com/dotnet/runtime-deps:9.0-noble-chiseled": "1654", "mcr.microsoft.com/dotnet/aspnet:8.0": "root", "mcr.microsoft.com/dotnet/aspnet:8.0-jammy-chiseled": "unknown", "mcr.microsoft.com/dotnet/sdk:5.0": "unknown",
 		"jupyter/scipy-notebook": "1000", "quay.io/keycloak/keycloak:26.0": "1000", "wordpress:cli-php8.2": "www-data", "wordpress:6-apache": "root", "mysql:8.0": "root", "redis:7-alpine": "root", "openjdk:11-jre-slim": "root", "maven:3.8-openjdk-11": "root", "openjdk:11-windowsservercore": "unknown",
 		"bitnami/postgresql:16": "1001", "bitnami/redis": "unknown", "docker.elastic.co/elasticsearch/elasticsearch:8.15.0": "elasticsearch:root",
+		// What earlier versions are like was not read, or is something else.
+		"elasticsearch:7.17.5": "root", "docker.elastic.co/elasticsearch/elasticsearch:7.9.0": "root", "elasticsearch:8.3.3": "elasticsearch:root", "dexidp/dex:v2.10.0": "unknown", "dexidp/dex:v2.4.1": "unknown", "dexidp/dex:v2.45.0": "dex:dex",
+		"n8nio/n8n:0.150.0": "unknown", "n8nio/n8n": "node", "confluentinc/cp-base-new:5.5.0": "unknown", "confluentinc/cp-base-new:7.5.0": "appuser", "kong:1.0-alpine": "unknown", "kong:2.8-alpine": "kong", "bitnami/postgresql:9.6.1-r0": "unknown", "jetty:9.2": "unknown", "jetty:9.4-jdk17": "jetty", "sonarqube:lts-community": "sonarqube",
 		"node@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef":        "root",
 		"haproxy@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef":     "unknown",
 		"haproxy:2.2@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef": "root",
