@@ -368,6 +368,8 @@ func described(t *testing.T, lines []string) Result {
 			config["Entrypoint"] = strings.Fields(value)
 		case "CMD":
 			config["Cmd"] = strings.Fields(value)
+		case "HEALTHCHECK":
+			config["Healthcheck"] = map[string]any{"Test": strings.Fields(value)}
 		case "ENV":
 			config["Env"] = []string{value}
 		case "VOLUME":
@@ -428,6 +430,13 @@ func TestImages(t *testing.T) {
 		{"USER 5:5\nENTRYPOINT start.sh\n/opt/start.sh 0:0 0755: #!/bin/sh\\nexec gosu app\n/usr/local/bin/start.sh -> /opt/start.sh", NonRoot, "steps-down", ""},
 		{"USER 5:5\nENTRYPOINT tini -- start.sh\n/bin/start.sh 0:0 0755: #!/bin/sh\\nif [ $(id -u) = 0 ]; then exec gosu app $0; fi", NonRoot, "", ""},
 		{"USER 5:5\nENTRYPOINT sh -c\nCMD usermod", NonRoot, "needs-root-to-start", ""},
+		{"USER 5:5\nHEALTHCHECK CMD gosu app x", NonRoot, "health-check", ""},
+		{"USER 5:5\nHEALTHCHECK CMD-SHELL sudo", NonRoot, "health-check", ""},
+		{"USER 5:5\nHEALTHCHECK CMD /bin/x\n/bin/x 0:0 0755: #!/bin/sh\\nexec gosu app", NonRoot, "health-check", ""},
+		{"USER 5:5\nHEALTHCHECK CMD curl localhost:80", NonRoot, "", ""},
+		{"USER 5:5\nHEALTHCHECK NONE", NonRoot, "", ""},
+		{"USER 5:5\nHEALTHCHECK CMD /bin/x\n/bin/x 0:0 0700", NonRoot, "health-check", ""},
+		{"USER 5:5\nHEALTHCHECK CMD /bin/x\n/bin/x 0:0 0755", NonRoot, "", ""},
 		{"USER 5:5\nVOLUME /data", NonRoot, "volume-of-root", ""},
 		{"USER 5:5\nVOLUME /data\n/data/ 0:0 0755", NonRoot, "volume-of-root", ""},
 		{"USER 5:5\nVOLUME /data\n/data/ 5:5 0755", NonRoot, "", ""},
@@ -629,6 +638,26 @@ func TestCompose(t *testing.T) {
 	for _, text := range []string{"", "x: y", "services: {}", "services: [", "services:\n  a: {usr: x}\n", "services:\n  a: {image: x, user: '${U:?no}'}\n", "services:\n  a: {extends: {file: none.yaml, service: x}}\n"} {
 		if all := Compose("compose.yaml", []byte(text), o, c); len(all) != 1 || all[0].Verdict != Invalid {
 			t.Errorf("%q: %+v", text, all)
+		}
+	}
+}
+
+// TestShare: services of root's that share a volume are one user by the policy's identity, and by a range that the project has one id of.
+func TestShare(t *testing.T) {
+	const text = "services:\n  a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}\nvolumes: {data: {}}\n"
+	for settings, want := range map[string]bool{
+		"": false, "[identity]\nrange = \"100000-165535\"\n": false,
+		"[identity]\nrange = \"100000-165535\"\nshare = \"container\"\n": true, "[identity]\nrange = \"100000-165535\"\nshare = \"namespace\"\n": true,
+		"[identity]\nshare = \"container\"\n": false,
+	} {
+		p, err := policy.Parse("p", []byte(settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": ""})}, Policy: p, World: trial.World{Groups: &policy.HostGroups{}}}
+		all := Compose("compose.yaml", []byte(text), o, ComposeOptions{Dir: "testdata"})
+		if len(all) != 2 || slices.Contains(idsOf(all[1]), sharedVolume.ID) != want {
+			t.Errorf("%q: %+v, want %t", settings, all, want)
 		}
 	}
 }
