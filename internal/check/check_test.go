@@ -368,6 +368,8 @@ func described(t *testing.T, lines []string) Result {
 			config["Entrypoint"] = strings.Fields(value)
 		case "CMD":
 			config["Cmd"] = strings.Fields(value)
+		case "HEALTHCHECK":
+			config["Healthcheck"] = map[string]any{"Test": strings.Fields(value)}
 		case "ENV":
 			config["Env"] = []string{value}
 		case "VOLUME":
@@ -428,6 +430,13 @@ func TestImages(t *testing.T) {
 		{"USER 5:5\nENTRYPOINT start.sh\n/opt/start.sh 0:0 0755: #!/bin/sh\\nexec gosu app\n/usr/local/bin/start.sh -> /opt/start.sh", NonRoot, "steps-down", ""},
 		{"USER 5:5\nENTRYPOINT tini -- start.sh\n/bin/start.sh 0:0 0755: #!/bin/sh\\nif [ $(id -u) = 0 ]; then exec gosu app $0; fi", NonRoot, "", ""},
 		{"USER 5:5\nENTRYPOINT sh -c\nCMD usermod", NonRoot, "needs-root-to-start", ""},
+		{"USER 5:5\nHEALTHCHECK CMD gosu app x", NonRoot, "health-check", ""},
+		{"USER 5:5\nHEALTHCHECK CMD-SHELL sudo", NonRoot, "health-check", ""},
+		{"USER 5:5\nHEALTHCHECK CMD /bin/x\n/bin/x 0:0 0755: #!/bin/sh\\nexec gosu app", NonRoot, "health-check", ""},
+		{"USER 5:5\nHEALTHCHECK CMD curl localhost:80", NonRoot, "", ""},
+		{"USER 5:5\nHEALTHCHECK NONE", NonRoot, "", ""},
+		{"USER 5:5\nHEALTHCHECK CMD /bin/x\n/bin/x 0:0 0700", NonRoot, "health-check", ""},
+		{"USER 5:5\nHEALTHCHECK CMD /bin/x\n/bin/x 0:0 0755", NonRoot, "", ""},
 		{"USER 5:5\nVOLUME /data", NonRoot, "volume-of-root", ""},
 		{"USER 5:5\nVOLUME /data\n/data/ 0:0 0755", NonRoot, "volume-of-root", ""},
 		{"USER 5:5\nVOLUME /data\n/data/ 5:5 0755", NonRoot, "", ""},
@@ -633,6 +642,26 @@ func TestCompose(t *testing.T) {
 	}
 }
 
+// TestShare: services of root's that share a volume are one user by the policy's identity, and by a range that the project has one id of.
+func TestShare(t *testing.T) {
+	const text = "services:\n  a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}\nvolumes: {data: {}}\n"
+	for settings, want := range map[string]bool{
+		"": false, "[identity]\nrange = \"100000-165535\"\n": false,
+		"[identity]\nrange = \"100000-165535\"\nshare = \"container\"\n": true, "[identity]\nrange = \"100000-165535\"\nshare = \"namespace\"\n": true,
+		"[identity]\nshare = \"container\"\n": false,
+	} {
+		p, err := policy.Parse("p", []byte(settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": ""})}, Policy: p, World: trial.World{Groups: &policy.HostGroups{}}}
+		all := Compose("compose.yaml", []byte(text), o, ComposeOptions{Dir: "testdata"})
+		if len(all) != 2 || slices.Contains(idsOf(all[1]), sharedVolume.ID) != want {
+			t.Errorf("%q: %+v, want %t", settings, all, want)
+		}
+	}
+}
+
 // TestBases: what is known of an image by its repository and tag, and nothing of what was not read.
 func TestBases(t *testing.T) {
 	known, err := table()
@@ -646,6 +675,9 @@ func TestBases(t *testing.T) {
 		"postgres": "root", "mcr.microsoft.com/dotnet/runtime-deps:9.0-noble-chiseled": "1654", "mcr.microsoft.com/dotnet/aspnet:8.0": "root", "mcr.microsoft.com/dotnet/aspnet:8.0-jammy-chiseled": "unknown", "mcr.microsoft.com/dotnet/sdk:5.0": "unknown",
 		"jupyter/scipy-notebook": "1000", "quay.io/keycloak/keycloak:26.0": "1000", "wordpress:cli-php8.2": "www-data", "wordpress:6-apache": "root", "mysql:8.0": "root", "redis:7-alpine": "root", "openjdk:11-jre-slim": "root", "maven:3.8-openjdk-11": "root", "openjdk:11-windowsservercore": "unknown",
 		"bitnami/postgresql:16": "1001", "bitnami/redis": "unknown", "docker.elastic.co/elasticsearch/elasticsearch:8.15.0": "elasticsearch:root",
+		// What earlier versions are like was not read, or is something else.
+		"elasticsearch:7.17.5": "root", "docker.elastic.co/elasticsearch/elasticsearch:7.9.0": "root", "elasticsearch:8.3.3": "elasticsearch:root", "dexidp/dex:v2.10.0": "unknown", "dexidp/dex:v2.4.1": "unknown", "dexidp/dex:v2.45.0": "dex:dex",
+		"n8nio/n8n:0.150.0": "unknown", "n8nio/n8n": "node", "confluentinc/cp-base-new:5.5.0": "unknown", "confluentinc/cp-base-new:7.5.0": "appuser", "kong:1.0-alpine": "unknown", "kong:2.8-alpine": "kong", "bitnami/postgresql:9.6.1-r0": "unknown", "jetty:9.2": "unknown", "jetty:9.4-jdk17": "jetty", "sonarqube:lts-community": "sonarqube",
 		"node@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef":        "root",
 		"haproxy@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef":     "unknown",
 		"haproxy:2.2@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef": "root",

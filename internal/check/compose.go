@@ -15,6 +15,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
@@ -60,7 +61,7 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 		}
 		all = append(all, t)
 	}
-	shared(all)
+	shared(all, o.Policy)
 	results := make([]Result, 0, len(all))
 	for _, t := range all {
 		slices.SortStableFunc(t.result.Findings, func(a, b Finding) int { return a.Line - b.Line })
@@ -307,7 +308,7 @@ func (t *tenant) isClosed(f FileOwner) bool {
 }
 
 // shared is about volumes that several services write that are different users.
-func shared(all []*tenant) {
+func shared(all []*tenant, p *policy.Policy) {
 	type use struct {
 		t *tenant
 		m compose.Mount
@@ -329,15 +330,29 @@ func shared(all []*tenant) {
 	for _, name := range names {
 		for i, first := range by[name] {
 			for _, other := range by[name][i+1:] {
-				if first.m.ReadOnly && other.m.ReadOnly || first.t == other.t || !first.t.differs(other.t) {
+				if first.m.ReadOnly && other.m.ReadOnly || first.t == other.t {
 					continue
 				}
 				later := other.t
+				if apart(p, first.t, later) {
+					later.found(sharedVolume, later.in.lineWith(later.line, name), name, fmt.Sprintf("the services %s and %s have the volume %s, and the policy gives each an id of its own (identity.share is %q)",
+						quote.Value(first.t.s.Name), quote.Value(later.s.Name), quote.Value(name), p.Share))
+					later.result.Findings[len(later.result.Findings)-1].Do = `set identity.share = "pod" in the policy, by which the services of a project are one user, or give them the same user:`
+					continue
+				}
+				if !first.t.differs(later) {
+					continue
+				}
 				later.found(sharedVolume, later.in.lineWith(later.line, name), name, fmt.Sprintf("the services %s and %s have the volume %s, and run as %s and %s",
 					quote.Value(first.t.s.Name), quote.Value(later.s.Name), quote.Value(name), shownUser(first.t.user), shownUser(later.user)))
 			}
 		}
 	}
+}
+
+// apart says that a policy with a range of ids has different ones for two services that are both root's.
+func apart(p *policy.Policy, a, b *tenant) bool {
+	return p != nil && p.Range != (policy.Range{}) && p.Share != policy.SharePod && a.result.Verdict == Root && b.result.Verdict == Root
 }
 
 // differs says that two services are surely different users: of what is not known nothing is said, nor of two that are both root, as

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
+	"github.com/nonroot-runc/nonroot-runc/internal/podsecurity"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 	"github.com/nonroot-runc/nonroot-runc/internal/trial"
@@ -60,8 +61,18 @@ func FuzzServices(f *testing.F) {
 
 func FuzzPods(f *testing.F) {
 	f.Add([]byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: c, image: debian, securityContext: {runAsUser: 0}}\n"))
+	f.Add([]byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {pod-security.kubernetes.io/enforce: x}}\n---\napiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {namespace: a}\nspec: {templates: [{container: {image: i}, sidecars: [{image: s}]}]}\n"))
+	level, err := podsecurity.Parse("restricted")
+	if err != nil {
+		f.Fatal(err)
+	}
 	o := Options{Build: dockerfile.Options{Base: Bases(nil)}}
-	f.Fuzz(func(t *testing.T, text []byte) { marked(t, Manifests("pod.yaml", text, o)) })
+	f.Fuzz(func(t *testing.T, text []byte) {
+		o.PodSecurity = nil
+		marked(t, Manifests("pod.yaml", text, o))
+		o.PodSecurity = &level
+		marked(t, Manifests("pod.yaml", text, o))
+	})
 }
 
 func marked(t *testing.T, all []Result) {

@@ -54,6 +54,7 @@ func Image(file string, image *imagefile.Image, o Options) Result {
 	p.privileges()
 	if r.Verdict != Never {
 		p.starts()
+		p.health()
 		p.places()
 	}
 	if o.Policy != nil && r.Verdict != Never {
@@ -189,6 +190,25 @@ func (p *picture) starts() {
 	}
 	if p.result.Verdict == NonRoot && !p.may(unix.X_OK, &e) {
 		p.found(closedProg, "%s is %d:%d with mode %04o, and the image runs as %s", quote.Value(at), e.UID, e.GID, e.Mode&0o7777, p.one())
+	}
+}
+
+// health is about the image's health check, which engines run as the container's user.
+func (p *picture) health() {
+	args := program.Behind(probe(p.Config.Config.Healthcheck.Test))
+	if len(args) == 0 {
+		return
+	}
+	at, e, there := p.program(args[0])
+	command := program.Command{Args: args}
+	against := command.Words()
+	if !against.Any() && there && e.Text != nil {
+		against = command.Script(string(e.Text))
+	}
+	if why, _, ok := unhealthy(against); ok {
+		p.found(healthCheck, "the health check %s", why)
+	} else if there && p.result.Verdict == NonRoot && !p.may(unix.X_OK, &e) {
+		p.found(healthCheck, "the health check runs %s, which is %d:%d with mode %04o, and the image runs as %s", quote.Value(at), e.UID, e.GID, e.Mode&0o7777, p.one())
 	}
 }
 

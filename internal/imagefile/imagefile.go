@@ -54,6 +54,7 @@ type Config struct {
 		Volumes      map[string]struct{} `json:"Volumes"`
 		ExposedPorts map[string]struct{} `json:"ExposedPorts"`
 		OnBuild      []string            `json:"OnBuild"`
+		Healthcheck  struct{ Test []string }
 	} `json:"config"`
 	RootFS struct {
 		DiffIDs []string `json:"diff_ids"`
@@ -408,13 +409,16 @@ func (ref *reference) read(s store, free bound) (*Image, error) {
 	return image, nil
 }
 
-// wanted are the files that a rule may ask for: what the image starts, by its name, wherever links have it, and those beside the
+// wanted are the files that a rule may ask for: what the image and its health check start, by its name, wherever links have it, and those beside the
 // directories of its state, which count where directories are counted.
 func (im *Image) wanted() func(p string) bool {
 	names := map[string]bool{}
-	for n, word := range slices.Concat(im.Config.Config.Entrypoint, im.Config.Config.Cmd) {
-		if n < 8 && word != "" && len(word) < maxPath {
-			names[path.Base(word)] = true
+	c := im.Config.Config
+	for _, command := range [][]string{slices.Concat(c.Entrypoint, c.Cmd), c.Healthcheck.Test} {
+		for n, word := range command {
+			if n < 8 && word != "" && len(word) < maxPath {
+				names[path.Base(word)] = true
+			}
 		}
 	}
 	dirs, most := accounts.State()

@@ -7,8 +7,12 @@ import (
 	"io"
 )
 
-// windowSize is what is read at once: the header of a file and those of the small ones behind it.
-const windowSize = 16 << 10
+// What is read at once: after a jump over more than the most, such as a large file's content, the next header, as there may be another jump
+// behind it; else the more, the longer none comes, as behind a small file others follow.
+const (
+	smallest   = 2 << 10
+	windowSize = 16 << 10
+)
 
 // window reads a part of a file through a buffer that seeking does not throw away. Reading the headers of a tar takes two reads of some
 // bytes each for every file, with a seek between them.
@@ -19,10 +23,11 @@ type window struct {
 	buf        []byte
 	bufAt      int64
 	space      []byte
+	next       int64 // how much is read at once
 }
 
 func newWindow(file io.ReaderAt, from, size int64) *window {
-	return &window{file: file, from: from, size: size, space: make([]byte, windowSize)}
+	return &window{file: file, from: from, size: size, space: make([]byte, windowSize), next: smallest}
 }
 
 func (w *window) Read(p []byte) (int, error) {
@@ -35,7 +40,11 @@ func (w *window) Read(p []byte) (int, error) {
 			w.at += int64(n)
 			return n, short(n, err)
 		}
-		n, err := w.file.ReadAt(w.space[:min(windowSize, w.size-w.at)], w.from+w.at)
+		w.next = min(w.next*2, windowSize)
+		if gap := w.at - w.bufAt - int64(len(w.buf)); gap < 0 || gap >= windowSize {
+			w.next = smallest
+		}
+		n, err := w.file.ReadAt(w.space[:min(w.next, w.size-w.at)], w.from+w.at)
 		w.buf, w.bufAt = w.space[:n], w.at
 		if err := short(n, err); err != nil {
 			return 0, err

@@ -199,6 +199,14 @@ EOF
   [[ $OUT == *'service app: runs as "5:5", not as root'*'compose.yaml:6: error: user is "0" [service-runs-as-root]'* ]] || explain 'expected both services'
   DB=7:7 fails_with 0 ctl check compose.yaml
   DB=7:7 fails_with 0 sh -c '"$CTL" check - <compose.yaml'
+  # A secret that is a file keeps its owner and mode, whatever the file says; where it is not there, nothing is known.
+  printf 'services:\n  app: {image: example.org/app, user: "5:5", secrets: [{source: token, uid: "5", mode: 0444}]}\nsecrets: {token: {file: token}}\n' >compose.yaml
+  fails_with 0 ctl check compose.yaml
+  install -m 0400 /dev/null token
+  fails_with 1 ctl check compose.yaml
+  [[ $OUT == *'token" of 0:0 with mode 0400, and the service runs as 5 [closed-service-secret]'* ]] || explain 'expected the file'
+  chown 5 token
+  fails_with 0 ctl check compose.yaml
   printf 'services:\n  app: {usr: 5}\n' >compose.yaml
   fails_with 2 ctl check compose.yaml
 }

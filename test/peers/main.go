@@ -58,6 +58,12 @@ func run(ctl, peers string) error {
 			return buildkit(filepath.Join(peers, "checks"), files)
 		}, "no rule is about root"},
 		{"dockerfilelint", nil, "it is not installed here"},
+		{"KICS", nil, "it is not built here"},
+	}
+	if kics := filepath.Join(peers, "kics"); there(kics) && there(filepath.Join(peers, "kics-queries")) {
+		tools[4].run, tools[4].why = func(files []string) (map[string]answer, error) {
+			return kicsScan(kics, filepath.Join(peers, "kics-queries"), dir, files)
+		}, "root by two of its rules"
 	}
 	if trivy := filepath.Join(peers, "trivy"); there(trivy) {
 		tools[1].run, tools[1].why = func(files []string) (map[string]answer, error) { return trivyConfig(trivy, dir, files) }, "root by its rule DS-0002"
@@ -336,6 +342,53 @@ func trivyConfig(trivy, dir string, files []string) (map[string]answer, error) {
 			}
 		}
 		all[filepath.Join(top, r.Target)] = a
+	}
+	return all, nil
+}
+
+// kicsRoot are its rules about root: "Missing User Instruction" and "Last User Is 'root'".
+var kicsRoot = []string{"fd54f200-402c-4333-a5a4-36ef6709af2f", "67fd0c4a-68cf-46d7-8c41-bc9fba7e40ae"}
+
+// kicsScan has no answer but that one of its rules about root fails, or none does; of a file that it can't read it says nothing.
+func kicsScan(kics, queries, dir string, files []string) (map[string]answer, error) {
+	top := filepath.Join(dir, strings.SplitN(strings.TrimPrefix(files[0], dir+"/"), "/", 2)[0])
+	out := filepath.Join(dir, "kics-"+filepath.Base(top))
+	// It ends with another status than 0 where it has found something.
+	said, err := exec.Command(kics, "scan", "--path", top, "--queries-path", queries, "--type", "Dockerfile", "--report-formats", "json", "--output-path", out, "--no-progress", "--silent").CombinedOutput()
+	text, reading := os.ReadFile(filepath.Join(out, "results.json"))
+	if reading != nil {
+		return nil, fmt.Errorf("%w: %w: %s", reading, err, said)
+	}
+	var report struct {
+		Queries []struct {
+			ID    string `json:"query_id"`
+			Files []struct {
+				Name string `json:"file_name"`
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &report); err != nil {
+		return nil, err
+	}
+	all := map[string]answer{}
+	for _, name := range files {
+		all[name] = answer{verdict: "non-root"}
+	}
+	for _, q := range report.Queries {
+		for _, f := range q.Files {
+			at := slices.IndexFunc(files, func(name string) bool {
+				return strings.HasSuffix(filepath.Clean("/"+f.Name), strings.TrimPrefix(name, dir))
+			})
+			if at < 0 {
+				return nil, fmt.Errorf("a file %q that it was not given", f.Name)
+			}
+			a := all[files[at]]
+			a.rules = append(a.rules, q.ID)
+			if slices.Contains(kicsRoot, q.ID) {
+				a.verdict = "root"
+			}
+			all[files[at]] = a
+		}
 	}
 	return all, nil
 }

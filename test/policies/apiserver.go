@@ -336,5 +336,15 @@ func (s *server) levels(rows []row, right map[string]answer) error {
 			}
 		}
 	}
+	// What the API server fills in before it judges, as internal/podsecurity does.
+	for spec, words := range map[string]string{
+		`"securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}}, "volumes": [{"name": "tmp"}], "containers": [{"name": "c", "image": "i", "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}]`: "",
+		`"hostNetwork": true, "containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80}]}]`: `violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true), hostPort (container "c" uses hostPort 80), `,
+	} {
+		o := &object{kind: "Pod", text: []byte(`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "defaults"}, "spec": {` + spec + `}}`)}
+		if err := s.create(o, "restricted", dryRun); words == "" && err != nil || words != "" && (err == nil || !strings.Contains(err.Error(), words)) {
+			wrong = append(wrong, fmt.Sprintf("%s: %v, want %q", spec, err, words))
+		}
+	}
 	return all(wrong)
 }
