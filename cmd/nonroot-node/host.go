@@ -230,6 +230,14 @@ func (h *host) restartDaemon(ctx context.Context) error {
 	})
 }
 
+// restarter is what does that.
+func (h *host) restarter() string {
+	if len(h.restart) == 0 {
+		return "systemd"
+	}
+	return strings.Join(h.restart, " ")
+}
+
 // selfTest has a container try to become root, by the very program that the handler calls.
 func (h *host) selfTest(ctx context.Context) error {
 	_, err := h.ctl(ctx, "self-test", filepath.Join(h.directory, configure.Binary))

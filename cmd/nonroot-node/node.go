@@ -3,12 +3,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/cri"
@@ -166,15 +164,7 @@ func (a *agent) hold(ctx context.Context) error {
 		}
 	}
 	a.seen = ""
-	changed, err := a.host.install()
-	if err != nil {
-		return fmt.Errorf("install the programs: %w", err)
-	}
-	if changed {
-		slog.Info("programs installed", "directory", a.directory)
-		a.tested = time.Time{}
-	}
-	if err := a.register(ctx); err != nil {
+	if files, err = a.settle(ctx); err != nil {
 		return err
 	}
 	a.asked = time.Now()
@@ -187,47 +177,74 @@ func (a *agent) hold(ctx context.Context) error {
 		slog.Info("self-test passed")
 		a.tested = time.Now()
 	}
-	a.watch() // before they are looked at: what changes meanwhile is told of
-	a.seen, err = a.host.fingerprint()
-	return err
+	a.seen = files
+	return nil
 }
 
-// register has the daemon know the handlers: first in its files, then, by a restart, in the process that runs.
-func (a *agent) register(ctx context.Context) error {
+// settle installs and registers until there is nothing left to do, and says how the files were before it was seen that there is not: who
+// has changed one since then is found out, also by a look alone.
+func (a *agent) settle(ctx context.Context) (files string, err error) {
+	for range 5 {
+		a.watch() // before they are looked at: what changes meanwhile is told of
+		if files, err = a.host.fingerprint(); err != nil {
+			return "", err
+		}
+		installed, err := a.host.install()
+		if err != nil {
+			return "", fmt.Errorf("install the programs: %w", err)
+		}
+		if installed {
+			slog.Info("programs installed", "directory", a.directory)
+			a.tested = time.Time{}
+		}
+		registered, err := a.register(ctx)
+		if err != nil {
+			return "", err
+		}
+		if !installed && !registered {
+			return files, nil
+		}
+	}
+	return "", errors.New("files of the installation are changed again as soon as they are restored\nhint: have whatever else manages them leave them as they are")
+}
+
+// register has the daemon know the handlers: first in its files, then, by a restart, in the process that runs. It says whether there was
+// anything to do.
+func (a *agent) register(ctx context.Context) (changed bool, err error) {
 	registered, err := a.host.registered()
 	if err != nil {
-		return fmt.Errorf("look at the configuration of %s: %w", a.engine, err)
+		return false, fmt.Errorf("look at the configuration of %s: %w", a.engine, err)
 	}
 	running, err := a.runs(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if registered && running {
-		return nil
+		return false, nil
 	}
 	release, err := a.cluster.slot(ctx, a.limit)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer release()
 	if !registered {
 		if err := a.host.register(); err != nil {
-			return fmt.Errorf("register the handlers with %s: %w", a.engine, err)
+			return true, fmt.Errorf("register the handlers with %s: %w", a.engine, err)
 		}
 		slog.Info("handlers registered", "engine", a.engine)
 	}
 	if running {
-		return nil // the same handlers were there by another file
+		return true, nil // the same handlers were there by another file
 	}
-	slog.Info("restarting the CRI daemon", "by", cmp.Or(strings.Join(a.restart, " "), "systemd"))
+	slog.Info("restarting the CRI daemon", "by", a.host.restarter())
 	failed := a.restartAndWait(ctx, true)
 	if failed == nil {
 		slog.Info("the CRI daemon is back, with the handlers")
 		a.cluster.nodeEvent(ctx, false, "NonRootInstalled", fmt.Sprintf("%s was restarted and has the handlers of nonroot-runc %s", a.engine, version.Short()))
-		return nil
+		return true, nil
 	}
 	if ctx.Err() != nil {
-		return failed // nobody waits any more: the next agent looks anew
+		return true, failed // nobody waits any more: the next agent looks anew
 	}
 	slog.Warn("putting the configuration back", "cause", failed)
 	err = a.host.unregister(false)
@@ -242,7 +259,7 @@ func (a *agent) register(ctx context.Context) error {
 		message = fmt.Sprintf("%s did not come back with the handlers: %v; nor without: %v", a.engine, failed, err)
 	}
 	a.cluster.nodeEvent(ctx, true, "NonRootRolledBack", message)
-	return errors.New(message)
+	return true, errors.New(message)
 }
 
 // runs says that the running daemon has each handler, with our binary.

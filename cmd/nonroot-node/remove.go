@@ -154,7 +154,7 @@ func (a *agent) withdraw(ctx context.Context) error {
 	if err != nil || !running {
 		return err
 	}
-	slog.Info("restarting the CRI daemon", "command", a.restart)
+	slog.Info("restarting the CRI daemon", "by", a.host.restarter())
 	return a.restartAndWait(ctx, false)
 }
 

@@ -30,6 +30,7 @@ teardown_file() {
   [[ ! -e $CLUSTER/agent.pid ]] || end_daemon agent KILL
   kubectl delete -k "$CLUSTER/idle" --grace-period=5 >/dev/null
   on node2 rm -rf /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc /run/secrets
+  no_labels
 }
 
 # agent [ARG...] starts it.

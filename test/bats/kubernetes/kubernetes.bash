@@ -66,7 +66,10 @@ YAML
 }
 
 # files NODE prints what is where the agent writes.
-files() { on "$1" find /etc /opt /usr/local /var/lib/nonroot-runc -printf '%y %m %U %p %l ' -type f -exec sha256sum {} ';' -o -printf '\n' 2>/dev/null | sort; }
+files() {
+  on "$1" sh -c 'find /etc /opt /usr/local /var/lib/nonroot-runc -printf "%y %m %U %p %l\n"
+    find /etc /opt /usr/local /var/lib/nonroot-runc -type f -exec sha256sum {} +' 2>/dev/null | sort
+}
 
 # agent_image makes the agent's, which has three files, on each node; or it is the one of the archive NONROOT_NODE_IMAGE.
 agent_image() {
@@ -120,8 +123,9 @@ removed() {
   local node
   helm uninstall nonroot-runc --namespace nonroot-runc --ignore-not-found --wait >/dev/null
   no_namespace nonroot-runc
+  no_labels
   for node in "${NODES[@]}"; do
-    on "$node" sh -c 'rm -rf /run/refuse /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc; rm -f /etc/containerd/conf.d/*'
+    on "$node" sh -c 'rm -rf /run/refuse /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc; rm -f /etc/containerd/conf.d/* /etc/containerd/*.nonroot-receipt'
     restart_node_containerd "$node"
   done
   for node in "${NODES[@]}"; do
@@ -129,6 +133,9 @@ removed() {
     patiently ready "$node"
   done
 }
+
+# no_labels takes away those that an agent leaves which is gone before it has taken itself back: the next one's are waited for.
+no_labels() { kubectl label nodes --all nonroot-runc.io/ready- >/dev/null; }
 
 # agent_of NODE is the name of its agent's pod.
 agent_of() { kubectl -n nonroot-runc get pods -l app.kubernetes.io/component=node --field-selector "spec.nodeName=$1" -o 'jsonpath={.items[0].metadata.name}'; }

@@ -26,6 +26,7 @@ teardown_file() {
   no_namespace team-a team-b team-c team-d
   kubectl delete -k "$CLUSTER/overlay" --ignore-not-found --grace-period=5 >/dev/null
   for node in "${NODES[@]}"; do on "$node" rm -rf /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc; done
+  no_labels
 }
 
 annotation() { kubectl get node "$1" -o json | jq -r --arg a "nonroot-runc.io/$2" '.metadata.annotations[$a] // ""'; }
