@@ -22,7 +22,7 @@ teardown_file() {
   kubectl delete runtimeclass nonroot >/dev/null
   on node1 nonroot-ctl configure containerd --uninstall
   restart_node_containerd node1
-  on node1 rm -f /usr/local/sbin/nonroot-{runc,ctl}
+  on node1 rm -rf /usr/local/sbin/nonroot-{runc,ctl} /var/lib/nonroot-runc /etc/nonroot-runc
 }
 
 setup() { on node1 rm -rf /etc/nonroot-runc; }
