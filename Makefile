@@ -2,7 +2,7 @@
 #
 # Names for what is in hack/; each script there says what it does and can be called alone.
 
-.PHONY: help build install uninstall demo test test-packages test-image test-kubernetes test-policies test-matrix judge differential compat lint check-peers bench fuzz mutants reproducible packages release clean
+.PHONY: help build install uninstall demo test test-packages test-image test-kubernetes test-policies test-matrix judge differential compat lint golangci vulnerabilities check-peers bench fuzz mutants reproducible packages release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ compat: ## which images and applications that expect root work without it (as ro
 
 lint: ## everything that needs no running
 	hack/lint
+
+golangci: ## golangci-lint by .golangci.yml, built first (over ten minutes of CPU time); ARGS
+	hack/golangci $(ARGS)
+
+vulnerabilities: ## known vulnerabilities in what is linked, by govulncheck (asks vuln.go.dev)
+	hack/vulnerabilities
 
 check-peers: ## nonroot-ctl check beside other tools, into docs/check.md (PEERS=all builds those too that take long; BENCH=1 measures)
 	hack/check-peers

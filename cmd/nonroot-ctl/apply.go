@@ -225,7 +225,12 @@ func printDiff(to io.Writer, d *rollout.Diff) {
 		}
 		fmt.Fprintf(to, "  %q: %s -> %s\n", c.Name, shown(c.Before.String()), shown(after))
 	}
-	fmt.Fprintf(to, "changes nothing for %s\n", counted(d.Same, "running container"))
+	switch {
+	case d.Same > 0:
+		fmt.Fprintf(to, "no change for %s\n", counted(d.Same, "running container"))
+	case len(d.Changed) == 0:
+		fmt.Fprintln(to, "no running container is affected")
+	}
 	if d.Elsewhere > 0 {
 		fmt.Fprintf(to, "%s by another policy file\n", goes(d.Elsewhere))
 	}

@@ -48,7 +48,7 @@ func planContainerd(r request) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p.advice = append(p.advice, "containerd takes it over by a restart: systemctl restart containerd; containers go on running")
+	p.advice = append(p.advice, "containerd reads it when it is restarted: systemctl restart containerd; containers go on running")
 	return p.standingFor(r, d), nil
 }
 

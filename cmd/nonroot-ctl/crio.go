@@ -40,7 +40,7 @@ func planCRIO(r request) (plan, error) {
 		steps:    []step{changing(c)},
 		warnings: r.displaced(before, program),
 		check:    func() error { return askCRIO(c) },
-		advice:   []string{"CRI-O takes it over by a restart: systemctl restart crio; containers go on running"},
+		advice:   []string{"CRI-O reads it when it is restarted: systemctl restart crio; containers go on running"},
 	}, nil
 }
 

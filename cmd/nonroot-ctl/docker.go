@@ -84,9 +84,9 @@ func (p *plan) tellDockerd(r request, d dockerd, reloadEnough bool) error {
 	case d.pid == 0:
 		p.advice = append(p.advice, "no dockerd was found that runs (by its pid file): it reads the change when it starts")
 	case reloadEnough:
-		p.advice = append(p.advice, "dockerd takes it over by a reload: systemctl reload docker (or --reload here); containers go on running")
+		p.advice = append(p.advice, "dockerd reads it when it is reloaded: systemctl reload docker (or --reload here); containers go on running")
 	default:
-		p.advice = append(p.advice, "dockerd takes it over by a restart: systemctl restart docker (or --restart here)")
+		p.advice = append(p.advice, "dockerd reads it when it is restarted: systemctl restart docker (or --restart here)")
 	}
 	return nil
 }

@@ -331,7 +331,7 @@ func (p *printer) problems(all []explain.Problem) {
 	case len(all) == 0:
 		p.line("  nothing that was looked for: home, working directory, volumes, ports, setuid files, entrypoint")
 	case len(usual) > 0:
-		p.line("  setuid: %s of the distribution's own, which give nobody root any more: %s", counted(len(usual), "program"), shown(strings.Join(usual, ", ")))
+		p.line("  setuid: %s of the distribution's own, which no longer give root: %s", counted(len(usual), "program"), shown(strings.Join(usual, ", ")))
 	}
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,7 +84,8 @@ type checkedPolicy struct {
 	Digest string      `json:"sha256"`
 	Mode   policy.Mode `json:"mode"`
 	Rules  int         `json:"rules"`
-	Hints  []string    `json:"hints"` // what is there to no effect, and what would not be logged
+	Hints  []string    `json:"hints"`  // what is there to no effect, and what would not be logged
+	Faults []string    `json:"faults"` // for which it is refused: then nothing else is known of it
 }
 
 // policyCheck reads the policy. Beside what is refused, it says what is there to no effect.
@@ -93,9 +95,18 @@ func policyCheck(c *cli.Context) error {
 	}
 	p, err := readPolicy(c.Args().First(), c.Bool("text"))
 	if err != nil {
-		return err
+		faults := faultsOf(c.Args().First(), c.Bool("text"), err)
+		if c.Bool("json") {
+			refused := checkedPolicy{File: c.Args().First(), Hints: []string{}}
+			for _, fault := range faults {
+				refused.Faults = append(refused.Faults, fault.Error())
+			}
+			err = printJSON(c.App.Writer, refused)
+			return errors.Join(append([]error{err}, faults...)...)
+		}
+		return errors.Join(faults...)
 	}
-	checked := checkedPolicy{File: p.File, Digest: p.Digest, Mode: p.Mode, Rules: len(p.Rules), Hints: append([]string{}, idle(p, time.Now())...)}
+	checked := checkedPolicy{Faults: []string{}, File: p.File, Digest: p.Digest, Mode: p.Mode, Rules: len(p.Rules), Hints: append([]string{}, idle(p, time.Now())...)}
 	var lost []error
 	if !c.Bool("text") { // with it, this machine need not be the one that the policy is for
 		lost = auditlog.Probe(&p.Log, facts.AnyCaller().Owners)
@@ -112,6 +123,27 @@ func policyCheck(c *cli.Context) error {
 		return errors.New("until then, log.required refuses every container")
 	}
 	return err
+}
+
+// faultsOf are all faults of a policy that was refused for the first of them, which comes first.
+func faultsOf(name string, text bool, first error) []error {
+	all := []error{first}
+	file := cmp.Or(name, policy.DefaultFile)
+	if !text {
+		if absolute, err := filepath.Abs(file); err == nil {
+			file = absolute
+		}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return all
+	}
+	for _, fault := range policy.Faults(file, data) {
+		if !strings.Contains(first.Error(), fault.Error()) {
+			all = append(all, fault)
+		}
+	}
+	return all
 }
 
 func (p *checkedPolicy) print(to io.Writer) error {

@@ -130,3 +130,22 @@ match.root = ["/x"]
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestCheckOfABadPolicy: all of its faults are named, also in JSON, and it fails.
+func TestCheckOfABadPolicy(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "p.toml")
+	if err := os.WriteFile(file, []byte("mode = \"rewrit\"\n[identity]\nuid = 0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := app()
+	var out bytes.Buffer
+	a.Writer = &out
+	err := a.Run([]string{"nonroot-ctl", "policy", "check", "--json", file})
+	if err == nil || !strings.Contains(err.Error(), ":1:1: mode: ") || !strings.Contains(err.Error(), ":3:1: identity.uid: ") {
+		t.Errorf("%v", err)
+	}
+	var checked checkedPolicy
+	if err := json.Unmarshal(out.Bytes(), &checked); err != nil || len(checked.Faults) != 2 || checked.File != file {
+		t.Errorf("%v: %s", err, out.String())
+	}
+}

@@ -17,8 +17,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/adopt"
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/hint"
+	"github.com/nonroot-runc/nonroot-runc/internal/layer"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/report"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
@@ -66,7 +68,7 @@ func runReport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	logs, err := logsOf(append(c.StringSlice("log"), c.Args().Slice()...), p)
+	logs, unread, err := logsOf(append(c.StringSlice("log"), c.Args().Slice()...), p)
 	if err != nil {
 		return err
 	}
@@ -86,6 +88,8 @@ func runReport(c *cli.Context) error {
 		}
 	}
 	s := collected.Summary(now)
+	s.Logs, s.Unread = logs, unread
+	lookAtVolumes(s.Volumes)
 	if lost, err := auditlog.ReadLost(p.State, trusted.CallersOwners(nil)); err == nil && lost.Count > 0 {
 		s.Lost = &report.Lost{Count: lost.Count, Last: lost.Last, Reason: lost.Reason}
 	}
@@ -96,24 +100,43 @@ func runReport(c *cli.Context) error {
 }
 
 // logsOf are the logs that the command line names, else the policy's and what was rotated away from it.
-func logsOf(named []string, p *policy.Policy) ([]string, error) {
+func logsOf(named []string, p *policy.Policy) (logs, unread []string, err error) {
 	if len(named) > 0 {
-		return named, nil
+		return named, nil, nil
 	}
 	if p.Log.File == "" {
 		switch {
 		case p.Log.Journald:
-			return nil, errors.New("the policy logs to the journal, not to a file\nhint: journalctl -t nonroot-runc -o cat | nonroot-ctl report -")
+			return nil, nil, errors.New("the policy logs to the journal, not to a file\nhint: journalctl -t nonroot-runc -o cat | nonroot-ctl report -")
 		case p.Log.Syslog:
-			return nil, errors.New("the policy logs to syslog, not to a file\nhint: nonroot-ctl report FILE, where FILE is what the syslog daemon writes")
+			return nil, nil, errors.New("the policy logs to syslog, not to a file\nhint: nonroot-ctl report FILE, where FILE is what the syslog daemon writes")
 		}
-		return nil, errors.New("the policy logs no decisions, so there is nothing to report\nhint: set log.file = \"/var/log/nonroot-runc.log\" in it, by nonroot-ctl policy apply, and containers that start from then on are in the report")
+		return nil, nil, errors.New("the policy logs no decisions, so there is nothing to report\nhint: set log.file = \"/var/log/nonroot-runc.log\" in it, by nonroot-ctl policy apply, and containers that start from then on are in the report")
 	}
-	logs, unread, err := report.Rotated(p.Log.File)
+	logs, unread, err = report.Rotated(p.Log.File)
 	for _, name := range unread {
 		fmt.Fprintf(os.Stderr, "nonroot-ctl: not in the report: %q, which gzip has not compressed: hand it over unpacked, with \"-\" as the name\n", name)
 	}
-	return logs, err
+	return logs, unread, err
+}
+
+// lookAtVolumes says of the volumes that the log names what has become of them: it names one at each creation, and none once it was
+// adopted. Only root can look; for others all are still to be adopted.
+func lookAtVolumes(all []report.Volume) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	owners := trusted.CallersOwners(nil)
+	for i := range all {
+		dir := all[i].Directory
+		name, _ := adopt.Part(dir, owners)
+		switch _, err := os.Lstat(dir); {
+		case errors.Is(err, os.ErrNotExist):
+			all[i].Now = report.Gone
+		case err == nil && name == "" && layer.IsVolume(dir, owners) && !adopt.Roots(dir, owners) && !adopt.Groups(dir, owners):
+			all[i].Now = report.Adopted
+		}
+	}
 }
 
 // exemptions are the parts of a policy that leave containers as they are, by the names that the log has for them.
@@ -233,11 +256,12 @@ func printSummary(to io.Writer, s *report.Summary) error {
 	}{{"IMAGE", s.Images}, {"NAMESPACE", s.Namespaces}, {"RULE", s.Rules}, {"PROFILE", s.Profiles}} {
 		p.groups(t.title, t.groups)
 	}
+	p.changes(s.Changes)
 	p.asRoot(s.Containers)
 	p.reasons("refused because", s.Refusals)
 	p.reasons("would be refused, were it not for mode audit, because", s.Would)
 	p.reasons("the policy's [audit] part would have", s.Audited)
-	p.volumes(s.Volumes)
+	p.volumes(s.Open())
 	if len(s.Exemptions) > 0 {
 		p.heading("exemptions of the policy")
 		for _, e := range s.Exemptions {
@@ -277,6 +301,21 @@ func (p *printer) reasons(title string, all []report.Refusal) {
 	p.more(len(all))
 }
 
+// changes lists when the policy's mode was another one.
+func (p *printer) changes(all []report.Change) {
+	if len(all) == 0 {
+		return
+	}
+	p.heading("the policy's mode changed")
+	for _, c := range all[max(0, len(all)-inText):] {
+		profile := ""
+		if c.Profile != "" {
+			profile = fmt.Sprintf(", profile %q", c.Profile)
+		}
+		p.line("  %s: from %s to %s%s", stamp(c.Time), c.From, c.To, profile)
+	}
+}
+
 // volumes lists those that are to be adopted.
 func (p *printer) volumes(all []report.Volume) {
 	if len(all) == 0 {
@@ -284,7 +323,8 @@ func (p *printer) volumes(all []report.Volume) {
 	}
 	p.heading("volumes to adopt, in which root or root's group has written: the identity can't write there")
 	for _, v := range all[:min(len(all), inText)] {
-		p.line("  %s: %s (last: %q, %s)", shown(v.Directory), counted(v.Count, "time"), v.Container, stamp(v.Last))
+		gone := map[bool]string{true: "; it is not on this machine now"}[v.Now == report.Gone]
+		p.line("  %s: %s (last: %q, %s)%s", shown(v.Directory), counted(v.Count, "time"), v.Container, stamp(v.Last), gone)
 	}
 	p.line("    hint: stop their containers, and run nonroot-ctl volumes adopt --user UID:GID VOLUME (or --group GID, as the note of its container has it), with the ids of those who use them; nonroot-ctl volumes list says which still are")
 	p.more(len(all))

@@ -111,7 +111,7 @@ func TestReportFiles(t *testing.T) {
 	if err != nil || out != "" {
 		t.Fatal(out, err)
 	}
-	for name, want := range map[string]string{page: "<h1>Who ran as root", metrics: `nonroot_decisions_total{event="run",mode="refuse",rule="default"} 1`} {
+	for name, want := range map[string]string{page: "<h1>What nonroot-runc decided on ", metrics: `nonroot_decisions_total{event="run",mode="refuse",rule="default"} 1`} {
 		text, err := os.ReadFile(name)
 		if err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%v: %q is not in %s", err, want, text)

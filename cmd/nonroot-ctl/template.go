@@ -39,7 +39,7 @@ func planGenerated(r request, main configure.File, maker string) (plan, error) {
 		return plan{}, err
 	}
 	unit := cmp.Or(maker, "k3s")
-	p.advice = append(p.advice, fmt.Sprintf("%s takes it over by a restart: systemctl restart %s, %s-agent or %s-server; containers go on running", unit, unit, unit, unit))
+	p.advice = append(p.advice, fmt.Sprintf("%s reads it when it is restarted: systemctl restart %s, %s-agent or %s-server; containers go on running", unit, unit, unit, unit))
 	return p.standingFor(r, d), nil
 }
 

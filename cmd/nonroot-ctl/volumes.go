@@ -177,12 +177,13 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 	}
 	out := &printer{}
 	done := map[bool]string{true: "would change", false: "changed"}[c.Bool("dry-run")]
+	what := map[bool]string{true: "group", false: "owner"}[c.String("group") != ""]
 	for _, r := range results {
-		if c.String("group") != "" {
-			out.line("%s: %s %s the group", shown(r.Volume), counted(r.Given, "file"), done)
-		} else {
-			out.line("%s: %s %s the owner, %d of others stay", shown(r.Volume), counted(r.Given, "file"), done, r.Others)
+		others := ""
+		if what == "owner" && r.Others > 0 {
+			others = ", and left " + counted(r.Others, "file") + " of other users alone"
 		}
+		out.line("%s: %s the %s of %s%s", shown(r.Volume), done, what, counted(r.Given, "file"), others)
 		for _, s := range r.Skipped {
 			out.line("  stays root's: %s", shown(s))
 		}

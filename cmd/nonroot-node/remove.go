@@ -98,7 +98,7 @@ func (a *agent) takeBack(ctx context.Context) error {
 		return nil
 	}
 	// First of all no new pods come.
-	if err := a.cluster.publish(ctx, status{reason: "Removing", message: "nonroot-runc is taken away from this node"}); err != nil {
+	if err := a.cluster.publish(ctx, status{reason: "Removing", message: "nonroot-runc is being removed from this node"}); err != nil {
 		return err
 	}
 	var names []string

@@ -281,7 +281,7 @@ func TestOwnersAreGivenOnce(t *testing.T) {
 		testkit.Must(t, err)
 		var st unix.Stat_t
 		testkit.Must(t, unix.Stat(m.dir.Join("rootfs/data/file"), &st))
-		noted := strings.Contains(strings.Join(m.plan.Decision.Notes, "; "), "are the identity's now, in /data")
+		noted := strings.Contains(strings.Join(m.plan.Decision.Notes, "; "), "now belong to the identity, in /data")
 		if (st.Uid == 1000) == again || noted == again {
 			t.Errorf("again %v: it belongs to %d, %q", again, st.Uid, m.plan.Decision.Notes)
 		}

@@ -33,7 +33,7 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 	if o.Gives() {
 		given, err := layer.Give(&o)
 		if len(given.Tops) > 0 {
-			done.note("%d directories and %d files of the image are the identity's now, in %s", given.Directories, given.Files, listed(given.Tops))
+			done.note("%d directories and %d files of the image now belong to the identity, in %s", given.Directories, given.Files, listed(given.Tops))
 		}
 		if given.Unfinished {
 			done.note("not all of what the image keeps for root was given to the identity: there is too much")
@@ -103,9 +103,9 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Sourc
 		switch {
 		case o.DryRun:
 		case of.More:
-			done.warn("the new volume %q is the identity's now, but not all that the engine has copied there: it is too much%s", v.Source, adoptHint(g, v.Source))
+			done.warn("the new volume %q now belongs to the identity, but not everything that the engine copied there: it is too much%s", v.Source, adoptHint(g, v.Source))
 		case of.Given:
-			done.note("the new volume %q is the identity's now", v.Source)
+			done.note("the new volume %q now belongs to the identity", v.Source)
 		}
 		if err != nil {
 			done.note("%v", err)

@@ -79,7 +79,7 @@ func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 	case err != nil:
 		d.bad(Fail, what, "fix the file; until then none of its containers starts", "%v", err)
 	case p.Mode.Exempts() && standard:
-		d.bad(d.audited(p, Fail), what, "set mode = \"rewrite\" in it, or make another runtime the default", "the default goes by %q, whose mode is %s: NO container is governed", p.File, modeOf(p))
+		d.bad(d.audited(p, Fail), what, "set mode = \"rewrite\" in it, or make another runtime the default", "the default uses the policy %q, mode %s: NO container is governed", p.File, modeOf(p))
 	case wholly(p, engine) != nil:
 		r, status := wholly(p, engine), Warn
 		if standard {
@@ -87,7 +87,7 @@ func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 		}
 		d.bad(status, what, "take the rule out, or make it match less than the whole engine", "OPEN: the rule %q of %q exempts all of %s, mode %s: NO container of it is governed", r.Name, p.File, engine, modeOf(r.Policy))
 	case p.Mode.Exempts():
-		d.bad(d.audited(p, decided(p)), what, "name it for those containers only that cannot do without root", "OPEN: who names it goes by %q, whose mode is %s", p.File, modeOf(p))
+		d.bad(d.audited(p, decided(p)), what, "name it for those containers only that cannot do without root", "OPEN: containers that name it use the policy %q, mode %s", p.File, modeOf(p))
 	}
 }
 

@@ -7,9 +7,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// logs: each place that the policy logs to would take a line.
+// logs: decisions are logged somewhere, and each place would take a line.
 func (d *doctor) logs(p *policy.Policy) {
-	if p == nil || !p.Log.Anywhere() {
+	if p == nil {
+		return
+	}
+	if !p.Log.Anywhere() {
+		d.bad(Note, "log", "set log.file = \"/var/log/nonroot-runc.log\" in a policy, which nonroot-ctl setup and nonroot-ctl policy apply put into force",
+			"decisions are not logged: nothing tells later why a container was refused or failed")
 		return
 	}
 	status, what := Warn, "OPEN: decisions are not logged: %v"

@@ -246,16 +246,16 @@ func (d *doctor) alone(of, rule string, a *accounts, p *policy.Policy) {
 			d.bad(Warn, name, "choose a range that no account and no line of "+subuidFile+" and "+subgidFile+" has, such as \"200000-265535\"",
 				"%d-%d is not the containers' alone: %s%s", p.Range.First, p.Range.Last, strings.Join(taken[:min(len(taken), maxTaken)], "; "), more)
 		} else {
-			d.ok(name, "nobody on the host has an id from %d to %d: not in %s, %s, %s, %s", p.Range.First, p.Range.Last, passwdFile, groupFile, subuidFile, subgidFile)
+			d.ok(name, "no account on the host has an id from %d to %d: not in %s, %s, %s, %s", p.Range.First, p.Range.Last, passwdFile, groupFile, subuidFile, subgidFile)
 		}
 		return
 	}
 	name := of + "fixed identity" + rule
 	if taken := a.taken(int64(p.UID), int64(p.GID)); len(taken) > 0 {
-		d.bad(Warn, name, "set identity.uid and identity.gid in the policy to ids that nobody has", "%d:%d is not the containers' alone: %s", p.UID, p.GID, strings.Join(taken, "; "))
+		d.bad(Warn, name, "set identity.uid and identity.gid in the policy to ids that no account has", "%d:%d is not the containers' alone: %s", p.UID, p.GID, strings.Join(taken, "; "))
 		return
 	}
-	d.ok(name, "nobody on the host has uid %d or gid %d: not in %s, %s, %s, %s", p.UID, p.GID, passwdFile, groupFile, subuidFile, subgidFile)
+	d.ok(name, "no account on the host has uid %d or gid %d: not in %s, %s, %s, %s", p.UID, p.GID, passwdFile, groupFile, subuidFile, subgidFile)
 }
 
 // maxTaken is how many of those that have ids of a range are named.

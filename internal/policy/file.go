@@ -4,9 +4,12 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,6 +128,38 @@ func parseAny(name string, data []byte) (*Policy, error) {
 		return nil, r.err
 	}
 	return p, nil
+}
+
+// Faults lists everything that is wrong with a file that Parse refuses, which names only the first fault. Nothing is known of what
+// comes after a line that is not TOML.
+func Faults(name string, data []byte) []error {
+	var f file
+	r := reader{file: name, data: data}
+	var unknown *toml.StrictMissingError
+	d := toml.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	switch err := d.Decode(&f); {
+	case errors.As(err, &unknown):
+		for i := range unknown.Errors {
+			r.faults = append(r.faults, unknownAt(name, &unknown.Errors[i]))
+		}
+		f = file{}
+		if err := toml.Unmarshal(data, &f); err != nil {
+			return append(r.faults, located(name, data, err))
+		}
+	case err != nil:
+		return []error{located(name, data, err)}
+	}
+	p := Default()
+	r.spelling()
+	f.general(p, &r)
+	f.rules(p, &r)
+	seen := map[string]bool{}
+	return slices.DeleteFunc(r.faults, func(err error) bool {
+		again := seen[err.Error()]
+		seen[err.Error()] = true
+		return again
+	})
 }
 
 // general reads all but the rules.
@@ -287,7 +322,8 @@ type reader struct {
 	rule   int    // which of the rules is read, from 1; 0: none
 	prefix string // of the keys: where the part of the file is that is read
 	outer  *reader
-	err    error
+	err    error   // the first fault
+	faults []error // all of them
 }
 
 // in is the reader of a part of the file.
@@ -303,10 +339,10 @@ func (r *reader) fail(key, format string, args ...any) {
 		r.outer.fail(r.prefix+key, format, args...)
 		return
 	}
-	if r.err == nil {
-		row, col := position(r.data, key)
-		r.err = fmt.Errorf("%s:%d:%d: %s: %s", r.file, row, col, key, fmt.Sprintf(format, args...))
-	}
+	row, col := position(r.data, key)
+	err := fmt.Errorf("%s:%d:%d: %s: %s", r.file, row, col, key, fmt.Sprintf(format, args...))
+	r.err = cmp.Or(r.err, err)
+	r.faults = append(r.faults, err)
 }
 
 // annotationKey says that a key is somebody else's name for something: rule[1].match.annotations.NAME. The package regexp would

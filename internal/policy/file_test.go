@@ -4,6 +4,7 @@ package policy
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -302,5 +303,29 @@ func BenchmarkParse(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestFaults: who fixes a file learns of all that is wrong with it, the first as Parse says it.
+func TestFaults(t *testing.T) {
+	const text = "mode = \"rewrit\"\ncolour = 1\n[identity]\nuid = 0\nhue = 2\n[[rule]]\nname = \"x\"\nmode = \"no\"\n"
+	var said []string
+	for _, fault := range Faults("p.toml", []byte(text)) {
+		said = append(said, fault.Error())
+	}
+	for i, want := range []string{"p.toml:2:1: unknown key \"colour\"", "p.toml:5:1: unknown key \"identity.hue\"", "p.toml:1:1: mode: ", "p.toml:4:1: identity.uid: ", "p.toml:8:1: rule[1].mode: "} {
+		if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, want) }) {
+			t.Errorf("%d: no %q in %q", i, want, said)
+		}
+	}
+	for _, text := range []string{text, "mode = \"x\"\n", "mode =\n", "x = 1\n"} {
+		_, err := Parse("p.toml", []byte(text))
+		all := Faults("p.toml", []byte(text))
+		if err == nil || len(all) == 0 || all[0].Error() != err.Error() {
+			t.Errorf("%q: %v, but first %v", text, all, err)
+		}
+	}
+	if all := Faults("p.toml", []byte("mode = \"audit\"\n")); len(all) != 0 {
+		t.Error(all)
 	}
 }

@@ -23,10 +23,7 @@ import (
 func located(name string, data []byte, err error) error {
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) {
-		first := &unknown.Errors[0]
-		row, col := first.Position()
-		key := strings.Join(first.Key(), ".")
-		return fmt.Errorf("%s:%d:%d: unknown key %s\nhint: %s", name, row, col, quote.Value(key), unknownKey(key))
+		return unknownAt(name, &unknown.Errors[0])
 	}
 	var wrong *toml.DecodeError
 	if !errors.As(err, &wrong) {
@@ -419,4 +416,11 @@ func unquotedValue(data []byte, row int) string {
 		return fmt.Sprintf("%s: %s is not %s\nhint: write %s", name, value, wanted(want), example(key, name, want))
 	}
 	return fmt.Sprintf("%s: text stands in quotes\nhint: write %s = %s", name, key, strconv.Quote(value))
+}
+
+// unknownAt says where a key stands that there is not.
+func unknownAt(name string, at *toml.DecodeError) error {
+	row, col := at.Position()
+	key := strings.Join(at.Key(), ".")
+	return fmt.Errorf("%s:%d:%d: unknown key %s\nhint: %s", name, row, col, quote.Value(key), unknownKey(key))
 }

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -10,7 +11,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/hint"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 //go:embed page.html
@@ -18,54 +20,75 @@ var pageText string
 
 // page escapes whatever comes from a log: html/template knows where in a document each value stands.
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"when":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
-	"day":    func(t time.Time) string { return t.UTC().Format("2006-01-02") },
-	"number": number,
-	"of":     func(b Bucket, m policy.Mode) string { return number(b.Modes[m]) },
+	"when":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
+	"number":  number,
+	"cell":    func(o outcome, c Counts) cell { return cell{o, o.Of(c)} },
+	"short":   func(digest string) string { return digest[:min(len(digest), 12)] },
+	"times":   func(n int) string { return counted(n, "time") },
+	"counted": counted,
+	"plain":   quote.IsPlainPath,
 }).Parse(pageText))
 
-// onPage is how many groups and refusals a page shows of each kind.
+// onPage is how many groups, containers and refusals a page shows of each kind.
 const onPage = 15
+
+// outcome is what may become of a decision, in the words and the colour that all parts of a page have for it.
+type outcome struct {
+	Class  string
+	Name   string
+	Means  string
+	of     func(Counts) int
+	always bool // it is shown even if there is none
+}
+
+// Of is how many decisions of the counted ones have this outcome.
+func (o outcome) Of(c Counts) int { return o.of(c) }
+
+// outcomes in the order in which a page shows them.
+var outcomes = []outcome{
+	{"root", "As root", "exempt, or only audited", func(c Counts) int { return c.Root }, true},
+	{"unstarted", "No start", "created as root, and not started in these logs", func(c Counts) int { return c.Unstarted }, false},
+	{"refused", "Refused", "did not run", func(c Counts) int { return c.Refused }, true},
+	{"exempted", "Left alone", "exempt or only audited, and not root", func(c Counts) int { return c.Exempted }, true},
+	{"rewritten", "Without root", "every promise was enforced", func(c Counts) int { return c.Rewritten }, true},
+}
+
+// cell is an outcome's number in a table.
+type cell struct {
+	outcome
+	N int
+}
 
 // Page writes the summary as one HTML page that needs nothing else: no script, no file, no network.
 func (s *Summary) Page(to io.Writer, host string) error {
-	top := func(groups []Group) []row {
-		var rows []row
-		most := 0
-		for _, g := range groups[:min(len(groups), onPage)] {
-			most = max(most, g.Total())
-		}
-		for _, g := range groups[:min(len(groups), onPage)] {
-			rows = append(rows, row{g, shares(g.Counts, most)})
-		}
-		return rows
-	}
+	volumes, adopted := s.Open(), slices.DeleteFunc(slices.Clone(s.Volumes), func(v Volume) bool { return v.Now != Adopted })
+	watched := s.Total.Root+s.Total.Unstarted+s.Total.Exempted > 0
 	return page.Execute(to, map[string]any{
 		"S": s, "Host": host, "Chart": s.chart(),
+		"Outcomes": slices.DeleteFunc(slices.Clone(outcomes), func(o outcome) bool { return !o.always && o.Of(s.Total) == 0 }),
+		"Logs":     first(s.Logs), "MoreLogs": more(s.Logs),
+		"Todo": watched || len(s.Would)+len(s.Volumes) > 0, "Open": len(s.Would)+len(volumes) > 0,
+		"Would": told(s.Would), "MoreWould": more(s.Would), "Volumes": first(volumes), "MoreVolumes": more(volumes), "Adopted": first(adopted),
+		"Changes": s.Changes[more(s.Changes):], "MoreChanges": more(s.Changes),
 		"Tables": []table{
-			{"Images", "Image", top(s.Images), max(0, len(s.Images)-onPage)},
-			{"Namespaces", "Namespace", top(s.Namespaces), max(0, len(s.Namespaces)-onPage)},
-			{"Rules", "Rule", top(s.Rules), max(0, len(s.Rules)-onPage)},
-			{"Profiles", "Profile", top(s.Profiles), max(0, len(s.Profiles)-onPage)},
+			s.table("Images", "Image", s.Images, func(c *Container) string { return c.Image }),
+			s.table("Namespaces", "Namespace", s.Namespaces, func(c *Container) string { return c.Namespace }),
+			s.table("Rules", "Rule", s.Rules, func(c *Container) string { return c.Rule }),
+			s.table("Profiles", "Profile", s.Profiles, func(c *Container) string { return c.Profile }),
 		},
-		"Containers": s.Containers[:min(len(s.Containers), onPage)], "MoreContainers": max(0, len(s.Containers)-onPage),
+		"Containers": first(s.Containers), "MoreContainers": more(s.Containers),
 		"Reasons": []reasonTable{
-			{"What enforcing would refuse", s.Would[:min(len(s.Would), onPage)], max(0, len(s.Would)-onPage)},
-			{"What the policy's audited part would have done", s.Audited[:min(len(s.Audited), onPage)], max(0, len(s.Audited)-onPage)},
-			{"Volumes to adopt, in which root has written (nonroot-ctl volumes adopt)", s.closed(), max(0, len(s.Volumes)-onPage)},
+			{"Why containers were refused", told(s.Refusals), more(s.Refusals)},
+			{"What the policy's [audit] part would have done", told(s.Audited), more(s.Audited)},
 		},
-		"Refusals": s.Refusals[:min(len(s.Refusals), onPage)], "MoreRefusals": max(0, len(s.Refusals)-onPage),
 		"Watch": slices.ContainsFunc(s.Exemptions, func(e Exemption) bool { return e.Expired || e.Used == 0 }),
 	})
 }
 
-// closed are the volumes that stay root's, as rows of a table of reasons.
-func (s *Summary) closed() (rows []Refusal) {
-	for _, v := range s.Volumes[:min(len(s.Volumes), onPage)] {
-		rows = append(rows, Refusal{v.Directory, v.Count, v.Last, v.Container})
-	}
-	return rows
-}
+// first is as much of a list as a page shows, and more is how many there are beyond that.
+func first[T any](all []T) []T { return all[:min(len(all), onPage)] }
+
+func more[T any](all []T) int { return max(0, len(all)-onPage) }
 
 type table struct {
 	Title, Column string
@@ -73,15 +96,53 @@ type table struct {
 	More          int
 }
 
+type row struct {
+	Group
+	Shares     []share
+	Containers []Container // of the group, that were left as root
+	All, More  int
+}
+
+// table has a row for each group, with the containers in it. What nobody names, as Docker has no namespaces, is no table.
+func (s *Summary) table(title, column string, groups []Group, of func(*Container) string) table {
+	if len(groups) == 1 && groups[0].Name == Unknown {
+		return table{}
+	}
+	t := table{Title: title, Column: column, More: more(groups)}
+	most := 0
+	for _, g := range first(groups) {
+		most = max(most, g.Total())
+	}
+	for _, g := range first(groups) {
+		var its []Container
+		for i := range s.Containers {
+			if cmp.Or(of(&s.Containers[i]), Unknown) == g.Name {
+				its = append(its, s.Containers[i])
+			}
+		}
+		t.Rows = append(t.Rows, row{g, shares(g.Counts, most), first(its), len(its), more(its)})
+	}
+	return t
+}
+
 type reasonTable struct {
 	Title string
-	Rows  []Refusal
+	Rows  []reason
 	More  int
 }
 
-type row struct {
-	Group
-	Shares []share
+// reason is a refusal with finding and advice apart.
+type reason struct {
+	Refusal
+	Finding, Advice string
+}
+
+func told(all []Refusal) (rows []reason) {
+	for _, r := range first(all) {
+		finding, advice := hint.Split(r.Reason)
+		rows = append(rows, reason{r, finding, advice})
+	}
+	return rows
 }
 
 // share is a part of a bar, of a width in percent.
@@ -93,18 +154,23 @@ type share struct {
 func shares(c Counts, most int) []share {
 	var all []share
 	x := 0.0
-	for _, p := range []struct {
-		class string
-		n     int
-	}{{"root", c.Root}, {"refused", c.Refused}, {"exempted", c.Exempted + c.Unstarted}, {"rewritten", c.Rewritten}} {
-		if p.n == 0 {
+	for _, o := range outcomes {
+		n := o.Of(c)
+		if n == 0 {
 			continue
 		}
-		w := 100 * float64(p.n) / float64(most)
-		all = append(all, share{p.class, fmt.Sprintf("%.2f", x), fmt.Sprintf("%.2f", w)})
+		w := 100 * float64(n) / float64(most)
+		all = append(all, share{o.Class, fmt.Sprintf("%.2f", x), fmt.Sprintf("%.2f", w)})
 		x += w
 	}
 	return all
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return number(n) + " " + what
 }
 
 // chart is the timeline in the units of its SVG.
@@ -113,6 +179,7 @@ type chart struct {
 	Bars                      []bar
 	Lines                     []grid
 	Ticks                     []tick
+	Marks                     []tick // where the policy's mode changed
 }
 
 type bar struct {
@@ -136,18 +203,12 @@ type tick struct {
 	Ends  bool // at X, rather than begins there
 }
 
-// The timeline's modes from the bottom up, with the class that colours them.
-var stack = []struct {
-	mode  policy.Mode
-	class string
-}{{policy.Rewrite, "rewritten"}, {policy.Audit, "audit"}, {policy.Off, "root"}, {policy.Refuse, "refused"}}
-
 func (s *Summary) chart() *chart {
-	const width, height, left, top, bottom = 960, 240, 52, 12, 28
+	const width, height, left, top, bottom = 960, 260, 52, 32, 28
 	c := &chart{Width: width, Height: height, Left: left, Base: height - bottom}
 	most := 0
 	for _, b := range s.Timeline {
-		most = max(most, b.total())
+		most = max(most, b.Total())
 	}
 	if most == 0 {
 		return c
@@ -162,19 +223,20 @@ func (s *Summary) chart() *chart {
 	every := (len(s.Timeline) + 7) / 8
 	format := map[string]string{"hour": "Jan 2 15:04", "day": "Jan 2", "week": "Jan 2", "month": "Jan 2006", "year": "2006"}[s.Span]
 	gap := min(slot*0.2, 4)
+	c.Marks = s.marks(left, slot, width)
 	for i, b := range s.Timeline {
 		x := float64(left) + float64(i)*slot
 		one := bar{Label: b.Start.Format("2006-01-02 15:04")}
 		done := 0
-		for _, k := range stack {
-			n := b.Modes[k.mode]
+		for _, o := range slices.Backward(outcomes) { // from the bottom up
+			n := o.Of(b.Counts)
 			if n == 0 {
 				continue
 			}
-			one.Label += fmt.Sprintf(", %s %s", number(n), k.mode)
+			one.Label += fmt.Sprintf(", %s: %s", o.Name, number(n))
 			low, high := y(done), y(done+n)
 			done += n
-			one.Parts = append(one.Parts, part{k.class, fmt.Sprintf("%.1f", x+gap/2), fmt.Sprintf("%.1f", high), fmt.Sprintf("%.1f", min(slot-gap, 60)), fmt.Sprintf("%.1f", low-high)})
+			one.Parts = append(one.Parts, part{o.Class, fmt.Sprintf("%.1f", x+gap/2), fmt.Sprintf("%.1f", high), fmt.Sprintf("%.1f", min(slot-gap, 60)), fmt.Sprintf("%.1f", low-high)})
 		}
 		if len(one.Parts) > 0 {
 			c.Bars = append(c.Bars, one)
@@ -190,11 +252,28 @@ func (s *Summary) chart() *chart {
 	return c
 }
 
-func (b Bucket) total() (n int) {
-	for _, m := range b.Modes {
-		n += m
+// marks are the changes of the policy's mode on the chart, each beside the last bar before it.
+func (s *Summary) marks(left, slot, width float64) (all []tick) {
+	for _, change := range s.Changes[more(s.Changes):] {
+		i, found := slices.BinarySearchFunc(s.Timeline, change.Time, func(b Bucket, t time.Time) int { return b.Start.Compare(t) })
+		if !found {
+			i--
+		}
+		if i < 0 {
+			continue
+		}
+		part := 0.0 // of the bucket that has passed
+		if i+1 < len(s.Timeline) {
+			part = float64(change.Time.Sub(s.Timeline[i].Start)) / float64(s.Timeline[i+1].Start.Sub(s.Timeline[i].Start))
+		}
+		x := left + (float64(i)+part)*slot
+		label := fmt.Sprintf("%s \u2192 %s", change.From, change.To)
+		if change.Profile != "" {
+			label += ", " + change.Profile
+		}
+		all = append(all, tick{fmt.Sprintf("%.1f", x), label, x > width*0.7})
 	}
-	return n
+	return all
 }
 
 // roundStep divides what is at most n into four or five steps that people like to read.

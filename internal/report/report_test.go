@@ -270,7 +270,7 @@ func TestSummary(t *testing.T) {
 	if !slices.Equal(s.Exemptions, want) {
 		t.Errorf("%+v", s.Exemptions)
 	}
-	if s.Span != "hour" || len(s.Timeline) != 2 || s.Timeline[0].Modes[policy.Audit] != 1 || s.Timeline[1].total() != 4 {
+	if s.Span != "hour" || len(s.Timeline) != 2 || s.Timeline[0].Modes[policy.Audit] != 1 || s.Timeline[1].Total() != 4 {
 		t.Errorf("%s %+v", s.Span, s.Timeline)
 	}
 }
@@ -362,7 +362,7 @@ func TestTimelineIsNotTooLong(t *testing.T) {
 		s := c.Summary(noon)
 		n := 0
 		for _, b := range s.Timeline {
-			n += b.total()
+			n += b.Total()
 		}
 		if len(s.Timeline) > maxBuckets || n != 3 && s.Span != "" || s.Span == "" && days < 30000 {
 			t.Errorf("%d days: %d %ss with %d decisions", days, len(s.Timeline), s.Span, n)

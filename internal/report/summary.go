@@ -24,6 +24,14 @@ type Counts struct {
 // Total is all of them.
 func (c Counts) Total() int { return c.Root + c.Unstarted + c.Exempted + c.Rewritten + c.Refused }
 
+func (c *Counts) plus(more Counts) {
+	c.Root += more.Root
+	c.Unstarted += more.Unstarted
+	c.Exempted += more.Exempted
+	c.Rewritten += more.Rewritten
+	c.Refused += more.Refused
+}
+
 func (c *Counts) add(l *Line) {
 	switch {
 	case l.Mode == policy.Refuse:
@@ -52,6 +60,7 @@ type Container struct {
 	Name      string      `json:"name"` // as people know it: NAMESPACE/POD, Docker's name, else the id
 	ID        string      `json:"id"`
 	Engine    string      `json:"engine,omitempty"`
+	Namespace string      `json:"namespace,omitempty"`
 	Image     string      `json:"image,omitempty"`
 	Mode      policy.Mode `json:"mode"`
 	Rule      string      `json:"rule"`
@@ -75,7 +84,21 @@ type Refusal struct {
 	Count     int       `json:"count"`
 	Last      time.Time `json:"last"`
 	Container string    `json:"container"` // the last one
+	Seen      []Seen    `json:"seen"`      // the last ones, the newest first
 }
+
+// Seen is a decision, with what finds it in the log.
+type Seen struct {
+	Container string    `json:"container"` // as people know it
+	ID        string    `json:"id"`
+	Image     string    `json:"image,omitempty"`
+	Event     string    `json:"event"`
+	Time      time.Time `json:"time"`
+	Policy    string    `json:"policy_sha256,omitempty"`
+}
+
+// maxSeen bounds the decisions that are kept for a reason.
+const maxSeen = 5
 
 // Volume is one of an engine's in which root has written: it is to be adopted before a container can write there without root.
 type Volume struct {
@@ -83,12 +106,63 @@ type Volume struct {
 	Count     int       `json:"count"` // creations of containers with it
 	Last      time.Time `json:"last"`
 	Container string    `json:"container"` // the last one
+	Policy    string    `json:"policy_sha256,omitempty"`
+	Now       Now       `json:"now,omitempty"` // what it is at present, which no log says: set by who looks
+}
+
+// Now is what has become of a volume.
+type Now string
+
+// A volume of which neither is said is still to be adopted, as far as anybody knows.
+const (
+	Adopted Now = "adopted" // its containers' user can write it
+	Gone    Now = "gone"    // it is not on this machine
+)
+
+// Open are the volumes that are still to be adopted.
+func (s *Summary) Open() (open []Volume) {
+	for _, v := range s.Volumes {
+		if v.Now != Adopted {
+			open = append(open, v)
+		}
+	}
+	return open
 }
 
 // Bucket is a span of time.
 type Bucket struct {
 	Start time.Time           `json:"start"`
 	Modes map[policy.Mode]int `json:"modes"`
+	Counts
+}
+
+// Change is a time from which on the policy's own mode was another one, as the lines of its rule "default" tell.
+type Change struct {
+	Time    time.Time `json:"time"` // of the first line in the new mode
+	Profile string    `json:"profile,omitempty"`
+	From    Stance    `json:"from"`
+	To      Stance    `json:"to"`
+	Policy  string    `json:"policy_sha256,omitempty"` // of the policy that the new mode is from
+}
+
+// Stance is what a mode makes of a policy.
+type Stance string
+
+// Lines of a policy in mode rewrite can't be told from those in mode refuse: both enforce.
+const (
+	Enforced Stance = "enforced"
+	Watched  Stance = "audit"
+	Switched Stance = "off"
+)
+
+func stance(m policy.Mode) Stance {
+	switch m {
+	case policy.Audit:
+		return Watched
+	case policy.Off:
+		return Switched
+	}
+	return Enforced
 }
 
 // Exemption is a part of the policy that leaves containers as they are.
@@ -115,6 +189,8 @@ type Tally struct {
 // Summary is a report.
 type Summary struct {
 	Made       time.Time   `json:"made"`
+	Logs       []string    `json:"logs"`             // that were read
+	Unread     []string    `json:"unread,omitempty"` // logs that belong to them, and can't be read as they are compressed
 	First      time.Time   `json:"first,omitzero"`
 	Last       time.Time   `json:"last,omitzero"`
 	Lines      int         `json:"lines"`
@@ -137,6 +213,7 @@ type Summary struct {
 	Tallies    []Tally     `json:"tallies"`
 	Span       string      `json:"span"` // of a bucket: hour, day, week, month
 	Timeline   []Bucket    `json:"timeline"`
+	Changes    []Change    `json:"changes"` // of the policy's own mode
 }
 
 // Lost is how many decisions could not be logged, at any time, and why the last one was not.
@@ -161,7 +238,8 @@ type Collector struct {
 	audited      map[string]*Refusal
 	volumes      map[string]*Volume
 	tallies      map[Tally]int
-	hours        map[int64]map[policy.Mode]int
+	hours        map[int64]*Bucket
+	stances      map[epoch]map[Stance]*held
 	exemptions   map[string]*Exemption
 }
 
@@ -178,7 +256,8 @@ func NewCollector(since, until time.Time, exemptions []Exemption) *Collector {
 	c := &Collector{
 		since: since, until: until, images: map[string]*Group{}, namespaces: map[string]*Group{}, rules: map[string]*Group{},
 		profiles: map[string]*Group{}, containers: map[string]*Container{}, would: map[string]*Refusal{}, audited: map[string]*Refusal{},
-		refusals: map[string]*Refusal{}, tallies: map[Tally]int{}, volumes: map[string]*Volume{}, hours: map[int64]map[policy.Mode]int{}, exemptions: map[string]*Exemption{},
+		refusals: map[string]*Refusal{}, tallies: map[Tally]int{}, volumes: map[string]*Volume{}, hours: map[int64]*Bucket{}, exemptions: map[string]*Exemption{},
+		stances: map[epoch]map[Stance]*held{},
 		created: created{open: map[string][]creation{}, starts: map[string]int{}},
 	}
 	for _, e := range exemptions {
@@ -214,6 +293,7 @@ func (c *Collector) Add(l *Line) {
 		e.Last = later(e.Last, l.Time)
 	}
 	c.leftAsRoot(l)
+	c.held(l)
 	if strings.HasPrefix(l.Name, SelfTest) {
 		s.InDocker++
 	}
@@ -226,14 +306,16 @@ func (c *Collector) Add(l *Line) {
 		c.created.lives(l.ID)
 	}
 	s.Total.add(l)
-	groups := creation{count(c.images, l.Image, l), count(c.namespaces, l.Namespace, l), count(c.rules, l.Rule, l)}
+	groups := creation{&s.Total, count(c.images, l.Image, l), count(c.namespaces, l.Namespace, l), count(c.rules, l.Rule, l)}
 	if l.Profile != "" {
 		groups = append(groups, count(c.profiles, l.Profile, l))
+	}
+	if hour := c.inTime(l); hour != nil {
+		groups = append(groups, hour)
 	}
 	if l.Event == "create" && l.asRoot() {
 		c.created.add(l.ID, groups)
 	}
-	c.inTime(l)
 	switch {
 	case l.Mode == policy.Refuse:
 		refused(c.refusals, l.Reason, l)
@@ -255,8 +337,8 @@ type created struct {
 	lost   bool                  // a start could not be kept
 }
 
-// creation is the groups in which one is counted, as root.
-type creation []*Group
+// creation is the numbers in which one is counted, as root.
+type creation []*Counts
 
 // maxOpen bounds the creations and the starts that are kept.
 const maxOpen = 20000
@@ -317,7 +399,7 @@ func (c *Collector) leftAsRoot(l *Line) {
 		known = &Container{ID: l.ID, First: l.Time, starts: c.created.starts[l.ID]}
 		c.containers[l.ID] = known
 	}
-	known.Name, known.Engine, known.Image = whose(l), l.Engine, l.Image
+	known.Name, known.Engine, known.Namespace, known.Image = whose(l), l.Engine, l.Namespace, l.Image
 	known.SelfTest = strings.HasPrefix(l.Name, SelfTest)
 	known.Mode, known.Rule, known.Profile, known.Policy, known.Version = l.Mode, l.Rule, l.Profile, l.Policy, l.Version
 	if l.Mode == policy.Off { // in mode audit it is a refusal's
@@ -357,7 +439,7 @@ func bounded[V any](all map[string]V, key string) string {
 	return key
 }
 
-func count(all map[string]*Group, name string, l *Line) *Group {
+func count(all map[string]*Group, name string, l *Line) *Counts {
 	name = bounded(all, name)
 	g := all[name]
 	if g == nil {
@@ -366,18 +448,91 @@ func count(all map[string]*Group, name string, l *Line) *Group {
 	}
 	g.add(l)
 	g.Last = later(g.Last, l.Time)
-	return g
+	return &g.Counts
 }
 
-func (c *Collector) inTime(l *Line) {
+func (c *Collector) inTime(l *Line) *Counts {
 	hour := l.Time.Unix() / 3600
-	if c.hours[hour] == nil {
+	b := c.hours[hour]
+	if b == nil {
 		if len(c.hours) >= maxHours {
+			return nil
+		}
+		b = &Bucket{Modes: map[policy.Mode]int{}}
+		c.hours[hour] = b
+	}
+	b.Modes[l.Mode]++
+	b.add(l)
+	return &b.Counts
+}
+
+// epoch is an hour of a profile.
+type epoch struct {
+	profile string
+	hour    int64
+}
+
+// held is when in an hour the first and the last line of a stance was, and by which policy the first.
+type held struct {
+	first, last time.Time
+	policy      string
+}
+
+// held keeps by which stance the policy's own mode decided. Logs may be read in any order.
+func (c *Collector) held(l *Line) {
+	if l.Rule != ownMode {
+		return
+	}
+	at := epoch{l.Profile, l.Time.Unix() / 3600}
+	if c.stances[at] == nil {
+		if len(c.stances) >= maxHours {
 			return
 		}
-		c.hours[hour] = map[policy.Mode]int{}
+		c.stances[at] = map[Stance]*held{}
 	}
-	c.hours[hour][l.Mode]++
+	is := stance(l.Mode)
+	h := c.stances[at][is]
+	if h == nil {
+		h = &held{first: l.Time, last: l.Time, policy: l.Policy}
+		c.stances[at][is] = h
+	}
+	if l.Time.Before(h.first) {
+		h.first, h.policy = l.Time, l.Policy
+	}
+	h.last = later(h.last, l.Time)
+}
+
+// ownMode is the log's name for the policy's own mode, where no rule has another one.
+const ownMode = "default"
+
+// changes are the times at which a profile's stance was another one. Which of several stances in an hour came last, their last lines say.
+func (c *Collector) changes() []Change {
+	all := []Change{}
+	last := map[string]*struct {
+		stance Stance
+		*held
+	}{}
+	for _, at := range slices.SortedFunc(maps.Keys(c.stances), func(a, b epoch) int { return cmp.Or(cmp.Compare(a.hour, b.hour), cmp.Compare(a.profile, b.profile)) }) {
+		hour := c.stances[at]
+		for _, to := range slices.SortedFunc(maps.Keys(hour), func(a, b Stance) int {
+			return cmp.Or(hour[a].last.Compare(hour[b].last), cmp.Compare(a, b))
+		}) {
+			is, was := hour[to], last[at.profile]
+			last[at.profile] = &struct {
+				stance Stance
+				*held
+			}{to, is}
+			if was == nil || was.stance == to {
+				continue
+			}
+			from := is.first
+			if from.Before(was.first) { // it came, went and came again
+				from = was.last
+			}
+			all = append(all, Change{Time: from, Profile: at.profile, From: was.stance, To: to, Policy: is.policy})
+		}
+	}
+	return all
 }
 
 func (c *Collector) closed(l *Line) {
@@ -392,7 +547,7 @@ func (c *Collector) closed(l *Line) {
 		}
 		v.Count++
 		if !l.Time.Before(v.Last) {
-			v.Last, v.Container = l.Time, whose(l)
+			v.Last, v.Container, v.Policy = l.Time, whose(l), l.Policy
 		}
 	}
 }
@@ -407,6 +562,11 @@ func refused(all map[string]*Refusal, why string, l *Line) {
 	r.Count++
 	if !l.Time.Before(r.Last) {
 		r.Last, r.Container = l.Time, whose(l)
+	}
+	at, _ := slices.BinarySearchFunc(r.Seen, l.Time, func(s Seen, t time.Time) int { return t.Compare(s.Time) })
+	if at < maxSeen {
+		r.Seen = slices.Insert(r.Seen, at, Seen{whose(l), l.ID, l.Image, l.Event, l.Time, l.Policy})
+		r.Seen = r.Seen[:min(len(r.Seen), maxSeen)]
 	}
 }
 
@@ -435,17 +595,15 @@ func whose(l *Line) string {
 
 // Summary is what has been counted, as of now.
 func (c *Collector) Summary(now time.Time) *Summary {
-	s := c.s
-	s.Made = now
-	for _, groups := range c.created.unstarted() {
-		s.Total.Root--
-		s.Total.Unstarted++
-		for _, g := range groups {
-			g.Root--
-			g.Unstarted++
+	for _, counts := range c.created.unstarted() {
+		for _, n := range counts {
+			n.Root--
+			n.Unstarted++
 		}
 	}
 	c.created = created{open: map[string][]creation{}, starts: c.created.starts}
+	s := c.s // the numbers in it are corrected now
+	s.Made, s.Logs = now, []string{}
 	s.Images, s.Namespaces, s.Rules = sorted(c.images), sorted(c.namespaces), sorted(c.rules)
 	s.Profiles = sorted(c.profiles)
 	s.Refusals, s.Would, s.Audited = reasons(c.refusals), reasons(c.would), reasons(c.audited)
@@ -479,6 +637,7 @@ func (c *Collector) Summary(now time.Time) *Summary {
 		return cmp.Or(cmp.Compare(a.Event, b.Event), cmp.Compare(a.Mode, b.Mode), cmp.Compare(a.Rule, b.Rule))
 	})
 	s.Span, s.Timeline = c.timeline()
+	s.Changes = c.changes()
 	return &s
 }
 
@@ -535,9 +694,10 @@ func (c *Collector) timeline() (span string, all []Bucket) {
 			if !found {
 				i--
 			}
-			for mode, n := range c.hours[h] {
+			for mode, n := range c.hours[h].Modes {
 				all[i].Modes[mode] += n
 			}
+			all[i].plus(c.hours[h].Counts)
 		}
 		return span.name, all
 	}

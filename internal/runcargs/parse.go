@@ -210,7 +210,7 @@ func (s *scanner) once(f setting) error {
 		if p.opt != f.opt || f.opt.kind == boolean && p.value == f.value {
 			continue
 		}
-		return &flagError{"flag --" + f.opt.name + " is given more than once\nhint: give it once", false}
+		return &flagError{"flag --" + f.opt.name + " appears more than once\nhint: give it once", false}
 	}
 	s.seen = append(s.seen, f)
 	return nil

@@ -216,7 +216,7 @@ listing() {
   succeeds "$ctl" explain "$ID"
   [[ ${OUT%%$'\n'*} == 'it runs as 65532:65532 in place of root (0:0)' ]] || explain "$OUT"
   contains 'setuid "/bin/own"'
-  contains "setuid: 1 program of the distribution's own, which give nobody root any more: su"
+  contains "setuid: 1 program of the distribution's own, which no longer give root: su"
   shows '.when == "after" and .answer == "it runs as 65532:65532 in place of root (0:0)" and [.trips[].where] == ["/bin/own", "/bin/su"]' "$ctl" explain --json "$ID"
   refused 'no container of that name or id runs' "$ctl" explain "no-$ID"
   refused 'of one that ends at once, the log has the notes' "$ctl" explain "no-$ID"

@@ -441,9 +441,9 @@ TOML
   grep -q 'nonroot-ctl volumes adopt' "$log" || explain 'the log of the engine'
   local ctl=("$REPO/bin/nonroot-ctl" volumes)
   succeeds "${ctl[@]}" adopt --dry-run --user 65532:65532 --policy "$POLICY" "$data"
-  contains '3 files would change the owner'
+  contains 'would change the owner of 3 files'
   succeeds "${ctl[@]}" adopt --user 65532:65532 --policy "$POLICY" "$data"
-  contains '3 files changed the owner'
+  contains 'changed the owner of 3 files'
   with_volume v /data 'cat /data/db/table; echo new >>/data/db/table; touch /data/x'
   succeeds nonroot run "$ID"
   contains old
@@ -1071,7 +1071,7 @@ TOML
   contains '2 files would change the group'
   [[ $(stat -c %g "$data") == 0 ]]
   succeeds "${ctl[@]}" adopt --policy "$POLICY" --group 65532 "$data"
-  contains '2 files changed the group'
+  contains 'changed the group of 2 files'
   contains 'setuid: it is setuid'
   [[ $(stat -c '%n %u %a' "$data" "$data"/*) == "$before" ]] || explain 'an owner or a mode changed'
   [[ $(stat -c %g "$data" "$data"/{secret,setuid,shared,table}) == $'65532\n0\n0\n65532\n0' ]] || explain 'the groups'

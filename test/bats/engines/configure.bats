@@ -60,7 +60,7 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   [[ $STATUS == 1 ]] || explain 'expected that nothing is governed'
 }
 
-@test "docker: a daemon that runs takes it over by a reload" {
+@test "docker: a daemon that runs reads it when it is reloaded" {
   mkdir -p /etc/docker
   printf '{\n    "debug": false,\n    "labels": ["a=b"]\n}\n' >/etc/docker/daemon.json
   local before

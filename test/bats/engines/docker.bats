@@ -602,7 +602,7 @@ ended_well() { [[ $(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$
   [[ $ERR == *'"app" is 65532:65532, "reader" asks for 1000:1000 itself'* ]] || explain 'expected both'
   docker rm reader >/dev/null
   succeeds "${ctl[@]}" --dry-run before
-  contains '2 files would change the owner'
+  contains 'would change the owner of 2 files'
   succeeds "${ctl[@]}" before
   docker start app >/dev/null
   succeeds docker exec app cat /data/x
@@ -630,7 +630,7 @@ log.file = "$BATS_TEST_TMPDIR/decisions.log"
 TOML
   docker run --name audited -v before:/data bb sh -c 'echo old >/data/x'
   succeeds "${ctl[@]}" --dry-run before
-  contains '2 files would change the owner'
+  contains 'would change the owner of 2 files'
   policy <<<'mode = "audit"'
   fails_with 1 "${ctl[@]}" before
   [[ $ERR == *'"audited" is not known'* ]] || explain 'expected that nobody knows'
@@ -643,5 +643,5 @@ TOML
   name=$(docker inspect -f '{{(index .Mounts 0).Name}}' anonymous)
   fails_with 1 "${ctl[@]}" --user 1234:1234 "${name:0:11}"
   succeeds "${ctl[@]}" --user 1234:1234 "${name:0:12}"
-  contains '2 files changed the owner'
+  contains 'changed the owner of 2 files'
 }
