@@ -119,6 +119,7 @@ func podContainer(in *source, pod *manifest.Pod, c *manifest.Container, o Option
 	s.who(o)
 	s.secrets()
 	s.ports()
+	s.probes()
 	s.starts()
 	if r.Verdict == Root || r.Verdict == NonRoot {
 		s.under(o)
@@ -297,6 +298,17 @@ func (s *resident) ports() {
 	for _, p := range s.c.Ports {
 		if p.Number > 0 && p.Number < privilegedPorts {
 			s.found(closedPort, p.Line, fmt.Sprint(p.Number), fmt.Sprintf("with hostNetwork: true, the port %d is one of the host's, and the container is not root", p.Number))
+		}
+	}
+}
+
+// probes are commands that the kubelet runs in the container, as its user.
+func (s *resident) probes() {
+	for _, p := range s.c.Probes {
+		if args := program.Behind(p.Command); len(args) > 0 {
+			if why, by, ok := unhealthy(program.Command{Args: args}.Words()); ok {
+				s.found(healthCheck, s.in.lineWith(p.Line, by), by, "the probe "+why)
+			}
 		}
 	}
 }

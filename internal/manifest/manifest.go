@@ -52,6 +52,13 @@ type Container struct {
 	Places  []string // where they are mounted
 	Cwd     string
 	Ports   []Port
+	Probes  []Probe
+}
+
+// Probe is a command by which the kubelet asks how a container is.
+type Probe struct {
+	Command []string
+	Line    int
 }
 
 // Port is one that a container listens on.
@@ -661,6 +668,13 @@ func (f *fields) container(v map[string]any, at []any, role string) Container {
 		}
 	}
 	c.Cwd = f.text(v, "workingDir")
+	for _, key := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
+		if probe := f.mapping(v, key); probe != nil {
+			if exec := f.mapping(probe, "exec"); exec != nil {
+				c.Probes = append(c.Probes, Probe{f.texts(exec, "command"), f.r.at(join(at, key, "exec", "command")...)})
+			}
+		}
+	}
 	for i, one := range f.list(v, "ports") {
 		if port, ok := one.(map[string]any); ok {
 			if n := f.number(port, "containerPort"); n != nil {
