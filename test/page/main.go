@@ -176,9 +176,14 @@ func tree(ctx context.Context, add func(string, ...any)) error {
 	// cdproto's type fails at names that a newer browser has.
 	var answer struct {
 		Nodes []struct {
-			Ignored    bool
-			Role, Name struct{ Value any }
-		}
+			Ignored bool `json:"ignored"`
+			Role    struct {
+				Value any `json:"value"`
+			} `json:"role"`
+			Name struct {
+				Value any `json:"value"`
+			} `json:"name"`
+		} `json:"nodes"`
 	}
 	err := chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
 		return cdp.Execute(ctx, "Accessibility.getFullAXTree", nil, &answer)
