@@ -275,24 +275,27 @@ func (l *learned) eachCall() string {
 	return l.EachCall.Error()
 }
 
-func (l *learned) forJSON() any {
-	return struct {
-		Governed  bool             `json:"governed"`
-		Late      bool             `json:"late"`
-		Processes int              `json:"processes"`
-		Seconds   float64          `json:"seconds"`
-		Ended     bool             `json:"ended"`
-		Status    string           `json:"status"`
-		EachCall  string           `json:"each_call,omitempty"`
-		Findings  []*learn.Finding `json:"findings"`
-		More      int              `json:"more,omitempty"`
-		Rule      string           `json:"rule,omitempty"`
-		Policy    []string         `json:"policy"`
-		Home      string           `json:"home,omitempty"`
-		Mounted   bool             `json:"home_mounted,omitempty"`
-		AskedHome string           `json:"asked_home,omitempty"`
-		Notes     []string         `json:"notes,omitempty"`
-	}{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), l.eachCall(), list(l.Findings), l.More, l.Rule, list(l.Lines), l.Home, l.Mounted, l.AskedHome, l.Notes}
+// learnedJSON is the JSON of learn.
+type learnedJSON struct {
+	Governed  bool             `json:"governed"` // nonroot-runc made it, and let nothing of root's through
+	Late      bool             `json:"late"`     // its first program had begun before it was watched
+	Processes int              `json:"processes"`
+	Seconds   float64          `json:"seconds"` // that it was watched
+	Ended     bool             `json:"ended"`
+	Status    string           `json:"status"`              // how it ended, in words
+	EachCall  string           `json:"each_call,omitempty"` // why it was stopped at each call, and so was slow; left out: at denied ones only
+	Findings  []*learn.Finding `json:"findings"`
+	More      int              `json:"more,omitempty"`         // findings beyond those
+	Rule      string           `json:"rule,omitempty"`         // of the policy, to which the lines belong
+	Policy    []string         `json:"policy"`                 // lines that would allow it
+	Home      string           `json:"home,omitempty"`         // where HOME leads; left out: it isn't known
+	Mounted   bool             `json:"home_mounted,omitempty"` // to a tmpfs of its own
+	AskedHome string           `json:"asked_home,omitempty"`   // where HOME would have led; left out: there as well, or nowhere
+	Notes     []string         `json:"notes,omitempty"`        // what was noted when it was made
+}
+
+func (l *learned) forJSON() learnedJSON {
+	return learnedJSON{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), l.eachCall(), list(l.Findings), l.More, l.Rule, list(l.Lines), l.Home, l.Mounted, l.AskedHome, l.Notes}
 }
 
 // list is one that JSON has as [], not null.
