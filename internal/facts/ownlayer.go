@@ -12,8 +12,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
-	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
 // maxNamed bounds the parts of paths that are looked at as a script names them.
@@ -82,13 +82,14 @@ func (g *Gathered) lastStart() *policy.LastStart {
 func (g *Gathered) volumes() {
 	g.Volumes, g.Last = []policy.OwnedVolume{}, g.lastStart()
 	of := g.owners()
+	fixed := plan.FileOwners(g.call.Policy, g.rule, 0, nil, g.UserNamespace, nil)
 	for i := range g.Container.Mounts {
 		m := &g.Container.Mounts[i]
 		if !m.Binds() {
 			continue
 		}
-		disk, ok := layer.VolumeOwner(m.Source, g.rootfs(), m.Destination, g.call.Caller.Owners)
-		if !ok {
+		disk, empty, ok := layer.VolumeOwner(m.Source, g.rootfs(), m.Destination, g.call.Caller.Owners)
+		if !ok || empty && fixed.IsNew(disk.UID) {
 			continue
 		}
 		uid, ok := of.Inside(disk.UID)
@@ -99,17 +100,8 @@ func (g *Gathered) volumes() {
 		if !hasGroup {
 			gid = 0 // none that is anybody's
 		}
-		g.Volumes = append(g.Volumes, policy.OwnedVolume{Identity: policy.Identity{UID: uid, GID: gid}, Source: m.Source, Empty: disk.Empty && !g.isThere(disk.For)})
+		g.Volumes = append(g.Volumes, policy.OwnedVolume{Identity: policy.Identity{UID: uid, GID: gid}, Source: m.Source, Empty: empty})
 	}
-}
-
-// isThere says that the runtime has a container of this name: it runs, or is about to.
-func (g *Gathered) isThere(id string) bool {
-	if id == "" || id == g.ID {
-		return false
-	}
-	_, err := runc.ReadState(g.call.Root, g.call.Root != "", id, g.call.Caller.Owners)
-	return err == nil
 }
 
 // prepares is whom the command prepares the container's volumes for; uid 0: nobody.

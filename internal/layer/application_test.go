@@ -223,11 +223,11 @@ func TestVolumeOwner(t *testing.T) {
 	for source, want := range map[string]bool{
 		"volumes/v/_data": true, "volumes/empty/_data": true, "volumes/roots/_data": false, "host/v/_data": false, "volumes/v": false, "volumes/none/_data": false, "volumes/v/_data/x": false,
 	} {
-		o, ok := VolumeOwner(filepath.Join(dir, source), dir, "/none", trusted.Owners{})
-		if ok != want || ok && o != (Owned{Owner: Owner{7, 8}, Empty: strings.Contains(source, "empty")}) {
-			t.Errorf("%s: %+v, %t", source, o, ok)
+		owner, empty, ok := VolumeOwner(filepath.Join(dir, source), dir, "/none", trusted.Owners{})
+		if ok != want || ok && (owner != (Owner{7, 8}) || empty != strings.Contains(source, "empty")) {
+			t.Errorf("%s: %+v, %t, %t", source, owner, empty, ok)
 		}
-		if _, ok := VolumeOwner(filepath.Join(dir, source), dir, "/srv", trusted.Owners{}); ok {
+		if _, _, ok := VolumeOwner(filepath.Join(dir, source), dir, "/srv", trusted.Owners{}); ok {
 			t.Errorf("%s: its owner is from the image", source)
 		}
 	}
@@ -262,9 +262,9 @@ func TestVolumeOwnerBelow(t *testing.T) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		o, ok := VolumeOwner(filepath.Join(dir, "volumes/v/_data"), filepath.Join(dir, "image"), "/srv", trusted.Owners{})
-		if ok != test.ok || ok && o != (Owned{Owner: test.want}) {
-			t.Errorf("%s: %+v, %t", name, o, ok)
+		owner, empty, ok := VolumeOwner(filepath.Join(dir, "volumes/v/_data"), filepath.Join(dir, "image"), "/srv", trusted.Owners{})
+		if ok != test.ok || empty || ok && owner != test.want {
+			t.Errorf("%s: %+v, %t, %t", name, owner, empty, ok)
 		}
 	}
 }

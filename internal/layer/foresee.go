@@ -16,7 +16,7 @@ import (
 // For is what a plan for a container gives, as Give and GiveVolume take it.
 func For(g *plan.Give, bundle, id string) Options {
 	o := Options{
-		Rootfs: g.Rootfs, Made: MadeFor(bundle, id), UID: g.UID, GID: g.GID, ID: id, From: g.Owners.MayChown, FromGroup: g.Owners.MayChangeGroup,
+		Rootfs: g.Rootfs, Made: MadeFor(bundle, id), UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.MayChangeGroup,
 		Paths: g.Paths, Keep: g.Keep, Covered: g.Covered, GroupRoot: g.GroupRoot, GroupOnly: g.GroupOnly,
 		Lend: g.Applications, Programs: g.Programs,
 	}

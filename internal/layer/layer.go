@@ -25,7 +25,6 @@ type Options struct {
 	Rootfs   string
 	Made     func(rootfs string) bool // whether it is where the engine makes one for this container; the path is free of links
 	UID, GID uint32                   // of the identity, as the files of the rootfs have it
-	ID       string                   // of the container
 
 	// From says whose files are given: root's and those of the image's service accounts, as the files have them. FromGroup
 	// says which group is replaced, too: root's, and one that an earlier identity had; others stay.

@@ -63,59 +63,30 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 // Owner is who owns a directory, as the disk has it.
 type Owner struct{ UID, GID uint32 }
 
-// Owned is who owns a volume that an engine manages.
-type Owned struct {
-	Owner
-	Empty bool   // nothing was written in it yet
-	For   string // the container whose identity has an empty one; "": not known
-}
-
-// VolumeOwner says who owns the top of a volume that an engine manages; it is false for anything else, for an empty one of root's, and
-// where the engine has copied the owner from the image. Where the top is root's, and all that is in it is one user's, whom root has made
-// its owner, it is that user.
-func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (o Owned, ok bool) {
+// VolumeOwner says who owns the top of a volume that an engine manages, and whether nothing was written in it yet; it is false for
+// anything else, for an empty one of root's, and where the engine has copied the owner from the image. Where the top is root's, and all
+// that is in it is one user's, whom root has made its owner, it is that user.
+func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (o Owner, empty, ok bool) {
 	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
 	if !ok {
-		return o, false
+		return o, false, false
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
-		return o, false
+		return o, false, false
 	}
 	names, err := dirents.Names(fd, maxTop+1)
-	if o.Empty = len(names) == 0; err != nil || o.Empty && st.Uid == 0 {
-		return o, false
+	if empty = len(names) == 0; err != nil || empty && st.Uid == 0 {
+		return o, false, false
 	}
 	if st.Uid == 0 && len(names) <= maxTop {
-		if o.Owner, ok = ownerOf(fd, names); ok && !imageHas(rootfs, destination, o.UID) {
-			return o, true
+		if o, ok = ownerOf(fd, names); ok && !imageHas(rootfs, destination, o.UID) {
+			return o, false, true
 		}
 	}
-	if o.Owner = (Owner{st.Uid, st.Gid}); o.Empty {
-		o.For = heldFor(fd)
-	}
-	return o, !CopiedFrom(rootfs, destination, o.UID) // the engine fills it so
-}
-
-// heldName is the attribute of an empty volume that names the container whose identity has it, so that a second one which is made
-// before anything was written knows whether the first one is still there. As with lastName, no container writes or reads it.
-const heldName = "trusted.nonroot.container"
-
-// hold names the container in an empty volume. Where that can't be kept, an empty volume is nobody's.
-func (w *Options) hold(fd int) {
-	if !w.DryRun && w.ID != "" {
-		_ = unix.Fsetxattr(fd, heldName, []byte(w.ID), 0)
-	}
-}
-
-func heldFor(fd int) string {
-	buf := make([]byte, 256) // longer than any name of an engine's
-	n, err := unix.Fgetxattr(fd, heldName, buf)
-	if err != nil {
-		return ""
-	}
-	return string(buf[:n])
+	top := Owner{st.Uid, st.Gid}
+	return top, empty, !CopiedFrom(rootfs, destination, top.UID) // the engine fills it so
 }
 
 // maxTop is how many entries at the top of a volume are looked at for their owner.
@@ -506,9 +477,6 @@ func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew fu
 		return o, nil
 	}
 	names, err := dirents.Names(fd, 1)
-	if err == nil && len(names) == 0 {
-		w.hold(fd)
-	}
 	switch {
 	case err != nil || len(names) > 0 && !v.State || its && (len(names) == 0 || !w.leaves(fd, v.Destination)):
 		return o, nil //nolint:nilerr // what can't be looked at stays

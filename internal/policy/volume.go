@@ -13,11 +13,11 @@ import (
 type OwnedVolume struct {
 	Identity
 	Source string
-	Empty  bool // nothing was written in it yet, and no other container is there whose identity has it
+	Empty  bool // nothing was written in it yet, and it is somebody's already
 }
 
-// volume: a container that asks for root becomes who owns its volumes, in which something was written or which another container has,
-// where all of them are one user's. As root, all containers with a volume were one user: a backup beside its database, a web server beside what renews
+// volume: a container that asks for root becomes who owns its volumes, in which something was written, where all of them are
+// one user's. As root, all containers with a volume were one user: a backup beside its database, a web server beside what renews
 // its certificates. It is within the bounds of a uid that is kept, which anybody may ask for, so that naming somebody's volume
 // gives nothing more. Where the policy gives each owner ids of its own, a volume gives none.
 //
@@ -54,7 +54,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume is of uid %d", found.UID))
 }
 
-// used leaves out the volumes in which nothing was written yet, and which nobody else has.
+// used leaves out the volumes in which nothing was written yet.
 func used(volumes []OwnedVolume) (owners []OwnedVolume) {
 	for _, v := range volumes {
 		if !v.Empty {
@@ -74,9 +74,10 @@ func (p *Policy) waits(f *inquiry, d *Decision) bool {
 	var found *Identity
 	for _, v := range f.volumes() {
 		switch {
+		case v.UID == 0: // nobody's yet
 		case v.Empty && found == nil:
 			found = &v.Identity
-		case !v.Empty && v.UID != 0, v.Empty && v.UID != found.UID:
+		case !v.Empty, v.UID != found.UID:
 			return false // who has written decides, or several do
 		}
 	}
@@ -120,5 +121,5 @@ func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 
 // ofVolume makes the container who owns its volumes, if runtimes agree on the uid, and within the policy's bounds.
 func (p *Policy) ofVolume(f *inquiry, d *Decision, who Identity, because string) bool {
-	return who.UID <= MaxID && p.standFor(f, d, who, who.UID == uint32(p.UID), because)
+	return who.UID != 0 && who.UID <= MaxID && p.standFor(f, d, who, who.UID == uint32(p.UID), because)
 }

@@ -83,6 +83,8 @@ func TestEmptyVolume(t *testing.T) {
 		"the fixed one's":              {nil, []Identity{fixed}, nil, fixed, Fixed},
 		"the image has a user":         {nil, []Identity{one}, builtFor(1000), Identity{UID: 1000, GID: 1001}, Image},
 		"the command names one":        {nil, []Identity{one}, func(_ *Policy, w *world) { w.Prepare = two }, two, Prepared},
+		"root's by a map":              {nil, []Identity{{}}, nil, fixed, Fixed},
+		"root's by a map, and one":     {nil, []Identity{{}, one}, nil, one, Volume},
 		"a privileged group":           {nil, []Identity{{UID: 1234, GID: 6}}, nil, Identity{UID: 1234, GID: DefaultID}, Volume},
 		"above what runtimes agree on": {nil, []Identity{{UID: MaxID + 1, GID: 5}}, nil, fixed, Fixed},
 		"out of bounds":                {nil, []Identity{one}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, fixed, Fixed},
