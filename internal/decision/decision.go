@@ -53,7 +53,7 @@ func (s Source) Sentence() string {
 	case Joined:
 		return "the container joins the processes of one that has it"
 	case Volume:
-		return "the container's volumes are its, by what was written in them before"
+		return "it owns the container's volumes"
 	case Prepared:
 		return "the container's command gives its volumes to it"
 	case Image:
