@@ -647,7 +647,7 @@ modules() {
   with_volume new /srv/modules 'mkdir /srv/modules/.vite && echo made'
   succeeds nonroot run "$ID"
   contains made
-  recorded --arg d "$VOLUMES/new/_data" '.notes | any(contains("not all that the engine has copied there") and contains("volumes adopt --user 65532:65532 " + $d))'
+  recorded --arg d "$VOLUMES/new/_data" '.notes | any(contains("not everything that the engine copied there") and contains("volumes adopt --user 65532:65532 " + $d))'
   for v in before other; do
     with_volume "$v" /srv/modules 'mkdir /srv/modules/.vite && echo made'
     says nonroot run "$ID"
@@ -1065,7 +1065,7 @@ TOML
   fails_with 1 "${ctl[@]}" adopt --policy "$POLICY" --group 0 "$data"
   fails_with 1 "${ctl[@]}" adopt --policy "$POLICY" --group 65532 --user 1001:65532 "$data"
   succeeds "${ctl[@]}" adopt --policy "$POLICY" --dry-run --group 65532 "$data"
-  contains '2 files would change the group'
+  contains 'would change the group of 2 files'
   [[ $(stat -c %g "$data") == 0 ]]
   succeeds "${ctl[@]}" adopt --policy "$POLICY" --group 65532 "$data"
   contains 'changed the group of 2 files'
