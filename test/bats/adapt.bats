@@ -48,7 +48,7 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   shows 'all(.trips[]; .kind != "workdir")' "$REPO/bin/nonroot-ctl" explain --json --policy "$POLICY" "$BUNDLE"
   succeeds nonroot run "$ID"
   [[ $OUT == served ]] || explain 'expected it to work, and no more'
-  recorded '.notes | any(test("are the identity.s now, in /run, /var/cache, /var/lib, /var/log, /srv, /root, /app"))'
+  recorded '.notes | any(test("now belong to the identity, in /run, /var/cache, /var/lib, /var/log, /srv, /root, /app"))'
 }
 
 @test "C12: the image and a plain directory stay as they are" {

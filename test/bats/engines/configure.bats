@@ -47,7 +47,7 @@ files() { find "$@" -printf '%p %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/
   contains '65532'
   succeeds ctl explain --json --docker box
   jq -e '.when == "after" and .asked.uid == 0 and .decided.identity.uid == 65532 and .decided.source == "fixed"
-    and any(.notes[]; contains("of the image are the identity'"'"'s now") and contains("/srv"))
+    and any(.notes[]; contains("of the image now belong to the identity") and contains("/srv"))
     and all(.trips[]; .kind != "workdir")' <<<"$OUT"
   docker rm --force box >/dev/null
 
