@@ -137,7 +137,7 @@ needed() {
   shows nonroot docker exec web probe
   docker rm --force web made ended >/dev/null
   succeeds ctl docker --uninstall
-  contains 'by a restart: systemctl restart docker'
+  contains 'when it is restarted: systemctl restart docker'
   [[ ! -e /etc/docker/daemon.json ]] || explain 'expected no file, as before'
 }
 
