@@ -6,25 +6,21 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
-	"runtime"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/opencontainers/go-digest"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/tools/txtar"
+
+	"github.com/nonroot-runc/nonroot-runc/test/dockerfiles/front"
 )
 
 func main() {
@@ -48,28 +44,10 @@ type answer struct {
 // unknown is the repository of the image of which nothing is known.
 const unknown = "docker.io/unknown/base"
 
-// variable is one that a Dockerfile may replace.
-var variable = regexp.MustCompile(`\$\{?(\w+)`)
-
-// worlds are what the unknown image may be like, as far as a user may rest on it.
-func worlds(text []byte) []image {
-	all := []image{{}, {User: "of-unknown"}, {OnBuild: []string{"USER trigger"}}}
-	for _, m := range variable.FindAllSubmatch(text, -1) {
-		all[1].Env = append(all[1].Env, string(m[1])+"=of-unknown")
-	}
-	return all
-}
-
-type image struct {
-	User    string
-	Env     []string
-	OnBuild []string
-}
-
 // bases answers for the images that Dockerfiles begin with.
 type bases struct {
-	known   map[string]image
-	unknown image
+	known   map[string]front.Image
+	unknown front.Image
 }
 
 // ResolveImageConfig is the front end's look at a registry.
@@ -87,20 +65,7 @@ func (b bases) ResolveImageConfig(_ context.Context, name string, _ sourceresolv
 	} else if known == "" {
 		return "", "", nil, fmt.Errorf("no image %s", name)
 	}
-	var config struct {
-		ocispecs.Platform
-		Config struct {
-			User    string
-			Env     []string
-			OnBuild []string
-		} `json:"config"`
-		RootFS ocispecs.RootFS `json:"rootfs"`
-	}
-	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.RootFS = ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString(name)}}
-	config.Config.User, config.Config.Env, config.Config.OnBuild = of.User, of.Env, of.OnBuild
-	text, err := json.Marshal(config)
-	return name, digest.FromBytes(text), text, err
+	return of.Config(name)
 }
 
 func run(corpus, basesFile string) error {
@@ -112,7 +77,7 @@ func run(corpus, basesFile string) error {
 	if err != nil {
 		return err
 	}
-	known := map[string]image{}
+	known := map[string]front.Image{}
 	if err := json.Unmarshal(text, &known); err != nil {
 		return err
 	}
@@ -140,7 +105,7 @@ func run(corpus, basesFile string) error {
 			o.Args = map[string]string{}
 		}
 		var a answer
-		for n, world := range worlds(f.Data) {
+		for n, world := range front.Worlds(f.Data) {
 			one, err := evaluate(f.Data, dockerui.Config{Target: o.Target, BuildArgs: o.Args}, bases{known, world})
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.Name, err)
@@ -160,11 +125,7 @@ func run(corpus, basesFile string) error {
 
 // evaluate is one answer of the front end's.
 func evaluate(text []byte, config dockerui.Config, known bases) (answer, error) {
-	file, err := parser.Parse(bytes.NewReader(text))
-	if err == nil {
-		_, _, err = instructions.Parse(file.AST, nil)
-	}
-	if err != nil {
+	if err := front.Reads(text); err != nil {
 		return answer{Invalid: true}, nil
 	}
 	result, err := dockerfile2llb.Dockerfile2LLB(context.Background(), text, dockerfile2llb.ConvertOpt{Config: config, MetaResolver: known})

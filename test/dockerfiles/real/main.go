@@ -6,26 +6,23 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/nonroot-runc/nonroot-runc/test/dockerfiles/front"
 )
 
 func main() {
@@ -46,16 +43,9 @@ type entry struct {
 	User, OS                         string
 }
 
-// image is what an image is like, as far as a user may rest on it.
-type image struct {
-	User         string
-	Env, OnBuild []string
-	OS           string
-}
-
 type bases struct {
 	table   []entry
-	unknown image
+	unknown front.Image
 	asked   *bool // one was asked for that the table lacks
 }
 
@@ -67,7 +57,7 @@ var (
 	architecture = regexp.MustCompile(`^docker\.io/(amd64|arm32v[567]|arm64v8|i386|mips64le|ppc64le|riscv64|s390x)/`)
 )
 
-func (b bases) of(name string) image {
+func (b bases) of(name string) front.Image {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
 		*b.asked = true
@@ -85,14 +75,14 @@ func (b bases) of(name string) image {
 	}
 	for _, e := range b.table {
 		if matches(append(e.Also, e.Image), repository) && matches(e.Tags, tag) && !matches(e.Except, tag) {
-			return image{e.User, e.Env, e.OnBuild, e.OS}
+			return front.Image{User: e.User, Env: e.Env, OnBuild: e.OnBuild, OS: e.OS}
 		}
 	}
 	if name, ok := strings.CutPrefix(repository, "docker.io/library/"); ok && slices.Contains(bare, name) {
-		return image{}
+		return front.Image{}
 	}
 	if strings.HasPrefix(repository, "mcr.microsoft.com/windows") {
-		return image{OS: "windows"}
+		return front.Image{OS: "windows"}
 	}
 	*b.asked = true
 	return b.unknown
@@ -100,24 +90,7 @@ func (b bases) of(name string) image {
 
 // ResolveImageConfig is the front end's look at a registry.
 func (b bases) ResolveImageConfig(_ context.Context, name string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	of := b.of(name)
-	var config struct {
-		ocispecs.Platform
-		Config struct {
-			User    string
-			Env     []string
-			OnBuild []string
-		} `json:"config"`
-		RootFS ocispecs.RootFS `json:"rootfs"`
-	}
-	config.OS, config.Architecture = "linux", runtime.GOARCH
-	if of.OS != "" {
-		config.OS = of.OS
-	}
-	config.RootFS = ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString(name)}}
-	config.Config.User, config.Config.Env, config.Config.OnBuild = of.User, of.Env, of.OnBuild
-	text, err := json.Marshal(config)
-	return name, digest.FromBytes(text), text, err
+	return b.of(name).Config(name)
 }
 
 // The answers, by the words of nonroot-ctl check.
@@ -125,16 +98,10 @@ const (
 	root, nonRoot, unknown, invalid, windows = "root", "non-root", "unknown", "invalid", "windows"
 )
 
-var variable = regexp.MustCompile(`\$\{?(\w+)`)
-
 // right is the front end's answer.
 func right(text []byte, table []entry) string {
-	worlds := []image{{}, {User: "of-unknown"}, {OnBuild: []string{"USER trigger"}}}
-	for _, m := range variable.FindAllSubmatch(text, -1) {
-		worlds[1].Env = append(worlds[1].Env, string(m[1])+"=of-unknown")
-	}
 	answer := ""
-	for _, world := range worlds {
+	for _, world := range front.Worlds(text) {
 		asked := false
 		one := built(text, bases{table, world, &asked})
 		if answer == "" {
@@ -157,11 +124,7 @@ var isRoot = regexp.MustCompile(`^([+-]?0+|root)?(:|$)`)
 var able = pb.Caps.CapSet(pb.Caps.All())
 
 func built(text []byte, known bases) string {
-	file, err := parser.Parse(bytes.NewReader(text))
-	if err == nil {
-		_, _, err = instructions.Parse(file.AST, nil)
-	}
-	if err != nil {
+	if err := front.Reads(text); err != nil {
 		return invalid
 	}
 	result, err := dockerfile2llb.Dockerfile2LLB(context.Background(), text, dockerfile2llb.ConvertOpt{MetaResolver: known, LLBCaps: &able})
