@@ -5,8 +5,8 @@ package doctor
 import (
 	"bytes"
 	"debug/elf"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,19 +67,17 @@ func soundProgram(file string, owners trusted.Owners) error {
 			return err
 		}
 	}
-	data, err := trusted.ReadPath(real, owners)
-	if errors.Is(err, trusted.ErrTooLarge) { // which is looked at last: nonroot-ctl has more than a configuration may
-		data, err = os.ReadFile(real)
-	}
+	program, err := trusted.OpenFilePath(real, owners)
 	if err != nil {
 		return err
 	}
-	return static(data)
+	defer program.Close() //nolint:errcheck // nothing was written
+	return static(program)
 }
 
 // static says why a program needs others to run: an interpreter, which loads libraries (elf(5), PT_INTERP).
-func static(data []byte) error {
-	f, err := elf.NewFile(bytes.NewReader(data))
+func static(program io.ReaderAt) error {
+	f, err := elf.NewFile(program)
 	if err != nil {
 		return fmt.Errorf("it is not an ELF program: %w", err)
 	}

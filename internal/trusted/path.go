@@ -62,15 +62,40 @@ func OpenPath(name string, owners Owners) (*Dir, error) {
 
 // ReadPath reads a file as ReadFile does, whose path nobody else can lead elsewhere (CheckPath).
 func ReadPath(name string, owners Owners) ([]byte, error) {
-	if !path.IsAbs(name) {
-		return nil, fmt.Errorf("%q is not an absolute path", name)
-	}
-	dir, _, err := CheckPath(path.Dir(name), owners)
+	at, err := inCheckedDirectory(name, owners)
 	if err != nil {
 		return nil, err
 	}
-	data, _, err := readAt(unix.AT_FDCWD, path.Join(dir, path.Base(name)), owners, neverClosed)
-	return data, err
+	return ReadFile(at, owners)
+}
+
+// OpenFilePath opens a file of any size that ReadPath would read.
+func OpenFilePath(name string, owners Owners) (*os.File, error) {
+	at, err := inCheckedDirectory(name, owners)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := openAt(unix.AT_FDCWD, at)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := owners.fitOpen(fd, at, neverClosed); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), at), nil
+}
+
+// inCheckedDirectory is a file's path, free of links but for the file itself.
+func inCheckedDirectory(name string, owners Owners) (string, error) {
+	if !path.IsAbs(name) {
+		return "", fmt.Errorf("%q is not an absolute path", name)
+	}
+	dir, _, err := CheckPath(path.Dir(name), owners)
+	if err != nil {
+		return "", err
+	}
+	return path.Join(dir, path.Base(name)), nil
 }
 
 // follow reads a link that nobody else can have made.

@@ -55,32 +55,18 @@ func ReadFile(name string, owners Owners) ([]byte, error) {
 // neverClosed says that others may get to a file's directory, for files whose mode has to be right wherever they lie.
 func neverClosed() bool { return false }
 
-// readAt reads a file below a directory. It's allowed to have a mode by which others could write it where they can't get to
-// it, which is only asked about then.
+// readAt reads a file below a directory, with the checks of ReadFile.
 func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, unix.Stat_t, error) {
-	var st unix.Stat_t
-	// O_NONBLOCK: a FIFO must not hold up the call; it is refused by its type below.
-	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ELOOP) {
-		return nil, st, fmt.Errorf("%q is a symbolic link, which can point elsewhere by the time it is used", name)
-	}
+	fd, err := openAt(dir, name)
 	if err != nil {
-		return nil, st, fmt.Errorf("open %q: %w", name, err)
+		return nil, unix.Stat_t{}, err
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, st, fmt.Errorf("look at %q: %w", name, err)
+	st, err := owners.fitOpen(fd, name, closed)
+	if err != nil {
+		return nil, st, err
 	}
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, st, fmt.Errorf("%q is not a regular file", name)
-	case st.Nlink != 1:
-		return nil, st, fmt.Errorf("%q has %d hard links, through which others may change it", name, st.Nlink)
-	case !owners.Trusts(st.Uid):
-		return nil, st, fmt.Errorf("%q belongs to uid %d, neither to the caller nor to root", name, st.Uid)
-	case (st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !owners.ownGroup("/proc/self/fd/"+strconv.Itoa(fd), st.Gid)) && !closed():
-		return nil, st, fmt.Errorf("%q can be written by others (mode %04o)\nhint: chmod go-w it", name, st.Mode&0o7777)
-	case st.Size > MaxSize:
+	if st.Size > MaxSize {
 		return nil, st, fmt.Errorf("%q: %w", name, ErrTooLarge)
 	}
 	data, err := readAll(fd, int(st.Size))
@@ -88,6 +74,37 @@ func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, un
 		return nil, st, fmt.Errorf("read %q: %w", name, err)
 	}
 	return data, st, nil
+}
+
+func openAt(dir int, name string) (fd int, err error) {
+	// O_NONBLOCK: a FIFO must not hold up the call; it is refused by its type afterwards.
+	fd, err = unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return -1, fmt.Errorf("%q is a symbolic link, which can point elsewhere by the time it is used", name)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("open %q: %w", name, err)
+	}
+	return fd, nil
+}
+
+// fitOpen says why a file that is open is not one that the owners alone can change. It's allowed to have a mode by which others could write
+// it where they can't get to it, which is only asked about then.
+func (o Owners) fitOpen(fd int, name string, closed func() bool) (st unix.Stat_t, err error) {
+	if err := unix.Fstat(fd, &st); err != nil {
+		return st, fmt.Errorf("look at %q: %w", name, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return st, fmt.Errorf("%q is not a regular file", name)
+	case st.Nlink != 1:
+		return st, fmt.Errorf("%q has %d hard links, through which others may change it", name, st.Nlink)
+	case !o.Trusts(st.Uid):
+		return st, fmt.Errorf("%q belongs to uid %d, neither to the caller nor to root", name, st.Uid)
+	case (st.Mode&unix.S_IWOTH != 0 || st.Mode&unix.S_IWGRP != 0 && !o.ownGroup("/proc/self/fd/"+strconv.Itoa(fd), st.Gid)) && !closed():
+		return st, fmt.Errorf("%q can be written by others (mode %04o)\nhint: chmod go-w it", name, st.Mode&0o7777)
+	}
+	return st, nil
 }
 
 // hugePage is the size of the pages that processors of most kinds have beside those of 4 kB (Linux, transhuge.rst).
