@@ -81,15 +81,14 @@ func (g *Gathered) lastStart() *policy.LastStart {
 // volumes finds who owns the container's volumes, as the container has the ids.
 func (g *Gathered) volumes() {
 	g.Volumes, g.Last = []policy.OwnedVolume{}, g.lastStart()
-	of := g.owners()
-	fixed := plan.FileOwners(g.call.Policy, g.rule, 0, nil, g.UserNamespace, nil)
+	of := plan.FileOwners(g.call.Policy, g.rule, 0, nil, g.UserNamespace, nil)
 	for i := range g.Container.Mounts {
 		m := &g.Container.Mounts[i]
 		if !m.Binds() {
 			continue
 		}
 		disk, empty, ok := layer.VolumeOwner(m.Source, g.rootfs(), m.Destination, g.call.Caller.Owners)
-		if !ok || empty && fixed.IsNew(disk.UID) {
+		if !ok || empty && of.IsNew(disk.UID) {
 			continue
 		}
 		uid, ok := of.Inside(disk.UID)

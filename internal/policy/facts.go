@@ -60,7 +60,7 @@ type Facts struct {
 	OwnGroup   bool               // the group of Accounts is the image's own
 	Intended   *accounts.Intended // the image's service user
 	Neighbour  *Neighbour         // whose processes the container joins
-	Volumes    []OwnedVolume      // who owns the engine's volumes of the container's, each by its top directory; an empty one that is root's or has its owner from the image is left out
+	Volumes    []OwnedVolume      // who owns the engine's volumes of the container's, each by its top directory; an empty one that is nobody's yet (plan.Owners.IsNew), or has its owner from the image, is left out
 	Prepares   *Identity          // whom its command prepares its volumes for; uid 0: nobody
 	Last       *LastStart         // who the container was when it was last started; nil: it never was, or nobody knows. It is gathered with Volumes
 	Isolated   *bool              // whether a gid of the container's means nothing on the host

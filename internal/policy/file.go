@@ -4,7 +4,6 @@ package policy
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -120,14 +119,19 @@ func parseAny(name string, data []byte) (*Policy, error) {
 	p := Default()
 	p.File = name
 	r := reader{file: name, data: data}
-	r.spelling()
-	f.general(p, &r)
-	f.rules(p, &r)
+	f.all(p, &r)
 	p.reserve()
-	if r.err != nil {
-		return nil, r.err
+	if len(r.faults) > 0 {
+		return nil, r.faults[0]
 	}
 	return p, nil
+}
+
+// all reads a file that is TOML with no keys but ours.
+func (f *file) all(p *Policy, r *reader) {
+	r.spelling()
+	f.general(p, r)
+	f.rules(p, r)
 }
 
 // Faults lists everything that is wrong with a file that Parse refuses, which names only the first fault. Nothing is known of what
@@ -150,10 +154,7 @@ func Faults(name string, data []byte) []error {
 	case err != nil:
 		return []error{located(name, data, err)}
 	}
-	p := Default()
-	r.spelling()
-	f.general(p, &r)
-	f.rules(p, &r)
+	f.all(Default(), &r)
 	seen := map[string]bool{}
 	return slices.DeleteFunc(r.faults, func(err error) bool {
 		again := seen[err.Error()]
@@ -322,8 +323,7 @@ type reader struct {
 	rule   int    // which of the rules is read, from 1; 0: none
 	prefix string // of the keys: where the part of the file is that is read
 	outer  *reader
-	err    error   // the first fault
-	faults []error // all of them
+	faults []error
 }
 
 // in is the reader of a part of the file.
@@ -340,9 +340,7 @@ func (r *reader) fail(key, format string, args ...any) {
 		return
 	}
 	row, col := position(r.data, key)
-	err := fmt.Errorf("%s:%d:%d: %s: %s", r.file, row, col, key, fmt.Sprintf(format, args...))
-	r.err = cmp.Or(r.err, err)
-	r.faults = append(r.faults, err)
+	r.faults = append(r.faults, fmt.Errorf("%s:%d:%d: %s: %s", r.file, row, col, key, fmt.Sprintf(format, args...)))
 }
 
 // annotationKey says that a key is somebody else's name for something: rule[1].match.annotations.NAME. The package regexp would

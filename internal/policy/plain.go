@@ -88,7 +88,7 @@ func parsePlain(name string, data []byte, later bool) (*Policy, bool) {
 	if p.unread != nil {
 		p.unread.ranges = p.Reserved
 	}
-	return p, r.err == nil
+	return p, r.faults == nil
 }
 
 // rules reads the list of rules, which is the rest of the file.
@@ -121,7 +121,7 @@ func (d *plain) rules(p *Policy, general *settings, r *reader, later bool) bool 
 		if scratch.Range.First != 0 {
 			in.apart(&rule, p.Rules)
 		}
-		if r.err != nil {
+		if r.faults != nil {
 			return false
 		}
 		// What stands behind a rule that others choose is compared with that, and ranges with each other.
@@ -170,7 +170,7 @@ func (u *unread) rule(i int) *Policy {
 	if ok {
 		form.read(&u.general, u.audit, q, r)
 	}
-	if !ok || r.err != nil {
+	if !ok || r.faults != nil {
 		panic("policy: the text of a rule has changed since it was read")
 	}
 	q.Reserved = u.ranges
