@@ -157,6 +157,11 @@ func checkNamed(c *cli.Context, o check.Options) (results []check.Result, status
 	return []check.Result{r}, 0, err
 }
 
+// checkResults is the JSON of check.
+type checkResults struct {
+	Results []check.Result `json:"results"`
+}
+
 // checkFormats print results.
 var checkFormats = map[string]func(io.Writer, check.Severity, []check.Result) error{
 	"text": func(to io.Writer, _ check.Severity, all []check.Result) error {
@@ -164,7 +169,7 @@ var checkFormats = map[string]func(io.Writer, check.Severity, []check.Result) er
 		return err
 	},
 	"json": func(to io.Writer, _ check.Severity, all []check.Result) error {
-		return printJSON(to, map[string][]check.Result{"results": all})
+		return printJSON(to, checkResults{all})
 	},
 	"sarif": func(to io.Writer, _ check.Severity, all []check.Result) error {
 		return findings.SARIF(to, version.Get().Version, all)

@@ -308,6 +308,11 @@ type expectation struct {
 	Wrong []string `json:"wrong"` // how the decision differs
 }
 
+// expectations is the JSON of policy test.
+type expectations struct {
+	Tests []expectation `json:"tests"`
+}
+
 // policyTest runs each file of expectations, and fails where one does not hold.
 func policyTest(c *cli.Context) error {
 	if !c.Args().Present() {
@@ -338,7 +343,7 @@ func policyTest(c *cli.Context) error {
 	}
 	var err error
 	if c.Bool("json") {
-		err = printJSON(c.App.Writer, map[string][]expectation{"tests": all})
+		err = printJSON(c.App.Writer, expectations{all})
 	} else {
 		err = printExpectations(c.App.Writer, all)
 	}

@@ -129,11 +129,10 @@ func lookAtVolumes(all []report.Volume) {
 	owners := trusted.CallersOwners(nil)
 	for i := range all {
 		dir := all[i].Directory
-		name, _ := adopt.Part(dir, owners)
 		switch _, err := os.Lstat(dir); {
 		case errors.Is(err, os.ErrNotExist):
 			all[i].Now = report.Gone
-		case err == nil && name == "" && layer.IsVolume(dir, owners) && !adopt.Roots(dir, owners) && !adopt.Groups(dir, owners):
+		case err == nil && layer.IsVolume(dir, owners) && adopt.LeftIn(dir, owners) == (adopt.Left{}):
 			all[i].Now = report.Adopted
 		}
 	}

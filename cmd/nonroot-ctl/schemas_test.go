@@ -21,7 +21,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/adopt"
-	"github.com/nonroot-runc/nonroot-runc/internal/check"
 	"github.com/nonroot-runc/nonroot-runc/internal/doctor"
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
@@ -30,10 +29,9 @@ import (
 
 const schemaDirectory = "../../docs/schemas"
 
-// printed are the values that verbs print with --json, by the names of their schemas. All members of a struct that is without a name are
-// those of an object that is made in place.
+// printed are the values that verbs print with --json, by the names of their schemas.
 var printed = map[string]any{
-	"check":          struct{ Results []check.Result }{},
+	"check":          checkResults{},
 	"config-show":    inForce{},
 	"configure":      configured{},
 	"configure-list": needs{},
@@ -44,18 +42,14 @@ var printed = map[string]any{
 	"policy-apply":   applied{},
 	"policy-check":   checkedPolicy{},
 	"policy-pin":     pinned{},
-	"policy-test":    struct{ Tests []expectation }{},
+	"policy-test":    expectations{},
 	"policy-show":    explain.Decided{},
 	"ps":             ps.Listing{},
 	"report":         report.Summary{},
 	"version":        versions{},
 	// volumes adopt and undo
 	"volumes-adopt": []adopt.Result{},
-	"volumes-list": struct {
-		Volumes      []string
-		GroupVolumes []string
-		PartVolumes  []part
-	}{},
+	"volumes-list":  toAdopt{},
 }
 
 // TestSchemas: docs/schemas has what the verbs print, each member with the comment that it has in the source. UPDATE=1 writes them.
@@ -196,18 +190,7 @@ func compiled(t *testing.T, name string) *jsonschema.Schema {
 // schemaOf is the schema of what is printed under a name.
 func schemaOf(t *testing.T, name string) []byte {
 	t.Helper()
-	what := reflect.TypeOf(printed[name])
-	var s *generate.Schema
-	if what.Kind() == reflect.Struct && what.Name() == "" {
-		s = &generate.Schema{Type: "object", AdditionalProperties: &generate.Schema{Not: &generate.Schema{}}, Properties: map[string]*generate.Schema{}}
-		for i := range what.NumField() {
-			member := snake(what.Field(i).Name)
-			s.Properties[member] = ofType(t, what.Field(i).Type)
-			s.Required = append(s.Required, member)
-		}
-	} else {
-		s = ofType(t, what)
-	}
+	s := ofType(t, reflect.TypeOf(printed[name]))
 	s.Schema = "https://json-schema.org/draft/2020-12/schema"
 	s.Title = "nonroot-ctl " + strings.ReplaceAll(name, "-", " ") + " --json"
 	text, err := json.MarshalIndent(s, "", "  ")
@@ -318,19 +301,4 @@ func fieldComments(s *ast.StructType) map[string]string {
 		}
 	}
 	return comments
-}
-
-// snake is a Go name as JSON has it.
-func snake(name string) string {
-	var b strings.Builder
-	for i, r := range name {
-		if r >= 'A' && r <= 'Z' {
-			if i > 0 {
-				b.WriteByte('_')
-			}
-			r += 'a' - 'A'
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }

@@ -59,19 +59,17 @@ func volumesList(c *cli.Context) error {
 	owners := trusted.CallersOwners(nil)
 	found, groups, parts := []string{}, []string{}, []part{}
 	for _, dir := range adopt.All(owners) {
-		switch {
-		case adopt.Roots(dir, owners):
+		switch left := adopt.LeftIn(dir, owners); {
+		case left.Roots:
 			found = append(found, dir)
-		case adopt.Groups(dir, owners):
+		case left.Groups:
 			groups = append(groups, dir)
-		default:
-			if name, who := adopt.Part(dir, owners); name != "" {
-				parts = append(parts, part{dir, name, who.UID, who.GID})
-			}
+		case left.Part != "":
+			parts = append(parts, part{dir, left.Part, left.Who.UID, left.Who.GID})
 		}
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, map[string]any{"volumes": found, "group_volumes": groups, "part_volumes": parts})
+		return printJSON(c.App.Writer, toAdopt{groups, parts, found})
 	}
 	p := &printer{}
 	for _, dir := range found {
@@ -105,6 +103,13 @@ func volumesList(c *cli.Context) error {
 }
 
 // part is a volume of somebody's in which root has left something.
+// toAdopt is the JSON of volumes list.
+type toAdopt struct {
+	Groups  []string `json:"group_volumes"` // open to root's group
+	Parts   []part   `json:"part_volumes"`  // of others, in which root has left something
+	Volumes []string `json:"volumes"`       // in which root has written
+}
+
 type part struct {
 	Volume string `json:"volume"`
 	Name   string `json:"name"` // what is root's there

@@ -427,15 +427,27 @@ func walkTo(top int, at string) (int, error) {
 	return fd, err
 }
 
-// Groups says whether a volume is open to root's group, which no container has, and to nobody else but its owner.
-func Groups(dir string, owners trusted.Owners) bool { return layer.GroupsVolume(dir, owners) }
+// Left is why a volume is to be adopted: one of these. The zero value is no reason.
+type Left struct {
+	Roots  bool   // its top is root's, and something in it is, too: it was used as root, and can't be written without
+	Groups bool   // it is open to root's group, which no container has, and to nobody else but its owner
+	Part   string // what in it is root's, and closed to its owner
+	Who    ID     // the owner of a volume with such a part
+}
 
-// Roots says whether a volume's top is root's, and something in it is, too: it was used as root, and can't be written without.
-func Roots(dir string, owners trusted.Owners) bool { return layer.RootsVolume(dir, owners) }
-
-// Part is something of root's in a volume of somebody else's, to whom it is closed; "": nothing.
-func Part(dir string, owners trusted.Owners) (name string, who ID) {
-	return layer.PartOfVolume(dir, owners)
+// LeftIn says why a volume is to be adopted.
+func LeftIn(dir string, owners trusted.Owners) (l Left) {
+	switch {
+	case layer.RootsVolume(dir, owners):
+		l.Roots = true
+	case layer.GroupsVolume(dir, owners):
+		l.Groups = true
+	default:
+		if l.Part, l.Who = layer.PartOfVolume(dir, owners); l.Part == "" {
+			l.Who = ID{}
+		}
+	}
+	return l
 }
 
 // Named says whether an access control list (acl(5)) lets others than owner and group write at the top of a volume.
