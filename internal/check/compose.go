@@ -14,6 +14,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
@@ -87,10 +88,11 @@ func (t *tenant) step(line int, format string, args ...any) {
 	t.result.Steps = append(t.result.Steps, Step{Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
-func (t *tenant) found(k kind, line int, word, why string) {
+func (t *tenant) found(k kind, line int, word, why string) *Finding {
 	f := t.in.finding(k, line, word, why)
 	f.Object = t.result.Object
 	t.result.Findings = append(t.result.Findings, f)
+	return &t.result.Findings[len(t.result.Findings)-1]
 }
 
 // effective is who the service runs as: what the file says, else what its image has, of which the Dockerfile may tell.
@@ -250,7 +252,7 @@ func (t *tenant) ports() {
 	for _, p := range slices.Concat(t.s.Ports, t.exposed) {
 		number, _, _ := strings.Cut(p, "/")
 		n, err := strconv.ParseUint(number, 10, 16) //lint:allow a port
-		if err == nil && n > 0 && n < privilegedPorts && !said[number] {
+		if err == nil && n > 0 && n < explain.UsualPort && !said[number] {
 			said[number] = true
 			t.found(closedPort, t.line, "", fmt.Sprintf("with network_mode: host, the port %d is one of the host's, and the service is not root", n))
 		}
@@ -273,8 +275,8 @@ func (t *tenant) secrets(of func(file string) (FileOwner, bool)) {
 			if t.result.Verdict == NonRoot {
 				who = fmt.Sprintf("the service runs as %d", t.user.UID)
 			}
-			t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s is the file %s of %d:%d with mode %04o, and %s", quote.Value(s.Name), quote.Value(s.File), f.UID, f.GID, f.Mode, who))
-			t.result.Findings[len(t.result.Findings)-1].Do = "give the file to the service's user, or a mode by which that may read it: uid, gid and mode of such a secret count for nothing"
+			f := t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s is the file %s of %d:%d with mode %04o, and %s", quote.Value(s.Name), quote.Value(s.File), f.UID, f.GID, f.Mode, who))
+			f.Do = "give the file to the service's user, or a mode by which that may read it: uid, gid and mode of such a secret count for nothing"
 		}
 	}
 }
@@ -335,9 +337,9 @@ func shared(all []*tenant, p *policy.Policy) {
 				}
 				later := other.t
 				if apart(p, first.t, later) {
-					later.found(sharedVolume, later.in.lineWith(later.line, name), name, fmt.Sprintf("the services %s and %s have the volume %s, and the policy gives each an id of its own (identity.share is %q)",
+					f := later.found(sharedVolume, later.in.lineWith(later.line, name), name, fmt.Sprintf("the services %s and %s have the volume %s, and the policy gives each an id of its own (identity.share is %q)",
 						quote.Value(first.t.s.Name), quote.Value(later.s.Name), quote.Value(name), p.Share))
-					later.result.Findings[len(later.result.Findings)-1].Do = `set identity.share = "pod" in the policy, by which the services of a project are one user, or give them the same user:`
+					f.Do = `set identity.share = "pod" in the policy, by which the services of a project are one user, or give them the same user:`
 					continue
 				}
 				if !first.t.differs(later) {

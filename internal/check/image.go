@@ -163,12 +163,7 @@ func (p *picture) starts() {
 	if len(args) == 0 {
 		return
 	}
-	at, e, ok := p.program(args[0])
-	command := program.Command{Args: args}
-	against := command.Words()
-	if !against.Any() && ok && e.Text != nil {
-		against = command.Script(string(e.Text))
-	}
+	at, e, against, ok := p.stands(args)
 	switch {
 	case against.Ends:
 		p.found(needsRootToStart, "%s ends where it is not root, by a test of its own", quote.Value(args[0]))
@@ -199,17 +194,22 @@ func (p *picture) health() {
 	if len(args) == 0 {
 		return
 	}
-	at, e, there := p.program(args[0])
-	command := program.Command{Args: args}
-	against := command.Words()
-	if !against.Any() && there && e.Text != nil {
-		against = command.Script(string(e.Text))
-	}
+	at, e, against, there := p.stands(args)
 	if why, _, ok := unhealthy(against); ok {
 		p.found(healthCheck, "the health check %s", why)
 	} else if there && p.result.Verdict == NonRoot && !p.may(unix.X_OK, &e) {
 		p.found(healthCheck, "the health check runs %s, which is %d:%d with mode %04o, and the image runs as %s", quote.Value(at), e.UID, e.GID, e.Mode&0o7777, p.one())
 	}
+}
+
+// stands is what stands against a command of the image, by its words, else by the text of its program, which is told of where it is there.
+func (p *picture) stands(args []string) (at string, e imagefile.Entry, against program.Against, there bool) {
+	at, e, there = p.program(args[0])
+	command := program.Command{Args: args}
+	if against = command.Words(); !against.Any() && there && e.Text != nil {
+		against = command.Script(string(e.Text))
+	}
+	return at, e, against, there
 }
 
 // maxSearch bounds the directories that a program is looked for in.

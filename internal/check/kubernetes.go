@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
@@ -286,17 +287,14 @@ func (s *resident) secrets() {
 	}
 }
 
-// privilegedPorts are those below this one, which the kernel keeps for root in the host's network, unless an administrator has opened them.
-// In any other, engines or nonroot-runc open them to everybody.
-const privilegedPorts = 1024
-
-// ports are those of the host's network that nobody but root may listen on.
+// ports are those of the host's network that nobody but root may listen on, unless an administrator has opened them. In any other, engines
+// or nonroot-runc open them to everybody.
 func (s *resident) ports() {
 	if !s.pod.HostNetwork || s.result.Verdict != NonRoot && !s.result.Governed {
 		return
 	}
 	for _, p := range s.c.Ports {
-		if p.Number > 0 && p.Number < privilegedPorts {
+		if p.Number > 0 && p.Number < explain.UsualPort {
 			s.found(closedPort, p.Line, fmt.Sprint(p.Number), fmt.Sprintf("with hostNetwork: true, the port %d is one of the host's, and the container is not root", p.Number))
 		}
 	}

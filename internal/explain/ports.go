@@ -24,8 +24,8 @@ type Port struct {
 // sysctlPorts is the first port that everyone may listen on (ip-sysctl.rst, ip_unprivileged_port_start).
 const sysctlPorts = "net.ipv4.ip_unprivileged_port_start"
 
-// usual is its value in a new network namespace (Linux, include/net/sock.h, PROT_SOCK).
-const usual = 1024
+// UsualPort is its value in a new network namespace, and in the host's (Linux, include/net/sock.h, PROT_SOCK).
+const UsualPort = 1024
 
 // ports: a port below the limit can't be listened on without CAP_NET_BIND_SERVICE.
 func (v *view) ports(declared []Port) {
@@ -58,7 +58,7 @@ func (v *view) firstPort() (first int, from string) {
 			return n, "the sysctl of the network namespace that it joins"
 		}
 	}
-	return usual, "the kernel's default"
+	return UsualPort, "the kernel's default"
 }
 
 // portsOf reads the sysctl in a network namespace; "" is the caller's.
