@@ -150,8 +150,15 @@ func (a *agent) hold(ctx context.Context) error {
 		return err
 	}
 	same := files == a.seen
-	if same && time.Since(a.asked) < lookDaemon && time.Since(a.tested) < lookAll {
-		return nil
+	if same && time.Since(a.tested) < lookAll {
+		if time.Since(a.asked) < lookDaemon {
+			return nil
+		}
+		// What was found right has not changed. A daemon that somebody restarts may have read other files.
+		if running, err := a.runs(ctx); err == nil && running {
+			a.asked = time.Now()
+			return nil
+		}
 	}
 	if a.gaveUp != "" && a.gaveUp == files {
 		return errors.New("the CRI daemon did not come back with the handler, and its configuration was put back\nhint: read the events of the node, fix what they name, and delete the agent's pod to try again")

@@ -12,9 +12,9 @@ PATH=$REPO/.cache/kubernetes:$REPO/bin:$PATH
 export KUBECONFIG=$CLUSTER/admin.conf
 NODES=(node1 node2)
 
-# patiently COMMAND... waits until it succeeds, two minutes at most.
+# patiently COMMAND... waits until it succeeds, five minutes at most: machines are busy.
 patiently() {
-  local end=$((SECONDS + 120))
+  local end=$((SECONDS + 300))
   while ((SECONDS < end)); do
     "$@" >/dev/null 2>&1 && return
     sleep 0.1
