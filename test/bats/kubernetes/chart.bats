@@ -22,6 +22,13 @@ chart() { helm template nonroot-runc "$REPO/deploy/helm/nonroot-runc" --namespac
   [[ $(find "$REPO/deploy/kubernetes" -name '*.yaml' | wc -l) == $(($(find "$BATS_TEST_TMPDIR/made" -name '*.yaml' | wc -l) + 2)) ]] || explain 'a file that no template makes'
 }
 
+@test "nonroot-ctl check passes both: the agent alone is root, and says why" {
+  succeeds "$REPO/bin/nonroot-ctl" check "$REPO/deploy/kubernetes"
+  [[ $OUT == *'pod-runs-as-root'*'it writes the programs'* ]] || explain 'expected the reason'
+  chart >"$BATS_TEST_TMPDIR/all.yaml"
+  succeeds "$REPO/bin/nonroot-ctl" check - <"$BATS_TEST_TMPDIR/all.yaml"
+}
+
 @test "helm lint, and values that nobody knows" {
   succeeds helm lint --strict "$REPO/deploy/helm/nonroot-runc"
   local value
