@@ -11,7 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -139,9 +138,7 @@ func runExplain(c *cli.Context) error {
 		return needsRoot(c, err)
 	}
 	if told.When == explain.Before && !found.Running && found.ID != "" {
-		if at, reason := refusalIn(c, found.ID); reason != "" {
-			told.Refused(at, reason)
-		}
+		lastRefusal(c, found.ID, told)
 	}
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, told)
@@ -149,17 +146,47 @@ func runExplain(c *cli.Context) error {
 	return printReport(c.App.Writer, told)
 }
 
-// refusalIn is when and why a container was refused last, by the policy's log; "": it was not, or nobody knows. Engines that keep the bundle of
-// such a container have taken its rootfs away, without which a dry run finds that alone.
-func refusalIn(c *cli.Context, id string) (at time.Time, reason string) {
+// lastRefusal adds to the report on a container that does not run when and why it was refused last, by the policy's log, or where else
+// that is to be found. Engines that keep the bundle of such a container have removed its rootfs, and a dry run finds only that.
+func lastRefusal(c *cli.Context, id string, told *explain.Report) {
 	p, err := policyNamed(c)
 	if err != nil {
-		return at, ""
+		return
 	}
 	if l := lastIn(p)(id); l != nil && l.Mode == policy.Refuse {
-		return l.Time, l.Reason
+		told.Refused(l.Time, l.Reason)
+		return
 	}
-	return at, ""
+	if p.Log.File == "" {
+		unlogged, advice := logOf(p)
+		told.Notes = append(told.Notes, cmp.Or(unlogged, "it does not run; if it was refused, the log has the reason")+"; hint: "+advice)
+	}
+}
+
+// ended words the message about a container that does not run, of which nothing is left but what was logged.
+func ended(c *cli.Context, finding, advice string) error {
+	if p, err := policyNamed(c); err == nil {
+		unlogged, look := logOf(p)
+		if unlogged != "" {
+			finding += "; " + unlogged
+		}
+		advice += "; " + look
+	}
+	return fmt.Errorf("%s\nhint: %s; nonroot-ctl learn -- docker run IMAGE shows what a container is denied", finding, advice)
+}
+
+// logOf says where a policy's log has the notes of a container that has ended; unlogged is not "" if there is no log, and the advice is
+// then to set one.
+func logOf(p *policy.Policy) (unlogged, advice string) {
+	switch {
+	case p.Log.File != "":
+		return "", fmt.Sprintf("of one that ends at once, the log has the notes (%q)", p.Log.File)
+	case p.Log.Journald:
+		return "", "of one that ends at once, the journal has the notes (journalctl -t nonroot-runc)"
+	case p.Log.Syslog:
+		return "", "of one that ends at once, syslog has the notes (as nonroot-runc)"
+	}
+	return "nothing is logged, so nothing tells why a container ended or was refused", "set log.file = \"/var/log/nonroot-runc.log\" in the policy (nonroot-ctl policy apply), and start it again"
 }
 
 // whichContainer is the one that the command line names, in one way and no more.
@@ -179,17 +206,21 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 	states := or(c.StringSlice("containerd-state"), engines.Docker.Bundles.States)
 	switch {
 	case c.IsSet("docker"):
-		return locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), dockerExecRoots(c, c.String("docker-host")), states)
+		found, err := locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), dockerExecRoots(c, c.String("docker-host")), states)
+		if gone := (*locate.EndedError)(nil); errors.As(err, &gone) {
+			return nil, ended(c, gone.Error(), "start it first")
+		}
+		return found, err
 	case c.IsSet("containerd"):
 		return locate.Containerd(c.String("containerd"), states[0])
 	case c.IsSet("podman"):
 		return locate.Podman(c.Context, c.String("podman"))
 	}
-	return anyEngines(c.Args().First())
+	return anyEngines(c, c.Args().First())
 }
 
 // anyEngines is the running container of any engine that has the name, or the bundle of that path. What could mean two is refused.
-func anyEngines(name string) (*locate.Container, error) {
+func anyEngines(c *cli.Context, name string) (*locate.Container, error) {
 	_, err := os.Stat(path.Join(name, "config.json"))
 	isBundle := err == nil
 	if isBundle && (path.IsAbs(name) || strings.HasPrefix(name, ".")) {
@@ -220,7 +251,8 @@ func anyEngines(name string) (*locate.Container, error) {
 		if err != nil {
 			return nil, fmt.Errorf("there is no bundle %q here, and only root may look for a container of that name\nhint: sudo nonroot-ctl explain %s; for your own: --docker %s or --podman %s", name, shown(name), shown(name), shown(name))
 		}
-		return nil, fmt.Errorf("there is no bundle %q here, and no container of that name or id runs\nhint: nonroot-ctl ps --all lists those that run; Podman keeps those that have ended (--podman %s); "+locate.Ended, name, shown(name))
+		return nil, ended(c, fmt.Sprintf("there is no bundle %q here, and no container of that name or id runs", name),
+			fmt.Sprintf("nonroot-ctl ps --all lists those that run; Podman keeps those that have ended (--podman %s)", shown(name)))
 	}
 	return &locate.Container{Bundle: name}, nil
 }
