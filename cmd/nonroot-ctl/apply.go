@@ -98,7 +98,7 @@ func policyApply(c *cli.Context) error {
 	diff, err := target.Compare(p)
 	stop()
 	if err != nil {
-		a.hint("running containers were not looked at: %v", err)
+		a.hint("running containers were not checked: %v", err)
 	} else {
 		a.Diff = diff
 	}
@@ -115,7 +115,7 @@ func policyApply(c *cli.Context) error {
 			}
 		}
 	case c.Bool("dry-run"):
-		fmt.Fprintf(say, "dry run: %q stays as it is\n", a.File)
+		fmt.Fprintf(say, "dry run: %q is unchanged\n", a.File)
 	default:
 		if a.Pinned, a.Kept, err = target.Replace(p); err != nil {
 			return err
@@ -238,7 +238,7 @@ func printDiff(to io.Writer, d *rollout.Diff) {
 		fmt.Fprintf(to, "%s not governed by nonroot-runc (nonroot-ctl ps names them)\n", counted(d.Ungoverned, "running container"))
 	}
 	for _, u := range d.Unseen {
-		fmt.Fprintf(to, "not looked at: %q: %s\n", u.Name, shown(u.Why))
+		fmt.Fprintf(to, "not checked: %q: %s\n", u.Name, shown(u.Why))
 	}
 }
 

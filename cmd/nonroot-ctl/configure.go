@@ -328,7 +328,7 @@ func (r request) displaced(name, program string) []string {
 	if program != "" {
 		program = fmt.Sprintf(" (%q)", program)
 	}
-	return []string{fmt.Sprintf("warning: the default was %q%s: nonroot-runc goes on to that only if the policy's runtimes names it", name, program)}
+	return []string{fmt.Sprintf("warning: the default was %q%s: nonroot-runc calls it only if the policy names it under runtimes", name, program)}
 }
 
 // homeConfig is a file in the caller's own configuration directory (XDG Base Directory Specification).

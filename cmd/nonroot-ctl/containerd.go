@@ -65,7 +65,7 @@ func (p plan) standingFor(r request, d containerd) plan {
 	case runc.Wraps(binary):
 		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, which is a wrapper: for pods with GPUs, %s", stood, runc.WrapperHint))
 	default:
-		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, whose binary is %q: to go on to that, name it under runtimes in the policy", stood, binary))
+		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, whose binary is %q: if nonroot-runc is to call that, name it under runtimes in the policy", stood, binary))
 	}
 	return p
 }

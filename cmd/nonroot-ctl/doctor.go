@@ -35,7 +35,7 @@ func doctorCommand() *cli.Command {
 			&cli.StringFlag{Name: "work-dir", Usage: "the directory in which the self-test makes its bundle, `DIR`"},
 			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
 			&cli.BoolFlag{Name: "strict", Usage: "fail where there is a warning, too"},
-			&cli.BoolFlag{Name: "audit", Usage: "mode audit is what is meant: that nothing is enforced is no failure"},
+			&cli.BoolFlag{Name: "audit", Usage: "mode audit is intended: enforcing nothing is not a failure"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: runDoctor,

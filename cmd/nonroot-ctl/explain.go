@@ -25,7 +25,7 @@ import (
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "say what becomes of a container, why, and what it may trip over",
+		Usage:     "say what becomes of a container, why, and what may fail",
 		ArgsUsage: "NAME",
 		UsageText: "nonroot-ctl explain [options] NAME | BUNDLE-DIR\nnonroot-ctl explain [options] --docker NAME | --containerd NAMESPACE/ID | --podman NAME\nnonroot-ctl explain [options] --all",
 		Flags: []cli.Flag{

@@ -84,7 +84,7 @@ func (p *plan) guardStays(c configure.Change) error {
 	}
 	if _, on := file.Receipt.Notes[guardName]; on {
 		names := slices.Sorted(maps.Keys(c.Next.Receipt.Notes))
-		p.advice = append(p.advice, fmt.Sprintf("the guard stays as long as there is a name, and there is still %q: nonroot-ctl configure runc --uninstall takes it away now", names))
+		p.advice = append(p.advice, fmt.Sprintf("the guard stays while a runtime is registered, and %q still is: nonroot-ctl configure runc --uninstall removes it now", names))
 	}
 	return nil
 }
@@ -249,7 +249,7 @@ func askBuilds() (string, error) {
 	}
 	fmt.Fprint(os.Stderr, "Image builds (BuildKit) call runc, too.\n"+
 		"  off      they run as root, as before\n"+
-		"  rewrite  they run as somebody else; most Dockerfiles then fail at their first RUN\n"+
+		"rewrite  they run as another user; most Dockerfiles then fail at their first RUN\n"+
 		"off or rewrite? ")
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil {

@@ -33,11 +33,11 @@ import (
 func learnCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "learn",
-		Usage:     "run a container once, watch what it is denied, and print the policy lines that would give it",
+		Usage:     "run a container once, watch what it is denied, and print the policy lines that would allow it",
 		ArgsUsage: "BUNDLE-DIR",
 		UsageText: "nonroot-ctl learn [options] -- docker run ... | podman run ...\nnonroot-ctl learn [options] BUNDLE-DIR",
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "for", Usage: "watch no longer than `TIME` (30s); the container goes on", DefaultText: "until it ends"},
+			&cli.DurationFlag{Name: "for", Usage: "stop watching after `TIME` (30s); the container keeps running", DefaultText: "until it ends"},
 			&cli.StringFlag{Name: "policy", Usage: "print what would be added to the policy `FILE` instead of the one in force"},
 			&cli.StringFlag{Name: "runtime", Value: "nonroot-runc", Usage: "the `BINARY` that runs a bundle"},
 			&cli.StringSliceFlag{Name: "docker-exec-root", Usage: "dockerd's --exec-root `DIR`"},
@@ -232,7 +232,7 @@ func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func()
 	container, err := e.Start(ctx)
 	return container, func() {
 		if !e.Wait(ctx) {
-			_, _ = fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: the container goes on: its first process has no handler for the signal that was to end it\nhint: %s rm --force %s\n", filepath.Base(c.Args().First()), shown(e.ID()))
+			_, _ = fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: the container is still running: its first process does not handle the signal that was to end it\nhint: %s rm --force %s\n", filepath.Base(c.Args().First()), shown(e.ID()))
 		}
 	}, err
 }
@@ -311,7 +311,7 @@ func (l *learned) byItself() string {
 	if !l.Ended || l.Status.Signaled() || l.Status.ExitStatus() == 0 {
 		return ""
 	}
-	why := "; a program that finds that it is not root can end so, without having tried anything"
+	why := "; a program that sees that it is not root may exit like this, without having tried anything"
 	if l.AskedHome != "" {
 		why += fmt.Sprintf(", and so can one that looks for its files in %q", l.AskedHome)
 	}
@@ -322,7 +322,7 @@ func (l *learned) print(to io.Writer) error {
 	p := &printer{}
 	p.line("watched    %s for %.1f s; %s", counted(l.Processes, "process"), l.Seconds, l.ended())
 	if !l.Governed {
-		p.line("           nonroot-runc did not make this container, or the policy leaves it alone: what it was denied, it was by others")
+		p.line("           nonroot-runc did not create this container, or the policy exempts it: whatever it was denied, others denied it")
 	}
 	if l.Late {
 		p.line("           the container's first program had begun before it could be watched: its first calls were not seen")
@@ -370,7 +370,7 @@ func (l *learned) print(to io.Writer) error {
 		p.line("  %s", line)
 	}
 	if len(l.Lines) == 0 {
-		p.line("  none that would give it")
+		p.line("  none that would allow it")
 	}
 	_, err := io.WriteString(to, p.String())
 	return err

@@ -51,7 +51,7 @@ func app() *cli.App {
 				return runVersion(c)
 			}
 			if c.Args().Present() {
-				return fmt.Errorf("there is no command %q\nhint: nonroot-ctl help lists those there are", c.Args().First())
+				return fmt.Errorf("unknown command %q\nhint: nonroot-ctl help lists the commands", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -85,9 +85,9 @@ func misused(c *cli.Context, err error, _ bool) error {
 	}
 	given = strings.TrimLeft(given, "-")
 	if near := strings.TrimLeft(cli.SuggestFlag(known, given, true), "-"); near != "" {
-		return fmt.Errorf("there is no option %q\nhint: did you mean %s? see %s --help", dashed(given), dashed(near), path)
+		return fmt.Errorf("unknown option %q\nhint: did you mean %s? see %s --help", dashed(given), dashed(near), path)
 	}
-	return fmt.Errorf("there is no option %q\nhint: see %s --help", dashed(given), path)
+	return fmt.Errorf("unknown option %q\nhint: see %s --help", dashed(given), path)
 }
 
 // dashed is an option as it stands on a command line.

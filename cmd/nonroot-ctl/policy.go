@@ -54,11 +54,11 @@ func policyCommand() *cli.Command {
 					&cli.StringFlag{Name: "namespace", Usage: "Kubernetes' or containerd's `NAME`"},
 					&cli.StringFlag{Name: "pod", Usage: "the pod's `NAME`"},
 					&cli.StringFlag{Name: "container", Usage: "the container's `NAME` in its pod"},
-					&cli.StringFlag{Name: "image", Usage: "the image's `NAME`, as whoever makes the container writes it"},
+					&cli.StringFlag{Name: "image", Usage: "the image's `NAME`, as written by whoever creates the container"},
 					&cli.StringFlag{Name: "bundle", Usage: "the bundle's directory, `DIR`, for builds"},
 					&cli.StringFlag{Name: "id", Usage: "the container's `ID`, for a range"},
 					&cli.StringFlag{Name: "project", Usage: "Compose's project, of Docker's containers: its `NAME`"},
-					&cli.StringSliceFlag{Name: "device", Usage: "the `PATH` of a character device that it is given"},
+					&cli.StringSliceFlag{Name: "device", Usage: "the `PATH` of a character device of the container"},
 					&cli.StringSliceFlag{Name: "annotation", Usage: "`KEY=VALUE`"},
 					&cli.Uint64Flag{Name: "uid", Usage: "the `UID` that is asked for"},
 					&cli.Uint64Flag{Name: "gid", Usage: "the `GID` that is asked for"},
@@ -170,7 +170,7 @@ func idle(p *policy.Policy, now time.Time) []string {
 			continue
 		}
 		if !slices.ContainsFunc(trial.Engines(), r.Match.Engine.Take) {
-			hints = append(hints, fmt.Sprintf("rule %q matches no container: its engines are none of %s, which rules know", r.Name, strings.Join(trial.Engines(), ", ")))
+			hints = append(hints, fmt.Sprintf("rule %q matches no container: its engines are not among %s", r.Name, strings.Join(trial.Engines(), ", ")))
 		}
 		if r.Match.Unbounded() && i < len(p.Rules)-1 {
 			hints = append(hints, fmt.Sprintf("rule %q matches every container: no rule behind it is ever asked", r.Name))

@@ -169,7 +169,7 @@ func (s *setup) ask() error {
 		}
 		return nil
 	}
-	guard, err := s.question("Stand in the place of runc, so that \"docker run --runtime runc\" is governed, too? Image builds call runc, too: off (they go on as root), rewrite (most Dockerfiles fail), or no guard", "guard", "no", "no", "off", "rewrite")
+	guard, err := s.question("Put nonroot-runc in the place of runc, so that \"docker run --runtime runc\" is governed, too? Image builds call runc, too: off (they still run as root), rewrite (most Dockerfiles fail), or no guard", "guard", "no", "no", "off", "rewrite")
 	if guard != "no" {
 		s.guard = guard
 	}
@@ -210,7 +210,7 @@ func (s *setup) askEngines() error {
 		}
 	}
 	if len(s.engines) == 0 {
-		return errors.New("there is no engine to set up: docker, containerd, podman and crio were looked for\nhint: install one first")
+		return errors.New("there is no engine to set up: docker, containerd, podman and crio were tried\nhint: install one first")
 	}
 	return nil
 }

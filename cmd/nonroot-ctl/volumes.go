@@ -22,13 +22,13 @@ import (
 func volumesCommand() *cli.Command {
 	file := &cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"}
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
-	user := &cli.StringFlag{Name: "user", Usage: "who gets what is root's, as `UID[:GID]` of the disk (default: who its containers are that asked for root)"}
-	from := &cli.StringFlag{Name: "from", Usage: "who root is on disk, as `UID[:GID]`: the first ids of a user namespace's map (default: 0:0)"}
-	group := &cli.StringFlag{Name: "group", Usage: "give the group `GID` of the disk what root's group may use; owners stay"}
-	force := &cli.BoolFlag{Name: "force", Usage: "give a volume that a running container has, too"}
+	user := &cli.StringFlag{Name: "user", Usage: "the new owner of root's files, `UID[:GID]` on disk (default: the user that its containers run as)"}
+	from := &cli.StringFlag{Name: "from", Usage: "root's ids on disk, `UID[:GID]`: the first ids of a user namespace's map (default: 0:0)"}
+	group := &cli.StringFlag{Name: "group", Usage: "let the group `GID` (on disk) use what root's group may use; owners do not change"}
+	force := &cli.BoolFlag{Name: "force", Usage: "change a volume even while a container with it runs"}
 	dry := &cli.BoolFlag{Name: "dry-run", Usage: "change nothing, say what would change"}
 	return &cli.Command{
-		Name: "volumes", Usage: "give volumes in which root has written to the identity that uses them now", HideHelpCommand: true,
+		Name: "volumes", Usage: "change the owner of volumes that root has written to, to the user that uses them now", HideHelpCommand: true,
 		UsageText: "nonroot-ctl volumes list|adopt|undo [options] [VOLUME...]",
 		Subcommands: []*cli.Command{
 			{
@@ -36,12 +36,12 @@ func volumesCommand() *cli.Command {
 				UsageText: "nonroot-ctl volumes list [options]", Flags: []cli.Flag{asJSON}, Action: volumesList,
 			},
 			{
-				Name: "adopt", Usage: "give what root has written in volumes to the identity", ArgsUsage: "VOLUME...", HideHelpCommand: true,
+				Name: "adopt", Usage: "change the owner of what root has written in volumes", ArgsUsage: "VOLUME...", HideHelpCommand: true,
 				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, group, from, force, dry, asJSON},
 				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Adopt, true) },
 			},
 			{
-				Name: "undo", Usage: "give back what adopt has given", ArgsUsage: "VOLUME...", HideHelpCommand: true,
+				Name: "undo", Usage: "undo what adopt has changed", ArgsUsage: "VOLUME...", HideHelpCommand: true,
 				UsageText: "nonroot-ctl volumes undo [options] VOLUME...", Flags: []cli.Flag{file, user, dry, asJSON},
 				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Undo, false) },
 			},
@@ -75,7 +75,7 @@ func volumesList(c *cli.Context) error {
 	for _, dir := range found {
 		named := ""
 		if adopt.Named(dir, owners) {
-			named = ": its access control list (getfacl) lets others write there, who need nothing"
+			named = ": its access control list (getfacl) already lets others write there"
 		}
 		p.line("%s%s", shown(dir), named)
 	}
@@ -143,7 +143,7 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 		case !ok || gid == 0:
 			return fmt.Errorf("--group is %q\nhint: name a gid above 0", text)
 		case to.UID != 0:
-			return errors.New("--user and --group are two ways to give a volume\nhint: name the one that a container's note has")
+			return errors.New("--user and --group exclude each other\nhint: use the one in the container's note")
 		}
 		to = adopt.ID{GID: gid}
 	}

@@ -108,7 +108,7 @@ func execPolicy(c *invocation, r *decision.Decision) (p *policy.Policy, note str
 	if p.File != "" {
 		good = strconv.Quote(p.File)
 	}
-	note = fmt.Sprintf("goes by the last policy that was good, %s: %s", good, plain(hint.Line(broken), maxMessage))
+	note = fmt.Sprintf("uses the last good policy, %s: %s", good, plain(hint.Line(broken), maxMessage))
 	c.tell("container %q: exec %s", c.ID, note)
 	return p, note, nil
 }

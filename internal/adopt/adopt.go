@@ -360,7 +360,7 @@ func Undo(o *Options) (*Result, error) {
 		return r, nil
 	}
 	if left > 0 {
-		return r, fmt.Errorf("%d of %q could not be given back, the first: %s\nhint: fix that, and undo it again: the journal stays", left, o.Volume, r.Skipped[0])
+		return r, fmt.Errorf("%d files of %q could not be changed back, the first: %s\nhint: fix that, and undo again: the journal is kept", left, o.Volume, r.Skipped[0])
 	}
 	return r, os.Remove(name)
 }

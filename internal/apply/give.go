@@ -36,13 +36,13 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 			done.note("%d directories and %d files of the image now belong to the identity, in %s", given.Directories, given.Files, listed(given.Tops))
 		}
 		if given.Unfinished {
-			done.note("not all of what the image keeps for root was given to the identity: there is too much")
+			done.note("not all of root's files in the image became the container user's: there are too many")
 		}
 		switch {
 		case err != nil && len(given.Tops) > 0:
-			done.note("some of what the image keeps for root was not given to the identity: %v", err)
+			done.note("some of root's files in the image did not become the container user's: %v", err)
 		case err != nil:
-			done.note("what the image keeps for root was not given to the identity: %v", err)
+			done.note("root's files in the image did not become the container user's: %v", err)
 		}
 	}
 	if g.Tmp {
@@ -51,7 +51,7 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 			done.note("everyone can write to %s now", p)
 		}
 		if err != nil && !o.Gives() {
-			done.note("/tmp stays as it is: %v", err)
+			done.note("/tmp is unchanged: %v", err)
 		}
 	}
 	last := policy.LastStart{Identity: *d.Identity, Source: d.Source}
@@ -112,9 +112,9 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Sourc
 		}
 		switch {
 		case of.Roots && !g.EmptyOnly:
-			done.warn("the volume %q stays root's, as root has written to it%s%s", v.Source, adoptHint(g, v.Source), others)
+			done.warn("the volume %q still belongs to root, which has written to it%s%s", v.Source, adoptHint(g, v.Source), others)
 		case of.Part != "" && !g.EmptyOnly:
-			done.warn("the volume %q stays root's in part, such as %q in it%s%s", v.Source, of.Part, adoptHint(g, v.Source), others)
+			done.warn("parts of the volume %q still belong to root, such as %q%s%s", v.Source, of.Part, adoptHint(g, v.Source), others)
 		case of.Group == "." && (g.LostGroup || !g.EmptyOnly):
 			done.warn("the volume %q is open to root's group, which no container has here, and not to the identity%s", v.Source, groupHint(g, v.Source))
 		case of.Group != "" && g.LostGroup:
@@ -134,7 +134,7 @@ func (done *given) warn(format string, args ...any) {
 
 // notPlain replaces a command that a shell would misread: whoever starts a container chooses the names of its
 // volumes.
-const notPlain = "; hint: stop its containers, and give it with nonroot-ctl volumes adopt; its name has characters that a shell reads, and must be quoted"
+const notPlain = "; hint: stop its containers, and run nonroot-ctl volumes adopt with its name, which must be quoted: it has characters that a shell interprets"
 
 // adoptHint is the command that adopts an old volume.
 func adoptHint(g *plan.Give, source string) string {

@@ -55,7 +55,7 @@ func (s Source) Sentence() string {
 	case Volume:
 		return "it owns the container's volumes"
 	case Prepared:
-		return "the container's command gives its volumes to it"
+		return "the container's command changes the owner of its volumes to this user"
 	case Image:
 		return "the image was built for it"
 	case Fixed:

@@ -121,7 +121,7 @@ func (d *doctor) older(ctx context.Context, names []string) {
 		out, err := d.callDocker(ctx, append([]string{"inspect", "--type", "container", "--format", "{{json .Name}} {{json .HostConfig.Runtime}} {{json .Id}} {{json .State.Pid}}", "--"}, ids...)...)
 		some, bad := parseContainers(out)
 		if bad != nil || err != nil && len(some) == 0 {
-			d.bad(Warn, name, "see why", "the containers can't be looked at: %v", err)
+			d.bad(Warn, name, "see why", "the containers can't be inspected: %v", err)
 			return
 		}
 		all = append(all, some...)

@@ -57,9 +57,9 @@ func (d *doctor) registration(engine string, r *registered) []string {
 	case slices.Contains(names, r.standard):
 		d.ok(engine+": default", "it is %q", r.standard)
 	case r.standard == "":
-		d.bad(Warn, engine+": default", hint, "none is set: whoever does not ask for %q is NOT governed", names[0])
+		d.bad(Warn, engine+": default", hint, "none is set: containers that do not ask for %q are NOT governed", names[0])
 	default:
-		d.bad(Warn, engine+": default", hint, "it is %q: whoever does not ask for %q is NOT governed", r.standard, names[0])
+		d.bad(Warn, engine+": default", hint, "it is %q: containers that do not ask for %q are NOT governed", r.standard, names[0])
 	}
 	for _, name := range names {
 		d.byWhichPolicy(engine, name, r.runtimes[name], name == r.standard)
@@ -132,7 +132,7 @@ func (r *registered) String() string {
 func (d *doctor) oneGoverned() {
 	switch {
 	case len(d.engines) == 0:
-		d.bad(Warn, "engines", "nonroot-ctl configure docker, containerd, podman or crio, once it is there", "there is none that could be asked: docker, containerd, podman and crio were looked for")
+		d.bad(Warn, "engines", "nonroot-ctl configure docker, containerd, podman or crio, once it is there", "no engine answers: docker, containerd, podman and crio were tried")
 	case len(d.governed) == 0:
 		d.bad(Fail, "engines", "nonroot-ctl configure "+d.engines[0], "none of %s uses nonroot-runc: NO container is governed", strings.Join(d.engines, ", "))
 	default:
@@ -294,7 +294,7 @@ func (d *doctor) podmanContainers(ctx context.Context, names []string) {
 		out, err := ask.Run(ctx, nil, engines.Podman.Client, append([]string{"container", "inspect", "--format", "json", "--"}, ids...)...)
 		some, bad := parsePodman(out)
 		if bad != nil || err != nil && len(some) == 0 {
-			d.bad(Warn, name, "see why", "the containers can't be looked at: %v", errors.Join(err, bad))
+			d.bad(Warn, name, "see why", "the containers can't be inspected: %v", errors.Join(err, bad))
 			return
 		}
 		all = append(all, some...)

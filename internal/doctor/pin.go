@@ -40,7 +40,7 @@ func (d *doctor) pin(pins *pin.Pins, file string) {
 		name, option = "profile \""+profile+"\": pin", " --profile "+profile
 	}
 	if !pins.Has(file) {
-		d.bad(Warn, name, "nonroot-ctl policy pin"+option, "OPEN: %q is not pinned: who may call an engine's API can have it replaced (docker cp) without any runtime being called", file)
+		d.bad(Warn, name, "nonroot-ctl policy pin"+option, "OPEN: %q is not pinned: whoever may call an engine's API can have it replaced (docker cp) without any runtime being called", file)
 		return
 	}
 	data, err := trusted.ReadPath(file, d.caller.Owners)

@@ -34,7 +34,7 @@ func (d *doctor) policies() *policy.Policy {
 	case p.Mode == policy.Off:
 		d.bad(Warn, "policy", "set mode = \"rewrite\" to enforce", "%q has the mode off: NO container is rewritten (%q)", p.File, p.Reason)
 	case p.Mode == policy.Audit:
-		d.bad(d.audited(p, Warn), "policy", "set mode = \"rewrite\" to enforce", "%q has the mode audit: containers stay as they are, and the log says what would change", p.File)
+		d.bad(d.audited(p, Warn), "policy", "set mode = \"rewrite\" to enforce", "%q has the mode audit: containers are not changed, and the log says what would be", p.File)
 	default:
 		d.ok("policy", "%q is read, mode %s", p.File, p.Mode)
 	}
@@ -56,7 +56,7 @@ func (d *doctor) policies() *policy.Policy {
 			continue
 		}
 		if other.Mode.Exempts() {
-			d.bad(decided(other), name, "set mode = \"rewrite\" to enforce", "%q has the mode %s: containers stay as they are", file, modeOf(other))
+			d.bad(decided(other), name, "set mode = \"rewrite\" to enforce", "%q has the mode %s: containers are not changed", file, modeOf(other))
 		} else {
 			d.ok(name, "%q is read, mode %s", file, other.Mode)
 		}
@@ -64,7 +64,7 @@ func (d *doctor) policies() *policy.Policy {
 		d.sources(name, other)
 		d.groupRoot(name, other)
 		if exempts(other) && !other.Log.Anywhere() {
-			d.bad(Warn, name+": log", "add [log] to it, with file = \"/var/log/nonroot-runc.log\"", "%q exempts containers and logs nothing: no line says who used it, and nonroot-ctl report knows nothing of it", file)
+			d.bad(Warn, name+": log", "add [log] to it, with file = \"/var/log/nonroot-runc.log\"", "%q exempts containers and logs nothing: nothing records who used it, and nonroot-ctl report can't show it", file)
 		}
 		d.profiles = append(d.profiles, profile{name, other})
 	}
@@ -83,7 +83,7 @@ func (d *doctor) meanwhile(named, binary string) string {
 	if err == nil {
 		var st os.FileInfo
 		if st, err = os.Stat(p.File); err == nil {
-			return fmt.Sprintf("exec into containers that were rewritten goes by the last good copy, %q, of %s", p.File, st.ModTime().UTC().Format(time.RFC3339))
+			return fmt.Sprintf("exec into containers that were rewritten uses the last good copy, %q, of %s", p.File, st.ModTime().UTC().Format(time.RFC3339))
 		}
 	}
 	why, _ := hint.Split(err.Error())
@@ -108,11 +108,11 @@ func (d *doctor) exemptions(of string, p *policy.Policy) {
 		if !r.Policy.Mode.Exempts() || !r.Holds(time.Now()) {
 			continue
 		}
-		until, hint := "", "give it an until, and see that it is still needed"
+		until, hint := "", "set until in it, and check that it is still needed"
 		if !r.Until.IsZero() {
-			until, hint = ", until "+r.LastDay(), "see that it is still needed"
+			until, hint = ", until "+r.LastDay(), "check that it is still needed"
 		}
-		d.bad(decided(r.Policy), fmt.Sprintf("%s: rule %q", of, r.Name), hint, "OPEN: its containers stay as they are: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
+		d.bad(decided(r.Policy), fmt.Sprintf("%s: rule %q", of, r.Name), hint, "OPEN: its containers are not changed: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
 	}
 }
 
@@ -213,7 +213,7 @@ const (
 func (d *doctor) ids(p *policy.Policy) {
 	a, err := readAccounts()
 	if err != nil {
-		d.bad(Warn, "fixed identity", "look yourself who has the ids", "the host's accounts can't be read: %v", err)
+		d.bad(Warn, "fixed identity", "check yourself who has these ids", "the host's accounts can't be read: %v", err)
 		return
 	}
 	d.identities("", a, p)

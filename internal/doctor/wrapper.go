@@ -39,7 +39,7 @@ func (d *doctor) wrapper(name string, p *policy.Policy) {
 	found, err := runc.FindFor(d.binary, p.Runtimes, d.caller.Owners)
 	if err == nil && runc.Wraps(found) {
 		d.bad(Fail, name, "take it out of runtimes, and "+runc.WrapperHint,
-			"nonroot-runc goes on to %q, which rewrites config.json once more: what it adds is not judged, and exec and start do not find the container's record", found)
+			"nonroot-runc calls %q, which rewrites config.json again: what it adds is not checked, and exec and start do not find the container's record", found)
 	}
 }
 

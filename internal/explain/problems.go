@@ -108,7 +108,7 @@ func (r *Report) look(dir *bundle.Dir, caller facts.Caller, o Options, will *pla
 		}
 	}
 	if !v.shift(s) {
-		r.note("the container joins a user namespace: whose files are whose is not looked at")
+		r.note("the container joins a user namespace: owners of files are not checked")
 		v.ports(o.Ports)
 		r.Problems = list(v.problems)
 		return nil

@@ -134,7 +134,7 @@ func (p *Plan) onVolume(im *accounts.Image, o Options, place string) bool {
 		return false
 	}
 	p.Home = place
-	p.note(fmt.Sprintf("no home of its own: the spec mounts %s", quote.Value(place)))
+	p.note(fmt.Sprintf("no home of its own: config.json mounts %s", quote.Value(place)))
 	return true
 }
 
@@ -148,7 +148,7 @@ func (p *Plan) keep(im *accounts.Image, o Options, entry accounts.User) bool {
 		}
 		if why := serves(im, home, o); why != "" {
 			p.Home = home
-			p.note(fmt.Sprintf("no home of its own: %s stays, %s", quote.Value(home), why))
+			p.note(fmt.Sprintf("no home of its own: %s is kept, as %s", quote.Value(home), why))
 			return true
 		}
 	}
@@ -230,7 +230,7 @@ func serves(im *accounts.Image, home string, o Options) string {
 		}
 	}
 	if s.Mount != nil {
-		return fmt.Sprintf("the spec mounts %s", quote.Value(s.Mount.At))
+		return fmt.Sprintf("config.json mounts %s", quote.Value(s.Mount.At))
 	}
 	lasts := s.FD >= 0 && o.Meant.Lasts != nil && o.Meant.Lasts(home)
 	switch {

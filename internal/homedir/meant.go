@@ -57,7 +57,7 @@ func (p *Plan) meant(im *accounts.Image, o Options, entry accounts.User) bool {
 	}
 	at.Close()
 	m := im.MountedIn(at.Path)
-	return m != nil && p.stays(im, o, o.Meant.Root, fmt.Sprintf("the spec mounts %s", quote.Value(m.At)))
+	return m != nil && p.stays(im, o, o.Meant.Root, fmt.Sprintf("config.json mounts %s", quote.Value(m.At)))
 }
 
 // filled is meant for root's home in which the image has more than a distribution's.
@@ -77,7 +77,7 @@ func (p *Plan) stays(im *accounts.Image, o Options, home, why string) bool {
 		return false
 	}
 	p.Home, p.moved = home, ""
-	p.note(fmt.Sprintf("no home of its own: %s stays, %s", quote.Value(home), why))
+	p.note(fmt.Sprintf("no home of its own: %s is kept, as %s", quote.Value(home), why))
 	return true
 }
 

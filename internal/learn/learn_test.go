@@ -115,7 +115,7 @@ func TestWithheld(t *testing.T) {
 	standIn := &decision.Decision{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}}
 	kept := &decision.Decision{Source: policy.Kept, Identity: &policy.Identity{UID: 1000}, Asked: &policy.Identity{UID: 1000}}
 	plain := *standIn
-	plain.Notes = []string{"what the image keeps for root was not given to the identity: " + layer.ErrNotOwn.Error()}
+	plain.Notes = []string{"root's files in the image did not become the container user's: " + layer.ErrNotOwn.Error()}
 	for _, test := range []struct {
 		dir  string
 		st   unix.Stat_t

@@ -65,7 +65,7 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 		return nil, fmt.Errorf("read what docker inspect says of %q: %w", name, err)
 	}
 	if !identifier.MatchString(c.ID) {
-		return nil, fmt.Errorf("docker inspect gives %q as the id of %q, which is none", c.ID, name)
+		return nil, fmt.Errorf("docker inspect says that the id of %q is %q, which is not an id", c.ID, name)
 	}
 	if c.State.Pid == 0 {
 		return nil, &EndedError{name, c.State.Status}

@@ -20,7 +20,7 @@ func (p *Policy) prepared(f *inquiry, d *Decision) bool {
 	if !ok {
 		return false
 	}
-	return p.standFor(f, d, who, own, fmt.Sprintf("its command gives its volumes to uid %d", who.UID))
+	return p.standFor(f, d, who, own, fmt.Sprintf("its command changes the owner of its volumes to uid %d", who.UID))
 }
 
 // asIfAsked is the identity of a container that names a user by other means than --user: a uid that would be kept, or

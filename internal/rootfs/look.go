@@ -181,7 +181,7 @@ func (v *View) Unwritable() string {
 	}
 	var here, host unix.Stat_t
 	if unix.Fstat(v.root, &here) != nil || unix.Stat("/", &host) != nil {
-		return "whose rootfs it is can't be told"
+		return "the owner of the rootfs can't be told"
 	}
 	if here.Dev == host.Dev && here.Ino == host.Ino {
 		return "the rootfs is the host's own"

@@ -193,7 +193,7 @@ func (s *scanner) unknown(word, name string, hasValue bool) *flagError {
 	case o != nil:
 		hint = "\nhint: it belongs in front of the command's name"
 	case word[1] != '-' && lookup(s.in, name[:1]) != nil:
-		hint = "\nhint: write short flags one by one, and a value as a word of its own"
+		hint = "\nhint: write short flags one by one, and a value as a separate word"
 	}
 	flag, _, _ := strings.Cut(word, "=")
 	return &flagError{"unknown flag " + quote(flag) + "" + hint, !hasValue}

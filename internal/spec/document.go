@@ -237,7 +237,7 @@ func (d *Document) Container() (*Container, error) {
 	var err error
 	root := d.root.get("root")
 	if root == nil || root.kind != '{' {
-		return nil, fmt.Errorf("there is no root in it that is an object")
+		return nil, fmt.Errorf("root is missing, or not an object")
 	}
 	if c.Rootfs, err = root.get("path").text("root.path"); err != nil {
 		return nil, err

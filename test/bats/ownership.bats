@@ -434,7 +434,7 @@ TOML
   local log=$BATS_TEST_TMPDIR/log
   says nonroot --log "$log" run "$ID"
   [[ $STATUS != 0 && $(<"$data/db/table") == old ]] || explain 'it wrote into the volume of root'
-  jq -e --arg d "$data" '.notes | any(contains("the volume \"" + $d + "\" stays root") and contains("nonroot-ctl volumes adopt --user 65532:65532 " + $d))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'the record'
+  jq -e --arg d "$data" '.notes | any(contains("the volume \"" + $d + "\" still belongs to root") and contains("nonroot-ctl volumes adopt --user 65532:65532 " + $d))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'the record'
   grep -q 'nonroot-ctl volumes adopt' "$log" || explain 'the log of the engine'
   local ctl=("$REPO/bin/nonroot-ctl" volumes)
   succeeds "${ctl[@]}" adopt --dry-run --user 65532:65532 --policy "$POLICY" "$data"
@@ -444,7 +444,7 @@ TOML
   with_volume v /data 'cat /data/db/table; echo new >>/data/db/table; touch /data/x'
   succeeds nonroot run "$ID"
   contains old
-  jq -e '.source == "volume" and (.notes // [] | all(contains("stays root") | not))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'the second record'
+  jq -e '.source == "volume" and (.notes // [] | all(test("still belongs? to root") | not))' "$BUNDLE/nonroot-runc.json" >/dev/null || explain 'the second record'
   succeeds "${ctl[@]}" undo --policy "$POLICY" "$data"
   [[ $(stat -c %u "$data" "$data/db/table" "$data/x") == $'0\n0\n65532' ]] || explain 'not given back'
   # What no engine manages is a person's to give.
@@ -593,7 +593,7 @@ recorded() { jq -e "$@" "$BUNDLE/nonroot-runc.json" >/dev/null || explain "the r
   with_volume v /data 'echo x >/data/18/x && echo wrote'
   succeeds nonroot run "$ID"
   contains wrote
-  recorded '(.notes // [] | all(contains("stays root") | not)) and (has("root_volumes") | not)'
+  recorded '(.notes // [] | all(test("still belongs? to root") | not)) and (has("root_volumes") | not)'
   echo old >"$data/old"
   printf 'mode = "audit"\n[log]\nfile = "%s"\n' "$BATS_TEST_TMPDIR/decisions.log" >"$POLICY"
   for _ in 1 2; do
@@ -962,7 +962,7 @@ TOML
   with_volume v /srv "$script"
   succeeds nonroot run "$ID"
   [[ $OUT == 1234 ]] || explain 'expected the owner of what is in the volume'
-  recorded '.notes // [] | all(contains("stays root") | not)'
+  recorded '.notes // [] | all(test("still belongs? to root") | not)'
   # What root has written there since, chmod may not touch.
   echo x >"$data/site/new"
   with_volume v /srv "$script"
