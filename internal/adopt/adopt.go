@@ -125,7 +125,7 @@ func Adopt(o *Options) (*Result, error) {
 		if w.journal, err = openJournal(o); err != nil {
 			return nil, err
 		}
-		defer w.journal.Close() //nolint:errcheck // it was synced
+		defer w.journal.Close() // it was synced
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(top, &st); err != nil {

@@ -111,7 +111,7 @@ func TestWithheld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root) // nothing was written
 	standIn := &decision.Decision{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}}
 	kept := &decision.Decision{Source: policy.Kept, Identity: &policy.Identity{UID: 1000}, Asked: &policy.Identity{UID: 1000}}
 	plain := *standIn
@@ -145,7 +145,7 @@ func TestWithheldAsTheCoreHasIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root) // nothing was written
 	asks := func(uid uint32) *decision.Decision {
 		return &decision.Decision{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}, Asked: &policy.Identity{UID: uid}}
 	}
