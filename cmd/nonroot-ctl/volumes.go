@@ -102,17 +102,16 @@ func volumesList(c *cli.Context) error {
 	return err
 }
 
-// part is a volume of somebody's in which root has left something.
-// toAdopt is the JSON of volumes list.
+// part is a volume of another user that contains files of root's. toAdopt is the JSON of volumes list.
 type toAdopt struct {
 	Groups  []string `json:"group_volumes"` // open to root's group
-	Parts   []part   `json:"part_volumes"`  // of others, in which root has left something
-	Volumes []string `json:"volumes"`       // in which root has written
+	Parts   []part   `json:"part_volumes"`  // of other users, with files of root's in them
+	Volumes []string `json:"volumes"`       // that root has written to
 }
 
 type part struct {
 	Volume string `json:"volume"`
-	Name   string `json:"name"` // what is root's there
+	Name   string `json:"name"` // what belongs to root in it
 	UID    uint32 `json:"uid"`
 	GID    uint32 `json:"gid"`
 }
@@ -167,7 +166,8 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 			}
 		}
 		if gives && from.UID != 0 {
-			// They may all be in a user namespace, by which --from was found: none is told of then.
+			// Its containers may all be in a user namespace, which --from was found by: none of them is reported
+			// then.
 			users, _ := adopt.Users(c.Context, dir, audited)
 			leaves = append(leaves, adopt.Leaves(users, from, its)...)
 		}
@@ -190,7 +190,7 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 		}
 		out.line("%s: %s the %s of %s%s", shown(r.Volume), done, what, counted(r.Given, "file"), others)
 		for _, s := range r.Skipped {
-			out.line("  stays root's: %s", shown(s))
+			out.line("  not changed: %s", shown(s))
 		}
 	}
 	for _, name := range leaves {
@@ -200,8 +200,8 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 	return err
 }
 
-// givenTo is who gets a volume: the one who is named, else who its containers are. A container that runs with it would find what it
-// has open somebody else's.
+// givenTo is the new owner of a volume: the one that is named, else the user of its containers. A running container
+// with the volume would find its open files owned by somebody else.
 func givenTo(c *cli.Context, dir string, named, from adopt.ID, audited adopt.Audited) (adopt.ID, error) {
 	if !c.Bool("force") && !c.Bool("dry-run") {
 		running, err := adopt.Running(dir)
@@ -225,7 +225,8 @@ func givenTo(c *cli.Context, dir string, named, from adopt.ID, audited adopt.Aud
 	return adopt.Whose(dir, users)
 }
 
-// lastIn finds the last line about the making of a container in the policy's log, which is read once it is asked for; nil: there is none.
+// lastIn finds the last line in the policy's log about the creation of a container; the log is read when it is first
+// asked for. nil: there is none.
 func lastIn(p *policy.Policy) func(id string) *report.Line {
 	var last map[string]*report.Line
 	return func(id string) *report.Line {
@@ -250,7 +251,7 @@ func lastIn(p *policy.Policy) func(id string) *report.Line {
 	}
 }
 
-// auditedIn finds who a container of mode audit would have been in the policy's log.
+// auditedIn finds, in the policy's log, the identity that an audited container would have had.
 func auditedIn(p *policy.Policy) adopt.Audited {
 	last := lastIn(p)
 	return func(id string) (policy.LastStart, bool) {
@@ -262,7 +263,7 @@ func auditedIn(p *policy.Policy) adopt.Audited {
 	}
 }
 
-// parseID reads UID or UID:GID; without a group it is the uid's number.
+// parseID reads UID or UID:GID; without a group, the gid is the same number.
 func parseID(option, text string) (adopt.ID, error) {
 	uid, gid, hasGroup := strings.Cut(text, ":")
 	if !hasGroup {

@@ -419,7 +419,7 @@ func oneOf[T any](r *reader, key string, set *string, names []string, values []T
 			return
 		}
 	}
-	r.fail(key, "%q is none of %s", *set, strings.Join(names, ", "))
+	r.fail(key, "%q is not one of %s", *set, strings.Join(names, ", "))
 }
 
 func (s *settings) mode(p *Policy, r *reader) {
