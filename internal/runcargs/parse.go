@@ -97,8 +97,8 @@ func (e *flagError) Error() string { return e.msg }
 
 // isUnsure tells whether nothing after the flag can be read.
 func isUnsure(err error) bool {
-	e, ok := err.(*flagError)
-	return ok && e.unsure
+	var e *flagError
+	return errors.As(err, &e) && e.unsure
 }
 
 // splitFlag divides a word as Go's package flag does (FlagSet.parseOne): one or two
