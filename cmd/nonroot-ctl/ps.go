@@ -74,7 +74,7 @@ func printListing(to io.Writer, l *ps.Listing) error {
 	return err
 }
 
-// calledOf is a container as people know it.
+// calledOf is the name that people use for a container.
 func calledOf(c *ps.Container) string {
 	var b strings.Builder
 	b.WriteString(map[bool]string{true: "(unknown engine)", false: shown(c.Engine)}[c.Engine == ""])
@@ -88,7 +88,7 @@ func calledOf(c *ps.Container) string {
 	return b.String()
 }
 
-// who says who a process is, on both sides of a user namespace.
+// who describes the user of a process, on both sides of a user namespace.
 func who(p *ps.Process) string {
 	text := "uid " + strings.Trim(fmt.Sprint(p.UIDs), "[]")
 	if fmt.Sprint(p.UIDs) != fmt.Sprint(p.InnerUIDs) {

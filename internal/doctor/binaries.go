@@ -71,7 +71,7 @@ func soundProgram(file string, owners trusted.Owners) error {
 	if err != nil {
 		return err
 	}
-	defer program.Close() //nolint:errcheck // nothing was written
+	defer program.Close() // nothing was written
 	return static(program)
 }
 

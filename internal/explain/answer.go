@@ -82,7 +82,7 @@ func (r *Report) Reason() string {
 		by = fmt.Sprintf("the rule %q of %s", d.Rule, by)
 	}
 	if d.Enforced() && d.Identity != nil {
-		return policy.Source(d.Source).Sentence() + "; by " + by
+		return d.Source.Sentence() + "; by " + by
 	}
 	if d.Reason != "" && !d.Refused() {
 		return d.Reason + "; by " + by
