@@ -217,7 +217,7 @@ func volumeAt(dir string) (v volumeOnDisk, err error) {
 	if err != nil {
 		return v, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	mounts, err := proc.ReadMounts()
 	if err := errors.Join(err, unix.Fstat(fd, &v.Stat_t)); err != nil {
 		return v, err
@@ -265,12 +265,12 @@ func (v *volumeOnDisk) isAt(dir, below string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(top) //nolint:errcheck // nothing was written
+	defer unix.Close(top)
 	fd, err := unix.Openat2(top, below, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inside})
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // likewise
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && st.Dev == v.Dev && st.Ino == v.Ino
 }

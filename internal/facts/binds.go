@@ -217,12 +217,12 @@ func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool 
 	if err != nil {
 		return false // a link
 	}
-	defer unix.Close(at) //nolint:errcheck // nothing was written
+	defer unix.Close(at)
 	fd, err := unix.Open(path.Join("/proc/self/fd", strconv.Itoa(at)), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	names, err := dirents.Names(fd, 1)
 	return err == nil && len(names) == 0
 }
@@ -234,7 +234,7 @@ func (o *opener) hasACL(name string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	list, ok := rootfs.ReadACL(path.Join("/proc/self/fd", strconv.Itoa(fd)))
 	return list != nil || !ok
 }
@@ -294,7 +294,7 @@ func (o *opener) follow(name string) string {
 	if err != nil {
 		return path.Clean(name)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	at, err := os.Readlink(path.Join("/proc/self/fd", strconv.Itoa(fd)))
 	if err != nil || !path.IsAbs(at) {
 		return path.Clean(name)

@@ -42,7 +42,7 @@ func (g *Gathered) closedIn(source string, d *decision.Decision) (name string, c
 	if err != nil {
 		return "", false
 	}
-	defer unix.Close(top) //nolint:errcheck // nothing was written
+	defer unix.Close(top)
 	names, err := dirents.Names(top, most)
 	if err != nil {
 		return "", false

@@ -36,7 +36,7 @@ func (g *Gathered) neighbour() (n policy.Neighbour) {
 	if err != nil {
 		return n
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	dir := "/proc/self/fd/" + strconv.Itoa(fd)
 	if !isNamespace(dir+"/ns/user", "user") || !isOther(dir+"/ns/pid", "pid") {
 		return n

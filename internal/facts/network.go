@@ -122,12 +122,12 @@ func ownedBy(network, user string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	owner, err := unix.IoctlRetInt(fd, unix.NS_GET_USERNS)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(owner) //nolint:errcheck // likewise
+	defer unix.Close(owner)
 	var its, wanted unix.Stat_t
 	err = errors.Join(unix.Fstat(owner, &its), unix.Stat(user, &wanted))
 	return err == nil && its.Dev == wanted.Dev && its.Ino == wanted.Ino

@@ -138,7 +138,7 @@ func (g *giver) way(dir string) (changed bool) {
 	if err != nil {
 		return changed
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
 		return changed
@@ -158,6 +158,6 @@ func (g *giver) programAt(dir int, p string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(o.fd)
 	return o.Mode&unix.S_IFMT == unix.S_IFREG && o.Mode&0o100 != 0 && !g.spared(p) && g.lend(o.fd, p, &o.Stat_t)
 }

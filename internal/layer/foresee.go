@@ -59,7 +59,7 @@ func Foresee(w *Options, dir string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	g := giver{Options: w, root: root}
 	if g.spared(dir) {
 		return false
@@ -68,7 +68,7 @@ func Foresee(w *Options, dir string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // likewise
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
 		return false

@@ -44,7 +44,7 @@ func LastStart(w *Options) (policy.LastStart, bool) {
 	if err != nil {
 		return policy.LastStart{}, false
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	text := readLast(root)
 	if text == "" {
 		return policy.LastStart{}, false
@@ -62,7 +62,7 @@ func Remember(w *Options, last policy.LastStart) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	text := lastText(last)
 	if readLast(root) == text {
 		return nil
@@ -77,7 +77,7 @@ func LastStartOf(upper string) (policy.LastStart, bool) {
 	if err != nil {
 		return policy.LastStart{}, false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	return parseLast(readLast(fd))
 }
 

@@ -73,7 +73,7 @@ func Give(w *Options) (Given, error) {
 	if err != nil {
 		return Given{}, err
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	g := giver{Options: w, root: root}
 	defer g.upper.close()
 	lent := g.programs() // before others use up the bounds for lending
@@ -203,7 +203,7 @@ func (g *giver) directory(f directory) {
 	if err != nil {
 		return // a link, another file system, or nothing at all
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return
@@ -261,7 +261,7 @@ func (g *giver) file(dir int, name, p string, of int) {
 	if err != nil {
 		return
 	}
-	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(o.fd)
 	written := func() bool { return g.copiesNothing(p, &o.Stat_t) }
 	_, becomes := g.Becomes(&o.Stat_t)
 	switch {

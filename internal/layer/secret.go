@@ -34,18 +34,18 @@ func GiveSecret(source, id string, w *Options, isRoot func(uid uint32) bool, own
 	if err != nil {
 		return false, false, nil //nolint:nilerr // likewise
 	}
-	defer unix.Close(top) //nolint:errcheck // nothing was written
+	defer unix.Close(top)
 	const noLinks = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 	parent, err := unix.Openat2(top, path.Dir(below), &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: noLinks})
 	if err != nil {
 		return false, false, nil //nolint:nilerr // likewise
 	}
-	defer unix.Close(parent) //nolint:errcheck // likewise
+	defer unix.Close(parent)
 	file, err := openEntry(parent, path.Base(below))
 	if err != nil {
 		return false, false, nil //nolint:nilerr // likewise
 	}
-	defer unix.Close(file.fd) //nolint:errcheck // likewise
+	defer unix.Close(file.fd)
 	st := &file.Stat_t
 	if !isRoot(st.Uid) || st.Mode&0o004 != 0 || st.Gid == w.GID && st.Mode&0o040 != 0 {
 		return false, false, nil // it belongs to somebody else, or is readable

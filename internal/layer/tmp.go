@@ -18,7 +18,7 @@ func OpenTmp(w *Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	var opened []string
 	for _, p := range Tmp {
 		if w.Covered(p) {

@@ -33,7 +33,7 @@ func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(there.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(there.fd)
 	return there.Mode == st.Mode && there.Size == st.Size && there.Mtim == st.Mtim
 }
 
@@ -44,7 +44,7 @@ func Written(rootfs, p string, st *unix.Stat_t) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var u upper
 	defer u.close()
 	return u.has(fd, p, st)

@@ -52,7 +52,7 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 	if err != nil {
 		return -1, false
 	}
-	defer unix.Close(at) //nolint:errcheck // nothing was written
+	defer unix.Close(at)
 	var st unix.Statx_t
 	if unix.Statx(at, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_BASIC_STATS, &st) != nil || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
 		return -1, false
@@ -72,7 +72,7 @@ func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (o O
 	if !ok {
 		return o, false, false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
 		return o, false, false
@@ -120,7 +120,7 @@ func imageHas(rootfs, destination string, owner uint32) bool {
 	if err != nil {
 		return !errors.Is(err, unix.ENOENT)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	return hasEntryOf(fd, func(uid uint32) bool { return uid == owner })
 }
 
@@ -130,7 +130,7 @@ func openImages(rootfs, destination string, access uint64) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	return unix.Openat2(root, destination, &unix.OpenHow{
 		Flags: access | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})
@@ -143,7 +143,7 @@ func GroupsVolume(source string, owners trusted.Owners) bool {
 	if !ok {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	written := func(st *unix.Stat_t) bool { return st.Gid == 0 && OpensToGroup(st) && st.Mode&0o022 == 0o020 }
 	var st unix.Stat_t
 	names := topOf(fd)
@@ -161,7 +161,7 @@ func RootsVolume(source string, owners trusted.Owners) bool {
 	if !ok {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && isRoot(st.Uid) && hasEntryOf(fd, isRoot)
 }
@@ -173,7 +173,7 @@ func NamedByList(source string, owners trusted.Owners) bool {
 	if !ok {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	list, _ := rootfs.ReadACL(byDescriptor(fd))
 	return list.Names()
 }
@@ -186,7 +186,7 @@ func PartOfVolume(source string, owners trusted.Owners) (name string, who Owner)
 	if !ok {
 		return "", who
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil || st.Uid == 0 {
 		return "", who
@@ -248,7 +248,7 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	if !ok {
 		return Outcome{}, nil
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
 		return Outcome{}, nil // what can't be looked at stays unchanged
@@ -344,7 +344,7 @@ func (w *Options) byList(dir int, name string, st *unix.Stat_t, rights uint32) u
 	if err != nil {
 		return rights
 	}
-	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(o.fd)
 	if list, ok := rootfs.ReadACL(byDescriptor(o.fd)); ok && list != nil {
 		return list.Rights(st, w.UID, w.GID)
 	}
@@ -363,7 +363,7 @@ func listIn(dir int, name string) bool {
 	if err != nil {
 		return true
 	}
-	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(o.fd)
 	return hasList(o.fd)
 }
 
@@ -538,7 +538,7 @@ func CopiedFrom(rootfs, destination string, owner uint32) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && st.Uid == owner
 }
@@ -597,14 +597,14 @@ func (w *Options) copied(volume int, destination string) (seen map[uint64]bool, 
 	if err != nil {
 		return nil, false
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	c := comparison{left: maxCopied, seen: map[uint64]bool{}}
 	defer c.close()
 	image, err := unix.Openat2(root, dest[1:], &unix.OpenHow{Flags: reading, Resolve: inside})
 	if err != nil {
 		return nil, false
 	}
-	defer unix.Close(image) //nolint:errcheck // likewise
+	defer unix.Close(image)
 	// The entries of the volume's directory are read a second time.
 	if _, err := unix.Seek(volume, 0, unix.SEEK_SET); err != nil || !c.directories(volume, image, 0) {
 		return nil, false
@@ -633,7 +633,7 @@ func youngerThanLayer(volume, root int) bool {
 	if upper < 0 {
 		return false
 	}
-	defer unix.Close(upper) //nolint:errcheck // nothing was written
+	defer unix.Close(upper)
 	layer := Born(upper)
 	return layer != 0 && Born(volume) > layer
 }
@@ -760,7 +760,7 @@ func (o *opened) read(flags int, look func(fd int) bool) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	return look(fd)
 }
 

@@ -196,7 +196,7 @@ func realPath(tid int, p string) string {
 	if err != nil {
 		return p
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	return (&place{root: root, tid: tid}).real(p)
 }
 
@@ -319,7 +319,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 	if err != nil {
 		return Finding{}, false
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	in := &place{root, d.TID, who}
 	// The directories down to the file: the first that may not be passed is what denies.
 	for dir := "/"; dir != p; dir = below(dir, p) {
@@ -430,7 +430,7 @@ func (in *place) real(p string) string {
 	if err != nil {
 		return p
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	if to, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil && path.IsAbs(to) {
 		return to
 	}
@@ -489,7 +489,7 @@ func statIn(root int, p string) (unix.Stat_t, error) {
 	if err != nil {
 		return st, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	return st, unix.Fstat(fd, &st)
 }
 

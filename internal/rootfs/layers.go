@@ -49,7 +49,7 @@ func mountLayers(o proc.Overlay) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(fs) //nolint:errcheck // nothing was written
+	defer unix.Close(fs)
 	for _, flag := range o.Flags {
 		name, value, valued := strings.Cut(flag, "=")
 		if valued {
@@ -79,7 +79,7 @@ func isEmpty(dir string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	names, err := dirents.Names(fd, 1)
 	return err == nil && len(names) == 0
 }
@@ -101,7 +101,7 @@ func (v *View) RootsAlone(p string, inside func(uint32) (uint32, bool)) bool {
 		if err != nil {
 			return "", err
 		}
-		defer unix.Close(fd) //nolint:errcheck // nothing was written
+		defer unix.Close(fd)
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
 			return "", err

@@ -48,7 +48,7 @@ func (v *View) Stat(p string) (st unix.Stat_t, err error) {
 	if err != nil {
 		return st, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	if err := unix.Fstat(fd, &st); err != nil {
 		return st, fault{err}
 	}
@@ -65,7 +65,7 @@ func (v *View) Head(p string, most int) string {
 	if err != nil {
 		return ""
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG { // opening a device may have an effect
 		return ""
@@ -74,7 +74,7 @@ func (v *View) Head(p string, most int) string {
 	if err != nil {
 		return ""
 	}
-	defer unix.Close(file) //nolint:errcheck // likewise
+	defer unix.Close(file)
 	buf := make([]byte, most)
 	n, _ := unix.Read(file, buf) // what can't be read is nothing
 	return string(buf[:max(n, 0)])
@@ -93,7 +93,7 @@ func (v *View) Entries(p string, most int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	names, err := dirents.Names(fd, most)
 	if err != nil {
 		return nil, fault{err}
@@ -139,7 +139,7 @@ func (w *walker) directory(dir string, depth int) {
 		w.complete = false
 		return
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	for _, name := range names {
 		p := path.Join(dir, name)
 		var st unix.Stat_t
@@ -161,7 +161,7 @@ func (v *View) Empty(p string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	names, err := dirents.Names(fd, 1)
 	if err != nil {
 		return false, fault{err}

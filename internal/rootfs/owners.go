@@ -42,7 +42,7 @@ func (l *look) directory(at int, name string, levels int) {
 	if err != nil {
 		return
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	for e, err := range dirents.All(fd) {
 		if err != nil || l.entries > l.most.Entries {
 			return

@@ -54,7 +54,7 @@ func fuseUser(dir string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	info, err := proc.Read("/proc/thread-self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
 		return 0, err

@@ -61,7 +61,7 @@ func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, un
 	if err != nil {
 		return nil, unix.Stat_t{}, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	st, err := owners.fitOpen(fd, name, closed)
 	if err != nil {
 		return nil, st, err

@@ -91,7 +91,7 @@ func (d *Dir) Sweep() {
 	if err != nil {
 		return // nothing here is needed for the container
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	for e, err := range dirents.All(fd) {
 		if err != nil || !strings.HasPrefix(e.Name, tempPrefix) {
 			continue

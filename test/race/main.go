@@ -130,7 +130,7 @@ func referee() {
 	attacker := exec.Command("/proc/self/exe", "attack", g.scenario, g.directory) // itself
 	attacker.Stderr = os.Stderr
 	attacker.SysProcAttr = &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: uint32(g.uid), Gid: uint32(g.uid)}, //nolint:gosec // a test's argument
+		Credential: &syscall.Credential{Uid: uint32(g.uid), Gid: uint32(g.uid)}, // a test's argument
 		Pdeathsig:  syscall.SIGKILL,
 	}
 	must(attacker.Start())
