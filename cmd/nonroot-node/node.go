@@ -212,7 +212,7 @@ func (a *agent) settle(ctx context.Context) (files string, err error) {
 			return files, nil
 		}
 	}
-	return "", errors.New("files of the installation are changed again as soon as they are restored\nhint: have whatever else manages them leave them as they are")
+	return "", errors.New("files of the installation are changed again as soon as they are restored\nhint: make whatever else manages them leave them alone")
 }
 
 // register has the daemon know the handlers: first in its files, then, by a restart, in the process that runs. It says whether there was

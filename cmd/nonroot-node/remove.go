@@ -157,7 +157,7 @@ func (a *agent) takeBack(ctx context.Context) error {
 		return err
 	}
 	slog.Info("nothing of nonroot-runc is left on this node")
-	a.cluster.nodeEvent(ctx, false, "NonRootRemoved", "the node is as it was before nonroot-runc, but for the log of decisions")
+	a.cluster.nodeEvent(ctx, false, "NonRootRemoved", "the node is as it was before nonroot-runc, except for the log of decisions")
 	a.seen = "removed"
 	return nil
 }
