@@ -367,9 +367,9 @@ func TestBoundsOfBuilds(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(nil)}, Context: func(string) (string, bool) { asked++; return "", false }}
 	for text, most := range map[string]int{
 		"FROM debian\nRUN echo" + strings.Repeat(" x", 20000) + "\nVOLUME" + many(50000, " /v%d") + "\nUSER 5:5\nCMD [\"a\"]": maxVolumes,
-		"FROM debian\nCOPY" + many(100000, " a%d") + " /a/\nUSER 5:5\nCMD echo >/a/x":                                    1,
-		"FROM debian\nENV PATH=" + many(10000, ":/%d") + "\nCOPY" + many(50000, " a%d") + " /a/\nUSER 5:5\nCMD [\"a\"]":  0,
-		"FROM debian\nRUN mkdir -p " + many(30000, "/%d") + "\nUSER 5:5\nCMD [\"a\"]":                                    0,
+		"FROM debian\nCOPY" + many(100000, " a%d") + " /a/\nUSER 5:5\nCMD echo >/a/x":                                         1,
+		"FROM debian\nENV PATH=" + many(10000, ":/%d") + "\nCOPY" + many(50000, " a%d") + " /a/\nUSER 5:5\nCMD [\"a\"]":       0,
+		"FROM debian\nRUN mkdir -p " + many(30000, "/%d") + "\nUSER 5:5\nCMD [\"a\"]":                                         0,
 	} {
 		asked = 0
 		r := Dockerfile("Dockerfile", []byte(text), o)
