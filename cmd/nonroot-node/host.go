@@ -34,6 +34,9 @@ type host struct {
 // The programs that go onto the host.
 const tool = "nonroot-ctl"
 
+// newProgram ends the name of a program until it is complete.
+const newProgram = ".new"
+
 var programs = []string{configure.Binary, tool}
 
 // install puts the programs into their place, each by a rename: containers that run keep the file that they were made with, and who
@@ -85,14 +88,14 @@ func (h *host) put(name string) (changed bool, err error) {
 			return err
 		}
 		// What is there may have another owner or mode, which would be kept.
-		if err := dir.Remove(name + ".new"); err != nil {
+		if err := dir.Remove(name + newProgram); err != nil {
 			return err
 		}
 		if err := dir.ReplaceSynced(name+".new", data, 0o755); err != nil {
 			return err
 		}
 		changed = true
-		return os.Rename(path+".new", path)
+		return os.Rename(path+newProgram, path)
 	})
 	return changed, err
 }

@@ -193,9 +193,13 @@ func (h *host) clean() error {
 		}
 	}
 	for _, name := range programs {
-		if err := removeIfThere(filepath.Join(h.directory, name)); err != nil {
+		path := filepath.Join(h.directory, name)
+		if err := errors.Join(removeIfThere(path), removeIfThere(path+newProgram)); err != nil {
 			return err
 		}
+	}
+	if err := h.sweep(b); err != nil {
+		return err
 	}
 	for file, text := range b.Files {
 		dir, err := trusted.OpenPath(filepath.Dir(file), trusted.CallersOwners(nil))
@@ -231,6 +235,32 @@ func (h *host) clean() error {
 		return os.RemoveAll(policy.DefaultState)
 	}
 	return os.RemoveAll(stateDir)
+}
+
+// sweep removes what killed agents have left of files that they were writing, wherever they write.
+func (h *host) sweep(b *before) error {
+	dirs := map[string]bool{}
+	for _, path := range h.watched() {
+		dirs[filepath.Dir(path)] = true
+	}
+	for _, path := range b.Absent {
+		dirs[filepath.Dir(path)] = true
+	}
+	for path := range b.Files {
+		dirs[filepath.Dir(path)] = true
+	}
+	for path := range dirs {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		dir, err := trusted.OpenPath(path, trusted.CallersOwners(nil))
+		if err != nil {
+			return err
+		}
+		dir.Sweep()
+		dir.Close()
+	}
+	return nil
 }
 
 func removeIfThere(path string) error {

@@ -256,6 +256,20 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+func TestReplaceSyncedSweeps(t *testing.T) {
+	dir := directory(t)
+	d, err := Open(dir, CallersOwners(host))
+	testkit.Must(t, err)
+	defer d.Close()
+	write(t, dir+"/.nonroot-other.toml.4194305", "")
+	testkit.Must(t, d.ReplaceSynced("config.toml", []byte("x"), 0o600))
+	names, err := os.ReadDir(dir)
+	testkit.Must(t, err)
+	if len(names) != 2 { // config.json is there from the beginning
+		t.Errorf("there are %v", names)
+	}
+}
+
 func TestReplaceFailsWhole(t *testing.T) {
 	dir := directory(t)
 	d, err := Open(dir, CallersOwners(host))

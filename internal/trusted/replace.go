@@ -27,8 +27,9 @@ func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error
 }
 
 // ReplaceSynced is Replace for a file that outlives a reboot: it is on disk when this returns, and after a crash the
-// old one or the new one is there, complete.
+// old one or the new one is there, complete. What killed calls have left beside it goes.
 func (d *Dir) ReplaceSynced(name string, data []byte, mode uint32) error {
+	d.Sweep()
 	return d.replace(name, [][]byte{data}, mode, "", func(temp string) error {
 		if err := d.sync(temp); err != nil {
 			return err

@@ -108,16 +108,19 @@ last_is_in_force() { on "$1" grep -q 'uid = 71020' /etc/nonroot-runc/config.toml
   local started
   kubectl -n load scale deployment fifty --replicas=4 >/dev/null
   patiently four_are_left
+  [[ -n $(kubectl -n load get pods -l a=fifty --field-selector spec.nodeName=node2 -o name) ]] || explain 'none of the four is on the node that is lost'
   started=$(containers fifty)
   lose node2
   patiently not_ready node2
   find_again node2
   patiently labelled node2
+  # Until its kubelet has seen to it, the pods are as they were.
+  patiently started_anew "$started" || explain 'nothing was started anew'
   all_of fifty
   patiently settled_pods
-  [[ $(containers fifty) != "$started" ]] || explain 'nothing was started anew'
   governed fifty 4
 }
+started_anew() { [[ $(containers fifty) != "$1" ]]; }
 four_are_left() { [[ $(kubectl -n load get pods -l a=fifty -o name | wc -l) == 4 ]]; }
 not_ready() { ! ready "$1"; }
 settled_pods() { [[ $(kubectl -n load get pods -l a=fifty -o json | jq '[.items[] | select(.status.containerStatuses[0].ready)] | length') == 4 ]]; }

@@ -12,6 +12,8 @@ setup_file() {
     files "$node" >"$CLUSTER/$node.before"
     on "$node" rm -f /run/restarts
   done
+  # Of agents of other files: the events of nodes are in this namespace.
+  kubectl -n default delete events --all >/dev/null
   new_namespace team-a
   # It runs since before there was an agent.
   pod team-a earlier '' '.spec.nodeName = "node1"'
