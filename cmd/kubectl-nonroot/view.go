@@ -30,28 +30,28 @@ const (
 type Explained struct {
 	Pod        string      `json:"pod"`
 	Namespace  string      `json:"namespace"`
-	Answer     string      `json:"answer"`
-	Governed   Governed    `json:"governed"`
-	Class      string      `json:"runtimeClass,omitempty"`
-	Containers []Container `json:"containers"`
-	Events     []Told      `json:"events,omitempty"` // of the pod itself
+	Answer     string      `json:"answer"`                 // in one sentence
+	Governed   Governed    `json:"governed"`               // "enforced", "audited", "by its node, events say" or "not governed"
+	Class      string      `json:"runtimeClass,omitempty"` // the name that the pod asks for
+	Containers []Container `json:"containers"`             // init containers first, ephemeral ones last
+	Events     []Told      `json:"events,omitempty"`       // about the pod itself
 	Node       string      `json:"node,omitempty"`
-	NodeState  string      `json:"nodeState,omitempty"`
-	Policy     string      `json:"policySHA256,omitempty"`
-	Hint       string      `json:"hint,omitempty"`
+	NodeState  string      `json:"nodeState,omitempty"`    // the node's condition NonRootRunc, if the caller may read nodes
+	Policy     string      `json:"policySHA256,omitempty"` // the digest of the node's policy, likewise
+	Hint       string      `json:"hint,omitempty"`         // what to do
 }
 
 // Container is one of the pod.
 type Container struct {
 	Name   string `json:"name"`
-	Asked  string `json:"asked"`
+	Asked  string `json:"asked"` // the user that it asked for, and where that is from
 	Events []Told `json:"events,omitempty"`
 }
 
 // Told is an event.
 type Told struct {
-	Warning bool   `json:"warning"`
-	Reason  string `json:"reason"`
+	Warning bool   `json:"warning"` // the event's type is Warning, not Normal
+	Reason  string `json:"reason"`  // such as NonRootRefused: docs/kubernetes.md lists them
 	Message string `json:"message"`
 }
 
@@ -250,17 +250,17 @@ func printTold(out io.Writer, all []Told) {
 // Reported is the answer about namespaces.
 type Reported struct {
 	Workloads []Workload       `json:"workloads"`
-	Pods      map[Governed]int `json:"pods"`
+	Pods      map[Governed]int `json:"pods"` // how many, by whether they are governed
 }
 
 // Workload is a controller's pods, or one pod that has none.
 type Workload struct {
 	Namespace string         `json:"namespace"`
-	Kind      string         `json:"kind"`
+	Kind      string         `json:"kind"` // of the controller: Deployment, StatefulSet, ...; "Pod" for a pod without one
 	Name      string         `json:"name"`
-	Governed  Governed       `json:"governed"`
-	Pods      int            `json:"pods"`
-	Reasons   map[string]int `json:"events,omitempty"` // how many containers, by reason
+	Governed  Governed       `json:"governed"`         // as in explain
+	Pods      int            `json:"pods"`             // how many of its pods run or will
+	Reasons   map[string]int `json:"events,omitempty"` // how many containers, by the event's reason
 }
 
 // report counts the pods that were read.

@@ -5,10 +5,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
 func parsed[T any](t *testing.T, text string) (one T) {
@@ -28,6 +33,49 @@ func TestMembers(t *testing.T) {
 	got := slices.Sorted(maps.Keys(parsed[map[string]any](t, string(text))))
 	if want := strings.Fields("answer containers events governed hint namespace node nodeState pod policySHA256 runtimeClass"); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+var schemas = testkit.Schemas{
+	Program: "kubectl nonroot", Prefix: "kubectl-nonroot-",
+	Printed: map[string]any{"explain": Explained{}, "report": Reported{}},
+}
+
+// TestSchemas: docs/schemas has what the commands print. UPDATE=1 writes it.
+func TestSchemas(t *testing.T) {
+	schemas.Check(t)
+	for _, c := range app(io.Discard).Commands {
+		if _, ok := schemas.Printed[c.Name]; !ok {
+			t.Errorf("%s prints JSON without a schema", c.Name)
+		}
+	}
+}
+
+// valid says what of a value that is printed is not as its schema.
+func valid(t *testing.T, name string, printed any) error {
+	t.Helper()
+	text, err := json.Marshal(printed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schemas.Compiled(t, name).Validate(value)
+}
+
+// TestSchemasHold: a member that is not in the schema is found, and so is one that lacks, or is of another type.
+func TestSchemasHold(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"workloads":[],"pods":{"enforced":1}}`:           true,
+		`{"workloads":[],"pods":{"enforced":1},"nodes":1}`: false,
+		`{"workloads":[]}`:                         false,
+		`{"workloads":[],"pods":{"enforced":"1"}}`: false,
+	} {
+		if err := valid(t, "report", json.RawMessage(text)); (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
@@ -77,6 +125,9 @@ func TestExplain(t *testing.T) {
 		s := seen{pods: []pod{parsed[pod](t, "{"+c.pod+"}")}, events: parsed[[]event](t, "["+c.events+"]"), classes: classes}
 		var out bytes.Buffer
 		explain(s).print(&out)
+		if err := valid(t, "explain", explain(s)); err != nil {
+			t.Error(err)
+		}
 		for _, want := range c.want {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%s, %s\nsays\n%s\nnot\n%s", c.pod, c.events, out.String(), want)
@@ -91,6 +142,9 @@ func TestExplainNode(t *testing.T) {
 	s.nodes = map[string]node{"n": parsed[node](t, `{"metadata":{"name":"n","annotations":{"nonroot-runc.io/policy-sha256":"aa","nonroot-runc.io/policy-sha256-audit":"bb"}},
 		"status":{"conditions":[{"type":"NonRootRunc","status":"False","reason":"Failed","message":"self-test\u001b[31m"}]}}`)}
 	x := explain(s)
+	if err := valid(t, "explain", x); err != nil {
+		t.Error(err)
+	}
 	if x.Policy != "bb" || x.NodeState != `not ready: Failed self-test\x1b[31m` {
 		t.Errorf("%+v", x)
 	}
@@ -118,6 +172,9 @@ func TestReport(t *testing.T) {
 		{"involvedObject":{"kind":"Node","namespace":"team","name":"db-0"},"type":"Normal","reason":"NonRootRefused","message":"x"}]`)
 	var out bytes.Buffer
 	report(s).print(&out)
+	if err := valid(t, "report", report(s)); err != nil {
+		t.Error(err)
+	}
 	if want := `4 pods: 3 enforced, 1 not governed
 
 NAMESPACE  WORKLOAD        PODS  GOVERNED      EVENTS

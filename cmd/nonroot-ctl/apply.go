@@ -50,10 +50,10 @@ type applied struct {
 	Rules    int           `json:"rules"`
 	Digest   string        `json:"policy_sha256"`
 	Hints    []string      `json:"hints"`
-	Diff     *rollout.Diff `json:"containers"` // null where it can't be told
+	Diff     *rollout.Diff `json:"containers"` // null: it can't be told
 	Applied  bool          `json:"applied"`
-	Rollback bool          `json:"rollback"`      // it was the policy before
-	Kept     bool          `json:"can_roll_back"` // the one that was replaced is kept
+	Rollback bool          `json:"rollback"`      // it puts the previous policy back
+	Kept     bool          `json:"can_roll_back"` // the policy that was replaced is kept
 	Pinned   bool          `json:"pinned"`
 }
 
@@ -91,14 +91,14 @@ func policyApply(c *cli.Context) error {
 		return err
 	}
 	if target.Broken != nil {
-		broken, _ := hint.Split(target.Broken.Error()) // the advice is this command
+		broken, _ := hint.Split(target.Broken.Error()) // this command is that advice
 		a.hint("the policy in force can't be read: %s", broken)
 	}
 	stop := working(c.App.ErrWriter, "looking at running containers")
 	diff, err := target.Compare(p)
 	stop()
 	if err != nil {
-		a.hint("running containers were not looked at: %v", err)
+		a.hint("running containers were not checked: %v", err)
 	} else {
 		a.Diff = diff
 	}
@@ -115,7 +115,7 @@ func policyApply(c *cli.Context) error {
 			}
 		}
 	case c.Bool("dry-run"):
-		fmt.Fprintf(say, "dry run: %q stays as it is\n", a.File)
+		fmt.Fprintf(say, "dry run: %q is unchanged\n", a.File)
 	default:
 		if a.Pinned, a.Kept, err = target.Replace(p); err != nil {
 			return err
@@ -130,7 +130,7 @@ func policyApply(c *cli.Context) error {
 	return nil
 }
 
-// newPolicy is the text to put in force, and where it is.
+// newPolicy is the text to put in force, and where it comes from.
 func newPolicy(c *cli.Context, target *rollout.Target) (text []byte, from string, err error) {
 	if c.Bool("rollback") {
 		return target.Previous()
@@ -143,11 +143,12 @@ func newPolicy(c *cli.Context, target *rollout.Target) (text []byte, from string
 	return text, from, err
 }
 
-// withGuard is the policy with the table that the guard has written into the one in force, if it has none itself: without, image
-// builds, which the guard leads to nonroot-runc, would go by the rest of it, and most would fail. said is what to say of that.
+// withGuard adds [build], which the guard has written into the policy in force, to a policy that lacks it: otherwise
+// image builds, which the guard leads to nonroot-runc, would follow the general part, and most would fail. said is
+// what to tell about that.
 func withGuard(p *policy.Policy, from string, target *rollout.Target, owners trusted.Owners) (with *policy.Policy, said []string, err error) {
 	if target.Profile != "" {
-		return p, nil, nil // builds go by the general policy
+		return p, nil, nil // builds follow the general part
 	}
 	file, err := configure.Open(target.File)
 	if err != nil || file.Receipt == nil {
@@ -172,7 +173,7 @@ func (a *applied) hint(format string, args ...any) {
 	a.Hints = append(a.Hints, fmt.Sprintf(format, args...))
 }
 
-// check holds the policy against this machine, and against the expectations that are named.
+// check tries the policy on this machine, and on the expectations that are named.
 func (a *applied) check(c *cli.Context, p *policy.Policy, say io.Writer, owners trusted.Owners) error {
 	lost := auditlog.Probe(&p.Log, owners)
 	for _, err := range lost {
@@ -207,7 +208,7 @@ func (a *applied) check(c *cli.Context, p *policy.Policy, say io.Writer, owners 
 	return nil
 }
 
-// printDiff says what changes, the containers first for which something does.
+// printDiff prints what changes, containers that change first.
 func printDiff(to io.Writer, d *rollout.Diff) {
 	if d == nil {
 		return
@@ -238,7 +239,7 @@ func printDiff(to io.Writer, d *rollout.Diff) {
 		fmt.Fprintf(to, "%s not governed by nonroot-runc (nonroot-ctl ps names them)\n", counted(d.Ungoverned, "running container"))
 	}
 	for _, u := range d.Unseen {
-		fmt.Fprintf(to, "not looked at: %q: %s\n", u.Name, shown(u.Why))
+		fmt.Fprintf(to, "not checked: %q: %s\n", u.Name, shown(u.Why))
 	}
 }
 
@@ -249,7 +250,7 @@ func goes(n int) string {
 	return counted(n, "running container") + " go"
 }
 
-// done says what was done, and the way back.
+// done says what was done, and how to undo it.
 func (a *applied) done(say io.Writer, target *rollout.Target) {
 	switch {
 	case a.Rollback:
@@ -280,7 +281,8 @@ func pinCommand() *cli.Command {
 	}
 }
 
-// policyPin pins what is there, once it could be read as a policy; whether it matches the pin so far does not matter.
+// policyPin pins the present files, provided that they can be read as policies. Whether they match their present pins
+// doesn't matter.
 func policyPin(c *cli.Context) error {
 	if c.Args().Present() {
 		return fmt.Errorf("unexpected argument %q\nhint: policy pin takes options only", c.Args().First())
@@ -324,7 +326,7 @@ func policyPin(c *cli.Context) error {
 type pinned struct {
 	File   string `json:"file"`
 	Pin    string `json:"pin"`    // the file in which it is pinned
-	Digest string `json:"sha256"` // "": the pin was taken away
+	Digest string `json:"sha256"` // "": the pin was removed
 }
 
 func (p pinned) print(c *cli.Context) error {

@@ -17,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// configCommand prints the policy as it is in force.
+// configCommand prints the policy in force.
 func configCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "config",
@@ -43,9 +43,9 @@ func configCommand() *cli.Command {
 type inForce struct {
 	File    string `json:"file"`              // "": there is none, and everything is built in
 	Digest  string `json:"sha256"`            // of the file, in hex
-	Profile string `json:"profile,omitempty"` // that the file is of
-	Rule    string `json:"rule,omitempty"`    // that the settings are for
-	// LogFrom is the file whose [log] a profile has that has none itself.
+	Profile string `json:"profile,omitempty"` // the profile that the file belongs to
+	Rule    string `json:"rule,omitempty"`    // the rule that the settings are for
+	// LogFrom is the file whose [log] a profile without one uses.
 	LogFrom string `json:"log_from,omitempty"`
 	policy.Effective
 }
@@ -79,7 +79,7 @@ func configShow(c *cli.Context) error {
 	return f.print(c.App.Writer)
 }
 
-// print writes the policy as a policy file of the same meaning, with where each value is from in a comment.
+// print writes a policy file of the same meaning, with the origin of each value in a comment.
 func (f *inForce) print(to io.Writer) error {
 	var b strings.Builder
 	switch {
@@ -140,7 +140,7 @@ func settings(b *strings.Builder, all []policy.Setting, table string) {
 	}
 }
 
-// setting writes one line of TOML. What JSON has for texts, numbers, true, false and lists of them is TOML, too
+// setting writes one line of TOML. JSON's form of strings, numbers, true, false and lists of them is TOML, too
 // (https://toml.io/en/v1.0.0).
 func setting(b *strings.Builder, s policy.Setting, from string) {
 	if annotations, ok := s.Value.(map[string][]string); ok {

@@ -22,8 +22,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// configureCommand registers the runtime. Each engine has a planner, which reads and decides; what is written is written
-// by one function, apply, for all of them.
+// configureCommand registers the runtime. Each engine has a planner, which reads and decides; one function, carryOut,
+// writes for all of them.
 func configureCommand() *cli.Command {
 	common := []cli.Flag{
 		&cli.StringFlag{Name: "runtime-name", Value: defaultName, Usage: "the `NAME` by which the engine's users call the runtime"},
@@ -64,8 +64,8 @@ func configureCommand() *cli.Command {
 }
 
 const (
-	defaultName = "nonroot" // the runtime's, where nobody names it otherwise
-	guarding    = "runc"    // the command of the guard alone
+	defaultName = "nonroot" // the runtime's, unless another one is set
+	guarding    = "runc"    // the command that only handles the guard
 )
 
 // request is what the command line asks for.
@@ -76,7 +76,7 @@ type request struct {
 	profile string
 	exempts bool // the profile's policy enforces nothing
 	undo    bool
-	// of what is undone, the runtime's name stays
+	// When undoing, the runtime's name stays
 	keepName bool
 	owners   trusted.Owners
 }
@@ -84,13 +84,13 @@ type request struct {
 // plan is what is to be done, in this order.
 type plan struct {
 	steps    []step
-	warnings []string     // what the reader should know before
-	check    func() error // asks the engine what it makes of it; nil: it can't be asked
-	after    []step       // what makes the engine see it
-	advice   []string     // what is left to the reader
+	warnings []string     // what the reader should know first
+	check    func() error // asks the engine about the new file; nil: it can't be asked
+	after    []step       // what makes the engine notice
+	advice   []string     // what the reader has to do
 }
 
-// step is something that is done once, and said before. Nothing is said of what is only tidied up.
+// step is one action, announced by a text. Mere cleaning up is not announced.
 type step struct {
 	says string
 	do   func() error
@@ -101,7 +101,7 @@ func changing(c configure.Change) step { return step{string(c.Diff()), c.Apply} 
 
 type planner func(request) (plan, error)
 
-// register does what the command line asks for, or says it.
+// register does, or shows, what the command line asks for.
 func register(c *cli.Context, planned planner) error {
 	if c.Args().Present() {
 		return fmt.Errorf("unexpected argument %q", c.Args().First())
@@ -147,13 +147,13 @@ func register(c *cli.Context, planned planner) error {
 
 // configured is the JSON of configure.
 type configured struct {
-	Changes  []string `json:"changes"`  // of files, as diffs, and of links; none: it is so already
+	Changes  []string `json:"changes"`  // diffs of files, and links; empty: everything is in place already
 	Warnings []string `json:"warnings"` // what the reader should know
-	Advice   []string `json:"advice"`   // what is left to do, such as a restart of the engine
+	Advice   []string `json:"advice"`   // what is left to do, such as restarting the engine
 	DryRun   bool     `json:"dry_run"`  // nothing was changed
 }
 
-// ask reads the command line. For a removal the wrapper needn't be there any more.
+// ask reads the command line. For a removal the wrapper need not exist any more.
 func ask(c *cli.Context) (request, error) {
 	r := request{
 		flags: c, binary: c.String("binary"), profile: c.String("profile"), undo: c.Bool("uninstall"),
@@ -189,8 +189,8 @@ func ask(c *cli.Context) (request, error) {
 	return r, nil
 }
 
-// checkPolicy makes sure that the profile has a policy: without, the runtime would refuse every container. It says whether
-// that exempts them.
+// checkPolicy makes sure that the profile has a policy: without one, the runtime would refuse every container. It
+// says whether the policy exempts them.
 func (r request) checkPolicy() (exempts bool, err error) {
 	if err := configure.CheckProfileName(r.profile); err != nil {
 		return false, err
@@ -207,8 +207,8 @@ func (r request) checkPolicy() (exempts bool, err error) {
 	return err == nil && p.Mode.Exempts(), err
 }
 
-// profileLink is the step that makes the profile's link, nil if there is nothing to do. The link stays when a
-// registration goes: containers that were made through it are still stopped and removed through it.
+// profileLink is the step that creates the profile's link; nil: there is nothing to do. The link stays when a
+// registration is removed: containers that were created through it are still stopped and removed through it.
 func (r request) profileLink() (*step, error) {
 	if r.profile == "" || r.undo {
 		return nil, nil
@@ -225,7 +225,8 @@ func (r request) profileLink() (*step, error) {
 	}, nil
 }
 
-// carryOut shows the plan, unless that was shown, and then carries it out. Nothing is written before the engine was asked.
+// carryOut shows the plan, unless it was shown already, and then carries it out. Nothing is written before the engine
+// was asked.
 func (p plan) carryOut(w io.Writer, dry, shown bool) error {
 	idle := !slices.ContainsFunc(p.steps, func(s step) bool { return s.says != "" })
 	if !shown {
@@ -271,7 +272,7 @@ func (p plan) show(w io.Writer, idle bool) {
 	}
 }
 
-// configFile is the file that --config names, else the engine's usual one.
+// configFile is the file that --config names, else the engine's default.
 func (r request) configFile(usual func() (string, error)) (string, error) {
 	if name := r.flags.String("config"); name != "" {
 		return name, nil
@@ -279,7 +280,7 @@ func (r request) configFile(usual func() (string, error)) (string, error) {
 	return usual()
 }
 
-// change plans what becomes of one file.
+// change plans the change of one file.
 func (r request) change(file string, format configure.Format) (configure.Change, error) {
 	f, err := configure.Open(file)
 	if err != nil {
@@ -302,10 +303,10 @@ func (r request) changed(f configure.File, format configure.Format) (configure.C
 	case ok:
 		return f.Yield(yielder, r.Name)
 	}
-	return configure.Change{File: f, Next: f.Content}, nil // what the name needs stays
+	return configure.Change{File: f, Next: f.Content}, nil // the registration stays, as containers need it
 }
 
-// writable says that the caller may replace a file, or make it and the directories above it.
+// writable says that the caller may replace a file, or create it and the directories above it.
 func writable(file string) bool {
 	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
 		err := unix.Access(dir, unix.W_OK)
@@ -315,7 +316,7 @@ func writable(file string) bool {
 	}
 }
 
-// displaced warns of another default whose place nonroot-runc takes: what that did is done no more.
+// displaced warns that nonroot-runc replaces another default, which then no longer has any effect.
 func (r request) displaced(name, program string) []string {
 	switch {
 	case !r.Default || r.undo || name == "" || name == r.Name || configure.IsOurs(program):
@@ -328,7 +329,7 @@ func (r request) displaced(name, program string) []string {
 	if program != "" {
 		program = fmt.Sprintf(" (%q)", program)
 	}
-	return []string{fmt.Sprintf("warning: the default was %q%s: nonroot-runc goes on to that only if the policy's runtimes names it", name, program)}
+	return []string{fmt.Sprintf("warning: the default was %q%s: nonroot-runc calls it only if the policy names it under runtimes", name, program)}
 }
 
 // homeConfig is a file in the caller's own configuration directory (XDG Base Directory Specification).

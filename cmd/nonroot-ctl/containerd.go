@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// planContainerd edits config.toml, or writes a drop-in and names it there: containerd 1 would take a drop-in for the whole
+// planContainerd edits config.toml, or writes a drop-in and imports it there: in containerd 1, a drop-in replaces all
 // of the plugin's settings (containerd#5837).
 func planContainerd(r request) (plan, error) {
 	if err := r.notHere(&engines.Containerd.Config); err != nil {
@@ -52,7 +52,7 @@ func planContainerd(r request) (plan, error) {
 	return p.standingFor(r, d), nil
 }
 
-// standingFor says what becomes of the runtime whose place the new one takes.
+// standingFor says what happens to the runtime that the new one replaces.
 func (p plan) standingFor(r request, d containerd) plan {
 	stood, binary := d.format.StandsFor(r.Name)
 	if r.Default {
@@ -65,19 +65,19 @@ func (p plan) standingFor(r request, d containerd) plan {
 	case runc.Wraps(binary):
 		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, which is a wrapper: for pods with GPUs, %s", stood, runc.WrapperHint))
 	default:
-		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, whose binary is %q: to go on to that, name it under runtimes in the policy", stood, binary))
+		p.advice = append(p.advice, fmt.Sprintf("it has the options of %q, whose binary is %q: if nonroot-runc is to call that, name it under runtimes in the policy", stood, binary))
 	}
 	return p
 }
 
-// containerd is the daemon's program, if it's here, and what it makes of its configuration.
+// containerd is the daemon's program, if it is installed, and its effective configuration.
 type containerd struct {
 	program string
 	release configure.Release
 	format  configure.Containerd
 }
 
-// findContainerd asks the first of the programs that is there.
+// findContainerd asks the first of the programs that exists.
 func findContainerd(main configure.File, programs ...string) (containerd, error) {
 	version := 2
 	if main.Data != nil {
@@ -104,7 +104,7 @@ func findContainerd(main configure.File, programs ...string) (containerd, error)
 			return d, fmt.Errorf("ask %s for its version: %w", d.program, err)
 		}
 		args := []string{"--config", main.Path, "config", "dump"}
-		if main.Data == nil { // 1.6 dumps no file that isn't there
+		if main.Data == nil { // 1.6 dumps nothing if the file does not exist
 			args = []string{"config", "default"}
 		}
 		if text, err = d.print(args...); err != nil {
@@ -135,7 +135,8 @@ func (d containerd) print(args ...string) ([]byte, error) {
 	return out, err
 }
 
-// inPlace says that the runtime's place is config.toml itself. What containerd 1 got there stays there for containerd 2.
+// inPlace says that config.toml itself has to be edited. What was registered there under containerd 1 stays there
+// under containerd 2.
 func (d containerd) inPlace(main []byte, name string) (bool, error) {
 	if d.release.Major < 2 {
 		return true, nil
@@ -178,7 +179,7 @@ func (d containerd) planDropIn(r request, main configure.File) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	if r.undo { // what config.toml names must be there
+	if r.undo { // what config.toml imports must exist
 		return plan{steps: []step{changing(named), changing(dropped)}}, nil
 	}
 	return plan{steps: []step{changing(dropped), changing(named)}, check: func() error {
@@ -196,8 +197,8 @@ func (d containerd) planDropIn(r request, main configure.File) (plan, error) {
 	}}, nil
 }
 
-// dropIn is the drop-in's path: in a directory that config.toml imports already, else in conf.d, which 2.2 and later import
-// in the file that they write themselves. The last of the names counts where two set the default.
+// dropIn is the drop-in's path: in a directory that config.toml imports already, else in conf.d, which 2.2 and later
+// import in the file that they write themselves. If two drop-ins set the default, the one whose name comes last wins.
 func dropIn(main configure.File, name string) string {
 	file := engines.Containerd.Config.DropIn(name)
 	for _, dir := range configure.ImportedDirectories(main.Path, main.Data) {
@@ -208,7 +209,8 @@ func dropIn(main configure.File, name string) string {
 	return filepath.Join(filepath.Dir(main.Path), "conf.d", file)
 }
 
-// accepts lets containerd read what its configuration would become, and compares: nothing but the runtime may differ.
+// accepts lets containerd read its future configuration, and compares it with the present one: only the runtime may
+// differ.
 func (d containerd) accepts(r request, candidate string) error {
 	out, err := d.print("--config", candidate, "config", "dump")
 	if err != nil {

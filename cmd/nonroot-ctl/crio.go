@@ -44,7 +44,8 @@ func planCRIO(r request) (plan, error) {
 	}, nil
 }
 
-// crioFiles are the files that CRI-O reads, in its order, but for the one that is written (cri-o, docs/crio.conf.d.5.md).
+// crioFiles are the files that CRI-O reads, in order, except for the one that is written (cri-o,
+// docs/crio.conf.d.5.md).
 func crioFiles(but string) (texts [][]byte) {
 	for _, pattern := range engines.CRIO.Config.Files {
 		files, _ := filepath.Glob(pattern) // the patterns are well formed
@@ -57,7 +58,7 @@ func crioFiles(but string) (texts [][]byte) {
 	return texts
 }
 
-// askCRIO lets CRI-O say what it makes of the file: its command "config" reads and checks one before it prints it.
+// askCRIO has CRI-O check the file: its command "config" reads and checks one before it prints it.
 func askCRIO(c configure.Change) error {
 	program, err := osexec.LookPath(engines.CRIO.Config.Program)
 	if err != nil || c.Next.Data == nil {

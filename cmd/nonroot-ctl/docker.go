@@ -63,7 +63,7 @@ func planDocker(r request) (plan, error) {
 	return p, p.addGuard(r, d, c)
 }
 
-// tellDockerd adds how dockerd gets to know the change.
+// tellDockerd adds the step that makes dockerd notice the change.
 func (p *plan) tellDockerd(r request, d dockerd, reloadEnough bool) error {
 	switch {
 	case r.flags.Bool("restart"):
@@ -91,7 +91,7 @@ func (p *plan) tellDockerd(r request, d dockerd, reloadEnough bool) error {
 	return nil
 }
 
-// restartStep restarts a service of the system's or, for an ordinary user, of the user's own.
+// restartStep restarts a system service or, for an ordinary user, one of the user's own.
 func restartStep(service string) (step, error) {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return step{}, fmt.Errorf("no systemd runs here\nhint: restart %s by hand, and leave --restart out", service)
@@ -108,13 +108,13 @@ func restartStep(service string) (step, error) {
 	}}, nil
 }
 
-// dockerd is the daemon that runs, if any does.
+// dockerd is the running daemon, if there is one.
 type dockerd struct {
 	pid  int
 	args []string
 }
 
-// findDockerd finds it by its pid file, at the usual places (moby, cmd/dockerd/config_unix.go).
+// findDockerd finds it by its pid file, in the usual places (moby, cmd/dockerd/config_unix.go).
 func findDockerd() (dockerd, error) {
 	file := engines.Docker.Config.PIDFile
 	if os.Geteuid() != 0 {
@@ -126,7 +126,7 @@ func findDockerd() (dockerd, error) {
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return dockerd{}, nil // none runs
+		return dockerd{}, nil // none is running
 	}
 	pid, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 32) //lint:allow a process, no id
 	if err != nil || pid <= 1 {
@@ -135,12 +135,13 @@ func findDockerd() (dockerd, error) {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
 	if err != nil || filepath.Base(args[0]) != engines.Docker.Config.Program {
-		return dockerd{}, nil // the file is older than the machine's last start
+		return dockerd{}, nil // the file is from before the last boot
 	}
 	return dockerd{int(pid), args[1:]}, nil
 }
 
-// here refuses where there is no Docker, and tells an ordinary user without a dockerd of his own that the machine's needs root.
+// here refuses if there is no Docker, and tells an ordinary user without a dockerd that changing the machine's needs
+// root.
 func (d dockerd) here(r request) error {
 	if d.pid != 0 || r.flags.IsSet("config") {
 		return nil
@@ -158,7 +159,7 @@ func (d dockerd) here(r request) error {
 	return r.errNeedsRoot("no dockerd of your own runs")
 }
 
-// flag gives a flag's last value.
+// flag returns the last value of a flag.
 func (d dockerd) flag(name string) (value string, set bool) {
 	for i, a := range d.args {
 		if v, ok := strings.CutPrefix(a, name+"="); ok {
@@ -180,7 +181,7 @@ func (d dockerd) configFile() (string, error) {
 	return engines.Docker.Config.Files[0], nil
 }
 
-// conflicts refuses what would keep dockerd from starting: a setting that is a flag and in the file, too (moby,
+// conflicts refuses what would keep dockerd from starting: a setting that is both a flag and in the file (moby,
 // daemon/config, findConfigurationConflicts).
 func (d dockerd) conflicts(r request) error {
 	flags := []string{"--add-runtime"}
@@ -194,7 +195,7 @@ func (d dockerd) conflicts(r request) error {
 	return fmt.Errorf("dockerd runs with the flag %s, and does not start with the same setting in its file\nhint: move the flag's value to the file first", flags[i])
 }
 
-// askDockerd lets dockerd say what it makes of a file. 20.10 can't (its flag is new in 23.0).
+// askDockerd has dockerd check a file. 20.10 can't (the flag is new in 23.0).
 func askDockerd(c configure.Change) error {
 	program, err := osexec.LookPath(engines.Docker.Config.Program)
 	if err != nil || c.Next.Data == nil {

@@ -35,14 +35,14 @@ func doctorCommand() *cli.Command {
 			&cli.StringFlag{Name: "work-dir", Usage: "the directory in which the self-test makes its bundle, `DIR`"},
 			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
 			&cli.BoolFlag{Name: "strict", Usage: "fail where there is a warning, too"},
-			&cli.BoolFlag{Name: "audit", Usage: "mode audit is what is meant: that nothing is enforced is no failure"},
+			&cli.BoolFlag{Name: "audit", Usage: "mode audit is intended: enforcing nothing is not a failure"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: runDoctor,
 	}
 }
 
-// insideCommand is what the self-test's container runs.
+// insideCommand runs in the self-test's container.
 func insideCommand() *cli.Command {
 	return &cli.Command{
 		Name:   selftest.Verb,
@@ -53,7 +53,7 @@ func insideCommand() *cli.Command {
 	}
 }
 
-// selfTestCommand is the self-test alone, for the node agent, which has an installation of its own to test.
+// selfTestCommand runs only the self-test, for the node agent, which tests an installation of its own.
 func selfTestCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "self-test",
@@ -120,8 +120,8 @@ func runDoctor(c *cli.Context) error {
 
 var colours = map[doctor.Status]*color.Color{doctor.Fail: bad, doctor.Warn: doubt, doctor.Note: passing, doctor.OK: good}
 
-// printChecks writes a line for each check, and a hint below those that are not ok: failures first, then warnings and notes. JSON has them in the
-// order in which they were made.
+// printChecks prints a line for each check, and a hint below those that are not ok: failures first, then warnings and
+// notes. JSON has them in the order in which they were made.
 func printChecks(to io.Writer, checks []doctor.Check) error {
 	var b strings.Builder
 	of := map[doctor.Status]int{}
@@ -146,7 +146,7 @@ func printChecks(to io.Writer, checks []doctor.Check) error {
 	return err
 }
 
-// verdict is an error where a check failed, or was not ok where that is strict: the exit status is 1.
+// verdict is an error, for exit status 1, if a check failed, or, with strict, was not ok.
 func verdict(checks []doctor.Check, strict bool) error {
 	failed, warned := 0, 0
 	for _, c := range checks {

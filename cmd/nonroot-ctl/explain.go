@@ -11,7 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,7 +25,7 @@ import (
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "say what becomes of a container, why, and what it may trip over",
+		Usage:     "say what becomes of a container, why, and what may fail",
 		ArgsUsage: "NAME",
 		UsageText: "nonroot-ctl explain [options] NAME | BUNDLE-DIR\nnonroot-ctl explain [options] --docker NAME | --containerd NAMESPACE/ID | --podman NAME\nnonroot-ctl explain [options] --all",
 		Flags: []cli.Flag{
@@ -48,14 +47,14 @@ func explainCommand() *cli.Command {
 
 // explained is a container of explain --all. Its JSON is documented in nonroot-ctl(8).
 type explained struct {
-	Engine string          `json:"engine"` // "": not known
+	Engine string          `json:"engine"` // "": unknown
 	ID     string          `json:"id"`
-	Name   string          `json:"name"`   // as people know it
-	Report *explain.Report `json:"report"` // null where there is none
+	Name   string          `json:"name"`   // the name that people use
+	Report *explain.Report `json:"report"` // null: there is none
 	Why    string          `json:"why"`    // why there is none
 }
 
-// explainAll explains what runs on the machine.
+// explainAll explains all running containers.
 func explainAll(c *cli.Context) error {
 	if c.Args().Present() || c.IsSet("docker") || c.IsSet("containerd") || c.IsSet("podman") {
 		return errors.New("explain --all takes no container")
@@ -86,7 +85,7 @@ func explainAll(c *cli.Context) error {
 	return err
 }
 
-// explainEach is about each container that runs.
+// explainEach explains each running container.
 func explainEach(c *cli.Context) ([]explained, error) {
 	running, err := ps.List(ps.Options{All: true})
 	if err != nil {
@@ -139,9 +138,7 @@ func runExplain(c *cli.Context) error {
 		return needsRoot(c, err)
 	}
 	if told.When == explain.Before && !found.Running && found.ID != "" {
-		if at, reason := refusalIn(c, found.ID); reason != "" {
-			told.Refused(at, reason)
-		}
+		lastRefusal(c, found.ID, told)
 	}
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, told)
@@ -149,20 +146,50 @@ func runExplain(c *cli.Context) error {
 	return printReport(c.App.Writer, told)
 }
 
-// refusalIn is when and why a container was refused last, by the policy's log; "": it was not, or nobody knows. Engines that keep the bundle of
-// such a container have taken its rootfs away, without which a dry run finds that alone.
-func refusalIn(c *cli.Context, id string) (at time.Time, reason string) {
+// lastRefusal adds to the report on a container that does not run when and why it was refused last, by the policy's log, or where else
+// that is to be found. Engines that keep the bundle of such a container have removed its rootfs, and a dry run finds only that.
+func lastRefusal(c *cli.Context, id string, told *explain.Report) {
 	p, err := policyNamed(c)
 	if err != nil {
-		return at, ""
+		return
 	}
 	if l := lastIn(p)(id); l != nil && l.Mode == policy.Refuse {
-		return l.Time, l.Reason
+		told.Refused(l.Time, l.Reason)
+		return
 	}
-	return at, ""
+	if p.Log.File == "" {
+		unlogged, advice := logOf(p)
+		told.Notes = append(told.Notes, cmp.Or(unlogged, "it does not run; if it was refused, the log has the reason")+"; hint: "+advice)
+	}
 }
 
-// whichContainer is the one that the command line names, in one way and no more.
+// ended is the error for a container that does not run, and of which nothing is left but what was logged.
+func ended(c *cli.Context, finding, advice string) error {
+	if p, err := policyNamed(c); err == nil {
+		unlogged, look := logOf(p)
+		if unlogged != "" {
+			finding += "; " + unlogged
+		}
+		advice += "; " + look
+	}
+	return fmt.Errorf("%s\nhint: %s; nonroot-ctl learn -- docker run IMAGE shows what a container is denied", finding, advice)
+}
+
+// logOf says where a policy's log has the notes of a container that has ended. If there is no log, unlogged says so,
+// and the advice is to set one.
+func logOf(p *policy.Policy) (unlogged, advice string) {
+	switch {
+	case p.Log.File != "":
+		return "", fmt.Sprintf("of one that ends at once, the log has the notes (%q)", p.Log.File)
+	case p.Log.Journald:
+		return "", "of one that ends at once, the journal has the notes (journalctl -t nonroot-runc)"
+	case p.Log.Syslog:
+		return "", "of one that ends at once, syslog has the notes (as nonroot-runc)"
+	}
+	return "nothing is logged, so nothing tells why a container ended or was refused", "set log.file = \"/var/log/nonroot-runc.log\" in the policy (nonroot-ctl policy apply), and start it again"
+}
+
+// whichContainer is the container that the command line names, in exactly one way.
 func whichContainer(c *cli.Context) (*locate.Container, error) {
 	named := c.NArg()
 	for _, flag := range []string{"docker", "containerd", "podman"} {
@@ -179,17 +206,22 @@ func whichContainer(c *cli.Context) (*locate.Container, error) {
 	states := or(c.StringSlice("containerd-state"), engines.Docker.Bundles.States)
 	switch {
 	case c.IsSet("docker"):
-		return locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), dockerExecRoots(c, c.String("docker-host")), states)
+		found, err := locate.Docker(c.Context, c.String("docker"), c.String("docker-host"), dockerExecRoots(c, c.String("docker-host")), states)
+		if gone := (*locate.EndedError)(nil); errors.As(err, &gone) {
+			return nil, ended(c, gone.Error(), "start it first")
+		}
+		return found, err
 	case c.IsSet("containerd"):
 		return locate.Containerd(c.String("containerd"), states[0])
 	case c.IsSet("podman"):
 		return locate.Podman(c.Context, c.String("podman"))
 	}
-	return anyEngines(c.Args().First())
+	return anyEngines(c, c.Args().First())
 }
 
-// anyEngines is the running container of any engine that has the name, or the bundle of that path. What could mean two is refused.
-func anyEngines(name string) (*locate.Container, error) {
+// anyEngines is the running container of that name, of any engine, or the bundle at that path. A name that could mean
+// two is refused.
+func anyEngines(c *cli.Context, name string) (*locate.Container, error) {
 	_, err := os.Stat(path.Join(name, "config.json"))
 	isBundle := err == nil
 	if isBundle && (path.IsAbs(name) || strings.HasPrefix(name, ".")) {
@@ -220,16 +252,18 @@ func anyEngines(name string) (*locate.Container, error) {
 		if err != nil {
 			return nil, fmt.Errorf("there is no bundle %q here, and only root may look for a container of that name\nhint: sudo nonroot-ctl explain %s; for your own: --docker %s or --podman %s", name, shown(name), shown(name), shown(name))
 		}
-		return nil, fmt.Errorf("there is no bundle %q here, and no container of that name or id runs\nhint: nonroot-ctl ps --all lists those that run; Podman keeps those that have ended (--podman %s); "+locate.Ended, name, shown(name))
+		return nil, ended(c, fmt.Sprintf("there is no bundle %q here, and no container of that name or id runs", name),
+			fmt.Sprintf("nonroot-ctl ps --all lists those that run; Podman keeps those that have ended (--podman %s)", shown(name)))
 	}
 	return &locate.Container{Bundle: name}, nil
 }
 
-// shortestID is how much of an id names a container.
+// shortestID is how many characters of an id are enough to name a container.
 const shortestID = 4
 
-// called are the containers of that name, or where there is none, of an id that begins with it. A container of a pod is called by its own
-// name, its pod's, or all of them as ps and the log have them; one of containerd's by its namespace and id.
+// called are the containers of that name, or if there are none, those whose id begins with it. A pod's container may
+// be named by its own name, its pod's, or both as ps and the log show them; a container of containerd's by namespace
+// and id.
 func called(all []*ps.Container, name string) []*ps.Container {
 	var exact, byID []*ps.Container
 	for _, c := range all {
@@ -246,8 +280,8 @@ func called(all []*ps.Container, name string) []*ps.Container {
 	return byID
 }
 
-// dockerExecRoots are those that the command line names, else where daemons have theirs; host is the client's -H, "": as its environment
-// has it.
+// dockerExecRoots are those that the command line names, else those where daemons have theirs; host is the client's
+// -H, "": as in the environment.
 func dockerExecRoots(c *cli.Context, host string) []string {
 	if host == "" {
 		host = os.Getenv("DOCKER_HOST")
@@ -255,8 +289,8 @@ func dockerExecRoots(c *cli.Context, host string) []string {
 	return or(c.StringSlice("docker-exec-root"), engines.DockerExecRoots(os.Getenv("XDG_RUNTIME_DIR"), host))
 }
 
-// needsRoot words why somebody who is not root finds nothing: engines' bundles are root's. What rootless Podman has is its
-// user's own.
+// needsRoot says why an ordinary user finds nothing: engines' bundles belong to root. Rootless Podman's belong to its
+// user.
 func needsRoot(c *cli.Context, err error) error {
 	if os.Geteuid() == 0 || !errors.Is(err, os.ErrPermission) {
 		return err
@@ -264,7 +298,7 @@ func needsRoot(c *cli.Context, err error) error {
 	return fmt.Errorf("the bundles of containers are root's (%w)\nhint: run nonroot-ctl %s as root, with sudo", err, c.Command.Name)
 }
 
-// or is the first list, if it has something in it.
+// or is the first list, unless it is empty.
 func or(given, usual []string) []string {
 	if len(given) > 0 {
 		return given
@@ -272,7 +306,7 @@ func or(given, usual []string) []string {
 	return usual
 }
 
-// printReport writes a report for people. What is not of our own making is quoted: nothing of a container's reaches the
+// printReport prints a report for people. What comes from elsewhere is quoted: no text of a container reaches the
 // terminal as it is.
 func printReport(to io.Writer, r *explain.Report) error {
 	p := &printer{}
@@ -316,7 +350,7 @@ func printReport(to io.Writer, r *explain.Report) error {
 	return err
 }
 
-// problems are printed the worst first; what every image of a distribution has is one line.
+// problems prints the worst ones first; those of every image of a distribution share one line.
 func (p *printer) problems(all []explain.Problem) {
 	p.heading("what it may trip over")
 	var usual []string
@@ -371,7 +405,7 @@ func (p *printer) decided(d *explain.Decided) {
 	}
 	if d.Identity != nil {
 		p.line("  user             %d:%d, groups %s", d.Identity.UID, d.Identity.GID, groups(d.Identity.Groups))
-		p.line("  source           %s: %s", d.Source, policy.Source(d.Source).Sentence())
+		p.line("  source           %s: %s", d.Source, d.Source.Sentence())
 	}
 	if len(d.Dropped) > 0 {
 		p.line("  groups dropped   %s", groups(d.Dropped))

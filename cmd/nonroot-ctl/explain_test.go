@@ -3,10 +3,30 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
 )
+
+// TestLogOf: where there is no log, that is said, with what to set; else where it is.
+func TestLogOf(t *testing.T) {
+	for _, test := range []struct {
+		log              policy.Log
+		unlogged, advice string
+	}{
+		{policy.Log{}, "nothing is logged", "set log.file = "},
+		{policy.Log{File: "/var/log/x"}, "", `"/var/log/x"`},
+		{policy.Log{Journald: true}, "", "journalctl -t nonroot-runc"},
+		{policy.Log{Syslog: true}, "", "syslog has"},
+	} {
+		unlogged, advice := logOf(&policy.Policy{Log: test.log})
+		if (unlogged == "") != (test.unlogged == "") || !strings.HasPrefix(unlogged, test.unlogged) || !strings.Contains(advice, test.advice) {
+			t.Errorf("%+v: %q, %q", test.log, unlogged, advice)
+		}
+	}
+}
 
 // TestCalled: an exact name counts before the beginning of an id, and both of two are found.
 func TestCalled(t *testing.T) {

@@ -31,7 +31,7 @@ func guardFlags() []cli.Flag {
 	}
 }
 
-// planRunc is the guard alone.
+// planRunc handles only the guard.
 func planRunc(r request) (plan, error) {
 	var p plan
 	if os.Geteuid() != 0 && !r.flags.Bool("dry-run") {
@@ -52,7 +52,8 @@ func planRunc(r request) (plan, error) {
 	return p, p.guard(r, d, daemon.Data)
 }
 
-// addGuard adds the guard to docker's plan where it was asked for, and its removal to the removal of the last registration.
+// addGuard adds the guard to Docker's plan if it was asked for, and its removal to the removal of the last
+// registration.
 func (p *plan) addGuard(r request, d dockerd, c configure.Change) error {
 	asked := r.flags.Bool("guard")
 	if r.flags.IsSet("builds") && !asked {
@@ -70,10 +71,10 @@ func (p *plan) addGuard(r request, d dockerd, c configure.Change) error {
 	case asked:
 		return errors.New("--guard needs root")
 	}
-	return nil // without root there is none
+	return nil // without root there is no guard
 }
 
-// guardStays says that the guard goes with the last name only.
+// guardStays says that the guard is removed together with the last name.
 func (p *plan) guardStays(c configure.Change) error {
 	if c.Next.Receipt == nil || os.Geteuid() != 0 {
 		return nil
@@ -84,7 +85,7 @@ func (p *plan) guardStays(c configure.Change) error {
 	}
 	if _, on := file.Receipt.Notes[guardName]; on {
 		names := slices.Sorted(maps.Keys(c.Next.Receipt.Notes))
-		p.advice = append(p.advice, fmt.Sprintf("the guard stays as long as there is a name, and there is still %q: nonroot-ctl configure runc --uninstall takes it away now", names))
+		p.advice = append(p.advice, fmt.Sprintf("the guard stays while a runtime is registered, and %q still is: nonroot-ctl configure runc --uninstall removes it now", names))
 	}
 	return nil
 }
@@ -92,8 +93,8 @@ func (p *plan) guardStays(c configure.Change) error {
 // guardName is the receipt's name for the table in the policy file.
 const guardName = "guard"
 
-// guard changes the policy first: a build that comes in between has its rule then. What the policy's receipt does not know
-// of is somebody else's, and not undone.
+// guard changes the policy first, so that a build in between has its rule already. What the policy's receipt doesn't
+// list is somebody else's, and not undone.
 func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	file, err := configure.Open(policy.DefaultFile)
 	if err != nil {
@@ -129,8 +130,9 @@ func (p *plan) guard(r request, d dockerd, daemonJSON []byte) error {
 	return nil
 }
 
-// changePolicy adds the step that changes the policy file. One that is pinned is pinned again, so that at each moment what lies
-// there is pinned, as policy apply does it; what somebody else has changed since it was pinned is not made good by that.
+// changePolicy adds the step that changes the policy file. A pinned file is pinned again, so that the present content
+// is pinned at each moment, as in policy apply; a change that somebody else has made since it was pinned is not
+// covered up by that.
 func (p *plan) changePolicy(r request, c configure.Change) error {
 	pins, err := pin.Read(r.owners)
 	if err != nil {
@@ -175,8 +177,8 @@ func (p *plan) removeGuard(r request, file configure.File) error {
 	return p.changePolicy(r, c)
 }
 
-// dataRoot is where dockerd keeps its data, free of links, as the rule for builds needs it: what a daemon that runs says,
-// else its flag and its file.
+// dataRoot is where dockerd keeps its data, free of links, as the rule for builds needs it: according to the running
+// daemon, else its flag and its file.
 func dataRoot(d dockerd, daemonJSON []byte) (string, error) {
 	root, err := configure.DataRoot(daemonJSON)
 	if err != nil {
@@ -210,7 +212,7 @@ func resolved(path string) (string, error) {
 	return real, err
 }
 
-// builds is what the command line, else the policy, else the answer to a question says of builds.
+// builds is the mode for builds: from the command line, else the policy, else the answer to a question.
 func (r request) builds(file configure.File, d dockerd, daemonJSON []byte) (configure.Build, error) {
 	root, err := dataRoot(d, daemonJSON)
 	if err != nil {
@@ -249,7 +251,7 @@ func askBuilds() (string, error) {
 	}
 	fmt.Fprint(os.Stderr, "Image builds (BuildKit) call runc, too.\n"+
 		"  off      they run as root, as before\n"+
-		"  rewrite  they run as somebody else; most Dockerfiles then fail at their first RUN\n"+
+		"rewrite  they run as another user; most Dockerfiles then fail at their first RUN\n"+
 		"off or rewrite? ")
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil {

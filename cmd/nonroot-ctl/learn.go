@@ -29,15 +29,15 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// learnCommand runs a container once and says what it was denied.
+// learnCommand runs a container once and reports what it was denied.
 func learnCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "learn",
-		Usage:     "run a container once, watch what it is denied, and print the policy lines that would give it",
+		Usage:     "run a container once, watch what it is denied, and print the policy lines that would allow it",
 		ArgsUsage: "BUNDLE-DIR",
 		UsageText: "nonroot-ctl learn [options] -- docker run ... | podman run ...\nnonroot-ctl learn [options] BUNDLE-DIR",
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "for", Usage: "watch no longer than `TIME` (30s); the container goes on", DefaultText: "until it ends"},
+			&cli.DurationFlag{Name: "for", Usage: "stop watching after `TIME` (30s); the container keeps running", DefaultText: "until it ends"},
 			&cli.StringFlag{Name: "policy", Usage: "print what would be added to the policy `FILE` instead of the one in force"},
 			&cli.StringFlag{Name: "runtime", Value: "nonroot-runc", Usage: "the `BINARY` that runs a bundle"},
 			&cli.StringSliceFlag{Name: "docker-exec-root", Usage: "dockerd's --exec-root `DIR`"},
@@ -63,7 +63,7 @@ func runLearn(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close() //nolint:errcheck // what could not be written was said then
+		defer f.Close() // what could not be written was said then
 		out = f
 	}
 	ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
@@ -79,7 +79,7 @@ func runLearn(c *cli.Context) error {
 		return err
 	}
 	if l.Ended {
-		end() // what the container printed last comes first, and the terminal is as it was
+		end() // the container's last output comes first, and the terminal is restored
 	}
 	if c.Bool("json") {
 		return printJSON(out, l.forJSON())
@@ -87,7 +87,8 @@ func runLearn(c *cli.Context) error {
 	return l.print(out)
 }
 
-// watched is what a container is denied that was created and is about to start, until it ends; limit: or for no longer than that.
+// watched collects what a container that is about to start is denied, until it ends or, if there is a limit, for that
+// long.
 func watched(ctx context.Context, container *learn.Container, p *policy.Policy, limit time.Duration) (*learned, error) {
 	a, rule, err := advisor(container, p)
 	if err != nil {
@@ -119,12 +120,12 @@ func watched(ctx context.Context, container *learn.Container, p *policy.Policy, 
 		l.Identity = a.Record.Identity
 	}
 	if !seen.Ended && errors.Is(before.Err(), context.Canceled) {
-		l.Gone = left(afterInterrupt) // who pressed Ctrl-C has mostly ended the container with it
+		l.Gone = left(afterInterrupt) // Ctrl-C usually ends the container as well
 	}
 	return l, nil
 }
 
-// needsRootToLearn words why somebody who is not root can't watch: bundles and processes of containers are root's.
+// needsRootToLearn says why an ordinary user can't watch: bundles and processes of containers belong to root.
 func needsRootToLearn(err error) error {
 	if os.Geteuid() == 0 || !errors.Is(err, os.ErrPermission) {
 		return err
@@ -132,10 +133,10 @@ func needsRootToLearn(err error) error {
 	return fmt.Errorf("watching a container that root's engine runs needs root (%w)\nhint: run nonroot-ctl learn as root, with sudo", err)
 }
 
-// afterInterrupt is how long a container that was sent the interrupt, too, is given to end.
+// afterInterrupt is how long a container that was sent the interrupt, too, may take to end.
 const afterInterrupt = 3 * time.Second
 
-// leaves gives a function that waits until a process has ended, and says whether it has.
+// leaves returns a function that waits until a process has ended, and says whether it has.
 func leaves(pid int) (wait func(time.Duration) bool, closeIt func()) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -153,7 +154,8 @@ func leaves(pid int) (wait func(time.Duration) bool, closeIt func()) {
 	}, func() { _ = unix.Close(fd) }
 }
 
-// advisor knows what the container was given, and the host. The rule is the one by which it was decided; "": the general part.
+// advisor knows what the container has, and the host. The rule is the one that it was decided by; "": the general
+// part.
 func advisor(container *learn.Container, p *policy.Policy) (a *learn.Advisor, rule string, err error) {
 	mounts, rootfs, err := container.Files()
 	if err != nil {
@@ -164,7 +166,7 @@ func advisor(container *learn.Container, p *policy.Policy) (a *learn.Advisor, ru
 		return nil, "", err
 	}
 	general := p
-	// A rule's own lists are in place of the general part's.
+	// A rule's own lists replace the general part's.
 	if at := slices.IndexFunc(p.Rules, func(one policy.Rule) bool { return r != nil && r.Rule == one.Name }); at >= 0 {
 		rule, p = p.Rules[at].Name, p.Rules[at].Policy
 	}
@@ -186,9 +188,10 @@ func advisor(container *learn.Container, p *policy.Policy) (a *learn.Advisor, ru
 	}, rule, nil
 }
 
-// subordinate says of whose ids one is, "uid" or "gid" (subuid(5), subgid(5)). A file that can't be read says nothing.
+// subordinate says whose subordinate ids an id belongs to, "uid" or "gid" (subuid(5), subgid(5)). A file that can't
+// be read says nothing.
 func subordinate(kind string, id uint32) string {
-	all, _ := subids.ParseSubIDFile("/etc/sub" + kind) // as said
+	all, _ := subids.ParseSubIDFile("/etc/sub" + kind) // as said above
 	for _, r := range all {
 		if int64(id) >= r.SubID && int64(id)-r.SubID < r.Count {
 			return r.Name
@@ -197,7 +200,7 @@ func subordinate(kind string, id uint32) string {
 	return ""
 }
 
-// tooShort words what it means that the files of a container are not there any more.
+// tooShort explains that the files of a container don't exist any more.
 func tooShort(err error) error {
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("the container ended before it could be watched: %w", err)
@@ -205,7 +208,7 @@ func tooShort(err error) error {
 	return err
 }
 
-// startToLearn gives the container and what is to be done in the end.
+// startToLearn starts the container, and returns what is to be done at the end.
 func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func(), error) {
 	if c.NArg() == 1 {
 		binary, err := exec.LookPath(c.String("runtime"))
@@ -232,27 +235,27 @@ func startToLearn(ctx context.Context, c *cli.Context) (*learn.Container, func()
 	container, err := e.Start(ctx)
 	return container, func() {
 		if !e.Wait(ctx) {
-			_, _ = fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: the container goes on: its first process has no handler for the signal that was to end it\nhint: %s rm --force %s\n", filepath.Base(c.Args().First()), shown(e.ID()))
+			_, _ = fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: the container is still running: its first process does not handle the signal that was to end it\nhint: %s rm --force %s\n", filepath.Base(c.Args().First()), shown(e.ID()))
 		}
 	}, err
 }
 
-// learned is what there is to say.
+// learned is everything there is to report.
 type learned struct {
 	*learn.Seen
 	Seconds   float64
 	Findings  []*learn.Finding
 	Lines     []string
 	More      int
-	Rule      string   // of the policy, to which the lines belong
-	Gone      bool     // it ended when the watching was interrupted
-	Governed  bool     // nonroot-runc made it, and let nothing of root's through
-	Notes     []string // what was noted when it was made
-	Home      string   // where HOME leads; "": it isn't known
+	Rule      string   // of the policy, for the lines
+	Gone      bool     // it ended when watching was interrupted
+	Governed  bool     // nonroot-runc created it, and it could not be root
+	Notes     []string // the notes of its creation
+	Home      string   // where HOME points; "": unknown
 	Mounted   bool     // to a tmpfs of its own
-	AskedHome string   // where it would have led; "": there as well, or nowhere
+	AskedHome string   // where it would have pointed; "": to the same place, or nowhere
 
-	Identity *decision.Identity // who it was; nil: not governed
+	Identity *decision.Identity // its user; nil: not governed
 }
 
 func (l *learned) ended() string {
@@ -267,7 +270,7 @@ func (l *learned) ended() string {
 	return fmt.Sprintf("it ended with %d", l.Status.ExitStatus())
 }
 
-// eachCall says why the container was stopped at each call; "": it was at denied ones only.
+// eachCall says why the container was stopped at each call; "": it was stopped at denied ones only.
 func (l *learned) eachCall() string {
 	if l.EachCall == nil {
 		return ""
@@ -277,28 +280,28 @@ func (l *learned) eachCall() string {
 
 // learnedJSON is the JSON of learn.
 type learnedJSON struct {
-	Governed  bool             `json:"governed"` // nonroot-runc made it, and let nothing of root's through
-	Late      bool             `json:"late"`     // its first program had begun before it was watched
+	Governed  bool             `json:"governed"` // nonroot-runc created it, and it could not be root
+	Late      bool             `json:"late"`     // its first program had started before it was watched
 	Processes int              `json:"processes"`
-	Seconds   float64          `json:"seconds"` // that it was watched
+	Seconds   float64          `json:"seconds"` // how long it was watched
 	Ended     bool             `json:"ended"`
 	Status    string           `json:"status"`              // how it ended, in words
-	EachCall  string           `json:"each_call,omitempty"` // why it was stopped at each call, and so was slow; left out: at denied ones only
+	EachCall  string           `json:"each_call,omitempty"` // why it was stopped at each call, which is slow; left out: at denied ones only
 	Findings  []*learn.Finding `json:"findings"`
 	More      int              `json:"more,omitempty"`         // findings beyond those
-	Rule      string           `json:"rule,omitempty"`         // of the policy, to which the lines belong
+	Rule      string           `json:"rule,omitempty"`         // of the policy, for the lines
 	Policy    []string         `json:"policy"`                 // lines that would allow it
-	Home      string           `json:"home,omitempty"`         // where HOME leads; left out: it isn't known
+	Home      string           `json:"home,omitempty"`         // where HOME points; left out: unknown
 	Mounted   bool             `json:"home_mounted,omitempty"` // to a tmpfs of its own
-	AskedHome string           `json:"asked_home,omitempty"`   // where HOME would have led; left out: there as well, or nowhere
-	Notes     []string         `json:"notes,omitempty"`        // what was noted when it was made
+	AskedHome string           `json:"asked_home,omitempty"`   // where HOME would have pointed; left out: to the same place, or nowhere
+	Notes     []string         `json:"notes,omitempty"`        // the notes of its creation
 }
 
 func (l *learned) forJSON() learnedJSON {
 	return learnedJSON{l.Governed, l.Late, l.Processes, l.Seconds, l.Ended || l.Gone, l.ended(), l.eachCall(), list(l.Findings), l.More, l.Rule, list(l.Lines), l.Home, l.Mounted, l.AskedHome, l.Notes}
 }
 
-// list is one that JSON has as [], not null.
+// list makes JSON write [] instead of null.
 func list[T any](all []T) []T {
 	if all == nil {
 		return []T{}
@@ -306,12 +309,12 @@ func list[T any](all []T) []T {
 	return all
 }
 
-// byItself says of a container that has failed, and that the kernel has denied nothing, where else to look.
+// byItself says where else to look if a container has failed although the kernel denied nothing.
 func (l *learned) byItself() string {
 	if !l.Ended || l.Status.Signaled() || l.Status.ExitStatus() == 0 {
 		return ""
 	}
-	why := "; a program that finds that it is not root can end so, without having tried anything"
+	why := "; a program that sees that it is not root may exit like this, without having tried anything"
 	if l.AskedHome != "" {
 		why += fmt.Sprintf(", and so can one that looks for its files in %q", l.AskedHome)
 	}
@@ -322,7 +325,7 @@ func (l *learned) print(to io.Writer) error {
 	p := &printer{}
 	p.line("watched    %s for %.1f s; %s", counted(l.Processes, "process"), l.Seconds, l.ended())
 	if !l.Governed {
-		p.line("           nonroot-runc did not make this container, or the policy leaves it alone: what it was denied, it was by others")
+		p.line("           nonroot-runc did not create this container, or the policy exempts it: whatever it was denied, others denied it")
 	}
 	if l.Late {
 		p.line("           the container's first program had begun before it could be watched: its first calls were not seen")
@@ -370,7 +373,7 @@ func (l *learned) print(to io.Writer) error {
 		p.line("  %s", line)
 	}
 	if len(l.Lines) == 0 {
-		p.line("  none that would give it")
+		p.line("  none that would allow it")
 	}
 	_, err := io.WriteString(to, p.String())
 	return err

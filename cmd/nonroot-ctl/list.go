@@ -14,10 +14,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
 )
 
-// needed is the exit status of configure list --exit-code where something needs nonroot-runc.
+// needed is the exit status of configure list --exit-code if something needs nonroot-runc.
 const needed = 2
 
-// listCommand lists what needs nonroot-runc's program. A package's removal asks it first.
+// listCommand lists what needs nonroot-runc's program. A package's removal script asks it first.
 func listCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list the registrations, and the containers that run with nonroot-runc", HideHelpCommand: true,
@@ -37,9 +37,9 @@ type needs struct {
 
 // dependent is a container that runs with nonroot-runc.
 type dependent struct {
-	Engine string `json:"engine"` // "": not known
+	Engine string `json:"engine"` // "": unknown
 	ID     string `json:"id"`
-	Name   string `json:"name"` // as people know it
+	Name   string `json:"name"` // the name that people use
 }
 
 func listRegistrations(c *cli.Context) error {
@@ -78,7 +78,7 @@ func listRegistrations(c *cli.Context) error {
 	return err
 }
 
-// print says for each what takes it away.
+// print says how to remove each.
 func (u *needs) print(to io.Writer) error {
 	var b strings.Builder
 	for _, r := range u.Registrations {

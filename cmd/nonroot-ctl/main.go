@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command nonroot-ctl is for people: it registers nonroot-runc with engines, checks that nothing gets around it, and
-// explains what became of a container. The runtime itself has no verbs of its own and stays small; what needs heavier
-// libraries is here.
+// explains what became of a container. It exists so that the runtime needs no verbs of its own and stays small: what
+// needs heavier libraries is here.
 package main
 
 import (
@@ -29,11 +29,11 @@ func main() {
 	}
 }
 
-// exitStatus ends the program with that status, where what there was to say was said. It is no cli.ExitCoder, as that of an
-// engine's command line is one (*exec.ExitError), whose failure has to be told.
+// exitStatus ends the program with that status, after everything was said. It is not a cli.ExitCoder: the failure of
+// an engine's command line (*exec.ExitError) is one, and has to be reported.
 type exitStatus int
 
-// Error is for those who take it for a failure.
+// Error is for callers who treat it as a failure.
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // app has one file for each verb.
@@ -51,12 +51,12 @@ func app() *cli.App {
 				return runVersion(c)
 			}
 			if c.Args().Present() {
-				return fmt.Errorf("there is no command %q\nhint: nonroot-ctl help lists those there are", c.Args().First())
+				return fmt.Errorf("unknown command %q\nhint: nonroot-ctl help lists the commands", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
 		OnUsageError:   misused,
-		ExitErrHandler: func(*cli.Context, error) {}, // main alone ends the program
+		ExitErrHandler: func(*cli.Context, error) {}, // only main ends the program
 	}
 	everyCommand(a.Commands, func(c *cli.Command) {
 		if c.OnUsageError == nil {
@@ -73,7 +73,7 @@ func everyCommand(all []*cli.Command, do func(*cli.Command)) {
 	}
 }
 
-// misused words what is wrong with an option, in place of the whole of the help.
+// misused says what is wrong with an option, instead of printing the whole help.
 func misused(c *cli.Context, err error, _ bool) error {
 	name, path, known := c.App.Name, c.App.Name, c.App.Flags
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
@@ -85,16 +85,16 @@ func misused(c *cli.Context, err error, _ bool) error {
 	}
 	given = strings.TrimLeft(given, "-")
 	if near := strings.TrimLeft(cli.SuggestFlag(known, given, true), "-"); near != "" {
-		return fmt.Errorf("there is no option %q\nhint: did you mean %s? see %s --help", dashed(given), dashed(near), path)
+		return fmt.Errorf("unknown option %q\nhint: did you mean %s? see %s --help", dashed(given), dashed(near), path)
 	}
-	return fmt.Errorf("there is no option %q\nhint: see %s --help", dashed(given), path)
+	return fmt.Errorf("unknown option %q\nhint: see %s --help", dashed(given), path)
 }
 
-// dashed is an option as it stands on a command line.
+// dashed is an option as it is written on a command line.
 func dashed(name string) string { return strings.Repeat("-", min(len(name), 2)) + name }
 
-// arranged is a command line whose options all stand in front of the arguments, as the library wants them: people write them
-// anywhere. Behind "--" nothing is an option, nor behind the engine that learn is to run.
+// arranged moves all options before the arguments, as the library wants them: people write them anywhere. After "--"
+// nothing is an option, nor after the engine that learn is to run.
 func arranged(a *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return args
@@ -138,7 +138,7 @@ func arranged(a *cli.App, args []string) []string {
 	return out
 }
 
-// takesValue says that the word is an option whose value is the next word.
+// takesValue says that the word is an option, and the next word its value.
 func takesValue(known []cli.Flag, word string) bool {
 	name := strings.TrimLeft(word, "-")
 	for _, f := range known {

@@ -145,7 +145,7 @@ func TestWhatThereIs(t *testing.T) {
 		"":            "COMMANDS:",
 		"help":        "COMMANDS:",
 		"help policy": "nonroot-ctl policy",
-		"nonsense":    `there is no command "nonsense"`,
+		"nonsense":    `unknown command "nonsense"`,
 	} {
 		var out strings.Builder
 		a := app()
@@ -183,7 +183,7 @@ func TestOptionsAnywhere(t *testing.T) {
 // TestWrongOption: one line, not the whole help, and nothing on stdout.
 func TestWrongOption(t *testing.T) {
 	for line, want := range map[string]string{
-		"report --jsn":         "there is no option \"--jsn\"\nhint: did you mean --json? see nonroot-ctl report --help",
+		"report --jsn":         "unknown option \"--jsn\"\nhint: did you mean --json? see nonroot-ctl report --help",
 		"report --since":       "nonroot-ctl report --help",
 		"doctor extra":         `doctor takes no arguments, but "extra" is one`,
 		"doctor --engine crio": `--engine is "crio"`,

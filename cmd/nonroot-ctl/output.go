@@ -20,7 +20,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 )
 
-// complain tells why a verb has failed: a line for each finding, and below it one for its advice.
+// complain reports why a verb failed: a line for each finding, and its advice in the next line.
 func complain(w io.Writer, err error) {
 	for i, line := range strings.Split(strings.TrimSuffix(hint.Text(err), "\n"), "\n") {
 		if i > 0 && strings.HasPrefix(line, hint.Mark[1:]) {
@@ -44,7 +44,7 @@ func apart(msg, indent string) string {
 	return shown(finding) + "\n" + indent + "hint: " + shown(advice)
 }
 
-// shown is a sentence without anything that a terminal would act on.
+// shown is a sentence without anything that a terminal would interpret.
 func shown(s string) string {
 	var b strings.Builder
 	for _, r := range strings.ReplaceAll(s, hint.Mark, hint.Flat) {
@@ -71,7 +71,7 @@ func printJSON(to io.Writer, value any) error {
 	return err
 }
 
-// ascii escapes what is not ASCII, or DEL, in JSON, where it can only stand in strings.
+// ascii escapes DEL and what is not ASCII in JSON, where both only occur in strings.
 func ascii(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -86,7 +86,7 @@ func ascii(text string) string {
 	return b.String()
 }
 
-// counted is a number and what is counted, which gets an s where it is not one.
+// counted is a number and a noun, in the plural unless the number is one.
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -10,8 +10,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// planPodman writes a drop-in: the system's or, for an ordinary user, the user's own. Podman reads it at each call, and has
-// no way to check it but that.
+// planPodman writes a drop-in: the system's or, for an ordinary user, the user's own. Podman reads it at each call;
+// there is no other way to have it checked.
 func planPodman(r request) (plan, error) {
 	if err := r.notHere(&engines.Podman.Config); err != nil {
 		return plan{}, err

@@ -26,7 +26,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// policyCommand is for who writes policies. It decides by the policy's own code, about containers that are only described.
+// policyCommand is for authors of policies. It decides about described containers, by the policy's own code.
 func policyCommand() *cli.Command {
 	file := &cli.StringFlag{Name: "policy", Usage: "the policy `FILE`, instead of the one in force"}
 	return &cli.Command{
@@ -54,11 +54,11 @@ func policyCommand() *cli.Command {
 					&cli.StringFlag{Name: "namespace", Usage: "Kubernetes' or containerd's `NAME`"},
 					&cli.StringFlag{Name: "pod", Usage: "the pod's `NAME`"},
 					&cli.StringFlag{Name: "container", Usage: "the container's `NAME` in its pod"},
-					&cli.StringFlag{Name: "image", Usage: "the image's `NAME`, as whoever makes the container writes it"},
+					&cli.StringFlag{Name: "image", Usage: "the image's `NAME`, as written by whoever creates the container"},
 					&cli.StringFlag{Name: "bundle", Usage: "the bundle's directory, `DIR`, for builds"},
 					&cli.StringFlag{Name: "id", Usage: "the container's `ID`, for a range"},
 					&cli.StringFlag{Name: "project", Usage: "Compose's project, of Docker's containers: its `NAME`"},
-					&cli.StringSliceFlag{Name: "device", Usage: "the `PATH` of a character device that it is given"},
+					&cli.StringSliceFlag{Name: "device", Usage: "the `PATH` of a character device of the container"},
 					&cli.StringSliceFlag{Name: "annotation", Usage: "`KEY=VALUE`"},
 					&cli.Uint64Flag{Name: "uid", Usage: "the `UID` that is asked for"},
 					&cli.Uint64Flag{Name: "gid", Usage: "the `GID` that is asked for"},
@@ -84,11 +84,11 @@ type checkedPolicy struct {
 	Digest string      `json:"sha256"`
 	Mode   policy.Mode `json:"mode"`
 	Rules  int         `json:"rules"`
-	Hints  []string    `json:"hints"`  // what is there to no effect, and what would not be logged
-	Faults []string    `json:"faults"` // for which it is refused: then nothing else is known of it
+	Hints  []string    `json:"hints"`  // settings without effect, and decisions that would not be logged
+	Faults []string    `json:"faults"` // why it is refused: nothing else is known of it then
 }
 
-// policyCheck reads the policy. Beside what is refused, it says what is there to no effect.
+// policyCheck reads the policy. Besides faults, it reports settings without effect.
 func policyCheck(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return errors.New("policy check takes one file")
@@ -108,7 +108,7 @@ func policyCheck(c *cli.Context) error {
 	}
 	checked := checkedPolicy{Faults: []string{}, File: p.File, Digest: p.Digest, Mode: p.Mode, Rules: len(p.Rules), Hints: append([]string{}, idle(p, time.Now())...)}
 	var lost []error
-	if !c.Bool("text") { // with it, this machine need not be the one that the policy is for
+	if !c.Bool("text") { // with it, the policy may be for another machine
 		lost = auditlog.Probe(&p.Log, facts.AnyCaller().Owners)
 		for _, err := range lost {
 			checked.Hints = append(checked.Hints, fmt.Sprintf("no line would be logged: %v", err))
@@ -125,7 +125,7 @@ func policyCheck(c *cli.Context) error {
 	return err
 }
 
-// faultsOf are all faults of a policy that was refused for the first of them, which comes first.
+// faultsOf lists all faults of a policy that was refused, the first one first.
 func faultsOf(name string, text bool, first error) []error {
 	all := []error{first}
 	file := cmp.Or(name, policy.DefaultFile)
@@ -160,7 +160,7 @@ func (p *checkedPolicy) print(to io.Writer) error {
 	return err
 }
 
-// idle says which rules do nothing.
+// idle lists rules without effect.
 func idle(p *policy.Policy, now time.Time) []string {
 	var hints []string
 	for i := range p.Rules {
@@ -170,7 +170,7 @@ func idle(p *policy.Policy, now time.Time) []string {
 			continue
 		}
 		if !slices.ContainsFunc(trial.Engines(), r.Match.Engine.Take) {
-			hints = append(hints, fmt.Sprintf("rule %q matches no container: its engines are none of %s, which rules know", r.Name, strings.Join(trial.Engines(), ", ")))
+			hints = append(hints, fmt.Sprintf("rule %q matches no container: its engines are not among %s", r.Name, strings.Join(trial.Engines(), ", ")))
 		}
 		if r.Match.Unbounded() && i < len(p.Rules)-1 {
 			hints = append(hints, fmt.Sprintf("rule %q matches every container: no rule behind it is ever asked", r.Name))
@@ -179,7 +179,7 @@ func idle(p *policy.Policy, now time.Time) []string {
 	return hints
 }
 
-// readPolicy is the file that is named, else the one in force; as a text, nobody asks whose it is.
+// readPolicy reads the file that is named, else the one in force; as a text, whoever owns it.
 func readPolicy(name string, text bool) (*policy.Policy, error) {
 	if text {
 		if name == "" {
@@ -216,7 +216,7 @@ func policyShow(c *cli.Context) error {
 		Container: c.String("container"), Image: c.String("image"), Bundle: c.String("bundle"), Env: c.StringSlice("env"),
 		ID: c.String("id"), Project: c.String("project"), Devices: c.StringSlice("device"),
 	}
-	// Kubernetes alone has all of these, and what is said of a namespace without an engine is mostly said of it.
+	// Only Kubernetes has all of these, and a namespace without an engine is usually meant as one of Kubernetes.
 	meant := ""
 	if described.Engine+described.Root == "" && described.Namespace+described.Pod+described.Container+described.Image != "" {
 		meant, described.Engine = policy.Kubernetes, policy.Kubernetes
@@ -288,10 +288,10 @@ func id32(n uint64) (uint32, error) {
 	if n > math.MaxUint32 {
 		return 0, fmt.Errorf("%d is not an id", n)
 	}
-	return uint32(n), nil // bounded just above
+	return uint32(n), nil // its bounds were checked just above
 }
 
-// machine is what decisions rest on here.
+// machine is what decisions on this machine rest on.
 func machine() trial.World {
 	return trial.World{
 		Groups: facts.HostGroups(),
@@ -300,7 +300,7 @@ func machine() trial.World {
 	}
 }
 
-// expectation is one in the JSON of policy test.
+// expectation is one of policy test, in JSON.
 type expectation struct {
 	File  string   `json:"file"`
 	Name  string   `json:"name"`
@@ -313,7 +313,7 @@ type expectations struct {
 	Tests []expectation `json:"tests"`
 }
 
-// policyTest runs each file of expectations, and fails where one does not hold.
+// policyTest checks each file of expectations, and fails if one is not met.
 func policyTest(c *cli.Context) error {
 	if !c.Args().Present() {
 		return errors.New("policy test takes files of expectations, such as policy_test.toml")
@@ -361,7 +361,7 @@ func readSuite(name string) (*trial.Suite, error) {
 	return trial.ParseSuite(name, data)
 }
 
-// runSuite holds a policy against the expectations of a file.
+// runSuite tests a policy against the expectations of a file.
 func runSuite(name string, suite *trial.Suite, p *policy.Policy) ([]expectation, error) {
 	var all []expectation
 	for i := range suite.Tests {
@@ -375,7 +375,7 @@ func runSuite(name string, suite *trial.Suite, p *policy.Policy) ([]expectation,
 	return all, nil
 }
 
-// printExpectations says of each whether it holds.
+// printExpectations says of each whether it is met.
 func printExpectations(to io.Writer, all []expectation) error {
 	var b strings.Builder
 	for _, e := range all {

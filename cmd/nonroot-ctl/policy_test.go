@@ -123,7 +123,7 @@ match.root = ["/x"]
 	got := idle(p, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	want := []string{
 		`rule "over" has run out on 2020-01-01`,
-		`rule "nobodys" matches no container: its engines are none of docker, docker-plugin, kubernetes, containerd, which rules know`,
+		`rule "nobodys" matches no container: its engines are not among docker, docker-plugin, kubernetes, containerd`,
 		`rule "all" matches every container: no rule behind it is ever asked`,
 	}
 	if !slices.Equal(got, want) {

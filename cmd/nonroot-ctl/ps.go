@@ -20,7 +20,7 @@ func psCommand() *cli.Command {
 		Usage:     "list what runs as root in containers now, whatever started it, and why it may",
 		UsageText: "nonroot-ctl ps [options]",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Usage: "list what is not root, too"},
+			&cli.BoolFlag{Name: "all", Usage: "list containers that are not root, too"},
 			&cli.BoolFlag{Name: "exit-code", Usage: "exit with 2 if anything runs as root in a container"},
 			&cli.StringSliceFlag{Name: "root", Usage: "look for containers in this state `DIR` of a runtime (its --root), too"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -68,13 +68,13 @@ func printListing(to io.Writer, l *ps.Listing) error {
 		p.line("%s as root", counted(l.Processes, "process")+map[bool]string{true: " runs", false: " run"}[l.Processes == 1])
 	}
 	if l.Unread > 0 {
-		p.line("%s could not be looked at", counted(l.Unread, "process"))
+		p.line("%s could not be inspected", counted(l.Unread, "process"))
 	}
 	_, err := io.WriteString(to, p.String())
 	return err
 }
 
-// calledOf is a container as people know it.
+// calledOf is the name that people use for a container.
 func calledOf(c *ps.Container) string {
 	var b strings.Builder
 	b.WriteString(map[bool]string{true: "(unknown engine)", false: shown(c.Engine)}[c.Engine == ""])
@@ -88,7 +88,7 @@ func calledOf(c *ps.Container) string {
 	return b.String()
 }
 
-// who says who a process is, on both sides of a user namespace.
+// who describes the user of a process, on both sides of a user namespace.
 func who(p *ps.Process) string {
 	text := "uid " + strings.Trim(fmt.Sprint(p.UIDs), "[]")
 	if fmt.Sprint(p.UIDs) != fmt.Sprint(p.InnerUIDs) {

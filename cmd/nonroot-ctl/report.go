@@ -26,7 +26,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// reportCommand says what the logs of decisions tell.
+// reportCommand summarizes the logs of decisions.
 func reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "report",
@@ -73,7 +73,7 @@ func runReport(c *cli.Context) error {
 		return err
 	}
 	collected := report.NewCollector(since, until, exemptions(p))
-	var unreadable []error // a wrong file is no all-clear
+	var unreadable []error // an unreadable file must not look like a good result
 	for _, name := range logs {
 		read := 0
 		stop := working(c.App.ErrWriter, "reading "+shown(name))
@@ -99,7 +99,7 @@ func runReport(c *cli.Context) error {
 	return errors.Join(unreadable...)
 }
 
-// logsOf are the logs that the command line names, else the policy's and what was rotated away from it.
+// logsOf are the logs that the command line names, else the policy's and those that were rotated away from it.
 func logsOf(named []string, p *policy.Policy) (logs, unread []string, err error) {
 	if len(named) > 0 {
 		return named, nil, nil
@@ -120,8 +120,8 @@ func logsOf(named []string, p *policy.Policy) (logs, unread []string, err error)
 	return logs, unread, err
 }
 
-// lookAtVolumes says of the volumes that the log names what has become of them: it names one at each creation, and none once it was
-// adopted. Only root can look; for others all are still to be adopted.
+// lookAtVolumes adds the present state of the volumes that the log names: it names one at each creation, and says
+// nothing of its adoption. Only root can look; for others all volumes still have to be adopted.
 func lookAtVolumes(all []report.Volume) {
 	if os.Geteuid() != 0 {
 		return
@@ -138,7 +138,7 @@ func lookAtVolumes(all []report.Volume) {
 	}
 }
 
-// exemptions are the parts of a policy that leave containers as they are, by the names that the log has for them.
+// exemptions are the parts of a policy that leave containers unchanged, by their names in the log.
 func exemptions(p *policy.Policy) []report.Exemption {
 	var all []report.Exemption
 	if p.Mode.Exempts() {
@@ -161,7 +161,7 @@ func exemptions(p *policy.Policy) []report.Exemption {
 // existingRule is the log's name for existing = "leave".
 const existingRule = "existing"
 
-// parseTime reads a day, a time, or how long ago; the zero time where nothing is given.
+// parseTime reads a day, a time, or how long ago; an empty text is the zero time.
 func parseTime(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -213,7 +213,7 @@ func writeReport(c *cli.Context, s *report.Summary) error {
 	return printSummary(c.App.Writer, s)
 }
 
-// replaceFile puts a file in the place of another one, at once: whoever reads it sees the old one or the new one.
+// replaceFile replaces a file atomically: whoever reads it sees the old one or the new one.
 func replaceFile(name string, data []byte) error {
 	dir, err := trusted.Open(filepath.Dir(name), trusted.CallersOwners(nil))
 	if err != nil {
@@ -223,7 +223,7 @@ func replaceFile(name string, data []byte) error {
 	return dir.Replace(filepath.Base(name), data, 0o644, "")
 }
 
-// inText is how many lines of each kind are printed for people.
+// inText bounds the lines of each kind that are printed for people.
 const inText = 20
 
 func printSummary(to io.Writer, s *report.Summary) error {
@@ -300,7 +300,7 @@ func (p *printer) reasons(title string, all []report.Refusal) {
 	p.more(len(all))
 }
 
-// changes lists when the policy's mode was another one.
+// changes lists the times when the policy's mode changed.
 func (p *printer) changes(all []report.Change) {
 	if len(all) == 0 {
 		return
@@ -315,7 +315,7 @@ func (p *printer) changes(all []report.Change) {
 	}
 }
 
-// volumes lists those that are to be adopted.
+// volumes lists those that have to be adopted.
 func (p *printer) volumes(all []report.Volume) {
 	if len(all) == 0 {
 		return
@@ -329,7 +329,7 @@ func (p *printer) volumes(all []report.Volume) {
 	p.more(len(all))
 }
 
-// asRoot lists the containers that were left as root, the last one first.
+// asRoot lists the containers that were left as root, the latest first.
 func (p *printer) asRoot(all []report.Container) {
 	if len(all) == 0 {
 		return
@@ -414,7 +414,7 @@ func printCSV(to io.Writer, s *report.Summary) error {
 	return w.Error()
 }
 
-// cell is a text that no spreadsheet takes for a formula: one that begins like one gets an apostrophe in front.
+// cell protects a text from spreadsheets: one that begins like a formula gets an apostrophe in front.
 func cell(s string) string {
 	s = shown(s)
 	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {

@@ -106,7 +106,7 @@ func TestReportFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Close() //nolint:errcheck // nothing was written
+	defer reader.Close() // nothing was written
 	out, err := reported(t, "--html", page, "--textfile", metrics)
 	if err != nil || out != "" {
 		t.Fatal(out, err)

@@ -4,9 +4,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"go/ast"
-	source "go/build"
 	"go/parser"
 	"go/token"
 	"io"
@@ -25,9 +23,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
 	"github.com/nonroot-runc/nonroot-runc/internal/report"
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
-
-const schemaDirectory = "../../docs/schemas"
 
 // printed are the values that verbs print with --json, by the names of their schemas.
 var printed = map[string]any{
@@ -52,29 +49,16 @@ var printed = map[string]any{
 	"volumes-list":  toAdopt{},
 }
 
-// TestSchemas: docs/schemas has what the verbs print, each member with the comment that it has in the source. UPDATE=1 writes them.
-func TestSchemas(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(schemaDirectory, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		if _, ok := printed[strings.TrimSuffix(filepath.Base(file), ".json")]; !ok {
-			t.Errorf("%s is of nothing that is printed", file)
-		}
-	}
-	for name := range printed {
-		got, file := schemaOf(t, name), filepath.Join(schemaDirectory, name+".json")
-		if os.Getenv("UPDATE") != "" {
-			if err := os.WriteFile(file, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if want, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what the program prints (%v)\nhint: UPDATE=1 go test -run TestSchemas ./cmd/nonroot-ctl", file, err)
-		}
-	}
+var schemas = testkit.Schemas{
+	Program: "nonroot-ctl", Printed: printed,
+	// A decision writes itself, and has the members of a line of the log, which are in docs/log.md.
+	As: map[reflect.Type]*generate.Schema{
+		reflect.TypeFor[explain.Decided](): {Type: "object", Description: "The decision: the members of a line of the log (docs/log.md) that it has."},
+	},
 }
+
+// TestSchemas: docs/schemas has what the verbs print. UPDATE=1 writes it.
+func TestSchemas(t *testing.T) { schemas.Check(t) }
 
 // TestEachPrintedHasASchema: whoever prints one more value adds it to the table.
 func TestEachPrintedHasASchema(t *testing.T) {
@@ -155,7 +139,7 @@ func TestPrintedIsAsItsSchema(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 			continue
 		}
-		if err := compiled(t, test.schema).Validate(value); err != nil {
+		if err := schemas.Compiled(t, test.schema).Validate(value); err != nil {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
@@ -172,133 +156,8 @@ func TestSchemasHold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if compiled(t, "policy-check").Validate(value) == nil {
+		if schemas.Compiled(t, "policy-check").Validate(value) == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
-}
-
-func compiled(t *testing.T, name string) *jsonschema.Schema {
-	t.Helper()
-	s, err := jsonschema.NewCompiler().Compile(filepath.Join(schemaDirectory, name+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// schemaOf is the schema of what is printed under a name.
-func schemaOf(t *testing.T, name string) []byte {
-	t.Helper()
-	s := ofType(t, reflect.TypeOf(printed[name]))
-	s.Schema = "https://json-schema.org/draft/2020-12/schema"
-	s.Title = "nonroot-ctl " + strings.ReplaceAll(name, "-", " ") + " --json"
-	text, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(text, '\n')
-}
-
-// ofType is a type's schema. A decision writes itself, and has the members of a line of the log, which are in docs/log.md.
-func ofType(t *testing.T, what reflect.Type) *generate.Schema {
-	t.Helper()
-	s, err := generate.ForType(what, &generate.ForOptions{TypeSchemas: map[reflect.Type]*generate.Schema{
-		reflect.TypeFor[explain.Decided](): {Type: "object", Description: "The decision: the members of a line of the log (docs/log.md) that it has."},
-	}})
-	if err != nil {
-		t.Fatalf("%v: %v", what, err)
-	}
-	describe(t, s, what, map[reflect.Type]bool{})
-	return s
-}
-
-// describe takes the comments of a struct's fields over to its schema.
-func describe(t *testing.T, s *generate.Schema, what reflect.Type, above map[reflect.Type]bool) {
-	t.Helper()
-	switch what.Kind() {
-	case reflect.Pointer:
-		describe(t, s, what.Elem(), above)
-	case reflect.Slice, reflect.Array:
-		if s.Items != nil {
-			describe(t, s.Items, what.Elem(), above)
-		}
-	case reflect.Map:
-		if s.AdditionalProperties != nil {
-			describe(t, s.AdditionalProperties, what.Elem(), above)
-		}
-	case reflect.Struct:
-		if above[what] {
-			return
-		}
-		above[what] = true
-		defer delete(above, what)
-		comments := commentsOf(t, what)
-		for i := range what.NumField() {
-			f := what.Field(i)
-			if f.Anonymous && f.Tag.Get("json") == "" {
-				describe(t, s, f.Type, above)
-				continue
-			}
-			member, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			at := s.Properties[member]
-			if at == nil {
-				continue
-			}
-			if at.Description == "" {
-				at.Description = comments[f.Name]
-			}
-			describe(t, at, f.Type, above)
-		}
-	}
-}
-
-var sources = map[string]map[string]map[string]string{} // a directory's types, their fields, and the comment of each
-
-func commentsOf(t *testing.T, what reflect.Type) map[string]string {
-	t.Helper()
-	const module = "github.com/nonroot-runc/nonroot-runc/"
-	dir, ours := strings.CutPrefix(what.PkgPath(), module)
-	if what.PkgPath() == "main" || strings.HasSuffix(what.PkgPath(), "cmd/nonroot-ctl") {
-		dir, ours = "cmd/nonroot-ctl", true
-	}
-	if !ours {
-		return nil
-	}
-	if sources[dir] == nil {
-		sources[dir] = map[string]map[string]string{}
-		pkg, err := source.ImportDir(filepath.Join("../..", dir), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range pkg.GoFiles {
-			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(pkg.Dir, name), nil, parser.ParseComments)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if spec, ok := n.(*ast.TypeSpec); ok {
-					if s, ok := spec.Type.(*ast.StructType); ok {
-						sources[dir][spec.Name.Name] = fieldComments(s)
-					}
-				}
-				return true
-			})
-		}
-	}
-	return sources[dir][what.Name()]
-}
-
-func fieldComments(s *ast.StructType) map[string]string {
-	comments := map[string]string{}
-	for _, f := range s.Fields.List {
-		text := strings.TrimSpace(f.Comment.Text())
-		if text == "" {
-			text = strings.TrimSpace(f.Doc.Text())
-		}
-		for _, name := range f.Names {
-			comments[name.Name] = strings.ReplaceAll(text, "\n", " ")
-		}
-	}
-	return comments
 }

@@ -41,31 +41,31 @@ func setupCommand() *cli.Command {
 // configurable are the engines that configure knows.
 var configurable = []*engines.Engine{&engines.Docker, &engines.Containerd, &engines.Podman, &engines.CRIO}
 
-// auditLog is where setup has decisions logged in mode audit, which is of no use without.
+// auditLog is where setup has decisions logged in mode audit, which would be useless without a log.
 const auditLog = "/var/log/nonroot-runc.log"
 
-// setup is what the questions were answered with.
+// setup is the answers to the questions.
 type setup struct {
 	c        *cli.Context
-	in       *bufio.Reader // nil: nobody is asked
+	in       *bufio.Reader // nil: answers are not asked for
 	engines  []string
 	mode     policy.Mode
 	standard bool
-	guard    string // "": none; else what becomes of builds
+	guard    string // "": none; else the mode for builds
 
-	text    string // the policy to put in force; "": it stays
-	absent  bool   // there is no policy file now
-	dockers bool   // a dockerd runs
-	shown   bool   // what changes was shown, and is not shown again
+	text    string // the policy to put in force; "": it is unchanged
+	absent  bool   // there is no policy file at present
+	dockers bool   // a dockerd is running
+	shown   bool   // the changes were shown, and are not shown again
 }
 
 // command is one of this program's own command lines.
 type command struct {
 	words []string
-	stdin string // what it reads; "": nothing
+	stdin string // its standard input; "": none
 }
 
-// here is a shell's here-document with what the command reads.
+// here is a shell's here-document with the command's standard input.
 func (c *command) here() string {
 	if c.stdin == "" {
 		return ""
@@ -73,8 +73,8 @@ func (c *command) here() string {
 	return " <<'END'\n" + strings.TrimSuffix(c.stdin, "\n") + "\nEND"
 }
 
-// alreadyShown is in the metadata of an app whose commands do what their own --dry-run has shown just now: they say only what that
-// does not.
+// alreadyShown is in the metadata of an app whose commands do what their own --dry-run has just shown: they print
+// only what that did not.
 const alreadyShown = "already shown"
 
 func wasShown(c *cli.Context) bool { return c.App.Metadata[alreadyShown] == true }
@@ -169,14 +169,15 @@ func (s *setup) ask() error {
 		}
 		return nil
 	}
-	guard, err := s.question("Stand in the place of runc, so that \"docker run --runtime runc\" is governed, too? Image builds call runc, too: off (they go on as root), rewrite (most Dockerfiles fail), or no guard", "guard", "no", "no", "off", "rewrite")
+	guard, err := s.question("Put nonroot-runc in the place of runc, so that \"docker run --runtime runc\" is governed, too? Image builds call runc, too: off (they still run as root), rewrite (most Dockerfiles fail), or no guard", "guard", "no", "no", "off", "rewrite")
 	if guard != "no" {
 		s.guard = guard
 	}
 	return err
 }
 
-// askEngines chooses from those that are here. The containerd that only serves Docker needs no registration: it runs no pods.
+// askEngines chooses from the engines that are installed. A containerd that only serves Docker needs no registration:
+// it runs no pods.
 func (s *setup) askEngines() error {
 	asked := s.c.StringSlice("engine")
 	for _, name := range asked {
@@ -210,13 +211,13 @@ func (s *setup) askEngines() error {
 		}
 	}
 	if len(s.engines) == 0 {
-		return errors.New("there is no engine to set up: docker, containerd, podman and crio were looked for\nhint: install one first")
+		return errors.New("there is no engine to set up: docker, containerd, podman and crio were tried\nhint: install one first")
 	}
 	return nil
 }
 
-// question asks for one of the answers, the proposed one if it's an empty line. An option of the command line answers it, else, where
-// nobody is asked, the proposal.
+// question asks for one of the answers; an empty line is the proposed one. An option of the command line answers it
+// in advance; with --yes, the proposal does.
 func (s *setup) question(text, option, propose string, answers ...string) (string, error) {
 	if option != "" && s.c.IsSet(option) {
 		given := s.c.String(option)
@@ -238,7 +239,7 @@ func (s *setup) question(text, option, propose string, answers ...string) (strin
 		if answer == "" {
 			return propose, nil
 		}
-		// A letter is enough where it can mean one answer only.
+		// A letter is enough if it can only mean one answer.
 		var meant []string
 		for _, a := range answers {
 			if strings.HasPrefix(a, answer) {
@@ -251,7 +252,7 @@ func (s *setup) question(text, option, propose string, answers ...string) (strin
 	}
 }
 
-// policy prepares the policy that the mode needs. One that says something already is its owner's, and not changed.
+// policy prepares the policy that the mode needs. One with settings belongs to its author, and is not changed.
 func (s *setup) policy() error {
 	owners := trusted.CallersOwners(nil)
 	text, err := trusted.ReadPath(policy.DefaultFile, owners)
@@ -276,7 +277,7 @@ func (s *setup) policy() error {
 	return nil
 }
 
-// says says that a policy has more than comments.
+// says says that a policy contains more than comments.
 func says(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
@@ -286,7 +287,7 @@ func says(text []byte) bool {
 	return false
 }
 
-// commands are the command lines that do it.
+// commands are the command lines that carry it out.
 func (s *setup) commands() []command {
 	var all []command
 	if s.text != "" {
@@ -310,7 +311,7 @@ func (s *setup) commands() []command {
 	return all
 }
 
-// undo says how to take it back.
+// undo says how to undo everything.
 func (s *setup) undo() {
 	s.say("\nTo undo it:\n")
 	for _, name := range s.engines {
@@ -325,7 +326,7 @@ func (s *setup) undo() {
 	}
 }
 
-// check runs doctor. In mode audit it says what is not enforced yet.
+// check runs doctor. In mode audit it reports what is not enforced yet.
 func (s *setup) check() error {
 	words := []string{"doctor"}
 	if s.mode == policy.Audit {

@@ -11,11 +11,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// planGenerated leaves config.toml to whom it belongs. Since 2026 it imports a directory, into which a drop-in goes as elsewhere (k3s
-// pull request 13680); before that, the registration goes into the template.
+// planGenerated leaves config.toml to k3s or RKE2. Since 2026 it imports a directory for drop-ins (k3s pull request
+// 13680); before that, the registration goes into the template.
 func planGenerated(r request, main configure.File, maker string) (plan, error) {
 	d, err := findContainerd(main, ownContainerd(main.Path)...)
-	if err != nil { // what comes with k3s is not asked where it can't be
+	if err != nil { // k3s' own containerd is not asked if that is impossible
 		d, err = findContainerd(main)
 	}
 	if err != nil {
@@ -28,7 +28,7 @@ func planGenerated(r request, main configure.File, maker string) (plan, error) {
 	}
 	format := configure.Template{Containerd: d.format}
 	var p plan
-	// A registration stays where it is. containerd 1 would take a drop-in for the whole of the plugin's settings.
+	// An existing registration stays where it is. In containerd 1, a drop-in replaces all of the plugin's settings.
 	if imports := (configure.Imports{Main: main.Path, DropIn: dropIn(main, r.Name)}); !format.Has(template.Data, r.Name) &&
 		d.release.Major >= 2 && imports.Covered(main.Data) {
 		p, err = d.planDropIn(r, main)
@@ -43,7 +43,7 @@ func planGenerated(r request, main configure.File, maker string) (plan, error) {
 	return p.standingFor(r, d), nil
 }
 
-// ownContainerd is where k3s and RKE2 have theirs, below the data directory in which the configuration is.
+// ownContainerd is the containerd of k3s and RKE2, below the data directory with the configuration.
 func ownContainerd(main string) []string {
 	data := filepath.Join(filepath.Dir(main), "..", "..", "..")
 	program := engines.Containerd.Config.Program

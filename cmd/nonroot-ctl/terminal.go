@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What people see at a terminal, and nobody else: colours, unless NO_COLOR is set (https://no-color.org) or TERM is "dumb", and a sign
-// that something goes on.
+// This is for people at a terminal only: colours, unless NO_COLOR is set (https://no-color.org) or TERM is "dumb",
+// and a sign that something is going on.
 
 var (
 	bad     = color.New(color.FgRed, color.Bold)
@@ -22,7 +22,7 @@ var (
 	passing = color.New(color.Faint)
 )
 
-// painted is a text in a colour, if it goes to a terminal. The library looks at standard output for that.
+// painted is a text in a colour, if it goes to a terminal. The library only checks standard output.
 func painted(to io.Writer, how *color.Color, text string) string {
 	if to != io.Writer(os.Stdout) {
 		return text
@@ -30,17 +30,17 @@ func painted(to io.Writer, how *color.Color, text string) string {
 	return how.Sprint(text)
 }
 
-// isTerminal says that a file is one.
+// isTerminal says that a file is a terminal.
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
 }
 
-// patience is how long something may take without a sign.
+// patience is how long something may take before a sign is shown.
 const patience = time.Second
 
-// working turns a spinner on standard error, if that is a terminal, until its result is called, which has to be before anything else is
-// printed.
+// working shows a spinner on standard error, if that is a terminal, until stop is called, which has to happen before
+// anything else is printed.
 func working(to io.Writer, at string) (stop func()) {
 	file, ok := to.(*os.File)
 	if !ok {

@@ -17,8 +17,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// errNeeded is for containers that the engine could no longer start, stop or remove without the runtime's name. Podman would even
-// forget one that runs, and leave its processes.
+// errNeeded is for containers that the engine could no longer start, stop or remove without the runtime's name.
+// Podman would even forget a running one, and leave its processes behind.
 func (r request) errNeeded(all []configure.Dependent) error {
 	if len(all) == 0 {
 		return nil
@@ -40,8 +40,8 @@ func (r request) errNeeded(all []configure.Dependent) error {
 	return errors.New(text.String())
 }
 
-// unneeded refuses the removal of a runtime's name that containers need. What the engine has is asked for only where the name would
-// go.
+// unneeded refuses to remove a runtime's name that containers need. The engine's containers are only listed if the
+// name would go.
 func (r request) unneeded(c configure.Change, dependents func() ([]configure.Dependent, error)) error {
 	if !r.undo || r.keepName || c.Nothing() {
 		return nil
@@ -53,7 +53,7 @@ func (r request) unneeded(c configure.Change, dependents func() ([]configure.Dep
 	return r.errNeeded(all)
 }
 
-// dockerDependents are this daemon's.
+// dockerDependents are the containers of this daemon.
 func (r request) dockerDependents(d dockerd, daemonJSON []byte) ([]configure.Dependent, error) {
 	root, err := configure.DataRoot(daemonJSON)
 	if err != nil {
@@ -69,8 +69,8 @@ func (r request) dockerDependents(d dockerd, daemonJSON []byte) ([]configure.Dep
 	return configure.DockerDependents(configure.DockerDataRoots(root), r.Name)
 }
 
-// containerdDependents are those of the handler's binary. Where another handler has the same one, they may be that one's, and
-// nothing tells them apart.
+// containerdDependents are the containers of the handler's binary. If another handler has the same binary they may be
+// that one's: nothing tells them apart.
 func (r request) containerdDependents(d containerd) ([]configure.Dependent, error) {
 	binaries, _ := d.format.Runtimes()
 	binary := binaries[r.Name]
@@ -93,7 +93,8 @@ func (r request) podmanDependents() ([]configure.Dependent, error) {
 	return configure.PodmanDependents(context.Background(), r.Name)
 }
 
-// notHere refuses to configure an engine of which nothing is there. Where its directory is, it may be installed later.
+// notHere refuses to configure an engine that is not installed at all. If its directory exists, it may be installed
+// later.
 func (r request) notHere(config *engines.Config) error {
 	if r.undo || r.flags.IsSet("config") {
 		return nil
@@ -107,7 +108,7 @@ func (r request) notHere(config *engines.Config) error {
 	return fmt.Errorf("there is no %s here, neither the program nor %q\nhint: install it first, or name the file to write with --config", config.Program, config.Dir)
 }
 
-// errNeedsRoot says how to call it.
+// errNeedsRoot says how to run the command as root.
 func (r request) errNeedsRoot(why string) error {
 	return fmt.Errorf("%s: needs root\nhint: sudo nonroot-ctl configure %s", why, r.flags.Command.Name)
 }

@@ -25,13 +25,13 @@ func versionCommand() *cli.Command {
 	}
 }
 
-// versions is what version prints. Its JSON is documented in nonroot-ctl(8).
+// versions is the JSON of version, documented in nonroot-ctl(8).
 type versions struct {
 	version.Info
 	Runtime *doctor.Program `json:"runtime,omitempty"` // nonroot-runc; nil: there is none
 }
 
-// runVersion reads the runtime's file and doesn't run it: its --version is runc's.
+// runVersion reads the runtime's file instead of running it: its --version is runc's.
 func runVersion(c *cli.Context) error {
 	v := versions{Info: version.Get()}
 	if file := doctor.FindRuntime(c.String("binary")); file != "" {

@@ -22,13 +22,13 @@ import (
 func volumesCommand() *cli.Command {
 	file := &cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"}
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
-	user := &cli.StringFlag{Name: "user", Usage: "who gets what is root's, as `UID[:GID]` of the disk (default: who its containers are that asked for root)"}
-	from := &cli.StringFlag{Name: "from", Usage: "who root is on disk, as `UID[:GID]`: the first ids of a user namespace's map (default: 0:0)"}
-	group := &cli.StringFlag{Name: "group", Usage: "give the group `GID` of the disk what root's group may use; owners stay"}
-	force := &cli.BoolFlag{Name: "force", Usage: "give a volume that a running container has, too"}
+	user := &cli.StringFlag{Name: "user", Usage: "the new owner of root's files, `UID[:GID]` on disk (default: the user that its containers run as)"}
+	from := &cli.StringFlag{Name: "from", Usage: "root's ids on disk, `UID[:GID]`: the first ids of a user namespace's map (default: 0:0)"}
+	group := &cli.StringFlag{Name: "group", Usage: "let the group `GID` (on disk) use what root's group may use; owners do not change"}
+	force := &cli.BoolFlag{Name: "force", Usage: "change a volume even while a container with it runs"}
 	dry := &cli.BoolFlag{Name: "dry-run", Usage: "change nothing, say what would change"}
 	return &cli.Command{
-		Name: "volumes", Usage: "give volumes in which root has written to the identity that uses them now", HideHelpCommand: true,
+		Name: "volumes", Usage: "change the owner of volumes that root has written to, to the user that uses them now", HideHelpCommand: true,
 		UsageText: "nonroot-ctl volumes list|adopt|undo [options] [VOLUME...]",
 		Subcommands: []*cli.Command{
 			{
@@ -36,12 +36,12 @@ func volumesCommand() *cli.Command {
 				UsageText: "nonroot-ctl volumes list [options]", Flags: []cli.Flag{asJSON}, Action: volumesList,
 			},
 			{
-				Name: "adopt", Usage: "give what root has written in volumes to the identity", ArgsUsage: "VOLUME...", HideHelpCommand: true,
+				Name: "adopt", Usage: "change the owner of what root has written in volumes", ArgsUsage: "VOLUME...", HideHelpCommand: true,
 				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, group, from, force, dry, asJSON},
 				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Adopt, true) },
 			},
 			{
-				Name: "undo", Usage: "give back what adopt has given", ArgsUsage: "VOLUME...", HideHelpCommand: true,
+				Name: "undo", Usage: "undo what adopt has changed", ArgsUsage: "VOLUME...", HideHelpCommand: true,
 				UsageText: "nonroot-ctl volumes undo [options] VOLUME...", Flags: []cli.Flag{file, user, dry, asJSON},
 				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Undo, false) },
 			},
@@ -75,7 +75,7 @@ func volumesList(c *cli.Context) error {
 	for _, dir := range found {
 		named := ""
 		if adopt.Named(dir, owners) {
-			named = ": its access control list (getfacl) lets others write there, who need nothing"
+			named = ": its access control list (getfacl) already lets others write there"
 		}
 		p.line("%s%s", shown(dir), named)
 	}
@@ -102,17 +102,16 @@ func volumesList(c *cli.Context) error {
 	return err
 }
 
-// part is a volume of somebody's in which root has left something.
-// toAdopt is the JSON of volumes list.
+// part is a volume of another user that contains files of root's. toAdopt is the JSON of volumes list.
 type toAdopt struct {
 	Groups  []string `json:"group_volumes"` // open to root's group
-	Parts   []part   `json:"part_volumes"`  // of others, in which root has left something
-	Volumes []string `json:"volumes"`       // in which root has written
+	Parts   []part   `json:"part_volumes"`  // of other users, with files of root's in them
+	Volumes []string `json:"volumes"`       // that root has written to
 }
 
 type part struct {
 	Volume string `json:"volume"`
-	Name   string `json:"name"` // what is root's there
+	Name   string `json:"name"` // what belongs to root in it
 	UID    uint32 `json:"uid"`
 	GID    uint32 `json:"gid"`
 }
@@ -143,7 +142,7 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 		case !ok || gid == 0:
 			return fmt.Errorf("--group is %q\nhint: name a gid above 0", text)
 		case to.UID != 0:
-			return errors.New("--user and --group are two ways to give a volume\nhint: name the one that a container's note has")
+			return errors.New("--user and --group exclude each other\nhint: use the one in the container's note")
 		}
 		to = adopt.ID{GID: gid}
 	}
@@ -167,7 +166,8 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 			}
 		}
 		if gives && from.UID != 0 {
-			// They may all be in a user namespace, by which --from was found: none is told of then.
+			// Its containers may all be in a user namespace, which --from was found by: none of them is reported
+			// then.
 			users, _ := adopt.Users(c.Context, dir, audited)
 			leaves = append(leaves, adopt.Leaves(users, from, its)...)
 		}
@@ -190,7 +190,7 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 		}
 		out.line("%s: %s the %s of %s%s", shown(r.Volume), done, what, counted(r.Given, "file"), others)
 		for _, s := range r.Skipped {
-			out.line("  stays root's: %s", shown(s))
+			out.line("  not changed: %s", shown(s))
 		}
 	}
 	for _, name := range leaves {
@@ -200,8 +200,8 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 	return err
 }
 
-// givenTo is who gets a volume: the one who is named, else who its containers are. A container that runs with it would find what it
-// has open somebody else's.
+// givenTo is the new owner of a volume: the one that is named, else the user of its containers. A running container
+// with the volume would find its open files owned by somebody else.
 func givenTo(c *cli.Context, dir string, named, from adopt.ID, audited adopt.Audited) (adopt.ID, error) {
 	if !c.Bool("force") && !c.Bool("dry-run") {
 		running, err := adopt.Running(dir)
@@ -225,7 +225,8 @@ func givenTo(c *cli.Context, dir string, named, from adopt.ID, audited adopt.Aud
 	return adopt.Whose(dir, users)
 }
 
-// lastIn finds the last line about the making of a container in the policy's log, which is read once it is asked for; nil: there is none.
+// lastIn finds the last line in the policy's log about the creation of a container; the log is read when it is first
+// asked for. nil: there is none.
 func lastIn(p *policy.Policy) func(id string) *report.Line {
 	var last map[string]*report.Line
 	return func(id string) *report.Line {
@@ -250,7 +251,7 @@ func lastIn(p *policy.Policy) func(id string) *report.Line {
 	}
 }
 
-// auditedIn finds who a container of mode audit would have been in the policy's log.
+// auditedIn finds, in the policy's log, the identity that an audited container would have had.
 func auditedIn(p *policy.Policy) adopt.Audited {
 	last := lastIn(p)
 	return func(id string) (policy.LastStart, bool) {
@@ -262,7 +263,7 @@ func auditedIn(p *policy.Policy) adopt.Audited {
 	}
 }
 
-// parseID reads UID or UID:GID; without a group it is the uid's number.
+// parseID reads UID or UID:GID; without a group, the gid is the same number.
 func parseID(option, text string) (adopt.ID, error) {
 	uid, gid, hasGroup := strings.Cut(text, ":")
 	if !hasGroup {

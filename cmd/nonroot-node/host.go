@@ -57,7 +57,7 @@ func (h *host) put(name string) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer own.Close() //nolint:errcheck // nothing was written
+	defer own.Close() // nothing was written
 	sum, err := sumOf(own)
 	if err != nil {
 		return false, err
@@ -107,7 +107,7 @@ func isProgram(path, sum string) bool {
 	if err != nil {
 		return false
 	}
-	defer file.Close() //nolint:errcheck // nothing was written
+	defer file.Close() // nothing was written
 	there, err := sumOf(file)
 	return err == nil && there == sum
 }

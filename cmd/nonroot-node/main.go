@@ -113,7 +113,7 @@ func parse(args []string) (o options, err error) {
 	case o.engine != engines.Containerd.Config.Command && o.engine != engines.CRIO.Config.Command:
 		return o, fmt.Errorf("the engine %q is neither containerd nor crio", o.engine)
 	case !filepath.IsAbs(o.directory) || filepath.Clean(o.directory) != o.directory:
-		return o, fmt.Errorf("the directory %q is no clean absolute path", o.directory)
+		return o, fmt.Errorf("the directory %q is not a clean absolute path", o.directory)
 	}
 	return o, nil
 }

@@ -150,8 +150,15 @@ func (a *agent) hold(ctx context.Context) error {
 		return err
 	}
 	same := files == a.seen
-	if same && time.Since(a.asked) < lookDaemon && time.Since(a.tested) < lookAll {
-		return nil
+	if same && time.Since(a.tested) < lookAll {
+		if time.Since(a.asked) < lookDaemon {
+			return nil
+		}
+		// What was found right has not changed. A daemon that somebody restarts may have read other files.
+		if running, err := a.runs(ctx); err == nil && running {
+			a.asked = time.Now()
+			return nil
+		}
 	}
 	if a.gaveUp != "" && a.gaveUp == files {
 		return errors.New("the CRI daemon did not come back with the handler, and its configuration was put back\nhint: read the events of the node, fix what they name, and delete the agent's pod to try again")
@@ -205,7 +212,7 @@ func (a *agent) settle(ctx context.Context) (files string, err error) {
 			return files, nil
 		}
 	}
-	return "", errors.New("files of the installation are changed again as soon as they are restored\nhint: have whatever else manages them leave them as they are")
+	return "", errors.New("files of the installation are changed again as soon as they are restored\nhint: make whatever else manages them leave them alone")
 }
 
 // register has the daemon know the handlers: first in its files, then, by a restart, in the process that runs. It says whether there was

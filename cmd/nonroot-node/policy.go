@@ -60,7 +60,7 @@ func (a *agent) policy(ctx context.Context) applied {
 		}
 	}
 	if !known {
-		refused = append(refused, fmt.Sprintf("there is no ConfigMap %q in the namespace %q: what was in force stays", a.options.policies, a.namespace))
+		refused = append(refused, fmt.Sprintf("there is no ConfigMap %q in the namespace %q: the previous policy stays in force", a.options.policies, a.namespace))
 	}
 	found.refused = strings.Join(refused, "; ")
 	return found

@@ -19,8 +19,9 @@ import (
 
 // before is how the host was when the agent first changed something: what it has to look like again.
 type before struct {
-	Files  map[string][]byte `json:"files"`  // policies that were there, with their texts
-	Absent []string          `json:"absent"` // files and directories that were not, the outer ones first
+	Files  map[string][]byte      `json:"files"`  // policies that were there, and copies of them, with their texts
+	Modes  map[string]fs.FileMode `json:"modes"`  // permissions of these files
+	Absent []string               `json:"absent"` // files and directories that were not, the outer ones first
 }
 
 // stateDir is where the agent keeps what must survive it.
@@ -28,33 +29,55 @@ const stateDir = policy.DefaultState + "/agent"
 
 const beforeFile = "before.json"
 
-// remember notes how a policy's file was, before it is changed for the first time. It is called on the host.
+// remember notes how a policy's file was, and the copies that are kept of it, before it is changed for the first time. It is called on
+// the host.
 func (h *host) remember(file string) error {
 	b, err := recall()
 	if err != nil {
 		return err
 	}
-	if _, known := b.Files[file]; known || contains(b.Absent, file) {
+	if b.knows(file) {
 		return nil
 	}
-	for _, dir := range []string{filepath.Dir(file), policy.DefaultState, filepath.Dir(h.directory), h.directory} {
+	good, previous := policy.GoodFile(file), policy.PreviousFile(file)
+	for _, dir := range []string{filepath.Dir(file), policy.DefaultState, filepath.Dir(good), filepath.Dir(previous), filepath.Dir(h.directory), h.directory} {
 		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) && !contains(b.Absent, dir) {
 			b.Absent = append(b.Absent, dir)
 		}
 	}
-	switch text, err := os.ReadFile(file); {
-	case errors.Is(err, fs.ErrNotExist):
-		b.Absent = append(b.Absent, file)
-	case err != nil:
-		return err
-	default:
-		b.Files[file] = text
+	for _, name := range []string{file, good, previous} {
+		if err := b.note(name); err != nil {
+			return err
+		}
 	}
 	data, err := json.Marshal(b)
 	if err != nil {
 		return err
 	}
 	return keep(beforeFile, data)
+}
+
+func (b *before) knows(file string) bool {
+	_, was := b.Files[file]
+	return was || contains(b.Absent, file)
+}
+
+// note adds a file as it is.
+func (b *before) note(name string) error {
+	info, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		b.Absent = append(b.Absent, name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	b.Files[name], b.Modes[name] = text, info.Mode().Perm()
+	return nil
 }
 
 func contains(all []string, one string) bool {
@@ -68,7 +91,7 @@ func contains(all []string, one string) bool {
 
 // recall reads what remember has noted.
 func recall() (*before, error) {
-	b := &before{Files: map[string][]byte{}}
+	b := &before{Files: map[string][]byte{}, Modes: map[string]fs.FileMode{}}
 	data, err := os.ReadFile(filepath.Join(stateDir, beforeFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return b, nil
@@ -134,7 +157,7 @@ func (a *agent) takeBack(ctx context.Context) error {
 		return err
 	}
 	slog.Info("nothing of nonroot-runc is left on this node")
-	a.cluster.nodeEvent(ctx, false, "NonRootRemoved", "the node is as it was before nonroot-runc, but for the log of decisions")
+	a.cluster.nodeEvent(ctx, false, "NonRootRemoved", "the node is as it was before nonroot-runc, except for the log of decisions")
 	a.seen = "removed"
 	return nil
 }
@@ -179,7 +202,7 @@ func (h *host) clean() error {
 		if err != nil {
 			return err
 		}
-		err = dir.ReplaceSynced(filepath.Base(file), text, 0o644)
+		err = dir.ReplaceSynced(filepath.Base(file), text, uint32(b.Modes[file]))
 		dir.Close()
 		if err != nil {
 			return err

@@ -18,8 +18,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
-// create makes a container that is not root's: create and run; and restore, which is refused unless the policy trusts
-// checkpoints.
+// create makes a container whose processes are not root: create and run; and restore, which is refused unless the
+// policy trusts checkpoints.
 func create(c *invocation) error {
 	unfit := preservedFDs(c.Command)
 	p, err := loadPolicy(c.Command, c.caller)
@@ -62,13 +62,14 @@ func create(c *invocation) error {
 		}
 	}
 	c.notes()
-	// That no copy can be kept is nothing to fail for: a rootless engine's user has no such place.
+	// Failing to keep a copy is no reason to fail: a rootless engine's user has no such directory.
 	_ = apply.KeepGood(p, c.caller.Owners)
 	return c.goOn(runtime, c.Argv())
 }
 
-// settle decides about a bundle and does what was decided, all but the last step. What is read before the bundle is taken back from
-// others, or before another call has taken an id, counts for nothing, and it is decided once more.
+// settle decides about a bundle and carries the decision out, except for the last step. If the bundle had to be taken
+// back from others, or another call took the id first, what was read before doesn't count, and the decision is made
+// again.
 func (c *invocation) settle(f *facts.Call) decision.Decision {
 	for reclaimed := false; ; {
 		o := govern.Container(f)
@@ -93,7 +94,8 @@ func (c *invocation) settle(f *facts.Call) decision.Decision {
 	}
 }
 
-// prepare does what may change the decision: it takes the bundle back, and ids of ranges. It says whether to decide again.
+// prepare does what may change the decision: it takes the bundle back, and takes ids of ranges. It says whether to
+// decide again.
 func (c *invocation) prepare(f *facts.Call, o *govern.Outcome, reclaimed bool) (again bool, err error) {
 	p := o.Plan
 	if p == nil || p.Decision.Mode != policy.Rewrite {
@@ -107,10 +109,10 @@ func (c *invocation) prepare(f *facts.Call, o *govern.Outcome, reclaimed bool) (
 	return !all, err
 }
 
-// maxWarnings bounds the notes that the engine's log gets.
+// maxWarnings bounds the notes that go into the engine's log.
 const maxWarnings = 8
 
-// notes tells the engine's log what helps the container, and what would become of a container by a policy that is only watched.
+// notes writes into the engine's log what helps the container, and what [audit] of the policy would have done.
 func (c *invocation) notes() {
 	d := &c.decision
 	would := ""
@@ -122,7 +124,7 @@ func (c *invocation) notes() {
 	case d.Audited != "":
 		would = plain(d.Audited, maxMessage)
 	}
-	// Advice is for the engine's log, too, once.
+	// Advice goes into the engine's log, too, once.
 	for _, note := range d.Notes {
 		if len(c.warnings) < maxWarnings && strings.Contains(note, hint.Flat) && !slices.Contains(c.warnings, note) {
 			c.warnings = append(c.warnings, note)

@@ -18,7 +18,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// exec starts a further process in a container. What the engine asks for is rewritten as config.json's process is.
+// exec starts a further process in a container. What the engine asks for is rewritten like config.json's process.
 func exec(c *invocation) error {
 	unfit := preservedFDs(c.Command)
 	e, err := facts.Find(c.Root, c.RootSet, c.ID, c.caller)
@@ -33,7 +33,7 @@ func exec(c *invocation) error {
 	}
 	c.by(p)
 	c.saw(e.Config)
-	_ = apply.KeepGood(p, c.caller.Owners) // as create does
+	_ = apply.KeepGood(p, c.caller.Owners) // as in create
 	runtime, err := laterRuntime(c.Command, e, func() []string { return p.Runtimes }, c.caller)
 	if err != nil {
 		return err
@@ -53,8 +53,9 @@ func exec(c *invocation) error {
 		return err
 	}
 	if d.Mode.Exempts() {
-		// In a container that was rewritten, setgroups may succeed and do nothing: the caller's groups would stay. A runtime
-		// loads the filter before that where a process may gain privileges (adapt.emulate_ownership).
+		// In a rewritten container setgroups may succeed and do nothing (adapt.emulate_ownership), which would leave
+		// the process the caller's groups. A runtime loads the filter before setgroups if the process may gain
+		// privileges.
 		if e.Record == nil || e.Record.Mode != policy.Off {
 			if err := leaveGroups(c.caller); err != nil {
 				return err
@@ -93,8 +94,8 @@ func exec(c *invocation) error {
 	return c.goOn(runtime, c.Argv())
 }
 
-// execPolicy is the policy that an exec goes by. Where the file can't be read, and the container was rewritten, that is the last one
-// that was good, and a note says so: a typing mistake must not make the health checks of all containers fail.
+// execPolicy is the policy for an exec. If the file can't be read, and the container was rewritten, it is the last
+// good one, and a note says so: a typing mistake must not make the health checks of all containers fail.
 func execPolicy(c *invocation, r *decision.Decision) (p *policy.Policy, note string, err error) {
 	p, broken := loadPolicy(c.Command, c.caller)
 	if broken == nil || !r.Enforced() {
@@ -108,7 +109,7 @@ func execPolicy(c *invocation, r *decision.Decision) (p *policy.Policy, note str
 	if p.File != "" {
 		good = strconv.Quote(p.File)
 	}
-	note = fmt.Sprintf("goes by the last policy that was good, %s: %s", good, plain(hint.Line(broken), maxMessage))
+	note = fmt.Sprintf("uses the last good policy, %s: %s", good, plain(hint.Line(broken), maxMessage))
 	c.tell("container %q: exec %s", c.ID, note)
 	return p, note, nil
 }

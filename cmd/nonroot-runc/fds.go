@@ -13,13 +13,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
-// firstFD is the first descriptor behind stdin, stdout and stderr.
+// firstFD is the first descriptor after stdin, stdout and stderr.
 const firstFD = 3
 
-// preservedFDs makes sure that each descriptor which is handed to the container was opened by the caller: where one is
-// missing, runc's own of that number would go there. A directory or an O_PATH handle leads out of the container, by "..";
-// neither is passed on (SECURITY.md C14). It must run before anything else is opened. Standard input, output and error go
-// to the container, too, open or not.
+// preservedFDs makes sure that the caller opened each descriptor that is passed to the container: otherwise one of
+// runc's own with that number would be passed. A directory or an O_PATH handle leads out of the container by "..";
+// neither is passed on (SECURITY.md C14). It must run before anything else is opened. Standard input, output and
+// error are passed in any case, open or not.
 func preservedFDs(cmd *runcargs.Command) error {
 	for fd := range firstFD {
 		if leadsOut(fd) {
@@ -27,8 +27,8 @@ func preservedFDs(cmd *runcargs.Command) error {
 		}
 	}
 	for fd := firstFD; fd < firstFD+cmd.PreserveFDs+listenFDs(); fd++ {
-		// Go's runtime has opened some for itself before main (cgroup files, to know how many processors there are).
-		// They close on exec, which an inherited one never does.
+		// Go's runtime opened some for itself before main (cgroup files, for the number of processors). They close on
+		// exec, which an inherited one never does.
 		own, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		if err != nil || own&unix.FD_CLOEXEC != 0 {
 			return fmt.Errorf("file descriptor %d is to be passed to the container, but is not open\nhint: lower --preserve-fds or LISTEN_FDS, or open it", fd)
@@ -53,11 +53,11 @@ func leadsOut(fd int) bool {
 	return err != nil || flags&unix.O_PATH != 0 || st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
-// ownNull puts a null device of this call's own in the place of standard descriptors that are the host's. crun's exec, and
-// its create of a container with a user namespace, give what they are to the container's user, the inode of /dev/null
-// included, who could then close it to the whole host (crun before 1.24, src/libcrun/container.c). runc leaves a null
-// device alone. Where none can be made, in a rootless user
-// namespace, crun can't give the host's away either.
+// ownNull replaces standard descriptors that are the host's null device by a new one. crun's exec, and its create of
+// a container with a user namespace, chown them to the container's user. That includes the inode of the host's
+// /dev/null, which that user could then close to the whole host (crun before 1.24, src/libcrun/container.c). runc
+// leaves a null device alone. In a rootless user namespace, where none can be made, crun can't chown the host's
+// either.
 func ownNull(hostRoot bool) error {
 	null := -1
 	for fd := range firstFD {
@@ -81,13 +81,13 @@ func ownNull(hostRoot bool) error {
 	return nil
 }
 
-// makeNull opens a null device on a file system that is mounted nowhere, and gone with it.
+// makeNull opens a null device on a file system that is mounted nowhere, and goes away with the descriptor.
 func makeNull() (int, error) {
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(fs) //nolint:errcheck // nothing was written
+	defer unix.Close(fs)
 	if err := unix.FsconfigCreate(fs); err != nil {
 		return -1, err
 	}
@@ -95,15 +95,14 @@ func makeNull() (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(mount)                                                                        //nolint:errcheck // nothing was written
+	defer unix.Close(mount)
 	if err := unix.Mknodat(mount, "null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil { // #nosec G115 -- a small number
 		return -1, err
 	}
 	return unix.Openat(mount, "null", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 }
 
-// listenFDs is how many sockets were passed by systemd's protocol to this very process; 0 where they were meant for
-// another one.
+// listenFDs is how many sockets systemd's protocol passed to this very process; 0: they were meant for another one.
 func listenFDs() int {
 	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
 	if err != nil || n < 0 {
@@ -115,8 +114,8 @@ func listenFDs() int {
 	return min(n, runcargs.MaxPreserveFDs)
 }
 
-// sealed puts a document where nobody can change it any more, and gives a path by which the next runtime reads it. Its
-// descriptor lies above all that are preserved, so that it isn't one of them.
+// sealed puts a document into memory that can no longer be changed, and returns a path by which the next runtime
+// reads it. Its descriptor is above all that are preserved, so it isn't one of them.
 func sealed(name string, data []byte, cmd *runcargs.Command) (string, error) {
 	low, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
@@ -140,7 +139,7 @@ func sealed(name string, data []byte, cmd *runcargs.Command) (string, error) {
 	return "/proc/self/fd/" + strconv.Itoa(fd), err
 }
 
-// inherited duplicates a descriptor to one that the next runtime keeps and the container doesn't get.
+// inherited duplicates a descriptor so that the next runtime keeps it and the container doesn't get it.
 func inherited(fd int, cmd *runcargs.Command) (int, error) {
 	above := firstFD + cmd.PreserveFDs + listenFDs()
 	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, above)

@@ -11,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// denyUserNamespaces gives this process a seccomp filter that the next runtime inherits, and from it what it execs. A container
-// that was not created by nonroot-runc has a profile that nobody has narrowed, or none, and an exec can't be given another one:
-// runtimes take it from the container (SECURITY.md B1, D8). By the filter nobody makes a user namespace; unlike in a profile
-// that config.json is given, setns(2) stays open, as the runtime joins the container by it.
+// denyUserNamespaces gives this process a seccomp filter that the next runtime inherits, and so does what it execs. A
+// container that nonroot-runc did not create has a profile that was not narrowed, or none, and an exec can't be given
+// another one: runtimes take it from the container (SECURITY.md B1, D8). The filter keeps every process from creating
+// a user namespace. Unlike a profile in config.json, it leaves setns(2) open, as the runtime needs it to join the
+// container.
 //
-// Filters belong to threads until execve, so this one must be the one that calls it. An ordinary user who is not root in a user
-// namespace yet may set none, and is his own master anyway.
+// Filters belong to threads until execve, so this thread must be the one that calls it. An ordinary user who is not
+// root in a user namespace yet may set none, and can only reach their own containers anyway.
 func denyUserNamespaces() error {
 	filter, err := userNamespaceFilter(runtime.GOARCH)
 	if err != nil {
@@ -35,15 +36,15 @@ func denyUserNamespaces() error {
 	return nil
 }
 
-// callTable is the numbers of the system calls by which one makes a user namespace, in one of the kernel's tables.
+// callTable has the numbers of the system calls that create a user namespace, in one of the kernel's tables.
 type callTable struct {
 	arch                   uint32 // of struct seccomp_data (seccomp(2))
 	clone, unshare, clone3 uint32
 	cloneFlags             uint32 // which argument of clone holds the flags (clone(2), "C library/kernel differences")
 }
 
-// callTables are those that the kernel of a GOARCH answers (Linux, the tables of arch/*; clone3 has one number everywhere).
-// A function, as a map would be made at each start.
+// callTables are the tables that the kernel of a GOARCH answers (Linux, the tables of arch/*; clone3 has one number
+// everywhere). It is a function, as a map would be built at each start.
 func callTables() map[string][]callTable {
 	return map[string][]callTable{
 		"amd64":   {{unix.AUDIT_ARCH_X86_64, 56, 272, 435, 0}, {unix.AUDIT_ARCH_I386, 120, 310, 435, 0}},
@@ -54,10 +55,10 @@ func callTables() map[string][]callTable {
 	}
 }
 
-// x32 marks the system calls of a third table of amd64, with the same numbers (asm/unistd.h, __X32_SYSCALL_BIT).
+// x32 marks the system calls of amd64's third table, which have the same numbers (asm/unistd.h, __X32_SYSCALL_BIT).
 const x32 = 0x40000000
 
-// Answers of a filter, and where struct seccomp_data has what it looks at (seccomp(2)).
+// The filter's answers, and the offsets in struct seccomp_data that it reads (seccomp(2)).
 const (
 	denied   = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 	unknown  = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
@@ -66,8 +67,8 @@ const (
 	dataArgs = 16
 )
 
-// userNamespaceFilter is the filter's program. clone3's flags lie in memory, which it can't read: the call is answered as by a
-// kernel that doesn't know it, and so is each call by a table that is not known.
+// userNamespaceFilter is the filter's program. clone3's flags are in memory, which a filter can't read: the call is
+// answered as by a kernel that doesn't know it, and so is every call of an unknown table.
 func userNamespaceFilter(goarch string) ([]unix.SockFilter, error) {
 	tables := callTables()[goarch]
 	if len(tables) == 0 {
@@ -81,7 +82,7 @@ func userNamespaceFilter(goarch string) ([]unix.SockFilter, error) {
 		answer    = unix.BPF_RET | unix.BPF_K
 		isAllowed = unix.SECCOMP_RET_ALLOW
 	)
-	low := func(arg uint32) uint32 { // half of an argument, in which the flags are
+	low := func(arg uint32) uint32 { // the half of an argument that has the flags
 		if goarch == "s390x" { // big-endian
 			return dataArgs + 8*arg + 4
 		}
@@ -90,7 +91,7 @@ func userNamespaceFilter(goarch string) ([]unix.SockFilter, error) {
 	f := []unix.SockFilter{{Code: load, K: dataArch}}
 	for _, t := range tables {
 		f = append(f, []unix.SockFilter{
-			{Code: isEqual, K: t.arch, Jf: 13}, // else to the next table
+			{Code: isEqual, K: t.arch, Jf: 13}, // otherwise on to the next table
 			{Code: load, K: dataNr},
 			{Code: and, K: ^uint32(x32)},
 			{Code: isEqual, K: t.clone3, Jt: 8},

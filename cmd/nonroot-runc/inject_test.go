@@ -51,7 +51,7 @@ func underAs(t *testing.T, f fault, cmd *osexec.Cmd, attr *syscall.SysProcAttr) 
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	testkit.Must(t, err)
 	ours, theirs := os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket")
-	defer ours.Close() //nolint:errcheck // nothing was written
+	defer ours.Close() // nothing was written
 	var calls []string
 	for _, c := range f.calls {
 		calls = append(calls, strconv.Itoa(c))
@@ -72,7 +72,7 @@ func underAs(t *testing.T, f fault, cmd *osexec.Cmd, attr *syscall.SysProcAttr) 
 		_ = cmd.Wait()
 		t.Fatal(err)
 	}
-	defer unix.Close(listener) //nolint:errcheck // nothing was written
+	defer unix.Close(listener) // nothing was written
 	h := supervise(t, listener, f)
 	return h, cmd.Wait()
 }
@@ -158,7 +158,7 @@ func text(pid uint32, at uint64) string {
 	if err != nil {
 		return ""
 	}
-	defer mem.Close() //nolint:errcheck // nothing was written
+	defer mem.Close() // nothing was written
 	buf := make([]byte, 256)
 	n, _ := mem.ReadAt(buf, int64(at)) // a short one will do
 	s, _, _ := bytes.Cut(buf[:n], []byte{0})
@@ -171,7 +171,7 @@ func receive(socket *os.File) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	defer conn.Close() //nolint:errcheck // nothing was written
+	defer conn.Close() // nothing was written
 	oob := make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := conn.(*net.UnixConn).ReadMsgUnix(make([]byte, 1), oob)
 	if err != nil {

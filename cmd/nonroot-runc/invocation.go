@@ -17,23 +17,23 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// invocation is a governed call on its way, with what the log will be told of it.
+// invocation is a governed call on its way, with what the log will say about it.
 type invocation struct {
 	*runcargs.Command
 	caller   facts.Caller
 	began    time.Time
 	decision decision.Decision
 
-	log    policy.Log // where to; nowhere until a policy is known
-	state  string     // the policy's directory of state
+	log    policy.Log // where to log; nowhere until a policy is known
+	state  string     // the policy's state directory
 	bundle string
 	mapped bool          // the container has a user namespace of its own
-	config auditlog.Seen // config.json as it was found, where somebody reads the log
+	config auditlog.Seen // config.json as it was found, if there is a log
 
-	warnings []string // for the engine's log, too
+	warnings []string // for the engine's log as well
 }
 
-// governed makes a call, and logs its failure, which is a refusal. A call that goes on logs itself.
+// governed makes a call, and logs its failure, which is a refusal. A call that succeeds logs itself.
 func governed(cmd *runcargs.Command, caller facts.Caller, do func(*invocation) error) error {
 	c := &invocation{Command: cmd, caller: caller, began: time.Now()}
 	c.decision.ID = cmd.ID
@@ -46,14 +46,14 @@ func governed(cmd *runcargs.Command, caller facts.Caller, do func(*invocation) e
 	return err
 }
 
-// by notes the policy that the call goes by.
+// by records the policy that the call uses.
 func (c *invocation) by(p *policy.Policy) {
 	c.log, c.state = p.Log, p.State
 	d := &c.decision
 	d.Rule, d.Policy, d.Profile, d.Digest = p.Rule, p.File, p.Profile, p.Digest
 }
 
-// decided notes what was decided, and fails where it is a refusal.
+// decided records the decision, and fails if it is a refusal.
 func (c *invocation) decided(d decision.Decision) error {
 	c.decision = d
 	if d.Refused() {
@@ -62,17 +62,17 @@ func (c *invocation) decided(d decision.Decision) error {
 	return nil
 }
 
-// logged says that somebody reads what is gathered for the log.
+// logged says that there is a log, so that it is worth gathering what goes into it.
 func (c *invocation) logged() bool { return c.log.Anywhere() }
 
-// saw notes the container's config.json.
+// saw records the container's config.json.
 func (c *invocation) saw(config []byte) {
 	if c.logged() {
 		c.config = auditlog.Look(config)
 	}
 }
 
-// goOn logs what was decided, and replaces this program with the next runtime.
+// goOn logs the decision, and replaces this program with the next runtime.
 func (c *invocation) goOn(runtime string, args []string) error {
 	if err := c.write(); err != nil {
 		if c.log.Required {
@@ -83,7 +83,7 @@ func (c *invocation) goOn(runtime string, args []string) error {
 	return become(runtime, args)
 }
 
-// warn tells the engine that the log has a gap.
+// warn tells the engine that a line of the log is missing.
 func (c *invocation) warn(err error) {
 	if err != nil {
 		c.tell("a decision could not be logged: %s", plain(hint.Line(err), maxMessage))

@@ -6,10 +6,10 @@
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 
-// Command nonroot-runc is an OCI runtime in which no container process is root. It stands in place of runc: it
+// Command nonroot-runc is an OCI runtime in which no container process is root. It takes the place of runc: it
 // rewrites what an engine asks for, and then replaces itself with the real runc or crun.
 //
-// The way of the data, one file a stage:
+// The way of the data, one file per stage:
 //
 //	argv -> Command -> Facts -> Decision -> Plan -> apply -> canonical argv -> execve(runc)
 package main
@@ -30,12 +30,12 @@ func main() {
 	if err == nil {
 		err = run(cmd)
 	}
-	// Whatever is not the next runtime by now is a failure.
+	// A process that is not the next runtime by now has failed.
 	report(cmd, err)
 	os.Exit(1)
 }
 
-// run does what the verb needs. It returns only where it fails.
+// run does what the verb needs. It returns only if it fails.
 func run(cmd *runcargs.Command) error {
 	if err := notRecursive(); err != nil {
 		return err
@@ -58,13 +58,13 @@ func run(cmd *runcargs.Command) error {
 	}
 }
 
-// guard is the variable by which a call notices that the runtime it went on to is this program again. Its value is the
-// process id, which execve keeps, and how many calls in a row were made by wrappers that fork.
+// guard is the variable that reveals to a call that its next runtime is this program again. Its value is the process
+// id, which execve keeps, and how many calls in a row came from wrappers that fork.
 const guard = "NONROOT_RUNC_GUARD"
 
 const maxDepth = 8
 
-// notRecursive refuses to go round in circles: "runc" may be a link to, a copy of or a script around this program
+// notRecursive refuses to go in circles: "runc" may be a link to, a copy of or a script around this program
 // (SECURITY.md E11).
 func notRecursive() error {
 	pid, depth := guardValue()
@@ -76,12 +76,12 @@ func notRecursive() error {
 
 func guardValue() (pid, depth int) {
 	p, d, _ := strings.Cut(os.Getenv(guard), ":")
-	pid, _ = strconv.Atoi(p)   // nothing or nonsense is 0, which is not a process
+	pid, _ = strconv.Atoi(p)   // if missing or malformed it is 0, which is no process
 	depth, _ = strconv.Atoi(d) // likewise
 	return pid, depth
 }
 
-// become replaces this program with the next runtime.
+// become execs the next runtime.
 func become(runtime string, args []string) error {
 	_, depth := guardValue()
 	env := environ(guard + "=" + strconv.Itoa(os.Getpid()) + ":" + strconv.Itoa(depth+1))
@@ -89,17 +89,18 @@ func become(runtime string, args []string) error {
 	return wrap(err, "replace this program with the runtime %q", runtime)
 }
 
-// receiver is the variable by which crun hands a container's system calls to a listener (SECURITY.md B5).
+// receiver is the variable that makes crun hand a container's system calls to a listener (SECURITY.md B5).
 const receiver = "RUN_OCI_SECCOMP_RECEIVER"
 
-// helper begins the variables by which runc tells its own helper, before any of its other code runs, what to become: with one of
-// them and a descriptor, a call of "create" first enters the namespaces that somebody else names, and finds his bundle there
-// (runc, libcontainer/nsenter/nsexec.c; SECURITY.md E9).
+// helper begins the variables by which runc tells its own helper process what to become, before any of its other code
+// runs: with one of them and a descriptor, a call of "create" first enters namespaces that somebody else names, and
+// finds that caller's bundle there (runc, libcontainer/nsenter/nsexec.c; SECURITY.md E9).
 const helper = "_LIBCONTAINER_"
 
-// environ is the environment for the next runtime: ours, with the guard, without what steers a runtime, and without sockets
-// that were meant for somebody else. systemd passes them to one process (sd_listen_fds(3), LISTEN_PID); runc looks at that,
-// crun hands the descriptors of that number to the container whoever they were meant for (SECURITY.md C14).
+// environ is the environment for the next runtime: ours with the guard, without variables that steer a runtime, and
+// without sockets that were meant for another process. systemd passes sockets to one process (sd_listen_fds(3),
+// LISTEN_PID); runc checks that, but crun passes the descriptors of those numbers to the container whoever they were
+// meant for (SECURITY.md C14).
 func environ(guardEntry string) []string {
 	listen := listenFDs() > 0
 	old := os.Environ()

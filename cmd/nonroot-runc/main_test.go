@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 func testMain(m *testing.M) int {
 	unix.Umask(0o022)
 	if dir := os.Getenv(insideVariable); dir != "" {
-		defer os.RemoveAll(dir) //nolint:errcheck // it's the system's temporary directory
+		defer os.RemoveAll(dir) // it's the system's temporary directory
 		// What this process inherited must not go on to the program.
 		if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 			fmt.Fprintln(os.Stderr, "prepare the tests:", err)
@@ -78,7 +78,7 @@ func testMain(m *testing.M) int {
 func withoutRoot(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "nonroot-test")
 	if err == nil {
-		defer os.RemoveAll(dir) //nolint:errcheck // it's the system's temporary directory
+		defer os.RemoveAll(dir) // it's the system's temporary directory
 		err = os.Mkdir(filepath.Join(dir, "bin"), 0o700)
 	}
 	self, selfErr := os.Executable()

@@ -35,7 +35,7 @@ const policyHint = "the policy (" + policy.DefaultFile + ")"
 // fail is an error with advice.
 func fail(what, advice string) error { return errors.New(what + hint.Mark + advice) }
 
-// wrap says what was being done when an error came up.
+// wrap says what was being done when an error occurred.
 func wrap(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
@@ -43,7 +43,7 @@ func wrap(err error, format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
-// report tells of the failure on stderr and, where the engine named one, in its log.
+// report reports the failure on stderr and, if the engine named one, in its log.
 func report(cmd *runcargs.Command, err error) {
 	msg := message(cmd, err)
 	fmt.Fprintln(os.Stderr, msg)
@@ -63,11 +63,11 @@ func message(cmd *runcargs.Command, err error) string {
 	return who + plain(finding, maxMessage-len(advice)) + advice
 }
 
-// maxMessage bounds a message, in bytes. containerd hands it on by its event log, the kubelet shows it as an event, of which
-// Kubernetes keeps 1024.
+// maxMessage bounds a message, in bytes. containerd passes it on in an event, and the kubelet shows it as an event,
+// of which Kubernetes keeps 1024 bytes.
 const maxMessage = 2048
 
-// plain words errnos, and whatever text came from elsewhere, so that engines don't take them for something else.
+// plain rewords errnos, and whatever text came from elsewhere, so that engines don't misread them.
 func plain(msg string, limit int) string {
 	return quote.Text(strings.NewReplacer(
 		"no such file or directory", "it does not exist",
@@ -80,10 +80,9 @@ func plain(msg string, limit int) string {
 	).Replace(msg), limit)
 }
 
-// logLine appends one line to the file that --log names. That it can't be written is nothing to fail for: stderr has
-// the message, too.
+// logLine appends one line to the file that --log names. If that fails, stderr still has the message.
 func logLine(cmd *runcargs.Command, level, msg string) {
-	file := strings.TrimPrefix(cmd.Log, "file:") // crun's spelling of a file
+	file := strings.TrimPrefix(cmd.Log, "file:") // how crun spells a file
 	if file == "" || strings.HasPrefix(file, "journald:") || strings.HasPrefix(file, "syslog:") {
 		return
 	}
@@ -102,7 +101,7 @@ func logLine(cmd *runcargs.Command, level, msg string) {
 	if err != nil {
 		return
 	}
-	_, _ = unix.Write(fd, line) // in one piece, so that lines of several writers don't mix
+	_, _ = unix.Write(fd, line) // in one piece, so that lines of several writers don't interleave
 	_ = unix.Close(fd)
 }
 

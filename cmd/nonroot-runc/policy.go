@@ -14,13 +14,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
-// loadPolicy reads the policy that this call goes by.
+// loadPolicy reads the policy for this call.
 func loadPolicy(cmd *runcargs.Command, c facts.Caller) (*policy.Policy, error) {
 	return facts.PolicyForOne(cmd.NonrootConfig, os.Args[0], c.Owners)
 }
 
-// root is the runtime's --root as rules see it: the directory by which an engine is known. The working directory is the engine's,
-// too.
+// root is the runtime's --root as rules see it: the directory that identifies an engine. A relative one starts at the
+// engine's working directory.
 func root(cmd *runcargs.Command) string {
 	if !cmd.RootSet {
 		return ""
@@ -32,7 +32,8 @@ func root(cmd *runcargs.Command) string {
 	return abs
 }
 
-// nextRuntime is where a call goes on to: the runtime that the command line names, else the first candidate that is one.
+// nextRuntime is the next runtime of a call: the one that the command line names, else the first candidate that
+// exists.
 func nextRuntime(cmd *runcargs.Command, candidates []string, c facts.Caller) (string, error) {
 	if cmd.NonrootRuntime != "" {
 		candidates = []string{cmd.NonrootRuntime}
@@ -40,10 +41,10 @@ func nextRuntime(cmd *runcargs.Command, candidates []string, c facts.Caller) (st
 	return runc.Find(candidates, c.Owners)
 }
 
-// laterRuntime is where a call goes on to that makes no container: to the runtime that the record of the container names (nil:
-// there is none), else to the policy's, if it can be read, else to one of the built-in search. A runtime may have been updated
-// or moved since, and a broken policy must not stop anyone; but where the state tells which kind of runtime has made the
-// container, another kind is not asked. The policy is only asked for its runtimes where the record's is gone.
+// laterRuntime is the next runtime of a call that makes no container: the one in the container's record (nil: there
+// is none), else the policy's, if the policy can be read, else one of the built-in search. A runtime may have been
+// updated or moved, and a broken policy must not stop anyone; but if the container's state tells which kind of
+// runtime created it, no other kind is called. The policy is only read if the record's runtime is gone.
 func laterRuntime(cmd *runcargs.Command, e *facts.Existing, policys func() []string, c facts.Caller) (string, error) {
 	if cmd.NonrootRuntime != "" {
 		return nextRuntime(cmd, nil, c)
@@ -68,7 +69,7 @@ func laterRuntime(cmd *runcargs.Command, e *facts.Existing, policys func() []str
 	return nextRuntime(cmd, append(tried, others...), c)
 }
 
-// kindOf says which kind of runtime a program's name is one of; "": any.
+// kindOf is the kind of runtime that a program's name suggests; "": any.
 func kindOf(name string) runc.Kind {
 	for _, kind := range []runc.Kind{runc.Crun, runc.Runc} {
 		if strings.Contains(filepath.Base(name), string(kind)) {

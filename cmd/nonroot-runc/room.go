@@ -2,9 +2,9 @@
 
 package main
 
-// room makes the stack as large as a call needs, at once. It would else grow four times, from 4 kB to 32 kB, and each time the
-// runtime takes fresh pages and walks and copies all frames. The stack grows by whole frames (runtime.newstack), so that one
-// large frame is enough, and what is declared in a branch that is not taken is not cleared.
+// room grows the stack to what a call needs at once. Otherwise it would grow four times, from 4 kB to 32 kB, and each
+// time the Go runtime allocates pages and copies all frames. The stack grows by whole frames (runtime.newstack), so
+// one large frame is enough, and variables of a branch that is not taken are not cleared.
 //
 //go:noinline
 func room(use bool) (n byte) {

@@ -7,7 +7,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// start is the gate between create and start: the container's first process goes on only if it keeps what was promised.
+// start is the gate between create and start: the container's first process may start only if it keeps every promise.
 func start(c *invocation) error {
 	p, broken := loadPolicy(c.Command, c.caller)
 	if broken == nil {

@@ -16,14 +16,14 @@ import (
 
 const verbUpdate = "update"
 
-// withoutDevices takes the list of devices out of the new limits of a crun container. containerd's part for Kubernetes sends the
-// one of the engine's own config.json along with each change of a limit, and crun opens by it what was closed (SECURITY.md C1).
-// runc does not look at it.
+// withoutDevices removes the list of devices from the new limits of a crun container. containerd's CRI plugin sends
+// the list of the engine's own config.json with each change of a limit, and crun would reopen what was closed
+// (SECURITY.md C1). runc ignores it.
 func withoutDevices(cmd *runcargs.Command) error {
-	if cmd.ID != "" { // else crun may find one, by a spelling of its own
+	if cmd.ID != "" { // otherwise crun may find one in a spelling of its own
 		e, err := facts.Find(cmd.Root, cmd.RootSet, cmd.ID, facts.AnyCaller())
 		if errors.Is(err, runc.ErrNoState) {
-			return nil // the runtime says so
+			return nil // the runtime reports it
 		}
 		if err == nil {
 			if e.Match(); e.State.Kind == runc.Runc || e.Record != nil && e.Record.Mode.Exempts() {

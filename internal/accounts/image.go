@@ -71,7 +71,7 @@ func (im *Image) believed(inside func(uint32) (uint32, bool)) *Image {
 	v.layers = &v
 	for p, d := range map[string]*database{"/etc/passwd": &v.passwd, "/etc/group": &v.group} {
 		if d.own && !v.RootsAlone(p, inside) {
-			*d = database{note: fmt.Sprintf("%s says nothing of the image: others than root can write it, or lead it elsewhere", p)}
+			*d = database{note: fmt.Sprintf("%s says nothing about the image: others than root can write it, or redirect it", p)}
 		}
 	}
 	return &v

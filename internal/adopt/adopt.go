@@ -119,13 +119,13 @@ func Adopt(o *Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the volume %q: %w", o.Volume, err)
 	}
-	defer unix.Close(top) //nolint:errcheck // nothing was written
+	defer unix.Close(top)
 	w := &walk{Options: o, Result: Result{Volume: o.Volume, Skipped: []string{}}}
 	if !o.DryRun {
 		if w.journal, err = openJournal(o); err != nil {
 			return nil, err
 		}
-		defer w.journal.Close() //nolint:errcheck // it was synced
+		defer w.journal.Close() // it was synced
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(top, &st); err != nil {
@@ -176,7 +176,7 @@ func (w *walk) entry(dir int, name, at string, depth int) error {
 	case err != nil:
 		return fmt.Errorf("open %q: %w", path.Join(w.Options.Volume, at), err)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("look at %q: %w", path.Join(w.Options.Volume, at), err)
@@ -342,7 +342,7 @@ func Undo(o *Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the volume %q: %w", o.Volume, err)
 	}
-	defer unix.Close(top) //nolint:errcheck // nothing was written
+	defer unix.Close(top)
 	r, left := &Result{Volume: o.Volume, Skipped: []string{}}, 0
 	for _, e := range readJournal(text) {
 		back, err := giveBack(o, top, e)
@@ -360,7 +360,7 @@ func Undo(o *Options) (*Result, error) {
 		return r, nil
 	}
 	if left > 0 {
-		return r, fmt.Errorf("%d of %q could not be given back, the first: %s\nhint: fix that, and undo it again: the journal stays", left, o.Volume, r.Skipped[0])
+		return r, fmt.Errorf("%d files of %q could not be changed back, the first: %s\nhint: fix that, and undo again: the journal is kept", left, o.Volume, r.Skipped[0])
 	}
 	return r, os.Remove(name)
 }
@@ -395,7 +395,7 @@ func giveBack(o *Options, top int, e *entry) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return false, err

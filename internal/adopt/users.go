@@ -163,7 +163,7 @@ func Whose(dir string, users []User) (ID, error) {
 	}
 	advice := "name its user with --user UID:GID, as nonroot-ctl explain CONTAINER shows it"
 	if who, ok := ofImage(users); ok {
-		advice = fmt.Sprintf("name one with --user UID:GID; with --user %d:%d, who it is by an image, containers whose user the policy alone decides follow when they are created again", who.UID, who.GID)
+		advice = fmt.Sprintf("name one with --user UID:GID; with --user %d:%d, an image's user, containers whose user only the policy decides follow when they are created again", who.UID, who.GID)
 	}
 	what := "no container of Docker's or Podman's that mounts it is known"
 	if len(said) > 0 {
@@ -217,7 +217,7 @@ func volumeAt(dir string) (v volumeOnDisk, err error) {
 	if err != nil {
 		return v, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	mounts, err := proc.ReadMounts()
 	if err := errors.Join(err, unix.Fstat(fd, &v.Stat_t)); err != nil {
 		return v, err
@@ -265,12 +265,12 @@ func (v *volumeOnDisk) isAt(dir, below string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(top) //nolint:errcheck // nothing was written
+	defer unix.Close(top)
 	fd, err := unix.Openat2(top, below, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inside})
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // likewise
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && st.Dev == v.Dev && st.Ino == v.Ino
 }
@@ -305,7 +305,7 @@ func byPrefix(prefix string, dirs []string) (found []string) {
 
 // several is why a beginning is not enough.
 func several(prefix string, dirs []string) error {
-	return fmt.Errorf("the names of %d volumes begin with %q\nhint: give more of the name", len(dirs), prefix)
+	return fmt.Errorf("the names of %d volumes begin with %q\nhint: type more of the name", len(dirs), prefix)
 }
 
 // Leaves are the containers that go on as who a volume is taken from at their next start: what they have written there is somebody

@@ -42,7 +42,7 @@ func TestWhose(t *testing.T) {
 		"one, and who chose the same":        {[]User{one, was("step", 70, 71, decision.Prepared)}, ID{UID: 70, GID: 71}, ""},
 		"one by his own wish":                {[]User{was("db", 5, 6, decision.Kept)}, ID{}, `"db" asks for 5:6 itself`},
 		"one of whom nobody knows":           {[]User{{Name: "new"}}, ID{}, `"new" is not known: it is in a user namespace, or its last start was under another runtime`},
-		"an image's, and the policy's":       {[]User{was("job", 65532, 65532, decision.Fixed), one}, ID{}, "with --user 70:71, who it is by an image"},
+		"an image's, and the policy's":       {[]User{was("job", 65532, 65532, decision.Fixed), one}, ID{}, "with --user 70:71, an image's user"},
 		"two images', and the policy's":      {[]User{was("job", 65532, 65532, decision.Fixed), one, was("two", 72, 71, decision.Image)}, ID{}, "as nonroot-ctl explain CONTAINER shows it"},
 		"of whom nobody knows, an image's":   {[]User{{Name: "new"}, one}, ID{}, "as nonroot-ctl explain CONTAINER shows it"},
 		"in mode audit, one":                 {[]User{would(one), again}, ID{UID: 70, GID: 71}, ""},

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apply carries plans out. It is the only package on a governed call's way that writes: ids of ranges, owners of files,
-// the names, the record, config.json, the log, and the copy of the policy. What is to be written it is told (internal/plan).
+// Package apply carries plans out. It is the only package on the way of a governed call that writes: leases of ids,
+// owners of files, the names, the record, config.json, the log, and the copy of the policy. internal/plan decides
+// what is written.
 //
-//	apply.go  a plan for a container, in the order that holds whenever it is cut off
+//	apply.go  a plan for a container, in an order that is safe whenever it is interrupted
 //	lease.go  the ids of ranges that a decision rests on
 //	give.go   owners in the container's layer and its volumes
-//	log.go    the log's line
-//	good.go   the copy of the policy that was good
+//	log.go    the line of the log
+//	good.go   the copy of a good policy
 package apply
 
 import (
@@ -28,10 +29,11 @@ type step struct {
 	do   func() error
 }
 
-// Container does what a plan says, but for the leases, which come before (Take). Where it fails, or is ended, config.json is the old
-// one or the new one, and no record matches a config.json that is not the decision's.
+// Container does what a plan says, except for the leases, which come before (Take). If it fails or is killed,
+// config.json is either the old or the new one, and no record matches a config.json that is not the decision's.
 //
-// It gives the notes that engines' own logs should have, too: what they are about shows long after the container has started.
+// It returns the notes that engines' own logs should have, too: what they are about shows only long after the
+// container has started.
 func Container(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) (warnings []string, err error) {
 	if p.Reclaim != nil && p.Decision.Mode == decision.Rewrite {
 		return nil, fmt.Errorf("the owner of the bundle %q changed again while it was being read", dir.Path)
@@ -44,7 +46,7 @@ func Container(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) (warnings [
 	return warnings, nil
 }
 
-// steps are in an order by which config.json comes last: until then the old one stands, and no record matches it.
+// steps are in an order that ends with config.json: until then the old one stands, and no record matches it.
 func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners, warnings *[]string) []step {
 	note := func(done given) {
 		d := &p.Decision
@@ -89,7 +91,7 @@ func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners, warnings *[]str
 			step{"config", func() error { return dir.Replace(bundle.Config, p.Rewritten(), 0o600, "") }})
 	}
 	return append(all,
-		step{"kept", func() error { return dir.Remove(record.Before) }}, // it is of an earlier start
+		step{"kept", func() error { return dir.Remove(record.Before) }}, // it is from an earlier start
 		seal(p.Parts...),
 		step{"sweep", func() error { dir.Sweep(); return nil }},
 		step{"config", func() error { return dir.ReplaceKeeping(bundle.Config, p.Parts, 0o600, record.Before) }})
@@ -104,5 +106,6 @@ func seal(dir *bundle.Dir, d *decision.Decision, config [][]byte) (err error) {
 	return record.Write(dir, d)
 }
 
-// Reclaim takes a bundle back that the engine has given to the container's root. What was read of it before counts for nothing.
+// Reclaim takes back a bundle that the engine has given to the container's root. What was read from it before doesn't
+// count.
 func Reclaim(p *plan.Plan, dir *bundle.Dir) error { return dir.Reclaim(p.Reclaim.UID, p.Reclaim.GID) }

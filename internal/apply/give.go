@@ -16,10 +16,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// given is what was given, or not.
+// given is what changed owner, and what did not.
 type given struct {
 	notes       []string // for the record
-	warnings    []string // those of the notes that engines' logs should have, too
+	warnings    []string // the notes that engines' logs should have, too
 	rootVolumes []string // directories of volumes that stay root's
 }
 
@@ -27,7 +27,7 @@ func (done *given) note(format string, args ...any) {
 	done.notes = append(done.notes, fmt.Sprintf(format, args...))
 }
 
-// give changes owners, and says for the record what it did and what it could not do.
+// give changes owners, and reports for the record what it did and what it could not do.
 func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owners) (done given) {
 	o := layer.For(g, bundle, d.ID)
 	if o.Gives() {
@@ -36,13 +36,13 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 			done.note("%d directories and %d files of the image now belong to the identity, in %s", given.Directories, given.Files, listed(given.Tops))
 		}
 		if given.Unfinished {
-			done.note("not all of what the image keeps for root was given to the identity: there is too much")
+			done.note("not all of root's files in the image became the container user's: there are too many")
 		}
 		switch {
 		case err != nil && len(given.Tops) > 0:
-			done.note("some of what the image keeps for root was not given to the identity: %v", err)
+			done.note("some of root's files in the image did not become the container user's: %v", err)
 		case err != nil:
-			done.note("what the image keeps for root was not given to the identity: %v", err)
+			done.note("root's files in the image did not become the container user's: %v", err)
 		}
 	}
 	if g.Tmp {
@@ -51,7 +51,7 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 			done.note("everyone can write to %s now", p)
 		}
 		if err != nil && !o.Gives() {
-			done.note("/tmp stays as it is: %v", err)
+			done.note("/tmp is unchanged: %v", err)
 		}
 	}
 	last := policy.LastStart{Identity: *d.Identity, Source: d.Source}
@@ -63,7 +63,7 @@ func give(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owne
 	return done
 }
 
-// secrets makes what the engine keeps for the container alone readable to the identity.
+// secrets makes the files that the engine keeps for this container alone readable to the identity.
 func (done *given) secrets(g *plan.Give, o *layer.Options, id string, owners trusted.Owners) {
 	count := 0
 	for _, source := range g.Secrets {
@@ -83,7 +83,7 @@ func (done *given) secrets(g *plan.Give, o *layer.Options, id string, owners tru
 	}
 }
 
-// watch says what give would say of volumes that stay root's. Nothing is changed.
+// watch reports what give would report of volumes that stay root's, without changing anything.
 func watch(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owners) (done given) {
 	o := layer.For(g, bundle, d.ID)
 	o.DryRun = true
@@ -91,7 +91,7 @@ func watch(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Own
 	return done
 }
 
-// volumes gives the container's volumes.
+// volumes changes the owners of the container's volumes.
 func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Source, owners trusted.Owners) {
 	others := ""
 	if source == decision.Fixed {
@@ -112,9 +112,9 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Sourc
 		}
 		switch {
 		case of.Roots && !g.EmptyOnly:
-			done.warn("the volume %q stays root's, as root has written to it%s%s", v.Source, adoptHint(g, v.Source), others)
+			done.warn("the volume %q still belongs to root, which has written to it%s%s", v.Source, adoptHint(g, v.Source), others)
 		case of.Part != "" && !g.EmptyOnly:
-			done.warn("the volume %q stays root's in part, such as %q in it%s%s", v.Source, of.Part, adoptHint(g, v.Source), others)
+			done.warn("parts of the volume %q still belong to root, such as %q%s%s", v.Source, of.Part, adoptHint(g, v.Source), others)
 		case of.Group == "." && (g.LostGroup || !g.EmptyOnly):
 			done.warn("the volume %q is open to root's group, which no container has here, and not to the identity%s", v.Source, groupHint(g, v.Source))
 		case of.Group != "" && g.LostGroup:
@@ -126,21 +126,22 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Sourc
 	}
 }
 
-// warn is a note that engines' logs should have, too.
+// warn adds a note that engines' logs should have, too.
 func (done *given) warn(format string, args ...any) {
 	done.note(format, args...)
 	done.warnings = append(done.warnings, done.notes[len(done.notes)-1])
 }
 
-// notPlain stands in the place of a command that a shell would read otherwise: whoever starts a container names its volumes.
-const notPlain = "; hint: stop its containers, and give it with nonroot-ctl volumes adopt; its name has characters that a shell reads, and must be quoted"
+// notPlain replaces a command that a shell would misread: whoever starts a container chooses the names of its
+// volumes.
+const notPlain = "; hint: stop its containers, and run nonroot-ctl volumes adopt with its name, which must be quoted: it has characters that a shell interprets"
 
-// adoptHint is the command that gives a volume from before.
+// adoptHint is the command that adopts an old volume.
 func adoptHint(g *plan.Give, source string) string {
 	return adopting(g, source, fmt.Sprintf("--user %d:%d", g.UID, g.GID))
 }
 
-// groupHint is the command that gives the identity's group what root's may use.
+// groupHint is the command that opens what root's group may use to the identity's group.
 func groupHint(g *plan.Give, source string) string {
 	return adopting(g, source, fmt.Sprintf("--group %d", g.GID))
 }
@@ -157,7 +158,7 @@ func adopting(g *plan.Give, source, option string) string {
 	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s%s %s", from, option, source)
 }
 
-// DryRun is what a plan for a container would change owners of: paths of the image, and the sources of volumes.
+// DryRun lists what a plan would change owners of: paths of the image, and sources of volumes.
 func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volumes []string) {
 	if g == nil {
 		return nil, nil
@@ -165,7 +166,7 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 	o := layer.For(g, bundle, id)
 	o.DryRun = true
 	if o.Gives() {
-		given, _ := layer.Give(&o) // what can't be given is for explain to find
+		given, _ := layer.Give(&o) // explain reports what can't be changed
 		paths = given.Would
 	}
 	if g.Tmp {
@@ -183,7 +184,8 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 
 const maxListed = 12
 
-// listed are paths for a note. The working directory is the image's choice, and may look like several, or like more of the note.
+// listed formats paths for a note. The image chooses the working directory, whose name may look like several paths,
+// or like the rest of the note.
 func listed(paths []string) string {
 	all, rest := slices.Clone(paths[:min(len(paths), maxListed)]), ""
 	if n := len(paths) - len(all); n > 0 {

@@ -11,14 +11,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// KeepGood keeps a copy of the policy that a container has just been created by, for the time when the file can't be read. It costs
-// a look at the copy, unless the policy has changed.
+// KeepGood keeps a copy of the policy that a container has just been created by, for when the file can't be read.
+// Unless the policy has changed, it only reads the copy.
 func KeepGood(p *policy.Policy, owners trusted.Owners) error {
 	name := policy.GoodFile(p.File)
-	if name == "" { // also where it is the copy itself
+	if name == "" { // also if it is the copy itself
 		return nil
 	}
-	// Whoever could change the copy would gain nothing by one that is the same.
+	// Whoever could change the copy gains nothing with an identical one.
 	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, p.Text) { // #nosec G304 -- a name of our own
 		return nil
 	}

@@ -55,7 +55,7 @@ func countLost(name string, now time.Time, why error, owners trusted.Owners) err
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd) //nolint:errcheck // also lets go of the lock
+	defer unix.Close(fd) // also lets go of the lock
 	if _, err := isLog(fd, owners); err != nil {
 		return err
 	}

@@ -152,6 +152,6 @@ func send(socket string, message []byte) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd) //nolint:errcheck // what was sent is sent
+	defer unix.Close(fd) // what was sent is sent
 	return unix.Sendto(fd, message, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: socket})
 }

@@ -167,7 +167,7 @@ func TestDatagrams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer daemon.Close() //nolint:errcheck // a test's
+	defer daemon.Close() // a test's
 	for _, c := range []struct {
 		message []byte
 		want    string

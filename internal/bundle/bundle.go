@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bundle says what an OCI bundle is: a directory with a config.json, whose path stands in that file's mounts. How
-// files are read and replaced is internal/trusted's, what the configuration says internal/spec's.
+// Package bundle says what an OCI bundle is: a directory with a config.json, whose mounts name the directory's path.
+// Reading and replacing files belongs to internal/trusted, what the configuration says to internal/spec.
 package bundle
 
 import (
@@ -15,7 +15,7 @@ import (
 // Config is the name of the container's configuration within a bundle (runtime-spec, bundle.md).
 const Config = "config.json"
 
-// Dir is a bundle's directory, held open. Its path is what the runtime is given.
+// Dir is a bundle's directory, held open. The runtime is called with its path.
 type Dir struct{ *trusted.Dir }
 
 // Open opens a bundle's directory, "" being the working directory. Its path must be UTF-8, as mounts of the configuration,

@@ -4,6 +4,7 @@ package check
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -166,6 +167,10 @@ func TestNothingToSay(t *testing.T) {
 		"COPY --chmod=0700 --chown=10001 start.sh /start.sh\nENTRYPOINT [\"/start.sh\"]",
 		"COPY --chmod=0600 key /etc/key\nENTRYPOINT [\"/usr/bin/app\"]",
 		"RUN mkdir /data && chown 10001 /data\nVOLUME /data",
+		"RUN mkdir /data && chown \"10001\" \"/data\"\nVOLUME /data",
+		"WORKDIR /data\nRUN chown 10001 .\nVOLUME /data",
+		"RUN mkdir /data\nRUN find / -name data -exec chown 10001 {} +\nVOLUME /data",
+		"COPY setup.sh /\nRUN mkdir /data && /setup.sh\nVOLUME /data",
 		"WORKDIR /root/x\nENV ROOT=/root\nWORKDIR /app",
 		"ENV HOME=/rooted APP=/opt/root/x\nENV HOME=/root\nENV HOME=/home/app",
 		"COPY .netrc /root/.netrc\nRUN build",
@@ -226,6 +231,150 @@ func TestFindings(t *testing.T) {
 		f := r.Findings[0]
 		if f.Line < 2 || f.Length == 0 || f.Source[f.Column-1:f.Column-1+f.Length] == "" || f.Do == "" {
 			t.Errorf("%q: %+v", text, f)
+		}
+	}
+}
+
+// TestDirectories: what the image's program writes is named where it is surely root's, and nothing is said where anything may have given it
+// to somebody else.
+func TestDirectories(t *testing.T) {
+	files := map[string]string{
+		"start.sh": "#!/bin/sh\nset -e\nmkdir -p /data/x\n", "settings": "a", "conf/settings": "a", "asks.sh": "#!/bin/sh\nif [ \"$(id -u)\" = 0 ]; then exec gosu app x; fi\nmkdir /data/x\n",
+		"maybe.sh": "#!/bin/sh\nif [ -n \"$A\" ]; then touch /data/x; fi\ntouch /data/y || true\n[ -w /data ] && touch /data/z\ncat /data/a >/dev/null 2>&1\ntouch \"$B/data\"\n",
+		"other.py": "#!/usr/bin/python\nmkdir /data/x\n",
+	}
+	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "", "example.org/debian": ""})}, Context: func(name string) (string, bool) { head, ok := files[filepath.Clean(name)]; return head, ok }}
+	const writes = "\nUSER 10001:10001\nCMD touch /data/x"
+	for text, want := range map[string]string{
+		// Who makes it, and where.
+		"FROM debian\nRUN mkdir /data" + writes:                                    "2 /data",
+		"FROM debian:12-slim\nRUN set -e; mkdir -p /data/a/b" + writes:             "2 /data",
+		"FROM debian\nRUN [\"mkdir\", \"/data\"]" + writes:                         "2 /data",
+		"FROM debian\nWORKDIR /data" + writes:                                      "2 /data",
+		"FROM debian\nWORKDIR /\nWORKDIR data/a" + writes:                          "3 /data",
+		"FROM debian\nCOPY settings /data/" + writes:                               "2 /data",
+		"FROM debian\nCOPY a b /data" + writes:                                     "2 /data",
+		"FROM debian\nCOPY . /data" + writes:                                       "2 /data",
+		"FROM debian\nADD settings /data/" + writes:                                "2 /data",
+		"FROM debian AS a\nFROM debian\nCOPY --from=a /x /data/a/b" + writes:       "3 /data",
+		"FROM debian\nUSER 7\nCOPY settings /data/" + writes:                       "3 /data",
+		"FROM golang:1.26\nWORKDIR /data" + writes:                                 "2 /data",
+		"FROM scratch\nCOPY settings /data/" + writes:                              "2 /data",
+		"FROM alpine\nRUN apk add curl && mkdir /data && chmod 755 /data" + writes: "2 /data",
+		"FROM debian\nRUN mkdir /data && chown -R root:root /data" + writes:        "2 /data",
+		"FROM debian\nRUN mkdir /data && chown 10001 /data/y /data2" + writes:      "2 /data",
+		"FROM debian\nRUN mkdir /data && chmod +x /data" + writes:                  "2 /data",
+		"FROM debian\nRUN mkdir /data\nRUN curl -sL x | bash -" + writes:           "2 /data",
+		"FROM debian\nRUN mkdir /data\nRUN cd /src && make install" + writes:       "",
+		// It may be somebody's.
+		"FROM known\nRUN mkdir /data" + writes:                                                "",
+		"FROM example.org/debian\nRUN mkdir /data" + writes:                                   "",
+		"FROM golang:1.26\nWORKDIR /go/src/a\nUSER 10001:10001\nCMD touch x":                  "",
+		"FROM node:22\nWORKDIR /home/node/app\nUSER node\nCMD touch x":                        "",
+		"FROM debian\nRUN mkdir -m 1777 /data" + writes:                                       "",
+		"FROM debian\nRUN mkdir -p -m 0777 /data" + writes:                                    "",
+		"FROM debian\nRUN umask 0; mkdir /data" + writes:                                      "",
+		"FROM debian\nRUN mkdir /data && chown 10001 /data" + writes:                          "",
+		"FROM debian\nRUN mkdir /data && chown '10001' \"/data\"" + writes:                    "",
+		"FROM debian\nRUN mkdir /data && cd / && chown 10001 data" + writes:                   "",
+		"FROM debian\nWORKDIR /data\nRUN chown 10001 ." + writes:                              "",
+		"FROM debian\nENV D=/data\nRUN mkdir /data && chown 10001 $D" + writes:                "",
+		"FROM debian\nRUN mkdir /data && chown 10001 /d*" + writes:                            "",
+		"FROM debian\nRUN mkdir /data && chmod -R a+rwX /data" + writes:                       "",
+		"FROM debian\nRUN mkdir /data && chmod g=u /data" + writes:                            "",
+		"FROM debian\nRUN mkdir /data && setfacl -m u:10001:rwx /data" + writes:               "",
+		"FROM debian\nRUN mkdir /data\nRUN find / -name data -exec chown 10001 {} +" + writes: "",
+		"FROM debian\nRUN mkdir /data\nRUN echo /data | xargs chown 10001" + writes:           "",
+		"FROM debian\nRUN mkdir /data\nRUN ./setup.sh" + writes:                               "",
+		"FROM debian\nRUN mkdir /data\nRUN sh setup.sh" + writes:                              "",
+		"FROM debian\nRUN mkdir /data\nRUN python3 setup.py" + writes:                         "",
+		"FROM debian\nRUN useradd -d /data app && mkdir -p /data" + writes:                    "",
+		"FROM debian\nRUN useradd --home=/data app\nWORKDIR /data" + writes:                   "",
+		"FROM debian\nRUN install -d -o 10001 /data" + writes:                                 "",
+		"FROM debian\nRUN mkdir /data && tar -xf x -C /data" + writes:                         "",
+		"FROM debian\nUSER 10001\nWORKDIR /data" + writes:                                     "",
+		"FROM debian\nCOPY --chown=10001 settings /data/" + writes:                            "",
+		"FROM debian\nCOPY --chmod=0777 settings /data/" + writes:                             "",
+		"FROM debian AS a\nFROM debian\nCOPY --from=a /data /data" + writes:                   "",
+		"FROM debian\nADD x.tar.gz /data/" + writes:                                           "",
+		"FROM debian\nRUN mkdir /data\nVOLUME /data" + writes:                                 "volume-of-root",
+		"FROM debian\nSHELL [\"python\", \"-c\"]\nRUN mkdir /data" + writes:                   "",
+		// What is written.
+		"FROM debian\nRUN mkdir /data\nUSER 10001:10001\nCMD cat /data/x":                                "",
+		"FROM debian\nRUN mkdir /data\nUSER 10001:10001\nCMD mkdir -p /data":                             "",
+		"FROM debian\nRUN mkdir /data\nUSER 10001:10001\nCMD rm -rf /data/x":                             "",
+		"FROM debian\nRUN mkdir /data\nUSER 10001:10001\nCMD [\"cp\", \"/etc/passwd\", \"/data\"]":       "2 /data",
+		"FROM debian\nRUN mkdir /data\nUSER 10001:10001\nCMD [\"tee\", \"-a\", \"/data/x\"]":             "2 /data",
+		"FROM debian\nRUN mkdir /data\nUSER 10001:10001\nCMD [[ a > b ]]; (( 1 > 0 )); cd /tmp; touch x": "",
+		"FROM debian\nUSER 10001:10001\nCMD touch /var/log/app.log":                                      "3 /var/log",
+		"FROM debian\nUSER 10001:10001\nCMD mkdir /var/run/app":                                          "3 /run",
+		"FROM debian\nUSER 10001:10001\nCMD mkdir -p /data/a":                                            "3 /",
+		"FROM debian\nUSER 10001:10001\nCMD touch /tmp/x /var/tmp/x /run/lock/x /dev/shm/x":              "",
+		"FROM debian\nUSER www-data:www-data\nCMD touch /var/log/app.log":                                "",
+		"FROM debian\nRUN useradd app\nUSER app:app\nCMD touch /var/log/app.log":                         "4 /var/log",
+		"FROM known\nUSER 10001:10001\nCMD touch /var/log/app.log":                                       "",
+		// Files of the build context.
+		"FROM known\nCOPY settings /etc/settings\nUSER 10001:10001\nCMD echo a >>/etc/settings":                 "2 /etc/settings",
+		"FROM known\nCOPY conf /etc/a\nUSER 10001:10001\nCMD echo a >/etc/a/settings":                           "2 /etc/a/settings",
+		"FROM known\nCOPY absent /etc/settings\nUSER 10001:10001\nCMD echo a >>/etc/settings":                   "",
+		"FROM known\nCOPY settings /etc/settings\nUSER 10001:10001\nCMD sed -i s/a/b/ /etc/settings":            "",
+		"FROM debian\nCOPY settings /a/settings\nUSER 10001:10001\nCMD sed -i s/a/b/ /a/settings":               "2 /a",
+		"FROM known\nRUN chown 10001 /etc\nCOPY settings /etc/\nUSER 10001:10001\nCMD echo a >/etc/settings":    "3 /etc/settings",
+		"FROM known\nCOPY settings /etc/\nRUN chown -R 10001 /etc\nUSER 10001:10001\nCMD echo a >/etc/settings": "",
+		"FROM debian\nWORKDIR /a\nCOPY --chown=10001 conf .\nUSER 10001:10001\nCMD echo a >settings":            "",
+		"FROM debian\nWORKDIR /a\nCOPY --chown=10001 conf .\nUSER 10001:10001\nCMD echo a >other":               "2 /a",
+		"FROM debian\nWORKDIR /a\nCOPY --chown=10001 conf .\nUSER 10001:10001\nCMD mkdir -p other":              "",
+		// Scripts.
+		"FROM debian\nRUN mkdir /data\nCOPY start.sh /\nUSER 10001:10001\nENTRYPOINT [\"/start.sh\"]": "2 /data",
+		"FROM debian\nRUN mkdir /data\nCOPY asks.sh /\nUSER 10001:10001\nENTRYPOINT [\"/asks.sh\"]":   "",
+		"FROM debian\nRUN mkdir /data\nCOPY maybe.sh /\nUSER 10001:10001\nENTRYPOINT [\"/maybe.sh\"]": "",
+		"FROM debian\nRUN mkdir /data\nCOPY other.py /\nUSER 10001:10001\nENTRYPOINT [\"/other.py\"]": "",
+	} {
+		got := ""
+		for _, f := range Dockerfile("Dockerfile", []byte(text), o).Findings {
+			if f.ID != directoryOfRoot.ID {
+				if f.ID != rootGroup.ID && f.ID != userByName.ID {
+					got += f.ID
+				}
+				continue
+			}
+			_, what, _ := strings.Cut(f.Why, ", and \"")
+			what, _, _ = strings.Cut(what, "\"")
+			got += fmt.Sprintf("%d %s", f.Line, what)
+			if f.Length == 0 {
+				t.Errorf("%q: no caret: %+v", text, f)
+			}
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestBoundsOfBuilds: what a Dockerfile's author writes a thousand times is not looked at as often as that.
+func TestBoundsOfBuilds(t *testing.T) {
+	many := func(n int, format string) string {
+		var b strings.Builder
+		for k := range n {
+			if k%4000 == 3999 {
+				b.WriteString("\\\n") // no line may be longer than BuildKit reads
+			}
+			fmt.Fprintf(&b, format, k)
+		}
+		return b.String()
+	}
+	asked := 0
+	o := Options{Build: dockerfile.Options{Base: Bases(nil)}, Context: func(string) (string, bool) { asked++; return "", false }}
+	for text, most := range map[string]int{
+		"FROM debian\nRUN echo" + strings.Repeat(" x", 20000) + "\nVOLUME" + many(50000, " /v%d") + "\nUSER 5:5\nCMD [\"a\"]": maxVolumes,
+		"FROM debian\nCOPY" + many(100000, " a%d") + " /a/\nUSER 5:5\nCMD echo >/a/x":                                         1,
+		"FROM debian\nENV PATH=" + many(10000, ":/%d") + "\nCOPY" + many(50000, " a%d") + " /a/\nUSER 5:5\nCMD [\"a\"]":       0,
+		"FROM debian\nRUN mkdir -p " + many(30000, "/%d") + "\nUSER 5:5\nCMD [\"a\"]":                                         0,
+	} {
+		asked = 0
+		r := Dockerfile("Dockerfile", []byte(text), o)
+		if r.Verdict != NonRoot || len(r.Findings) > most || asked > maxLooked {
+			t.Errorf("%.50q: %s, %d findings, %d times asked", text, r.Verdict, len(r.Findings), asked)
 		}
 	}
 }
@@ -437,6 +586,15 @@ func TestImages(t *testing.T) {
 		{"USER 5:5\nHEALTHCHECK NONE", NonRoot, "", ""},
 		{"USER 5:5\nHEALTHCHECK CMD /bin/x\n/bin/x 0:0 0700", NonRoot, "health-check", ""},
 		{"USER 5:5\nHEALTHCHECK CMD /bin/x\n/bin/x 0:0 0755", NonRoot, "", ""},
+		{"USER 5:5\nCMD mkdir -p /data/a\n/data/ 0:0 0755", NonRoot, "directory-of-root", ""},
+		{"USER 5:5\nCMD mkdir -p a/b\nWORKDIR /tmp\n/tmp/ 0:0 1777", NonRoot, "", ""},
+		{"USER 5:5\nCMD mkdir -p a/b\nWORKDIR /srv\n/srv/ 0:0 0755", NonRoot, "directory-of-root closed-directory", ""},
+		{"USER 5:5\nCMD mkdir -p /data/a\n/data/ 5:5 0755", NonRoot, "", ""},
+		{"USER 5:5\nCMD mkdir -p /data/a\n/data/a/ 0:0 0755", NonRoot, "", ""},
+		{"USER 5:5\nVOLUME /data\nCMD mkdir -p /data/a\n/data/ 5:5 0755", NonRoot, "", ""},
+		{"USER 5:5\nENTRYPOINT /start.sh\n/data/ 0:0 0755\n/start.sh 0:0 0755: #!/bin/sh\\nmkdir -p /data/a\\n", NonRoot, "directory-of-root", ""},
+		{"USER 5:5\nENTRYPOINT /start.sh\n/real/ 5:5 0755\n/data -> real\n/start.sh 0:0 0755: #!/bin/sh\\nmkdir -p /data/a\\n", NonRoot, "", ""},
+		{"ENTRYPOINT mkdir /data/a\n/data/ 0:0 0755", Root, "runs-as-root", "65532"},
 		{"USER 5:5\nVOLUME /data", NonRoot, "volume-of-root", ""},
 		{"USER 5:5\nVOLUME /data\n/data/ 0:0 0755", NonRoot, "volume-of-root", ""},
 		{"USER 5:5\nVOLUME /data\n/data/ 5:5 0755", NonRoot, "", ""},

@@ -174,6 +174,9 @@ func (p *picture) starts() {
 	case against.Any():
 		p.found(needsRootToStart, "%s: %s %s, which only root can; %s", quote.Value(args[0]), against.By, against.Does, against.Advice)
 	}
+	if !against.Any() {
+		p.writes(args, &e)
+	}
 	if !ok {
 		return
 	}
@@ -185,6 +188,46 @@ func (p *picture) starts() {
 	}
 	if p.result.Verdict == NonRoot && !p.may(unix.X_OK, &e) {
 		p.found(closedProg, "%s is %d:%d with mode %04o, and the image runs as %s", quote.Value(at), e.UID, e.GID, e.Mode&0o7777, p.one())
+	}
+}
+
+// writes is about directories that the image's program makes, as far as its command line or its script says so, where its user can't.
+// Files are not looked for: of those that are there not all are kept (imagefile.Tree).
+func (p *picture) writes(args []string, e *imagefile.Entry) {
+	if p.result.Verdict != NonRoot {
+		return
+	}
+	c := program.Command{Args: args, Cwd: path.Clean("/" + p.Config.Config.WorkingDir)}
+	writes, by := c.Written(), "the image's command"
+	if len(writes) == 0 && e.Text != nil {
+		writes, by = c.WrittenBy(string(e.Text)), quote.Value(args[0])
+	}
+	var said []string
+	for _, w := range writes {
+		if w.How != program.Makes {
+			continue
+		}
+		if where, dir, ok := p.above(w.Path); ok && dir.Type == tar.TypeDir && !p.may(unix.W_OK|unix.X_OK, &dir) && !slices.Contains(said, where) {
+			said = append(said, where)
+			p.found(directoryOfRoot, "%s makes %s as %s, and %s is %d:%d with mode %04o", by, quote.Value(w.Path), p.one(), quote.Value(where), dir.UID, dir.GID, dir.Mode&0o7777)
+		}
+	}
+}
+
+// above is the next directory above one that is not there. It is false where it is, and where there is a volume, for which there is a rule.
+func (p *picture) above(made string) (where string, dir imagefile.Entry, ok bool) {
+	for volume := range p.Config.Config.Volumes {
+		if isBelow(made, path.Clean("/"+volume)) {
+			return "", dir, false
+		}
+	}
+	if _, _, there := p.Tree.Where(made); there {
+		return "", dir, false
+	}
+	for at := path.Dir(made); ; at = path.Dir(at) {
+		if where, dir, ok = p.Tree.Where(at); ok || at == "/" {
+			return where, dir, ok
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ var (
 	healthCheck         = kind{"health-check", Warning, "A health check needs root", "have it ask the program itself, as the user that the program runs as"}
 	closedPort          = kind{"closed-port", Warning, "A port below 1024 is closed in the host's network", "listen on a port from 1024 on, or leave the host's network: in one of the container's own, every port is open to every user"}
 	volumeOfRoot        = kind{"volume-of-root", Warning, "A volume is root's, and the program is not", "make the directory and give it to the user before USER and VOLUME (RUN install -d -o 10001 -g 10001 DIRECTORY)"}
+	directoryOfRoot     = kind{"directory-of-root", Warning, "The program writes where only root can", "give it to the user (RUN install -d -o 10001 -g 10001 DIRECTORY, or COPY --chown=10001:10001)"}
 	atStart             = kind{"packages-at-start", Warning, "The image installs packages when it starts", "install them when the image is built (RUN)"}
 	readersDiffer       = kind{"readers-differ", Warning, "Engines read the user differently", "name a uid and a gid (USER 10001:10001), and fix the image's passwd"}
 	setuidThere         = kind{"setuid-there", Note, "The image has setuid or setgid programs", "nothing, unless the image's program calls one"}
@@ -64,7 +65,7 @@ var (
 // kinds are all of them.
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
-	secretMount, cacheMount, rootHome, volumeOfRoot, healthCheck, closedPort, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, podSecurity, podSecurityLabel, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
+	secretMount, cacheMount, rootHome, volumeOfRoot, directoryOfRoot, healthCheck, closedPort, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, podSecurity, podSecurityLabel, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
 	bundleRoot, bundleRootGroup, bundleRefused, bundleNeverStarts, bundleMount, bundlePort, deniedAtRun, failedAtRun, ignoreUnclear, ignoreUnused,
 }
 

@@ -24,11 +24,25 @@ type inspection struct {
 	in      *source
 	verdict Verdict
 	context func(name string) (head string, ok bool)
+	looked  int // how often the context was asked
+	owners  *ground
+}
+
+// maxLooked bounds how often the build context is asked for a file: the Dockerfile's author chooses.
+const maxLooked = 1000
+
+// read is the beginning of a file of the build context, if it has it.
+func (i *inspection) read(name string) (head string, ok bool) {
+	if i.context == nil || i.looked >= maxLooked {
+		return "", false
+	}
+	i.looked++
+	return i.context(name)
 }
 
 // rules are what is looked for.
 var rules = []func(*inspection) []Finding{
-	(*inspection).who, (*inspection).build, (*inspection).home, (*inspection).program, (*inspection).health, (*inspection).volumes,
+	(*inspection).who, (*inspection).build, (*inspection).home, (*inspection).program, (*inspection).health, (*inspection).volumes, (*inspection).directories,
 }
 
 // who is about the user itself.
@@ -107,11 +121,13 @@ func (i *inspection) isRoot(c dockerfile.Command) bool {
 	return imageuser.Read(c.User).Kind == imageuser.Root
 }
 
+// separators make a line of each command that a shell's text has.
+var separators = strings.NewReplacer("\\\n", " ", "&&", "\n", "||", "\n", ";", "\n", "|", "\n", "(", "\n", ")", "\n", "{ ", "\n", "\t", " ")
+
 // words are the words of a command for a shell, as far as it is made of plain ones, a list for each simple command.
 func words(text string) [][]string {
-	text = strings.NewReplacer("\\\n", " ", "&&", "\n", "||", "\n", ";", "\n", "|", "\n", "(", "\n", ")", "\n", "{ ", "\n", "\t", " ").Replace(text)
 	var all [][]string
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(separators.Replace(text)) {
 		if one := strings.Fields(line); len(one) > 0 {
 			for len(one) > 1 && (strings.Contains(one[0], "=") || slices.Contains([]string{"then", "do", "else", "if", "!", "exec", "env", "time"}, one[0])) {
 				one = one[1:]
@@ -449,7 +465,7 @@ func (i *inspection) places(started string) (all []string) {
 		case *instructions.EnvCommand:
 			for _, kv := range one.Env {
 				if kv.Key == "PATH" && !c.OnBuild {
-					search = slices.Concat(strings.Split(kv.Value, ":"), searchPath)
+					search = slices.Concat(strings.SplitN(kv.Value, ":", maxSearch+1), searchPath)
 				}
 			}
 		case *instructions.WorkdirCommand:
@@ -459,8 +475,8 @@ func (i *inspection) places(started string) (all []string) {
 	if strings.Contains(started, "/") {
 		return []string{within(workdir, started)}
 	}
-	for _, dir := range search {
-		if path.IsAbs(dir) {
+	for n, dir := range search {
+		if n < maxSearch+len(searchPath) && path.IsAbs(dir) {
 			all = append(all, path.Join(dir, started))
 		}
 	}
@@ -499,32 +515,27 @@ func (i *inspection) copies() (all []copied) {
 	return all
 }
 
+// sources are the names that a path of the image may have in what it is copied from.
+func (c *copied) sources(place string) (all []string) {
+	for _, f := range c.from {
+		if c.dest == place && len(c.from) == 1 || path.Join(c.dest, path.Base(f)) == place {
+			all = append(all, f)
+		} else if rest, ok := strings.CutPrefix(place, strings.TrimSuffix(c.dest, "/")+"/"); ok {
+			all = append(all, path.Join(f, rest)) // a directory's content
+		}
+	}
+	return all
+}
+
 // script is the beginning of the file that the image's program comes from, if it is a script of the build context.
 func (i *inspection) script(started string) (name, text string, ok bool) {
-	if i.context == nil {
-		return "", "", false
-	}
 	for _, place := range i.places(started) {
 		for _, c := range slices.Backward(i.copies()) {
 			if c.stage {
 				continue
 			}
-			for _, f := range c.from {
-				name := ""
-				switch {
-				case c.dest == place && len(c.from) == 1:
-					name = f
-				case path.Join(c.dest, path.Base(f)) == place:
-					name = f
-				default:
-					if rest, ok := strings.CutPrefix(place, strings.TrimSuffix(c.dest, "/")+"/"); ok {
-						name = path.Join(f, rest) // a directory's content
-					}
-				}
-				if name == "" {
-					continue
-				}
-				if head, ok := i.context(name); ok && program.IsScript(head) {
+			for _, name := range c.sources(place) {
+				if head, ok := i.read(name); ok && program.IsScript(head) {
 					return name, head, true
 				}
 			}
@@ -558,17 +569,24 @@ func (i *inspection) closed(program string) (all []Finding) {
 	return all
 }
 
+// maxVolumes is how many volumes of an image are looked at.
+const maxVolumes = 64
+
 // volumes is about VOLUME: what nobody has given to the user before stays root's in each new volume.
 func (i *inspection) volumes() (all []Finding) {
 	if i.verdict != NonRoot {
 		return nil
 	}
+	looked := 0
 	for _, c := range i.image.Commands {
 		v, ok := c.Command.(*instructions.VolumeCommand)
 		if !ok || c.OnBuild {
 			continue
 		}
 		for _, dir := range v.Volumes {
+			if looked++; looked > maxVolumes {
+				return all
+			}
 			if path.IsAbs(dir) && !inRoots(dir) && !i.isGiven(path.Clean(dir)) {
 				all = append(all, i.at(c, volumeOfRoot, dir, fmt.Sprintf("nothing gives %s to %s, so that a new volume there is root's", dir, quoted(i.image.User))))
 			}
@@ -580,8 +598,11 @@ func (i *inspection) volumes() (all []Finding) {
 // isGiven says that an instruction names a directory, or one above or below it, along with an owner: which one is not looked at. A
 // base that is no distribution's may have given it.
 func (i *inspection) isGiven(dir string) bool {
+	if i.ground().isGiven(dir, 0, false) {
+		return true
+	}
 	touches := func(p string) bool {
-		p = path.Clean("/" + p)
+		p = path.Clean("/" + strings.Trim(p, "\"'"))
 		return p != "/" && (p == dir || strings.HasPrefix(dir, p+"/") || strings.HasPrefix(p, dir+"/"))
 	}
 	if !i.image.Empty && i.image.Steps[0].Line > 0 && !slices.Contains(distributions, strings.SplitN(path.Base(i.image.Base), ":", 2)[0]) {

@@ -17,21 +17,22 @@ import (
 
 // Containerd is a file with settings of containerd's CRI plugin: its config.toml, or a drop-in that it imports.
 type Containerd struct {
-	// Version is the form of a file that is made: containerd's main file must have it, too, as containerd does not
-	// translate older settings once a newer file was read (containerd 2, cmd/containerd/server/config, LoadConfig).
+	// Version is the format of a new file: it must be that of containerd's main file, as containerd does not
+	// translate older settings once it has read a newer file (containerd 2, cmd/containerd/server/config,
+	// LoadConfig).
 	Version int
-	// Effective is the whole configuration that containerd uses, by its config dump, or as much of it as is known. The new
-	// runtime takes over the options of the one that it stands for.
+	// Effective is the whole configuration that containerd uses, according to its config dump, or as much of it as is
+	// known. The new runtime gets the options of the one that it replaces.
 	Effective map[string]any
-	// Replaces says that the file's runtimes take the place of the built-in ones, as in containerd 1: the file must name
-	// all of them.
+	// Replaces says that the file's runtimes replace the built-in ones, as in containerd 1: the file must list all of
+	// them.
 	Replaces bool
 }
 
-// newest is the last version whose form is known. 4 has the tables of 3.
+// newest is the last version whose format is known. 4 has the tables of 3.
 const newest = 4
 
-// ContainerdVersion is the version of a configuration file: 1 where it names none.
+// ContainerdVersion is the version of a configuration file: 1 if it has none.
 func ContainerdVersion(data []byte) (int, error) {
 	tree, err := parseTOML(data)
 	if err != nil {
@@ -50,7 +51,7 @@ func ContainerdVersion(data []byte) (int, error) {
 
 const defaultName = "default_runtime_name"
 
-// Add registers a runtime handler, with the options of the runtime that it stands for.
+// Add registers a runtime handler, with the options of the runtime that it replaces.
 func (c Containerd) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	version := c.Version
 	var err error
@@ -101,7 +102,7 @@ func (c Containerd) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	return out, n, err
 }
 
-// handler is a runtime's entry and its binary.
+// handler is a runtime's entry, and its binary.
 func handler(tree map[string]any, cri []string, name string) (binary string, entry map[string]any, err error) {
 	table := append(slices.Clone(cri), "runtimes", name)
 	if entry, err = tableAt(tree, table...); err != nil || entry == nil {
@@ -111,7 +112,7 @@ func handler(tree map[string]any, cri []string, name string) (binary string, ent
 	return binary, entry, err
 }
 
-// setAll writes a table with the tables in it, in the order of their names, plain keys first.
+// setAll writes a table with its subtables, in alphabetical order, plain keys first.
 func (d *document) setAll(table []string, settings map[string]any) {
 	var below []string
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
@@ -126,7 +127,7 @@ func (d *document) setAll(table []string, settings map[string]any) {
 	}
 }
 
-// keepOthers writes the built-in runtimes, mostly runc, that the file would otherwise lose with its first own one.
+// keepOthers writes the built-in runtimes, usually runc, which the file would otherwise lose with its first own one.
 func (c Containerd) keepOthers(d *document, tree map[string]any, cri []string) ([]string, error) {
 	if !c.Replaces {
 		return nil, nil
@@ -150,7 +151,7 @@ func (c Containerd) keepOthers(d *document, tree map[string]any, cri []string) (
 	return made, nil
 }
 
-// effective is the CRI plugin's part of the effective configuration, under whichever version's name, and its runtimes.
+// effective is the CRI plugin's part of the effective configuration, under any version's name, and its runtimes.
 func (c Containerd) effective() (settings, runtimes map[string]any) {
 	for version := newest; version >= 1; version-- {
 		settings, err := tableAt(c.Effective, engines.CRITable(version)...)
@@ -165,7 +166,7 @@ func (c Containerd) effective() (settings, runtimes map[string]any) {
 	return nil, nil
 }
 
-// outranked refuses to set a default that containerd 1 would not heed.
+// outranked refuses to set a default that containerd 1 would ignore.
 func (c Containerd) outranked() error {
 	settings, _ := c.effective()
 	if kind, _ := textAt(settings, "default_runtime", "runtime_type"); kind != "" {
@@ -174,7 +175,8 @@ func (c Containerd) outranked() error {
 	return nil
 }
 
-// StandsFor is the runtime whose place a new one takes, with its binary: the default, unless that is no runc, else "runc".
+// StandsFor is the runtime that a new one replaces, with its binary: the default, unless that is no runc, else
+// "runc".
 func (c Containerd) StandsFor(name string) (runtime, binary string) {
 	settings, runtimes := c.effective()
 	candidates := []string{"runc"}
@@ -204,7 +206,7 @@ func (c Containerd) standsFor(name string) map[string]any {
 	return settings
 }
 
-// trimmed copies a runtime's settings without those that say nothing, and without those of the old shim (containerd 1.6,
+// trimmed copies a runtime's settings without empty ones, and without those of the old shim (containerd 1.6,
 // pkg/cri/config: "only works for runtime type io.containerd.runtime.v1.linux").
 func trimmed(settings map[string]any) map[string]any {
 	out := map[string]any{}
@@ -231,7 +233,7 @@ func trimmed(settings map[string]any) map[string]any {
 	return out
 }
 
-// Yield gives the default back, and leaves the runtime.
+// Yield restores the default, and keeps the runtime.
 func (c Containerd) Yield(old []byte, name string, n Note) ([]byte, error) {
 	version, err := ContainerdVersion(old)
 	if err != nil {
@@ -240,13 +242,13 @@ func (c Containerd) Yield(old []byte, name string, n Note) ([]byte, error) {
 	return yield(old, name, n, append(slices.Clone(engines.CRITable(version)), defaultName)...)
 }
 
-// State is containerd's state directory, in which bundles are.
+// State is containerd's state directory, which contains bundles.
 func (c Containerd) State() string {
 	dir, _ := textAt(c.Effective, "state")
 	return cmp.Or(dir, engines.Containerd.Bundles.States[0])
 }
 
-// Remove takes out what Add put in. Runtimes that were written only so as not to be lost go when no other is left.
+// Remove removes what Add has added. Runtimes that were written only to keep them are removed when no other is left.
 func (c Containerd) Remove(old []byte, name string, n Note) ([]byte, error) {
 	version, err := ContainerdVersion(old)
 	if err != nil {
@@ -283,7 +285,7 @@ func (c Containerd) Remove(old []byte, name string, n Note) ([]byte, error) {
 	return d.done()
 }
 
-// Runtimes says which handlers a configuration has, with their binaries, and which is the default.
+// Runtimes are the handlers of a configuration with their binaries, and the default one.
 func (c Containerd) Runtimes() (binaries map[string]string, fallback string) {
 	settings, runtimes := c.effective()
 	binaries = map[string]string{}
@@ -298,7 +300,7 @@ func (c Containerd) Runtimes() (binaries map[string]string, fallback string) {
 // ParseContainerd reads a configuration, such as config dump prints.
 func ParseContainerd(data []byte) (map[string]any, error) { return parseTOML(data) }
 
-// Release is a containerd's version, such as 1.6, of which two numbers count. The zero value stands for one that isn't known.
+// Release is the version of a containerd, such as 1.6; only two numbers matter. The zero value is an unknown one.
 type Release struct{ Major, Minor int }
 
 // ParseRelease reads what containerd --version prints: the program's module, the version and the commit.
@@ -321,15 +323,16 @@ func ParseRelease(text string) (Release, error) {
 	return Release{}, fmt.Errorf("%q has no version in it", text)
 }
 
-// Imports is the line of containerd's config.toml that names drop-ins. 2.2 and later have one for conf.d in the file that
-// "containerd config default" writes, but read no drop-in where that file, or that line in it, is missing (cmd/containerd/command/main.go
-// and server/config, LoadConfig, 2.2.0 to 2.4.2).
+// Imports is the line of containerd's config.toml that names drop-ins. 2.2 and later have one for conf.d in the file
+// that "containerd config default" writes, but read no drop-in if that file, or that line in it, is missing
+// (cmd/containerd/command/main.go and server/config, LoadConfig, 2.2.0 to 2.4.2).
 type Imports struct {
 	Main   string // the path of config.toml
 	DropIn string // the path of the drop-in
 }
 
-// Add names the drop-in, unless a pattern does already. The drop-in must be there then: containerd does not start otherwise.
+// Add names the drop-in, unless a pattern matches it already. The drop-in must exist: otherwise containerd does not
+// start.
 func (i Imports) Add(old []byte, _ Runtime, n Note) ([]byte, Note, error) {
 	list, err := imports(old)
 	if err != nil || slices.ContainsFunc(list, i.covers) {
@@ -344,7 +347,7 @@ func (i Imports) Add(old []byte, _ Runtime, n Note) ([]byte, Note, error) {
 	return out, n, err
 }
 
-// Remove takes the drop-in's name out of the list.
+// Remove removes the drop-in's name from the list.
 func (i Imports) Remove(old []byte, _ string, _ Note) ([]byte, error) {
 	list, err := imports(old)
 	if err != nil || !slices.Contains(list, i.DropIn) {
@@ -365,7 +368,7 @@ func (i Imports) Covered(main []byte) bool {
 	return err == nil && slices.ContainsFunc(list, i.covers)
 }
 
-// covers resolves a line of the list as containerd does (server/config, resolveImports).
+// covers resolves an entry of the list as containerd does (server/config, resolveImports).
 func (i Imports) covers(pattern string) bool {
 	if !filepath.IsAbs(pattern) {
 		pattern = filepath.Join(filepath.Dir(i.Main), pattern)

@@ -7,15 +7,15 @@ import (
 	"slices"
 )
 
-// CRIO is a crio.conf or a drop-in for it, which is merged as Podman's is (cri-o, docs/crio.conf.d.5.md).
+// CRIO is a crio.conf or a drop-in for it. Drop-ins are merged as Podman's are (cri-o, docs/crio.conf.d.5.md).
 type CRIO struct{}
 
 var crioRuntime = []string{"crio", "runtime"}
 
 func crioTable(name string) []string { return []string{"crio", "runtime", "runtimes", name} }
 
-// Add registers a runtime handler (cri-o, docs/crio.conf.5.md, "CRIO.RUNTIME.RUNTIMES TABLE"). What is not named has CRI-O's
-// defaults, as for its own runtimes: the monitor is conmon.
+// Add registers a runtime handler (cri-o, docs/crio.conf.5.md, "CRIO.RUNTIME.RUNTIMES TABLE"). Keys that are not set
+// have CRI-O's defaults, as for its own runtimes: the monitor is conmon.
 func (CRIO) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	tree, err := parseTOML(old)
 	if err != nil {
@@ -51,7 +51,7 @@ func (CRIO) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	return out, n, err
 }
 
-// CRIODefault is the default runtime by files of which a later one counts, and its program; "" for what is in none.
+// CRIODefault is the default runtime, and its program, of files of which later ones take precedence; "": not set.
 func CRIODefault(texts [][]byte) (name, program string, err error) {
 	programs := map[string]string{}
 	for _, text := range texts {
@@ -79,12 +79,12 @@ func CRIODefault(texts [][]byte) (name, program string, err error) {
 	return name, programs[name], nil
 }
 
-// Yield gives the default back, and leaves the runtime.
+// Yield restores the default, and keeps the runtime.
 func (CRIO) Yield(old []byte, name string, n Note) ([]byte, error) {
 	return yield(old, name, n, "crio", "runtime", "default_runtime")
 }
 
-// Remove takes out what Add put in.
+// Remove removes what Add has added.
 func (CRIO) Remove(old []byte, name string, n Note) ([]byte, error) {
 	tree, err := parseTOML(old)
 	if err != nil {

@@ -23,14 +23,15 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Dependent is a container whose engine starts, stops and removes it by a runtime's name.
+// Dependent is a container that its engine starts, stops and removes by a runtime's name.
 type Dependent struct {
-	Name  string // as the engine shows it; whoever made the container chose it
+	Name  string // as the engine shows it; whoever created the container chose it
 	State string // such as "running" or "created"
 }
 
-// DockerDependents are the containers of the runtime below dockerd's data-roots. dockerd writes a container's runtime down when it
-// is created, the default one, too, and keeps it (moby, daemon/container, ToDisk: hostconfig.json and config.v2.json).
+// DockerDependents are the containers with the runtime below dockerd's data-roots. dockerd records a container's
+// runtime when it is created, even the default one, and keeps it (moby, daemon/container, ToDisk: hostconfig.json and
+// config.v2.json).
 func DockerDependents(dataRoots []string, name string) ([]Dependent, error) {
 	var all []Dependent
 	store := &engines.Docker.Store
@@ -70,15 +71,15 @@ func DockerDependents(dataRoots []string, name string) ([]Dependent, error) {
 	return all, nil
 }
 
-// DockerDataRoots is a data-root with those that dockerd keeps below it for user namespaces, which are named after the first ids
+// DockerDataRoots is a data-root, and those that dockerd has below it for user namespaces, named after the first ids
 // of their maps (moby, daemon/daemon_unix.go, setupDaemonRoot).
 func DockerDataRoots(root string) []string {
 	mapped, _ := filepath.Glob(engines.DockerMapped(root)) // the pattern is well formed
 	return append([]string{root}, mapped...)
 }
 
-// ContainerdDependents are the pods' containers below containerd's state directory whose runtime is the binary. Its shim writes
-// that into the bundle (containerd, cmd/containerd-shim-runc-v2/runc, WriteRuntime).
+// ContainerdDependents are the pods' containers below containerd's state directory whose runtime is the binary. The
+// shim writes it into the bundle (containerd, cmd/containerd-shim-runc-v2/runc, WriteRuntime).
 func ContainerdDependents(state, binary string) ([]Dependent, error) {
 	dirs, err := directoriesIn(engines.Containerd.Bundles.Dir(state, engines.CRINamespace, ""))
 	if err != nil {
@@ -102,8 +103,8 @@ func ContainerdDependents(state, binary string) ([]Dependent, error) {
 	return all, nil
 }
 
-// CRIODependents are the containers below the runtime_root that a drop-in gives its runtime. CRI-O keeps no other record of which
-// runtime a container of the default one has.
+// CRIODependents are the containers below the runtime_root that a drop-in sets for its runtime. CRI-O has no other
+// record of the runtime of a container that uses the default.
 func CRIODependents(dropIn []byte, name string, owners trusted.Owners) ([]Dependent, error) {
 	tree, err := parseTOML(dropIn)
 	if err != nil {
@@ -136,7 +137,7 @@ func CRIODependents(dropIn []byte, name string, owners trusted.Owners) ([]Depend
 	return all, nil
 }
 
-// podName names a container as Kubernetes does, and one that it does not know by its directory.
+// podName is a container's name as Kubernetes has it, or else its directory.
 func podName(dir string, annotations map[string]string, by *engines.Labels) string {
 	if annotations[by.Pod] == "" {
 		return filepath.Base(dir)
@@ -144,8 +145,8 @@ func podName(dir string, annotations map[string]string, by *engines.Labels) stri
 	return strings.TrimSuffix(annotations[by.Namespace]+"/"+annotations[by.Pod]+"/"+annotations[by.Container], "/")
 }
 
-// PodmanDependents are the caller's containers, and, for root, those of everybody that run: a system's drop-in is read for every
-// user.
+// PodmanDependents are the caller's containers and, for root, everybody's running ones: a drop-in of the system is
+// read for every user.
 func PodmanDependents(ctx context.Context, name string) ([]Dependent, error) {
 	all, err := byConmon(name)
 	if err != nil || !usesPodman() {
@@ -162,8 +163,8 @@ func PodmanDependents(ctx context.Context, name string) ([]Dependent, error) {
 
 const running = "running"
 
-// usesPodman says that Podman can be asked without making storage for a user who has none: below the usual place there is something
-// as soon as an image was pulled.
+// usesPodman says that asking Podman creates no storage for a user who has none: the usual place is not empty once an
+// image was pulled.
 func usesPodman() bool {
 	if os.Geteuid() == 0 {
 		return true
@@ -173,7 +174,7 @@ func usesPodman() bool {
 	return err == nil
 }
 
-// byPodman are the containers of every state that Podman tells the caller of.
+// byPodman are the containers of every state that Podman lists for the caller.
 func byPodman(ctx context.Context, name string) ([]Dependent, error) {
 	ids, err := ask.Run(ctx, nil, engines.Podman.Client, "ps", "--all", "--quiet", "--no-trunc")
 	if err != nil {
@@ -201,9 +202,9 @@ func byPodman(ctx context.Context, name string) ([]Dependent, error) {
 	return all, nil
 }
 
-// byConmon are the containers that run, of the caller or, for root, of everybody, wherever their storage is. Each has a monitor,
-// whose arguments say how Podman is called at the container's end, its runtime among them (podman, libpod/oci_conmon_common.go,
-// createOCIContainer).
+// byConmon are running containers, the caller's or, for root, everybody's, wherever their storage is. Each has a
+// monitor whose arguments say how Podman is called when the container ends, including the runtime (podman,
+// libpod/oci_conmon_common.go, createOCIContainer).
 func byConmon(name string) ([]Dependent, error) {
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -234,7 +235,7 @@ func byConmon(name string) ([]Dependent, error) {
 	return all, nil
 }
 
-// otherUser is a uid's name. Who registered the runtime himself does not need the system's registration.
+// otherUser is a uid's name. A user with a registration of their own does not need the system's.
 func otherUser(uid, runtime string) (name string, needs bool) {
 	u, err := osuser.LookupId(uid)
 	if err != nil {
@@ -244,12 +245,12 @@ func otherUser(uid, runtime string) (name string, needs bool) {
 	return u.Username, err != nil
 }
 
-// monitored is the name of the container that a conmon watches, where it is one of the runtime's.
+// monitored is the name of the container that a conmon watches, if it has the runtime.
 func monitored(args []string, runtime string) (container string, ok bool) {
 	if filepath.Base(args[0]) != engines.ConmonProgram {
 		return "", false
 	}
-	// conmon's options come before those of the command that it hands on as "--exit-command-arg VALUE".
+	// conmon's options come before those of the command that it passes on as "--exit-command-arg VALUE".
 	var exit []string
 	for i := 1; i+1 < len(args); i++ {
 		switch args[i] {
@@ -289,7 +290,7 @@ func annotations(dir string) (map[string]string, error) {
 	return spec.Annotations, err
 }
 
-// readInto leaves the value as it is where there is no file.
+// readInto leaves the value unchanged if there is no file.
 func readInto(file string, to any) error {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -304,7 +305,7 @@ func readInto(file string, to any) error {
 	return nil
 }
 
-// directoriesIn lists the directories in a directory that may not be there.
+// directoriesIn lists the subdirectories of a directory that may not exist.
 func directoriesIn(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -17,7 +17,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// Docker is dockerd's daemon.json. It is edited in place: order, numbers' spelling, unknown keys and indentation stay.
+// Docker is dockerd's daemon.json. It is edited in place: order, spelling of numbers, unknown keys and indentation
+// are kept.
 type Docker struct{}
 
 const (
@@ -25,8 +26,8 @@ const (
 	defaultKey  = "default-runtime"
 )
 
-// Add registers a runtime under "runtimes", and as "default-runtime" where it's to be the default. An empty file counts
-// as an absent one: Docker since 23.0 reads it, 20.10 does not start with it.
+// Add registers a runtime under "runtimes", and as "default-runtime" if it is to be the default. An empty file counts
+// as a missing one: Docker 23.0 and later read it, 20.10 does not start with it.
 func (Docker) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	d, err := parseDaemon(old)
 	if err != nil {
@@ -57,7 +58,7 @@ func (Docker) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	return d.bytes(old), n, nil
 }
 
-// Remove takes out what Add put in. The default before comes back where it still exists.
+// Remove removes what Add has added. The previous default comes back if it still exists.
 func (Docker) Remove(old []byte, name string, n Note) ([]byte, error) {
 	d, err := parseDaemon(old)
 	if err != nil {
@@ -79,7 +80,7 @@ func (Docker) Remove(old []byte, name string, n Note) ([]byte, error) {
 	return d.bytes(old), nil
 }
 
-// Yield gives the default back, and leaves the runtime.
+// Yield restores the default, and keeps the runtime.
 func (Docker) Yield(old []byte, name string, n Note) ([]byte, error) {
 	d, err := parseDaemon(old)
 	if err != nil {
@@ -89,7 +90,7 @@ func (Docker) Yield(old []byte, name string, n Note) ([]byte, error) {
 	return d.bytes(old), nil
 }
 
-// undefault puts the former default back where it still exists.
+// undefault restores the previous default if it still exists.
 func (d *daemonJSON) undefault(name string, n Note) {
 	now, was := d.text(defaultKey)
 	if now != name {
@@ -106,7 +107,7 @@ func (d *daemonJSON) undefault(name string, n Note) {
 	}
 }
 
-// DockerDefault is the default runtime of daemon.json and its program, "" for what is not in it.
+// DockerDefault is the default runtime of daemon.json, and its program; "": not set.
 func DockerDefault(daemonJSON []byte) (name, program string, err error) {
 	d, err := parseDaemon(daemonJSON)
 	if err != nil {
@@ -117,7 +118,7 @@ func DockerDefault(daemonJSON []byte) (name, program string, err error) {
 	return name, program, nil
 }
 
-// ReloadEnough says whether dockerd takes over a change by SIGHUP. A key that is gone it leaves as it was (moby,
+// ReloadEnough says whether dockerd applies a change on SIGHUP. It does not notice that a key was removed (moby,
 // daemon/reload_unix.go, reloadPlatform, 20.10 to 28).
 func ReloadEnough(before, after []byte) bool {
 	was, err := parseDaemon(before)
@@ -136,7 +137,7 @@ func ReloadEnough(before, after []byte) bool {
 	return true
 }
 
-// DataRoot is where dockerd keeps its data, by its configuration file.
+// DataRoot is where dockerd keeps its data, according to its configuration file.
 func DataRoot(daemonJSON []byte) (string, error) {
 	d, err := parseDaemon(daemonJSON)
 	if err != nil {
@@ -156,22 +157,22 @@ func DataRoot(daemonJSON []byte) (string, error) {
 	return engines.Docker.Store.Root, nil
 }
 
-// Remaps says that daemon.json asks for a user namespace, by which dockerd keeps its data in a directory of the map's below its
-// data-root (moby, daemon/daemon_unix.go, setupDaemonRoot).
+// Remaps says that daemon.json asks for a user namespace, for which dockerd keeps its data in a directory of its own
+// below its data-root (moby, daemon/daemon_unix.go, setupDaemonRoot).
 func Remaps(daemonJSON []byte) (bool, error) {
 	d, err := parseDaemon(daemonJSON)
 	return err == nil && member(d.root, "userns-remap") != nil, err
 }
 
-// daemonJSON is a parsed daemon.json with the way it's laid out.
+// daemonJSON is a parsed daemon.json and its layout.
 type daemonJSON struct {
 	value                  hujson.Value
 	root                   *hujson.Object
 	newline, indent, colon string
 }
 
-// parseDaemon reads what every dockerd reads in the same way. Docker's decoder takes the last of two equal keys and
-// ignores what follows the document: nobody means that. It takes no comments and trailing commas.
+// parseDaemon reads what every dockerd reads in the same way. Docker's decoder uses the last of two equal keys, and
+// ignores what follows the document: nobody means that. It accepts no comments and no trailing commas.
 func parseDaemon(data []byte) (*daemonJSON, error) {
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
 		return nil, errors.New("it begins with a byte order mark, with which Docker 20.10 does not start\nhint: save it without one")
@@ -218,7 +219,7 @@ func (d *daemonJSON) learn() {
 	}
 }
 
-// check refuses keys of ours that have another form than Docker's documentation gives them.
+// check refuses keys of ours that don't have the form that Docker documents.
 func (d *daemonJSON) check() error {
 	for _, m := range d.root.Members {
 		name := m.Name.Value.(hujson.Literal).String()
@@ -252,7 +253,7 @@ func (d *daemonJSON) check() error {
 	return nil
 }
 
-// bytes packs the document. Where nothing was changed, it's the old one, also if that was empty.
+// bytes formats the document. If nothing was changed, it's the old text, even if that was empty.
 func (d *daemonJSON) bytes(old []byte) []byte {
 	out := d.value.Pack()
 	if len(bytes.TrimSpace(old)) == 0 && len(d.root.Members) == 0 {
@@ -263,7 +264,7 @@ func (d *daemonJSON) bytes(old []byte) []byte {
 
 func (d *daemonJSON) table(key string) *hujson.Object {
 	if v := member(d.root, key); v != nil {
-		return v.Value.(*hujson.Object) // check has seen to that
+		return v.Value.(*hujson.Object) // check has made sure
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ type File struct {
 	stat unix.Stat_t // of the file, where it's there
 }
 
-// Open reads a configuration file and what is kept beside it. An absent file is fine; whatever is not a regular file, a
-// symbolic link too, is refused: it belongs to somebody who wants it elsewhere.
+// Open reads a configuration file and what is kept beside it. A missing file is fine; anything but a regular file,
+// even a symbolic link, is refused: somebody wants it to be elsewhere.
 func Open(path string) (File, error) {
 	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
 		return File{}, fmt.Errorf("%q is not a clean absolute path", path)
@@ -52,7 +52,7 @@ func Open(path string) (File, error) {
 	return f, nil
 }
 
-// read gives nil for a file that is not there.
+// read returns nil for a missing file.
 func read(path string) ([]byte, unix.Stat_t, error) {
 	var st unix.Stat_t
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -72,7 +72,7 @@ func read(path string) ([]byte, unix.Stat_t, error) {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return nil, st, fmt.Errorf("%q is not a regular file", path)
-	case st.Nlink > 1: // a new file would take the place of one of them only
+	case st.Nlink > 1: // a new file would replace only one of its names
 		return nil, st, fmt.Errorf("%q has %d hard links\nhint: leave only one", path, st.Nlink)
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxSize+1))
@@ -90,8 +90,8 @@ const (
 	receiptSuffix = ".nonroot-receipt"
 )
 
-// aside is the path of what is kept beside the file. CRI-O reads each file in a drop-in directory, whatever its name (cri-o,
-// pkg/config/config.go, UpdateFromPath): there, it's one directory up.
+// aside is the path of a file that is kept beside the configuration file. CRI-O reads every file in a drop-in
+// directory, whatever its name (cri-o, pkg/config/config.go, UpdateFromPath): such a file is kept one directory up.
 func (f File) aside(suffix string) string {
 	dir, name := filepath.Split(f.Path)
 	if dir = filepath.Clean(dir); strings.HasSuffix(dir, ".d") {
@@ -100,13 +100,13 @@ func (f File) aside(suffix string) string {
 	return f.Path + suffix
 }
 
-// Change is what becomes of a file.
+// Change is a planned change of a file.
 type Change struct {
 	File
 	Next Content
 }
 
-// Register and Unregister plan a change.
+// Register plans a registration.
 func (f File) Register(format Format, r Runtime) (Change, error) {
 	next, err := f.Content.Register(format, r)
 	return f.change(next, err)
@@ -131,7 +131,7 @@ func (f File) change(next Content, err error) (Change, error) {
 	return Change{File: f, Next: next}, nil
 }
 
-// Nothing says that the file stays as it is. What is kept beside it may still go.
+// Nothing says that the file is unchanged. What is kept beside it may still be removed.
 func (c Change) Nothing() bool {
 	return (c.Data == nil) == (c.Next.Data == nil) && bytes.Equal(c.Data, c.Next.Data)
 }
@@ -146,12 +146,12 @@ func (c Change) Diff() []byte {
 		to = "/dev/null"
 	}
 	out := diff.Diff(from, c.Data, to, c.Next.Data)
-	_, out, _ = bytes.Cut(out, []byte("\n")) // its first line only names the files once more
+	_, out, _ = bytes.Cut(out, []byte("\n")) // its first line only repeats the files' names
 	return out
 }
 
-// Candidate writes what the file is to become beside it, under another name, and gives that to a function, which may ask
-// the engine.
+// Candidate writes the new text beside the file, under another name, and passes that to a function, which may ask the
+// engine.
 func (c Change) Candidate(ask func(path string) error) error {
 	dir := c.Path
 	for missing := true; missing; {
@@ -166,7 +166,7 @@ func (c Change) Candidate(ask func(path string) error) error {
 	if err != nil {
 		return fmt.Errorf("write a candidate for %q: %w", c.Path, err)
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }()
 	_, err = file.Write(c.Next.Data)
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write a candidate for %q: %w", c.Path, err)
@@ -174,8 +174,8 @@ func (c Change) Candidate(ask func(path string) error) error {
 	return ask(file.Name())
 }
 
-// Apply makes it so. At any moment, also after a crash, the file is the old one or the new one, and what is kept beside it
-// is enough to go back: backup and receipt are written before the file, and go after it.
+// Apply carries the change out. At any moment, even after a crash, the file is the old one or the new one, and what
+// is kept beside it is enough to go back: backup and receipt are written before the file, and removed after it.
 func (c Change) Apply() error {
 	if c.Nothing() && c.Receipt == nil {
 		return nil
@@ -211,7 +211,8 @@ func (c Change) Apply() error {
 	return c.replace(c.Path, c.Next.Data)
 }
 
-// undo writes the file without us and then forgets what was kept beside it. A backup that still differs stays.
+// undo writes the file without our registrations, and then removes what was kept beside it. A backup that still
+// differs is kept.
 func (c Change) undo() error {
 	switch {
 	case c.Nothing():
@@ -236,7 +237,7 @@ func (c Change) undo() error {
 	}
 	if c.Receipt != nil {
 		for _, dir := range slices.Backward(c.Receipt.Directories) {
-			_ = os.Remove(dir) // it stays where somebody else uses it, too
+			_ = os.Remove(dir) // it stays if somebody else uses it, too
 		}
 	}
 	return nil
@@ -254,7 +255,7 @@ func (c Change) still() error {
 	return nil
 }
 
-// makeDirectories makes the directories above the file, and notes which those are.
+// makeDirectories creates the directories above the file, and records which.
 func (c Change) makeDirectories() error {
 	var missing []string
 	for dir := filepath.Dir(c.Path); ; dir = filepath.Dir(dir) {
@@ -276,7 +277,7 @@ func (c Change) makeDirectories() error {
 	return nil
 }
 
-// lock keeps other calls out until it's undone, or this process ends.
+// lock keeps other calls out until unlock is called, or this process ends.
 func lock(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -293,7 +294,7 @@ func (c Change) temp(name string) string {
 	return tempName(filepath.Join(filepath.Dir(c.aside("")), filepath.Base(name)))
 }
 
-// replace puts data in a file's place, with the mode and owner of the configuration file. It's on the disk when it returns.
+// replace replaces a file, with the mode and owner of the configuration file. The data is on disk when it returns.
 func (c Change) replace(name string, data []byte) error {
 	temp := c.temp(name)
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a call that was killed
@@ -303,7 +304,7 @@ func (c Change) replace(name string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("write %q: %w", name, err)
 	}
-	defer os.Remove(file.Name()) // it is gone by then, unless something failed
+	defer func() { _ = os.Remove(file.Name()) }() // it is gone by then, unless something failed
 	mode := os.FileMode(0o644)
 	if c.Data != nil {
 		mode = os.FileMode(c.stat.Mode & 0o777)

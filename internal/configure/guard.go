@@ -15,18 +15,18 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// Guard is the wrapper in the place of runc itself, which is moved aside: whoever calls "runc" by its name is governed, too.
-// At any moment a runc that works stands at its path. Each step can be the last one before a crash: Install and Remove
-// go on from wherever they find things.
+// Guard is nonroot-runc in the place of runc, which is moved aside: whoever calls "runc" by name is governed, too. At
+// any moment there is a working runc at its path. Each step may be the last one before a crash: Install and Remove
+// continue from any state.
 type Guard struct {
 	Runc    string // where runc is called, such as /usr/sbin/runc
 	Wrapper string // nonroot-runc
 }
 
-// Directories is where runc is looked for, in the order in which engines do: systemd's path of services.
+// Directories is where runc is searched for, in the order that engines use: systemd's path for services.
 var Directories = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// FindRunc is the first place of runc, also of one that was moved aside.
+// FindRunc is the first path of runc, even if it was moved aside.
 func FindRunc(directories []string) (string, error) {
 	for _, dir := range directories {
 		real, err := filepath.EvalSymlinks(dir)
@@ -43,11 +43,11 @@ func FindRunc(directories []string) (string, error) {
 	return "", fmt.Errorf("there is no runc in %s\nhint: install it first", strings.Join(directories, ", "))
 }
 
-// place is how things stand.
+// place is the present state.
 type place struct {
 	runc, aside fs.FileInfo // nil: absent
-	link        string      // where runc leads to, if it's a link
-	differ      bool        // both are files, and two different ones
+	link        string      // the target of runc, if it's a link
+	differ      bool        // both are files, and they differ
 }
 
 func (g Guard) aside() string { return g.Runc + runc.Aside }
@@ -85,7 +85,8 @@ func (g Guard) look() (place, error) {
 	return p, nil
 }
 
-// compare looks whether two files are one program: by name, or, as overlayfs doesn't always know its links, by content.
+// compare checks whether two files are the same program: by name, or, as overlayfs doesn't always know its links, by
+// content.
 func (g Guard) compare(p *place) error {
 	if p.runc == nil || p.aside == nil || os.SameFile(p.runc, p.aside) {
 		return nil
@@ -95,12 +96,12 @@ func (g Guard) compare(p *place) error {
 	return err
 }
 
-// errDiffer is for two programs, neither of which this package may throw away.
+// errDiffer is for two different programs, neither of which may be thrown away.
 func (g Guard) errDiffer() error {
 	return fmt.Errorf("%q and %q are two different programs\nhint: remove one of them", g.Runc, g.aside())
 }
 
-// Installed says that nothing is left to do for Install. An error says why it can't be done.
+// Installed says that Install has nothing left to do. An error says why it can't be done.
 func (g Guard) Installed() (bool, error) {
 	p, err := g.look()
 	if err != nil {
@@ -122,7 +123,7 @@ func (g Guard) Installed() (bool, error) {
 	return err == nil && p.link == g.Wrapper && !owned.wanted(), err
 }
 
-// Removable says why Remove can't put runc back, nil if it can.
+// Removable says why Remove can't put runc back; nil: it can.
 func (g Guard) Removable() error {
 	p, err := g.look()
 	if err == nil && p.differ {
@@ -135,7 +136,7 @@ func (g Guard) Removable() error {
 	return err
 }
 
-// Install puts the wrapper in runc's place. Where runc's version cannot be asked through it, all goes back.
+// Install puts nonroot-runc in runc's place. If runc's version can't be read through it, everything is undone.
 func (g Guard) Install() error {
 	if done, err := g.Installed(); done || err != nil {
 		return err
@@ -161,7 +162,7 @@ func (g Guard) Install() error {
 	return nil
 }
 
-// works asks runc for its version through the wrapper, as dockerd does when it starts.
+// works asks runc for its version through nonroot-runc, as dockerd does when it starts.
 func (g Guard) works() error {
 	want, err := osexec.Command(g.aside(), "--version").Output()
 	if err != nil {
@@ -169,13 +170,13 @@ func (g Guard) works() error {
 	}
 	got, err := osexec.Command(g.Runc, "--version").CombinedOutput()
 	if err != nil || !bytes.Equal(got, want) {
-		return fmt.Errorf("%s --version says %q (%v), not %q", g.Runc, bytes.TrimSpace(got), err, bytes.TrimSpace(want))
+		return fmt.Errorf("%s --version says %q (%v), not %q", g.Runc, bytes.TrimSpace(got), err, bytes.TrimSpace(want)) //nolint:errorlint // nil, where it answers something else
 	}
 	return nil
 }
 
-// Remove puts runc back. Where somebody has removed the one that was moved aside, the link goes all the same, as it leads
-// nowhere: the package that brings runc anew then finds its place free.
+// Remove puts runc back. If somebody has removed the one that was moved aside, the link is removed all the same, as
+// it leads nowhere: a package that installs runc again then finds its place free.
 func (g Guard) Remove() error {
 	p, err := g.look()
 	if err != nil {
@@ -208,7 +209,8 @@ func tempName(name string) string {
 	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".nonroot-ctl")
 }
 
-// swap lets a function make something under a temporary name, and renames that over the file: there is no moment without it.
+// swap lets a function create something under a temporary name, and renames that over the file: there is no moment
+// without it.
 func swap(name string, make func(temp string) error) error {
 	temp := tempName(name)
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a call that was killed
@@ -220,7 +222,7 @@ func swap(name string, make func(temp string) error) error {
 	if err := os.Rename(temp, name); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	// Renaming one name of a file over another one of it leaves both (rename(2)).
+	// Renaming one name of a file over another name of the same file leaves both (rename(2)).
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -236,10 +238,10 @@ func sameBytes(a, b string) (bool, error) {
 	return bytes.Equal(x, y), err
 }
 
-// diversion is what dpkg knows of runc. With a diversion, an update writes the new runc to where it was moved
-// (dpkg-divert(1)).
+// diversion is what dpkg knows about runc. With a diversion, an update writes the new runc to where the old one was
+// moved (dpkg-divert(1)).
 type diversion struct {
-	path    string // runc's path as its package has it, "" where no package does
+	path    string // runc's path in its package; "": no package has it
 	present bool
 }
 
@@ -290,7 +292,7 @@ func (g Guard) undivert() error {
 	return dpkgDivert("--remove", d.path)
 }
 
-// dpkgDivert leaves the moving to us: with --rename there would be a moment without a runc.
+// dpkgDivert leaves the moving to us: --rename would leave a moment without a runc.
 func dpkgDivert(verb, name string) error {
 	out, err := osexec.Command("dpkg-divert", "--quiet", "--local", "--no-rename", "--divert", name+runc.Aside, verb, name).CombinedOutput()
 	if err != nil {

@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-// header begins a file of our own.
+// header is the first line of a new file.
 const header = "# Written by nonroot-ctl configure, and removed by nonroot-ctl configure --uninstall.\n"
 
-// Podman is a containers.conf or a drop-in for it, of Podman 4.0 and later: a drop-in's tables are merged key by key with
-// those of the files before it (containers/common, pkg/config/config.go, readConfigFromFile).
+// Podman is a containers.conf or a drop-in for it, of Podman 4.0 and later: a drop-in's tables are merged key by key
+// with those of the files before it (containers/common, pkg/config/config.go, readConfigFromFile).
 type Podman struct{}
 
-// Add registers a runtime under [engine.runtimes], and as the engine's runtime where it's to be the default.
+// Add registers a runtime under [engine.runtimes], and as the engine's runtime if it is to be the default.
 func (Podman) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	tree, err := parseTOML(old)
 	if err != nil {
@@ -43,12 +43,12 @@ func (Podman) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	return out, n, err
 }
 
-// Yield gives the default back, and leaves the runtime.
+// Yield restores the default, and keeps the runtime.
 func (Podman) Yield(old []byte, name string, n Note) ([]byte, error) {
 	return yield(old, name, n, "engine", "runtime")
 }
 
-// Remove takes out what Add put in.
+// Remove removes what Add has added.
 func (Podman) Remove(old []byte, name string, n Note) ([]byte, error) {
 	tree, err := parseTOML(old)
 	if err != nil {
@@ -71,7 +71,7 @@ func (Podman) Remove(old []byte, name string, n Note) ([]byte, error) {
 	return d.done()
 }
 
-// podmanPaths is where Podman looks for a runtime: the first path that is there counts.
+// podmanPaths is where Podman looks for a runtime: the first path that exists counts.
 func podmanPaths(tree map[string]any, name string) ([]string, error) {
 	path := []string{"engine", "runtimes", name}
 	paths, err := textsAt(tree, path...)
@@ -81,7 +81,7 @@ func podmanPaths(tree map[string]any, name string) ([]string, error) {
 	return paths, err
 }
 
-// begin is edit, with a first line for a file that is made.
+// begin is edit, with a first line for a new file.
 func begin(old []byte) *document {
 	if old == nil {
 		old = []byte(header)
@@ -89,7 +89,7 @@ func begin(old []byte) *document {
 	return edit(old)
 }
 
-// yield is Yield for the file whose key at a path names the default.
+// yield is Yield for a file whose key at a path names the default.
 func yield(old []byte, name string, n Note, path ...string) ([]byte, error) {
 	tree, err := parseTOML(old)
 	if err != nil {
@@ -103,7 +103,7 @@ func yield(old []byte, name string, n Note, path ...string) ([]byte, error) {
 	return d.done()
 }
 
-// undefault puts the former default's name back in the key that names the default, or removes the key where it's not known.
+// undefault restores the previous default's name in the key, or removes the key if it's not known.
 func (d *document) undefault(tree map[string]any, name string, n Note, path ...string) error {
 	now, err := textAt(tree, path...)
 	if err != nil || now != name {

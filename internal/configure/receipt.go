@@ -11,24 +11,24 @@ import (
 	"strings"
 )
 
-// Receipt is what is kept beside a file that was changed, until the last change is undone.
+// Receipt is kept beside a file that was changed, until the last change is undone.
 type Receipt struct {
 	Absent      bool            `json:"absent"`                // there was no file before
-	Pristine    bool            `json:"pristine"`              // nobody but this package has changed it since
-	Was         string          `json:"was"`                   // the digest of what the last change found
-	Wrote       string          `json:"wrote"`                 // the digest of what it wrote
+	Pristine    bool            `json:"pristine"`              // only this package has changed it since
+	Was         string          `json:"was"`                   // the digest of the text that the last change found
+	Wrote       string          `json:"wrote"`                 // the digest of the text that it wrote
 	Notes       map[string]Note `json:"notes"`                 // by the registrations' names
-	Directories []string        `json:"directories,omitempty"` // that were made for the file, the outer one first
+	Directories []string        `json:"directories,omitempty"` // those that were created for the file, the outer one first
 }
 
-// Content is a configuration file and what is kept beside it.
+// Content is a configuration file, and what is kept beside it.
 type Content struct {
 	Data    []byte   // nil: there is no file
 	Receipt *Receipt // nil: there is none
-	Backup  []byte   // what the file was before the first change; nil: there is none
+	Backup  []byte   // the file before the first change; nil: there is none
 }
 
-// sound says that a receipt is one that this package can have written for the file.
+// sound says that this package can have written the receipt for the file.
 func (r *Receipt) sound(file string) bool {
 	return r.Notes != nil && !slices.ContainsFunc(r.Directories, func(dir string) bool {
 		return dir == "" || !strings.HasPrefix(file, strings.TrimSuffix(dir, "/")+"/")
@@ -43,13 +43,13 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// untouched says that the file is as the last change left it, or, where that was killed before its end, found it.
+// untouched says that the file is as the last change left it, or, if that was killed before its end, found it.
 func (c Content) untouched() bool {
 	r := c.Receipt
 	return r != nil && r.Pristine && (digest(c.Data) == r.Wrote || digest(c.Data) == r.Was)
 }
 
-// Register is the content with the runtime in it. Where it's there already, it's c itself.
+// Register is the content with the runtime in it. If it is there already, it's c itself.
 func (c Content) Register(f Format, r Runtime) (Content, error) {
 	next := Content{Receipt: &Receipt{Absent: c.Data == nil, Pristine: true, Notes: map[string]Note{}}, Backup: c.Data}
 	if c.Receipt != nil {
@@ -71,7 +71,7 @@ func (c Content) Register(f Format, r Runtime) (Content, error) {
 	return next, nil
 }
 
-// Yield is the content with the runtime in it, and no longer as the default. Where it is not the default, it's c itself.
+// Yield is the content with the runtime in it, but no longer as the default. If it is not the default, it's c itself.
 func (c Content) Yield(f Yielder, name string) (Content, error) {
 	if c.Data == nil {
 		return c, nil
@@ -95,7 +95,7 @@ func (c Content) Yield(f Yielder, name string) (Content, error) {
 	return Content{Data: data, Receipt: &r, Backup: c.Backup}, nil
 }
 
-// passOn gives the default that a runtime replaced to those that replaced that runtime.
+// passOn hands the default that a runtime replaced on to those that replaced that runtime.
 func passOn(notes map[string]Note, name string) map[string]Note {
 	notes = maps.Clone(notes)
 	for other, n := range notes {
@@ -107,8 +107,8 @@ func passOn(notes map[string]Note, name string) map[string]Note {
 	return notes
 }
 
-// Unregister is the content without the runtime. When it was the last one, and nobody else has changed the file since
-// the first, it's what there was before, byte for byte. Where somebody has, only what is ours goes, and the backup stays.
+// Unregister is the content without the runtime. If it was the last one, and nobody else has changed the file since
+// the first, it's the original text, byte for byte. Otherwise only our part is removed, and the backup stays.
 func (c Content) Unregister(f Format, name string) (Content, error) {
 	if c.Data == nil {
 		return Content{Backup: c.Backup}, nil

@@ -11,12 +11,14 @@ import (
 	"slices"
 )
 
-// Template is a file of which k3s or RKE2 make containerd's configuration, in the directory of that, each time they start (k3s,
-// pkg/agent/containerd/config.go and pkg/agent/templates). In one that is not there yet, "base" is their own.
+// Template is a file from which k3s or RKE2 generate containerd's configuration, in the same directory, each time
+// they start (k3s, pkg/agent/containerd/config.go and pkg/agent/templates). In one that does not exist yet, "base" is
+// their own.
 //
-// A template is no TOML before it is filled in. So a registration is a part of its own, between two lines that name it, at the end.
+// A template is not TOML before it is filled in. So a registration is a part of its own at the end, between two lines
+// that name it.
 type Template struct {
-	Containerd // with what the template was made into the last time
+	Containerd // with what the template was last made into
 }
 
 const (
@@ -25,8 +27,8 @@ const (
 	generatedNote = ". DO NOT EDIT. Use config.toml.tmpl instead."
 )
 
-// Generated says that a configuration is made of a template, and by which program: its first line that is not empty says so
-// (k3s, pkg/agent/templates).
+// Generated says that a configuration is generated from a template, and by which program: its first line that is not
+// empty says so (k3s, pkg/agent/templates).
 func Generated(data []byte) (program string, is bool) {
 	line, _, _ := bytes.Cut(bytes.TrimLeft(data, "\r\n\t "), []byte("\n"))
 	line, is = bytes.CutPrefix(bytes.TrimRight(line, "\r "), []byte(generated))
@@ -37,8 +39,8 @@ func Generated(data []byte) (program string, is bool) {
 	return string(name), is
 }
 
-// Maker says whether a config.toml is made anew each time that k3s or RKE2 start, and by which: its first line tells, or a template
-// beside it, of which that line may be missing.
+// Maker says whether k3s or RKE2 generate a config.toml each time they start, and which of them: its first line
+// tells, or a template beside it, which may lack that line.
 func Maker(main string, data []byte) (program string, made bool) {
 	if program, made = Generated(data); made {
 		return program, true

@@ -14,16 +14,16 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/jsonscan"
 )
 
-// Decisions are written and read without reflection: encoding/json costs each governed call a tenth of its time.
+// Decisions are written and read without reflection: encoding/json would cost each governed call a tenth of its time.
 
 // LogTime is how the log writes times: UTC with milliseconds, which sorts as text.
 const LogTime = "2006-01-02T15:04:05.000Z07:00"
 
-// Append appends the decision as a view has it, a JSON object of ASCII: whatever is in its texts, they can neither end a
-// line nor reach a terminal as anything but text. A member that is empty is left out, but for Explain, which has all.
+// Append appends the decision in the form of a view: a JSON object in ASCII, so that no text in it can end a line or
+// reach a terminal as anything but text. Empty members are left out, except for Explain, which has all.
 //
-// The log's texts and lists are bounded. A text that is too long ends in "...", and of a list, the member that is named
-// as the list and "_more" counts what was left out. The room that is left in LogRoom bytes is for the notes.
+// The log's texts and lists are bounded. A text that is too long ends in "...", and the member named like the list
+// with "_more" counts the elements that were left out. The notes get what is left of LogRoom bytes.
 func (d *Decision) Append(b []byte, v View) []byte {
 	w := writer{b: b, view: v}
 	w.members(d)
@@ -34,7 +34,7 @@ func (d *Decision) Append(b []byte, v View) []byte {
 	return w.b
 }
 
-// LogRoom is how many bytes the log has of a decision: a line of a page, with its newline.
+// LogRoom is the size of a line of the log in bytes: a page, with its newline.
 const LogRoom = 4095
 
 func (w *writer) members(d *Decision) {
@@ -62,11 +62,11 @@ type writer struct {
 	b    []byte
 	view View
 
-	room  int // for the notes with all that belongs to them; 0: they are a list as any other
-	noted int // what they have taken
+	room  int // for the notes, with everything around them; 0: they are a list like any other
+	noted int // what they have used
 }
 
-// all says that members are written though they are empty.
+// all says that empty members are written, too.
 func (w *writer) all() bool { return w.view == Explain }
 
 // limits are a member's bounds; 0: there is none.
@@ -134,7 +134,7 @@ func (w *writer) text(name, value string, bound int) {
 
 const hexDigits = "0123456789abcdef"
 
-// quoted writes a string of at most bound bytes between its quotes. Invalid UTF-8 becomes U+FFFD.
+// quoted writes a string of at most bound bytes between quotes. Invalid UTF-8 becomes U+FFFD.
 func (w *writer) quoted(s string, bound int) {
 	w.b = append(w.b, '"')
 	start := len(w.b)
@@ -205,13 +205,13 @@ func (w *writer) list(name string, n, most int, empty bool, element func(int)) {
 	}
 }
 
-// notes writes as many notes as there is room for: those with advice first, each whole unless it is longer than any message, and of
-// the last one the beginning.
+// notes writes as many notes as fit: those with advice first, each in full unless it is longer than any message, and
+// the beginning of the last one.
 func (w *writer) notes(name string, all []string) {
 	const (
 		most    = 400 // bytes of one
-		least   = 60  // of which less says nothing
-		around  = 8   // quotes, a comma, and what shows that it goes on
+		least   = 60  // a shorter piece says nothing
+		around  = 8   // quotes, a comma, and the mark that it is cut
 		counted = len(`],"_more":1000000000,`)
 	)
 	sorted := make([]string, 0, len(all))
@@ -240,10 +240,10 @@ func (w *writer) notes(name string, all []string) {
 	}
 }
 
-// Parse reads what Append wrote for the record. Members of a later version are passed over.
+// Parse reads what Append wrote for the record. Members of a later version are ignored.
 func Parse(data []byte) (*Decision, error) {
 	d := &Decision{}
-	next := 0 // members stand in the table's order, so that the next one is mostly the next
+	next := 0 // members are in the table's order, so the next one is usually the next
 	err := jsonscan.Members(data, func(name string, value []byte) error {
 		for range Members {
 			m := &Members[next]

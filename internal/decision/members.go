@@ -17,18 +17,18 @@ const (
 // Member is a member of a Decision in the views.
 type Member struct {
 	Field string              // as Go calls it
-	to    func(*Decision) any // a pointer to it
-	names [views]string       // what each view calls it; "": it is not there
-	bound int                 // the most bytes that the log has of a text, or of each text of a list
-	most  int                 // how many elements of a list the log has; it counts the others
+	to    func(*Decision) any // returns a pointer to it
+	names [views]string       // its name in each view; "": it is not there
+	bound int                 // the most bytes of a text, or of each text of a list, in the log
+	most  int                 // the most elements of a list in the log, which counts the others
 
-	Not string // why it is missing from a view or more
+	Not string // why it is missing from a view
 }
 
 // Name is what a view calls the member; "": it is not there.
 func (m *Member) Name(v View) string { return m.names[v] }
 
-// More is the log's name for how many elements of a list it left out; "": the member is not a list of the log's.
+// More is the log's name for the number of elements that it left out of a list; "": it is not a list in the log.
 func (m *Member) More() string {
 	switch m.to(&Decision{}).(type) {
 	case *[]string, *[]uint32:
@@ -48,8 +48,8 @@ const (
 	byFile    = "whoever tests a policy names its file"
 )
 
-// Members has each member of a Decision, in the order in which all views write them. The log's line begins with the time
-// (auditlog.Line).
+// Members lists each member of a Decision, in the order in which all views write them. A line of the log begins with
+// the time (auditlog.Line).
 var Members = [...]Member{
 	{"Time", func(d *Decision) any { return &d.Time }, [views]string{"time", "time", "", ""}, 0, 0, decided},
 	{"Event", func(d *Decision) any { return &d.Event }, [views]string{"", "event", "", ""}, 16, 0, "a record is of one creation; " + decided},

@@ -247,6 +247,11 @@ func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgComm
 		}
 		st.BaseName = name
 		s := &stage{Stage: st, base: b.byName[name]} // as it is written: stages have names of small letters
+		if s.base == nil && name != "scratch" {      // also of a stage that nothing needs
+			if _, err := reference.ParseNormalizedNamed(name); err != nil {
+				return parser.WithLocation(fmt.Errorf("%q is not an image name: %w", name, err), st.Location)
+			}
+		}
 		b.stages = append(b.stages, s)
 		if st.Name != "" {
 			b.byName[strings.ToLower(st.Name)] = s
@@ -310,9 +315,6 @@ func (b *build) begin(s *stage) error {
 		s.image = Image{Known: true, Base: s.BaseName, Empty: true, Steps: []Step{{line, "scratch has no user, which is root"}}}
 		s.vars, s.config = newEnv(), newEnv()
 	default:
-		if _, err := reference.ParseNormalizedNamed(s.BaseName); err != nil {
-			return fmt.Errorf("%q is not an image name:  %w", s.BaseName, err)
-		}
 		s.vars, s.config, s.image = newEnv(), newEnv(), Image{Base: s.BaseName}
 		base, ok := Base{}, false
 		if b.options.Base != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// standard are the directories where programs are looked for, in internal/runc's order.
+// standard are the directories where programs are searched for, in internal/runc's order.
 var standard = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // find is the first executable file of that name in the standard directories; "": there is none.
@@ -28,7 +28,7 @@ func find(name string) string {
 	return ""
 }
 
-// binaries: nonroot-runc and this program are static and can be changed by root only.
+// binaries: nonroot-runc and this program are static, and only root can change them.
 func (d *doctor) binaries() {
 	own, err := os.Executable()
 	if err != nil {
@@ -51,7 +51,7 @@ func (d *doctor) program(name, file string) {
 	d.ok(name, "%q is static and can be changed by root only", file)
 }
 
-// soundProgram says why a program is not what it should be. Of a link, both ends are looked at.
+// soundProgram says what is wrong with a program. For a link, both ends are checked.
 func soundProgram(file string, owners trusted.Owners) error {
 	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
@@ -71,11 +71,11 @@ func soundProgram(file string, owners trusted.Owners) error {
 	if err != nil {
 		return err
 	}
-	defer program.Close() //nolint:errcheck // nothing was written
+	defer program.Close() // nothing was written
 	return static(program)
 }
 
-// static says why a program needs others to run: an interpreter, which loads libraries (elf(5), PT_INTERP).
+// static says which interpreter a program needs: that loads libraries (elf(5), PT_INTERP).
 func static(program io.ReaderAt) error {
 	f, err := elf.NewFile(program)
 	if err != nil {
@@ -89,7 +89,7 @@ func static(program io.ReaderAt) error {
 	return nil
 }
 
-// sameProgram says that two paths lead to one program, by a link or as a copy.
+// sameProgram says that two paths lead to the same program, by a link or as a copy.
 func sameProgram(a, b string) bool {
 	one, err := os.Stat(a)
 	if err != nil {
@@ -113,7 +113,7 @@ func sameProgram(a, b string) bool {
 	return err == nil && bytes.Equal(first, second)
 }
 
-// isOurs says that an engine's runtime, a path or a name, is nonroot-runc, or a wrapper that goes on to it.
+// isOurs says that an engine's runtime, a path or a name, is nonroot-runc, or a wrapper that calls it.
 func (d *doctor) isOurs(runtime string) bool {
 	if !filepath.IsAbs(runtime) {
 		runtime = find(runtime)
@@ -124,5 +124,5 @@ func (d *doctor) isOurs(runtime string) bool {
 	return strings.HasPrefix(filepath.Base(runtime), "nonroot-runc") || d.leadsToOurs(runtime) || d.binary != "" && sameProgram(runtime, d.binary)
 }
 
-// guarded says that whoever runs "runc" gets nonroot-runc (nonroot-ctl configure --guard).
+// guarded says that running "runc" runs nonroot-runc (nonroot-ctl configure --guard).
 func (d *doctor) guarded() bool { return d.isOurs("runc") }

@@ -18,7 +18,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// dockerInfo is what "docker info" says of runtimes.
+// dockerInfo is what "docker info" says about runtimes.
 type dockerInfo struct {
 	Runtimes       dockerRuntimes
 	DefaultRuntime string
@@ -26,10 +26,10 @@ type dockerInfo struct {
 	ServerErrors   []string
 }
 
-// dockerRuntimes are runtimes by their names, in the form that daemon.json and "docker info" share.
+// dockerRuntimes are runtimes by name, in the form that daemon.json and "docker info" share.
 type dockerRuntimes map[string]struct {
 	Path    string   `json:"path"`
-	Options struct { // of one that is registered by its shim, from Docker 23 on
+	Options struct { // of a runtime that is registered by its shim, since Docker 23
 		BinaryName string
 	} `json:"options"`
 }
@@ -73,8 +73,8 @@ func (d *doctor) docker(ctx context.Context, p *policy.Policy) {
 	d.older(ctx, names)
 }
 
-// dockerDoors are the ways to root that the daemon leaves open whatever its default runtime is: the name "runc" can't be
-// given to another program (SECURITY.md F7), and builds run "runc" from PATH (F8).
+// dockerDoors are the ways to root that the daemon leaves open whatever its default runtime is: the name "runc" can't
+// be registered for another program (SECURITY.md F7), and builds run "runc" from PATH (F8).
 func (d *doctor) dockerDoors(p *policy.Policy, root string) {
 	if d.guarded() {
 		d.ok("docker: --runtime runc", "\"runc\" is nonroot-runc")
@@ -86,8 +86,8 @@ func (d *doctor) dockerDoors(p *policy.Policy, root string) {
 	d.bad(Warn, "docker: builds", hint, "OPEN: BuildKit runs \"runc\" from PATH as root, whatever the default runtime is")
 }
 
-// builds, where BuildKit's "runc" is nonroot-runc, go by the policy's rule for them, if that names the directory in which
-// dockerd really has them.
+// builds: if BuildKit's "runc" is nonroot-runc, builds follow [build] of the policy, provided that it names the
+// directory where dockerd really has them.
 func (d *doctor) builds(p *policy.Policy, root string) {
 	const name = "docker: builds"
 	if p == nil || len(p.Build.Bundles) == 0 {
@@ -117,11 +117,11 @@ func (d *doctor) older(ctx context.Context, names []string) {
 	}
 	var all []container
 	for ids := range slices.Chunk(strings.Fields(string(out)), 100) {
-		// Where one of them is gone by now, the others are still told of.
+		// If one of them is gone by now, the others are still listed.
 		out, err := d.callDocker(ctx, append([]string{"inspect", "--type", "container", "--format", "{{json .Name}} {{json .HostConfig.Runtime}} {{json .Id}} {{json .State.Pid}}", "--"}, ids...)...)
 		some, bad := parseContainers(out)
 		if bad != nil || err != nil && len(some) == 0 {
-			d.bad(Warn, name, "see why", "the containers can't be looked at: %v", err)
+			d.bad(Warn, name, "see why", "the containers can't be inspected: %v", err)
 			return
 		}
 		all = append(all, some...)
@@ -129,8 +129,8 @@ func (d *doctor) older(ctx context.Context, names []string) {
 	d.containersOf(name, hint, all, names)
 }
 
-// containersOf makes both lists of an engine's containers: those of other runtimes, and those that are root's although their
-// runtime is called like ours. Neither says anything of the other.
+// containersOf reports two lists of an engine's containers: those of other runtimes, and those that are root although
+// their runtime has a name of ours. Neither says anything about the other.
 func (d *doctor) containersOf(name, hint string, all []container, names []string) {
 	outside, root := notOurs(all, names), asRoot(ours(all, names))
 	if n := len(outside); n > 0 {
@@ -164,7 +164,7 @@ func counted(n int) string {
 	return strconv.Itoa(n) + " containers"
 }
 
-// ours are the containers whose runtime is called like one of nonroot-runc's.
+// ours are the containers whose runtime has one of nonroot-runc's names.
 func ours(all []container, names []string) []container {
 	var some []container
 	for _, c := range all {
@@ -175,14 +175,14 @@ func ours(all []container, names []string) []container {
 	return some
 }
 
-// asRoot lists, by name, those that run on this machine with a first process that is root's.
+// asRoot lists, by name, those that run on this machine with a first process that is root.
 func asRoot(all []container) []string {
 	var names []string
 	for _, c := range all {
 		proc := "/proc/" + strconv.Itoa(c.pid)
 		group, err := os.ReadFile(proc + "/cgroup")
 		if c.pid == 0 || err != nil || len(c.id) != 64 || !bytes.Contains(group, []byte(c.id)) {
-			continue // not running, or elsewhere: then the pid is somebody else's
+			continue // not running, or on another machine: the pid is another process's here
 		}
 		status, err := os.ReadFile(proc + "/status")
 		if err == nil && bytes.Contains(status, []byte("\nUid:\t0\t")) {
@@ -197,7 +197,7 @@ type container struct {
 	pid               int
 }
 
-// parseContainers reads the JSON of names, runtimes, ids and pids, a line for each container.
+// parseContainers reads the JSON of names, runtimes, ids and pids, one line per container.
 func parseContainers(out []byte) ([]container, error) {
 	var all []container
 	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package doctor checks an installation: that the programs are whole and root's alone, that the policy holds, that the
-// engines use the runtime, what gets around it, and, by trying, that nobody becomes root in a container. It changes
-// nothing, and says nothing of a single container (internal/explain, internal/ps).
+// Package doctor checks an installation: that the programs are intact and only root can change them, that the policy
+// can be read and enforces, that the engines use the runtime, which ways around it are open, and, by trying, that
+// nobody becomes root in a container. It changes nothing, and says nothing about single containers (internal/explain,
+// internal/ps).
 //
-// One file a subject; what can be judged without the machine is a pure function of what was read.
+// There is one file per subject; what can be judged without the machine is a pure function of what was read.
 package doctor
 
 import (
@@ -18,11 +19,12 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// Status is how a check ended.
+// Status is the result of a check.
 type Status string
 
-// The statuses. A warning is a way around, or something that could not be looked at; it fails nothing unless that is strict. A note is
-// a way around that a policy leaves open in so many words: somebody has decided it and said why, so that not even strict fails.
+// The statuses. A warning is a way around, or something that could not be checked; only --strict makes it a failure.
+// A note is a way around that a policy leaves open explicitly: somebody decided that and gave a reason, so not even
+// --strict makes it a failure.
 const (
 	OK   Status = "ok"
 	Note Status = "note"
@@ -34,22 +36,22 @@ const (
 type Check struct {
 	Name   string `json:"name"`
 	Status Status `json:"status"`
-	Detail string `json:"detail"` // what was looked at, and found
+	Detail string `json:"detail"` // what was checked, and what was found
 	Hint   string `json:"hint"`   // what to do; "" with OK
 }
 
-// Options is what the caller wants checked.
+// Options is what is to be checked.
 type Options struct {
 	Binary      string          // nonroot-runc; "": beside this program, else in the standard directories
 	Policy      string          // a policy file; "": the one in force
-	WorkDir     string          // where the self-test makes its bundle; "": a usual place
-	Engine      *engines.Engine // self-test through this one, too (selftest.Testable); nil: none
-	RuntimeName string          // under which it knows the runtime
+	WorkDir     string          // where the self-test creates its bundle; "": a default place
+	Engine      *engines.Engine // also run the self-test through this one (selftest.Testable); nil: no
+	RuntimeName string          // its name for the runtime
 	DockerHost  string          // docker's --host
-	Audit       bool            // mode audit is what is meant: that nothing is enforced is no failure
+	Audit       bool            // mode audit is intended: that nothing is enforced is no failure
 }
 
-// Run makes every check, in an order in which a later one rests on those before.
+// Run makes every check, in an order in which later ones rest on earlier ones.
 func Run(ctx context.Context, o Options) ([]Check, error) {
 	caller, err := facts.LookAtCaller()
 	if err != nil {
@@ -87,8 +89,8 @@ var engineChecks = []struct {
 	{&engines.BuildKit, func(d *doctor, _ context.Context, _ *policy.Policy) { d.buildkit() }},
 }
 
-// decided is the status of a way around that a policy leaves open: mode off has a reason in the file, and audit is on the way to
-// something else.
+// decided is the status of a way around that a policy leaves open: mode off needs a reason in the file; audit is a
+// step towards enforcing.
 func decided(p *policy.Policy) Status {
 	if p.Mode == policy.Off {
 		return Note
@@ -96,7 +98,8 @@ func decided(p *policy.Policy) Status {
 	return Warn
 }
 
-// audited is the status of what is not so as the policy in force enforces nothing: a failure, unless mode audit is what is meant.
+// audited is the status of something that doesn't hold because the policy in force enforces nothing: a failure,
+// unless mode audit is intended.
 func (d *doctor) audited(p *policy.Policy, otherwise Status) Status {
 	if d.o.Audit && p.Mode == policy.Audit {
 		return Note
@@ -112,14 +115,14 @@ type doctor struct {
 
 	profiles []profile // those that could be read
 
-	engines, governed []string // those that could be asked, and those of them that know nonroot-runc
+	engines, governed []string // engines that could be asked, and those of them that know nonroot-runc
 }
 
 func (d *doctor) ok(name, format string, args ...any) {
 	d.checks = append(d.checks, Check{name, OK, fmt.Sprintf(format, args...), ""})
 }
 
-// bad notes what is wrong and what to do. Where what is wrong brings advice of its own, that is the more exact one.
+// bad records what is wrong and what to do. If the finding brings advice of its own, that is more specific.
 func (d *doctor) bad(status Status, name, advice, format string, args ...any) {
 	detail, own := hint.Split(fmt.Sprintf(format, args...))
 	d.checks = append(d.checks, Check{name, status, detail, cmp.Or(own, advice)})

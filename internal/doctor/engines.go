@@ -21,13 +21,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// registered is what an engine knows of runtimes.
+// registered is what an engine knows about runtimes.
 type registered struct {
 	runtimes map[string]string // name -> program, as the engine has them
-	standard string            // the one that is taken where nobody names one
+	standard string            // the default runtime
 }
 
-// ours are the names under which nonroot-runc is known, sorted.
+// ours are the names under which nonroot-runc is registered, sorted.
 func (r *registered) ours(isOurs func(string) bool) []string {
 	var names []string
 	for name, program := range r.runtimes {
@@ -39,7 +39,7 @@ func (r *registered) ours(isOurs func(string) bool) []string {
 	return names
 }
 
-// registration makes the two checks that every engine has, and gives the names of ours.
+// registration makes the two checks that every engine has, and returns our names.
 func (d *doctor) registration(engine string, r *registered) []string {
 	names := r.ours(d.isOurs)
 	d.engines = append(d.engines, engine)
@@ -57,9 +57,9 @@ func (d *doctor) registration(engine string, r *registered) []string {
 	case slices.Contains(names, r.standard):
 		d.ok(engine+": default", "it is %q", r.standard)
 	case r.standard == "":
-		d.bad(Warn, engine+": default", hint, "none is set: whoever does not ask for %q is NOT governed", names[0])
+		d.bad(Warn, engine+": default", hint, "none is set: containers that do not ask for %q are NOT governed", names[0])
 	default:
-		d.bad(Warn, engine+": default", hint, "it is %q: whoever does not ask for %q is NOT governed", r.standard, names[0])
+		d.bad(Warn, engine+": default", hint, "it is %q: containers that do not ask for %q are NOT governed", r.standard, names[0])
 	}
 	for _, name := range names {
 		d.byWhichPolicy(engine, name, r.runtimes[name], name == r.standard)
@@ -67,7 +67,7 @@ func (d *doctor) registration(engine string, r *registered) []string {
 	return names
 }
 
-// byWhichPolicy: what is registered enforces something. A link that names a profile goes by that one's policy.
+// byWhichPolicy: what is registered enforces something. A link that names a profile uses that profile's policy.
 func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 	what := fmt.Sprintf("%s: policy of %q", engine, name)
 	named := d.o.Policy
@@ -91,7 +91,7 @@ func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 	}
 }
 
-// modeOf is a policy's mode, with the reason that one of mode off has.
+// modeOf is a policy's mode, with the reason if it is off.
 func modeOf(p *policy.Policy) string {
 	if p.Reason == "" {
 		return string(p.Mode)
@@ -99,8 +99,8 @@ func modeOf(p *policy.Policy) string {
 	return fmt.Sprintf("%s (%q)", p.Mode, p.Reason)
 }
 
-// wholly is the rule by which a policy leaves every container of an engine as it is; nil: there is none. The first rule that
-// takes a container counts.
+// wholly is the rule by which a policy leaves every container of an engine unchanged; nil: there is none. The first
+// rule that matches a container wins.
 func wholly(p *policy.Policy, engine string) *policy.Rule {
 	for i := range p.Rules {
 		r := &p.Rules[i]
@@ -127,12 +127,12 @@ func (r *registered) String() string {
 	return strings.Join(all, ", ")
 }
 
-// oneGoverned: an engine that only serves another one, as Docker's containerd does, need not know nonroot-runc; but one of
-// all must.
+// oneGoverned: an engine that only serves another one, as Docker's containerd does, need not know nonroot-runc, but
+// at least one engine must.
 func (d *doctor) oneGoverned() {
 	switch {
 	case len(d.engines) == 0:
-		d.bad(Warn, "engines", "nonroot-ctl configure docker, containerd, podman or crio, once it is there", "there is none that could be asked: docker, containerd, podman and crio were looked for")
+		d.bad(Warn, "engines", "nonroot-ctl configure docker, containerd, podman or crio, once it is there", "no engine answers: docker, containerd, podman and crio were tried")
 	case len(d.governed) == 0:
 		d.bad(Fail, "engines", "nonroot-ctl configure "+d.engines[0], "none of %s uses nonroot-runc: NO container is governed", strings.Join(d.engines, ", "))
 	default:
@@ -140,20 +140,20 @@ func (d *doctor) oneGoverned() {
 	}
 }
 
-// Installed says whether an engine's program is there, or, of one with a daemon, its socket or file.
+// Installed says whether an engine's program exists, or, for one with a daemon, its socket or file.
 func Installed(e *engines.Engine) bool {
 	if find(e.Config.Program) != "" {
 		return true
 	}
-	if e.Config.Program == e.Client { // its files are other programs', too
+	if e.Config.Program == e.Client { // other programs use its files, too
 		return false
 	}
 	there := func(f string) bool { _, err := os.Stat(f); return err == nil }
 	return there(e.Config.Files[0]) || there(e.Sockets[0])
 }
 
-// OnlyDocker says that an engine is the containerd that Docker brings along, and that the machine is no node of a Kubernetes cluster:
-// nobody makes pods with it.
+// OnlyDocker says that an engine is the containerd that comes with Docker, and that the machine is not a node of a
+// Kubernetes cluster: no pods use it.
 func OnlyDocker(e *engines.Engine) bool {
 	if e != &engines.Containerd || !Installed(&engines.Docker) || find(engines.KubeletProgram) != "" {
 		return false
@@ -162,7 +162,7 @@ func OnlyDocker(e *engines.Engine) bool {
 	return err != nil
 }
 
-// buildkit: a daemon of its own runs "buildkit-runc" or "runc" from PATH (SECURITY.md F8).
+// buildkit: a separate buildkitd runs "buildkit-runc" or "runc" from PATH (SECURITY.md F8).
 func (d *doctor) buildkit() {
 	if find(engines.BuildKit.Config.Program) == "" {
 		return
@@ -200,7 +200,7 @@ func (d *doctor) containerd(ctx context.Context) {
 	d.around("containerd", fmt.Sprintf("pods may name %q as their handler, and whoever reaches the socket any runtime (ctr run --runc-binary)", others))
 }
 
-// around tells of the ways to a runtime that is not governed.
+// around reports ways to a runtime that is not governed.
 func (d *doctor) around(engine, ways string) {
 	if d.guarded() {
 		d.ok(engine+": ways around", "\"runc\" is nonroot-runc; other programs can still be named by whoever controls the engine")
@@ -209,8 +209,8 @@ func (d *doctor) around(engine, ways string) {
 	d.bad(Warn, engine+": ways around", "guard runc: nonroot-ctl configure runc --builds off, or --builds rewrite (with Docker: configure docker --guard); and let only administrators use the engine's API", "OPEN: %s", ways)
 }
 
-// containerdRuntimes reads a configuration of any version: the CRI plugin's runtimes are in another place from version 3
-// on (containerd, docs/cri/config.md).
+// containerdRuntimes reads a configuration of any version: the CRI plugin's runtimes are in another place from
+// version 3 on (containerd, docs/cri/config.md).
 func containerdRuntimes(text []byte) (*registered, error) {
 	type runtime struct {
 		Options map[string]any `toml:"options"`
@@ -247,8 +247,8 @@ func containerdRuntimes(text []byte) (*registered, error) {
 	return r, nil
 }
 
-// podmanFiles are Podman's configuration files, in the order in which they count (containers.conf(5)). Those of a user count
-// for his containers only. home is "" for root, who has none of them.
+// podmanFiles are Podman's configuration files, in order of precedence, lowest first (containers.conf(5)). A user's
+// files apply to that user's containers only. home is "" for root, who has none.
 func podmanFiles(home string) []string {
 	files := slices.Clone(engines.Podman.Config.Files)
 	if home != "" {
@@ -259,7 +259,7 @@ func podmanFiles(home string) []string {
 	return files
 }
 
-// globbed spells out what filepath.Glob would take for a pattern.
+// globbed escapes what filepath.Glob would take for a pattern.
 var globbed = strings.NewReplacer("*", "\\*", "?", "\\?", "[", "\\[", "\\", "\\\\")
 
 func (d *doctor) podman(ctx context.Context) {
@@ -268,7 +268,7 @@ func (d *doctor) podman(ctx context.Context) {
 	}
 	home := ""
 	if os.Geteuid() != 0 {
-		home, _ = os.UserConfigDir() // without one there are no files of his
+		home, _ = os.UserConfigDir() // without a home the user has no files
 	}
 	r := d.configured("podman", podmanFiles(home), podmanRuntimes)
 	if r == nil {
@@ -278,7 +278,7 @@ func (d *doctor) podman(ctx context.Context) {
 	d.podmanContainers(ctx, r.ours(d.isOurs))
 }
 
-// podmanContainers are those of the user who asks, which keep the runtime they were created with.
+// podmanContainers are those of the calling user; they keep the runtime that they were created with.
 func (d *doctor) podmanContainers(ctx context.Context, names []string) {
 	const name, hint = "podman: containers", "remove these containers and create them again"
 	if find(engines.Podman.Client) == "" {
@@ -294,7 +294,7 @@ func (d *doctor) podmanContainers(ctx context.Context, names []string) {
 		out, err := ask.Run(ctx, nil, engines.Podman.Client, append([]string{"container", "inspect", "--format", "json", "--"}, ids...)...)
 		some, bad := parsePodman(out)
 		if bad != nil || err != nil && len(some) == 0 {
-			d.bad(Warn, name, "see why", "the containers can't be looked at: %v", errors.Join(err, bad))
+			d.bad(Warn, name, "see why", "the containers can't be inspected: %v", errors.Join(err, bad))
 			return
 		}
 		all = append(all, some...)
@@ -302,7 +302,7 @@ func (d *doctor) podmanContainers(ctx context.Context, names []string) {
 	d.containersOf(name, hint, all, names)
 }
 
-// parsePodman reads what podman inspect says. The runtime is a name, or a path where --runtime was one.
+// parsePodman reads what podman inspect says. The runtime is a name, or a path if --runtime was one.
 func parsePodman(out []byte) ([]container, error) {
 	var all []struct {
 		ID, Name, OCIRuntime string
@@ -318,7 +318,7 @@ func parsePodman(out []byte) ([]container, error) {
 	return some, nil
 }
 
-// podmanRuntimes reads the files' texts: a later one counts.
+// podmanRuntimes reads the files' texts: later ones take precedence.
 func podmanRuntimes(texts [][]byte) (*registered, error) {
 	r := &registered{runtimes: map[string]string{}}
 	for _, text := range texts {
@@ -336,7 +336,7 @@ func podmanRuntimes(texts [][]byte) (*registered, error) {
 		}
 		for name, programs := range c.Engine.Runtimes {
 			r.runtimes[name] = ""
-			for _, p := range programs { // the first that is there
+			for _, p := range programs { // the first one that exists
 				if _, err := os.Stat(p); err == nil {
 					r.runtimes[name] = p
 					break
@@ -359,7 +359,7 @@ func (d *doctor) crio() {
 	}
 }
 
-// crioRuntimes reads the files' texts: a later one counts.
+// crioRuntimes reads the files' texts: later ones take precedence.
 func crioRuntimes(texts [][]byte) (*registered, error) {
 	r := &registered{runtimes: map[string]string{}}
 	for _, text := range texts {
@@ -381,7 +381,7 @@ func crioRuntimes(texts [][]byte) (*registered, error) {
 		}
 		for name, rt := range c.Crio.Runtime.Runtimes {
 			if rt.Path == "" {
-				rt.Path = name // CRI-O then looks it up by its name
+				rt.Path = name // CRI-O then looks it up by name
 			}
 			r.runtimes[name] = rt.Path
 		}
@@ -389,7 +389,7 @@ func crioRuntimes(texts [][]byte) (*registered, error) {
 	return r, nil
 }
 
-// configured makes the checks of an engine whose files say it all; nil: nonroot-runc is not in them.
+// configured makes the checks of an engine that is described by its files alone; nil: nonroot-runc is not in them.
 func (d *doctor) configured(engine string, files []string, parse func([][]byte) (*registered, error)) *registered {
 	r, err := readWith(files, parse)
 	if err != nil {
@@ -402,7 +402,7 @@ func (d *doctor) configured(engine string, files []string, parse func([][]byte) 
 	return r
 }
 
-// readAll reads the files that are there, each pattern's in the order of their names.
+// readAll reads the files that exist, each pattern's in alphabetical order.
 func readAll(patterns []string) ([][]byte, error) {
 	var texts [][]byte
 	for _, pattern := range patterns {

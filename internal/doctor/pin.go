@@ -12,8 +12,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// pins: the policy and every profile are pinned, and are what is pinned. Whoever reaches an engine's API can have it write in
-// their place (SECURITY.md F16).
+// pins: the policy and every profile are pinned, and match their pins. Whoever can call an engine's API can have it
+// replace them (SECURITY.md F16).
 func (d *doctor) pins() {
 	pins, err := pin.Read(d.caller.Owners)
 	if err != nil {
@@ -22,7 +22,7 @@ func (d *doctor) pins() {
 	}
 	files, _ := filepath.Glob(filepath.Join(filepath.Dir(policy.DefaultFile), "*.toml")) // the pattern is well formed
 	if pins.Has(policy.DefaultFile) {
-		files = append(files, policy.DefaultFile) // one that is missing is a fault
+		files = append(files, policy.DefaultFile) // a missing one is a fault
 	}
 	looked := map[string]bool{}
 	for _, file := range files {
@@ -40,7 +40,7 @@ func (d *doctor) pin(pins *pin.Pins, file string) {
 		name, option = "profile \""+profile+"\": pin", " --profile "+profile
 	}
 	if !pins.Has(file) {
-		d.bad(Warn, name, "nonroot-ctl policy pin"+option, "OPEN: %q is not pinned: who may call an engine's API can have it replaced (docker cp) without any runtime being called", file)
+		d.bad(Warn, name, "nonroot-ctl policy pin"+option, "OPEN: %q is not pinned: whoever may call an engine's API can have it replaced (docker cp) without any runtime being called", file)
 		return
 	}
 	data, err := trusted.ReadPath(file, d.caller.Owners)

@@ -23,7 +23,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// policies: the policy in force and every profile can be read. It gives the former; nil: it can't be.
+// policies: the policy in force and every profile can be read. It returns the former; nil: it can't be read.
 func (d *doctor) policies() *policy.Policy {
 	p, err := facts.Policy(d.o.Policy, d.binary, d.caller.Owners)
 	switch {
@@ -34,7 +34,7 @@ func (d *doctor) policies() *policy.Policy {
 	case p.Mode == policy.Off:
 		d.bad(Warn, "policy", "set mode = \"rewrite\" to enforce", "%q has the mode off: NO container is rewritten (%q)", p.File, p.Reason)
 	case p.Mode == policy.Audit:
-		d.bad(d.audited(p, Warn), "policy", "set mode = \"rewrite\" to enforce", "%q has the mode audit: containers stay as they are, and the log says what would change", p.File)
+		d.bad(d.audited(p, Warn), "policy", "set mode = \"rewrite\" to enforce", "%q has the mode audit: containers are not changed, and the log says what would be", p.File)
 	default:
 		d.ok("policy", "%q is read, mode %s", p.File, p.Mode)
 	}
@@ -46,9 +46,9 @@ func (d *doctor) policies() *policy.Policy {
 	profiles, _ := filepath.Glob(filepath.Join(filepath.Dir(policy.DefaultFile), "*.toml")) // the pattern is well formed
 	for _, file := range profiles {
 		if err == nil && file == p.File || file == policy.DefaultFile && d.o.Policy == "" {
-			continue // looked at above
+			continue // checked above
 		}
-		binary := "nonroot-runc." + strings.TrimSuffix(filepath.Base(file), ".toml") // as which it inherits the log
+		binary := "nonroot-runc." + strings.TrimSuffix(filepath.Base(file), ".toml") // the name by which it inherits the log
 		name := fmt.Sprintf("profile %q", strings.TrimPrefix(binary, "nonroot-runc."))
 		other, err := facts.Policy("", binary, d.caller.Owners)
 		if err != nil {
@@ -56,7 +56,7 @@ func (d *doctor) policies() *policy.Policy {
 			continue
 		}
 		if other.Mode.Exempts() {
-			d.bad(decided(other), name, "set mode = \"rewrite\" to enforce", "%q has the mode %s: containers stay as they are", file, modeOf(other))
+			d.bad(decided(other), name, "set mode = \"rewrite\" to enforce", "%q has the mode %s: containers are not changed", file, modeOf(other))
 		} else {
 			d.ok(name, "%q is read, mode %s", file, other.Mode)
 		}
@@ -64,63 +64,63 @@ func (d *doctor) policies() *policy.Policy {
 		d.sources(name, other)
 		d.groupRoot(name, other)
 		if exempts(other) && !other.Log.Anywhere() {
-			d.bad(Warn, name+": log", "add [log] to it, with file = \"/var/log/nonroot-runc.log\"", "%q exempts containers and logs nothing: no line says who used it, and nonroot-ctl report knows nothing of it", file)
+			d.bad(Warn, name+": log", "add [log] to it, with file = \"/var/log/nonroot-runc.log\"", "%q exempts containers and logs nothing: nothing records who used it, and nonroot-ctl report can't show it", file)
 		}
 		d.profiles = append(d.profiles, profile{name, other})
 	}
 	return p
 }
 
-// broken notes a policy that can't be read, and what that means until it can.
+// broken reports a policy that can't be read, and what that means until it is fixed.
 func (d *doctor) broken(name, advice string, err error, meanwhile string) {
 	finding, own := hint.Split(err.Error())
 	d.bad(Fail, name, cmp.Or(own, advice), "%s; %s", finding, meanwhile)
 }
 
-// meanwhile says by what an exec into a container that was rewritten goes while a policy can't be read.
+// meanwhile says which policy an exec into a rewritten container uses while the file can't be read.
 func (d *doctor) meanwhile(named, binary string) string {
 	p, err := facts.LastGood(named, binary, false, d.caller.Owners)
 	if err == nil {
 		var st os.FileInfo
 		if st, err = os.Stat(p.File); err == nil {
-			return fmt.Sprintf("exec into containers that were rewritten goes by the last good copy, %q, of %s", p.File, st.ModTime().UTC().Format(time.RFC3339))
+			return fmt.Sprintf("exec into containers that were rewritten uses the last good copy, %q, of %s", p.File, st.ModTime().UTC().Format(time.RFC3339))
 		}
 	}
 	why, _ := hint.Split(err.Error())
 	return "exec into containers is refused, too: " + why
 }
 
-// profile is a policy beside the one in force, with the name that checks have for it.
+// profile is a policy beside the one in force, with its name in checks.
 type profile struct {
 	name   string
 	policy *policy.Policy
 }
 
-// exempts says that a policy leaves some containers as they are, as a whole or by a rule that holds.
+// exempts says that a policy leaves some containers unchanged, as a whole or by a rule that holds.
 func exempts(p *policy.Policy) bool {
 	return p.Mode.Exempts() || slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Policy.Mode.Exempts() && r.Holds(time.Now()) })
 }
 
-// exemptions are rules by which containers stay as they are.
+// exemptions are rules that leave containers unchanged.
 func (d *doctor) exemptions(of string, p *policy.Policy) {
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		if !r.Policy.Mode.Exempts() || !r.Holds(time.Now()) {
 			continue
 		}
-		until, hint := "", "give it an until, and see that it is still needed"
+		until, hint := "", "set until in it, and check that it is still needed"
 		if !r.Until.IsZero() {
-			until, hint = ", until "+r.LastDay(), "see that it is still needed"
+			until, hint = ", until "+r.LastDay(), "check that it is still needed"
 		}
-		d.bad(decided(r.Policy), fmt.Sprintf("%s: rule %q", of, r.Name), hint, "OPEN: its containers stay as they are: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
+		d.bad(decided(r.Policy), fmt.Sprintf("%s: rule %q", of, r.Name), hint, "OPEN: its containers are not changed: mode %s (%q)%s", r.Policy.Mode, r.Policy.Reason, until)
 	}
 }
 
-// sources: a list of the policy's own has none of those that came later, by which containers that share something are one user. To leave
-// them out is anybody's choice, so that it is said, and no more.
+// sources: a policy with its own list of sources lacks those that were added later, by which containers that share
+// something get the same user. Leaving them out is the administrator's choice, so this is only a note.
 func (d *doctor) sources(of string, p *policy.Policy) {
 	if !slices.Contains(p.Sources, policy.Image) {
-		return // who leaves that out, means it
+		return // leaving that out is deliberate
 	}
 	var without []string
 	for _, s := range []policy.Source{policy.Joined, policy.Volume, policy.Prepared} {
@@ -133,8 +133,8 @@ func (d *doctor) sources(of string, p *policy.Policy) {
 	}
 }
 
-// groupRoot: a policy that its group may write is root's alone only where the group root is. Who reads it (internal/bundle)
-// takes group 0 for root.
+// groupRoot: a policy that its group may write is only root's if the group root has no other members. The reader
+// (internal/trusted) treats group 0 as root.
 func (d *doctor) groupRoot(of string, p *policy.Policy) {
 	if p.File == "" {
 		return
@@ -159,7 +159,7 @@ func (d *doctor) groupRoot(of string, p *policy.Policy) {
 	}
 }
 
-// rootGroup are the users other than root that are in group 0, by its line or their own.
+// rootGroup lists the users other than root in group 0, by its own line or by theirs.
 func (a *accounts) rootGroup() []string {
 	var members []string
 	for _, g := range a.groups {
@@ -180,7 +180,7 @@ func (a *accounts) rootGroup() []string {
 	return slices.Compact(members)
 }
 
-// runtime: there is a next one, which is not nonroot-runc again, and it answers.
+// runtime: there is a next runtime, it is not nonroot-runc again, and it answers.
 func (d *doctor) runtime(ctx context.Context, p *policy.Policy) {
 	const name = "next runtime"
 	if d.binary == "" {
@@ -213,7 +213,7 @@ const (
 func (d *doctor) ids(p *policy.Policy) {
 	a, err := readAccounts()
 	if err != nil {
-		d.bad(Warn, "fixed identity", "look yourself who has the ids", "the host's accounts can't be read: %v", err)
+		d.bad(Warn, "fixed identity", "check yourself who has these ids", "the host's accounts can't be read: %v", err)
 		return
 	}
 	d.identities("", a, p)
@@ -234,7 +234,7 @@ func (d *doctor) identities(of string, a *accounts, p *policy.Policy) {
 	}
 }
 
-// alone: nobody else has a policy's fixed identity, or one of its range, which is then who containers are.
+// alone: nobody else has a policy's fixed identity, or an id of its range: containers would be that user.
 func (d *doctor) alone(of, rule string, a *accounts, p *policy.Policy) {
 	if p.Range.First != 0 {
 		name := of + "identity.range" + rule
@@ -258,10 +258,10 @@ func (d *doctor) alone(of, rule string, a *accounts, p *policy.Policy) {
 	d.ok(name, "no account on the host has uid %d or gid %d: not in %s, %s, %s, %s", p.UID, p.GID, passwdFile, groupFile, subuidFile, subgidFile)
 }
 
-// maxTaken is how many of those that have ids of a range are named.
+// maxTaken bounds how many users of a range's ids are named.
 const maxTaken = 5
 
-// within names who has an id from first to last.
+// within names the users with an id from first to last.
 func (a *accounts) within(first, last int64) []string {
 	var by []string
 	for _, u := range a.users {
@@ -309,7 +309,7 @@ func readAccounts() (*accounts, error) {
 	return a, nil
 }
 
-// taken names who else has a uid and a gid.
+// taken names the others who have a uid and a gid.
 func (a *accounts) taken(uid, gid int64) []string {
 	var by []string
 	for _, u := range a.users {

@@ -17,17 +17,18 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 )
 
-// Registration is a name by which an engine's configuration leads to nonroot-runc. Its JSON is documented in nonroot-ctl(8).
+// Registration is a name by which an engine's configuration leads to nonroot-runc. Its JSON is documented in
+// nonroot-ctl(8).
 type Registration struct {
 	Engine  string `json:"engine"` // as nonroot-ctl configure calls it; "runc": the guard
 	Name    string `json:"name"`   // the runtime's
 	Program string `json:"program"`
-	Default bool   `json:"default"` // it is what containers get that ask for no runtime
+	Default bool   `json:"default"` // containers that ask for no runtime get this one
 }
 
-// Registrations are those of the configuration files of the machine's engines, whether their daemons run or not, and the
-// guard. dockerJSON is dockerd's configuration file. A user's own files are no matter here. A file that can't be read is a failure:
-// it may name nonroot-runc.
+// Registrations are those in the configuration files of the machine's engines, whether their daemons run or not, and
+// the guard. dockerJSON is dockerd's configuration file. Users' own files don't count. A file that can't be read is a
+// failure: it may name nonroot-runc.
 func Registrations(ctx context.Context, dockerJSON string) ([]Registration, error) {
 	caller, err := facts.LookAtCaller()
 	if err != nil {
@@ -59,7 +60,8 @@ func Registrations(ctx context.Context, dockerJSON string) ([]Registration, erro
 	return all, nil
 }
 
-// readDaemonJSON reads dockerd's file as dockerd does (moby, daemon/config, Config: names in any case, the last one counts).
+// readDaemonJSON reads dockerd's file as dockerd does (moby, daemon/config, Config: names in any case, the last one
+// wins).
 func readDaemonJSON(file string) (*registered, error) {
 	c := struct {
 		Default  string         `json:"default-runtime"`
@@ -69,7 +71,7 @@ func readDaemonJSON(file string) (*registered, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if len(bytes.TrimSpace(text)) == 0 { // an empty file says as much as none: Docker 23 starts with it, 20.10 names it and does not
+	if len(bytes.TrimSpace(text)) == 0 { // an empty file counts as a missing one: Docker 23 starts with it, 20.10 refuses to start
 		text = []byte("{}")
 	}
 	if err := json.Unmarshal(text, &c); err != nil {
@@ -78,7 +80,7 @@ func readDaemonJSON(file string) (*registered, error) {
 	return c.Runtimes.registered(cmp.Or(c.Default, "runc")), nil
 }
 
-// readContainerd reads what the daemon makes of its files, drop-ins included; else the file itself.
+// readContainerd reads what the daemon makes of its files, drop-ins included; if that fails, the file itself.
 func readContainerd(ctx context.Context) (*registered, error) {
 	program, file := engines.Containerd.Config.Program, engines.Containerd.Config.Files[0]
 	text, err := ask.Run(ctx, nil, program, "--config", file, "config", "dump")
@@ -94,7 +96,7 @@ func readContainerd(ctx context.Context) (*registered, error) {
 	return containerdRuntimes(text)
 }
 
-// readWith reads an engine's files, a later one of which counts.
+// readWith reads an engine's files, of which later ones take precedence.
 func readWith(files []string, parse func([][]byte) (*registered, error)) (*registered, error) {
 	texts, err := readAll(files)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/selftest"
 )
 
-// ordinaryUser is who the self-test's container asks to be where the policy refuses root.
+// ordinaryUser is the user that the self-test's container asks for if the policy refuses root.
 const ordinaryUser = 1000
 
 // selfTest tries to become root in a container.
@@ -22,7 +22,7 @@ func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
 		d.bad(Fail, name, "fix what is named above", "without a program and a policy there is no container to try")
 		return
 	case os.Geteuid() != 0:
-		d.bad(Fail, name, "sudo nonroot-ctl doctor", "not tried: making a container needs root") // nobody may take it for a pass
+		d.bad(Fail, name, "sudo nonroot-ctl doctor", "not tried: making a container needs root") // it must not look like a pass
 		return
 	}
 	t := selftest.Runtime{Binary: d.binary, Policy: d.o.Policy, Dir: d.o.WorkDir}
@@ -46,10 +46,10 @@ func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
 	}
 }
 
-// findings makes checks of a self-test's findings and of what kept it from coming to an end.
+// findings turns a self-test's findings, and what kept it from finishing, into checks.
 func (d *doctor) findings(name, hint string, p *policy.Policy) func([]selftest.Finding, error) {
 	return func(all []selftest.Finding, err error) {
-		var exempt []string // one cause, and one check of it
+		var exempt []string // one cause gets one check
 		for _, f := range all {
 			what := name + ": " + f.What
 			switch {

@@ -12,9 +12,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// Program is a program of ours, and which build it is.
+// Program is one of our programs, and the build that it is from.
 type Program struct {
-	version.Info        // Version is "unknown" where the file has no stamp: it is older than stamps
+	version.Info        // Version is "unknown" if the file has no stamp: it predates stamps
 	Path         string `json:"path"`
 }
 
@@ -34,9 +34,9 @@ func FindRuntime(named string) string {
 	return find("nonroot-runc")
 }
 
-// ReadProgram reads from a program's file which build it is. It fails where the file can't be read or is no Go program.
+// ReadProgram reads the build of a program from its file. It fails if the file can't be read or is not a Go program.
 func ReadProgram(file string) (*Program, error) {
-	data, err := os.ReadFile(file) // #nosec G304 -- whoever asks names it
+	data, err := os.ReadFile(file) // #nosec G304 -- the caller names it
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func ReadProgram(file string) (*Program, error) {
 	return &Program{Info: info, Path: file}, nil
 }
 
-// versions: which builds these are, and that they are one.
+// versions: which builds the programs are from, and that they are the same.
 func (d *doctor) versions() {
 	const name = "version"
 	own := version.Get()

@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// wrappers: no policy goes on to a program that rewrites config.json after nonroot-runc.
+// wrappers: no policy names a next runtime that rewrites config.json after nonroot-runc.
 func (d *doctor) wrappers(p *policy.Policy) {
 	if d.binary == "" {
 		return
@@ -26,7 +26,7 @@ func (d *doctor) wrappers(p *policy.Policy) {
 		if file == policy.DefaultFile {
 			continue
 		}
-		if other, err := facts.Policy(file, "", d.caller.Owners); err == nil { // what is wrong with it is told elsewhere
+		if other, err := facts.Policy(file, "", d.caller.Owners); err == nil { // what is wrong with it is reported elsewhere
 			d.wrapper(fmt.Sprintf("next runtime: profile %q", strings.TrimSuffix(filepath.Base(file), ".toml")), other)
 		}
 	}
@@ -39,15 +39,15 @@ func (d *doctor) wrapper(name string, p *policy.Policy) {
 	found, err := runc.FindFor(d.binary, p.Runtimes, d.caller.Owners)
 	if err == nil && runc.Wraps(found) {
 		d.bad(Fail, name, "take it out of runtimes, and "+runc.WrapperHint,
-			"nonroot-runc goes on to %q, which rewrites config.json once more: what it adds is not judged, and exec and start do not find the container's record", found)
+			"nonroot-runc calls %q, which rewrites config.json again: what it adds is not checked, and exec and start do not find the container's record", found)
 	}
 }
 
 // wrapperConfig is nvidia-container-runtime's own file.
 const wrapperConfig = "/etc/nvidia-container-runtime/config.toml"
 
-// leadsToOurs says that a program is a wrapper that goes on to nonroot-runc: the first of the runtimes in its file that is there
-// (nvidia-container-toolkit, internal/oci, findRuntime).
+// leadsToOurs says that a program is a wrapper that calls nonroot-runc: the first of the runtimes in its file that
+// exists (nvidia-container-toolkit, internal/oci, findRuntime).
 func (d *doctor) leadsToOurs(program string) bool {
 	if !runc.Wraps(program) {
 		return false

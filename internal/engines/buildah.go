@@ -13,7 +13,7 @@ var Buildah = Engine{
 		{"Bundles Store Labels Client", "a container lasts for one command of a build, and nobody is asked about it"},
 		{"Files", "they lie in the bundle"},
 		{"Volumes Init", "it has none"},
-		{"Secrets", "those of a build are its steps', as who it says"},
+		{"Secrets", "a build's secrets belong to its steps, for the user that it names"},
 		{"Sockets Groups", "it is a program without a daemon"},
 		{"Networks", "those of its builds are left as they are"},
 		{"Cgroup Monitor", "it puts no id of an engine's form there, and leaves no process"},

@@ -24,7 +24,7 @@ var BuildKit = Engine{
 		{"Rootfs", "it mounts a container's file system below the bundle"},
 		{"Files", "its containers have hosts and resolv.conf of its own, for a build that changes nothing by them"},
 		{"Volumes Init", "it has none"},
-		{"Secrets", "those of a build are its steps', as who it says"},
+		{"Secrets", "a build's secrets belong to its steps, for the user that it names"},
 		{"Builds", "all of its containers are, and ByBundle tells them"},
 		{"Groups", "its packages make none"},
 		{"Networks", "it takes namespaces from a pool, in which other builds have been before"},

@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// answer is the report in a sentence: who the container is, and whether nonroot-runc has decided that.
+// answer is the report in one sentence: who the container is, and whether nonroot-runc decided that.
 func (r *Report) answer() string {
 	d := &r.Decided
 	asks := "its user is unknown, as config.json can't be read"
@@ -46,7 +46,7 @@ func (r *Report) answer() string {
 	return fmt.Sprintf("left as it is (mode %s), it runs %s", d.Mode, asks)
 }
 
-// becomes is the identity that was decided on, and whose place it takes.
+// becomes is the identity that was decided on, and the one it replaces.
 func (r *Report) becomes() string {
 	id := r.Decided.Identity
 	text := fmt.Sprintf("%d:%d", id.UID, id.GID)
@@ -59,7 +59,7 @@ func (r *Report) becomes() string {
 	return text + " in place of " + r.Asked.who()
 }
 
-// who names root by its name. In a user namespace it is the root of that alone.
+// who calls root by its name. In a user namespace it is only root of that.
 func (a *Asked) who() string {
 	text := fmt.Sprintf("%d:%d", a.UID, a.GID)
 	switch {
@@ -71,7 +71,7 @@ func (a *Asked) who() string {
 	return text
 }
 
-// Reason says where the decision comes from: the identity's source, the rule and the policy.
+// Reason says what the decision rests on: the identity's source, the rule and the policy.
 func (r *Report) Reason() string {
 	d := &r.Decided
 	by := "the built-in policy"
@@ -82,7 +82,7 @@ func (r *Report) Reason() string {
 		by = fmt.Sprintf("the rule %q of %s", d.Rule, by)
 	}
 	if d.Enforced() && d.Identity != nil {
-		return policy.Source(d.Source).Sentence() + "; by " + by
+		return d.Source.Sentence() + "; by " + by
 	}
 	if d.Reason != "" && !d.Refused() {
 		return d.Reason + "; by " + by
@@ -90,25 +90,27 @@ func (r *Report) Reason() string {
 	return "by " + by
 }
 
-// worst are the kinds of problems, the worst first: what keeps the container from starting, what it can't write, what is merely less.
+// worst are the kinds of problems, worst first: what keeps the container from starting, what it can't write, what it
+// merely lacks.
 var worst = []string{"entrypoint", "workdir", "volume", "directory", "port", "home", "setuid"}
 
 func rank(a, b Problem) int { return slices.Index(worst, a.Kind) - slices.Index(worst, b.Kind) }
 
-// distribution are setuid and setgid programs of distributions' base systems: Debian 12's packages login, passwd, mount, util-linux,
-// bsdutils, libpam-modules-bin, openssh-client and dbus, Fedora's pam and usermode, and Alpine's busybox-suid.
+// distribution lists setuid and setgid programs of distributions' base systems: Debian 12's packages login, passwd,
+// mount, util-linux, bsdutils, libpam-modules-bin, openssh-client and dbus, Fedora's pam and usermode, and Alpine's
+// busybox-suid.
 var distribution = []string{
 	"su", "newgrp", "passwd", "chfn", "chsh", "gpasswd", "chage", "expiry", "mount", "umount", "wall", "write", "unix_chkpwd", "ssh-agent",
 	"ssh-keysign", "dbus-daemon-launch-helper", "pam_timestamp_check", "userhelper", "bbsuid",
 }
 
-// Usual says that the problem is one of nearly every image of a distribution, which hardly any application means.
+// Usual says that nearly every image of a distribution has the problem, and hardly any application depends on it.
 func (p Problem) Usual() bool {
 	return p.Kind == "setuid" && slices.Contains(distribution, path.Base(p.Where))
 }
 
-// Refused makes the report one of a container that was refused when it was made last: its rootfs is gone since, and what a dry run finds
-// is that.
+// Refused turns the report into one of a container that was refused when it was last created: its rootfs is gone
+// since, and a dry run finds only that.
 func (r *Report) Refused(at time.Time, reason string) {
 	r.Decided.Mode, r.Decided.Reason = policy.Refuse, reason
 	r.Answer = fmt.Sprintf("it was refused at %s: %s", at.UTC().Format(time.RFC3339), reason)

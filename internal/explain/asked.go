@@ -14,16 +14,16 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Asked is what the engine, or whoever stands behind it, asked for.
+// Asked is what the engine asked for, or whoever called it.
 type Asked struct {
 	Identity
-	Capabilities    []string `json:"capabilities"` // all that the process would hold or could gain
+	Capabilities    []string `json:"capabilities"` // every capability that the process would have or could gain
 	NoNewPrivileges bool     `json:"no_new_privileges"`
 	Seccomp         bool     `json:"seccomp"`
-	Privileged      []string `json:"privileged"` // what reaches beyond an ordinary container
+	Privileged      []string `json:"privileged"` // what goes beyond an ordinary container
 	Args            []string `json:"args"`
 	Cwd             string   `json:"cwd"`
-	Partial         bool     `json:"partial"` // only the user is known: the rest is what config.json has since the rewrite
+	Partial         bool     `json:"partial"` // only the user is known: the rest is from the rewritten config.json
 
 	mapped bool // its user namespace is not the host's
 }
@@ -53,7 +53,7 @@ func held(c *specs.LinuxCapabilities) []string {
 	return slices.Compact(all)
 }
 
-// privileged lists what reaches beyond an ordinary container. The rewrite leaves most of it as it is: without root and
+// privileged lists what goes beyond an ordinary container. The rewrite leaves most of it unchanged: without root and
 // capabilities it gives little, but not nothing.
 func privileged(s *specs.Spec) []string {
 	var all []string
@@ -97,7 +97,7 @@ func privileged(s *specs.Spec) []string {
 	return all
 }
 
-// sensitive says what a bind mount shows of the host, if it is the host itself or a door to it.
+// sensitive says what a bind mount shows of the host, if it is the host itself or a way into it.
 func sensitive(m specs.Mount) string {
 	if !spec.Binds(m.Type, m.Options) {
 		return ""
@@ -112,7 +112,7 @@ func sensitive(m specs.Mount) string {
 	return ""
 }
 
-// some names the first few of a list.
+// some names the first few entries of a list.
 func some(all []string) string {
 	const most = 8
 	if len(all) <= most {

@@ -19,11 +19,11 @@ import (
 type Change struct {
 	What    string `json:"what"`
 	Asked   string `json:"asked"`   // "": there was none
-	Decided string `json:"decided"` // "": there is none any more
+	Decided string `json:"decided"` // "": it was removed
 }
 
-// changes compares two config.json by what they mean. A difference of which it knows no name is reported as one of "the
-// rest": none is passed over.
+// changes compares two config.json by meaning. A difference that it has no name for is reported as "the rest": none
+// is left out.
 func changes(was, will *specs.Spec) []Change {
 	all := []Change{}
 	add := func(what, a, b string) {
@@ -92,7 +92,7 @@ func rest(s *specs.Spec) any {
 	r.Process, r.Linux, r.Mounts, r.Annotations = &process, &linux, nil, nil
 	var meaning any
 	if text, err := json.Marshal(&r); err == nil {
-		_ = json.Unmarshal(text, &meaning) // what Marshal wrote
+		_ = json.Unmarshal(text, &meaning) // Marshal wrote it
 	}
 	return meaning
 }
@@ -110,7 +110,7 @@ func capabilities(c *specs.LinuxCapabilities, of func(*specs.LinuxCapabilities) 
 	return strings.Join(of(c), ", ")
 }
 
-// environment tells which entries went and which came, each in its order.
+// environment lists the entries that were removed and those that were added, each in order.
 func environment(was, will []string) []Change {
 	var all []Change
 	gone := without(was, will)
@@ -133,7 +133,8 @@ func environment(was, will []string) []Change {
 	return all
 }
 
-// without is what of one list is not in the other; an entry that is there twice has to be there twice.
+// without lists the entries of one list that are not in the other; an entry that occurs twice has to occur twice
+// there.
 func without(these, those []string) []string {
 	count := map[string]int{}
 	for _, t := range those {
@@ -148,7 +149,7 @@ func without(these, those []string) []string {
 	return left
 }
 
-// lists tells which entries of a list went and which came.
+// lists lists the entries that were removed and those that were added.
 func lists(what string, was, will []string) []Change {
 	var all []Change
 	for _, e := range without(was, will) {
@@ -272,7 +273,7 @@ func shape(s *specs.LinuxSeccomp) string {
 	return string(text)
 }
 
-// rules are those of each system call, in their order.
+// rules are those of each system call, in order.
 func rules(s *specs.LinuxSeccomp) map[string][]string {
 	all := map[string][]string{}
 	for _, rule := range s.Syscalls {
@@ -290,8 +291,8 @@ func rules(s *specs.LinuxSeccomp) map[string][]string {
 	return all
 }
 
-// userNamespace says which one the container is in. One that is joined reaches the runtime as an open descriptor, which
-// is the same one.
+// userNamespace says which user namespace the container is in. One that is joined reaches the runtime as an open
+// descriptor of the same namespace.
 func userNamespace(s *specs.Spec) string {
 	for _, n := range s.Linux.Namespaces {
 		if n.Type != specs.UserNamespace {
@@ -314,8 +315,8 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// before is what is known of the config.json that a rewritten one was made of: who it asked for, and that it had none of
-// the runtime's own mounts. All else is as it is now.
+// before reconstructs the config.json that a rewritten one was made from: who it asked for, and that it had none of
+// our mounts. Everything else is as it is now.
 func before(now *specs.Spec, rec *decision.Decision, ours func(spec.Mount) bool) *specs.Spec {
 	then := *now
 	process := *now.Process

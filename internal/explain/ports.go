@@ -18,7 +18,7 @@ import (
 // Port is one that the container is expected to listen on.
 type Port struct {
 	Number uint16
-	From   string // who says so: "ExposedPorts"
+	From   string // where that is known from: "ExposedPorts"
 }
 
 // sysctlPorts is the first port that everyone may listen on (ip-sysctl.rst, ip_unprivileged_port_start).
@@ -27,7 +27,7 @@ const sysctlPorts = "net.ipv4.ip_unprivileged_port_start"
 // UsualPort is its value in a new network namespace, and in the host's (Linux, include/net/sock.h, PROT_SOCK).
 const UsualPort = 1024
 
-// ports: a port below the limit can't be listened on without CAP_NET_BIND_SERVICE.
+// ports: listening on a port below the limit needs CAP_NET_BIND_SERVICE.
 func (v *view) ports(declared []Port) {
 	first, from := v.firstPort()
 	seen := map[uint16]bool{}
@@ -40,7 +40,8 @@ func (v *view) ports(declared []Port) {
 	}
 }
 
-// firstPort is the first port that everyone may listen on in the container's network namespace, and who says so.
+// firstPort is the first port that everyone may listen on in the container's network namespace, and where that is
+// known from.
 func (v *view) firstPort() (first int, from string) {
 	if text, ok := v.spec.Linux.Sysctl[sysctlPorts]; ok {
 		if n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16); err == nil {
@@ -86,13 +87,13 @@ var (
 	flagName     = regexp.MustCompile(`^--?([a-z-]*port|p)$`)
 )
 
-// hints are ports that the process's environment and arguments speak of: PORT=80, --port=80, --port 80, -p 80, an
+// hints are ports that the process's environment and arguments mention: PORT=80, --port=80, --port 80, -p 80, or an
 // address such as ":80" or "0.0.0.0:80". They are guesses.
 func hints(p *specs.Process) []Port {
 	var all []Port
 	add := func(text, format string, args ...any) {
 		if n, err := strconv.ParseUint(text, 10, 16); err == nil && n > 0 {
-			all = append(all, Port{uint16(n), fmt.Sprintf(format, args...)}) // ParseUint was given 16 bits
+			all = append(all, Port{uint16(n), fmt.Sprintf(format, args...)}) // ParseUint was limited to 16 bits
 		}
 	}
 	for _, e := range p.Env {

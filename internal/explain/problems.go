@@ -23,7 +23,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Problem is something that the container may trip over since it is not root.
+// Problem is something that the container may trip over because it is not root.
 type Problem struct {
 	Kind   string `json:"kind"` // home, workdir, volume, directory, port, setuid, entrypoint
 	Where  string `json:"where"`
@@ -38,7 +38,7 @@ type view struct {
 	d        *Decided
 	problems []Problem
 
-	// What creation will give to the identity: paths of the image, and sources of volumes.
+	// What will come to belong to the identity at creation: paths of the image, and sources of volumes.
 	given, volumesGiven []string
 }
 
@@ -46,7 +46,7 @@ func (v *view) problem(kind, where, format string, args ...any) {
 	v.problems = append(v.problems, Problem{kind, where, fmt.Sprintf(format, args...)})
 }
 
-// person is a process's user as the files of its rootfs have it. Access control lists are not looked at.
+// person is a process's user, in the ids of the rootfs's files. Access control lists are ignored.
 type person struct {
 	uid  uint32
 	gids []uint32
@@ -55,17 +55,17 @@ type person struct {
 // may says whether the person has a right to a file by its mode.
 func (p person) may(right uint32, st *unix.Stat_t) bool { return rootfs.May(right, st, p.uid, p.gids) }
 
-// may says whether the person will have a right to what is there, if not by its mode, then because it is given to them. Who owns
-// a directory may do everything with it that its mode lets owners do; they may change the mode.
+// may says whether the person will have a right to a file: by its mode, or because it will belong to them. The owner
+// of a directory may do with it whatever its mode allows owners to do; they may change the mode.
 func (v *view) may(right uint32, at rootfs.Entry) bool {
 	return v.who.may(right, &at.Stat) || v.isGiven(at.Path)
 }
 
-// isGiven says that creation gives something to the person, or opens it.
+// isGiven says that something will come to belong to the person at creation, or will be opened to them.
 func (v *view) isGiven(p string) bool { return slices.Contains(v.given, p) }
 
-// look finds what the container may trip over. It needs an identity other than root's and the image's files. Before creation,
-// what that would do belongs to it; nil: there is none to come.
+// look finds what the container may trip over. It needs an identity other than root's, and the image's files. Before
+// creation, it takes into account what will be done; nil: nothing will.
 func (r *Report) look(dir *bundle.Dir, caller facts.Caller, o Options, will *plan.Plan) error {
 	id := r.Decided.Identity
 	if id == nil {
@@ -77,7 +77,7 @@ func (r *Report) look(dir *bundle.Dir, caller facts.Caller, o Options, will *pla
 	}
 	doc, err := spec.ParseConfig(config)
 	if err != nil {
-		return nil // the decision says it
+		return nil // the decision says why
 	}
 	container, err := doc.Container()
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *Report) look(dir *bundle.Dir, caller facts.Caller, o Options, will *pla
 		}
 	}
 	if !v.shift(s) {
-		r.note("the container joins a user namespace: whose files are whose is not looked at")
+		r.note("the container joins a user namespace: owners of files are not checked")
 		v.ports(o.Ports)
 		r.Problems = list(v.problems)
 		return nil
@@ -128,7 +128,7 @@ func (r *Report) look(dir *bundle.Dir, caller facts.Caller, o Options, will *pla
 	return nil
 }
 
-// shift makes host ids of the person's, by the maps of the container's own user namespace. It says whether they are known.
+// shift converts host ids to the container's, by the maps of its own user namespace. It says whether they are known.
 func (v *view) shift(s *specs.Spec) bool {
 	at := slices.IndexFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 	if at < 0 {
@@ -152,7 +152,7 @@ func (v *view) shift(s *specs.Spec) bool {
 	return true
 }
 
-// reach says which directory on the way to a path is closed to the person; "": none.
+// reach says which directory above a path is closed to the person; "": none.
 func (v *view) reach(p string) string {
 	for dir := path.Dir(p); ; dir = path.Dir(dir) {
 		if at, err := v.image.Look(dir); err == nil && at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR && !v.may(1, at) {
@@ -168,13 +168,13 @@ func owner(st *unix.Stat_t) string {
 	return fmt.Sprintf("it belongs to %d:%d, mode %04o", st.Uid, st.Gid, st.Mode&0o7777)
 }
 
-// usualPath is where a program is taken to be looked for where the process has no PATH: engines set this one.
+// usualPath is where a program is searched for if the process has no PATH: engines set this one.
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// maxSearch bounds in how many directories a program is looked for. The image chooses PATH.
+// maxSearch bounds in how many directories a program is searched for. The image chooses PATH.
 const maxSearch = 64
 
-// entrypoint: the program must be there, and the identity must be able to run it.
+// entrypoint: the program must exist, and the identity must be able to run it.
 func (v *view) entrypoint() {
 	p := v.spec.Process
 	if len(p.Args) == 0 {
@@ -198,7 +198,7 @@ func (v *view) entrypoint() {
 				candidates = append(candidates, c)
 			}
 			if len(candidates) > maxSearch {
-				return // it isn't told: who made such a PATH wants to keep us busy
+				return // nothing is reported: whoever made such a PATH wants to keep us busy
 			}
 		}
 	}
@@ -277,11 +277,11 @@ func (v *view) isHome(p string) bool {
 	return v.d.Mounted && links.Within(v.d.Home, p)
 }
 
-// mostNames is how many names of a directory are looked at.
+// mostNames bounds how many names of a directory are looked at.
 const mostNames = 1000
 
-// home: the tmpfs hides what the image has below it, and what the image put into the home that it meant is not found
-// where HOME leads now.
+// home: the tmpfs hides what the image has below it, and what the image put into the home that it meant is not where
+// HOME points now.
 func (v *view) home(a *Asked) {
 	if v.d.Mounted {
 		if names, err := v.image.Entries(v.d.Home, mostNames); err == nil && len(names) > 0 {
@@ -297,7 +297,7 @@ func (v *view) home(a *Asked) {
 		return
 	}
 	if m := (homedir.Meant{Root: meant, Image: v.image}); m.More() == "" {
-		return // nothing, or what a distribution has there
+		return // nothing, or what a distribution puts there
 	}
 	if names, err := v.image.Entries(meant, mostNames); err == nil && len(names) > 0 {
 		v.problem("home", meant, "the image has files in the home that it meant, and HOME is %q: %s", v.d.Home, quoted(names))
@@ -329,7 +329,7 @@ func (v *view) directories() {
 		seen[p] = true
 		at, err := v.image.Look(p)
 		if err != nil || !at.Exists || at.Hidden || at.Mount != nil || at.Stat.Mode&unix.S_IFMT != unix.S_IFDIR {
-			return // a mount is one of the volumes
+			return // volumes are looked at separately
 		}
 		if !v.may(3, at) {
 			v.problem("directory", p, "%s can't be written: %s", what, owner(&at.Stat))
@@ -346,7 +346,7 @@ func (v *view) directories() {
 	}
 }
 
-// volumes: bind mounts, among them an engine's volumes, whose owner is somebody else.
+// volumes: bind mounts, among them an engine's volumes, that belong to somebody else.
 func (v *view) volumes(ours func(spec.Mount) bool) {
 	for _, m := range v.spec.Mounts {
 		if !spec.Binds(m.Type, m.Options) || ours(spec.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options}) {
@@ -370,13 +370,13 @@ func (v *view) volumes(ours func(spec.Mount) bool) {
 	}
 }
 
-// What of an image is looked at and told of, in search of files that give privileges.
+// Bounds of the search for files that give privileges.
 const (
 	MostFiles = 200_000
 	mostNamed = 20
 )
 
-// setuid: noNewPrivileges makes setuid and setgid bits and file capabilities mean nothing.
+// setuid: noNewPrivileges makes setuid and setgid bits and file capabilities ineffective.
 func (v *view) setuid() (notes []string) {
 	found := 0
 	complete := v.image.Walk(MostFiles, func(p, reach string, st *unix.Stat_t) {
@@ -407,7 +407,7 @@ func (v *view) setuid() (notes []string) {
 	return notes
 }
 
-// hasCapabilities asks for the attribute of capabilities(7), "File capabilities".
+// hasCapabilities looks for the attribute of capabilities(7), "File capabilities".
 func hasCapabilities(file string) bool {
 	_, err := unix.Lgetxattr(file, "security.capability", nil)
 	return err == nil || errors.Is(err, unix.ERANGE)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package explain says what becomes of a container, and why: what was asked, what was decided by the code that the
-// runtime itself decides with (internal/govern), what differs in config.json, and what the container may trip over. It
-// writes nothing. Image and config.json are hostile; whoever prints a report has to quote what is in it.
+// Package explain says what becomes of a container, and why: what was asked for, what was decided (by the same code
+// that the runtime uses, internal/govern), what differs in config.json, and what the container may trip over. It
+// writes nothing. Image and config.json are hostile: whoever prints a report has to quote what comes from them.
 package explain
 
 import (
@@ -24,29 +24,29 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// When a report was made, as seen from the container's creation.
+// When a report was made, relative to the container's creation.
 const (
-	Before = "before" // config.json is the engine's: the report is a dry run, with the policy in force
-	After  = "after"  // config.json has been through the runtime: the report rests on the record
+	Before = "before" // config.json is the engine's: the report is a dry run with the policy in force
+	After  = "after"  // the runtime has written config.json: the report rests on the record
 )
 
-// Report is what there is to say about a container. Its JSON is documented in nonroot-ctl(8); members are added, never
-// renamed.
+// Report is everything there is to say about a container. Its JSON is documented in nonroot-ctl(8); members are
+// added, never renamed.
 type Report struct {
-	Container string    `json:"container"` // its id; "" where none is known yet
+	Container string    `json:"container"` // its id; "": none is known yet
 	Bundle    string    `json:"bundle"`
 	When      string    `json:"when"`
-	Answer    string    `json:"answer"` // all of it in a sentence
-	Asked     *Asked    `json:"asked"`  // null where config.json can't be read
+	Answer    string    `json:"answer"` // the report in one sentence
+	Asked     *Asked    `json:"asked"`  // null if config.json can't be read
 	Decided   Decided   `json:"decided"`
 	Changes   []Change  `json:"changes"`
-	Would     []Change  `json:"would_change"`    // in mode audit: what enforcement would change
-	Partial   bool      `json:"changes_partial"` // the record keeps only a part of what config.json was before
+	Would     []Change  `json:"would_change"`    // in mode audit: what enforcing would change
+	Partial   bool      `json:"changes_partial"` // the record keeps only a part of the original config.json
 	Problems  []Problem `json:"trips"`
 	Notes     []string  `json:"notes"`
-	Given     []string  `json:"-"` // directories of the image that creation will give to the container
+	Given     []string  `json:"-"` // directories of the image that will come to belong to the container's user at creation
 
-	ungoverned bool // it runs, and nonroot-runc has not decided about it
+	ungoverned bool // it runs, and nonroot-runc did not decide about it
 }
 
 // Identity is a process's user.
@@ -56,24 +56,24 @@ type Identity struct {
 	Groups []uint32 `json:"groups"`
 }
 
-// Decided is the decision and where it comes from.
+// Decided is the decision and what it rests on.
 type Decided struct{ decision.Decision }
 
-// MarshalJSON has each member, also those that are empty (decision.Explain).
+// MarshalJSON writes every member, even an empty one (decision.Explain).
 func (d Decided) MarshalJSON() ([]byte, error) { return d.Append(nil, decision.Explain), nil }
 
-// Options is what is known of a container beside its bundle.
+// Options is what is known of a container besides its bundle.
 type Options struct {
-	Policy  string // a policy file; "": the one that is in force
-	Profile string // of a binary named nonroot-runc.NAME
-	Root    string // the --root that its engine names, by which rules know the engine; "": none
+	Policy  string // a policy file; "": the one in force
+	Profile string // the policy of a binary named nonroot-runc.NAME
+	Root    string // its engine's --root, by which rules know the engine; "": none
 	Running bool   // some runtime has created it
-	Runtime string // by which, as the engine calls it; "": it doesn't say
+	Runtime string // that runtime, as the engine calls it; "": the engine doesn't say
 	Ports   []Port // those that the image or the engine declares
 }
 
-// Bundle explains the container of a bundle's directory. It fails where the runtime would not even come to a decision for
-// reasons that lie in the caller: no such directory, a policy that can't be read.
+// Bundle explains the container in a bundle's directory. It fails if the runtime would not even reach a decision for
+// reasons that lie with the caller: no such directory, or a policy that can't be read.
 func Bundle(directory string, o Options) (*Report, error) {
 	r, err := report(directory, o)
 	if err != nil {
@@ -123,7 +123,7 @@ func report(directory string, o Options) (*Report, error) {
 	return r, r.dryRun(call, o)
 }
 
-// enforced says what would change of a container that is only audited, by the policy in force now.
+// enforced says what would change in a container that is only audited, by the policy in force now.
 func (r *Report) enforced(call *facts.Call, o Options) error {
 	out := govern.Container(call)
 	defer out.Close()
@@ -143,7 +143,7 @@ func (r *Report) enforced(call *facts.Call, o Options) error {
 }
 
 // recorded fills the report in from the record of a container that was rewritten. It says whether there is one that
-// belongs to the present config.json.
+// matches the present config.json.
 func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
 	if dir.CheckPath() != nil {
 		return false, nil // the dry run says why
@@ -182,7 +182,7 @@ func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
 	return true, nil
 }
 
-// kept is the config.json from before the rewrite; nil where there is none, or one that asked for somebody else.
+// kept is the config.json from before the rewrite; nil: there is none, or it asked for a different user.
 func kept(dir *bundle.Dir, rec *decision.Decision) *specs.Spec {
 	config, err := dir.Read(record.Before)
 	if err != nil {
@@ -198,7 +198,7 @@ func kept(dir *bundle.Dir, rec *decision.Decision) *specs.Spec {
 	return s
 }
 
-// exempted is the report on a container that was left as it is.
+// exempted fills in the report on a container that was left unchanged.
 func (r *Report) exempted(rec *decision.Decision, config []byte) (bool, error) {
 	r.decided(rec)
 	s, err := decode(config)
@@ -220,11 +220,11 @@ func (r *Report) dryRun(call *facts.Call, o Options) error {
 		if out.Facts.Config == nil {
 			return errors.New(d.Reason)
 		}
-		return nil // the reason says it
+		return nil // the reason says why
 	}
 	r.Asked = asked(was)
 	if d.Asked != nil {
-		r.Asked.Identity = identity(*d.Asked) // of a config.json that is a rewritten one, what was asked for before
+		r.Asked.Identity = identity(*d.Asked) // if config.json was rewritten: what was asked for before
 	}
 	if out.Plan != nil && out.Plan.Parts != nil {
 		will, err := decode(out.Plan.Rewritten())
@@ -250,7 +250,7 @@ func (r *Report) note(format string, args ...any) {
 
 func identity(id policy.Identity) Identity { return Identity{id.UID, id.GID, list(id.Groups)} }
 
-// list makes an empty list of none, for the sake of JSON.
+// list turns a nil list into an empty one, for JSON.
 func list[T any](all []T) []T {
 	if all == nil {
 		return []T{}
@@ -258,7 +258,7 @@ func list[T any](all []T) []T {
 	return all
 }
 
-// decode reads a config.json as runc does, after the strict parser has made sure that there is one way to read it.
+// decode reads a config.json as runc does, after the strict parser has made sure that it can only be read in one way.
 func decode(config []byte) (*specs.Spec, error) {
 	if _, err := spec.ParseConfig(config); err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// alike are mounts of which one note tells.
+// alike are mounts that share one note.
 type alike struct {
 	what, advice string
 	names        []string
@@ -36,18 +36,18 @@ type alike struct {
 }
 
 const (
-	mostAlike = 3  // mounts that a note names
+	mostAlike = 3  // mounts that one note names
 	mostKinds = 6  // notes on mounts
 	mostBinds = 64 // mounts that are looked at
-	mostDeep  = 32 // directories on the way to one: each is looked at by its whole path
+	mostDeep  = 32 // directories above a mount: each is looked up by its whole path
 )
 
-// closedBinds tells of what a person binds and the identity can't use: files and directories that it can't read, those that are
-// bound to be written and that it can't write, and those to which it can't get. It looks at each mount once, and at each
-// directory on the way to one; what is below is not looked at.
+// closedBinds reports bind mounts that the identity can't use: files and directories that it can't read or reach, and
+// writable ones that it can't write. It looks at each mount and at each directory above one, but not at what is
+// below.
 func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []string) {
 	var all []*alike
-	closed := map[string]string{} // directories on the way, and what is to be said of each
+	closed := map[string]string{} // directories above a mount, and the note for each
 	isOurs, looked, o := plan.Ours(g.Bundle), 0, &opener{}
 	for i := range g.Container.Mounts {
 		m := &g.Container.Mounts[i]
@@ -104,11 +104,11 @@ func (a *alike) note() string {
 	return note
 }
 
-// roots are directories in which an empty one means something to the system's programs.
+// roots are directories where even an empty one means something to the system's programs.
 var roots = []string{"/root", "/run", "/var/run", "/var/spool", "/var/lib"}
 
-// isPersons says that a mount is of something that a person names. Engines' own files, and volumes that are given, or have a note
-// of their own, are none; nor is one whose owners the mount changes.
+// isPersons says that a person has named what is mounted. That excludes engines' own files, volumes that change owner
+// or have a note of their own, and mounts that change owners themselves.
 func (g *Gathered) isPersons(m *spec.Mount) bool {
 	if !m.Binds() || len(m.UIDMap) > 0 || slices.Contains(m.Options, "idmap") || slices.Contains(m.Options, "ridmap") {
 		return false
@@ -116,11 +116,11 @@ func (g *Gathered) isPersons(m *spec.Mount) bool {
 	if engines.MakesFile(m.Source) || engines.PodSecret(m.Source) || engines.NamesSocket(m.Source) || mayBeVolume(*m) {
 		return false
 	}
-	// What engines make for a container lies in a directory of its id, wherever that is; secrets among it.
+	// What engines make for a container, secrets included, lies in a directory of its id, wherever that is.
 	return g.ID == "" || !strings.Contains(m.Source, "/"+g.ID+"/")
 }
 
-// source is where a mount's source lies on the host.
+// source is the path of a mount's source on the host.
 func (g *Gathered) source(m *spec.Mount) string {
 	if path.IsAbs(m.Source) {
 		return m.Source
@@ -128,14 +128,15 @@ func (g *Gathered) source(m *spec.Mount) string {
 	return path.Join(g.Bundle, m.Source)
 }
 
-// closedBind says what of a mount the identity can't do, and what helps; "": nothing that a program may want.
+// closedBind says what the identity can't do with a mount, and what helps; "": nothing that a program is likely to
+// want.
 func (g *Gathered) closedBind(o *opener, m *spec.Mount, st *unix.Stat_t, d *decision.Decision) (what, advice string) {
 	read, write, verb := uint32(unix.R_OK), uint32(unix.R_OK|unix.W_OK), "read"
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		read, write = unix.R_OK|unix.X_OK, unix.R_OK|unix.W_OK|unix.X_OK
 	case unix.S_IFSOCK:
-		read, write, verb = unix.W_OK, unix.W_OK, "used" // connecting takes the right to write (unix(7))
+		read, write, verb = unix.W_OK, unix.W_OK, "used" // connecting needs the right to write (unix(7))
 	case unix.S_IFREG:
 	default:
 		return "", ""
@@ -147,7 +148,7 @@ func (g *Gathered) closedBind(o *opener, m *spec.Mount, st *unix.Stat_t, d *deci
 			rights = write
 		}
 	case m.Readonly() || g.may(write, st, d.Identity) || o.isAmong(hint.Systems, g.source(m)):
-		return "", "" // nobody means to write it, though mounts are writable unless somebody says otherwise (-v /etc/localtime:/etc/localtime)
+		return "", "" // nobody means to write it: mounts are writable by default (-v /etc/localtime:/etc/localtime)
 	default:
 		rights, verb = write, "written"
 	}
@@ -164,7 +165,8 @@ func (g *Gathered) closedBind(o *opener, m *spec.Mount, st *unix.Stat_t, d *deci
 	return fmt.Sprintf("can't be %s by the identity (%d:%d %04o)", verb, st.Uid, st.Gid, c.Mode), c.Remedies()
 }
 
-// closedOnTheWay says which directory of those above a mount the identity may not pass; "": none. What is given to it, it may.
+// closedOnTheWay says which directory above a mount the identity may not search; "": none. One that changes owner is
+// open to it.
 func (g *Gathered) closedOnTheWay(p string, d *decision.Decision, give *plan.Give, known map[string]string) string {
 	dir := path.Dir(p)
 	if dir == "/" || p == "/" {
@@ -184,14 +186,14 @@ func (g *Gathered) closedOnTheWay(p string, d *decision.Decision, give *plan.Giv
 	return said
 }
 
-// isGiven says that a directory of the image is one of those that the identity is given, or is opened to it.
+// isGiven says that the identity comes to own a directory of the image, or that it is opened to it.
 func isGiven(give *plan.Give, dir string) bool {
 	return give != nil && (give.Applications && policy.IsApplication(dir) ||
 		slices.ContainsFunc(give.Paths, func(p string) bool { return links.Within(p, dir) }))
 }
 
-// adviceForEmpty names a command for an empty directory, unless somebody but root could put a link in its place by the time it is run: chown
-// follows links.
+// adviceForEmpty names a command for an empty directory, unless somebody other than root could replace the directory
+// by a link before the command is run: chown follows links.
 func (g *Gathered) adviceForEmpty(d *decision.Decision, source string) string {
 	if _, _, err := trusted.CheckPath(source, g.call.Caller.Owners); err != nil {
 		return "use a volume, or make it before, as the owner of the directory that it is in, and run the container as that one (--user UID:GID)"
@@ -199,12 +201,12 @@ func (g *Gathered) adviceForEmpty(d *decision.Decision, source string) string {
 	return fmt.Sprintf("run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), source)
 }
 
-// isEmptyRoots says that what is mounted to be written is an empty directory of root's: the engine makes one that is missing
-// (Docker's -v, Compose). Nobody can tell it from one that somebody else has just made for a purpose of its own, so that it stays
-// root's.
+// isEmptyRoots says that a writable mount's source is an empty directory of root's. Engines create a missing source
+// that way (Docker's -v, Compose), but it can't be told from one that somebody else has just made for another
+// purpose, so it stays root's.
 func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool {
-	// An engine makes it with mode 0755; and nobody is told to give away what belongs to the system. Whoever chose the name must not
-	// have a shell that is given the advice do more than it says.
+	// Engines create it with mode 0755. Nobody is advised to give away what belongs to the system, and the path,
+	// which whoever starts the container chose, must not make the administrator's shell do more than the advice says.
 	if st.Mode&0o7777 != 0o755 || o.isAmong(hint.Systems, g.source(m)) || o.isAmong(roots, g.source(m)) || !quote.IsPlainPath(m.Source) {
 		return false
 	}
@@ -215,30 +217,30 @@ func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool 
 	if err != nil {
 		return false // a link
 	}
-	defer unix.Close(at) //nolint:errcheck // nothing was written
+	defer unix.Close(at)
 	fd, err := unix.Open(path.Join("/proc/self/fd", strconv.Itoa(at)), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	names, err := dirents.Names(fd, 1)
 	return err == nil && len(names) == 0
 }
 
-// hasACL says that a file has an access control list (acl(5)), by which others may have rights that its mode does not show, or that this
-// can't be told.
+// hasACL says that a file has an access control list (acl(5)), which may grant rights that its mode does not show, or
+// that it can't be told.
 func (o *opener) hasACL(name string) bool {
 	fd, err := o.open(name, 0)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	list, ok := rootfs.ReadACL(path.Join("/proc/self/fd", strconv.Itoa(fd)))
 	return list != nil || !ok
 }
 
-// locals are file systems in which the kernel itself answers. In others a program does (FUSE), or another machine, or nobody ever:
-// a create would wait for that.
+// locals are file systems in which the kernel itself answers. In others a program answers (FUSE), or another machine,
+// or nobody ever: a create would hang.
 var locals = []string{
 	"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "ramfs", "overlay", "squashfs", "erofs", "iso9660", "vfat",
 	"exfat", "ntfs3",
@@ -246,14 +248,14 @@ var locals = []string{
 
 var errNotLocal = errors.New("its file system may not answer")
 
-// opener opens what lies in one of the locals. The mounts that there are it reads once, as a host may have thousands.
+// opener opens files on local file systems only. It reads the host's mounts once, as there may be thousands.
 type opener struct {
 	mounts proc.Mounts
 
-	name, leads string // what real was asked last, as it is asked several times about a mount
+	name, leads string // the last answer of real, which is asked several times per mount
 }
 
-// open opens with O_PATH. No file system is asked anything before it is known to be one of the locals.
+// open opens with O_PATH. No file system is asked anything before it is known to be local.
 func (o *opener) open(name string, flags int) (int, error) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC|flags, 0)
 	if err != nil {
@@ -266,7 +268,7 @@ func (o *opener) open(name string, flags int) (int, error) {
 	return fd, nil
 }
 
-// answers says that what was opened lies in one of the locals.
+// answers says that an open file lies on a local file system.
 func (o *opener) answers(fd int) bool {
 	if o.mounts == "" {
 		var err error
@@ -278,7 +280,8 @@ func (o *opener) answers(fd int) bool {
 	return ok && slices.Contains(locals, m.Type)
 }
 
-// real is where a path of the host's leads by its links (-v /srv/link:/data, of a link to /etc); where that can't be told, the path.
+// real resolves the links of a path of the host (-v /srv/link:/data, where the link leads to /etc); the path itself
+// if that fails.
 func (o *opener) real(name string) string {
 	if o.name != name {
 		o.name, o.leads = name, o.follow(name)
@@ -291,7 +294,7 @@ func (o *opener) follow(name string) string {
 	if err != nil {
 		return path.Clean(name)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	at, err := os.Readlink(path.Join("/proc/self/fd", strconv.Itoa(fd)))
 	if err != nil || !path.IsAbs(at) {
 		return path.Clean(name)
@@ -299,16 +302,16 @@ func (o *opener) follow(name string) string {
 	return at
 }
 
-// isAmong says that a path of the host's lies in one of the directories, by its name or by where that leads.
+// isAmong says that a path of the host lies in one of the directories, by its name or by where it leads.
 func (o *opener) isAmong(dirs []string, name string) bool {
 	return links.WithinAny(dirs, path.Clean(name)) || links.WithinAny(dirs, o.real(name))
 }
 
-// takenCapabilities tells of the capabilities that were asked for beyond those that engines give to every container.
+// takenCapabilities reports capabilities that were asked for beyond those that engines give to every container.
 func (g *Gathered) takenCapabilities() []string {
 	bounding, err := g.doc.Bounding()
 	if err != nil {
-		return nil // the rewrite says it
+		return nil // the rewrite reports it
 	}
 	var more []string
 	for _, c := range bounding {
@@ -316,7 +319,7 @@ func (g *Gathered) takenCapabilities() []string {
 			more = append(more, c)
 		}
 	}
-	const privileged = 20 // of the forty or so that there are
+	const privileged = 20 // of about forty
 	switch slices.Sort(more); {
 	case len(more) == 0:
 		return nil
@@ -326,7 +329,7 @@ func (g *Gathered) takenCapabilities() []string {
 	return []string{fmt.Sprintf("%s: asked for (--cap-add), but containers have no capabilities here; hint: what needs one needs an exemption, a rule with mode \"off\" and a reason", quote.Text(strings.Join(more, ", "), quote.MaxValue))}
 }
 
-// scarceMemory says that the home can become larger than the memory that the container may have, by which it is counted.
+// scarceMemory reports that the home can grow larger than the container's memory limit, which it counts against.
 func (g *Gathered) scarceMemory(mounts []rootfs.Mount) []string {
 	limit := g.doc.MemoryLimit()
 	size, ok := homedir.SizeOf(g.rule.HomeSize)

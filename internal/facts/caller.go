@@ -7,28 +7,28 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Caller is what is known of the process that calls: whose files it may trust, and its own user namespace.
+// Caller is what is known of the calling process: whose files it may trust, and its user namespace.
 type Caller struct {
 	Own    idmap.Pair
 	Owners trusted.Owners
 }
 
-// IsHostRoot says that the caller's user namespace has the host's root in it: it is that, or mapped to it.
+// IsHostRoot says that the caller's user namespace contains the host's root: it is the host's own, or maps that id.
 func (c *Caller) IsHostRoot() bool {
 	_, has := c.Own.UID.Inside(0)
 	return has
 }
 
-// Remember is the caller for a program that makes one call and is gone (trusted.Owners.Remember).
+// Remember is the caller for a program that makes one call and exits (trusted.Owners.Remember).
 func (c Caller) Remember() Caller {
 	c.Owners = c.Owners.Remember()
 	return c
 }
 
-// AnyCaller leaves out the caller's id maps, which calls that decide nothing don't need.
+// AnyCaller omits the caller's id maps, which calls that decide nothing don't need.
 func AnyCaller() Caller { return Caller{Owners: trusted.CallersOwners(nil)} }
 
-// LookAtCaller is the caller with what a decision needs of it.
+// LookAtCaller reads what a decision needs of the caller.
 func LookAtCaller() (Caller, error) {
 	own, err := idmap.Own()
 	return Caller{own, trusted.CallersOwners(own.UID)}, err

@@ -13,9 +13,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// closedSecrets names the volumes of its pod in which there is something that the identity can't read. Nothing is changed there: the
-// kubelet writes them anew, with their owner and mode, while the containers of the pod run (pkg/volume/util, AtomicWriter), and
-// what was readable at first would be closed when a token is renewed.
+// closedSecrets names the pod's volumes that contain files the identity can't read. Nothing is changed there: the
+// kubelet rewrites them with their owner and mode while the containers run (pkg/volume/util, AtomicWriter), so a file
+// made readable at first would be closed again when a token is renewed.
 func (g *Gathered) closedSecrets(d *decision.Decision) (notes []string) {
 	for i := range g.Container.Mounts {
 		m := &g.Container.Mounts[i]
@@ -29,7 +29,7 @@ func (g *Gathered) closedSecrets(d *decision.Decision) (notes []string) {
 	return notes
 }
 
-// closedIn is the first file of such a volume that the identity can't read. The names at the top are links to those in the
+// closedIn is the first file of such a volume that the identity can't read. The names at the top are links into the
 // directory that the link ..data leads to.
 func (g *Gathered) closedIn(source string, d *decision.Decision) (name string, closed bool) {
 	dir, err := trusted.Open(source, g.call.Caller.Owners)
@@ -42,7 +42,7 @@ func (g *Gathered) closedIn(source string, d *decision.Decision) (name string, c
 	if err != nil {
 		return "", false
 	}
-	defer unix.Close(top) //nolint:errcheck // nothing was written
+	defer unix.Close(top)
 	names, err := dirents.Names(top, most)
 	if err != nil {
 		return "", false

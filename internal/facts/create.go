@@ -16,60 +16,60 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Call is a call that makes a container out of a bundle.
+// Call is a call that makes a container from a bundle.
 type Call struct {
 	Act     policy.Act // Create or Restored
 	ID      string     // the container's
 	Caller  Caller
-	Policy  *policy.Policy // the whole one
-	Root    string         // the runtime's --root, absolute; "": none was named
+	Policy  *policy.Policy // the whole policy
+	Root    string         // the runtime's --root, absolute; "": not set
 	Bundle  *bundle.Dir
 	Runtime string // the next runtime's path; "": none is called
 
-	Unfit     error // what the call's descriptors have against it
+	Unfit     error // why the call's descriptors rule a container out
 	NoCgroups bool  // the command line asks for no cgroup
 
-	// Keep makes of a file descriptor one that the next runtime inherits and the container doesn't get; nil: nothing is
-	// started.
+	// Keep turns a file descriptor into one that the next runtime inherits and the container doesn't get; nil: no
+	// runtime is started.
 	Keep func(fd int) (int, error)
 
-	// Taken are the ids of ranges that were taken for the container already.
+	// Taken are the ids of ranges that were already taken for the container.
 	Taken []decision.Lease
 }
 
-// Gathered is what was gathered for a call.
+// Gathered is everything that was gathered for a call.
 type Gathered struct {
 	policy.Facts
 	Config []byte // config.json as it was found
 	Given  *plan.Root
 
 	call   *Call
-	rule   *policy.Policy // what of the policy holds
-	doc    *spec.Document // nil: nobody has looked
+	rule   *policy.Policy // the part of the policy that holds
+	doc    *spec.Document // nil: not read yet
 	image  *accounts.Image
 	home   string // HOME of the environment
-	join   string // the path by which the runtime finds the user namespace that was looked at; "": none is joined
+	join   string // the path by which the runtime finds the user namespace that was checked; "": none is joined
 	shared []string
-	again  bool             // config.json was a rewritten one already
-	before *policy.Identity // who an earlier rewrite has made of this config.json's user; nil: there was none
-	last   *policy.Identity // who the container's last start had, as far as its bundle is still there; nil likewise
+	again  bool             // config.json had been rewritten before
+	before *policy.Identity // the identity that an earlier rewrite gave this config.json's user; nil: there was none
+	last   *policy.Identity // the identity of the container's last start, if its bundle still exists; nil likewise
 
 	lookedAtLast bool
-	started      *policy.LastStart // who its last start had, by what its own layer keeps
+	started      *policy.LastStart // the identity of its last start, from the container's own layer
 
-	compared map[comparedVolume]bool // the volumes that become the identity's, as to compare one takes long
+	compared map[comparedVolume]bool // volumes that come to belong to the identity: comparing one takes long
 
-	written *decision.Decision // of which config.json is a rewrite; nil: of none
+	written *decision.Decision // the decision that config.json was rewritten by; nil: it was not
 }
 
-// comparedVolume is a volume and what would give it.
+// comparedVolume is a volume and the plan that would change its owner.
 type comparedVolume struct {
 	give   *plan.Give
 	volume plan.Volume
 }
 
-// Gather reads what each decision about a container rests on. Where it fails, what was gathered by then still tells who is
-// exempt (policy.Failed); it is nil where not even config.json could be read.
+// Gather reads what every decision about a container rests on. If it fails, what was gathered by then still tells who
+// is exempt (policy.Failed); the result is nil if not even config.json could be read.
 func (c *Call) Gather() (*Gathered, error) {
 	g := &Gathered{call: c}
 	g.Act, g.Now, g.ID, g.Bundle, g.Own = c.Act, time.Now().UTC(), c.ID, c.Bundle.Path, c.Caller.Own
@@ -78,7 +78,7 @@ func (c *Call) Gather() (*Gathered, error) {
 		g.RewritingNext = c.Runtime
 	}
 	if err := policy.Unfit(&g.Facts); err != nil {
-		g.Unguarded = true // nothing is looked at, so that nobody knows who could be exempt by a rule or a place
+		g.Unguarded = true // nothing was read, so no rule and no place can exempt the container
 		return g, err
 	}
 	var err error
@@ -102,7 +102,7 @@ func (c *Call) Gather() (*Gathered, error) {
 	return g, g.container()
 }
 
-// container reads what each decision asks for.
+// container reads the facts that every decision needs.
 func (g *Gathered) container() error {
 	err := readProcess(&g.Facts, g.rule, g.doc)
 	if err == nil {
@@ -124,7 +124,7 @@ func (g *Gathered) container() error {
 	return nil
 }
 
-// earlier looks for a record: whose the container was, and what was asked for before config.json was rewritten.
+// earlier looks for a record: who the container was, and what was asked for before config.json was rewritten.
 func (g *Gathered) earlier() {
 	old, err := record.Read(g.call.Bundle)
 	if err != nil || !old.Enforced() {
@@ -142,20 +142,20 @@ func (g *Gathered) earlier() {
 	}
 }
 
-// Close gives the image back.
+// Close closes the image.
 func (g *Gathered) Close() {
 	if g != nil && g.image != nil {
 		_ = g.image.Close() // nothing was written
 	}
 }
 
-// Settle decides, and gathers what the decision asks for, until it is final.
+// Settle decides, and gathers the facts that are missing, until the decision is final.
 func (g *Gathered) Settle() decision.Decision {
 	return g.call.Policy.Settle(&g.Facts, g.missing)
 }
 
-// readConfig reads config.json of a bundle that nobody else has a hand in, or of one that was given to the container's own
-// root, and says so.
+// readConfig reads config.json of a bundle that only root can change, or of one that belongs to the root of the
+// container's user namespace, and says which.
 func readConfig(dir *bundle.Dir) ([]byte, *plan.Root, error) {
 	unguarded := dir.CheckPath()
 	config, err := dir.Read(bundle.Config)
@@ -173,7 +173,7 @@ func readConfig(dir *bundle.Dir) ([]byte, *plan.Root, error) {
 	return config, nil, nil
 }
 
-// mappedRoot is the root of the user namespace that a config.json asks for; nil: it asks for none, or gives it no root.
+// mappedRoot is the root of the user namespace that a config.json asks for; nil: it asks for none, or maps no root.
 func mappedRoot(config []byte) *plan.Root {
 	doc, err := spec.ParseConfig(config)
 	if err != nil {

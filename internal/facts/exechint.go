@@ -8,18 +8,18 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Hint says why a further process is likely to fail as who it is: for the log, as a health check that fails says no more than that.
-// "": nothing is known against it.
+// Hint says why a further process is likely to fail as its identity; "": no reason is known. It goes into the log,
+// since a health check that fails doesn't tell.
 func (e *Existing) Hint(d *decision.Decision, doc *spec.Document) string {
 	args, err := doc.Args()
 	if err != nil || d.Mode != decision.Rewrite {
-		return "" // what is wrong with it the rewrite says
+		return "" // the rewrite reports what is wrong with it
 	}
 	return program.Command{Args: args, Asked: asked(doc)}.Named(d.StandsIn())
 }
 
-// asked are the capabilities that are asked for; nil: the document does not say.
+// asked are the capabilities that were asked for; nil: the document does not say.
 func asked(doc *spec.Document) []string {
-	bounding, _ := doc.Bounding() // what is wrong with it the rewrite says
+	bounding, _ := doc.Bounding() // the rewrite reports what is wrong with it
 	return bounding
 }

@@ -23,23 +23,23 @@ import (
 type Existing struct {
 	policy.Facts
 	State  *runc.State
-	Config []byte             // config.json as it is now; nil: it can't be read, or trusted
-	Left   *decision.Decision // the record that lies there, whatever it belongs to: it names the runtime; nil: none
+	Config []byte             // the present config.json; nil: it can't be read or trusted
+	Left   *decision.Decision // the record in the bundle, whether it matches or not: it names the runtime; nil: none
 
 	caller Caller
 	root   string
 	rule   *policy.Policy
 	dir    *bundle.Dir
-	doc    *spec.Document // config.json; nil: nobody has looked
-	bad    error          // why it can't be read as one
+	doc    *spec.Document // config.json; nil: not parsed yet
+	bad    error          // why it can't be parsed
 }
 
-// Find finds what is known of a container that was created before. Its record names the runtime that it was created with; else
-// its state file says which kind it was. Another one would not know the container, or worse: "runc delete --force" on crun's
-// container deletes the state and leaves the process alive.
+// Find finds what is known of an existing container. Its record names the runtime that created it; without one, its
+// state file tells which kind that was. Another runtime would not know the container, or worse: "runc delete --force"
+// on a container of crun's deletes the state and leaves the process alive.
 //
-// root is the runtime's --root as the call has it; rootSet says that it has one. Where the bundle is not root's alone, what lies in
-// it counts for nothing, and the facts say why.
+// root is the runtime's --root as the call has it; rootSet says that it was set. If others than root can change the
+// bundle, nothing in it counts, and the facts say why.
 func Find(root string, rootSet bool, id string, caller Caller) (*Existing, error) {
 	state, err := runc.ReadState(root, rootSet, id, caller.Owners)
 	if err != nil {
@@ -48,7 +48,8 @@ func Find(root string, rootSet bool, id string, caller Caller) (*Existing, error
 	e := &Existing{State: state, caller: caller}
 	e.ID, e.Bundle, e.Own = id, state.Bundle, caller.Own
 	if rootSet {
-		// As rules see it: the working directory is the engine's, too. One that can't be told is nobody's.
+		// As rules see it: a relative path starts at the engine's working directory. One that can't be resolved
+		// matches nothing.
 		e.root, _ = filepath.Abs(root)
 	}
 	if e.dir, err = bundle.Open(state.Bundle, caller.Owners); err == nil {
@@ -59,11 +60,11 @@ func Find(root string, rootSet bool, id string, caller Caller) (*Existing, error
 		e.Unsound, e.Unguarded = fmt.Errorf("trust the bundle %q: %w", state.Bundle, err), true
 		return e, nil
 	}
-	e.Left, _ = record.Read(e.dir) // one that can't be read is none
+	e.Left, _ = record.Read(e.dir) // an unreadable record is none
 	return e, nil
 }
 
-// Match reads config.json, and says by it whether the record is binding.
+// Match reads config.json, and checks whether the record matches it.
 func (e *Existing) Match() {
 	if e.Unsound != nil {
 		return
@@ -83,7 +84,7 @@ func (e *Existing) Match() {
 	}
 }
 
-// document is config.json, read once.
+// document is config.json, parsed once.
 func (e *Existing) document() (*spec.Document, error) {
 	if e.doc == nil && e.bad == nil {
 		e.doc, e.bad = spec.ParseConfig(e.Config)
@@ -91,7 +92,8 @@ func (e *Existing) document() (*spec.Document, error) {
 	return e.doc, e.bad
 }
 
-// By looks where the container comes from, as far as the policy asks for it. A config.json that can't be read is nobody's.
+// By finds out where the container comes from, as far as the policy needs it. An unreadable config.json has no
+// origin.
 func (e *Existing) By(p *policy.Policy) {
 	e.Now = time.Now().UTC()
 	if len(p.Rules) > 0 {
@@ -104,18 +106,18 @@ func (e *Existing) By(p *policy.Policy) {
 	e.rule = p.InForce(&e.Facts)
 }
 
-// Rule is what of the policy holds for the container. By has to be called before.
+// Rule is the part of the policy that holds for the container. By has to be called before.
 func (e *Existing) Rule() *policy.Policy { return e.rule }
 
 // Exec is what an exec asks for.
 type Exec struct {
 	Process string              // a process file; "": none
 	Flags   *runcargs.ExecFlags // what the command line changes in the container's own process
-	Unfit   error               // what the call's descriptors have against it
+	Unfit   error               // why the call's descriptors rule the process out
 }
 
-// GatherExec reads what a decision about a further process rests on, and gives the process that is asked for. Where the container
-// is exempt, or its bundle can't be trusted, it reads no more than who is asked for.
+// GatherExec reads what a decision about a further process rests on, and returns the process that is asked for. If
+// the container is exempt, or its bundle can't be trusted, it only reads which user is asked for.
 func (e *Existing) GatherExec(x Exec) (*spec.Document, error) {
 	e.Act, e.Unfit = policy.Exec, x.Unfit
 	exempt := e.rule.Exempts(&e.Facts)
@@ -141,22 +143,22 @@ func (e *Existing) GatherExec(x Exec) (*spec.Document, error) {
 func (e *Existing) gather() error {
 	e.Accounts = &accounts.Files{}
 	if e.Record.Enforced() {
-		// The names that the container sees, from the copies in its bundle: its own file system is in use, and hostile by now. A
-		// container without them got none; its record's notes say why.
+		// The names as the container sees them, from the copies in its bundle: its own file system is in use, and
+		// hostile by now. A container without copies has none; its record's notes say why.
 		e.Accounts.Passwd, _ = e.dir.Read(record.Passwd)
 		e.Accounts.Group, _ = e.dir.Read(record.Group)
 	}
-	// runc before 1.3 looks numbers of groups up as names in /etc/group, which is the image's there (SECURITY.md A3). A container
-	// that was given some, without a copy, has no such file, and can make none.
+	// runc before 1.3 looks group numbers up as names in /etc/group, which is the image's (SECURITY.md A3). A
+	// container with groups but without a copy of that file has no such file, and can't create one.
 	given := e.Record.Enforced() && len(e.Record.Identity.Groups) > 0
 	e.NamedGroups = e.State.Kind == runc.Runc && e.Accounts.Group == nil && !given
 	var err error
-	if e.State.Alive() { // else the runtime has a message and an exit status of its own for it
+	if e.State.Alive() { // otherwise the runtime has a message and an exit status of its own
 		if e.UserNamespace, err = e.State.UserNamespace(); err != nil {
 			return err
 		}
 	}
-	// One that the first process has made for itself is not the container's: no runtime goes there.
+	// A user namespace that the first process created is not the container's: no runtime enters it.
 	if e.UserNamespace != nil && !e.hasUserNamespace() {
 		e.UserNamespace, e.Nested = nil, true
 	}
@@ -166,7 +168,7 @@ func (e *Existing) gather() error {
 	return nil
 }
 
-// hasUserNamespace says that the container has a user namespace of its own, by its config.json; one that can't be read may have.
+// hasUserNamespace says that the container's config.json gives it a user namespace; an unreadable one may.
 func (e *Existing) hasUserNamespace() bool {
 	doc, err := e.document()
 	if err != nil {
@@ -184,12 +186,12 @@ func (e *Existing) GatherStart() {
 	}
 }
 
-// Settle decides, and gathers what the decision asks for, until it is final.
+// Settle decides, and gathers the facts that are missing, until the decision is final.
 func (e *Existing) Settle(p *policy.Policy) decision.Decision {
 	return p.Settle(&e.Facts, e.missing)
 }
 
-// missing gathers what a decision about an existing container can ask for.
+// missing gathers the facts that a decision about an existing container may need.
 func (e *Existing) missing(m *decision.Missing) error {
 	if m.HostGroups {
 		e.HostGroups = HostGroups()
@@ -200,8 +202,8 @@ func (e *Existing) missing(m *decision.Missing) error {
 	return nil
 }
 
-// processDocument is the process that is asked for: the engine's file, or the container's own process with what the command line
-// changes in it.
+// processDocument is the process that is asked for: the engine's file, or the container's own process with the
+// command line's changes.
 func (e *Existing) processDocument(x Exec) (*spec.Document, error) {
 	if x.Process != "" {
 		data, err := trusted.ReadFile(x.Process, e.caller.Owners)

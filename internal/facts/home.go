@@ -17,11 +17,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// rootsHome is where passwd has root's by custom, and where runtimes take it to be.
+// rootsHome is root's home by custom, and the one that runtimes assume.
 const rootsHome = "/root"
 
-// meant is where the container's programs look for their home, and whether it can be theirs. Somebody of the
-// administrator's list has his home there.
+// meant is where the container's programs look for their home, and whether the identity can use it. A person of the
+// administrator's list has their home there.
 func (g *Gathered) meant(d *decision.Decision, give *plan.Give, owned map[int][]string) homedir.Meant {
 	if d.Person != "" {
 		return homedir.Meant{}
@@ -46,7 +46,7 @@ func (g *Gathered) meant(d *decision.Decision, give *plan.Give, owned map[int][]
 	return m
 }
 
-// askedHome is HOME as whoever made config.json has it; "" where an earlier rewrite has set it.
+// askedHome is HOME as config.json's author set it; "": an earlier rewrite set it.
 func (g *Gathered) askedHome() string {
 	switch was := g.written; {
 	case was == nil:
@@ -58,8 +58,8 @@ func (g *Gathered) askedHome() string {
 	return g.home
 }
 
-// writes says whether the identity will be able to write in a directory of the container's, or where there is none, to
-// make it.
+// writes says whether the identity will be able to write in a directory of the container, or to create it if it
+// doesn't exist.
 func (g *Gathered) writes(d *decision.Decision, give *plan.Give, owned map[int][]string, dir string) bool {
 	at, err := g.image.Look(path.Clean(dir))
 	if err != nil {
@@ -75,13 +75,13 @@ func (g *Gathered) writes(d *decision.Decision, give *plan.Give, owned map[int][
 			return false
 		}
 	}
-	if at.Hidden { // a new file system, which is given at creation
+	if at.Hidden { // a new file system, which gets its owner at creation
 		return links.WithinAny(g.ownedOf(owned), at.Path)
 	}
 	return g.will(unix.W_OK|unix.X_OK, at, d, give)
 }
 
-// ownedOf are where the mounts lie that become the identity's, free of links.
+// ownedOf are the destinations of the mounts that come to belong to the identity, free of links.
 func (g *Gathered) ownedOf(owned map[int][]string) (all []string) {
 	for i := range owned {
 		if at, err := g.image.Look(path.Clean("/" + g.Container.Mounts[i].Destination)); err == nil {
@@ -91,7 +91,7 @@ func (g *Gathered) ownedOf(owned map[int][]string) (all []string) {
 	return all
 }
 
-// will says whether the identity has rights to a directory once what is given to it was given.
+// will says whether the identity has rights to a directory once owners have been changed.
 func (g *Gathered) will(rights uint32, at rootfs.Entry, d *decision.Decision, give *plan.Give) bool {
 	if !at.Exists || at.Stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return false
@@ -103,30 +103,31 @@ func (g *Gathered) will(rights uint32, at rootfs.Entry, d *decision.Decision, gi
 	return g.may(rights, &at.Stat, d.Identity) || g.becomes(at, give) || g.opens(rights, at, give)
 }
 
-// opens says that a directory of the image's has rights for root's group, which becomes that of the identity that asked for it.
+// opens says that root's group has rights to a directory of the image, and that they become those of the identity's
+// group.
 func (g *Gathered) opens(rights uint32, at rootfs.Entry, give *plan.Give) bool {
 	return mayOpen(give, at) && give.Owners.IsRootGroup(at.Stat.Gid) &&
 		at.Stat.Mode>>3&rights == rights && at.Stat.Mode&0o020 != 0
 }
 
-// opened says that a directory of the image's was opened to the identity's group at an earlier start.
+// opened says that a directory of the image was opened to the identity's group at an earlier start.
 func (g *Gathered) opened(at rootfs.Entry, d *decision.Decision, give *plan.Give) bool {
 	return mayOpen(give, at) && give.Owners.IsRoot(at.Stat.Uid) && at.Stat.Gid == give.GID && at.Stat.Mode&0o030 == 0o030 &&
 		d.Identity.GID != 0
 }
 
-// mayOpen says that what root's group has of a place of the image's becomes the identity's group's.
+// mayOpen says that the rights of root's group to a place in the image become those of the identity's group.
 func mayOpen(give *plan.Give, at rootfs.Entry) bool {
 	return give != nil && give.GroupOnly && at.Mount == nil && isGiven(give, at.Path) && !links.WithinAny(give.Keep, at.Path)
 }
 
-// becomes says whether a directory becomes the identity's at creation.
+// becomes says whether the identity will own a directory.
 func (g *Gathered) becomes(at rootfs.Entry, give *plan.Give) bool {
 	if give == nil {
 		return false
 	}
 	o := layer.For(give, g.Bundle, g.ID)
-	o.DryRun, o.GroupRoot = true, false // its group alone makes nothing the identity's
+	o.DryRun, o.GroupRoot = true, false // changing only its group does not make the identity the owner
 	if at.Mount == nil {
 		named := links.WithinAny(give.Paths, at.Path) || give.Applications && policy.IsApplication(at.Path)
 		return named && layer.Foresee(&o, at.Path)

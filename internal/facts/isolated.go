@@ -14,8 +14,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// isolated says that a gid of the container's means nothing on the host: it is given no device, has its own IPC, and nothing of
-// the host's is mounted in it but what its engine made for it.
+// isolated says that a gid of the container means nothing on the host: it has no devices, an IPC namespace of its
+// own, and no mounts from the host except what its engine made for it.
 func isolated(c *spec.Container, devices bool, owners trusted.Owners) bool {
 	if devices || !slices.ContainsFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "ipc" }) {
 		return false
@@ -23,8 +23,8 @@ func isolated(c *spec.Container, devices bool, owners trusted.Owners) bool {
 	return !slices.ContainsFunc(c.Mounts, func(m spec.Mount) bool { return !enginesOwn(&m, owners) })
 }
 
-// enginesOwn says that a mount is a file system of its own, or what the engine made for the container: files for its names, or a
-// volume.
+// enginesOwn says that a mount is a new file system, or something that the engine made for the container: files for
+// its names, or a volume.
 func enginesOwn(m *spec.Mount, owners trusted.Owners) bool {
 	if !m.Binds() {
 		return slices.Contains([]string{"proc", "sysfs", "tmpfs", "ramfs", "devpts", "mqueue", "cgroup", "cgroup2"}, m.Type)
@@ -35,7 +35,7 @@ func enginesOwn(m *spec.Mount, owners trusted.Owners) bool {
 	if !engines.MakesFile(m.Source) {
 		return false
 	}
-	// Whoever could put a link there could have anything of the host's mounted.
+	// Whoever could put a link there could have anything of the host mounted.
 	var st unix.Stat_t
 	if unix.Lstat(m.Source, &st) != nil || st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return false

@@ -14,12 +14,12 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// errNoGood says that there is no copy of the policy.
+// errNoGood says that no copy of the policy is kept.
 var errNoGood = errors.New("no copy of it is kept")
 
-// LastGood is the policy of a call as it was when it was last good. An exec into a container that was rewritten goes by it while
-// the file can't be read, as it has its identity from its container, and health checks go on: nothing is created by it. Where no
-// copy is kept, and the container was created when there was no file, that is the built-in policy.
+// LastGood is the last good copy of a call's policy. An exec into a container that was rewritten uses it while the
+// file can't be read: the identity comes from the container, health checks keep working, and nothing is created by
+// it. If no copy is kept, and the container was created when there was no policy file, it is the built-in policy.
 func LastGood(named, binary string, builtIn bool, owners trusted.Owners) (*policy.Policy, error) {
 	file, _, err := policyFile(named, binary)
 	if err != nil {
@@ -56,7 +56,7 @@ func LastGood(named, binary string, builtIn bool, owners trusted.Owners) (*polic
 	return p, err
 }
 
-// readGood reads the copy of a policy file. It is held to the file's own pin.
+// readGood reads the copy of a policy file. The copy has to match the file's pin.
 func readGood(file string, pins *pin.Pins, owners trusted.Owners) (data []byte, digest string, err error) {
 	data, err = trusted.ReadPath(policy.GoodFile(file), owners)
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// give finds what the image and its volumes keep for root and its service users; nil: nothing is given. An image that runs as
-// who it asks for has what it needs, but for what it opens to group 0, which nobody has here. What runs while an image is built
-// stays in that image.
+// give finds what belongs to root and to service users in the image and its volumes, and is to change owner; nil:
+// nothing is. An image that runs as the user it asks for has what it needs, except for what is open to group 0, which
+// no process has here. What runs during a build would stay in the image, so nothing changes there.
 func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give {
 	p, c := g.rule, g.Container
 	groupOnly := d.LosesRootGroup() && p.Adapt.GroupRoot
@@ -27,7 +27,7 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 	}
 	of := g.fileOwners()
 	if groupOnly {
-		of.Asked = 0 // what is opened to group 0 lies in root's directories
+		of.Asked = 0 // what is open to group 0 lies in root's directories
 	}
 	out := &plan.Give{
 		Rootfs: g.rootfs(), UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID), Owners: of,
@@ -55,7 +55,7 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 			out.Secrets = append(out.Secrets, m.Source)
 		}
 		if p.Adapt.Volumes && mayBeVolume(*m) {
-			// What an engine has copied to elsewhere is configuration, or programs.
+			// What an engine has copied to any other place is configuration, or programs.
 			at, state := g.mayGive(m.Destination)
 			out.Volumes = append(out.Volumes, plan.Volume{Source: m.Source, Destination: at, State: state})
 		}
@@ -63,8 +63,9 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 	return out
 }
 
-// wanted are the directories that are to be given, in the order in which they are, as there may be more than is given. Of a user who is kept,
-// only what root's group may write is given, which may lie deep: where it works and has its home comes first.
+// wanted are the directories that are to change owner, in the order in which they do, as there may be more than the
+// limit. For a user who is kept, only what root's group may write changes, which may lie deep: the working directory
+// and the home come first.
 func (g *Gathered) wanted(groupOnly bool, trees []string) []string {
 	var work []string
 	if g.rule.Adapt.WorkingDir {
@@ -80,7 +81,7 @@ func (g *Gathered) wanted(groupOnly bool, trees []string) []string {
 	return append(slices.Clone(g.rule.Adapt.Own), work...)
 }
 
-// rootfs is where the rootfs is, absolute.
+// rootfs is the path of the rootfs, absolute.
 func (g *Gathered) rootfs() string {
 	if at := g.Container.Rootfs; path.IsAbs(at) {
 		return at
@@ -88,12 +89,12 @@ func (g *Gathered) rootfs() string {
 	return path.Join(g.Bundle, g.Container.Rootfs)
 }
 
-// mayBeVolume says that a mount is one that can be written, of something that may be a volume of an engine's.
+// mayBeVolume says that a mount is writable, and that its source may be an engine's volume.
 func mayBeVolume(m spec.Mount) bool {
 	return m.Binds() && !m.Readonly() && len(engines.VolumeMarks(m.Source)) > 0
 }
 
-// mayGive says where a path of the container's leads, free of links, and whether what lies there can be given.
+// mayGive says where a path of the container leads, free of links, and whether what lies there may change owner.
 func (g *Gathered) mayGive(p string) (at string, ok bool) {
 	at = path.Clean("/" + p)
 	s, err := g.image.Look(at)
@@ -103,7 +104,7 @@ func (g *Gathered) mayGive(p string) (at string, ok bool) {
 	return s.Path, policy.MayGive(s.Path)
 }
 
-// fileOwners tells whose files of the image are the identity's to have.
+// fileOwners tells which files of the image the identity may come to own.
 func (g *Gathered) fileOwners() plan.Owners {
 	before := g.last
 	if before == nil {
@@ -114,9 +115,9 @@ func (g *Gathered) fileOwners() plan.Owners {
 	return plan.FileOwners(g.call.Policy, g.rule, g.User.UID, before, g.UserNamespace, g.layers().UIDs())
 }
 
-// ownedTmpfs says which tmpfs mounts are the identity's, and their options without an owner: like a new volume, one is empty, and
-// the container's alone. The engine's own lie where nothing is given, such as /dev. The owner that an earlier rewrite has put last
-// is not somebody's wish, and may be another identity by now.
+// ownedTmpfs says which tmpfs mounts come to belong to the identity, with their options less the owner: like a new
+// volume, one is empty and the container's alone. Engines' own are in places that never change owner, such as /dev.
+// An owner that an earlier rewrite added is nobody's wish, and may be another identity by now.
 func (g *Gathered) ownedTmpfs(d *decision.Decision) map[int][]string {
 	if !d.StandsIn() || g.rule.Stubless || !g.rule.Adapt.Volumes {
 		return nil
@@ -133,7 +134,8 @@ func (g *Gathered) ownedTmpfs(d *decision.Decision) map[int][]string {
 				options = options[:n]
 			}
 		}
-		// Podman writes the container's user there (--mount type=tmpfs,chown=true), for whom the identity stands in.
+		// Podman writes the container's user there (--mount type=tmpfs,chown=true); the identity stands in for that
+		// user.
 		asked := spec.Owner(g.User.UID, g.User.GID)
 		options = slices.DeleteFunc(slices.Clone(options), func(o string) bool { return slices.Contains(asked, o) })
 		if slices.ContainsFunc(options, hasOwner) {
@@ -149,7 +151,8 @@ func (g *Gathered) ownedTmpfs(d *decision.Decision) map[int][]string {
 	return owned
 }
 
-// hasOwner says that an option of a mount names an owner. Runtimes hand on what they do not know as it is, commas and all.
+// hasOwner says that a mount option names an owner. Runtimes pass on options they don't know unchanged, commas
+// included.
 func hasOwner(option string) bool {
 	for o := range strings.SplitSeq(option, ",") {
 		if strings.HasPrefix(o, "uid=") || strings.HasPrefix(o, "gid=") {

@@ -57,7 +57,7 @@ func (g *Gathered) missing(m *decision.Missing) error {
 	return nil
 }
 
-// devices looks at the host's device nodes of the same paths.
+// devices looks up the host's device nodes of the same paths.
 func devices(given []spec.CharacterDevice) []policy.Device {
 	all := make([]policy.Device, 0, len(given))
 	for _, d := range given {

@@ -361,7 +361,7 @@ func TestDocumentIsReadOnce(t *testing.T) {
 	}
 	e = &Existing{Config: []byte("{"), dir: r.dir, rule: policy.Default()}
 	_, bad := e.document()
-	if _, again := e.document(); bad == nil || bad != again { //nolint:errorlint // the same one is meant
+	if _, again := e.document(); bad == nil || bad != again { // the same one is meant
 		t.Errorf("%v, %v", bad, again)
 	}
 	if !e.hasUserNamespace() {

@@ -15,9 +15,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// neighbour looks at the process by which config.json names the pid namespace that the container joins. Engines name another
-// container's first one. The host's own processes are nobody's neighbours, nor are those of another user namespace, where an id is
-// somebody else; and a pod's sandbox is there to hold its namespaces, so that nobody is meant to be its user.
+// neighbour looks at the process by which config.json names the pid namespace that the container joins: engines name
+// another container's first process. The host's own processes don't count, nor those of another user namespace, where
+// an id means a different user. Neither does a pod's sandbox: it only holds namespaces, so nobody is meant to run as
+// its user.
 func (g *Gathered) neighbour() (n policy.Neighbour) {
 	if g.UserNamespace != nil {
 		return n
@@ -30,12 +31,12 @@ func (g *Gathered) neighbour() (n policy.Neighbour) {
 	if !ok {
 		return n
 	}
-	// What is open stays the process's: once that is gone it shows nothing, whoever has the number by then.
+	// The descriptor stays tied to the process: once that is gone it shows nothing, even if the number is reused.
 	fd, err := unix.Open("/proc/"+pid, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return n
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	dir := "/proc/self/fd/" + strconv.Itoa(fd)
 	if !isNamespace(dir+"/ns/user", "user") || !isOther(dir+"/ns/pid", "pid") {
 		return n
@@ -59,7 +60,7 @@ func (g *Gathered) neighbour() (n policy.Neighbour) {
 	return policy.Neighbour{Known: true, UID: status.UIDs[0], GID: status.GIDs[0], Container: id}
 }
 
-// processOf is the process by which a path names a pid namespace, as engines write it (moby, daemon/oci_linux.go; libpod,
+// processOf is the process in the path of a pid namespace, as engines write it (moby, daemon/oci_linux.go; libpod,
 // container_internal_linux.go; containerd, internal/cri).
 func processOf(namespace string) (pid string, ok bool) {
 	rest, ok := strings.CutPrefix(namespace, "/proc/")
@@ -67,8 +68,8 @@ func processOf(namespace string) (pid string, ok bool) {
 	return pid, ok && ok2 && pid != "" && strings.Trim(pid, "0123456789") == ""
 }
 
-// isNamespace says that a file is the caller's own namespace of a kind, and isOther that it is another one. Neither is true of one
-// that can't be looked at.
+// isNamespace says that a file is the caller's own namespace of a kind, and isOther that it is a different one. Both
+// are false for a file that can't be looked at.
 func isNamespace(name, kind string) bool {
 	one, other, ok := both(name, kind)
 	return ok && one.Dev == other.Dev && one.Ino == other.Ino

@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel's switches for what only root may do in a network namespace (ip-sysctl.rst).
+// The kernel's settings for what only root may do in a network namespace (ip-sysctl.rst).
 const (
 	portStart = "net.ipv4.ip_unprivileged_port_start"
 	pingRange = "net.ipv4.ping_group_range"
-	pingLast  = 1<<31 - 1 // the highest gid that it takes
+	pingLast  = 1<<31 - 1 // the highest gid that it accepts
 )
 
-// unset is a switch's value in a new network namespace (net/ipv4/af_inet.c, inet_init_net).
+// unset is a setting's value in a new network namespace (net/ipv4/af_inet.c, inet_init_net).
 func unset(name string) string {
 	if name == portStart {
 		return "1024"
@@ -30,8 +30,8 @@ func unset(name string) string {
 	return "1\t0"
 }
 
-// sysctls let anybody in the container listen on any port and use ping, where it has a network namespace of its own. What the
-// engine has set stays.
+// sysctls let every process in the container listen on any port and use ping, if it has a network namespace of its
+// own. Settings of the engine stay.
 func (g *Gathered) sysctls() []spec.Sysctl {
 	if !g.rule.Adapt.LowPorts || !g.settable() {
 		return nil
@@ -41,13 +41,13 @@ func (g *Gathered) sysctls() []spec.Sysctl {
 		return nil
 	}
 	all := []spec.Sysctl{{Name: portStart, Value: "0"}}
-	// The kernel takes no gid that is not mapped in the user namespace of who writes it: the container's own, else the caller's,
-	// as a rootless engine has one.
+	// The kernel refuses a gid that is not mapped in the writer's user namespace: the container's own, else the
+	// caller's, as for a rootless engine.
 	if _, unbounded := g.Own.GID.Outside(pingLast); g.UserNamespace == nil && unbounded {
 		all = append(all, spec.Sysctl{Name: pingRange, Value: "0 " + strconv.Itoa(pingLast)})
 	}
 	all = slices.DeleteFunc(all, func(s spec.Sysctl) bool {
-		return unix.Access(procSys(s.Name), unix.F_OK) != nil // a kernel that has no such thing
+		return unix.Access(procSys(s.Name), unix.F_OK) != nil // a kernel without that setting
 	})
 	if pods != "" {
 		return stillUnset(pods, all)
@@ -57,9 +57,9 @@ func (g *Gathered) sysctls() []spec.Sysctl {
 
 func procSys(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }
 
-// stillUnset leaves out what somebody has set in a network namespace: a pod's own sysctls stand in the config.json of its sandbox
-// only, and with CRI-O its program pinns has set them before (cri-o, internal/config/nsmgr). The kernel shows a thread those of the
-// network that it is in. Where they can't be seen, none is set.
+// stillUnset leaves out settings that somebody has changed in a network namespace: a pod's own sysctls are only in
+// the config.json of its sandbox, and with CRI-O its program pinns sets them before (cri-o, internal/config/nsmgr).
+// The kernel shows a thread the settings of its current network namespace. If they can't be read, none is set.
 func stillUnset(network string, all []spec.Sysctl) []spec.Sysctl {
 	err := proc.InNetwork(network, func() error {
 		all = slices.DeleteFunc(all, func(s spec.Sysctl) bool {
@@ -74,8 +74,8 @@ func stillUnset(network string, all []spec.Sysctl) []spec.Sysctl {
 	return all
 }
 
-// settable says that the runtime can write the container's /proc/sys, as it would refuse the container else: somebody may have
-// mounted /proc read-only, or not at all.
+// settable says that the runtime can write the container's /proc/sys; otherwise it would refuse the container. /proc
+// may be mounted read-only, or not at all.
 func (g *Gathered) settable() bool {
 	at, err := g.image.Look("/proc/sys/net/ipv4")
 	if err != nil || at.Mount == nil || (&spec.Mount{Options: at.Mount.Options}).Readonly() {
@@ -84,9 +84,10 @@ func (g *Gathered) settable() bool {
 	return at.Mount.Type == "proc" || at.Exists && path.Clean(at.Mount.Source) == "/proc"
 }
 
-// ownNetwork says whether the container's network is its own, and the path of one that may be its pod's, whose other containers
-// have been there before: the runtime makes a network namespace, or joins one that its engine just made for this container or its pod. A pod's
-// other containers join theirs by /proc, and with CRI-O by the same name.
+// ownNetwork says whether the container's network is its own, and returns the path of one that may be its pod's,
+// which other containers have used before: the runtime creates a network namespace, or joins one that the engine just
+// created for this container or its pod. A pod's other containers join theirs through /proc, and with CRI-O by the
+// same name.
 func (g *Gathered) ownNetwork() (own bool, pods string) {
 	at := slices.IndexFunc(g.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" })
 	if at < 0 {
@@ -106,26 +107,27 @@ func (g *Gathered) ownNetwork() (own bool, pods string) {
 	return own, ""
 }
 
-// isCallers says that a network namespace is the one that the engine lives in, by whatever name, or that it can't be told. crun
-// sets sysctls there, too, and they would be the host's.
+// isCallers says that a network namespace is the engine's own, by whatever name, or that it can't be told. crun sets
+// sysctls even there, and they would be the host's.
 func isCallers(network string) bool {
 	var its, callers unix.Stat_t
 	err := errors.Join(unix.Stat(network, &its), unix.Stat("/proc/thread-self/ns/net", &callers))
 	return err != nil || its.Dev == callers.Dev && its.Ino == callers.Ino
 }
 
-// ownedBy says that a network namespace belongs to a user namespace: whoever has capabilities in another one only can't set it up.
+// ownedBy says that a network namespace belongs to a user namespace: capabilities in any other one don't allow to
+// configure it.
 func ownedBy(network, user string) bool {
 	fd, err := unix.Open(network, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	owner, err := unix.IoctlRetInt(fd, unix.NS_GET_USERNS)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(owner) //nolint:errcheck // likewise
+	defer unix.Close(owner)
 	var its, wanted unix.Stat_t
 	err = errors.Join(unix.Fstat(owner, &its), unix.Stat(user, &wanted))
 	return err == nil && its.Dev == wanted.Dev && its.Ino == wanted.Ino

@@ -13,10 +13,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// ownFiles finds the bind mounts of what this program goes by, and of what is below: whoever reaches an engine's API could have it
-// write there as root, without a runtime being called (moby: docker cp). Files are compared by device and inode, so that links and
-// other mounts of the same directory, such as an engine's volume that is one, change nothing. A mount of a directory above, such as
-// /etc, is left: nobody in the container is root, and host directories are mounted for many reasons.
+// ownFiles finds bind mounts of this program's own files, and of anything below them: whoever can call an engine's
+// API could have it write there as root without a runtime being called (moby: docker cp). Files are compared by
+// device and inode, so links, and other mounts of the same directory such as an engine's volume, make no difference.
+// A mount of a directory above, such as /etc, is allowed: no process in the container is root, and host directories
+// are mounted for many reasons.
 func ownFiles(p *policy.Policy, binds []host.Bind) (found []policy.OwnFile) {
 	if len(binds) == 0 {
 		return nil
@@ -36,7 +37,7 @@ type ownFile struct {
 	dev, ino uint64
 }
 
-// shows goes up from a mount's source; nil: none of it lies there.
+// shows walks up from a mount's source; nil: it lies in none of them.
 func shows(source string, protected []ownFile) *policy.OwnFile {
 	fd, err := unix.Open(source, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -57,7 +58,7 @@ func shows(source string, protected []ownFile) *policy.OwnFile {
 			}
 		}
 		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			// The directory of a file is only to be had by its path.
+			// A file's parent directory can only be found by path.
 			real, err := host.RealPath(source)
 			if err != nil {
 				return nil
@@ -74,7 +75,7 @@ func shows(source string, protected []ownFile) *policy.OwnFile {
 	return nil
 }
 
-// protected are the files and directories that are there.
+// protected are the files and directories that exist.
 func protected(p *policy.Policy) []ownFile {
 	var all []ownFile
 	add := func(what string, names ...string) {

@@ -16,11 +16,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// maxNamed bounds the parts of paths that are looked at as a script names them.
+// maxNamed bounds how many path components are looked up for the names in a script.
 const maxNamed = 4096
 
-// uses finds what the container's command names: programs that the identity may not read and run, or can't get to, and the directories of
-// applications in which it works.
+// uses finds what the container's command needs: programs that the identity may not read, run or reach, and the
+// directories of the applications that it works in.
 func (g *Gathered) uses(d *decision.Decision) (closed, trees []string) {
 	command, ok := g.command()
 	if !ok {
@@ -33,7 +33,7 @@ func (g *Gathered) uses(d *decision.Decision) (closed, trees []string) {
 		if !ok {
 			continue
 		}
-		// Where links lead is looked at here, once and bounded. What is mounted there is not the image's.
+		// Links are resolved here, once and bounded. What is mounted at the end is not the image's.
 		at, err := view.Look(dir)
 		if err == nil && at.Mount == nil && !slices.Contains(trees, at.Path) {
 			trees = append(trees, at.Path)
@@ -48,12 +48,12 @@ func (g *Gathered) uses(d *decision.Decision) (closed, trees []string) {
 		closed = append(closed, at.Path)
 	}
 	if closed != nil && !layer.IsOwn(&layer.Options{Rootfs: g.rootfs(), Made: layer.MadeFor(g.Bundle, g.ID)}) {
-		return nil, trees // there they stay closed
+		return nil, trees // they stay closed there
 	}
 	return closed, trees
 }
 
-// passes says that the identity may pass a directory of the image and those above it.
+// passes says that the identity may search a directory of the image and those above it.
 func (g *Gathered) passes(dir string, d *decision.Decision, known map[string]bool) bool {
 	if may, ok := known[dir]; ok {
 		return may
@@ -67,7 +67,8 @@ func (g *Gathered) passes(dir string, d *decision.Decision, known map[string]boo
 	return may
 }
 
-// lastStart is who the container was at its last start, by its layer; nil: it never was, or that can't be told.
+// lastStart is the identity of the container's last start, from its layer; nil: it never started, or that can't be
+// told.
 func (g *Gathered) lastStart() *policy.LastStart {
 	if !g.lookedAtLast {
 		g.lookedAtLast = true
@@ -78,7 +79,7 @@ func (g *Gathered) lastStart() *policy.LastStart {
 	return g.started
 }
 
-// volumes finds who owns the container's volumes, as the container has the ids.
+// volumes finds the owners of the container's volumes, as the container has the ids.
 func (g *Gathered) volumes() {
 	g.Volumes, g.Last = []policy.OwnedVolume{}, g.lastStart()
 	of := plan.FileOwners(g.call.Policy, g.rule, 0, nil, g.UserNamespace, nil)
@@ -97,13 +98,13 @@ func (g *Gathered) volumes() {
 			continue
 		}
 		if !hasGroup {
-			gid = 0 // none that is anybody's
+			gid = 0 // the gid is mapped to nobody
 		}
 		g.Volumes = append(g.Volumes, policy.OwnedVolume{Identity: policy.Identity{UID: uid, GID: gid}, Source: m.Source, Empty: empty})
 	}
 }
 
-// prepares is whom the command prepares the container's volumes for; uid 0: nobody.
+// prepares is the user that the command prepares the container's volumes for; uid 0: none.
 func (g *Gathered) prepares() (who policy.Identity) {
 	command, ok := g.command()
 	if !ok {
@@ -123,7 +124,8 @@ func (g *Gathered) prepares() (who policy.Identity) {
 	return who
 }
 
-// variable is what the environment has by a name; two values are none, as one program takes the first, and another one the last.
+// variable is the value of an environment variable. If it is set twice it has none: some programs take the first
+// value, others the last.
 func (g *Gathered) variable(name string) (value string, ok bool) {
 	env, err := g.doc.Env()
 	if err != nil {

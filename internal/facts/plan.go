@@ -23,7 +23,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// ForPlan gathers what the plan for a decision rests on. Where nothing is to be rewritten, that is no more than is known.
+// ForPlan gathers what the plan for a decision rests on. If nothing is to be rewritten, it adds nothing to what is
+// known.
 func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	in := &plan.Input{
 		Rule: g.rule, Facts: &g.Facts, Decision: d, Config: g.Config, Document: g.doc, Again: g.again, Given: g.Given, Join: g.join,
@@ -32,7 +33,7 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 		return in, nil
 	}
 	in.Owned = g.ownedTmpfs(&d)
-	give := g.give(&d, in.Owned) // by which it is known where the home is, in mode audit, too
+	give := g.give(&d, in.Owned) // it tells where the home is, in mode audit, too
 	if d.Mode == decision.Audit {
 		in.Watched = give
 	}
@@ -57,7 +58,7 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 		in.Devices = &plan.Devices{RawMajors: host.RawMajors()}
 	}
 	if d.StandsIn() {
-		in.Notes = append(in.Notes, g.closedBinds(&d, give)...) // in mode audit, too: before it is so
+		in.Notes = append(in.Notes, g.closedBinds(&d, give)...) // in mode audit, too, as a warning in advance
 	}
 	if d.Mode == decision.Rewrite {
 		in.Notes = append(in.Notes, g.obstacles(&d, in.Give, home)...)
@@ -67,14 +68,15 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	return in, nil
 }
 
-// emulates says that changes of owners and groups succeed without an effect: for who asked for root, to whom they did succeed.
-// With further groups they may have one (chown(2), of a file's group). What is built is to end where its owners would be wrong.
+// emulates says that changes of owners and groups are to succeed without effect: for a container that asked for root,
+// where they did succeed. With further groups they may have an effect (chown(2), on a file's group). A build is to
+// fail where owners would be wrong.
 func (g *Gathered) emulates(d *decision.Decision) bool {
 	return g.rule.Adapt.EmulateOwnership && d.StandsIn() && d.Asked.UID == 0 && len(d.Identity.Groups) == 0 &&
 		!g.rule.Stubless && !engines.IsBuild(g.ID)
 }
 
-// homeOptions are what was decided of the home.
+// homeOptions are the decisions that concern the home.
 func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
 	p := g.rule
 	o := homedir.Options{
@@ -85,7 +87,7 @@ func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
 	if d.Source == policy.Image {
 		o.EnvHome = "" // it is root's
 	}
-	if d.Person != "" { // whose home may be a volume that is mounted there
+	if d.Person != "" { // the person's home may be a volume mounted there
 		o.Name, o.Kept, o.EnvHome = d.Person, true, d.PersonHome
 		if o.Path == "" {
 			o.Path = d.PersonHome
@@ -94,8 +96,8 @@ func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
 	return o
 }
 
-// hint says why the container's program is likely to fail as the identity; "": nothing is known against it, or what is wrong the
-// runtime says.
+// hint says why the container's program is likely to fail as the identity; "": no reason is known, or the runtime
+// reports it.
 func (g *Gathered) hint(d *decision.Decision, give *plan.Give, owned map[int][]string, home *homedir.Plan) string {
 	command, ok := g.command()
 	switch {
@@ -120,7 +122,7 @@ func (g *Gathered) isMounted(p string) bool {
 	return err == nil && at.Mount != nil
 }
 
-// command is what the container starts.
+// command is the command that the container starts.
 func (g *Gathered) command() (c program.Command, ok bool) {
 	args, err := g.doc.Args()
 	if err != nil {
@@ -140,8 +142,8 @@ func (g *Gathered) may(rights uint32, st *unix.Stat_t, id *policy.Identity) bool
 	return rootfs.May(rights, st, of.Outside(id.UID), gids)
 }
 
-// obstacles are what programs that were made for root often end at, and what will still be there: a working directory that is not
-// given to the identity, and the host's ports. As a hint they are for the log and the record.
+// obstacles are what programs built for root often stumble over, and what will still be there: a working directory
+// that does not come to belong to the identity, and the host's ports. They are hints for the log and the record.
 func (g *Gathered) obstacles(d *decision.Decision, give *plan.Give, home *homedir.Plan) (notes []string) {
 	if !d.StandsIn() {
 		return nil
@@ -161,7 +163,8 @@ func (g *Gathered) obstacles(d *decision.Decision, give *plan.Give, home *homedi
 	return notes
 }
 
-// closedWorkdir says that the working directory is in the image, and not the identity's to write; "": it is, or it can't be told.
+// closedWorkdir says that the working directory is in the image, and that the identity can't write it; "": it can, or
+// it can't be told.
 func (g *Gathered) closedWorkdir(d *decision.Decision, give *plan.Give, home *homedir.Plan) string {
 	at, err := g.image.Look(path.Clean("/" + g.Cwd))
 	cwd := at.Path

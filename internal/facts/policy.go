@@ -19,13 +19,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// profile is the part of a binary's name behind "nonroot-runc.": so engines that can't pass arguments choose among
-// several policies.
+// profile is what follows "nonroot-runc." in a binary's name: it lets engines that can't pass arguments choose a
+// policy.
 func profile(binary string) (name string, has bool) {
 	return strings.CutPrefix(filepath.Base(binary), "nonroot-runc.")
 }
 
-// policyFile is where that policy is, and whether there has to be one.
+// policyFile is the path of that policy, and whether it must exist.
 func policyFile(named, binary string) (file string, must bool, err error) {
 	file = policy.DefaultFile
 	name, isProfile := profile(binary)
@@ -39,14 +39,14 @@ func policyFile(named, binary string) (file string, must bool, err error) {
 	return file, must, err
 }
 
-// Policy is the policy that a call of this binary goes by: the file that the call names ("": none), else the one of the
-// profile that the binary is named after, else the default one. It's read at each call, so that there is nothing to
-// reload. A file that others could have written is not one of the administrator's (SECURITY.md E12).
+// Policy is the policy for a call of this binary: the file that the call names ("": none), else that of the profile
+// that the binary is named after, else the default one. It's read at each call, so there is nothing to reload. A file
+// that others can write is not the administrator's, and is refused (SECURITY.md E12).
 func Policy(named, binary string, owners trusted.Owners) (*policy.Policy, error) {
 	return policyBy(policy.Parse, named, binary, owners)
 }
 
-// PolicyForOne is Policy for a call that is about one container (policy.ParseForOne).
+// PolicyForOne is Policy for a call about one container (policy.ParseForOne).
 func PolicyForOne(named, binary string, owners trusted.Owners) (*policy.Policy, error) {
 	return policyBy(policy.ParseForOne, named, binary, owners)
 }
@@ -81,7 +81,7 @@ func policyBy(parse func(string, []byte) (*policy.Policy, error), named, binary 
 	return p, nil
 }
 
-// wayBack is the advice where a policy has a mistake, and a copy from when it had none is kept.
+// wayBack is the advice for a faulty policy of which a good copy is kept.
 func wayBack(file, binary, named string) string {
 	good := policy.GoodFile(file)
 	if good == "" {
@@ -97,8 +97,8 @@ func wayBack(file, binary, named string) string {
 	return hint.Mark + "nonroot-ctl policy apply --rollback" + option + " brings back the last one that was good"
 }
 
-// Candidate is the policy that a text would be in a file's place; from is where the text is now, which is what its faults are
-// named by. profile is the profile that the file is of; "": it is the general one.
+// Candidate is the policy that a text would be if it replaced a file; from is where the text is now, which names its
+// faults. profile is the profile that the file belongs to; "": it is the general one.
 func Candidate(text []byte, from, file, profile string, owners trusted.Owners) (*policy.Policy, error) {
 	p, err := policy.Parse(from, text)
 	if err != nil {
@@ -115,8 +115,8 @@ func Candidate(text []byte, from, file, profile string, owners trusted.Owners) (
 	return p, inheritLog(p, policy.DefaultFile, pins, owners)
 }
 
-// readPinned reads a policy file that its pin allows. A pinned one that is not there is no ENOENT, by which a call goes on without:
-// who deletes a policy must not bring the defaults back.
+// readPinned reads a policy file that must match its pin. A pinned file that is missing is no ENOENT, after which a
+// call would go on without it: deleting a policy must not bring the defaults back.
 func readPinned(file string, pins *pin.Pins, owners trusted.Owners) (data []byte, digest string, err error) {
 	data, err = trusted.ReadPath(file, owners)
 	if errors.Is(err, unix.ENOENT) {
@@ -131,8 +131,8 @@ func readPinned(file string, pins *pin.Pins, owners trusted.Owners) (data []byte
 	return data, digest, pins.Check(file, digest)
 }
 
-// inheritLog has a profile's decisions logged where the general file says, unless it says itself: an exemption must not be
-// silent because it has a file of its own. Without a general file there is no log.
+// inheritLog logs a profile's decisions where the general file says, unless the profile says itself: an exemption
+// must not be silent because it has a file of its own. Without a general file there is no log.
 func inheritLog(p *policy.Policy, general string, pins *pin.Pins, owners trusted.Owners) error {
 	if p.OwnLog {
 		return nil

@@ -17,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// reach is what the identity will be able to write, once what is given to it was given.
+// reach is what the identity will be able to write once owners have been changed.
 type reach struct {
 	*Gathered
 	d      *decision.Decision
@@ -27,7 +27,8 @@ type reach struct {
 	opener opener
 }
 
-// closed says that a path of the container's is not the identity's to write, and was root's. What can't be told is not closed.
+// closed says that the identity can't write a path of the container, and that root could. What can't be told is not
+// closed.
 func (r *reach) closed(w program.Write) bool {
 	if r.home.Mounts != nil && links.Within(r.home.Home, w.Path) || r.give != nil && r.give.Tmp && links.WithinAny(layer.Tmp, w.Path) {
 		return false
@@ -41,7 +42,7 @@ func (r *reach) closed(w program.Write) bool {
 	dir := path.Dir(w.Path)
 	switch {
 	case !at.Exists && w.How == program.Replaces, isDir && w.How != program.Puts:
-		return false // nothing is to be done, or it fails as root, too
+		return false // there is nothing to do, or it fails as root, too
 	case isDir:
 		dir = at.Path
 	case at.Exists && w.How == program.Puts && r.mayOpen(at):
@@ -61,7 +62,8 @@ func (r *reach) mayOpen(at rootfs.Entry) bool {
 	return r.may(unix.W_OK, &at.Stat, r.d.Identity) || at.Mount == nil && isGiven(r.give, path.Dir(at.Path)) || r.becomesWith(at)
 }
 
-// becomesWith says that something lies in a volume that becomes the identity's, with what the engine has copied there.
+// becomesWith says that something lies in a volume that comes to belong to the identity, with what the engine has
+// copied there.
 func (r *reach) becomesWith(at rootfs.Entry) bool {
 	if at.Mount == nil {
 		return false
@@ -70,7 +72,7 @@ func (r *reach) becomesWith(at rootfs.Entry) bool {
 	return err == nil && top.Mount != nil && r.becomes(top, r.give)
 }
 
-// isReadonly says that nobody writes there, root as little.
+// isReadonly says that nobody can write there, not even root.
 func (r *reach) isReadonly(at rootfs.Entry) bool {
 	return at.Mount == nil && r.Container.Readonly || at.Mount != nil && slices.Contains(at.Mount.Options, "ro")
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// spread finds the mounts that would appear on the host, too: those that the runtime makes within a bind mount which shares its
-// mounts with the host (mount_namespaces(7), "Shared subtrees"). It needs no privilege of the container's process: the runtime
-// mounts as root, and what is then seen at the host's /usr/bin is the container's (SECURITY.md B13).
+// spread finds mounts that would propagate to the host: those that the runtime makes inside a bind mount that shares
+// its mounts with the host (mount_namespaces(7), "Shared subtrees"). The container's process needs no privilege for
+// that: the runtime mounts as root, and the host's /usr/bin would then show the container's files (SECURITY.md B13).
 func (g *Gathered) spread() ([]policy.Spread, error) {
 	c := g.Container
 	var sharing []int
@@ -28,7 +28,7 @@ func (g *Gathered) spread() ([]policy.Spread, error) {
 	if len(sharing) == 0 {
 		return nil, nil
 	}
-	// Where each lies is looked up once: those that the runtime makes by itself, then those of config.json.
+	// Each destination is looked up once: those that the runtime mounts by itself, then those of config.json.
 	named := slices.Clone(c.Covers)
 	for i := range c.Mounts {
 		named = append(named, c.Mounts[i].Destination)
@@ -56,8 +56,9 @@ func (g *Gathered) spread() ([]policy.Spread, error) {
 	return found, nil
 }
 
-// sharesWithHost: runtimes make the whole tree a slave of the host's, unless linux.rootfsPropagation says that it is shared. Then
-// a bind mount is the host's peer where no option of its own parts it (runc, libcontainer/rootfs_linux.go, prepareRoot; crun likewise).
+// sharesWithHost: runtimes make the whole tree a slave of the host's, unless linux.rootfsPropagation makes it shared.
+// Then a bind mount is a peer of the host's unless one of its own options prevents that (runc,
+// libcontainer/rootfs_linux.go, prepareRoot; crun likewise).
 func sharesWithHost(c *spec.Container, m *spec.Mount) bool {
 	if slices.Contains([]string{"", "private", "rprivate", "slave", "rslave", "unbindable", "runbindable"}, c.RootfsPropagation) || !m.Binds() {
 		return false
@@ -69,7 +70,7 @@ func sharesWithHost(c *spec.Container, m *spec.Mount) bool {
 	return has("shared", "rshared") || !isParted
 }
 
-// resolve is where a mount's destination is, free of links.
+// resolve resolves a mount's destination, free of links.
 func (g *Gathered) resolve(destination string) (string, error) {
 	at, err := g.image.Look(path.Clean("/" + destination))
 	if err != nil {
@@ -78,7 +79,7 @@ func (g *Gathered) resolve(destination string) (string, error) {
 	return at.Path, nil
 }
 
-// isolateNames takes out of a plan what would be mounted within what is shared with the host.
+// isolateNames removes from a plan what would be mounted inside what is shared with the host.
 func (g *Gathered) isolateNames(home *homedir.Plan) (notes []string) {
 	within := func(p string) bool {
 		at, err := g.image.Look(p)

@@ -17,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// surroundings looks at what of the host the container would reach or set off.
+// surroundings looks at what of the host the container would reach or trigger.
 func (g *Gathered) surroundings() error {
 	var err error
 	if g.CwdIsProc, err = g.image.LeadsToProc(g.Cwd); err != nil {
@@ -55,16 +55,17 @@ func shown(dir *bundle.Dir, mounts []spec.Mount) []host.Bind {
 		if !filepath.IsAbs(source) {
 			source = dir.Join(source)
 		}
-		// A type without an option means the mounts below it, too (runc, specconv; crun likewise): what is not said is
-		// taken for the worst.
+		// A type without an option includes the mounts below (runc, specconv; crun likewise): if nothing is said, the
+		// worst is assumed.
 		all = append(all, host.Bind{Source: source, Destination: m.Destination, Recursive: recursive || !slices.Contains(m.Options, "bind"), ReadOnly: m.Readonly()})
 	}
 	return all
 }
 
-// notInside refuses a program of the container's own rootfs: root there is whoever made the image. One of the stage
-// createContainer is called among the container's mounts, before the runtime goes into the rootfs (config.md, "POSIX-platform
-// Hooks"): where that is a directory of the host's system, they can cover the program, its libraries or /etc/ld.so.preload.
+// notInside refuses a program in the container's own rootfs: it would run as root, but whoever made the image wrote
+// it. A program of the stage createContainer runs among the container's mounts, before the runtime enters the rootfs
+// (config.md, "POSIX-platform Hooks"): if that is a directory of the host's system, the mounts can cover the program,
+// its libraries or /etc/ld.so.preload.
 func notInside(dir *bundle.Dir, rootfs, program, stage string) error {
 	if !filepath.IsAbs(rootfs) {
 		rootfs = dir.Join(rootfs)

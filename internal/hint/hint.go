@@ -48,7 +48,7 @@ func Text(err error) string { return quoted(err.Error(), err) }
 
 // quoted is a message with the paths quoted that the errors of package os among an error's causes name.
 func quoted(msg string, err error) string {
-	switch e := err.(type) { // the causes are gone through one by one
+	switch e := err.(type) { //nolint:errorlint // the causes are gone through one by one
 	case *fs.PathError:
 		if forges(e.Path) {
 			msg = strings.ReplaceAll(msg, e.Error(), e.Op+" "+quote.Value(e.Path)+": "+e.Err.Error())

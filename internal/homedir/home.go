@@ -19,22 +19,21 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// lastResort is the home where no other place serves.
+// lastResort is the home if no other place is suitable.
 const lastResort = "/nonroot-home"
 
-// maxPath bounds a home's length. With its own line of passwd at its longest,
-// the entry still fits a lookup's buffer (longLine).
+// maxPath bounds a home's length, so that its line of passwd still fits a lookup's buffer (longLine).
 const maxPath = 255
 
-// services hold the data of services; what is there already is not ours to
-// cover, not even an empty directory, which may be a database's first start.
+// services hold the data of services. An existing directory there is not ours to cover, not even an empty one, which
+// a database may be about to use for the first time.
 var services = [...]string{"/var", "/srv", "/run"}
 
-// directory is a system directory and why no home goes there.
+// directory is a system directory, and why no home goes there.
 type directory struct{ path, why string }
 
-// trees may not be homes, nor may anything below them. "/lib" stands for every
-// top directory whose name starts so: lib64, libx32, ...
+// trees may not be homes, nor may anything below them. "/lib" stands for every top directory whose name starts like
+// that: lib64, libx32, ...
 var trees = [...]directory{
 	{"/proc", "the kernel's; crun and LSMs write labels through it"},
 	{"/sys", "the kernel's"},
@@ -48,8 +47,7 @@ var trees = [...]directory{
 	{"/root", "root's home, closed to others"},
 }
 
-// shared may not be homes themselves, as they are not one account's; directories
-// below them may.
+// shared may not be homes themselves, as they don't belong to one account; directories below them may.
 var shared = [...]directory{
 	{"/", "the rootfs"},
 	{"/home", "all homes"},
@@ -120,7 +118,7 @@ func (p *Plan) place(im *accounts.Image, o Options, entry accounts.User, known b
 	return nil
 }
 
-// onVolume makes a mount that lies where the home would be the home.
+// onVolume uses a mount that lies where the home would be as the home.
 func (p *Plan) onVolume(im *accounts.Image, o Options, place string) bool {
 	if place = tidy(place); place == "" || reserved(place) != "" {
 		return false
@@ -134,13 +132,12 @@ func (p *Plan) onVolume(im *accounts.Image, o Options, place string) bool {
 		return false
 	}
 	p.Home = place
-	p.note(fmt.Sprintf("no home of its own: the spec mounts %s", quote.Value(place)))
+	p.note(fmt.Sprintf("no home of its own: config.json mounts %s", quote.Value(place)))
 	return true
 }
 
-// keep leaves the identity the home that the image meant for it, if that
-// serves. What the environment says comes before passwd, as it does for
-// programs.
+// keep uses the home that the image meant for the identity, if it is suitable. The environment takes precedence over
+// passwd, as it does for programs.
 func (p *Plan) keep(im *accounts.Image, o Options, entry accounts.User) bool {
 	for _, home := range []string{tidy(o.EnvHome), tidy(entry.Home)} {
 		if home == "" {
@@ -148,14 +145,14 @@ func (p *Plan) keep(im *accounts.Image, o Options, entry accounts.User) bool {
 		}
 		if why := serves(im, home, o); why != "" {
 			p.Home = home
-			p.note(fmt.Sprintf("no home of its own: %s stays, %s", quote.Value(home), why))
+			p.note(fmt.Sprintf("no home of its own: %s is kept, as %s", quote.Value(home), why))
 			return true
 		}
 	}
 	return false
 }
 
-// bareHome is HOME where no home is mounted: what the image meant.
+// bareHome is HOME if no home is mounted: what the image meant.
 func bareHome(o Options, entry accounts.User, known bool) string {
 	if env := tidy(o.EnvHome); o.Kept && env != "" {
 		return env
@@ -166,9 +163,8 @@ func bareHome(o Options, entry accounts.User, known bool) string {
 	return "/"
 }
 
-// tidy is a path without doubled or trailing slashes; "" where it isn't
-// absolute, goes up, or can't stand in passwd, in a mount's options or in
-// JSON.
+// tidy is a path without doubled or trailing slashes; "": it isn't absolute, has "..", or can't be written in passwd,
+// in a mount's options or in JSON.
 func tidy(p string) string {
 	if !path.IsAbs(p) || len(p) > maxPath || rootfs.Climbs(p) || !utf8.ValidString(p) {
 		return ""
@@ -179,15 +175,13 @@ func tidy(p string) string {
 	return path.Clean(p)
 }
 
-// underlay is the type of the mount that goes under the home's.
+// underlay is the type of the mount beneath the home's.
 const underlay = "ramfs"
 
-// homeMounts are the home's tmpfs and a mount beneath it. runc 1.1 gives a
-// tmpfs, and no other type, the mode of the mount point that it covers,
-// whatever its options say (libcontainer/rootfs_linux.go, mountToRootfs): 0755
-// from a container's second start on, when the directory is there. So the mount
-// point has to have the right mode, and the image isn't ours to change. Nobody
-// reaches the ramfs.
+// homeMounts are the home's tmpfs and a mount beneath it. Whatever its options say, runc 1.1 gives a tmpfs, and no
+// other type, the mode of the mount point that it covers (libcontainer/rootfs_linux.go, mountToRootfs): 0755 from a
+// container's second start on, when the directory exists. So the mount point needs the right mode, and the image must
+// not be changed. The ramfs itself can't be reached.
 func homeMounts(home string, o Options) []rootfs.Mount {
 	return []rootfs.Mount{
 		{Destination: home, Type: underlay, Source: TmpfsSource, Options: []string{"nosuid", "nodev", "noexec", "mode=0700"}},
@@ -195,9 +189,8 @@ func homeMounts(home string, o Options) []rootfs.Mount {
 	}
 }
 
-// tmpfs is the home's mount. The ids are the container's also in a user
-// namespace (SECURITY.md C11). Programs may be run from it: pip, npm and cargo
-// put theirs there.
+// tmpfs is the home's mount. The ids are the container's, even in a user namespace (SECURITY.md C11). Programs can be
+// run from it: pip, npm and cargo install theirs there.
 func tmpfs(dest string, o Options) rootfs.Mount {
 	return rootfs.Mount{
 		Destination: dest, Type: "tmpfs", Source: TmpfsSource,
@@ -210,10 +203,9 @@ func tmpfs(dest string, o Options) rootfs.Mount {
 	}
 }
 
-// serves says why the home that the image meant for its own user stays: it is
-// a volume, the image has put files there, or it is empty, and who asks to be
-// this user finds there after a restart what he has written, as he does without
-// us. "": it does not.
+// serves says why the home that the image meant for its own user is kept: it is a volume, the image has put files
+// there, or it is empty, and a container that asks for this user finds what it wrote there after a restart, as
+// without nonroot-runc. "": it is not kept.
 func serves(im *accounts.Image, home string, o Options) string {
 	s, err := im.Find(home)
 	if err != nil {
@@ -230,7 +222,7 @@ func serves(im *accounts.Image, home string, o Options) string {
 		}
 	}
 	if s.Mount != nil {
-		return fmt.Sprintf("the spec mounts %s", quote.Value(s.Mount.At))
+		return fmt.Sprintf("config.json mounts %s", quote.Value(s.Mount.At))
 	}
 	lasts := s.FD >= 0 && o.Meant.Lasts != nil && o.Meant.Lasts(home)
 	switch {
@@ -252,7 +244,7 @@ func serves(im *accounts.Image, home string, o Options) string {
 	return ""
 }
 
-// inTree is the tree in which a path is.
+// inTree is the tree that a path is in.
 func inTree(p string) *directory {
 	for i := range trees {
 		if links.Within(trees[i].path, p) || trees[i].path == "/lib" && strings.HasPrefix(p, "/lib") {
@@ -279,7 +271,7 @@ func unsafe(im *accounts.Image, p string, o Options) string {
 	return occupied(im, p, o)
 }
 
-// reserved says whose directory a path is, if it is the system's.
+// reserved says which system directory a path belongs to, if any.
 func reserved(p string) string {
 	if f := inTree(p); f != nil {
 		return "is in a system directory (" + f.path + ": " + f.why + ")"
@@ -292,9 +284,8 @@ func reserved(p string) string {
 	return ""
 }
 
-// occupied says what in the rootfs speaks against mounting at p: a link on the
-// way, a directory with files in it or one that others can't reach, or no directory
-// and no way to make one.
+// occupied says what in the rootfs speaks against mounting at p: a link on the way, a directory with files in it or
+// one that others can't reach, or a missing directory that can't be created.
 func occupied(im *accounts.Image, p string, o Options) string {
 	if why := unreachable(im, path.Dir(p), o); why != "" {
 		return why
@@ -316,15 +307,15 @@ func occupied(im *accounts.Image, p string, o Options) string {
 	return fmt.Sprintf("can't be used: %v", err)
 }
 
-// inService reports whether a path is among the data of services.
+// inService says that a path is among the data of services.
 func inService(p string) bool {
 	return slices.ContainsFunc(services[:], func(dir string) bool { return links.Within(dir, p) })
 }
 
-// unreachable says which directory above a home the identity can't pass.
+// unreachable says which directory above a home the identity can't search.
 func unreachable(im *accounts.Image, dir string, o Options) string {
 	for ; dir != "/"; dir = path.Dir(dir) {
-		st, err := im.Stat(dir) // what fails, occupied says more about
+		st, err := im.Stat(dir) // occupied says more about failures
 		if err == nil && !passable(&st, o.owner()) {
 			return fmt.Sprintf("can't be reached: %s is closed", quote.Value(dir))
 		}
@@ -332,8 +323,7 @@ func unreachable(im *accounts.Image, dir string, o Options) string {
 	return ""
 }
 
-// passable reports whether a directory lets owner through. What is not a directory isn't
-// its business.
+// passable says that owner may search a directory. It is true for anything else.
 func passable(st *unix.Stat_t, owner uint32) bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o001 != 0 || st.Uid == owner && st.Mode&0o100 != 0
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package homedir decides where a container's identity has its home, and plans the mounts and names that belong to it. What is in
-// the rootfs internal/rootfs finds out, what passwd and group say internal/accounts; the caller puts the plan into effect.
+// Package homedir decides where a container's identity has its home, and plans the mounts and names that belong to
+// it. What is in the rootfs belongs to internal/rootfs, what passwd and group say to internal/accounts; the caller
+// carries the plan out.
 package homedir
 
 import (
@@ -16,11 +17,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// TmpfsSource is the source of the home's mount. The kernel ignores a tmpfs's
-// source, so it is the mark by which a second rewrite knows its own mount.
+// TmpfsSource is the source of the home's mount. The kernel ignores a tmpfs's source, so it serves as the mark by
+// which a second rewrite recognizes its own mount.
 const TmpfsSource = "nonroot-home"
 
-// Ours reports whether m is a home that Plan made for an earlier rewrite.
+// Ours says that Plan made m for an earlier rewrite.
 func Ours(m rootfs.Mount) bool {
 	return (m.Type == "tmpfs" || m.Type == underlay) && m.Source == TmpfsSource
 }
@@ -30,7 +31,7 @@ type Mode uint8
 
 // The policy's words for a home: auto, always, never.
 const (
-	Auto   Mode = iota // a home where one is safe, none where the image's own serves
+	Auto   Mode = iota // a home if there is a safe place, none if the image's own is suitable
 	Always             // a home, or no container
 	Never              // no home
 )
@@ -38,9 +39,9 @@ const (
 // Options are what the policy decided about an identity.
 type Options struct {
 	UID, GID uint32 // as the container sees them, from 1 to 2147483647
-	OwnerUID uint32 // UID as the files of the rootfs have it, where a user namespace shifts it; 0: the same
-	Name     string // for an identity without an entry
-	Kept     bool   // the image already ran as this uid, or was built for it
+	OwnerUID uint32 // UID in the ids of the rootfs's files, if a user namespace shifts it; 0: the same
+	Name     string // for an identity without an entry in passwd
+	Kept     bool   // the image runs as this uid, or was built for it
 	EnvHome  string // HOME of the process's environment, "" if none
 	Mode     Mode
 	Path     string // the policy's home, "": automatic
@@ -53,16 +54,15 @@ type Plan struct {
 	Name   string         // USER and LOGNAME
 	Home   string         // HOME
 	Shell  string         // SHELL
-	Mounts []rootfs.Mount // the home, to be appended to the spec's mounts; none: no home, Notes say why
+	Mounts []rootfs.Mount // the home, to be appended to the spec's mounts; none: no home, and Notes say why
 	accounts.Copies
 	Notes []string // for the decision record
 
 	moved string // why HOME is not where it was meant to be
 }
 
-// PlanFor decides home and names. It fails where the options make no sense, and
-// where Always finds no place; anything else that is amiss in the image costs
-// the container its home or its name, which a note says.
+// PlanFor decides home and names. It fails if the options make no sense, and if Always finds no place. Anything else
+// that is wrong with the image costs the container its home or its name, which a note says.
 func PlanFor(im *accounts.Image, o Options) (*Plan, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (p *Plan) note(s string) {
 	}
 }
 
-// check refuses ids that the promises rule out, whoever asks for them.
+// check refuses ids that the promises rule out.
 func (o Options) check() error {
 	for _, id := range []uint32{o.UID, o.GID} {
 		if id == 0 || id > math.MaxInt32 {
@@ -103,8 +103,7 @@ func (o Options) check() error {
 	return nil
 }
 
-// notSize is true for what tmpfs(5) doesn't have in a size. A comma would
-// start a mount option of its own.
+// notSize is true for characters that tmpfs(5) doesn't allow in a size. A comma would start another mount option.
 func notSize(r rune) bool {
 	return (r < '0' || r > '9') && !strings.ContainsRune("kKmMgG%", r)
 }
@@ -118,7 +117,7 @@ func SizeOf(size string) (bytes uint64, ok bool) {
 	return uint64(n) << shift, err == nil && isUnit
 }
 
-// owner is the uid that the identity's files have in the rootfs.
+// owner is the uid of the identity's files in the rootfs.
 func (o Options) owner() uint32 {
 	if o.OwnerUID != 0 {
 		return o.OwnerUID

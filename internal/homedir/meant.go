@@ -13,35 +13,35 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Meant is where a container's programs look for their home by themselves.
+// Meant is where a container's programs look for their home on their own.
 type Meant struct {
-	Env  string // HOME as somebody has set it; "": nobody has
-	Root string // root's home, for whom the identity stands in; "": it does not
-	// Image is the image without what the container has written itself: where a home is must not depend on that.
+	Env  string // HOME as somebody has set it; "": it is not set
+	Root string // root's home, if the identity stands in for root; else ""
+	// Image is the image without what the container has written: where a home is must not depend on that.
 	Image *accounts.Image
-	// Writes says that the identity will be able to write in a directory, or to make it, once what is given to it was
-	// given. Nil: nowhere.
+	// Writes says that the identity will be able to write in a directory, or to create it, once owners have been
+	// changed. Nil: nowhere.
 	Writes func(dir string) bool
-	// Lasts says that what a user writes in a directory of the image's lasts as long as the container, and no longer: the user is
-	// who was asked for, the directory is that user's or open to root's group, which the user asked for, and the rootfs is a layer of
-	// the container's own. Nil: it does nowhere.
+	// Lasts says that what a user writes in a directory of the image lasts exactly as long as the container: the user
+	// is the one that was asked for, the directory belongs to that user or is open to root's group, which was asked
+	// for, and the rootfs has a layer of the container's own. Nil: nowhere.
 	Lasts func(dir string) bool
 }
 
 // skeleton is what distributions have in root's home (base images of Debian, Ubuntu, Alpine, Fedora, RHEL, openSUSE,
-// Arch), and what their tools leave there when an image is built. A directory counts where there is something in it.
+// Arch), and what their tools leave there during a build. A directory counts if it is not empty.
 var skeleton = []string{
 	".bash_history", ".bash_logout", ".bash_profile", ".bashrc", ".cshrc", ".profile", ".tcshrc", ".wget-hsts", ".rnd",
 	".lesshst", ".viminfo", ".python_history", "anaconda-ks.cfg", "anaconda-post.log", "anaconda-post-nochroot.log",
 	"original-ks.cfg", "buildinfo",
 }
 
-// mostFiles is how many names of root's home are looked at.
+// mostFiles bounds how many names of root's home are looked at.
 const mostFiles = 64
 
-// meant leaves HOME where the container's programs look for it: where somebody has set it, or in root's home with what
-// is mounted there. No mount of ours is made for it. Where the identity can't write there, the note says so and HOME
-// moves.
+// meant leaves HOME where the container's programs look for it: where somebody has set it, or in root's home with
+// what is mounted there. Nothing is mounted for it. If the identity can't write there, HOME is set to another place,
+// with a note.
 func (p *Plan) meant(im *accounts.Image, o Options, entry accounts.User) bool {
 	if env := tidy(o.Meant.Env); env != "" && env != "/" && env != o.Meant.Root && env != tidy(entry.Home) {
 		if p.stays(im, o, env, "it was asked for") {
@@ -57,10 +57,10 @@ func (p *Plan) meant(im *accounts.Image, o Options, entry accounts.User) bool {
 	}
 	at.Close()
 	m := im.MountedIn(at.Path)
-	return m != nil && p.stays(im, o, o.Meant.Root, fmt.Sprintf("the spec mounts %s", quote.Value(m.At)))
+	return m != nil && p.stays(im, o, o.Meant.Root, fmt.Sprintf("config.json mounts %s", quote.Value(m.At)))
 }
 
-// filled is meant for root's home in which the image has more than a distribution's.
+// filled is meant for a home of root's in which the image has more than a distribution does.
 func (p *Plan) filled(im *accounts.Image, o Options) bool {
 	if o.Meant.Root == "" || o.Meant.Image == nil {
 		return false
@@ -69,7 +69,7 @@ func (p *Plan) filled(im *accounts.Image, o Options) bool {
 	return name != "" && p.stays(im, o, o.Meant.Root, fmt.Sprintf("the image has %s there", quote.Value(name)))
 }
 
-// stays makes a directory the home that is there already, if it serves as one.
+// stays uses an existing directory as the home, if it is suitable.
 func (p *Plan) stays(im *accounts.Image, o Options, home, why string) bool {
 	against := o.unfit(im, home)
 	if against != "" {
@@ -77,12 +77,12 @@ func (p *Plan) stays(im *accounts.Image, o Options, home, why string) bool {
 		return false
 	}
 	p.Home, p.moved = home, ""
-	p.note(fmt.Sprintf("no home of its own: %s stays, %s", quote.Value(home), why))
+	p.note(fmt.Sprintf("no home of its own: %s is kept, as %s", quote.Value(home), why))
 	return true
 }
 
-// unfit says why a directory can't be the home that it is meant to be; "": it can. Nothing is mounted there, so that
-// it may be anybody's directory, but for the kernel's and those of programs.
+// unfit says why a directory can't be the home that it is meant to be; "": it can. Nothing is mounted there, so it
+// may be any directory except for the kernel's and those of programs.
 func (o Options) unfit(im *accounts.Image, home string) string {
 	at, err := im.Find(home)
 	if err != nil {
@@ -100,7 +100,7 @@ func (o Options) unfit(im *accounts.Image, home string) string {
 	return ""
 }
 
-// More is something that the image has in root's home beyond a distribution's; "": nothing.
+// More is something in root's home that a distribution doesn't put there; "": nothing.
 func (m *Meant) More() string {
 	at, err := m.Image.Find(m.Root)
 	if err != nil {
@@ -114,7 +114,7 @@ func (m *Meant) More() string {
 	if err != nil {
 		return ""
 	}
-	slices.Sort(names) // the file system's order is no matter
+	slices.Sort(names) // the file system's order doesn't matter
 	for _, name := range names {
 		if !slices.Contains(skeleton, name) && !m.isBare(path.Join(at.Path, name)) {
 			return name
@@ -123,7 +123,7 @@ func (m *Meant) More() string {
 	return ""
 }
 
-// isBare says that what is there is a directory with nothing in it.
+// isBare says that what is there is an empty directory.
 func (m *Meant) isBare(p string) bool {
 	st, err := m.Image.Stat(p)
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
@@ -133,5 +133,5 @@ func (m *Meant) isBare(p string) bool {
 	return err == nil && empty
 }
 
-// Reserved says why a path is nobody's home, whatever the image has there; "": it may be one.
+// Reserved says why a path can't be a home, whatever the image has there; "": it can.
 func Reserved(p string) string { return reserved(p) }

@@ -118,9 +118,9 @@ func TestHome(t *testing.T) {
 		"kept, none":            {nil, nil, kept(1000, "/"), false, "/home/app", ""},
 		"kept, by environment":  {[]string{"opt/e/ @1000", "opt/e/f = x", "home/app/ @1000", "home/app/f = x"}, nil, kept(1000, "/opt/e"), false, "/opt/e none", "the image has files"},
 		"kept, passwd's serves": {[]string{"home/app/ @1000", "home/app/f = x"}, nil, kept(1000, "/tmp"), false, "/home/app none", "the image has files"},
-		"JupyterHub's volume":   {nil, []rootfs.Mount{testkit.Bind(vol, "/home/app")}, kept(1000, ""), false, "/home/app none", "the spec mounts"},
-		"volume for all homes":  {nil, []rootfs.Mount{testkit.Bind(vol, "/home")}, kept(1000, ""), false, "/home/app none", "the spec mounts"},
-		"a tmpfs at /tmp":       {nil, []rootfs.Mount{{Destination: "/tmp", Type: "tmpfs", Source: "tmpfs"}}, kept(1000, "/tmp"), false, "/tmp none", "the spec mounts"},
+		"JupyterHub's volume":   {nil, []rootfs.Mount{testkit.Bind(vol, "/home/app")}, kept(1000, ""), false, "/home/app none", "config.json mounts"},
+		"volume for all homes":  {nil, []rootfs.Mount{testkit.Bind(vol, "/home")}, kept(1000, ""), false, "/home/app none", "config.json mounts"},
+		"a tmpfs at /tmp":       {nil, []rootfs.Mount{{Destination: "/tmp", Type: "tmpfs", Source: "tmpfs"}}, kept(1000, "/tmp"), false, "/tmp none", "config.json mounts"},
 		"home in /dev":          {nil, []rootfs.Mount{{Destination: "/dev", Type: "tmpfs", Source: "tmpfs"}}, kept(1000, "/dev/shm"), false, "/home/app", ""},
 		"home is a mounted file": {
 			nil,

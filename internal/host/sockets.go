@@ -147,7 +147,7 @@ func RealPath(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	return os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 }
 

@@ -65,8 +65,8 @@ func TestWriters(t *testing.T) {
 	list := func(entries ...[3]uint32) []byte {
 		b := binary.LittleEndian.AppendUint32(nil, aclVersion)
 		for _, e := range entries {
-			b = binary.LittleEndian.AppendUint16(b, uint16(e[0])) //nolint:gosec // the table below
-			b = binary.LittleEndian.AppendUint16(b, uint16(e[1])) //nolint:gosec // likewise
+			b = binary.LittleEndian.AppendUint16(b, uint16(e[0])) // the table below
+			b = binary.LittleEndian.AppendUint16(b, uint16(e[1])) // likewise
 			b = binary.LittleEndian.AppendUint32(b, e[2])
 		}
 		return b

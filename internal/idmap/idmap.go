@@ -106,7 +106,7 @@ func OfNamespace(fd int) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	defer procs.Close() //nolint:errcheck // nothing was written
+	defer procs.Close() // nothing was written
 	for {
 		names, err := procs.Readdirnames(256)
 		for _, pid := range names {

@@ -64,7 +64,7 @@ func TestOfNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ns.Close() //nolint:errcheck // only read
+	defer ns.Close() // only read
 	check := func() {
 		t.Helper()
 		got, err := OfNamespace(int(ns.Fd()))
@@ -90,7 +90,7 @@ func TestOfNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer null.Close() //nolint:errcheck // only read
+	defer null.Close() // only read
 	if got, err := ofEmpty(int(null.Fd())); err == nil {
 		t.Errorf("what is not a namespace has the maps %+v", got)
 	}

@@ -20,7 +20,7 @@ func ofEmpty(ns int) (p Pair, err error) {
 	if err := unix.Pipe2(ready[:], unix.O_CLOEXEC); err != nil {
 		return p, err
 	}
-	defer unix.Close(ready[0]) //nolint:errcheck // nothing was written
+	defer unix.Close(ready[0])
 	if err := unix.Pipe2(done[:], unix.O_CLOEXEC); err != nil {
 		_ = unix.Close(ready[1])
 		return p, err

@@ -12,7 +12,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// applications lists the directories that are one application's. That a name is a link shows when it is opened.
+// applications lists the directories that belong to one application. Whether a name is a link shows when it is
+// opened.
 func (g *giver) applications() (paths []string) {
 	for _, parent := range policy.ApplicationsIn {
 		fd, err := unix.Openat2(g.root, beneath(parent), &unix.OpenHow{Flags: reading, Resolve: inside})
@@ -34,11 +35,12 @@ func (g *giver) applications() (paths []string) {
 	return paths
 }
 
-// MaxLent is how many bytes of files may be lent: they are copied up whole.
+// MaxLent bounds the bytes of files that are lent: they are copied up whole.
 const MaxLent = 4 << 20
 
-// lend makes a file that root alone may read or run readable to the identity's group, which the identity has, and leaves it
-// root's: programs too, which are never given. What has a privilege of its own, or a second name, stays closed. It says whether it did.
+// lend makes a file that only root may read or run accessible to the identity's group, which the identity has. It
+// still belongs to root; that goes for programs too, which never change owner. A file with a privilege of its own, or
+// a second name, stays closed. lend says whether it changed the file.
 func (g *giver) lend(fd int, p string, st *unix.Stat_t) bool {
 	after, ok := g.Lends(st)
 	if !ok || hasList(fd) {
@@ -57,12 +59,12 @@ func (g *giver) lend(fd int, p string, st *unix.Stat_t) bool {
 	return true
 }
 
-// Lends is the group and mode of a file that is lent; others stay as they are.
+// Lends returns the group and mode that a file gets when it is lent; ok is false if it isn't.
 func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	after = *st
-	need := st.Mode & 0o500 >> 6 // what its owner may do, as others have it
+	need := st.Mode & 0o500 >> 6 // what its owner may do, shifted to others
 	if w.GroupOnly {
-		need = st.Mode & 0o050 >> 3 // root's group, which is not there any more
+		need = st.Mode & 0o050 >> 3 // root's group, which nobody is in any more
 	}
 	if !w.Lend || st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || st.Nlink != 1 && !isDirectory(st) {
 		return after, false
@@ -75,11 +77,12 @@ func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	return after, true
 }
 
-// helpersIn are directories in which images put programs of their own, which a start script calls. Those of the distribution lie elsewhere,
-// and are open.
+// helpersIn are directories where images put programs of their own, which a start script calls. The distribution's
+// programs are elsewhere, and open to all.
 var helpersIn = []string{"/", "/usr/local/bin", "/usr/local/sbin"}
 
-// helpers lends the programs there that root alone may run. What is closed and is no program, such as a key, stays so.
+// helpers lends the programs there that only root may run. A closed file that is not a program, such as a key, stays
+// closed.
 func (g *giver) helpers() {
 	for _, dir := range helpersIn {
 		fd, err := unix.Openat2(g.root, beneath(dir), &unix.OpenHow{Flags: reading, Resolve: inside})
@@ -104,7 +107,8 @@ func (g *giver) helpers() {
 	}
 }
 
-// programs lends those that the container starts, with what of their way is closed. It gives those that were lent.
+// programs lends the programs that the container starts, with the closed directories above them. It returns those
+// that it lent.
 func (g *giver) programs() (lent []string) {
 	for _, p := range g.Programs {
 		passes := g.way(path.Dir(p))
@@ -120,8 +124,8 @@ func (g *giver) programs() (lent []string) {
 	return lent
 }
 
-// way lets the identity's group pass a directory, and those above it, that root alone may pass, and list what is there, as root's scripts do.
-// What is there keeps its owners and modes. It says whether something changed.
+// way lets the identity's group search and list a directory, and those above it, that only root may search: root's
+// scripts list them, too. What is in it keeps its owners and modes. It says whether something changed.
 func (g *giver) way(dir string) (changed bool) {
 	if dir == "/" || g.err != nil {
 		return false
@@ -134,7 +138,7 @@ func (g *giver) way(dir string) (changed bool) {
 	if err != nil {
 		return changed
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
 		return changed
@@ -148,12 +152,12 @@ func (g *giver) way(dir string) (changed bool) {
 	return true
 }
 
-// programAt lends a program in a directory that is open. It says whether it did.
+// programAt lends a program in an open directory. It says whether it did.
 func (g *giver) programAt(dir int, p string) bool {
 	o, err := openEntry(dir, path.Base(p))
 	if err != nil {
 		return false
 	}
-	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(o.fd)
 	return o.Mode&unix.S_IFMT == unix.S_IFREG && o.Mode&0o100 != 0 && !g.spared(p) && g.lend(o.fd, p, &o.Stat_t)
 }

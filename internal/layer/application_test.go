@@ -333,7 +333,7 @@ func closedFor(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd) // nothing was written
 	w := Options{}
 	w.UID, w.GID = 7, 8
 	return w.closedIn(fd, func(uid uint32) bool { return uid == 0 })

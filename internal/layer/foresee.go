@@ -13,7 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// For is what a plan for a container gives, as Give and GiveVolume take it.
+// For converts a plan for a container to the options of Give and GiveVolume.
 func For(g *plan.Give, bundle, id string) Options {
 	o := Options{
 		Rootfs: g.Rootfs, Made: MadeFor(bundle, id), UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.MayChangeGroup,
@@ -26,21 +26,22 @@ func For(g *plan.Give, bundle, id string) Options {
 	return o
 }
 
-// OfVolumes makes of it what is given of the volumes of the same plan, where others' groups stay: who has them may go on by them.
+// OfVolumes adjusts them to the volumes of the same plan, where groups of others stay: their processes may still rely
+// on them.
 func (w *Options) OfVolumes(g *plan.Give) { w.From, w.FromGroup = g.OfVolume, g.Owners.IsRootGroup }
 
-// Gives says that something of the image is to be given.
+// Gives says that something of the image is to change owner.
 func (w *Options) Gives() bool { return len(w.Paths) > 0 || w.Application != nil }
 
 // MadeFor says whether a rootfs is where an engine mounts one for a container: below its bundle, or in the engine's
-// store. What Podman's --rootfs names by itself may be the host's.
+// store. A rootfs that is named by Podman's --rootfs may be the host's.
 func MadeFor(bundle, id string) func(rootfs string) bool {
 	return func(rootfs string) bool {
 		return strings.HasPrefix(rootfs, strings.TrimSuffix(bundle, "/")+"/") || engines.MountsRootfs(rootfs, id)
 	}
 }
 
-// IsOwn says whether a rootfs is a layer of the container's own, in which something can be given.
+// IsOwn says that a rootfs is an overlay with a layer of the container's own, where owners can be changed.
 func IsOwn(w *Options) bool {
 	root, err := w.open()
 	if err != nil {
@@ -50,15 +51,15 @@ func IsOwn(w *Options) bool {
 	return true
 }
 
-// Foresee says whether Give would make a directory of the rootfs the identity's, which has its rights then. It goes by
-// the directory alone: whether the options' paths lead to it, the caller knows. The path is clean, absolute and free
-// of links.
+// Foresee says whether Give would make the identity the owner of a directory of the rootfs, with an owner's rights.
+// It looks only at the directory: the caller knows whether the options' paths lead to it. The path is clean, absolute
+// and free of links.
 func Foresee(w *Options, dir string) bool {
 	root, err := w.open()
 	if err != nil {
 		return false
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	g := giver{Options: w, root: root}
 	if g.spared(dir) {
 		return false
@@ -67,7 +68,7 @@ func Foresee(w *Options, dir string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // likewise
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
 		return false
@@ -76,7 +77,7 @@ func Foresee(w *Options, dir string) bool {
 	return ok && after.Uid == w.UID
 }
 
-// GivesDirectory is Foresee for a directory of which only this is known, as for an image that is not unpacked.
+// GivesDirectory is Foresee for a directory of which only st is known, as in an image that is not unpacked.
 func (w *Options) GivesDirectory(dir string, st *unix.Stat_t) bool {
 	if links.WithinAny(w.Keep, dir) {
 		return false

@@ -15,13 +15,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// lastName is the attribute of the root of a container's own layer that says who the container was at its last start. Engines
-// remove a bundle when its container ends, and keep the layer. Only who has CAP_SYS_ADMIN on the host reads or writes
-// attributes of that name (xattr(7), "Trusted extended attributes"), which no container has that is not exempt; and an image
-// brings none, as the root of the layer is a directory that the engine makes for the container.
+// lastName is the attribute of the root of a container's own layer that records the identity of its last start.
+// Engines remove a bundle when its container ends, but keep the layer. Attributes of that name need CAP_SYS_ADMIN on
+// the host (xattr(7), "Trusted extended attributes"), which no container has unless it is exempt; and an image can't
+// bring one, as the engine creates the root of the layer.
 const lastName = "trusted.nonroot.identity"
 
-// lastText is what is written: UID:GID of the container, a blank, and the source that gave them.
+// lastText is the attribute's value: the container's UID:GID, a blank, and the identity's source.
 func lastText(last policy.LastStart) string {
 	return strconv.FormatUint(uint64(last.UID), 10) + ":" + strconv.FormatUint(uint64(last.GID), 10) + " " + string(last.Source)
 }
@@ -37,32 +37,32 @@ func parseLast(text string) (policy.LastStart, bool) {
 	return policy.LastStart{Identity: policy.Identity{UID: u, GID: g}, Source: decision.Source(source)}, true
 }
 
-// LastStart is who the container was when it was last started with this layer; false: it never was, or that can't be told, as in
-// a rootless engine's namespace.
+// LastStart is the identity with which the container was last started on this layer; false: it never was, or that
+// can't be told, as in a rootless engine's namespace.
 func LastStart(w *Options) (policy.LastStart, bool) {
 	root, err := w.open()
 	if err != nil {
 		return policy.LastStart{}, false
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	text := readLast(root)
 	if text == "" {
 		return policy.LastStart{}, false
 	}
-	// Without a layer of the container's own it is the image's that is read.
+	// Without a layer of the container's own, it would be the image's.
 	if o, err := proc.OverlayOf(root); err != nil || o.Upper == "" {
 		return policy.LastStart{}, false
 	}
 	return parseLast(text)
 }
 
-// Remember keeps who a container is in its own layer, for its next start.
+// Remember records a container's identity in its own layer, for its next start.
 func Remember(w *Options, last policy.LastStart) error {
 	root, err := w.open()
 	if err != nil {
 		return err
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	text := lastText(last)
 	if readLast(root) == text {
 		return nil
@@ -70,13 +70,14 @@ func Remember(w *Options, last policy.LastStart) error {
 	return unix.Setxattr(byDescriptor(root), lastName, []byte(text), 0)
 }
 
-// LastStartOf is who a container was when it was last started, by the directory of its own layer, while it does not run.
+// LastStartOf is the identity of a container's last start, by the directory of its own layer, while the container
+// does not run.
 func LastStartOf(upper string) (policy.LastStart, bool) {
 	fd, err := unix.Open(upper, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return policy.LastStart{}, false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	return parseLast(readLast(fd))
 }
 
@@ -89,11 +90,11 @@ func readLast(root int) string {
 	return string(buf[:n])
 }
 
-// byDescriptor is a path for calls that do not take a descriptor of O_PATH.
+// byDescriptor is a path for calls that accept no O_PATH descriptor.
 func byDescriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// IsUnsupported says that a layer can't keep anything: its file system has no such attributes, the caller may not set them, or it
-// is read-only.
+// IsUnsupported says that a layer can't record anything: its file system has no such attributes, the caller may not
+// set them, or it is read-only.
 func IsUnsupported(err error) bool {
 	return errors.Is(err, ErrNotOwn) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS)
 }

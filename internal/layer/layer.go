@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package layer gives an identity that stands in for root what an image keeps for root and for its service accounts: the
-// directories in which a service writes. It changes owners in the container's own layer only, below the rootfs only, and follows
-// no link. What it finds there is hostile.
+// Package layer makes an identity that stands in for root the owner of what belongs to root and to service accounts
+// in an image: the directories where a service writes. It changes owners only in the container's own layer and below
+// the rootfs, and follows no link. What it finds there is hostile.
 package layer
 
 import (
@@ -20,43 +20,44 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// Options is what is to be given to whom.
+// Options say what changes owner, and to whom.
 type Options struct {
 	Rootfs   string
-	Made     func(rootfs string) bool // whether it is where the engine makes one for this container; the path is free of links
-	UID, GID uint32                   // of the identity, as the files of the rootfs have it
+	Made     func(rootfs string) bool // whether the engine creates one there for this container; the path is free of links
+	UID, GID uint32                   // the identity's ids, as the files of the rootfs have them
 
-	// From says whose files are given: root's and those of the image's service accounts, as the files have them. FromGroup
-	// says which group is replaced, too: root's, and one that an earlier identity had; others stay.
+	// From says whose files change owner: root's and those of the image's service accounts, by the files' ids.
+	// FromGroup says which groups are replaced, too: root's, and those of an earlier identity; others stay.
 	From, FromGroup func(id uint32) bool
 
-	GroupRoot bool // what root's group may write becomes that of the identity's group, whoever owns it
-	GroupOnly bool // and nothing else changes: who the image was made for is who runs in it, but for that group
-	DryRun    bool // nothing is changed, only told
+	GroupRoot bool // what root's group may write becomes writable to the identity's group, whoever owns it
+	GroupOnly bool // and nothing else changes: the container runs as the user that the image was made for, except for that group
+	DryRun    bool // nothing is changed, only reported
 
-	Application func(p string) bool // of the directories at the top and below /etc, which are given beside Paths; nil: none
-	Lend        bool                // what root alone may read or run in those that are given becomes readable to the identity's group
-	Programs    []string            // and these files, by themselves, with the directories on their way: clean, absolute and free of links
+	Application func(p string) bool // directories at the top and below /etc that change owner besides Paths; nil: none
+	Lend        bool                // what only root may read or run in the directories that change owner becomes accessible to the identity's group
+	Programs    []string            // and so do these files, with the directories above them: clean, absolute and free of links
 
-	Paths   []string            // clean and absolute; directories that are given with what is below them
-	Keep    []string            // what is not, nor anything below it
-	Covered func(p string) bool // what a mount covers is not the image's
+	Paths   []string            // directories that change owner with everything below: clean and absolute
+	Keep    []string            // exceptions, with everything below
+	Covered func(p string) bool // a path that a mount covers is not the image's
 }
 
 // Given is what was done.
 type Given struct {
 	Directories, Files int
-	Tops               []string // those of the options' paths below which something was given, in their order
-	Unfinished         bool     // there was more than the bounds let through
-	Would              []string // each path that would be given, where it is only foreseen
+	Tops               []string // those of the options' paths below which something changed owner, in order
+	Unfinished         bool     // the bounds did not allow everything
+	Would              []string // with DryRun: each path that would change owner
 }
 
-// Bounds of what is done for one container. Most of the time is what overlayfs needs to copy a directory up, some 40 microseconds.
+// Bounds of what is done for one container. Most of the time goes into copying directories up in overlayfs, some 40
+// microseconds each.
 const (
 	maxLooked = 4096     // entries that are looked at
 	maxListed = 2048     // entries of one directory
-	maxGiven  = 512      // directories and files that are given
-	maxFiles  = 256      // files among them: a cache with many leaves room for the directories that come later
+	maxGiven  = 512      // directories and files that change owner
+	maxFiles  = 256      // files among them: a cache with many leaves room for later directories
 	maxFile   = 64 << 10 // bytes of one file of the image: it is copied up whole
 	maxBytes  = 1 << 20  // bytes of all
 	maxDepth  = 12       // below a path of the options
@@ -65,18 +66,19 @@ const (
 // ErrNotOwn says that a rootfs is not a layer that the engine made for this container.
 var ErrNotOwn = errors.New("the rootfs is not an overlay that was made for this container")
 
-// Give changes the owners. An error means that nothing or not all was given, and never that something was given which
-// should not have been.
+// Give changes the owners. An error means that some or all stayed unchanged, and never that something changed that
+// should not have.
 func Give(w *Options) (Given, error) {
 	root, err := w.open()
 	if err != nil {
 		return Given{}, err
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	g := giver{Options: w, root: root}
 	defer g.upper.close()
-	lent := g.programs() // before others use up what may be lent
-	// What the policy names comes first, and applications have bounds of their own: a large one leaves room for state.
+	lent := g.programs() // before others use up the bounds for lending
+	// What the policy names comes first, and applications have bounds of their own: a large one leaves room for
+	// state.
 	g.below(w.Paths)
 	if w.Application != nil {
 		g.below(g.applications())
@@ -88,8 +90,9 @@ func Give(w *Options) (Given, error) {
 	return g.Given, cmp.Or(g.err, g.denied)
 }
 
-// open opens a rootfs that is the container's own: an overlay that was mounted for it, where its engine mounts such. A plain
-// directory, the host's own file system, or an overlay that somebody names may be somebody else's (SECURITY.md C12).
+// open opens a rootfs that is the container's own: an overlay that was mounted for it, in a place where its engine
+// mounts them. A plain directory, the host's own file system, or an overlay that somebody names may belong to
+// somebody else (SECURITY.md C12).
 func (w *Options) open() (int, error) {
 	fd, err := unix.Open(w.Rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -133,14 +136,14 @@ type giver struct {
 	tops  []bool
 	spent
 	lent   spent
-	full   bool            // nothing more is looked at
-	only   map[uint64]bool // inodes besides which nothing is given; nil: any
+	full   bool            // a bound was reached: nothing more is looked at
+	only   map[uint64]bool // the inodes that may change owner; nil: any
 	upper  upper
-	denied error // of something by itself: one that is immutable, or whose owner is not mapped in a rootless engine's namespace
-	err    error // ends it
+	denied error // of a single entry: it is immutable, or its owner is not mapped in a rootless engine's namespace
+	err    error // stops everything
 }
 
-// spent is what of the bounds is used up.
+// spent is how much of the bounds was used.
 type spent struct {
 	looked, entries, files int
 	bytes                  int64
@@ -148,14 +151,14 @@ type spent struct {
 
 type directory struct {
 	path  string
-	of    int // the wish's path that it lies below
+	of    int // the index of the option's path that it lies below
 	depth int
 }
 
-// inside keeps a lookup to the rootfs and its file system, and off every link.
+// inside keeps a lookup within the rootfs and its file system, and away from every link.
 const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
-// beneath is a path as a lookup in a rootfs has it.
+// beneath is a path relative to a rootfs.
 func beneath(p string) string {
 	if p == "/" {
 		return "."
@@ -166,7 +169,7 @@ func beneath(p string) string {
 // reading is how a directory is opened.
 const reading = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 
-// below gives directories with what is below them, within bounds of their own.
+// below changes the owner of directories with everything below, within bounds of their own.
 func (g *giver) below(paths []string) {
 	g.spent, g.full, g.queue, g.tops = spent{}, false, nil, make([]bool, len(paths))
 	for i, p := range paths {
@@ -180,7 +183,7 @@ func (g *giver) below(paths []string) {
 	}
 }
 
-// all gives what is in the queue, until there is nothing more or it is too much.
+// all works through the queue, until it is empty or a bound is reached.
 func (g *giver) all() {
 	for len(g.queue) > 0 && !g.full && g.err == nil {
 		next := g.queue[0]
@@ -189,7 +192,7 @@ func (g *giver) all() {
 	}
 }
 
-// directory gives one directory, its files, and queues the directories in it.
+// directory handles one directory and its files, and queues the directories in it.
 func (g *giver) directory(f directory) {
 	if g.spared(f.path) {
 		return
@@ -198,9 +201,9 @@ func (g *giver) directory(f directory) {
 		Flags: reading, Resolve: inside,
 	})
 	if err != nil {
-		return // a link, somebody else's file system, or nothing at all
+		return // a link, another file system, or nothing at all
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return
@@ -226,7 +229,7 @@ func (g *giver) directory(f directory) {
 	g.look(len(names))
 }
 
-// look counts what was looked at.
+// look counts entries.
 func (g *giver) look(n int) {
 	if g.looked += n; g.looked >= maxLooked {
 		g.full, g.Unfinished = true, true
@@ -251,14 +254,14 @@ func (g *giver) entry(dir int, name string, f directory) {
 	}
 }
 
-// file gives a file. What its name leads to by now is what is looked at: a file by itself may be mounted there, or another one
-// put in its place.
+// file handles a file. It checks what the name refers to by now: another file may be mounted there, or have taken its
+// place.
 func (g *giver) file(dir int, name, p string, of int) {
 	o, err := openEntry(dir, name)
 	if err != nil {
 		return
 	}
-	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(o.fd)
 	written := func() bool { return g.copiesNothing(p, &o.Stat_t) }
 	_, becomes := g.Becomes(&o.Stat_t)
 	switch {
@@ -270,31 +273,33 @@ func (g *giver) file(dir int, name, p string, of int) {
 	}
 }
 
-// spared is what is kept as it is, or not the image's.
+// spared says that a path is kept, or is not the image's.
 func (g *giver) spared(p string) bool {
 	return links.WithinAny(g.Keep, p) || g.Covered(p)
 }
 
-// copiesNothing says of a large file that the container itself has written it, before its last end: it is in its own layer already.
+// copiesNothing says that the container itself wrote a large file before its last end: it is in its own layer
+// already.
 func (g *giver) copiesNothing(p string, st *unix.Stat_t) bool {
 	return g.only == nil && g.From(st.Uid) && g.upper.has(g.root, p, st)
 }
 
-// TakesFile reports whether a regular file with a name is of the kind that is given: one of data, and no larger than
-// what may be copied up. Of a large one it asks whether the container itself has written it, as Written does: then
-// nothing is copied.
+// TakesFile says that a regular file is of the kind that changes owner: a data file, no larger than what may be
+// copied up. For a large one it asks whether the container itself has written it, as Written does: then nothing is
+// copied.
 func TakesFile(name string, st *unix.Stat_t, written func() bool) bool {
 	return plain(name, st) && (st.Size <= maxFile || written())
 }
 
-// plain is a file of data: no program, no library, nothing with a privilege of its own, and none that has a second
-// name elsewhere.
+// plain says that a file is data: not a program or library, without a privilege of its own, and without a second name
+// elsewhere.
 func plain(name string, st *unix.Stat_t) bool {
 	return st.Mode&(unix.S_ISUID|unix.S_ISGID|0o111) == 0 && st.Nlink == 1 &&
 		!strings.HasSuffix(name, ".so") && !strings.Contains(name, ".so.")
 }
 
-// give changes the owner of what is open. It says whether what lies below is to be looked at: that of somebody else is not.
+// give changes the owner of an open file or directory. It says whether to look at what lies below: not if it belongs
+// to somebody else.
 func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 	if g.only != nil && !g.only[st.Ino] {
 		return false
@@ -304,14 +309,14 @@ func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 	}
 	after, ok := g.Becomes(st)
 	if !ok {
-		return g.GroupOnly && g.From(st.Uid) // what its group may write can lie below
+		return g.GroupOnly && g.From(st.Uid) // what its group may write can be below
 	}
 	switch {
 	case g.entries >= maxGiven:
 		g.full, g.Unfinished = true, true
 		return false
 	case !isDirectory(st) && (g.bytes+cost(st) > maxBytes || g.files >= maxFiles):
-		g.Unfinished = true // directories are given all the same
+		g.Unfinished = true // directories still change owner
 		return false
 	}
 	if !g.change(fd, p, st, &after) {
@@ -329,7 +334,7 @@ func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 	return true
 }
 
-// change gives what is open another owner, group or mode. It says whether it did, or would.
+// change sets another owner, group or mode of an open file or directory. It says whether it did, or would.
 func (g *giver) change(fd int, p string, st, after *unix.Stat_t) bool {
 	if g.DryRun {
 		g.Would = append(g.Would, p)
@@ -357,7 +362,7 @@ func chown(fd int, from, to *unix.Stat_t) error {
 	return unix.Fchownat(fd, "", changed(from.Uid, to.Uid), changed(from.Gid, to.Gid), unix.AT_EMPTY_PATH)
 }
 
-// changed is an id as chown(2) takes it: -1 leaves it as it is.
+// changed is an id for chown(2): -1 leaves it unchanged.
 func changed(from, to uint32) int {
 	if from == to {
 		return -1
@@ -365,15 +370,14 @@ func changed(from, to uint32) int {
 	return int(to)
 }
 
-// stays says that a directory or file is left as it is, and what lies below a directory is looked at all the same.
+// stays says that a directory or file stays unchanged, but what is below a directory is still looked at.
 func (w *Options) stays(st *unix.Stat_t) bool {
 	const everyones = unix.S_ISVTX | 0o002 // as /tmp
 	return st.Uid == w.UID || isDirectory(st) && st.Mode&everyones == everyones
 }
 
-// Becomes is who owns a directory or file, and its mode, once it is given; what is not given stays as it is. It goes
-// by owner and mode alone: see TakesFile for which files are given at all, and Keep and Covered for where nothing
-// is.
+// Becomes returns the owner and mode that a directory or file gets; ok is false if it stays unchanged. It only looks
+// at owner and mode: TakesFile says which files change at all, Keep and Covered where nothing does.
 func (w *Options) Becomes(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	after = *st
 	if w.stays(st) {
@@ -396,12 +400,12 @@ func (w *Options) Becomes(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	return after, true
 }
 
-// replaces says that a group gives way to the identity's, which it isn't yet.
+// replaces says that the identity's group, if it differs, takes the place of a group.
 func (w *Options) replaces(group uint32) bool { return group != w.GID && w.FromGroup(group) }
 
 func isDirectory(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFDIR }
 
-// cost is how many bytes of a file are copied up. A large one is given where there are none.
+// cost is how many bytes of a file are copied up; for a large file that is allowed, none.
 func cost(st *unix.Stat_t) int64 {
 	if st.Size > maxFile {
 		return 0
@@ -409,7 +413,7 @@ func cost(st *unix.Stat_t) int64 {
 	return st.Size
 }
 
-// rights are what a directory's owner gets: root needs none, and Fedora has its home as 0550.
+// rights are what a directory's owner needs: root needs none, and Fedora's /root has mode 0550.
 const rights = 0o700
 
 func worded(err error) error {

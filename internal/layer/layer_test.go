@@ -222,7 +222,7 @@ func TestGiveGoesOn(t *testing.T) {
 	if err := unix.IoctlSetPointerInt(int(fixed.Fd()), unix.FS_IOC_SETFLAGS, unix.STATX_ATTR_IMMUTABLE); err != nil {
 		t.Skip("this kernel has no immutable files on a tmpfs: ", err)
 	}
-	defer unix.IoctlSetPointerInt(int(fixed.Fd()), unix.FS_IOC_SETFLAGS, 0) //nolint:errcheck // it ends with the test's mount
+	defer unix.IoctlSetPointerInt(int(fixed.Fd()), unix.FS_IOC_SETFLAGS, 0) // it ends with the test's mount
 	g, err := Give(wish(rootfs, "/var/cache", "/var/lib"))
 	if !errors.Is(err, unix.EPERM) || g.Directories != 4 {
 		t.Error(g, err)
@@ -364,7 +364,7 @@ func TestOnlyALayerOfItsOwn(t *testing.T) {
 	if err := unix.Mount(plain, bound, "", unix.MS_BIND, ""); err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Unmount(bound, unix.MNT_DETACH) //nolint:errcheck // it ends with the test's mount namespace
+	defer unix.Unmount(bound, unix.MNT_DETACH) // it ends with the test's mount namespace
 	for _, dir := range []string{plain, bound, "/", filepath.Join(rootfs, "var"), filepath.Join(plain, "nothing")} {
 		if _, err := Give(wish(dir, "/var/lib/x", "/lib")); err == nil {
 			t.Errorf("%s was taken for a layer of the container's", dir)
@@ -406,7 +406,7 @@ func TestOnlyTheLayersFiles(t *testing.T) {
 	if err := unix.Mount(hosts, state, "", unix.MS_BIND, ""); err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Unmount(state, unix.MNT_DETACH) //nolint:errcheck // it ends with the test's mount namespace
+	defer unix.Unmount(state, unix.MNT_DETACH) // it ends with the test's mount namespace
 	g, err := Give(wish(rootfs, "/var/lib"))
 	if now := owners(t, filepath.Dir(hosts))["/secret"]; err != nil || now != "0:0 600" || g.Files != 0 {
 		t.Errorf("the host's file is %s: %+v, %v", now, g, err)
@@ -502,7 +502,7 @@ func TestVolumes(t *testing.T) {
 		unix.Mount(filepath.Join(root, "host"), filepath.Join(root, "docker/volumes/bound/_data"), "", unix.MS_BIND, "")); err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Unmount(filepath.Join(root, "docker/volumes/bound/_data"), unix.MNT_DETACH) //nolint:errcheck // it ends with the test's mount namespace
+	defer unix.Unmount(filepath.Join(root, "docker/volumes/bound/_data"), unix.MNT_DETACH) // it ends with the test's mount namespace
 	trusted := trusted.CallersOwners(nil)
 	for name, want := range map[string]struct{ volume, given bool }{
 		"docker/volumes/empty/_data":     {true, true},
@@ -727,7 +727,7 @@ func TestGiveCopyOfWhatWasCompared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd) // nothing was written
 	w := wish(rootfs)
 	compared, _ := w.copied(fd, "/data")
 	if compared == nil {
@@ -757,7 +757,7 @@ func BenchmarkGive(b *testing.B) {
 			unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755")); err != nil { // as in overlay
 			b.Fatal(err)
 		}
-		defer unix.Unmount(dir, unix.MNT_DETACH) //nolint:errcheck // it ends with the thread's mount namespace
+		defer unix.Unmount(dir, unix.MNT_DETACH) // it ends with the thread's mount namespace
 		for i := range directories - 1 {
 			if err := os.MkdirAll(fmt.Sprintf("%s/lower/var/lib/d%d", dir, i), 0o755); err != nil {
 				b.Fatal(err)

@@ -13,9 +13,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// GiveSecret makes a secret, which the engine has put into a directory of its own for this container alone, readable to the
-// identity's group, which the identity has. It stays root's, and whoever has named another owner or group for it meant that one.
-// closed says that the identity can't read it after all.
+// GiveSecret makes a secret, which the engine has put into a directory of its own for this container alone, readable
+// to the identity's group. It still belongs to root, and a secret with another owner or group stays unchanged:
+// somebody chose that. closed says that the identity can't read it after all.
 func GiveSecret(source, id string, w *Options, isRoot func(uid uint32) bool, owners trusted.Owners) (given, closed bool, err error) {
 	own, below, ok := engines.SecretOf(source, id)
 	if !ok {
@@ -26,7 +26,7 @@ func GiveSecret(source, id string, w *Options, isRoot func(uid uint32) bool, own
 		return false, false, nil //nolint:nilerr // the runtime says it
 	}
 	defer dir.Close()
-	// Whoever could put a link there could have another container's changed.
+	// Whoever could put a link there could have another container's secret changed.
 	if dir.Path != own || dir.CheckPath() != nil {
 		return false, false, nil
 	}
@@ -34,21 +34,21 @@ func GiveSecret(source, id string, w *Options, isRoot func(uid uint32) bool, own
 	if err != nil {
 		return false, false, nil //nolint:nilerr // likewise
 	}
-	defer unix.Close(top) //nolint:errcheck // nothing was written
+	defer unix.Close(top)
 	const noLinks = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 	parent, err := unix.Openat2(top, path.Dir(below), &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: noLinks})
 	if err != nil {
 		return false, false, nil //nolint:nilerr // likewise
 	}
-	defer unix.Close(parent) //nolint:errcheck // likewise
+	defer unix.Close(parent)
 	file, err := openEntry(parent, path.Base(below))
 	if err != nil {
 		return false, false, nil //nolint:nilerr // likewise
 	}
-	defer unix.Close(file.fd) //nolint:errcheck // likewise
+	defer unix.Close(file.fd)
 	st := &file.Stat_t
 	if !isRoot(st.Uid) || st.Mode&0o004 != 0 || st.Gid == w.GID && st.Mode&0o040 != 0 {
-		return false, false, nil // it is somebody's, or readable
+		return false, false, nil // it belongs to somebody else, or is readable
 	}
 	const special = unix.S_ISUID | unix.S_ISGID
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 || st.Mode&0o400 == 0 || st.Mode&special != 0 || !w.replaces(st.Gid) {
@@ -71,9 +71,9 @@ func GiveSecret(source, id string, w *Options, isRoot func(uid uint32) bool, own
 	return true, false, nil
 }
 
-// writable makes the tmpfs whose root is open writable while something is done: dockerd makes that of a container's secrets
-// read-only once it has filled it (moby, daemon/container_operations_unix.go, remountSecretDir), and its containers get it
-// read-only by mounts of their own.
+// writable makes an open tmpfs writable while something is done: dockerd makes the one with a container's secrets
+// read-only once it is filled (moby, daemon/container_operations_unix.go, remountSecretDir), and its containers get
+// it read-only by mounts of their own.
 func writable(root int, do func() error) error {
 	var fs unix.Statfs_t
 	var st unix.Statx_t
@@ -83,7 +83,7 @@ func writable(root int, do func() error) error {
 	if fs.Type != unix.TMPFS_MAGIC || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 {
 		return unix.EROFS
 	}
-	// The flags that statfs(2) and mount(2) have in common.
+	// The flags that statfs(2) and mount(2) share.
 	const kept = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME
 	remount := func(flags uintptr) error {
 		same := uintptr(fs.Flags & kept) // #nosec G115 -- these are a few low bits

@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Tmp are the directories of everybody's temporary files.
+// Tmp are the directories for everybody's temporary files.
 var Tmp = []string{"/tmp", "/var/tmp"}
 
-// OpenTmp makes directories for everybody's temporary files what they are meant to be, mode 1777, where an image of root's alone has
-// them closed. It names those that it changed.
+// OpenTmp gives them the mode that they are meant to have, 1777, in an image that closes them to all but root. It
+// returns those that it changed.
 func OpenTmp(w *Options) ([]string, error) {
 	root, err := w.open()
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	var opened []string
 	for _, p := range Tmp {
 		if w.Covered(p) {

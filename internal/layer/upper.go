@@ -8,8 +8,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// upper is the directory in which an overlay keeps what was changed in it (Linux, filesystems/overlayfs.rst). It is looked for when
-// it is asked for. Nothing is changed in it, and what it says is only what a change would cost.
+// upper is the directory in which an overlay keeps its changes (Linux, filesystems/overlayfs.rst), opened on demand.
+// Nothing is changed in it; it only tells what a change would cost.
 type upper struct {
 	fd     int
 	looked bool
@@ -21,7 +21,7 @@ func (u *upper) close() {
 	}
 }
 
-// has says that a file of the overlay is there.
+// has says that the directory has a file of the overlay.
 func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 	if !u.looked {
 		u.fd, u.looked = openUpper(overlay), true
@@ -33,24 +33,24 @@ func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(there.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(there.fd)
 	return there.Mode == st.Mode && there.Size == st.Size && there.Mtim == st.Mtim
 }
 
-// Written reports whether a container has written a file itself, before its last end: it is in the layer of its own
-// that the overlay at rootfs has. Where that can't be told it has not. The path is absolute and free of links.
+// Written says that a container itself wrote a file before its last end: the file is in its own layer of the overlay
+// at rootfs. If that can't be told it is false. The path is absolute and free of links.
 func Written(rootfs, p string, st *unix.Stat_t) bool {
 	fd, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var u upper
 	defer u.close()
 	return u.has(fd, p, st)
 }
 
-// openUpper opens it by the path that the overlay was mounted with; -1: it has none, or not one that can be found.
+// openUpper opens the directory by the path in the overlay's mount options; -1: it has none, or it can't be found.
 func openUpper(overlay int) int {
 	o, err := proc.OverlayOf(overlay)
 	if err != nil || !proc.Findable(o.Upper) {

@@ -21,8 +21,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// IsVolume says whether the source of a bind mount is a named volume that an engine manages: a directory of its own below one that
-// only root can write, and not something of the host's that was mounted there (the local driver's option device).
+// IsVolume says whether the source of a bind mount is a named volume that an engine manages: a directory of its own
+// below one that only root can write, and not something of the host that was mounted there (the local driver's option
+// device).
 func IsVolume(source string, owners trusted.Owners) bool {
 	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
 	if ok {
@@ -31,8 +32,8 @@ func IsVolume(source string, owners trusted.Owners) bool {
 	return ok
 }
 
-// openVolume opens it. The directory above it may be the container's own
-// root's, to whom rootful Podman gives it with --uidmap (libpod, runtime_volume_linux.go).
+// openVolume opens a volume. The directory above it may belong to the container's own root: rootful Podman chowns it
+// with --uidmap (libpod, runtime_volume_linux.go).
 func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bool) (int, bool) {
 	marks := engines.VolumeMarks(source)
 	if len(marks) == 0 {
@@ -46,12 +47,12 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 	if dir.Path != path.Dir(source) || dir.CheckPath() != nil && !given(dir, isRoot) || !marked(marks) {
 		return -1, false
 	}
-	// What is mounted there may be of another machine's, which does not answer: it is neither opened nor asked anything.
+	// The mount there may be of a remote machine that does not answer: nothing in it is opened or asked.
 	at, err := unix.Open(source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, false
 	}
-	defer unix.Close(at) //nolint:errcheck // nothing was written
+	defer unix.Close(at)
 	var st unix.Statx_t
 	if unix.Statx(at, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_BASIC_STATS, &st) != nil || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
 		return -1, false
@@ -60,18 +61,18 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 	return fd, err == nil
 }
 
-// Owner is who owns a directory, as the disk has it.
+// Owner is the owner of a directory, in ids of the disk.
 type Owner struct{ UID, GID uint32 }
 
-// VolumeOwner says who owns the top of a volume that an engine manages, and whether nothing was written in it yet; it is false for
-// anything else, for an empty one of root's, and where the engine has copied the owner from the image. Where the top is root's, and all
-// that is in it is one user's, whom root has made its owner, it is that user.
+// VolumeOwner returns the owner of the top directory of an engine's volume, and says whether the volume is empty. ok
+// is false for anything else, for an empty volume of root's, and if the engine has copied the owner from the image.
+// If the top is root's, and everything in it belongs to one user to whom root gave it, it is that user.
 func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (o Owner, empty, ok bool) {
 	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
 	if !ok {
 		return o, false, false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
 		return o, false, false
@@ -86,13 +87,13 @@ func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (o O
 		}
 	}
 	top := Owner{st.Uid, st.Gid}
-	return top, empty, !CopiedFrom(rootfs, destination, top.UID) // the engine fills it so
+	return top, empty, !CopiedFrom(rootfs, destination, top.UID) // the engine fills it this way
 }
 
-// maxTop is how many entries at the top of a volume are looked at for their owner.
+// maxTop is how many entries at the top of a volume are looked at.
 const maxTop = 64
 
-// ownerOf is who owns all of a directory's entries; false: several do.
+// ownerOf is the owner of all of a directory's entries; false: there are several.
 func ownerOf(dir int, names []string) (o Owner, ok bool) {
 	for _, name := range names {
 		var st unix.Stat_t
@@ -106,20 +107,20 @@ func ownerOf(dir int, names []string) (o Owner, ok bool) {
 		case !ok:
 			o, ok = Owner{st.Uid, st.Gid}, true
 		case o.GID != st.Gid:
-			o.GID = 0 // none that is its own
+			o.GID = 0 // no group of its own
 		}
 	}
 	return o, ok && o.UID != 0
 }
 
-// imageHas says that the image has something of an owner's in the directory at a mount's destination, so that the engine may have
-// copied that, or that this can't be told.
+// imageHas says that the image has something of an owner in the directory at a mount's destination, so that the
+// engine may have copied it, or that this can't be told.
 func imageHas(rootfs, destination string, owner uint32) bool {
 	fd, err := openImages(rootfs, destination, unix.O_RDONLY)
 	if err != nil {
 		return !errors.Is(err, unix.ENOENT)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	return hasEntryOf(fd, func(uid uint32) bool { return uid == owner })
 }
 
@@ -129,20 +130,20 @@ func openImages(rootfs, destination string, access uint64) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	return unix.Openat2(root, destination, &unix.OpenHow{
 		Flags: access | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})
 }
 
-// GroupsVolume says whether a volume that an engine manages can be written by root's group and by nobody else but its owner: itself, or
-// something at its top, as far as is looked. Who asked for a user and group 0 had that group, which no container has here.
+// GroupsVolume says whether only the owner and root's group can write an engine's volume, or something at its top, as
+// far as is looked. A container that asked for a user and group 0 had that group, which no container has here.
 func GroupsVolume(source string, owners trusted.Owners) bool {
 	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
 	if !ok {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	written := func(st *unix.Stat_t) bool { return st.Gid == 0 && OpensToGroup(st) && st.Mode&0o022 == 0o020 }
 	var st unix.Stat_t
 	names := topOf(fd)
@@ -153,38 +154,39 @@ func GroupsVolume(source string, owners trusted.Owners) bool {
 		}))
 }
 
-// RootsVolume says whether root has written in a volume that an engine manages: its top is root's, and so is something in it.
+// RootsVolume says whether root has written to an engine's volume: its top is root's, and so is something in it.
 func RootsVolume(source string, owners trusted.Owners) bool {
 	isRoot := func(uid uint32) bool { return uid == 0 }
 	fd, ok := openVolume(source, owners, isRoot)
 	if !ok {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && isRoot(st.Uid) && hasEntryOf(fd, isRoot)
 }
 
-// NamedByList says whether an access control list lets others than owner and group write at the top of a volume that an engine manages.
+// NamedByList says whether an access control list lets others than owner and group write at the top of an engine's
+// volume.
 func NamedByList(source string, owners trusted.Owners) bool {
 	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
 	if !ok {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	list, _ := rootfs.ReadACL(byDescriptor(fd))
 	return list.Names()
 }
 
-// PartOfVolume is something at the top of a volume that an engine manages which is root's, and closed to who owns the volume: a
-// file, or a directory to be written; "": nothing, as far as is looked, or the volume is root's. Who is that owner. What an engine has
-// copied from the image can't be told apart, as no image is looked at.
+// PartOfVolume is something at the top of an engine's volume that belongs to root and is closed to the volume's
+// owner, who is returned: a file, or a directory to write in; "": there is nothing, as far as is looked, or the
+// volume is root's. It includes what an engine has copied from the image, as no image is looked at.
 func PartOfVolume(source string, owners trusted.Owners) (name string, who Owner) {
 	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
 	if !ok {
 		return "", who
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil || st.Uid == 0 {
 		return "", who
@@ -213,42 +215,43 @@ func marked(paths []string) bool {
 	return false
 }
 
-// Volume is a mount of a container's.
+// Volume is a mount of a container.
 type Volume struct {
 	Source, Destination string
 
-	State bool // what lies there may be given, too, as long as it is the image's
+	State bool // what is in it may change owner, too, as long as it is the image's
 }
 
-// Outcome is what became of a volume.
+// Outcome is what happened to a volume.
 type Outcome struct {
-	Given bool // the identity is the owner of its top directory now, or of something in it
-	More  bool // the engine had just filled it with more than is compared, and what was not compared stays as it is
-	Roots bool // it was not given: its top is root's, and so is something in it, so that root has written there
+	Given bool // the identity now owns its top directory, or something in it
+	More  bool // the engine had just filled it with more than is compared, and what was not compared stays unchanged
+	Roots bool // it stays root's: root has written to it, as its top is root's, and so is something in it
 
-	// Part is something that root has left in a volume of somebody else's, and that the identity can't use, as far as is looked.
-	// "": nothing.
+	// Part is something of root's in a volume of somebody else, which the identity can't use, as far as is looked.
+	// "": there is nothing.
 	Part string
 
-	// Group is what lies there, or the volume itself ("."), and is open to root's group and not to the identity; "": nothing.
+	// Group is an entry, or the volume itself ("."), that is open to root's group but not to the identity; "": there
+	// is none.
 	Group string
 }
 
-// GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner where the
-// image has the directory.
+// GiveVolume makes the identity the owner of an engine's new volume, as Docker makes an image's account the owner if
+// the image has the directory.
 //
-// New is one of root's, or of another id that isNew has, or where the image has a directory of the same account in the volume's place,
-// whose owner the engine has copied; any other account's may be the identity of a container that runs with it. And nothing was written
-// in it yet: it is empty, or holds what the engine copied there from that directory, and nothing else.
+// A volume is new if it belongs to root, or to an id that isNew accepts, or if the image has a directory of the same
+// owner in its place, which the engine has copied; any other account may be the identity of a container that runs
+// with it. And it must hold no data: it is empty, or holds only what the engine copied from that directory.
 func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owners trusted.Owners) (Outcome, error) {
 	fd, ok := openVolume(v.Source, owners, isRoot)
 	if !ok {
 		return Outcome{}, nil
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
-		return Outcome{}, nil // what can't be looked at stays
+		return Outcome{}, nil // what can't be looked at stays unchanged
 	}
 	o, err := w.giveVolume(fd, &st, v, isRoot, isNew)
 	if !o.Given {
@@ -268,8 +271,9 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	return o, err
 }
 
-// leftIn is something that root has made at the top of a volume, or in a directory of somebody else's there, and that the identity
-// can't write: what the image lacks, so that no engine has copied it; "": none, as far as is looked.
+// leftIn is something that root has made at the top of a volume, or in a directory of somebody else there, and that
+// the identity can't write. The image does not have it, so no engine has copied it; "": there is nothing, as far as
+// is looked.
 func (w *Options) leftIn(fd int, image imageDirectory, isRoot func(uid uint32) bool) string {
 	left := maxTop
 	defer image.close()
@@ -289,7 +293,7 @@ func (w *Options) leftIn(fd int, image imageDirectory, isRoot func(uid uint32) b
 	for _, name := range dirs {
 		dir, err := unix.Openat2(fd, name, &unix.OpenHow{Flags: reading, Resolve: inside})
 		if err != nil {
-			continue // it was exchanged
+			continue // it was replaced
 		}
 		below, err := dirents.Names(dir, left)
 		left -= len(below)
@@ -310,7 +314,7 @@ func (w *Options) leftIn(fd int, image imageDirectory, isRoot func(uid uint32) b
 	return ""
 }
 
-// isLeft says that a file or directory of root's is closed to the identity for writing.
+// isLeft says that the identity can't write a file or directory of root's.
 func (w *Options) isLeft(dir int, name string, st *unix.Stat_t) bool {
 	kind, wanted := st.Mode&unix.S_IFMT, uint32(2)
 	switch kind {
@@ -323,7 +327,7 @@ func (w *Options) isLeft(dir int, name string, st *unix.Stat_t) bool {
 	return w.rightsTo(dir, name, st)&wanted != wanted
 }
 
-// rightsTo are the rights (access(2)) that the identity has to an entry of a directory that is not its own.
+// rightsTo are the rights (access(2)) of the identity to an entry of a directory that it does not own.
 func (w *Options) rightsTo(dir int, name string, st *unix.Stat_t) uint32 {
 	if st.Gid == w.GID {
 		return w.byList(dir, name, st, st.Mode>>3&7)
@@ -331,23 +335,23 @@ func (w *Options) rightsTo(dir int, name string, st *unix.Stat_t) uint32 {
 	return w.byList(dir, name, st, st.Mode&7)
 }
 
-// byList are the rights by an access control list, or where there is none, those that the mode gives.
+// byList are the rights by an access control list, or by the mode if there is none.
 func (w *Options) byList(dir int, name string, st *unix.Stat_t, rights uint32) uint32 {
 	if rights == 7 {
-		return rights // who has all of them by the mode is hardly one whom a list takes some from
+		return rights // a list hardly takes away what the mode grants in full
 	}
 	o, err := openEntry(dir, name)
 	if err != nil {
 		return rights
 	}
-	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(o.fd)
 	if list, ok := rootfs.ReadACL(byDescriptor(o.fd)); ok && list != nil {
 		return list.Rights(st, w.UID, w.GID)
 	}
 	return rights
 }
 
-// hasList says that what is open has an access control list, or that this can't be told.
+// hasList says that an open file has an access control list, or that it can't be told.
 func hasList(fd int) bool {
 	list, ok := rootfs.ReadACL(byDescriptor(fd))
 	return !ok || list != nil
@@ -359,23 +363,24 @@ func listIn(dir int, name string) bool {
 	if err != nil {
 		return true
 	}
-	defer unix.Close(o.fd) //nolint:errcheck // nothing was written
+	defer unix.Close(o.fd)
 	return hasList(o.fd)
 }
 
-// opensTop says that a list of the volume's top gives the identity the right to write there.
+// opensTop says that an access control list lets the identity write at the top of the volume.
 func (w *Options) opensTop(fd int, st *unix.Stat_t) bool {
 	list, ok := rootfs.ReadACL(byDescriptor(fd))
 	return ok && list != nil && list.Rights(st, w.UID, w.GID)&3 == 3
 }
 
-// imageDirectory is a directory of the image's; missing: there is none. What can't be looked at has everything.
+// imageDirectory is a directory of the image; missing: there is none. One that can't be looked at counts as having
+// everything.
 type imageDirectory struct {
 	fd      int
 	missing bool
 }
 
-// noImage lacks everything.
+// noImage has nothing.
 var noImage = imageDirectory{fd: -1, missing: true}
 
 func imagesDirectory(rootfs, at string) imageDirectory {
@@ -383,7 +388,7 @@ func imagesDirectory(rootfs, at string) imageDirectory {
 	return imageDirectory{fd, errors.Is(err, unix.ENOENT)}
 }
 
-// directory is one in it, and no link to one.
+// directory opens a directory in it, unless the name is a link.
 func (d imageDirectory) directory(name string) imageDirectory {
 	if d.fd < 0 {
 		return d
@@ -406,7 +411,7 @@ func (d imageDirectory) close() {
 	}
 }
 
-// topOf are the names at the top of a volume, as many as are looked at, without what mkfs makes.
+// topOf are the names at the top of a volume, up to maxTop, without what mkfs makes.
 func topOf(fd int) []string {
 	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
 		return nil
@@ -418,8 +423,9 @@ func topOf(fd int) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" })
 }
 
-// closedIn is something of root's at the top of a volume, as far as is looked: a file that the identity can't read, or a directory in
-// which it can't write, as programs do in those that they make at their first start; "": none.
+// closedIn is something of root's at the top of a volume, as far as is looked: a file that the identity can't read,
+// or a directory that it can't write in, as programs do in directories that they create at their first start; "":
+// there is nothing.
 func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 	names := topOf(fd)
 	at := slices.IndexFunc(names, func(name string) bool {
@@ -436,8 +442,8 @@ func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 	return names[at]
 }
 
-// groupsIn is what of a volume that is not empty is open to root's group and closed to the identity: the volume itself ("."), or a
-// directory or file at its top, as far as is looked; "": nothing.
+// groupsIn is what of a volume with data is open to root's group and closed to the identity: the volume itself ("."),
+// or a directory or file at its top, as far as is looked; "": nothing.
 func (w *Options) groupsIn(fd int, top *unix.Stat_t) string {
 	names := topOf(fd)
 	if len(names) > 0 && w.opensToGroup(top) && !hasList(fd) {
@@ -453,7 +459,7 @@ func (w *Options) groupsIn(fd int, top *unix.Stat_t) string {
 	return names[at]
 }
 
-// opensToGroup leaves out what nobody is given: files with a privilege of their own, or a second name.
+// opensToGroup leaves out what never changes: files with a privilege of their own, or a second name.
 func (w *Options) opensToGroup(st *unix.Stat_t) bool {
 	const special = unix.S_ISUID | unix.S_ISGID
 	if !isDirectory(st) && (st.Mode&special != 0 || st.Nlink > 1) {
@@ -462,7 +468,7 @@ func (w *Options) opensToGroup(st *unix.Stat_t) bool {
 	return st.Uid != w.UID && w.replaces(st.Gid) && OpensToGroup(st)
 }
 
-// OpensToGroup says that a directory or file has rights for its group that others do not have.
+// OpensToGroup says that a directory or file grants its group rights that others do not have.
 func OpensToGroup(st *unix.Stat_t) bool {
 	kind := st.Mode & unix.S_IFMT
 	return (kind == unix.S_IFDIR || kind == unix.S_IFREG) && st.Mode>>3&^st.Mode&7 != 0
@@ -472,7 +478,7 @@ func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew fu
 	if !w.From(st.Uid) && st.Uid != w.UID && !isNew(st.Uid) {
 		return o, nil
 	}
-	its := st.Uid == w.UID // as the image's directory is; what lies in it may be root's all the same
+	its := st.Uid == w.UID // as the image's directory does; what is in it may still be root's
 	if !its && !isNew(st.Uid) && !CopiedFrom(w.Rootfs, v.Destination, st.Uid) {
 		return o, nil
 	}
@@ -498,8 +504,8 @@ func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew fu
 		gid = int(w.GID)
 	}
 	mode := st.Mode&0o7777 | rights                                 // the engine has copied it, too
-	if !its && !isRoot(st.Uid) && !w.From(st.Uid) && !hasList(fd) { // of a list, these bits bound what others have
-		mode |= 0o070 // whoever had it, and may still run, goes on by the group, which stays
+	if !its && !isRoot(st.Uid) && !w.From(st.Uid) && !hasList(fd) { // with a list, these bits bound what others have
+		mode |= 0o070 // whoever had it, and may still run, keeps access by the group, which stays
 	}
 	err = unix.Fchown(fd, int(w.UID), gid)
 	if err == nil && st.Mode&0o7777 != mode {
@@ -511,8 +517,9 @@ func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew fu
 	return o, nil
 }
 
-// hasEntryOf says that something at the top of a volume is somebody's, as far as is looked. Where all of it is a service's, whom the
-// image has made its owner, root has no part in it: Postgres' is so (its data lies in one directory below the top).
+// hasEntryOf says that something at the top of a volume belongs to a user, as far as is looked. If everything belongs
+// to a service that the image has made the owner, root has no part in it: Postgres is an example (its data is in one
+// directory below the top).
 func hasEntryOf(fd int, owner func(uid uint32) bool) bool {
 	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
 		return false
@@ -531,13 +538,13 @@ func CopiedFrom(rootfs, destination string, owner uint32) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && st.Uid == owner
 }
 
-// giveCopy gives what a volume was filled with, as Give gives an image's own files. What was not compared stays as it is: a
-// container that runs with the volume may have put it in the way since.
+// giveCopy changes the owner of what a volume was filled with, as Give does for an image's own files. What was not
+// compared stays unchanged: a container that runs with the volume may have put it there since.
 func (w *Options) giveCopy(fd int, destination string, compared map[uint64]bool) (bool, error) {
 	inVolume := w.inVolume(destination)
 	g := giver{Options: &inVolume, root: fd, tops: make([]bool, 1), queue: []directory{{path: "/"}}, only: compared}
@@ -545,7 +552,8 @@ func (w *Options) giveCopy(fd int, destination string, compared map[uint64]bool)
 	return g.tops[0], cmp.Or(g.err, g.denied)
 }
 
-// leaves says that a volume has something that is not the identity's yet and could be given: to compare takes longer.
+// leaves says that a volume has something that does not belong to the identity yet, and that could: comparing takes
+// longer.
 func (w *Options) leaves(fd int, destination string) bool {
 	inVolume := w.inVolume(destination)
 	inVolume.DryRun = true
@@ -554,7 +562,7 @@ func (w *Options) leaves(fd int, destination string) bool {
 	return g.tops[0]
 }
 
-// inVolume is the wish with a volume's paths, which is mounted at the destination.
+// inVolume adjusts the options to a volume that is mounted at the destination.
 func (w *Options) inVolume(destination string) Options {
 	in := *w
 	in.Paths, in.Keep, in.Covered = []string{"/"}, nil, func(string) bool { return false }
@@ -571,13 +579,15 @@ func (w *Options) inVolume(destination string) Options {
 // maxCopied is how many entries of a volume are compared with those of an image's directory.
 const maxCopied = 256
 
-// copied says that a volume holds nothing but what the image has in the directory that it is mounted on, and gives the inodes of
-// the volume's directories and files; nil: it holds something else. Names, owners and modes are compared, and of files the size, the time of the last
-// change and the content, all of which engines copy. Some do it by an archive, which cuts the time to seconds. The content
-// counts as all else can be seen by whoever mounts the volume, and forged in an image, of a file that only root may read.
+// copied says that a volume holds nothing but what the image has in the directory that it is mounted on, and returns
+// the inodes of the volume's directories and files; nil: it holds something else. It compares names, owners and
+// modes, and for files the size, the time of the last change and the content: engines copy all of these, some through
+// an archive, which cuts the time to seconds. The content matters because everything else can be seen by whoever
+// mounts the volume, and forged in an image, for a file that only root may read.
 //
-// Where the volume is younger than the container's own layer, the engine has made it with the container, and filled it: then what is
-// nearest to its top is compared, and more says that there is more than that. What is not compared is not given.
+// If the volume is younger than the container's own layer, the engine made and filled it with the container: then
+// what is nearest to its top is compared, and more says that there is more. What is not compared does not change
+// owner.
 func (w *Options) copied(volume int, destination string) (seen map[uint64]bool, more bool) {
 	dest := path.Clean(destination)
 	if !path.IsAbs(dest) || dest == "/" {
@@ -587,15 +597,15 @@ func (w *Options) copied(volume int, destination string) (seen map[uint64]bool, 
 	if err != nil {
 		return nil, false
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	c := comparison{left: maxCopied, seen: map[uint64]bool{}}
 	defer c.close()
 	image, err := unix.Openat2(root, dest[1:], &unix.OpenHow{Flags: reading, Resolve: inside})
 	if err != nil {
 		return nil, false
 	}
-	defer unix.Close(image) //nolint:errcheck // likewise
-	// What was read of the volume's directory is read again.
+	defer unix.Close(image)
+	// The entries of the volume's directory are read a second time.
 	if _, err := unix.Seek(volume, 0, unix.SEEK_SET); err != nil || !c.directories(volume, image, 0) {
 		return nil, false
 	}
@@ -616,20 +626,20 @@ func (w *Options) copied(volume int, destination string) (seen map[uint64]bool, 
 	return c.seen, c.more
 }
 
-// youngerThanLayer says that a volume was made after the layer of the container's own: engines make the layer first, and then the
-// volumes that the container asks for by a name which is not there yet, or by none.
+// youngerThanLayer says that a volume was made after the container's own layer: engines make the layer first, and
+// then the volumes that the container asks for by a new name, or by none.
 func youngerThanLayer(volume, root int) bool {
 	upper := openUpper(root)
 	if upper < 0 {
 		return false
 	}
-	defer unix.Close(upper) //nolint:errcheck // nothing was written
+	defer unix.Close(upper)
 	layer := Born(upper)
 	return layer != 0 && Born(volume) > layer
 }
 
-// Born is when a file or directory was made, which nobody can set, in nanoseconds since 1970; 0 where the file system does not say
-// (statx(2)).
+// Born is when a file or directory was created, in nanoseconds since 1970, which nobody can set; 0: the file system
+// does not say (statx(2)).
 func Born(fd int) int64 {
 	var st unix.Statx_t
 	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &st) != nil || st.Mask&unix.STATX_BTIME == 0 {
@@ -638,7 +648,7 @@ func Born(fd int) int64 {
 	return st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
 }
 
-// comparison is one of a volume with an image's directory, breadth first.
+// comparison compares a volume with an image's directory, breadth first.
 type comparison struct {
 	left  int // entries that may still be looked at
 	more  bool
@@ -646,7 +656,7 @@ type comparison struct {
 	queue []pair
 }
 
-// pair is a directory of the volume's, and the image's.
+// pair is a directory of the volume, and the image's.
 type pair struct {
 	volume, image *opened
 	depth         int
@@ -663,7 +673,7 @@ func (c *comparison) close() {
 	}
 }
 
-// directories compares two, the volume's and the image's, but for what is below their directories.
+// directories compares two directories, without what is below their subdirectories.
 func (c *comparison) directories(volume, image, depth int) bool {
 	var st unix.Stat_t
 	if depth > maxDepth || unix.Fstat(volume, &st) != nil {
@@ -681,7 +691,7 @@ func (c *comparison) directories(volume, image, depth int) bool {
 	c.left -= len(names)
 	c.seen[st.Ino] = true
 	for _, name := range names {
-		// A name that the image does not have shows there; that there are as many makes it the same set.
+		// A name that the image lacks shows here; with equal counts, the sets are the same.
 		if !c.entry(volume, image, name, depth) {
 			return false
 		}
@@ -718,12 +728,13 @@ func (c *comparison) entry(volume, image int, name string, depth int) bool {
 	return false
 }
 
-// alike says that two entries are of one kind, mode and owner.
+// alike says that two entries have the same kind, mode and owner.
 func (o *opened) alike(other *opened) bool {
 	return o.Mode == other.Mode && o.Uid == other.Uid && o.Gid == other.Gid
 }
 
-// opened is an entry of a directory, by an O_PATH descriptor: whatever its name leads to later, it stays the same.
+// opened is an entry of a directory, by an O_PATH descriptor: it stays the same entry, whatever its name refers to
+// later.
 type opened struct {
 	unix.Stat_t
 	fd int
@@ -742,18 +753,19 @@ func openEntry(dir int, name string) (*opened, error) {
 	return o, nil
 }
 
-// read opens what is known to be a directory or a regular file, and says what a look at it said.
+// read opens what is known to be a directory or a regular file, and returns what the function says of it.
 func (o *opened) read(flags int, look func(fd int) bool) bool {
-	// Without O_NONBLOCK, whoever has a lease on a file would make others wait (fcntl(2), F_SETLEASE).
+	// Without O_NONBLOCK, whoever holds a lease on a file could make us wait (fcntl(2), F_SETLEASE).
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(o.fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|flags, 0)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	return look(fd)
 }
 
-// sameHead says that two files of one size begin alike. Larger ones than are compared whole are not given themselves.
+// sameHead says that two files of the same size begin alike. Files larger than what is compared do not change owner
+// themselves.
 func (o *opened) sameHead(other *opened) bool {
 	return o.read(0, func(a int) bool {
 		return other.read(0, func(b int) bool {

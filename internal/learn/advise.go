@@ -196,7 +196,7 @@ func realPath(tid int, p string) string {
 	if err != nil {
 		return p
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	return (&place{root: root, tid: tid}).real(p)
 }
 
@@ -270,7 +270,7 @@ func (a *Advisor) become(f *Finding) {
 	case f.Policy == "identity.gid" && a.Groups != nil && (a.Groups.Named(uint32(id)) || a.Groups.Privileged(uint32(id), a.Policy.Privileged)):
 		without = "the host has a group with this gid, whose rights every container would have"
 	case a.Policy.Reserved.Has(uint32(id)):
-		without = "identity.range, also of another rule, gives it to containers"
+		without = "identity.range, of this or another rule, assigns it to containers"
 	case a.Subordinate != nil && a.Subordinate(strings.TrimPrefix(f.Policy, "identity."), uint32(id)) != "":
 		without = fmt.Sprintf("on the host it is one of the subordinate ids of %q, whose containers' files are its own", a.Subordinate(strings.TrimPrefix(f.Policy, "identity."), uint32(id)))
 	default:
@@ -319,7 +319,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 	if err != nil {
 		return Finding{}, false
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root)
 	in := &place{root, d.TID, who}
 	// The directories down to the file: the first that may not be passed is what denies.
 	for dir := "/"; dir != p; dir = below(dir, p) {
@@ -430,7 +430,7 @@ func (in *place) real(p string) string {
 	if err != nil {
 		return p
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	if to, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil && path.IsAbs(to) {
 		return to
 	}
@@ -489,7 +489,7 @@ func statIn(root int, p string) (unix.Stat_t, error) {
 	if err != nil {
 		return st, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	return st, unix.Fstat(fd, &st)
 }
 
@@ -511,7 +511,7 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 		f.Why += "; the kernel's files are root's"
 	case m != nil && top == "dev":
 		f.Kind = Mounted
-		f.Why += "; only root makes something there: devices are given by the engine (docker run --device), and what is not a device belongs elsewhere"
+		f.Why += "; only root can create files there: devices come from the engine (docker run --device), and other files belong elsewhere"
 	case m != nil:
 		f.Kind = Mounted
 		f.Why += fmt.Sprintf("; a %s is mounted there: mount it with mode=1777 or uid=%d", m.Type, who.uid)
@@ -535,11 +535,11 @@ func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32)
 	case r != nil && r.Identity != nil && r.Asked != nil && !r.StandsIn():
 		return "the container runs as the user that it asks for, and nothing is changed for that one: change the owner in the image"
 	case r != nil && slices.ContainsFunc(r.Notes, notOwn):
-		return "no policy gives it: " + layer.ErrNotOwn.Error()
+		return "no policy allows it: " + layer.ErrNotOwn.Error()
 	}
 	switch after, ok := a.given(in, st); {
 	case !ok:
-		return "it is neither root's nor a service's, and stays whose it is: change the owner in the image"
+		return "it belongs to neither root nor a service, so its owner does not change: change it in the image"
 	case !in.who.may(right, &after):
 		return "its owner may not either, and the modes of files stay: change it in the image"
 	case links.WithinAny(a.Policy.Adapt.Keep, dir):
@@ -580,9 +580,9 @@ func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 	case hasGroup && rootfs.May(unix.R_OK|unix.W_OK, st, ^uint32(0), []uint32{gid}) &&
 		!strings.ContainsAny(p, "*?[\\"): // it would be a pattern
 		f.Policy, f.Value = "identity.device_groups", p
-		f.Why += fmt.Sprintf("; it is given by its group %d, as long as that has no privileges on the host", gid)
+		f.Why += fmt.Sprintf("; its group %d allows it, as long as that has no privileges on the host", gid)
 	default:
-		f.Why += "; no line of a policy gives it"
+		f.Why += "; no policy setting allows it"
 	}
 	return f
 }

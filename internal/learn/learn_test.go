@@ -111,11 +111,11 @@ func TestWithheld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root) // nothing was written
 	standIn := &decision.Decision{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}}
 	kept := &decision.Decision{Source: policy.Kept, Identity: &policy.Identity{UID: 1000}, Asked: &policy.Identity{UID: 1000}}
 	plain := *standIn
-	plain.Notes = []string{"what the image keeps for root was not given to the identity: " + layer.ErrNotOwn.Error()}
+	plain.Notes = []string{"root's files in the image did not become the container user's: " + layer.ErrNotOwn.Error()}
 	for _, test := range []struct {
 		dir  string
 		st   unix.Stat_t
@@ -145,7 +145,7 @@ func TestWithheldAsTheCoreHasIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(root) //nolint:errcheck // nothing was written
+	defer unix.Close(root) // nothing was written
 	asks := func(uid uint32) *decision.Decision {
 		return &decision.Decision{Source: policy.Fixed, Identity: &policy.Identity{UID: 65532, GID: 65532}, Asked: &policy.Identity{UID: uid}}
 	}

@@ -100,7 +100,7 @@ func (a *Advisor) takes(p privilege) string {
 	}
 	why := "it takes " + p.capability + ", which no container has here"
 	if a.lacked(p.capability) {
-		why = "it takes " + p.capability + ", which root would not have had here either, as nobody has asked for it (--cap-add)"
+		why = "it takes " + p.capability + ", which root would not have had here either: --cap-add did not ask for it"
 	}
 	switch {
 	case p.instead != "":
@@ -142,7 +142,7 @@ func (a *Advisor) Setuid(file string) {
 	if slices.Contains(setuidPrograms, name) {
 		a.add(Finding{
 			Kind: Privileged, What: file,
-			Why: "its file is setuid, which has no effect here: it goes on as who has called it. Leave it out, or do what it does when the image is built",
+			Why: "its file is setuid, which has no effect here: it runs as its caller. Leave it out, or do what it does when the image is built",
 		}, "execve", name)
 	}
 }
@@ -152,13 +152,13 @@ func (a *Advisor) onMount(in *place, m *Mount, at string, st *unix.Stat_t, right
 	of := a.owners(in)
 	switch {
 	case engines.NamesSocket(m.Source):
-		return fmt.Sprintf("it is %q of the host, an engine's socket: whoever may write to it is root on the host, and no container is given it here", m.Source)
+		return fmt.Sprintf("it is %q of the host, an engine's socket: whoever may write to it is root on the host, so no container gets it here", m.Source)
 	case path.Base(m.Source) == record.Passwd || path.Base(m.Source) == record.Group:
 		return "it is a copy that nonroot-runc makes for this container: change the accounts when the image is built (USER), or name the user with --user"
 	case engines.MakesFile(m.Source):
 		return fmt.Sprintf("it is the engine's, which writes it by itself%s", engineOption(path.Base(m.Source)))
 	}
-	said := fmt.Sprintf("it is %q of the host, mounted on %q: what a person binds, or has written to, stays whose it is", m.Source, m.Destination)
+	said := fmt.Sprintf("it is %q of the host, mounted on %q: the owner of what a person mounts, or has written to, does not change", m.Source, m.Destination)
 	c := hint.Closed{
 		Mode: st.Mode & 0o7777, Rights: right, Directory: st.Mode&unix.S_IFMT == unix.S_IFDIR, UID: in.who.uid, GID: in.who.gid,
 		Rootless: a.Rootless, Podman: a.Podman,

@@ -255,7 +255,7 @@ func (e *Engine) Remove() error {
 	}) {
 		err = nil
 	}
-	<-e.ended
+	<-e.ended //nolint:errcheck // how it ended does not matter
 	return err
 }
 
@@ -266,13 +266,13 @@ const afterSignal = 5 * time.Second
 // engine hands the signal to the container's first process, which no signal ends that it has no handler for (pid_namespaces(7)).
 func (e *Engine) Wait(ctx context.Context) bool {
 	select {
-	case <-e.ended:
+	case <-e.ended: //nolint:errcheck // likewise
 		return true
 	case <-ctx.Done():
 	}
 	_ = e.run.Process.Signal(unix.SIGTERM) // it may have ended by itself
 	select {
-	case <-e.ended:
+	case <-e.ended: //nolint:errcheck // likewise
 		return true
 	case <-time.After(afterSignal):
 		return false

@@ -83,8 +83,8 @@ func TestTrace(t *testing.T) {
 // TestTraceEnds: with the context, all go on by themselves.
 func TestTraceEnds(t *testing.T) {
 	cmd, begin := waiting(t, "while true; do sleep 0.01; done")
-	defer cmd.Wait()         //nolint:errcheck // it is killed
-	defer cmd.Process.Kill() //nolint:errcheck // likewise
+	defer cmd.Wait()         // it is killed
+	defer cmd.Process.Kill() // likewise
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	seen, err := Trace(ctx, cmd.Process.Pid, begin, func(*Denied) {})
@@ -118,8 +118,8 @@ func TestTraceFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait()         //nolint:errcheck // the tracer has taken its status
-	defer cmd.Process.Kill() //nolint:errcheck // it has ended, or must
+	defer cmd.Wait()         // the tracer has taken its status
+	defer cmd.Process.Kill() // it has ended, or must
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	stopped := func() bool {

@@ -35,8 +35,12 @@ type Container struct {
 // part of a path.
 var identifier = regexp.MustCompile(`^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$`)
 
-// Ended is what helps where nothing is left of a container to explain.
-const Ended = "of one that ends at once, the log has the notes (log.file of the policy), and nonroot-ctl learn -- docker run IMAGE shows what it is denied"
+// EndedError says that a container does not run, and that its engine kept nothing of it that could be explained.
+type EndedError struct{ Name, Status string }
+
+func (e *EndedError) Error() string {
+	return fmt.Sprintf("the container %q is not running (%s), and Docker keeps config.json only while it runs, so there is nothing to explain", e.Name, e.Status)
+}
 
 // Docker finds a running container's bundle: Docker removes it when the container stops. The host is docker's -H, "" for
 // the one in force; the exec-roots are dockerd's --exec-root, where it runs a containerd of its own; the states are those
@@ -61,10 +65,10 @@ func Docker(ctx context.Context, name, host string, execRoots, states []string) 
 		return nil, fmt.Errorf("read what docker inspect says of %q: %w", name, err)
 	}
 	if !identifier.MatchString(c.ID) {
-		return nil, fmt.Errorf("docker inspect gives %q as the id of %q, which is none", c.ID, name)
+		return nil, fmt.Errorf("docker inspect says that the id of %q is %q, which is not an id", c.ID, name)
 	}
 	if c.State.Pid == 0 {
-		return nil, fmt.Errorf("the container %q is not running (%s), and Docker keeps config.json only while it runs, so there is nothing to explain\nhint: start it first; "+Ended, name, c.State.Status)
+		return nil, &EndedError{name, c.State.Status}
 	}
 	found := &Container{ID: c.ID, Running: true, Runtime: c.HostConfig.Runtime}
 	for spec := range c.Config.ExposedPorts { // "80/tcp"

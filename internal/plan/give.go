@@ -10,66 +10,70 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// Give is what of the image and its volumes becomes the identity's, so that what was made for somebody else works for it.
-// That it can't be is not a reason for there to be no container.
+// Give is what of the image and its volumes changes owner to the identity, so that what was made for somebody else
+// works for it. Failing to change an owner never stops the container.
 type Give struct {
 	Rootfs   string   // absolute
-	UID, GID uint32   // the identity's, as the files of the rootfs have it
-	Paths    []string // directories of the image that are given with what is below them: clean, absolute, free of links
-	Keep     []string // what is not, nor anything below it
-	Tmp      bool     // /tmp and /var/tmp become everybody's
+	UID, GID uint32   // the identity's ids, as the files of the rootfs have them
+	Paths    []string // directories of the image that change owner with everything below: clean, absolute, free of links
+	Keep     []string // exceptions, with everything below
+	Tmp      bool     // /tmp and /var/tmp become world-writable
 	Volumes  []Volume
-	Secrets  []string // files that the engine keeps for this container alone, which become readable to the identity's group
+	Secrets  []string // files that the engine keeps for this container alone; they become readable to the identity's group
 
-	Covered   func(p string) bool // what mounts cover is not the image's
-	GroupRoot bool                // what root's group may write becomes that of the identity's group, whoever owns it
-	GroupOnly bool                // nothing else does
+	Covered   func(p string) bool // a path that mounts cover is not the image's
+	GroupRoot bool                // what root's group may write becomes writable to the identity's group, whoever owns it
+	GroupOnly bool                // nothing else changes
 
-	// EmptyOnly gives volumes that are empty, and root's or the policy's identity's, and nothing else: to who runs as who was asked
-	// for, as a volume that an engine has just made is meant for whoever it is mounted for.
+	// EmptyOnly changes the owner of nothing but volumes that are empty and belong to root or to the policy's
+	// identity. It is for a container that runs as the user it asked for: a volume that an engine has just made is
+	// meant for whoever it is mounted for.
 	EmptyOnly bool
 
-	// LostGroup says that who runs asked for root's group beside an own uid, and has another one: what is open to that group is no more.
+	// LostGroup says that the container asked for root's group beside a uid of its own, and has another group: it
+	// lost access to what is open to group 0.
 	LostGroup bool
 
-	// Applications also gives the directories at the top and below /etc that no distribution has. What root alone may read or run,
-	// there and in Paths, becomes readable to the identity's group then, and so do Programs, those that are started.
+	// Applications includes the directories at the top and below /etc that no distribution has. What only root may
+	// read or run, there and in Paths, then becomes readable to the identity's group, and so do Programs, which are
+	// those that are started.
 	Applications bool
 	Programs     []string // absolute, free of links
 
 	Owners Owners
 }
 
-// OfVolume says that what an owner has in a volume becomes the identity's, beside a volume that is new.
+// OfVolume says that files of an owner in a volume change owner to the identity, even if the volume is not new.
 func (g *Give) OfVolume(owner uint32) bool { return !g.EmptyOnly && g.Owners.MayChownVolume(owner) }
 
-// Volume is a bind mount that may be a volume of an engine's.
+// Volume is a bind mount that may be an engine's volume.
 type Volume struct {
 	Source      string
 	Destination string // free of links
-	State       bool   // what an engine has copied into it is state, and not configuration or programs
+	State       bool   // what an engine has copied into it is state, not configuration or programs
 }
 
-// nobody is the account that owns nothing by custom (Debian, Fedora, Alpine), and that services without one of their own use.
+// nobody is the account that owns nothing by custom (Debian, Fedora, Alpine), and that services without an account
+// use.
 const nobody = 65534
 
-// firstPerson is the first uid that distributions give to people (login.defs(5), UID_MIN).
+// firstPerson is the first uid that distributions assign to people (login.defs(5), UID_MIN).
 const firstPerson = 1000
 
-// Owners tells whose a file of the rootfs is, by its owner's id on disk.
+// Owners tells who owns a file of the rootfs, by its owner's id on disk.
 type Owners struct {
 	Map      *idmap.Pair    // of the container's own user namespace; nil: it has none
-	Asked    uint32         // who was asked for
-	Accounts *accounts.UIDs // of the image's passwd
-	Policy   []uint32       // uids that the policy gives, or has given, for want of another
+	Asked    uint32         // the user that was asked for
+	Accounts *accounts.UIDs // uids in the image's passwd
+	Policy   []uint32       // uids that the policy assigns, or has assigned, by default
 	Groups   []uint32       // likewise, gids
-	Fixed    []uint32       // of Policy, those that all containers may have
-	Reserved policy.Ranges  // those that it gives one after the other
+	Fixed    []uint32       // those of Policy that any container may have
+	Reserved policy.Ranges  // those that it assigns one after the other
 }
 
-// FileOwners tells whose files of the image are the identity's to have, by the policy as a whole and what of it
-// holds for the container. Before there was a rule for the container, its identity was the general part's; before
-// there was a policy, the built-in one's; before is who it was when it was last created, if that is known.
+// FileOwners tells which files of the image the identity may come to own, by the whole policy and the part of it that
+// holds for the container. Before there was a rule for the container, it had the general part's identity; before
+// there was a policy, the built-in one's. before is its identity when it was last created, if that is known.
 func FileOwners(
 	general, rule *policy.Policy, asked uint32, before *policy.Identity, m *idmap.Pair, a *accounts.UIDs,
 ) Owners {
@@ -86,7 +90,7 @@ func FileOwners(
 	return of
 }
 
-// Inside is whose file of the rootfs it is, as the container's uid.
+// Inside is the owner of a file of the rootfs, as the container's uid.
 func (o Owners) Inside(owner uint32) (uid uint32, ok bool) {
 	if o.Map != nil {
 		return o.Map.UID.Inside(owner)
@@ -102,7 +106,7 @@ func (o Owners) InsideGroup(group uint32) (gid uint32, ok bool) {
 	return group, true
 }
 
-// Outside is the way back. Without a mapping it is 0, which is nobody's: a decision rests on ids that are mapped.
+// Outside is the inverse. Without a mapping it is 0, which nobody has: a decision rests on ids that are mapped.
 func (o Owners) Outside(uid uint32) uint32 {
 	if o.Map != nil {
 		uid, _ = o.Map.UID.Outside(uid)
@@ -118,28 +122,31 @@ func (o Owners) OutsideGroup(gid uint32) uint32 {
 	return gid
 }
 
-// MayChown says that what an owner has in the image's own layer is the identity's to have: root's, who was asked for, the
-// accounts of services, and who the policy has made of containers' users before. An image that was committed of such a
-// container has their files, and so has a container whose policy has changed since its last start.
+// MayChown says that the identity may come to own an owner's files in the image's own layer: root's, those of the
+// user that was asked for, those of service accounts, and those of identities that the policy assigned before. The
+// latter are in an image that was committed from such a container, and in a container whose policy has changed since
+// its last start.
 func (o Owners) MayChown(owner uint32) bool {
 	return o.ofImage(owner) || o.isPolicyID(owner)
 }
 
-// MayChownVolume is MayChown for a volume: others may have it, too, and who the policy gives to others has their files there.
+// MayChownVolume is MayChown for a volume: other containers may use it, too, and have their files there under their
+// own identities.
 func (o Owners) MayChownVolume(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	return o.ofImage(owner) && !(ok && o.Reserved.Has(uid))
 }
 
-// IsNew says that an empty volume with this owner is nobody's yet: root's, or one of an identity that all containers may have. It may
-// have been given to a first container that wrote nothing, as one that only prepares it for another one.
+// IsNew says that an empty volume with this owner is nobody's yet: it is root's, or belongs to an identity that any
+// container may have. It may have come to belong to a first container that wrote nothing, such as one that only
+// prepares it for another.
 func (o Owners) IsNew(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	return ok && (uid == 0 || slices.Contains(o.Fixed, uid) && !o.Reserved.Has(uid))
 }
 
-// ofImage says that an owner is root, if that was asked for, whoever was asked for else, or an account of the image's that is no
-// person's by its number.
+// ofImage says that an owner is root, if that was asked for; else the user that was asked for; or an account of the
+// image whose number is not a person's.
 func (o Owners) ofImage(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	if !ok {
@@ -151,7 +158,7 @@ func (o Owners) ofImage(owner uint32) bool {
 	return uid != 0 && o.Accounts.Has(uid)
 }
 
-// isPolicyID says that an owner is an identity that the policy assigns now, or has assigned.
+// isPolicyID says that an owner is an identity that the policy assigns now, or assigned before.
 func (o Owners) isPolicyID(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	return ok && (slices.Contains(o.Policy, uid) || o.Reserved.Has(uid))
@@ -163,14 +170,14 @@ func (o Owners) IsRoot(owner uint32) bool {
 	return ok && uid == 0
 }
 
-// MayChangeGroup says that a group of a file of the image's own layer may be replaced by the identity's: root's, or one that the
-// policy gives or has given to identities, as the layer keeps what an earlier start was given.
+// MayChangeGroup says that the group of a file in the image's own layer may be replaced by the identity's: it is
+// root's, or one that the policy assigns or has assigned, since the layer keeps changes of earlier starts.
 func (o Owners) MayChangeGroup(group uint32) bool {
 	gid, ok := o.InsideGroup(group)
 	return ok && (gid == 0 || slices.Contains(o.Groups, gid) || o.Reserved.Has(gid))
 }
 
-// IsRootGroup says that a group of a file's is the container's root group.
+// IsRootGroup says that a file's group is the container's root group.
 func (o Owners) IsRootGroup(group uint32) bool {
 	gid, ok := o.InsideGroup(group)
 	return ok && gid == 0

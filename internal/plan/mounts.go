@@ -30,7 +30,7 @@ func mounts(dir string, home *homedir.Plan) []spec.Mount {
 	return all
 }
 
-// Ours recognizes the mounts of an earlier rewrite of the bundle in a directory.
+// Ours recognizes the mounts that an earlier rewrite of the bundle added.
 func Ours(dir string) func(spec.Mount) bool {
 	passwd, group := path.Join(dir, record.Passwd), path.Join(dir, record.Group)
 	return func(m spec.Mount) bool {
@@ -38,7 +38,7 @@ func Ours(dir string) func(spec.Mount) bool {
 	}
 }
 
-// RootfsMount is a mount as the view of a rootfs takes it.
+// RootfsMount converts a mount for the view of a rootfs.
 func RootfsMount(m spec.Mount) rootfs.Mount {
 	return rootfs.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options}
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plan says all that will be done for a decision: the new config.json or process, the files beside it, what changes
-// owners, the record. It works on data alone; what it rests on is gathered by internal/facts, and internal/apply is what
-// carries it out. explain, policy apply and learn print plans.
+// Package plan makes plans of decisions: the new config.json or process, the files beside it, changes of owners, the
+// record. It works on data alone; internal/facts gathers what it rests on, internal/apply carries it out, and
+// explain, policy apply and learn print it.
 //
 //	plan.go    a plan for a container
 //	process.go a plan for a further process
-//	give.go    what the image and its volumes keep for root, and whose it becomes
+//	give.go    what belongs to root in the image and its volumes, and who comes to own it
 //	mounts.go  the mounts that are added
 package plan
 
@@ -23,55 +23,55 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Plan is all that will be done for a decision about a container.
+// Plan is everything that will be done for a decision about a container.
 type Plan struct {
 	Decision decision.Decision // as it will be recorded
 	Config   []byte            // config.json as it was found
-	Parts    [][]byte          // the new one, in parts, of which some are Config's own bytes; nil: it stays
-	Again    bool              // Config was a rewritten one already
+	Parts    [][]byte          // the new config.json, in parts, some of which are slices of Config; nil: it is unchanged
+	Again    bool              // Config had been rewritten before
 
 	Passwd, Group []byte // what the container sees as these files; nil: its own
 	Label         string // the SELinux label of files that are mounted
-	Give          *Give  // what becomes the identity's; nil: nothing
-	Watched       *Give  // in mode audit: what would, which is looked at and not changed; nil: nothing
-	Reclaim       *Root  // to whom the engine has given the bundle: it is to be taken back, and decided about again; nil: nobody
+	Give          *Give  // what changes owner; nil: nothing
+	Watched       *Give  // in mode audit: what would change owner; nil: nothing
+	Reclaim       *Root  // who the engine has given the bundle to: it has to be taken back, and decided about again; nil: nobody
 }
 
-// Root is the root of a container's user namespace, as the caller's ids.
+// Root is the root of a container's user namespace, in the caller's ids.
 type Root struct{ UID, GID uint32 }
 
 // Input is what a plan for a container rests on.
 type Input struct {
-	Rule     *policy.Policy // what of the policy holds
+	Rule     *policy.Policy // the part of the policy that holds
 	Facts    *policy.Facts
 	Decision decision.Decision
 	Config   []byte
-	Document *spec.Document // Config, read; a plan uses it up
+	Document *spec.Document // Config, parsed; a plan uses it up
 	Again    bool
 	Given    *Root
 
-	// What was found once it was decided who the container is. It counts where there is a new config.json only.
+	// Found once it was decided who the container is. It counts only if there is a new config.json.
 	Home    *homedir.Plan
 	Give    *Give
-	Watched *Give            // in mode audit: what would be given
-	Owned   map[int][]string // which of the document's mounts become the identity's, and their options without an owner
-	Join    string           // in place of the path of the user namespace that is joined; "": none is
+	Watched *Give            // in mode audit: what would change owner
+	Owned   map[int][]string // which of the document's mounts come to belong to the identity, and their options less the owner
+	Join    string           // replaces the path of the user namespace that is joined; "": none is
 	Sysctls []spec.Sysctl
-	Devices *Devices // nil: they stay as they are
+	Devices *Devices // nil: they stay unchanged
 	Emulate bool     // changes of owners and groups succeed, and do nothing
-	Notes   []string // of the look at the image
+	Notes   []string // from looking at the image
 
-	AskedHome string             // HOME as whoever made the document has it; "": it has none
-	Written   *decision.Decision // by which the document was rewritten before; nil: it was not
+	AskedHome string             // HOME as the document's author set it; "": not set
+	Written   *decision.Decision // the decision that the document was rewritten by before; nil: it was not
 }
 
-// Devices is what of the host's devices the plan for a container's rests on.
+// Devices is what a plan needs to know of the host's devices.
 type Devices struct {
-	RawMajors []int64 // majors of character devices that lead to a disk, a tape or memory
+	RawMajors []int64 // majors of character devices that give access to a disk, a tape or memory
 }
 
-// Make plans for a container. In mode audit nothing is done but to record what would be; there, that no config.json could be
-// written is the reason why the container would be refused.
+// Make makes the plan for a container. In mode audit nothing is done except to record what would be; if no
+// config.json could be written, that is the reason why the container would be refused.
 func Make(in *Input) (*Plan, error) {
 	p := &Plan{Decision: in.Decision, Config: in.Config, Again: in.Again, Reclaim: in.Given}
 	if in.Home == nil {
@@ -93,7 +93,7 @@ func Make(in *Input) (*Plan, error) {
 	return p, err
 }
 
-// Rewritten is the new config.json; nil: it stays.
+// Rewritten is the new config.json; nil: it is unchanged.
 func (p *Plan) Rewritten() []byte {
 	if p.Parts == nil {
 		return nil
@@ -144,8 +144,8 @@ func (p *Plan) rewrite(in *Input) error {
 	return nil
 }
 
-// devices is what becomes of the container's devices. In a user namespace nobody makes nodes, nor rules for them; those that
-// are there are the host's, with the host's owners.
+// devices is what becomes of the container's devices. In a user namespace nodes can't be created, and rules for them
+// don't apply; those that are there are the host's, with the host's owners.
 func (in *Input) devices() *spec.DeviceChange {
 	if in.Devices == nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Process plans for a further process: the process file that the next runtime is given. The document is used up.
+// Process makes the plan for a further process: the process file for the next runtime. The document is used up.
 func Process(rule *policy.Policy, f *policy.Facts, d *decision.Decision, doc *spec.Document) ([]byte, error) {
 	change := spec.ProcessChange{
 		UID: d.Identity.UID, GID: d.Identity.GID, Groups: d.Identity.Groups, DropBounding: rule.DropBounding,
@@ -23,7 +23,7 @@ func Process(rule *policy.Policy, f *policy.Facts, d *decision.Decision, doc *sp
 	return doc.Rewrite(spec.Change{Process: change})
 }
 
-// nameAndHome agree with what the container's passwd says.
+// nameAndHome match what the container's passwd says.
 func nameAndHome(f *policy.Facts, uid uint32) (name, home string) {
 	if r := f.Record; r.Enforced() && r.Identity.UID == uid {
 		return r.Name, r.Home
@@ -36,8 +36,8 @@ func nameAndHome(f *policy.Facts, uid uint32) (name, home string) {
 	return "", "/"
 }
 
-// keepNames keeps USER and LOGNAME where somebody has set them, which images do for settings of theirs: neither engine nor runtime
-// does. Root's is not kept, nor what an earlier rewrite has written.
+// keepNames keeps USER and LOGNAME where somebody has set them: images use them for settings, and neither engines nor
+// runtimes set them. It does not keep root's, nor those that an earlier rewrite has set.
 func keepNames(doc *spec.Document, change *spec.ProcessChange, written *decision.Decision) {
 	for name, to := range map[string]*string{"USER": &change.User, "LOGNAME": &change.LogName} {
 		if value := valueOf(doc, name); value != "root" && (written == nil || value != written.Name) {
@@ -46,14 +46,14 @@ func keepNames(doc *spec.Document, change *spec.ProcessChange, written *decision
 	}
 }
 
-// valueOf is a variable's value. What is wrong with an environment the rewrite says, which takes all of it apart.
+// valueOf is a variable's value. The rewrite, which parses the whole environment, reports what is wrong with it.
 func valueOf(doc *spec.Document, name string) string {
-	value, _ := doc.Variable(name) // as said
+	value, _ := doc.Variable(name) // as said above
 	return value
 }
 
-// setHome says that a further process has a HOME that somebody has set for it: neither root's, nor what its container had, or has by
-// its record, as engines hand on the environment of the image.
+// setHome says that somebody has set HOME for a further process: it is neither root's nor the one that its container
+// had, or has by its record. Engines pass on the environment of the image.
 func setHome(f *policy.Facts, home string) bool {
 	root := "/root"
 	if f.Accounts != nil {

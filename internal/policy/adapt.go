@@ -4,26 +4,26 @@ package policy
 
 import "slices"
 
-// Adapt is what is done so that an image that was made for root works without it.
+// Adapt is what is changed so that an image built to run as root works without it.
 type Adapt struct {
-	Own        []string // directories of the image that the identity gets, with what is below
-	Keep       []string // but for these
-	WorkingDir bool     // the process's working directory is one of them
-	Tmp        bool     // /tmp and /var/tmp are everybody's
-	Volumes    bool     // engines' volumes in which nothing was written yet become the identity's
-	LowPorts   bool     // ports below 1024, and ping, in a network namespace of the container's own
-	Groups     bool     // the image's user has its groups of the image, where nothing of the host's is mounted
-	GroupRoot  bool     // what group 0 may write is the identity's group's (OpenShift's images)
+	Own        []string // directories of the image that the identity comes to own, with everything below
+	Keep       []string // exceptions to Own
+	WorkingDir bool     // the process's working directory counts as one of Own
+	Tmp        bool     // /tmp and /var/tmp are world-writable
+	Volumes    bool     // engines' volumes that hold no data yet come to belong to the identity
+	LowPorts   bool     // ports below 1024, and ping, are open in the container's own network namespace
+	Groups     bool     // the image's user keeps its groups of the image, where nothing of the host is mounted
+	GroupRoot  bool     // what group 0 may write, the identity's group may write (OpenShift's images)
 
-	Applications     bool // also directories that are one application's: at the top, and below /etc
-	Secrets          bool // what the engine keeps for the container alone, and only root may read, is readable to the identity
-	EmulateOwnership bool // changes of owners and groups succeed for who asked for root, and do nothing
+	Applications     bool // also directories that belong to one application: at the top, and below /etc
+	Secrets          bool // files that the engine keeps for this container, readable only by root, become readable to the identity
+	EmulateOwnership bool // chown, chgrp and the like succeed and do nothing, in a container that asked for root
 }
 
-// defaultAdapt: the directories are those in which services keep their state (Filesystem Hierarchy Standard 3.0, chapters 3.15 and
-// 5), those of applications that come with theirs (3.13 /opt, 3.17 /srv, and /data by custom), and root's home, which images
-// made for root name as the place of theirs; without what belongs to package managers and the like, which has many files and
-// is of no use to a service.
+// defaultAdapt lists the directories where services keep their state (Filesystem Hierarchy Standard 3.0, chapters
+// 3.15 and 5), where applications live that bring their own (3.13 /opt, 3.17 /srv, and /data by custom), and root's
+// home, which images built for root treat as theirs. It leaves out what belongs to package managers and the like:
+// many files, and no service needs them.
 func defaultAdapt() Adapt {
 	return Adapt{
 		Own: slices.Clone(stateDirectories), Keep: slices.Clone(notState),
@@ -41,7 +41,7 @@ var (
 	}
 )
 
-// adaptTable is the policy file's [adapt].
+// adaptTable is [adapt] of the policy file.
 type adaptTable struct {
 	Own        []string `toml:"own"`
 	Keep       []string `toml:"keep"`
@@ -91,9 +91,9 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 	}
 }
 
-// Untouchable says that a directory is never given: the rootfs itself, what holds configuration, programs and libraries, and the
-// kernel's file systems. What lies below /usr is of that kind but for sources and for programs that keep to one directory there
-// (/usr/src/app, /usr/local/tomcat).
+// Untouchable says that a directory never changes owner: the rootfs itself, the kernel's file systems, and whatever
+// holds configuration, programs or libraries. That includes all of /usr except source trees and applications that
+// keep to one directory there (/usr/src/app, /usr/local/tomcat).
 func Untouchable(dir string) bool {
 	top, rest := cutPart(dir)
 	switch top {
@@ -113,7 +113,7 @@ func Untouchable(dir string) bool {
 	return len(top) >= 3 && top[:3] == "lib"
 }
 
-// cutPart takes the first part off a clean path.
+// cutPart cuts the first component off a clean path.
 func cutPart(p string) (part, rest string) {
 	for len(p) > 0 && p[0] == '/' {
 		p = p[1:]

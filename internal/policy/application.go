@@ -7,25 +7,26 @@ import (
 	"strings"
 )
 
-// standard are the directories at the top of a distribution's root (Filesystem Hierarchy Standard 3.0, chapter 3), and of
-// those that keep their programs elsewhere (Nix, Guix, Snap, OSTree). Any other is an application's.
+// standard lists the directories at the top of a distribution's root (Filesystem Hierarchy Standard 3.0, chapter 3),
+// and those of systems that keep their programs elsewhere (Nix, Guix, Snap, OSTree). Any other directory belongs to
+// an application.
 var standard = []string{
 	"afs", "bin", "bin.usr-is-merged", "boot", "command", "efi", "sbin.usr-is-merged", "dev", "etc", "gnu", "home", "host", "lib*", "lost+found", "media", "mnt", "nix", "opt", "ostree", "proc", "root", "rootfs",
 	"run", "sbin", "selinux", "snap", "srv", "sys", "sysroot", "tmp", "usr", "var",
 }
 
-// variable are those of /var (Filesystem Hierarchy Standard 3.0, chapter 5, and base images of distributions). What of them is an
-// application's below, such as /var/lib, adapt.own names.
+// variable lists the directories of /var (Filesystem Hierarchy Standard 3.0, chapter 5, and base images of
+// distributions). Those that applications share, such as /var/lib, are in adapt.own.
 var variable = []string{
 	"account", "adm", "backups", "cache", "crash", "db", "empty", "ftp", "games", "gopher", "kerberos", "lib*", "local", "lock", "lost+found", "log", "mail",
 	"nis", "opt", "preserve", "run", "snap", "spool", "tmp", "yp",
 }
 
-// ApplicationsIn are the directories in which IsApplication finds some.
+// ApplicationsIn are the directories where IsApplication has to be asked about the entries.
 var ApplicationsIn = []string{"/", "/etc", "/usr/local/etc", "/var"}
 
-// shared are the directories of /etc that base images of distributions have, and those that decide who somebody is, or
-// that are read by every program: what is in them is not one application's. An entry that ends with * is a beginning.
+// shared lists the directories of /etc that base images of distributions have, that define accounts, or that every
+// program reads: they do not belong to one application. An entry that ends with * is a prefix.
 var shared = []string{
 	"OpenCL", "bash", "busybox-paths.d", "chkconfig.d", "doas.d", "fish", "glvnd", "local.d", "nscd", "periodic", "perl", "popt.d", "resolvconf",
 	"runlevels", "sysusers.d", "userdb", "NetworkManager", "PackageKit", "X11", "acpi", "alternatives", "apk", "apparmor*", "apt", "audit*", "authselect", "bash_completion*",
@@ -39,8 +40,9 @@ var shared = []string{
 	"yum*", "zsh*", "zypp",
 }
 
-// IsApplication says that a directory of an image is one application's: at the top or in /var, where no distribution has one of that name,
-// or the configuration of a package below /etc or /usr/local/etc. The path is clean and absolute.
+// IsApplication says that a directory of an image belongs to one application: it is at the top or in /var under a
+// name that no distribution uses, or holds the configuration of a package below /etc or /usr/local/etc. The path is
+// clean and absolute.
 func IsApplication(dir string) bool {
 	top, rest := cutPart(dir)
 	if top == "usr" {
@@ -69,10 +71,11 @@ func isKnown(known []string, name string) bool {
 	})
 }
 
-// served are names of directories of /usr/share/PACKAGE that a web server shows: what is in them are pages, which an entrypoint fills in.
+// served are the directories of /usr/share/PACKAGE that a web server publishes: they hold pages, which an entrypoint
+// fills in.
 var served = []string{"html", "htdocs", "public", "public_html", "webroot", "www"}
 
-// cutDocuments takes the first four parts off a path that lies in such a directory, or is one.
+// cutDocuments returns the first four components of a path that is such a directory, or lies in one.
 func cutDocuments(p string) (dir string, ok bool) {
 	top, rest := cutPart(p)
 	second, rest := cutPart(rest)
@@ -84,9 +87,9 @@ func cutDocuments(p string) (dir string, ok bool) {
 	return "/usr/share/" + name + "/" + last, true
 }
 
-// Tree is the directory of one application in which a path lies, of those that are not given by their own name alone, as distributions
-// have directories beside it: in /usr/src, /usr/local and /home, and what a web server shows. Whoever names the path says that the
-// container works there. The path is clean and absolute.
+// Tree returns the directory of the application that a path belongs to, where the directory's name alone does not
+// tell, since distributions have directories beside it: in /usr/src, /usr/local and /home, and what a web server
+// publishes. It is for paths that the container is known to work in. The path is clean and absolute.
 func Tree(p string) (dir string, ok bool) {
 	if dir, ok = cutDocuments(p); ok {
 		return dir, true
@@ -106,14 +109,16 @@ func Tree(p string) (dir string, ok bool) {
 	return dir, true
 }
 
-// MayGive says that a directory of an image can be given, with what is below it. The path is clean and absolute.
+// MayGive says that the identity may come to own a directory of an image, with everything below. The path is clean
+// and absolute.
 func MayGive(dir string) bool {
 	_, shown := cutDocuments(dir)
 	return shown || !Untouchable(dir) || IsApplication(dir)
 }
 
-// MayPass says that a directory which root alone may pass may be opened to who runs a program below it: one of programs, or of an
-// application. What lies in others, such as /etc/ssl/private, is closed for a reason. The path is clean and absolute.
+// MayPass says that a directory closed to everyone but root may be made searchable for a user who runs a program
+// below it: a directory of programs, or of an application. Others, such as /etc/ssl/private, are closed for a reason.
+// The path is clean and absolute.
 func MayPass(dir string) bool {
 	top, rest := cutPart(dir)
 	switch {

@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// checks are what no identity makes safe. Each refuses one thing; its comment is the promise that it keeps.
+// checks refuse what no identity makes safe. Each refuses one thing; its comment is the promise that it keeps.
 var checks = []func(*Policy, *inquiry, *Decision) error{
 	identityIsMapped,
 	groupIsNotMappedToPower,
@@ -29,7 +29,7 @@ var checks = []func(*Policy, *inquiry, *Decision) error{
 }
 
 // identityIsMapped: the identity exists in the container's user namespace, and none of its ids is root's on the host
-// (SECURITY.md B7, B8). What the caller's own namespace maps from 0 may be an ordinary user on the host: rootless
+// (SECURITY.md B7, B8). An id that is 0 in the caller's own namespace may be an ordinary user on the host: rootless
 // engines.
 func identityIsMapped(_ *Policy, f *inquiry, d *Decision) error {
 	ids := []struct {
@@ -59,8 +59,8 @@ func identityIsMapped(_ *Policy, f *inquiry, d *Decision) error {
 	return nil
 }
 
-// groupIsNotMappedToPower: no user namespace makes a gid one of the host's privileged groups. Without one the gid was looked
-// at when it was chosen, or is the administrator's own.
+// groupIsNotMappedToPower: no user namespace maps a gid to one of the host's privileged groups. Without a user
+// namespace, the gid was checked when it was chosen, or the administrator set it.
 func groupIsNotMappedToPower(p *Policy, f *inquiry, d *Decision) error {
 	if f.UserNamespace == nil {
 		return nil
@@ -73,8 +73,8 @@ func groupIsNotMappedToPower(p *Policy, f *inquiry, d *Decision) error {
 	return nil
 }
 
-// mountNamespaceIsNew: without a mount namespace of its own, or in one joined by path, the container's mounts are those of
-// the host or of somebody else (SECURITY.md B11, B12).
+// mountNamespaceIsNew: without a mount namespace, or with one joined by path, the container's mounts would be made on
+// the host or in somebody else's container (SECURITY.md B11, B12).
 func mountNamespaceIsNew(_ *Policy, f *inquiry, _ *Decision) error {
 	if f.Act == Exec {
 		return nil
@@ -101,16 +101,17 @@ func cwdIsTheContainers(_ *Policy, f *inquiry, _ *Decision) error {
 	return nil
 }
 
-// disksAreNotShifted: an idmapped mount must not show root's files, or those of a group that means something on the host, as
-// somebody else's, whom a process of the container may be or become by exec (SECURITY.md B10). What keeps its number is
-// fine, as in a pod with a user namespace: nobody in the container has root's, or such a group's.
+// disksAreNotShifted: an idmapped mount must not show root's files, or those of a group that means something on the
+// host, as somebody else's: a process of the container may be that user, or become it by exec (SECURITY.md B10). Ids
+// that map to themselves are fine, as in a pod with a user namespace: no process in the container has root's id, or
+// such a group's.
 func disksAreNotShifted(_ *Policy, f *inquiry, _ *Decision) error {
 	if f.Act == Exec {
 		return nil
 	}
 	for _, m := range f.Container.Mounts {
 		for _, o := range m.Options {
-			// crun goes by how the option begins.
+			// crun looks only at how the option begins.
 			if o := strings.ToLower(o); o != "idmap" && o != "ridmap" && (strings.HasPrefix(o, "idmap") || strings.HasPrefix(o, "ridmap")) {
 				return fmt.Errorf("the mount at %s has the option %s, which can make root's files the container's\nhint: leave it out", quote.Value(m.Destination), quote.Value(o))
 			}
@@ -131,16 +132,17 @@ func disksAreNotShifted(_ *Policy, f *inquiry, _ *Decision) error {
 	return nil
 }
 
-// ownTypes are file systems of which a mount shows nothing of anybody else's, or to whose files no option gives an owner.
+// ownTypes are file systems whose mounts show no files of anybody else, or whose files take no owner from an option.
 var ownTypes = []string{"tmpfs", "ramfs", "devpts", "mqueue", "hugetlbfs", "proc", "sysfs", "cgroup", "cgroup2"}
 
-// givesAway is the option by which a mount that is not the container's own gives files an owner or a mode: those of a disk without
-// owners, such as that the machine boots from (vfat), or the kernel's, for the whole host (tracefs, debugfs).
+// givesAway is the option by which a mount sets the owner or mode of files that are not the container's own: of a
+// disk without owners, such as the EFI system partition (vfat), or of a kernel file system that the whole host shares
+// (tracefs, debugfs).
 func givesAway(m *spec.Mount) string {
 	if m.Binds() || slices.Contains(ownTypes, m.Type) {
 		return ""
 	}
-	for _, o := range strings.Split(strings.Join(m.Options, ","), ",") { // as the kernel is given them
+	for _, o := range strings.Split(strings.Join(m.Options, ","), ",") { // as they reach the kernel
 		name, _, _ := strings.Cut(o, "=")
 		if slices.Contains([]string{"uid", "gid", "umask", "dmask", "fmask", "mode", "file_mode", "dir_mode"}, name) {
 			return o
@@ -149,7 +151,7 @@ func givesAway(m *spec.Mount) string {
 	return ""
 }
 
-// shifted finds one of the ids on disk that shows as another one in the container.
+// shifted finds an id of the disk that appears as a different one in the container.
 func (f *inquiry) shifted(disk []spec.IDMap, ids []uint32, of func(*idmap.Pair) idmap.Map) (id uint32, found bool) {
 	m := FromSpec(disk)
 	for _, id := range ids {
@@ -168,7 +170,7 @@ func (f *inquiry) shifted(disk []spec.IDMap, ids []uint32, of func(*idmap.Pair) 
 	return 0, false
 }
 
-// FromSpec is the map that a config.json writes.
+// FromSpec converts a map of config.json.
 func FromSpec(ranges []spec.IDMap) idmap.Map {
 	m := make(idmap.Map, 0, len(ranges))
 	for _, r := range ranges {

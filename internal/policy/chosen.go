@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// mayChoose are the keys that a rule may set whose match rests on what others choose: the image's name, annotations, the names of
-// pods. Whoever can choose to be in the rule must gain nothing by it that the general part does not give to everybody: each key
-// is for settings that give nothing, or has a function that says that the rule's value gives no more than the general part's.
-// A key that is not here may not be set by such a rule; so a new one is closed until somebody has thought about it.
+// mayChoose are the keys that a rule may set although its match rests on what others choose: the image's name,
+// annotations, the names of pods. Whoever can choose to be in such a rule must gain nothing that the general part
+// does not give to everybody: a key either gives nothing by nature, or has a function that compares the rule's value
+// with the general part's. A key that is not listed here may not be set by such a rule, so a new one is closed until
+// somebody has thought about it.
 var mayChoose = [...]choice{
 	{"mode", func(rule, general *Policy) bool { return strictness(rule.Mode) >= strictness(general.Mode) }},
 	{"reason", harmlessAlways},
 
-	{"identity.uid", harmlessAlways}, // never 0, and a uid means nothing more than another one: it is the administrator's word
+	{"identity.uid", harmlessAlways}, // never 0, and no uid means more than another: the administrator chose it
 	{"identity.gid", func(rule, general *Policy) bool { return rule.GID >= firstOrdinary || rule.GID == general.GID }},
 	{"identity.name", harmlessAlways},
 	{"identity.range", func(rule, general *Policy) bool {
@@ -32,7 +33,7 @@ var mayChoose = [...]choice{
 		return (!rule.Annotation || general.Annotation) && (!rule.Variable || general.Variable)
 	}},
 	{"identity.allowed_uids", func(rule, general *Policy) bool {
-		if len(general.AllowedUIDs) == 0 { // it narrows what is kept, and widens what may be asked for and which ids of ranges may be had
+		if len(general.AllowedUIDs) == 0 { // it narrows which uids are kept, but widens which may be requested and which ids of ranges may be used
 			return len(rule.AllowedUIDs) == 0 || !rule.Annotation && !rule.Variable && general.Range.First == 0 && rule.Range.First == 0
 		}
 		return len(rule.AllowedUIDs) > 0 && rule.AllowedUIDs.within(general.AllowedUIDs)
@@ -48,7 +49,7 @@ var mayChoose = [...]choice{
 	}},
 	{"identity.device_groups", func(rule, general *Policy) bool { return subset(rule.DeviceGroups, general.DeviceGroups) }},
 
-	// What lies in the container's own layer and volumes, and its own network.
+	// These affect only the container's own layer, volumes and network.
 	{"adapt.own", harmlessAlways},
 	{"adapt.keep", harmlessAlways},
 	{"adapt.working_directory", harmlessAlways},
@@ -57,8 +58,8 @@ var mayChoose = [...]choice{
 	{"adapt.low_ports", harmlessAlways},
 	{"adapt.group_root", harmlessAlways},
 	{"adapt.applications", harmlessAlways},
-	{"adapt.secrets", harmlessAlways},           // the container's own, as root reads them
-	{"adapt.emulate_ownership", harmlessAlways}, // nobody's rights rest on it
+	{"adapt.secrets", harmlessAlways},           // the container's own secrets, as root would read them
+	{"adapt.emulate_ownership", harmlessAlways}, // no permission depends on it
 	{"adapt.groups", func(rule, general *Policy) bool { return !rule.Adapt.Groups || general.Adapt.Groups }},
 
 	{"home.mode", harmlessAlways},
@@ -76,13 +77,13 @@ var mayChoose = [...]choice{
 	}},
 }
 
-// choice is a key, and whether the rule's value gives no more than the general part's.
+// choice is a key, and a function that says whether the rule's value gives no more than the general part's.
 type choice struct {
 	key      string
 	harmless func(rule, general *Policy) bool
 }
 
-// choiceOf is the one of a key; nil: it may not be set.
+// choiceOf returns the function of a key; nil: the key may not be set.
 func choiceOf(key string) func(rule, general *Policy) bool {
 	for i := range mayChoose {
 		if mayChoose[i].key == key {
@@ -92,12 +93,13 @@ func choiceOf(key string) func(rule, general *Policy) bool {
 	return nil
 }
 
-// effectiveSources are those that are asked: none is, behind the one that has an identity for everybody.
+// effectiveSources are the sources that are ever reached: those behind one that always has an identity are not.
 func (p *Policy) effectiveSources() []Source {
 	return p.Sources[:slices.Index(p.Sources, Fixed)+1]
 }
 
-// narrows says that of the general part's sources, in their order, only such are left out by which a container has a say itself.
+// narrows says that the rule keeps the general part's sources in their order, and leaves out only those that let a
+// container choose.
 func narrows(rule, general []Source) bool {
 	for _, s := range general {
 		switch {
@@ -112,14 +114,15 @@ func narrows(rule, general []Source) bool {
 
 func harmlessAlways(_, _ *Policy) bool { return true }
 
-// firstOrdinary is the first id that is not one of the system's (login.defs(5), GID_MIN).
+// firstOrdinary is the first id that is not a system account's (login.defs(5), GID_MIN).
 const firstOrdinary = 1000
 
 // strictness orders the modes: a rule that others can choose must not have a lower one.
 func strictness(m Mode) int { return slices.Index([]Mode{Off, Audit, Rewrite, Refuse}, m) }
 
-// morePower says that there are privileged groups among names that the general part does not have there. What a number means, only
-// the host's group file tells (chosenGroupsAreNoPower); those of the system, which are privileged by custom, are named.
+// morePower says that some names are privileged groups that the general part does not have in the same place. Names
+// are judged by custom (system groups are privileged); what a number means, only the host's group file tells
+// (chosenGroupsAreNoPower).
 func morePower(names, than []string, general *Policy) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		return slices.Contains(general.Privileged, name) && !slices.Contains(than, name)
@@ -130,15 +133,15 @@ func subset[T comparable](of, in []T) bool {
 	return !slices.ContainsFunc(of, func(v T) bool { return !slices.Contains(in, v) })
 }
 
-// within says that each range is part of one of the others.
+// within says that each range lies in one of the others.
 func (r Ranges) within(others Ranges) bool {
 	return !slices.ContainsFunc(r, func(one Range) bool {
 		return !slices.ContainsFunc(others, func(o Range) bool { return o.First <= one.First && one.Last <= o.Last })
 	})
 }
 
-// givesMore names the first key that a rule sets by which it gives its containers more than the general part does; "": there
-// is none.
+// givesMore names the first key by which a rule gives its containers more than the general part does; "": there is
+// none.
 func (s *settings) givesMore(rule, general *Policy) (key string) {
 	for _, key := range keysSet("", reflect.ValueOf(s).Elem()) {
 		if ok := choiceOf(key); ok == nil || !ok(rule, general) {
@@ -148,7 +151,7 @@ func (s *settings) givesMore(rule, general *Policy) (key string) {
 	return ""
 }
 
-// keysSet lists the keys that are set in a part of the file, in the order of the form.
+// keysSet lists the keys that a part of the file sets, in the order of the struct.
 func keysSet(prefix string, v reflect.Value) (keys []string) {
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Tag.Get("toml")
@@ -162,8 +165,8 @@ func keysSet(prefix string, v reflect.Value) (keys []string) {
 	return keys
 }
 
-// chosenGroupsAreNoPower: a rule that rests on what others choose gives nobody a privileged group of the host's by its number,
-// unless the general part gives it to everybody.
+// chosenGroupsAreNoPower: a rule that rests on what others choose never gives a privileged group of the host by its
+// number, unless the general part gives it to everybody.
 func chosenGroupsAreNoPower(p *Policy, f *inquiry, d *Decision) error {
 	general := p.General
 	if general == nil || f.created != nil {
@@ -178,7 +181,7 @@ func chosenGroupsAreNoPower(p *Policy, f *inquiry, d *Decision) error {
 	return nil
 }
 
-// adds says whether a gid is one of those that every process gets.
+// adds says whether a gid is one that every process gets.
 func (p *Policy) adds(f *inquiry, gid uint32) bool {
 	return slices.Contains(p.ExtraGIDs, ID(gid)) || slices.ContainsFunc(p.ExtraGroups, func(name string) bool {
 		named, ok := f.hostGroup(name)
@@ -186,8 +189,8 @@ func (p *Policy) adds(f *inquiry, gid uint32) bool {
 	})
 }
 
-// evades refuses a rule that others can choose to be in where it stands in front of a stricter one that they can't choose: the first
-// rule that takes a container counts, so that whoever chooses it would be out of the other one.
+// evades refuses a rule that others can choose to be in if it stands before a stricter one that they can't choose.
+// The first rule that matches wins, so choosing the former would be a way out of the latter.
 func (r *reader) evades(rules []Rule) {
 	for i := range rules {
 		if rules[i].Policy.General == nil {
@@ -207,7 +210,7 @@ func (r *reader) evades(rules []Rule) {
 	}
 }
 
-// gives names a key by which a policy gives more than another one; "": there is none.
+// gives names a key by which a policy gives more than another; "": there is none.
 func (p *Policy) gives(than *Policy) string {
 	if p.UsersFile != than.UsersFile || p.GroupsFile != than.GroupsFile {
 		return "identity.users_file"
@@ -220,7 +223,7 @@ func (p *Policy) gives(than *Policy) string {
 	return ""
 }
 
-// disjoint says that no container is in both, as far as names without patterns tell.
+// disjoint says that no container matches both, as far as names without patterns tell.
 func disjoint(a, b *Match) bool {
 	for _, of := range [][2]Patterns{{a.Engine, b.Engine}, {a.Root, b.Root}, {a.Namespace, b.Namespace}} {
 		plain := func(ps Patterns) bool {
@@ -233,7 +236,7 @@ func disjoint(a, b *Match) bool {
 	return false
 }
 
-// chosen refuses a rule that others can choose to be in, and that gives more than the general part does.
+// chosen refuses a rule that others can choose to be in and that gives more than the general part does.
 func (f *ruleFile) chosen(m *Match, rule, general *Policy, r *reader) {
 	if m.Unbounded() || m.exempts() == nil {
 		return

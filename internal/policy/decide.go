@@ -18,12 +18,12 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// Decision is what Decide answers.
+// Decision is the result of Decide.
 type Decision = decision.Decision
 
-// InForce is what of the policy holds for a container: that of builds, by the place of its bundle, else the first rule
-// that is for it, else the general part. Where that can't be told, because a rule could be for it, or others have a hand in a bundle
-// by whose place a build is known, nothing exempts it.
+// InForce is the part of the policy that holds for a container: [build], recognized by the place of the bundle; else
+// the first rule that matches; else the general part. Where that can't be told, because a rule might match, or
+// because others can change the directory that marks a build, no exemption holds.
 func (p *Policy) InForce(f *Facts) *Policy {
 	of := p.ForBundle(f.Bundle)
 	isBuild := of != p
@@ -40,15 +40,15 @@ func (p *Policy) InForce(f *Facts) *Policy {
 	return &q
 }
 
-// Decide is the decision about a container that is created, about a further process in it, or about whether its first one
-// may go on. The policy is the whole one. In mode Audit it says what Rewrite would do; a Reason there says that it would be
-// refused. It is final unless facts are missing.
+// Decide decides about a new container, about a further process in one, or about whether a created container may
+// start. p is the whole policy. In mode Audit the decision says what Rewrite would do; a Reason then means that the
+// container would be refused. The decision is final unless facts are missing.
 func (p *Policy) Decide(f *Facts) Decision { return p.decideBy(p.InForce(f), f) }
 
-// decideBy is Decide where it is known what of the policy holds.
+// decideBy is Decide once the part of the policy that holds is known.
 func (p *Policy) decideBy(rule *Policy, f *Facts) Decision {
 	if err := p.Allows(f.Act); err != nil {
-		d := p.begin(&Policy{}, f) // whatever part would hold
+		d := p.begin(&Policy{}, f) // whichever part would hold
 		refuse(&d, err)
 		return d
 	}
@@ -65,7 +65,7 @@ func (p *Policy) decideBy(rule *Policy, f *Facts) Decision {
 	return d
 }
 
-// begin is a decision of which is known by what part of the policy it is made.
+// begin is a decision of which only the part of the policy is known.
 func (p *Policy) begin(rule *Policy, f *Facts) Decision {
 	return Decision{
 		Time: f.Now, ID: f.ID, Policy: p.File, Profile: p.Profile, Digest: p.Digest,
@@ -73,12 +73,13 @@ func (p *Policy) begin(rule *Policy, f *Facts) Decision {
 	}
 }
 
-// maxRounds is far more than there are facts to ask for.
+// maxRounds is far more than the number of facts that can be missing.
 const maxRounds = 64
 
-// Settle decides, and has gathered what the decision asks for, until it is final. Where that fails, so does the container.
+// Settle decides, and gathers the facts that are missing, until the decision is final. If gathering fails, so does
+// the container.
 func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision {
-	rule := p.InForce(f) // by facts that no decision asks for
+	rule := p.InForce(f) // by facts that are always gathered
 	for range maxRounds {
 		d := p.decideBy(rule, f)
 		if !d.Missing.Any() {
@@ -91,8 +92,8 @@ func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision
 	return p.Failed(f, errors.New("the decision keeps asking for facts that are never gathered\nhint: report it, this is a bug"))
 }
 
-// Failed is the decision where facts can't be gathered: there is to be no container, unless the policy leaves it as it is, and no
-// further process.
+// Failed is the decision when facts can't be gathered: the container or process is refused, unless the policy leaves
+// the container as it is.
 func (p *Policy) Failed(f *Facts, fault error) Decision {
 	d := p.begin(p.InForce(f), f)
 	if f.Act == Exec || f.Act == Start {
@@ -107,12 +108,12 @@ func (p *Policy) Failed(f *Facts, fault error) Decision {
 	return d
 }
 
-// restoresRoot: a restored process has the credentials that CRIU's image files hold, whatever config.json says
+// restoresRoot: a restored process gets its credentials from CRIU's image files, whatever config.json says
 // (SECURITY.md D9).
 const restoresRoot = "restore brings back a process with the credentials of its checkpoint, which may be root's" +
 	"\nhint: start a new container instead, or set restore = \"allow\" in " + Hint
 
-// Allows says why there is to be no container of that kind at all, before any is looked at.
+// Allows says why no container of that kind may be made, before any is looked at.
 func (p *Policy) Allows(act Act) error {
 	if act == Restored && !p.Restore && (!p.Mode.Exempts() || len(p.Rules) > 0) {
 		return errors.New(restoresRoot)
@@ -120,7 +121,7 @@ func (p *Policy) Allows(act Act) error {
 	return nil
 }
 
-// container decides about one that is made.
+// container decides about a new container.
 func (p *Policy) container(f *inquiry, d *Decision) {
 	if p.Mode == Off {
 		return
@@ -136,11 +137,11 @@ func (p *Policy) container(f *inquiry, d *Decision) {
 	}
 }
 
-// Unfit is what a call that makes a container has against it, whatever the container is like; nil: nothing.
+// Unfit is why a call may make no container at all, whatever the container is like; nil: it may.
 func Unfit(f *Facts) error { return errors.Join(f.Unfit, cgroupIsThere(f), nextIsLast(f)) }
 
-// cgroupIsThere: without one, the kernel lets whoever has a disk's node open the disk, and a node may be in the image
-// (SECURITY.md C1). In a user namespace nobody gets hold of such a node.
+// cgroupIsThere: without a cgroup, the kernel opens a disk to anyone who holds its device node, and the image may
+// contain one (SECURITY.md C1). In a user namespace such a node can't be opened.
 func cgroupIsThere(f *Facts) error {
 	if _, hostRoot := f.Own.UID.Inside(0); hostRoot && f.NoCgroups {
 		return errors.New("without a cgroup (--cgroup-manager=disabled), a device node in the image opens the host's disks\nhint: leave that out (Podman: --cgroups=disabled)")
@@ -148,8 +149,8 @@ func cgroupIsThere(f *Facts) error {
 	return nil
 }
 
-// nextIsLast: nobody could tell a config.json that the next runtime has written once more from one that somebody has
-// changed, so that no record of the container would count, and what it adds would not be looked at.
+// nextIsLast: if the next runtime rewrote config.json once more, its version could not be told from one that somebody
+// has tampered with. No record of the container would count, and nothing would check what that runtime adds.
 func nextIsLast(f *Facts) error {
 	if f.RewritingNext != "" {
 		return fmt.Errorf("the next runtime %q rewrites config.json for each container after nonroot-runc has\nhint: %s", f.RewritingNext, runc.WrapperHint)
@@ -161,7 +162,7 @@ func asked(f *inquiry) *Identity {
 	return &Identity{UID: f.User.UID, GID: f.User.GID, Groups: f.User.Groups}
 }
 
-// process decides who a process runs as, and holds it to the checks.
+// process decides who a process runs as, and applies the checks.
 func (p *Policy) process(f *inquiry, d *Decision) {
 	d.Reason, d.Identity = "", &Identity{}
 	p, err := p.ownBlock(f, d)
@@ -181,13 +182,13 @@ func (p *Policy) process(f *inquiry, d *Decision) {
 	}
 }
 
-// refuse says why there is to be no container or process, or in mode audit why there would be none.
+// refuse records why the container or process is refused, or in mode audit why it would be.
 func refuse(d *Decision, why error) {
 	d.Reason = hint.Line(why)
 	if d.Mode != Audit {
-		d.Mode, d.Identity, d.Leases = Refuse, nil, nil // who is refused takes no id away from others
+		d.Mode, d.Identity, d.Leases = Refuse, nil, nil // a refused container takes no id
 	} else if d.Identity != nil && d.Identity.UID == 0 {
-		d.Identity = nil // it did not come so far
+		d.Identity = nil // it did not get that far
 	}
 }
 
@@ -200,14 +201,14 @@ func asksForRoot(f *inquiry, d *Decision) error {
 		u := &users[0]
 		user := u.Name
 		if !validName(user) {
-			user = strconv.FormatUint(uint64(u.UID), 10) // a Dockerfile takes the number, too
+			user = strconv.FormatUint(uint64(u.UID), 10) // USER in a Dockerfile accepts a number, too
 		}
 		return fmt.Errorf(root+": its image was built for the user %s (uid %d)\nhint: set USER %s in the image, or start it with the user %d:%d", quote.Value(u.Name), u.UID, user, u.UID, u.GID)
 	}
 	return errors.New(root + "\nhint: set USER in its image to one that isn't root, or start it with a user such as 1000:1000")
 }
 
-// identify finds the identity: the first source that has one.
+// identify takes the identity from the first source that has one.
 func (p *Policy) identify(f *inquiry, d *Decision) error {
 	for _, s := range p.Sources {
 		found, err := p.from(s, f, d)
@@ -253,7 +254,7 @@ func (p *Policy) from(s Source, f *inquiry, d *Decision) (bool, error) {
 	}
 }
 
-// fallback is who a process becomes that may not be who it asks to be.
+// fallback is the identity of a process that may not have the one it asks for.
 func (p *Policy) fallback(f *inquiry) Identity {
 	if f.created != nil {
 		return Identity{UID: f.created.UID, GID: f.created.GID}
@@ -261,8 +262,8 @@ func (p *Policy) fallback(f *inquiry) Identity {
 	return Identity{UID: uint32(p.UID), GID: uint32(p.GID)}
 }
 
-// kept: a uid that isn't root stays, within the policy's bounds. Its gid stays, too, unless it means something: then it
-// becomes the user's own primary group in the image, else the policy's.
+// kept: a uid other than root's stays, within the policy's bounds. Its gid stays unless it means something on the
+// host: then the user's own primary group in the image takes its place, else the policy's.
 func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
 	uid, id := f.User.UID, d.Identity
 	if uid == 0 || len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(uid) {
@@ -280,7 +281,7 @@ func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
 		return true, nil
 	}
 	id.GID = p.fallback(f).GID
-	if f.missing.HostGroups { // else the image would be read for a gid that may be harmless
+	if f.missing.HostGroups { // otherwise the image would be read in vain for a gid that may be harmless
 		return true, nil
 	}
 	if u, ok := f.accounts().UserByID(uid); ok && p.harmless(f, u.GID) {
@@ -289,7 +290,7 @@ func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
 	return true, nil
 }
 
-// harmless says whether a gid may be a primary one.
+// harmless says whether a gid may be a primary group.
 func (p *Policy) harmless(f *inquiry, gid uint32) bool {
 	if gid == 0 || gid > MaxID {
 		return false
@@ -297,8 +298,8 @@ func (p *Policy) harmless(f *inquiry, gid uint32) bool {
 	return p.allows(f, gid) || p.unprivileged(f, gid, f.hostGID(gid))
 }
 
-// unprivileged says that a gid is none of the privileged groups', neither by its number in the container nor by the host's: an
-// idmapped volume may keep the numbers of the disk.
+// unprivileged says that a gid is no privileged group's, neither by its number in the container nor by that on the
+// host: an idmapped volume may keep the numbers of the disk.
 func (p *Policy) unprivileged(f *inquiry, gid, host uint32) bool {
 	return !p.privileged(f, gid) && !p.privileged(f, host)
 }
@@ -307,17 +308,17 @@ func (p *Policy) allows(f *inquiry, gid uint32) bool {
 	return p.hasAllowed(f, gid) && p.allowsAs(f, gid, f.hostGID(gid))
 }
 
-// allowsAs says whether allowed_gids has a gid of a container's that is another one on the host. It means the host's: a user
-// namespace does not make another one of it.
+// allowsAs says whether allowed_gids lists a gid of the container that is another one on the host. The policy means
+// the host's gids: mapping one in a user namespace does not put it on the list.
 func (p *Policy) allowsAs(f *inquiry, gid, host uint32) bool {
 	return p.hasAllowed(f, gid) &&
 		(host == gid || p.hasAllowed(f, host) || !p.privileged(f, host) && !f.groups().Named(host))
 }
 
-// hasAllowed says whether a gid of the host's is in allowed_gids, by its number or by the name that it has there.
+// hasAllowed says whether allowed_gids lists a gid of the host, by number or by its name there.
 func (p *Policy) hasAllowed(f *inquiry, gid uint32) bool { return p.listsGroup(gid, f.groups) }
 
-// listsGroup is hasAllowed with groups that are looked at for a name only.
+// listsGroup is hasAllowed, which reads the host's groups only if there are names to look up.
 func (p *Policy) listsGroup(gid uint32, groups func() *HostGroups) bool {
 	return p.AllowedGIDs.Has(gid) || gid != 0 && slices.ContainsFunc(p.AllowedGroups, func(name string) bool {
 		named, ok := groups().byName(name)
@@ -325,8 +326,8 @@ func (p *Policy) listsGroup(gid uint32, groups func() *HostGroups) bool {
 	})
 }
 
-// requested: what the container asks for by annotation or environment, where the policy hears it. A request that it
-// doesn't permit is refused, rather than passed over: somebody relies on it.
+// requested: the user that the container asks for by annotation or environment, where the policy listens to it. A
+// request that the policy doesn't permit is refused rather than ignored: somebody relies on it.
 func (p *Policy) requested(f *inquiry, d *Decision) (bool, error) {
 	if f.Act == Exec {
 		return false, nil
@@ -363,7 +364,7 @@ func (p *Policy) requested(f *inquiry, d *Decision) (bool, error) {
 	return true, p.requestedGroup(f, id, named, isNamed, group, hasGroup, where)
 }
 
-// request is the first request that the policy hears, and where it stands.
+// request is the first request that the policy listens to, and where it was found.
 func (p *Policy) request(f *inquiry) (text, where string) {
 	if p.Annotation && f.Container != nil {
 		if v, ok := f.Container.Annotations[RequestAnnotation]; ok {
@@ -371,7 +372,7 @@ func (p *Policy) request(f *inquiry) (text, where string) {
 		}
 	}
 	if p.Variable {
-		for _, e := range slices.Backward(f.Env) { // the last one is the one that getenv(3) of a shell finds
+		for _, e := range slices.Backward(f.Env) { // the last one is what a shell sees
 			if v, ok := strings.CutPrefix(e, RequestVariable+"="); ok {
 				return v, "the environment's " + RequestVariable
 			}
@@ -394,7 +395,7 @@ func (p *Policy) allowed() string {
 	return p.AllowedUIDs.String()
 }
 
-// requestedGroup: the group that goes with a request. One that is named must be the user's own, the policy's, or in
+// requestedGroup: the group of a requested user. If one is named, it must be the user's own, the policy's, or in
 // allowed_gids.
 func (p *Policy) requestedGroup(f *inquiry, id *Identity, named accounts.User, isNamed bool, group string, hasGroup bool, where string) error {
 	if !hasGroup {
@@ -418,13 +419,13 @@ func (p *Policy) requestedGroup(f *inquiry, id *Identity, named accounts.User, i
 	return fmt.Errorf("%s asks for gid %d, which the policy does not allow: it allows the user's own primary group, %d, and allowed_gids (%s)", where, id.GID, p.GID, p.AllowedGIDs)
 }
 
-// hostGID is what a container's gid is on the host, as far as can be seen; without a mapping it is 0, and dropped.
+// hostGID is the host's number of a container's gid, as far as is known; an unmapped one is 0, and dropped.
 func (f *inquiry) hostGID(gid uint32) uint32 {
 	host, _ := f.outside(gid, func(p *idmap.Pair) idmap.Map { return p.GID })
 	return host
 }
 
-// outside translates an id of the container's through its own user namespace and the caller's.
+// outside translates an id of the container through its own user namespace and the caller's.
 func (f *inquiry) outside(id uint32, kind func(*idmap.Pair) idmap.Map) (uint32, bool) {
 	if f.UserNamespace != nil {
 		var ok bool

@@ -11,18 +11,18 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/homedir"
 )
 
-// Setting is the value that a key of the policy file has, and where it was set. It is for people (nonroot-ctl config show); what
-// decides are Policy's fields.
+// Setting is the value of a key of the policy file, and where it was set. It is for people (nonroot-ctl config show);
+// decisions use Policy's fields.
 type Setting struct {
-	Key   string `json:"key"`            // as docs/policy.md has it: "table.key"
+	Key   string `json:"key"`            // as docs/policy.md writes it: "table.key"
 	Value any    `json:"value"`          // text, a number, true or false, or a list; nil: it has none
 	Line  int    `json:"line,omitempty"` // of the policy file, from 1; 0: it is not set there
 }
 
 // Effective is a whole policy, key by key.
 type Effective struct {
-	Settings []Setting       `json:"settings"`        // the general part: every key there is
-	Audit    []Setting       `json:"audit,omitempty"` // what is audited beside it: the keys that are set
+	Settings []Setting       `json:"settings"`        // the general part: every key
+	Audit    []Setting       `json:"audit,omitempty"` // [audit]: the keys that are set
 	Rules    []EffectiveRule `json:"rules,omitempty"`
 }
 
@@ -34,7 +34,7 @@ type EffectiveRule struct {
 	Audit    []Setting `json:"audit,omitempty"`
 }
 
-// Effective says what each key is. Text has to be that of the file, and each rule to have its policy (Parse).
+// Effective lists the value of each key. Text must be the file's, and every rule must have its policy (Parse).
 func (p *Policy) Effective() Effective {
 	lines := p.lines()
 	e := Effective{Settings: append(p.general(), p.shared()...)}
@@ -54,7 +54,7 @@ func (p *Policy) Effective() Effective {
 	return e
 }
 
-// ForRule is what each key is for the containers that a rule takes: what the rule sets, else what the general part has. nil: there
+// ForRule lists the value of each key for the containers of a rule: the rule's, else the general part's. nil: there
 // is no such rule.
 func (p *Policy) ForRule(name string) []Setting {
 	for i := range p.Rules {
@@ -71,7 +71,7 @@ func (p *Policy) ForRule(name string) []Setting {
 	return nil
 }
 
-// place notes where the settings are set that a part of the file sets.
+// place records the lines of the settings that a part of the file sets.
 func place(all []Setting, lines map[string]int, table string) {
 	for i := range all {
 		if line := lines[table+all[i].Key]; line > 0 {
@@ -98,7 +98,7 @@ func (p *Policy) lines() map[string]int {
 	var parser unstable.Parser
 	parser.Reset(p.Text)
 	walk(p.Text, func(key string, at unstable.Range) bool {
-		if annotationKey(key) { // what follows is a key of the containers' own
+		if annotationKey(key) { // what follows is an annotation's own name
 			table, _, _ := strings.Cut(key, ".annotations.")
 			key = table + ".annotations"
 		}
@@ -187,7 +187,7 @@ func (p *Policy) shared() []Setting {
 	}
 }
 
-// settings are those that only a rule has.
+// settings are the keys that only rules have.
 func (r *Rule) settings() []Setting {
 	m := &r.Match
 	var annotations map[string][]string
@@ -217,7 +217,7 @@ func pick(yes bool, set, unset string) string {
 	return unset
 }
 
-// optional is a text that need not be there.
+// optional turns an empty text into nil.
 func optional(s string) any {
 	if s == "" {
 		return nil
@@ -225,7 +225,7 @@ func optional(s string) any {
 	return s
 }
 
-// list is never nil, which would be no value at all.
+// list is never nil: nil would mean that the key has no value.
 func list(of []string) []string { return append([]string{}, of...) }
 
 // mixed is a list of ids, ranges of them and names of groups.

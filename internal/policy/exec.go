@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// Exempts says that a container that was created before may be as it is: its record says so, or, where it has none, the
-// policy, of which this is what holds for it.
+// Exempts says that an existing container may stay as it is: its record says so, or, if it has no record, p does,
+// which is the part of the policy that holds for it.
 func (p *Policy) Exempts(f *Facts) bool {
 	switch {
 	case f.Unsure || f.Record.Enforced():
@@ -19,7 +19,7 @@ func (p *Policy) Exempts(f *Facts) bool {
 	return p.Mode.Exempts() || p.Existing.Exempts()
 }
 
-// exempted is the decision about a container that may be as it is.
+// exempted is the decision about a container that may stay as it is.
 func (p *Policy) exempted(f *inquiry, d *Decision) {
 	switch {
 	case f.Record != nil:
@@ -32,15 +32,15 @@ func (p *Policy) exempted(f *inquiry, d *Decision) {
 	}
 }
 
-// further decides about a further process of a container. Engines always hand over a whole process file, with root's ids
-// and capabilities where "exec -u 0" or "--privileged" asked for them (SECURITY.md D1-D4).
+// further decides about a further process of a container. Engines hand over a complete process file, with root's ids
+// and capabilities if "exec -u 0" or "--privileged" asked for them (SECURITY.md D1-D4).
 func (p *Policy) further(f *inquiry, d *Decision) {
 	if p.Exempts(f.Facts) {
 		p.exempted(f, d)
 		return
 	}
 	if p.Mode != Refuse {
-		d.Mode = Rewrite // the container was rewritten, or must not be root for want of a record
+		d.Mode = Rewrite // the container was rewritten, or has no record that would let it be root
 	}
 	if f.Seen {
 		d.Asked = asked(f)
@@ -63,9 +63,9 @@ func (p *Policy) further(f *inquiry, d *Decision) {
 	}
 }
 
-// gate decides about a created container's first process, which has its final credentials by now: it goes on only if the
-// kernel shows that every promise on them is kept. So a container that was created before this program was installed, one
-// whose config.json was changed in between, or one whose runtime was deceived is caught (SECURITY.md D7).
+// gate decides whether a created container may start. Its first process has its final credentials by now, so it may
+// go on only if the kernel shows that they keep every promise. That catches a container created before this program
+// was installed, one whose config.json was changed in between, and one whose runtime was deceived (SECURITY.md D7).
 func (p *Policy) gate(f *inquiry, d *Decision) {
 	if p.Exempts(f.Facts) {
 		p.exempted(f, d)

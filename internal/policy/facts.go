@@ -13,42 +13,42 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Act is what is to be decided about.
+// Act is what a decision is about.
 type Act int
 
 // The acts.
 const (
-	Create   Act = iota // a container is made: create, run
-	Restored            // a container is brought back from a checkpoint
+	Create   Act = iota // a new container: create, run
+	Restored            // a container restored from a checkpoint
 	Exec                // a further process of a container
-	Start               // a created container's first process goes on
+	Start               // the first process of a created container goes on
 )
 
-// Facts is what a decision rests on: data, without functions (a test holds it to that). Those that are dear to gather are
-// nil until a decision has asked for them (decision.Missing).
+// Facts is what a decision rests on: plain data, without functions (a test enforces that). Facts that are expensive
+// to gather are nil until a decision has asked for them (decision.Missing).
 type Facts struct {
 	Act    Act
-	Now    time.Time // by which rules run out
+	Now    time.Time // by which rules expire
 	ID     string    // the container's
 	Bundle string    // its directory, absolute, clean and free of links
 
-	Unguarded bool // others have a hand in the bundle, so that its place says nothing
+	Unguarded bool // others can change the bundle's directory, so its place proves nothing
 
-	// What the call itself has against it, whatever is decided.
+	// What speaks against the call itself, whatever is decided.
 	Unfit         error  // of the descriptors that the container would get
 	NoCgroups     bool   // the command line asks for no cgroup
-	RewritingNext string // the next runtime, if it writes config.json once more
+	RewritingNext string // the next runtime, if it rewrites config.json once more
 
-	// What config.json says, or for an exec what its process asks for.
+	// From config.json, or for an exec from its process file.
 	Origin    *Origin // nil: config.json can't be read
 	Seen      bool    // User is what was asked for
 	User      spec.User
-	Env       []string // read where the policy hears RequestVariable
+	Env       []string // read only if the policy listens to RequestVariable
 	Cwd       string
 	Container *spec.Container // nil: an exec or start
 
-	// UserNamespace is the map of the container's own user namespace, to ids as the caller has them; nil: it has
-	// none of its own. Own is the map of the caller's.
+	// UserNamespace is the map of the container's own user namespace, to the caller's ids; nil: it has none. Own is
+	// the map of the caller's user namespace.
 	UserNamespace *idmap.Pair
 	Own           idmap.Pair
 
@@ -57,40 +57,40 @@ type Facts struct {
 
 	HostGroups *HostGroups
 	Accounts   *accounts.Files    // the image's passwd and group; for an exec, the copies that its container sees
-	OwnGroup   bool               // the group of Accounts is the image's own
-	Intended   *accounts.Intended // the image's service user
-	Neighbour  *Neighbour         // whose processes the container joins
-	Volumes    []OwnedVolume      // who owns the engine's volumes of the container's, each by its top directory; an empty one that is nobody's yet (plan.Owners.IsNew), or has its owner from the image, is left out
-	Prepares   *Identity          // whom its command prepares its volumes for; uid 0: nobody
-	Last       *LastStart         // who the container was when it was last started; nil: it never was, or nobody knows. It is gathered with Volumes
-	Isolated   *bool              // whether a gid of the container's means nothing on the host
+	OwnGroup   bool               // the group file of Accounts is the image's own
+	Intended   *accounts.Intended // the user that the image was built for
+	Neighbour  *Neighbour         // the container whose processes this one joins
+	Volumes    []OwnedVolume      // owners of the engine's volumes of the container, each by its top directory; empty volumes that are nobody's yet (plan.Owners.IsNew), or whose owner comes from the image, are left out
+	Prepares   *Identity          // the user that the command prepares the volumes for; uid 0: none
+	Last       *LastStart         // who the container was when it was last started; nil: never, or unknown. Gathered with Volumes
+	Isolated   *bool              // whether a gid of the container means nothing on the host
 	People     *People
-	Project    *string  // the name under which containers belong together (Compose's project)
+	Project    *string  // the name that groups containers (Compose's project)
 	Devices    []Device // the container's
 	Leases     []Foreseen
 }
 
-// Existing is what is known of a container that was created before.
+// Existing is what is known of a container that exists already.
 type Existing struct {
-	Record  *decision.Decision // the one that is binding; nil: none is
-	Unsure  bool               // a later call, which failed, may have left its record in place of the container's own
+	Record  *decision.Decision // the one that counts; nil: none does
+	Unsure  bool               // a later call that failed may have replaced the container's own record
 	Unsound error              // why nothing in the bundle can be trusted
 
 	Process      *runc.Credentials // the first process's; nil: it is not running, or was not looked at
-	ProcessFault error             // why they can't be known
-	Nested       bool              // that process has made a user namespace of its own
-	NamedGroups  bool              // its runtime may look numbers of groups up as names in the image's own /etc/group
+	ProcessFault error             // why they are unknown
+	Nested       bool              // that process has created a user namespace
+	NamedGroups  bool              // its runtime may look group numbers up as names in the image's /etc/group
 }
 
-// Neighbour is the process by which a container names the pid namespace that it joins: another container's first one. It is empty
-// where nothing can be told of it.
+// Neighbour is the first process of another container, whose pid namespace this one joins. It is empty where nothing
+// is known of that process.
 type Neighbour struct {
 	Known     bool
-	UID, GID  uint32 // as the container has the ids
-	Container string // the other one's id, as far as its cgroup tells
+	UID, GID  uint32 // as this container has the ids
+	Container string // the other container's id, as far as its cgroup tells
 }
 
-// LastStart is who a container was when it was last started, by what its own processes can't write.
+// LastStart is who a container was when it was last started, from sources that its processes can't write.
 type LastStart struct {
 	Identity
 	Source Source
@@ -98,7 +98,7 @@ type LastStart struct {
 
 // HostGroups is what gids mean on the host.
 type HostGroups struct {
-	Unreadable bool // nobody knows: each gid then means something
+	Unreadable bool // it can't be read: every gid then means something
 	Groups     []HostGroup
 	Sockets    []uint32 // gids that may open an engine's socket
 }
@@ -115,32 +115,32 @@ type People struct {
 	Fault    error // why it can't be read
 }
 
-// Device is a device node of the container's.
+// Device is a device node of the container.
 type Device struct {
 	Path    string
 	GID     uint32 // the group that owns it on the host
 	Known   bool   // the host has it
-	NodeGID uint32 // the group that is to own the container's node, as config.json says; 0: root's, or not known
-	Closed  bool   // a disk or memory is read by it: the container's node will be root's (SECURITY.md C1)
+	NodeGID uint32 // the group that config.json wants to own the container's node; 0: root's, or unknown
+	Closed  bool   // it gives access to a disk or memory: the container's node will be root's (SECURITY.md C1)
 }
 
-// Foreseen says which id an owner gets.
+// Foreseen is the id that an owner would get.
 type Foreseen struct {
 	decision.Lease
-	Fault error // why none
+	Fault error // why it gets none
 }
 
-// inquiry is a decision's way to its facts: it notes those that it has asked for in vain, and goes on with the answer that
-// gives least, as it will be made again.
+// inquiry gives a decision its facts. It notes those that are missing, and answers with what gives least, as the
+// decision will be made again.
 type inquiry struct {
 	*Facts
 	missing decision.Missing
 
-	created *Identity // who the container is that a further process is for; nil: nobody knows
-	by      Source    // and where that came from
+	created *Identity // who the container is that a further process is for; nil: unknown
+	by      Source    // the source of that identity
 }
 
-// ask is a decision's inquiry into its facts.
+// ask starts a decision's inquiry into its facts.
 func (f *Facts) ask() *inquiry { return &inquiry{Facts: f} }
 
 var noGroups = &HostGroups{Unreadable: true}
@@ -231,7 +231,7 @@ func (q *inquiry) people() *People {
 func (q *inquiry) lease(l decision.Lease) (ID, error) {
 	at := slices.IndexFunc(q.Leases, func(f Foreseen) bool { return f.Same(l) })
 	if at < 0 {
-		if !q.missing.Any() { // else the owner may be another one
+		if !q.missing.Any() { // otherwise the owner may be another one
 			q.missing.Lease = &l
 		}
 		return ID(l.First), nil
@@ -246,18 +246,19 @@ func (q *inquiry) origin() *Origin {
 	return q.Origin
 }
 
-// Named says whether a gid stands in the host's group file.
+// Named says whether the host's group file has a gid.
 func (g *HostGroups) Named(gid uint32) bool {
 	return g.Unreadable || slices.ContainsFunc(g.Groups, func(e HostGroup) bool { return e.GID == gid })
 }
 
-// Privileged says whether a gid is root's, may open an engine's socket, or is that of a group with one of these names.
+// Privileged says whether a gid is root's, may open an engine's socket, or belongs to a group with one of these
+// names.
 func (g *HostGroups) Privileged(gid uint32, names []string) bool {
 	return gid == 0 || g.Unreadable || slices.Contains(g.Sockets, gid) ||
 		slices.ContainsFunc(g.Groups, func(e HostGroup) bool { return e.GID == gid && slices.Contains(names, e.Name) })
 }
 
-// hostGroup is the group of that name on the host: the first one.
+// hostGroup finds a group of the host by name: the first entry.
 func (q *inquiry) hostGroup(name string) (gid uint32, ok bool) {
 	return q.groups().byName(name)
 }
@@ -270,7 +271,7 @@ func (g *HostGroups) byName(name string) (gid uint32, ok bool) {
 	return g.Groups[at].GID, true
 }
 
-// privileged says whether a gid of the host's gives its members something of the host, by the policy.
+// privileged says whether a gid of the host gives its members something of the host, by the policy.
 func (p *Policy) privileged(q *inquiry, gid uint32) bool {
 	return gid == 0 || q.groups().Privileged(gid, p.Privileged)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// file is the policy file's form. docs/policy.md describes each key.
+// file is the policy file. docs/policy.md describes each key.
 type file struct {
 	Runtimes []string `toml:"runtimes"`
 	Existing *string  `toml:"existing"`
@@ -55,7 +55,7 @@ type ruleFile struct {
 	Audit *settings `toml:"audit"`
 }
 
-// settings are the keys that a rule may set, too.
+// settings are the keys that rules may set, too.
 type settings struct {
 	Mode     *string `toml:"mode"`
 	Reason   *string `toml:"reason"`
@@ -89,14 +89,14 @@ type settings struct {
 	Hooks hooksTable `toml:"hooks"`
 }
 
-// Parse reads a policy file: TOML (https://toml.io/en/v1.0.0) with the keys of docs/policy.md and no others. What it
-// doesn't set is as in Default. Errors begin with file, line and column.
+// Parse reads a policy file: TOML (https://toml.io/en/v1.0.0) with the keys of docs/policy.md and no others. Keys
+// that are not set have Default's values. Errors begin with file, line and column.
 func Parse(name string, data []byte) (*Policy, error) {
 	return parse(name, data, false)
 }
 
-// ParseForOne is Parse for a call that is about one container: of the rules, which are checked like all else, only the one that
-// takes it is made a policy of, when For asks for it. Until then its Policy may be nil.
+// ParseForOne is Parse for a call about one container. All rules are checked, but only the one that matches gets a
+// Policy, when For asks for it. Until then its Policy may be nil.
 func ParseForOne(name string, data []byte) (*Policy, error) {
 	return parse(name, data, true)
 }
@@ -108,7 +108,7 @@ func parse(name string, data []byte, later bool) (*Policy, error) {
 	return parseAny(name, data)
 }
 
-// parseAny reads any file.
+// parseAny reads any policy file, by the library's decoder.
 func parseAny(name string, data []byte) (*Policy, error) {
 	var f file
 	d := toml.NewDecoder(bytes.NewReader(data))
@@ -127,15 +127,15 @@ func parseAny(name string, data []byte) (*Policy, error) {
 	return p, nil
 }
 
-// all reads a file that is TOML with no keys but ours.
+// all reads a file that is valid TOML and has only known keys.
 func (f *file) all(p *Policy, r *reader) {
 	r.spelling()
 	f.general(p, r)
 	f.rules(p, r)
 }
 
-// Faults lists everything that is wrong with a file that Parse refuses, which names only the first fault. Nothing is known of what
-// comes after a line that is not TOML.
+// Faults lists everything that is wrong with a file that Parse refuses; Parse names only the first fault. What comes
+// after a line that is not TOML is not checked.
 func Faults(name string, data []byte) []error {
 	var f file
 	r := reader{file: name, data: data}
@@ -163,17 +163,17 @@ func Faults(name string, data []byte) []error {
 	})
 }
 
-// general reads all but the rules.
+// general reads everything but the rules.
 func (f *file) general(p *Policy, r *reader) {
 	f.basics(p, r)
 	f.Log.read(p, r)
 	f.settings.apply(p, r)
 	f.build(p, r)
-	// Only now, as what is audited beside it is the general part with something changed.
+	// Last, as [audit] is the general part with changes.
 	p.Audit = f.Audit.audited(p, r)
 }
 
-// apply sets what is set.
+// apply sets the keys that are set.
 func (s *settings) apply(p *Policy, r *reader) {
 	s.mode(p, r)
 	s.identity(p, r)
@@ -182,7 +182,7 @@ func (s *settings) apply(p *Policy, r *reader) {
 	s.Hooks.read(p, r)
 }
 
-// audited is the policy with what is only audited beside it; nil: nothing is.
+// audited is the policy with the changes of [audit]; nil: there are none.
 func (s *settings) audited(p *Policy, r *reader) *Policy {
 	if s == nil || reflect.ValueOf(*s).IsZero() {
 		return nil
@@ -203,7 +203,7 @@ func (f *file) rules(p *Policy, r *reader) {
 		return
 	}
 	names := make(map[string]bool, len(f.Rules))
-	// There may be hundreds, which are read for each container: what they are made of is asked for at once.
+	// There may be hundreds, and they are read for each container, so they are allocated at once.
 	p.Rules = make([]Rule, 0, len(f.Rules))
 	policies := make([]Policy, len(f.Rules))
 	in := &reader{file: r.file, data: r.data, outer: r}
@@ -222,17 +222,18 @@ func (f *file) rules(p *Policy, r *reader) {
 	in.evades(p.Rules)
 }
 
-// apart refuses a rule whose range overlaps that of one before it, in other blocks.
+// apart refuses a rule whose range overlaps an earlier rule's, where the two divide it into different blocks.
 func (r *reader) apart(rule *Rule, before []Rule) {
 	for i := range before {
-		if before[i].Policy != nil && asunder(rule.Policy, before[i].Policy) { // one that is read later has no range
+		if before[i].Policy != nil && asunder(rule.Policy, before[i].Policy) { // a rule that is read later has no range
 			r.fail("identity.range", "it overlaps that of the rule %q, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", before[i].Name, Ranges{before[i].Policy.Range})
 			return
 		}
 	}
 }
 
-// read makes a rule of it, and of q its policy; the general part's audited settings hold beside it, too, unless it has some of its own or exempts.
+// read makes a rule, with q as its policy. The general part's [audit] holds beside it, too, unless the rule has one
+// of its own or exempts.
 func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule {
 	m := &f.Match
 	rule := Rule{Match: Match{Engine: m.Engine, Root: m.Root, Namespace: m.Namespace, Pod: m.Pod, Container: m.Container, Image: m.Image}}
@@ -282,7 +283,7 @@ func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule
 	return rule
 }
 
-// until is the end of the day that is named: TOML's local date, or the same as text.
+// until is the end of the day that is named: a TOML local date, or the same as text.
 func (f *ruleFile) until(r *reader) time.Time {
 	if f.Until == nil {
 		return time.Time{}
@@ -294,7 +295,7 @@ func (f *ruleFile) until(r *reader) time.Time {
 	return day.AddDate(0, 0, 1)
 }
 
-// asWritten is a value of any type, for a message.
+// asWritten formats a value of any type for a message.
 func asWritten(v any) string {
 	switch v.(type) {
 	case []any:
@@ -316,17 +317,17 @@ func validRule(s string) bool {
 	}) < 0
 }
 
-// reader collects the first value that makes no sense, with its place.
+// reader keeps the faults that it finds, each with its place.
 type reader struct {
 	file   string
 	data   []byte
-	rule   int    // which of the rules is read, from 1; 0: none
-	prefix string // of the keys: where the part of the file is that is read
+	rule   int    // the rule that is being read, from 1; 0: none
+	prefix string // of the keys: the place of the part that is being read
 	outer  *reader
 	faults []error
 }
 
-// in is the reader of a part of the file.
+// in is the reader for a part of the file.
 func (r *reader) in(prefix string) *reader {
 	return &reader{file: r.file, data: r.data, prefix: prefix, outer: r}
 }
@@ -343,7 +344,7 @@ func (r *reader) fail(key, format string, args ...any) {
 	r.faults = append(r.faults, fmt.Errorf("%s:%d:%d: %s: %s", r.file, row, col, key, fmt.Sprintf(format, args...)))
 }
 
-// annotationKey says that a key is somebody else's name for something: rule[1].match.annotations.NAME. The package regexp would
+// annotationKey says that a key is an annotation's own name: rule[1].match.annotations.NAME. Package regexp would
 // cost each call of the runtime a tenth of a millisecond.
 func annotationKey(key string) bool {
 	rest, ok := strings.CutPrefix(key, "rule[")
@@ -351,9 +352,10 @@ func annotationKey(key string) bool {
 	return ok && closed && number != "" && strings.Trim(number, "0123456789") == "" && strings.HasPrefix(rest, ".match.annotations.")
 }
 
-// spelling refuses a key that is a known one but for its case: TOML's keys are case-sensitive, the library folds them.
+// spelling refuses a key that differs from a known one only in case: TOML's keys are case-sensitive, but the library
+// ignores case.
 //
-// Most files can't have one, which a look at their lines shows; only the others are taken apart a second time.
+// The lines of most files show that they can't have such a key; only the others are parsed a second time.
 func (r *reader) spelling() {
 	if plainKeys(r.data) {
 		return
@@ -371,8 +373,9 @@ func (r *reader) spelling() {
 	})
 }
 
-// plainKeys says that no line can have a key with anything but small letters, nor rules that are no list. What it looks at is
-// more than keys: all of a line but for comments and what stands behind a "=" with no table in it.
+// plainKeys says that no line can have a key with anything but lower-case letters, and that no [rule] stands where
+// [[rule]] belongs. It looks at more than keys: at each whole line except for comments and for what follows a "="
+// that opens no table.
 func plainKeys(data []byte) bool {
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimLeft(line, " \t")
@@ -394,7 +397,7 @@ func plainKeys(data []byte) bool {
 	return true
 }
 
-// plainKey says that a byte is one of known keys, or may stand around them.
+// plainKey says that a byte occurs in known keys, or may stand around them.
 func plainKey(c byte) bool {
 	switch {
 	case c >= 'a' && c <= 'z':
@@ -405,7 +408,7 @@ func plainKey(c byte) bool {
 	return false
 }
 
-// oneOf gives the value that belongs to the text of a key that was set.
+// oneOf sets the value that belongs to a word, if the key is set.
 func oneOf[T any](r *reader, key string, set *string, names []string, values []T, to *T) {
 	if set == nil {
 		return
@@ -416,7 +419,7 @@ func oneOf[T any](r *reader, key string, set *string, names []string, values []T
 			return
 		}
 	}
-	r.fail(key, "%q is none of %s", *set, strings.Join(names, ", "))
+	r.fail(key, "%q is not one of %s", *set, strings.Join(names, ", "))
 }
 
 func (s *settings) mode(p *Policy, r *reader) {
@@ -462,7 +465,7 @@ func (s *settings) identity(p *Policy, r *reader) {
 			r.fail(key, "%d is not from 1 to %d", *set, MaxID)
 			return
 		}
-		*to = ID(*set) // bounded just above
+		*to = ID(*set) // its bounds were checked just above
 	}
 	number("identity.uid", id.UID, &p.UID)
 	number("identity.gid", id.GID, &p.GID)
@@ -506,7 +509,7 @@ func (s *settings) identity(p *Policy, r *reader) {
 	s.eachTheirOwn(p, r)
 }
 
-// addedGroups are those that a process gets without having asked for them.
+// addedGroups reads the groups that every process gets without asking.
 func (s *settings) addedGroups(p *Policy, r *reader) {
 	if s.Identity.Groups != nil {
 		numbers, names := r.groups("identity.groups", s.Identity.Groups)
@@ -527,7 +530,7 @@ func (s *settings) addedGroups(p *Policy, r *reader) {
 	}
 }
 
-// eachTheirOwn: ranges, and the lists of people.
+// eachTheirOwn reads ranges and the lists of people.
 func (s *settings) eachTheirOwn(p *Policy, r *reader) {
 	id := &s.Identity
 	if id.Range != nil {
@@ -566,7 +569,7 @@ func (s *settings) eachTheirOwn(p *Policy, r *reader) {
 	}
 }
 
-// groups tells names of groups from numbers and ranges.
+// groups separates names of groups from numbers and ranges.
 func (r *reader) groups(key string, list []any) (numbers []any, names []string) {
 	for _, e := range list {
 		name, isText := e.(string)
@@ -636,7 +639,7 @@ func (f *file) build(p *Policy, r *reader) {
 	p.Build.Bundles = append(p.Build.Bundles, b.Bundles...)
 }
 
-// validName keeps to what useradd(8) of Debian and of shadow-utils accept.
+// validName accepts what useradd(8) of Debian and of shadow-utils accept.
 func validName(s string) bool {
 	for i, r := range s {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_'
@@ -647,14 +650,14 @@ func validName(s string) bool {
 	return s != "" && len(s) <= 32
 }
 
-// validSize is tmpfs(5)'s size option. 0 is left out: to the kernel it means that there is no limit.
+// validSize accepts tmpfs(5)'s size option, except 0: to the kernel that means no limit.
 func validSize(s string) bool {
 	digits := strings.TrimRight(s, "kKmMgG%")
 	return len(s)-len(digits) <= 1 && digits != "" && digits[0] != '0' && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
 }
 
-// position finds line and column of a key, "table.key". A key that was not written is looked for where it would stand:
-// at the file's beginning.
+// position finds line and column of a key, "table.key". For a key that was not written, it is where the key would go:
+// the beginning of the file.
 func position(data []byte, key string) (row, col int) {
 	row, col = 1, 1
 	walk(data, func(k string, at unstable.Range) bool {
@@ -670,8 +673,9 @@ func position(data []byte, key string) (row, col int) {
 	return row, col
 }
 
-// walk calls a function with each key of a well-formed file, "table.key" or "array[N].key" with N from 1 on, and where it
-// stands, until it returns false. Lines are counted by who needs them: the library does it from the file's beginning.
+// walk calls a function with each key of a well-formed file, "table.key" or "array[N].key" with N from 1, and the
+// key's place, until it returns false. It does not count lines: the library does that from the beginning of the file
+// each time.
 func walk(data []byte, each func(key string, at unstable.Range) bool) {
 	var p unstable.Parser
 	p.Reset(data)
@@ -714,7 +718,7 @@ func keyOf(e *unstable.Node) (name string, at unstable.Range) {
 	return name, at
 }
 
-// visit calls the function with one key, and with those of an inline table behind it.
+// visit calls the function with one key, and with those of an inline table that is its value.
 func visit(e *unstable.Node, table string, each func(string, unstable.Range) bool) (more bool) {
 	name, at := keyOf(e)
 	name = table + name

@@ -103,11 +103,11 @@ func TestParseWhole(t *testing.T) {
 	}
 	strict := *want
 	strict.HomeSize = "2g"
-	agents, others, audited := *want, *want, *want
+	agents, others := *want, *want
 	want.Audit = &strict
 	agents.Rule, agents.Mode, agents.Reason = "agents", Off, "they need it"
 	others.Rule, others.Reason, others.UID, others.Annotation, others.Variable = "others", "", 2000, false, false
-	audited = others
+	audited := others
 	audited.DropBounding = false
 	others.Audit, others.General = &audited, want
 	want.Rules = []Rule{
@@ -132,7 +132,7 @@ func TestParseEmptyIsDefault(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
-		{"mode = \"of\"", `p:1:1: mode: "of" is none of rewrite, refuse, audit, off`},
+		{"mode = \"of\"", `p:1:1: mode: "of" is not one of rewrite, refuse, audit, off`},
 		{"\nmode = \"off\"", `p:2:1: mode: "off" exempts`},
 		{"mode = 3", "p:1:"},
 		{"mode = ", "p:1:"},
@@ -193,8 +193,8 @@ func TestParseRefuses(t *testing.T) {
 		{"[identity]\nname = \"abcdefghijklmnopqrstuvwxyzabcdefg\"", "is not a user name"},
 		{"[identity]\nsources = [\"kept\"]", "last source must be"},
 		{"[identity]\nsources = []", "last source must be"},
-		{"[identity]\nsources = [\"root\", \"fixed\"]", `"root" is none of`},
-		{"[identity]\nrequests = [\"label\"]", `"label" is none of`},
+		{"[identity]\nsources = [\"root\", \"fixed\"]", `"root" is not one of`},
+		{"[identity]\nrequests = [\"label\"]", `"label" is not one of`},
 		{"[identity]\n\nallowed_uids = [0]", "p:3:1: identity.allowed_uids"},
 		{"[identity]\nallowed_uids = [\"5-3\"]", "ends before"},
 		{"[identity]\nallowed_gids = [\"0-3\"]", "neither an id"},
@@ -213,7 +213,7 @@ func TestParseRefuses(t *testing.T) {
 		{"[identity]\nrange = \"1-9\"\nblock = 10", "identity.block: 10 is not a part"},
 		{"[identity]\nrange = \"1-9\"\nblock = -1", "identity.block: -1 is not a part"},
 		{"[identity]\nrange = \"1-99\"\nblock = 50\n[[rule]]\nname = \"a\"\nidentity.range = \"200-219\"", "p:6:1: rule[1].identity.range: \"200-219\" has fewer ids"},
-		{"[identity]\nshare = \"image\"", "is none of container, pod, namespace"},
+		{"[identity]\nshare = \"image\"", "is not one of container, pod, namespace"},
 		{"[identity]\nusers_file = \"users\"", "clean absolute path"},
 		{"[identity]\ngroups_file = \"/etc/group\"", "it needs identity.users_file"},
 		{"state = \"/\"", "clean absolute path"},
@@ -231,15 +231,15 @@ func TestParseRefuses(t *testing.T) {
 		{"[home]\npath = \"home\"", "clean absolute path"},
 		{"[home]\npath = \"/a/../etc\"", "clean absolute path"},
 		{"[home]\npath = \"/a,mode=0777\"", "clean absolute path"},
-		{"[home]\nmode = \"yes\"", "is none of auto, always, never"},
-		{"[process]\nbounding = \"none\"", "is none of keep, drop"},
-		{"[process]\nuser_namespaces = \"yes\"", "is none of deny, allow"},
+		{"[home]\nmode = \"yes\"", "is not one of auto, always, never"},
+		{"[process]\nbounding = \"none\"", "is not one of keep, drop"},
+		{"[process]\nuser_namespaces = \"yes\"", "is not one of deny, allow"},
 		{"runtimes = []", "the list is empty"},
 		{"runtimes = [\"bin/runc\"]", "neither a name"},
 		{"runtimes = [\"/a/../runc\"]", "neither a name"},
-		{"existing = \"x\"", "is none of enforce, leave"},
+		{"existing = \"x\"", "is not one of enforce, leave"},
 		{"restore = true", "p:1:"},
-		{"[build]\nmode = \"audit\"", "is none of rewrite, off"},
+		{"[build]\nmode = \"audit\"", "is not one of rewrite, off"},
 		{"[build]\nmode = \"off\"\nbundles = [\"/b\"]", `p:2:1: build.mode: "off" exempts`},
 		{"[build]\nbundles = [\"builds\"]", "clean absolute path"},
 		{"[build]\nbundles = [\"/\"]", "clean absolute path"},

@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// keptByAll says what a process breaks of the promises that hold for each, nil if nothing.
+// keptByAll says which of the promises that hold for every process this one breaks; nil: none.
 func keptByAll(c *runc.Credentials) error {
 	for _, ids := range []struct {
 		what string
@@ -45,8 +45,8 @@ func keptByAll(c *runc.Credentials) error {
 	return nil
 }
 
-// anybody holds a process that nobody has decided about to what a container may have: a uid that the policy keeps, no primary group
-// that is privileged on the host, and none beside it that the host gives a meaning.
+// anybody checks a process that nothing was decided about against what any container may have: a uid that the policy
+// keeps, a primary group that is not privileged on the host, and no other group that means something there.
 func (p *Policy) anybody(f *inquiry, c *runc.Credentials) error {
 	for _, uid := range c.UIDs {
 		if !p.mayBeKept(uid) {
@@ -68,7 +68,7 @@ func (p *Policy) anybody(f *inquiry, c *runc.Credentials) error {
 	return nil
 }
 
-// bothIDs is an id of a container's, and what it is on the host, where that is another one.
+// bothIDs shows an id of a container, with its number on the host if that is another one.
 func bothIDs(id, host uint32) string {
 	if id == host {
 		return strconv.FormatUint(uint64(id), 10)
@@ -76,7 +76,7 @@ func bothIDs(id, host uint32) string {
 	return fmt.Sprintf("%d (%d on the host)", id, host)
 }
 
-// exactly holds the process to what was decided, and its bounding set to what it may have.
+// exactly checks the process against the decision, and its bounding set against what it may have.
 func exactly(c *runc.Credentials, id *Identity, bounding []string) error {
 	if slices.ContainsFunc(c.UIDs, func(u uint32) bool { return u != id.UID }) {
 		return fmt.Errorf("its uids are %d, not %d as decided", c.UIDs, id.UID)
@@ -95,7 +95,7 @@ func exactly(c *runc.Credentials, id *Identity, bounding []string) error {
 	return nil
 }
 
-// mayBeKept says that a container may have a uid that asks for it: the policy keeps it, or gives it to others itself.
+// mayBeKept says that a container may have a uid: the policy keeps it if asked for, or assigns it itself.
 func (p *Policy) mayBeKept(uid uint32) bool {
 	if uid == uint32(p.UID) || p.Range.First != 0 && p.Range.Has(uid) {
 		return true
@@ -103,14 +103,14 @@ func (p *Policy) mayBeKept(uid uint32) bool {
 	return p.keepsAsked(uid)
 }
 
-// keepsAsked says that identity.sources and allowed_uids keep a uid that a container asks for. Whether it may be another container's
-// (anothers) is not looked at.
+// keepsAsked says that identity.sources and allowed_uids keep a uid that a container asks for. It does not check
+// whether the uid may be another container's (anothers).
 func (p *Policy) keepsAsked(uid uint32) bool {
 	return uid <= MaxID && slices.Contains(p.Sources, Kept) && (len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(uid))
 }
 
-// running is who a container's first process runs as, where that is somebody whom a process of it may be; nil where it is not. An
-// exec into a container of which nobody has decided, or nobody knows any more, is that one, too.
+// running is who a container's first process runs as, if the policy allows a process in it to be that user; else nil.
+// An exec into a container without a decision, or whose decision is lost, runs as the same user.
 func (p *Policy) running(f *inquiry, c *runc.Credentials) *Identity {
 	id := Identity{UID: c.UIDs[0], GID: c.GIDs[0]}
 	other := func(u uint32) bool { return u != id.UID }
@@ -123,8 +123,8 @@ func (p *Policy) running(f *inquiry, c *runc.Credentials) *Identity {
 	return &id
 }
 
-// mask is the bits of capability names. Names that the kernel doesn't have stand for nothing, as for runc. crun takes
-// them in lower case and without their prefix, too (SECURITY.md A13).
+// mask is the bits of capability names. Names that the kernel doesn't know mean nothing, as in runc. crun also
+// accepts lower case, and names without their prefix (SECURITY.md A13).
 func mask(names []string) uint64 {
 	var bits uint64
 	for _, n := range names {

@@ -13,13 +13,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// supplementary filters the additional groups: what the host gives no meaning stays, so that Kubernetes' fsGroup and
-// supplementalGroups go on working (SECURITY.md A3), and what was asked for along with a device that it owns.
+// supplementary filters the additional groups. Those that mean nothing on the host stay, so that Kubernetes' fsGroup
+// and supplementalGroups keep working (SECURITY.md A3), and so do those that own a device of the container.
 func (p *Policy) supplementary(f *inquiry, primary uint32) (kept, dropped []uint32) {
 	for _, gid := range f.User.Groups {
 		switch {
 		case gid == primary && gid != 0:
-			kept = append(kept, gid) // as it was: nothing is gained by it
+			kept = append(kept, gid) // it has that one already: nothing is gained
 		case gid != 0 && gid <= MaxID && (p.allows(f, gid) || p.meansNothing(f, gid, f.hostGID(gid)) || p.ownsDevice(f, gid)):
 			kept = append(kept, gid)
 		default:
@@ -29,8 +29,8 @@ func (p *Policy) supplementary(f *inquiry, primary uint32) (kept, dropped []uint
 	return kept, dropped
 }
 
-// meansNothing says that the host gives a gid no meaning, neither by its number in the container nor by the host's: an
-// idmapped volume may keep the numbers of the disk.
+// meansNothing says that a gid means nothing on the host, neither by its number in the container nor by that on the
+// host: an idmapped volume may keep the numbers of the disk.
 func (p *Policy) meansNothing(f *inquiry, gid, host uint32) bool {
 	for _, id := range []uint32{gid, host} {
 		if id < firstOrdinary || f.groups().Named(id) || p.privileged(f, id) {
@@ -40,9 +40,9 @@ func (p *Policy) meansNothing(f *inquiry, gid, host uint32) bool {
 	return true
 }
 
-// ownsDevice says that a group is not privileged, and owns a device which the engine gives to the container: without
-// it, the device is of no use (docker run --device /dev/ttyUSB0 --group-add dialout). Such a group could be the
-// primary one, too, so that nothing is gained by it. A further process keeps those that its container has.
+// ownsDevice says that a group is not privileged, and owns a device that the engine gives to the container: without
+// the group the device is useless (docker run --device /dev/ttyUSB0 --group-add dialout). Such a group could be the
+// primary one, too, so nothing is gained by it. A further process keeps the groups that its container has.
 func (p *Policy) ownsDevice(f *inquiry, gid uint32) bool {
 	if f.Act == Exec {
 		return f.Record.Enforced() && slices.Contains(f.Record.Identity.Groups, gid)
@@ -56,17 +56,17 @@ func (p *Policy) ownsDevice(f *inquiry, gid uint32) bool {
 	}
 	return slices.ContainsFunc(f.devices(), func(d Device) bool {
 		owner, ok := d.Group()
-		// In a user namespace runtimes make no nodes: they bind those of the host, with its owners.
+		// In a user namespace runtimes don't make nodes: they bind-mount the host's, with their owners.
 		return !d.Closed && (ok && owner == host || f.UserNamespace == nil && d.NodeGID == gid)
 	})
 }
 
-// maxNoted bounds the groups that notes tell of one by one.
+// maxNoted bounds how many groups get a note of their own.
 const maxNoted = 4
 
-// noteDropped says of the groups that a container asks for and does not get why, and by what line of the policy it
-// would. Root's group is none that a policy could give, and those that the image has its user in nobody has asked for:
-// engines add them.
+// noteDropped notes why a container does not get groups that it asks for, and which line of the policy would allow
+// them. It leaves out root's group, which no policy can allow, and the image user's own groups, which nobody asked
+// for: engines add them.
 func (p *Policy) noteDropped(f *inquiry, d *Decision) {
 	if f.Act == Exec || f.missing.HostGroups || f.missing.DeviceGroups {
 		return
@@ -114,8 +114,8 @@ func (p *Policy) whyDropped(f *inquiry, gid uint32) string {
 	return group + why + hint.Flat + p.AllowedWith(p.lacks(f, gid, host)...) + " keeps it"
 }
 
-// lacks are the numbers that allowed_gids lacks for a group to be let through: its own, and that on the host if it is
-// a group there.
+// lacks are the numbers that allowed_gids would need for a group: its own, and the host's if the host has a group of
+// that number.
 func (p *Policy) lacks(f *inquiry, gid, host uint32) (all []uint32) {
 	if !p.hasAllowed(f, gid) {
 		all = append(all, gid)
@@ -126,7 +126,7 @@ func (p *Policy) lacks(f *inquiry, gid, host uint32) (all []uint32) {
 	return all
 }
 
-// AllowedWith is the line of a policy that allows more groups than this one does.
+// AllowedWith is the line of a policy that allows these groups in addition.
 func (p *Policy) AllowedWith(gids ...uint32) string {
 	var all []string
 	for _, r := range p.AllowedGIDs {

@@ -72,7 +72,7 @@ func TestMembershipsAreBounded(t *testing.T) {
 		f.Apart = func() bool { return true }
 		f.Memberships = func(string) (all []uint32) {
 			for i := range n {
-				all = append(all, uint32(5000+i)) //nolint:gosec // small
+				all = append(all, uint32(5000+i)) // small
 			}
 			return all
 		}

@@ -10,10 +10,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// joined: a container that asks for root and joins another one's processes becomes who that one is. As root, both were one user:
-// a sidecar that has the logs of its service moved signals it afterwards. It is no more than --user gives: the uid is one that
-// would be kept, and none of those that others have a range of, so that naming somebody's container gives nothing (SECURITY.md
-// H11).
+// joined: a container that asks for root and joins another container's processes becomes the same user as that one.
+// As root both were one user: a sidecar signals its service after it has rotated the logs. It gives no more than
+// --user does: the uid must be one that would be kept, and not come from a range, so that naming somebody's container
+// gives nothing (SECURITY.md H11).
 func (p *Policy) joined(f *inquiry, d *Decision) bool {
 	if f.User.UID != 0 || f.Act == Exec || !joinsProcesses(f.Container) {
 		return false
@@ -32,7 +32,7 @@ func (p *Policy) joined(f *inquiry, d *Decision) bool {
 		d.Notes = append(d.Notes, because+", which is root's, and can't signal them")
 		return false
 	case p.anothers(f, who.UID) && p.Share != ShareNone:
-		return false // those who belong together have one uid of the range anyway
+		return false // containers that belong together share a uid of the range anyway
 	case !ok:
 		d.Notes = append(d.Notes, because+", which the policy (identity.sources, allowed_uids) does not allow")
 		return false
@@ -44,7 +44,7 @@ func (p *Policy) joined(f *inquiry, d *Decision) bool {
 	return true
 }
 
-// joinsProcesses says that a container joins a pid namespace, and has none of its own.
+// joinsProcesses says that a container joins an existing pid namespace.
 func joinsProcesses(c *spec.Container) bool {
 	return c != nil && slices.ContainsFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "pid" && n.Path != "" })
 }

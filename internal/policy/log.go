@@ -12,7 +12,7 @@ type Log struct {
 	File     string // absolute; "": none
 	Syslog   bool
 	Journald bool
-	Required bool // whether a decision that can't be logged is a refusal
+	Required bool // a decision that can't be logged is a refusal
 }
 
 // Anywhere says whether decisions are logged at all.

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// unknownKey is the advice about a key that there is not: the one that was probably meant, if one is spelled almost like it or stands
-// in another table.
+// unknownKey is the advice for an unknown key: the key that was probably meant, if one is spelled almost the same or
+// stands in another table.
 func unknownKey(key string) string {
 	const all = "see docs/policy.md for the keys there are"
 	if near := nearest(key, keys(reflect.TypeFor[file](), "")); near != "" {
@@ -17,7 +17,7 @@ func unknownKey(key string) string {
 	return all
 }
 
-// keys are a table's keys and those of the tables in it, with dots.
+// keys lists a table's keys and those of its tables, dotted.
 func keys(t reflect.Type, table string) (all []string) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
@@ -38,9 +38,9 @@ func keys(t reflect.Type, table string) (all []string) {
 	return all
 }
 
-// nearest is the known key that a key was probably meant to be; "": there is none. One of the same table comes first.
+// nearest is the known key that was probably meant; "": none. A key of the same table comes first.
 func nearest(key string, known []string) (near string) {
-	const most = 2 // edits: a letter too many, too few, another, or two exchanged
+	const most = 2 // edits: a letter inserted, deleted, replaced, or swapped with the next
 	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
 	table, name := cutLast(key)
 	least := most + 1
@@ -48,7 +48,7 @@ func nearest(key string, known []string) (near string) {
 		its, last := cutLast(k)
 		d := edits(name, last)
 		if its != table {
-			d += most // elsewhere only by the very name
+			d += most // in another table, only the same name counts
 		}
 		if d < least && d*2 < len(name) {
 			near, least = k, d
@@ -57,13 +57,13 @@ func nearest(key string, known []string) (near string) {
 	return near
 }
 
-// cutLast cuts a key into its table and the last part.
+// cutLast cuts a key into its table and its last part.
 func cutLast(key string) (table, name string) {
 	i := strings.LastIndexByte(key, '.')
 	return key[:max(i, 0)], key[i+1:]
 }
 
-// edits is how many letters have to be put in, left out, changed or exchanged with the next one to make b of a (the optimal string
+// edits counts the letters to insert, delete, replace or swap with the next to turn a into b (the optimal string
 // alignment distance).
 func edits(a, b string) int {
 	before, row := make([]int, len(b)+1), make([]int, len(b)+1)

@@ -9,8 +9,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// The engines that a container's origin can name. None is a tool or an engine that gives its state no directory of its own:
-// Podman, BuildKit, runc by hand.
+// The engines that an origin can name. Tools, and engines without a state directory of their own, have no name here:
+// Podman, BuildKit, runc called by hand.
 const (
 	Docker       = engines.DockerName
 	DockerPlugin = engines.DockerPluginName
@@ -18,8 +18,8 @@ const (
 	Containerd   = engines.ContainerdName
 )
 
-// Origin is where a container comes from, as far as that can be told from what its engine says on its own account. What
-// somebody else may have a say in is empty, so that a rule never matches on it.
+// Origin is where a container comes from, as far as its engine vouches for it. A field that anybody else can
+// influence is empty, so that no rule ever matches on it.
 type Origin struct {
 	Engine    string
 	Root      string // the runtime's --root, absolute and clean
@@ -27,13 +27,13 @@ type Origin struct {
 	Namespace string // Kubernetes' or containerd's
 	Pod       string
 	Container string // its name in the pod
-	Image     string // as whoever made the container wrote it: a tag says nothing of what is in it
+	Image     string // as written by whoever created the container: a tag says nothing about content
 
-	Annotations map[string]string // all of them: whoever makes the container, or its image, may have set them
+	Annotations map[string]string // all of them: whoever created the container, or its image, may have set them
 }
 
-// OriginOf reads a container's origin from the directory of its state, "" where the call names none, from its bundle's, and
-// from its annotations.
+// OriginOf reads a container's origin from its state directory ("" if the call names none), from its bundle's
+// directory, and from its annotations.
 func OriginOf(root, bundle string, annotations map[string]string) *Origin {
 	o := &Origin{Bundle: bundle, Annotations: annotations}
 	if root == "" {

@@ -12,32 +12,33 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Most policy files are plain: known keys, each once, with values of their types. Such a file is taken straight from the library's
-// parser, rule by rule, into one form that is used again for the next rule. Whatever is not plain, or wrong in any way, is
-// left to the library's decoder and has its words: this reader only ever says that a file is as it takes it to be, or nothing.
-// FuzzPlain holds one against the other.
+// Most policy files are plain: known keys, each once, with values of the right types. Such a file is read straight
+// from the library's parser, rule by rule, into one struct that is reused for the next rule. Anything else, or
+// anything wrong, is left to the library's decoder, which words the message: this reader either reads a file
+// completely or gives up. FuzzPlain compares the two.
 
 // plain reads a plain file.
 type plain struct {
 	data   []byte
-	text   string // the same, of which the values are parts
+	text   string // the same, as a string that values are slices of
 	parser unstable.Parser
 	slots  []slot
 	tables []seenTable
 
-	// What the form's pointers and lists point to.
+	// What the struct's pointers and slices refer to.
 	texts   []string
 	numbers []int64
 	lists   []string
 
-	header int // where the [[rule]] begins whose keys come next
+	header int // the offset of the [[rule]] whose keys come next
 }
 
-// slot is where the value of a key is in a struct: in a field, or in one of the embedded struct that is that field.
+// slot is where a struct keeps the value of a key: in a field, or in a field of the embedded struct that is that
+// field.
 type slot struct {
 	of           reflect.Type
 	key          string
-	index, inner int // inner is -1 for a field of its own
+	index, inner int // inner is -1 for a field of the struct itself
 }
 
 // seenTable is a table that the file has named so far, and how.
@@ -51,13 +52,13 @@ type naming byte
 
 const (
 	unnamed  naming = iota
-	onTheWay        // by a header of a table in it
+	onTheWay        // by the header of a table in it
 	headed          // by its own header
-	dotted          // by a key with dots
-	inline          // by a value in braces, behind which nothing can be added
+	dotted          // by a dotted key
+	inline          // by an inline table, to which nothing can be added
 )
 
-// unread are rules whose policies are made when they are asked for.
+// unread are rules whose policies are made on demand.
 type unread struct {
 	file    string
 	text    []byte
@@ -67,8 +68,8 @@ type unread struct {
 	ranges  Ranges    // Policy.Reserved
 }
 
-// parsePlain reads a plain file without a fault. Rules whose policies nothing else depends on are checked, and made only when they
-// are asked for, if that is wanted.
+// parsePlain reads a plain file without faults. With later, rules whose policies nothing else depends on are checked
+// now and made on demand.
 func parsePlain(name string, data []byte, later bool) (*Policy, bool) {
 	d := plain{data: data, text: string(data)}
 	d.parser.Reset(data)
@@ -103,7 +104,7 @@ func (d *plain) rules(p *Policy, general *settings, r *reader, later bool) bool 
 	var form ruleFile
 	scratch := new(Policy)
 	in := &reader{file: r.file, data: r.data, outer: r}
-	d.texts, d.numbers = nil, nil // those of the general part stay
+	d.texts, d.numbers = nil, nil // the general part keeps its own
 	chosen := -1                  // the first rule that others can choose
 	for more := true; more; {
 		from, ok := d.header, false
@@ -124,7 +125,7 @@ func (d *plain) rules(p *Policy, general *settings, r *reader, later bool) bool 
 		if r.faults != nil {
 			return false
 		}
-		// What stands behind a rule that others choose is compared with that, and ranges with each other.
+		// Rules after one that others can choose are compared with it, and ranges with each other.
 		if chosen < 0 && scratch.General != nil {
 			chosen = len(p.Rules)
 		}
@@ -151,12 +152,12 @@ func (d *plain) rules(p *Policy, general *settings, r *reader, later bool) bool 
 	return true
 }
 
-// ranged says that the policy, or the one audited beside it, has a range.
+// ranged says that the policy, or its [audit], has a range.
 func (p *Policy) ranged() bool {
 	return p.Range.First != 0 || p.Audit != nil && p.Audit.Range.First != 0
 }
 
-// rule makes the policy of a rule, which was checked when the file was read.
+// rule makes the policy of a rule that was checked when the file was read.
 func (u *unread) rule(i int) *Policy {
 	data := u.text[u.places[i][0]:u.places[i][1]]
 	d := plain{data: data, text: string(data)}
@@ -180,7 +181,7 @@ func (u *unread) rule(i int) *Policy {
 	return q
 }
 
-// part reads keys and tables into a form, up to the next [[rule]] (more) or the end.
+// part reads keys and tables into a struct, up to the next [[rule]] (more) or the end.
 func (d *plain) part(form reflect.Value, ofRule bool) (more, ok bool) {
 	d.tables = d.tables[:0]
 	table := form
@@ -248,7 +249,7 @@ func (d *plain) pair(table reflect.Value, e *unstable.Node) (ok bool) {
 	return true
 }
 
-// below is the table of that name in another one, and may be named in this way (TOML: "Table").
+// below finds the table of that name in another one, if it may be named in this way (TOML: "Table").
 func (d *plain) below(table reflect.Value, key []byte, how naming) (reflect.Value, bool) {
 	v, ok := d.field(table, key)
 	if !ok {
@@ -270,7 +271,7 @@ func (d *plain) below(table reflect.Value, key []byte, how naming) (reflect.Valu
 	return v, d.named(v, how)
 }
 
-// named notes how a table was named, and says whether that is plain.
+// named notes how a table was named, and says whether a plain file may do so.
 func (d *plain) named(table reflect.Value, how naming) bool {
 	of, at := table.Type(), table.Addr().Pointer()
 	for i := range d.tables {
@@ -286,7 +287,7 @@ func (d *plain) named(table reflect.Value, how naming) bool {
 	return true
 }
 
-// field is the one of a key in a struct.
+// field finds the field of a key.
 func (d *plain) field(table reflect.Value, key []byte) (reflect.Value, bool) {
 	if table.Kind() != reflect.Struct {
 		return table, false
@@ -325,7 +326,7 @@ func (s *slot) in(table reflect.Value) reflect.Value {
 	return v
 }
 
-// set gives a key its value, which it must not have had yet.
+// set assigns a key its value. The key must not have one yet.
 func (d *plain) set(table reflect.Value, key []byte, value *unstable.Node) (ok bool) {
 	if table.Kind() == reflect.Map {
 		return d.annotation(table, key, value)
@@ -373,7 +374,7 @@ func (d *plain) set(table reflect.Value, key []byte, value *unstable.Node) (ok b
 	return ok
 }
 
-// one puts a value where it has others beside it.
+// one allocates a value from a slab.
 func one[T any](slab *[]T, v T) *T {
 	if len(*slab) == cap(*slab) {
 		*slab = make([]T, 0, 16)
@@ -398,9 +399,9 @@ func (d *plain) annotation(table reflect.Value, key []byte, value *unstable.Node
 	return ok
 }
 
-// string is the text of a value: a part of the file's, unless it is spelled otherwise there.
+// string is the text of a value: a slice of the file's text, unless it is escaped there.
 func (d *plain) string(value *unstable.Node) string {
-	from := int(value.Raw.Offset) + 1 // behind the quote
+	from := int(value.Raw.Offset) + 1 // after the quote
 	to := from + len(value.Data)
 	if to <= len(d.text) && d.text[from:to] == string(value.Data) {
 		return d.text[from:to]
@@ -408,7 +409,7 @@ func (d *plain) string(value *unstable.Node) string {
 	return string(value.Data)
 }
 
-// list is that of a list of texts.
+// list reads a list of strings.
 func (d *plain) list(value *unstable.Node) ([]string, bool) {
 	if value.Kind != unstable.Array {
 		return nil, false
@@ -433,7 +434,7 @@ func (d *plain) list(value *unstable.Node) ([]string, bool) {
 	return d.lists[first:end:end], true
 }
 
-// mixed is the list of a list of texts and whole numbers.
+// mixed reads a list of strings and integers.
 func (d *plain) mixed(value *unstable.Node) ([]any, bool) {
 	if value.Kind != unstable.Array {
 		return nil, false
@@ -452,7 +453,7 @@ func (d *plain) mixed(value *unstable.Node) ([]any, bool) {
 	return list, true
 }
 
-// day is a text or a local date, as the library has it.
+// day reads a string or a local date, as the library has it.
 func (d *plain) day(value *unstable.Node) (any, bool) {
 	switch value.Kind {
 	case unstable.String:
@@ -464,7 +465,7 @@ func (d *plain) day(value *unstable.Node) (any, bool) {
 	return nil, false
 }
 
-// number is that of a whole number that is written as people do, in decimal digits.
+// number reads an integer written in plain decimal digits.
 func number(value *unstable.Node) (int64, bool) {
 	if value.Kind != unstable.Integer || len(value.Data) > 1 && (value.Data[0] < '1' || value.Data[0] > '9') {
 		return 0, false

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policy reads the administrator's policy and decides by it who a container runs as: a pure function of the policy and of
-// facts. How facts are gathered does not belong here (internal/facts), nor what is done about a decision (internal/plan).
+// Package policy reads the administrator's policy, and decides by it who a container runs as: a pure function of
+// policy and facts. Gathering facts belongs to internal/facts, carrying a decision out to internal/plan and
+// internal/apply.
 package policy
 
 import (
@@ -17,23 +18,24 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 )
 
-// DefaultFile is where the policy is looked for. Where there is none, Default holds.
+// DefaultFile is the policy file. If it doesn't exist, Default is in force.
 const DefaultFile = "/etc/nonroot-runc/config.toml"
 
-// DefaultState is where it is kept who has which uid, and what else outlives a container, unless the policy says otherwise.
+// DefaultState is where leases of uids, and whatever else outlives a container, are kept unless the policy says
+// otherwise.
 const DefaultState = "/var/lib/nonroot-runc"
 
-// Hint names the policy for whoever is to change it.
+// Hint names the policy to whoever has to change it.
 const Hint = "the policy (" + DefaultFile + ")"
 
 // ProfileFile is the policy of a binary or link named nonroot-runc.NAME; it must exist.
 func ProfileFile(name string) string { return path.Join(path.Dir(DefaultFile), name+".toml") }
 
-// goodDir has a copy of each policy below /etc/nonroot-runc as it was when it was last good. It does not lie beside them: what
-// replaces a policy need not reach it.
+// goodDir holds the last good copy of each policy below /etc/nonroot-runc. It is elsewhere, so that whatever replaces
+// a policy need not reach the copy.
 const goodDir = "/var/lib/nonroot-runc/good"
 
-// GoodFile is where the copy of a policy is kept that was good; "": of a policy elsewhere none is kept.
+// GoodFile is the last good copy of a policy; "": none is kept, as the policy is not in the default directory.
 func GoodFile(file string) string {
 	if path.Dir(file) != path.Dir(DefaultFile) {
 		return ""
@@ -41,7 +43,7 @@ func GoodFile(file string) string {
 	return path.Join(goodDir, path.Base(file))
 }
 
-// PreviousFile is where the policy is kept that stood in a file's place before the last change by nonroot-ctl policy apply.
+// PreviousFile is the policy that nonroot-ctl policy apply last replaced.
 func PreviousFile(file string) string {
 	return path.Join(path.Dir(goodDir), "previous", path.Base(file))
 }
@@ -49,10 +51,10 @@ func PreviousFile(file string) string {
 // MaxID is the highest uid or gid that is accepted.
 const MaxID = ids.Max
 
-// ID is a uid or gid from 1 to MaxID. Zero is no ID: it means that there is none.
+// ID is a uid or gid from 1 to MaxID. Zero means that there is none.
 type ID = ids.ID
 
-// The words of decisions, as the policy spells them.
+// The vocabulary of decisions, as the policy spells it.
 type (
 	Mode     = decision.Mode
 	Source   = decision.Source
@@ -80,8 +82,8 @@ const (
 	Created   = decision.Created
 )
 
-// RequestAnnotation and RequestVariable name the identity that a container would like to have: "uid",
-// "uid:gid", or "name[:group]" as the image knows them.
+// RequestAnnotation and RequestVariable name the identity that a container asks for: "uid", "uid:gid", or
+// "name[:group]" in terms of the image.
 const (
 	RequestAnnotation = "io.nonroot-runc.user"
 	RequestVariable   = "NONROOT_USER"
@@ -89,46 +91,46 @@ const (
 
 // Policy is what the administrator wants.
 type Policy struct {
-	File     string   // where it was read; "" for the built-in one
-	Profile  string   // the one that the binary is named after; "": none
-	Text     []byte   // the file's, by whose digest it is known; nil for the built-in one
+	File     string   // where it was read; "": it is the built-in one
+	Profile  string   // the binary's NAME in nonroot-runc.NAME; "": none
+	Text     []byte   // the file's text, which Digest identifies; nil for the built-in one
 	Digest   string   // of Text, SHA-256 in hex
-	Rule     string   // the part of the policy that this is: a rule's name, "build", or "default"
-	Rules    []Rule   // for some containers, in order; none in a rule's own policy
-	unread   *unread  // what those are made of that have no policy yet; nil: each has
+	Rule     string   // which part of the policy this is: a rule's name, "build", or "default"
+	Rules    []Rule   // for some containers, in order; a rule's own policy has none
+	unread   *unread  // what rules without a policy yet are made of; nil: each has its policy
 	Audit    *Policy  // a stricter one that is not enforced: the record says what it would have done; nil: none
 	Mode     Mode     // for every container
-	Reason   string   // of mode off
-	Build    Build    // for the containers of builds
+	Reason   string   // for mode off
+	Build    Build    // for build containers
 	Runtimes []string // candidates for the next runtime: names or absolute paths
 	Existing Mode     // Rewrite or Off: for containers without a record of ours
-	Restore  bool     // whether restore is let through
+	Restore  bool     // whether restore is allowed
 	Log      Log
-	OwnLog   bool // that the file says where decisions are logged, if only that they are not
+	OwnLog   bool // the file itself says where decisions are logged, or that they are not
 
 	UID, GID    ID     // the fixed identity
-	Name        string // of an identity that the image has no name for
+	Name        string // for an identity without a name in the image
 	Sources     []Source
-	Annotation  bool   // whether RequestAnnotation is heard
-	Variable    bool   // whether RequestVariable is heard
-	AllowedUIDs Ranges // bounds requested, kept and image uids; empty: any, but a request may then name only users of the image
-	AllowedGIDs Ranges // gids let through that would be replaced or dropped, and those that may be requested
+	Annotation  bool   // whether RequestAnnotation counts
+	Variable    bool   // whether RequestVariable counts
+	AllowedUIDs Ranges // bounds for requested, kept and image uids; empty: any, but a request may then name only users of the image
+	AllowedGIDs Ranges // gids that are let through although they mean something, and those that may be requested
 	Privileged  []string
 
-	AllowedGroups []string // as AllowedGIDs, by their names on the host
-	ExtraGIDs     []ID     // groups that every process gets, as the host numbers them
-	ExtraGroups   []string // likewise, by their names on the host
-	DeviceGroups  []string // patterns of devices whose group on the host a container gets that has them
+	AllowedGroups []string // like AllowedGIDs, by name on the host
+	ExtraGIDs     []ID     // groups that every process gets, by number on the host
+	ExtraGroups   []string // likewise, by name on the host
+	DeviceGroups  []string // device patterns: a container with such a device gets the device's group
 
-	Range Range // from which each container gets a uid in place of the fixed one; First is 0: none
-	Share Share // which containers have one together
-	Block ID    // how many ids of the range each namespace has for itself; 0: none
+	Range Range // each container gets a uid of this range instead of the fixed one; First is 0: none
+	Share Share // which containers share one
+	Block ID    // ids of the range that each namespace has to itself; 0: no blocks
 
-	Reserved Ranges // the ranges of the whole file, whose uids nobody chooses
+	Reserved Ranges // all ranges of the file: nobody may choose a uid in them
 
-	UsersFile  string // passwd(5)'s form: namespaces and people with the ids that are theirs; "": none
-	GroupsFile string // group(5)'s form: their groups; "": none
-	State      string // the directory in which it is kept who has which id of a range
+	UsersFile  string // as passwd(5): namespaces and people with their ids; "": none
+	GroupsFile string // as group(5): their groups; "": none
+	State      string // the directory of leases: which container has which id of a range
 
 	Adapt Adapt
 
@@ -139,26 +141,26 @@ type Policy struct {
 	DropBounding        bool
 	AllowUserNamespaces bool
 
-	Hooks Patterns // programs that may be hooks; nil: all that only root can change
+	Hooks Patterns // programs that may be hooks; nil: every one that only root can change
 
-	// General is the general part, where this is the policy of a rule that whoever starts a container can choose to be in; nil: it is
-	// not. What such a rule sets must give nothing more than that.
+	// General is the general part, if this is the policy of a rule that whoever starts a container can choose to be
+	// in; else nil. Such a rule must give nothing more than General does.
 	General *Policy
 
-	// Stubless adds no mount whose mount point the image lacks: the runtime would make one, and it would stay in the image
-	// that is built.
+	// Stubless leaves out mounts whose mount point the image lacks: the runtime would create it, and it would stay in
+	// the image that is being built.
 	Stubless bool
 }
 
-// Build is what holds for the containers in which a builder runs an image's RUN lines. What makes a container one is the
-// place of its bundle, below a directory of the builder's own, which only root can write (SECURITY.md F8).
+// Build is what holds for containers in which a builder runs the RUN lines of a Dockerfile. They are recognized by
+// their bundle's place below the builder's own directory, which only root can write (SECURITY.md F8).
 type Build struct {
 	Mode    Mode     // Rewrite or Off
-	Reason  string   // of mode off
+	Reason  string   // for mode off
 	Bundles []string // the builders' directories: clean absolute paths without symbolic links
 }
 
-// DefaultID is the uid and gid of the identity that the built-in policy names.
+// DefaultID is the uid and gid of the built-in policy's identity.
 const DefaultID = 65532
 
 // Default is the policy of a machine without a policy file. It enforces every promise.
@@ -182,9 +184,9 @@ func Default() *Policy {
 	}
 }
 
-// privilegedGroups are groups that give their members something of the host: its memory, disks, log files,
-// passwords, or an engine that starts containers as root. Debian's base-passwd and Fedora's setup describe the
-// first ones, the engines' packages make the others.
+// privilegedGroups give their members something of the host: its memory, disks, logs, passwords, or an engine that
+// starts containers as root. The first ones are described by Debian's base-passwd and Fedora's setup; the engines'
+// packages create the others.
 var privilegedGroups = []string{
 	"root", "adm", "tty", "disk", "mem", "kmem", "shadow", "tape", "input", "sudo", "wheel", "admin", "staff", "backup",
 	"ssh_keys", "systemd-journal", "docker", "podman", "lxd", "incus", "incus-admin", "libvirt", "libvirt-qemu",
@@ -194,10 +196,10 @@ var privilegedGroups = []string{
 // Ranges is a set of ids.
 type Ranges []Range
 
-// Range is the ids from First to Last, both included.
+// Range is the ids from First to Last, inclusive.
 type Range struct{ First, Last ID }
 
-// Has says whether the id is one of them.
+// Has says whether the id is in the range.
 func (r Range) Has(id uint32) bool { return uint32(r.First) <= id && id <= uint32(r.Last) }
 
 // Has says whether the id is in the set.
@@ -205,7 +207,7 @@ func (r Ranges) Has(id uint32) bool {
 	return slices.ContainsFunc(r, func(r Range) bool { return r.Has(id) })
 }
 
-// String lists the ranges as the policy file spells them.
+// String lists the ranges as the policy file writes them.
 func (r Ranges) String() string {
 	all := make([]string, 0, len(r))
 	for _, r := range r {

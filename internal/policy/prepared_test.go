@@ -33,7 +33,7 @@ func TestPrepared(t *testing.T) {
 			p.AllowedUIDs = Ranges{{1000, 1000}}
 			builtFor(1000)(p, w)
 		}, fixed, Prepared, ""},
-		"another's range": {Identity{UID: 200001, GID: 1235}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "its command gives its volumes to uid 200001, which may belong to another container"},
+		"another's range": {Identity{UID: 200001, GID: 1235}, func(p *Policy, _ *world) { p.Reserved = Ranges{{200000, 200999}} }, fixed, Fixed, "its command changes the owner of its volumes to uid 200001, which may belong to another container"},
 		"the fixed one, with a group of the host's": {Identity{UID: DefaultID, GID: 4000}, func(p *Policy, _ *world) { p.AllowedUIDs = Ranges{{1000, 1000}} }, fixed, Prepared, ""},
 		"the fixed one, where there is a range": {fixed, func(p *Policy, w *world) {
 			p.Range, p.Sources, p.AllowedUIDs = Range{200000, 200999}, []Source{Prepared, Image, Fixed}, Ranges{{5000, 5999}}

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// Rule is what holds for some containers in place of the policy's general part.
+// Rule is what holds for some containers instead of the general part.
 type Rule struct {
 	Name   string
 	Match  Match
-	Until  time.Time // from then on the rule is passed over; zero: never
-	Policy *Policy   // the general part with what the rule sets; nil until For asks for it (ParseForOne)
+	Until  time.Time // from then on the rule is ignored; zero: it never expires
+	Policy *Policy   // the general part with the rule's changes; nil until For asks for it (ParseForOne)
 }
 
-// LastDay is the last day on which a rule holds, as until names it (2006-01-02); "": it holds for ever.
+// LastDay is the last day on which a rule holds, as until names it (2006-01-02); "": it never expires.
 func (r *Rule) LastDay() string {
 	if r.Until.IsZero() {
 		return ""
@@ -27,7 +27,8 @@ func (r *Rule) LastDay() string {
 	return r.Until.AddDate(0, 0, -1).Format(time.DateOnly)
 }
 
-// WholeOf names the engines all of whose containers the rule takes: those that it spells out where it asks for nothing else.
+// WholeOf names the engines whose containers all match the rule: those that it spells out, if it asks for nothing
+// else.
 func (m *Match) WholeOf() []string {
 	if len(m.Engine) == 0 || len(m.Root)+len(m.Namespace)+len(m.Pod)+len(m.Container)+len(m.Image)+len(m.Annotations) > 0 {
 		return nil
@@ -35,18 +36,19 @@ func (m *Match) WholeOf() []string {
 	return m.Engine
 }
 
-// Match says which containers a rule is for: those that every one of its parts takes. A part without patterns takes all.
+// Match selects the containers that a rule is for: every part has to match. A part without patterns matches all.
 type Match struct {
 	Engine, Root, Namespace, Pod, Container, Image Patterns
 
 	Annotations map[string]Patterns
 }
 
-// Patterns are globs (path.Match: "*" does not go across a "/") of which one must match, and with a "!" in front, none may.
+// Patterns are globs (path.Match: "*" does not cross a "/"). One of them must match, and none of those that begin
+// with "!" may.
 type Patterns []string
 
-// Take says whether the patterns take a text. Text that is empty, which nobody has said anything trustworthy of, is taken
-// by no pattern: neither does a "!" let it through, nor a "*".
+// Take says whether a text matches. An empty text, which stands for what no trusted source sets, matches no pattern:
+// neither "*" nor a negated one.
 func (ps Patterns) Take(text string) bool {
 	if len(ps) == 0 {
 		return true
@@ -68,7 +70,7 @@ func (ps Patterns) Take(text string) bool {
 	return taken || !positive
 }
 
-// bounds says that the patterns name what they take, rather than all but something.
+// bounds says that the patterns name what matches, instead of everything but something.
 func (ps Patterns) bounds() bool {
 	says := false
 	for _, p := range ps {
@@ -83,7 +85,7 @@ func (ps Patterns) bounds() bool {
 	return says
 }
 
-// spells says that a pattern spells out some letter: "[^x]*" says as little as "*".
+// spells says that a pattern contains a literal character: "[^x]*" says as little as "*".
 func spells(pattern string) bool {
 	for i, class := 0, false; i < len(pattern); i++ {
 		switch c := pattern[i]; {
@@ -101,7 +103,7 @@ func spells(pattern string) bool {
 	return false
 }
 
-// Takes says whether a container is one of those that the rule is for.
+// Takes says whether the rule is for a container.
 func (m *Match) Takes(o *Origin) bool {
 	for key, ps := range m.Annotations {
 		if !ps.Take(o.Annotations[key]) {
@@ -112,13 +114,13 @@ func (m *Match) Takes(o *Origin) bool {
 		m.Container.Take(o.Container) && m.Image.Take(o.Image)
 }
 
-// Unbounded says that every container is taken.
+// Unbounded says that the rule is for every container.
 func (m *Match) Unbounded() bool {
 	return len(m.Engine)+len(m.Root)+len(m.Namespace)+len(m.Pod)+len(m.Container)+len(m.Image)+len(m.Annotations) == 0
 }
 
-// exempts says why a rule with this match must not leave a container as it is: it would rest on something that whoever
-// starts the container, or makes its image, can choose (SECURITY.md F1-F4).
+// exempts says why a rule with this match must not leave a container as it is: the exemption would rest on something
+// that whoever starts the container, or builds its image, can choose (SECURITY.md F1-F4).
 func (m *Match) exempts() error {
 	switch {
 	case len(m.Annotations) > 0:
@@ -131,11 +133,11 @@ func (m *Match) exempts() error {
 	return nil
 }
 
-// Holds says whether the rule has not run out.
+// Holds says whether the rule has not expired.
 func (r *Rule) Holds(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
 
-// ForBundle is the policy as far as the bundle's directory, which is absolute, clean and free of links, says which one holds:
-// that of builds, else the policy itself.
+// ForBundle is the part of the policy that the bundle's directory decides: [build], or else the policy itself. The
+// directory is absolute, clean and free of links.
 func (p *Policy) ForBundle(dir string) *Policy {
 	if !slices.Contains(p.Build.Bundles, path.Dir(dir)) {
 		return p
@@ -145,7 +147,7 @@ func (p *Policy) ForBundle(dir string) *Policy {
 	return &q
 }
 
-// For is the policy that holds for a container at a time: that of builds, else that of the first rule that is for it, else
+// For is the part of the policy that holds for a container at a time: [build], else the first rule that matches, else
 // the general part.
 func (p *Policy) For(o *Origin, now time.Time) *Policy {
 	p = p.ForBundle(o.Bundle)
@@ -160,7 +162,7 @@ func (p *Policy) For(o *Origin, now time.Time) *Policy {
 	return p
 }
 
-// audited says what the stricter policy that is only audited would have done otherwise than the decision; "": nothing.
+// audited says what [audit] would have done differently; "": nothing.
 func (p *Policy) audited(f *inquiry, d *Decision) string {
 	if p.Audit == nil {
 		return ""

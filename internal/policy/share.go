@@ -9,18 +9,18 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 )
 
-// Share says which containers have one uid of a range together.
+// Share says which containers share a uid of a range.
 type Share string
 
-// Where a container belongs to nothing of the kind, it has a uid of its own.
+// A container that belongs to no such group has a uid of its own.
 const (
 	ShareNone      Share = "container" // none
 	SharePod       Share = "pod"       // those of a pod or of a Compose project, so that they can share volumes
 	ShareNamespace Share = "namespace" // those of a namespace, as OpenShift has it
 )
 
-// assign asks for an id, and adds it to what the decision rests on: it has to be taken for the owner before the decision
-// is carried out. Where another id is to be had by then, the decision has to be made again.
+// assign asks for an id, and adds it to what the decision rests on: the lease has to be taken before the decision is
+// carried out. If the owner would get another id by then, the decision has to be made again.
 func assign(d *Decision, f *inquiry, first, last, step ID, owner string) (ID, error) {
 	l := decision.Lease{First: uint32(first), Last: uint32(last), Step: uint32(step), Owner: owner}
 	id, err := f.lease(l)
@@ -31,8 +31,7 @@ func assign(d *Decision, f *inquiry, first, last, step ID, owner string) (ID, er
 	return id, err
 }
 
-// fixed: who a process becomes that has no say in it: its container's identity, else one of the range, else the one that the
-// policy names.
+// fixed: the identity of a process that has no say in it: its container's, else one of the range, else the policy's.
 func (p *Policy) fixed(f *inquiry, d *Decision) error {
 	*d.Identity = p.fallback(f)
 	if p.UsesFixed() || f.created != nil || f.Act == Exec {
@@ -52,18 +51,18 @@ func (p *Policy) fixed(f *inquiry, d *Decision) error {
 	return nil
 }
 
-// UsesFixed reports whether a container that has no say in who it is becomes the one that identity.uid and
-// identity.gid name: there is no range, of which it would get an id of its own.
+// UsesFixed says whether a container that has no say in its identity gets identity.uid and identity.gid: there is no
+// range that would give it an id of its own.
 func (p *Policy) UsesFixed() bool { return p.Range.First == 0 }
 
-// anothers says that a uid is one of those that containers get which have no say in it, and not this container's own. Whoever
-// starts a container, or makes its image, could else choose to be somebody who is there already (SECURITY.md C6). Where
-// allowed_uids is set, it is the administrator's word on who may be whom.
+// anothers says that a uid is one that containers get without a say in it, and not this container's own. Otherwise
+// whoever starts a container, or builds its image, could choose to be a user who exists already (SECURITY.md C6).
+// Where allowed_uids is set, the administrator has decided who may be whom.
 func (p *Policy) anothers(f *inquiry, uid uint32) bool {
 	return len(p.AllowedUIDs) == 0 && p.Reserved.Has(uid) && (f.created == nil || f.created.UID != uid)
 }
 
-// reserve tells each part of the policy which ranges there are: a rule's containers must not become those of another one.
+// reserve tells each part of the policy about all ranges: containers of one rule must not take the uids of another's.
 func (p *Policy) reserve() {
 	parts := []*Policy{p, p.Audit}
 	for i := range p.Rules {
@@ -84,8 +83,9 @@ func (p *Policy) reserve() {
 	}
 }
 
-// asunder says that of two ranges which overlap, one gives single ids where the other gives blocks, or blocks of another size or
-// place: then somebody's id would lie in the block of a namespace that is not his.
+// asunder says that of two overlapping ranges, one is divided into single ids and the other into blocks, or into
+// blocks of another size or offset: an id of one would lie in a block of the other, which belongs to a different
+// namespace.
 func asunder(a, b *Policy) bool {
 	if a.Range.First == 0 || b.Range.First == 0 || a.Range.First > b.Range.Last || b.Range.First > a.Range.Last {
 		return false
@@ -93,7 +93,7 @@ func asunder(a, b *Policy) bool {
 	return a.Block != b.Block || a.Block != 0 && (max(a.Range.First, b.Range.First)-min(a.Range.First, b.Range.First))%a.Block != 0
 }
 
-// owner names those who have one uid of a range together.
+// owner names the group of containers that shares one uid of a range.
 func (p *Policy) owner(f *inquiry) string {
 	o := f.origin()
 	switch {
@@ -109,8 +109,8 @@ func (p *Policy) owner(f *inquiry) string {
 	return fmt.Sprintf("container %q of %q", f.ID, o.Root)
 }
 
-// ownBlock is the policy with the ids of the container's namespace as its bounds, where each namespace has a block of the
-// range: OpenShift's openshift.io/sa.scc.uid-range. Containers without a namespace have a block together.
+// ownBlock narrows the policy to the ids of the container's namespace, where each namespace has a block of the range:
+// OpenShift's openshift.io/sa.scc.uid-range. Containers without a namespace share a block.
 func (p *Policy) ownBlock(f *inquiry, d *Decision) (*Policy, error) {
 	if p.Block == 0 || p.Range.First == 0 {
 		return p, nil

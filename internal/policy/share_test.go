@@ -70,7 +70,7 @@ func TestShare(t *testing.T) {
 			f := facts(spec.User{})
 			f.ID, f.Origin, f.Shared, f.Assign = c.id, c.origin, project(c.project), ids.assign
 			d := p.decideIn(f)
-			if d.Mode != Rewrite || len(d.Leases) != 1 || uint32(d.Leases[0].ID) != d.Identity.UID || d.Source != Fixed || d.Identity.GID != d.Identity.UID {
+			if d.Mode != Rewrite || len(d.Leases) != 1 || d.Leases[0].ID != d.Identity.UID || d.Source != Fixed || d.Identity.GID != d.Identity.UID {
 				t.Fatalf("%s: %+v", share, d)
 			}
 			got = append(got, d.Identity.UID-100000)

@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Surroundings is what else of the host a container would reach or set off. An exec adds nothing to it.
+// Surroundings is what else of the host a container would reach or trigger. An exec adds nothing to it.
 type Surroundings struct {
 	CwdIsProc bool // links lead the working directory below a /proc
 	Sockets   []Socket
@@ -21,7 +21,7 @@ type Surroundings struct {
 	OwnFiles  []OwnFile
 }
 
-// OwnFile is a mount of what this program itself goes by.
+// OwnFile is a mount of one of this program's own files.
 type OwnFile struct {
 	What     string // policy, log, state, ...
 	Path     string // on the host, free of links
@@ -29,10 +29,10 @@ type OwnFile struct {
 	ReadOnly bool
 }
 
-// Spread is a mount that lies within another one, by which it would appear on the host, too.
+// Spread is a mount inside another one that would propagate it to the host.
 type Spread struct{ Mount, Within string }
 
-// Socket is an engine's socket to which a mount leads, and which of the host's users may open it, root left out.
+// Socket is an engine's socket that a mount leads to, and the host's users other than root who may open it.
 type Socket struct {
 	Path     string // on the host
 	Mount    string // the mount's destination
@@ -41,18 +41,17 @@ type Socket struct {
 	Groups   []uint32
 }
 
-// Hook is a program that the runtime is to call as root.
+// Hook is a program that the runtime is to run as root.
 type Hook struct {
 	Stage string // as config.json calls it
 	Path  string // as config.json has it
 	Real  string // without links
-	Fault error  // why it is not root's alone; nil: it is
+	Fault error  // why others than root can change it; nil: they can't
 }
 
-// socketsAreClosed: nobody in the container can open an engine's socket, by which he would be root on the host
-// (SECURITY.md C2). Whoever exec starts may have any uid that the policy lets through, so it is not only the identity that
-// counts. Groups that may open one are never let through but by allowed_gids or as the policy's own gid, which is the
-// administrator's word.
+// socketsAreClosed: no process in the container can open an engine's socket, which would make it root on the host
+// (SECURITY.md C2). An exec may have any uid that the policy lets through, so not only the identity counts. A group
+// that may open a socket gets through only by allowed_gids or as the policy's own gid: the administrator's choice.
 func socketsAreClosed(p *Policy, f *inquiry, d *Decision) error {
 	for _, s := range f.Sockets {
 		if s.Everyone {
@@ -74,8 +73,8 @@ func socketsAreClosed(p *Policy, f *inquiry, d *Decision) error {
 	return nil
 }
 
-// mayBecome says whether a process of the container can have a uid of the host's: as the identity, or by an exec that
-// keeps what it asks for.
+// mayBecome says whether a process of the container can have a uid of the host: as the identity, or by an exec that
+// keeps the uid it asks for.
 func (p *Policy) mayBecome(f *inquiry, d *Decision, uid uint32) bool {
 	if own, ok := f.outside(d.Identity.UID, func(m *idmap.Pair) idmap.Map { return m.UID }); ok && own == uid {
 		return true
@@ -93,8 +92,8 @@ func (p *Policy) mayBecome(f *inquiry, d *Decision, uid uint32) bool {
 	return len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(inside)
 }
 
-// mountsStayInside: no mount of the container's is made on the host, where it could stand in for a program that root calls
-// (SECURITY.md B13).
+// mountsStayInside: no mount of the container propagates to the host, where it could take the place of a program that
+// root runs (SECURITY.md B13).
 func mountsStayInside(_ *Policy, f *inquiry, _ *Decision) error {
 	for _, s := range f.Spread {
 		return fmt.Errorf("the mount at %s is below the one at %s, which propagates to the host, so the host would get it too\nhint: leave out one of them, or give %s the propagation \"rslave\" or \"rprivate\"", quote.Value(s.Mount), quote.Value(s.Within), quote.Value(s.Within))
@@ -102,8 +101,9 @@ func mountsStayInside(_ *Policy, f *inquiry, _ *Decision) error {
 	return nil
 }
 
-// ownFilesStayOutside: no container has the policy, the log, the state or the programs that it is held by. Nobody in it could write
-// them, but the engine would for whoever may call it (SECURITY.md F16). Whoever collects logs may read the log.
+// ownFilesStayOutside: no container mounts the policy, the log, the state or the programs that enforce them. Its
+// processes could not write them, but the engine would on behalf of whoever may call it (SECURITY.md F16). Log
+// collectors may read the log.
 func ownFilesStayOutside(_ *Policy, f *inquiry, _ *Decision) error {
 	for _, own := range f.OwnFiles {
 		if own.What == "log" && own.ReadOnly {
@@ -118,8 +118,8 @@ func ownFilesStayOutside(_ *Policy, f *inquiry, _ *Decision) error {
 	return nil
 }
 
-// hooksAreRoots: what the runtime calls as root is a program that only root can change, and none of the container's own
-// files; and where the policy names programs, one of them (SECURITY.md C4).
+// hooksAreRoots: what the runtime runs as root is a program that only root can change, outside the container's own
+// files, and if the policy lists programs, one of those (SECURITY.md C4).
 func hooksAreRoots(p *Policy, f *inquiry, d *Decision) error {
 	for _, h := range f.Hooks {
 		if h.Fault != nil {
@@ -128,7 +128,8 @@ func hooksAreRoots(p *Policy, f *inquiry, d *Decision) error {
 		if p.Hooks != nil && (len(p.Hooks) == 0 || !p.Hooks.Take(h.Path) && !p.Hooks.Take(h.Real)) {
 			return fmt.Errorf("the %s hook %s would run as root, and the policy's hooks.allowed has neither it nor %s\nhint: add it there if it is needed", h.Stage, quote.Value(h.Path), quote.Value(h.Real))
 		}
-		// Docker has its own daemon called for each container with a network (libnetwork-setkey). That engines are root is no news.
+		// Docker registers its own daemon as a hook of each container with a network (libnetwork-setkey). An engine
+		// running as root is not news.
 		if path.Base(h.Real) != engines.Docker.Config.Program {
 			d.Notes = append(d.Notes, fmt.Sprintf("the %s hook %s runs as root", h.Stage, quote.Value(h.Real)))
 		}
@@ -136,7 +137,7 @@ func hooksAreRoots(p *Policy, f *inquiry, d *Decision) error {
 	return nil
 }
 
-// hooksTable is the file's [hooks].
+// hooksTable is [hooks] of the policy file.
 type hooksTable struct {
 	Allowed []string `toml:"allowed"`
 }

@@ -9,20 +9,20 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// OwnedVolume is an engine's volume, and who owns it, as the container has the ids.
+// OwnedVolume is an engine's volume and its owner, as the container has the ids.
 type OwnedVolume struct {
 	Identity
 	Source string
-	Empty  bool // nothing was written in it yet, and it is somebody's already
+	Empty  bool // it holds no data yet, and belongs to somebody already
 }
 
-// volume: a container that asks for root becomes who owns its volumes, in which something was written, where all of them are
-// one user's. As root, all containers with a volume were one user: a backup beside its database, a web server beside what renews
-// its certificates. It is within the bounds of a uid that is kept, which anybody may ask for, so that naming somebody's volume
-// gives nothing more. Where the policy gives each owner ids of its own, a volume gives none.
+// volume: a container that asks for root becomes the owner of its volumes, if they hold data and all belong to one
+// user. As root, all containers with a volume were one user: a backup beside its database, a web server beside the
+// program that renews its certificates. The uid must be one that would be kept, which anybody may ask for, so that
+// naming somebody's volume gives nothing more. Where the policy gives each owner its own ids, volumes give none.
 //
-// A container that was started before goes on as who it was, as far as volumes decide: somebody else may have taken an empty one
-// since, and what it has written by then is its own.
+// A container that was started before stays who it was, as far as volumes decide: somebody else may have taken an
+// empty volume in the meantime, and the data it wrote is its own.
 func (p *Policy) volume(f *inquiry, d *Decision) bool {
 	if f.User.UID != 0 || f.Act == Exec || p.Range.First != 0 {
 		return false
@@ -39,7 +39,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 	}
 	var found *Identity
 	for i := range owners {
-		if owners[i].UID != 0 { // root's are from before, or of a container that is exempt
+		if owners[i].UID != 0 { // root's data is from before, or from an exempt container
 			found = &owners[i].Identity
 			break
 		}
@@ -54,7 +54,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume is of uid %d", found.UID))
 }
 
-// used leaves out the volumes in which nothing was written yet.
+// used leaves out volumes that hold no data yet.
 func used(volumes []OwnedVolume) (owners []OwnedVolume) {
 	for _, v := range volumes {
 		if !v.Empty {
@@ -64,9 +64,9 @@ func used(volumes []OwnedVolume) (owners []OwnedVolume) {
 	return owners
 }
 
-// waits: a container that would be the fixed identity becomes who owns its empty volumes, where all of them are one user's: a backup
-// that starts before its database has written could not read what that writes later. Whom the image was built for comes first: the
-// image may work for nobody else.
+// waits: a container that would get the fixed identity becomes the owner of its empty volumes instead, if they all
+// belong to one user: a backup that starts before its database has written could not read what the database writes
+// later. The user that the image was built for takes precedence: the image may work for no other.
 func (p *Policy) waits(f *inquiry, d *Decision) bool {
 	if !slices.Contains(p.Sources, Volume) || f.User.UID != 0 || f.Act == Exec || p.Range.First != 0 || f.created != nil {
 		return false
@@ -78,14 +78,15 @@ func (p *Policy) waits(f *inquiry, d *Decision) bool {
 		case v.Empty && found == nil:
 			found = &v.Identity
 		case !v.Empty, v.UID != found.UID:
-			return false // who has written decides, or several do
+			return false // whoever has written decides, or several users have
 		}
 	}
 	return found != nil && found.UID != uint32(p.UID) && f.Last == nil && p.ofVolume(f, d, *found, fmt.Sprintf("its empty volume is of uid %d", found.UID))
 }
 
-// differ says that a container's volumes are of different users, and notes that. One of the policy's own identity is whoever's has it
-// and has no other user, so that the note advises to give it to the other one: all containers that ask for root follow.
+// differ notes that a container's volumes belong to different users. Anybody may have the policy's own identity, and
+// it has no other user, so the note advises to give such a volume to the other owner: then all containers that ask
+// for root follow.
 func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 	var one, other *OwnedVolume
 	more := false
@@ -97,7 +98,7 @@ func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 		case one.UID != o.UID && other == nil:
 			other = o
 		case one.UID != o.UID && o.UID != other.UID:
-			more = true // one command does not make them one
+			more = true // one command can't reconcile them
 		}
 	}
 	if other == nil {
@@ -119,7 +120,8 @@ func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 	return true
 }
 
-// ofVolume makes the container who owns its volumes, if runtimes agree on the uid, and within the policy's bounds.
+// ofVolume gives the container the identity of its volumes' owner, if runtimes agree on the uid, and within the
+// policy's bounds.
 func (p *Policy) ofVolume(f *inquiry, d *Decision, who Identity, because string) bool {
 	return who.UID != 0 && who.UID <= MaxID && p.standFor(f, d, who, who.UID == uint32(p.UID), because)
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// What the library says of a file that it can't read is about characters and Go's types. Here that is said of keys, with the
-// line as it has to be. Only a file that was refused is looked at in this way, so that it costs no call anything.
+// The library words its errors in terms of characters and Go's types. These functions word them in terms of keys, and
+// show the corrected line. They only run on a file that was refused, so they cost a call nothing.
 
-// located words an error of the library's with its place.
+// located words an error of the library, with its place.
 func located(name string, data []byte, err error) error {
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) {
@@ -37,7 +37,7 @@ func located(name string, data []byte, err error) error {
 	if what == "" {
 		what = characters(strings.TrimPrefix(wrong.Error(), "toml: "))
 	}
-	if strings.Contains(what, "struct") || strings.Contains(what, "cannot decode") { // a key in another case, say
+	if strings.Contains(what, "struct") || strings.Contains(what, "cannot decode") { // such as a key in another case
 		what = "the value is of the wrong type\nhint: see docs/policy.md for what belongs there"
 		if key := wrong.Key(); len(key) > 0 {
 			what = quote.Path(key...) + ": " + what
@@ -50,7 +50,7 @@ func located(name string, data []byte, err error) error {
 	return fmt.Errorf("%s:%d:%d: %s", name, row, col, finding)
 }
 
-// characters leaves their code points out of the library's words: U+0072 'r'.
+// characters removes code points from the library's words: U+0072 'r'.
 func characters(text string) string {
 	before, rest, found := strings.Cut(text, "U+")
 	if !found {
@@ -63,7 +63,7 @@ func characters(text string) string {
 	return before + "one that can't be printed" + rest
 }
 
-// mistyped finds the first value whose type is not the key's.
+// mistyped finds the first value of the wrong type for its key.
 func mistyped(data []byte) (at unstable.Position, text string, found bool) {
 	var p unstable.Parser
 	p.Reset(data)
@@ -101,7 +101,7 @@ func mistyped(data []byte) (at unstable.Position, text string, found bool) {
 	return at, text, found
 }
 
-// pair looks at one key with its value, and at those in an inline table.
+// pair checks one key and its value, and the keys of an inline table.
 func pair(p *unstable.Parser, e *unstable.Node, table reflect.Type, prefix string, report func(*unstable.Node, string)) {
 	key, first := keyNames(e)
 	want := typeOf(table, key)
@@ -141,7 +141,7 @@ func isTables(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Pointer
 }
 
-// keyNames are the parts of a key, and the first of them as it stands.
+// keyNames are the parts of a key, and its first node.
 func keyNames(e *unstable.Node) (names []string, first *unstable.Node) {
 	for it := e.Key(); it.Next(); {
 		if first == nil {
@@ -152,7 +152,7 @@ func keyNames(e *unstable.Node) (names []string, first *unstable.Node) {
 	return names, first
 }
 
-// typeOf is the type that a key of a table has; nil: there is no such key.
+// typeOf is the type of a key in a table; nil: there is no such key.
 func typeOf(t reflect.Type, key []string) reflect.Type {
 	for _, name := range key {
 		if isTables(t) {
@@ -234,7 +234,7 @@ func wanted(t reflect.Type) string {
 	return "a list of numbers and strings"
 }
 
-// said is a value as it stands in the file.
+// said is a value as the file has it.
 func said(p *unstable.Parser, v *unstable.Node) string {
 	switch v.Kind {
 	case unstable.Array:
@@ -254,7 +254,7 @@ func raw(p *unstable.Parser, v *unstable.Node) string {
 	return string(v.Data)
 }
 
-// words are what keys take that take some words only.
+// words are the values of a key that accepts only certain words.
 func words(key string) []string {
 	switch key {
 	case "mode":
@@ -277,7 +277,7 @@ func words(key string) []string {
 	return nil
 }
 
-// usualNumber is one for a key that takes a number; "": it takes none.
+// usualNumber is an example for a key that takes a number; "": it takes none.
 func usualNumber(key string) string {
 	switch key {
 	case "identity.uid", "identity.gid":
@@ -288,7 +288,7 @@ func usualNumber(key string) string {
 	return ""
 }
 
-// corrected is the line as it was probably meant.
+// corrected is the line that was probably meant.
 func corrected(p *unstable.Parser, last, name string, v *unstable.Node, want reflect.Type) string {
 	if want.Kind() == reflect.Pointer {
 		want = want.Elem()
@@ -337,7 +337,7 @@ func quotedList(p *unstable.Parser, last string, v *unstable.Node) string {
 	return ""
 }
 
-// example is a line with a value of the right type, or some to choose from.
+// example is a line with a value of the right type, or several to choose from.
 func example(last, name string, want reflect.Type) string {
 	if want.Kind() == reflect.Pointer {
 		want = want.Elem()
@@ -366,12 +366,12 @@ func example(last, name string, want reflect.Type) string {
 
 func wordsOf(name string) []string { return words(ending(name)) }
 
-// ending is a key without the part of the file that it is in: a rule's settings are the general part's.
+// ending is a key without the part of the file that it is in: a rule has the same settings as the general part.
 func ending(name string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(name, "rule."), "audit.")
 }
 
-// unquotedValue is what to say of a line whose value is text without quotes; "": it is something else.
+// unquotedValue is the message for a line whose text lacks quotes; "": that is not what is wrong.
 func unquotedValue(data []byte, row int) string {
 	all := strings.Split(string(data), "\n")
 	if row < 1 || row > len(all) {
@@ -418,7 +418,7 @@ func unquotedValue(data []byte, row int) string {
 	return fmt.Sprintf("%s: text stands in quotes\nhint: write %s = %s", name, key, strconv.Quote(value))
 }
 
-// unknownAt says where a key stands that there is not.
+// unknownAt is the message for an unknown key, with its place.
 func unknownAt(name string, at *toml.DecodeError) error {
 	row, col := at.Position()
 	key := strings.Join(at.Key(), ".")

@@ -45,7 +45,7 @@ func TestOverlayOf(t *testing.T) {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Unmount(dir, unix.MNT_DETACH) //nolint:errcheck // the directory's removal would fail
+	defer unix.Unmount(dir, unix.MNT_DETACH) // the directory's removal would fail
 	for _, sub := range []string{"a b", "c,d/sub", "upper", "work", "merged"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
@@ -55,13 +55,13 @@ func TestOverlayOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Unmount(dir+"/merged", unix.MNT_DETACH) //nolint:errcheck // likewise
+	defer unix.Unmount(dir+"/merged", unix.MNT_DETACH) // likewise
 	look := func(p string) (Overlay, error) {
 		fd, err := unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer unix.Close(fd) //nolint:errcheck // nothing was written
+		defer unix.Close(fd) // nothing was written
 		return OverlayOf(fd)
 	}
 	o, err := look(dir + "/merged")

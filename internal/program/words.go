@@ -57,6 +57,27 @@ func (c Command) Script(text string) Against {
 	return shownAs(c.against(unrolled(text[:min(len(text), maxScript)])))
 }
 
+// Written are the paths that a command writes whatever its environment is, by its words or those of what it has a shell do. Relative ones
+// are read from Cwd on; "": they are left out.
+func (c Command) Written() []Write {
+	args := Behind(c.Args)
+	if len(args) == 0 {
+		return nil
+	}
+	if text, ok := shellText(args); ok {
+		return c.WrittenBy(text)
+	}
+	return byWords(args, c.Cwd)
+}
+
+// WrittenBy are the paths that a script writes, before it asks who it is. One of another language than a shell's is not read.
+func (c Command) WrittenBy(text string) []Write {
+	if !isShells(text) {
+		return nil
+	}
+	return writesFrom(unrolled(text[:min(len(text), maxScript)]), c.Cwd)
+}
+
 // IsScript says that a file's beginning is a script's.
 func IsScript(head string) bool { return strings.HasPrefix(head, "#!") }
 

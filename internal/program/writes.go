@@ -39,11 +39,18 @@ var writers = map[string]How{
 
 // writesOf are the paths that a shell's script writes by simple commands, before it asks who it is. What it does only under a
 // condition (if, case), and what it goes on after where it fails (||), is left out; so is what a variable or a pattern is a part of.
-func writesOf(script string) (all []Write) {
+func writesOf(script string) []Write { return writesFrom(script, "") }
+
+// writesFrom is writesOf of a script that begins in a directory, from which relative paths are read until the script leaves it; "": it is
+// not known, and relative paths are left out.
+func writesFrom(script, cwd string) (all []Write) {
 	statements, depth := statements(script), 0
 	for i, s := range statements {
 		if len(all) >= mostWrites {
 			break
+		}
+		if slices.Contains([]string{"cd", "pushd", "popd"}, s.first()) {
+			cwd = ""
 		}
 		switch s.first() {
 		case "if", "case":
@@ -55,13 +62,13 @@ func writesOf(script string) (all []Write) {
 			return all
 		}
 		if depth == 0 && s.becomes() {
-			all = append(all, s.writes()...)
+			all = append(all, s.writes(cwd)...)
 			return all[:min(len(all), mostWrites)] // nothing goes on behind it
 		}
 		if depth > 0 || i+1 < len(statements) && statements[i+1].op == "||" || s.op == "&&" && i > 0 && isTest(statements[i-1].first()) {
 			continue
 		}
-		all = append(all, s.writes()...)
+		all = append(all, s.writes(cwd)...)
 		all = all[:min(len(all), mostWrites)]
 	}
 	return all
@@ -114,9 +121,12 @@ func cutDocument(line string) (after string, ok bool) {
 	}
 }
 
-// writes are those of one statement.
-func (s statement) writes() (all []Write) {
+// writes are those of one statement, which is run in a directory; "": it is not known.
+func (s statement) writes(cwd string) (all []Write) {
 	words, targets := redirected(plainWords(s.text))
+	if strings.Contains(s.text, "((") || isTest(s.first()) {
+		cwd = "" // what looks like a redirection compares
+	}
 	for _, t := range targets {
 		all = append(all, Write{t, Opens})
 	}
@@ -124,8 +134,14 @@ func (s statement) writes() (all []Write) {
 		words = words[1:]
 	}
 	if len(words) < 2 {
-		return fixed(all)
+		return fixed(all, cwd)
 	}
+	all = append(fixed(all, cwd), byWords(words, cwd)...)
+	return all
+}
+
+// byWords are the writes of a simple command.
+func byWords(words []string, cwd string) (all []Write) {
 	name, operands := path.Base(words[0]), slices.DeleteFunc(slices.Clone(words[1:]), isFlag)
 	how, ok := writers[name]
 	switch {
@@ -136,19 +152,28 @@ func (s statement) writes() (all []Write) {
 	case how == Puts:
 		operands = operands[len(operands)-1:]
 	}
+	if slices.ContainsFunc(words[1:], func(w string) bool { return isFlag(w) && strings.Trim(w, "-"+plainFlags) != "" }) {
+		cwd = "" // one of the operands may be an option's value
+	}
 	for _, o := range operands {
 		all = append(all, Write{o, how})
 	}
-	return fixed(all)
+	return fixed(all, cwd)
 }
+
+// plainFlags are letters of options that have no value, with each of the writers.
+const plainFlags = "pvfRan"
 
 // mostDeep is how many parts a path may have that is looked at: the script's author chooses it.
 const mostDeep = 12
 
-// fixed are those whose path is absolute, and all of it known. What is there in /dev is written by everybody, and the kernel's files
-// by nobody.
-func fixed(all []Write) []Write {
+// fixed are those whose path is absolute, and all of it known; a relative one is, where it is known in which directory. What is there in
+// /dev is written by everybody, and the kernel's files by nobody.
+func fixed(all []Write, cwd string) []Write {
 	for i := range all {
+		if cwd != "" && all[i].Path != "" && !path.IsAbs(all[i].Path) {
+			all[i].Path = strings.TrimSuffix(cwd, "/") + "/" + all[i].Path
+		}
 		if path.IsAbs(all[i].Path) && !strings.ContainsAny(all[i].Path, "$`*?[{~\x00") && strings.Count(all[i].Path, "/") <= mostDeep {
 			all[i].Path = path.Clean(all[i].Path)
 		} else {

@@ -124,3 +124,38 @@ func TestMostWrites(t *testing.T) {
 		}
 	}
 }
+
+// TestWritten: what a command writes by its words, also relative to where it begins.
+func TestWritten(t *testing.T) {
+	for _, test := range []struct {
+		cwd  string
+		args []string
+		want string
+	}{
+		{"", []string{"mkdir", "-p", "/a/b", "c"}, "/a/b"},
+		{"/w", []string{"mkdir", "-p", "/a/b", "c"}, "/a/b /w/c"},
+		{"/w", []string{"mkdir", "-m", "755", "/a", "c"}, "/a"},
+		{"/", []string{"touch", "x"}, "/x"},
+		{"/w", []string{"tini", "--", "touch", "x"}, "/w/x"},
+		{"/w", []string{"touch"}, ""},
+		{"/w", []string{"server", "/data"}, ""},
+		{"/w", []string{"sh", "-c", "echo a >b; cat <c"}, "/w/b"},
+		{"/w", []string{"sh", "-c", "cd /x && echo a >b; echo >/c"}, "/c"},
+		{"/w", []string{"bash", "-c", "(( 1 > 0 )) && [[ a > b ]]; echo >c"}, "/w/c"},
+		{"/w", []string{"sh", "-c", "echo a 2>&1 >&2"}, ""},
+		{"/w", []string{"sh", "-c", "touch $x \"$y/z\" ~/a *.b"}, ""},
+		{"/w", []string{"sh", "-c", "cp a b/ && ln -s c d"}, "/w/b"},
+		{"/w", []string{"sh", "/start.sh"}, ""},
+	} {
+		var got []string
+		for _, w := range (Command{Args: test.args, Cwd: test.cwd}).Written() {
+			got = append(got, w.Path)
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%q in %q: %q, want %q", test.args, test.cwd, got, test.want)
+		}
+	}
+	if got := (Command{Cwd: "/w"}).WrittenBy("#!/usr/bin/python3\ntouch x\n"); len(got) > 0 {
+		t.Errorf("of another language: %v", got)
+	}
+}

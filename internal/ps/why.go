@@ -68,7 +68,7 @@ func (c *Container) lookUp(known []state, owners trusted.Owners) {
 		}
 	}
 	if c.Bundle == "" {
-		c.Why = "not governed: its bundle was not found, so that it is no known engine's, or its user's own"
+		c.Why = "not governed: its bundle was not found: no known engine made it, or a user's own did"
 		return
 	}
 	dir, err := bundle.Open(c.Bundle, owners)
@@ -136,7 +136,7 @@ func (c *Container) stored(owners trusted.Owners) {
 func (c *Container) decided(dir *bundle.Dir, config []byte) {
 	r, err := record.Read(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		c.Why = "not governed: nonroot-runc left no record, so that another runtime made it, or it is from before nonroot-runc stood there"
+		c.Why = "not governed: nonroot-runc left no record: another runtime created it, or it is older than nonroot-runc here"
 		return
 	}
 	if err != nil {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package record keeps what was decided about a container in its bundle, which belongs to root and goes with the
-// container (SECURITY.md F12). The names of the files that are added to a bundle belong here, and when a record counts;
-// what is in it does not (internal/decision).
+// Package record keeps what was decided about a container in its bundle, which belongs to root and disappears with
+// the container (SECURITY.md F12). The names of the files that are added to a bundle belong here, and when a record
+// counts; what is in it belongs to internal/decision.
 package record
 
 import (
@@ -22,7 +22,7 @@ const (
 	Before = "nonroot-asked.json" // config.json as the engine wrote it, for people: no decision rests on it
 )
 
-// Digest is how a record names the config.json that it belongs to, which may come in parts.
+// Digest identifies the config.json that a record belongs to, which may come in parts.
 func Digest(config ...[]byte) string {
 	if len(config) == 1 {
 		sum := sha256.Sum256(config[0])
@@ -40,8 +40,8 @@ func Write(d *bundle.Dir, r *decision.Decision) error {
 	return d.Replace(File, append(r.Append(make([]byte, 0, 1024), decision.Record), '\n'), 0o600, "")
 }
 
-// Read reads a bundle's record, whatever config.json it belongs to. It says who made the container; it is binding only if
-// it matches.
+// Read reads a bundle's record, whatever config.json it belongs to. It tells which call made the container; it counts
+// only if it matches.
 func Read(d *bundle.Dir) (*decision.Decision, error) {
 	data, err := d.Read(File)
 	if err != nil {
@@ -60,13 +60,13 @@ func Read(d *bundle.Dir) (*decision.Decision, error) {
 	return r, nil
 }
 
-// Matches says that a record belongs to this container and to the bundle's present config.json, whose bytes are given:
-// Podman keeps a bundle across restarts and writes config.json anew. A nil record matches nothing.
+// Matches says that a record belongs to this container and to the bundle's present config.json: Podman keeps a bundle
+// across restarts, and writes config.json again. A nil record matches nothing.
 func Matches(r *decision.Decision, id string, config []byte) bool {
 	return r != nil && r.ID == id && r.Config == Digest(config)
 }
 
-// Precedes says that a record may be that of a container whose first process began at a time, in clock ticks since boot; 0: not
-// known. One that is younger is of a call that failed, as there was a container of that id: it says nothing of that one, which
-// may have been created before there was a record (SECURITY.md D8).
+// Precedes says that a record may belong to a container whose first process started at a time, in clock ticks since
+// boot; 0: unknown. A younger record is that of a failed call, as there was a container of that id already: it says
+// nothing about that container, which may have been created before there were records (SECURITY.md D8).
 func Precedes(r *decision.Decision, start uint64) bool { return start == 0 || r.Start <= start }

@@ -156,7 +156,7 @@ func ReadFile(name string, each func(*Line)) (malformed int, err error) {
 		if in, err = os.Open(name); err != nil {
 			return 0, err
 		}
-		defer in.Close() //nolint:errcheck // nothing was written
+		defer in.Close() // nothing was written
 	}
 	if malformed, err = Read(in, each); err != nil {
 		return malformed, fmt.Errorf("read %q: %w", name, err)

@@ -401,7 +401,7 @@ func heap() int {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc) //nolint:gosec // of a test
+	return int(m.HeapAlloc) // of a test
 }
 
 // hostile texts must stay texts.

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ACL is a file's access control list (acl(5)), by which others may have rights that its mode does not show: where there is one, the
-// mode's bits for the group are the list's mask.
+// ACL is a file's access control list (acl(5)), which may grant rights that its mode does not show: if there is one,
+// the mode's group bits are the list's mask.
 type ACL []aclEntry
 
 type aclEntry struct {
@@ -19,7 +19,8 @@ type aclEntry struct {
 	id        uint32
 }
 
-// Tags and form of the attribute by which the kernel shows a list (include/uapi/linux/posix_acl.h, posix_acl_xattr.h).
+// Tags and format of the attribute by which the kernel shows a list (include/uapi/linux/posix_acl.h,
+// posix_acl_xattr.h).
 const (
 	aclName    = "system.posix_acl_access"
 	aclVersion = 2
@@ -32,9 +33,10 @@ const (
 	aclOther    = 0x20
 )
 
-// ReadACL reads the list of what is open, by a path below /proc; nil: there is none. It is false where that can't be told.
+// ReadACL reads the list of an open file, by a path below /proc; nil: there is none. It is false if that can't be
+// told.
 func ReadACL(reach string) (ACL, bool) {
-	buf := make([]byte, 4096) // a longer list can't be told
+	buf := make([]byte, 4096) // a longer list can't be read
 	n, err := unix.Getxattr(reach, aclName, buf)
 	switch {
 	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.ENOTSUP):
@@ -45,7 +47,7 @@ func ReadACL(reach string) (ACL, bool) {
 	return ParseACL(buf[:n])
 }
 
-// ParseACL reads a list as the attribute has it.
+// ParseACL reads a list from the attribute.
 func ParseACL(text []byte) (a ACL, ok bool) {
 	const head, each = 4, 8
 	if len(text) < head || (len(text)-head)%each != 0 || binary.LittleEndian.Uint32(text) != aclVersion {
@@ -57,8 +59,8 @@ func ParseACL(text []byte) (a ACL, ok bool) {
 	return a, len(a) > 0
 }
 
-// Rights are those (access(2)) that somebody has to a file with the list, by acl(5), "Access check algorithm". Root is nobody
-// special here.
+// Rights are the rights (access(2)) of a user to a file with the list, by acl(5), "Access check algorithm". Root is
+// treated as any other user.
 func (a ACL) Rights(st *unix.Stat_t, uid, gid uint32) uint32 {
 	mask, others := uint16(7), uint16(0)
 	var named, grouped, owners *uint16
@@ -95,7 +97,7 @@ func (a ACL) Rights(st *unix.Stat_t, uid, gid uint32) uint32 {
 	return uint32(others)
 }
 
-// Names says that the list gives somebody by name, beside the owner and its group, the right to write.
+// Names says that the list lets somebody besides the owner and its group write.
 func (a ACL) Names() bool {
 	mask := uint16(7)
 	for _, e := range a {

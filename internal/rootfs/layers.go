@@ -14,9 +14,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// Lower is the view of the layers below an overlay's own, with the same mounts; nil: there is nothing in its own that differs
-// from them. It fails where the layers can't be told apart. Trusted says whether nobody but root can change what a path of the
-// host leads to.
+// Lower is the view of the layers below an overlay's own, with the same mounts; nil: its own layer changes nothing.
+// It fails if the layers can't be told apart. Trusted says whether only root can change what a path of the host leads
+// to.
 func (v *View) Lower(trusted func(dir string) bool) (*View, error) {
 	root, err := openLayers(v.root, trusted)
 	if root < 0 || err != nil {
@@ -25,7 +25,7 @@ func (v *View) Lower(trusted func(dir string) bool) (*View, error) {
 	return &View{root: root, readonly: v.readonly, bundle: v.bundle, mounts: v.mounts}, nil
 }
 
-// openLayers opens the layers below an overlay's own; -1: there is nothing in its own that differs from them.
+// openLayers opens the layers below an overlay's own; -1: its own layer changes nothing.
 func openLayers(rootfs int, trusted func(dir string) bool) (int, error) {
 	o, err := proc.OverlayOf(rootfs)
 	if err != nil {
@@ -42,14 +42,14 @@ func openLayers(rootfs int, trusted func(dir string) bool) (int, error) {
 	return mountLayers(o)
 }
 
-// mountLayers mounts layers for this process alone: the mount has no place in any namespace, and ends with its descriptor
+// mountLayers mounts layers for this process alone: the mount is in no namespace, and ends with its descriptor
 // (fsopen(2)). Since Linux 6.5.
 func mountLayers(o proc.Overlay) (int, error) {
 	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(fs) //nolint:errcheck // nothing was written
+	defer unix.Close(fs)
 	for _, flag := range o.Flags {
 		name, value, valued := strings.Cut(flag, "=")
 		if valued {
@@ -79,16 +79,16 @@ func isEmpty(dir string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	names, err := dirents.Names(fd, 1)
 	return err == nil && len(names) == 0
 }
 
-// RootsAlone says that only root can have made what a path of the rootfs leads to, where everybody else who could have is one of the
-// container's processes, which are never root: each directory and link on the way, and the file, is root's, and nobody but root and
-// root's group, in which nobody is, may write it.
+// RootsAlone says that only root can have put what a path of the rootfs leads to there: each directory and link on
+// the way, and the file, belongs to root, and only root and root's group may write it. Nobody else could have, as the
+// container's processes are never root and never in that group.
 func (v *View) RootsAlone(p string, inside func(uint32) (uint32, bool)) bool {
-	roots := func(owner uint32) bool { // the container's, or the host's, who is nobody in the container
+	roots := func(owner uint32) bool { // the container's root, or the host's, which is nobody in the container
 		uid, mapped := inside(owner)
 		return mapped && uid == 0 || !mapped && owner == 0
 	}
@@ -101,7 +101,7 @@ func (v *View) RootsAlone(p string, inside func(uint32) (uint32, bool)) bool {
 		if err != nil {
 			return "", err
 		}
-		defer unix.Close(fd) //nolint:errcheck // nothing was written
+		defer unix.Close(fd)
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
 			return "", err

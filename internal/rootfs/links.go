@@ -12,8 +12,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// runtimeLink is where a link leads that runtimes make in a container's /dev (runtime-spec, runtime-linux.md, "Dev symbolic
-// links"); "": they make none there.
+// runtimeLink is the target of a link that runtimes create in a container's /dev (runtime-spec, runtime-linux.md,
+// "Dev symbolic links"); "": they create none there.
 func runtimeLink(p string) string {
 	switch p {
 	case "/dev/fd":
@@ -28,8 +28,8 @@ func runtimeLink(p string) string {
 	return ""
 }
 
-// LeadsToProc says whether a path leads into a /proc in the container, the one that is mounted there or the host's, by
-// way of links of the image, of volumes and of the runtime. It's followed as it is before the container starts.
+// LeadsToProc says whether a path leads into a /proc, the container's or the host's, through links of the image, of
+// volumes or of the runtime. The path is resolved as it is before the container starts.
 func (v *View) LeadsToProc(name string) (bool, error) {
 	v.place()
 	leads := false
@@ -46,8 +46,8 @@ func (v *View) LeadsToProc(name string) (bool, error) {
 	return false, err
 }
 
-// linkAt reads what is at a path that is free of links but for its last part: where it leads if it is a link, and whether
-// it is in a /proc.
+// linkAt reads what is at a path whose directories are not links: the target if it is a link, and whether it is in a
+// /proc.
 func (v *View) linkAt(p string) (target string, isProc bool, err error) {
 	if target := runtimeLink(p); target != "" {
 		return target, false, nil
@@ -69,7 +69,7 @@ func (v *View) linkAt(p string) (target string, isProc bool, err error) {
 	return linkIn(v.root, p)
 }
 
-// fresh are file systems in which there are no links but the kernel's: new ones, and those that runc fills with what the
+// fresh are file systems without links other than the kernel's: new ones, and those that runc fills with what the
 // rootfs has at that place (tmpcopyup).
 var fresh = []string{"tmpfs", "ramfs", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts"}
 
@@ -82,7 +82,8 @@ func layersOf(m *Mount) []string {
 	return append([]string{o.Upper}, o.Lower...)
 }
 
-// linkBelow is linkIn for a path inside a mount of directories of the host's: the first in which there is a link, or a /proc, counts.
+// linkBelow is linkIn for a path inside a mount of directories of the host: the first one with a link, or a /proc,
+// counts.
 func linkBelow(p string, m *Placed, sources ...string) (target string, isProc bool, err error) {
 	for _, source := range sources {
 		src, err := openat2(unix.AT_FDCWD, source, unix.O_PATH, 0)

@@ -10,17 +10,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
 )
 
-// Entry is what a container finds at a path of its own.
+// Entry is what a container finds at a path.
 type Entry struct {
 	Path   string      // free of links
 	Mount  *Mount      // the mount that it lies in; nil: the rootfs
-	Hidden bool        // what the mount has there is not known before it is mounted
+	Hidden bool        // it lies in a mount whose content is not known before it is mounted
 	Exists bool        // never with Hidden
-	Stat   unix.Stat_t // where it exists
+	Stat   unix.Stat_t // if it exists
 }
 
-// Look says what is at a clean absolute path. It fails where that can't be told: links that go round, or lead into a
-// mount and out of it.
+// Look says what is at a clean absolute path. It fails if that can't be told: links form a loop, or lead into a mount
+// and out of it.
 func (v *View) Look(p string) (Entry, error) {
 	v.place()
 	s, err := v.find(p)
@@ -42,21 +42,21 @@ func (v *View) Look(p string) (Entry, error) {
 	return entry, nil
 }
 
-// Stat is fstat(2) for a path of the rootfs itself, to which no link leads.
+// Stat is fstat(2) for a path of the rootfs itself that is free of links.
 func (v *View) Stat(p string) (st unix.Stat_t, err error) {
 	fd, err := openat2(v.root, p, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
 		return st, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	if err := unix.Fstat(fd, &st); err != nil {
 		return st, fault{err}
 	}
 	return st, nil
 }
 
-// Head is the beginning of a file of the rootfs, at most so many bytes; "" where there is none that can be read, or no regular
-// one. The path is free of links, as an Entry's.
+// Head is the beginning of a file of the rootfs, at most so many bytes; "": it can't be read, or is not a regular
+// file. The path is free of links, as an Entry's.
 func (v *View) Head(p string, most int) string {
 	if v.Covered(p) {
 		return ""
@@ -65,35 +65,35 @@ func (v *View) Head(p string, most int) string {
 	if err != nil {
 		return ""
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG { // to open a device may have an effect
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG { // opening a device may have an effect
 		return ""
 	}
 	file, err := unix.Open(procPath(fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return ""
 	}
-	defer unix.Close(file) //nolint:errcheck // likewise
+	defer unix.Close(file)
 	buf := make([]byte, most)
 	n, _ := unix.Read(file, buf) // what can't be read is nothing
 	return string(buf[:max(n, 0)])
 }
 
-// Covered says that what a mount shows at a clean absolute path is not the image's, or that it can't be told where one does.
+// Covered says that a mount covers a clean absolute path, so that it is not the image's, or that it can't be told.
 func (v *View) Covered(p string) bool {
 	v.place()
 	m := v.covering(p)
 	return v.astray != "" || m != nil && !m.Mount.CopiesUp()
 }
 
-// Entries lists a directory of the rootfs itself, to which no link leads; at most so many names.
+// Entries lists at most so many names of a directory of the rootfs itself, whose path is free of links.
 func (v *View) Entries(p string, most int) ([]string, error) {
 	fd, err := openat2(v.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	names, err := dirents.Names(fd, most)
 	if err != nil {
 		return nil, fault{err}
@@ -101,11 +101,11 @@ func (v *View) Entries(p string, most int) ([]string, error) {
 	return names, nil
 }
 
-// maxDepth bounds how deep Walk goes, and so the length of what is looked up.
+// maxDepth bounds how deep Walk goes, and so the length of paths.
 const maxDepth = 64
 
-// Walk calls a function for each regular file of the rootfs itself, with a path below /proc by which a system call that
-// takes no descriptor reaches it. It follows no link, leaves out what mounts cover, and looks at so many entries at most;
+// Walk calls a function for each regular file of the rootfs itself, with a path below /proc for system calls that
+// take no descriptor. It follows no link, leaves out what mounts cover, and looks at so many entries at most;
 // complete says whether these were all.
 func (v *View) Walk(most int, each func(p, reach string, st *unix.Stat_t)) (complete bool) {
 	v.place()
@@ -139,7 +139,7 @@ func (w *walker) directory(dir string, depth int) {
 		w.complete = false
 		return
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	for _, name := range names {
 		p := path.Join(dir, name)
 		var st unix.Stat_t
@@ -155,13 +155,13 @@ func (w *walker) directory(dir string, depth int) {
 	}
 }
 
-// Empty reports whether a directory of the rootfs, to which no link leads, has nothing in it.
+// Empty says whether a directory of the rootfs, whose path is free of links, is empty.
 func (v *View) Empty(p string) (bool, error) {
 	fd, err := openat2(v.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
 		return false, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	names, err := dirents.Names(fd, 1)
 	if err != nil {
 		return false, fault{err}
@@ -181,7 +181,7 @@ func (v *View) Unwritable() string {
 	}
 	var here, host unix.Stat_t
 	if unix.Fstat(v.root, &here) != nil || unix.Stat("/", &host) != nil {
-		return "whose rootfs it is can't be told"
+		return "the owner of the rootfs can't be told"
 	}
 	if here.Dev == host.Dev && here.Ino == host.Ino {
 		return "the rootfs is the host's own"

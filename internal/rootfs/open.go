@@ -9,20 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxFile bounds what is read of one file. A passwd of 10,000 users has about
-// 600 kB.
+// MaxFile bounds what is read of one file. A passwd of 10,000 users has about 600 kB.
 const MaxFile = 1 << 20
 
-// inRoot keeps a lookup below its directory, whatever links and ".." say, and off
-// /proc's links, which lead anywhere.
+// inRoot keeps a lookup below its directory, whatever links and ".." say, and away from /proc's magic links, which
+// lead anywhere.
 const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // errLarge says that a file is larger than MaxFile.
 var errLarge = errors.New("it is larger than 1 MiB")
 
-// fault words a system call's failure. Engines look for the kernel's usual
-// words in a runtime's message and make exit codes of them
-// (cmd/nonroot-runc/message.go), so these must not be in ours.
+// fault rewords a system call's failure. Engines look for the kernel's usual words in a runtime's message and derive
+// exit codes from them (cmd/nonroot-runc/message.go), so ours must not contain them.
 type fault struct{ err error }
 
 func (f fault) Unwrap() error { return f.err }
@@ -45,8 +43,8 @@ func (f fault) Error() string {
 	return f.err.Error()
 }
 
-// openat2 opens a path, close-on-exec. The kernel asks for another try where
-// it can't tell whether a rename elsewhere made ".." unsafe (EAGAIN).
+// openat2 opens a path, close-on-exec. The kernel asks for another try if it can't tell whether a concurrent rename
+// made ".." unsafe (EAGAIN).
 func openat2(dir int, p string, flags int, resolve uint64) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve} // #nosec G115 -- flags are positive
 	var err error
@@ -63,14 +61,13 @@ func openat2(dir int, p string, flags int, resolve uint64) (int, error) {
 	return -1, fault{err}
 }
 
-// readFile reads what an O_PATH descriptor stands for, which the caller knows
-// to be a regular file: opening a pipe would hang, opening a device may do
-// anything.
+// readFile reads the file of an O_PATH descriptor. The caller knows that it is a regular file: opening a pipe would
+// hang, and opening a device may have any effect.
 func readFile(fd int, size int64) ([]byte, error) {
 	if size > MaxFile {
 		return nil, errLarge
 	}
-	// A descriptor of our own is the one magic link that is wanted.
+	// A descriptor of our own is the one magic link that may be followed.
 	in, err := openat2(unix.AT_FDCWD, procPath(fd), unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -87,7 +84,7 @@ func readFile(fd int, size int64) ([]byte, error) {
 		case n == 0:
 			return buf, nil
 		}
-		// The size is a hint only: the file of a bind mount may grow.
+		// The size is only a hint: the file of a bind mount may grow.
 		if buf = buf[:len(buf)+n]; len(buf) > MaxFile {
 			return nil, errLarge
 		}
@@ -97,5 +94,5 @@ func readFile(fd int, size int64) ([]byte, error) {
 	}
 }
 
-// procPath is a path by which this process reaches an open descriptor.
+// procPath is a path by which this process can open one of its descriptors.
 func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

@@ -8,15 +8,15 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
 )
 
-// Bounds are of a look at directories, so that it takes less than a millisecond.
+// Bounds limit a look at directories, so that it takes less than a millisecond.
 type Bounds struct {
-	Levels      int // how deep it goes; 1: the entries of the directories that are named
+	Levels      int // how deep it goes; 1: only the entries of the named directories
 	Entries     int // how many of them are looked at
 	Directories int // how many are opened
 }
 
-// DirectoryOwners are the owners of the directories below some of the rootfs itself; complete says whether the bounds let it look
-// at all of them.
+// DirectoryOwners are the owners of the directories below some of the rootfs itself; complete says whether the bounds
+// were enough for all.
 func (v *View) DirectoryOwners(dirs []string, most Bounds) (owners map[uint32]bool, complete bool) {
 	l := look{owners: map[uint32]bool{}, most: most}
 	for _, dir := range dirs {
@@ -25,15 +25,15 @@ func (v *View) DirectoryOwners(dirs []string, most Bounds) (owners map[uint32]bo
 	return l.owners, l.entries <= most.Entries && l.directories <= most.Directories
 }
 
-// look gathers who owns the directories below some, and counts what that takes.
+// look collects the owners of the directories below some, and counts the effort.
 type look struct {
 	owners               map[uint32]bool
 	most                 Bounds
 	entries, directories int
 }
 
-// directory looks at the directories in one, and so many levels down. It follows no link and leaves no file system; what can't be
-// opened is passed over. Nothing runs in the image yet that could change it.
+// directory looks at the directories in one, and so many levels down. It follows no link and stays on its file
+// system; what can't be opened is skipped. Nothing runs in the image yet that could change it.
 func (l *look) directory(at int, name string, levels int) {
 	if l.directories++; l.directories > l.most.Directories {
 		return
@@ -42,7 +42,7 @@ func (l *look) directory(at int, name string, levels int) {
 	if err != nil {
 		return
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	for e, err := range dirents.All(fd) {
 		if err != nil || l.entries > l.most.Entries {
 			return
@@ -51,8 +51,8 @@ func (l *look) directory(at int, name string, levels int) {
 	}
 }
 
-// bare is the link count of a directory without any in it. File systems that don't count say 1 (btrfs, and overlayfs where
-// layers meet).
+// bare is the link count of a directory without subdirectories. File systems that don't count say 1 (btrfs, and
+// overlayfs where layers meet).
 const bare = 2
 
 func (l *look) entry(at int, e dirents.Entry, levels int) {

@@ -23,8 +23,8 @@ var (
 type Resolved struct {
 	Path   string  // free of links
 	Mount  *Placed // what covers it; nil: the rootfs itself
-	FD     int     // O_PATH, -1 where there is nothing
-	Linked bool    // by way of a link
+	FD     int     // O_PATH; -1: there is nothing
+	Linked bool    // the path has a link in it
 }
 
 // Stat is fstat(2) for what is there.
@@ -35,10 +35,10 @@ func (s Resolved) Stat() (st unix.Stat_t, err error) {
 	return st, nil
 }
 
-// Read reads what is there, which the caller knows to be a regular file of so many bytes, more or less.
+// Read reads what is there. The caller knows that it is a regular file of about so many bytes.
 func (s Resolved) Read(size int64) ([]byte, error) { return readFile(s.FD, size) }
 
-// Close gives the descriptor back.
+// Close closes the descriptor.
 func (s Resolved) Close() {
 	if s.FD >= 0 {
 		_ = unix.Close(s.FD)
@@ -53,16 +53,15 @@ func (v *View) resolve(p string) (Resolved, error) {
 	return s, err
 }
 
-// Find opens a clean absolute path as the container will see it, and says where that is. Nothing there is no failure. The caller
-// closes what is found.
+// Find opens a clean absolute path as the container will see it, and says where that is. It is no failure if there is
+// nothing. The caller closes what is found.
 func (v *View) Find(p string) (Resolved, error) {
 	v.place()
 	return v.find(p)
 }
 
-// find opens a clean absolute path as the container will see it, and says
-// where that is. Nothing there is no failure. One system call will mostly do:
-// only where the kernel meets a link the way is gone step by step.
+// find opens a clean absolute path as the container will see it, and says where that is. It is no failure if there is
+// nothing. Usually one system call is enough: only if the kernel meets a link is the path followed step by step.
 func (v *View) find(p string) (Resolved, error) {
 	if m := v.covering(p); m != nil {
 		return v.findInside(m, p)
@@ -99,8 +98,8 @@ func (v *View) reopen(s Resolved) (Resolved, error) {
 	return s, err
 }
 
-// walk follows an absolute path part by part. It opens nothing in the rootfs
-// for its caller; what is inside a mount comes back open.
+// walk follows an absolute path component by component. It opens nothing in the rootfs for its caller; what is inside
+// a mount is returned open.
 func (v *View) walk(p string) (Resolved, error) {
 	linked := false
 	inside := Resolved{FD: -1}
@@ -121,7 +120,7 @@ func (v *View) walk(p string) (Resolved, error) {
 		target, err := v.readLink(next)
 		switch {
 		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-			return "", nil // no link; as SecureJoin does, go on also where nothing is
+			return "", nil // not a link; as SecureJoin does, go on even if nothing is there
 		case err == nil:
 			linked = true
 		}
@@ -137,11 +136,9 @@ func (v *View) walk(p string) (Resolved, error) {
 	return Resolved{Path: at, FD: -1, Linked: linked}, nil
 }
 
-// readLink reads the link at p, whose directory is free of links. What is not a link
-// is EINVAL.
+// readLink reads the link at p, whose directory is free of links. It fails with EINVAL if p is not a link.
 func (v *View) readLink(p string) (string, error) {
-	// With O_PATH and O_NOFOLLOW, RESOLVE_NO_SYMLINKS lets the last part
-	// be a link (openat2(2)).
+	// With O_PATH and O_NOFOLLOW, RESOLVE_NO_SYMLINKS allows the last component to be a link (openat2(2)).
 	fd, err := openat2(v.root, p, unix.O_PATH|unix.O_NOFOLLOW, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
 		return "", err
@@ -161,10 +158,9 @@ func (v *View) readLink(p string) (string, error) {
 	return target, nil
 }
 
-// findInside finds a path that a mount covers. In a bind mount it is looked up
-// below the source, and links there are not followed: they would be read
-// against the container's root and not against the source. What other file
-// systems have is not known before they are mounted.
+// findInside finds a path that a mount covers. In a bind mount it is looked up below the source, and links there are
+// not followed: they would be resolved against the container's root and not against the source. The content of other
+// file systems is not known before they are mounted.
 func (v *View) findInside(m *Placed, p string) (Resolved, error) {
 	s := Resolved{Path: p, Mount: m, FD: -1}
 	if v.bound != nil && v.bound.answers == nil {
@@ -212,7 +208,7 @@ func (v *View) findInside(m *Placed, p string) (Resolved, error) {
 	return s, nil
 }
 
-// linkless fails where a path of the rootfs has a link in it.
+// linkless fails if a path of the rootfs has a link in it.
 func (v *View) linkless(p string) error {
 	fd, err := openat2(v.root, p, unix.O_PATH, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	if err == nil {
@@ -224,7 +220,7 @@ func (v *View) linkless(p string) error {
 	return nil
 }
 
-// source is where a bind mount's source lies on the host.
+// source is the path of a bind mount's source on the host.
 func (v *View) source(m *Mount) string {
 	if path.IsAbs(m.Source) {
 		return m.Source

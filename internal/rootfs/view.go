@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rootfs is the view of a container's rootfs under its mounts, before the container starts: where a path leads, what is
-// there, what is in its layers. The rootfs is hostile: any path in it may be a link, a device or a pipe. The package only reads,
-// and knows nothing of what files mean (internal/accounts) or of what may go where (internal/homedir).
+// Package rootfs is the view of a container's rootfs under its mounts, before the container starts: where a path
+// leads, what is there, what is in its layers. The rootfs is hostile: any path in it may be a link, a device or a
+// pipe. The package only reads; what files mean belongs to internal/accounts, and what may go where to
+// internal/homedir.
 package rootfs
 
 import (
@@ -21,22 +22,22 @@ type View struct {
 	readonly bool
 	bundle   string
 	mounts   []Mount
-	isPlaced bool     // whether placed and astray are known
-	placed   []Placed // where the mounts lie
-	astray   string   // a destination that can't be followed
+	isPlaced bool     // placed and astray are known
+	placed   []Placed // where the mounts are
+	astray   string   // a destination that can't be resolved
 	bound    *bound   // nil: none
 }
 
-// Placed is a mount and where it really lies. A destination with ".." may be read in two ways; then both are taken.
+// Placed is a mount, and where its destination really is. A destination with ".." can be read in two ways; then both
+// count.
 type Placed struct {
 	Mount *Mount
 	At    string // free of links
-	also  string // "" but for the second reading
+	also  string // the second reading; "": there is none
 }
 
-// Open opens the view of a rootfs. A relative rootfs, and the relative sources
-// of bind mounts, are below the bundle (runtime-spec, config.md, "Root" and
-// "Mounts"). The mounts are in the spec's order, in which runtimes apply them.
+// Open opens the view of a rootfs. A relative rootfs, and relative sources of bind mounts, are below the bundle
+// (runtime-spec, config.md, "Root" and "Mounts"). The mounts are in the spec's order, in which runtimes apply them.
 func Open(bundle, rootfs string, readonly bool, mounts []Mount) (*View, error) {
 	if !path.IsAbs(rootfs) {
 		rootfs = path.Join(bundle, rootfs)
@@ -48,8 +49,9 @@ func Open(bundle, rootfs string, readonly bool, mounts []Mount) (*View, error) {
 	return &View{root: fd, readonly: readonly, bundle: bundle, mounts: mounts}, nil
 }
 
-// Bounded is the view for looks that nothing depends on, at paths that somebody else has chosen: all of them together look at so many
-// parts of paths, and only file systems of mounts that answer are asked; nil: none. It ends with the view that it is of, and isn't closed.
+// Bounded is a view for lookups that nothing depends on, at paths that somebody else has chosen: all of them together
+// resolve so many path components, and only file systems that are known to answer are asked; nil: none is. It ends
+// with the view that it is from, and isn't closed.
 func (v *View) Bounded(parts int, answers func(fd int) bool) *View {
 	v.place()
 	b := *v
@@ -57,13 +59,13 @@ func (v *View) Bounded(parts int, answers func(fd int) bool) *View {
 	return &b
 }
 
-// bound is what bounds a view.
+// bound limits a view.
 type bound struct {
 	parts   int
 	answers func(fd int) bool
 }
 
-// spend takes a path's parts off what a bounded view may look at.
+// spend subtracts a path's components from what a bounded view may still resolve.
 func (v *View) spend(p string) error {
 	if v.bound == nil {
 		return nil
@@ -74,7 +76,7 @@ func (v *View) spend(p string) error {
 	return nil
 }
 
-// Close gives the rootfs back.
+// Close closes the rootfs.
 func (v *View) Close() error {
 	if err := unix.Close(v.root); err != nil {
 		return fmt.Errorf("close the rootfs: %w", fault{err})
@@ -82,7 +84,7 @@ func (v *View) Close() error {
 	return nil
 }
 
-// place finds where each mount lies, once and in order, as a later one may lie inside an earlier one.
+// place finds where each mount is, once and in order, as a later one may be inside an earlier one.
 func (v *View) place() {
 	if v.isPlaced {
 		return
@@ -100,9 +102,8 @@ func (v *View) place() {
 	}
 }
 
-// placeMount follows a destination inside the rootfs, as the runtime will:
-// "/link/x" with /link -> /etc is /etc/x. A relative destination is taken as
-// below /, as runc does.
+// placeMount resolves a destination inside the rootfs, as the runtime will: "/link/x" with /link -> /etc is /etc/x. A
+// relative destination is taken as below /, as runc does.
 func (v *View) placeMount(m *Mount) (Placed, bool) {
 	dest := "/" + m.Destination
 	s, err := v.resolve(path.Clean(dest))
@@ -113,8 +114,7 @@ func (v *View) placeMount(m *Mount) (Placed, bool) {
 	if !Climbs(dest) {
 		return p, true
 	}
-	// runc's SecureJoin and crun's openat2 follow a link before they go
-	// up from it, others clean the text first.
+	// runc's SecureJoin and crun's openat2 follow a link before they go up from it; others clean the text first.
 	s, err = v.walk(dest)
 	if err != nil {
 		return Placed{}, false
@@ -125,13 +125,13 @@ func (v *View) placeMount(m *Mount) (Placed, bool) {
 	return p, true
 }
 
-// Astray is the destination of a mount that can't be followed; "": there is none.
+// Astray is the destination of a mount that can't be resolved; "": there is none.
 func (v *View) Astray() string {
 	v.place()
 	return v.astray
 }
 
-// Climbs reports whether a path has a ".." in it.
+// Climbs says that a path has a ".." in it.
 func Climbs(p string) bool {
 	for part := range strings.SplitSeq(p, "/") {
 		if part == ".." {
@@ -141,7 +141,7 @@ func Climbs(p string) bool {
 	return false
 }
 
-// covering is the mount that shows at p: the last one at p or above it.
+// covering is the mount that is visible at p: the last one at p or above it.
 func (v *View) covering(p string) *Placed {
 	for i := len(v.placed) - 1; i >= 0; i-- {
 		m := &v.placed[i]

@@ -20,7 +20,7 @@ func TestBounded(t *testing.T) {
 		os.MkdirAll(root+"/a/b", 0o755), os.Mkdir(root+"/m", 0o755), os.Symlink("a", root+"/link"), os.Symlink("m/file", root+"/in"))
 	view, err := rootfs.Open(root, root, false, []rootfs.Mount{{Destination: "/m", Type: "bind", Source: source, Options: []string{"bind"}}})
 	testkit.Must(t, err)
-	defer view.Close() //nolint:errcheck // a test
+	defer view.Close() // a test
 	bounded := view.Bounded(12, nil)
 	for _, p := range []string{"/m/file", "/in"} {
 		if at, err := view.Look(p); err != nil || !at.Exists {

@@ -16,22 +16,22 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// searchPath is where a runtime is looked for by name. PATH is not asked: Podman clears it for some calls, and the
+// searchPath is where a runtime is searched for by name. PATH is ignored: Podman clears it for some calls, and the
 // environment must not choose the runtime (SECURITY.md E11, E12).
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Aside ends the name of a runtime that was moved out of the way of this program, which took its place, so that whoever
-// calls "runc" is governed, too. It's dpkg-divert's own suffix (dpkg-divert(1)): a package's update then goes to that file.
+// Aside is the suffix of a runtime that was moved aside for this program, so that whoever calls "runc" is governed,
+// too. It's dpkg-divert's own suffix (dpkg-divert(1)): a package's update then goes to that file.
 const Aside = ".distrib"
 
-// Find gives the path of the first candidate, a name or an absolute path, that is an executable file and is not this
-// program, by whatever name or link or copy it may go, and that only the trusted owners can change. Where this program has
-// taken a candidate's place, the file that was moved aside for it counts. Errors list what was looked at.
+// Find returns the path of the first candidate, a name or an absolute path, that is an executable file which only the
+// trusted owners can change, and that is not this program under another name, as a link or as a copy. If this program
+// has taken a candidate's place, the file that was moved aside counts. Errors list what was tried.
 func Find(candidates []string, owners trusted.Owners) (string, error) {
 	return FindFor("/proc/self/exe", candidates, owners)
 }
 
-// FindFor is Find for another program than the one that runs: what the binary of this path would go on to.
+// FindFor is Find for another program than the running one: the next runtime of the binary at this path.
 func FindFor(binary string, candidates []string, owners trusted.Owners) (string, error) {
 	self := program{file: binary}
 	if err := unix.Stat(binary, &self.stat); err != nil {
@@ -83,13 +83,13 @@ var (
 	errNoFile = errors.New("is not an executable file")
 )
 
-// program is the file that is not to be its own next runtime.
+// program is the file that must not be its own next runtime.
 type program struct {
 	file string
 	stat unix.Stat_t
 }
 
-// unfit says why a file cannot be the next runtime, nil if it can.
+// unfit says why a file can't be the next runtime; nil: it can.
 func (p *program) unfit(file string, owners trusted.Owners) error {
 	var st unix.Stat_t
 	if err := unix.Stat(file, &st); err != nil {
@@ -111,7 +111,7 @@ func (p *program) unfit(file string, owners trusted.Owners) error {
 	return nil
 }
 
-// sameContent recognizes a copy. It's only asked about files of the same size.
+// sameContent recognizes a copy. It's only called for files of the same size.
 func (p *program) sameContent(file string) bool {
 	other, err := os.ReadFile(file) // #nosec G304 -- a program in a directory that only root can write
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// Credentials are a process's as the kernel has them (proc(5), /proc/pid/status). Ids are those that the container
-// sees; those named Host are what the same ids are around the caller's own user namespace, which for a caller on the
-// host itself is the host.
+// Credentials are a process's credentials as the kernel has them (proc(5), /proc/pid/status). Ids are those that the
+// container sees; those named Host are the same ids outside of the caller's own user namespace, which for a caller on
+// the host itself is the host.
 type Credentials struct {
 	UIDs, GIDs         []uint32 // real, effective, saved set, file system
 	HostUIDs, HostGIDs []uint32
@@ -29,8 +29,8 @@ type Credentials struct {
 	NoNewPrivs         bool
 }
 
-// InitCredentials reads the credentials of the container's first process. It makes sure that the process is the one
-// that the runtime started: a pid may have been given to another one since.
+// InitCredentials reads the credentials of the container's first process. It makes sure that it is the process that
+// the runtime started: the pid may have been reused.
 func (s *State) InitCredentials() (*Credentials, error) {
 	if s.Pid <= 0 {
 		return nil, errors.New("it is not running")
@@ -51,13 +51,13 @@ func (s *State) InitCredentials() (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.Alive() { // asked last: what was read above then belongs to that process
+	if !s.Alive() { // checked last: what was read above then belongs to that process
 		return nil, errors.New("it is not running")
 	}
 	return parseStatus(status, maps, own)
 }
 
-// Alive says whether the container's first process is there, and not another one that was given its pid since.
+// Alive says whether the container's first process exists, and not another one with the same pid.
 func (s *State) Alive() bool {
 	if s.Pid <= 0 {
 		return false
@@ -66,8 +66,8 @@ func (s *State) Alive() bool {
 	return err == nil && (s.Start == 0 || start == s.Start)
 }
 
-// UserNamespace is the id maps of the container's first process, to ids as the caller has them; nil if both are in
-// one user namespace.
+// UserNamespace is the id maps of the container's first process, to the caller's ids; nil: both are in the same user
+// namespace.
 func (s *State) UserNamespace() (*idmap.Pair, error) {
 	pid := strconv.Itoa(s.Pid)
 	var own, its unix.Stat_t
@@ -81,8 +81,8 @@ func (s *State) UserNamespace() (*idmap.Pair, error) {
 	return &pair, err
 }
 
-// parseStatus takes the credentials of a status. That a line is missing is a failure, so that nothing is taken for
-// harmless that was not seen.
+// parseStatus reads the credentials of a status file. A missing line is an error, so that nothing counts as harmless
+// that was not seen.
 func parseStatus(text []byte, maps *idmap.Pair, own idmap.Pair) (*Credentials, error) {
 	s, err := proc.ParseStatus(text)
 	if err != nil {
@@ -103,7 +103,7 @@ func parseStatus(text []byte, maps *idmap.Pair, own idmap.Pair) (*Credentials, e
 	return c, nil
 }
 
-// each translates ids. One that isn't mapped becomes the overflow id, as it would show to whoever looks from there.
+// each translates ids. An unmapped one becomes the overflow id, as it would appear from there.
 func each(all []uint32, to func(uint32) (uint32, bool)) []uint32 {
 	out := make([]uint32, 0, len(all))
 	for _, id := range all {

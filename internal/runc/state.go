@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package runc knows the next runtimes, runc and crun: where they are found, and what they and the kernel keep of a container
-// that was created. Their command lines are internal/runcargs's, and nothing here starts or changes anything.
+// Package runc knows the next runtimes, runc and crun: where they are found, and what they and the kernel keep of a
+// container that was created. Their command lines belong to internal/runcargs, and nothing here starts or changes
+// anything.
 package runc
 
 import (
@@ -38,12 +39,12 @@ type State struct {
 // ErrNoState says that no runtime knows the container.
 var ErrNoState = errors.New("there is no state file of runc or crun for it")
 
-// ReadState finds the state of a container below the runtime's --root; where the engine gave none, below the
-// runtimes' default ones. A container that both runtimes know under one root or id is refused, as it can't be said
-// which of them will act.
+// ReadState finds the state of a container below the runtime's --root; if the engine set none, below the runtimes'
+// defaults. If both runtimes know a container of that root and id it is refused, as it can't be told which of them
+// will act.
 //
-// The files: runc's <root>/<id>/state.json (runc, libcontainer/factory_linux.go), crun's <root>/<id>/status
-// (crun, src/libcrun/status.c).
+// The files: runc's <root>/<id>/state.json (runc, libcontainer/factory_linux.go), crun's <root>/<id>/status (crun,
+// src/libcrun/status.c).
 func ReadState(root string, rootSet bool, id string, owners trusted.Owners) (*State, error) {
 	runcRoot, crunRoot := root, root
 	if !rootSet {
@@ -90,14 +91,14 @@ func defaultRoots() (runc, crun string) {
 	return runc, filepath.Join(dir, "crun")
 }
 
-// inUserNamespace is what runc takes for it: a uid map that isn't the host's (moby/sys/userns).
+// inUserNamespace follows runc: a uid map that isn't the host's (moby/sys/userns).
 func inUserNamespace() bool {
 	text, err := proc.Read("/proc/self/uid_map")
 	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
 }
 
-// stateDirectory is a container's directory below a root. It is refused where others can write a directory on the way: they could
-// have put another container's there, whose record names the program to be run.
+// stateDirectory is a container's directory below a root. It is refused if others can write a directory above it:
+// they could have put another container's there, whose record names the program to be run.
 func stateDirectory(root, id string, owners trusted.Owners) (*trusted.Dir, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -177,8 +178,8 @@ func (s *State) checked(err error) (*State, error) {
 	return s, err
 }
 
-// lastBundle reads runc's labels. Annotations come first in the list and runc's own "bundle=" last, so that only the
-// last one is its word (SECURITY.md D6).
+// lastBundle reads runc's labels. Annotations come first in the list and runc's own "bundle=" last, so only the last
+// one is runc's word (SECURITY.md D6).
 func lastBundle(labels []byte, to *string) error {
 	return jsonscan.Elements(labels, func(v []byte) error {
 		label, err := jsonscan.String(v)

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Wraps says that a program rewrites config.json and goes on to a runtime, by the name of its file, links followed: that is
-// nvidia-container-runtime, also as .cdi, .legacy and .real (NVIDIA/nvidia-container-toolkit 1.20.2, cmd and tools/container). Its
-// name is all there is to go by. Behind nonroot-runc it adds groups and mounts that nobody judges any more, and the record of the
-// decision no longer matches the container.
+// Wraps says that a program rewrites config.json and then calls a runtime, by the name of its file, links followed:
+// that is nvidia-container-runtime, also as .cdi, .legacy and .real (NVIDIA/nvidia-container-toolkit 1.20.2, cmd and
+// tools/container). Only its name tells. After nonroot-runc it would add groups and mounts that nothing checks any
+// more, and the record of the decision would no longer match the container.
 func Wraps(program string) bool {
 	const nvidias = "nvidia-container-runtime"
 	if strings.HasPrefix(filepath.Base(program), nvidias) {

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package runcargs reads and writes the command lines of OCI runtimes: argv -> Command -> argv. Nothing else looks at argv; what
-// a command means for a container, and where the runtime is, belong elsewhere (internal/policy, internal/runc).
+// Package runcargs reads and writes the command lines of OCI runtimes: argv -> Command -> argv. Nothing else looks at
+// argv. What a command means for a container belongs to internal/policy, where the runtime is to internal/runc.
 //
-// One table (table.go) has the flags of runc 1.1 to 1.6 and of crun 1.8 and later.
-// The runtimes' own parsers differ from each other and between versions: urfave/cli
-// v1 (runc until 1.5), urfave/cli v3 (runc 1.6), glibc's argp (crun). What they
-// read differently is refused or normalised here, and a governed verb is
-// re-emitted from what was understood, in one spelling that all of them read in the
-// same way. So the runtime cannot see another bundle, id or root than the policy did.
+// One table (table.go) has the flags of runc 1.1 to 1.6 and of crun 1.8 and later. The runtimes' own parsers differ
+// from each other and between versions: urfave/cli v1 (runc until 1.5), urfave/cli v3 (runc 1.6), glibc's argp
+// (crun). What they read differently is refused or normalized here, and a governed verb is re-emitted from what was
+// understood, in a spelling that all of them read in the same way. So the runtime can't see another bundle, id or
+// root than the policy did.
 //
-// Spellings that are understood: --name=value, --name value, the same with one
-// dash and with the short name; --flag, --flag=true, --flag=false (the words of
-// strconv.ParseBool); flags of create, run, restore and start after the id;
-// "--" as the end of flags. That is urfave's grammar. What only argp
-// knows (-bDIR, -dt, --bund) is refused.
+// Spellings that are understood: --name=value, --name value, the same with one dash and with the short name; --flag,
+// --flag=true, --flag=false (the words of strconv.ParseBool); flags of create, run, restore and start after the id;
+// "--" as the end of flags. That is urfave's grammar. What only argp understands (-bDIR, -dt, --bund) is refused.
 package runcargs
 
 import (
@@ -28,10 +25,10 @@ import (
 type Kind int
 
 const (
-	// Govern starts a process: create, run, restore, exec. The zero value,
-	// so that a Command that was never filled in is not let through.
+	// Govern starts a process: create, run, restore, exec. It is the zero value, so that a Command that was never
+	// filled in is not let through.
 	Govern Kind = iota
-	// Gate lets a process go that create has made: start.
+	// Gate lets a process start that create has made: start.
 	Gate
 	// Passthrough starts nothing: kill, delete, state, --version, ... and --help of any verb.
 	Passthrough
@@ -54,32 +51,31 @@ type Command struct {
 	// (--version, --help, nothing at all).
 	Verb string
 
-	// NonrootConfig and NonrootRuntime are --nonroot-config and
-	// --nonroot-runtime; empty where not given (an empty value is an error).
+	// NonrootConfig and NonrootRuntime are --nonroot-config and --nonroot-runtime; empty if not set (an empty value
+	// is an error).
 	NonrootConfig  string
 	NonrootRuntime string
 
-	// Root is the runtime's --root as it was given (maybe relative); RootSet
-	// tells whether it was. A Root that is set is not empty, except for a Passthrough.
+	// Root is the runtime's --root as it was written (maybe relative); RootSet says that it was set. A Root that is
+	// set is not empty, except for a Passthrough.
 	Root    string
 	RootSet bool
-	// Log is --log, empty for stderr. crun also takes file:PATH, journald:ID
-	// and syslog:ID there (src/libcrun/error.c), so it's not always a path.
+	// Log is --log, empty for stderr. crun also accepts file:PATH, journald:ID and syslog:ID there
+	// (src/libcrun/error.c), so it's not always a path.
 	Log string
-	// LogFormat is --log-format as given: "text", "json", or empty for text.
+	// LogFormat is --log-format as it was written: "text", "json", or empty for text.
 	LogFormat     string
 	Debug         bool
 	SystemdCgroup bool
 
-	// ID is the container's id: [A-Za-z0-9_+.-]+, not beginning with "-", neither
-	// "." nor "..". Never empty for Govern and Gate. For a Passthrough it is what
-	// could be told, else empty.
+	// ID is the container's id: [A-Za-z0-9_+.-]+, not beginning with "-", neither "." nor "..". Never empty for
+	// Govern and Gate. For a Passthrough it is empty if it can't be told.
 	ID string
 
 	// Bundle is --bundle of create, run and restore; "." where it is missing or
 	// empty, as runc reads it (utils.go, setupSpec). Empty for other verbs.
 	Bundle string
-	// PidFile and ConsoleSocket are as given, empty where not given.
+	// PidFile and ConsoleSocket are as they were written, empty if not set.
 	PidFile       string
 	ConsoleSocket string
 	Detach        bool
@@ -98,12 +94,11 @@ type Command struct {
 
 	globals  []setting // global plumbing without a field of its own
 	plumbing []setting // the verb's plumbing without a field of its own
-	raw      []string  // Passthrough: what goes on
+	raw      []string  // Passthrough: the words that are passed on
 }
 
-// ExecFlags is what exec's flags and command ask of a process; not interpreted.
-// Empty strings and nil mean that a flag was not given, and then the
-// container's own process decides (runc exec.go, getProcess).
+// ExecFlags is what exec's flags and command ask of a process, uninterpreted. Empty strings and nil mean that a flag
+// was not set: then the container's own process decides (runc exec.go, getProcess).
 type ExecFlags struct {
 	// Args is the command, at least one word.
 	Args []string
@@ -116,16 +111,16 @@ type ExecFlags struct {
 	// Env are --env, KEY=VALUE, which the runtime appends to the process's own.
 	Env []string
 	Cwd string
-	// Tty is --tty. Not given means false, whatever the container's process has.
+	// Tty is --tty. If it is not set that means false, whatever the container's process has.
 	Tty bool
-	// NoNewPrivs is --no-new-privs, nil where not given.
+	// NoNewPrivs is --no-new-privs; nil: not set.
 	NoNewPrivs   *bool
 	Apparmor     string
 	ProcessLabel string
 }
 
-// MaxPreserveFDs bounds --preserve-fds: the kernel's default limit of open files
-// (fs.nr_open). Whoever checks each descriptor has an end in sight.
+// MaxPreserveFDs bounds --preserve-fds: the kernel's default limit of open files (fs.nr_open). So checking each
+// descriptor comes to an end.
 const MaxPreserveFDs = 1 << 20
 
 // setting is one flag with its value; for a boolean, the value is "true".
@@ -134,8 +129,8 @@ type setting struct {
 	value string
 }
 
-// append adds the flag in the one spelling that all parsers read in the
-// same way: --name=value, and a bare --name for a boolean, as argp takes no "=" there.
+// append adds the flag in the one spelling that all parsers read in the same way: --name=value, and a bare --name for
+// a boolean, as argp accepts no "=" there.
 func (s setting) append(argv []string) []string {
 	if s.opt.kind == boolean {
 		return append(argv, "--"+s.opt.name)
@@ -143,11 +138,10 @@ func (s setting) append(argv []string) []string {
 	return append(argv, "--"+s.opt.name+"="+s.value)
 }
 
-// Argv returns the runtime's command line, without argv[0]. For a Passthrough it
-// is what came, less our own options. Else it is made from the fields, flags
-// first, then the id as the last word; without --no-new-keyring, and for exec
-// without the command and without any flag of ExecFlags. An exec whose
-// Process is empty gives a line that every runtime refuses.
+// Argv returns the runtime's command line, without argv[0]. For a Passthrough it is the original one without our own
+// options. Otherwise it is made from the fields, flags first, with the id as the last word; without --no-new-keyring,
+// and for exec without the command and without any flag of ExecFlags. For an exec whose Process is empty it is a line
+// that every runtime refuses.
 func (c *Command) Argv() []string {
 	if c.Kind == Passthrough {
 		return c.raw
@@ -160,9 +154,9 @@ func (c *Command) Argv() []string {
 	return append(argv, c.ID)
 }
 
-// Asked returns a command line that keeps all that was asked for: for an exec that the policy exempts, whose
-// flags Argv would leave out. It is made from the fields, too: what came may be read as another container's by the one of the
-// runtimes that it was not written for ("exec -process f c sh" is runc's process file f of c, and crun's "rocess" of f).
+// Asked returns a command line with everything that was asked for, for an exec that the policy exempts: Argv would
+// leave its flags out. It is made from the fields, too: the other kind of runtime could read the original line as one
+// for another container ("exec -process f c sh" is process file f of c to runc, and "rocess" of f to crun).
 func (c *Command) Asked() []string {
 	if c.Kind == Passthrough || c.Exec == nil {
 		return c.Argv()
@@ -171,8 +165,8 @@ func (c *Command) Asked() []string {
 	return append(append(c.Exec.append(argv), c.ID), c.Exec.Args...)
 }
 
-// ReplaceResources has the file that crun's update reads, by --resources, replaced by another one. What crun could take for that
-// flag in a spelling of its own is refused (glibc, argp: abbreviations).
+// ReplaceResources replaces the file that crun's update reads, by --resources, by another one. What crun could take
+// for that flag in a spelling of its own is refused (glibc, argp: abbreviations).
 func (c *Command) ReplaceResources(other func(file string) (string, error)) (err error) {
 	for i := 0; i < len(c.raw) && err == nil; i++ {
 		switch word := c.raw[i]; {
@@ -192,12 +186,13 @@ func (c *Command) ReplaceResources(other func(file string) (string, error)) (err
 	return err
 }
 
-// isGlobalRoot: the flag stands in front of the command's name.
+// isGlobalRoot says that the flag stands before the command's name.
 func isGlobalRoot(word string) bool {
 	return word == "--root" || strings.HasPrefix(word, "--root=") || word == "--rootless" || strings.HasPrefix(word, "--rootless=")
 }
 
-// NoCgroups says that crun is to make no cgroup for the container, in which alone the kernel has a list of devices.
+// NoCgroups says that crun is to create no cgroup for the container. Only in one does the kernel have a list of
+// devices.
 func (c *Command) NoCgroups() bool {
 	return slices.ContainsFunc(c.globals, func(s setting) bool { return s.opt.name == "cgroup-manager" && s.value == "disabled" })
 }
@@ -224,7 +219,7 @@ func (e *ExecFlags) append(argv []string) []string {
 	return appendText(argv, "--process-label=", e.ProcessLabel)
 }
 
-// appendGlobals adds what stands in front of the verb. --rootless comes before --root: crun 1.8 takes both for the root
+// appendGlobals adds what stands before the verb. --rootless comes before --root: crun 1.8 takes both for the root
 // (src/crun.c, options), and the last one wins.
 func (c *Command) appendGlobals(argv []string) []string {
 	for _, s := range c.globals {

@@ -97,8 +97,8 @@ func (e *flagError) Error() string { return e.msg }
 
 // isUnsure tells whether nothing after the flag can be read.
 func isUnsure(err error) bool {
-	e, ok := err.(*flagError)
-	return ok && e.unsure
+	var e *flagError
+	return errors.As(err, &e) && e.unsure
 }
 
 // splitFlag divides a word as Go's package flag does (FlagSet.parseOne): one or two
@@ -193,7 +193,7 @@ func (s *scanner) unknown(word, name string, hasValue bool) *flagError {
 	case o != nil:
 		hint = "\nhint: it belongs in front of the command's name"
 	case word[1] != '-' && lookup(s.in, name[:1]) != nil:
-		hint = "\nhint: write short flags one by one, and a value as a word of its own"
+		hint = "\nhint: write short flags one by one, and a value as a separate word"
 	}
 	flag, _, _ := strings.Cut(word, "=")
 	return &flagError{"unknown flag " + quote(flag) + "" + hint, !hasValue}

@@ -97,17 +97,17 @@ func (t *trial) run(ctx context.Context) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer hold.Close() //nolint:errcheck // nothing is written
+	defer hold.Close() // nothing is written
 	out, err := os.Create(filepath.Join(t.dir, "out"))
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close() //nolint:errcheck // read by its name
+	defer out.Close() // read by its name
 	said, err := os.Create(filepath.Join(t.dir, "err"))
 	if err != nil {
 		return nil, err
 	}
-	defer said.Close() //nolint:errcheck // likewise
+	defer said.Close() // likewise
 	create := t.command(ctx, "create", "--bundle", t.dir, t.id)
 	create.Stdin, create.Stdout, create.Stderr = stay, out, said
 	err = create.Run()

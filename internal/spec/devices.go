@@ -11,25 +11,26 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// DeviceChange closes the host's disks and memory to the container (SECURITY.md C1), in two ways. The nodes that
-// linux.devices has made of them belong to root and are nobody else's. And linux.resources.devices, the kernel's list of
-// what may be opened, lets nothing open them: an image, or what "docker cp" brings, can hold nodes of its own with any mode.
+// DeviceChange closes the host's disks and memory to the container (SECURITY.md C1), in two ways. Nodes that
+// linux.devices creates for them belong to root and are closed to everyone else. And linux.resources.devices, the
+// kernel's list of what may be opened, allows no one to open them: an image, or a file brought by "docker cp", can be
+// a device node with any mode.
 type DeviceChange struct {
-	// MayOwn says that a group may go on owning a disk. If one of linux.devices has such a group, the list of what may be
-	// opened stays as it is, too.
+	// MayOwn says that a group may keep owning a disk. If one of linux.devices has such a group, the list of what may
+	// be opened is unchanged, too.
 	MayOwn func(gid uint32) bool
-	// RawMajors are the majors of the character devices that lead to a disk.
+	// RawMajors are the majors of character devices that give access to a disk.
 	RawMajors []int64
 }
 
-// CharacterDevice is a character device that the container is given (config-linux.md, "Devices").
+// CharacterDevice is a character device of the container (config-linux.md, "Devices").
 type CharacterDevice struct {
 	Path string
-	GID  uint32 // the group that is to own its node; 0 where none is named
-	Raw  bool   // a disk or memory is read by it
+	GID  uint32 // the group that is to own its node; 0: none is named
+	Raw  bool   // it gives access to a disk or memory
 }
 
-// CharacterDevices are those of linux.devices. RawMajors are the majors of those that lead to a disk.
+// CharacterDevices are those of linux.devices. RawMajors are the majors of those that give access to a disk.
 func (d *Document) CharacterDevices(rawMajors []int64) ([]CharacterDevice, error) {
 	elems, err := d.root.get("linux").get("devices").list("linux.devices")
 	if err != nil {
@@ -68,8 +69,8 @@ var memory = []int64{1, 2, 4}
 
 const memoryMajor = 1
 
-// sortBits are the bits of a mode that say what sort of file it is (inode(7)). runc leaves them out of fileMode, crun makes
-// a node of them: a "c" whose fileMode says block device is one.
+// sortBits are the bits of a mode for the type of file (inode(7)). runc drops them from fileMode, but crun uses them:
+// a "c" whose fileMode says block device becomes one.
 const sortBits = 0o170000
 
 func sortOf(kind string) (bits uint64, isKnown bool) {
@@ -92,7 +93,7 @@ func closeDisks(linux *node, c DeviceChange) error {
 	return closeRules(linux, c)
 }
 
-// closeNodes makes the nodes of disks and memory root's. It says whether a group owns one of them that may.
+// closeNodes gives the nodes of disks and memory to root. It says whether a group that may own one does.
 func closeNodes(linux *node, c DeviceChange) (owned bool, err error) {
 	devices, err := linux.get("devices").list("linux.devices")
 	if err != nil {
@@ -125,7 +126,7 @@ func closeNodes(linux *node, c DeviceChange) (owned bool, err error) {
 	return owned, nil
 }
 
-// rawDevice says whether an entry of linux.devices is a disk or memory, and its mode: 0666 where none is named (runc,
+// rawDevice says whether an entry of linux.devices is a disk or memory, and its mode: 0666 by default (runc,
 // specconv; crun likewise).
 func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err error) {
 	kind, err := d.get("type").text(at + ".type")
@@ -160,7 +161,7 @@ func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err
 	return mode, isRaw, nil
 }
 
-// deviceRule is an entry of linux.resources.devices. A number of -1 stands for any.
+// deviceRule is an entry of linux.resources.devices. A number of -1 means any.
 type deviceRule struct {
 	allow        bool
 	kind         string // a, b or c
@@ -168,7 +169,7 @@ type deviceRule struct {
 	access       string // of r, w and m
 }
 
-// closeRules narrows the list of what may be opened: nothing is allowed that was not.
+// closeRules narrows the list of what may be opened: nothing becomes allowed.
 func closeRules(linux *node, c DeviceChange) error {
 	const at = "linux.resources.devices"
 	resources, err := linux.childObject("resources", "linux.resources")
@@ -181,7 +182,7 @@ func closeRules(linux *node, c DeviceChange) error {
 	}
 	kept := make([]*node, 0, len(entries)+8)
 	changed := false
-	isOpen := true // without a rule for all, crun leaves what the cgroup above has, which is everything
+	isOpen := true // without a rule for all devices, crun keeps what the parent cgroup has: everything
 	for i, e := range entries {
 		r, err := readDeviceRule(e, at+"."+strconv.Itoa(i))
 		if err != nil {
@@ -197,7 +198,7 @@ func closeRules(linux *node, c DeviceChange) error {
 			if !strings.Contains(r.access, "m") {
 				continue
 			}
-			// To make a node takes a capability that nobody in the container has.
+			// Making a node takes a capability that no process in the container has.
 			e.set("access", stringLeaf("m"))
 		}
 		kept = append(kept, e)
@@ -220,7 +221,7 @@ func closeRules(linux *node, c DeviceChange) error {
 	return nil
 }
 
-// denials close what a list that is open has open.
+// denials close the devices that a list leaves open.
 func denials(c DeviceChange) []*node {
 	deny := func(kind string, major int64) *node {
 		text := `{"allow":false,"type":"` + kind + `"`
@@ -236,7 +237,7 @@ func denials(c DeviceChange) []*node {
 	return all
 }
 
-// sameText says that two values are spelled alike, as they are when an earlier rewrite has written one of them.
+// sameText says that two values are spelled the same, as when an earlier rewrite wrote one of them.
 func sameText(a, b *node) bool { return string(a.render(nil)) == string(b.render(nil)) }
 
 func readDeviceRule(e *node, at string) (r deviceRule, err error) {
@@ -265,7 +266,7 @@ func readDeviceRule(e *node, at string) (r deviceRule, err error) {
 	return r, err
 }
 
-// whole reads a number of a device: from 0 to the kernel's 32 bits, or -1, by which engines mean any.
+// whole reads a device number: from 0 to 32 bits, or -1, by which engines mean any.
 func (n *node) whole(what string, absent int64) (int64, error) {
 	switch {
 	case n == nil:

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package spec reads and rewrites the JSON documents of the OCI runtime specification: a bundle's
-// config.json (https://github.com/opencontainers/runtime-spec/blob/main/config.md) and the process file
-// of an exec, which has the shape of config.json's "process".
+// Package spec reads and rewrites the JSON documents of the OCI runtime specification: a bundle's config.json
+// (https://github.com/opencontainers/runtime-spec/blob/main/config.md) and the process file of an exec, which has the
+// form of config.json's "process".
 //
-// It is pure: bytes in, facts or bytes out. A rewrite changes what it must; the meaning of every other byte
-// survives, unknown fields, the spelling of numbers and the order of keys included.
+// It is pure: bytes in, facts or bytes out. A rewrite changes what it must; every other byte keeps its meaning,
+// including unknown fields, the spelling of numbers and the order of keys.
 package spec
 
 import (
@@ -26,11 +26,11 @@ type Document struct {
 	root    *node
 	process *node // root itself in a process file
 	source  []byte
-	mounted []Mount // mounts, once they were read
+	mounted []Mount // mounts, once they have been read
 }
 
-// ParseConfig reads a config.json. It fails on what runtimes could read differently: duplicate keys at any
-// depth, known keys in another case, NULs, trailing data; and where there is no process.
+// ParseConfig reads a config.json. It fails on what runtimes could read differently (duplicate keys at any depth,
+// known keys in another case, NULs, trailing data), and if there is no process.
 func ParseConfig(data []byte) (*Document, error) {
 	root, err := parse(data, &shapeSpec)
 	if err != nil {
@@ -61,28 +61,29 @@ func ParseProcess(data []byte) (*Document, error) {
 	return &Document{root: root, process: root, source: data}, nil
 }
 
-// Source is the bytes that the document was read from.
+// Source is the text that the document was read from.
 func (d *Document) Source() []byte { return d.source }
 
-// Process is the process of a config.json as a document of its own: where exec is given flags instead of a
-// process file, runc starts from it (runc, exec.go, getProcess).
+// Process is the process of a config.json as a document of its own: if exec gets flags instead of a process file,
+// runc starts from it (runc, exec.go, getProcess).
 func (d *Document) Process() (*Document, error) {
 	return ParseProcess(d.process.render(nil))
 }
 
-// User is who a process asks to run as (config.md, "POSIX-platform User").
+// User is the user that a process asks for (config.md, "POSIX-platform User").
 type User struct {
 	UID, GID uint32
-	Groups   []uint32 // additionalGids, in their order
+	Groups   []uint32 // additionalGids, in order
 }
 
 // maxGroups is how many supplementary groups a process can have (setgroups(2), NGROUPS_MAX).
 const maxGroups = 65536
 
-// maxMounts bounds a container's mounts. The kernel takes 100,000 in a namespace (fs.mount-max), engines ask for dozens.
+// maxMounts bounds a container's mounts. The kernel allows 100,000 per namespace (fs.mount-max); engines ask for
+// dozens.
 const maxMounts = 10000
 
-// User reads the process's user. Absent ids are 0, as in Go's and crun's decoders.
+// User reads the process's user. Missing ids are 0, as in Go's and crun's decoders.
 func (d *Document) User() (User, error) {
 	var u User
 	n := d.process.get("user")
@@ -120,18 +121,17 @@ func (d *Document) User() (User, error) {
 	return u, nil
 }
 
-// Env is the process's environment, in its order. An entry without "=" is possible.
+// Env is the process's environment, in order. An entry may lack a "=".
 func (d *Document) Env() ([]string, error) {
 	return d.process.get("env").strings("process.env")
 }
 
-// Args is the process's command, in its order.
+// Args is the process's command, in order.
 func (d *Document) Args() ([]string, error) {
 	return d.process.get("args").strings("process.args")
 }
 
-// Variable is the value of the first entry of that name in the environment, which is the one that getenv(3) finds; ""
-// where there is none.
+// Variable is the value of the first entry of that name in the environment, which getenv(3) finds; "": there is none.
 func (d *Document) Variable(name string) (string, error) {
 	value, found := "", false
 	err := d.process.get("env").eachString("process.env", func(raw []byte) error {
@@ -147,18 +147,18 @@ func (d *Document) Variable(name string) (string, error) {
 	return value, err
 }
 
-// mayBe says whether a quoted entry can be that of a variable: its name is spelled out, or may be by escapes.
+// mayBe says whether a quoted entry may belong to a variable: its name is spelled out, or possibly escaped.
 func mayBe(raw []byte, name string) bool {
 	begin := raw[1:min(len(raw), 1+len(name))]
 	return string(begin) == name || bytes.IndexByte(begin, '\\') >= 0
 }
 
-// Cwd is the process's working directory, "" where there is none.
+// Cwd is the process's working directory; "": there is none.
 func (d *Document) Cwd() (string, error) {
 	return d.process.get("cwd").text("process.cwd")
 }
 
-// Bounding is the process's bounding set as the engine wrote it; nil where it gave none.
+// Bounding is the process's bounding set as the engine wrote it; nil: it wrote none.
 func (d *Document) Bounding() ([]string, error) {
 	caps := d.process.get("capabilities")
 	if caps == nil {
@@ -170,8 +170,8 @@ func (d *Document) Bounding() ([]string, error) {
 	return caps.get("bounding").strings("process.capabilities.bounding")
 }
 
-// MemoryLimit is what of memory the container may have in bytes; 0: as much as there is. A limit that can't be read is none: the
-// runtime says what is wrong with it.
+// MemoryLimit is the container's memory limit in bytes; 0: there is none. A limit that can't be read counts as none:
+// the runtime reports what is wrong with it.
 func (d *Document) MemoryLimit() uint64 {
 	n := d.root
 	for _, name := range []string{"linux", "resources", "memory", "limit"} {
@@ -179,7 +179,7 @@ func (d *Document) MemoryLimit() uint64 {
 			return 0
 		}
 	}
-	limit, _ := n.unsigned("linux.resources.memory.limit", 63) // as said; -1 is none, too
+	limit, _ := n.unsigned("linux.resources.memory.limit", 63) // as said above; -1 means none, too
 	return limit
 }
 
@@ -187,57 +187,57 @@ func (d *Document) MemoryLimit() uint64 {
 type Mount struct {
 	Destination, Type, Source string
 	Options                   []string
-	UIDMap, GIDMap            []IDMap // an idmapped mount's
+	UIDMap, GIDMap            []IDMap // of an idmapped mount
 }
 
-// Binds says that it shows what is elsewhere on the host.
+// Binds says that the mount shows something from elsewhere on the host.
 func (m *Mount) Binds() bool { return Binds(m.Type, m.Options) }
 
-// Binds is Mount.Binds for a mount of another type. Runtimes go by the type or by the option, either is enough.
+// Binds is Mount.Binds for a mount of another type. For runtimes either the type or the option is enough.
 func Binds(kind string, options []string) bool {
 	return kind == "bind" || slices.Contains(options, "bind") || slices.Contains(options, "rbind")
 }
 
-// Readonly says that nobody writes through it ("rro": nor through what is mounted below it; config.md, "Mounts"). Docker since 25
-// and containerd ask for the latter alone (moby, daemon/oci_linux.go, withMounts).
+// Readonly says that nothing can be written through the mount ("rro": nor through those below it; config.md,
+// "Mounts"). Docker since 25 and containerd only ask for the latter (moby, daemon/oci_linux.go, withMounts).
 func (m *Mount) Readonly() bool {
 	return slices.Contains(m.Options, "ro") || slices.Contains(m.Options, "rro")
 }
 
-// IDMap is a range of ids (config-linux.md, "User namespace mappings"). For an idmapped mount ContainerID
-// is the id on disk.
+// IDMap is a range of ids (config-linux.md, "User namespace mappings"). For an idmapped mount ContainerID is the id
+// on disk.
 type IDMap struct{ ContainerID, HostID, Size uint32 }
 
 // Namespace is an entry of "linux.namespaces"; Path is "" for a new one.
 type Namespace struct{ Type, Path string }
 
-// Container is what a config.json says beside its process.
+// Container is what a config.json says besides its process.
 type Container struct {
-	Rootfs            string // root.path as it stands: relative to the bundle, or absolute
+	Rootfs            string // root.path as written: relative to the bundle, or absolute
 	Readonly          bool   // root.readonly
 	Mounts            []Mount
 	Namespaces        []Namespace
 	UIDMap            []IDMap
 	GIDMap            []IDMap
 	RootfsPropagation string            // linux.rootfsPropagation
-	Covers            []string          // what the runtime mounts over by itself, where that is said: linux.maskedPaths and readonlyPaths, and with a terminal the console
+	Covers            []string          // what the runtime itself mounts over, as far as config.json says: linux.maskedPaths and readonlyPaths, and the console if there is a terminal
 	MountLabel        string            // the SELinux label for mounts
 	Annotations       map[string]string // as the engine wrote them: not to be trusted
 	Hooks             []Hook
 }
 
-// Hook is a program that the runtime calls at a stage of the container's life, on the host (config.md, "POSIX-platform
+// Hook is a program that the runtime runs on the host at a stage of the container's life (config.md, "POSIX-platform
 // Hooks").
 type Hook struct{ Stage, Path string }
 
-// Container reads the parts of a config.json that decisions rest on. A value of the wrong type is an error:
-// crun takes some of them for 0 or false (SECURITY.md A5).
+// Container reads the parts of a config.json that decisions rest on. A value of the wrong type is an error: crun
+// reads some of them as 0 or false (SECURITY.md A5).
 func (d *Document) Container() (*Container, error) {
 	c := &Container{}
 	var err error
 	root := d.root.get("root")
 	if root == nil || root.kind != '{' {
-		return nil, fmt.Errorf("there is no root in it that is an object")
+		return nil, fmt.Errorf("root is missing, or not an object")
 	}
 	if c.Rootfs, err = root.get("path").text("root.path"); err != nil {
 		return nil, err
@@ -267,7 +267,7 @@ func (d *Document) Container() (*Container, error) {
 	if c.RootfsPropagation, err = linux.get("rootfsPropagation").text("linux.rootfsPropagation"); err != nil {
 		return nil, err
 	}
-	if c.RootfsPropagation != "" { // else the host sees none of it
+	if c.RootfsPropagation != "" { // otherwise the host sees none of it
 		if c.Covers, err = d.covers(linux); err != nil {
 			return nil, err
 		}
@@ -295,8 +295,8 @@ func (d *Document) covers(linux *node) ([]string, error) {
 	return all, nil
 }
 
-// hooks are those that run as root, on the host or in the container before it has its credentials. Those of the stage
-// startContainer run as the container's user.
+// hooks are those that run as root, on the host or in the container before its process has its credentials. Hooks of
+// the stage startContainer run as the container's user.
 func (d *Document) hooks() ([]Hook, error) {
 	n := d.root.get("hooks")
 	if n == nil {
@@ -368,7 +368,7 @@ func (n *node) mount(m *Mount) (err error) {
 	return err
 }
 
-// HasDevices says that the container is given devices beside those that every one has, or that this can't be told.
+// HasDevices says that the container has devices besides those that every container has, or that it can't be told.
 func (d *Document) HasDevices() bool {
 	elems, err := d.root.get("linux").get("devices").list("linux.devices")
 	return err != nil || len(elems) > 0
@@ -391,7 +391,7 @@ func namespaces(linux *node) ([]Namespace, error) {
 		if s.Path, err = e.get("path").text("linux.namespaces' path"); err != nil {
 			return nil, err
 		}
-		// runc refuses a second one, crun lets it win.
+		// runc refuses a second one; in crun it wins.
 		if slices.ContainsFunc(spaces, func(o Namespace) bool { return o.Type == s.Type }) {
 			return nil, fmt.Errorf("linux.namespaces has two entries of the type %s\nhint: leave one out", quote.Value(s.Type))
 		}
@@ -419,7 +419,7 @@ func (d *Document) annotations() (map[string]string, error) {
 	return all, nil
 }
 
-// The readers below take nil for an absent value. What names the place in errors.
+// The readers below take nil for a missing value. What names the place in errors.
 
 func (n *node) text(what string) (string, error) {
 	if n == nil {
@@ -443,7 +443,7 @@ func (n *node) boolean(what string) (bool, error) {
 	return false, fmt.Errorf("%s is %s, not true or false", what, kindName(n))
 }
 
-// list is the elements of an array. One whose elements have no shape is taken apart here, on demand; it must hold
+// list returns the elements of an array. If they have no shape the array is parsed here, on demand; it must hold
 // scalars.
 func (n *node) list(what string) ([]*node, error) {
 	switch {
@@ -484,7 +484,7 @@ func (n *node) eachString(what string, each func(raw []byte) error) error {
 	return n.eachStringAt(what, func(_ int, raw []byte) error { return each(raw) })
 }
 
-// eachStringAt does the same, and says where in the list's source the string begins.
+// eachStringAt does the same, with the offset of the string in the list's source.
 func (n *node) eachStringAt(what string, each func(at int, raw []byte) error) error {
 	if n == nil {
 		return nil
@@ -500,8 +500,8 @@ func (n *node) eachStringAt(what string, each func(at int, raw []byte) error) er
 	})
 }
 
-// unsigned reads a JSON number that is a whole one. "-0", "1.0" and "1e3" are refused: decoders differ on
-// them (crun reads -0 as 0: SECURITY.md A5).
+// unsigned reads a JSON number that is an integer. "-0", "1.0" and "1e3" are refused: decoders differ on them (crun
+// reads -0 as 0: SECURITY.md A5).
 func (n *node) unsigned(what string, bits int) (uint64, error) {
 	if n == nil {
 		return 0, nil
@@ -527,8 +527,8 @@ func (n *node) notWhole(what string, most uint64) error {
 	return fmt.Errorf("%s is %s, not a whole number from 0 to %d", what, quote.Text(string(n.raw), 40), most)
 }
 
-// id reads a member that is a uid or gid. 4294967295 is refused: to setresuid(2) and chown(2) it means
-// "leave it as it is", and crun then stays root (SECURITY.md A4).
+// id reads a member that is a uid or gid. 4294967295 is refused: to setresuid(2) and chown(2) it means "leave it
+// unchanged", and crun then stays root (SECURITY.md A4).
 func (n *node) id(what, name string) (uint32, error) {
 	v := n.get(name)
 	if v == nil {
@@ -580,7 +580,7 @@ func (n *node) idMaps(what string) ([]IDMap, error) {
 	return slices.Clip(all), nil
 }
 
-// kindName says in words what kind of JSON value a message is about.
+// kindName describes the kind of a JSON value in a message.
 func kindName(n *node) string {
 	switch n.kind {
 	case 'n':

@@ -4,17 +4,17 @@ package spec
 
 import "slices"
 
-// emulated are the system calls that change the owner of a file, and the one that changes a process's groups, with their
-// forms for 32 bits (chown(2), setgroups(2), "C library/kernel differences").
+// emulated are the system calls that change the owner of a file, and the one that changes a process's groups, with
+// their 32-bit forms (chown(2), setgroups(2), "C library/kernel differences").
 var emulated = []string{
 	"chown", "chown32", "fchown", "fchown32", "fchownat", "lchown", "lchown32", "setgroups", "setgroups32",
 }
 
-// emulateOwnership has the kernel answer the calls with success, and do nothing: an errno of 0 (config-linux.md, "Seccomp",
-// errnoRet). A process without capabilities, whose only group is its own, changes nothing by them anyway, so that nothing
-// is lost but the error at which a script made for root ends. A call that the profile denies, or answers by a condition,
-// is left to it. It must only be used with noNewPrivileges: runtimes load the filter after their own calls then
-// (SECURITY.md A11).
+// emulateOwnership makes the kernel answer these calls with success without doing anything: an errno of 0
+// (config-linux.md, "Seccomp", errnoRet). A process without capabilities whose only group is its own can't change
+// anything by them anyway, so nothing is lost but the error that ends a script written for root. A call that the
+// profile denies, or answers conditionally, is left to the profile. It must only be used with noNewPrivileges, where
+// runtimes load the filter after their own calls (SECURITY.md A11).
 func emulateOwnership(linux *node, m Machine) error {
 	profile, action, rules, err := profileOf(linux, m)
 	if err != nil {
@@ -51,14 +51,14 @@ func emulateOwnership(linux *node, m Machine) error {
 	return nil
 }
 
-// answer is an entry of "syscalls" that names one of the emulated calls; of others it is the node alone.
+// answer is an entry of "syscalls" that names one of the emulated calls; for other entries it is only the node.
 type answer struct {
 	node  *node
 	names []string
-	plain bool // lets its calls through under all conditions
+	plain bool // allows its calls under all conditions
 }
 
-// letting is the action of a rule that is answered for. What is to be logged, or traced, is left to that.
+// letting is the action of rules that are replaced. Calls that are to be logged or traced stay so.
 const letting = "SCMP_ACT_ALLOW"
 
 func readAnswers(nodes []*node) ([]answer, error) {
@@ -91,7 +91,7 @@ func readAnswer(n *node) (answer, error) {
 	return a, err
 }
 
-// mayAnswer says that the profile lets a call through whatever its arguments: by rules, or, where it has none for the call, by
+// mayAnswer says that the profile allows a call whatever its arguments: by rules, or, if it has none for the call, by
 // its default.
 func mayAnswer(all []answer, call string, byDefault bool) bool {
 	named := false

@@ -10,19 +10,19 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Flags are what exec's command line changes in the container's own process; "" and nil leave it as it is.
+// Flags are what exec's command line changes in the container's own process; "" and nil leave it unchanged.
 type Flags struct {
 	Args         []string
 	Env          []string // appended
 	Cwd          string
-	Terminal     bool // always counts: without a flag there is no terminal
+	Terminal     bool // always counts: without the flag there is no terminal
 	Apparmor     string
 	ProcessLabel string
 	User         *User // nil: the container's
 }
 
-// Apply makes the process that runc makes of exec's flags (runc, exec.go, getProcess), so that no flag needs to reach
-// the runtime. Flags for capabilities have no place here: a process has none.
+// Apply makes the process that runc makes of exec's flags (runc, exec.go, getProcess), so that no flag has to reach
+// the runtime. Flags for capabilities are left out: a process has none.
 func (d *Document) Apply(f Flags) error {
 	p := d.process
 	for _, s := range slices.Concat(f.Args, f.Env, []string{f.Cwd}) {

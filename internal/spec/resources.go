@@ -4,7 +4,8 @@ package spec
 
 import "fmt"
 
-// WithoutDevices is what update is given (config-linux.md, "Control groups": linux.resources) without the list of devices.
+// WithoutDevices is the input of update (config-linux.md, "Control groups": linux.resources) without the list of
+// devices.
 func WithoutDevices(resources []byte) ([]byte, error) {
 	root, err := parse(resources, &shapeLinuxResources)
 	if err != nil {

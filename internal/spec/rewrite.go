@@ -11,50 +11,50 @@ import (
 	"strings"
 )
 
-// Change is what a rewrite makes of a document.
+// Change is what a rewrite changes in a document.
 type Change struct {
-	// Process holds for config.json and exec's process file alike.
+	// Process applies to config.json and to exec's process file alike.
 	Process ProcessChange
-	// Container holds for config.json only; nil for a process file.
+	// Container applies to config.json only; nil for a process file.
 	Container *ContainerChange
 }
 
-// ProcessChange is what becomes of a process.
+// ProcessChange is what changes in a process.
 type ProcessChange struct {
 	UID, GID     uint32   // container ids; 0 is refused
-	Groups       []uint32 // the supplementary groups, all of them; 0 is refused
+	Groups       []uint32 // all supplementary groups; 0 is refused
 	DropBounding bool     // empties the bounding set, too
 	Home         string   // HOME
-	Name         string   // USER and LOGNAME; "" removes them, for a uid that has no name
-	User         string   // USER in place of the name; "": the name
+	Name         string   // USER and LOGNAME; "" removes them, for a uid without a name
+	User         string   // USER, if it differs from the name; "": it doesn't
 	LogName      string   // LOGNAME likewise
 }
 
-// ContainerChange is what becomes of the rest of a config.json.
+// ContainerChange is what changes in the rest of a config.json.
 type ContainerChange struct {
-	// Ours recognizes the mounts of an earlier rewrite; they make way for Mounts, so that rewriting
-	// twice is rewriting once.
+	// Ours recognizes the mounts of an earlier rewrite; Mounts replace them, so that rewriting twice gives the same
+	// result as rewriting once.
 	Ours   func(Mount) bool
 	Mounts []Mount // appended after all others
-	// Owned has the mounts that become the process's user's, by their places in the document's list, and their options
-	// without an owner.
+	// Owned has the mounts that come to belong to the process's user, by their index in the document's list, and
+	// their options less the owner.
 	Owned               map[int][]string
-	AllowUserNamespaces bool    // leaves seccomp as it is
+	AllowUserNamespaces bool    // leaves seccomp unchanged
 	EmulateOwnership    bool    // changes of owners and groups succeed, and do nothing
-	Machine             Machine // whose system calls are meant; needed unless AllowUserNamespaces without EmulateOwnership
-	UserNamespace       string  // replaces the path of the user namespace that is joined; "": as it was
+	Machine             Machine // the machine whose system calls are meant; needed unless AllowUserNamespaces is set without EmulateOwnership
+	UserNamespace       string  // replaces the path of the user namespace that is joined; "": unchanged
 	Sysctls             []Sysctl
-	Devices             *DeviceChange // nil: they stay as they are
+	Devices             *DeviceChange // nil: they stay unchanged
 }
 
-// Sysctl is an entry of linux.sysctl (config-linux.md, "Sysctl"), which is added where there is none of that name.
+// Sysctl is an entry of linux.sysctl (config-linux.md, "Sysctl"), which is added unless the name is set already.
 type Sysctl struct{ Name, Value string }
 
-// Rewrite gives the document with the change made: the five promises on credentials (ids, groups, no new
-// privileges, capabilities, no user namespaces inside), environment, mounts, disks, and no annotation that steers
-// a runtime. The document itself is used up. What the change does not name keeps its bytes.
+// Rewrite returns the document with the change applied: the five promises on credentials (ids, groups, no new
+// privileges, capabilities, no user namespaces inside), environment, mounts, disks, and no annotation that steers a
+// runtime. The document itself is used up. What the change does not name keeps its bytes.
 //
-// It fails, rather than write it, on an id of 0 and on a document whose parts have the wrong types.
+// It fails, rather than write them, on an id of 0 and on parts of the wrong type.
 func (d *Document) Rewrite(c Change) ([]byte, error) {
 	parts, err := d.RewriteParts(c)
 	if err != nil {
@@ -63,7 +63,7 @@ func (d *Document) Rewrite(c Change) ([]byte, error) {
 	return Join(parts), nil
 }
 
-// RewriteParts is Rewrite, but gives the document in parts, of which the long ones are the source's own bytes.
+// RewriteParts is Rewrite, but returns the document in parts, of which the long ones are slices of the source.
 func (d *Document) RewriteParts(c Change) ([][]byte, error) {
 	if err := rewriteProcess(d.process, c.Process); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (d *Document) RewriteParts(c Change) ([][]byte, error) {
 	return append(r.parts, r.b), nil
 }
 
-// Join puts the parts of a document together.
+// Join joins the parts of a document.
 func Join(parts [][]byte) []byte {
 	if len(parts) == 1 {
 		return parts[0]
@@ -106,7 +106,7 @@ func rewriteProcess(p *node, c ProcessChange) error {
 	return rewriteEnv(p, c)
 }
 
-// rewriteUser always writes both ids: an absent one is 0 (SECURITY.md A1).
+// rewriteUser always writes both ids: a missing one means 0 (SECURITY.md A1).
 func rewriteUser(p *node, c ProcessChange) error {
 	user, err := p.childObject("user", "process.user")
 	if err != nil {
@@ -128,8 +128,8 @@ func rewriteUser(p *node, c ProcessChange) error {
 	return nil
 }
 
-// rewriteCapabilities writes all five sets: an absent object, or an absent set in it, is read by runc 1.3
-// and later as "all of them" (SECURITY.md A8). Names are not looked at (A13).
+// rewriteCapabilities writes all five sets: runc 1.3 and later read a missing object, or a missing set in it, as "all
+// of them" (SECURITY.md A8). The names in it don't matter (A13).
 func rewriteCapabilities(p *node, dropBounding bool) error {
 	caps, err := p.childObject("capabilities", "process.capabilities")
 	if err != nil {
@@ -148,7 +148,7 @@ func rewriteCapabilities(p *node, dropBounding bool) error {
 	return nil
 }
 
-// clear makes the member an empty array, unless it is one.
+// clear makes the member an empty array, unless it is one already.
 func (n *node) clear(name string) {
 	if have := n.get(name); have != nil && have.kind == '[' {
 		if elems, err := have.list(name); err == nil && len(elems) == 0 {
@@ -158,8 +158,8 @@ func (n *node) clear(name string) {
 	n.set(name, leaf([]byte("[]")))
 }
 
-// rewriteEnv makes HOME, USER and LOGNAME agree with passwd: one entry each, in the place of the first. The others keep
-// their bytes, which are not copied: an environment may have a megabyte.
+// rewriteEnv makes HOME, USER and LOGNAME match passwd: one entry each, in the place of the first. The others keep
+// their bytes, which are not copied: an environment may be a megabyte long.
 func rewriteEnv(p *node, c ProcessChange) error {
 	e := environment{
 		agreed: [...]variable{{name: "HOME", value: c.Home}, {name: "USER", value: cmp.Or(c.User, c.Name)}, {name: "LOGNAME", value: cmp.Or(c.LogName, c.Name)}},
@@ -183,21 +183,21 @@ func rewriteEnv(p *node, c ProcessChange) error {
 	return nil
 }
 
-// environment is the list of entries as it is put together anew.
+// environment is the list of entries as it is being rebuilt.
 type environment struct {
-	source     []byte // the list as it was
-	begin, end int    // of entries in it that go on as they are, side by side
+	source     []byte // the original list
+	begin, end int    // adjacent entries in it that are kept
 	parts      []*node
 	agreed     [3]variable
 	changed    bool
 }
 
 type variable struct {
-	name, value string // of value "" there is to be none
+	name, value string // with value "", the variable is to be removed
 	seen        bool
 }
 
-// pass takes over an entry, unless it is one of an agreed variable.
+// pass keeps an entry, unless it is one of the variables to set.
 func (e *environment) pass(at int, raw []byte) error {
 	for i := range e.agreed {
 		v := &e.agreed[i]
@@ -221,7 +221,7 @@ func (e *environment) pass(at int, raw []byte) error {
 	return nil
 }
 
-// flush writes the entries that go on as they are.
+// flush writes the entries that are kept.
 func (e *environment) flush() {
 	if e.end > 0 {
 		e.add(e.source[e.begin:e.end])
@@ -229,7 +229,7 @@ func (e *environment) flush() {
 	}
 }
 
-// write puts an agreed variable in the place of an entry; "" is the list's end.
+// write writes a variable in place of an entry; "" is the end of the list.
 func (e *environment) write(v *variable, entry string) {
 	want := v.name + "=" + v.value
 	first := !v.seen && v.value != ""
@@ -252,7 +252,7 @@ func (d *Document) rewriteContainer(c ContainerChange, p ProcessChange) error {
 	if err := dropAnnotations(d.root); err != nil {
 		return err
 	}
-	if err := d.ownMounts(c.Owned, p); err != nil { // before the places change
+	if err := d.ownMounts(c.Owned, p); err != nil { // before the indexes change
 		return err
 	}
 	if err := d.rewriteMounts(c); err != nil {
@@ -292,8 +292,8 @@ func (d *Document) rewriteContainer(c ContainerChange, p ProcessChange) error {
 	return denyUserNamespaces(linux, c.Machine)
 }
 
-// dropAnnotations removes what steers a runtime instead of describing the container. An annotation is
-// anybody's text (SECURITY.md B4, C5, D6, D9, F1-F6).
+// dropAnnotations removes annotations that steer a runtime instead of describing the container. Anybody may have
+// written them (SECURITY.md B4, C5, D6, D9, F1-F6).
 func dropAnnotations(root *node) error {
 	n := root.get("annotations")
 	if n == nil {
@@ -306,8 +306,8 @@ func dropAnnotations(root *node) error {
 	return nil
 }
 
-// Steers says whether an annotation of this name is one that a runtime acts on, and not one of the few
-// that engines need: they are dropped.
+// Steers says whether a runtime acts on annotations of this name, and engines don't need it: such annotations are
+// dropped.
 func Steers(name string) bool {
 	switch {
 	case name == "bundle": // runc's own label for the bundle, which exec trusts (D6)
@@ -324,8 +324,8 @@ func Steers(name string) bool {
 	})
 }
 
-// unitProperties are the systemd unit properties that CRI-O sets on every container
-// (cri-o server/container_create_linux.go), all of them harmless.
+// unitProperties are the systemd unit properties that CRI-O sets on every container (cri-o
+// server/container_create_linux.go), all of them harmless.
 var unitProperties = []string{"TimeoutStopUSec", "DefaultDependencies", "After", "CollectMode"}
 
 func (d *Document) rewriteMounts(c ContainerChange) error {
@@ -341,7 +341,7 @@ func (d *Document) rewriteMounts(c ContainerChange) error {
 		}
 	}
 	if tail := have[len(have)-removed:]; removed == len(c.Mounts) && slices.EqualFunc(tail, c.Mounts, sameMount) {
-		return nil // what an earlier rewrite appended is still the end of the list
+		return nil // what an earlier rewrite appended is still at the end of the list
 	}
 	mounts := d.root.get("mounts")
 	if mounts == nil {
@@ -378,7 +378,7 @@ func (d *Document) ownMounts(owned map[int][]string, p ProcessChange) error {
 	return nil
 }
 
-// Owner are the options that give a tmpfs its owner.
+// Owner are the options that set the owner of a tmpfs.
 func Owner(uid, gid uint32) []string {
 	return []string{fmt.Sprintf("uid=%d", uid), fmt.Sprintf("gid=%d", gid)}
 }
@@ -420,7 +420,8 @@ func addSysctls(linux *node, sysctls []Sysctl) error {
 		return err
 	}
 	for _, s := range sysctls {
-		// Runtimes take either sign between a name's parts (sysctl.d(5)), and write two spellings in any order.
+		// Runtimes accept either separator between a name's parts (sysctl.d(5)), and write two spellings in any
+		// order.
 		if all.get(s.Name) == nil && all.get(strings.ReplaceAll(s.Name, ".", "/")) == nil {
 			all.set(s.Name, stringLeaf(s.Value))
 		}
@@ -428,7 +429,7 @@ func addSysctls(linux *node, sysctls []Sysctl) error {
 	return nil
 }
 
-// childObject is the member of that name, made if it is absent or null.
+// childObject is the member of that name, created if it is missing or null.
 func (n *node) childObject(name, what string) (*node, error) {
 	child := n.get(name)
 	if child == nil {

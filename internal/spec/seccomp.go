@@ -12,14 +12,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Machine is what a seccomp filter must know about the processor.
+// Machine is what a seccomp filter has to know about the processor.
 type Machine struct {
-	architectures []string // of a filter made from nothing: those whose system calls the kernel answers
+	architectures []string // for a filter made from scratch: those whose system calls the kernel answers
 	cloneFlags    uint64   // which argument of clone holds the flags
 }
 
-// MachineOf gives the machine of a GOARCH. Others than these are refused: a filter for the wrong system
-// call numbers protects nothing.
+// MachineOf returns the machine of a GOARCH. Unknown ones are refused: a filter for the wrong system call numbers
+// protects nothing.
 //
 // clone's argument order is from clone(2), "C library/kernel differences".
 func MachineOf(goarch string) (Machine, error) {
@@ -44,10 +44,10 @@ const (
 	enosys       = 38
 )
 
-// guarded are the four system calls that lead into a user namespace. unshare's and clone's flags can be
-// looked at by a filter. clone3's lie in memory, which it can't read: the call is answered with ENOSYS, upon
-// which C libraries, Go, Java and node fall back to clone. setns to another kind of namespace needs
-// CAP_SYS_ADMIN, which nobody in the container has, so that nothing is lost by refusing all of it.
+// guarded are the four system calls that lead into a user namespace. A filter can check the flags of unshare and
+// clone. clone3's are in memory, which a filter can't read: the call fails with ENOSYS, upon which C libraries, Go,
+// Java and node fall back to clone. setns to any other kind of namespace needs CAP_SYS_ADMIN, which no process in the
+// container has, so nothing is lost by refusing it altogether.
 var guarded = []string{"clone", "unshare", "setns", "clone3"}
 
 func (m Machine) flagsArg(call string) uint64 {
@@ -57,12 +57,12 @@ func (m Machine) flagsArg(call string) uint64 {
 	return 0
 }
 
-// denyUserNamespaces narrows the container's seccomp profile, or gives it one, so that no process in it gets
-// into a new user namespace, where it would hold uid 0 and every capability (SECURITY.md B1-B3).
+// denyUserNamespaces narrows the container's seccomp profile, or adds one, so that no process in it gets into a new
+// user namespace, where it would have uid 0 and every capability (SECURITY.md B1-B3).
 //
-// A deny rule beside an unconditional allow rule does nothing: libseccomp lets the allow win. So the calls are
-// first taken out of every rule that lets them through, with a rule in its place for what the profile allowed
-// without CLONE_NEWUSER; the denials come last. Nothing becomes allowed that was not.
+// A deny rule beside an unconditional allow rule has no effect: in libseccomp the allow wins. So the calls are first
+// removed from every rule that allows them, and replaced by a rule for what the profile allowed without
+// CLONE_NEWUSER; the denials come last. Nothing becomes allowed.
 func denyUserNamespaces(linux *node, m Machine) error {
 	profile, _, rules, err := profileOf(linux, m)
 	if err != nil {
@@ -88,7 +88,8 @@ func denyUserNamespaces(linux *node, m Machine) error {
 	return nil
 }
 
-// profileOf is the container's profile, made where there is none, its default action, which is one that is known, and its rules.
+// profileOf returns the container's profile, created if it has none, its default action, which must be a known one,
+// and its rules.
 func profileOf(linux *node, m Machine) (profile *node, action string, rules []*node, err error) {
 	if len(m.architectures) == 0 {
 		return nil, "", nil, errors.New("the processor is needed to write a seccomp filter")
@@ -113,8 +114,8 @@ func profileOf(linux *node, m Machine) (profile *node, action string, rules []*n
 	return profile, action, rules, err
 }
 
-// passes says whether a call that meets the action may be carried out. SCMP_ACT_TRACE counts: a process that
-// traces its own child decides there (ptrace(2), PTRACE_EVENT_SECCOMP). An action nobody knows is an error.
+// passes says whether a call that meets the action may be carried out. That includes SCMP_ACT_TRACE: a process that
+// traces its own child decides (ptrace(2), PTRACE_EVENT_SECCOMP). An unknown action is an error.
 func passes(action string) (bool, error) {
 	switch action {
 	case "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO":
@@ -127,8 +128,8 @@ func passes(action string) (bool, error) {
 	return false, fmt.Errorf("linux.seccomp has the action %s, which is not known", quote.Value(action))
 }
 
-// noListener refuses a profile, also one that is left as it is otherwise, that hands system calls to somebody who may
-// carry them out as root (SECURITY.md B5).
+// noListener refuses a profile that hands system calls to a listener, who may carry them out as root (SECURITY.md
+// B5), even if the profile is not changed otherwise.
 func noListener(profile *node) error {
 	path, err := profile.get("listenerPath").text("linux.seccomp.listenerPath")
 	if err != nil {
@@ -153,17 +154,17 @@ func noListener(profile *node) error {
 	return nil
 }
 
-// condition is an entry of a rule's args (config-linux.md, "Seccomp"): for SCMP_CMP_MASKED_EQ value is the
-// mask and two what must remain of the argument under it.
+// condition is an entry of a rule's args (config-linux.md, "Seccomp"): for SCMP_CMP_MASKED_EQ value is the mask, and
+// two is what the masked argument must equal.
 type condition struct {
 	index, value, two uint64
 	op                string
 }
 
-// rule is one entry of "syscalls" with what the surgery looks at.
+// rule is one entry of "syscalls", with the fields that the rewrite needs.
 type rule struct {
 	node   *node
-	names  []string // only where a guarded call is among them
+	names  []string // only if it names a guarded call
 	passes bool
 	args   []condition
 }
@@ -209,8 +210,8 @@ func readRule(n *node) (rule, error) {
 	return r, nil
 }
 
-// namesAmong is the names of a rule, nil where none of the calls is among them. Profiles name hundreds of calls, most of which
-// need not be looked at any closer.
+// namesAmong returns the names of a rule; nil: none of the calls is among them. Profiles name hundreds of calls, most
+// of which don't matter here.
 func namesAmong(n *node, calls []string) ([]string, error) {
 	const what = "linux.seccomp.syscalls' names"
 	found := false
@@ -246,9 +247,9 @@ func readCondition(n *node) (condition, error) {
 
 func isGuarded(name string) bool { return slices.Contains(guarded, name) }
 
-// plainEnough refuses a profile whose rules for a guarded call can't be narrowed for sure. What libseccomp makes of several
-// conditions, or of conditions that let a call pass beside others that deny it, is not what the rules say one by one: on
-// a processor's 32-bit table it can jump past a denial to the default action. No engine's profile has such rules.
+// plainEnough refuses a profile whose rules for a guarded call can't be narrowed reliably. What libseccomp makes of
+// several conditions, or of allowing conditions beside denying ones, is not what the rules say one by one: in the
+// 32-bit table it can jump past a denial to the default action. No engine's profile has such rules.
 func plainEnough(rules []rule, m Machine) error {
 	for _, call := range guarded {
 		own := denial(call, m)
@@ -274,16 +275,16 @@ func plainEnough(rules []rule, m Machine) error {
 	return nil
 }
 
-// plain says that libseccomp does not take the condition for another one: it cuts values to 32 bits on a 32-bit table, and drops
-// what lies outside of a mask.
+// plain says that libseccomp takes the condition literally: it truncates values to 32 bits in a 32-bit table, and
+// drops bits outside of a mask.
 func (c condition) plain() bool {
 	return (c.value|c.two)>>32 == 0 && (c.op != "SCMP_CMP_MASKED_EQ" || c.two&^c.value == 0)
 }
 
-// narrow gives the rules without any that lets a call into a user namespace through.
+// narrow returns the rules without any that allows a call into a user namespace.
 func narrow(rules []rule, m Machine) (narrowed []rule, changed bool) {
 	narrowed = make([]rule, 0, len(rules)+len(guarded))
-	var written []rule // those that stay as they are, too
+	var written []rule // includes those that stay unchanged
 	for _, r := range rules {
 		for _, name := range r.names {
 			if r.passes && isGuarded(name) && r.clear(name, m) {
@@ -322,7 +323,8 @@ func narrow(rules []rule, m Machine) (narrowed []rule, changed bool) {
 	return narrowed, changed
 }
 
-// isWritten says that a rule for the call under these conditions has been written; libseccomp takes no second one.
+// isWritten says that a rule for the call under these conditions was written already; libseccomp refuses a second
+// one.
 func isWritten(rules []rule, call string, args []condition) bool {
 	return slices.ContainsFunc(rules, func(r rule) bool { return r.names[0] == call && slices.Equal(r.args, args) })
 }
@@ -334,7 +336,7 @@ func (n *node) with(name string, val *node) *node {
 	return c
 }
 
-// clear says that the rule applies to the call only where CLONE_NEWUSER is not among its flags.
+// clear says that the rule applies to the call only if CLONE_NEWUSER is not among its flags.
 func (r *rule) clear(call string, m Machine) bool {
 	if denial(call, m) == nil || len(r.args) == 0 {
 		return false
@@ -348,8 +350,8 @@ func (r *rule) clear(call string, m Machine) bool {
 	return false
 }
 
-// withoutNewUser gives the rule's conditions with "and without CLONE_NEWUSER", and false where the rule has
-// nothing left to allow, or where a filter cannot say it: then the call is denied where the profile allowed it.
+// withoutNewUser returns the rule's conditions with "and without CLONE_NEWUSER". It is false if the rule has nothing
+// left to allow, or if a filter can't express it: then the call is denied where the profile allowed it.
 func (r *rule) withoutNewUser(call string, m Machine) ([]condition, bool) {
 	if denial(call, m) == nil {
 		return nil, false
@@ -378,9 +380,9 @@ func conditionsNode(args []condition) *node {
 	return list
 }
 
-// missingDenials are the deny rules that the profile does not hold yet. They are explicit, also where the
-// profile's default denies: its errno may be another than programs expect. A rule for the same call under
-// the same condition must not be added a second time, as libseccomp answers EEXIST.
+// missingDenials are the deny rules that the profile lacks. They are explicit even if the profile's default denies:
+// its errno may not be the one that programs expect. A rule for the same call under the same condition must not be
+// added twice, as libseccomp answers EEXIST.
 func missingDenials(rules []rule, m Machine) []*node {
 	var missing []*node
 	for _, call := range guarded {
@@ -404,7 +406,7 @@ func missingDenials(rules []rule, m Machine) []*node {
 	return missing
 }
 
-// denial is the condition under which a guarded call is denied; nil: under all.
+// denial is the condition under which a guarded call is denied; nil: always.
 func denial(call string, m Machine) []condition {
 	if call == "clone" || call == "unshare" {
 		return []condition{{m.flagsArg(call), cloneNewUser, cloneNewUser, "SCMP_CMP_MASKED_EQ"}}
@@ -412,7 +414,7 @@ func denial(call string, m Machine) []condition {
 	return nil
 }
 
-// denied says whether the call meets a deny rule under exactly this condition, or under none.
+// denied says whether a deny rule covers the call under exactly this condition, or always.
 func denied(rules []rule, call string, args []condition) bool {
 	return slices.ContainsFunc(rules, func(r rule) bool {
 		return !r.passes && slices.Contains(r.names, call) && (len(r.args) == 0 || slices.Equal(r.args, args))

@@ -4,14 +4,14 @@ package spec
 
 //go:generate go run ../../hack/shapes -out shapes_gen.go
 
-// shape says how the decoders of the runtimes read a JSON value: which objects fill a struct (their names
-// are the specification's), which a map (their names are data), and where arrays of such objects stand.
-// The shapes are generated from the types of github.com/opencontainers/runtime-spec, so that no reflection
-// is needed while a container waits.
+// shape says how the decoders of runtimes read a JSON value: which objects fill a struct (their names are the
+// specification's), which fill a map (their names are data), and where arrays of such objects are. The shapes are
+// generated from the types of github.com/opencontainers/runtime-spec, so that no reflection is needed while a
+// container waits.
 type shape struct {
 	kind   shapeKind
-	fields []field // of a structure
-	elem   *shape  // of a list or mapping; nil where the elements are leaves
+	fields []field // of a struct
+	elem   *shape  // of a list or map; nil: the elements are leaves
 }
 
 type shapeKind uint8

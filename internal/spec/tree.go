@@ -15,16 +15,16 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// node is a JSON value that remembers the bytes it came from. An untouched node is written back as these
-// bytes; a touched one is put together again from its members, whose own bytes survive.
+// node is a JSON value that remembers the bytes it came from. An unchanged node is written back as these bytes; a
+// changed one is assembled from its members, whose own bytes are kept.
 //
-// Only what a shape names is taken apart; everything else is a leaf, checked by the decoder and kept whole.
+// Only what a shape names is parsed; everything else is a leaf, checked by the decoder and kept whole.
 type node struct {
 	kind    jsontext.Kind
-	raw     []byte // the source bytes; for a touched node stale
+	raw     []byte // the source bytes; stale for a changed node
 	touched bool
-	members []member // of an object that was taken apart
-	elems   []*node  // of an array that was taken apart
+	members []member // of an object that was parsed
+	elems   []*node  // of an array that was parsed
 }
 
 type member struct {
@@ -33,22 +33,21 @@ type member struct {
 	val  *node
 }
 
-// parser walks a document once. The decoder refuses duplicate names at any depth, invalid UTF-8 and
-// whatever is not JSON (RFC 8259, RFC 7493); the walk refuses the names that two runtimes would read
-// differently.
+// parser walks a document once. The decoder refuses duplicate names at any depth, invalid UTF-8 and everything that
+// is not JSON (RFC 8259, RFC 7493); the walk refuses names that two runtimes would read differently.
 type parser struct {
 	data []byte
 	dec  *jsontext.Decoder
 	path []string
-	slab []node   // nodes are handed out from here, to allocate seldom
-	open []member // of the objects that are being read, one behind the other
+	slab []node   // nodes are allocated from here, to allocate seldom
+	open []member // of the objects that are being read, one after the other
 	list []*node  // of the arrays, likewise
 }
 
 // parse reads exactly one JSON value of the given shape.
 //
-// Errors say where in the document the fault is. A NUL in any name or string is one: C programs such as
-// crun end the string there (SECURITY.md E4).
+// Errors say where in the document the fault is. A NUL in any name or string is one: C programs such as crun end the
+// string there (SECURITY.md E4).
 func parse(data []byte, s *shape) (*node, error) {
 	if at := escapedNUL(data); at >= 0 {
 		return nil, fmt.Errorf("the string at byte %d holds a NUL (\\u0000), which runtimes read differently", at)
@@ -89,7 +88,7 @@ func escapedNUL(data []byte) int {
 
 func (p *parser) located(err error) error {
 	var theirs *jsontext.SyntacticError
-	if errors.As(err, &theirs) { // it has names of the document in it, whole
+	if errors.As(err, &theirs) { // it contains names of the document in full
 		err = errors.New(quote.Text(strings.TrimPrefix(err.Error(), "jsontext: "), quote.MaxValue))
 	}
 	if len(p.path) == 0 {
@@ -107,8 +106,8 @@ func (p *parser) newNode() *node {
 	return n
 }
 
-// value reads the next value. A value whose kind does not fit its shape is kept as a leaf: what reads it
-// complains about the type where the type matters, and the runtime where it does not.
+// value reads the next value. A value whose kind does not match its shape is kept as a leaf: whoever reads it reports
+// the wrong type if the type matters, otherwise the runtime does.
 func (p *parser) value(s *shape) (*node, error) {
 	kind := p.dec.PeekKind()
 	if s != nil && kind == '{' && s.kind != list {
@@ -126,7 +125,7 @@ func (p *parser) value(s *shape) (*node, error) {
 	return n, nil
 }
 
-// last is the source of what was read last. The decoder's own slice is only good until its next call.
+// last is the source of the value that was just read. The decoder's own slice is only valid until its next call.
 func (p *parser) last(size int) []byte {
 	end := int(p.dec.InputOffset())
 	return p.data[end-size : end : end]
@@ -201,7 +200,8 @@ func (p *parser) array(s *shape) (*node, error) {
 	return n, nil
 }
 
-// known is the shape of a member whose name, as it is spelled, is one of the shape's, and that name. It makes no string.
+// known finds the shape of a member whose spelling is one of the shape's names, and that name. It allocates no
+// string.
 func (s *shape) known(raw []byte, name *string) (*shape, bool) {
 	if s.kind == mapping || len(raw) < 2 {
 		return nil, false
@@ -215,9 +215,9 @@ func (s *shape) known(raw []byte, name *string) (*shape, bool) {
 	return nil, false
 }
 
-// member is the shape of the named member; nil for one that is data to us. In an object that decoders
-// fill a struct from, a name that is a known one but for its case is refused (Go folds case and crun does
-// not), and so is one outside ASCII (Go folds U+017F to s and U+212A to k): SECURITY.md E2, E3.
+// member is the shape of the named member; nil: the value is not looked at. In an object that decoders fill a struct
+// from, a name that differs from a known one only in case is refused (Go ignores case and crun doesn't), and so is
+// one with non-ASCII characters (Go folds U+017F to s and U+212A to k): SECURITY.md E2, E3.
 func (s *shape) member(name string) (*shape, error) {
 	if s.kind == mapping {
 		return s.elem, nil
@@ -240,8 +240,8 @@ func (s *shape) member(name string) (*shape, error) {
 	return nil, nil
 }
 
-// get is the member of that name, or nil. JSON's null counts as absent, as it does for Go's decoder
-// (encoding/json, Unmarshal) and for crun's.
+// get is the member of that name, or nil. JSON's null counts as missing, as in Go's decoder (encoding/json,
+// Unmarshal) and in crun's.
 func (n *node) get(name string) *node {
 	if n == nil {
 		return nil
@@ -257,8 +257,8 @@ func (n *node) get(name string) *node {
 	return nil
 }
 
-// set gives the object a member with this value, in the place of one of the same name if there is one.
-// A value that is the same already leaves the object untouched.
+// set gives the object a member with this value, replacing one of the same name. If the value is the same already,
+// the object stays unchanged.
 func (n *node) set(name string, val *node) {
 	for i := range n.members {
 		if m := &n.members[i]; m.name == name {
@@ -274,7 +274,7 @@ func (n *node) set(name string, val *node) {
 	n.touched = true
 }
 
-// drop removes the members for which the function says so.
+// drop removes the members for which the function returns true.
 func (n *node) drop(which func(member) bool) {
 	kept := slices.DeleteFunc(n.members, which)
 	if len(kept) != len(n.members) {
@@ -283,7 +283,7 @@ func (n *node) drop(which func(member) bool) {
 	n.members = kept
 }
 
-// isTouched says whether anything at or below n differs from the source.
+// isTouched says whether n, or anything below it, differs from the source.
 func (n *node) isTouched() bool {
 	if n.touched {
 		return true
@@ -296,21 +296,21 @@ func (n *node) isTouched() bool {
 	return slices.ContainsFunc(n.elems, (*node).isTouched)
 }
 
-// render appends the value's JSON. What was not touched is copied.
+// render appends the value's JSON. What is unchanged is copied.
 func (n *node) render(b []byte) []byte {
 	r := renderer{b: b, whole: true}
 	r.node(n)
 	return r.b
 }
 
-// longPart is from how many bytes on a part of the source is not copied: to copy less costs less than a part of its own.
+// longPart is the size from which a part of the source is not copied: copying less costs less than one more part.
 const longPart = 64 << 10
 
 // renderer writes JSON.
 type renderer struct {
 	parts [][]byte
-	b     []byte // what comes behind the parts
-	whole bool   // all goes into b
+	b     []byte // what follows the parts
+	whole bool   // everything goes into b
 }
 
 func (r *renderer) raw(text []byte) {
@@ -353,7 +353,7 @@ func (r *renderer) node(n *node) {
 	}
 }
 
-// joinedKind is that of a value whose elements are parts of its text.
+// joinedKind is the kind of a value whose elements are parts of its text.
 const joinedKind = jsontext.Kind('j')
 
 // joined makes a value from parts of its text.
@@ -368,7 +368,7 @@ func object() *node { return &node{kind: '{', raw: []byte("{}")} }
 
 func jsonQuote(s string) []byte {
 	b, err := jsontext.AppendQuote(nil, s)
-	if err != nil { // the only error is invalid UTF-8, and AppendQuote has then written U+FFFD in its place
+	if err != nil { // the only error is invalid UTF-8, which AppendQuote has replaced by U+FFFD
 		return b
 	}
 	return b

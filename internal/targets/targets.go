@@ -190,7 +190,7 @@ func ofFile(name string) Kind {
 	if err != nil {
 		return Dockerfile
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() // it was only read
 	text := make([]byte, Sniffed)
 	n, _ := io.ReadFull(f, text)
 	return Of(text[:n])

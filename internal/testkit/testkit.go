@@ -62,7 +62,7 @@ func CopyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close() //nolint:errcheck // nothing was written
+	defer in.Close() // nothing was written
 	st, err := in.Stat()
 	if err != nil {
 		return err

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package trusted reads, checks and replaces files that nobody but root and the caller can change, and whose paths nobody
-// else can lead elsewhere (SECURITY.md E7, E8, E13). What such a file says is read elsewhere, and so are files that a
-// container can change (internal/rootfs).
+// Package trusted reads, checks and replaces files that only root and the caller can change, and whose paths nobody
+// else can redirect (SECURITY.md E7, E8, E13). What such a file says is read elsewhere; files that a container can
+// change belong to internal/rootfs.
 package trusted
 
 import (
@@ -20,10 +20,10 @@ type Dir struct {
 	Path   string // absolute, free of symbolic links
 	fd     int
 	owners Owners
-	top    string // the directory from which on up all was checked when it was opened; "": nothing was
+	top    string // the topmost directory up to which everything was checked when it was opened; "": nothing was
 }
 
-// Open opens a directory, "" being the working directory. Whether others could swap its files, CheckPath says.
+// Open opens a directory, "" being the working directory. CheckPath says whether others could swap its files.
 func Open(name string, owners Owners) (*Dir, error) {
 	if name == "" {
 		name = "."
@@ -40,7 +40,7 @@ func Open(name string, owners Owners) (*Dir, error) {
 	return d, nil
 }
 
-// Sub opens a directory in it, which must not be a symbolic link.
+// Sub opens a subdirectory, which must not be a symbolic link.
 func (d *Dir) Sub(name string) (*Dir, error) {
 	fd, err := unix.Openat(d.fd, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -49,11 +49,11 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 	return &Dir{Path: d.Join(name), fd: fd, owners: d.owners, top: d.top}, nil
 }
 
-// CheckPath says which others can write the directory or one above it, by which they could swap its files at any time; nil:
-// nobody. A sticky directory of root's, such as /tmp, does not count: nobody can rename in it what isn't his.
+// CheckPath says who else can write the directory or one above it, and so could swap its files at any time; nil:
+// nobody. A sticky directory of root's, such as /tmp, is fine: in it, users can only rename what belongs to them.
 func (d *Dir) CheckPath() error { return d.above(d.Path) }
 
-// above checks a directory and all that lie above it.
+// above checks a directory and all directories above it.
 func (d *Dir) above(p string) error {
 	for ; p != d.top; p = path.Dir(p) {
 		if err := d.owners.check(p); err != nil {
@@ -66,9 +66,9 @@ func (d *Dir) above(p string) error {
 	return nil
 }
 
-// OwnedBy says that the directory belongs to uid, the container's own root, and that nobody else has a hand in it: rootful Podman
-// gives it to him with --uidmap and --userns=auto (libpod, container_internal.go). Whoever has that uid on the host could
-// exchange what is in it, until it is reclaimed.
+// OwnedBy says that the directory belongs to uid, the container's own root, and that nobody else can change it:
+// rootful Podman chowns it with --uidmap and --userns=auto (libpod, container_internal.go). Whoever has that uid on
+// the host could swap its files, until it is reclaimed.
 func (d *Dir) OwnedBy(uid uint32) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(d.fd, &st); err != nil {
@@ -80,8 +80,8 @@ func (d *Dir) OwnedBy(uid uint32) error {
 	return d.above(path.Dir(d.Path))
 }
 
-// Reclaim makes root's again what is OwnedBy uid. The group gid, the container's root's, may go on passing through, as
-// the runtime has to within the user namespace. What was read before must be read again.
+// Reclaim gives what is OwnedBy uid back to root. The group gid, that of the container's root, may still search the
+// directory, as the runtime has to within the user namespace. What was read before must be read again.
 func (d *Dir) Reclaim(uid, gid uint32) error {
 	if err := d.OwnedBy(uid); err != nil {
 		return err
@@ -95,14 +95,14 @@ func (d *Dir) Reclaim(uid, gid uint32) error {
 	return nil
 }
 
-// Close forgets the directory.
+// Close closes the directory.
 func (d *Dir) Close() { _ = unix.Close(d.fd) }
 
 // Join is the absolute path of a file in it.
 func (d *Dir) Join(name string) string { return path.Join(d.Path, name) }
 
-// realPath is the path of an open directory, without symbolic links (proc(5), /proc/pid/fd). It's refused where it
-// does not lead to the directory: deleted, or outside the caller's root.
+// realPath is the path of an open directory, without symbolic links (proc(5), /proc/pid/fd). It fails if the path
+// does not lead to the directory: it was deleted, or is outside the caller's root.
 func realPath(fd int) (string, error) {
 	p, err := links.Read(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd))
 	if err != nil {

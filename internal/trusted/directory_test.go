@@ -188,7 +188,7 @@ func TestReplaceKeepsModeAndOwner(t *testing.T) {
 	testkit.Must(t, os.Chown(file, 0, 1000), os.Chmod(file, 0o640))
 	old, err := os.Open(file)
 	testkit.Must(t, err)
-	defer old.Close() //nolint:errcheck // only read
+	defer old.Close() // only read
 	d, err := Open(dir, CallersOwners(host))
 	testkit.Must(t, err)
 	defer d.Close()

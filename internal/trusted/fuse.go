@@ -19,9 +19,10 @@ import (
 // fuseMagic is the type of a file system that a program serves (statfs(2), FUSE_SUPER_MAGIC).
 const fuseMagic = 0x65735546
 
-// servedByOwner says why a directory's file system is not to be believed: a program of somebody else's serves it (FUSE), which says
-// what it likes of owners and modes, and shows one text now and another one by the time that it is used. Where /etc/fuse.conf has
-// user_allow_other, anybody may mount one, into a directory of his own in /tmp, say, which is then root's to all appearance.
+// servedByOwner says why a directory's file system can't be trusted: somebody else's program serves it (FUSE). It can
+// report any owner and mode, and show one text when it is checked and another when it is used. If /etc/fuse.conf has
+// user_allow_other, anybody may mount one, for instance in a directory of their own in /tmp, which then looks like
+// root's.
 func (o Owners) servedByOwner(dir string, device uint64) error {
 	if o.seen != nil && slices.Contains(o.seen.devices, device) {
 		return nil
@@ -46,13 +47,14 @@ func (o Owners) servedByOwner(dir string, device uint64) error {
 	return nil
 }
 
-// fuseUser is who has mounted a FUSE file system: the option user_id (Linux, Documentation/filesystems/fuse/fuse.rst).
+// fuseUser is the user who mounted a FUSE file system: the option user_id (Linux,
+// Documentation/filesystems/fuse/fuse.rst).
 func fuseUser(dir string) (uint32, error) {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	info, err := proc.Read("/proc/thread-self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
 		return 0, err

@@ -12,41 +12,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Owners says which owners of files are trusted: root, the caller, and in a user namespace to which the
-// host's root is not mapped the overflow id that stands for it there (user_namespaces(7)).
+// Owners says which owners of files are trusted: root, the caller, and, in a user namespace that the host's root is
+// not mapped to, the overflow id that stands for it there (user_namespaces(7)).
 type Owners struct {
 	euid, egid uint32
-	own        idmap.Map // nil: read when the first file of somebody else's turns up, which is seldom
+	own        idmap.Map // nil: read when the first file of another owner turns up, which is seldom
 
-	groups bool  // whether the groups that may write a directory are as good as its owner
-	seen   *seen // what was looked at before; nil: each directory is looked at whenever it is on a way
+	groups bool  // groups that may write a directory are trusted like its owner
+	seen   *seen // what was checked before; nil: each directory is checked every time
 }
 
-// WithGroups trusts the groups of directories, too: those of logs are often open to the group of those who keep them (Ubuntu,
-// /var/log, group syslog).
+// WithGroups trusts the groups of directories, too: directories for logs are often open to the group of those who
+// keep them (Ubuntu, /var/log, group syslog).
 func (o Owners) WithGroups() Owners {
 	o.groups, o.seen = true, nil
 	return o
 }
 
-// Remember is for a program that is gone within a millisecond: a directory is looked at once, though it lies above the policy, the
-// bundle, the runtime and its state. Nobody but the trusted owners could open it to others meanwhile.
+// Remember is for a program that exits within a millisecond: a directory is checked once, even if it lies above the
+// policy, the bundle, the runtime and its state. Only the trusted owners could open it to others in the meantime.
 func (o Owners) Remember() Owners {
 	o.seen = &seen{}
 	return o
 }
 
-// CallersOwners is what they are for the running process, whose own uid map is given or, where it is nil, read.
+// CallersOwners returns the Owners for the running process. Its uid map is own, or is read if that is nil.
 func CallersOwners(own idmap.Map) Owners {
 	return Owners{euid: uint32(os.Geteuid()), egid: uint32(os.Getegid()), own: own} // #nosec G115 -- Linux ids have 32 bits
 }
 
-// Trusts says whether what this uid owns is as good as the caller's own.
+// Trusts says whether a file of this uid is as trustworthy as the caller's own.
 func (o Owners) Trusts(uid uint32) bool {
 	return uid == 0 || uid == o.euid || o.isOverflow(uid)
 }
 
-// isOverflow says whether the uid stands for the host's root, which has none of its own here.
+// isOverflow says whether the uid stands for the host's root, which has no uid here.
 func (o Owners) isOverflow(uid uint32) bool {
 	own := o.own
 	if own == nil {
@@ -60,8 +60,8 @@ func (o Owners) isOverflow(uid uint32) bool {
 	return !mapped && uid == idmap.OverflowID()
 }
 
-// seen are directories that are known to be good, by their paths free of links, and file systems that root serves. A call has few of
-// either, so that lists are faster than maps.
+// seen are directories that are known to be good, by their paths free of links, and file systems that root serves. A
+// call has few of either, so lists are faster than maps.
 type seen struct {
 	directories []string
 	devices     []uint64
@@ -109,9 +109,8 @@ func (o Owners) fitDirectory(dir string, st *unix.Stat_t) error {
 	return nil
 }
 
-// ownGroup says that writing by the group means writing by the caller: it is the caller's own, and no access
-// control list stands behind the mode's group bits (acl(5), "Correspondence between ACL entries and file
-// permission bits").
+// ownGroup says that the group's right to write is the caller's own: it is the caller's group, and no access control
+// list is behind the mode's group bits (acl(5), "Correspondence between ACL entries and file permission bits").
 func (o Owners) ownGroup(name string, gid uint32) bool {
 	if gid != o.egid {
 		return false

@@ -13,10 +13,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// CheckPath says where an absolute path leads, if nobody but the trusted owners can change what it leads to, now or later: each
-// directory and symbolic link on the way, and the file or directory at its end, is theirs, and nobody else can write it. It is
-// the one question asked of whatever is used by its path, and whoever could change it would be root: programs, policies, lists
-// of people, and directories of state.
+// CheckPath says where an absolute path leads, if only the trusted owners can change what it leads to, now or later:
+// each directory and symbolic link on the way, and the file or directory at its end, belongs to them, and nobody else
+// can write it. It is for everything that is used by its path, and that would make whoever can change it root:
+// programs, policies, lists of people, and directories of state.
 func CheckPath(name string, owners Owners) (real string, isFile bool, err error) {
 	if !path.IsAbs(name) {
 		return "", false, fmt.Errorf("%q is not an absolute path", name)
@@ -47,7 +47,7 @@ func CheckPath(name string, owners Owners) (real string, isFile bool, err error)
 	return real, isFile, err
 }
 
-// OpenPath is Open for a directory whose path nobody else can lead elsewhere (CheckPath), and so that Dir.CheckPath holds.
+// OpenPath is Open for a directory whose path nobody else can redirect (CheckPath), so that Dir.CheckPath holds.
 func OpenPath(name string, owners Owners) (*Dir, error) {
 	real, _, err := CheckPath(name, owners)
 	if err != nil {
@@ -60,7 +60,7 @@ func OpenPath(name string, owners Owners) (*Dir, error) {
 	return dir, err
 }
 
-// ReadPath reads a file as ReadFile does, whose path nobody else can lead elsewhere (CheckPath).
+// ReadPath is ReadFile for a path that nobody else can redirect (CheckPath).
 func ReadPath(name string, owners Owners) ([]byte, error) {
 	at, err := inCheckedDirectory(name, owners)
 	if err != nil {
@@ -98,7 +98,7 @@ func inCheckedDirectory(name string, owners Owners) (string, error) {
 	return path.Join(dir, path.Base(name)), nil
 }
 
-// follow reads a link that nobody else can have made.
+// follow reads a link that nobody else can have created.
 func (o Owners) follow(link string, st *unix.Stat_t) (string, error) {
 	if !o.Trusts(st.Uid) {
 		return "", fmt.Errorf("the symbolic link %q belongs to uid %d, who can point it elsewhere", link, st.Uid)
@@ -113,7 +113,7 @@ func (o Owners) follow(link string, st *unix.Stat_t) (string, error) {
 	return target, nil
 }
 
-// fit says why a file is not a program that the owners alone can change.
+// fit says why a file is not a program that only the owners can change.
 func (o Owners) fit(name string, st *unix.Stat_t) error {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:

@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Program says where a program lies that somebody is to start as root later, by its path: it is a regular file that only
-// the trusted owners can change, and nobody else can lead the path elsewhere by then. So every directory and link on the way
-// is looked at.
+// Program says where a program is that will later be started as root by its path: it is a regular file that only the
+// trusted owners can change, and nobody else can redirect the path by then. So every directory and link on the way is
+// checked.
 //
-// /proc/PID/exe, by which Docker names itself (moby, libnetwork-setkey), is taken for what the process runs, where the
-// process belongs to a trusted owner and sees the processes that the caller sees, as a container's own does not. It may have
-// mounts of its own, by which systemd shuts services in.
+// /proc/PID/exe, by which Docker names itself (moby, libnetwork-setkey), stands for the program of the process, if
+// the process belongs to a trusted owner and sees the same processes as the caller, which a container's process does
+// not. It may have mounts of its own, with which systemd confines services.
 func Program(name string, owners Owners) (real string, err error) {
 	if pid, ok := executable(name); ok {
 		return ownProgram(pid, owners)
@@ -30,7 +30,7 @@ func Program(name string, owners Owners) (real string, err error) {
 	return real, err
 }
 
-// executable takes /proc/PID/exe apart.
+// executable splits /proc/PID/exe.
 func executable(name string) (pid string, ok bool) {
 	parts := strings.Split(name, "/")
 	if len(parts) != 4 || parts[1] != "proc" || parts[3] != "exe" {
@@ -40,7 +40,7 @@ func executable(name string) (pid string, ok bool) {
 	return parts[2], err == nil
 }
 
-// ownProgram is what a process runs.
+// ownProgram is the program that a process runs.
 func ownProgram(pid string, owners Owners) (string, error) {
 	proc := "/proc/" + pid
 	var process, here, there, exe unix.Stat_t

@@ -27,8 +27,8 @@ func (d *Dir) read(name string) ([]byte, unix.Stat_t, error) {
 	return readAt(d.fd, name, d.owners, d.closed)
 }
 
-// closed says that nobody but the trusted owners gets to the directory, as one on the way lets nobody else pass. Then a
-// file's own mode does not matter: Docker 29 gives itself umask 0, by which its containerd writes config.json with mode
+// closed says that only the trusted owners can get to the directory, as one above it is closed to others. Then a
+// file's own mode does not matter: Docker 29 has umask 0, with which its containerd writes config.json with mode
 // 0666, in a directory of mode 0700.
 func (d *Dir) closed() bool {
 	for p := d.Path; ; p = path.Dir(p) {
@@ -52,7 +52,7 @@ func ReadFile(name string, owners Owners) ([]byte, error) {
 	return data, err
 }
 
-// neverClosed says that others may get to a file's directory, for files whose mode has to be right wherever they lie.
+// neverClosed says that others may get to a file's directory, for files whose mode must be right wherever they are.
 func neverClosed() bool { return false }
 
 // readAt reads a file below a directory, with the checks of ReadFile.
@@ -61,7 +61,7 @@ func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, un
 	if err != nil {
 		return nil, unix.Stat_t{}, err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	st, err := owners.fitOpen(fd, name, closed)
 	if err != nil {
 		return nil, st, err
@@ -77,7 +77,7 @@ func readAt(dir int, name string, owners Owners, closed func() bool) ([]byte, un
 }
 
 func openAt(dir int, name string) (fd int, err error) {
-	// O_NONBLOCK: a FIFO must not hold up the call; it is refused by its type afterwards.
+	// O_NONBLOCK: opening a FIFO must not block; it is refused by its type afterwards.
 	fd, err = unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ELOOP) {
 		return -1, fmt.Errorf("%q is a symbolic link, which can point elsewhere by the time it is used", name)
@@ -88,8 +88,8 @@ func openAt(dir int, name string) (fd int, err error) {
 	return fd, nil
 }
 
-// fitOpen says why a file that is open is not one that the owners alone can change. It's allowed to have a mode by which others could write
-// it where they can't get to it, which is only asked about then.
+// fitOpen says why an open file is not one that only the owners can change. A mode that lets others write is fine if
+// they can't get to the file, which is only checked in that case.
 func (o Owners) fitOpen(fd int, name string, closed func() bool) (st unix.Stat_t, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return st, fmt.Errorf("look at %q: %w", name, err)
@@ -107,17 +107,18 @@ func (o Owners) fitOpen(fd int, name string, closed func() bool) (st unix.Stat_t
 	return st, nil
 }
 
-// hugePage is the size of the pages that processors of most kinds have beside those of 4 kB (Linux, transhuge.rst).
+// hugePage is the size of large pages on most processors (Linux, transhuge.rst).
 const hugePage = 2 << 20
 
-// buffer is room for what is read. For a long file that is huge pages, if there are any: the kernel hands out small ones one by one,
-// which takes longer than all that is done with a megabyte of configuration. They are not the collector's, and never given back: a
-// program that reads a few such files ends soon.
+// buffer allocates memory for a file. For a long one it uses huge pages, if there are any: the kernel provides small
+// ones one by one, which takes longer than everything that is done with a megabyte of configuration. The memory is
+// outside of Go's heap, and never freed: a program that reads a few such files exits soon.
 func buffer(size int) []byte {
 	if size < hugePage/4 {
 		return make([]byte, size)
 	}
-	// Linux 6.7 and later puts a mapping of this size where huge pages begin. Before, and without them, small ones serve as well.
+	// Linux 6.7 and later align a mapping of this size to huge pages. Otherwise, and without huge pages, small ones
+	// do as well.
 	room, err := unix.Mmap(-1, 0, (size+hugePage-1)&^(hugePage-1), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return make([]byte, size)
@@ -126,7 +127,7 @@ func buffer(size int) []byte {
 	return room[:size:size]
 }
 
-// readAll reads to the end, which may have moved since the size was asked for.
+// readAll reads to the end, which may have moved since the size was read.
 func readAll(fd, size int) ([]byte, error) {
 	buf := buffer(size + 1)
 	for n := 0; ; {
@@ -143,7 +144,7 @@ func readAll(fd, size int) ([]byte, error) {
 			return nil, ErrTooLarge
 		}
 		if n == size && size > 0 {
-			return buf[:n], nil // what it had when it was looked at
+			return buf[:n], nil // the size that it had when it was checked
 		}
 		if n == len(buf) {
 			buf = append(buf, make([]byte, len(buf))...)

@@ -16,19 +16,18 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
 )
 
-// Replace puts data in the place of one of the directory's files, or makes it. At any moment, also after a crash or
-// on a full disk, the old file or the new one is there, whole. It is not synced: a bundle does not outlive a
-// reboot. The file gets the owner and mode of the one it replaces, but for the right of others to write, else the
-// caller's and the given mode.
-// A label that isn't empty becomes the new file's SELinux label.
+// Replace replaces one of the directory's files, or creates it. At any moment, even after a crash or on a full disk,
+// the old file or the new one is there, complete. It is not synced: a bundle does not outlive a reboot. The file gets
+// the owner and mode of the one it replaces, except for others' right to write; a new one gets the caller as owner,
+// and the given mode. A label that isn't empty becomes the new file's SELinux label.
 func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error {
 	return d.replace(name, [][]byte{data}, mode, label, func(temp string) error {
 		return unix.Renameat(d.fd, temp, d.fd, name)
 	})
 }
 
-// ReplaceSynced is Replace for a file that outlives a reboot: it is on disk when this returns, and after a crash the old one or the
-// new one is there, whole.
+// ReplaceSynced is Replace for a file that outlives a reboot: it is on disk when this returns, and after a crash the
+// old one or the new one is there, complete.
 func (d *Dir) ReplaceSynced(name string, data []byte, mode uint32) error {
 	return d.replace(name, [][]byte{data}, mode, "", func(temp string) error {
 		if err := d.sync(temp); err != nil {
@@ -49,8 +48,8 @@ func (d *Dir) sync(name string) error {
 	return errors.Join(unix.Fsync(fd), unix.Close(fd))
 }
 
-// ReplaceKeeping is Replace for a file that is there, whose new text comes in parts, and keeps the old one under another name. On a file system that
-// can't exchange files (renameat2(2), EINVAL) the old one is not kept.
+// ReplaceKeeping is Replace for an existing file whose new text comes in parts; the old one is kept under another
+// name. On a file system that can't exchange files (renameat2(2), EINVAL) the old one is not kept.
 func (d *Dir) ReplaceKeeping(name string, data [][]byte, mode uint32, kept string) error {
 	return d.replace(name, data, mode, "", func(temp string) error {
 		err := unix.Renameat2(d.fd, temp, d.fd, name, unix.RENAME_EXCHANGE)
@@ -64,7 +63,7 @@ func (d *Dir) ReplaceKeeping(name string, data [][]byte, mode uint32, kept strin
 	})
 }
 
-// replace writes a temporary file and has it put in its place.
+// replace writes a temporary file, and has put move it into place.
 func (d *Dir) replace(name string, data [][]byte, mode uint32, label string, put func(temp string) error) error {
 	uid, gid := -1, -1
 	var st unix.Stat_t
@@ -83,16 +82,16 @@ func (d *Dir) replace(name string, data [][]byte, mode uint32, label string, put
 	return nil
 }
 
-// tempPrefix begins the names of the files that become others by Replace; the process id of the call ends them.
+// tempPrefix begins the names of Replace's temporary files; the process id of the call ends them.
 const tempPrefix = ".nonroot-"
 
-// Sweep removes what killed calls have left of Replace in the directory. Files of calls that are still running stay.
+// Sweep removes temporary files that killed calls have left in the directory. Files of running calls stay.
 func (d *Dir) Sweep() {
 	fd, err := unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return // nothing of this is needed for the container
+		return // nothing here is needed for the container
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	defer unix.Close(fd)
 	for e, err := range dirents.All(fd) {
 		if err != nil || !strings.HasPrefix(e.Name, tempPrefix) {
 			continue
@@ -116,7 +115,7 @@ func (d *Dir) writeNew(temp string, data [][]byte, mode uint32, uid, gid int, la
 		return err
 	}
 	err = fill(fd, data, mode, uid, gid, label)
-	// A full disk or a quota may show only now (close(2)).
+	// A full disk or a quota may only show now (close(2)).
 	return errors.Join(err, unix.Close(fd))
 }
 
@@ -149,7 +148,7 @@ func fill(fd int, parts [][]byte, mode uint32, uid, gid int, label string) error
 	return unix.Fchmod(fd, mode)
 }
 
-// Remove removes one of the directory's files. That there is none is fine.
+// Remove removes one of the directory's files, if it exists.
 func (d *Dir) Remove(name string) error {
 	if err := unix.Unlinkat(d.fd, name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("remove %q: %w", path.Join(d.Path, name), err)

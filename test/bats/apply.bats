@@ -57,7 +57,7 @@ known_state() {
   echo 'identity.uid = 5678' >"$NEW"
   says apply --dry-run "$NEW"
   [[ $STATUS == 0 ]]
-  says_of "\"$ID\": runs as 4567:65532 -> runs as 5678:65532" 'not governed by nonroot-runc' "dry run: \"$POLICY\" stays as it is"
+  says_of "\"$ID\": runs as 4567:65532 -> runs as 5678:65532" 'not governed by nonroot-runc' "dry run: \"$POLICY\" is unchanged"
   grep -q 4567 "$POLICY"
   [[ ! -e /var/lib/nonroot-runc/previous ]]
 

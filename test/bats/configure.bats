@@ -304,7 +304,7 @@ killed_at() {
   succeeds ctl docker --guard --builds off
   succeeds ctl docker --runtime-name second
   succeeds ctl docker --uninstall
-  contains 'the guard stays as long as there is a name, and there is still ["second"]: nonroot-ctl configure runc --uninstall takes it away now'
+  contains 'the guard stays while a runtime is registered, and ["second"] still is: nonroot-ctl configure runc --uninstall removes it now'
   guarded
   succeeds ctl docker --runtime-name second --uninstall
   lacks 'the guard stays'
@@ -332,7 +332,7 @@ killed_at() {
   succeeds ctl docker --dry-run
   lacks warning
   succeeds ctl docker --set-default
-  contains 'warning: the default was "kata" ("/opt/kata"): nonroot-runc goes on to that only if the policy'
+  contains 'warning: the default was "kata" ("/opt/kata"): nonroot-runc calls it only if the policy'
   succeeds ctl docker --runtime-name second --set-default
   lacks warning
   printf '[crio.runtime]\ndefault_runtime = "nvidia"\n[crio.runtime.runtimes.nvidia]\nruntime_path = "/usr/bin/nvidia-container-runtime"\n' >/etc/crio/crio.conf.d/99-nvidia.conf

@@ -197,7 +197,7 @@ user_doctor() {
   printf 'mode = 5\n' >/etc/nonroot-runc/config.toml
   doctor
   [[ $STATUS == 1 ]]
-  finds 'any(check("policy"); .status == "fail" and (.detail | test("exec into containers that were rewritten goes by the last good copy.*/good/config.toml.*, of 20[0-9-]*T[0-9:]*Z")))'
+  finds 'any(check("policy"); .status == "fail" and (.detail | test("exec into containers that were rewritten uses the last good copy.*/good/config.toml.*, of 20[0-9-]*T[0-9:]*Z")))'
   rm /var/lib/nonroot-runc/good/config.toml
   doctor
   finds 'any(check("policy"); .status == "fail" and (.detail | test("exec into containers is refused, too: ")))'

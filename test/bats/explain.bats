@@ -219,7 +219,15 @@ listing() {
   contains "setuid: 1 program of the distribution's own, which no longer give root: su"
   shows '.when == "after" and .answer == "it runs as 65532:65532 in place of root (0:0)" and [.trips[].where] == ["/bin/own", "/bin/su"]' "$ctl" explain --json "$ID"
   refused 'no container of that name or id runs' "$ctl" explain "no-$ID"
-  refused 'of one that ends at once, the log has the notes' "$ctl" explain "no-$ID"
+  # What has ended, only the log tells of, if there is one.
+  printf 'mode = "rewrite"\n' >"$POLICY"
+  refused 'nothing is logged, so nothing tells why a container ended or was refused' "$ctl" explain --policy "$POLICY" "no-$ID"
+  [[ $ERR == *'hint: '*'set log.file = "/var/log/nonroot-runc.log" in the policy'* ]] || explain "$ERR"
+  printf 'log.file = "%s"\n' "$BATS_TEST_TMPDIR/log" >"$POLICY"
+  refused "of one that ends at once, the log has the notes \(\"$BATS_TEST_TMPDIR/log" "$ctl" explain --policy "$POLICY" "no-$ID"
+  [[ $ERR != *'nothing is logged'* ]] || explain "$ERR"
+  printf 'log.journald = true\n' >"$POLICY"
+  refused 'journalctl -t nonroot-runc' "$ctl" explain --policy "$POLICY" "no-$ID"
   succeeds "$ctl" explain --all
   [[ $OUT == *"\"$ID\" ("*'): it runs as 65532:65532 in place of root (0:0)'$'\n''  setuid "/bin/own"'*'running container'* && $OUT != */bin/su* ]] || explain "$OUT"
   shows 'any(.[]; .id == "'"$ID"'" and .report.when == "after" and .why == "")' "$ctl" explain --all --json

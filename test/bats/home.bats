@@ -183,7 +183,7 @@ notes() {
   done
   fresh
   mounted /root/.cache
-  notes 'any(test("no home of its own: ./root. stays, the spec mounts ./root/.cache."))'
+  notes 'any(test("no home of its own: ./root. is kept, as config.json mounts ./root/.cache."))'
 }
 
 @test "a read-only mount below root's home can be read, and stays read-only" {
@@ -216,7 +216,7 @@ notes() {
   succeeds nonroot run "$ID"
   contains 'home /home/nonroot /home/nonroot'
   cp "$BATS_TEST_TMPDIR/asked.json" config.json
-  notes 'any(test("HOME is not ./root., though the spec mounts ./root.: the identity can.t write there"))'
+  notes 'any(test("HOME is not ./root., though config.json mounts ./root.: the identity can.t write there"))'
 }
 
 @test "what the image has in root's home is found, a distribution's skeleton is none" {
@@ -245,7 +245,7 @@ notes() {
   [[ $OUT == $'home /root /root\n1\nfound\n0' ]] || explain 'expected the home of the image'
   fresh
   prints_root_home ''
-  notes 'any(test("no home of its own: ./root. stays, the image has .\\.local. there"))'
+  notes 'any(test("no home of its own: ./root. is kept, as the image has .\\.local. there"))'
 }
 
 @test "where root's home can't be given, HOME moves, and a note says so" {
@@ -256,7 +256,7 @@ notes() {
   says nonroot run "$ID"
   contains 'home /home/nonroot /home/nonroot'
   cp "$BATS_TEST_TMPDIR/asked.json" config.json
-  notes 'any(test("HOME is not ./root., though the spec mounts ./root/.cache.: the identity can.t write there"))'
+  notes 'any(test("HOME is not ./root., though config.json mounts ./root/.cache.: the identity can.t write there"))'
 }
 
 @test "HOME, USER and LOGNAME that somebody has set stay, in exec, too" {

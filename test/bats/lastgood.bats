@@ -27,8 +27,8 @@ identity.uid = 4567"
   policy <<<'mode = rewrite'
   process '.args = ["probe"]'
   shows 'nonroot(4567; 65532)' nonroot exec --process "$PROCESS" "$ID"
-  jq -e 'select(.level == "warning") | .msg | test("exec goes by the last policy that was good, .*config.toml:1:")' "$BATS_TEST_TMPDIR/log.json"
-  jq -se '.[-1] | .event == "exec" and (.notes | any(test("last policy that was good")))' "$BATS_TEST_TMPDIR/decisions"
+  jq -e 'select(.level == "warning") | .msg | test("exec uses the last good policy, .*config.toml:1:")' "$BATS_TEST_TMPDIR/log.json"
+  jq -se '.[-1] | .event == "exec" and (.notes | any(test("last good policy")))' "$BATS_TEST_TMPDIR/decisions"
   # What is new is refused, and what it was created by stays the last good one.
   fresh
   refused 'config.toml:1:8' nonroot run "$ID-new"

@@ -68,7 +68,7 @@ behind_our_back() {
   behind_our_back
   process '.args = ["probe"]'
   shows 'nonroot(4567; 65532)' nonroot exec --process "$PROCESS" "$ID"
-  jq -e 'select(.level == "warning") | .msg | test("last policy that was good.*pinned")' "$BATS_TEST_TMPDIR/log.json"
+  jq -e 'select(.level == "warning") | .msg | test("last good policy.*pinned")' "$BATS_TEST_TMPDIR/log.json"
   install -m 600 "$BATS_TEST_TMPDIR/evil" /var/lib/nonroot-runc/good/config.toml
   refused 'differs from the one pinned' nonroot exec --process "$PROCESS" "$ID"
 }

@@ -25,7 +25,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "console:", err)
 		os.Exit(1)
 	}
-	go io.Copy(tty, os.Stdin) //nolint:errcheck // it ends with the terminal
+	go io.Copy(tty, os.Stdin) // it ends with the terminal
 	// Reading ends with EIO when the last process has closed the terminal's other side.
 	_, _ = io.Copy(os.Stdout, tty)
 }
@@ -36,12 +36,12 @@ func receive(socket string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close() //nolint:errcheck // one connection was all
+	defer listener.Close() // one connection was all
 	conn, err := listener.AcceptUnix()
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // nothing was written
+	defer conn.Close()
 	name, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := conn.ReadMsgUnix(name, oob)
 	if err != nil {

@@ -88,19 +88,19 @@ func (t *trial) call(args []string) (v *voice, complaint string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	defer inside.Close() //nolint:errcheck // nothing was written
+	defer inside.Close() // nothing was written
 	out, outside, err := os.Pipe()
 	if err != nil {
 		return nil, "", errors.Join(err, in.Close())
 	}
-	defer outside.Close() //nolint:errcheck // it is the other side that writes
+	defer outside.Close() // it is the other side that writes
 	v = &voice{out: out, in: in, buf: bufio.NewReader(out)}
 	fd, err := unix.MemfdCreate("stderr", unix.MFD_CLOEXEC)
 	if err != nil {
 		return v, "", err
 	}
 	words := os.NewFile(uintptr(fd), "stderr")
-	defer words.Close() //nolint:errcheck // nothing is kept of it
+	defer words.Close() // nothing is kept of it
 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -50,7 +50,7 @@ func run(ctl, peers string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a directory of temporary files
+	defer os.RemoveAll(dir) // a directory of temporary files
 	tools := []tool{
 		{"nonroot-ctl check", func(files []string) (map[string]answer, error) { return ours(ctl, dir, files) }, ""},
 		{"Trivy config", nil, "it is not built here"},

@@ -127,17 +127,17 @@ func referee() {
 	}
 	g.scenario, g.directory = flag.Arg(0), flag.Arg(1)
 	must(g.prepare())
-	attacker := exec.Command("/proc/self/exe", "attack", g.scenario, g.directory) //nolint:gosec // itself
+	attacker := exec.Command("/proc/self/exe", "attack", g.scenario, g.directory) // itself
 	attacker.Stderr = os.Stderr
 	attacker.SysProcAttr = &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: uint32(g.uid), Gid: uint32(g.uid)}, //nolint:gosec // a test's argument
+		Credential: &syscall.Credential{Uid: uint32(g.uid), Gid: uint32(g.uid)}, // a test's argument
 		Pdeathsig:  syscall.SIGKILL,
 	}
 	must(attacker.Start())
 	var s score
 	for s.Tries = 0; s.Tries < *tries && (!*untilWin || s.Wins == 0); s.Tries++ {
 		must(g.again())
-		out, err := exec.Command(flag.Arg(2), append(flag.Args()[3:], g.bundle)...).Output() //nolint:gosec // the test's
+		out, err := exec.Command(flag.Arg(2), append(flag.Args()[3:], g.bundle)...).Output() // the test's
 		switch {
 		case string(out) == "root":
 			s.Wins++

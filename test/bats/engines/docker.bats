@@ -192,6 +192,18 @@ later_than() { [[ $(docker exec box stat -c %Y.%y /tmp/health) != "$1" ]]; }
   shows 'nonroot(65532; 65532)' docker exec box probe
 }
 
+@test "explain --docker of a container that has ended says where the log is, or that there is none" {
+  docker run --name ended bb true
+  no_policy
+  says nonroot-ctl explain --docker ended
+  [[ $STATUS == 1 && $ERR == *'so there is nothing to explain; nothing is logged, so nothing tells why'*'hint: start it first; set log.file = '* ]] || explain "$ERR"
+  policy <<<'log.file = "/run/decisions.log"'
+  says nonroot-ctl explain --docker ended
+  [[ $STATUS == 1 && $ERR == *'the log has the notes ("/run/decisions.log")'* && $ERR != *'nothing is logged'* ]] || explain "$ERR"
+  no_policy
+  docker rm ended >/dev/null
+}
+
 @test "--init" {
   shows root bare --init bb probe
   shows nonroot nonroot --init bb probe

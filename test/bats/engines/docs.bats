@@ -94,7 +94,7 @@ does() {
 @test "docs: README's example" {
   nonroot-ctl configure docker --set-default --reload >/dev/null
   local command
-  command=$(commands README.md 'Use it' | grep '^docker run')
+  command=$(commands README.md Install | grep '^docker run')
   succeeds bash -c "$command"
-  [[ $OUT == "$(commands README.md 'Use it' | grep '^uid=')" ]] || explain 'README shows something else'
+  [[ $OUT == "$(commands README.md Install | grep '^uid=')" ]] || explain 'README shows something else'
 }

@@ -295,4 +295,12 @@ TOML
   [[ $STATUS != 0 && $ERR == *'asks for root'* ]] || explain 'expected a refusal'
   succeeds nonroot-ctl explain --podman refused
   [[ $OUT == 'it was refused at '*'asks for root'* && $OUT != *'open the rootfs'* ]] || explain 'expected the refusal'
+  # Without a log, nothing has the reason any more, which is said.
+  podman rm -f refused >/dev/null
+  policy <<<'mode = "refuse"'
+  says podman run --name refused bb true
+  [[ $STATUS != 0 ]] || explain 'expected a refusal'
+  succeeds nonroot-ctl explain --podman refused
+  contains 'nothing is logged, so nothing tells why a container ended or was refused'
+  contains 'hint: set log.file = "/var/log/nonroot-runc.log" in the policy'
 }

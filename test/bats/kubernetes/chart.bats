@@ -35,6 +35,13 @@ chart() { helm template nonroot-runc "$REPO/deploy/helm/nonroot-runc" --namespac
   fails_with 1 grep -E '^kind: Mutating|params.data' "$BATS_TEST_TMPDIR/less.yaml"
 }
 
+@test "nonroot-ctl check passes both: the agent alone is root, and says why" {
+  succeeds "$REPO/bin/nonroot-ctl" check "$REPO/deploy/kubernetes"
+  [[ $OUT == *'it writes the programs'*'[pod-runs-as-root]'* ]] || explain 'expected the reason'
+  chart >"$BATS_TEST_TMPDIR/all.yaml"
+  succeeds "$REPO/bin/nonroot-ctl" check - <"$BATS_TEST_TMPDIR/all.yaml"
+}
+
 @test "helm lint, and values that nobody knows" {
   succeeds helm lint --strict "$REPO/deploy/helm/nonroot-runc"
   local value

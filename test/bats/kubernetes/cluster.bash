@@ -12,9 +12,9 @@ PATH=$REPO/.cache/kubernetes:$REPO/bin:$PATH
 export KUBECONFIG=$CLUSTER/admin.conf
 NODES=(node1 node2)
 
-# patiently COMMAND... waits until it succeeds, two minutes at most.
+# patiently COMMAND... waits until it succeeds, five minutes at most: machines are busy.
 patiently() {
-  local end=$((SECONDS + 120))
+  local end=$((SECONDS + 300))
   while ((SECONDS < end)); do
     "$@" >/dev/null 2>&1 && return
     sleep 0.1
@@ -32,12 +32,16 @@ daemon() {
   echo $! >"$CLUSTER/$name.pid"
 }
 
-# end_daemon NAME [SIGNAL]
+# end_daemon NAME [SIGNAL] waits for all of its threads: the first one may be a zombie before the others let go of their sockets.
 end_daemon() {
   local pid
   pid=$(<"$CLUSTER/$1.pid")
   kill -"${2:-TERM}" "$pid" 2>/dev/null || return 0
-  while [[ -e /proc/$pid && $(awk '/^State/ { print $2 }' "/proc/$pid/status" 2>/dev/null) != [ZX] ]]; do sleep 0.05; done
+  until has_ended "$pid"; do sleep 0.05; done
+}
+has_ended() {
+  local tasks=("/proc/$1/task"/*)
+  [[ ! -e /proc/$1 ]] || ((${#tasks[@]} == 1)) && [[ $(awk '/^State/ { print $2 }' "/proc/$1/status" 2>/dev/null) == [ZX]* || ! -e /proc/$1 ]]
 }
 
 # on NODE COMMAND... runs it there. become_on is for daemons: the process becomes the command, so that its number is the daemon's.

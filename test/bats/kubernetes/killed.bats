@@ -22,6 +22,10 @@ YAML
   on node2 cp "$CLUSTER/ca.crt" "$account/ca.crt"
   kubectl -n nonroot-runc create token nonroot-node --bound-object-kind Node --bound-object-name node2 >"$CLUSTER/token"
   on node2 cp "$CLUSTER/token" "$account/token"
+  # The node had been governed by hand: a policy that only root may read, and copies of it.
+  # shellcheck disable=SC2016
+  on node2 sh -c 'umask 077 && mkdir -p /etc/nonroot-runc /var/lib/nonroot-runc/good /var/lib/nonroot-runc/previous
+    for dir in /etc/nonroot-runc /var/lib/nonroot-runc/good /var/lib/nonroot-runc/previous; do echo "identity.uid = 70001 # $dir" >"$dir/config.toml"; done'
   files node2 >"$CLUSTER/node2.unkilled"
   on node2 rm -f /run/restarts
 }

@@ -128,7 +128,7 @@ $LOG"
   shows 'uid(70000)' inside team-a by-policy probe
   policy $'mode = "of"\n'"$good"
   for node in "${NODES[@]}"; do patiently condition_is "$node" '^True PolicyRefused config.toml:1:1: mode: "of"'; done
-  patiently has_event nonroot-runc nonroot-runc-policy '^PolicyRefused config.toml:1:1: mode: "of" is none of'
+  patiently has_event nonroot-runc nonroot-runc-policy '^PolicyRefused config.toml:1:1: mode: "of" is not one of'
   pod team-a still nonroot
   shows 'uid(70000)' inside team-a still probe
   policy "$LOG"
