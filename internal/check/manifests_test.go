@@ -136,7 +136,8 @@ func TestPodSecurityIsEnough(t *testing.T) {
 	}
 }
 
-// TestPoliciesWereTried: each engine has judged this very table by the policies as they are, and agreed with every answer.
+// TestPoliciesWereTried: each engine has judged these very tables by the policies as they are, and agreed with every answer: who is not root, and what
+// the default of a namespace is.
 func TestPoliciesWereTried(t *testing.T) {
 	const policies = "../../deploy/policies"
 	text, err := os.ReadFile(filepath.Join(policies, "tried.json"))
@@ -147,13 +148,24 @@ func TestPoliciesWereTried(t *testing.T) {
 	if err := json.Unmarshal(text, &tried); err != nil {
 		t.Fatal(err)
 	}
+	const (
+		table    = "../../internal/check/testdata/manifests.txtar"
+		defaults = "../../test/policies/defaults.go"
+	)
+	const constraints = "gatekeeper/default/constraints/"
 	for engine, files := range map[string][]string{
-		"apiserver":  {"validatingadmissionpolicy.yaml"},
-		"gatekeeper": {"gatekeeper/template.yaml", "gatekeeper/constraint.yaml"},
-		"kyverno":    {"kyverno/policy.yaml"},
+		"apiserver":         {"validatingadmissionpolicy.yaml", table},
+		"gatekeeper":        {"gatekeeper/template.yaml", "gatekeeper/constraint.yaml", table},
+		"kyverno":           {"kyverno/policy.yaml", table},
+		"apiserver-default": {"../kubernetes/admission.yaml", defaults},
+		"gatekeeper-default": {
+			"gatekeeper/default/mutators.yaml", "gatekeeper/default/template.yaml", constraints + "nonroot.yaml", constraints + "nonroot-audit.yaml", constraints + "other.yaml",
+			defaults,
+		},
+		"kyverno-default": {"kyverno/default/policies.yaml", defaults},
 	} {
 		sum := sha256.New()
-		for _, name := range append(files, "../../internal/check/testdata/manifests.txtar") {
+		for _, name := range files {
 			text, err := os.ReadFile(filepath.Join(policies, name))
 			if err != nil {
 				t.Fatal(err)
@@ -161,7 +173,7 @@ func TestPoliciesWereTried(t *testing.T) {
 			sum.Write(text)
 		}
 		if got := fmt.Sprintf("%x", sum.Sum(nil)); got != tried[engine] {
-			t.Errorf("%s has not tried %q as they are: run hack/policies %s", engine, files, engine)
+			t.Errorf("%s has not tried %q as they are: run hack/policies %s", engine, files, strings.TrimSuffix(engine, "-default"))
 		}
 	}
 }

@@ -16,6 +16,9 @@ import (
 const usage = `usage: policies answers TABLE KUBELET URL TOKEN
        policies apiserver TABLE ANSWERS URL TOKEN POLICY
        policies chart POLICIES URL TOKEN
+       policies overhead URL TOKEN
+       policies webhooks
+       policies decided ENGINE VERDICTS
        policies words TABLE
        policies suite TABLE ANSWERS POLICIES DIRECTORY
        policies requests TABLE
@@ -30,11 +33,17 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) < 2 {
-		return errors.New(usage)
-	}
-	if args[0] == "chart" && len(args) == 4 {
+	switch {
+	case len(args) == 4 && args[0] == "chart":
 		return newServer(args[2], args[3]).chart(args[1])
+	case len(args) == 3 && args[0] == "overhead":
+		return newServer(args[1], args[2]).overhead()
+	case len(args) == 1 && args[0] == "webhooks":
+		return write(webhooks())
+	case len(args) == 3 && args[0] == "decided":
+		return decided(args[1], args[2])
+	case len(args) < 2:
+		return errors.New(usage)
 	}
 	rows, err := readTable(args[1])
 	if err != nil {

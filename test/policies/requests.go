@@ -73,13 +73,13 @@ func newRequest(r *row, n int, namespace string) request {
 
 // compare holds what an engine said of the requests against the answers: why it refuses them, "" if it doesn't.
 func compare(rows []row, right map[string]answer, files []string) error {
-	var are [2]map[string]string
+	var are [2]map[string]outcome
 	for i := range are {
 		if err := readJSON(files[i], &are[i]); err != nil {
 			return err
 		}
-		if why, ok := are[i][elsewhere]; !ok || why != "" {
-			return fmt.Errorf("in a namespace that nobody chose: %t, %q", ok, why)
+		if o, ok := are[i][elsewhere]; !ok || o.Why != "" {
+			return fmt.Errorf("in a namespace that nobody chose: %t, %q", ok, o.Why)
 		}
 	}
 	return each(rows, right, func(r *row, lenient bool) (string, error) {
@@ -88,12 +88,12 @@ func compare(rows []row, right map[string]answer, files []string) error {
 			said = are[1]
 		}
 		for n := range r.objects {
-			why, ok := said[fmt.Sprintf("%s %d", r.name, n)]
+			o, ok := said[fmt.Sprintf("%s %d", r.name, n)]
 			if !ok {
 				return "", errors.New("there is no verdict")
 			}
-			if why != "" {
-				return why, nil
+			if o.Why != "" {
+				return o.Why, nil
 			}
 		}
 		return "", nil

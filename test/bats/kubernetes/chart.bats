@@ -22,6 +22,19 @@ chart() { helm template nonroot-runc "$REPO/deploy/helm/nonroot-runc" --namespac
   [[ $(find "$REPO/deploy/kubernetes" -name '*.yaml' | wc -l) == $(($(find "$BATS_TEST_TMPDIR/made" -name '*.yaml' | wc -l) + 2)) ]] || explain 'a file that no template makes'
 }
 
+# docs/kubernetes.md, for clusters before Kubernetes 1.36.
+@test "kustomize leaves the policies for namespaces out, and no others" {
+  local overlay=$BATS_TEST_TMPDIR/overlay
+  mkdir "$overlay"
+  printf 'resources: [%s]\n' "$(realpath --relative-to="$overlay" "$REPO/deploy/kubernetes")" >"$overlay/kustomization.yaml"
+  awk -v RS= '/\(Mutating\|Validating\)AdmissionPolicy/' "$REPO/docs/kubernetes.md" | sed 's/^    //' >>"$overlay/kustomization.yaml"
+  kubectl kustomize "$overlay" >"$BATS_TEST_TMPDIR/less.yaml"
+  kubectl kustomize "$REPO/deploy/kubernetes" >"$BATS_TEST_TMPDIR/all.yaml"
+  # The policy and the binding of each of the two.
+  [[ $(grep -c '^kind: .*AdmissionPolicy' "$BATS_TEST_TMPDIR/all.yaml") == $(($(grep -c '^kind: .*AdmissionPolicy' "$BATS_TEST_TMPDIR/less.yaml") + 4)) ]] || explain 'expected four objects less'
+  fails_with 1 grep -E '^kind: Mutating|params.data' "$BATS_TEST_TMPDIR/less.yaml"
+}
+
 @test "nonroot-ctl check passes both: the agent alone is root, and says why" {
   succeeds "$REPO/bin/nonroot-ctl" check "$REPO/deploy/kubernetes"
   [[ $OUT == *'it writes the programs'*'[pod-runs-as-root]'* ]] || explain 'expected the reason'
