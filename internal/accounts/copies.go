@@ -4,16 +4,16 @@ package accounts
 
 import "fmt"
 
-// Copies are what a container's passwd and group are to be, with an entry for its identity.
+// Copies are a container's new passwd and group, with an entry for its identity.
 type Copies struct {
-	Passwd []byte // what /etc/passwd is to be; nil: it can't be mounted, the notes say why
-	Group  []byte // what /etc/group is to be; nil likewise
-	// Numbers says that no line of /etc/group, as the container will have it, makes another group of a gid: runc before 1.3
-	// takes an additional gid for a name first, and looks it up there (libcontainer, user.GetAdditionalGroups).
+	Passwd []byte // the new /etc/passwd; nil: it can't be mounted, and the notes say why
+	Group  []byte // the new /etc/group; nil likewise
+	// Numbers says that no line of the new /etc/group turns a gid into another group: runc before 1.3 first looks an
+	// additional gid up as a name there (libcontainer, user.GetAdditionalGroups).
 	Numbers bool
 }
 
-// Notes say why there can be no copy of one of the two files, or why it has nothing of the image's.
+// Notes say why there can be no copy of one of the two files, or why it contains nothing of the image's.
 func (im *Image) Notes() (notes []string) {
 	im.load()
 	for _, d := range []*database{&im.passwd, &im.group} {
@@ -24,8 +24,8 @@ func (im *Image) Notes() (notes []string) {
 	return notes
 }
 
-// UserName is what a uid is to be called: by its entry, where that is a name and leads back to the uid, else by the wish, else by
-// a form of that which is free. Where free is false, none is.
+// UserName is the name of a uid: its entry's, if that is a valid name that leads back to the uid, else the wish, else
+// a free variant of that. If free is false, there is none.
 func (im *Image) UserName(uid uint32, wish string) (name string, free bool) {
 	im.load()
 	return userName(im.passwd.text, uid, wish)

@@ -14,15 +14,14 @@ import (
 // database is one of the two files as the container sees it.
 type database struct {
 	text      []byte
-	at        string // where it lies, free of links
+	at        string // its path, free of links
 	mountable bool   // a copy can be mounted over it
-	own       bool   // it is the image's, not one that is mounted
-	absent    bool   // there is none, and the container cannot make one
+	own       bool   // it is the image's own, not mounted
+	absent    bool   // it does not exist, and the container can't create it
 	note      string
 }
 
-// database reads /etc/passwd or /etc/group. Each way in which a copy can't be
-// mounted, or nothing can be read, is a note.
+// database reads /etc/passwd or /etc/group. If a copy can't be mounted, or nothing can be read, a note says why.
 func (im *Image) database(p string, fields int) database {
 	if astray := im.Astray(); astray != "" {
 		return database{note: fmt.Sprintf("no copy of %s: where the mount at %s lies can't be told", p, quote.Value(astray))}
@@ -65,8 +64,7 @@ func (im *Image) ownDatabase(p string, s rootfs.Resolved) database {
 	return database{text: text, at: s.Path, mountable: true, own: true}
 }
 
-// newDatabase is for an image without the file (scratch): the runtime makes
-// the mount point, where it can.
+// newDatabase is for an image without the file (scratch): the runtime creates the mount point if it can.
 func (im *Image) newDatabase(p string, s rootfs.Resolved) database {
 	if s.Linked {
 		return database{note: fmt.Sprintf("no copy of %s: it is a link to %s, where nothing is", p, quote.Value(s.Path))}
@@ -77,10 +75,9 @@ func (im *Image) newDatabase(p string, s rootfs.Resolved) database {
 	return database{at: s.Path, mountable: true}
 }
 
-// mountedDatabase reads a file that a bind mount brings: an engine's own
-// passwd (Podman), or whatever somebody mounted there, which may be the host's
-// shadow. A copy of ours is readable for everyone, so only what everyone could
-// read goes into it, and of that only what is an entry (SECURITY.md C13).
+// mountedDatabase reads a file from a bind mount: an engine's own passwd (Podman), or whatever somebody mounted
+// there, which may be the host's shadow. Our copy is readable by everyone, so only what everyone could read goes into
+// it, and of that only entries (SECURITY.md C13).
 func mountedDatabase(p string, s rootfs.Resolved, fields int) database {
 	st, err := s.Stat()
 	if err != nil {

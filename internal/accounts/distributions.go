@@ -36,16 +36,16 @@ var arch string
 //go:embed distributions/busybox.txt
 var busybox string
 
-// lastSystemID is the last uid that distributions give to the accounts of packages (Debian Policy 9.2.2; login.defs(5),
-// SYS_UID_MAX).
+// lastSystemID is the last uid that distributions assign to the accounts of packages (Debian Policy 9.2.2;
+// login.defs(5), SYS_UID_MAX).
 const lastSystemID = 999
 
 // distribution is the text of a distribution's file.
 type distribution string
 
-// distributions are all, with those that take over their accounts. An account counts as shipped by any of them that the image may
-// be of: names and uids together don't collide with those of applications, but for daemons that one distribution has in its base
-// image and another only in a server's (unbound).
+// distributions are all of them, with those that reuse their accounts. An account counts as shipped by any that the
+// image may be of: names together with uids don't collide with those of applications, except for daemons that are in
+// one distribution's base image and in another's server image only (unbound).
 func distributions() []distribution {
 	return []distribution{distribution(debian), distribution(alpine), distribution(fedora), distribution(openSUSE), distribution(arch), distribution(busybox)}
 }
@@ -62,10 +62,10 @@ func (d distribution) mark() string {
 	return name
 }
 
-// nobody is the uid that stands for nobody, and for whoever isn't mapped, on all of them.
+// nobody is the uid that stands for nobody, and for unmapped users, on all of them.
 const nobody = 65534
 
-// shipped are the distributions that an image may be of: the one that its passwd shows by its mark, or all.
+// shipped are the distributions that an image may be of: the one whose mark its passwd has, or all.
 type shipped []distribution
 
 func shippedIn(passwd []byte) shipped {
@@ -84,8 +84,8 @@ func (s shipped) account(name string, uid uint32) bool {
 	return uid == nobody || s.daemon(name, uid) || s.has("account", name, number)
 }
 
-// daemon reports whether an account came along with a package that is mostly there for others: what it keeps below /var
-// doesn't say what the image is for.
+// daemon says that an account belongs to a package that other packages pull in: what it has below /var doesn't say
+// what the image is for.
 func (s shipped) daemon(name string, uid uint32) bool {
 	if uid > lastSystemID {
 		return false

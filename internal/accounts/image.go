@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package accounts reads and edits passwd and group: an image's own, those that are mounted over them, and an administrator's
-// list; it tells from them whom an image was built for. Any line may be made for one parser and against another. Where the files
-// lie is internal/rootfs's to find, who a container runs as internal/policy's to decide.
+// Package accounts reads and edits passwd and group: an image's own, those that are mounted over them, and an
+// administrator's list. It tells from them which user an image was built for. Any line may be crafted to be read
+// differently by different parsers. Finding the files belongs to internal/rootfs, deciding who a container runs as to
+// internal/policy.
 package accounts
 
 import (
@@ -11,19 +12,19 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// Image is a rootfs and what its passwd and group say. It isn't safe for concurrent use.
+// Image is a rootfs, and what its passwd and group say. It isn't safe for concurrent use.
 type Image struct {
 	*rootfs.View
 	loaded bool
 	passwd database
 	group  database
-	layers *Image // the view of the image alone; nil: nobody has asked
+	layers *Image // the view of the image alone; nil: not opened
 }
 
-// In answers from the files of a rootfs, which it reads when they are first asked for.
+// In answers from the files of a rootfs, which are read on demand.
 func In(view *rootfs.View) *Image { return &Image{View: view} }
 
-// Close gives the rootfs back, and its layers.
+// Close closes the rootfs and its layers.
 func (im *Image) Close() error {
 	if im.layers != nil && im.layers.View != im.View {
 		_ = im.layers.View.Close() // nothing was written
@@ -31,17 +32,19 @@ func (im *Image) Close() error {
 	return im.View.Close()
 }
 
-// Layers is the view of the image alone, without what the container has written in its own layer: only that may say who the
-// image was built for. Else a container's process would choose whose its next start is, where /etc/passwd is a link to a place
-// that it can write, or by whose directories it leaves (SECURITY.md A15). The mounts are the same.
+// Layers is the view of the image alone, without what the container has written to its own layer: only the image may
+// say who it was built for. Otherwise a container's process could choose the user of its next start, if /etc/passwd
+// is a link to a place that it can write, or by directories that it leaves (SECURITY.md A15). The mounts are the
+// same.
 //
-// Before a container's first start its own layer is empty, and the view is the container's own. Where the layers can't be told
-// apart, as without an overlay, it is that, too, but what only root could have written is all that is believed.
+// Before a container's first start its own layer is empty, and the view is the container's own. So it is if the
+// layers can't be told apart, as without an overlay, but then only what root alone could have written is believed.
 //
 // Inside translates the owner of a file of the rootfs into a uid of the container's.
 //
-// Trusted says whether nobody but root can change what a path of the host leads to. A layer that others can exchange by its path is
-// none: where engines take a mount away once the overlay is there, somebody else may have put another directory in its place.
+// Trusted says whether only root can change what a path of the host leads to. A layer whose path others can redirect
+// doesn't count: if an engine unmounts a layer once the overlay is mounted, somebody else may have put another
+// directory in its place.
 func (im *Image) Layers(inside func(owner uint32) (uid uint32, ok bool), trusted func(dir string) bool) *Image {
 	if im.layers != nil {
 		return im.layers
@@ -57,14 +60,14 @@ func (im *Image) Layers(inside func(owner uint32) (uid uint32, ok bool), trusted
 	return im.layers
 }
 
-// Files are the texts of passwd and group, for a decision that asks by name and number. OwnGroup says that the second is the
-// image's own, and not mounted from elsewhere.
+// Files are the texts of passwd and group, for a decision that asks by name and number. OwnGroup says that the latter
+// is the image's own, and not mounted.
 func (im *Image) Files() (files *Files, ownGroup bool) {
 	im.load()
 	return &Files{Passwd: im.passwd.text, Group: im.group.text}, im.group.own
 }
 
-// believed is a view of the same rootfs, of which only what root alone can have written counts.
+// believed is a view of the same rootfs that only believes what root alone can have written.
 func (im *Image) believed(inside func(uint32) (uint32, bool)) *Image {
 	im.load()
 	v := *im

@@ -19,15 +19,15 @@ type User struct {
 	Gecos, Home, Shell string
 }
 
-// UserByID is the first entry for a uid in the passwd that the container would see (asRead). The entry is the image's word and no
-// more: its name may be anyone's, its gid may be 0.
+// UserByID is the first entry for a uid in the passwd that the container would see (asRead). The image alone vouches
+// for it: its name may be anyone's, its gid may be 0.
 func (im *Image) UserByID(uid uint32) (User, bool) { return im.files().UserByID(uid) }
 
-// UIDs are the uids of a passwd's entries, for those who ask often: about each file of an image. To look through a passwd of half
-// a million lines for each would take minutes.
+// UIDs are the uids of a passwd's entries, for many lookups, such as one per file of an image: searching a passwd of
+// half a million lines for each would take minutes.
 type UIDs struct {
 	passwd []byte
-	set    map[string]bool // as they are written; nil: nobody has asked
+	set    map[string]bool // as they are written; nil: not read yet
 }
 
 // UIDs are those of the passwd that the container would see.
@@ -68,8 +68,7 @@ func named(line []byte, name string) bool {
 	return string(field(line, 0)) == name
 }
 
-// parseUser reads a well-formed line. The library reads a number that it can't
-// parse as 0, so each is held against the text.
+// parseUser reads a well-formed line. The library reads an invalid number as 0, so each is compared with the text.
 func parseUser(line []byte) (User, bool) {
 	us, err := user.ParsePasswd(bytes.NewReader(line))
 	if err != nil || len(us) != 1 {

@@ -13,11 +13,11 @@ import (
 // Person is an account of an administrator's list, with the groups that it's a member of.
 type Person struct {
 	User
-	Groups []uint32 // but for the primary one
+	Groups []uint32 // without the primary one
 }
 
-// Person finds a name in the list; nil where there is none. A line of that name which parsers could read differently is an
-// error: an administrator's list is not an image's, and who is in it must not be passed over for a typing mistake.
+// Person finds a name in the list; nil: it is not there. A line of that name which parsers could read differently is
+// an error: unlike an image's file, an administrator's list must not lose a person to a typing mistake.
 func (a *Files) Person(name string) (*Person, error) {
 	var p *Person
 	for _, line := range lines(a.Passwd) {

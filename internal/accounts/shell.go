@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Shell is a shell that is there: the entry's, else root's, else a usual one. Where the image has none, it is nologin, as
-// shadow-utils and distroless images give accounts that nobody works as, whether it is there or not.
-// An account of the image may have nologin, as nobody was meant to work as it;
-// ssh and git run commands by the entry's shell.
+// Shell is a shell that exists: the entry's, else root's, else a usual one. If the image has none, it is nologin,
+// which shadow-utils and distroless images give to accounts that nobody works as, whether it exists or not. An
+// account of the image may have nologin, as nobody was meant to work as it; but ssh and git run commands by the
+// entry's shell.
 func (im *Image) Shell(entry string) string {
 	if im.isShell(entry) {
 		return entry

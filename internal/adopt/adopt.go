@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package adopt gives an engine's volume from before, in which root has written, to the identity that uses it now, and back. What a
-// container does to a new volume belongs into internal/layer; nothing here runs when a container is made.
+// Package adopt changes the owner of an old volume of an engine's, which root has written to, to the user that uses
+// it now, and can undo that. What a container does to a new volume belongs to internal/layer; nothing here runs when
+// a container is created.
 package adopt
 
 import (
@@ -25,9 +26,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Find gives the directory of a volume: a name is looked for where engines keep theirs, of an anonymous one
-// its beginning is enough, and a path is taken as it is. It fails on
-// what no engine manages: what a person binds into a container is that person's to give.
+// Find returns the directory of a volume. A name is searched for where engines keep their volumes (the beginning of
+// an anonymous volume's name is enough), and a path is used as it is. It fails for what no engine manages: what a
+// person mounts into a container is theirs to change.
 func Find(volume string, owners trusted.Owners) (string, error) {
 	candidates := []string{path.Clean(volume)}
 	if !path.IsAbs(volume) {
@@ -53,7 +54,7 @@ func Find(volume string, owners trusted.Owners) (string, error) {
 	return "", fmt.Errorf("%q is not a volume of Docker's or Podman's\nhint: name one as docker volume inspect -f '{{.Mountpoint}}' NAME prints it", volume)
 }
 
-// All lists the directories of the volumes that engines keep where they do by default.
+// All lists the directories of volumes in engines' default places.
 func All(owners trusted.Owners) (dirs []string) {
 	for _, store := range engines.VolumeStores() {
 		found, _ := filepath.Glob(store + "/*/_data") // the pattern is well-formed
@@ -66,16 +67,16 @@ func All(owners trusted.Owners) (dirs []string) {
 	return dirs
 }
 
-// ID is an owner of files, as the disk has it.
+// ID is an owner of files, in ids of the disk.
 type ID = layer.Owner
 
-// Options is what is to be done to a volume.
+// Options say what is to be done to a volume.
 type Options struct {
-	Volume string // its directory, as Find gives it
-	To     ID     // who gets what is root's; neither id is 0, but the uid where only groups change
-	Group  bool   // owners stay, and what root's group may use and others may not becomes To's group's
-	From   ID     // who root is on disk: not 0 for the root of a user namespace
-	State  string // the policy's directory of state, where the journal is kept
+	Volume string // its directory, from Find
+	To     ID     // the new owner of root's files; neither id is 0, except the uid if only groups change
+	Group  bool   // owners don't change; what root's group may use and others may not becomes usable to To's group
+	From   ID     // root's ids on disk: not 0 for the root of a user namespace
+	State  string // the policy's state directory, for the journal
 	DryRun bool
 }
 
@@ -83,34 +84,35 @@ type Options struct {
 type Result struct {
 	Volume  string   `json:"volume"`
 	Given   int      `json:"given"`   // entries that changed their owner, or would
-	Skipped []string `json:"skipped"` // paths that stay as they are though they are root's, and why; the first 100
-	Others  int      `json:"others"`  // entries of somebody else, which stay
+	Skipped []string `json:"skipped"` // paths of root's that do not change, and why; the first 100
+	Others  int      `json:"others"`  // entries of other users, which do not change
 }
 
-// entry is a line of the journal: who owned an entry before.
+// entry is a line of the journal: the previous owner of an entry.
 type entry struct {
-	Path []byte `json:"path"` // below the volume, of any bytes; "." is its top
-	Ino  uint64 `json:"ino"`  // which of that name
-	Born int64  `json:"born"` // as numbers of inodes are used again: nanoseconds, 0 where the file system does not say (statx(2))
+	Path []byte `json:"path"` // below the volume, in any bytes; "." is its top
+	Ino  uint64 `json:"ino"`  // which file of that name
+	Born int64  `json:"born"` // as inode numbers are reused: nanoseconds, 0: the file system does not say (statx(2))
 	UID  uint32 `json:"uid"`
 	GID  uint32 `json:"gid"`
-	To   uint32 `json:"to"` // who got it
+	To   uint32 `json:"to"` // the new owner
 
-	Regrouped bool `json:"regrouped,omitempty"` // its group went, too; in journals from before, where that was 0
+	Regrouped bool `json:"regrouped,omitempty"` // its group changed, too; in older journals, it did if it was 0
 }
 
 func (e *entry) is(other *entry) bool { return e.Ino == other.Ino && e.Born == other.Born }
 
-// maxDepth bounds the directories below one another, each of which is open.
+// maxDepth bounds nested directories, each of which is held open.
 const maxDepth = 512
 
-// inside keeps a lookup to the volume, off links and off other mounts: a container that runs with it may change it meanwhile.
+// inside keeps a lookup within the volume, away from links and other mounts: a running container may change it
+// meanwhile.
 const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
-// Adopt gives the identity what in a volume is root's: directories, files, links, sockets and fifos. It
-// stays away from devices, from files with a privilege of their own (a change of owner takes that away) and from files with a
-// second name, which may lie elsewhere. Each change is in the journal before it is made, so that a run that was interrupted
-// can be repeated, and undone. An id of 0 is refused.
+// Adopt changes the owner of root's directories, files, links, sockets and fifos in a volume. It leaves out devices,
+// files with a privilege of their own (a change of owner would remove it) and files with a second name, which may be
+// elsewhere. Each change is in the journal before it is made, so that an interrupted run can be repeated, and undone.
+// An id of 0 is refused.
 func Adopt(o *Options) (*Result, error) {
 	if o.To.GID == 0 || o.To.UID == 0 != o.Group {
 		return nil, errors.New("a volume can't be given to root\nhint: use ids above 0")
@@ -131,7 +133,7 @@ func Adopt(o *Options) (*Result, error) {
 	if err := unix.Fstat(top, &st); err != nil {
 		return nil, fmt.Errorf("look at the volume %q: %w", o.Volume, err)
 	}
-	// The top is the last one: until then a create does not take the volume for adopted.
+	// The top comes last: until then a create does not see the volume as adopted.
 	err = w.directory(top, ".", 0)
 	if err == nil {
 		err = w.add(top, ".", &st)
@@ -199,7 +201,7 @@ func (w *walk) entry(dir int, name, at string, depth int) error {
 	return w.add(fd, at, &st)
 }
 
-// add takes an entry into the batch if it is root's, and can be given.
+// add adds an entry to the batch if it is root's, and can change owner.
 func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	to := w.To.UID
 	switch {
@@ -232,7 +234,7 @@ func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	return nil
 }
 
-// stays says why an entry that is root's is not given; "": it is.
+// stays says why an entry of root's does not change; "": it does.
 func stays(fd int, st *unix.Stat_t) string {
 	switch kind := st.Mode & unix.S_IFMT; {
 	case kind == unix.S_IFCHR, kind == unix.S_IFBLK:
@@ -295,7 +297,7 @@ func (w *walk) flush() error {
 	return nil
 }
 
-// changed is an owner as chown(2) takes it: -1 leaves it as it is.
+// changed is an owner for chown(2): -1 leaves it unchanged.
 func changed(from, to uint32) int {
 	if from == to {
 		return -1
@@ -303,7 +305,7 @@ func changed(from, to uint32) int {
 	return int(to)
 }
 
-// journalName is the file of a volume below the directory of state.
+// journalName is the file of a volume below the state directory.
 func journalName(volume string) string {
 	sum := sha256.Sum256([]byte(volume))
 	return hex.EncodeToString(sum[:16]) + ".jsonl"
@@ -320,15 +322,16 @@ func openJournal(o *Options) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
-	// A line that was cut off ends here; an empty one is none.
+	// A line that was cut off ends here; an empty one means nothing.
 	if _, err := f.WriteString("\n"); err != nil {
 		return nil, errors.Join(fmt.Errorf("write the journal: %w", err), f.Close())
 	}
 	return f, nil
 }
 
-// Undo gives back what a journal has, as far as it is still the same, and of who got it. It goes by the journal alone. The journal is
-// removed once all of it was given back or is gone; what was made since, or put in the place of something, stays.
+// Undo restores the owners in a journal, if the entry is still the same and belongs to the new owner. It only follows
+// the journal, which is removed once everything was restored or is gone; what was created since, or has replaced
+// something, does not change.
 func Undo(o *Options) (*Result, error) {
 	name := path.Join(journalDir(o.State), journalName(o.Volume))
 	text, err := os.ReadFile(name)
@@ -365,14 +368,14 @@ func Undo(o *Options) (*Result, error) {
 	return r, os.Remove(name)
 }
 
-// readJournal gives each entry once. Of several runs, who owned it first counts, and who got it last. What a program has put in the place of an
-// entry between two runs is an entry of its own.
+// readJournal returns each entry once. Of several runs, the first previous owner counts, and the last new one. What a
+// program has put in the place of an entry between two runs is an entry of its own.
 func readJournal(text []byte) (all []*entry) {
 	seen := map[string]*entry{}
 	for line := range bytes.Lines(text) {
 		var e entry
 		if json.Unmarshal(line, &e) != nil {
-			continue // cut off, before anything was changed by it
+			continue // cut off before anything was changed
 		}
 		first, known := seen[string(e.Path)]
 		switch {
@@ -386,7 +389,8 @@ func readJournal(text []byte) (all []*entry) {
 	return all
 }
 
-// giveBack says whether it did; what is gone, something else by now, or somebody else's is nothing to give back.
+// giveBack says whether it changed the owner; what is gone, was replaced, or belongs to somebody else does not
+// change.
 func giveBack(o *Options, top int, e *entry) (bool, error) {
 	fd, err := walkTo(top, string(e.Path))
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EXDEV) {
@@ -413,7 +417,7 @@ func giveBack(o *Options, top int, e *entry) (bool, error) {
 	return true, unix.Fchownat(fd, "", changed(e.To, e.UID), gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// walkTo opens a path one part at a time: it may be longer than the kernel takes at once.
+// walkTo opens a path one component at a time: it may be longer than the kernel allows.
 func walkTo(top int, at string) (int, error) {
 	fd, err := unix.FcntlInt(uintptr(top), unix.F_DUPFD_CLOEXEC, 0)
 	for part := range strings.SplitSeq(at, "/") {
@@ -427,15 +431,15 @@ func walkTo(top int, at string) (int, error) {
 	return fd, err
 }
 
-// Left is why a volume is to be adopted: one of these. The zero value is no reason.
+// Left is a reason to adopt a volume. The zero value is none.
 type Left struct {
-	Roots  bool   // its top is root's, and something in it is, too: it was used as root, and can't be written without
-	Groups bool   // it is open to root's group, which no container has, and to nobody else but its owner
-	Part   string // what in it is root's, and closed to its owner
+	Roots  bool   // its top is root's, and something in it is, too: root used it, and nobody else can write it
+	Groups bool   // only its owner and root's group, which no container has, can use it
+	Part   string // something in it that is root's and closed to its owner
 	Who    ID     // the owner of a volume with such a part
 }
 
-// LeftIn says why a volume is to be adopted.
+// LeftIn says why a volume has to be adopted.
 func LeftIn(dir string, owners trusted.Owners) (l Left) {
 	switch {
 	case layer.RootsVolume(dir, owners):

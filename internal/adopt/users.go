@@ -28,18 +28,19 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// User is a container of an engine's that mounts a volume, whether it runs or not.
+// User is a container that mounts a volume, running or not.
 type User struct {
 	Name  string
-	Last  policy.LastStart // who it was at its last start
-	Known bool             // Last is
-	Would bool             // in mode audit: who it would have been
+	Last  policy.LastStart // its identity at its last start
+	Known bool             // Last is known
+	Would bool             // in mode audit: the identity that it would have had
 }
 
-// Audited is who a container would have been at its last start, by its id, where that was in mode audit: its layer says nothing then.
+// Audited is the identity that a container would have had at its last start, by its id, if that was in mode audit:
+// its layer says nothing then.
 type Audited func(id string) (policy.LastStart, bool)
 
-// container is what engines' inspect says of one (docker-container-inspect(1), podman-container-inspect(1)).
+// container is what engines' inspect says of a container (docker-container-inspect(1), podman-container-inspect(1)).
 type container struct {
 	ID     string `json:"Id"`
 	Name   string
@@ -52,7 +53,8 @@ type container struct {
 	}
 }
 
-// hasUsers says that a container has a user namespace, in which an id is another one on disk: by its own wish, or its engine's.
+// hasUsers says that a container has a user namespace, in which ids differ from those on disk: because it asked for
+// one, or its engine did.
 func (c *container) hasUsers(upper string) bool {
 	var st unix.Stat_t
 	return c.HostConfig.UsernsMode != "" && c.HostConfig.UsernsMode != "host" ||
@@ -78,7 +80,7 @@ func Users(ctx context.Context, dir string, audited Audited) (users []User, err 
 		users = append(users, found...)
 	}
 	if len(users) == 0 {
-		return nil, failed // an engine that does not run has nothing to do with what another one knows
+		return nil, failed // an engine that does not run doesn't matter if another one answers
 	}
 	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
 	return users, nil
@@ -101,7 +103,7 @@ func usersOf(ctx context.Context, client, dir string, audited Audited) (users []
 	for i := range all {
 		c := &all[i]
 		if !slices.ContainsFunc(c.Mounts, func(m struct{ Source string }) bool { return path.Clean(m.Source) == dir }) {
-			continue // the filter is also for where something is mounted
+			continue // the filter also matches mount destinations
 		}
 		u := User{Name: strings.TrimPrefix(c.Name, "/")}
 		if upper := c.GraphDriver.Data["UpperDir"]; path.IsAbs(upper) && !c.hasUsers(upper) {
@@ -115,12 +117,12 @@ func usersOf(ctx context.Context, client, dir string, audited Audited) (users []
 	return users, nil
 }
 
-// by says of those that chose who they are by what.
+// by describes sources that let the container choose.
 var by = map[decision.Source]string{
 	decision.Requested: " by its own request", decision.Joined: " as the container whose processes it joins", decision.Volume: " as its volumes are", decision.Prepared: " by its command",
 }
 
-// said is what is known of a container, for people.
+// said describes what is known of a container, for people.
 func (u *User) said() string {
 	name := quote.Value(u.Name)
 	if !u.Known {
@@ -136,8 +138,9 @@ func (u *User) said() string {
 	return fmt.Sprintf("%s%s %d:%d%s", name, is, u.Last.UID, u.Last.GID, by[u.Last.Source])
 }
 
-// Whose is the one user of the volume's containers. Anybody may start one with anybody's volume, so that it takes one whose image or
-// whose policy says who it is, and none that disagrees, or of which nothing is known. Who has chosen who he is has no say alone.
+// Whose is the one user of the volume's containers. Anybody may start a container with anybody's volume, so at least
+// one must get its user from its image or its policy, and none may disagree, or be unknown. A user that was chosen
+// doesn't count alone.
 func Whose(dir string, users []User) (ID, error) {
 	var found *User
 	var said []string
@@ -172,8 +175,9 @@ func Whose(dir string, users []User) (ID, error) {
 	return ID{}, fmt.Errorf("the user of the volume %q is unknown: %s\nhint: %s", dir, what, advice)
 }
 
-// ofImage is the one user for whom the images of a volume's containers were built, where the others are who the policy makes of root:
-// those become the owner of what they mount. It is for whoever runs adopt to decide by, as anybody may make an image.
+// ofImage is the one user that the images of some of a volume's containers were built for, if the policy decides the
+// user of the others: those become the owner of what they mount. Whoever runs adopt has to decide, as anybody may
+// build an image.
 func ofImage(users []User) (who ID, ok bool) {
 	for i := range users {
 		switch u := &users[i]; {
@@ -187,7 +191,7 @@ func ofImage(users []User) (who ID, ok bool) {
 	return who, ok
 }
 
-// Running names the containers that run with a volume, by what the kernel has mounted in them.
+// Running names the running containers that mount a volume, according to the kernel.
 func Running(dir string) (names []string, err error) {
 	v, err := volumeAt(dir)
 	if err != nil {
@@ -205,11 +209,11 @@ func Running(dir string) (names []string, err error) {
 	return names, nil
 }
 
-// volumeOnDisk is where a volume is in its file system.
+// volumeOnDisk is a volume's place in its file system.
 type volumeOnDisk struct {
 	unix.Stat_t
 	device string // as mountinfo has it
-	path   string // from the file system's own root
+	path   string // from the root of the file system
 }
 
 func volumeAt(dir string) (v volumeOnDisk, err error) {
@@ -231,8 +235,8 @@ func volumeAt(dir string) (v volumeOnDisk, err error) {
 	return v, nil
 }
 
-// mountedIn says that a process has a mount of the volume or of something in it, or one that can be written of a directory above it. What is not of that
-// file system is not looked at, which may be one that does not answer.
+// mountedIn says that a process has a mount of the volume or of something in it, or a writable one of a directory
+// above it. Other file systems are not looked at: they may not answer.
 func (v *volumeOnDisk) mountedIn(pid int) bool {
 	id := strconv.Itoa(pid)
 	mounts, err := proc.MountsOf(id)
@@ -244,7 +248,7 @@ func (v *volumeOnDisk) mountedIn(pid int) bool {
 		case m.Device != v.device:
 		case links.Within(v.path, m.Root):
 			return true
-		case !links.Within(m.Root, v.path) || slices.Contains(strings.Split(m.Mode, ","), "ro"): // whoever only looks at all of a machine
+		case !links.Within(m.Root, v.path) || slices.Contains(strings.Split(m.Mode, ","), "ro"): // it only looks at the whole machine
 		case isAtHome(id): // a runtime's process that is about to become the container's, and has the host's mounts until then
 		case v.isAt("/proc/"+id+"/root"+m.Point, strings.TrimPrefix(strings.TrimPrefix(v.path, m.Root), "/")):
 			return true
@@ -259,7 +263,7 @@ func isAtHome(pid string) bool {
 	return unix.Stat("/", &own) == nil && unix.Stat("/proc/"+pid+"/root/", &its) == nil && own.Dev == its.Dev && own.Ino == its.Ino
 }
 
-// isAt says that the volume is what lies there below a directory, and nothing that is mounted over it.
+// isAt says that the volume itself is below a directory at that path, and not something mounted over it.
 func (v *volumeOnDisk) isAt(dir, below string) bool {
 	top, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -275,7 +279,7 @@ func (v *volumeOnDisk) isAt(dir, below string) bool {
 	return unix.Fstat(fd, &st) == nil && st.Dev == v.Dev && st.Ino == v.Ino
 }
 
-// StillRun is why a volume is not given while its containers run.
+// StillRun is the error if a volume's containers are running.
 func StillRun(dir string, names []string) error {
 	return fmt.Errorf("the volume %q is mounted in %s, which is running\nhint: stop it, or use --force", dir, strings.Join(quoted(names), ", "))
 }
@@ -287,10 +291,10 @@ func quoted(names []string) (all []string) {
 	return all
 }
 
-// minPrefix is how many digits of an anonymous volume's name are enough to mean it, as engines show them of containers.
+// minPrefix is how many digits of an anonymous volume's name are enough, as engines show them for containers.
 const minPrefix = 12
 
-// byPrefix finds the volume in a store whose name of hexadecimal digits begins so.
+// byPrefix finds the volume in a store whose name of hexadecimal digits begins like this.
 func byPrefix(prefix string, dirs []string) (found []string) {
 	if len(prefix) < minPrefix || strings.Trim(prefix, "0123456789abcdef") != "" {
 		return nil
@@ -303,13 +307,13 @@ func byPrefix(prefix string, dirs []string) (found []string) {
 	return found
 }
 
-// several is why a beginning is not enough.
+// several is the error if that is not enough.
 func several(prefix string, dirs []string) error {
 	return fmt.Errorf("the names of %d volumes begin with %q\nhint: type more of the name", len(dirs), prefix)
 }
 
-// Leaves are the containers that go on as who a volume is taken from at their next start: what they have written there is somebody
-// else's by then.
+// Leaves are the containers that will keep the volume's previous owner as their identity at their next start: what
+// they have written there belongs to somebody else by then.
 func Leaves(users []User, from, to ID) (names []string) {
 	for i := range users {
 		if u := &users[i]; u.Known && !u.Would && u.Last.UID == from.UID && u.Last.UID != to.UID {

@@ -18,18 +18,19 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// LostFile counts, in a policy's directory of state, the decisions that were not logged everywhere. To remove it is to begin anew.
+// LostFile, in a policy's state directory, counts the decisions that were not logged everywhere. Removing it resets
+// the count.
 func LostFile(state string) string { return path.Join(state, "lost") }
 
-// Lost is what the counter says.
+// Lost is the content of the counter.
 type Lost struct {
 	Count  uint64    `json:"count"`
 	Last   time.Time `json:"last"`
 	Reason string    `json:"reason"` // of the last one
 }
 
-// lostSize is the length of the counter's one line, in bytes. It has always the same, so that it is written in place: on a full
-// disk, where lines are lost, a file can't grow, but it keeps the block that it has.
+// lostSize is the length of the counter's one line, in bytes. It is constant, so that the line is written in place:
+// on a full disk, where lines are lost, a file can't grow, but it keeps its block.
 const lostSize = 512
 
 // lostTries bounds how long a call waits for others that count, lostPause each time.
@@ -38,7 +39,8 @@ const (
 	lostPause = time.Millisecond / 2
 )
 
-// CountLost adds one to the counter. It waits for nobody for long; who gets an error has told the engine's log of the line.
+// CountLost adds one to the counter. It does not wait long; a caller that gets an error has warned in the engine's
+// log already.
 func CountLost(state string, why error, owners trusted.Owners) error {
 	return countLost(LostFile(state), time.Now(), why, owners)
 }
@@ -55,7 +57,7 @@ func countLost(name string, now time.Time, why error, owners trusted.Owners) err
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd) // also lets go of the lock
+	defer unix.Close(fd) // also releases the lock
 	if _, err := isLog(fd, owners); err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func countLost(name string, now time.Time, why error, owners trusted.Owners) err
 	if err != nil {
 		return err
 	}
-	before, _ := parseLost(buf[:n]) // what makes no sense counts for nothing
+	before, _ := parseLost(buf[:n]) // a malformed count is zero
 	line := fmt.Sprintf("%d %s %s", before.Count+1, now.UTC().Format(decision.LogTime), quote.Text(strings.ReplaceAll(why.Error(), "\n", "; "), 400))
 	line = fmt.Sprintf("%-*s\n", lostSize-1, line[:min(len(line), lostSize-1)])
 	_, err = unix.Pwrite(fd, []byte(line), 0)
@@ -85,7 +87,7 @@ func lock(fd int) error {
 	return unix.EWOULDBLOCK
 }
 
-// ReadLost reads the counter; without one nothing was lost.
+// ReadLost reads the counter; if there is none, nothing was lost.
 func ReadLost(state string, owners trusted.Owners) (Lost, error) {
 	return readLost(LostFile(state), owners)
 }

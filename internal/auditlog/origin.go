@@ -10,8 +10,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Locate fills in where the container comes from, as its engine says on its own account. root is the runtime's --root,
-// absolute, "" where the engine names none; dir is the bundle's directory, rootfs the container's file system as config.json has it.
+// Locate adds where the container comes from, as its engine vouches for it. root is the runtime's --root, absolute,
+// "" if the engine sets none; dir is the bundle's directory, rootfs the container's file system as config.json has
+// it.
 func Locate(e *decision.Decision, root, dir, rootfs string, annotations map[string]string, owners trusted.Owners) {
 	o := policy.OriginOf(root, dir, annotations)
 	e.Engine, e.Namespace, e.Pod, e.Container, e.Image = o.Engine, o.Namespace, o.Pod, o.Container, o.Image

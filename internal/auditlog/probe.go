@@ -13,8 +13,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Probe tries each place that a policy logs to, as Write would, and says what is wrong with those that would get no line. It
-// writes nothing, leaves no file behind that was not there, and only connects to the daemons' sockets.
+// Probe tries each place that a policy logs to, as Write would, and says what is wrong with those that would not get
+// a line. It writes nothing, leaves no new file behind, and only connects to the daemons' sockets.
 func Probe(to *policy.Log, owners trusted.Owners) []error {
 	var failed []error
 	if to.File != "" {
@@ -50,7 +50,8 @@ func probeFile(name string, owners trusted.Owners) error {
 	case !errors.Is(err, unix.ENOENT):
 		return err
 	}
-	// It would be made. One without a name shows that it could be, where the file system has such (open(2), O_TMPFILE).
+	// The file would be created. A nameless one shows that it can be, if the file system supports that (open(2),
+	// O_TMPFILE).
 	dir := path.Dir(name)
 	fd, err = unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	switch {

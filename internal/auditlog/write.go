@@ -16,8 +16,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Write sends the entry to each place that the policy names. The error says which of them did not get it. It waits for
-// nobody: not for a reader of a FIFO, nor for a daemon that is stuck.
+// Write sends the entry to each place that the policy names. The error says which of them did not get it. It does not
+// block: neither for a reader of a FIFO, nor for a daemon that hangs.
 func Write(to *policy.Log, e *decision.Decision, owners trusted.Owners) error {
 	line := Line(e)
 	var failed []error
@@ -40,22 +40,22 @@ func Write(to *policy.Log, e *decision.Decision, owners trusted.Owners) error {
 	return errors.Join(failed...)
 }
 
-// guarded says why others can lead a log's path elsewhere, by a directory or a link on the way; nil if they can't.
+// guarded says why others can redirect a log's path, by a directory or a link on the way; nil: they can't.
 func guarded(name string, owners trusted.Owners) error {
 	_, _, err := trusted.CheckPath(path.Dir(name), owners.WithGroups())
 	if errors.Is(err, unix.ENOENT) {
-		return nil // to open it says so
+		return nil // opening it reports the error
 	}
 	return err
 }
 
-// appendLine adds a line to the end of a file, which it makes where there is none. Nothing stays open, so that a rotated
-// file is left at once.
+// appendLine appends a line to a file, which it creates if necessary. The file is closed again, so that a rotated one
+// is no longer used.
 //
-// The kernel keeps the writes of O_APPEND apart (open(2); not so on NFS), so a line is one write. On a full disk half of it
-// may have been written: whoever comes next then begins on a new line. The half one stays, as evidence: cutting it off
-// could take a line with it that somebody else has appended meanwhile. Who looks while another one writes may see half a
-// line, too, and leaves an empty one, which is no harm.
+// The kernel does not interleave writes with O_APPEND (open(2); on NFS it may), so a line is one write. On a full
+// disk half of it may have been written: the next writer then begins on a new line. The half stays, as evidence:
+// truncating it could remove a line that somebody else has appended since. A reader that looks while another call
+// writes may see half a line, too, and adds an empty one, which does no harm.
 func appendLine(name string, line []byte, owners trusted.Owners) error {
 	if err := guarded(name, owners); err != nil {
 		return err
@@ -68,7 +68,7 @@ func appendLine(name string, line []byte, owners trusted.Owners) error {
 		return err
 	}
 	err = appendTo(fd, line, owners)
-	// A quota or a full server may show only now (close(2)).
+	// A quota or a full server may only show now (close(2)).
 	return errors.Join(err, unix.Close(fd))
 }
 
@@ -78,7 +78,7 @@ func appendTo(fd int, line []byte, owners trusted.Owners) error {
 		return err
 	}
 	if st.Size > 0 {
-		last := []byte{'\n'} // so it is where the file was truncated meanwhile
+		last := []byte{'\n'} // as it is if the file was truncated meanwhile
 		if _, err := unix.Pread(fd, last, st.Size-1); err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func appendTo(fd int, line []byte, owners trusted.Owners) error {
 	return err
 }
 
-// isLog says why an open file is none that lines can be trusted to.
+// isLog says why an open file can't be trusted with lines.
 func isLog(fd int, owners trusted.Owners) (st unix.Stat_t, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return st, err
@@ -111,9 +111,9 @@ func isLog(fd int, owners trusted.Owners) (st unix.Stat_t, err error) {
 	return st, nil
 }
 
-// Both daemons are sent datagrams, which are lost where they would have to wait. Their libraries (the standard one's log/syslog;
-// go-systemd's journal) write through the package net without a deadline: a daemon that has stopped reading, once its queue is
-// full, would hold up every container.
+// Both daemons get datagrams, which are dropped if sending would block. The usual libraries (the standard log/syslog;
+// go-systemd's journal) write through package net without a deadline: a daemon that has stopped reading would block
+// every container once its queue is full.
 const (
 	syslogSocket  = "/dev/log"                    // syslog(3)
 	journalSocket = "/run/systemd/journal/socket" // systemd, docs/JOURNAL_NATIVE_PROTOCOL.md
@@ -130,14 +130,14 @@ func priority(e *decision.Decision) int {
 // facility is that of daemons (syslog(3), LOG_DAEMON).
 const facility = 3 << 3
 
-// syslogMessage is what local daemons read (RFC 3164, section 4.1). It has no time of its own: the daemon's and the line's
-// are better.
+// syslogMessage is what local daemons read (RFC 3164, section 4.1). It has no time of its own: the daemon's and the
+// line's are better.
 func syslogMessage(e *decision.Decision, text []byte) []byte {
 	m := fmt.Appendf(nil, "<%d>nonroot-runc[%d]: ", facility|priority(e), os.Getpid())
 	return append(m, text...)
 }
 
-// journalMessage has a field on each line, none of which has a newline in it.
+// journalMessage has one field per line, without a newline in it.
 func journalMessage(e *decision.Decision, text []byte) []byte {
 	m := append([]byte("SYSLOG_IDENTIFIER=nonroot-runc\nPRIORITY="), strconv.Itoa(priority(e))...)
 	m = append(append(m, "\nNONROOT_EVENT="...), e.Event...)

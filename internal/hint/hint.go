@@ -22,8 +22,8 @@ const (
 	Flat = "; hint: "
 )
 
-// Split takes a message of either form apart. Of several that were joined, findings and advice are each joined by "; ". Neither
-// part has a line break; advice is "" where the message has none.
+// Split splits a message of either form. If several were joined, findings and advice are each joined by "; ". Neither
+// part has a line break; advice is "" if there is none.
 func Split(msg string) (finding, advice string) {
 	var findings, hints []string
 	for i, line := range strings.Split(msg, "\n") {
@@ -42,11 +42,11 @@ func Split(msg string) (finding, advice string) {
 	return finding, advice
 }
 
-// Text is what an error says. Paths in errors of package os, the only values in messages that are not between quotes, are quoted
-// where they could make a line or pass for advice.
+// Text is an error's message. Paths in errors of package os, the only unquoted values in messages, are quoted if they
+// could begin a line or pass for advice.
 func Text(err error) string { return quoted(err.Error(), err) }
 
-// quoted is a message with the paths quoted that the errors of package os among an error's causes name.
+// quoted quotes such paths in a message, for all errors of package os among an error's causes.
 func quoted(msg string, err error) string {
 	switch e := err.(type) { //nolint:errorlint // the causes are gone through one by one
 	case *fs.PathError:
@@ -69,7 +69,7 @@ func quoted(msg string, err error) string {
 
 func forges(path string) bool { return strings.ContainsAny(path, "\n;\"") }
 
-// Line is what an error says, in one line.
+// Line is an error's message in one line.
 func Line(err error) string {
 	msg := Text(err)
 	if !strings.Contains(msg, "\n") {
@@ -82,7 +82,7 @@ func Line(err error) string {
 	return finding + Flat + advice
 }
 
-// unquoted is where the first Flat stands that is not part of a value between quotes; -1: there is none.
+// unquoted is the position of the first Flat that is not inside quotes; -1: there is none.
 func unquoted(line string) int {
 	quoted := false
 	for i := 0; i < len(line); i++ {

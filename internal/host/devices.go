@@ -13,17 +13,17 @@ import (
 // devicesFile is where the kernel lists its drivers' majors (proc_devices(5)).
 const devicesFile = "/proc/devices"
 
-// fixedMajors are majors of character devices that lead to a disk or tape, whether or not their driver is loaded yet: st,
-// sg, mtd, raw and osst (Linux, admin-guide/devices.txt).
+// fixedMajors are majors of character devices that give access to a disk or tape, whether or not their driver is
+// loaded yet: st, sg, mtd, raw and osst (Linux, admin-guide/devices.txt).
 var fixedMajors = []int64{9, 21, 90, 162, 206}
 
-// rawDrivers are the names of such devices whose majors the kernel chooses. Their drivers check what a command does, but
-// let whoever has opened one read and write blocks (Linux, scsi_cmd_allowed, nvme_cmd_allowed), or memory (dax).
+// rawDrivers are the names of such devices whose majors the kernel assigns. Their drivers check what a command does,
+// but let whoever has opened one read and write blocks (Linux, scsi_cmd_allowed, nvme_cmd_allowed), or memory (dax).
 var rawDrivers = []string{"bsg", "nvme", "nvme-generic", "dax", "ndctl", "dimmctl", "ubi0", "mmc_rpmb", "rpmb"}
 
-// RawMajors are the majors of character devices by which a disk, a tape or memory is read.
+// RawMajors are the majors of character devices that give access to a disk, a tape or memory.
 func RawMajors() []int64 {
-	// Without the list, what has a fixed major is known all the same.
+	// Without the list, the fixed majors are still known.
 	text, _ := proc.Read(devicesFile)
 	return rawMajors(string(text))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package host knows what ids and files mean on the host: groups, devices and engines' sockets. It reads the host's own files
-// and passes no judgement (internal/policy); what is in a container is internal/rootfs's to read.
+// Package host knows what ids and files mean on the host: groups, devices and engines' sockets. It reads the host's
+// own files, and leaves judging to internal/policy, and what is in a container to internal/rootfs.
 package host
 
 import (
@@ -17,11 +17,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// GroupFile is where the host's groups are read (group(5)). Groups of a directory service are not in it.
+// GroupFile is the host's group file (group(5)). Groups of a directory service are not in it.
 const GroupFile = "/etc/group"
 
-// ReadGroups reads what gids mean on the host: from its group file, and by the engines' sockets. A host without the file has
-// no names, as minimal ones are; where it can't be read, every gid means something.
+// ReadGroups reads what gids mean on the host, from its group file and the engines' sockets. A minimal host without
+// the file has no names; if it can't be read, every gid means something.
 func ReadGroups(file string) *policy.HostGroups {
 	g := &policy.HostGroups{}
 	for _, s := range engines.Sockets() {
@@ -41,7 +41,7 @@ func ReadGroups(file string) *policy.HostGroups {
 	return g
 }
 
-// ParseGroups is a host with this text as its group file, and without an engine's socket.
+// ParseGroups is a host with this text as its group file, and no engine's socket.
 func ParseGroups(text []byte) *policy.HostGroups {
 	g := &policy.HostGroups{}
 	parse(g, text)
@@ -55,13 +55,14 @@ func parse(g *policy.HostGroups, text []byte) {
 		return
 	}
 	for _, e := range all {
-		if e.Gid >= 0 && e.Gid <= 1<<32-1 { // else no process can have it
+		if e.Gid >= 0 && e.Gid <= 1<<32-1 { // otherwise no process can have it
 			g.Groups = append(g.Groups, policy.HostGroup{Name: e.Name, GID: uint32(e.Gid)})
 		}
 	}
 }
 
-// DeviceGroup is the group that owns a device node of the host's: a character device's below /dev, by no symbolic link.
+// DeviceGroup is the group that owns a device node of the host: a character device below /dev, not reached by a
+// symbolic link.
 func DeviceGroup(path string) (gid uint32, ok bool) {
 	var st unix.Stat_t
 	if !isBelowDev(path) || unix.Lstat(path, &st) != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// Bind is a bind mount of a container's.
+// Bind is a bind mount of a container.
 type Bind struct {
 	Source      string // absolute
 	Destination string
@@ -24,14 +24,14 @@ type Bind struct {
 	ReadOnly    bool
 }
 
-// Socket is an engine's socket, and who may connect to it: who may write to it (unix(7), "Pathname socket ownership and
-// permissions").
+// Socket is an engine's socket, and who may connect to it: whoever may write to it (unix(7), "Pathname socket
+// ownership and permissions").
 type Socket struct {
 	Path     string // free of links
-	Mount    string // the destination of the container's mount that leads to it
+	Mount    string // the destination of the mount that leads to it
 	Everyone bool
-	Users    []uint32 // root left out
-	Groups   []uint32 // 0 left out
+	Users    []uint32 // without root
+	Groups   []uint32 // without 0
 }
 
 // inode is a file, by whatever path.
@@ -39,12 +39,12 @@ type inode struct{ dev, ino uint64 }
 
 func inodeOf(st *unix.Stat_t) inode { return inode{st.Dev, st.Ino} }
 
-// EngineSockets finds the engines' sockets to which mounts lead: of the socket itself under whatever name, or of a directory
-// above it. Files are compared by device and inode, so that links, other mounts of the same directory and /proc/PID/root
-// change nothing. A directory of another place in which one of these is mounted once more is found if somebody else than root
-// may open the socket, as only then it matters.
+// EngineSockets finds the engines' sockets that mounts lead to: mounts of the socket itself under any name, or of a
+// directory above it. Files are compared by device and inode, so that links, other mounts of the same directory and
+// /proc/PID/root make no difference. A directory elsewhere that one of these is mounted in once more is found if
+// users other than root may open the socket, as only then it matters.
 //
-// A regular file, as engines mount three of, costs one system call.
+// A regular file, of which engines mount three, costs one system call.
 func EngineSockets(binds []Bind) []Socket { return socketsIn(engines.Sockets(), binds) }
 
 func socketsIn(known []string, binds []Bind) []Socket {
@@ -73,7 +73,7 @@ func socketsIn(known []string, binds []Bind) []Socket {
 	return found
 }
 
-// engineSocket is a socket that exists, with the directories above it.
+// engineSocket is an existing socket, and the directories above it.
 type engineSocket struct {
 	Socket
 	self  inode
@@ -119,11 +119,11 @@ func (s *engineSocket) shownBy(source *unix.Stat_t, b Bind) bool {
 	return s.mountedBelow(b.Source)
 }
 
-// mountedBelow says that below a directory the socket, or a directory above it, is mounted once more.
+// mountedBelow says that the socket, or a directory above it, is mounted once more below a directory.
 func (s *engineSocket) mountedBelow(dir string) bool {
 	real, err := RealPath(dir)
 	if err != nil {
-		return true // what cannot be known is taken for the worst
+		return true // if it can't be known, the worst is assumed
 	}
 	mounts, err := proc.ReadMounts()
 	if err != nil {
@@ -141,7 +141,7 @@ func (s *engineSocket) mountedBelow(dir string) bool {
 	return false
 }
 
-// RealPath is where a path leads, free of links (proc(5), /proc/pid/fd).
+// RealPath resolves the links of a path (proc(5), /proc/pid/fd).
 func RealPath(name string) (string, error) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -159,7 +159,7 @@ const (
 	aclWrite   = 2
 )
 
-// writersOf takes more for writers than may be: that an owner can have less rights than others is not looked at.
+// writersOf may list too many writers: an owner with fewer rights than others still counts.
 func writersOf(name string, st *unix.Stat_t) Socket {
 	w := Socket{Path: name, Everyone: st.Mode&unix.S_IWOTH != 0}
 	if st.Mode&unix.S_IWUSR != 0 {
@@ -176,7 +176,7 @@ func writersOf(name string, st *unix.Stat_t) Socket {
 	return w
 }
 
-// addList adds whom an access control list names. Where it has a mask, the mode's bits for the group are the mask.
+// addList adds the users and groups of an access control list. If it has a mask, the mode's group bits are the mask.
 func (w *Socket) addList(list []byte, mask bool) {
 	if !mask || len(list) < 4 || binary.LittleEndian.Uint32(list) != aclVersion {
 		return

@@ -33,43 +33,44 @@ type Finding struct {
 	Calls  []string `json:"calls"`            // names of the calls, each once
 	Count  int      `json:"count"`            // how often it was denied
 	By     []string `json:"by"`               // programs, each once
-	Why    string   `json:"why"`              // and what to do, where no line of a policy does
-	Policy string   `json:"policy,omitempty"` // what gives it, as a key: "adapt.own"
-	Value  string   `json:"value,omitempty"`  // and what belongs there
+	Why    string   `json:"why"`              // and what to do, if no line of a policy helps
+	Policy string   `json:"policy,omitempty"` // the key that would allow it: "adapt.own"
+	Value  string   `json:"value,omitempty"`  // and its value
 }
 
 // Kinds of findings.
 const (
-	Directory  = "directory"  // of the image, which can be given
-	Image      = "image"      // files of the image that are never given
+	Directory  = "directory"  // of the image, whose owner can change
+	Image      = "image"      // files of the image that never change owner
 	Mounted    = "mount"      // files of a volume, or of the host
 	Device     = "device"     // a device node
-	Kernel     = "kernel"     // files of the kernel's
-	Port       = "port"       // a port below the first one that is free
+	Kernel     = "kernel"     // files of the kernel
+	Port       = "port"       // a port below the first one that is open to all
 	Home       = "home"       // no space in the home
 	Identity   = "identity"   // another user or group
-	Privileged = "privileged" // what takes a capability
+	Privileged = "privileged" // something that needs a capability
 	Unknown    = "other"      // what the modes of files do not explain
 )
 
-// maxFindings bounds what is told; what more there is, is counted only.
+// maxFindings bounds what is reported; the rest is only counted.
 const maxFindings = 200
 
-// Advisor makes findings of what was denied.
+// Advisor turns denials into findings.
 type Advisor struct {
-	Policy  *policy.Policy     // what of it holds for the container
-	General *policy.Policy     // the policy as a whole; nil: Policy
-	Rootfs  string             // the container's, as the host has it; "": not known
-	Mounts  []Mount            // the container's, in their order
+	Policy  *policy.Policy     // the part of it that holds for the container
+	General *policy.Policy     // the whole policy; nil: Policy
+	Rootfs  string             // the container's, as a path of the host; "": unknown
+	Mounts  []Mount            // the container's, in order
 	Record  *decision.Decision // what was decided about it
-	Asked   []string           // the capabilities that root would have had; nil: nobody knows
+	Asked   []string           // the capabilities that root would have had; nil: unknown
 
-	Rootless bool // a person's engine runs it
+	Rootless bool // a user's own engine runs it
 	Podman   bool
 	Groups   *policy.HostGroups
 	// Account names the host's account with a uid; "": there is none.
 	Account func(uid uint32) string
-	// Subordinate names whose containers have an id, by /etc/subuid ("uid") or /etc/subgid ("gid"); "": nobody's.
+	// Subordinate says whose containers an id belongs to, by /etc/subuid ("uid") or /etc/subgid ("gid"); "":
+	// nobody's.
 	Subordinate func(kind string, id uint32) string
 
 	found []*Finding
@@ -80,10 +81,10 @@ type Advisor struct {
 // Mount is a mount of config.json.
 type Mount struct{ Destination, Source, Type string }
 
-// Findings are what was denied so far, in the order of the first time.
+// Findings are what was denied so far, in the order of first occurrence.
 func (a *Advisor) Findings() []*Finding { return a.found }
 
-// Denied takes one denied call. It looks at files of the container at once, as long as they are like that.
+// Denied records one denied call. It looks at files of the container at once, while they are as the call found them.
 func (a *Advisor) Denied(d *Denied) {
 	if noDenial[d.Name] {
 		return
@@ -93,7 +94,7 @@ func (a *Advisor) Denied(d *Denied) {
 	}
 }
 
-// add adds to what was found: each thing once, with what calls it was found by, and by whom.
+// add adds to the findings: each thing once, with the calls and programs that it was found by.
 func (a *Advisor) add(f Finding, call, by string) {
 	key := f.Kind + "\x00" + f.What + "\x00" + f.Why
 	known := a.index[key]
@@ -120,9 +121,9 @@ func (a *Advisor) add(f Finding, call, by string) {
 	}
 }
 
-// noDenial are calls that end so without anything being refused: a file that can't be polled (epoll_ctl(2), EPERM), a leader of a
-// session or group that makes itself one (setpgid(2), setsid(2)), and the return from a signal's handler, which has the result
-// of what the signal came upon (sigreturn(2)).
+// noDenial are calls that fail like that without anything being denied: a file that can't be polled (epoll_ctl(2),
+// EPERM), the leader of a session or group that makes itself one (setpgid(2), setsid(2)), and the return from a
+// signal handler, which has the result of the interrupted call (sigreturn(2)).
 var noDenial = map[string]bool{"epoll_ctl": true, "setpgid": true, "setsid": true, "rt_sigreturn": true, "sigreturn": true}
 
 func (a *Advisor) finding(d *Denied) Finding {
@@ -163,7 +164,7 @@ func (a *Advisor) finding(d *Denied) Finding {
 	return f
 }
 
-// ours is a finding at a mount that nonroot-runc has made; the zero one: it is at another one, which is nobody's denial.
+// ours is a finding at a mount that nonroot-runc has made; the zero one: it is at another mount, and no denial.
 func (a *Advisor) ours(d *Denied) Finding {
 	if !a.Record.Enforced() {
 		return Finding{}
@@ -190,7 +191,7 @@ func (a *Advisor) ours(d *Denied) Finding {
 	return Finding{}
 }
 
-// realPath is a path without links, as a thread sees it.
+// realPath resolves the links of a path, as a thread sees it.
 func realPath(tid int, p string) string {
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", tid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -200,7 +201,7 @@ func realPath(tid int, p string) string {
 	return (&place{root: root, tid: tid}).real(p)
 }
 
-// larger is four times a home's size; "": of a share of the memory, nobody knows.
+// larger is four times a home's size; "": the size is a share of the memory.
 func larger(size string) string {
 	digits := strings.TrimRight(size, "kKmMgG")
 	n, err := ids.Number(digits)
@@ -250,8 +251,8 @@ func identities(d *Denied) (Finding, bool) {
 	return f, true
 }
 
-// become takes the line off an identity that it would not give, or that should be nobody's: what a policy says holds for other
-// containers, too, and the number is the image's word.
+// become removes the advice for an identity that the policy would not allow, or that should be nobody's: a policy's
+// line is for other containers, too, and the number is the image's choice.
 func (a *Advisor) become(f *Finding) {
 	if f.Policy == "" {
 		return
@@ -280,7 +281,7 @@ func (a *Advisor) become(f *Finding) {
 	f.Why = "it would become another user or group, which only root may; " + without
 }
 
-// credentialsOf reads those of a thread, as the host's files have them (proc(5), status: the fourth id is that for files).
+// credentialsOf reads the credentials of a thread that count for files (proc(5), status: the fourth id).
 func credentialsOf(tid int) (*credentials, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
@@ -313,7 +314,7 @@ func (c *credentials) may(right uint32, st *unix.Stat_t) bool {
 	return rootfs.May(right, st, c.uid, append([]uint32{c.gid}, c.groups...))
 }
 
-// file explains what was denied about a path. Its directory is looked up as the container does, from its own root.
+// file explains a denial about a path. Its directory is resolved as the container does, from its own root.
 func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", d.TID), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -321,7 +322,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 	}
 	defer unix.Close(root)
 	in := &place{root, d.TID, who}
-	// The directories down to the file: the first that may not be passed is what denies.
+	// The directories down to the file: the first that may not be searched is the cause.
 	for dir := "/"; dir != p; dir = below(dir, p) {
 		st, err := statIn(root, dir)
 		if err != nil {
@@ -373,7 +374,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 
 var rights = map[uint32]string{1: "execute", 2: "write", 4: "read", 6: "read and write", 3: "write in"}
 
-// wanted are the rights that a call needs to what is there.
+// wanted are the rights to the file that a call needs.
 func wanted(d *Denied, isDir bool) uint32 {
 	flags := uint64(0)
 	switch d.Name {
@@ -424,7 +425,8 @@ type place struct {
 	who  *credentials
 }
 
-// real is a path without links, as the container sees it: a link is never given, nor what it leads to by its name.
+// real resolves the links of a path, as the container sees it: neither a link nor what it leads to by its name
+// changes owner.
 func (in *place) real(p string) string {
 	fd, err := unix.Openat2(in.root, "."+p, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
 	if err != nil {
@@ -437,7 +439,7 @@ func (in *place) real(p string) string {
 	return p
 }
 
-// owners tell whose files of the image are the container's to have, as for a new container of the kind. What can't
+// owners tell which files of the image the container may come to own, as for a new container of the kind. What can't
 // be read says nothing.
 func (a *Advisor) owners(in *place) plan.Owners {
 	general, asked := a.General, uint32(0)
@@ -456,7 +458,7 @@ func (a *Advisor) owners(in *place) plan.Owners {
 	return plan.FileOwners(general, a.Policy, asked, nil, in.userNamespace(), uids)
 }
 
-// userNamespace is the map of the thread's user namespace; nil: it is in ours, or the map can't be read.
+// userNamespace is the map of the thread's user namespace; nil: it is ours, or the map can't be read.
 func (in *place) userNamespace() *idmap.Pair {
 	tid := strconv.Itoa(in.tid)
 	own, err := os.Readlink("/proc/self/ns/user")
@@ -470,8 +472,8 @@ func (in *place) userNamespace() *idmap.Pair {
 	return nil
 }
 
-// given is what a directory or file becomes once adapt.own has its directory, by its owner and mode; ok says whether
-// it is given.
+// given is what becomes of a directory or file once adapt.own has its directory, by its owner and mode; ok says
+// whether it changes owner.
 func (a *Advisor) given(in *place, st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	of := a.owners(in)
 	o := layer.Options{
@@ -493,7 +495,7 @@ func statIn(root int, p string) (unix.Stat_t, error) {
 	return st, unix.Fstat(fd, &st)
 }
 
-// about is a finding on a directory, or on a file in it, which would be given with the directory.
+// about is a finding on a directory, or on a file in it, which would change owner with the directory.
 func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, why string) Finding {
 	dir, who := in.real(dir), in.who
 	f := Finding{Kind: Directory, What: dir, Why: fmt.Sprintf("%d:%d %04o: %d:%d %s", st.Uid, st.Gid, st.Mode&0o7777, who.uid, who.gid, why)}
@@ -528,7 +530,7 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 	return f
 }
 
-// withheld says why adapt.own would not give a directory, or would be of no use; "": it gives it.
+// withheld says why adapt.own would not help with a directory; "": it would.
 func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32) string {
 	notOwn := func(note string) bool { return strings.Contains(note, layer.ErrNotOwn.Error()) }
 	switch r := a.Record; {
@@ -550,13 +552,13 @@ func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32)
 	return ""
 }
 
-// byDropped says that a right comes with a group that the container asked for, and that was taken from it. Where the container has
-// a user namespace of its own the numbers are others, and nothing is said.
+// byDropped says that a right comes with a group that the container asked for and lost. If the container has a user
+// namespace of its own the numbers differ, and nothing is said.
 func (a *Advisor) byDropped(st *unix.Stat_t, right uint32) bool {
 	return a.Record != nil && st.Gid != 0 && slices.Contains(a.Record.Dropped, st.Gid) && rootfs.May(right, st, ^uint32(0), []uint32{st.Gid})
 }
 
-// askForGroup adds to a finding that a group was dropped by which it would not be one.
+// askForGroup adds that a dropped group would have helped.
 func (a *Advisor) askForGroup(f *Finding, gid uint32) {
 	f.Policy, f.Value = "identity.allowed_gids", strconv.FormatUint(uint64(gid), 10)
 	f.Why += fmt.Sprintf("; the container asked for the group %d, which may, and which was dropped", gid)
@@ -587,7 +589,7 @@ func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 	return f
 }
 
-// mountOf is the last mount that covers a path; nil: it is the rootfs's own.
+// mountOf is the last mount that covers a path; nil: it is on the rootfs.
 func (a *Advisor) mountOf(p string) *Mount {
 	var found *Mount
 	for i := range a.Mounts {
@@ -598,7 +600,8 @@ func (a *Advisor) mountOf(p string) *Mount {
 	return found
 }
 
-// Lines are the lines of a policy that give what was denied, as far as lines do; each key once, in the general part's form.
+// Lines are the lines of a policy that allow what was denied, as far as lines can; each key once, in the form of the
+// general part.
 func (a *Advisor) Lines() []string {
 	values := map[string][]string{}
 	for _, f := range a.found {
@@ -623,15 +626,15 @@ func (a *Advisor) Lines() []string {
 		lines = append(lines, "home.size = "+strconv.Quote(sizes[0]))
 	}
 	for _, key := range []string{"identity.uid", "identity.gid"} {
-		if ids := values[key]; len(ids) == 1 { // of several, none can be the one
+		if ids := values[key]; len(ids) == 1 { // if there are several, it can't be one of them
 			lines = append(lines, key+" = "+ids[0])
 		}
 	}
 	return lines
 }
 
-// usable: with anything else than what is printed in it, a path is nothing to paste; and a line that is not a policy would stop
-// every container.
+// usable says that a finding's advice can be pasted: a path with unprintable characters can't, and a line that is not
+// a policy would stop every container.
 func usable(f *Finding) bool {
 	if !utf8.ValidString(f.Value) || strings.ContainsFunc(f.Value, func(r rune) bool { return !strconv.IsPrint(r) || r == '\\' }) {
 		return false
@@ -650,7 +653,7 @@ func usable(f *Finding) bool {
 	return err == nil
 }
 
-// topmost leaves out what lies below others.
+// topmost leaves out what is below others.
 func topmost(all []string) []string {
 	sorted := slices.Sorted(slices.Values(all))
 	var out []string
@@ -665,7 +668,7 @@ func topmost(all []string) []string {
 func list(all []string) string {
 	quoted := make([]string, len(all))
 	for i, s := range all {
-		quoted[i] = strconv.Quote(s) // of what is printable, which Lines sees to, that is TOML, too
+		quoted[i] = strconv.Quote(s) // of printable characters, which Lines makes sure of, that is TOML, too
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }

@@ -16,11 +16,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
-// privilege is what a call takes that no container has here.
+// privilege is what a call needs that no container has here.
 type privilege struct {
 	capability string
-	instead    string // what does as well without it; "": nothing that is known
-	why        string // in place of all that
+	instead    string // what works without it; "": nothing that is known
+	why        string // replaces all of that
 }
 
 const (
@@ -33,7 +33,7 @@ const (
 	memlock = "docker run --ulimit memlock=-1 lets it lock memory without"
 )
 
-// privileges are calls that take a capability (capabilities(7)), or the ownership of a file.
+// privileges are calls that need a capability (capabilities(7)), or the ownership of a file.
 var privileges = map[string]privilege{
 	"chown": {why: chowns}, "lchown": {why: chowns}, "fchown": {why: chowns}, "fchownat": {why: chowns},
 	"chown32": {why: chowns}, "lchown32": {why: chowns}, "fchown32": {why: chowns},
@@ -61,7 +61,7 @@ var privileges = map[string]privilege{
 // isLock says that a call locks memory, which fails with ENOMEM where the limit is reached (mlock(2)).
 func isLock(call string) bool { return strings.HasPrefix(call, "mlock") }
 
-// ioctls are requests that take a capability (linux/if_tun.h, linux/sockios.h, linux/fs.h).
+// ioctls are requests that need a capability (linux/if_tun.h, linux/sockios.h, linux/fs.h).
 var ioctls = map[uint64]struct{ name, capability string }{
 	0x400454ca: {"TUNSETIFF", "CAP_NET_ADMIN"}, 0x400454cb: {"TUNSETPERSIST", "CAP_NET_ADMIN"},
 	0x890b: {"SIOCADDRT", "CAP_NET_ADMIN"}, 0x890c: {"SIOCDELRT", "CAP_NET_ADMIN"},
@@ -70,7 +70,7 @@ var ioctls = map[uint64]struct{ name, capability string }{
 	0x40086602: {"FS_IOC_SETFLAGS", "CAP_LINUX_IMMUTABLE"},
 }
 
-// privileged is a finding on a call that takes a capability; ok is false where it is about something else.
+// privileged is a finding on a call that needs a capability; ok is false if the call is about something else.
 func (a *Advisor) privileged(d *Denied) (f Finding, ok bool) {
 	if d.Name == "ioctl" {
 		f = Finding{Kind: Unknown, What: fmt.Sprintf("ioctl %#x", d.Args[1]&0xffffffff), Why: fmt.Sprintf("%v: what takes a capability, the engine's seccomp profile or security module", d.Errno)}
@@ -93,7 +93,7 @@ func (a *Advisor) privileged(d *Denied) (f Finding, ok bool) {
 	return f, true
 }
 
-// takes says what a call takes, and what helps. What root would not have had either, no exemption gives.
+// takes says what a call needs, and what helps. No exemption helps with what root would have lacked, too.
 func (a *Advisor) takes(p privilege) string {
 	if p.why != "" {
 		return p.why
@@ -111,15 +111,16 @@ func (a *Advisor) takes(p privilege) string {
 	return why + ". Where the program cannot do without, it needs an exemption: a rule with mode \"off\" and a reason"
 }
 
-// lacked says that a capability is none of those that were asked for.
+// lacked says that a capability was not asked for.
 func (a *Advisor) lacked(capability string) bool {
 	return a.Asked != nil && !slices.Contains(a.Asked, capability)
 }
 
-// byNetlink are programs that change the network by messages to the kernel, whose answer is a message, too: no call of theirs fails.
+// byNetlink are programs that change the network by messages to the kernel. The answer is a message, too: none of
+// their calls fails.
 var byNetlink = []string{"ip", "tc", "bridge", "nft", "iptables", "ip6tables", "iptables-restore", "iptables-nft", "ipset", "wg", "wg-quick", "brctl"}
 
-// Failed takes a program that has ended with a status other than 0.
+// Failed records a program that ended with a status other than 0.
 func (a *Advisor) Failed(program string, status int) {
 	if !slices.Contains(byNetlink, program) {
 		return
@@ -131,12 +132,12 @@ func (a *Advisor) Failed(program string, status int) {
 	}, "exit", program)
 }
 
-// setuidPrograms are such as are of no use without what their file would give.
+// setuidPrograms are useless without the privilege of their file.
 var setuidPrograms = []string{
 	"sudo", "su", "doas", "pkexec", "mount", "umount", "passwd", "chsh", "chfn", "newgrp", "gpasswd", "newuidmap", "newgidmap", "fusermount", "fusermount3",
 }
 
-// Setuid takes a program that was started and whose file is setuid.
+// Setuid records a program whose file is setuid.
 func (a *Advisor) Setuid(file string) {
 	name := path.Base(file)
 	if slices.Contains(setuidPrograms, name) {
@@ -147,7 +148,7 @@ func (a *Advisor) Setuid(file string) {
 	}
 }
 
-// onMount says of a mount what gives a right to what is on it, at a place.
+// onMount says what would grant a right to something on a mount.
 func (a *Advisor) onMount(in *place, m *Mount, at string, st *unix.Stat_t, right uint32) string {
 	of := a.owners(in)
 	switch {
@@ -181,13 +182,13 @@ func (a *Advisor) onMount(in *place, m *Mount, at string, st *unix.Stat_t, right
 	return said + ". What helps: " + c.Remedies()
 }
 
-// isSystems is hint.IsSystems for a path, or for where it leads by its links, as the source of a mount may be one.
+// isSystems is hint.IsSystems for a path, or for where its links lead, as the source of a mount may be a link.
 func isSystems(p string) bool {
 	real, err := filepath.EvalSymlinks(p)
 	return hint.IsSystems(p) || err == nil && hint.IsSystems(real)
 }
 
-// engineOption is what has the engine write one of its own files.
+// engineOption is the option that makes the engine write one of its own files.
 func engineOption(name string) string {
 	switch name {
 	case "hosts", "etc-hosts":

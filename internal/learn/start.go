@@ -29,20 +29,20 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Container is one that was created and is about to start.
+// Container is a container that was created and is about to start.
 type Container struct {
 	Pid    int
 	Bundle string
 	Podman bool // it is Podman's
-	// Go starts it, where the engine does not.
+	// Go starts it, if the engine does not.
 	Go func() error
 }
 
-// How long it may take until a container's process is found.
+// How long finding a container's process may take.
 const (
 	limit   = 10 * time.Minute // in all: an image may have to be pulled
-	created = time.Minute      // once the engine has made the container
-	started = 2 * time.Second  // once its command line has ended without an error
+	created = time.Minute      // after the engine has created the container
+	started = 2 * time.Second  // after its command line has ended without an error
 )
 
 // Files are the container's mounts, and the path of its rootfs on the host.
@@ -70,7 +70,7 @@ func (c *Container) Files() (mounts []Mount, rootfs string, err error) {
 	return mounts, rootfs, nil
 }
 
-// Record is what was decided about the container; nil: nonroot-runc did not make it.
+// Record is what was decided about the container; nil: nonroot-runc did not create it.
 func (c *Container) Record(owners trusted.Owners) (*decision.Decision, error) {
 	dir, err := bundle.Open(c.Bundle, owners)
 	if err != nil {
@@ -84,7 +84,7 @@ func (c *Container) Record(owners trusted.Owners) (*decision.Decision, error) {
 	return r, err
 }
 
-// Asked are the capabilities that the engine has asked for, all that root would have had; nil: it can't be told.
+// Asked are the capabilities that the engine asked for: all that root would have had; nil: unknown.
 func (c *Container) Asked(owners trusted.Owners) ([]string, error) {
 	dir, err := bundle.Open(c.Bundle, owners)
 	if err != nil {
@@ -104,7 +104,7 @@ func (c *Container) Asked(owners trusted.Owners) ([]string, error) {
 	return append([]string{}, s.Process.Capabilities.Bounding...), nil
 }
 
-// Host is the -H of the command line; "": it has none.
+// Host is the -H of the command line; "": there is none.
 func (e *Engine) Host() string {
 	for i, arg := range e.Args {
 		switch {
@@ -125,14 +125,14 @@ func (e *Engine) Host() string {
 type Engine struct {
 	Args              []string // "docker", "run", ...
 	ExecRoots, States []string // as for engines.Bundles.Of
-	Aside             bool     // nothing is read from standard input, and what it prints goes to standard error
+	Aside             bool     // standard input is not read, and its output goes to standard error
 
 	run   *exec.Cmd
 	ended chan error
 	id    string // of the container, once it is known
 }
 
-// notRun are commands before whose own arguments a "run" means something else.
+// notRun are commands after which a "run" among the arguments means something else.
 var notRun = []string{"exec", "compose", "create", "start", "build", "buildx"}
 
 // IsEngine says that a program is one whose command lines are known.
@@ -141,7 +141,7 @@ func IsEngine(program string) bool {
 	return name == engines.Docker.Client || name == engines.Podman.Client
 }
 
-// ParseEngine refuses what does not run a container.
+// ParseEngine refuses a command line that does not run a container.
 func ParseEngine(args []string) (*Engine, error) {
 	if !IsEngine(args[0]) {
 		return nil, fmt.Errorf("%q is not a command line that is known\nhint: write \"docker run\" or \"podman run\" and what follows, or name a bundle's directory", args[0])
@@ -158,8 +158,8 @@ func ParseEngine(args []string) (*Engine, error) {
 	return &Engine{Args: args}, nil
 }
 
-// Start runs the command line, and gives its container as soon as there is one. Podman and Docker start it some tens of
-// milliseconds later, whatever happens here.
+// Start runs the command line, and returns its container as soon as there is one. Podman and Docker start it some
+// tens of milliseconds later, whatever happens here.
 func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	dir, err := os.MkdirTemp("", "nonroot-learn-")
 	if err != nil {
@@ -173,7 +173,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	}
 	at := slices.Index(e.Args, "run") + 1
 	args := slices.Concat(e.Args[1:at], []string{"--cidfile", cidfile}, e.Args[at:])
-	e.run = exec.Command(e.Args[0], args...) // not ended with the context: an interrupt reaches it by the terminal
+	e.run = exec.Command(e.Args[0], args...) // it does not end with the context: an interrupt reaches it by the terminal
 	connect(e.run, e.Aside)
 	if err := e.run.Start(); err != nil {
 		return nil, err
@@ -208,10 +208,10 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 			if id == "" || err != nil {
 				return nil, fmt.Errorf("%s ended before there was a container to watch: %w", e.Args[0], errOr(err))
 			}
-			// Detached: it was started by then. An attached one has ended, and is nowhere to be found.
+			// Detached: it was started by then. An attached one has ended, and is gone.
 			ended, deadline = nil, time.Now().Add(started)
 		case <-ctx.Done():
-			if !e.Aside { // else it is removed, whatever it makes of the signal
+			if !e.Aside { // otherwise it is removed, however it handles the signal
 				e.Wait(ctx)
 			}
 			return nil, fmt.Errorf("wait for the container: %w", ctx.Err())
@@ -236,8 +236,9 @@ func connect(cmd *exec.Cmd, aside bool) {
 	}
 }
 
-// Remove ends the container, if the engine still has it, with the volumes that were made for it, and waits until its command line has
-// ended. It has a time of its own, as it is needed after an interrupt, too. That there is none any more is fine.
+// Remove ends the container, if the engine still has it, removes it with the volumes that were made for it, and waits
+// until its command line has ended. It has a time limit of its own, as it is needed after an interrupt, too. It is
+// fine if there is no container any more.
 func (e *Engine) Remove() error {
 	if e.ended == nil {
 		return nil // it was never started
@@ -259,11 +260,12 @@ func (e *Engine) Remove() error {
 	return err
 }
 
-// afterSignal is how long a command line that was told to end is waited for.
+// afterSignal is how long to wait for a command line that was told to end.
 const afterSignal = 5 * time.Second
 
-// Wait is until the command line has ended, which is told to when the context is done. It is false where it goes on in spite of that: the
-// engine hands the signal to the container's first process, which no signal ends that it has no handler for (pid_namespaces(7)).
+// Wait waits until the command line has ended; it is told to end when the context is done. The result is false if it
+// keeps running: the engine passes the signal to the container's first process, and signals without a handler don't
+// end that one (pid_namespaces(7)).
 func (e *Engine) Wait(ctx context.Context) bool {
 	select {
 	case <-e.ended: //nolint:errcheck // likewise
@@ -279,7 +281,7 @@ func (e *Engine) Wait(ctx context.Context) bool {
 	}
 }
 
-// ID is the container's; "": it is not known.
+// ID is the container's id; "": unknown.
 func (e *Engine) ID() string { return e.id }
 
 func errOr(err error) error {
@@ -289,7 +291,8 @@ func errOr(err error) error {
 	return err
 }
 
-// DockerRuntime is the name by which nonroot-runc is registered: the default, where it is that, else the first one.
+// DockerRuntime is the name under which nonroot-runc is registered: the default, if that is nonroot-runc, else the
+// first one.
 func DockerRuntime(ctx context.Context) (string, error) {
 	out, err := ask.Docker(ctx, "", nil, "info", "--format", "{{json .}}")
 	if err != nil {
@@ -320,8 +323,9 @@ func DockerRuntime(ctx context.Context) (string, error) {
 
 type candidate struct{ bundle, pidFile string }
 
-// candidates are where the pid of a container's first process is written by the time that it is created: containerd's shim has
-// its runtime write init.pid (containerd, pkg/process/init.go), Podman's monitor the file pidfile (conmon --container-pidfile).
+// candidates are where the pid of a container's first process is written by the time that it is created: containerd's
+// shim has its runtime write init.pid (containerd, pkg/process/init.go), Podman's monitor the file pidfile (conmon
+// --container-pidfile).
 func (e *Engine) candidates(ctx context.Context) (func(id string) []candidate, error) {
 	if filepath.Base(e.Args[0]) == engines.Docker.Client {
 		return func(id string) (all []candidate) {
@@ -354,16 +358,16 @@ func readPid(name string) (int, bool) {
 	return pid, err == nil && pid > 1
 }
 
-// Bundle is one that no engine runs.
+// Bundle is a bundle that no engine runs.
 type Bundle struct {
 	Dir     string
 	Runtime string // nonroot-runc's binary
 	Owners  trusted.Owners
-	Args    []string // in place of config.json's process.args; nil: those stay
-	Aside   bool     // as of Engine
+	Args    []string // replaces config.json's process.args; nil: unchanged
+	Aside   bool     // as in Engine
 
 	id  string
-	was map[string][]byte // the files that the runtime writes, as they were; nil: it was not there
+	was map[string][]byte // the original files that the runtime overwrites; nil: there was none
 }
 
 // Start creates the container.
@@ -382,7 +386,7 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	}
 	pidFile := filepath.Join(dir, "pid")
 	if err := b.command(ctx, "create", "--bundle", b.Dir, "--pid-file", pidFile, b.id).Run(); err != nil {
-		// Broken off, it may have left a container that waits for its start; mostly there is none, which is nothing to speak of.
+		// An interrupted start may leave a container that waits; usually there is none, which is not worth a message.
 		remove := b.command(context.Background(), "delete", "--force", b.id)
 		remove.Stderr = nil
 		_ = remove.Run()
@@ -395,8 +399,8 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	return &Container{Pid: pid, Bundle: b.Dir, Go: func() error { return b.command(ctx, "start", b.id).Run() }}, nil
 }
 
-// setProcess puts a command line into config.json, and leaves out a terminal, for which nobody is there; it is given back as it was in
-// the end.
+// setProcess writes a command line into config.json, and removes a terminal, which nobody would use; the file is
+// restored at the end.
 func (b *Bundle) setProcess() error {
 	was := b.was[bundle.Config]
 	config := withoutTerminal(was)
@@ -417,7 +421,7 @@ func (b *Bundle) setProcess() error {
 	return dir.Replace(bundle.Config, config, 0o600, "")
 }
 
-// withArgs is a config.json with other process.args; the rest of it keeps its bytes.
+// withArgs is a config.json with other process.args; the rest keeps its bytes.
 func withArgs(config []byte, args []string) ([]byte, error) {
 	if _, err := spec.ParseConfig(config); err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)
@@ -433,7 +437,7 @@ func withArgs(config []byte, args []string) ([]byte, error) {
 	return slices.Concat(config[:first], text, config[last:]), nil
 }
 
-// withoutTerminal is a config.json that asks for none; what can't be read is the runtime's to refuse.
+// withoutTerminal is a config.json that asks for none; the runtime refuses what can't be read.
 func withoutTerminal(config []byte) []byte {
 	first, last, ok := valueAt(config, "/process/terminal")
 	if !ok || string(config[first:last]) != "true" {
@@ -442,7 +446,7 @@ func withoutTerminal(config []byte) []byte {
 	return slices.Concat(config[:first], []byte("false"), config[last:])
 }
 
-// valueAt is where the value of a name stands in a JSON text.
+// valueAt is the position of the value of a name in a JSON text.
 func valueAt(text []byte, pointer jsontext.Pointer) (first, last int, ok bool) {
 	in := jsontext.NewDecoder(bytes.NewReader(text))
 	for {
@@ -461,12 +465,14 @@ func valueAt(text []byte, pointer jsontext.Pointer) (first, last int, ok bool) {
 	return last - len(value), last, true
 }
 
-// Remove ends what is left of it, and gives the bundle back as it was: what was rewritten would be asked for the next time.
+// Remove ends what is left of it, and restores the bundle: the rewritten config.json would be what is asked for the
+// next time.
 func (b *Bundle) Remove() error {
 	return errors.Join(b.command(context.Background(), "delete", "--force", b.id).Run(), b.restore())
 }
 
-// remember keeps what the runtime is about to replace. What can't be read, it refuses by itself, and replaces nothing.
+// remember keeps what the runtime is about to overwrite. What can't be read, the runtime refuses, and overwrites
+// nothing.
 func (b *Bundle) remember() error {
 	dir, err := bundle.Open(b.Dir, b.Owners)
 	if err != nil {

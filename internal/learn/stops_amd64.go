@@ -12,25 +12,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stops has the kernel stop the threads that are watched where a system call has failed as isDenial has it, and
-// nowhere else. It is a program at the tracepoint sys_exit, which every call of every process ends with: it looks up
-// who the thread is, and sends one that is watched SIGSTOP, which its tracer gets before the call returns.
+// stops makes the kernel stop watched threads when a system call has failed as isDenial says, and only then. It is a
+// program at the tracepoint sys_exit, which every call of every process passes: it looks the thread up, and sends
+// SIGSTOP to a watched one, which its tracer gets before the call returns.
 //
-// A seccomp filter with SECCOMP_RET_TRACE would not do. It can't be taken off, and without a tracer its calls fail with
-// ENOSYS: a container that goes on would be broken. A call that the engine's own filter denies never reaches it, as of
-// two filters the stricter one's word counts (seccomp(2)). Who is root without no_new_privs could not get one. And it
+// A seccomp filter with SECCOMP_RET_TRACE would not do. It can't be removed, and without a tracer its calls fail with
+// ENOSYS: a container that keeps running would be broken. A call that the engine's own filter denies never reaches
+// it, as the stricter of two filters wins (seccomp(2)). A root process without no_new_privs could not get one. And it
 // stops at each call that names a file, denied or not.
 type stops map[space]*program
 
-// space is a pid namespace, by its file (namespaces(7)). A thread has one for life, of which both sides know its id there,
-// wherever this program itself runs.
+// space is a pid namespace, by its file (namespaces(7)). A thread stays in one for life, and both sides know its id
+// there, wherever this program runs.
 type space struct{ device, inode uint64 }
 
-// program is what is loaded for one pid namespace.
+// program is loaded for one pid namespace.
 type program struct {
 	watched int // a map of process and thread ids
 	code    int
-	link    int // its place at the tracepoint; closed, it is gone. -1: it is
+	link    int // its place at the tracepoint; closing it removes it. -1: removed
 }
 
 // The kernel's helpers, by number (linux/bpf.h, BPF_FUNC_*).
@@ -40,7 +40,7 @@ const (
 	getNsCurrentPidTgid = 120 // since Linux 5.7
 )
 
-// maxWatched bounds the threads of a namespace that are watched at a time. Others are stopped at each call.
+// maxWatched bounds the threads of a namespace that are watched at a time. Further ones are stopped at each call.
 const maxWatched = 1 << 16
 
 // instruction is the kernel's struct bpf_insn.
@@ -51,8 +51,8 @@ type instruction struct {
 	immediate int32
 }
 
-// atExit is the program. It is given the call's registers and result (register 1: two numbers of 64 bits). A call of 32
-// bits may have its result in 32 bits, so that no more are looked at; the tracer looks at all of it.
+// atExit is the program. Its argument is the call's registers and result (register 1: two 64-bit numbers). A 32-bit
+// call may have its result in 32 bits, so only these are looked at; the tracer looks at all of it.
 func atExit(in space, watched int) []instruction {
 	const (
 		load    = unix.BPF_LDX | unix.BPF_MEM | unix.BPF_DW
@@ -122,7 +122,7 @@ func spaceOf(pid string) (space, error) {
 	return space{uint64(unix.Major(st.Dev))<<20 | uint64(unix.Minor(st.Dev)), st.Ino}, nil
 }
 
-// program is the one for a namespace, which is loaded if it is not there yet.
+// program is the one for a namespace, which is loaded on demand.
 func (s *stops) program(in space) (*program, error) {
 	if p := (*s)[in]; p != nil {
 		return p, nil
@@ -159,13 +159,13 @@ func (p *program) load(in space) (err error) {
 	return err
 }
 
-// watched says where a thread is put down, so that it stops.
+// watched is where a thread is registered, so that it stops.
 type watched struct {
 	by *program
 	id [2]uint32 // the kernel's struct bpf_pidns_info: thread and process
 }
 
-// add has a thread stop from now on.
+// add makes a thread stop from now on.
 func (s *stops) add(tid int) (w watched, err error) {
 	in, err := spaceOf(strconv.Itoa(tid))
 	if err != nil {
@@ -194,7 +194,8 @@ func (s *stops) add(tid int) (w watched, err error) {
 	return w, err
 }
 
-// remove takes a thread off that has ended. Its id is free, but ids are given in turn: another's it will be much later.
+// remove unregisters a thread that has ended. Its id is free, but ids are assigned in turn: it will be reused much
+// later.
 func (w *watched) remove() {
 	_, _ = bpf(unix.BPF_MAP_DELETE_ELEM, &element{watched: uint64(w.by.watched), key: unsafe.Pointer(&w.id)}) // #nosec G103 G115 -- as above; it may not be there
 }
@@ -205,7 +206,7 @@ type element struct {
 	flags      uint64
 }
 
-// end: nobody is stopped any more.
+// end stops nobody any more.
 func (s *stops) end() {
 	for _, p := range *s {
 		p.end()
@@ -234,7 +235,7 @@ func (p *program) close() {
 	}
 }
 
-// bpf is bpf(2). The kernel takes the members that an attribute does not have for zero.
+// bpf is bpf(2). The kernel treats members that an attribute lacks as zero.
 func bpf[T any](command uintptr, attribute *T) (int, error) {
 	n, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(unsafe.Pointer(attribute)), unsafe.Sizeof(*attribute)) // #nosec G103 -- the kernel is told how long it is
 	if errno != 0 {
@@ -243,7 +244,7 @@ func bpf[T any](command uintptr, attribute *T) (int, error) {
 	return int(n), nil // #nosec G115 -- a descriptor, or 0
 }
 
-// lastCall is the call from which a thread returns, which its registers still have, and what it ended with.
+// lastCall is the call that a thread returns from, which its registers still have, and its result.
 func lastCall(tid int) (c call, result int64, err error) {
 	// unix.PtraceGetRegs asks with PTRACE_GETREGSET, which answers in the form of the thread's own program: that of 32 bits has
 	// other members. PTRACE_GETREGS answers in that of whoever asks (arch/x86/kernel/ptrace.c).

@@ -6,7 +6,7 @@ package learn
 
 import "errors"
 
-// stops are not there: of some architectures' calls the registers do not have the first argument any more when they end.
+// stops does not exist here: some architectures' registers don't have a call's first argument any more when it ends.
 type stops struct{}
 
 func stopAtDenials() (*stops, error) { return nil, errors.New("not known on this architecture") }

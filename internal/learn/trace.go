@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package learn watches which system calls the kernel denies a container, and says what in a policy would change that. What is
-// given to a container anyway is said by plans (internal/plan), and nothing here changes a policy.
+// Package learn watches which system calls the kernel denies to a container, and says what in a policy would change
+// that. What a container gets anyway, plans say (internal/plan), and nothing here changes a policy.
 //
-// It uses ptrace(2), as only that sees both what a call was about and how it ended. A seccomp notification comes before the
-// kernel has decided (seccomp_unotify(2)), and fanotify tells of what was opened, not of what was refused for its mode
-// (fanotify(7)). The kernel is asked to stop the container's threads at denied calls only (stops_amd64.go). Where it can't
-// be, they stop twice at each call.
+// It uses ptrace(2), as only that sees both what a call was about and how it ended. A seccomp notification comes
+// before the kernel has decided (seccomp_unotify(2)), and fanotify reports what was opened, not what was denied by
+// its mode (fanotify(7)). The kernel is asked to stop the container's threads at denied calls only (stops_amd64.go).
+// If it can't, they stop twice at each call.
 package learn
 
 import (
@@ -27,41 +27,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Denied is a system call that ended as isDenial has it.
+// Denied is a system call that failed as isDenial says.
 type Denied struct {
-	Name  string // as the kernel's table has it, or "call 512" where there is no table of the architecture
+	Name  string // its name in the kernel's table, or "call 512" if there is no table of the architecture
 	Args  [6]uint64
 	Errno unix.Errno
-	TID   int    // of the thread, which stands still as long as it is looked at
+	TID   int    // the thread, which is stopped while it is looked at
 	Comm  string // the program's short name (proc(5), comm)
 	Paths []string
 }
 
 // Seen is what became of a container while it was watched.
 type Seen struct {
-	Late      bool  // the first program of the container had begun before
-	EachCall  error // why it was stopped at each of its calls, which is slow; nil: it was at denied ones only
+	Late      bool  // the container's first program had started before
+	EachCall  error // why it was stopped at each of its calls, which is slow; nil: it was stopped at denied ones only
 	Processes int
 	Ended     bool
 	Status    unix.WaitStatus // of the container's first process, if it has ended
 	Programs  []Program
 }
 
-// Program is one that the container has started, and of which there is something to say.
+// Program is a program in the container that is worth reporting.
 type Program struct {
-	Name   string // as the kernel calls it (proc(5), comm), or the path of its file, which is setuid
+	Name   string // the kernel's name for it (proc(5), comm), or the path of its file, which is setuid
 	Setuid bool
-	Status int // with which it has ended, other than 0
+	Status int // its exit status, if not 0
 }
 
-// maxPrograms bounds those that are kept.
+// maxPrograms bounds how many are kept.
 const maxPrograms = 256
 
-// Trace watches a process and all that come of it until the last has ended or the context is done; then they go on by
-// themselves. The runtime's own process, which becomes the container's program, is watched from that on.
+// Trace watches a process and its descendants until the last has ended or the context is done; then they keep running
+// unwatched. The runtime's own process, which becomes the container's program, is watched from then on.
 //
-// It keeps a thread of its own, as the kernel lets only the one that attached do all else (ptrace(2)). Once all is watched, begin
-// is called, if there is one; it may take as long as the container's start.
+// It keeps a thread of its own, as only the one that attached may do everything else (ptrace(2)). Once everything is
+// watched, begin is called, if it is not nil; it may take as long as the container's start.
 func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied)) (*Seen, error) {
 	return trace(ctx, pid, begin, denied, stopAtDenials)
 }
@@ -103,11 +103,12 @@ func trace(ctx context.Context, pid int, begin func() error, denied func(*Denied
 	return r.seen, r.err
 }
 
-// onThread runs a function in a thread that ends with it: with the thread, the kernel lets all go that it watched. The process's
-// first thread is not such: Go parks it for good in place of ending it (runtime, mexit), and with it all would stand still.
+// onThread runs a function in a thread that ends with it: with the thread, the kernel releases everything that it
+// watched. The process's first thread won't do: Go parks it for good instead of ending it (runtime, mexit), and
+// everything would stay stopped.
 func onThread(run func()) {
 	go func() {
-		runtime.LockOSThread() // not unlocked but on the first thread: so it ends with the goroutine
+		runtime.LockOSThread() // not unlocked except on the first thread: so it ends with the goroutine
 		if unix.Gettid() != unix.Getpid() {
 			run()
 			return
@@ -118,7 +119,7 @@ func onThread(run func()) {
 			close(other)
 			run()
 		}()
-		<-other // as long as this thread is kept, the other goroutine's is not this one
+		<-other // as long as this thread is locked, the other goroutine's is a different one
 		runtime.UnlockOSThread()
 	}()
 }
@@ -132,7 +133,7 @@ type tracer struct {
 	stops   *stops // nil: each thread stops at each call
 }
 
-// thread is one that is watched.
+// thread is a watched thread.
 type thread struct {
 	known   bool // it has stopped before
 	stops   bool // at denied calls only
@@ -150,7 +151,7 @@ type call struct {
 
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACEEXIT
 
-// attach takes each thread of the process, until no new one has come.
+// attach attaches to each thread of the process, until no new one has appeared.
 func (t *tracer) attach() error {
 	for found := true; found; {
 		found = false
@@ -178,8 +179,8 @@ func (t *tracer) attach() error {
 	return nil
 }
 
-// waits says that a process is the runtime's own, which waits for the container's start: it has the fifo by which it is told
-// (runc, libcontainer/standard_init_linux.go; crun, src/libcrun/container.c). What it becomes does not have it.
+// waits says that a process is the runtime's own, waiting for the container's start: it has the fifo that announces
+// it (runc, libcontainer/standard_init_linux.go; crun, src/libcrun/container.c). What it becomes does not.
 func waits(pid int) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	open, err := os.ReadDir(dir)
@@ -230,8 +231,8 @@ func (t *tracer) loop(ctx context.Context) error {
 	return nil
 }
 
-// rest waits a little, and longer once nothing has come for some time. A busy container's next call is there within
-// microseconds, and no sleep is as short.
+// rest waits a little, and longer once nothing has come for some time. A busy container's next call comes within
+// microseconds, and no sleep is that short.
 func rest(idle *int) {
 	const patience = 2000
 	if *idle++; *idle <= patience {
@@ -241,7 +242,7 @@ func rest(idle *int) {
 	time.Sleep(min(time.Duration(*idle-patience)*10*time.Microsecond, time.Millisecond))
 }
 
-// stopped lets a thread go on, once it was looked at.
+// stopped lets a thread continue once it was looked at.
 func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 	if status.Exited() || status.Signaled() {
 		if tid == t.first {
@@ -281,7 +282,7 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 	return goOn(tid, th, int(signal)) // a signal of the container's own
 }
 
-// meet has a thread stop at its denied calls, at its first stop, which is before its first call.
+// meet makes a thread stop at its denied calls; it is called at the thread's first stop, before its first call.
 func (t *tracer) meet(tid int, th *thread) {
 	if th.known {
 		return
@@ -304,7 +305,7 @@ func (t *tracer) forget(tid int) {
 	delete(t.threads, tid)
 }
 
-// fieldOf is one of a file of lines such as "Tgid:	1"; "" where there is none.
+// fieldOf is the value in a file of lines such as "Tgid: 1"; "": there is none.
 func fieldOf(text []byte, name string) string {
 	for line := range strings.Lines(string(text)) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {
@@ -314,7 +315,7 @@ func fieldOf(text []byte, name string) string {
 	return ""
 }
 
-// goOn lets a thread go on until its next stop.
+// goOn lets a thread continue until its next stop.
 func goOn(tid int, th *thread, signal int) error {
 	if th.stops {
 		return unix.PtraceCont(tid, signal)
@@ -323,7 +324,7 @@ func goOn(tid int, th *thread, signal int) error {
 }
 
 // ours says that a thread was stopped because a call was denied: the kernel itself sends no other SIGSTOP, and names
-// itself as the sender of this one (sigaction(2), si_code).
+// itself as its sender (sigaction(2), si_code).
 func ours(tid int, signal unix.Signal) bool {
 	const byKernel = 0x80 // SI_KERNEL
 	if signal != unix.SIGSTOP {
@@ -333,7 +334,7 @@ func ours(tid int, signal unix.Signal) bool {
 	return err == nil && binary.NativeEndian.Uint32(info[8:]) == byKernel
 }
 
-// denial tells of the call from which a thread returns.
+// denial reports the call that a thread returns from.
 func (t *tracer) denial(tid int) error {
 	c, result, err := lastCall(tid)
 	if err != nil {
@@ -346,8 +347,8 @@ func (t *tracer) denial(tid int) error {
 	return nil
 }
 
-// letGo takes leave of all threads, so that they go on by themselves. Where the watching thread just ended, those that
-// were stopped at a denied call at that moment would stay so.
+// letGo detaches from all threads, so that they continue on their own. If the watching thread just ended, those
+// stopped at a denied call at that moment would stay stopped.
 func (t *tracer) letGo() {
 	if t.stops == nil {
 		return
@@ -376,7 +377,7 @@ func (t *tracer) letGo() {
 	}
 }
 
-// leave lets a stopped thread go for good. It does not if another stop of ours is still to come.
+// leave lets a stopped thread go for good, unless another of our stops is still to come.
 func (t *tracer) leave(tid int, status unix.WaitStatus) bool {
 	if status.Exited() || status.Signaled() {
 		if tid == t.first {
@@ -395,7 +396,7 @@ func (t *tracer) leave(tid int, status unix.WaitStatus) bool {
 	return errno == 0 || errno == unix.ESRCH
 }
 
-// stopPending says that a SIGSTOP waits for a thread: one to it alone, as ours are (proc(5), status: SigPnd).
+// stopPending says that a SIGSTOP is pending for a thread alone, as ours are (proc(5), status: SigPnd).
 func stopPending(tid int) bool {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
@@ -405,8 +406,9 @@ func stopPending(tid int) bool {
 	return err == nil && pending&(1<<(unix.SIGSTOP-1)) != 0
 }
 
-// unstoppable says that a SIGSTOP would have no effect, were the thread not watched: it belongs to the first process of a pid
-// namespace, and comes from within (pid_namespaces(7)). The kernel hands it to a tracer all the same, and then obeys him.
+// unstoppable says that a SIGSTOP would have no effect if the thread were not watched: it belongs to the first
+// process of a pid namespace, and the signal comes from within (pid_namespaces(7)). The kernel passes it to a tracer
+// all the same, and then obeys the tracer.
 func unstoppable(tid int) bool {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {

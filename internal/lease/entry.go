@@ -13,21 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entry is what is known of a number: whose it is, and which containers that owner has had with it.
+// entry is what is known of a number: its owner, and the containers that the owner has had with it.
 type entry struct {
 	owner   string
 	members []Member
-	used    time.Time // when it was given last
+	used    time.Time // when it was last assigned
 }
 
 // alive says whether the owner has a container.
 func (e *entry) alive(alive func(Member) bool) bool { return slices.ContainsFunc(e.members, alive) }
 
-// few is how many members are kept without a look at whether they live.
+// few is how many members are kept without checking whether they live.
 const few = 8
 
-// join adds a container, in place of what the same bundle held before. From time to time those that are gone are left out:
-// not always, as each costs a look at its bundle.
+// join adds a container, replacing what the same bundle held before. From time to time those that are gone are
+// removed: not always, as checking each costs a look at its bundle.
 func (e *entry) join(m Member, alive func(Member) bool) {
 	e.members = slices.DeleteFunc(e.members, func(o Member) bool { return o.Bundle == m.Bundle })
 	if n := len(e.members); n >= few && n&(n-1) == 0 {
@@ -36,7 +36,7 @@ func (e *entry) join(m Member, alive func(Member) bool) {
 	e.members = append(e.members, m)
 }
 
-// encode: a line with the owner, then one for each container.
+// encode writes a line with the owner, then one for each container.
 func (e *entry) encode() []byte {
 	b := strconv.AppendQuote(nil, e.owner)
 	for _, m := range e.members {
@@ -48,7 +48,7 @@ func (e *entry) encode() []byte {
 	return append(b, '\n')
 }
 
-// read gives a number's entry; unix.ENOENT where nobody has had it.
+// read returns a number's entry; unix.ENOENT: nobody has had it.
 func (f *directory) read(v uint32) (*entry, error) {
 	name := strconv.FormatUint(uint64(v), 10)
 	data, err := f.dir.Read(name)
@@ -102,7 +102,7 @@ func decodeMember(line string) (m Member, err error) {
 	return m, err
 }
 
-// quoted takes a quoted text off a line's beginning.
+// quoted takes a quoted text off the beginning of a line.
 func quoted(line string) (text, rest string, err error) {
 	q, err := strconv.QuotedPrefix(line)
 	if err != nil {

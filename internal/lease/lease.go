@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lease gives each owner a number of a range: the same one again for as long as the range has room, and never one
-// that a living owner of another name has. Its files outlive a reboot, as the files of a container's layer and of volumes do,
-// which belong to the uid that it made of its number. Numbers, owners and ranges are whatever the caller makes of them: no id
-// and no policy belongs here.
+// Package lease assigns numbers of a range to owners: an owner gets the same number again as long as the range has
+// room, and never one that a living owner of another name has. Its files outlive a reboot, as do files in containers'
+// layers and volumes, which belong to the uids made from these numbers. What numbers, owners and ranges mean is up to
+// the caller: no id and no policy belongs here.
 //
-// A store is a directory. It has one file for each number that was ever given, named after it, with the owner's name and the
-// owner's containers; in "owners" one link for each owner, which leads from a digest of the name to the number; and "key", a
-// secret. Owners are named by whoever starts containers, so a name must not say which number it gets: else names could be
-// chosen that land on a neighbour's. Only who can read the key could tell, and only root can.
+// A store is a directory. It has one file for each number that was ever assigned, named after it, with the owner's
+// name and the owner's containers; in "owners" one link for each owner, from a digest of the name to the number; and
+// "key", a secret. Whoever starts containers names owners, so a name must not reveal which number it gets: otherwise
+// names could be chosen to land on a neighbour's. Only someone who can read the key could tell, and only root can.
 package lease
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Numbers are First, First+Step, and so on, as far as a whole step ends at or before Last.
+// Numbers are First, First+Step, and so on, as long as the whole step ends at or before Last.
 type Numbers struct{ First, Last, Step uint32 }
 
 // count is how many there are. A step of 0 counts as 1.
@@ -45,7 +45,7 @@ func (n Numbers) has(v uint32) bool {
 	return v >= n.First && (uint64(v)-uint64(n.First))%n.step() == 0 && (uint64(v)-uint64(n.First))/n.step() < n.count()
 }
 
-// probe gives the i-th place at which a number for an owner is looked for. It may give one twice.
+// probe is the i-th place where a number for an owner is looked for. It may return one twice.
 func (n Numbers) probe(key []byte, owner string, i uint64) uint64 {
 	h := sha256.New()
 	h.Write(key)
@@ -56,7 +56,7 @@ func (n Numbers) probe(key []byte, owner string, i uint64) uint64 {
 	return (first%c + i*(stride%c|1)%c) % c
 }
 
-// Example is a number that an owner may get. Which one it gets is known to its store alone.
+// Example is a number that an owner may get. Only its store knows which one it gets.
 func (n Numbers) Example(owner string) (uint32, error) {
 	if err := n.check(); err != nil {
 		return 0, err
@@ -73,19 +73,19 @@ func (n Numbers) check() error {
 
 // Store is a directory of leases.
 type Store struct {
-	Dir    string // made where it is not there; only root, or the caller, may write it or a directory above it
+	Dir    string // created if it doesn't exist; only root, or the caller, may write it or a directory above it
 	Owners trusted.Owners
-	Alive  func(Member) bool // whether a container is there, or may be
+	Alive  func(Member) bool // whether a container exists, or may
 }
 
-// Member is a container of an owner's.
+// Member is a container of an owner.
 type Member struct {
 	Bundle, ID string
 	Pid        int    // of the process that makes it
 	Start      uint64 // when that process began (proc(5), /proc/pid/stat, field 22)
 }
 
-// Take gives an owner a number, for one more container of its own. An owner that has one keeps it.
+// Take assigns a number to an owner, for one more container of its own. An owner that has a number keeps it.
 func (s *Store) Take(n Numbers, owner string, m Member) (uint32, error) {
 	v, err := s.take(n, owner, m)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Store) take(n Numbers, owner string, m Member) (uint32, error) {
 			return 0, err
 		}
 	}
-	// The link is first: an owner whose link leads to a number that nobody has is the one to get it.
+	// The link comes first: an owner whose link leads to an unassigned number is the one to get it.
 	if err := f.link(owner, c.number); err != nil {
 		return 0, err
 	}
@@ -133,7 +133,7 @@ func (s *Store) take(n Numbers, owner string, m Member) (uint32, error) {
 	return c.number, f.dir.Replace(strconv.FormatUint(uint64(c.number), 10), e.encode(), 0o600, "")
 }
 
-// Preview is the number that Take would give, without taking it. Before a store is there, it is an example.
+// Preview is the number that Take would assign, without taking it. Before the store exists, it is an example.
 func (s *Store) Preview(n Numbers, owner string) (uint32, error) {
 	f, err := s.openExisting()
 	if errors.Is(err, unix.ENOENT) {
@@ -205,11 +205,11 @@ func (f *directory) close() {
 	}
 }
 
-// patience is how long a call waits for others, each of which takes some tenths of a millisecond. One that is stopped, or waits
-// for a disk, must not hold up each container for ever: engines wait without a word.
+// patience is how long a call waits for others, each of which takes some tenths of a millisecond. One that is
+// stopped, or waits for a disk, must not block every container for ever: engines wait silently.
 var patience = 10 * time.Second
 
-// lock lets one call at a time change anything. It ends with close, or with the process.
+// lock lets one call at a time make changes. It ends with close, or with the process.
 func (f *directory) lock() error {
 	name := f.dir.Join(lockFile)
 	fd, err := unix.Open(name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
@@ -232,7 +232,7 @@ func (f *directory) lock() error {
 	}
 }
 
-// readKey reads the store's secret. That there is none is fine: nothing was given by it yet.
+// readKey reads the store's secret. It is fine if there is none: no number was assigned by it yet.
 func (f *directory) readKey() error {
 	key, err := f.dir.Read(keyFile)
 	if errors.Is(err, unix.ENOENT) {
@@ -244,7 +244,8 @@ func (f *directory) readKey() error {
 	return err
 }
 
-// makeKey reads the secret, or makes it, also in place of one that is cut off. Owners who have a number keep it all the same.
+// makeKey reads the secret, or creates it, even in place of a truncated one. Owners who have a number keep it all the
+// same.
 func (f *directory) makeKey() error {
 	if err := f.readKey(); err != nil || f.key != nil {
 		return err
@@ -260,16 +261,16 @@ func (f *directory) makeKey() error {
 // choice is a number for an owner.
 type choice struct {
 	number uint32
-	former string  // whose it was, and is no longer; "": nobody's
-	idle   *idlers // what was learned of the range on the way, to be kept; nil: nothing
+	former string  // the former owner's name; "": nobody's
+	idle   *idlers // what was learned about the range, to be stored; nil: nothing
 }
 
-// probes is how many places are looked at for a number that nobody ever had, before the store is listed. Of a range that is
+// probes is how many places are looked at for an unassigned number before the store is listed. In a range that is
 // nine tenths full, one owner in 800 needs more.
 const probes = 64
 
-// find is the owner's number, or the one that it is to have: one that nobody ever had; only where there is none, the one that
-// has been out of use for longest.
+// find is the owner's number, or the one that it is to get: one that nobody has had; only if there is none, the one
+// that has been out of use longest.
 func (f *directory) find(n Numbers, owner string) (choice, error) {
 	if v, ok := f.linked(owner); ok && n.has(v) {
 		e, err := f.read(v)
@@ -301,7 +302,7 @@ func (f *directory) find(n Numbers, owner string) (choice, error) {
 	return c, nil
 }
 
-// given says that a number is somebody's, or was, or may be.
+// given says that a number belongs to somebody, or did, or may.
 func (f *directory) given(v uint32) bool {
 	var st unix.Stat_t
 	err := unix.Lstat(f.dir.Join(strconv.FormatUint(uint64(v), 10)), &st)
@@ -324,7 +325,7 @@ func (f *directory) linked(owner string) (v uint32, ok bool) {
 	return v, err == nil
 }
 
-// link leads from the owner to its number, at once.
+// link points the owner at its number, atomically.
 func (f *directory) link(owner string, v uint32) error {
 	if old, ok := f.linked(owner); ok && old == v {
 		return nil

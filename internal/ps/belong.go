@@ -9,17 +9,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// state is what a runtime keeps of a container.
+// state is what a runtime knows of a container.
 type state struct {
 	root, id, bundle string
 	pid              int    // of its first process
 	start            uint64 // of that; 0: not known
 }
 
-// belong sorts the processes into their containers. What says to which one a process belongs is asked in this order: its
-// cgroup, where an engine has put the id into the name; the namespaces of a first process that a runtime knows; its parent,
-// if that belongs to one; the command line of the engine's own process above it; and, as nobody else knows it, its pid
-// namespace. Processes that share the mount and the pid namespace of who looks are the host's.
+// belong sorts processes into their containers. Evidence counts in this order: the cgroup, if an engine has put the
+// id into its name; the namespaces of a first process that a runtime knows; the parent, if that belongs to a
+// container; the command line of the engine's own process above it; and, if nothing else tells, the pid namespace.
+// Processes that share the caller's mount and pid namespace are the host's.
 func belong(all []*process, self *process, known []state) []*Container {
 	b := &sorter{self: self, byPID: map[int]*process{}, of: map[int]*Container{}, keys: map[string]*Container{}, mounts: map[string]*Container{}, pids: map[string]*Container{}}
 	for _, p := range all {
@@ -28,7 +28,7 @@ func belong(all []*process, self *process, known []state) []*Container {
 	for _, s := range known {
 		p := b.byPID[s.pid]
 		if p == nil || s.start != 0 && p.start != s.start || b.hosts(p) {
-			continue // the state of one that is gone
+			continue // the state of a container that is gone
 		}
 		c := b.container(s.id)
 		c.ID, c.Bundle, c.root, c.init = s.id, s.bundle, s.root, s.pid
@@ -69,10 +69,10 @@ func (b *sorter) container(key string) *Container {
 	return c
 }
 
-// hosts says that a process is none of a container.
+// hosts says that a process belongs to no container.
 func (b *sorter) hosts(p *process) bool { return p.mnt == b.self.mnt && p.pids == b.self.pids }
 
-// maxDepth bounds the way up from a process to the first one, which a file that changes meanwhile could make a circle.
+// maxDepth bounds the way up from a process, which could be a circle if a file changes meanwhile.
 const maxDepth = 1000
 
 func (b *sorter) find(p *process, depth int) *Container {
@@ -111,10 +111,11 @@ func (b *sorter) search(p *process, depth int) *Container {
 	if p.pids != b.self.pids {
 		return b.container(p.pids)
 	}
-	return nil // a mount namespace alone is what many services have
+	return nil // many services have only a mount namespace
 }
 
-// fromMonitor finds engine and id in the command line of the process that an engine leaves with each container.
+// fromMonitor finds engine and id in the command line of the monitor process that an engine leaves with each
+// container.
 func fromMonitor(p *process) (engine, id string) {
 	for _, e := range engines.All {
 		if e.Monitor == nil {
@@ -127,7 +128,7 @@ func fromMonitor(p *process) (engine, id string) {
 	return "", ""
 }
 
-// containers gives every container its processes, in the order in which they began.
+// containers assigns its processes to every container, in the order in which they began.
 func (b *sorter) containers(all []*process) []*Container {
 	for _, p := range all {
 		c := b.of[p.pid]
@@ -135,7 +136,7 @@ func (b *sorter) containers(all []*process) []*Container {
 			continue
 		}
 		parent := b.byPID[p.parent]
-		inside := parent != nil && b.of[parent.pid] != nil // an orphan of a pod's is given to another of its containers
+		inside := parent != nil && b.of[parent.pid] != nil // an orphan of a pod's is adopted by another of its containers
 		one := &Process{PID: p.pid, InnerPID: p.inner, Role: Child, UIDs: p.uids, InnerUIDs: p.innerUIDs(b.self), Command: p.args}
 		switch {
 		case c.init == p.pid:

@@ -2,5 +2,6 @@
 
 package ps
 
-// Root is the --root of the runtime that keeps the container's state, by which the policy's rules know engines; "": it was not found.
+// Root is the --root of the runtime that keeps the container's state, by which rules know engines; "": it was not
+// found.
 func (c *Container) Root() string { return c.root }

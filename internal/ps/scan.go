@@ -18,7 +18,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// process is what the kernel says of one (proc(5), namespaces(7), cgroups(7)).
+// process is what the kernel says of a process (proc(5), namespaces(7), cgroups(7)).
 type process struct {
 	pid, parent, inner int
 	name               string
@@ -31,8 +31,8 @@ type process struct {
 	dead               bool   // a zombie: it has ids, but runs nothing
 }
 
-// scan reads every process below a directory like /proc. One that ends meanwhile is not a process; others that can't be read
-// are counted.
+// scan reads every process below a directory like /proc. One that ends meanwhile doesn't count; others that can't be
+// read are counted.
 func scan(root string) (all []*process, unread int, err error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -98,8 +98,8 @@ func readProcess(root string, pid int) (*process, error) {
 	return p, p.threads(dir)
 }
 
-// threads adds the ids of the other threads: setuid(2) changes one thread's, which the C library hides, and a program
-// without one need not.
+// threads adds the ids of the other threads: setuid(2) changes only one thread, which the C library hides, but a
+// program without it need not.
 func (p *process) threads(dir string) error {
 	names, err := filepath.Glob(dir + "/task/*/status")
 	if err != nil {
@@ -124,7 +124,7 @@ func (p *process) threads(dir string) error {
 	return nil
 }
 
-// status takes what counts of /proc/PID/status.
+// status reads what matters from /proc/PID/status.
 func (p *process) status(text []byte) error {
 	s, err := proc.ParseStatus(text)
 	if err != nil {
@@ -135,7 +135,7 @@ func (p *process) status(text []byte) error {
 	return fourUIDs(s)
 }
 
-// fourUIDs fails where a process's uids can't be seen, so that none passes for not being root.
+// fourUIDs fails if a process's uids can't be read, so that such a process does not pass for not being root.
 func fourUIDs(s *proc.Status) error {
 	if len(s.UIDs) != 4 {
 		return errors.New("it has no line of four uids")
@@ -143,8 +143,8 @@ func fourUIDs(s *proc.Status) error {
 	return nil
 }
 
-// innerUIDs are the uids as the process's user namespace has them. self is who looks: the maps of its own namespace say
-// nothing of how ids look from itself.
+// innerUIDs are the uids in the process's user namespace. self is the caller: the maps of its own namespace don't
+// tell how ids look from inside.
 func (p *process) innerUIDs(self *process) []uint32 {
 	if p.user == self.user {
 		return p.uids

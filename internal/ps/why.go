@@ -22,10 +22,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// runtimeRoots are patterns of the runtimes' --root where an engine names none (docs/engines.md).
+// runtimeRoots are patterns of the runtimes' default --root (docs/engines.md).
 var runtimeRoots = []string{"/run/runc", "/run/crun", "/run/user/*/runc", "/run/user/*/crun"}
 
-// states are the containers that runtimes know. Where others could have written one, it says nothing.
+// states are the containers that runtimes know. A state that others could have written doesn't count.
 func states(more []string, owners trusted.Owners) []state {
 	patterns := slices.Clone(runtimeRoots)
 	for _, e := range engines.All {
@@ -51,7 +51,7 @@ func states(more []string, owners trusted.Owners) []state {
 	return all
 }
 
-// lookUp fills in what is known of the container elsewhere than in the kernel.
+// lookUp adds what is known of the container outside of the kernel.
 func (c *Container) lookUp(known []state, owners trusted.Owners) {
 	for _, s := range known {
 		if c.Bundle == "" && s.id == c.ID {
@@ -105,8 +105,9 @@ func (c *Container) origin(config []byte, owners trusted.Owners) {
 	}
 }
 
-// stored are the names that Podman gave, in the file of containers/storage above the bundle (containers/storage, store.go,
-// Container; podman, libpod/storage.go, the metadata). It says nothing where somebody else could have written it.
+// stored reads the names that Podman assigned, from the file of containers/storage above the bundle
+// (containers/storage, store.go, Container; podman, libpod/storage.go, the metadata). It doesn't count if somebody
+// else could have written it.
 func (c *Container) stored(owners trusted.Owners) {
 	data, err := trusted.ReadPath(engines.StorageRecord(c.Bundle), owners)
 	if err != nil {
@@ -132,7 +133,7 @@ func (c *Container) stored(owners trusted.Owners) {
 	}
 }
 
-// decided takes mode, rule and reason from the record, if it is this container's.
+// decided reads mode, rule and reason from the record, if it is this container's.
 func (c *Container) decided(dir *bundle.Dir, config []byte) {
 	r, err := record.Read(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -145,7 +146,7 @@ func (c *Container) decided(dir *bundle.Dir, config []byte) {
 	}
 	start := uint64(0)
 	if c.init != 0 {
-		start, _ = proc.StartTime(strconv.Itoa(c.init)) // 0: not known
+		start, _ = proc.StartTime(strconv.Itoa(c.init)) // 0: unknown
 	}
 	if r.ID != c.ID || !record.Precedes(r, start) {
 		c.Why = "not governed: the record in its bundle is another container's"
