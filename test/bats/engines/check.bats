@@ -81,6 +81,20 @@ EOF
   fails_with 0 "$CTL" check --local docker Dockerfile
 }
 
+@test "check: an image of Podman's, by name and as a base" {
+  printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/graph"\nrunroot = "%s/run"\n' "$PWD" "$PWD" >storage.conf
+  export CONTAINERS_STORAGE_CONF=$PWD/storage.conf
+  mkdir -p root/etc
+  printf 'root:x:0:0::/:/bin/sh\napp:x:7:7::/:/bin/sh\n' >root/etc/passwd
+  tar -C root -c . | command podman import -c 'USER app' - localhost/named:1 >/dev/null
+  fails_with 0 "$CTL" check containers-storage:localhost/named:1
+  [[ $OUT == *'Docker and Podman start 7:7, containerd starts 7:7'* ]] || explain 'expected both readers'
+  printf 'FROM localhost/named:1\n' >Dockerfile
+  fails_with 1 "$CTL" check Dockerfile
+  fails_with 0 "$CTL" check --local podman Dockerfile
+  fails_with 2 "$CTL" check containers-storage:localhost/none:1
+}
+
 @test "check --run: an image of Docker's is started once, what it is denied is told, and no container is left" {
   base debian:12
   printf 'FROM debian:12\nCMD ["sh", "-c", "echo served; echo x >/etc/x; sleep 1000"]\n' >Dockerfile
