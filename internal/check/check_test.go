@@ -313,6 +313,10 @@ func TestDirectories(t *testing.T) {
 		"FROM debian\nUSER www-data:www-data\nCMD touch /var/log/app.log":                                "",
 		"FROM debian\nRUN useradd app\nUSER app:app\nCMD touch /var/log/app.log":                         "4 /var/log",
 		"FROM known\nUSER 10001:10001\nCMD touch /var/log/app.log":                                       "",
+		"FROM debian\nWORKDIR /tmp/app\nUSER 10001:10001\nCMD touch /tmp/x":                              "",
+		"FROM debian\nRUN mkdir -p /tmp /var/tmp/a\nUSER 10001:10001\nCMD touch /var/tmp/x":              "",
+		"FROM debian\nCOPY settings /run/lock/\nUSER 10001:10001\nCMD mkdir /var/run/lock/x":             "",
+		"FROM debian\nRUN mkdir /tmp/app\nUSER 10001:10001\nCMD touch /tmp/app/x":                        "2 /tmp/app",
 		// Files of the build context.
 		"FROM known\nCOPY settings /etc/settings\nUSER 10001:10001\nCMD echo a >>/etc/settings":                 "2 /etc/settings",
 		"FROM known\nCOPY conf /etc/a\nUSER 10001:10001\nCMD echo a >/etc/a/settings":                           "2 /etc/a/settings",
