@@ -117,6 +117,9 @@ var (
 // rootsOwn are directories of distributions that are closed to all but root in each of rootsBases.
 var rootsOwn = []string{"/", "/bin", "/sbin", "/etc", "/home", "/opt", "/run", "/srv", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log"}
 
+// openToAll are directories in which everybody may write (mode 1777), whoever makes them once more.
+var openToAll = []string{"/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/lock", "/run/shm"}
+
 // usual are the directories of the root directory that distributions have, or an image's base may bring along.
 var usual = []string{"bin", "boot", "dev", "etc", "go", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"}
 
@@ -478,7 +481,7 @@ func (g *ground) above(p string) string {
 
 // directory says that one is there, and surely root's.
 func (g *ground) directory(dir string) (what string, by *made, ok bool) {
-	if dir == "" || g.isGiven(dir, 0, false) || isUsual(dir) && !g.isOwn() {
+	if dir == "" || slices.Contains(openToAll, dir) || g.isGiven(dir, 0, false) || isUsual(dir) && !g.isOwn() {
 		return "", nil, false
 	}
 	if one, isMade := g.made[dir]; isMade {

@@ -31,7 +31,7 @@ type edit struct {
 // a comment ignores stays.
 func Fix(text []byte, o Options) (fixed []byte, did []string) {
 	fixed = text
-	for _, fix := range []func([]byte, *dockerfile.Image, Result) (edit, string, bool){fixMode, fixSecret, fixCache, fixRoot} {
+	for _, fix := range []func([]byte, *dockerfile.Image, Result) (edit, string, bool){fixMode, fixSecret, fixCache, fixNumber, fixOwner, fixRoot} {
 		for range 100 { // of each kind, one after the other
 			image, err := evaluate(fixed, o.Build)
 			if err != nil {
@@ -46,21 +46,35 @@ func Fix(text []byte, o Options) (fixed []byte, did []string) {
 			if !ok {
 				break
 			}
-			if result := Dockerfile("", after, o); !better(before, result) {
-				// The image's program may be for root alone, which counts only now.
-				mode, more, ok := fixMode(nil, nil, result)
-				if !ok {
+			if !better(before, Dockerfile("", after, o)) {
+				// What is root's counts only now: the image's program, or what it writes.
+				if after, said, ok = alsoRoots(after, said, o); !ok || !better(before, Dockerfile("", after, o)) {
 					break
 				}
-				if after, ok = mode.apply(after); !ok || !better(before, Dockerfile("", after, o)) {
-					break
-				}
-				said += ", " + more
 			}
 			fixed, did = after, append(did, said)
 		}
 	}
 	return fixed, did
+}
+
+// alsoRoots mends besides what is found of a text whose image is root's no longer.
+func alsoRoots(text []byte, said string, o Options) (fixed []byte, all string, ok bool) {
+	for _, fix := range []func([]byte, *dockerfile.Image, Result) (edit, string, bool){fixMode, fixOwner} {
+		image, err := evaluate(text, o.Build)
+		if err != nil {
+			return nil, said, false
+		}
+		e, more, found := fix(text, image, Dockerfile("", text, o))
+		if !found {
+			continue
+		}
+		if text, ok = e.apply(text); !ok {
+			return nil, said, false
+		}
+		said += ", " + more
+	}
+	return text, said, ok
 }
 
 // better says that there are fewer findings than before, and none of a kind that there was not.
@@ -154,6 +168,99 @@ func fixCache(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) 
 		owner += fmt.Sprintf(",gid=%d", g.UID)
 	}
 	return edit{f.Line, "type=cache", owner}, fmt.Sprintf("line %d: the cache is %d's", f.Line, uid), ok
+}
+
+// fixOwner gives what is copied from the build context to who writes it, if that is a number.
+func fixOwner(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
+	user := imageuser.Read(image.User)
+	owner := fmt.Sprint(user.UID)
+	if group := imageuser.Read(user.Group); group.Kind == imageuser.Number {
+		owner += fmt.Sprintf(":%d", group.UID)
+	} else if user.Group != "" {
+		return edit{}, "", false
+	}
+	for _, f := range r.Findings {
+		if f.ID != directoryOfRoot.ID || user.Kind != imageuser.Number {
+			continue
+		}
+		for _, c := range image.Commands {
+			one, ok := c.Command.(*instructions.CopyCommand)
+			if !ok || c.OnBuild || one.Chown != "" || f.Line != c.Line {
+				continue
+			}
+			keyword, _, ok := strings.Cut(strings.TrimLeft(f.Source, " \t"), " ")
+			if ok && strings.EqualFold(keyword, "COPY") {
+				return edit{f.Line, keyword + " ", keyword + " --chown=" + owner + " "}, fmt.Sprintf("line %d: what is copied is %s's", f.Line, owner), true
+			}
+		}
+	}
+	return edit{}, "", false
+}
+
+// fixNumber writes the numbers of the user and its group in place of its name, where the file makes both by them.
+func fixNumber(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
+	f, ok := of(r, userByName)
+	if !ok || image.User != f.Source[f.Column-1:f.Column-1+f.Length] {
+		return edit{}, "", false
+	}
+	uid, gid, ok := numbered(image, image.User)
+	who := fmt.Sprintf("%d:%d", uid, gid)
+	return edit{f.Line, "USER " + image.User, "USER " + who}, fmt.Sprintf("line %d: %s is %s", f.Line, image.User, who), ok
+}
+
+// numbered are the numbers by which a file makes an account and its group. It is false where it gives neither, and where it puts anybody
+// into further groups, which the numbers would leave out.
+func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
+	groups, made := map[string]string{}, 0
+	user, group := "", ""
+	for _, c := range image.Commands {
+		run, isRun := c.Command.(*instructions.RunCommand)
+		if !isRun {
+			continue
+		}
+		for _, w := range words(textOf(run.ShellDependantCmdLine)) {
+			tool, last := path.Base(w[0]), w[len(w)-1]
+			number, primary := option(w, "-g", "--gid"), option(w, "-G", "--ingroup")
+			switch tool {
+			case "groupadd", "addgroup":
+				groups[last] = number
+				if len(w) > 2 && number == "" && !strings.HasPrefix(w[len(w)-2], "-") {
+					return 0, 0, false // an account is put into a group
+				}
+			case "usermod", "gpasswd", "groupmod":
+				return 0, 0, false
+			case "useradd", "adduser":
+				if last != name {
+					continue
+				}
+				made++
+				user, group = option(w, "-u", "--uid"), number
+				if tool == "adduser" && primary != "" {
+					group = primary
+				} else if option(w, "-G", "--groups") != "" {
+					return 0, 0, false
+				}
+			}
+		}
+	}
+	if number, ok := groups[group]; ok {
+		group = number
+	}
+	u, g := imageuser.Read(user), imageuser.Read(group)
+	return u.UID, g.UID, made == 1 && u.Kind == imageuser.Number && g.Kind == imageuser.Number && u.Group == "" && g.Group == ""
+}
+
+// option is the value of a command's option, which stands behind it or an equals sign.
+func option(w []string, short, long string) string {
+	for n, a := range w {
+		if (a == short || a == long) && n+1 < len(w) {
+			return w[n+1]
+		}
+		if value, ok := strings.CutPrefix(a, long+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // fixRoot ends the last stage with a user of its own, where the base is a distribution's, of which it is known how one is made, or

@@ -74,7 +74,10 @@ func run(ctl, peers string) error {
 	if err := dockerfiles(dir, tools); err != nil {
 		return err
 	}
-	return hazards(dir, tools)
+	if err := hazards(dir, tools); err != nil {
+		return err
+	}
+	return manifests(ctl, peers, dir)
 }
 
 func there(name string) bool { _, err := os.Stat(name); return err == nil }
@@ -259,6 +262,154 @@ func hazards(dir string, tools []tool) error {
 	return nil
 }
 
+// pods are manifests of internal/check's table, by their files, and whether a container of each may be root by the kubelet's rule. What the
+// API server refuses, an update, pods of Windows, and such as do not start whoever the image's user is have no answer here.
+func pods(dir string) (files []string, root map[string]bool, err error) {
+	table, err := txtar.ParseFile("internal/check/testdata/manifests.txtar")
+	if err != nil {
+		return nil, nil, err
+	}
+	var answers map[string]struct {
+		Refused, Custom bool
+		Pods            []struct{ Containers map[string]string }
+	}
+	text, err := os.ReadFile("internal/check/testdata/answers.json")
+	if err == nil {
+		err = json.Unmarshal(text, &answers)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	root = map[string]bool{}
+	for _, f := range table.Files {
+		a, ok := answers[f.Name]
+		if !ok || a.Refused || strings.HasPrefix(f.Name, "windows-") || slices.ContainsFunc(table.Files, func(o txtar.File) bool { return o.Name == f.Name+".before" }) {
+			continue
+		}
+		may, counts := false, len(a.Pods) > 0
+		for _, p := range a.Pods {
+			for _, verdict := range p.Containers {
+				may = may || verdict == "root" || verdict == "unknown"
+				counts = counts && verdict != "never starts"
+			}
+		}
+		if !counts {
+			continue
+		}
+		name := filepath.Join(dir, f.Name+".yaml")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, nil, err
+		}
+		if err := os.WriteFile(name, f.Data, 0o600); err != nil {
+			return nil, nil, err
+		}
+		files, root[name] = append(files, name), may
+	}
+	return files, root, nil
+}
+
+// manifests counts those of which a tool says by its rules about root what is right: that a container may be root, or that none is.
+func manifests(ctl, peers, dir string) error {
+	dir = filepath.Join(dir, "manifests")
+	files, root, err := pods(dir)
+	if err != nil {
+		return err
+	}
+	mayBe := 0
+	for _, name := range files {
+		if root[name] {
+			mayBe++
+		}
+	}
+	fmt.Printf("\n| of %d manifests | right | a container may be root (%d) | none is (%d) |\n|---|---|---|---|\n", len(files), mayBe, len(files)-mayBe)
+	trivy, kubeScore := filepath.Join(peers, "trivy"), filepath.Join(peers, "kube-score")
+	for _, t := range []tool{
+		{"nonroot-ctl check", func(files []string) (map[string]answer, error) { return ours(ctl, dir, files) }, ""},
+		{"Trivy config", func(files []string) (map[string]answer, error) { return trivyPods(trivy, files, "KSV-0012") }, "its rule KSV-0012, runAsNonRoot"},
+		{"Trivy config", func(files []string) (map[string]answer, error) { return trivyPods(trivy, files, "KSV-0105") }, "its rule KSV-0105, runAsUser is 0"},
+		{"kube-score", func(files []string) (map[string]answer, error) { return scored(kubeScore, files) }, "its check container-security-context-user-group-id"},
+	} {
+		program := map[string]string{"Trivy config": trivy, "kube-score": kubeScore}[t.name]
+		if program != "" && !there(program) {
+			fmt.Printf("| %s | not run: it is not built here | | |\n", titled(t))
+			continue
+		}
+		got, err := t.run(files)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		right := map[bool]int{}
+		for _, name := range files {
+			a := got[name]
+			says := a.verdict == "root" || slices.ContainsFunc(a.rules, func(id string) bool {
+				return slices.Contains([]string{"pod-runs-as-root", "pod-user-unknown", "pod-root-in-namespace"}, id)
+			})
+			if says == root[name] {
+				right[says]++
+			} else if t.why == "" {
+				fmt.Fprintf(os.Stderr, "peers: %s: %q, and by the kubelet's rule it may be root: %v\n", filepath.Base(name), a.rules, root[name])
+			}
+		}
+		fmt.Printf("| %s | %d | %d | %d |\n", titled(t), right[true]+right[false], right[true], right[false])
+	}
+	return nil
+}
+
+// trivyPods takes for root what one of its rules fails.
+func trivyPods(trivy string, files []string, rule string) (map[string]answer, error) {
+	dir := filepath.Dir(files[0])
+	out, err := output(trivy, "config", "--quiet", "--format", "json", "--skip-check-update", "--skip-version-check", "--disable-telemetry", dir)
+	if err != nil {
+		return nil, err
+	}
+	var report struct {
+		Results []struct {
+			Target            string
+			Misconfigurations []struct{ ID string }
+		}
+	}
+	if err := json.Unmarshal(out, &report); err != nil {
+		return nil, err
+	}
+	all := map[string]answer{}
+	for _, r := range report.Results {
+		for _, m := range r.Misconfigurations {
+			if strings.TrimPrefix(m.ID, "AVD-") == rule {
+				all[filepath.Join(dir, r.Target)] = answer{verdict: "root"}
+			}
+		}
+	}
+	return all, nil
+}
+
+// scored takes for root what kube-score's check about user and group finds critical.
+func scored(program string, files []string) (map[string]answer, error) {
+	all := map[string]answer{}
+	for _, name := range files { // one that it can't read ends the others
+		out, err := output(program, "score", "--output-format", "json", name)
+		if err != nil {
+			continue
+		}
+		var report []struct {
+			Checks []struct {
+				Check struct{ ID string }
+				Grade int
+			}
+		}
+		if err := json.Unmarshal(out, &report); err != nil {
+			continue
+		}
+		for _, object := range report {
+			for _, c := range object.Checks {
+				if c.Check.ID == "container-security-context-user-group-id" && c.Grade == 1 {
+					all[name] = answer{verdict: "root"}
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
 // write makes a directory with a Dockerfile, by which every tool knows it.
 func write(dir string, text []byte) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- temporary
@@ -301,7 +452,8 @@ func ours(ctl, dir string, files []string) (map[string]answer, error) {
 	}
 	all := map[string]answer{}
 	for _, r := range report.Results {
-		a := answer{verdict: r.Verdict}
+		a := all[r.File] // of a manifest there is one for each container
+		a.verdict = r.Verdict
 		for _, f := range r.Findings {
 			a.rules = append(a.rules, f.ID)
 		}

@@ -50,6 +50,21 @@ base() {
   DOCKER_BUILDKIT=1 docker build -q -t after build >/dev/null
   [[ $(docker run --rm --runtime runc after) == 10001 ]]
   [[ $(docker run --rm --runtime runc after busybox grep -h ^app: /etc/passwd /etc/group) == 'app:x:10001:10001:'*$'\napp:x:10001:' ]]
+  # What the command writes is given to its user, and a name becomes the numbers that it has.
+  printf 'a\n' >build/settings
+  cat >build/Dockerfile <<'EOF'
+FROM debian:12
+RUN groupadd --gid 7001 app && useradd --uid 6001 --gid app app
+COPY settings /app/
+USER app
+CMD echo more >>/app/settings && echo "$(id -u):$(id -g)"
+EOF
+  DOCKER_BUILDKIT=1 docker build -q -t before build >/dev/null
+  if docker run --rm --runtime runc before; then explain 'expected that it fails as it is'; fi
+  fails_with 0 "$CTL" check --fix build/Dockerfile
+  [[ $(grep -v '^FROM\|^RUN\|^CMD' build/Dockerfile) == $'COPY --chown=6001:7001 settings /app/\nUSER 6001:7001' ]] || explain "$(<build/Dockerfile)"
+  DOCKER_BUILDKIT=1 docker build -q -t after build >/dev/null
+  [[ $(docker run --rm --runtime runc after) == 6001:7001 ]]
 }
 
 @test "check: an image of Docker's, by name and as a base" {
@@ -64,6 +79,20 @@ base() {
   printf 'FROM named\n' >Dockerfile
   fails_with 1 "$CTL" check Dockerfile
   fails_with 0 "$CTL" check --local docker Dockerfile
+}
+
+@test "check: an image of Podman's, by name and as a base" {
+  printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/graph"\nrunroot = "%s/run"\n' "$PWD" "$PWD" >storage.conf
+  export CONTAINERS_STORAGE_CONF=$PWD/storage.conf
+  mkdir -p root/etc
+  printf 'root:x:0:0::/:/bin/sh\napp:x:7:7::/:/bin/sh\n' >root/etc/passwd
+  tar -C root -c . | command podman import -c 'USER app' - localhost/named:1 >/dev/null
+  fails_with 0 "$CTL" check containers-storage:localhost/named:1
+  [[ $OUT == *'Docker and Podman start 7:7, containerd starts 7:7'* ]] || explain 'expected both readers'
+  printf 'FROM localhost/named:1\n' >Dockerfile
+  fails_with 1 "$CTL" check Dockerfile
+  fails_with 0 "$CTL" check --local podman Dockerfile
+  fails_with 2 "$CTL" check containers-storage:localhost/none:1
 }
 
 @test "check --run: an image of Docker's is started once, what it is denied is told, and no container is left" {
