@@ -91,7 +91,7 @@ func (h *host) put(name string) (changed bool, err error) {
 		if err := dir.Remove(name + newProgram); err != nil {
 			return err
 		}
-		if err := dir.ReplaceSynced(name+".new", data, 0o755); err != nil {
+		if err := dir.ReplaceSynced(name+newProgram, data, 0o755); err != nil {
 			return err
 		}
 		changed = true
