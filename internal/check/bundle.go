@@ -15,7 +15,6 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/bundle"
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
-	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
@@ -148,7 +147,7 @@ func (b *box) policy() {
 	case d.Mode != decision.Rewrite:
 		b.result.Policy = fmt.Sprintf("the policy leaves it as it is (mode %s)", d.Mode)
 	case d.Identity != nil:
-		b.result.Policy = fmt.Sprintf("the policy runs it as %d:%d: %s", d.Identity.UID, d.Identity.GID, policy.Source(d.Source).Sentence())
+		b.result.Policy = fmt.Sprintf("the policy runs it as %d:%d: %s", d.Identity.UID, d.Identity.GID, d.Source.Sentence())
 		if n := len(b.report.Changes); n > 0 && b.report.When == explain.Before {
 			b.result.Policy += fmt.Sprintf("; it changes %d things of config.json, which nonroot-ctl explain lists", n)
 		}

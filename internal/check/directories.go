@@ -52,7 +52,7 @@ func (i *inspection) directories() (all []Finding) {
 		said[what] = true
 		why := fmt.Sprintf("%s writes %s as %s, and %s", by, quote.Value(w.Path), quoted(i.image.User), quote.Value(what))
 		if made != nil {
-			all = append(all, i.at(made.by, directoryOfRoot, made.word, why+", which this instruction makes, stays root's"))
+			all = append(all, i.at(made.by, directoryOfRoot, made.word, why+", which this instruction makes, still belongs to root"))
 			continue
 		}
 		word := script

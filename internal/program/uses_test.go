@@ -23,7 +23,7 @@ func TestUsesIsBounded(t *testing.T) {
 	testkit.Must(t, os.Symlink(deep, root+"/link"))
 	view, err := rootfs.Open(root, root, false, nil)
 	testkit.Must(t, err)
-	defer view.Close() //nolint:errcheck // a test
+	defer view.Close()
 	var script strings.Builder
 	for i := range maxUsed {
 		fmt.Fprintf(&script, "program%d\n", i)
@@ -55,7 +55,7 @@ func TestUsesByLinks(t *testing.T) {
 	testkit.Must(t, os.MkdirAll(root+"/usr/bin", 0o755), os.Symlink("usr/bin", root+"/bin"), os.WriteFile(root+"/usr/bin/own", []byte("#!"), 0o700))
 	view, err := rootfs.Open(root, root, false, nil)
 	testkit.Must(t, err)
-	defer view.Close() //nolint:errcheck // a test
+	defer view.Close()
 	const search = "bin:/bin:/none:/bin/../bin:/usr/bin/"
 	if got := searched(view, search); got != "/usr/bin" {
 		t.Errorf("%q", got)
