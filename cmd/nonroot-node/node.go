@@ -136,8 +136,9 @@ func (a *agent) step(ctx context.Context) {
 	if v := a.cluster.policyVersion(); v != a.version || time.Since(a.policed) >= lookDaemon {
 		a.policies, a.version, a.policed = a.policy(ctx), v, time.Now()
 	}
-	a.report(ctx, a.hold(ctx))
+	// Before pods come: the label is set only then.
 	a.events.follow(ctx, a.policies.log)
+	a.report(ctx, a.hold(ctx))
 }
 
 // errWaiting is for what is not wrong, but not done yet.
