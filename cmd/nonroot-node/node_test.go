@@ -165,6 +165,17 @@ func TestExempting(t *testing.T) {
 	}
 }
 
+// TestPolicyWithoutKey: a ConfigMap that has lost a policy, or has it under another name or in binaryData, is said to be wrong.
+func TestPolicyWithoutKey(t *testing.T) {
+	for _, h := range handlers {
+		_, err := apply(&host{}, h, "", false)
+		var broken *brokenPolicy
+		if !errors.As(err, &broken) || !strings.HasPrefix(err.Error(), h.key+": ") {
+			t.Errorf("%s: %v", h.key, err)
+		}
+	}
+}
+
 func TestDiffering(t *testing.T) {
 	now := map[string]string{"a": "1", "b": "2", "theirs": "x"}
 	for _, c := range []struct{ want, differs map[string]any }{
