@@ -14,6 +14,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/cri"
+	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -185,6 +187,52 @@ func TestDiffering(t *testing.T) {
 		if got := differing(now, c.want); !maps.Equal(got, c.differs) {
 			t.Errorf("%v: %v", c.want, got)
 		}
+	}
+}
+
+// TestNoRepair: what others change stays as it is where that is wished, also while the daemon does not answer.
+func TestNoRepair(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	o := options{programs: filepath.Join(dir, "image"), directory: filepath.Join(dir, "bin"), config: filepath.Join(dir, "config.toml"), engine: "containerd"}
+	if err := os.Mkdir(o.programs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range programs {
+		if err := os.WriteFile(filepath.Join(o.programs, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ns, err := hostns.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	daemon, err := cri.Dial(filepath.Join(dir, "none.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close() //nolint:errcheck // there is none
+	a := &agent{options: o, host: &host{o, ns}, daemon: daemon, metrics: newMetrics()}
+	if _, err := a.host.install(); err != nil {
+		t.Fatal(err)
+	}
+	// As after a round that found all of it right.
+	if a.seen, err = a.host.fingerprint(); err != nil {
+		t.Fatal(err)
+	}
+	a.right, a.tested = a.seen, time.Now()
+	if err := a.hold(t.Context()); err == nil {
+		t.Fatal("a daemon that does not answer is held for one that does")
+	}
+	if err := os.WriteFile(filepath.Join(o.directory, tool), []byte("theirs"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = a.hold(t.Context())
+	if text, broken := os.ReadFile(filepath.Join(o.directory, tool)); broken != nil || string(text) != "theirs" || err == nil || !strings.Contains(err.Error(), "changed by others") {
+		t.Errorf("%q, %v, %v", text, broken, err)
 	}
 }
 
