@@ -233,6 +233,12 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 	if registered && running {
 		return false, nil
 	}
+	// Where the files have them, an agent was killed on its way: what it began is ended, or put back.
+	if !registered && !running {
+		if err := a.cluster.mayRestart(); err != nil {
+			return false, err
+		}
+	}
 	release, err := a.cluster.slot(ctx, a.limit)
 	if err != nil {
 		return false, err

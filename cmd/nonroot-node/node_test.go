@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/cri"
 	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
@@ -233,6 +234,27 @@ func TestNoRepair(t *testing.T) {
 	err = a.hold(t.Context())
 	if text, broken := os.ReadFile(filepath.Join(o.directory, tool)); broken != nil || string(text) != "theirs" || err == nil || !strings.Contains(err.Error(), "changed by others") {
 		t.Errorf("%q, %v, %v", text, broken, err)
+	}
+}
+
+// TestNodeNotReady: a node that is not ready before the daemon is restarted would not be afterwards, and all would be put back.
+func TestNodeNotReady(t *testing.T) {
+	node := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"name": "n"},
+		"status":   map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "False", "message": "cni plugin not initialized"}}},
+	}}
+	c := &cluster{node: cache.NewStore(cache.MetaNamespaceKeyFunc)}
+	if err := c.node.Add(node); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.mayRestart(); !errors.Is(err, errWaiting) || !strings.Contains(err.Error(), "cni plugin not initialized") {
+		t.Errorf("%v", err)
+	}
+	if err := unstructured.SetNestedSlice(node.Object, []any{map[string]any{"type": "Ready", "status": "True"}}, "status", "conditions"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.mayRestart(); err != nil {
+		t.Error(err)
 	}
 }
 
