@@ -219,7 +219,13 @@ func (f *File) rest(line func([]byte) error) error {
 	if err != nil {
 		return err
 	}
-	if info.Size() < f.cursor.Offset { // copytruncate
+	head := make([]byte, len(f.cursor.Head))
+	n, err := f.file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	// copytruncate: what was written since may be as much as before.
+	if info.Size() < f.cursor.Offset || !bytes.Equal(head[:n], f.cursor.Head) {
 		f.Lost++
 		f.cursor.Offset, f.cursor.Head = 0, nil
 	}

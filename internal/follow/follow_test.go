@@ -209,6 +209,24 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// TestCutAndGrown: a log that was cut is read from its beginning, also where as much as before has been written since.
+func TestCutAndGrown(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	l.write("one\n")
+	l.take()
+	if err := os.Truncate(l.path, 0); err != nil {
+		t.Fatal(err)
+	}
+	l.write("two\nthree\nfour\n")
+	l.take()
+	l.want("one", "two", "three", "four")
+	if l.file.Lost != 1 {
+		t.Errorf("%d gaps, not 1", l.file.Lost)
+	}
+}
+
 // TestSettle: a file that has just been renamed is looked at for a while longer.
 func TestSettle(t *testing.T) {
 	l := newLog(t)
