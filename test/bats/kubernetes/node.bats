@@ -206,9 +206,9 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
     succeeds patch node1 "{\"metadata\": {$meta}}"
     contains 'writes those of nonroot-runc.io, and no owners or finalizers'
   done
-  local status
-  for status in '"addresses": [{"type": "InternalIP", "address": "10.99.0.9"}]' '"conditions": []' '"capacity": {"cpu": "1000"}'; do
-    succeeds patch node1/status "{\"status\": {$status}}"
+  local state
+  for state in '"addresses": [{"type": "InternalIP", "address": "10.99.0.9"}]' '"conditions": []' '"capacity": {"cpu": "1000"}'; do
+    succeeds patch node1/status "{\"status\": {$state}}"
     contains 'writes the condition NonRootRunc'
   done
   succeeds as https://10.99.0.1/api/v1/secrets
