@@ -108,6 +108,9 @@ func (s seen) answer(p pod, x *Explained, events []event) (answer, hint string) 
 	}
 	switch x.Governed {
 	case Otherwise:
+		if p.static() {
+			return "nothing says that it is governed: it is a static pod, to which the namespace's label adds no class", "name the class in the pod's manifest on the node; the log there says what was decided"
+		}
 		class := "it names no RuntimeClass"
 		if p.Spec.Class != "" {
 			class = fmt.Sprintf("the handler of its RuntimeClass %q is %q", p.Spec.Class, s.classes[p.Spec.Class])
@@ -150,13 +153,21 @@ func unscheduled(p pod) (message string, waits bool) {
 	return "the scheduler has not seen it", true
 }
 
+// mirror is the annotation of what the API server has of a static pod (k8s.io/kubernetes, pkg/kubelet/types/pod_update.go). The pod itself
+// is what its manifest on the node says: a class that was added here is none of it.
+const mirror = "kubernetes.io/config.mirror"
+
+func (p pod) static() bool { return p.Meta.Notes[mirror] != "" }
+
 // governed is what holds for a pod.
 func (s seen) governed(p pod, events []event) Governed {
-	switch s.classes[p.Spec.Class] {
-	case podevents.Handler:
-		return Enforced
-	case podevents.AuditHandler:
-		return Audited
+	if !p.static() {
+		switch s.classes[p.Spec.Class] {
+		case podevents.Handler:
+			return Enforced
+		case podevents.AuditHandler:
+			return Audited
+		}
 	}
 	if slices.ContainsFunc(events, func(e event) bool { return e.Reason == podevents.RunsAsNonRoot || e.Reason == podevents.Refused }) {
 		return ByNode
@@ -190,8 +201,11 @@ func (s seen) of(p pod) (all []event) {
 }
 
 func told(e event) Told {
-	return Told{e.Type == "Warning", e.Reason, quote.Text(e.Message, 1024)}
+	return Told{e.Type == "Warning", word(e.Reason), quote.Text(e.Message, 1024)}
 }
+
+// word is one that whoever makes an object may choose, such as an event's reason or the name of an owner.
+func word(s string) string { return quote.Text(s, quote.MaxValue) }
 
 // asked is who a container asked to be: what its pod says, else what the kubelet read from the image.
 func asked(p pod, c container, status []containerStatus) string {
@@ -282,7 +296,7 @@ func report(s seen) Reported {
 			index[key] = n
 			w.Reasons = map[string]int{}
 			for _, e := range events {
-				w.Reasons[e.Reason]++
+				w.Reasons[word(e.Reason)]++
 			}
 			r.Workloads = append(r.Workloads, w)
 		}
@@ -301,9 +315,9 @@ func workload(p pod) (kind, name string) {
 			continue
 		}
 		if deployment, cut := strings.CutSuffix(o.Name, "-"+p.Meta.Labels["pod-template-hash"]); o.Kind == "ReplicaSet" && cut {
-			return "Deployment", deployment
+			return "Deployment", word(deployment)
 		}
-		return o.Kind, o.Name
+		return word(o.Kind), word(o.Name)
 	}
 	return "Pod", p.Meta.Name
 }

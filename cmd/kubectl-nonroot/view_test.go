@@ -185,3 +185,39 @@ team       deployment/web  2     enforced      RunsAsNonRoot 1
 		t.Errorf("says\n%s\nnot\n%s", out.String(), want)
 	}
 }
+
+// TestHostileNames: whoever makes pods and events names owners and reasons, of which the API server checks nothing but that they are there.
+func TestHostileNames(t *testing.T) {
+	s := seen{
+		classes: classes,
+		pods: []pod{parsed[pod](t, `{"metadata":{"name":"p","namespace":"team","ownerReferences":[{"kind":"K\u001b[2J","name":"web\t1\tenforced\t-\nother\u001b[8m","controller":true}]},
+			"spec":{"nodeName":"n","containers":[{"name":"c"}]},"status":{"phase":"Running"}}`)},
+		events: parsed[[]event](t, `[{"involvedObject":{"kind":"Pod","namespace":"team","name":"p","fieldPath":"spec.containers{c}"},"type":"Normal","reason":"Runs\u001b[31m\n","message":"m"},
+			{"involvedObject":{"kind":"Pod","namespace":"team","name":"p"},"type":"Normal","reason":"Of\u202eit","message":"m"}]`),
+	}
+	var out bytes.Buffer
+	explain(s).print(&out)
+	report(s).print(&out)
+	if strings.ContainsAny(out.String(), "\x1b\u202e\t") || strings.Contains(out.String(), "\nother") || !strings.Contains(out.String(), `Runs\x1b[31m\n`) || !strings.Contains(out.String(), `web\t1`) {
+		t.Errorf("says\n%q", out.String())
+	}
+}
+
+// TestStaticPods: what the API server has of a static pod is its node's word, to which a namespace's default adds the class.
+func TestStaticPods(t *testing.T) {
+	const static = `{"metadata":{"name":"p","namespace":"team","annotations":{"kubernetes.io/config.mirror":"x"}},
+		"spec":{"nodeName":"n","runtimeClassName":"nonroot","containers":[{"name":"c"}]},"status":{"phase":"Running"}}`
+	const became = `{"involvedObject":{"kind":"Pod","namespace":"team","name":"p"},"type":"Normal","reason":"RunsAsNonRoot","message":"m"}`
+	s := seen{classes: classes, pods: []pod{parsed[pod](t, static)}}
+	x := explain(s)
+	if err := valid(t, "explain", x); err != nil {
+		t.Error(err)
+	}
+	if x.Governed != Otherwise || !strings.HasPrefix(x.Answer, "nothing says that it is governed: it is a static pod") || !strings.Contains(x.Hint, "manifest") {
+		t.Errorf("%+v", x)
+	}
+	s.events = []event{parsed[event](t, became)}
+	if x := explain(s); x.Governed != ByNode || x.Answer != "it asked for root, and no process in it is root" {
+		t.Errorf("%+v", x)
+	}
+}

@@ -181,6 +181,15 @@ func (c *cluster) nodeReady() error {
 	return errors.New("the node does not say whether it is ready")
 }
 
+// mayRestart says why the CRI daemon is not restarted yet: a node that is not ready before, as the network of its pods is still to come,
+// would not be ready in time afterwards, and all would be put back.
+func (c *cluster) mayRestart() error {
+	if err := c.nodeReady(); err != nil {
+		return fmt.Errorf("%w until the CRI daemon can be restarted: %w", errWaiting, err)
+	}
+	return nil
+}
+
 func conditions(node *unstructured.Unstructured) (all []map[string]any) {
 	if node == nil {
 		return nil

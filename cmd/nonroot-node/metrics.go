@@ -57,7 +57,7 @@ func newMetrics() *metrics {
 	m.told = counter("events_total", "Events on pods.", "reason")
 	m.lost = counter("log_gaps_total", "Times that lines of the log were gone before they were read.").WithLabelValues()
 	m.restarts = counter("restarts_total", "Restarts of the CRI daemon.").WithLabelValues()
-	m.valid = gauge("policy_valid", "1: the policy of the ConfigMap is in force; 0: it was refused, and the previous one is.", "policy")
+	m.valid = gauge("policy_valid", "1: the policy of the ConfigMap is in force; 0: it was refused, or there is none, and the previous one is.", "policy")
 	m.inForce = gauge("policy_info", "The policy in force.", "policy", "sha256")
 	m.selfTest = gauge("self_test_passed", "1: the last self-test passed.").WithLabelValues()
 	m.nodeReady = gauge("ready", "1: the node is labelled as ready.").WithLabelValues()

@@ -34,6 +34,7 @@ type agent struct {
 	events  *events
 
 	seen     string          // the files as they were when they were last found right
+	right    string          // the same, also after a round that failed for another cause
 	changed  <-chan struct{} // tells when they have changed since; nil: nobody does
 	unwatch  func() error
 	asked    time.Time // when the daemon was last asked
@@ -136,8 +137,9 @@ func (a *agent) step(ctx context.Context) {
 	if v := a.cluster.policyVersion(); v != a.version || time.Since(a.policed) >= lookDaemon {
 		a.policies, a.version, a.policed = a.policy(ctx), v, time.Now()
 	}
-	a.report(ctx, a.hold(ctx))
+	// Before pods come: the label is set only then.
 	a.events.follow(ctx, a.policies.log)
+	a.report(ctx, a.hold(ctx))
 }
 
 // errWaiting is for what is not wrong, but not done yet.
@@ -163,8 +165,10 @@ func (a *agent) hold(ctx context.Context) error {
 	if a.gaveUp != "" && a.gaveUp == files {
 		return errors.New("the CRI daemon did not come back with the handler, and its configuration was put back\nhint: read the events of the node, fix what they name, and delete the agent's pod to try again")
 	}
-	if a.seen != "" && !same {
-		slog.Warn("files of the installation were changed by others")
+	if a.right != "" && files != a.right {
+		if a.seen != "" {
+			slog.Warn("files of the installation were changed by others")
+		}
 		a.tested = time.Time{}
 		if !a.repair {
 			return errors.New("files of the installation were changed by others\nhint: set repair, or delete the agent's pod to have them restored")
@@ -174,7 +178,7 @@ func (a *agent) hold(ctx context.Context) error {
 	if files, err = a.settle(ctx); err != nil {
 		return err
 	}
-	a.asked = time.Now()
+	a.asked, a.right = time.Now(), files
 	if time.Since(a.tested) >= lookAll {
 		if err := a.host.selfTest(ctx); err != nil {
 			a.metrics.selfTest.Set(0)
@@ -228,6 +232,12 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 	}
 	if registered && running {
 		return false, nil
+	}
+	// Where the files have them, an agent was killed on its way: what it began is ended, or put back.
+	if !registered && !running {
+		if err := a.cluster.mayRestart(); err != nil {
+			return false, err
+		}
 	}
 	release, err := a.cluster.slot(ctx, a.limit)
 	if err != nil {

@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/tools/cache"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/cri"
+	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
@@ -165,6 +168,17 @@ func TestExempting(t *testing.T) {
 	}
 }
 
+// TestPolicyWithoutKey: a ConfigMap that has lost a policy, or has it under another name or in binaryData, is said to be wrong.
+func TestPolicyWithoutKey(t *testing.T) {
+	for _, h := range handlers {
+		_, err := apply(&host{}, h, "", false)
+		var broken *brokenPolicy
+		if !errors.As(err, &broken) || !strings.HasPrefix(err.Error(), h.key+": ") {
+			t.Errorf("%s: %v", h.key, err)
+		}
+	}
+}
+
 func TestDiffering(t *testing.T) {
 	now := map[string]string{"a": "1", "b": "2", "theirs": "x"}
 	for _, c := range []struct{ want, differs map[string]any }{
@@ -174,6 +188,73 @@ func TestDiffering(t *testing.T) {
 		if got := differing(now, c.want); !maps.Equal(got, c.differs) {
 			t.Errorf("%v: %v", c.want, got)
 		}
+	}
+}
+
+// TestNoRepair: what others change stays as it is where that is wished, also while the daemon does not answer.
+func TestNoRepair(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	o := options{programs: filepath.Join(dir, "image"), directory: filepath.Join(dir, "bin"), config: filepath.Join(dir, "config.toml"), engine: "containerd"}
+	if err := os.Mkdir(o.programs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range programs {
+		if err := os.WriteFile(filepath.Join(o.programs, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ns, err := hostns.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	daemon, err := cri.Dial(filepath.Join(dir, "none.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close() //nolint:errcheck // there is none
+	a := &agent{options: o, host: &host{o, ns}, daemon: daemon, metrics: newMetrics()}
+	if _, err := a.host.install(); err != nil {
+		t.Fatal(err)
+	}
+	// As after a round that found all of it right.
+	if a.seen, err = a.host.fingerprint(); err != nil {
+		t.Fatal(err)
+	}
+	a.right, a.tested = a.seen, time.Now()
+	if err := a.hold(t.Context()); err == nil {
+		t.Fatal("a daemon that does not answer is held for one that does")
+	}
+	if err := os.WriteFile(filepath.Join(o.directory, tool), []byte("theirs"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = a.hold(t.Context())
+	if text, broken := os.ReadFile(filepath.Join(o.directory, tool)); broken != nil || string(text) != "theirs" || err == nil || !strings.Contains(err.Error(), "changed by others") {
+		t.Errorf("%q, %v, %v", text, broken, err)
+	}
+}
+
+// TestNodeNotReady: a node that is not ready before the daemon is restarted would not be afterwards, and all would be put back.
+func TestNodeNotReady(t *testing.T) {
+	node := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"name": "n"},
+		"status":   map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "False", "message": "cni plugin not initialized"}}},
+	}}
+	c := &cluster{node: cache.NewStore(cache.MetaNamespaceKeyFunc)}
+	if err := c.node.Add(node); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.mayRestart(); !errors.Is(err, errWaiting) || !strings.Contains(err.Error(), "cni plugin not initialized") {
+		t.Errorf("%v", err)
+	}
+	if err := unstructured.SetNestedSlice(node.Object, []any{map[string]any{"type": "Ready", "status": "True"}}, "status", "conditions"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.mayRestart(); err != nil {
+		t.Error(err)
 	}
 }
 

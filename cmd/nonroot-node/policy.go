@@ -37,6 +37,7 @@ func (a *agent) policy(ctx context.Context) applied {
 		})
 		var broken *brokenPolicy
 		switch {
+		case !known && errors.As(err, &broken): // said once, below
 		case errors.As(err, &broken):
 			refused = append(refused, broken.Error())
 			if digest(broken.text) != a.metrics.refused[h.key] {
@@ -81,7 +82,7 @@ func apply(h *host, of handler, given string, has bool) (*policy.Policy, error) 
 		return nil, err
 	}
 	if !has {
-		return target.InForce, nil
+		return target.InForce, &brokenPolicy{fmt.Errorf("%s: the ConfigMap has no policy of this name in its data: the previous policy stays in force", of.key), nil}
 	}
 	p, err := policy.Parse(of.key, []byte(text))
 	if err == nil && of.profile == "" {

@@ -26,6 +26,8 @@ type Cursor struct {
 	Inode  uint64 `json:"inode"`
 	Head   []byte `json:"head,omitempty"` // the first line, or as much of it as there is room for
 	Offset int64  `json:"offset"`
+	// Absent says that there was no log when it was last looked for: all of the one that comes is news.
+	Absent bool `json:"absent,omitempty"`
 	// Done are the last files that were read to their ends.
 	Done []string `json:"done,omitempty"`
 }
@@ -48,7 +50,7 @@ type File struct {
 	Settle time.Duration
 }
 
-// Open goes on where a cursor says; the zero cursor is the log's end, as what was written before is not news.
+// Open goes on where a cursor says; the zero cursor is the end of the log that is there, as what was written before is not news.
 func Open(path string, cursor Cursor) *File { return &File{path: path, cursor: cursor} }
 
 // ParseCursor reads what Cursor's JSON is. What can't be read is no cursor.
@@ -103,11 +105,19 @@ func (f *File) Read(line func([]byte) error) error {
 func (f *File) begin() error {
 	if f.cursor.Inode == 0 {
 		file, err := open(f.path)
-		if err != nil || file == nil {
+		if err != nil {
 			return err
 		}
+		if file == nil {
+			f.cursor.Absent = true
+			return nil
+		}
 		f.file = file
+		came := f.cursor.Absent
 		f.cursor = Cursor{Inode: inode(file)}
+		if came {
+			return nil
+		}
 		end, err := file.Seek(0, io.SeekEnd)
 		if err != nil {
 			return err
@@ -209,7 +219,13 @@ func (f *File) rest(line func([]byte) error) error {
 	if err != nil {
 		return err
 	}
-	if info.Size() < f.cursor.Offset { // copytruncate
+	head := make([]byte, len(f.cursor.Head))
+	n, err := f.file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	// copytruncate: what was written since may be as much as before.
+	if info.Size() < f.cursor.Offset || !bytes.Equal(head[:n], f.cursor.Head) {
 		f.Lost++
 		f.cursor.Offset, f.cursor.Head = 0, nil
 	}

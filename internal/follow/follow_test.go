@@ -97,16 +97,24 @@ func TestNewLinesOnly(t *testing.T) {
 	l.want("one", "two", "half", "three")
 }
 
+// TestALogThatComesLater: who has seen that there is none misses nothing of it, also over a restart.
 func TestALogThatComesLater(t *testing.T) {
-	l := newLog(t)
-	l.take()
-	// Who follows a log that is not there yet has missed nothing of it. The first look at it is from its end all the same, as nobody
-	// knows since when it has been there.
-	l.write("")
-	l.take()
-	l.write("one\n")
-	l.take()
-	l.want("one")
+	for name, restart := range map[string]func(*log){"at once": func(*log) {}, "after a restart": (*log).restart} {
+		t.Run(name, func(t *testing.T) {
+			l := newLog(t)
+			l.take()
+			restart(l)
+			l.write("one\ntwo\n")
+			l.take()
+			l.write("three\n")
+			restart(l)
+			l.take()
+			l.want("one", "two", "three")
+			if l.file.Lost != 0 {
+				t.Errorf("%d gaps", l.file.Lost)
+			}
+		})
+	}
 }
 
 func TestRotation(t *testing.T) {
@@ -196,6 +204,24 @@ func TestGaps(t *testing.T) {
 	l.restart()
 	l.take()
 	l.want("one", "another", "two")
+	if l.file.Lost != 1 {
+		t.Errorf("%d gaps, not 1", l.file.Lost)
+	}
+}
+
+// TestCutAndGrown: a log that was cut is read from its beginning, also where as much as before has been written since.
+func TestCutAndGrown(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	l.write("one\n")
+	l.take()
+	if err := os.Truncate(l.path, 0); err != nil {
+		t.Fatal(err)
+	}
+	l.write("two\nthree\nfour\n")
+	l.take()
+	l.want("one", "two", "three", "four")
 	if l.file.Lost != 1 {
 		t.Errorf("%d gaps, not 1", l.file.Lost)
 	}

@@ -187,7 +187,7 @@ $LOG"
 }
 same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == "$1" ]]; }
 
-@test "G4: with its account, an agent writes nothing on another node, and no other label" {
+@test "G4: with its account, an agent writes nothing on another node, and of its own what is the agent's" {
   local token
   token=$(kubectl -n nonroot-runc create token nonroot-node --bound-object-kind Pod --bound-object-name "$(agent_of node1)")
   as() { curl -sS --cacert "$CLUSTER/ca.crt" -H "Authorization: Bearer $token" -H 'Content-Type: application/merge-patch+json' "$@"; }
@@ -200,6 +200,17 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   contains "of a node's labels nonroot-node writes nonroot-runc.io/ready"
   succeeds patch node1 '{"spec": {"unschedulable": true}}'
   contains 'nothing of its spec'
+  local meta
+  for meta in '"annotations": {"flannel.alpha.coreos.com/public-ip": "10.99.0.9"}' '"finalizers": ["example.org/kept"]' \
+    '"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "none", "uid": "none"}]'; do
+    succeeds patch node1 "{\"metadata\": {$meta}}"
+    contains 'writes those of nonroot-runc.io, and no owners or finalizers'
+  done
+  local state
+  for state in '"addresses": [{"type": "InternalIP", "address": "10.99.0.9"}]' '"conditions": []' '"capacity": {"cpu": "1000"}'; do
+    succeeds patch node1/status "{\"status\": {$state}}"
+    contains 'writes the condition NonRootRunc'
+  done
   succeeds as https://10.99.0.1/api/v1/secrets
   contains 'cannot list resource'
   succeeds patch node1 '{"metadata": {"annotations": {"nonroot-runc.io/tried": "1"}}}'
