@@ -231,6 +231,12 @@ func (d containerd) accepts(r request, candidate string) error {
 	switch binary, there := now[r.Name]; {
 	case r.undo && !r.keepName && there:
 		return fmt.Errorf("containerd would still have the runtime %q, from another file that it imports: its configuration was left as it is", r.Name)
+	case !r.undo && !there && d.release.Major >= 2 && d.format.Version < 2:
+		// 2.0 to 2.2 warn of unknown keys and go on; 2.3 reads them again.
+		return fmt.Errorf("this containerd ignores the runtimes of a configuration of version 1: its configuration was left as it is"+
+			"\nhint: begin the file with version = 2, and write [plugins.%q ...] in place of [plugins.%s ...]", engines.CRITable(2)[1], engines.CRITable(1)[1])
+	case !r.undo && !there:
+		return fmt.Errorf("containerd would not see the runtime %q: its configuration was left as it is", r.Path)
 	case !r.undo && binary != r.Path:
 		return fmt.Errorf("containerd would not see the runtime %q, but %q in its place: its configuration was left as it is", r.Path, binary)
 	case r.Default && !r.undo && fallback != r.Name:

@@ -207,6 +207,101 @@ func (h *host) register() error {
 	return nil
 }
 
+// configuration is what the daemon's files are before the handlers are registered: what a restart that fails puts back.
+type configuration struct {
+	files map[string][]byte // nil: there was none
+	made  []string          // directories that were not there
+}
+
+// registration is every file that a registration makes or changes, with what nonroot-ctl keeps beside it.
+func (h *host) registration() []string {
+	config, main := h.daemonConfig()
+	files := []string{main, configure.TemplateOf(main, 2), configure.TemplateOf(main, 3)}
+	for _, dir := range h.dropInDirs() {
+		for _, of := range handlers {
+			files = append(files, filepath.Join(dir, config.DropIn(of.name)))
+		}
+	}
+	for _, file := range files {
+		files = append(files, configure.Beside(file)...)
+	}
+	return files
+}
+
+// configuration reads these files. It is called on the host.
+func (h *host) configuration() (*configuration, error) {
+	c := &configuration{files: map[string][]byte{}}
+	for _, path := range h.registration() {
+		text, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+			return nil, err
+		}
+		c.files[path] = text
+		if text == nil && err == nil {
+			c.files[path] = []byte{}
+		}
+	}
+	for _, dir := range h.dropInDirs() {
+		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+			c.made = append(c.made, dir)
+		}
+	}
+	return c, nil
+}
+
+// putBack has the daemon's files be what they were. nonroot-ctl would refuse where pods need the handlers. It is called on the host.
+func (h *host) putBack(c *configuration) error {
+	for path, text := range c.files {
+		if text == nil {
+			if err := removeIfThere(path); err != nil && !errors.Is(err, unix.ENOTDIR) {
+				return err
+			}
+			continue
+		}
+		if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, text) {
+			continue
+		}
+		dir, err := trusted.OpenPath(filepath.Dir(path), trusted.CallersOwners(nil))
+		if err != nil {
+			return err
+		}
+		err = dir.ReplaceSynced(filepath.Base(path), text, 0o644)
+		dir.Close()
+		if err != nil {
+			return err
+		}
+	}
+	for _, dir := range c.made {
+		_ = unix.Rmdir(dir) // what others have put into it meanwhile stays
+	}
+	return nil
+}
+
+// dropInDirs are where the daemon's drop-ins are, whether or not it reads each.
+func (h *host) dropInDirs() (dirs []string) {
+	config, main := h.daemonConfig()
+	for _, name := range []string{"conf.d", "config.toml.d", "config-v3.toml.d"} {
+		dirs = append(dirs, filepath.Join(filepath.Dir(main), name))
+	}
+	if config.DropIns != "" {
+		dirs = append(dirs, config.DropIns)
+	}
+	return dirs
+}
+
+// daemonConfig is where the daemon has its configuration, and the file that it reads first.
+func (h *host) daemonConfig() (config *engines.Config, main string) {
+	config = &engines.Containerd.Config
+	if h.engine == engines.CRIO.Config.Command {
+		config = &engines.CRIO.Config
+	}
+	main = h.config
+	if main == "" {
+		main = config.Files[0]
+	}
+	return config, main
+}
+
 // unregister takes the handlers out of the daemon's files, which are then as they were, byte for byte. nonroot-ctl refuses while
 // containers need them.
 func (h *host) unregister(dry bool) error {
@@ -276,15 +371,7 @@ func (h *host) watched() []string {
 	for _, of := range handlers[1:] {
 		paths = append(paths, h.binary(of))
 	}
-	config := &engines.Containerd.Config
-	if h.engine == engines.CRIO.Config.Command {
-		config = &engines.CRIO.Config
-	}
-	main := h.config
-	if main == "" {
-		main = config.Files[0]
-	}
-	beside := func(name string) string { return filepath.Join(filepath.Dir(main), name) }
+	_, main := h.daemonConfig()
 	data, _ := os.ReadFile(main) // none is read as one that nobody makes
 	if _, made := configure.Maker(main, data); made {
 		// It is written anew at each start, from these: the daemon itself is asked what it has of it.
@@ -292,10 +379,7 @@ func (h *host) watched() []string {
 	} else {
 		paths = append(paths, main)
 	}
-	for _, dir := range []string{beside("conf.d"), beside("config.toml.d"), beside("config-v3.toml.d"), config.DropIns} {
-		if dir == "" {
-			continue
-		}
+	for _, dir := range h.dropInDirs() {
 		found, err := filepath.Glob(filepath.Join(dir, "*"))
 		if err == nil {
 			paths = append(append(paths, dir), found...)

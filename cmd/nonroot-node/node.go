@@ -244,7 +244,15 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 		return false, err
 	}
 	defer release()
+	var kept *configuration // nil: the agent that registered them was killed before it saw them run
 	if !registered {
+		err := a.host.Do(func() (err error) {
+			kept, err = a.host.configuration()
+			return err
+		})
+		if err != nil {
+			return false, fmt.Errorf("look at the configuration of %s: %w", a.engine, err)
+		}
 		if err := a.host.register(); err != nil {
 			return true, fmt.Errorf("register the handlers with %s: %w", a.engine, err)
 		}
@@ -264,7 +272,11 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 		return true, failed // nobody waits any more: the next agent looks anew
 	}
 	slog.Warn("putting the configuration back", "cause", failed)
-	err = a.host.unregister(false)
+	if kept != nil {
+		err = a.host.Do(func() error { return a.host.putBack(kept) })
+	} else {
+		err = a.host.unregister(false)
+	}
 	if err == nil {
 		err = a.restartAndWait(ctx, false)
 	}

@@ -139,16 +139,15 @@ func (a *agent) takeBack(ctx context.Context) error {
 		}
 		return fmt.Errorf("%w: %d pods still need the handlers, among them %s\nhint: drain the node, or delete them", errWaiting, len(pods), strings.Join(some, ", "))
 	}
-	there := false
-	err = a.host.Do(func() error {
-		_, err := os.Lstat(filepath.Join(a.directory, tool))
-		there = err == nil
-		return nil
-	})
+	begun, running, err := a.left(ctx)
 	if err != nil {
 		return err
 	}
-	if there {
+	if begun || running {
+		// Somebody may have removed what takes the handlers out, or an agent that was killed here.
+		if _, err := a.host.install(); err != nil {
+			return fmt.Errorf("install the programs: %w", err)
+		}
 		if err := a.withdraw(ctx); err != nil {
 			return err
 		}
@@ -160,6 +159,22 @@ func (a *agent) takeBack(ctx context.Context) error {
 	a.cluster.nodeEvent(ctx, false, "NonRootRemoved", "the node is as it was before nonroot-runc, except for the log of decisions")
 	a.seen = "removed"
 	return nil
+}
+
+// left says whether anything of the agent's is on the host, and whether the running daemon has its handlers.
+func (a *agent) left(ctx context.Context) (begun, running bool, err error) {
+	err = a.host.Do(func() error {
+		for _, path := range []string{filepath.Join(a.directory, tool), filepath.Join(stateDir, beforeFile)} {
+			if _, err := os.Lstat(path); err == nil {
+				begun = true
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		running, err = a.runs(ctx)
+	}
+	return begun, running, err
 }
 
 // withdraw takes the handlers out of the daemon's files, and out of the daemon.

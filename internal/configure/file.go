@@ -100,6 +100,12 @@ func (f File) aside(suffix string) string {
 	return f.Path + suffix
 }
 
+// Beside are the paths of what is kept beside a configuration file while something is registered in it.
+func Beside(path string) []string {
+	f := File{Path: path}
+	return []string{f.aside(backupSuffix), f.aside(receiptSuffix)}
+}
+
 // Change is a planned change of a file.
 type Change struct {
 	File

@@ -236,6 +236,13 @@ takes_over() {
       printf '[plugins.%s.containerd.runtimes.runc]\n  runtime_type = "io.containerd.runc.v2"\n' "$name"
       printf '  [plugins.%s.containerd.runtimes.runc.options]\n    SystemdCgroup = true' "$name"
     } >/etc/containerd/config.toml
+    if [[ $name == cri ]] && containerd --version | grep -q ' v\?2\.[012]\.'; then
+      # They take what they read there for unknown keys.
+      ! containerd config dump 2>/dev/null | grep -q 'SystemdCgroup = true' || explain 'it reads version 1'
+      fails_with 1 ctl configure containerd --set-default
+      [[ $ERR == *'ignores the runtimes of a configuration of version 1'*'version = 2'* ]] || explain 'expected advice'
+      continue
+    fi
     takes_over 'SystemdCgroup = true'
   done
   containerd config default >/etc/containerd/config.toml

@@ -101,9 +101,31 @@ class_runs() {
   end_daemon agent KILL
 }
 
-@test "killed at each step of the way back: byte for byte" {
+@test "a daemon that does not come back while pods need the handlers: its files are what they were" {
+  local before
+  new_namespace killed
+  pod killed needing nonroot '.spec.nodeName = "node2"'
+  on node2 rm /etc/containerd/conf.d/zz-nonroot.toml /etc/containerd/conf.d/zz-nonroot-audit.toml
+  on node2 restart-containerd
+  before=$(containerd_files)
+  on node2 sh -c 'echo nonroot-runc >/run/refuse'
+  agent
+  patiently grep -qF 'its configuration was put back' "$CLUSTER/agent.log"
+  end_daemon agent KILL
+  on node2 rm /run/refuse
+  [[ $(containerd_files) == "$before" ]] || explain "before: $before" "after: $(containerd_files)"
+  shows nonroot inside killed needing probe
+  no_namespace killed
+}
+containerd_files() { on node2 sh -c 'find /etc/containerd -printf "%p %m\n" -type f -exec sha256sum {} \; | sort'; }
+
+@test "killed at each step of the way back, and without nonroot-ctl: byte for byte" {
   patiently no_pods
+  agent
+  patiently labelled
+  end_daemon agent KILL
   killed_after 'msg=starting' -remove=true
+  on node2 rm /opt/nonroot-runc/bin/nonroot-ctl
   killed_after 'taking the handlers out' -remove=true
   killed_after 'restarting the CRI daemon' -remove=true
   # Those who were killed while they wrote. No process has an id beyond the kernel's limit (proc(5), pid_max).

@@ -321,3 +321,17 @@ failed_nodes() {
   for node in "${NODES[@]}"; do condition_is "$node" 'False Failed .*its configuration was put back' && echo "$node"; done || true
 }
 one_failed() { [[ -n $(failed_nodes) ]]; }
+
+@test "G8: who labels a node that has no handlers: the agent takes the label away, and without one no pod starts there" {
+  local failed
+  failed=$(failed_nodes)
+  kubectl label node "$failed" nonroot-runc.io/ready=true >/dev/null
+  patiently unlabelled "$failed"
+  kubectl -n nonroot-runc delete daemonset nonroot-node --grace-period=1 >/dev/null
+  patiently no_agents
+  kubectl label node "$failed" nonroot-runc.io/ready=true >/dev/null
+  made_pod team-a lured nonroot ".spec.nodeSelector = {\"kubernetes.io/hostname\": \"$failed\"}" | kubectl apply -f - >/dev/null
+  patiently has_event team-a lured 'FailedCreatePodSandBox.*nonroot'
+  [[ $(kubectl -n team-a get pod lured -o 'jsonpath={.status.phase}') == Pending ]] || explain 'it runs'
+}
+no_agents() { [[ -z $(kubectl -n nonroot-runc get pods -o name) ]]; }
