@@ -114,7 +114,12 @@ class_runs() {
   end_daemon agent KILL
   on node2 rm /run/refuse
   [[ $(containerd_files) == "$before" ]] || explain "before: $before" "after: $(containerd_files)"
+  # The pod went on; with the handlers there again, so do calls into it.
+  agent
+  patiently labelled
+  end_daemon agent KILL
   shows nonroot inside killed needing probe
+  [[ $(kubectl -n killed get pod needing -o 'jsonpath={.status.containerStatuses[0].restartCount}') == 0 ]] || explain 'it was started anew'
   no_namespace killed
 }
 containerd_files() { on node2 sh -c 'find /etc/containerd -printf "%p %m\n" -type f -exec sha256sum {} \; | sort'; }
