@@ -227,7 +227,8 @@ func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind != "Node" { // a static pod's
 		workload = owner.UID
 	}
-	name := eventName(string(workload), event.Reason, event.Key)
+	// With the namespace: an owner is what whoever makes the pod says it is, in their own namespace alone.
+	name := eventName(pod.Namespace, string(workload), event.Reason, event.Key)
 	if since, known := e.told[name]; known && time.Since(since) < again {
 		return nil
 	}
