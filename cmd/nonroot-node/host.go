@@ -34,10 +34,10 @@ type host struct {
 // The programs that go onto the host.
 const tool = "nonroot-ctl"
 
+var programs = []string{configure.Binary, tool}
+
 // newProgram ends the name of a program until it is complete.
 const newProgram = ".new"
-
-var programs = []string{configure.Binary, tool}
 
 // install puts the programs into their place, each by a rename: containers that run keep the file that they were made with, and who
 // calls it meanwhile has the old one or the new one. It says whether there was anything to do.
@@ -261,13 +261,7 @@ func (h *host) putBack(c *configuration) error {
 		if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, text) {
 			continue
 		}
-		dir, err := trusted.OpenPath(filepath.Dir(path), trusted.CallersOwners(nil))
-		if err != nil {
-			return err
-		}
-		err = dir.ReplaceSynced(filepath.Base(path), text, 0o644)
-		dir.Close()
-		if err != nil {
+		if err := trusted.ReplacePath(path, text, 0o644, trusted.CallersOwners(nil)); err != nil {
 			return err
 		}
 	}

@@ -151,8 +151,7 @@ func (a *agent) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	same := files == a.seen
-	if same && time.Since(a.tested) < lookAll {
+	if files == a.seen && time.Since(a.tested) < lookAll {
 		if time.Since(a.asked) < lookDaemon {
 			return nil
 		}

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -41,7 +43,7 @@ func (h *host) remember(file string) error {
 	}
 	good, previous := policy.GoodFile(file), policy.PreviousFile(file)
 	for _, dir := range []string{filepath.Dir(file), policy.DefaultState, filepath.Dir(good), filepath.Dir(previous), filepath.Dir(h.directory), h.directory} {
-		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) && !contains(b.Absent, dir) {
+		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) && !slices.Contains(b.Absent, dir) {
 			b.Absent = append(b.Absent, dir)
 		}
 	}
@@ -59,7 +61,7 @@ func (h *host) remember(file string) error {
 
 func (b *before) knows(file string) bool {
 	_, was := b.Files[file]
-	return was || contains(b.Absent, file)
+	return was || slices.Contains(b.Absent, file)
 }
 
 // note adds a file as it is.
@@ -80,15 +82,6 @@ func (b *before) note(name string) error {
 	return nil
 }
 
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
-}
-
 // recall reads what remember has noted.
 func recall() (*before, error) {
 	b := &before{Files: map[string][]byte{}, Modes: map[string]fs.FileMode{}}
@@ -107,12 +100,7 @@ func keep(name string, data []byte) error {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return err
 	}
-	dir, err := trusted.OpenPath(stateDir, trusted.CallersOwners(nil))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.ReplaceSynced(name, data, 0o600)
+	return trusted.ReplacePath(filepath.Join(stateDir, name), data, 0o600, trusted.CallersOwners(nil))
 }
 
 // takeBack leaves the node as it was. It waits for the pods that need the handlers, which nobody but their owners ends.
@@ -217,13 +205,7 @@ func (h *host) clean() error {
 		return err
 	}
 	for file, text := range b.Files {
-		dir, err := trusted.OpenPath(filepath.Dir(file), trusted.CallersOwners(nil))
-		if err != nil {
-			return err
-		}
-		err = dir.ReplaceSynced(filepath.Base(file), text, uint32(b.Modes[file]))
-		dir.Close()
-		if err != nil {
+		if err := trusted.ReplacePath(file, text, uint32(b.Modes[file]), trusted.CallersOwners(nil)); err != nil {
 			return err
 		}
 	}
@@ -246,7 +228,7 @@ func (h *host) clean() error {
 			_ = os.Remove(dir)
 		}
 	}
-	if contains(b.Absent, policy.DefaultState) {
+	if slices.Contains(b.Absent, policy.DefaultState) {
 		return os.RemoveAll(policy.DefaultState)
 	}
 	return os.RemoveAll(stateDir)
@@ -255,13 +237,7 @@ func (h *host) clean() error {
 // sweep removes what killed agents have left of files that they were writing, wherever they write.
 func (h *host) sweep(b *before) error {
 	dirs := map[string]bool{}
-	for _, path := range h.watched() {
-		dirs[filepath.Dir(path)] = true
-	}
-	for _, path := range b.Absent {
-		dirs[filepath.Dir(path)] = true
-	}
-	for path := range b.Files {
+	for _, path := range slices.Concat(h.watched(), b.Absent, slices.Collect(maps.Keys(b.Files))) {
 		dirs[filepath.Dir(path)] = true
 	}
 	for path := range dirs {

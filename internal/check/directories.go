@@ -14,6 +14,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
@@ -429,7 +430,7 @@ func resolved(p string) string {
 func (g *ground) isGiven(p string, from int, opened bool) bool {
 	return slices.ContainsFunc(g.given, func(one given) bool {
 		switch {
-		case one.at < from || one.path != "/" && !isBelow(p, one.path) || one.inside && p == one.path:
+		case one.at < from || !links.Within(one.path, p) || one.inside && p == one.path:
 			return false
 		case one.of != nil && opened && g.i.context != nil:
 			return slices.ContainsFunc(one.of.sources(p), func(name string) bool { _, ok := g.i.read(name); return ok })
@@ -438,12 +439,10 @@ func (g *ground) isGiven(p string, from int, opened bool) bool {
 	})
 }
 
-func isBelow(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") }
-
 // closed is what keeps the image's user from a write: a path that is root's, and where it is made; nil: in the image that it begins with.
 func (g *ground) closed(w program.Write) (what string, by *made, ok bool) {
 	p := resolved(w.Path)
-	if inRoots(p) || slices.ContainsFunc(g.volumes, func(v string) bool { return isBelow(p, path.Clean(v)) }) {
+	if inRoots(p) || slices.ContainsFunc(g.volumes, func(v string) bool { return links.Within(path.Clean(v), p) }) {
 		return "", nil, false // there are rules for root's home and for volumes
 	}
 	f, isFile := g.file(p)
@@ -496,11 +495,8 @@ func (g *ground) isOwn() bool {
 	if g.i.user.Kind == imageuser.Number {
 		return g.i.user.UID >= 1000 && g.i.user.UID < 60000
 	}
-	return slices.ContainsFunc(g.i.image.Commands, func(c dockerfile.Command) bool {
-		run, ok := c.Command.(*instructions.RunCommand)
-		return ok && slices.ContainsFunc(words(textOf(run.ShellDependantCmdLine)), func(w []string) bool {
-			return slices.Contains([]string{"useradd", "adduser"}, path.Base(w[0])) && slices.Contains(w, g.i.user.Name)
-		})
+	return runsOne(g.i.image, func(w []string) bool {
+		return slices.Contains([]string{"useradd", "adduser"}, path.Base(w[0])) && slices.Contains(w, g.i.user.Name)
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/plan"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
@@ -217,7 +218,7 @@ func (p *picture) writes(args []string, e *imagefile.Entry) {
 // above is the next directory above one that is not there. It is false where it is, and where there is a volume, for which there is a rule.
 func (p *picture) above(made string) (where string, dir imagefile.Entry, ok bool) {
 	for volume := range p.Config.Config.Volumes {
-		if isBelow(made, path.Clean("/"+volume)) {
+		if links.Within(path.Clean("/"+volume), made) {
 			return "", dir, false
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/program"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
@@ -298,12 +299,17 @@ func (i *inspection) home() (all []Finding) {
 
 // opensRootsHome says that a step of the build changes who may enter root's home.
 func (i *inspection) opensRootsHome() bool {
-	return slices.ContainsFunc(i.image.Commands, func(c dockerfile.Command) bool {
+	return runsOne(i.image, func(w []string) bool {
+		return slices.Contains([]string{"chmod", "chown", "chgrp", "setfacl", "install"}, path.Base(w[0])) &&
+			slices.ContainsFunc(w[1:], func(a string) bool { return path.Clean(a) == "/root" })
+	})
+}
+
+// runsOne says that a RUN of an image has such a command, by its words.
+func runsOne(image *dockerfile.Image, such func(w []string) bool) bool {
+	return slices.ContainsFunc(image.Commands, func(c dockerfile.Command) bool {
 		run, ok := c.Command.(*instructions.RunCommand)
-		return ok && slices.ContainsFunc(words(textOf(run.ShellDependantCmdLine)), func(w []string) bool {
-			return slices.Contains([]string{"chmod", "chown", "chgrp", "setfacl", "install"}, path.Base(w[0])) &&
-				slices.ContainsFunc(w[1:], func(a string) bool { return path.Clean(a) == "/root" })
-		})
+		return ok && slices.ContainsFunc(words(textOf(run.ShellDependantCmdLine)), such)
 	})
 }
 
@@ -603,7 +609,7 @@ func (i *inspection) isGiven(dir string) bool {
 	}
 	touches := func(p string) bool {
 		p = path.Clean("/" + strings.Trim(p, "\"'"))
-		return p != "/" && (p == dir || strings.HasPrefix(dir, p+"/") || strings.HasPrefix(p, dir+"/"))
+		return p != "/" && (links.Within(p, dir) || links.Within(dir, p))
 	}
 	if !i.image.Empty && i.image.Steps[0].Line > 0 && !slices.Contains(distributions, strings.SplitN(path.Base(i.image.Base), ":", 2)[0]) {
 		return true
@@ -656,15 +662,12 @@ func copiesAccounts(image *dockerfile.Image) bool {
 
 // isRootsToo says that the build makes an account of the name with the uid 0 (useradd --non-unique --uid 0).
 func isRootsToo(image *dockerfile.Image, name string) bool {
-	return slices.ContainsFunc(image.Commands, func(c dockerfile.Command) bool {
-		run, ok := c.Command.(*instructions.RunCommand)
-		return ok && slices.ContainsFunc(words(textOf(run.ShellDependantCmdLine)), func(w []string) bool {
-			tool := path.Base(w[0])
-			if tool != "useradd" && tool != "adduser" && tool != "usermod" || !slices.Contains(w, name) {
-				return false
-			}
-			at := slices.IndexFunc(w, func(a string) bool { return a == "-u" || a == "--uid" })
-			return at > 0 && at+1 < len(w) && imageuser.Read(w[at+1]).Kind == imageuser.Root || slices.Contains(w, "--uid=0") || slices.Contains(w, "-u0")
-		})
+	return runsOne(image, func(w []string) bool {
+		tool := path.Base(w[0])
+		if tool != "useradd" && tool != "adduser" && tool != "usermod" || !slices.Contains(w, name) {
+			return false
+		}
+		at := slices.IndexFunc(w, func(a string) bool { return a == "-u" || a == "--uid" })
+		return at > 0 && at+1 < len(w) && imageuser.Read(w[at+1]).Kind == imageuser.Root || slices.Contains(w, "--uid=0") || slices.Contains(w, "-u0")
 	})
 }

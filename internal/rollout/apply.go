@@ -100,10 +100,5 @@ func put(name string, text []byte, dirMode os.FileMode, mode uint32, owners trus
 	if err := os.MkdirAll(path.Dir(name), dirMode); err != nil {
 		return err
 	}
-	dir, err := trusted.OpenPath(path.Dir(name), owners)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.ReplaceSynced(path.Base(name), text, mode)
+	return trusted.ReplacePath(name, text, mode, owners)
 }

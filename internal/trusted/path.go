@@ -60,6 +60,16 @@ func OpenPath(name string, owners Owners) (*Dir, error) {
 	return dir, err
 }
 
+// ReplacePath is Dir.ReplaceSynced for a file by its absolute path, in a directory as OpenPath opens it.
+func ReplacePath(name string, data []byte, mode uint32, owners Owners) error {
+	dir, err := OpenPath(path.Dir(name), owners)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.ReplaceSynced(path.Base(name), data, mode)
+}
+
 // ReadPath is ReadFile for a path that nobody else can redirect (CheckPath).
 func ReadPath(name string, owners Owners) ([]byte, error) {
 	at, err := inCheckedDirectory(name, owners)

@@ -300,12 +300,8 @@ func unchanged(r request, o outcome) error {
 
 // decided holds what an engine made of the questions against what is right.
 func decided(engine, file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
 	var said map[string]outcome
-	if err := json.Unmarshal(text, &said); err != nil {
+	if err := readJSON(file, &said); err != nil {
 		return err
 	}
 	var wrong []string

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -20,14 +21,13 @@ import (
 func (s *server) overhead() error {
 	webhook := httptest.NewTLSServer(http.HandlerFunc(setsClass))
 	defer webhook.Close()
-	ca := webhook.Certificate().Raw
-	pem := base64.StdEncoding.EncodeToString([]byte("-----BEGIN CERTIFICATE-----\n" + base64.StdEncoding.EncodeToString(ca) + "\n-----END CERTIFICATE-----\n"))
+	ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: webhook.Certificate().Raw}))
 	for path, text := range map[string]string{
 		"/api/v1/namespaces": "{apiVersion: v1, kind: Namespace, metadata: {name: webhook, labels: {webhook: sets-class}}}",
 		"/apis/node.k8s.io/v1/runtimeclasses": "{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: scheduled}, handler: nonroot, " +
 			"scheduling: {nodeSelector: {ready: yes-it-is}}, overhead: {podFixed: {cpu: 10m}}}",
 		"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations": "{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: sets-class}, " +
-			"webhooks: [{name: sets-class.example.org, clientConfig: {url: " + webhook.URL + ", caBundle: " + pem + "}, admissionReviewVersions: [v1], sideEffects: None, reinvocationPolicy: Never, " +
+			"webhooks: [{name: sets-class.example.org, clientConfig: {url: " + webhook.URL + ", caBundle: " + ca + "}, admissionReviewVersions: [v1], sideEffects: None, reinvocationPolicy: Never, " +
 			"namespaceSelector: {matchLabels: {webhook: sets-class}}, rules: [{apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE]}]}]}",
 	} {
 		if _, err := s.do(http.MethodPost, path+"?fieldValidation=Strict", "application/yaml", []byte(text)); err != nil {
