@@ -28,20 +28,20 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// versionNote is the agent's version, on its node.
+// versionNote is the node's annotation with the agent's version.
 const versionNote = podevents.Prefix + "version"
 
-// cluster is the agent's view of it: its own node, its ConfigMap, and the names of the pods of its node, each by a watch. Objects
-// come without the types of the whole API, which would take more memory than all else.
+// cluster is the agent's connection to the API server. It watches its own node, its ConfigMap, and the names of the pods on
+// its node. Objects are untyped, because the types of the whole API would take more memory than everything else.
 type cluster struct {
 	options
 	dynamic  dynamic.Interface
 	metadata metadata.Interface
 
 	node, config, pods cache.Store
-	changed            chan struct{} // the ConfigMap has, or the node
+	changed            chan struct{} // receives when the ConfigMap or the node has changed
 
-	turn turn // when this node asks whether it may restart
+	turn turn // when this node next asks whether it may restart
 }
 
 func connect(o options) (*cluster, error) {
@@ -50,7 +50,7 @@ func connect(o options) (*cluster, error) {
 		return nil, fmt.Errorf("find the API server: %w", err)
 	}
 	config.UserAgent = podevents.Component + "/" + version.Short()
-	config.Timeout = 0 // watches
+	config.Timeout = 0 // watches have no time limit
 	c := &cluster{options: o, changed: make(chan struct{}, 1)}
 	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		return nil, err
@@ -59,10 +59,10 @@ func connect(o options) (*cluster, error) {
 	return c, err
 }
 
-// requestLimit is how long one request may take. While the API server is away, the node goes on as it is.
+// requestLimit is the time limit for one request. While the API server is unreachable, the node stays as it is.
 const requestLimit = 10 * time.Second
 
-// start begins the watches, and waits for what they find first.
+// start starts the watches, and waits for their first results.
 func (c *cluster) start(ctx context.Context) error {
 	byName := func(name string) string { return fields.OneTermEqualSelector("metadata.name", name).String() }
 	var synced []cache.InformerSynced
@@ -81,7 +81,7 @@ func (c *cluster) start(ctx context.Context) error {
 		}
 	}
 	none := cache.ResourceEventHandlerFuncs{}
-	// Whoever takes the label away is answered at once.
+	// A label that is removed is set again at once.
 	follow(&c.node, objects(c.dynamic.Resource(resources.Nodes), byName(c.options.node)), &unstructured.Unstructured{},
 		cache.ResourceEventHandlerFuncs{UpdateFunc: func(before, now any) {
 			if label(before) != label(now) {
@@ -106,7 +106,7 @@ func (c *cluster) start(ctx context.Context) error {
 	return nil
 }
 
-// label is a node's, by which RuntimeClasses select it.
+// label returns the node label that RuntimeClasses select by.
 func label(object any) string {
 	node, _ := object.(*unstructured.Unstructured)
 	if node == nil {
@@ -115,7 +115,7 @@ func label(object any) string {
 	return node.GetLabels()[podevents.ReadyLabel]
 }
 
-// objects lists and watches those that a field selector has.
+// objects returns a ListWatch for the objects that match a field selector.
 func objects(of dynamic.ResourceInterface, selector string) *cache.ListWatch {
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
@@ -129,7 +129,7 @@ func objects(of dynamic.ResourceInterface, selector string) *cache.ListWatch {
 	}
 }
 
-// slim drops what nobody here reads, and what may be long.
+// slim removes fields that the agent does not read and that may be long.
 func slim(object any) (any, error) {
 	switch o := object.(type) {
 	case *metav1.PartialObjectMetadata:
@@ -150,7 +150,7 @@ func one(store cache.Store) *unstructured.Unstructured {
 	return nil
 }
 
-// policies are the texts in the ConfigMap. known is false where there is none.
+// policies returns the texts in the ConfigMap. known is false if it doesn't exist.
 func (c *cluster) policies() (texts map[string]string, known bool) {
 	config := one(c.config)
 	if config == nil {
@@ -160,7 +160,7 @@ func (c *cluster) policies() (texts map[string]string, known bool) {
 	return texts, err == nil
 }
 
-// policyVersion changes with the ConfigMap.
+// policyVersion returns a string that changes with the ConfigMap.
 func (c *cluster) policyVersion() string {
 	if config := one(c.config); config != nil {
 		return string(config.GetUID()) + "/" + config.GetResourceVersion()
@@ -168,7 +168,7 @@ func (c *cluster) policyVersion() string {
 	return ""
 }
 
-// nodeReady says why the node is not ready.
+// nodeReady returns why the node is not ready, or nil.
 func (c *cluster) nodeReady() error {
 	for _, condition := range conditions(one(c.node)) {
 		if condition["type"] == "Ready" {
@@ -181,8 +181,8 @@ func (c *cluster) nodeReady() error {
 	return errors.New("the node does not say whether it is ready")
 }
 
-// mayRestart says why the CRI daemon is not restarted yet: a node that is not ready before, as the network of its pods is still to come,
-// would not be ready in time afterwards, and all would be put back.
+// mayRestart returns why the CRI daemon can't be restarted yet, or nil. If the node is not ready before, for example because
+// its pod network is still missing, it would not become ready in time afterwards, and the agent would roll everything back.
 func (c *cluster) mayRestart() error {
 	if err := c.nodeReady(); err != nil {
 		return fmt.Errorf("%w until the CRI daemon can be restarted: %w", errWaiting, err)
@@ -206,14 +206,14 @@ func conditions(node *unstructured.Unstructured) (all []map[string]any) {
 	return all
 }
 
-// status is how the node is, as the cluster sees it.
+// status is the node's state for the cluster.
 type status struct {
 	ready           bool
 	reason, message string
 	policies        applied
 }
 
-// publish writes what differs from what the node says already.
+// publish updates the node's labels, annotations and condition where they differ.
 func (c *cluster) publish(ctx context.Context, s status) error {
 	node := one(c.node)
 	if node == nil {
@@ -260,7 +260,7 @@ func (h handler) note() string {
 	return podevents.PolicyNote + "-" + h.profile
 }
 
-// differing are the entries of want that now has not; nil stands for none.
+// differing returns the entries of want that differ from now. A nil value means that the entry must not exist.
 func differing(now map[string]string, want map[string]any) map[string]any {
 	out := maps.Clone(want)
 	maps.DeleteFunc(out, func(key string, value any) bool {
@@ -270,8 +270,8 @@ func differing(now map[string]string, want map[string]any) map[string]any {
 	return out
 }
 
-// condition says on the node, where people look, what is wrong. One about the policy does not take the node away: the last good one
-// is in force.
+// condition sets a condition on the node, which is where people look for problems. A bad policy does not make the node
+// unready, because the last good one stays in force.
 func (c *cluster) condition(ctx context.Context, node *unstructured.Unstructured, s status) error {
 	want := map[string]any{"type": podevents.NodeCondition, "status": "False", "reason": s.reason, "message": s.message}
 	if s.ready {
@@ -313,12 +313,12 @@ func (c *cluster) patch(ctx context.Context, kind types.PatchType, patch map[str
 	if err != nil {
 		return fmt.Errorf("write on the node: %w", err)
 	}
-	// The watch may still have the one before, by which the next round would write again.
+	// The watch may still have the old one, and the next round would write it again.
 	_, err = slim(now)
 	return errors.Join(err, c.node.Update(now))
 }
 
-// event creates an event, whose name is the same for whoever tells of the same thing again: then the first one stays.
+// event creates an event. If one with the same name exists, it stays, and that is no error.
 func (c *cluster) event(ctx context.Context, about map[string]any, name string, e podevents.Event) error {
 	kind := "Normal"
 	if e.Warning {
@@ -326,7 +326,7 @@ func (c *cluster) event(ctx context.Context, about map[string]any, name string, 
 	}
 	namespace, _ := about["namespace"].(string)
 	if namespace == "" {
-		namespace = metav1.NamespaceDefault // events of nodes are there
+		namespace = metav1.NamespaceDefault // events about nodes go there
 	}
 	now := time.Now().UTC().Format(time.RFC3339)
 	object := &unstructured.Unstructured{Object: map[string]any{
@@ -346,24 +346,24 @@ func (c *cluster) event(ctx context.Context, about map[string]any, name string, 
 	return err
 }
 
-// eventName is a name of Kubernetes' form, the same for the same words.
+// eventName returns a valid name for an object. The same words give the same name.
 func eventName(words ...string) string {
 	data, err := json.Marshal(words)
 	if err != nil {
-		panic(err) // strings have a JSON
+		panic(err) // strings can always be encoded
 	}
 	sum := sha256.Sum256(data)
 	return fmt.Sprintf("nonroot-%x", sum[:12])
 }
 
-// nodeEvent tells of the node. Nobody needs it for the work to go on.
+// nodeEvent creates an event about the node. If that fails, the agent's work is unaffected.
 func (c *cluster) nodeEvent(ctx context.Context, warning bool, reason, message string) {
-	about := map[string]any{"apiVersion": "v1", "kind": "Node", "name": c.options.node, "uid": c.options.node} // as the kubelet's own events
+	about := map[string]any{"apiVersion": "v1", "kind": "Node", "name": c.options.node, "uid": c.options.node} // like the kubelet's own events
 	e := podevents.Event{Warning: warning, Reason: reason, Message: message}
 	_ = c.event(ctx, about, eventName(c.options.node, reason, time.Now().String()), e)
 }
 
-// policyEvent tells of a policy where it was written: once for each text, by whichever node is the first.
+// policyEvent creates an event about a policy on the ConfigMap: one per text, from whichever node comes first.
 func (c *cluster) policyEvent(ctx context.Context, key, digest, message string) {
 	config := one(c.config)
 	if config == nil {
@@ -373,7 +373,8 @@ func (c *cluster) policyEvent(ctx context.Context, key, digest, message string) 
 	_ = c.event(ctx, about, eventName(key, digest), podevents.Event{Warning: true, Reason: "PolicyRefused", Message: message})
 }
 
-// answers asks the API server for a pod of the node, whatever it says of it: a watch does not tell whether it still goes on.
+// answers returns an error if the API server can't be reached. It requests a pod, and any final response will do: a watch
+// alone does not show that the connection still works.
 func (c *cluster) answers(ctx context.Context, namespace, name string) error {
 	limited, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
@@ -386,12 +387,12 @@ func (c *cluster) answers(ctx context.Context, namespace, name string) error {
 	return err
 }
 
-// isFinal says that the API server answered, and would say the same of another try.
+// isFinal reports whether the API server answered, and would answer the same again.
 func isFinal(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsNotFound(err) || apierrors.IsBadRequest(err)
 }
 
-// pod finds a pod of the node by its names; nil: it is not known, or gone.
+// pod returns a pod of this node, or nil if it is unknown or gone.
 func (c *cluster) pod(namespace, name string) *metav1.PartialObjectMetadata {
 	object, there, err := c.pods.GetByKey(namespace + "/" + name)
 	if err != nil || !there {

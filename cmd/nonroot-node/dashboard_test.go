@@ -27,7 +27,7 @@ import (
 
 const dashboardFile = "../../deploy/grafana/nonroot-runc.json"
 
-// dashboard is what is looked at of Grafana's JSON model of a dashboard.
+// dashboard is the part of Grafana's JSON model that the tests check.
 type dashboard struct {
 	UID        string
 	Templating struct {
@@ -57,7 +57,7 @@ func readDashboard(t *testing.T) dashboard {
 	return d
 }
 
-// TestDashboardForm: panels lie beside each other, each says what it shows, and variables that are used are there.
+// TestDashboardForm: panels don't overlap, each has a description, and every variable that is used is defined.
 func TestDashboardForm(t *testing.T) {
 	d := readDashboard(t)
 	taken, ids, variables := map[[2]int]string{}, map[int]bool{}, map[string]bool{"__rate_interval": true, "__range": true}
@@ -91,7 +91,7 @@ func TestDashboardForm(t *testing.T) {
 	}
 }
 
-// TestDashboardQueries: a real Prometheus has an answer for each query, of an agent's metrics and of those of nonroot-ctl report.
+// TestDashboardQueries: a real Prometheus answers each query, from the metrics of an agent and of nonroot-ctl report.
 func TestDashboardQueries(t *testing.T) {
 	program, err := osexec.Command("../../hack/prometheus").Output()
 	if err != nil {
@@ -148,14 +148,14 @@ func TestDashboardQueries(t *testing.T) {
 	if queries < 15 {
 		t.Errorf("there are only %d", queries)
 	}
-	// The stand-ins are no excuse: what is not there has no answer.
+	// The stand-ins for variables don't make every query succeed: one without data has no result.
 	if results, answer := ask(`sum by (mode) (rate(nonroot_node_decisions{event="create"}[1m]))`); results != 0 || !strings.Contains(answer, "success") {
 		t.Errorf("a metric that is not there: %s", answer)
 	}
 }
 
-// startPrometheus starts one that scrapes the target each second, and gives how to ask it: how many results there are, and the whole
-// answer.
+// startPrometheus starts a Prometheus that scrapes the target every second. It returns a function that runs a query, and
+// returns the number of results and the complete response.
 func startPrometheus(t *testing.T, program, target string) func(query string) (int, string) {
 	t.Helper()
 	dir := t.TempDir()

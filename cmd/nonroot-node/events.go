@@ -20,7 +20,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 )
 
-// events tells the owners of pods what the log says of them: each workload once of each thing.
+// events creates events for the owners of pods from the log: one per workload and subject.
 type events struct {
 	cluster *cluster
 	host    *host
@@ -28,33 +28,34 @@ type events struct {
 	limit   *rate.Limiter
 
 	path string // the log that is followed; "": none
-	stop func() // ends that, and waits for its end
+	stop func() // stops following it, and waits for the end
 
-	told map[string]time.Time // names of events, so that a container that is made again and again costs no request
-	late []lateEvent          // on pods that the API server does not know yet
+	told map[string]time.Time // names of recent events, so that a container in a restart loop costs no requests
+	late []lateEvent          // about pods that the API server does not know yet
 }
 
-// lateEvent waits for its pod: the kubelet tells of a static pod only once it has started it.
+// lateEvent is an event whose pod is missing: the kubelet creates the API object of a static pod after starting it.
 type lateEvent struct {
 	line  *podevents.Line
 	event podevents.Event
 	until time.Time
 }
 
-// Bounds of what waits. It is in memory alone: where the agent ends meanwhile, it is not told.
+// Limits on late events. They are only in memory, and lost if the agent ends.
 const (
 	waits   = 2 * time.Minute
 	waiting = 256
 	askLate = 2 * time.Second
 )
 
-// Bounds: a node starts with fifty events at once, and goes on with five a second; what is more waits in the log. Of what was told,
-// so many are remembered; the API server knows the others by their names.
+// A node starts with a burst of fifty events, then creates five a second; the rest waits in the log. The agent remembers
+// this many names; for older ones, the API server rejects the duplicate.
 const (
 	perSecond  = 5
 	atOnce     = 50
 	remembered = 4096
-	// again is how long the API server keeps an event by default (kube-apiserver, --event-ttl): then it is told anew.
+	// again is how long the API server keeps an event by default (kube-apiserver, --event-ttl). After that, it is created
+	// again.
 	again = time.Hour
 )
 
@@ -62,7 +63,7 @@ func newEvents(c *cluster, h *host, m *metrics) *events {
 	return &events{cluster: c, host: h, metrics: m, limit: rate.NewLimiter(perSecond, atOnce), told: map[string]time.Time{}}
 }
 
-// follow follows a log, "" for none, in place of the one before.
+// follow follows another log, or none if path is "".
 func (e *events) follow(ctx context.Context, path string) {
 	if path == e.path {
 		return
@@ -89,13 +90,14 @@ func (e *events) follow(ctx context.Context, path string) {
 
 const cursorFile = "cursor.json"
 
-// Files are looked at again after this time whatever inotify says: a directory may be another one by now. Without it, more often.
+// How often files are checked even if inotify reports nothing, because the directory may have been replaced. Without
+// inotify, more often.
 const (
 	lookLog   = 30 * time.Second
 	lookBlind = 5 * time.Second
 )
 
-// read hands over what comes, until it is told to end. How far it got is on the host, and goes with the log.
+// read processes new lines until it is stopped. Its position is kept on the host, with the log.
 func (e *events) read(ctx context.Context, path string) {
 	var cursor follow.Cursor
 	err := e.host.Do(func() error {
@@ -160,23 +162,23 @@ func (e *events) read(ctx context.Context, path string) {
 	}
 }
 
-// maxLog is the length from which the log is renamed, so that it fills no node: with the one before, twice that stays. The runtime opens
-// it for each line.
+// maxLog is the size at which the log is renamed, so that it can't fill a node: two files remain. The runtime opens the log
+// for each line, and needs no signal.
 const maxLog = 64 << 20
 
 func rotate(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() < maxLog {
-		return nil // none is there yet, or it is somebody's device
+		return nil // no log yet, or a device
 	}
 	return os.Rename(path, path+".1")
 }
 
-// tell tells of one line. It fails where the API server did not take it, so that the line is read again.
+// tell creates the event for one line. If the API server does not accept it, the line will be read again.
 func (e *events) tell(ctx context.Context, text []byte) error {
 	line, err := podevents.Parse(text)
 	if err != nil {
-		return nil // half a line, from a full disk
+		return nil // a truncated line, from a full disk
 	}
 	for _, event := range podevents.Of(line) {
 		if err := e.send(ctx, line, event); err != nil {
@@ -191,7 +193,7 @@ func (e *events) tell(ctx context.Context, text []byte) error {
 	return nil
 }
 
-// tellLate tells of pods that have become known, and gives the others up in their time.
+// tellLate creates events for pods that have become known, and drops those that have waited too long.
 func (e *events) tellLate(ctx context.Context) {
 	var still []lateEvent
 	for _, l := range e.late {
@@ -209,7 +211,7 @@ func (e *events) send(ctx context.Context, line *podevents.Line, event podevents
 	if pod != nil {
 		return e.sendOn(ctx, pod, line, event)
 	}
-	// It is gone, and with it who would look; or the API server is away, or has not been told of it.
+	// The pod is gone and nobody would see the event, or the API server is unreachable or doesn't know the pod yet.
 	if err := e.limit.Wait(ctx); err != nil {
 		return err
 	}
@@ -224,10 +226,10 @@ func (e *events) send(ctx context.Context, line *podevents.Line, event podevents
 
 func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line, event podevents.Event) error {
 	workload := pod.UID
-	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind != "Node" { // a static pod's
+	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind != "Node" { // static pods
 		workload = owner.UID
 	}
-	// With the namespace: an owner is what whoever makes the pod says it is, in their own namespace alone.
+	// The namespace is part of the name: whoever creates a pod can claim any owner, but only within their namespace.
 	name := eventName(pod.Namespace, string(workload), event.Reason, event.Key)
 	if since, known := e.told[name]; known && time.Since(since) < again {
 		return nil
@@ -243,7 +245,7 @@ func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 	}
 	switch err := e.cluster.event(ctx, about, name, event); {
 	case isFinal(err):
-		slog.Warn("an event is not taken", "namespace", pod.Namespace, "pod", pod.Name, "cause", err) // a namespace that ends
+		slog.Warn("an event is not taken", "namespace", pod.Namespace, "pod", pod.Name, "cause", err) // such as a namespace that is being deleted
 		return nil
 	case err != nil:
 		return err
@@ -256,7 +258,7 @@ func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 	return nil
 }
 
-// pod waits a little for the watch to tell of a pod that has just come.
+// pod gives the watch a moment to deliver a pod that is new.
 func (e *events) pod(ctx context.Context, namespace, name string) *metav1.PartialObjectMetadata {
 	for range 20 {
 		if pod := e.cluster.pod(namespace, name); pod != nil {

@@ -25,22 +25,22 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// host does each step on the host.
+// host carries out each step on the host.
 type host struct {
 	options
 	*hostns.Namespace
 }
 
-// The programs that go onto the host.
+// The programs to install on the host.
 const tool = "nonroot-ctl"
 
 var programs = []string{configure.Binary, tool}
 
-// newProgram ends the name of a program until it is complete.
+// newProgram is the suffix of a program that is not complete yet.
 const newProgram = ".new"
 
-// install puts the programs into their place, each by a rename: containers that run keep the file that they were made with, and who
-// calls it meanwhile has the old one or the new one. It says whether there was anything to do.
+// install installs the programs, each by a rename: running containers keep the file that they were created with, and calls
+// during it get either the old or the new one. changed is false if there was nothing to do.
 func (h *host) install() (changed bool, err error) {
 	for _, name := range programs {
 		put, err := h.put(name)
@@ -50,13 +50,13 @@ func (h *host) install() (changed bool, err error) {
 		changed = changed || put
 	}
 	if changed {
-		debug.FreeOSMemory() // the programs were in it
+		debug.FreeOSMemory() // the contents of the programs
 	}
 	return changed, nil
 }
 
 func (h *host) put(name string) (changed bool, err error) {
-	own, err := os.Open(filepath.Join(h.programs, name)) // in the agent's image
+	own, err := os.Open(filepath.Join(h.programs, name)) // from the agent's image
 	if err != nil {
 		return false, err
 	}
@@ -70,7 +70,7 @@ func (h *host) put(name string) (changed bool, err error) {
 		if isProgram(path, sum) {
 			return nil
 		}
-		// Every directory on the way is root's, or a file in it could be exchanged before it is run.
+		// Every parent directory must be root's, or the file could be replaced before it is executed.
 		if err := os.MkdirAll(h.directory, 0o755); err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (h *host) put(name string) (changed bool, err error) {
 		if err != nil {
 			return err
 		}
-		// What is there may have another owner or mode, which would be kept.
+		// A leftover could have another owner or mode, which would be kept.
 		if err := dir.Remove(name + newProgram); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (h *host) put(name string) (changed bool, err error) {
 	return changed, err
 }
 
-// isProgram says that a file is root's, and the program of that digest.
+// isProgram reports whether a file belongs to root and has this digest.
 func isProgram(path, sum string) bool {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) != nil || st.Mode != unix.S_IFREG|0o755 || st.Uid != 0 {
@@ -132,7 +132,7 @@ func (h *host) ctl(ctx context.Context, args ...string) (out string, err error) 
 	return out, err
 }
 
-// command runs a program in the namespace that the calling thread is in.
+// command runs a program in the mount namespace of the calling thread.
 func (h *host) command(ctx context.Context, words ...string) (string, error) {
 	path, err := lookPath(words[0])
 	if err != nil {
@@ -150,7 +150,7 @@ func (h *host) command(ctx context.Context, words ...string) (string, error) {
 
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// lookPath finds a program on the host: the agent's own PATH is that of its image.
+// lookPath finds a program on the host. The agent's own PATH is its image's.
 func lookPath(name string) (string, error) {
 	if filepath.IsAbs(name) {
 		return name, nil
@@ -164,7 +164,7 @@ func lookPath(name string) (string, error) {
 	return "", fmt.Errorf("the host has no %q\nhint: name what restarts its CRI daemon (restart.command)", name)
 }
 
-// configure is nonroot-ctl's command line for a handler.
+// configure returns nonroot-ctl's arguments for a handler.
 func (h *host) configure(of handler, more ...string) []string {
 	args := []string{"configure", h.engine, "--runtime-name", of.name}
 	if h.config != "" {
@@ -181,10 +181,10 @@ func (h *host) adding(of handler) []string {
 	return args
 }
 
-// unchanged is what configure says where nothing is to be done.
+// unchanged is what configure prints if there is nothing to do.
 const unchanged = "nothing to change\n"
 
-// registered says that the daemon's files have each handler.
+// registered reports whether the daemon's files have every handler.
 func (h *host) registered() (bool, error) {
 	for _, of := range handlers {
 		out, err := h.ctl(context.Background(), h.configure(of, append(h.adding(of), "--dry-run")...)...)
@@ -207,13 +207,13 @@ func (h *host) register() error {
 	return nil
 }
 
-// configuration is what the daemon's files are before the handlers are registered: what a restart that fails puts back.
+// configuration holds the daemon's files before the registration. A restart that fails restores them.
 type configuration struct {
-	files map[string][]byte // nil: there was none
-	made  []string          // directories that were not there
+	files map[string][]byte // nil: the file did not exist
+	made  []string          // directories that did not exist
 }
 
-// registration is every file that a registration makes or changes, with what nonroot-ctl keeps beside it.
+// registration lists every file that a registration creates or changes, with the ones that nonroot-ctl keeps next to them.
 func (h *host) registration() []string {
 	config, main := h.daemonConfig()
 	files := []string{main, configure.TemplateOf(main, 2), configure.TemplateOf(main, 3)}
@@ -228,7 +228,7 @@ func (h *host) registration() []string {
 	return files
 }
 
-// configuration reads these files. It is called on the host.
+// configuration reads these files. It must be called on the host.
 func (h *host) configuration() (*configuration, error) {
 	c := &configuration{files: map[string][]byte{}}
 	for _, path := range h.registration() {
@@ -249,7 +249,8 @@ func (h *host) configuration() (*configuration, error) {
 	return c, nil
 }
 
-// putBack has the daemon's files be what they were. nonroot-ctl would refuse where pods need the handlers. It is called on the host.
+// putBack restores the daemon's files. nonroot-ctl can't be used for it, because it refuses while pods need the handlers. It
+// must be called on the host.
 func (h *host) putBack(c *configuration) error {
 	for path, text := range c.files {
 		if text == nil {
@@ -266,12 +267,12 @@ func (h *host) putBack(c *configuration) error {
 		}
 	}
 	for _, dir := range c.made {
-		_ = unix.Rmdir(dir) // what others have put into it meanwhile stays
+		_ = unix.Rmdir(dir) // if others have put files in it, it stays
 	}
 	return nil
 }
 
-// dropInDirs are where the daemon's drop-ins are, whether or not it reads each.
+// dropInDirs returns the directories of the daemon's drop-ins, even those that it does not read.
 func (h *host) dropInDirs() (dirs []string) {
 	config, main := h.daemonConfig()
 	for _, name := range []string{"conf.d", "config.toml.d", "config-v3.toml.d"} {
@@ -283,7 +284,7 @@ func (h *host) dropInDirs() (dirs []string) {
 	return dirs
 }
 
-// daemonConfig is where the daemon has its configuration, and the file that it reads first.
+// daemonConfig returns the daemon's configuration, and the file that it reads first.
 func (h *host) daemonConfig() (config *engines.Config, main string) {
 	config = &engines.Containerd.Config
 	if h.engine == engines.CRIO.Config.Command {
@@ -296,8 +297,7 @@ func (h *host) daemonConfig() (config *engines.Config, main string) {
 	return config, main
 }
 
-// unregister takes the handlers out of the daemon's files, which are then as they were, byte for byte. nonroot-ctl refuses while
-// containers need them.
+// unregister restores the daemon's files byte for byte. nonroot-ctl refuses while containers need the handlers.
 func (h *host) unregister(dry bool) error {
 	for i := range handlers {
 		args := h.configure(handlers[len(handlers)-1-i], "--uninstall")
@@ -311,7 +311,7 @@ func (h *host) unregister(dry bool) error {
 	return nil
 }
 
-// restartDaemon restarts the CRI daemon. Containers go on running: they are their shims' children, not the daemon's.
+// restartDaemon restarts the CRI daemon. Containers continue, because they are children of their shims.
 func (h *host) restartDaemon(ctx context.Context) error {
 	return h.Do(func() error {
 		if len(h.restart) == 0 {
@@ -322,7 +322,7 @@ func (h *host) restartDaemon(ctx context.Context) error {
 	})
 }
 
-// restarter is what does that.
+// restarter names what restarts the daemon.
 func (h *host) restarter() string {
 	if len(h.restart) == 0 {
 		return "systemd"
@@ -330,13 +330,14 @@ func (h *host) restarter() string {
 	return strings.Join(h.restart, " ")
 }
 
-// selfTest has a container try to become root, by the very program that the handler calls.
+// selfTest runs a container that tries to become root, with the binary that the handler calls.
 func (h *host) selfTest(ctx context.Context) error {
 	_, err := h.ctl(ctx, "self-test", filepath.Join(h.directory, configure.Binary))
 	return err
 }
 
-// fingerprint is what the installation's files are now, by their inodes: who changes one, or replaces it, changes it.
+// fingerprint identifies the present files of the installation by their inodes, so that a file that is changed or replaced
+// changes it.
 func (h *host) fingerprint() (text string, err error) {
 	var b strings.Builder
 	err = h.Do(func() error {
@@ -356,7 +357,7 @@ func (h *host) fingerprint() (text string, err error) {
 	return b.String(), err
 }
 
-// watched are the files on which the handlers rest.
+// watched lists the files that the handlers depend on.
 func (h *host) watched() []string {
 	var paths []string
 	for _, name := range programs {
@@ -366,9 +367,10 @@ func (h *host) watched() []string {
 		paths = append(paths, h.binary(of))
 	}
 	_, main := h.daemonConfig()
-	data, _ := os.ReadFile(main) // none is read as one that nobody makes
+	data, _ := os.ReadFile(main) // an unreadable file counts as one that no program generates
 	if _, made := configure.Maker(main, data); made {
-		// It is written anew at each start, from these: the daemon itself is asked what it has of it.
+		// The file is generated at each start from these templates. What the daemon makes of it is checked through the
+		// daemon.
 		paths = append(paths, configure.TemplateOf(main, 2), configure.TemplateOf(main, 3))
 	} else {
 		paths = append(paths, main)

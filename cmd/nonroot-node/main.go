@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command nonroot-node keeps one node of a Kubernetes cluster ready for nonroot-runc: programs, registration, policy, self-test, label.
-// It decides nothing about containers, and nothing of it is linked into the runtime or nonroot-ctl.
+// Command nonroot-node keeps one node of a Kubernetes cluster ready for nonroot-runc: programs, registration, policy,
+// self-test, label. It makes no decisions about containers, and neither the runtime nor nonroot-ctl links any of it.
 //
 //	main.go      what it is told
 //	node.go      the steps to a node that is ready, in their order
@@ -42,23 +42,23 @@ func main() {
 	}
 }
 
-// options are what the DaemonSet says.
+// options are the agent's command line, which the DaemonSet sets.
 type options struct {
 	node      string        // the node's name
-	namespace string        // the agent's own
+	namespace string        // the agent's namespace
 	engine    string        // containerd or crio
-	socket    string        // the CRI daemon's
-	directory string        // where the programs go on the host
-	config    string        // the daemon's configuration file; "": its usual one
-	restart   []string      // what restarts the daemon, run on the host; none: systemd, which is asked by D-Bus
-	limit     time.Duration // how long it may take to come back, with its node
-	slots     slots         // how many nodes restart at once
-	repair    bool          // whether what was changed by others is mended
-	remove    bool          // whether all is taken back
-	policies  string        // the ConfigMap
-	listen    string        // metrics and probes
-	programs  string        // where the programs are in the agent's image
-	version   bool          // only say which build this is
+	socket    string        // the CRI daemon's socket
+	directory string        // where programs are installed on the host
+	config    string        // the daemon's configuration file; "": the default one
+	restart   []string      // command that restarts the daemon, run on the host; none: systemd over D-Bus
+	limit     time.Duration // how long the daemon and its node may take to be ready again
+	slots     slots         // how many nodes may restart at once
+	repair    bool          // whether to undo changes that others made
+	remove    bool          // whether to remove everything
+	policies  string        // name of the ConfigMap
+	listen    string        // address for metrics and probes
+	programs  string        // directory with the programs in the agent's image
+	version   bool          // only print the version
 }
 
 func run(args []string) error {
@@ -118,20 +118,20 @@ func parse(args []string) (o options, err error) {
 	return o, nil
 }
 
-// handler is a way to run containers that pods can ask for.
+// handler is a way to run containers that pods can select.
 type handler struct {
-	name    string // of the handler, as RuntimeClasses have it
-	key     string // of its policy in the ConfigMap
-	profile string // "": the general one
+	name    string // as in RuntimeClasses
+	key     string // its policy's key in the ConfigMap
+	profile string // "": the general profile
 }
 
-// handlers are those that RuntimeClasses are made for.
+// handlers lists the handlers of all RuntimeClasses.
 var handlers = []handler{
 	{podevents.Handler, "config.toml", ""},
 	{podevents.AuditHandler, "audit.toml", "audit"},
 }
 
-// binary is the path that the daemon calls for a handler.
+// binary returns the path that the daemon calls for a handler.
 func (o *options) binary(h handler) string {
 	path := filepath.Join(o.directory, configure.Binary)
 	if h.profile != "" {

@@ -16,8 +16,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// metrics are what the agent says to whoever watches the cluster. Who may make namespaces must not be able to fill a server's memory:
-// labels have bounds.
+// metrics are the agent's Prometheus metrics. Labels are bounded, because otherwise anyone who may create namespaces could
+// fill a server's memory.
 type metrics struct {
 	registry *prometheus.Registry
 
@@ -32,13 +32,13 @@ type metrics struct {
 	lost       prometheus.Counter
 	namespaces map[string]bool
 	rules      map[string]bool
-	refused    map[string]string // the digests of policies of which was said that they are no policies
+	refused    map[string]string // digests of the policies that were reported as invalid
 
-	isReady atomic.Bool  // the agent
-	alive   atomic.Int64 // when the last round ended
+	isReady atomic.Bool  // of the agent
+	alive   atomic.Int64 // when the last round ended, in Unix time
 }
 
-// maxLabels is how many namespaces and rules have a label of their own.
+// maxLabels is the maximum number of distinct values for namespaces and for rules.
 const maxLabels = 200
 
 func newMetrics() *metrics {
@@ -71,7 +71,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// bound is a label's value, or one for all that come after too many.
+// bound returns a label's value, or "other" for every new one beyond the maximum.
 func bound(known map[string]bool, value string) string {
 	if !known[value] {
 		if len(known) >= maxLabels {
@@ -94,7 +94,7 @@ func (m *metrics) policy(key string, valid bool, p *policy.Policy) {
 	}
 }
 
-// ready says whether the node is, and whether the agent is, by which Kubernetes rolls it out.
+// ready records whether the node is ready, and whether the agent is. Kubernetes rolls the DaemonSet out by the latter.
 func (m *metrics) ready(node, agent bool) {
 	value := 0.0
 	if node {
@@ -105,10 +105,10 @@ func (m *metrics) ready(node, agent bool) {
 	m.alive.Store(time.Now().Unix())
 }
 
-// stuck is how long a round may take: a restart, its way back, and what is around them.
+// stuck is the longest time that a round may take, with a restart, its rollback and the steps around them.
 const stuck = 15 * time.Minute
 
-// serve listens for the metrics and the probes: alive is whose rounds go on, ready whose node is.
+// serve serves the metrics and the probes: /healthz fails if rounds stop, /readyz if the agent is not ready.
 func (m *metrics) serve(address string) (*http.Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -121,7 +121,7 @@ func (m *metrics) serve(address string) (*http.Server, error) {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			panic(err) // nobody could see any more how it is
+			panic(err) // without metrics and probes, the agent's state would be invisible
 		}
 	}()
 	return server, nil

@@ -15,8 +15,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// How often the node is looked at: files by their inodes, more often where the kernel does not tell of changes or something is still to be
-// done; the daemon by one call, the self-test by a container.
+// How often the node is checked. Files are checked by their inodes, more often if the kernel does not report changes or if
+// something is still to be done; the daemon by one call; and the self-test runs a container.
 const (
 	lookFiles  = 5 * time.Second
 	lookTold   = 30 * time.Second
@@ -24,7 +24,7 @@ const (
 	lookAll    = time.Hour
 )
 
-// agent is what is known of the node.
+// agent is the agent's state.
 type agent struct {
 	options
 	cluster *cluster
@@ -33,16 +33,16 @@ type agent struct {
 	metrics *metrics
 	events  *events
 
-	seen     string          // the files as they were when they were last found right
-	right    string          // the same, also after a round that failed for another cause
-	changed  <-chan struct{} // tells when they have changed since; nil: nobody does
+	seen     string          // fingerprint of the files when they were last found right
+	right    string          // the same, but also set by a round that failed for another reason
+	changed  <-chan struct{} // receives when they have changed since; nil: the kernel does not report changes
 	unwatch  func() error
-	asked    time.Time // when the daemon was last asked
-	tested   time.Time // when the self-test last passed; zero: it has to be run
-	gaveUp   string    // what was put back, and is not tried again until something changes
+	asked    time.Time // when the daemon was last checked
+	tested   time.Time // when the self-test last passed; zero: it must be run
+	gaveUp   string    // fingerprint for which a restart was rolled back; not tried again until it changes
 	policies applied
-	version  string    // of the ConfigMap that they are of
-	policed  time.Time // when they were last compared with it
+	version  string    // of the ConfigMap that policies comes from
+	policed  time.Time // when the files were last compared with it
 }
 
 func newAgent(o options) (*agent, error) {
@@ -58,7 +58,8 @@ func newAgent(o options) (*agent, error) {
 	return &agent{options: o, cluster: c, daemon: daemon, metrics: m}, nil
 }
 
-// run keeps the node ready until it is told to end. Nothing is undone then: pods go on, and an agent of another version takes over.
+// run keeps the node ready until ctx ends. It undoes nothing then: pods continue, and the next version of the agent takes
+// over.
 func (a *agent) run(ctx context.Context) error {
 	serve, err := a.metrics.serve(a.listen)
 	if err != nil {
@@ -94,7 +95,7 @@ func (a *agent) run(ctx context.Context) error {
 	}
 }
 
-// watch has the kernel tell of changes of the files on which the handlers rest.
+// watch asks the kernel to report changes to the files that the handlers depend on.
 func (a *agent) watch() {
 	if a.unwatch != nil {
 		_ = a.unwatch()
@@ -109,7 +110,7 @@ func (a *agent) watch() {
 	}
 }
 
-// findHost waits for the daemon: the agent before may have been killed while it restarted it.
+// findHost waits for the daemon, because an earlier agent may have been killed while restarting it.
 func (a *agent) findHost(ctx context.Context) (*hostns.Namespace, error) {
 	limited, cancel := context.WithTimeout(ctx, a.limit)
 	defer cancel()
@@ -126,26 +127,26 @@ func (a *agent) findHost(ctx context.Context) (*hostns.Namespace, error) {
 	}
 }
 
-// step brings the node one round closer, and says in the cluster how it is.
+// step runs one round, and reports the node's state in the cluster.
 func (a *agent) step(ctx context.Context) {
 	if a.remove {
 		a.report(ctx, a.takeBack(ctx))
 		return
 	}
-	// An older policy that is good stays in force, and the node with it: what is wrong with a new one is said where it was written.
-	// Where nothing was written, the files are looked at each minute: somebody may have changed them.
+	// If a new policy is bad, the older one and the node stay in service, and the error is reported on the ConfigMap. Even
+	// without a new policy, files are compared every minute, because someone may have changed them.
 	if v := a.cluster.policyVersion(); v != a.version || time.Since(a.policed) >= lookDaemon {
 		a.policies, a.version, a.policed = a.policy(ctx), v, time.Now()
 	}
-	// Before pods come: the label is set only then.
+	// Before any pod arrives: only the rest of this round sets the label.
 	a.events.follow(ctx, a.policies.log)
 	a.report(ctx, a.hold(ctx))
 }
 
-// errWaiting is for what is not wrong, but not done yet.
+// errWaiting is for work that is not done yet, as opposed to an error.
 var errWaiting = errors.New("waiting")
 
-// hold makes the node ready, or says why it isn't.
+// hold makes the node ready, or returns why it is not.
 func (a *agent) hold(ctx context.Context) error {
 	files, err := a.host.fingerprint()
 	if err != nil {
@@ -155,7 +156,8 @@ func (a *agent) hold(ctx context.Context) error {
 		if time.Since(a.asked) < lookDaemon {
 			return nil
 		}
-		// What was found right has not changed. A daemon that somebody restarts may have read other files.
+		// The files are unchanged since they were found right. But if someone restarted the daemon, it may have read other
+		// files.
 		if running, err := a.runs(ctx); err == nil && running {
 			a.asked = time.Now()
 			return nil
@@ -191,11 +193,11 @@ func (a *agent) hold(ctx context.Context) error {
 	return nil
 }
 
-// settle installs and registers until there is nothing left to do, and says how the files were before it was seen that there is not: who
-// has changed one since then is found out, also by a look alone.
+// settle installs and registers until nothing is left to do. It returns the fingerprint from before the last check, so that
+// a later change is found even if only the fingerprint is compared.
 func (a *agent) settle(ctx context.Context) (files string, err error) {
 	for range 5 {
-		a.watch() // before they are looked at: what changes meanwhile is told of
+		a.watch() // before the check, so that changes during it are reported
 		if files, err = a.host.fingerprint(); err != nil {
 			return "", err
 		}
@@ -218,8 +220,8 @@ func (a *agent) settle(ctx context.Context) (files string, err error) {
 	return "", errors.New("files of the installation are changed again as soon as they are restored\nhint: make whatever else manages them leave them alone")
 }
 
-// register has the daemon know the handlers: first in its files, then, by a restart, in the process that runs. It says whether there was
-// anything to do.
+// register registers the handlers: first in the daemon's files, then by a restart in the running daemon. changed is false if
+// there was nothing to do.
 func (a *agent) register(ctx context.Context) (changed bool, err error) {
 	registered, err := a.host.registered()
 	if err != nil {
@@ -232,7 +234,7 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 	if registered && running {
 		return false, nil
 	}
-	// Where the files have them, an agent was killed on its way: what it began is ended, or put back.
+	// The files may have them because an agent was killed half-way. Complete its work, or roll it back.
 	if !registered && !running {
 		if err := a.cluster.mayRestart(); err != nil {
 			return false, err
@@ -243,7 +245,7 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 		return false, err
 	}
 	defer release()
-	var kept *configuration // nil: the agent that registered them was killed before it saw them run
+	var kept *configuration // nil: registered by an agent that was killed before it saw them run
 	if !registered {
 		err := a.host.Do(func() (err error) {
 			kept, err = a.host.configuration()
@@ -258,7 +260,7 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 		slog.Info("handlers registered", "engine", a.engine)
 	}
 	if running {
-		return true, nil // the same handlers were there by another file
+		return true, nil // the handlers were already running from another file
 	}
 	slog.Info("restarting the CRI daemon", "by", a.host.restarter())
 	failed := a.restartAndWait(ctx, true)
@@ -268,7 +270,7 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 		return true, nil
 	}
 	if ctx.Err() != nil {
-		return true, failed // nobody waits any more: the next agent looks anew
+		return true, failed // nothing is waiting for it any more: the next agent checks again
 	}
 	slog.Warn("putting the configuration back", "cause", failed)
 	if kept != nil {
@@ -290,7 +292,7 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 	return true, errors.New(message)
 }
 
-// runs says that the running daemon has each handler, with our binary.
+// runs reports whether the running daemon has every handler, with our binary.
 func (a *agent) runs(ctx context.Context) (bool, error) {
 	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -306,7 +308,7 @@ func (a *agent) runs(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// restartAndWait restarts the daemon, and waits until it is ready, has the handlers (or, on the way back, none is asked for), and the
+// restartAndWait restarts the daemon, and waits until it is ready, has the handlers (not needed for a rollback), and the
 // node is ready.
 func (a *agent) restartAndWait(ctx context.Context, handlers bool) error {
 	limited, cancel := context.WithTimeout(ctx, a.limit)
@@ -346,7 +348,7 @@ func (a *agent) back(ctx context.Context, handlers bool) error {
 	return a.cluster.nodeReady()
 }
 
-// report says in the cluster how the node is: by the label that RuntimeClasses select nodes by, a condition and annotations.
+// report reports the node's state in the cluster: by the label that RuntimeClasses select by, a condition and annotations.
 func (a *agent) report(ctx context.Context, held error) {
 	s := status{ready: held == nil && !a.remove, reason: "Ready", message: "containers of the handlers run without root", policies: a.policies}
 	switch {
@@ -358,7 +360,8 @@ func (a *agent) report(ctx context.Context, held error) {
 	case a.remove:
 		s.reason, s.message = "Removed", "nothing of nonroot-runc is left on this node"
 	}
-	// An agent that takes everything back is as ready as it gets: otherwise those of other nodes would wait for it to be rolled out.
+	// An agent that is removing everything is as ready as it will get. If it were not, the rollout would not reach the other
+	// nodes.
 	a.metrics.ready(s.ready, s.ready || a.remove)
 	if err := a.cluster.publish(ctx, s); err != nil {
 		slog.Warn("the cluster was not told", "cause", err)

@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestShare: a share is never none, and never more than it says.
+// TestShare: a percentage is at least one node, and never more than it says.
 func TestShare(t *testing.T) {
 	for text, want := range map[string]map[int]int{
 		"3":    {0: 3, 1: 3, 5000: 3},
@@ -71,7 +71,7 @@ func TestHeld(t *testing.T) {
 		{map[string]any{"holderIdentity": ""}, "", false},
 		{map[string]any{"holderIdentity": "a", "renewTime": "2026-03-04T11:59:00.000000Z", "leaseDurationSeconds": int64(61)}, "a", true},
 		{map[string]any{"holderIdentity": "a", "renewTime": "2026-03-04T11:59:00.000000Z", "leaseDurationSeconds": int64(60)}, "a", false},
-		// What can't be read does not let two restart at once.
+		// A Lease that can't be parsed does not let two nodes restart.
 		{map[string]any{"holderIdentity": "a", "renewTime": "yesterday", "leaseDurationSeconds": int64(60)}, "a", true},
 		{map[string]any{"holderIdentity": "a", "renewTime": "2026-03-04T11:59:00Z", "leaseDurationSeconds": "60"}, "a", true},
 		{map[string]any{"holderIdentity": int64(1)}, "", true},
@@ -82,7 +82,7 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// TestTurns: who waits asks less and less often, and nodes that began together do not go on together.
+// TestTurns: a waiting node asks less and less often, and nodes that started together spread out.
 func TestTurns(t *testing.T) {
 	now := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 	times := map[time.Time]bool{}
@@ -113,7 +113,7 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// TestExempting: the agent's own container is exempt before any rule of the ConfigMap's, and nothing else is by that.
+// TestExempting: the agent's own container is exempt before any rule of the ConfigMap, and nothing else is.
 func TestExempting(t *testing.T) {
 	const mine = "[[rule]]\nname = \"a\"\nmode = \"refuse\"\nmatch.engine = [\"kubernetes\"]\n"
 	for text, want := range map[string]string{
@@ -168,7 +168,8 @@ func TestExempting(t *testing.T) {
 	}
 }
 
-// TestPolicyWithoutKey: a ConfigMap that has lost a policy, or has it under another name or in binaryData, is said to be wrong.
+// TestPolicyWithoutKey: a ConfigMap that has lost a policy, or has it under another key or in binaryData, is reported as
+// wrong.
 func TestPolicyWithoutKey(t *testing.T) {
 	for _, h := range handlers {
 		_, err := apply(&host{}, h, "", false)
@@ -191,7 +192,7 @@ func TestDiffering(t *testing.T) {
 	}
 }
 
-// TestNoRepair: what others change stays as it is where that is wished, also while the daemon does not answer.
+// TestNoRepair: without repair, others' changes stay, even while the daemon does not answer.
 func TestNoRepair(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
@@ -215,12 +216,12 @@ func TestNoRepair(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer daemon.Close() //nolint:errcheck // there is none
+	defer daemon.Close() //nolint:errcheck // it does not exist
 	a := &agent{options: o, host: &host{o, ns}, daemon: daemon, metrics: newMetrics()}
 	if _, err := a.host.install(); err != nil {
 		t.Fatal(err)
 	}
-	// As after a round that found all of it right.
+	// As after a round that found everything right.
 	if a.seen, err = a.host.fingerprint(); err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +238,8 @@ func TestNoRepair(t *testing.T) {
 	}
 }
 
-// TestNodeNotReady: a node that is not ready before the daemon is restarted would not be afterwards, and all would be put back.
+// TestNodeNotReady: a node that is not ready before the restart would not be ready after it, and everything would be rolled
+// back.
 func TestNodeNotReady(t *testing.T) {
 	node := &unstructured.Unstructured{Object: map[string]any{
 		"metadata": map[string]any{"name": "n"},
@@ -258,7 +260,7 @@ func TestNodeNotReady(t *testing.T) {
 	}
 }
 
-// TestBound: who may make namespaces can't make labels without end.
+// TestBound: whoever may create namespaces can't create any number of labels.
 func TestBound(t *testing.T) {
 	known := map[string]bool{}
 	for i := range 10 * maxLabels {
@@ -269,7 +271,7 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// TestRotate: a log fills no node, and a small one stays where it is.
+// TestRotate: a log can't fill a node, and a small one stays in place.
 func TestRotate(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	for _, c := range []struct {
@@ -288,7 +290,7 @@ func TestRotate(t *testing.T) {
 	}
 }
 
-// TestEventNames: the same words have the same name, however they are cut.
+// TestEventNames: the same words give the same name, wherever they are split.
 func TestEventNames(t *testing.T) {
 	names := map[string]int{}
 	for _, words := range [][]string{{"a", "b"}, {"a", "b"}, {"ab", ""}, {"ab"}, {"", "ab"}} {

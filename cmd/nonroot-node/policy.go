@@ -15,15 +15,15 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// applied is which policies are in force on the node.
+// applied says which policies are in force on the node.
 type applied struct {
-	digests map[string]string // by the ConfigMap's key; "": the built-in policy
-	refused string            // why a newer one is not
-	log     string            // the file in which the general policy has decisions logged; "": none
+	digests map[string]string // by key in the ConfigMap; "": the built-in policy
+	refused string            // why a newer policy is not in force
+	log     string            // the general policy's log file; "": none
 }
 
-// policy puts the ConfigMap's policies in force, each by one rename. One that the runtime would not read is refused whole: the one
-// before stays. What it returns is what is in force then.
+// policy puts the ConfigMap's policies into force, each by one rename. A policy that the runtime would not accept changes
+// nothing: the previous one stays. It returns what is in force afterwards.
 func (a *agent) policy(ctx context.Context) applied {
 	found := applied{digests: map[string]string{}}
 	texts, known := a.cluster.policies()
@@ -37,7 +37,7 @@ func (a *agent) policy(ctx context.Context) applied {
 		})
 		var broken *brokenPolicy
 		switch {
-		case !known && errors.As(err, &broken): // said once, below
+		case !known && errors.As(err, &broken): // reported below, once
 		case errors.As(err, &broken):
 			refused = append(refused, broken.Error())
 			if digest(broken.text) != a.metrics.refused[h.key] {
@@ -67,13 +67,13 @@ func (a *agent) policy(ctx context.Context) applied {
 	return found
 }
 
-// brokenPolicy is a text that is not a policy.
+// brokenPolicy is the error for a text that is not a valid policy.
 type brokenPolicy struct {
 	error
 	text []byte
 }
 
-// apply puts one policy into its place, and returns the one in force afterwards; nil: none can be read.
+// apply installs one policy, and returns the one in force afterwards, or nil if none can be read.
 func apply(h *host, of handler, given string, has bool) (*policy.Policy, error) {
 	text := given
 	owners := trusted.CallersOwners(nil)
@@ -106,11 +106,11 @@ func apply(h *host, of handler, given string, has bool) (*policy.Policy, error) 
 	return p, nil
 }
 
-// agentRule is the name of the rule that the agent itself adds to the general policy: where the handler is the node's default, the agent's
-// next pod would otherwise not be root.
+// agentRule is the name of the rule that the agent adds to the general policy. If the handler is the node's default, the
+// agent's own next pod could otherwise not run as root.
 const agentRule = "nonroot-node"
 
-// ownRule exempts the one container of the agent's pods, which only who may make pods in its namespace can make.
+// ownRule exempts the container of the agent's pods. Only those who may create pods in its namespace can use it.
 func ownRule(namespace string) string {
 	return fmt.Sprintf(`[[rule]]
 name = %q
@@ -122,7 +122,7 @@ match.container = ["node"]
 `, agentRule, namespace)
 }
 
-// exempting is a policy with a rule in front of its own ones, where none of them can take what it is for.
+// exempting returns a policy with the rule in front of its own rules, where none of them can override it.
 func exempting(key string, p *policy.Policy, text, rule string) (*policy.Policy, string, error) {
 	lines := strings.SplitAfter(text, "\n")
 	at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "[[rule]]") })

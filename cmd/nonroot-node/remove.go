@@ -19,20 +19,19 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// before is how the host was when the agent first changed something: what it has to look like again.
+// before records the host's state before the agent's first change. Removal restores it.
 type before struct {
-	Files  map[string][]byte      `json:"files"`  // policies that were there, and copies of them, with their texts
-	Modes  map[string]fs.FileMode `json:"modes"`  // permissions of these files
-	Absent []string               `json:"absent"` // files and directories that were not, the outer ones first
+	Files  map[string][]byte      `json:"files"`  // policies that existed, and the copies kept of them, with content
+	Modes  map[string]fs.FileMode `json:"modes"`  // their permissions
+	Absent []string               `json:"absent"` // files and directories that did not exist, parents first
 }
 
-// stateDir is where the agent keeps what must survive it.
+// stateDir is where the agent keeps state across restarts.
 const stateDir = policy.DefaultState + "/agent"
 
 const beforeFile = "before.json"
 
-// remember notes how a policy's file was, and the copies that are kept of it, before it is changed for the first time. It is called on
-// the host.
+// remember records a policy file and the copies kept of it, before its first change. It must be called on the host.
 func (h *host) remember(file string) error {
 	b, err := recall()
 	if err != nil {
@@ -64,7 +63,7 @@ func (b *before) knows(file string) bool {
 	return was || slices.Contains(b.Absent, file)
 }
 
-// note adds a file as it is.
+// note records the present state of a file.
 func (b *before) note(name string) error {
 	info, err := os.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,7 +81,7 @@ func (b *before) note(name string) error {
 	return nil
 }
 
-// recall reads what remember has noted.
+// recall reads what remember recorded.
 func recall() (*before, error) {
 	b := &before{Files: map[string][]byte{}, Modes: map[string]fs.FileMode{}}
 	data, err := os.ReadFile(filepath.Join(stateDir, beforeFile))
@@ -95,7 +94,7 @@ func recall() (*before, error) {
 	return b, json.Unmarshal(data, b)
 }
 
-// keep replaces a file of the agent's state. It is called on the host.
+// keep replaces a file in the agent's state directory. It must be called on the host.
 func keep(name string, data []byte) error {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return err
@@ -103,12 +102,12 @@ func keep(name string, data []byte) error {
 	return trusted.ReplacePath(filepath.Join(stateDir, name), data, 0o600, trusted.CallersOwners(nil))
 }
 
-// takeBack leaves the node as it was. It waits for the pods that need the handlers, which nobody but their owners ends.
+// takeBack restores the node. It waits for the pods that need the handlers, which only their owners may end.
 func (a *agent) takeBack(ctx context.Context) error {
 	if a.seen == "removed" {
 		return nil
 	}
-	// First of all no new pods come.
+	// First, keep new pods away.
 	if err := a.cluster.publish(ctx, status{reason: "Removing", message: "nonroot-runc is being removed from this node"}); err != nil {
 		return err
 	}
@@ -132,7 +131,7 @@ func (a *agent) takeBack(ctx context.Context) error {
 		return err
 	}
 	if begun || running {
-		// Somebody may have removed what takes the handlers out, or an agent that was killed here.
+		// An agent that was killed in here, or anyone else, may have removed the program that unregisters the handlers.
 		if _, err := a.host.install(); err != nil {
 			return fmt.Errorf("install the programs: %w", err)
 		}
@@ -149,7 +148,7 @@ func (a *agent) takeBack(ctx context.Context) error {
 	return nil
 }
 
-// left says whether anything of the agent's is on the host, and whether the running daemon has its handlers.
+// left reports whether the host has anything of the agent's, and whether the running daemon has its handlers.
 func (a *agent) left(ctx context.Context) (begun, running bool, err error) {
 	err = a.host.Do(func() error {
 		for _, path := range []string{filepath.Join(a.directory, tool), filepath.Join(stateDir, beforeFile)} {
@@ -165,7 +164,7 @@ func (a *agent) left(ctx context.Context) (begun, running bool, err error) {
 	return begun, running, err
 }
 
-// withdraw takes the handlers out of the daemon's files, and out of the daemon.
+// withdraw removes the handlers from the daemon's files, and then from the running daemon.
 func (a *agent) withdraw(ctx context.Context) error {
 	release, err := a.cluster.slot(ctx, a.limit)
 	if err != nil {
@@ -184,7 +183,7 @@ func (a *agent) withdraw(ctx context.Context) error {
 	return a.restartAndWait(ctx, false)
 }
 
-// clean puts files back, and removes what is the agent's. It is called on the host.
+// clean restores files and removes the agent's own. It must be called on the host.
 func (h *host) clean() error {
 	b, err := recall()
 	if err != nil {
@@ -209,7 +208,7 @@ func (h *host) clean() error {
 			return err
 		}
 	}
-	// What it was noted in goes last: who is killed here goes on where it was.
+	// The record itself goes last, so that an agent that is killed in here can continue.
 	for _, path := range b.Absent {
 		if path == policy.DefaultState {
 			continue
@@ -223,7 +222,7 @@ func (h *host) clean() error {
 		}
 	}
 	for i := range b.Absent {
-		// A directory in which something else is by now stays.
+		// A directory that has other files by now stays.
 		if dir := b.Absent[len(b.Absent)-1-i]; dir != policy.DefaultState {
 			_ = os.Remove(dir)
 		}
@@ -234,7 +233,7 @@ func (h *host) clean() error {
 	return os.RemoveAll(stateDir)
 }
 
-// sweep removes what killed agents have left of files that they were writing, wherever they write.
+// sweep removes the temporary files of killed agents, wherever they write.
 func (h *host) sweep(b *before) error {
 	dirs := map[string]bool{}
 	for _, path := range slices.Concat(h.watched(), b.Absent, slices.Collect(maps.Keys(b.Files))) {

@@ -20,14 +20,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/resources"
 )
 
-// slotName is the Lease of one of the nodes that may restart their CRI daemon at once. The chart makes them, and the agent may change these
-// and make none; only of a share, whose number the chart can't know, it makes those that are missing.
+// slotName returns the name of a Lease. Each lets one node restart its CRI daemon. The chart creates them, and the agent may
+// only update them. Only for a percentage, where the chart can't know how many, does the agent create the missing ones.
 func slotName(number int) string { return fmt.Sprintf("nonroot-runc-restart-%d", number) }
 
-// daemonSet is the agents', by the chart.
+// daemonSet is the name of the agents' DaemonSet in the chart.
 const daemonSet = podevents.Component
 
-// slots are how many nodes may restart at once: a number, or a share of the nodes that have an agent.
+// slots is how many nodes may restart at once: a number, or a percentage of the nodes with an agent.
 type slots struct{ number, percent int }
 
 func (s *slots) String() string {
@@ -37,7 +37,7 @@ func (s *slots) String() string {
 	return strconv.Itoa(s.number)
 }
 
-// Set reads what the chart's restart.nodes has.
+// Set parses the chart's restart.nodes.
 func (s *slots) Set(text string) error {
 	digits, share := strings.CutSuffix(text, "%")
 	n, err := strconv.Atoi(digits)
@@ -54,7 +54,8 @@ func (s *slots) Set(text string) error {
 	return nil
 }
 
-// of is the number for so many nodes: of a share, rounded down, and one at least, or none would ever be ready.
+// of returns the number for a cluster of this size. A percentage is rounded down to at least one, or no node would ever
+// become ready.
 func (s slots) of(nodes int) int {
 	if s.percent == 0 {
 		return s.number
@@ -62,8 +63,8 @@ func (s slots) of(nodes int) int {
 	return max(1, nodes*s.percent/100)
 }
 
-// allowed is the number now. A share is one of the nodes on which the DaemonSet is to have a pod; they are counted anew each time, as
-// clusters grow.
+// allowed returns the present number. A percentage is of the nodes on which the DaemonSet should have a pod; they are
+// counted each time, because clusters grow.
 func (c *cluster) allowed(ctx context.Context) (number int, set *unstructured.Unstructured, err error) {
 	if c.slots.percent == 0 {
 		return c.slots.number, nil, nil
@@ -81,7 +82,7 @@ func (c *cluster) allowed(ctx context.Context) (number int, set *unstructured.Un
 	return c.slots.of(int(nodes)), set, nil
 }
 
-// makeLease makes one that goes with the DaemonSet. Whoever makes it first has made it for all.
+// makeLease creates a Lease that is deleted with the DaemonSet. If another node was faster, that is fine.
 func (c *cluster) makeLease(ctx context.Context, name string, set *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	lease := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": resources.Leases.GroupVersion().String(), "kind": "Lease",
@@ -98,10 +99,10 @@ func (c *cluster) makeLease(ctx context.Context, name string, set *unstructured.
 	return made, err
 }
 
-// microTime is how the API writes the times of Leases (apimachinery, MicroTime).
+// microTime is the API's format for the times of Leases (apimachinery, MicroTime).
 const microTime = "2006-01-02T15:04:05.000000Z07:00"
 
-// Bounds of how often a node asks for its turn. Thousands may wait, of whom one or a few restart at a time.
+// How often a node asks for its turn. Thousands may be waiting while one or a few restart.
 const (
 	firstTurn = lookFiles
 	lastTurn  = time.Minute
@@ -114,18 +115,19 @@ type turn struct {
 	tries int
 }
 
-// later has the next look twice as far away as the last one, and nodes that began together apart.
+// later doubles the interval, with some randomness so that nodes that started together spread out.
 func (t *turn) later(now time.Time) {
 	t.wait = min(max(2*t.wait, firstTurn), lastTurn)
 	t.at = now.Add(wait.Jitter(t.wait/2, 1))
 	t.tries++
 }
 
-// slot takes one of the Leases, or says that there is none for this node yet. Who was killed with its own gets it back at once; another
-// node after it has run out, which is after twice the time that a restart and the way back may take: clocks of nodes differ. Each time it
-// looks at two at most, its own by its name and the next of the others, however many there are.
+// slot acquires one of the Leases, or returns errWaiting. A node that was killed while holding one gets it back at once.
+// Other nodes wait for it to expire, which takes twice the time of a restart with its rollback, because nodes' clocks
+// differ. Each attempt looks at two Leases at most, the node's own by name and the next of the others, however many there
+// are.
 func (c *cluster) slot(ctx context.Context, limit time.Duration) (release func(), err error) {
-	// The same words each time: they are written on the node, and a change would be a request more.
+	// Always the same words: they are written to the node, and a change would cost a request.
 	waits := fmt.Errorf("%w for its turn: %v of the nodes may restart the CRI daemon at once, and each has a Lease in the namespace %q meanwhile", errWaiting, &c.slots, c.namespace)
 	if time.Now().Before(c.turn.at) {
 		return nil, waits
@@ -166,7 +168,7 @@ func (c *cluster) slot(ctx context.Context, limit time.Duration) (release func()
 	return nil, waits
 }
 
-// ownSlot is the one that a node tries first.
+// ownSlot returns the slot that a node tries first.
 func ownSlot(node string, slots int) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(node))
@@ -179,7 +181,7 @@ func (c *cluster) lease(ctx context.Context, name string) (*unstructured.Unstruc
 	return c.dynamic.Resource(resources.Leases).Namespace(c.namespace).Get(limited, name, metav1.GetOptions{})
 }
 
-// held says who has a Lease. One that can't be read is taken.
+// held returns the holder of a Lease. A Lease that can't be parsed counts as taken.
 func held(lease *unstructured.Unstructured, now time.Time) (holder string, taken bool) {
 	holder, _, err := unstructured.NestedString(lease.Object, "spec", "holderIdentity")
 	if err != nil {
@@ -197,7 +199,7 @@ func held(lease *unstructured.Unstructured, now time.Time) (holder string, taken
 	return holder, now.Before(since.Add(time.Duration(seconds) * time.Second))
 }
 
-// hold writes a holder, "" for none. Who has changed the Lease meanwhile wins, by its resourceVersion.
+// hold writes a holder, "" for none. A concurrent update wins, by resourceVersion.
 func (c *cluster) hold(ctx context.Context, lease *unstructured.Unstructured, holder string, until time.Duration) error {
 	now := time.Now().UTC().Format(microTime)
 	spec := map[string]any{"holderIdentity": holder, "acquireTime": now, "renewTime": now, "leaseDurationSeconds": int64(until / time.Second)}
@@ -211,7 +213,7 @@ func (c *cluster) hold(ctx context.Context, lease *unstructured.Unstructured, ho
 	return err
 }
 
-// release gives a Lease back. Where that fails, it runs out.
+// release gives a Lease back. If that fails, the Lease expires.
 func (c *cluster) release(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
 	defer cancel()

@@ -9,8 +9,8 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 )
 
-// restartUnit has the host's systemd restart a service, and waits until that is done: by the system's bus, or where there is none by
-// systemd's own socket. It has to be called in the host's mount namespace, where both are.
+// restartUnit has the host's systemd restart a service, and waits until it is done. It uses the system bus, or systemd's own
+// socket if there is no bus. It must be called in the host's mount namespace, which has both.
 func restartUnit(ctx context.Context, name string) error {
 	unit := name + ".service"
 	systemd, err := dbus.NewWithContext(ctx)
@@ -19,7 +19,7 @@ func restartUnit(ctx context.Context, name string) error {
 	}
 	defer systemd.Close()
 	ended := make(chan string, 1)
-	// As systemctl does: a job of the unit's that waits is replaced.
+	// "replace" is systemctl's default: it replaces a queued job of the unit.
 	if _, err := systemd.RestartUnitContext(ctx, unit, "replace", ended); err != nil {
 		return fmt.Errorf("have systemd restart %q: %w", unit, err)
 	}

@@ -20,7 +20,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// asNode is the engine whose daemon this process restarts, in place of the tests.
+// asNode is the environment variable that has this program restart an engine's daemon instead of running tests. Its value is
+// the engine.
 const asNode = "NONROOT_NODE_RESTARTS"
 
 func TestMain(m *testing.M) {
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// restarts restarts it as an agent does that shares the host's process ids.
+// restarts restarts the daemon like an agent that shares the host's pid namespace.
 func restarts(engine string) error {
 	ns, err := hostns.Of("/run/systemd/private")
 	if errors.Is(err, os.ErrNotExist) {
@@ -50,8 +51,8 @@ func restarts(engine string) error {
 	return h.restartDaemon(ctx)
 }
 
-// TestRestartUnit: a real systemd restarts the daemon's service, asked through the bus or through its own socket, in the namespace
-// that the agent has found; what fails there is said; and where there is none, what to do.
+// TestRestartUnit: a real systemd restarts the daemon's service, over the bus or over its own socket, in the namespace that
+// the agent found. Errors there are reported. Without systemd, the error says what to do.
 func TestRestartUnit(t *testing.T) {
 	testkit.NeedRoot(t)
 	for _, bus := range []string{"bus", "no bus"} {
@@ -90,14 +91,14 @@ func TestRestartUnit(t *testing.T) {
 	})
 }
 
-// bootSystemd starts one, which goes with its control group when the test ends, and waits until it is up. restart runs this program
-// again on that host, as systemd wants to know who asks it.
+// bootSystemd starts systemd and waits until it is up. It ends with its control group when the test ends. restart runs this
+// program on that host, because systemd checks who sends a request.
 func bootSystemd(t *testing.T, bus string) (dir string, restart func(engine string) (said string, err error)) {
 	dir = t.TempDir()
 	var said bytes.Buffer
 	cmd := osexec.Command("testdata/systemd", dir, bus)
 	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.WaitDelay = 10 * time.Second // its output may be held by what is still ending
+	cmd.WaitDelay = 10 * time.Second // processes that are still ending may keep the pipe open
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func bootSystemd(t *testing.T, bus string) (dir string, restart func(engine stri
 			t.Fatal("it does not come up")
 		}
 	}
-	// unshare's only child is systemd.
+	// unshare has one child, which is systemd.
 	child, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +136,7 @@ func bootSystemd(t *testing.T, bus string) (dir string, restart func(engine stri
 	}
 }
 
-// removeGroups removes a control group and those below it, once their processes have ended.
+// removeGroups removes a control group and its children, once their processes have ended.
 func removeGroups(group string) error {
 	var last error
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {

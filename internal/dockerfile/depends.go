@@ -12,8 +12,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// depend refuses stages that no build can order, as BuildKit does before it builds any (dockerfile2llb, buildStageDependencyGraph):
-// COPY from a number that there is not, and stages that need themselves. A stage that the wanted one needs takes from earlier ones only.
+// depend returns an error for stages that no build can order: COPY from a stage that does not exist, and cycles. BuildKit
+// checks that before it builds any (dockerfile2llb, buildStageDependencyGraph). Stages that the wanted one needs may only
+// copy from earlier ones.
 func (b *build) depend(wanted *stage) error {
 	on := map[*stage][]*stage{}
 	for at, s := range b.stages {
@@ -33,7 +34,7 @@ func (b *build) depend(wanted *stage) error {
 			on[s] = append(on[s], sources...)
 		}
 	}
-	seen := map[*stage]int{} // 1: on the way; 2: done
+	seen := map[*stage]int{} // 1: being visited, 2: done
 	var circle func(s *stage) *stage
 	circle = func(s *stage) *stage {
 		switch seen[s] {
@@ -78,7 +79,7 @@ func (s *stage) called() string {
 	return fmt.Sprintf("of line %d", lineOf(s.Location))
 }
 
-// sources are the stages that an instruction takes files from.
+// sources returns the stages from which an instruction copies files.
 func (b *build) sources(c instructions.Command) (all []*stage, err error) {
 	switch one := c.(type) {
 	case *instructions.CopyCommand:
@@ -104,7 +105,7 @@ func (b *build) sources(c instructions.Command) (all []*stage, err error) {
 	return all, nil
 }
 
-// possible refuses what an instruction of the image says that no build can do.
+// possible returns an error for an instruction whose values no build accepts.
 func possible(c instructions.Command) error {
 	chmod := ""
 	switch one := c.(type) {

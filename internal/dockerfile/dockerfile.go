@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package dockerfile says who an image runs as that a Dockerfile makes, before anybody builds it. The file is parsed by BuildKit's
-// own packages, and evaluated as its front end does (moby/buildkit, frontend/dockerfile/dockerfile2llb/convert.go): test/dockerfiles
-// holds the two against each other. Nothing is read but the text that it is given.
+// Package dockerfile tells which user the image of a Dockerfile runs as, without building it. It parses the file with
+// BuildKit's own packages, and evaluates it like BuildKit's front end (moby/buildkit,
+// frontend/dockerfile/dockerfile2llb/convert.go); test/dockerfiles compares the two. The text of the file is its only input:
+// it reads no files.
 package dockerfile
 
 import (
@@ -24,70 +25,72 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// Limits of what is read. The longest Dockerfile of a well-known image has less than 2,000 lines.
+// Limits on a file. The longest Dockerfile of a well-known image is shorter than 2,000 lines.
 const (
 	MaxBytes  = 1 << 20
 	maxStages = 1000
 	maxValue  = 1 << 17 // bytes of a variable: Linux passes no longer one to a program (execve(2), MAX_ARG_STRLEN)
-	maxSteps  = 20000   // instructions that are evaluated, those of a stage once for each that is made from it
+	maxSteps  = 20000   // evaluated instructions; those of a stage count again for each stage based on it
 )
 
-// Base is what is known of an image that a Dockerfile begins with.
+// Base is what is known about a base image.
 type Base struct {
 	User    string
 	Env     []string // NAME=VALUE
 	OnBuild []string
 	Windows bool
-	Source  string // who says so
-	// EnvUnknown: of its environment nothing is known, so that a variable that nothing else sets may have any value.
+	Source  string // where that is known from
+	// EnvUnknown means that the image's environment is unknown. Then a variable that is not set otherwise may have any
+	// value.
 	EnvUnknown bool
 }
 
-// Options are what a build is told beside the file.
+// Options are the parameters of a build.
 type Options struct {
-	Target string            // the stage; "": the last one
+	Target string            // the target stage; "": the last one
 	Args   map[string]string // --build-arg
-	// Base says what is known of an image, by the name that stands in the file once its variables are replaced.
+	// Base looks up a base image, by its name in the file after its variables are replaced. It returns false for an unknown
+	// image.
 	Base func(name string) (Base, bool)
 }
 
-// Image is what the build would make.
+// Image is the image that a build would produce.
 type Image struct {
 	User  string
-	Known bool // false: it is that of a base of which nothing is known
+	Known bool // false: User comes from a base that is not known
 	Base  string
-	Empty bool // it begins with scratch, so that it has no accounts but those that it copies
-	// Windows: no user of it is root, and nonroot-runc does not run it.
+	Empty bool // based on scratch, so it has no accounts unless it copies some
+	// Windows images have no root user, and nonroot-runc does not run them.
 	Windows bool
-	Steps   []Step // how the user came about, the first that counts first
-	Spans   []Span // the file's instructions, those of all stages
+	Steps   []Step // how User came about, the decisive step first
+	Spans   []Span // all instructions of the file, in every stage
 	Commands
 }
 
-// Span is the lines of one instruction.
+// Span is the range of lines of an instruction.
 type Span struct {
 	First, Last int
-	Heredoc     bool // some of them are a text of its own, in which a number sign begins no comment of the file's
+	Heredoc     bool // it contains a heredoc, in which a number sign does not begin a comment
 }
 
-// Commands are instructions whose variables are replaced, from the base that is no stage on.
+// Commands are the instructions from the base image to the wanted stage, with variables replaced.
 type Commands []Command
 
 // Command is one instruction.
 type Command struct {
 	instructions.Command
 	Line    int
-	User    string // who runs it; meaningless where the base's user is not known, and no USER came yet
+	User    string // the user that runs it; undefined if the base's user is unknown and no USER came before
 	OnBuild bool
 }
 
-// Step is one thing that the user of the image rests on.
+// Step is one reason for the image's user.
 type Step struct {
-	Line int // of the file; 0: none
+	Line int // line of the file, 0: none
 	Text string
 }
 
-// located takes the line out of an error of the parser's.
+// located wraps a parser's error with its line.
 func located(err error) error {
 	var own *unread.Error
 	var at *parser.LocationError
@@ -100,7 +103,7 @@ func located(err error) error {
 	return &unread.Error{Err: err}
 }
 
-// Is says that a text is a Dockerfile, whatever its name is: a build can read it.
+// Is reports whether a text is a Dockerfile, whatever its name: whether a build could read it.
 func Is(text []byte) bool {
 	if len(text) > MaxBytes {
 		return false
@@ -113,7 +116,7 @@ func Is(text []byte) bool {
 	return err == nil && len(stages) > 0
 }
 
-// Evaluate says what a build of the file would make. An error is an *unread.Error.
+// Evaluate returns the image that a build of the file would produce. Errors are of type *unread.Error.
 func Evaluate(text []byte, o Options) (*Image, error) {
 	if len(text) > MaxBytes {
 		return nil, &unread.Error{Err: fmt.Errorf("it has %d bytes, and no more than %d are read", len(text), MaxBytes)}
@@ -140,7 +143,7 @@ func Evaluate(text []byte, o Options) (*Image, error) {
 	return image, nil
 }
 
-// evaluate is Evaluate of a file that can be read.
+// evaluate evaluates a parsed file.
 func evaluate(file *parser.Result, stages []instructions.Stage, meta []instructions.ArgCommand, o Options) (*Image, error) {
 	switch {
 	case len(stages) == 0:
@@ -171,32 +174,32 @@ func evaluate(file *parser.Result, stages []instructions.Stage, meta []instructi
 	return &target.image, nil
 }
 
-// build is the evaluation of one file.
+// build is the evaluation of a file.
 type build struct {
 	options Options
 	lex     *shell.Lex
 	global  *env
 	stages  []*stage
-	byName  map[string]*stage // the last one of a name that came so far
+	byName  map[string]*stage // the last stage with that name so far
 	steps   int
 }
 
 type stage struct {
 	instructions.Stage
-	base    *stage // the one that it is made from; nil: an image is
+	base    *stage // the stage that it is based on; nil: an image
 	done    bool
 	image   Image
-	vars    *env     // what a variable is replaced by: ARG and ENV, the later one
-	config  *env     // the image's own environment
-	onBuild []string // of the image that it begins with
+	vars    *env     // the variables in scope: ARG and ENV, the later one wins
+	config  *env     // the environment of the image
+	onBuild []string // the base image's
 
-	takesLater instructions.Command // one that takes files from a stage behind this one
+	takesLater instructions.Command // an instruction that copies from a later stage
 
 	envUnknown bool
-	unsure     map[string]bool // variables whose values rest on an environment that is not known
+	unsure     map[string]bool // variables whose values depend on an unknown environment
 }
 
-// prepare replaces what is variable in FROM, and finds each stage's base.
+// prepare replaces variables in FROM, and finds each stage's base.
 func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgCommand) error {
 	target := b.options.Target
 	if target == "" {
@@ -246,8 +249,8 @@ func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgComm
 			}
 		}
 		st.BaseName = name
-		s := &stage{Stage: st, base: b.byName[name]} // as it is written: stages have names of small letters
-		if s.base == nil && name != "scratch" {      // also of a stage that nothing needs
+		s := &stage{Stage: st, base: b.byName[name]} // compared as written: names of stages are lower case
+		if s.base == nil && name != "scratch" {      // checked even if no stage needs it
 			if _, err := reference.ParseNormalizedNamed(name); err != nil {
 				return parser.WithLocation(fmt.Errorf("%q is not an image name: %w", name, err), st.Location)
 			}
@@ -260,7 +263,7 @@ func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgComm
 	return nil
 }
 
-// replaced is a word with the values of its variables. What each of them may add is bounded first: a few lines of ENV A=$A$A would
+// replaced expands the variables in a word. It first limits how much each may add, because a few lines of ENV A=$A$A would
 // fill any memory.
 func (b *build) replaced(word string, vars *env) (string, error) {
 	if n := strings.Count(word, "$"); n > 0 && n*vars.longest+len(word) > maxValue {
@@ -270,7 +273,7 @@ func (b *build) replaced(word string, vars *env) (string, error) {
 	return done, err
 }
 
-// evaluate makes the stages from the image on that the wanted one rests on.
+// evaluate evaluates the wanted stage, after all stages that it is based on.
 func (b *build) evaluate(wanted *stage) error {
 	var chain []*stage
 	for s := wanted; s != nil && !s.done; s = s.base {
@@ -297,13 +300,14 @@ func (b *build) evaluate(wanted *stage) error {
 	return nil
 }
 
-// begin is what a stage has before its first instruction.
+// begin sets a stage up for its first instruction.
 func (b *build) begin(s *stage) error {
 	line := lineOf(s.Location)
 	switch {
 	case s.base != nil:
 		from := s.base
-		// Of the stages only those are evaluated that the wanted one rests on, each once: what one has made, the next one takes over.
+		// Only stages that the wanted one is based on are evaluated, each once, so this stage can take over the values of
+		// the one before.
 		s.image, s.vars, s.config, s.envUnknown, s.unsure = from.image, from.vars, from.config, from.envUnknown, from.unsure
 		for _, c := range from.Commands {
 			if on, ok := c.(*instructions.OnbuildCommand); ok {
@@ -339,14 +343,14 @@ func (b *build) begin(s *stage) error {
 	if _, ok := s.config.Get("PATH"); !ok && !s.image.Windows {
 		s.config.set("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	}
-	// Once more, so that the image's own win over an ARG of the stage before.
+	// Once more, so that the image's own variables override an ARG of the stage before.
 	for name, value := range s.config.values {
 		s.vars.set(name, value)
 	}
 	return nil
 }
 
-// commands are a stage's instructions behind those that its base has for whoever is made from it.
+// commands returns a stage's instructions, after the ONBUILD instructions of its base.
 func (s *stage) commands() ([]Command, error) {
 	all := make([]Command, 0, len(s.onBuild)+len(s.Commands))
 	for _, trigger := range s.onBuild {
@@ -371,13 +375,13 @@ func (s *stage) commands() ([]Command, error) {
 	return all, nil
 }
 
-// maxShown is how many bytes of a USER are shown as they are written.
+// maxShown is how many bytes of a USER instruction are quoted.
 const maxShown = 200
 
-// notVariables are arguments that say something of the build, and are nothing that it can use.
+// notVariables are build arguments that configure the build, and can't be used as variables.
 var notVariables = []string{"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"}
 
-// do is one instruction.
+// do evaluates one instruction.
 func (b *build) do(s *stage, c Command) error {
 	word := func(w string) (string, error) { return b.replaced(w, s.vars) }
 	written := ""
@@ -387,7 +391,7 @@ func (b *build) do(s *stage, c Command) error {
 	if arg, ok := c.Command.(*instructions.ArgCommand); ok {
 		return b.arg(s, arg)
 	}
-	var raw []string // values of ENV as they are written
+	var raw []string // values of ENV, not expanded
 	if env, ok := c.Command.(*instructions.EnvCommand); ok {
 		for _, kv := range env.Env {
 			raw = append(raw, kv.Value)
@@ -445,7 +449,8 @@ func (b *build) do(s *stage, c Command) error {
 	return nil
 }
 
-// arg is ARG: what the command line gives, else what stands there, else what an ARG before the first FROM has.
+// arg evaluates ARG. The value comes from the command line, else from the instruction, else from an ARG before the first
+// FROM.
 func (b *build) arg(s *stage, c *instructions.ArgCommand) error {
 	for _, a := range c.Args {
 		value, unsure := a.Value, false
@@ -469,7 +474,7 @@ func (b *build) arg(s *stage, c *instructions.ArgCommand) error {
 	return nil
 }
 
-// keep remembers whether a variable's value is sure.
+// keep records whether a variable's value is certain.
 func (s *stage) keep(name string, unsure bool) {
 	if unsure {
 		s.unsure[name] = true
@@ -478,10 +483,10 @@ func (s *stage) keep(name string, unsure bool) {
 	}
 }
 
-// isRequired is a variable without which no build ends.
+// isRequired matches a variable that must be set, or the build fails.
 var isRequired = regexp.MustCompile(`\$\{(\w+):?\?`)
 
-// required are the variables of a word without which no build ends, and which an environment of which nothing is known may have.
+// required returns the variables of a word that must be set, and that only an unknown environment could set.
 func (b *build) required(s *stage, written string) (names []string) {
 	for _, m := range isRequired.FindAllStringSubmatch(written, -1) {
 		if _, ok := s.vars.Get(m[1]); s.envUnknown && !ok {
@@ -491,7 +496,7 @@ func (b *build) required(s *stage, written string) (names []string) {
 	return names
 }
 
-// unsure are the variables of a word whose values rest on an environment of which nothing is known.
+// unsure returns the variables of a word whose values depend on an unknown environment.
 func (b *build) unsure(s *stage, written string) (names []string) {
 	if !s.envUnknown || !strings.Contains(written, "$") {
 		return nil

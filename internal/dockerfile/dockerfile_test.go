@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// bases are the images of the corpus.
+// bases returns a lookup of the corpus's images.
 func bases(t *testing.T) func(string) (Base, bool) {
 	t.Helper()
 	known := map[string]Base{}
@@ -37,7 +37,7 @@ func decode(t *testing.T, file string, to any) {
 	}
 }
 
-// TestCorpus holds the evaluation against BuildKit's own.
+// TestCorpus compares the evaluation with BuildKit's.
 func TestCorpus(t *testing.T) {
 	all, err := txtar.ParseFile("testdata/corpus.txtar")
 	if err != nil {
@@ -61,7 +61,7 @@ func TestCorpus(t *testing.T) {
 	if len(answers) < 190 || len(answers)+len(options) != len(all.Files) {
 		t.Fatalf("%d answers and %d options for %d files: run hack/dockerfiles", len(answers), len(options), len(all.Files))
 	}
-	var of [3]int // how many are invalid, an error, unknown
+	var of [3]int // number of files that are invalid, have an error, and are unknown
 	for _, f := range all.Files {
 		want, ok := answers[f.Name]
 		if !ok {
@@ -93,7 +93,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// TestUnknownBase: of an image of which nothing is known, nothing is said but what the file says itself.
+// TestUnknownBase: with an unknown base image, the user is known only if the file itself sets it.
 func TestUnknownBase(t *testing.T) {
 	for text, want := range map[string]bool{
 		"FROM nobody/knows\n":                               false,
@@ -103,7 +103,7 @@ func TestUnknownBase(t *testing.T) {
 		"FROM nobody/knows AS a\nUSER app\nFROM debian":     true,
 		"FROM debian AS a\nUSER app\nFROM nobody/knows":     false,
 		"FROM nobody/knows\nENV U=app\nUSER ${U}\n":         true,
-		"FROM nobody/knows\nUSER $U\n":                      false, // its environment may have one
+		"FROM nobody/knows\nUSER $U\n":                      false, // the base's environment may have a value
 		"FROM nobody/knows\nUSER ${U:-5}\n":                 false,
 		"FROM nobody/knows\nARG U\nUSER $U\n":               false,
 		"FROM nobody/knows\nARG U=5\nUSER $U\n":             true,
@@ -121,7 +121,7 @@ func TestUnknownBase(t *testing.T) {
 	}
 }
 
-// TestSteps: the answer says how it came about.
+// TestSteps checks the explanation of the result.
 func TestSteps(t *testing.T) {
 	text := "ARG V=1\nFROM debian:$V AS app\nARG U\nUSER ${U:-root}\nFROM app\n"
 	image, err := Evaluate([]byte(text), Options{Base: bases(t)})
@@ -145,7 +145,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestErrors say where.
+// TestErrors checks that errors have a line.
 func TestErrors(t *testing.T) {
 	for text, want := range map[string]int{
 		"":                                  0,
@@ -167,7 +167,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestBounds: what is made to cost much is refused at once.
+// TestBounds: a file that is made to be expensive is refused immediately.
 func TestBounds(t *testing.T) {
 	stages := "FROM debian AS a0\n" + strings.Repeat("FROM debian\n", maxStages)
 	var chain strings.Builder
@@ -185,7 +185,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// FuzzEvaluate: any text has an answer, and each answer its reasons.
+// FuzzEvaluate: every text has a result or an error, and every result has its steps.
 func FuzzEvaluate(f *testing.F) {
 	all, err := txtar.ParseFile("testdata/corpus.txtar")
 	if err != nil {
@@ -202,7 +202,7 @@ func FuzzEvaluate(f *testing.F) {
 	})
 }
 
-// TestIs: what a build can read is a Dockerfile, and nothing else, whatever words it has.
+// TestIs: a Dockerfile is what a build can read, and nothing else, even with similar words.
 func TestIs(t *testing.T) {
 	for text, want := range map[string]bool{
 		"FROM debian\n": true, "# syntax=docker/dockerfile:1\nARG V=1\nfrom debian:$V AS a\nRUN x": true, "FROM scratch": true,

@@ -8,10 +8,10 @@ import (
 	"slices"
 )
 
-// env is what variables are replaced by: shell.EnvGetter.
+// env holds the values of variables. It implements shell.EnvGetter.
 type env struct {
 	values  map[string]string
-	longest int // bytes of a value
+	longest int // length of the longest value, in bytes
 }
 
 func newEnv() *env { return &env{values: map[string]string{}} }
@@ -21,17 +21,17 @@ func (e *env) set(name, value string) {
 	e.longest = max(e.longest, len(value))
 }
 
-// Get is a variable's value.
+// Get returns a variable's value.
 func (e *env) Get(name string) (string, bool) {
 	value, ok := e.values[name]
 	return value, ok
 }
 
-// Keys are the names, in order.
+// Keys returns the names, sorted.
 func (e *env) Keys() []string { return slices.Sorted(maps.Keys(e.values)) }
 
-// platform are the arguments that a build has before the first FROM (Dockerfile reference, "Automatic platform ARGs in the global
-// scope"), for a build on this machine and for it.
+// platform returns the arguments that are set before the first FROM (Dockerfile reference, "Automatic platform ARGs in the
+// global scope"), for a build on and for this machine.
 func platform(target string) *env {
 	e := newEnv()
 	for _, side := range []string{"BUILD", "TARGET"} {

@@ -2,7 +2,7 @@
 
 package engines
 
-// Buildah is Buildah, by itself and in Podman ("podman build").
+// Buildah is Buildah on its own, and inside Podman ("podman build").
 var Buildah = Engine{
 	Name: "buildah",
 	// In the store of containers/storage.

@@ -7,37 +7,37 @@ import (
 	"strings"
 )
 
-// The names of containerd's containers' origins.
+// The origins of containerd's containers.
 const (
-	KubernetesName = "kubernetes" // containerd's part for the kubelet
+	KubernetesName = "kubernetes" // containerd's CRI plugin, for the kubelet
 	ContainerdName = "containerd" // other clients of containerd
 )
 
-// CRINamespace is where containerd's CRI plugin has its tasks (containerd, internal/cri/constants, K8sContainerdNamespace).
+// CRINamespace is the namespace of the CRI plugin's tasks (containerd, internal/cri/constants, K8sContainerdNamespace).
 const CRINamespace = "k8s.io"
 
-// initPID is the name of the file that containerd's shim has its runtime write (containerd, pkg/process/init.go).
+// initPID is the name of the pid file that containerd's shim asks the runtime to write (containerd, pkg/process/init.go).
 const initPID = "init.pid"
 
-// RuncShim is the shim that runs runc, as the type of a runtime in containerd's configuration.
+// RuncShim is the shim that runs runc, as a runtime's type in containerd's configuration.
 const RuncShim = "io.containerd.runc.v2"
 
-// RuncShims are that one and those of containerd 1, which run runc, too.
+// RuncShims are all shims that run runc: the current one and those of containerd 1.
 var RuncShims = []string{RuncShim, "io.containerd.runc.v1", "io.containerd.runtime.v1.linux"}
 
-// ShimPrefix begins the types of all shims.
+// ShimPrefix is the prefix of every shim's type.
 const ShimPrefix = "io.containerd."
 
-// The names under which the CRI plugin's settings are in containerd's configuration, from version 1 of it on (containerd,
-// docs/PLUGINS.md and docs/cri/config.md). Version 4 has that of 3.
+// The names of the CRI plugin's table in containerd's configuration, by its version from 1 on (containerd, docs/PLUGINS.md
+// and docs/cri/config.md). Version 4 uses the name of version 3.
 var criPlugins = [...]string{"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"}
 
-// CRITable is the path of the table of the CRI plugin's settings of runtimes, in a version of the configuration from 1 on.
+// CRITable returns the path to the table with the CRI plugin's runtimes, for a version of the configuration from 1 on.
 func CRITable(version int) []string {
 	return []string{"plugins", criPlugins[min(version, len(criPlugins))-1], "containerd"}
 }
 
-// Containerd is containerd with its clients: its own CRI plugin, and others such as ctr and nerdctl; also that of k3s.
+// Containerd is containerd with its clients: its own CRI plugin, and others such as ctr and nerdctl. k3s has it built in.
 var Containerd = Engine{
 	Name: ContainerdName,
 	// containerd, runtime/v2/runc/options and core/runtime/v2/shim.
@@ -49,9 +49,9 @@ var Containerd = Engine{
 	},
 	StateRoots: []string{"/run/containerd/runc/*"},
 	Bundles:    Bundles{States: []string{"/run/containerd"}, Namespace: CRINamespace, Dir: taskDir, PIDFile: initPID},
-	// The shim writes the binary's path into the bundle (containerd, cmd/containerd-shim-runc-v2/runc, WriteRuntime).
+	// The shim writes the path of the runtime into the bundle (containerd, cmd/containerd-shim-runc-v2/runc, WriteRuntime).
 	Store: Store{Runtime: "runtime"},
-	// internal/cri/server, the sandbox's root and volatile root.
+	// internal/cri/server: the sandbox's root directory and its volatile root directory.
 	Files: []string{
 		"sandboxes/[0-9a-f]*/hosts", "sandboxes/[0-9a-f]*/hostname", "sandboxes/[0-9a-f]*/resolv.conf", "sandboxes/[0-9a-f]*/shm",
 	},
@@ -67,7 +67,7 @@ var Containerd = Engine{
 		}
 		return "", ""
 	},
-	Monitor: func(name string, args []string) (engine, id string) { // containerd, pkg/shim: of a pod it is the sandbox's id
+	Monitor: func(name string, args []string) (engine, id string) { // containerd, pkg/shim: for a pod, the id is the sandbox's
 		if !strings.HasPrefix(name, "containerd-shim") {
 			return "", ""
 		}
@@ -96,28 +96,28 @@ var Containerd = Engine{
 	},
 }
 
-// criLabels are the CRI plugin's (internal/cri/annotations).
+// criLabels are the labels of the CRI plugin (internal/cri/annotations).
 var criLabels = Labels{
 	Namespace: "io.kubernetes.cri.sandbox-namespace", Pod: "io.kubernetes.cri.sandbox-name",
 	Container: "io.kubernetes.cri.container-name", Image: "io.kubernetes.cri.image-name",
 	Sandbox: "io.kubernetes.cri.sandbox-id",
 }
 
-// taskDir is a bundle's directory in a state directory, with containerd's runtime v2.
+// taskDir returns the directory of a bundle below a state directory, for containerd's runtime v2.
 func taskDir(state, namespace, id string) string {
 	return path.Join(state, "io.containerd.runtime.v2.task", namespace, id)
 }
 
-// ShimRoot is the --root that the shim gives the runtime for the containers of a namespace.
+// ShimRoot returns the --root that the shim passes to the runtime for the containers of a namespace.
 func ShimRoot(namespace string) string { return "/run/containerd/runc/" + namespace }
 
-// criSays takes the annotations that containerd's CRI plugin writes behind those of the pod, so that a pod's own of the same
-// name do not count (containerd, internal/cri/annotations and server/podsandbox; SECURITY.md F3). CRI-O's are no such: there
-// a container's own come last (F4).
+// criSays reads the annotations that containerd's CRI plugin writes. It writes them after the pod's own, so that a pod
+// cannot forge them (containerd, internal/cri/annotations and server/podsandbox; SECURITY.md F3). CRI-O does it in the
+// opposite order (F4).
 func criSays(_ string, annotations map[string]string) Said {
 	by := &criLabels
 	return Said{annotations[by.Namespace], annotations[by.Pod], annotations[by.Container], annotations[by.Image]}
 }
 
-// CtrProgram is containerd's own client, for administrators. It can make containers (ctr run), and asks the CRI plugin nothing.
+// CtrProgram is containerd's own client, for administrators. It creates containers (ctr run) without the CRI plugin.
 const CtrProgram = "ctr"

@@ -14,8 +14,8 @@ var CRIO = Engine{
 	Files:    []string{"overlay-containers/[0-9a-f]*/userdata/*"},
 	Sockets:  []string{"/run/crio/crio.sock"},
 	Groups:   []string{"crio"},
-	// A UUID (cri-o, internal/config/nsmgr), which others name theirs by, too. A pod may have no sandbox of its own: then all of its
-	// containers join the namespace by this name.
+	// The name is a UUID (cri-o, internal/config/nsmgr), which other programs use as well. A pod need not have a sandbox of
+	// its own; then all of its containers join the namespace by this name.
 	Networks: Networks{Named: isUUID, Pods: true},
 	Cgroup: func(name, _ string) (engine, id string) { // cri-o, internal/config/cgmgr
 		if id, ok := scoped(name, "crio-", true); ok {
@@ -23,10 +23,10 @@ var CRIO = Engine{
 		}
 		return "", ""
 	},
-	// A container's own annotations come last, so that no rule rests on these (SECURITY.md F4).
+	// A container's own annotations come last and win, so no rule may depend on these (SECURITY.md F4).
 	Labels: Labels{
 		Namespace: "io.kubernetes.pod.namespace", Pod: "io.kubernetes.pod.name", Container: "io.kubernetes.container.name",
-		Sandbox: "io.kubernetes.cri-o.SandboxID", // Podman's pods have it, too (pkg/specgen/generate)
+		Sandbox: "io.kubernetes.cri-o.SandboxID", // Podman's pods use it as well (pkg/specgen/generate)
 	},
 	// crio.conf(5), crio.conf.d(5).
 	Config: Config{
@@ -46,7 +46,7 @@ var CRIO = Engine{
 	},
 }
 
-// isUUID says that a name has the form of one (RFC 9562, section 4).
+// isUUID reports whether a name is a UUID (RFC 9562, section 4).
 func isUUID(name string) bool {
 	const form = "00000000-0000-0000-0000-000000000000"
 	if len(name) != len(form) {

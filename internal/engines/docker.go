@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// The names of Docker's containers' origins.
+// The origins of Docker's containers.
 const (
 	DockerName       = "docker"
-	DockerPluginName = "docker-plugin" // what `docker plugin` installs, which runs in the default runtime, too (SECURITY.md F11)
+	DockerPluginName = "docker-plugin" // plugins from `docker plugin install`, which also run in the default runtime (SECURITY.md F11)
 )
 
-// mobyNamespace is Docker's in containerd (moby, cmd/dockerd, --containerd-namespace).
+// mobyNamespace is Docker's namespace in containerd (moby, cmd/dockerd, --containerd-namespace).
 const mobyNamespace = "moby"
 
-// Docker is dockerd (moby), with the containerd that it may run by itself, and with cri-dockerd.
+// Docker is dockerd (moby), including the containerd that it may start itself, and cri-dockerd.
 var Docker = Engine{
 	Name: DockerName,
 	// moby, daemon/runtime_unix.go and libcontainerd.
@@ -32,18 +32,20 @@ var Docker = Engine{
 	Store: Store{
 		Root: "/var/lib/docker", // moby, cmd/dockerd, --data-root
 		User: "docker",          // moby, pkg/homedir, GetDataHome
-		// One of each graph driver (moby, daemon/graphdriver), and "rootfs" with containerd's image store (daemon/snapshotter).
+		// One for each graph driver (moby, daemon/graphdriver), and "rootfs" for containerd's image store
+		// (daemon/snapshotter).
 		Layers: []string{"overlay2", "rootfs", "fuse-overlayfs", "btrfs", "zfs", "vfs", "overlay", "devicemapper", "aufs"},
-		// moby, daemon/container, ToDisk. dockerd writes a container's runtime down when it's created, and keeps it.
+		// moby, daemon/container, ToDisk. dockerd records a container's runtime when it creates the container, and never
+		// changes it.
 		Containers: "containers", Record: "config.v2.json", Runtime: "hostconfig.json",
 	},
-	// With the graph driver overlay2, and with Docker's image store of containerd (moby, daemon/snapshotter).
+	// With the graph driver overlay2, and with containerd's image store (moby, daemon/snapshotter).
 	Rootfs: []string{"overlay2/*/merged", "rootfs/*/{id}"},
 	// moby, daemon/container_unix.go.
 	Files: []string{
 		"containers/[0-9a-f]*/hosts", "containers/[0-9a-f]*/hostname", "containers/[0-9a-f]*/resolv.conf", "containers/[0-9a-f]*/mounts/shm",
 	},
-	// Swarm's (moby, container/container_unix.go, SecretFilePath), in a tmpfs of the container's.
+	// Swarm's secrets, in a tmpfs of the container (moby, container/container_unix.go, SecretFilePath).
 	Secrets: []string{"containers/{id}/mounts/secrets/*"},
 	// moby, volume/local and volume/service.
 	Volumes: Volumes{Path: "volumes/*/_data", Beside: []string{"metadata.db"}},
@@ -75,12 +77,12 @@ var Docker = Engine{
 	},
 }
 
-// ExecState is the state directory of the containerd that dockerd runs by itself in its exec-root (moby, libcontainerd/supervisor).
+// ExecState returns the state directory of the containerd that dockerd starts itself, below its exec-root (moby,
+// libcontainerd/supervisor).
 func ExecState(execRoot string) string { return path.Join(execRoot, "containerd/daemon") }
 
-// DockerExecRoots are where dockerd has its exec-root where nobody has configured another: root's, and that of a person's daemon
-// below the directory in which its socket is (rootless Docker, dockerd-rootless.sh). runtimeDir is $XDG_RUNTIME_DIR, and host is
-// where the client reaches the daemon; either may be "".
+// DockerExecRoots returns dockerd's default exec-roots: root's, and for rootless Docker the one below the directory of the
+// daemon's socket (dockerd-rootless.sh). runtimeDir is $XDG_RUNTIME_DIR, host is DOCKER_HOST or --host; either may be "".
 func DockerExecRoots(runtimeDir, host string) []string {
 	all := append([]string{}, Docker.Bundles.ExecRoots...)
 	for _, dir := range []string{socketDir(host), runtimeDir} {
@@ -91,7 +93,8 @@ func DockerExecRoots(runtimeDir, host string) []string {
 	return all
 }
 
-// socketDir is where the socket of a host as the client writes it (unix:///run/user/1000/docker.sock) is; "": it has none.
+// socketDir returns the directory of the socket in a host as the client writes it (unix:///run/user/1000/docker.sock), or ""
+// if the host is not a socket.
 func socketDir(host string) string {
 	if name, ok := strings.CutPrefix(host, "unix://"); ok && path.IsAbs(name) {
 		return path.Dir(name)
@@ -99,6 +102,6 @@ func socketDir(host string) string {
 	return ""
 }
 
-// DockerMapped is a pattern of the data-roots that dockerd keeps below another one for user namespaces, which are named after the
-// first ids of their maps (moby, daemon/daemon_unix.go, setupDaemonRoot).
+// DockerMapped returns a pattern for the data-roots that dockerd creates below root for user namespaces. They are named
+// after the first ids of their maps (moby, daemon/daemon_unix.go, setupDaemonRoot).
 func DockerMapped(root string) string { return path.Join(root, "[0-9]*.[0-9]*") }

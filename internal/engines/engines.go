@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engines holds what is known of each container engine from outside: its paths, names and layouts, one file an
-// engine, as data and small pure functions with the source of each fact. What reads or changes an engine's files belongs
-// elsewhere (moby, locate, configure), and so does everything that needs I/O or a package beyond the standard library:
-// nonroot-runc links this package, and pays for what it does at start.
+// Package engines holds what is known about each container engine from outside: paths, names and layouts, one file an
+// engine, as data and small pure functions, each fact with its source. Code that reads or changes an engine's files belongs
+// elsewhere (moby, locate, configure). So does anything that does I/O or imports more than the standard library:
+// nonroot-runc links this package, and pays for its initialisation on every call.
 package engines
 
 import (
@@ -12,82 +12,83 @@ import (
 	"strings"
 )
 
-// Engine is what is known of an engine. A member that is empty has its reason in Without.
+// Engine describes one engine. Every empty member has its reason in Without.
 type Engine struct {
-	Name string // as rules and the log name it
+	Name string // as in rules and in the log
 
-	// Origins are those on whose behalf it runs containers, as far as the runtime's --root tells; tried in order.
+	// Origins are the clients for which it runs containers, told apart by the runtime's --root. The first match counts.
 	Origins []Origin
-	// ByBundle says that a bundle's directory is the engine's, where it gives its state no directory of its own. root is
-	// the runtime's --root, "" where the call names none.
+	// ByBundle reports whether a bundle's directory is the engine's. It is for engines without a --root of their own; root
+	// is the runtime's --root, or "" if the call has none.
 	ByBundle func(root, dir string) bool
-	// StateRoots are patterns (path.Match) of the --root that it gives to runtimes, each a directory with one for each container.
+	// StateRoots are patterns (path.Match) of the --root that it passes to runtimes. Each holds a directory per container.
 	StateRoots []string
 
-	Bundles Bundles // where config.json lies
-	Store   Store   // where it keeps the rest
-	// Rootfs are patterns of the last parts of a path where it mounts a container's file system; "{id}" is the container's.
-	// What lies below the bundle's directory is the container's anyway.
+	Bundles Bundles // where config.json is
+	Store   Store   // where everything else is
+	// Rootfs are patterns of the end of the path at which it mounts a container's file system; "{id}" is the container's id.
+	// Paths below the bundle's directory belong to the container anyway.
 	Rootfs []string
-	// Files are patterns of the last parts of paths that it makes for a container or its pod and mounts into it, in which
-	// nothing of the host's is.
+	// Files are patterns of the end of the path of files that it creates for a container or pod and mounts into it. They
+	// hold nothing of the host's.
 	Files []string
-	// Secrets are patterns of the last parts of paths of secrets that it puts into a directory of its own for one container;
-	// "{id}" is the container's, and that part is the directory.
+	// Secrets are patterns of the end of the path of secrets that it copies into a directory for one container. "{id}" is
+	// the container's id, and the pattern up to it is that directory.
 	Secrets []string
 	Volumes Volumes
 	Builds  Builds
-	Init    string // the program that it can put before the container's own, by its name
+	Init    string // base name of the program that it can run as pid 1 in front of the container's own
 
-	Sockets  []string // who may write to one starts containers as root
-	Groups   []string // groups of the host that its packages give one of these sockets
+	Sockets  []string // anyone who can write to one can start containers as root
+	Groups   []string // groups on the host that its packages allow to use these sockets
 	Networks Networks
 
-	// Cgroup finds a container's id in the name of a cgroup and that of the one above; engine is how ps names it. "": it's none.
+	// Cgroup finds a container's id in the name of a cgroup and of the cgroup above it. engine is the name that ps prints.
+	// It returns "" for a cgroup that is not a container's.
 	Cgroup func(name, above string) (engine, id string)
-	// Monitor finds it in the name and the arguments of the process that the engine leaves with a container.
+	// Monitor finds the id in the name and arguments of the monitor process that the engine keeps for each container.
 	Monitor func(name string, args []string) (engine, id string)
 
 	Labels Labels
-	Client string // the command line that is asked about its containers
+	Client string // its command line
 	Config Config
 
-	// Without says for what is empty why it is.
+	// Without gives the reason for each empty member.
 	Without []Gap
 }
 
-// Gap is a reason for members of an Engine to be empty.
+// Gap is the reason why members of an Engine are empty.
 type Gap struct {
 	Members string // separated by blanks
 	Why     string
 }
 
-// Origin is somebody on whose behalf an engine runs containers. An engine passes a directory of its own as --root, and gives
-// it the name of one of its own namespaces.
+// Origin is one client for which an engine runs containers, such as containerd's CRI plugin. The engine passes a --root of
+// its own for it, named after one of its namespaces.
 type Origin struct {
-	Name string // as rules and the log name it
-	// Root is a pattern of --root. One that begins with "*/" is about the last directories of a path, wherever an engine's
-	// own directory is.
+	Name string // as in rules and in the log
+	// Root is a pattern of --root. One that begins with "*/" matches the last directories of a path, wherever the engine
+	// keeps its data.
 	Root string
-	// Example is a --root that Root takes; "{namespace}" stands for the namespace.
+	// Example is a --root that matches Root; "{namespace}" stands for the namespace.
 	Example string
-	// Own is what else the engine says on its own account, so that rules can rely on it; nil: nothing.
+	// Own returns facts that the engine itself vouches for, so that rules can rely on them. nil: there are none.
 	Own func(root string, annotations map[string]string) Said
 }
 
-// Said is what an engine says of a container on its own account.
+// Said holds the facts about a container that the engine vouches for.
 type Said struct{ Namespace, Pod, Container, Image string }
 
-// Bundles are where an engine keeps config.json.
+// Bundles says where an engine keeps config.json.
 type Bundles struct {
-	States    []string // directories below which they are where nobody has configured others
-	ExecRoots []string // directories in which it runs a containerd of its own (see ExecState), likewise
-	Namespace string   // the name that the engine gives its containers there; "": they have none, or several
+	States    []string // default state directories; bundles are below them
+	ExecRoots []string // default directories in which it starts its own containerd (see ExecState)
+	Namespace string   // the namespace of the engine's containers there; "": none, or several
 	Dir       func(state, namespace, id string) string
-	PIDFile   string // the name of the file with the pid of a container's first process
+	PIDFile   string // name of the file with the pid of a container's init process
 }
 
-// Of are the directories that a container's bundle can be in: below the exec-roots, then below the states.
+// Of returns the directories that a container's bundle can be in: first below the exec-roots, then below the states.
 func (b *Bundles) Of(id string, execRoots, states []string) []string {
 	var all []string
 	if b.Dir == nil {
@@ -102,73 +103,74 @@ func (b *Bundles) Of(id string, execRoots, states []string) []string {
 	return all
 }
 
-// Store is where an engine keeps what it knows of its containers.
+// Store says where an engine keeps its data on containers.
 type Store struct {
-	Root   string   // where nobody has configured another one
-	User   string   // the same of a user without root, below $XDG_DATA_HOME
-	Layers []string // directories of Root below which containers' file systems are mounted
+	Root   string   // default directory
+	User   string   // the same for a user without root, below $XDG_DATA_HOME
+	Layers []string // directories below Root in which containers' file systems are mounted
 
-	Containers string // the directory of Root with one for each container, by its id
-	Record     string // the name of the file in that which says what is known of the container; Podman's is in Containers itself
-	Runtime    string // likewise, of the file that names the container's runtime; containerd's is in the bundle
+	Containers string // directory below Root with one directory per container, named by id
+	Record     string // file in that directory that describes the container; Podman's is in Containers itself
+	Runtime    string // file that names the container's runtime, also there; containerd's is in the bundle
 }
 
 // Volumes are an engine's named volumes.
 type Volumes struct {
-	Path   string   // a pattern of the last parts of a volume's path
-	Beside []string // what lies beside the directory of volumes where it is the engine's; one of them is enough
+	Path   string   // a pattern of the end of a volume's path
+	Beside []string // files next to the engine's volumes, by which they are told from other directories; one is enough
 }
 
-// Builds are the containers in which an engine runs the commands of an image that it builds.
+// Builds describes the containers in which an engine runs the commands of an image build.
 type Builds struct {
-	Dir      string // their directory, from Store.Root; a bundle for each is in it
-	IDPrefix string // what their ids begin with
+	Dir      string // the directory of their bundles, relative to Store.Root
+	IDPrefix string // the prefix of their ids
 }
 
-// Networks are the network namespaces that an engine makes for a container or its pod.
+// Networks describes the network namespaces that an engine creates for a container or pod.
 type Networks struct {
-	Named func(name string) bool // by the last part of their path
-	// Pods says that others of the pod may have been there before, and that nothing but the bundle tells the engine.
+	Named func(name string) bool // by the last element of the path
+	// Pods means that other containers of the pod may have used the namespace before, and that only the bundle identifies
+	// the engine.
 	Pods bool
 }
 
-// Labels are the annotations and labels in which an engine writes down where a container comes from.
+// Labels are the annotations and labels that say where a container comes from.
 type Labels struct {
 	Namespace, Pod, Container, Image, Project string
-	Sandbox                                   string // which container of a pod the others share namespaces with
+	Sandbox                                   string // the container whose namespaces the rest of a pod shares
 }
 
-// Format is what a configuration file is written in.
+// Format is the syntax of a configuration file.
 type Format int
 
-// The formats of configuration files.
+// The syntaxes of configuration files.
 const (
 	JSON Format = iota + 1
 	TOML
 )
 
-// Config is how an engine is configured.
+// Config describes an engine's configuration.
 type Config struct {
-	Command string   // how nonroot-ctl configure and doctor call the engine
-	Program string   // the daemon's program, or the engine itself where it has none
-	Dir     string   // the directory that is there where the engine is installed
-	Files   []string // in the order in which they count; patterns (path.Match)
-	DropIns string   // the directory for files that are merged; "": the file itself is edited
-	Ext     string   // how a drop-in's name must end
+	Command string   // its name for nonroot-ctl configure and doctor
+	Program string   // the daemon's program, or the engine's own if it has no daemon
+	Dir     string   // a directory that exists where the engine is installed
+	Files   []string // in order of precedence; patterns (path.Match)
+	DropIns string   // the directory of drop-ins; "": the engine has none, and the file itself is edited
+	Ext     string   // the suffix that a drop-in needs
 	PIDFile string   // the daemon's
-	Format  Format   // 0: nonroot-ctl configure does not know the engine
+	Format  Format   // 0: nonroot-ctl configure doesn't support the engine
 
-	UserFiles   []string // a user's own, like Files, below $XDG_CONFIG_HOME
-	UserDropIns string   // likewise
+	UserFiles   []string // a user's own files, below $XDG_CONFIG_HOME
+	UserDropIns string   // a user's own drop-ins, likewise
 }
 
-// DropIn is the name of a runtime's drop-in. The last one of a directory counts.
+// DropIn returns the name of a runtime's drop-in. It sorts last, because the last one of a directory wins.
 func (c *Config) DropIn(runtime string) string { return "zz-" + runtime + c.Ext }
 
-// All is every engine that is known. Origins, and what else is a matter of order, are looked for in this order.
+// All lists every engine. The order matters: origins and all other matches are looked up in it, and the first one counts.
 var All = []*Engine{&Docker, &Containerd, &Kubelet, &Podman, &CRIO, &BuildKit, &Buildah, &Incus, &LXD, &LXC, &Nspawn}
 
-// ByBundle is the engine whose directory a bundle is in, for those that give their state no directory of their own; "" for none.
+// ByBundle returns the engine that owns a bundle's directory, of those without a --root of their own, or "".
 func ByBundle(root, dir string) string {
 	for _, e := range All {
 		if e.ByBundle != nil && e.ByBundle(root, dir) {
@@ -178,7 +180,8 @@ func ByBundle(root, dir string) string {
 	return ""
 }
 
-// MountsRootfs says that a path is where an engine mounts the file system of the container with an id, wherever it keeps its data.
+// MountsRootfs reports whether a path is one at which an engine mounts the file system of the container with this id,
+// wherever the engine keeps its data.
 func MountsRootfs(rootfs, id string) bool {
 	if !plain(rootfs) {
 		return false
@@ -193,7 +196,8 @@ func MountsRootfs(rootfs, id string) bool {
 	return false
 }
 
-// MakesFile says that a path has the form of one that an engine makes for a container. Who can write there is for the caller to see.
+// MakesFile reports whether a path looks like a file that an engine creates for a container. The caller has to check who can
+// write there.
 func MakesFile(name string) bool {
 	if !plain(name) {
 		return false
@@ -208,8 +212,8 @@ func MakesFile(name string) bool {
 	return false
 }
 
-// SecretOf is the directory of an engine's own for the container with an id in which a secret lies, and the secret's path below it;
-// false: the path is not of that form.
+// SecretOf splits the path of a secret of the container with this id into the engine's own directory and the path below it.
+// It returns false if the path does not look like one.
 func SecretOf(name, id string) (own, below string, ok bool) {
 	if !plain(name) || id == "" {
 		return "", "", false
@@ -230,7 +234,8 @@ func SecretOf(name, id string) (own, below string, ok bool) {
 	return "", "", false
 }
 
-// PodSecret says that a path has the form of a pod's volume that the kubelet fills, and writes anew when what is in it changes.
+// PodSecret reports whether a path looks like a volume that the kubelet fills for a pod, and rewrites when its source
+// changes.
 func PodSecret(name string) bool {
 	if !plain(name) {
 		return false
@@ -243,13 +248,13 @@ func PodSecret(name string) bool {
 	return false
 }
 
-// Stores are directories in which engines keep images and layers, whose files root runs in exempt containers.
+// Stores returns the directories in which engines keep images and layers. In exempt containers, root executes files from
+// them.
 func Stores() []string {
 	return []string{Docker.Store.Root, path.Dir(storageRoot), "/var/lib/containerd"} // containerd, defaults/defaults_unix.go
 }
 
-// VolumeStores are the directories in which engines have their volumes, each with one of its name, where nobody has configured
-// another store.
+// VolumeStores returns the default directories in which engines keep volumes, each by name.
 func VolumeStores() (dirs []string) {
 	for _, e := range All {
 		if at, _, ok := strings.Cut(e.Volumes.Path, "/*/"); ok && e.Store.Root != "" {
@@ -259,7 +264,8 @@ func VolumeStores() (dirs []string) {
 	return dirs
 }
 
-// VolumeMarks are the paths of which one is there if the path is that of an engine's volume; none: its form is another one.
+// VolumeMarks returns paths of which at least one exists if source really is an engine's volume. It returns none if source
+// does not look like a volume.
 func VolumeMarks(source string) []string {
 	if !plain(source) {
 		return nil
@@ -275,8 +281,8 @@ func VolumeMarks(source string) []string {
 	return marks
 }
 
-// MakesNetwork says that a network namespace has the name of one that an engine makes for a container or its pod. Where others
-// of the pod may have been there before, pods is true.
+// MakesNetwork reports whether a network namespace has a name that an engine would choose for a container or pod. pods is
+// true if other containers of the pod may have used it before.
 func MakesNetwork(name, root, bundle string) (made, pods bool) {
 	for _, e := range All {
 		n := &e.Networks
@@ -287,7 +293,7 @@ func MakesNetwork(name, root, bundle string) (made, pods bool) {
 	return false, false
 }
 
-// Sockets are all engines'.
+// Sockets returns the sockets of all engines.
 func Sockets() []string {
 	all := make([]string, 0, 16)
 	for _, e := range All {
@@ -296,7 +302,8 @@ func Sockets() []string {
 	return all
 }
 
-// NamesSocket says that a path ends like an engine's socket. Names that say nothing by themselves, such as unix.socket, don't count.
+// NamesSocket reports whether a path ends like an engine's socket. Names that are too general, such as unix.socket, don't
+// count.
 func NamesSocket(name string) bool {
 	if !strings.HasSuffix(name, ".sock") {
 		return false
@@ -311,7 +318,7 @@ func NamesSocket(name string) bool {
 	return false
 }
 
-// IsInit says that a program is one that an engine can put before the container's own.
+// IsInit reports whether a program is one that an engine can run as pid 1 in front of the container's own.
 func IsInit(program string) bool {
 	for _, e := range All {
 		if e.Init != "" && e.Init == program {
@@ -321,7 +328,7 @@ func IsInit(program string) bool {
 	return false
 }
 
-// IsDaemon says that a program is one that starts containers as a service.
+// IsDaemon reports whether a program is a daemon that starts containers.
 func IsDaemon(program string) bool {
 	for _, e := range All {
 		if e.Config.Program == program && program != "" && program != e.Client {
@@ -331,7 +338,7 @@ func IsDaemon(program string) bool {
 	return program == KubeletProgram
 }
 
-// IsBuild says that a container is one in which an engine builds an image, where its id tells.
+// IsBuild reports whether an id is that of a container in which an engine builds an image.
 func IsBuild(id string) bool {
 	for _, e := range All {
 		if e.Builds.IDPrefix != "" && strings.HasPrefix(id, e.Builds.IDPrefix) {
@@ -341,14 +348,14 @@ func IsBuild(id string) bool {
 	return false
 }
 
-// Capabilities are those that engines give to every container (moby, oci/caps/defaults.go; containerd, oci/spec.go,
-// defaultUnixCaps; Podman's and CRI-O's are fewer).
+// Capabilities are the default capabilities of a container (moby, oci/caps/defaults.go; containerd, oci/spec.go,
+// defaultUnixCaps). Those of Podman and CRI-O are a subset.
 var Capabilities = []string{
 	"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
 	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
 }
 
-// OriginOf is the origin that a --root tells of, clean and without /var/run; nil: none.
+// OriginOf returns the origin to which a --root belongs, or nil. The path has to be clean, and must not begin with /var/run.
 func OriginOf(root string) *Origin {
 	for _, e := range All {
 		for i := range e.Origins {
@@ -360,7 +367,7 @@ func OriginOf(root string) *Origin {
 	return nil
 }
 
-// Origins are all engines', in their order.
+// Origins returns the origins of all engines, in order.
 func Origins() []*Origin {
 	var all []*Origin
 	for _, e := range All {
@@ -380,13 +387,14 @@ func (o *Origin) takes(root string) bool {
 	return ok && err == nil
 }
 
-// IsID says that a name is an id as most engines make them: 64 hexadecimal digits in lower case.
+// IsID reports whether a name has the form of most engines' ids: 64 lower-case hexadecimal digits.
 func IsID(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
 
-// plain says that a path is absolute and clean.
+// plain reports whether a path is absolute and clean.
 func plain(p string) bool { return path.IsAbs(p) && path.Clean(p) == p }
 
-// matchesEnd holds a pattern against the last parts of a path, as many as it has. The path is plain. The part "{id}" is the id, letter by letter.
+// matchesEnd matches a pattern against as many last elements of a path as the pattern has. The path must be plain. The
+// element "{id}" matches only the id itself, literally.
 func matchesEnd(pattern, p, id string) bool {
 	for more := true; more; {
 		var want string
@@ -412,8 +420,8 @@ func matchesEnd(pattern, p, id string) bool {
 	return true
 }
 
-// OfCgroups finds engine and id in the paths of a process's cgroups: the innermost name that has one counts, as engines run in
-// containers, too.
+// OfCgroups finds engine and id in the paths of a process's cgroups. The innermost match wins, because engines also run in
+// containers.
 func OfCgroups(paths []string) (engine, id string) {
 	for _, at := range paths {
 		parts := strings.Split(at, "/")
@@ -434,9 +442,9 @@ func OfCgroups(paths []string) (engine, id string) {
 	return "", ""
 }
 
-// JoinsSandbox says whether a process that is in a container's pid namespace belongs to the sandbox of the container's own pod
-// ("" is none): by what the engine says of the container, and by whose process it is, "" where that is not known. Where it can't be
-// told, it does.
+// JoinsSandbox reports whether a process in the container's pid namespace belongs to the sandbox of the container's own pod,
+// judged by the annotations and by the sandbox that the process belongs to (of, "" if unknown). pod is the container's pod,
+// "" if it has none. If in doubt, it returns true.
 func JoinsSandbox(annotations map[string]string, pod, of string) bool {
 	if _, has := annotations[CRIO.Labels.Sandbox]; has {
 		return true // CRI-O's or Podman's: the one has the sandbox's id there, the other one the pod's
@@ -448,8 +456,8 @@ func JoinsSandbox(annotations map[string]string, pod, of string) bool {
 	return of == "" || of == own
 }
 
-// scoped is the id in the name of a cgroup that begins with the engine's own prefix: 64 hexadecimal digits. With systemd as the
-// manager of cgroups ".scope" follows; bare says that it may be missing.
+// scoped returns the id in the name of a cgroup with the engine's prefix: 64 hexadecimal digits, then ".scope" if systemd
+// manages cgroups. bare makes that suffix optional.
 func scoped(name, prefix string, bare bool) (id string, ok bool) {
 	id, ok = strings.CutPrefix(name, prefix)
 	if !ok {
@@ -459,7 +467,7 @@ func scoped(name, prefix string, bare bool) (id string, ok bool) {
 	return id, (scope || bare) && IsID(id)
 }
 
-// valueOf is what follows one of the options in a command line; "" for nothing.
+// valueOf returns the argument that follows one of the options in a command line, or "".
 func valueOf(args []string, options ...string) string {
 	for i, arg := range args {
 		for _, o := range options {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestMembers holds every engine against the members of Engine: each is there, or Without says why not.
+// TestMembers checks that each engine has every member of Engine, or a reason in Without.
 func TestMembers(t *testing.T) {
 	if len(All) < 6 {
 		t.Fatalf("%d engines", len(All))
@@ -55,7 +55,7 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// TestAll holds All against the sources: an engine that is written down is in it.
+// TestAll checks that All has every engine of the sources.
 func TestAll(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -76,7 +76,7 @@ func TestAll(t *testing.T) {
 	}
 }
 
-// TestParts: what has parts of its own has those without which the rest is of no use.
+// TestParts checks that a part that is filled in has all the members that make it useful.
 func TestParts(t *testing.T) {
 	for _, e := range All {
 		if b := e.Bundles; b.Dir != nil || len(b.States) > 0 {
@@ -372,7 +372,7 @@ func TestVolumeStores(t *testing.T) {
 	}
 }
 
-// TestSecretOf: the directory of the container, and the secret below it.
+// TestSecretOf checks the container's directory, and the secret's path below it.
 func TestSecretOf(t *testing.T) {
 	for name, want := range map[string][2]string{
 		"/var/lib/docker/containers/c/mounts/secrets/x":                       {"/var/lib/docker/containers/c", "mounts/secrets/x"},

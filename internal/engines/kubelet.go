@@ -4,16 +4,16 @@ package engines
 
 import "strings"
 
-// What is there where the machine is a node of a cluster (cmd/kubelet/app/options).
+// What exists on a machine that is a node of a cluster (cmd/kubelet/app/options).
 const (
 	KubeletProgram = "kubelet"
 	KubeletDir     = "/var/lib/kubelet"
 )
 
-// Kubelet is what the kubelet makes for its pods' containers, whichever engine runs them for it.
+// Kubelet describes what the kubelet creates for the containers of its pods, whichever engine runs them.
 var Kubelet = Engine{
 	Name: KubernetesName,
-	// pkg/kubelet/kubelet_pods.go, and the volume plugins that have nothing of the host's in them.
+	// pkg/kubelet/kubelet_pods.go, and the volume plugins that hold nothing of the host's.
 	Files: []string{
 		"pods/*/etc-hosts", "pods/*/containers/*/*",
 		"pods/*/volumes/kubernetes.io~empty-dir/*", "pods/*/volumes/kubernetes.io~configmap/*", "pods/*/volumes/kubernetes.io~secret/*",

@@ -4,7 +4,7 @@ package engines
 
 import "strings"
 
-// noOCI is why the members of an engine of system containers are empty.
+// noOCI is the reason for the empty members of engines that run system containers.
 const noOCI = "it calls no OCI runtime"
 
 // Incus runs system containers and virtual machines.
@@ -18,7 +18,7 @@ var Incus = Engine{
 	},
 }
 
-// LXD is what Incus was forked from.
+// LXD is the project that Incus was forked from.
 var LXD = Engine{
 	Name:    "lxd",
 	Sockets: []string{"/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket"},
@@ -44,7 +44,7 @@ var LXC = Engine{
 	},
 }
 
-// Nspawn is systemd-nspawn. It can run OCI bundles (--oci-bundle), without a runtime.
+// Nspawn is systemd-nspawn. It can run OCI bundles (--oci-bundle), but without a runtime.
 var Nspawn = Engine{
 	Name: "systemd-nspawn",
 	Cgroup: func(name, _ string) (engine, id string) { // systemd-nspawn(1)

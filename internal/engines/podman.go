@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Podman is Podman, with conmon.
+// Podman is Podman with conmon.
 var Podman = Engine{
 	Name: "podman",
 	// Podman and CRI-O share containers/storage; only CRI-O names a --root (conmon, src/runtime_args.c).
@@ -17,8 +17,8 @@ var Podman = Engine{
 		Root: storageRoot, User: "containers/storage",
 		Containers: storageContainers, Record: storageRecord,
 	},
-	// In the store of containers/storage, and over a directory that --rootfs names with ":O" (containers/common, pkg/overlay).
-	// What --rootfs names by itself may be the host's.
+	// In the store of containers/storage, and over a directory that --rootfs names with ":O" (containers/common,
+	// pkg/overlay). A directory that --rootfs names without ":O" may be the host's.
 	Rootfs: []string{"overlay/*/merged", "overlay/*/merge", "overlay-containers/{id}/rootfs/merge"},
 	Files:  []string{"overlay-containers/[0-9a-f]*/userdata/*"},
 	// libpod/runtime_ctr.go, SecretsPath, and container_internal_common.go.
@@ -27,7 +27,7 @@ var Podman = Engine{
 	Volumes: Volumes{
 		Path: "volumes/*/_data", Beside: []string{"../overlay-containers", "../vfs-containers", "../btrfs-containers"},
 	},
-	Init:    "podman-init", // libpod/container_internal_linux.go: where catatonit is mounted
+	Init:    "podman-init", // libpod/container_internal_linux.go: the path at which catatonit is mounted
 	Sockets: []string{"/run/podman/podman.sock"},
 	Groups:  []string{"podman"},
 	// containers/common, pkg/netns.
@@ -61,35 +61,35 @@ var Podman = Engine{
 	},
 }
 
-// SaysPodman says that annotations are those of a container of Podman's (libpod/define, ContainerManagerLibpod). Anybody can set them:
-// no decision rests on it.
+// SaysPodman reports whether the annotations are those of a Podman container (libpod/define, ContainerManagerLibpod). Anyone
+// can set them, so no decision may depend on it.
 func SaysPodman(annotations map[string]string) bool {
 	return annotations["io.container.manager"] == "libpod"
 }
 
-// ConmonProgram is the name of the monitor that Podman and CRI-O leave with each container.
+// ConmonProgram is the name of the monitor process that Podman and CRI-O keep for each container.
 const ConmonProgram = "conmon"
 
-// storageRoot is the graphroot of root (containers-storage.conf(5)).
+// storageRoot is root's default graphroot (containers-storage.conf(5)).
 const storageRoot = "/var/lib/containers/storage"
 
-// StorageBundle is a container's bundle below the graphroot, and the directory of its other files below the runroot
-// (containers/storage, store.go; the driver is that of the layers, such as "overlay").
+// StorageBundle returns a container's bundle relative to the graphroot, which is also the directory of its other files
+// relative to the runroot (containers/storage, store.go). driver is the storage driver, such as "overlay".
 func StorageBundle(driver, id string) string { return path.Join(driver+"-containers", id, "userdata") }
 
 func storageDir(state, _, id string) string { return path.Join(state, StorageBundle("overlay", id)) }
 
-// inStorage says that a directory is a bundle in containers/storage.
+// inStorage reports whether a directory is a bundle in containers/storage.
 func inStorage(dir string) bool {
 	return path.Base(dir) == "userdata" && path.Base(path.Dir(path.Dir(dir))) == storageContainers
 }
 
-// The directory of containers in the graphroot, with the usual driver, and the file in it that names them (containers/storage,
-// store.go).
+// The directory of containers in the graphroot with the usual driver, and the file there that has their names
+// (containers/storage, store.go).
 const (
 	storageContainers = "overlay-containers"
 	storageRecord     = "containers.json"
 )
 
-// StorageRecord is the file with the names of the container whose bundle it is.
+// StorageRecord returns the path of the file that has the container's name, for a bundle.
 func StorageRecord(bundle string) string { return path.Join(bundle, "../..", storageRecord) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package idmap reads id maps, and translates user and group ids between user namespaces by them (user_namespaces(7), "User and
-// group ID mappings"). How digits become an id is internal/ids's to say, and which id a container gets internal/policy's.
+// Package idmap reads id maps, and uses them to translate user and group ids between user namespaces (user_namespaces(7),
+// "User and group ID mappings"). Parsing ids belongs in internal/ids, and choosing a container's id in internal/policy.
 package idmap
 
 import (
@@ -16,13 +16,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// Range maps Size ids, from Inside on, to those from Outside on.
+// Range maps the Size ids from Inside on to the Size ids from Outside on.
 type Range struct{ Inside, Outside, Size uint32 }
 
-// Map is a user namespace's map of uids or of gids. An empty one maps nothing.
+// Map is the uid or gid map of a user namespace. An empty map maps nothing.
 type Map []Range
 
-// Outside is what the id is outside of the namespace.
+// Outside translates an id inside the namespace to the id outside of it.
 func (m Map) Outside(id uint32) (uint32, bool) {
 	for _, r := range m {
 		if id >= r.Inside && id-r.Inside < r.Size {
@@ -32,7 +32,7 @@ func (m Map) Outside(id uint32) (uint32, bool) {
 	return 0, false
 }
 
-// Inside is what an outer id is within the namespace.
+// Inside translates an id outside the namespace to the id inside of it.
 func (m Map) Inside(id uint32) (uint32, bool) {
 	for _, r := range m {
 		if id >= r.Outside && id-r.Outside < r.Size {
@@ -42,15 +42,15 @@ func (m Map) Inside(id uint32) (uint32, bool) {
 	return 0, false
 }
 
-// Pair is a user namespace's two maps.
+// Pair holds the two maps of a user namespace.
 type Pair struct{ UID, GID Map }
 
-// Own is the pair of the calling process. Seen from itself, Outside is an id of the namespace around it: on the
-// host itself every id maps to itself.
+// Own returns the maps of the calling process. Here, Outside is an id of the parent namespace; on the host, every id maps to
+// itself.
 func Own() (Pair, error) { return Of("self") }
 
-// Of is the pair of the process with this pid; its Outside are ids as the caller sees them, where the process is
-// in another user namespace than the caller (user_namespaces(7): "the ID-outside-ns").
+// Of returns the maps of a process. If it is in another user namespace, Outside is an id as the caller sees it
+// (user_namespaces(7), "the ID-outside-ns").
 func Of(pid string) (Pair, error) {
 	var p Pair
 	var err error
@@ -73,7 +73,7 @@ func read(file string) (Map, error) {
 	return m, nil
 }
 
-// Parse reads the text of a uid_map or gid_map file.
+// Parse parses the text of a uid_map or gid_map file.
 func Parse(text string) (Map, error) {
 	var m Map
 	for line := range strings.Lines(text) {
@@ -94,9 +94,9 @@ func Parse(text string) (Map, error) {
 	return m, nil
 }
 
-// OfNamespace reads the pair of the user namespace behind an open file of /proc/PID/ns/user or a bind mount of one.
-// There is no call that asks a namespace for its maps, so that a process is looked for that lives in it; without
-// one, a child of ours has to.
+// OfNamespace returns the maps of a user namespace, by a descriptor of /proc/PID/ns/user or of a bind mount of it. No system
+// call returns a namespace's maps, so they are read from a process that lives in it. If there is none, a child process joins
+// it first.
 func OfNamespace(fd int) (Pair, error) {
 	var want unix.Stat_t
 	if err := unix.Fstat(fd, &want); err != nil {
@@ -114,7 +114,7 @@ func OfNamespace(fd int) (Pair, error) {
 				continue
 			}
 			p, err := Of(pid)
-			if err == nil && isIn(pid, want) { // still that process: a pid can be given to another
+			if err == nil && isIn(pid, want) { // check it once more, because a pid can be reused
 				return p, nil
 			}
 		}
@@ -129,7 +129,7 @@ func isIn(pid string, ns unix.Stat_t) bool {
 	return unix.Stat("/proc/"+pid+"/ns/user", &st) == nil && st.Dev == ns.Dev && st.Ino == ns.Ino
 }
 
-// OverflowID is the id that stands for those without a mapping (proc(5), /proc/sys/kernel/overflowuid).
+// OverflowID returns the id that stands in for unmapped ids (proc(5), /proc/sys/kernel/overflowuid).
 func OverflowID() uint32 {
 	text, err := proc.Read("/proc/sys/kernel/overflowuid")
 	if err == nil {

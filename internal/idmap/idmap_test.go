@@ -45,7 +45,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestOfNamespace asks for the maps of a namespace that lives in another process.
+// TestOfNamespace reads the maps of another process's namespace.
 func TestOfNamespace(t *testing.T) {
 	cmd := exec.Command("cat")
 	in, err := cmd.StdinPipe()
@@ -79,7 +79,7 @@ func TestOfNamespace(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	// Nobody lives in it any more. The child that looks is gone afterwards.
+	// No process lives in it any more. The child that joins it must not be left behind.
 	for range 100 {
 		check()
 	}

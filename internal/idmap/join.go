@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ofEmpty reads the pair of a user namespace in which no process lives: containerd 2 makes that of a pod, and pins it, before
-// the pod has any. A child joins it and waits, while its maps are read. It costs a fork, and only such pods pay it.
+// ofEmpty reads the maps of a user namespace without processes: containerd 2 creates and pins a pod's before the pod has
+// any. A child joins it, and waits while its maps are read. That costs a fork, for such pods only.
 func ofEmpty(ns int) (p Pair, err error) {
 	var ready, done [2]int
 	if err := unix.Pipe2(ready[:], unix.O_CLOEXEC); err != nil {
@@ -34,7 +34,7 @@ func ofEmpty(ns int) (p Pair, err error) {
 	if err = joined(ready[0]); err == nil {
 		p, err = Of(strconv.Itoa(pid))
 	}
-	_ = unix.Close(done[1]) // and the child ends, unless somebody in the namespace stopped it
+	_ = unix.Close(done[1]) // now the child exits, unless a process in the namespace has stopped it
 	_ = unix.Kill(pid, unix.SIGKILL)
 	for {
 		if _, e := unix.Wait4(pid, nil, 0, nil); !errors.Is(e, unix.EINTR) {
@@ -43,11 +43,11 @@ func ofEmpty(ns int) (p Pair, err error) {
 	}
 }
 
-// patience is how long the child may take, in milliseconds. It needs microseconds; but once it is in the namespace,
-// whoever may send it signals there can stop it.
+// patience is the time limit for the child, in milliseconds. It needs microseconds, but once it is in the namespace, anyone
+// there who may send it signals can stop it.
 const patience = 10_000
 
-// joined reads what the child says.
+// joined waits for the child's answer.
 func joined(ready int) error {
 	for {
 		fds := []unix.PollFd{{Fd: int32(ready), Events: unix.POLLIN}} // #nosec G115 -- a descriptor
@@ -75,15 +75,16 @@ func joined(ready int) error {
 	return nil
 }
 
-// forkInto makes a child that joins the namespace, writes one byte to ready, setns(2)'s errno, and ends when done is
-// closed. Only a process of one thread may join (setns(2)), which a Go program is not, but a fresh child is.
+// forkInto forks a child that joins the namespace, writes the errno of setns(2) to ready as one byte, and exits when done is
+// closed. Only a single-threaded process may join a user namespace (setns(2)). A Go program is not one, but a child just
+// after fork is.
 func forkInto(ns, ready int, done [2]int) (pid int, errno syscall.Errno) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// A signal's handler in the child would find a Go runtime without its other threads.
+	// A signal handler in the child would run on a Go runtime that has lost its other threads.
 	var mask unix.Sigset_t
 	for i := range mask.Val {
-		mask.Val[i]-- // all ones, whatever its width
+		mask.Val[i]-- // sets every bit, whatever the width
 	}
 	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &mask, &mask); err != nil {
 		return 0, syscall.EAGAIN
@@ -93,16 +94,16 @@ func forkInto(ns, ready int, done [2]int) (pid int, errno syscall.Errno) {
 	return pid, errno
 }
 
-// rawFork is all that runs in the child: system calls, and nothing of the Go runtime's. The child is not dumpable when it
-// joins: else a process in there with CAP_SYS_PTRACE could take it over, with the host's root as its uid (ptrace(2),
-// "Ptrace access mode checking"; CVE-2016-9962).
+// rawFork holds everything that the child executes: raw system calls, no Go runtime. The child is not dumpable when it
+// joins. Otherwise a process in the namespace with CAP_SYS_PTRACE could take over the child, which has the uid of root on
+// the host (ptrace(2), "Ptrace access mode checking"; CVE-2016-9962).
 //
 //go:norace
 //go:nosplit
 //go:noinline
 func rawFork(ns, ready, doneRead, doneWrite uintptr, stackFirst bool) (int, syscall.Errno) {
 	flags, stack := uintptr(unix.SIGCHLD), uintptr(0)
-	if stackFirst { // clone(2): s390x has them the other way round
+	if stackFirst { // clone(2): s390x takes these two arguments in reverse order
 		flags, stack = stack, flags
 	}
 	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, flags, stack, 0, 0, 0, 0)
@@ -115,10 +116,10 @@ func rawFork(ns, ready, doneRead, doneWrite uintptr, stackFirst bool) (int, sysc
 	if errno == 0 {
 		_, _, errno = syscall.RawSyscall(unix.SYS_SETNS, ns, unix.CLONE_NEWUSER, 0)
 	}
-	// New credentials may have taken both back (kernel/cred.c, commit_creds).
+	// A change of credentials may have reset both (kernel/cred.c, commit_creds).
 	_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0)
 	_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
-	answer := byte(errno)                                                                      // #nosec G115 -- an errno that does not fit is one all the same
+	answer := byte(errno)                                                                      // #nosec G115 -- truncated, an errno is still not 0
 	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, ready, uintptr(unsafe.Pointer(&answer)), 1)   // #nosec G103 -- a child of vfork's kind may only make raw calls
 	_, _, _ = syscall.RawSyscall(unix.SYS_READ, doneRead, uintptr(unsafe.Pointer(&answer)), 1) // #nosec G103 -- likewise
 	for {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manifest finds the pods in Kubernetes' manifests: in objects of any kind that hold a pod's specification, in lists, and in
-// several documents of a file. Values are read as the API server does (sigs.k8s.io/yaml, doubled names refused). What they mean for a
-// container's user is not said here (internal/check).
+// Package manifest finds the pods in Kubernetes manifests: in objects of any kind that contain a pod specification, in
+// lists, and in files of several documents. Values are parsed like in the API server (sigs.k8s.io/yaml), except that
+// duplicate keys are errors. What a pod means for its containers' users belongs in internal/check.
 package manifest
 
 import (
@@ -22,16 +22,16 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// Bounds of what is read.
+// Limits on what is read.
 const (
 	MaxBytes   = 16 << 20
-	maxSpread  = 64 << 20 // what anchors may make of a document
+	maxSpread  = 64 << 20 // bytes of a document once its anchors are expanded
 	maxDepth   = 200
 	maxPods    = 10_000
 	maxObjects = 100_000
 )
 
-// Context is a security context, of a pod or a container, as far as it is about users; nil: it is not said.
+// Context is the part of a pod's or container's security context that concerns users. nil: not set.
 type Context struct {
 	RunAsUser, RunAsGroup, FSGroup *int64
 	RunAsNonRoot                   *bool
@@ -41,36 +41,36 @@ type Context struct {
 	UserLine, NonRootLine int
 }
 
-// Container is one of a pod's.
+// Container is a container of a pod.
 type Container struct {
 	Role, Name, Image string
 	Context
-	Line    int // where it names its image, or begins
+	Line    int // of its image, or where it starts
 	Command []string
 	Args    []string
 	Mounts  []string // names of volumes
-	Places  []string // where they are mounted
+	Places  []string // mount points, in the same order
 	Cwd     string
 	Ports   []Port
 	Probes  []Probe
 }
 
-// Probe is a command by which the kubelet asks how a container is.
+// Probe is a command by which the kubelet checks a container.
 type Probe struct {
 	Command []string
 	Line    int
 }
 
-// Port is one that a container listens on.
+// Port is a port that a container listens on.
 type Port struct {
 	Number int64
 	Line   int
 }
 
-// Closed is a file of a volume that not everybody may read by its mode.
+// Closed is a file in a volume whose mode keeps some users from reading it.
 type Closed struct {
 	Volume string
-	What   string // secret, configMap, projected
+	What   string // secret, configMap or projected
 	Mode   int64
 	Line   int
 }
@@ -87,18 +87,18 @@ type Pod struct {
 	Containers []Container
 	Closed     []Closed
 
-	// Metadata and Spec are what the file says of it whole; nil, unless it was read so.
+	// Metadata and Spec are the pod's complete data. nil, unless the file was read with Whole.
 	Metadata, Spec map[string]any
 }
 
-// Namespace is a Namespace, as far as its labels are about what becomes of pods in it.
+// Namespace is a Namespace with the labels that affect its pods.
 type Namespace struct {
 	Name   string
 	Line   int
 	Labels map[string]string
 }
 
-// Title is the object that the pod is of.
+// Title names the object that contains the pod.
 func (p *Pod) Title() string {
 	name := p.Name
 	if p.Namespace != "" {
@@ -107,7 +107,7 @@ func (p *Pod) Title() string {
 	return strings.TrimSpace(p.Kind + " " + name)
 }
 
-// Is says that a text has an object of Kubernetes' at its beginning, as far as that can be told without reading it.
+// Is reports whether a text seems to start with a Kubernetes object, without parsing it.
 func Is(text []byte) bool {
 	return hasKey(text, "apiVersion") && hasKey(text, "kind")
 }
@@ -126,17 +126,17 @@ func hasKey(text []byte, key string) bool {
 	return bytes.Contains(text, []byte(`"`+key+`"`))
 }
 
-// File is what a file has of objects.
+// File is the content of a file.
 type File struct {
 	Pods       []Pod
 	Namespaces []Namespace
-	Objects    int // how many there are at all
+	Objects    int // of every kind
 }
 
-// Read finds the pods and the namespaces.
+// Read returns the pods and the namespaces of a file.
 func Read(text []byte) (File, error) { return read(text, false) }
 
-// Whole is Read, and each pod has all that the file says of it. That takes several times the memory of the text.
+// Whole is Read with each pod's complete data. It takes several times the memory of the text.
 func Whole(text []byte) (File, error) { return read(text, true) }
 
 func read(text []byte, whole bool) (File, error) {
@@ -156,7 +156,7 @@ func read(text []byte, whole bool) (File, error) {
 	return File{r.pods, r.namespaces, r.objects}, nil
 }
 
-// namespace notes one with its labels.
+// namespace records a namespace with its labels.
 func (r *reader) namespace(v map[string]any, path []any, name string) error {
 	f := fields{r: r, path: join(path, "metadata")}
 	n := Namespace{Name: name, Line: r.at(join(path, "metadata", "labels")...)}
@@ -180,11 +180,11 @@ func (r *reader) namespace(v map[string]any, path []any, name string) error {
 
 type document struct {
 	text []byte
-	line int // of the file, in front of its first one
+	line int // number of the line before its first
 	bad  string
 }
 
-// documents takes a file apart as kubectl does, at lines that begin with three hyphens.
+// documents splits a file like kubectl, at lines that start with three hyphens.
 func documents(text []byte) (all []document) {
 	if first := bytes.TrimLeft(text, " \t\r\n"); bytes.HasPrefix(first, []byte("{")) {
 		return []document{{text: text}}
@@ -210,15 +210,15 @@ type reader struct {
 	namespaces []Namespace
 	objects    int
 	line       int
-	root       *node.Node // of the document; nil: no places are known
+	root       *node.Node // of the document; nil: lines are unknown
 	whole      bool
 }
 
-// owner is the object that something lies in.
+// owner is the object that contains a value.
 type owner struct {
 	api, kind, namespace, name string
-	context                    map[string]any // of a workflow of Argo, which its templates have where they have none
-	metadata                   map[string]any // beside the specification
+	context                    map[string]any // an Argo workflow's, the default for its templates
+	metadata                   map[string]any // next to the specification
 }
 
 func (r *reader) document(d document) error {
@@ -252,7 +252,7 @@ func (r *reader) document(d document) error {
 	return r.stream(text)
 }
 
-// doubled is the second of two names of a mapping that are the same; nil: there is none. What an alias stands for is looked at once.
+// doubled returns the second of two equal keys of a mapping, or nil. The target of an alias is visited once.
 func doubled(n *node.Node) *node.Node {
 	if n.Kind == node.MappingNode {
 		seen := map[string]bool{}
@@ -272,7 +272,7 @@ func doubled(n *node.Node) *node.Node {
 	return nil
 }
 
-// lineOf is the line that an error of the YAML parser's names; 0: none.
+// lineOf returns the line in an error of the YAML parser, or 0.
 func lineOf(err error) int {
 	_, rest, ok := strings.Cut(err.Error(), "line ")
 	if !ok {
@@ -289,7 +289,7 @@ func lineOf(err error) int {
 	return int(n)
 }
 
-// stream reads values of JSON.
+// stream reads a sequence of JSON values.
 func (r *reader) stream(text []byte) error {
 	in := json.NewDecoder(bytes.NewReader(text))
 	in.UseNumber()
@@ -318,7 +318,7 @@ func (r *reader) stream(text []byte) error {
 	}
 }
 
-// at is the line of a path of the document; where it has none of its own, that of what it lies in.
+// at returns the line of a path in the document, or of the closest parent that has one.
 func (r *reader) at(path ...any) int {
 	n, line := r.root, 0
 	if n == nil {
@@ -356,7 +356,7 @@ func (r *reader) at(path ...any) int {
 
 func join(path []any, more ...any) []any { return slices.Concat(path, more) }
 
-// look goes through a value.
+// look visits a value and everything below it.
 func (r *reader) look(v any, path []any, of owner) error {
 	if len(path) > maxDepth {
 		return &unread.Error{Line: r.line, Err: fmt.Errorf("it is deeper than %d levels", maxDepth)}
@@ -428,7 +428,7 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 	return nil
 }
 
-// natives are the kinds that the API server has of its own, and where they have a pod's specification.
+// natives maps the API server's own kinds to the path of their pod specification.
 var natives = map[string][]string{
 	"v1 Pod": {"spec"}, "v1 PodTemplate": {"template", "spec"}, "v1 ReplicationController": {"spec", "template", "spec"},
 	"apps/v1 Deployment": {"spec", "template", "spec"}, "apps/v1 DaemonSet": {"spec", "template", "spec"},
@@ -436,7 +436,8 @@ var natives = map[string][]string{
 	"batch/v1 Job": {"spec", "template", "spec"}, "batch/v1 CronJob": {"spec", "jobTemplate", "spec", "template", "spec"},
 }
 
-// native refuses an object of the API server's whose containers are not where it has them, or not in a list: nothing would be found there.
+// native returns an error if an object of the API server's own kinds does not have a list of containers where it should.
+// Otherwise nothing would be found in it.
 func (r *reader) native(v map[string]any, path []any, of owner) error {
 	f := fields{r: r, path: path}
 	for _, step := range natives[of.api+" "+of.kind] {
@@ -469,7 +470,7 @@ func context(v map[string]any, of owner) any {
 	return of.context
 }
 
-// isPod says that something is a pod's specification: it has a list of containers, of which one names an image.
+// isPod reports whether a mapping is a pod specification: it has a list of containers, at least one of which has an image.
 func isPod(v map[string]any, of owner) bool {
 	if of.kind == "" {
 		return false
@@ -485,12 +486,12 @@ func isPod(v map[string]any, of owner) bool {
 	return false
 }
 
-// lists are those of a pod's containers; sidecars are Argo's.
+// lists are the lists of containers in a pod. sidecars is Argo's.
 var lists = []string{"initContainers", "containers", "ephemeralContainers", "sidecars"}
 
 var roles = map[string]string{"initContainers": "init container", "containers": "container", "ephemeralContainers": "ephemeral container", "sidecars": "sidecar"}
 
-// pod reads a specification. single is the name of the one that stands for a list, as Argo has it.
+// pod reads a specification. single is the key of a single container in place of a list, which Argo has.
 func (r *reader) pod(v map[string]any, path []any, of owner, single string) error {
 	if len(r.pods) >= maxPods {
 		return &unread.Error{Line: r.line, Err: fmt.Errorf("it has more than %d pods", maxPods)}
@@ -509,7 +510,7 @@ func (r *reader) pod(v map[string]any, path []any, of owner, single string) erro
 	p.Closed = f.volumes(v)
 	if r.whole {
 		p.Metadata, p.Spec = of.metadata, maps.Clone(v)
-		if sidecars := f.list(v, "sidecars"); len(sidecars) > 0 { // which Argo has run beside the others
+		if sidecars := f.list(v, "sidecars"); len(sidecars) > 0 { // Argo runs these next to the containers
 			p.Spec["containers"] = slices.Concat(f.list(v, "containers"), sidecars)
 		}
 	}
@@ -535,7 +536,7 @@ func (r *reader) pod(v map[string]any, path []any, of owner, single string) erro
 	return nil
 }
 
-// fields reads members of a type that the API server insists on; the first that is of another one is kept as an error.
+// fields reads members of the types that the API server requires. It keeps the first error.
 type fields struct {
 	r    *reader
 	path []any
@@ -685,7 +686,8 @@ func (f *fields) container(v map[string]any, at []any, role string) Container {
 	return c
 }
 
-// volumes are those with files that others than root may not read. Tokens are left out: the kubelet opens them for the pod's user.
+// volumes returns the files that not every user may read. Tokens are left out, because the kubelet makes them readable for
+// the pod's user.
 func (f *fields) volumes(v map[string]any) (closed []Closed) {
 	for i, one := range f.list(v, "volumes") {
 		vol, ok := one.(map[string]any)

@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// TestPods: what is a pod, wherever it lies, and what is none.
+// TestPods checks what is a pod, wherever it is in a file, and what is not.
 func TestPods(t *testing.T) {
 	const c = "containers: [{name: c, image: i}]"
 	for text, want := range map[string]string{
@@ -52,7 +52,7 @@ func TestPods(t *testing.T) {
 	}
 }
 
-// TestErrors: what is not read whole is an error with a line.
+// TestErrors: a file that can't be read completely is an error with a line.
 func TestErrors(t *testing.T) {
 	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
 	for i := range 9 {
@@ -110,7 +110,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestNamespaces: each with its labels, and where they stand; one of another API is none.
+// TestNamespaces checks labels and their lines. A Namespace of another API doesn't count.
 func TestNamespaces(t *testing.T) {
 	const text = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n  labels: {l: x, m: z}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n---\n" +
 		"apiVersion: v1\nkind: Namespace\n---\napiVersion: example.org/v1\nkind: Namespace\nmetadata: {name: d, labels: {l: x}}\n"
@@ -120,7 +120,7 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// TestWhole: what a file says of a pod, and the metadata that are the pod's own.
+// TestWhole checks the complete data of a pod, and that the metadata are the pod's own.
 func TestWhole(t *testing.T) {
 	const c = "containers: [{name: c, image: i, x: z}]"
 	for text, want := range map[string]string{

@@ -8,30 +8,31 @@ import (
 	"strings"
 )
 
-// Mount is one of a mount namespace's mounts (proc_pid_mountinfo(5)), with what the kernel writes as octal numbers read.
+// Mount is a line of mountinfo (proc_pid_mountinfo(5)), with octal escapes decoded.
 type Mount struct {
 	ID      string
-	Device  string   // its file system's, "MAJOR:MINOR"
-	Root    string   // the directory of its file system that is mounted, as a path in that
-	Point   string   // where it is, as a path from the root of who reads it
-	Mode    string   // "ro" or "rw", and what else holds for this mount alone
-	Type    string   // its file system's, such as "ext4"
-	Options []string // those of its file system, of which overlays and FUSE tell who made them of what
+	Device  string   // of its file system, "MAJOR:MINOR"
+	Root    string   // the mounted directory, as a path within its file system
+	Point   string   // the mount point, as a path from the reader's root
+	Mode    string   // "ro" or "rw", and the other per-mount options
+	Type    string   // of its file system, such as "ext4"
+	Options []string // of its file system; those of overlays and FUSE tell what they are made of, and by whom
 }
 
 // Mounts is the text of a mountinfo.
 type Mounts string
 
-// ReadMounts gives the mounts of the caller's mount namespace.
+// ReadMounts reads the mounts of the caller's mount namespace.
 func ReadMounts() (Mounts, error) { return MountsOf("thread-self") }
 
-// MountsOf gives those of a process's.
+// MountsOf reads the mounts of a process's mount namespace.
 func MountsOf(pid string) (Mounts, error) {
 	text, err := read("/proc/"+pid+"/mountinfo", mountsLimit)
 	return Mounts(text), err
 }
 
-// Of gives the mount in which something lies that is open, by a descriptor of any kind. Its file system is not asked.
+// Of returns the mount that an open file is on. The descriptor may be of any kind, O_PATH too; the file system is not
+// accessed.
 func (m Mounts) Of(fd int) (Mount, bool) {
 	text, err := Read("/proc/thread-self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
@@ -45,7 +46,7 @@ func (m Mounts) Of(fd int) (Mount, bool) {
 	return Mount{}, false
 }
 
-// All yields each mount, in the order in which they were made.
+// All yields each mount, in the order in which they were mounted.
 func (m Mounts) All() iter.Seq[Mount] {
 	return func(yield func(Mount) bool) {
 		for line := range strings.Lines(string(m)) {
@@ -56,17 +57,18 @@ func (m Mounts) All() iter.Seq[Mount] {
 	}
 }
 
-// Find gives the mount with an id, as statx(2) and /proc/PID/fdinfo tell it.
+// Find returns the mount with an id as in statx(2) and /proc/PID/fdinfo.
 func (m Mounts) Find(id string) (Mount, bool) {
 	for line := range strings.Lines(string(m)) {
-		if at, _, _ := strings.Cut(line, " "); at == id { // the other lines are not worth a parser
+		if at, _, _ := strings.Cut(line, " "); at == id { // parse no line but this one
 			return parseMount(line)
 		}
 	}
 	return Mount{}, false
 }
 
-// parseMount reads a line, which has optional fields in its middle. One blank stands between fields: a mount's source may be empty.
+// parseMount parses a line, which has optional fields in its middle. Fields are split at single blanks, because a mount's
+// source may be empty.
 func parseMount(line string) (Mount, bool) {
 	fields := strings.Split(strings.TrimSuffix(line, "\n"), " ")
 	const idAt, deviceAt, rootAt, pointAt, modeAt, fewest = 0, 2, 3, 4, 5, 10
@@ -77,14 +79,14 @@ func parseMount(line string) (Mount, bool) {
 		ID: fields[idAt], Device: fields[deviceAt], Root: unescape(fields[rootAt]), Point: unescape(fields[pointAt]),
 		Mode: fields[modeAt], Type: fields[len(fields)-3], Options: strings.Split(fields[len(fields)-1], ","),
 	}
-	for i, o := range m.Options { // a comma within one was escaped
+	for i, o := range m.Options { // commas in an option are escaped at this point
 		m.Options[i] = unescape(o)
 	}
 	return m, true
 }
 
-// unescape reads what the kernel writes as a backslash and three octal digits: blanks, backslashes, and what would end
-// a field or an option (Linux, fs/seq_file.c, seq_escape).
+// unescape decodes a backslash and three octal digits, which is how the kernel writes blanks, backslashes, and anything that
+// would end a field or an option (Linux, fs/seq_file.c, seq_escape).
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -101,7 +103,7 @@ func unescape(s string) string {
 	return string(out)
 }
 
-// octal reads an escaped byte at the beginning of a text.
+// octal decodes an escaped byte at the beginning of s.
 func octal(s string) (byte, bool) {
 	if len(s) < 4 || s[0] != '\\' || s[1] > '3' {
 		return 0, false

@@ -22,7 +22,7 @@ func TestUnescape(t *testing.T) {
 	}
 }
 
-// TestMounts: lines with and without optional fields, one that is too short, and how All ends.
+// TestMounts checks lines with and without optional fields, a line that is too short, and an early end of All.
 func TestMounts(t *testing.T) {
 	const mounts = Mounts(`21 1 0:20 / / rw shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
 22 21 0:43 / /a\040b rw - tmpfs tmpfs rw,size=1k
@@ -49,7 +49,7 @@ too short
 	}
 }
 
-// TestReadMounts: what the kernel writes of a mount point with everything in its name that it escapes.
+// TestReadMounts checks a mount point whose name has every character that the kernel escapes.
 func TestReadMounts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("root is needed")
@@ -61,7 +61,7 @@ func TestReadMounts(t *testing.T) {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Unmount(dir, unix.MNT_DETACH) // the directory's removal would fail
+	defer unix.Unmount(dir, unix.MNT_DETACH) // otherwise the directory could not be removed
 	mounts, err := ReadMounts()
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestReadMounts(t *testing.T) {
 	t.Errorf("%q is not among them:\n%s", dir, mounts)
 }
 
-// TestLarge: a file over the limit is a failure, and not cut short.
+// TestLarge checks that a file over the limit is an error, and is not truncated.
 func TestLarge(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "large")
 	if err := os.WriteFile(name, make([]byte, limit+1), 0o600); err != nil {
@@ -88,7 +88,7 @@ func TestLarge(t *testing.T) {
 	}
 }
 
-// TestMountWithoutASource: the kernel writes an empty one as nothing between two blanks (mount(2) with an empty source).
+// TestMountWithoutASource: for a mount with an empty source, the kernel writes two blanks in a row.
 func TestMountWithoutASource(t *testing.T) {
 	text := Mounts("137 112 0:56 / /run/podman rw,relatime - tmpfs  rw,mode=755\n")
 	m, ok := text.Find("137")

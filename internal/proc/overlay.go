@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Overlay is what an overlay is made of (Linux, filesystems/overlayfs.rst).
+// Overlay lists what an overlay is made of (Linux, filesystems/overlayfs.rst).
 type Overlay struct {
-	Upper string   // the directory that keeps what was changed in it; "": nothing can be
-	Lower []string // the layers below, the topmost first; none: they can't be told
-	Flags []string // options that say how the layers are to be read
+	Upper string   // the directory that keeps changes; "": it is read-only
+	Lower []string // the layers below, the topmost first; none: unknown
+	Flags []string // options that change how the layers are read
 }
 
-// ErrNoOverlay says that a directory is not the root of an overlay.
+// ErrNoOverlay means that a directory is not the root of an overlay.
 var ErrNoOverlay = errors.New("it is not an overlay")
 
-// OverlayOf finds the layers of the overlay whose root is open.
+// OverlayOf returns the layers of an overlay, by a descriptor of its root.
 func OverlayOf(fd int) (Overlay, error) {
 	var o Overlay
 	var fs unix.Statfs_t
@@ -38,7 +38,7 @@ func OverlayOf(fd int) (Overlay, error) {
 	return overlayAt(mounts, strconv.FormatUint(st.Mnt_id, 10)), nil
 }
 
-// overlayAt gives the overlay of a mount. Where one of the layers below can't be told, none is.
+// overlayAt returns the overlay of a mount. It has either all of its lower layers or none of them.
 func overlayAt(mounts Mounts, id string) Overlay {
 	m, _ := mounts.Find(id)
 	o, complete := ParseOverlay(m.Options)
@@ -48,8 +48,8 @@ func overlayAt(mounts Mounts, id string) Overlay {
 	return o
 }
 
-// ParseOverlay reads the options of an overlay, as mount(2) takes them and mountinfo shows them. It says whether the
-// layers below are all that there are, and can all be found by their paths.
+// ParseOverlay parses the options of an overlay, as passed to mount(2) and shown in mountinfo. complete means that Lower has
+// all of the lower layers, and that each can be found by its path.
 func ParseOverlay(options []string) (o Overlay, complete bool) {
 	complete = true
 	for _, option := range options {
@@ -62,25 +62,26 @@ func ParseOverlay(options []string) (o Overlay, complete bool) {
 		case "lowerdir+": // since Linux 6.5, one by one
 			o.Lower = append(o.Lower, value)
 		case "datadir+":
-			complete = false // what lies there is not read without it
+			complete = false // data-only layers, needed to read the others
 		case "userxattr", "metacopy", "redirect_dir":
 			o.Flags = append(o.Flags, option)
 		}
 	}
 	for _, dir := range o.Lower {
-		// An empty one stands before layers of data alone ("::").
+		// "::" comes before data-only layers, and leaves an empty element.
 		complete = complete && Findable(dir)
 	}
 	return o, complete
 }
 
-// Findable says that the path by which a layer was mounted leads there still: it is neither relative to a directory that
-// nobody knows, nor a descriptor of whoever mounted it, by which somebody else finds something of its own.
+// Findable reports whether the path by which a layer was mounted still leads to it. A relative path does not, because its
+// starting point is unknown; nor does a file descriptor of the process that mounted it, which is another file for every
+// other process.
 func Findable(dir string) bool {
 	return strings.HasPrefix(dir, "/") && !strings.HasPrefix(dir, "/proc/") && !strings.HasPrefix(dir, "/dev/")
 }
 
-// lowerdirs takes a list of layers apart as overlayfs does: a backslash stands before a colon, comma or backslash of a path.
+// lowerdirs splits a list of layers like overlayfs: a backslash escapes a colon, comma or backslash in a path.
 func lowerdirs(list string) (dirs []string) {
 	var dir strings.Builder
 	for i := 0; i < len(list); i++ {

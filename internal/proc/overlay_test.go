@@ -36,7 +36,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// TestOverlayOf: what the kernel says of one, and not of a directory in it, or of another file system.
+// TestOverlayOf checks an overlay's root, a directory below it, and another file system.
 func TestOverlayOf(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("root is needed")
@@ -45,7 +45,7 @@ func TestOverlayOf(t *testing.T) {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Unmount(dir, unix.MNT_DETACH) // the directory's removal would fail
+	defer unix.Unmount(dir, unix.MNT_DETACH) // otherwise the directory could not be removed
 	for _, sub := range []string{"a b", "c,d/sub", "upper", "work", "merged"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)

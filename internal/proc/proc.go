@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package proc reads the kernel's small text files, without what the standard library sets up for files that can block,
-// which is a tenth of an invocation's time. Their parsers belong here: mountinfo, an overlay's options, a process's status
-// and start; what a container may make of them does not, nor do files of anybody but the kernel.
+// Package proc reads and parses the kernel's small text files: mountinfo, overlay options, a process's status and start
+// time. It avoids the set-up that the standard library does for files that can block, which would take a tenth of an
+// invocation's time. Files that a container can write don't belong here, nor what their values mean for one.
 package proc
 
 import (
@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bounds of what is read, in bytes. The kernel's files are far smaller, but for mountinfo: an overlay of many layers takes a
-// page of it, and a node may have thousands.
+// Limits on the size of a file, in bytes. The kernel's files are far smaller, except mountinfo: an overlay of many layers
+// takes a page of it, and a node may have thousands.
 const (
 	limit       = 1 << 20
 	mountsLimit = 64 << 20
 )
 
-// Read gives the whole of a file below /proc. One of over a megabyte is a failure.
+// Read returns the whole content of a file below /proc. A file over a megabyte is an error.
 func Read(name string) ([]byte, error) { return read(name, limit) }
 
 func read(name string, limit int) ([]byte, error) {
@@ -50,15 +50,15 @@ func read(name string, limit int) ([]byte, error) {
 	}
 }
 
-// StartTime is when a process began, in clock ticks since boot: field 22 of /proc/pid/stat. The second field, the program's
-// name, may hold spaces and parentheses.
+// StartTime returns a process's start time in clock ticks since boot: field 22 of /proc/pid/stat. Field 2, the program's
+// name, may hold blanks and parentheses.
 func StartTime(pid string) (uint64, error) {
 	text, err := Read("/proc/" + pid + "/stat")
 	if err != nil {
 		return 0, err
 	}
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	const startField = 22 - 3 // the fields from the third on
+	const startField = 22 - 3 // counted from field 3
 	if len(fields) <= startField {
 		return 0, errors.New("/proc/pid/stat has too few fields")
 	}

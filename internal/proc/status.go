@@ -10,25 +10,25 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 )
 
-// Status is what the kernel says of a process or thread in /proc/PID/status (proc_pid_status(5)). Ids are those of the
-// user namespace of whoever opened the file.
+// Status is the content of /proc/PID/status (proc_pid_status(5)) for a process or thread. Ids are in the user namespace of
+// whoever opened the file.
 type Status struct {
 	Name       string
 	State      string // a letter and a word: "Z (zombie)"
 	Parent     int
-	Inner      int      // the pid in the process's own pid namespace; 0: the kernel does not say
+	Inner      int      // the pid in the process's own pid namespace; 0: unknown
 	UIDs, GIDs []uint32 // real, effective, saved set, file system
 	Groups     []uint32
 
 	Inheritable, Permitted, Effective, Bounding, Ambient uint64 // capability sets
 
 	NoNewPrivs bool
-	// Credentials says that there was a line for each of the ids and sets above, and for NoNewPrivs. Without it, what is zero
-	// may be so as nothing was said.
+	// Credentials means that every id and set above, and NoNewPrivs, had a line. If it is false, a zero may only mean that
+	// the line was missing.
 	Credentials bool
 }
 
-// ParseStatus reads the text of a status. It fails on a value that can't be read, and not on a line that is missing.
+// ParseStatus parses the text of a status file. A malformed value is an error; a missing line is not.
 func ParseStatus(text []byte) (*Status, error) {
 	s := &Status{}
 	credentials := 0
@@ -58,7 +58,7 @@ func (s *Status) line(key, value string) (isCredential bool, err error) {
 	case "PPid":
 		s.Parent, err = strconv.Atoi(value)
 		return false, err
-	case "NSpid": // from the reader's namespace inwards
+	case "NSpid": // one pid per namespace, from the reader's inwards
 		s.Inner, err = strconv.Atoi(value[strings.LastIndexByte(value, '\t')+1:])
 		return false, err
 	case "Uid":
@@ -85,7 +85,7 @@ func (s *Status) line(key, value string) (isCredential bool, err error) {
 	return true, err
 }
 
-// CgroupPaths are a process's paths in every hierarchy, of the text of /proc/PID/cgroup (cgroups(7)).
+// CgroupPaths returns a process's path in each hierarchy, from the text of /proc/PID/cgroup (cgroups(7)).
 func CgroupPaths(text []byte) (paths []string) {
 	for line := range strings.Lines(string(text)) {
 		if parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3); len(parts) == 3 {

@@ -54,7 +54,7 @@ func TestParseStatus(t *testing.T) {
 	}
 }
 
-// TestOwnStatus: the kernel's own text.
+// TestOwnStatus parses the kernel's own text.
 func TestOwnStatus(t *testing.T) {
 	text, err := Read("/proc/self/status")
 	if err != nil {

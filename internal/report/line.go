@@ -13,7 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// Line is what a report takes of a line.
+// Line is the part of a log line that a report uses.
 type Line struct {
 	Time      time.Time   `json:"time"`
 	Event     string      `json:"event"`
@@ -37,12 +37,12 @@ type Line struct {
 	RootVolumes []string `json:"root_volumes"`
 }
 
-// From is who was asked for.
+// From is the user that was requested.
 type From struct {
 	UID uint32 `json:"uid"`
 }
 
-// To is who was decided on; in mode audit, who would have been.
+// To is the user that was decided on. In mode audit, it is the one that mode rewrite would have chosen.
 type To struct {
 	UID uint32 `json:"uid"`
 	GID uint32 `json:"gid"`
@@ -52,14 +52,14 @@ var events = []string{"create", "run", "restore", "exec", "start"}
 
 var modes = []policy.Mode{policy.Rewrite, policy.Refuse, policy.Audit, policy.Off}
 
-// parser reads lines. It is for one goroutine.
+// parser parses lines. It must not be shared between goroutines.
 type parser struct {
-	known map[string]string // texts that were read, so that those which come again are not copied again
-	day   time.Time         // that was read last
-	spare []line            // room for lines to come: some at once cost less than one after the other
+	known map[string]string // texts seen so far, to avoid copying them again
+	day   time.Time         // the last date that was parsed
+	spare []line            // lines allocated in advance, because a batch is cheaper than one at a time
 }
 
-// line is a Line and what it points to.
+// line is a Line together with the values that it points to.
 type line struct {
 	Line
 	from From
@@ -75,7 +75,7 @@ func (p *parser) next() *line {
 	return l
 }
 
-// maxKnown bounds the texts that are kept for that, and maxText the bytes of one.
+// Limits on known: how many texts it keeps, and how many bytes each may have.
 const (
 	maxKnown = 4096
 	maxText  = 256
@@ -83,7 +83,7 @@ const (
 
 func newParser() *parser { return &parser{known: map[string]string{}} }
 
-// parse reads a line: by the decoder, unless it has the form that the log's writer gives to lines, which is read faster.
+// parse parses a line. If the line looks like the log writer's own output it takes a fast path, otherwise the JSON decoder.
 func (p *parser) parse(text []byte) (*Line, bool) {
 	l := p.next()
 	if !p.written(text, l) {
@@ -95,8 +95,8 @@ func (p *parser) parse(text []byte) (*Line, bool) {
 	return &l.Line, !l.Time.IsZero() && slices.Contains(events, l.Event) && slices.Contains(modes, l.Mode)
 }
 
-// written reads a line in the form that auditlog writes: an object without white space, its names in lower case, whole
-// numbers, the time in UTC and milliseconds. What it reads is what the decoder would; of all else it says that it can't.
+// written parses a line in the exact form that auditlog writes: no white space, lower-case names, integers, times in UTC
+// with milliseconds. It either returns what the decoder would return, or false.
 func (p *parser) written(text []byte, l *line) bool {
 	rest, ok := object(text, 0, func(name, rest []byte) ([]byte, bool) {
 		switch string(name) {
@@ -120,7 +120,7 @@ func (p *parser) written(text []byte, l *line) bool {
 			return p.texts(rest, &l.RootVolumes)
 		case "id":
 			if end, plain := textEnd(rest); plain {
-				l.ID = string(rest[1 : end-1]) // it comes again once or twice
+				l.ID = string(rest[1 : end-1]) // not kept in known: an id occurs two or three times
 				return rest[end:], true
 			}
 		}
@@ -132,7 +132,7 @@ func (p *parser) written(text []byte, l *line) bool {
 	return ok && len(rest) == 0
 }
 
-// member is where a text goes; nil: a report has no use for it.
+// member returns the field for a text member, or nil if a report does not use it.
 func (l *Line) member(name []byte) *string {
 	switch string(name) {
 	case "event":
@@ -167,7 +167,7 @@ func (l *Line) member(name []byte) *string {
 	return nil
 }
 
-// object reads the object that b begins with, and gives what follows it.
+// object parses the object at the beginning of b, and returns the rest of b.
 func object(b []byte, depth int, member func(name, rest []byte) ([]byte, bool)) (rest []byte, ok bool) {
 	const maxDepth = 8
 	if len(b) < 2 || b[0] != '{' || depth > maxDepth {
@@ -177,7 +177,7 @@ func object(b []byte, depth int, member func(name, rest []byte) ([]byte, bool)) 
 		return b[2:], true
 	}
 	for {
-		if b = b[1:]; len(b) == 0 || b[0] != '"' { // past the brace or comma
+		if b = b[1:]; len(b) == 0 || b[0] != '"' { // skip the brace or comma
 			return nil, false
 		}
 		end := 1
@@ -200,7 +200,7 @@ func object(b []byte, depth int, member func(name, rest []byte) ([]byte, bool)) 
 	}
 }
 
-// skip goes past a value.
+// skip returns what follows the value at the beginning of b.
 func skip(b []byte, depth int) (rest []byte, ok bool) {
 	if len(b) == 0 {
 		return nil, false
@@ -242,8 +242,8 @@ func array(b []byte, depth int) (rest []byte, ok bool) {
 	}
 }
 
-// textEnd is the length of the string that b begins with, quotes included, and whether its bytes are its text; 0: it is
-// none.
+// textEnd returns the length of the string at the beginning of b, quotes included, or 0 if there is none. plain means that
+// it has no escapes.
 func textEnd(b []byte) (end int, plain bool) {
 	if plain = true; len(b) == 0 || b[0] != '"' {
 		return 0, false
@@ -298,7 +298,7 @@ func (p *parser) text(b []byte, to *string) (rest []byte, ok bool) {
 	return b[end:], true
 }
 
-// texts reads a list of texts.
+// texts parses an array of strings.
 func (p *parser) texts(b []byte, to *[]string) (rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '[' || *to != nil {
 		return nil, false
@@ -321,7 +321,7 @@ func (p *parser) keep(text []byte) string {
 	return kept
 }
 
-// whole is a whole number of at most 18 digits, which do not begin with 0.
+// whole parses an integer of at most 18 digits without leading zeros.
 func whole(b []byte) (n int64, rest []byte, ok bool) {
 	end := 0
 	for end < len(b) && b[end] >= '0' && b[end] <= '9' {
@@ -336,7 +336,7 @@ func whole(b []byte) (n int64, rest []byte, ok bool) {
 	return n, b[end:], true
 }
 
-// numbers reads an object's members that are numbers of 32 bits, and passes over others.
+// numbers parses an object, stores those of its members that are 32-bit numbers in members, and skips the others.
 func numbers(b []byte, members map[string]*uint32) (rest []byte, ok bool) {
 	return object(b, 1, func(name, rest []byte) ([]byte, bool) {
 		to := members[string(name)]
@@ -344,12 +344,12 @@ func numbers(b []byte, members map[string]*uint32) (rest []byte, ok bool) {
 			return skip(rest, 2)
 		}
 		n, rest, ok := whole(rest)
-		*to = uint32(n) // #nosec G115 -- if it is too large, it does not count
+		*to = uint32(n) // #nosec G115 -- discarded below if it is too large
 		return rest, ok && n <= math.MaxUint32
 	})
 }
 
-// time reads 2006-01-02T15:04:05.000Z.
+// time parses 2006-01-02T15:04:05.000Z.
 func (p *parser) time(b []byte, to *time.Time) (rest []byte, ok bool) {
 	const form = `"0000-00-00T00:00:00.000Z"`
 	if len(b) < len(form) {
@@ -369,7 +369,7 @@ func (p *parser) time(b []byte, to *time.Time) (rest []byte, ok bool) {
 	year, month, day, hour, minute, second := at(1, 5), at(6, 8), at(9, 11), at(12, 14), at(15, 17), at(18, 20)
 	if y, m, d := p.day.Date(); y != year || int(m) != month || d != day {
 		p.day = time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
-		if y, m, d := p.day.Date(); y != year || int(m) != month || d != day { // there is no such day
+		if y, m, d := p.day.Date(); y != year || int(m) != month || d != day { // no such day in the calendar
 			return nil, false
 		}
 	}

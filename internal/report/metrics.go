@@ -13,9 +13,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// Metrics is the summary in the text format of node-exporter's textfile collector
-// (https://prometheus.io/docs/instrumenting/exposition_formats/). It's about the logs that were read: numbers fall when
-// an old one is gone, which rate() and increase() take for a restart.
+// Metrics returns the summary in the text format of node-exporter's textfile collector
+// (https://prometheus.io/docs/instrumenting/exposition_formats/). The numbers cover the logs that were read, so they fall
+// when logrotate removes one; rate() and increase() take that for a restart.
 func (s *Summary) Metrics() []byte {
 	var decisions, refusals []metric
 	refused := map[Tally]int{}
@@ -45,20 +45,20 @@ type metric struct {
 	labels string
 }
 
-// family writes metrics of one name; without a metric it is none.
+// family writes the metrics of one name, or nothing if there are none.
 func family(to *bytes.Buffer, name, kind, help string, all ...metric) {
 	for i, m := range all {
 		if i == 0 {
 			fmt.Fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 		}
-		fmt.Fprintf(to, "%s%s %v\n", name, m.labels, float64(m.value)) // as Go prints one, the format says
+		fmt.Fprintf(to, "%s%s %v\n", name, m.labels, float64(m.value)) // the format has numbers as Go prints them
 	}
 }
 
-// inLabel escapes what would end a label's value or its line.
+// inLabel escapes characters that would end a label's value or its line.
 var inLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
-// labels are names and values in turn. The format is UTF-8, and a file that is not is dropped as a whole.
+// labels formats alternating names and values. Invalid UTF-8 is replaced, because node-exporter drops the whole file for it.
 func labels(pairs ...string) string {
 	var all []string
 	for pair := range slices.Chunk(pairs, 2) {

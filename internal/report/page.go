@@ -18,7 +18,7 @@ import (
 //go:embed page.html
 var pageText string
 
-// page escapes whatever comes from a log: html/template knows where in a document each value stands.
+// page is the report's template. html/template escapes every value from a log for the place that it appears in.
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"when":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
 	"number":  number,
@@ -29,22 +29,22 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"plain":   quote.IsPlainPath,
 }).Parse(pageText))
 
-// onPage is how many groups, containers and refusals a page shows of each kind.
+// onPage is how many groups, containers and refusals each list of a page shows.
 const onPage = 15
 
-// outcome is what may become of a decision, in the words and the colour that all parts of a page have for it.
+// outcome is a kind of decision, with the label and colour that every part of a page uses for it.
 type outcome struct {
 	Class  string
 	Name   string
 	Means  string
 	of     func(Counts) int
-	always bool // it is shown even if there is none
+	always bool // show it even if its number is 0
 }
 
-// Of is how many decisions of the counted ones have this outcome.
+// Of returns how many of the counted decisions had this outcome.
 func (o outcome) Of(c Counts) int { return o.of(c) }
 
-// outcomes in the order in which a page shows them.
+// outcomes lists the outcomes in the order of a page.
 var outcomes = []outcome{
 	{"root", "As root", "exempt, or only audited", func(c Counts) int { return c.Root }, true},
 	{"unstarted", "No start", "created as root, and not started in these logs", func(c Counts) int { return c.Unstarted }, false},
@@ -53,13 +53,13 @@ var outcomes = []outcome{
 	{"rewritten", "Without root", "every promise was enforced", func(c Counts) int { return c.Rewritten }, true},
 }
 
-// cell is an outcome's number in a table.
+// cell is the number of one outcome in a table.
 type cell struct {
 	outcome
 	N int
 }
 
-// Page writes the summary as one HTML page that needs nothing else: no script, no file, no network.
+// Page writes the summary as one self-contained HTML page: no script, no other file, no network.
 func (s *Summary) Page(to io.Writer, host string) error {
 	volumes, adopted := s.Open(), slices.DeleteFunc(slices.Clone(s.Volumes), func(v Volume) bool { return v.Now != Adopted })
 	watched := s.Total.Root+s.Total.Unstarted+s.Total.Exempted > 0
@@ -85,7 +85,7 @@ func (s *Summary) Page(to io.Writer, host string) error {
 	})
 }
 
-// first is as much of a list as a page shows, and more is how many there are beyond that.
+// first returns the part of a list that a page shows.
 func first[T any](all []T) []T { return all[:min(len(all), onPage)] }
 
 func more[T any](all []T) int { return max(0, len(all)-onPage) }
@@ -99,11 +99,12 @@ type table struct {
 type row struct {
 	Group
 	Shares     []share
-	Containers []Container // of the group, that were left as root
+	Containers []Container // those of the group that were left as root
 	All, More  int
 }
 
-// table has a row for each group, with the containers in it. What nobody names, as Docker has no namespaces, is no table.
+// table returns a row per group, with its containers. It returns an empty table if no group has a name, as with Docker,
+// which has no namespaces.
 func (s *Summary) table(title, column string, groups []Group, of func(*Container) string) table {
 	if len(groups) == 1 && groups[0].Name == Unknown {
 		return table{}
@@ -131,7 +132,7 @@ type reasonTable struct {
 	More  int
 }
 
-// reason is a refusal with finding and advice apart.
+// reason is the reason of a refusal, split into finding and advice.
 type reason struct {
 	Refusal
 	Finding, Advice string
@@ -145,7 +146,7 @@ func told(all []Refusal) (rows []reason) {
 	return rows
 }
 
-// share is a part of a bar, of a width in percent.
+// share is a segment of a bar; its width is in percent.
 type share struct {
 	Class string
 	X, W  string
@@ -173,7 +174,7 @@ func counted(n int, what string) string {
 	return number(n) + " " + what
 }
 
-// chart is the timeline in the units of its SVG.
+// chart is the timeline, in SVG units.
 type chart struct {
 	Width, Height, Left, Base int
 	Bars                      []bar
@@ -200,7 +201,7 @@ type grid struct {
 type tick struct {
 	X     string
 	Label string
-	Ends  bool // at X, rather than begins there
+	Ends  bool // the text ends at X instead of starting there
 }
 
 func (s *Summary) chart() *chart {
@@ -228,7 +229,7 @@ func (s *Summary) chart() *chart {
 		x := float64(left) + float64(i)*slot
 		one := bar{Label: b.Start.Format("2006-01-02 15:04")}
 		done := 0
-		for _, o := range slices.Backward(outcomes) { // from the bottom up
+		for _, o := range slices.Backward(outcomes) { // bottom to top
 			n := o.Of(b.Counts)
 			if n == 0 {
 				continue
@@ -243,7 +244,7 @@ func (s *Summary) chart() *chart {
 		}
 		if i%every == 0 {
 			t := tick{fmt.Sprintf("%.1f", x+gap/2), b.Start.Format(format), false}
-			if x > width-90 && i > 0 { // it would be cut off
+			if x > width-90 && i > 0 { // it would be clipped
 				t.X, t.Ends = fmt.Sprint(width), true
 			}
 			c.Ticks = append(c.Ticks, t)
@@ -252,7 +253,7 @@ func (s *Summary) chart() *chart {
 	return c
 }
 
-// marks are the changes of the policy's mode on the chart, each beside the last bar before it.
+// marks returns the changes of mode, placed on the chart next to the last bar before each.
 func (s *Summary) marks(left, slot, width float64) (all []tick) {
 	for _, change := range s.Changes[more(s.Changes):] {
 		i, found := slices.BinarySearchFunc(s.Timeline, change.Time, func(b Bucket, t time.Time) int { return b.Start.Compare(t) })
@@ -262,7 +263,7 @@ func (s *Summary) marks(left, slot, width float64) (all []tick) {
 		if i < 0 {
 			continue
 		}
-		part := 0.0 // of the bucket that has passed
+		part := 0.0 // fraction of the bucket that has passed
 		if i+1 < len(s.Timeline) {
 			part = float64(change.Time.Sub(s.Timeline[i].Start)) / float64(s.Timeline[i+1].Start.Sub(s.Timeline[i].Start))
 		}
@@ -276,7 +277,7 @@ func (s *Summary) marks(left, slot, width float64) (all []tick) {
 	return all
 }
 
-// roundStep divides what is at most n into four or five steps that people like to read.
+// roundStep returns the distance between grid lines: a round number that divides n into four or five steps.
 func roundStep(n int) int {
 	for unit := 1; ; unit *= 10 {
 		for _, f := range []int{1, 2, 5} {
@@ -287,7 +288,7 @@ func roundStep(n int) int {
 	}
 }
 
-// number groups digits by threes.
+// number formats digits in groups of three.
 func number(n int) string {
 	text := fmt.Sprint(n)
 	for i := len(text) - 3; i > 0; i -= 3 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package report turns logs of decisions (docs/log.md) into what administrators, managers and monitoring want to know. It reads
-// logs and nothing else: how a line is written belongs in internal/auditlog, and what runs now in internal/ps.
+// Package report turns logs of decisions (docs/log.md) into summaries for administrators, managers and monitoring. It reads
+// only logs. Writing them belongs in internal/auditlog, and what runs now in internal/ps.
 //
 //	read.go      logs -> lines, in parallel
 //	line.go      a line, read as auditlog writes it, else by a decoder
@@ -25,14 +25,14 @@ import (
 	"strings"
 )
 
-// beginning begins each line and stands nowhere else in one (auditlog.Line).
+// beginning is how each line starts; it occurs nowhere else in a line (auditlog.Line).
 var beginning = []byte(`{"time":"`)
 
-// Read calls a function with each line of a log, in their order, and says how many were malformed. Behind what a full disk
-// has left of a line, one that follows without a line's end is found all the same. Empty lines count for nothing. What is
-// compressed by gzip is read as what it was.
+// Read calls each with every line of a log, in order, and returns how many lines were malformed. It also finds a line that
+// follows a truncated one without a line break, which is what a full disk leaves. Empty lines are ignored. Input compressed
+// by gzip is decompressed.
 //
-// Lines are parsed by as many goroutines as there are processors; the function is called by one at a time.
+// Lines are parsed by one goroutine per processor; each is never called concurrently.
 func Read(from io.Reader, each func(*Line)) (malformed int, err error) {
 	in := bufio.NewReaderSize(from, 64<<10)
 	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -43,9 +43,9 @@ func Read(from io.Reader, each func(*Line)) (malformed int, err error) {
 		in = bufio.NewReaderSize(unzipped, 64<<10)
 	}
 	workers := runtime.GOMAXPROCS(0)
-	// What is under way is bounded, and with it the memory: ordered holds the chunks as they came, so that they are told so.
+	// Both channels are bounded, which bounds memory. ordered has the chunks in the order of the log.
 	waiting, ordered := make(chan *chunk, workers), make(chan *chunk, 2*workers)
-	spare := make(chan []byte, 3*workers) // the memory of chunks that were parsed
+	spare := make(chan []byte, 3*workers) // buffers for reuse
 	for range workers {
 		go func() {
 			p := newParser()
@@ -78,21 +78,21 @@ func Read(from io.Reader, each func(*Line)) (malformed int, err error) {
 	return malformed, readErr
 }
 
-// chunk is some lines of a log.
+// chunk is a number of lines of a log.
 type chunk struct {
-	text      []byte // lines, each with its end, but for the log's last one
+	text      []byte // with their line breaks; the log's last line may lack it
 	lines     []*Line
 	malformed int
 	done      chan struct{}
 }
 
-// longest is one byte more than a line may have, with its end: nothing that was logged is that long.
+// longest is the maximum length of a line with its line break, plus one. Logged lines are shorter than that.
 const (
 	longest   = 64 << 10
 	chunkSize = 256 << 10
 )
 
-// chunks divides a log at ends of lines. A line that is too long is malformed as a whole.
+// chunks splits a log at line breaks. A line that is too long counts as one malformed line.
 func chunks(in *bufio.Reader, spare <-chan []byte, each func(*chunk)) error {
 	c := &chunk{done: make(chan struct{})}
 	for {
@@ -131,7 +131,7 @@ func (c *chunk) parse(p *parser) {
 	}
 }
 
-// lines reads the lines in a text that has no line's end within: one, none, or some that are not whole.
+// lines parses text without a line break, which may hold one line, none, or truncated ones.
 func (p *parser) lines(text []byte, each func(*Line)) (malformed int) {
 	text = bytes.TrimSpace(text)
 	for len(text) > 0 {
@@ -149,7 +149,7 @@ func (p *parser) lines(text []byte, each func(*Line)) (malformed int) {
 	return malformed
 }
 
-// ReadFile reads a log, or where the name is "-" what comes on stdin.
+// ReadFile reads a log, or stdin if the name is "-".
 func ReadFile(name string, each func(*Line)) (malformed int, err error) {
 	in := os.Stdin
 	if name != "-" {
@@ -164,12 +164,13 @@ func ReadFile(name string, each func(*Line)) (malformed int, err error) {
 	return malformed, nil
 }
 
-// rotated ends the names that logrotate gives to old logs, with and without dateext, which has the hour where it is hourly
+// rotated matches what logrotate appends to a log's name, with and without dateext; an hourly log has the hour in it
 // (logrotate(8), dateformat).
 var rotated = regexp.MustCompile(`^(\.\d+|-\d{8}(\d\d|-\d+)?)(\.gz|(\.xz|\.zst|\.bz2|\.lz4|\.Z))?$`)
 
-// Rotated lists a log and those that were rotated away from it, by logrotate. What is there compressed and uncompressed, as
-// while logrotate is at work, is listed once. What is compressed by other means than gzip can't be read, and is listed apart.
+// Rotated lists a log and the logs that logrotate made of it. If one exists both compressed and uncompressed, because
+// logrotate is at work, it is listed once. Logs that are compressed by anything but gzip can't be read, and are listed in
+// unread.
 func Rotated(log string) (names, unread []string, err error) {
 	entries, err := os.ReadDir(filepath.Dir(log))
 	if err != nil {

@@ -27,7 +27,7 @@ import (
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
-// logged is a line as the runtime writes it.
+// logged returns a line as the runtime writes it.
 func logged(event string, mode policy.Mode, rule, image, namespace string, uid uint32, at time.Time) string {
 	e := &decision.Decision{
 		Time: at, Event: event, Mode: mode, Rule: rule, ID: "c1", Image: image, Namespace: namespace,
@@ -104,7 +104,7 @@ func TestReadGzip(t *testing.T) {
 	}
 }
 
-// FuzzWritten: what is read without the decoder, the decoder reads alike.
+// FuzzWritten: for a line that the fast path parses, the decoder returns the same.
 func FuzzWritten(f *testing.F) {
 	whole := strings.TrimSuffix(logged("create", policy.Refuse, "rü<le", "nginx", "team-a", 7, noon), "\n")
 	for _, text := range []string{
@@ -128,7 +128,7 @@ func FuzzWritten(f *testing.F) {
 	})
 }
 
-// TestWritten: what the runtime writes is read without the decoder, all of it.
+// TestWritten: the fast path parses every line that the runtime writes.
 func TestWritten(t *testing.T) {
 	e := &decision.Decision{
 		Time: noon, Event: "exec", Mode: policy.Audit, Rule: "r", ID: "c1", Engine: "docker", Image: "nginx", Called: "shop", Reason: `"because" of \ü`, Audited: "<x>",
@@ -141,7 +141,7 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// TestReadInOrder: lines come in their order, however many chunks they make.
+// TestReadInOrder: lines arrive in their order, in however many chunks they are read.
 func TestReadInOrder(t *testing.T) {
 	var log bytes.Buffer
 	for i := range 5000 {
@@ -159,7 +159,7 @@ func TestReadInOrder(t *testing.T) {
 	}
 }
 
-// BenchmarkRead: a line as the runtime writes it, and one that only the decoder reads.
+// BenchmarkRead reads a line as the runtime writes it, and one that needs the decoder.
 func BenchmarkRead(b *testing.B) {
 	for name, text := range map[string]string{
 		"written": logged("create", policy.Rewrite, "default", "nginx", "team-a", 0, noon),
@@ -185,7 +185,7 @@ func FuzzRead(f *testing.F) {
 		if strings.HasPrefix(text, "\x1f\x8b") || strings.Contains(text, `{"time":"`) {
 			return
 		}
-		// Whatever stands in front, the whole line at the end is found.
+		// A whole line at the end is found, whatever comes before it.
 		lines, _ := read(t, text+half+good)
 		if len(lines) == 0 || lines[len(lines)-1].Mode != policy.Refuse {
 			if len(text) < 60<<10 {
@@ -275,8 +275,8 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// TestWhatRanAsRoot: by name, without doctor's self-test; a creation without a start in these logs, as one that failed has
-// none, is counted apart; so is what audit mode would refuse.
+// TestWhatRanAsRoot: containers are listed by name, without doctor's self-test. Creations without a start in these logs,
+// such as failed ones, and refusals in audit mode are counted apart.
 func TestWhatRanAsRoot(t *testing.T) {
 	line := func(event, id, more string) string {
 		return `{"time":"2026-03-04T12:00:00.000Z","event":"` + event + `","mode":"audit","rule":"default","id":"` + id + `","from":{"uid":0,"gid":0}` + more + "}\n"
@@ -305,7 +305,7 @@ func TestWhatRanAsRoot(t *testing.T) {
 	}
 }
 
-// TestCreationsAndStarts: each start makes one creation a container that ran, in whatever order the logs are read.
+// TestCreationsAndStarts: a start marks a container as one that ran, in whatever order the logs are read.
 func TestCreationsAndStarts(t *testing.T) {
 	line := func(event, mode string) string {
 		return `{"time":"2026-03-04T12:00:00.000Z","event":"` + event + `","mode":"` + mode + `","rule":"default","id":"a","from":{"uid":0,"gid":0}}` + "\n"
@@ -318,10 +318,10 @@ func TestCreationsAndStarts(t *testing.T) {
 		{create, 0, 1},
 		{start, 0, 0},
 		{create + start, 1, 0},
-		{start + create, 1, 0}, // the newer file first
+		{start + create, 1, 0}, // newest file first
 		{create + exec, 2, 0},
 		{create + start + create, 1, 1},
-		{create + create + start, 2, 0}, // a start closes all that is open: rather one too many as root
+		{create + create + start, 2, 0}, // a start closes all open creations: better one too many as root than one too few
 		{create + start + create + start, 2, 0},
 		{create + line("start", "rewrite"), 1, 0},
 		{create + line("start", "refuse"), 0, 1},
@@ -332,7 +332,7 @@ func TestCreationsAndStarts(t *testing.T) {
 			t.Errorf("%s: %+v", c.log, s.Total)
 		}
 	}
-	// Beyond what is kept, nothing is taken for a container that never ran.
+	// Beyond the bound, no container counts as one that never started.
 	c := NewCollector(time.Time{}, time.Time{}, nil)
 	for i := range maxOpen + 1 {
 		c.Add(&Line{Time: noon, Event: "start", Mode: policy.Off, ID: fmt.Sprint(i)})
@@ -373,7 +373,7 @@ func TestTimelineIsNotTooLong(t *testing.T) {
 	}
 }
 
-// TestMemoryIsBounded: whoever starts containers chooses names.
+// TestMemoryIsBounded: container names come from whoever starts them, so there can be any number.
 func TestMemoryIsBounded(t *testing.T) {
 	const names = 30000
 	c := NewCollector(time.Time{}, time.Time{}, nil)
@@ -401,10 +401,10 @@ func heap() int {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc) // of a test
+	return int(m.HeapAlloc) // a test's heap is small
 }
 
-// hostile texts must stay texts.
+// hostile has texts that must not become markup.
 const hostile = `</td><script>alert(1)</script><img src=x onerror=alert(1)>"' style='x' {{.S}} </title></svg><a href="javascript:x">`
 
 func hostileSummary(t *testing.T) *Summary {
@@ -447,7 +447,7 @@ func TestPageEscapes(t *testing.T) {
 	}
 }
 
-// TestMetrics: the text is what node-exporter reads; what somebody else chose stays within its label.
+// TestMetrics: node-exporter can read the text, and untrusted text stays within its label.
 func TestMetrics(t *testing.T) {
 	const nothing = `# HELP nonroot_root_total Containers and processes that were left as root.
 # TYPE nonroot_root_total counter
@@ -488,7 +488,7 @@ nonroot_refusals_total{event="run",rule=""} 5
 	}
 }
 
-// TestLostOnPage: who reads the page learns first that there were more decisions than it has.
+// TestLostOnPage: the page says first that some decisions were not logged.
 func TestLostOnPage(t *testing.T) {
 	s := summary(t, `{"time":"2026-02-03T04:00:00.000Z","event":"create","mode":"rewrite","rule":"default","id":"a"}`+"\n")
 	var page bytes.Buffer

@@ -12,16 +12,16 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// Counts are decisions by what became of them.
+// Counts counts decisions by outcome.
 type Counts struct {
 	Root      int `json:"root"`      // left as root by mode audit or off
-	Unstarted int `json:"unstarted"` // the like, created without a start in these logs: it failed, or its start is not in them
-	Exempted  int `json:"exempted"`  // left as it was by mode audit or off, and not root
-	Rewritten int `json:"rewritten"` // held to the promises
+	Unstarted int `json:"unstarted"` // also left as root, but these logs have no start for it: it failed, or an older log has it
+	Exempted  int `json:"exempted"`  // left alone by mode audit or off, and not root
+	Rewritten int `json:"rewritten"` // made to run without root
 	Refused   int `json:"refused"`
 }
 
-// Total is all of them.
+// Total is the sum of all outcomes.
 func (c Counts) Total() int { return c.Root + c.Unstarted + c.Exempted + c.Rewritten + c.Refused }
 
 func (c *Counts) plus(more Counts) {
@@ -45,19 +45,19 @@ func (c *Counts) add(l *Line) {
 	}
 }
 
-// asRoot says that somebody was left as root. What is not known may be root.
+// asRoot reports whether the decision left a process as root. An unknown user counts as root.
 func (l *Line) asRoot() bool { return l.Mode.Exempts() && (l.From == nil || l.From.UID == 0) }
 
-// Group is what became of the decisions that have something in common.
+// Group counts the decisions that have one thing in common, such as a namespace.
 type Group struct {
 	Name string `json:"name"`
 	Counts
 	Last time.Time `json:"last"`
 }
 
-// Container is one that was left as root.
+// Container is a container that was left as root.
 type Container struct {
-	Name      string      `json:"name"` // as people know it: NAMESPACE/POD, Docker's name, else the id
+	Name      string      `json:"name"` // NAMESPACE/POD, or Docker's name, or else the id
 	ID        string      `json:"id"`
 	Engine    string      `json:"engine,omitempty"`
 	Namespace string      `json:"namespace,omitempty"`
@@ -66,30 +66,30 @@ type Container struct {
 	Rule      string      `json:"rule"`
 	Profile   string      `json:"profile,omitempty"`
 	Policy    string      `json:"policy_sha256,omitempty"`
-	Version   string      `json:"version,omitempty"` // of nonroot-runc
+	Version   string      `json:"version,omitempty"` // nonroot-runc's
 	Reason    string      `json:"reason,omitempty"`
 	First     time.Time   `json:"first"`
 	Last      time.Time   `json:"last"`
-	Created   int         `json:"created"`   // how often
-	Execs     int         `json:"execs"`     // processes of root's started into it
-	Unstarted bool        `json:"unstarted"` // created, and no line of these logs says that it was started
-	SelfTest  bool        `json:"selftest"`  // called as doctor's self-test calls its containers in Docker, where anybody may
+	Created   int         `json:"created"`   // how many times
+	Execs     int         `json:"execs"`     // root processes that were started in it later
+	Unstarted bool        `json:"unstarted"` // created, but never started according to these logs
+	SelfTest  bool        `json:"selftest"`  // named like doctor's self-test; in Docker, anyone can choose that name
 
 	starts int
 }
 
-// Refusal is a reason for which something was refused, or would have been.
+// Refusal is a reason for refusals, real or in mode audit.
 type Refusal struct {
 	Reason    string    `json:"reason"`
 	Count     int       `json:"count"`
 	Last      time.Time `json:"last"`
-	Container string    `json:"container"` // the last one
-	Seen      []Seen    `json:"seen"`      // the last ones, the newest first
+	Container string    `json:"container"` // the latest one
+	Seen      []Seen    `json:"seen"`      // the latest ones, newest first
 }
 
-// Seen is a decision, with what finds it in the log.
+// Seen identifies a decision in the log.
 type Seen struct {
-	Container string    `json:"container"` // as people know it
+	Container string    `json:"container"` // NAMESPACE/POD, or Docker's name, or else the id
 	ID        string    `json:"id"`
 	Image     string    `json:"image,omitempty"`
 	Event     string    `json:"event"`
@@ -97,29 +97,30 @@ type Seen struct {
 	Policy    string    `json:"policy_sha256,omitempty"`
 }
 
-// maxSeen bounds the decisions that are kept for a reason.
+// maxSeen is how many decisions are kept per reason.
 const maxSeen = 5
 
-// Volume is one of an engine's in which root has written: it is to be adopted before a container can write there without root.
+// Volume is an engine's volume in which root has written files. It has to be adopted before containers without root can
+// write to it.
 type Volume struct {
 	Directory string    `json:"volume"`
-	Count     int       `json:"count"` // creations of containers with it
+	Count     int       `json:"count"` // how many creations used it
 	Last      time.Time `json:"last"`
-	Container string    `json:"container"` // the last one
+	Container string    `json:"container"` // the latest one
 	Policy    string    `json:"policy_sha256,omitempty"`
-	Now       Now       `json:"now,omitempty"` // what it is at present, which no log says: set by who looks
+	Now       Now       `json:"now,omitempty"` // its present state, filled in by the caller: logs don't have it
 }
 
-// Now is what has become of a volume.
+// Now is the present state of a volume.
 type Now string
 
-// A volume of which neither is said is still to be adopted, as far as anybody knows.
+// The empty state means that the volume has yet to be adopted, as far as is known.
 const (
-	Adopted Now = "adopted" // its containers' user can write it
-	Gone    Now = "gone"    // it is not on this machine
+	Adopted Now = "adopted" // the user of its containers can write to it
+	Gone    Now = "gone"    // it no longer exists on this machine
 )
 
-// Open are the volumes that are still to be adopted.
+// Open returns the volumes that have yet to be adopted.
 func (s *Summary) Open() (open []Volume) {
 	for _, v := range s.Volumes {
 		if v.Now != Adopted {
@@ -129,26 +130,26 @@ func (s *Summary) Open() (open []Volume) {
 	return open
 }
 
-// Bucket is a span of time.
+// Bucket is one bar of the timeline.
 type Bucket struct {
 	Start time.Time           `json:"start"`
 	Modes map[policy.Mode]int `json:"modes"`
 	Counts
 }
 
-// Change is a time from which on the policy's own mode was another one, as the lines of its rule "default" tell.
+// Change is a change of the policy's own mode, as seen in log lines with the rule "default".
 type Change struct {
 	Time    time.Time `json:"time"` // of the first line in the new mode
 	Profile string    `json:"profile,omitempty"`
 	From    Stance    `json:"from"`
 	To      Stance    `json:"to"`
-	Policy  string    `json:"policy_sha256,omitempty"` // of the policy that the new mode is from
+	Policy  string    `json:"policy_sha256,omitempty"` // digest of the policy with the new mode
 }
 
-// Stance is what a mode makes of a policy.
+// Stance is how strict a mode is.
 type Stance string
 
-// Lines of a policy in mode rewrite can't be told from those in mode refuse: both enforce.
+// The log can't tell mode rewrite from mode refuse, so that both are Enforcing.
 const (
 	Enforced Stance = "enforced"
 	Watched  Stance = "audit"
@@ -165,20 +166,20 @@ func stance(m policy.Mode) Stance {
 	return Enforced
 }
 
-// Exemption is a part of the policy that leaves containers as they are.
+// Exemption is a part of the policy that leaves containers alone.
 type Exemption struct {
 	Name  string      `json:"rule"`
 	Mode  policy.Mode `json:"mode"`
-	Until string      `json:"until,omitempty"` // the last day on which it holds, as the policy has it; "": for ever
+	Until string      `json:"until,omitempty"` // the last day on which it applies, as written in the policy; "": no end
 
-	End time.Time `json:"-"` // from then on it does not hold; zero: never
+	End time.Time `json:"-"` // when it ends; zero: never
 
-	Used    int       `json:"used"` // decisions of the report that it made
+	Used    int       `json:"used"` // decisions in the report that it caused
 	Last    time.Time `json:"last,omitzero"`
 	Expired bool      `json:"expired"`
 }
 
-// Tally is how many decisions an event, a mode and a rule have.
+// Tally counts the decisions with the same event, mode and rule.
 type Tally struct {
 	Event string      `json:"event"`
 	Mode  policy.Mode `json:"mode"`
@@ -186,44 +187,44 @@ type Tally struct {
 	Count int         `json:"count"`
 }
 
-// Summary is a report.
+// Summary is the content of a report.
 type Summary struct {
 	Made       time.Time   `json:"made"`
-	Logs       []string    `json:"logs"`             // that were read
-	Unread     []string    `json:"unread,omitempty"` // logs that belong to them, and can't be read as they are compressed
+	Logs       []string    `json:"logs"`             // logs that were read
+	Unread     []string    `json:"unread,omitempty"` // rotated logs that were not read: not compressed with gzip
 	First      time.Time   `json:"first,omitzero"`
 	Last       time.Time   `json:"last,omitzero"`
 	Lines      int         `json:"lines"`
 	Malformed  int         `json:"malformed"`
-	Lost       *Lost       `json:"lost,omitempty"` // decisions of this machine that are in no log; nil: none is known
+	Lost       *Lost       `json:"lost,omitempty"` // decisions of this machine that could not be logged; nil: none
 	Total      Counts      `json:"total"`
 	Images     []Group     `json:"images"`
 	Namespaces []Group     `json:"namespaces"`
 	Rules      []Group     `json:"rules"`
 	Profiles   []Group     `json:"profiles"`
-	Containers []Container `json:"containers"` // those that were left as root
+	Containers []Container `json:"containers"` // left as root
 	Refusals   []Refusal   `json:"refusals"`
-	Would      []Refusal   `json:"would_refuse"`        // in mode audit: what enforcing would refuse
-	Audited    []Refusal   `json:"audited"`             // what the stricter policy that is only audited would do
-	Volumes    []Volume    `json:"volumes"`             // those that stay root's
-	SelfTests  int         `json:"selftests"`           // lines of nonroot-ctl doctor's own, which count for nothing else
-	InDocker   int         `json:"selftests_in_docker"` // decisions about containers that are called like doctor's; they count for all else, too
-	Unstarted  int         `json:"unstarted"`           // containers left as root of which no line of these logs says that they were started
+	Would      []Refusal   `json:"would_refuse"`        // in mode audit: refusals that enforcing would cause
+	Audited    []Refusal   `json:"audited"`             // what the audited stricter policy would do
+	Volumes    []Volume    `json:"volumes"`             // volumes that still belong to root
+	SelfTests  int         `json:"selftests"`           // lines of nonroot-ctl doctor's self-test, not counted elsewhere
+	InDocker   int         `json:"selftests_in_docker"` // containers named like doctor's in Docker, counted elsewhere as well
+	Unstarted  int         `json:"unstarted"`           // containers left as root that never started, according to these logs
 	Exemptions []Exemption `json:"exemptions"`
 	Tallies    []Tally     `json:"tallies"`
-	Span       string      `json:"span"` // of a bucket: hour, day, week, month
+	Span       string      `json:"span"` // of a bucket: hour, day, week, month or year
 	Timeline   []Bucket    `json:"timeline"`
 	Changes    []Change    `json:"changes"` // of the policy's own mode
 }
 
-// Lost is how many decisions could not be logged, at any time, and why the last one was not.
+// Lost counts the decisions that could never be logged, with the reason for the latest.
 type Lost struct {
 	Count  uint64    `json:"count"`
 	Last   time.Time `json:"last"`
 	Reason string    `json:"reason"`
 }
 
-// Collector makes a summary, line by line. Its memory is bounded, whatever the lines say.
+// Collector builds a summary from lines. Its memory is bounded, whatever the lines contain.
 type Collector struct {
 	since, until time.Time
 	s            Summary
@@ -243,7 +244,7 @@ type Collector struct {
 	exemptions   map[string]*Exemption
 }
 
-// Bounds of what is told apart. More is counted under Others.
+// Limits on distinct values. The excess is counted under Others.
 const (
 	maxGroups = 5000
 	maxHours  = 10 * 366 * 24
@@ -251,7 +252,7 @@ const (
 	Unknown   = "(not known)"
 )
 
-// NewCollector takes lines from since until before until; zero times bound nothing.
+// NewCollector returns a collector for lines from since until before until; a zero time is no limit.
 func NewCollector(since, until time.Time, exemptions []Exemption) *Collector {
 	c := &Collector{
 		since: since, until: until, images: map[string]*Group{}, namespaces: map[string]*Group{}, rules: map[string]*Group{},
@@ -266,10 +267,10 @@ func NewCollector(since, until time.Time, exemptions []Exemption) *Collector {
 	return c
 }
 
-// Malformed counts lines that could not be read.
+// Malformed adds n malformed lines.
 func (c *Collector) Malformed(n int) { c.s.Malformed += n }
 
-// Add counts a line. A start that is not refused is only tallied: its container was counted when it was created.
+// Add counts a line. A start that was not refused is only tallied, because its container was counted at its creation.
 func (c *Collector) Add(l *Line) {
 	if l.Time.Before(c.since) || !c.until.IsZero() && !l.Time.Before(c.until) {
 		return
@@ -328,19 +329,19 @@ func (c *Collector) Add(l *Line) {
 	c.closed(l)
 }
 
-// created are creations of containers left as root of which no start was read yet. Logs may be read in any order: a start
-// that comes before its creation is kept, too. Both are bounded; beyond that, a container counts as one that ran.
+// created tracks creations of containers left as root that have no start yet. Logs can be read in any order, so that a start
+// without a creation is kept as well. Both are bounded; beyond the bound, a container counts as started.
 type created struct {
 	open   map[string][]creation // by the container's id
-	starts map[string]int        // those without a creation
-	n      int                   // creations that are open
-	lost   bool                  // a start could not be kept
+	starts map[string]int        // starts that came before their creation
+	n      int                   // number of open creations
+	lost   bool                  // a start was dropped at the bound
 }
 
-// creation is the numbers in which one is counted, as root.
+// creation points to the counts that include one creation, as root.
 type creation []*Counts
 
-// maxOpen bounds the creations and the starts that are kept.
+// maxOpen bounds open creations and kept starts.
 const maxOpen = 20000
 
 func (c *created) add(id string, groups creation) {
@@ -350,7 +351,7 @@ func (c *created) add(id string, groups creation) {
 	}
 }
 
-// lives: the container runs.
+// lives records that the container started.
 func (c *created) lives(id string) (known bool) {
 	open, known := c.open[id]
 	c.n -= len(open)
@@ -368,7 +369,7 @@ func (c *created) started(id string) {
 	}
 }
 
-// unstarted are the creations that no start in these logs belongs to.
+// unstarted returns the creations without a start.
 func (c *created) unstarted() (all []creation) {
 	if c.lost {
 		return nil
@@ -379,11 +380,11 @@ func (c *created) unstarted() (all []creation) {
 	return all
 }
 
-// SelfTest begins the ids of the containers that nonroot-ctl doctor makes (internal/selftest). Only who is root calls the
-// runtime without an engine: names that an engine's users choose hide nothing from a report.
+// SelfTest is the prefix of the ids of doctor's test containers (internal/selftest). It only counts for calls without an
+// engine, which take root: otherwise, anyone who may name a container could hide it from a report.
 const SelfTest = "nonroot-selftest-"
 
-// leftAsRoot keeps which containers were left as root.
+// leftAsRoot records a container that was left as root.
 func (c *Collector) leftAsRoot(l *Line) {
 	known := c.containers[l.ID]
 	if l.Event == "start" && l.Mode != policy.Refuse && known != nil {
@@ -402,7 +403,7 @@ func (c *Collector) leftAsRoot(l *Line) {
 	known.Name, known.Engine, known.Namespace, known.Image = whose(l), l.Engine, l.Namespace, l.Image
 	known.SelfTest = strings.HasPrefix(l.Name, SelfTest)
 	known.Mode, known.Rule, known.Profile, known.Policy, known.Version = l.Mode, l.Rule, l.Profile, l.Policy, l.Version
-	if l.Mode == policy.Off { // in mode audit it is a refusal's
+	if l.Mode == policy.Off { // in mode audit, Reason is a refusal's
 		known.Reason = l.Reason
 	}
 	if l.Time.Before(known.First) {
@@ -414,8 +415,8 @@ func (c *Collector) leftAsRoot(l *Line) {
 		known.Created++
 	case "exec":
 		known.Execs++
-		known.starts++ // what has a process started into it has started
-	default: // run and restore have no later start
+		known.starts++ // an exec proves that it started
+	default: // run and restore have no separate start
 		known.Created++
 		known.starts++
 	}
@@ -428,7 +429,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// bounded is the key that a text is counted under.
+// bounded returns the key that a text is counted under: Unknown if it is empty, Others if the map is full.
 func bounded[V any](all map[string]V, key string) string {
 	if key == "" {
 		return Unknown
@@ -466,19 +467,19 @@ func (c *Collector) inTime(l *Line) *Counts {
 	return &b.Counts
 }
 
-// epoch is an hour of a profile.
+// epoch is one hour of one profile.
 type epoch struct {
 	profile string
 	hour    int64
 }
 
-// held is when in an hour the first and the last line of a stance was, and by which policy the first.
+// held is the time of the first and last line of a stance in an hour, and the policy of the first.
 type held struct {
 	first, last time.Time
 	policy      string
 }
 
-// held keeps by which stance the policy's own mode decided. Logs may be read in any order.
+// held records the stance of the policy's own mode. Logs can be read in any order.
 func (c *Collector) held(l *Line) {
 	if l.Rule != ownMode {
 		return
@@ -502,10 +503,11 @@ func (c *Collector) held(l *Line) {
 	h.last = later(h.last, l.Time)
 }
 
-// ownMode is the log's name for the policy's own mode, where no rule has another one.
+// ownMode is the rule that the log names for the policy's own mode.
 const ownMode = "default"
 
-// changes are the times at which a profile's stance was another one. Which of several stances in an hour came last, their last lines say.
+// changes returns the times at which a profile's stance changed. If one hour has several stances, their last lines tell
+// which came last.
 func (c *Collector) changes() []Change {
 	all := []Change{}
 	last := map[string]*struct {
@@ -526,7 +528,7 @@ func (c *Collector) changes() []Change {
 				continue
 			}
 			from := is.first
-			if from.Before(was.first) { // it came, went and came again
+			if from.Before(was.first) { // it changed to another stance and back within the hour
 				from = was.last
 			}
 			all = append(all, Change{Time: from, Profile: at.profile, From: was.stance, To: to, Policy: is.policy})
@@ -570,7 +572,7 @@ func refused(all map[string]*Refusal, why string, l *Line) {
 	}
 }
 
-// reasons puts the commonest first.
+// reasons sorts by number, the most common first.
 func reasons(all map[string]*Refusal) []Refusal {
 	list := []Refusal{}
 	for _, r := range all {
@@ -582,7 +584,7 @@ func reasons(all map[string]*Refusal) []Refusal {
 	return list
 }
 
-// whose is the container as people know it.
+// whose names a line's container as people know it.
 func whose(l *Line) string {
 	switch {
 	case l.Pod != "":
@@ -593,7 +595,7 @@ func whose(l *Line) string {
 	return l.ID
 }
 
-// Summary is what has been counted, as of now.
+// Summary returns the numbers so far. now is the time of the report.
 func (c *Collector) Summary(now time.Time) *Summary {
 	for _, counts := range c.created.unstarted() {
 		for _, n := range counts {
@@ -602,7 +604,7 @@ func (c *Collector) Summary(now time.Time) *Summary {
 		}
 	}
 	c.created = created{open: map[string][]creation{}, starts: c.created.starts}
-	s := c.s // the numbers in it are corrected now
+	s := c.s // a copy, to be corrected below
 	s.Made, s.Logs = now, []string{}
 	s.Images, s.Namespaces, s.Rules = sorted(c.images), sorted(c.namespaces), sorted(c.rules)
 	s.Profiles = sorted(c.profiles)
@@ -641,7 +643,7 @@ func (c *Collector) Summary(now time.Time) *Summary {
 	return &s
 }
 
-// sorted puts what runs as root first, then what is refused.
+// sorted sorts by containers left as root, then by refusals.
 func sorted(all map[string]*Group) []Group {
 	list := []Group{}
 	for _, g := range all {
@@ -653,7 +655,7 @@ func sorted(all map[string]*Group) []Group {
 	return list
 }
 
-// spans are what a timeline is divided into: the first in which it has not too many parts.
+// spans are the units of a timeline. The first that needs at most maxBuckets is used.
 var spans = []struct {
 	name  string
 	begin func(time.Time) time.Time
@@ -701,5 +703,5 @@ func (c *Collector) timeline() (span string, all []Bucket) {
 		}
 		return span.name, all
 	}
-	return "", []Bucket{} // centuries: somebody's clock was wrong
+	return "", []Bucket{} // centuries: a clock was wrong
 }

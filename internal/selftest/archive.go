@@ -11,18 +11,18 @@ import (
 	"runtime"
 )
 
-// The tags of the images in writeArchive's archive: who each of them asks for.
+// The tags of the archive's images, after the user that each requests.
 const (
 	rootTag     = "root"
 	ordinaryTag = "ordinary"
 )
 
-// reference is an image's name; "{name}" stands for the test's.
+// reference returns an image's name; "{name}" stands for the name of the test.
 func reference(tag string) string { return "docker.io/library/{name}:" + tag }
 
-// writeArchive writes two images with the same files in the form of "docker save", which "ctr images import" reads
-// (moby/docker-image-spec, "Combined Image JSON + Filesystem Changeset Format"). One asks for root, the other for 1000:1000, as ctr of
-// containerd 1.6 has no --user.
+// writeArchive writes two images with the same files in the format of "docker save", which "ctr images import" reads
+// (moby/docker-image-spec, "Combined Image JSON + Filesystem Changeset Format"). One requests root, and the other 1000:1000,
+// because ctr of containerd 1.6 has no --user.
 func writeArchive(to io.Writer, name string) error {
 	sum, size := sha256.New(), counter(0)
 	if err := writeTar(io.MultiWriter(sum, &size)); err != nil {
@@ -70,7 +70,7 @@ func writeArchive(to io.Writer, name string) error {
 	return w.Close()
 }
 
-// counter says how much was written.
+// counter counts the bytes that were written.
 type counter int64
 
 // Write counts.

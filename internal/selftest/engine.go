@@ -19,19 +19,19 @@ import (
 // Engine is an engine under test, through its own command line.
 type Engine struct {
 	Engine  *engines.Engine // one of Testable
-	Host    string          // docker's --host; "": the one in force
-	Runtime string          // the name that the runtime is registered under
-	Binary  string          // nonroot-runc: ctr knows programs, no names
+	Host    string          // docker's --host; "": docker's default
+	Runtime string          // the name under which the runtime is registered
+	Binary  string          // nonroot-runc's path, because ctr takes a path instead of a name
 }
 
-// Testable are the engines that have a command line of their own which makes containers of an image that is handed over. CRI-O has
-// none: crictl, another project's, starts only what CRI-O has pulled.
+// Testable lists the engines whose own command line can run a local image. CRI-O has none: crictl, from another project,
+// only starts images that CRI-O has pulled.
 func Testable() []*engines.Engine {
 	return []*engines.Engine{&engines.Docker, &engines.Podman, &engines.Containerd}
 }
 
-// Try does the same as a Runtime's through the engine, with its run and its exec in several forms. Image and containers are gone
-// afterwards.
+// Try tests like a Runtime's Try, but through the engine, with several forms of run and exec. It removes the image and the
+// containers.
 func (e Engine) Try(ctx context.Context) (all []Finding, err error) {
 	t := engineTrial{Engine: e, client: clientOf(e.Engine), name: "nonroot-selftest-" + strings.ToLower(rand.Text()[:12])}
 	if t.client == nil {
@@ -52,21 +52,21 @@ func (e Engine) Try(ctx context.Context) (all []Finding, err error) {
 	return append(all, more...), err
 }
 
-// client is an engine's command line. In its words, {name} stands for the test's, {runtime} and {binary} for what is tested, and
-// {options} for those of a form.
+// client is an engine's command line. In its words, {name} stands for the name of the test, {runtime} and {binary} for the
+// runtime under test, and {options} for the options of a form.
 type client struct {
 	program     string
-	image       func(io.Writer, string) error // what importImage reads
+	image       func(io.Writer, string) error // writes the input of importImage
 	importImage []string
-	run, stay   []string // what the container runs comes behind it
+	run, stay   []string // the container's command is appended
 	exec        []string
 	runs, execs []form
-	// What is left is removed, and that there is nothing to remove is fine.
+	// Cleaning up. It is no error if there is nothing to remove, which the client says in the words of nothing.
 	removeContainer, removeImage [][]string
-	nothing                      []string // what is said then
+	nothing                      []string
 }
 
-// form is a way to ask for root.
+// form is one way to request root.
 type form struct {
 	what    string
 	options []string
@@ -88,8 +88,8 @@ func clientOf(e *engines.Engine) *client {
 	return nil
 }
 
-// likeDocker is Docker's command line, which Podman's follows. Without --network none, a daemon without a bridge would fail the test.
-// Who stays asks for an ordinary user, as the policy may refuse root.
+// likeDocker returns the command line of Docker, and of Podman, which copies it. --network none is needed for a daemon
+// without a bridge. The container that stays requests an ordinary user, because the policy may refuse root.
 func likeDocker(cli string, run ...string) *client {
 	run = append(slices.Clone(run), "--name", "{name}", "--network", "none", "--entrypoint", program, "{options}")
 	return &client{
@@ -111,8 +111,8 @@ func likeDocker(cli string, run ...string) *client {
 	}
 }
 
-// ctr is containerd's, in a namespace of the test's own. It names programs, so that the registration for pods is not what is
-// tested; containerd, its shim and the runtime are.
+// ctr returns the command line of containerd's own client, in a namespace of the test's own. It takes the runtime's path, so
+// that containerd, its shim and the runtime are tested, but the registration for pods is not.
 func ctr() *client {
 	in := []string{"--namespace", "{name}"}
 	run := slices.Concat(in, []string{"run", "--runc-binary", "{binary}", "{options}"})
@@ -140,14 +140,14 @@ func ctr() *client {
 	}
 }
 
-// engineTrial is one test; its name is that of its image and of each of its containers.
+// engineTrial is one test. Its name is also that of its image and of its containers.
 type engineTrial struct {
 	Engine
 	client *client
 	name   string
 }
 
-// run makes a container that says what it achieved, and ends.
+// run starts a container that prints what it achieved and exits.
 func (t *engineTrial) run(ctx context.Context, f form) (all []Finding, err error) {
 	defer func() { err = errors.Join(err, t.remove(t.client.removeContainer)) }()
 	out, err := t.call(ctx, nil, append(t.words(t.client.run, f.options), All))
@@ -165,7 +165,7 @@ func (t *engineTrial) run(ctx context.Context, f form) (all []Finding, err error
 	return all, nil
 }
 
-// execs makes a container that stays, and tries to run something as root in it.
+// execs starts a container that stays, and tries to run commands as root in it.
 func (t *engineTrial) execs(ctx context.Context) (all []Finding, err error) {
 	defer func() { err = errors.Join(err, t.remove(t.client.removeContainer)) }()
 	if _, err := t.call(ctx, nil, t.words(t.client.stay, nil)); err != nil {
@@ -174,7 +174,7 @@ func (t *engineTrial) execs(ctx context.Context) (all []Finding, err error) {
 	for _, f := range t.client.execs {
 		out, err := t.call(ctx, nil, t.words(t.client.exec, f.options))
 		if err != nil {
-			all = append(all, notMade(f.what, said(err)+string(out))) // docker exec says it on stdout
+			all = append(all, notMade(f.what, said(err)+string(out))) // docker exec prints it on stdout
 			continue
 		}
 		all = append(all, statusFinding(f.what, out))
@@ -185,12 +185,12 @@ func (t *engineTrial) execs(ctx context.Context) (all []Finding, err error) {
 func (t *engineTrial) importImage(ctx context.Context) error {
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(t.client.image(w, t.name)) }()
-	defer r.Close() //nolint:errcheck // ends the writer, if it hasn't
+	defer r.Close() //nolint:errcheck // ends the writer
 	_, err := t.call(ctx, r, t.words(t.client.importImage, nil))
 	return err
 }
 
-// words are those of a command line with what they stand for.
+// words fills in the placeholders of a command line.
 func (t *engineTrial) words(template, options []string) []string {
 	with := strings.NewReplacer("{name}", t.name, "{runtime}", t.Runtime, "{binary}", t.Binary)
 	var all []string
@@ -212,7 +212,7 @@ func (t *engineTrial) call(ctx context.Context, stdin io.Reader, args []string) 
 	return ask.Run(ctx, stdin, t.client.program, args...)
 }
 
-// remove has a time of its own: it is needed after an interrupt, too.
+// remove uses its own context, because it also runs after an interrupt.
 func (t *engineTrial) remove(commands [][]string) error {
 	var all []error
 	for _, one := range commands {
@@ -224,7 +224,7 @@ func (t *engineTrial) remove(commands [][]string) error {
 	return errors.Join(all...)
 }
 
-// eachOnce joins errors, and leaves out those that say the same as another.
+// eachOnce joins errors, without those whose text another one already has.
 func eachOnce(errs ...error) error {
 	var all []error
 	for _, err := range errs {
@@ -241,7 +241,7 @@ func eachOnce(errs ...error) error {
 	return errors.Join(all...)
 }
 
-// said is what the engine said of a failure.
+// said returns what the engine printed about a failure.
 func said(err error) string {
 	var f *ask.Failure
 	if errors.As(err, &f) {

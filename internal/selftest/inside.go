@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package selftest tries to become root in a container of its own. It takes the runtime for a program that it knows nothing of:
-// no code of the runtime's decides here, as a test that shared it would share its faults.
+// Package selftest tries to become root in a container of its own. It treats the runtime as a black box, and shares no code
+// with it: a test with the runtime's code would also have its faults.
 //
-//	inside.go   what runs in the container
-//	rootfs.go   what the container is made of
-//	runtime.go  a container through the runtime
-//	docker.go   a container through Docker
-//	judge.go    what the answers are worth
+//	inside.go   runs in the container
+//	rootfs.go   the container's files
+//	archive.go  the same files as images
+//	runtime.go  a test through the runtime
+//	engine.go   a test through an engine
+//	judge.go    what the answers prove
 package selftest
 
 import (
@@ -24,30 +25,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the program can be told to do in the container, as its only argument behind the hidden verb.
+// What the program does in the container, as the only argument of the hidden verb.
 const (
-	Verb   = "self-test-inside" // of nonroot-ctl
-	All    = "all"              // status and every attempt
-	Stay   = "stay"             // the same, then wait until stdin ends
+	Verb   = "self-test-inside" // the hidden verb of nonroot-ctl
+	All    = "all"              // print its status, and make every attempt
+	Stay   = "stay"             // the same, then wait for the end of stdin
 	Linger = "linger"           // wait for a minute
-	see    = "status"           // its own status only
-	climb  = "become"           // tries to change its ids to root's
+	see    = "status"           // print only its own status
+	climb  = "become"           // try to change its ids to root's
 )
 
 // The files of the container.
 const (
 	program    = "/nonroot-ctl"
-	setuidFile = "/setuid"     // the program, root's, mode 4755
+	setuidFile = "/setuid"     // the program, owned by root, mode 4755
 	capsFile   = "/capability" // the program, with file capabilities
 )
 
-// Witness is what the program in the container saw and achieved.
+// Witness is what the program in the container observed and achieved.
 type Witness struct {
 	Status   Status             `json:"status"`
 	Attempts map[string]Attempt `json:"attempts"`
 }
 
-// Status is a process's credentials as /proc/self/status has them: each list is real, effective, saved, file system.
+// Status holds a process's credentials from /proc/self/status. UID and GID are real, effective, saved set and file system.
 type Status struct {
 	UID         []uint32 `json:"uid"`
 	GID         []uint32 `json:"gid"`
@@ -59,10 +60,10 @@ type Status struct {
 	NoNewPrivs  bool     `json:"no_new_privs"`
 }
 
-// Attempt is one try to get privileges.
+// Attempt is one attempt to gain privileges.
 type Attempt struct {
-	Failed string  `json:"failed"` // the kernel's answer; "": it worked
-	Status *Status `json:"status"` // of the process that came of it
+	Failed string  `json:"failed"` // the kernel's error; "": it succeeded
+	Status *Status `json:"status"` // of the process that resulted
 }
 
 // The attempts.
@@ -74,7 +75,7 @@ const (
 	unshare = "unshare(CLONE_NEWUSER)"
 )
 
-// Inside is what runs in the container: it prints a Witness, or a Status.
+// Inside runs in the container. It prints a Witness, or for some verbs a Status.
 func Inside(what string, stdin io.Reader, stdout io.Writer) error {
 	var answer any
 	switch what {
@@ -125,7 +126,7 @@ func witness() (*Witness, error) {
 	}}, nil
 }
 
-// attempt starts a child and takes its status down.
+// attempt starts a child process and records its status.
 func attempt(file, what string, how *syscall.SysProcAttr) Attempt {
 	cmd := exec.Command(file, Verb, what)
 	cmd.SysProcAttr = how
@@ -144,7 +145,7 @@ func attempt(file, what string, how *syscall.SysProcAttr) Attempt {
 	return Attempt{Status: s}
 }
 
-// become asks for root's ids, one after the other; one is enough to fail the test.
+// become tries to set each of its ids to root's. One success fails the test.
 func become() error {
 	errs := []error{
 		unix.Setgroups([]int{0}),
@@ -167,8 +168,8 @@ func ownStatus() (*Status, error) {
 	return parseStatus(string(text))
 }
 
-// parseStatus reads /proc/PID/status (proc(5)), apart from the runtime's own parser: a witness that shared it would share
-// its faults. What is not there, or not as it must be, is a failure: a test that sees nothing has not passed.
+// parseStatus parses /proc/PID/status (proc(5)). It does not use internal/proc, for the same reason as the package. A
+// missing or malformed line is an error, because a test that sees nothing has not passed.
 func parseStatus(text string) (*Status, error) {
 	s := &Status{}
 	var nnp uint64

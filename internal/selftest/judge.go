@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Finding is the answer to one question of the self-test.
+// Finding is the result for one question of the self-test.
 type Finding struct {
 	What   string
-	Broken bool   // a promise is
-	Unsure bool   // it could not be tried
-	Detail string // what was seen
+	Broken bool   // a promise is broken
+	Unsure bool   // it could not be tested
+	Detail string // what was observed
 }
 
-// judge says what a container's answers are worth. Each promise is one finding.
+// judge turns a container's answers into findings, one per promise.
 func judge(w *Witness) []Finding {
 	all := credentials(&w.Status)
 	for _, name := range []string{ids, setuid, caps, clone, unshare} {
@@ -46,8 +46,8 @@ func judge(w *Witness) []Finding {
 	return all
 }
 
-// refused says how an attempt failed. It's worth something only where the kernel refused it: what was not there, or could
-// not be run for another reason, was not tried.
+// refused records how an attempt failed. Only a refusal by the kernel keeps a promise: an attempt that failed because a file
+// was missing, or for any other reason, tested nothing.
 func (f *Finding) refused(failed string, by ...unix.Errno) {
 	f.Detail = "refused: " + failed
 	if !slices.ContainsFunc(by, func(e unix.Errno) bool { return strings.HasSuffix(failed, e.Error()) }) {
@@ -55,7 +55,7 @@ func (f *Finding) refused(failed string, by ...unix.Errno) {
 	}
 }
 
-// credentials are the findings on a process's own status.
+// credentials judges a process's own status.
 func credentials(s *Status) []Finding {
 	held := s.Inheritable | s.Permitted | s.Effective | s.Ambient
 	return []Finding{
@@ -67,7 +67,7 @@ func credentials(s *Status) []Finding {
 	}
 }
 
-// powers is what of root's a process has.
+// powers lists what a process has of root's privileges.
 func powers(s *Status) []string {
 	var all []string
 	for _, f := range credentials(s) {
@@ -78,7 +78,7 @@ func powers(s *Status) []string {
 	return all
 }
 
-// one makes a single finding of a process's status.
+// one sums up a process's status as a single finding.
 func one(what string, s *Status) Finding {
 	var broken []string
 	for _, f := range credentials(s) {

@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The container is this very program, three times, and nothing else: it is static.
+// The container holds three copies of this program and nothing else. That is enough because the program is static.
 
-// self is the running program's file.
+// self is the file of the running program.
 const self = "/proc/self/exe"
 
-// directories are mount points, so that no runtime has to make any.
+// directories are mount points, created here so that no runtime has to.
 var directories = []string{"dev", "etc", "proc", "sys", "tmp"}
 
 // files are the copies of the program.
@@ -33,14 +33,14 @@ var files = []struct {
 	{capsFile, 0o755, true},
 }
 
-// capability is the attribute of a file that gives CAP_SETUID and CAP_SETGID, permitted and effective, to whoever runs it
-// (capabilities(7), "File capability versioning"; linux/capability.h, struct vfs_cap_data). Engines leave both in the
-// bounding set.
+// capability returns the extended attribute that gives CAP_SETUID and CAP_SETGID, permitted and effective, to whoever
+// executes the file (capabilities(7), "File capability versioning"; linux/capability.h, struct vfs_cap_data). Engines have
+// both in the bounding set.
 func capability() []byte {
 	const revision2, effective = 0x02000000, 0x000001
 	data := binary.LittleEndian.AppendUint32(nil, revision2|effective)
 	data = binary.LittleEndian.AppendUint32(data, 1<<unix.CAP_SETUID|1<<unix.CAP_SETGID)
-	return append(data, make([]byte, 12)...) // nothing inheritable, no higher capabilities
+	return append(data, make([]byte, 12)...) // no inheritable set, no high capabilities
 }
 
 // makeRootfs fills an empty directory.
@@ -81,7 +81,7 @@ func copyTo(name string) error {
 	return errors.Join(err, out.Close())
 }
 
-// writeTar writes the same as an archive for "docker import", which takes attributes from PAX records
+// writeTar writes the same files as an archive for "docker import", which reads extended attributes from PAX records
 // (moby/go-archive, "SCHILY.xattr.").
 func writeTar(to io.Writer) error {
 	in, err := os.ReadFile(self)
@@ -109,10 +109,10 @@ func writeTar(to io.Writer) error {
 	return w.Close()
 }
 
-// usual are the places for a bundle: root's own, and mostly on disks where setuid files count.
+// usual lists the default places for a bundle: they are root's, and usually on file systems without nosuid.
 var usual = []string{"/var/lib", "/var/tmp", "/root", "/opt"}
 
-// place is a directory where setuid files count, which a test of them needs.
+// place returns a directory in which setuid files work, because the test needs them to.
 func place(given string) (string, error) {
 	candidates := usual
 	if given != "" {

@@ -18,19 +18,19 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Limit is how long one step may take.
+// Limit is the time limit for each step.
 const Limit = 30 * time.Second
 
 // Runtime is a runtime under test.
 type Runtime struct {
 	Binary string
-	Policy string // "": the one that the binary finds; a runtime that is not ours has none
-	Dir    string // where the bundle is made, "": a usual place
-	User   uint32 // who the container asks to be
+	Policy string // the policy file; "": the binary's default, or a runtime that has none
+	Dir    string // where to create the bundle; "": one of the usual places
+	User   uint32 // the user that the container requests
 }
 
-// Try makes a container that asks for root and for whatever leads there, and tries to become root in it and by an exec.
-// Everything it makes is gone afterwards. It fails where there is no container to ask.
+// Try creates a container that requests root and everything that could lead to it, and tries to become root in it, from
+// inside and by an exec. It removes what it created. It fails if no container could be started.
 func (r Runtime) Try(ctx context.Context) (all []Finding, err error) {
 	at, err := place(r.Dir)
 	if err != nil {
@@ -78,7 +78,7 @@ func (t *trial) prepare() error {
 	)
 }
 
-// command is a call of the runtime.
+// command returns a call of the runtime.
 func (t *trial) command(ctx context.Context, args ...string) *exec.Cmd {
 	all := []string{"--root", filepath.Join(t.dir, "state")}
 	if t.Policy != "" {
@@ -89,11 +89,11 @@ func (t *trial) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run creates and starts the container as engines do, reads what it says, and makes an exec.
+// run creates and starts the container like an engine, reads its answer, and runs an exec in it.
 func (t *trial) run(ctx context.Context) ([]Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, Limit)
 	defer cancel()
-	stay, hold, err := os.Pipe() // the container ends when hold is closed
+	stay, hold, err := os.Pipe() // the container exits when hold is closed
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (t *trial) run(ctx context.Context) ([]Finding, error) {
 	return append(judge(w), t.execAsRoot(ctx)), nil
 }
 
-// answer waits for the container's one line.
+// answer waits for the single line that the container prints.
 func (t *trial) answer(ctx context.Context) (*Witness, error) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -149,7 +149,7 @@ func (t *trial) answer(ctx context.Context) (*Witness, error) {
 	}
 }
 
-// execAsRoot asks for root with every capability, as "docker exec -u 0 --privileged" does.
+// execAsRoot requests root with every capability, like "docker exec -u 0 --privileged".
 func (t *trial) execAsRoot(ctx context.Context) Finding {
 	const what = "exec as uid 0"
 	var stderr bytes.Buffer
@@ -162,9 +162,9 @@ func (t *trial) execAsRoot(ctx context.Context) Finding {
 	return statusFinding(what, out)
 }
 
-// notMade judges a call that made no process: a refusal of ours keeps the promise, anything else says nothing.
+// notMade judges a call that started no process. Our own refusal keeps the promise; any other failure proves nothing.
 func notMade(what, said string) Finding {
-	if strings.Contains(said, `nonroot-runc: container "`) { // and not just the program's path
+	if strings.Contains(said, `nonroot-runc: container "`) { // more than the program's path
 		return Finding{What: what, Detail: "refused: " + strings.TrimSpace(said)}
 	}
 	return Finding{What: what, Unsure: true, Detail: "it could not be tried: " + strings.TrimSpace(said)}
@@ -191,7 +191,7 @@ func (t *trial) failed(verb string, err error, said string) error {
 	return fmt.Errorf("%s %s: %w: it says %q", t.Binary, verb, err, strings.TrimSpace(said))
 }
 
-// remove deletes the container, if there is one. It has a time of its own: it is needed after an interrupt, too.
+// remove deletes the container if it exists. It uses its own context, because it also runs after an interrupt.
 func (t *trial) remove() error {
 	if _, err := os.Stat(filepath.Join(t.dir, "state", t.id)); errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -204,14 +204,14 @@ func (t *trial) remove() error {
 	return nil
 }
 
-// every capability that engines give, and those that would do most harm.
+// everyCapability has the engines' default capabilities, and the most harmful others.
 var everyCapability = []string{
 	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP",
 	"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_CHROOT", "CAP_MKNOD", "CAP_AUDIT_WRITE", "CAP_SETFCAP", "CAP_SYS_ADMIN",
 	"CAP_SYS_PTRACE",
 }
 
-// tempting is a config.json that asks for root, without seccomp, with capabilities, group 0 and new privileges.
+// tempting returns a config.json that requests root, with capabilities, group 0 and new privileges, and without seccomp.
 func tempting(uid uint32) *specs.Spec {
 	return &specs.Spec{
 		Version: "1.0.2",

@@ -33,7 +33,7 @@ func TestParseStatus(t *testing.T) {
 	if err != nil || !slices.Equal(s.UID, []uint32{65532, 65532, 65532, 65532}) || !s.NoNewPrivs || len(s.Groups) != 0 {
 		t.Fatalf("%+v, %v", s, err)
 	}
-	// What isn't there, or is something else, is not taken for nothing.
+	// A missing or malformed line is an error, and not an empty value.
 	for line := range strings.Lines(nobody) {
 		name, _, _ := strings.Cut(line, ":")
 		if name == "Name" || name == "Umask" || name == "CapBnd" || name == "Seccomp" {
@@ -48,7 +48,7 @@ func TestParseStatus(t *testing.T) {
 	}
 }
 
-// broken are the promises that a witness shows to be.
+// broken lists the promises that a witness shows to be broken.
 func broken(w *Witness) []string {
 	all := []string{}
 	for _, f := range judge(w) {
@@ -59,10 +59,10 @@ func broken(w *Witness) []string {
 	return all
 }
 
-// kernel is how a refusal of the kernel's reads.
+// kernel is the text of a refusal by the kernel.
 const kernel = "fork/exec /x: operation not permitted"
 
-// TestUnsure: an attempt that failed for another reason than the kernel's refusal was none.
+// TestUnsure: an attempt that failed without a refusal by the kernel tested nothing.
 func TestUnsure(t *testing.T) {
 	s, err := parseStatus(nobody)
 	if err != nil {
@@ -126,7 +126,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// statusOf makes the capability file's attempt one that worked.
+// statusOf turns the capability file's attempt into one that succeeded.
 func (a Attempt) statusOf(t *testing.T, w *Witness) *Status {
 	t.Helper()
 	s := w.Status
@@ -134,7 +134,7 @@ func (a Attempt) statusOf(t *testing.T, w *Witness) *Status {
 	return &s
 }
 
-// TestNotMade: only a refusal of nonroot-runc's own keeps the promise.
+// TestNotMade: only nonroot-runc's own refusal keeps the promise.
 func TestNotMade(t *testing.T) {
 	for said, unsure := range map[string]bool{
 		`docker: OCI runtime create failed: nonroot-runc: container "x": the policy refuses root`: false,
@@ -188,7 +188,7 @@ func TestTar(t *testing.T) {
 	}
 }
 
-// TestEachOnce: a daemon that does not answer says so of the image, and again of each thing that would be removed.
+// TestEachOnce: a daemon that does not answer fails for the image, and again for everything to be removed.
 func TestEachOnce(t *testing.T) {
 	down, other := func() error { return errors.New("it is down") }, errors.New("other")
 	if got := eachOnce(errors.Join(down(), other), nil, errors.Join(down(), down())); got == nil || got.Error() != "it is down\nother" || !errors.Is(got, other) {
@@ -197,7 +197,7 @@ func TestEachOnce(t *testing.T) {
 	if got := eachOnce(nil, errors.Join(nil)); got != nil {
 		t.Errorf("%v", got)
 	}
-	// As one that has a context of its own is not taken apart.
+	// An error that adds context of its own is not split.
 	if got := eachOnce(fmt.Errorf("read: %w", down()), down()); got.Error() != "read: it is down\nit is down" {
 		t.Errorf("%v", got)
 	}
