@@ -446,7 +446,7 @@ func replaceLike(name string, text []byte, like os.FileInfo) error {
 	return err
 }
 
-// isData says that a file's name is not a Dockerfile's.
+// isData reports whether a file's name is not a Dockerfile's.
 func isData(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
 }

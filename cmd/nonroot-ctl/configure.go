@@ -306,7 +306,7 @@ func (r request) changed(f configure.File, format configure.Format) (configure.C
 	return configure.Change{File: f, Next: f.Content}, nil // the registration stays, as containers need it
 }
 
-// writable says that the caller may replace a file, or create it and the directories above it.
+// writable reports whether the caller may replace a file, or create it and the directories above it.
 func writable(file string) bool {
 	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
 		err := unix.Access(dir, unix.W_OK)

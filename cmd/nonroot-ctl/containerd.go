@@ -135,7 +135,7 @@ func (d containerd) print(args ...string) ([]byte, error) {
 	return out, err
 }
 
-// inPlace says that config.toml itself has to be edited. What was registered there under containerd 1 stays there
+// inPlace reports whether config.toml itself has to be edited. What was registered there under containerd 1 stays there
 // under containerd 2.
 func (d containerd) inPlace(main []byte, name string) (bool, error) {
 	if d.release.Major < 2 {

@@ -138,7 +138,7 @@ func arranged(a *cli.App, args []string) []string {
 	return out
 }
 
-// takesValue says that the word is an option, and the next word its value.
+// takesValue reports whether the word is an option, and the next word its value.
 func takesValue(known []cli.Flag, word string) bool {
 	name := strings.TrimLeft(word, "-")
 	for _, f := range known {

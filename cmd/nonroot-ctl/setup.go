@@ -277,7 +277,7 @@ func (s *setup) policy() error {
 	return nil
 }
 
-// says says that a policy contains more than comments.
+// says reports whether a policy contains more than comments.
 func says(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {

@@ -30,7 +30,7 @@ func painted(to io.Writer, how *color.Color, text string) string {
 	return how.Sprint(text)
 }
 
-// isTerminal says that a file is a terminal.
+// isTerminal reports whether a file is a terminal.
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil

@@ -82,7 +82,7 @@ func (s *site) create() *osexec.Cmd {
 	return cmd
 }
 
-// called says whether the runtime was called, and fails where it saw a config.json that was not rewritten.
+// called reports whether the runtime was called, and fails where it saw a config.json that was not rewritten.
 func (s *site) called() bool {
 	s.t.Helper()
 	if _, err := os.Stat(s.calls); err != nil {

@@ -40,7 +40,7 @@ func preservedFDs(cmd *runcargs.Command) error {
 	return nil
 }
 
-// leadsOut says whether an open descriptor is a directory or an O_PATH handle.
+// leadsOut reports whether an open descriptor is a directory or an O_PATH handle.
 func leadsOut(fd int) bool {
 	var st unix.Stat_t
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)

@@ -9,7 +9,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/facts"
 )
 
-// isHostRoot says that this process is the host's root.
+// isHostRoot reports whether this process is the host's root.
 func isHostRoot(c facts.Caller) bool { return c.IsHostRoot() && os.Geteuid() == 0 }
 
 // leaveGroups lets the next runtime start without additional groups. If the container's user namespace forbids

@@ -62,7 +62,7 @@ func (c *invocation) decided(d decision.Decision) error {
 	return nil
 }
 
-// logged says that there is a log, so that it is worth gathering what goes into it.
+// logged reports whether there is a log, so that it is worth gathering what goes into it.
 func (c *invocation) logged() bool { return c.log.Anywhere() }
 
 // saw records the container's config.json.

@@ -50,7 +50,7 @@ func distributions() []distribution {
 	return []distribution{distribution(debian), distribution(alpine), distribution(fedora), distribution(openSUSE), distribution(arch), distribution(busybox)}
 }
 
-// has says whether a line is in the file. Lines of a passwd, of which its words are made, have no line feeds.
+// has reports whether a line is in the file. Lines of a passwd, of which its words are made, have no line feeds.
 func (d distribution) has(words ...string) bool {
 	return strings.Contains(string(d), "\n"+strings.Join(words, " ")+"\n")
 }
@@ -84,7 +84,7 @@ func (s shipped) account(name string, uid uint32) bool {
 	return uid == nobody || s.daemon(name, uid) || s.has("account", name, number)
 }
 
-// daemon says that an account belongs to a package that other packages pull in: what it has below /var doesn't say
+// daemon reports whether an account belongs to a package that other packages pull in: what it has below /var doesn't say
 // what the image is for.
 func (s shipped) daemon(name string, uid uint32) bool {
 	if uid > lastSystemID {

@@ -42,7 +42,7 @@ func (im *Image) Close() error {
 //
 // Inside translates the owner of a file of the rootfs into a uid of the container's.
 //
-// Trusted says whether only root can change what a path of the host leads to. A layer whose path others can redirect
+// Trusted reports whether only root can change what a path of the host leads to. A layer whose path others can redirect
 // doesn't count: if an engine unmounts a layer once the overlay is mounted, somebody else may have put another
 // directory in its place.
 func (im *Image) Layers(inside func(owner uint32) (uid uint32, ok bool), trusted func(dir string) bool) *Image {

@@ -36,7 +36,7 @@ func (im *Image) UIDs() *UIDs {
 	return &UIDs{passwd: im.passwd.text}
 }
 
-// Has says whether there is an entry for a uid. A nil UIDs has none.
+// Has reports whether there is an entry for a uid. A nil UIDs has none.
 func (u *UIDs) Has(uid uint32) bool {
 	if u == nil {
 		return false

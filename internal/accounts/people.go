@@ -54,7 +54,7 @@ func (a *Files) Person(name string) (*Person, error) {
 	return p, nil
 }
 
-// isMember says whether a name stands in a list with commas.
+// isMember reports whether a name stands in a list with commas.
 func isMember(members []byte, name string) bool {
 	for m := range bytes.SplitSeq(members, []byte{','}) {
 		if string(m) == name {

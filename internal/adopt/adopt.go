@@ -389,7 +389,7 @@ func readJournal(text []byte) (all []*entry) {
 	return all
 }
 
-// giveBack says whether it changed the owner; what is gone, was replaced, or belongs to somebody else does not
+// giveBack reports whether it changed the owner; what is gone, was replaced, or belongs to somebody else does not
 // change.
 func giveBack(o *Options, top int, e *entry) (bool, error) {
 	fd, err := walkTo(top, string(e.Path))
@@ -454,5 +454,5 @@ func LeftIn(dir string, owners trusted.Owners) (l Left) {
 	return l
 }
 
-// Named says whether an access control list (acl(5)) lets others than owner and group write at the top of a volume.
+// Named reports whether an access control list (acl(5)) lets others than owner and group write at the top of a volume.
 func Named(dir string, owners trusted.Owners) bool { return layer.NamedByList(dir, owners) }

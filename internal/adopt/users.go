@@ -53,7 +53,7 @@ type container struct {
 	}
 }
 
-// hasUsers says that a container has a user namespace, in which ids differ from those on disk: because it asked for
+// hasUsers reports whether a container has a user namespace, in which ids differ from those on disk: because it asked for
 // one, or its engine did.
 func (c *container) hasUsers(upper string) bool {
 	var st unix.Stat_t
@@ -235,7 +235,7 @@ func volumeAt(dir string) (v volumeOnDisk, err error) {
 	return v, nil
 }
 
-// mountedIn says that a process has a mount of the volume or of something in it, or a writable one of a directory
+// mountedIn reports whether a process has a mount of the volume or of something in it, or a writable one of a directory
 // above it. Other file systems are not looked at: they may not answer.
 func (v *volumeOnDisk) mountedIn(pid int) bool {
 	id := strconv.Itoa(pid)
@@ -257,13 +257,13 @@ func (v *volumeOnDisk) mountedIn(pid int) bool {
 	return false
 }
 
-// isAtHome says that a process has this one's root directory.
+// isAtHome reports whether a process has this one's root directory.
 func isAtHome(pid string) bool {
 	var own, its unix.Stat_t
 	return unix.Stat("/", &own) == nil && unix.Stat("/proc/"+pid+"/root/", &its) == nil && own.Dev == its.Dev && own.Ino == its.Ino
 }
 
-// isAt says that the volume itself is below a directory at that path, and not something mounted over it.
+// isAt reports whether the volume itself is below a directory at that path, and not something mounted over it.
 func (v *volumeOnDisk) isAt(dir, below string) bool {
 	top, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

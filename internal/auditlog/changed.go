@@ -53,7 +53,7 @@ func part(path string) string {
 	return path
 }
 
-// hasParts says that a member is an object whose own members have names.
+// hasParts reports whether a member is an object whose own members have names.
 func hasParts(path string) bool {
 	switch path {
 	case "process", "process.user", "linux", "linux.resources":

@@ -69,7 +69,7 @@ type Secret struct {
 	File      string // "": it is none
 }
 
-// Is says that a text is a Compose file's, as far as that can be told without reading it: it has services at its top.
+// Is reports whether a text is a Compose file's, as far as that can be told without reading it: it has services at its top.
 func Is(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if bytes.HasPrefix(line, []byte("services:")) || bytes.HasPrefix(line, []byte(`"services"`)) {
@@ -79,7 +79,7 @@ func Is(text []byte) bool {
 	return false
 }
 
-// IsName says that a file has a name that docker compose looks for.
+// IsName reports whether a file has a name that docker compose looks for.
 func IsName(name string) bool {
 	base, ext := strings.ToLower(name), strings.ToLower(path.Ext(name))
 	return (ext == ".yaml" || ext == ".yml") && (strings.HasPrefix(base, "compose.") || strings.HasPrefix(base, "docker-compose.") || strings.HasPrefix(base, "compose-") || strings.HasPrefix(base, "docker-compose-"))

@@ -54,7 +54,7 @@ const Binary = "nonroot-runc"
 // Profile is the path of the link by which a binary is called under the profile's name.
 func Profile(binary, name string) string { return binary + "." + name }
 
-// IsOurs says whether an entry's path may have been written by this package.
+// IsOurs reports whether an entry's path may have been written by this package.
 func IsOurs(file string) bool {
 	base := path.Base(file)
 	return base == Binary || strings.HasPrefix(base, Profile(Binary, ""))

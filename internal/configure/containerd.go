@@ -362,7 +362,7 @@ func (i Imports) Remove(old []byte, _ string, _ Note) ([]byte, error) {
 	return d.done()
 }
 
-// Covered says that config.toml reads the drop-in.
+// Covered reports whether config.toml reads the drop-in.
 func (i Imports) Covered(main []byte) bool {
 	list, err := imports(main)
 	return err == nil && slices.ContainsFunc(list, i.covers)

@@ -163,7 +163,7 @@ func PodmanDependents(ctx context.Context, name string) ([]Dependent, error) {
 
 const running = "running"
 
-// usesPodman says that asking Podman creates no storage for a user who has none: the usual place is not empty once an
+// usesPodman reports whether asking Podman creates no storage for a user who has none: the usual place is not empty once an
 // image was pulled.
 func usesPodman() bool {
 	if os.Geteuid() == 0 {

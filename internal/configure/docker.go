@@ -118,7 +118,7 @@ func DockerDefault(daemonJSON []byte) (name, program string, err error) {
 	return name, program, nil
 }
 
-// ReloadEnough says whether dockerd applies a change on SIGHUP. It does not notice that a key was removed (moby,
+// ReloadEnough reports whether dockerd applies a change on SIGHUP. It does not notice that a key was removed (moby,
 // daemon/reload_unix.go, reloadPlatform, 20.10 to 28).
 func ReloadEnough(before, after []byte) bool {
 	was, err := parseDaemon(before)
@@ -157,7 +157,7 @@ func DataRoot(daemonJSON []byte) (string, error) {
 	return engines.Docker.Store.Root, nil
 }
 
-// Remaps says that daemon.json asks for a user namespace, for which dockerd keeps its data in a directory of its own
+// Remaps reports whether daemon.json asks for a user namespace, for which dockerd keeps its data in a directory of its own
 // below its data-root (moby, daemon/daemon_unix.go, setupDaemonRoot).
 func Remaps(daemonJSON []byte) (bool, error) {
 	d, err := parseDaemon(daemonJSON)

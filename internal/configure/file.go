@@ -137,7 +137,7 @@ func (f File) change(next Content, err error) (Change, error) {
 	return Change{File: f, Next: next}, nil
 }
 
-// Nothing says that the file is unchanged. What is kept beside it may still be removed.
+// Nothing reports whether the file is unchanged. What is kept beside it may still be removed.
 func (c Change) Nothing() bool {
 	return (c.Data == nil) == (c.Next.Data == nil) && bytes.Equal(c.Data, c.Next.Data)
 }

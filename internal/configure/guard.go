@@ -101,7 +101,7 @@ func (g Guard) errDiffer() error {
 	return fmt.Errorf("%q and %q are two different programs\nhint: remove one of them", g.Runc, g.aside())
 }
 
-// Installed says that Install has nothing left to do. An error says why it can't be done.
+// Installed reports whether Install has nothing left to do. An error says why it can't be done.
 func (g Guard) Installed() (bool, error) {
 	p, err := g.look()
 	if err != nil {

@@ -28,7 +28,7 @@ type Content struct {
 	Backup  []byte   // the file before the first change; nil: there is none
 }
 
-// sound says that this package can have written the receipt for the file.
+// sound reports whether this package can have written the receipt for the file.
 func (r *Receipt) sound(file string) bool {
 	return r.Notes != nil && !slices.ContainsFunc(r.Directories, func(dir string) bool {
 		return dir == "" || !strings.HasPrefix(file, strings.TrimSuffix(dir, "/")+"/")
@@ -43,7 +43,7 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// untouched says that the file is as the last change left it, or, if that was killed before its end, found it.
+// untouched reports whether the file is as the last change left it, or, if that was killed before its end, found it.
 func (c Content) untouched() bool {
 	r := c.Receipt
 	return r != nil && r.Pristine && (digest(c.Data) == r.Wrote || digest(c.Data) == r.Was)

@@ -27,7 +27,7 @@ const (
 	generatedNote = ". DO NOT EDIT. Use config.toml.tmpl instead."
 )
 
-// Generated says that a configuration is generated from a template, and by which program: its first line that is not
+// Generated reports whether a configuration is generated from a template, and by which program: its first line that is not
 // empty says so (k3s, pkg/agent/templates).
 func Generated(data []byte) (program string, is bool) {
 	line, _, _ := bytes.Cut(bytes.TrimLeft(data, "\r\n\t "), []byte("\n"))
@@ -39,7 +39,7 @@ func Generated(data []byte) (program string, is bool) {
 	return string(name), is
 }
 
-// Maker says whether k3s or RKE2 generate a config.toml each time they start, and which of them: its first line
+// Maker reports whether k3s or RKE2 generate a config.toml each time they start, and which of them: its first line
 // tells, or a template beside it, which may lack that line.
 func Maker(main string, data []byte) (program string, made bool) {
 	if program, made = Generated(data); made {
@@ -82,7 +82,7 @@ func part(data []byte, name string) (from, to int, err error) {
 	return from, from + end + len(last), nil
 }
 
-// Has says that a template has a registration.
+// Has reports whether a template has a registration.
 func (t Template) Has(data []byte, name string) bool {
 	from, _, err := part(data, name)
 	return from >= 0 || err != nil

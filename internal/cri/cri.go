@@ -89,7 +89,7 @@ func read(answer *runtime.StatusResponse) (*State, error) {
 	return s, nil
 }
 
-// Has says that the running daemon calls a binary for a handler. Of a daemon that does not tell which binary it calls, the name is
+// Has reports whether the running daemon calls a binary for a handler. Of a daemon that does not tell which binary it calls, the name is
 // all there is.
 func (s *State) Has(handler, binary string) bool {
 	if s.Binaries != nil {

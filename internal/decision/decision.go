@@ -23,7 +23,7 @@ const (
 	Off     Mode = "off"     // it runs unchanged
 )
 
-// Exempts says that the mode leaves a container unchanged.
+// Exempts reports whether the mode leaves a container unchanged.
 func (m Mode) Exempts() bool { return m == Audit || m == Off }
 
 // Source is where an identity comes from.
@@ -129,19 +129,19 @@ type Decision struct {
 	Missing    Missing // facts that it needed and did not get: the decision is final only if there are none
 }
 
-// Refused says that no container or process may start.
+// Refused reports whether no container or process may start.
 func (d *Decision) Refused() bool { return d.Mode == Refuse }
 
-// Enforced says that the container was rewritten. A nil decision enforces nothing.
+// Enforced reports whether the container was rewritten. A nil decision enforces nothing.
 func (d *Decision) Enforced() bool { return d != nil && d.Mode == Rewrite }
 
-// StandsIn says that the identity replaces another uid, which was asked for. Only then is the container adapted to
+// StandsIn reports whether the identity replaces another uid, which was asked for. Only then is the container adapted to
 // it: an image that runs as the user it asks for has what it needs.
 func (d *Decision) StandsIn() bool {
 	return d.Identity != nil && d.Asked != nil && d.Identity.UID != d.Asked.UID
 }
 
-// LosesRootGroup says that a uid other than root's is kept, but root's group, which was asked for beside it, is
+// LosesRootGroup reports whether a uid other than root's is kept, but root's group, which was asked for beside it, is
 // replaced. Images that support arbitrary uids open directories to group 0 for such users.
 func (d *Decision) LosesRootGroup() bool {
 	return d.Identity != nil && d.Asked != nil && d.Identity.UID == d.Asked.UID && d.Asked.GID == 0 && d.Identity.GID != 0
@@ -155,7 +155,7 @@ type Lease struct {
 	ID                uint32 // the one that the owner would get at present
 }
 
-// Same says that two leases are for the same owner and range, whatever id they name.
+// Same reports whether two leases are for the same owner and range, whatever id they name.
 func (l Lease) Same(other Lease) bool {
 	l.ID = other.ID
 	return l == other
@@ -177,5 +177,5 @@ type Missing struct {
 	Lease        *Lease // which id an owner would get; its ID is 0
 }
 
-// Any says that a fact is missing.
+// Any reports whether a fact is missing.
 func (m Missing) Any() bool { return m != Missing{} }

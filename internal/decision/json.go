@@ -66,7 +66,7 @@ type writer struct {
 	noted int // what they have used
 }
 
-// all says that empty members are written, too.
+// all reports whether empty members are written, too.
 func (w *writer) all() bool { return w.view == Explain }
 
 // limits are a member's bounds; 0: there is none.

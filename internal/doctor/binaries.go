@@ -89,7 +89,7 @@ func static(program io.ReaderAt) error {
 	return nil
 }
 
-// sameProgram says that two paths lead to the same program, by a link or as a copy.
+// sameProgram reports whether two paths lead to the same program, by a link or as a copy.
 func sameProgram(a, b string) bool {
 	one, err := os.Stat(a)
 	if err != nil {
@@ -113,7 +113,7 @@ func sameProgram(a, b string) bool {
 	return err == nil && bytes.Equal(first, second)
 }
 
-// isOurs says that an engine's runtime, a path or a name, is nonroot-runc, or a wrapper that calls it.
+// isOurs reports whether an engine's runtime, a path or a name, is nonroot-runc, or a wrapper that calls it.
 func (d *doctor) isOurs(runtime string) bool {
 	if !filepath.IsAbs(runtime) {
 		runtime = find(runtime)
@@ -124,5 +124,5 @@ func (d *doctor) isOurs(runtime string) bool {
 	return strings.HasPrefix(filepath.Base(runtime), "nonroot-runc") || d.leadsToOurs(runtime) || d.binary != "" && sameProgram(runtime, d.binary)
 }
 
-// guarded says that running "runc" runs nonroot-runc (nonroot-ctl configure --guard).
+// guarded reports whether running "runc" runs nonroot-runc (nonroot-ctl configure --guard).
 func (d *doctor) guarded() bool { return d.isOurs("runc") }

@@ -140,7 +140,7 @@ func (d *doctor) oneGoverned() {
 	}
 }
 
-// Installed says whether an engine's program exists, or, for one with a daemon, its socket or file.
+// Installed reports whether an engine's program exists, or, for one with a daemon, its socket or file.
 func Installed(e *engines.Engine) bool {
 	if find(e.Config.Program) != "" {
 		return true
@@ -152,7 +152,7 @@ func Installed(e *engines.Engine) bool {
 	return there(e.Config.Files[0]) || there(e.Sockets[0])
 }
 
-// OnlyDocker says that an engine is the containerd that comes with Docker, and that the machine is not a node of a
+// OnlyDocker reports whether an engine is the containerd that comes with Docker, and the machine is not a node of a
 // Kubernetes cluster: no pods use it.
 func OnlyDocker(e *engines.Engine) bool {
 	if e != &engines.Containerd || !Installed(&engines.Docker) || find(engines.KubeletProgram) != "" {

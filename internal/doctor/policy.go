@@ -96,7 +96,7 @@ type profile struct {
 	policy *policy.Policy
 }
 
-// exempts says that a policy leaves some containers unchanged, as a whole or by a rule that holds.
+// exempts reports whether a policy leaves some containers unchanged, as a whole or by a rule that holds.
 func exempts(p *policy.Policy) bool {
 	return p.Mode.Exempts() || slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Policy.Mode.Exempts() && r.Holds(time.Now()) })
 }

@@ -46,7 +46,7 @@ func (d *doctor) wrapper(name string, p *policy.Policy) {
 // wrapperConfig is nvidia-container-runtime's own file.
 const wrapperConfig = "/etc/nvidia-container-runtime/config.toml"
 
-// leadsToOurs says that a program is a wrapper that calls nonroot-runc: the first of the runtimes in its file that
+// leadsToOurs reports whether a program is a wrapper that calls nonroot-runc: the first of the runtimes in its file that
 // exists (nvidia-container-toolkit, internal/oci, findRuntime).
 func (d *doctor) leadsToOurs(program string) bool {
 	if !runc.Wraps(program) {

@@ -104,7 +104,7 @@ var distribution = []string{
 	"ssh-keysign", "dbus-daemon-launch-helper", "pam_timestamp_check", "userhelper", "bbsuid",
 }
 
-// Usual says that nearly every image of a distribution has the problem, and hardly any application depends on it.
+// Usual reports whether nearly every image of a distribution has the problem, and hardly any application depends on it.
 func (p Problem) Usual() bool {
 	return p.Kind == "setuid" && slices.Contains(distribution, path.Base(p.Where))
 }

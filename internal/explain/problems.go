@@ -52,16 +52,16 @@ type person struct {
 	gids []uint32
 }
 
-// may says whether the person has a right to a file by its mode.
+// may reports whether the person has a right to a file by its mode.
 func (p person) may(right uint32, st *unix.Stat_t) bool { return rootfs.May(right, st, p.uid, p.gids) }
 
-// may says whether the person will have a right to a file: by its mode, or because it will belong to them. The owner
+// may reports whether the person will have a right to a file: by its mode, or because it will belong to them. The owner
 // of a directory may do with it whatever its mode allows owners to do; they may change the mode.
 func (v *view) may(right uint32, at rootfs.Entry) bool {
 	return v.who.may(right, &at.Stat) || v.isGiven(at.Path)
 }
 
-// isGiven says that something will come to belong to the person at creation, or will be opened to them.
+// isGiven reports whether something will come to belong to the person at creation, or will be opened to them.
 func (v *view) isGiven(p string) bool { return slices.Contains(v.given, p) }
 
 // look finds what the container may trip over. It needs an identity other than root's, and the image's files. Before

@@ -107,7 +107,7 @@ func (a *alike) note() string {
 // roots are directories where even an empty one means something to the system's programs.
 var roots = []string{"/root", "/run", "/var/run", "/var/spool", "/var/lib"}
 
-// isPersons says that a person has named what is mounted. That excludes engines' own files, volumes that change owner
+// isPersons reports whether a person has named what is mounted. That excludes engines' own files, volumes that change owner
 // or have a note of their own, and mounts that change owners themselves.
 func (g *Gathered) isPersons(m *spec.Mount) bool {
 	if !m.Binds() || len(m.UIDMap) > 0 || slices.Contains(m.Options, "idmap") || slices.Contains(m.Options, "ridmap") {
@@ -186,7 +186,7 @@ func (g *Gathered) closedOnTheWay(p string, d *decision.Decision, give *plan.Giv
 	return said
 }
 
-// isGiven says that the identity comes to own a directory of the image, or that it is opened to it.
+// isGiven reports whether the identity comes to own a directory of the image, or gains access to it.
 func isGiven(give *plan.Give, dir string) bool {
 	return give != nil && (give.Applications && policy.IsApplication(dir) ||
 		slices.ContainsFunc(give.Paths, func(p string) bool { return links.Within(p, dir) }))
@@ -201,7 +201,7 @@ func (g *Gathered) adviceForEmpty(d *decision.Decision, source string) string {
 	return fmt.Sprintf("run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), source)
 }
 
-// isEmptyRoots says that a writable mount's source is an empty directory of root's. Engines create a missing source
+// isEmptyRoots reports whether a writable mount's source is an empty directory of root's. Engines create a missing source
 // that way (Docker's -v, Compose), but it can't be told from one that somebody else has just made for another
 // purpose, so it stays root's.
 func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool {
@@ -227,7 +227,7 @@ func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool 
 	return err == nil && len(names) == 0
 }
 
-// hasACL says that a file has an access control list (acl(5)), which may grant rights that its mode does not show, or
+// hasACL reports whether a file has an access control list (acl(5)), which may grant rights that its mode does not show, or
 // that it can't be told.
 func (o *opener) hasACL(name string) bool {
 	fd, err := o.open(name, 0)
@@ -268,7 +268,7 @@ func (o *opener) open(name string, flags int) (int, error) {
 	return fd, nil
 }
 
-// answers says that an open file lies on a local file system.
+// answers reports whether an open file lies on a local file system.
 func (o *opener) answers(fd int) bool {
 	if o.mounts == "" {
 		var err error
@@ -302,7 +302,7 @@ func (o *opener) follow(name string) string {
 	return at
 }
 
-// isAmong says that a path of the host lies in one of the directories, by its name or by where it leads.
+// isAmong reports whether a path of the host lies in one of the directories, by its name or by where it leads.
 func (o *opener) isAmong(dirs []string, name string) bool {
 	return links.WithinAny(dirs, path.Clean(name)) || links.WithinAny(dirs, o.real(name))
 }

@@ -13,7 +13,7 @@ type Caller struct {
 	Owners trusted.Owners
 }
 
-// IsHostRoot says that the caller's user namespace contains the host's root: it is the host's own, or maps that id.
+// IsHostRoot reports whether the caller's user namespace contains the host's root: it is the host's own, or maps that id.
 func (c *Caller) IsHostRoot() bool {
 	_, has := c.Own.UID.Inside(0)
 	return has

@@ -168,7 +168,7 @@ func (e *Existing) gather() error {
 	return nil
 }
 
-// hasUserNamespace says that the container's config.json gives it a user namespace; an unreadable one may.
+// hasUserNamespace reports whether the container's config.json gives it a user namespace; an unreadable one may.
 func (e *Existing) hasUserNamespace() bool {
 	doc, err := e.document()
 	if err != nil {

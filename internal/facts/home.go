@@ -58,7 +58,7 @@ func (g *Gathered) askedHome() string {
 	return g.home
 }
 
-// writes says whether the identity will be able to write in a directory of the container, or to create it if it
+// writes reports whether the identity will be able to write in a directory of the container, or to create it if it
 // doesn't exist.
 func (g *Gathered) writes(d *decision.Decision, give *plan.Give, owned map[int][]string, dir string) bool {
 	at, err := g.image.Look(path.Clean(dir))
@@ -91,7 +91,7 @@ func (g *Gathered) ownedOf(owned map[int][]string) (all []string) {
 	return all
 }
 
-// will says whether the identity has rights to a directory once owners have been changed.
+// will reports whether the identity has rights to a directory once owners have been changed.
 func (g *Gathered) will(rights uint32, at rootfs.Entry, d *decision.Decision, give *plan.Give) bool {
 	if !at.Exists || at.Stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return false
@@ -103,25 +103,25 @@ func (g *Gathered) will(rights uint32, at rootfs.Entry, d *decision.Decision, gi
 	return g.may(rights, &at.Stat, d.Identity) || g.becomes(at, give) || g.opens(rights, at, give)
 }
 
-// opens says that root's group has rights to a directory of the image, and that they become those of the identity's
+// opens reports whether root's group has rights to a directory of the image, and whether they become those of the identity's
 // group.
 func (g *Gathered) opens(rights uint32, at rootfs.Entry, give *plan.Give) bool {
 	return mayOpen(give, at) && give.Owners.IsRootGroup(at.Stat.Gid) &&
 		at.Stat.Mode>>3&rights == rights && at.Stat.Mode&0o020 != 0
 }
 
-// opened says that a directory of the image was opened to the identity's group at an earlier start.
+// opened reports whether a directory of the image was opened to the identity's group at an earlier start.
 func (g *Gathered) opened(at rootfs.Entry, d *decision.Decision, give *plan.Give) bool {
 	return mayOpen(give, at) && give.Owners.IsRoot(at.Stat.Uid) && at.Stat.Gid == give.GID && at.Stat.Mode&0o030 == 0o030 &&
 		d.Identity.GID != 0
 }
 
-// mayOpen says that the rights of root's group to a place in the image become those of the identity's group.
+// mayOpen reports whether the rights of root's group to a place in the image become those of the identity's group.
 func mayOpen(give *plan.Give, at rootfs.Entry) bool {
 	return give != nil && give.GroupOnly && at.Mount == nil && isGiven(give, at.Path) && !links.WithinAny(give.Keep, at.Path)
 }
 
-// becomes says whether the identity will own a directory.
+// becomes reports whether the identity will own a directory.
 func (g *Gathered) becomes(at rootfs.Entry, give *plan.Give) bool {
 	if give == nil {
 		return false

@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// isolated says that a gid of the container means nothing on the host: it has no devices, an IPC namespace of its
+// isolated reports whether a gid of the container means nothing on the host: it has no devices, an IPC namespace of its
 // own, and no mounts from the host except what its engine made for it.
 func isolated(c *spec.Container, devices bool, owners trusted.Owners) bool {
 	if devices || !slices.ContainsFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "ipc" }) {
@@ -23,7 +23,7 @@ func isolated(c *spec.Container, devices bool, owners trusted.Owners) bool {
 	return !slices.ContainsFunc(c.Mounts, func(m spec.Mount) bool { return !enginesOwn(&m, owners) })
 }
 
-// enginesOwn says that a mount is a new file system, or something that the engine made for the container: files for
+// enginesOwn reports whether a mount is a new file system, or something that the engine made for the container: files for
 // its names, or a volume.
 func enginesOwn(m *spec.Mount, owners trusted.Owners) bool {
 	if !m.Binds() {

@@ -89,7 +89,7 @@ func (g *Gathered) rootfs() string {
 	return path.Join(g.Bundle, g.Container.Rootfs)
 }
 
-// mayBeVolume says that a mount is writable, and that its source may be an engine's volume.
+// mayBeVolume reports whether a mount is writable and its source may be an engine's volume.
 func mayBeVolume(m spec.Mount) bool {
 	return m.Binds() && !m.Readonly() && len(engines.VolumeMarks(m.Source)) > 0
 }
@@ -151,7 +151,7 @@ func (g *Gathered) ownedTmpfs(d *decision.Decision) map[int][]string {
 	return owned
 }
 
-// hasOwner says that a mount option names an owner. Runtimes pass on options they don't know unchanged, commas
+// hasOwner reports whether a mount option names an owner. Runtimes pass on options they don't know unchanged, commas
 // included.
 func hasOwner(option string) bool {
 	for o := range strings.SplitSeq(option, ",") {

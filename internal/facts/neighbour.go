@@ -68,7 +68,7 @@ func processOf(namespace string) (pid string, ok bool) {
 	return pid, ok && ok2 && pid != "" && strings.Trim(pid, "0123456789") == ""
 }
 
-// isNamespace says that a file is the caller's own namespace of a kind, and isOther that it is a different one. Both
+// isNamespace reports whether a file is the caller's own namespace of a kind, and isOther whether it is a different one. Both
 // are false for a file that can't be looked at.
 func isNamespace(name, kind string) bool {
 	one, other, ok := both(name, kind)

@@ -74,7 +74,7 @@ func stillUnset(network string, all []spec.Sysctl) []spec.Sysctl {
 	return all
 }
 
-// settable says that the runtime can write the container's /proc/sys; otherwise it would refuse the container. /proc
+// settable reports whether the runtime can write the container's /proc/sys; otherwise it would refuse the container. /proc
 // may be mounted read-only, or not at all.
 func (g *Gathered) settable() bool {
 	at, err := g.image.Look("/proc/sys/net/ipv4")
@@ -84,7 +84,7 @@ func (g *Gathered) settable() bool {
 	return at.Mount.Type == "proc" || at.Exists && path.Clean(at.Mount.Source) == "/proc"
 }
 
-// ownNetwork says whether the container's network is its own, and returns the path of one that may be its pod's,
+// ownNetwork reports whether the container's network is its own, and returns the path of one that may be its pod's,
 // which other containers have used before: the runtime creates a network namespace, or joins one that the engine just
 // created for this container or its pod. A pod's other containers join theirs through /proc, and with CRI-O by the
 // same name.
@@ -107,7 +107,7 @@ func (g *Gathered) ownNetwork() (own bool, pods string) {
 	return own, ""
 }
 
-// isCallers says that a network namespace is the engine's own, by whatever name, or that it can't be told. crun sets
+// isCallers reports whether a network namespace is the engine's own, by whatever name, or can't be identified. crun sets
 // sysctls even there, and they would be the host's.
 func isCallers(network string) bool {
 	var its, callers unix.Stat_t
@@ -115,7 +115,7 @@ func isCallers(network string) bool {
 	return err != nil || its.Dev == callers.Dev && its.Ino == callers.Ino
 }
 
-// ownedBy says that a network namespace belongs to a user namespace: capabilities in any other one don't allow to
+// ownedBy reports whether a network namespace belongs to a user namespace: capabilities in any other one don't allow to
 // configure it.
 func ownedBy(network, user string) bool {
 	fd, err := unix.Open(network, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)

@@ -53,7 +53,7 @@ func (g *Gathered) uses(d *decision.Decision) (closed, trees []string) {
 	return closed, trees
 }
 
-// passes says that the identity may search a directory of the image and those above it.
+// passes reports whether the identity may search a directory of the image and those above it.
 func (g *Gathered) passes(dir string, d *decision.Decision, known map[string]bool) bool {
 	if may, ok := known[dir]; ok {
 		return may

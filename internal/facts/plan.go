@@ -68,7 +68,7 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	return in, nil
 }
 
-// emulates says that changes of owners and groups are to succeed without effect: for a container that asked for root,
+// emulates reports whether changes of owners and groups are to succeed without effect: for a container that asked for root,
 // where they did succeed. With further groups they may have an effect (chown(2), on a file's group). A build is to
 // fail where owners would be wrong.
 func (g *Gathered) emulates(d *decision.Decision) bool {
@@ -116,7 +116,7 @@ func (g *Gathered) hint(d *decision.Decision, give *plan.Give, owned map[int][]s
 	})
 }
 
-// isMounted says that what lies at a path, or would, is in a mount.
+// isMounted reports whether what lies at a path, or would, is in a mount.
 func (g *Gathered) isMounted(p string) bool {
 	at, err := g.image.Bounded(maxNamed, nil).Look(path.Clean(p))
 	return err == nil && at.Mount != nil
@@ -132,7 +132,7 @@ func (g *Gathered) command() (c program.Command, ok bool) {
 	return program.Command{Args: args, Cwd: g.Cwd, Path: search, Asked: asked(g.doc)}, err == nil
 }
 
-// may says whether the identity has rights (access(2)) to a file of the rootfs.
+// may reports whether the identity has rights (access(2)) to a file of the rootfs.
 func (g *Gathered) may(rights uint32, st *unix.Stat_t, id *policy.Identity) bool {
 	of := g.owners()
 	gids := []uint32{of.OutsideGroup(id.GID)}

@@ -27,7 +27,7 @@ type reach struct {
 	opener opener
 }
 
-// closed says that the identity can't write a path of the container, and that root could. What can't be told is not
+// closed reports whether the identity can't write a path of the container, and root could. What can't be told is not
 // closed.
 func (r *reach) closed(w program.Write) bool {
 	if r.home.Mounts != nil && links.Within(r.home.Home, w.Path) || r.give != nil && r.give.Tmp && links.WithinAny(layer.Tmp, w.Path) {
@@ -57,12 +57,12 @@ func (r *reach) closed(w program.Write) bool {
 	return !in.Hidden && !r.isReadonly(in) && !r.writes(r.d, r.give, r.owned, dir) && !r.becomesWith(in)
 }
 
-// mayOpen says that the identity can write a file.
+// mayOpen reports whether the identity can write a file.
 func (r *reach) mayOpen(at rootfs.Entry) bool {
 	return r.may(unix.W_OK, &at.Stat, r.d.Identity) || at.Mount == nil && isGiven(r.give, path.Dir(at.Path)) || r.becomesWith(at)
 }
 
-// becomesWith says that something lies in a volume that comes to belong to the identity, with what the engine has
+// becomesWith reports whether something lies in a volume that comes to belong to the identity, with what the engine has
 // copied there.
 func (r *reach) becomesWith(at rootfs.Entry) bool {
 	if at.Mount == nil {
@@ -72,7 +72,7 @@ func (r *reach) becomesWith(at rootfs.Entry) bool {
 	return err == nil && top.Mount != nil && r.becomes(top, r.give)
 }
 
-// isReadonly says that nobody can write there, not even root.
+// isReadonly reports whether nobody can write there, not even root.
 func (r *reach) isReadonly(at rootfs.Entry) bool {
 	return at.Mount == nil && r.Container.Readonly || at.Mount != nil && slices.Contains(at.Mount.Options, "ro")
 }

@@ -290,7 +290,7 @@ func open(name string) (*os.File, error) {
 	return file, nil
 }
 
-// settled says that nothing was written into the open file, nor its name changed, for a while (inode(7), ctime).
+// settled reports whether nothing was written into the open file, nor its name changed, for a while (inode(7), ctime).
 func (f *File) settled() bool {
 	var st unix.Stat_t
 	return unix.Fstat(int(f.file.Fd()), &st) != nil || time.Since(time.Unix(st.Ctim.Unix())) >= f.Settle

@@ -21,7 +21,7 @@ var (
 	byItself = []string{"/", "/root", "/home", "/var", "/var/lib", engines.KubeletDir}
 )
 
-// IsSystems says that a path of the host decides what root runs there, or who is root: nobody is advised to give it
+// IsSystems reports whether a path of the host decides what root runs there, or who is root: nobody is advised to give it
 // to a container. In root's home, programs read the dot files.
 func IsSystems(p string) bool {
 	p = path.Clean(p)

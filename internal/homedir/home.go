@@ -307,7 +307,7 @@ func occupied(im *accounts.Image, p string, o Options) string {
 	return fmt.Sprintf("can't be used: %v", err)
 }
 
-// inService says that a path is among the data of services.
+// inService reports whether a path is among the data of services.
 func inService(p string) bool {
 	return slices.ContainsFunc(services[:], func(dir string) bool { return links.Within(dir, p) })
 }
@@ -323,7 +323,7 @@ func unreachable(im *accounts.Image, dir string, o Options) string {
 	return ""
 }
 
-// passable says that owner may search a directory. It is true for anything else.
+// passable reports whether owner may search a directory. It is true for anything else.
 func passable(st *unix.Stat_t, owner uint32) bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o001 != 0 || st.Uid == owner && st.Mode&0o100 != 0
 }

@@ -21,7 +21,7 @@ import (
 // which a second rewrite recognizes its own mount.
 const TmpfsSource = "nonroot-home"
 
-// Ours says that Plan made m for an earlier rewrite.
+// Ours reports whether Plan made m for an earlier rewrite.
 func Ours(m rootfs.Mount) bool {
 	return (m.Type == "tmpfs" || m.Type == underlay) && m.Source == TmpfsSource
 }

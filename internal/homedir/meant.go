@@ -19,10 +19,10 @@ type Meant struct {
 	Root string // root's home, if the identity stands in for root; else ""
 	// Image is the image without what the container has written: where a home is must not depend on that.
 	Image *accounts.Image
-	// Writes says that the identity will be able to write in a directory, or to create it, once owners have been
+	// Writes reports whether the identity will be able to write in a directory, or to create it, once owners have been
 	// changed. Nil: nowhere.
 	Writes func(dir string) bool
-	// Lasts says that what a user writes in a directory of the image lasts exactly as long as the container: the user
+	// Lasts reports whether what a user writes in a directory of the image lasts exactly as long as the container: the user
 	// is the one that was asked for, the directory belongs to that user or is open to root's group, which was asked
 	// for, and the rootfs has a layer of the container's own. Nil: nowhere.
 	Lasts func(dir string) bool
@@ -123,7 +123,7 @@ func (m *Meant) More() string {
 	return ""
 }
 
-// isBare says that what is there is an empty directory.
+// isBare reports whether what is there is an empty directory.
 func (m *Meant) isBare(p string) bool {
 	st, err := m.Image.Stat(p)
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {

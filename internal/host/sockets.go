@@ -104,7 +104,7 @@ func engineSockets(known []string) []engineSocket {
 	return all
 }
 
-// shownBy says that a mount shows the socket.
+// shownBy reports whether a mount shows the socket.
 func (s *engineSocket) shownBy(source *unix.Stat_t, b Bind) bool {
 	at := inodeOf(source)
 	if at == s.self {
@@ -119,7 +119,7 @@ func (s *engineSocket) shownBy(source *unix.Stat_t, b Bind) bool {
 	return s.mountedBelow(b.Source)
 }
 
-// mountedBelow says that the socket, or a directory above it, is mounted once more below a directory.
+// mountedBelow reports whether the socket, or a directory above it, is mounted once more below a directory.
 func (s *engineSocket) mountedBelow(dir string) bool {
 	real, err := RealPath(dir)
 	if err != nil {

@@ -22,7 +22,7 @@ type Who struct {
 	Err      error // it starts nobody
 }
 
-// Root says that the uid is root's.
+// Root reports whether the uid is root's.
 func (w Who) Root() bool { return w.Err == nil && w.UID == 0 }
 
 func (w Who) String() string {
@@ -32,7 +32,7 @@ func (w Who) String() string {
 	return fmt.Sprintf("%d:%d", w.UID, w.GID)
 }
 
-// Same says that two engines start the same one, or both nobody.
+// Same reports whether two engines start the same one, or both nobody.
 func (w Who) Same(o Who) bool {
 	return (w.Err != nil) == (o.Err != nil) && (w.Err != nil || w.UID == o.UID && w.GID == o.GID)
 }

@@ -88,7 +88,7 @@ func id(text string) (n uint32, number, ok bool) {
 	return uint32(v), true, true // #nosec G115 -- within the bounds
 }
 
-// isName says that passwd(5) or group(5) can have such a name: an entry's first field, which engines compare whole. What looks like a
+// isName reports whether passwd(5) or group(5) can have such a name: an entry's first field, which engines compare whole. What looks like a
 // number of another base is one to people, and to engines a name that no image has.
 func isName(text string) bool {
 	hex, isHex := strings.CutPrefix(strings.ToLower(text), "0x")

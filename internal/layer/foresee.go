@@ -30,10 +30,10 @@ func For(g *plan.Give, bundle, id string) Options {
 // on them.
 func (w *Options) OfVolumes(g *plan.Give) { w.From, w.FromGroup = g.OfVolume, g.Owners.IsRootGroup }
 
-// Gives says that something of the image is to change owner.
+// Gives reports whether something of the image is to change owner.
 func (w *Options) Gives() bool { return len(w.Paths) > 0 || w.Application != nil }
 
-// MadeFor says whether a rootfs is where an engine mounts one for a container: below its bundle, or in the engine's
+// MadeFor reports whether a rootfs is where an engine mounts one for a container: below its bundle, or in the engine's
 // store. A rootfs that is named by Podman's --rootfs may be the host's.
 func MadeFor(bundle, id string) func(rootfs string) bool {
 	return func(rootfs string) bool {
@@ -41,7 +41,7 @@ func MadeFor(bundle, id string) func(rootfs string) bool {
 	}
 }
 
-// IsOwn says that a rootfs is an overlay with a layer of the container's own, where owners can be changed.
+// IsOwn reports whether a rootfs is an overlay with a layer of the container's own, where owners can be changed.
 func IsOwn(w *Options) bool {
 	root, err := w.open()
 	if err != nil {
@@ -51,7 +51,7 @@ func IsOwn(w *Options) bool {
 	return true
 }
 
-// Foresee says whether Give would make the identity the owner of a directory of the rootfs, with an owner's rights.
+// Foresee reports whether Give would make the identity the owner of a directory of the rootfs, with an owner's rights.
 // It looks only at the directory: the caller knows whether the options' paths lead to it. The path is clean, absolute
 // and free of links.
 func Foresee(w *Options, dir string) bool {

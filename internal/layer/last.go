@@ -93,7 +93,7 @@ func readLast(root int) string {
 // byDescriptor is a path for calls that accept no O_PATH descriptor.
 func byDescriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// IsUnsupported says that a layer can't record anything: its file system has no such attributes, the caller may not
+// IsUnsupported reports whether a layer can't record anything: its file system has no such attributes, the caller may not
 // set them, or it is read-only.
 func IsUnsupported(err error) bool {
 	return errors.Is(err, ErrNotOwn) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS)

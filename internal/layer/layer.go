@@ -273,25 +273,25 @@ func (g *giver) file(dir int, name, p string, of int) {
 	}
 }
 
-// spared says that a path is kept, or is not the image's.
+// spared reports whether a path is kept, or is not the image's.
 func (g *giver) spared(p string) bool {
 	return links.WithinAny(g.Keep, p) || g.Covered(p)
 }
 
-// copiesNothing says that the container itself wrote a large file before its last end: it is in its own layer
+// copiesNothing reports whether the container itself wrote a large file before its last end: it is in its own layer
 // already.
 func (g *giver) copiesNothing(p string, st *unix.Stat_t) bool {
 	return g.only == nil && g.From(st.Uid) && g.upper.has(g.root, p, st)
 }
 
-// TakesFile says that a regular file is of the kind that changes owner: a data file, no larger than what may be
+// TakesFile reports whether a regular file is of the kind that changes owner: a data file, no larger than what may be
 // copied up. For a large one it asks whether the container itself has written it, as Written does: then nothing is
 // copied.
 func TakesFile(name string, st *unix.Stat_t, written func() bool) bool {
 	return plain(name, st) && (st.Size <= maxFile || written())
 }
 
-// plain says that a file is data: not a program or library, without a privilege of its own, and without a second name
+// plain reports whether a file is data: not a program or library, without a privilege of its own, and without a second name
 // elsewhere.
 func plain(name string, st *unix.Stat_t) bool {
 	return st.Mode&(unix.S_ISUID|unix.S_ISGID|0o111) == 0 && st.Nlink == 1 &&
@@ -370,7 +370,7 @@ func changed(from, to uint32) int {
 	return int(to)
 }
 
-// stays says that a directory or file stays unchanged, but what is below a directory is still looked at.
+// stays reports whether a directory or file stays unchanged, but what is below a directory is still looked at.
 func (w *Options) stays(st *unix.Stat_t) bool {
 	const everyones = unix.S_ISVTX | 0o002 // as /tmp
 	return st.Uid == w.UID || isDirectory(st) && st.Mode&everyones == everyones
@@ -400,7 +400,7 @@ func (w *Options) Becomes(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	return after, true
 }
 
-// replaces says that the identity's group, if it differs, takes the place of a group.
+// replaces reports whether the identity's group, if it differs, takes the place of a group.
 func (w *Options) replaces(group uint32) bool { return group != w.GID && w.FromGroup(group) }
 
 func isDirectory(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFDIR }

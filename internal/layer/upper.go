@@ -21,7 +21,7 @@ func (u *upper) close() {
 	}
 }
 
-// has says that the directory has a file of the overlay.
+// has reports whether the directory has a file of the overlay.
 func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 	if !u.looked {
 		u.fd, u.looked = openUpper(overlay), true
@@ -37,7 +37,7 @@ func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 	return there.Mode == st.Mode && there.Size == st.Size && there.Mtim == st.Mtim
 }
 
-// Written says that a container itself wrote a file before its last end: the file is in its own layer of the overlay
+// Written reports whether a container itself wrote a file before its last end: the file is in its own layer of the overlay
 // at rootfs. If that can't be told it is false. The path is absolute and free of links.
 func Written(rootfs, p string, st *unix.Stat_t) bool {
 	fd, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

@@ -21,7 +21,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// IsVolume says whether the source of a bind mount is a named volume that an engine manages: a directory of its own
+// IsVolume reports whether the source of a bind mount is a named volume that an engine manages: a directory of its own
 // below one that only root can write, and not something of the host that was mounted there (the local driver's option
 // device).
 func IsVolume(source string, owners trusted.Owners) bool {
@@ -113,8 +113,8 @@ func ownerOf(dir int, names []string) (o Owner, ok bool) {
 	return o, ok && o.UID != 0
 }
 
-// imageHas says that the image has something of an owner in the directory at a mount's destination, so that the
-// engine may have copied it, or that this can't be told.
+// imageHas reports whether the image has something of an owner in the directory at a mount's destination, so that the
+// engine may have copied it, or whether this can't be told.
 func imageHas(rootfs, destination string, owner uint32) bool {
 	fd, err := openImages(rootfs, destination, unix.O_RDONLY)
 	if err != nil {
@@ -136,7 +136,7 @@ func openImages(rootfs, destination string, access uint64) (int, error) {
 	})
 }
 
-// GroupsVolume says whether only the owner and root's group can write an engine's volume, or something at its top, as
+// GroupsVolume reports whether only the owner and root's group can write an engine's volume, or something at its top, as
 // far as is looked. A container that asked for a user and group 0 had that group, which no container has here.
 func GroupsVolume(source string, owners trusted.Owners) bool {
 	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
@@ -154,7 +154,7 @@ func GroupsVolume(source string, owners trusted.Owners) bool {
 		}))
 }
 
-// RootsVolume says whether root has written to an engine's volume: its top is root's, and so is something in it.
+// RootsVolume reports whether root has written to an engine's volume: its top is root's, and so is something in it.
 func RootsVolume(source string, owners trusted.Owners) bool {
 	isRoot := func(uid uint32) bool { return uid == 0 }
 	fd, ok := openVolume(source, owners, isRoot)
@@ -166,7 +166,7 @@ func RootsVolume(source string, owners trusted.Owners) bool {
 	return unix.Fstat(fd, &st) == nil && isRoot(st.Uid) && hasEntryOf(fd, isRoot)
 }
 
-// NamedByList says whether an access control list lets others than owner and group write at the top of an engine's
+// NamedByList reports whether an access control list lets others than owner and group write at the top of an engine's
 // volume.
 func NamedByList(source string, owners trusted.Owners) bool {
 	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
@@ -204,7 +204,7 @@ func given(dir *trusted.Dir, isRoot func(uid uint32) bool) bool {
 	return unix.Lstat(dir.Path, &st) == nil && isRoot(st.Uid) && dir.OwnedBy(st.Uid) == nil
 }
 
-// marked says that one of the paths is root's.
+// marked reports whether one of the paths is root's.
 func marked(paths []string) bool {
 	for _, p := range paths {
 		var st unix.Stat_t
@@ -314,7 +314,7 @@ func (w *Options) leftIn(fd int, image imageDirectory, isRoot func(uid uint32) b
 	return ""
 }
 
-// isLeft says that the identity can't write a file or directory of root's.
+// isLeft reports whether the identity can't write a file or directory of root's.
 func (w *Options) isLeft(dir int, name string, st *unix.Stat_t) bool {
 	kind, wanted := st.Mode&unix.S_IFMT, uint32(2)
 	switch kind {
@@ -351,7 +351,7 @@ func (w *Options) byList(dir int, name string, st *unix.Stat_t, rights uint32) u
 	return rights
 }
 
-// hasList says that an open file has an access control list, or that it can't be told.
+// hasList reports whether an open file has an access control list, or can't be read.
 func hasList(fd int) bool {
 	list, ok := rootfs.ReadACL(byDescriptor(fd))
 	return !ok || list != nil
@@ -367,7 +367,7 @@ func listIn(dir int, name string) bool {
 	return hasList(o.fd)
 }
 
-// opensTop says that an access control list lets the identity write at the top of the volume.
+// opensTop reports whether an access control list lets the identity write at the top of the volume.
 func (w *Options) opensTop(fd int, st *unix.Stat_t) bool {
 	list, ok := rootfs.ReadACL(byDescriptor(fd))
 	return ok && list != nil && list.Rights(st, w.UID, w.GID)&3 == 3
@@ -468,7 +468,7 @@ func (w *Options) opensToGroup(st *unix.Stat_t) bool {
 	return st.Uid != w.UID && w.replaces(st.Gid) && OpensToGroup(st)
 }
 
-// OpensToGroup says that a directory or file grants its group rights that others do not have.
+// OpensToGroup reports whether a directory or file grants its group rights that others do not have.
 func OpensToGroup(st *unix.Stat_t) bool {
 	kind := st.Mode & unix.S_IFMT
 	return (kind == unix.S_IFDIR || kind == unix.S_IFREG) && st.Mode>>3&^st.Mode&7 != 0
@@ -517,7 +517,7 @@ func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew fu
 	return o, nil
 }
 
-// hasEntryOf says that something at the top of a volume belongs to a user, as far as is looked. If everything belongs
+// hasEntryOf reports whether something at the top of a volume belongs to a user, as far as is looked. If everything belongs
 // to a service that the image has made the owner, root has no part in it: Postgres is an example (its data is in one
 // directory below the top).
 func hasEntryOf(fd int, owner func(uid uint32) bool) bool {
@@ -532,7 +532,7 @@ func hasEntryOf(fd int, owner func(uid uint32) bool) bool {
 	})
 }
 
-// CopiedFrom says that the image's own directory at a mount's destination has this owner.
+// CopiedFrom reports whether the image's own directory at a mount's destination has this owner.
 func CopiedFrom(rootfs, destination string, owner uint32) bool {
 	fd, err := openImages(rootfs, destination, unix.O_PATH)
 	if err != nil {
@@ -552,7 +552,7 @@ func (w *Options) giveCopy(fd int, destination string, compared map[uint64]bool)
 	return g.tops[0], cmp.Or(g.err, g.denied)
 }
 
-// leaves says that a volume has something that does not belong to the identity yet, and that could: comparing takes
+// leaves reports whether a volume has something that does not belong to the identity yet, and that could: comparing takes
 // longer.
 func (w *Options) leaves(fd int, destination string) bool {
 	inVolume := w.inVolume(destination)
@@ -579,7 +579,7 @@ func (w *Options) inVolume(destination string) Options {
 // maxCopied is how many entries of a volume are compared with those of an image's directory.
 const maxCopied = 256
 
-// copied says that a volume holds nothing but what the image has in the directory that it is mounted on, and returns
+// copied reports whether a volume holds nothing but what the image has in the directory that it is mounted on, and returns
 // the inodes of the volume's directories and files; nil: it holds something else. It compares names, owners and
 // modes, and for files the size, the time of the last change and the content: engines copy all of these, some through
 // an archive, which cuts the time to seconds. The content matters because everything else can be seen by whoever
@@ -626,7 +626,7 @@ func (w *Options) copied(volume int, destination string) (seen map[uint64]bool, 
 	return c.seen, c.more
 }
 
-// youngerThanLayer says that a volume was made after the container's own layer: engines make the layer first, and
+// youngerThanLayer reports whether a volume was made after the container's own layer: engines make the layer first, and
 // then the volumes that the container asks for by a new name, or by none.
 func youngerThanLayer(volume, root int) bool {
 	upper := openUpper(root)
@@ -728,7 +728,7 @@ func (c *comparison) entry(volume, image int, name string, depth int) bool {
 	return false
 }
 
-// alike says that two entries have the same kind, mode and owner.
+// alike reports whether two entries have the same kind, mode and owner.
 func (o *opened) alike(other *opened) bool {
 	return o.Mode == other.Mode && o.Uid == other.Uid && o.Gid == other.Gid
 }
@@ -764,7 +764,7 @@ func (o *opened) read(flags int, look func(fd int) bool) bool {
 	return look(fd)
 }
 
-// sameHead says that two files of the same size begin alike. Files larger than what is compared do not change owner
+// sameHead reports whether two files of the same size begin alike. Files larger than what is compared do not change owner
 // themselves.
 func (o *opened) sameHead(other *opened) bool {
 	return o.read(0, func(a int) bool {

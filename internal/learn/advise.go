@@ -309,7 +309,7 @@ type credentials struct {
 	groups   []uint32
 }
 
-// may says whether there is a right to a file, by its mode.
+// may reports whether there is a right to a file, by its mode.
 func (c *credentials) may(right uint32, st *unix.Stat_t) bool {
 	return rootfs.May(right, st, c.uid, append([]uint32{c.gid}, c.groups...))
 }
@@ -552,7 +552,7 @@ func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32)
 	return ""
 }
 
-// byDropped says that a right comes with a group that the container asked for and lost. If the container has a user
+// byDropped reports whether a right comes with a group that the container asked for and lost. If the container has a user
 // namespace of its own the numbers differ, and nothing is said.
 func (a *Advisor) byDropped(st *unix.Stat_t, right uint32) bool {
 	return a.Record != nil && st.Gid != 0 && slices.Contains(a.Record.Dropped, st.Gid) && rootfs.May(right, st, ^uint32(0), []uint32{st.Gid})
@@ -633,7 +633,7 @@ func (a *Advisor) Lines() []string {
 	return lines
 }
 
-// usable says that a finding's advice can be pasted: a path with unprintable characters can't, and a line that is not
+// usable reports whether a finding's advice can be pasted: a path with unprintable characters can't, and a line that is not
 // a policy would stop every container.
 func usable(f *Finding) bool {
 	if !utf8.ValidString(f.Value) || strings.ContainsFunc(f.Value, func(r rune) bool { return !strconv.IsPrint(r) || r == '\\' }) {

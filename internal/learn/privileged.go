@@ -58,7 +58,7 @@ var privileges = map[string]privilege{
 	"mlock2": {capability: "CAP_IPC_LOCK", instead: memlock}, "mlockall": {capability: "CAP_IPC_LOCK", instead: memlock},
 }
 
-// isLock says that a call locks memory, which fails with ENOMEM where the limit is reached (mlock(2)).
+// isLock reports whether a call locks memory, which fails with ENOMEM where the limit is reached (mlock(2)).
 func isLock(call string) bool { return strings.HasPrefix(call, "mlock") }
 
 // ioctls are requests that need a capability (linux/if_tun.h, linux/sockios.h, linux/fs.h).
@@ -111,7 +111,7 @@ func (a *Advisor) takes(p privilege) string {
 	return why + ". Where the program cannot do without, it needs an exemption: a rule with mode \"off\" and a reason"
 }
 
-// lacked says that a capability was not asked for.
+// lacked reports whether a capability was not asked for.
 func (a *Advisor) lacked(capability string) bool {
 	return a.Asked != nil && !slices.Contains(a.Asked, capability)
 }

@@ -135,7 +135,7 @@ type Engine struct {
 // notRun are commands after which a "run" among the arguments means something else.
 var notRun = []string{"exec", "compose", "create", "start", "build", "buildx"}
 
-// IsEngine says that a program is one whose command lines are known.
+// IsEngine reports whether a program is one whose command lines are known.
 func IsEngine(program string) bool {
 	name := filepath.Base(program)
 	return name == engines.Docker.Client || name == engines.Podman.Client

@@ -179,7 +179,7 @@ func (t *tracer) attach() error {
 	return nil
 }
 
-// waits says that a process is the runtime's own, waiting for the container's start: it has the fifo that announces
+// waits reports whether a process is the runtime's own, waiting for the container's start: it has the fifo that announces
 // it (runc, libcontainer/standard_init_linux.go; crun, src/libcrun/container.c). What it becomes does not.
 func waits(pid int) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
@@ -323,7 +323,7 @@ func goOn(tid int, th *thread, signal int) error {
 	return unix.PtraceSyscall(tid, signal)
 }
 
-// ours says that a thread was stopped because a call was denied: the kernel itself sends no other SIGSTOP, and names
+// ours reports whether a thread was stopped because a call was denied: the kernel itself sends no other SIGSTOP, and names
 // itself as its sender (sigaction(2), si_code).
 func ours(tid int, signal unix.Signal) bool {
 	const byKernel = 0x80 // SI_KERNEL
@@ -396,7 +396,7 @@ func (t *tracer) leave(tid int, status unix.WaitStatus) bool {
 	return errno == 0 || errno == unix.ESRCH
 }
 
-// stopPending says that a SIGSTOP is pending for a thread alone, as ours are (proc(5), status: SigPnd).
+// stopPending reports whether a SIGSTOP is pending for a thread alone, as ours are (proc(5), status: SigPnd).
 func stopPending(tid int) bool {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
@@ -406,7 +406,7 @@ func stopPending(tid int) bool {
 	return err == nil && pending&(1<<(unix.SIGSTOP-1)) != 0
 }
 
-// unstoppable says that a SIGSTOP would have no effect if the thread were not watched: it belongs to the first
+// unstoppable reports whether a SIGSTOP would have no effect if the thread were not watched: it belongs to the first
 // process of a pid namespace, and the signal comes from within (pid_namespaces(7)). The kernel passes it to a tracer
 // all the same, and then obeys the tracer.
 func unstoppable(tid int) bool {
@@ -513,7 +513,7 @@ func (t *tracer) call(tid int, th *thread) error {
 	return nil
 }
 
-// isDenial says that a call may have failed for want of a right, or at a mount of ours: a full home, and passwd, which is read-only.
+// isDenial reports whether a call may have failed for want of a right, or at a mount of ours: a full home, and passwd, which is read-only.
 // To lock memory takes one where there is too much of it (ENOMEM).
 func isDenial(failed unix.Errno) bool {
 	return failed == unix.EACCES || failed == unix.EPERM || failed == unix.EROFS || failed == unix.ENOSPC || failed == unix.ENOMEM

@@ -29,7 +29,7 @@ func Containers(state string, step uint32, owners trusted.Owners) *Store {
 	return &Store{Dir: path.Join(state, kind), Owners: owners, Alive: func(m Member) bool { return there(m, owners) }}
 }
 
-// there says whether a container exists, or may: its bundle has its record, or the process that makes it is still
+// there reports whether a container exists, or may: its bundle has its record, or the process that makes it is still
 // running, as the record comes last. The next runtime is that same process.
 func there(m Member, owners trusted.Owners) bool {
 	if start, err := proc.StartTime(strconv.Itoa(m.Pid)); err == nil && start == m.Start {

@@ -20,7 +20,7 @@ type entry struct {
 	used    time.Time // when it was last assigned
 }
 
-// alive says whether the owner has a container.
+// alive reports whether the owner has a container.
 func (e *entry) alive(alive func(Member) bool) bool { return slices.ContainsFunc(e.members, alive) }
 
 // few is how many members are kept without checking whether they live.

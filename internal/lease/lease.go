@@ -40,7 +40,7 @@ func (n Numbers) step() uint64 { return max(uint64(n.Step), 1) }
 
 func (n Numbers) at(i uint64) uint32 { return uint32(uint64(n.First) + i%n.count()*n.step()) } // #nosec G115 -- from First to Last
 
-// has says whether a number is one of them.
+// has reports whether a number is one of them.
 func (n Numbers) has(v uint32) bool {
 	return v >= n.First && (uint64(v)-uint64(n.First))%n.step() == 0 && (uint64(v)-uint64(n.First))/n.step() < n.count()
 }
@@ -302,7 +302,7 @@ func (f *directory) find(n Numbers, owner string) (choice, error) {
 	return c, nil
 }
 
-// given says that a number belongs to somebody, or did, or may.
+// given reports whether a number belongs to somebody, or did, or may.
 func (f *directory) given(v uint32) bool {
 	var st unix.Stat_t
 	err := unix.Lstat(f.dir.Join(strconv.FormatUint(uint64(v), 10)), &st)

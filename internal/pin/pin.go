@@ -58,7 +58,7 @@ func read(name string, owners trusted.Owners) (*Pins, error) {
 	return p, nil
 }
 
-// Has says that a file is pinned, by its absolute path.
+// Has reports whether a file is pinned, by its absolute path.
 func (p *Pins) Has(file string) bool {
 	if p == nil {
 		return false

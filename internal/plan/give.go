@@ -43,7 +43,7 @@ type Give struct {
 	Owners Owners
 }
 
-// OfVolume says that files of an owner in a volume change owner to the identity, even if the volume is not new.
+// OfVolume reports whether files of an owner in a volume change owner to the identity, even if the volume is not new.
 func (g *Give) OfVolume(owner uint32) bool { return !g.EmptyOnly && g.Owners.MayChownVolume(owner) }
 
 // Volume is a bind mount that may be an engine's volume.
@@ -122,7 +122,7 @@ func (o Owners) OutsideGroup(gid uint32) uint32 {
 	return gid
 }
 
-// MayChown says that the identity may come to own an owner's files in the image's own layer: root's, those of the
+// MayChown reports whether the identity may come to own an owner's files in the image's own layer: root's, those of the
 // user that was asked for, those of service accounts, and those of identities that the policy assigned before. The
 // latter are in an image that was committed from such a container, and in a container whose policy has changed since
 // its last start.
@@ -137,7 +137,7 @@ func (o Owners) MayChownVolume(owner uint32) bool {
 	return o.ofImage(owner) && !(ok && o.Reserved.Has(uid))
 }
 
-// IsNew says that an empty volume with this owner is nobody's yet: it is root's, or belongs to an identity that any
+// IsNew reports whether an empty volume with this owner is nobody's yet: it is root's, or belongs to an identity that any
 // container may have. It may have come to belong to a first container that wrote nothing, such as one that only
 // prepares it for another.
 func (o Owners) IsNew(owner uint32) bool {
@@ -145,7 +145,7 @@ func (o Owners) IsNew(owner uint32) bool {
 	return ok && (uid == 0 || slices.Contains(o.Fixed, uid) && !o.Reserved.Has(uid))
 }
 
-// ofImage says that an owner is root, if that was asked for; else the user that was asked for; or an account of the
+// ofImage reports whether an owner is root, if that was asked for; else the user that was asked for; or an account of the
 // image whose number is not a person's.
 func (o Owners) ofImage(owner uint32) bool {
 	uid, ok := o.Inside(owner)
@@ -158,26 +158,26 @@ func (o Owners) ofImage(owner uint32) bool {
 	return uid != 0 && o.Accounts.Has(uid)
 }
 
-// isPolicyID says that an owner is an identity that the policy assigns now, or assigned before.
+// isPolicyID reports whether an owner is an identity that the policy assigns now, or assigned before.
 func (o Owners) isPolicyID(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	return ok && (slices.Contains(o.Policy, uid) || o.Reserved.Has(uid))
 }
 
-// IsRoot says that an owner is the container's root.
+// IsRoot reports whether an owner is the container's root.
 func (o Owners) IsRoot(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	return ok && uid == 0
 }
 
-// MayChangeGroup says that the group of a file in the image's own layer may be replaced by the identity's: it is
+// MayChangeGroup reports whether the group of a file in the image's own layer may be replaced by the identity's: it is
 // root's, or one that the policy assigns or has assigned, since the layer keeps changes of earlier starts.
 func (o Owners) MayChangeGroup(group uint32) bool {
 	gid, ok := o.InsideGroup(group)
 	return ok && (gid == 0 || slices.Contains(o.Groups, gid) || o.Reserved.Has(gid))
 }
 
-// IsRootGroup says that a file's group is the container's root group.
+// IsRootGroup reports whether a file's group is the container's root group.
 func (o Owners) IsRootGroup(group uint32) bool {
 	gid, ok := o.InsideGroup(group)
 	return ok && gid == 0

@@ -52,7 +52,7 @@ func valueOf(doc *spec.Document, name string) string {
 	return value
 }
 
-// setHome says that somebody has set HOME for a further process: it is neither root's nor the one that its container
+// setHome reports whether somebody has set HOME for a further process: it is neither root's nor the one that its container
 // had, or has by its record. Engines pass on the environment of the image.
 func setHome(f *policy.Facts, home string) bool {
 	root := "/root"

@@ -23,7 +23,7 @@ type Level struct{ of api.LevelVersion }
 // String is how the API server writes it: restricted:v1.37.
 func (l Level) String() string { return l.of.String() }
 
-// Refuses says that there are pods that the level refuses.
+// Refuses reports whether there are pods that the level refuses.
 func (l Level) Refuses() bool {
 	return l.of.Level == api.LevelBaseline || l.of.Level == api.LevelRestricted
 }

@@ -91,7 +91,7 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 	}
 }
 
-// Untouchable says that a directory never changes owner: the rootfs itself, the kernel's file systems, and whatever
+// Untouchable reports whether a directory never changes owner: the rootfs itself, the kernel's file systems, and whatever
 // holds configuration, programs or libraries. That includes all of /usr except source trees and applications that
 // keep to one directory there (/usr/src/app, /usr/local/tomcat).
 func Untouchable(dir string) bool {

@@ -40,7 +40,7 @@ var shared = []string{
 	"yum*", "zsh*", "zypp",
 }
 
-// IsApplication says that a directory of an image belongs to one application: it is at the top or in /var under a
+// IsApplication reports whether a directory of an image belongs to one application: it is at the top or in /var under a
 // name that no distribution uses, or holds the configuration of a package below /etc or /usr/local/etc. The path is
 // clean and absolute.
 func IsApplication(dir string) bool {
@@ -109,14 +109,14 @@ func Tree(p string) (dir string, ok bool) {
 	return dir, true
 }
 
-// MayGive says that the identity may come to own a directory of an image, with everything below. The path is clean
+// MayGive reports whether the identity may come to own a directory of an image, with everything below. The path is clean
 // and absolute.
 func MayGive(dir string) bool {
 	_, shown := cutDocuments(dir)
 	return shown || !Untouchable(dir) || IsApplication(dir)
 }
 
-// MayPass says that a directory closed to everyone but root may be made searchable for a user who runs a program
+// MayPass reports whether a directory closed to everyone but root may be made searchable for a user who runs a program
 // below it: a directory of programs, or of an application. Others, such as /etc/ssl/private, are closed for a reason.
 // The path is clean and absolute.
 func MayPass(dir string) bool {

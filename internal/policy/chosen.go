@@ -98,7 +98,7 @@ func (p *Policy) effectiveSources() []Source {
 	return p.Sources[:slices.Index(p.Sources, Fixed)+1]
 }
 
-// narrows says that the rule keeps the general part's sources in their order, and leaves out only those that let a
+// narrows reports whether the rule keeps the general part's sources in their order, and leaves out only those that let a
 // container choose.
 func narrows(rule, general []Source) bool {
 	for _, s := range general {
@@ -120,7 +120,7 @@ const firstOrdinary = 1000
 // strictness orders the modes: a rule that others can choose must not have a lower one.
 func strictness(m Mode) int { return slices.Index([]Mode{Off, Audit, Rewrite, Refuse}, m) }
 
-// morePower says that some names are privileged groups that the general part does not have in the same place. Names
+// morePower reports whether some names are privileged groups that the general part does not have in the same place. Names
 // are judged by custom (system groups are privileged); what a number means, only the host's group file tells
 // (chosenGroupsAreNoPower).
 func morePower(names, than []string, general *Policy) bool {
@@ -133,7 +133,7 @@ func subset[T comparable](of, in []T) bool {
 	return !slices.ContainsFunc(of, func(v T) bool { return !slices.Contains(in, v) })
 }
 
-// within says that each range lies in one of the others.
+// within reports whether each range lies in one of the others.
 func (r Ranges) within(others Ranges) bool {
 	return !slices.ContainsFunc(r, func(one Range) bool {
 		return !slices.ContainsFunc(others, func(o Range) bool { return o.First <= one.First && one.Last <= o.Last })
@@ -181,7 +181,7 @@ func chosenGroupsAreNoPower(p *Policy, f *inquiry, d *Decision) error {
 	return nil
 }
 
-// adds says whether a gid is one that every process gets.
+// adds reports whether a gid is one that every process gets.
 func (p *Policy) adds(f *inquiry, gid uint32) bool {
 	return slices.Contains(p.ExtraGIDs, ID(gid)) || slices.ContainsFunc(p.ExtraGroups, func(name string) bool {
 		named, ok := f.hostGroup(name)
@@ -223,7 +223,7 @@ func (p *Policy) gives(than *Policy) string {
 	return ""
 }
 
-// disjoint says that no container matches both, as far as names without patterns tell.
+// disjoint reports whether no container matches both, as far as names without patterns tell.
 func disjoint(a, b *Match) bool {
 	for _, of := range [][2]Patterns{{a.Engine, b.Engine}, {a.Root, b.Root}, {a.Namespace, b.Namespace}} {
 		plain := func(ps Patterns) bool {

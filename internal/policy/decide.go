@@ -290,7 +290,7 @@ func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
 	return true, nil
 }
 
-// harmless says whether a gid may be a primary group.
+// harmless reports whether a gid may be a primary group.
 func (p *Policy) harmless(f *inquiry, gid uint32) bool {
 	if gid == 0 || gid > MaxID {
 		return false
@@ -298,7 +298,7 @@ func (p *Policy) harmless(f *inquiry, gid uint32) bool {
 	return p.allows(f, gid) || p.unprivileged(f, gid, f.hostGID(gid))
 }
 
-// unprivileged says that a gid is no privileged group's, neither by its number in the container nor by that on the
+// unprivileged reports whether a gid is no privileged group's, neither by its number in the container nor by that on the
 // host: an idmapped volume may keep the numbers of the disk.
 func (p *Policy) unprivileged(f *inquiry, gid, host uint32) bool {
 	return !p.privileged(f, gid) && !p.privileged(f, host)
@@ -308,14 +308,14 @@ func (p *Policy) allows(f *inquiry, gid uint32) bool {
 	return p.hasAllowed(f, gid) && p.allowsAs(f, gid, f.hostGID(gid))
 }
 
-// allowsAs says whether allowed_gids lists a gid of the container that is another one on the host. The policy means
+// allowsAs reports whether allowed_gids lists a gid of the container that is another one on the host. The policy means
 // the host's gids: mapping one in a user namespace does not put it on the list.
 func (p *Policy) allowsAs(f *inquiry, gid, host uint32) bool {
 	return p.hasAllowed(f, gid) &&
 		(host == gid || p.hasAllowed(f, host) || !p.privileged(f, host) && !f.groups().Named(host))
 }
 
-// hasAllowed says whether allowed_gids lists a gid of the host, by number or by its name there.
+// hasAllowed reports whether allowed_gids lists a gid of the host, by number or by its name there.
 func (p *Policy) hasAllowed(f *inquiry, gid uint32) bool { return p.listsGroup(gid, f.groups) }
 
 // listsGroup is hasAllowed, which reads the host's groups only if there are names to look up.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Exempts says that an existing container may stay as it is: its record says so, or, if it has no record, p does,
+// Exempts reports whether an existing container may stay as it is: its record says so, or, if it has no record, p does,
 // which is the part of the policy that holds for it.
 func (p *Policy) Exempts(f *Facts) bool {
 	switch {

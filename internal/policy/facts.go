@@ -246,12 +246,12 @@ func (q *inquiry) origin() *Origin {
 	return q.Origin
 }
 
-// Named says whether the host's group file has a gid.
+// Named reports whether the host's group file has a gid.
 func (g *HostGroups) Named(gid uint32) bool {
 	return g.Unreadable || slices.ContainsFunc(g.Groups, func(e HostGroup) bool { return e.GID == gid })
 }
 
-// Privileged says whether a gid is root's, may open an engine's socket, or belongs to a group with one of these
+// Privileged reports whether a gid is root's, may open an engine's socket, or belongs to a group with one of these
 // names.
 func (g *HostGroups) Privileged(gid uint32, names []string) bool {
 	return gid == 0 || g.Unreadable || slices.Contains(g.Sockets, gid) ||
@@ -271,7 +271,7 @@ func (g *HostGroups) byName(name string) (gid uint32, ok bool) {
 	return g.Groups[at].GID, true
 }
 
-// privileged says whether a gid of the host gives its members something of the host, by the policy.
+// privileged reports whether a gid of the host gives its members something of the host, by the policy.
 func (p *Policy) privileged(q *inquiry, gid uint32) bool {
 	return gid == 0 || q.groups().Privileged(gid, p.Privileged)
 }

@@ -344,7 +344,7 @@ func (r *reader) fail(key, format string, args ...any) {
 	r.faults = append(r.faults, fmt.Errorf("%s:%d:%d: %s: %s", r.file, row, col, key, fmt.Sprintf(format, args...)))
 }
 
-// annotationKey says that a key is an annotation's own name: rule[1].match.annotations.NAME. Package regexp would
+// annotationKey reports whether a key is an annotation's own name: rule[1].match.annotations.NAME. Package regexp would
 // cost each call of the runtime a tenth of a millisecond.
 func annotationKey(key string) bool {
 	rest, ok := strings.CutPrefix(key, "rule[")
@@ -373,7 +373,7 @@ func (r *reader) spelling() {
 	})
 }
 
-// plainKeys says that no line can have a key with anything but lower-case letters, and that no [rule] stands where
+// plainKeys reports whether no line can have a key with anything but lower-case letters, and no [rule] stands where
 // [[rule]] belongs. It looks at more than keys: at each whole line except for comments and for what follows a "="
 // that opens no table.
 func plainKeys(data []byte) bool {
@@ -397,7 +397,7 @@ func plainKeys(data []byte) bool {
 	return true
 }
 
-// plainKey says that a byte occurs in known keys, or may stand around them.
+// plainKey reports whether a byte occurs in known keys, or may stand around them.
 func plainKey(c byte) bool {
 	switch {
 	case c >= 'a' && c <= 'z':

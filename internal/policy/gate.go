@@ -95,7 +95,7 @@ func exactly(c *runc.Credentials, id *Identity, bounding []string) error {
 	return nil
 }
 
-// mayBeKept says that a container may have a uid: the policy keeps it if asked for, or assigns it itself.
+// mayBeKept reports whether a container may have a uid: the policy keeps it if asked for, or assigns it itself.
 func (p *Policy) mayBeKept(uid uint32) bool {
 	if uid == uint32(p.UID) || p.Range.First != 0 && p.Range.Has(uid) {
 		return true
@@ -103,7 +103,7 @@ func (p *Policy) mayBeKept(uid uint32) bool {
 	return p.keepsAsked(uid)
 }
 
-// keepsAsked says that identity.sources and allowed_uids keep a uid that a container asks for. It does not check
+// keepsAsked reports whether identity.sources and allowed_uids keep a uid that a container asks for. It does not check
 // whether the uid may be another container's (anothers).
 func (p *Policy) keepsAsked(uid uint32) bool {
 	return uid <= MaxID && slices.Contains(p.Sources, Kept) && (len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(uid))

@@ -29,7 +29,7 @@ func (p *Policy) supplementary(f *inquiry, primary uint32) (kept, dropped []uint
 	return kept, dropped
 }
 
-// meansNothing says that a gid means nothing on the host, neither by its number in the container nor by that on the
+// meansNothing reports whether a gid means nothing on the host, neither by its number in the container nor by that on the
 // host: an idmapped volume may keep the numbers of the disk.
 func (p *Policy) meansNothing(f *inquiry, gid, host uint32) bool {
 	for _, id := range []uint32{gid, host} {
@@ -40,7 +40,7 @@ func (p *Policy) meansNothing(f *inquiry, gid, host uint32) bool {
 	return true
 }
 
-// ownsDevice says that a group is not privileged, and owns a device that the engine gives to the container: without
+// ownsDevice reports whether a group is not privileged and owns a device that the engine gives to the container: without
 // the group the device is useless (docker run --device /dev/ttyUSB0 --group-add dialout). Such a group could be the
 // primary one, too, so nothing is gained by it. A further process keeps the groups that its container has.
 func (p *Policy) ownsDevice(f *inquiry, gid uint32) bool {

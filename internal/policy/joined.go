@@ -44,7 +44,7 @@ func (p *Policy) joined(f *inquiry, d *Decision) bool {
 	return true
 }
 
-// joinsProcesses says that a container joins an existing pid namespace.
+// joinsProcesses reports whether a container joins an existing pid namespace.
 func joinsProcesses(c *spec.Container) bool {
 	return c != nil && slices.ContainsFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "pid" && n.Path != "" })
 }

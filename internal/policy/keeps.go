@@ -4,7 +4,7 @@ package policy
 
 import "slices"
 
-// Keeps says that a container that asks for a uid would usually keep it. It is for advice: a decision looks at more
+// Keeps reports whether a container that asks for a uid would usually keep it. It is for advice: a decision looks at more
 // than the uid.
 func (p *Policy) Keeps(uid uint32) bool {
 	if uid == 0 || uid > MaxID || !slices.Contains(p.Sources, Kept) {

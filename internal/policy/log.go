@@ -15,7 +15,7 @@ type Log struct {
 	Required bool // a decision that can't be logged is a refusal
 }
 
-// Anywhere says whether decisions are logged at all.
+// Anywhere reports whether decisions are logged at all.
 func (l *Log) Anywhere() bool { return l.File != "" || l.Syslog || l.Journald }
 
 // logTable is the policy file's [log].

@@ -162,7 +162,7 @@ func (d *Device) Group() (gid uint32, ok bool) {
 	return d.GID, d.Known && d.GID != 0 && d.GID <= MaxID
 }
 
-// WithholdsGroup says that a group means more on the host than what it is wanted for, such as a device, and that the
+// WithholdsGroup reports whether a group means more on the host than what it is wanted for, such as a device, and that the
 // policy does not allow it anyway.
 func (p *Policy) WithholdsGroup(g *HostGroups, gid uint32) bool {
 	return g.Privileged(gid, p.Privileged) && !p.listsGroup(gid, func() *HostGroups { return g })

@@ -152,7 +152,7 @@ func (d *plain) rules(p *Policy, general *settings, r *reader, later bool) bool 
 	return true
 }
 
-// ranged says that the policy, or its [audit], has a range.
+// ranged reports whether the policy, or its [audit], has a range.
 func (p *Policy) ranged() bool {
 	return p.Range.First != 0 || p.Audit != nil && p.Audit.Range.First != 0
 }

@@ -199,10 +199,10 @@ type Ranges []Range
 // Range is the ids from First to Last, inclusive.
 type Range struct{ First, Last ID }
 
-// Has says whether the id is in the range.
+// Has reports whether the id is in the range.
 func (r Range) Has(id uint32) bool { return uint32(r.First) <= id && id <= uint32(r.Last) }
 
-// Has says whether the id is in the set.
+// Has reports whether the id is in the set.
 func (r Ranges) Has(id uint32) bool {
 	return slices.ContainsFunc(r, func(r Range) bool { return r.Has(id) })
 }

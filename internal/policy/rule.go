@@ -47,7 +47,7 @@ type Match struct {
 // with "!" may.
 type Patterns []string
 
-// Take says whether a text matches. An empty text, which stands for what no trusted source sets, matches no pattern:
+// Take reports whether a text matches. An empty text, which stands for what no trusted source sets, matches no pattern:
 // neither "*" nor a negated one.
 func (ps Patterns) Take(text string) bool {
 	if len(ps) == 0 {
@@ -70,7 +70,7 @@ func (ps Patterns) Take(text string) bool {
 	return taken || !positive
 }
 
-// bounds says that the patterns name what matches, instead of everything but something.
+// bounds reports whether the patterns name what matches, instead of everything but something.
 func (ps Patterns) bounds() bool {
 	says := false
 	for _, p := range ps {
@@ -85,7 +85,7 @@ func (ps Patterns) bounds() bool {
 	return says
 }
 
-// spells says that a pattern contains a literal character: "[^x]*" says as little as "*".
+// spells reports whether a pattern contains a literal character: "[^x]*" says as little as "*".
 func spells(pattern string) bool {
 	for i, class := 0, false; i < len(pattern); i++ {
 		switch c := pattern[i]; {
@@ -103,7 +103,7 @@ func spells(pattern string) bool {
 	return false
 }
 
-// Takes says whether the rule is for a container.
+// Takes reports whether the rule is for a container.
 func (m *Match) Takes(o *Origin) bool {
 	for key, ps := range m.Annotations {
 		if !ps.Take(o.Annotations[key]) {
@@ -114,7 +114,7 @@ func (m *Match) Takes(o *Origin) bool {
 		m.Container.Take(o.Container) && m.Image.Take(o.Image)
 }
 
-// Unbounded says that the rule is for every container.
+// Unbounded reports whether the rule is for every container.
 func (m *Match) Unbounded() bool {
 	return len(m.Engine)+len(m.Root)+len(m.Namespace)+len(m.Pod)+len(m.Container)+len(m.Image)+len(m.Annotations) == 0
 }
@@ -133,7 +133,7 @@ func (m *Match) exempts() error {
 	return nil
 }
 
-// Holds says whether the rule has not expired.
+// Holds reports whether the rule has not expired.
 func (r *Rule) Holds(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
 
 // ForBundle is the part of the policy that the bundle's directory decides: [build], or else the policy itself. The

@@ -51,11 +51,11 @@ func (p *Policy) fixed(f *inquiry, d *Decision) error {
 	return nil
 }
 
-// UsesFixed says whether a container that has no say in its identity gets identity.uid and identity.gid: there is no
+// UsesFixed reports whether a container that has no say in its identity gets identity.uid and identity.gid: there is no
 // range that would give it an id of its own.
 func (p *Policy) UsesFixed() bool { return p.Range.First == 0 }
 
-// anothers says that a uid is one that containers get without a say in it, and not this container's own. Otherwise
+// anothers reports whether a uid is one that containers get without a say in it, and not this container's own. Otherwise
 // whoever starts a container, or builds its image, could choose to be a user who exists already (SECURITY.md C6).
 // Where allowed_uids is set, the administrator has decided who may be whom.
 func (p *Policy) anothers(f *inquiry, uid uint32) bool {
@@ -83,7 +83,7 @@ func (p *Policy) reserve() {
 	}
 }
 
-// asunder says that of two overlapping ranges, one is divided into single ids and the other into blocks, or into
+// asunder reports whether of two overlapping ranges, one is divided into single ids and the other into blocks, or into
 // blocks of another size or offset: an id of one would lie in a block of the other, which belongs to a different
 // namespace.
 func asunder(a, b *Policy) bool {

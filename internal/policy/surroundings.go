@@ -73,7 +73,7 @@ func socketsAreClosed(p *Policy, f *inquiry, d *Decision) error {
 	return nil
 }
 
-// mayBecome says whether a process of the container can have a uid of the host: as the identity, or by an exec that
+// mayBecome reports whether a process of the container can have a uid of the host: as the identity, or by an exec that
 // keeps the uid it asks for.
 func (p *Policy) mayBecome(f *inquiry, d *Decision, uid uint32) bool {
 	if own, ok := f.outside(d.Identity.UID, func(m *idmap.Pair) idmap.Map { return m.UID }); ok && own == uid {

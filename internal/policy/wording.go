@@ -192,7 +192,7 @@ func member(t reflect.Type, name string) (reflect.Type, bool) {
 	return nil, false
 }
 
-// fits says whether a value has a type.
+// fits reports whether a value has a type.
 func fits(v *unstable.Node, t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()

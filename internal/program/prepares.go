@@ -75,7 +75,7 @@ func at(cwd, p string) string {
 	return path.Join(cwd, p)
 }
 
-// touches says that a path lies in one of the places, or a place in it.
+// touches reports whether a path lies in one of the places, or a place in it.
 func touches(places []string, p string) bool {
 	return slices.ContainsFunc(places, func(place string) bool {
 		return links.Within(place, p) || p != "/" && links.Within(p, place)
@@ -253,7 +253,7 @@ var ownVariables = []string{
 // are read-only, and zsh's and ksh's their own, too.
 var leavesUID = []string{"dash", "busybox"}
 
-// isShells says that a variable is the shell's.
+// isShells reports whether a variable is the shell's.
 func (c Command) isShells(name string) bool {
 	switch name {
 	case "UID", "EUID", "GID", "EGID":

@@ -113,7 +113,7 @@ func (c Command) named(kind, shown string, args []string) string {
 	return ""
 }
 
-// isSystem says that a program is one of a distribution that starts the system, and no image's own of the same name (/init).
+// isSystem reports whether a program is one of a distribution that starts the system, and no image's own of the same name (/init).
 func isSystem(at string) bool {
 	dir := path.Base(path.Dir(at))
 	return dir == "sbin" || dir == "systemd" || path.Base(at) == "busybox"
@@ -288,7 +288,7 @@ func (c Command) find(view *rootfs.View, name string) (at rootfs.Entry, ok bool)
 	return at, false
 }
 
-// asks says that a command of a script finds out who it is: by id or whoami, or by a test of UID or EUID. The entrypoints of Docker's
+// asks reports whether a command of a script finds out who it is: by id or whoami, or by a test of UID or EUID. The entrypoints of Docker's
 // official images do, and only root calls gosu there. Nobody asks who prints it, hands on a UID that he was given
 // (RUN_AS=${UID:-1000}), or looks up another (id -u app).
 func asks(command string) bool {
@@ -308,7 +308,7 @@ func asks(command string) bool {
 // tests are words with which a command begins that compares something.
 var tests = []string{"[", "[[", "test", "case", "if", "elif", "while", "until", "!"}
 
-// compares says that a test's words have the value of UID or EUID, and more is asked than whether it is empty.
+// compares reports whether a test's words have the value of UID or EUID, and more is asked than whether it is empty.
 func compares(words []string) bool {
 	for i, w := range words {
 		if isUID(w) && i > 0 && words[i-1] != "-n" && words[i-1] != "-z" {
@@ -318,7 +318,7 @@ func compares(words []string) bool {
 	return false
 }
 
-// asksFor says that a statement's words are those of whoami, or of id -u for oneself.
+// asksFor reports whether a statement's words are those of whoami, or of id -u for oneself.
 func asksFor(words []string) bool {
 	for len(words) > 0 && slices.Contains(tests, words[0]) {
 		words = words[1:]
@@ -337,7 +337,7 @@ func asksFor(words []string) bool {
 	return false
 }
 
-// isUID says that a word is the value of UID or EUID, or has a value in its place.
+// isUID reports whether a word is the value of UID or EUID, or has a value in its place.
 func isUID(word string) bool {
 	name, ok := strings.CutPrefix(word, "{")
 	if !ok {
@@ -359,7 +359,7 @@ func wordsOf(command string) []string {
 	return strings.FieldsFunc(command, func(r rune) bool { return strings.ContainsRune(" \t\"'$\n", r) })
 }
 
-// prints says that a command's words are a message.
+// prints reports whether a command's words are a message.
 func prints(words []string) bool { return words[0] == "echo" || words[0] == "printf" }
 
 // uncommented is a line without its comment, which a number sign begins that begins a word: the one of "$#" does not.

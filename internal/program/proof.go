@@ -59,7 +59,7 @@ var (
 // verbs are what package managers change the system by.
 var verbs = []string{"install", "add", "del", "update", "upgrade", "dist-upgrade", "full-upgrade", "remove", "erase", "purge", "autoremove", "reinstall", "build-dep", "groupinstall"}
 
-// OnlyRootRuns says that a command fails for everybody but root: package managers lock their database, and what changes accounts locks
+// OnlyRootRuns reports whether a command fails for everybody but root: package managers lock their database, and what changes accounts locks
 // /etc/passwd.
 func OnlyRootRuns(words []string) bool {
 	words = command(words)
@@ -92,7 +92,7 @@ func OnlyRootRuns(words []string) bool {
 	return false
 }
 
-// setsErrexit says whether failures end the shell behind a command, as set -e and set +e have it.
+// setsErrexit reports whether failures end the shell behind a command, as set -e and set +e have it.
 func setsErrexit(words []string, before bool) bool {
 	if words[0] != "set" {
 		return before

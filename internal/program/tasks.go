@@ -69,7 +69,7 @@ var chowns = []string{"chown", "chgrp"}
 
 func isFlag(arg string) bool { return strings.HasPrefix(arg, "-") }
 
-// isNoQuestion says that a mount is asked for, where none or -l only lists those that there are.
+// isNoQuestion reports whether a mount is asked for, where none or -l only lists those that there are.
 func isNoQuestion(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool { return !isFlag(arg) || arg == "-a" })
 }
@@ -86,7 +86,7 @@ func setsSysctl(args []string) bool {
 	})
 }
 
-// isTimeZone says that what a file is copied or linked to is the time zone's.
+// isTimeZone reports whether what a file is copied or linked to is the time zone's.
 func isTimeZone(args []string) bool { return len(args) > 0 && args[len(args)-1] == "/etc/localtime" }
 
 // taskOf is what a command does that only root may, by its name and arguments; ok is false where nothing is known, and where root
@@ -259,7 +259,7 @@ func unlessRoot(all []statement) against {
 	return against{}
 }
 
-// isAnswer says that a value is what id -u or whoami print.
+// isAnswer reports whether a value is what id -u or whoami print.
 func isAnswer(value string) bool {
 	inner := strings.Trim(value, "\"")
 	if inside, ok := strings.CutPrefix(inner, "$("); ok && strings.HasSuffix(inside, ")") {
@@ -268,7 +268,7 @@ func isAnswer(value string) bool {
 	return strings.HasPrefix(inner, "`") && asksFor(wordsOf(strings.Trim(inner, "`")))
 }
 
-// testsForRoot says that a statement compares who runs the script with root, and whether it is true where that is root.
+// testsForRoot reports whether a statement compares who runs the script with root, and whether it is true where that is root.
 func (s statement) testsForRoot(names []string) (root, ok bool) {
 	words := strings.FieldsFunc(s.text, func(r rune) bool { return strings.ContainsRune(" \t\"'$(){}`", r) })
 	known := asks(s.text) || slices.ContainsFunc(names, func(name string) bool {

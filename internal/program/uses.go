@@ -201,7 +201,7 @@ func (l *looker) script(text, cwd string) {
 	}
 }
 
-// changes says that a command writes what it is called with, or names it for others to write.
+// changes reports whether a command writes what it is called with, or names it for others to write.
 func changes(name string, args []string) bool {
 	has := func(begin string) bool {
 		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, begin) })

@@ -21,7 +21,7 @@ type Against struct {
 	Advice   string
 }
 
-// Any says that there is something.
+// Any reports whether there is something.
 func (a Against) Any() bool { return a.Ends || a.By != "" }
 
 // Behind is the command that an image's inits start.
@@ -78,7 +78,7 @@ func (c Command) WrittenBy(text string) []Write {
 	return writesFrom(unrolled(text[:min(len(text), maxScript)]), c.Cwd)
 }
 
-// IsScript says that a file's beginning is a script's.
+// IsScript reports whether a file's beginning is a script's.
 func IsScript(head string) bool { return strings.HasPrefix(head, "#!") }
 
 // shellText is what a shell is given on its command line.
@@ -97,7 +97,7 @@ func shellText(args []string) (text string, ok bool) {
 	return "", false
 }
 
-// isQuestion says that a program is only asked what it is.
+// isQuestion reports whether a program is only asked what it is.
 func isQuestion(args []string) bool {
 	return slices.Contains([]string{"--version", "--help", "-h", "-V"}, args[0])
 }
@@ -110,7 +110,7 @@ func shownAs(a against) Against {
 	}
 }
 
-// Installs says that a command's words have packages installed, changed or removed.
+// Installs reports whether a command's words have packages installed, changed or removed.
 func Installs(words []string) bool {
 	return len(words) > 1 && slices.Contains(installers, path.Base(words[0])) &&
 		slices.ContainsFunc(words[1:], func(a string) bool { return slices.Contains(installWords, a) })
@@ -140,5 +140,5 @@ func BuildNeedsRoot(words []string) string {
 	return t.does
 }
 
-// IsShell says that a program is a shell.
+// IsShell reports whether a program is a shell.
 func IsShell(name string) bool { return slices.Contains(shells, path.Base(name)) }

@@ -74,13 +74,13 @@ func writesFrom(script, cwd string) (all []Write) {
 	return all
 }
 
-// becomes says that the shell becomes another program: exec with more than redirections.
+// becomes reports whether the shell becomes another program: exec with more than redirections.
 func (s statement) becomes() bool {
 	words := strings.Fields(s.text)
 	return len(words) > 1 && words[0] == "exec" && !strings.ContainsAny(words[1][:1], "<>&0123456789")
 }
 
-// isTest says that a command only asks something.
+// isTest reports whether a command only asks something.
 func isTest(name string) bool { return name == "[" || name == "[[" || name == "test" }
 
 // withoutDocuments is a script without its here-documents, which are no commands.
@@ -287,7 +287,7 @@ func adviceFor(p string) string {
 // nobodys are engines' files and the system's, which no container's user writes, wherever it runs.
 var nobodys = []string{"/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/localtime", "/etc/timezone", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"}
 
-// isNobodys says that a write is of one of nobodys.
+// isNobodys reports whether a write is of one of nobodys.
 func isNobodys(w Write) bool { return slices.Contains(nobodys, w.Path) && w.How != Makes }
 
 // writing says which of the paths that a script writes can't be written; "": none.
@@ -315,7 +315,7 @@ func writing(kind, shown, script string, closed func(Write) bool, mounted func(p
 	return fmt.Sprintf("its %s %q writes %s%s, to which the identity has no right; hint: %s", kind, shown, strings.Join(all, ", "), more, advice)
 }
 
-// isShells says that a script is a shell's.
+// isShells reports whether a script is a shell's.
 func isShells(script string) bool {
 	line, _, _ := strings.Cut(script, "\n")
 	words, ok := strings.CutPrefix(line, "#!")
@@ -325,7 +325,7 @@ func isShells(script string) bool {
 	return slices.ContainsFunc(strings.Fields(words), func(w string) bool { return slices.Contains(shells, path.Base(w)) })
 }
 
-// bindsLog says that a script of another language binds the socket at which programs leave their messages for syslog.
+// bindsLog reports whether a script of another language binds the socket at which programs leave their messages for syslog.
 func bindsLog(script string) bool {
 	return strings.Contains(script, "bind(") && (strings.Contains(script, `"/dev/log"`) || strings.Contains(script, "'/dev/log'"))
 }

@@ -69,7 +69,7 @@ func (b *sorter) container(key string) *Container {
 	return c
 }
 
-// hosts says that a process belongs to no container.
+// hosts reports whether a process belongs to no container.
 func (b *sorter) hosts(p *process) bool { return p.mnt == b.self.mnt && p.pids == b.self.pids }
 
 // maxDepth bounds the way up from a process, which could be a circle if a file changes meanwhile.

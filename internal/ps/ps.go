@@ -78,7 +78,7 @@ type Process struct {
 	Command   []string `json:"command"`    // its arguments; if it has none, its name
 }
 
-// Root says that the process is root, on the host or in its user namespace.
+// Root reports whether the process is root, on the host or in its user namespace.
 func (p *Process) Root() bool { return p.HostRoot || p.InnerRoot }
 
 // Options is what the caller wants listed.

@@ -172,7 +172,7 @@ func (c *Container) decided(dir *bundle.Dir, config []byte) {
 	}
 }
 
-// anyRoot says that one of the processes listed is root.
+// anyRoot reports whether one of the processes listed is root.
 func (c *Container) anyRoot() bool {
 	for _, p := range c.Processes {
 		if p.Root() {

@@ -103,7 +103,7 @@ func boundary(s string, at int) int {
 	return at
 }
 
-// IsPlainPath says that an absolute path is one word to any shell, so that it may stand in a command that somebody is told to run.
+// IsPlainPath reports whether an absolute path is one word to any shell, so that it may stand in a command that somebody is told to run.
 func IsPlainPath(p string) bool {
 	return strings.HasPrefix(p, "/") && strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+:@-") == ""
 }

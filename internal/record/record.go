@@ -60,13 +60,13 @@ func Read(d *bundle.Dir) (*decision.Decision, error) {
 	return r, nil
 }
 
-// Matches says that a record belongs to this container and to the bundle's present config.json: Podman keeps a bundle
+// Matches reports whether a record belongs to this container and to the bundle's present config.json: Podman keeps a bundle
 // across restarts, and writes config.json again. A nil record matches nothing.
 func Matches(r *decision.Decision, id string, config []byte) bool {
 	return r != nil && r.ID == id && r.Config == Digest(config)
 }
 
-// Precedes says that a record may belong to a container whose first process started at a time, in clock ticks since
+// Precedes reports whether a record may belong to a container whose first process started at a time, in clock ticks since
 // boot; 0: unknown. A younger record is that of a failed call, as there was a container of that id already: it says
 // nothing about that container, which may have been created before there were records (SECURITY.md D8).
 func Precedes(r *decision.Decision, start uint64) bool { return start == 0 || r.Start <= start }

@@ -63,7 +63,7 @@ func (t *Target) Previous() (text []byte, from string, err error) {
 	return text, from, err
 }
 
-// Is says that a policy is what is in the place already.
+// Is reports whether a policy is what is in the place already.
 func (t *Target) Is(p *policy.Policy) bool {
 	return t.Broken == nil && t.InForce.File != "" && bytes.Equal(t.InForce.Text, p.Text)
 }

@@ -124,7 +124,7 @@ func decide(call facts.Call, p *policy.Policy) Decision {
 	return d
 }
 
-// same says that nothing but the rule's name is different.
+// same reports whether nothing but the rule's name is different.
 func (d *Decision) same(other *Decision) bool {
 	if d.Mode != other.Mode || d.Reason != other.Reason || (d.Identity == nil) != (other.Identity == nil) {
 		return false

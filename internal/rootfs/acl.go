@@ -97,7 +97,7 @@ func (a ACL) Rights(st *unix.Stat_t, uid, gid uint32) uint32 {
 	return uint32(others)
 }
 
-// Names says that the list lets somebody besides the owner and its group write.
+// Names reports whether the list lets somebody besides the owner and its group write.
 func (a ACL) Names() bool {
 	mask := uint16(7)
 	for _, e := range a {

@@ -84,7 +84,7 @@ func isEmpty(dir string) bool {
 	return err == nil && len(names) == 0
 }
 
-// RootsAlone says that only root can have put what a path of the rootfs leads to there: each directory and link on
+// RootsAlone reports whether only root can have put what a path of the rootfs leads to there: each directory and link on
 // the way, and the file, belongs to root, and only root and root's group may write it. Nobody else could have, as the
 // container's processes are never root and never in that group.
 func (v *View) RootsAlone(p string, inside func(uint32) (uint32, bool)) bool {

@@ -28,7 +28,7 @@ func runtimeLink(p string) string {
 	return ""
 }
 
-// LeadsToProc says whether a path leads into a /proc, the container's or the host's, through links of the image, of
+// LeadsToProc reports whether a path leads into a /proc, the container's or the host's, through links of the image, of
 // volumes or of the runtime. The path is resolved as it is before the container starts.
 func (v *View) LeadsToProc(name string) (bool, error) {
 	v.place()

@@ -80,7 +80,7 @@ func (v *View) Head(p string, most int) string {
 	return string(buf[:max(n, 0)])
 }
 
-// Covered says that a mount covers a clean absolute path, so that it is not the image's, or that it can't be told.
+// Covered reports whether a mount covers a clean absolute path, so that it is not the image's, or whether that can't be told.
 func (v *View) Covered(p string) bool {
 	v.place()
 	m := v.covering(p)
@@ -106,7 +106,7 @@ const maxDepth = 64
 
 // Walk calls a function for each regular file of the rootfs itself, with a path below /proc for system calls that
 // take no descriptor. It follows no link, leaves out what mounts cover, and looks at so many entries at most;
-// complete says whether these were all.
+// complete reports whether these were all.
 func (v *View) Walk(most int, each func(p, reach string, st *unix.Stat_t)) (complete bool) {
 	v.place()
 	w := walker{v: v, left: most, complete: true, each: each}
@@ -155,7 +155,7 @@ func (w *walker) directory(dir string, depth int) {
 	}
 }
 
-// Empty says whether a directory of the rootfs, whose path is free of links, is empty.
+// Empty reports whether a directory of the rootfs, whose path is free of links, is empty.
 func (v *View) Empty(p string) (bool, error) {
 	fd, err := openat2(v.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {

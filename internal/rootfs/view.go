@@ -131,7 +131,7 @@ func (v *View) Astray() string {
 	return v.astray
 }
 
-// Climbs says that a path has a ".." in it.
+// Climbs reports whether a path has a ".." in it.
 func Climbs(p string) bool {
 	for part := range strings.SplitSeq(p, "/") {
 		if part == ".." {

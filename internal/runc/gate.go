@@ -57,7 +57,7 @@ func (s *State) InitCredentials() (*Credentials, error) {
 	return parseStatus(status, maps, own)
 }
 
-// Alive says whether the container's first process exists, and not another one with the same pid.
+// Alive reports whether the container's first process exists, and not another one with the same pid.
 func (s *State) Alive() bool {
 	if s.Pid <= 0 {
 		return false

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Wraps says that a program rewrites config.json and then calls a runtime, by the name of its file, links followed:
+// Wraps reports whether a program rewrites config.json and then calls a runtime, by the name of its file, links followed:
 // that is nvidia-container-runtime, also as .cdi, .legacy and .real (NVIDIA/nvidia-container-toolkit 1.20.2, cmd and
 // tools/container). Only its name tells. After nonroot-runc it would add groups and mounts that nothing checks any
 // more, and the record of the decision would no longer match the container.

@@ -186,12 +186,12 @@ func (c *Command) ReplaceResources(other func(file string) (string, error)) (err
 	return err
 }
 
-// isGlobalRoot says that the flag stands before the command's name.
+// isGlobalRoot reports whether the flag stands before the command's name.
 func isGlobalRoot(word string) bool {
 	return word == "--root" || strings.HasPrefix(word, "--root=") || word == "--rootless" || strings.HasPrefix(word, "--rootless=")
 }
 
-// NoCgroups says that crun is to create no cgroup for the container. Only in one does the kernel have a list of
+// NoCgroups reports whether crun is to create no cgroup for the container. Only in one does the kernel have a list of
 // devices.
 func (c *Command) NoCgroups() bool {
 	return slices.ContainsFunc(c.globals, func(s setting) bool { return s.opt.name == "cgroup-manager" && s.value == "disabled" })

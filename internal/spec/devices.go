@@ -16,7 +16,7 @@ import (
 // kernel's list of what may be opened, allows no one to open them: an image, or a file brought by "docker cp", can be
 // a device node with any mode.
 type DeviceChange struct {
-	// MayOwn says that a group may keep owning a disk. If one of linux.devices has such a group, the list of what may
+	// MayOwn reports whether a group may keep owning a disk. If one of linux.devices has such a group, the list of what may
 	// be opened is unchanged, too.
 	MayOwn func(gid uint32) bool
 	// RawMajors are the majors of character devices that give access to a disk.
@@ -126,7 +126,7 @@ func closeNodes(linux *node, c DeviceChange) (owned bool, err error) {
 	return owned, nil
 }
 
-// rawDevice says whether an entry of linux.devices is a disk or memory, and its mode: 0666 by default (runc,
+// rawDevice reports whether an entry of linux.devices is a disk or memory, and its mode: 0666 by default (runc,
 // specconv; crun likewise).
 func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err error) {
 	kind, err := d.get("type").text(at + ".type")
@@ -237,7 +237,7 @@ func denials(c DeviceChange) []*node {
 	return all
 }
 
-// sameText says that two values are spelled the same, as when an earlier rewrite wrote one of them.
+// sameText reports whether two values are spelled the same, as when an earlier rewrite wrote one of them.
 func sameText(a, b *node) bool { return string(a.render(nil)) == string(b.render(nil)) }
 
 func readDeviceRule(e *node, at string) (r deviceRule, err error) {

@@ -147,7 +147,7 @@ func (d *Document) Variable(name string) (string, error) {
 	return value, err
 }
 
-// mayBe says whether a quoted entry may belong to a variable: its name is spelled out, or possibly escaped.
+// mayBe reports whether a quoted entry may belong to a variable: its name is spelled out, or possibly escaped.
 func mayBe(raw []byte, name string) bool {
 	begin := raw[1:min(len(raw), 1+len(name))]
 	return string(begin) == name || bytes.IndexByte(begin, '\\') >= 0
@@ -190,7 +190,7 @@ type Mount struct {
 	UIDMap, GIDMap            []IDMap // of an idmapped mount
 }
 
-// Binds says that the mount shows something from elsewhere on the host.
+// Binds reports whether the mount shows something from elsewhere on the host.
 func (m *Mount) Binds() bool { return Binds(m.Type, m.Options) }
 
 // Binds is Mount.Binds for a mount of another type. For runtimes either the type or the option is enough.
@@ -198,7 +198,7 @@ func Binds(kind string, options []string) bool {
 	return kind == "bind" || slices.Contains(options, "bind") || slices.Contains(options, "rbind")
 }
 
-// Readonly says that nothing can be written through the mount ("rro": nor through those below it; config.md,
+// Readonly reports whether nothing can be written through the mount ("rro": nor through those below it; config.md,
 // "Mounts"). Docker since 25 and containerd only ask for the latter (moby, daemon/oci_linux.go, withMounts).
 func (m *Mount) Readonly() bool {
 	return slices.Contains(m.Options, "ro") || slices.Contains(m.Options, "rro")
@@ -368,7 +368,7 @@ func (n *node) mount(m *Mount) (err error) {
 	return err
 }
 
-// HasDevices says that the container has devices besides those that every container has, or that it can't be told.
+// HasDevices reports whether the container has devices besides those that every container has, or may have some.
 func (d *Document) HasDevices() bool {
 	elems, err := d.root.get("linux").get("devices").list("linux.devices")
 	return err != nil || len(elems) > 0

@@ -91,7 +91,7 @@ func readAnswer(n *node) (answer, error) {
 	return a, err
 }
 
-// mayAnswer says that the profile allows a call whatever its arguments: by rules, or, if it has none for the call, by
+// mayAnswer reports whether the profile allows a call whatever its arguments: by rules, or, if it has none for the call, by
 // its default.
 func mayAnswer(all []answer, call string, byDefault bool) bool {
 	named := false

@@ -27,7 +27,7 @@ type probe struct {
 	args       [6]uint64
 }
 
-// newUser says that the call leads, or may lead, into another user namespace. The kernel looks at the low half of flags.
+// newUser reports whether the call leads, or may lead, into another user namespace. The kernel looks at the low half of flags.
 func (p probe) newUser() bool {
 	return p.call == "setns" || p.call == "clone3" || (p.call == "clone" || p.call == "unshare") && p.args[0]&cloneNewUser != 0
 }

@@ -306,7 +306,7 @@ func dropAnnotations(root *node) error {
 	return nil
 }
 
-// Steers says whether a runtime acts on annotations of this name, and engines don't need it: such annotations are
+// Steers reports whether a runtime acts on annotations of this name, and engines don't need it: such annotations are
 // dropped.
 func Steers(name string) bool {
 	switch {

@@ -114,7 +114,7 @@ func profileOf(linux *node, m Machine) (profile *node, action string, rules []*n
 	return profile, action, rules, err
 }
 
-// passes says whether a call that meets the action may be carried out. That includes SCMP_ACT_TRACE: a process that
+// passes reports whether a call that meets the action may be carried out. That includes SCMP_ACT_TRACE: a process that
 // traces its own child decides (ptrace(2), PTRACE_EVENT_SECCOMP). An unknown action is an error.
 func passes(action string) (bool, error) {
 	switch action {
@@ -275,7 +275,7 @@ func plainEnough(rules []rule, m Machine) error {
 	return nil
 }
 
-// plain says that libseccomp takes the condition literally: it truncates values to 32 bits in a 32-bit table, and
+// plain reports whether libseccomp takes the condition literally: it truncates values to 32 bits in a 32-bit table, and
 // drops bits outside of a mask.
 func (c condition) plain() bool {
 	return (c.value|c.two)>>32 == 0 && (c.op != "SCMP_CMP_MASKED_EQ" || c.two&^c.value == 0)
@@ -323,7 +323,7 @@ func narrow(rules []rule, m Machine) (narrowed []rule, changed bool) {
 	return narrowed, changed
 }
 
-// isWritten says that a rule for the call under these conditions was written already; libseccomp refuses a second
+// isWritten reports whether a rule for the call under these conditions was written already; libseccomp refuses a second
 // one.
 func isWritten(rules []rule, call string, args []condition) bool {
 	return slices.ContainsFunc(rules, func(r rule) bool { return r.names[0] == call && slices.Equal(r.args, args) })
@@ -336,7 +336,7 @@ func (n *node) with(name string, val *node) *node {
 	return c
 }
 
-// clear says that the rule applies to the call only if CLONE_NEWUSER is not among its flags.
+// clear reports whether the rule applies to the call only if CLONE_NEWUSER is not among its flags.
 func (r *rule) clear(call string, m Machine) bool {
 	if denial(call, m) == nil || len(r.args) == 0 {
 		return false
@@ -414,7 +414,7 @@ func denial(call string, m Machine) []condition {
 	return nil
 }
 
-// denied says whether a deny rule covers the call under exactly this condition, or always.
+// denied reports whether a deny rule covers the call under exactly this condition, or always.
 func denied(rules []rule, call string, args []condition) bool {
 	return slices.ContainsFunc(rules, func(r rule) bool {
 		return !r.passes && slices.Contains(r.names, call) && (len(r.args) == 0 || slices.Equal(r.args, args))

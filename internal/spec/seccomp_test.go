@@ -13,7 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// lets says whether a filter may let a call through: whether any rule that does applies to it, or the default where
+// lets reports whether a filter may let a call through: whether any rule that does applies to it, or the default where
 // no rule denies it. That is the worst that libseccomp can make of the rules, whatever their order.
 func lets(s *specs.LinuxSeccomp, call string, args [6]uint64) bool {
 	if s == nil {

@@ -283,7 +283,7 @@ func (n *node) drop(which func(member) bool) {
 	n.members = kept
 }
 
-// isTouched says whether n, or anything below it, differs from the source.
+// isTouched reports whether n, or anything below it, differs from the source.
 func (n *node) isTouched() bool {
 	if n.touched {
 		return true

@@ -58,7 +58,7 @@ func (c context) in(dir, rel string) context {
 	return c
 }
 
-// without says that the context leaves out a directory: what is in there is no part of a build, and most often not of one's own.
+// without reports whether the context leaves out a directory: what is in there is no part of a build, and most often not of one's own.
 func (c context) without(rel string) bool {
 	if c.leftOut == nil || rel == c.dir {
 		return false

@@ -31,7 +31,7 @@ type ignores struct {
 	patterns []pattern
 }
 
-// ignored says whether git would not look at a path of the directory, given from the top: the last line decides, and those of a deeper
+// ignored reports whether git would not look at a path of the directory, given from the top: the last line decides, and those of a deeper
 // file before those of one above it. That something in an ignored directory is never looked at is the walk's to know.
 func (g *ignores) ignored(p string, isDirectory bool) bool {
 	for ; g != nil; g = g.above {

@@ -93,7 +93,7 @@ func find(name string) (walk, error) {
 // maxConfig is how much of a config.json its kind is told by.
 const maxConfig = 16 << 20
 
-// isBundle says that a directory is one of the OCI runtime specification: many a program has a config.json, and none but this has its
+// isBundle reports whether a directory is one of the OCI runtime specification: many a program has a config.json, and none but this has its
 // version in it (config.md, "Specification version").
 func isBundle(dir string) bool {
 	text, ok := head(filepath.Join(dir, "config.json"), maxConfig)

@@ -77,7 +77,7 @@ func NeedPrivate(t testing.TB) {
 	t.Skip("namespaces of its own are needed")
 }
 
-// IsRoot says that the tests run as the machine's root, who can give files to others.
+// IsRoot reports whether the tests run as the machine's root, who can give files to others.
 func IsRoot() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	var inside, outside, size uint32

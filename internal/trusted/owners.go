@@ -41,12 +41,12 @@ func CallersOwners(own idmap.Map) Owners {
 	return Owners{euid: uint32(os.Geteuid()), egid: uint32(os.Getegid()), own: own} // #nosec G115 -- Linux ids have 32 bits
 }
 
-// Trusts says whether a file of this uid is as trustworthy as the caller's own.
+// Trusts reports whether a file of this uid is as trustworthy as the caller's own.
 func (o Owners) Trusts(uid uint32) bool {
 	return uid == 0 || uid == o.euid || o.isOverflow(uid)
 }
 
-// isOverflow says whether the uid stands for the host's root, which has no uid here.
+// isOverflow reports whether the uid stands for the host's root, which has no uid here.
 func (o Owners) isOverflow(uid uint32) bool {
 	own := o.own
 	if own == nil {
@@ -67,7 +67,7 @@ type seen struct {
 	devices     []uint64
 }
 
-// knows says that a path was found to be a good directory before.
+// knows reports whether a path was found to be a good directory before.
 func (o Owners) knows(dir string) bool {
 	return o.seen != nil && slices.Contains(o.seen.directories, dir)
 }
@@ -109,7 +109,7 @@ func (o Owners) fitDirectory(dir string, st *unix.Stat_t) error {
 	return nil
 }
 
-// ownGroup says that the group's right to write is the caller's own: it is the caller's group, and no access control
+// ownGroup reports whether the group's right to write is the caller's own: it is the caller's group, and no access control
 // list is behind the mode's group bits (acl(5), "Correspondence between ACL entries and file permission bits").
 func (o Owners) ownGroup(name string, gid uint32) bool {
 	if gid != o.egid {

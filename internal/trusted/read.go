@@ -27,7 +27,7 @@ func (d *Dir) read(name string) ([]byte, unix.Stat_t, error) {
 	return readAt(d.fd, name, d.owners, d.closed)
 }
 
-// closed says that only the trusted owners can get to the directory, as one above it is closed to others. Then a
+// closed reports whether only the trusted owners can get to the directory, as one above it is closed to others. Then a
 // file's own mode does not matter: Docker 29 has umask 0, with which its containerd writes config.json with mode
 // 0666, in a directory of mode 0700.
 func (d *Dir) closed() bool {
@@ -52,7 +52,7 @@ func ReadFile(name string, owners Owners) ([]byte, error) {
 	return data, err
 }
 
-// neverClosed says that others may get to a file's directory, for files whose mode must be right wherever they are.
+// neverClosed reports whether others may get to a file's directory, for files whose mode must be right wherever they are.
 func neverClosed() bool { return false }
 
 // readAt reads a file below a directory, with the checks of ReadFile.

@@ -72,7 +72,7 @@ func Find(program []byte) (i Info, ok bool) {
 // maxStamp bounds version and commit, in bytes.
 const maxStamp = 256
 
-// plain says that a text has only what versions and commits are made of.
+// plain reports whether a text has only what versions and commits are made of.
 func plain(text []byte) bool {
 	return !bytes.ContainsFunc(text, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune(".-+_~/", r)

@@ -271,7 +271,7 @@ func readPID(file string) (int, bool) {
 	return pid, err == nil && pid > 0
 }
 
-// isProbe says that a process is the probe by now, and no runtime's any more.
+// isProbe reports whether a process is the probe by now, and no runtime's any more.
 func isProbe(pid int) bool {
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	return err == nil && filepath.Base(exe) == "probe"

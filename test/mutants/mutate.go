@@ -268,7 +268,7 @@ func (f *file) statements(list []ast.Stmt, results *ast.FieldList) {
 	}
 }
 
-// blank says that nothing is kept of what is assigned.
+// blank reports whether nothing is kept of what is assigned.
 func (f *file) blank(s *ast.AssignStmt) bool {
 	return !slices.ContainsFunc(s.Lhs, func(e ast.Expr) bool { return f.source(e) != "_" })
 }

@@ -187,7 +187,7 @@ func titled(t tool) string {
 	return t.name + " (" + t.why + ")"
 }
 
-// ownImage says that a file begins with an image of the corpus's own.
+// ownImage reports whether a file begins with an image of the corpus's own.
 func ownImage(text string) bool {
 	for line := range strings.Lines(strings.ToLower(text)) {
 		words := slices.DeleteFunc(strings.Fields(line), func(w string) bool { return strings.HasPrefix(w, "--") })

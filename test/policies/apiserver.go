@@ -182,7 +182,7 @@ func (s *server) start(rows []row) error {
 	return nil
 }
 
-// valid says whether the API server takes an object where no policy is asked.
+// valid reports whether the API server takes an object where no policy is asked.
 func (s *server) valid(r *row, o *object) (bool, error) {
 	err := s.try(r, o, "free")
 	var no *refusal

@@ -189,7 +189,7 @@ func (o *object) stored(namespace string) map[string]any {
 	return (&object{text: text}).raw(namespace)
 }
 
-// adds says that an update adds ephemeral containers, for which there is a way of its own.
+// adds reports whether an update adds ephemeral containers, for which there is a way of its own.
 func (r *row) adds() bool {
 	return r.before != nil && len(r.objects[0].pods[0].Spec.EphemeralContainers) > len(r.before.pods[0].Spec.EphemeralContainers)
 }

@@ -246,7 +246,7 @@ func moment() time.Duration {
 	return time.Duration(float64(100*time.Microsecond) * math.Exp2(rand.Float64()*11))
 }
 
-// engines says that config.json is the engine's own file.
+// engines reports whether config.json is the engine's own file.
 func engines(bundle string) bool {
 	var st unix.Stat_t
 	return unix.Lstat(filepath.Join(bundle, "config.json"), &st) == nil && st.Uid == 0 && st.Mode&unix.S_IFMT == unix.S_IFREG
