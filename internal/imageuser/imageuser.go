@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package imageuser reads the user of an image's configuration as engines do, without the image's accounts: whether it is root, a
-// number, a name, or nothing that starts. Who a name is, the image alone says; nothing is looked up here.
+// Package imageuser parses the user in an image's configuration like engines do: root, a number, a name, or invalid. It does
+// not look names up, which would take the image's accounts.
 package imageuser
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Kind is what a user is.
+// Kind is the kind of a user.
 type Kind int
 
 const (
@@ -19,22 +19,22 @@ const (
 	Invalid      // no engine starts a container with it
 )
 
-// User is what a text such as "1000:0" says.
+// User is the parsed form of a text such as "1000:0".
 type User struct {
 	Kind Kind
 	UID  uint32 // where Kind is Number
 	Name string // where Kind is Name, and "root" where root is named
-	// Group is the part behind the colon; "": none. RootGroup says that the primary group is root's: it is named, or there is none
-	// beside a uid that may have no account (moby/sys/user, GetExecUser: the default is 0).
+	// Group is the part after the colon; "": none. RootGroup means that the primary group is root's: either explicitly, or
+	// because there is no group and the uid may have no account (moby/sys/user, GetExecUser: the default is 0).
 	Group     string
 	RootGroup bool
 	Why       string // where Kind is Invalid
 }
 
-// most is the largest id that engines take: moby/sys/user has the bounds 0 and 1<<31-1 (maxID).
+// most is the largest id that engines accept: moby/sys/user has the bounds 0 and 1<<31-1 (maxID).
 const most = 1<<31 - 1
 
-// Read reads the user as dockerd (moby/sys/user, GetExecUser) and containerd (pkg/oci, WithUser) do. Both read numbers with
+// Read parses the user like dockerd (moby/sys/user, GetExecUser) and containerd (pkg/oci, WithUser). Both parse numbers with
 // strconv.Atoi, so that "+0" and "00" are root, and "0x0" is a name.
 func Read(text string) User {
 	user, group, colon := strings.Cut(text, ":")
@@ -70,13 +70,13 @@ func Read(text string) User {
 	return u
 }
 
-// GID is the primary group, where it is named by its number: only the image's accounts tell that of others.
+// GID returns the primary group if it is a number. Names take the image's accounts.
 func (u User) GID() (gid uint32, known bool) {
 	gid, number, ok := id(u.Group)
 	return gid, number && ok
 }
 
-// id reads a number. ok is false for one that is out of range.
+// id parses a number. ok is false if it is out of range.
 func id(text string) (n uint32, number, ok bool) {
 	v, err := strconv.Atoi(text) //lint:allow engines read it so, and what it takes for a number is one
 	if err != nil {
@@ -88,8 +88,8 @@ func id(text string) (n uint32, number, ok bool) {
 	return uint32(v), true, true // #nosec G115 -- within the bounds
 }
 
-// isName reports whether passwd(5) or group(5) can have such a name: an entry's first field, which engines compare whole. What looks like a
-// number of another base is one to people, and to engines a name that no image has.
+// isName reports whether passwd(5) or group(5) can have such a name: an entry's first field, which engines compare as a
+// whole. A number in another base looks like an id to people, but engines take it for a name, and no image has that name.
 func isName(text string) bool {
 	hex, isHex := strings.CutPrefix(strings.ToLower(text), "0x")
 	inner := strings.TrimSuffix(text, "$") // which useradd(8) allows at the end

@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// unrolled is a script in the order in which a shell runs it: the body of a function stands at its first call, and nowhere if nothing
-// calls it; here-documents are left out. Of a script of which only the beginning is known, the rest may call any of its functions, so
-// what is not called yet stands at its end, as what runs only under a condition. A script of another language stays as it is.
+// unrolled returns a script in the order in which a shell would run it: a function's body replaces its first call, and is
+// dropped if nothing calls it. Here-documents are dropped. If only the beginning of the script is known, the rest may call
+// any of its functions, so functions that are not called go to the end, as if under a condition. A script in another
+// language is returned unchanged.
 func unrolled(script string) string {
 	if !isShells(script) {
 		return script
@@ -39,7 +40,7 @@ type unroller struct {
 	out    []statement
 }
 
-// defined are the statements that are not a function's, whose bodies it keeps.
+// defined collects the functions of a script, and returns its other statements.
 func (r *unroller) defined(all []statement) (rest []statement) {
 	for i := 0; i < len(all); i++ {
 		name, body, ok := definition(all[i:])
@@ -52,15 +53,15 @@ func (r *unroller) defined(all []statement) (rest []statement) {
 		}
 		r.bodies[name] = body
 		i += len(body)
-		// The name, the brace behind it where that is a statement of its own, and the closing one.
+		// The name, the opening brace if it is a statement of its own, and the closing brace.
 		for i++; i < len(all) && all[i].first() != "}"; i++ {
 		}
 	}
 	return rest
 }
 
-// definition is the function that a list of statements begins with (POSIX.1-2024, Shell Command Language, 2.9.5; bash(1)): its body is a
-// group in braces.
+// definition returns the function that a list of statements begins with (POSIX.1-2024, Shell Command Language, 2.9.5;
+// bash(1)). Only bodies in braces are understood.
 func definition(all []statement) (name string, body []statement, ok bool) {
 	words := strings.Fields(all[0].text)
 	if len(words) > 1 && words[0] == "function" {
@@ -81,7 +82,7 @@ func definition(all []statement) (name string, body []statement, ok bool) {
 	return words[0], append(body, group(all[open+1:])...), true
 }
 
-// group are the statements up to the brace that closes it, or all that there are.
+// group returns the statements up to the closing brace, or all of them if it is missing.
 func group(all []statement) []statement {
 	depth := 0
 	for i, s := range all {
@@ -97,14 +98,14 @@ func group(all []statement) []statement {
 	return all
 }
 
-// taken is a function's body, once.
+// taken returns a function's body, the first time only.
 func (r *unroller) taken(name string) []statement {
 	body := r.bodies[name]
 	delete(r.bodies, name)
 	return body
 }
 
-// run adds statements, and in place of a call what is called.
+// run appends statements, with calls replaced by the functions' bodies.
 func (r *unroller) run(all []statement) {
 	for i, s := range all {
 		words := strings.Fields(s.text)
@@ -118,7 +119,7 @@ func (r *unroller) run(all []statement) {
 		}
 		body := r.taken(words[front])
 		chained := s.op == "&&" || s.op == "||" || i+1 < len(all) && all[i+1].op == "||"
-		// What stands in front keeps its meaning, as "if" does.
+		// Words in front of the call, such as "if", keep their meaning.
 		r.out = append(r.out, statement{s.op, strings.Join(append(words[:front:front], ":"), " ")})
 		if chained {
 			r.under(body)
@@ -128,7 +129,7 @@ func (r *unroller) run(all []statement) {
 	}
 }
 
-// under adds what runs only under a condition that is not known.
+// under appends statements that run under an unknown condition.
 func (r *unroller) under(body []statement) {
 	if len(body) == 0 {
 		return

@@ -11,14 +11,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// fileTools are programs that make, fill and show files, and leave it at that. None starts another program by its usual options.
+// fileTools only create, fill and show files. With common options, none of them runs another program.
 var fileTools = []string{
 	":", "[", "cat", "chgrp", "chmod", "chown", "cp", "echo", "exit", "id", "install", "ls", "mkdir", "mv", "printf", "rm", "set", "sleep",
 	"stat", "test", "touch", "true", "umask",
 }
 
-// calledBy is the command that another one calls for the files that find names, as charts' steps have it: one of xargs without other
-// options than those that say nothing of it. Of find itself it is find, unless it calls something. It is false for what can't be told.
+// calledBy returns the command that find or xargs calls for the files that find names, which steps of Helm charts do. xargs
+// may only have options that don't affect that. It returns find itself if find calls nothing, and false if it can't tell.
 func calledBy(words []string) (called []string, ofOthers, ok bool) {
 	switch path.Base(words[0]) {
 	case "find":
@@ -33,11 +33,12 @@ func calledBy(words []string) (called []string, ofOthers, ok bool) {
 	return words, false, slices.Contains(fileTools, path.Base(words[0]))
 }
 
-// chownOptions are long options of chown(1) that do not say who.
+// chownOptions are chown's long options that don't name an owner (chown(1)).
 var chownOptions = []string{"--", "--changes", "--no-dereference", "--preserve-root", "--quiet", "--recursive", "--silent", "--verbose"}
 
-// Prepares is whom a command prepares one of the places for: it calls nothing but what handles files, and gives something there, or
-// all of it, to one user by number. gid is 0 where it names none. Places are absolute and clean.
+// Prepares returns the user for whom a command prepares one of the places: it only calls programs that handle files, and
+// changes the owner of something there to one numeric user. gid is 0 if the command names none. Places have to be absolute
+// and clean.
 func (c Command) Prepares(places []string) (uid, gid uint32, ok bool) {
 	commands, ok := c.commands()
 	if !ok {
@@ -75,18 +76,18 @@ func at(cwd, p string) string {
 	return path.Join(cwd, p)
 }
 
-// touches reports whether a path lies in one of the places, or a place in it.
+// touches reports whether a path is in one of the places, or above one.
 func touches(places []string, p string) bool {
 	return slices.ContainsFunc(places, func(place string) bool {
 		return links.Within(place, p) || p != "/" && links.Within(p, place)
 	})
 }
 
-// owner reads chown's operands (chown(1)), which name no file where those are xargs' (ofOthers). A name is for the image's passwd,
-// whose user the container is as it is.
+// owner parses chown's operands (chown(1)). ofOthers means that xargs supplies the file names. A user name is skipped: it
+// comes from the image's passwd, and such a container keeps its user anyway.
 func owner(words []string, ofOthers bool) (uid, gid uint32, paths []string, ok bool) {
 	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
-		// GNU's may be abbreviated, and take a value (--from, --reference).
+		// GNU long options can be abbreviated, and some take a value (--from, --reference).
 		if strings.HasPrefix(words[0], "--") && !slices.Contains(chownOptions, words[0]) {
 			return 0, 0, nil, false
 		}
@@ -103,8 +104,8 @@ func owner(words []string, ofOthers bool) (uid, gid uint32, paths []string, ok b
 	return uid, gid, words[1:], ok && uid != 0
 }
 
-// commands are those that a command line calls, each with its words: itself, or what it has a shell do. It is false for what would
-// take a shell to read.
+// commands returns the commands of a command line: itself, or the ones that it has a shell run. It returns false if that
+// takes a real shell.
 func (c Command) commands() ([][]string, bool) {
 	if len(c.Args) == 0 {
 		return nil, false
@@ -122,7 +123,7 @@ func (c Command) commands() ([][]string, bool) {
 	return c.commandsOf(options[1])
 }
 
-// commandsOf reads simple commands, one after the other, also those of an if. It is false for anything else.
+// commandsOf parses a sequence of simple commands, including those in an if. It returns false for anything else.
 func (c Command) commandsOf(script string) (all [][]string, ok bool) {
 	if !strings.Contains(script, "'") {
 		script = strings.ReplaceAll(script, "\\\n", "") // the line goes on
@@ -162,14 +163,14 @@ func (c Command) commandsOf(script string) (all [][]string, ok bool) {
 	return all, len(all) > 0
 }
 
-// Signs that a shell does not take as they are: outside of quotes, and between double ones.
+// Characters that are special to a shell: outside of quotes, and within double quotes.
 const (
 	notPlain       = "`\\(){}*?<>"
 	notPlainQuoted = "`\\"
 )
 
-// wordAt is the word with which a text begins, without its quotes and with what the container's environment has in place of variables,
-// and how long it is there. It is false for one that would take a shell to read.
+// wordAt parses the word at the beginning of a text, removes quotes and replaces variables from the container's environment.
+// It also returns the word's length in the text. It returns false if that takes a real shell.
 func (c Command) wordAt(text string) (word string, n int, closed bool) {
 	var b strings.Builder
 	quote := byte(0)
@@ -200,8 +201,9 @@ func (c Command) wordAt(text string) (word string, n int, closed bool) {
 	return b.String(), n, quote == 0
 }
 
-// variableAt is the value of the variable with which a text begins, as $NAME, ${NAME}, ${NAME:-VALUE} or ${NAME-VALUE}, and how long that
-// is there. It is false where there is no value, or one that a shell would take apart, and for what the shell sets itself.
+// variableAt expands the variable at the beginning of a text, as $NAME, ${NAME}, ${NAME:-VALUE} or ${NAME-VALUE}, and
+// returns its length there. It returns false if it has no value, if the shell sets it itself, or if the value would be split
+// into several words.
 func (c Command) variableAt(text string) (value string, length int, ok bool) {
 	if c.Variable == nil {
 		return "", 0, false
@@ -238,22 +240,22 @@ func (c Command) variableAt(text string) (value string, length int, ok bool) {
 	return value, length, known && value != "" && strings.Trim(value, plainValue) == ""
 }
 
-// plainValue are the signs of values that are the same within quotes and without.
+// plainValue has the characters of values that mean the same in and out of quotes.
 const plainValue = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,@%+"
 
-// ownVariables are those that a shell sets itself, whatever the environment says (POSIX.1-2024, Shell Command Language, 2.5.3; dash(1);
-// bash(1), "Shell Variables"), and those that an identity changes.
+// ownVariables are those that a shell sets itself, whatever the environment has (POSIX.1-2024, Shell Command Language,
+// 2.5.3; dash(1); bash(1), "Shell Variables"), and those that depend on the identity.
 var ownVariables = []string{
 	"_", "COLUMNS", "CDPATH", "DIRSTACK", "ENV", "FUNCNAME", "GROUPS", "HISTCMD", "HOME", "HOSTNAME", "HOSTTYPE", "IFS", "LINENO", "LINES", "LOGNAME", "MACHTYPE", "MAILCHECK",
 	"OLDPWD", "OPTARG", "OPTIND", "OSTYPE", "PIPESTATUS", "POSIXLY_CORRECT", "PPID", "PS1", "PS2", "PS4", "PWD", "RANDOM", "REPLY", "SECONDS", "SHELL", "SHELLOPTS",
 	"SHLVL", "SRANDOM", "USER", "USERNAME",
 }
 
-// leavesUID are shells that know no UID, EUID and GID of their own, so that the environment's count (dash(1); busybox, ash): bash's
-// are read-only, and zsh's and ksh's their own, too.
+// leavesUID lists the shells in which UID, EUID and GID come from the environment (dash(1); busybox, ash). In bash they are
+// read-only, and zsh and ksh set their own.
 var leavesUID = []string{"dash", "busybox"}
 
-// isShells reports whether a variable is the shell's.
+// isShells reports whether the shell itself sets a variable.
 func (c Command) isShells(name string) bool {
 	switch name {
 	case "UID", "EUID", "GID", "EGID":

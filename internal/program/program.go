@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package program knows programs that need root by design, and finds the one that a container starts. What is said here is for
-// people: no decision rests on it, but on whom a command says that it prepares volumes for (Prepares). What a container may do is not
-// told here (internal/policy).
+// Package program knows programs that need root by design, and finds the one that a container starts. Its results are advice
+// for people. Only one decision depends on it: for whom a command prepares volumes (Prepares). What a container may do
+// belongs in internal/policy.
 package program
 
 import (
@@ -18,23 +18,23 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// Bounds of the look at the program. The image chooses PATH, and what its script is like.
+// Limits on the search. The image chooses PATH, and the content of its script.
 const (
 	maxSearch = 16       // directories that it is looked for in
 	maxScript = 4096     // bytes of a script
 	maxOpened = 64 << 10 // bytes of a file that may be one
 )
 
-// switches are programs by which only root, or a setuid file, becomes another user.
+// switches change to another user, which takes root or a setuid file.
 var switches = []string{"gosu", "su-exec", "sudo", "su", "doas", "runuser", "setpriv", "chpst", "setuidgid", "s6-setuidgid", "s6-applyuidgid", "chroot"}
 
-// inits start another program as the container's first, by an image's entrypoint.
+// inits are run by images' entrypoints as pid 1, and start the actual program.
 var inits = []string{"tini", "tini-static", "dumb-init", "catatonit"}
 
-// isInit is also true of what engines put there: `docker run --init`, `podman run --init`.
+// isInit also reports the inits that engines add: `docker run --init`, `podman run --init`.
 func isInit(name string) bool { return slices.Contains(inits, name) || engines.IsInit(name) }
 
-// skipInit is the command that an init starts: what follows its flags, of which tini's -p and -e have a value (tini, README.md).
+// skipInit returns the command that an init starts, after the init's flags. tini's -p and -e take a value (tini, README.md).
 func skipInit(args []string) []string {
 	if len(args) == 0 || !isInit(path.Base(args[0])) {
 		return args
@@ -52,10 +52,10 @@ func skipInit(args []string) []string {
 	return nil
 }
 
-// installers are for root, too, and called by scripts to begin with.
+// installers need root as well. Scripts usually begin with them.
 var installers = []string{"apt-get", "apt", "dpkg", "apk", "dnf", "microdnf", "yum", "rpm", "zypper", "pacman"}
 
-// Command is what a container starts.
+// Command is the command of a container.
 type Command struct {
 	Args []string
 	Cwd  string
@@ -67,14 +67,14 @@ type Command struct {
 	Closed  func(Write) bool    // what is not the identity's to write; nil: nobody knows
 	Mounted func(p string) bool // what lies in a mount; nil: nobody knows
 
-	// Variable is what the container's environment says; ok is false where it has no such name. Nil: nobody knows.
+	// Variable looks up an environment variable of the container. nil: the environment is unknown.
 	Variable func(name string) (value string, ok bool)
-	// Shell is the name of the file that Args[0] leads to, as /bin/sh is one or the other; "": nobody knows.
+	// Shell is the base name of the file that Args[0] resolves to, such as dash for /bin/sh; "": unknown.
 	Shell func() string
 }
 
-// Hint says why the program is likely to fail as the identity; "": nothing is known against it. It is for the log and the record, so
-// that whoever finds a container that has ended finds a reason. MayRun says whether the identity may run a file.
+// Hint returns why the program will probably fail as the identity, or "" if no reason is known. It is written to the log and
+// the record, where people look when a container has exited. mayRun reports whether the identity may execute a file.
 func (c Command) Hint(view *rootfs.View, mayRun func(at *rootfs.Entry) bool) string {
 	args := skipInit(skipInit(c.Args)) // behind the engine's init may be the image's
 	if len(args) == 0 {
@@ -96,7 +96,7 @@ func (c Command) Hint(view *rootfs.View, mayRun func(at *rootfs.Entry) bool) str
 	return c.scripted("program", path.Clean(args[0]), script(view, at, args))
 }
 
-// named says what stands against a command by its name and arguments; "": nothing is known.
+// named returns what is known against a command, judged by its name and arguments only, or "".
 func (c Command) named(kind, shown string, args []string) string {
 	base := path.Base(args[0])
 	if base == "init" && isSystem(shown) {
@@ -113,7 +113,8 @@ func (c Command) named(kind, shown string, args []string) string {
 	return ""
 }
 
-// isSystem reports whether a program is one of a distribution that starts the system, and no image's own of the same name (/init).
+// isSystem reports whether a program is a distribution's init system. An image may have a program of its own with the same
+// name (/init).
 func isSystem(at string) bool {
 	dir := path.Base(path.Dir(at))
 	return dir == "sbin" || dir == "systemd" || path.Base(at) == "busybox"
@@ -140,7 +141,7 @@ func (c Command) scripted(kind, shown, script string) string {
 	return ""
 }
 
-// HintForUser is Hint for somebody who runs as who was asked for, to whom a setuid file would have given root.
+// HintForUser is Hint for a container that runs as the user it requested, for which setuid files would have worked.
 func (c Command) HintForUser(view *rootfs.View) string {
 	args := skipInit(skipInit(c.Args))
 	if len(args) == 0 {
@@ -156,7 +157,7 @@ func (c Command) HintForUser(view *rootfs.View) string {
 	return calledSetuid("program", path.Clean(args[0]), script(view, at, args))
 }
 
-// calledSetuid says that a script calls a program that would be setuid.
+// calledSetuid returns a message if a script calls a setuid program.
 func calledSetuid(kind, shown, script string) string {
 	for _, s := range statements(unrolled(script)) {
 		for _, words := range s.commands() {
@@ -168,8 +169,8 @@ func calledSetuid(kind, shown, script string) string {
 	return ""
 }
 
-// Named is Hint for a further process, by its words alone: the files of a container that runs are not looked at. What stands in for
-// root has less rights than was asked for; others lack what a setuid file would give.
+// Named is Hint for an exec, judged by its command line only: files of a running container are not opened. A process that
+// requested root has fewer rights than that; any other one only lacks setuid files.
 func (c Command) Named(standsIn bool) string {
 	const kind = "command"
 	if len(c.Args) == 0 {
@@ -197,7 +198,7 @@ func (c Command) Named(standsIn bool) string {
 // shells run what follows -c.
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh"}
 
-// inline is the beginning of the script that stands in a shell's own command line, behind a flag such as -c or -ec.
+// inline returns the beginning of the script in a shell's own command line, after -c, -ec and the like.
 func inline(args []string) (text string, ok bool) {
 	if !slices.Contains(shells, path.Base(args[0])) {
 		return "", false
@@ -214,7 +215,7 @@ func inline(args []string) (text string, ok bool) {
 	return "", false
 }
 
-// scriptFile is the file that a shell is told to read, behind its options; "": none.
+// scriptFile returns the file that a shell is told to run, after its options, or "".
 func scriptFile(args []string) string {
 	if !slices.Contains(shells, path.Base(args[0])) {
 		return ""
@@ -235,7 +236,7 @@ func scriptFile(args []string) string {
 	return ""
 }
 
-// script is the beginning of the script that a command runs; "": it is none. What is large is not a script, and is not opened.
+// script returns the beginning of the script that a command runs, or "". A large file can't be a script, and is not opened.
 func script(view *rootfs.View, at rootfs.Entry, args []string) string {
 	if text, ok := inline(args); ok {
 		return text
@@ -250,7 +251,7 @@ func script(view *rootfs.View, at rootfs.Entry, args []string) string {
 	return text
 }
 
-// Leads is the name of the file that Args[0] leads to; "": none.
+// Leads returns the base name of the file that Args[0] resolves to, or "".
 func (c Command) Leads(view *rootfs.View) string {
 	if len(c.Args) == 0 {
 		return ""
@@ -261,12 +262,13 @@ func (c Command) Leads(view *rootfs.View) string {
 	return ""
 }
 
-// bounded is the view in which the container's own program is looked for: the runtime asks in mounts for it, too.
+// bounded is the view in which to look for the container's own program. It includes mounts, because the runtime finds
+// programs in them as well.
 func bounded(view *rootfs.View) *rootfs.View {
 	return view.Bounded(maxParts, func(int) bool { return true })
 }
 
-// find finds the file of a command as execvp(3) does.
+// find finds the file of a command like execvp(3).
 func (c Command) find(view *rootfs.View, name string) (at rootfs.Entry, ok bool) {
 	look := func(p string) bool {
 		var err error
@@ -280,7 +282,7 @@ func (c Command) find(view *rootfs.View, name string) (at rootfs.Entry, ok bool)
 		return at, look(path.Join("/", c.Cwd, name))
 	}
 	for i, dir := range strings.SplitN(c.Path, ":", maxSearch+1) {
-		// What nobody may run is passed over (runc: Go's exec.LookPath; crun: access(2)).
+		// Files that nobody may execute are skipped (runc: Go's exec.LookPath; crun: access(2)).
 		if i < maxSearch && path.IsAbs(dir) && look(path.Join(dir, name)) && at.Stat.Mode&unix.S_IFMT == unix.S_IFREG && at.Stat.Mode&0o111 != 0 {
 			return at, true
 		}
@@ -288,9 +290,9 @@ func (c Command) find(view *rootfs.View, name string) (at rootfs.Entry, ok bool)
 	return at, false
 }
 
-// asks reports whether a command of a script finds out who it is: by id or whoami, or by a test of UID or EUID. The entrypoints of Docker's
-// official images do, and only root calls gosu there. Nobody asks who prints it, hands on a UID that he was given
-// (RUN_AS=${UID:-1000}), or looks up another (id -u app).
+// asks reports whether a command of a script checks which user it is: by id or whoami, or by a test of UID or EUID. The
+// entrypoints of Docker's official images do so, and call gosu only as root. It is no check if a command prints the user,
+// passes on a UID from the environment (RUN_AS=${UID:-1000}), or looks up another user (id -u app).
 func asks(command string) bool {
 	words := wordsOf(command)
 	if len(words) == 0 || prints(words) {
@@ -305,10 +307,10 @@ func asks(command string) bool {
 		strings.Contains(command, "((") && slices.ContainsFunc(strings.FieldsFunc(command, isNoName), isUIDName)
 }
 
-// tests are words with which a command begins that compares something.
+// tests are the first words of commands that compare values.
 var tests = []string{"[", "[[", "test", "case", "if", "elif", "while", "until", "!"}
 
-// compares reports whether a test's words have the value of UID or EUID, and more is asked than whether it is empty.
+// compares reports whether a test uses the value of UID or EUID, and not just for whether it is empty.
 func compares(words []string) bool {
 	for i, w := range words {
 		if isUID(w) && i > 0 && words[i-1] != "-n" && words[i-1] != "-z" {
@@ -318,7 +320,7 @@ func compares(words []string) bool {
 	return false
 }
 
-// asksFor reports whether a statement's words are those of whoami, or of id -u for oneself.
+// asksFor reports whether a statement's words are whoami, or id -u without a user name.
 func asksFor(words []string) bool {
 	for len(words) > 0 && slices.Contains(tests, words[0]) {
 		words = words[1:]
@@ -337,7 +339,7 @@ func asksFor(words []string) bool {
 	return false
 }
 
-// isUID reports whether a word is the value of UID or EUID, or has a value in its place.
+// isUID reports whether a word is the value of UID or EUID, or replaces it.
 func isUID(word string) bool {
 	name, ok := strings.CutPrefix(word, "{")
 	if !ok {
@@ -349,20 +351,20 @@ func isUID(word string) bool {
 
 func isUIDName(name string) bool { return name == "UID" || name == "EUID" }
 
-// isNoName is true of what can't be in a variable's name.
+// isNoName reports whether a character can't be part of a variable's name.
 func isNoName(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_'
 }
 
-// wordsOf are a command's words, without quotes and the sign of a variable.
+// wordsOf returns a command's words, without quotes and dollar signs.
 func wordsOf(command string) []string {
 	return strings.FieldsFunc(command, func(r rune) bool { return strings.ContainsRune(" \t\"'$\n", r) })
 }
 
-// prints reports whether a command's words are a message.
+// prints reports whether a command prints a message.
 func prints(words []string) bool { return words[0] == "echo" || words[0] == "printf" }
 
-// uncommented is a line without its comment, which a number sign begins that begins a word: the one of "$#" does not.
+// uncommented removes the comment from a line. A number sign begins one only at the beginning of a word, unlike in "$#".
 func uncommented(line string) string {
 	for i := range len(line) {
 		if line[i] == '#' && (i == 0 || strings.IndexByte(" \t;|&()", line[i-1]) >= 0) {
@@ -372,8 +374,8 @@ func uncommented(line string) string {
 	return line
 }
 
-// Calls is the first of the switches and installers that a script names as a word, in what is no comment and no message; "":
-// none, or it asks before.
+// Calls returns the first of the switches and installers that a script calls, outside of comments and messages. It returns
+// "" if there is none, or if the script first checks which user it is.
 func Calls(script string) string {
 	for line := range strings.Lines(script) {
 		code := uncommented(line)

@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// OnlyRootPasses is the program of a build's step which only root can use in that way, and without which the step fails: where a build ends,
-// who runs the step was root. It is what a shell's rules make sure of, and nothing where a failure could be passed over ("||", a later
-// command without set -e, a condition), or where it would take a shell to read what comes before. With errexit the shell is started with -e.
+// OnlyRootPasses returns the program in a build step that only root can use, and without which the step would fail. If the
+// build succeeds, the step ran as root. It follows the rules of the shell, and ignores commands whose failure could be
+// passed over ("||", a later command without set -e, a condition), and everything after a construct that takes a real shell
+// to parse. errexit means that the shell was started with -e.
 func OnlyRootPasses(script string, errexit bool) (name string, ok bool) {
 	all, whole := lists(script)
 	for n, list := range all {
 		if slices.ContainsFunc(list, func(p pipeline) bool { return slices.Contains(redefining, p.last()[0]) }) {
 			return "", false
 		}
-		// The last list's status is the script's. With set -e a list counts that is one command: of several, the last one may not be
-		// reached, and the others may fail.
+		// The last list determines the script's status. With set -e, a list of one command counts as well; in a longer list,
+		// the last command may not be reached, and failures of the others don't count.
 		counts := whole && n == len(all)-1 || errexit && len(list) == 1
 		for _, p := range list {
 			counts = counts && p.op != "||" && p.op != "&"
@@ -35,10 +36,10 @@ func OnlyRootPasses(script string, errexit bool) (name string, ok bool) {
 	return "", false
 }
 
-// redefining are commands behind which the words of a script may mean something else, or which end it.
+// redefining commands may change the meaning of the words after them, or end the script.
 var redefining = []string{"exit", "exec", "return", "trap", "alias", "eval", "source", ".", "function", "kill"}
 
-// command is a command's words without the variables that stand in front of it.
+// command returns a command's words without leading assignments.
 func command(words []string) []string {
 	for len(words) > 1 {
 		name, _, ok := strings.Cut(words[0], "=")
@@ -50,17 +51,17 @@ func command(words []string) []string {
 	return words
 }
 
-// What has package managers and programs for accounts work in a directory of its own, or not at all.
+// Options with which package managers and account programs work in another directory, or do nothing.
 var (
 	harmless = []string{"-R", "-P", "-p", "-r", "-s", "-d", "-D", "--defaults", "--usermode", "--simulate", "--dry-run", "--no-act", "--just-print", "--recon", "--download-only", "--downloadonly", "--print-uris", "--help", "--version", "-h", "-V", "--from", "--to-destination"}
 	another  = []string{"--root", "--installroot", "--prefix", "--dbpath", "--instdir", "--admindir", "-oDir", "Dir"}
 )
 
-// verbs are what package managers change the system by.
+// verbs are the subcommands by which package managers change the system.
 var verbs = []string{"install", "add", "del", "update", "upgrade", "dist-upgrade", "full-upgrade", "remove", "erase", "purge", "autoremove", "reinstall", "build-dep", "groupinstall"}
 
-// OnlyRootRuns reports whether a command fails for everybody but root: package managers lock their database, and what changes accounts locks
-// /etc/passwd.
+// OnlyRootRuns reports whether a command fails for everyone but root. Package managers lock their database, and programs
+// that change accounts lock /etc/passwd.
 func OnlyRootRuns(words []string) bool {
 	words = command(words)
 	dir, name := path.Split(words[0])
@@ -92,7 +93,7 @@ func OnlyRootRuns(words []string) bool {
 	return false
 }
 
-// setsErrexit reports whether failures end the shell behind a command, as set -e and set +e have it.
+// setsErrexit reports whether a failure ends the shell after this command, because of set -e or set +e.
 func setsErrexit(words []string, before bool) bool {
 	if words[0] != "set" {
 		return before
@@ -112,7 +113,7 @@ func setsErrexit(words []string, before bool) bool {
 	return before
 }
 
-// pipeline is what a shell runs for one status, that of its last command.
+// pipeline is a number of commands with one status, which is the last command's.
 type pipeline struct {
 	op       string // what stands in front of it in its list: "", "&&", "||"; "&": it runs in the background
 	commands [][]string
@@ -120,11 +121,11 @@ type pipeline struct {
 
 func (p pipeline) last() []string { return p.commands[len(p.commands)-1] }
 
-// compound are words with which something begins that is no simple command.
+// compound are words that begin a compound command.
 var compound = []string{"if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac", "select", "{", "}", "!", "[[", "time", "coproc"}
 
-// lists are those of a shell's script from its beginning on; whole is false where it goes on with something that is no list of simple
-// commands. Words have no quotes any more.
+// lists returns the lists of commands at the beginning of a shell script, without quotes. whole is false if something else
+// follows.
 func lists(script string) (all [][]pipeline, whole bool) {
 	if len(script) > maxScript || strings.HasPrefix(strings.TrimSpace(script), "#!") {
 		return nil, false
@@ -210,8 +211,8 @@ func lists(script string) (all [][]pipeline, whole bool) {
 	return all, true
 }
 
-// spelled is the word with which a text begins, without its quotes, and how long it is there: what a variable or a command in it stands for
-// is not looked at. It is false for parentheses, here-documents, and quotes that don't end.
+// spelled returns the word at the beginning of a text, without quotes, and its length there. Variables and substitutions are
+// left as they are. It returns false for parentheses, here-documents, and unterminated quotes.
 func spelled(text string) (word string, n int, ok bool) {
 	var b strings.Builder
 	quote := byte(0)
@@ -257,7 +258,7 @@ func spelled(text string) (word string, n int, ok bool) {
 	return b.String(), n, quote == 0
 }
 
-// substituted is how long a command is that a text begins with, in backquotes or in $( ).
+// substituted returns the length of the command substitution at the beginning of a text, in backquotes or $( ).
 func substituted(text string) (n int, closed bool) {
 	if text[0] == '`' {
 		at := strings.IndexByte(text[1:], '`')

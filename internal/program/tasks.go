@@ -10,7 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// task is what a program is for that only root may do.
+// task is a purpose of programs that takes root.
 type task struct {
 	does, advice string
 	needs        func(args []string) bool // what it's called with is that; nil: always
@@ -35,7 +35,8 @@ var (
 	owners   = task{does: "gives files to another user", advice: "give the directories their owner when the image is built; nonroot-ctl volumes adopt changes a volume's"}
 )
 
-// tasks are programs that do nothing else, or not with such arguments. A script that calls one mostly ends there (set -e).
+// tasks lists programs that serve such a purpose, always or with certain arguments. Scripts that call them usually end there
+// (set -e).
 var tasks = map[string]task{
 	"useradd": accounts, "adduser": accounts, "usermod": accounts, "userdel": accounts, "deluser": accounts, "chpasswd": accounts,
 	"groupadd": accounts, "addgroup": accounts, "groupmod": accounts, "groupdel": accounts, "delgroup": accounts,
@@ -61,15 +62,15 @@ var tasks = map[string]task{
 	"udevd": {does: "makes device nodes", advice: exempts, capability: "CAP_SYS_ADMIN"}, "systemd-udevd": {does: "makes device nodes", advice: exempts, capability: "CAP_SYS_ADMIN"},
 }
 
-// setuid are programs by which everybody becomes another user where their file is setuid.
+// setuid lists programs that let any user become another one if their file is setuid.
 var setuid = []string{"sudo", "su", "doas"}
 
-// chowns are programs that change owners.
+// chowns change owners.
 var chowns = []string{"chown", "chgrp"}
 
 func isFlag(arg string) bool { return strings.HasPrefix(arg, "-") }
 
-// isNoQuestion reports whether a mount is asked for, where none or -l only lists those that there are.
+// isNoQuestion reports whether mount is asked to mount something. Without arguments, or with -l, it only lists mounts.
 func isNoQuestion(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool { return !isFlag(arg) || arg == "-a" })
 }
@@ -86,11 +87,11 @@ func setsSysctl(args []string) bool {
 	})
 }
 
-// isTimeZone reports whether what a file is copied or linked to is the time zone's.
+// isTimeZone reports whether a file is copied or linked to set the time zone.
 func isTimeZone(args []string) bool { return len(args) > 0 && args[len(args)-1] == "/etc/localtime" }
 
-// taskOf is what a command does that only root may, by its name and arguments; ok is false where nothing is known, and where root
-// would have been refused as well.
+// taskOf returns the root-only task of a command, judged by its name and arguments. ok is false if it has none, or if it
+// would have failed as root as well.
 func (c Command) taskOf(name string, args []string) (t task, ok bool) {
 	name = path.Base(name)
 	if slices.Contains(chowns, name) {
@@ -103,15 +104,15 @@ func (c Command) taskOf(name string, args []string) (t task, ok bool) {
 	return t, ok && would && (t.needs == nil || t.needs(args))
 }
 
-// against is what stands against a script where it does not run as root.
+// against is what is known against running a script without root.
 type against struct {
 	ends bool   // it ends by itself, as it is not root
 	by   string // a program that it calls, which only root may: of switches, installers or tasks
 	task task
 }
 
-// against looks for what a script does that only root may, before it asks who it is; and for what it does once it knows that it is
-// not root.
+// against finds the root-only tasks that a script runs before it checks which user it is, and what it does when it finds out
+// that it is not root.
 func (c Command) against(script string) against {
 	all := statements(script)
 	if a := unlessRoot(all); a.ends || a.by != "" {
@@ -125,7 +126,7 @@ func (c Command) against(script string) against {
 	return against{by: Calls(script)}
 }
 
-// firstTask is the first of a script's commands that is one of the tasks, unless the script asks before.
+// firstTask returns the first task of a script, unless the script first checks which user it is.
 func (c Command) firstTask(all []statement) against {
 	for _, s := range all {
 		if asks(s.text) {
@@ -140,14 +141,14 @@ func (c Command) firstTask(all []statement) against {
 	return against{}
 }
 
-// statement is a simple command of a script's with what stands in front of it.
+// statement is a simple command of a script, with the words in front of it.
 type statement struct {
 	op   string // what separates it from the one before: "&&", "||", "|", ";", "&" or a line's end
 	text string
 }
 
-// statements takes a script apart, as far as that can be done without a shell: what is between $( and ), (( and )) or backquotes is a
-// part of its statement.
+// statements splits a script as well as that is possible without a shell. Text within $( ), (( )) or backquotes stays part
+// of its statement.
 func statements(script string) (all []statement) {
 	op := "\n"
 	for line := range strings.Lines(script) {
@@ -194,11 +195,10 @@ func statements(script string) (all []statement) {
 	return all
 }
 
-// leading are words in front of a command.
+// leading are words that come before a command.
 var leading = []string{"if", "elif", "while", "until", "then", "else", "do", "!", "{", "exec", "command", "time", "nice", "nohup", "env"}
 
-// commands are the words of a statement's command without what is in front of it, and of those that it calls in $( ). Messages are
-// none.
+// commands returns the words of a statement's command, and of the commands that it calls in $( ). It leaves out messages.
 func (s statement) commands() (all [][]string) {
 	for i, part := range strings.FieldsFunc(s.text, func(r rune) bool { return r == '(' || r == ')' || r == '`' }) {
 		words := wordsOf(part)
@@ -220,13 +220,13 @@ func (s statement) commands() (all [][]string) {
 	return all
 }
 
-// first is the first word of a statement.
+// first returns the first word of a statement.
 func (s statement) first() string {
 	word, _, _ := strings.Cut(s.text, " ")
 	return word
 }
 
-// unlessRoot looks for a test of who runs the script, and for what it does where that is not root.
+// unlessRoot finds a test for root, and returns what the script does for other users.
 func unlessRoot(all []statement) against {
 	var names []string // variables that have the answer
 	for i, s := range all {
@@ -259,7 +259,7 @@ func unlessRoot(all []statement) against {
 	return against{}
 }
 
-// isAnswer reports whether a value is what id -u or whoami print.
+// isAnswer reports whether a value is the output of id -u or whoami.
 func isAnswer(value string) bool {
 	inner := strings.Trim(value, "\"")
 	if inside, ok := strings.CutPrefix(inner, "$("); ok && strings.HasSuffix(inside, ")") {
@@ -268,7 +268,7 @@ func isAnswer(value string) bool {
 	return strings.HasPrefix(inner, "`") && asksFor(wordsOf(strings.Trim(inner, "`")))
 }
 
-// testsForRoot reports whether a statement compares who runs the script with root, and whether it is true where that is root.
+// testsForRoot reports whether a statement tests for root, and whether it is true for root.
 func (s statement) testsForRoot(names []string) (root, ok bool) {
 	words := strings.FieldsFunc(s.text, func(r rune) bool { return strings.ContainsRune(" \t\"'$(){}`", r) })
 	known := asks(s.text) || slices.ContainsFunc(names, func(name string) bool {
@@ -295,7 +295,7 @@ func (s statement) testsForRoot(names []string) (root, ok bool) {
 	return root, ok
 }
 
-// branch is what follows an if up to its end: the part behind else, or that before.
+// branch returns one branch of an if: the one after else, or the one before it.
 func branch(rest []statement, behindElse bool) (body []statement) {
 	within, depth := !behindElse, 0
 	for _, s := range rest {
@@ -320,7 +320,7 @@ func branch(rest []statement, behindElse bool) (body []statement) {
 	return body
 }
 
-// chained is the command behind && or ||, those that are chained to it, or the group of commands that begins there.
+// chained returns the command after && or ||, with the commands chained to it, or the group of commands that begins there.
 func chained(rest []statement) (body []statement) {
 	isGroup := rest[0].first() == "{"
 	for i, s := range rest {

@@ -12,13 +12,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// Uses is what a command, and the shell scripts that it runs, name of an image by words that need no shell to be read.
+// Uses lists what a command and its shell scripts use of an image, as far as the words can be read without a shell.
 type Uses struct {
 	Programs []rootfs.Entry // files that are started, the container's own first, each once
 	Places   []string       // absolute and clean: where they work, what is handed on to programs, and what they write
 }
 
-// Bounds of the look. The image, or whoever starts the container, chooses all of it.
+// Limits on the search. The image, or whoever starts the container, chooses all of it.
 const (
 	maxScripts = 4        // that are read
 	maxText    = 16 << 10 // bytes of each
@@ -27,8 +27,8 @@ const (
 	maxParts   = 16 << 10 // of paths that are looked at: an ordinary container has some hundred
 )
 
-// ordinary are commands of the shell itself, and programs of the base systems of distributions (Debian's coreutils, findutils, grep, sed,
-// hostname, util-linux, gzip, tar; busybox) that scripts call most. They are nobody's own, and open: none is looked for.
+// ordinary lists shell built-ins and the programs of base systems that scripts use most (Debian's coreutils, findutils,
+// grep, sed, hostname, util-linux, gzip, tar; busybox). They are world-executable, so that none is looked up.
 var ordinary = []string{
 	".", ":", "[", "[[", "alias", "awk", "basename", "bg", "break", "cat", "cd", "chgrp", "chmod", "chown", "command", "continue", "cp", "cut",
 	"date", "declare", "dirname", "do", "done", "echo", "elif", "else", "esac", "eval", "exit", "export", "expr", "false", "fg", "fi", "find", "for",
@@ -38,7 +38,7 @@ var ordinary = []string{
 	"ulimit", "umask", "uname", "uniq", "unset", "until", "wait", "wc", "which", "while", "whoami", "xargs", "{", "}",
 }
 
-// Uses looks for what the command names. What a script does under a condition, or in a function, is as good as what it does always.
+// Uses finds what the command uses. In a script, what is in a function or under a condition counts like everything else.
 func (c Command) Uses(view *rootfs.View) Uses {
 	view = view.Bounded(maxParts, nil)
 	c.Path = searched(view, c.Path)
@@ -49,7 +49,7 @@ func (c Command) Uses(view *rootfs.View) Uses {
 	}
 	cwd := path.Join("/", c.Cwd)
 	l.command(args, cwd)
-	// What follows an entrypoint is a command of its own, mostly (exec "$@").
+	// Arguments of an entrypoint are usually a command themselves (exec "$@").
 	if rest := args[1:]; len(l.Programs) > 0 && !slices.Contains(shells, path.Base(args[0])) && len(rest) > 0 && !isFlag(rest[0]) {
 		l.command(rest, cwd)
 	}
@@ -59,8 +59,8 @@ func (c Command) Uses(view *rootfs.View) Uses {
 	return l.Uses
 }
 
-// searched is PATH with each of its directories once, and free of links: most have /bin twice, and a link is followed step by step. What is
-// mounted there is not the image's.
+// searched returns the directories of PATH without links and duplicates, because in most images /bin is there twice and
+// following links is slow. The view leaves out mounted directories, since they are not the image's.
 func searched(view *rootfs.View, search string) string {
 	var dirs []string
 	for i, dir := range strings.SplitN(search, ":", maxSearch+1) {
@@ -75,7 +75,7 @@ func searched(view *rootfs.View, search string) string {
 	return strings.Join(dirs, ":")
 }
 
-// looker looks for what a command uses.
+// looker collects what a command uses.
 type looker struct {
 	Uses
 	c       Command
@@ -84,7 +84,7 @@ type looker struct {
 	scripts []scriptAt
 }
 
-// scriptAt is a script that is to be read: what follows a shell's -c, or a file.
+// scriptAt is a script to read: the argument of a shell's -c, or a file.
 type scriptAt struct {
 	inline string
 	file   string
@@ -101,7 +101,7 @@ func (s scriptAt) text(view *rootfs.View) string {
 	return text
 }
 
-// command takes the words of one command in.
+// command adds the words of one command.
 func (l *looker) command(words []string, cwd string) {
 	name := words[0]
 	l.operands(words[1:])
@@ -115,7 +115,7 @@ func (l *looker) command(words []string, cwd string) {
 	l.program(name, cwd)
 }
 
-// program looks for a file that is started.
+// program looks up an executable file.
 func (l *looker) program(name, cwd string) {
 	if slices.Contains(ordinary, name) || strings.ContainsAny(name, unread) || name == "" {
 		return
@@ -141,10 +141,10 @@ func (l *looker) program(name, cwd string) {
 	}
 }
 
-// unread are signs in words that only a shell can read.
+// unread are characters of words that only a shell can expand.
 const unread = "$`*?[]{}()~\\'\"<>|&;= \t\n\x00"
 
-// operands are the paths among what a command is called with, by themselves or as the value of an option.
+// operands returns the paths in a command's arguments, alone or as an option's value.
 func (l *looker) operands(words []string) {
 	for _, w := range words {
 		if isFlag(w) {
@@ -154,7 +154,7 @@ func (l *looker) operands(words []string) {
 	}
 }
 
-// place takes a path in, if it is one and all of it is known; of a pattern, the directory in which it is looked for.
+// place adds a path, if all of it is known. For a pattern, it adds the directory.
 func (l *looker) place(p string) {
 	if n := strings.IndexAny(p, "*?["); n > 0 {
 		p = p[:strings.LastIndexByte(p[:n], '/')+1]
@@ -167,7 +167,7 @@ func (l *looker) place(p string) {
 	}
 }
 
-// script takes a shell's script in.
+// script adds a shell script.
 func (l *looker) script(text, cwd string) {
 	for _, s := range statements(withoutDocuments(text)) {
 		words, targets := redirected(plainWords(s.text))
@@ -201,7 +201,7 @@ func (l *looker) script(text, cwd string) {
 	}
 }
 
-// changes reports whether a command writes what it is called with, or names it for others to write.
+// changes reports whether a command writes to its arguments, or passes them on to be written to.
 func changes(name string, args []string) bool {
 	has := func(begin string) bool {
 		return slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, begin) })

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// What an image's author is told before there is a container (internal/check) rests on the same lists as what is said of one that is
-// created: here they are by words alone, without a file system.
+// internal/check tells an image's author the same before there is a container. These functions use the same lists, but only
+// look at words, not at files.
 
-// Against is what stands against a command whose process is not root's; the zero value: nothing is known.
+// Against is what is known against running a command without root. Zero: nothing.
 type Against struct {
 	By       string // the program that only root may call
 	Ends     bool   // a script ends by a test of its own
@@ -21,13 +21,13 @@ type Against struct {
 	Advice   string
 }
 
-// Any reports whether there is something.
+// Any reports whether anything is known.
 func (a Against) Any() bool { return a.Ends || a.By != "" }
 
-// Behind is the command that an image's inits start.
+// Behind returns the command that an image's inits start.
 func Behind(args []string) []string { return skipInit(skipInit(args)) }
 
-// Words is what stands against a command by its words: those of its program, or of what it has a shell do.
+// Words returns what is known against a command, judged by its program, or by the script that it has a shell run.
 func (c Command) Words() Against {
 	args := Behind(c.Args)
 	if len(args) == 0 {
@@ -52,13 +52,13 @@ func (c Command) Words() Against {
 	return Against{}
 }
 
-// Script is what stands against a script.
+// Script returns what is known against a script.
 func (c Command) Script(text string) Against {
 	return shownAs(c.against(unrolled(text[:min(len(text), maxScript)])))
 }
 
-// Written are the paths that a command writes whatever its environment is, by its words or those of what it has a shell do. Relative ones
-// are read from Cwd on; "": they are left out.
+// Written returns the paths that a command, or the script that it has a shell run, writes to in any environment. Relative
+// paths start from cwd; if that is "", they are left out.
 func (c Command) Written() []Write {
 	args := Behind(c.Args)
 	if len(args) == 0 {
@@ -70,7 +70,8 @@ func (c Command) Written() []Write {
 	return byWords(args, c.Cwd)
 }
 
-// WrittenBy are the paths that a script writes, before it asks who it is. One of another language than a shell's is not read.
+// WrittenBy returns the paths that a script writes to before it checks which user it is. It returns none for a language
+// other than shell.
 func (c Command) WrittenBy(text string) []Write {
 	if !isShells(text) {
 		return nil
@@ -78,10 +79,10 @@ func (c Command) WrittenBy(text string) []Write {
 	return writesFrom(unrolled(text[:min(len(text), maxScript)]), c.Cwd)
 }
 
-// IsScript reports whether a file's beginning is a script's.
+// IsScript reports whether a file begins like a script.
 func IsScript(head string) bool { return strings.HasPrefix(head, "#!") }
 
-// shellText is what a shell is given on its command line.
+// shellText returns the script in a shell's command line.
 func shellText(args []string) (text string, ok bool) {
 	if !slices.Contains(shells, path.Base(args[0])) {
 		return "", false
@@ -97,7 +98,7 @@ func shellText(args []string) (text string, ok bool) {
 	return "", false
 }
 
-// isQuestion reports whether a program is only asked what it is.
+// isQuestion reports whether a program is only asked for its version or help.
 func isQuestion(args []string) bool {
 	return slices.Contains([]string{"--version", "--help", "-h", "-V"}, args[0])
 }
@@ -110,7 +111,7 @@ func shownAs(a against) Against {
 	}
 }
 
-// Installs reports whether a command's words have packages installed, changed or removed.
+// Installs reports whether a command installs, changes or removes packages.
 func Installs(words []string) bool {
 	return len(words) > 1 && slices.Contains(installers, path.Base(words[0])) &&
 		slices.ContainsFunc(words[1:], func(a string) bool { return slices.Contains(installWords, a) })
@@ -121,11 +122,11 @@ var installWords = []string{
 	"-i", "-S", "-U", "-e", "-r", "-Sy", "-Syu", "-R",
 }
 
-// defaultCapabilities are those of a build's step that only root has use for, and that matter to the tasks: none.
+// defaultCapabilities has none of a build step's root-only capabilities, because none of them matters for the tasks.
 var defaultCapabilities = []string{}
 
-// BuildNeedsRoot says what a step of a build does that only root may, and why; "" where that is nothing, or where root in a build could
-// not do it either.
+// BuildNeedsRoot returns the root-only task of a build step, and why. It returns "" if there is none, or if a build could
+// not do it as root either.
 func BuildNeedsRoot(words []string) string {
 	if len(words) < 2 && path.Base(words[0]) != "ldconfig" && tasks[path.Base(words[0])].does != trust.does || len(words) > 1 && isQuestion(words[1:]) {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Write is what a script's command does to a path that the script names as it is.
+// Write is a command of a script that writes to a path spelled out in the script.
 type Write struct {
 	Path string
 	How  How
@@ -20,8 +20,8 @@ type Write struct {
 // How is the kind of a Write.
 type How uint8
 
-// A command opens a file to write it, and makes it where there is none; makes a directory; puts a file or link there, or into the
-// directory that is there; or removes or exchanges what is there.
+// Open a file for writing, and create it if needed; create a directory; put a file or link at the path, or into it if it is
+// a directory; remove or replace what is there.
 const (
 	Opens How = iota
 	Makes
@@ -29,20 +29,22 @@ const (
 	Replaces
 )
 
-// mostWrites is how many of a script are looked at.
+// mostWrites is the maximum number of writes per script.
 const mostWrites = 8
 
-// writers are commands whose operands they write, and how. What they do to files of others by their mode or owner is told elsewhere.
+// writers are commands that write to their operands, and how. Changing the mode or owner of other users' files is covered by
+// the tasks.
 var writers = map[string]How{
 	"touch": Opens, "tee": Opens, "mkfifo": Opens, "mkdir": Makes, "cp": Puts, "mv": Puts, "ln": Puts, "install": Puts, "rm": Replaces, "rmdir": Replaces,
 }
 
-// writesOf are the paths that a shell's script writes by simple commands, before it asks who it is. What it does only under a
-// condition (if, case), and what it goes on after where it fails (||), is left out; so is what a variable or a pattern is a part of.
+// writesOf returns the paths that the simple commands of a shell script write to before it checks which user it is. It
+// leaves out commands under a condition (if, case), commands whose failure is handled (||), and paths with a variable or
+// pattern.
 func writesOf(script string) []Write { return writesFrom(script, "") }
 
-// writesFrom is writesOf of a script that begins in a directory, from which relative paths are read until the script leaves it; "": it is
-// not known, and relative paths are left out.
+// writesFrom is writesOf for a script with a known working directory. Relative paths start from there, until the script
+// leaves it; if cwd is "", they are left out.
 func writesFrom(script, cwd string) (all []Write) {
 	statements, depth := statements(script), 0
 	for i, s := range statements {
@@ -74,16 +76,16 @@ func writesFrom(script, cwd string) (all []Write) {
 	return all
 }
 
-// becomes reports whether the shell becomes another program: exec with more than redirections.
+// becomes reports whether the shell is replaced by another program: exec with more than redirections.
 func (s statement) becomes() bool {
 	words := strings.Fields(s.text)
 	return len(words) > 1 && words[0] == "exec" && !strings.ContainsAny(words[1][:1], "<>&0123456789")
 }
 
-// isTest reports whether a command only asks something.
+// isTest reports whether a command only tests a condition.
 func isTest(name string) bool { return name == "[" || name == "[[" || name == "test" }
 
-// withoutDocuments is a script without its here-documents, which are no commands.
+// withoutDocuments removes here-documents, because they are not commands.
 func withoutDocuments(script string) string {
 	if !strings.Contains(script, "<<") {
 		return script
@@ -111,7 +113,7 @@ func withoutDocuments(script string) string {
 	return out.String()
 }
 
-// cutDocument is what follows the sign of a line's first here-document; a here-string (<<<) is none.
+// cutDocument returns what follows the operator of the first here-document in a line. A here-string (<<<) is none.
 func cutDocument(line string) (after string, ok bool) {
 	for {
 		if _, after, ok = strings.Cut(line, "<<"); !ok || !strings.HasPrefix(after, "<") {
@@ -121,7 +123,7 @@ func cutDocument(line string) (after string, ok bool) {
 	}
 }
 
-// writes are those of one statement, which is run in a directory; "": it is not known.
+// writes returns the writes of one statement. dir is its working directory; "": unknown.
 func (s statement) writes(cwd string) (all []Write) {
 	words, targets := redirected(plainWords(s.text))
 	if strings.Contains(s.text, "((") || isTest(s.first()) {
@@ -140,7 +142,7 @@ func (s statement) writes(cwd string) (all []Write) {
 	return all
 }
 
-// byWords are the writes of a simple command.
+// byWords returns the writes of a simple command.
 func byWords(words []string, cwd string) (all []Write) {
 	name, operands := path.Base(words[0]), slices.DeleteFunc(slices.Clone(words[1:]), isFlag)
 	how, ok := writers[name]
@@ -161,14 +163,14 @@ func byWords(words []string, cwd string) (all []Write) {
 	return fixed(all, cwd)
 }
 
-// plainFlags are letters of options that have no value, with each of the writers.
+// plainFlags are, for each of the writers, the letters of options without a value.
 const plainFlags = "pvfRan"
 
-// mostDeep is how many parts a path may have that is looked at: the script's author chooses it.
+// mostDeep is the maximum number of elements of a path. The script's author chooses the path.
 const mostDeep = 12
 
-// fixed are those whose path is absolute, and all of it known; a relative one is, where it is known in which directory. What is there in
-// /dev is written by everybody, and the kernel's files by nobody.
+// fixed keeps the writes with a known path: an absolute one, or a relative one if the working directory is known. It drops
+// /dev, where everyone may write, and the kernel's file systems, where nobody may.
 func fixed(all []Write, cwd string) []Write {
 	for i := range all {
 		if cwd != "" && all[i].Path != "" && !path.IsAbs(all[i].Path) {
@@ -186,7 +188,7 @@ func fixed(all []Write, cwd string) []Write {
 	})
 }
 
-// plainWords are a statement's words as a shell has them, with quotes taken off; what a variable is a part of keeps its sign.
+// plainWords returns a statement's words without quotes. Words with a variable keep the dollar sign.
 func plainWords(text string) (words []string) {
 	var word strings.Builder
 	var quoted byte
@@ -204,7 +206,7 @@ func plainWords(text string) (words []string) {
 			end()
 			continue
 		case quoted == 0 && (ch == '>' || ch == '<'):
-			// A number in front is of a descriptor.
+			// A number in front of it is a file descriptor.
 			if strings.Trim(word.String(), "0123456789") != "" || word.Len() > 1 {
 				end()
 			}
@@ -236,7 +238,7 @@ func plainWords(text string) (words []string) {
 	return words
 }
 
-// redirected are the words without redirections, and the files into which there are any.
+// redirected splits words into those without redirections, and the files that output is redirected to.
 func redirected(all []string) (words, targets []string) {
 	for i := 0; i < len(all); i++ {
 		if all[i] != ">" && all[i] != "<" {
@@ -251,7 +253,7 @@ func redirected(all []string) (words, targets []string) {
 	return words, targets
 }
 
-// place is where nobody is given something to write, and what helps.
+// place is a location that users can't write to, and the advice for it.
 type place struct {
 	paths  []string // themselves, or with what is below them
 	advice string
@@ -269,7 +271,7 @@ var places = []place{
 	{[]string{"/usr", "/bin", "/sbin", "/lib"}, whenBuilt},
 }
 
-// adviceFor is what helps whoever writes somewhere.
+// adviceFor returns the advice for a location.
 func adviceFor(p string) string {
 	for _, pl := range places {
 		for _, dir := range pl.paths {
@@ -284,13 +286,13 @@ func adviceFor(p string) string {
 	return "mount a volume there, or give the directory its user when the image is built"
 }
 
-// nobodys are engines' files and the system's, which no container's user writes, wherever it runs.
+// nobodys are files of the engine or the system, which no container user may write to, in any image.
 var nobodys = []string{"/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/localtime", "/etc/timezone", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"}
 
-// isNobodys reports whether a write is of one of nobodys.
+// isNobodys reports whether a write goes to one of nobodys.
 func isNobodys(w Write) bool { return slices.Contains(nobodys, w.Path) && w.How != Makes }
 
-// writing says which of the paths that a script writes can't be written; "": none.
+// writing returns the first path that a script writes to and that can't be written, or "".
 func writing(kind, shown, script string, closed func(Write) bool, mounted func(p string) bool) string {
 	var all []string
 	for _, w := range writesOf(script) {
@@ -315,7 +317,7 @@ func writing(kind, shown, script string, closed func(Write) bool, mounted func(p
 	return fmt.Sprintf("its %s %q writes %s%s, to which the identity has no right; hint: %s", kind, shown, strings.Join(all, ", "), more, advice)
 }
 
-// isShells reports whether a script is a shell's.
+// isShells reports whether a script is a shell script.
 func isShells(script string) bool {
 	line, _, _ := strings.Cut(script, "\n")
 	words, ok := strings.CutPrefix(line, "#!")
@@ -325,7 +327,7 @@ func isShells(script string) bool {
 	return slices.ContainsFunc(strings.Fields(words), func(w string) bool { return slices.Contains(shells, path.Base(w)) })
 }
 
-// bindsLog reports whether a script of another language binds the socket at which programs leave their messages for syslog.
+// bindsLog reports whether a script in another language binds the socket that programs send syslog messages to.
 func bindsLog(script string) bool {
 	return strings.Contains(script, "bind(") && (strings.Contains(script, `"/dev/log"`) || strings.Contains(script, "'/dev/log'"))
 }

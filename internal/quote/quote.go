@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package quote makes text from outside fit to be read: names out of an image, annotations, paths, the environment. Such a
-// text may be long, and may be made to look like something else in a terminal (control characters) or on a page (those that
-// turn the direction of writing: Unicode Standard Annex 9, "Explicit Directional Overrides"). What comes out is valid UTF-8
-// of printable characters, on one line, of bounded length; it is for people, and no program may rest on it.
+// Package quote makes untrusted text readable: names in an image, annotations, paths, the environment. Such text may be
+// long, and may be crafted to look like something else in a terminal (control characters) or on a page (characters that
+// change the direction of writing: Unicode Standard Annex 9, "Explicit Directional Overrides"). The result is valid UTF-8 of
+// printable characters, on one line, of bounded length. It is for people; no program may depend on it.
 package quote
 
 import (
@@ -12,13 +12,13 @@ import (
 	"unicode/utf8"
 )
 
-// MaxValue bounds what of a value is shown, in bytes before quoting.
+// MaxValue is the maximum length of a value, in bytes before quoting.
 const MaxValue = 255
 
-// Value is a value between quotes, as %q writes it; of one that is longer than MaxValue the beginning, with "..." behind it.
+// Value quotes a value like %q. A longer one than MaxValue is cut, and followed by "...".
 func Value(s string) string { return value(s, strconv.Quote) }
 
-// ASCII is Value without letters that look like others.
+// ASCII is Value with all non-ASCII characters escaped, because some look like others.
 func ASCII(s string) string { return value(s, strconv.QuoteToASCII) }
 
 func value(s string, quoted func(string) string) string {
@@ -28,8 +28,8 @@ func value(s string, quoted func(string) string) string {
 	return quoted(s[:boundary(s, MaxValue)]) + "..."
 }
 
-// Path is where something stands in a document, such as annotations.NAME: a name of letters, digits and "._-/:" as it is,
-// any other between quotes. Only the last names of a long way are shown.
+// Path formats a path in a document, such as annotations.NAME. Names of letters, digits and "._-/:" are not quoted. Of a
+// long path, only the last names are shown.
 func Path(names ...string) string {
 	const most = 8
 	var b strings.Builder
@@ -60,8 +60,8 @@ func plain(name string) bool {
 	return name != ""
 }
 
-// Text is a sentence that may have values in it that nobody has quoted: what can't be printed is escaped as in Value, and a
-// sentence of more than limit bytes ends in "...".
+// Text formats a sentence that may contain unquoted values. It escapes what can't be printed, like Value, and cuts a
+// sentence of more than limit bytes, followed by "...".
 func Text(s string, limit int) string {
 	clean := len(s) <= limit
 	for _, r := range s {
@@ -93,7 +93,7 @@ func Text(s string, limit int) string {
 	return b.String()
 }
 
-// boundary is the last beginning of a character at or before a byte of the text; the byte itself, where none is near.
+// boundary returns the beginning of the character at or before a byte of the text, or the byte itself if none is near.
 func boundary(s string, at int) int {
 	for i := at; i > at-utf8.UTFMax; i-- {
 		if utf8.RuneStart(s[i]) {
@@ -103,7 +103,8 @@ func boundary(s string, at int) int {
 	return at
 }
 
-// IsPlainPath reports whether an absolute path is one word to any shell, so that it may stand in a command that somebody is told to run.
+// IsPlainPath reports whether an absolute path is a single word to any shell, so that it can be printed as part of a
+// command.
 func IsPlainPath(p string) bool {
 	return strings.HasPrefix(p, "/") && strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+:@-") == ""
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 )
 
-// maxContextPatterns bounds a .dockerignore: each of its lines is compared with each name. One that has more leaves nothing out.
+// maxContextPatterns limits a .dockerignore, since each of its lines is compared with each name. A longer one is ignored.
 const maxContextPatterns = 4096
 
-// LeftOut says what a .dockerignore leaves out of the build context of a directory, by BuildKit's own library: Dockerfile.dockerignore
-// beside a Dockerfile of that name counts before it (BuildKit, frontend/dockerui). dockerfile is the name of the file; "": of any. A
-// file that no build reads leaves nothing out.
+// LeftOut returns a function that reports which paths the .dockerignore of a directory excludes from the build context,
+// using BuildKit's own library. Dockerfile.dockerignore next to a Dockerfile of that name takes precedence (BuildKit,
+// frontend/dockerui). dockerfile is the file's name; "": any. A .dockerignore that no build could read excludes nothing.
 func LeftOut(dir, dockerfile string) func(name string) bool {
 	nothing := func(string) bool { return false }
 	text, ok := "", false
@@ -44,13 +44,13 @@ func LeftOut(dir, dockerfile string) func(name string) bool {
 	}
 }
 
-// context is the build context that a directory of a walk lies in: the next one above it, or itself, that has a .dockerignore.
+// context is the build context of a directory: the closest parent, or the directory itself, that has a .dockerignore.
 type context struct {
 	dir     string // from the top of the walk
 	leftOut func(name string) bool
 }
 
-// in is the context of a directory below.
+// in returns the context of a subdirectory.
 func (c context) in(dir, rel string) context {
 	if st, err := os.Lstat(filepath.Join(dir, ".dockerignore")); err == nil && st.Mode().IsRegular() {
 		return context{rel, LeftOut(dir, "")}
@@ -58,7 +58,8 @@ func (c context) in(dir, rel string) context {
 	return c
 }
 
-// without reports whether the context leaves out a directory: what is in there is no part of a build, and most often not of one's own.
+// without reports whether the context excludes a directory. Such a directory is not part of a build, and is usually
+// third-party code.
 func (c context) without(rel string) bool {
 	if c.leftOut == nil || rel == c.dir {
 		return false

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// maxIgnores bounds a .gitignore in bytes, and a pattern of one.
+// maxIgnores limits a .gitignore, and a pattern in it, in bytes.
 const (
 	maxIgnores = 1 << 20
 	maxPattern = 4096
@@ -24,15 +24,15 @@ type pattern struct {
 	include   bool           // "!"
 }
 
-// ignores are the patterns that are in force in a directory: those of its own, and those of the directories above it.
+// ignores are the patterns that apply in a directory: its own, and those of its parents.
 type ignores struct {
 	above    *ignores
 	dir      string // from the top of the walk; "" is the top
 	patterns []pattern
 }
 
-// ignored reports whether git would not look at a path of the directory, given from the top: the last line decides, and those of a deeper
-// file before those of one above it. That something in an ignored directory is never looked at is the walk's to know.
+// ignored reports whether git ignores a path, relative to the top. The last matching line decides, and deeper files come
+// after the ones above. The walk itself has to skip everything below an ignored directory.
 func (g *ignores) ignored(p string, isDirectory bool) bool {
 	for ; g != nil; g = g.above {
 		rel := p
@@ -49,7 +49,7 @@ func (g *ignores) ignored(p string, isDirectory bool) bool {
 	return false
 }
 
-// with are the patterns that are in force in a directory below.
+// with returns the patterns that apply in a subdirectory.
 func (g *ignores) with(dir, file string) *ignores {
 	text, ok := head(file, maxIgnores)
 	if !ok {
@@ -64,7 +64,7 @@ func (g *ignores) with(dir, file string) *ignores {
 	return own
 }
 
-// head is the beginning of a regular file.
+// head returns the beginning of a regular file.
 func head(file string, most int64) (text string, ok bool) {
 	st, err := os.Lstat(file)
 	if err != nil || !st.Mode().IsRegular() {
@@ -79,7 +79,7 @@ func head(file string, most int64) (text string, ok bool) {
 	return string(all), err == nil
 }
 
-// parsePattern reads a line.
+// parsePattern parses a line.
 func parsePattern(line string) (one pattern, ok bool) {
 	for strings.HasSuffix(line, " ") && !strings.HasSuffix(line, "\\ ") {
 		line = line[:len(line)-1]
@@ -112,7 +112,7 @@ func parsePattern(line string) (one pattern, ok bool) {
 	return one, err == nil
 }
 
-// translate writes a pattern as a regular expression; false: it matches nothing.
+// translate turns a pattern into a regular expression, or returns false if it matches nothing.
 func translate(b *strings.Builder, p string) bool {
 	for i := 0; i < len(p); i++ {
 		switch rest := p[i:]; {
@@ -148,7 +148,8 @@ func translate(b *strings.Builder, p string) bool {
 	return true
 }
 
-// bracket translates a bracket expression (glob(7)), which matches no slash. n is how long it is; 0: it has no end.
+// bracket translates a bracket expression (glob(7)), which never matches a slash. n is its length, or 0 if it is
+// unterminated.
 func bracket(p string) (n int, class string) {
 	i, not := 1, false
 	if i < len(p) && (p[i] == '!' || p[i] == '^') {
@@ -193,8 +194,8 @@ func bracket(p string) (n int, class string) {
 	}
 }
 
-// above are the patterns of the repository that a directory lies in, from its top down to the directory above it; and where the
-// directory lies in it.
+// above returns the patterns that apply in a directory because of its repository's files above it, and the directory's path
+// in the repository.
 func above(dir string) (g *ignores, rel string) {
 	full, err := filepath.Abs(dir)
 	if err != nil {

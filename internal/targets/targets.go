@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package targets finds what is to be checked in what somebody names: a file, or what a directory has of Dockerfiles, manifests and the
-// like. What they say is not read here.
+// Package targets finds the files to check: a file that is named, or the Dockerfiles, manifests and the like in a directory.
+// It only looks at their beginning, to tell their kind.
 package targets
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 )
 
-// Kind is what a target is.
+// Kind is the kind of a target.
 type Kind string
 
 // The kinds.
@@ -39,23 +39,23 @@ type Target struct {
 	Kind Kind
 }
 
-// Bounds of a walk.
+// Limits on a walk.
 const (
 	maxEntries = 1 << 20
 	maxDepth   = 100
 )
 
-// Found is what is to be checked.
+// Found is the result of a search.
 type Found struct {
 	Targets   []Target
 	Templates int // of Helm's, which are not
 	LeftOut   int // Dockerfiles in directories that a .dockerignore leaves out, which are not either
-	// Unlike are files with a name like a Dockerfile's that are none by what they say.
+	// Unlike lists files that are named like a Dockerfile, but are not one.
 	Unlike []string
 }
 
-// Find says what is to be checked of a path: itself, where it is a file, else what it has below it that git would look at. Symbolic
-// links in it are not followed. It is an error where nothing is.
+// Find returns the targets at a path: the file itself, or what is in a directory and not ignored by git. It does not follow
+// symbolic links below the path. It is an error if there are none.
 func Find(name string) (Found, error) {
 	w, err := find(name)
 	return Found{w.found, w.charts, w.leftOut, w.unlike}, err
@@ -90,11 +90,11 @@ func find(name string) (walk, error) {
 	return w, nil
 }
 
-// maxConfig is how much of a config.json its kind is told by.
+// maxConfig is how much of a config.json is read to tell its kind.
 const maxConfig = 16 << 20
 
-// isBundle reports whether a directory is one of the OCI runtime specification: many a program has a config.json, and none but this has its
-// version in it (config.md, "Specification version").
+// isBundle reports whether a directory is an OCI bundle. Many programs have a config.json, but only this kind has a version
+// of the runtime specification in it (config.md, "Specification version").
 func isBundle(dir string) bool {
 	text, ok := head(filepath.Join(dir, "config.json"), maxConfig)
 	return ok && strings.Contains(text, `"ociVersion"`)
@@ -108,7 +108,8 @@ type walk struct {
 	seen    int
 }
 
-// yaml takes a file that has objects of Kubernetes'. What lies in templates beside a Chart.yaml is none before Helm has rendered it.
+// yaml adds a file with Kubernetes objects. Files in templates next to a Chart.yaml are skipped, because only Helm can
+// render them.
 func (w *walk) yaml(dir, name string) {
 	text, ok := head(name, manifest.MaxBytes)
 	if !ok || !manifest.Is([]byte(text)) {
@@ -128,7 +129,7 @@ func (w *walk) yaml(dir, name string) {
 	w.found = append(w.found, Target{name, Manifest})
 }
 
-// isYAML goes by the name. JSON that has objects of Kubernetes' is YAML, too.
+// isYAML goes by the file's name. JSON with Kubernetes objects counts as YAML.
 func isYAML(name string) bool {
 	ext := strings.ToLower(path.Ext(name))
 	return ext == ".yaml" || ext == ".yml" || ext == ".json"
@@ -165,7 +166,7 @@ func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) erro
 	return nil
 }
 
-// dockerfile takes a file that has a Dockerfile's name, or one that is like it and a Dockerfile's text.
+// dockerfile adds a file that has the name of a Dockerfile, or a similar name and the text of one.
 func (w *walk) dockerfile(name string, without bool) {
 	if isDockerfile(filepath.Base(name)) == maybe {
 		text, ok := head(name, dockerfile.MaxBytes+1)
@@ -181,10 +182,10 @@ func (w *walk) dockerfile(name string, without bool) {
 	w.found = append(w.found, Target{name, Dockerfile})
 }
 
-// Sniffed is how much of a file its kind is told by.
+// Sniffed is how much of a file is read to tell its kind.
 const Sniffed = 64 << 10
 
-// ofFile is the kind of a file that somebody names.
+// ofFile returns the kind of a file that was named explicitly.
 func ofFile(name string) Kind {
 	f, err := os.Open(name)
 	if err != nil {
@@ -196,7 +197,7 @@ func ofFile(name string) Kind {
 	return Of(text[:n])
 }
 
-// Of is the kind of what begins with a text.
+// Of returns the kind of a file, from its beginning.
 func Of(text []byte) Kind {
 	if len(text) >= 262 && string(text[257:262]) == "ustar" {
 		return Archive
@@ -210,7 +211,7 @@ func Of(text []byte) Kind {
 	return Dockerfile
 }
 
-// answer is what a name says of a file.
+// answer is what a file's name says about its kind.
 type answer string
 
 const (
@@ -219,14 +220,15 @@ const (
 	maybe answer = "maybe" // it depends on what the file says
 )
 
-// ofOthers are the ends of names by which a file is something else: source code, text, a template of a Dockerfile.
+// ofOthers are name suffixes of other kinds: source code, text, templates of Dockerfiles.
 var ofOthers = []string{
 	".md", ".go", ".py", ".js", ".mjs", ".ts", ".rs", ".rb", ".java", ".sh", ".toml", ".txt", ".xml", ".html", ".lock",
 	".tmpl", ".tpl", ".template", ".gotmpl", ".j2", ".jinja", ".jinja2", ".erb", ".in", ".mustache", ".orig", ".bak",
 }
 
-// isDockerfile goes by the names that builders and editors know: Dockerfile, Containerfile, api.Dockerfile, Dockerfile.dev. What is about
-// Dockerfiles has such a name, too (Dockerfile.md), and some have others (Dockerfile-dev).
+// isDockerfile goes by the names that builders and editors know: Dockerfile, Containerfile, api.Dockerfile, Dockerfile.dev.
+// A text about Dockerfiles may have such a name as well (Dockerfile.md), and some Dockerfiles have other names
+// (Dockerfile-dev).
 func isDockerfile(name string) answer {
 	lower := strings.ToLower(name)
 	if slices.Contains([]string{".dockerignore", ".yaml", ".yml", ".json"}, path.Ext(lower)) {
