@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,25 +28,46 @@ type events struct {
 	metrics *metrics
 	limit   *rate.Limiter
 
-	path string // the log that is followed; "": none
-	stop func() // ends that, and waits for its end
+	begun bool
+	path  string // the log in which decisions are now; "": none
+	stop  func() // ends the reading, and waits for its end; nil: nothing is read
 
-	told map[string]time.Time // names of events, so that a container that is made again and again costs no request
-	late []lateEvent          // on pods that the API server does not know yet
+	unread unread
+	kept   string               // what of it is on the host
+	told   map[string]time.Time // names of events, so that a container that is made again and again costs no request
 }
 
-// lateEvent waits for its pod: the kubelet tells of a static pod only once it has started it.
-type lateEvent struct {
-	line  *podevents.Line
-	event podevents.Event
-	until time.Time
+// unread is what is still to be told. It is on the host, and survives the agent.
+type unread struct {
+	Logs []followed `json:"logs"`
+	Late []late     `json:"late,omitempty"` // oldest first
 }
 
-// Bounds of what waits. It is in memory alone: where the agent ends meanwhile, it is not told.
+// followed is a log that is read: the one in which decisions are now, and those of policies before, as long as a container that began under
+// one of these may still write.
+type followed struct {
+	Path   string        `json:"path"`
+	Cursor follow.Cursor `json:"cursor"`
+	Until  time.Time     `json:"until,omitzero"` // zero: it is the one of now
+
+	file *follow.File // nil: not open yet
+	lost int          // gaps that were counted
+}
+
+// late is a line about a pod that the API server did not know: the kubelet tells of a static pod only once it has started it.
+type late struct {
+	Line  json.RawMessage `json:"line"`
+	Until time.Time       `json:"until"`
+}
+
+const unreadFile = "unread.json"
+
+// Bounds of what waits.
 const (
 	waits   = 2 * time.Minute
 	waiting = 256
 	askLate = 2 * time.Second
+	outlive = time.Minute // how long a log is read after the policy has named another
 )
 
 // Bounds: a node starts with fifty events at once, and goes on with five a second; what is more waits in the log. Of what was told,
@@ -62,17 +84,24 @@ func newEvents(c *cluster, h *host, m *metrics) *events {
 	return &events{cluster: c, host: h, metrics: m, limit: rate.NewLimiter(perSecond, atOnce), told: map[string]time.Time{}}
 }
 
-// follow follows a log, "" for none, in place of the one before.
+// follow has decisions read from a log, "" for none, beside what is unread of those before. It comes before the policy that names the log:
+// what is in the log by then is not news, and all that comes is.
 func (e *events) follow(ctx context.Context, path string) {
-	if path == e.path {
+	if e.begun && path == e.path {
 		return
 	}
 	if e.stop != nil {
 		e.stop()
+		e.stop = nil
 	}
-	e.path, e.stop = path, nil
 	if path == "" {
 		slog.Warn("the policy has no log: there are no events on pods\nhint: set log.file")
+	}
+	e.path = path
+	if err := e.host.Do(e.turnTo); err != nil {
+		slog.Warn("the next agent will not know how far the log was read", "cause", err)
+	}
+	if len(e.unread.Logs)+len(e.unread.Late) == 0 {
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -83,11 +112,59 @@ func (e *events) follow(ctx context.Context, path string) {
 	}
 	go func() {
 		defer close(done)
-		e.read(ctx, path)
+		e.read(ctx)
 	}()
 }
 
-const cursorFile = "cursor.json"
+// turnTo makes e.path the log of now. It is called on the host.
+func (e *events) turnTo() error {
+	if !e.begun {
+		e.begun = true
+		data, err := os.ReadFile(filepath.Join(stateDir, unreadFile))
+		if err == nil {
+			err = json.Unmarshal(data, &e.unread)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			slog.Warn("what was unread is not known: the log is followed from its end", "cause", err)
+			e.unread = unread{}
+		}
+	}
+	known := false
+	for i := range e.unread.Logs {
+		l := &e.unread.Logs[i]
+		switch {
+		case l.Path == e.path:
+			known, l.Until = true, time.Time{}
+		case l.Until.IsZero():
+			l.Until = time.Now().Add(outlive)
+		}
+	}
+	if !known && e.path != "" {
+		log := follow.Open(e.path, follow.Cursor{})
+		defer log.Close()
+		if err := log.Read(func([]byte) error { return nil }); err != nil {
+			slog.Warn("the log is followed from its end, wherever that is when it can be read", "file", e.path, "cause", err)
+		}
+		e.unread.Logs = append(e.unread.Logs, followed{Path: e.path, Cursor: log.Cursor()})
+	}
+	return e.keep()
+}
+
+// keep notes what is unread, where that has changed. It is called on the host.
+func (e *events) keep() error {
+	data, err := json.Marshal(e.unread)
+	if err != nil {
+		return err
+	}
+	if string(data) == e.kept {
+		return nil
+	}
+	if err := keep(unreadFile, data); err != nil {
+		return err
+	}
+	e.kept = string(data)
+	return nil
+}
 
 // Files are looked at again after this time whatever inotify says: a directory may be another one by now. Without it, more often.
 const (
@@ -95,23 +172,16 @@ const (
 	lookBlind = 5 * time.Second
 )
 
-// read hands over what comes, until it is told to end. How far it got is on the host, and goes with the log.
-func (e *events) read(ctx context.Context, path string) {
-	var cursor follow.Cursor
-	err := e.host.Do(func() error {
-		data, err := os.ReadFile(filepath.Join(stateDir, cursorFile))
-		cursor = follow.ParseCursor(data)
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		slog.Warn("how far the log was read is not known: it is followed from its end", "cause", err)
-	}
-	log := follow.Open(path, cursor)
-	log.Settle = time.Second
-	defer log.Close()
+// read hands over what comes, until it is told to end or nothing is left to read.
+func (e *events) read(ctx context.Context) {
+	defer e.close()
 	var changed <-chan struct{}
-	err = e.host.Do(func() error {
-		c, end, err := follow.Watch(path)
+	err := e.host.Do(func() error {
+		var paths []string
+		for _, l := range e.unread.Logs {
+			paths = append(paths, l.Path)
+		}
+		c, end, err := follow.Watch(paths...)
 		if err == nil {
 			changed = c
 			context.AfterFunc(ctx, func() { _ = end() })
@@ -127,28 +197,17 @@ func (e *events) read(ctx context.Context, path string) {
 	}
 	tick := time.NewTicker(often)
 	defer tick.Stop()
-	lost := 0
-	for ctx.Err() == nil {
-		before, _ := json.Marshal(log.Cursor())
+	for ctx.Err() == nil && len(e.unread.Logs)+len(e.unread.Late) > 0 {
 		err := e.host.Do(func() error {
-			err := log.Read(func(line []byte) error { return e.tell(ctx, line) })
-			after, broken := json.Marshal(log.Cursor())
-			if broken == nil && string(after) != string(before) {
-				broken = keep(cursorFile, after)
-			}
-			if err == nil {
-				err = rotate(path)
-			}
-			return errors.Join(err, broken)
+			err := e.readLogs(ctx)
+			e.tellLate(ctx)
+			return errors.Join(err, e.keep())
 		})
 		if err != nil && ctx.Err() == nil {
 			slog.Warn("the log is read on later", "cause", err)
 		}
-		e.metrics.lost.Add(float64(log.Lost - lost))
-		lost = log.Lost
-		e.tellLate(ctx)
 		var soon <-chan time.Time
-		if len(e.late) > 0 {
+		if len(e.unread.Late) > 0 {
 			soon = time.After(askLate)
 		}
 		select {
@@ -156,6 +215,45 @@ func (e *events) read(ctx context.Context, path string) {
 		case <-changed:
 		case <-soon:
 		case <-tick.C:
+		}
+	}
+}
+
+// readLogs tells of what is new in each log, and leaves those that are read to their ends and not written any more. It is called on the
+// host.
+func (e *events) readLogs(ctx context.Context) error {
+	var still []followed
+	var failed []error
+	for i := range e.unread.Logs {
+		l := &e.unread.Logs[i]
+		if l.file == nil {
+			l.file = follow.Open(l.Path, l.Cursor)
+			l.file.Settle = time.Second
+		}
+		ended := !l.Until.IsZero() && time.Now().After(l.Until)
+		err := l.file.Read(func(line []byte) error { return e.tell(ctx, line) })
+		l.Cursor = l.file.Cursor()
+		e.metrics.lost.Add(float64(l.file.Lost - l.lost))
+		l.lost = l.file.Lost
+		if err == nil && l.Until.IsZero() {
+			err = rotate(l.Path)
+		}
+		if err == nil && ended {
+			l.file.Close()
+			continue
+		}
+		failed = append(failed, err)
+		still = append(still, *l)
+	}
+	e.unread.Logs = still
+	return errors.Join(failed...)
+}
+
+func (e *events) close() {
+	for i := range e.unread.Logs {
+		if l := &e.unread.Logs[i]; l.file != nil {
+			l.file.Close()
+			l.file, l.lost = nil, 0
 		}
 	}
 }
@@ -178,10 +276,8 @@ func (e *events) tell(ctx context.Context, text []byte) error {
 	if err != nil {
 		return nil // half a line, from a full disk
 	}
-	for _, event := range podevents.Of(line) {
-		if err := e.send(ctx, line, event); err != nil {
-			return err
-		}
+	if err := e.send(ctx, line, text); err != nil {
+		return err
 	}
 	m := e.metrics
 	m.decisions.WithLabelValues(bound(m.namespaces, line.Namespace), line.Event, string(line.Mode), bound(m.rules, line.Rule)).Inc()
@@ -193,21 +289,25 @@ func (e *events) tell(ctx context.Context, text []byte) error {
 
 // tellLate tells of pods that have become known, and gives the others up in their time.
 func (e *events) tellLate(ctx context.Context) {
-	var still []lateEvent
-	for _, l := range e.late {
-		pod := e.cluster.pod(l.line.Namespace, l.line.Pod)
-		if pod != nil && e.sendOn(ctx, pod, l.line, l.event) == nil || time.Now().After(l.until) {
+	var still []late
+	for _, l := range e.unread.Late {
+		line, err := podevents.Parse(l.Line)
+		if err != nil || time.Now().After(l.Until) {
 			continue
 		}
-		still = append(still, l)
+		if pod := e.cluster.pod(line.Namespace, line.Pod); pod == nil || e.sendOn(ctx, pod, line) != nil {
+			still = append(still, l)
+		}
 	}
-	e.late = still
+	e.unread.Late = still
 }
 
-func (e *events) send(ctx context.Context, line *podevents.Line, event podevents.Event) error {
-	pod := e.pod(ctx, line.Namespace, line.Pod)
-	if pod != nil {
-		return e.sendOn(ctx, pod, line, event)
+func (e *events) send(ctx context.Context, line *podevents.Line, text []byte) error {
+	if len(podevents.Of(line)) == 0 {
+		return nil
+	}
+	if pod := e.pod(ctx, line.Namespace, line.Pod); pod != nil {
+		return e.sendOn(ctx, pod, line)
 	}
 	// It is gone, and with it who would look; or the API server is away, or has not been told of it.
 	if err := e.limit.Wait(ctx); err != nil {
@@ -216,13 +316,27 @@ func (e *events) send(ctx context.Context, line *podevents.Line, event podevents
 	if err := e.cluster.answers(ctx, line.Namespace, line.Pod); err != nil {
 		return fmt.Errorf("an event on the pod %s/%s waits for the API server: %w", line.Namespace, line.Pod, err)
 	}
-	if len(e.late) < waiting {
-		e.late = append(e.late, lateEvent{line, event, time.Now().Add(waits)})
+	all := append(e.unread.Late, late{bytes.Clone(text), time.Now().Add(waits)})
+	if len(all) > waiting {
+		// Those that have waited longest are the likeliest to be of pods that are gone.
+		e.metrics.dropped.Inc()
+		all = all[1:]
+	}
+	e.unread.Late = all
+	return nil
+}
+
+// sendOn tells of a line what was not told before.
+func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line) error {
+	for _, event := range podevents.Of(line) {
+		if err := e.sendOne(ctx, pod, line, event); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line, event podevents.Event) error {
+func (e *events) sendOne(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line, event podevents.Event) error {
 	workload := pod.UID
 	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind != "Node" { // a static pod's
 		workload = owner.UID

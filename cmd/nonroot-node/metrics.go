@@ -3,7 +3,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -30,6 +32,7 @@ type metrics struct {
 	restarts   prometheus.Counter
 	told       *prometheus.CounterVec
 	lost       prometheus.Counter
+	dropped    prometheus.Counter
 	namespaces map[string]bool
 	rules      map[string]bool
 	refused    map[string]string // the digests of policies of which was said that they are no policies
@@ -56,6 +59,7 @@ func newMetrics() *metrics {
 	m.decisions = counter("decisions_total", "Decisions about containers and processes in them.", "namespace", "event", "mode", "rule")
 	m.told = counter("events_total", "Events on pods.", "reason")
 	m.lost = counter("log_gaps_total", "Times that lines of the log were gone before they were read.").WithLabelValues()
+	m.dropped = counter("late_dropped_total", "Lines about pods that the API server did not know, dropped as too many waited.").WithLabelValues()
 	m.restarts = counter("restarts_total", "Restarts of the CRI daemon.").WithLabelValues()
 	m.valid = gauge("policy_valid", "1: the policy of the ConfigMap is in force; 0: it was refused, or there is none, and the previous one is.", "policy")
 	m.inForce = gauge("policy_info", "The policy in force.", "policy", "sha256")
@@ -105,27 +109,37 @@ func (m *metrics) ready(node, agent bool) {
 	m.alive.Store(time.Now().Unix())
 }
 
-// stuck is how long a round may take: a restart, its way back, and what is around them.
-const stuck = 15 * time.Minute
+// around is how long a round may take beside a restart and its way back.
+const around = 11 * time.Minute
 
-// serve listens for the metrics and the probes: alive is whose rounds go on, ready whose node is.
-func (m *metrics) serve(address string) (*http.Server, error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
+// serve listens for the metrics and the probes, until its context ends: alive is whose rounds go on, ready whose node is. A round has a
+// restart and its way back at most, of restartLimit each. Who has the port on the host keeps nobody's node from being made ready.
+func (m *metrics) serve(ctx context.Context, address string, restartLimit time.Duration) {
+	stuck := 2*restartLimit + around
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", answer(func() bool { return time.Since(time.Unix(m.alive.Load(), 0)) < stuck }))
 	mux.HandleFunc("/readyz", answer(m.isReady.Load))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			panic(err) // nobody could see any more how it is
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	for {
+		listener, err := net.Listen("tcp", address)
+		if err == nil {
+			err = server.Serve(listener)
 		}
-	}()
-	return server, nil
+		if errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		slog.Warn("metrics and probes are not served yet", "cause", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(listenAgain):
+		}
+	}
 }
+
+const listenAgain = 5 * time.Second
 
 func answer(good func() bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

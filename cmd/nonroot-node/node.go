@@ -60,11 +60,7 @@ func newAgent(o options) (*agent, error) {
 
 // run keeps the node ready until it is told to end. Nothing is undone then: pods go on, and an agent of another version takes over.
 func (a *agent) run(ctx context.Context) error {
-	serve, err := a.metrics.serve(a.listen)
-	if err != nil {
-		return err
-	}
-	defer serve.Close() //nolint:errcheck // the process ends
+	go a.metrics.serve(ctx, a.listen, a.limit)
 	ns, err := a.findHost(ctx)
 	if err != nil {
 		return err
@@ -171,6 +167,13 @@ func (a *agent) hold(ctx context.Context) error {
 		a.tested = time.Time{}
 		if !a.repair {
 			return errors.New("files of the installation were changed by others\nhint: set repair, or delete the agent's pod to have them restored")
+		}
+	}
+	if a.right != "" && !a.repair {
+		// The files are right, but not what the daemon has read of them.
+		if running, err := a.runs(ctx); err != nil || !running {
+			a.seen = ""
+			return errors.Join(err, errors.New("the CRI daemon no longer has the handlers\nhint: set repair, or restart it"))
 		}
 	}
 	a.seen = ""

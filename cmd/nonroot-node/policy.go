@@ -32,7 +32,7 @@ func (a *agent) policy(ctx context.Context) applied {
 		text, has := texts[h.key]
 		var p *policy.Policy
 		err := a.host.Do(func() (err error) {
-			p, err = apply(a.host, h, text, has)
+			p, err = apply(a.host, h, text, has, func(log string) { a.events.follow(ctx, log) })
 			return err
 		})
 		var broken *brokenPolicy
@@ -73,8 +73,9 @@ type brokenPolicy struct {
 	text []byte
 }
 
-// apply puts one policy into its place, and returns the one in force afterwards; nil: none can be read.
-func apply(h *host, of handler, given string, has bool) (*policy.Policy, error) {
+// apply puts one policy into its place, and returns the one in force afterwards; nil: none can be read. Before that, the log of the
+// general one is followed.
+func apply(h *host, of handler, given string, has bool, follow func(log string)) (*policy.Policy, error) {
 	text := given
 	owners := trusted.CallersOwners(nil)
 	target, err := rollout.Look(of.profile, owners)
@@ -97,6 +98,9 @@ func apply(h *host, of handler, given string, has bool) (*policy.Policy, error) 
 	}
 	if err := h.remember(target.File); err != nil {
 		return target.InForce, fmt.Errorf("keep what was there before: %w", err)
+	}
+	if of.profile == "" {
+		follow(p.Log.File)
 	}
 	p.File = target.File
 	if _, _, err := target.Replace(p); err != nil {

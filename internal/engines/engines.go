@@ -243,6 +243,11 @@ func PodSecret(name string) bool {
 	return false
 }
 
+// PodToken says that such a volume may hold a token of a service account (pkg/volume/projected).
+func PodToken(name string) bool {
+	return PodSecret(name) && strings.Contains(name, "/kubernetes.io~projected/")
+}
+
 // Stores are directories in which engines keep images and layers, whose files root runs in exempt containers.
 func Stores() []string {
 	return []string{Docker.Store.Root, path.Dir(storageRoot), "/var/lib/containerd"} // containerd, defaults/defaults_unix.go
