@@ -28,9 +28,8 @@ type events struct {
 	metrics *metrics
 	limit   *rate.Limiter
 
-	begun bool
-	path  string // the log in which decisions are now; "": none
-	stop  func() // ends the reading, and waits for its end; nil: nothing is read
+	logs map[string]string // by the policy's key, the log in which its decisions are now; "": none
+	stop func()            // ends the reading, and waits for its end; nil: nothing is read
 
 	unread unread
 	kept   string               // what of it is on the host
@@ -43,12 +42,12 @@ type unread struct {
 	Late []late     `json:"late,omitempty"` // oldest first
 }
 
-// followed is a log that is read: the one in which decisions are now, and those of policies before, as long as a container that began under
-// one of these may still write.
+// followed is a log that is read: one in which decisions are now, or that of a policy before, as long as a container that began under it may
+// still write.
 type followed struct {
 	Path   string        `json:"path"`
 	Cursor follow.Cursor `json:"cursor"`
-	Until  time.Time     `json:"until,omitzero"` // zero: it is the one of now
+	Until  time.Time     `json:"until,omitzero"` // zero: a policy in force names it
 
 	file *follow.File // nil: not open yet
 	lost int          // gaps that were counted
@@ -84,10 +83,10 @@ func newEvents(c *cluster, h *host, m *metrics) *events {
 	return &events{cluster: c, host: h, metrics: m, limit: rate.NewLimiter(perSecond, atOnce), told: map[string]time.Time{}}
 }
 
-// follow has decisions read from a log, "" for none, beside what is unread of those before. It comes before the policy that names the log:
-// what is in the log by then is not news, and all that comes is.
-func (e *events) follow(ctx context.Context, path string) {
-	if e.begun && path == e.path {
+// follow has the decisions of a policy read from a log, "" for none, beside what is unread of those before. It comes before the policy is
+// in force: what is in the log by then is not news, and all that comes is.
+func (e *events) follow(ctx context.Context, policy, path string) {
+	if log, known := e.logs[policy]; known && log == path {
 		return
 	}
 	if e.stop != nil {
@@ -95,9 +94,15 @@ func (e *events) follow(ctx context.Context, path string) {
 		e.stop = nil
 	}
 	if path == "" {
-		slog.Warn("the policy has no log: there are no events on pods\nhint: set log.file")
+		slog.Warn("the policy has no log: there are no events on its pods\nhint: set log.file", "key", policy)
 	}
-	e.path = path
+	if e.logs == nil {
+		e.logs = map[string]string{}
+		if err := e.host.Do(e.recall); err != nil {
+			slog.Warn("what was unread is not known: the log is followed from its end", "cause", err)
+		}
+	}
+	e.logs[policy] = path
 	if err := e.host.Do(e.turnTo); err != nil {
 		slog.Warn("the next agent will not know how far the log was read", "cause", err)
 	}
@@ -116,36 +121,48 @@ func (e *events) follow(ctx context.Context, path string) {
 	}()
 }
 
-// turnTo makes e.path the log of now. It is called on the host.
-func (e *events) turnTo() error {
-	if !e.begun {
-		e.begun = true
-		data, err := os.ReadFile(filepath.Join(stateDir, unreadFile))
-		if err == nil {
-			err = json.Unmarshal(data, &e.unread)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			slog.Warn("what was unread is not known: the log is followed from its end", "cause", err)
-			e.unread = unread{}
-		}
+// recall reads what the agent before has left. It is called on the host.
+func (e *events) recall() error {
+	data, err := os.ReadFile(filepath.Join(stateDir, unreadFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	known := false
+	var u unread
+	if err == nil {
+		err = json.Unmarshal(data, &u)
+	}
+	if err == nil {
+		e.unread = u
+	}
+	return err
+}
+
+// turnTo has the logs of the policies followed, and no others for long. It is called on the host.
+func (e *events) turnTo() error {
+	now := map[string]bool{}
+	for _, path := range e.logs {
+		now[path] = path != ""
+	}
 	for i := range e.unread.Logs {
 		l := &e.unread.Logs[i]
 		switch {
-		case l.Path == e.path:
-			known, l.Until = true, time.Time{}
+		case now[l.Path]:
+			l.Until = time.Time{}
+			delete(now, l.Path)
 		case l.Until.IsZero():
 			l.Until = time.Now().Add(outlive)
 		}
 	}
-	if !known && e.path != "" {
-		log := follow.Open(e.path, follow.Cursor{})
-		defer log.Close()
-		if err := log.Read(func([]byte) error { return nil }); err != nil {
-			slog.Warn("the log is followed from its end, wherever that is when it can be read", "file", e.path, "cause", err)
+	for path, is := range now {
+		if !is {
+			continue
 		}
-		e.unread.Logs = append(e.unread.Logs, followed{Path: e.path, Cursor: log.Cursor()})
+		log := follow.Open(path, follow.Cursor{})
+		if err := log.Read(func([]byte) error { return nil }); err != nil {
+			slog.Warn("the log is followed from its end, wherever that is when it can be read", "file", path, "cause", err)
+		}
+		e.unread.Logs = append(e.unread.Logs, followed{Path: path, Cursor: log.Cursor()})
+		log.Close()
 	}
 	return e.keep()
 }

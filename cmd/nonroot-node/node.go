@@ -134,7 +134,9 @@ func (a *agent) step(ctx context.Context) {
 		a.policies, a.version, a.policed = a.policy(ctx), v, time.Now()
 	}
 	// Before pods come: the label is set only then.
-	a.events.follow(ctx, a.policies.log)
+	for _, h := range handlers {
+		a.events.follow(ctx, h.key, a.policies.logs[h.key])
+	}
 	a.report(ctx, a.hold(ctx))
 }
 
@@ -277,7 +279,7 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 	if kept != nil {
 		err = a.host.Do(func() error { return a.host.putBack(kept) })
 	} else {
-		err = a.host.unregister(false)
+		err = a.host.unregister()
 	}
 	if err == nil {
 		err = a.restartAndWait(ctx, false)

@@ -344,29 +344,34 @@ func TestLogs(t *testing.T) {
 	write("a", "before")
 	write("b", "before")
 	e := agent()
-	e.follow(t.Context(), file("a"))
+	e.follow(t.Context(), "config.toml", file("a"))
 	write("a", "a1")
 	counted("a1")
 	// The policy names another one, in which a container of the policy before does not write.
-	e.follow(t.Context(), file("b"))
+	e.follow(t.Context(), "config.toml", file("b"))
 	write("a", "a2")
 	write("b", "b1")
 	counted("a1", "a2", "b1")
 	// One that is not there yet; and the agent ends.
-	e.follow(t.Context(), file("new"))
+	e.follow(t.Context(), "config.toml", file("new"))
 	e.stop()
 	write("a", "a3")
 	write("b", "b2")
 	write("new", "n1")
 	e = agent()
-	e.follow(t.Context(), file("new"))
+	e.follow(t.Context(), "config.toml", file("new"))
 	counted("a3", "b2", "n1")
 	// Back to the first; then none at all: what began before still counts.
-	e.follow(t.Context(), file("a"))
+	e.follow(t.Context(), "config.toml", file("a"))
 	write("a", "a4")
-	e.follow(t.Context(), "")
+	e.follow(t.Context(), "config.toml", "")
 	write("a", "a5")
 	counted("a3", "a4", "a5", "b2", "n1")
+	// That of another policy beside it.
+	e.follow(t.Context(), "audit.toml", file("c"))
+	write("c", "c1")
+	counted("a3", "a4", "a5", "b2", "c1", "n1")
+	e.follow(t.Context(), "audit.toml", "")
 	e.stop()
 	// A log that is written no more is read to its end, and then left.
 	for i := range e.unread.Logs {
@@ -378,7 +383,7 @@ func TestLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	e = agent()
-	e.follow(t.Context(), "")
+	e.follow(t.Context(), "config.toml", "")
 	counted("a6")
 	e.stop()
 	if len(e.unread.Logs) != 0 || len(e.unread.Late) != 1 {

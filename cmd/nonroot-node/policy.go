@@ -19,20 +19,20 @@ import (
 type applied struct {
 	digests map[string]string // by the ConfigMap's key; "": the built-in policy
 	refused string            // why a newer one is not
-	log     string            // the file in which the general policy has decisions logged; "": none
+	logs    map[string]string // by the key, the file in which the policy has decisions logged; "": none
 }
 
 // policy puts the ConfigMap's policies in force, each by one rename. One that the runtime would not read is refused whole: the one
 // before stays. What it returns is what is in force then.
 func (a *agent) policy(ctx context.Context) applied {
-	found := applied{digests: map[string]string{}}
+	found := applied{digests: map[string]string{}, logs: map[string]string{}}
 	texts, known := a.cluster.policies()
 	var refused []string
 	for _, h := range handlers {
 		text, has := texts[h.key]
 		var p *policy.Policy
 		err := a.host.Do(func() (err error) {
-			p, err = apply(a.host, h, text, has, func(log string) { a.events.follow(ctx, log) })
+			p, err = apply(a.host, h, text, has, func(log string) { a.events.follow(ctx, h.key, log) })
 			return err
 		})
 		var broken *brokenPolicy
@@ -56,9 +56,7 @@ func (a *agent) policy(ctx context.Context) applied {
 			continue
 		}
 		found.digests[h.key] = p.Digest
-		if h.profile == "" {
-			found.log = p.Log.File
-		}
+		found.logs[h.key] = p.Log.File
 	}
 	if !known {
 		refused = append(refused, fmt.Sprintf("there is no ConfigMap %q in the namespace %q: the previous policy stays in force", a.options.policies, a.namespace))
@@ -73,8 +71,8 @@ type brokenPolicy struct {
 	text []byte
 }
 
-// apply puts one policy into its place, and returns the one in force afterwards; nil: none can be read. Before that, the log of the
-// general one is followed.
+// apply puts one policy into its place, and returns the one in force afterwards; nil: none can be read. Before that, its log is
+// followed.
 func apply(h *host, of handler, given string, has bool, follow func(log string)) (*policy.Policy, error) {
 	text := given
 	owners := trusted.CallersOwners(nil)
@@ -99,9 +97,7 @@ func apply(h *host, of handler, given string, has bool, follow func(log string))
 	if err := h.remember(target.File); err != nil {
 		return target.InForce, fmt.Errorf("keep what was there before: %w", err)
 	}
-	if of.profile == "" {
-		follow(p.Log.File)
-	}
+	follow(p.Log.File)
 	p.File = target.File
 	if _, _, err := target.Replace(p); err != nil {
 		return target.InForce, err
