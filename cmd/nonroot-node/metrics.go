@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +29,7 @@ type metrics struct {
 	create     prometheus.Histogram
 	valid      *prometheus.GaugeVec
 	inForce    *prometheus.GaugeVec
+	faulty     *prometheus.GaugeVec
 	selfTest   prometheus.Gauge
 	nodeReady  prometheus.Gauge
 	restarts   prometheus.Counter
@@ -62,6 +65,7 @@ func newMetrics() *metrics {
 	m.dropped = counter("late_dropped_total", "Lines about pods that the API server did not know, dropped as too many waited.").WithLabelValues()
 	m.restarts = counter("restarts_total", "Restarts of the CRI daemon.").WithLabelValues()
 	m.valid = gauge("policy_valid", "1: the policy of the ConfigMap is in force; 0: it was refused, or there is none, and the previous one is.", "policy")
+	m.faulty = gauge("policy_refused", "1: the policy of the ConfigMap is refused for what is there; line 0: for another cause.", "policy", "line", "column")
 	m.inForce = gauge("policy_info", "The policy in force.", "policy", "sha256")
 	m.selfTest = gauge("self_test_passed", "1: the last self-test passed.").WithLabelValues()
 	m.nodeReady = gauge("ready", "1: the node is labelled as ready.").WithLabelValues()
@@ -86,16 +90,28 @@ func bound(known map[string]bool, value string) string {
 	return value
 }
 
-func (m *metrics) policy(key string, valid bool, p *policy.Policy) {
-	value := 0.0
-	if valid {
-		value = 1
+// policy notes what is in force, and why the ConfigMap's is not; nil: it is.
+func (m *metrics) policy(key string, refused error, p *policy.Policy) {
+	value := 1.0
+	m.faulty.DeletePartialMatch(prometheus.Labels{"policy": key})
+	if refused != nil {
+		value = 0
+		line, column := "0", "0"
+		if at := strings.SplitN(refused.Error(), ":", 4); len(at) == 4 && at[0] == key && isNumber(at[1]) && isNumber(at[2]) { // as policy.Parse words it
+			line, column = at[1], at[2]
+		}
+		m.faulty.WithLabelValues(key, line, column).Set(1)
 	}
 	m.valid.WithLabelValues(key).Set(value)
 	m.inForce.DeletePartialMatch(prometheus.Labels{"policy": key})
 	if p != nil {
 		m.inForce.WithLabelValues(key, p.Digest).Set(1)
 	}
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 32)
+	return err == nil
 }
 
 // ready says whether the node is, and whether the agent is, by which Kubernetes rolls it out.

@@ -274,6 +274,49 @@ func TestBound(t *testing.T) {
 	}
 }
 
+// TestPolicyMetrics: of a policy that is refused, where it is wrong, and nothing of one that is in force.
+func TestPolicyMetrics(t *testing.T) {
+	m := newMetrics()
+	refused := func() (all []string) {
+		families, err := m.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, metric := range f.GetMetric() {
+				if f.GetName() == "nonroot_node_policy_refused" {
+					all = append(all, fmt.Sprint(metric.GetLabel()))
+				}
+			}
+		}
+		return all
+	}
+	for _, c := range []struct{ text, line, column string }{
+		{"\n mode = \"of\"\n", "2", "2"}, {"mode = \"audit\"\nhome.size = 3\n", "2", "1"}, {"mode = \"audit\"", "", ""}, {"[", "1", "1"},
+	} {
+		_, err := policy.Parse("config.toml", []byte(c.text))
+		m.policy("config.toml", err, nil)
+		want := []string{fmt.Sprintf(`[name:"column"  value:%q name:"line"  value:%q name:"policy"  value:"config.toml"]`, c.column, c.line)}
+		if c.line == "" {
+			want = nil
+		}
+		got := refused()
+		for i := range got {
+			got[i] = strings.Join(strings.Fields(got[i]), " ")
+		}
+		for i := range want {
+			want[i] = strings.Join(strings.Fields(want[i]), " ")
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %q, where %q is meant (%v)", c.text, got, want, err)
+		}
+	}
+	m.policy("config.toml", errors.New("config.toml: there is none"), nil)
+	if got := refused(); len(got) != 1 || !strings.Contains(got[0], `"0"`) {
+		t.Errorf("%q", got)
+	}
+}
+
 // decided are the namespaces of the decisions that are counted, each as often as it has some.
 func decided(t *testing.T, m *metrics) (namespaces []string) {
 	t.Helper()

@@ -51,7 +51,7 @@ func (a *agent) policy(ctx context.Context) applied {
 		default:
 			delete(a.metrics.refused, h.key)
 		}
-		a.metrics.policy(h.key, err == nil, p)
+		a.metrics.policy(h.key, err, p)
 		if p == nil {
 			continue
 		}

@@ -138,6 +138,9 @@ $LOG"
   policy $'mode = "of"\n'"$good"
   for node in "${NODES[@]}"; do patiently condition_is "$node" '^True PolicyRefused config.toml:1:1: mode: "of"'; done
   patiently has_event nonroot-runc nonroot-runc-policy '^PolicyRefused config.toml:1:1: mode: "of" is not one of'
+  succeeds on node1 wget -qO- http://127.0.0.1:9470/metrics
+  contains 'nonroot_node_policy_valid{policy="config.toml"} 0'
+  contains 'nonroot_node_policy_refused{column="1",line="1",policy="config.toml"} 1'
   pod team-a still nonroot
   shows 'uid(70000)' inside team-a still probe
   policy "$LOG"
@@ -291,6 +294,7 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   contains 'nonroot_node_self_test_passed 1'
   contains 'nonroot_node_decisions_total{event="create",mode="rewrite",namespace="team-a"'
   contains 'nonroot_node_policy_valid{policy="config.toml"} 1'
+  [[ $OUT != *nonroot_node_policy_refused{* ]] || explain 'no policy is refused any more'
   succeeds on node1 wget -qO- http://127.0.0.1:9470/readyz
 }
 
