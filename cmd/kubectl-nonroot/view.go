@@ -120,6 +120,9 @@ func (s seen) answer(p pod, x *Explained, events []event) (answer, hint string) 
 		if has(podevents.WouldRefuse) {
 			return "it runs as it asked to; enforcing would refuse it", ""
 		}
+		if has(podevents.MayFail) {
+			return "it runs as it asked to; enforcing would change who it runs as, and close something that it needs", ""
+		}
 		if has(podevents.WouldRun) {
 			return "it runs as it asked to; enforcing would change who it runs as", ""
 		}
@@ -333,7 +336,7 @@ func (r Reported) print(out io.Writer) {
 		total += r.Pods[g]
 		counts = append(counts, fmt.Sprintf("%d %s", r.Pods[g], g))
 	}
-	fmt.Fprintf(out, "%d pods: %s\n\n", total, strings.Join(counts, ", "))
+	fmt.Fprintf(out, "pods: %d (%s)\n\n", total, strings.Join(counts, ", "))
 	lines := []string{"NAMESPACE\tWORKLOAD\tPODS\tGOVERNED\tEVENTS"}
 	for _, w := range r.Workloads {
 		var reasons []string

@@ -175,7 +175,7 @@ func TestReport(t *testing.T) {
 	if err := valid(t, "report", report(s)); err != nil {
 		t.Error(err)
 	}
-	if want := `4 pods: 3 enforced, 1 not governed
+	if want := `pods: 4 (3 enforced, 1 not governed)
 
 NAMESPACE  WORKLOAD        PODS  GOVERNED      EVENTS
 another    pod/once        1     enforced      -

@@ -96,7 +96,7 @@ func findContainerd(main configure.File, programs ...string) (containerd, error)
 	}
 	text := main.Data
 	if d.program != "" {
-		out, err := osexec.Command(d.program, "--version").Output()
+		out, err := d.print("--version")
 		if err != nil {
 			return d, fmt.Errorf("ask %s for its version: %w", d.program, err)
 		}
@@ -127,12 +127,7 @@ func findContainerd(main configure.File, programs ...string) (containerd, error)
 
 // print is what containerd prints of a configuration.
 func (d containerd) print(args ...string) ([]byte, error) {
-	out, err := osexec.Command(d.program, args...).Output()
-	var exit *osexec.ExitError
-	if errors.As(err, &exit) {
-		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
-	}
-	return out, err
+	return ask.Run(context.Background(), nil, d.program, args...)
 }
 
 // inPlace reports whether config.toml itself has to be edited. What was registered there under containerd 1 stays there

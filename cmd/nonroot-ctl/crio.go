@@ -65,11 +65,8 @@ func askCRIO(c configure.Change) error {
 		return nil
 	}
 	return c.Candidate(func(file string) error {
-		var stderr bytes.Buffer
-		cmd := osexec.Command(program, "--config", file, "--config-dir", "", "config")
-		cmd.Stderr = &stderr
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("CRI-O refuses what %q would become: %s: it was left as it is", c.Path, bytes.TrimSpace(stderr.Bytes()))
+		if _, err := ask.Run(context.Background(), nil, program, "--config", file, "--config-dir", "", "config"); err != nil {
+			return fmt.Errorf("CRI-O refuses what %q would become: %w: it was left as it is", c.Path, err)
 		}
 		return nil
 	})

@@ -202,10 +202,10 @@ func askDockerd(c configure.Change) error {
 		return nil
 	}
 	return c.Candidate(func(file string) error {
-		out, err := osexec.Command(program, "--validate", "--config-file", file).CombinedOutput()
-		if err == nil || bytes.Contains(out, []byte("unknown flag: --validate")) {
+		_, err := ask.Run(context.Background(), nil, program, "--validate", "--config-file", file)
+		if err == nil || strings.Contains(err.Error(), "unknown flag: --validate") {
 			return nil
 		}
-		return fmt.Errorf("dockerd refuses what %q would become: %s: it was left as it is", c.Path, bytes.TrimSpace(out))
+		return fmt.Errorf("dockerd refuses what %q would become: %w: it was left as it is", c.Path, err)
 	})
 }

@@ -101,7 +101,7 @@ func TestDashboardQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newMetrics()
-	m.policy("config.toml", true, &policy.Policy{Digest: "abc"})
+	m.policy("config.toml", nil, &policy.Policy{Digest: "abc"})
 	m.selfTest.Set(1)
 	m.ready(true, true)
 	collected := report.NewCollector(time.Time{}, time.Time{}, nil)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,25 +28,45 @@ type events struct {
 	metrics *metrics
 	limit   *rate.Limiter
 
-	path string // the log that is followed; "": none
-	stop func() // stops following it, and waits for the end
+	logs map[string]string // by the policy's key, its log file; "": none
+	stop func()            // stops reading, and waits for the end; nil: nothing is read
 
-	told map[string]time.Time // names of recent events, so that a container in a restart loop costs no requests
-	late []lateEvent          // about pods that the API server does not know yet
+	unread unread
+	kept   string               // as it is on the host
+	told   map[string]time.Time // names of recent events, so that a container in a restart loop costs no requests
 }
 
-// lateEvent is an event whose pod is missing: the kubelet creates the API object of a static pod after starting it.
-type lateEvent struct {
-	line  *podevents.Line
-	event podevents.Event
-	until time.Time
+// unread is what is left to process. It is kept on the host, for the next agent.
+type unread struct {
+	Logs []followed `json:"logs"`
+	Late []late     `json:"late,omitempty"` // oldest first
 }
 
-// Limits on late events. They are only in memory, and lost if the agent ends.
+// followed is a log that is being read: that of a policy in force, or of a previous one while containers that started under it
+// may still write to it.
+type followed struct {
+	Path   string        `json:"path"`
+	Cursor follow.Cursor `json:"cursor"`
+	Until  time.Time     `json:"until,omitzero"` // zero: a policy in force names it
+
+	file *follow.File // nil: not open yet
+	lost int          // gaps that the metric has counted
+}
+
+// late is a line whose pod is missing: the kubelet creates the API object of a static pod after starting it.
+type late struct {
+	Line  json.RawMessage `json:"line"`
+	Until time.Time       `json:"until"`
+}
+
+const unreadFile = "unread.json"
+
+// Limits on late lines and old logs.
 const (
 	waits   = 2 * time.Minute
 	waiting = 256
 	askLate = 2 * time.Second
+	outlive = time.Minute // how long a log is read after the policy has named another
 )
 
 // A node starts with a burst of fifty events, then creates five a second; the rest waits in the log. The agent remembers
@@ -63,17 +84,30 @@ func newEvents(c *cluster, h *host, m *metrics) *events {
 	return &events{cluster: c, host: h, metrics: m, limit: rate.NewLimiter(perSecond, atOnce), told: map[string]time.Time{}}
 }
 
-// follow follows another log, or none if path is "".
-func (e *events) follow(ctx context.Context, path string) {
-	if path == e.path {
+// follow sets a policy's log file, or none if path is "". The previous log is still read to its end. It must be called before
+// the policy is in force: only lines that are written after the call count as new.
+func (e *events) follow(ctx context.Context, policy, path string) {
+	if log, known := e.logs[policy]; known && log == path {
 		return
 	}
 	if e.stop != nil {
 		e.stop()
+		e.stop = nil
 	}
-	e.path, e.stop = path, nil
 	if path == "" {
-		slog.Warn("the policy has no log: there are no events on pods\nhint: set log.file")
+		slog.Warn("the policy has no log: there are no events on its pods\nhint: set log.file", "key", policy)
+	}
+	if e.logs == nil {
+		e.logs = map[string]string{}
+		if err := e.host.Do(e.recall); err != nil {
+			slog.Warn("what was unread is not known: the log is followed from its end", "cause", err)
+		}
+	}
+	e.logs[policy] = path
+	if err := e.host.Do(e.turnTo); err != nil {
+		slog.Warn("the next agent will not know how far the log was read", "cause", err)
+	}
+	if len(e.unread.Logs)+len(e.unread.Late) == 0 {
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -84,11 +118,71 @@ func (e *events) follow(ctx context.Context, path string) {
 	}
 	go func() {
 		defer close(done)
-		e.read(ctx, path)
+		e.read(ctx)
 	}()
 }
 
-const cursorFile = "cursor.json"
+// recall reads what the previous agent has left. It is called on the host.
+func (e *events) recall() error {
+	data, err := os.ReadFile(filepath.Join(stateDir, unreadFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var u unread
+	if err == nil {
+		err = json.Unmarshal(data, &u)
+	}
+	if err == nil {
+		e.unread = u
+	}
+	return err
+}
+
+// turnTo makes the policies' logs those that are followed, and lets the others run out. It is called on the host.
+func (e *events) turnTo() error {
+	now := map[string]bool{}
+	for _, path := range e.logs {
+		now[path] = path != ""
+	}
+	for i := range e.unread.Logs {
+		l := &e.unread.Logs[i]
+		switch {
+		case now[l.Path]:
+			l.Until = time.Time{}
+			delete(now, l.Path)
+		case l.Until.IsZero():
+			l.Until = time.Now().Add(outlive)
+		}
+	}
+	for path, is := range now {
+		if !is {
+			continue
+		}
+		log := follow.Open(path, follow.Cursor{})
+		if err := log.Read(func([]byte) error { return nil }); err != nil {
+			slog.Warn("the log is followed from its end, wherever that is when it can be read", "file", path, "cause", err)
+		}
+		e.unread.Logs = append(e.unread.Logs, followed{Path: path, Cursor: log.Cursor()})
+		log.Close()
+	}
+	return e.keep()
+}
+
+// keep writes what is unread to the host, if it has changed. It is called on the host.
+func (e *events) keep() error {
+	data, err := json.Marshal(e.unread)
+	if err != nil {
+		return err
+	}
+	if string(data) == e.kept {
+		return nil
+	}
+	if err := keep(unreadFile, data); err != nil {
+		return err
+	}
+	e.kept = string(data)
+	return nil
+}
 
 // How often files are checked even if inotify reports nothing, because the directory may have been replaced. Without
 // inotify, more often.
@@ -97,23 +191,16 @@ const (
 	lookBlind = 5 * time.Second
 )
 
-// read processes new lines until it is stopped. Its position is kept on the host, with the log.
-func (e *events) read(ctx context.Context, path string) {
-	var cursor follow.Cursor
-	err := e.host.Do(func() error {
-		data, err := os.ReadFile(filepath.Join(stateDir, cursorFile))
-		cursor = follow.ParseCursor(data)
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		slog.Warn("how far the log was read is not known: it is followed from its end", "cause", err)
-	}
-	log := follow.Open(path, cursor)
-	log.Settle = time.Second
-	defer log.Close()
+// read processes new lines until it is stopped, or no log is left.
+func (e *events) read(ctx context.Context) {
+	defer e.close()
 	var changed <-chan struct{}
-	err = e.host.Do(func() error {
-		c, end, err := follow.Watch(path)
+	err := e.host.Do(func() error {
+		var paths []string
+		for _, l := range e.unread.Logs {
+			paths = append(paths, l.Path)
+		}
+		c, end, err := follow.Watch(paths...)
 		if err == nil {
 			changed = c
 			context.AfterFunc(ctx, func() { _ = end() })
@@ -129,28 +216,17 @@ func (e *events) read(ctx context.Context, path string) {
 	}
 	tick := time.NewTicker(often)
 	defer tick.Stop()
-	lost := 0
-	for ctx.Err() == nil {
-		before, _ := json.Marshal(log.Cursor())
+	for ctx.Err() == nil && len(e.unread.Logs)+len(e.unread.Late) > 0 {
 		err := e.host.Do(func() error {
-			err := log.Read(func(line []byte) error { return e.tell(ctx, line) })
-			after, broken := json.Marshal(log.Cursor())
-			if broken == nil && string(after) != string(before) {
-				broken = keep(cursorFile, after)
-			}
-			if err == nil {
-				err = rotate(path)
-			}
-			return errors.Join(err, broken)
+			err := e.readLogs(ctx)
+			e.tellLate(ctx)
+			return errors.Join(err, e.keep())
 		})
 		if err != nil && ctx.Err() == nil {
 			slog.Warn("the log is read on later", "cause", err)
 		}
-		e.metrics.lost.Add(float64(log.Lost - lost))
-		lost = log.Lost
-		e.tellLate(ctx)
 		var soon <-chan time.Time
-		if len(e.late) > 0 {
+		if len(e.unread.Late) > 0 {
 			soon = time.After(askLate)
 		}
 		select {
@@ -158,6 +234,44 @@ func (e *events) read(ctx context.Context, path string) {
 		case <-changed:
 		case <-soon:
 		case <-tick.C:
+		}
+	}
+}
+
+// readLogs processes what is new in each log, and drops old logs that have been read to their end. It is called on the host.
+func (e *events) readLogs(ctx context.Context) error {
+	var still []followed
+	var failed []error
+	for i := range e.unread.Logs {
+		l := &e.unread.Logs[i]
+		if l.file == nil {
+			l.file = follow.Open(l.Path, l.Cursor)
+			l.file.Settle = time.Second
+		}
+		ended := !l.Until.IsZero() && time.Now().After(l.Until)
+		err := l.file.Read(func(line []byte) error { return e.tell(ctx, line) })
+		l.Cursor = l.file.Cursor()
+		e.metrics.lost.Add(float64(l.file.Lost - l.lost))
+		l.lost = l.file.Lost
+		if err == nil && l.Until.IsZero() {
+			err = rotate(l.Path)
+		}
+		if err == nil && ended {
+			l.file.Close()
+			continue
+		}
+		failed = append(failed, err)
+		still = append(still, *l)
+	}
+	e.unread.Logs = still
+	return errors.Join(failed...)
+}
+
+func (e *events) close() {
+	for i := range e.unread.Logs {
+		if l := &e.unread.Logs[i]; l.file != nil {
+			l.file.Close()
+			l.file, l.lost = nil, 0
 		}
 	}
 }
@@ -174,16 +288,14 @@ func rotate(path string) error {
 	return os.Rename(path, path+".1")
 }
 
-// tell creates the event for one line. If the API server does not accept it, the line will be read again.
+// tell creates the events for one line. If the API server does not accept one, the line will be read again.
 func (e *events) tell(ctx context.Context, text []byte) error {
 	line, err := podevents.Parse(text)
 	if err != nil {
 		return nil // a truncated line, from a full disk
 	}
-	for _, event := range podevents.Of(line) {
-		if err := e.send(ctx, line, event); err != nil {
-			return err
-		}
+	if err := e.send(ctx, line, text); err != nil {
+		return err
 	}
 	m := e.metrics
 	m.decisions.WithLabelValues(bound(m.namespaces, line.Namespace), line.Event, string(line.Mode), bound(m.rules, line.Rule)).Inc()
@@ -195,21 +307,25 @@ func (e *events) tell(ctx context.Context, text []byte) error {
 
 // tellLate creates events for pods that have become known, and drops those that have waited too long.
 func (e *events) tellLate(ctx context.Context) {
-	var still []lateEvent
-	for _, l := range e.late {
-		pod := e.cluster.pod(l.line.Namespace, l.line.Pod)
-		if pod != nil && e.sendOn(ctx, pod, l.line, l.event) == nil || time.Now().After(l.until) {
+	var still []late
+	for _, l := range e.unread.Late {
+		line, err := podevents.Parse(l.Line)
+		if err != nil || time.Now().After(l.Until) {
 			continue
 		}
-		still = append(still, l)
+		if pod := e.cluster.pod(line.Namespace, line.Pod); pod == nil || e.sendOn(ctx, pod, line) != nil {
+			still = append(still, l)
+		}
 	}
-	e.late = still
+	e.unread.Late = still
 }
 
-func (e *events) send(ctx context.Context, line *podevents.Line, event podevents.Event) error {
-	pod := e.pod(ctx, line.Namespace, line.Pod)
-	if pod != nil {
-		return e.sendOn(ctx, pod, line, event)
+func (e *events) send(ctx context.Context, line *podevents.Line, text []byte) error {
+	if len(podevents.Of(line)) == 0 {
+		return nil
+	}
+	if pod := e.pod(ctx, line.Namespace, line.Pod); pod != nil {
+		return e.sendOn(ctx, pod, line)
 	}
 	// The pod is gone and nobody would see the event, or the API server is unreachable or doesn't know the pod yet.
 	if err := e.limit.Wait(ctx); err != nil {
@@ -218,13 +334,27 @@ func (e *events) send(ctx context.Context, line *podevents.Line, event podevents
 	if err := e.cluster.answers(ctx, line.Namespace, line.Pod); err != nil {
 		return fmt.Errorf("an event on the pod %s/%s waits for the API server: %w", line.Namespace, line.Pod, err)
 	}
-	if len(e.late) < waiting {
-		e.late = append(e.late, lateEvent{line, event, time.Now().Add(waits)})
+	all := append(e.unread.Late, late{bytes.Clone(text), time.Now().Add(waits)})
+	if len(all) > waiting {
+		// The pods of the oldest lines are the most likely to be gone.
+		e.metrics.dropped.Inc()
+		all = all[1:]
+	}
+	e.unread.Late = all
+	return nil
+}
+
+// sendOn creates the events of a line that do not exist yet.
+func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line) error {
+	for _, event := range podevents.Of(line) {
+		if err := e.sendOne(ctx, pod, line, event); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line, event podevents.Event) error {
+func (e *events) sendOne(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line, event podevents.Event) error {
 	workload := pod.UID
 	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind != "Node" { // static pods
 		workload = owner.UID

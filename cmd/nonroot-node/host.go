@@ -298,13 +298,9 @@ func (h *host) daemonConfig() (config *engines.Config, main string) {
 }
 
 // unregister restores the daemon's files byte for byte. nonroot-ctl refuses while containers need the handlers.
-func (h *host) unregister(dry bool) error {
+func (h *host) unregister() error {
 	for i := range handlers {
-		args := h.configure(handlers[len(handlers)-1-i], "--uninstall")
-		if dry {
-			args = append(args, "--dry-run")
-		}
-		if _, err := h.ctl(context.Background(), args...); err != nil {
+		if _, err := h.ctl(context.Background(), h.configure(handlers[len(handlers)-1-i], "--uninstall")...); err != nil {
 			return err
 		}
 	}

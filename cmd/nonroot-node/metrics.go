@@ -3,9 +3,13 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -25,11 +29,13 @@ type metrics struct {
 	create     prometheus.Histogram
 	valid      *prometheus.GaugeVec
 	inForce    *prometheus.GaugeVec
+	faulty     *prometheus.GaugeVec
 	selfTest   prometheus.Gauge
 	nodeReady  prometheus.Gauge
 	restarts   prometheus.Counter
 	told       *prometheus.CounterVec
 	lost       prometheus.Counter
+	dropped    prometheus.Counter
 	namespaces map[string]bool
 	rules      map[string]bool
 	refused    map[string]string // digests of the policies that were reported as invalid
@@ -56,8 +62,10 @@ func newMetrics() *metrics {
 	m.decisions = counter("decisions_total", "Decisions about containers and processes in them.", "namespace", "event", "mode", "rule")
 	m.told = counter("events_total", "Events on pods.", "reason")
 	m.lost = counter("log_gaps_total", "Times that lines of the log were gone before they were read.").WithLabelValues()
+	m.dropped = counter("late_dropped_total", "Lines about pods that the API server did not know, dropped as too many waited.").WithLabelValues()
 	m.restarts = counter("restarts_total", "Restarts of the CRI daemon.").WithLabelValues()
 	m.valid = gauge("policy_valid", "1: the policy of the ConfigMap is in force; 0: it was refused, or there is none, and the previous one is.", "policy")
+	m.faulty = gauge("policy_refused", "1: the policy of the ConfigMap is refused for what is there; line 0: for another cause.", "policy", "line", "column")
 	m.inForce = gauge("policy_info", "The policy in force.", "policy", "sha256")
 	m.selfTest = gauge("self_test_passed", "1: the last self-test passed.").WithLabelValues()
 	m.nodeReady = gauge("ready", "1: the node is labelled as ready.").WithLabelValues()
@@ -82,16 +90,28 @@ func bound(known map[string]bool, value string) string {
 	return value
 }
 
-func (m *metrics) policy(key string, valid bool, p *policy.Policy) {
-	value := 0.0
-	if valid {
-		value = 1
+// policy notes what is in force, and why the ConfigMap's is not; nil: it is.
+func (m *metrics) policy(key string, refused error, p *policy.Policy) {
+	value := 1.0
+	m.faulty.DeletePartialMatch(prometheus.Labels{"policy": key})
+	if refused != nil {
+		value = 0
+		line, column := "0", "0"
+		if at := strings.SplitN(refused.Error(), ":", 4); len(at) == 4 && at[0] == key && isNumber(at[1]) && isNumber(at[2]) { // as policy.Parse words it
+			line, column = at[1], at[2]
+		}
+		m.faulty.WithLabelValues(key, line, column).Set(1)
 	}
 	m.valid.WithLabelValues(key).Set(value)
 	m.inForce.DeletePartialMatch(prometheus.Labels{"policy": key})
 	if p != nil {
 		m.inForce.WithLabelValues(key, p.Digest).Set(1)
 	}
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 32)
+	return err == nil
 }
 
 // ready records whether the node is ready, and whether the agent is. Kubernetes rolls the DaemonSet out by the latter.
@@ -105,27 +125,38 @@ func (m *metrics) ready(node, agent bool) {
 	m.alive.Store(time.Now().Unix())
 }
 
-// stuck is the longest time that a round may take, with a restart, its rollback and the steps around them.
-const stuck = 15 * time.Minute
+// around is how long a round may take in addition to a restart and its rollback.
+const around = 11 * time.Minute
 
-// serve serves the metrics and the probes: /healthz fails if rounds stop, /readyz if the agent is not ready.
-func (m *metrics) serve(address string) (*http.Server, error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
+// serve serves the metrics and the probes until the context ends: /healthz fails if rounds stop, /readyz if the agent is not
+// ready. A round contains at most a restart and its rollback, each of which takes at most restartLimit. If another program of
+// the host has the port, the agent works on without it and tries again.
+func (m *metrics) serve(ctx context.Context, address string, restartLimit time.Duration) {
+	stuck := 2*restartLimit + around
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", answer(func() bool { return time.Since(time.Unix(m.alive.Load(), 0)) < stuck }))
 	mux.HandleFunc("/readyz", answer(m.isReady.Load))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			panic(err) // without metrics and probes, the agent's state would be invisible
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	for {
+		listener, err := net.Listen("tcp", address)
+		if err == nil {
+			err = server.Serve(listener)
 		}
-	}()
-	return server, nil
+		if errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		slog.Warn("metrics and probes are not served yet", "cause", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(listenAgain):
+		}
+	}
 }
+
+const listenAgain = 5 * time.Second
 
 func answer(good func() bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

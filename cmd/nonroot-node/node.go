@@ -61,11 +61,7 @@ func newAgent(o options) (*agent, error) {
 // run keeps the node ready until ctx ends. It undoes nothing then: pods continue, and the next version of the agent takes
 // over.
 func (a *agent) run(ctx context.Context) error {
-	serve, err := a.metrics.serve(a.listen)
-	if err != nil {
-		return err
-	}
-	defer serve.Close() //nolint:errcheck // the process ends
+	go a.metrics.serve(ctx, a.listen, a.limit)
 	ns, err := a.findHost(ctx)
 	if err != nil {
 		return err
@@ -139,7 +135,9 @@ func (a *agent) step(ctx context.Context) {
 		a.policies, a.version, a.policed = a.policy(ctx), v, time.Now()
 	}
 	// Before any pod arrives: only the rest of this round sets the label.
-	a.events.follow(ctx, a.policies.log)
+	for _, h := range handlers {
+		a.events.follow(ctx, h.key, a.policies.logs[h.key])
+	}
 	a.report(ctx, a.hold(ctx))
 }
 
@@ -173,6 +171,13 @@ func (a *agent) hold(ctx context.Context) error {
 		a.tested = time.Time{}
 		if !a.repair {
 			return errors.New("files of the installation were changed by others\nhint: set repair, or delete the agent's pod to have them restored")
+		}
+	}
+	if a.right != "" && !a.repair {
+		// The files are right, but not what the daemon has read of them.
+		if running, err := a.runs(ctx); err != nil || !running {
+			a.seen = ""
+			return errors.Join(err, errors.New("the CRI daemon no longer has the handlers\nhint: set repair, or restart it"))
 		}
 	}
 	a.seen = ""
@@ -276,7 +281,7 @@ func (a *agent) register(ctx context.Context) (changed bool, err error) {
 	if kept != nil {
 		err = a.host.Do(func() error { return a.host.putBack(kept) })
 	} else {
-		err = a.host.unregister(false)
+		err = a.host.unregister()
 	}
 	if err == nil {
 		err = a.restartAndWait(ctx, false)

@@ -3,21 +3,26 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/cri"
 	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
 func TestParse(t *testing.T) {
@@ -172,7 +177,7 @@ func TestExempting(t *testing.T) {
 // wrong.
 func TestPolicyWithoutKey(t *testing.T) {
 	for _, h := range handlers {
-		_, err := apply(&host{}, h, "", false)
+		_, err := apply(&host{}, h, "", false, nil)
 		var broken *brokenPolicy
 		if !errors.As(err, &broken) || !strings.HasPrefix(err.Error(), h.key+": ") {
 			t.Errorf("%s: %v", h.key, err)
@@ -268,6 +273,166 @@ func TestBound(t *testing.T) {
 	}
 	if len(known) != maxLabels || bound(known, "0") != "0" || bound(known, "new") != "other" {
 		t.Errorf("%d labels", len(known))
+	}
+}
+
+// TestPolicyMetrics: the metric says where a refused policy is wrong, and goes away with it.
+func TestPolicyMetrics(t *testing.T) {
+	m := newMetrics()
+	refused := func() (all []string) {
+		families, err := m.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, metric := range f.GetMetric() {
+				if f.GetName() == "nonroot_node_policy_refused" {
+					all = append(all, fmt.Sprint(metric.GetLabel()))
+				}
+			}
+		}
+		return all
+	}
+	for _, c := range []struct{ text, line, column string }{
+		{"\n mode = \"of\"\n", "2", "2"}, {"mode = \"audit\"\nhome.size = 3\n", "2", "1"}, {"mode = \"audit\"", "", ""}, {"[", "1", "1"},
+	} {
+		_, err := policy.Parse("config.toml", []byte(c.text))
+		m.policy("config.toml", err, nil)
+		want := []string{fmt.Sprintf(`[name:"column"  value:%q name:"line"  value:%q name:"policy"  value:"config.toml"]`, c.column, c.line)}
+		if c.line == "" {
+			want = nil
+		}
+		got := refused()
+		for i := range got {
+			got[i] = strings.Join(strings.Fields(got[i]), " ")
+		}
+		for i := range want {
+			want[i] = strings.Join(strings.Fields(want[i]), " ")
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %q, where %q is meant (%v)", c.text, got, want, err)
+		}
+	}
+	m.policy("config.toml", errors.New("config.toml: there is none"), nil)
+	if got := refused(); len(got) != 1 || !strings.Contains(got[0], `"0"`) {
+		t.Errorf("%q", got)
+	}
+}
+
+// decided returns the namespaces of the counted decisions, one for each decision.
+func decided(t *testing.T, m *metrics) (namespaces []string) {
+	t.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "nonroot_node_decisions_total" {
+			continue
+		}
+		for _, metric := range f.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "namespace" {
+					namespaces = append(namespaces, slices.Repeat([]string{label.GetValue()}, int(metric.GetCounter().GetValue()))...)
+				}
+			}
+		}
+	}
+	slices.Sort(namespaces)
+	return namespaces
+}
+
+// TestLogs: each line is read once, across changes of the log file and restarts of the agent. Late lines survive a restart, too.
+func TestLogs(t *testing.T) {
+	testkit.NeedRoot(t)
+	runtime.LockOSThread() // for good: the thread has mounts of its own
+	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, "")); err != nil {
+		t.Fatal(err)
+	}
+	ns, err := hostns.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	dir := t.TempDir()
+	write := func(log string, namespaces ...string) {
+		t.Helper()
+		file, err := os.OpenFile(filepath.Join(dir, log), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, namespace := range namespaces {
+			fmt.Fprintf(file, `{"event":"create","mode":"off","namespace":%q}`+"\n", namespace)
+		}
+		if err := file.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var m *metrics
+	agent := func() *events {
+		m = newMetrics()
+		return newEvents(&cluster{pods: cache.NewStore(cache.MetaNamespaceKeyFunc)}, &host{Namespace: ns}, m)
+	}
+	counted := func(want ...string) {
+		t.Helper()
+		var got []string
+		for range 100 {
+			if got = decided(t, m); slices.Equal(got, want) {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("read were the lines of %q, where %q are meant", got, want)
+	}
+	file := func(log string) string { return filepath.Join(dir, log) }
+	write("a", "before")
+	write("b", "before")
+	e := agent()
+	e.follow(t.Context(), "config.toml", file("a"))
+	write("a", "a1")
+	counted("a1")
+	// The policy names another log; a container from before still writes to the old one.
+	e.follow(t.Context(), "config.toml", file("b"))
+	write("a", "a2")
+	write("b", "b1")
+	counted("a1", "a2", "b1")
+	// A log that does not exist yet, and a restart of the agent.
+	e.follow(t.Context(), "config.toml", file("new"))
+	e.stop()
+	write("a", "a3")
+	write("b", "b2")
+	write("new", "n1")
+	e = agent()
+	e.follow(t.Context(), "config.toml", file("new"))
+	counted("a3", "b2", "n1")
+	// Back to the first log, then to none.
+	e.follow(t.Context(), "config.toml", file("a"))
+	write("a", "a4")
+	e.follow(t.Context(), "config.toml", "")
+	write("a", "a5")
+	counted("a3", "a4", "a5", "b2", "n1")
+	// The log of another policy.
+	e.follow(t.Context(), "audit.toml", file("c"))
+	write("c", "c1")
+	counted("a3", "a4", "a5", "b2", "c1", "n1")
+	e.follow(t.Context(), "audit.toml", "")
+	e.stop()
+	// An old log is read to its end, then dropped.
+	for i := range e.unread.Logs {
+		e.unread.Logs[i].Until = time.Now().Add(-time.Second)
+	}
+	e.unread.Late = []late{{json.RawMessage(`{"event":"create"}`), time.Now().Add(time.Hour)}}
+	write("a", "a6")
+	if err := e.host.Do(e.keep); err != nil {
+		t.Fatal(err)
+	}
+	e = agent()
+	e.follow(t.Context(), "config.toml", "")
+	counted("a6")
+	e.stop()
+	if len(e.unread.Logs) != 0 || len(e.unread.Late) != 1 {
+		t.Errorf("left are %+v", e.unread)
 	}
 }
 

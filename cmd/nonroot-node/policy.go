@@ -19,20 +19,20 @@ import (
 type applied struct {
 	digests map[string]string // by key in the ConfigMap; "": the built-in policy
 	refused string            // why a newer policy is not in force
-	log     string            // the general policy's log file; "": none
+	logs    map[string]string // by key, each policy's log file; "": none
 }
 
 // policy puts the ConfigMap's policies into force, each by one rename. A policy that the runtime would not accept changes
 // nothing: the previous one stays. It returns what is in force afterwards.
 func (a *agent) policy(ctx context.Context) applied {
-	found := applied{digests: map[string]string{}}
+	found := applied{digests: map[string]string{}, logs: map[string]string{}}
 	texts, known := a.cluster.policies()
 	var refused []string
 	for _, h := range handlers {
 		text, has := texts[h.key]
 		var p *policy.Policy
 		err := a.host.Do(func() (err error) {
-			p, err = apply(a.host, h, text, has)
+			p, err = apply(a.host, h, text, has, func(log string) { a.events.follow(ctx, h.key, log) })
 			return err
 		})
 		var broken *brokenPolicy
@@ -51,14 +51,12 @@ func (a *agent) policy(ctx context.Context) applied {
 		default:
 			delete(a.metrics.refused, h.key)
 		}
-		a.metrics.policy(h.key, err == nil, p)
+		a.metrics.policy(h.key, err, p)
 		if p == nil {
 			continue
 		}
 		found.digests[h.key] = p.Digest
-		if h.profile == "" {
-			found.log = p.Log.File
-		}
+		found.logs[h.key] = p.Log.File
 	}
 	if !known {
 		refused = append(refused, fmt.Sprintf("there is no ConfigMap %q in the namespace %q: the previous policy stays in force", a.options.policies, a.namespace))
@@ -73,8 +71,9 @@ type brokenPolicy struct {
 	text []byte
 }
 
-// apply installs one policy, and returns the one in force afterwards, or nil if none can be read.
-func apply(h *host, of handler, given string, has bool) (*policy.Policy, error) {
+// apply installs one policy, and returns the one in force afterwards, or nil if none can be read. It calls follow with the
+// policy's log first.
+func apply(h *host, of handler, given string, has bool, follow func(log string)) (*policy.Policy, error) {
 	text := given
 	owners := trusted.CallersOwners(nil)
 	target, err := rollout.Look(of.profile, owners)
@@ -98,6 +97,7 @@ func apply(h *host, of handler, given string, has bool) (*policy.Policy, error) 
 	if err := h.remember(target.File); err != nil {
 		return target.InForce, fmt.Errorf("keep what was there before: %w", err)
 	}
+	follow(p.Log.File)
 	p.File = target.File
 	if _, _, err := target.Replace(p); err != nil {
 		return target.InForce, err

@@ -124,7 +124,10 @@ func (a *agent) takeBack(ctx context.Context) error {
 		for _, p := range pods[:min(len(pods), 5)] {
 			some = append(some, p.String())
 		}
-		return fmt.Errorf("%w: %d pods still need the handlers, among them %s\nhint: drain the node, or delete them", errWaiting, len(pods), strings.Join(some, ", "))
+		if len(pods) > len(some) {
+			some = append(some, "...")
+		}
+		return fmt.Errorf("%w: pods still need the handlers (%d): %s\nhint: drain the node, or delete them", errWaiting, len(pods), strings.Join(some, ", "))
 	}
 	begun, running, err := a.left(ctx)
 	if err != nil {
@@ -172,7 +175,7 @@ func (a *agent) withdraw(ctx context.Context) error {
 	}
 	defer release()
 	slog.Info("taking the handlers out", "engine", a.engine)
-	if err := a.host.unregister(false); err != nil {
+	if err := a.host.unregister(); err != nil {
 		return err
 	}
 	running, err := a.runs(ctx)

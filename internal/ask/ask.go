@@ -7,6 +7,7 @@ package ask
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -17,7 +18,7 @@ import (
 )
 
 // limit is how long an engine may take for an answer. "docker import" and "docker run" are the slowest that are asked for.
-const limit = time.Minute
+var limit = time.Minute
 
 // Failure is that of a program which could not be run, or ended with another status than 0.
 type Failure struct {
@@ -43,8 +44,11 @@ func Run(ctx context.Context, stdin io.Reader, program string, args ...string) (
 	defer cancel()
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Stdin, cmd.Stderr = stdin, &stderr
+	cmd.Stdin, cmd.Stderr, cmd.WaitDelay = stdin, &stderr, time.Second // what it has started may keep its output open
 	out, err := cmd.Output()
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("it gave no answer within %v", limit)
+	}
 	if err != nil {
 		return out, &Failure{program, strings.TrimSpace(stderr.String()), err}
 	}

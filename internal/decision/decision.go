@@ -38,7 +38,7 @@ const (
 	Volume    Source = "volume"    // the owner of the container's volumes, which hold data
 	Prepared  Source = "prepared"  // the user that the container's command changes the owner of its volumes to
 	Image     Source = "image"     // the image's service user
-	Fixed     Source = "fixed"     // the policy names it
+	Fixed     Source = "fixed"     // the policy's default
 	Created   Source = "container" // an exec gets the identity that its container was created with
 )
 
@@ -60,7 +60,7 @@ func (s Source) Sentence() string {
 	case Image:
 		return "the image was built for it"
 	case Fixed:
-		return "the policy names it"
+		return "it is the policy's default identity"
 	case Created:
 		return "its container was created with it"
 	}

@@ -248,6 +248,11 @@ func PodSecret(name string) bool {
 	return false
 }
 
+// PodToken reports whether such a volume may contain a service account's token (pkg/volume/projected).
+func PodToken(name string) bool {
+	return PodSecret(name) && strings.Contains(name, "/kubernetes.io~projected/")
+}
+
 // Stores returns the directories in which engines keep images and layers. In exempt containers, root executes files from
 // them.
 func Stores() []string {

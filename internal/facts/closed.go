@@ -22,30 +22,37 @@ func (g *Gathered) closedSecrets(d *decision.Decision) (notes []string) {
 		if !m.Binds() || !engines.PodSecret(m.Source) {
 			continue
 		}
-		if name, closed := g.closedIn(m.Source, d); closed {
-			notes = append(notes, fmt.Sprintf("%q in %q, which the kubelet writes, is closed to the identity; hint: leave out runAsUser: 0, or set fsGroup in the pod's securityContext, or a defaultMode of the volume that lets others read", name, m.Destination))
+		name, mode, closed := g.closedIn(m.Source, d)
+		if !closed {
+			continue
 		}
+		hint := "set fsGroup in the pod's securityContext, or a defaultMode of the volume that lets others read"
+		// A token is the user's alone where all containers of the pod set the same one (pkg/volume/projected, TokenRequest).
+		if mode == 0o600 && engines.PodToken(m.Source) {
+			hint = "leave out runAsUser: 0, or " + hint
+		}
+		notes = append(notes, fmt.Sprintf("%q in %q, which the kubelet writes, is closed to the identity; hint: %s", name, m.Destination, hint))
 	}
 	return notes
 }
 
-// closedIn is the first file of such a volume that the identity can't read. The names at the top are links into the
-// directory that the link ..data leads to.
-func (g *Gathered) closedIn(source string, d *decision.Decision) (name string, closed bool) {
+// closedIn is the first file of such a volume that the identity can't read, with its permissions. The names at the top
+// are links into the directory that the link ..data leads to.
+func (g *Gathered) closedIn(source string, d *decision.Decision) (name string, mode uint32, closed bool) {
 	dir, err := trusted.Open(source, g.call.Caller.Owners)
 	if err != nil || dir.Path != source {
-		return "", false
+		return "", 0, false
 	}
 	defer dir.Close()
 	const most = 64
 	top, err := unix.Open(source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "", false
+		return "", 0, false
 	}
 	defer unix.Close(top)
 	names, err := dirents.Names(top, most)
 	if err != nil {
-		return "", false
+		return "", 0, false
 	}
 	for _, name := range names {
 		fd, err := unix.Openat2(top, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS})
@@ -56,8 +63,8 @@ func (g *Gathered) closedIn(source string, d *decision.Decision) (name string, c
 		err = unix.Fstat(fd, &st)
 		_ = unix.Close(fd)
 		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && !g.may(unix.R_OK, &st, d.Identity) {
-			return name, true
+			return name, st.Mode & 0o7777, true
 		}
 	}
-	return "", false
+	return "", 0, false
 }

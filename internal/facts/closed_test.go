@@ -16,15 +16,17 @@ import (
 // TestClosedSecrets: a pod's volume of the kubelet's in which there is a file that the identity can't read is named, and nothing else.
 func TestClosedSecrets(t *testing.T) {
 	NeedPrivate(t)
-	const volume = "/pods/0a1b/volumes/kubernetes.io~secret/s"
+	const volume, tokens = "/pods/0a1b/volumes/kubernetes.io~secret/s", "/pods/0a1b/volumes/kubernetes.io~projected/t"
 	for _, test := range []struct {
 		name, at string
 		mode     os.FileMode
-		closed   bool
+		hint     string
 	}{
-		{"closed", volume, 0o400, true},
-		{"open", volume, 0o444, false},
-		{"somebody's own directory", "/srv/s", 0o400, false},
+		{"closed", volume, 0o400, "; hint: set fsGroup"},
+		{"open", volume, 0o444, ""},
+		{"somebody's own directory", "/srv/s", 0o400, ""},
+		{"a token of a pod with runAsUser: 0", tokens, 0o600, "; hint: leave out runAsUser: 0, or set fsGroup"},
+		{"a mode that the pod's volume has", tokens, 0o400, "; hint: set fsGroup"},
 	} {
 		dir := t.TempDir() + test.at
 		write(t, dir+"/..2026/token", "t")
@@ -32,7 +34,7 @@ func TestClosedSecrets(t *testing.T) {
 			os.Symlink("/etc/shadow", dir+"/outside"))
 		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(dir, "/run/s", "ro")) })
 		got := strings.Join(g.closedSecrets(decidedAs(65532, policy.Fixed)), "; ")
-		if (got != "") != test.closed || test.closed && !strings.Contains(got, `"token" in "/run/s"`) {
+		if (got != "") != (test.hint != "") || test.hint != "" && (!strings.Contains(got, `"token" in "/run/s"`) || !strings.Contains(got, test.hint)) {
 			t.Errorf("%s: %q", test.name, got)
 		}
 	}

@@ -46,10 +46,9 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	if err != nil {
 		return in, err
 	}
-	if d.Mode == decision.Rewrite {
-		if hint := g.hint(&d, in.Give, in.Owned, home); hint != "" {
-			in.Notes = append(in.Notes, hint)
-		}
+	// In mode audit, too, as a warning in advance: what stands in the way is the same.
+	if hint := g.hint(&d, give, in.Owned, home); hint != "" {
+		in.Notes = append(in.Notes, hint)
 	}
 	home.Notes = append(home.Notes, g.isolateNames(home)...)
 	in.Home, in.Notes, in.AskedHome, in.Written = home, append(in.Notes, home.Notes...), options.Meant.Env, g.written
@@ -58,10 +57,10 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 		in.Devices = &plan.Devices{RawMajors: host.RawMajors()}
 	}
 	if d.StandsIn() {
-		in.Notes = append(in.Notes, g.closedBinds(&d, give)...) // in mode audit, too, as a warning in advance
+		in.Notes = append(in.Notes, g.closedBinds(&d, give)...)
 	}
+	in.Notes = append(in.Notes, g.obstacles(&d, give, home)...)
 	if d.Mode == decision.Rewrite {
-		in.Notes = append(in.Notes, g.obstacles(&d, in.Give, home)...)
 		in.Notes = append(in.Notes, g.scarceMemory(home.Mounts)...)
 	}
 	in.Notes = append(in.Notes, g.takenCapabilities()...)

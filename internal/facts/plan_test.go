@@ -600,6 +600,16 @@ func TestForPlan(t *testing.T) {
 			t.Errorf("%s: %+v", test.name, in)
 		}
 	}
+	// What stands in the way is said in mode audit, too, before it does.
+	for _, mode := range []policy.Mode{policy.Rewrite, policy.Audit} {
+		p := policy.Default()
+		p.Mode = mode
+		g := gather(t, callFor(t, p, func(s *specs.Spec) { s.Process.Args = []string{"/bin/su"} }, with("bin/su = #!")...))
+		in, err := g.ForPlan(g.Settle())
+		if notes := strings.Join(in.Notes, "\n"); err != nil || !strings.Contains(notes, "switches from root to another user") {
+			t.Errorf("%s: %q, %v", mode, notes, err)
+		}
+	}
 	// An audited container that would be refused needs no plan.
 	p := policy.Default()
 	p.Mode = policy.Audit

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,14 +51,6 @@ type File struct {
 
 // Open goes on where a cursor says; the zero cursor is the end of the log that is there, as what was written before is not news.
 func Open(path string, cursor Cursor) *File { return &File{path: path, cursor: cursor} }
-
-// ParseCursor reads what Cursor's JSON is. What can't be read is no cursor.
-func ParseCursor(data []byte) (c Cursor) {
-	if json.Unmarshal(data, &c) != nil {
-		return Cursor{}
-	}
-	return c
-}
 
 // Cursor is how far it has read.
 func (f *File) Cursor() Cursor { return f.cursor }

@@ -73,8 +73,12 @@ func (l *log) restart() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	var cursor Cursor
+	if err := json.Unmarshal(data, &cursor); err != nil {
+		l.t.Fatal(err)
+	}
 	l.file.Close()
-	l.file = Open(l.path, ParseCursor(data))
+	l.file = Open(l.path, cursor)
 }
 
 func (l *log) want(lines ...string) {

@@ -44,8 +44,8 @@ func Of(socket string) (*Namespace, error) {
 	return open(strconv.Itoa(int(peer.Pid)))
 }
 
-// Own is the namespace of the calling process, for tests.
-func Own() (*Namespace, error) { return open("self") }
+// Own is the namespace of the calling thread, for tests.
+func Own() (*Namespace, error) { return open("thread-self") }
 
 func open(pid string) (*Namespace, error) {
 	ns, err := os.Open("/proc/" + pid + "/ns/mnt")

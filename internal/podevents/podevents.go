@@ -75,7 +75,7 @@ const (
 	Refused       = "NonRootRefused"     // does not start
 	WouldRun      = "WouldRunAsNonRoot"  // mode audit: would run as somebody else
 	WouldRefuse   = "WouldBeRefused"     // mode audit: would not start
-	MayFail       = "NonRootMayFail"     // its program is likely to fail, and what helps
+	MayFail       = "NonRootMayFail"     // its program is likely to fail (in mode audit: once it is enforced), and what helps
 	Stricter      = "NonRootAuditedRule" // what a stricter policy, that is only audited, would do
 )
 
@@ -121,8 +121,12 @@ func Of(l *Line) []Event {
 			advice = append(advice, strings.ReplaceAll(note, "\n", "; "))
 		}
 	}
-	if len(advice) > 0 && l.Mode == decision.Rewrite {
-		add(true, MayFail, strings.Join(advice, "\n"), "may fail: %s", strings.Join(advice, "; "))
+	switch all := strings.Join(advice, "; "); {
+	case len(advice) == 0:
+	case l.Mode == decision.Rewrite:
+		add(true, MayFail, all, "may fail: %s", all)
+	case l.Mode == decision.Audit:
+		add(true, MayFail, "audit/"+all, "may fail once it does not run as root: %s", all)
 	}
 	if l.Audited != "" {
 		add(false, Stricter, l.Audited, "would be another by the audited policy: %s", l.Audited)

@@ -33,7 +33,14 @@ func TestOf(t *testing.T) {
 		{`{"event":"exec","mode":"refuse",` + of + `"container":"web","reason":"no"}`, []string{`NonRootRefused a process in container "web" is refused: no`}},
 		{
 			`{"event":"create","mode":"audit",` + of + `"container":"web","from":{"uid":0,"gid":0},"to":{"uid":65532,"gid":65532},"source":"fixed"}`,
-			[]string{`WouldRunAsNonRoot container "web" runs as root and would run as 65532:65532: the policy names it`},
+			[]string{`WouldRunAsNonRoot container "web" runs as root and would run as 65532:65532: it is the policy's default identity`},
+		},
+		{
+			`{"event":"create","mode":"audit",` + of + `"container":"web","from":{"uid":0,"gid":0},"to":{"uid":33,"gid":33},"source":"image","notes":["a file is root's; hint: chown it"]}`,
+			[]string{
+				`WouldRunAsNonRoot container "web" runs as root and would run as 33:33: the image was built for it`,
+				`NonRootMayFail container "web" may fail once it does not run as root: a file is root's; hint: chown it`,
+			},
 		},
 		{
 			`{"event":"create","mode":"audit",` + of + `"container":"web","from":{"uid":0,"gid":0},"to":{"uid":65532,"gid":65532},"source":"fixed","reason":"a hook"}`,
@@ -82,6 +89,16 @@ func TestKeys(t *testing.T) {
 	}
 	if runs("200000", "a") == runs("200000", "b") {
 		t.Error("two containers share an event")
+	}
+	mayFail := func(mode string) string {
+		l, err := Parse([]byte(`{"event":"create","mode":"` + mode + `","pod":"p","container":"a","notes":["hint: chown it"]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Of(l)[0].Key
+	}
+	if mayFail("audit") == mayFail("rewrite") {
+		t.Error("what was foretold is not told once it is so")
 	}
 	refused := func(reason string) string {
 		return key(`{"event":"create","mode":"refuse","pod":"p","container":"a","reason":"` + reason + `"}`)

@@ -33,8 +33,11 @@ teardown_file() {
 
 annotation() { kubectl get node "$1" -o json | jq -r --arg a "nonroot-runc.io/$2" '.metadata.annotations[$a] // ""'; }
 
-# policy TEXT replaces the ConfigMap's.
-policy() { kubectl -n nonroot-runc create configmap nonroot-runc-policy --from-literal=config.toml="$1" --from-literal=audit.toml=$'mode = "audit"\n[log]\nfile = "/var/log/nonroot-runc.log"' --dry-run=client -o yaml | kubectl replace -f - >/dev/null; }
+# policy TEXT [LOG] replaces the ConfigMap's, and the log of the audited one.
+policy() {
+  kubectl -n nonroot-runc create configmap nonroot-runc-policy --dry-run=client -o yaml --from-literal=config.toml="$1" \
+    --from-literal=audit.toml=$'mode = "audit"\n[log]\nfile = "'"${2-/var/log/nonroot-runc.log}"'"' | kubectl replace -f - >/dev/null
+}
 LOG=$'[log]\nfile = "/var/log/nonroot-runc.log"\n'
 
 @test "a node is ready after one restart of containerd, and no pod is stopped by it" {
@@ -65,6 +68,10 @@ LOG=$'[log]\nfile = "/var/log/nonroot-runc.log"\n'
   pod team-a audited nonroot-audit
   shows root inside team-a audited probe
   patiently has_event team-a audited '^WouldRunAsNonRoot container "web" runs as root and would run as 65532:65532'
+  # What would be closed is said before it is.
+  kubectl -n team-a create secret generic closed --from-literal=word=secret >/dev/null
+  pod team-a foretold nonroot-audit '.spec.volumes = [{name: "s", secret: {secretName: "closed", defaultMode: 256}}] | .spec.containers[0].volumeMounts = [{name: "s", mountPath: "/s"}]'
+  patiently has_event team-a foretold '^NonRootMayFail container "web" may fail once it does not run as root: "word" in "/s".*set fsGroup'
 }
 
 @test "G1: a labelled namespace: who names no class gets it, by whatever path; who names another is refused" {
@@ -131,6 +138,9 @@ $LOG"
   policy $'mode = "of"\n'"$good"
   for node in "${NODES[@]}"; do patiently condition_is "$node" '^True PolicyRefused config.toml:1:1: mode: "of"'; done
   patiently has_event nonroot-runc nonroot-runc-policy '^PolicyRefused config.toml:1:1: mode: "of" is not one of'
+  succeeds on node1 wget -qO- http://127.0.0.1:9470/metrics
+  contains 'nonroot_node_policy_valid{policy="config.toml"} 0'
+  contains 'nonroot_node_policy_refused{column="1",line="1",policy="config.toml"} 1'
   pod team-a still nonroot
   shows 'uid(70000)' inside team-a still probe
   policy "$LOG"
@@ -154,6 +164,33 @@ $LOG"
   policy "$LOG"
   local node
   for node in "${NODES[@]}"; do patiently condition_is "$node" '^True Ready '; done
+}
+
+@test "another log, and another agent: what is unread of the one before is told, and all of the new one" {
+  local other=$'[log]\nfile = "/var/log/another.log"\n'
+  pod team-a wordy nonroot '.spec.nodeName = "node1"'
+  # More than are told at once, as if the container had been refused so often.
+  on node1 sh -c 'for i in $(seq 100); do
+    printf "{\"event\":\"create\",\"mode\":\"refuse\",\"namespace\":\"team-a\",\"pod\":\"wordy\",\"container\":\"web\",\"reason\":\"reason %03d\"}\n" "$i"
+  done >>/var/log/nonroot-runc.log'
+  policy "$other" /var/log/audited.log
+  patiently in_force_exactly node1 "$other"
+  pod team-a elsewhere nonroot '.spec.nodeName = "node1"'
+  kubectl -n nonroot-runc delete pod "$(agent_of node1)" --grace-period=0 --force >/dev/null 2>&1
+  patiently has_event team-a elsewhere RunsAsNonRoot
+  patiently all_are_told
+  pod team-a audited-elsewhere nonroot-audit '.spec.nodeName = "node1"'
+  patiently has_event team-a audited-elsewhere WouldRunAsNonRoot
+  policy "$LOG"
+  local node
+  for node in "${NODES[@]}"; do patiently in_force_exactly "$node" "$LOG"; done
+  kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=120s >/dev/null
+  on node1 rm -f /var/log/another.log /var/log/audited.log
+}
+all_are_told() {
+  local n
+  n=$(kubectl -n team-a get events -o json | jq '[.items[] | select(.involvedObject.name == "wordy" and .reason == "NonRootRefused") | .message] | unique | length')
+  [[ $n == 100 ]] || explain "$n of a hundred are told"
 }
 
 @test "an agent that is killed goes on: no restart, no second event" {
@@ -257,6 +294,7 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   contains 'nonroot_node_self_test_passed 1'
   contains 'nonroot_node_decisions_total{event="create",mode="rewrite",namespace="team-a"'
   contains 'nonroot_node_policy_valid{policy="config.toml"} 1'
+  [[ $OUT != *nonroot_node_policy_refused{* ]] || explain 'no policy is refused any more'
   succeeds on node1 wget -qO- http://127.0.0.1:9470/readyz
 }
 
@@ -293,7 +331,7 @@ another_agent() {
   kubectl -n team-b delete deployment,pod --all --grace-period=1 >/dev/null
   put -remove=true
   for node in "${NODES[@]}"; do patiently unlabelled "$node"; done
-  patiently condition_is node1 'False Waiting waiting: [0-9]+ pods still need the handlers, among them team-a/'
+  patiently condition_is node1 'False Waiting waiting: pods still need the handlers \([0-9]+\): team-a/'
   kubectl -n team-a delete pod --all --grace-period=1 >/dev/null
   for node in "${NODES[@]}"; do patiently gone_from "$node"; done
   patiently no_condition node1
