@@ -67,6 +67,9 @@ func (a *agent) run(ctx context.Context) error {
 		return err
 	}
 	defer ns.Close()
+	if err := alone(ctx, ns); err != nil {
+		return err
+	}
 	a.host = &host{options: a.options, Namespace: ns}
 	if err := a.cluster.start(ctx); err != nil {
 		return err
@@ -118,6 +121,24 @@ func (a *agent) findHost(ctx context.Context) (*hostns.Namespace, error) {
 		select {
 		case <-limited.Done():
 			return nil, fmt.Errorf("find the host by the CRI daemon's socket: %w", err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// alone waits until no other agent works on the node. The previous one may still be running, if its pod was deleted by force.
+func alone(ctx context.Context, ns *hostns.Namespace) error {
+	for said := false; ; said = true {
+		locked, err := ns.Lock()
+		if err != nil || locked {
+			return err
+		}
+		if !said {
+			slog.Info("waiting: another agent is still running on this node")
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

@@ -107,6 +107,31 @@ func TestDo(t *testing.T) {
 	if err := ns.Do(func() error { return want }); !errors.Is(err, want) {
 		t.Errorf("%v", err)
 	}
+	// Two agents of one node do not have it at once, and those of different nodes don't wait for each other.
+	another, err := Of(filepath.Join(dir, "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer another.Close()
+	own, err := Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	locks := func(ns *Namespace) bool {
+		locked, err := ns.Lock()
+		if err != nil {
+			t.Error(err)
+		}
+		return locked
+	}
+	if !locks(ns) || locks(another) || !locks(own) {
+		t.Error("expected the lock of one namespace to be held once")
+	}
+	ns.Close()
+	if !locks(another) {
+		t.Error("the lock is still held by who has closed it")
+	}
 	if err := os.Remove(place); err != nil { // nothing is mounted on it here
 		t.Error(err)
 	}
