@@ -76,7 +76,7 @@ func TestLinked(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtimes, _, found := strings.Cut(string(text), "\nFor people; ")
-	_, runtimes, also := strings.Cut(runtimes, "\nThe way:\n")
+	_, runtimes, also := strings.Cut(runtimes, "\nThe stages:\n")
 	if !found || !also {
 		t.Fatal("CONTRIBUTING.md's map has not the lists that this test goes by")
 	}
