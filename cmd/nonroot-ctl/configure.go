@@ -106,7 +106,7 @@ func register(c *cli.Context, planned planner) error {
 	if c.Args().Present() {
 		return fmt.Errorf("unexpected argument %q", c.Args().First())
 	}
-	r, err := ask(c)
+	r, err := requestOf(c)
 	if err != nil {
 		return err
 	}
@@ -153,8 +153,8 @@ type configured struct {
 	DryRun   bool     `json:"dry_run"`  // nothing was changed
 }
 
-// ask reads the command line. For a removal the wrapper need not exist any more.
-func ask(c *cli.Context) (request, error) {
+// requestOf reads the command line. For a removal the wrapper need not exist any more.
+func requestOf(c *cli.Context) (request, error) {
 	r := request{
 		flags: c, binary: c.String("binary"), profile: c.String("profile"), undo: c.Bool("uninstall"),
 		owners: trusted.CallersOwners(nil),

@@ -3,12 +3,12 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	osexec "os/exec"
 	"path/filepath"
-	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 	"github.com/nonroot-runc/nonroot-runc/internal/configure"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"

@@ -3,12 +3,13 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"fmt"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 	"github.com/nonroot-runc/nonroot-runc/internal/configure"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
