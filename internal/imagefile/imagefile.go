@@ -70,7 +70,7 @@ type Image struct {
 
 // store is where the parts of images lie.
 type store interface {
-	open(name string) (r io.ReadSeeker, size int64, closed func(), err error)
+	open(name string) (r *window, closed func(), err error)
 }
 
 // Layout reads the images of a directory of the OCI image layout.
@@ -85,19 +85,19 @@ func Layout(dir string) ([]*Image, error) {
 
 type directory struct{ root *os.Root }
 
-func (d directory) open(name string) (io.ReadSeeker, int64, func(), error) {
+func (d directory) open(name string) (*window, func(), error) {
 	st, err := d.root.Stat(name)
 	if err == nil && !st.Mode().IsRegular() {
 		err = fmt.Errorf("%q is not a regular file", name)
 	}
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, nil, err
 	}
 	f, err := d.root.Open(name)
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, nil, err
 	}
-	return newWindow(f, 0, st.Size()), st.Size(), func() { _ = f.Close() }, nil // it was only read
+	return newWindow(f, 0, st.Size()), func() { _ = f.Close() }, nil // it was only read
 }
 
 // Archive reads the images of an archive, which has to allow for seeking.
@@ -146,30 +146,30 @@ type archive struct {
 	members map[string]member
 }
 
-func (a archive) open(name string) (io.ReadSeeker, int64, func(), error) {
+func (a archive) open(name string) (*window, func(), error) {
 	at := path.Clean(name)
 	for range 4 {
 		m, ok := a.members[at]
 		switch {
 		case !ok:
-			return nil, 0, nil, fmt.Errorf("it has no member %.200q: %w", name, fs.ErrNotExist)
+			return nil, nil, fmt.Errorf("it has no member %.200q: %w", name, fs.ErrNotExist)
 		case m.link == "":
-			return newWindow(a.file, m.at, m.size), m.size, func() {}, nil
+			return newWindow(a.file, m.at, m.size), func() {}, nil
 		}
 		at = m.link
 	}
-	return nil, 0, nil, fmt.Errorf("its member %.200q is a link to links", name)
+	return nil, nil, fmt.Errorf("its member %.200q is a link to links", name)
 }
 
 // document reads a whole part of a bounded size.
 func document(s store, name string) ([]byte, error) {
-	r, size, closed, err := s.open(name)
+	r, closed, err := s.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer closed()
-	if size > maxDocument {
-		return nil, fmt.Errorf("%.200q has %d bytes, and no more than %d are read", name, size, maxDocument)
+	if r.size > maxDocument {
+		return nil, fmt.Errorf("%.200q has %d bytes, and no more than %d are read", name, r.size, maxDocument)
 	}
 	return io.ReadAll(r)
 }
@@ -422,12 +422,16 @@ func (im *Image) wanted() func(p string) bool {
 		}
 	}
 	dirs, most := accounts.State()
+	below := make([]string, 0, len(dirs))
+	for _, dir := range dirs {
+		below = append(below, dir+"/")
+	}
 	return func(p string) bool {
 		if names[path.Base(p)] {
 			return true
 		}
-		for _, dir := range dirs {
-			if rest, ok := strings.CutPrefix(p, dir+"/"); ok && strings.Count(rest, "/") < most.Levels {
+		for _, dir := range below {
+			if rest, ok := strings.CutPrefix(p, dir); ok && strings.Count(rest, "/") < most.Levels {
 				return true
 			}
 		}
@@ -436,7 +440,7 @@ func (im *Image) wanted() func(p string) bool {
 }
 
 func (im *Image) layer(s store, n int, name string, free bound) error {
-	r, size, closed, err := s.open(name)
+	r, closed, err := s.open(name)
 	if err != nil {
 		return err
 	}
@@ -455,16 +459,16 @@ func (im *Image) layer(s store, n int, name string, free bound) error {
 		if err != nil {
 			return err
 		}
-		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(size)})
+		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(r.size)})
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return err
 		}
 		defer z.Close()
-		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(size)})
+		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(r.size)})
 	}
-	return im.Tree.apply(n, r)
+	return im.Tree.applyFile(n, r)
 }
 
 // unpacked is how many bytes a layer of a size may unpack to.

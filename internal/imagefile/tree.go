@@ -52,6 +52,8 @@ type Tree struct {
 	root    *node
 	nodes   int
 	scripts int
+	dir     string              // where the last entry was, as most follow one of the same directory
+	in      *node               // and what that is, until something is removed
 	wanted  func(p string) bool // of regular files, those that are kept whatever they are like
 }
 
@@ -66,53 +68,72 @@ const (
 	metadata = ".wh..wh." // others of AUFS, which mean nothing (moby, pkg/archive)
 )
 
-// apply reads a layer.
+// apply reads a layer that is unpacked while it is read.
 func (t *Tree) apply(layer int, r io.Reader) error {
 	in := tar.NewReader(r)
-	for {
+	return t.each(layer, func() (header, io.Reader, error) {
 		h, err := in.Next()
+		if err != nil {
+			return header{}, nil, err
+		}
+		return headerOf(h), in, nil
+	})
+}
+
+// applyFile reads a layer that is a part of a file.
+func (t *Tree) applyFile(layer int, w *window) error {
+	in := newHeaders(w)
+	return t.each(layer, func() (header, io.Reader, error) {
+		h, err := in.next()
+		return h, in.content, err
+	})
+}
+
+func (t *Tree) each(layer int, next func() (header, io.Reader, error)) error {
+	for {
+		h, content, err := next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if err := t.entry(layer, h, in); err != nil {
+		if err := t.entry(layer, h, content); err != nil {
 			return err
 		}
 	}
 }
 
-func (t *Tree) entry(layer int, h *tar.Header, content io.Reader) error {
-	if len(h.Name) > maxPath || len(h.Linkname) > maxPath {
+func (t *Tree) entry(layer int, h header, content io.Reader) error {
+	if len(h.name) > maxPath || len(h.link) > maxPath {
 		return fmt.Errorf("a name in it has more than %d bytes", maxPath)
 	}
-	for part := range strings.SplitSeq(h.Name, "/") {
+	for part := range strings.SplitSeq(h.name, "/") {
 		if part == ".." {
-			return fmt.Errorf("the name %.100q leads out of it", h.Name)
+			return fmt.Errorf("the name %.100q leads out of it", h.name)
 		}
 	}
-	p := path.Clean("/" + h.Name)
+	p := path.Clean("/" + h.name)
 	if strings.Count(p, "/") > maxDepth {
-		return fmt.Errorf("the name %.100q has more than %d parts", h.Name, maxDepth)
+		return fmt.Errorf("the name %.100q has more than %d parts", h.name, maxDepth)
 	}
 	dir, base := path.Split(p)
-	if h.Typeflag == tar.TypeXGlobalHeader {
+	if h.flag == tar.TypeXGlobalHeader {
 		return nil
 	}
 	if base == "" {
-		t.root.Mode, t.root.UID, t.root.GID = h.Mode, h.Uid, h.Gid
+		t.root.Mode, t.root.UID, t.root.GID = h.mode, h.uid, h.gid
 		return nil
 	}
 	if strings.HasPrefix(base, whiteout) {
 		return t.white(layer, dir, base)
 	}
-	e := Entry{Mode: h.Mode & 0o7777, UID: h.Uid, GID: h.Gid, Size: h.Size, Type: h.Typeflag, Caps: hasCaps(h)}
-	switch h.Typeflag {
+	e := Entry{Mode: h.mode & 0o7777, UID: h.uid, GID: h.gid, Size: h.size, Type: h.flag, Caps: h.caps}
+	switch h.flag {
 	case tar.TypeSymlink:
-		e.Link = h.Linkname
+		e.Link = h.link
 	case tar.TypeLink:
-		old := t.at(path.Clean("/"+h.Linkname), 0)
+		old := t.at(path.Clean("/"+h.link), 0)
 		if old == nil {
 			e.Type = tar.TypeReg // of something that matters to nobody
 			break
@@ -162,12 +183,6 @@ func (t *Tree) read(e *Entry, base string, content io.Reader) (err error) {
 	return err
 }
 
-// hasCaps says that an entry has file capabilities (PAX, SCHILY.xattr).
-func hasCaps(h *tar.Header) bool {
-	_, ok := h.PAXRecords["SCHILY.xattr.security.capability"]
-	return ok
-}
-
 // white takes away what lower layers have.
 func (t *Tree) white(layer int, dir, base string) error {
 	parent := t.at(path.Clean(dir), 0)
@@ -214,6 +229,7 @@ func (t *Tree) remove(parent *node, name string) {
 		return
 	}
 	t.nodes -= count(c)
+	t.in = nil
 	delete(parent.children, name)
 }
 
@@ -227,6 +243,9 @@ func count(n *node) int {
 
 // directory is the node of a directory, made where there is none: what a layer does not name is root's with mode 0755.
 func (t *Tree) directory(layer int, dir string) (*node, error) {
+	if t.in != nil && t.dir == dir {
+		return t.in, nil
+	}
 	at := t.root
 	parts := strings.FieldsFunc(dir, func(r rune) bool { return r == '/' })
 	for i, part := range parts {
@@ -245,6 +264,7 @@ func (t *Tree) directory(layer int, dir string) (*node, error) {
 		}
 		at = next
 	}
+	t.dir, t.in = dir, at
 	return at, nil
 }
 

@@ -34,25 +34,48 @@ func (w *window) Read(p []byte) (int, error) {
 	if w.at >= w.size {
 		return 0, io.EOF
 	}
-	if w.at < w.bufAt || w.at >= w.bufAt+int64(len(w.buf)) {
+	if !w.has(1) {
 		if len(p) >= windowSize {
 			n, err := w.file.ReadAt(p[:min(int64(len(p)), w.size-w.at)], w.from+w.at)
 			w.at += int64(n)
 			return n, short(n, err)
 		}
-		w.next = min(w.next*2, windowSize)
-		if gap := w.at - w.bufAt - int64(len(w.buf)); gap < 0 || gap >= windowSize {
-			w.next = smallest
-		}
-		n, err := w.file.ReadAt(w.space[:min(w.next, w.size-w.at)], w.from+w.at)
-		w.buf, w.bufAt = w.space[:n], w.at
-		if err := short(n, err); err != nil {
+		if err := w.fill(1); err != nil {
 			return 0, err
 		}
 	}
 	n := copy(p, w.buf[w.at-w.bufAt:])
 	w.at += int64(n)
 	return n, nil
+}
+
+// peek is what is read next, up to a few bytes, and stays until then.
+func (w *window) peek(bytes int64) ([]byte, error) {
+	if !w.has(bytes) {
+		if err := w.fill(bytes); err != nil {
+			return nil, err
+		}
+		if !w.has(bytes) {
+			return nil, io.ErrUnexpectedEOF
+		}
+	}
+	return w.buf[w.at-w.bufAt:][:bytes], nil
+}
+
+// has says that so many bytes of what is read next are in the buffer.
+func (w *window) has(bytes int64) bool {
+	return w.at >= w.bufAt && w.at+bytes <= w.bufAt+int64(len(w.buf))
+}
+
+// fill reads what is next into the buffer, at least so many bytes where there are as many.
+func (w *window) fill(bytes int64) error {
+	w.next = min(w.next*2, windowSize)
+	if gap := w.at - w.bufAt - int64(len(w.buf)); gap < -windowSize || gap >= windowSize {
+		w.next = smallest
+	}
+	n, err := w.file.ReadAt(w.space[:max(0, min(max(w.next, bytes), w.size-w.at))], w.from+w.at)
+	w.buf, w.bufAt = w.space[:n], w.at
+	return short(n, err)
 }
 
 // short is an error where nothing was read.
