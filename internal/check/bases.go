@@ -19,14 +19,6 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 )
 
-// ofDistributions are distributions' own images, by repository. Each is a file system and no more: none has a USER (docker-library/official-images,
-// library/*, and the Dockerfiles that it names).
-var ofDistributions = []string{
-	"docker.io/library/almalinux", "docker.io/library/alpine", "docker.io/library/amazonlinux", "docker.io/library/archlinux",
-	"docker.io/library/busybox", "docker.io/library/debian", "docker.io/library/fedora", "docker.io/library/rockylinux",
-	"docker.io/library/ubuntu",
-}
-
 // BaseEntry is what is known of some images.
 type BaseEntry struct {
 	Image   string   `toml:"image"` // a repository, with its registry; a pattern (path.Match)
@@ -157,7 +149,7 @@ func BasesWith(given map[string]string, local func(name string) (dockerfile.Base
 				return base, true
 			}
 		}
-		if slices.Contains(ofDistributions, repository) {
+		if _, ok := distributionOf(name); ok {
 			return dockerfile.Base{Source: "a distribution's own image" + as}, true
 		}
 		return dockerfile.Base{Windows: isWindows(repository), Source: "an image of Windows"}, isWindows(repository)

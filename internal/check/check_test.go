@@ -507,12 +507,29 @@ func TestIgnore(t *testing.T) {
 // described is an image that lines describe: those that begin with a word in capitals are its configuration, the others its files.
 func described(t *testing.T, lines []string) Result {
 	t.Helper()
+	text := archiveOf(t, lines)
+	all, err := imagefile.Archive(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.Parse("p", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Image("app.tar", all[0], Options{Policy: p, World: trial.World{Groups: &policy.HostGroups{}}, Now: time.Now()})
+}
+
+// archiveOf is an image of a configuration and the files of its layers, with --- between two.
+func archiveOf(t *testing.T, lines []string) []byte {
+	t.Helper()
 	config := map[string]any{}
-	var files []string
+	layers := [][]string{nil}
 	for _, line := range lines {
 		word, value, _ := strings.Cut(line, " ")
 		switch word {
 		case "":
+		case "---":
+			layers = append(layers, nil)
 		case "USER":
 			config["User"] = value
 		case "WORKDIR":
@@ -528,19 +545,14 @@ func described(t *testing.T, lines []string) Result {
 		case "VOLUME":
 			config["Volumes"] = map[string]any{value: map[string]any{}}
 		default:
-			files = append(files, line)
+			layers[len(layers)-1] = append(layers[len(layers)-1], line)
 		}
 	}
-	text := testkit.DockerArchive(t, "app:1", config, testkit.Layer(t, files...)).Tar(t)
-	all, err := imagefile.Archive(bytes.NewReader(text), int64(len(text)))
-	if err != nil {
-		t.Fatal(err)
+	packed := make([][]byte, 0, len(layers))
+	for _, files := range layers {
+		packed = append(packed, testkit.Layer(t, files...))
 	}
-	p, err := policy.Parse("p", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Image("app.tar", all[0], Options{Policy: p, World: trial.World{Groups: &policy.HostGroups{}}, Now: time.Now()})
+	return testkit.DockerArchive(t, "app:1", config, packed...).Tar(t)
 }
 
 const usualPasswd = `/etc/passwd: root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh`
@@ -764,34 +776,43 @@ func TestCompose(t *testing.T) {
 		"a: {build: {context: app, dockerfile_inline: \"FROM rooted\\nUSER 5:5\"}}": "a: non-root",
 		"a: {image: known}\n  b: {image: rooted, profiles: [x]}":                    "a: non-root; b: root service-runs-as-root",
 		"a: {image: rooted}\n  b: {extends: a, user: '5:5'}":                        "a: root service-runs-as-root; b: non-root",
-		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, user: '1001', volumes: ['data:/e']}":                       "a: non-root; b: non-root",
-		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                     "a: non-root; b: root service-runs-as-root shared-volume",
-		"a: {image: known, volumes: ['data:/d:ro']}\n  b: {image: rooted, volumes: ['data:/e:ro']}":                               "a: non-root; b: root service-runs-as-root",
-		"a: {image: known, volumes: ['data:/d']}\n  b: {image: unknown, volumes: ['data:/e']}":                                    "a: non-root; b: unknown service-user-unknown",
-		"a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                    "a: root service-runs-as-root; b: root service-runs-as-root",
-		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, '-R', '1001', /d], volumes: ['data:/d']}": "a: non-root; b: root service-runs-as-root",
-		"a: {image: known, command: [chown, app, /etc/x]}":                                                                        "a: non-root needs-root-to-start",
-		"a: {image: rooted, command: [chown, app, /etc/x]}":                                                                       "a: root service-runs-as-root", // it succeeds, and does nothing
-		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, app, /d], volumes: ['data:/d']}":          "a: non-root; b: root service-runs-as-root shared-volume",
-		"a: {image: known, healthcheck: {test: sudo -n true}}":                                                                    "a: non-root health-check",
-		"a: {image: known, healthcheck: {test: [CMD, gosu, app, x]}}":                                                             "a: non-root health-check",
-		"a: {image: known, healthcheck: {test: [CMD, curl, 'http://localhost:80']}}":                                              "a: non-root",
-		"a: {image: known, healthcheck: {test: [NONE]}}":                                                                          "a: non-root",
-		"a: {image: known, healthcheck: {disable: true}}":                                                                         "a: non-root",
-		"a: {image: known, network_mode: host, expose: ['80']}":                                                                   "a: non-root closed-port",
-		"a: {image: known, network_mode: host, expose: ['8080']}":                                                                 "a: non-root",
-		"a: {image: known, expose: ['80'], ports: ['80:80']}":                                                                     "a: non-root",
-		"a: {image: rooted, network_mode: host, expose: ['80']}":                                                                  "a: root service-runs-as-root",
-		"a: {build: {context: app, dockerfile_inline: \"FROM known\\nEXPOSE 443/tcp 8080\"}, network_mode: host}":                 "a: non-root closed-port",
-		"a: {image: known, secrets: [closed]}":                                                                                    "a: non-root closed-service-secret",
-		"a: {image: rooted, secrets: [closed]}":                                                                                   "a: root service-runs-as-root closed-service-secret",
-		"a: {image: known, secrets: [opened]}":                                                                                    "a: non-root",
-		"a: {image: known, secrets: [own]}":                                                                                       "a: non-root",
-		"a: {image: known, secrets: [group]}":                                                                                     "a: non-root",
-		"a: {image: known, user: '1001:5', secrets: [group]}":                                                                     "a: non-root closed-service-secret",
-		"a: {image: rooted, secrets: [own]}":                                                                                      "a: root service-runs-as-root", // who it is under nonroot-runc is not known
-		"a: {image: known, secrets: [none]}":                                                                                      "a: non-root",
-		"a: {image: known, command: sh -c 'apk add curl'}":                                                                        "a: non-root packages-at-start",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, user: '1001', volumes: ['data:/e']}":                                   "a: non-root; b: non-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                                 "a: non-root; b: root service-runs-as-root shared-volume",
+		"a: {image: known, volumes: ['data:/d:ro']}\n  b: {image: rooted, volumes: ['data:/e:ro']}":                                           "a: non-root; b: root service-runs-as-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: unknown, volumes: ['data:/e']}":                                                "a: non-root; b: unknown service-user-unknown",
+		"a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                                "a: root service-runs-as-root; b: root service-runs-as-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, '-R', '1001', /d], volumes: ['data:/d']}":             "a: non-root; b: root service-runs-as-root",
+		"a: {image: known, command: [chown, app, /etc/x]}":                                                                                    "a: non-root needs-root-to-start",
+		"a: {image: rooted, command: [chown, app, /etc/x]}":                                                                                   "a: root service-runs-as-root", // it succeeds, and does nothing
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, app, /d], volumes: ['data:/d']}":                      "a: non-root; b: root service-runs-as-root shared-volume",
+		"a: {image: known, healthcheck: {test: sudo -n true}}":                                                                                "a: non-root health-check",
+		"a: {image: known, healthcheck: {test: [CMD, gosu, app, x]}}":                                                                         "a: non-root health-check",
+		"a: {image: known, healthcheck: {test: [CMD, curl, 'http://localhost:80']}}":                                                          "a: non-root",
+		"a: {image: known, healthcheck: {test: [NONE]}}":                                                                                      "a: non-root",
+		"a: {image: known, healthcheck: {disable: true}}":                                                                                     "a: non-root",
+		"a: {image: known, network_mode: host, expose: ['80']}":                                                                               "a: non-root closed-port",
+		"a: {image: known, network_mode: host, expose: ['8080']}":                                                                             "a: non-root",
+		"a: {image: known, expose: ['80'], ports: ['80:80']}":                                                                                 "a: non-root",
+		"a: {image: rooted, network_mode: host, expose: ['80']}":                                                                              "a: root service-runs-as-root",
+		"a: {build: {context: app, dockerfile_inline: \"FROM known\\nEXPOSE 443/tcp 8080\"}, network_mode: host}":                             "a: non-root closed-port",
+		"a: {image: known, secrets: [closed]}":                                                                                                "a: non-root closed-service-secret",
+		"a: {image: rooted, secrets: [closed]}":                                                                                               "a: root service-runs-as-root closed-service-secret",
+		"a: {image: known, secrets: [opened]}":                                                                                                "a: non-root",
+		"a: {image: known, secrets: [own]}":                                                                                                   "a: non-root",
+		"a: {image: known, secrets: [group]}":                                                                                                 "a: non-root",
+		"a: {image: known, user: '1001:5', secrets: [group]}":                                                                                 "a: non-root closed-service-secret",
+		"a: {image: rooted, secrets: [own]}":                                                                                                  "a: root service-runs-as-root", // who it is under nonroot-runc is not known
+		"a: {image: known, secrets: [none]}":                                                                                                  "a: non-root",
+		"a: {image: known, pre_start: [{command: x, user: root}]}":                                                                            "a: non-root; a, pre_start 1: root service-runs-as-root",
+		"a: {image: rooted, user: '5', pre_start: [{command: x}]}":                                                                            "a: non-root; a, pre_start 1: non-root",
+		"a: {image: known, pre_start: [{image: rooted}]}":                                                                                     "a: non-root; a, pre_start 1: root service-runs-as-root",
+		"a: {build: app, pre_start: [{command: x}, {command: y, user: '5'}]}":                                                                 "a: root service-runs-as-root; a, pre_start 1: root service-runs-as-root; a, pre_start 2: non-root",
+		"a: {image: known, volumes: ['data:/d'], pre_start: [{command: x, user: '5'}]}":                                                       "a: non-root; a, pre_start 1: non-root shared-volume",
+		"a: {image: known, volumes: ['data:/d'], pre_start: [{command: [chown, '-R', '1001', /d], user: root}]}":                              "a: non-root; a, pre_start 1: root service-runs-as-root",
+		"a: {image: known, volumes: ['data:/d']}\n  b: {image: known, user: '5', volumes_from: [a]}":                                          "a: non-root; b: non-root shared-volume",
+		"a: {image: known, volumes: ['data:/d:ro']}\n  b: {image: known, user: '5', volumes_from: ['a:ro']}":                                  "a: non-root; b: non-root",
+		"a: {image: known}\njobs:\n  j: {image: rooted, triggers: {manual: true}}\n  k: {image: rooted, user: '5', triggers: {manual: true}}": "job j: root service-runs-as-root; job k: non-root; a: non-root",
+		"a: {image: known, command: sh -c 'apk add curl'}":                                                                                    "a: non-root packages-at-start",
 	} {
 		all := Compose("compose.yaml", []byte("services:\n  "+text+"\nvolumes: {data: {}}\nsecrets: {closed: {file: closed}, opened: {file: opened}, own: {file: own}, group: {file: group}, none: {file: none}}\n"), o, c)
 		var got []string

@@ -49,7 +49,7 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 	}
 	var all []*tenant
 	for n := range services {
-		t := &tenant{in: in, s: &services[n], result: &Result{File: file, Object: "service " + services[n].Name, Findings: []Finding{}}}
+		t := &tenant{in: in, s: &services[n], result: &Result{File: file, Object: services[n].Object, Findings: []Finding{}}}
 		t.effective(o, c)
 		t.who()
 		t.program(o)
@@ -182,7 +182,10 @@ func (t *tenant) who() {
 	case Never:
 		t.found(serviceNever, t.line, word, because+": "+t.user.Why)
 	case NonRoot:
-		if slices.Contains(t.s.Groups, "0") || slices.Contains(t.s.Groups, "root") {
+		if t.s.User != "" && t.user.Group != "" && t.user.RootGroup {
+			t.found(serviceRootGroup, t.line, t.s.User, "the group of the user "+quote.Value(t.s.User)+" is root's")
+		}
+		if slices.ContainsFunc(t.s.Groups, imageuser.IsRootGroup) {
 			t.found(serviceRootGroup, t.in.lineWith(t.line, "group_add"), "group_add", "group_add has root's group")
 		}
 	}
@@ -271,42 +274,61 @@ func (t *tenant) secrets(of func(file string) (FileOwner, bool)) {
 			continue
 		}
 		if f, ok := of(s.File); ok && t.isClosed(f) {
-			who := "the service is not root under nonroot-runc"
-			if t.result.Verdict == NonRoot {
-				who = fmt.Sprintf("the service runs as %d", t.user.UID)
-			}
-			f := t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s is the file %s of %d:%d with mode %04o, and %s", quote.Value(s.Name), quote.Value(s.File), f.UID, f.GID, f.Mode, who))
+			f := t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s is the file %s of %d:%d with mode %04o, and %s", quote.Value(s.Name), quote.Value(s.File), f.UID, f.GID, f.Mode, t.reads()))
 			f.Do = "give the file to the service's user, or a mode by which that may read it: uid, gid and mode of such a secret count for nothing"
 		}
 	}
 }
 
 func (t *tenant) written(s compose.Secret) {
-	if t.result.Verdict != NonRoot || t.user.Kind != imageuser.Number {
-		return
+	var f FileOwner
+	for _, id := range []struct {
+		text string
+		to   *uint32
+	}{{s.UID, &f.UID}, {s.GID, &f.GID}} {
+		switch owner := imageuser.Read(id.text); owner.Kind {
+		case imageuser.Root: // also where there is none
+		case imageuser.Number:
+			*id.to = owner.UID
+		default:
+			return
+		}
 	}
-	owner := imageuser.Read(s.UID)
-	if s.Mode != nil && *s.Mode&0o004 == 0 && !(owner.Kind == imageuser.Number && owner.UID == t.user.UID) {
-		t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s has mode %04o, and the service runs as %d", quote.Value(s.Name), *s.Mode, t.user.UID))
+	if s.Mode == nil {
+		return // 0444
 	}
+	if f.Mode = uint32(*s.Mode & 0o7777); t.isClosed(f) { // #nosec G115 -- twelve bits
+		t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s is of %d:%d with mode %04o, and %s", quote.Value(s.Name), f.UID, f.GID, f.Mode, t.reads()))
+	}
+}
+
+// reads is who reads the service's files.
+func (t *tenant) reads() string {
+	if t.result.Verdict == NonRoot {
+		return fmt.Sprintf("the service runs as %d", t.user.UID)
+	}
+	return "the service is not root under nonroot-runc"
 }
 
 // isClosed says that the service's user can surely not read a file. Who a service of root's is under nonroot-runc is not known here, but for
 // that it is not root.
 func (t *tenant) isClosed(f FileOwner) bool {
 	switch {
-	case f.Mode&0o004 != 0:
-		return false
 	case t.result.Verdict == Root:
-		return f.UID == 0 && f.Mode&0o040 == 0
+		return f.UID == 0 && f.Mode&0o044 == 0
 	case t.result.Verdict != NonRoot || t.user.Kind != imageuser.Number:
 		return false
 	case f.UID == t.user.UID:
 		return f.Mode&0o400 == 0
 	}
 	gid, known := t.user.GID()
-	isGroup := !known || gid == f.GID || len(t.s.Groups) > 0
-	return f.Mode&0o040 == 0 || !isGroup
+	switch {
+	case known && gid == f.GID:
+		return f.Mode&0o040 == 0
+	case !known || len(t.s.Groups) > 0: // it may be in the file's group
+		return f.Mode&0o044 == 0
+	}
+	return f.Mode&0o004 == 0
 }
 
 // shared is about volumes that several services write that are different users.

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
@@ -104,18 +103,15 @@ type baseOf int
 const (
 	anyBase      baseOf = iota // nothing
 	languageBase               // a language's own: what lies in a directory of the root directory that no distribution has is the build's
-	distribution
+	distributionBase
 	emptyBase
 )
 
-// Of Docker's official images, those in which nobody owns anything but root, and those of languages in which that is so but for directories
-// that distributions have, too, and /go (docker-library's and the languages' own repositories, read on 2026-11-30).
-var (
-	rootsBases     = []string{"debian", "ubuntu", "alpine", "fedora", "rockylinux", "almalinux"}
-	languagesBases = []string{"golang", "node", "python", "ruby", "rust"}
-)
+// languagesBases are those of Docker's official images in which, as in a distribution's, nobody owns anything but root, save in directories
+// that distributions have, too, and in /go (docker-library's and the languages' own repositories, read on 2026-11-30).
+var languagesBases = []string{"golang", "node", "python", "ruby", "rust"}
 
-// rootsOwn are directories of distributions that are closed to all but root in each of rootsBases.
+// rootsOwn are directories of distributions that are closed to all but root in each that is called closed.
 var rootsOwn = []string{"/", "/bin", "/sbin", "/etc", "/home", "/opt", "/run", "/srv", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log"}
 
 // openToAll are directories in which everybody may write (mode 1777), whoever makes them once more.
@@ -134,14 +130,10 @@ func baseKind(image *dockerfile.Image) baseOf {
 	if image.Empty {
 		return emptyBase
 	}
-	ref, err := reference.ParseNormalizedNamed(image.Base)
-	if err != nil || path.Dir(ref.Name()) != "docker.io/library" {
-		return anyBase
-	}
-	switch name := path.Base(ref.Name()); {
-	case slices.Contains(rootsBases, name):
-		return distribution
-	case slices.Contains(languagesBases, name):
+	switch d, _ := distributionOf(image.Base); {
+	case d.closed:
+		return distributionBase
+	case slices.Contains(languagesBases, official(image.Base)):
 		return languageBase
 	}
 	return anyBase
@@ -153,10 +145,13 @@ func (i *inspection) ground() *ground {
 		return i.owners
 	}
 	g := &ground{i: i, base: baseKind(i.image), byShell: true, made: map[string]made{}}
-	if g.base == distribution || g.base == emptyBase {
+	if g.base == distributionBase || g.base == emptyBase {
 		g.cwd = "/"
 	}
 	for n, c := range i.image.Commands {
+		if c.Unsure && g.unsure(c, n) {
+			continue
+		}
 		switch one := c.Command.(type) {
 		case *instructions.ShellCommand:
 			g.byShell = len(one.Shell) > 0 && program.IsShell(one.Shell[0])
@@ -179,6 +174,19 @@ func (i *inspection) ground() *ground {
 	}
 	i.owners = g
 	return g
+}
+
+// unsure is about an instruction that may be about any path.
+func (g *ground) unsure(c dockerfile.Command, n int) bool {
+	switch c.Command.(type) {
+	case *instructions.WorkdirCommand:
+		g.cwd = ""
+	case *instructions.CopyCommand, *instructions.AddCommand:
+	default:
+		return false
+	}
+	g.give("/", n)
+	return true
 }
 
 // mayUnpack says that ADD may take a source apart, or get it from elsewhere.
@@ -272,10 +280,10 @@ var (
 
 // runs is about RUN: what it makes, and what it may give to others.
 func (g *ground) runs(c dockerfile.Command, run *instructions.RunCommand, n int) {
-	all := words(textOf(run.ShellDependantCmdLine))
+	all, written := commandsOf(c, run)
 	switch {
 	case !run.PrependShell && len(run.CmdLine) > 0:
-		all = [][]string{slices.Clone(run.CmdLine)}
+		all, written = [][]string{slices.Clone(run.CmdLine)}, nil
 	case !g.byShell || len(all) == 0:
 		g.give("/", n)
 		return
@@ -290,12 +298,14 @@ func (g *ground) runs(c dockerfile.Command, run *instructions.RunCommand, n int)
 		}
 	}
 	for _, w := range all {
-		g.command(c, w, cwd, n)
+		if len(w) > 1 || !isAssignment.MatchString(w[0]) {
+			g.command(c, w, written, cwd, n)
+		}
 	}
 }
 
 // command is one of a RUN's.
-func (g *ground) command(c dockerfile.Command, w []string, cwd string, n int) {
+func (g *ground) command(c dockerfile.Command, w []string, written map[string]string, cwd string, n int) {
 	name := path.Base(w[0])
 	var operands, values []string // values: those of options, too, as far as they are paths
 	plain := true
@@ -316,7 +326,11 @@ func (g *ground) command(c dockerfile.Command, w []string, cwd string, n int) {
 	case isOf("mkdir") && plain && isRootsName(c.User):
 		for _, o := range operands {
 			if p, whole := literal(o, cwd); whole {
-				g.makes(p, c, o, n)
+				word := o
+				if as, ok := written[o]; ok {
+					word = as
+				}
+				g.makes(p, c, word, n)
 			}
 		}
 	case isOf("mkdir"):
@@ -447,7 +461,7 @@ func (g *ground) closed(w program.Write) (what string, by *made, ok bool) {
 	}
 	f, isFile := g.file(p)
 	_, isDirectory := g.made[p]
-	isDirectory = isDirectory || g.base == distribution && slices.Contains(rootsOwn, p)
+	isDirectory = isDirectory || g.base == distributionBase && slices.Contains(rootsOwn, p)
 	switch {
 	case isFile && g.isGiven(p, f.at+1, false):
 		return "", nil, false
@@ -470,7 +484,7 @@ func (g *ground) above(p string) string {
 	for dir := path.Dir(p); ; dir = path.Dir(dir) {
 		_, isMade := g.made[dir]
 		switch {
-		case isMade, g.base == distribution && slices.Contains(rootsOwn, dir):
+		case isMade, g.base == distributionBase && slices.Contains(rootsOwn, dir):
 			return dir
 		case dir == "/" || isUsual(dir):
 			return ""
@@ -484,9 +498,9 @@ func (g *ground) directory(dir string) (what string, by *made, ok bool) {
 		return "", nil, false
 	}
 	if one, isMade := g.made[dir]; isMade {
-		return dir, &one, g.base == distribution || g.base == emptyBase || g.base == languageBase && !isUsual(dir)
+		return dir, &one, g.base == distributionBase || g.base == emptyBase || g.base == languageBase && !isUsual(dir)
 	}
-	return dir, nil, g.base == distribution && slices.Contains(rootsOwn, dir)
+	return dir, nil, g.base == distributionBase && slices.Contains(rootsOwn, dir)
 }
 
 // isOwn says that the image's user is nobody whom a package brings along with directories of its own: a number that distributions leave to

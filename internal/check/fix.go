@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
@@ -362,24 +361,4 @@ func end(image *dockerfile.Image) (last dockerfile.Span, inLast bool) {
 	}
 	at := image.Commands[len(image.Commands)-1].Line
 	return last, at >= last.First && at <= last.Last
-}
-
-// family says by which tools a base makes accounts; "": nobody knows.
-func family(base string) string {
-	if base == "scratch" {
-		return base
-	}
-	ref, err := reference.ParseNormalizedNamed(base)
-	if err != nil || path.Dir(ref.Name()) != "docker.io/library" {
-		return ""
-	}
-	switch path.Base(ref.Name()) {
-	case "debian", "ubuntu":
-		return "debian"
-	case "alpine":
-		return "alpine"
-	case "fedora":
-		return "fedora"
-	}
-	return ""
 }

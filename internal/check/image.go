@@ -187,8 +187,10 @@ func (p *picture) starts() {
 	if e.Caps {
 		p.found(capability, "the image's program %s has file capabilities, which give nothing under nonroot-runc", quote.Value(at))
 	}
-	if p.result.Verdict == NonRoot && !p.may(unix.X_OK, &e) {
-		p.found(closedProg, "%s is %d:%d with mode %04o, and the image runs as %s", quote.Value(at), e.UID, e.GID, e.Mode&0o7777, p.one())
+	if p.result.Verdict == NonRoot {
+		if why := p.closed(unix.X_OK, at, &e); why != "" {
+			p.found(closedProg, "%s, and the image runs as %s", why, p.one())
+		}
 	}
 }
 
@@ -208,9 +210,11 @@ func (p *picture) writes(args []string, e *imagefile.Entry) {
 		if w.How != program.Makes {
 			continue
 		}
-		if where, dir, ok := p.above(w.Path); ok && dir.Type == tar.TypeDir && !p.may(unix.W_OK|unix.X_OK, &dir) && !slices.Contains(said, where) {
-			said = append(said, where)
-			p.found(directoryOfRoot, "%s makes %s as %s, and %s is %d:%d with mode %04o", by, quote.Value(w.Path), p.one(), quote.Value(where), dir.UID, dir.GID, dir.Mode&0o7777)
+		if where, dir, ok := p.above(w.Path); ok && dir.Type == tar.TypeDir && !slices.Contains(said, where) {
+			if why := p.closed(unix.W_OK|unix.X_OK, where, &dir); why != "" {
+				said = append(said, where)
+				p.found(directoryOfRoot, "%s makes %s as %s, and %s", by, quote.Value(w.Path), p.one(), why)
+			}
 		}
 	}
 }
@@ -241,8 +245,10 @@ func (p *picture) health() {
 	at, e, against, there := p.stands(args)
 	if why, _, ok := unhealthy(against); ok {
 		p.found(healthCheck, "the health check %s", why)
-	} else if there && p.result.Verdict == NonRoot && !p.may(unix.X_OK, &e) {
-		p.found(healthCheck, "the health check runs %s, which is %d:%d with mode %04o, and the image runs as %s", quote.Value(at), e.UID, e.GID, e.Mode&0o7777, p.one())
+	} else if there && p.result.Verdict == NonRoot {
+		if why := p.closed(unix.X_OK, at, &e); why != "" {
+			p.found(healthCheck, "the health check runs %s: %s, and the image runs as %s", quote.Value(args[0]), why, p.one())
+		}
 	}
 }
 
@@ -310,6 +316,19 @@ func (p *picture) may(right uint32, e *imagefile.Entry) bool {
 	return rootfs.May(right, stat(e), who.UID, gids)
 }
 
+// closed says what keeps the image's user from a right to a path: the file there, or a directory on the way to it. It is "" if nothing does.
+func (p *picture) closed(right uint32, at string, e *imagefile.Entry) (why string) {
+	p.Tree.Through(at, func(where string, dir *imagefile.Entry) {
+		if why == "" && dir.Type == tar.TypeDir && !p.may(unix.X_OK, dir) {
+			why = fmt.Sprintf("%s is behind %s, which is %d:%d with mode %04o", quote.Value(at), quote.Value(where), dir.UID, dir.GID, dir.Mode&0o7777)
+		}
+	})
+	if why == "" && !p.may(right, e) {
+		why = fmt.Sprintf("%s is %d:%d with mode %04o", quote.Value(at), e.UID, e.GID, e.Mode&0o7777)
+	}
+	return why
+}
+
 // places are where a program writes that is not root: volumes, its home and its working directory.
 func (p *picture) places() {
 	if p.result.Verdict != NonRoot {
@@ -324,14 +343,14 @@ func (p *picture) places() {
 	for _, dir := range volumes {
 		if e, ok := p.Tree.At(dir); !ok {
 			p.found(volumeOfRoot, "the image has no directory %s, so that a new volume there is root's", quote.Value(dir))
-		} else if e.Type == tar.TypeDir && !p.may(write, &e) {
-			p.found(volumeOfRoot, "%s is %d:%d with mode %04o, so that a new volume there is not for %s to write", quote.Value(dir), e.UID, e.GID, e.Mode&0o7777, p.one())
+		} else if why := p.closed(write, dir, &e); e.Type == tar.TypeDir && why != "" {
+			p.found(volumeOfRoot, "%s, so that a new volume there is not for %s to write", why, p.one())
 		}
 	}
 	var closed []string
 	for _, dir := range []string{"/tmp", p.Config.Config.WorkingDir, p.home()} {
 		e, ok := p.Tree.At(dir)
-		if dir != "" && dir != "/" && ok && e.Type == tar.TypeDir && !p.may(write, &e) && !slices.Contains(closed, dir) {
+		if dir != "" && dir != "/" && ok && e.Type == tar.TypeDir && p.closed(write, dir, &e) != "" && !slices.Contains(closed, dir) {
 			closed = append(closed, dir)
 		}
 	}

@@ -5,6 +5,7 @@ package check
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,6 +140,50 @@ func words(text string) [][]string {
 	return all
 }
 
+// Variables in a shell's word, and what of a script makes their values others than the build's.
+var (
+	inWord  = regexp.MustCompile(`\$(?:(\w+)|\{(\w+)(?::?[-?][^}]*)?\})`)
+	assigns = regexp.MustCompile(`(?:^|[\s;&|({])(?:for\s+)?([A-Za-z_]\w*)(?:\+?=|\s+in\s)`)
+	reads   = regexp.MustCompile(`(?:^|[\s;&|({])(?:read|eval|source|getopts|unset)\s|(?:^|[\n;&|({]\s*)\.\s`)
+	isPlain = regexp.MustCompile(`^[\w./:@%+,=-]+$`)
+
+	isAssignment = regexp.MustCompile(`^[A-Za-z_]\w*=[^` + "`" + `]*$`)
+)
+
+// commandsOf are the words of a RUN, with the values that the build gives variables, where the script gives them no others; and how those
+// are written that have some.
+func commandsOf(c dockerfile.Command, run *instructions.RunCommand) (all [][]string, written map[string]string) {
+	text := textOf(run.ShellDependantCmdLine)
+	all = words(text)
+	if len(c.Variables) == 0 || reads.MatchString(text) {
+		return all, nil
+	}
+	own := map[string]bool{}
+	for _, m := range assigns.FindAllStringSubmatch(text, -1) {
+		own[m[1]] = true
+	}
+	written = map[string]string{}
+	for _, w := range all {
+		for n, word := range w {
+			if strings.HasPrefix(word, "'") || strings.Contains(word, `\$`) {
+				continue // it is for the program
+			}
+			w[n] = inWord.ReplaceAllStringFunc(word, func(variable string) string {
+				m := inWord.FindStringSubmatch(variable)
+				name := m[1] + m[2]
+				if value, ok := c.Variables[name]; ok && !own[name] && isPlain.MatchString(value) {
+					return value
+				}
+				return variable
+			})
+			if w[n] != word {
+				written[strings.Trim(w[n], "\"'`")] = word
+			}
+		}
+	}
+	return all, written
+}
+
 // textOf is what a shell is given by an instruction. A heredoc is its script where nothing else stands there; else it is a file for the
 // command that does.
 func textOf(c instructions.ShellDependantCmdLine) string {
@@ -168,17 +213,21 @@ func (i *inspection) build() (all []Finding) {
 			}
 		}
 		said := map[string]bool{} // programs of the instruction of which it was said what they need
-		for _, w := range words(textOf(run.ShellDependantCmdLine)) {
-			name := path.Base(w[0])
+		commands, written := commandsOf(c, run)
+		for _, w := range commands {
+			name, word := path.Base(w[0]), w[0]
+			if as, ok := written[word]; ok {
+				word = as
+			}
 			switch {
 			case !asRoot && said[name]:
 			case !asRoot && program.BuildNeedsRoot(w) != "" && !givesItself(w, c.User):
 				said[name] = true
-				all = append(all, i.at(c, needsRoot, w[0], fmt.Sprintf("%s %s, which only root can, and is run by %s", w[0], program.BuildNeedsRoot(w), quoted(c.User))))
+				all = append(all, i.at(c, needsRoot, word, fmt.Sprintf("%s %s, which only root can, and is run by %s", w[0], program.BuildNeedsRoot(w), quoted(c.User))))
 			case name == "setcap" && len(w) > 1 && !slices.Contains(w, "-r"):
-				all = append(all, i.at(c, capability, w[0], "setcap gives a program capabilities, which no container's process gets from a file"))
+				all = append(all, i.at(c, capability, word, "setcap gives a program capabilities, which no container's process gets from a file"))
 			case name == "chmod" && len(w) > 2 && setsID(w):
-				all = append(all, i.at(c, setuidFile, w[0], "the file is made setuid or setgid, which no container's process gets anything from"))
+				all = append(all, i.at(c, setuidFile, word, "the file is made setuid or setgid, which no container's process gets anything from"))
 			}
 		}
 	}
@@ -309,7 +358,11 @@ func (i *inspection) opensRootsHome() bool {
 func runsOne(image *dockerfile.Image, such func(w []string) bool) bool {
 	return slices.ContainsFunc(image.Commands, func(c dockerfile.Command) bool {
 		run, ok := c.Command.(*instructions.RunCommand)
-		return ok && slices.ContainsFunc(words(textOf(run.ShellDependantCmdLine)), such)
+		if !ok {
+			return false
+		}
+		commands, _ := commandsOf(c, run)
+		return slices.ContainsFunc(commands, such)
 	})
 }
 
@@ -351,8 +404,36 @@ func (i *inspection) program() (all []Finding) {
 	}
 	if i.verdict == NonRoot {
 		all = append(all, i.closed(args[0])...)
+		all = append(all, i.overlay(at, args)...)
 	}
 	return all
+}
+
+// overlay is about s6-overlay's /init. It makes its directories in /run, which has to be the user's: its helper that would see to that is
+// setuid. An image that runs as root is no matter, as the policy gives its identity /run (adapt.own).
+func (i *inspection) overlay(at dockerfile.Command, args []string) []Finding {
+	if args[0] != "/init" || !i.hasOverlay() {
+		return nil
+	}
+	given := runsOne(i.image, func(w []string) bool {
+		return slices.Contains([]string{"chown", "chgrp", "chmod", "install", "setfacl"}, path.Base(w[0])) && slices.ContainsFunc(w[1:], func(a string) bool { return resolved(path.Clean(a)) == "/run" })
+	})
+	if given {
+		return nil
+	}
+	f := i.at(at, needsRootToStart, args[0], "/init of s6-overlay makes its directories in /run, which is root's, and its setuid helper that would change that has no effect")
+	f.Do = "give /run to the image's user (RUN chown 10001:10001 /run), or start the program without s6-overlay"
+	return []Finding{f}
+}
+
+// hasOverlay says that the build puts s6-overlay into the image.
+func (i *inspection) hasOverlay() bool {
+	const name = "s6-overlay"
+	return slices.ContainsFunc(i.copies(), func(c copied) bool {
+		return slices.ContainsFunc(c.from, func(f string) bool { return strings.Contains(f, name) })
+	}) || runsOne(i.image, func(w []string) bool {
+		return slices.ContainsFunc(w, func(a string) bool { return strings.Contains(a, name) })
+	})
 }
 
 // health is about HEALTHCHECK, which engines run as the container's user. Only the last one counts.
@@ -586,7 +667,7 @@ func (i *inspection) volumes() (all []Finding) {
 	looked := 0
 	for _, c := range i.image.Commands {
 		v, ok := c.Command.(*instructions.VolumeCommand)
-		if !ok || c.OnBuild {
+		if !ok || c.OnBuild || c.Unsure {
 			continue
 		}
 		for _, dir := range v.Volumes {
@@ -611,7 +692,7 @@ func (i *inspection) isGiven(dir string) bool {
 		p = path.Clean("/" + strings.Trim(p, "\"'"))
 		return p != "/" && (links.Within(p, dir) || links.Within(dir, p))
 	}
-	if !i.image.Empty && i.image.Steps[0].Line > 0 && !slices.Contains(distributions, strings.SplitN(path.Base(i.image.Base), ":", 2)[0]) {
+	if _, known := distributionOf(i.image.Base); !known && !i.image.Empty && i.image.Steps[0].Line > 0 {
 		return true
 	}
 	for _, c := range i.image.Commands {
@@ -629,7 +710,8 @@ func (i *inspection) isGiven(dir string) bool {
 				return true
 			}
 		case *instructions.RunCommand:
-			for _, w := range words(textOf(one.ShellDependantCmdLine)) {
+			commands, _ := commandsOf(c, one)
+			for _, w := range commands {
 				name := path.Base(w[0])
 				gives := slices.Contains([]string{"chown", "chgrp", "chmod", "install", "useradd", "adduser"}, name) || !i.isRoot(c)
 				if gives && slices.ContainsFunc(w[1:], touches) || strings.Contains(strings.Join(w, " "), "$") && gives {
@@ -640,9 +722,6 @@ func (i *inspection) isGiven(dir string) bool {
 	}
 	return false
 }
-
-// distributions are images in which nothing below the usual places is anybody's but root's.
-var distributions = []string{"debian", "ubuntu", "alpine", "fedora", "busybox", "centos", "rockylinux", "almalinux", "archlinux"}
 
 // copiesAccounts says that an image that begins with nothing gets a passwd.
 func copiesAccounts(image *dockerfile.Image) bool {

@@ -28,8 +28,9 @@ const (
 	maxServices = 2000
 )
 
-// Service is one of a file's.
+// Service is a container of a file's: of a service, of a job, or one that has to end before a service starts (pre_start).
 type Service struct {
+	Object            string // what it is, and its name
 	Name, Image, User string
 	Line, UserLine    int // 0: it is another file's
 	Groups            []string
@@ -64,9 +65,9 @@ type Hook struct {
 
 // Secret is one that Compose writes into the container, with an owner and a mode; or a file of the host's, of which both stay.
 type Secret struct {
-	Name, UID string
-	Mode      *int64
-	File      string // "": it is none
+	Name, UID, GID string
+	Mode           *int64
+	File           string // "": it is none
 }
 
 // Is reports whether a text is a Compose file's, as far as that can be told without reading it: it has services at its top.
@@ -108,19 +109,52 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 	if err != nil {
 		return nil, &unread.Error{Line: lineOf(err), Err: err}
 	}
-	if len(project.Services) == 0 {
-		return nil, &unread.Error{Err: errors.New("it has no services")}
-	}
-	if len(project.Services) > maxServices {
-		return nil, &unread.Error{Err: fmt.Errorf("it has more than %d services", maxServices)}
-	}
 	var root node.Node
 	_ = node.Unmarshal(text, &root) // without it there are no lines
 	for _, s := range project.Services {
-		all = append(all, service(s, project, lines(&root, s.Name)))
+		all = append(all, services(s, project, under(&root, "services"))...)
 	}
-	slices.SortFunc(all, func(a, b Service) int { return strings.Compare(a.Name, b.Name) })
+	for _, j := range project.Jobs {
+		at := lines(under(&root, "jobs"), j.Name)
+		all = append(all, container(Service{Object: "job " + j.Name, Name: j.Name}, &j.ContainerSpec, &j.WorkloadSpec, project, at))
+	}
+	if len(all) == 0 {
+		return nil, &unread.Error{Err: errors.New("it has no services")}
+	}
+	if len(all) > maxServices {
+		return nil, &unread.Error{Err: fmt.Errorf("it has more than %d services", maxServices)}
+	}
+	slices.SortFunc(all, func(a, b Service) int { return strings.Compare(a.Object, b.Object) })
 	return all, nil
+}
+
+// services are a service, and what has to end before it starts: each of these is a container of its own, which has what the service has
+// but for its volumes, as the loader completes it, and those, as it is started with volumes_from.
+func services(s types.ServiceConfig, project *types.Project, all *node.Node) []Service {
+	of := container(Service{Object: "service " + s.Name, Name: s.Name}, &s.ContainerSpec, &s.WorkloadSpec, project, lines(all, s.Name))
+	for _, h := range s.PostStart {
+		of.Hooks = append(of.Hooks, Hook{"post_start", h.User, h.Command})
+	}
+	for _, h := range s.PreStop {
+		of.Hooks = append(of.Hooks, Hook{"pre_stop", h.User, h.Command})
+	}
+	with := []Service{of}
+	hooks := under(under(all, s.Name), "pre_start")
+	for i, h := range s.PreStart {
+		at := map[string]int{"": of.Line}
+		if hooks != nil && i < len(hooks.Content) {
+			at = members(hooks.Content[i])
+			at[""] = hooks.Content[i].Line
+		}
+		name := fmt.Sprintf("%s, pre_start %d", s.Name, i+1)
+		one := container(Service{Object: "service " + name, Name: name}, &h.ContainerSpec, &types.WorkloadSpec{}, project, at)
+		if h.Image == s.Image {
+			one.Build = of.Build
+		}
+		one.Mounts = append(one.Mounts, of.Mounts...)
+		with = append(with, one)
+	}
+	return with
 }
 
 func lineOf(err error) (n int) {
@@ -132,27 +166,31 @@ func lineOf(err error) (n int) {
 	return n
 }
 
-// lines are where a service's members stand in the file, and under "" the service itself.
-func lines(root *node.Node, name string) map[string]int {
-	at := map[string]int{}
-	if len(root.Content) != 1 {
-		return at
-	}
-	services := child(root.Content[0], "services")
-	for i := 0; services != nil && i+1 < len(services.Content); i += 2 {
-		if services.Content[i].Value != name {
-			continue
-		}
-		at[""] = services.Content[i].Line
-		for inner, j := services.Content[i+1], 0; inner.Kind == node.MappingNode && j+1 < len(inner.Content); j += 2 {
-			at[inner.Content[j].Value] = inner.Content[j].Line
+// lines returns the lines of the members of a container in the file, and under "" that of the container itself.
+func lines(all *node.Node, name string) map[string]int {
+	at := members(under(all, name))
+	for i := 0; all != nil && i+1 < len(all.Content); i += 2 {
+		if all.Content[i].Value == name {
+			at[""] = all.Content[i].Line
 		}
 	}
 	return at
 }
 
-func child(n *node.Node, name string) *node.Node {
-	for i := 0; n.Kind == node.MappingNode && i+1 < len(n.Content); i += 2 {
+func members(n *node.Node) map[string]int {
+	at := map[string]int{}
+	for i := 0; n != nil && n.Kind == node.MappingNode && i+1 < len(n.Content); i += 2 {
+		at[n.Content[i].Value] = n.Content[i].Line
+	}
+	return at
+}
+
+// under returns the value of a member, or nil.
+func under(n *node.Node, name string) *node.Node {
+	if n != nil && n.Kind == node.DocumentNode && len(n.Content) == 1 {
+		n = n.Content[0]
+	}
+	for i := 0; n != nil && n.Kind == node.MappingNode && i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == name {
 			return n.Content[i+1]
 		}
@@ -160,13 +198,13 @@ func child(n *node.Node, name string) *node.Node {
 	return nil
 }
 
-func service(s types.ServiceConfig, project *types.Project, at map[string]int) Service {
-	out := Service{Name: s.Name, Image: s.Image, User: s.User, Groups: s.GroupAdd, Line: at["image"], UserLine: at["user"]}
+func container(out Service, c *types.ContainerSpec, w *types.WorkloadSpec, project *types.Project, at map[string]int) Service {
+	out.Image, out.User, out.Groups, out.Line, out.UserLine = c.Image, c.User, c.GroupAdd, at["image"], at["user"]
 	if out.Line == 0 {
 		out.Line = at[""]
 	}
-	out.Command = slices.Concat([]string(s.Entrypoint), []string(s.Command))
-	if b := s.Build; b != nil {
+	out.Command = slices.Concat([]string(c.Entrypoint), []string(c.Command))
+	if b := w.Build; b != nil {
 		out.Build = &Build{Context: b.Context, Dockerfile: b.Dockerfile, Inline: b.DockerfileInline, Target: b.Target, Args: map[string]string{}}
 		for name, value := range b.Args {
 			if value != nil {
@@ -174,28 +212,26 @@ func service(s types.ServiceConfig, project *types.Project, at map[string]int) S
 			}
 		}
 	}
-	for _, v := range s.Volumes {
-		if v.Source != "" && (v.Type == types.VolumeTypeVolume || v.Type == types.VolumeTypeBind) {
-			out.Mounts = append(out.Mounts, Mount{v.Source, v.Target, v.Type == types.VolumeTypeBind, v.ReadOnly})
+	out.Mounts = mounts(c)
+	for _, from := range c.VolumesFrom {
+		name, mode, _ := strings.Cut(from, ":")
+		other := project.Services[name] // of a container that is not a service's nothing is known
+		for _, m := range mounts(&other.ContainerSpec) {
+			m.ReadOnly = m.ReadOnly || mode == "ro"
+			out.Mounts = append(out.Mounts, m)
 		}
 	}
-	out.HostNetwork = s.NetworkMode == "host"
-	out.Ports = s.Expose
-	if h := s.HealthCheck; h != nil && !h.Disable {
+	out.HostNetwork = c.NetworkMode == "host"
+	out.Ports = w.Expose
+	if h := w.HealthCheck; h != nil && !h.Disable {
 		out.Probe, out.ProbeLine = h.Test, at["healthcheck"]
 	}
-	for _, h := range s.PostStart {
-		out.Hooks = append(out.Hooks, Hook{"post_start", h.User, h.Command})
-	}
-	for _, h := range s.PreStop {
-		out.Hooks = append(out.Hooks, Hook{"pre_stop", h.User, h.Command})
-	}
-	for _, secret := range s.Secrets {
+	for _, secret := range c.Secrets {
 		from, ok := project.Secrets[secret.Source]
 		if !ok || bool(from.External) {
 			continue
 		}
-		one := Secret{Name: secret.Source, UID: secret.UID, File: from.File}
+		one := Secret{Name: secret.Source, UID: secret.UID, GID: secret.GID, File: from.File}
 		if secret.Mode != nil {
 			mode := int64(*secret.Mode)
 			one.Mode = &mode
@@ -203,4 +239,13 @@ func service(s types.ServiceConfig, project *types.Project, at map[string]int) S
 		out.Secrets = append(out.Secrets, one)
 	}
 	return out
+}
+
+func mounts(c *types.ContainerSpec) (all []Mount) {
+	for _, v := range c.Volumes {
+		if v.Source != "" && (v.Type == types.VolumeTypeVolume || v.Type == types.VolumeTypeBind) {
+			all = append(all, Mount{v.Source, v.Target, v.Type == types.VolumeTypeBind, v.ReadOnly})
+		}
+	}
+	return all
 }

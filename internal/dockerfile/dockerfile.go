@@ -82,6 +82,10 @@ type Command struct {
 	Line    int
 	User    string // the user that runs it; undefined if the base's user is unknown and no USER came before
 	OnBuild bool
+	// Unsure means that a word of it depends on the unknown environment of the base.
+	Unsure bool
+	// Variables are the variables in the text of a RUN whose values are certain.
+	Variables map[string]string
 }
 
 // Step is one reason for the image's user.
@@ -383,7 +387,11 @@ var notVariables = []string{"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_ST
 
 // do evaluates one instruction.
 func (b *build) do(s *stage, c Command) error {
-	word := func(w string) (string, error) { return b.replaced(w, s.vars) }
+	word := func(w string) (string, error) {
+		done, err := b.replaced(w, s.vars)
+		c.Unsure = c.Unsure || err == nil && len(b.unsure(s, w)) > 0
+		return done, err
+	}
 	written := ""
 	if user, ok := c.Command.(*instructions.UserCommand); ok {
 		written = user.User
@@ -425,6 +433,8 @@ func (b *build) do(s *stage, c Command) error {
 			s.config.set(kv.Key, kv.Value)
 			s.keep(kv.Key, unsure[n])
 		}
+	case *instructions.RunCommand:
+		c.Variables = s.named(cmd)
 	case *instructions.UserCommand:
 		s.image.User, s.image.Known = cmd.User, true
 		text := "USER " + written
@@ -447,6 +457,36 @@ func (b *build) do(s *stage, c Command) error {
 	}
 	s.image.Commands = append(s.image.Commands, c)
 	return nil
+}
+
+// Limits for the variables of a RUN, as the Dockerfile is not trusted.
+const (
+	maxNamed     = 64
+	maxNamedSize = 4096 // bytes of a value: PATH_MAX
+)
+
+// isNamed matches a variable in a shell's text.
+var isNamed = regexp.MustCompile(`\$\{?([A-Za-z_]\w*)`)
+
+// named returns the variables in a RUN, with the values that they have in the build.
+func (s *stage) named(run *instructions.RunCommand) map[string]string {
+	texts := run.CmdLine
+	for _, f := range run.Files {
+		texts = append(texts[:len(texts):len(texts)], f.Data)
+	}
+	var all map[string]string
+	for _, text := range texts {
+		for _, m := range isNamed.FindAllStringSubmatch(text, maxNamed) {
+			value, ok := s.vars.Get(m[1])
+			if ok && !s.unsure[m[1]] && len(value) <= maxNamedSize && len(all) < maxNamed {
+				if all == nil {
+					all = map[string]string{}
+				}
+				all[m[1]] = value
+			}
+		}
+	}
+	return all
 }
 
 // arg evaluates ARG. The value comes from the command line, else from the instruction, else from an ARG before the first

@@ -137,7 +137,9 @@ func TestLayers(t *testing.T) {
 		"a directory covers a file":  {[]string{"a/su/ 0:0 0755"}, "/a 1:1 0700; /a/b 2:2 0755; /a/b/su2 0:0 4755; /a/su 0:0 0755"},
 		"a directory has others":     {[]string{"a/ 9:9 0711"}, "/a 9:9 0711; /a/b 2:2 0755; /a/b/su2 0:0 4755; /a/su 0:0 4755"},
 		"through a link":             {[]string{"link/c/ 3:3 0755"}, "/a 1:1 0700; /a/b 2:2 0755; /a/b/su2 0:0 4755; /a/c 3:3 0755; /a/su 0:0 4755"},
-		"a hard link to a privilege": {[]string{"d => a/su"}, "/a 1:1 0700; /a/b 2:2 0755; /a/b/su2 0:0 4755; /a/su 0:0 4755; /d 0:0 4755"},
+		"a hard link to a privilege": {[]string{"d => a/su 0:0 4755"}, "/a 1:1 0700; /a/b 2:2 0755; /a/b/su2 0:0 4755; /a/su 0:0 4755; /d 0:0 4755"},
+		"a hard link that changes":   {[]string{"d => a/su 3:3 0755"}, "/a 1:1 0700; /a/b 2:2 0755; /a/b/su2 0:0 4755; /a/su 3:3 0755"},
+		"a hard link that gives":     {[]string{"a/x 0:0 0755", "d => a/x 0:0 4755"}, "/a 1:1 0700; /a/b 2:2 0755; /a/b/su2 0:0 4755; /a/su 0:0 4755; /a/x 0:0 4755; /d 0:0 4755"},
 		"AUFS' own":                  {[]string{"a/.wh..wh.plnk"}, "/a 1:1 0700; /a/b 2:2 0755; /a/b/su2 0:0 4755; /a/su 0:0 4755"},
 		"a whiteout of nothing":      {[]string{"no/.wh.x", "a/.wh.none", ".wh.none"}, "/a 1:1 0700; /a/b 2:2 0755; /a/b/su2 0:0 4755; /a/su 0:0 4755"},
 	} {

@@ -133,12 +133,20 @@ func (t *Tree) entry(layer int, h header, content io.Reader) error {
 	case tar.TypeSymlink:
 		e.Link = h.link
 	case tar.TypeLink:
-		old := t.at(path.Clean("/"+h.link), 0)
-		if old == nil {
-			e.Type = tar.TypeReg // of something that matters to nobody
+		// Both names are of one file, which gets the owner, mode and capabilities of the later header (containerd, pkg/archive;
+		// Docker's is the same): a link can make a setuid program of a file.
+		target := path.Clean("/" + h.link)
+		old := t.at(target, 0)
+		if old == nil { // of one that mattered to nobody so far
+			e.Type, e.Size = tar.TypeReg, 0
+			if err := t.linked(layer, target, &e); err != nil {
+				return err
+			}
 			break
 		}
-		e = old.Entry
+		if e.Type, e.Size, e.Link, e.Text = old.Type, old.Size, old.Link, old.Text; old.Type == tar.TypeReg {
+			old.Entry = e
+		}
 	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
 		e.Type = tar.TypeReg
 		if err := t.read(&e, base, content); err != nil {
@@ -156,6 +164,19 @@ func (t *Tree) entry(layer int, h header, content io.Reader) error {
 		return nil
 	}
 	return t.put(layer, parent, base, e)
+}
+
+// linked keeps a file that came to matter by a link to it.
+func (t *Tree) linked(layer int, p string, e *Entry) error {
+	dir, base := path.Split(p)
+	if !t.matters(p, e) || strings.Count(p, "/") > maxDepth {
+		return nil
+	}
+	parent, err := t.directory(layer, dir)
+	if err != nil {
+		return err
+	}
+	return t.put(layer, parent, base, *e)
 }
 
 // matters says that a regular file is one that somebody may ask about: it has a privilege, text that was kept, an owner, or bits that
@@ -294,7 +315,14 @@ func (t *Tree) at(p string, links int) *node {
 }
 
 // find is at, and where that is.
-func (t *Tree) find(p string, links int) (n *node, where string) {
+func (t *Tree) find(p string, links int) (n *node, where string) { return t.search(p, links, nil) }
+
+// Through are the directories that are searched on the way to a path, those that links lead through included.
+func (t *Tree) Through(p string, each func(where string, dir *Entry)) {
+	t.search(p, 0, func(n *node, names []string) { each("/"+strings.Join(names, "/"), &n.Entry) })
+}
+
+func (t *Tree) search(p string, links int, searched func(dir *node, names []string)) (n *node, where string) {
 	way, names := []*node{t.root}, []string{}
 	rest := strings.FieldsFunc(p, func(r rune) bool { return r == '/' })
 	for steps := 0; len(rest) > 0; steps++ {
@@ -311,6 +339,9 @@ func (t *Tree) find(p string, links int) (n *node, where string) {
 				way, names = way[:len(way)-1], names[:len(names)-1]
 			}
 			continue
+		}
+		if searched != nil {
+			searched(way[len(way)-1], names)
 		}
 		next := way[len(way)-1].children[part]
 		switch {

@@ -43,11 +43,11 @@ func Read(text string) User {
 	}
 	u := User{Group: group}
 	if colon && group != "" {
-		gid, number, ok := id(group)
+		_, number, ok := id(group)
 		if number && !ok {
 			return User{Kind: Invalid, Why: "its gid is none from 0 to 2147483647"}
 		}
-		u.RootGroup = number && gid == 0 || group == "root"
+		u.RootGroup = IsRootGroup(group)
 		if !number && !isName(group) {
 			return User{Kind: Invalid, Why: "its group is neither a number nor a name"}
 		}
@@ -68,6 +68,12 @@ func Read(text string) User {
 		u.Kind, u.Name = Name, user
 	}
 	return u
+}
+
+// IsRootGroup says that a group is root's, in any spelling.
+func IsRootGroup(text string) bool {
+	gid, number, ok := id(text)
+	return number && ok && gid == 0 || text == "root"
 }
 
 // GID returns the primary group if it is a number. Names take the image's accounts.

@@ -15,7 +15,8 @@ import (
 )
 
 // Layer is an archive of files that are described, a line each: PATH UID:GID MODE, with a slash behind the path of a directory, and the
-// text behind a colon; PATH -> TARGET for a symbolic link, PATH => TARGET for a hard one; and "caps" behind the mode for capabilities.
+// text behind a colon; PATH -> TARGET for a symbolic link, PATH => TARGET UID:GID MODE for a hard one; and "caps" behind the mode for
+// capabilities.
 // In the text, \n begins a line.
 func Layer(t testing.TB, lines ...string) []byte {
 	t.Helper()
@@ -28,16 +29,17 @@ func Layer(t testing.TB, lines ...string) []byte {
 		switch {
 		case len(words) == 3 && words[1] == "->":
 			h.Typeflag, h.Linkname, h.Mode = tar.TypeSymlink, words[2], 0o777
-		case len(words) == 3 && words[1] == "=>":
+		case len(words) >= 3 && words[1] == "=>":
 			h.Typeflag, h.Linkname = tar.TypeLink, strings.TrimPrefix(words[2], "/")
+			words = append(words[:1], words[3:]...)
 		case strings.HasSuffix(words[0], "/"):
 			h.Typeflag, h.Mode = tar.TypeDir, 0o755
 		}
-		if len(words) > 1 && h.Linkname == "" {
+		if len(words) > 1 && h.Typeflag != tar.TypeSymlink {
 			uid, gid, _ := strings.Cut(words[1], ":")
 			h.Uid, h.Gid = number(t, uid, 10), number(t, gid, 10)
 		}
-		if len(words) > 2 && h.Linkname == "" {
+		if len(words) > 2 && h.Typeflag != tar.TypeSymlink {
 			h.Mode = int64(number(t, words[2], 8))
 		}
 		if len(words) > 3 && words[3] == "caps" {

@@ -5,17 +5,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"github.com/containerd/containerd/v2/core/containers"
-	"github.com/containerd/containerd/v2/pkg/namespaces"
-	"github.com/containerd/containerd/v2/pkg/oci"
-	"github.com/moby/sys/user"
-	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/nonroot-runc/nonroot-runc/test/dockerfiles/readers"
 )
 
 type account struct {
@@ -62,39 +57,10 @@ func run(file string) error {
 		}
 		answers[name] = map[string][2]string{}
 		for _, u := range all.Users {
-			answers[name][u] = [2]string{docker(root, u), containerd(root, u)}
+			answers[name][u] = [2]string{readers.Docker(root, u), readers.Containerd(root, u)}
 		}
 	}
 	out := json.NewEncoder(os.Stdout)
 	out.SetIndent("", "  ")
 	return out.Encode(answers)
-}
-
-const never = "never"
-
-func id(uid, gid uint32) string {
-	if uid > 1<<31-1 || gid > 1<<31-1 { // runc, libcontainer: "cannot be negative", and int32
-		return never
-	}
-	return fmt.Sprintf("%d:%d", uid, gid)
-}
-
-func docker(root, text string) string {
-	u, err := user.GetExecUserPath(text, nil, filepath.Join(root, "etc/passwd"), filepath.Join(root, "etc/group"))
-	if err != nil {
-		return never
-	}
-	return id(uint32(u.Uid), uint32(u.Gid))
-}
-
-func containerd(root, text string) string {
-	if text == "" { // as WithImageConfigArgs has it, which needs a content store
-		return id(0, 0)
-	}
-	s := &specs.Spec{Root: &specs.Root{Path: root}, Process: &specs.Process{}, Linux: &specs.Linux{}}
-	ctx := namespaces.WithNamespace(context.Background(), "test")
-	if err := oci.WithUser(text)(ctx, nil, &containers.Container{}, s); err != nil {
-		return never
-	}
-	return id(s.Process.User.UID, s.Process.User.GID)
 }
