@@ -53,7 +53,7 @@ type box struct {
 	result *Result
 }
 
-// maxSource is how long a line may be that is shown: many engines write config.json as one line.
+// maxSource limits the lines that are shown, in bytes. Many engines write config.json as one line, and many tools manifests.
 const maxSource = 400
 
 // found makes a finding at a value of config.json, given as a JSON pointer (RFC 6901); "": at none.

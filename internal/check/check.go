@@ -130,7 +130,7 @@ type Options struct {
 // Dockerfile checks the text of one.
 func Dockerfile(name string, text []byte, o Options) Result {
 	r := Result{File: name, Findings: []Finding{}}
-	in := &source{file: name, lines: strings.Split(string(text), "\n")}
+	in := &source{file: name, lines: strings.Split(string(text), "\n"), whole: true}
 	image, err := evaluate(text, o.Build)
 	if err != nil {
 		r.Verdict = Invalid
@@ -249,6 +249,7 @@ func under(user imageuser.User, o Options) string {
 type source struct {
 	file  string
 	lines []string
+	whole bool // lines are shown however long they are: BuildKit limits those of a Dockerfile
 }
 
 // finding makes one, with a caret below the word in the line, if it stands there.
@@ -258,7 +259,11 @@ func (s *source) finding(k kind, line int, word, why string) Finding {
 		f.Line = 0
 		return f
 	}
-	f.Source = strings.TrimRight(s.lines[line-1], "\r")
+	text := strings.TrimRight(s.lines[line-1], "\r")
+	if len(text) > maxSource && !s.whole {
+		return f
+	}
+	f.Source = text
 	if at := strings.Index(f.Source, word); word != "" && at >= 0 {
 		f.Column, f.Length = at+1, len(word)
 	}

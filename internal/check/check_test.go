@@ -830,6 +830,26 @@ func TestCompose(t *testing.T) {
 	}
 }
 
+// TestLongLines: of a line that is too long to read, findings have the number alone.
+func TestLongLines(t *testing.T) {
+	long := strings.Repeat("x", 4000)
+	for _, all := range [][]Result{
+		Compose("compose.yaml", []byte("services: {a: {image: "+long+", user: '0'}}\n"), Options{}, ComposeOptions{Dir: t.TempDir()}),
+		Manifests("pod.yaml", []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: a\n    image: "+long+"\n"), Options{}),
+	} {
+		for _, r := range all {
+			for _, f := range r.Findings {
+				if f.Line == 0 || f.Source != "" || f.Column != 0 {
+					t.Errorf("%+v", f)
+				}
+			}
+			if len(r.Findings) == 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+}
+
 // TestShare: services of root's that share a volume are one user by the policy's identity, and by a range that the project has one id of.
 func TestShare(t *testing.T) {
 	const text = "services:\n  a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}\nvolumes: {data: {}}\n"

@@ -3,6 +3,7 @@
 package compose
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -28,6 +29,15 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// list writes numbers into a text, with commas between.
+func list(n int, format string) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(format, i)
+	}
+	return strings.Join(all, ",")
+}
+
 // TestBounds: what is made to cost much ends at once, and nothing is fetched.
 func TestBounds(t *testing.T) {
 	bomb := "x-a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
@@ -40,6 +50,10 @@ func TestBounds(t *testing.T) {
 		"bytes":      "services:\n" + strings.Repeat("# x\n", MaxBytes/4),
 		"anchors":    "services: {a: {image: x}}\n" + bomb,
 		"depth":      "services: {a: {image: x, labels: " + strings.Repeat("[", 20000) + "}}\n",
+		"extends":    "services:\n  b: {image: x, environment: {" + list(5000, "E%d: y") + "}}\n" + strings.ReplaceAll(list(300, "  s%d: {extends: b}"), ",", "\n") + "\n",
+		"pre_start":  "services:\n  b: {image: x, environment: {" + list(5000, "E%d: y") + "}, pre_start: [" + list(100, "{command: c%d}") + "]}\n",
+		"both":       "services:\n  b: {image: x, pre_start: [" + list(100, "{command: c%d}") + "]}\n" + strings.ReplaceAll(list(1000, "  s%d: {extends: b}"), ",", "\n") + "\n",
+		"merges":     "x-e: &e {" + list(1000, "E%d: y") + "}\nservices:\n" + strings.ReplaceAll(strings.ReplaceAll(list(300, "  s%d: {image: x; environment: {<<: *e}}"), ",", "\n"), ";", ",") + "\n",
 		"a far file": "include: [https://example.org/x.yaml]\nservices: {a: {image: x}}\n",
 		"a far one":  "services: {a: {extends: {file: 'https://example.org/x.git', service: x}}}\n",
 	} {
