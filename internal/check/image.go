@@ -188,8 +188,9 @@ func (p *picture) starts() {
 		p.found(capability, "the image's program %s has file capabilities, which give nothing under nonroot-runc", quote.Value(at))
 	}
 	if p.result.Verdict == NonRoot {
-		if why := p.closed(unix.X_OK, at, &e); why != "" {
+		if why, behind := p.closed(unix.X_OK, at, &e); why != "" {
 			p.found(closedProg, "%s, and the image runs as %s", why, p.one())
+			p.letIn(behind)
 		}
 	}
 }
@@ -211,7 +212,7 @@ func (p *picture) writes(args []string, e *imagefile.Entry) {
 			continue
 		}
 		if where, dir, ok := p.above(w.Path); ok && dir.Type == tar.TypeDir && !slices.Contains(said, where) {
-			if why := p.closed(unix.W_OK|unix.X_OK, where, &dir); why != "" {
+			if why, _ := p.closed(unix.W_OK|unix.X_OK, where, &dir); why != "" {
 				said = append(said, where)
 				p.found(directoryOfRoot, "%s makes %s as %s, and %s", by, quote.Value(w.Path), p.one(), why)
 			}
@@ -246,8 +247,9 @@ func (p *picture) health() {
 	if why, _, ok := unhealthy(against); ok {
 		p.found(healthCheck, "the health check %s", why)
 	} else if there && p.result.Verdict == NonRoot {
-		if why := p.closed(unix.X_OK, at, &e); why != "" {
+		if why, behind := p.closed(unix.X_OK, at, &e); why != "" {
 			p.found(healthCheck, "the health check runs %s: %s, and the image runs as %s", quote.Value(args[0]), why, p.one())
+			p.letIn(behind)
 		}
 	}
 }
@@ -316,17 +318,26 @@ func (p *picture) may(right uint32, e *imagefile.Entry) bool {
 	return rootfs.May(right, stat(e), who.UID, gids)
 }
 
-// closed says what keeps the image's user from a right to a path: the file there, or a directory on the way to it. It is "" if nothing does.
-func (p *picture) closed(right uint32, at string, e *imagefile.Entry) (why string) {
+// closed says what keeps the image's user from a right to a path: the file there, or the directory behind which it is. Why is "" if nothing
+// does.
+func (p *picture) closed(right uint32, at string, e *imagefile.Entry) (why, behind string) {
 	p.Tree.Through(at, func(where string, dir *imagefile.Entry) {
 		if why == "" && dir.Type == tar.TypeDir && !p.may(unix.X_OK, dir) {
+			behind = where
 			why = fmt.Sprintf("%s is behind %s, which is %d:%d with mode %04o", quote.Value(at), quote.Value(where), dir.UID, dir.GID, dir.Mode&0o7777)
 		}
 	})
 	if why == "" && !p.may(right, e) {
 		why = fmt.Sprintf("%s is %d:%d with mode %04o", quote.Value(at), e.UID, e.GID, e.Mode&0o7777)
 	}
-	return why
+	return why, behind
+}
+
+// letIn has the last finding advise to open the directory that is in the way.
+func (p *picture) letIn(behind string) {
+	if behind != "" {
+		p.result.Findings[len(p.result.Findings)-1].Do = "let the image's user into " + quote.Value(behind) + " (mode 0755), or give it to them"
+	}
 }
 
 // places are where a program writes that is not root: volumes, its home and its working directory.
@@ -343,14 +354,18 @@ func (p *picture) places() {
 	for _, dir := range volumes {
 		if e, ok := p.Tree.At(dir); !ok {
 			p.found(volumeOfRoot, "the image has no directory %s, so that a new volume there is root's", quote.Value(dir))
-		} else if why := p.closed(write, dir, &e); e.Type == tar.TypeDir && why != "" {
+		} else if why, behind := p.closed(write, dir, &e); e.Type == tar.TypeDir && why != "" {
 			p.found(volumeOfRoot, "%s, so that a new volume there is not for %s to write", why, p.one())
+			p.letIn(behind)
 		}
 	}
 	var closed []string
 	for _, dir := range []string{"/tmp", p.Config.Config.WorkingDir, p.home()} {
 		e, ok := p.Tree.At(dir)
-		if dir != "" && dir != "/" && ok && e.Type == tar.TypeDir && p.closed(write, dir, &e) != "" && !slices.Contains(closed, dir) {
+		if !ok || dir == "" || dir == "/" || e.Type != tar.TypeDir || slices.Contains(closed, dir) {
+			continue
+		}
+		if why, _ := p.closed(write, dir, &e); why != "" {
 			closed = append(closed, dir)
 		}
 	}
