@@ -112,7 +112,7 @@ type walk struct {
 // render them.
 func (w *walk) yaml(dir, name string) {
 	text, ok := head(name, manifest.MaxBytes)
-	if !ok || !manifest.Is([]byte(text)) {
+	if !ok || !manifest.Is([]byte(text)) || manifest.IsOther([]byte(text)) {
 		return
 	}
 	for at := dir; len(at) > 1; at = filepath.Dir(at) {
