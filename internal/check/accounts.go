@@ -12,10 +12,14 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// passwd is where engines look users up.
-const passwd = "/etc/passwd"
+// Where engines look users and groups up.
+const (
+	passwd = "/etc/passwd"
+	groups = "/etc/group"
+)
 
 // isRootsToo reports whether the build makes an account of that name with root's uid, by useradd and the like, or by an entry in
 // passwd. The last instruction that sets its uid counts.
@@ -57,7 +61,7 @@ func (i *inspection) copiedPasswd(one *instructions.CopyCommand, c dockerfile.Co
 		}
 	}
 	from := copied{c, one.SourcePaths, dest, one.Chmod, one.Chown, one.From != ""}
-	if from.stage || !strings.HasPrefix(passwd, strings.TrimSuffix(dest, "/")) {
+	if from.stage || !links.Within(dest, passwd) {
 		return "", false
 	}
 	for _, name := range from.sources(passwd) {

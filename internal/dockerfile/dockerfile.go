@@ -122,6 +122,22 @@ func Is(text []byte) bool {
 	return err == nil && len(stages) > 0
 }
 
+// Instructions returns the text of each instruction of a file, with its heredocs; nil: the file can't be parsed.
+func Instructions(text []byte) (all []string) {
+	file, err := parser.Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil
+	}
+	for _, node := range file.AST.Children {
+		one := node.Original
+		for _, doc := range node.Heredocs {
+			one += "\n" + doc.Content
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
 // Evaluate returns the image that a build of the file would produce. Errors are of type *unread.Error.
 func Evaluate(text []byte, o Options) (*Image, error) {
 	if len(text) > MaxBytes {
