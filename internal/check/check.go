@@ -149,7 +149,7 @@ func Dockerfile(name string, text []byte, o Options) Result {
 		r.Steps = append(r.Steps, Step(s))
 	}
 	user := imageuser.Read(image.User)
-	r.Verdict = verdict(image, user)
+	r.Verdict = verdict(image, user, o.Context)
 	ignores := inDockerfile(in.lines, image.Spans)
 	if r.Verdict == Windows {
 		return r
@@ -169,7 +169,7 @@ func Dockerfile(name string, text []byte, o Options) Result {
 // may still say who that runs as: the image is root's, or no build ends.
 func evaluate(text []byte, o dockerfile.Options) (*dockerfile.Image, error) {
 	image, err := dockerfile.Evaluate(text, o)
-	if err != nil || image.Known || image.Windows {
+	if err != nil || image.Known || image.Windows || image.Frontend != "" {
 		return image, err
 	}
 	isUser := func(c dockerfile.Command) bool { _, ok := c.Command.(*instructions.UserCommand); return ok }
@@ -206,7 +206,7 @@ func passes(run *instructions.RunCommand, byShell, errexit bool) (name string, o
 	return "", false
 }
 
-func verdict(image *dockerfile.Image, user imageuser.User) Verdict {
+func verdict(image *dockerfile.Image, user imageuser.User, context func(string) (string, bool)) Verdict {
 	switch {
 	case image.Windows:
 		return Windows
@@ -216,7 +216,7 @@ func verdict(image *dockerfile.Image, user imageuser.User) Verdict {
 		return Root
 	case user.Kind == imageuser.Invalid, user.Kind == imageuser.Name && image.Empty && !copiesAccounts(image):
 		return Never
-	case user.Kind == imageuser.Name && isRootsToo(image, user.Name):
+	case user.Kind == imageuser.Name && (&inspection{image: image, context: context}).isRootsToo(user.Name):
 		return Root
 	}
 	return NonRoot

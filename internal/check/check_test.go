@@ -134,14 +134,43 @@ func TestVerdicts(t *testing.T) {
 		"FROM known:rooted":     Root,
 		"FROM known\nUSER 0":    Root,
 		"FROM debian\nUSER app": NonRoot,
-		"FROM debian\nRUN useradd -o -u 0 app\nUSER app":     Root,
-		"FROM debian\nRUN useradd -u 10 app\nUSER app":       NonRoot,
-		"FROM debian\nUSER app # comment":                    Never,
-		"FROM debian\nUSER 1:1:1":                            Never,
-		"FROM scratch\nUSER app":                             Never,
-		"FROM scratch\nCOPY passwd /etc/passwd\nUSER app":    NonRoot,
-		"FROM scratch\nUSER 65532":                           NonRoot,
-		"FROM mcr.microsoft.com/windows/nanoserver:ltsc2022": Windows,
+		"FROM debian\nRUN useradd -o -u 0 app\nUSER app":                                     Root,
+		"FROM debian\nRUN useradd -u 10 app\nUSER app":                                       NonRoot,
+		"FROM debian\nRUN useradd -ou0 app\nUSER app":                                        Root,
+		"FROM debian\nRUN useradd -ou 00 app\nUSER app":                                      Root,
+		"FROM debian\nRUN useradd -o -u \"0\" app\nUSER app":                                 Root,
+		"FROM debian\nRUN useradd --uid='0' -o app\nUSER app:5":                              Root,
+		"FROM debian\nRUN [\"useradd\", \"-o\", \"-u\", \"0\", \"app\"]\nUSER app":           Root,
+		"FROM debian\nARG ID=0\nRUN useradd -o -u $ID app\nUSER app":                         Root,
+		"FROM debian\nARG ID=0\nENV ID=7\nRUN useradd -o -u ${ID} app\nUSER app":             NonRoot,
+		"FROM debian\nARG N=app\nRUN ID=0; useradd -o -u $ID $N\nUSER $N":                    Root,
+		"FROM debian\nRUN useradd -o -u 0 app && usermod -u 7 app\nUSER app":                 NonRoot,
+		"FROM debian\nRUN useradd -u 7 app; usermod -o -u 0 app\nUSER app":                   Root,
+		"FROM debian\nRUN useradd -u 7 -g 0 app\nUSER app":                                   NonRoot,
+		"FROM debian\nRUN echo 'app:x:0:0::/:/bin/sh' >> /etc/passwd\nUSER app":              Root,
+		"FROM debian\nRUN echo 'app:x::0::/:/bin/sh' >> /etc/passwd\nUSER app":               Root,
+		"FROM debian\nRUN echo 'app:x:10:0::/:/bin/sh' >> /etc/passwd\nUSER app":             NonRoot,
+		"FROM debian\nRUN echo 'myapp:x:0:0::/:/bin/sh' >> /etc/passwd\nUSER app":            NonRoot,
+		"FROM debian\nRUN echo 'app:x:0:' >> /etc/group\nUSER app":                           NonRoot,
+		"FROM debian\nRUN cat >>/etc/passwd <<EOF\napp:x:0:0::/:\nEOF\nUSER app":             Root,
+		"FROM debian\nRUN <<EOF\necho app:x:0:0::/: >>/etc/passwd\nEOF\nUSER app":            Root,
+		"FROM debian\nRUN sed -i 's/^app:x:[0-9]*/app:x:0/' /etc/passwd\nUSER app":           Root,
+		"FROM debian\nRUN sed -i 's/^app:x:[0-9]*:/app:x:7:/' /etc/passwd\nUSER app":         NonRoot,
+		"FROM debian\nCOPY <<EOF /etc/passwd\nroot:x:0:0::/:\napp:x:00:5::/:\nEOF\nUSER app": Root,
+		"FROM debian\nCOPY <<passwd /etc/\nroot:x:0:0::/:\napp:x:no:5::/:\npasswd\nUSER app": Root,
+		"FROM debian\nCOPY <<EOF /etc/passwd\nroot:x:0:0::/:\napp:x:7:0::/:\nEOF\nUSER app":  NonRoot,
+		"# syntax=example.org/other\nFROM debian\nUSER 5:5":                                  Unknown,
+		"# syntax=example.org/other\nINCLUDE x\n":                                            Unknown,
+		"// syntax=example.org/docker/dockerfile:1\nUSER 5:5":                                Unknown,
+		"# syntax=docker/dockerfile-upstream:master\nFROM debian\nUSER 5:5":                  NonRoot,
+		"# syntax = docker.io/docker/dockerfile:1.7-labs\nFROM debian\nUSER 5:5":             NonRoot,
+		"FROM debian\n# syntax=example.org/other\nUSER 5:5":                                  NonRoot,
+		"FROM debian\nUSER app # comment":                                                    Never,
+		"FROM debian\nUSER 1:1:1":                                                            Never,
+		"FROM scratch\nUSER app":                                                             Never,
+		"FROM scratch\nCOPY passwd /etc/passwd\nUSER app":                                    NonRoot,
+		"FROM scratch\nUSER 65532":                                                           NonRoot,
+		"FROM mcr.microsoft.com/windows/nanoserver:ltsc2022":                                 Windows,
 		"FRM debian": Invalid,
 		"":           Invalid,
 	} {
@@ -151,6 +180,27 @@ func TestVerdicts(t *testing.T) {
 		}
 		if bad := want != NonRoot && want != Windows; bad != slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity.AtLeast(Warning) && f.ID != rootGroup.ID }) {
 			t.Errorf("%q: %s, and %q", text, want, idsOf(r))
+		}
+	}
+}
+
+// TestCopiedAccounts: a passwd of the build context says who a name is.
+func TestCopiedAccounts(t *testing.T) {
+	for text, want := range map[string]Verdict{
+		"COPY accounts/passwd /etc/passwd\nUSER rooted": Root, "COPY accounts/passwd /etc/\nUSER rooted": Root, "COPY accounts /etc\nUSER rooted": Root,
+		"COPY accounts/passwd /etc/passwd\nUSER app": NonRoot, "COPY accounts/passwd /etc/passwd.bak\nUSER rooted": NonRoot,
+		"COPY accounts/passwd /etc/passwd\nRUN usermod -u 5 rooted\nUSER rooted": NonRoot,
+	} {
+		for _, base := range []string{"scratch", "debian:12"} {
+			if base == "scratch" && strings.Contains(text, "RUN") {
+				continue
+			}
+			r := Dockerfile("Dockerfile", []byte("FROM "+base+"\n"+text), Options{Build: dockerfile.Options{Base: Bases(nil)}, Context: func(name string) (string, bool) {
+				return "root:x:0:0::/:/bin/sh\nrooted:x:0:5::/:\napp:x:5:5::/:\n", name == "accounts/passwd"
+			}})
+			if r.Verdict != want && !(base == "scratch" && want == NonRoot && r.Verdict == Never) {
+				t.Errorf("%s, %q: %s, want %s", base, text, r.Verdict, want)
+			}
 		}
 	}
 }
@@ -380,6 +430,24 @@ func TestBoundsOfBuilds(t *testing.T) {
 		if r.Verdict != NonRoot || len(r.Findings) > most || asked > maxLooked {
 			t.Errorf("%.50q: %s, %d findings, %d times asked", text, r.Verdict, len(r.Findings), asked)
 		}
+	}
+}
+
+// TestBoundsOfAccounts: variables of the file can't make more than a bounded text.
+func TestBoundsOfAccounts(t *testing.T) {
+	begin := time.Now()
+	for _, text := range []string{
+		"ENV A=" + strings.Repeat("x", 60000) + "\n" + strings.Repeat("RUN useradd $A /etc/passwd\n", 15000),
+		"RUN A=xx" + strings.Repeat(";A=$A$A", 5000) + ";useradd $A",
+		"ENV A=x\nRUN " + strings.Repeat("$A", 20000) + " /etc/passwd " + strings.Repeat("app:x:", 2000),
+		strings.Repeat("ARG A\nENV A=1\n", 9000) + "RUN useradd app",
+	} {
+		if r := checked("FROM debian\n"+text+"\nUSER app\n", nil); r.Verdict != NonRoot {
+			t.Errorf("%.50q: %s: %+v", text, r.Verdict, r.Findings)
+		}
+	}
+	if took := time.Since(begin); took > time.Minute {
+		t.Errorf("it took %s", took)
 	}
 }
 
@@ -931,17 +999,29 @@ func TestFix(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "5:5", "rooted": ""})}}
 	const debian, alpine, number = "RUN groupadd --gid 10001 app && useradd --system --uid 10001 --gid 10001 --no-create-home app\nUSER 10001:10001\n", "RUN addgroup -S -g 10001 app && adduser -S -D -H -u 10001 -G app app\nUSER 10001:10001\n", "USER 10001:10001\n"
 	for text, want := range map[string]string{
-		"FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]":    "FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]\n" + debian,
-		"FROM alpine:3\nCMD [\"a\"]\n":                        "FROM alpine:3\nCMD [\"a\"]\n" + alpine,
-		"FROM scratch\nCOPY a /\nCMD [\"/a\"]\n":              "FROM scratch\nCOPY a /\nCMD [\"/a\"]\n" + number,
-		"FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n":   "FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n" + debian,
-		"FROM debian\nCOPY --chmod=0700 a /a\nCMD [\"/a\"]\n": "FROM debian\nCOPY --chmod=0755 a /a\nCMD [\"/a\"]\n" + debian,
-		"FROM rooted\nCMD [\"a\"]\n":                          "",
-		"FROM debian\nRUN useradd app\n":                      "",
-		"FROM debian\nENTRYPOINT [\"gosu\", \"app\"]\n":       "",
-		"FROM debian\nVOLUME /data\n":                         "",
-		"FROM debian\nSHELL [\"/bin/x\"]\nCMD a\n":            "",
-		"FROM debian\nCOPY <<EOF /x\na\nEOF":                  "",
+		"FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]":                                                          "FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]\n" + debian,
+		"FROM alpine:3\nCMD [\"a\"]\n":                                                                              "FROM alpine:3\nCMD [\"a\"]\n" + alpine,
+		"FROM scratch\nCOPY a /\nCMD [\"/a\"]\n":                                                                    "FROM scratch\nCOPY a /\nCMD [\"/a\"]\n" + number,
+		"FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n":                                                         "FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n" + debian,
+		"FROM debian\nCOPY --chmod=0700 a /a\nCMD [\"/a\"]\n":                                                       "FROM debian\nCOPY --chmod=0755 a /a\nCMD [\"/a\"]\n" + debian,
+		"FROM rooted\nCMD [\"a\"]\n":                                                                                "",
+		"FROM debian\nCMD a \\\n":                                                                                   "",
+		"FROM debian\nCMD a \\":                                                                                     "",
+		"FROM debian\nRUN a \\\n\n# b\n":                                                                            "",
+		"# escape=`\nFROM debian\nRUN a `\n":                                                                        "",
+		"FROM scratch\nCOPY a /\nCMD [\"/a\"] \\\n":                                                                 "",
+		"FROM debian\nRUN groupadd -g 10001 app\n":                                                                  "",
+		"FROM debian\nRUN echo a:x:10001: >>/etc/group\n":                                                           "",
+		"FROM scratch\nCOPY --from=debian /etc/passwd /etc/passwd\nCOPY a /\n":                                      "FROM scratch\nCOPY --from=debian /etc/passwd /etc/passwd\nCOPY a /\n" + number,
+		"FROM debian\nRUN groupadd -g 7 app && useradd -u 6 -g 7 app && adduser app docker\nUSER app\n":             "",
+		"FROM debian\nRUN groupadd -g 7 app && useradd -u 6 -g 7 app && sed -i s/6/8/ /etc/passwd\nUSER app\n":      "",
+		"FROM debian\nRUN groupadd -g 7 app && useradd -u 6 -g 7 app && echo disk:x:6:app >>/etc/group\nUSER app\n": "",
+		"FROM debian\nRUN groupadd -g 7 app && useradd -u 6 -g 7 app\nCOPY group /etc/group\nUSER app\n":            "",
+		"FROM debian\nRUN useradd app\n":                                                                            "",
+		"FROM debian\nENTRYPOINT [\"gosu\", \"app\"]\n":                                                             "",
+		"FROM debian\nVOLUME /data\n":                                                                               "",
+		"FROM debian\nSHELL [\"/bin/x\"]\nCMD a\n":                                                                  "",
+		"FROM debian\nCOPY <<EOF /x\na\nEOF":                                                                        "",
 		"# nonroot-ctl: ignore runs-as-root a demo\nFROM debian\nRUN x\n# nonroot-ctl: ignore runs-as-root a demo\nUSER 0\n": "",
 		"FROM nobody/knows\nCMD [\"a\"]\n": "",
 		"FROM known\nCMD [\"a\"]\n":        "",

@@ -92,8 +92,29 @@ func better(before, after Result) bool {
 	return !slices.ContainsFunc(after.Findings, func(f Finding) bool { return count(after, f.ID) > count(before, f.ID) })
 }
 
-// apply changes the text. It is false where what is to go does not stand there once.
+// apply changes the text. It is false where what is to go does not stand there once, and where another instruction would change, as the
+// last one does if the file ends in the middle of it.
 func (e edit) apply(text []byte) ([]byte, bool) {
+	after, ok := e.put(text)
+	return after, ok && e.keeps(text, after)
+}
+
+// keeps reports whether all instructions are as they were, but for the one that was changed.
+func (e edit) keeps(text, after []byte) bool {
+	was, is := dockerfile.Instructions(text), dockerfile.Instructions(after)
+	if len(is) != len(was)+strings.Count(e.new, "\n") {
+		return false
+	}
+	different := 0
+	for n, one := range was {
+		if is[n] != one {
+			different++
+		}
+	}
+	return different == 0 || different == 1 && e.old != ""
+}
+
+func (e edit) put(text []byte) ([]byte, bool) {
 	lines := strings.SplitAfter(string(text), "\n")
 	if e.old == "" {
 		all := string(text)
@@ -210,19 +231,25 @@ func fixNumber(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool)
 // numbered are the numbers by which a file makes an account and its group. It is false where it gives neither, and where it puts anybody
 // into further groups, which the numbers would leave out.
 func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
-	groups, made := map[string]string{}, 0
+	made, ids := 0, map[string]string{}
 	user, group := "", ""
 	for _, c := range image.Commands {
+		if one, ok := c.Command.(*instructions.CopyCommand); ok && slices.Contains([]string{passwd, groups, path.Dir(groups)}, path.Clean("/"+one.DestPath)) {
+			return 0, 0, false
+		}
 		run, isRun := c.Command.(*instructions.RunCommand)
 		if !isRun {
 			continue
+		}
+		if text := textOf(run.ShellDependantCmdLine); strings.Contains(text, passwd) || strings.Contains(text, groups) {
+			return 0, 0, false // accounts are changed otherwise, too
 		}
 		for _, w := range words(textOf(run.ShellDependantCmdLine)) {
 			tool, last := path.Base(w[0]), w[len(w)-1]
 			number, primary := option(w, "-g", "--gid"), option(w, "-G", "--ingroup")
 			switch tool {
 			case "groupadd", "addgroup":
-				groups[last] = number
+				ids[last] = number
 				if len(w) > 2 && number == "" && !strings.HasPrefix(w[len(w)-2], "-") {
 					return 0, 0, false // an account is put into a group
 				}
@@ -230,6 +257,9 @@ func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 				return 0, 0, false
 			case "useradd", "adduser":
 				if last != name {
+					if slices.Contains(w, name) {
+						return 0, 0, false // it is put into a group
+					}
 					continue
 				}
 				made++
@@ -242,7 +272,7 @@ func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 			}
 		}
 	}
-	if number, ok := groups[group]; ok {
+	if number, ok := ids[group]; ok {
 		group = number
 	}
 	u, g := imageuser.Read(user), imageuser.Read(group)
@@ -280,8 +310,8 @@ func account(text []byte, image *dockerfile.Image, r Result) (instruction, why s
 			return "", fmt.Sprintf("it needs root for what else is found (%s)", k.ID)
 		}
 	}
-	for _, tool := range []string{"useradd", "adduser"} {
-		if strings.Contains(string(text), tool) {
+	for _, tool := range []string{"useradd", "adduser", "groupadd", "addgroup", passwd, groups} {
+		if strings.Contains(string(text), tool) && !(path.IsAbs(tool) && family(image.Base) == "scratch") {
 			return "", fmt.Sprintf("it makes accounts itself (%s), and which of them is meant is not certain: end with USER and its number", tool)
 		}
 	}

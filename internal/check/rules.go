@@ -61,6 +61,8 @@ func (i *inspection) who() []Finding {
 		return []Finding{i.in.finding(k, i.in.lineWith(last.Line, word), word, why)}
 	}
 	switch {
+	case i.verdict == Unknown && i.image.Frontend != "":
+		return found(userUnknown, fmt.Sprintf("the syntax directive has %s read the file, and what that makes of it is not known", quote.Value(i.image.Frontend)))
 	case i.verdict == Unknown:
 		return found(userUnknown, fmt.Sprintf("nothing is known of the image %q, and no USER follows", i.image.Base))
 	case i.verdict == Never && i.user.Kind == imageuser.Invalid:
@@ -736,17 +738,5 @@ func copiesAccounts(image *dockerfile.Image) bool {
 			return true
 		}
 		return false
-	})
-}
-
-// isRootsToo says that the build makes an account of the name with the uid 0 (useradd --non-unique --uid 0).
-func isRootsToo(image *dockerfile.Image, name string) bool {
-	return runsOne(image, func(w []string) bool {
-		tool := path.Base(w[0])
-		if tool != "useradd" && tool != "adduser" && tool != "usermod" || !slices.Contains(w, name) {
-			return false
-		}
-		at := slices.IndexFunc(w, func(a string) bool { return a == "-u" || a == "--uid" })
-		return at > 0 && at+1 < len(w) && imageuser.Read(w[at+1]).Kind == imageuser.Root || slices.Contains(w, "--uid=0") || slices.Contains(w, "-u0")
 	})
 }

@@ -62,8 +62,10 @@ type Image struct {
 	Empty bool // based on scratch, so it has no accounts unless it copies some
 	// Windows images have no root user, and nonroot-runc does not run them.
 	Windows bool
-	Steps   []Step // how User came about, the decisive step first
-	Spans   []Span // all instructions of the file, in every stage
+	// Frontend is the image of another front end than Docker's that the file asks for. What that makes of the file is not known.
+	Frontend string
+	Steps    []Step // how User came about, the decisive step first
+	Spans    []Span // all instructions of the file, in every stage
 	Commands
 }
 
@@ -120,6 +122,22 @@ func Is(text []byte) bool {
 	return err == nil && len(stages) > 0
 }
 
+// Instructions returns the text of each instruction of a file, with its heredocs; nil: the file can't be parsed.
+func Instructions(text []byte) (all []string) {
+	file, err := parser.Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil
+	}
+	for _, node := range file.AST.Children {
+		one := node.Original
+		for _, doc := range node.Heredocs {
+			one += "\n" + doc.Content
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
 // Evaluate returns the image that a build of the file would produce. Errors are of type *unread.Error.
 func Evaluate(text []byte, o Options) (*Image, error) {
 	if len(text) > MaxBytes {
@@ -127,6 +145,9 @@ func Evaluate(text []byte, o Options) (*Image, error) {
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, &unread.Error{Err: errors.New("it is empty")}
+	}
+	if name, line := frontend(text, o); name != "" {
+		return &Image{Frontend: name, Steps: []Step{{line, fmt.Sprintf("the syntax directive has %s read the file, and what that makes of it is not known", quote.Value(name))}}}, nil
 	}
 	file, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
@@ -145,6 +166,27 @@ func Evaluate(text []byte, o Options) (*Image, error) {
 		return nil, err
 	}
 	return image, nil
+}
+
+// frontends are Docker's own, and their mirror.
+var frontends = []string{"docker.io/docker/dockerfile", "docker.io/docker/dockerfile-upstream", "mirror.gcr.io/docker/dockerfile", "mirror.gcr.io/docker/dockerfile-upstream"}
+
+// frontend is the image of another front end that is to read the file, as BuildKit finds it (frontend/dockerfile/builder, Build); "": it is
+// Docker's.
+func frontend(text []byte, o Options) (name string, line int) {
+	name, given := o.Args["BUILDKIT_SYNTAX"]
+	if !given {
+		ref, _, at, ok := parser.DetectSyntax(text)
+		if !ok {
+			return "", 0
+		}
+		name, line = ref, lineOf(at)
+	}
+	name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+	if ref, err := reference.ParseNormalizedNamed(name); err == nil && slices.Contains(frontends, ref.Name()) {
+		return "", 0
+	}
+	return name, line
 }
 
 // evaluate evaluates a parsed file.
@@ -397,7 +439,7 @@ func (b *build) do(s *stage, c Command) error {
 		written = user.User
 	}
 	if arg, ok := c.Command.(*instructions.ArgCommand); ok {
-		return b.arg(s, arg)
+		return b.arg(s, arg, c)
 	}
 	var raw []string // values of ENV, not expanded
 	if env, ok := c.Command.(*instructions.EnvCommand); ok {
@@ -490,8 +532,10 @@ func (s *stage) named(run *instructions.RunCommand) map[string]string {
 }
 
 // arg evaluates ARG. The value comes from the command line, else from the instruction, else from an ARG before the first
-// FROM.
-func (b *build) arg(s *stage, c *instructions.ArgCommand) error {
+// FROM. Those with a value are kept with it.
+func (b *build) arg(s *stage, c *instructions.ArgCommand, line Command) error {
+	known := *c
+	known.Args = nil
 	for _, a := range c.Args {
 		value, unsure := a.Value, false
 		if given, ok := b.options.Args[a.Key]; ok {
@@ -509,7 +553,13 @@ func (b *build) arg(s *stage, c *instructions.ArgCommand) error {
 		if value != nil && !slices.Contains(notVariables, a.Key) {
 			s.vars.set(a.Key, *value)
 			s.keep(a.Key, unsure)
+			if !unsure {
+				known.Args = append(known.Args, instructions.KeyValuePairOptional{Key: a.Key, Value: value})
+			}
 		}
+	}
+	if len(known.Args) > 0 {
+		s.image.Commands = append(s.image.Commands, Command{Command: &known, Line: line.Line, User: s.image.User, OnBuild: line.OnBuild})
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	node "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
@@ -112,18 +113,57 @@ func Is(text []byte) bool {
 	return hasKey(text, "apiVersion") && hasKey(text, "kind")
 }
 
+// hasKey looks for a key at the start of a line, or of a member of a flow mapping.
 func hasKey(text []byte, key string) bool {
-	for line := range bytes.Lines(text) {
-		line = bytes.TrimLeft(line, " \t-{[")
-		line = bytes.TrimLeft(line, `"'`)
-		if rest, ok := bytes.CutPrefix(line, []byte(key)); ok {
-			rest = bytes.TrimLeft(rest, `"' `)
-			if bytes.HasPrefix(rest, []byte(":")) {
-				return true
-			}
+	for at := 0; ; {
+		n := bytes.Index(text[at:], []byte(key))
+		if n < 0 {
+			return false
+		}
+		before, after := text[:at+n], text[at+n+len(key):]
+		at += n + len(key)
+		quoted := bytes.TrimRight(before, `"'`)
+		before = bytes.TrimRight(quoted, " \t")
+		// A byte order mark may be there as well.
+		starts := len(before) == 0 || bytes.IndexByte([]byte("\r\n{[,-\xbf?"), before[len(before)-1]) >= 0
+		after = bytes.TrimLeft(bytes.TrimLeft(after, `"'`), " \t")
+		if starts && bytes.HasPrefix(after, []byte(":")) {
+			return true
 		}
 	}
-	return bytes.Contains(text, []byte(`"`+key+`"`))
+}
+
+// IsOther reports whether a text can be read completely, and has no object of Kubernetes': it only contains the words, such as a
+// workflow that has a manifest in a string.
+func IsOther(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if bytes.HasPrefix(line, []byte("apiVersion:")) {
+			return false // as nearly all manifests have it, which are not parsed twice
+		}
+	}
+	in := node.NewDecoder(bytes.NewReader(text))
+	for {
+		var root node.Node
+		err := in.Decode(&root)
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if err != nil || len(root.Content) != 1 || holds(root.Content[0]) {
+			return false
+		}
+	}
+}
+
+// holds reports whether a document is an object, or a list of objects.
+func holds(n *node.Node) bool {
+	if n.Kind == node.SequenceNode {
+		return slices.ContainsFunc(n.Content, func(c *node.Node) bool { return c.Kind != node.SequenceNode && holds(c) })
+	}
+	api, kind := false, false
+	for i := 0; n.Kind == node.MappingNode && i+1 < len(n.Content); i += 2 {
+		api, kind = api || n.Content[i].Value == "apiVersion", kind || n.Content[i].Value == "kind"
+	}
+	return api && kind
 }
 
 // File is the content of a file.
@@ -143,6 +183,10 @@ func read(text []byte, whole bool) (File, error) {
 	if len(text) > MaxBytes {
 		return File{}, &unread.Error{Err: fmt.Errorf("it has more than %d bytes", MaxBytes)}
 	}
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return File{}, &unread.Error{Line: 1, Err: errors.New("it is UTF-16, in which documents are not told apart\nhint: save it as UTF-8")}
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	r := &reader{whole: whole}
 	for _, d := range documents(text) {
 		r.line = d.line
@@ -186,7 +230,7 @@ type document struct {
 
 // documents splits a file like kubectl, at lines that start with three hyphens.
 func documents(text []byte) (all []document) {
-	if first := bytes.TrimLeft(text, " \t\r\n"); bytes.HasPrefix(first, []byte("{")) {
+	if first := bytes.TrimLeft(text, " \t\r\n"); bytes.HasPrefix(first, []byte("{")) && isJSON(text) {
 		return []document{{text: text}}
 	}
 	n, d := 0, document{}
@@ -228,7 +272,10 @@ func (r *reader) document(d document) error {
 	if len(bytes.TrimSpace(d.text)) == 0 {
 		return nil
 	}
-	if bytes.HasPrefix(bytes.TrimSpace(d.text), []byte("{")) {
+	if bytes.HasPrefix(bytes.TrimSpace(d.text), []byte("{")) && isJSON(d.text) {
+		if err := once(d); err != nil {
+			return err
+		}
 		return r.stream(d.text)
 	}
 	text, err := yaml.YAMLToJSON(d.text)
@@ -238,9 +285,18 @@ func (r *reader) document(d document) error {
 	if len(text) > maxSpread {
 		return &unread.Error{Line: d.line + 1, Err: fmt.Errorf("its anchors make more than %d bytes of it", maxSpread)}
 	}
-	var root node.Node
-	if err := node.Unmarshal(d.text, &root); err != nil {
+	var root, next node.Node
+	in := node.NewDecoder(bytes.NewReader(d.text))
+	if err := in.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
 		return &unread.Error{Line: d.line + lineOf(err), Err: err}
+	}
+	// YAML has more ways to end a document than those that kubectl knows. The API server's library reads the first one only.
+	if err := in.Decode(&next); !errors.Is(err, io.EOF) {
+		line := 0
+		if err == nil {
+			line = next.Line
+		}
+		return &unread.Error{Line: d.line + line, Err: errors.New("another document begins here, without a line of three hyphens, and kubectl passes over it")}
 	}
 	if len(root.Content) == 1 {
 		r.root = root.Content[0]
@@ -250,6 +306,35 @@ func (r *reader) document(d document) error {
 	}
 	defer func() { r.root = nil }()
 	return r.stream(text)
+}
+
+// isJSON reports whether a document that starts with a brace is JSON, or at least no YAML. A flow mapping of YAML starts with one as well.
+func isJSON(text []byte) bool {
+	if bytes.HasPrefix(bytes.TrimLeft(bytes.TrimSpace(text)[1:], " \t\r\n"), []byte(`"`)) {
+		return true
+	}
+	var root node.Node
+	return node.Unmarshal(text, &root) != nil
+}
+
+// once returns an error if a name is twice in one of a JSON document's objects. encoding/json takes the last one.
+func once(d document) error {
+	in := jsontext.NewDecoder(bytes.NewReader(d.text), jsontext.AllowInvalidUTF8(true))
+	for {
+		_, err := in.ReadValue()
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, jsontext.ErrDuplicateName) {
+			return nil // what else is wrong with it is told by who reads it
+		}
+		line, name := 1, ""
+		var at *jsontext.SyntacticError
+		if errors.As(err, &at) {
+			line, name = line+bytes.Count(d.text[:min(int(at.ByteOffset), len(d.text))], []byte("\n")), at.JSONPointer.LastToken()
+		}
+		return &unread.Error{Line: d.line + line, Err: fmt.Errorf("%.100q is there twice, of which readers take one or the other", name)}
+	}
 }
 
 // doubled returns the second of two equal keys of a mapping, or nil. The target of an alias is visited once.
@@ -391,13 +476,14 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 				return err
 			}
 		}
-		if kind == "CustomResourceDefinition" {
+		if kind == "CustomResourceDefinition" && strings.HasPrefix(api, "apiextensions.k8s.io/") {
 			return nil
 		}
 		if err := r.native(v, path, of); err != nil {
 			return err
 		}
 	}
+	var passed []string // keys that were read
 	if argo := strings.HasPrefix(of.api, "argoproj.io/"); argo {
 		if c, ok := v["securityContext"].(map[string]any); ok {
 			of.context = c
@@ -405,18 +491,32 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 		for _, key := range []string{"container", "script"} {
 			c, ok := v[key].(map[string]any)
 			if ok && c["image"] != nil {
-				return r.pod(map[string]any{"containers": []any{c}, "initContainers": v["initContainers"], "sidecars": v["sidecars"], "securityContext": context(v, of), "volumes": v["volumes"]}, path, of, key)
+				passed = append(passed, "container", "script")
+				err := r.pod(map[string]any{"containers": []any{c}, "initContainers": v["initContainers"], "sidecars": v["sidecars"], "securityContext": context(v, of), "volumes": v["volumes"]}, path, of, key)
+				if err != nil {
+					return err
+				}
+				break
 			}
 		}
 	}
-	if isPod(v, of) {
+	if passed != nil {
+		passed = append(passed, lists...)
+	} else if isPod(v, of) {
+		passed = lists
 		if v["securityContext"] == nil && of.context != nil {
 			v = maps.Clone(v)
 			v["securityContext"] = of.context
 		}
-		return r.pod(v, path, of, "")
+		if err := r.pod(v, path, of, ""); err != nil {
+			return err
+		}
 	}
+	// There may be more pods below: custom resources have sidecars next to a template.
 	for _, key := range slices.Sorted(maps.Keys(v)) {
+		if slices.Contains(passed, key) {
+			continue
+		}
 		inner := of
 		if key == "spec" {
 			inner.metadata, _ = v["metadata"].(map[string]any)

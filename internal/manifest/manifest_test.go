@@ -31,6 +31,13 @@ func TestPods(t *testing.T) {
 		"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {x: {" + c + "}}":                                                                                                                      "",
 		"apiVersion: v1\nkind: ConfigMap\ndata: {x: \"containers: [{image: i}]\"}":                                                                                                                                         "",
 		"x: &x {name: c, image: i}\napiVersion: v1\nkind: Pod\nspec: {containers: [*x, {<<: *x, name: d}]}":                                                                                                                "Pod: container c i, container d i",
+		"apiVersion: x/v1\nkind: Cluster\nspec: {sidecars: [{name: s, image: i}], template: {spec: {" + c + "}}}":                                                                                                          "Cluster: sidecar s i; Cluster: container c i",
+		"apiVersion: apps/v1\nkind: Deployment\nspec: {" + c + ", template: {spec: {" + c + "}}}":                                                                                                                          "Deployment: container c i; Deployment: container c i",
+		"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {templates: [{container: {image: i}, x: {" + c + "}}]}":                                                                                                   "Workflow: container  i; Workflow: container c i",
+		"apiVersion: x/v1\nkind: CustomResourceDefinition\nspec: {x: {" + c + "}}":                                                                                                                                         "CustomResourceDefinition: container c i",
+		"\ufeffapiVersion: v1\nkind: Pod\nspec: {" + c + "}":                                                                                                                                                               "Pod: container c i",
+		"apiVersion: v1\nkind: Pod\nspec: {" + c + "}\n...\n# end\n":                                                                                                                                                       "Pod: container c i",
+		"{apiVersion: v1, kind: Pod, spec: {" + c + "}}":                                                                                                                                                                   "Pod: container c i",
 		"apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c, resources: {}}]}}}":                                                                                                        "",
 	} {
 		file, err := Read([]byte(text))
@@ -61,18 +68,24 @@ func TestErrors(t *testing.T) {
 	for text, line := range map[string]int{
 		"":       0,
 		"a: b\n": 1,
-		"apiVersion: v1\nkind: Pod\n---\nfoo: bar\n":                                         4,
-		"- apiVersion: v1\n  kind: Pod\n":                                                    1,
-		"apiVersion: v1\nkind: Pod\nspec: {{ .Values.x }}\n":                                 0,
-		"apiVersion: v1\nkind: Pod\nkind: Pod\n":                                             3,
-		"apiVersion: v1\nkind: Pod\n--- {apiVersion: v1}\n":                                  3,
-		"apiVersion: v1\nkind: Pod\nspec:\n  hostUsers: maybe\n  containers: [{image: x}]\n": 4,
-		"apiVersion: v1\nkind: Pod\nspec:\n  containers: [{image: x}, y]\n":                  4,
-		"apiVersion: v1\nkind: Pod\nspec: {containers: [{image: 5}, {image: x}]}\n":          3,
-		"apiVersion: v1\nkind: Pod\n" + bomb:                                                 0,
-		"apiVersion: v1\nkind: Pod\nx: " + strings.Repeat("[", 20000) + "\n":                 0,
-		"{\"apiVersion\": \"v1\", \"kind\": \"Pod\"} trailing":                               0,
-		strings.Repeat(" ", MaxBytes+1):                                                      0,
+		"apiVersion: v1\nkind: Pod\n---\nfoo: bar\n":                                                      4,
+		"- apiVersion: v1\n  kind: Pod\n":                                                                 1,
+		"apiVersion: v1\nkind: Pod\nspec: {{ .Values.x }}\n":                                              0,
+		"apiVersion: v1\nkind: Pod\nkind: Pod\n":                                                          3,
+		"apiVersion: v1\nkind: Pod\n--- {apiVersion: v1}\n":                                               3,
+		"apiVersion: v1\nkind: Pod\nspec:\n  hostUsers: maybe\n  containers: [{image: x}]\n":              4,
+		"apiVersion: v1\nkind: Pod\nspec:\n  containers: [{image: x}, y]\n":                               4,
+		"apiVersion: v1\nkind: Pod\nspec: {containers: [{image: 5}, {image: x}]}\n":                       3,
+		"apiVersion: v1\nkind: Pod\n" + bomb:                                                              0,
+		"apiVersion: v1\nkind: Pod\nx: " + strings.Repeat("[", 20000) + "\n":                              0,
+		"{\"apiVersion\": \"v1\", \"kind\": \"Pod\"} trailing":                                            0,
+		"apiVersion: v1\nkind: Pod\n...\napiVersion: v1\nkind: Pod\n":                                     0,
+		"apiVersion: v1\nkind: Pod\r---\rapiVersion: v1\rkind: Pod\n":                                     0,
+		"apiVersion: v1\nkind: Pod\u2028---\u2028apiVersion: v1\u2028kind: Pod\n":                         0,
+		"{\"apiVersion\": \"v1\", \"kind\": \"Pod\",\n\"x\": [{\"a\": 1,\n\"\\u0061\": 2}]}":              3,
+		"apiVersion: v1\nkind: Pod\n---\n{\"apiVersion\": \"v1\", \"kind\": \"Pod\",\n\"kind\": \"Pod\"}": 5,
+		"\xff\xfea\x00":                 0,
+		strings.Repeat(" ", MaxBytes+1): 0,
 	} {
 		_, err := Read([]byte(text))
 		var e *unread.Error
@@ -85,8 +98,22 @@ func TestErrors(t *testing.T) {
 func TestIs(t *testing.T) {
 	for text, want := range map[string]bool{
 		"apiVersion: v1\nkind: Pod": true, "{\"apiVersion\":\"v1\",\"kind\":\"x\"}": true, "# x\n---\n\"apiVersion\": v1\n'kind': x": true, "FROM debian": false, "services: {}": false, "kind: x": false,
+		"\ufeffapiVersion: v1\nkind: Pod": true, "{apiVersion: v1, kind: Pod}": true, "apiVersion: v1\rkind: Pod": true, "# an apiVersion: and a kind: x": false,
 	} {
 		if Is([]byte(text)) != want {
+			t.Errorf("%q: want %t", text, want)
+		}
+	}
+}
+
+// TestIsOther: a file that only speaks of objects is none of them, and one that can't be read may be one.
+func TestIsOther(t *testing.T) {
+	for text, want := range map[string]bool{
+		"jobs:\n  x:\n    run: |\n      apiVersion: v1\n      kind: Pod\n": true, "gateway:\n  apiVersion: v1\n  kind: x\n": true,
+		"apiVersion: v1\nkind: Pod": false, "  apiVersion: v1\n  kind: Pod": false, "a: b\n---\n  apiVersion: v1\n  kind: Pod": false, "{apiVersion: v1, kind: Pod}": false,
+		"- apiVersion: v1\n  kind: Pod": false, "  apiVersion: v1\n  kind: {{ x }}": false, "a: b\r---\rapiVersion: v1\rkind: Pod": false, "? apiVersion\n: v1\nkind: x": false,
+	} {
+		if IsOther([]byte(text)) != want {
 			t.Errorf("%q: want %t", text, want)
 		}
 	}

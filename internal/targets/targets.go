@@ -5,6 +5,7 @@
 package targets
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -112,7 +113,11 @@ type walk struct {
 // render them.
 func (w *walk) yaml(dir, name string) {
 	text, ok := head(name, manifest.MaxBytes)
-	if !ok || !manifest.Is([]byte(text)) {
+	if !ok {
+		w.found = append(w.found, Target{name, Manifest}) // whatever it is, that it can't be read has to be said
+		return
+	}
+	if !manifest.Is([]byte(text)) || manifest.IsOther([]byte(text)) {
 		return
 	}
 	for at := dir; len(at) > 1; at = filepath.Dir(at) {
@@ -170,7 +175,7 @@ func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) erro
 func (w *walk) dockerfile(name string, without bool) {
 	if isDockerfile(filepath.Base(name)) == maybe {
 		text, ok := head(name, dockerfile.MaxBytes+1)
-		if !ok || !dockerfile.Is([]byte(text)) {
+		if ok && !dockerfile.Is([]byte(text)) {
 			w.unlike = append(w.unlike, name)
 			return
 		}
@@ -202,13 +207,29 @@ func Of(text []byte) Kind {
 	if len(text) >= 262 && string(text[257:262]) == "ustar" {
 		return Archive
 	}
-	if manifest.Is(text) {
+	// A Dockerfile may write a manifest or a Compose file, and a Compose file may have a manifest in a string.
+	isCompose := compose.Is(text) && !bytes.Contains(append([]byte("\n"), text...), []byte("\napiVersion"))
+	switch {
+	case beginsDockerfile(text):
+		return Dockerfile
+	case isCompose:
+		return Compose
+	case manifest.Is(text):
 		return Manifest
 	}
-	if compose.Is(text) {
-		return Compose
-	}
 	return Dockerfile
+}
+
+// beginsDockerfile reports whether the first instruction of a text is one that a Dockerfile begins with.
+func beginsDockerfile(text []byte) bool {
+	for line := range bytes.Lines(bytes.TrimPrefix(text, []byte("\ufeff"))) {
+		words := bytes.Fields(line)
+		if len(words) == 0 || words[0][0] == '#' {
+			continue
+		}
+		return len(words) > 1 && (bytes.EqualFold(words[0], []byte("FROM")) || bytes.EqualFold(words[0], []byte("ARG")))
+	}
+	return false
 }
 
 // answer is what a file's name says about its kind.

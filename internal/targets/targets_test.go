@@ -238,6 +238,34 @@ func TestFindLeftOut(t *testing.T) {
 	}
 }
 
+// TestOf: a file that has another one in it is what it begins with.
+func TestOf(t *testing.T) {
+	const pod = "apiVersion: v1\nkind: Pod\n"
+	for text, want := range map[string]Kind{
+		pod: Manifest, "services:\n  a: {image: x}\n": Compose, "FROM debian\n": Dockerfile,
+		"FROM debian\nCOPY <<EOF /x\n" + pod + "EOF\n":                                                      Dockerfile,
+		"# syntax=docker/dockerfile:1\n\narg V=1\nFROM debian:$V\nRUN <<EOF\nservices:\nEOF\n":              Dockerfile,
+		"services:\n  a: {image: x}\nconfigs:\n  c:\n    content: |\n      apiVersion: v1\n      kind: x\n": Compose,
+		pod + "services:\n": Manifest,
+		"from: x\n" + pod:   Manifest,
+	} {
+		if got := Of([]byte(text)); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestUnreadable: a file of the walk that can't be read is a target, so that this is said.
+func TestUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	var w walk
+	w.yaml(dir, filepath.Join(dir, "pod.yaml"))
+	w.dockerfile(filepath.Join(dir, "Dockerfile-dev"), false)
+	if len(w.found) != 2 || len(w.unlike) != 0 {
+		t.Errorf("%+v", w)
+	}
+}
+
 func FuzzLeftOut(f *testing.F) {
 	f.Add("*.sh\n!keep.sh\n**/x[a-z]\n", "a/b.sh")
 	dir := f.TempDir()

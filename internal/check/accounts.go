@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
+)
+
+// Where engines look users and groups up.
+const (
+	passwd = "/etc/passwd"
+	groups = "/etc/group"
+)
+
+// isRootsToo reports whether the build makes an account of that name with root's uid, by useradd and the like, or by an entry in
+// passwd. The last instruction that sets its uid counts.
+func (i *inspection) isRootsToo(name string) (roots bool) {
+	vars := values{}
+	for _, c := range i.image.Commands {
+		switch one := c.Command.(type) {
+		case *instructions.ArgCommand:
+			for _, kv := range one.Args {
+				vars.set(kv.Key, *kv.Value)
+			}
+		case *instructions.EnvCommand:
+			for _, kv := range one.Env {
+				vars.set(kv.Key, kv.Value)
+			}
+		case *instructions.CopyCommand:
+			if text, ok := i.copiedPasswd(one, c); ok {
+				who := imageuser.Accounts{Passwd: []byte(text)}.Docker(name)
+				roots = who.Root()
+			}
+		case *instructions.RunCommand:
+			if makes, uid := uidOf(one, name, vars); makes {
+				roots = imageuser.Read(uid).Kind == imageuser.Root
+			}
+			if addsRoot(one, name, vars) {
+				roots = true
+			}
+		}
+	}
+	return roots
+}
+
+// copiedPasswd is the text that an instruction puts at /etc/passwd, as far as it is known.
+func (i *inspection) copiedPasswd(one *instructions.CopyCommand, c dockerfile.Command) (text string, ok bool) {
+	dest := path.Clean("/" + one.DestPath)
+	for _, s := range one.SourceContents {
+		if dest == passwd || path.Join(dest, s.Path) == passwd {
+			return s.Data, true
+		}
+	}
+	from := copied{c, one.SourcePaths, dest, one.Chmod, one.Chown, one.From != ""}
+	if from.stage || !links.Within(dest, passwd) {
+		return "", false
+	}
+	for _, name := range from.sources(passwd) {
+		if text, ok := i.read(name); ok {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// maxAccount is the longest value of a variable that may be an account's, in bytes. The file's author chooses them, and how often each
+// is used.
+const maxAccount = 256
+
+// values are those of variables.
+type values map[string]string
+
+func (v values) set(name, value string) {
+	if len(value) > maxAccount {
+		value = ""
+	}
+	v[name] = value
+}
+
+// unquoted takes a shell's quotes away.
+var unquoted = strings.NewReplacer(`"`, "", "'", "")
+
+// uidOf is the uid that a RUN gives to an account of that name. makes is false if there is none in it.
+func uidOf(run *instructions.RunCommand, name string, vars values) (makes bool, uid string) {
+	all := words(textOf(run.ShellDependantCmdLine))
+	if !run.PrependShell {
+		all = append(all, slices.Clone(run.CmdLine))
+	}
+	own := values{}
+	value := func(variable string) string {
+		if v, ok := own[variable]; ok {
+			return v
+		}
+		return vars[variable]
+	}
+	for _, w := range all {
+		if len(w) == 0 {
+			continue
+		}
+		if variable, v, ok := strings.Cut(w[0], "="); ok && len(w) == 1 {
+			own.set(variable, os.Expand(unquoted.Replace(v), value))
+			continue
+		}
+		if !slices.Contains([]string{"useradd", "adduser", "usermod"}, path.Base(w[0])) {
+			continue
+		}
+		for n := range w {
+			w[n] = os.Expand(unquoted.Replace(w[n]), value)
+		}
+		if id, ok := uidOption(w[1:]); ok && slices.Contains(w, name) {
+			makes, uid = true, id
+		}
+	}
+	return makes, uid
+}
+
+// uidOption is the value of the option for a uid of useradd and the like. Short options may stand together.
+func uidOption(args []string) (uid string, ok bool) {
+	for n, a := range args {
+		option, value, given := strings.Cut(a, "=")
+		switch {
+		case len(option) > len("--u") && strings.HasPrefix("--uid", option):
+		case strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--"):
+			rest, isUID := strings.CutPrefix(strings.TrimLeft(a[1:], "DFHMNSUlmor"), "u")
+			if !isUID {
+				continue
+			}
+			value, given = rest, rest != ""
+		default:
+			continue
+		}
+		switch {
+		case given:
+			uid, ok = value, true
+		case n+1 < len(args):
+			uid, ok = args[n+1], true
+		}
+	}
+	return uid, ok && uid != ""
+}
+
+// addsRoot reports whether a RUN that names passwd has an entry of that name with root's uid, or an empty one, which is root's as well.
+func addsRoot(run *instructions.RunCommand, name string, vars values) bool {
+	text := strings.Join(run.CmdLine, " ")
+	for _, f := range run.Files {
+		text += "\n" + f.Data
+	}
+	if !strings.Contains(text, passwd) {
+		return false
+	}
+	// Other variables stay as they are, so that no uid is taken for an empty one.
+	text = os.Expand(text, func(variable string) string {
+		if v, ok := vars[variable]; ok {
+			return v
+		}
+		return "${" + variable + "}"
+	})
+	isWord := func(c byte) bool {
+		return c == '_' || c == '-' || c == '.' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	}
+	for rest := text; ; {
+		before, after, ok := strings.Cut(rest, name+":")
+		if !ok {
+			return false
+		}
+		rest = after
+		if before != "" && isWord(before[len(before)-1]) {
+			continue
+		}
+		password, fields, ok := strings.Cut(after, ":")
+		if !ok || strings.ContainsAny(password, " \t\n") {
+			continue
+		}
+		uid := fields[:len(fields)-len(strings.TrimLeft(fields, "0123456789"))]
+		next := fields[len(uid):]
+		if uid == "" && strings.HasPrefix(next, ":") || uid != "" && strings.Trim(uid, "0") == "" && (next == "" || !isWord(next[0])) {
+			return true
+		}
+	}
+}
