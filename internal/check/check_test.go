@@ -880,7 +880,11 @@ func TestCompose(t *testing.T) {
 		"a: {image: known, volumes: ['data:/d']}\n  b: {image: known, user: '5', volumes_from: [a]}":                                          "a: non-root; b: non-root shared-volume",
 		"a: {image: known, volumes: ['data:/d:ro']}\n  b: {image: known, user: '5', volumes_from: ['a:ro']}":                                  "a: non-root; b: non-root",
 		"a: {image: known}\njobs:\n  j: {image: rooted, triggers: {manual: true}}\n  k: {image: rooted, user: '5', triggers: {manual: true}}": "job j: root service-runs-as-root; job k: non-root; a: non-root",
-		"a: {image: known, command: sh -c 'apk add curl'}":                                                                                    "a: non-root packages-at-start",
+		"a: {ports: ['80:80']}":                            "a: nothing",
+		"a: {provider: {type: x}}":                         "a: nothing",
+		"a: {user: '0'}":                                   "a: root service-runs-as-root",
+		"a: {post_start: [{command: x, user: root}]}":      "a: nothing hook-runs-as-root",
+		"a: {image: known, command: sh -c 'apk add curl'}": "a: non-root packages-at-start",
 	} {
 		all := Compose("compose.yaml", []byte("services:\n  "+text+"\nvolumes: {data: {}}\nsecrets: {closed: {file: closed}, opened: {file: opened}, own: {file: own}, group: {file: group}, none: {file: none}}\n"), o, c)
 		var got []string

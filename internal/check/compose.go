@@ -105,6 +105,11 @@ func (t *tenant) effective(o Options, c ComposeOptions) {
 		t.step(t.s.UserLine, "user is %s", quote.Value(text))
 	case t.s.Build != nil:
 		text, windows = t.built(o, c)
+	case t.s.Image == "":
+		// Compose starts no such service: it is a part of one in another file, or a provider's.
+		t.result.Verdict = Nothing
+		t.step(t.s.Line, "it names no image")
+		return
 	default:
 		if o.Build.Base != nil {
 			if base, ok := o.Build.Base(t.s.Image); ok {
@@ -207,7 +212,7 @@ func (t *tenant) prepares() (uid, gid uint32, ok bool) {
 // program is about the command that the file names. Under nonroot-runc a change of owners succeeds and does nothing for who asks for root: where
 // that matters, another service has the volume as somebody else, which is said of it (shared).
 func (t *tenant) program(o Options) {
-	if len(t.s.Command) == 0 {
+	if len(t.s.Command) == 0 || t.result.Verdict == Nothing {
 		return
 	}
 	if uid, gid, ok := t.prepares(); ok {

@@ -226,8 +226,9 @@ func (free bound) read(s store) ([]*Image, error) {
 		return nil, fmt.Errorf("it has %d images, and no more than %d are read", len(refs), maxImages)
 	}
 	var all []*Image
+	pool := &pool{free: free, bytes: 4 * int64(free), entries: freeEntries, seen: map[string]bool{}}
 	for _, ref := range refs {
-		image, err := ref.read(s, free)
+		image, err := ref.read(s, pool)
 		if err != nil {
 			return nil, fmt.Errorf("the image %.200q: %w", ref.name, err)
 		}
@@ -379,7 +380,7 @@ func isOf(text []byte, name string) error {
 	return nil
 }
 
-func (ref *reference) read(s store, free bound) (*Image, error) {
+func (ref *reference) read(s store, pool *pool) (*Image, error) {
 	text, err := document(s, ref.config)
 	if err != nil {
 		return nil, err
@@ -397,16 +398,57 @@ func (ref *reference) read(s store, free bound) (*Image, error) {
 	case len(image.RootFS.DiffIDs) != len(ref.layers):
 		return nil, fmt.Errorf("its manifest names %d layers, and its configuration %d", len(ref.layers), len(image.RootFS.DiffIDs))
 	}
-	image.Tree = newTree(image.wanted())
 	if image.OS == "windows" {
-		return image, nil
+		is, err := image.isWindows(s, pool, ref.layers)
+		if is || err != nil {
+			return image, err
+		}
+		image.OS = "linux" // Podman starts it, with a warning
 	}
-	for n, name := range ref.layers {
-		if err := image.layer(s, n, name, free); err != nil {
-			return nil, fmt.Errorf("its layer %.200q: %w", name, err)
+	texts := map[string]bool{"passwd": true, "group": true}
+	for range maxPasses {
+		image.Tree = newTree(image.wanted(), texts, pool)
+		if err := image.layers(s, pool, ref.layers); err != nil {
+			return nil, err
+		}
+		// Accounts may be links to files of any name, of which the text was not kept.
+		more := image.Tree.unread()
+		if len(more) == 0 {
+			break
+		}
+		for _, name := range more {
+			texts[name] = true
 		}
 	}
 	return image, nil
+}
+
+// maxPasses is how often an image is read until its accounts are found.
+const maxPasses = 3
+
+func (im *Image) layers(s store, pool *pool, names []string) error {
+	for n, name := range names {
+		if err := im.layer(s, n, name, pool); err != nil {
+			return fmt.Errorf("its layer %.200q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// isWindows reports whether an image that says so has the files of one. Archives may lack Windows' own layers.
+func (im *Image) isWindows(s store, pool *pool, names []string) (bool, error) {
+	im.Tree = newTree(nil, nil, pool)
+	im.Tree.windows = true
+	for n, name := range names {
+		err := im.layer(s, n, name, pool)
+		switch {
+		case errors.Is(err, errNotWindows):
+			return false, nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return false, fmt.Errorf("its layer %.200q: %w", name, err)
+		}
+	}
+	return true, nil
 }
 
 // wanted are the files that a rule may ask for: what the image and its health check start, by its name, wherever links have it, and those beside the
@@ -439,12 +481,13 @@ func (im *Image) wanted() func(p string) bool {
 	}
 }
 
-func (im *Image) layer(s store, n int, name string, free bound) error {
+func (im *Image) layer(s store, n int, name string, pool *pool) error {
 	r, closed, err := s.open(name)
 	if err != nil {
 		return err
 	}
 	defer closed()
+	pool.adds(name, r.size)
 	magic := make([]byte, 4)
 	got, err := io.ReadFull(r, magic)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
@@ -459,14 +502,14 @@ func (im *Image) layer(s store, n int, name string, free bound) error {
 		if err != nil {
 			return err
 		}
-		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(r.size)})
+		return im.Tree.apply(n, &bounded{r: z, left: pool.free.unpacked(r.size), pool: pool})
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return err
 		}
 		defer z.Close()
-		return im.Tree.apply(n, &bounded{r: z, left: free.unpacked(r.size)})
+		return im.Tree.apply(n, &bounded{r: z, left: pool.free.unpacked(r.size), pool: pool})
 	}
 	return im.Tree.applyFile(n, r)
 }
@@ -480,15 +523,39 @@ func (free bound) unpacked(size int64) int64 {
 type bounded struct {
 	r    io.Reader
 	left int64
+	pool *pool
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		return 0, errors.New("it unpacks to far more than it weighs")
 	}
+	if b.pool.bytes <= 0 {
+		return 0, errors.New("the layers unpack to far more than they weigh")
+	}
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
+	b.pool.bytes -= int64(n)
 	return n, err
+}
+
+// pool bounds what is read of all layers together: an image may name a layer many times, and so may many images.
+type pool struct {
+	free           bound
+	bytes, entries int64 // that are left: of what was unpacked, and of all layers' files
+	seen           map[string]bool
+}
+
+// freeEntries is how many entries of layers are read, whatever the layers weigh.
+const freeEntries = 5_000_000
+
+// adds takes a layer's weight into account, once.
+func (p *pool) adds(name string, size int64) {
+	if !p.seen[name] {
+		p.seen[name] = true
+		p.bytes += size * maxRatio
+		p.entries += size / 8 // 64 times as many as there can be
+	}
 }
 
 // Accounts are its passwd and group, as whoever follows links from its root finds them.

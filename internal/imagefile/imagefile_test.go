@@ -285,6 +285,83 @@ func TestBomb(t *testing.T) {
 	}
 }
 
+// TestLayersAgain: an image that names its layer often, and many of them that do, unpack to no more than a share of what they weigh.
+func TestLayersAgain(t *testing.T) {
+	layer := gzipped(t, testkit.Layer(t, append([]string{"big: " + strings.Repeat("x", 512<<10)}, "a/")...))
+	var names, sums []string
+	for range 100 {
+		names, sums = append(names, "l.tar"), append(sums, "sha256:"+strings.Repeat("0", 64))
+	}
+	m := &testkit.Members{}
+	m.Add("l.tar", layer)
+	m.Add("c.json", testkit.JSON(t, map[string]any{"os": "linux", "rootfs": map[string]any{"diff_ids": sums}}))
+	m.Add("manifest.json", testkit.JSON(t, []map[string]any{{"Config": "c.json", "Layers": names}}))
+	text := m.Tar(t)
+	a := archive{file: bytes.NewReader(text), members: map[string]member{}}
+	for i, name := range m.Names {
+		a.members[name] = member{at: int64(bytes.Index(text, m.Texts[i])), size: int64(len(m.Texts[i]))}
+	}
+	if _, err := bound(1 << 20).read(a); err == nil || !strings.Contains(err.Error(), "unpack to far more than they weigh") {
+		t.Errorf("%v", err)
+	}
+	if _, err := archived(t, text); err != nil {
+		t.Errorf("what is not that much: %v", err)
+	}
+	few := &pool{entries: 3, bytes: 1 << 30, seen: map[string]bool{}}
+	tree := newTree(nil, nil, few)
+	if err := tree.apply(0, bytes.NewReader(testkit.Layer(t, "a/", "b/", "c/", "d/"))); err == nil || !strings.Contains(err.Error(), "too often") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestTexts: many files that are named like accounts fill no memory.
+func TestTexts(t *testing.T) {
+	var lines []string
+	for n := range 40 {
+		lines = append(lines, fmt.Sprintf("d%d/passwd: %s", n, strings.Repeat("x", 900<<10)))
+	}
+	if _, err := archived(t, testkit.DockerArchive(t, "x", nil, testkit.Layer(t, lines...)).Tar(t)); err == nil || !strings.Contains(err.Error(), "named like accounts") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestLinkedAccounts: accounts may be links to files of any name, before or behind them.
+func TestLinkedAccounts(t *testing.T) {
+	const text = "x: app:x:5:5::/:"
+	for _, lines := range [][]string{
+		{"etc/passwd -> /store/x", "store/" + text},
+		{"store/" + text, "etc/passwd -> ../store/x"},
+		{"store/" + text, "etc/passwd => store/x"},
+		{"etc -> store", "store/passwd -> y", "store/y -> x", "store/" + text},
+		{"lib -> usr/lib", "usr/lib/" + text, "etc/passwd -> /lib/x"},
+	} {
+		im := one(t, testkit.DockerArchive(t, "x", nil, testkit.Layer(t, lines...)).Tar(t))
+		if passwd, _ := im.Accounts(); !strings.HasPrefix(string(passwd), "app:") {
+			t.Errorf("%q: %q", lines, passwd)
+		}
+	}
+}
+
+// TestWindows: an image is for Windows if its files are.
+func TestWindows(t *testing.T) {
+	for _, test := range []struct {
+		lines []string
+		want  string
+	}{{[]string{"etc/passwd: x"}, "linux"}, {[]string{"Files/Windows/", "Hives/x: y"}, "windows"}, {[]string{"Files/", "bin/sh: x"}, "linux"}, {nil, "windows"}} {
+		layer := testkit.Layer(t, test.lines...)
+		m := &testkit.Members{}
+		m.Add("l.tar", layer)
+		m.Add("c.json", testkit.JSON(t, map[string]any{"os": "windows", "rootfs": map[string]any{"diff_ids": []string{"a", "b"}}}))
+		m.Add("manifest.json", testkit.JSON(t, []map[string]any{{"Config": "c.json", "Layers": []string{"windows.tar", "l.tar"}}}))
+		if test.want == "linux" {
+			m.Add("windows.tar", testkit.Layer(t, "Files/"))
+		}
+		if im := one(t, m.Tar(t)); im.OS != test.want {
+			t.Errorf("%q: %s", test.lines, im.OS)
+		}
+	}
+}
+
 // TestMany: an image of more files than are kept is refused, and one of many that matter to nobody is not; both in little memory.
 func TestMany(t *testing.T) {
 	layer := func(kind byte, n int) []byte {

@@ -18,9 +18,10 @@ const (
 	maxPath    = 4096    // bytes: PATH_MAX
 	maxLinks   = 40      // MAXSYMLINKS
 	maxDepth   = 256
-	maxKept    = 1 << 20 // bytes of passwd or group that are read
-	maxHead    = 4096    // bytes of a script
-	maxScripts = 256     // heads that are kept
+	maxKept    = 1 << 20  // bytes of passwd or group that are read
+	maxHead    = 4096     // bytes of a script
+	maxScripts = 256      // heads that are kept
+	maxTexts   = 16 << 20 // bytes of all files that are named like passwd and group
 )
 
 // Entry is a file of an image.
@@ -55,10 +56,54 @@ type Tree struct {
 	dir     string              // where the last entry was, as most follow one of the same directory
 	in      *node               // and what that is, until something is removed
 	wanted  func(p string) bool // of regular files, those that are kept whatever they are like
+	texts   map[string]bool     // names of files, the text of which is kept
+	kept    int64               // bytes of it
+	linked  []string            // files that became accounts by a hard link, when their text was not kept
+	pool    *pool
+	windows bool // nothing is kept, and other files than Windows' are errNotWindows
 }
 
-func newTree(wanted func(string) bool) *Tree {
-	return &Tree{root: &node{Entry: Entry{Mode: 0o755, Type: tar.TypeDir}, layer: -1}, wanted: wanted}
+func newTree(wanted func(string) bool, texts map[string]bool, pool *pool) *Tree {
+	return &Tree{root: &node{Entry: Entry{Mode: 0o755, Type: tar.TypeDir}, layer: -1}, wanted: wanted, texts: texts, pool: pool}
+}
+
+// errNotWindows ends the reading of an image that says that it is for Windows.
+var errNotWindows = errors.New("its files are not those of an image for Windows")
+
+// ofWindows are what a layer of Windows' has at its top.
+var ofWindows = []string{"files", "hives", "utilityvm"}
+
+// Where accounts are.
+var accountFiles = []string{"/etc/passwd", "/etc/group"}
+
+// unread are the names of files that are accounts by a link, the text of which was not kept.
+func (t *Tree) unread() (names []string) {
+	names = t.linked
+	for _, p := range accountFiles {
+		for n := range maxLinks {
+			dir, where := t.find(path.Dir(p), 0)
+			if dir == nil || dir.Type != tar.TypeDir {
+				break
+			}
+			at := dir.children[path.Base(p)]
+			if at == nil {
+				if n > 0 {
+					names = append(names, path.Base(p))
+				}
+				break
+			}
+			if at.Type != tar.TypeSymlink {
+				if n > 0 && at.Type == tar.TypeReg && at.Text == nil {
+					names = append(names, path.Base(p))
+				}
+				break
+			}
+			if p = at.Link; !path.IsAbs(p) {
+				p = path.Join(where, p)
+			}
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return t.texts[name] })
 }
 
 // whiteout marks (OCI image specification, layer.md).
@@ -98,6 +143,9 @@ func (t *Tree) each(layer int, next func() (header, io.Reader, error)) error {
 		if err != nil {
 			return err
 		}
+		if t.pool.entries--; t.pool.entries < 0 {
+			return errors.New("the layers are named too often for what they weigh")
+		}
 		if err := t.entry(layer, h, content); err != nil {
 			return err
 		}
@@ -121,6 +169,12 @@ func (t *Tree) entry(layer int, h header, content io.Reader) error {
 	if h.flag == tar.TypeXGlobalHeader {
 		return nil
 	}
+	if t.windows {
+		if top, _, _ := strings.Cut(p[1:], "/"); top != "" && !strings.HasPrefix(top, whiteout) && !slices.Contains(ofWindows, strings.ToLower(top)) {
+			return errNotWindows
+		}
+		return nil
+	}
 	if base == "" {
 		t.root.Mode, t.root.UID, t.root.GID = h.mode, h.uid, h.gid
 		return nil
@@ -139,7 +193,10 @@ func (t *Tree) entry(layer int, h header, content io.Reader) error {
 		old := t.at(target, 0)
 		if old == nil { // of one that mattered to nobody so far
 			e.Type, e.Size = tar.TypeReg, 0
-			if err := t.linked(layer, target, &e); err != nil {
+			if slices.Contains(accountFiles, p) {
+				t.linked = append(t.linked, path.Base(target))
+			}
+			if err := t.keep(layer, target, &e); err != nil {
 				return err
 			}
 			break
@@ -166,8 +223,8 @@ func (t *Tree) entry(layer int, h header, content io.Reader) error {
 	return t.put(layer, parent, base, e)
 }
 
-// linked keeps a file that came to matter by a link to it.
-func (t *Tree) linked(layer int, p string, e *Entry) error {
+// keep keeps a file that came to matter by a link to it.
+func (t *Tree) keep(layer int, p string, e *Entry) error {
 	dir, base := path.Split(p)
 	if !t.matters(p, e) || strings.Count(p, "/") > maxDepth {
 		return nil
@@ -188,7 +245,10 @@ func (t *Tree) matters(p string, e *Entry) bool {
 // read keeps what is needed of a file's content.
 func (t *Tree) read(e *Entry, base string, content io.Reader) (err error) {
 	switch {
-	case (base == "passwd" || base == "group") && e.Size <= maxKept:
+	case t.texts[base] && e.Size <= maxKept:
+		if t.kept += e.Size; t.kept > maxTexts {
+			return fmt.Errorf("its files that are named like accounts have more than %d bytes", maxTexts)
+		}
 		e.Text, err = io.ReadAll(io.LimitReader(content, maxKept))
 		if e.Text == nil {
 			e.Text = []byte{}

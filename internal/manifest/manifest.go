@@ -25,11 +25,12 @@ import (
 
 // Limits on what is read.
 const (
-	MaxBytes   = 16 << 20
-	maxSpread  = 64 << 20 // bytes of a document once its anchors are expanded
-	maxDepth   = 200
-	maxPods    = 10_000
-	maxObjects = 100_000
+	MaxBytes      = 16 << 20
+	maxSpread     = 64 << 20 // bytes of a document once its anchors are expanded
+	maxDepth      = 200
+	maxPods       = 10_000
+	maxContainers = 20_000 // containers of all pods
+	maxObjects    = 100_000
 )
 
 // Context is the part of a pod's or container's security context that concerns users. nil: not set.
@@ -253,6 +254,7 @@ type reader struct {
 	pods       []Pod
 	namespaces []Namespace
 	objects    int
+	containers int
 	line       int
 	root       *node.Node // of the document; nil: lines are unknown
 	whole      bool
@@ -625,6 +627,9 @@ func (r *reader) pod(v map[string]any, path []any, of owner, single string) erro
 			if !ok {
 				f.fail(at, "a container is not a mapping")
 				continue
+			}
+			if r.containers++; r.containers > maxContainers {
+				return &unread.Error{Line: r.line, Err: fmt.Errorf("it has more than %d containers", maxContainers)}
 			}
 			p.Containers = append(p.Containers, f.container(c, at, roles[key]))
 		}
