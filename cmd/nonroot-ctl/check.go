@@ -723,7 +723,7 @@ func checkText(to io.Writer, results []check.Result) string {
 			if f.Line > 0 {
 				where = fmt.Sprintf("%s:%d", where, f.Line)
 			}
-			p.line("%s: %s: %s [%s]", where, painted(to, severities[f.Severity], string(f.Severity)), shown(f.Why), f.ID)
+			p.line("%s", wrapped(to, fmt.Sprintf("%s: %s: %s [%s]", where, painted(to, severities[f.Severity], string(f.Severity)), shown(f.Why), f.ID)))
 			source := strings.ReplaceAll(f.Source, "\t", " ") // as many bytes: the column stays the same
 			if source != "" {
 				p.line("    %s", shown(source))

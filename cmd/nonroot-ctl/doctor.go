@@ -142,7 +142,7 @@ func printChecks(to io.Writer, checks []doctor.Check) error {
 		}
 	}
 	fmt.Fprintf(&b, "%s: %d ok, %s, %s, %d failed\n", counted(len(checks), "check"), of[doctor.OK], counted(of[doctor.Note], "note"), counted(of[doctor.Warn], "warning"), of[doctor.Fail])
-	_, err := io.WriteString(to, b.String())
+	_, err := io.WriteString(to, wrapped(to, b.String()))
 	return err
 }
 

@@ -346,7 +346,7 @@ func (l *learned) print(to io.Writer) error {
 	if len(l.Notes) > 0 {
 		p.heading("noted at creation")
 		for _, note := range l.Notes {
-			p.line("  %s", shown(note))
+			p.line("  %s", noted(note, "    "))
 		}
 	}
 	p.heading("denied")

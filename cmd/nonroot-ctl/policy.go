@@ -279,7 +279,7 @@ func policyShow(c *cli.Context) error {
 		fmt.Fprintf(w, "dropped   %d\n", r.Dropped)
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintf(w, "note      %s\n", apart(note, "          "))
+		fmt.Fprintf(w, "note      %s\n", noted(note, "          "))
 	}
 	return nil
 }

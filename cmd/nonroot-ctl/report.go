@@ -21,6 +21,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/meaning"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/report"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
@@ -295,6 +296,9 @@ func (p *printer) reasons(title string, all []report.Refusal) {
 		p.line("  %s: %s (last: %q, %s)", counted(r.Count, "time"), shown(finding), r.Container, stamp(r.Last))
 		if advice != "" {
 			p.line("    hint: %s", shown(advice))
+		}
+		if row, ok := meaning.Of(r.Reason); ok {
+			p.line("    see: %s", row.See())
 		}
 	}
 	p.more(len(all))
