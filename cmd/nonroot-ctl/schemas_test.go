@@ -44,6 +44,7 @@ var printed = map[string]any{
 	"policy-show":     explain.Decided{},
 	"ps":              ps.Listing{},
 	"report":          report.Summary{},
+	"setup":           setUp{},
 	"version":         versions{},
 	// volumes adopt and undo
 	"volumes-adopt": []adopt.Result{},
