@@ -139,6 +139,21 @@ state() { dpkg-query -W -f '${db:Status-Status}' nonroot-runc 2>/dev/null; }
   contains 1.0.0
 }
 
+# The emulator has no clone(2) with CLONE_PARENT, by which runc makes containers: the runtime behind it is the machine's own.
+@test "arm64: nonroot-runc governs a container under an emulator, in front of the machine's runc" {
+  local there=$BATS_TEST_TMPDIR/arm64 bundle=$BATS_TEST_TMPDIR/bundle
+  dpkg-deb --extract "$NONROOT_PACKAGES/nonroot-runc_1.0.0_arm64.deb" "$there"
+  succeeds qemu-aarch64-static "$there/usr/sbin/nonroot-runc" --version
+  contains 'runc version'
+  mkdir -m 700 "$bundle"
+  cp -a "$NONROOT_BATS_KIT" "$bundle/rootfs"
+  jq '.process.args = ["id"]' "$REPO/test/bats/config.json" >"$bundle/config.json"
+  succeeds runc run --bundle "$bundle" bare
+  contains 'uid=0(root)'
+  succeeds qemu-aarch64-static "$there/usr/sbin/nonroot-runc" run --bundle "$bundle" arm64
+  contains 'uid=65532(nonroot) gid=65532(nonroot)'
+}
+
 @test "a package of the same commit has the same bytes" {
   local file
   for file in nonroot-runc_1.0.0_amd64.deb nonroot-runc-1.0.0-1.x86_64.rpm; do
