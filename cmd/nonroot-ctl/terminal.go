@@ -71,18 +71,23 @@ func fold(text string, width int) string {
 	return b.String()
 }
 
+// name is the beginning of a line that has a name and then, apart from it, a value.
+var name = regexp.MustCompile(`^ *\S+ {2,}`)
+
+// foldLine continues a line below its value, or else four columns further in.
 func foldLine(b *strings.Builder, line string, width int) {
-	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-	b.WriteString(indent)
-	at := len(indent)
-	indent += "    "
-	for i, word := range strings.Split(line[at:], " ") {
+	hang := len(line) - len(strings.TrimLeft(line, " ")) + 4
+	if n := columns(name.FindString(line)); n > 0 && n <= width/2 {
+		hang = n
+	}
+	at := 0
+	for i, word := range strings.Split(line, " ") {
 		switch n := columns(word); {
 		case i == 0:
-			at += n
-		case at+1+n > width:
-			b.WriteString("\n" + indent)
-			at = len(indent) + n
+			at = n
+		case at+1+n > width && at > hang:
+			b.WriteString("\n" + strings.Repeat(" ", hang))
+			at = hang + n
 		default:
 			b.WriteByte(' ')
 			at += 1 + n

@@ -275,7 +275,8 @@ listing() {
   succeeds env NO_COLOR=1 SHELL=/bin/bash script -qec "stty cols 60; $explain" /dev/null </dev/null
   while IFS= read -r line; do
     line=${line%$'\r'}
-    [[ ${#line} -le 60 || $line =~ ^\ *(hint|see):\  || $line != *' '*' '* ]] || explain "$line"
+    # A long word, as a path, stays in one piece.
+    [[ ${#line} -le 60 || $line =~ ^\ *(hint|see):\  || ! $line =~ [^\ ]\ [^\ ]+$ ]] || explain "$line"
   done <<<"$OUT"
   contains 'why: '
   # shellcheck disable=SC2086 # words
