@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/hint"
+	"github.com/nonroot-runc/nonroot-runc/internal/meaning"
 )
 
 const (
@@ -44,13 +45,13 @@ func TestTroubleshooting(t *testing.T) {
 	}
 	for _, text := range literals {
 		for phrase := range used {
-			used[phrase] = used[phrase] || hasWords(text, phrase)
+			used[phrase] = used[phrase] || meaning.Has(text, phrase)
 		}
 	}
 	for _, message := range messages {
 		known := false
 		for phrase := range used {
-			if hasWords(message, phrase) {
+			if meaning.Has(message, phrase) {
 				known = true
 			}
 		}
@@ -58,23 +59,16 @@ func TestTroubleshooting(t *testing.T) {
 			t.Errorf("%s lacks the words of %q", page, message)
 		}
 	}
+	for _, message := range messages {
+		if _, ok := meaning.Of(message); !ok {
+			t.Errorf("nonroot-ctl finds no row of %s for %q", page, message)
+		}
+	}
 	for phrase, found := range used {
 		if !found {
 			t.Errorf("%s has %q, which no message says", page, phrase)
 		}
 	}
-}
-
-// hasWords says that a message has the parts of a phrase, in their order.
-func hasWords(message, phrase string) bool {
-	for _, part := range strings.Split(phrase, "…") {
-		_, after, found := strings.Cut(message, strings.TrimSpace(part))
-		if !found {
-			return false
-		}
-		message = after
-	}
-	return true
 }
 
 // runtimesMessages are the literals of refusals, notes and hints in the packages that are linked into nonroot-runc. Those of the

@@ -29,12 +29,12 @@ func profileFlag() cli.Flag {
 
 func applyCommand() *cli.Command {
 	return &cli.Command{
-		Name: "apply", Usage: "check a policy, say what it changes for running containers, and put it in force", ArgsUsage: "FILE", HideHelpCommand: true,
+		Name: "apply", Usage: "check a policy, say what it changes for running containers, and put it into force", ArgsUsage: "FILE", HideHelpCommand: true,
 		UsageText: "nonroot-ctl policy apply [options] FILE | -\nnonroot-ctl policy apply --rollback [options]",
 		Flags: []cli.Flag{
 			profileFlag(),
-			&cli.StringSliceFlag{Name: "test", Usage: "hold it against the expectations of `FILE` first"},
-			&cli.BoolFlag{Name: "rollback", Usage: "put back the one that was in force before the last apply"},
+			&cli.StringSliceFlag{Name: "test", Usage: "first compare it with the expectations in `FILE`"},
+			&cli.BoolFlag{Name: "rollback", Usage: "restore the policy from before the last apply"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "replace nothing"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
@@ -271,10 +271,10 @@ func (a *applied) done(say io.Writer, target *rollout.Target) {
 
 func pinCommand() *cli.Command {
 	return &cli.Command{
-		Name: "pin", Usage: "refuse every call by another text of the policy than the present one", HideHelpCommand: true,
+		Name: "pin", Usage: "refuse every call whose policy differs from the present one", HideHelpCommand: true,
 		Flags: []cli.Flag{
 			profileFlag(),
-			&cli.BoolFlag{Name: "remove", Usage: "take the pin away"},
+			&cli.BoolFlag{Name: "remove", Usage: "remove the pin"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: policyPin,

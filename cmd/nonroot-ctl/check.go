@@ -41,26 +41,26 @@ import (
 // checkCommand is for who writes images.
 func checkCommand() *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "say whether images, Dockerfiles, manifests and services run as root, and what they will trip over", ArgsUsage: "PATH...", HideHelpCommand: true,
+		Name: "check", Usage: "tell whether images, Dockerfiles, manifests and services run as root, and what fails without it", ArgsUsage: "PATH...", HideHelpCommand: true,
 		UsageText: "nonroot-ctl check [options] PATH...\nnonroot-ctl check --run IMAGE|BUNDLE [options] [-- COMMAND]",
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "target", Usage: "the stage `NAME` (default: the last one)"},
-			&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME=VALUE` of an ARG; more than once"},
-			&cli.StringSliceFlag{Name: "base", Usage: "the user of an image that Dockerfiles begin with, `NAME=USER`; more than once"},
-			&cli.StringSliceFlag{Name: "bases", Usage: "what is known of images, from `FILE`; more than once"},
-			&cli.StringFlag{Name: "local", Usage: "ask `ENGINE`, docker or podman, for the images that it has here"},
-			&cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"},
+			&cli.StringFlag{Name: "target", Usage: "build the stage `NAME` (default: the last one)"},
+			&cli.StringSliceFlag{Name: "build-arg", Usage: "set an ARG, `NAME=VALUE`; may be repeated"},
+			&cli.StringSliceFlag{Name: "base", Usage: "the user of a base image, `NAME=USER`; may be repeated"},
+			&cli.StringSliceFlag{Name: "bases", Usage: "read more known base images from `FILE`; may be repeated"},
+			&cli.StringFlag{Name: "local", Usage: "look base images up in `ENGINE` on this machine: docker or podman"},
+			&cli.StringFlag{Name: "policy", Usage: "use the policy in `FILE` instead of the one in force"},
 			&cli.StringFlag{Name: "runtime-class", Usage: "pods with the RuntimeClass `NAME` run under nonroot-runc"},
-			&cli.StringSliceFlag{Name: "labelled-namespace", Usage: "the namespace `NAME` has the label nonroot-runc.io/runtime=nonroot, by which its pods run under nonroot-runc; more than once"},
-			&cli.StringFlag{Name: "namespace", Usage: "the namespace `NAME` is that of objects that name none, as with kubectl -n"},
-			&cli.StringFlag{Name: "pod-security", Usage: "pods have to keep Pod Security's `LEVEL`[:VERSION], such as restricted:v1.37, whatever their namespaces' labels say"},
-			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "end with 1 for findings of this `SEVERITY` or a worse one: error, warning or note"},
+			&cli.StringSliceFlag{Name: "labelled-namespace", Usage: "assume that the namespace `NAME` has the label nonroot-runc.io/runtime=nonroot; may be repeated"},
+			&cli.StringFlag{Name: "namespace", Usage: "the namespace `NAME` of objects without one, as with kubectl -n"},
+			&cli.StringFlag{Name: "pod-security", Usage: "require Pod Security's `LEVEL`[:VERSION] of every pod, such as restricted:v1.37"},
+			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "exit with 1 for findings of this `SEVERITY` or worse: error, warning or note"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "print the findings as `FORMAT`: text, json, sarif, github or junit"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-			&cli.StringFlag{Name: "baseline", Usage: "leave out what `FILE` has: what was found before"},
-			&cli.StringFlag{Name: "write-baseline", Usage: "write what is found to `FILE`, for --baseline"},
-			&cli.BoolFlag{Name: "fix", Usage: "change Dockerfiles where it is certain what is meant, and check what comes out"},
-			&cli.StringFlag{Name: "explain", Usage: "print the page about the finding `ID`, and check nothing"},
+			&cli.StringFlag{Name: "baseline", Usage: "leave out the findings in `FILE`"},
+			&cli.StringFlag{Name: "write-baseline", Usage: "write the findings to `FILE`, for --baseline"},
+			&cli.BoolFlag{Name: "fix", Usage: "change Dockerfiles where the fix is certain"},
+			&cli.StringFlag{Name: "explain", Usage: "print the page on the finding `ID`"},
 		}, runFlags()...),
 		Action:       func(c *cli.Context) error { return notChecked(c, runCheck(c)) },
 		OnUsageError: func(c *cli.Context, err error, sub bool) error { return notChecked(c, misused(c, err, sub)) },
@@ -723,7 +723,7 @@ func checkText(to io.Writer, results []check.Result) string {
 			if f.Line > 0 {
 				where = fmt.Sprintf("%s:%d", where, f.Line)
 			}
-			p.line("%s: %s: %s [%s]", where, painted(to, severities[f.Severity], string(f.Severity)), shown(f.Why), f.ID)
+			p.line("%s", wrapped(to, fmt.Sprintf("%s: %s: %s [%s]", where, painted(to, severities[f.Severity], string(f.Severity)), shown(f.Why), f.ID)))
 			source := strings.ReplaceAll(f.Source, "\t", " ") // as many bytes: the column stays the same
 			if source != "" {
 				p.line("    %s", shown(source))

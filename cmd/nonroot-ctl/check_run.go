@@ -29,9 +29,9 @@ const ranFor = 30 * time.Second
 // runFlags are those of check --run.
 func runFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "run", Usage: "start the image or bundle `NAME` once under nonroot-runc, with the command behind --, and say what it was denied"},
+		&cli.StringFlag{Name: "run", Usage: "run the image or bundle `NAME` once under nonroot-runc, and report what it was denied"},
 		&cli.DurationFlag{Name: "for", Value: ranFor, Usage: "with --run, end the container after `TIME`"},
-		&cli.StringFlag{Name: "runtime", Usage: "with --run, `RUNTIME`: of a bundle nonroot-runc's binary, of an engine its name for it", DefaultText: "the one that is registered"},
+		&cli.StringFlag{Name: "runtime", Usage: "with --run, `RUNTIME`: nonroot-runc's path for a bundle, its registered name for an image", DefaultText: "the one that is registered"},
 		&cli.StringSliceFlag{Name: "docker-exec-root", Usage: "with --run, dockerd's --exec-root `DIR`"},
 		&cli.StringSliceFlag{Name: "containerd-state", Usage: "with --run, containerd's state `DIR`"},
 	}

@@ -21,7 +21,7 @@ import (
 func configCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "config",
-		Usage:           "show every setting that is in force, and where it was set",
+		Usage:           "show every setting in force, and where it is set",
 		HideHelpCommand: true,
 		Action: func(*cli.Context) error {
 			return errors.New("name what to do: config show")
@@ -31,7 +31,7 @@ func configCommand() *cli.Command {
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "policy", Usage: "the policy `FILE`, instead of the one in force"},
 				&cli.StringFlag{Name: "profile", Usage: "the policy of the binary nonroot-runc.`NAME`"},
-				&cli.StringFlag{Name: "rule", Usage: "what holds for the containers of the rule `NAME`"},
+				&cli.StringFlag{Name: "rule", Usage: "print what applies to containers of the rule `NAME`"},
 				&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 			},
 			Action: configShow,
@@ -41,7 +41,7 @@ func configCommand() *cli.Command {
 
 // inForce is the JSON of config show.
 type inForce struct {
-	File    string `json:"file"`              // "": there is none, and everything is built in
+	File    string `json:"file"`              // "": none, and everything is built in
 	Digest  string `json:"sha256"`            // of the file, in hex
 	Profile string `json:"profile,omitempty"` // the profile that the file belongs to
 	Rule    string `json:"rule,omitempty"`    // the rule that the settings are for

@@ -60,14 +60,14 @@ func TestConfigShowIsAPolicy(t *testing.T) {
 		for _, p := range []*policy.Policy{before, after} { // a list without entries
 			p.ExtraGIDs, p.Sources = append([]policy.ID{}, p.ExtraGIDs...), append([]policy.Source{}, p.Sources...)
 		}
-		if !reflect.DeepEqual(meaning(t, before), meaning(t, after)) {
-			t.Errorf("%s: printed\n%s\nmeans\n%s\ninstead of\n%s", name, b.String(), meaning(t, after), meaning(t, before))
+		if !reflect.DeepEqual(meaningOf(t, before), meaningOf(t, after)) {
+			t.Errorf("%s: printed\n%s\nmeans\n%s\ninstead of\n%s", name, b.String(), meaningOf(t, after), meaningOf(t, before))
 		}
 	}
 }
 
-// meaning is all that a policy says, and what each of its rules comes to.
-func meaning(t *testing.T, p *policy.Policy) string {
+// meaningOf is all that a policy says, and what each of its rules comes to.
+func meaningOf(t *testing.T, p *policy.Policy) string {
 	t.Helper()
 	var b strings.Builder
 	all := p.Effective().Settings

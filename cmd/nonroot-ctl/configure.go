@@ -26,25 +26,25 @@ import (
 // writes for all of them.
 func configureCommand() *cli.Command {
 	common := []cli.Flag{
-		&cli.StringFlag{Name: "runtime-name", Value: defaultName, Usage: "the `NAME` by which the engine's users call the runtime"},
+		&cli.StringFlag{Name: "runtime-name", Value: defaultName, Usage: "the runtime's `NAME` for the engine's users"},
 		&cli.StringFlag{Name: "profile", Usage: "register the runtime with the policy /etc/nonroot-runc/`NAME`.toml"},
 		&cli.BoolFlag{Name: "set-default", Usage: "make it the engine's default"},
-		&cli.BoolFlag{Name: "keep-name", Usage: "with --uninstall: take back the default alone; the containers that need the name keep it"},
-		&cli.StringFlag{Name: "config", Usage: "the configuration `FILE` to edit or make"},
+		&cli.BoolFlag{Name: "keep-name", Usage: "with --uninstall: only restore the engine's default, and keep the name for containers that need it"},
+		&cli.StringFlag{Name: "config", Usage: "the configuration `FILE` to edit or create"},
 	}
 	command := func(name, usage string, flags []cli.Flag, plan planner) *cli.Command {
 		return &cli.Command{
 			Name: name, Usage: usage, HideHelpCommand: true, Flags: append(slices.Clone(flags),
-				&cli.StringFlag{Name: "binary", Usage: "nonroot-runc's `PATH`, if not beside this program or in /usr/local/sbin"},
-				&cli.BoolFlag{Name: "dry-run", Usage: "show what would change, and change nothing"},
-				&cli.BoolFlag{Name: "uninstall", Usage: "undo it"},
+				&cli.StringFlag{Name: "binary", Usage: "nonroot-runc's `PATH`, if it is not next to this program or in /usr/local/sbin"},
+				&cli.BoolFlag{Name: "dry-run", Usage: "show the changes without making them"},
+				&cli.BoolFlag{Name: "uninstall", Usage: "undo the registration"},
 				&cli.BoolFlag{Name: "json", Usage: "print JSON"}),
 			Action: func(c *cli.Context) error { return register(c, plan) },
 		}
 	}
 	return &cli.Command{
 		Name:            "configure",
-		Usage:           "register nonroot-runc with an engine, or take it out again",
+		Usage:           "register nonroot-runc with an engine, or undo that",
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

@@ -24,8 +24,8 @@ import (
 
 func dockerFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "reload", Usage: "let dockerd read the change (SIGHUP)"},
-		&cli.BoolFlag{Name: "restart", Usage: "restart dockerd, by systemd"},
+		&cli.BoolFlag{Name: "reload", Usage: "have dockerd reload its file (SIGHUP)"},
+		&cli.BoolFlag{Name: "restart", Usage: "restart dockerd through systemd"},
 	}
 }
 

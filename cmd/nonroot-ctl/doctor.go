@@ -28,13 +28,13 @@ func doctorCommand() *cli.Command {
 		Usage:     "check the installation, and try to become root in a container",
 		UsageText: "nonroot-ctl doctor [options]",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "engine", Usage: "run the self-test through this `ENGINE`, too: docker, podman or containerd"},
-			&cli.StringFlag{Name: "runtime-name", Value: defaultName, Usage: "the `NAME` that the engine knows the runtime by"},
-			&cli.StringFlag{Name: "binary", Usage: "the nonroot-runc to check, `PATH`"},
+			&cli.StringFlag{Name: "engine", Usage: "also run the self-test through `ENGINE`: docker, podman or containerd"},
+			&cli.StringFlag{Name: "runtime-name", Value: defaultName, Usage: "the runtime's `NAME` in the engine"},
+			&cli.StringFlag{Name: "binary", Usage: "check the nonroot-runc at `PATH`"},
 			&cli.StringFlag{Name: "policy", Usage: "check the policy `FILE` instead of the one in force"},
-			&cli.StringFlag{Name: "work-dir", Usage: "the directory in which the self-test makes its bundle, `DIR`"},
-			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
-			&cli.BoolFlag{Name: "strict", Usage: "fail where there is a warning, too"},
+			&cli.StringFlag{Name: "work-dir", Usage: "the `DIR` for the self-test's bundle"},
+			&cli.StringFlag{Name: "docker-host", Usage: "the daemon's `ADDRESS`, like docker's --host"},
+			&cli.BoolFlag{Name: "strict", Usage: "also fail if there are warnings"},
 			&cli.BoolFlag{Name: "audit", Usage: "mode audit is intended: enforcing nothing is not a failure"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
@@ -142,7 +142,7 @@ func printChecks(to io.Writer, checks []doctor.Check) error {
 		}
 	}
 	fmt.Fprintf(&b, "%s: %d ok, %s, %s, %d failed\n", counted(len(checks), "check"), of[doctor.OK], counted(of[doctor.Note], "note"), counted(of[doctor.Warn], "warning"), of[doctor.Fail])
-	_, err := io.WriteString(to, b.String())
+	_, err := io.WriteString(to, wrapped(to, b.String()))
 	return err
 }
 

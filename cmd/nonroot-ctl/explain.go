@@ -17,6 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/explain"
 	"github.com/nonroot-runc/nonroot-runc/internal/locate"
+	"github.com/nonroot-runc/nonroot-runc/internal/meaning"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
 )
@@ -27,16 +28,17 @@ func explainCommand() *cli.Command {
 		Name:      "explain",
 		Usage:     "say what becomes of a container, why, and what may fail",
 		ArgsUsage: "NAME",
-		UsageText: "nonroot-ctl explain [options] NAME | BUNDLE-DIR\nnonroot-ctl explain [options] --docker NAME | --containerd NAMESPACE/ID | --podman NAME\nnonroot-ctl explain [options] --all",
+		UsageText: "nonroot-ctl explain [options] NAME | BUNDLE-DIR\nnonroot-ctl explain [options] --docker NAME | --containerd NAMESPACE/ID | --podman NAME\nnonroot-ctl explain [options] --all\nnonroot-ctl explain --message TEXT",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Usage: "explain every container that runs on this machine, in a line or few"},
+			&cli.BoolFlag{Name: "all", Usage: "explain every running container on this machine briefly"},
+			&cli.StringFlag{Name: "message", Usage: "say what the message `TEXT` of nonroot-runc means, and what helps"},
 			&cli.StringFlag{Name: "docker", Usage: "explain the running container `NAME` of Docker"},
 			&cli.StringFlag{Name: "containerd", Usage: "explain the task `NAMESPACE/ID` of containerd"},
 			&cli.StringFlag{Name: "podman", Usage: "explain the container `NAME` of Podman"},
-			&cli.StringFlag{Name: "policy", Usage: "decide by the policy `FILE` instead of the one in force"},
-			&cli.StringFlag{Name: "profile", Usage: "decide by the policy of the binary nonroot-runc.`NAME`"},
+			&cli.StringFlag{Name: "policy", Usage: "use the policy `FILE` instead of the one in force"},
+			&cli.StringFlag{Name: "profile", Usage: "use the policy of the binary nonroot-runc.`NAME`"},
 			&cli.StringFlag{Name: "root", Usage: "the runtime's --root, `DIR`, by which rules know engines"},
-			&cli.StringFlag{Name: "docker-host", Usage: "the daemon to ask, as docker's --host `ADDRESS`"},
+			&cli.StringFlag{Name: "docker-host", Usage: "the daemon's `ADDRESS`, like docker's --host"},
 			&cli.StringSliceFlag{Name: "docker-exec-root", Usage: "dockerd's --exec-root `DIR`"},
 			&cli.StringSliceFlag{Name: "containerd-state", Usage: "containerd's state `DIR`"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -115,7 +117,43 @@ func (e *explained) text() string {
 	return e.Report.Answer
 }
 
+// explainMessage prints what docs/troubleshooting.md has on a message of the runtime's, or on a row's id.
+func explainMessage(c *cli.Context) error {
+	if c.Args().Present() || c.IsSet("docker") || c.IsSet("containerd") || c.IsSet("podman") || c.Bool("all") {
+		return errors.New("explain --message takes no container")
+	}
+	text := c.String("message")
+	row, ok := meaning.ByID(text)
+	if !ok {
+		row, ok = meaning.Of(text)
+	}
+	if !ok {
+		return fmt.Errorf("%s has no message with these words\nhint: give the whole line that begins with \"nonroot-runc: \", or the id from a line that begins with \"see: \"", meaning.Page)
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, explainedMessage{row.ID, row.Words, row.Means, row.Do, row.See()})
+	}
+	p := &printer{}
+	p.line("means: %s", row.Means)
+	p.line("do:    %s", row.Do)
+	p.line("see:   %s", row.See())
+	_, err := io.WriteString(c.App.Writer, wrapped(c.App.Writer, p.String()))
+	return err
+}
+
+// explainedMessage is what explain --message prints with --json.
+type explainedMessage struct {
+	ID    string   `json:"id"`    // of the row in docs/troubleshooting.md
+	Words []string `json:"words"` // of the messages that it is about, with "…" for each value
+	Means string   `json:"means"` // Markdown
+	Do    string   `json:"do"`    // what helps, in Markdown
+	See   string   `json:"see"`   // the row's place
+}
+
 func runExplain(c *cli.Context) error {
+	if c.IsSet("message") {
+		return explainMessage(c)
+	}
 	if c.Bool("all") {
 		return explainAll(c)
 	}
@@ -343,10 +381,10 @@ func printReport(to io.Writer, r *explain.Report) error {
 	if len(r.Notes) > 0 {
 		p.heading("notes")
 		for _, n := range r.Notes {
-			p.line("  %s", apart(n, "    "))
+			p.line("  %s", noted(n, "    "))
 		}
 	}
-	_, err := io.WriteString(to, p.String())
+	_, err := io.WriteString(to, wrapped(to, p.String()))
 	return err
 }
 
@@ -360,6 +398,9 @@ func (p *printer) problems(all []explain.Problem) {
 			continue
 		}
 		p.line("  %s %q: %s", t.Kind, t.Where, apart(t.Detail, "    "))
+		if row, ok := meaning.ByID("explain-" + t.Kind); ok {
+			p.line("    see: %s", row.See())
+		}
 	}
 	switch {
 	case len(all) == 0:
@@ -401,7 +442,11 @@ func (p *printer) decided(d *explain.Decided) {
 	}
 	p.line("  mode             %s", d.Mode)
 	if d.Reason != "" {
-		p.line("  reason           %s", apart(d.Reason, "                   "))
+		reason := noted
+		if d.Mode == policy.Off { // the policy's own words
+			reason = apart
+		}
+		p.line("  reason           %s", reason(d.Reason, "                   "))
 	}
 	if d.Identity != nil {
 		p.line("  user             %d:%d, groups %s", d.Identity.UID, d.Identity.GID, groups(d.Identity.Groups))

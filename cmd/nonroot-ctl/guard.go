@@ -26,8 +26,8 @@ import (
 // guardFlags begin with the one that asks for the guard.
 func guardFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "guard", Usage: "put nonroot-runc in the place of runc, so that --runtime runc is governed, too"},
-		&cli.StringFlag{Name: "builds", Usage: "with the guard: by which `RULE` BuildKit's containers run: off (as they are) or rewrite (as others do)"},
+		&cli.BoolFlag{Name: "guard", Usage: "put nonroot-runc in the place of runc, so that --runtime runc is governed as well"},
+		&cli.StringFlag{Name: "builds", Usage: "with the guard, how image builds run: off (unchanged) or rewrite (without root), `RULE`"},
 	}
 }
 

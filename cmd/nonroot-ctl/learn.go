@@ -38,11 +38,11 @@ func learnCommand() *cli.Command {
 		UsageText: "nonroot-ctl learn [options] -- docker run ... | podman run ...\nnonroot-ctl learn [options] BUNDLE-DIR",
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "for", Usage: "stop watching after `TIME` (30s); the container keeps running", DefaultText: "until it ends"},
-			&cli.StringFlag{Name: "policy", Usage: "print what would be added to the policy `FILE` instead of the one in force"},
+			&cli.StringFlag{Name: "policy", Usage: "suggest lines for the policy `FILE` instead of the one in force"},
 			&cli.StringFlag{Name: "runtime", Value: "nonroot-runc", Usage: "the `BINARY` that runs a bundle"},
 			&cli.StringSliceFlag{Name: "docker-exec-root", Usage: "dockerd's --exec-root `DIR`"},
 			&cli.StringSliceFlag{Name: "containerd-state", Usage: "containerd's state `DIR`"},
-			&cli.StringFlag{Name: "output", Usage: "write what was learned to `FILE`, apart from what the container prints"},
+			&cli.StringFlag{Name: "output", Usage: "write the result to `FILE`, apart from the container's output"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: runLearn,
@@ -346,7 +346,7 @@ func (l *learned) print(to io.Writer) error {
 	if len(l.Notes) > 0 {
 		p.heading("noted at creation")
 		for _, note := range l.Notes {
-			p.line("  %s", shown(note))
+			p.line("  %s", noted(note, "    "))
 		}
 	}
 	p.heading("denied")

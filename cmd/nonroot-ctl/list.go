@@ -20,7 +20,7 @@ const needed = 2
 // listCommand lists what needs nonroot-runc's program. A package's removal script asks it first.
 func listCommand() *cli.Command {
 	return &cli.Command{
-		Name: "list", Usage: "list the registrations, and the containers that run with nonroot-runc", HideHelpCommand: true,
+		Name: "list", Usage: "list the registrations, and the containers that run under nonroot-runc", HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "exit-code", Usage: "exit with 2 if there are any"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},

@@ -45,7 +45,7 @@ func app() *cli.App {
 			checkCommand(), configCommand(), configureCommand(), doctorCommand(), explainCommand(), learnCommand(), policyCommand(), psCommand(), reportCommand(), setupCommand(),
 			versionCommand(), volumesCommand(), insideCommand(), selfTestCommand(), completeCommand(),
 		},
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "say which build this is"}},
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version"}},
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
 				return runVersion(c)

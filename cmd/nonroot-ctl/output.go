@@ -18,6 +18,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/hint"
+	"github.com/nonroot-runc/nonroot-runc/internal/meaning"
 )
 
 // complain reports why a verb failed: a line for each finding, and its advice in the next line.
@@ -42,6 +43,14 @@ func apart(msg, indent string) string {
 		return shown(finding)
 	}
 	return shown(finding) + "\n" + indent + "hint: " + shown(advice)
+}
+
+// noted is apart for a message of the runtime's, with the place where docs/troubleshooting.md explains it.
+func noted(msg, indent string) string {
+	if row, ok := meaning.Of(msg); ok {
+		return apart(msg, indent) + "\n" + indent + "see: " + row.See()
+	}
+	return apart(msg, indent)
 }
 
 // shown is a sentence without anything that a terminal would interpret.

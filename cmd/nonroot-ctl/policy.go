@@ -38,18 +38,18 @@ func policyCommand() *cli.Command {
 		},
 		Subcommands: []*cli.Command{
 			{
-				Name: "check", Usage: "read a policy as the runtime does", ArgsUsage: "[FILE]", HideHelpCommand: true,
+				Name: "check", Usage: "read a policy like the runtime", ArgsUsage: "[FILE]", HideHelpCommand: true,
 				Flags: []cli.Flag{
-					&cli.BoolFlag{Name: "text", Usage: "look at the text only: the file may lie anywhere and be anybody's"},
+					&cli.BoolFlag{Name: "text", Usage: "only check the text: the file may be anywhere and belong to anyone"},
 					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 				},
 				Action: policyCheck,
 			},
 			{
-				Name: "show", Usage: "say what applies to a container that is described", HideHelpCommand: true,
+				Name: "show", Usage: "print what applies to a container that the options describe", HideHelpCommand: true,
 				Flags: []cli.Flag{
 					file,
-					&cli.StringFlag{Name: "engine", Usage: "`ENGINE`: " + trial.EngineNames() + "; kubernetes where a namespace, pod, container or image is named"},
+					&cli.StringFlag{Name: "engine", Usage: "`ENGINE`: " + trial.EngineNames() + "; kubernetes if a namespace, pod, container or image is set"},
 					&cli.StringFlag{Name: "root", Usage: "the runtime's --root, `DIR`, instead of an engine"},
 					&cli.StringFlag{Name: "namespace", Usage: "Kubernetes' or containerd's `NAME`"},
 					&cli.StringFlag{Name: "pod", Usage: "the pod's `NAME`"},
@@ -57,20 +57,20 @@ func policyCommand() *cli.Command {
 					&cli.StringFlag{Name: "image", Usage: "the image's `NAME`, as written by whoever creates the container"},
 					&cli.StringFlag{Name: "bundle", Usage: "the bundle's directory, `DIR`, for builds"},
 					&cli.StringFlag{Name: "id", Usage: "the container's `ID`, for a range"},
-					&cli.StringFlag{Name: "project", Usage: "Compose's project, of Docker's containers: its `NAME`"},
+					&cli.StringFlag{Name: "project", Usage: "the Compose project `NAME` of a Docker container"},
 					&cli.StringSliceFlag{Name: "device", Usage: "the `PATH` of a character device of the container"},
 					&cli.StringSliceFlag{Name: "annotation", Usage: "`KEY=VALUE`"},
-					&cli.Uint64Flag{Name: "uid", Usage: "the `UID` that is asked for"},
-					&cli.Uint64Flag{Name: "gid", Usage: "the `GID` that is asked for"},
+					&cli.Uint64Flag{Name: "uid", Usage: "the requested `UID`"},
+					&cli.Uint64Flag{Name: "gid", Usage: "the requested `GID`"},
 					&cli.Uint64SliceFlag{Name: "group", Usage: "an additional `GID`"},
 					&cli.StringSliceFlag{Name: "env", Usage: "`KEY=VALUE`"},
-					&cli.StringFlag{Name: "date", Usage: "decide as on that `DAY`, such as 2027-01-31"},
+					&cli.StringFlag{Name: "date", Usage: "decide as on this `DAY`, such as 2027-01-31"},
 					&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 				},
 				Action: policyShow,
 			},
 			{
-				Name: "test", Usage: "hold a policy against a file of expectations", ArgsUsage: "FILE...", HideHelpCommand: true,
+				Name: "test", Usage: "compare a policy with files of expectations", ArgsUsage: "FILE...", HideHelpCommand: true,
 				Flags: []cli.Flag{file, &cli.BoolFlag{Name: "json", Usage: "print JSON"}}, Action: policyTest,
 			},
 			applyCommand(), pinCommand(),
@@ -80,7 +80,7 @@ func policyCommand() *cli.Command {
 
 // checkedPolicy is the JSON of policy check.
 type checkedPolicy struct {
-	File   string      `json:"file"` // "": there is none, and the built-in policy was checked
+	File   string      `json:"file"` // "": none, and the built-in policy was checked
 	Digest string      `json:"sha256"`
 	Mode   policy.Mode `json:"mode"`
 	Rules  int         `json:"rules"`
@@ -279,7 +279,7 @@ func policyShow(c *cli.Context) error {
 		fmt.Fprintf(w, "dropped   %d\n", r.Dropped)
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintf(w, "note      %s\n", apart(note, "          "))
+		fmt.Fprintf(w, "note      %s\n", noted(note, "          "))
 	}
 	return nil
 }

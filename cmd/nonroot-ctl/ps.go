@@ -20,9 +20,9 @@ func psCommand() *cli.Command {
 		Usage:     "list what runs as root in containers now, whatever started it, and why it may",
 		UsageText: "nonroot-ctl ps [options]",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Usage: "list containers that are not root, too"},
+			&cli.BoolFlag{Name: "all", Usage: "also list containers that are not root"},
 			&cli.BoolFlag{Name: "exit-code", Usage: "exit with 2 if anything runs as root in a container"},
-			&cli.StringSliceFlag{Name: "root", Usage: "look for containers in this state `DIR` of a runtime (its --root), too"},
+			&cli.StringSliceFlag{Name: "root", Usage: "also look for containers in this state `DIR` of a runtime (its --root)"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: runPs,

@@ -21,6 +21,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/auditlog"
 	"github.com/nonroot-runc/nonroot-runc/internal/hint"
 	"github.com/nonroot-runc/nonroot-runc/internal/layer"
+	"github.com/nonroot-runc/nonroot-runc/internal/meaning"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/report"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
@@ -34,11 +35,11 @@ func reportCommand() *cli.Command {
 		ArgsUsage: "[LOG...]",
 		UsageText: "nonroot-ctl report [options] [LOG...]",
 		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "log", Usage: "read this `FILE` (\"-\": stdin) instead of the policy's log and those rotated away from it"},
-			&cli.StringFlag{Name: "policy", Usage: "take log and exemptions from the policy `FILE` instead of the one in force"},
-			&cli.StringFlag{Name: "profile", Usage: "take them from the policy of the binary nonroot-runc.`NAME`"},
-			&cli.StringFlag{Name: "since", Usage: "leave out what was before `TIME`: 2006-01-02, RFC 3339, or a time ago such as 36h or 7d"},
-			&cli.StringFlag{Name: "until", Usage: "leave out what was at or after `TIME`"},
+			&cli.StringSliceFlag{Name: "log", Usage: "read this `FILE` (\"-\": stdin) instead of the policy's log and its rotated files"},
+			&cli.StringFlag{Name: "policy", Usage: "use log and exemptions of the policy `FILE` instead of the one in force"},
+			&cli.StringFlag{Name: "profile", Usage: "use those of the policy of the binary nonroot-runc.`NAME`"},
+			&cli.StringFlag{Name: "since", Usage: "leave out everything before `TIME`: 2006-01-02, RFC 3339, or an age such as 36h or 7d"},
+			&cli.StringFlag{Name: "until", Usage: "leave out everything from `TIME` on"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 			&cli.BoolFlag{Name: "csv", Usage: "print CSV"},
 			&cli.StringFlag{Name: "html", Usage: "write one HTML page to `FILE`"},
@@ -295,6 +296,9 @@ func (p *printer) reasons(title string, all []report.Refusal) {
 		p.line("  %s: %s (last: %q, %s)", counted(r.Count, "time"), shown(finding), r.Container, stamp(r.Last))
 		if advice != "" {
 			p.line("    hint: %s", shown(advice))
+		}
+		if row, ok := meaning.Of(r.Reason); ok {
+			p.line("    see: %s", row.See())
 		}
 	}
 	p.more(len(all))

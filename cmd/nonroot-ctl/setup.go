@@ -5,8 +5,10 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -27,12 +29,13 @@ func setupCommand() *cli.Command {
 		Usage:     "register nonroot-runc with the engines of this machine: asks, shows the changes, makes and checks them",
 		UsageText: "nonroot-ctl setup [options]",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "yes", Usage: "ask nothing: what no option says is as the questions propose it"},
-			&cli.StringSliceFlag{Name: "engine", Usage: "set up this `ENGINE` only: docker, containerd, podman or crio; may be repeated"},
+			&cli.BoolFlag{Name: "yes", Usage: "don't ask; answers without an option are the proposed ones"},
+			&cli.StringSliceFlag{Name: "engine", Usage: "only set up `ENGINE`: docker, containerd, podman or crio; may be repeated"},
 			&cli.StringFlag{Name: "mode", Usage: "the policy's `MODE`: audit (containers run as before, and a log says what would change) or rewrite"},
-			&cli.StringFlag{Name: "default", Usage: "make it the engines' default: yes or no (containers name it), `ANSWER`"},
-			&cli.StringFlag{Name: "guard", Usage: "put nonroot-runc in the place of runc, too: off or rewrite is what becomes of image builds, no is without the guard, `ANSWER`"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "show what would change, and change nothing"},
+			&cli.StringFlag{Name: "default", Usage: "make it the default of the engines, `ANSWER`: yes, or no (containers request it by name)"},
+			&cli.StringFlag{Name: "guard", Usage: "put nonroot-runc in the place of runc, `ANSWER`: no, or how image builds run: off (unchanged) or rewrite"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "show the changes without making them"},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON; with --yes, as nothing is asked"},
 		},
 		Action: runSetup,
 	}
@@ -47,6 +50,7 @@ const auditLog = "/var/log/nonroot-runc.log"
 // setup is the answers to the questions.
 type setup struct {
 	c        *cli.Context
+	out      io.Writer     // for people; with --json, nobody reads it
 	in       *bufio.Reader // nil: answers are not asked for
 	engines  []string
 	mode     policy.Mode
@@ -86,7 +90,13 @@ func runSetup(c *cli.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("setup needs root\nhint: sudo nonroot-ctl setup; for Podman of your own: nonroot-ctl configure podman --set-default")
 	}
-	s := &setup{c: c}
+	s := &setup{c: c, out: c.App.Writer}
+	if c.Bool("json") {
+		s.out = io.Discard
+	}
+	if c.Bool("json") && !c.Bool("yes") {
+		return errors.New("setup --json asks no questions\nhint: --yes accepts the defaults; --mode, --engine, --default and --guard each answer one")
+	}
 	if !c.Bool("yes") {
 		if !isTerminal(os.Stdin) {
 			return errors.New("setup asks questions, and standard input is not a terminal\nhint: --yes accepts the defaults; --mode, --engine, --default and --guard each answer one")
@@ -110,6 +120,9 @@ func runSetup(c *cli.Context) error {
 			return err
 		}
 	}
+	if c.Bool("json") {
+		return s.printed(commands)
+	}
 	if c.Bool("dry-run") {
 		return nil
 	}
@@ -128,16 +141,67 @@ func runSetup(c *cli.Context) error {
 		}
 	}
 	s.shown = false
-	s.undo()
+	s.say("\nTo undo it:\n")
+	for _, line := range s.undo() {
+		s.say("  %s\n", line)
+	}
 	return s.check()
 }
 
-func (s *setup) say(format string, args ...any) { fmt.Fprintf(s.c.App.Writer, format, args...) }
+// setUp is the JSON of setup.
+type setUp struct {
+	Commands []ran          `json:"commands"` // in the order in which they ran
+	Undo     []string       `json:"undo"`     // the commands that undo them
+	Checks   []doctor.Check `json:"checks"`   // doctor's; empty after a dry run
+	DryRun   bool           `json:"dry_run"`  // nothing was changed
+}
+
+// ran is a command of setup's.
+type ran struct {
+	Command string `json:"command"`
+	Stdin   string `json:"stdin"`  // its standard input, such as a policy; "": none
+	Result  any    `json:"result"` // what it prints with --json
+}
+
+// printed runs the commands and doctor, or their dry run, and prints the outcome of each as JSON.
+func (s *setup) printed(commands []command) error {
+	said := setUp{Commands: []ran{}, Undo: s.undo(), Checks: []doctor.Check{}, DryRun: s.c.Bool("dry-run")}
+	for _, one := range commands {
+		done := ran{Command: s.c.App.Name + " " + strings.Join(one.words, " "), Stdin: one.stdin}
+		var more []string
+		if said.DryRun {
+			more = append(more, "--dry-run")
+		}
+		if err := s.decoded(&done.Result, one, more...); err != nil {
+			return fmt.Errorf("%s: %w", done.Command, err)
+		}
+		said.Commands = append(said.Commands, done)
+	}
+	var failed error
+	if !said.DryRun {
+		failed = s.decoded(&said.Checks, s.doctor())
+	}
+	return errors.Join(printJSON(s.c.App.Writer, said), failed)
+}
+
+// decoded runs a command, and decodes what it prints as JSON.
+func (s *setup) decoded(to any, one command, more ...string) error {
+	var b bytes.Buffer
+	s.out = &b
+	defer func() { s.out = io.Discard }()
+	err := s.run(one, append(more, "--json")...)
+	if b.Len() == 0 {
+		return err
+	}
+	return errors.Join(json.Unmarshal(b.Bytes(), to), err)
+}
+
+func (s *setup) say(format string, args ...any) { fmt.Fprintf(s.out, format, args...) }
 
 // run runs a command, with more options.
 func (s *setup) run(one command, more ...string) error {
 	a := app()
-	a.Writer, a.ErrWriter = s.c.App.Writer, s.c.App.ErrWriter
+	a.Writer, a.ErrWriter = s.out, s.c.App.ErrWriter
 	a.Reader = strings.NewReader(one.stdin)
 	a.Metadata = map[string]any{alreadyShown: s.shown}
 	return a.Run(arranged(a, slices.Concat([]string{a.Name}, one.words, more)))
@@ -311,29 +375,33 @@ func (s *setup) commands() []command {
 	return all
 }
 
-// undo says how to undo everything.
-func (s *setup) undo() {
-	s.say("\nTo undo it:\n")
+// undo returns the commands that undo everything.
+func (s *setup) undo() (all []string) {
 	for _, name := range s.engines {
-		s.say("  nonroot-ctl configure %s --uninstall\n", name)
+		all = append(all, "nonroot-ctl configure "+name+" --uninstall")
 	}
 	switch {
 	case s.text == "":
 	case s.absent:
-		s.say("  rm %s\n", policy.DefaultFile)
+		all = append(all, "rm "+policy.DefaultFile)
 	default:
-		s.say("  nonroot-ctl policy apply --rollback\n")
+		all = append(all, "nonroot-ctl policy apply --rollback")
 	}
+	return all
 }
 
-// check runs doctor. In mode audit it reports what is not enforced yet.
-func (s *setup) check() error {
-	words := []string{"doctor"}
+// doctor checks the result. In mode audit it reports what is not enforced yet.
+func (s *setup) doctor() command {
 	if s.mode == policy.Audit {
-		words = append(words, "--audit")
+		return command{words: []string{"doctor", "--audit"}}
 	}
-	s.say("\nnonroot-ctl %s:\n", strings.Join(words, " "))
-	if err := s.run(command{words: words}); err != nil || s.mode != policy.Audit {
+	return command{words: []string{"doctor"}}
+}
+
+func (s *setup) check() error {
+	check := s.doctor()
+	s.say("\nnonroot-ctl %s:\n", strings.Join(check.words, " "))
+	if err := s.run(check); err != nil || s.mode != policy.Audit {
 		return err
 	}
 	s.say("\nContainers run as before, and each decision is a line in %s. Sum them up:\n  nonroot-ctl report %s\n", auditLog, auditLog)

@@ -5,15 +5,18 @@ package main
 import (
 	"io"
 	"os"
+	"regexp"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/briandowns/spinner"
 	"github.com/fatih/color"
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // This is for people at a terminal only: colours, unless NO_COLOR is set (https://no-color.org) or TERM is "dumb",
-// and a sign that something is going on.
+// lines of its width, and a sign that something is going on.
 
 var (
 	bad     = color.New(color.FgRed, color.Bold)
@@ -31,10 +34,73 @@ func painted(to io.Writer, how *color.Color, text string) string {
 }
 
 // isTerminal reports whether a file is a terminal.
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// narrowest is the width in columns below which lines are left to the terminal.
+const narrowest = 40
+
+// wrapped breaks long lines at blanks, if they go to a terminal. The rest of a line is indented below its text.
+func wrapped(to io.Writer, text string) string {
+	if to != io.Writer(os.Stdout) {
+		return text
+	}
+	width, _, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil || width < narrowest {
+		return text
+	}
+	return fold(text, width)
 }
+
+// verbatim begins lines that people copy, such as commands, which a terminal's own wrapping leaves in one piece.
+var verbatim = regexp.MustCompile(`^ *(hint|see): `)
+
+// fold breaks lines that are longer than width, except those that people copy.
+func fold(text string, width int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line, end := strings.TrimSuffix(line, "\n"), strings.HasSuffix(line, "\n")
+		if columns(line) <= width || verbatim.MatchString(line) {
+			b.WriteString(line)
+		} else {
+			foldLine(&b, line, width)
+		}
+		if end {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// name is the beginning of a line that has a name and then, apart from it, a value.
+var name = regexp.MustCompile(`^ *\S+ {2,}`)
+
+// foldLine continues a line below its value, or else four columns further in.
+func foldLine(b *strings.Builder, line string, width int) {
+	hang := len(line) - len(strings.TrimLeft(line, " ")) + 4
+	if n := columns(name.FindString(line)); n > 0 && n <= width/2 {
+		hang = n
+	}
+	at := 0
+	for i, word := range strings.Split(line, " ") {
+		switch n := columns(word); {
+		case i == 0:
+			at = n
+		case at+1+n > width && at > hang:
+			b.WriteString("\n" + strings.Repeat(" ", hang))
+			at = hang + n
+		default:
+			b.WriteByte(' ')
+			at += 1 + n
+		}
+		b.WriteString(word)
+	}
+}
+
+// colour is an escape sequence of package color.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// columns is how wide a text is, without its colours. What is printed is quoted, so that characters of double width are rare.
+func columns(s string) int { return utf8.RuneCountInString(colour.ReplaceAllString(s, "")) }
 
 // patience is how long something may take before a sign is shown.
 const patience = time.Second

@@ -15,10 +15,10 @@ import (
 func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "version",
-		Usage:     "say which builds of nonroot-ctl and nonroot-runc these are",
+		Usage:     "print the versions of nonroot-ctl and nonroot-runc",
 		UsageText: "nonroot-ctl version [options]",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "binary", Usage: "the nonroot-runc to look at, `PATH`"},
+			&cli.StringFlag{Name: "binary", Usage: "inspect the nonroot-runc at `PATH`"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: runVersion,
@@ -28,7 +28,7 @@ func versionCommand() *cli.Command {
 // versions is the JSON of version, documented in nonroot-ctl(8).
 type versions struct {
 	version.Info
-	Runtime *doctor.Program `json:"runtime,omitempty"` // nonroot-runc; nil: there is none
+	Runtime *doctor.Program `json:"runtime,omitempty"` // nonroot-runc; nil: none
 }
 
 // runVersion reads the runtime's file instead of running it: its --version is runc's.

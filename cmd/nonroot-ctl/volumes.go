@@ -20,28 +20,28 @@ import (
 
 // volumesCommand is for volumes from before the roll-out.
 func volumesCommand() *cli.Command {
-	file := &cli.StringFlag{Name: "policy", Usage: "go by the policy in `FILE`, instead of the one in force"}
+	file := &cli.StringFlag{Name: "policy", Usage: "use the policy in `FILE` instead of the one in force"}
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
 	user := &cli.StringFlag{Name: "user", Usage: "the new owner of root's files, `UID[:GID]` on disk (default: the user that its containers run as)"}
 	from := &cli.StringFlag{Name: "from", Usage: "root's ids on disk, `UID[:GID]`: the first ids of a user namespace's map (default: 0:0)"}
-	group := &cli.StringFlag{Name: "group", Usage: "let the group `GID` (on disk) use what root's group may use; owners do not change"}
-	force := &cli.BoolFlag{Name: "force", Usage: "change a volume even while a container with it runs"}
-	dry := &cli.BoolFlag{Name: "dry-run", Usage: "change nothing, say what would change"}
+	group := &cli.StringFlag{Name: "group", Usage: "give the group `GID` (on disk) the access of root's group; owners do not change"}
+	force := &cli.BoolFlag{Name: "force", Usage: "change a volume even while a container uses it"}
+	dry := &cli.BoolFlag{Name: "dry-run", Usage: "print the changes without making them"}
 	return &cli.Command{
 		Name: "volumes", Usage: "change the owner of volumes that root has written to, to the user that uses them now", HideHelpCommand: true,
 		UsageText: "nonroot-ctl volumes list|adopt|undo [options] [VOLUME...]",
 		Subcommands: []*cli.Command{
 			{
-				Name: "list", Usage: "list Docker's and Podman's volumes in which root has written", HideHelpCommand: true,
+				Name: "list", Usage: "list volumes of Docker and Podman that root wrote to", HideHelpCommand: true,
 				UsageText: "nonroot-ctl volumes list [options]", Flags: []cli.Flag{asJSON}, Action: volumesList,
 			},
 			{
-				Name: "adopt", Usage: "change the owner of what root has written in volumes", ArgsUsage: "VOLUME...", HideHelpCommand: true,
+				Name: "adopt", Usage: "change the owner of root's files in volumes", ArgsUsage: "VOLUME...", HideHelpCommand: true,
 				UsageText: "nonroot-ctl volumes adopt [options] VOLUME...", Flags: []cli.Flag{file, user, group, from, force, dry, asJSON},
 				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Adopt, true) },
 			},
 			{
-				Name: "undo", Usage: "undo what adopt has changed", ArgsUsage: "VOLUME...", HideHelpCommand: true,
+				Name: "undo", Usage: "revert what adopt changed", ArgsUsage: "VOLUME...", HideHelpCommand: true,
 				UsageText: "nonroot-ctl volumes undo [options] VOLUME...", Flags: []cli.Flag{file, user, dry, asJSON},
 				Action: func(c *cli.Context) error { return volumesChange(c, adopt.Undo, false) },
 			},
@@ -226,7 +226,7 @@ func givenTo(c *cli.Context, dir string, named, from adopt.ID, audited adopt.Aud
 }
 
 // lastIn finds the last line in the policy's log about the creation of a container; the log is read when it is first
-// asked for. nil: there is none.
+// asked for. nil: none.
 func lastIn(p *policy.Policy) func(id string) *report.Line {
 	var last map[string]*report.Line
 	return func(id string) *report.Line {

@@ -110,7 +110,7 @@ func (m *metrics) policy(key string, refused error, p *policy.Policy) {
 }
 
 func isNumber(text string) bool {
-	_, err := strconv.ParseUint(text, 10, 32)
+	_, err := strconv.ParseUint(text, 10, 32) //lint:allow a line or a column of a file
 	return err == nil
 }
 

@@ -55,7 +55,7 @@ func (d distribution) has(words ...string) bool {
 	return strings.Contains(string(d), "\n"+strings.Join(words, " ")+"\n")
 }
 
-// mark is the account that only its images have; "": there is none.
+// mark is the account that only its images have; "": none.
 func (d distribution) mark() string {
 	_, after, _ := strings.Cut(string(d), "\nmark ")
 	name, _, _ := strings.Cut(after, "\n")

@@ -67,7 +67,7 @@ type Hook struct {
 type Secret struct {
 	Name, UID, GID string
 	Mode           *int64
-	File           string // "": it is none
+	File           string // "": none
 }
 
 // Is reports whether a text is a Compose file's, as far as that can be told without reading it: it has services at its top.

@@ -24,8 +24,8 @@ type Receipt struct {
 // Content is a configuration file, and what is kept beside it.
 type Content struct {
 	Data    []byte   // nil: there is no file
-	Receipt *Receipt // nil: there is none
-	Backup  []byte   // the file before the first change; nil: there is none
+	Receipt *Receipt // nil: none
+	Backup  []byte   // the file before the first change; nil: none
 }
 
 // sound reports whether this package can have written the receipt for the file.

@@ -69,7 +69,7 @@ type writer struct {
 // all reports whether empty members are written, too.
 func (w *writer) all() bool { return w.view == Explain }
 
-// limits are a member's bounds; 0: there is none.
+// limits are a member's bounds; 0: none.
 func (w *writer) limits(m *Member) (bound, most int) {
 	if w.view != Log {
 		return 0, 0

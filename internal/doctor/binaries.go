@@ -17,7 +17,7 @@ import (
 // standard are the directories where programs are searched for, in internal/runc's order.
 var standard = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// find is the first executable file of that name in the standard directories; "": there is none.
+// find is the first executable file of that name in the standard directories; "": none.
 func find(name string) string {
 	for _, dir := range standard {
 		file := filepath.Join(dir, name)

@@ -110,7 +110,7 @@ func (d *doctor) audited(p *policy.Policy, otherwise Status) Status {
 type doctor struct {
 	o      Options
 	caller facts.Caller
-	binary string // nonroot-runc; "": there is none
+	binary string // nonroot-runc; "": none
 	checks []Check
 
 	profiles []profile // those that could be read

@@ -99,7 +99,7 @@ func modeOf(p *policy.Policy) string {
 	return fmt.Sprintf("%s (%q)", p.Mode, p.Reason)
 }
 
-// wholly is the rule by which a policy leaves every container of an engine unchanged; nil: there is none. The first
+// wholly is the rule by which a policy leaves every container of an engine unchanged; nil: none. The first
 // rule that matches a container wins.
 func wholly(p *policy.Policy, engine string) *policy.Rule {
 	for i := range p.Rules {

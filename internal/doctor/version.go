@@ -19,7 +19,7 @@ type Program struct {
 }
 
 // FindRuntime is the nonroot-runc that is named, else the one beside this program, else the first in the standard
-// directories; "": there is none.
+// directories; "": none.
 func FindRuntime(named string) string {
 	if named != "" {
 		return named

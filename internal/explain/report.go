@@ -182,7 +182,7 @@ func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
 	return true, nil
 }
 
-// kept is the config.json from before the rewrite; nil: there is none, or it asked for a different user.
+// kept is the config.json from before the rewrite; nil: none, or it asked for a different user.
 func kept(dir *bundle.Dir, rec *decision.Decision) *specs.Spec {
 	config, err := dir.Read(record.Before)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // userNamespace is the container's own user namespace: the maps that config.json sets for a new one, or the kernel's
-// for one that is joined. nil: there is none.
+// for one that is joined. nil: none.
 //
 // A namespace that is joined by path is opened once. The runtime gets the path of the open descriptor, so that it
 // joins the one that was checked; the descriptor is found in this process's directory under /proc, as execve keeps

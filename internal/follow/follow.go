@@ -265,7 +265,7 @@ func (f *File) head() error {
 	return nil
 }
 
-// open opens a regular file; nil: there is none.
+// open opens a regular file; nil: none.
 func open(name string) (*os.File, error) {
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -82,7 +82,7 @@ func Line(err error) string {
 	return finding + Flat + advice
 }
 
-// unquoted is the position of the first Flat that is not inside quotes; -1: there is none.
+// unquoted is the position of the first Flat that is not inside quotes; -1: none.
 func unquoted(line string) int {
 	quoted := false
 	for i := 0; i < len(line); i++ {

@@ -373,7 +373,7 @@ func (w *Options) opensTop(fd int, st *unix.Stat_t) bool {
 	return ok && list != nil && list.Rights(st, w.UID, w.GID)&3 == 3
 }
 
-// imageDirectory is a directory of the image; missing: there is none. One that can't be looked at counts as having
+// imageDirectory is a directory of the image; missing: none. One that can't be looked at counts as having
 // everything.
 type imageDirectory struct {
 	fd      int

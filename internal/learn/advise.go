@@ -67,7 +67,7 @@ type Advisor struct {
 	Rootless bool // a user's own engine runs it
 	Podman   bool
 	Groups   *policy.HostGroups
-	// Account names the host's account with a uid; "": there is none.
+	// Account names the host's account with a uid; "": none.
 	Account func(uid uint32) string
 	// Subordinate says whose containers an id belongs to, by /etc/subuid ("uid") or /etc/subgid ("gid"); "":
 	// nobody's.

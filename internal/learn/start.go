@@ -104,7 +104,7 @@ func (c *Container) Asked(owners trusted.Owners) ([]string, error) {
 	return append([]string{}, s.Process.Capabilities.Bounding...), nil
 }
 
-// Host is the -H of the command line; "": there is none.
+// Host is the -H of the command line; "": none.
 func (e *Engine) Host() string {
 	for i, arg := range e.Args {
 		switch {

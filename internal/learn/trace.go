@@ -305,7 +305,7 @@ func (t *tracer) forget(tid int) {
 	delete(t.threads, tid)
 }
 
-// fieldOf is the value in a file of lines such as "Tgid: 1"; "": there is none.
+// fieldOf is the value in a file of lines such as "Tgid: 1"; "": none.
 func fieldOf(text []byte, name string) string {
 	for line := range strings.Lines(string(text)) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {

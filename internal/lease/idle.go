@@ -34,7 +34,7 @@ const (
 	idleMost = 256
 )
 
-// idle is the stored list for this range; nil: there is none.
+// idle is the stored list for this range; nil: none.
 func (f *directory) idle(n Numbers) *idlers {
 	data, err := f.dir.Read(idleFile)
 	if err != nil {

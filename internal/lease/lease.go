@@ -161,7 +161,7 @@ type directory struct {
 	store       *Store
 	dir, owners *trusted.Dir
 	lockFD      int
-	key         []byte // nil: there is none yet
+	key         []byte // nil: none yet
 }
 
 const (

@@ -210,7 +210,7 @@ func (r *reader) evades(rules []Rule) {
 	}
 }
 
-// gives names a key by which a policy gives more than another; "": there is none.
+// gives names a key by which a policy gives more than another; "": none.
 func (p *Policy) gives(than *Policy) string {
 	if p.UsersFile != than.UsersFile || p.GroupsFile != than.GroupsFile {
 		return "identity.users_file"

@@ -33,7 +33,7 @@ const (
 	aclOther    = 0x20
 )
 
-// ReadACL reads the list of an open file, by a path below /proc; nil: there is none. It is false if that can't be
+// ReadACL reads the list of an open file, by a path below /proc; nil: none. It is false if that can't be
 // told.
 func ReadACL(reach string) (ACL, bool) {
 	buf := make([]byte, 4096) // a longer list can't be read

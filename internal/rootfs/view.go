@@ -33,7 +33,7 @@ type View struct {
 type Placed struct {
 	Mount *Mount
 	At    string // free of links
-	also  string // the second reading; "": there is none
+	also  string // the second reading; "": none
 }
 
 // Open opens the view of a rootfs. A relative rootfs, and relative sources of bind mounts, are below the bundle
@@ -125,7 +125,7 @@ func (v *View) placeMount(m *Mount) (Placed, bool) {
 	return p, true
 }
 
-// Astray is the destination of a mount that can't be resolved; "": there is none.
+// Astray is the destination of a mount that can't be resolved; "": none.
 func (v *View) Astray() string {
 	v.place()
 	return v.astray
@@ -152,7 +152,7 @@ func (v *View) covering(p string) *Placed {
 	return nil
 }
 
-// Touching is a mount at a clean absolute path, above it or below it; nil: there is none.
+// Touching is a mount at a clean absolute path, above it or below it; nil: none.
 func (v *View) Touching(p string) *Placed {
 	v.place()
 	if m := v.covering(p); m != nil {
@@ -161,7 +161,7 @@ func (v *View) Touching(p string) *Placed {
 	return v.MountedIn(p)
 }
 
-// MountedIn is the first mount at a clean absolute path or below it; nil: there is none.
+// MountedIn is the first mount at a clean absolute path or below it; nil: none.
 func (v *View) MountedIn(p string) *Placed {
 	v.place()
 	for i := range v.placed {

@@ -131,7 +131,7 @@ func (s *scanner) flag() (setting, error) {
 	return s.valued(o, word, value, hasValue)
 }
 
-// abbreviated finds the flag that crun takes an abbreviation for, nil where there is none, or several (getopt_long(3)): to runc it
+// abbreviated finds the flag that crun takes an abbreviation for, nil if there is none, or several (getopt_long(3)): to runc it
 // is an unknown flag. Where flags are checked it is an error beside the setting; elsewhere crun goes by it, and so must what is
 // looked for in its place.
 func (s *scanner) abbreviated(word, name string) *option {

@@ -131,7 +131,7 @@ func (d *Document) Args() ([]string, error) {
 	return d.process.get("args").strings("process.args")
 }
 
-// Variable is the value of the first entry of that name in the environment, which getenv(3) finds; "": there is none.
+// Variable is the value of the first entry of that name in the environment, which getenv(3) finds; "": none.
 func (d *Document) Variable(name string) (string, error) {
 	value, found := "", false
 	err := d.process.get("env").eachString("process.env", func(raw []byte) error {
@@ -153,7 +153,7 @@ func mayBe(raw []byte, name string) bool {
 	return string(begin) == name || bytes.IndexByte(begin, '\\') >= 0
 }
 
-// Cwd is the process's working directory; "": there is none.
+// Cwd is the process's working directory; "": none.
 func (d *Document) Cwd() (string, error) {
 	return d.process.get("cwd").text("process.cwd")
 }
@@ -170,7 +170,7 @@ func (d *Document) Bounding() ([]string, error) {
 	return caps.get("bounding").strings("process.capabilities.bounding")
 }
 
-// MemoryLimit is the container's memory limit in bytes; 0: there is none. A limit that can't be read counts as none:
+// MemoryLimit is the container's memory limit in bytes; 0: none. A limit that can't be read counts as none:
 // the runtime reports what is wrong with it.
 func (d *Document) MemoryLimit() uint64 {
 	n := d.root

@@ -248,3 +248,38 @@ listing() {
   succeeds "$ctl" explain "$other"
   [[ ${OUT%%$'\n'*} == 'NOT governed, it runs as root (0:0); created by nonroot-runc it would run as 65532:65532'* ]] || explain "$OUT"
 }
+
+@test "a refusal and a note lead to their rows of docs/troubleshooting.md, and so do a message's words" {
+  local ctl=$REPO/bin/nonroot-ctl id
+  policy <<<'mode = "refuse"'
+  succeeds "$ctl" explain --policy "$POLICY" "$BUNDLE"
+  id=$(sed -n 's/^ *see: docs\/troubleshooting.md#\(T[0-9]*\)$/\1/p' <<<"$OUT")
+  grep -qF "<a id=\"$id\">$id</a>" "$REPO/docs/troubleshooting.md"
+  refused 'asks for root' nonroot create "$ID"
+  shows '.id == "'"$id"'"' "$ctl" explain --json --message "$ERR"
+  succeeds "$ctl" explain --message "${id,,}"
+  contains "means: the policy's mode is"
+  contains "see:   docs/troubleshooting.md#$id"
+  : >"$POLICY"
+  install -m 700 "$ROOTFS/bin/probe" "$ROOTFS/bin/private"
+  config '.process.args = ["private"]'
+  succeeds "$ctl" explain --policy "$POLICY" "$BUNDLE"
+  contains 'see: docs/troubleshooting.md#explain-entrypoint'
+  refused 'no message with these words' "$ctl" explain --message 'all is well'
+  refused 'takes no container' "$ctl" explain --message "$id" "$BUNDLE"
+}
+
+@test "at a terminal, lines are no longer than it is wide, but for what people copy; elsewhere they are in one piece" {
+  local line explain="$REPO/bin/nonroot-ctl explain --policy $POLICY $BUNDLE"
+  policy <<<'mode = "refuse"'
+  succeeds env NO_COLOR=1 SHELL=/bin/bash script -qec "stty cols 60; $explain" /dev/null </dev/null
+  while IFS= read -r line; do
+    line=${line%$'\r'}
+    # A long word, as a path, stays in one piece.
+    [[ ${#line} -le 60 || $line =~ ^\ *(hint|see):\  || ! $line =~ [^\ ]\ [^\ ]+$ ]] || explain "$line"
+  done <<<"$OUT"
+  contains 'why: '
+  # shellcheck disable=SC2086 # words
+  succeeds $explain
+  [[ $OUT =~ (^|$'\n')[^$'\n']{90,} ]] || explain "no line is long"
+}

@@ -54,9 +54,9 @@ does() {
   nonroot-ctl configure docker --guard --uninstall >/dev/null || true
 }
 
-@test "docs: a log, and what it tells" {
+@test "docs: a log and a report" {
   nonroot-ctl configure docker --set-default --reload >/dev/null
-  does docs/quickstart.md 'A log, and what it tells'
+  does docs/quickstart.md 'A log and a report'
   contains 'ran as root 0, refused 0, left alone 0, without root 1'
 }
 
@@ -65,11 +65,11 @@ does() {
   contains 'uid=65532(nonroot) gid=65532(nonroot)'
 }
 
-@test "docs: one container needs root, what became of one, and the removal" {
+@test "docs: one container needs root, why one fails, and the removal" {
   nonroot-ctl configure docker --set-default --reload >/dev/null
   does docs/quickstart.md 'One container needs root'
   [[ $(tail -n 1 <<<"$OUT") == 0 ]] || explain 'expected root'
-  does docs/quickstart.md 'What became of a container'
+  does docs/quickstart.md 'Why a container fails'
   contains 65532
   does docs/quickstart.md 'Remove it'
   stop_dockerd

@@ -139,6 +139,23 @@ state() { dpkg-query -W -f '${db:Status-Status}' nonroot-runc 2>/dev/null; }
   contains 1.0.0
 }
 
+# Debian's emulator (QEMU 7.2) has no openat2, without which nothing of a rootfs is opened: a container is refused, as on
+# a kernel that is too old. What decides runs there, with its tests (hack/test-release).
+@test "arm64: under an emulator, nonroot-runc passes calls on to runc, and refuses to make a container" {
+  local there=$BATS_TEST_TMPDIR/arm64 bundle=$BATS_TEST_TMPDIR/bundle
+  dpkg-deb --extract "$NONROOT_PACKAGES/nonroot-runc_1.0.0_arm64.deb" "$there"
+  succeeds qemu-aarch64-static "$there/usr/sbin/nonroot-runc" --version
+  contains 'runc version'
+  mkdir -m 700 "$bundle"
+  cp -a "$NONROOT_BATS_KIT" "$bundle/rootfs"
+  jq '.process.args = ["id"]' "$REPO/test/bats/config.json" >"$bundle/config.json"
+  succeeds runc run --bundle "$bundle" bare
+  contains 'uid=0(root)'
+  fails_with 1 qemu-aarch64-static "$there/usr/sbin/nonroot-runc" run --bundle "$bundle" arm64
+  [[ $ERR == *'this kernel has no openat2'* ]] || explain 'another reason'
+  [[ -z $(runc list --quiet) ]] || explain 'there is a container'
+}
+
 @test "a package of the same commit has the same bytes" {
   local file
   for file in nonroot-runc_1.0.0_amd64.deb nonroot-runc-1.0.0-1.x86_64.rpm; do

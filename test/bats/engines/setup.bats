@@ -55,6 +55,19 @@ default() { docker info -f '{{.DefaultRuntime}}'; }
   contains '+    "default-runtime": "nonroot"'
   contains 'containerd is left out, as it only serves Docker'
   [[ $(files) == "$before" && $(default) == runc ]] || explain 'something has changed'
+  shows '.dry_run and .checks == [] and (.undo | index("nonroot-ctl configure docker --uninstall"))
+    and any(.commands[]; .command == "nonroot-ctl configure docker --set-default --reload" and (.result.changes | length > 0))' \
+    nonroot-ctl setup --yes --dry-run --json
+  fails_with 1 nonroot-ctl setup --json
+  [[ $ERR == *'asks no questions'* ]] || explain json
+  [[ $(files) == "$before" && $(default) == runc ]] || explain 'something has changed'
+}
+
+@test "setup --json makes the changes, and says what each command and doctor print" {
+  says nonroot-ctl setup --yes --engine docker --mode audit --json
+  jq -e '(.dry_run | not) and (.checks | length > 5) and (.commands | map(.command)) == ["nonroot-ctl policy apply -", "nonroot-ctl configure docker --set-default --reload"]
+    and .commands[0].result.applied and (.commands[0].stdin | startswith("mode = \"audit\"")) and .undo[-1] == "rm /etc/nonroot-runc/config.toml"' <<<"$OUT" >/dev/null || explain json
+  await test "$(default)" = nonroot
 }
 
 @test "setup does what the commands do that it names, checks it, and says how to undo it" {

@@ -294,7 +294,7 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   contains 'nonroot_node_self_test_passed 1'
   contains 'nonroot_node_decisions_total{event="create",mode="rewrite",namespace="team-a"'
   contains 'nonroot_node_policy_valid{policy="config.toml"} 1'
-  [[ $OUT != *nonroot_node_policy_refused{* ]] || explain 'no policy is refused any more'
+  [[ $OUT != *'nonroot_node_policy_refused{'* ]] || explain 'no policy is refused any more'
   succeeds on node1 wget -qO- http://127.0.0.1:9470/readyz
 }
 

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package meaning
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestRows: every row of the page has an id, and no id is used twice.
+func TestRows(t *testing.T) {
+	rows := Rows()
+	if len(rows) < 100 {
+		t.Fatalf("only %d rows", len(rows))
+	}
+	seen := map[string]bool{}
+	for _, r := range rows {
+		if seen[r.ID] {
+			t.Errorf("the id %s is used twice", r.ID)
+		}
+		seen[r.ID] = true
+		if got, ok := ByID(strings.ToLower(r.ID)); !ok || got.Means != r.Means {
+			t.Errorf("%s: %q, %v", r.ID, got.Means, ok)
+		}
+	}
+	if r, ok := ByID("T0"); ok {
+		t.Errorf("T0: %+v", r)
+	}
+}
+
+// TestOf: a message has the row with its most specific words, with its values and with the hint in the next line.
+func TestOf(t *testing.T) {
+	for message, means := range map[string]string{
+		`nonroot-runc: container "c": mounts[3] leads to the engine's socket "/run/docker.sock"` + "\nhint: leave it out":     "whoever opens it is root on the host",
+		`the volume "/var/lib/docker/volumes/db/_data" still belongs to root, which has written to it; hint: nonroot-ctl ...`: "a volume from before",
+		`process.user.additionalGids has 70000 groups; the kernel takes 65536`:                                                "there are too many",
+		`the program "/start" needs root, which only root can; hint: see its documentation`:                                   "the program's purpose needs root",
+	} {
+		if r, ok := Of(message); !ok || r.Means != means {
+			t.Errorf("%q: %+v, %v; want %q", message, r, ok, means)
+		}
+	}
+	if r, ok := Of("all is well"); ok {
+		t.Errorf("%+v", r)
+	}
+}
