@@ -103,6 +103,9 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 	if err := checkWeight(filepath.Join(full, filepath.Base(name)), text); err != nil {
 		return nil, &unread.Error{Err: err}
 	}
+	if environment, err = withEnv(full, text, environment); err != nil {
+		return nil, &unread.Error{Err: err}
+	}
 	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
 		WorkingDir: full, ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(full, filepath.Base(name)), Content: text}}, Environment: environment,
 	}, func(o *loader.Options) {

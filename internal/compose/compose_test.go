@@ -4,6 +4,8 @@ package compose
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -71,4 +73,25 @@ func FuzzRead(f *testing.F) {
 			t.Error("nothing, and no error")
 		}
 	})
+}
+
+// TestEnv: variables of the .env beside the file count, those of the environment first.
+func TestEnv(t *testing.T) {
+	for text, want := range map[string]string{
+		"U=0\n": "0", "U='7:7' # x\n": "7:7", "G=5\nU=1:${G}\n": "1:5", "U=${GIVEN}\n": "9", "GIVEN=0\nU=$GIVEN\n": "9", "X=1\n": "1000", "": "1000",
+		"A=" + strings.Repeat("x", 1000) + "\n" + strings.Repeat("A=$A$A\n", 40): "error", "U='\n": "error", strings.Repeat("#", maxEnv+1): "error",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := "error"
+		all, err := Read("compose.yaml", dir, []byte("services:\n  a: {image: x, user: \"${U:-1000}\"}\n"), map[string]string{"GIVEN": "9"})
+		if err == nil {
+			got = all[0].User
+		}
+		if got != want {
+			t.Errorf("%.60q: %q, %v, want %q", text, got, err, want)
+		}
+	}
 }

@@ -195,11 +195,11 @@ func bracket(p string) (n int, class string) {
 }
 
 // above returns the patterns that apply in a directory because of its repository's files above it, and the directory's path
-// in the repository.
-func above(dir string) (g *ignores, rel string) {
+// in the repository, the top of which is given as well. It is "" where there is none.
+func above(dir string) (g *ignores, top, rel string) {
 	full, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, ""
+		return nil, "", ""
 	}
 	var way []string
 	for at := full; ; at = filepath.Dir(at) {
@@ -209,10 +209,10 @@ func above(dir string) (g *ignores, rel string) {
 				g = g.with(rel, filepath.Join(at, rel, ".gitignore"))
 				rel = path.Join(rel, way[i])
 			}
-			return g, rel
+			return g, at, rel
 		}
 		if filepath.Dir(at) == at {
-			return nil, ""
+			return nil, "", ""
 		}
 		way = append(way, filepath.Base(at))
 	}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
@@ -81,7 +82,11 @@ func find(name string) (walk, error) {
 		return walk{found: []Target{{name, Bundle}}}, nil
 	}
 	w := walk{}
-	g, rel := above(name)
+	g, top, rel := above(name)
+	if top != "" {
+		index := sync.OnceValue(func() map[string]bool { return tracked(top) })
+		w.tracked = func(p string) bool { return index()[p] }
+	}
 	if err := w.directory(name, rel, g, context{}, 0); err != nil {
 		return w, err
 	}
@@ -107,6 +112,8 @@ type walk struct {
 	leftOut int
 	unlike  []string
 	seen    int
+	// tracked reports whether a path is in git's index.
+	tracked func(p string) bool
 }
 
 // yaml adds a file with Kubernetes objects. Files in templates next to a Chart.yaml are skipped, because only Helm can
@@ -155,7 +162,7 @@ func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) erro
 		}
 		below, name := path.Join(rel, e.Name()), filepath.Join(dir, e.Name())
 		switch {
-		case e.Name() == ".git" || g.ignored(below, e.IsDir()):
+		case e.Name() == ".git" || g.ignored(below, e.IsDir()) && (w.tracked == nil || !w.tracked(below)):
 		case e.IsDir():
 			if err := w.directory(name, below, g, c, depth+1); err != nil {
 				return err

@@ -185,6 +185,68 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestTracked: what git tracks is checked, whatever a .gitignore says, and what lies next to it in an ignored directory is not.
+func TestTracked(t *testing.T) {
+	for _, version := range []string{"2", "3", "4"} {
+		dir := initialized(t)
+		write(t, dir, map[string]string{"Dockerfile": "", "out/a/Dockerfile": "", "out/a/Dockerfile.new": "", "out/b/Dockerfile": "", "out/a/deep/Dockerfile": "", "new/Dockerfile": "", "sub/Dockerfile": ""})
+		git := func(args ...string) {
+			t.Helper()
+			cmd := exec.Command("git", args...)
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), "GIT_CONFIG_GLOBAL=/nonexistent", "GIT_CONFIG_SYSTEM=/nonexistent")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("git %q: %v: %s", args, err, out)
+			}
+		}
+		git("add", "Dockerfile", "out/a/Dockerfile", "out/a/deep/Dockerfile", "sub/Dockerfile")
+		if version == "3" {
+			git("add", "-N", "new/Dockerfile") // what is to be added makes a version 3 of it
+		}
+		git("update-index", "--index-version", version)
+		text, err := os.ReadFile(filepath.Join(dir, ".git/index"))
+		if err != nil || text[7] != version[0]-'0' {
+			t.Errorf("version %s: %v, %v", version, text[:8], err)
+		}
+		write(t, dir, map[string]string{".gitignore": "*ockerfile*\nout\n"})
+		for below, want := range map[string]string{"": "Dockerfile out/a/Dockerfile out/a/deep/Dockerfile sub/Dockerfile", "out": "out/a/Dockerfile out/a/deep/Dockerfile"} {
+			if version == "3" && below == "" {
+				want = strings.Replace(want, "out/a/D", "new/Dockerfile out/a/D", 1)
+			}
+			found, err := Find(filepath.Join(dir, below))
+			var names []string
+			for _, f := range found.Targets {
+				names = append(names, strings.TrimPrefix(f.Path, dir+"/"))
+			}
+			if got := strings.Join(names, " "); err != nil || got != want {
+				t.Errorf("version %s, %q: %s, %v, want %s", version, below, got, err, want)
+			}
+		}
+	}
+}
+
+func FuzzIndex(f *testing.F) {
+	dir := f.TempDir()
+	for _, args := range [][]string{{"init", "-q"}, {"add", "-N", "."}, {"update-index", "--index-version", "4"}} {
+		if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+			f.Fatal(err)
+		}
+		cmd := exec.Command("git", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			f.Fatalf("%v: %s", err, out)
+		}
+		if text, err := os.ReadFile(filepath.Join(dir, ".git/index")); err == nil {
+			f.Add(text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		names, err := namesOf(text)
+		if err == nil && len(names)*beforeFlags > len(text) {
+			t.Errorf("%d names of %d bytes", len(names), len(text))
+		}
+	})
+}
+
 // TestLeftOut: what BuildKit's library leaves out of a context is left out, and nothing where no build reads the file.
 func TestLeftOut(t *testing.T) {
 	dir := t.TempDir()

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compose
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
+)
+
+// Limits on .env and on what its variables make of a file, as a few lines of A=$A$A would fill any memory. The shell's environment is not
+// the author's of the files.
+const (
+	maxEnv      = 64 << 10
+	maxValue    = 128 << 10
+	maxReplaced = 64 << 20
+)
+
+// withEnv adds the variables of the .env beside a file, as docker compose does: those of the environment take precedence.
+func withEnv(dir string, text []byte, environment map[string]string) (map[string]string, error) {
+	own, err := readEnv(filepath.Join(dir, ".env"))
+	if err != nil || own == nil {
+		return environment, err
+	}
+	longest := 0
+	for line := range strings.Lines(string(own)) {
+		n := len(line) + strings.Count(line, "$")*max(longest, longestOf(environment))
+		if !strings.Contains(line, "$") {
+			n = len(line)
+		}
+		if longest = max(longest, n); longest > maxValue {
+			return nil, fmt.Errorf("the variables of .env may have more than %d bytes", maxValue)
+		}
+	}
+	if bytes.Count(text, []byte("$"))*longest > maxReplaced {
+		return nil, fmt.Errorf("the variables of .env may make more than %d bytes of the file", maxReplaced)
+	}
+	values, err := dotenv.ParseWithLookup(bytes.NewReader(own), func(name string) (string, bool) {
+		v, ok := environment[name]
+		return v, ok
+	})
+	if err != nil {
+		return nil, fmt.Errorf(".env: %w", err)
+	}
+	all := maps.Clone(values)
+	maps.Copy(all, environment)
+	return all, nil
+}
+
+func longestOf(values map[string]string) (most int) {
+	for _, v := range values {
+		most = max(most, len(v))
+	}
+	return most
+}
+
+// readEnv is the text of a .env; nil: there is none.
+func readEnv(name string) ([]byte, error) {
+	st, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, &unread.Error{Err: err}
+	case st.IsDir():
+		return nil, nil // as docker compose has it
+	case !st.Mode().IsRegular():
+		return nil, errors.New(".env is not a regular file")
+	case st.Size() > maxEnv:
+		return nil, fmt.Errorf(".env has more than %d bytes", maxEnv)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read
+	return io.ReadAll(io.LimitReader(f, maxEnv))
+}
