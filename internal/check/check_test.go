@@ -184,6 +184,18 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// TestGroupOfBase: the number that a base image has for its user says nothing of the group. A group that is named does.
+func TestGroupOfBase(t *testing.T) {
+	for text, want := range map[string]bool{
+		"FROM gcr.io/distroless/static:nonroot": false, "FROM bare AS a\nFROM a\nCMD x": false, "FROM bare\nUSER 1001": true, "FROM ofroot": true, "FROM bare\nUSER 1001:1001": false,
+	} {
+		r := checked(text, map[string]string{"bare": "1001", "ofroot": "1001:0"})
+		if got := slices.Contains(idsOf(r), rootGroup.ID); got != want || r.Verdict != NonRoot {
+			t.Errorf("%q: %s, %q", text, r.Verdict, idsOf(r))
+		}
+	}
+}
+
 // TestCopiedAccounts: a passwd of the build context says who a name is.
 func TestCopiedAccounts(t *testing.T) {
 	for text, want := range map[string]Verdict{
