@@ -757,6 +757,12 @@ func TestPods(t *testing.T) {
 		{sc("runAsUser: 0, runAsNonRoot: true"), "", Never, "pod-never-starts"},
 		{sc("runAsUser: 5"), "", NonRoot, "pod-root-group"},
 		{sc("runAsUser: 5, runAsGroup: 6"), "image: rooted", NonRoot, ""},
+		{sc("runAsUser: 5, runAsGroup: 6"), sc("runAsGroup: 0"), NonRoot, "pod-root-group"},
+		{sc("runAsUser: 5, runAsGroup: 0"), sc("runAsGroup: 6"), NonRoot, ""},
+		{sc("runAsUser: 5, runAsGroup: 6, supplementalGroups: [7, 0]"), "", NonRoot, "pod-root-group"},
+		{sc("runAsUser: 5, runAsGroup: 6, fsGroup: 0"), "", NonRoot, "pod-root-group"},
+		{sc("runAsNonRoot: true, runAsGroup: 0"), "image: unknown", NonRoot, "pod-root-group"},
+		{sc("runAsGroup: 0"), "image: rooted", Root, "pod-runs-as-root"},
 		{sc("runAsUser: \"0\""), "", Invalid, "unreadable"},
 		{sc("runAsNonRoot: \"true\""), "", Invalid, "unreadable"},
 		{sc("runAsUser: -1"), "", Invalid, "unreadable"},
@@ -803,6 +809,23 @@ func TestPods(t *testing.T) {
 			if f.Line == 0 {
 				t.Errorf("%s: no line: %+v", text, f)
 			}
+		}
+	}
+}
+
+// TestPatches: a patch that makes somebody root is found, also where it has no image, and one that says nothing of users is not.
+func TestPatches(t *testing.T) {
+	for spec, want := range map[string]Verdict{
+		"containers: [{name: c, securityContext: {runAsUser: 0}}]":                Root,
+		"securityContext: {runAsUser: 0}\n      containers: [{name: c}]":          Root,
+		"initContainers: [{name: c, securityContext: {runAsUser: 0}}]":            Root,
+		"containers: [{name: c, securityContext: {runAsUser: 5, runAsGroup: 5}}]": NonRoot,
+		"containers: [{name: c, securityContext: {privileged: false}}]":           Nothing,
+		"containers: [{name: c, resources: {}}]":                                  Nothing,
+	} {
+		all := Manifests("patch.yaml", []byte("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      "+spec+"\n"), Options{})
+		if len(all) != 1 || all[0].Verdict != want {
+			t.Errorf("%s: %+v", spec, all)
 		}
 	}
 }

@@ -572,7 +572,8 @@ func context(v map[string]any, of owner) any {
 	return of.context
 }
 
-// isPod reports whether a mapping is a pod specification: it has a list of containers, at least one of which has an image.
+// isPod reports whether a mapping is a pod specification: it has a list of containers, at least one of which has an image, or, in a patch,
+// says something of users.
 func isPod(v map[string]any, of owner) bool {
 	if of.kind == "" {
 		return false
@@ -580,7 +581,7 @@ func isPod(v map[string]any, of owner) bool {
 	for _, key := range lists {
 		if all, ok := v[key].([]any); ok && slices.ContainsFunc(all, func(c any) bool {
 			one, ok := c.(map[string]any)
-			return ok && one["image"] != nil
+			return ok && (one["image"] != nil || one["securityContext"] != nil || one["name"] != nil && v["securityContext"] != nil)
 		}) {
 			return true
 		}
