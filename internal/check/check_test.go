@@ -1079,6 +1079,16 @@ func TestFix(t *testing.T) {
 	}
 }
 
+// TestFixIsBounded: a long file is changed as often as it can be checked again.
+func TestFixIsBounded(t *testing.T) {
+	text := "FROM known\n" + strings.Repeat("# "+strings.Repeat("x", 1000)+"\n", 500) + strings.Repeat("RUN --mount=type=secret,id=a x\n", 300)
+	begin := time.Now()
+	fixed, did := Fix([]byte(text), Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "5:5"})}})
+	if len(did) == 0 || len(did)*len(text) > maxChecked || len(fixed) != len(text)+len(",uid=5")*len(did) {
+		t.Errorf("%d changes in %s", len(did), time.Since(begin))
+	}
+}
+
 // TestEndsWith: the account that the hint makes is one that the base has a program for.
 func TestEndsWith(t *testing.T) {
 	for base, want := range map[string]string{"debian:12": "useradd", "fedora": "useradd", "alpine:3.20": "adduser -S", "scratch": "USER 10001:10001"} {
