@@ -184,6 +184,18 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// TestGroupOfBase: the number that a base image has for its user says nothing of the group. A group that is named does.
+func TestGroupOfBase(t *testing.T) {
+	for text, want := range map[string]bool{
+		"FROM gcr.io/distroless/static:nonroot": false, "FROM bare AS a\nFROM a\nCMD x": false, "FROM bare\nUSER 1001": true, "FROM ofroot": true, "FROM bare\nUSER 1001:1001": false,
+	} {
+		r := checked(text, map[string]string{"bare": "1001", "ofroot": "1001:0"})
+		if got := slices.Contains(idsOf(r), rootGroup.ID); got != want || r.Verdict != NonRoot {
+			t.Errorf("%q: %s, %q", text, r.Verdict, idsOf(r))
+		}
+	}
+}
+
 // TestCopiedAccounts: a passwd of the build context says who a name is.
 func TestCopiedAccounts(t *testing.T) {
 	for text, want := range map[string]Verdict{
@@ -745,6 +757,12 @@ func TestPods(t *testing.T) {
 		{sc("runAsUser: 0, runAsNonRoot: true"), "", Never, "pod-never-starts"},
 		{sc("runAsUser: 5"), "", NonRoot, "pod-root-group"},
 		{sc("runAsUser: 5, runAsGroup: 6"), "image: rooted", NonRoot, ""},
+		{sc("runAsUser: 5, runAsGroup: 6"), sc("runAsGroup: 0"), NonRoot, "pod-root-group"},
+		{sc("runAsUser: 5, runAsGroup: 0"), sc("runAsGroup: 6"), NonRoot, ""},
+		{sc("runAsUser: 5, runAsGroup: 6, supplementalGroups: [7, 0]"), "", NonRoot, "pod-root-group"},
+		{sc("runAsUser: 5, runAsGroup: 6, fsGroup: 0"), "", NonRoot, "pod-root-group"},
+		{sc("runAsNonRoot: true, runAsGroup: 0"), "image: unknown", NonRoot, "pod-root-group"},
+		{sc("runAsGroup: 0"), "image: rooted", Root, "pod-runs-as-root"},
 		{sc("runAsUser: \"0\""), "", Invalid, "unreadable"},
 		{sc("runAsNonRoot: \"true\""), "", Invalid, "unreadable"},
 		{sc("runAsUser: -1"), "", Invalid, "unreadable"},
@@ -791,6 +809,23 @@ func TestPods(t *testing.T) {
 			if f.Line == 0 {
 				t.Errorf("%s: no line: %+v", text, f)
 			}
+		}
+	}
+}
+
+// TestPatches: a patch that makes somebody root is found, also where it has no image, and one that says nothing of users is not.
+func TestPatches(t *testing.T) {
+	for spec, want := range map[string]Verdict{
+		"containers: [{name: c, securityContext: {runAsUser: 0}}]":                Root,
+		"securityContext: {runAsUser: 0}\n      containers: [{name: c}]":          Root,
+		"initContainers: [{name: c, securityContext: {runAsUser: 0}}]":            Root,
+		"containers: [{name: c, securityContext: {runAsUser: 5, runAsGroup: 5}}]": NonRoot,
+		"containers: [{name: c, securityContext: {privileged: false}}]":           Nothing,
+		"containers: [{name: c, resources: {}}]":                                  Nothing,
+	} {
+		all := Manifests("patch.yaml", []byte("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      "+spec+"\n"), Options{})
+		if len(all) != 1 || all[0].Verdict != want {
+			t.Errorf("%s: %+v", spec, all)
 		}
 	}
 }
@@ -1061,6 +1096,16 @@ func TestFix(t *testing.T) {
 		if again, did := Fix(got, o); string(again) != string(got) || len(did) > 0 {
 			t.Errorf("%q: once more it is %q", text, again)
 		}
+	}
+}
+
+// TestFixIsBounded: a long file is changed as often as it can be checked again.
+func TestFixIsBounded(t *testing.T) {
+	text := "FROM known\n" + strings.Repeat("# "+strings.Repeat("x", 1000)+"\n", 500) + strings.Repeat("RUN --mount=type=secret,id=a x\n", 300)
+	begin := time.Now()
+	fixed, did := Fix([]byte(text), Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "5:5"})}})
+	if len(did) == 0 || len(did)*len(text) > maxChecked || len(fixed) != len(text)+len(",uid=5")*len(did) {
+		t.Errorf("%d changes in %s", len(did), time.Since(begin))
 	}
 }
 

@@ -25,13 +25,21 @@ type edit struct {
 	new  string
 }
 
+// maxChecked is how many bytes Fix checks, as it checks the file again with each change. The longest Dockerfiles of well-known images have
+// 100 kB, and few changes.
+const maxChecked = 4 << 20
+
 // Fix mends what it surely can of a Dockerfile, and leaves the rest of it as it is, byte for byte. It is the same text where nothing
 // is certain, or where what comes out would not be better: each change is checked again, and dropped if it brings a new finding. What
 // a comment ignores stays.
 func Fix(text []byte, o Options) (fixed []byte, did []string) {
 	fixed = text
+	checked := 0
 	for _, fix := range []func([]byte, *dockerfile.Image, Result) (edit, string, bool){fixMode, fixSecret, fixCache, fixNumber, fixOwner, fixRoot} {
 		for range 100 { // of each kind, one after the other
+			if checked += len(fixed); checked > maxChecked && checked > len(fixed) {
+				return fixed, did
+			}
 			image, err := evaluate(fixed, o.Build)
 			if err != nil {
 				return fixed, did

@@ -231,9 +231,31 @@ func (s *resident) who(o Options) {
 	case s.result.Verdict == Never:
 		s.found(podNever, line, word, because+s.refused())
 	}
-	if s.result.Verdict == NonRoot && s.c.RunAsGroup == nil && s.pod.RunAsGroup == nil && s.user != nil && !inClass {
+	if s.result.Verdict != NonRoot || inClass {
+		return
+	}
+	if says := s.saysRootGroup(); says != "" {
+		s.found(podRootGroup, line, word, says+", which is root's group")
+	} else if s.c.RunAsGroup == nil && s.pod.RunAsGroup == nil && s.user != nil {
 		s.found(podRootGroup, line, word, fmt.Sprintf("runAsUser is %d, and without runAsGroup its group is root's, unless the image's passwd has another", *s.user))
 	}
+}
+
+// saysRootGroup is the setting that puts the container into root's group; "": there is none. Container settings come before the pod's.
+func (s *resident) saysRootGroup() string {
+	group := s.c.RunAsGroup
+	if group == nil {
+		group = s.pod.RunAsGroup
+	}
+	switch {
+	case group != nil && *group == 0:
+		return "runAsGroup is 0"
+	case slices.Contains(s.pod.Groups, 0):
+		return "supplementalGroups has 0"
+	case s.pod.FSGroup != nil && *s.pod.FSGroup == 0:
+		return "fsGroup is 0"
+	}
+	return ""
 }
 
 // inClass says that a container that may be root runs under nonroot-runc, and by what.

@@ -75,7 +75,12 @@ func (i *inspection) who() []Finding {
 		return all
 	}
 	var all []Finding
-	if i.user.RootGroup {
+	// Of the accounts of the image that gives the user, nothing is known. It is its author's number, which has an account there.
+	isBases := i.user.Group == "" && !slices.ContainsFunc(i.image.Commands, func(c dockerfile.Command) bool {
+		_, ok := c.Command.(*instructions.UserCommand)
+		return ok
+	})
+	if i.user.RootGroup && !isBases {
 		all = append(all, found(rootGroup, fmt.Sprintf("the user is %s, whose group is root's where the image's passwd has no other", quote.Value(i.image.User)))...)
 	}
 	if i.user.Kind == imageuser.Name {

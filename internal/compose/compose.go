@@ -106,10 +106,14 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 	if environment, err = withEnv(full, text, environment); err != nil {
 		return nil, &unread.Error{Err: err}
 	}
+	g := &guard{root: full, environment: environment, seen: map[string]bool{}}
+	if err := g.file(full, text); err != nil {
+		return nil, &unread.Error{Err: err}
+	}
 	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
 		WorkingDir: full, ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(full, filepath.Base(name)), Content: text}}, Environment: environment,
 	}, func(o *loader.Options) {
-		o.SkipResolveEnvironment, o.SkipConsistencyCheck, o.ResolvePaths, o.Profiles, o.MaxNodeVisits = true, true, true, []string{"*"}, maxVisits
+		o.SkipResolveEnvironment, o.SkipResolveLabels, o.SkipConsistencyCheck, o.ResolvePaths, o.Profiles, o.MaxNodeVisits = true, true, true, true, []string{"*"}, maxVisits
 		o.SetProjectName("check", true)
 	})
 	if err != nil {

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestIs(t *testing.T) {
@@ -92,6 +95,58 @@ func TestEnv(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%.60q: %q, %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+// TestNamedFiles: a file that is named, and could never be read to its end, is an error, and none that is not read.
+func TestNamedFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"zero.yaml": "services:\n  x:\n    extends: {file: /dev/zero, service: x}\n", "plain.yaml": "services:\n  x: {image: y, user: '5'}\n",
+		"sub/again.yaml": "include: [deep.yaml]\nservices:\n  x: {image: y}\n", "sub/deep.yaml": "include: [/dev/zero]\nservices:\n  z: {image: y}\n",
+		"bomb/plain.yaml": "services:\n  x: {image: y}\n", "bomb/.env": "A=" + strings.Repeat("x", 1000) + "\n" + strings.Repeat("A=$A$A\n", 60),
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const rest = "\nservices:\n  a: {image: x}\n"
+	for text, want := range map[string]bool{
+		"services:\n  a:\n    extends: {file: /dev/zero, service: x}":                 false,
+		"services:\n  a:\n    extends: {file: pipe, service: x}":                      false,
+		"services:\n  a:\n    extends: {file: '${P}', service: x}":                    false,
+		"services:\n  a:\n    extends: {file: zero.yaml, service: x}":                 false,
+		"services:\n  a:\n    extends: {file: plain.yaml, service: x}":                true,
+		"x: &x {extends: {file: /dev/zero, service: x}}\nservices:\n  a:\n    <<: *x": false,
+		"x: &x /dev/zero\nservices:\n  a:\n    extends: {file: *x, service: x}":       false,
+		"include: [/dev/zero]" + rest:                                                 false,
+		"include: [{path: [plain.yaml, pipe]}]" + rest:                                false,
+		"include: [{path: plain.yaml, env_file: /dev/zero}]" + rest:                   false,
+		"include: [{path: plain.yaml, env_file: bomb/.env}]" + rest:                   false,
+		"include: [bomb/plain.yaml]" + rest:                                           false,
+		"include: [sub/again.yaml]" + rest:                                            false,
+		"include: [plain.yaml]" + rest:                                                true,
+		"services:\n  a: {image: x, label_file: /dev/zero, env_file: pipe}\n":         true,
+	} {
+		done := make(chan error, 1)
+		go func() {
+			_, err := Read("compose.yaml", dir, []byte(text), map[string]string{"P": "/dev/zero"})
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if (err == nil) != want {
+				t.Errorf("%s: %v", text, err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: it does not end", text)
 		}
 	}
 }

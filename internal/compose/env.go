@@ -32,15 +32,9 @@ func withEnv(dir string, text []byte, environment map[string]string) (map[string
 	if err != nil || own == nil {
 		return environment, err
 	}
-	longest := 0
-	for line := range strings.Lines(string(own)) {
-		n := len(line) + strings.Count(line, "$")*max(longest, longestOf(environment))
-		if !strings.Contains(line, "$") {
-			n = len(line)
-		}
-		if longest = max(longest, n); longest > maxValue {
-			return nil, fmt.Errorf("the variables of .env may have more than %d bytes", maxValue)
-		}
+	longest, err := longestIn(own, environment)
+	if err != nil {
+		return nil, err
 	}
 	if bytes.Count(text, []byte("$"))*longest > maxReplaced {
 		return nil, fmt.Errorf("the variables of .env may make more than %d bytes of the file", maxReplaced)
@@ -55,6 +49,20 @@ func withEnv(dir string, text []byte, environment map[string]string) (map[string
 	all := maps.Clone(values)
 	maps.Copy(all, environment)
 	return all, nil
+}
+
+// longestIn is how long a variable of a .env may become.
+func longestIn(text []byte, environment map[string]string) (longest int, err error) {
+	for line := range strings.Lines(string(text)) {
+		n := len(line)
+		if count := strings.Count(line, "$"); count > 0 {
+			n += count * max(longest, longestOf(environment))
+		}
+		if longest = max(longest, n); longest > maxValue {
+			return 0, fmt.Errorf("the variables of .env may have more than %d bytes", maxValue)
+		}
+	}
+	return longest, nil
 }
 
 func longestOf(values map[string]string) (most int) {

@@ -111,7 +111,15 @@ func (p *Pod) Title() string {
 
 // Is reports whether a text seems to start with a Kubernetes object, without parsing it.
 func Is(text []byte) bool {
+	if isUTF16(text) {
+		text = bytes.ReplaceAll(text[2:], []byte{0}, nil) // as far as it is ASCII
+	}
 	return hasKey(text, "apiVersion") && hasKey(text, "kind")
+}
+
+// isUTF16 reports whether a text begins with UTF-16's byte order mark.
+func isUTF16(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
 }
 
 // hasKey looks for a key at the start of a line, or of a member of a flow mapping.
@@ -137,6 +145,9 @@ func hasKey(text []byte, key string) bool {
 // IsOther reports whether a text can be read completely, and has no object of Kubernetes': it only contains the words, such as a
 // workflow that has a manifest in a string.
 func IsOther(text []byte) bool {
+	if isUTF16(text) {
+		return false // which Read refuses, whatever it has
+	}
 	for line := range bytes.Lines(text) {
 		if bytes.HasPrefix(line, []byte("apiVersion:")) {
 			return false // as nearly all manifests have it, which are not parsed twice
@@ -184,7 +195,7 @@ func read(text []byte, whole bool) (File, error) {
 	if len(text) > MaxBytes {
 		return File{}, &unread.Error{Err: fmt.Errorf("it has more than %d bytes", MaxBytes)}
 	}
-	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+	if isUTF16(text) {
 		return File{}, &unread.Error{Line: 1, Err: errors.New("it is UTF-16, in which documents are not told apart\nhint: save it as UTF-8")}
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
@@ -572,7 +583,8 @@ func context(v map[string]any, of owner) any {
 	return of.context
 }
 
-// isPod reports whether a mapping is a pod specification: it has a list of containers, at least one of which has an image.
+// isPod reports whether a mapping is a pod specification: it has a list of containers, at least one of which has an image, or, in a patch,
+// says something of users.
 func isPod(v map[string]any, of owner) bool {
 	if of.kind == "" {
 		return false
@@ -580,7 +592,7 @@ func isPod(v map[string]any, of owner) bool {
 	for _, key := range lists {
 		if all, ok := v[key].([]any); ok && slices.ContainsFunc(all, func(c any) bool {
 			one, ok := c.(map[string]any)
-			return ok && one["image"] != nil
+			return ok && (one["image"] != nil || one["securityContext"] != nil || one["name"] != nil && v["securityContext"] != nil)
 		}) {
 			return true
 		}

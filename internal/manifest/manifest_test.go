@@ -100,6 +100,7 @@ func TestIs(t *testing.T) {
 	for text, want := range map[string]bool{
 		"apiVersion: v1\nkind: Pod": true, "{\"apiVersion\":\"v1\",\"kind\":\"x\"}": true, "# x\n---\n\"apiVersion\": v1\n'kind': x": true, "FROM debian": false, "services: {}": false, "kind: x": false,
 		"\ufeffapiVersion: v1\nkind: Pod": true, "{apiVersion: v1, kind: Pod}": true, "apiVersion: v1\rkind: Pod": true, "# an apiVersion: and a kind: x": false,
+		"\xff\xfea\x00p\x00i\x00V\x00e\x00r\x00s\x00i\x00o\x00n\x00:\x00\n\x00k\x00i\x00n\x00d\x00:\x00": true, "\xfe\xff\x00a\x00:": false,
 	} {
 		if Is([]byte(text)) != want {
 			t.Errorf("%q: want %t", text, want)

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compose
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/compose-spec/compose-go/v2/template"
+	node "go.yaml.in/yaml/v3"
+)
+
+// Limits on the files that a file names, with those that they name.
+const (
+	maxFiles = 1000
+	maxTotal = 64 << 20 // bytes
+)
+
+// guard looks at the files that a file includes or extends before the loader reads them, which has no bound: /dev/zero would fill any memory,
+// and a pipe would be waited for.
+type guard struct {
+	root        string
+	environment map[string]string
+	seen        map[string]bool
+	total       int64
+}
+
+// file looks at the files that the text of one in a directory names.
+func (g *guard) file(dir string, text []byte) error {
+	in := node.NewDecoder(bytes.NewReader(text))
+	for {
+		var doc node.Node
+		if in.Decode(&doc) != nil {
+			return nil // the end, or the loader tells of it
+		}
+		if err := g.node(dir, &doc); err != nil {
+			return err
+		}
+	}
+}
+
+// node looks for names below any key include or extends. What an alias stands for is in the tree by itself.
+func (g *guard) node(dir string, n *node.Node) error {
+	for i, c := range n.Content {
+		if n.Kind == node.MappingNode && i%2 == 1 {
+			switch n.Content[i-1].Value {
+			case "include", "extends":
+				if err := g.names(dir, c, c, false); err != nil {
+					return err
+				}
+			}
+		}
+		if err := g.node(dir, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names looks at all texts below a key as if they were names of files.
+func (g *guard) names(dir string, top, n *node.Node, isEnv bool) error {
+	if n.Kind == node.AliasNode {
+		if n.Alias == top || n.Alias == nil || n.Alias.Kind == node.AliasNode {
+			return nil
+		}
+		if n.Alias.Kind == node.ScalarNode {
+			return g.name(dir, n.Alias.Value, isEnv)
+		}
+		return nil // its own texts are looked at below, as those of any key
+	}
+	if n.Kind == node.ScalarNode {
+		return g.name(dir, n.Value, isEnv)
+	}
+	for i, c := range n.Content {
+		if n.Kind == node.MappingNode && i%2 == 0 {
+			continue
+		}
+		env := isEnv || n.Kind == node.MappingNode && n.Content[i-1].Value == "env_file"
+		if err := g.names(dir, top, c, env); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *guard) name(dir, value string, isEnv bool) error {
+	if len(value) > maxName {
+		return errors.New("the name of a file in it is too long")
+	}
+	value, err := template.Substitute(value, func(name string) (string, bool) {
+		v, ok := g.environment[name]
+		return v, ok
+	})
+	if err != nil || value == "" || len(value) > maxName {
+		return nil //nolint:nilerr // the loader tells of it
+	}
+	for _, at := range []string{dir, g.root} {
+		name := value
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(at, name)
+		}
+		if err := g.look(name, isEnv); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxName is PATH_MAX.
+const maxName = 4096
+
+func (g *guard) look(name string, isEnv bool) error {
+	st, err := os.Stat(name)
+	if err != nil || st.IsDir() || g.seen[name] || name == os.DevNull {
+		return nil //nolint:nilerr // the loader tells of it
+	}
+	g.seen[name] = true
+	g.total += st.Size()
+	switch {
+	case !st.Mode().IsRegular():
+		return fmt.Errorf("it names %q, which is not a regular file", name)
+	case st.Size() > MaxBytes:
+		return fmt.Errorf("it names %q, which has more than %d bytes", name, MaxBytes)
+	case len(g.seen) > maxFiles || g.total > maxTotal:
+		return fmt.Errorf("it names more than %d files, or files of more than %d bytes", maxFiles, maxTotal)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil //nolint:nilerr // the loader tells of it
+	}
+	if isEnv {
+		_, err := longestIn(text, g.environment)
+		return err
+	}
+	dir := filepath.Dir(name)
+	if _, err := withEnv(dir, text, g.environment); err != nil {
+		return err
+	}
+	return g.file(dir, text)
+}
