@@ -221,7 +221,7 @@ func TestNoRepair(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer daemon.Close() //nolint:errcheck // it does not exist
+	defer daemon.Close() // it does not exist
 	a := &agent{options: o, host: &host{o, ns}, daemon: daemon, metrics: newMetrics()}
 	if _, err := a.host.install(); err != nil {
 		t.Fatal(err)
