@@ -507,18 +507,26 @@ func checkImages(name string, images []*imagefile.Image, err error, o check.Opti
 // spooled checks an archive that comes as a stream. Its parts are looked for by name, so that it lies in a file meanwhile, which has no
 // name and goes with the process.
 func spooled(name string, write func(io.Writer) error, o check.Options) ([]check.Result, error) {
-	file, err := os.CreateTemp("", "nonroot-ctl-check-")
+	file, err := spool(write)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	if err := os.Remove(file.Name()); err != nil {
-		return nil, err
-	}
-	if err := write(file); err != nil {
-		return nil, err
-	}
 	return checkArchive(name, file, o)
+}
+
+func spool(write func(io.Writer) error) (*os.File, error) {
+	file, err := os.CreateTemp("", "nonroot-ctl-check-")
+	if err != nil {
+		return nil, err
+	}
+	if err = os.Remove(file.Name()); err == nil {
+		err = write(file)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // ofEngine reads the name of an image that an engine of this machine has, as skopeo writes it.
@@ -531,17 +539,22 @@ func ofEngine(path string) (engine, name string, ok bool) {
 	return "", "", false
 }
 
-// checkLocal has an engine write an image as an archive.
+// checkLocal checks an image that an engine has.
 func checkLocal(path, engine, name string, o check.Options) ([]check.Result, error) {
-	return spooled(path, func(to io.Writer) error {
+	return spooled(path, saved(engine, name), o)
+}
+
+// saved has an engine write an image as an archive.
+func saved(engine, name string) func(io.Writer) error {
+	return func(to io.Writer) error {
 		var said bytes.Buffer
-		cmd := exec.Command(engine, "image", "save", name)
+		cmd := exec.Command(engine, "image", "save", "--", name)
 		cmd.Stdout, cmd.Stderr = to, &said
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("%s image save %q: %w: %s\nhint: see %s image ls", engine, name, err, strings.TrimSpace(said.String()), engine)
 		}
 		return nil
-	}, o)
+	}
 }
 
 // progress says on a terminal how many files were looked at; the number -1 takes the line away.
@@ -629,7 +642,7 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 	switch engine := c.String("local"); engine {
 	case "":
 	case "docker", "podman":
-		local = localImages(engine)
+		local, o.Accounts = localImages(engine), localAccounts(engine)
 	default:
 		return o, fmt.Errorf("--local %q is not an engine that can be asked\nhint: give docker or podman", engine)
 	}
@@ -664,6 +677,41 @@ func localImages(engine string) func(name string) (dockerfile.Base, bool) {
 		asked[name] = a
 		return a.base, a.ok
 	}
+}
+
+// localAccounts reads /etc/passwd of an image that an engine has, once for each name. Only a Dockerfile whose user is a name asks for it.
+func localAccounts(engine string) func(base string) (passwd []byte, ok bool) {
+	type answer struct {
+		passwd []byte
+		ok     bool
+	}
+	asked := map[string]answer{}
+	return func(base string) ([]byte, bool) {
+		a, known := asked[base]
+		if !known {
+			a.passwd, a.ok = accountsOf(engine, base)
+			asked[base] = a
+		}
+		return a.passwd, a.ok
+	}
+}
+
+func accountsOf(engine, name string) (passwd []byte, ok bool) {
+	file, err := spool(saved(engine, name))
+	if err != nil {
+		return nil, false
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return nil, false
+	}
+	images, err := imagefile.Archive(file, st.Size())
+	if err != nil || len(images) != 1 {
+		return nil, false
+	}
+	passwd, _ = images[0].Accounts()
+	return passwd, passwd != nil
 }
 
 // maxScript is how much of a file of the build context is read: what stands at the beginning of a script.

@@ -21,9 +21,13 @@ const (
 	groups = "/etc/group"
 )
 
-// isRootsToo reports whether the build makes an account of that name with root's uid, by useradd and the like, or by an entry in
-// passwd. The last instruction that sets its uid counts.
-func (i *inspection) isRootsToo(name string) (roots bool) {
+// isRootsToo reports whether an account of that name has root's uid: the base's, or one that the build makes by useradd and the like, or
+// by an entry in passwd. The last instruction that sets its uid counts.
+func (i *inspection) isRootsToo(name string, accounts func(base string) (passwd []byte, ok bool)) (roots bool) {
+	if accounts != nil && !i.image.Empty {
+		text, ok := accounts(i.image.Base)
+		roots = ok && imageuser.Accounts{Passwd: text}.Docker(name).Root()
+	}
 	vars := values{}
 	for _, c := range i.image.Commands {
 		switch one := c.Command.(type) {

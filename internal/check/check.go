@@ -125,6 +125,8 @@ type Options struct {
 	Namespace string
 	// Context is the beginning of a file of the build context; nil: there is none.
 	Context func(name string) (head string, ok bool)
+	// Accounts reads /etc/passwd of a base image, by its name in the file; nil: no base has accounts that are known.
+	Accounts func(base string) (passwd []byte, ok bool)
 }
 
 // Dockerfile checks the text of one.
@@ -149,7 +151,7 @@ func Dockerfile(name string, text []byte, o Options) Result {
 		r.Steps = append(r.Steps, Step(s))
 	}
 	user := imageuser.Read(image.User)
-	r.Verdict = verdict(image, user, o.Context)
+	r.Verdict = verdict(image, user, o)
 	ignores := inDockerfile(in.lines, image.Spans)
 	if r.Verdict == Windows {
 		return r
@@ -206,7 +208,7 @@ func passes(run *instructions.RunCommand, byShell, errexit bool) (name string, o
 	return "", false
 }
 
-func verdict(image *dockerfile.Image, user imageuser.User, context func(string) (string, bool)) Verdict {
+func verdict(image *dockerfile.Image, user imageuser.User, o Options) Verdict {
 	switch {
 	case image.Windows:
 		return Windows
@@ -216,7 +218,7 @@ func verdict(image *dockerfile.Image, user imageuser.User, context func(string) 
 		return Root
 	case user.Kind == imageuser.Invalid, user.Kind == imageuser.Name && image.Empty && !copiesAccounts(image):
 		return Never
-	case user.Kind == imageuser.Name && (&inspection{image: image, context: context}).isRootsToo(user.Name):
+	case user.Kind == imageuser.Name && (&inspection{image: image, context: o.Context}).isRootsToo(user.Name, o.Accounts):
 		return Root
 	}
 	return NonRoot

@@ -196,6 +196,22 @@ func TestGroupOfBase(t *testing.T) {
 	}
 }
 
+// TestAccountsOfBase: a name that the base gives root's uid is root, unless the build gives it another one.
+func TestAccountsOfBase(t *testing.T) {
+	o := Options{Build: dockerfile.Options{Base: Bases(nil)}, Accounts: func(base string) ([]byte, bool) {
+		return []byte("root:x:0:0::/:\ntoor:x:0:0::/:\nempty:x::0::/:\napp:x:5:5::/:\n"), base == "debian:12"
+	}}
+	for text, want := range map[string]Verdict{
+		"FROM debian:12\nUSER toor": Root, "FROM debian:12\nUSER empty:5": Root, "FROM debian:12\nUSER app": NonRoot, "FROM debian:11\nUSER toor": NonRoot,
+		"FROM debian:12 AS base\nFROM base\nUSER toor": Root, "ARG V=12\nFROM debian:${V}\nUSER toor": Root,
+		"FROM debian:12\nRUN usermod -u 5 toor\nUSER toor": NonRoot, "FROM scratch\nUSER toor": Never,
+	} {
+		if r := Dockerfile("Dockerfile", []byte(text), o); r.Verdict != want {
+			t.Errorf("%q: %s, want %s", text, r.Verdict, want)
+		}
+	}
+}
+
 // TestCopiedAccounts: a passwd of the build context says who a name is.
 func TestCopiedAccounts(t *testing.T) {
 	for text, want := range map[string]Verdict{

@@ -161,7 +161,7 @@ func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) 
 	for _, s := range image.Steps {
 		t.step(0, "its Dockerfile, line %d: %s", s.Line, s.Text)
 	}
-	v := verdict(image, imageuser.Read(image.User), nil)
+	v := verdict(image, imageuser.Read(image.User), Options{Accounts: o.Accounts})
 	t.known = v != Unknown
 	if v == Root && imageuser.Read(image.User).Kind == imageuser.Name {
 		return "0", false // a name of root's

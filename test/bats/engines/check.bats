@@ -79,6 +79,15 @@ EOF
   printf 'FROM named\n' >Dockerfile
   fails_with 1 "$CTL" check Dockerfile
   fails_with 0 "$CTL" check --local docker Dockerfile
+  # A name that is root's in the base.
+  printf 'FROM debian:12\nRUN echo toor:x:0:0::/:/bin/sh >>/etc/passwd\n' >Dockerfile
+  DOCKER_BUILDKIT=1 docker build -q -t rooted . >/dev/null
+  printf 'FROM rooted\nUSER toor\n' >Dockerfile
+  DOCKER_BUILDKIT=1 docker build -q -t of-a-name . >/dev/null
+  [[ $(docker run --rm --runtime runc of-a-name id -u) == 0 ]]
+  fails_with 1 "$CTL" check --local docker Dockerfile
+  printf 'FROM named\nUSER app\n' >Dockerfile
+  fails_with 0 "$CTL" check --local docker Dockerfile
 }
 
 @test "check: an image of Podman's, by name and as a base" {
