@@ -1054,7 +1054,8 @@ func TestFix(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "5:5", "rooted": ""})}}
 	const debian, alpine, number = "RUN groupadd --gid 10001 app && useradd --system --uid 10001 --gid 10001 --no-create-home app\nUSER 10001:10001\n", "RUN addgroup -S -g 10001 app && adduser -S -D -H -u 10001 -G app app\nUSER 10001:10001\n", "USER 10001:10001\n"
 	for text, want := range map[string]string{
-		"FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]":                                                          "FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]\n" + debian,
+		"FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]":                                                          "FROM debian\r\n\tRUN  x \\\r\n  y\r\nCMD [\"a\"]\r\n" + strings.ReplaceAll(debian, "\n", "\r\n"),
+		"FROM debian\r\nCMD [\"a\"]\n":                                                                              "FROM debian\r\nCMD [\"a\"]\n" + debian,
 		"FROM alpine:3\nCMD [\"a\"]\n":                                                                              "FROM alpine:3\nCMD [\"a\"]\n" + alpine,
 		"FROM scratch\nCOPY a /\nCMD [\"/a\"]\n":                                                                    "FROM scratch\nCOPY a /\nCMD [\"/a\"]\n" + number,
 		"FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n":                                                         "FROM debian AS a\nUSER 5:5\nFROM debian\nUSER 0\n" + debian,

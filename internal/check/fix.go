@@ -125,11 +125,14 @@ func (e edit) keeps(text, after []byte) bool {
 func (e edit) put(text []byte) ([]byte, bool) {
 	lines := strings.SplitAfter(string(text), "\n")
 	if e.old == "" {
-		all := string(text)
-		if all != "" && !strings.HasSuffix(all, "\n") {
-			all += "\n"
+		all, end := string(text), "\n"
+		if n := strings.Count(all, "\r\n"); n > 0 && n == strings.Count(all, "\n") {
+			end = "\r\n"
 		}
-		return []byte(all + e.new), true
+		if all != "" && !strings.HasSuffix(all, "\n") {
+			all += end
+		}
+		return []byte(all + strings.ReplaceAll(e.new, "\n", end)), true
 	}
 	if e.line < 1 || e.line > len(lines) || strings.Count(lines[e.line-1], e.old) != 1 {
 		return nil, false

@@ -21,6 +21,7 @@ import (
 	"github.com/owenrumney/go-sarif/v2/sarif"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/check"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // columns are where a finding begins and ends in its line, in characters from 1, the end behind the last one; 0: the line as a whole.
@@ -95,6 +96,9 @@ func result(f check.Finding) *sarif.Result {
 	return one
 }
 
+// maxName is PATH_MAX (limits.h).
+const maxName = 4096
+
 // GitHub writes commands of GitHub's workflows, which annotate the lines of a change ("Workflow commands for GitHub Actions").
 func GitHub(to io.Writer, results []check.Result) error {
 	var b bytes.Buffer
@@ -106,7 +110,8 @@ func GitHub(to io.Writer, results []check.Result) error {
 			if f.Severity == check.Note {
 				level = "notice"
 			}
-			fmt.Fprintf(&b, "::%s file=%s", level, property.Replace(f.File))
+			// A name that is not as it is on the disk has no annotation, but its log can be read.
+			fmt.Fprintf(&b, "::%s file=%s", level, property.Replace(quote.Text(f.File, maxName)))
 			if f.Line > 0 {
 				fmt.Fprintf(&b, ",line=%d", f.Line)
 			}

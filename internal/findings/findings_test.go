@@ -97,6 +97,14 @@ func TestGitHub(t *testing.T) {
 	if n := strings.Count(out.String(), "\n"); n != 4 {
 		t.Errorf("%d lines:\n%s", n, out.String())
 	}
+	// A file's name is whatever its author likes.
+	out.Reset()
+	if err := GitHub(&out, []check.Result{{Findings: []check.Finding{{ID: "i", File: "a\x1b[2J\u202e\n::x", Why: "w"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\u202e") || strings.Count(out.String(), "\n") != 1 {
+		t.Errorf("says %q", out.String())
+	}
 }
 
 func TestJUnit(t *testing.T) {
