@@ -513,6 +513,17 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 			}
 		}
 	}
+	if tekton := strings.HasPrefix(of.api, "tekton.dev/"); tekton {
+		of.context = podContext(v, of.context)
+		if steps, ok := v["steps"].([]any); ok {
+			passed = append(passed, "steps", "stepTemplate")
+			template, _ := v["stepTemplate"].(map[string]any)
+			err := r.pod(map[string]any{"containers": withTemplate(steps, template), "sidecars": v["sidecars"], "securityContext": context(nil, of), "volumes": v["volumes"]}, path, of, "steps")
+			if err != nil {
+				return err
+			}
+		}
+	}
 	if passed != nil {
 		passed = append(passed, lists...)
 	} else if isPod(v, of) {
@@ -573,6 +584,43 @@ func (r *reader) native(v map[string]any, path []any, of owner) error {
 	return f.err
 }
 
+// podContext is the security context of the pods of Tekton's runs, or the one that holds already.
+func podContext(v, before map[string]any) map[string]any {
+	if inner, ok := v["taskRunTemplate"].(map[string]any); ok {
+		v = inner
+	}
+	template, _ := v["podTemplate"].(map[string]any)
+	if c, ok := template["securityContext"].(map[string]any); ok {
+		return c
+	}
+	return before
+}
+
+// withTemplate returns Tekton's steps with what their template sets and they don't (tektoncd/pipeline, pkg/apis/pipeline/v1/merge.go).
+func withTemplate(steps []any, template map[string]any) []any {
+	all := make([]any, len(steps))
+	for i, one := range steps {
+		step, ok := one.(map[string]any)
+		if !ok {
+			all[i] = one
+			continue
+		}
+		merged := maps.Clone(template)
+		if merged == nil {
+			merged = map[string]any{}
+		}
+		maps.Copy(merged, step)
+		own, _ := step["securityContext"].(map[string]any)
+		if shared, ok := template["securityContext"].(map[string]any); ok && own != nil {
+			both := maps.Clone(shared)
+			maps.Copy(both, own)
+			merged["securityContext"] = both
+		}
+		all[i] = merged
+	}
+	return all
+}
+
 func context(v map[string]any, of owner) any {
 	if c := v["securityContext"]; c != nil {
 		return c
@@ -605,7 +653,7 @@ var lists = []string{"initContainers", "containers", "ephemeralContainers", "sid
 
 var roles = map[string]string{"initContainers": "init container", "containers": "container", "ephemeralContainers": "ephemeral container", "sidecars": "sidecar"}
 
-// pod reads a specification. single is the key of a single container in place of a list, which Argo has.
+// pod reads a specification. single is the key of a single container in place of a list, which Argo has, or Tekton's "steps".
 func (r *reader) pod(v map[string]any, path []any, of owner, single string) error {
 	if len(r.pods) >= maxPods {
 		return &unread.Error{Line: r.line, Err: fmt.Errorf("it has more than %d pods", maxPods)}
@@ -632,7 +680,11 @@ func (r *reader) pod(v map[string]any, path []any, of owner, single string) erro
 		list := f.list(v, key)
 		for i, one := range list {
 			at := join(path, key, i)
-			if single != "" && key == "containers" {
+			switch {
+			case key != "containers":
+			case single == "steps":
+				at = join(path, single, i)
+			case single != "":
 				at = join(path, single)
 			}
 			c, ok := one.(map[string]any)

@@ -15,30 +15,33 @@ import (
 func TestPods(t *testing.T) {
 	const c = "containers: [{name: c, image: i}]"
 	for text, want := range map[string]string{
-		"apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ns}\nspec: {" + c + "}":                                                                                                                                 "Pod ns/a: container c i",
-		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {" + c + "}}}":                                                                                                                "Deployment a: container c i",
-		"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec: {jobTemplate: {spec: {template: {spec: {" + c + "}}}}}":                                                                                           "CronJob a: container c i",
-		"apiVersion: v1\nkind: PodTemplate\nmetadata: {name: a}\ntemplate: {spec: {" + c + "}}":                                                                                                                            "PodTemplate a: container c i",
-		"apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {" + c + "}}, {apiVersion: v1, kind: ConfigMap}, {apiVersion: v1, kind: Pod, metadata: {name: b}, spec: {" + c + "}}]": "Pod a: container c i; Pod b: container c i",
-		"apiVersion: v1\nkind: PodList\nitems: [{apiVersion: v1, kind: Pod, spec: {" + c + "}}]":                                                                                                                           "Pod: container c i",
-		"apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\nspec: {template: {spec: {" + c + "}}}":                                                                                                      "Rollout a: container c i",
-		"apiVersion: serving.knative.dev/v1\nkind: Service\nspec: {template: {spec: {containers: [{image: i}]}}}":                                                                                                          "Service: container  i",
-		"apiVersion: kubeflow.org/v1\nkind: PyTorchJob\nspec: {pytorchReplicaSpecs: {Master: {template: {spec: {" + c + "}}}, Worker: {template: {spec: {" + c + "}}}}}":                                                   "PyTorchJob: container c i; PyTorchJob: container c i",
-		"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {securityContext: {runAsUser: 5}, templates: [{name: x, container: {image: i}}, {name: y, script: {image: j}, securityContext: {runAsUser: 6}}]}":         "Workflow: container  i 5; Workflow: container  j 6",
-		"apiVersion: v1\nkind: Pod\nspec:\n  initContainers: [{name: i, image: x}, {name: s, image: x, restartPolicy: Always}]\n  " + c + "\n  ephemeralContainers: [{name: e, image: x}]":                                 "Pod: init container i x, sidecar s x, container c i, ephemeral container e x",
-		"apiVersion: v1\nkind: Pod\nspec: {" + c + "}\n---\n# nothing\n---\napiVersion: v1\nkind: Pod\nspec: {" + c + "}\n--- # end\n":                                                                                     "Pod: container c i; Pod: container c i",
-		`{"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "c", "image": "i"}]}}`:                                                                                                                       "Pod: container c i",
-		"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {x: {" + c + "}}":                                                                                                                      "",
-		"apiVersion: v1\nkind: ConfigMap\ndata: {x: \"containers: [{image: i}]\"}":                                                                                                                                         "",
-		"x: &x {name: c, image: i}\napiVersion: v1\nkind: Pod\nspec: {containers: [*x, {<<: *x, name: d}]}":                                                                                                                "Pod: container c i, container d i",
-		"apiVersion: x/v1\nkind: Cluster\nspec: {sidecars: [{name: s, image: i}], template: {spec: {" + c + "}}}":                                                                                                          "Cluster: sidecar s i; Cluster: container c i",
-		"apiVersion: apps/v1\nkind: Deployment\nspec: {" + c + ", template: {spec: {" + c + "}}}":                                                                                                                          "Deployment: container c i; Deployment: container c i",
-		"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {templates: [{container: {image: i}, x: {" + c + "}}]}":                                                                                                   "Workflow: container  i; Workflow: container c i",
-		"apiVersion: x/v1\nkind: CustomResourceDefinition\nspec: {x: {" + c + "}}":                                                                                                                                         "CustomResourceDefinition: container c i",
-		"\ufeffapiVersion: v1\nkind: Pod\nspec: {" + c + "}":                                                                                                                                                               "Pod: container c i",
-		"apiVersion: v1\nkind: Pod\nspec: {" + c + "}\n...\n# end\n":                                                                                                                                                       "Pod: container c i",
-		"{apiVersion: v1, kind: Pod, spec: {" + c + "}}":                                                                                                                                                                   "Pod: container c i",
-		"apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c, resources: {}}]}}}":                                                                                                        "",
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ns}\nspec: {" + c + "}":                                                                                                                                                         "Pod ns/a: container c i",
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {" + c + "}}}":                                                                                                                                        "Deployment a: container c i",
+		"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec: {jobTemplate: {spec: {template: {spec: {" + c + "}}}}}":                                                                                                                   "CronJob a: container c i",
+		"apiVersion: v1\nkind: PodTemplate\nmetadata: {name: a}\ntemplate: {spec: {" + c + "}}":                                                                                                                                                    "PodTemplate a: container c i",
+		"apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {" + c + "}}, {apiVersion: v1, kind: ConfigMap}, {apiVersion: v1, kind: Pod, metadata: {name: b}, spec: {" + c + "}}]":                         "Pod a: container c i; Pod b: container c i",
+		"apiVersion: v1\nkind: PodList\nitems: [{apiVersion: v1, kind: Pod, spec: {" + c + "}}]":                                                                                                                                                   "Pod: container c i",
+		"apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\nspec: {template: {spec: {" + c + "}}}":                                                                                                                              "Rollout a: container c i",
+		"apiVersion: serving.knative.dev/v1\nkind: Service\nspec: {template: {spec: {containers: [{image: i}]}}}":                                                                                                                                  "Service: container  i",
+		"apiVersion: kubeflow.org/v1\nkind: PyTorchJob\nspec: {pytorchReplicaSpecs: {Master: {template: {spec: {" + c + "}}}, Worker: {template: {spec: {" + c + "}}}}}":                                                                           "PyTorchJob: container c i; PyTorchJob: container c i",
+		"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {securityContext: {runAsUser: 5}, templates: [{name: x, container: {image: i}}, {name: y, script: {image: j}, securityContext: {runAsUser: 6}}]}":                                 "Workflow: container  i 5; Workflow: container  j 6",
+		"apiVersion: v1\nkind: Pod\nspec:\n  initContainers: [{name: i, image: x}, {name: s, image: x, restartPolicy: Always}]\n  " + c + "\n  ephemeralContainers: [{name: e, image: x}]":                                                         "Pod: init container i x, sidecar s x, container c i, ephemeral container e x",
+		"apiVersion: v1\nkind: Pod\nspec: {" + c + "}\n---\n# nothing\n---\napiVersion: v1\nkind: Pod\nspec: {" + c + "}\n--- # end\n":                                                                                                             "Pod: container c i; Pod: container c i",
+		`{"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "c", "image": "i"}]}}`:                                                                                                                                               "Pod: container c i",
+		"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {x: {" + c + "}}":                                                                                                                                              "",
+		"apiVersion: v1\nkind: ConfigMap\ndata: {x: \"containers: [{image: i}]\"}":                                                                                                                                                                 "",
+		"x: &x {name: c, image: i}\napiVersion: v1\nkind: Pod\nspec: {containers: [*x, {<<: *x, name: d}]}":                                                                                                                                        "Pod: container c i, container d i",
+		"apiVersion: x/v1\nkind: Cluster\nspec: {sidecars: [{name: s, image: i}], template: {spec: {" + c + "}}}":                                                                                                                                  "Cluster: sidecar s i; Cluster: container c i",
+		"apiVersion: apps/v1\nkind: Deployment\nspec: {" + c + ", template: {spec: {" + c + "}}}":                                                                                                                                                  "Deployment: container c i; Deployment: container c i",
+		"apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: t}\nspec: {steps: [{name: a, image: i}, {name: b, image: j, securityContext: {runAsUser: 0}}], sidecars: [{name: s, image: k}], stepTemplate: {securityContext: {runAsUser: 5}}}": "Task t: container a i 5, container b j 0, sidecar s k",
+		"apiVersion: tekton.dev/v1\nkind: TaskRun\nmetadata: {name: t}\nspec: {podTemplate: {securityContext: {runAsUser: 7}}, taskSpec: {stepTemplate: {image: i}, steps: [{name: a}]}}":                                                          "TaskRun t: container a i 7",
+		"apiVersion: tekton.dev/v1\nkind: PipelineRun\nmetadata: {name: t}\nspec: {taskRunTemplate: {podTemplate: {securityContext: {runAsUser: 7}}}, pipelineSpec: {tasks: [{taskSpec: {steps: [{name: a, image: i}]}}]}}":                        "PipelineRun t: container a i 7",
+		"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {templates: [{container: {image: i}, x: {" + c + "}}]}":                                                                                                                           "Workflow: container  i; Workflow: container c i",
+		"apiVersion: x/v1\nkind: CustomResourceDefinition\nspec: {x: {" + c + "}}":                                                                                                                                                                 "CustomResourceDefinition: container c i",
+		"\ufeffapiVersion: v1\nkind: Pod\nspec: {" + c + "}":                                                                                                                                                                                       "Pod: container c i",
+		"apiVersion: v1\nkind: Pod\nspec: {" + c + "}\n...\n# end\n":                                                                                                                                                                               "Pod: container c i",
+		"{apiVersion: v1, kind: Pod, spec: {" + c + "}}":                                                                                                                                                                                           "Pod: container c i",
+		"apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c, resources: {}}]}}}":                                                                                                                                "",
 	} {
 		file, err := Read([]byte(text))
 		var got []string
@@ -46,8 +49,10 @@ func TestPods(t *testing.T) {
 			var all []string
 			for _, c := range p.Containers {
 				one := fmt.Sprintf("%s %s %s", c.Role, c.Name, c.Image)
-				if p.RunAsUser != nil {
-					one += fmt.Sprintf(" %d", *p.RunAsUser)
+				for _, user := range []*int64{p.RunAsUser, c.RunAsUser} {
+					if user != nil {
+						one += fmt.Sprintf(" %d", *user)
+					}
 				}
 				all = append(all, one)
 			}
