@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,7 +51,7 @@ type File struct {
 }
 
 // Open goes on where a cursor says; the zero cursor is the end of the log that is there, as what was written before is not news.
-func Open(path string, cursor Cursor) *File { return &File{path: path, cursor: cursor} }
+func Open(path string, cursor Cursor) *File { return &File{path: filepath.Clean(path), cursor: cursor} }
 
 // Cursor is how far it has read.
 func (f *File) Cursor() Cursor { return f.cursor }
@@ -140,11 +141,17 @@ func (f *File) begin() error {
 
 // candidates are the log and what rotation made of it, which keeps its name's beginning: the log, then by their numbers or dates.
 func (f *File) candidates() []string {
-	rotated, err := filepath.Glob(f.path + "*")
+	entries, err := os.ReadDir(filepath.Dir(f.path)) // not Glob, to which a name may be a pattern
 	if err != nil {
 		return []string{f.path}
 	}
-	rotated = slices.DeleteFunc(rotated, func(name string) bool { return filepath.Ext(name) == ".gz" })
+	var rotated []string
+	for _, e := range entries {
+		name := filepath.Join(filepath.Dir(f.path), e.Name())
+		if strings.HasPrefix(name, f.path) && filepath.Ext(name) != ".gz" {
+			rotated = append(rotated, name)
+		}
+	}
 	slices.SortFunc(rotated, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
 	return rotated
 }
@@ -160,6 +167,9 @@ func (f *File) next() (*os.File, error) {
 	var found []candidate
 	now := modified(f.file)
 	for i, name := range f.candidates() {
+		if !f.isOwn(name) {
+			continue
+		}
 		file, err := open(name)
 		if err != nil && name == f.path {
 			return nil, err
@@ -183,6 +193,13 @@ func (f *File) next() (*os.File, error) {
 		_ = c.file.Close() // nothing was written
 	}
 	return found[0].file, nil
+}
+
+// isOwn reports whether a name is the log's, or one that rotation gave it: with a number or a date. Another log's name may begin with this
+// one's, such as log and log-audit.
+func (f *File) isOwn(name string) bool {
+	suffix := strings.TrimPrefix(name, f.path)
+	return suffix == "" || len(suffix) > 1 && strings.ContainsRune(".-_", rune(suffix[0])) && '0' <= suffix[1] && suffix[1] <= '9'
 }
 
 // leave notes that the open file is read to its end.
