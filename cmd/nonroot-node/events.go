@@ -132,10 +132,23 @@ func (e *events) recall() error {
 	if err == nil {
 		err = json.Unmarshal(data, &u)
 	}
-	if err == nil {
-		e.unread = u
+	if err != nil {
+		return err
 	}
-	return err
+	// The clock may have been set back since.
+	now := time.Now()
+	for i := range u.Logs {
+		if l := &u.Logs[i]; l.Until.After(now.Add(outlive)) {
+			l.Until = now.Add(outlive)
+		}
+	}
+	for i := range u.Late {
+		if l := &u.Late[i]; l.Until.After(now.Add(waits)) {
+			l.Until = now.Add(waits)
+		}
+	}
+	e.unread = u
+	return nil
 }
 
 // turnTo makes the policies' logs those that are followed, and lets the others run out. It is called on the host.
@@ -231,7 +244,10 @@ func (e *events) read(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-changed:
+		case _, on := <-changed:
+			if !on {
+				changed = nil
+			}
 		case <-soon:
 		case <-tick.C:
 		}
@@ -305,16 +321,23 @@ func (e *events) tell(ctx context.Context, text []byte) error {
 	return nil
 }
 
-// tellLate creates events for pods that have become known, and drops those that have waited too long.
+// tellLate creates events for pods that have become known, and drops lines whose pods have not within their time. That may have
+// passed before anyone looked, while no agent was running.
 func (e *events) tellLate(ctx context.Context) {
 	var still []late
-	for _, l := range e.unread.Late {
+	for i, l := range e.unread.Late {
 		line, err := podevents.Parse(l.Line)
-		if err != nil || time.Now().After(l.Until) {
+		if err != nil {
 			continue
 		}
-		if pod := e.cluster.pod(line.Namespace, line.Pod); pod == nil || e.sendOn(ctx, pod, line) != nil {
+		pod := e.cluster.pod(line.Namespace, line.Pod)
+		switch {
+		case pod == nil && time.Now().After(l.Until):
+		case pod == nil:
 			still = append(still, l)
+		case e.sendOn(ctx, pod, line) != nil: // the others would wait for the API server as long
+			e.unread.Late = append(still, e.unread.Late[i:]...)
+			return
 		}
 	}
 	e.unread.Late = still

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,11 +17,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/cri"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
+	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
@@ -436,6 +441,60 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+// TestLate: what waits for a pod is told once the pod is known, even after the time for it; and a time that a wrong clock has
+// set does not keep anything for good.
+func TestLate(t *testing.T) {
+	testkit.NeedRoot(t)
+	runtime.LockOSThread() // for good: the thread has mounts of its own
+	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, "")); err != nil {
+		t.Fatal(err)
+	}
+	ns, err := hostns.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	c := &cluster{pods: cache.NewStore(cache.MetaNamespaceKeyFunc)}
+	if err := c.pods.Add(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "known", UID: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	line := func(pod string) late {
+		return late{json.RawMessage(fmt.Sprintf(`{"event":"create","mode":"refuse","namespace":"team","pod":%q,"reason":"no"}`, pod)), time.Now().Add(-time.Second)}
+	}
+	agent := func() *events { return newEvents(c, &host{Namespace: ns}, newMetrics()) }
+	e := agent()
+	of := podevents.Of(&podevents.Line{Event: "create", Mode: decision.Refuse, Namespace: "team", Pod: "known", Reason: "no"})[0]
+	e.told[eventName("team", "1", of.Reason, of.Key)] = time.Now() // as if it was told: there is no API server here
+	e.unread.Late = []late{line("known"), line("unknown")}
+	e.tellLate(t.Context())
+	if len(e.unread.Late) != 0 {
+		t.Errorf("left are %s", e.unread.Late)
+	}
+	// The API server does not take the event: a pod that is known is no reason to drop it.
+	clear(e.told)
+	e.unread.Late = []late{line("known")}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	e.tellLate(stopped)
+	if len(e.unread.Late) != 1 {
+		t.Error("an event that could not be created is dropped")
+	}
+	// The clock was a year ahead.
+	later := time.Now().Add(365 * 24 * time.Hour)
+	e.unread = unread{Logs: []followed{{Path: "/log", Until: later}, {Path: "/in-force"}}, Late: []late{{json.RawMessage(`{}`), later}}}
+	if err := ns.Do(e.keep); err != nil {
+		t.Fatal(err)
+	}
+	e = agent()
+	if err := ns.Do(e.recall); err != nil {
+		t.Fatal(err)
+	}
+	if time.Until(e.unread.Late[0].Until) > waits || time.Until(e.unread.Logs[0].Until) > outlive || !e.unread.Logs[1].Until.IsZero() {
+		t.Errorf("kept are %+v", e.unread)
+	}
+}
+
 // TestRotate: a log can't fill a node, and a small one stays in place.
 func TestRotate(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
@@ -452,6 +511,18 @@ func TestRotate(t *testing.T) {
 	}
 	if err := rotate(log); err != nil {
 		t.Errorf("none is there: %v", err)
+	}
+}
+
+// TestIsFinal: an answer that would be the same again does not hold up the other events, whatever an admission webhook calls it.
+func TestIsFinal(t *testing.T) {
+	for code, want := range map[int32]bool{400: true, 403: true, 404: true, 409: true, 413: true, 418: true, 422: true, 401: false, 408: false, 429: false, 500: false, 503: false, 504: false} {
+		if got := isFinal(&apierrors.StatusError{ErrStatus: metav1.Status{Code: code}}); got != want {
+			t.Errorf("%d: %t", code, got)
+		}
+	}
+	if isFinal(nil) || isFinal(errors.New("connection refused")) {
+		t.Error("no answer is one")
 	}
 }
 
