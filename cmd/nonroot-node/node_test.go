@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -438,6 +439,79 @@ func TestLogs(t *testing.T) {
 	e.stop()
 	if len(e.unread.Logs) != 0 || len(e.unread.Late) != 1 {
 		t.Errorf("left are %+v", e.unread)
+	}
+}
+
+// TestNothingLeft: what the agent creates before a policy is in force goes as well, wherever it was killed.
+func TestNothingLeft(t *testing.T) {
+	testkit.NeedRoot(t)
+	runtime.LockOSThread() // for good: the thread has mounts of its own
+	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		t.Fatal(err)
+	}
+	ns, err := hostns.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	touch := func(files ...string) {
+		t.Helper()
+		for _, file := range files {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(file), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, before := range map[string]struct {
+		make func()
+		want string
+	}{
+		"nothing":                         {func() {}, ""},
+		"killed before it wrote a record": {func() { touch(filepath.Join(stateDir, ".nonroot-"+beforeFile+".4194305")) }, ""},
+		"somebody else's":                 {func() { touch(policy.DefaultState+"/theirs", "/etc/nonroot-runc/config.toml", "/opt/theirs") }, "/etc/nonroot-runc/config.toml /opt/theirs /var/lib/nonroot-runc/theirs"},
+	} {
+		// Not in t.Run, whose goroutine would be in the machine's own mount namespace.
+		places := []string{"/var/lib", "/etc", "/opt"}
+		for _, place := range places {
+			if err := unix.Mount("tmpfs", place, "tmpfs", 0, "mode=755"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before.make()
+		h := &host{options{directory: "/opt/some/where/bin", engine: "containerd"}, ns}
+		a := &agent{host: h}
+		if err := a.alone(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// The ConfigMap's policy is broken at first: the log and the programs come before it.
+		if err := ns.Do(func() error { return keep(unreadFile, []byte("{}")) }); err != nil {
+			t.Fatal(err)
+		}
+		touch(filepath.Join(h.directory, tool))
+		for _, of := range handlers {
+			if err := ns.Do(func() error { return h.remember(of.file()) }); err != nil {
+				t.Fatal(err)
+			}
+			touch(of.file(), policy.GoodFile(of.file()), policy.PreviousFile(of.file()))
+		}
+		if err := ns.Do(h.clean); err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, place := range places {
+			if err := filepath.WalkDir(place, func(path string, d fs.DirEntry, err error) error {
+				if entries, _ := os.ReadDir(path); path != place && len(entries) == 0 { // a file, or an empty directory
+					left = append(left, path)
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		slices.Sort(left)
+		if got := strings.Join(left, " "); got != before.want {
+			t.Errorf("%s: left are %q, where %q is meant", name, got, before.want)
+		}
 	}
 }
 
