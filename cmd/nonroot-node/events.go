@@ -347,7 +347,7 @@ func (e *events) send(ctx context.Context, line *podevents.Line, text []byte) er
 	if len(podevents.Of(line)) == 0 {
 		return nil
 	}
-	if pod := e.pod(ctx, line.Namespace, line.Pod); pod != nil {
+	if pod := e.pod(ctx, line); pod != nil {
 		return e.sendOn(ctx, pod, line)
 	}
 	// The pod is gone and nobody would see the event, or the API server is unreachable or doesn't know the pod yet.
@@ -411,10 +411,14 @@ func (e *events) sendOne(ctx context.Context, pod *metav1.PartialObjectMetadata,
 	return nil
 }
 
+// watchDelay is how long after a line's time the watch may deliver its pod.
+const watchDelay = time.Second
+
 // pod gives the watch a moment to deliver a pod that is new.
-func (e *events) pod(ctx context.Context, namespace, name string) *metav1.PartialObjectMetadata {
-	for range 20 {
-		if pod := e.cluster.pod(namespace, name); pod != nil {
+func (e *events) pod(ctx context.Context, line *podevents.Line) *metav1.PartialObjectMetadata {
+	left := min(watchDelay-time.Since(line.Time), watchDelay) // the clock may have been set back since
+	for until := time.Now().Add(left); ; {
+		if pod := e.cluster.pod(line.Namespace, line.Pod); pod != nil || !time.Now().Before(until) {
 			return pod
 		}
 		select {
@@ -423,5 +427,4 @@ func (e *events) pod(ctx context.Context, namespace, name string) *metav1.Partia
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return nil
 }

@@ -588,6 +588,23 @@ func TestRotate(t *testing.T) {
 	}
 }
 
+// TestNoWaitForOldLines: many pods that are gone again don't delay the events on others: only a new line waits for the watch.
+func TestNoWaitForOldLines(t *testing.T) {
+	e := newEvents(&cluster{pods: cache.NewStore(cache.MetaNamespaceKeyFunc)}, nil, newMetrics())
+	for _, c := range []struct {
+		written time.Duration // from now
+		waits   bool
+	}{{-time.Minute, false}, {0, true}, {time.Hour, true}} { // the clock was set back
+		begun := time.Now()
+		if pod := e.pod(t.Context(), &podevents.Line{Namespace: "team", Pod: "gone", Time: begun.Add(c.written)}); pod != nil {
+			t.Errorf("there is %v", pod)
+		}
+		if took := time.Since(begun); (took > watchDelay/2) != c.waits || took > 3*watchDelay {
+			t.Errorf("a line of %v is waited for, for %v", c.written, took)
+		}
+	}
+}
+
 // TestIsFinal: an answer that would be the same again does not hold up the other events, whatever an admission webhook calls it.
 func TestIsFinal(t *testing.T) {
 	for code, want := range map[int32]bool{400: true, 403: true, 404: true, 409: true, 413: true, 418: true, 422: true, 401: false, 408: false, 429: false, 500: false, 503: false, 504: false} {
