@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -614,6 +615,34 @@ func TestIsFinal(t *testing.T) {
 	}
 	if isFinal(nil) || isFinal(errors.New("connection refused")) {
 		t.Error("no answer is one")
+	}
+}
+
+// TestChart: the chart installs the agent of its own version, which is the newest of the changelog.
+func TestChart(t *testing.T) {
+	read := func(file, what string) []string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join("../..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(what).FindSubmatch(text)
+		if found == nil {
+			t.Fatalf("%s has no %q", file, what)
+		}
+		var all []string
+		for _, one := range found[1:] {
+			all = append(all, string(one))
+		}
+		return all
+	}
+	newest := read("CHANGELOG.md", `(?m)^## (\d+\.\d+\.\d+) `)[0]
+	chart := read("deploy/helm/nonroot-runc/Chart.yaml", `(?m)^version: (.*)\nappVersion: "(.*)"$`)
+	image := read("deploy/kubernetes/daemonset.yaml", `image: ghcr.io/nonroot-runc/nonroot-node:(.*)`)
+	page := read("docs/kubernetes.md", `REGISTRY/nonroot-node:(\S+) .*\n`)
+	ref := read("docs/kubernetes.md", `deploy/kubernetes\?ref=v(.*)\]`)
+	if got := slices.Concat(chart, image, page, ref); !slices.Equal(got, slices.Repeat([]string{newest}, len(got))) {
+		t.Errorf("the changelog's newest version is %s, and the chart, the manifests and the page have %q", newest, got)
 	}
 }
 
