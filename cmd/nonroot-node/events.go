@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -66,6 +67,7 @@ const (
 	waits   = 2 * time.Minute
 	waiting = 256
 	askLate = 2 * time.Second
+	settle  = time.Second // how long a log that was renamed is still read before the next one
 	outlive = time.Minute // how long a log is read after the policy has named another
 )
 
@@ -239,7 +241,10 @@ func (e *events) read(ctx context.Context) {
 			slog.Warn("the log is read on later", "cause", err)
 		}
 		var soon <-chan time.Time
-		if len(e.unread.Late) > 0 {
+		switch {
+		case slices.ContainsFunc(e.unread.Logs, func(l followed) bool { return l.file != nil && l.file.Waits() }):
+			soon = time.After(settle)
+		case len(e.unread.Late) > 0:
 			soon = time.After(askLate)
 		}
 		select {
@@ -262,17 +267,18 @@ func (e *events) readLogs(ctx context.Context) error {
 		l := &e.unread.Logs[i]
 		if l.file == nil {
 			l.file = follow.Open(l.Path, l.Cursor)
-			l.file.Settle = time.Second
+			l.file.Settle = settle
 		}
 		ended := !l.Until.IsZero() && time.Now().After(l.Until)
 		err := l.file.Read(func(line []byte) error { return e.tell(ctx, line) })
 		l.Cursor = l.file.Cursor()
 		e.metrics.lost.Add(float64(l.file.Lost - l.lost))
 		l.lost = l.file.Lost
-		if err == nil && l.Until.IsZero() {
+		read := err == nil && !l.file.Waits()
+		if read && l.Until.IsZero() {
 			err = rotate(l.Path)
 		}
-		if err == nil && ended {
+		if read && ended {
 			l.file.Close()
 			continue
 		}

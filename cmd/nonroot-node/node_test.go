@@ -413,16 +413,22 @@ func TestLogs(t *testing.T) {
 	e = agent()
 	e.follow(t.Context(), "config.toml", file("new"))
 	counted("a3", "b2", "n1")
+	// What comes right after a rotation is read soon, though nothing is written any more.
+	if err := os.Rename(file("new"), file("new.1")); err != nil {
+		t.Fatal(err)
+	}
+	write("new", "n2")
+	counted("a3", "b2", "n1", "n2")
 	// Back to the first log, then to none.
 	e.follow(t.Context(), "config.toml", file("a"))
 	write("a", "a4")
 	e.follow(t.Context(), "config.toml", "")
 	write("a", "a5")
-	counted("a3", "a4", "a5", "b2", "n1")
+	counted("a3", "a4", "a5", "b2", "n1", "n2")
 	// The log of another policy.
 	e.follow(t.Context(), "audit.toml", file("c"))
 	write("c", "c1")
-	counted("a3", "a4", "a5", "b2", "c1", "n1")
+	counted("a3", "a4", "a5", "b2", "c1", "n1", "n2")
 	e.follow(t.Context(), "audit.toml", "")
 	e.stop()
 	// An old log is read to its end, then dropped.

@@ -48,6 +48,7 @@ type File struct {
 	// Settle is how long a file that was renamed is still looked at before the next one is: who had opened it to write may not have
 	// written yet.
 	Settle time.Duration
+	waits  bool
 }
 
 // Open goes on where a cursor says; the zero cursor is the end of the log that is there, as what was written before is not news.
@@ -55,6 +56,9 @@ func Open(path string, cursor Cursor) *File { return &File{path: filepath.Clean(
 
 // Cursor is how far it has read.
 func (f *File) Cursor() Cursor { return f.cursor }
+
+// Waits reports whether the last Read left the next file for later (Settle), of which no change may tell any more.
+func (f *File) Waits() bool { return f.waits }
 
 // Close gives the file back.
 func (f *File) Close() {
@@ -68,6 +72,7 @@ func (f *File) Close() {
 // then those that came after it. It stops where the function fails, and hands that line over again the next time. A line that is being
 // written waits for its end.
 func (f *File) Read(line func([]byte) error) error {
+	f.waits = false
 	if f.file == nil {
 		if err := f.begin(); err != nil {
 			return err
@@ -82,6 +87,7 @@ func (f *File) Read(line func([]byte) error) error {
 			return err
 		}
 		if !f.settled() {
+			f.waits = true
 			return next.Close()
 		}
 		if err := f.rest(line); err != nil {

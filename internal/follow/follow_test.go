@@ -286,6 +286,9 @@ func TestSettle(t *testing.T) {
 	l.write("two\n")
 	l.take()
 	l.want()
+	if !l.file.Waits() {
+		t.Error("a file that comes next is not waited for")
+	}
 	_, err = writer.WriteString("one\n")
 	if err := errors.Join(err, writer.Close()); err != nil {
 		t.Fatal(err)
@@ -293,6 +296,9 @@ func TestSettle(t *testing.T) {
 	l.file.Settle = 0
 	l.take()
 	l.want("one", "two")
+	if l.file.Waits() {
+		t.Error("nothing comes next, and it is waited for")
+	}
 }
 
 // TestNoLossAndNoDoubling: whatever the order of writes, rotations, looks and restarts.
