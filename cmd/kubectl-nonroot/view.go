@@ -120,8 +120,11 @@ func (s seen) answer(p pod, x *Explained, events []event) (answer, hint string) 
 		if has(podevents.WouldRefuse) {
 			return "it runs as it asked to; enforcing would refuse it", ""
 		}
-		if has(podevents.MayFail) {
+		if has(podevents.MayFail) && has(podevents.WouldRun) {
 			return "it runs as it asked to; enforcing would change who it runs as, and close something that it needs", ""
+		}
+		if has(podevents.MayFail) {
+			return "it runs as it asked to; enforcing would close something that it needs", ""
 		}
 		if has(podevents.WouldRun) {
 			return "it runs as it asked to; enforcing would change who it runs as", ""
@@ -180,17 +183,21 @@ func (s seen) governed(p pod, events []event) Governed {
 
 // of are the events about a pod, or about another one of its controller's: a workload is told once.
 func (s seen) of(p pod) (all []event) {
-	controller := ""
+	controller, indexed := "", false
 	for _, o := range p.Meta.Owners {
 		if o.Controller && o.Kind != "Node" {
-			controller = o.Name + "-"
+			controller, indexed = o.Name+"-", o.Kind == "Job"
 		}
 	}
 	for _, e := range s.events {
 		if e.About.Kind != "Pod" || e.About.Namespace != p.Meta.Namespace {
 			continue
 		}
-		if rest, of := strings.CutPrefix(e.About.Name, controller); e.About.Name == p.Meta.Name || controller != "" && of && !strings.Contains(rest, "-") {
+		rest, of := strings.CutPrefix(e.About.Name, controller)
+		if index, suffix, two := strings.Cut(rest, "-"); two && indexed && strings.Trim(index, "0123456789") == "" {
+			rest = suffix // NAME-INDEX-SUFFIX, of an indexed Job
+		}
+		if e.About.Name == p.Meta.Name || controller != "" && of && !strings.Contains(rest, "-") {
 			all = append(all, e)
 		}
 	}

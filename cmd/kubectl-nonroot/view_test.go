@@ -117,6 +117,18 @@ func TestExplain(t *testing.T) {
 		{meta + `"spec":{"nodeName":"n",` + web + `},` + running, became, []string{"it asked for root, and no process in it is root\n", "node n\ngoverned: by its node, events say"}},
 		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot-audit",` + web + `},` + running, would, []string{"it runs as it asked to; enforcing would change who it runs as\n", "nonroot-audit: audited"}},
 		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot-audit",` + web + `},` + running, would + "," + dies, []string{"it runs as it asked to; enforcing would refuse it\n"}},
+		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot-audit",` + web + `},` + running, would + "," + fails, []string{"enforcing would change who it runs as, and close something that it needs\n"}},
+		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot-audit",` + web + `},` + running, fails, []string{"it runs as it asked to; enforcing would close something that it needs\n"}},
+		{
+			`"metadata":{"name":"train-1-x7k2p","namespace":"team","ownerReferences":[{"kind":"Job","name":"train","controller":true}]},"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},` + running,
+			strings.ReplaceAll(became, "web-1", "train-0-abcde"),
+			[]string{"it asked for root, and no process in it is root\n"}, // an indexed Job's first pod
+		},
+		{
+			`"metadata":{"name":"train-1","namespace":"team","ownerReferences":[{"kind":"StatefulSet","name":"train","controller":true}]},"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},` + running,
+			strings.ReplaceAll(became, "web-1", "train-0-abcde"),
+			[]string{"nothing was changed that is still known"},
+		},
 		{
 			meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot","securityContext":{"runAsUser":5},"initContainers":[{"name":"a"}],"containers":[{"name":"web","securityContext":{"runAsUser":0}}]},` + running, "",
 			[]string{"container a asked for uid 5 (runAsUser)\ncontainer web asked for uid 0 (runAsUser)\n"},

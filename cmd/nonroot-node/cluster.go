@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -387,9 +388,18 @@ func (c *cluster) answers(ctx context.Context, namespace, name string) error {
 	return err
 }
 
-// isFinal reports whether the API server answered, and would answer the same again.
+// isFinal reports whether the API server answered, and would answer the same again. An admission webhook refuses with any status.
 func isFinal(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsNotFound(err) || apierrors.IsBadRequest(err)
+	status := apierrors.APIStatus(nil)
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch code := status.Status().Code; code {
+	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusTooManyRequests: // a token is renewed, a load goes by
+		return false
+	default:
+		return code >= 400 && code < 500
+	}
 }
 
 // pod returns a pod of this node, or nil if it is unknown or gone.

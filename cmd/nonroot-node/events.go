@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -66,6 +67,7 @@ const (
 	waits   = 2 * time.Minute
 	waiting = 256
 	askLate = 2 * time.Second
+	settle  = time.Second // how long a log that was renamed is still read before the next one
 	outlive = time.Minute // how long a log is read after the policy has named another
 )
 
@@ -132,10 +134,23 @@ func (e *events) recall() error {
 	if err == nil {
 		err = json.Unmarshal(data, &u)
 	}
-	if err == nil {
-		e.unread = u
+	if err != nil {
+		return err
 	}
-	return err
+	// The clock may have been set back since.
+	now := time.Now()
+	for i := range u.Logs {
+		if l := &u.Logs[i]; l.Until.After(now.Add(outlive)) {
+			l.Until = now.Add(outlive)
+		}
+	}
+	for i := range u.Late {
+		if l := &u.Late[i]; l.Until.After(now.Add(waits)) {
+			l.Until = now.Add(waits)
+		}
+	}
+	e.unread = u
+	return nil
 }
 
 // turnTo makes the policies' logs those that are followed, and lets the others run out. It is called on the host.
@@ -226,12 +241,18 @@ func (e *events) read(ctx context.Context) {
 			slog.Warn("the log is read on later", "cause", err)
 		}
 		var soon <-chan time.Time
-		if len(e.unread.Late) > 0 {
+		switch {
+		case slices.ContainsFunc(e.unread.Logs, func(l followed) bool { return l.file != nil && l.file.Waits() }):
+			soon = time.After(settle)
+		case len(e.unread.Late) > 0:
 			soon = time.After(askLate)
 		}
 		select {
 		case <-ctx.Done():
-		case <-changed:
+		case _, on := <-changed:
+			if !on {
+				changed = nil
+			}
 		case <-soon:
 		case <-tick.C:
 		}
@@ -246,17 +267,18 @@ func (e *events) readLogs(ctx context.Context) error {
 		l := &e.unread.Logs[i]
 		if l.file == nil {
 			l.file = follow.Open(l.Path, l.Cursor)
-			l.file.Settle = time.Second
+			l.file.Settle = settle
 		}
 		ended := !l.Until.IsZero() && time.Now().After(l.Until)
 		err := l.file.Read(func(line []byte) error { return e.tell(ctx, line) })
 		l.Cursor = l.file.Cursor()
 		e.metrics.lost.Add(float64(l.file.Lost - l.lost))
 		l.lost = l.file.Lost
-		if err == nil && l.Until.IsZero() {
+		read := err == nil && !l.file.Waits()
+		if read && l.Until.IsZero() {
 			err = rotate(l.Path)
 		}
-		if err == nil && ended {
+		if read && ended {
 			l.file.Close()
 			continue
 		}
@@ -305,16 +327,23 @@ func (e *events) tell(ctx context.Context, text []byte) error {
 	return nil
 }
 
-// tellLate creates events for pods that have become known, and drops those that have waited too long.
+// tellLate creates events for pods that have become known, and drops lines whose pods have not within their time. That may have
+// passed before anyone looked, while no agent was running.
 func (e *events) tellLate(ctx context.Context) {
 	var still []late
-	for _, l := range e.unread.Late {
+	for i, l := range e.unread.Late {
 		line, err := podevents.Parse(l.Line)
-		if err != nil || time.Now().After(l.Until) {
+		if err != nil {
 			continue
 		}
-		if pod := e.cluster.pod(line.Namespace, line.Pod); pod == nil || e.sendOn(ctx, pod, line) != nil {
+		pod := e.cluster.pod(line.Namespace, line.Pod)
+		switch {
+		case pod == nil && time.Now().After(l.Until):
+		case pod == nil:
 			still = append(still, l)
+		case e.sendOn(ctx, pod, line) != nil: // the others would wait for the API server as long
+			e.unread.Late = append(still, e.unread.Late[i:]...)
+			return
 		}
 	}
 	e.unread.Late = still
@@ -324,7 +353,7 @@ func (e *events) send(ctx context.Context, line *podevents.Line, text []byte) er
 	if len(podevents.Of(line)) == 0 {
 		return nil
 	}
-	if pod := e.pod(ctx, line.Namespace, line.Pod); pod != nil {
+	if pod := e.pod(ctx, line); pod != nil {
 		return e.sendOn(ctx, pod, line)
 	}
 	// The pod is gone and nobody would see the event, or the API server is unreachable or doesn't know the pod yet.
@@ -388,10 +417,14 @@ func (e *events) sendOne(ctx context.Context, pod *metav1.PartialObjectMetadata,
 	return nil
 }
 
+// watchDelay is how long after a line's time the watch may deliver its pod.
+const watchDelay = time.Second
+
 // pod gives the watch a moment to deliver a pod that is new.
-func (e *events) pod(ctx context.Context, namespace, name string) *metav1.PartialObjectMetadata {
-	for range 20 {
-		if pod := e.cluster.pod(namespace, name); pod != nil {
+func (e *events) pod(ctx context.Context, line *podevents.Line) *metav1.PartialObjectMetadata {
+	left := min(watchDelay-time.Since(line.Time), watchDelay) // the clock may have been set back since
+	for until := time.Now().Add(left); ; {
+		if pod := e.cluster.pod(line.Namespace, line.Pod); pod != nil || !time.Now().Before(until) {
 			return pod
 		}
 		select {
@@ -400,5 +433,4 @@ func (e *events) pod(ctx context.Context, namespace, name string) *metav1.Partia
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return nil
 }

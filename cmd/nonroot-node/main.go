@@ -32,6 +32,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/configure"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
+	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
@@ -138,4 +139,12 @@ func (o *options) binary(h handler) string {
 		return configure.Profile(path, h.profile)
 	}
 	return path
+}
+
+// file returns the path of a handler's policy on the host.
+func (h handler) file() string {
+	if h.profile != "" {
+		return policy.ProfileFile(h.profile)
+	}
+	return policy.DefaultFile
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -67,10 +68,10 @@ func (a *agent) run(ctx context.Context) error {
 		return err
 	}
 	defer ns.Close()
-	if err := alone(ctx, ns); err != nil {
+	a.host = &host{options: a.options, Namespace: ns}
+	if err := a.alone(ctx); err != nil {
 		return err
 	}
-	a.host = &host{options: a.options, Namespace: ns}
 	if err := a.cluster.start(ctx); err != nil {
 		return err
 	}
@@ -127,10 +128,19 @@ func (a *agent) findHost(ctx context.Context) (*hostns.Namespace, error) {
 }
 
 // alone waits until no other agent works on the node. The previous one may still be running, if its pod was deleted by force.
-func alone(ctx context.Context, ns *hostns.Namespace) error {
+// Only root can hold it up: the lock is on a directory that nobody else may open.
+func (a *agent) alone(ctx context.Context) error {
 	for said := false; ; said = true {
-		locked, err := ns.Lock()
-		if err != nil || locked {
+		if !a.remove {
+			if err := a.host.Do(a.host.begin); err != nil {
+				return fmt.Errorf("note what the node is without nonroot-runc: %w", err)
+			}
+		}
+		locked, err := a.host.Lock(stateDir)
+		if a.remove && errors.Is(err, fs.ErrNotExist) {
+			return nil // no agent has begun
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || locked {
 			return err
 		}
 		if !said {

@@ -3,12 +3,15 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,11 +19,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/cri"
+	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
+	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
@@ -406,16 +413,22 @@ func TestLogs(t *testing.T) {
 	e = agent()
 	e.follow(t.Context(), "config.toml", file("new"))
 	counted("a3", "b2", "n1")
+	// What comes right after a rotation is read soon, though nothing is written any more.
+	if err := os.Rename(file("new"), file("new.1")); err != nil {
+		t.Fatal(err)
+	}
+	write("new", "n2")
+	counted("a3", "b2", "n1", "n2")
 	// Back to the first log, then to none.
 	e.follow(t.Context(), "config.toml", file("a"))
 	write("a", "a4")
 	e.follow(t.Context(), "config.toml", "")
 	write("a", "a5")
-	counted("a3", "a4", "a5", "b2", "n1")
+	counted("a3", "a4", "a5", "b2", "n1", "n2")
 	// The log of another policy.
 	e.follow(t.Context(), "audit.toml", file("c"))
 	write("c", "c1")
-	counted("a3", "a4", "a5", "b2", "c1", "n1")
+	counted("a3", "a4", "a5", "b2", "c1", "n1", "n2")
 	e.follow(t.Context(), "audit.toml", "")
 	e.stop()
 	// An old log is read to its end, then dropped.
@@ -436,6 +449,133 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+// TestNothingLeft: what the agent creates before a policy is in force goes as well, wherever it was killed.
+func TestNothingLeft(t *testing.T) {
+	testkit.NeedRoot(t)
+	runtime.LockOSThread() // for good: the thread has mounts of its own
+	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		t.Fatal(err)
+	}
+	ns, err := hostns.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	touch := func(files ...string) {
+		t.Helper()
+		for _, file := range files {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(file), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, before := range map[string]struct {
+		make func()
+		want string
+	}{
+		"nothing":                         {func() {}, ""},
+		"killed before it wrote a record": {func() { touch(filepath.Join(stateDir, ".nonroot-"+beforeFile+".4194305")) }, ""},
+		"somebody else's":                 {func() { touch(policy.DefaultState+"/theirs", "/etc/nonroot-runc/config.toml", "/opt/theirs") }, "/etc/nonroot-runc/config.toml /opt/theirs /var/lib/nonroot-runc/theirs"},
+	} {
+		// Not in t.Run, whose goroutine would be in the machine's own mount namespace.
+		places := []string{"/var/lib", "/etc", "/opt"}
+		for _, place := range places {
+			if err := unix.Mount("tmpfs", place, "tmpfs", 0, "mode=755"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before.make()
+		h := &host{options{directory: "/opt/some/where/bin", engine: "containerd"}, ns}
+		a := &agent{host: h}
+		if err := a.alone(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// The ConfigMap's policy is broken at first: the log and the programs come before it.
+		if err := ns.Do(func() error { return keep(unreadFile, []byte("{}")) }); err != nil {
+			t.Fatal(err)
+		}
+		touch(filepath.Join(h.directory, tool))
+		for _, of := range handlers {
+			if err := ns.Do(func() error { return h.remember(of.file()) }); err != nil {
+				t.Fatal(err)
+			}
+			touch(of.file(), policy.GoodFile(of.file()), policy.PreviousFile(of.file()))
+		}
+		if err := ns.Do(h.clean); err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, place := range places {
+			if err := filepath.WalkDir(place, func(path string, d fs.DirEntry, err error) error {
+				if entries, _ := os.ReadDir(path); path != place && len(entries) == 0 { // a file, or an empty directory
+					left = append(left, path)
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		slices.Sort(left)
+		if got := strings.Join(left, " "); got != before.want {
+			t.Errorf("%s: left are %q, where %q is meant", name, got, before.want)
+		}
+	}
+}
+
+// TestLate: what waits for a pod is told once the pod is known, even after the time for it; and a time that a wrong clock has
+// set does not keep anything for good.
+func TestLate(t *testing.T) {
+	testkit.NeedRoot(t)
+	runtime.LockOSThread() // for good: the thread has mounts of its own
+	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, "")); err != nil {
+		t.Fatal(err)
+	}
+	ns, err := hostns.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	c := &cluster{pods: cache.NewStore(cache.MetaNamespaceKeyFunc)}
+	if err := c.pods.Add(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "known", UID: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	line := func(pod string) late {
+		return late{json.RawMessage(fmt.Sprintf(`{"event":"create","mode":"refuse","namespace":"team","pod":%q,"reason":"no"}`, pod)), time.Now().Add(-time.Second)}
+	}
+	agent := func() *events { return newEvents(c, &host{Namespace: ns}, newMetrics()) }
+	e := agent()
+	of := podevents.Of(&podevents.Line{Event: "create", Mode: decision.Refuse, Namespace: "team", Pod: "known", Reason: "no"})[0]
+	e.told[eventName("team", "1", of.Reason, of.Key)] = time.Now() // as if it was told: there is no API server here
+	e.unread.Late = []late{line("known"), line("unknown")}
+	e.tellLate(t.Context())
+	if len(e.unread.Late) != 0 {
+		t.Errorf("left are %s", e.unread.Late)
+	}
+	// The API server does not take the event: a pod that is known is no reason to drop it.
+	clear(e.told)
+	e.unread.Late = []late{line("known")}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	e.tellLate(stopped)
+	if len(e.unread.Late) != 1 {
+		t.Error("an event that could not be created is dropped")
+	}
+	// The clock was a year ahead.
+	later := time.Now().Add(365 * 24 * time.Hour)
+	e.unread = unread{Logs: []followed{{Path: "/log", Until: later}, {Path: "/in-force"}}, Late: []late{{json.RawMessage(`{}`), later}}}
+	if err := ns.Do(e.keep); err != nil {
+		t.Fatal(err)
+	}
+	e = agent()
+	if err := ns.Do(e.recall); err != nil {
+		t.Fatal(err)
+	}
+	if time.Until(e.unread.Late[0].Until) > waits || time.Until(e.unread.Logs[0].Until) > outlive || !e.unread.Logs[1].Until.IsZero() {
+		t.Errorf("kept are %+v", e.unread)
+	}
+}
+
 // TestRotate: a log can't fill a node, and a small one stays in place.
 func TestRotate(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
@@ -452,6 +592,63 @@ func TestRotate(t *testing.T) {
 	}
 	if err := rotate(log); err != nil {
 		t.Errorf("none is there: %v", err)
+	}
+}
+
+// TestNoWaitForOldLines: many pods that are gone again don't delay the events on others: only a new line waits for the watch.
+func TestNoWaitForOldLines(t *testing.T) {
+	e := newEvents(&cluster{pods: cache.NewStore(cache.MetaNamespaceKeyFunc)}, nil, newMetrics())
+	for _, c := range []struct {
+		written time.Duration // from now
+		waits   bool
+	}{{-time.Minute, false}, {0, true}, {time.Hour, true}} { // the clock was set back
+		begun := time.Now()
+		if pod := e.pod(t.Context(), &podevents.Line{Namespace: "team", Pod: "gone", Time: begun.Add(c.written)}); pod != nil {
+			t.Errorf("there is %v", pod)
+		}
+		if took := time.Since(begun); (took > watchDelay/2) != c.waits || took > 3*watchDelay {
+			t.Errorf("a line of %v is waited for, for %v", c.written, took)
+		}
+	}
+}
+
+// TestIsFinal: an answer that would be the same again does not hold up the other events, whatever an admission webhook calls it.
+func TestIsFinal(t *testing.T) {
+	for code, want := range map[int32]bool{400: true, 403: true, 404: true, 409: true, 413: true, 418: true, 422: true, 401: false, 408: false, 429: false, 500: false, 503: false, 504: false} {
+		if got := isFinal(&apierrors.StatusError{ErrStatus: metav1.Status{Code: code}}); got != want {
+			t.Errorf("%d: %t", code, got)
+		}
+	}
+	if isFinal(nil) || isFinal(errors.New("connection refused")) {
+		t.Error("no answer is one")
+	}
+}
+
+// TestChart: the chart installs the agent of its own version, which is the newest of the changelog.
+func TestChart(t *testing.T) {
+	read := func(file, what string) []string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join("../..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(what).FindSubmatch(text)
+		if found == nil {
+			t.Fatalf("%s has no %q", file, what)
+		}
+		var all []string
+		for _, one := range found[1:] {
+			all = append(all, string(one))
+		}
+		return all
+	}
+	newest := read("CHANGELOG.md", `(?m)^## (\d+\.\d+\.\d+) `)[0]
+	chart := read("deploy/helm/nonroot-runc/Chart.yaml", `(?m)^version: (.*)\nappVersion: "(.*)"$`)
+	image := read("deploy/kubernetes/daemonset.yaml", `image: ghcr.io/nonroot-runc/nonroot-node:(.*)`)
+	page := read("docs/kubernetes.md", `REGISTRY/nonroot-node:(\S+) .*\n`)
+	ref := read("docs/kubernetes.md", `deploy/kubernetes\?ref=v(.*)\]`)
+	if got := slices.Concat(chart, image, page, ref); !slices.Equal(got, slices.Repeat([]string{newest}, len(got))) {
+		t.Errorf("the changelog's newest version is %s, and the chart, the manifests and the page have %q", newest, got)
 	}
 }
 

@@ -31,6 +31,40 @@ const stateDir = policy.DefaultState + "/agent"
 
 const beforeFile = "before.json"
 
+// begin records which directories do not exist, before the agent creates the first one. It must be called on the host.
+func (h *host) begin() error {
+	_, err := os.Lstat(filepath.Join(stateDir, beforeFile))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	b := newBefore()
+	for _, of := range handlers {
+		file := of.file()
+		for _, dir := range []string{filepath.Dir(file), filepath.Dir(policy.GoodFile(file)), filepath.Dir(policy.PreviousFile(file)), h.directory} {
+			b.noteDirectory(dir)
+		}
+	}
+	return b.write()
+}
+
+// noteDirectory records a directory that does not exist, and its parents that do not.
+func (b *before) noteDirectory(dir string) {
+	_, err := os.Lstat(dir)
+	// An agent that was killed before it could write this record has left its own directory at most.
+	ours := dir == policy.DefaultState && holdsOnly(dir, filepath.Base(stateDir))
+	if !ours && !errors.Is(err, fs.ErrNotExist) || slices.Contains(b.Absent, dir) {
+		return
+	}
+	b.noteDirectory(filepath.Dir(dir))
+	b.Absent = append(b.Absent, dir)
+}
+
+// holdsOnly reports whether a directory has one entry, of this name.
+func holdsOnly(dir, name string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) == 1 && entries[0].Name() == name
+}
+
 // remember records a policy file and the copies kept of it, before its first change. It must be called on the host.
 func (h *host) remember(file string) error {
 	b, err := recall()
@@ -40,17 +74,18 @@ func (h *host) remember(file string) error {
 	if b.knows(file) {
 		return nil
 	}
-	good, previous := policy.GoodFile(file), policy.PreviousFile(file)
-	for _, dir := range []string{filepath.Dir(file), policy.DefaultState, filepath.Dir(good), filepath.Dir(previous), filepath.Dir(h.directory), h.directory} {
-		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) && !slices.Contains(b.Absent, dir) {
-			b.Absent = append(b.Absent, dir)
-		}
-	}
-	for _, name := range []string{file, good, previous} {
+	for _, name := range []string{file, policy.GoodFile(file), policy.PreviousFile(file)} {
 		if err := b.note(name); err != nil {
 			return err
 		}
 	}
+	return b.write()
+}
+
+func newBefore() *before { return &before{Files: map[string][]byte{}, Modes: map[string]fs.FileMode{}} }
+
+// write keeps the record.
+func (b *before) write() error {
 	data, err := json.Marshal(b)
 	if err != nil {
 		return err
@@ -83,7 +118,7 @@ func (b *before) note(name string) error {
 
 // recall reads what remember recorded.
 func recall() (*before, error) {
-	b := &before{Files: map[string][]byte{}, Modes: map[string]fs.FileMode{}}
+	b := newBefore()
 	data, err := os.ReadFile(filepath.Join(stateDir, beforeFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return b, nil

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,13 +48,17 @@ type File struct {
 	// Settle is how long a file that was renamed is still looked at before the next one is: who had opened it to write may not have
 	// written yet.
 	Settle time.Duration
+	waits  bool
 }
 
 // Open goes on where a cursor says; the zero cursor is the end of the log that is there, as what was written before is not news.
-func Open(path string, cursor Cursor) *File { return &File{path: path, cursor: cursor} }
+func Open(path string, cursor Cursor) *File { return &File{path: filepath.Clean(path), cursor: cursor} }
 
 // Cursor is how far it has read.
 func (f *File) Cursor() Cursor { return f.cursor }
+
+// Waits reports whether the last Read left the next file for later (Settle), of which no change may tell any more.
+func (f *File) Waits() bool { return f.waits }
 
 // Close gives the file back.
 func (f *File) Close() {
@@ -67,6 +72,7 @@ func (f *File) Close() {
 // then those that came after it. It stops where the function fails, and hands that line over again the next time. A line that is being
 // written waits for its end.
 func (f *File) Read(line func([]byte) error) error {
+	f.waits = false
 	if f.file == nil {
 		if err := f.begin(); err != nil {
 			return err
@@ -81,6 +87,7 @@ func (f *File) Read(line func([]byte) error) error {
 			return err
 		}
 		if !f.settled() {
+			f.waits = true
 			return next.Close()
 		}
 		if err := f.rest(line); err != nil {
@@ -140,11 +147,17 @@ func (f *File) begin() error {
 
 // candidates are the log and what rotation made of it, which keeps its name's beginning: the log, then by their numbers or dates.
 func (f *File) candidates() []string {
-	rotated, err := filepath.Glob(f.path + "*")
+	entries, err := os.ReadDir(filepath.Dir(f.path)) // not Glob, to which a name may be a pattern
 	if err != nil {
 		return []string{f.path}
 	}
-	rotated = slices.DeleteFunc(rotated, func(name string) bool { return filepath.Ext(name) == ".gz" })
+	var rotated []string
+	for _, e := range entries {
+		name := filepath.Join(filepath.Dir(f.path), e.Name())
+		if strings.HasPrefix(name, f.path) && filepath.Ext(name) != ".gz" {
+			rotated = append(rotated, name)
+		}
+	}
 	slices.SortFunc(rotated, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
 	return rotated
 }
@@ -160,6 +173,9 @@ func (f *File) next() (*os.File, error) {
 	var found []candidate
 	now := modified(f.file)
 	for i, name := range f.candidates() {
+		if !f.isOwn(name) {
+			continue
+		}
 		file, err := open(name)
 		if err != nil && name == f.path {
 			return nil, err
@@ -183,6 +199,13 @@ func (f *File) next() (*os.File, error) {
 		_ = c.file.Close() // nothing was written
 	}
 	return found[0].file, nil
+}
+
+// isOwn reports whether a name is the log's, or one that rotation gave it: with a number or a date. Another log's name may begin with this
+// one's, such as log and log-audit.
+func (f *File) isOwn(name string) bool {
+	suffix := strings.TrimPrefix(name, f.path)
+	return suffix == "" || len(suffix) > 1 && strings.ContainsRune(".-_", rune(suffix[0])) && '0' <= suffix[1] && suffix[1] <= '9'
 }
 
 // leave notes that the open file is read to its end.

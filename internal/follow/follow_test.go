@@ -123,6 +123,8 @@ func TestALogThatComesLater(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	l := newLog(t)
+	l.path = filepath.Join(filepath.Dir(l.path), "log[1]*") // no pattern
+	l.file = Open(l.path, Cursor{})
 	l.write("old\n")
 	l.take()
 	l.write("one\n")
@@ -146,6 +148,45 @@ func TestTwoRotations(t *testing.T) {
 	l.write("three\n")
 	l.take()
 	l.want("one", "two", "three")
+}
+
+// TestAnotherLogBesideIt: a log whose name begins with this one's is no file of its rotation.
+func TestAnotherLogBesideIt(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	for _, name := range []string{"-audit", ".audit.log", "2", ".old-audit.1"} {
+		if err := os.WriteFile(l.path+name, []byte("of another log\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.write("one\n")
+	l.take()
+	l.rotate()
+	l.write("two\n")
+	l.take()
+	l.restart()
+	l.take()
+	l.want("one", "two")
+}
+
+// TestDates: rotation may name files by their dates.
+func TestDates(t *testing.T) {
+	l := newLog(t)
+	l.write("old\n")
+	l.take()
+	var written []string
+	for _, date := range []string{"-20260304", "-20260305", ".2026-03-06", "-20260307-1772841600"} {
+		written = append(written, date)
+		l.write(date + "\n")
+		time.Sleep(10 * time.Millisecond) // more than the kernel's clock of files is coarse
+		if err := os.Rename(l.path, l.path+date); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.write("last\n")
+	l.take()
+	l.want(append(written, "last")...)
 }
 
 // TestRestart: who was away during rotations goes on where it was.
@@ -245,6 +286,9 @@ func TestSettle(t *testing.T) {
 	l.write("two\n")
 	l.take()
 	l.want()
+	if !l.file.Waits() {
+		t.Error("a file that comes next is not waited for")
+	}
 	_, err = writer.WriteString("one\n")
 	if err := errors.Join(err, writer.Close()); err != nil {
 		t.Fatal(err)
@@ -252,6 +296,9 @@ func TestSettle(t *testing.T) {
 	l.file.Settle = 0
 	l.take()
 	l.want("one", "two")
+	if l.file.Waits() {
+		t.Error("nothing comes next, and it is waited for")
+	}
 }
 
 // TestNoLossAndNoDoubling: whatever the order of writes, rotations, looks and restarts.

@@ -16,7 +16,10 @@ import (
 )
 
 // Namespace is a mount namespace that is kept open: it stays the host's when the daemon by which it was found is gone.
-type Namespace struct{ ns, root *os.File }
+type Namespace struct {
+	ns, root *os.File
+	lock     *os.File // nil: not locked
+}
 
 // Of finds the namespace of whoever listens on a unix socket. A daemon's own is meant, not that of process 1: its configuration and
 // the programs that it starts are what it sees there.
@@ -58,25 +61,43 @@ func open(pid string) (*Namespace, error) {
 		_ = ns.Close() // nothing was written
 		return nil, err
 	}
-	return &Namespace{ns, root}, nil
+	return &Namespace{ns: ns, root: root}, nil
 }
 
-// Lock reports whether the caller is now the only one that has locked the namespace (flock(2)). The lock is held until Close, or until the
-// process ends, however it ends. A process that is not in the namespace can't take it without privileges, and no file is left behind.
-func (n *Namespace) Lock() (locked bool, err error) {
-	switch err := unix.Flock(int(n.ns.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
-	case errors.Is(err, unix.EWOULDBLOCK):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("lock the host's mount namespace: %w", err)
-	}
-	return true, nil
+// Lock reports whether the caller is now the only one that has locked a directory of the namespace (flock(2)). Whoever may list the
+// directory can take the lock, so it has to be closed to everyone but root. It is held until Close, or until the process ends, however
+// it ends.
+func (n *Namespace) Lock(dir string) (locked bool, err error) {
+	err = n.Do(func() error {
+		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return &os.PathError{Op: "open", Path: dir, Err: err}
+		}
+		held := os.NewFile(uintptr(fd), dir)
+		switch err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); {
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return held.Close()
+		case err != nil:
+			return errors.Join(fmt.Errorf("lock %q: %w", dir, err), held.Close())
+		}
+		// The previous holder may have removed it: then another caller locks a new one.
+		var own, there unix.Stat_t
+		if unix.Fstat(fd, &own) != nil || unix.Lstat(dir, &there) != nil || own.Ino != there.Ino || own.Dev != there.Dev {
+			return held.Close()
+		}
+		n.lock, locked = held, true
+		return nil
+	})
+	return locked, err
 }
 
 // Close gives it back.
 func (n *Namespace) Close() {
 	_ = n.ns.Close() // nothing was written
 	_ = n.root.Close()
+	if n.lock != nil {
+		_ = n.lock.Close()
+	}
 }
 
 // Do calls a function in the namespace, in its root directory. What f opens by a path, and what it starts, is the host's; files that

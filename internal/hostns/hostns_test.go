@@ -118,18 +118,29 @@ func TestDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer own.Close()
-	locks := func(ns *Namespace) bool {
-		locked, err := ns.Lock()
+	dir, private := filepath.Join(place, "lock"), t.TempDir()
+	locks := func(ns *Namespace, dir string) bool {
+		locked, err := ns.Lock(dir)
 		if err != nil {
 			t.Error(err)
 		}
 		return locked
 	}
-	if !locks(ns) || locks(another) || !locks(own) {
-		t.Error("expected the lock of one namespace to be held once")
+	if _, err := ns.Lock(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no directory: %v", err)
+	}
+	if err := ns.Do(func() error { return os.Mkdir(dir, 0o700) }); err != nil {
+		t.Fatal(err)
+	}
+	if !locks(ns, dir) || locks(another, dir) || !locks(own, private) {
+		t.Error("expected the lock of one directory to be held once")
+	}
+	// A new directory in its place is another one.
+	if err := ns.Do(func() error { return errors.Join(os.Remove(dir), os.Mkdir(dir, 0o700)) }); err != nil {
+		t.Fatal(err)
 	}
 	ns.Close()
-	if !locks(another) {
+	if !locks(another, dir) {
 		t.Error("the lock is still held by who has closed it")
 	}
 	if err := os.Remove(place); err != nil { // nothing is mounted on it here

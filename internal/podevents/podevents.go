@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
@@ -15,6 +16,7 @@ import (
 
 // Line is what counts here of a line of the log (docs/log.md).
 type Line struct {
+	Time      time.Time       `json:"time"`
 	Event     string          `json:"event"`
 	Mode      decision.Mode   `json:"mode"`
 	Rule      string          `json:"rule"`
@@ -125,8 +127,10 @@ func Of(l *Line) []Event {
 	case len(advice) == 0:
 	case l.Mode == decision.Rewrite:
 		add(true, MayFail, all, "may fail: %s", all)
-	case l.Mode == decision.Audit:
+	case l.Mode == decision.Audit && root:
 		add(true, MayFail, "audit/"+all, "may fail once it does not run as root: %s", all)
+	case l.Mode == decision.Audit:
+		add(true, MayFail, "audit/"+all, "may fail once the policy is enforced: %s", all)
 	}
 	if l.Audited != "" {
 		add(false, Stricter, l.Audited, "would be another by the audited policy: %s", l.Audited)

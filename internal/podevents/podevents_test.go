@@ -43,6 +43,10 @@ func TestOf(t *testing.T) {
 			},
 		},
 		{
+			`{"event":"create","mode":"audit",` + of + `"container":"web","from":{"uid":1000,"gid":1000},"to":{"uid":1000,"gid":1000},"source":"kept","notes":["CAP_NET_ADMIN: asked for; hint: a rule"]}`,
+			[]string{`NonRootMayFail container "web" may fail once the policy is enforced: CAP_NET_ADMIN: asked for; hint: a rule`},
+		},
+		{
 			`{"event":"create","mode":"audit",` + of + `"container":"web","from":{"uid":0,"gid":0},"to":{"uid":65532,"gid":65532},"source":"fixed","reason":"a hook"}`,
 			[]string{`WouldBeRefused container "web" would be refused: a hook`},
 		},
