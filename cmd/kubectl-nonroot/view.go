@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/meaning"
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
@@ -53,6 +54,7 @@ type Told struct {
 	Warning bool   `json:"warning"` // the event's type is Warning, not Normal
 	Reason  string `json:"reason"`  // such as NonRootRefused: docs/kubernetes.md lists them
 	Message string `json:"message"`
+	See     string `json:"see,omitempty"` // the place in the documentation that explains the message
 }
 
 // explain answers about the one pod that was read.
@@ -211,7 +213,11 @@ func (s seen) of(p pod) (all []event) {
 }
 
 func told(e event) Told {
-	return Told{e.Type == "Warning", word(e.Reason), quote.Text(e.Message, 1024)}
+	t := Told{Warning: e.Type == "Warning", Reason: word(e.Reason), Message: quote.Text(e.Message, 1024)}
+	if row, ok := meaning.Of(e.Message); ok {
+		t.See = row.See()
+	}
+	return t
 }
 
 // word is one that whoever makes an object may choose, such as an event's reason or the name of an owner.
@@ -268,6 +274,9 @@ func printTold(out io.Writer, all []Told) {
 			mark = "!"
 		}
 		fmt.Fprintf(out, "  %s %s: %s\n", mark, t.Reason, t.Message)
+		if t.See != "" {
+			fmt.Fprintf(out, "      see: %s\n", t.See)
+		}
 	}
 }
 

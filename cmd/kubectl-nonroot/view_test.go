@@ -107,6 +107,10 @@ func TestExplain(t *testing.T) {
 		{meta + `"spec":{"nodeName":"n","runtimeClassName":"renamed",` + web + `},` + running, became, []string{"it asked for root, and no process in it is root\n"}},
 		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},` + running, another, []string{"no process in it is root; nothing was changed that is still known"}},
 		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},"status":{"phase":"Pending"}`, refused, []string{"web-1: it is refused\n", "  ! NonRootRefused: it is refused: a hook\n"}},
+		{ // the page on a message, where there is one
+			meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},"status":{"phase":"Pending"}`, strings.ReplaceAll(refused, "a hook", `mounts[3] leads to the engine's socket \"/run/docker.sock\"; hint: leave it out`),
+			[]string{"hint: leave it out\n      see: docs/troubleshooting.md#T"},
+		},
 		{meta + `"spec":{"nodeName":"n","runtimeClassName":"nonroot",` + web + `},"status":{"phase":"Pending"}`, "", []string{"it has not started yet\n", "hint: kubectl describe pod web-1"}},
 		{
 			meta + `"spec":{"runtimeClassName":"nonroot",` + web + `},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","message":"0/2 nodes are available"}]}`, "",

@@ -307,8 +307,11 @@ func open(name string) (*os.File, error) {
 // settled reports whether nothing was written into the open file, nor its name changed, for a while (inode(7), ctime).
 func (f *File) settled() bool {
 	var st unix.Stat_t
-	return unix.Fstat(int(f.file.Fd()), &st) != nil || time.Since(time.Unix(st.Ctim.Unix())) >= f.Settle
+	return unix.Fstat(int(f.file.Fd()), &st) != nil || isLong(time.Since(time.Unix(st.Ctim.Unix())), f.Settle)
 }
+
+// isLong reports whether so much time has passed. A time to come is of before the clock was set back.
+func isLong(passed, settle time.Duration) bool { return passed >= settle || passed < 0 }
 
 func inode(f *os.File) uint64 {
 	var st unix.Stat_t

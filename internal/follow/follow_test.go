@@ -301,6 +301,15 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// TestSettleByABadClock: a log is not waited for until the clock is again where it was.
+func TestSettleByABadClock(t *testing.T) {
+	for passed, want := range map[time.Duration]bool{0: false, time.Second - 1: false, time.Second: true, time.Hour: true, -time.Hour: true} {
+		if got := isLong(passed, time.Second); got != want {
+			t.Errorf("%v: %t", passed, got)
+		}
+	}
+}
+
 // TestNoLossAndNoDoubling: whatever the order of writes, rotations, looks and restarts.
 func TestNoLossAndNoDoubling(t *testing.T) {
 	for seed := range uint64(15) {
