@@ -13,10 +13,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// namespaceLabel is by which the Helm chart's admission policies make a RuntimeClass the default of a namespace.
+// namespaceLabel is the label with which the Helm chart's admission policies set a namespace's default RuntimeClass.
 const namespaceLabel = "nonroot-runc.io/runtime"
 
-// enforced is its value for the class under which nobody is root.
+// enforced is the label's value for the class that runs no container as root.
 const enforced = "nonroot"
 
 // maxLevels limits the different levels of Pod Security of a namespace in all files together.

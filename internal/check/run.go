@@ -13,11 +13,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Run is what was seen of a container that was started once under the runtime.
+// Run is what was observed while a container ran under nonroot-runc.
 type Run struct {
 	Identity  decision.Identity
 	Seconds   float64
-	Ended     bool // by itself, before it was ended
+	Ended     bool // before it was stopped
 	Status    unix.WaitStatus
 	Late      bool // it missed the first system calls
 	Denied    []*learn.Finding
