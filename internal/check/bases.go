@@ -157,7 +157,7 @@ func BasesWith(given map[string]string, local func(name string) (dockerfile.Base
 }
 
 // mirrors lists prefixes of repositories with the images of others: Google's cache of Docker Hub (Artifact Registry, "Pull cached Docker
-// Hub images"), and Docker's official images in Amazon's public registry, which uses "docker" for Docker's name.
+// Hub images"), and Docker's official images in Amazon's public registry, under Docker's alias there, "docker".
 var mirrors = [][2]string{{"mirror.gcr.io/", "docker.io/"}, {"public.ecr.aws/docker/library/", "docker.io/library/"}}
 
 // architectures are the namespaces of official images for one architecture (docker-library/faq@0046410, README.md, "How are images
