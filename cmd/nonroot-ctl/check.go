@@ -38,7 +38,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// checkCommand is for who writes images.
+// checkCommand checks files and images before they run.
 func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check", Usage: "tell whether images, Dockerfiles, manifests and services run as root, and what fails without it", ArgsUsage: "PATH...", HideHelpCommand: true,
@@ -67,7 +67,7 @@ func checkCommand() *cli.Command {
 	}
 }
 
-// notChecked tells of an error, and ends with a status of its own: 1 would say that there are findings.
+// notChecked reports an error. Its exit status is not 1, which would mean findings.
 func notChecked(c *cli.Context, err error) error {
 	if _, ok := err.(exitStatus); err == nil || ok { //nolint:errorlint // it is one, unwrapped
 		return err
@@ -79,7 +79,7 @@ func notChecked(c *cli.Context, err error) error {
 // Exit statuses of check.
 const (
 	statusFindings   = 1
-	statusUnreadable = 2 // also where check does not know what it is to do
+	statusUnreadable = 2 // also for a wrong command line
 )
 
 func runCheck(c *cli.Context) error {
@@ -147,7 +147,7 @@ func runCheck(c *cli.Context) error {
 	return exitStatus(status)
 }
 
-// checkNamed checks what the command line names.
+// checkNamed checks the arguments, or the container of --run.
 func checkNamed(c *cli.Context, o check.Options) (results []check.Result, status int, err error) {
 	if !c.IsSet("run") {
 		results, status = checkAll(c, o)
@@ -162,7 +162,7 @@ type checkResults struct {
 	Results []check.Result `json:"results"`
 }
 
-// checkFormats print results.
+// checkFormats print results. The severity is the one of --fail-on.
 var checkFormats = map[string]func(io.Writer, check.Severity, []check.Result) error{
 	"text": func(to io.Writer, _ check.Severity, all []check.Result) error {
 		_, err := io.WriteString(to, checkText(to, all))
@@ -178,10 +178,10 @@ var checkFormats = map[string]func(io.Writer, check.Severity, []check.Result) er
 	"junit":  findings.JUnit,
 }
 
-// checkAll checks what is named, and what is in it. What can't be read is said at once, and the rest is still checked.
+// checkAll checks the files and images in the arguments. Errors are reported at once, and do not stop it.
 func checkAll(c *cli.Context, o check.Options) (results []check.Result, status int) {
 	results = []check.Result{}
-	logrus.SetOutput(io.Discard) // Compose's loader tells of variables without a value, among others
+	logrus.SetOutput(io.Discard) // Compose's loader warns about unset variables, for example
 	show := progress(c.App.ErrWriter)
 	defer show(-1)
 	failed := func(err error) {
@@ -246,7 +246,7 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 	return results, status
 }
 
-// someOf names the first of several files.
+// someOf joins the first few of several names.
 func someOf(names []string) string {
 	const most = 3
 	some := shown(strings.Join(names[:min(len(names), most)], ", "))
@@ -256,17 +256,17 @@ func someOf(names []string) string {
 	return some
 }
 
-// objects are the files of Kubernetes' objects among what is checked, by their paths: all of them are read before one is checked, as any may
-// have the namespace of another one's pods.
+// objects are the files with Kubernetes objects, by their paths. All are read before the first is checked, because any of them may contain
+// the namespace of a pod in another.
 type objects struct {
 	read       map[string]*check.Objects
 	namespaces check.Namespaces
 }
 
-// maxKept is how much of their text is kept. What goes beyond it is read once more, when its turn comes.
+// maxKept is how many bytes of text are kept. Further files are read again when they are checked.
 const maxKept = 64 << 20
 
-// readObjects reads them. What can't be read is said when its turn comes.
+// readObjects reads the files. Errors are reported when the file is checked.
 func readObjects(places []targets.Found) *objects {
 	all, kept := &objects{read: map[string]*check.Objects{}}, 0
 	for _, found := range places {
@@ -288,7 +288,7 @@ func readObjects(places []targets.Found) *objects {
 	return all
 }
 
-// readUpTo reads a file, of a longer one its beginning.
+// readUpTo reads a file, but at most so many bytes.
 func readUpTo(name string, most int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -298,10 +298,10 @@ func readUpTo(name string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most))
 }
 
-// standardInput is its name in what is printed.
+// standardInput stands for standard input in the output.
 const standardInput = "<standard input>"
 
-// checkOne checks one of the targets.
+// checkOne checks a target.
 func checkOne(c *cli.Context, target targets.Target, o check.Options) ([]check.Result, error) {
 	switch {
 	case target.Path == "-":
@@ -323,7 +323,7 @@ func checkOne(c *cli.Context, target targets.Target, o check.Options) ([]check.R
 	return checkFile(target.Kind, target.Path, filepath.Dir(target.Path), file, o)
 }
 
-// checkBundle has explain say what the runtime would make of a bundle, or has made of it.
+// checkBundle checks a bundle by explain's report, which tells what the runtime would do with it, or has done.
 func checkBundle(c *cli.Context, dir string) check.Result {
 	report, err := explain.Bundle(dir, explain.Options{Policy: c.String("policy")})
 	if err != nil {
@@ -336,7 +336,7 @@ func checkBundle(c *cli.Context, dir string) check.Result {
 	return check.Bundle(dir, text, report)
 }
 
-// checkInput checks what is on standard input, by what it begins with.
+// checkInput checks standard input. Its beginning tells its kind.
 func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 	in := bufio.NewReaderSize(stdin, targets.Sniffed)
 	head, err := in.Peek(targets.Sniffed)
@@ -353,8 +353,8 @@ func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 	}, o)
 }
 
-// checkFile checks a text whose files lie in a directory. What is longer than it may be is cut off one byte behind that, which who
-// reads it refuses.
+// checkFile checks a text. dir is the directory of the files that it refers to. It reads one byte more than the limit, so that the text's
+// own reader refuses a longer one.
 func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
 	most := int64(dockerfile.MaxBytes)
 	switch kind {
@@ -382,7 +382,7 @@ func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Option
 	return []check.Result{check.Dockerfile(name, text, o)}, nil
 }
 
-// fixFile changes a Dockerfile in its place; a link to it stays one.
+// fixFile changes a Dockerfile. If it is a symbolic link, its target is changed.
 func fixFile(say io.Writer, target targets.Target, o check.Options) error {
 	if target.Kind != targets.Dockerfile || target.Path == "-" || isData(target.Path) {
 		return nil
@@ -420,7 +420,7 @@ func fixFile(say io.Writer, target targets.Target, o check.Options) error {
 	return nil
 }
 
-// replaceLike puts a file in the place of another one, with its mode and owner.
+// replaceLike replaces a file with a new one of the same mode and owner.
 func replaceLike(name string, text []byte, like os.FileInfo) error {
 	temp, err := os.CreateTemp(filepath.Dir(name), ".nonroot-ctl-check-")
 	if err != nil {
@@ -446,12 +446,12 @@ func replaceLike(name string, text []byte, like os.FileInfo) error {
 	return err
 }
 
-// isData reports whether a file's name is not a Dockerfile's.
+// isData reports whether a file's name is not one of a Dockerfile.
 func isData(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
 }
 
-// environment is what variables of a Compose file stand for.
+// environment returns the values of variables in Compose files.
 func environment() map[string]string {
 	all := map[string]string{}
 	for _, kv := range os.Environ() {
@@ -461,7 +461,7 @@ func environment() map[string]string {
 	return all
 }
 
-// builtBy is the Dockerfile of a service.
+// builtBy returns the Dockerfile of a service.
 func builtBy(b *compose.Build) ([]byte, error) {
 	name := b.Dockerfile
 	if name == "" {
@@ -476,7 +476,7 @@ func builtBy(b *compose.Build) ([]byte, error) {
 	return readUpTo(name, dockerfile.MaxBytes+1)
 }
 
-// fileOwner is whose a file is, which is not opened.
+// fileOwner returns a file's owner and mode, without opening it.
 func fileOwner(name string) (check.FileOwner, bool) {
 	var st unix.Stat_t
 	if err := unix.Stat(name, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -504,8 +504,8 @@ func checkImages(name string, images []*imagefile.Image, err error, o check.Opti
 	return results
 }
 
-// spooled checks an archive that comes as a stream. Its parts are looked for by name, so that it lies in a file meanwhile, which has no
-// name and goes with the process.
+// spooled checks an archive from a stream. Its members are looked up by name, so that it has to be in a file, which has no name and
+// disappears with the process.
 func spooled(name string, write func(io.Writer) error, o check.Options) ([]check.Result, error) {
 	file, err := spool(write)
 	if err != nil {
@@ -529,7 +529,7 @@ func spool(write func(io.Writer) error) (*os.File, error) {
 	return file, nil
 }
 
-// ofEngine reads the name of an image that an engine of this machine has, as skopeo writes it.
+// ofEngine parses the name of an image in an engine on this machine, in skopeo's form.
 func ofEngine(path string) (engine, name string, ok bool) {
 	for prefix, engine := range map[string]string{"docker-daemon:": "docker", "containers-storage:": "podman"} {
 		if name, ok := strings.CutPrefix(path, prefix); ok && name != "" && !strings.HasPrefix(name, "-") {
@@ -539,12 +539,12 @@ func ofEngine(path string) (engine, name string, ok bool) {
 	return "", "", false
 }
 
-// checkLocal checks an image that an engine has.
+// checkLocal checks an image in an engine.
 func checkLocal(path, engine, name string, o check.Options) ([]check.Result, error) {
 	return spooled(path, saved(engine, name), o)
 }
 
-// saved has an engine write an image as an archive.
+// saved returns a function that has an engine write an image as an archive.
 func saved(engine, name string) func(io.Writer) error {
 	return func(to io.Writer) error {
 		var said bytes.Buffer
@@ -557,7 +557,7 @@ func saved(engine, name string) func(io.Writer) error {
 	}
 }
 
-// progress says on a terminal how many files were looked at; the number -1 takes the line away.
+// progress shows on a terminal how many files were checked. The number -1 removes the line.
 func progress(to io.Writer) func(n int) {
 	file, ok := to.(*os.File)
 	if !ok || !isTerminal(file) {
@@ -604,7 +604,7 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 	for _, arg := range c.StringSlice("build-arg") {
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok {
-			value, ok = os.LookupEnv(name) // as docker build has it
+			value, ok = os.LookupEnv(name) // like docker build
 		}
 		if ok {
 			o.Build.Args[name] = value
@@ -650,7 +650,7 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 	return o, nil
 }
 
-// localImages asks an engine what it has, once for each name.
+// localImages returns a function that looks up images in an engine, each name only once.
 func localImages(engine string) func(name string) (dockerfile.Base, bool) {
 	type answer struct {
 		base dockerfile.Base
@@ -679,7 +679,8 @@ func localImages(engine string) func(name string) (dockerfile.Base, bool) {
 	}
 }
 
-// localAccounts reads /etc/passwd of an image that an engine has, once for each name. Only a Dockerfile whose user is a name asks for it.
+// localAccounts returns a function that reads /etc/passwd of images in an engine, each name only once. Only Dockerfiles with a user name
+// need it.
 func localAccounts(engine string) func(base string) (passwd []byte, ok bool) {
 	type answer struct {
 		passwd []byte
@@ -714,11 +715,11 @@ func accountsOf(engine, name string) (passwd []byte, ok bool) {
 	return passwd, passwd != nil
 }
 
-// maxScript is how much of a file of the build context is read: what stands at the beginning of a script.
+// maxScript is how many bytes of a file in the build context are read: the beginning of a script.
 const maxScript = 4096
 
-// buildContext reads the files beside a Dockerfile, and none that is elsewhere by a symbolic link or "..", nor one that .dockerignore
-// leaves out: no build has it.
+// buildContext reads files in the directory of a Dockerfile. It refuses those outside, through a symbolic link or "..", and those that
+// .dockerignore excludes, because builds don't have them either.
 func buildContext(dir, dockerfile string) (head func(string) (string, bool), closed func()) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -747,7 +748,7 @@ func buildContext(dir, dockerfile string) (head func(string) (string, bool), clo
 
 var severities = map[check.Severity]*color.Color{check.Error: bad, check.Warning: doubt, check.Note: passing}
 
-// checkText is what people read: the answer first.
+// checkText formats results for people. The verdict comes first.
 func checkText(to io.Writer, results []check.Result) string {
 	p := &printer{}
 	for i, r := range results {
@@ -772,7 +773,7 @@ func checkText(to io.Writer, results []check.Result) string {
 				where = fmt.Sprintf("%s:%d", where, f.Line)
 			}
 			p.line("%s", wrapped(to, fmt.Sprintf("%s: %s: %s [%s]", where, painted(to, severities[f.Severity], string(f.Severity)), shown(f.Why), f.ID)))
-			source := strings.ReplaceAll(f.Source, "\t", " ") // as many bytes: the column stays the same
+			source := strings.ReplaceAll(f.Source, "\t", " ") // as many bytes, so that the column stays right
 			if source != "" {
 				p.line("    %s", shown(source))
 			}

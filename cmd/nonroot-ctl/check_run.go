@@ -23,10 +23,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/targets"
 )
 
-// ranFor is how long a container is watched, unless the command line says it: a service is up by then.
+// ranFor is how long a container is watched by default. Most services have started by then.
 const ranFor = 30 * time.Second
 
-// runFlags are those of check --run.
+// runFlags are the flags of check --run.
 func runFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "run", Usage: "run the image or bundle `NAME` once under nonroot-runc, and report what it was denied"},
@@ -37,7 +37,7 @@ func runFlags() []cli.Flag {
 	}
 }
 
-// checkRun starts a container once, watches what it is denied, and removes it.
+// checkRun starts a container once, records what it was denied, and removes it.
 func checkRun(c *cli.Context, o check.Options) (r check.Result, err error) {
 	name := c.String("run")
 	if c.Bool("fix") {
@@ -71,7 +71,7 @@ func checkRun(c *cli.Context, o check.Options) (r check.Result, err error) {
 	}), nil
 }
 
-// startToCheck gives the container, and how it is removed. An image's is one that the engine has, as nothing is fetched.
+// startToCheck starts the container, and returns how to remove it. An image has to be in the engine already: nothing is fetched.
 func startToCheck(c *cli.Context, name string) (container *learn.Container, remove func() error, err error) {
 	engine, image, ok := ofEngine(name)
 	if !ok {

@@ -10,8 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completeCommand is for shells (packaging/completion). It prints, a line each, what may stand in place of the last word of an unfinished command line: a word, and after a
-// tab what it is for. It prints nothing where any text may stand there, such as a file's name.
+// completeCommand serves shells (packaging/completion). It prints the candidates for the last word of an unfinished command line, each in a
+// line with a tab and its description. If any text can be there, such as a file's name, it prints nothing.
 func completeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "complete", Hidden: true, HideHelp: true,
@@ -26,7 +26,7 @@ func completeCommand() *cli.Command {
 	}
 }
 
-// candidates are what may stand in place of the last of the words behind the program's name.
+// candidates returns the candidates for the last of the words after the program's name.
 func candidates(a *cli.App, words []string) []string {
 	if len(words) == 0 {
 		words = []string{""}
@@ -42,7 +42,7 @@ func candidates(a *cli.App, words []string) []string {
 			if takesValue(known, word) {
 				i++
 				if i == len(words) {
-					return nil // the last word is its value
+					return nil // the last word is the option's value
 				}
 			}
 		default:

@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// TestConfigShowIsAPolicy: what is printed is a policy file that means the same.
+// TestConfigShowIsAPolicy: the output is a policy file with the same meaning.
 func TestConfigShowIsAPolicy(t *testing.T) {
 	texts := map[string]string{
 		"nothing": "",
@@ -57,7 +57,7 @@ func TestConfigShowIsAPolicy(t *testing.T) {
 			continue
 		}
 		before.Text, before.OwnLog, after.OwnLog = nil, false, false
-		for _, p := range []*policy.Policy{before, after} { // a list without entries
+		for _, p := range []*policy.Policy{before, after} { // an empty list
 			p.ExtraGIDs, p.Sources = append([]policy.ID{}, p.ExtraGIDs...), append([]policy.Source{}, p.Sources...)
 		}
 		if !reflect.DeepEqual(meaningOf(t, before), meaningOf(t, after)) {
@@ -66,7 +66,7 @@ func TestConfigShowIsAPolicy(t *testing.T) {
 	}
 }
 
-// meaningOf is all that a policy says, and what each of its rules comes to.
+// meaningOf returns all settings of a policy, and the effective ones of each of its rules.
 func meaningOf(t *testing.T, p *policy.Policy) string {
 	t.Helper()
 	var b strings.Builder

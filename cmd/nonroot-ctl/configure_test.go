@@ -78,7 +78,7 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// TestConfigureEngines: an engine whose configuration's format is known can be configured, and is named where none was given.
+// TestConfigureEngines: each engine with a known configuration format can be configured, and the error for a missing engine lists it.
 func TestConfigureEngines(t *testing.T) {
 	command := configureCommand()
 	for _, e := range engines.All {

@@ -13,7 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// TestDocumentedCommands: each command and option of nonroot-ctl in the documents exists, also in sentences, which no test runs.
+// TestDocumentedCommands: each command and option of nonroot-ctl in the documents exists. This includes those in sentences, which no test
+// runs.
 func TestDocumentedCommands(t *testing.T) {
 	pages := []string{"../../README.md", "../../SECURITY.md"}
 	more, err := filepath.Glob("../../docs/*.md")
@@ -56,7 +57,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// TestReadmeCounts: what README says of the tried images and applications is what the page says that the runs write.
+// TestReadmeCounts: README's numbers of images and applications are those of the page that the test runs write.
 func TestReadmeCounts(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

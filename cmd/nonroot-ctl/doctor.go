@@ -87,7 +87,7 @@ func runDoctor(c *cli.Context) error {
 		}
 		engine = selftest.Testable()[i]
 	}
-	// What the self-test has made is removed after an interrupt, too.
+	// The self-test's files are removed after an interrupt, too.
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer cancel()
 	o := doctor.Options{

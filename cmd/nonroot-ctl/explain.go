@@ -22,7 +22,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
 )
 
-// explainCommand says what becomes, or became, of a container, and why.
+// explainCommand shows what nonroot-runc does or did with a container, and why.
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
@@ -117,7 +117,7 @@ func (e *explained) text() string {
 	return e.Report.Answer
 }
 
-// explainMessage prints what docs/troubleshooting.md has on a message of the runtime's, or on a row's id.
+// explainMessage prints what docs/troubleshooting.md has about one of the runtime's messages, or a row's id.
 func explainMessage(c *cli.Context) error {
 	if c.Args().Present() || c.IsSet("docker") || c.IsSet("containerd") || c.IsSet("podman") || c.Bool("all") {
 		return errors.New("explain --message takes no container")
@@ -144,10 +144,10 @@ func explainMessage(c *cli.Context) error {
 // explainedMessage is what explain --message prints with --json.
 type explainedMessage struct {
 	ID    string   `json:"id"`    // of the row in docs/troubleshooting.md
-	Words []string `json:"words"` // of the messages that it is about, with "…" for each value
+	Words []string `json:"words"` // of the messages, with "…" for each value
 	Means string   `json:"means"` // Markdown
 	Do    string   `json:"do"`    // what helps, in Markdown
-	See   string   `json:"see"`   // the row's place
+	See   string   `json:"see"`   // link to the row
 }
 
 func runExplain(c *cli.Context) error {
@@ -184,8 +184,8 @@ func runExplain(c *cli.Context) error {
 	return printReport(c.App.Writer, told)
 }
 
-// lastRefusal adds to the report on a container that does not run when and why it was refused last, by the policy's log, or where else
-// that is to be found. Engines that keep the bundle of such a container have removed its rootfs, and a dry run finds only that.
+// lastRefusal adds the last refusal of a container that does not run: the time and the reason, from the policy's log, or else a pointer to
+// it. Engines that keep such a container's bundle have removed its rootfs, and that is all that a dry run would find.
 func lastRefusal(c *cli.Context, id string, told *explain.Report) {
 	p, err := policyNamed(c)
 	if err != nil {

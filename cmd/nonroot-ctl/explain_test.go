@@ -10,7 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/ps"
 )
 
-// TestLogOf: where there is no log, that is said, with what to set; else where it is.
+// TestLogOf: the advice names the log, or the setting for one.
 func TestLogOf(t *testing.T) {
 	for _, test := range []struct {
 		log              policy.Log
@@ -28,7 +28,7 @@ func TestLogOf(t *testing.T) {
 	}
 }
 
-// TestCalled: an exact name counts before the beginning of an id, and both of two are found.
+// TestCalled: an exact name takes precedence over the beginning of an id, and an ambiguous one finds both.
 func TestCalled(t *testing.T) {
 	all := []*ps.Container{
 		{Engine: "docker", ID: "abcd1", Name: "web"},

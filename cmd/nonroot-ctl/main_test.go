@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/doctor"
 )
 
-// TestManPageNamesEverything: each verb has a section, in which each of its flags stands.
+// TestManPageNamesEverything: each verb has a section, which names each of its flags.
 func TestManPageNamesEverything(t *testing.T) {
 	text, err := os.ReadFile("../../docs/man/nonroot-ctl.8")
 	if err != nil {
@@ -61,7 +61,7 @@ func TestManPageNamesEverything(t *testing.T) {
 	}
 }
 
-// flags are a verb's own and those of the commands below it.
+// flags returns the flags of a verb and of its subcommands.
 func flags(c *cli.Command) []cli.Flag {
 	all := slices.Clone(c.Flags)
 	for _, sub := range c.Subcommands {
@@ -157,7 +157,7 @@ func TestWhatThereIs(t *testing.T) {
 	}
 }
 
-// TestOptionsAnywhere: people write them behind the arguments, too.
+// TestOptionsAnywhere: options may follow the arguments.
 func TestOptionsAnywhere(t *testing.T) {
 	for line, want := range map[string]string{
 		"report LOG --json":                "report --json -- LOG",
@@ -180,7 +180,7 @@ func TestOptionsAnywhere(t *testing.T) {
 	}
 }
 
-// TestWrongOption: one line, not the whole help, and nothing on stdout.
+// TestWrongOption: the error is one line instead of the whole help, and stdout is empty.
 func TestWrongOption(t *testing.T) {
 	for line, want := range map[string]string{
 		"report --jsn":         "unknown option \"--jsn\"\nhint: did you mean --json? see nonroot-ctl report --help",
@@ -200,7 +200,7 @@ func TestWrongOption(t *testing.T) {
 	}
 }
 
-// TestEachOptionSaysWhatItIs: in the help, each has a text, and each value a name of its own.
+// TestEachOptionSaysWhatItIs: in the help, each option has a description, and its value a name.
 func TestEachOptionSaysWhatItIs(t *testing.T) {
 	options := 0
 	for _, command := range app().Commands {

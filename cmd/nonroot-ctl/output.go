@@ -2,8 +2,8 @@
 
 package main
 
-// What is printed may hold text of an image or of whoever started a container, made to look like something else in a
-// terminal. The rules:
+// The output may contain text from an image, or from the creator of a container, that is made to look like something else in a terminal.
+// The rules:
 //   - values are quoted with %q, which leaves nothing unprintable as it is;
 //   - sentences that have values in them, quoted or not, go through shown;
 //   - JSON is ASCII.
@@ -45,7 +45,7 @@ func apart(msg, indent string) string {
 	return shown(finding) + "\n" + indent + "hint: " + shown(advice)
 }
 
-// noted is apart for a message of the runtime's, with the place where docs/troubleshooting.md explains it.
+// noted is apart for a message of the runtime, with the link to its explanation in docs/troubleshooting.md.
 func noted(msg, indent string) string {
 	if row, ok := meaning.Of(msg); ok {
 		return apart(msg, indent) + "\n" + indent + "see: " + row.See()

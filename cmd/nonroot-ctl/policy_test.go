@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// shownBy runs policy show by a policy's text.
+// shownBy runs policy show with a policy's text.
 func shownBy(t *testing.T, text string, args ...string) (string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "policy.toml")
@@ -47,7 +47,7 @@ mode = "off"
 reason = "a test"
 `
 
-// TestPolicyShowWithoutAnEngine: who names a namespace or an image means Kubernetes, and is told so.
+// TestPolicyShowWithoutAnEngine: a namespace with an image but without an engine means Kubernetes, and the output says so.
 func TestPolicyShowWithoutAnEngine(t *testing.T) {
 	out, err := shownBy(t, teamA, "--namespace", "team-a", "--image", "nginx", "--uid", "0")
 	if err != nil || !strings.Contains(out, "engine    kubernetes") || !strings.Contains(out, "rule      \"team a\"\nmode      refuse\n") {
@@ -64,7 +64,7 @@ func TestPolicyShowWithoutAnEngine(t *testing.T) {
 	}
 }
 
-// TestPolicyShowJSON: its identity is spelled as explain's is, and a refusal has none.
+// TestPolicyShowJSON: the identity is written like in explain, and a refusal has none.
 func TestPolicyShowJSON(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -93,7 +93,7 @@ func TestPolicyShowJSON(t *testing.T) {
 	}
 }
 
-// TestIdle: rules that do nothing are said so; others are not.
+// TestIdle: only rules without effect are reported.
 func TestIdle(t *testing.T) {
 	p, err := policy.Parse("p", []byte(`
 [[rule]]
@@ -131,7 +131,7 @@ match.root = ["/x"]
 	}
 }
 
-// TestCheckOfABadPolicy: all of its faults are named, also in JSON, and it fails.
+// TestCheckOfABadPolicy: the check fails and reports all faults, also in JSON.
 func TestCheckOfABadPolicy(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "p.toml")
 	if err := os.WriteFile(file, []byte("mode = \"rewrit\"\n[identity]\nuid = 0\n"), 0o600); err != nil {

@@ -41,7 +41,7 @@ mode = "refuse"
 match.namespace = ["x"]
 `
 
-// reported runs the verb on a log of two lines and one that is none.
+// reported runs the verb on a log with two valid lines and an invalid one.
 func reported(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -117,7 +117,7 @@ func TestReportFiles(t *testing.T) {
 			t.Errorf("%v: %q is not in %s", err, want, text)
 		}
 	}
-	// Who had it open reads the old one to its end: it was replaced, not written over.
+	// A reader that had the file open sees the old content to its end: the file was replaced, not overwritten.
 	old := make([]byte, 10)
 	if n, err := reader.Read(old); err != nil || string(old[:n]) != "old" {
 		t.Errorf("%q, %v", old[:n], err)
@@ -156,7 +156,7 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
-// TestWrongFileIsNoAllClear: what has no line of a log says nothing of what ran.
+// TestWrongFileIsNoAllClear: a file without any line of a log is not reported as a good result.
 func TestWrongFileIsNoAllClear(t *testing.T) {
 	wrong := filepath.Join(t.TempDir(), "wrong")
 	if err := os.WriteFile(wrong, []byte("hello\nworld\n"), 0o600); err != nil {
@@ -167,7 +167,7 @@ func TestWrongFileIsNoAllClear(t *testing.T) {
 	}
 }
 
-// TestReportIsDocumented: each member of the report's JSON stands in the man page, and each of the log's in docs/log.md.
+// TestReportIsDocumented: the man page names each member of the report's JSON, and docs/log.md each of the log's.
 func TestReportIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/man/nonroot-ctl.8")
 	if err != nil {
@@ -200,7 +200,7 @@ func TestReportIsDocumented(t *testing.T) {
 	}
 }
 
-// membersOf are the names of a struct's members in JSON, with those of the structs in it.
+// membersOf returns the JSON names of a struct's members, with those of the structs in it.
 func membersOf(t reflect.Type) (names []string) {
 	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
 		t = t.Elem()

@@ -26,7 +26,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// printed are the values that verbs print with --json, by the names of their schemas.
+// printed has the values that verbs print with --json, by the names of their schemas.
 var printed = map[string]any{
 	"check":           checkResults{},
 	"config-show":     inForce{},
@@ -53,16 +53,16 @@ var printed = map[string]any{
 
 var schemas = testkit.Schemas{
 	Program: "nonroot-ctl", Printed: printed,
-	// A decision writes itself, and has the members of a line of the log, which are in docs/log.md.
+	// A decision has its own encoder. Its members are those of a line of the log, in docs/log.md.
 	As: map[reflect.Type]*generate.Schema{
 		reflect.TypeFor[explain.Decided](): {Type: "object", Description: "The decision: the members of a line of the log (docs/log.md) that it has."},
 	},
 }
 
-// TestSchemas: docs/schemas has what the verbs print. UPDATE=1 writes it.
+// TestSchemas compares docs/schemas with what the verbs print. UPDATE=1 writes it.
 func TestSchemas(t *testing.T) { schemas.Check(t) }
 
-// TestEachPrintedHasASchema: whoever prints one more value adds it to the table.
+// TestEachPrintedHasASchema: each printed value has to be in the table.
 func TestEachPrintedHasASchema(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -92,7 +92,7 @@ func TestEachPrintedHasASchema(t *testing.T) {
 	}
 }
 
-// TestPrintedIsAsItsSchema runs what needs no engine, and holds what it prints against its schema, in which no other member may be.
+// TestPrintedIsAsItsSchema runs the verbs that need no engine, and validates their output. Members that are not in the schema are errors.
 func TestPrintedIsAsItsSchema(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -147,7 +147,7 @@ func TestPrintedIsAsItsSchema(t *testing.T) {
 	}
 }
 
-// TestSchemasHold: a member that is not in the schema is found, and so is one of another type.
+// TestSchemasHold: an unknown member is an error, and so is one with another type.
 func TestSchemasHold(t *testing.T) {
 	for name, text := range map[string]string{
 		"one more":     `{"file":"","sha256":"","mode":"rewrite","rules":0,"hints":[],"faults":[],"x":1}`,

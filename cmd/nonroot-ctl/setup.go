@@ -50,7 +50,7 @@ const auditLog = "/var/log/nonroot-runc.log"
 // setup is the answers to the questions.
 type setup struct {
 	c        *cli.Context
-	out      io.Writer     // for people; with --json, nobody reads it
+	out      io.Writer     // for people; discarded with --json
 	in       *bufio.Reader // nil: answers are not asked for
 	engines  []string
 	mode     policy.Mode

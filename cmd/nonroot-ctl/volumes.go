@@ -200,8 +200,8 @@ func volumesChange(c *cli.Context, do func(*adopt.Options) (*adopt.Result, error
 	return err
 }
 
-// givenTo is the new owner of a volume: the one that is named, else the user of its containers. A running container
-// with the volume would find its open files owned by somebody else.
+// givenTo returns the new owner of a volume: the one on the command line, or else the user of its containers. Unless --force or --dry-run is
+// set, it fails if a running container has the volume, because another user would own its open files.
 func givenTo(c *cli.Context, dir string, named, from adopt.ID, audited adopt.Audited) (adopt.ID, error) {
 	if !c.Bool("force") && !c.Bool("dry-run") {
 		running, err := adopt.Running(dir)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ask runs the command lines of engines, which know best how their daemons are reached. It bounds how long an engine may
-// take; what an answer means belongs to whoever asks. Only nonroot-ctl may run a program.
+// Package ask runs the command lines of engines, which know best how to reach their daemons. It limits the time that an engine may take.
+// What an answer means is up to the caller. Only nonroot-ctl may run programs.
 package ask
 
 import (
@@ -17,17 +17,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// limit is how long an engine may take for an answer. "docker import" and "docker run" are the slowest that are asked for.
+// limit is how long an engine may take to answer. The slowest commands are "docker import" and "docker run".
 var limit = time.Minute
 
-// Failure is that of a program which could not be run, or ended with another status than 0.
+// Failure means that a program could not be run, or that its exit status was not 0.
 type Failure struct {
 	Program string
-	Said    string // on stderr; it may hold a container's own text
+	Said    string // on stderr; may contain a container's own text
 	Err     error
 }
 
-// Error quotes what was said.
+// Error quotes the output on stderr.
 func (f *Failure) Error() string {
 	if f.Said == "" {
 		return fmt.Sprintf("%s: %v", f.Program, f.Err)
@@ -35,16 +35,16 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("%s: %v: it says %q", f.Program, f.Err, f.Said)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Run gives what a program prints. Its error is a *Failure; what was printed before is given with it.
+// Run returns the output of a program. Its error is a *Failure, and comes with the output so far.
 func Run(ctx context.Context, stdin io.Reader, program string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Stdin, cmd.Stderr, cmd.WaitDelay = stdin, &stderr, time.Second // what it has started may keep its output open
+	cmd.Stdin, cmd.Stderr, cmd.WaitDelay = stdin, &stderr, time.Second // a child process may keep the output open
 	out, err := cmd.Output()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("it gave no answer within %v", limit)
@@ -55,7 +55,7 @@ func Run(ctx context.Context, stdin io.Reader, program string, args ...string) (
 	return out, nil
 }
 
-// Docker is Run for docker, of the daemon at host; "": the one that is in force (DOCKER_HOST, the context in use).
+// Docker is Run for docker, with the daemon at host; "": the current one (DOCKER_HOST, or the context in use).
 func Docker(ctx context.Context, host string, stdin io.Reader, args ...string) ([]byte, error) {
 	if host != "" {
 		args = append([]string{"--host", host}, args...)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestRun: what a program prints, and what it says of its failure; one that gives no answer, or leaves its output to another one, is not
-// waited for.
+// TestRun checks a program's output and its failure. Run does not wait for a program that gives no answer, or for a child process that
+// keeps the output open.
 func TestRun(t *testing.T) {
 	limit = 200 * time.Millisecond
 	for _, c := range []struct{ script, out, failure string }{

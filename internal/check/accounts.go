@@ -15,14 +15,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// Where engines look users and groups up.
+// The files in which engines look up users and groups.
 const (
 	passwd = "/etc/passwd"
 	groups = "/etc/group"
 )
 
-// isRootsToo reports whether an account of that name has root's uid: the base's, or one that the build makes by useradd and the like, or
-// by an entry in passwd. The last instruction that sets its uid counts.
+// isRootsToo reports whether the account has root's uid. It may come from the base image, or the build creates it with useradd and the
+// like, or with an entry in passwd. The last instruction that sets the uid counts.
 func (i *inspection) isRootsToo(name string, accounts func(base string) (passwd []byte, ok bool)) (roots bool) {
 	if accounts != nil && !i.image.Empty {
 		text, ok := accounts(i.image.Base)
@@ -56,7 +56,7 @@ func (i *inspection) isRootsToo(name string, accounts func(base string) (passwd 
 	return roots
 }
 
-// copiedPasswd is the text that an instruction puts at /etc/passwd, as far as it is known.
+// copiedPasswd returns the text that an instruction copies to /etc/passwd, if it is known.
 func (i *inspection) copiedPasswd(one *instructions.CopyCommand, c dockerfile.Command) (text string, ok bool) {
 	dest := path.Clean("/" + one.DestPath)
 	for _, s := range one.SourceContents {
@@ -76,11 +76,11 @@ func (i *inspection) copiedPasswd(one *instructions.CopyCommand, c dockerfile.Co
 	return "", false
 }
 
-// maxAccount is the longest value of a variable that may be an account's, in bytes. The file's author chooses them, and how often each
-// is used.
+// maxAccount is the longest value of a variable, in bytes, that is expanded in an account's name or uid. The file's author chooses the
+// values, and how often each is used.
 const maxAccount = 256
 
-// values are those of variables.
+// values maps the names of variables to their values.
 type values map[string]string
 
 func (v values) set(name, value string) {
@@ -90,10 +90,10 @@ func (v values) set(name, value string) {
 	v[name] = value
 }
 
-// unquoted takes a shell's quotes away.
+// unquoted removes a shell's quotes.
 var unquoted = strings.NewReplacer(`"`, "", "'", "")
 
-// uidOf is the uid that a RUN gives to an account of that name. makes is false if there is none in it.
+// uidOf returns the uid with which a RUN creates the account. makes is false if it doesn't set one.
 func uidOf(run *instructions.RunCommand, name string, vars values) (makes bool, uid string) {
 	all := words(textOf(run.ShellDependantCmdLine))
 	if !run.PrependShell {
@@ -127,7 +127,7 @@ func uidOf(run *instructions.RunCommand, name string, vars values) (makes bool, 
 	return makes, uid
 }
 
-// uidOption is the value of the option for a uid of useradd and the like. Short options may stand together.
+// uidOption returns the value of the uid option of useradd and the like. Short options may be combined.
 func uidOption(args []string) (uid string, ok bool) {
 	for n, a := range args {
 		option, value, given := strings.Cut(a, "=")
@@ -152,7 +152,7 @@ func uidOption(args []string) (uid string, ok bool) {
 	return uid, ok && uid != ""
 }
 
-// addsRoot reports whether a RUN that names passwd has an entry of that name with root's uid, or an empty one, which is root's as well.
+// addsRoot reports whether a RUN that mentions passwd contains an entry of that name with root's uid. An empty uid is root's as well.
 func addsRoot(run *instructions.RunCommand, name string, vars values) bool {
 	text := strings.Join(run.CmdLine, " ")
 	for _, f := range run.Files {
@@ -161,7 +161,7 @@ func addsRoot(run *instructions.RunCommand, name string, vars values) bool {
 	if !strings.Contains(text, passwd) {
 		return false
 	}
-	// Other variables stay as they are, so that no uid is taken for an empty one.
+	// Other variables are kept, because without them a uid might seem empty.
 	text = os.Expand(text, func(variable string) string {
 		if v, ok := vars[variable]; ok {
 			return v

@@ -19,9 +19,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 )
 
-// BaseEntry is what is known of some images.
+// BaseEntry is an entry about base images.
 type BaseEntry struct {
-	Image   string   `toml:"image"` // a repository, with its registry; a pattern (path.Match)
+	Image   string   `toml:"image"` // a repository with its registry, or a pattern (path.Match)
 	Also    []string `toml:"also"`  // other repositories of the same image
 	Tags    []string `toml:"tags"`
 	Except  []string `toml:"except"`
@@ -36,12 +36,12 @@ type BaseEntry struct {
 //go:embed bases.toml
 var wellKnown []byte
 
-// table is what is known of well-known images.
+// table has the well-known images.
 var table = sync.OnceValues(func() ([]BaseEntry, error) { return ParseBases("bases.toml", wellKnown) })
 
 var isDate = regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
 
-// ParseBases reads a file of what is known of images.
+// ParseBases parses a file of base images.
 func ParseBases(name string, text []byte) ([]BaseEntry, error) {
 	var file struct {
 		Base []BaseEntry `toml:"base"`
@@ -80,7 +80,7 @@ func ParseBases(name string, text []byte) ([]BaseEntry, error) {
 	return file.Base, nil
 }
 
-// images are the repositories that an entry is about.
+// images returns the repositories of an entry.
 func (b *BaseEntry) images() []string { return slices.Concat([]string{b.Image}, b.Also) }
 
 func isNoRepository(pattern string) bool {
@@ -88,7 +88,7 @@ func isNoRepository(pattern string) bool {
 	return err != nil || !strings.Contains(pattern, "/")
 }
 
-// fits says that an entry is about an image.
+// fits reports whether an entry is about an image.
 func (b *BaseEntry) fits(repository, tag string) bool {
 	matches := func(p string) bool { ok, err := path.Match(p, tag); return err == nil && ok }
 	is := func(p string) bool { ok, err := path.Match(p, repository); return err == nil && ok }
@@ -103,13 +103,13 @@ func (b *BaseEntry) base() dockerfile.Base {
 	return base
 }
 
-// Bases says what is known of an image: what was given for it, with or without its tag; what is here, where somebody looks; what
-// a file says; what is known of well-known images, and whether it is a distribution's own.
+// Bases returns a function that looks up a base image. It tries, in this order: given, by the name with or without its tag; the entries in
+// more; the well-known images; and the distributions' own.
 func Bases(given map[string]string, more ...BaseEntry) func(name string) (dockerfile.Base, bool) {
 	return BasesWith(given, nil, more)
 }
 
-// BasesWith is Bases with a look at a store of images on this machine; nil: nobody looks.
+// BasesWith is Bases with a look at this machine's images, right after given; nil: there is none.
 func BasesWith(given map[string]string, local func(name string) (dockerfile.Base, bool), more []BaseEntry) func(name string) (dockerfile.Base, bool) {
 	return func(name string) (dockerfile.Base, bool) {
 		for _, key := range keys(name) {
@@ -130,7 +130,7 @@ func BasesWith(given map[string]string, local func(name string) (dockerfile.Base
 		if tagged, ok := ref.(reference.Tagged); ok {
 			tag = tagged.Tag()
 		} else if _, ok := ref.(reference.Digested); ok {
-			tag = "" // any of its tags; a pattern of all of them fits
+			tag = "" // any tag: only an entry for all of them fits
 		}
 		known, err := table()
 		if err != nil {
@@ -156,15 +156,15 @@ func BasesWith(given map[string]string, local func(name string) (dockerfile.Base
 	}
 }
 
-// mirrors are what repositories begin with that have the images of others: Google's cache of Docker Hub (Artifact Registry, "Pull cached
-// Docker Hub images"), and Docker's official images in Amazon's public registry, where Docker's name is docker.
+// mirrors lists prefixes of repositories with the images of others: Google's cache of Docker Hub (Artifact Registry, "Pull cached Docker
+// Hub images"), and Docker's official images in Amazon's public registry, under Docker's alias there, "docker".
 var mirrors = [][2]string{{"mirror.gcr.io/", "docker.io/"}, {"public.ecr.aws/docker/library/", "docker.io/library/"}}
 
-// architectures are the names under which each architecture's own official images are (docker-library/faq@0046410, README.md, "How are images
+// architectures are the namespaces of official images for one architecture (docker-library/faq@0046410, README.md, "How are images
 // built?").
 var architectures = []string{"amd64", "arm32v5", "arm32v6", "arm32v7", "arm64v8", "i386", "mips64le", "ppc64le", "riscv64", "s390x"}
 
-// upstream is the repository that another one has the images of, and how that is told; itself, where it is nobody's mirror.
+// upstream returns the repository that another one mirrors, and a remark about that. A repository that is no mirror is its own.
 func upstream(repository string) (of, as string) {
 	for _, m := range mirrors {
 		if rest, ok := strings.CutPrefix(repository, m[0]); ok {
@@ -179,7 +179,7 @@ func upstream(repository string) (of, as string) {
 	return repository, ""
 }
 
-// keys are the names by which an image may have been given: as it is written, and without tag and digest.
+// keys returns the names under which --base may have an image: as written, and without tag and digest.
 func keys(name string) []string {
 	all := []string{name}
 	if ref, err := reference.ParseNormalizedNamed(name); err == nil {
@@ -188,7 +188,7 @@ func keys(name string) []string {
 	return all
 }
 
-// isWindows: Microsoft's own (learn.microsoft.com, "Container base images").
+// isWindows reports whether a repository is one of Microsoft's for Windows (learn.microsoft.com, "Container base images").
 func isWindows(repository string) bool {
 	return strings.HasPrefix(repository, "mcr.microsoft.com/windows/") || repository == "mcr.microsoft.com/windows"
 }

@@ -18,9 +18,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Bundle checks one of the OCI runtime specification by the report that explain has made of it: who is root, what the policy makes of
-// that and what the container trips over is the runtime's own decision and plan. config is the config.json that the report is about;
-// nothing but where in it something stands is read here.
+// Bundle checks a bundle of the OCI runtime specification. The verdict, the policy's effect and the problems are those of explain's report,
+// which the runtime's own decision and plan make. config is the config.json of the report; it only serves to find the lines.
 func Bundle(directory string, config []byte, report *explain.Report) Result {
 	r := Result{File: filepath.Join(directory, bundle.Config), Findings: []Finding{}}
 	b := &box{in: &source{file: r.File, lines: strings.Split(string(config), "\n")}, config: config, at: index(config), report: report, result: &r}
@@ -44,19 +43,19 @@ func Bundle(directory string, config []byte, report *explain.Report) Result {
 	return r
 }
 
-// box is a bundle, as the rules see it.
+// box is a bundle that the rules look at.
 type box struct {
 	in     *source
 	config []byte
-	at     map[string][2]int // where its values stand
+	at     map[string][2]int // offsets of its values, by JSON pointer
 	report *explain.Report
 	result *Result
 }
 
-// maxSource limits the lines that are shown, in bytes. Many engines write config.json as one line, and many tools manifests.
+// maxSource is the longest line that is shown, in bytes. Many engines write config.json as one line, and many tools do so with manifests.
 const maxSource = 400
 
-// found makes a finding at a value of config.json, given as a JSON pointer (RFC 6901); "": at none.
+// found adds a finding at a value of config.json, which a JSON pointer (RFC 6901) names; "": at no value.
 func (b *box) found(k kind, pointer, object, format string, args ...any) {
 	f := Finding{ID: k.ID, Severity: k.Severity, File: b.in.file, Object: object, Why: fmt.Sprintf(format, args...), Do: k.Do}
 	if first, last, ok := b.place(pointer); ok {
@@ -70,10 +69,10 @@ func (b *box) found(k kind, pointer, object, format string, args ...any) {
 	b.result.Findings = append(b.result.Findings, f)
 }
 
-// maxDeep is how deep a value may lie that is looked for: /process/user/additionalGids/0.
+// maxDeep is the depth to which values are indexed: /process/user/additionalGids/0.
 const maxDeep = 4
 
-// index is where the values of a document stand, by their JSON pointers.
+// index returns the offsets of a document's values, by JSON pointer.
 func index(config []byte) map[string][2]int {
 	all := map[string][2]int{}
 	in := jsontext.NewDecoder(bytes.NewReader(config))
@@ -94,17 +93,17 @@ func index(config []byte) map[string][2]int {
 		}
 		last := int(in.InputOffset())
 		first := before + bytes.IndexFunc(config[before:last], func(r rune) bool { return !strings.ContainsRune(" \t\r\n,:", r) })
-		all[string(in.StackPointer())] = [2]int{first, last} // a member's name has the pointer of its value, which comes behind it
+		all[string(in.StackPointer())] = [2]int{first, last} // a name has the same pointer as its value, which follows and replaces it
 	}
 }
 
-// place is where a value stands.
+// place returns the offsets of a value.
 func (b *box) place(pointer string) (first, last int, ok bool) {
 	at, ok := b.at[pointer]
 	return at[0], at[1], ok && pointer != ""
 }
 
-// who is about the user that config.json names; of a container that has been made, the one that it has now.
+// who checks the user in config.json, or the current one if the container already exists.
 func (b *box) who() {
 	a, d := b.report.Asked, b.report.Decided
 	uid, gid, groups := a.UID, a.GID, a.Groups
@@ -129,7 +128,7 @@ func (b *box) who() {
 	}
 }
 
-// namespace says of a user namespace of the container's own that it has one.
+// namespace returns a remark if the container has a user namespace of its own.
 func (b *box) namespace() string {
 	if _, _, ok := b.place("/linux/uidMappings/0"); ok {
 		return ", which is root of the container's own user namespace"
@@ -137,7 +136,7 @@ func (b *box) namespace() string {
 	return ""
 }
 
-// policy is what the runtime has decided, or would.
+// policy reports the runtime's decision, or the one that it would take.
 func (b *box) policy() {
 	d := b.report.Decided
 	switch {
@@ -154,7 +153,7 @@ func (b *box) policy() {
 	}
 }
 
-// problem is something that explain says the container trips over.
+// problem reports a problem that explain has found.
 func (b *box) problem(p explain.Problem) {
 	where := quote.Value(p.Where)
 	switch p.Kind {
@@ -173,7 +172,7 @@ func (b *box) problem(p explain.Problem) {
 	}
 }
 
-// setuid is about the files that would give privileges: many, and mostly none of the container's business.
+// setuid reports files with privileges, all in one finding: there are many, and the container rarely uses them.
 func (b *box) setuid() {
 	var all []string
 	for _, p := range b.report.Problems {
@@ -186,7 +185,7 @@ func (b *box) setuid() {
 	}
 }
 
-// mount is the pointer to the last mount of a destination, which is the one that counts.
+// mount returns the pointer to the last mount at a destination, which hides the others.
 func (b *box) mount(destination string) (pointer string) {
 	for n := 0; ; n++ {
 		at := fmt.Sprintf("/mounts/%d", n)
@@ -199,7 +198,7 @@ func (b *box) mount(destination string) (pointer string) {
 	}
 }
 
-// holding is the pointer to the first text of a list that has a part; "": none has.
+// holding returns the pointer to the first string of a list that contains part; "": none does.
 func (b *box) holding(list, part string) string {
 	for n := 0; ; n++ {
 		at := fmt.Sprintf("%s/%d", list, n)
@@ -213,7 +212,7 @@ func (b *box) holding(list, part string) string {
 	}
 }
 
-// text is the string at a pointer.
+// text returns the string at a pointer.
 func (b *box) text(pointer string) (string, bool) {
 	first, last, ok := b.place(pointer)
 	if !ok {

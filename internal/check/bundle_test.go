@@ -12,8 +12,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// bundled checks a bundle by its config.json and a policy. Its rootfs has some files; /var/lib/example is a directory of root's on the
-// host, or of whoever runs the test.
+// bundled checks a bundle with a config.json and a policy. Its rootfs has some files. /var/lib/example is a directory on the host that
+// belongs to the user that runs the test, usually root.
 func bundled(t *testing.T, config, policy string) Result {
 	t.Helper()
 	closed := filepath.Join(t.TempDir(), "example")
@@ -29,7 +29,7 @@ func bundled(t *testing.T, config, policy string) Result {
 	return Bundle("bundle", text, report)
 }
 
-// config is a config.json, with members of its process and its own.
+// config returns a config.json with more members, in its process and at its top.
 func config(user, process, more string) string {
 	return `{
   "ociVersion": "1.0.2",
@@ -45,8 +45,8 @@ func config(user, process, more string) string {
 `
 }
 
-// TestBundles: a bundle's verdict is by config.json, what becomes of it the runtime's own decision, and a finding stands where its
-// cause does.
+// TestBundles: a bundle's verdict comes from config.json, and the policy's effect is the runtime's own decision. Findings are at the lines
+// of their causes.
 func TestBundles(t *testing.T) {
 	const five, root = `"uid": 1005, "gid": 1005`, `"uid": 0, "gid": 0`
 	for _, test := range []struct {
@@ -83,7 +83,7 @@ func TestBundles(t *testing.T) {
 			t.Errorf("%s: %+v, want a caret below %s", test.config, f, test.word)
 		}
 	}
-	// Many engines write it in one line, which nobody reads.
+	// Many engines write config.json as one line, which is too long to read.
 	line := strings.ReplaceAll(config(root, `, "padding": "`+strings.Repeat("x", maxSource)+`"`, ""), "\n", "")
 	if r := bundled(t, line, ""); len(r.Findings) != 1 || r.Findings[0].Line != 1 || r.Findings[0].Source != "" || r.Findings[0].Length != 0 {
 		t.Errorf("%+v", r.Findings)

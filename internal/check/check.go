@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package check says of a Dockerfile or an image whether it runs as root, what the policy makes of it, and what a program will trip
-// over that is not root. It reads nothing but what it is given; who an image runs as, internal/dockerfile and internal/imageuser say, and
-// what becomes of it, the policy's own decision (internal/trial).
+// Package check reports whether a Dockerfile, an image, a manifest or a service runs as root, what the policy does with it, and what would
+// fail in it without root. It reads only its arguments. Who an image runs as comes from internal/dockerfile and internal/imageuser, and the
+// policy's decision from internal/trial.
 package check
 
 import (
@@ -30,14 +30,14 @@ type Verdict string
 const (
 	Root    Verdict = "root"
 	NonRoot Verdict = "non-root"
-	Unknown Verdict = "unknown" // it depends on an image of which nothing is known
+	Unknown Verdict = "unknown" // it depends on an image about which nothing is known
 	Never   Verdict = "never starts"
-	Invalid Verdict = "invalid" // no build reads the file
-	Nothing Verdict = "nothing" // there is no container in it
-	Windows Verdict = "windows" // no user is root, and nonroot-runc runs no such container
+	Invalid Verdict = "invalid" // no build accepts the file
+	Nothing Verdict = "nothing" // the file has no container
+	Windows Verdict = "windows" // Windows has no root, and nonroot-runc doesn't run its containers
 )
 
-// Severity is how much a finding matters.
+// Severity says how much a finding matters.
 type Severity string
 
 // The severities, the worst first.
@@ -47,15 +47,15 @@ const (
 	Note    Severity = "note"
 )
 
-// severities in their order.
+// severities lists them, the worst first.
 var severities = []Severity{Error, Warning, Note}
 
-// AtLeast says that a severity is another one or worse.
+// AtLeast reports whether s is as bad as other, or worse.
 func (s Severity) AtLeast(other Severity) bool {
 	return slices.Index(severities, s) <= slices.Index(severities, other)
 }
 
-// ParseSeverity reads one.
+// ParseSeverity parses the name of a severity.
 func ParseSeverity(text string) (Severity, error) {
 	s := Severity(text)
 	if !slices.Contains(severities, s) {
@@ -64,44 +64,44 @@ func ParseSeverity(text string) (Severity, error) {
 	return s, nil
 }
 
-// Finding is one thing that was found.
+// Finding is one problem in a file.
 type Finding struct {
-	ID       string   `json:"id"` // has a page: docs/checks/ID.md
+	ID       string   `json:"id"` // its page is docs/checks/ID.md
 	Severity Severity `json:"severity"`
 	File     string   `json:"file"`
 	Line     int      `json:"line,omitempty"`   // from 1; 0: the file as a whole
 	Column   int      `json:"column,omitempty"` // in bytes, from 1
 	Length   int      `json:"length,omitempty"` // in bytes
-	Source   string   `json:"source,omitempty"` // the line
-	Object   string   `json:"object,omitempty"` // what of the file it is about
+	Source   string   `json:"source,omitempty"` // the text of the line
+	Object   string   `json:"object,omitempty"` // the part of the file that it is about
 	Why      string   `json:"why"`
 	Do       string   `json:"do"`
 }
 
-// Unreadable is the id of the finding that says that nothing else could be found. Nothing takes it away.
+// Unreadable is the ID of the finding that reports that a file could not be checked. No comment or baseline ignores it.
 const Unreadable = "unreadable"
 
-// Step is one thing that the user rests on.
+// Step is one step of the explanation of a user.
 type Step struct {
 	Line int    `json:"line,omitempty"`
 	Text string `json:"text"`
 }
 
-// Result is what was found of one file.
+// Result is the result for a file, or for one object in it.
 type Result struct {
 	File     string    `json:"file"`
-	Object   string    `json:"object,omitempty"` // what of the file; "": all of it
+	Object   string    `json:"object,omitempty"` // "": the whole file
 	Verdict  Verdict   `json:"verdict"`
-	User     string    `json:"user"`               // as the image's configuration will have it
-	Governed bool      `json:"governed,omitempty"` // it runs under nonroot-runc by its RuntimeClass, whoever it asks to be
+	User     string    `json:"user"`               // as in the image's configuration
+	Governed bool      `json:"governed,omitempty"` // its RuntimeClass runs it under nonroot-runc, whichever user it asks for
 	Steps    []Step    `json:"steps,omitempty"`
-	Policy   string    `json:"policy,omitempty"` // what the policy makes of it, in a sentence
-	Given    []string  `json:"given,omitempty"`  // directories of an image that a container gets for its own
+	Policy   string    `json:"policy,omitempty"` // what the policy does with it, in a sentence
+	Given    []string  `json:"given,omitempty"`  // directories of an image that are chowned to the container's user
 	Findings []Finding `json:"findings"`
 	Ignored  []Ignored `json:"ignored,omitempty"`
 }
 
-// Name is the file's name, with that of the object in it.
+// Name returns the file's name, and the object's if there is one.
 func (r *Result) Name() string {
 	if r.Object == "" {
 		return r.File
@@ -109,27 +109,27 @@ func (r *Result) Name() string {
 	return r.File + ": " + r.Object
 }
 
-// Options are what a check rests on beside the file.
+// Options are the inputs of a check besides the file.
 type Options struct {
 	Build  dockerfile.Options
 	Policy *policy.Policy
 	World  trial.World
 	Now    time.Time
-	// RuntimeClass is the name of that by which pods run under nonroot-runc; "": there is none.
+	// RuntimeClass is the name of nonroot-runc's class; "": there is none.
 	RuntimeClass string
-	// Namespaces is what is said of them beside what the file itself says; nil: nothing.
+	// Namespaces are the namespaces of other files and of the command line; nil: none.
 	Namespaces *Namespaces
-	// PodSecurity is the level that pods have to keep, whatever namespaces say; nil: that of their namespace.
+	// PodSecurity is the level that all pods have to meet, whatever their namespace's labels say; nil: the namespace's level.
 	PodSecurity *podsecurity.Level
-	// Namespace is that of objects that name none; "": it is not known.
+	// Namespace is the namespace of objects that don't name one; "": unknown.
 	Namespace string
-	// Context is the beginning of a file of the build context; nil: there is none.
+	// Context returns the beginning of a file of the build context; nil: there is no context.
 	Context func(name string) (head string, ok bool)
-	// Accounts reads /etc/passwd of a base image, by its name in the file; nil: no base has accounts that are known.
+	// Accounts returns a base image's /etc/passwd. The argument is the image's name in the file. nil: no accounts are known.
 	Accounts func(base string) (passwd []byte, ok bool)
 }
 
-// Dockerfile checks the text of one.
+// Dockerfile checks the text of a Dockerfile.
 func Dockerfile(name string, text []byte, o Options) Result {
 	r := Result{File: name, Findings: []Finding{}}
 	in := &source{file: name, lines: strings.Split(string(text), "\n"), whole: true}
@@ -167,8 +167,8 @@ func Dockerfile(name string, text []byte, o Options) Result {
 	return r
 }
 
-// evaluate is what a build of a Dockerfile makes. Where nothing is known of the image that it begins with, a step that only root can carry out
-// may still say who that runs as: the image is root's, or no build ends.
+// evaluate returns the image that a Dockerfile builds. If nothing is known about the base image, a step that only root can run may still
+// tell its user: either the base's user is root, or the build fails.
 func evaluate(text []byte, o dockerfile.Options) (*dockerfile.Image, error) {
 	image, err := dockerfile.Evaluate(text, o)
 	if err != nil || image.Known || image.Windows || image.Frontend != "" {
@@ -176,7 +176,7 @@ func evaluate(text []byte, o dockerfile.Options) (*dockerfile.Image, error) {
 	}
 	isUser := func(c dockerfile.Command) bool { _, ok := c.Command.(*instructions.UserCommand); return ok }
 	if slices.ContainsFunc(image.Commands, isUser) {
-		return image, nil // it is this one's value that is not known
+		return image, nil // the value of this USER is what is unknown
 	}
 	byShell, errexit := true, false
 	for _, c := range image.Commands {
@@ -197,7 +197,7 @@ func evaluate(text []byte, o dockerfile.Options) (*dockerfile.Image, error) {
 	return image, nil
 }
 
-// passes is the program of a step that only root can use.
+// passes returns the program in a RUN instruction that only root can use.
 func passes(run *instructions.RunCommand, byShell, errexit bool) (name string, ok bool) {
 	switch {
 	case run.PrependShell && byShell:
@@ -224,10 +224,10 @@ func verdict(image *dockerfile.Image, user imageuser.User, o Options) Verdict {
 	return NonRoot
 }
 
-// under is what the policy makes of a container of the image's that asks for nothing else. The image's accounts are not known.
+// under describes what the policy does with a container that is started from the image without options. The image's accounts are not known.
 func under(user imageuser.User, o Options) string {
 	gid, knowsGroup := user.GID()
-	c := trial.Container{UID: user.UID, GID: gid} // a group that is not known is 0, for which the policy puts one that is not
+	c := trial.Container{UID: user.UID, GID: gid} // an unknown group counts as 0, which the policy replaces with a group that is not root's
 	if user.Kind == imageuser.Name {
 		return "the policy keeps it, if it keeps the uid of " + fmt.Sprintf("%q", user.Name)
 	}
@@ -251,10 +251,10 @@ func under(user imageuser.User, o Options) string {
 type source struct {
 	file  string
 	lines []string
-	whole bool // lines are shown however long they are: BuildKit limits those of a Dockerfile
+	whole bool // lines are shown whatever their length, because BuildKit limits it in a Dockerfile
 }
 
-// finding makes one, with a caret below the word in the line, if it stands there.
+// finding returns a finding at a line. It marks the word in the line, if it is there.
 func (s *source) finding(k kind, line int, word, why string) Finding {
 	f := Finding{ID: k.ID, Severity: k.Severity, File: s.file, Line: line, Why: why, Do: k.Do}
 	if line < 1 || line > len(s.lines) {
@@ -272,7 +272,7 @@ func (s *source) finding(k kind, line int, word, why string) Finding {
 	return f
 }
 
-// lineWith is the line from which on an instruction stands, or the one of its lines that has the word.
+// lineWith returns the line of an instruction that contains the word, or else the instruction's first line.
 func (s *source) lineWith(line int, word string) int {
 	for n := line; n >= 1 && n <= len(s.lines); n++ {
 		if strings.Contains(s.lines[n-1], word) {

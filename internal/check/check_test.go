@@ -32,8 +32,8 @@ func idsOf(r Result) (all []string) {
 	return all
 }
 
-// TestPages: each kind has a page, whose bad example has a finding of it, at a line, and whose good one has none of it, and runs as
-// somebody else than root.
+// TestPages checks the examples on each kind's page. The bad one has a finding of the kind with a line, and the good one has none and does
+// not run as root.
 func TestPages(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/checks/*.md")
 	if err != nil {
@@ -102,7 +102,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// atRun are kinds of which test/bats/check.bats runs the examples: they take a runtime.
+// atRun lists kinds with examples that need a runtime. test/bats/check.bats runs them.
 var atRun = []string{deniedAtRun.ID, failedAtRun.ID}
 
 func TestVerdicts(t *testing.T) {
@@ -184,7 +184,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestGroupOfBase: the number that a base image has for its user says nothing of the group. A group that is named does.
+// TestGroupOfBase: a base image's numeric user says nothing about the group. A group with a name does.
 func TestGroupOfBase(t *testing.T) {
 	for text, want := range map[string]bool{
 		"FROM gcr.io/distroless/static:nonroot": false, "FROM bare AS a\nFROM a\nCMD x": false, "FROM bare\nUSER 1001": true, "FROM ofroot": true, "FROM bare\nUSER 1001:1001": false,
@@ -196,7 +196,7 @@ func TestGroupOfBase(t *testing.T) {
 	}
 }
 
-// TestAccountsOfBase: a name that the base gives root's uid is root, unless the build gives it another one.
+// TestAccountsOfBase: a name that has root's uid in the base image is root, unless the build gives it another uid.
 func TestAccountsOfBase(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(nil)}, Accounts: func(base string) ([]byte, bool) {
 		return []byte("root:x:0:0::/:\ntoor:x:0:0::/:\nempty:x::0::/:\napp:x:5:5::/:\n"), base == "debian:12"
@@ -212,7 +212,7 @@ func TestAccountsOfBase(t *testing.T) {
 	}
 }
 
-// TestCopiedAccounts: a passwd of the build context says who a name is.
+// TestCopiedAccounts: a passwd from the build context resolves user names.
 func TestCopiedAccounts(t *testing.T) {
 	for text, want := range map[string]Verdict{
 		"COPY accounts/passwd /etc/passwd\nUSER rooted": Root, "COPY accounts/passwd /etc/\nUSER rooted": Root, "COPY accounts /etc\nUSER rooted": Root,
@@ -233,7 +233,7 @@ func TestCopiedAccounts(t *testing.T) {
 	}
 }
 
-// TestNothingToSay: what is right has no finding, also where it looks like something else.
+// TestNothingToSay: correct files have no findings, even if they look similar to incorrect ones.
 func TestNothingToSay(t *testing.T) {
 	for _, text := range []string{
 		"RUN apt-get install -y gosu sudo && chmod 0755 /x",
@@ -313,8 +313,8 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// TestDirectories: what the image's program writes is named where it is surely root's, and nothing is said where anything may have given it
-// to somebody else.
+// TestDirectories: a path that the image's program writes to is reported if it is certainly root's, and not if anything may have given it
+// to another user.
 func TestDirectories(t *testing.T) {
 	files := map[string]string{
 		"start.sh": "#!/bin/sh\nset -e\nmkdir -p /data/x\n", "settings": "a", "conf/settings": "a", "asks.sh": "#!/bin/sh\nif [ \"$(id -u)\" = 0 ]; then exec gosu app x; fi\nmkdir /data/x\n",
@@ -324,7 +324,7 @@ func TestDirectories(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "", "example.org/debian": ""})}, Context: func(name string) (string, bool) { head, ok := files[filepath.Clean(name)]; return head, ok }}
 	const writes = "\nUSER 10001:10001\nCMD touch /data/x"
 	for text, want := range map[string]string{
-		// Who makes it, and where.
+		// The instruction that creates it, and the path.
 		"FROM debian\nRUN mkdir /data" + writes:                                    "2 /data",
 		"FROM debian:12-slim\nRUN set -e; mkdir -p /data/a/b" + writes:             "2 /data",
 		"FROM debian\nRUN [\"mkdir\", \"/data\"]" + writes:                         "2 /data",
@@ -344,7 +344,7 @@ func TestDirectories(t *testing.T) {
 		"FROM debian\nRUN mkdir /data && chmod +x /data" + writes:                  "2 /data",
 		"FROM debian\nRUN mkdir /data\nRUN curl -sL x | bash -" + writes:           "2 /data",
 		"FROM debian\nRUN mkdir /data\nRUN cd /src && make install" + writes:       "",
-		// It may be somebody's.
+		// It may have another owner.
 		"FROM known\nRUN mkdir /data" + writes:                                                "",
 		"FROM example.org/debian\nRUN mkdir /data" + writes:                                   "",
 		"FROM golang:1.26\nWORKDIR /go/src/a\nUSER 10001:10001\nCMD touch x":                  "",
@@ -377,7 +377,7 @@ func TestDirectories(t *testing.T) {
 		"FROM debian\nADD x.tar.gz /data/" + writes:                                           "",
 		"FROM debian\nRUN mkdir /data\nVOLUME /data" + writes:                                 "volume-of-root",
 		"FROM debian\nSHELL [\"python\", \"-c\"]\nRUN mkdir /data" + writes:                   "",
-		// What is written.
+		// Ways to write.
 		"FROM debian\nRUN mkdir /data\nUSER 10001:10001\nCMD cat /data/x":                                "",
 		"FROM debian\nRUN mkdir /data\nUSER 10001:10001\nCMD mkdir -p /data":                             "",
 		"FROM debian\nRUN mkdir /data\nUSER 10001:10001\nCMD rm -rf /data/x":                             "",
@@ -433,13 +433,13 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
-// TestBoundsOfBuilds: what a Dockerfile's author writes a thousand times is not looked at as often as that.
+// TestBoundsOfBuilds: the limits hold for instructions with thousands of volumes, sources or directories.
 func TestBoundsOfBuilds(t *testing.T) {
 	many := func(n int, format string) string {
 		var b strings.Builder
 		for k := range n {
 			if k%4000 == 3999 {
-				b.WriteString("\\\n") // no line may be longer than BuildKit reads
+				b.WriteString("\\\n") // BuildKit limits the length of lines
 			}
 			fmt.Fprintf(&b, format, k)
 		}
@@ -461,7 +461,7 @@ func TestBoundsOfBuilds(t *testing.T) {
 	}
 }
 
-// TestBoundsOfAccounts: variables of the file can't make more than a bounded text.
+// TestBoundsOfAccounts: the file's variables can't expand without limit.
 func TestBoundsOfAccounts(t *testing.T) {
 	begin := time.Now()
 	for _, text := range []string{
@@ -479,7 +479,7 @@ func TestBoundsOfAccounts(t *testing.T) {
 	}
 }
 
-// TestPolicy: what becomes of the image is what the policy decides.
+// TestPolicy: the result has the policy's decision about the image.
 func TestPolicy(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                     "the policy runs it as 65532:65532, or as the image's service user, if it has one",
@@ -498,7 +498,7 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// TestPolicyKeeps: a user that is not root's keeps uid and gid, and no gid is made up where the file does not say it.
+// TestPolicyKeeps: a user that is not root keeps its uid and gid. If the file names no gid, none is made up.
 func TestPolicyKeeps(t *testing.T) {
 	for user, want := range map[string]string{
 		"1000:1000": "the policy runs it as 1000:1000: ", "1000:2000": "the policy runs it as 1000:2000: ",
@@ -528,7 +528,7 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// TestScripts: what the image starts is read in the build context, under the name that it has there.
+// TestScripts: the script that an image starts is read from the build context, where it may have another name.
 func TestScripts(t *testing.T) {
 	files := map[string]string{
 		"entry.sh":       "#!/bin/sh\nset -e\nexec gosu app \"$@\"\n",
@@ -565,7 +565,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// TestIgnore: a comment takes away what it names, from what it stands above, for a reason.
+// TestIgnore: a comment with a reason ignores the findings that it names, in the instruction below it.
 func TestIgnore(t *testing.T) {
 	const head, foot = "FROM debian\n", "\nUSER 10001:10001\n"
 	for text, want := range map[string]string{
@@ -600,7 +600,7 @@ func TestIgnore(t *testing.T) {
 	}
 }
 
-// described is an image that lines describe: those that begin with a word in capitals are its configuration, the others its files.
+// described checks an image that lines describe. Lines that begin with a word in capitals are its configuration, the others its files.
 func described(t *testing.T, lines []string) Result {
 	t.Helper()
 	text := archiveOf(t, lines)
@@ -615,7 +615,7 @@ func described(t *testing.T, lines []string) Result {
 	return Image("app.tar", all[0], Options{Policy: p, World: trial.World{Groups: &policy.HostGroups{}}, Now: time.Now()})
 }
 
-// archiveOf is an image of a configuration and the files of its layers, with --- between two.
+// archiveOf returns an image with a configuration and with the files of its layers, which "---" separates.
 func archiveOf(t *testing.T, lines []string) []byte {
 	t.Helper()
 	config := map[string]any{}
@@ -653,7 +653,7 @@ func archiveOf(t *testing.T, lines []string) []byte {
 
 const usualPasswd = `/etc/passwd: root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh`
 
-// TestImageNamesNoUser: that there is none is said, not that an empty text is root.
+// TestImageNamesNoUser: an image without a user is described as such, not as one with an empty user.
 func TestImageNamesNoUser(t *testing.T) {
 	r := described(t, nil)
 	if len(r.Findings) != 1 || !strings.HasPrefix(r.Findings[0].Why, "the image names no user, which is root: Docker and Podman start ") {
@@ -661,7 +661,7 @@ func TestImageNamesNoUser(t *testing.T) {
 	}
 }
 
-// TestImages: whom an image runs as, by its own accounts, and what is found beside that.
+// TestImages checks the user that an image runs as by its own accounts, and the findings.
 func TestImages(t *testing.T) {
 	for _, test := range []struct {
 		lines   string
@@ -719,7 +719,7 @@ func TestImages(t *testing.T) {
 		if got := strings.Join(idsOf(r), " "); r.Verdict != test.verdict || got != test.ids || !strings.Contains(r.Policy, test.policy) {
 			t.Errorf("%q: %s, %q, %q, want %s, %q, %q: %+v", test.lines, r.Verdict, got, r.Policy, test.verdict, test.ids, test.policy, r.Findings)
 		}
-		// The advice is the user that the policy knows the image to be built for.
+		// The advice names the user that the image was built for, as the policy knows it.
 		_, who, _ := strings.Cut(test.policy, "as ")
 		if who, _, ok := strings.Cut(who, ": "); ok && r.Verdict == Root {
 			if want := "end with USER " + who + ", whom the image was built for"; (r.Findings[0].Do == want) != (who != "65532:65532") {
@@ -729,7 +729,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// pod is a pod's manifest, with members of its specification and of its container's.
+// pod returns a pod's manifest, with members of its specification and of its container's.
 func pod(spec, container string) string {
 	indent := func(n int, text string) string {
 		var b strings.Builder
@@ -744,7 +744,7 @@ func pod(spec, container string) string {
 	return "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n" + indent(2, spec) + "  containers:\n  - name: c\n    image: known\n" + indent(4, container)
 }
 
-// TestPods: who a container runs as, by the precedence that the kubelet has, and what is found beside that.
+// TestPods checks the user that a container runs as by the kubelet's precedence, and the findings.
 func TestPods(t *testing.T) {
 	given := map[string]string{"known": "1001:1001", "rooted": "", "named": "app", "broken": "a b"}
 	o := Options{Build: dockerfile.Options{Base: Bases(given)}, RuntimeClass: "ours"}
@@ -765,7 +765,7 @@ func TestPods(t *testing.T) {
 		{sc("runAsNonRoot: true"), "image: unknown\n" + sc("runAsNonRoot: false"), Unknown, "pod-user-unknown"},
 		{sc("runAsNonRoot: false"), "image: unknown\n" + sc("runAsNonRoot: true"), NonRoot, ""},
 		{sc("runAsNonRoot: true"), "image: unknown\n" + sc("runAsNonRoot: null"), NonRoot, ""},
-		{sc("runAsNonRoot: yes"), "image: unknown", NonRoot, ""}, // YAML 1.1, which the API server reads
+		{sc("runAsNonRoot: yes"), "image: unknown", NonRoot, ""}, // YAML 1.1, as in the API server
 		{sc("runAsUser: 0"), "", Root, "pod-runs-as-root"},
 		{sc("runAsUser: 0x0"), "", Root, "pod-runs-as-root"},
 		{sc("runAsUser: 0"), sc("runAsUser: 5, runAsGroup: 5"), NonRoot, ""},
@@ -797,7 +797,7 @@ func TestPods(t *testing.T) {
 		{"hostNetwork: true", "ports: [{containerPort: 8080}]", NonRoot, ""},
 		{"hostNetwork: true", "image: rooted\nports: [{containerPort: 80}]", Root, "pod-runs-as-root"},
 		{"hostNetwork: true\nruntimeClassName: ours", "image: rooted\nports: [{containerPort: 80}]", Root, "closed-port"},
-		{"hostNetwork: false", "ports: [{containerPort: 80, hostPort: 80}]", NonRoot, ""}, // a network of its own, where any port is open
+		{"hostNetwork: false", "ports: [{containerPort: 80, hostPort: 80}]", NonRoot, ""}, // any port is open in a network of its own
 		{"runtimeClassName: ours", "image: unknown", NonRoot, ""},
 		{"runtimeClassName: other", "image: rooted", Root, "pod-runs-as-root"},
 		{"os: {name: windows}", "image: unknown", Windows, ""},
@@ -805,7 +805,7 @@ func TestPods(t *testing.T) {
 		{"", "command: [gosu, app, x]", NonRoot, "steps-down"},
 		{"volumes: [{name: s, secret: {defaultMode: 0400}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
 		{"volumes: [{name: s, secret: {defaultMode: 256}}]", "volumeMounts: [{name: other, mountPath: /s}]", NonRoot, ""},
-		{"volumes: [{name: s, secret: {defaultMode: 0440}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, ""}, // the image's group may be root's
+		{"volumes: [{name: s, secret: {defaultMode: 0440}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, ""}, // the image's group may be root
 		{sc("runAsUser: 5, runAsGroup: 5") + "\nvolumes: [{name: s, secret: {defaultMode: 0440}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
 		{sc("fsGroup: 5") + "\nvolumes: [{name: s, secret: {defaultMode: 0400}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, ""},
 		{"volumes: [{name: s, secret: {items: [{key: a, path: b, mode: 0400}]}}]", "volumeMounts: [{name: s, mountPath: /s}]", NonRoot, "closed-volume"},
@@ -829,7 +829,7 @@ func TestPods(t *testing.T) {
 	}
 }
 
-// TestPatches: a patch that makes somebody root is found, also where it has no image, and one that says nothing of users is not.
+// TestPatches: a patch that makes a container run as root is reported, even without an image. A patch that sets no user is not.
 func TestPatches(t *testing.T) {
 	for spec, want := range map[string]Verdict{
 		"containers: [{name: c, securityContext: {runAsUser: 0}}]":                Root,
@@ -846,7 +846,7 @@ func TestPatches(t *testing.T) {
 	}
 }
 
-// TestManifestIgnore: a comment in a manifest is about its own line, or the next one.
+// TestManifestIgnore: a comment in a manifest applies to its own line, or to the next one.
 func TestManifestIgnore(t *testing.T) {
 	two := pod("", "") + "  - name: d # nonroot-ctl: ignore pod-runs-as-root not this line\n    image: rooted # nonroot-ctl: ignore pod-runs-as-root it makes networks\n"
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": "", "known": ""})}}
@@ -860,7 +860,7 @@ func TestManifestIgnore(t *testing.T) {
 	}
 }
 
-// TestCompose: who services run as, and what is found beside that; what follows a name is its ids.
+// TestCompose checks the users that services run as, and the findings. After a name come its ids.
 func TestCompose(t *testing.T) {
 	given := map[string]string{"known": "1001:1001", "rooted": "", "named": "app"}
 	o := Options{Build: dockerfile.Options{Base: Bases(given)}}
@@ -902,7 +902,7 @@ func TestCompose(t *testing.T) {
 		"a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}":                                                "a: root service-runs-as-root; b: root service-runs-as-root",
 		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, '-R', '1001', /d], volumes: ['data:/d']}":             "a: non-root; b: root service-runs-as-root",
 		"a: {image: known, command: [chown, app, /etc/x]}":                                                                                    "a: non-root needs-root-to-start",
-		"a: {image: rooted, command: [chown, app, /etc/x]}":                                                                                   "a: root service-runs-as-root", // it succeeds, and does nothing
+		"a: {image: rooted, command: [chown, app, /etc/x]}":                                                                                   "a: root service-runs-as-root", // chown succeeds, and does nothing
 		"a: {image: known, volumes: ['data:/d']}\n  b: {image: rooted, command: [chown, app, /d], volumes: ['data:/d']}":                      "a: non-root; b: root service-runs-as-root shared-volume",
 		"a: {image: known, healthcheck: {test: sudo -n true}}":                                                                                "a: non-root health-check",
 		"a: {image: known, healthcheck: {test: [CMD, gosu, app, x]}}":                                                                         "a: non-root health-check",
@@ -920,7 +920,7 @@ func TestCompose(t *testing.T) {
 		"a: {image: known, secrets: [own]}":                                                                                                   "a: non-root",
 		"a: {image: known, secrets: [group]}":                                                                                                 "a: non-root",
 		"a: {image: known, user: '1001:5', secrets: [group]}":                                                                                 "a: non-root closed-service-secret",
-		"a: {image: rooted, secrets: [own]}":                                                                                                  "a: root service-runs-as-root", // who it is under nonroot-runc is not known
+		"a: {image: rooted, secrets: [own]}":                                                                                                  "a: root service-runs-as-root", // its user under nonroot-runc is not known
 		"a: {image: known, secrets: [none]}":                                                                                                  "a: non-root",
 		"a: {image: known, pre_start: [{command: x, user: root}]}":                                                                            "a: non-root; a, pre_start 1: root service-runs-as-root",
 		"a: {image: rooted, user: '5', pre_start: [{command: x}]}":                                                                            "a: non-root; a, pre_start 1: non-root",
@@ -953,7 +953,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// TestLongLines: of a line that is too long to read, findings have the number alone.
+// TestLongLines: a finding does not show a line that is too long to read.
 func TestLongLines(t *testing.T) {
 	long := strings.Repeat("x", 4000)
 	for _, all := range [][]Result{
@@ -973,7 +973,7 @@ func TestLongLines(t *testing.T) {
 	}
 }
 
-// TestShare: services of root's that share a volume are one user by the policy's identity, and by a range that the project has one id of.
+// TestShare: services that ask for root and share a volume are one user if the policy has one identity, or one id for a project.
 func TestShare(t *testing.T) {
 	const text = "services:\n  a: {image: rooted, volumes: ['data:/d']}\n  b: {image: rooted, volumes: ['data:/e']}\nvolumes: {data: {}}\n"
 	for settings, want := range map[string]bool{
@@ -993,7 +993,7 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// TestBases: what is known of an image by its repository and tag, and nothing of what was not read.
+// TestBases checks what is known about images by repository and tag. Nothing is claimed about tags that were not looked at.
 func TestBases(t *testing.T) {
 	known, err := table()
 	if err != nil || len(known) < 140 {
@@ -1006,7 +1006,7 @@ func TestBases(t *testing.T) {
 		"postgres": "root", "mcr.microsoft.com/dotnet/runtime-deps:9.0-noble-chiseled": "1654", "mcr.microsoft.com/dotnet/aspnet:8.0": "root", "mcr.microsoft.com/dotnet/aspnet:8.0-jammy-chiseled": "unknown", "mcr.microsoft.com/dotnet/sdk:5.0": "unknown",
 		"jupyter/scipy-notebook": "1000", "quay.io/keycloak/keycloak:26.0": "1000", "wordpress:cli-php8.2": "www-data", "wordpress:6-apache": "root", "mysql:8.0": "root", "redis:7-alpine": "root", "openjdk:11-jre-slim": "root", "maven:3.8-openjdk-11": "root", "openjdk:11-windowsservercore": "unknown",
 		"bitnami/postgresql:16": "1001", "bitnami/redis": "unknown", "docker.elastic.co/elasticsearch/elasticsearch:8.15.0": "elasticsearch:root",
-		// What earlier versions are like was not read, or is something else.
+		// Earlier versions were not looked at, or differ.
 		"elasticsearch:7.17.5": "root", "docker.elastic.co/elasticsearch/elasticsearch:7.9.0": "root", "elasticsearch:8.3.3": "elasticsearch:root", "dexidp/dex:v2.10.0": "unknown", "dexidp/dex:v2.4.1": "unknown", "dexidp/dex:v2.45.0": "dex:dex",
 		"n8nio/n8n:0.150.0": "unknown", "n8nio/n8n": "node", "confluentinc/cp-base-new:5.5.0": "unknown", "confluentinc/cp-base-new:7.5.0": "appuser", "kong:1.0-alpine": "unknown", "kong:2.8-alpine": "kong", "bitnami/postgresql:9.6.1-r0": "unknown", "jetty:9.2": "unknown", "jetty:9.4-jdk17": "jetty", "sonarqube:lts-community": "sonarqube",
 		"node@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef":        "root",
@@ -1049,7 +1049,7 @@ func TestBases(t *testing.T) {
 	}
 }
 
-// TestFix: what is certain is mended, the rest keeps its bytes, and what is not certain stays as it is.
+// TestFix: certain mistakes are fixed, and everything else keeps its bytes.
 func TestFix(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "5:5", "rooted": ""})}}
 	const debian, alpine, number = "RUN groupadd --gid 10001 app && useradd --system --uid 10001 --gid 10001 --no-create-home app\nUSER 10001:10001\n", "RUN addgroup -S -g 10001 app && adduser -S -D -H -u 10001 -G app app\nUSER 10001:10001\n", "USER 10001:10001\n"
@@ -1116,7 +1116,7 @@ func TestFix(t *testing.T) {
 	}
 }
 
-// TestFixIsBounded: a long file is changed as often as it can be checked again.
+// TestFixIsBounded: in a long file only as many findings are fixed as the limit on checked bytes allows.
 func TestFixIsBounded(t *testing.T) {
 	text := "FROM known\n" + strings.Repeat("# "+strings.Repeat("x", 1000)+"\n", 500) + strings.Repeat("RUN --mount=type=secret,id=a x\n", 300)
 	begin := time.Now()
@@ -1126,7 +1126,7 @@ func TestFixIsBounded(t *testing.T) {
 	}
 }
 
-// TestEndsWith: the account that the hint makes is one that the base has a program for.
+// TestEndsWith: the hint creates the account with a program that the base image has.
 func TestEndsWith(t *testing.T) {
 	for base, want := range map[string]string{"debian:12": "useradd", "fedora": "useradd", "alpine:3.20": "adduser -S", "scratch": "USER 10001:10001"} {
 		r := checked("FROM "+base+"\nCMD [\"/a\"]\n", nil)
@@ -1139,7 +1139,7 @@ func TestEndsWith(t *testing.T) {
 	}
 }
 
-// TestNotFixed: of what stays, it is said why.
+// TestNotFixed: each finding that is not fixed has a reason.
 func TestNotFixed(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": "", "known": "5:5"})}}
 	for text, want := range map[string]string{
@@ -1182,8 +1182,8 @@ func FuzzFix(f *testing.F) {
 	})
 }
 
-// TestPreparingContainers: of an init container that only gives its volume to a number it is said what nonroot-runc makes of that; what gives
-// files away in other ways, or asks to be somebody else, is denied it.
+// TestPreparingContainers: an init container that only chowns its volume to a uid is explained. Other ways to change owners or users are
+// reported, because they are denied.
 func TestPreparingContainers(t *testing.T) {
 	for container, want := range map[string]string{
 		`command: [chown, -R, "1000:2000", /data]`:                              "prepares 1000:2000",

@@ -22,17 +22,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// ComposeOptions are what services rest on beside their file.
+// ComposeOptions are the inputs of a check of services besides their file.
 type ComposeOptions struct {
 	Dir         string
 	Environment map[string]string
-	// File is whose a file is that is a secret; nil: none is known.
+	// File returns the owner of a file that is used as a secret; nil: no owner is known.
 	File func(name string) (FileOwner, bool)
-	// Dockerfile is the text of one, for the services that are built.
+	// Dockerfile returns the text of a Dockerfile, for services that are built.
 	Dockerfile func(b *compose.Build) ([]byte, error)
 }
 
-// FileOwner is whose a file of the host's is.
+// FileOwner is the owner and mode of a file on the host.
 type FileOwner struct{ UID, GID, Mode uint32 }
 
 // Compose checks the services of a Compose file.
@@ -72,7 +72,7 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 	return results
 }
 
-// tenant is one service, as the rules see it.
+// tenant is a service that the rules look at.
 type tenant struct {
 	in     *source
 	s      *compose.Service
@@ -81,7 +81,7 @@ type tenant struct {
 	known  bool
 	line   int
 
-	exposed []string // ports, by the image's Dockerfile
+	exposed []string // ports in the EXPOSE instructions of its Dockerfile
 }
 
 func (t *tenant) step(line int, format string, args ...any) {
@@ -95,7 +95,7 @@ func (t *tenant) found(k kind, line int, word, why string) *Finding {
 	return &t.result.Findings[len(t.result.Findings)-1]
 }
 
-// effective is who the service runs as: what the file says, else what its image has, of which the Dockerfile may tell.
+// effective sets the service's user: the one in the file, or else the image's, which its Dockerfile may tell.
 func (t *tenant) effective(o Options, c ComposeOptions) {
 	t.line = t.s.Line
 	text, windows := t.s.User, false
@@ -106,7 +106,7 @@ func (t *tenant) effective(o Options, c ComposeOptions) {
 	case t.s.Build != nil:
 		text, windows = t.built(o, c)
 	case t.s.Image == "":
-		// Compose starts no such service: it is a part of one in another file, or a provider's.
+		// Compose starts no such service. It is a part of a service in another file, or a provider runs it.
 		t.result.Verdict = Nothing
 		t.step(t.s.Line, "it names no image")
 		return
@@ -135,7 +135,7 @@ func (t *tenant) effective(o Options, c ComposeOptions) {
 	}
 }
 
-// built is the user of the image that the service's Dockerfile makes.
+// built returns the user of the image that the service's Dockerfile builds.
 func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) {
 	var text []byte
 	err := errors.New("it is not looked for")
@@ -164,7 +164,7 @@ func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) 
 	v := verdict(image, imageuser.Read(image.User), Options{Accounts: o.Accounts})
 	t.known = v != Unknown
 	if v == Root && imageuser.Read(image.User).Kind == imageuser.Name {
-		return "0", false // a name of root's
+		return "0", false // root by another name
 	}
 	return image.User, v == Windows
 }
@@ -196,7 +196,7 @@ func (t *tenant) who() {
 	}
 }
 
-// places are where volumes are mounted.
+// places returns the paths at which volumes are mounted.
 func (t *tenant) places() (all []string) {
 	for _, m := range t.s.Mounts {
 		all = append(all, path.Clean(m.Target))
@@ -204,13 +204,13 @@ func (t *tenant) places() (all []string) {
 	return all
 }
 
-// prepares says that the service is there to give a volume to somebody, which the runtime knows, too.
+// prepares reports whether the service only chowns a volume for another user. The runtime recognizes this, too.
 func (t *tenant) prepares() (uid, gid uint32, ok bool) {
 	return program.Command{Args: t.s.Command}.Prepares(t.places())
 }
 
-// program is about the command that the file names. Under nonroot-runc a change of owners succeeds and does nothing for who asks for root: where
-// that matters, another service has the volume as somebody else, which is said of it (shared).
+// program checks the command in the file. Under nonroot-runc, a chown by a container that asks for root succeeds but changes nothing. It
+// matters only if another service uses the volume as another user, and shared reports that.
 func (t *tenant) program(o Options) {
 	if len(t.s.Command) == 0 || t.result.Verdict == Nothing {
 		return
@@ -233,7 +233,7 @@ func (t *tenant) program(o Options) {
 	}
 }
 
-// hooks run as somebody else in the container.
+// hooks checks commands that run in the container as another user.
 func (t *tenant) hooks() {
 	for _, h := range t.s.Hooks {
 		if h.User != "" && imageuser.Read(h.User).Kind == imageuser.Root {
@@ -242,7 +242,7 @@ func (t *tenant) hooks() {
 	}
 }
 
-// health is about the service's health check, which engines run as the container's user.
+// health checks the service's health check, which engines run as the container's user.
 func (t *tenant) health() {
 	if args := program.Behind(probe(t.s.Probe)); len(args) > 0 {
 		if why, by, ok := unhealthy(program.Command{Args: args}.Words()); ok {
@@ -251,7 +251,7 @@ func (t *tenant) health() {
 	}
 }
 
-// ports are those of the host's network that nobody but root may listen on.
+// ports checks ports of the host's network that only root can listen on.
 func (t *tenant) ports() {
 	if !t.s.HostNetwork || t.result.Verdict != NonRoot {
 		return
@@ -267,8 +267,8 @@ func (t *tenant) ports() {
 	}
 }
 
-// secrets are those that Compose writes itself, of which owner and mode are what the file says: root's with 0444 where it says nothing; and
-// files of the host's, which keep theirs.
+// secrets checks the secrets of a service. Compose writes some of them itself, with the owner and mode in the file (by default root and
+// 0444). Others are files on the host, which keep theirs.
 func (t *tenant) secrets(of func(file string) (FileOwner, bool)) {
 	for _, s := range t.s.Secrets {
 		if s.File == "" {
@@ -292,7 +292,7 @@ func (t *tenant) written(s compose.Secret) {
 		to   *uint32
 	}{{s.UID, &f.UID}, {s.GID, &f.GID}} {
 		switch owner := imageuser.Read(id.text); owner.Kind {
-		case imageuser.Root: // also where there is none
+		case imageuser.Root: // also if the file sets none
 		case imageuser.Number:
 			*id.to = owner.UID
 		default:
@@ -307,7 +307,7 @@ func (t *tenant) written(s compose.Secret) {
 	}
 }
 
-// reads is who reads the service's files.
+// reads describes the service's user in a finding about a secret.
 func (t *tenant) reads() string {
 	if t.result.Verdict == NonRoot {
 		return fmt.Sprintf("the service runs as %d", t.user.UID)
@@ -315,8 +315,8 @@ func (t *tenant) reads() string {
 	return "the service is not root under nonroot-runc"
 }
 
-// isClosed says that the service's user can surely not read a file. Who a service of root's is under nonroot-runc is not known here, but for
-// that it is not root.
+// isClosed reports whether the service's user certainly can't read a file. All that is known about a service that asks for root is that it
+// is not root under nonroot-runc.
 func (t *tenant) isClosed(f FileOwner) bool {
 	switch {
 	case t.result.Verdict == Root:
@@ -336,7 +336,7 @@ func (t *tenant) isClosed(f FileOwner) bool {
 	return f.Mode&0o004 == 0
 }
 
-// shared is about volumes that several services write that are different users.
+// shared checks volumes that several services use as different users.
 func shared(all []*tenant, p *policy.Policy) {
 	type use struct {
 		t *tenant
@@ -379,13 +379,13 @@ func shared(all []*tenant, p *policy.Policy) {
 	}
 }
 
-// apart says that a policy with a range of ids has different ones for two services that are both root's.
+// apart reports whether the policy assigns different ids to two services that both ask for root.
 func apart(p *policy.Policy, a, b *tenant) bool {
 	return p != nil && p.Range != (policy.Range{}) && p.Share != policy.SharePod && a.result.Verdict == Root && b.result.Verdict == Root
 }
 
-// differs says that two services are surely different users: of what is not known nothing is said, nor of two that are both root, as
-// the policy gives both the same.
+// differs reports whether two services certainly run as different users. Two services that both ask for root are not different, because the
+// policy assigns the same id to both.
 func (t *tenant) differs(o *tenant) bool {
 	if !t.known || !o.known || t.user.Kind == imageuser.Name || o.user.Kind == imageuser.Name {
 		return false

@@ -18,8 +18,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// directories is about what the image's program writes, as far as its command line or its script says so, and the build leaves to root.
-// Somebody who is not root is given nothing of an image's files by the policy, so that it fails under any runtime.
+// directories checks the paths that the image's program writes to, according to its command line or its script, if the build leaves them to
+// root. The policy doesn't chown an image's files for a user that is not root, so these writes fail under any runtime.
 func (i *inspection) directories() (all []Finding) {
 	if i.verdict != NonRoot {
 		return nil
@@ -41,13 +41,13 @@ func (i *inspection) directories() (all []Finding) {
 		by, writes, against, script = quote.Value(name), c.WrittenBy(text), c.Script(text), file[0]
 	}
 	if against.Any() {
-		return nil // which says what comes before
+		return nil // that finding comes first
 	}
 	said := map[string]bool{}
 	for _, w := range writes {
 		what, made, ok := g.closed(w)
 		if !ok || said[what] || i.looked >= maxLooked {
-			continue // where the context was asked too often, it is not known
+			continue // after too many requests to the context, nothing is certain
 		}
 		said[what] = true
 		why := fmt.Sprintf("%s writes %s as %s, and %s", by, quote.Value(w.Path), quoted(i.image.User), quote.Value(what))
@@ -64,63 +64,63 @@ func (i *inspection) directories() (all []Finding) {
 	return all
 }
 
-// made is a directory that the build makes as root.
+// made is the origin of a directory that the build creates as root.
 type made struct {
 	by   dockerfile.Command
-	word string // as which it is written there
+	word string // the path in the instruction
 }
 
-// put is what the build copies from its context as root's.
+// put is a COPY from the build context that leaves the files to root.
 type put struct {
 	copied
-	word string // where to, as it is written
-	at   int    // which of the instructions it is
+	word string // the destination in the instruction
+	at   int    // index of the instruction
 }
 
-// given is a path that somebody else than root may own or write, with what is below it.
+// given is a path that another user than root may own or write to, with everything below it.
 type given struct {
 	path   string
 	at     int
-	inside bool    // what is below it, but not the directory itself
-	of     *copied // it is what is copied from the build context, and nothing else
+	inside bool    // everything below it, but not the directory itself
+	of     *copied // only the files that this copies from the build context
 }
 
-// ground is what is known of the owners of an image's files. It is sure of what it says is root's.
+// ground is what is known about the owners of an image's files. It errs on one side: what it says is owned by root certainly is.
 type ground struct {
 	i       *inspection
 	base    baseOf
-	cwd     string // the working directory; "": it is not known
-	byShell bool   // a RUN's text is for a shell
+	cwd     string // the working directory; "": unknown
+	byShell bool   // RUN passes its text to a shell
 	made    map[string]made
 	puts    []put
 	given   []given
 	volumes []string
 }
 
-// baseOf is what is known of the directories of the image that a build begins with.
+// baseOf says what is known about the directories of a base image.
 type baseOf int
 
 const (
 	anyBase      baseOf = iota // nothing
-	languageBase               // a language's own: what lies in a directory of the root directory that no distribution has is the build's
+	languageBase               // a language's image: if no distribution has the path's top directory, the build made it
 	distributionBase
 	emptyBase
 )
 
-// languagesBases are those of Docker's official images in which, as in a distribution's, nobody owns anything but root, save in directories
-// that distributions have, too, and in /go (docker-library's and the languages' own repositories, read on 2026-11-30).
+// languagesBases are official images of Docker in which, like in a distribution's, everything is owned by root, except below /go and
+// directories that distributions have as well (repositories of docker-library and of the languages, read on 2026-11-30).
 var languagesBases = []string{"golang", "node", "python", "ruby", "rust"}
 
-// rootsOwn are directories of distributions that are closed to all but root in each that is called closed.
+// rootsOwn are directories that only root can write to, in each distribution that is marked as closed.
 var rootsOwn = []string{"/", "/bin", "/sbin", "/etc", "/home", "/opt", "/run", "/srv", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log"}
 
-// openToAll are directories in which everybody may write (mode 1777), whoever makes them once more.
+// openToAll are directories that everybody can write to (mode 1777), even if the build creates them again.
 var openToAll = []string{"/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/lock", "/run/shm"}
 
-// usual are the directories of the root directory that distributions have, or an image's base may bring along.
+// usual are the top directories that distributions have, or that a base image may add.
 var usual = []string{"bin", "boot", "dev", "etc", "go", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"}
 
-// isUsual says that a path lies in one of them.
+// isUsual reports whether a path is in one of them.
 func isUsual(p string) bool {
 	top, _, _ := strings.Cut(strings.TrimPrefix(p, "/"), "/")
 	return slices.Contains(usual, top)
@@ -139,7 +139,7 @@ func baseKind(image *dockerfile.Image) baseOf {
 	return anyBase
 }
 
-// ground goes through the build, once.
+// ground evaluates the build. It does so only once.
 func (i *inspection) ground() *ground {
 	if i.owners != nil {
 		return i.owners
@@ -176,7 +176,7 @@ func (i *inspection) ground() *ground {
 	return g
 }
 
-// unsure is about an instruction that may be about any path.
+// unsure handles an instruction with an uncertain path. It reports whether it did.
 func (g *ground) unsure(c dockerfile.Command, n int) bool {
 	switch c.Command.(type) {
 	case *instructions.WorkdirCommand:
@@ -189,14 +189,14 @@ func (g *ground) unsure(c dockerfile.Command, n int) bool {
 	return true
 }
 
-// mayUnpack says that ADD may take a source apart, or get it from elsewhere.
+// mayUnpack reports whether ADD may unpack a source or download it.
 func mayUnpack(name string) bool {
 	return strings.ContainsAny(name, ":*?[") || slices.ContainsFunc([]string{".tar", ".tgz", ".tbz", ".txz", ".tzst", ".gz", ".bz2", ".xz", ".zst"}, func(end string) bool { return strings.Contains(name, end) })
 }
 
 func (g *ground) give(p string, n int) { g.given = append(g.given, given{path: path.Clean(p), at: n}) }
 
-// makes is about a directory that an instruction makes where there is none, with those above it.
+// makes records a directory that an instruction creates, and its missing parents.
 func (g *ground) makes(dir string, c dockerfile.Command, word string, n int) {
 	if c.OnBuild || !isRootsName(c.User) {
 		g.give(dir, n)
@@ -212,7 +212,7 @@ func (g *ground) makes(dir string, c dockerfile.Command, word string, n int) {
 	}
 }
 
-// Bounds of the directories that are kept, which the Dockerfile's author chooses.
+// Limits on the directories that are kept. Their number is up to the Dockerfile's author.
 const (
 	maxDepth = 64
 	maxMade  = 10000
@@ -220,8 +220,8 @@ const (
 
 func isRootsName(user string) bool { return imageuser.Read(user).Kind == imageuser.Root }
 
-// copies is about COPY and ADD. A directory that is there keeps its owner; what comes from another stage keeps those that it has there
-// (BuildKit's testCopyChownExistingDir).
+// copies records COPY and ADD. An existing directory keeps its owner, and files from another stage keep theirs (BuildKit's
+// testCopyChownExistingDir).
 func (g *ground) copies(c *copied, n int) {
 	word := c.dest
 	switch {
@@ -245,7 +245,7 @@ func (g *ground) copies(c *copied, n int) {
 		g.given = append(g.given, one)
 	}
 	if owned || opened || c.by.OnBuild {
-		return // directories on the way are the owner's, too
+		return // missing parents get the same owner
 	}
 	g.makes(path.Dir(c.dest), rooted(c.by), word, n)
 	if strings.HasSuffix(word, "/") || len(c.from) > 1 || c.dest == g.cwd || slices.ContainsFunc(c.from, func(f string) bool { return strings.HasSuffix(f, "/") || path.Clean(f) == "." }) {
@@ -256,29 +256,29 @@ func (g *ground) copies(c *copied, n int) {
 	}
 }
 
-// rooted is an instruction as one of root's: what COPY makes is root's, whoever the user is.
+// rooted returns the instruction as if root ran it: COPY creates files as root, whatever the USER.
 func rooted(c dockerfile.Command) dockerfile.Command {
 	c.User = ""
 	return c
 }
 
-// ownersRoot says that USER:GROUP, as chown has it, is root's alone.
+// ownersRoot reports whether an argument of chown, USER:GROUP, is root.
 func ownersRoot(owner string) bool {
 	user, group, _ := strings.Cut(owner, ":")
 	return (user == "root" || user == "0") && (group == "" || group == "root" || group == "0")
 }
 
-// Programs that may change owners and modes in ways that their words don't tell, and those that may do so where they work.
+// Programs that may change owners and modes in ways that their arguments don't show: anywhere, or in their working directory.
 var (
 	anything = []string{
 		"su", "sudo", "gosu", "su-exec", "runuser", "setpriv", "chroot", "eval", "source", ".", "xargs", "umask", "busybox", "fakeroot", "dpkg-statoverride", "rsync", "cpio",
 		"ansible", "ansible-playbook", "puppet", "chef-client", "salt-call", "perl", "php", "lua", "env",
 	}
 	interpreters = []string{"python", "python2", "python3", "ruby", "node", "make", "cmake", "ninja"}
-	wrappers     = []string{"gradlew", "mvnw", "configure"} // of a project's own, which build it
+	wrappers     = []string{"gradlew", "mvnw", "configure"} // scripts of a project that build it
 )
 
-// runs is about RUN: what it makes, and what it may give to others.
+// runs records what RUN creates, and what it may give to other users.
 func (g *ground) runs(c dockerfile.Command, run *instructions.RunCommand, n int) {
 	all, written := commandsOf(c, run)
 	switch {
@@ -294,7 +294,7 @@ func (g *ground) runs(c dockerfile.Command, run *instructions.RunCommand, n int)
 			w[k] = strings.Trim(w[k], "\"'`")
 		}
 		if slices.Contains([]string{"cd", "pushd", "popd"}, w[0]) {
-			cwd = "" // where which of the commands is run is not followed
+			cwd = "" // cd is not followed through the script
 		}
 	}
 	for _, w := range all {
@@ -304,10 +304,10 @@ func (g *ground) runs(c dockerfile.Command, run *instructions.RunCommand, n int)
 	}
 }
 
-// command is one of a RUN's.
+// command records the effects of one command of a RUN.
 func (g *ground) command(c dockerfile.Command, w []string, written map[string]string, cwd string, n int) {
 	name := path.Base(w[0])
-	var operands, values []string // values: those of options, too, as far as they are paths
+	var operands, values []string // with those of options, if they may be paths
 	plain := true
 	for _, a := range w[1:] {
 		if !strings.HasPrefix(a, "-") {
@@ -336,11 +336,11 @@ func (g *ground) command(c dockerfile.Command, w []string, written map[string]st
 	case isOf("mkdir"):
 		g.gives(append(operands, values...), cwd, n)
 	case !isRootsName(c.User):
-		g.gives(append(operands, values...), cwd, n) // in what is its own
+		g.gives(append(operands, values...), cwd, n) // it can only change its own files
 	case g.isScript(w, operands):
 		g.give("/", n)
 	case isOf(interpreters...) || program.IsShell(name):
-		for _, dir := range usual { // it may install something; a script of the build context is told apart
+		for _, dir := range usual { // it may install something; isScript handles scripts of the build context
 			g.give("/"+dir, n)
 		}
 		if !isOf("sh", "bash") {
@@ -367,13 +367,13 @@ func (g *ground) command(c dockerfile.Command, w []string, written map[string]st
 	case isOf("rm", "rmdir", "ln"):
 		for _, o := range operands {
 			if p, whole := literal(o, cwd); whole {
-				g.give(p, n) // it is gone, or leads elsewhere
+				g.give(p, n) // it is removed, or replaced by a link
 			}
 		}
 	}
 }
 
-// isScript says that a command runs what may do anything: a script, or something that calls chown for other words.
+// isScript reports whether a command may do anything: it is a script, or it has other words run chown.
 func (g *ground) isScript(w, operands []string) bool {
 	name := path.Base(w[0])
 	isGiving := func(a string) bool {
@@ -394,7 +394,7 @@ func (g *ground) isScript(w, operands []string) bool {
 	return false
 }
 
-// opens says that a mode of chmod's may let others write.
+// opens reports whether a mode in chmod's syntax may let others write.
 func opens(mode string) bool {
 	if bits, err := strconv.ParseUint(mode, 8, 16); err == nil { //lint:allow a mode
 		return bits&0o022 != 0
@@ -407,8 +407,8 @@ func opens(mode string) bool {
 	return !strings.ContainsAny(mode, "+-")
 }
 
-// literal is the path that a shell's word names; whole is false where it is only the directory in which a pattern or a variable is looked for.
-// It is the root directory where nothing is known of it.
+// literal returns the path that a word of a shell script names. With a pattern or a variable in it, whole is false, and the path is the
+// last certain directory; "/" if there is none.
 func literal(word, cwd string) (p string, whole bool) {
 	end := strings.IndexAny(word, "$`*?[{~\\\"'")
 	if end >= 0 {
@@ -423,7 +423,7 @@ func literal(word, cwd string) (p string, whole bool) {
 	return resolved(path.Join(cwd, word)), end < 0
 }
 
-// gives is about paths that may be given to others, as a RUN names them.
+// gives records that a RUN may give paths to other users.
 func (g *ground) gives(words []string, cwd string, n int) {
 	for _, w := range words {
 		p, _ := literal(w, cwd)
@@ -431,7 +431,7 @@ func (g *ground) gives(words []string, cwd string, n int) {
 	}
 }
 
-// resolved is a path without the link that distributions have for /run.
+// resolved replaces /var/run with /run, where it leads to in distributions.
 func resolved(p string) string {
 	if rest, ok := strings.CutPrefix(p, "/var/run"); ok && (rest == "" || rest[0] == '/') {
 		return "/run" + rest
@@ -439,8 +439,8 @@ func resolved(p string) string {
 	return p
 }
 
-// isGiven says that somebody else than root may own a path or something above it, by an instruction from a place on. Of a file that is
-// opened it is known whether the build context has it.
+// isGiven reports whether another user than root may own a path or a directory above it, by instruction number from or a later one. opened:
+// the program opens an existing file, so a COPY counts only if the build context has it.
 func (g *ground) isGiven(p string, from int, opened bool) bool {
 	return slices.ContainsFunc(g.given, func(one given) bool {
 		switch {
@@ -453,11 +453,11 @@ func (g *ground) isGiven(p string, from int, opened bool) bool {
 	})
 }
 
-// closed is what keeps the image's user from a write: a path that is root's, and where it is made; nil: in the image that it begins with.
+// closed returns the path that keeps the image's user from a write, and the instruction that creates it; nil: it is in the base image.
 func (g *ground) closed(w program.Write) (what string, by *made, ok bool) {
 	p := resolved(w.Path)
 	if inRoots(p) || slices.ContainsFunc(g.volumes, func(v string) bool { return links.Within(path.Clean(v), p) }) {
-		return "", nil, false // there are rules for root's home and for volumes
+		return "", nil, false // other rules check root's home and volumes
 	}
 	f, isFile := g.file(p)
 	_, isDirectory := g.made[p]
@@ -470,7 +470,7 @@ func (g *ground) closed(w program.Write) (what string, by *made, ok bool) {
 	case !isFile && g.isGiven(p, 0, w.How == program.Opens):
 		return "", nil, false
 	case isFile && w.How == program.Makes, isDirectory && w.How == program.Makes, !isFile && !isDirectory && w.How == program.Replaces:
-		return "", nil, false // nothing is done
+		return "", nil, false // the write has no effect
 	case isDirectory && w.How == program.Puts:
 		return g.directory(p)
 	case w.How == program.Makes:
@@ -479,7 +479,7 @@ func (g *ground) closed(w program.Write) (what string, by *made, ok bool) {
 	return g.directory(path.Dir(p))
 }
 
-// above is the next directory above a path that is there; "": it is not known.
+// above returns the closest parent of a path that certainly exists; "": unknown.
 func (g *ground) above(p string) string {
 	for dir := path.Dir(p); ; dir = path.Dir(dir) {
 		_, isMade := g.made[dir]
@@ -492,7 +492,7 @@ func (g *ground) above(p string) string {
 	}
 }
 
-// directory says that one is there, and surely root's.
+// directory reports whether a directory certainly exists and is owned by root.
 func (g *ground) directory(dir string) (what string, by *made, ok bool) {
 	if dir == "" || slices.Contains(openToAll, dir) || g.isGiven(dir, 0, false) || isUsual(dir) && !g.isOwn() {
 		return "", nil, false
@@ -503,8 +503,8 @@ func (g *ground) directory(dir string) (what string, by *made, ok bool) {
 	return dir, nil, g.base == distributionBase && slices.Contains(rootsOwn, dir)
 }
 
-// isOwn says that the image's user is nobody whom a package brings along with directories of its own: a number that distributions leave to
-// people, or an account that the build makes.
+// isOwn reports whether no package can have brought directories for the image's user: its uid is in the range that distributions leave to
+// people, or the build creates its account.
 func (g *ground) isOwn() bool {
 	if g.i.user.Kind == imageuser.Number {
 		return g.i.user.UID >= 1000 && g.i.user.UID < 60000
@@ -514,7 +514,7 @@ func (g *ground) isOwn() bool {
 	})
 }
 
-// file says that a path is a file of the build context that the build puts there as root's.
+// file reports whether a path is a file that the build copies from its context and leaves to root.
 func (g *ground) file(p string) (put, bool) {
 	for _, one := range slices.Backward(g.puts) {
 		if slices.ContainsFunc(one.sources(p), func(name string) bool { _, ok := g.i.read(name); return ok }) {

@@ -8,13 +8,13 @@ import (
 	"github.com/distribution/reference"
 )
 
-// distribution is what is known of a distribution's own image, one of Docker's official images. It is a file system and no more: none
-// has a USER (docker-library/official-images, library/*, and the Dockerfiles that it names).
+// distribution is a distribution's official image on Docker Hub. These images are just file systems, and none of them sets a USER
+// (docker-library/official-images, library/*, and the Dockerfiles named there).
 type distribution struct {
 	name string
-	// tools is the distribution by which its programs for accounts are known; "": they are not.
+	// tools names the distribution with the same programs for accounts; "": unknown.
 	tools string
-	// closed: nobody owns anything in it but root, and the directories of rootsOwn are closed to all others (read on 2026-11-30).
+	// closed: root owns everything in the image, and only root can write to the directories in rootsOwn (read on 2026-11-30).
 	closed bool
 }
 
@@ -31,7 +31,7 @@ var distributions = []distribution{
 	{"ubuntu", "debian", true},
 }
 
-// official is the name of one of Docker's official images, also where a mirror has it; "": it is none.
+// official returns the name of an official image of Docker, also of a mirror's copy; "": it is not one.
 func official(image string) string {
 	ref, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
@@ -45,7 +45,7 @@ func official(image string) string {
 	return name
 }
 
-// distributionOf is whose own an image is.
+// distributionOf returns the distribution of an official image.
 func distributionOf(image string) (d distribution, ok bool) {
 	name := official(image)
 	for _, d := range distributions {
@@ -56,7 +56,7 @@ func distributionOf(image string) (d distribution, ok bool) {
 	return d, false
 }
 
-// family says by which tools a base makes accounts; "": nobody knows.
+// family returns the programs with which a base image creates accounts; "": unknown.
 func family(base string) string {
 	if base == "scratch" {
 		return base

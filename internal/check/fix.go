@@ -15,28 +15,27 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// fixedID is the user that a fix makes.
+// fixedID is the uid and gid of the user that a fix adds.
 const fixedID = 10001
 
-// edit is one change of a text: what stands there goes, and something else comes.
+// edit is a change of one line. If old is empty, new is added to the end of the file.
 type edit struct {
 	line int // from 1; one behind the last line: the end
 	old  string
 	new  string
 }
 
-// maxChecked is how many bytes Fix checks, as it checks the file again with each change. The longest Dockerfiles of well-known images have
-// 100 kB, and few changes.
+// maxChecked limits the bytes that Fix checks, because it checks the file again after each change. The longest Dockerfiles of well-known
+// images have 100 kB, and need few changes.
 const maxChecked = 4 << 20
 
-// Fix mends what it surely can of a Dockerfile, and leaves the rest of it as it is, byte for byte. It is the same text where nothing
-// is certain, or where what comes out would not be better: each change is checked again, and dropped if it brings a new finding. What
-// a comment ignores stays.
+// Fix corrects what it can correct with certainty in a Dockerfile, and keeps every other byte. Each change is checked again, and dropped
+// unless there are fewer findings afterwards and no new ones. Ignored findings are not fixed.
 func Fix(text []byte, o Options) (fixed []byte, did []string) {
 	fixed = text
 	checked := 0
 	for _, fix := range []func([]byte, *dockerfile.Image, Result) (edit, string, bool){fixMode, fixSecret, fixCache, fixNumber, fixOwner, fixRoot} {
-		for range 100 { // of each kind, one after the other
+		for range 100 { // changes of a kind, one at a time
 			if checked += len(fixed); checked > maxChecked && checked > len(fixed) {
 				return fixed, did
 			}
@@ -54,7 +53,7 @@ func Fix(text []byte, o Options) (fixed []byte, did []string) {
 				break
 			}
 			if !better(before, Dockerfile("", after, o)) {
-				// What is root's counts only now: the image's program, or what it writes.
+				// The image's program and the files that it writes are reported only now that the image does not run as root.
 				if after, said, ok = alsoRoots(after, said, o); !ok || !better(before, Dockerfile("", after, o)) {
 					break
 				}
@@ -65,7 +64,7 @@ func Fix(text []byte, o Options) (fixed []byte, did []string) {
 	return fixed, did
 }
 
-// alsoRoots mends besides what is found of a text whose image is root's no longer.
+// alsoRoots makes further changes to a text that no longer runs as root.
 func alsoRoots(text []byte, said string, o Options) (fixed []byte, all string, ok bool) {
 	for _, fix := range []func([]byte, *dockerfile.Image, Result) (edit, string, bool){fixMode, fixOwner} {
 		image, err := evaluate(text, o.Build)
@@ -84,7 +83,7 @@ func alsoRoots(text []byte, said string, o Options) (fixed []byte, all string, o
 	return text, said, ok
 }
 
-// better says that there are fewer findings than before, and none of a kind that there was not.
+// better reports whether there are fewer findings than before, and no more of any kind.
 func better(before, after Result) bool {
 	if after.Verdict == Invalid || len(after.Findings) >= len(before.Findings) {
 		return false
@@ -100,14 +99,14 @@ func better(before, after Result) bool {
 	return !slices.ContainsFunc(after.Findings, func(f Finding) bool { return count(after, f.ID) > count(before, f.ID) })
 }
 
-// apply changes the text. It is false where what is to go does not stand there once, and where another instruction would change, as the
-// last one does if the file ends in the middle of it.
+// apply changes the text. It fails unless the old text is in the line exactly once, and no other instruction changes. The last instruction
+// would change if the file ends in the middle of it.
 func (e edit) apply(text []byte) ([]byte, bool) {
 	after, ok := e.put(text)
 	return after, ok && e.keeps(text, after)
 }
 
-// keeps reports whether all instructions are as they were, but for the one that was changed.
+// keeps reports whether at most the edited instruction has changed.
 func (e edit) keeps(text, after []byte) bool {
 	was, is := dockerfile.Instructions(text), dockerfile.Instructions(after)
 	if len(is) != len(was)+strings.Count(e.new, "\n") {
@@ -141,7 +140,7 @@ func (e edit) put(text []byte) ([]byte, bool) {
 	return []byte(strings.Join(lines, "")), true
 }
 
-// of finds a finding of a kind at a word that is known to stand there.
+// of returns a finding of a kind that marks a word in its line.
 func of(r Result, k kind) (Finding, bool) {
 	at := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.ID == k.ID && f.Line > 0 && f.Length > 0 })
 	if at < 0 {
@@ -150,7 +149,7 @@ func of(r Result, k kind) (Finding, bool) {
 	return r.Findings[at], true
 }
 
-// fixMode opens the program that root alone may run to everybody.
+// fixMode lets everybody run the program that only root can run.
 func fixMode(_ []byte, _ *dockerfile.Image, r Result) (edit, string, bool) {
 	f, ok := of(r, closedProg)
 	if !ok {
@@ -160,7 +159,7 @@ func fixMode(_ []byte, _ *dockerfile.Image, r Result) (edit, string, bool) {
 	return edit{f.Line, "--chmod=" + mode, "--chmod=0755"}, fmt.Sprintf("line %d: mode 0755", f.Line), true
 }
 
-// numberAt is the uid and gid of who runs the instruction of a line, if both are numbers that the file names.
+// numberAt returns the uid and group of the user that runs the instruction at a line, if the uid is a number.
 func numberAt(image *dockerfile.Image, line int) (uid uint32, group string, ok bool) {
 	for _, c := range image.Commands {
 		run, isRun := c.Command.(*instructions.RunCommand)
@@ -177,7 +176,7 @@ func numberAt(image *dockerfile.Image, line int) (uid uint32, group string, ok b
 	return 0, "", false
 }
 
-// fixSecret gives a secret to who reads it.
+// fixSecret sets the owner of a secret to the user that reads it.
 func fixSecret(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
 	f, ok := of(r, secretMount)
 	if !ok {
@@ -187,7 +186,7 @@ func fixSecret(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool)
 	return edit{f.Line, "type=secret", fmt.Sprintf("type=secret,uid=%d", uid)}, fmt.Sprintf("line %d: the secret is %d's", f.Line, uid), ok
 }
 
-// fixCache gives a cache to who writes it.
+// fixCache sets the owner of a cache to the user that writes to it.
 func fixCache(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
 	f, ok := of(r, cacheMount)
 	if !ok {
@@ -201,7 +200,7 @@ func fixCache(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) 
 	return edit{f.Line, "type=cache", owner}, fmt.Sprintf("line %d: the cache is %d's", f.Line, uid), ok
 }
 
-// fixOwner gives what is copied from the build context to who writes it, if that is a number.
+// fixOwner sets the owner of files from the build context to the user that writes to them, if it is a number.
 func fixOwner(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
 	user := imageuser.Read(image.User)
 	owner := fmt.Sprint(user.UID)
@@ -228,7 +227,7 @@ func fixOwner(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) 
 	return edit{}, "", false
 }
 
-// fixNumber writes the numbers of the user and its group in place of its name, where the file makes both by them.
+// fixNumber replaces the user's name with its uid and gid, if the file creates the account and the group with numbers.
 func fixNumber(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
 	f, ok := of(r, userByName)
 	if !ok || image.User != f.Source[f.Column-1:f.Column-1+f.Length] {
@@ -239,8 +238,8 @@ func fixNumber(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool)
 	return edit{f.Line, "USER " + image.User, "USER " + who}, fmt.Sprintf("line %d: %s is %s", f.Line, image.User, who), ok
 }
 
-// numbered are the numbers by which a file makes an account and its group. It is false where it gives neither, and where it puts anybody
-// into further groups, which the numbers would leave out.
+// numbered returns the uid and gid with which a file creates an account. It fails if one of them is missing, or if an account is added to
+// further groups, which a number would leave out.
 func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 	made, ids := 0, map[string]string{}
 	user, group := "", ""
@@ -253,7 +252,7 @@ func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 			continue
 		}
 		if text := textOf(run.ShellDependantCmdLine); strings.Contains(text, passwd) || strings.Contains(text, groups) {
-			return 0, 0, false // accounts are changed otherwise, too
+			return 0, 0, false // accounts are edited in other ways, too
 		}
 		for _, w := range words(textOf(run.ShellDependantCmdLine)) {
 			tool, last := path.Base(w[0]), w[len(w)-1]
@@ -262,14 +261,14 @@ func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 			case "groupadd", "addgroup":
 				ids[last] = number
 				if len(w) > 2 && number == "" && !strings.HasPrefix(w[len(w)-2], "-") {
-					return 0, 0, false // an account is put into a group
+					return 0, 0, false // adds an account to a group
 				}
 			case "usermod", "gpasswd", "groupmod":
 				return 0, 0, false
 			case "useradd", "adduser":
 				if last != name {
 					if slices.Contains(w, name) {
-						return 0, 0, false // it is put into a group
+						return 0, 0, false // adds the account to a group
 					}
 					continue
 				}
@@ -290,7 +289,7 @@ func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 	return u.UID, g.UID, made == 1 && u.Kind == imageuser.Number && g.Kind == imageuser.Number && u.Group == "" && g.Group == ""
 }
 
-// option is the value of a command's option, which stands behind it or an equals sign.
+// option returns the value of a command's option, which is the next word or follows an equals sign.
 func option(w []string, short, long string) string {
 	for n, a := range w {
 		if (a == short || a == long) && n+1 < len(w) {
@@ -303,8 +302,8 @@ func option(w []string, short, long string) string {
 	return ""
 }
 
-// fixRoot ends the last stage with a user of its own, where the base is a distribution's, of which it is known how one is made, or
-// scratch, where a number is enough.
+// fixRoot adds a user at the end of the last stage. The base has to be scratch, where a number is enough, or a distribution's image with
+// known tools.
 func fixRoot(text []byte, image *dockerfile.Image, r Result) (edit, string, bool) {
 	account, why := account(text, image, r)
 	if why != "" || !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == runsAsRoot.ID }) {
@@ -313,8 +312,8 @@ func fixRoot(text []byte, image *dockerfile.Image, r Result) (edit, string, bool
 	return edit{new: account + fmt.Sprintf("USER %d:%d\n", fixedID, fixedID)}, fmt.Sprintf("the image ends with the user %d:%d", fixedID, fixedID), true
 }
 
-// account is the instruction that makes the account of a fix, or why there is none: a program that needs root is no case for it, nor is
-// a file that makes users itself.
+// account returns the instruction that creates the account for a fix, or else the reason why there can't be one: the program may need root,
+// or the file may create users itself.
 func account(text []byte, image *dockerfile.Image, r Result) (instruction, why string) {
 	for _, k := range []kind{stepsDown, needsRootToStart, atStart, volumeOfRoot, capability, setuidFile} {
 		if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == k.ID }) {
@@ -332,7 +331,7 @@ func account(text []byte, image *dockerfile.Image, r Result) (instruction, why s
 	case ends.Heredoc:
 		return "", "the file ends with a text of its own, behind which nothing can stand"
 	}
-	// The shell and who runs it have to be the usual ones where the account is made.
+	// The account can only be created with the default shell and as the default user.
 	for _, c := range image.Commands {
 		if _, ok := c.Command.(*instructions.ShellCommand); ok {
 			return "", "it has a SHELL of its own, in which no account may be made"
@@ -342,7 +341,7 @@ func account(text []byte, image *dockerfile.Image, r Result) (instruction, why s
 	case "scratch":
 		return "", ""
 	case "debian", "fedora":
-		// useradd --user-group has a group of another number, as --system has a range of its own for it.
+		// With --user-group the gid would differ from the uid, because --system takes gids from a range of its own.
 		return fmt.Sprintf("RUN groupadd --gid %d app && useradd --system --uid %d --gid %d --no-create-home app\n", fixedID, fixedID, fixedID), ""
 	case "alpine":
 		return fmt.Sprintf("RUN addgroup -S -g %d app && adduser -S -D -H -u %d -G app app\n", fixedID, fixedID), ""
@@ -350,11 +349,11 @@ func account(text []byte, image *dockerfile.Image, r Result) (instruction, why s
 	return "", fmt.Sprintf("how %s makes accounts is not known", quote.Value(image.Base))
 }
 
-// NotFixed is why a text that Fix has made still has findings that count.
+// NotFixed explains the findings, warnings or worse, that remain in a text after Fix.
 func NotFixed(text []byte, o Options) (why []string) {
 	image, err := evaluate(text, o.Build)
 	if err != nil {
-		return nil // which is a finding that says it itself
+		return nil // a finding already reports it
 	}
 	r := Dockerfile("", text, o)
 	for _, f := range r.Findings {
@@ -373,7 +372,7 @@ func NotFixed(text []byte, o Options) (why []string) {
 	return why
 }
 
-// instead is what would be found of a text that ends with a user, for which it keeps root.
+// instead explains why root is better than a user at the end of the text: the findings that the user would have.
 func instead(text []byte, image *dockerfile.Image, r Result, o Options) string {
 	var found []string
 	if e, _, ok := fixRoot(text, image, r); ok {
@@ -391,7 +390,7 @@ func instead(text []byte, image *dockerfile.Image, r Result, o Options) string {
 	return "with a user of its own at the end it has another finding (" + strings.Join(found, "; ") + ")"
 }
 
-// end is the last instruction of the file, and whether it belongs to the image.
+// end returns the last instruction of the file, and whether it belongs to the image.
 func end(image *dockerfile.Image) (last dockerfile.Span, inLast bool) {
 	if len(image.Spans) == 0 {
 		return last, false

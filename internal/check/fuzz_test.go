@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trial"
 )
 
-// FuzzBases: an entry that is taken has what it is taken for, and answers for an image without a fault.
+// FuzzBases: an accepted entry is valid, and looking up an image with it does not fail.
 func FuzzBases(f *testing.F) {
 	f.Add([]byte("[[base]]\nimage = \"a/*\"\ntags = [\"1*\"]\nexcept = [\"*x\"]\nuser = \"5\"\nenv = [\"A=b\"]\ndate = \"2026-01-01\"\nsource = \"us\"\n"), "a/b:1.2")
 	f.Fuzz(func(t *testing.T, text []byte, name string) {
@@ -33,7 +33,7 @@ func FuzzBases(f *testing.F) {
 	})
 }
 
-// FuzzImage: an archive that is read has an answer, and one that is none of a pass has a finding.
+// FuzzImage: an image in a readable archive has a result, with a finding if it runs as root or never starts.
 func FuzzImage(f *testing.F) {
 	layer := testkit.Layer(f, "etc/passwd: app:x:5:5::/:", "bin/su 0:0 4755", "data/ 0:0")
 	f.Add(testkit.DockerArchive(f, "x", map[string]any{"User": "app", "Entrypoint": []string{"su"}, "Volumes": map[string]any{"/data": map[string]any{}}}, layer).Tar(f))
@@ -51,7 +51,7 @@ func FuzzImage(f *testing.F) {
 	})
 }
 
-// FuzzServices and FuzzPods: a text has an answer, and a finding's mark lies in its line.
+// FuzzServices and FuzzPods: any text has a result, and the marks of findings are within their lines.
 func FuzzServices(f *testing.F) {
 	f.Add([]byte("services:\n  a: {image: debian, user: '0', volumes: ['d:/d']}\n  b: {image: debian, user: '5:5', volumes: ['d:/d']}\nvolumes: {d: {}}\n"))
 	o := Options{Build: dockerfile.Options{Base: Bases(nil)}}

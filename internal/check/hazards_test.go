@@ -13,7 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 )
 
-// TestHazards: each hazard is found, and nothing is said of its clean twin.
+// TestHazards: each hazard is reported, and its clean twin is not.
 func TestHazards(t *testing.T) {
 	all, err := txtar.ParseFile("testdata/hazards.txtar")
 	if err != nil {

@@ -12,20 +12,20 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Ignored is a finding that somebody has looked at, and decided to live with.
+// Ignored is a finding that a comment or a baseline accepts.
 type Ignored struct {
 	Finding
 	Reason string `json:"reason"`
 	By     string `json:"by"` // comment, or baseline
 }
 
-// By whom a finding is ignored.
+// What a finding is ignored by.
 const (
 	ByComment  = "comment"
 	ByBaseline = "baseline"
 )
 
-// ignore is a comment of the form "nonroot-ctl: ignore ID[,ID...] REASON", and the lines that it is about.
+// ignore is a comment of the form "nonroot-ctl: ignore ID[,ID...] REASON". It applies to the lines from first to last.
 type ignore struct {
 	line, first, last int
 	ids               []string
@@ -38,7 +38,7 @@ var (
 	lineEnd   = regexp.MustCompile(`\s#\s*nonroot-ctl:\s*ignore\b[ \t]*(\S*)[ \t]*(.*?)\s*$`)
 )
 
-// inDockerfile finds the comments of a Dockerfile. One is about the instruction below it, or in which it stands.
+// inDockerfile finds the comments in a Dockerfile. A comment applies to the instruction below it, or to the one that it is in.
 func inDockerfile(lines []string, spans []dockerfile.Span) (all []ignore) {
 	for n, text := range lines {
 		m := wholeLine.FindStringSubmatch(text)
@@ -55,8 +55,8 @@ func inDockerfile(lines []string, spans []dockerfile.Span) (all []ignore) {
 	return all
 }
 
-// inLines finds the comments of a file in which each line is by itself: one is about its own line, or, where it stands alone, about
-// the next line that is no comment.
+// inLines finds the comments in a file that is read line by line. A comment at the end of a line applies to that line, and one on a line of
+// its own to the next line that is no comment.
 func inLines(lines []string) (all []ignore) {
 	for n, text := range lines {
 		i := ignore{line: n + 1, first: n + 1}
@@ -73,10 +73,10 @@ func inLines(lines []string) (all []ignore) {
 	return all
 }
 
-// never are findings that no comment takes away: they say that nothing else could be said, or are about comments.
+// never lists findings that no comment can ignore: they are about comments, or report that nothing could be checked.
 var never = []kind{unreadable, ignoreUnclear, ignoreUnused}
 
-// ignoring moves what comments ignore out of the findings, and says which comments do nothing.
+// ignoring moves the findings that comments ignore, and reports comments without effect.
 func (r *Result) ignoring(all []ignore, in *source) {
 	for n := range all {
 		r.ignore(&all[n], in)
@@ -87,7 +87,7 @@ func (r *Result) ignoring(all []ignore, in *source) {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return a.Line - b.Line })
 }
 
-// bad says that a comment ignores nothing for what it is itself.
+// bad reports whether a comment has no effect because of its own mistakes.
 func (i *ignore) bad() bool {
 	return i.reason == "" || slices.ContainsFunc(i.ids, func(id string) bool { return !canIgnore(id) })
 }
@@ -101,7 +101,7 @@ func (i *ignore) unused(in *source) Finding {
 	return in.finding(ignoreUnused, i.line, strings.Join(i.ids, ","), "nothing of that is found where it stands")
 }
 
-// ignore moves what one comment ignores.
+// ignore moves the findings that one comment ignores.
 func (r *Result) ignore(i *ignore, in *source) {
 	for _, id := range i.ids {
 		switch {

@@ -25,7 +25,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trial"
 )
 
-// picture is one image, as the rules see it.
+// picture is an image that the rules look at.
 type picture struct {
 	file, object string
 	*imagefile.Image
@@ -34,7 +34,7 @@ type picture struct {
 	result             *Result
 }
 
-// Image checks one that was read from a file.
+// Image checks an image that was read from a file.
 func Image(file string, image *imagefile.Image, o Options) Result {
 	r := Result{File: file, Object: image.Name, User: image.Config.Config.User, Findings: []Finding{}}
 	if image.OS == "windows" {
@@ -64,12 +64,12 @@ func Image(file string, image *imagefile.Image, o Options) Result {
 	return r
 }
 
-// Unread is the result of what cannot be read, which is never a pass.
+// Unread returns the result of a file that can't be read, which never passes.
 func Unread(file string, err error) Result {
 	return Result{File: file, Verdict: Invalid, Findings: []Finding{{ID: unreadable.ID, Severity: unreadable.Severity, File: file, Why: fmt.Sprintf("it can't be read: %v", err), Do: unreadable.Do}}}
 }
 
-// verdict: root is who is root for any engine.
+// verdict returns Root if the user is root for any engine.
 func (p *picture) verdict() Verdict {
 	switch {
 	case p.docker.Root() || p.containerd.Root():
@@ -84,7 +84,7 @@ func (p *picture) found(k kind, format string, args ...any) {
 	p.result.Findings = append(p.result.Findings, Finding{ID: k.ID, Severity: k.Severity, File: p.file, Object: p.object, Why: fmt.Sprintf(format, args...), Do: k.Do})
 }
 
-// who is about the user itself.
+// who checks the user itself.
 func (p *picture) who() {
 	user := imageuser.Read(p.result.User)
 	switch p.result.Verdict {
@@ -109,7 +109,7 @@ func (p *picture) who() {
 	}
 }
 
-// one is whom engines start; where they differ, the one of them that is not nobody.
+// one returns the user that engines start. If Docker refuses the user, it is containerd's.
 func (p *picture) one() imageuser.Who {
 	if p.docker.Err != nil {
 		return p.containerd
@@ -117,10 +117,11 @@ func (p *picture) one() imageuser.Who {
 	return p.docker
 }
 
-// maxNamed is how many files a sentence names.
+// maxNamed limits the names in a message.
 const maxNamed = 8
 
-// privileges are files that would give some, and do not here. Distributions have a dozen of them, which is no fault of the image's.
+// privileges checks for setuid, setgid and capabilities, which have no effect under nonroot-runc. Each distribution has a dozen such files,
+// so the image isn't at fault.
 func (p *picture) privileges() {
 	var setid, caps []string
 	p.Tree.Walk(func(at string, e *imagefile.Entry) {
@@ -142,7 +143,7 @@ func (p *picture) privileges() {
 	}
 }
 
-// listed is a list with a verb, which is bounded.
+// listed returns up to maxNamed names with a verb.
 func listed(all []string, one, more string) string {
 	if len(all) == 1 {
 		return quote.Value(all[0]) + " " + one
@@ -157,7 +158,7 @@ func listed(all []string, one, more string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " " + more
 }
 
-// starts is about the program.
+// starts checks the program.
 func (p *picture) starts() {
 	c := p.Config.Config
 	args := program.Behind(slices.Concat(c.Entrypoint, c.Cmd))
@@ -195,8 +196,8 @@ func (p *picture) starts() {
 	}
 }
 
-// writes is about directories that the image's program makes, as far as its command line or its script says so, where its user can't.
-// Files are not looked for: of those that are there not all are kept (imagefile.Tree).
+// writes checks directories that the image's program creates, according to its command line or its script, where its user can't. It doesn't
+// check files, because imagefile.Tree keeps only some of them.
 func (p *picture) writes(args []string, e *imagefile.Entry) {
 	if p.result.Verdict != NonRoot {
 		return
@@ -220,7 +221,7 @@ func (p *picture) writes(args []string, e *imagefile.Entry) {
 	}
 }
 
-// above is the next directory above one that is not there. It is false where it is, and where there is a volume, for which there is a rule.
+// above returns the closest existing parent of a path. ok is false if the path exists, or is in a volume, which another rule checks.
 func (p *picture) above(made string) (where string, dir imagefile.Entry, ok bool) {
 	for volume := range p.Config.Config.Volumes {
 		if links.Within(path.Clean("/"+volume), made) {
@@ -237,7 +238,7 @@ func (p *picture) above(made string) (where string, dir imagefile.Entry, ok bool
 	}
 }
 
-// health is about the image's health check, which engines run as the container's user.
+// health checks the image's health check, which engines run as the container's user.
 func (p *picture) health() {
 	args := program.Behind(probe(p.Config.Config.Healthcheck.Test))
 	if len(args) == 0 {
@@ -254,7 +255,7 @@ func (p *picture) health() {
 	}
 }
 
-// stands is what stands against a command of the image, by its words, else by the text of its program, which is told of where it is there.
+// stands returns what makes a command of the image need root, by its words or else by its script, and the program's file if it exists.
 func (p *picture) stands(args []string) (at string, e imagefile.Entry, against program.Against, there bool) {
 	at, e, there = p.program(args[0])
 	command := program.Command{Args: args}
@@ -264,10 +265,10 @@ func (p *picture) stands(args []string) (at string, e imagefile.Entry, against p
 	return at, e, against, there
 }
 
-// maxSearch bounds the directories that a program is looked for in.
+// maxSearch limits the directories of PATH in which a program is searched for.
 const maxSearch = 16
 
-// program finds what the image starts (execvp(3)).
+// program finds the program like execvp(3) does.
 func (p *picture) program(name string) (at string, e imagefile.Entry, ok bool) {
 	if strings.Contains(name, "/") {
 		return p.regular(path.Join("/", p.Config.Config.WorkingDir, name), path.IsAbs(name), name)
@@ -296,7 +297,7 @@ func (p *picture) regular(at string, absolute bool, name string) (string, imagef
 	return at, e, ok && e.Type == tar.TypeReg
 }
 
-// stat is an entry as file systems have it.
+// stat converts an entry to what stat(2) returns.
 func stat(e *imagefile.Entry) *unix.Stat_t {
 	st := &unix.Stat_t{Uid: uint32(e.UID), Gid: uint32(e.GID), Mode: uint32(e.Mode), Nlink: 1, Size: e.Size} // #nosec G115 -- an owner on disk has 32 bits
 	switch e.Type {
@@ -308,7 +309,7 @@ func stat(e *imagefile.Entry) *unix.Stat_t {
 	return st
 }
 
-// may says that the image's user has a right to a file.
+// may reports whether the image's user has a right to a file.
 func (p *picture) may(right uint32, e *imagefile.Entry) bool {
 	who := p.one()
 	gids := []uint32{who.GID}
@@ -318,8 +319,8 @@ func (p *picture) may(right uint32, e *imagefile.Entry) bool {
 	return rootfs.May(right, stat(e), who.UID, gids)
 }
 
-// closed says what keeps the image's user from a right to a path: the file there, or the directory behind which it is. Why is "" if nothing
-// does.
+// closed explains what denies the image's user a right to a path: the file's own mode, or the directory behind which it is. why is "" if
+// nothing does.
 func (p *picture) closed(right uint32, at string, e *imagefile.Entry) (why, behind string) {
 	p.Tree.Through(at, func(where string, dir *imagefile.Entry) {
 		if why == "" && dir.Type == tar.TypeDir && !p.may(unix.X_OK, dir) {
@@ -333,14 +334,14 @@ func (p *picture) closed(right uint32, at string, e *imagefile.Entry) (why, behi
 	return why, behind
 }
 
-// letIn has the last finding advise to open the directory that is in the way.
+// letIn changes the advice of the last finding: open the directory that is in the way.
 func (p *picture) letIn(behind string) {
 	if behind != "" {
 		p.result.Findings[len(p.result.Findings)-1].Do = "let the image's user into " + quote.Value(behind) + " (mode 0755), or give it to them"
 	}
 }
 
-// places are where a program writes that is not root: volumes, its home and its working directory.
+// places checks the places that programs commonly write to: volumes, the home and the working directory.
 func (p *picture) places() {
 	if p.result.Verdict != NonRoot {
 		return
@@ -374,7 +375,7 @@ func (p *picture) places() {
 	}
 }
 
-// home is where engines say that it is.
+// home returns the home directory like engines do.
 func (p *picture) home() string {
 	for _, kv := range p.Config.Config.Env {
 		if value, ok := strings.CutPrefix(kv, "HOME="); ok {
@@ -387,7 +388,8 @@ func (p *picture) home() string {
 	return ""
 }
 
-// under is what the policy makes of a container of the image's that asks for nothing else, and what of the image it would be given.
+// under describes what the policy does with a container that is started from the image without options, and which of the image's
+// directories would be chowned to its user.
 func (p *picture) under(o Options) {
 	who := p.one()
 	if p.result.Verdict == Root {
@@ -422,7 +424,7 @@ func (p *picture) under(o Options) {
 	p.result.Given = p.given(o.Policy, d, who.UID)
 }
 
-// intended has the advice to an image that runs as root name the user that it was built for.
+// intended names the user that the image was built for in the advice to an image that runs as root.
 func (p *picture) intended(who *policy.Identity) {
 	for n := range p.result.Findings {
 		if f := &p.result.Findings[n]; f.ID == runsAsRoot.ID {
@@ -435,8 +437,8 @@ func splitLines(text []byte) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// given are the directories that a container is given of the image in its own layer: those that the policy names and those of
-// applications, as far as they are there and root's, without what is below them.
+// given returns the directories of the image that are chowned in the container's own layer: those that the policy names, and those of
+// applications. They have to exist and be owned by root. Directories below them are not listed.
 func (p *picture) given(rule *policy.Policy, d *decision.Decision, asked uint32) (all []string) {
 	of := plan.FileOwners(rule, rule, asked, nil, nil, nil)
 	options := layer.For(&plan.Give{UID: d.Identity.UID, GID: d.Identity.GID, Owners: of, Keep: rule.Adapt.Keep, GroupRoot: rule.Adapt.GroupRoot, Applications: rule.Adapt.Applications}, "", "")

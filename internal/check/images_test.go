@@ -13,8 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestImageCorpus: of images that are easy to misread, whom engines start and what that user can't do is what hack/images has computed,
-// for which the archives are written to the directory that NONROOT_IMAGES names.
+// TestImageCorpus compares results for images that are easy to misread with hack/images, which computes the user that engines start and
+// what it can't do. The test writes the archives for it to the directory in NONROOT_IMAGES.
 func TestImageCorpus(t *testing.T) {
 	all, err := txtar.ParseFile("testdata/images.txtar")
 	if err != nil {

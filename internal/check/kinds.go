@@ -2,11 +2,11 @@
 
 package check
 
-// kind is what a finding is of. Each has a page of its name in docs/checks, with a bad and a good example, which a test checks.
+// kind is a kind of finding. Each has a page of its name in docs/checks with a bad and a good example, and a test checks both.
 type kind struct {
 	ID       string
 	Severity Severity
-	Title    string // the page's
+	Title    string // of the page
 	Do       string
 }
 
@@ -62,20 +62,20 @@ var (
 	ignoreUnused        = kind{"ignore-unused", Note, "An ignore is about nothing", "take it away"}
 )
 
-// kinds are all of them.
+// kinds lists all kinds.
 var kinds = []kind{
 	unreadable, runsAsRoot, userUnknown, neverStarts, userByName, rootGroup, needsRoot, needsRootToStart, stepsDown, setuidFile, capability, closedProg,
 	secretMount, cacheMount, rootHome, volumeOfRoot, directoryOfRoot, healthCheck, closedPort, atStart, readersDiffer, setuidThere, capsThere, closedDirectory, podRoot, podUnknown, podNever, podRootGroup, rootInNamespace, podSecurity, podSecurityLabel, closedVolume, serviceRoot, serviceUnknown, serviceNever, serviceRootGroup, hookRoot, closedServiceSecret, sharedVolume,
 	bundleRoot, bundleRootGroup, bundleRefused, bundleNeverStarts, bundleMount, bundlePort, deniedAtRun, failedAtRun, ignoreUnclear, ignoreUnused,
 }
 
-// Kind is what a finding is of, for those who list them.
+// Kind describes a kind of finding in a list of them.
 type Kind struct {
 	ID, Title, Do string
 	Severity      Severity
 }
 
-// Kinds are all that there are.
+// Kinds returns all kinds.
 func Kinds() (all []Kind) {
 	for _, k := range kinds {
 		all = append(all, Kind{k.ID, k.Title, k.Do, k.Severity})

@@ -18,22 +18,22 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// Objects is a file of Kubernetes' objects that was read.
+// Objects is a file with Kubernetes objects.
 type Objects struct {
 	in   *source
 	file manifest.File
-	pods []manifest.Pod // with all that the file says of them; nil: nobody has asked for that
+	pods []manifest.Pod // with their complete data; nil: not needed so far
 	err  error
 }
 
-// ReadObjects reads a file of them. What is wrong with it is among what is found.
+// ReadObjects reads a file with Kubernetes objects. Check reports what is wrong with it.
 func ReadObjects(file string, text []byte) *Objects {
 	o := &Objects{in: &source{file: file, lines: strings.Split(string(text), "\n")}}
 	o.file, o.err = manifest.Read(text)
 	return o
 }
 
-// Check checks the containers of each pod that the file has. A file of objects without pods has one result.
+// Check checks the containers of each pod in the file. A file without pods has a single result.
 func (f *Objects) Check(o Options) []Result {
 	if f.err != nil {
 		r := Unread(f.in.file, f.err)
@@ -66,10 +66,10 @@ func (f *Objects) Check(o Options) []Result {
 	return all
 }
 
-// Manifests checks a file of Kubernetes' objects.
+// Manifests checks a file with Kubernetes objects.
 func Manifests(file string, text []byte, o Options) []Result { return ReadObjects(file, text).Check(o) }
 
-// ignoresOf takes away what comments ignore: each is about whatever result has a finding in its line.
+// ignoresOf moves findings that comments ignore. A comment applies to all results with a finding in its line.
 func ignoresOf(all []Result, in *source) {
 	ignores := inLines(in.lines)
 	if len(ignores) == 0 {
@@ -78,7 +78,7 @@ func ignoresOf(all []Result, in *source) {
 	for n := range all {
 		for i := range ignores {
 			if n > 0 && ignores[i].bad() {
-				continue // it is told once
+				continue // report it only once
 			}
 			all[n].ignore(&ignores[i], in)
 		}
@@ -90,14 +90,14 @@ func ignoresOf(all []Result, in *source) {
 	}
 }
 
-// resident is one container of a pod, as the rules see it.
+// resident is a container of a pod that the rules look at.
 type resident struct {
 	in     *source
 	pod    *manifest.Pod
 	c      *manifest.Container
 	result *Result
-	user   *int64 // what the manifest says; nil: the image's counts
-	line   int    // where it says so
+	user   *int64 // in the manifest; nil: the image's user
+	line   int    // of the setting
 	level  string
 	strict bool // runAsNonRoot
 	image  imageuser.User
@@ -113,7 +113,7 @@ func podContainer(in *source, pod *manifest.Pod, c *manifest.Container, o Option
 	s := &resident{in: in, pod: pod, c: c, result: &r}
 	s.effective()
 	if c.Image == "" && s.user == nil {
-		return r, false // a patch, which says nothing of who runs
+		return r, false // a patch that doesn't set a user
 	}
 	s.ofImage(o)
 	r.Verdict = s.verdict()
@@ -129,7 +129,7 @@ func podContainer(in *source, pod *manifest.Pod, c *manifest.Container, o Option
 	return r, true
 }
 
-// effective is what holds of pod and container: what a container says counts for it, also where it says less.
+// effective sets the user from the security contexts. A container's setting replaces the pod's, even if it is weaker.
 func (s *resident) effective() {
 	switch {
 	case s.c.RunAsUser != nil:
@@ -155,7 +155,7 @@ func (s *resident) step(line int, format string, args ...any) {
 	s.result.Steps = append(s.result.Steps, Step{Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
-// ofImage is what is known of the image's own user, where that counts.
+// ofImage sets the image's own user, if it is known and the manifest sets none.
 func (s *resident) ofImage(o Options) {
 	if s.user != nil {
 		return
@@ -170,7 +170,7 @@ func (s *resident) ofImage(o Options) {
 	s.step(s.c.Line, "nothing is known of the image %s", quote.Value(s.c.Image))
 }
 
-// saysUser is what is known of an image's user.
+// saysUser describes an image's user.
 func saysUser(image string, base dockerfile.Base) string {
 	if base.User == "" {
 		return fmt.Sprintf("the image %s names no user, which is root (%s)", quote.Value(image), base.Source)
@@ -178,7 +178,7 @@ func saysUser(image string, base dockerfile.Base) string {
 	return fmt.Sprintf("the image %s has the user %s (%s)", quote.Value(image), quote.Value(base.User), base.Source)
 }
 
-// verdict is the kubelet's (verifyRunAsNonRoot), for whom an image without a user is root, and a name can't be told from root's.
+// verdict follows the kubelet (verifyRunAsNonRoot): an image without a user is root, and a user name may be root's.
 func (s *resident) verdict() Verdict {
 	switch {
 	case s.user != nil && *s.user == 0 && s.strict:
@@ -205,7 +205,7 @@ func (s *resident) found(k kind, line int, word, why string) {
 	s.result.Findings = append(s.result.Findings, f)
 }
 
-// who is about the user itself.
+// who checks the user itself.
 func (s *resident) who(o Options) {
 	line, word := s.c.Line, s.c.Image
 	if s.user != nil {
@@ -241,7 +241,8 @@ func (s *resident) who(o Options) {
 	}
 }
 
-// saysRootGroup is the setting that puts the container into root's group; "": there is none. Container settings come before the pod's.
+// saysRootGroup returns the setting that puts the container into root's group; "": there is none. A container's setting takes precedence
+// over the pod's.
 func (s *resident) saysRootGroup() string {
 	group := s.c.RunAsGroup
 	if group == nil {
@@ -258,7 +259,7 @@ func (s *resident) saysRootGroup() string {
 	return ""
 }
 
-// inClass says that a container that may be root runs under nonroot-runc, and by what.
+// inClass reports whether the container runs under nonroot-runc, and adds a step with the reason if it may ask for root.
 func (s *resident) inClass(o Options) bool {
 	namespace := o.namespaceOf(s.pod)
 	class, by := s.pod.RuntimeClass, fmt.Sprintf("the RuntimeClass %s is nonroot-runc's", quote.Value(s.pod.RuntimeClass))
@@ -280,7 +281,7 @@ func (s *resident) because() string {
 	return strings.Join(said, "; ")
 }
 
-// refused says why the kubelet starts no such container.
+// refused explains why the kubelet does not start the container.
 func (s *resident) refused() string {
 	switch {
 	case s.user == nil && s.image.Kind == imageuser.Invalid:
@@ -291,7 +292,7 @@ func (s *resident) refused() string {
 	return ": the kubelet refuses root"
 }
 
-// secrets are volumes of the container's that its user can't read: without fsGroup their files are root's.
+// secrets checks volumes with files that the container's user can't read. Without fsGroup they are owned by root.
 func (s *resident) secrets() {
 	if s.result.Verdict != NonRoot || s.pod.FSGroup != nil {
 		return
@@ -309,8 +310,8 @@ func (s *resident) secrets() {
 	}
 }
 
-// ports are those of the host's network that nobody but root may listen on, unless an administrator has opened them. In any other, engines
-// or nonroot-runc open them to everybody.
+// ports checks ports of the host's network, where only root can listen on low ports unless an administrator has opened them. In any other
+// network, engines or nonroot-runc open them to all users.
 func (s *resident) ports() {
 	if !s.pod.HostNetwork || s.result.Verdict != NonRoot && !s.result.Governed {
 		return
@@ -322,7 +323,7 @@ func (s *resident) ports() {
 	}
 }
 
-// probes are commands that the kubelet runs in the container, as its user.
+// probes checks commands that the kubelet runs in the container as its user.
 func (s *resident) probes() {
 	for _, p := range s.c.Probes {
 		if args := program.Behind(p.Command); len(args) > 0 {
@@ -333,7 +334,7 @@ func (s *resident) probes() {
 	}
 }
 
-// places are where volumes are mounted.
+// places returns the paths at which volumes are mounted.
 func (s *resident) places() (all []string) {
 	for _, p := range s.c.Places {
 		all = append(all, path.Clean("/"+p))
@@ -341,7 +342,7 @@ func (s *resident) places() (all []string) {
 	return all
 }
 
-// starts is about the program that the manifest names.
+// starts checks the program in the manifest.
 func (s *resident) starts() {
 	if len(s.c.Command) == 0 {
 		return
@@ -353,7 +354,7 @@ func (s *resident) starts() {
 			s.step(0, "it only prepares a volume for %s, as which nonroot-runc runs it from the beginning", who)
 			return
 		case *s.user == int64(uid):
-			return // it gives itself what is its own
+			return // it chowns to itself what it already owns
 		}
 	}
 	a := command.Words()
@@ -370,7 +371,7 @@ func (s *resident) starts() {
 	}
 }
 
-// under is what the policy makes of it.
+// under describes what the policy does with the container.
 func (s *resident) under(o Options) {
 	if o.Policy == nil {
 		return

@@ -17,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 )
 
-// answer is what hack/policies has computed of a manifest.
+// answer is what hack/policies found for a manifest.
 type answer struct {
 	Refused, Custom, Admitted, WithHostUsers bool
 	Pods                                     []struct {
@@ -28,7 +28,7 @@ type answer struct {
 	}
 }
 
-// answered are the manifests of the table, and what is right for each.
+// answered returns the manifests of the table, and the answer for each.
 func answered(t *testing.T) (*txtar.Archive, map[string]answer) {
 	t.Helper()
 	table, err := txtar.ParseFile("testdata/manifests.txtar")
@@ -46,10 +46,11 @@ func answered(t *testing.T) (*txtar.Archive, map[string]answer) {
 	return table, right
 }
 
-// beyondTypes are manifests that the API server refuses by rules of its own, not by its types: check judges them as they are.
+// beyondTypes are manifests that the API server refuses in its validation, although their types are right. check takes them as they are.
 var beyondTypes = []string{"class-empty", "container-name-twice", "windows-with-a-uid"}
 
-// TestManifestTable: whom the kubelet starts, check says; and it finds something where an admission policy keeps a pod out.
+// TestManifestTable: check's verdict is the user that the kubelet starts, and there is a finding for each pod that an admission policy
+// refuses.
 func TestManifestTable(t *testing.T) {
 	table, right := answered(t)
 	for _, f := range table.Files {
@@ -84,7 +85,7 @@ func TestManifestTable(t *testing.T) {
 		if !slices.Equal(want, got) {
 			t.Errorf("%s: %q, want %q", f.Name, got, want)
 		}
-		// Of an update, the policies look at what it changes; for Windows, the levels of Pod Security say more than check does.
+		// For an update, the policies only look at the changes. For Windows, Pod Security's levels are stricter than check.
 		if slices.ContainsFunc(table.Files, func(o txtar.File) bool { return o.Name == f.Name+".before" }) || strings.HasPrefix(f.Name, "windows-") {
 			continue
 		}
@@ -105,8 +106,8 @@ func TestManifestTable(t *testing.T) {
 	}
 }
 
-// TestPodSecurityIsEnough: what the level restricted lets in, the policies let in too, up to version 1.34 of it as they come, from then on
-// with hostUsers, as docs/admission.md says; and the baseline lets in root.
+// TestPodSecurityIsEnough: up to version 1.34, the policies admit what the level restricted admits. Its later versions match the policies with
+// hostUsers: true (docs/admission.md). The level baseline admits root.
 func TestPodSecurityIsEnough(t *testing.T) {
 	table, right := answered(t)
 	admitted, root := 0, 0
@@ -136,8 +137,8 @@ func TestPodSecurityIsEnough(t *testing.T) {
 	}
 }
 
-// TestPoliciesWereTried: each engine has judged these very tables by the policies as they are, and agreed with every answer: who is not root, and what
-// the default of a namespace is.
+// TestPoliciesWereTried: each engine has tried the current policies on the current tables, and agreed with every answer: which users are
+// not root, and what a namespace's default is.
 func TestPoliciesWereTried(t *testing.T) {
 	const policies = "../../deploy/policies"
 	text, err := os.ReadFile(filepath.Join(policies, "tried.json"))
@@ -178,8 +179,8 @@ func TestPoliciesWereTried(t *testing.T) {
 	}
 }
 
-// TestLabelledNamespace: pods without a class get that of their namespace's label, which is in the file itself or is told; of one of which two
-// things are said, and of objects that name no namespace, nothing is known.
+// TestLabelledNamespace: pods without a class get the one of their namespace's label, which is in the same file or comes from elsewhere.
+// Nothing is known if two labels contradict each other, or if an object names no namespace.
 func TestLabelledNamespace(t *testing.T) {
 	const (
 		labelled = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {nonroot-runc.io/runtime: nonroot}}\n---\n"
@@ -192,7 +193,7 @@ func TestLabelledNamespace(t *testing.T) {
 	in := pod(", namespace: a", "")
 	for _, test := range []struct {
 		name, text string
-		told       map[string]string // by other files and the command line
+		told       map[string]string // in other files and on the command line
 		inherit    string            // the namespace of objects that name none
 		want       string
 	}{
@@ -223,7 +224,7 @@ func TestLabelledNamespace(t *testing.T) {
 	}
 }
 
-// TestUnknownInUserNamespace: a container of which nothing is known is at most root of the pod's user namespace, where that has one.
+// TestUnknownInUserNamespace: a container with an unknown image is at most root of the pod's user namespace, if the pod has one.
 func TestUnknownInUserNamespace(t *testing.T) {
 	for spec, want := range map[string]bool{"hostUsers: false, ": true, "hostUsers: true, ": false, "": false} {
 		all := Manifests("f", []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {"+spec+"containers: [{name: c, image: i}]}\n"), Options{})
@@ -233,7 +234,7 @@ func TestUnknownInUserNamespace(t *testing.T) {
 	}
 }
 
-// TestImageWithoutUser: of an image without a user it is not said that it has one of no name.
+// TestImageWithoutUser: an image without a user is described as such, not as one with an empty user.
 func TestImageWithoutUser(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"rooted": ""})}}
 	all := Manifests("f", []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: rooted}]}\n"), o)

@@ -13,22 +13,22 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// namespaceLabel is by which the Helm chart's admission policies make a RuntimeClass the default of a namespace.
+// namespaceLabel is the label with which the Helm chart's admission policies set a namespace's default RuntimeClass.
 const namespaceLabel = "nonroot-runc.io/runtime"
 
-// enforced is its value for the class under which nobody is root.
+// enforced is the label's value for the class that runs no container as root.
 const enforced = "nonroot"
 
-// maxLevels is how many levels of Pod Security a namespace may have in all that is checked.
+// maxLevels limits the different levels of Pod Security of a namespace in all files together.
 const maxLevels = 16
 
-// Namespaces is what is said of namespaces, by their labels, in all that is checked. Any file may have the namespace of another one's pods.
+// Namespaces has the labels of namespaces in all files together. A pod's namespace may be in another file than the pod.
 type Namespaces struct {
-	classes map[string]string // the value of namespaceLabel; "": it has none, or two files say different things
+	classes map[string]string // the value of namespaceLabel; "": it has none, or two files contradict each other
 	levels  map[string]map[podsecurity.Level]bool
 }
 
-// Add takes what a file says.
+// Add adds the namespaces of a file.
 func (n *Namespaces) Add(f *Objects) {
 	for _, one := range f.file.Namespaces {
 		n.class(one.Name, one.Labels[namespaceLabel])
@@ -37,7 +37,7 @@ func (n *Namespaces) Add(f *Objects) {
 	}
 }
 
-// Labelled takes a namespace for one that has the label by which its pods run under nonroot-runc, whatever files say.
+// Labelled sets the label that runs a namespace's pods under nonroot-runc, whatever the files say.
 func (n *Namespaces) Labelled(name string) {
 	n.class(name, enforced)
 	n.classes[name] = enforced
@@ -53,7 +53,7 @@ func (n *Namespaces) class(name, value string) {
 	n.classes[name] = value
 }
 
-// level keeps each that counts in one of the files: those may be for several clusters, in one of which a pod is refused.
+// level adds a level. All levels of a namespace are kept: the files may be for several clusters, and one of them may refuse the pod.
 func (n *Namespaces) level(name string, level podsecurity.Level) {
 	if !level.Refuses() || len(n.levels[name]) > maxLevels {
 		return
@@ -67,7 +67,7 @@ func (n *Namespaces) level(name string, level podsecurity.Level) {
 	n.levels[name][level] = true
 }
 
-// with is what more says, and what n says beside it.
+// with merges two sets of namespaces. For the class, more takes precedence.
 func (n *Namespaces) with(more *Namespaces) *Namespaces {
 	if more == nil {
 		return n
@@ -85,12 +85,12 @@ func (n *Namespaces) with(more *Namespaces) *Namespaces {
 	return both
 }
 
-// governs says that pods of a namespace that name no class run under nonroot-runc.
+// governs reports whether the pods of a namespace that name no class run under nonroot-runc.
 func (n *Namespaces) governs(name string) bool {
 	return n != nil && name != "" && n.classes[name] == enforced
 }
 
-// namespaceOf is the namespace of a pod; "": it is not known.
+// namespaceOf returns the namespace of a pod; "": unknown.
 func (o Options) namespaceOf(pod *manifest.Pod) string {
 	if pod.Namespace != "" {
 		return pod.Namespace
@@ -98,7 +98,7 @@ func (o Options) namespaceOf(pod *manifest.Pod) string {
 	return o.Namespace
 }
 
-// admitted is about whether Pod Security lets the file's pod n in; what is found is among what is found of its first container.
+// admitted checks whether Pod Security admits pod n of the file. It adds its findings to the pod's first container.
 func (f *Objects) admitted(n int, r *Result, o Options) {
 	pod := &f.file.Pods[n]
 	namespace := o.namespaceOf(pod)
@@ -138,19 +138,20 @@ func (f *Objects) admitted(n int, r *Result, o Options) {
 	}
 }
 
-// whole is all that the file says of its pod n. It is read once more for that: few pods are asked for, and all of them would take much room.
+// whole returns the complete data of pod n of the file. It reads the file again: few pods need this, and keeping it for all would take much
+// memory.
 func (f *Objects) whole(n int) (metadata, spec map[string]any) {
 	if f.pods == nil {
 		file, err := manifest.Whole([]byte(strings.Join(f.in.lines, "\n")))
 		if err != nil {
-			panic(err) // it was read before
+			panic(err) // it could be read before
 		}
 		f.pods = file.Pods
 	}
 	return f.pods[n].Metadata, f.pods[n].Spec
 }
 
-// wrongLabels are labels of the file's namespaces that are no levels of Pod Security: the API server makes no such namespace.
+// wrongLabels returns findings for labels that are not levels of Pod Security, with which the API server refuses a namespace.
 func (f *Objects) wrongLabels() (all []Finding) {
 	for _, n := range f.file.Namespaces {
 		_, wrong := podsecurity.OfLabels(n.Labels)

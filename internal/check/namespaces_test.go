@@ -14,8 +14,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/podsecurity"
 )
 
-// TestPodSecurityTable: what the levels say of the pods of the table, check says in the same words. hack/policies has computed them by the library
-// from the API server's own types, and held those of the latest version against a real API server.
+// TestPodSecurityTable: check reports the refusals of the levels for the table's pods in the same words. hack/policies computed them with
+// the library from the API server's own types, and compared those of the latest version with a real API server.
 func TestPodSecurityTable(t *testing.T) {
 	table, right := answered(t)
 	text, err := os.ReadFile("testdata/podsecurity.json")
@@ -77,7 +77,7 @@ func TestPodSecurityTable(t *testing.T) {
 	}
 }
 
-// TestPodSecurityLevel: which level counts for a pod: those that its namespace has in any of the files, or the one that is asked for.
+// TestPodSecurityLevel checks which level applies to a pod: its namespace's levels in all files, or the one from the command line.
 func TestPodSecurityLevel(t *testing.T) {
 	namespace := func(name, labels string) string {
 		return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + ", labels: {" + labels + "}}\n---\n"
@@ -134,7 +134,7 @@ func TestPodSecurityLevel(t *testing.T) {
 	}
 }
 
-// TestPodSecurityIsSure: where a level can't be computed, the pod does not pass.
+// TestPodSecurityIsSure: a pod for which a level can't be computed does not pass.
 func TestPodSecurityIsSure(t *testing.T) {
 	level, err := podsecurity.Parse("baseline")
 	if err != nil {

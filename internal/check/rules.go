@@ -19,21 +19,21 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// inspection is one image, as the rules see it.
+// inspection is an image of a Dockerfile that the rules look at.
 type inspection struct {
 	image   *dockerfile.Image
 	user    imageuser.User
 	in      *source
 	verdict Verdict
 	context func(name string) (head string, ok bool)
-	looked  int // how often the context was asked
+	looked  int // requests to context so far
 	owners  *ground
 }
 
-// maxLooked bounds how often the build context is asked for a file: the Dockerfile's author chooses.
+// maxLooked limits the requests for files of the build context. Their number is up to the Dockerfile's author.
 const maxLooked = 1000
 
-// read is the beginning of a file of the build context, if it has it.
+// read returns the beginning of a file of the build context.
 func (i *inspection) read(name string) (head string, ok bool) {
 	if i.context == nil || i.looked >= maxLooked {
 		return "", false
@@ -42,12 +42,12 @@ func (i *inspection) read(name string) (head string, ok bool) {
 	return i.context(name)
 }
 
-// rules are what is looked for.
+// rules are run in this order.
 var rules = []func(*inspection) []Finding{
 	(*inspection).who, (*inspection).build, (*inspection).home, (*inspection).program, (*inspection).health, (*inspection).volumes, (*inspection).directories,
 }
 
-// who is about the user itself.
+// who checks the user itself.
 func (i *inspection) who() []Finding {
 	last := i.image.Steps[len(i.image.Steps)-1]
 	for _, s := range slices.Backward(i.image.Steps) {
@@ -75,7 +75,7 @@ func (i *inspection) who() []Finding {
 		return all
 	}
 	var all []Finding
-	// Of the accounts of the image that gives the user, nothing is known. It is its author's number, which has an account there.
+	// The base image sets the user, and its accounts are unknown. Its author chose the number, so there should be an account with a group.
 	isBases := i.user.Group == "" && !slices.ContainsFunc(i.image.Commands, func(c dockerfile.Command) bool {
 		_, ok := c.Command.(*instructions.UserCommand)
 		return ok
@@ -89,7 +89,7 @@ func (i *inspection) who() []Finding {
 	return all
 }
 
-// endsWith is what an image of a base should end with: distributions have different programs for accounts, and scratch has none.
+// endsWith advises how an image should end. Distributions have different programs to create accounts, and scratch has none.
 func endsWith(base string) string {
 	switch family(base) {
 	case "scratch":
@@ -100,7 +100,7 @@ func endsWith(base string) string {
 	return runsAsRoot.Do
 }
 
-// because is how an image came to run as root.
+// because explains why an image runs as root.
 func because(image *dockerfile.Image) string {
 	var said []string
 	for _, s := range image.Steps {
@@ -122,7 +122,7 @@ func wordOf(step string) string {
 	return ""
 }
 
-// isRoot says that an instruction is root's, or that this is not known.
+// isRoot reports whether an instruction runs as root, or may do so.
 func (i *inspection) isRoot(c dockerfile.Command) bool {
 	if c.User == "" && !i.image.Known {
 		return true
@@ -130,10 +130,10 @@ func (i *inspection) isRoot(c dockerfile.Command) bool {
 	return imageuser.Read(c.User).Kind == imageuser.Root
 }
 
-// separators make a line of each command that a shell's text has.
+// separators puts each command of a shell script on a line of its own.
 var separators = strings.NewReplacer("\\\n", " ", "&&", "\n", "||", "\n", ";", "\n", "|", "\n", "(", "\n", ")", "\n", "{ ", "\n", "\t", " ")
 
-// words are the words of a command for a shell, as far as it is made of plain ones, a list for each simple command.
+// words splits a shell script into simple commands, and these into words. It understands plain words only.
 func words(text string) [][]string {
 	var all [][]string
 	for line := range strings.Lines(separators.Replace(text)) {
@@ -147,7 +147,7 @@ func words(text string) [][]string {
 	return all
 }
 
-// Variables in a shell's word, and what of a script makes their values others than the build's.
+// Variables in a word of a shell script, and the commands in a script that may change their values.
 var (
 	inWord  = regexp.MustCompile(`\$(?:(\w+)|\{(\w+)(?::?[-?][^}]*)?\})`)
 	assigns = regexp.MustCompile(`(?:^|[\s;&|({])(?:for\s+)?([A-Za-z_]\w*)(?:\+?=|\s+in\s)`)
@@ -157,8 +157,8 @@ var (
 	isAssignment = regexp.MustCompile(`^[A-Za-z_]\w*=[^` + "`" + `]*$`)
 )
 
-// commandsOf are the words of a RUN, with the values that the build gives variables, where the script gives them no others; and how those
-// are written that have some.
+// commandsOf returns the commands of a RUN instruction. Variables have their values from the build, unless the script may change them.
+// written maps each word with a variable to its original text.
 func commandsOf(c dockerfile.Command, run *instructions.RunCommand) (all [][]string, written map[string]string) {
 	text := textOf(run.ShellDependantCmdLine)
 	all = words(text)
@@ -173,7 +173,7 @@ func commandsOf(c dockerfile.Command, run *instructions.RunCommand) (all [][]str
 	for _, w := range all {
 		for n, word := range w {
 			if strings.HasPrefix(word, "'") || strings.Contains(word, `\$`) {
-				continue // it is for the program
+				continue // the program sees it as it is written
 			}
 			w[n] = inWord.ReplaceAllStringFunc(word, func(variable string) string {
 				m := inWord.FindStringSubmatch(variable)
@@ -191,8 +191,8 @@ func commandsOf(c dockerfile.Command, run *instructions.RunCommand) (all [][]str
 	return all, written
 }
 
-// textOf is what a shell is given by an instruction. A heredoc is its script where nothing else stands there; else it is a file for the
-// command that does.
+// textOf returns the script that an instruction passes to the shell. A heredoc is the script if nothing else is on the line, and otherwise
+// the input of the command there.
 func textOf(c instructions.ShellDependantCmdLine) string {
 	text := strings.Join(c.CmdLine, " ")
 	if len(c.Files) == 1 && strings.HasPrefix(text, "<<") && len(strings.Fields(text)) == 1 {
@@ -201,7 +201,7 @@ func textOf(c instructions.ShellDependantCmdLine) string {
 	return text
 }
 
-// build is about what RUN does.
+// build checks RUN instructions.
 func (i *inspection) build() (all []Finding) {
 	for _, c := range i.image.Commands {
 		run, ok := c.Command.(*instructions.RunCommand)
@@ -219,7 +219,7 @@ func (i *inspection) build() (all []Finding) {
 				}
 			}
 		}
-		said := map[string]bool{} // programs of the instruction of which it was said what they need
+		said := map[string]bool{} // programs of this instruction that are already reported
 		commands, written := commandsOf(c, run)
 		for _, w := range commands {
 			name, word := path.Base(w[0]), w[0]
@@ -241,7 +241,7 @@ func (i *inspection) build() (all []Finding) {
 	return all
 }
 
-// at is a finding in an instruction.
+// at returns a finding at an instruction.
 func (i *inspection) at(c dockerfile.Command, k kind, word, why string) Finding {
 	return i.in.finding(k, i.in.lineWith(c.Line, word), word, why)
 }
@@ -253,7 +253,7 @@ func quoted(user string) string {
 	return quote.Value(user)
 }
 
-// givesItself says that chown or chgrp names who runs it.
+// givesItself reports whether chown or chgrp names the user that runs it.
 func givesItself(w []string, user string) bool {
 	if base := path.Base(w[0]); base != "chown" && base != "chgrp" {
 		return false
@@ -262,7 +262,7 @@ func givesItself(w []string, user string) bool {
 	return slices.ContainsFunc(w[1:], func(a string) bool { who, _, _ := strings.Cut(a, ":"); return who == name })
 }
 
-// setsID says that chmod sets the set-user-ID or set-group-ID bit of a file.
+// setsID reports whether chmod sets the set-user-ID or set-group-ID bit.
 func setsID(w []string) bool {
 	for _, a := range w[1:] {
 		if strings.HasPrefix(a, "-") {
@@ -278,11 +278,11 @@ func setsID(w []string) bool {
 	return false
 }
 
-// inRoots says that a path is root's home, or lies in it.
+// inRoots reports whether a path is root's home, or below it.
 func inRoots(p string) bool { p = path.Clean(p); return p == "/root" || strings.HasPrefix(p, "/root/") }
 
-// home is about what lies in root's home, which is closed to everybody else in distributions' images. What a later instruction replaces
-// does not count, nor do files that a later step of root's may need; a build that opens the directory knows what it does.
+// home checks uses of root's home, which is closed to other users in distributions' images. Values that a later instruction replaces don't
+// count, nor do files that a later step may need as root. A build that changes the directory's mode or owner is trusted.
 func (i *inspection) home() (all []Finding) {
 	if i.verdict != NonRoot || i.opensRootsHome() {
 		return nil
@@ -353,7 +353,7 @@ func (i *inspection) home() (all []Finding) {
 	return all
 }
 
-// opensRootsHome says that a step of the build changes who may enter root's home.
+// opensRootsHome reports whether a step of the build changes who may enter root's home.
 func (i *inspection) opensRootsHome() bool {
 	return runsOne(i.image, func(w []string) bool {
 		return slices.Contains([]string{"chmod", "chown", "chgrp", "setfacl", "install"}, path.Base(w[0])) &&
@@ -361,7 +361,7 @@ func (i *inspection) opensRootsHome() bool {
 	})
 }
 
-// runsOne says that a RUN of an image has such a command, by its words.
+// runsOne reports whether a RUN instruction of an image has a command for which such is true.
 func runsOne(image *dockerfile.Image, such func(w []string) bool) bool {
 	return slices.ContainsFunc(image.Commands, func(c dockerfile.Command) bool {
 		run, ok := c.Command.(*instructions.RunCommand)
@@ -373,7 +373,7 @@ func runsOne(image *dockerfile.Image, such func(w []string) bool) bool {
 	})
 }
 
-// started is the command line that the image starts, and the instruction that names its program.
+// started returns the command line that the image starts, and the instruction that names its program.
 func (i *inspection) started() (at dockerfile.Command, args []string) {
 	var entrypoint, cmd []string
 	for _, c := range i.image.Commands {
@@ -393,7 +393,7 @@ func (i *inspection) started() (at dockerfile.Command, args []string) {
 	return at, slices.Concat(entrypoint, cmd)
 }
 
-// program is about what the image starts.
+// program checks the program that the image starts.
 func (i *inspection) program() (all []Finding) {
 	at, command := i.started()
 	args := program.Behind(command)
@@ -416,8 +416,8 @@ func (i *inspection) program() (all []Finding) {
 	return all
 }
 
-// overlay is about s6-overlay's /init. It makes its directories in /run, which has to be the user's: its helper that would see to that is
-// setuid. An image that runs as root is no matter, as the policy gives its identity /run (adapt.own).
+// overlay checks s6-overlay's /init, which makes directories in /run. The user has to own /run, because the setuid helper that would chown
+// it has no effect. An image that runs as root is fine: the policy chowns /run to its user (adapt.own).
 func (i *inspection) overlay(at dockerfile.Command, args []string) []Finding {
 	if args[0] != "/init" || !i.hasOverlay() {
 		return nil
@@ -433,7 +433,7 @@ func (i *inspection) overlay(at dockerfile.Command, args []string) []Finding {
 	return []Finding{f}
 }
 
-// hasOverlay says that the build puts s6-overlay into the image.
+// hasOverlay reports whether the build adds s6-overlay to the image.
 func (i *inspection) hasOverlay() bool {
 	const name = "s6-overlay"
 	return slices.ContainsFunc(i.copies(), func(c copied) bool {
@@ -443,7 +443,7 @@ func (i *inspection) hasOverlay() bool {
 	})
 }
 
-// health is about HEALTHCHECK, which engines run as the container's user. Only the last one counts.
+// health checks HEALTHCHECK, which engines run as the container's user. Only the last one counts.
 func (i *inspection) health() []Finding {
 	var at dockerfile.Command
 	var args []string
@@ -480,7 +480,7 @@ func (i *inspection) health() []Finding {
 	return nil
 }
 
-// probe is the command line of a health check; nil: there is none.
+// probe returns the command line of a health check; nil: there is none.
 func probe(test []string) []string {
 	switch {
 	case len(test) > 1 && test[0] == "CMD":
@@ -491,7 +491,7 @@ func probe(test []string) []string {
 	return nil
 }
 
-// unhealthy is what stands against a command that is run beside the container's own, and the word that does.
+// unhealthy explains why a health check, a probe or the like fails without root, and returns the word in it that does.
 func unhealthy(a program.Against) (why, by string, ok bool) {
 	switch {
 	case a.Ends:
@@ -506,7 +506,7 @@ func unhealthy(a program.Against) (why, by string, ok bool) {
 	return "", "", false
 }
 
-// stands is what stands against the image's program; script is the file of the build context that says so.
+// stands returns a finding about the image's program. script is the file of the build context in which it was found; "": the command line.
 func (i *inspection) stands(at dockerfile.Command, a program.Against, started, script string) Finding {
 	word, in := a.By, ""
 	if a.Ends {
@@ -528,8 +528,7 @@ func (i *inspection) stands(at dockerfile.Command, a program.Against, started, s
 	return f
 }
 
-// scriptOf is the part of a command line that begins with the file that is run: behind a shell that reads it, and in the one command that a
-// shell is given as text.
+// scriptOf strips a shell from a command line, so that it begins with the script that the shell reads, or with the only command in its -c.
 func scriptOf(args []string) []string {
 	if !slices.Contains([]string{"sh", "bash", "dash", "ash"}, path.Base(args[0])) {
 		return args
@@ -548,10 +547,10 @@ func scriptOf(args []string) []string {
 	return args
 }
 
-// searchPath is where a program without a directory is looked for, as engines and runtimes do where the image says nothing.
+// searchPath is where engines and runtimes look for a program if the image sets no PATH.
 var searchPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// places are the paths that a program can have in the image: one, unless it is looked for.
+// places returns the paths in the image at which a program may be. There is only one if the name has a slash.
 func (i *inspection) places(started string) (all []string) {
 	search, workdir := searchPath, "/"
 	for _, c := range i.image.Commands {
@@ -577,7 +576,7 @@ func (i *inspection) places(started string) (all []string) {
 	return all
 }
 
-// within is where a path leads in a directory.
+// within returns the path of a name that is relative to a directory, or absolute.
 func within(dir, name string) string {
 	if path.IsAbs(name) {
 		return path.Clean(name)
@@ -585,7 +584,7 @@ func within(dir, name string) string {
 	return path.Join(dir, name)
 }
 
-// copied is what an instruction puts into the image from the build context or another stage.
+// copied is a COPY or ADD instruction.
 type copied struct {
 	by                 dockerfile.Command
 	from               []string
@@ -593,7 +592,7 @@ type copied struct {
 	stage              bool   // from another stage or image
 }
 
-// copies are those of the image, in their order. A base's working directory, which is not known, is taken for the root directory.
+// copies returns the image's COPY and ADD instructions in order. The base image's working directory is unknown, so "/" stands in for it.
 func (i *inspection) copies() (all []copied) {
 	workdir := "/"
 	for _, c := range i.image.Commands {
@@ -609,19 +608,19 @@ func (i *inspection) copies() (all []copied) {
 	return all
 }
 
-// sources are the names that a path of the image may have in what it is copied from.
+// sources returns the names in the source that a path in the image may come from.
 func (c *copied) sources(place string) (all []string) {
 	for _, f := range c.from {
 		if c.dest == place && len(c.from) == 1 || path.Join(c.dest, path.Base(f)) == place {
 			all = append(all, f)
 		} else if rest, ok := strings.CutPrefix(place, strings.TrimSuffix(c.dest, "/")+"/"); ok {
-			all = append(all, path.Join(f, rest)) // a directory's content
+			all = append(all, path.Join(f, rest)) // a file in a copied directory
 		}
 	}
 	return all
 }
 
-// script is the beginning of the file that the image's program comes from, if it is a script of the build context.
+// script returns the beginning of the image's program, if that is a script of the build context.
 func (i *inspection) script(started string) (name, text string, ok bool) {
 	for _, place := range i.places(started) {
 		for _, c := range slices.Backward(i.copies()) {
@@ -645,7 +644,7 @@ func started(c instructions.ShellDependantCmdLine) []string {
 	return c.CmdLine
 }
 
-// closed says that the program came with a mode by which root alone can run it.
+// closed returns findings for a program that was copied with a mode that lets only root run it.
 func (i *inspection) closed(program string) (all []Finding) {
 	places := i.places(program)
 	for _, c := range i.copies() {
@@ -663,10 +662,10 @@ func (i *inspection) closed(program string) (all []Finding) {
 	return all
 }
 
-// maxVolumes is how many volumes of an image are looked at.
+// maxVolumes limits the volumes of an image that are checked.
 const maxVolumes = 64
 
-// volumes is about VOLUME: what nobody has given to the user before stays root's in each new volume.
+// volumes checks VOLUME instructions. A directory that the build did not chown to the user is owned by root in each new volume.
 func (i *inspection) volumes() (all []Finding) {
 	if i.verdict != NonRoot {
 		return nil
@@ -689,8 +688,8 @@ func (i *inspection) volumes() (all []Finding) {
 	return all
 }
 
-// isGiven says that an instruction names a directory, or one above or below it, along with an owner: which one is not looked at. A
-// base that is no distribution's may have given it.
+// isGiven reports whether an instruction may give a directory, or one above or below it, to another owner. It doesn't look at who that is.
+// A base image that is no distribution's may have done it already.
 func (i *inspection) isGiven(dir string) bool {
 	if i.ground().isGiven(dir, 0, false) {
 		return true
@@ -730,7 +729,7 @@ func (i *inspection) isGiven(dir string) bool {
 	return false
 }
 
-// copiesAccounts says that an image that begins with nothing gets a passwd.
+// copiesAccounts reports whether an image that is based on scratch may get a passwd.
 func copiesAccounts(image *dockerfile.Image) bool {
 	return slices.ContainsFunc(image.Commands, func(c dockerfile.Command) bool {
 		switch one := c.Command.(type) {
@@ -738,7 +737,7 @@ func copiesAccounts(image *dockerfile.Image) bool {
 			dest := path.Clean("/" + one.DestPath)
 			return dest == "/etc/passwd" || dest == "/etc" || dest == "/"
 		case *instructions.AddCommand:
-			return true // an archive may have one
+			return true // an archive may contain one
 		case *instructions.RunCommand:
 			return true
 		}

@@ -13,21 +13,21 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Run is what was seen of a container that was started once under the runtime.
+// Run is what was observed while a container ran under nonroot-runc.
 type Run struct {
 	Identity  decision.Identity
 	Seconds   float64
-	Ended     bool // by itself, before it was ended
+	Ended     bool // before it was stopped
 	Status    unix.WaitStatus
-	Late      bool // its first calls were not seen
+	Late      bool // it missed the first system calls
 	Denied    []*learn.Finding
-	More      int      // that were denied, too
-	Lines     []string // of a policy that would give it
-	Notes     []string // from its creation
-	AskedHome string   // where HOME would have led; "": where it leads
+	More      int      // number of further denials
+	Lines     []string // of a policy that would allow it
+	Notes     []string // from the container's creation
+	AskedHome string   // the value that HOME would have had; "": the same
 }
 
-// Ran makes findings of what a container was denied.
+// Ran returns the findings of a container that was started.
 func Ran(name string, run Run) Result {
 	r := Result{File: name, Verdict: NonRoot, User: fmt.Sprintf("%d:%d", run.Identity.UID, run.Identity.GID), Findings: []Finding{}}
 	step := func(format string, args ...any) { r.Steps = append(r.Steps, Step{Text: fmt.Sprintf(format, args...)}) }

@@ -16,7 +16,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 )
 
-// TestServiceCorpus: of Compose files that are easy to misread, who each container is and what it can't do is what hack/images has computed.
+// TestServiceCorpus compares results for Compose files that are easy to misread with hack/images, which computes each container's user and
+// what it can't do.
 func TestServiceCorpus(t *testing.T) {
 	all, err := txtar.ParseFile("testdata/services.txtar")
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package compose reads Compose files by Compose's own loader (compose-go): variables, profiles, extends and include mean what they
-// mean to docker compose. Nothing is fetched. What a service's user means is not said here (internal/check).
+// Package compose reads Compose files with Compose's own loader (compose-go), so that variables, profiles, extends and include mean the
+// same as in docker compose. It fetches nothing. What a service's user means is up to internal/check.
 package compose
 
 import (
@@ -21,56 +21,56 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// MaxBytes bounds a file. With includes, the loader has a bound of its own on what it visits.
+// MaxBytes is the largest file that is read. maxVisits is the loader's limit on nodes, also in included files.
 const (
 	MaxBytes    = 4 << 20
 	maxVisits   = 200_000
 	maxServices = 2000
 )
 
-// Service is a container of a file's: of a service, of a job, or one that has to end before a service starts (pre_start).
+// Service is a container in a file: of a service, of a job, or one that has to end before a service starts (pre_start).
 type Service struct {
-	Object            string // what it is, and its name
+	Object            string // its kind and name
 	Name, Image, User string
-	Line, UserLine    int // 0: it is another file's
+	Line, UserLine    int // 0: in another file
 	Groups            []string
-	Command           []string // entrypoint and command, as far as the file names them
+	Command           []string // entrypoint and command, if the file sets them
 	Build             *Build
 	Mounts            []Mount
 	Hooks             []Hook
 	Secrets           []Secret
 	HostNetwork       bool
-	Ports             []string // that it says it listens on
-	Probe             []string // the test of its health check, as Docker has it
+	Ports             []string // that the file exposes
+	Probe             []string // the test of its health check, in Docker's form
 	ProbeLine         int
 }
 
-// Build is how its image is made.
+// Build describes how the image is built.
 type Build struct {
 	Context, Dockerfile, Inline, Target string
 	Args                                map[string]string
 }
 
-// Mount is a volume or a directory of the host's.
+// Mount is a volume, or a directory on the host.
 type Mount struct {
-	Source, Target string // Source: the volume's name, or a path
+	Source, Target string // Source is the volume's name, or a path
 	Bind, ReadOnly bool
 }
 
-// Hook is a command that runs in the container beside its own.
+// Hook is a further command that runs in the container.
 type Hook struct {
 	When, User string
 	Command    []string
 }
 
-// Secret is one that Compose writes into the container, with an owner and a mode; or a file of the host's, of which both stay.
+// Secret is a file that Compose writes into the container, with an owner and a mode, or a file on the host, which keeps its own.
 type Secret struct {
 	Name, UID, GID string
 	Mode           *int64
 	File           string // "": none
 }
 
-// Is reports whether a text is a Compose file's, as far as that can be told without reading it: it has services at its top.
+// Is reports whether a text seems to be a Compose file, without parsing it: it has services at the top level.
 func Is(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if bytes.HasPrefix(line, []byte("services:")) || bytes.HasPrefix(line, []byte(`"services"`)) {
@@ -86,7 +86,7 @@ func IsName(name string) bool {
 	return (ext == ".yaml" || ext == ".yml") && (strings.HasPrefix(base, "compose.") || strings.HasPrefix(base, "docker-compose.") || strings.HasPrefix(base, "compose-") || strings.HasPrefix(base, "docker-compose-"))
 }
 
-// Read reads a file of a directory, with variables' values.
+// Read reads a file in a directory. environment has the values of variables.
 func Read(name, dir string, text []byte, environment map[string]string) (all []Service, err error) {
 	if len(text) > MaxBytes {
 		return nil, &unread.Error{Err: fmt.Errorf("it has more than %d bytes", MaxBytes)}
@@ -120,7 +120,7 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 		return nil, &unread.Error{Line: lineOf(err), Err: err}
 	}
 	var root node.Node
-	_ = node.Unmarshal(text, &root) // without it there are no lines
+	_ = node.Unmarshal(text, &root) // otherwise lines are unknown
 	for _, s := range project.Services {
 		all = append(all, services(s, project, under(&root, "services"))...)
 	}
@@ -138,8 +138,8 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 	return all, nil
 }
 
-// services are a service, and what has to end before it starts: each of these is a container of its own, which has what the service has
-// but for its volumes, as the loader completes it, and those, as it is started with volumes_from.
+// services returns a service and the containers that have to end before it starts. The loader has filled in their settings from the
+// service's, except for the volumes, which they get through volumes_from.
 func services(s types.ServiceConfig, project *types.Project, all *node.Node) []Service {
 	of := container(Service{Object: "service " + s.Name, Name: s.Name}, &s.ContainerSpec, &s.WorkloadSpec, project, lines(all, s.Name))
 	for _, h := range s.PostStart {
@@ -176,7 +176,7 @@ func lineOf(err error) (n int) {
 	return n
 }
 
-// lines returns the lines of the members of a container in the file, and under "" that of the container itself.
+// lines returns the lines of a container's members in the file. The key "" has the line of the container itself.
 func lines(all *node.Node, name string) map[string]int {
 	at := members(under(all, name))
 	for i := 0; all != nil && i+1 < len(all.Content); i += 2 {
@@ -225,7 +225,7 @@ func container(out Service, c *types.ContainerSpec, w *types.WorkloadSpec, proje
 	out.Mounts = mounts(c)
 	for _, from := range c.VolumesFrom {
 		name, mode, _ := strings.Cut(from, ":")
-		other := project.Services[name] // of a container that is not a service's nothing is known
+		other := project.Services[name] // containers of other projects are unknown
 		for _, m := range mounts(&other.ContainerSpec) {
 			m.ReadOnly = m.ReadOnly || mode == "ro"
 			out.Mounts = append(out.Mounts, m)

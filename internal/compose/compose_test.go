@@ -26,7 +26,7 @@ func TestIs(t *testing.T) {
 	}
 }
 
-// TestLines: what a service says has its line.
+// TestLines: services, images and users have the right lines.
 func TestLines(t *testing.T) {
 	all, err := Read("compose.yaml", t.TempDir(), []byte("services:\n  a:\n    image: x\n    user: \"5\"\n  b:\n    build: .\n"), nil)
 	if err != nil || all[0].Line != 3 || all[0].UserLine != 4 || all[1].Line != 5 {
@@ -34,7 +34,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// list writes numbers into a text, with commas between.
+// list formats the numbers below n, with commas between them.
 func list(n int, format string) string {
 	all := make([]string, n)
 	for i := range all {
@@ -43,7 +43,7 @@ func list(n int, format string) string {
 	return strings.Join(all, ",")
 }
 
-// TestBounds: what is made to cost much ends at once, and nothing is fetched.
+// TestBounds: files that would take much time or memory are refused at once, and nothing is fetched.
 func TestBounds(t *testing.T) {
 	bomb := "x-a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
 	for i := range 8 {
@@ -78,7 +78,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestEnv: variables of the .env beside the file count, those of the environment first.
+// TestEnv: the variables in .env next to the file count, and the environment takes precedence.
 func TestEnv(t *testing.T) {
 	for text, want := range map[string]string{
 		"U=0\n": "0", "U='7:7' # x\n": "7:7", "G=5\nU=1:${G}\n": "1:5", "U=${GIVEN}\n": "9", "GIVEN=0\nU=$GIVEN\n": "9", "X=1\n": "1000", "": "1000",
@@ -99,7 +99,7 @@ func TestEnv(t *testing.T) {
 	}
 }
 
-// TestNamedFiles: a file that is named, and could never be read to its end, is an error, and none that is not read.
+// TestNamedFiles: a named file that could never be read to its end is an error, unless it isn't read.
 func TestNamedFiles(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {

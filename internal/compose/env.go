@@ -18,15 +18,15 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// Limits on .env and on what its variables make of a file, as a few lines of A=$A$A would fill any memory. The shell's environment is not
-// the author's of the files.
+// Limits on .env, and on the size of a file after substitution: a few lines like A=$A$A could fill the memory. There is no limit for the
+// shell's environment, because the author of the files doesn't control it.
 const (
 	maxEnv      = 64 << 10
 	maxValue    = 128 << 10
 	maxReplaced = 64 << 20
 )
 
-// withEnv adds the variables of the .env beside a file, as docker compose does: those of the environment take precedence.
+// withEnv adds the variables in the .env next to a file, like docker compose. The environment takes precedence.
 func withEnv(dir string, text []byte, environment map[string]string) (map[string]string, error) {
 	own, err := readEnv(filepath.Join(dir, ".env"))
 	if err != nil || own == nil {
@@ -51,7 +51,7 @@ func withEnv(dir string, text []byte, environment map[string]string) (map[string
 	return all, nil
 }
 
-// longestIn is how long a variable of a .env may become.
+// longestIn returns the maximum length of a variable in a .env.
 func longestIn(text []byte, environment map[string]string) (longest int, err error) {
 	for line := range strings.Lines(string(text)) {
 		n := len(line)
@@ -72,7 +72,7 @@ func longestOf(values map[string]string) (most int) {
 	return most
 }
 
-// readEnv is the text of a .env; nil: there is none.
+// readEnv returns the text of a .env; nil: there is none.
 func readEnv(name string) ([]byte, error) {
 	st, err := os.Stat(name)
 	switch {
@@ -81,7 +81,7 @@ func readEnv(name string) ([]byte, error) {
 	case err != nil:
 		return nil, &unread.Error{Err: err}
 	case st.IsDir():
-		return nil, nil // as docker compose has it
+		return nil, nil // docker compose ignores it, too
 	case !st.Mode().IsRegular():
 		return nil, errors.New(".env is not a regular file")
 	case st.Size() > maxEnv:

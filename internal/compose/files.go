@@ -13,14 +13,14 @@ import (
 	node "go.yaml.in/yaml/v3"
 )
 
-// Limits on the files that a file names, with those that they name.
+// Limits on the files that a file names, directly or through other files.
 const (
 	maxFiles = 1000
 	maxTotal = 64 << 20 // bytes
 )
 
-// guard looks at the files that a file includes or extends before the loader reads them, which has no bound: /dev/zero would fill any memory,
-// and a pipe would be waited for.
+// guard checks the files that a file includes or extends, because the loader reads them without a limit: /dev/zero would fill the memory,
+// and a pipe would block.
 type guard struct {
 	root        string
 	environment map[string]string
@@ -28,13 +28,13 @@ type guard struct {
 	total       int64
 }
 
-// file looks at the files that the text of one in a directory names.
+// file checks the files that a text names. dir is the directory of the text.
 func (g *guard) file(dir string, text []byte) error {
 	in := node.NewDecoder(bytes.NewReader(text))
 	for {
 		var doc node.Node
 		if in.Decode(&doc) != nil {
-			return nil // the end, or the loader tells of it
+			return nil // the end, or an error that the loader reports
 		}
 		if err := g.node(dir, &doc); err != nil {
 			return err
@@ -42,7 +42,7 @@ func (g *guard) file(dir string, text []byte) error {
 	}
 }
 
-// node looks for names below any key include or extends. What an alias stands for is in the tree by itself.
+// node looks for names of files below any key include or extends.
 func (g *guard) node(dir string, n *node.Node) error {
 	for i, c := range n.Content {
 		if n.Kind == node.MappingNode && i%2 == 1 {
@@ -60,7 +60,7 @@ func (g *guard) node(dir string, n *node.Node) error {
 	return nil
 }
 
-// names looks at all texts below a key as if they were names of files.
+// names treats all strings below a key as names of files.
 func (g *guard) names(dir string, top, n *node.Node, isEnv bool) error {
 	if n.Kind == node.AliasNode {
 		if n.Alias == top || n.Alias == nil || n.Alias.Kind == node.AliasNode {
@@ -69,7 +69,7 @@ func (g *guard) names(dir string, top, n *node.Node, isEnv bool) error {
 		if n.Alias.Kind == node.ScalarNode {
 			return g.name(dir, n.Alias.Value, isEnv)
 		}
-		return nil // its own texts are looked at below, as those of any key
+		return nil // a mapping or a list is checked only where it is defined
 	}
 	if n.Kind == node.ScalarNode {
 		return g.name(dir, n.Value, isEnv)

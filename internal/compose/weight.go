@@ -10,18 +10,18 @@ import (
 	node "go.yaml.in/yaml/v3"
 )
 
-// maxWeight is how many values a file may stand for. The loader takes 35 µs and a kilobyte for each, and has no limit of its own for what
+// maxWeight limits the values that a file expands to. The loader takes 35 µs and a kilobyte for each, and has no limit of its own on what
 // extends and pre_start copy.
 const maxWeight = 100_000
 
-// scale adds up what a file stands for: with aliases and merges, with what services inherit, and with the files that it names.
+// scale counts the values that a file expands to, with aliases, merges, services that extend others, and included files.
 type scale struct {
 	files    map[string]*node.Node
 	services map[[2]string]int // by file and name
 	nodes    map[*node.Node]int
 }
 
-// checkWeight fails for a file that stands for far more than it says.
+// checkWeight returns an error if a file expands to too many values.
 func checkWeight(file string, text []byte) error {
 	var root node.Node
 	if err := node.Unmarshal(text, &root); err != nil {
@@ -61,7 +61,7 @@ func sum(all ...int) (total int) {
 	return total
 }
 
-// values counts the values below a node, with those that aliases stand for.
+// values counts the values below a node. Aliases count as much as what they refer to.
 func (s *scale) values(n *node.Node) int {
 	if n == nil {
 		return 0
@@ -69,7 +69,7 @@ func (s *scale) values(n *node.Node) int {
 	if known, ok := s.nodes[n]; ok {
 		return known
 	}
-	s.nodes[n] = 0 // an alias of what it is in
+	s.nodes[n] = 0 // if an alias refers to a node that contains it
 	total := 1
 	if n.Kind == node.AliasNode {
 		total = s.values(n.Alias)
@@ -119,13 +119,13 @@ func beside(file, name string) string {
 	return filepath.Join(filepath.Dir(file), name)
 }
 
-// service counts the values of a service, with those that it inherits, and once more for each container that runs before it.
+// service counts the values of a service, with those that it inherits, and again for each container that runs before it.
 func (s *scale) service(file, kind, name string) int {
 	key := [2]string{file, kind + " " + name}
 	if known, ok := s.services[key]; ok {
 		return known
 	}
-	s.services[key] = 0 // one that extends itself
+	s.services[key] = 0 // if a service extends itself
 	n := under(under(s.open(file), kind), name)
 	if n != nil && n.Kind == node.AliasNode {
 		n = n.Alias
@@ -146,7 +146,7 @@ func (s *scale) service(file, kind, name string) int {
 	return total
 }
 
-// before counts the containers that run before a service, also those of what is merged into it.
+// before counts the containers that run before a service, also those that are merged into it.
 func before(n *node.Node, depth int) (count int) {
 	if n != nil && n.Kind == node.AliasNode {
 		n = n.Alias

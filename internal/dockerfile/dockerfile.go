@@ -39,7 +39,7 @@ type Base struct {
 	Env     []string // NAME=VALUE
 	OnBuild []string
 	Windows bool
-	Source  string // where that is known from
+	Source  string // where this is known from
 	// EnvUnknown means that the image's environment is unknown. Then a variable that is not set otherwise may have any
 	// value.
 	EnvUnknown bool
@@ -62,7 +62,7 @@ type Image struct {
 	Empty bool // based on scratch, so it has no accounts unless it copies some
 	// Windows images have no root user, and nonroot-runc does not run them.
 	Windows bool
-	// Frontend is the image of another front end than Docker's that the file asks for. What that makes of the file is not known.
+	// Frontend is the image of a front end other than Docker's that the file asks for. Its result is unknown.
 	Frontend string
 	Steps    []Step // how User came about, the decisive step first
 	Spans    []Span // all instructions of the file, in every stage
@@ -168,11 +168,11 @@ func Evaluate(text []byte, o Options) (*Image, error) {
 	return image, nil
 }
 
-// frontends are Docker's own, and their mirror.
+// frontends are Docker's own, also on a mirror.
 var frontends = []string{"docker.io/docker/dockerfile", "docker.io/docker/dockerfile-upstream", "mirror.gcr.io/docker/dockerfile", "mirror.gcr.io/docker/dockerfile-upstream"}
 
-// frontend is the image of another front end that is to read the file, as BuildKit finds it (frontend/dockerfile/builder, Build); "": it is
-// Docker's.
+// frontend returns the image of the front end that the file asks for, in the way BuildKit finds it (frontend/dockerfile/builder, Build);
+// "": Docker's own.
 func frontend(text []byte, o Options) (name string, line int) {
 	name, given := o.Args["BUILDKIT_SYNTAX"]
 	if !given {
@@ -531,8 +531,8 @@ func (s *stage) named(run *instructions.RunCommand) map[string]string {
 	return all
 }
 
-// arg evaluates ARG. The value comes from the command line, else from the instruction, else from an ARG before the first
-// FROM. Those with a value are kept with it.
+// arg evaluates ARG. The value comes from the command line, or else from the instruction, or else from an ARG before the first FROM.
+// Arguments with a certain value are added to the image's instructions.
 func (b *build) arg(s *stage, c *instructions.ArgCommand, line Command) error {
 	known := *c
 	known.Args = nil

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package findings writes what check has found in the forms that machines read, and keeps baselines: what was found before, and is to
-// be told no more. It finds nothing itself, and what people read is nonroot-ctl's.
+// Package findings writes check's results in formats for machines. It also keeps baselines: lists of earlier findings that are no longer
+// reported. It finds nothing itself, and the output for people is nonroot-ctl's.
 package findings
 
 import (
@@ -24,7 +24,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// columns are where a finding begins and ends in its line, in characters from 1, the end behind the last one; 0: the line as a whole.
+// columns returns the start and the end of a finding in its line, in characters from 1. The end is after the last character. 0: the whole
+// line.
 func columns(f check.Finding) (first, last int) {
 	if f.Length == 0 {
 		return 0, 0
@@ -35,7 +36,7 @@ func columns(f check.Finding) (first, last int) {
 
 func message(f check.Finding) string { return f.Why + "; " + f.Do }
 
-// uri is a file's name as a reference.
+// uri returns a file's name as a URI reference.
 func uri(file string) string {
 	u := url.URL{Path: filepath.ToSlash(file)}
 	if filepath.IsAbs(file) {
@@ -44,7 +45,7 @@ func uri(file string) string {
 	return u.String()
 }
 
-// SARIF writes results in the Static Analysis Results Interchange Format, 2.1.0 (OASIS).
+// SARIF writes results in the Static Analysis Results Interchange Format 2.1.0 (OASIS).
 func SARIF(to io.Writer, version string, results []check.Result) error {
 	report, err := sarif.New(sarif.Version210, false)
 	if err != nil {
@@ -65,7 +66,7 @@ func SARIF(to io.Writer, version string, results []check.Result) error {
 		for _, i := range r.Ignored {
 			kind := map[string]string{check.ByComment: "inSource", check.ByBaseline: "external"}[i.By]
 			one := result(i.Finding)
-			// The library writes null for what is not set, which the schema does not take.
+			// The library writes null for fields that are not set, which the schema doesn't allow.
 			one.AddSuppression(sarif.NewSuppression(kind).WithJustifcation(i.Reason).WithStatus("accepted").WithGuid(guid(i.Finding)).WithLocation(one.Locations[0]))
 			run.AddResult(one)
 		}
@@ -74,7 +75,7 @@ func SARIF(to io.Writer, version string, results []check.Result) error {
 	return report.PrettyWrite(to)
 }
 
-// guid is a finding's fingerprint as a name-based UUID is written (RFC 9562, version 5, which is the newest that the schema takes).
+// guid returns a finding's fingerprint in the form of a name-based UUID (RFC 9562, version 5, the newest that the schema allows).
 func guid(f check.Finding) string {
 	b, _ := hex.DecodeString(fingerprint(f))
 	b[6], b[8] = b[6]&0x0f|0x50, b[8]&0x3f|0x80
@@ -99,7 +100,7 @@ func result(f check.Finding) *sarif.Result {
 // maxName is PATH_MAX (limits.h).
 const maxName = 4096
 
-// GitHub writes commands of GitHub's workflows, which annotate the lines of a change ("Workflow commands for GitHub Actions").
+// GitHub writes workflow commands, which annotate the lines of a change ("Workflow commands for GitHub Actions").
 func GitHub(to io.Writer, results []check.Result) error {
 	var b bytes.Buffer
 	text := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
@@ -110,7 +111,7 @@ func GitHub(to io.Writer, results []check.Result) error {
 			if f.Severity == check.Note {
 				level = "notice"
 			}
-			// A name that is not as it is on the disk has no annotation, but its log can be read.
+			// GitHub can't match an escaped name with the file, but people can read it in the log.
 			fmt.Fprintf(&b, "::%s file=%s", level, property.Replace(quote.Text(f.File, maxName)))
 			if f.Line > 0 {
 				fmt.Fprintf(&b, ",line=%d", f.Line)
@@ -159,8 +160,8 @@ type skipped struct {
 	Message string `xml:"message,attr"`
 }
 
-// JUnit writes a suite for each file, with a case for each finding: one of the severity, or worse, has failed. A file without any has
-// one that has passed.
+// JUnit writes a suite for each file, and in it a case for each finding. Cases of the severity failOn or worse fail. A file without
+// findings has one case, which passes.
 func JUnit(to io.Writer, failOn check.Severity, results []check.Result) error {
 	all := suites{Name: "nonroot-ctl check"}
 	for _, r := range results {
@@ -189,10 +190,10 @@ func JUnit(to io.Writer, failOn check.Severity, results []check.Result) error {
 	return err
 }
 
-// printable is a text that XML can have.
+// printable replaces invalid UTF-8, which XML can't contain.
 func printable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// fingerprint is a finding without its place in the file: it stays the same where lines are put above it.
+// fingerprint identifies a finding without its line number, so that it stays the same when lines are added above.
 func fingerprint(f check.Finding) string {
 	h := sha256.New()
 	for _, part := range []string{f.ID, filepath.ToSlash(filepath.Clean(f.File)), strings.Join(strings.Fields(f.Source), " "), f.Object} {
@@ -201,12 +202,12 @@ func fingerprint(f check.Finding) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// maxBaseline bounds a baseline in bytes.
+// maxBaseline is the largest baseline that is read, in bytes.
 const maxBaseline = 16 << 20
 
 const heading = "# What nonroot-ctl check had found when this was written (--write-baseline); --baseline leaves it out.\n"
 
-// WriteBaseline writes the findings, a line each, sorted: the file is for a version control.
+// WriteBaseline writes the findings, one in each line. They are sorted, because the file is for version control.
 func WriteBaseline(to io.Writer, results []check.Result) error {
 	var lines []string
 	for _, r := range results {
@@ -224,10 +225,10 @@ func WriteBaseline(to io.Writer, results []check.Result) error {
 	return err
 }
 
-// Baseline is what was found before: how often, by fingerprint.
+// Baseline counts earlier findings by their fingerprints.
 type Baseline map[string]int
 
-// ReadBaseline reads one.
+// ReadBaseline reads a baseline.
 func ReadBaseline(from io.Reader) (Baseline, error) {
 	b := Baseline{}
 	in := bufio.NewScanner(io.LimitReader(from, maxBaseline))
@@ -245,7 +246,7 @@ func ReadBaseline(from io.Reader) (Baseline, error) {
 	return b, in.Err()
 }
 
-// Apply moves what the baseline has out of a result's findings. Each line of it counts once; what can't be read always counts.
+// Apply moves findings in the baseline to the ignored ones. Each line counts for one finding. A file that can't be read is always reported.
 func (b Baseline) Apply(r *check.Result) {
 	r.Findings = slices.DeleteFunc(r.Findings, func(f check.Finding) bool {
 		print := fingerprint(f)
@@ -258,7 +259,7 @@ func (b Baseline) Apply(r *check.Result) {
 	})
 }
 
-// Left is how many lines of a baseline are about nothing any more.
+// Left returns the number of lines in a baseline that matched nothing.
 func (b Baseline) Left() (n int) {
 	for _, left := range b {
 		n += left

@@ -15,7 +15,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 )
 
-// text has a finding of each severity, in a line with letters of several bytes too, one that is ignored, and one of the file.
+// text has a finding of each severity, also one after letters of several bytes, one that is ignored, and one about the whole file.
 const text = "FROM debian\nRUN echo \u00e9\u00e9 && chmod 4755 /x\n# nonroot-ctl: ignore setuid-file it pings, 100%\nRUN chmod u+s /bin/ping\nUSER app\n"
 
 func results() []check.Result {
@@ -27,7 +27,7 @@ func results() []check.Result {
 	return all
 }
 
-// TestSARIF: what is written is what the schema of OASIS says (sarif-schema-2.1.0.json, errata 01).
+// TestSARIF validates the output with OASIS's schema (sarif-schema-2.1.0.json, errata 01).
 func TestSARIF(t *testing.T) {
 	var out bytes.Buffer
 	all := results()
@@ -97,7 +97,7 @@ func TestGitHub(t *testing.T) {
 	if n := strings.Count(out.String(), "\n"); n != 4 {
 		t.Errorf("%d lines:\n%s", n, out.String())
 	}
-	// A file's name is whatever its author likes.
+	// A file's name may contain anything.
 	out.Reset()
 	if err := GitHub(&out, []check.Result{{Findings: []check.Finding{{ID: "i", File: "a\x1b[2J\u202e\n::x", Why: "w"}}}}); err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestJUnit(t *testing.T) {
 	for on, failures := range map[check.Severity]int{check.Error: 2, check.Warning: 3, check.Note: 4} {
 		var out bytes.Buffer
 		all := results()
-		all[0].Findings[0].Why += "\x00\xff" // no XML has that
+		all[0].Findings[0].Why += "\x00\xff" // not allowed in XML
 		if err := JUnit(&out, on, all); err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,8 @@ func TestJUnit(t *testing.T) {
 	}
 }
 
-// TestBaseline: what was there is told no more, wherever it has moved to; what is new, once more or unreadable is.
+// TestBaseline: earlier findings are not reported, even if they have moved. New ones, further ones of the same kind, and files that can't
+// be read are.
 func TestBaseline(t *testing.T) {
 	o := check.Options{Build: dockerfile.Options{Base: check.Bases(nil)}}
 	of := func(text string) check.Result { return check.Dockerfile("Dockerfile", []byte(text), o) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package follow reads the lines of a log that grows and is rotated, each of them once, also over a restart of who reads. What a line
-// means does not belong here.
+// Package follow reads the lines of a log that grows and is rotated, each of them once, even if the reader is restarted. What the lines
+// mean is up to the caller.
 package follow
 
 import (
@@ -21,56 +21,54 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cursor is how far a log was read. Inode numbers are used again, so the file's first bytes tell it from a later one.
+// Cursor is the position in a log. Inode numbers are reused, so the file's first bytes tell it from a later file.
 type Cursor struct {
 	Inode  uint64 `json:"inode"`
-	Head   []byte `json:"head,omitempty"` // the first line, or as much of it as there is room for
+	Head   []byte `json:"head,omitempty"` // the first line, or its beginning
 	Offset int64  `json:"offset"`
-	// Absent says that there was no log when it was last looked for: all of the one that comes is news.
+	// Absent means that there was no log at the last look, so that all lines of one that appears are new.
 	Absent bool `json:"absent,omitempty"`
-	// Done are the last files that were read to their ends.
+	// Done identifies the last files that were read to their ends.
 	Done []string `json:"done,omitempty"`
 }
 
-// maxHead bounds Cursor.Head. A line begins with its time, in milliseconds.
+// maxHead limits Cursor.Head. A line begins with its time in milliseconds, so that this is enough.
 const maxHead = 256
 
-// maxLine bounds a line: the runtime writes less. What is longer is not a line of its, and is passed over.
+// maxLine is longer than any line of the runtime. Longer lines are skipped.
 const maxLine = 64 << 10
 
-// File follows one log by its path.
+// File follows a log at a path.
 type File struct {
 	path   string
-	file   *os.File // nil: none was there
+	file   *os.File // nil: there is no file
 	cursor Cursor
-	// Lost says how often lines were passed over: the file in which the cursor was is gone, or was cut.
+	// Lost counts the times that lines were lost: the file at the cursor was removed or truncated.
 	Lost int
-	// Settle is how long a file that was renamed is still looked at before the next one is: who had opened it to write may not have
-	// written yet.
+	// Settle is how long a renamed file is still read before the next one, because a writer may have opened it, and not written yet.
 	Settle time.Duration
 	waits  bool
 }
 
-// Open goes on where a cursor says; the zero cursor is the end of the log that is there, as what was written before is not news.
+// Open continues at a cursor. The zero cursor is the end of the present log, because earlier lines are not new.
 func Open(path string, cursor Cursor) *File { return &File{path: filepath.Clean(path), cursor: cursor} }
 
-// Cursor is how far it has read.
+// Cursor returns the position up to which the log was read.
 func (f *File) Cursor() Cursor { return f.cursor }
 
-// Waits reports whether the last Read left the next file for later (Settle), of which no change may tell any more.
+// Waits reports whether the last Read left the next file for later (Settle). There may be no further change that Watch would report.
 func (f *File) Waits() bool { return f.waits }
 
-// Close gives the file back.
+// Close closes the file.
 func (f *File) Close() {
 	if f.file != nil {
-		_ = f.file.Close() // nothing was written
+		_ = f.file.Close() // it was only read
 		f.file = nil
 	}
 }
 
-// Read hands over the whole lines that are new, without their ends, oldest first: first what is left in the file that was read before,
-// then those that came after it. It stops where the function fails, and hands that line over again the next time. A line that is being
-// written waits for its end.
+// Read calls a function for each new complete line, without its end. The oldest comes first: the rest of the present file, then the files
+// after it. If the function fails, Read stops, and begins with the same line the next time. A line without an end has to wait for it.
 func (f *File) Read(line func([]byte) error) error {
 	f.waits = false
 	if f.file == nil {
@@ -91,7 +89,7 @@ func (f *File) Read(line func([]byte) error) error {
 			return next.Close()
 		}
 		if err := f.rest(line); err != nil {
-			_ = next.Close() // nothing was written
+			_ = next.Close() // it was only read
 			return err
 		}
 		f.leave(next)
@@ -99,7 +97,7 @@ func (f *File) Read(line func([]byte) error) error {
 	return nil
 }
 
-// begin opens the file that the cursor is about, wherever it was renamed to, else the log from its beginning.
+// begin opens the file of the cursor, whatever its name is now, or else the log from its beginning.
 func (f *File) begin() error {
 	if f.cursor.Inode == 0 {
 		file, err := open(f.path)
@@ -133,7 +131,7 @@ func (f *File) begin() error {
 			f.file = file
 			return nil
 		}
-		_ = file.Close() // nothing was written
+		_ = file.Close() // it was only read
 	}
 	file, err := open(f.path)
 	if err != nil || file == nil {
@@ -145,9 +143,9 @@ func (f *File) begin() error {
 	return nil
 }
 
-// candidates are the log and what rotation made of it, which keeps its name's beginning: the log, then by their numbers or dates.
+// candidates returns the log and its rotated files, which have names that begin like it. The log comes first, the others by number or date.
 func (f *File) candidates() []string {
-	entries, err := os.ReadDir(filepath.Dir(f.path)) // not Glob, to which a name may be a pattern
+	entries, err := os.ReadDir(filepath.Dir(f.path)) // not Glob, because the name may be a pattern
 	if err != nil {
 		return []string{f.path}
 	}
@@ -162,8 +160,8 @@ func (f *File) candidates() []string {
 	return rotated
 }
 
-// next is the file that has come in the place of the one that is being read: after a second rotation, not the one at the path, but the
-// one that was there in between. nil: none has.
+// next returns the file that follows the present one. After two rotations, that is the one in between, and not the one at the path. nil:
+// there is none.
 func (f *File) next() (*os.File, error) {
 	type candidate struct {
 		file  *os.File
@@ -183,32 +181,32 @@ func (f *File) next() (*os.File, error) {
 		if err != nil || file == nil {
 			continue
 		}
-		// Those of before the one that is read were written before it, or are known.
+		// Files from before the present one have an older time, or are known.
 		if at := modified(file); inode(file) != f.cursor.Inode && (name == f.path || at >= now && !slices.Contains(f.cursor.Done, identity(file))) {
 			found = append(found, candidate{file, at, i})
 			continue
 		}
-		_ = file.Close() // nothing was written
+		_ = file.Close() // it was only read
 	}
 	if len(found) == 0 {
 		return nil, nil
 	}
-	// Of files of the same moment, the names tell: rotation gives older ones higher numbers. The first is the log itself.
+	// If files have the same time, their names decide: rotation gives older files higher numbers. The log itself has the lowest index.
 	slices.SortFunc(found, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(b.index, a.index)) })
 	for _, c := range found[1:] {
-		_ = c.file.Close() // nothing was written
+		_ = c.file.Close() // it was only read
 	}
 	return found[0].file, nil
 }
 
-// isOwn reports whether a name is the log's, or one that rotation gave it: with a number or a date. Another log's name may begin with this
-// one's, such as log and log-audit.
+// isOwn reports whether a name is the log's, or a rotated file's, which has a number or a date at the end. The name of another log may
+// begin like this one's, for example log and log-audit.
 func (f *File) isOwn(name string) bool {
 	suffix := strings.TrimPrefix(name, f.path)
 	return suffix == "" || len(suffix) > 1 && strings.ContainsRune(".-_", rune(suffix[0])) && '0' <= suffix[1] && suffix[1] <= '9'
 }
 
-// leave notes that the open file is read to its end.
+// leave records that the open file was read to its end.
 func (f *File) leave(next *os.File) {
 	done := append(slices.Clone(f.cursor.Done), identity(f.file))
 	f.Close()
@@ -216,10 +214,10 @@ func (f *File) leave(next *os.File) {
 	f.cursor = Cursor{Inode: inode(next), Done: done[max(0, len(done)-maxDone):]}
 }
 
-// maxDone is how many files may be renamed between two looks.
+// maxDone is the number of files that may be renamed between two reads.
 const maxDone = 16
 
-// identity tells a file from a later one with its inode number, by its first bytes.
+// identity tells a file from a later one with the same inode number, by its first bytes.
 func identity(file *os.File) string {
 	head := make([]byte, maxHead)
 	n, _ := file.ReadAt(head, 0)
@@ -227,7 +225,7 @@ func identity(file *os.File) string {
 	return fmt.Sprintf("%d-%x", inode(file), sum[:6])
 }
 
-// rest hands over what the open file has.
+// rest reads the rest of the open file.
 func (f *File) rest(line func([]byte) error) error {
 	info, err := f.file.Stat()
 	if err != nil {
@@ -238,7 +236,7 @@ func (f *File) rest(line func([]byte) error) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	// copytruncate: what was written since may be as much as before.
+	// After copytruncate, the log may be as long again as before.
 	if info.Size() < f.cursor.Offset || !bytes.Equal(head[:n], f.cursor.Head) {
 		f.Lost++
 		f.cursor.Offset, f.cursor.Head = 0, nil
@@ -274,7 +272,7 @@ func (f *File) rest(line func([]byte) error) error {
 	}
 }
 
-// head notes the file's first line, once there is one.
+// head records the file's first line, once it is complete.
 func (f *File) head() error {
 	if len(f.cursor.Head) > 0 || f.cursor.Offset == 0 {
 		return nil
@@ -288,7 +286,7 @@ func (f *File) head() error {
 	return nil
 }
 
-// open opens a regular file; nil: none.
+// open opens a regular file; nil: there is none.
 func open(name string) (*os.File, error) {
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -304,7 +302,7 @@ func open(name string) (*os.File, error) {
 	return file, nil
 }
 
-// settled reports whether nothing was written into the open file, nor its name changed, for a while (inode(7), ctime).
+// settled reports whether the open file was neither written nor renamed for a while (inode(7), ctime).
 func (f *File) settled() bool {
 	var st unix.Stat_t
 	return unix.Fstat(int(f.file.Fd()), &st) != nil || isLong(time.Since(time.Unix(st.Ctim.Unix())), f.Settle)

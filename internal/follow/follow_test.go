@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// log is a log in a directory of its own, and what was read of it.
+// log is a log in its own directory, with the lines that were read.
 type log struct {
 	t    *testing.T
 	path string
@@ -29,7 +29,7 @@ func newLog(t *testing.T) *log {
 	return l
 }
 
-// write appends, as the runtime does: the file is opened for each line.
+// write appends like the runtime, which opens the file for each line.
 func (l *log) write(text string) {
 	l.t.Helper()
 	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
@@ -42,7 +42,7 @@ func (l *log) write(text string) {
 	}
 }
 
-// rotate renames the log and what was rotated before.
+// rotate renames the log and its rotated files.
 func (l *log) rotate() {
 	l.t.Helper()
 	for i := 9; i > 0; i-- {
@@ -66,7 +66,7 @@ func (l *log) take() {
 	}
 }
 
-// restart goes on with nothing but the cursor.
+// restart continues with nothing but the cursor.
 func (l *log) restart() {
 	l.t.Helper()
 	data, err := json.Marshal(l.file.Cursor())
@@ -101,7 +101,7 @@ func TestNewLinesOnly(t *testing.T) {
 	l.want("one", "two", "half", "three")
 }
 
-// TestALogThatComesLater: who has seen that there is none misses nothing of it, also over a restart.
+// TestALogThatComesLater: if there was no log at first, all its lines are read, also after a restart.
 func TestALogThatComesLater(t *testing.T) {
 	for name, restart := range map[string]func(*log){"at once": func(*log) {}, "after a restart": (*log).restart} {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestALogThatComesLater(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	l := newLog(t)
-	l.path = filepath.Join(filepath.Dir(l.path), "log[1]*") // no pattern
+	l.path = filepath.Join(filepath.Dir(l.path), "log[1]*") // not a pattern
 	l.file = Open(l.path, Cursor{})
 	l.write("old\n")
 	l.take()
@@ -136,7 +136,7 @@ func TestRotation(t *testing.T) {
 	l.want("one", "two")
 }
 
-// TestTwoRotations: what was in a file that came and was renamed between two looks is read, too.
+// TestTwoRotations: a file that appeared and was renamed between two reads is read, too.
 func TestTwoRotations(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -150,7 +150,7 @@ func TestTwoRotations(t *testing.T) {
 	l.want("one", "two", "three")
 }
 
-// TestAnotherLogBesideIt: a log whose name begins with this one's is no file of its rotation.
+// TestAnotherLogBesideIt: a log with a name that begins like this one's is not a rotated file.
 func TestAnotherLogBesideIt(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -170,7 +170,7 @@ func TestAnotherLogBesideIt(t *testing.T) {
 	l.want("one", "two")
 }
 
-// TestDates: rotation may name files by their dates.
+// TestDates: rotated files may have dates in their names.
 func TestDates(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -189,7 +189,7 @@ func TestDates(t *testing.T) {
 	l.want(append(written, "last")...)
 }
 
-// TestRestart: who was away during rotations goes on where it was.
+// TestRestart: after rotations during a restart, reading continues at the cursor.
 func TestRestart(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -207,7 +207,7 @@ func TestRestart(t *testing.T) {
 	l.want("one", "two", "three")
 }
 
-// TestALineIsHandedOverAgain where it was not taken.
+// TestALineIsHandedOverAgain if the function failed.
 func TestALineIsHandedOverAgain(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -228,7 +228,7 @@ func TestALineIsHandedOverAgain(t *testing.T) {
 	l.want("one", "two")
 }
 
-// TestGaps: a file that was cut, or is gone with what was not read, is counted, and what is there is read.
+// TestGaps: lost lines are counted, and reading continues.
 func TestGaps(t *testing.T) {
 	l := newLog(t)
 	l.write("old, and long\n")
@@ -254,7 +254,7 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-// TestCutAndGrown: a log that was cut is read from its beginning, also where as much as before has been written since.
+// TestCutAndGrown: a truncated log is read from its beginning, even if it has grown to the same length.
 func TestCutAndGrown(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -272,7 +272,7 @@ func TestCutAndGrown(t *testing.T) {
 	}
 }
 
-// TestSettle: a file that has just been renamed is looked at for a while longer.
+// TestSettle: a renamed file is still read for a while.
 func TestSettle(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -310,7 +310,7 @@ func TestSettleByABadClock(t *testing.T) {
 	}
 }
 
-// TestNoLossAndNoDoubling: whatever the order of writes, rotations, looks and restarts.
+// TestNoLossAndNoDoubling for any order of writes, rotations, reads and restarts.
 func TestNoLossAndNoDoubling(t *testing.T) {
 	for seed := range uint64(15) {
 		random := rand.New(rand.NewPCG(seed, 0)) // #nosec G404 -- a test's
@@ -323,7 +323,7 @@ func TestNoLossAndNoDoubling(t *testing.T) {
 			case 0:
 				if _, err := os.Stat(l.path); err == nil && i > 0 {
 					l.rotate()
-					l.write("") // as logrotate's create
+					l.write("") // like logrotate's create
 				}
 			case 1:
 				l.restart()
@@ -335,7 +335,7 @@ func TestNoLossAndNoDoubling(t *testing.T) {
 				l.write(line + "\n")
 			}
 			if i%5 == 0 {
-				l.take() // fewer rotations are kept than would otherwise come
+				l.take() // fewer rotated files are kept than could appear
 			}
 		}
 		l.take()
@@ -347,7 +347,7 @@ func TestNoLossAndNoDoubling(t *testing.T) {
 	}
 }
 
-// TestWatch: what is named is told of, whether it is there or not, and what lies beside it is not.
+// TestWatch: only changes of the given paths are reported, whether they exist or not.
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

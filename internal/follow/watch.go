@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch tells of changes of files and directories, also of such as are not there yet: it watches the directory that each is in, where a
-// rotated log's next file comes, too; and of a directory, what is in it, if it is there. What else is in the first one, such as the
-// other logs of a machine, is not told of. Each change is one value on the channel; those that come while one waits there are the same
-// one. closed ends it.
+// Watch reports changes of files and directories, even if they don't exist yet. It watches the parent directory of each, in which a rotated
+// log's next file appears as well, and the content of each existing directory. Changes of other files in the parent, such as other logs,
+// are not reported. Each value on the channel is a change, and further changes until it is received count as the same one. closed ends the
+// watch.
 func Watch(paths ...string) (changed <-chan struct{}, closed func() error, err error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -29,7 +29,7 @@ func Watch(paths ...string) (changed <-chan struct{}, closed func() error, err e
 			return nil, nil, errors.Join(&os.PathError{Op: "watch", Path: path, Err: err}, unix.Close(fd))
 		}
 	}
-	// Go's poller waits for it, as it does not block.
+	// It does not block, so Go's poller can wait for it.
 	file := os.NewFile(uintptr(fd), "inotify")
 	channel := make(chan struct{}, 1)
 	go func() {
@@ -52,7 +52,7 @@ func Watch(paths ...string) (changed <-chan struct{}, closed func() error, err e
 	return channel, file.Close, nil
 }
 
-// watcher knows what of the watched directories counts, by their descriptors.
+// watcher holds what counts in the watched directories, by their watch descriptors.
 type watcher struct {
 	names map[int32]map[string]bool
 	whole map[int32]bool
@@ -81,7 +81,7 @@ func (w *watcher) add(fd int, path string) error {
 	return nil
 }
 
-// concerns reads events (inotify(7), struct inotify_event).
+// concerns parses events (inotify(7), struct inotify_event), and reports whether one of them counts.
 func (w *watcher) concerns(events []byte) bool {
 	for len(events) >= unix.SizeofInotifyEvent {
 		wd := int32(binary.NativeEndian.Uint32(events)) // #nosec G115 -- it is a signed number
@@ -93,7 +93,7 @@ func (w *watcher) concerns(events []byte) bool {
 		}
 		name, _, _ := bytes.Cut(rest[:length], []byte{0})
 		events = rest[length:]
-		// What was lost may have been of anything; a directory that is gone is watched no more.
+		// Lost events may have been about anything, and a removed directory is no longer watched.
 		if mask&(unix.IN_Q_OVERFLOW|unix.IN_IGNORED|unix.IN_UNMOUNT) != 0 || w.whole[wd] || w.names[wd][string(name)] {
 			return true
 		}

@@ -12,45 +12,43 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// Systems are directories of a host's programs and configuration, and the kernel's.
+// Systems are directories with a host's programs and configuration, and those of the kernel.
 var Systems = []string{"/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot"}
 
-// within are directories that belong to the system with everything below, and others that do only themselves.
+// Directories that belong to the system, with everything below them, or by themselves.
 var (
 	within   = append(engines.Stores(), "/run", "/var/run", "/var/spool", "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/systemd", "/var/lib/sudo", "/var/lib/polkit-1")
 	byItself = []string{"/", "/root", "/home", "/var", "/var/lib", engines.KubeletDir}
 )
 
-// IsSystems reports whether a path of the host decides what root runs there, or who is root: nobody is advised to give it
-// to a container. In root's home, programs read the dot files.
+// IsSystems reports whether a path on the host decides what root runs there, or who is root. Such a path must never be given to a
+// container. In root's home, these are the dot files, which programs read.
 func IsSystems(p string) bool {
 	p = path.Clean(p)
 	return links.WithinAny(Systems, p) || links.WithinAny(within, p) || slices.Contains(byItself, p) || strings.HasPrefix(p, "/root/.")
 }
 
-// Closed is something of the host that is mounted into a container, and that the container's identity has no right
-// to.
+// Closed is a mount from the host to which the container's identity lacks rights.
 type Closed struct {
-	Owner, Group uint32 // the file's owner and group, as the container's ids, if they are mapped
+	Owner, Group uint32 // in the container's ids, if they are mapped
 	Mode         uint32
-	Rights       uint32 // those that are wanted (access(2))
+	Rights       uint32 // the rights that it needs (access(2))
 	Mapped       bool   // the owner is mapped in the container
 	MappedGroup  bool   // the group is mapped, too
 	Directory    bool
 
-	// UID and GID are the identity's, in the terms of the host's files.
+	// UID and GID are the identity's ids on the host.
 	UID, GID uint32
 
-	Rootless bool // the engine runs as a user, whose files are root's in the container
+	Rootless bool // an ordinary user runs the engine, and that user's files are root's in the container
 	Podman   bool
 	NotKept  bool // the policy would not keep the owner's uid
-	Pod      bool // Kubernetes asks for the container
-	System   bool // IsSystems is true for it
+	Pod      bool // the container is from Kubernetes
+	System   bool // IsSystems reports true
 }
 
-// Remedies says what gives the identity the right, best first: running as a user who has it; a group; a mode; and
-// last, changing the owner, which takes the file away from its present one. It leaves out what would not work, or
-// would take a right from somebody.
+// Remedies lists ways to get the rights, best first: to run as a user who has them; a group; a mode; and last, a new owner, which takes the
+// file away from the present one. It leaves out what would not work, or would take rights from others.
 func (c *Closed) Remedies() string {
 	var all []string
 	of := func(shift int) bool { return c.Mode>>shift&c.Rights == c.Rights }
@@ -80,11 +78,11 @@ func (c *Closed) Remedies() string {
 	if c.Directory {
 		bits += "x"
 	}
-	// Users may depend on its group.
+	// Its group's members may need it.
 	if c.MappedGroup && (c.Group == 0 || !of(3)) && !c.Rootless {
 		all = append(all, fmt.Sprintf("chgrp %d and chmod g+%s", c.GID, bits))
 	}
-	if write == "" && c.Directory || !c.Mapped || c.Rootless { // a secret is not for everybody
+	if write == "" && c.Directory || !c.Mapped || c.Rootless { // a secret must not become readable for everybody
 		all = append(all, "chmod o+"+bits)
 	}
 	if c.Mapped && c.Owner == 0 && !c.Rootless {

@@ -4,7 +4,7 @@ package hint
 
 import "testing"
 
-// TestRemedies: best first, and none that does not work, or that takes a right from somebody who has it.
+// TestRemedies: the best remedy comes first, and none is useless or takes a right from others.
 func TestRemedies(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -32,7 +32,7 @@ func TestRemedies(t *testing.T) {
 	}
 }
 
-// TestIsSystems: what decides what root of the host runs, and who may be root, is given to nobody.
+// TestIsSystems: paths that decide what the host's root runs, or who is root, are never given away.
 func TestIsSystems(t *testing.T) {
 	for p, want := range map[string]bool{
 		"/": true, "/etc": true, "/etc/": true, "/etc/cron.d": true, "/usr/local/bin": true, "/root": true, "/root/.ssh": true, "/root/.ssh/authorized_keys": true, "/home": true,

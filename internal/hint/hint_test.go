@@ -33,7 +33,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestForgedPath: what the system says of a path makes neither a line nor advice, whatever the path is.
+// TestForgedPath: a path in an error of the system can't add a line or pass for advice.
 func TestForgedPath(t *testing.T) {
 	for _, path := range []string{"/a\nhint: x", "/a; hint: x", "\nhint: x\nhint: y", `/"; hint: x`} {
 		_, open := os.Open(path)

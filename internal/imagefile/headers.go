@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	block      = 512     // bytes: what a header has, and what a file's content is filled up to
-	maxRecords = 4 << 10 // bytes of records of PAX that are read here
+	block      = 512     // bytes of a header; contents are padded to a multiple of it
+	maxRecords = 4 << 10 // bytes of PAX records that plain reads
 )
 
-// header is what of a file's header matters here.
+// header has the fields of a file's header that are needed here.
 type header struct {
 	flag       byte // of tar: tar.TypeReg, tar.TypeDir, ...
 	name, link string
 	mode, size int64
 	uid, gid   int
-	caps       bool // it has file capabilities
+	caps       bool // has file capabilities
 }
 
-// Records of PAX.
+// Keys of PAX records.
 const (
 	capsRecord   = "SCHILY.xattr.security.capability"
 	xattrRecord  = "SCHILY.xattr."
@@ -37,13 +37,13 @@ func headerOf(h *tar.Header) header {
 	return header{flag: h.Typeflag, name: h.Name, link: h.Linkname, mode: h.Mode, size: h.Size, uid: h.Uid, gid: h.Gid, caps: caps}
 }
 
-// headers reads a tar as tar.Reader does. A header as every engine writes it for nearly all files is read here; any other one, and what is
-// wrong, is left to tar.Reader, which looks at each byte of each header. Nothing stays in a tar.Reader from one file to the next, so
-// that a new one can read from any header on.
+// headers reads a tar like tar.Reader, but faster: it parses headers in the form that all engines write for nearly all files. Others, and
+// invalid ones, go to tar.Reader, which looks at each byte of each header. A tar.Reader keeps no state from one file to the next, so a new
+// one can start at any header.
 type headers struct {
 	in      *window
 	end     int64       // of the last file's content
-	rest    *tar.Reader // reads all that follows behind a sparse file: no header says how much of one is there
+	rest    *tar.Reader // reads everything after a sparse file, because no header tells the length of its content
 	content io.Reader   // of the last file
 	part    io.LimitedReader
 }
@@ -86,15 +86,15 @@ func (r *headers) next() (h header, err error) {
 	return h, nil
 }
 
-// ends says where the content of the file ends that begins here.
+// ends sets the end of the content of the file with this header.
 func (r *headers) ends(h header) {
 	r.end = r.in.at
 	switch h.flag {
-	case tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo: // have none, whatever size they say
-	case tar.TypeXGlobalHeader: // tar.Reader has read it
+	case tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo: // no content, even if they have a size
+	case tar.TypeXGlobalHeader: // tar.Reader has read the content
 	default:
 		if r.end += h.size; h.size > r.in.size-r.in.at {
-			r.end = r.in.size + 1 // it is cut off
+			r.end = r.in.size + 1 // the content is cut off
 		}
 	}
 }
@@ -113,7 +113,7 @@ func sparse(h *tar.Header) bool {
 	return false
 }
 
-// plain reads a header, with its records of PAX, if it is a plain one, and says how many bytes it has.
+// plain reads a plain header with its PAX records, and returns their length in bytes; 0: they are not plain.
 func (r *headers) plain(h *header) (taken int64, err error) {
 	first, err := r.in.peek(block)
 	if err != nil {
@@ -148,11 +148,11 @@ func (r *headers) plain(h *header) (taken int64, err error) {
 	return 0, nil
 }
 
-// plain reads a header of USTAR or GNU whose numbers are plain, and says whether it is one. It allocates nothing but the names.
+// plain reads a header of USTAR or GNU, and reports whether all its numbers are plain. It allocates only the names.
 func plain(b []byte, h *header) bool {
 	gnu := string(b[257:265]) == "ustar  \x00"
 	switch {
-	case gnu && (b[345] != 0 || b[357] != 0): // times, or a name of which tar.Reader knows
+	case gnu && (b[345] != 0 || b[357] != 0): // access and change time, or a long name: left to tar.Reader
 		return false
 	case !gnu && (string(b[257:263]) != "ustar\x00" || string(b[508:512]) == "tar\x00"):
 		return false
@@ -163,7 +163,7 @@ func plain(b []byte, h *header) bool {
 	size, ok4 := octal(b[124:136])
 	_, ok5 := octal(b[136:148]) // time
 	sum, ok6 := octal(b[148:156])
-	_, ok7 := octal(b[329:337]) // numbers of a device
+	_, ok7 := octal(b[329:337]) // device numbers
 	_, ok8 := octal(b[337:345])
 	if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7 && ok8) || sum != checksum(b) {
 		return false
@@ -182,7 +182,7 @@ func upToNUL(b []byte) []byte {
 	return b
 }
 
-// octal reads a number: digits, and NULs and spaces behind them. Without digits it is 0, as tar.Reader has it.
+// octal reads digits that are followed only by NULs and spaces. No digits are 0, as in tar.Reader.
 func octal(b []byte) (n int64, ok bool) {
 	i := 0
 	for ; i < len(b) && b[i] >= '0' && b[i] <= '7'; i++ {
@@ -196,13 +196,14 @@ func octal(b []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// checksum is the sum of a header's bytes, with spaces in place of the sum itself: eight at a time, in four lanes of 16 bits.
+// checksum returns the sum of a header's bytes, with spaces in place of the sum itself. It adds eight bytes at a time, in four lanes of 16
+// bits.
 func checksum(b []byte) int64 {
 	const lanes = 0x00ff00ff00ff00ff
 	var all uint64
 	for i := 0; i < block; i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
-		switch i { // the sum is at 148
+		switch i { // the sum is at byte 148
 		case 144:
 			x = x&0xffffffff | 0x20202020<<32
 		case 152:
@@ -213,10 +214,10 @@ func checksum(b []byte) int64 {
 	return int64(all&0xffff + all>>16&0xffff + all>>32&0xffff + all>>48) // #nosec G115 -- below 2^18
 }
 
-// records puts what records of PAX say into the header that they are for, and says whether all are ones that are known here: a name, a
-// link, times and extended attributes, with plain values.
+// records applies PAX records to the header that follows them. It reports false if one of them isn't a path, a link, a time or an extended
+// attribute with a plain value.
 func records(b []byte, h *header) bool {
-	var name, link []byte // of two records the later one counts, and an empty one means nothing
+	var name, link []byte // the last record of a key counts, and an empty value is ignored
 	for len(b) > 0 {
 		space := bytes.IndexByte(b, ' ')
 		if space < 1 || space > 5 || !digits(b[:space]) {

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// readAll is what a reader makes of a tar: each file, take bytes of its content, and the error at the end.
+// readAll returns what a reader returns for a tar: each file, take bytes of its content, and the last error.
 func readAll(next func() (header, io.Reader, error), take int64) (all []string) {
 	for {
 		h, content, err := next()
@@ -29,14 +29,14 @@ func readAll(next func() (header, io.Reader, error), take int64) (all []string) 
 		}
 		line := fmt.Sprintf("%+q", fmt.Sprint(h))
 		if h.flag == tar.TypeReg {
-			text, _ := io.ReadAll(io.LimitReader(content, take)) // what is cut off is seen at the next header
+			text, _ := io.ReadAll(io.LimitReader(content, take)) // the next header reports a content that is cut off
 			line += fmt.Sprintf(" %q", text)
 		}
 		all = append(all, line)
 	}
 }
 
-// same fails where headers reads a tar in another way than archive/tar.
+// same fails if headers reads a tar differently than archive/tar.
 func same(t *testing.T, what string, data []byte, take int64) {
 	t.Helper()
 	in := tar.NewReader(bytes.NewReader(data))
@@ -57,7 +57,7 @@ func same(t *testing.T, what string, data []byte, take int64) {
 	}
 }
 
-// TestHeaders: what is read is what archive/tar reads, in the tars of its own tests: of every format, sparse, cut off, with wrong sums.
+// TestHeaders compares headers with archive/tar, on its own test data: all formats, sparse files, truncated files, and wrong checksums.
 func TestHeaders(t *testing.T) {
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
 	if err != nil {
@@ -80,8 +80,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestPlain: the headers that engines write for files, directories and links are read without archive/tar, whose look at each byte of
-// each of them takes longer than all else.
+// TestPlain: headers as engines write them for files, directories and links don't go to archive/tar, which takes most of the time because
+// it looks at each byte.
 func TestPlain(t *testing.T) {
 	for _, format := range []tar.Format{tar.FormatUSTAR, tar.FormatPAX, tar.FormatGNU} {
 		for _, flag := range []byte{tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink} {
@@ -146,7 +146,7 @@ func FuzzHeaders(f *testing.F) {
 		f.Add(b.Bytes(), true, uint16(10))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, summed bool, take uint16) {
-		if summed { // else hardly a change would leave a header
+		if summed { // otherwise most changes would only break the checksum
 			data = bytes.Clone(data)
 			for at := 0; at+block <= len(data); at += block {
 				if head := data[at : at+block]; bytes.HasPrefix(head[257:], []byte("ustar")) {

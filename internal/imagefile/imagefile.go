@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package imagefile reads images as files: a directory of the OCI image layout, or an archive as `docker save` and `podman save` write
-// it. Layers are read as a stream and never unpacked: what is kept is who owns which directory, which files have privileges, and the
-// accounts. An image is hostile; all that is read has a bound. What an image means is not said here (internal/check).
+// Package imagefile reads images from files: a directory in the OCI image layout, or an archive from `docker save` or `podman save`. It
+// streams the layers and never unpacks them. It keeps the owners of directories, the files with privileges, and the accounts. Images are
+// hostile, so that everything read has a limit. What an image means is up to internal/check.
 package imagefile
 
 import (
@@ -29,19 +29,19 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/accounts"
 )
 
-// Bounds of an image's documents and layers.
+// Limits on an image's documents and layers.
 const (
 	maxDocument = 4 << 20
 	maxImages   = 64
 	maxLayers   = 1024
 	maxMembers  = 100_000 // of an archive
 	maxUnpacked = 64 << 30
-	maxRatio    = 200     // how many times its size a layer may unpack to, beyond the first GiB
+	maxRatio    = 200     // a layer may unpack to this many times its size, after the first GiB
 	freeOfRatio = 1 << 30 // bytes
-	maxWindow   = 8 << 20 // of zstd: what RFC 8878 has decoders support at least
+	maxWindow   = 8 << 20 // of zstd: the size that RFC 8878 recommends decoders to support
 )
 
-// Config is what of an image's configuration matters here (OCI image specification, config.md).
+// Config is the part of an image's configuration that is needed here (OCI image specification, config.md).
 type Config struct {
 	Architecture string `json:"architecture"`
 	OS           string `json:"os"`
@@ -61,19 +61,19 @@ type Config struct {
 	} `json:"rootfs"`
 }
 
-// Image is one that was read.
+// Image is an image that was read.
 type Image struct {
 	Name string // its tag, or the digest of its configuration
 	Config
 	Tree *Tree
 }
 
-// store is where the parts of images lie.
+// store opens the parts of images by name.
 type store interface {
 	open(name string) (r *window, closed func(), err error)
 }
 
-// Layout reads the images of a directory of the OCI image layout.
+// Layout reads the images in a directory in the OCI image layout.
 func Layout(dir string) ([]*Image, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -100,7 +100,7 @@ func (d directory) open(name string) (*window, func(), error) {
 	return newWindow(f, 0, st.Size()), func() { _ = f.Close() }, nil // it was only read
 }
 
-// Archive reads the images of an archive, which has to allow for seeking.
+// Archive reads the images in an archive.
 func Archive(file io.ReaderAt, size int64) ([]*Image, error) {
 	a := archive{file: file, members: map[string]member{}}
 	section := newWindow(file, 0, size)
@@ -126,7 +126,7 @@ func Archive(file io.ReaderAt, size int64) ([]*Image, error) {
 			if at+h.Size > size {
 				return nil, fmt.Errorf("its member %.100q is cut off", h.Name)
 			}
-			a.members[name] = member{at: at, size: h.Size} // of two of a name the later one counts
+			a.members[name] = member{at: at, size: h.Size} // the last of two members with the same name counts
 		case h.Typeflag == tar.TypeSymlink:
 			a.members[name] = member{link: path.Join(path.Dir(name), h.Linkname)} // #nosec G305 -- docker save writes doubled layers so; nothing is unpacked
 		case h.Typeflag == tar.TypeLink:
@@ -161,7 +161,7 @@ func (a archive) open(name string) (*window, func(), error) {
 	return nil, nil, fmt.Errorf("its member %.200q is a link to links", name)
 }
 
-// document reads a whole part of a bounded size.
+// document reads a part as a whole. Its size is limited.
 func document(s store, name string) ([]byte, error) {
 	r, closed, err := s.open(name)
 	if err != nil {
@@ -174,7 +174,7 @@ func document(s store, name string) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// reference is how an image is put together.
+// reference names the parts of an image.
 type reference struct {
 	name, config string
 	layers       []string
@@ -191,11 +191,11 @@ type descriptor struct {
 	} `json:"platform"`
 }
 
-// read reads all images of a store. One that has both Docker's manifest and OCI's index is read by both, as engines go by the one or
-// the other: what they agree on is one image.
+// read reads all images of a store. Engines use either Docker's manifest or OCI's index. If the store has both, both are read, and images
+// that are in both are returned once.
 func read(s store) ([]*Image, error) { return bound(freeOfRatio).read(s) }
 
-// bound is how many bytes a layer may unpack to, whatever it weighs.
+// bound is how many bytes a layer may unpack to, however small it is.
 type bound int64
 
 func (free bound) read(s store) ([]*Image, error) {
@@ -261,7 +261,7 @@ func ofDocker(s store) (refs []reference, err error) {
 	return refs, nil
 }
 
-// ofIndex reads an index, and those that it names.
+// ofIndex reads an index, and the indexes in it.
 func ofIndex(s store, name, tag string, depth int) (refs []reference, err error) {
 	if depth > 4 {
 		return nil, errors.New("its indexes lead to one another")
@@ -312,7 +312,8 @@ func ofIndex(s store, name, tag string, depth int) (refs []reference, err error)
 	return refs, nil
 }
 
-// forHere leaves out what is not an image, such as an attestation, and images for other machines, where there is one for this.
+// forHere leaves out what is not an image, such as attestations. It also leaves out images for other platforms if there is one for this
+// platform.
 func forHere(all []descriptor) []descriptor {
 	all = slices.DeleteFunc(slices.Clone(all), func(d descriptor) bool {
 		return d.Annotations["vnd.docker.reference.type"] != "" || d.Platform != nil && d.Platform.OS == "unknown"
@@ -358,7 +359,7 @@ func ofManifest(s store, file, tag string) ([]reference, error) {
 	return []reference{ref}, nil
 }
 
-// blob is where a digest's content lies.
+// blob returns the path of the content with a digest.
 func blob(digest string) (string, error) {
 	algorithm, sum, ok := strings.Cut(digest, ":")
 	if raw, err := hex.DecodeString(sum); !ok || err != nil || algorithm != "sha256" || len(raw) != sha256.Size {
@@ -367,7 +368,7 @@ func blob(digest string) (string, error) {
 	return "blobs/sha256/" + sum, nil
 }
 
-// isOf says that a document is the one that its name promises, where that is a digest.
+// isOf returns an error if a document's name is a digest, but not the document's.
 func isOf(text []byte, name string) error {
 	sum := strings.TrimSuffix(path.Base(name), ".json")
 	raw, err := hex.DecodeString(sum)
@@ -411,7 +412,7 @@ func (ref *reference) read(s store, pool *pool) (*Image, error) {
 		if err := image.layers(s, pool, ref.layers); err != nil {
 			return nil, err
 		}
-		// Accounts may be links to files of any name, of which the text was not kept.
+		// Accounts may be links to files of any name. The text of these files was not kept.
 		more := image.Tree.unread()
 		if len(more) == 0 {
 			break
@@ -423,7 +424,7 @@ func (ref *reference) read(s store, pool *pool) (*Image, error) {
 	return image, nil
 }
 
-// maxPasses is how often an image is read until its accounts are found.
+// maxPasses limits how often an image is read to find its accounts.
 const maxPasses = 3
 
 func (im *Image) layers(s store, pool *pool, names []string) error {
@@ -435,7 +436,8 @@ func (im *Image) layers(s store, pool *pool, names []string) error {
 	return nil
 }
 
-// isWindows reports whether an image that says so has the files of one. Archives may lack Windows' own layers.
+// isWindows reports whether an image for Windows, according to its configuration, also has files of Windows. Archives may lack Windows' own
+// layers.
 func (im *Image) isWindows(s store, pool *pool, names []string) (bool, error) {
 	im.Tree = newTree(nil, nil, pool)
 	im.Tree.windows = true
@@ -451,8 +453,8 @@ func (im *Image) isWindows(s store, pool *pool, names []string) (bool, error) {
 	return true, nil
 }
 
-// wanted are the files that a rule may ask for: what the image and its health check start, by its name, wherever links have it, and those beside the
-// directories of its state, which count where directories are counted.
+// wanted reports whether a rule may need a file: its name is the one of a program that the image or its health check starts (it may be
+// reached through links), or it is next to the directories of the image's state, where it counts as an entry.
 func (im *Image) wanted() func(p string) bool {
 	names := map[string]bool{}
 	c := im.Config.Config
@@ -514,12 +516,12 @@ func (im *Image) layer(s store, n int, name string, pool *pool) error {
 	return im.Tree.applyFile(n, r)
 }
 
-// unpacked is how many bytes a layer of a size may unpack to.
+// unpacked returns how many bytes a layer of a size may unpack to.
 func (free bound) unpacked(size int64) int64 {
 	return min(int64(free)+size*maxRatio, maxUnpacked)
 }
 
-// bounded ends with an error in place of what is too much.
+// bounded returns an error instead of more than left bytes.
 type bounded struct {
 	r    io.Reader
 	left int64
@@ -539,26 +541,26 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// pool bounds what is read of all layers together: an image may name a layer many times, and so may many images.
+// pool limits what is read of all layers together, because images may use the same layer many times.
 type pool struct {
 	free           bound
-	bytes, entries int64 // that are left: of what was unpacked, and of all layers' files
+	bytes, entries int64 // what is left: unpacked bytes, and entries of all layers
 	seen           map[string]bool
 }
 
-// freeEntries is how many entries of layers are read, whatever the layers weigh.
+// freeEntries is how many entries of layers are read, however small the layers are.
 const freeEntries = 5_000_000
 
-// adds takes a layer's weight into account, once.
+// adds raises the limits by the size of a layer, once for each layer.
 func (p *pool) adds(name string, size int64) {
 	if !p.seen[name] {
 		p.seen[name] = true
 		p.bytes += size * maxRatio
-		p.entries += size / 8 // 64 times as many as there can be
+		p.entries += size / 8 // 64 times the number of headers that fit
 	}
 }
 
-// Accounts are its passwd and group, as whoever follows links from its root finds them.
+// Accounts returns the image's passwd and group. Links are followed within the image.
 func (im *Image) Accounts() (passwd, group []byte) {
 	if e, ok := im.Tree.At("/etc/passwd"); ok && e.Type == tar.TypeReg {
 		passwd = e.Text
@@ -569,7 +571,7 @@ func (im *Image) Accounts() (passwd, group []byte) {
 	return passwd, group
 }
 
-// StateOwners are who own directories of the image's state, within the bounds of the runtime's own look at them.
+// StateOwners returns the owners of directories in the image's state. complete is false above the limits that the runtime itself has.
 func (im *Image) StateOwners() (owners map[uint32]bool, complete bool) {
 	dirs, most := accounts.State()
 	owners = map[uint32]bool{}

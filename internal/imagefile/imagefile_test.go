@@ -56,7 +56,7 @@ func zstded(t testing.TB, text []byte) []byte {
 	return w.EncodeAll(text, nil)
 }
 
-// kept is what the tree has, but for the directories that layers do not name.
+// kept returns the entries of a tree, without directories that no layer mentions.
 func kept(im *Image) string {
 	var all []string
 	im.Tree.Walk(func(p string, e *Entry) {
@@ -67,7 +67,7 @@ func kept(im *Image) string {
 	return strings.Join(all, "; ")
 }
 
-// TestForms: the same image in each form that there is.
+// TestForms reads the same image in each format.
 func TestForms(t *testing.T) {
 	layers := [][]byte{
 		testkit.Layer(t, "etc/", "etc/passwd: root:x:0:0::/:/bin/sh\\napp:x:5:6::/:", "etc/group: app:x:6:", "usr/bin/su 0:0 4755", "usr/bin/plain 0:0 0755", "srv/ 5:6 0750"),
@@ -105,7 +105,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestTwo: an archive whose two manifests do not agree is two images.
+// TestTwo: an archive with two manifests that disagree has two images.
 func TestTwo(t *testing.T) {
 	layer := testkit.Layer(t, "x/")
 	m := testkit.OCIArchive(t, "oci", map[string]any{"User": "0"}, [][]byte{layer}, layer)
@@ -119,7 +119,7 @@ func TestTwo(t *testing.T) {
 	}
 }
 
-// TestLayers: what an upper layer has, covers or takes away.
+// TestLayers: upper layers add, hide or remove entries of lower ones.
 func TestLayers(t *testing.T) {
 	base := []string{"a/ 1:1 0700", "a/su 0:0 4755", "a/b/ 2:2 0755", "a/b/su2 0:0 4755", "link -> a", "etc/passwd: x:x:1:1::/:", "real/passwd: y:y:2:2::/:"}
 	for name, test := range map[string]struct {
@@ -167,7 +167,7 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// TestRefused: what lies, or is not an image, has an error that says so.
+// TestRefused: invalid and inconsistent images have an error that explains it.
 func TestRefused(t *testing.T) {
 	layer := testkit.Layer(t, "x/")
 	config := testkit.ImageConfig(t, nil, layer)
@@ -233,7 +233,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// zeros is a reader of nothing but.
+// zeros reads zeros.
 type zeros struct{ left int64 }
 
 func (z *zeros) Read(p []byte) (int, error) {
@@ -246,7 +246,7 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestBomb: a layer that unpacks to far more than it weighs ends there.
+// TestBomb: reading stops in a layer that unpacks to far more than its size.
 func TestBomb(t *testing.T) {
 	var b bytes.Buffer
 	z, err := zstd.NewWriter(&b)
@@ -285,7 +285,7 @@ func TestBomb(t *testing.T) {
 	}
 }
 
-// TestLayersAgain: an image that names its layer often, and many of them that do, unpack to no more than a share of what they weigh.
+// TestLayersAgain: images that use a layer many times share one limit.
 func TestLayersAgain(t *testing.T) {
 	layer := gzipped(t, testkit.Layer(t, append([]string{"big: " + strings.Repeat("x", 512<<10)}, "a/")...))
 	var names, sums []string
@@ -314,7 +314,7 @@ func TestLayersAgain(t *testing.T) {
 	}
 }
 
-// TestTexts: many files that are named like accounts fill no memory.
+// TestTexts: many files with names like passwd do not fill the memory.
 func TestTexts(t *testing.T) {
 	var lines []string
 	for n := range 40 {
@@ -325,7 +325,7 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// TestLinkedAccounts: accounts may be links to files of any name, before or behind them.
+// TestLinkedAccounts: accounts may be links to files with any name, before or after the link.
 func TestLinkedAccounts(t *testing.T) {
 	const text = "x: app:x:5:5::/:"
 	for _, lines := range [][]string{
@@ -342,7 +342,7 @@ func TestLinkedAccounts(t *testing.T) {
 	}
 }
 
-// TestWindows: an image is for Windows if its files are.
+// TestWindows: an image is for Windows only if its files are.
 func TestWindows(t *testing.T) {
 	for _, test := range []struct {
 		lines []string
@@ -362,7 +362,7 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// TestMany: an image of more files than are kept is refused, and one of many that matter to nobody is not; both in little memory.
+// TestMany: an image with too many entries to keep is refused, but not one with many files that do not matter. Both take little memory.
 func TestMany(t *testing.T) {
 	layer := func(kind byte, n int) []byte {
 		var b bytes.Buffer

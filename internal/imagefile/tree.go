@@ -12,71 +12,71 @@ import (
 	"strings"
 )
 
-// Bounds of what is kept of an image's files.
+// Limits on what is kept of an image's files.
 const (
 	maxNodes   = 300_000 // directories, links, and files that matter
 	maxPath    = 4096    // bytes: PATH_MAX
 	maxLinks   = 40      // MAXSYMLINKS
 	maxDepth   = 256
-	maxKept    = 1 << 20  // bytes of passwd or group that are read
+	maxKept    = 1 << 20  // bytes of passwd or group
 	maxHead    = 4096     // bytes of a script
-	maxScripts = 256      // heads that are kept
-	maxTexts   = 16 << 20 // bytes of all files that are named like passwd and group
+	maxScripts = 256      // heads of scripts
+	maxTexts   = 16 << 20 // bytes of all files with names like passwd and group
 )
 
-// Entry is a file of an image.
+// Entry is a file in an image.
 type Entry struct {
-	Mode     int64 // permissions, with setuid, setgid and sticky bit as tar has them
+	Mode     int64 // permissions, with the setuid, setgid and sticky bits of tar
 	UID, GID int
 	Size     int64
 	Type     byte   // of tar: tar.TypeReg, tar.TypeDir, tar.TypeSymlink, ...
-	Link     string // where Type is tar.TypeSymlink
-	Caps     bool   // it has file capabilities
-	Text     []byte // passwd and group; the beginning of a script
+	Link     string // if Type is tar.TypeSymlink
+	Caps     bool   // has file capabilities
+	Text     []byte // of passwd and group; of a script, the beginning
 }
 
-// Set-user-ID, set-group-ID and sticky bit, as tar has them.
+// Set-user-ID and set-group-ID bits of tar.
 const (
 	SetUID = 0o4000
 	SetGID = 0o2000
 )
 
-// node is a place in the tree. Files that nobody asks about are not kept.
+// node is an entry in the tree. Most regular files are not kept.
 type node struct {
 	Entry
 	layer    int
 	children map[string]*node
 }
 
-// Tree is what an image's file system would be.
+// Tree is an image's file system.
 type Tree struct {
 	root    *node
 	nodes   int
 	scripts int
-	dir     string              // where the last entry was, as most follow one of the same directory
-	in      *node               // and what that is, until something is removed
-	wanted  func(p string) bool // of regular files, those that are kept whatever they are like
-	texts   map[string]bool     // names of files, the text of which is kept
-	kept    int64               // bytes of it
-	linked  []string            // files that became accounts by a hard link, when their text was not kept
+	dir     string              // the directory of the last entry, because the next one is usually in the same
+	in      *node               // the node of dir; nil after something was removed
+	wanted  func(p string) bool // reports whether a regular file is kept, whatever its mode
+	texts   map[string]bool     // the text of files with these names is kept
+	kept    int64               // bytes of kept texts
+	linked  []string            // hard links to these files became accounts, but their text was not kept
 	pool    *pool
-	windows bool // nothing is kept, and other files than Windows' are errNotWindows
+	windows bool // keeps nothing, and returns errNotWindows for files that Windows doesn't have
 }
 
 func newTree(wanted func(string) bool, texts map[string]bool, pool *pool) *Tree {
 	return &Tree{root: &node{Entry: Entry{Mode: 0o755, Type: tar.TypeDir}, layer: -1}, wanted: wanted, texts: texts, pool: pool}
 }
 
-// errNotWindows ends the reading of an image that says that it is for Windows.
+// errNotWindows stops the reading of an image that claims to be for Windows.
 var errNotWindows = errors.New("its files are not those of an image for Windows")
 
-// ofWindows are what a layer of Windows' has at its top.
+// ofWindows are the top directories in a layer of Windows.
 var ofWindows = []string{"files", "hives", "utilityvm"}
 
-// Where accounts are.
+// The files with accounts.
 var accountFiles = []string{"/etc/passwd", "/etc/group"}
 
-// unread are the names of files that are accounts by a link, the text of which was not kept.
+// unread returns the names of files that accounts are links to, and that were not kept.
 func (t *Tree) unread() (names []string) {
 	names = t.linked
 	for _, p := range accountFiles {
@@ -106,14 +106,14 @@ func (t *Tree) unread() (names []string) {
 	return slices.DeleteFunc(names, func(name string) bool { return t.texts[name] })
 }
 
-// whiteout marks (OCI image specification, layer.md).
+// Names of whiteouts (OCI image specification, layer.md).
 const (
 	whiteout = ".wh."
 	opaque   = ".wh..wh..opq"
-	metadata = ".wh..wh." // others of AUFS, which mean nothing (moby, pkg/archive)
+	metadata = ".wh..wh." // other files of AUFS, without a meaning (moby, pkg/archive)
 )
 
-// apply reads a layer that is unpacked while it is read.
+// apply reads a layer that has to be unpacked.
 func (t *Tree) apply(layer int, r io.Reader) error {
 	in := tar.NewReader(r)
 	return t.each(layer, func() (header, io.Reader, error) {
@@ -125,7 +125,7 @@ func (t *Tree) apply(layer int, r io.Reader) error {
 	})
 }
 
-// applyFile reads a layer that is a part of a file.
+// applyFile reads a layer that is not compressed.
 func (t *Tree) applyFile(layer int, w *window) error {
 	in := newHeaders(w)
 	return t.each(layer, func() (header, io.Reader, error) {
@@ -187,11 +187,11 @@ func (t *Tree) entry(layer int, h header, content io.Reader) error {
 	case tar.TypeSymlink:
 		e.Link = h.link
 	case tar.TypeLink:
-		// Both names are of one file, which gets the owner, mode and capabilities of the later header (containerd, pkg/archive;
-		// Docker's is the same): a link can make a setuid program of a file.
+		// Both names are one file, which gets the owner, mode and capabilities of the later header (containerd, pkg/archive; Docker does
+		// the same). So a link can turn a file into a setuid program.
 		target := path.Clean("/" + h.link)
 		old := t.at(target, 0)
-		if old == nil { // of one that mattered to nobody so far
+		if old == nil { // the file didn't matter so far
 			e.Type, e.Size = tar.TypeReg, 0
 			if slices.Contains(accountFiles, p) {
 				t.linked = append(t.linked, path.Base(target))
@@ -223,7 +223,7 @@ func (t *Tree) entry(layer int, h header, content io.Reader) error {
 	return t.put(layer, parent, base, e)
 }
 
-// keep keeps a file that came to matter by a link to it.
+// keep adds a file that matters only because of a link to it.
 func (t *Tree) keep(layer int, p string, e *Entry) error {
 	dir, base := path.Split(p)
 	if !t.matters(p, e) || strings.Count(p, "/") > maxDepth {
@@ -236,13 +236,12 @@ func (t *Tree) keep(layer int, p string, e *Entry) error {
 	return t.put(layer, parent, base, *e)
 }
 
-// matters says that a regular file is one that somebody may ask about: it has a privilege, text that was kept, an owner, or bits that
-// keep others out.
+// matters reports whether a regular file is kept: it has a privilege, a text that was read, or a name that is wanted.
 func (t *Tree) matters(p string, e *Entry) bool {
 	return e.Mode&(SetUID|SetGID) != 0 || e.Caps || e.Text != nil || t.wanted != nil && t.wanted(p)
 }
 
-// read keeps what is needed of a file's content.
+// read reads the part of a file's content that is needed.
 func (t *Tree) read(e *Entry, base string, content io.Reader) (err error) {
 	switch {
 	case t.texts[base] && e.Size <= maxKept:
@@ -264,7 +263,7 @@ func (t *Tree) read(e *Entry, base string, content io.Reader) (err error) {
 	return err
 }
 
-// white takes away what lower layers have.
+// white handles a whiteout, which removes files of lower layers.
 func (t *Tree) white(layer int, dir, base string) error {
 	parent := t.at(path.Clean(dir), 0)
 	if parent == nil || parent.Type != tar.TypeDir {
@@ -285,7 +284,7 @@ func (t *Tree) white(layer int, dir, base string) error {
 	return nil
 }
 
-// below removes what is of lower layers, and keeps what the same layer has put there.
+// below removes nodes of lower layers, but not those that the same layer has added.
 func (t *Tree) below(layer int, parent *node, name string, c *node) {
 	if c.layer < layer {
 		own := false
@@ -303,7 +302,7 @@ func (t *Tree) below(layer int, parent *node, name string, c *node) {
 	}
 }
 
-// remove takes away a node with what is below it.
+// remove removes a node and everything below it.
 func (t *Tree) remove(parent *node, name string) {
 	c := parent.children[name]
 	if c == nil {
@@ -322,7 +321,7 @@ func count(n *node) int {
 	return all
 }
 
-// directory is the node of a directory, made where there is none: what a layer does not name is root's with mode 0755.
+// directory returns the node of a directory. Directories that no layer has mentioned are created, for root and with mode 0755.
 func (t *Tree) directory(layer int, dir string) (*node, error) {
 	if t.in != nil && t.dir == dir {
 		return t.in, nil
@@ -349,7 +348,7 @@ func (t *Tree) directory(layer int, dir string) (*node, error) {
 	return at, nil
 }
 
-// put puts an entry in the place of another one. A directory keeps what it has.
+// put adds an entry, or replaces one. A directory keeps its content.
 func (t *Tree) put(layer int, parent *node, name string, e Entry) error {
 	if old := parent.children[name]; old != nil {
 		if old.Type == tar.TypeDir && e.Type == tar.TypeDir {
@@ -368,16 +367,16 @@ func (t *Tree) put(layer int, parent *node, name string, e Entry) error {
 	return nil
 }
 
-// at is the node at a path, through symbolic links, which lead no further than to the image's root.
+// at returns the node at a path. It follows symbolic links, within the image's root.
 func (t *Tree) at(p string, links int) *node {
 	n, _ := t.find(p, links)
 	return n
 }
 
-// find is at, and where that is.
+// find is at, with the path of the node free of links.
 func (t *Tree) find(p string, links int) (n *node, where string) { return t.search(p, links, nil) }
 
-// Through are the directories that are searched on the way to a path, those that links lead through included.
+// Through calls each for the directories that have to be searched on the way to a path, also for those in links.
 func (t *Tree) Through(p string, each func(where string, dir *Entry)) {
 	t.search(p, 0, func(n *node, names []string) { each("/"+strings.Join(names, "/"), &n.Entry) })
 }
@@ -425,7 +424,7 @@ func (t *Tree) search(p string, links int, searched func(dir *node, names []stri
 	return way[len(way)-1], "/" + strings.Join(names, "/")
 }
 
-// At is what lies at a path, through symbolic links. Regular files that do not matter are not there.
+// At returns the entry at a path. It follows symbolic links. Regular files that do not matter are missing.
 func (t *Tree) At(p string) (Entry, bool) {
 	n := t.at(p, 0)
 	if n == nil {
@@ -434,7 +433,7 @@ func (t *Tree) At(p string) (Entry, bool) {
 	return n.Entry, true
 }
 
-// Walk calls a function for all that is kept, in order, with a directory before what is in it.
+// Walk calls a function for each entry in order, and for a directory before its content.
 func (t *Tree) Walk(each func(p string, e *Entry)) { walk("/", t.root, each) }
 
 func walk(p string, n *node, each func(string, *Entry)) {
@@ -449,7 +448,7 @@ func walk(p string, n *node, each func(string, *Entry)) {
 	}
 }
 
-// unlinked is the node at a path that no link is part of.
+// unlinked returns the node at a path. It follows no links.
 func (t *Tree) unlinked(p string) *node {
 	at := t.root
 	for _, part := range strings.FieldsFunc(p, func(r rune) bool { return r == '/' }) {
@@ -460,7 +459,7 @@ func (t *Tree) unlinked(p string) *node {
 	return at
 }
 
-// Where is where a path leads, free of links.
+// Where returns the entry at a path, and the path free of links.
 func (t *Tree) Where(p string) (string, Entry, bool) {
 	n, where := t.find(p, 0)
 	if n == nil {
@@ -469,7 +468,7 @@ func (t *Tree) Where(p string) (string, Entry, bool) {
 	return where, n.Entry, true
 }
 
-// Names are those of a directory, in order; of regular files those that are kept.
+// Names returns the names in a directory in order. Regular files that do not matter are missing.
 func (t *Tree) Names(dir string) (names []string) {
 	n := t.unlinked(dir)
 	if n == nil {

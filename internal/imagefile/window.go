@@ -7,15 +7,16 @@ import (
 	"io"
 )
 
-// What is read at once: after a jump over more than the most, such as a large file's content, the next header, as there may be another jump
-// behind it; else the more, the longer none comes, as behind a small file others follow.
+// How much is read at once. After a jump over at least windowSize bytes, for example over a large file's content, it is the smallest size,
+// which has room for the next header, because another jump may follow. Without jumps the size doubles each time, because a small file is
+// usually followed by others.
 const (
 	smallest   = 2 << 10
 	windowSize = 16 << 10
 )
 
-// window reads a part of a file through a buffer that seeking does not throw away. Reading the headers of a tar takes two reads of some
-// bytes each for every file, with a seek between them.
+// window reads a part of a file through a buffer that survives seeking. For each file, reading a tar's headers takes a seek between two
+// short reads.
 type window struct {
 	file       io.ReaderAt
 	from, size int64
@@ -49,7 +50,7 @@ func (w *window) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// peek is what is read next, up to a few bytes, and stays until then.
+// peek returns the next bytes without consuming them.
 func (w *window) peek(bytes int64) ([]byte, error) {
 	if !w.has(bytes) {
 		if err := w.fill(bytes); err != nil {
@@ -62,12 +63,12 @@ func (w *window) peek(bytes int64) ([]byte, error) {
 	return w.buf[w.at-w.bufAt:][:bytes], nil
 }
 
-// has says that so many bytes of what is read next are in the buffer.
+// has reports whether the next bytes are in the buffer.
 func (w *window) has(bytes int64) bool {
 	return w.at >= w.bufAt && w.at+bytes <= w.bufAt+int64(len(w.buf))
 }
 
-// fill reads what is next into the buffer, at least so many bytes where there are as many.
+// fill reads the next bytes into the buffer. These are at least as many as requested, unless the file ends before.
 func (w *window) fill(bytes int64) error {
 	w.next = min(w.next*2, windowSize)
 	if gap := w.at - w.bufAt - int64(len(w.buf)); gap < -windowSize || gap >= windowSize {
@@ -78,7 +79,7 @@ func (w *window) fill(bytes int64) error {
 	return short(n, err)
 }
 
-// short is an error where nothing was read.
+// short returns an error if nothing was read.
 func short(n int, err error) error {
 	switch {
 	case n > 0:
@@ -89,7 +90,7 @@ func short(n int, err error) error {
 	return err
 }
 
-// Seek moves to where something is read next.
+// Seek sets the offset of the next read.
 func (w *window) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:

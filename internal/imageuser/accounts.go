@@ -13,16 +13,16 @@ import (
 	"github.com/moby/sys/user"
 )
 
-// Accounts are an image's files; nil: it has none.
+// Accounts are the account files of an image; nil: it has none.
 type Accounts struct{ Passwd, Group []byte }
 
-// Who is whom an engine starts.
+// Who is the user that an engine starts.
 type Who struct {
 	UID, GID uint32
-	Err      error // it starts nobody
+	Err      error // why it starts no container
 }
 
-// Root reports whether the uid is root's.
+// Root reports whether the uid is 0.
 func (w Who) Root() bool { return w.Err == nil && w.UID == 0 }
 
 func (w Who) String() string {
@@ -32,12 +32,12 @@ func (w Who) String() string {
 	return fmt.Sprintf("%d:%d", w.UID, w.GID)
 }
 
-// Same reports whether two engines start the same one, or both nobody.
+// Same reports whether two engines start the same user, or both none.
 func (w Who) Same(o Who) bool {
 	return (w.Err != nil) == (o.Err != nil) && (w.Err != nil || w.UID == o.UID && w.GID == o.GID)
 }
 
-// Docker is whom dockerd and Podman start: both read with moby/sys/user.
+// Docker returns the user that dockerd and Podman start. Both use moby/sys/user.
 func (a Accounts) Docker(text string) Who {
 	var passwd, group io.Reader
 	if a.Passwd != nil {
@@ -53,7 +53,7 @@ func (a Accounts) Docker(text string) Who {
 	return who(u.Uid, u.Gid)
 }
 
-// who is what a runtime makes of the numbers: it has 32 bits, and takes none above 2147483647.
+// who converts ids like a runtime does: to 32 bits, of which it refuses more than 2147483647.
 func who(uid, gid int) Who {
 	w := Who{UID: uint32(uid), GID: uint32(gid)} // #nosec G115 -- as the engines do
 	if w.UID > most || w.GID > most {
@@ -62,10 +62,10 @@ func who(uid, gid int) Who {
 	return w
 }
 
-// Containerd is whom containerd starts (v2.4, pkg/oci, WithUser): what is held against it is test/dockerfiles/users.
+// Containerd returns the user that containerd starts (v2.4, pkg/oci, WithUser). test/dockerfiles/users compares it with containerd.
 func (a Accounts) Containerd(text string) Who {
 	if text == "" {
-		return Who{} // WithImageConfigArgs asks nobody who that is
+		return Who{} // WithImageConfigArgs doesn't look up an empty user
 	}
 	uid, gid, err := a.containerd(text)
 	if err != nil {
@@ -126,7 +126,7 @@ func (a Accounts) containerd(text string) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// number reads an id; named says that the text is none.
+// number parses an id. named reports that the text is not a number.
 func number(text string) (n int, named bool, err error) {
 	n, err = strconv.Atoi(text) //lint:allow containerd reads it so
 	switch {

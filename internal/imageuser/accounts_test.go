@@ -19,7 +19,7 @@ func read(t *testing.T, file string, to any) {
 	}
 }
 
-// TestReaders holds both readers against the engines' own (hack/dockerfiles), and what is said without accounts against both.
+// TestReaders compares both readers with the engines' own (hack/dockerfiles), and Read with both.
 func TestReaders(t *testing.T) {
 	var cases struct {
 		Accounts map[string]struct{ Passwd, Group *string }

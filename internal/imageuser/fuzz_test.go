@@ -4,8 +4,7 @@ package imageuser
 
 import "testing"
 
-// FuzzReaders: who is no name is the same with any accounts; a reader that starts anybody starts a uid that the kernel has, and two that
-// agree are told to.
+// FuzzReaders: a number is the same user with any accounts. A reader starts only uids that the kernel has, and Same is symmetric.
 func FuzzReaders(f *testing.F) {
 	f.Add("1000:", "root:x:0:0::/:\napp:x:1000:100::/:\n", "users:x:100:app\n")
 	f.Add("+0", "app:x:abc:5::/:\n", "")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package imageuser parses the user in an image's configuration like engines do: root, a number, a name, or invalid. It does
-// not look names up, which would take the image's accounts.
+// Package imageuser parses the user in an image's configuration like engines do: root, a number, a name, or invalid. Read does not look up
+// names; Accounts do, in the image's files.
 package imageuser
 
 import (
@@ -15,7 +15,7 @@ type Kind int
 const (
 	Root    Kind = iota
 	Number       // a uid other than 0
-	Name         // an account of the image's, other than root
+	Name         // an account in the image, other than root
 	Invalid      // no engine starts a container with it
 )
 
@@ -70,13 +70,13 @@ func Read(text string) User {
 	return u
 }
 
-// IsRootGroup says that a group is root's, in any spelling.
+// IsRootGroup reports whether a group is root's, in any spelling.
 func IsRootGroup(text string) bool {
 	gid, number, ok := id(text)
 	return number && ok && gid == 0 || text == "root"
 }
 
-// GID returns the primary group if it is a number. Names take the image's accounts.
+// GID returns the primary group if it is a number. A name has to be looked up in the image.
 func (u User) GID() (gid uint32, known bool) {
 	gid, number, ok := id(u.Group)
 	return gid, number && ok

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package links works on paths part by part: it follows them through symbolic links for those who must look at each, and
-// tells whether one lies within another. It reads nothing itself: what is at a path is for the caller to say.
+// Package links handles paths part by part. It follows them through symbolic links for callers that must look at each link, and reports
+// whether one path is within another. It reads nothing itself: the caller does.
 package links
 
 import (
@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// maxParts bounds the parts of a path that are looked up one by one: links of an image can make half a million of them, or
-// go round. The kernel gives up after 40 links, SecureJoin, which runc uses, after 255.
+// maxParts limits the parts of a path that are looked up. Links in an image can add half a million of them, or form a loop. The kernel
+// gives up after 40 links, and SecureJoin, which runc uses, after 255.
 const maxParts = 1024
 
-// ErrMany says that a path goes round, or is made of too many parts.
+// ErrMany reports that a path has a loop, or too many parts.
 var ErrMany = errors.New("it leads through too many symbolic links")
 
-// Follow leads along an absolute path. For each part it asks where the link at next, whose directory is free of links, leads;
-// "" means that it is none, or nothing. What is still to follow behind it is rest. It gives the path without links, and ends
-// at the first error.
+// Follow resolves an absolute path. For each part it calls ask, which returns the target of the symbolic link at next; "": it is not a
+// link, or does not exist. The directory of next has no links in it, and rest is the part of the path after it. Follow returns the path
+// without links, or the first error.
 func Follow(name string, ask func(next, rest string) (target string, err error)) (string, error) {
 	at, rest := "/", name
 	for parts := 0; rest != ""; parts++ {
@@ -52,12 +52,12 @@ func Follow(name string, ask func(next, rest string) (target string, err error))
 	return at, nil
 }
 
-// WithinAny reports whether p is one of the directories or below one, as Within does.
+// WithinAny reports whether p is one of the directories, or below one.
 func WithinAny(dirs []string, p string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return Within(dir, p) })
 }
 
-// Within reports whether p is dir or below it; both are clean and absolute.
+// Within reports whether p is dir, or below it. Both have to be clean and absolute.
 func Within(dir, p string) bool {
 	if dir == "/" {
 		return true

@@ -4,10 +4,10 @@ package links
 
 import "golang.org/x/sys/unix"
 
-// usual is as long as most paths are. A buffer of PathMax bytes makes each caller's stack grow, which costs more than the call.
+// usual is longer than most paths. A buffer of PathMax bytes makes each caller's stack grow, which costs more than the call.
 const usual = 256
 
-// Read gives where a symbolic link leads, as readlinkat(2) does.
+// Read returns the target of a symbolic link, like readlinkat(2).
 func Read(dir int, name string) (string, error) {
 	var buf [usual]byte
 	n, err := unix.Readlinkat(dir, name, buf[:])

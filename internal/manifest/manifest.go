@@ -142,15 +142,15 @@ func hasKey(text []byte, key string) bool {
 	}
 }
 
-// IsOther reports whether a text can be read completely, and has no object of Kubernetes': it only contains the words, such as a
-// workflow that has a manifest in a string.
+// IsOther reports whether a text can be read completely, and contains no Kubernetes object. It may contain the words, for example a
+// workflow with a manifest in a string.
 func IsOther(text []byte) bool {
 	if isUTF16(text) {
-		return false // which Read refuses, whatever it has
+		return false // Read refuses it
 	}
 	for line := range bytes.Lines(text) {
 		if bytes.HasPrefix(line, []byte("apiVersion:")) {
-			return false // as nearly all manifests have it, which are not parsed twice
+			return false // so that nearly all manifests are parsed only once
 		}
 	}
 	in := node.NewDecoder(bytes.NewReader(text))
@@ -339,7 +339,7 @@ func once(d document) error {
 			continue
 		}
 		if !errors.Is(err, jsontext.ErrDuplicateName) {
-			return nil // what else is wrong with it is told by who reads it
+			return nil // its reader reports other errors
 		}
 		line, name := 1, ""
 		var at *jsontext.SyntacticError
@@ -584,7 +584,7 @@ func (r *reader) native(v map[string]any, path []any, of owner) error {
 	return f.err
 }
 
-// podContext is the security context of the pods of Tekton's runs, or the one that holds already.
+// podContext returns the security context of pods in Tekton's runs; if there is none, the one that applies already.
 func podContext(v, before map[string]any) map[string]any {
 	if inner, ok := v["taskRunTemplate"].(map[string]any); ok {
 		v = inner
@@ -596,7 +596,8 @@ func podContext(v, before map[string]any) map[string]any {
 	return before
 }
 
-// withTemplate returns Tekton's steps with what their template sets and they don't (tektoncd/pipeline, pkg/apis/pipeline/v1/merge.go).
+// withTemplate returns Tekton's steps with the settings of their template that they don't have (tektoncd/pipeline,
+// pkg/apis/pipeline/v1/merge.go).
 func withTemplate(steps []any, template map[string]any) []any {
 	all := make([]any, len(steps))
 	for i, one := range steps {
@@ -631,8 +632,8 @@ func context(v map[string]any, of owner) any {
 	return of.context
 }
 
-// isPod reports whether a mapping is a pod specification: it has a list of containers, at least one of which has an image, or, in a patch,
-// says something of users.
+// isPod reports whether a mapping is a pod specification: it has a list of containers, and one of them has an image or, in a patch, a security
+// context. That may also be the pod's.
 func isPod(v map[string]any, of owner) bool {
 	if of.kind == "" {
 		return false

@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
-// TestPods checks what is a pod, wherever it is in a file, and what is not.
+// TestPods checks which values are pods, anywhere in a file.
 func TestPods(t *testing.T) {
 	const c = "containers: [{name: c, image: i}]"
 	for text, want := range map[string]string{
@@ -64,7 +64,7 @@ func TestPods(t *testing.T) {
 	}
 }
 
-// TestErrors: a file that can't be read completely is an error with a line.
+// TestErrors: a file that can't be read completely has an error with a line.
 func TestErrors(t *testing.T) {
 	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
 	for i := range 9 {
@@ -113,7 +113,7 @@ func TestIs(t *testing.T) {
 	}
 }
 
-// TestIsOther: a file that only speaks of objects is none of them, and one that can't be read may be one.
+// TestIsOther: a file that only mentions objects contains none, and one that can't be read may contain some.
 func TestIsOther(t *testing.T) {
 	for text, want := range map[string]bool{
 		"jobs:\n  x:\n    run: |\n      apiVersion: v1\n      kind: Pod\n": true, "gateway:\n  apiVersion: v1\n  kind: x\n": true,

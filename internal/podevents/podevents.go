@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package podevents makes of the runtime's log what the owners of pods are told, in the words of Kubernetes' events. It is pure: who
-// tells them, and how often, does not belong here.
+// Package podevents turns lines of the runtime's log into Kubernetes events for the owners of pods. It does no I/O: who sends the events,
+// and how often, is up to others.
 package podevents
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 )
 
-// Line is what counts here of a line of the log (docs/log.md).
+// Line has the members of a line of the log that matter here (docs/log.md).
 type Line struct {
 	Time      time.Time       `json:"time"`
 	Event     string          `json:"event"`
@@ -32,7 +32,7 @@ type Line struct {
 	Duration  int64           `json:"duration_us"`
 }
 
-// Identity is who a process runs as.
+// Identity is the user of a process.
 type Identity struct {
 	UID uint32 `json:"uid"`
 	GID uint32 `json:"gid"`
@@ -40,7 +40,7 @@ type Identity struct {
 
 func (i *Identity) String() string { return fmt.Sprintf("%d:%d", i.UID, i.GID) }
 
-// Parse reads a line.
+// Parse parses a line.
 func Parse(text []byte) (*Line, error) {
 	l := &Line{}
 	if err := json.Unmarshal(text, l); err != nil {
@@ -49,17 +49,16 @@ func Parse(text []byte) (*Line, error) {
 	return l, nil
 }
 
-// Event is something to tell about a pod.
+// Event is an event about a pod.
 type Event struct {
 	Warning bool
-	Reason  string // a word of Kubernetes' form
+	Reason  string // one word, as in Kubernetes
 	Message string
-	// Key tells events of one reason apart that a workload is to be told both of.
+	// Key tells events of the same reason apart if a workload should have both.
 	Key string
 }
 
-// What else whoever reads the cluster knows the agent by: the component of its events, the handlers that it registers, and what it
-// writes on its node.
+// Other names of the agent in the cluster: the component of its events, the handlers that it registers, and its marks on the node.
 const (
 	Component    = "nonroot-node"
 	Handler      = "nonroot"
@@ -67,25 +66,25 @@ const (
 
 	Prefix        = "nonroot-runc.io/"
 	ReadyLabel    = Prefix + "ready"
-	PolicyNote    = Prefix + "policy-sha256" // of the general policy; "-" and the profile's name behind it, of a profile's
+	PolicyNote    = Prefix + "policy-sha256" // of the general policy; for a profile's policy, "-" and the profile's name follow
 	NodeCondition = "NonRootRunc"
 )
 
-// The reasons.
+// The reasons of events.
 const (
-	RunsAsNonRoot = "RunsAsNonRoot"      // asked for root, and runs as somebody else
+	RunsAsNonRoot = "RunsAsNonRoot"      // asked for root, and runs as another user
 	Refused       = "NonRootRefused"     // does not start
-	WouldRun      = "WouldRunAsNonRoot"  // mode audit: would run as somebody else
+	WouldRun      = "WouldRunAsNonRoot"  // mode audit: would run as another user
 	WouldRefuse   = "WouldBeRefused"     // mode audit: would not start
-	MayFail       = "NonRootMayFail"     // its program is likely to fail (in mode audit: once it is enforced), and what helps
-	Stricter      = "NonRootAuditedRule" // what a stricter policy, that is only audited, would do
+	MayFail       = "NonRootMayFail"     // the program will probably fail (in mode audit: once enforced), and what helps
+	Stricter      = "NonRootAuditedRule" // what a stricter policy in [audit] would do
 )
 
-// Reasons are all of them, for tests of papers.
+// Reasons are all of them, for tests of the documents.
 var Reasons = []string{RunsAsNonRoot, Refused, WouldRun, WouldRefuse, MayFail, Stricter}
 
-// Of says what a line tells the owner of a pod. Nothing of a line that is about no container of a pod's, or about one that runs as it
-// was asked to.
+// Of returns the events of a line for the owner of the pod. There are none if the line is not about a container in a pod, or if the
+// container runs as it asked to.
 func Of(l *Line) []Event {
 	if l.Pod == "" {
 		return nil
@@ -106,7 +105,7 @@ func Of(l *Line) []Event {
 		return all
 	}
 	if l.Container == "" || l.Event != "create" {
-		return nil // its sandbox is the cluster's own, and what starts was told of when it was made
+		return nil // the sandbox is the cluster's own, and create has reported what starts
 	}
 	root := l.From != nil && l.From.UID == 0
 	switch {
@@ -138,7 +137,7 @@ func Of(l *Line) []Event {
 	return all
 }
 
-// maxMessage is the length to which the API server holds an event's note (kubernetes, pkg/apis/core/validation/events.go, NoteLengthLimit).
+// maxMessage is the API server's limit on an event's note, in bytes (kubernetes, pkg/apis/core/validation/events.go, NoteLengthLimit).
 const maxMessage = 1024
 
 func bounded(text string) string {

@@ -72,7 +72,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// TestKeys: the pods of a workload, with an identity each, are told of once; two refusals with different reasons twice.
+// TestKeys: pods of a workload with different identities share one event, and refusals with different reasons have one each.
 func TestKeys(t *testing.T) {
 	key := func(line string) string {
 		l, err := Parse([]byte(line))
@@ -116,7 +116,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestBounds: the API server takes what comes of any line, in Kubernetes' form.
+// TestBounds: the events of any line have a form that the API server accepts.
 func TestBounds(t *testing.T) {
 	l := &Line{Event: "create", Mode: "refuse", Pod: "p", Container: "c", Reason: strings.Repeat("é", 4000)}
 	for _, e := range Of(l) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package podsecurity says what a level of Pod Security makes of a pod, by the API server's own library
-// (k8s.io/pod-security-admission) and in its words. Which level counts for a pod is not known here (internal/check).
+// Package podsecurity reports whether a level of Pod Security refuses a pod. It uses the API server's own library
+// (k8s.io/pod-security-admission), and returns its words. Which level applies to a pod is up to internal/check.
 package podsecurity
 
 import (
@@ -17,21 +17,21 @@ import (
 	strict "sigs.k8s.io/json"
 )
 
-// Level is one of the levels, in a version. The zero value asks for nothing.
+// Level is a level with its version. The zero value refuses nothing.
 type Level struct{ of api.LevelVersion }
 
-// String is how the API server writes it: restricted:v1.37.
+// String returns the level like the API server writes it: restricted:v1.37.
 func (l Level) String() string { return l.of.String() }
 
-// Refuses reports whether there are pods that the level refuses.
+// Refuses reports whether the level refuses any pods.
 func (l Level) Refuses() bool {
 	return l.of.Level == api.LevelBaseline || l.of.Level == api.LevelRestricted
 }
 
-// privileged is the level of a namespace without labels, unless the API server was configured otherwise.
+// privileged is the default of a namespace without labels. API servers can be configured otherwise.
 var privileged = api.Policy{Enforce: api.LevelVersion{Level: api.LevelPrivileged, Version: api.LatestVersion()}}
 
-// Parse reads LEVEL or LEVEL:VERSION.
+// Parse parses LEVEL or LEVEL:VERSION.
 func Parse(text string) (Level, error) {
 	name, version, found := strings.Cut(text, ":")
 	if !found {
@@ -48,8 +48,8 @@ func Parse(text string) (Level, error) {
 	return Level{api.LevelVersion{Level: level, Version: v}}, nil
 }
 
-// OfLabels is the level that a namespace's labels enforce. As the API server has it, a level that is none is restricted, and a version that is
-// none the latest; wrong names such labels, with which the API server makes no namespace.
+// OfLabels returns the level that a namespace's labels enforce. Like in the API server, an invalid level counts as restricted, and an
+// invalid version as latest. wrong lists invalid labels, because the API server refuses to create a namespace with them.
 func OfLabels(labels map[string]string) (level Level, wrong []Wrong) {
 	for _, label := range []string{
 		api.EnforceLevelLabel, api.EnforceVersionLabel, api.WarnLevelLabel, api.WarnVersionLabel, api.AuditLevelLabel, api.AuditVersionLabel,
@@ -66,12 +66,13 @@ func OfLabels(labels map[string]string) (level Level, wrong []Wrong) {
 	return Level{all.Enforce}, wrong
 }
 
-// Wrong is a label that the API server does not read.
+// Wrong is an invalid label.
 type Wrong struct{ Label, Value, Why string }
 
 var evaluator = sync.OnceValues(func() (policy.Evaluator, error) { return policy.NewEvaluator(policy.DefaultChecks(), nil) })
 
-// Refusal is why the level refuses a pod, in the API server's words; "": it lets the pod in. An error says that the pod is not one by its types.
+// Refusal returns the reason why the level refuses a pod, in the API server's words; "": it admits the pod. An error means that the pod's
+// fields have wrong types.
 func (l Level) Refusal(metadata, spec map[string]any) (string, error) {
 	if !l.Refuses() {
 		return "", nil
@@ -96,7 +97,7 @@ func (l Level) Refusal(metadata, spec map[string]any) (string, error) {
 	return fmt.Sprintf("violates PodSecurity %q: %s", l.of.String(), result.ForbiddenDetail()), nil
 }
 
-// decode reads a value as the API server does, for which names in other letters are other names.
+// decode decodes a value like the API server, which is case-sensitive.
 func decode(value map[string]any, into any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -105,8 +106,8 @@ func decode(value map[string]any, into any) error {
 	return strict.UnmarshalCaseSensitivePreserveInts(text, into)
 }
 
-// defaults fills in what the API server does before it judges, as far as the levels look at it: a volume without a source is an emptyDir, and
-// with the host's network the ports of a container are the host's.
+// defaults sets the API server's defaults that the levels look at: a volume without a source is an emptyDir, and in the host's network a
+// container's ports are the host's.
 func defaults(pod *v1.PodSpec) {
 	for i := range pod.Volumes {
 		if v := &pod.Volumes[i]; v.VolumeSource == (v1.VolumeSource{}) {

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestParse: what is a level, and what is none.
+// TestParse checks valid and invalid levels.
 func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
 		"restricted": "restricted:latest", "baseline:v1.30": "baseline:v1.30", "restricted:latest": "restricted:latest", "privileged": "privileged:latest",
@@ -22,7 +22,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestOfLabels: what a namespace enforces; of a label that is none the strictest, and it is said which.
+// TestOfLabels: an invalid label is listed, and an invalid level counts as the strictest.
 func TestOfLabels(t *testing.T) {
 	const prefix = "pod-security.kubernetes.io/"
 	for labels, want := range map[string]string{
@@ -51,8 +51,8 @@ func TestOfLabels(t *testing.T) {
 	}
 }
 
-// TestRefusal: what the library says of what a pod's file leaves to the API server, or writes in another way. The manifests of internal/check
-// are held against the library itself.
+// TestRefusal checks defaults of the API server, and fields in unusual spellings. The manifests of internal/check are compared with the
+// library itself.
 func TestRefusal(t *testing.T) {
 	const fine = "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: i, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]"
 	for _, test := range []struct{ level, metadata, spec, want string }{
@@ -65,7 +65,7 @@ func TestRefusal(t *testing.T) {
 		{"baseline:v1.30", "annotations: {container.apparmor.security.beta.kubernetes.io/c: unconfined}", "containers: [{name: c}]", `violates PodSecurity "baseline:v1.30": forbidden AppArmor profile (annotation must not set AppArmor profile type to "container.apparmor.security.beta.kubernetes.io/c="unconfined"")`},
 		{"restricted", "", strings.Replace(fine, "runAsNonRoot", "RunAsNonRoot", 1), `violates PodSecurity "restricted:latest": runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true)`},
 		{"restricted:v1.0", "", "containers: [{name: c, securityContext: {runAsNonRoot: true}}]", ""},
-		{"restricted:v1.99", "", fine, ""}, // as the latest that the library knows
+		{"restricted:v1.99", "", fine, ""}, // like the latest version in the library
 		{"baseline", "", "hostNetwork: \"yes\", containers: [{name: c}]", "error: json: cannot unmarshal string into Go struct field PodSpec.hostNetwork of type bool"},
 	} {
 		level, err := Parse(test.level)

@@ -20,7 +20,7 @@ const (
 // pattern is a line of a .gitignore (gitignore(5), "Pattern format").
 type pattern struct {
 	match     *regexp.Regexp // of a path below the directory of the file
-	directory bool           // it is about directories alone
+	directory bool           // it matches only directories
 	include   bool           // "!"
 }
 
@@ -194,8 +194,8 @@ func bracket(p string) (n int, class string) {
 	}
 }
 
-// above returns the patterns that apply in a directory because of its repository's files above it, and the directory's path
-// in the repository, the top of which is given as well. It is "" where there is none.
+// above returns the patterns that apply in a directory because of files above it in its repository. top is the top of the repository, and
+// rel the directory's path in it. Both are empty outside a repository.
 func above(dir string) (g *ignores, top, rel string) {
 	full, err := filepath.Abs(dir)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 // maxIndex limits git's index, in bytes. Linux's own has 90,000 files, and 11 MB.
 const maxIndex = 256 << 20
 
-// tracked are the files that are in git's index, and their directories: a .gitignore says nothing about them (gitignore(5)). Paths are
-// from the top of the repository. It is empty where the index can't be read.
+// tracked returns the files in git's index, and their directories, to which a .gitignore does not apply (gitignore(5)). Paths are relative
+// to the top of the repository. The result is empty if the index can't be read.
 func tracked(top string) map[string]bool {
 	all := map[string]bool{}
 	dir := filepath.Join(top, ".git")
@@ -51,14 +51,14 @@ func tracked(top string) map[string]bool {
 
 var errIndex = errors.New("it is not an index of git's")
 
-// Of an entry of the index: what comes before its flags, with a sum of SHA-1 (git, gitformat-index(5)).
+// Parts of an entry of the index: the bytes before its flags, with a SHA-1 sum, and two masks for the flags (git, gitformat-index(5)).
 const (
 	beforeFlags = 60
 	lengthBits  = 0xfff
 	isExtended  = 0x4000
 )
 
-// namesOf are the paths in an index of the versions 2 to 4.
+// namesOf returns the paths in an index of version 2, 3 or 4.
 func namesOf(text []byte) (names []string, err error) {
 	if len(text) < 12 || string(text[:4]) != "DIRC" {
 		return nil, errIndex

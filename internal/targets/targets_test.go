@@ -27,7 +27,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// git says which of the files it would look at.
+// git returns the untracked files that git doesn't ignore.
 func git(t *testing.T, dir string) (files []string) {
 	t.Helper()
 	cmd := exec.Command("git", "ls-files", "-z", "--others", "--exclude-standard")
@@ -42,7 +42,7 @@ func git(t *testing.T, dir string) (files []string) {
 	return files
 }
 
-// initialized makes a repository.
+// initialized creates a repository.
 func initialized(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -52,7 +52,7 @@ func initialized(t *testing.T) string {
 	return dir
 }
 
-// TestIgnores holds the patterns against git's own reading of them.
+// TestIgnores compares the patterns with git.
 func TestIgnores(t *testing.T) {
 	patterns := []string{
 		"a", "/a", "a/", "*.x", "!keep.x", "a/b", "/a/b/", "**/b", "a/**", "a/**/c", "**", "*", "!*/", "!**/c", "?", "[ab]", "[!ab]", "[a-c].x", "[^a]",
@@ -102,7 +102,7 @@ func TestIgnores(t *testing.T) {
 	}
 }
 
-// all is what the walk goes through.
+// all collects the files that a walk visits.
 func all(t *testing.T, dir, rel string, g *ignores, got *[]string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(dir, rel))
@@ -122,7 +122,7 @@ func all(t *testing.T, dir, rel string, g *ignores, got *[]string) {
 	}
 }
 
-// TestFind: what is below a directory, by the repository that it lies in.
+// TestFind finds the targets in a directory, which depend on its repository.
 func TestFind(t *testing.T) {
 	dir := initialized(t)
 	write(t, dir, map[string]string{
@@ -185,7 +185,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestTracked: what git tracks is checked, whatever a .gitignore says, and what lies next to it in an ignored directory is not.
+// TestTracked: tracked files are checked even if a .gitignore matches them, but not the files next to them in an ignored directory.
 func TestTracked(t *testing.T) {
 	for _, version := range []string{"2", "3", "4"} {
 		dir := initialized(t)
@@ -200,7 +200,7 @@ func TestTracked(t *testing.T) {
 		}
 		git("add", "Dockerfile", "out/a/Dockerfile", "out/a/deep/Dockerfile", "sub/Dockerfile")
 		if version == "3" {
-			git("add", "-N", "new/Dockerfile") // what is to be added makes a version 3 of it
+			git("add", "-N", "new/Dockerfile") // intent-to-add entries need version 3
 		}
 		git("update-index", "--index-version", version)
 		text, err := os.ReadFile(filepath.Join(dir, ".git/index"))
@@ -247,7 +247,7 @@ func FuzzIndex(f *testing.F) {
 	})
 }
 
-// TestLeftOut: what BuildKit's library leaves out of a context is left out, and nothing where no build reads the file.
+// TestLeftOut: a file is left out if BuildKit's library excludes it from the context, and never because of a file that no build could read.
 func TestLeftOut(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
@@ -265,7 +265,7 @@ func TestLeftOut(t *testing.T) {
 		{"", "api", "a.sh", false},
 		{"", "", "./keep.sh", false},
 		{"", "", "/a.sh", true},
-		{"", "", "x/a.sh", false}, // no line has it: "*" ends at a slash
+		{"", "", "x/a.sh", false}, // no pattern matches it: "*" ends at a slash
 		{"", "", "node_modules/x/y.sh", true},
 		{"", "", "x/gen/y", true},
 		{"", "", "../a.sh", true},
@@ -279,8 +279,8 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
-// TestFindLeftOut: of directories that a context leaves out, the Dockerfiles are not checked, which is told. A manifest is no part of a
-// context, nor is the Dockerfile of a context one of what it is without.
+// TestFindLeftOut: Dockerfiles in directories that a context excludes are counted, but not checked. Manifests are checked, because they are
+// not part of a context, and so is the Dockerfile next to a .dockerignore, whatever that excludes.
 func TestFindLeftOut(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
@@ -300,7 +300,7 @@ func TestFindLeftOut(t *testing.T) {
 	}
 }
 
-// TestOf: a file that has another one in it is what it begins with.
+// TestOf: the kind of a file is the kind of its beginning, whatever is embedded in it.
 func TestOf(t *testing.T) {
 	const pod = "apiVersion: v1\nkind: Pod\n"
 	for text, want := range map[string]Kind{
@@ -317,7 +317,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// TestUnreadable: a file of the walk that can't be read is a target, so that this is said.
+// TestUnreadable: a file that can't be read is a target, so that it is reported.
 func TestUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	var w walk

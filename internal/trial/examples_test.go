@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// TestExamplePolicies: each whole example of docs/policies does what the expectations beside it say.
+// TestExamplePolicies: each complete example in docs/policies meets the expectations next to it.
 func TestExamplePolicies(t *testing.T) {
 	suites, err := filepath.Glob("../../docs/policies/*_test.toml")
 	if err != nil || len(suites) != 3 {

@@ -22,15 +22,15 @@ type Suite struct {
 	Policy string `toml:"policy"` // the policy's file, relative to this one's directory; "": named elsewhere
 	Tests  []Test `toml:"test"`
 
-	// In place of what the machine has, so that the expectations hold on any: lines of the host's /etc/group, devices and
-	// the gids that own them, and lines of the policy's users_file and groups_file.
+	// In place of the machine's, so that the expectations hold on any machine: lines of the host's /etc/group, devices with the gids that
+	// own them, and lines of the policy's users_file and groups_file.
 	HostGroups []string          `toml:"host_groups"`
 	Devices    map[string]uint32 `toml:"devices"`
 	Users      []string          `toml:"users"`
 	Groups     []string          `toml:"groups"`
 }
 
-// World is the host's, but for what the file says of it.
+// World returns the machine's world, except for what the file describes.
 func (s *Suite) World(machine World) World {
 	w := machine
 	if s.HostGroups != nil {
@@ -53,15 +53,15 @@ func (s *Suite) World(machine World) World {
 	return w
 }
 
-// Test is one expectation.
+// Test is an expectation.
 type Test struct {
 	Name      string    `toml:"name"`
-	Date      any       `toml:"date"` // the day on which it is decided; none: today
+	Date      any       `toml:"date"` // the day of the decision; none: today
 	Container Container `toml:"container"`
 	Expect    Expect    `toml:"expect"`
 }
 
-// Expect is what must be so. What is not set may be anything.
+// Expect lists what the decision has to be. Members that are not set may have any value.
 type Expect struct {
 	Rule    *string   `toml:"rule"`
 	Mode    *string   `toml:"mode"`
@@ -74,7 +74,7 @@ type Expect struct {
 	Audited *string   `toml:"audited"` // a part of it; "" for nothing at all
 }
 
-// ParseSuite reads a file of expectations. One without any is refused: it would always hold.
+// ParseSuite parses a file of expectations. A file without any is refused, because it could not fail.
 func ParseSuite(name string, data []byte) (*Suite, error) {
 	var s Suite
 	d := toml.NewDecoder(bytes.NewReader(data))
@@ -116,7 +116,7 @@ func (t *Test) when(now time.Time) (time.Time, error) {
 	return day, nil
 }
 
-// Run says what is not as expected; nothing: all is.
+// Run returns the differences from what is expected.
 func (t *Test) Run(p *policy.Policy, w World, now time.Time) ([]string, error) {
 	when, err := t.when(now)
 	if err != nil {
@@ -145,7 +145,7 @@ func (t *Test) Run(p *policy.Policy, w World, now time.Time) ([]string, error) {
 	text("audited", r.Audited, e.Audited, func(got, want string) bool { return strings.Contains(got, want) && (want != "" || got == "") })
 	id := r.Identity
 	if id == nil {
-		id = &policy.Identity{} // it is refused
+		id = &policy.Identity{} // refused
 	}
 	if e.UID != nil && id.UID != *e.UID {
 		differs("uid", id.UID, *e.UID)

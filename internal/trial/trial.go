@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package trial decides about containers that are only described: what applies to one that somebody has in mind, and whether a
-// policy still does what is expected of it. The decisions are internal/policy's own; no rule is repeated here, and no host is
-// looked at.
+// Package trial decides about containers that are only described, to show what would apply to them, and to test whether a policy still does
+// what is expected. The decisions are internal/policy's own: this package repeats no rule, and reads nothing of the host.
 package trial
 
 import (
@@ -22,9 +21,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Container is what is said of a container.
+// Container describes a container.
 type Container struct {
-	Engine      string            `toml:"engine"` // "": one that no rule knows
+	Engine      string            `toml:"engine"` // "": an engine that no rule knows
 	Root        string            `toml:"root"`   // the runtime's --root, in place of an engine
 	Namespace   string            `toml:"namespace"`
 	Pod         string            `toml:"pod"`
@@ -36,24 +35,24 @@ type Container struct {
 	GID         uint32            `toml:"gid"`
 	Groups      []uint32          `toml:"groups"`
 	Env         []string          `toml:"env"`
-	Passwd      []string          `toml:"passwd"`  // lines of the image's file, for requests by name, primary groups and the image's user
-	Group       []string          `toml:"group"`   // likewise
-	Project     string            `toml:"project"` // Compose's, of Docker's containers
+	Passwd      []string          `toml:"passwd"`  // lines of the image's file, for names, primary groups and the image's user
+	Group       []string          `toml:"group"`   // of the image's file, too
+	Project     string            `toml:"project"` // the Compose project of a container in Docker
 	ID          string            `toml:"id"`
-	Devices     []string          `toml:"devices"` // paths of character devices that it is given
+	Devices     []string          `toml:"devices"` // paths of the container's character devices
 
-	// Intended is whom the image was built for, where more is known of it than Passwd and Group.
+	// Intended is the user that the image was built for, if more is known than Passwd and Group.
 	Intended *accounts.Intended `toml:"-"`
 }
 
-// World is what the decision rests on beside the container: the host's, or what stands for it.
+// World is what a decision depends on besides the container. It is the host's, or stands in for it.
 type World struct {
 	Groups *policy.HostGroups
 	People func(*policy.Policy) *policy.People
 	Device func(path string) (gid uint32, ok bool)
 }
 
-// Engines are those that rules know. The log names some more, by what they could say of themselves.
+// Engines returns the engines that rules can name. The log has further ones, by their own names.
 func Engines() []string {
 	var names []string
 	for _, o := range engines.Origins() {
@@ -62,14 +61,14 @@ func Engines() []string {
 	return names
 }
 
-// EngineNames are Engines in a sentence.
+// EngineNames lists Engines for a sentence.
 func EngineNames() string {
 	names := Engines()
 	last := len(names) - 1
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// origin is where the container would come from. It's an error to describe what no container of that engine has.
+// origin returns where the container would come from. It fails for members that a container of that engine can't have.
 func (c *Container) origin() (*policy.Origin, error) {
 	root := c.Root
 	switch {
@@ -105,7 +104,7 @@ func (c *Container) origin() (*policy.Origin, error) {
 	return o, nil
 }
 
-// Run decides about the container at a time. An id of a range is that which the container gets where nobody else has it.
+// Run returns the decision about the container at a time. An id in a range is the one that the container gets if it is free.
 func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*decision.Decision, error) {
 	o, err := c.origin()
 	if err != nil {
@@ -147,7 +146,7 @@ func (c *Container) Run(p *policy.Policy, w World, now time.Time) (*decision.Dec
 	return &d, nil
 }
 
-// example is an id that an owner may get.
+// example returns an id that an owner may get.
 func example(l decision.Lease) policy.Foreseen {
 	var err error
 	l.ID, err = lease.Of(l).Example(l.Owner)

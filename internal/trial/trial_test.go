@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// nothing is a host without groups, people and devices.
+// nothing is the world of a host without groups, people and devices.
 var nothing = World{
 	Groups: &policy.HostGroups{},
 	People: func(*policy.Policy) *policy.People { return nil },
@@ -119,8 +119,7 @@ expect = {rule = "x", mode = "off", uid = 1, gid = 2, groups = [7], source = "ke
 	}
 }
 
-// TestImageUser: an image that is described with its accounts runs as its user, as it would if it were created; where they are
-// not known, that is said.
+// TestImageUser: an image with known accounts runs as its own user, like a created container does. Without them, a note says that it may.
 func TestImageUser(t *testing.T) {
 	for _, c := range []struct {
 		Container

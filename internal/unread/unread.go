@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package unread is why a file that is to be checked is not read, and where. Every reader of such files has this one type of error.
+// Package unread has the error for a file that can't be checked, with its line. All readers of such files return it.
 package unread
 
 import "fmt"
 
-// Error is a file that is not read whole.
+// Error is the reason why a file can't be checked.
 type Error struct {
-	Line   int // 0: none
+	Line   int // 0: unknown
 	Err    error
-	Parsed bool // the file can be read: it is what it says that nothing can be made of
+	Parsed bool // the syntax is valid, but not the content
 }
 
 func (e *Error) Error() string {
@@ -19,5 +19,5 @@ func (e *Error) Error() string {
 	return e.Err.Error()
 }
 
-// Unwrap is what was found.
+// Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
