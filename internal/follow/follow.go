@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package follow reads the lines of a log that grows and is rotated, each of them once, also over a restart of who reads. What a line
-// means does not belong here.
+// Package follow reads the lines of a log that grows and is rotated, each line once, even if the reader restarts. What
+// a line means does not belong here.
 package follow
 
 import (
@@ -20,42 +20,42 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cursor is how far a log was read. Inode numbers are used again, so the file's first bytes tell it from a later one.
+// Cursor is a position in a log. Inode numbers are reused, so the file's first bytes distinguish it from a later one.
 type Cursor struct {
 	Inode  uint64 `json:"inode"`
-	Head   []byte `json:"head,omitempty"` // the first line, or as much of it as there is room for
+	Head   []byte `json:"head,omitempty"` // the first line, up to maxHead bytes
 	Offset int64  `json:"offset"`
-	// Absent says that there was no log when it was last looked for: all of the one that comes is news.
+	// Absent records that there was no log when it was last looked for: everything in one that appears is new.
 	Absent bool `json:"absent,omitempty"`
-	// Done are the last files that were read to their ends.
+	// Done lists the last files that were read to their ends.
 	Done []string `json:"done,omitempty"`
 }
 
-// maxHead bounds Cursor.Head. A line begins with its time, in milliseconds.
+// maxHead limits Cursor.Head. A line begins with its time, in milliseconds.
 const maxHead = 256
 
-// maxLine bounds a line: the runtime writes less. What is longer is not a line of its, and is passed over.
+// maxLine limits a line: the runtime writes shorter ones. A longer line is not the runtime's, and is skipped.
 const maxLine = 64 << 10
 
-// File follows one log by its path.
+// File follows a log by its path.
 type File struct {
 	path   string
-	file   *os.File // nil: none was there
+	file   *os.File // nil: there was none
 	cursor Cursor
-	// Lost says how often lines were passed over: the file in which the cursor was is gone, or was cut.
+	// Lost counts how often lines were skipped: the file at the cursor no longer exists, or was truncated.
 	Lost int
-	// Settle is how long a file that was renamed is still looked at before the next one is: who had opened it to write may not have
-	// written yet.
+	// Settle is how long a renamed file is still read before the next one: a process that had opened it may still write
+	// to it.
 	Settle time.Duration
 }
 
-// Open goes on where a cursor says; the zero cursor is the end of the log that is there, as what was written before is not news.
+// Open continues at a cursor; the zero cursor is the end of the existing log, as earlier lines are not new.
 func Open(path string, cursor Cursor) *File { return &File{path: path, cursor: cursor} }
 
-// Cursor is how far it has read.
+// Cursor returns how far the log was read.
 func (f *File) Cursor() Cursor { return f.cursor }
 
-// Close gives the file back.
+// Close closes the open file.
 func (f *File) Close() {
 	if f.file != nil {
 		_ = f.file.Close() // nothing was written
@@ -63,9 +63,9 @@ func (f *File) Close() {
 	}
 }
 
-// Read hands over the whole lines that are new, without their ends, oldest first: first what is left in the file that was read before,
-// then those that came after it. It stops where the function fails, and hands that line over again the next time. A line that is being
-// written waits for its end.
+// Read passes the new complete lines to a function, without their ends, oldest first: first the rest of the file that
+// was read before, then the files that came after it. If the function fails, Read stops, and passes that line again the
+// next time. A line that is still being written has to wait.
 func (f *File) Read(line func([]byte) error) error {
 	if f.file == nil {
 		if err := f.begin(); err != nil {
@@ -92,7 +92,7 @@ func (f *File) Read(line func([]byte) error) error {
 	return nil
 }
 
-// begin opens the file that the cursor is about, wherever it was renamed to, else the log from its beginning.
+// begin opens the cursor's file under whatever name it has now, else the log from its beginning.
 func (f *File) begin() error {
 	if f.cursor.Inode == 0 {
 		file, err := open(f.path)
@@ -138,7 +138,8 @@ func (f *File) begin() error {
 	return nil
 }
 
-// candidates are the log and what rotation made of it, which keeps its name's beginning: the log, then by their numbers or dates.
+// candidates returns the log and the files that rotation made of it, which begin with its name: the log first, then by
+// their numbers or dates.
 func (f *File) candidates() []string {
 	rotated, err := filepath.Glob(f.path + "*")
 	if err != nil {
@@ -149,8 +150,8 @@ func (f *File) candidates() []string {
 	return rotated
 }
 
-// next is the file that has come in the place of the one that is being read: after a second rotation, not the one at the path, but the
-// one that was there in between. nil: none has.
+// next returns the file that has replaced the one that is being read: after a second rotation, not the one at the path,
+// but the one between them; nil if there is none.
 func (f *File) next() (*os.File, error) {
 	type candidate struct {
 		file  *os.File
@@ -167,7 +168,7 @@ func (f *File) next() (*os.File, error) {
 		if err != nil || file == nil {
 			continue
 		}
-		// Those of before the one that is read were written before it, or are known.
+		// Older files than the one that is read were written before it, or are known.
 		if at := modified(file); inode(file) != f.cursor.Inode && (name == f.path || at >= now && !slices.Contains(f.cursor.Done, identity(file))) {
 			found = append(found, candidate{file, at, i})
 			continue
@@ -177,7 +178,8 @@ func (f *File) next() (*os.File, error) {
 	if len(found) == 0 {
 		return nil, nil
 	}
-	// Of files of the same moment, the names tell: rotation gives older ones higher numbers. The first is the log itself.
+	// If files have the same time, their names decide: rotation gives older ones higher numbers. The first is the log
+	// itself.
 	slices.SortFunc(found, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(b.index, a.index)) })
 	for _, c := range found[1:] {
 		_ = c.file.Close() // nothing was written
@@ -185,7 +187,7 @@ func (f *File) next() (*os.File, error) {
 	return found[0].file, nil
 }
 
-// leave notes that the open file is read to its end.
+// leave records that the open file was read to its end.
 func (f *File) leave(next *os.File) {
 	done := append(slices.Clone(f.cursor.Done), identity(f.file))
 	f.Close()
@@ -193,10 +195,10 @@ func (f *File) leave(next *os.File) {
 	f.cursor = Cursor{Inode: inode(next), Done: done[max(0, len(done)-maxDone):]}
 }
 
-// maxDone is how many files may be renamed between two looks.
+// maxDone is how many files may be renamed between two reads.
 const maxDone = 16
 
-// identity tells a file from a later one with its inode number, by its first bytes.
+// identity distinguishes a file from a later one with the same inode number, by its first bytes.
 func identity(file *os.File) string {
 	head := make([]byte, maxHead)
 	n, _ := file.ReadAt(head, 0)
@@ -204,7 +206,7 @@ func identity(file *os.File) string {
 	return fmt.Sprintf("%d-%x", inode(file), sum[:6])
 }
 
-// rest hands over what the open file has.
+// rest passes on the remaining lines of the open file.
 func (f *File) rest(line func([]byte) error) error {
 	info, err := f.file.Stat()
 	if err != nil {
@@ -215,7 +217,7 @@ func (f *File) rest(line func([]byte) error) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	// copytruncate: what was written since may be as much as before.
+	// copytruncate: as much as before may have been written since.
 	if info.Size() < f.cursor.Offset || !bytes.Equal(head[:n], f.cursor.Head) {
 		f.Lost++
 		f.cursor.Offset, f.cursor.Head = 0, nil
@@ -251,7 +253,7 @@ func (f *File) rest(line func([]byte) error) error {
 	}
 }
 
-// head notes the file's first line, once there is one.
+// head records the file's first line, once there is one.
 func (f *File) head() error {
 	if len(f.cursor.Head) > 0 || f.cursor.Offset == 0 {
 		return nil
@@ -265,7 +267,7 @@ func (f *File) head() error {
 	return nil
 }
 
-// open opens a regular file; nil: none.
+// open opens a regular file; nil if there is none.
 func open(name string) (*os.File, error) {
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -281,7 +283,7 @@ func open(name string) (*os.File, error) {
 	return file, nil
 }
 
-// settled reports whether nothing was written into the open file, nor its name changed, for a while (inode(7), ctime).
+// settled reports whether the open file has been neither written nor renamed for a while (inode(7), ctime).
 func (f *File) settled() bool {
 	var st unix.Stat_t
 	return unix.Fstat(int(f.file.Fd()), &st) != nil || time.Since(time.Unix(st.Ctim.Unix())) >= f.Settle

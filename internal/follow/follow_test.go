@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// log is a log in a directory of its own, and what was read of it.
+// log is a log in a directory of its own, and the lines that were read of it.
 type log struct {
 	t    *testing.T
 	path string
@@ -29,7 +29,7 @@ func newLog(t *testing.T) *log {
 	return l
 }
 
-// write appends, as the runtime does: the file is opened for each line.
+// write appends as the runtime does: it opens the file for each line.
 func (l *log) write(text string) {
 	l.t.Helper()
 	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
@@ -42,7 +42,7 @@ func (l *log) write(text string) {
 	}
 }
 
-// rotate renames the log and what was rotated before.
+// rotate renames the log and the files that were rotated before.
 func (l *log) rotate() {
 	l.t.Helper()
 	for i := 9; i > 0; i-- {
@@ -66,7 +66,7 @@ func (l *log) take() {
 	}
 }
 
-// restart goes on with nothing but the cursor.
+// restart continues with nothing but the cursor.
 func (l *log) restart() {
 	l.t.Helper()
 	data, err := json.Marshal(l.file.Cursor())
@@ -101,7 +101,7 @@ func TestNewLinesOnly(t *testing.T) {
 	l.want("one", "two", "half", "three")
 }
 
-// TestALogThatComesLater: who has seen that there is none misses nothing of it, also over a restart.
+// TestALogThatComesLater: a reader that found no log misses nothing of a later one, even after a restart.
 func TestALogThatComesLater(t *testing.T) {
 	for name, restart := range map[string]func(*log){"at once": func(*log) {}, "after a restart": (*log).restart} {
 		t.Run(name, func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestRotation(t *testing.T) {
 	l.want("one", "two")
 }
 
-// TestTwoRotations: what was in a file that came and was renamed between two looks is read, too.
+// TestTwoRotations: a file that appeared and was renamed between two reads is read, too.
 func TestTwoRotations(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -148,7 +148,7 @@ func TestTwoRotations(t *testing.T) {
 	l.want("one", "two", "three")
 }
 
-// TestRestart: who was away during rotations goes on where it was.
+// TestRestart: a reader that was stopped during rotations continues where it was.
 func TestRestart(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -166,7 +166,7 @@ func TestRestart(t *testing.T) {
 	l.want("one", "two", "three")
 }
 
-// TestALineIsHandedOverAgain where it was not taken.
+// TestALineIsHandedOverAgain if the function failed.
 func TestALineIsHandedOverAgain(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -187,7 +187,7 @@ func TestALineIsHandedOverAgain(t *testing.T) {
 	l.want("one", "two")
 }
 
-// TestGaps: a file that was cut, or is gone with what was not read, is counted, and what is there is read.
+// TestGaps: a file that was truncated, or removed with unread lines, is counted, and the remaining lines are read.
 func TestGaps(t *testing.T) {
 	l := newLog(t)
 	l.write("old, and long\n")
@@ -213,7 +213,7 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-// TestCutAndGrown: a log that was cut is read from its beginning, also where as much as before has been written since.
+// TestCutAndGrown: a truncated log is read from its beginning, even if as much as before has been written since.
 func TestCutAndGrown(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -231,7 +231,7 @@ func TestCutAndGrown(t *testing.T) {
 	}
 }
 
-// TestSettle: a file that has just been renamed is looked at for a while longer.
+// TestSettle: a file that has just been renamed is still read for a while.
 func TestSettle(t *testing.T) {
 	l := newLog(t)
 	l.write("old\n")
@@ -254,7 +254,7 @@ func TestSettle(t *testing.T) {
 	l.want("one", "two")
 }
 
-// TestNoLossAndNoDoubling: whatever the order of writes, rotations, looks and restarts.
+// TestNoLossAndNoDoubling: each line is read once, whatever the order of writes, rotations, reads and restarts.
 func TestNoLossAndNoDoubling(t *testing.T) {
 	for seed := range uint64(15) {
 		random := rand.New(rand.NewPCG(seed, 0)) // #nosec G404 -- a test's
@@ -267,7 +267,7 @@ func TestNoLossAndNoDoubling(t *testing.T) {
 			case 0:
 				if _, err := os.Stat(l.path); err == nil && i > 0 {
 					l.rotate()
-					l.write("") // as logrotate's create
+					l.write("") // as logrotate's create does
 				}
 			case 1:
 				l.restart()
@@ -279,7 +279,7 @@ func TestNoLossAndNoDoubling(t *testing.T) {
 				l.write(line + "\n")
 			}
 			if i%5 == 0 {
-				l.take() // fewer rotations are kept than would otherwise come
+				l.take() // otherwise more rotations would come than are kept
 			}
 		}
 		l.take()
