@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hostns works in the mount namespace of a daemon: what is opened, written or run there is the host's. Who enters has to
-// be privileged on the host and share its process ids. What is done there does not belong here.
+// Package hostns works in the mount namespace of a daemon: files opened and written and programs run there are the
+// host's. To enter it, the caller has to be privileged on the host and share its process ids. What is done there does
+// not belong here.
 package hostns
 
 import (
@@ -15,11 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Namespace is a mount namespace that is kept open: it stays the host's when the daemon by which it was found is gone.
+// Namespace is a mount namespace that is kept open: it stays the host's even after the daemon by which it was found has
+// ended.
 type Namespace struct{ ns, root *os.File }
 
-// Of finds the namespace of whoever listens on a unix socket. A daemon's own is meant, not that of process 1: its configuration and
-// the programs that it starts are what it sees there.
+// Of finds the namespace of the process that listens on a unix socket. This is the daemon's own, not that of process 1:
+// it determines the daemon's configuration and the programs that it starts.
 func Of(socket string) (*Namespace, error) {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
@@ -32,7 +34,7 @@ func Of(socket string) (*Namespace, error) {
 	}
 	var peer *unix.Ucred
 	var failed error
-	// Of a socket that listens it is the process that called listen(2) (unix(7), SO_PEERCRED).
+	// For a listening socket, this is the process that called listen(2) (unix(7), SO_PEERCRED).
 	if err := raw.Control(func(fd uintptr) { peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func Of(socket string) (*Namespace, error) {
 	return open(strconv.Itoa(int(peer.Pid)))
 }
 
-// Own is the namespace of the calling thread, for tests.
+// Own returns the namespace of the calling thread, for tests.
 func Own() (*Namespace, error) { return open("thread-self") }
 
 func open(pid string) (*Namespace, error) {
@@ -61,8 +63,9 @@ func open(pid string) (*Namespace, error) {
 	return &Namespace{ns, root}, nil
 }
 
-// Lock reports whether the caller is now the only one that has locked the namespace (flock(2)). The lock is held until Close, or until the
-// process ends, however it ends. A process that is not in the namespace can't take it without privileges, and no file is left behind.
+// Lock reports whether the caller is now the only one that has locked the namespace (flock(2)). The lock is held until
+// Close, or until the process ends in any way. A process outside the namespace can't take it without privileges, and no
+// file is left behind.
 func (n *Namespace) Lock() (locked bool, err error) {
 	switch err := unix.Flock(int(n.ns.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
 	case errors.Is(err, unix.EWOULDBLOCK):
@@ -73,18 +76,18 @@ func (n *Namespace) Lock() (locked bool, err error) {
 	return true, nil
 }
 
-// Close gives it back.
+// Close releases it.
 func (n *Namespace) Close() {
 	_ = n.ns.Close() // nothing was written
 	_ = n.root.Close()
 }
 
-// Do calls a function in the namespace, in its root directory. What f opens by a path, and what it starts, is the host's; files that
-// are open stay what they are. f must not leave work that depends on it to other goroutines.
+// Do calls a function in the namespace, in its root directory. The paths that f opens and the programs that it starts
+// are the host's; open files stay what they are. f must not leave work that depends on it to other goroutines.
 func (n *Namespace) Do(f func() error) error {
 	done := make(chan error)
 	go func() {
-		// The thread is not fit for anything else afterwards: it ends with the goroutine, which keeps it.
+		// Afterwards the thread is unfit for anything else: it stays locked, and ends with the goroutine.
 		runtime.LockOSThread()
 		done <- n.enter(f)
 	}()
@@ -92,7 +95,7 @@ func (n *Namespace) Do(f func() error) error {
 }
 
 func (n *Namespace) enter(f func() error) error {
-	// Threads of a process share one root, and who shares it can't change namespaces (setns(2)).
+	// Threads of a process share one root directory, and a thread that shares it can't change namespaces (setns(2)).
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("leave the shared root: %w", err)
 	}
