@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ask runs the command lines of engines, which know best how their daemons are reached. It bounds how long an engine may
-// take; what an answer means belongs to whoever asks. Only nonroot-ctl may run a program.
+// Package ask runs engines' command lines, which know best how to reach their daemons. It limits how long an engine may
+// take; the caller interprets the answer. Only nonroot-ctl may run a program.
 package ask
 
 import (
@@ -17,17 +17,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// limit is how long an engine may take for an answer. "docker import" and "docker run" are the slowest that are asked for.
+// limit is how long an engine may take to answer. "docker import" and "docker run" are the slowest requests.
 var limit = time.Minute
 
-// Failure is that of a program which could not be run, or ended with another status than 0.
+// Failure describes a program that could not be run, or ended with a status other than 0.
 type Failure struct {
 	Program string
-	Said    string // on stderr; it may hold a container's own text
+	Said    string // on stderr; it may contain a container's own text
 	Err     error
 }
 
-// Error quotes what was said.
+// Error quotes the program's message.
 func (f *Failure) Error() string {
 	if f.Said == "" {
 		return fmt.Sprintf("%s: %v", f.Program, f.Err)
@@ -35,16 +35,16 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("%s: %v: it says %q", f.Program, f.Err, f.Said)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Run gives what a program prints. Its error is a *Failure; what was printed before is given with it.
+// Run returns what a program prints. Its error is a *Failure; the output up to the failure is returned with it.
 func Run(ctx context.Context, stdin io.Reader, program string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Stdin, cmd.Stderr, cmd.WaitDelay = stdin, &stderr, time.Second // what it has started may keep its output open
+	cmd.Stdin, cmd.Stderr, cmd.WaitDelay = stdin, &stderr, time.Second // a program that it has started may keep its output open
 	out, err := cmd.Output()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("it gave no answer within %v", limit)
@@ -55,7 +55,7 @@ func Run(ctx context.Context, stdin io.Reader, program string, args ...string) (
 	return out, nil
 }
 
-// Docker is Run for docker, of the daemon at host; "": the one that is in force (DOCKER_HOST, the context in use).
+// Docker is Run for docker, with the daemon at host; "" for the default one (DOCKER_HOST, the current context).
 func Docker(ctx context.Context, host string, stdin io.Reader, args ...string) ([]byte, error) {
 	if host != "" {
 		args = append([]string{"--host", host}, args...)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestRun: what a program prints, and what it says of its failure; one that gives no answer, or leaves its output to another one, is not
-// waited for.
+// TestRun: what a program prints, and what it says about its failure; one that does not answer, or leaves its output
+// open in another process, is not waited for.
 func TestRun(t *testing.T) {
 	limit = 200 * time.Millisecond
 	for _, c := range []struct{ script, out, failure string }{
