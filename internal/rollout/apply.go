@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rollout replaces the policy in force by another one, and puts the one before back. What that would change is said by
-// the code that decides (internal/govern), about the containers that run now; what a policy may say is not judged here.
+// Package rollout replaces the current policy by another one, and restores the previous one. The code that decides
+// (internal/govern) predicts what that changes for the running containers; what a policy may say is not judged here.
 //
-//	apply.go  the files: the policy, the one before, the pins
-//	diff.go   what becomes of running containers by either policy
+//	apply.go  the files: the policy, the previous one, the pins
+//	diff.go   what happens to running containers by either policy
 package rollout
 
 import (
@@ -22,17 +22,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Target is a policy's place, and what is in force there.
+// Target is a policy's path, and the current policy there.
 type Target struct {
 	File    string
 	Profile string         // "": the general policy
-	InForce *policy.Policy // nil: neither it nor a copy from when it was good can be read
-	Broken  error          // why the policy in force can't be read; InForce is then the last good one
+	InForce *policy.Policy // nil: neither it nor its last good copy can be read
+	Broken  error          // why the current policy can't be read; InForce is then the last good one
 
 	owners trusted.Owners
 }
 
-// Look finds the place of a profile's policy ("": of the general one), and reads what is there.
+// Look finds the path of a profile's policy ("": of the general one), and reads the current one.
 func Look(profile string, owners trusted.Owners) (*Target, error) {
 	t := &Target{File: policy.DefaultFile, Profile: profile, owners: owners}
 	binary := "nonroot-runc"
@@ -49,8 +49,8 @@ func Look(profile string, owners trusted.Owners) (*Target, error) {
 	return t, nil
 }
 
-// Previous is the text to roll back to, and where it was kept: the one that was in the place before; where what is there now can't be
-// read, the last one that was good, which may have come after that.
+// Previous returns the text to roll back to, and where it was kept: the policy before the current one; if the current
+// one can't be read, the last good one, which may be newer than that.
 func (t *Target) Previous() (text []byte, from string, err error) {
 	if t.Broken != nil && t.InForce != nil {
 		return t.InForce.Text, t.InForce.File, nil
@@ -63,17 +63,17 @@ func (t *Target) Previous() (text []byte, from string, err error) {
 	return text, from, err
 }
 
-// Is reports whether a policy is what is in the place already.
+// Is reports whether a policy is the current one already.
 func (t *Target) Is(p *policy.Policy) bool {
 	return t.Broken == nil && t.InForce.File != "" && bytes.Equal(t.InForce.Text, p.Text)
 }
 
-// none is kept as the policy before where there was no file: an empty policy is the built-in one.
+// none is kept as the previous policy if there was no file: an empty policy is the built-in one.
 const none = "# There was no file: the built-in policy held.\n"
 
-// Replace puts a policy in the place, at once. The one before is kept for a rollback: where it could not be read, that is the last
-// one that was good. A pinned file is pinned to the new text; at each moment what is there is pinned. pinned says that it is, kept
-// that there is one to roll back to.
+// Replace puts a policy into place, atomically. The previous one is kept for a rollback; if it could not be read, that
+// is the last good one. A pinned file is pinned to the new text; at each moment the file matches a pin. pinned reports
+// whether it is pinned, kept whether there is a policy to roll back to.
 func (t *Target) Replace(p *policy.Policy) (pinned, kept bool, err error) {
 	if t.InForce != nil {
 		text := t.InForce.Text
@@ -95,7 +95,7 @@ func (t *Target) Replace(p *policy.Policy) (pinned, kept bool, err error) {
 	return pinned, kept, nil
 }
 
-// put replaces a file in a directory of root's, which is made where there is none.
+// put replaces a file in a directory of root's, which is created if it is missing.
 func put(name string, text []byte, dirMode os.FileMode, mode uint32, owners trusted.Owners) error {
 	if err := os.MkdirAll(path.Dir(name), dirMode); err != nil {
 		return err

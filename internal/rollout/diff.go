@@ -18,27 +18,27 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
-// Diff is what a policy changes for the containers that run now, when they are started again. Its JSON is documented in
-// nonroot-ctl(8); members are added, never renamed.
+// Diff describes what a policy changes for the running containers when they are started again. Its JSON is documented
+// in nonroot-ctl(8); members are added, never renamed.
 type Diff struct {
 	Changed    []Container `json:"changed"`
 	Same       int         `json:"same"`
-	Elsewhere  int         `json:"elsewhere"`  // those that go by the policy of another file
+	Elsewhere  int         `json:"elsewhere"`  // those that use the policy of another file
 	Ungoverned int         `json:"ungoverned"` // those that nonroot-runc has not decided about
 	Unseen     []Unseen    `json:"not_looked_at"`
 }
 
-// Container is one that something changes for.
+// Container is a container for which something changes.
 type Container struct {
 	ID     string   `json:"id"`
-	Name   string   `json:"name"` // as people know it: NAMESPACE/POD/CONTAINER, Docker's name, else the id
+	Name   string   `json:"name"` // the usual name: NAMESPACE/POD/CONTAINER, Docker's name, else the id
 	Engine string   `json:"engine"`
 	Before Decision `json:"before"`
 	After  Decision `json:"after"`
-	Parts  []string `json:"parts"` // of config.json that differ beside the user
+	Parts  []string `json:"parts"` // the parts of config.json that differ besides the user
 }
 
-// Decision is what becomes of a container by one of the policies.
+// Decision is the decision about a container by one of the policies.
 type Decision struct {
 	Mode     policy.Mode       `json:"mode"`
 	Rule     string            `json:"rule"`
@@ -48,13 +48,13 @@ type Decision struct {
 	config []byte
 }
 
-// Unseen is a container that could not be looked at.
+// Unseen is a container that could not be examined.
 type Unseen struct {
 	Name string `json:"name"`
 	Why  string `json:"why"`
 }
 
-// Compare decides about each running container by the policy in force and by another one. It writes nothing.
+// Compare decides about each running container by the current policy and by another one. It writes nothing.
 func (t *Target) Compare(p *policy.Policy) (*Diff, error) {
 	d := &Diff{Changed: []Container{}, Unseen: []Unseen{}}
 	if t.InForce == nil {
@@ -108,7 +108,7 @@ func (t *Target) compare(d *Diff, c *ps.Container, p *policy.Policy, caller fact
 	return nil
 }
 
-// decide is the runtime's decision, without its consequences.
+// decide makes the runtime's decision, without its consequences.
 func decide(call facts.Call, p *policy.Policy) Decision {
 	call.Policy = p
 	o := govern.Container(&call)
@@ -124,7 +124,7 @@ func decide(call facts.Call, p *policy.Policy) Decision {
 	return d
 }
 
-// same reports whether nothing but the rule's name is different.
+// same reports whether the decisions differ at most in the rule's name.
 func (d *Decision) same(other *Decision) bool {
 	if d.Mode != other.Mode || d.Reason != other.Reason || (d.Identity == nil) != (other.Identity == nil) {
 		return false
@@ -133,7 +133,7 @@ func (d *Decision) same(other *Decision) bool {
 	return a == nil || a.UID == b.UID && a.GID == b.GID && slices.Equal(a.Groups, b.Groups)
 }
 
-// String is the decision in a few words.
+// String returns the decision in a few words.
 func (d *Decision) String() string {
 	who := ""
 	if id := d.Identity; id != nil {
