@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package adopt changes the owner of an old volume of an engine's, which root has written to, to the user that uses
-// it now, and can undo that. What a container does to a new volume belongs to internal/layer; nothing here runs when
-// a container is created.
+// Package adopt changes the owner of an engine's old volume, which root has written to, to the user that uses it now,
+// and can undo that. What a container does to a new volume belongs to internal/layer; nothing here runs when a
+// container is created.
 package adopt
 
 import (
@@ -26,9 +26,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Find returns the directory of a volume. A name is searched for where engines keep their volumes (the beginning of
-// an anonymous volume's name is enough), and a path is used as it is. It fails for what no engine manages: what a
-// person mounts into a container is theirs to change.
+// Find returns the directory of a volume. A name is looked up where engines keep their volumes (the beginning of an
+// anonymous volume's name is enough), and a path is used unchanged. It fails for a directory that no engine manages:
+// what a person mounts into a container is theirs to change.
 func Find(volume string, owners trusted.Owners) (string, error) {
 	candidates := []string{path.Clean(volume)}
 	if !path.IsAbs(volume) {
@@ -54,7 +54,7 @@ func Find(volume string, owners trusted.Owners) (string, error) {
 	return "", fmt.Errorf("%q is not a volume of Docker's or Podman's\nhint: name one as docker volume inspect -f '{{.Mountpoint}}' NAME prints it", volume)
 }
 
-// All lists the directories of volumes in engines' default places.
+// All returns the directories of volumes in engines' default places.
 func All(owners trusted.Owners) (dirs []string) {
 	for _, store := range engines.VolumeStores() {
 		found, _ := filepath.Glob(store + "/*/_data") // the pattern is well-formed
@@ -67,10 +67,10 @@ func All(owners trusted.Owners) (dirs []string) {
 	return dirs
 }
 
-// ID is an owner of files, in ids of the disk.
+// ID is an owner of files, as ids on disk.
 type ID = layer.Owner
 
-// Options say what is to be done to a volume.
+// Options control what is done to a volume.
 type Options struct {
 	Volume string // its directory, from Find
 	To     ID     // the new owner of root's files; neither id is 0, except the uid if only groups change
@@ -80,19 +80,19 @@ type Options struct {
 	DryRun bool
 }
 
-// Result is what was done.
+// Result reports what was done.
 type Result struct {
 	Volume  string   `json:"volume"`
 	Given   int      `json:"given"`   // entries that changed their owner, or would
-	Skipped []string `json:"skipped"` // paths of root's that do not change, and why; the first 100
+	Skipped []string `json:"skipped"` // root's paths that do not change, and why; the first 100
 	Others  int      `json:"others"`  // entries of other users, which do not change
 }
 
 // entry is a line of the journal: the previous owner of an entry.
 type entry struct {
 	Path []byte `json:"path"` // below the volume, in any bytes; "." is its top
-	Ino  uint64 `json:"ino"`  // which file of that name
-	Born int64  `json:"born"` // as inode numbers are reused: nanoseconds, 0: the file system does not say (statx(2))
+	Ino  uint64 `json:"ino"`  // its inode number, to recognize the file
+	Born int64  `json:"born"` // when it was created, as inode numbers are reused: nanoseconds; 0: the file system does not record it (statx(2))
 	UID  uint32 `json:"uid"`
 	GID  uint32 `json:"gid"`
 	To   uint32 `json:"to"` // the new owner
@@ -102,7 +102,7 @@ type entry struct {
 
 func (e *entry) is(other *entry) bool { return e.Ino == other.Ino && e.Born == other.Born }
 
-// maxDepth bounds nested directories, each of which is held open.
+// maxDepth limits nested directories, each of which is held open.
 const maxDepth = 512
 
 // inside keeps a lookup within the volume, away from links and other mounts: a running container may change it
@@ -111,8 +111,8 @@ const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO
 
 // Adopt changes the owner of root's directories, files, links, sockets and fifos in a volume. It leaves out devices,
 // files with a privilege of their own (a change of owner would remove it) and files with a second name, which may be
-// elsewhere. Each change is in the journal before it is made, so that an interrupted run can be repeated, and undone.
-// An id of 0 is refused.
+// elsewhere. Each change is in the journal before it is made, so that an interrupted run can be repeated and undone. An
+// id of 0 is refused.
 func Adopt(o *Options) (*Result, error) {
 	if o.To.GID == 0 || o.To.UID == 0 != o.Group {
 		return nil, errors.New("a volume can't be given to root\nhint: use ids above 0")
@@ -133,7 +133,7 @@ func Adopt(o *Options) (*Result, error) {
 	if err := unix.Fstat(top, &st); err != nil {
 		return nil, fmt.Errorf("look at the volume %q: %w", o.Volume, err)
 	}
-	// The top comes last: until then a create does not see the volume as adopted.
+	// The top comes last: until then a create does not take the volume for adopted.
 	err = w.directory(top, ".", 0)
 	if err == nil {
 		err = w.add(top, ".", &st)
@@ -171,7 +171,7 @@ func (w *walk) entry(dir int, name, at string, depth int) error {
 	fd, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside})
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return nil // it is gone
+		return nil // it no longer exists
 	case errors.Is(err, unix.EXDEV):
 		w.skip(at, "something else is mounted there")
 		return nil
@@ -201,7 +201,7 @@ func (w *walk) entry(dir int, name, at string, depth int) error {
 	return w.add(fd, at, &st)
 }
 
-// add adds an entry to the batch if it is root's, and can change owner.
+// add adds an entry to the batch if it belongs to root and can change owner.
 func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	to := w.To.UID
 	switch {
@@ -234,7 +234,7 @@ func (w *walk) add(fd int, at string, st *unix.Stat_t) error {
 	return nil
 }
 
-// stays says why an entry of root's does not change; "": it does.
+// stays says why an entry of root's does not change; "" if it does.
 func stays(fd int, st *unix.Stat_t) string {
 	switch kind := st.Mode & unix.S_IFMT; {
 	case kind == unix.S_IFCHR, kind == unix.S_IFBLK:
@@ -297,7 +297,7 @@ func (w *walk) flush() error {
 	return nil
 }
 
-// changed is an owner for chown(2): -1 leaves it unchanged.
+// changed returns an owner for chown(2): -1 leaves it unchanged.
 func changed(from, to uint32) int {
 	if from == to {
 		return -1
@@ -305,7 +305,7 @@ func changed(from, to uint32) int {
 	return int(to)
 }
 
-// journalName is the file of a volume below the state directory.
+// journalName returns a volume's file below the state directory.
 func journalName(volume string) string {
 	sum := sha256.Sum256([]byte(volume))
 	return hex.EncodeToString(sum[:16]) + ".jsonl"
@@ -322,16 +322,16 @@ func openJournal(o *Options) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
-	// A line that was cut off ends here; an empty one means nothing.
+	// This ends a line that was cut off; an empty line means nothing.
 	if _, err := f.WriteString("\n"); err != nil {
 		return nil, errors.Join(fmt.Errorf("write the journal: %w", err), f.Close())
 	}
 	return f, nil
 }
 
-// Undo restores the owners in a journal, if the entry is still the same and belongs to the new owner. It only follows
-// the journal, which is removed once everything was restored or is gone; what was created since, or has replaced
-// something, does not change.
+// Undo restores the owners in a journal where the entry is still the same and belongs to the new owner. It only follows
+// the journal, and removes it once everything was restored or no longer exists. Entries that were created since, or
+// that replaced others, do not change.
 func Undo(o *Options) (*Result, error) {
 	name := path.Join(journalDir(o.State), journalName(o.Volume))
 	text, err := os.ReadFile(name)
@@ -368,8 +368,8 @@ func Undo(o *Options) (*Result, error) {
 	return r, os.Remove(name)
 }
 
-// readJournal returns each entry once. Of several runs, the first previous owner counts, and the last new one. What a
-// program has put in the place of an entry between two runs is an entry of its own.
+// readJournal returns each entry once. Of several runs, the first previous owner counts, and the last new one. A file
+// that a program has put in the place of another between two runs is an entry of its own.
 func readJournal(text []byte) (all []*entry) {
 	seen := map[string]*entry{}
 	for line := range bytes.Lines(text) {
@@ -389,8 +389,8 @@ func readJournal(text []byte) (all []*entry) {
 	return all
 }
 
-// giveBack reports whether it changed the owner; what is gone, was replaced, or belongs to somebody else does not
-// change.
+// giveBack reports whether it changed the owner; an entry that no longer exists, was replaced, or belongs to another
+// user does not change.
 func giveBack(o *Options, top int, e *entry) (bool, error) {
 	fd, err := walkTo(top, string(e.Path))
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EXDEV) {
@@ -433,13 +433,13 @@ func walkTo(top int, at string) (int, error) {
 
 // Left is a reason to adopt a volume. The zero value is none.
 type Left struct {
-	Roots  bool   // its top is root's, and something in it is, too: root used it, and nobody else can write it
+	Roots  bool   // its top is root's, and an entry in it is, too: root used it, and no other user can write it
 	Groups bool   // only its owner and root's group, which no container has, can use it
-	Part   string // something in it that is root's and closed to its owner
+	Part   string // an entry in it that is root's and closed to its owner
 	Who    ID     // the owner of a volume with such a part
 }
 
-// LeftIn says why a volume has to be adopted.
+// LeftIn returns why a volume has to be adopted.
 func LeftIn(dir string, owners trusted.Owners) (l Left) {
 	switch {
 	case layer.RootsVolume(dir, owners):
@@ -454,5 +454,6 @@ func LeftIn(dir string, owners trusted.Owners) (l Left) {
 	return l
 }
 
-// Named reports whether an access control list (acl(5)) lets others than owner and group write at the top of a volume.
+// Named reports whether an access control list (acl(5)) lets users other than owner and group write at the top of a
+// volume.
 func Named(dir string, owners trusted.Owners) bool { return layer.NamedByList(dir, owners) }

@@ -24,7 +24,7 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// volume is one as Docker has it, with what root and somebody else have written.
+// volume creates a volume like Docker's, with files of root and of another user.
 func volume(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -57,7 +57,7 @@ var given = map[string]string{
 	"su": "0:0 4755", "theirs": "1500:1500 600", "one": "0:0 644", "two": "0:0 644", "null": "0:0 644", "db/mine": "999:999 600",
 }
 
-// TestAdoptLeavesLists: who is given rights by an access control list has the same afterwards, and once it is undone.
+// TestAdoptLeavesLists: users named in an access control list have the same rights afterwards, and after an undo.
 func TestAdoptLeavesLists(t *testing.T) {
 	v := volume(t)
 	const access, inherited = "system.posix_acl_access", "system.posix_acl_default"
@@ -126,9 +126,9 @@ func TestAdopt(t *testing.T) {
 	if again, err := Adopt(o); err != nil || again.Given != 0 {
 		t.Errorf("twice: %+v, %v", again, err)
 	}
-	// By the journal, whoever is named.
+	// The journal decides, whatever owner the options name.
 	o.To = ID{UID: 5, GID: 5}
-	// What was made since stays the identity's; what was removed is nothing to fail at.
+	// Files created since stay the identity's; a removed one is not an error.
 	must(t, os.WriteFile(v+"/new", nil, 0o600), os.Chown(v+"/new", 999, 998), os.Remove(v+"/fifo"))
 	if back, err := Undo(o); err != nil || back.Given != 6 {
 		t.Errorf("back: %+v, %v", back, err)
@@ -143,7 +143,7 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// TestUndoInTheWrongHands: the identity has changed the volume since; what root gets back is nothing of the host's, and no
+// TestUndoInTheWrongHands: after the identity has changed the volume, root gets back neither files of the host nor a
 // setuid file of the identity's.
 func TestUndoInTheWrongHands(t *testing.T) {
 	v := volume(t)
@@ -170,7 +170,7 @@ func TestUndoInTheWrongHands(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	v := volume(t)
 	o := &Options{Volume: v, To: ID{UID: 999, GID: 998}, State: t.TempDir()}
-	// It ends at the journal: nothing is changed without it.
+	// It fails at the journal: nothing is changed without one.
 	must(t, os.WriteFile(o.State+"/volumes", nil, 0o600))
 	if _, err := Adopt(o); err == nil || owner(t, v+"/db/table") != "0:0 600" {
 		t.Errorf("without a journal: %v", err)
@@ -179,7 +179,7 @@ func TestInterrupted(t *testing.T) {
 	if _, err := Adopt(o); err != nil {
 		t.Fatal(err)
 	}
-	must(t, os.Chown(v+"/db/table", 0, 0)) // as if it had not come so far
+	must(t, os.Chown(v+"/db/table", 0, 0)) // as if it had not got that far
 	journal := filepath.Join(journalDir(o.State), journalName(v))
 	text, err := os.ReadFile(journal)
 	must(t, err, os.WriteFile(journal, append(text, `{"path":"half`...), 0o600))
@@ -189,7 +189,7 @@ func TestInterrupted(t *testing.T) {
 	if got := owner(t, v+"/db/deep/x"); got != "0:0 644" {
 		t.Errorf("not undone: %s", got)
 	}
-	// Behind a line that was cut off, a repeated run goes on.
+	// A repeated run appends after a line that was cut off.
 	must(t, os.MkdirAll(journalDir(o.State), 0o700), os.WriteFile(journal, []byte(`{"path":"half`), 0o600))
 	if _, err := Adopt(o); err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestOddNames: names of any bytes, paths longer than the kernel takes at once, and what was put in the place of something.
+// TestOddNames: names of any bytes, paths longer than the kernel accepts at once, and files that replaced others.
 func TestOddNames(t *testing.T) {
 	v := volume(t)
 	o := &Options{Volume: v, To: ID{UID: 999, GID: 998}, State: t.TempDir()}

@@ -36,11 +36,12 @@ type User struct {
 	Would bool             // in mode audit: the identity that it would have had
 }
 
-// Audited is the identity that a container would have had at its last start, by its id, if that was in mode audit:
-// its layer says nothing then.
+// Audited returns, for a container's id, the identity that the container would have had at its last start, if that was
+// in mode audit: its layer records nothing then.
 type Audited func(id string) (policy.LastStart, bool)
 
-// container is what engines' inspect says of a container (docker-container-inspect(1), podman-container-inspect(1)).
+// container is a container in the output of engines' inspect (docker-container-inspect(1),
+// podman-container-inspect(1)).
 type container struct {
 	ID     string `json:"Id"`
 	Name   string
@@ -53,8 +54,8 @@ type container struct {
 	}
 }
 
-// hasUsers reports whether a container has a user namespace, in which ids differ from those on disk: because it asked for
-// one, or its engine did.
+// hasUsers reports whether a container has a user namespace, in which ids differ from those on disk, because the
+// container or its engine asked for one.
 func (c *container) hasUsers(upper string) bool {
 	var st unix.Stat_t
 	return c.HostConfig.UsernsMode != "" && c.HostConfig.UsernsMode != "host" ||
@@ -62,7 +63,7 @@ func (c *container) hasUsers(upper string) bool {
 		unix.Lstat(path.Dir(upper), &st) != nil || st.Uid != 0
 }
 
-// Users asks Docker and Podman, where they are installed, for the containers that mount a volume.
+// Users asks Docker and Podman, if they are installed, for the containers that mount a volume.
 func Users(ctx context.Context, dir string, audited Audited) (users []User, err error) {
 	var failed error
 	for _, e := range engines.All {
@@ -80,7 +81,7 @@ func Users(ctx context.Context, dir string, audited Audited) (users []User, err 
 		users = append(users, found...)
 	}
 	if len(users) == 0 {
-		return nil, failed // an engine that does not run doesn't matter if another one answers
+		return nil, failed // an engine that is not running doesn't matter if another one answers
 	}
 	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
 	return users, nil
@@ -122,7 +123,7 @@ var by = map[decision.Source]string{
 	decision.Requested: " by its own request", decision.Joined: " as the container whose processes it joins", decision.Volume: " as its volumes are", decision.Prepared: " by its command",
 }
 
-// said describes what is known of a container, for people.
+// said describes a container for people.
 func (u *User) said() string {
 	name := quote.Value(u.Name)
 	if !u.Known {
@@ -138,9 +139,9 @@ func (u *User) said() string {
 	return fmt.Sprintf("%s%s %d:%d%s", name, is, u.Last.UID, u.Last.GID, by[u.Last.Source])
 }
 
-// Whose is the one user of the volume's containers. Anybody may start a container with anybody's volume, so at least
-// one must get its user from its image or its policy, and none may disagree, or be unknown. A user that was chosen
-// doesn't count alone.
+// Whose returns the one user of the volume's containers. Any user of the engine may start a container with any volume,
+// so at least one container must get its user from its image or its policy, and none may disagree, or be unknown. A
+// user that was chosen doesn't count alone.
 func Whose(dir string, users []User) (ID, error) {
 	var found *User
 	var said []string
@@ -175,9 +176,9 @@ func Whose(dir string, users []User) (ID, error) {
 	return ID{}, fmt.Errorf("the user of the volume %q is unknown: %s\nhint: %s", dir, what, advice)
 }
 
-// ofImage is the one user that the images of some of a volume's containers were built for, if the policy decides the
-// user of the others: those become the owner of what they mount. Whoever runs adopt has to decide, as anybody may
-// build an image.
+// ofImage returns the one user that the images of some of a volume's containers were built for, if the policy decides
+// the user of the others: those become the owner of what they mount. The administrator who runs adopt has to decide, as
+// anyone may build an image.
 func ofImage(users []User) (who ID, ok bool) {
 	for i := range users {
 		switch u := &users[i]; {
@@ -191,7 +192,7 @@ func ofImage(users []User) (who ID, ok bool) {
 	return who, ok
 }
 
-// Running names the running containers that mount a volume, according to the kernel.
+// Running returns the names of the running containers that mount a volume, according to the kernel.
 func Running(dir string) (names []string, err error) {
 	v, err := volumeAt(dir)
 	if err != nil {
@@ -235,8 +236,8 @@ func volumeAt(dir string) (v volumeOnDisk, err error) {
 	return v, nil
 }
 
-// mountedIn reports whether a process has a mount of the volume or of something in it, or a writable one of a directory
-// above it. Other file systems are not looked at: they may not answer.
+// mountedIn reports whether a process has a mount of the volume or of a path in it, or a writable one of a directory
+// above it. Other file systems are not examined: they may not answer.
 func (v *volumeOnDisk) mountedIn(pid int) bool {
 	id := strconv.Itoa(pid)
 	mounts, err := proc.MountsOf(id)
@@ -257,13 +258,13 @@ func (v *volumeOnDisk) mountedIn(pid int) bool {
 	return false
 }
 
-// isAtHome reports whether a process has this one's root directory.
+// isAtHome reports whether a process has the same root directory as this one.
 func isAtHome(pid string) bool {
 	var own, its unix.Stat_t
 	return unix.Stat("/", &own) == nil && unix.Stat("/proc/"+pid+"/root/", &its) == nil && own.Dev == its.Dev && own.Ino == its.Ino
 }
 
-// isAt reports whether the volume itself is below a directory at that path, and not something mounted over it.
+// isAt reports whether the volume itself is below a directory at that path, and not another mount over it.
 func (v *volumeOnDisk) isAt(dir, below string) bool {
 	top, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -279,7 +280,7 @@ func (v *volumeOnDisk) isAt(dir, below string) bool {
 	return unix.Fstat(fd, &st) == nil && st.Dev == v.Dev && st.Ino == v.Ino
 }
 
-// StillRun is the error if a volume's containers are running.
+// StillRun returns the error for running containers of a volume.
 func StillRun(dir string, names []string) error {
 	return fmt.Errorf("the volume %q is mounted in %s, which is running\nhint: stop it, or use --force", dir, strings.Join(quoted(names), ", "))
 }
@@ -294,7 +295,7 @@ func quoted(names []string) (all []string) {
 // minPrefix is how many digits of an anonymous volume's name are enough, as engines show them for containers.
 const minPrefix = 12
 
-// byPrefix finds the volume in a store whose name of hexadecimal digits begins like this.
+// byPrefix finds the volumes in a store with hexadecimal names that begin like this.
 func byPrefix(prefix string, dirs []string) (found []string) {
 	if len(prefix) < minPrefix || strings.Trim(prefix, "0123456789abcdef") != "" {
 		return nil
@@ -307,13 +308,13 @@ func byPrefix(prefix string, dirs []string) (found []string) {
 	return found
 }
 
-// several is the error if that is not enough.
+// several returns the error if that is ambiguous.
 func several(prefix string, dirs []string) error {
 	return fmt.Errorf("the names of %d volumes begin with %q\nhint: type more of the name", len(dirs), prefix)
 }
 
-// Leaves are the containers that will keep the volume's previous owner as their identity at their next start: what
-// they have written there belongs to somebody else by then.
+// Leaves returns the containers that will keep the volume's previous owner as their identity at their next start: what
+// they have written there belongs to another user by then.
 func Leaves(users []User, from, to ID) (names []string) {
 	for i := range users {
 		if u := &users[i]; u.Known && !u.Would && u.Last.UID == from.UID && u.Last.UID != to.UID {

@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// TestWhose: all that asked for root have to agree.
+// TestWhose: all containers that asked for root have to agree.
 func TestWhose(t *testing.T) {
 	was := func(name string, uid, gid uint32, source decision.Source) User {
 		return User{Name: name, Last: policy.LastStart{Identity: policy.Identity{UID: uid, GID: gid}, Source: source}, Known: true}
@@ -58,7 +58,7 @@ func TestWhose(t *testing.T) {
 	}
 }
 
-// TestLeaves: who goes on as who the volume was taken from.
+// TestLeaves: containers that will still run as the previous owner.
 func TestLeaves(t *testing.T) {
 	was := func(name string, uid uint32) User {
 		return User{Name: name, Last: policy.LastStart{Identity: policy.Identity{UID: uid, GID: 5}}, Known: true}
@@ -74,7 +74,8 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
-// TestMountedIn: a process that has the volume, something in it, or a directory above it to write, and none that has not.
+// TestMountedIn: a process that has a mount of the volume, of a path in it, or a writable one of a directory above it,
+// and none without.
 func TestMountedIn(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("root is needed")
@@ -96,7 +97,7 @@ func TestMountedIn(t *testing.T) {
 		`mount --bind -o ro "$1/_data" "$2/at"`:                          true,
 		`mount --bind "$2" "$2/at"; mount -t tmpfs none "$2/at/volumes"`: false,
 	} {
-		// In a root of its own, as in a container: the host's own mounts are above everything.
+		// With a root of its own, as in a container: the host's own mounts are above everything.
 		cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-ec",
 			`mkdir -p "$2/root"; mount -t tmpfs none "$2/root"; `+script+`; mkdir "$2/root/at" "$2/root/proc"; mount --rbind "$2/at" "$2/root/at"
 			for p in bin lib lib64 usr; do [ ! -e /$p ] || { mkdir "$2/root/$p"; mount -o ro --bind "/$p" "$2/root/$p"; mount -o remount,bind,ro "$2/root/$p"; }; done
@@ -119,7 +120,8 @@ func TestMountedIn(t *testing.T) {
 	}
 }
 
-// TestNotYetMountedIn: a runtime's process that makes a container has the host's mounts until it has changed its root.
+// TestNotYetMountedIn: a runtime's process that creates a container has the host's mounts until it has changed its
+// root.
 func TestNotYetMountedIn(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("root is needed")
@@ -159,8 +161,8 @@ func TestByPrefix(t *testing.T) {
 	}
 }
 
-// TestJournalOfTwoRuns: one entry for each file, with its first owner and who got it last; a file that a program has put in the place of
-// another between two runs is one of its own.
+// TestJournalOfTwoRuns: one entry for each file, with its first owner and its last new one; a file that a program has
+// put in the place of another between two runs is an entry of its own.
 func TestJournalOfTwoRuns(t *testing.T) {
 	var text []byte
 	for _, e := range []entry{

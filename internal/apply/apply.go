@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apply carries plans out. It is the only package on the way of a governed call that writes: leases of ids,
-// owners of files, the names, the record, config.json, the log, and the copy of the policy. internal/plan decides
-// what is written.
+// Package apply carries plans out. It is the only package that writes during a call under a policy: leases of ids,
+// owners of files, the names, the record, config.json, the log, and the copy of the policy. internal/plan decides what
+// is written.
 //
 //	apply.go  a plan for a container, in an order that is safe whenever it is interrupted
-//	lease.go  the ids of ranges that a decision rests on
+//	lease.go  the ids of ranges that a decision needs
 //	give.go   owners in the container's layer and its volumes
 //	log.go    the line of the log
 //	good.go   the copy of a good policy
@@ -23,17 +23,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// step is one thing that is done.
+// step is one action of a plan.
 type step struct {
 	name string
 	do   func() error
 }
 
-// Container does what a plan says, except for the leases, which come before (Take). If it fails or is killed,
-// config.json is either the old or the new one, and no record matches a config.json that is not the decision's.
+// Container carries a plan out, except for the leases, which come before (Take). If it fails or is killed, config.json
+// is either the old or the new one, and no record matches a config.json other than the decision's.
 //
-// It returns the notes that engines' own logs should have, too: what they are about shows only long after the
-// container has started.
+// It returns the notes that should also go to the engine's log: their subject shows only long after the container has
+// started.
 func Container(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) (warnings []string, err error) {
 	if p.Reclaim != nil && p.Decision.Mode == decision.Rewrite {
 		return nil, fmt.Errorf("the owner of the bundle %q changed again while it was being read", dir.Path)
@@ -46,7 +46,8 @@ func Container(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners) (warnings [
 	return warnings, nil
 }
 
-// steps are in an order that ends with config.json: until then the old one stands, and no record matches it.
+// steps returns the actions in an order that ends with config.json: until then the old one is in place, and no record
+// matches it.
 func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners, warnings *[]string) []step {
 	note := func(done given) {
 		d := &p.Decision
@@ -57,7 +58,7 @@ func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners, warnings *[]str
 		return step{"record", func() error { return seal(dir, &p.Decision, config) }}
 	}
 	if p.Decision.Mode != decision.Rewrite {
-		if p.Reclaim != nil { // a record there would be somebody else's
+		if p.Reclaim != nil { // a record there would belong to another user
 			return nil
 		}
 		all := []step{seal(p.Config)}
@@ -91,13 +92,13 @@ func steps(p *plan.Plan, dir *bundle.Dir, owners trusted.Owners, warnings *[]str
 			step{"config", func() error { return dir.Replace(bundle.Config, p.Rewritten(), 0o600, "") }})
 	}
 	return append(all,
-		step{"kept", func() error { return dir.Remove(record.Before) }}, // it is from an earlier start
+		step{"kept", func() error { return dir.Remove(record.Before) }}, // left by an earlier start
 		seal(p.Parts...),
 		step{"sweep", func() error { dir.Sweep(); return nil }},
 		step{"config", func() error { return dir.ReplaceKeeping(bundle.Config, p.Parts, 0o600, record.Before) }})
 }
 
-// seal writes the record of a config.json with these bytes, in parts.
+// seal writes the record of a config.json with these bytes, given in parts.
 func seal(dir *bundle.Dir, d *decision.Decision, config [][]byte) (err error) {
 	if d.Start, err = proc.StartTime("self"); err != nil { // the next runtime is this same process
 		return err

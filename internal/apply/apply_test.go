@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { os.Exit(testkit.Private(m)) }
 
 var owners = trusted.CallersOwners(nil)
 
-// made is a bundle, what was in it, and the plan for it.
+// made is a bundle, its original content, and the plan for it.
 type made struct {
 	*testing.T
 	dir  *bundle.Dir
@@ -38,7 +38,7 @@ type made struct {
 	old  []byte // config.json as it was
 }
 
-// kinds are the plans that there are, by what they do to a bundle.
+// kinds lists all kinds of plans by what they do to a bundle.
 var kinds = map[string]func(*made){
 	"rewrite": func(m *made) {
 		m.plan.Parts, m.plan.Passwd, m.plan.Group = [][]byte{[]byte("n"), []byte("ew")}, []byte("p"), []byte("g")
@@ -84,7 +84,7 @@ func (m *made) put(name, text string) {
 	testkit.Must(m.T, os.WriteFile(m.dir.Join(name), []byte(text), 0o600))
 }
 
-// seal leaves a record of an earlier call.
+// seal writes a record of an earlier call.
 func (m *made) seal(id string, mode policy.Mode, config string) {
 	m.Helper()
 	d := decision.Decision{Mode: mode, ID: id, Identity: &decision.Identity{UID: 7, GID: 7}, Rule: "earlier", Config: record.Digest([]byte(config)), Start: 1}
@@ -100,8 +100,8 @@ func (m *made) read(name string) string {
 	return string(data)
 }
 
-// safe fails where a call that ended there would have left something by which another one goes wrong: config.json is the old one,
-// and no record of this call's vouches for it, or all that belongs to the new one is there.
+// safe fails if a call that ended at this point would have left a bundle that misleads a later one. Either config.json
+// is the old one, and no record of this call matches it, or everything that belongs to the new one is there.
 func (m *made) safe(at string) {
 	m.Helper()
 	config := []byte(m.read(bundle.Config))
@@ -140,8 +140,8 @@ func (m *made) safe(at string) {
 	}
 }
 
-// TestCutOff: a call that ends in front of any step, or in which any step fails, leaves the bundle safe, and the next one is as if
-// it had not been.
+// TestCutOff: a call that ends before any step, or in which any step fails, leaves the bundle safe, and the next call
+// has the same result as if it had not run.
 func TestCutOff(t *testing.T) {
 	for name, kind := range kinds {
 		count := len(steps(newMade(t, kind).plan, newMade(t, kind).dir, owners, new([]string)))
@@ -169,7 +169,7 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// TestOrder: config.json comes last, behind its record, and a record never before what it speaks of.
+// TestOrder: config.json is written last, after its record, and the record never before the files that it describes.
 func TestOrder(t *testing.T) {
 	for name, want := range map[string][]string{
 		"rewrite":                  {"owners", record.Passwd, record.Group, "kept", "record", "sweep", "config"},
@@ -189,7 +189,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestStepsFail: where a file can't be written, nothing behind it is done.
+// TestStepsFail: after a file that can't be written, nothing further is done.
 func TestStepsFail(t *testing.T) {
 	for _, name := range []string{record.Passwd, record.Group, record.File, record.Before} {
 		m := newMade(t, kinds["rewrite"])
@@ -205,7 +205,7 @@ func TestStepsFail(t *testing.T) {
 	}
 }
 
-// TestContainer: what lies in the bundle at the end.
+// TestContainer: what is in the bundle at the end.
 func TestContainer(t *testing.T) {
 	m := newMade(t, kinds["rewrite"])
 	m.put(".nonroot-left", "of a call that was killed")
@@ -225,7 +225,7 @@ func TestContainer(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, st.Mode(), err)
 		}
 	}
-	// A bundle that somebody has given away is not written.
+	// A bundle that was given to another user is not written.
 	m = newMade(t, kinds["rewrite"])
 	m.plan.Reclaim = &plan.Root{UID: 5, GID: 5}
 	if _, err := Container(m.plan, m.dir, owners); err == nil || !strings.Contains(err.Error(), "changed again") || m.read(bundle.Config) != "old" || m.read(record.File) != "" {
@@ -233,7 +233,7 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestReclaim: a bundle of the container's root becomes root's again, and of nobody else's.
+// TestReclaim: a bundle of the container's root becomes root's again; a bundle of any other user does not.
 func TestReclaim(t *testing.T) {
 	if !testkit.IsRoot() {
 		testkit.NeedRoot(t)
@@ -255,8 +255,8 @@ func TestReclaim(t *testing.T) {
 	}
 }
 
-// TestOwnersAreGivenOnce: what the image keeps for root becomes the identity's, but not once more for a config.json that was
-// rewritten before.
+// TestOwnersAreGivenOnce: the identity becomes the owner of what the image keeps for root, but not a second time for a
+// config.json that was rewritten before.
 func TestOwnersAreGivenOnce(t *testing.T) {
 	if !testkit.IsRoot() {
 		testkit.NeedRoot(t)
@@ -291,7 +291,7 @@ func TestOwnersAreGivenOnce(t *testing.T) {
 	}
 }
 
-// TestTake: ids are taken as decided, once; where another call was faster, the decision has to be made again.
+// TestTake: ids are taken once, as decided; if another call was faster, the decision has to be made again.
 func TestTake(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
 	numbers := lease.Numbers{First: 100000, Last: 100009, Step: 1}
@@ -322,7 +322,7 @@ func TestTake(t *testing.T) {
 	if err != nil || all || len(now) != 1 || now[0].ID == foreseen || now[0].ID < 100000 || now[0].ID > 100009 {
 		t.Fatalf("%+v, %v, %v", now, all, err)
 	}
-	// It is decided again, by what was taken, and nothing more is.
+	// Decide again with the ids that were taken: no further ones are.
 	d.Leases = now
 	again, all, err := Take(d, state, "/b", now, owners)
 	if err != nil || !all || !slices.Equal(again, now) {
@@ -331,12 +331,12 @@ func TestTake(t *testing.T) {
 	if id, err := store.Preview(numbers, "me"); err != nil || id != now[0].ID {
 		t.Errorf("mine is %d, %v", id, err)
 	}
-	// A range that is full.
+	// A full range.
 	full := &decision.Decision{ID: "d", Leases: []decision.Lease{{First: 200000, Last: 200000, Step: 1, Owner: "another", ID: 200000}}}
 	if now, all, err := Take(full, state, "/b", nil, owners); err == nil || all || now != nil {
 		t.Errorf("%+v, %v, %v", now, all, err)
 	}
-	// Who rests on none takes none.
+	// A decision without ids takes none.
 	empty := filepath.Join(t.TempDir(), "state")
 	if now, all, err := Take(&decision.Decision{ID: "c"}, empty, "/b", nil, owners); err != nil || !all || now != nil {
 		t.Errorf("%+v, %v, %v", now, all, err)
@@ -346,7 +346,7 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// TestKeepGood: a copy of a policy that lies where policies do.
+// TestKeepGood: a copy is kept of a policy in one of the usual directories.
 func TestKeepGood(t *testing.T) {
 	testkit.NeedPrivate(t)
 	p := policy.Default()

@@ -16,10 +16,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// given is what changed owner, and what did not.
+// given reports what changed owner, and what did not.
 type given struct {
 	notes       []string // for the record
-	warnings    []string // the notes that engines' logs should have, too
+	warnings    []string // the notes that should also go to the engine's log
 	rootVolumes []string // directories of volumes that stay root's
 }
 
@@ -83,7 +83,7 @@ func (done *given) secrets(g *plan.Give, o *layer.Options, id string, owners tru
 	}
 }
 
-// watch reports what give would report of volumes that stay root's, without changing anything.
+// watch reports what give would report about volumes that stay root's, without changing anything.
 func watch(g *plan.Give, d *decision.Decision, bundle string, owners trusted.Owners) (done given) {
 	o := layer.For(g, bundle, d.ID)
 	o.DryRun = true
@@ -126,27 +126,27 @@ func (done *given) volumes(g *plan.Give, o *layer.Options, source decision.Sourc
 	}
 }
 
-// warn adds a note that engines' logs should have, too.
+// warn adds a note that should also go to the engine's log.
 func (done *given) warn(format string, args ...any) {
 	done.note(format, args...)
 	done.warnings = append(done.warnings, done.notes[len(done.notes)-1])
 }
 
-// notPlain replaces a command that a shell would misread: whoever starts a container chooses the names of its
+// notPlain replaces a command that a shell would misread: a user who starts a container chooses the names of its
 // volumes.
 const notPlain = "; hint: stop its containers, and run nonroot-ctl volumes adopt with its name, which must be quoted: it has characters that a shell interprets"
 
-// adoptHint is the command that adopts an old volume.
+// adoptHint returns the command that adopts an old volume.
 func adoptHint(g *plan.Give, source string) string {
 	return adopting(g, source, fmt.Sprintf("--user %d:%d", g.UID, g.GID))
 }
 
-// groupHint is the command that opens what root's group may use to the identity's group.
+// groupHint returns the command that gives the identity's group the access that root's group has.
 func groupHint(g *plan.Give, source string) string {
 	return adopting(g, source, fmt.Sprintf("--group %d", g.GID))
 }
 
-// adopting is the command with an option. In a user namespace, root has another number on disk.
+// adopting returns the command with an option. In a user namespace, root has another number on disk.
 func adopting(g *plan.Give, source, option string) string {
 	if !quote.IsPlainPath(source) {
 		return notPlain
@@ -158,7 +158,7 @@ func adopting(g *plan.Give, source, option string) string {
 	return fmt.Sprintf("; hint: stop its containers, and run nonroot-ctl volumes adopt %s%s %s", from, option, source)
 }
 
-// DryRun lists what a plan would change owners of: paths of the image, and sources of volumes.
+// DryRun lists what would change owner by a plan: paths of the image, and sources of volumes.
 func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volumes []string) {
 	if g == nil {
 		return nil, nil
@@ -184,8 +184,8 @@ func DryRun(g *plan.Give, bundle, id string, owners trusted.Owners) (paths, volu
 
 const maxListed = 12
 
-// listed formats paths for a note. The image chooses the working directory, whose name may look like several paths,
-// or like the rest of the note.
+// listed formats paths for a note. The image chooses the working directory; its name may look like several paths, or
+// like the rest of the note.
 func listed(paths []string) string {
 	all, rest := slices.Clone(paths[:min(len(paths), maxListed)]), ""
 	if n := len(paths) - len(all); n > 0 {

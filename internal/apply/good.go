@@ -11,14 +11,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// KeepGood keeps a copy of the policy that a container has just been created by, for when the file can't be read.
+// KeepGood keeps a copy of the policy by which a container has just been created, for when the file can't be read.
 // Unless the policy has changed, it only reads the copy.
 func KeepGood(p *policy.Policy, owners trusted.Owners) error {
 	name := policy.GoodFile(p.File)
-	if name == "" { // also if it is the copy itself
+	if name == "" { // also if the policy is the copy itself
 		return nil
 	}
-	// Whoever could change the copy gains nothing with an identical one.
+	// No need to check who wrote the copy: an identical one is correct.
 	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, p.Text) { // #nosec G304 -- a name of our own
 		return nil
 	}

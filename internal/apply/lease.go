@@ -12,9 +12,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Take takes the ids that a decision rests on, for the container that this process makes. It is called once nothing
-// else can stop the container: a refused one must take no id. It adds them to those taken before. If it reports that
-// another call was faster and not all were available, the decision has to be made again.
+// Take takes the ids that a decision needs, for the container that this process creates. It must be called only when
+// nothing else can stop the container: a refused one must take no id. It returns the ids taken before and now. If it
+// reports that another call was faster and not all were available, the decision has to be made again.
 func Take(d *decision.Decision, state, bundle string, taken []decision.Lease, owners trusted.Owners) (now []decision.Lease, all bool, err error) {
 	all = true
 	for _, l := range d.Leases {

@@ -12,7 +12,7 @@ import (
 )
 
 // Log writes a decision to the policy's log. If that fails, it counts the decision as lost in the policy's state
-// directory. Began is when the call began: the line says how long it took.
+// directory. began is when the call began: the line says how long it took.
 func Log(to *policy.Log, state string, d decision.Decision, began time.Time, owners trusted.Owners) error {
 	d.Time = time.Now()
 	d.Duration = d.Time.Sub(began)

@@ -12,9 +12,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// Seen is what a log wants to know of a document, whatever is decided about it: the members of a config.json, or of an
-// exec's process file, by their paths. It comes from a document that an engine has written; what can't be read of it is
-// left out, as nothing is decided by it.
+// Seen holds what a log reports of a document, regardless of the decision about it: the members of a config.json, or of
+// an exec's process file, by their paths. The document was written by an engine. Unreadable members are left out, as no
+// decision depends on them.
 type Seen []member
 
 type member struct {
@@ -37,7 +37,7 @@ func look(prefix string, document []byte) Seen {
 	return s
 }
 
-// part is a name for a member that a rewrite changes. Any other goes by its path.
+// part returns a name for a member that a rewrite changes. Any other is named by its path.
 func part(path string) string {
 	switch path {
 	case "process.user.uid", "process.user.gid":
@@ -53,7 +53,7 @@ func part(path string) string {
 	return path
 }
 
-// hasParts reports whether a member is an object whose own members have names.
+// hasParts reports whether a member is an object with named members of its own.
 func hasParts(path string) bool {
 	switch path {
 	case "process", "process.user", "linux", "linux.resources":
@@ -62,7 +62,7 @@ func hasParts(path string) bool {
 	return false
 }
 
-// Rootfs is root.path; "" where there is none.
+// Rootfs returns root.path; "" if there is none.
 func (s Seen) Rootfs() (path string) {
 	for _, m := range s {
 		if m.path != "root" {
@@ -78,7 +78,7 @@ func (s Seen) Rootfs() (path string) {
 	return path
 }
 
-// Changed lists the parts in which a document differs from what it was.
+// Changed lists the parts in which a document differs from an earlier version of it.
 func (s Seen) Changed(was Seen) []string {
 	var names []string
 	differs := func(path string) {
@@ -100,7 +100,7 @@ func (s Seen) Changed(was Seen) []string {
 	return names
 }
 
-// value is nil where there is no such member.
+// value returns a member's value; nil if there is no such member.
 func (s Seen) value(path string) []byte {
 	for _, m := range s {
 		if m.path == path {
@@ -110,7 +110,8 @@ func (s Seen) value(path string) []byte {
 	return nil
 }
 
-// User is who the process asks to be. Absent ids are 0; nil where an id can't be read, or nothing at all could.
+// User returns the user that the process asks for. Missing ids are 0; nil if an id can't be read, or the document
+// can't.
 func (s Seen) User() *policy.Identity {
 	id := &policy.Identity{}
 	for _, m := range s {
@@ -137,7 +138,7 @@ func (s Seen) User() *policy.Identity {
 	return id
 }
 
-// Annotations are the container's.
+// Annotations returns the container's annotations.
 func (s Seen) Annotations() map[string]string {
 	all := map[string]string{}
 	_ = jsonscan.Members(s.value("annotations"), func(key string, value []byte) error {

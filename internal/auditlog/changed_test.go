@@ -35,7 +35,7 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// TestChangedInRecordings: what engines ask for, and what became of it.
+// TestChangedInRecordings: what real engines asked for, and what the rewrite changed.
 func TestChangedInRecordings(t *testing.T) {
 	recorded, err := filepath.Glob("../spec/testdata/recorded/*.config.json")
 	if err != nil || len(recorded) < 10 {

@@ -13,7 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
 )
 
-// whole is an entry in which nothing is empty.
+// whole returns an entry without empty members.
 func whole() *decision.Decision {
 	return &decision.Decision{
 		Time: time.Date(2026, 2, 3, 4, 5, 6, 7_000_000, time.FixedZone("", 3600)), Event: "create", ID: "c1",
@@ -39,7 +39,7 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// fill sets each text of an entry, and gives lists more than fits.
+// fill sets each text of an entry, and makes lists longer than the limits.
 func fill(s string) *decision.Decision {
 	e := &decision.Decision{Duration: 1<<63 - 1}
 	v := reflect.ValueOf(e).Elem()
@@ -70,7 +70,7 @@ func TestLineIsBoundedAndPlain(t *testing.T) {
 	}
 }
 
-// check holds a line to what is promised of every one.
+// check checks a line against what is promised of every line.
 func check(t *testing.T, line []byte) {
 	t.Helper()
 	if len(line) > MaxLine {
@@ -108,7 +108,8 @@ func FuzzLine(f *testing.F) {
 	})
 }
 
-// TestNotesTakeTheRoomThatIsLeft: advice first, whole where it fits; what does not is counted, and a line is never too long.
+// TestNotesTakeTheRoomThatIsLeft: advice comes first, and whole if it fits; what does not fit is counted, and a line is
+// never too long.
 func TestNotesTakeTheRoomThatIsLeft(t *testing.T) {
 	long := "what is mounted at \"/data\" " + strings.Repeat("x", 200) + "; hint: run it as the owner"
 	var line struct {

@@ -29,18 +29,18 @@ type Lost struct {
 	Reason string    `json:"reason"` // of the last one
 }
 
-// lostSize is the length of the counter's one line, in bytes. It is constant, so that the line is written in place:
-// on a full disk, where lines are lost, a file can't grow, but it keeps its block.
+// lostSize is the length of the counter's only line, in bytes. It is constant, so that the line is written in place: on
+// a full disk, where lines are lost, a file can't grow, but it keeps its block.
 const lostSize = 512
 
-// lostTries bounds how long a call waits for others that count, lostPause each time.
+// lostTries is how often a call tries to get the lock, and lostPause how long it waits after each try.
 const (
 	lostTries = 20
 	lostPause = time.Millisecond / 2
 )
 
-// CountLost adds one to the counter. It does not wait long; a caller that gets an error has warned in the engine's
-// log already.
+// CountLost adds one to the counter. It does not wait long; a caller that gets an error has already warned in the
+// engine's log.
 func CountLost(state string, why error, owners trusted.Owners) error {
 	return countLost(LostFile(state), time.Now(), why, owners)
 }
@@ -87,7 +87,7 @@ func lock(fd int) error {
 	return unix.EWOULDBLOCK
 }
 
-// ReadLost reads the counter; if there is none, nothing was lost.
+// ReadLost reads the counter; a missing one means that nothing was lost.
 func ReadLost(state string, owners trusted.Owners) (Lost, error) {
 	return readLost(LostFile(state), owners)
 }

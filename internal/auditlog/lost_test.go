@@ -43,7 +43,7 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestLostTogether: calls that lose lines at a time are all counted, or say that they are not.
+// TestLostTogether: calls that lose lines at the same time are all counted, or return an error.
 func TestLostTogether(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lost")
 	const calls = 30
@@ -65,7 +65,7 @@ func TestLostTogether(t *testing.T) {
 	}
 }
 
-// TestLostIsGuarded: what is not root's alone is not written, nor believed.
+// TestLostIsGuarded: a counter that users other than root can change is neither written nor believed.
 func TestLostIsGuarded(t *testing.T) {
 	dir := t.TempDir()
 	other, name := filepath.Join(dir, "other"), filepath.Join(dir, "lost")

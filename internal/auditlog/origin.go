@@ -10,9 +10,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Locate adds where the container comes from, as its engine vouches for it. root is the runtime's --root, absolute,
-// "" if the engine sets none; dir is the bundle's directory, rootfs the container's file system as config.json has
-// it.
+// Locate adds where the container comes from, as far as its engine vouches for it. root is the runtime's --root,
+// absolute, or "" if the engine sets none; dir is the bundle's directory, rootfs the container's file system as written
+// in config.json.
 func Locate(e *decision.Decision, root, dir, rootfs string, annotations map[string]string, owners trusted.Owners) {
 	o := policy.OriginOf(root, dir, annotations)
 	e.Engine, e.Namespace, e.Pod, e.Container, e.Image = o.Engine, o.Namespace, o.Pod, o.Container, o.Image

@@ -13,8 +13,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Probe tries each place that a policy logs to, as Write would, and says what is wrong with those that would not get
-// a line. It writes nothing, leaves no new file behind, and only connects to the daemons' sockets.
+// Probe tries each place that a policy logs to, as Write would, and returns an error for each that would not get a
+// line. It writes nothing, leaves no new file behind, and only connects to the daemons' sockets.
 func Probe(to *policy.Log, owners trusted.Owners) []error {
 	var failed []error
 	if to.File != "" {

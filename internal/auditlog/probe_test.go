@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// TestProbe: what would be lost is said beforehand, and nothing is left behind.
+// TestProbe: losses are reported in advance, and nothing is left behind.
 func TestProbe(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

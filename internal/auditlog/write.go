@@ -16,8 +16,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Write sends the entry to each place that the policy names. The error says which of them did not get it. It does not
-// block: neither for a reader of a FIFO, nor for a daemon that hangs.
+// Write sends the entry to each place that the policy names. The error names those that did not get it. It does not
+// block, neither for a reader of a FIFO nor for a daemon that hangs.
 func Write(to *policy.Log, e *decision.Decision, owners trusted.Owners) error {
 	line := Line(e)
 	var failed []error
@@ -40,7 +40,8 @@ func Write(to *policy.Log, e *decision.Decision, owners trusted.Owners) error {
 	return errors.Join(failed...)
 }
 
-// guarded says why others can redirect a log's path, by a directory or a link on the way; nil: they can't.
+// guarded returns an error if users other than the owners can redirect a log's path, by a directory or a link on the
+// way.
 func guarded(name string, owners trusted.Owners) error {
 	_, _, err := trusted.CheckPath(path.Dir(name), owners.WithGroups())
 	if errors.Is(err, unix.ENOENT) {
@@ -49,13 +50,13 @@ func guarded(name string, owners trusted.Owners) error {
 	return err
 }
 
-// appendLine appends a line to a file, which it creates if necessary. The file is closed again, so that a rotated one
+// appendLine appends a line to a file, which it creates if necessary. It closes the file again, so that a rotated one
 // is no longer used.
 //
-// The kernel does not interleave writes with O_APPEND (open(2); on NFS it may), so a line is one write. On a full
-// disk half of it may have been written: the next writer then begins on a new line. The half stays, as evidence:
-// truncating it could remove a line that somebody else has appended since. A reader that looks while another call
-// writes may see half a line, too, and adds an empty one, which does no harm.
+// The kernel does not interleave writes with O_APPEND (open(2); on NFS it may), so a line is one write. On a full disk
+// half of it may have been written: the next writer then begins on a new line. The half stays as evidence: truncating
+// it could remove a line that another process has appended since. A call that looks while another one writes may see
+// half a line, too, and adds an empty one, which does no harm.
 func appendLine(name string, line []byte, owners trusted.Owners) error {
 	if err := guarded(name, owners); err != nil {
 		return err
@@ -68,7 +69,7 @@ func appendLine(name string, line []byte, owners trusted.Owners) error {
 		return err
 	}
 	err = appendTo(fd, line, owners)
-	// A quota or a full server may only show now (close(2)).
+	// An error because of a quota or a full server may be reported only now (close(2)).
 	return errors.Join(err, unix.Close(fd))
 }
 
@@ -78,7 +79,7 @@ func appendTo(fd int, line []byte, owners trusted.Owners) error {
 		return err
 	}
 	if st.Size > 0 {
-		last := []byte{'\n'} // as it is if the file was truncated meanwhile
+		last := []byte{'\n'} // assumed if the file was truncated in the meantime
 		if _, err := unix.Pread(fd, last, st.Size-1); err != nil {
 			return err
 		}
@@ -93,7 +94,7 @@ func appendTo(fd int, line []byte, owners trusted.Owners) error {
 	return err
 }
 
-// isLog says why an open file can't be trusted with lines.
+// isLog returns an error if an open file can't be trusted with lines.
 func isLog(fd int, owners trusted.Owners) (st unix.Stat_t, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return st, err
@@ -127,17 +128,17 @@ func priority(e *decision.Decision) int {
 	return 6
 }
 
-// facility is that of daemons (syslog(3), LOG_DAEMON).
+// facility is the one for daemons (syslog(3), LOG_DAEMON).
 const facility = 3 << 3
 
-// syslogMessage is what local daemons read (RFC 3164, section 4.1). It has no time of its own: the daemon's and the
-// line's are better.
+// syslogMessage returns a message in the form that local daemons read (RFC 3164, section 4.1). It has no time of its
+// own: the daemon's and the line's are better.
 func syslogMessage(e *decision.Decision, text []byte) []byte {
 	m := fmt.Appendf(nil, "<%d>nonroot-runc[%d]: ", facility|priority(e), os.Getpid())
 	return append(m, text...)
 }
 
-// journalMessage has one field per line, without a newline in it.
+// journalMessage returns a message with one field per line, without a newline in it.
 func journalMessage(e *decision.Decision, text []byte) []byte {
 	m := append([]byte("SYSLOG_IDENTIFIER=nonroot-runc\nPRIORITY="), strconv.Itoa(priority(e))...)
 	m = append(append(m, "\nNONROOT_EVENT="...), e.Event...)

@@ -53,7 +53,7 @@ func TestFileIsMadeAndAppendedTo(t *testing.T) {
 	}
 }
 
-// TestHalfALine: what a full disk has left is not gone on with.
+// TestHalfALine: half a line that a full disk has left is not continued.
 func TestHalfALine(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "log")
 	if err := os.WriteFile(name, []byte(`{"time":"half`), 0o640); err != nil {
@@ -115,7 +115,7 @@ func TestFilesThatAreNoLog(t *testing.T) {
 	}
 }
 
-// TestConcurrentWriters, while the file is renamed away again and again: each line is whole, in one of the files.
+// TestConcurrentWriters write while the file is renamed again and again: each line is whole, in one of the files.
 func TestConcurrentWriters(t *testing.T) {
 	const writers, each, rotations = 8, 200, 20
 	dir := t.TempDir()
@@ -133,7 +133,7 @@ func TestConcurrentWriters(t *testing.T) {
 		})
 	}
 	for i := range rotations {
-		_ = os.Rename(name, fmt.Sprintf("%s.%d", name, i)) // there may be none yet
+		_ = os.Rename(name, fmt.Sprintf("%s.%d", name, i)) // it may not exist yet
 	}
 	wg.Wait()
 	seen := map[string]bool{}
@@ -184,7 +184,7 @@ func TestDatagrams(t *testing.T) {
 			t.Errorf("%q, %v", got[:n], err)
 		}
 	}
-	// A daemon that reads nothing any more holds up nobody.
+	// A daemon that no longer reads does not block a writer.
 	for range 1_000_000 {
 		if err = send(socket, []byte(text)); err != nil {
 			break

@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// FindBinary is the path of nonroot-runc: beside this program, else in the usual place.
+// FindBinary returns the path of nonroot-runc: beside this program, else in the usual place.
 func FindBinary() (string, error) {
 	places := []string{"/usr/local/sbin/" + Binary, "/usr/local/bin/" + Binary, "/usr/sbin/" + Binary, "/usr/bin/" + Binary}
 	if self, err := os.Executable(); err == nil {
@@ -28,7 +28,7 @@ func FindBinary() (string, error) {
 	return "", fmt.Errorf("%s is neither beside this program nor in /usr/local/sbin\nhint: install it, or name it with --binary", Binary)
 }
 
-// CheckBinary refuses a program that others than the owners could replace: engines run it as root.
+// CheckBinary refuses a program that users other than the owners could replace: engines run it as root.
 func CheckBinary(file string, owners trusted.Owners) error {
 	if !filepath.IsAbs(file) || filepath.Clean(file) != file {
 		return fmt.Errorf("%q is not a clean absolute path", file)
@@ -47,7 +47,7 @@ func CheckBinary(file string, owners trusted.Owners) error {
 	case st.Mode&0o022 != 0:
 		return fmt.Errorf("%q can be written by others (mode %04o)\nhint: chmod go-w it", file, st.Mode&0o7777)
 	}
-	// The directories in its path, and those where it really is, may differ by links.
+	// The directories in its path and those where it really is can differ because of links.
 	real, err := filepath.EvalSymlinks(filepath.Dir(file))
 	if err != nil {
 		return fmt.Errorf("look at %q: %w", file, err)
@@ -60,8 +60,8 @@ func CheckBinary(file string, owners trusted.Owners) error {
 	return nil
 }
 
-// errInstall is for a program in a place that belongs to an ordinary user: chowning that to root would be the wrong
-// remedy.
+// errInstall reports a program in a directory that belongs to an ordinary user: chowning that to root would be the
+// wrong remedy.
 func errInstall(file, where string, uid uint32) error {
 	return fmt.Errorf("%q belongs to uid %d, who could replace %q, which engines run as root\nhint: install it in /usr/local/sbin (make install)", where, uid, file)
 }
@@ -100,7 +100,7 @@ func LinkProfile(binary, name string) error {
 	return nil
 }
 
-// CheckProfile says what is wrong with the profile's link. The error is fs.ErrNotExist if there is none.
+// CheckProfile returns what is wrong with the profile's link; fs.ErrNotExist if there is none.
 func CheckProfile(binary, name string) error {
 	link := Profile(binary, name)
 	to, err := os.Readlink(link)

@@ -7,17 +7,17 @@ import (
 	"errors"
 )
 
-// Build is [build] of the policy file (docs/policy.md): how containers run in which BuildKit executes an image's RUN
-// lines.
+// Build is the table [build] of the policy file (docs/policy.md): how the containers run in which BuildKit executes an
+// image's RUN lines.
 type Build struct {
 	Off     bool     // they run unchanged, root included
-	Reason  string   // the reason, unless the file has one; "": because configure was asked to
+	Reason  string   // the reason, unless the file has one; "": a default one
 	Bundles []string // the directories where BuildKit creates their bundles
 }
 
 const buildReason = "images are built as root (nonroot-ctl configure --guard --builds off)"
 
-// Add writes the table, or replaces what is in it. The runtime's name and path don't matter.
+// Add writes the table, or replaces its contents. The runtime's name and path don't matter.
 func (b Build) Add(old []byte, _ Runtime, n Note) ([]byte, Note, error) {
 	tree, err := parseTOML(old)
 	if err != nil {
@@ -42,7 +42,7 @@ func (b Build) Add(old []byte, _ Runtime, n Note) ([]byte, Note, error) {
 	return out, n, err
 }
 
-// Carry adds the table to a policy without one; added says that it did.
+// Carry adds the table to a policy without one; added reports whether it did.
 func (b Build) Carry(old []byte) (text []byte, added bool, err error) {
 	tree, err := parseTOML(old)
 	if err != nil || tree["build"] != nil {

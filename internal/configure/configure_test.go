@@ -21,12 +21,12 @@ import (
 
 var ours = Runtime{Name: "nonroot", Path: "/usr/local/sbin/nonroot-runc"}
 
-// formats are those that are fuzzed, each with a reader that is strict, and with what Add puts in.
+// formats lists the formats to fuzz, each with a strict reader, and with what Add adds.
 var formats = []struct {
 	name   string
 	format Format
 	read   func([]byte) (map[string]any, error)
-	added  func(tree map[string]any) // takes what Add puts in, and the default's name, out of a parsed file
+	added  func(tree map[string]any) // removes what Add adds, and the default's name, from a parsed file
 }{
 	{"docker", Docker{}, readJSON, func(t map[string]any) {
 		forget(t, "runtimes", "nonroot")
@@ -77,7 +77,7 @@ func forget(tree map[string]any, path ...string) {
 	}
 }
 
-// text is a tree's meaning for an engine: an empty table means nothing.
+// text returns a tree's meaning for an engine: an empty table means nothing.
 func text(tree map[string]any) string {
 	for key, value := range tree {
 		if table, ok := value.(map[string]any); ok && text(table) == text(nil) {
@@ -103,7 +103,7 @@ func readJSON(data []byte) (map[string]any, error) {
 	return tree, d.Decode(&tree)
 }
 
-// example gives the files below testdata, which are as engines or distributions write them.
+// examples returns the files below testdata, which look like those that engines or distributions write.
 func examples(t testing.TB, pattern string) map[string][]byte {
 	names, err := filepath.Glob("testdata/" + pattern)
 	if err != nil || len(names) == 0 {
@@ -118,8 +118,8 @@ func examples(t testing.TB, pattern string) map[string][]byte {
 	return all
 }
 
-// invariants holds for each format and file: registered twice is once; the result parses; what is others' survives; and
-// unregistered is what there was, byte for byte by the receipt, in meaning without.
+// invariants checks each format and file: registering twice is the same as once; the result parses; other entries
+// survive; and unregistering restores the file, byte for byte with the receipt, in meaning without it.
 func invariants(t *testing.T, f Format, read func([]byte) (map[string]any, error), added func(map[string]any), old []byte, isDefault bool) {
 	t.Helper()
 	r := ours
@@ -171,8 +171,8 @@ func invariants(t *testing.T, f Format, read func([]byte) (map[string]any, error
 	}
 }
 
-// yields holds for each format in which a runtime can be the default: what gives that back is as if it had never been the default,
-// once and twice, and is undone as the whole is.
+// yields checks each format in which a runtime can be the default: giving the default back has the same result as never
+// having taken it, once and twice, and can be undone like a registration.
 func yields(t *testing.T, f Format, read func([]byte) (map[string]any, error), before, after Content) {
 	t.Helper()
 	y, ok := f.(Yielder)
@@ -180,7 +180,7 @@ func yields(t *testing.T, f Format, read func([]byte) (map[string]any, error), b
 		return
 	}
 	if was, err := before.Yield(y, ours.Name); err != nil || !bytes.Equal(was.Data, before.Data) {
-		return // the default had the name before there was such a runtime
+		return // the default had that name before such a runtime existed
 	}
 	yielded, err := after.Yield(y, ours.Name)
 	if err != nil {
@@ -234,7 +234,7 @@ func TestInvariants(t *testing.T) {
 	}
 }
 
-// variants are spellings of a file.
+// variants returns different spellings of a file.
 func variants(data []byte) map[string][]byte {
 	return map[string][]byte{
 		"as it is":         data,
@@ -251,7 +251,7 @@ func asIfNil(old, data []byte) []byte {
 	return data
 }
 
-// TestTwentyRounds: foreign runtimes survive, also where somebody edits the file in between.
+// TestTwentyRounds: other runtimes survive, even if the file is edited in between.
 func TestTwentyRounds(t *testing.T) {
 	for file, f := range map[string]int{"testdata/nvidia.json": 0, "testdata/podman-kata.toml": 1, "testdata/crio-kata.toml": 2, "testdata/containerd-nvidia.toml": 4} {
 		format := formats[f]
@@ -295,7 +295,7 @@ func TestTwentyRounds(t *testing.T) {
 	}
 }
 
-// TestTwoNames: two registrations are undone in either order, and the default before the first comes back.
+// TestTwoNames: two registrations are undone in either order, and the default before the first one comes back.
 func TestTwoNames(t *testing.T) {
 	old := []byte(`{"default-runtime": "nvidia", "runtimes": {"nvidia": {"path": "/n"}}}`)
 	a := Runtime{Name: "one", Path: "/usr/bin/nonroot-runc", Default: true}
@@ -308,7 +308,7 @@ func TestTwoNames(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c.Data = append(c.Data, '\n') // somebody else's change: nothing comes back from the backup
+		c.Data = append(c.Data, '\n') // a change by another program: nothing is restored from the backup
 		for _, name := range order {
 			if c, err = c.Unregister(Docker{}, name); err != nil {
 				t.Fatal(err)
@@ -320,14 +320,14 @@ func TestTwoNames(t *testing.T) {
 	}
 }
 
-// TestKilled: whatever moment a change was killed at, the next call comes to the same end.
+// TestKilled: a change may be killed at any moment; the next call has the same result.
 func TestKilled(t *testing.T) {
 	old := []byte("{\n  \"debug\": true\n}\n")
 	after, err := Content{Data: old}.Register(Docker{}, ours)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Backup and receipt are there, the file is not yet.
+	// Backup and receipt were written, the file was not yet.
 	half := Content{Data: old, Receipt: after.Receipt, Backup: after.Backup}
 	if again, err := half.Register(Docker{}, ours); err != nil || !bytes.Equal(again.Data, after.Data) {
 		t.Errorf("register again: %q, %v", again.Data, err)
@@ -337,7 +337,7 @@ func TestKilled(t *testing.T) {
 	if back, err := half.Unregister(Docker{}, ours.Name); err != nil || !bytes.Equal(back.Data, old) || back.Receipt != nil {
 		t.Errorf("unregister: %q, %v", back.Data, err)
 	}
-	// Unregistered, but backup and receipt are still there: they name what is no more.
+	// Unregistered, but backup and receipt still exist: they describe a registration that is gone.
 	if back, err := (Content{Data: old, Receipt: after.Receipt, Backup: after.Backup}).Unregister(Docker{}, ours.Name); err != nil || !bytes.Equal(back.Data, old) {
 		t.Errorf("unregister again: %q, %v", back.Data, err)
 	}
@@ -419,7 +419,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestRemovedText: what was made around a registration goes with it, what was there before stays, also where it's empty.
+// TestRemovedText: what was added around a registration is removed with it; what existed before stays, even if it is
+// empty.
 func TestRemovedText(t *testing.T) {
 	for _, c := range []struct {
 		format Format
@@ -444,7 +445,7 @@ func TestRemovedText(t *testing.T) {
 			t.Errorf("%T: %v\n%q\nis not\n%q", c.format, err, got, c.old)
 		}
 	}
-	// A default that is gone, too, does not come back: Docker would not start.
+	// A previous default that no longer exists does not come back: Docker would not start.
 	gone := "nvidia"
 	got, err := Docker{}.Remove([]byte(`{"default-runtime": "nonroot", "runtimes": {"nonroot": {"path": "/nonroot-runc"}}}`), "nonroot", Note{Replaced: &gone})
 	if want := `{ "runtimes": {}}`; err != nil || string(got) != want {
@@ -452,7 +453,7 @@ func TestRemovedText(t *testing.T) {
 	}
 }
 
-// TestCopiedOptions: the new handler has the options of the default runtime where that is a runc, else of runc.
+// TestCopiedOptions: the new handler has the options of the default runtime if that is a runc, else of runc.
 func TestCopiedOptions(t *testing.T) {
 	effective, err := parseTOML(examples(t, "containerd-nvidia.toml")["testdata/containerd-nvidia.toml"])
 	if err != nil {
@@ -484,7 +485,7 @@ func TestCopiedOptions(t *testing.T) {
 	}
 }
 
-// TestBuiltinRuntimes: what containerd 1 would forget is written, and goes again with ours.
+// TestBuiltinRuntimes: runtimes that containerd 1 would forget are written, and removed with ours.
 func TestBuiltinRuntimes(t *testing.T) {
 	old := []byte("version = 2\n")
 	f := Containerd{Version: 2, Replaces: true}

@@ -29,10 +29,10 @@ type Containerd struct {
 	Replaces bool
 }
 
-// newest is the last version whose format is known. 4 has the tables of 3.
+// newest is the last version with a known format. 4 has the tables of 3.
 const newest = 4
 
-// ContainerdVersion is the version of a configuration file: 1 if it has none.
+// ContainerdVersion returns the version of a configuration file: 1 if it has none.
 func ContainerdVersion(data []byte) (int, error) {
 	tree, err := parseTOML(data)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c Containerd) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	return out, n, err
 }
 
-// handler is a runtime's entry, and its binary.
+// handler returns a runtime's entry, and its binary.
 func handler(tree map[string]any, cri []string, name string) (binary string, entry map[string]any, err error) {
 	table := append(slices.Clone(cri), "runtimes", name)
 	if entry, err = tableAt(tree, table...); err != nil || entry == nil {
@@ -127,7 +127,7 @@ func (d *document) setAll(table []string, settings map[string]any) {
 	}
 }
 
-// keepOthers writes the built-in runtimes, usually runc, which the file would otherwise lose with its first own one.
+// keepOthers writes the built-in runtimes, usually runc, which would be lost with the file's first runtime of its own.
 func (c Containerd) keepOthers(d *document, tree map[string]any, cri []string) ([]string, error) {
 	if !c.Replaces {
 		return nil, nil
@@ -151,7 +151,7 @@ func (c Containerd) keepOthers(d *document, tree map[string]any, cri []string) (
 	return made, nil
 }
 
-// effective is the CRI plugin's part of the effective configuration, under any version's name, and its runtimes.
+// effective returns the CRI plugin's part of the effective configuration, under any version's name, and its runtimes.
 func (c Containerd) effective() (settings, runtimes map[string]any) {
 	for version := newest; version >= 1; version-- {
 		settings, err := tableAt(c.Effective, engines.CRITable(version)...)
@@ -175,8 +175,7 @@ func (c Containerd) outranked() error {
 	return nil
 }
 
-// StandsFor is the runtime that a new one replaces, with its binary: the default, unless that is no runc, else
-// "runc".
+// StandsFor returns the runtime that a new one replaces, with its binary: the default, if that is a runc, else "runc".
 func (c Containerd) StandsFor(name string) (runtime, binary string) {
 	settings, runtimes := c.effective()
 	candidates := []string{"runc"}
@@ -193,7 +192,7 @@ func (c Containerd) StandsFor(name string) (runtime, binary string) {
 	return "", ""
 }
 
-// standsFor is a copy of that runtime's settings.
+// standsFor returns a copy of that runtime's settings.
 func (c Containerd) standsFor(name string) map[string]any {
 	_, runtimes := c.effective()
 	runtime, _ := c.StandsFor(name)
@@ -242,13 +241,13 @@ func (c Containerd) Yield(old []byte, name string, n Note) ([]byte, error) {
 	return yield(old, name, n, append(slices.Clone(engines.CRITable(version)), defaultName)...)
 }
 
-// State is containerd's state directory, which contains bundles.
+// State returns containerd's state directory, which contains bundles.
 func (c Containerd) State() string {
 	dir, _ := textAt(c.Effective, "state")
 	return cmp.Or(dir, engines.Containerd.Bundles.States[0])
 }
 
-// Remove removes what Add has added. Runtimes that were written only to keep them are removed when no other is left.
+// Remove removes what Add has added. Runtimes that Add wrote only to keep them are removed when no other is left.
 func (c Containerd) Remove(old []byte, name string, n Note) ([]byte, error) {
 	version, err := ContainerdVersion(old)
 	if err != nil {
@@ -285,7 +284,7 @@ func (c Containerd) Remove(old []byte, name string, n Note) ([]byte, error) {
 	return d.done()
 }
 
-// Runtimes are the handlers of a configuration with their binaries, and the default one.
+// Runtimes returns the handlers of a configuration with their binaries, and the default one.
 func (c Containerd) Runtimes() (binaries map[string]string, fallback string) {
 	settings, runtimes := c.effective()
 	binaries = map[string]string{}
@@ -297,13 +296,13 @@ func (c Containerd) Runtimes() (binaries map[string]string, fallback string) {
 	return binaries, fallback
 }
 
-// ParseContainerd reads a configuration, such as config dump prints.
+// ParseContainerd reads a configuration, for example the output of config dump.
 func ParseContainerd(data []byte) (map[string]any, error) { return parseTOML(data) }
 
-// Release is the version of a containerd, such as 1.6; only two numbers matter. The zero value is an unknown one.
+// Release is the version of a containerd, such as 1.6; only two numbers matter. The zero value means unknown.
 type Release struct{ Major, Minor int }
 
-// ParseRelease reads what containerd --version prints: the program's module, the version and the commit.
+// ParseRelease reads the output of containerd --version: the program's module, the version and the commit.
 func ParseRelease(text string) (Release, error) {
 	for _, word := range strings.Fields(text) {
 		parts := strings.SplitN(strings.TrimPrefix(word, "v"), ".", 3)
@@ -331,7 +330,7 @@ type Imports struct {
 	DropIn string // the path of the drop-in
 }
 
-// Add names the drop-in, unless a pattern matches it already. The drop-in must exist: otherwise containerd does not
+// Add lists the drop-in, unless a pattern matches it already. The drop-in must exist: otherwise containerd does not
 // start.
 func (i Imports) Add(old []byte, _ Runtime, n Note) ([]byte, Note, error) {
 	list, err := imports(old)
@@ -385,7 +384,7 @@ func imports(data []byte) ([]string, error) {
 	return textsAt(tree, "imports")
 }
 
-// ImportedDirectories are the directories from which config.toml imports files by a pattern.
+// ImportedDirectories returns the directories from which config.toml imports files by a pattern.
 func ImportedDirectories(main string, data []byte) []string {
 	list, err := imports(data)
 	if err != nil {

@@ -51,7 +51,8 @@ func (CRIO) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	return out, n, err
 }
 
-// CRIODefault is the default runtime, and its program, of files of which later ones take precedence; "": not set.
+// CRIODefault returns the default runtime, and its program, from files in which later ones take precedence; "" if it is
+// not set.
 func CRIODefault(texts [][]byte) (name, program string, err error) {
 	programs := map[string]string{}
 	for _, text := range texts {

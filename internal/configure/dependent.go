@@ -25,11 +25,11 @@ import (
 
 // Dependent is a container that its engine starts, stops and removes by a runtime's name.
 type Dependent struct {
-	Name  string // as the engine shows it; whoever created the container chose it
+	Name  string // as the engine shows it; the container's creator chose it
 	State string // such as "running" or "created"
 }
 
-// DockerDependents are the containers with the runtime below dockerd's data-roots. dockerd records a container's
+// DockerDependents returns the containers with the runtime below dockerd's data-roots. dockerd records a container's
 // runtime when it is created, even the default one, and keeps it (moby, daemon/container, ToDisk: hostconfig.json and
 // config.v2.json).
 func DockerDependents(dataRoots []string, name string) ([]Dependent, error) {
@@ -71,15 +71,15 @@ func DockerDependents(dataRoots []string, name string) ([]Dependent, error) {
 	return all, nil
 }
 
-// DockerDataRoots is a data-root, and those that dockerd has below it for user namespaces, named after the first ids
-// of their maps (moby, daemon/daemon_unix.go, setupDaemonRoot).
+// DockerDataRoots returns a data-root, and those that dockerd has below it for user namespaces, named after the first
+// ids of their maps (moby, daemon/daemon_unix.go, setupDaemonRoot).
 func DockerDataRoots(root string) []string {
 	mapped, _ := filepath.Glob(engines.DockerMapped(root)) // the pattern is well formed
 	return append([]string{root}, mapped...)
 }
 
-// ContainerdDependents are the pods' containers below containerd's state directory whose runtime is the binary. The
-// shim writes it into the bundle (containerd, cmd/containerd-shim-runc-v2/runc, WriteRuntime).
+// ContainerdDependents returns the pods' containers below containerd's state directory that use the binary as their
+// runtime. The shim writes it into the bundle (containerd, cmd/containerd-shim-runc-v2/runc, WriteRuntime).
 func ContainerdDependents(state, binary string) ([]Dependent, error) {
 	dirs, err := directoriesIn(engines.Containerd.Bundles.Dir(state, engines.CRINamespace, ""))
 	if err != nil {
@@ -103,7 +103,7 @@ func ContainerdDependents(state, binary string) ([]Dependent, error) {
 	return all, nil
 }
 
-// CRIODependents are the containers below the runtime_root that a drop-in sets for its runtime. CRI-O has no other
+// CRIODependents returns the containers below the runtime_root that a drop-in sets for its runtime. CRI-O has no other
 // record of the runtime of a container that uses the default.
 func CRIODependents(dropIn []byte, name string, owners trusted.Owners) ([]Dependent, error) {
 	tree, err := parseTOML(dropIn)
@@ -137,7 +137,7 @@ func CRIODependents(dropIn []byte, name string, owners trusted.Owners) ([]Depend
 	return all, nil
 }
 
-// podName is a container's name as Kubernetes has it, or else its directory.
+// podName returns a container's name in Kubernetes, or else its directory.
 func podName(dir string, annotations map[string]string, by *engines.Labels) string {
 	if annotations[by.Pod] == "" {
 		return filepath.Base(dir)
@@ -145,8 +145,8 @@ func podName(dir string, annotations map[string]string, by *engines.Labels) stri
 	return strings.TrimSuffix(annotations[by.Namespace]+"/"+annotations[by.Pod]+"/"+annotations[by.Container], "/")
 }
 
-// PodmanDependents are the caller's containers and, for root, everybody's running ones: a drop-in of the system is
-// read for every user.
+// PodmanDependents returns the caller's containers and, for root, all users' running ones: every user's Podman reads a
+// drop-in of the system.
 func PodmanDependents(ctx context.Context, name string) ([]Dependent, error) {
 	all, err := byConmon(name)
 	if err != nil || !usesPodman() {
@@ -163,8 +163,8 @@ func PodmanDependents(ctx context.Context, name string) ([]Dependent, error) {
 
 const running = "running"
 
-// usesPodman reports whether asking Podman creates no storage for a user who has none: the usual place is not empty once an
-// image was pulled.
+// usesPodman reports whether asking Podman creates no storage for a user who has none: the usual place is not empty
+// once an image was pulled.
 func usesPodman() bool {
 	if os.Geteuid() == 0 {
 		return true
@@ -174,7 +174,7 @@ func usesPodman() bool {
 	return err == nil
 }
 
-// byPodman are the containers of every state that Podman lists for the caller.
+// byPodman returns the containers in every state that Podman lists for the caller.
 func byPodman(ctx context.Context, name string) ([]Dependent, error) {
 	ids, err := ask.Run(ctx, nil, engines.Podman.Client, "ps", "--all", "--quiet", "--no-trunc")
 	if err != nil {
@@ -202,8 +202,8 @@ func byPodman(ctx context.Context, name string) ([]Dependent, error) {
 	return all, nil
 }
 
-// byConmon are running containers, the caller's or, for root, everybody's, wherever their storage is. Each has a
-// monitor whose arguments say how Podman is called when the container ends, including the runtime (podman,
+// byConmon returns running containers, the caller's or, for root, all users', wherever their storage is. Each has a
+// monitor with arguments that say how Podman is called when the container ends, including the runtime (podman,
 // libpod/oci_conmon_common.go, createOCIContainer).
 func byConmon(name string) ([]Dependent, error) {
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -235,7 +235,7 @@ func byConmon(name string) ([]Dependent, error) {
 	return all, nil
 }
 
-// otherUser is a uid's name. A user with a registration of their own does not need the system's.
+// otherUser returns a uid's name. A user with a registration of their own does not need the system's.
 func otherUser(uid, runtime string) (name string, needs bool) {
 	u, err := osuser.LookupId(uid)
 	if err != nil {
@@ -245,7 +245,7 @@ func otherUser(uid, runtime string) (name string, needs bool) {
 	return u.Username, err != nil
 }
 
-// monitored is the name of the container that a conmon watches, if it has the runtime.
+// monitored returns the name of the container that a conmon monitors, if it has the runtime.
 func monitored(args []string, runtime string) (container string, ok bool) {
 	if filepath.Base(args[0]) != engines.ConmonProgram {
 		return "", false
@@ -267,7 +267,7 @@ func monitored(args []string, runtime string) (container string, ok bool) {
 	return container, i >= 0 && i+1 < len(exit) && exit[i+1] == runtime
 }
 
-// ownerOf is a process's real uid.
+// ownerOf returns a process's real uid.
 func ownerOf(proc string) (string, error) {
 	status, err := os.ReadFile(filepath.Join(proc, "status"))
 	if err != nil {
@@ -281,7 +281,7 @@ func ownerOf(proc string) (string, error) {
 	return string(uid), nil
 }
 
-// annotations are those of a bundle's config.json. A bundle that is just being removed has none.
+// annotations returns those of a bundle's config.json. A bundle that is just being removed has none.
 func annotations(dir string) (map[string]string, error) {
 	var spec struct {
 		Annotations map[string]string `json:"annotations"`

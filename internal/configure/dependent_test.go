@@ -23,7 +23,7 @@ func TestDockerDependents(t *testing.T) {
 		"containers/a/config.v2.json":                `{"Name": "/web", "State": {"Running": true, "StartedAt": "2026-01-01T00:00:00Z"}}`,
 		"containers/b/hostconfig.json":               `{"Runtime": "runc"}`,
 		"containers/b/config.v2.json":                `{"Name": "/other"}`,
-		"containers/c/hostconfig.json":               `{"Runtime": "nonroot"}`, // it is just being made, or removed
+		"containers/c/hostconfig.json":               `{"Runtime": "nonroot"}`, // it is just being created or removed
 		"containers/d/nothing":                       "",
 		"300000.300000/containers/e/hostconfig.json": `{"Runtime": "nonroot"}`,
 		"300000.300000/containers/e/config.v2.json":  `{"Name": "/mapped", "State": {"StartedAt": "0001-01-01T00:00:00Z"}}`,
@@ -38,7 +38,7 @@ func TestDockerDependents(t *testing.T) {
 	}
 }
 
-// TestCRIODependents: Debian has no CRI-O, so the state is runc's and crun's, as CRI-O's runtime_root has it.
+// TestCRIODependents: Debian has no CRI-O, so the state is that of runc and crun, in the form of CRI-O's runtime_root.
 func TestCRIODependents(t *testing.T) {
 	dir := t.TempDir()
 	root := filepath.Join(dir, "run")
@@ -49,7 +49,7 @@ func TestCRIODependents(t *testing.T) {
 	testkit.Write(t, dir, map[string]string{
 		"run/a/state.json": fmt.Sprintf(`{"id": "a", "init_process_pid": 1, "init_process_start": 1, "config": {"labels": ["bundle=%s/a"]}}`, dir),
 		"run/b/status":     fmt.Sprintf(`{"pid": 1, "process-start-time": 1, "bundle": "%s/b"}`, dir),
-		"run/c/lock":       "", // no container
+		"run/c/lock":       "", // not a container
 		"a/config.json": `{"annotations": {"io.kubernetes.pod.namespace": "prod", "io.kubernetes.pod.name": "db-0",
 			"io.kubernetes.container.name": "db"}}`,
 		"b/config.json": `{}`,

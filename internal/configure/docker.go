@@ -107,7 +107,7 @@ func (d *daemonJSON) undefault(name string, n Note) {
 	}
 }
 
-// DockerDefault is the default runtime of daemon.json, and its program; "": not set.
+// DockerDefault returns the default runtime of daemon.json, and its program; "" if it is not set.
 func DockerDefault(daemonJSON []byte) (name, program string, err error) {
 	d, err := parseDaemon(daemonJSON)
 	if err != nil {
@@ -137,7 +137,7 @@ func ReloadEnough(before, after []byte) bool {
 	return true
 }
 
-// DataRoot is where dockerd keeps its data, according to its configuration file.
+// DataRoot returns where dockerd keeps its data, according to its configuration file.
 func DataRoot(daemonJSON []byte) (string, error) {
 	d, err := parseDaemon(daemonJSON)
 	if err != nil {
@@ -157,8 +157,8 @@ func DataRoot(daemonJSON []byte) (string, error) {
 	return engines.Docker.Store.Root, nil
 }
 
-// Remaps reports whether daemon.json asks for a user namespace, for which dockerd keeps its data in a directory of its own
-// below its data-root (moby, daemon/daemon_unix.go, setupDaemonRoot).
+// Remaps reports whether daemon.json asks for a user namespace; dockerd then keeps its data in a directory below its
+// data-root (moby, daemon/daemon_unix.go, setupDaemonRoot).
 func Remaps(daemonJSON []byte) (bool, error) {
 	d, err := parseDaemon(daemonJSON)
 	return err == nil && member(d.root, "userns-remap") != nil, err
@@ -171,8 +171,8 @@ type daemonJSON struct {
 	newline, indent, colon string
 }
 
-// parseDaemon reads what every dockerd reads in the same way. Docker's decoder uses the last of two equal keys, and
-// ignores what follows the document: nobody means that. It accepts no comments and no trailing commas.
+// parseDaemon accepts only what every dockerd reads in the same way. Docker's decoder uses the last of two equal keys,
+// and ignores what follows the document: neither is intended. It accepts no comments and no trailing commas.
 func parseDaemon(data []byte) (*daemonJSON, error) {
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
 		return nil, errors.New("it begins with a byte order mark, with which Docker 20.10 does not start\nhint: save it without one")
@@ -253,7 +253,7 @@ func (d *daemonJSON) check() error {
 	return nil
 }
 
-// bytes formats the document. If nothing was changed, it's the old text, even if that was empty.
+// bytes formats the document. If nothing was changed, it returns the old text, even if that was empty.
 func (d *daemonJSON) bytes(old []byte) []byte {
 	out := d.value.Pack()
 	if len(bytes.TrimSpace(old)) == 0 && len(d.root.Members) == 0 {
@@ -264,7 +264,7 @@ func (d *daemonJSON) bytes(old []byte) []byte {
 
 func (d *daemonJSON) table(key string) *hujson.Object {
 	if v := member(d.root, key); v != nil {
-		return v.Value.(*hujson.Object) // check has made sure
+		return v.Value.(*hujson.Object) // check has ensured that
 	}
 	return nil
 }
@@ -277,7 +277,7 @@ func (d *daemonJSON) text(key string) (string, *hujson.Value) {
 	return v.Value.(hujson.Literal).String(), v
 }
 
-// entry is a runtime's entry and path.
+// entry returns a runtime's entry and path.
 func (d *daemonJSON) entry(name string) (*hujson.Object, string) {
 	runtimes := d.table(runtimesKey)
 	if runtimes == nil {

@@ -18,18 +18,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxSize bounds what is read of a file. A long containerd configuration has 20 kB.
+// maxSize limits how much of a file is read. A long containerd configuration has 20 kB.
 const maxSize = 4 << 20
 
 // File is a configuration file as it was found.
 type File struct {
 	Path string
 	Content
-	stat unix.Stat_t // of the file, where it's there
+	stat unix.Stat_t // of the file, if it exists
 }
 
-// Open reads a configuration file and what is kept beside it. A missing file is fine; anything but a regular file,
-// even a symbolic link, is refused: somebody wants it to be elsewhere.
+// Open reads a configuration file and what is kept beside it. A missing file is not an error; anything but a regular
+// file, even a symbolic link, is: the administrator wants the file to be elsewhere.
 func Open(path string) (File, error) {
 	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
 		return File{}, fmt.Errorf("%q is not a clean absolute path", path)
@@ -90,7 +90,7 @@ const (
 	receiptSuffix = ".nonroot-receipt"
 )
 
-// aside is the path of a file that is kept beside the configuration file. CRI-O reads every file in a drop-in
+// aside returns the path of a file that is kept beside the configuration file. CRI-O reads every file in a drop-in
 // directory, whatever its name (cri-o, pkg/config/config.go, UpdateFromPath): such a file is kept one directory up.
 func (f File) aside(suffix string) string {
 	dir, name := filepath.Split(f.Path)
@@ -100,7 +100,7 @@ func (f File) aside(suffix string) string {
 	return f.Path + suffix
 }
 
-// Beside are the paths of what is kept beside a configuration file while something is registered in it.
+// Beside returns the paths of what is kept beside a configuration file while a runtime is registered in it.
 func Beside(path string) []string {
 	f := File{Path: path}
 	return []string{f.aside(backupSuffix), f.aside(receiptSuffix)}
@@ -142,7 +142,7 @@ func (c Change) Nothing() bool {
 	return (c.Data == nil) == (c.Next.Data == nil) && bytes.Equal(c.Data, c.Next.Data)
 }
 
-// Diff is the change in unified form.
+// Diff returns the change in unified form.
 func (c Change) Diff() []byte {
 	from, to := c.Path, c.Path
 	if c.Data == nil {
@@ -231,7 +231,7 @@ func (c Change) undo() error {
 			return err
 		}
 	}
-	gone := []string{c.temp(c.Path), c.temp(c.aside(backupSuffix)), c.temp(c.aside(receiptSuffix))} // of calls that were killed
+	gone := []string{c.temp(c.Path), c.temp(c.aside(backupSuffix)), c.temp(c.aside(receiptSuffix))} // left by calls that were killed
 	if c.Next.Backup == nil || bytes.Equal(c.Next.Backup, c.Next.Data) {
 		gone = append(gone, c.aside(backupSuffix))
 	}
@@ -243,13 +243,13 @@ func (c Change) undo() error {
 	}
 	if c.Receipt != nil {
 		for _, dir := range slices.Backward(c.Receipt.Directories) {
-			_ = os.Remove(dir) // it stays if somebody else uses it, too
+			_ = os.Remove(dir) // it stays if others use it, too
 		}
 	}
 	return nil
 }
 
-// still makes sure that nobody has changed the file since it was read.
+// still checks that the file has not been changed since it was read.
 func (c Change) still() error {
 	now, _, err := read(c.Path)
 	if err != nil {
@@ -295,7 +295,7 @@ func lock(dir string) (unlock func(), err error) {
 	return func() { _ = d.Close() }, nil
 }
 
-// temp is a file's temporary name. It is never in a drop-in directory, where an engine would read it.
+// temp returns a file's temporary name. It is never in a drop-in directory, where an engine would read it.
 func (c Change) temp(name string) string {
 	return tempName(filepath.Join(filepath.Dir(c.aside("")), filepath.Base(name)))
 }
@@ -303,14 +303,14 @@ func (c Change) temp(name string) string {
 // replace replaces a file, with the mode and owner of the configuration file. The data is on disk when it returns.
 func (c Change) replace(name string, data []byte) error {
 	temp := c.temp(name)
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a call that was killed
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a call that was killed
 		return fmt.Errorf("write %q: %w", name, err)
 	}
 	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("write %q: %w", name, err)
 	}
-	defer func() { _ = os.Remove(file.Name()) }() // it is gone by then, unless something failed
+	defer func() { _ = os.Remove(file.Name()) }() // it no longer exists, unless something failed
 	mode := os.FileMode(0o644)
 	if c.Data != nil {
 		mode = os.FileMode(c.stat.Mode & 0o777)

@@ -15,18 +15,18 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// Guard is nonroot-runc in the place of runc, which is moved aside: whoever calls "runc" by name is governed, too. At
-// any moment there is a working runc at its path. Each step may be the last one before a crash: Install and Remove
-// continue from any state.
+// Guard puts nonroot-runc in the place of runc, which is moved aside: callers of "runc" by name use it, too. At any
+// moment there is a working runc at its path. A crash may come after any step: Install and Remove continue from any
+// state.
 type Guard struct {
 	Runc    string // where runc is called, such as /usr/sbin/runc
 	Wrapper string // nonroot-runc
 }
 
-// Directories is where runc is searched for, in the order that engines use: systemd's path for services.
+// Directories lists where runc is searched for, in the order that engines use: systemd's path for services.
 var Directories = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// FindRunc is the first path of runc, even if it was moved aside.
+// FindRunc returns the first path of runc, even if it was moved aside.
 func FindRunc(directories []string) (string, error) {
 	for _, dir := range directories {
 		real, err := filepath.EvalSymlinks(dir)
@@ -85,8 +85,8 @@ func (g Guard) look() (place, error) {
 	return p, nil
 }
 
-// compare checks whether two files are the same program: by name, or, as overlayfs doesn't always know its links, by
-// content.
+// compare checks whether two files are the same program: by inode or, as overlayfs does not always recognize hard
+// links, by content.
 func (g Guard) compare(p *place) error {
 	if p.runc == nil || p.aside == nil || os.SameFile(p.runc, p.aside) {
 		return nil
@@ -96,12 +96,12 @@ func (g Guard) compare(p *place) error {
 	return err
 }
 
-// errDiffer is for two different programs, neither of which may be thrown away.
+// errDiffer reports two different programs, neither of which may be thrown away.
 func (g Guard) errDiffer() error {
 	return fmt.Errorf("%q and %q are two different programs\nhint: remove one of them", g.Runc, g.aside())
 }
 
-// Installed reports whether Install has nothing left to do. An error says why it can't be done.
+// Installed reports whether Install has nothing left to do. The error is why it can't be done.
 func (g Guard) Installed() (bool, error) {
 	p, err := g.look()
 	if err != nil {
@@ -123,7 +123,7 @@ func (g Guard) Installed() (bool, error) {
 	return err == nil && p.link == g.Wrapper && !owned.wanted(), err
 }
 
-// Removable says why Remove can't put runc back; nil: it can.
+// Removable returns why Remove can't put runc back; nil if it can.
 func (g Guard) Removable() error {
 	p, err := g.look()
 	if err == nil && p.differ {
@@ -175,8 +175,8 @@ func (g Guard) works() error {
 	return nil
 }
 
-// Remove puts runc back. If somebody has removed the one that was moved aside, the link is removed all the same, as
-// it leads nowhere: a package that installs runc again then finds its place free.
+// Remove puts runc back. If the one that was moved aside no longer exists, the link is removed all the same, as it
+// leads nowhere: a package that installs runc again then finds its place free.
 func (g Guard) Remove() error {
 	p, err := g.look()
 	if err != nil {
@@ -209,11 +209,11 @@ func tempName(name string) string {
 	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".nonroot-ctl")
 }
 
-// swap lets a function create something under a temporary name, and renames that over the file: there is no moment
-// without it.
+// swap lets a function create a file under a temporary name, and renames that over the file: there is no moment without
+// it.
 func swap(name string, make func(temp string) error) error {
 	temp := tempName(name)
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a call that was killed
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a call that was killed
 		return err
 	}
 	if err := make(temp); err != nil {
@@ -241,7 +241,7 @@ func sameBytes(a, b string) (bool, error) {
 // diversion is what dpkg knows about runc. With a diversion, an update writes the new runc to where the old one was
 // moved (dpkg-divert(1)).
 type diversion struct {
-	path    string // runc's path in its package; "": no package has it
+	path    string // runc's path in its package; "": no package contains it
 	present bool
 }
 
@@ -253,7 +253,7 @@ func (g Guard) diversion() (diversion, error) {
 	}
 	names := []string{g.Runc}
 	if short, ok := strings.CutPrefix(g.Runc, "/usr/"); ok {
-		names = append(names, "/"+short) // a package from before /usr was merged
+		names = append(names, "/"+short) // for a package from before /usr was merged
 	}
 	for _, name := range names {
 		out, err := osexec.Command("dpkg-divert", "--truename", name).Output()
@@ -292,7 +292,7 @@ func (g Guard) undivert() error {
 	return dpkgDivert("--remove", d.path)
 }
 
-// dpkgDivert leaves the moving to us: --rename would leave a moment without a runc.
+// dpkgDivert does not move the file: --rename would leave a moment without a runc.
 func dpkgDivert(verb, name string) error {
 	out, err := osexec.Command("dpkg-divert", "--quiet", "--local", "--no-rename", "--divert", name+runc.Aside, verb, name).CombinedOutput()
 	if err != nil {

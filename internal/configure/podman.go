@@ -71,7 +71,7 @@ func (Podman) Remove(old []byte, name string, n Note) ([]byte, error) {
 	return d.done()
 }
 
-// podmanPaths is where Podman looks for a runtime: the first path that exists counts.
+// podmanPaths returns where Podman looks for a runtime: the first existing path counts.
 func podmanPaths(tree map[string]any, name string) ([]string, error) {
 	path := []string{"engine", "runtimes", name}
 	paths, err := textsAt(tree, path...)
@@ -89,7 +89,7 @@ func begin(old []byte) *document {
 	return edit(old)
 }
 
-// yield is Yield for a file whose key at a path names the default.
+// yield is Yield for a file with a key at a path that names the default.
 func yield(old []byte, name string, n Note, path ...string) ([]byte, error) {
 	tree, err := parseTOML(old)
 	if err != nil {
@@ -103,7 +103,7 @@ func yield(old []byte, name string, n Note, path ...string) ([]byte, error) {
 	return d.done()
 }
 
-// undefault restores the previous default's name in the key, or removes the key if it's not known.
+// undefault restores the previous default's name in the key, or removes the key if the name is not known.
 func (d *document) undefault(tree map[string]any, name string, n Note, path ...string) error {
 	now, err := textAt(tree, path...)
 	if err != nil || now != name {

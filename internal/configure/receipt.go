@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Receipt is kept beside a file that was changed, until the last change is undone.
+// Receipt is kept beside a changed file until the last change is undone.
 type Receipt struct {
 	Absent      bool            `json:"absent"`                // there was no file before
 	Pristine    bool            `json:"pristine"`              // only this package has changed it since
@@ -21,7 +21,7 @@ type Receipt struct {
 	Directories []string        `json:"directories,omitempty"` // those that were created for the file, the outer one first
 }
 
-// Content is a configuration file, and what is kept beside it.
+// Content is a configuration file with what is kept beside it.
 type Content struct {
 	Data    []byte   // nil: there is no file
 	Receipt *Receipt // nil: none
@@ -43,13 +43,13 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// untouched reports whether the file is as the last change left it, or, if that was killed before its end, found it.
+// untouched reports whether the file is as the last change left it or, if that change was killed, as it found it.
 func (c Content) untouched() bool {
 	r := c.Receipt
 	return r != nil && r.Pristine && (digest(c.Data) == r.Wrote || digest(c.Data) == r.Was)
 }
 
-// Register is the content with the runtime in it. If it is there already, it's c itself.
+// Register returns the content with the runtime in it. If it is registered already, that is c itself.
 func (c Content) Register(f Format, r Runtime) (Content, error) {
 	next := Content{Receipt: &Receipt{Absent: c.Data == nil, Pristine: true, Notes: map[string]Note{}}, Backup: c.Data}
 	if c.Receipt != nil {
@@ -71,7 +71,8 @@ func (c Content) Register(f Format, r Runtime) (Content, error) {
 	return next, nil
 }
 
-// Yield is the content with the runtime in it, but no longer as the default. If it is not the default, it's c itself.
+// Yield returns the content with the runtime in it, but no longer as the default. If it is not the default, that is c
+// itself.
 func (c Content) Yield(f Yielder, name string) (Content, error) {
 	if c.Data == nil {
 		return c, nil
@@ -85,7 +86,7 @@ func (c Content) Yield(f Yielder, name string) (Content, error) {
 		return c, err
 	}
 	if c.Receipt == nil {
-		return Content{Data: data}, nil // somebody else registered it
+		return Content{Data: data}, nil // another program registered it
 	}
 	r := *c.Receipt
 	r.Pristine, r.Notes = c.untouched(), passOn(c.Receipt.Notes, name)
@@ -95,7 +96,7 @@ func (c Content) Yield(f Yielder, name string) (Content, error) {
 	return Content{Data: data, Receipt: &r, Backup: c.Backup}, nil
 }
 
-// passOn hands the default that a runtime replaced on to those that replaced that runtime.
+// passOn passes the default that a runtime replaced on to those that replaced that runtime.
 func passOn(notes map[string]Note, name string) map[string]Note {
 	notes = maps.Clone(notes)
 	for other, n := range notes {
@@ -107,8 +108,9 @@ func passOn(notes map[string]Note, name string) map[string]Note {
 	return notes
 }
 
-// Unregister is the content without the runtime. If it was the last one, and nobody else has changed the file since
-// the first, it's the original text, byte for byte. Otherwise only our part is removed, and the backup stays.
+// Unregister returns the content without the runtime. If it was the last one, and no other program has changed the file
+// since the first change, that is the original text, byte for byte. Otherwise only our part is removed, and the backup
+// stays.
 func (c Content) Unregister(f Format, name string) (Content, error) {
 	if c.Data == nil {
 		return Content{Backup: c.Backup}, nil

@@ -11,14 +11,13 @@ import (
 	"slices"
 )
 
-// Template is a file from which k3s or RKE2 generate containerd's configuration, in the same directory, each time
-// they start (k3s, pkg/agent/containerd/config.go and pkg/agent/templates). In one that does not exist yet, "base" is
-// their own.
+// Template is a file from which k3s or RKE2 generate containerd's configuration, in the same directory, each time they
+// start (k3s, pkg/agent/containerd/config.go and pkg/agent/templates). In a new template, "base" is their own.
 //
 // A template is not TOML before it is filled in. So a registration is a part of its own at the end, between two lines
 // that name it.
 type Template struct {
-	Containerd // with what the template was last made into
+	Containerd // with the configuration that was last generated from the template
 }
 
 const (
@@ -27,8 +26,8 @@ const (
 	generatedNote = ". DO NOT EDIT. Use config.toml.tmpl instead."
 )
 
-// Generated reports whether a configuration is generated from a template, and by which program: its first line that is not
-// empty says so (k3s, pkg/agent/templates).
+// Generated reports whether a configuration is generated from a template, and by which program: its first non-empty
+// line says so (k3s, pkg/agent/templates).
 func Generated(data []byte) (program string, is bool) {
 	line, _, _ := bytes.Cut(bytes.TrimLeft(data, "\r\n\t "), []byte("\n"))
 	line, is = bytes.CutPrefix(bytes.TrimRight(line, "\r "), []byte(generated))
@@ -53,7 +52,7 @@ func Maker(main string, data []byte) (program string, made bool) {
 	return "", false
 }
 
-// TemplateOf is the template of a generated configuration. Each version of the configuration has its own (k3s,
+// TemplateOf returns the template of a generated configuration. Each version of the configuration has its own (k3s,
 // pkg/agent/containerd/config.go: templateGenerations).
 func TemplateOf(main string, version int) string {
 	name := "config.toml.tmpl"
@@ -63,12 +62,12 @@ func TemplateOf(main string, version int) string {
 	return filepath.Join(filepath.Dir(main), name)
 }
 
-// markers are the first and the last line of a registration.
+// markers returns the first and the last line of a registration.
 func markers(name string) (first, last string) {
 	return fmt.Sprintf("# nonroot-ctl: the runtime %q\n", name), fmt.Sprintf("# nonroot-ctl: end of %q\n", name)
 }
 
-// part is where a registration is; -1: nowhere.
+// part returns where a registration is; -1 if there is none.
 func part(data []byte, name string) (from, to int, err error) {
 	first, last := markers(name)
 	from = bytes.Index(data, []byte(first))
@@ -90,7 +89,7 @@ func (t Template) Has(data []byte, name string) bool {
 
 var errTemplateDefault = errors.New("in a template, the default can't be set, as the table that it belongs to is the template's own\nhint: name it by --default-runtime of k3s or RKE2")
 
-// Add writes the registration's part, or writes it anew where it is another one.
+// Add writes the registration's part, or rewrites it if it differs.
 func (t Template) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	if r.Default {
 		return nil, n, errTemplateDefault
@@ -105,7 +104,7 @@ func (t Template) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 		}
 	}
 	version := []byte(fmt.Sprintf("version = %d\n", t.Version))
-	t.Replaces = false // the runtimes that are there stand in the template, or in what it begins with
+	t.Replaces = false // the existing runtimes are in the template, or in what it begins with
 	table, _, err := t.Containerd.Add(version, Runtime{Name: r.Name, Path: r.Path}, Note{})
 	if err != nil {
 		return nil, n, err
@@ -123,10 +122,10 @@ func (t Template) Add(old []byte, r Runtime, n Note) ([]byte, Note, error) {
 	return slices.Concat(old, now), n, nil
 }
 
-// Yield has nothing to give back: the default is never set in a template.
+// Yield has nothing to restore: the default is never set in a template.
 func (t Template) Yield(old []byte, _ string, _ Note) ([]byte, error) { return old, nil }
 
-// Remove takes the part out.
+// Remove removes the part.
 func (t Template) Remove(old []byte, name string, _ Note) ([]byte, error) {
 	from, to, err := part(old, name)
 	if err != nil || from < 0 {
@@ -135,7 +134,7 @@ func (t Template) Remove(old []byte, name string, _ Note) ([]byte, error) {
 	return slices.Concat(old[:from], old[to:]), nil
 }
 
-// Rendered is what a generated configuration becomes with the part that its template has of a runtime.
+// Rendered returns a generated configuration with a runtime's part from its template.
 func (t Template) Rendered(main, template []byte, name string) ([]byte, error) {
 	out, err := t.Remove(main, name, Note{})
 	if err != nil {

@@ -13,12 +13,12 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// document is a TOML file that is edited in place: comments, order and layout stay. The library's parser says where
-// things are; what is changed are the bytes there. Errors are kept until the end, and the result is parsed again.
+// document is a TOML file that is edited in place: comments, order and layout stay. The library's parser finds the
+// positions, and only the bytes there change. Errors are kept until the end, and the result is parsed again.
 type document struct {
 	data   []byte
 	err    error
-	tables [][]string // that were added
+	tables [][]string // tables that were added
 }
 
 // item is a table's header or a key with its value.
@@ -26,14 +26,14 @@ type item struct {
 	path   []string // from the root
 	header bool
 	inline bool // the key is in an inline table
-	list   bool // it's an [[array of tables]], or below one: its path doesn't say which
-	line   span // its lines as a whole, but for an inline table's key
+	list   bool // it is an [[array of tables]], or below one: its path doesn't tell which element
+	line   span // its whole lines, except for an inline table's key
 	value  span // a key's value
 }
 
 type span struct{ start, end int }
 
-// parseTOML reads a file, nil for none.
+// parseTOML reads a file; nil stands for a missing one.
 func parseTOML(data []byte) (map[string]any, error) {
 	tree := map[string]any{}
 	if err := toml.Unmarshal(data, &tree); err != nil {
@@ -53,8 +53,8 @@ func edit(data []byte) *document {
 	return &document{data: slices.Clone(data), err: err}
 }
 
-// done is the edited file. It must parse: a key that was added to a table which is closed, such as an inline one, shows
-// here.
+// done returns the edited file. It must parse: this detects a key that was added to a closed table, such as an inline
+// one.
 func (d *document) done() ([]byte, error) {
 	if d.err != nil {
 		return nil, d.err
@@ -65,7 +65,7 @@ func (d *document) done() ([]byte, error) {
 	return d.data, nil
 }
 
-// items lists what is in the file, in its order.
+// items lists the file's contents in order.
 func (d *document) items() []item {
 	var p unstable.Parser
 	p.Reset(d.data)
@@ -96,7 +96,7 @@ func (d *document) items() []item {
 	return all
 }
 
-// keyValue adds one key, and those of an inline table behind it.
+// keyValue adds one key, and those of an inline table after it.
 func (d *document) keyValue(all []item, p *unstable.Parser, e *unstable.Node, within item, inline bool) []item {
 	i := item{path: slices.Clone(within.path), inline: inline, list: within.list}
 	end := 0
@@ -131,7 +131,7 @@ func (d *document) lines(start, end int) span {
 	return span{start, len(d.data)}
 }
 
-// newline is the file's line break.
+// newline returns the file's line break.
 func (d *document) newline() string {
 	if n := bytes.IndexByte(d.data, '\n'); n > 0 && d.data[n-1] == '\r' {
 		return "\r\n"
@@ -143,7 +143,7 @@ func (d *document) replace(at span, text string) {
 	d.data = slices.Concat(d.data[:at.start], []byte(text), d.data[at.end:])
 }
 
-// insert puts a line at a place where one begins, or at the end of a file whose last line has no break.
+// insert inserts a line where one begins, or at the end of a file without a final line break.
 func (d *document) insert(at int, line string) {
 	if at > 0 && d.data[at-1] != '\n' {
 		line = d.newline() + line
@@ -151,8 +151,8 @@ func (d *document) insert(at int, line string) {
 	d.replace(span{at, at}, line+d.newline())
 }
 
-// set gives a key a value: in place where it has one, else as a line of its own behind the table's other keys. A table that
-// is not there is added at the end.
+// set gives a key a value: in place if it has one, else in a new line after the table's other keys. A missing table is
+// added at the end.
 func (d *document) set(table []string, key string, value any) {
 	if d.err != nil {
 		return
@@ -176,7 +176,7 @@ func (d *document) set(table []string, key string, value any) {
 	line := quoteKey(key) + " = " + text
 	behind := d.lastLine(items, table)
 	if behind == nil {
-		if len(table) == 0 { // the root's keys stand before all tables
+		if len(table) == 0 { // the root's keys come before all tables
 			begin := 0
 			if bytes.HasPrefix(d.data, []byte(header)) {
 				begin = len(header)
@@ -197,7 +197,7 @@ func (d *document) set(table []string, key string, value any) {
 	d.insert(behind.end, indent+line)
 }
 
-// lastLine is the last key's line of a table, or its header, nil if it has none.
+// lastLine returns the line of a table's last key, or its header; nil if it has none.
 func (d *document) lastLine(items []item, table []string) *span {
 	var last *span
 	within := len(table) == 0
@@ -233,7 +233,7 @@ func (d *document) dropKey(path ...string) {
 	}
 }
 
-// dropTable removes a table and those below it, each with the blank line in front of it.
+// dropTable removes a table and those below it, each with the blank line before it.
 func (d *document) dropTable(path ...string) {
 	below := func(i item) bool { return len(i.path) >= len(path) && slices.Equal(i.path[:len(path)], path) }
 	for d.err == nil {
@@ -243,7 +243,7 @@ func (d *document) dropTable(path ...string) {
 			return
 		}
 		if !items[first].header {
-			// The table is written as dotted keys or inline: key by key.
+			// The table is written as dotted keys or inline: remove it key by key.
 			d.dropKey(items[first].path...)
 			continue
 		}
@@ -279,7 +279,8 @@ func (d *document) sweep(tables [][]string) {
 	}
 }
 
-// literal writes a value, plain text in double quotes as engines' documentation does, all else as the library does.
+// literal formats a value: plain text in double quotes, as in engines' documentation, anything else as the library
+// does.
 func literal(value any) (string, error) {
 	switch v := value.(type) {
 	case string:
@@ -316,25 +317,25 @@ func marshal(value any) (string, error) {
 	return out, nil
 }
 
-// plain text means the same in double quotes.
+// plain reports whether a text means the same in double quotes.
 func plain(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) < 0
 }
 
-// sameValue compares two values' texts.
+// sameValue compares the texts of two values.
 func sameValue(a, b string) bool {
 	var va, vb map[string]any
 	return toml.Unmarshal([]byte("v = "+a), &va) == nil && toml.Unmarshal([]byte("v = "+b), &vb) == nil && fmt.Sprintf("%#v", va) == fmt.Sprintf("%#v", vb)
 }
 
-// quoteKey writes a key, in double quotes where it needs some, as engines' documentation does.
+// quoteKey formats a key, in double quotes if needed, as in engines' documentation.
 func quoteKey(key string) string {
 	if key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == "" {
 		return key
 	}
 	text, err := literal(key)
 	if err != nil || strings.HasPrefix(text, `"""`) || strings.HasPrefix(text, "'''") {
-		return fmt.Sprintf("%q", key) // no engine has a table whose name has lines
+		return fmt.Sprintf("%q", key) // no engine has a table name with line breaks
 	}
 	return text
 }
@@ -347,7 +348,8 @@ func joinKeys(path []string) string {
 	return strings.Join(quoted, ".")
 }
 
-// at is the value at a path of a parsed file, nil if there is none. Where something on the way is not a table, that's an error.
+// at returns the value at a path of a parsed file, nil if there is none. A value on the way that is not a table is an
+// error.
 func at(tree map[string]any, path ...string) (any, error) {
 	var v any = tree
 	for i, key := range path {

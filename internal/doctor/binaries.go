@@ -14,10 +14,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// standard are the directories where programs are searched for, in internal/runc's order.
+// standard lists the directories where programs are searched for, in internal/runc's order.
 var standard = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// find is the first executable file of that name in the standard directories; "": none.
+// find returns the first executable file of that name in the standard directories; "" if there is none.
 func find(name string) string {
 	for _, dir := range standard {
 		file := filepath.Join(dir, name)
@@ -28,7 +28,7 @@ func find(name string) string {
 	return ""
 }
 
-// binaries: nonroot-runc and this program are static, and only root can change them.
+// binaries checks that nonroot-runc and this program are static, and that only root can change them.
 func (d *doctor) binaries() {
 	own, err := os.Executable()
 	if err != nil {
@@ -51,7 +51,7 @@ func (d *doctor) program(name, file string) {
 	d.ok(name, "%q is static and can be changed by root only", file)
 }
 
-// soundProgram says what is wrong with a program. For a link, both ends are checked.
+// soundProgram returns what is wrong with a program. For a link, both ends are checked.
 func soundProgram(file string, owners trusted.Owners) error {
 	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
@@ -75,7 +75,8 @@ func soundProgram(file string, owners trusted.Owners) error {
 	return static(program)
 }
 
-// static says which interpreter a program needs: that loads libraries (elf(5), PT_INTERP).
+// static returns an error naming the interpreter of a program that has one: an interpreter loads libraries (elf(5),
+// PT_INTERP).
 func static(program io.ReaderAt) error {
 	f, err := elf.NewFile(program)
 	if err != nil {

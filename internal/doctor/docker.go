@@ -18,7 +18,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// dockerInfo is what "docker info" says about runtimes.
+// dockerInfo is the part of "docker info" about runtimes.
 type dockerInfo struct {
 	Runtimes       dockerRuntimes
 	DefaultRuntime string
@@ -29,7 +29,7 @@ type dockerInfo struct {
 // dockerRuntimes are runtimes by name, in the form that daemon.json and "docker info" share.
 type dockerRuntimes map[string]struct {
 	Path    string   `json:"path"`
-	Options struct { // of a runtime that is registered by its shim, since Docker 23
+	Options struct { // for a runtime that is registered by its shim, since Docker 23
 		BinaryName string
 	} `json:"options"`
 }
@@ -73,8 +73,8 @@ func (d *doctor) docker(ctx context.Context, p *policy.Policy) {
 	d.older(ctx, names)
 }
 
-// dockerDoors are the ways to root that the daemon leaves open whatever its default runtime is: the name "runc" can't
-// be registered for another program (SECURITY.md F7), and builds run "runc" from PATH (F8).
+// dockerDoors checks the ways to root that the daemon leaves open whatever its default runtime is: the name "runc"
+// can't be registered for another program (SECURITY.md F7), and builds run "runc" from PATH (F8).
 func (d *doctor) dockerDoors(p *policy.Policy, root string) {
 	if d.guarded() {
 		d.ok("docker: --runtime runc", "\"runc\" is nonroot-runc")
@@ -86,8 +86,8 @@ func (d *doctor) dockerDoors(p *policy.Policy, root string) {
 	d.bad(Warn, "docker: builds", hint, "OPEN: BuildKit runs \"runc\" from PATH as root, whatever the default runtime is")
 }
 
-// builds: if BuildKit's "runc" is nonroot-runc, builds follow [build] of the policy, provided that it names the
-// directory where dockerd really has them.
+// builds checks BuildKit: if its "runc" is nonroot-runc, builds follow [build] of the policy, provided that it names
+// the directory where dockerd really has them.
 func (d *doctor) builds(p *policy.Policy, root string) {
 	const name = "docker: builds"
 	if p == nil || len(p.Build.Bundles) == 0 {
@@ -107,7 +107,7 @@ func (d *doctor) builds(p *policy.Policy, root string) {
 	d.ok(name, "BuildKit runs \"runc\", which is nonroot-runc, by the policy's rule for builds: %s", p.Build.Mode)
 }
 
-// older are containers that were created with another runtime, which they keep (SECURITY.md F9).
+// older reports containers that were created with another runtime, which they keep (SECURITY.md F9).
 func (d *doctor) older(ctx context.Context, names []string) {
 	const name, hint = "docker: containers", "remove these containers and create them again"
 	out, err := d.callDocker(ctx, "ps", "--all", "--quiet", "--no-trunc")
@@ -117,7 +117,7 @@ func (d *doctor) older(ctx context.Context, names []string) {
 	}
 	var all []container
 	for ids := range slices.Chunk(strings.Fields(string(out)), 100) {
-		// If one of them is gone by now, the others are still listed.
+		// If one of them no longer exists, the others are still listed.
 		out, err := d.callDocker(ctx, append([]string{"inspect", "--type", "container", "--format", "{{json .Name}} {{json .HostConfig.Runtime}} {{json .Id}} {{json .State.Pid}}", "--"}, ids...)...)
 		some, bad := parseContainers(out)
 		if bad != nil || err != nil && len(some) == 0 {
@@ -130,7 +130,7 @@ func (d *doctor) older(ctx context.Context, names []string) {
 }
 
 // containersOf reports two lists of an engine's containers: those of other runtimes, and those that are root although
-// their runtime has a name of ours. Neither says anything about the other.
+// their runtime has a name of ours. Neither implies anything about the other.
 func (d *doctor) containersOf(name, hint string, all []container, names []string) {
 	outside, root := notOurs(all, names), asRoot(ours(all, names))
 	if n := len(outside); n > 0 {
@@ -156,7 +156,7 @@ func (d *doctor) containersOf(name, hint string, all []container, names []string
 	}
 }
 
-// counted is a number of containers.
+// counted formats a number of containers.
 func counted(n int) string {
 	if n == 1 {
 		return "1 container"
@@ -164,7 +164,7 @@ func counted(n int) string {
 	return strconv.Itoa(n) + " containers"
 }
 
-// ours are the containers whose runtime has one of nonroot-runc's names.
+// ours returns the containers with a runtime of one of nonroot-runc's names.
 func ours(all []container, names []string) []container {
 	var some []container
 	for _, c := range all {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package doctor checks an installation: that the programs are intact and only root can change them, that the policy
-// can be read and enforces, that the engines use the runtime, which ways around it are open, and, by trying, that
-// nobody becomes root in a container. It changes nothing, and says nothing about single containers (internal/explain,
+// can be read and enforces, that the engines use the runtime, which ways around it are open, and, by trying, that no
+// container process can become root. It changes nothing, and reports nothing about single containers (internal/explain,
 // internal/ps).
 //
 // There is one file per subject; what can be judged without the machine is a pure function of what was read.
@@ -22,9 +22,9 @@ import (
 // Status is the result of a check.
 type Status string
 
-// The statuses. A warning is a way around, or something that could not be checked; only --strict makes it a failure.
-// A note is a way around that a policy leaves open explicitly: somebody decided that and gave a reason, so not even
-// --strict makes it a failure.
+// The statuses. A warning is a way around, or something that could not be checked; only --strict makes it a failure. A
+// note is a way around that a policy leaves open explicitly: the administrator decided that and gave a reason, so not
+// even --strict makes it a failure.
 const (
 	OK   Status = "ok"
 	Note Status = "note"
@@ -32,7 +32,7 @@ const (
 	Fail Status = "fail"
 )
 
-// Check is what one check found. Its JSON is documented in nonroot-ctl(8).
+// Check is the result of one check. Its JSON is documented in nonroot-ctl(8).
 type Check struct {
 	Name   string `json:"name"`
 	Status Status `json:"status"`
@@ -40,18 +40,18 @@ type Check struct {
 	Hint   string `json:"hint"`   // what to do; "" with OK
 }
 
-// Options is what is to be checked.
+// Options control what is checked.
 type Options struct {
 	Binary      string          // nonroot-runc; "": beside this program, else in the standard directories
-	Policy      string          // a policy file; "": the one in force
+	Policy      string          // a policy file; "": the current one
 	WorkDir     string          // where the self-test creates its bundle; "": a default place
 	Engine      *engines.Engine // also run the self-test through this one (selftest.Testable); nil: no
 	RuntimeName string          // its name for the runtime
 	DockerHost  string          // docker's --host
-	Audit       bool            // mode audit is intended: that nothing is enforced is no failure
+	Audit       bool            // mode audit is intended: enforcing nothing is not a failure
 }
 
-// Run makes every check, in an order in which later ones rest on earlier ones.
+// Run makes every check; later ones depend on earlier ones.
 func Run(ctx context.Context, o Options) ([]Check, error) {
 	caller, err := facts.LookAtCaller()
 	if err != nil {
@@ -77,7 +77,7 @@ func Run(ctx context.Context, o Options) ([]Check, error) {
 	return d.checks, nil
 }
 
-// engineChecks are the checks of each engine that has a configuration, in the order in which they are printed.
+// engineChecks lists the checks of each engine that has a configuration, in the order in which they are printed.
 var engineChecks = []struct {
 	engine *engines.Engine
 	run    func(*doctor, context.Context, *policy.Policy)
@@ -89,7 +89,7 @@ var engineChecks = []struct {
 	{&engines.BuildKit, func(d *doctor, _ context.Context, _ *policy.Policy) { d.buildkit() }},
 }
 
-// decided is the status of a way around that a policy leaves open: mode off needs a reason in the file; audit is a
+// decided returns the status of a way around that a policy leaves open: mode off needs a reason in the file; audit is a
 // step towards enforcing.
 func decided(p *policy.Policy) Status {
 	if p.Mode == policy.Off {
@@ -98,7 +98,7 @@ func decided(p *policy.Policy) Status {
 	return Warn
 }
 
-// audited is the status of something that doesn't hold because the policy in force enforces nothing: a failure,
+// audited returns the status of a property that is missing because the current policy enforces nothing: a failure,
 // unless mode audit is intended.
 func (d *doctor) audited(p *policy.Policy, otherwise Status) Status {
 	if d.o.Audit && p.Mode == policy.Audit {
@@ -115,14 +115,14 @@ type doctor struct {
 
 	profiles []profile // those that could be read
 
-	engines, governed []string // engines that could be asked, and those of them that know nonroot-runc
+	engines, governed []string // engines that could be asked, and those that have nonroot-runc registered
 }
 
 func (d *doctor) ok(name, format string, args ...any) {
 	d.checks = append(d.checks, Check{name, OK, fmt.Sprintf(format, args...), ""})
 }
 
-// bad records what is wrong and what to do. If the finding brings advice of its own, that is more specific.
+// bad records what is wrong and what to do. Advice in the finding itself is more specific, and is used instead.
 func (d *doctor) bad(status Status, name, advice, format string, args ...any) {
 	detail, own := hint.Split(fmt.Sprintf(format, args...))
 	d.checks = append(d.checks, Check{name, status, detail, cmp.Or(own, advice)})

@@ -61,7 +61,7 @@ SystemdCgroup = true
 	}
 }
 
-// TestContainerdTables holds the tags of containerdRuntimes against the tables of each version of the configuration.
+// TestContainerdTables compares the tags of containerdRuntimes with the tables of each version of the configuration.
 func TestContainerdTables(t *testing.T) {
 	for version := 1; version <= 4; version++ {
 		table := `"` + strings.Join(engines.CRITable(version), `"."`) + `"`
@@ -72,7 +72,7 @@ func TestContainerdTables(t *testing.T) {
 	}
 }
 
-// TestEngineChecks: every engine with a configuration is looked at.
+// TestEngineChecks: every engine with a configuration is checked.
 func TestEngineChecks(t *testing.T) {
 	for _, e := range engines.All {
 		checked := false
@@ -114,7 +114,7 @@ func TestCrioRuntimes(t *testing.T) {
 	}
 }
 
-// statuses of the checks with this name.
+// statuses returns those of the checks with this name.
 func statuses(d *doctor, name string) []Status {
 	var all []Status
 	for _, c := range d.checks {
@@ -153,7 +153,7 @@ func TestRegistration(t *testing.T) {
 			t.Errorf("%s: engines %v", c.name, got)
 		}
 	}
-	// What is asked for has to be there.
+	// An engine that the options name must exist.
 	d := &doctor{o: Options{Engine: &engines.Docker}}
 	d.registration("docker", &registered{})
 	if got := statuses(d, "docker: registered"); !slices.Equal(got, []Status{Fail}) {
@@ -189,7 +189,7 @@ func TestOlderContainers(t *testing.T) {
 	}
 }
 
-// TestDoors: SECURITY.md F7 and F8. Without a guard both are told of, never as ok.
+// TestDoors: SECURITY.md F7 and F8. Without a guard both are reported, never as ok.
 func TestDoors(t *testing.T) {
 	d := &doctor{}
 	d.dockerDoors(policy.Default(), "/var/lib/docker")
@@ -204,7 +204,7 @@ func TestDoors(t *testing.T) {
 	}
 }
 
-// TestAround: what is advised of an engine is possible without Docker.
+// TestAround: the advice for an engine is possible without Docker.
 func TestAround(t *testing.T) {
 	d := &doctor{}
 	if d.guarded() {
@@ -216,7 +216,7 @@ func TestAround(t *testing.T) {
 	}
 }
 
-// TestBuilds: SECURITY.md F8. Where the policy lets builds be root's, or its rule is for another directory, nothing is ok.
+// TestBuilds: SECURITY.md F8. If the policy leaves builds to root, or its rule is for another directory, nothing is ok.
 func TestBuilds(t *testing.T) {
 	root := t.TempDir()
 	real, err := filepath.EvalSymlinks(root)
@@ -246,7 +246,7 @@ func TestBuilds(t *testing.T) {
 	}
 }
 
-// TestSources: a list from before some sources is said, and one without images' users, or with all, is not.
+// TestSources: a list older than some sources is reported; one without images' users, or with all sources, is not.
 func TestSources(t *testing.T) {
 	for _, test := range []struct {
 		sources []policy.Source
@@ -309,7 +309,7 @@ func TestSameProgram(t *testing.T) {
 	}
 }
 
-// TestBothLists: that some containers are another runtime's says nothing of those of ours that are root.
+// TestBothLists: containers of another runtime don't hide containers of ours that are root.
 func TestBothLists(t *testing.T) {
 	id := "0000000000000000000000000000000000000000000000000000000000000000"
 	d := &doctor{}
@@ -350,7 +350,7 @@ func TestRootGroup(t *testing.T) {
 func TestARuleForAWholeEngine(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": false,
-		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"docker\"]\nmatch.root = [\"/run/docker/*\"]\n":                    false, // less than all of it
+		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"docker\"]\nmatch.root = [\"/run/docker/*\"]\n":                    false, // not all of the engine's containers
 		"[[rule]]\nname = \"s\"\nmatch.engine = [\"docker\"]\n[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"docker\"]\n": false, // the first one counts
 		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"docker\"]\n":                                                      true,
 		"[[rule]]\nname = \"r\"\nmode = \"off\"\nreason = \"x\"\nmatch.engine = [\"podman\"]\n":                                                      false,
@@ -366,8 +366,8 @@ func TestARuleForAWholeEngine(t *testing.T) {
 	}
 }
 
-// TestDecided: what a policy leaves open in so many words is a note, which --strict accepts; audit is a way, and no decision. Where
-// audit is what is meant, that nothing is enforced is a note, too, and nothing else becomes one.
+// TestDecided: a way that a policy leaves open explicitly is a note, which --strict accepts; mode audit is not such a
+// decision. If audit is intended, enforcing nothing is a note, too, and nothing else becomes one.
 func TestDecided(t *testing.T) {
 	const rule = "[[rule]]\nname = \"r\"\nmatch.engine = [\"podman\"]\n"
 	for _, c := range []struct {
@@ -400,7 +400,7 @@ func TestDecided(t *testing.T) {
 	}
 }
 
-// TestEmptyDaemonJSON: a file with nothing in it registers nothing, and is not unreadable.
+// TestEmptyDaemonJSON: an empty file registers nothing, and is not unreadable.
 func TestEmptyDaemonJSON(t *testing.T) {
 	for text, readable := range map[string]bool{"": true, " \n": true, "{}": true, "{": false, "\x00": false} {
 		file := filepath.Join(t.TempDir(), "daemon.json")

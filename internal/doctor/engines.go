@@ -23,11 +23,11 @@ import (
 
 // registered is what an engine knows about runtimes.
 type registered struct {
-	runtimes map[string]string // name -> program, as the engine has them
+	runtimes map[string]string // name -> program, as in the engine's configuration
 	standard string            // the default runtime
 }
 
-// ours are the names under which nonroot-runc is registered, sorted.
+// ours returns the names under which nonroot-runc is registered, sorted.
 func (r *registered) ours(isOurs func(string) bool) []string {
 	var names []string
 	for name, program := range r.runtimes {
@@ -67,7 +67,8 @@ func (d *doctor) registration(engine string, r *registered) []string {
 	return names
 }
 
-// byWhichPolicy: what is registered enforces something. A link that names a profile uses that profile's policy.
+// byWhichPolicy checks that a registered program enforces a policy. A link that names a profile uses that profile's
+// policy.
 func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 	what := fmt.Sprintf("%s: policy of %q", engine, name)
 	named := d.o.Policy
@@ -91,7 +92,7 @@ func (d *doctor) byWhichPolicy(engine, name, program string, standard bool) {
 	}
 }
 
-// modeOf is a policy's mode, with the reason if it is off.
+// modeOf returns a policy's mode, with the reason if it is off.
 func modeOf(p *policy.Policy) string {
 	if p.Reason == "" {
 		return string(p.Mode)
@@ -99,8 +100,8 @@ func modeOf(p *policy.Policy) string {
 	return fmt.Sprintf("%s (%q)", p.Mode, p.Reason)
 }
 
-// wholly is the rule by which a policy leaves every container of an engine unchanged; nil: none. The first
-// rule that matches a container wins.
+// wholly returns the rule by which a policy leaves every container of an engine unchanged; nil if there is none. The
+// first rule that matches a container wins.
 func wholly(p *policy.Policy, engine string) *policy.Rule {
 	for i := range p.Rules {
 		r := &p.Rules[i]
@@ -127,8 +128,8 @@ func (r *registered) String() string {
 	return strings.Join(all, ", ")
 }
 
-// oneGoverned: an engine that only serves another one, as Docker's containerd does, need not know nonroot-runc, but
-// at least one engine must.
+// oneGoverned checks that at least one engine knows nonroot-runc: one that only serves another engine, as Docker's
+// containerd does, need not.
 func (d *doctor) oneGoverned() {
 	switch {
 	case len(d.engines) == 0:
@@ -152,7 +153,7 @@ func Installed(e *engines.Engine) bool {
 	return there(e.Config.Files[0]) || there(e.Sockets[0])
 }
 
-// OnlyDocker reports whether an engine is the containerd that comes with Docker, and the machine is not a node of a
+// OnlyDocker reports whether an engine is the containerd that comes with Docker, on a machine that is not a node of a
 // Kubernetes cluster: no pods use it.
 func OnlyDocker(e *engines.Engine) bool {
 	if e != &engines.Containerd || !Installed(&engines.Docker) || find(engines.KubeletProgram) != "" {
@@ -162,7 +163,7 @@ func OnlyDocker(e *engines.Engine) bool {
 	return err != nil
 }
 
-// buildkit: a separate buildkitd runs "buildkit-runc" or "runc" from PATH (SECURITY.md F8).
+// buildkit checks a separate buildkitd, which runs "buildkit-runc" or "runc" from PATH (SECURITY.md F8).
 func (d *doctor) buildkit() {
 	if find(engines.BuildKit.Config.Program) == "" {
 		return
@@ -200,7 +201,7 @@ func (d *doctor) containerd(ctx context.Context) {
 	d.around("containerd", fmt.Sprintf("pods may name %q as their handler, and whoever reaches the socket any runtime (ctr run --runc-binary)", others))
 }
 
-// around reports ways to a runtime that is not governed.
+// around reports ways to a runtime other than nonroot-runc.
 func (d *doctor) around(engine, ways string) {
 	if d.guarded() {
 		d.ok(engine+": ways around", "\"runc\" is nonroot-runc; other programs can still be named by whoever controls the engine")
@@ -247,7 +248,7 @@ func containerdRuntimes(text []byte) (*registered, error) {
 	return r, nil
 }
 
-// podmanFiles are Podman's configuration files, in order of precedence, lowest first (containers.conf(5)). A user's
+// podmanFiles returns Podman's configuration files, in order of precedence, lowest first (containers.conf(5)). A user's
 // files apply to that user's containers only. home is "" for root, who has none.
 func podmanFiles(home string) []string {
 	files := slices.Clone(engines.Podman.Config.Files)
@@ -259,7 +260,7 @@ func podmanFiles(home string) []string {
 	return files
 }
 
-// globbed escapes what filepath.Glob would take for a pattern.
+// globbed escapes the characters that filepath.Glob would read as a pattern.
 var globbed = strings.NewReplacer("*", "\\*", "?", "\\?", "[", "\\[", "\\", "\\\\")
 
 func (d *doctor) podman(ctx context.Context) {
@@ -278,7 +279,7 @@ func (d *doctor) podman(ctx context.Context) {
 	d.podmanContainers(ctx, r.ours(d.isOurs))
 }
 
-// podmanContainers are those of the calling user; they keep the runtime that they were created with.
+// podmanContainers reports those of the calling user; they keep the runtime that they were created with.
 func (d *doctor) podmanContainers(ctx context.Context, names []string) {
 	const name, hint = "podman: containers", "remove these containers and create them again"
 	if find(engines.Podman.Client) == "" {
@@ -302,7 +303,7 @@ func (d *doctor) podmanContainers(ctx context.Context, names []string) {
 	d.containersOf(name, hint, all, names)
 }
 
-// parsePodman reads what podman inspect says. The runtime is a name, or a path if --runtime was one.
+// parsePodman reads the output of podman inspect. The runtime is a name, or a path if --runtime was one.
 func parsePodman(out []byte) ([]container, error) {
 	var all []struct {
 		ID, Name, OCIRuntime string
@@ -318,7 +319,7 @@ func parsePodman(out []byte) ([]container, error) {
 	return some, nil
 }
 
-// podmanRuntimes reads the files' texts: later ones take precedence.
+// podmanRuntimes reads the texts of files in which later ones take precedence.
 func podmanRuntimes(texts [][]byte) (*registered, error) {
 	r := &registered{runtimes: map[string]string{}}
 	for _, text := range texts {
@@ -336,7 +337,7 @@ func podmanRuntimes(texts [][]byte) (*registered, error) {
 		}
 		for name, programs := range c.Engine.Runtimes {
 			r.runtimes[name] = ""
-			for _, p := range programs { // the first one that exists
+			for _, p := range programs { // the first one that exists counts
 				if _, err := os.Stat(p); err == nil {
 					r.runtimes[name] = p
 					break
@@ -359,7 +360,7 @@ func (d *doctor) crio() {
 	}
 }
 
-// crioRuntimes reads the files' texts: later ones take precedence.
+// crioRuntimes reads the texts of files in which later ones take precedence.
 func crioRuntimes(texts [][]byte) (*registered, error) {
 	r := &registered{runtimes: map[string]string{}}
 	for _, text := range texts {
@@ -389,7 +390,7 @@ func crioRuntimes(texts [][]byte) (*registered, error) {
 	return r, nil
 }
 
-// configured makes the checks of an engine that is described by its files alone; nil: nonroot-runc is not in them.
+// configured makes the checks of an engine that is known only by its files; nil if nonroot-runc is not in them.
 func (d *doctor) configured(engine string, files []string, parse func([][]byte) (*registered, error)) *registered {
 	r, err := readWith(files, parse)
 	if err != nil {

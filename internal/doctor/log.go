@@ -7,7 +7,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// logs: decisions are logged somewhere, and each place would accept a line.
+// logs checks that decisions are logged somewhere, and that each place would accept a line.
 func (d *doctor) logs(p *policy.Policy) {
 	if p == nil {
 		return

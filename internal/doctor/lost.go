@@ -9,7 +9,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// lost: no decision on this machine failed to be logged, as far as the counter goes back.
+// lost checks that no decision on this machine failed to be logged, as far as the counter goes back.
 func (d *doctor) lost(p *policy.Policy) {
 	state := policy.Default().State
 	if p != nil {

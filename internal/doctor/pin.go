@@ -12,8 +12,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// pins: the policy and every profile are pinned, and match their pins. Whoever can call an engine's API can have it
-// replace them (SECURITY.md F16).
+// pins checks that the policy and every profile are pinned, and match their pins. Any user of an engine's API can have
+// it replace them (SECURITY.md F16).
 func (d *doctor) pins() {
 	pins, err := pin.Read(d.caller.Owners)
 	if err != nil {
@@ -22,7 +22,7 @@ func (d *doctor) pins() {
 	}
 	files, _ := filepath.Glob(filepath.Join(filepath.Dir(policy.DefaultFile), "*.toml")) // the pattern is well formed
 	if pins.Has(policy.DefaultFile) {
-		files = append(files, policy.DefaultFile) // a missing one is a fault
+		files = append(files, policy.DefaultFile) // even if it is missing, which is a fault
 	}
 	looked := map[string]bool{}
 	for _, file := range files {

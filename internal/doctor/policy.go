@@ -23,7 +23,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// policies: the policy in force and every profile can be read. It returns the former; nil: it can't be read.
+// policies checks that the current policy and every profile can be read. It returns the former; nil if it can't be
+// read.
 func (d *doctor) policies() *policy.Policy {
 	p, err := facts.Policy(d.o.Policy, d.binary, d.caller.Owners)
 	switch {
@@ -48,7 +49,7 @@ func (d *doctor) policies() *policy.Policy {
 		if err == nil && file == p.File || file == policy.DefaultFile && d.o.Policy == "" {
 			continue // checked above
 		}
-		binary := "nonroot-runc." + strings.TrimSuffix(filepath.Base(file), ".toml") // the name by which it inherits the log
+		binary := "nonroot-runc." + strings.TrimSuffix(filepath.Base(file), ".toml") // a name with which it inherits the log
 		name := fmt.Sprintf("profile %q", strings.TrimPrefix(binary, "nonroot-runc."))
 		other, err := facts.Policy("", binary, d.caller.Owners)
 		if err != nil {
@@ -71,7 +72,7 @@ func (d *doctor) policies() *policy.Policy {
 	return p
 }
 
-// broken reports a policy that can't be read, and what that means until it is fixed.
+// broken reports a policy that can't be read, and the consequences until it is fixed.
 func (d *doctor) broken(name, advice string, err error, meanwhile string) {
 	finding, own := hint.Split(err.Error())
 	d.bad(Fail, name, cmp.Or(own, advice), "%s; %s", finding, meanwhile)
@@ -90,18 +91,18 @@ func (d *doctor) meanwhile(named, binary string) string {
 	return "exec into containers is refused, too: " + why
 }
 
-// profile is a policy beside the one in force, with its name in checks.
+// profile is a policy besides the current one, with its name in checks.
 type profile struct {
 	name   string
 	policy *policy.Policy
 }
 
-// exempts reports whether a policy leaves some containers unchanged, as a whole or by a rule that holds.
+// exempts reports whether a policy leaves some containers unchanged, as a whole or by a rule that has not expired.
 func exempts(p *policy.Policy) bool {
 	return p.Mode.Exempts() || slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Policy.Mode.Exempts() && r.Holds(time.Now()) })
 }
 
-// exemptions are rules that leave containers unchanged.
+// exemptions reports rules that leave containers unchanged.
 func (d *doctor) exemptions(of string, p *policy.Policy) {
 	for i := range p.Rules {
 		r := &p.Rules[i]
@@ -116,8 +117,8 @@ func (d *doctor) exemptions(of string, p *policy.Policy) {
 	}
 }
 
-// sources: a policy with its own list of sources lacks those that were added later, by which containers that share
-// something get the same user. Leaving them out is the administrator's choice, so this is only a note.
+// sources reports a policy with its own list of sources that lacks those added later, by which containers that share
+// files or processes get the same user. Leaving them out is the administrator's choice, so this is only a note.
 func (d *doctor) sources(of string, p *policy.Policy) {
 	if !slices.Contains(p.Sources, policy.Image) {
 		return // leaving that out is deliberate
@@ -133,8 +134,8 @@ func (d *doctor) sources(of string, p *policy.Policy) {
 	}
 }
 
-// groupRoot: a policy that its group may write is only root's if the group root has no other members. The reader
-// (internal/trusted) treats group 0 as root.
+// groupRoot checks the members of group root: a policy that its group may write is only root's if that group has no
+// other members. The reader (internal/trusted) treats group 0 as root.
 func (d *doctor) groupRoot(of string, p *policy.Policy) {
 	if p.File == "" {
 		return
@@ -180,7 +181,7 @@ func (a *accounts) rootGroup() []string {
 	return slices.Compact(members)
 }
 
-// runtime: there is a next runtime, it is not nonroot-runc again, and it answers.
+// runtime checks that there is a next runtime, that it is not nonroot-runc again, and that it answers.
 func (d *doctor) runtime(ctx context.Context, p *policy.Policy) {
 	const name = "next runtime"
 	if d.binary == "" {
@@ -200,7 +201,7 @@ func (d *doctor) runtime(ctx context.Context, p *policy.Policy) {
 	d.ok(name, "%q: %q", found, line)
 }
 
-// The host's accounts.
+// The files of the host's accounts.
 const (
 	passwdFile = "/etc/passwd"
 	groupFile  = "/etc/group"
@@ -208,8 +209,8 @@ const (
 	subgidFile = "/etc/subgid"
 )
 
-// ids: nobody on the host has the uid and gid that containers get, by the general part of the policy and by its rules
-// (SECURITY.md C3).
+// ids checks that no user of the host has the uid and gid that containers get, by the general part of the policy and by
+// its rules (SECURITY.md C3).
 func (d *doctor) ids(p *policy.Policy) {
 	a, err := readAccounts()
 	if err != nil {
@@ -222,7 +223,7 @@ func (d *doctor) ids(p *policy.Policy) {
 	}
 }
 
-// identities are those of a policy's general part and of its rules.
+// identities checks those of a policy's general part and of its rules.
 func (d *doctor) identities(of string, a *accounts, p *policy.Policy) {
 	if !p.Mode.Exempts() || of == "" {
 		d.alone(of, "", a, p)
@@ -234,7 +235,7 @@ func (d *doctor) identities(of string, a *accounts, p *policy.Policy) {
 	}
 }
 
-// alone: nobody else has a policy's fixed identity, or an id of its range: containers would be that user.
+// alone checks that no user has a policy's fixed identity, or an id of its range: containers would be that user.
 func (d *doctor) alone(of, rule string, a *accounts, p *policy.Policy) {
 	if p.Range.First != 0 {
 		name := of + "identity.range" + rule
@@ -258,7 +259,7 @@ func (d *doctor) alone(of, rule string, a *accounts, p *policy.Policy) {
 	d.ok(name, "no account on the host has uid %d or gid %d: not in %s, %s, %s, %s", p.UID, p.GID, passwdFile, groupFile, subuidFile, subgidFile)
 }
 
-// maxTaken bounds how many users of a range's ids are named.
+// maxTaken limits how many users of a range's ids are named.
 const maxTaken = 5
 
 // within names the users with an id from first to last.
@@ -287,7 +288,7 @@ func (a *accounts) within(first, last int64) []string {
 	return by
 }
 
-// accounts are the host's.
+// accounts are the accounts of the host.
 type accounts struct {
 	users          []user.User
 	groups         []user.Group
@@ -309,7 +310,7 @@ func readAccounts() (*accounts, error) {
 	return a, nil
 }
 
-// taken names the others who have a uid and a gid.
+// taken names the other users of a uid and a gid.
 func (a *accounts) taken(uid, gid int64) []string {
 	var by []string
 	for _, u := range a.users {

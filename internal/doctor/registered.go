@@ -26,9 +26,9 @@ type Registration struct {
 	Default bool   `json:"default"` // containers that ask for no runtime get this one
 }
 
-// Registrations are those in the configuration files of the machine's engines, whether their daemons run or not, and
-// the guard. dockerJSON is dockerd's configuration file. Users' own files don't count. A file that can't be read is a
-// failure: it may name nonroot-runc.
+// Registrations returns those in the configuration files of the machine's engines, whether their daemons are running or
+// not, and the guard. dockerJSON is dockerd's configuration file. Users' own files don't count. A file that can't be
+// read is an error: it may name nonroot-runc.
 func Registrations(ctx context.Context, dockerJSON string) ([]Registration, error) {
 	caller, err := facts.LookAtCaller()
 	if err != nil {
@@ -80,7 +80,8 @@ func readDaemonJSON(file string) (*registered, error) {
 	return c.Runtimes.registered(cmp.Or(c.Default, "runc")), nil
 }
 
-// readContainerd reads what the daemon makes of its files, drop-ins included; if that fails, the file itself.
+// readContainerd reads the configuration that the daemon makes of its files, drop-ins included; if that fails, the file
+// itself.
 func readContainerd(ctx context.Context) (*registered, error) {
 	program, file := engines.Containerd.Config.Program, engines.Containerd.Config.Files[0]
 	text, err := ask.Run(ctx, nil, program, "--config", file, "config", "dump")
@@ -96,7 +97,7 @@ func readContainerd(ctx context.Context) (*registered, error) {
 	return containerdRuntimes(text)
 }
 
-// readWith reads an engine's files, of which later ones take precedence.
+// readWith reads an engine's files, in which later ones take precedence.
 func readWith(files []string, parse func([][]byte) (*registered, error)) (*registered, error) {
 	texts, err := readAll(files)
 	if err != nil {

@@ -46,7 +46,7 @@ func (d *doctor) selfTest(ctx context.Context, p *policy.Policy) {
 	}
 }
 
-// findings turns a self-test's findings, and what kept it from finishing, into checks.
+// findings turns a self-test's findings, and an error that kept it from finishing, into checks.
 func (d *doctor) findings(name, hint string, p *policy.Policy) func([]selftest.Finding, error) {
 	return func(all []selftest.Finding, err error) {
 		var exempt []string // one cause gets one check

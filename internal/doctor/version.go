@@ -12,14 +12,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// Program is one of our programs, and the build that it is from.
+// Program is one of our programs, with the build that it is from.
 type Program struct {
 	version.Info        // Version is "unknown" if the file has no stamp: it predates stamps
 	Path         string `json:"path"`
 }
 
-// FindRuntime is the nonroot-runc that is named, else the one beside this program, else the first in the standard
-// directories; "": none.
+// FindRuntime returns the named nonroot-runc, else the one beside this program, else the first in the standard
+// directories; "" if there is none.
 func FindRuntime(named string) string {
 	if named != "" {
 		return named
@@ -52,7 +52,7 @@ func ReadProgram(file string) (*Program, error) {
 	return &Program{Info: info, Path: file}, nil
 }
 
-// versions: which builds the programs are from, and that they are the same.
+// versions reports which builds the programs are from, and checks that they are the same.
 func (d *doctor) versions() {
 	const name = "version"
 	own := version.Get()

@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// wrappers: no policy names a next runtime that rewrites config.json after nonroot-runc.
+// wrappers checks that no policy names a next runtime that rewrites config.json after nonroot-runc.
 func (d *doctor) wrappers(p *policy.Policy) {
 	if d.binary == "" {
 		return

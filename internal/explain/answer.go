@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// answer is the report in one sentence: who the container is, and whether nonroot-runc decided that.
+// answer returns the report in one sentence: who the container is, and whether nonroot-runc decided that.
 func (r *Report) answer() string {
 	d := &r.Decided
 	asks := "its user is unknown, as config.json can't be read"
@@ -46,7 +46,7 @@ func (r *Report) answer() string {
 	return fmt.Sprintf("left as it is (mode %s), it runs %s", d.Mode, asks)
 }
 
-// becomes is the identity that was decided on, and the one it replaces.
+// becomes describes the decided identity, and the one it replaces.
 func (r *Report) becomes() string {
 	id := r.Decided.Identity
 	text := fmt.Sprintf("%d:%d", id.UID, id.GID)
@@ -59,7 +59,7 @@ func (r *Report) becomes() string {
 	return text + " in place of " + r.Asked.who()
 }
 
-// who calls root by its name. In a user namespace it is only root of that.
+// who describes the requested user, with root by name. In a user namespace it is only root of that namespace.
 func (a *Asked) who() string {
 	text := fmt.Sprintf("%d:%d", a.UID, a.GID)
 	switch {
@@ -71,7 +71,7 @@ func (a *Asked) who() string {
 	return text
 }
 
-// Reason says what the decision rests on: the identity's source, the rule and the policy.
+// Reason says what the decision is based on: the identity's source, the rule and the policy.
 func (r *Report) Reason() string {
 	d := &r.Decided
 	by := "the built-in policy"
@@ -90,7 +90,7 @@ func (r *Report) Reason() string {
 	return "by " + by
 }
 
-// worst are the kinds of problems, worst first: what keeps the container from starting, what it can't write, what it
+// worst lists the kinds of problems, worst first: what keeps the container from starting, what it can't write, what it
 // merely lacks.
 var worst = []string{"entrypoint", "workdir", "volume", "directory", "port", "home", "setuid"}
 
@@ -109,8 +109,8 @@ func (p Problem) Usual() bool {
 	return p.Kind == "setuid" && slices.Contains(distribution, path.Base(p.Where))
 }
 
-// Refused turns the report into one of a container that was refused when it was last created: its rootfs is gone
-// since, and a dry run finds only that.
+// Refused turns the report into one of a container that was refused when it was last created: its rootfs no longer
+// exists, and a dry run finds only that.
 func (r *Report) Refused(at time.Time, reason string) {
 	r.Decided.Mode, r.Decided.Reason = policy.Refuse, reason
 	r.Answer = fmt.Sprintf("it was refused at %s: %s", at.UTC().Format(time.RFC3339), reason)

@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// TestAnswer: the first line is what is so, not what the policy would like.
+// TestAnswer: the first line states what is true, not what the policy would prefer.
 func TestAnswer(t *testing.T) {
 	root, alice := &Asked{}, &Asked{Identity: Identity{UID: 1000, GID: 1000}}
 	inside := &Asked{mapped: true}
@@ -43,7 +43,7 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestRefused: why a container was refused is why, and not that its rootfs is gone.
+// TestRefused: the reported reason is that of the refusal, not the missing rootfs.
 func TestRefused(t *testing.T) {
 	r := &Report{When: Before, Decided: Decided{decision.Decision{Mode: decision.Refuse, Reason: "open the rootfs"}}}
 	r.Refused(time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC), "it asks for root")
@@ -52,7 +52,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestWorst: each kind has its rank, and what keeps a container from starting comes first.
+// TestWorst: each kind has a rank, and what keeps a container from starting comes first.
 func TestWorst(t *testing.T) {
 	all := []Problem{{Kind: "setuid", Where: "/usr/bin/su"}, {Kind: "home"}, {Kind: "volume"}, {Kind: "entrypoint"}}
 	slices.SortStableFunc(all, rank)

@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Asked is what the engine asked for, or whoever called it.
+// Asked is the request of the engine, or of its caller.
 type Asked struct {
 	Identity
 	Capabilities    []string `json:"capabilities"` // every capability that the process would have or could gain
@@ -43,7 +43,7 @@ func asked(s *specs.Spec) *Asked {
 	return a
 }
 
-// held is every capability of any set, once, sorted.
+// held returns every capability of any set, once, sorted.
 func held(c *specs.LinuxCapabilities) []string {
 	if c == nil {
 		return nil
@@ -54,7 +54,7 @@ func held(c *specs.LinuxCapabilities) []string {
 }
 
 // privileged lists what goes beyond an ordinary container. The rewrite leaves most of it unchanged: without root and
-// capabilities it gives little, but not nothing.
+// capabilities it allows little, but not nothing.
 func privileged(s *specs.Spec) []string {
 	var all []string
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }

@@ -15,14 +15,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Change is one difference in meaning between the config.json that was asked for and the one that the runtime gets.
+// Change is one difference in meaning between the requested config.json and the one that the runtime gets.
 type Change struct {
 	What    string `json:"what"`
-	Asked   string `json:"asked"`   // "": there was none
+	Asked   string `json:"asked"`   // "": it was missing
 	Decided string `json:"decided"` // "": it was removed
 }
 
-// changes compares two config.json by meaning. A difference that it has no name for is reported as "the rest": none
+// changes compares two config.json by meaning. A difference without a name of its own is reported as "the rest": none
 // is left out.
 func changes(was, will *specs.Spec) []Change {
 	all := []Change{}
@@ -74,7 +74,7 @@ func changes(was, will *specs.Spec) []Change {
 	return all
 }
 
-// rest is the meaning of a config.json without the parts that are compared one by one.
+// rest returns the meaning of a config.json without the parts that are compared one by one.
 func rest(s *specs.Spec) any {
 	r := *s
 	process, linux := *s.Process, *s.Linux
@@ -133,8 +133,7 @@ func environment(was, will []string) []Change {
 	return all
 }
 
-// without lists the entries of one list that are not in the other; an entry that occurs twice has to occur twice
-// there.
+// without lists the entries of one list that are not in the other; an entry that occurs twice must occur twice there.
 func without(these, those []string) []string {
 	count := map[string]int{}
 	for _, t := range those {
@@ -214,7 +213,7 @@ func mountText(m specs.Mount) string {
 	return out
 }
 
-// seccomp names the system calls whose rules differ.
+// seccomp names the system calls with different rules.
 func seccomp(was, will *specs.LinuxSeccomp) []Change {
 	if reflect.DeepEqual(was, will) {
 		return nil
@@ -273,7 +272,7 @@ func shape(s *specs.LinuxSeccomp) string {
 	return string(text)
 }
 
-// rules are those of each system call, in order.
+// rules returns those of each system call, in order.
 func rules(s *specs.LinuxSeccomp) map[string][]string {
 	all := map[string][]string{}
 	for _, rule := range s.Syscalls {
@@ -291,8 +290,8 @@ func rules(s *specs.LinuxSeccomp) map[string][]string {
 	return all
 }
 
-// userNamespace says which user namespace the container is in. One that is joined reaches the runtime as an open
-// descriptor of the same namespace.
+// userNamespace describes the container's user namespace. One that is joined reaches the runtime as an open descriptor
+// of the same namespace.
 func userNamespace(s *specs.Spec) string {
 	for _, n := range s.Linux.Namespaces {
 		if n.Type != specs.UserNamespace {
@@ -315,8 +314,8 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// before reconstructs the config.json that a rewritten one was made from: who it asked for, and that it had none of
-// our mounts. Everything else is as it is now.
+// before reconstructs the config.json that a rewritten one was made from: with the requested user, and without our
+// mounts. Everything else stays as it is now.
 func before(now *specs.Spec, rec *decision.Decision, ours func(spec.Mount) bool) *specs.Spec {
 	then := *now
 	process := *now.Process

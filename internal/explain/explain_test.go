@@ -17,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// noPolicy is a file with the built-in policy's settings.
+// noPolicy returns a file with the built-in policy's settings.
 func noPolicy(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "policy.toml")
@@ -25,7 +25,7 @@ func noPolicy(t *testing.T) string {
 	return file
 }
 
-// TestRecorded explains what real engines asked for. Each difference has a name, and none is among "the rest".
+// TestRecorded explains the requests of real engines. Each difference has a name, and none is in "the rest".
 func TestRecorded(t *testing.T) {
 	files, err := filepath.Glob("../spec/testdata/recorded/*.config.json")
 	testkit.Must(t, err)
@@ -40,7 +40,7 @@ func TestRecorded(t *testing.T) {
 		testkit.Must(t, err)
 		r, err := Bundle(testkit.Bundle(t, data), Options{Policy: noPolicy(t)})
 		testkit.Must(t, err)
-		if r.Decided.Mode == "refuse" { // user namespaces of another host
+		if r.Decided.Mode == "refuse" { // it joins a user namespace of another host
 			if r.Decided.Reason == "" || len(r.Changes) > 0 {
 				t.Errorf("%s: refused for %q, with changes %v", file, r.Decided.Reason, r.Changes)
 			}
@@ -166,7 +166,7 @@ func TestMay(t *testing.T) {
 		want           bool
 	}{
 		{1000, 0, 0o700, 7, true},
-		{1000, 0, 0o077, 1, false}, // the owner's bits alone count
+		{1000, 0, 0o077, 1, false}, // only the owner's bits count
 		{0, 2000, 0o070, 2, true},
 		{0, 2000, 0o707, 2, false}, // likewise the group's
 		{0, 0, 0o770, 1, false},
@@ -213,8 +213,8 @@ func TestDeclaredPorts(t *testing.T) {
 			t.Errorf("sysctl %q: %v", sysctl, v.problems)
 		}
 	}
-	// One that is joined has a value of its own: this thread's. The process's first thread stays in the last network that it joined, as Go
-	// can't end it (runtime, mexit), and /proc/self is that one's.
+	// A namespace that is joined has a value of its own: this thread's. The process's first thread stays in the last
+	// network that it joined, as Go can't end it (runtime, mexit), and /proc/self shows that network.
 	own, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	testkit.Must(t, err)
 	v := &view{spec: specOf(func(s *specs.Spec) {
@@ -227,7 +227,7 @@ func TestDeclaredPorts(t *testing.T) {
 	}
 }
 
-// TestRefusals: what the runtime would refuse, the report says, with the reason; the caller's own faults are errors.
+// TestRefusals: the report says what the runtime would refuse, and why; the caller's own mistakes are errors.
 func TestRefusals(t *testing.T) {
 	for _, config := range []string{`{}`, `{"process":{"user":{"uid":0,"uid":1}},"root":{"path":"rootfs"}}`, `x`} {
 		r, err := Bundle(testkit.Bundle(t, []byte(config)), Options{Policy: noPolicy(t)})
@@ -247,7 +247,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestWalkEnds: an image that is larger than what is looked at is said to be.
+// TestWalkEnds: the report says so if an image is larger than the limit of the search.
 func TestWalkEnds(t *testing.T) {
 	dir := testkit.Bundle(t, []byte(`{"process":{"cwd":"/"},"root":{"path":"rootfs"},"linux":{}}`))
 	for _, name := range []string{"a", "b", "c"} {

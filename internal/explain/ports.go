@@ -15,19 +15,19 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// Port is one that the container is expected to listen on.
+// Port is a port that the container is expected to listen on.
 type Port struct {
 	Number uint16
-	From   string // where that is known from: "ExposedPorts"
+	From   string // the source of that: "ExposedPorts"
 }
 
-// sysctlPorts is the first port that everyone may listen on (ip-sysctl.rst, ip_unprivileged_port_start).
+// sysctlPorts is the first port that all users may listen on (ip-sysctl.rst, ip_unprivileged_port_start).
 const sysctlPorts = "net.ipv4.ip_unprivileged_port_start"
 
 // UsualPort is its value in a new network namespace, and in the host's (Linux, include/net/sock.h, PROT_SOCK).
 const UsualPort = 1024
 
-// ports: listening on a port below the limit needs CAP_NET_BIND_SERVICE.
+// ports reports ports below the limit: listening on one needs CAP_NET_BIND_SERVICE.
 func (v *view) ports(declared []Port) {
 	first, from := v.firstPort()
 	seen := map[uint16]bool{}
@@ -40,7 +40,7 @@ func (v *view) ports(declared []Port) {
 	}
 }
 
-// firstPort is the first port that everyone may listen on in the container's network namespace, and where that is
+// firstPort returns the first port that all users may listen on in the container's network namespace, and where that is
 // known from.
 func (v *view) firstPort() (first int, from string) {
 	if text, ok := v.spec.Linux.Sysctl[sysctlPorts]; ok {
@@ -87,7 +87,7 @@ var (
 	flagName     = regexp.MustCompile(`^--?([a-z-]*port|p)$`)
 )
 
-// hints are ports that the process's environment and arguments mention: PORT=80, --port=80, --port 80, -p 80, or an
+// hints returns ports that the process's environment and arguments mention: PORT=80, --port=80, --port 80, -p 80, or an
 // address such as ":80" or "0.0.0.0:80". They are guesses.
 func hints(p *specs.Process) []Port {
 	var all []Port

@@ -23,7 +23,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Problem is something that the container may trip over because it is not root.
+// Problem is an obstacle that the container may meet because it is not root.
 type Problem struct {
 	Kind   string `json:"kind"` // home, workdir, volume, directory, port, setuid, entrypoint
 	Where  string `json:"where"`
@@ -38,7 +38,7 @@ type view struct {
 	d        *Decided
 	problems []Problem
 
-	// What will come to belong to the identity at creation: paths of the image, and sources of volumes.
+	// What will belong to the identity from creation on: paths of the image, and sources of volumes.
 	given, volumesGiven []string
 }
 
@@ -55,17 +55,17 @@ type person struct {
 // may reports whether the person has a right to a file by its mode.
 func (p person) may(right uint32, st *unix.Stat_t) bool { return rootfs.May(right, st, p.uid, p.gids) }
 
-// may reports whether the person will have a right to a file: by its mode, or because it will belong to them. The owner
-// of a directory may do with it whatever its mode allows owners to do; they may change the mode.
+// may reports whether the person will have a right to a file: by its mode, or as its new owner. A directory's owner
+// counts as having the rights that its mode gives owners; the owner may change the mode.
 func (v *view) may(right uint32, at rootfs.Entry) bool {
 	return v.who.may(right, &at.Stat) || v.isGiven(at.Path)
 }
 
-// isGiven reports whether something will come to belong to the person at creation, or will be opened to them.
+// isGiven reports whether a path will belong to the person from creation on, or will be opened to them.
 func (v *view) isGiven(p string) bool { return slices.Contains(v.given, p) }
 
-// look finds what the container may trip over. It needs an identity other than root's, and the image's files. Before
-// creation, it takes into account what will be done; nil: nothing will.
+// look finds obstacles for the container. It needs an identity other than root's, and the image's files. will is the
+// plan before creation; nil if nothing will be done.
 func (r *Report) look(dir *bundle.Dir, caller facts.Caller, o Options, will *plan.Plan) error {
 	id := r.Decided.Identity
 	if id == nil {
@@ -128,7 +128,7 @@ func (r *Report) look(dir *bundle.Dir, caller facts.Caller, o Options, will *pla
 	return nil
 }
 
-// shift converts host ids to the container's, by the maps of its own user namespace. It says whether they are known.
+// shift converts host ids to the container's, by the maps of its own user namespace. It reports whether they are known.
 func (v *view) shift(s *specs.Spec) bool {
 	at := slices.IndexFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 	if at < 0 {
@@ -152,7 +152,7 @@ func (v *view) shift(s *specs.Spec) bool {
 	return true
 }
 
-// reach says which directory above a path is closed to the person; "": none.
+// reach returns the directory above a path that is closed to the person; "" if there is none.
 func (v *view) reach(p string) string {
 	for dir := path.Dir(p); ; dir = path.Dir(dir) {
 		if at, err := v.image.Look(dir); err == nil && at.Exists && at.Stat.Mode&unix.S_IFMT == unix.S_IFDIR && !v.may(1, at) {
@@ -171,10 +171,10 @@ func owner(st *unix.Stat_t) string {
 // usualPath is where a program is searched for if the process has no PATH: engines set this one.
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// maxSearch bounds in how many directories a program is searched for. The image chooses PATH.
+// maxSearch limits in how many directories a program is searched for. The image chooses PATH.
 const maxSearch = 64
 
-// entrypoint: the program must exist, and the identity must be able to run it.
+// entrypoint checks that the program exists, and that the identity can run it.
 func (v *view) entrypoint() {
 	p := v.spec.Process
 	if len(p.Args) == 0 {
@@ -198,7 +198,7 @@ func (v *view) entrypoint() {
 				candidates = append(candidates, c)
 			}
 			if len(candidates) > maxSearch {
-				return // nothing is reported: whoever made such a PATH wants to keep us busy
+				return // nothing is reported: such a PATH is meant to keep us busy
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func (v *view) entrypoint() {
 		at, err := v.image.Look(c)
 		switch {
 		case err != nil || at.Hidden:
-			return // it can't be told
+			return // it can't be determined
 		case !at.Exists:
 			if len(candidates) == 1 {
 				why = "it does not exist"
@@ -249,7 +249,7 @@ func variable(env []string, name string) string {
 	return ""
 }
 
-// workdir: the process must be able to enter it, and programs like to write there.
+// workdir checks that the process can enter the working directory, and write there, as programs often do.
 func (v *view) workdir() {
 	p := v.spec.Process.Cwd
 	if !path.IsAbs(p) || path.Clean(p) == "/" {
@@ -277,11 +277,11 @@ func (v *view) isHome(p string) bool {
 	return v.d.Mounted && links.Within(v.d.Home, p)
 }
 
-// mostNames bounds how many names of a directory are looked at.
+// mostNames limits how many names of a directory are examined.
 const mostNames = 1000
 
-// home: the tmpfs hides what the image has below it, and what the image put into the home that it meant is not where
-// HOME points now.
+// home: the tmpfs hides the image's files below it, and HOME no longer points to what the image put into the home that
+// it meant.
 func (v *view) home(a *Asked) {
 	if v.d.Mounted {
 		if names, err := v.image.Entries(v.d.Home, mostNames); err == nil && len(names) > 0 {
@@ -297,7 +297,7 @@ func (v *view) home(a *Asked) {
 		return
 	}
 	if m := (homedir.Meant{Root: meant, Image: v.image}); m.More() == "" {
-		return // nothing, or what a distribution puts there
+		return // nothing, or only what a distribution puts there
 	}
 	if names, err := v.image.Entries(meant, mostNames); err == nil && len(names) > 0 {
 		v.problem("home", meant, "the image has files in the home that it meant, and HOME is %q: %s", v.d.Home, quoted(names))
@@ -313,10 +313,10 @@ func quoted(names []string) string {
 	return some(all)
 }
 
-// writable are directories that every program may expect to write to.
+// writable lists directories that every program may expect to write to.
 var writable = []string{"/tmp", "/var/tmp"}
 
-// directories: those that everyone writes to, and those that the environment names, such as PGDATA.
+// directories checks those that all users write to, and those that the environment names, such as PGDATA.
 func (v *view) directories() {
 	seen := map[string]bool{path.Clean(v.spec.Process.Cwd): true}
 	check := func(p, what string) {
@@ -329,7 +329,7 @@ func (v *view) directories() {
 		seen[p] = true
 		at, err := v.image.Look(p)
 		if err != nil || !at.Exists || at.Hidden || at.Mount != nil || at.Stat.Mode&unix.S_IFMT != unix.S_IFDIR {
-			return // volumes are looked at separately
+			return // volumes are examined separately
 		}
 		if !v.may(3, at) {
 			v.problem("directory", p, "%s can't be written: %s", what, owner(&at.Stat))
@@ -346,7 +346,7 @@ func (v *view) directories() {
 	}
 }
 
-// volumes: bind mounts, among them an engine's volumes, that belong to somebody else.
+// volumes reports bind mounts, including an engine's volumes, that belong to other users.
 func (v *view) volumes(ours func(spec.Mount) bool) {
 	for _, m := range v.spec.Mounts {
 		if !spec.Binds(m.Type, m.Options) || ours(spec.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options}) {
@@ -370,13 +370,14 @@ func (v *view) volumes(ours func(spec.Mount) bool) {
 	}
 }
 
-// Bounds of the search for files that give privileges.
+// Limits of the search for files that grant privileges.
 const (
 	MostFiles = 200_000
 	mostNamed = 20
 )
 
-// setuid: noNewPrivileges makes setuid and setgid bits and file capabilities ineffective.
+// setuid reports programs that noNewPrivileges affects: it makes setuid and setgid bits and file capabilities
+// ineffective.
 func (v *view) setuid() (notes []string) {
 	found := 0
 	complete := v.image.Walk(MostFiles, func(p, reach string, st *unix.Stat_t) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package explain says what becomes of a container, and why: what was asked for, what was decided (by the same code
-// that the runtime uses, internal/govern), what differs in config.json, and what the container may trip over. It
-// writes nothing. Image and config.json are hostile: whoever prints a report has to quote what comes from them.
+// Package explain says what happens to a container, and why: what was requested, what was decided (by the same code
+// that the runtime uses, internal/govern), what differs in config.json, and which obstacles the container may meet. It
+// writes nothing. Image and config.json are hostile: a caller that prints a report must quote what comes from them.
 package explain
 
 import (
@@ -26,14 +26,14 @@ import (
 
 // When a report was made, relative to the container's creation.
 const (
-	Before = "before" // config.json is the engine's: the report is a dry run with the policy in force
-	After  = "after"  // the runtime has written config.json: the report rests on the record
+	Before = "before" // config.json is the engine's: the report is a dry run with the current policy
+	After  = "after"  // the runtime has written config.json: the report is based on the record
 )
 
-// Report is everything there is to say about a container. Its JSON is documented in nonroot-ctl(8); members are
-// added, never renamed.
+// Report is everything there is to say about a container. Its JSON is documented in nonroot-ctl(8); members are added,
+// never renamed.
 type Report struct {
-	Container string    `json:"container"` // its id; "": none is known yet
+	Container string    `json:"container"` // its id; "": not known yet
 	Bundle    string    `json:"bundle"`
 	When      string    `json:"when"`
 	Answer    string    `json:"answer"` // the report in one sentence
@@ -44,9 +44,9 @@ type Report struct {
 	Partial   bool      `json:"changes_partial"` // the record keeps only a part of the original config.json
 	Problems  []Problem `json:"trips"`
 	Notes     []string  `json:"notes"`
-	Given     []string  `json:"-"` // directories of the image that will come to belong to the container's user at creation
+	Given     []string  `json:"-"` // directories of the image that will belong to the container's user from creation on
 
-	ungoverned bool // it runs, and nonroot-runc did not decide about it
+	ungoverned bool // it is running, and nonroot-runc did not decide about it
 }
 
 // Identity is a process's user.
@@ -56,7 +56,7 @@ type Identity struct {
 	Groups []uint32 `json:"groups"`
 }
 
-// Decided is the decision and what it rests on.
+// Decided is the decision with its reasons.
 type Decided struct{ decision.Decision }
 
 // MarshalJSON writes every member, even an empty one (decision.Explain).
@@ -64,16 +64,16 @@ func (d Decided) MarshalJSON() ([]byte, error) { return d.Append(nil, decision.E
 
 // Options is what is known of a container besides its bundle.
 type Options struct {
-	Policy  string // a policy file; "": the one in force
+	Policy  string // a policy file; "": the current one
 	Profile string // the policy of a binary named nonroot-runc.NAME
 	Root    string // its engine's --root, by which rules know the engine; "": none
-	Running bool   // some runtime has created it
+	Running bool   // a runtime has created it
 	Runtime string // that runtime, as the engine calls it; "": the engine doesn't say
 	Ports   []Port // those that the image or the engine declares
 }
 
-// Bundle explains the container in a bundle's directory. It fails if the runtime would not even reach a decision for
-// reasons that lie with the caller: no such directory, or a policy that can't be read.
+// Bundle explains the container in a bundle's directory. It fails if the runtime would not even reach a decision
+// because of a mistake of the caller: no such directory, or a policy that can't be read.
 func Bundle(directory string, o Options) (*Report, error) {
 	r, err := report(directory, o)
 	if err != nil {
@@ -123,7 +123,7 @@ func report(directory string, o Options) (*Report, error) {
 	return r, r.dryRun(call, o)
 }
 
-// enforced says what would change in a container that is only audited, by the policy in force now.
+// enforced says what would change in a container that is only audited, by the current policy.
 func (r *Report) enforced(call *facts.Call, o Options) error {
 	out := govern.Container(call)
 	defer out.Close()
@@ -142,8 +142,8 @@ func (r *Report) enforced(call *facts.Call, o Options) error {
 	return r.look(call.Bundle, call.Caller, o, out.Plan)
 }
 
-// recorded fills the report in from the record of a container that was rewritten. It says whether there is one that
-// matches the present config.json.
+// recorded fills in the report from the record of a rewritten container. It reports whether there is one that matches
+// the present config.json.
 func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
 	if dir.CheckPath() != nil {
 		return false, nil // the dry run says why
@@ -182,7 +182,7 @@ func (r *Report) recorded(dir *bundle.Dir) (bool, error) {
 	return true, nil
 }
 
-// kept is the config.json from before the rewrite; nil: none, or it asked for a different user.
+// kept returns the config.json from before the rewrite; nil if there is none, or if it asked for a different user.
 func kept(dir *bundle.Dir, rec *decision.Decision) *specs.Spec {
 	config, err := dir.Read(record.Before)
 	if err != nil {

@@ -28,7 +28,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// alike are mounts that share one note.
+// alike groups the mounts that share one note.
 type alike struct {
 	what, advice string
 	names        []string
@@ -42,9 +42,8 @@ const (
 	mostDeep  = 32 // directories above a mount: each is looked up by its whole path
 )
 
-// closedBinds reports bind mounts that the identity can't use: files and directories that it can't read or reach, and
-// writable ones that it can't write. It looks at each mount and at each directory above one, but not at what is
-// below.
+// closedBinds reports the bind mounts that the identity can't use: files and directories that it can't read or reach,
+// and writable ones that it can't write. It checks each mount and each directory above it, but nothing below.
 func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []string) {
 	var all []*alike
 	closed := map[string]string{} // directories above a mount, and the note for each
@@ -63,7 +62,7 @@ func (g *Gathered) closedBinds(d *decision.Decision, give *plan.Give) (notes []s
 		}
 		at, err := g.image.Look(dest)
 		if err != nil || strings.Count(at.Path, "/") > mostDeep || !at.Exists || at.Mount == nil || at.Mount.Source != m.Source || at.Mount.Destination != m.Destination {
-			continue // it can't be told, or another mount covers it
+			continue // it can't be examined, or another mount covers it
 		}
 		what, advice := g.closedBind(o, m, &at.Stat, d)
 		if on := g.closedOnTheWay(at.Path, d, give, closed); on != "" {
@@ -104,11 +103,11 @@ func (a *alike) note() string {
 	return note
 }
 
-// roots are directories where even an empty one means something to the system's programs.
+// roots lists directories that stay root's even when they are empty, because system programs use them.
 var roots = []string{"/root", "/run", "/var/run", "/var/spool", "/var/lib"}
 
-// isPersons reports whether a person has named what is mounted. That excludes engines' own files, volumes that change owner
-// or have a note of their own, and mounts that change owners themselves.
+// isPersons reports whether a mount was requested by a person. That excludes the engine's own files, volumes that
+// change owner or have a note of their own, and mounts that change owners themselves.
 func (g *Gathered) isPersons(m *spec.Mount) bool {
 	if !m.Binds() || len(m.UIDMap) > 0 || slices.Contains(m.Options, "idmap") || slices.Contains(m.Options, "ridmap") {
 		return false
@@ -116,11 +115,12 @@ func (g *Gathered) isPersons(m *spec.Mount) bool {
 	if engines.MakesFile(m.Source) || engines.PodSecret(m.Source) || engines.NamesSocket(m.Source) || mayBeVolume(*m) {
 		return false
 	}
-	// What engines make for a container, secrets included, lies in a directory of its id, wherever that is.
+	// The files that engines make for a container, secrets included, are in a directory named after its id, wherever
+	// that is.
 	return g.ID == "" || !strings.Contains(m.Source, "/"+g.ID+"/")
 }
 
-// source is the path of a mount's source on the host.
+// source returns the path of a mount's source on the host.
 func (g *Gathered) source(m *spec.Mount) string {
 	if path.IsAbs(m.Source) {
 		return m.Source
@@ -128,15 +128,15 @@ func (g *Gathered) source(m *spec.Mount) string {
 	return path.Join(g.Bundle, m.Source)
 }
 
-// closedBind says what the identity can't do with a mount, and what helps; "": nothing that a program is likely to
-// want.
+// closedBind describes what the identity can't do with a mount, and advises what helps; "" if it can do everything that
+// a program is likely to need.
 func (g *Gathered) closedBind(o *opener, m *spec.Mount, st *unix.Stat_t, d *decision.Decision) (what, advice string) {
 	read, write, verb := uint32(unix.R_OK), uint32(unix.R_OK|unix.W_OK), "read"
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		read, write = unix.R_OK|unix.X_OK, unix.R_OK|unix.W_OK|unix.X_OK
 	case unix.S_IFSOCK:
-		read, write, verb = unix.W_OK, unix.W_OK, "used" // connecting needs the right to write (unix(7))
+		read, write, verb = unix.W_OK, unix.W_OK, "used" // connecting needs write permission (unix(7))
 	case unix.S_IFREG:
 	default:
 		return "", ""
@@ -148,7 +148,7 @@ func (g *Gathered) closedBind(o *opener, m *spec.Mount, st *unix.Stat_t, d *deci
 			rights = write
 		}
 	case m.Readonly() || g.may(write, st, d.Identity) || o.isAmong(hint.Systems, g.source(m)):
-		return "", "" // nobody means to write it: mounts are writable by default (-v /etc/localtime:/etc/localtime)
+		return "", "" // it isn't meant to be written: mounts are writable by default (-v /etc/localtime:/etc/localtime)
 	default:
 		rights, verb = write, "written"
 	}
@@ -165,8 +165,8 @@ func (g *Gathered) closedBind(o *opener, m *spec.Mount, st *unix.Stat_t, d *deci
 	return fmt.Sprintf("can't be %s by the identity (%d:%d %04o)", verb, st.Uid, st.Gid, c.Mode), c.Remedies()
 }
 
-// closedOnTheWay says which directory above a mount the identity may not search; "": none. One that changes owner is
-// open to it.
+// closedOnTheWay names the directory above a mount that the identity may not search; "" if there is none. A directory
+// that changes owner is open to it.
 func (g *Gathered) closedOnTheWay(p string, d *decision.Decision, give *plan.Give, known map[string]string) string {
 	dir := path.Dir(p)
 	if dir == "/" || p == "/" {
@@ -186,14 +186,14 @@ func (g *Gathered) closedOnTheWay(p string, d *decision.Decision, give *plan.Giv
 	return said
 }
 
-// isGiven reports whether the identity comes to own a directory of the image, or gains access to it.
+// isGiven reports whether the identity becomes the owner of a directory of the image, or gains access to it.
 func isGiven(give *plan.Give, dir string) bool {
 	return give != nil && (give.Applications && policy.IsApplication(dir) ||
 		slices.ContainsFunc(give.Paths, func(p string) bool { return links.Within(p, dir) }))
 }
 
-// adviceForEmpty names a command for an empty directory, unless somebody other than root could replace the directory
-// by a link before the command is run: chown follows links.
+// adviceForEmpty names a command for an empty directory, unless a user other than root could replace the directory with
+// a link before the command runs: chown follows links.
 func (g *Gathered) adviceForEmpty(d *decision.Decision, source string) string {
 	if _, _, err := trusted.CheckPath(source, g.call.Caller.Owners); err != nil {
 		return "use a volume, or make it before, as the owner of the directory that it is in, and run the container as that one (--user UID:GID)"
@@ -201,12 +201,12 @@ func (g *Gathered) adviceForEmpty(d *decision.Decision, source string) string {
 	return fmt.Sprintf("run chown %d:%d %s, or use a volume", g.owners().Outside(d.Identity.UID), g.owners().OutsideGroup(d.Identity.GID), source)
 }
 
-// isEmptyRoots reports whether a writable mount's source is an empty directory of root's. Engines create a missing source
-// that way (Docker's -v, Compose), but it can't be told from one that somebody else has just made for another
-// purpose, so it stays root's.
+// isEmptyRoots reports whether a writable mount's source is an empty directory that belongs to root. Engines create a
+// missing source that way (Docker's -v, Compose), but such a directory may as well have been created for another
+// purpose just now, so it stays root's.
 func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool {
-	// Engines create it with mode 0755. Nobody is advised to give away what belongs to the system, and the path,
-	// which whoever starts the container chose, must not make the administrator's shell do more than the advice says.
+	// Engines create it with mode 0755. The advice never gives away a system directory. The path was chosen by the user
+	// who starts the container, so it must not make the administrator's shell do more than the advice says.
 	if st.Mode&0o7777 != 0o755 || o.isAmong(hint.Systems, g.source(m)) || o.isAmong(roots, g.source(m)) || !quote.IsPlainPath(m.Source) {
 		return false
 	}
@@ -227,8 +227,8 @@ func (g *Gathered) isEmptyRoots(o *opener, m *spec.Mount, st *unix.Stat_t) bool 
 	return err == nil && len(names) == 0
 }
 
-// hasACL reports whether a file has an access control list (acl(5)), which may grant rights that its mode does not show, or
-// that it can't be told.
+// hasACL reports whether a file has an access control list (acl(5)), which may grant rights that its mode does not
+// show, or one that can't be read.
 func (o *opener) hasACL(name string) bool {
 	fd, err := o.open(name, 0)
 	if err != nil {
@@ -239,8 +239,8 @@ func (o *opener) hasACL(name string) bool {
 	return list != nil || !ok
 }
 
-// locals are file systems in which the kernel itself answers. In others a program answers (FUSE), or another machine,
-// or nobody ever: a create would hang.
+// locals lists the file systems that the kernel itself serves. Others wait for a program (FUSE) or another machine,
+// which may never answer, and the create would hang.
 var locals = []string{
 	"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "ramfs", "overlay", "squashfs", "erofs", "iso9660", "vfat",
 	"exfat", "ntfs3",
@@ -252,10 +252,10 @@ var errNotLocal = errors.New("its file system may not answer")
 type opener struct {
 	mounts proc.Mounts
 
-	name, leads string // the last answer of real, which is asked several times per mount
+	name, leads string // the last answer of real, which is called several times per mount
 }
 
-// open opens with O_PATH. No file system is asked anything before it is known to be local.
+// open opens with O_PATH. It accesses a file system only after checking that it is local.
 func (o *opener) open(name string, flags int) (int, error) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC|flags, 0)
 	if err != nil {
@@ -268,7 +268,7 @@ func (o *opener) open(name string, flags int) (int, error) {
 	return fd, nil
 }
 
-// answers reports whether an open file lies on a local file system.
+// answers reports whether an open file is on a local file system.
 func (o *opener) answers(fd int) bool {
 	if o.mounts == "" {
 		var err error
@@ -280,8 +280,8 @@ func (o *opener) answers(fd int) bool {
 	return ok && slices.Contains(locals, m.Type)
 }
 
-// real resolves the links of a path of the host (-v /srv/link:/data, where the link leads to /etc); the path itself
-// if that fails.
+// real resolves the links in a path of the host (-v /srv/link:/data, where the link leads to /etc). If that fails, it
+// returns the path itself.
 func (o *opener) real(name string) string {
 	if o.name != name {
 		o.name, o.leads = name, o.follow(name)
@@ -302,12 +302,12 @@ func (o *opener) follow(name string) string {
 	return at
 }
 
-// isAmong reports whether a path of the host lies in one of the directories, by its name or by where it leads.
+// isAmong reports whether a path of the host is in one of the directories, before or after its links are resolved.
 func (o *opener) isAmong(dirs []string, name string) bool {
 	return links.WithinAny(dirs, path.Clean(name)) || links.WithinAny(dirs, o.real(name))
 }
 
-// takenCapabilities reports capabilities that were asked for beyond those that engines give to every container.
+// takenCapabilities reports the requested capabilities that engines don't grant to every container.
 func (g *Gathered) takenCapabilities() []string {
 	bounding, err := g.doc.Bounding()
 	if err != nil {
@@ -329,7 +329,7 @@ func (g *Gathered) takenCapabilities() []string {
 	return []string{fmt.Sprintf("%s: asked for (--cap-add), but containers have no capabilities here; hint: what needs one needs an exemption, a rule with mode \"off\" and a reason", quote.Text(strings.Join(more, ", "), quote.MaxValue))}
 }
 
-// scarceMemory reports that the home can grow larger than the container's memory limit, which it counts against.
+// scarceMemory reports a home that can outgrow the container's memory limit, which it counts against.
 func (g *Gathered) scarceMemory(mounts []rootfs.Mount) []string {
 	limit := g.doc.MemoryLimit()
 	size, ok := homedir.SizeOf(g.rule.HomeSize)

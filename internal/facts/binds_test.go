@@ -21,7 +21,7 @@ import (
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// bound is a file or directory of the host's, made for a test.
+// bound makes a file or directory on the host.
 func bound(t *testing.T, kind string, uid, gid int, mode os.FileMode) string {
 	t.Helper()
 	name := t.TempDir() + "/bound"
@@ -43,7 +43,8 @@ func bound(t *testing.T, kind string, uid, gid int, mode os.FileMode) string {
 	return name
 }
 
-// TestClosedBinds: what of a mount is closed to the identity, and what helps; where it may do what is asked for, nothing is said.
+// TestClosedBinds checks what is reported of a closed mount, with the advice, and that an accessible one is not
+// reported.
 func TestClosedBinds(t *testing.T) {
 	NeedPrivate(t)
 	for _, test := range []struct {
@@ -51,7 +52,7 @@ func TestClosedBinds(t *testing.T) {
 		uid, gid int
 		mode     os.FileMode
 		options  string
-		want     string // "": nothing; else words of it, separated by "|"; those with "!" in front are not in it
+		want     string // "": nothing; else words of it, separated by "|"; those after "!" must be absent
 	}{
 		{"empty", 0, 0, 0o755, "rw", "is empty and root's|run chown 65532:65532"},
 		{"empty", 0, 0, 0o700, "rw", "can't be read|!is empty|!run chown"},
@@ -75,7 +76,7 @@ func TestClosedBinds(t *testing.T) {
 		{"socket", 1000, 1000, 0o666, "ro", ""},
 	} {
 		if !IsRoot() && test.uid+test.gid > 0 {
-			continue // as bound has it
+			continue // bound made it
 		}
 		source := bound(t, test.kind, test.uid, test.gid, test.mode)
 		g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf(source, "/data", test.options)) })
@@ -84,7 +85,8 @@ func TestClosedBinds(t *testing.T) {
 	}
 }
 
-// TestAdviceIsPlain: a shell that is given the advice does what it says, and what the system's programs read is not given away.
+// TestAdviceIsPlain: a shell that runs the advice does what it says, and the advice never gives away files that system
+// programs read.
 func TestAdviceIsPlain(t *testing.T) {
 	NeedPrivate(t)
 	dir := t.TempDir()
@@ -96,12 +98,12 @@ func TestAdviceIsPlain(t *testing.T) {
 			t.Errorf("%q: %q", source, got)
 		}
 	}
-	// Of root's home, too, where what is written runs as root.
+	// The same goes for root's home, where files may be run as root.
 	g := gathered(t, func(s *specs.Spec) { s.Mounts = append(s.Mounts, bindOf("/root", "/data", "rw")) })
 	if got := strings.Join(g.closedBinds(decidedAs(65532, policy.Fixed), nil), "\n"); strings.Contains(got, "chown") || strings.Contains(got, "chgrp") || !strings.Contains(got, "a copy") {
 		t.Errorf("root's home: %q", got)
 	}
-	// By a link, too.
+	// And through a link.
 	Must(t, os.WriteFile("/etc/closed", nil, 0o600))
 	for _, target := range []string{"/root", "/etc/closed"} {
 		link := dir + "/link-to" + strings.ReplaceAll(target, "/", "-")
@@ -111,7 +113,7 @@ func TestAdviceIsPlain(t *testing.T) {
 			t.Errorf("%s: %q", target, got)
 		}
 	}
-	// Whoever owns the directory that it is in could put a link to /etc in its place before chown is run, which follows it.
+	// The owner of its parent directory could put a link to /etc in its place before chown runs, which follows links.
 	if IsRoot() {
 		persons := dir + "/persons"
 		Must(t, os.MkdirAll(persons+"/made", 0o755), os.Chown(persons, 1000, 1000))
@@ -125,7 +127,7 @@ func TestAdviceIsPlain(t *testing.T) {
 	}
 }
 
-// said holds a text against words that are in it, and such that are not.
+// said checks that a text contains some words and lacks others.
 func said(t *testing.T, what, got, want string) {
 	t.Helper()
 	if want == "" && got != "" {
@@ -138,12 +140,12 @@ func said(t *testing.T, what, got, want string) {
 	}
 }
 
-// TestMountsThatAreNoPersons: engines' own, those that are given, those that another mount covers or that change owners, and what an
-// access control list opens.
+// TestMountsThatAreNoPersons leaves out the engine's own mounts, those that change owner, those that another mount
+// covers or that change owners themselves, and files that an access control list opens.
 func TestMountsThatAreNoPersons(t *testing.T) {
 	NeedPrivate(t)
 	closed := bound(t, "file", 0, 0, 0o400)
-	form := func(name string) string { // of a file that is there, and closed
+	form := func(name string) string { // of a file that exists and is closed
 		name = t.TempDir() + name
 		write(t, name, "x")
 		Must(t, os.Chmod(name, 0o600))
@@ -167,8 +169,8 @@ func TestMountsThatAreNoPersons(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	// The list lets uid 65532 read: version 2; the owner, the user 65532, the group, the mask and others (acl(5), in the form of
-	// linux/posix_acl_xattr.h).
+	// The list lets uid 65532 read: version 2; the owner, the user 65532, the group, the mask and others (acl(5), in
+	// the form of linux/posix_acl_xattr.h).
 	list := []byte("\x02\x00\x00\x00" +
 		"\x01\x00\x04\x00\xff\xff\xff\xff" + "\x02\x00\x04\x00\xfc\xff\x00\x00" + "\x04\x00\x00\x00\xff\xff\xff\xff" +
 		"\x10\x00\x04\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff")
@@ -181,7 +183,7 @@ func TestMountsThatAreNoPersons(t *testing.T) {
 	}
 }
 
-// TestAlike: one note for mounts of which the same is to be said, and how many more there are.
+// TestAlike: mounts with the same fault share one note, which counts those that it doesn't name.
 func TestAlike(t *testing.T) {
 	NeedPrivate(t)
 	closed, persons := bound(t, "file", 0, 0, 0o400), bound(t, "file", 1000, 1000, 0o400)
@@ -197,7 +199,7 @@ func TestAlike(t *testing.T) {
 	}
 }
 
-// TestClosedBindsAreBounded: who has many mounts makes neither a long look nor a long record of them.
+// TestClosedBindsAreBounded: many mounts cause neither a long examination nor a long record.
 func TestClosedBindsAreBounded(t *testing.T) {
 	NeedPrivate(t)
 	open := bound(t, "file", 0, 0, 0o444)
@@ -220,7 +222,8 @@ func TestClosedBindsAreBounded(t *testing.T) {
 	}
 }
 
-// TestDeepMounts: whoever has mounts at paths of thousands of directories, or by links that lead to such, makes no long look of them.
+// TestDeepMounts: mounts at paths of thousands of directories, or behind links to such paths, don't take long to
+// examine.
 func TestDeepMounts(t *testing.T) {
 	NeedPrivate(t)
 	closed := bound(t, "file", 0, 0, 0o400)
@@ -245,7 +248,7 @@ func TestDeepMounts(t *testing.T) {
 	}
 }
 
-// spent is the time that processors have worked for this program.
+// spent returns the processor time that this program has used.
 func spent(t *testing.T) time.Duration {
 	t.Helper()
 	var u unix.Rusage
@@ -253,7 +256,8 @@ func spent(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// TestSilentFileSystem: one of FUSE whose program says what a directory is, and then no more, keeps no create waiting.
+// TestSilentFileSystem: a FUSE file system whose program describes a directory and then stops answering does not hang a
+// create.
 func TestSilentFileSystem(t *testing.T) {
 	NeedPrivate(t)
 	dir := t.TempDir()
@@ -271,7 +275,8 @@ func TestSilentFileSystem(t *testing.T) {
 	}
 }
 
-// TestSilentFileSystemOfAScript: nor do paths in it that a script names, its own or in a directory that is mounted with it.
+// TestSilentFileSystemOfAScript: nor do paths on it that a script names, whether the script itself is there or in a
+// directory mounted with it.
 func TestSilentFileSystemOfAScript(t *testing.T) {
 	NeedPrivate(t)
 	host := t.TempDir()
@@ -300,8 +305,8 @@ func TestSilentFileSystemOfAScript(t *testing.T) {
 	}
 }
 
-// silent mounts a file system whose program answers what there is to be known of its top directory, which is root's, and no other
-// question (Linux, include/uapi/linux/fuse.h).
+// silent mounts a file system whose program describes its top directory, which belongs to root, and answers no other
+// request (Linux, include/uapi/linux/fuse.h).
 func silent(t *testing.T, dir string) {
 	t.Helper()
 	dev, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -335,7 +340,7 @@ func silent(t *testing.T, dir string) {
 			}
 			head := binary.NativeEndian.AppendUint32(nil, uint32(16+len(out)))
 			head = binary.NativeEndian.AppendUint32(head, 0)
-			head = append(head, buf[8:16]...) // the question's number
+			head = append(head, buf[8:16]...) // the request's number
 			if _, err := unix.Write(dev, append(head, out...)); err != nil {
 				return
 			}
@@ -343,7 +348,7 @@ func silent(t *testing.T, dir string) {
 	}()
 }
 
-// TestClosedOnTheWay: a directory above a mount that the identity may not pass, unless it is given.
+// TestClosedOnTheWay: a directory above a mount that the identity may not search is named, unless it changes owner.
 func TestClosedOnTheWay(t *testing.T) {
 	NeedPrivate(t)
 	open, closed := bound(t, "file", 0, 0, 0o444), bound(t, "directory", 1000, 1000, 0o700)
@@ -373,7 +378,7 @@ func TestClosedOnTheWay(t *testing.T) {
 	}
 }
 
-// TestClosedBindsElsewhere: what helps under a person's engine, in a pod, and in a user namespace.
+// TestClosedBindsElsewhere: the advice differs under a rootless engine, in a pod, and in a user namespace.
 func TestClosedBindsElsewhere(t *testing.T) {
 	NeedPrivate(t)
 	mine := bound(t, "directory", 0, 0, 0o700)
@@ -410,7 +415,7 @@ func shiftedBy(n uint32) *idmap.Pair {
 	return &idmap.Pair{UID: m, GID: m}
 }
 
-// TestTakenCapabilities: those beyond what every container is given.
+// TestTakenCapabilities names the capabilities beyond those that every container has.
 func TestTakenCapabilities(t *testing.T) {
 	many := []string{}
 	for i := range 25 {
@@ -430,7 +435,7 @@ func TestTakenCapabilities(t *testing.T) {
 	}
 }
 
-// TestScarceMemory: a home that may become larger than the container's memory.
+// TestScarceMemory: a home that may grow larger than the container's memory limit is reported.
 func TestScarceMemory(t *testing.T) {
 	home := []rootfs.Mount{{Destination: "/home/nonroot", Type: "tmpfs"}}
 	for _, test := range []struct {

@@ -13,9 +13,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// closedSecrets names the pod's volumes that contain files the identity can't read. Nothing is changed there: the
-// kubelet rewrites them with their owner and mode while the containers run (pkg/volume/util, AtomicWriter), so a file
-// made readable at first would be closed again when a token is renewed.
+// closedSecrets names the pod's volumes that contain files the identity can't read. It changes nothing there: the
+// kubelet rewrites the files, with their owner and mode, while the containers run (pkg/volume/util, AtomicWriter), so a
+// file that was made readable would be closed again when a token is renewed.
 func (g *Gathered) closedSecrets(d *decision.Decision) (notes []string) {
 	for i := range g.Container.Mounts {
 		m := &g.Container.Mounts[i]
@@ -27,7 +27,8 @@ func (g *Gathered) closedSecrets(d *decision.Decision) (notes []string) {
 			continue
 		}
 		hint := "set fsGroup in the pod's securityContext, or a defaultMode of the volume that lets others read"
-		// A token is the user's alone where all containers of the pod set the same one (pkg/volume/projected, TokenRequest).
+		// The kubelet makes a token the user's alone if all containers of the pod set the same user
+		// (pkg/volume/projected, TokenRequest).
 		if mode == 0o600 && engines.PodToken(m.Source) {
 			hint = "leave out runAsUser: 0, or " + hint
 		}
@@ -36,8 +37,8 @@ func (g *Gathered) closedSecrets(d *decision.Decision) (notes []string) {
 	return notes
 }
 
-// closedIn is the first file of such a volume that the identity can't read, with its permissions. The names at the top
-// are links into the directory that the link ..data leads to.
+// closedIn returns the first file of such a volume that the identity can't read, and its permissions. The names at the
+// top are links into the directory that the link ..data points to.
 func (g *Gathered) closedIn(source string, d *decision.Decision) (name string, mode uint32, closed bool) {
 	dir, err := trusted.Open(source, g.call.Caller.Owners)
 	if err != nil || dir.Path != source {

@@ -13,7 +13,7 @@ import (
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// TestClosedSecrets: a pod's volume of the kubelet's in which there is a file that the identity can't read is named, and nothing else.
+// TestClosedSecrets: only a kubelet volume of the pod that contains a file the identity can't read is named.
 func TestClosedSecrets(t *testing.T) {
 	NeedPrivate(t)
 	const volume, tokens = "/pods/0a1b/volumes/kubernetes.io~secret/s", "/pods/0a1b/volumes/kubernetes.io~projected/t"

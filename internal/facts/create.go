@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Call is a call that makes a container from a bundle.
+// Call is a request to create a container from a bundle.
 type Call struct {
 	Act     policy.Act // Create or Restored
 	ID      string     // the container's
@@ -33,22 +33,22 @@ type Call struct {
 	// runtime is started.
 	Keep func(fd int) (int, error)
 
-	// Taken are the ids of ranges that were already taken for the container.
+	// Taken lists the ids of ranges that were already taken for the container.
 	Taken []decision.Lease
 }
 
-// Gathered is everything that was gathered for a call.
+// Gathered holds everything that was gathered for a call.
 type Gathered struct {
 	policy.Facts
 	Config []byte // config.json as it was found
 	Given  *plan.Root
 
 	call   *Call
-	rule   *policy.Policy // the part of the policy that holds
+	rule   *policy.Policy // the part of the policy that applies
 	doc    *spec.Document // nil: not read yet
 	image  *accounts.Image
 	home   string // HOME of the environment
-	join   string // the path by which the runtime finds the user namespace that was checked; "": none is joined
+	join   string // the path at which the runtime finds the user namespace that was checked; "": none is joined
 	shared []string
 	again  bool             // config.json had been rewritten before
 	before *policy.Identity // the identity that an earlier rewrite gave this config.json's user; nil: there was none
@@ -57,19 +57,19 @@ type Gathered struct {
 	lookedAtLast bool
 	started      *policy.LastStart // the identity of its last start, from the container's own layer
 
-	compared map[comparedVolume]bool // volumes that come to belong to the identity: comparing one takes long
+	compared map[comparedVolume]bool // whether a volume will belong to the identity, cached: comparing one takes long
 
 	written *decision.Decision // the decision that config.json was rewritten by; nil: it was not
 }
 
-// comparedVolume is a volume and the plan that would change its owner.
+// comparedVolume identifies a volume and the plan that would change its owner.
 type comparedVolume struct {
 	give   *plan.Give
 	volume plan.Volume
 }
 
-// Gather reads what every decision about a container rests on. If it fails, what was gathered by then still tells who
-// is exempt (policy.Failed); the result is nil if not even config.json could be read.
+// Gather reads the facts that every decision about a container needs. On an error, the facts gathered so far still show
+// whether the container is exempt (policy.Failed); the result is nil if not even config.json could be read.
 func (c *Call) Gather() (*Gathered, error) {
 	g := &Gathered{call: c}
 	g.Act, g.Now, g.ID, g.Bundle, g.Own = c.Act, time.Now().UTC(), c.ID, c.Bundle.Path, c.Caller.Own
@@ -124,7 +124,7 @@ func (g *Gathered) container() error {
 	return nil
 }
 
-// earlier looks for a record: who the container was, and what was asked for before config.json was rewritten.
+// earlier reads the record: who the container was, and what was requested before config.json was rewritten.
 func (g *Gathered) earlier() {
 	old, err := record.Read(g.call.Bundle)
 	if err != nil || !old.Enforced() {
@@ -149,13 +149,13 @@ func (g *Gathered) Close() {
 	}
 }
 
-// Settle decides, and gathers the facts that are missing, until the decision is final.
+// Settle decides, gathering missing facts until the decision is final.
 func (g *Gathered) Settle() decision.Decision {
 	return g.call.Policy.Settle(&g.Facts, g.missing)
 }
 
 // readConfig reads config.json of a bundle that only root can change, or of one that belongs to the root of the
-// container's user namespace, and says which.
+// container's user namespace; it returns that root in the second case.
 func readConfig(dir *bundle.Dir) ([]byte, *plan.Root, error) {
 	unguarded := dir.CheckPath()
 	config, err := dir.Read(bundle.Config)
@@ -173,7 +173,8 @@ func readConfig(dir *bundle.Dir) ([]byte, *plan.Root, error) {
 	return config, nil, nil
 }
 
-// mappedRoot is the root of the user namespace that a config.json asks for; nil: it asks for none, or maps no root.
+// mappedRoot returns the root of the user namespace that a config.json asks for; nil if it asks for none, or maps no
+// root.
 func mappedRoot(config []byte) *plan.Root {
 	doc, err := spec.ParseConfig(config)
 	if err != nil {

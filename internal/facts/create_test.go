@@ -41,7 +41,7 @@ func read(g *Gathered) (names []string) {
 	return names
 }
 
-// TestSettleAsksForLittle: only what the decision goes by is read.
+// TestSettleAsksForLittle: a decision reads only the facts that it needs.
 func TestSettleAsksForLittle(t *testing.T) {
 	NeedPrivate(t)
 	write(t, "/etc/group", "root:x:0:\ndisk:x:6:\n")
@@ -85,7 +85,7 @@ func TestSettleAsksForLittle(t *testing.T) {
 	}
 }
 
-// TestGatherOfThoseThatStayAsTheyAre: where nothing could be for a container, config.json is not even read as one.
+// TestGatherOfThoseThatStayAsTheyAre: if the policy can't apply to any container, config.json is not even parsed.
 func TestGatherOfThoseThatStayAsTheyAre(t *testing.T) {
 	off, err := policy.Parse("p", []byte("mode = \"off\"\nreason = \"x\""))
 	Must(t, err)
@@ -115,7 +115,7 @@ func TestGatherOfThoseThatStayAsTheyAre(t *testing.T) {
 	}
 }
 
-// TestGatherFails: what keeps a bundle from being looked at.
+// TestGatherFails: a bundle that can't be read or trusted is an error.
 func TestGatherFails(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -147,7 +147,7 @@ func TestGatherFails(t *testing.T) {
 	}
 }
 
-// TestTheCallsOwn: what the call says of itself is among the facts, and what it has against it comes before all others.
+// TestTheCallsOwn: the call's own arguments are among the facts, and an objection to them comes before all others.
 func TestTheCallsOwn(t *testing.T) {
 	c := callFor(t, nil, nil)
 	c.Runtime, c.NoCgroups, c.Unfit, c.Act = "/usr/bin/nvidia-container-runtime.cdi", true, os.ErrClosed, policy.Restored
@@ -160,7 +160,7 @@ func TestTheCallsOwn(t *testing.T) {
 	}
 }
 
-// TestGiven: a bundle that was given to the container's root can be read, and what was read says so.
+// TestGiven: a bundle that was given to the container's root can be read, and the result says so.
 func TestGiven(t *testing.T) {
 	if !IsRoot() {
 		NeedRoot(t)
@@ -193,7 +193,7 @@ func TestGiven(t *testing.T) {
 	}
 }
 
-// TestEarlier: who the container was, and what was asked for before config.json was rewritten.
+// TestEarlier reads who the container was, and what was requested before config.json was rewritten.
 func TestEarlier(t *testing.T) {
 	asked := &policy.Identity{UID: 3, GID: 4}
 	for _, test := range []struct {
@@ -220,7 +220,7 @@ func TestEarlier(t *testing.T) {
 	}
 }
 
-// TestImageAsRootWroteIt: without layers to look at, only what root alone can have written says who is who.
+// TestImageAsRootWroteIt: on a rootfs without layers, only accounts that only root can have written count.
 func TestImageAsRootWroteIt(t *testing.T) {
 	NeedPrivate(t)
 	write(t, "/etc/group", "root:x:0:\ndisk:x:6:\n")
@@ -240,7 +240,7 @@ func TestImageAsRootWroteIt(t *testing.T) {
 	}
 }
 
-// TestMountsOfOursAreNotTheImages: an earlier rewrite's names are not the image's.
+// TestMountsOfOursAreNotTheImages: names that an earlier rewrite mounted are not the image's.
 func TestMountsOfOursAreNotTheImages(t *testing.T) {
 	c := callFor(t, nil, nil)
 	s := Spec()
@@ -256,7 +256,7 @@ func TestMountsOfOursAreNotTheImages(t *testing.T) {
 	}
 }
 
-// TestPeople: the administrator's list, which only root can write.
+// TestPeople reads the administrator's list, which only root may be able to write.
 func TestPeople(t *testing.T) {
 	dir := t.TempDir()
 	users, groups, open := filepath.Join(dir, "users"), filepath.Join(dir, "groups"), filepath.Join(dir, "open")
@@ -302,7 +302,7 @@ func TestPeople(t *testing.T) {
 			}
 		}
 	}
-	// The one that is only audited names one.
+	// The audited one names a list.
 	p, strict := policy.Default(), named(users, "")
 	p.Audit = strict
 	c := callFor(t, p, nil)
@@ -313,7 +313,8 @@ func TestPeople(t *testing.T) {
 	}
 }
 
-// TestLease: who had an id keeps it, who has taken one has it, and what is in the way of others is said.
+// TestLease: an owner keeps its id, an id already taken stays with the container, and what keeps others from getting
+// one is reported.
 func TestLease(t *testing.T) {
 	p, err := policy.Parse("p", []byte("identity = {range = \"100000-100009\", share = \"container\"}"))
 	Must(t, err)
@@ -341,7 +342,7 @@ func TestLease(t *testing.T) {
 	}
 }
 
-// TestCaller: whoever has the host's root in his user namespace is it.
+// TestCaller: a caller that has the host's root in its user namespace is the host's root.
 func TestCaller(t *testing.T) {
 	rootless := idmap.Map{{Inside: 0, Outside: 1000, Size: 1}}
 	if c := caller(); !c.IsHostRoot() {

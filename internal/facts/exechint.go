@@ -8,8 +8,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Hint says why a further process is likely to fail as its identity; "": no reason is known. It goes into the log,
-// since a health check that fails doesn't tell.
+// Hint says why a further process is likely to fail as its identity; "" if no reason is known. It goes into the log,
+// because a failed health check does not report the reason.
 func (e *Existing) Hint(d *decision.Decision, doc *spec.Document) string {
 	args, err := doc.Args()
 	if err != nil || d.Mode != decision.Rewrite {
@@ -18,7 +18,7 @@ func (e *Existing) Hint(d *decision.Decision, doc *spec.Document) string {
 	return program.Command{Args: args, Asked: asked(doc)}.Named(d.StandsIn())
 }
 
-// asked are the capabilities that were asked for; nil: the document does not say.
+// asked returns the requested capabilities; nil if the document does not say.
 func asked(doc *spec.Document) []string {
 	bounding, _ := doc.Bounding() // the rewrite reports what is wrong with it
 	return bounding

@@ -24,7 +24,7 @@ type Existing struct {
 	policy.Facts
 	State  *runc.State
 	Config []byte             // the present config.json; nil: it can't be read or trusted
-	Left   *decision.Decision // the record in the bundle, whether it matches or not: it names the runtime; nil: none
+	Left   *decision.Decision // the record in the bundle, even if it doesn't match: it names the runtime; nil: none
 
 	caller Caller
 	root   string
@@ -34,12 +34,12 @@ type Existing struct {
 	bad    error          // why it can't be parsed
 }
 
-// Find finds what is known of an existing container. Its record names the runtime that created it; without one, its
-// state file tells which kind that was. Another runtime would not know the container, or worse: "runc delete --force"
-// on a container of crun's deletes the state and leaves the process alive.
+// Find reads what is known of an existing container. Its record names the runtime that created it; without a record,
+// the state file shows which kind of runtime that was. Another runtime would not know the container, or do harm: "runc
+// delete --force" on a container created by crun deletes the state and leaves the process alive.
 //
-// root is the runtime's --root as the call has it; rootSet says that it was set. If others than root can change the
-// bundle, nothing in it counts, and the facts say why.
+// root is the runtime's --root as given on the command line; rootSet reports whether it was set. If users other than
+// root can change the bundle, nothing in it counts, and the facts say why.
 func Find(root string, rootSet bool, id string, caller Caller) (*Existing, error) {
 	state, err := runc.ReadState(root, rootSet, id, caller.Owners)
 	if err != nil {
@@ -48,8 +48,8 @@ func Find(root string, rootSet bool, id string, caller Caller) (*Existing, error
 	e := &Existing{State: state, caller: caller}
 	e.ID, e.Bundle, e.Own = id, state.Bundle, caller.Own
 	if rootSet {
-		// As rules see it: a relative path starts at the engine's working directory. One that can't be resolved
-		// matches nothing.
+		// Rules see an absolute path; a relative one starts at the engine's working directory. A path that can't be
+		// resolved matches no rule.
 		e.root, _ = filepath.Abs(root)
 	}
 	if e.dir, err = bundle.Open(state.Bundle, caller.Owners); err == nil {
@@ -60,11 +60,11 @@ func Find(root string, rootSet bool, id string, caller Caller) (*Existing, error
 		e.Unsound, e.Unguarded = fmt.Errorf("trust the bundle %q: %w", state.Bundle, err), true
 		return e, nil
 	}
-	e.Left, _ = record.Read(e.dir) // an unreadable record is none
+	e.Left, _ = record.Read(e.dir) // an unreadable record counts as none
 	return e, nil
 }
 
-// Match reads config.json, and checks whether the record matches it.
+// Match reads config.json and checks whether the record matches it.
 func (e *Existing) Match() {
 	if e.Unsound != nil {
 		return
@@ -84,7 +84,7 @@ func (e *Existing) Match() {
 	}
 }
 
-// document is config.json, parsed once.
+// document parses config.json once.
 func (e *Existing) document() (*spec.Document, error) {
 	if e.doc == nil && e.bad == nil {
 		e.doc, e.bad = spec.ParseConfig(e.Config)
@@ -92,8 +92,8 @@ func (e *Existing) document() (*spec.Document, error) {
 	return e.doc, e.bad
 }
 
-// By finds out where the container comes from, as far as the policy needs it. An unreadable config.json has no
-// origin.
+// By determines where the container comes from, as far as the policy needs it. A container with an unreadable
+// config.json has no origin.
 func (e *Existing) By(p *policy.Policy) {
 	e.Now = time.Now().UTC()
 	if len(p.Rules) > 0 {
@@ -106,18 +106,18 @@ func (e *Existing) By(p *policy.Policy) {
 	e.rule = p.InForce(&e.Facts)
 }
 
-// Rule is the part of the policy that holds for the container. By has to be called before.
+// Rule returns the part of the policy that applies to the container. By must be called before.
 func (e *Existing) Rule() *policy.Policy { return e.rule }
 
-// Exec is what an exec asks for.
+// Exec is what an exec requests.
 type Exec struct {
 	Process string              // a process file; "": none
 	Flags   *runcargs.ExecFlags // what the command line changes in the container's own process
 	Unfit   error               // why the call's descriptors rule the process out
 }
 
-// GatherExec reads what a decision about a further process rests on, and returns the process that is asked for. If
-// the container is exempt, or its bundle can't be trusted, it only reads which user is asked for.
+// GatherExec reads the facts for a decision about a further process, and returns the requested process. If the
+// container is exempt, or its bundle can't be trusted, it reads only the requested user.
 func (e *Existing) GatherExec(x Exec) (*spec.Document, error) {
 	e.Act, e.Unfit = policy.Exec, x.Unfit
 	exempt := e.rule.Exempts(&e.Facts)
@@ -132,7 +132,7 @@ func (e *Existing) GatherExec(x Exec) (*spec.Document, error) {
 		}
 	}
 	if exempt {
-		return doc, nil // it goes on, whatever it asks for
+		return doc, nil // it goes ahead, whatever it requests
 	}
 	if err != nil {
 		return nil, err
@@ -143,17 +143,17 @@ func (e *Existing) GatherExec(x Exec) (*spec.Document, error) {
 func (e *Existing) gather() error {
 	e.Accounts = &accounts.Files{}
 	if e.Record.Enforced() {
-		// The names as the container sees them, from the copies in its bundle: its own file system is in use, and
-		// hostile by now. A container without copies has none; its record's notes say why.
+		// Read the names as the container sees them from the copies in its bundle: its own file system is in use, and
+		// may be hostile by now. A container without copies has no names; its record's notes say why.
 		e.Accounts.Passwd, _ = e.dir.Read(record.Passwd)
 		e.Accounts.Group, _ = e.dir.Read(record.Group)
 	}
-	// runc before 1.3 looks group numbers up as names in /etc/group, which is the image's (SECURITY.md A3). A
+	// Before 1.3, runc looks group numbers up as names in /etc/group, which comes from the image (SECURITY.md A3). A
 	// container with groups but without a copy of that file has no such file, and can't create one.
 	given := e.Record.Enforced() && len(e.Record.Identity.Groups) > 0
 	e.NamedGroups = e.State.Kind == runc.Runc && e.Accounts.Group == nil && !given
 	var err error
-	if e.State.Alive() { // otherwise the runtime has a message and an exit status of its own
+	if e.State.Alive() { // if it is not, the runtime has its own message and exit status
 		if e.UserNamespace, err = e.State.UserNamespace(); err != nil {
 			return err
 		}
@@ -168,7 +168,8 @@ func (e *Existing) gather() error {
 	return nil
 }
 
-// hasUserNamespace reports whether the container's config.json gives it a user namespace; an unreadable one may.
+// hasUserNamespace reports whether config.json gives the container a user namespace. It assumes so if the file can't be
+// read.
 func (e *Existing) hasUserNamespace() bool {
 	doc, err := e.document()
 	if err != nil {
@@ -178,7 +179,7 @@ func (e *Existing) hasUserNamespace() bool {
 	return err != nil || slices.ContainsFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "user" })
 }
 
-// GatherStart reads what a decision about a created container's first process rests on.
+// GatherStart reads the facts for a decision about a created container's first process.
 func (e *Existing) GatherStart() {
 	e.Act = policy.Start
 	if e.Unsound == nil && !e.rule.Exempts(&e.Facts) {
@@ -186,12 +187,12 @@ func (e *Existing) GatherStart() {
 	}
 }
 
-// Settle decides, and gathers the facts that are missing, until the decision is final.
+// Settle decides, gathering missing facts until the decision is final.
 func (e *Existing) Settle(p *policy.Policy) decision.Decision {
 	return p.Settle(&e.Facts, e.missing)
 }
 
-// missing gathers the facts that a decision about an existing container may need.
+// missing gathers the facts that a decision about an existing container may still need.
 func (e *Existing) missing(m *decision.Missing) error {
 	if m.HostGroups {
 		e.HostGroups = HostGroups()
@@ -202,7 +203,7 @@ func (e *Existing) missing(m *decision.Missing) error {
 	return nil
 }
 
-// processDocument is the process that is asked for: the engine's file, or the container's own process with the
+// processDocument returns the requested process: the engine's process file, or the container's own process with the
 // command line's changes.
 func (e *Existing) processDocument(x Exec) (*spec.Document, error) {
 	if x.Process != "" {

@@ -26,10 +26,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// running is a container as a runtime knows it, whose first process sleeps.
+// running is a container that a runtime knows, with a first process that sleeps.
 type running struct {
 	t      *testing.T
-	root   string // the runtime's
+	root   string // the runtime's --root
 	bundle string
 	dir    *bundle.Dir
 	pid    int
@@ -55,7 +55,7 @@ func run(t *testing.T, edit func(*specs.Spec), attr *syscall.SysProcAttr) *runni
 	return r
 }
 
-// state writes the file by which a runtime knows it.
+// state writes the runtime's state file.
 func (r *running) state(kind runc.Kind) {
 	r.t.Helper()
 	Must(r.t, os.RemoveAll(r.root+"/c"), os.MkdirAll(r.root+"/c", 0o700))
@@ -66,7 +66,7 @@ func (r *running) state(kind runc.Kind) {
 	Must(r.t, os.WriteFile(r.root+"/c/"+name, []byte(text), 0o600))
 }
 
-// recorded leaves the record of a decision.
+// recorded writes the record of a decision.
 func (r *running) recorded(d decision.Decision) {
 	r.t.Helper()
 	config, err := r.dir.Read(bundle.Config)
@@ -96,7 +96,8 @@ var rewritten = decision.Decision{
 	Mode: policy.Rewrite, Identity: &policy.Identity{UID: 1000, GID: 1000, Groups: []uint32{5000}}, Asked: &policy.Identity{}, Source: policy.Fixed, Rule: "default",
 }
 
-// TestMatch: a record is binding where it is of this container, this config.json and an earlier time, in a bundle that is root's.
+// TestMatch: a record counts if it is of this container and this config.json, older than the container's start, and in
+// a bundle that only root can change.
 func TestMatch(t *testing.T) {
 	with := func(edit func(*decision.Decision)) func(*running) {
 		return func(r *running) {
@@ -150,7 +151,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// TestGatherExec: what an exec rests on, by the kind of the runtime and what lies in the bundle.
+// TestGatherExec gathers the facts for an exec, for each kind of runtime and with various files in the bundle.
 func TestGatherExec(t *testing.T) {
 	names := func(r *running) {
 		write(r.t, r.bundle+"/"+record.Passwd, "app:x:1000:1000::/home/app:/bin/sh\n")
@@ -164,8 +165,8 @@ func TestGatherExec(t *testing.T) {
 		record *decision.Decision
 		change func(*running)
 		named  bool // groups may be looked up as names
-		passwd bool // the copies are seen
-		looked bool // at the first process
+		passwd bool // the copies are read
+		looked bool // the first process is examined
 	}{
 		{"rewritten, with names", runc.Runc, &rewritten, names, false, true, false},
 		{"rewritten, with names, no groups", runc.Runc, &alone, names, false, true, false},
@@ -193,7 +194,7 @@ func TestGatherExec(t *testing.T) {
 	}
 }
 
-// TestGatherExecStops where nothing in the bundle can be trusted, and goes on where the container is exempt.
+// TestGatherExecStops if nothing in the bundle can be trusted, and goes ahead if the container is exempt.
 func TestGatherExecStops(t *testing.T) {
 	off := policy.Default()
 	off.Mode = policy.Off
@@ -204,7 +205,7 @@ func TestGatherExecStops(t *testing.T) {
 		open    bool
 		unfit   error
 		process string
-		gets    bool // the process that is asked for
+		gets    bool // the requested process
 		fails   string
 		mode    policy.Mode
 	}{
@@ -238,7 +239,8 @@ func TestGatherExecStops(t *testing.T) {
 	}
 }
 
-// TestNested: a user namespace that the first process has made for itself does not say who the container is; one of config.json's does.
+// TestNested: a user namespace that the first process created for itself doesn't determine the container's ids; one in
+// config.json does.
 func TestNested(t *testing.T) {
 	NeedPrivate(t)
 	attr := func() *syscall.SysProcAttr {
@@ -275,7 +277,7 @@ func TestNested(t *testing.T) {
 			}
 		}
 	}
-	// Where config.json can't be read, it may have one.
+	// A container with an unreadable config.json may have one.
 	r := run(t, nil, attr())
 	Must(t, os.WriteFile(r.bundle+"/config.json", []byte("{"), 0o600))
 	e := r.find(policy.Default())
@@ -286,7 +288,7 @@ func TestNested(t *testing.T) {
 	}
 }
 
-// TestGatherStart: the first process is looked at, unless the container is exempt or nothing of it can be trusted.
+// TestGatherStart examines the first process, unless the container is exempt or nothing of it can be trusted.
 func TestGatherStart(t *testing.T) {
 	off := policy.Default()
 	off.Mode = policy.Off
@@ -328,7 +330,7 @@ func TestGatherStart(t *testing.T) {
 	}
 }
 
-// TestFindFails: no runtime, or two, know the container.
+// TestFindFails if no runtime, or more than one, knows the container.
 func TestFindFails(t *testing.T) {
 	r := run(t, nil, nil)
 	if _, err := Find(r.root, true, "other", caller()); err == nil || !strings.Contains(err.Error(), "no state file") {
@@ -343,7 +345,8 @@ func TestFindFails(t *testing.T) {
 	}
 }
 
-// TestBy: rules hold for a container by its config.json and the runtime's --root; where that can't be read, none exempts it.
+// TestBy: rules apply to a container by its config.json and the runtime's --root; if config.json can't be read, none
+// exempts it.
 func TestBy(t *testing.T) {
 	p, err := policy.Parse("p", []byte("mode = \"off\"\nreason = \"x\"\n[[rule]]\nname = \"mine\"\nmatch.annotations = {a = [\"b\"]}\nmode = \"refuse\"\n"))
 	Must(t, err)
@@ -363,7 +366,7 @@ func TestBy(t *testing.T) {
 	}
 }
 
-// TestExecFlags: what the command line changes in the container's own process.
+// TestExecFlags checks what the command line changes in the container's own process.
 func TestExecFlags(t *testing.T) {
 	r := run(t, func(s *specs.Spec) {
 		s.Process.User = specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7}}
@@ -403,7 +406,7 @@ func TestExecFlags(t *testing.T) {
 	}
 }
 
-// TestExecAsksForLittle: no exec reads the host's groups for who has none.
+// TestExecAsksForLittle: an exec without groups does not read the host's groups.
 func TestExecAsksForLittle(t *testing.T) {
 	r := run(t, nil, nil)
 	r.recorded(rewritten)

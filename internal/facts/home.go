@@ -17,11 +17,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// rootsHome is root's home by custom, and the one that runtimes assume.
+// rootsHome is root's customary home, and the one that runtimes assume.
 const rootsHome = "/root"
 
-// meant is where the container's programs look for their home, and whether the identity can use it. A person of the
-// administrator's list has their home there.
+// meant returns where the container's programs look for their home, and whether the identity can use it. It is empty
+// for a user of the administrator's list, who has a home there.
 func (g *Gathered) meant(d *decision.Decision, give *plan.Give, owned map[int][]string) homedir.Meant {
 	if d.Person != "" {
 		return homedir.Meant{}
@@ -46,7 +46,7 @@ func (g *Gathered) meant(d *decision.Decision, give *plan.Give, owned map[int][]
 	return m
 }
 
-// askedHome is HOME as config.json's author set it; "": an earlier rewrite set it.
+// askedHome returns HOME as the author of config.json set it; "" if an earlier rewrite set it.
 func (g *Gathered) askedHome() string {
 	switch was := g.written; {
 	case was == nil:
@@ -75,13 +75,13 @@ func (g *Gathered) writes(d *decision.Decision, give *plan.Give, owned map[int][
 			return false
 		}
 	}
-	if at.Hidden { // a new file system, which gets its owner at creation
+	if at.Hidden { // a new file system; its owner is set when it is created
 		return links.WithinAny(g.ownedOf(owned), at.Path)
 	}
 	return g.will(unix.W_OK|unix.X_OK, at, d, give)
 }
 
-// ownedOf are the destinations of the mounts that come to belong to the identity, free of links.
+// ownedOf returns the destinations of the mounts that will belong to the identity, with links resolved.
 func (g *Gathered) ownedOf(owned map[int][]string) (all []string) {
 	for i := range owned {
 		if at, err := g.image.Look(path.Clean("/" + g.Container.Mounts[i].Destination)); err == nil {
@@ -91,7 +91,7 @@ func (g *Gathered) ownedOf(owned map[int][]string) (all []string) {
 	return all
 }
 
-// will reports whether the identity has rights to a directory once owners have been changed.
+// will reports whether the identity has rights to a directory after the change of owners.
 func (g *Gathered) will(rights uint32, at rootfs.Entry, d *decision.Decision, give *plan.Give) bool {
 	if !at.Exists || at.Stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return false
@@ -103,8 +103,7 @@ func (g *Gathered) will(rights uint32, at rootfs.Entry, d *decision.Decision, gi
 	return g.may(rights, &at.Stat, d.Identity) || g.becomes(at, give) || g.opens(rights, at, give)
 }
 
-// opens reports whether root's group has rights to a directory of the image, and whether they become those of the identity's
-// group.
+// opens reports whether root's group has rights to a directory of the image that the identity's group will inherit.
 func (g *Gathered) opens(rights uint32, at rootfs.Entry, give *plan.Give) bool {
 	return mayOpen(give, at) && give.Owners.IsRootGroup(at.Stat.Gid) &&
 		at.Stat.Mode>>3&rights == rights && at.Stat.Mode&0o020 != 0
@@ -116,7 +115,7 @@ func (g *Gathered) opened(at rootfs.Entry, d *decision.Decision, give *plan.Give
 		d.Identity.GID != 0
 }
 
-// mayOpen reports whether the rights of root's group to a place in the image become those of the identity's group.
+// mayOpen reports whether the identity's group inherits the rights of root's group to a path in the image.
 func mayOpen(give *plan.Give, at rootfs.Entry) bool {
 	return give != nil && give.GroupOnly && at.Mount == nil && isGiven(give, at.Path) && !links.WithinAny(give.Keep, at.Path)
 }
@@ -127,7 +126,7 @@ func (g *Gathered) becomes(at rootfs.Entry, give *plan.Give) bool {
 		return false
 	}
 	o := layer.For(give, g.Bundle, g.ID)
-	o.DryRun, o.GroupRoot = true, false // changing only its group does not make the identity the owner
+	o.DryRun, o.GroupRoot = true, false // changing only the group does not make the identity the owner
 	if at.Mount == nil {
 		named := links.WithinAny(give.Paths, at.Path) || give.Applications && policy.IsApplication(at.Path)
 		return named && layer.Foresee(&o, at.Path)

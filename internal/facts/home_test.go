@@ -15,7 +15,8 @@ import (
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// needHostRoot skips where files can't be given to others: in the unprivileged tests' own user namespace, whose root is one id.
+// needHostRoot skips a test where files can't be given to other users: the unprivileged tests' own user namespace maps
+// only one id.
 func needHostRoot(t *testing.T) {
 	t.Helper()
 	NeedRoot(t)
@@ -24,7 +25,7 @@ func needHostRoot(t *testing.T) {
 	}
 }
 
-// overlaid puts an overlay over a call's rootfs, as engines mount one for each container.
+// overlaid mounts an overlay over a call's rootfs, as engines do for each container.
 func overlaid(t *testing.T, c *Call) {
 	t.Helper()
 	needHostRoot(t)
@@ -36,7 +37,7 @@ func overlaid(t *testing.T, c *Call) {
 	t.Cleanup(func() { _ = unix.Unmount(rootfs, unix.MNT_DETACH) })
 }
 
-// TestWrites: where the identity will be able to write once what is given to it was given.
+// TestWrites: where the identity will be able to write after the change of owners.
 func TestWrites(t *testing.T) {
 	needHostRoot(t)
 	theirs, roots := t.TempDir(), t.TempDir()
@@ -46,7 +47,7 @@ func TestWrites(t *testing.T) {
 	mounts := []specs.Mount{bindOf(theirs, "/data"), bindOf(theirs, "/read", "ro"), bindOf(roots, "/roots"), tmpfs, {Destination: "/dev", Type: "tmpfs", Source: "tmpfs"}}
 	for _, test := range []struct {
 		dir          string
-		plain, layer bool // on a plain rootfs, and on a layer of the container's own
+		plain, layer bool // on a plain rootfs, and with a layer of the container's own
 	}{
 		{"/root", false, true},
 		{"/root/.cache", false, true},
@@ -94,7 +95,7 @@ func TestWrites(t *testing.T) {
 			}
 		}
 	}
-	// Of a read-only rootfs nothing is given, and nobody writes there.
+	// Nothing in a read-only rootfs changes owner, and nobody can write there.
 	c := callFor(t, nil, func(s *specs.Spec) { s.Root.Readonly = true; s.Mounts = append(s.Mounts, mounts...) }, image...)
 	Must(t, os.Chmod(c.Bundle.Join("rootfs/everybodys"), 0o1777))
 	overlaid(t, c)
@@ -116,7 +117,7 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-// TestWritesNewVolume: an engine's new volume becomes the identity's, one that holds something of root's does not.
+// TestWritesNewVolume: an engine's new volume becomes the identity's; one that contains files of root's does not.
 func TestWritesNewVolume(t *testing.T) {
 	needHostRoot(t)
 	const volumes = "/var/lib/docker/volumes"
@@ -188,7 +189,7 @@ func TestMeantHome(t *testing.T) {
 	}
 }
 
-// TestAuditedHome: what is only audited has the home that it would have.
+// TestAuditedHome: an audited container has the home that it would have.
 func TestAuditedHome(t *testing.T) {
 	for _, mode := range []policy.Mode{policy.Rewrite, policy.Audit} {
 		p := policy.Default()

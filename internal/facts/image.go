@@ -13,7 +13,7 @@ import (
 )
 
 // OpenImage opens the container's rootfs with the engine's mounts, without those of an earlier rewrite. With noStubs,
-// mount points that it lacks are not created, as if it were read-only.
+// missing mount points are not created, as if the rootfs were read-only.
 func OpenImage(dir *bundle.Dir, c *spec.Container, noStubs bool) (*accounts.Image, error) {
 	isOurs := plan.Ours(dir.Path)
 	var theirs []rootfs.Mount
@@ -29,7 +29,8 @@ func OpenImage(dir *bundle.Dir, c *spec.Container, noStubs bool) (*accounts.Imag
 	return accounts.In(view), nil
 }
 
-// layers is the view of the image alone: what the container has written into its own layer must not decide anything.
+// layers returns the view of the image alone: files that the container wrote into its own layer must not decide
+// anything.
 func (g *Gathered) layers() *accounts.Image {
 	return g.image.Layers(g.owners().Inside, func(dir string) bool {
 		_, isFile, err := trusted.CheckPath(dir, g.call.Caller.Owners)
@@ -37,7 +38,7 @@ func (g *Gathered) layers() *accounts.Image {
 	})
 }
 
-// owners translates owners of files in the rootfs, as far as the container's user namespace tells.
+// owners translates the owners of files in the rootfs, as far as the container's user namespace shows.
 func (g *Gathered) owners() plan.Owners { return plan.Owners{Map: g.UserNamespace} }
 
 // accounts reads the image's passwd and group.
@@ -51,14 +52,14 @@ func (g *Gathered) intended() {
 	g.Intended = &found
 }
 
-// readProcess adds what a process's document says to the facts.
+// readProcess adds the facts from a process's document.
 func readProcess(f *policy.Facts, p *policy.Policy, doc *spec.Document) error {
 	var err error
 	if f.User, err = doc.User(); err != nil {
 		return err
 	}
 	f.Seen = true
-	if p.Variable || p.Audit != nil && p.Audit.Variable { // a long environment is not parsed for nothing
+	if p.Variable || p.Audit != nil && p.Audit.Variable { // parse a long environment only if the policy needs it
 		if f.Env, err = doc.Env(); err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// isolated reports whether a gid of the container means nothing on the host: it has no devices, an IPC namespace of its
+// isolated reports whether the container's gids mean nothing on the host: it has no devices, an IPC namespace of its
 // own, and no mounts from the host except what its engine made for it.
 func isolated(c *spec.Container, devices bool, owners trusted.Owners) bool {
 	if devices || !slices.ContainsFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "ipc" }) {
@@ -23,8 +23,8 @@ func isolated(c *spec.Container, devices bool, owners trusted.Owners) bool {
 	return !slices.ContainsFunc(c.Mounts, func(m spec.Mount) bool { return !enginesOwn(&m, owners) })
 }
 
-// enginesOwn reports whether a mount is a new file system, or something that the engine made for the container: files for
-// its names, or a volume.
+// enginesOwn reports whether a mount is a new file system, or something that the engine made for the container: files
+// with its names, or a volume.
 func enginesOwn(m *spec.Mount, owners trusted.Owners) bool {
 	if !m.Binds() {
 		return slices.Contains([]string{"proc", "sysfs", "tmpfs", "ramfs", "devpts", "mqueue", "cgroup", "cgroup2"}, m.Type)
@@ -35,7 +35,7 @@ func enginesOwn(m *spec.Mount, owners trusted.Owners) bool {
 	if !engines.MakesFile(m.Source) {
 		return false
 	}
-	// Whoever could put a link there could have anything of the host mounted.
+	// A user who could put a link there could have any file of the host mounted.
 	var st unix.Stat_t
 	if unix.Lstat(m.Source, &st) != nil || st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return false

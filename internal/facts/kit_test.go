@@ -19,13 +19,13 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(Private(m)) }
 
-// whole is the map of a caller on the host itself.
+// whole is the id map of a caller on the host itself.
 var whole = idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}, GID: idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}}
 
-// caller is the host's root, whoever runs the tests.
+// caller returns the host's root, whoever runs the tests.
 func caller() Caller { return Caller{Own: whole, Owners: trusted.CallersOwners(nil)} }
 
-// small is an image that was built for nobody, apps one with a user of its own.
+// small is an image without a service user, apps one with a user of its own.
 var (
 	small = []string{"etc/passwd = " + Root, "etc/group = root:x:0:\n", "bin/sh = #!", "tmp/", "proc/"}
 	apps  = []string{
@@ -34,7 +34,7 @@ var (
 	}
 )
 
-// callFor makes a bundle and a call that makes a container out of it.
+// callFor makes a bundle, and a call that creates a container from it.
 func callFor(t *testing.T, p *policy.Policy, edit func(*specs.Spec), image ...string) *Call {
 	t.Helper()
 	s := Spec()
@@ -56,7 +56,7 @@ func callFor(t *testing.T, p *policy.Policy, edit func(*specs.Spec), image ...st
 	return &Call{ID: "c", Caller: caller(), Policy: p, Bundle: dir, Root: "/run/runc", Runtime: "/usr/sbin/runc"}
 }
 
-// gather does so for a call that nothing stands against.
+// gather gathers the facts of a call that must succeed.
 func gather(t *testing.T, c *Call) *Gathered {
 	t.Helper()
 	g, err := c.Gather()
@@ -65,19 +65,19 @@ func gather(t *testing.T, c *Call) *Gathered {
 	return g
 }
 
-// gathered is both.
+// gathered does both.
 func gathered(t *testing.T, edit func(*specs.Spec), image ...string) *Gathered {
 	t.Helper()
 	return gather(t, callFor(t, nil, edit, image...))
 }
 
-// write makes a file of the host's, and the directories above it.
+// write creates a file on the host, with the directories above it.
 func write(t *testing.T, name, text string) {
 	t.Helper()
 	Must(t, os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644))
 }
 
-// rewriteConfig puts another config.json into a call's bundle.
+// rewriteConfig replaces config.json in a call's bundle.
 func rewriteConfig(t *testing.T, c *Call, s *specs.Spec) {
 	t.Helper()
 	config, err := json.Marshal(s)

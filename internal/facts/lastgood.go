@@ -14,12 +14,12 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// errNoGood says that no copy of the policy is kept.
+// errNoGood reports that no copy of the policy is kept.
 var errNoGood = errors.New("no copy of it is kept")
 
-// LastGood is the last good copy of a call's policy. An exec into a container that was rewritten uses it while the
-// file can't be read: the identity comes from the container, health checks keep working, and nothing is created by
-// it. If no copy is kept, and the container was created when there was no policy file, it is the built-in policy.
+// LastGood returns the last good copy of a call's policy. An exec into a rewritten container uses it while the file
+// can't be read: the identity comes from the container, health checks keep working, and no container is created under
+// it. If no copy is kept, and the container was created when there was no policy file, it returns the built-in policy.
 func LastGood(named, binary string, builtIn bool, owners trusted.Owners) (*policy.Policy, error) {
 	file, _, err := policyFile(named, binary)
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// give finds what belongs to root and to service users in the image and its volumes, and is to change owner; nil:
+// give finds what belongs to root and to service users in the image and its volumes and is to change owner; nil if
 // nothing is. An image that runs as the user it asks for has what it needs, except for what is open to group 0, which
-// no process has here. What runs during a build would stay in the image, so nothing changes there.
+// no process has here. Nothing changes during a build, because the change would stay in the image.
 func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give {
 	p, c := g.rule, g.Container
 	groupOnly := d.LosesRootGroup() && p.Adapt.GroupRoot
@@ -27,7 +27,7 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 	}
 	of := g.fileOwners()
 	if groupOnly {
-		of.Asked = 0 // what is open to group 0 lies in root's directories
+		of.Asked = 0 // what is open to group 0 is in root's directories
 	}
 	out := &plan.Give{
 		Rootfs: g.rootfs(), UID: of.Outside(d.Identity.UID), GID: of.OutsideGroup(d.Identity.GID), Owners: of,
@@ -55,7 +55,7 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 			out.Secrets = append(out.Secrets, m.Source)
 		}
 		if p.Adapt.Volumes && mayBeVolume(*m) {
-			// What an engine has copied to any other place is configuration, or programs.
+			// Anything that an engine has copied elsewhere is configuration or programs.
 			at, state := g.mayGive(m.Destination)
 			out.Volumes = append(out.Volumes, plan.Volume{Source: m.Source, Destination: at, State: state})
 		}
@@ -63,9 +63,9 @@ func (g *Gathered) give(d *decision.Decision, owned map[int][]string) *plan.Give
 	return out
 }
 
-// wanted are the directories that are to change owner, in the order in which they do, as there may be more than the
-// limit. For a user who is kept, only what root's group may write changes, which may lie deep: the working directory
-// and the home come first.
+// wanted returns the directories that are to change owner. Their order matters, as there may be more than the limit:
+// for a user who is kept, only what root's group may write changes, which may be deep, so the working directory and the
+// home come first.
 func (g *Gathered) wanted(groupOnly bool, trees []string) []string {
 	var work []string
 	if g.rule.Adapt.WorkingDir {
@@ -81,7 +81,7 @@ func (g *Gathered) wanted(groupOnly bool, trees []string) []string {
 	return append(slices.Clone(g.rule.Adapt.Own), work...)
 }
 
-// rootfs is the path of the rootfs, absolute.
+// rootfs returns the absolute path of the rootfs.
 func (g *Gathered) rootfs() string {
 	if at := g.Container.Rootfs; path.IsAbs(at) {
 		return at
@@ -94,7 +94,7 @@ func mayBeVolume(m spec.Mount) bool {
 	return m.Binds() && !m.Readonly() && len(engines.VolumeMarks(m.Source)) > 0
 }
 
-// mayGive says where a path of the container leads, free of links, and whether what lies there may change owner.
+// mayGive resolves the links of a path in the container, and reports whether what is there may change owner.
 func (g *Gathered) mayGive(p string) (at string, ok bool) {
 	at = path.Clean("/" + p)
 	s, err := g.image.Look(at)
@@ -104,7 +104,7 @@ func (g *Gathered) mayGive(p string) (at string, ok bool) {
 	return s.Path, policy.MayGive(s.Path)
 }
 
-// fileOwners tells which files of the image the identity may come to own.
+// fileOwners returns whose files of the image the identity may come to own.
 func (g *Gathered) fileOwners() plan.Owners {
 	before := g.last
 	if before == nil {
@@ -115,9 +115,9 @@ func (g *Gathered) fileOwners() plan.Owners {
 	return plan.FileOwners(g.call.Policy, g.rule, g.User.UID, before, g.UserNamespace, g.layers().UIDs())
 }
 
-// ownedTmpfs says which tmpfs mounts come to belong to the identity, with their options less the owner: like a new
-// volume, one is empty and the container's alone. Engines' own are in places that never change owner, such as /dev.
-// An owner that an earlier rewrite added is nobody's wish, and may be another identity by now.
+// ownedTmpfs returns the tmpfs mounts that will belong to the identity, with their options except the owner: like a new
+// volume, one is empty and used by this container alone. Engines' own are at paths that never change owner, such as
+// /dev. An owner that an earlier rewrite added is not the user's choice, and the identity may have changed since.
 func (g *Gathered) ownedTmpfs(d *decision.Decision) map[int][]string {
 	if !d.StandsIn() || g.rule.Stubless || !g.rule.Adapt.Volumes {
 		return nil
@@ -134,8 +134,7 @@ func (g *Gathered) ownedTmpfs(d *decision.Decision) map[int][]string {
 				options = options[:n]
 			}
 		}
-		// Podman writes the container's user there (--mount type=tmpfs,chown=true); the identity stands in for that
-		// user.
+		// Podman writes the container's user there (--mount type=tmpfs,chown=true); the identity replaces that user.
 		asked := spec.Owner(g.User.UID, g.User.GID)
 		options = slices.DeleteFunc(slices.Clone(options), func(o string) bool { return slices.Contains(asked, o) })
 		if slices.ContainsFunc(options, hasOwner) {

@@ -10,7 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// foreseen says which id of a range an owner gets: the one taken already, else the one that it would get.
+// foreseen returns the id of a range that an owner has, else the one that it would get.
 func (g *Gathered) foreseen(l decision.Lease) policy.Foreseen {
 	if taken := slices.IndexFunc(g.call.Taken, l.Same); taken >= 0 {
 		return policy.Foreseen{Lease: g.call.Taken[taken]}

@@ -10,7 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// missing gathers what a decision has asked for.
+// missing gathers the facts that a decision asked for.
 func (g *Gathered) missing(m *decision.Missing) error {
 	owners := g.call.Caller.Owners
 	if m.HostGroups {
@@ -57,7 +57,7 @@ func (g *Gathered) missing(m *decision.Missing) error {
 	return nil
 }
 
-// devices looks up the host's device nodes of the same paths.
+// devices looks up the host's device nodes at the same paths.
 func devices(given []spec.CharacterDevice) []policy.Device {
 	all := make([]policy.Device, 0, len(given))
 	for _, d := range given {

@@ -28,9 +28,9 @@ import (
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// These tests stand at the edges, each part of a condition by itself. `make mutants` asks for them.
+// These tests cover edge cases, each part of a condition by itself, so that `make mutants` finds no survivors.
 
-// TestSharesWithHost: each propagation of the rootfs and of a mount (mount_namespaces(7)).
+// TestSharesWithHost tries each propagation of the rootfs and of a mount (mount_namespaces(7)).
 func TestSharesWithHost(t *testing.T) {
 	for _, test := range []struct {
 		rootfs  string
@@ -53,7 +53,7 @@ func TestSharesWithHost(t *testing.T) {
 		{"shared", []string{"rbind", "runbindable"}, false},
 		{"shared", []string{"rbind", "rprivate", "shared"}, true},
 		{"shared", []string{"rbind", "rprivate", "rshared"}, true},
-		// What parts the mount alone leaves those below it.
+		// An option that isolates only the mount itself leaves those below it shared.
 		{"shared", []string{"bind", "private"}, false},
 		{"shared", []string{"bind", "slave"}, false},
 		{"shared", []string{"bind", "unbindable"}, false},
@@ -65,14 +65,14 @@ func TestSharesWithHost(t *testing.T) {
 			t.Errorf("%q with %q: %v", test.rootfs, test.options, got)
 		}
 	}
-	// A type alone is a bind of all that is below.
+	// A type without options binds everything below, too.
 	c := &spec.Container{RootfsPropagation: "shared"}
 	if !sharesWithHost(c, &spec.Mount{Type: "bind", Options: []string{"private"}}) {
 		t.Error("what is not said to be of one mount is of all")
 	}
 }
 
-// TestShown: which mounts are looked at, where their sources are, and whether what is mounted below comes along.
+// TestShown: which mounts are examined, where their sources are, and whether mounts below are included.
 func TestShown(t *testing.T) {
 	c := callFor(t, nil, nil)
 	for _, test := range []struct {
@@ -109,7 +109,7 @@ func TestShown(t *testing.T) {
 	}
 }
 
-// TestNotInside: where the rootfs can't be followed, no hook is let through.
+// TestNotInside: if the rootfs can't be resolved, every hook is refused.
 func TestNotInside(t *testing.T) {
 	c := callFor(t, nil, nil)
 	if err := notInside(c.Bundle, "nosuch", "/usr/bin/hook", "prestart"); !errors.Is(err, os.ErrNotExist) {
@@ -120,7 +120,7 @@ func TestNotInside(t *testing.T) {
 	}
 }
 
-// TestPathsThatLoop: where the image's links lead nowhere, nothing is decided on.
+// TestPathsThatLoop: nothing is decided on paths with links that loop.
 func TestPathsThatLoop(t *testing.T) {
 	image := with("loop -> /loop", "etc/loop -> /etc/loop")
 	for name, edit := range map[string]func(*specs.Spec){
@@ -146,7 +146,7 @@ func TestPathsThatLoop(t *testing.T) {
 	}
 }
 
-// TestWhoseFiles: the identities that policies have given, of which an image may still have files.
+// TestWhoseFiles: an image may contain files of any identity that policies have assigned.
 func TestWhoseFiles(t *testing.T) {
 	p := policy.Default()
 	p.UID = 71
@@ -159,7 +159,7 @@ func TestWhoseFiles(t *testing.T) {
 	}
 }
 
-// TestWhoseFilesBefore: who the container was at its last start is told by its bundle, and where that is gone by its layer.
+// TestWhoseFilesBefore: the bundle tells who the container was at its last start, and if it is gone, the layer does.
 func TestWhoseFilesBefore(t *testing.T) {
 	has := func(g *Gathered, uid uint32) bool { return slices.Contains(g.fileOwners().Policy, uid) }
 	g := gathered(t, nil)
@@ -176,7 +176,7 @@ func TestWhoseFilesBefore(t *testing.T) {
 	}
 }
 
-// TestGivenPaths: what is given besides, and what is not.
+// TestGivenPaths: which further paths change owner, and which don't.
 func TestGivenPaths(t *testing.T) {
 	tmpfs := func(destination string, options ...string) specs.Mount {
 		return specs.Mount{Destination: destination, Type: "tmpfs", Source: "tmpfs", Options: options}
@@ -223,8 +223,8 @@ func TestGivenPaths(t *testing.T) {
 	}
 }
 
-// TestOwnedTmpfsOfEarlier: the owner that an earlier rewrite has put last is taken off, whatever else is there, of
-// each.
+// TestOwnedTmpfsOfEarlier: the owner that an earlier rewrite added last is removed from each mount, whatever the other
+// options.
 func TestOwnedTmpfsOfEarlier(t *testing.T) {
 	g := gathered(t, func(s *specs.Spec) {
 		for at, options := range map[string][]string{"/a": {"uid=7", "gid=7"}, "/b": {}, "/c": {"ro"}} {
@@ -243,7 +243,7 @@ func TestOwnedTmpfsOfEarlier(t *testing.T) {
 	}
 }
 
-// TestOwnFilesFarBelow: a mount of what lies deep in a directory of ours is of ours, across file systems, too.
+// TestOwnFilesFarBelow: a mount of anything deep in a directory of ours is found, across file systems, too.
 func TestOwnFilesFarBelow(t *testing.T) {
 	NeedPrivate(t)
 	write(t, "/var/lib/deep/1/2/3/file", "")
@@ -260,7 +260,7 @@ func TestOwnFilesFarBelow(t *testing.T) {
 		{"/var/lib/deep/1/2/3", "/var/lib/deep", "state"},
 		{"/var/lib/deep/1/2/3", "/var/lib/deep/1/2", "state"},
 		{"/var/lib/deep/1", "/var/lib/deep/1/2", ""},
-		{"/run/mounted/below", "/run", "state"}, // the roots of both have the same inode number
+		{"/run/mounted/below", "/run", "state"}, // the roots of both file systems have the same inode number
 		{"/run/mounted", "/run", "state"},
 		{pin.File, "/none", "pins of policies"},
 	} {
@@ -273,7 +273,7 @@ func TestOwnFilesFarBelow(t *testing.T) {
 	}
 }
 
-// TestOursWithinTheShared: mounts of an earlier rewrite make way, the first of all, too.
+// TestOursWithinTheShared: mounts of an earlier rewrite are replaced, even the first in the list.
 func TestOursWithinTheShared(t *testing.T) {
 	g := gathered(t, func(s *specs.Spec) {
 		s.Linux.RootfsPropagation = "shared"
@@ -287,8 +287,8 @@ func TestOursWithinTheShared(t *testing.T) {
 	}
 }
 
-// TestIsolateWhatCantBeFollowed: a copy of names is left out where it can't be told whether the host would have it, if
-// it may.
+// TestIsolateWhatCantBeFollowed: a copy of names is left out if it can't be determined whether it would propagate to
+// the host, provided that it may be left out.
 func TestIsolateWhatCantBeFollowed(t *testing.T) {
 	for _, test := range []struct {
 		shared []string
@@ -306,7 +306,7 @@ func TestIsolateWhatCantBeFollowed(t *testing.T) {
 	}
 }
 
-// TestJoinedWithoutARuntime: where nothing is started, the descriptor is the caller's own.
+// TestJoinedWithoutARuntime: if no runtime is started, the descriptor stays the caller's own.
 func TestJoinedWithoutARuntime(t *testing.T) {
 	c := &spec.Container{Namespaces: []spec.Namespace{{Type: "user", Path: "/proc/self/ns/user"}}}
 	if pair, join, err := userNamespace(c, nil); err != nil || pair == nil || !strings.HasPrefix(join, "/proc/./") {
@@ -314,7 +314,7 @@ func TestJoinedWithoutARuntime(t *testing.T) {
 	}
 }
 
-// TestFindByLinks: the bundle is where its links lead, and a root that nobody has named is none.
+// TestFindByLinks: the bundle is found through links, and a root that was not set counts as none.
 func TestFindByLinks(t *testing.T) {
 	NeedPrivate(t)
 	r := run(t, nil, nil)
@@ -340,7 +340,7 @@ func TestFindByLinks(t *testing.T) {
 	}
 }
 
-// TestUnsoundStays: where anybody can change the bundle, nothing in it is looked at.
+// TestUnsoundStays: if any user can change the bundle, nothing in it is read.
 func TestUnsoundStays(t *testing.T) {
 	r := run(t, nil, nil)
 	Must(t, os.Chmod(r.bundle, 0o777)) // #nosec G302 -- that is the matter
@@ -350,7 +350,7 @@ func TestUnsoundStays(t *testing.T) {
 	}
 }
 
-// TestDocumentIsReadOnce, whether it can be or not.
+// TestDocumentIsReadOnce, whether it can be parsed or not.
 func TestDocumentIsReadOnce(t *testing.T) {
 	r := run(t, nil, nil)
 	e := r.find(policy.Default())
@@ -361,7 +361,7 @@ func TestDocumentIsReadOnce(t *testing.T) {
 	}
 	e = &Existing{Config: []byte("{"), dir: r.dir, rule: policy.Default()}
 	_, bad := e.document()
-	if _, again := e.document(); bad == nil || bad != again { // the same one is meant
+	if _, again := e.document(); bad == nil || bad != again { // the identical error
 		t.Errorf("%v, %v", bad, again)
 	}
 	if !e.hasUserNamespace() {
@@ -382,7 +382,7 @@ func TestDocumentIsReadOnce(t *testing.T) {
 	}
 }
 
-// TestExecsThatCantBeRead are none.
+// TestExecsThatCantBeRead yield no process.
 func TestExecsThatCantBeRead(t *testing.T) {
 	r := run(t, nil, nil)
 	file := filepath.Join(t.TempDir(), "process.json")
@@ -410,8 +410,7 @@ func TestExecsThatCantBeRead(t *testing.T) {
 	}
 }
 
-// TestExecIntoTheDead: a runtime has a message of its own for it, so that nothing is looked for that is not there any
-// more.
+// TestExecIntoTheDead: the runtime has its own message for that, so nothing that is already gone is looked for.
 func TestExecIntoTheDead(t *testing.T) {
 	r := run(t, nil, nil)
 	r.recorded(rewritten)
@@ -423,7 +422,7 @@ func TestExecIntoTheDead(t *testing.T) {
 	}
 }
 
-// TestMissingOfExisting: what a decision asks for is gathered, and no more.
+// TestMissingOfExisting gathers what a decision asks for, and no more.
 func TestMissingOfExisting(t *testing.T) {
 	for _, m := range []decision.Missing{{}, {HostGroups: true}, {Accounts: true}} {
 		e := &Existing{}

@@ -23,7 +23,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// sleeper is a process that is gone when the test is.
+// sleeper starts a process that ends with the test.
 func sleeper(t *testing.T, attr *syscall.SysProcAttr) (pid int) {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
@@ -34,13 +34,13 @@ func sleeper(t *testing.T, attr *syscall.SysProcAttr) (pid int) {
 	cmd.SysProcAttr = attr
 	Must(t, cmd.Start())
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it has not ended by itself
+		_ = cmd.Process.Kill() // it does not end by itself
 		_ = cmd.Wait()
 	})
 	return cmd.Process.Pid
 }
 
-// mapped is one in a user namespace of its own, in which inside stands for who runs the tests.
+// mapped starts one in a user namespace of its own, in which inside is the id of the user who runs the tests.
 func mapped(t *testing.T, inside int) (pid int) {
 	t.Helper()
 	return sleeper(t, &syscall.SysProcAttr{
@@ -50,7 +50,7 @@ func mapped(t *testing.T, inside int) (pid int) {
 	})
 }
 
-// TestUserNamespace: whose ids the container has, from config.json or from the namespace that is joined.
+// TestUserNamespace: the container's id maps come from config.json, or from the namespace that is joined.
 func TestUserNamespace(t *testing.T) {
 	NeedPrivate(t)
 	pid := mapped(t, 7)
@@ -108,7 +108,7 @@ func TestUserNamespace(t *testing.T) {
 		}
 	}
 	_, _, err := userNamespace(&spec.Container{Namespaces: []spec.Namespace{{Type: "user", Path: joined}}}, func(fd int) (int, error) {
-		_ = unix.Close(fd) // as whoever can't keep it
+		_ = unix.Close(fd) // as a caller that can't keep it does
 		return -1, unix.EMFILE
 	})
 	if err != unix.EMFILE {
@@ -116,13 +116,13 @@ func TestUserNamespace(t *testing.T) {
 	}
 }
 
-// ownNetwork is a network namespace of its own under a name, which is not the tests'.
+// ownNetwork creates a network namespace under a name, separate from the tests' own.
 func ownNetwork(t *testing.T, name string, change func()) {
 	t.Helper()
 	write(t, name, "")
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
 			if change != nil {
@@ -136,7 +136,7 @@ func ownNetwork(t *testing.T, name string, change func()) {
 	t.Cleanup(func() { _ = unix.Unmount(name, unix.MNT_DETACH); _ = os.Remove(name) })
 }
 
-// TestNetwork: whose the container's network is, and what is set in it.
+// TestNetwork: whose network the container uses, and what is set in it.
 func TestNetwork(t *testing.T) {
 	NeedPrivate(t)
 	const (
@@ -149,14 +149,14 @@ func TestNetwork(t *testing.T) {
 	for _, name := range []string{podmans, crios, mine, "/run/other/netns-1"} {
 		ownNetwork(t, name, nil)
 	}
-	ownNetwork(t, touched, func() { _ = os.WriteFile(procSys(portStart), []byte("80"), 0o600) }) // or the test fails
+	ownNetwork(t, touched, func() { _ = os.WriteFile(procSys(portStart), []byte("80"), 0o600) }) // without it, the test fails
 	write(t, hosts, "")
 	Must(t, unix.Mount("/proc/thread-self/ns/net", hosts, "", unix.MS_BIND, ""))
 	t.Cleanup(func() { _ = unix.Unmount(hosts, unix.MNT_DETACH) })
 	both := []string{portStart + "=0", pingRange + "=0 2147483647"}
 	pods := slices.Clone(both)
 	if !IsRoot() {
-		pods = pods[:1] // a user namespace without the gids that the kernel begins with shows others, and so it looks set
+		pods = pods[:1] // a user namespace without the kernel's initial gids shows other values, so the setting looks changed
 	}
 	network := func(path string) func(*specs.Spec) {
 		return func(s *specs.Spec) {
@@ -215,7 +215,8 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestIsolated: each kind of mount, device and namespace by which a gid of the container's may mean something on the host.
+// TestIsolated tries each kind of mount, device and namespace that can give a gid of the container a meaning on the
+// host.
 func TestIsolated(t *testing.T) {
 	NeedPrivate(t)
 	owners := trusted.CallersOwners(nil)
@@ -280,7 +281,7 @@ func TestIsolated(t *testing.T) {
 	}
 }
 
-// TestDevices: the host's group of a node counts where it is a character device below /dev.
+// TestDevices: a node's group on the host counts if it is a character device below /dev.
 func TestDevices(t *testing.T) {
 	var st unix.Stat_t
 	Must(t, unix.Stat("/dev/null", &st))

@@ -15,9 +15,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// neighbour looks at the process by which config.json names the pid namespace that the container joins: engines name
-// another container's first process. The host's own processes don't count, nor those of another user namespace, where
-// an id means a different user. Neither does a pod's sandbox: it only holds namespaces, so nobody is meant to run as
+// neighbour examines the process by which config.json names the pid namespace that the container joins: engines name
+// another container's first process. Processes of the host itself don't count, nor those of another user namespace,
+// where an id means a different user. Neither does a pod's sandbox: it only holds namespaces, so nobody means to run as
 // its user.
 func (g *Gathered) neighbour() (n policy.Neighbour) {
 	if g.UserNamespace != nil {
@@ -31,7 +31,8 @@ func (g *Gathered) neighbour() (n policy.Neighbour) {
 	if !ok {
 		return n
 	}
-	// The descriptor stays tied to the process: once that is gone it shows nothing, even if the number is reused.
+	// The descriptor stays tied to the process: after the process has exited it shows nothing, even if the number is
+	// reused.
 	fd, err := unix.Open("/proc/"+pid, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return n
@@ -60,7 +61,7 @@ func (g *Gathered) neighbour() (n policy.Neighbour) {
 	return policy.Neighbour{Known: true, UID: status.UIDs[0], GID: status.GIDs[0], Container: id}
 }
 
-// processOf is the process in the path of a pid namespace, as engines write it (moby, daemon/oci_linux.go; libpod,
+// processOf returns the process in the path of a pid namespace, as engines write it (moby, daemon/oci_linux.go; libpod,
 // container_internal_linux.go; containerd, internal/cri).
 func processOf(namespace string) (pid string, ok bool) {
 	rest, ok := strings.CutPrefix(namespace, "/proc/")
@@ -68,8 +69,8 @@ func processOf(namespace string) (pid string, ok bool) {
 	return pid, ok && ok2 && pid != "" && strings.Trim(pid, "0123456789") == ""
 }
 
-// isNamespace reports whether a file is the caller's own namespace of a kind, and isOther whether it is a different one. Both
-// are false for a file that can't be looked at.
+// isNamespace reports whether a file is the caller's own namespace of a kind, and isOther whether it is a different
+// one. Both are false for a file that can't be examined.
 func isNamespace(name, kind string) bool {
 	one, other, ok := both(name, kind)
 	return ok && one.Dev == other.Dev && one.Ino == other.Ino

@@ -67,7 +67,7 @@ func TestNeighbour(t *testing.T) {
 			want = policy.Neighbour{Known: true, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 		}
 		got := g.neighbour()
-		got.Container = "" // the tests' own, if they run in one
+		got.Container = "" // the container that the tests run in, if any
 		if got != want {
 			t.Errorf("%s: %+v", test.name, got)
 		}
@@ -91,7 +91,7 @@ func without(all []specs.LinuxNamespace, kind specs.LinuxNamespaceType) (rest []
 	return rest
 }
 
-// TestNeighbourOfTwoIDs: who has another effective uid than the real one is on the way from one to the other.
+// TestNeighbourOfTwoIDs: a process with different real and effective uids is just changing from one to the other.
 func TestNeighbourOfTwoIDs(t *testing.T) {
 	for text, want := range map[string]bool{"": false, "5": true, "5 5 5 5": true, "5 0 5 5": false, "5 5 5 0": false} {
 		var ids []uint32

@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel's settings for what only root may do in a network namespace (ip-sysctl.rst).
+// The kernel's settings that control what only root may do in a network namespace (ip-sysctl.rst).
 const (
 	portStart = "net.ipv4.ip_unprivileged_port_start"
 	pingRange = "net.ipv4.ping_group_range"
-	pingLast  = 1<<31 - 1 // the highest gid that it accepts
+	pingLast  = 1<<31 - 1 // the highest gid that the kernel accepts
 )
 
-// unset is a setting's value in a new network namespace (net/ipv4/af_inet.c, inet_init_net).
+// unset returns a setting's value in a new network namespace (net/ipv4/af_inet.c, inet_init_net).
 func unset(name string) string {
 	if name == portStart {
 		return "1024"
@@ -30,8 +30,8 @@ func unset(name string) string {
 	return "1\t0"
 }
 
-// sysctls let every process in the container listen on any port and use ping, if it has a network namespace of its
-// own. Settings of the engine stay.
+// sysctls returns the settings that let every process in the container listen on any port and use ping, if the
+// container has a network namespace of its own. The engine's own settings stay.
 func (g *Gathered) sysctls() []spec.Sysctl {
 	if !g.rule.Adapt.LowPorts || !g.settable() {
 		return nil
@@ -47,7 +47,7 @@ func (g *Gathered) sysctls() []spec.Sysctl {
 		all = append(all, spec.Sysctl{Name: pingRange, Value: "0 " + strconv.Itoa(pingLast)})
 	}
 	all = slices.DeleteFunc(all, func(s spec.Sysctl) bool {
-		return unix.Access(procSys(s.Name), unix.F_OK) != nil // a kernel without that setting
+		return unix.Access(procSys(s.Name), unix.F_OK) != nil // the kernel lacks that setting
 	})
 	if pods != "" {
 		return stillUnset(pods, all)
@@ -57,9 +57,10 @@ func (g *Gathered) sysctls() []spec.Sysctl {
 
 func procSys(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }
 
-// stillUnset leaves out settings that somebody has changed in a network namespace: a pod's own sysctls are only in
-// the config.json of its sandbox, and with CRI-O its program pinns sets them before (cri-o, internal/config/nsmgr).
-// The kernel shows a thread the settings of its current network namespace. If they can't be read, none is set.
+// stillUnset leaves out the settings that have already been changed in a network namespace: a pod's own sysctls are
+// only in the config.json of its sandbox, and with CRI-O the program pinns sets them before that (cri-o,
+// internal/config/nsmgr). The kernel shows a thread the settings of its current network namespace. If they can't be
+// read, none is set.
 func stillUnset(network string, all []spec.Sysctl) []spec.Sysctl {
 	err := proc.InNetwork(network, func() error {
 		all = slices.DeleteFunc(all, func(s spec.Sysctl) bool {
@@ -74,8 +75,8 @@ func stillUnset(network string, all []spec.Sysctl) []spec.Sysctl {
 	return all
 }
 
-// settable reports whether the runtime can write the container's /proc/sys; otherwise it would refuse the container. /proc
-// may be mounted read-only, or not at all.
+// settable reports whether the runtime can write the container's /proc/sys; if it can't, it would refuse to create the
+// container. /proc may be mounted read-only, or not at all.
 func (g *Gathered) settable() bool {
 	at, err := g.image.Look("/proc/sys/net/ipv4")
 	if err != nil || at.Mount == nil || (&spec.Mount{Options: at.Mount.Options}).Readonly() {
@@ -84,10 +85,10 @@ func (g *Gathered) settable() bool {
 	return at.Mount.Type == "proc" || at.Exists && path.Clean(at.Mount.Source) == "/proc"
 }
 
-// ownNetwork reports whether the container's network is its own, and returns the path of one that may be its pod's,
-// which other containers have used before: the runtime creates a network namespace, or joins one that the engine just
-// created for this container or its pod. A pod's other containers join theirs through /proc, and with CRI-O by the
-// same name.
+// ownNetwork reports whether the container has a network of its own: the runtime creates a network namespace, or joins
+// one that the engine just created for this container or its pod. It also returns the path of one that may be its
+// pod's, which other containers have used before. A pod's other containers join theirs through /proc, and with CRI-O by
+// the same name.
 func (g *Gathered) ownNetwork() (own bool, pods string) {
 	at := slices.IndexFunc(g.Container.Namespaces, func(n spec.Namespace) bool { return n.Type == "network" })
 	if at < 0 {
@@ -107,16 +108,16 @@ func (g *Gathered) ownNetwork() (own bool, pods string) {
 	return own, ""
 }
 
-// isCallers reports whether a network namespace is the engine's own, by whatever name, or can't be identified. crun sets
-// sysctls even there, and they would be the host's.
+// isCallers reports whether a network namespace is the engine's own, under any name, or can't be identified. crun sets
+// sysctls even there, and they would apply to the host.
 func isCallers(network string) bool {
 	var its, callers unix.Stat_t
 	err := errors.Join(unix.Stat(network, &its), unix.Stat("/proc/thread-self/ns/net", &callers))
 	return err != nil || its.Dev == callers.Dev && its.Ino == callers.Ino
 }
 
-// ownedBy reports whether a network namespace belongs to a user namespace: capabilities in any other one don't allow to
-// configure it.
+// ownedBy reports whether a network namespace belongs to a user namespace: capabilities in any other one don't permit
+// configuring it.
 func ownedBy(network, user string) bool {
 	fd, err := unix.Open(network, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// ownFiles finds bind mounts of this program's own files, and of anything below them: whoever can call an engine's
-// API could have it write there as root without a runtime being called (moby: docker cp). Files are compared by
-// device and inode, so links, and other mounts of the same directory such as an engine's volume, make no difference.
-// A mount of a directory above, such as /etc, is allowed: no process in the container is root, and host directories
-// are mounted for many reasons.
+// ownFiles finds bind mounts of this program's own files, and of anything below them: a user of the engine's API could
+// have it write there as root without calling a runtime (moby: docker cp). Files are compared by device and inode, so
+// links and other mounts of the same directory, such as an engine's volume, make no difference. A mount of a directory
+// above, such as /etc, is allowed: no process in the container is root, and host directories are mounted for many
+// reasons.
 func ownFiles(p *policy.Policy, binds []host.Bind) (found []policy.OwnFile) {
 	if len(binds) == 0 {
 		return nil
@@ -37,11 +37,11 @@ type ownFile struct {
 	dev, ino uint64
 }
 
-// shows walks up from a mount's source; nil: it lies in none of them.
+// shows walks up from a mount's source, and returns the protected file that it is in; nil if it is in none.
 func shows(source string, protected []ownFile) *policy.OwnFile {
 	fd, err := unix.Open(source, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil // the runtime will fail on it
+		return nil // the runtime will report it
 	}
 	defer func() { _ = unix.Close(fd) }()
 	var last unix.Stat_t
@@ -75,7 +75,7 @@ func shows(source string, protected []ownFile) *policy.OwnFile {
 	return nil
 }
 
-// protected are the files and directories that exist.
+// protected returns the files and directories that exist.
 func protected(p *policy.Policy) []ownFile {
 	var all []ownFile
 	add := func(what string, names ...string) {

@@ -10,7 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// People reads the administrator's list; nil: the policy names none.
+// People reads the administrator's list; nil if the policy names none.
 func People(p *policy.Policy, owners trusted.Owners) *policy.People {
 	if p = p.Lists(); p == nil {
 		return nil

@@ -23,8 +23,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// ForPlan gathers what the plan for a decision rests on. If nothing is to be rewritten, it adds nothing to what is
-// known.
+// ForPlan gathers the input of the plan for a decision. If nothing is to be rewritten, it reads nothing more.
 func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	in := &plan.Input{
 		Rule: g.rule, Facts: &g.Facts, Decision: d, Config: g.Config, Document: g.doc, Again: g.again, Given: g.Given, Join: g.join,
@@ -33,7 +32,7 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 		return in, nil
 	}
 	in.Owned = g.ownedTmpfs(&d)
-	give := g.give(&d, in.Owned) // it tells where the home is, in mode audit, too
+	give := g.give(&d, in.Owned) // it determines where the home is, in mode audit, too
 	if d.Mode == decision.Audit {
 		in.Watched = give
 	}
@@ -46,7 +45,7 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	if err != nil {
 		return in, err
 	}
-	// In mode audit, too, as a warning in advance: what stands in the way is the same.
+	// In mode audit this warns in advance: the same obstacles will remain.
 	if hint := g.hint(&d, give, in.Owned, home); hint != "" {
 		in.Notes = append(in.Notes, hint)
 	}
@@ -67,15 +66,15 @@ func (g *Gathered) ForPlan(d decision.Decision) (*plan.Input, error) {
 	return in, nil
 }
 
-// emulates reports whether changes of owners and groups are to succeed without effect: for a container that asked for root,
-// where they did succeed. With further groups they may have an effect (chown(2), on a file's group). A build is to
-// fail where owners would be wrong.
+// emulates reports whether changes of owners and groups are to succeed without effect: for a container that asked for
+// root, where they used to succeed. With supplementary groups they may have an effect (chown(2), on a file's group). A
+// build has to fail where owners would be wrong.
 func (g *Gathered) emulates(d *decision.Decision) bool {
 	return g.rule.Adapt.EmulateOwnership && d.StandsIn() && d.Asked.UID == 0 && len(d.Identity.Groups) == 0 &&
 		!g.rule.Stubless && !engines.IsBuild(g.ID)
 }
 
-// homeOptions are the decisions that concern the home.
+// homeOptions returns the decisions that concern the home.
 func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
 	p := g.rule
 	o := homedir.Options{
@@ -95,7 +94,7 @@ func (g *Gathered) homeOptions(d *decision.Decision) homedir.Options {
 	return o
 }
 
-// hint says why the container's program is likely to fail as the identity; "": no reason is known, or the runtime
+// hint says why the container's program is likely to fail as the identity; "" if no reason is known, or if the runtime
 // reports it.
 func (g *Gathered) hint(d *decision.Decision, give *plan.Give, owned map[int][]string, home *homedir.Plan) string {
 	command, ok := g.command()
@@ -115,13 +114,13 @@ func (g *Gathered) hint(d *decision.Decision, give *plan.Give, owned map[int][]s
 	})
 }
 
-// isMounted reports whether what lies at a path, or would, is in a mount.
+// isMounted reports whether a path, existing or not, is in a mount.
 func (g *Gathered) isMounted(p string) bool {
 	at, err := g.image.Bounded(maxNamed, nil).Look(path.Clean(p))
 	return err == nil && at.Mount != nil
 }
 
-// command is the command that the container starts.
+// command returns the command that the container starts.
 func (g *Gathered) command() (c program.Command, ok bool) {
 	args, err := g.doc.Args()
 	if err != nil {
@@ -141,8 +140,8 @@ func (g *Gathered) may(rights uint32, st *unix.Stat_t, id *policy.Identity) bool
 	return rootfs.May(rights, st, of.Outside(id.UID), gids)
 }
 
-// obstacles are what programs built for root often stumble over, and what will still be there: a working directory
-// that does not come to belong to the identity, and the host's ports. They are hints for the log and the record.
+// obstacles reports what programs built for root often stumble over and what will remain: a working directory that the
+// identity does not come to own, and the host's ports. They are hints for the log and the record.
 func (g *Gathered) obstacles(d *decision.Decision, give *plan.Give, home *homedir.Plan) (notes []string) {
 	if !d.StandsIn() {
 		return nil
@@ -162,8 +161,8 @@ func (g *Gathered) obstacles(d *decision.Decision, give *plan.Give, home *homedi
 	return notes
 }
 
-// closedWorkdir says that the working directory is in the image, and that the identity can't write it; "": it can, or
-// it can't be told.
+// closedWorkdir reports a working directory in the image that the identity can't write; "" if it can, or if that can't
+// be determined.
 func (g *Gathered) closedWorkdir(d *decision.Decision, give *plan.Give, home *homedir.Plan) string {
 	at, err := g.image.Look(path.Clean("/" + g.Cwd))
 	cwd := at.Path

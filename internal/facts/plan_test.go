@@ -22,15 +22,15 @@ import (
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// with is small and more.
+// with adds files to the small image.
 func with(lines ...string) []string { return append(slices.Clone(small), lines...) }
 
-// decidedAs is a decision that somebody is the container, which asks for root.
+// decidedAs returns a decision for a container that asks for root and runs as an identity.
 func decidedAs(uid uint32, source policy.Source) *policy.Decision {
 	return &policy.Decision{Mode: policy.Rewrite, Asked: &policy.Identity{}, Identity: &policy.Identity{UID: uid, GID: uid}, Source: source}
 }
 
-// TestGive: which directories of the image, volumes and tmpfs become the identity's.
+// TestGive: which directories of the image, volumes and tmpfs will belong to the identity.
 func TestGive(t *testing.T) {
 	image := with("site/", "state/", "link -> /state", "etc/ssh/", "bad -> /etc/ssh", "etc/x/")
 	only := func(g *Gathered) { g.rule.Adapt = policy.Adapt{Own: []string{"/state"}} }
@@ -85,7 +85,7 @@ func TestGive(t *testing.T) {
 	}
 }
 
-// TestGiveAsTheDiskHasIt: the owner is the identity as the files of the rootfs have it.
+// TestGiveAsTheDiskHasIt: the new owner is the identity's id as the files of the rootfs have it.
 func TestGiveAsTheDiskHasIt(t *testing.T) {
 	g := gathered(t, nil)
 	g.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}, GID: idmap.Map{{Inside: 0, Outside: 200000, Size: 65536}}}
@@ -96,7 +96,7 @@ func TestGiveAsTheDiskHasIt(t *testing.T) {
 	}
 }
 
-// TestOwnedTmpfs: which tmpfs become the identity's, with what options.
+// TestOwnedTmpfs: which tmpfs mounts will belong to the identity, with which options.
 func TestOwnedTmpfs(t *testing.T) {
 	tmpfs := func(destination string, options ...string) specs.Mount {
 		return specs.Mount{Destination: destination, Type: "tmpfs", Source: "tmpfs", Options: options}
@@ -105,7 +105,7 @@ func TestOwnedTmpfs(t *testing.T) {
 		name   string
 		mount  specs.Mount
 		change func(*Gathered)
-		want   []string // nil: it is not
+		want   []string // nil: it does not change
 	}{
 		{"new", tmpfs("/data", "size=1m"), nil, []string{"size=1m"}},
 		{"without options", tmpfs("/data"), nil, []string{}},
@@ -137,7 +137,7 @@ func TestOwnedTmpfs(t *testing.T) {
 	}
 }
 
-// TestHomeOptions: what each source says of the home.
+// TestHomeOptions: what each source of an identity implies for the home.
 func TestHomeOptions(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -170,7 +170,8 @@ func TestHomeOptions(t *testing.T) {
 	}
 }
 
-// TestIsolateNames: a copy of the names that the host would have, too, is not mounted, and no group then rests on it.
+// TestIsolateNames: a copy of the names that would propagate to the host is not mounted, and no group then depends on
+// it.
 func TestIsolateNames(t *testing.T) {
 	shared := func(destination string) func(*specs.Spec) {
 		return func(s *specs.Spec) {
@@ -199,10 +200,10 @@ func TestIsolateNames(t *testing.T) {
 	}
 }
 
-// TestGiveApplications: what is one application's.
+// TestGiveApplications: which directories belong to one application.
 func TestGiveApplications(t *testing.T) { givesApplications(t, false) }
 
-// TestGiveProgram: in a layer of its own, also the program that root alone may run.
+// TestGiveProgram: with a layer of its own, also the program that only root may run.
 func TestGiveProgram(t *testing.T) { givesApplications(t, true) }
 
 func givesApplications(t *testing.T, layered bool) {
@@ -214,7 +215,7 @@ func givesApplications(t *testing.T, layered bool) {
 	for _, test := range []struct {
 		name   string
 		change func(*Gathered, *policy.Decision)
-		want   plan.Give // the program where it can be lent
+		want   plan.Give // with the program if it can be lent
 		none   bool
 	}{
 		{"by default", func(g *Gathered, _ *policy.Decision) { closed(g) }, plan.Give{GroupRoot: true, Applications: true, Programs: []string{"/bin/app"}}, false},
@@ -254,7 +255,7 @@ func givesApplications(t *testing.T, layered bool) {
 	}
 }
 
-// TestGivenInOrder: which directories are given, and which first, as there may be more of them than are given.
+// TestGivenInOrder: which directories change owner, and which first, as there may be more than the limit.
 func TestGivenInOrder(t *testing.T) {
 	groupOnly := func(g *Gathered, d *policy.Decision) {
 		d.Asked, g.User.UID = &policy.Identity{UID: d.Identity.UID}, d.Identity.UID
@@ -284,7 +285,7 @@ func TestGivenInOrder(t *testing.T) {
 	}
 }
 
-// TestUses: the programs that a command names and the identity can't run, and the directories in which it works.
+// TestUses: the programs that a command names and the identity can't run, and the directories that it works in.
 func TestUses(t *testing.T) {
 	script := "#!/bin/sh\n# uncalled\nhelper a; if x; then\n /opt/own/tool --to=/usr/local/own/x\nfi\nf() {\n  behind\n}\necho uncalled; cat uncalled\n/usr/bin/$X /usr/src/$Y\nfor f in /usr/share/web/html/*.js; do :; done\nexec \"$@\"\n"
 	image := with("usr/bin/start = "+script, "usr/bin/helper = #!/bin/sh\nnested\n", "usr/bin/nested = #!", "usr/bin/behind = #!", "usr/bin/uncalled = #!", "usr/bin/server = #!", "opt/own/tool = #!", "usr/bin/open = #!")
@@ -316,7 +317,7 @@ func TestUses(t *testing.T) {
 	}
 }
 
-// TestGiveEmptyVolumes: who runs as who was asked for gets new volumes, and nothing of the image.
+// TestGiveEmptyVolumes: a container that keeps its user gets new volumes, but nothing of the image.
 func TestGiveEmptyVolumes(t *testing.T) {
 	mounts := func(s *specs.Spec) {
 		s.Mounts = append(s.Mounts, bindOf("/v/volumes/a/_data", "/a"), bindOf("/v/volumes/b/_data", "/b", "ro"), bindOf("/srv/c", "/c"),
@@ -326,7 +327,7 @@ func TestGiveEmptyVolumes(t *testing.T) {
 		name   string
 		edit   func(*specs.Spec)
 		change func(*Gathered, *policy.Decision)
-		want   []string // nil: nothing is given
+		want   []string // nil: nothing changes owner
 	}{
 		{"a volume", mounts, func(*Gathered, *policy.Decision) {}, []string{"/a"}},
 		{"of who has lost group 0, by a policy that leaves the image's", mounts, func(g *Gathered, d *policy.Decision) {
@@ -360,7 +361,7 @@ func TestGiveEmptyVolumes(t *testing.T) {
 	}
 }
 
-// TestClosedProgramOfAPlainRootfs: it can't be lent there, so that a hint is due.
+// TestClosedProgramOfAPlainRootfs: the program can't be lent there, so a hint is needed.
 func TestClosedProgramOfAPlainRootfs(t *testing.T) {
 	g := gathered(t, func(s *specs.Spec) { s.Process.Args = []string{"/bin/app"} }, with("bin/app = #!")...)
 	Must(t, os.Chmod(g.Bundle+"/rootfs/bin/app", 0o744))
@@ -369,7 +370,7 @@ func TestClosedProgramOfAPlainRootfs(t *testing.T) {
 	}
 }
 
-// TestEmulates: whose changes of owners succeed.
+// TestEmulates: for which containers changes of owners succeed.
 func TestEmulates(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -423,7 +424,7 @@ func TestHint(t *testing.T) {
 	}
 }
 
-// TestClosedWrites: what a script writes, and is not the identity's.
+// TestClosedWrites: what a script writes and the identity can't.
 func TestClosedWrites(t *testing.T) {
 	needHostRoot(t)
 	theirs, roots, file := t.TempDir(), t.TempDir(), bound(t, "file", 0, 0, 0o644)
@@ -450,7 +451,7 @@ func TestClosedWrites(t *testing.T) {
 		}{
 			{"/.done", program.Opens, true},
 			{"/new/er", program.Makes, true},
-			{"/etc", program.Makes, false}, // it is there
+			{"/etc", program.Makes, false}, // it exists
 			{"/etc/new", program.Opens, true},
 			{"/etc/plain", program.Opens, true},
 			{"/etc/plain", program.Replaces, true},
@@ -469,7 +470,7 @@ func TestClosedWrites(t *testing.T) {
 			{"/home/nonroot/x", program.Opens, false},
 			{"/data/x", program.Opens, false},
 			{"/roots/x", program.Opens, true},
-			{"/read/x", program.Opens, false}, // nor root's
+			{"/read/x", program.Opens, false}, // root can't write it either
 			{"/etc/hosts", program.Opens, true},
 			{"/etc/hosts", program.Replaces, true},
 			{"/scratch/x", program.Opens, false},
@@ -488,7 +489,8 @@ func TestClosedWrites(t *testing.T) {
 	}
 }
 
-// TestClosedWritesOfVolumes: what the engine has copied into a new volume becomes the identity's, and what root has written since does not.
+// TestClosedWritesOfVolumes: what the engine has copied into a new volume will belong to the identity, and what root
+// has written since will not.
 func TestClosedWritesOfVolumes(t *testing.T) {
 	needHostRoot(t)
 	const volumes = "/var/lib/docker/volumes"
@@ -514,7 +516,7 @@ func TestClosedWritesOfVolumes(t *testing.T) {
 	}
 }
 
-// TestMay goes by the owner's rights for the owner, the group's for the group, else by everybody's.
+// TestMay checks the owner's rights for the owner, the group's for a member, and otherwise those of others.
 func TestMay(t *testing.T) {
 	g := gathered(t, nil)
 	g.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}, GID: idmap.Map{{Inside: 0, Outside: 200000, Size: 65536}}}
@@ -537,7 +539,7 @@ func TestMay(t *testing.T) {
 	}
 }
 
-// TestObstacles: a working directory that is not given, and ports of the host's network.
+// TestObstacles: a working directory that does not change owner, and ports of the host's network.
 func TestObstacles(t *testing.T) {
 	NeedPrivate(t)
 	image := with("site/", "site/sub/", "mine/")
@@ -580,7 +582,7 @@ func TestObstacles(t *testing.T) {
 	}
 }
 
-// TestForPlan: what is gathered for a plan, by mode.
+// TestForPlan: what is gathered for a plan in each mode.
 func TestForPlan(t *testing.T) {
 	for _, test := range []struct {
 		name       string
@@ -600,7 +602,7 @@ func TestForPlan(t *testing.T) {
 			t.Errorf("%s: %+v", test.name, in)
 		}
 	}
-	// What stands in the way is said in mode audit, too, before it does.
+	// Obstacles are reported in mode audit, too, before they matter.
 	for _, mode := range []policy.Mode{policy.Rewrite, policy.Audit} {
 		p := policy.Default()
 		p.Mode = mode
@@ -619,7 +621,7 @@ func TestForPlan(t *testing.T) {
 	if err != nil || d.Reason == "" || in.Home != nil {
 		t.Errorf("%+v, %+v, %v", d, in, err)
 	}
-	// Nobody has a home where the policy insists on one and the image has no place for it.
+	// A policy that insists on a home, and an image that has no place for one.
 	p = policy.Default()
 	p.HomeMode = homedir.Always
 	g = gather(t, callFor(t, p, func(s *specs.Spec) { s.Root.Readonly = true }, "bin/sh = #!"))

@@ -19,13 +19,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// profile is what follows "nonroot-runc." in a binary's name: it lets engines that can't pass arguments choose a
-// policy.
+// profile returns what follows "nonroot-runc." in a binary's name: engines that can't pass arguments choose a policy by
+// it.
 func profile(binary string) (name string, has bool) {
 	return strings.CutPrefix(filepath.Base(binary), "nonroot-runc.")
 }
 
-// policyFile is the path of that policy, and whether it must exist.
+// policyFile returns the path of that policy, and whether it must exist.
 func policyFile(named, binary string) (file string, must bool, err error) {
 	file = policy.DefaultFile
 	name, isProfile := profile(binary)
@@ -39,9 +39,9 @@ func policyFile(named, binary string) (file string, must bool, err error) {
 	return file, must, err
 }
 
-// Policy is the policy for a call of this binary: the file that the call names ("": none), else that of the profile
-// that the binary is named after, else the default one. It's read at each call, so there is nothing to reload. A file
-// that others can write is not the administrator's, and is refused (SECURITY.md E12).
+// Policy reads the policy for a call of this binary: from the file that the call names ("": none), else of the profile
+// that the binary is named after, else the default one. It is read at each call, so there is nothing to reload. A file
+// that users other than root can write is refused: it may not be the administrator's (SECURITY.md E12).
 func Policy(named, binary string, owners trusted.Owners) (*policy.Policy, error) {
 	return policyBy(policy.Parse, named, binary, owners)
 }
@@ -81,7 +81,7 @@ func policyBy(parse func(string, []byte) (*policy.Policy, error), named, binary 
 	return p, nil
 }
 
-// wayBack is the advice for a faulty policy of which a good copy is kept.
+// wayBack returns the advice for a faulty policy that has a good copy.
 func wayBack(file, binary, named string) string {
 	good := policy.GoodFile(file)
 	if good == "" {
@@ -97,8 +97,8 @@ func wayBack(file, binary, named string) string {
 	return hint.Mark + "nonroot-ctl policy apply --rollback" + option + " brings back the last one that was good"
 }
 
-// Candidate is the policy that a text would be if it replaced a file; from is where the text is now, which names its
-// faults. profile is the profile that the file belongs to; "": it is the general one.
+// Candidate parses a text as the policy that would result if it replaced a file; from is where the text is now, for
+// messages. profile is the profile that the file belongs to; "" for the general one.
 func Candidate(text []byte, from, file, profile string, owners trusted.Owners) (*policy.Policy, error) {
 	p, err := policy.Parse(from, text)
 	if err != nil {
@@ -115,8 +115,8 @@ func Candidate(text []byte, from, file, profile string, owners trusted.Owners) (
 	return p, inheritLog(p, policy.DefaultFile, pins, owners)
 }
 
-// readPinned reads a policy file that must match its pin. A pinned file that is missing is no ENOENT, after which a
-// call would go on without it: deleting a policy must not bring the defaults back.
+// readPinned reads a policy file that must match its pin. If a pinned file is missing, the error is not ENOENT, which
+// would let the call go on without it: deleting a policy must not bring the defaults back.
 func readPinned(file string, pins *pin.Pins, owners trusted.Owners) (data []byte, digest string, err error) {
 	data, err = trusted.ReadPath(file, owners)
 	if errors.Is(err, unix.ENOENT) {
@@ -131,8 +131,8 @@ func readPinned(file string, pins *pin.Pins, owners trusted.Owners) (data []byte
 	return data, digest, pins.Check(file, digest)
 }
 
-// inheritLog logs a profile's decisions where the general file says, unless the profile says itself: an exemption
-// must not be silent because it has a file of its own. Without a general file there is no log.
+// inheritLog logs a profile's decisions where the general file says, unless the profile itself says where: a profile
+// must not hide an exemption from the log by having its own file. Without a general file there is no log.
 func inheritLog(p *policy.Policy, general string, pins *pin.Pins, owners trusted.Owners) error {
 	if p.OwnLog {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// TestInheritLog: a profile logs where the general file says, unless it says itself; a general file that can't be read is then
-// a refusal, as no log must be lost in silence.
+// TestInheritLog: a profile logs where the general file says, unless the profile itself says where. A general file that
+// can't be read is then an error, so that no log is lost silently.
 func TestInheritLog(t *testing.T) {
 	owners := trusted.CallersOwners(nil)
 	for _, c := range []struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// TestPrepares: a command counts where it is about what is mounted, and can be written.
+// TestPrepares: a command counts if it is about a mount that can be written.
 func TestPrepares(t *testing.T) {
 	for options, want := range map[string]uint32{"rw": 1000, "ro": 0} {
 		g := gathered(t, func(s *specs.Spec) {

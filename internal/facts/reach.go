@@ -17,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// reach is what the identity will be able to write once owners have been changed.
+// reach tells what the identity will be able to write once owners have been changed.
 type reach struct {
 	*Gathered
 	d      *decision.Decision
@@ -27,8 +27,8 @@ type reach struct {
 	opener opener
 }
 
-// closed reports whether the identity can't write a path of the container, and root could. What can't be told is not
-// closed.
+// closed reports whether the identity can't write a path of the container that root could. It returns false if that
+// can't be determined.
 func (r *reach) closed(w program.Write) bool {
 	if r.home.Mounts != nil && links.Within(r.home.Home, w.Path) || r.give != nil && r.give.Tmp && links.WithinAny(layer.Tmp, w.Path) {
 		return false
@@ -42,7 +42,7 @@ func (r *reach) closed(w program.Write) bool {
 	dir := path.Dir(w.Path)
 	switch {
 	case !at.Exists && w.How == program.Replaces, isDir && w.How != program.Puts:
-		return false // there is nothing to do, or it fails as root, too
+		return false // nothing to do, or it fails as root, too
 	case isDir:
 		dir = at.Path
 	case at.Exists && w.How == program.Puts && r.mayOpen(at):
@@ -52,7 +52,7 @@ func (r *reach) closed(w program.Write) bool {
 	}
 	in, err := view.Look(dir)
 	if err != nil || in.Hidden && links.Within("/dev", in.Path) {
-		return err == nil && in.Mount.Destination == "/dev" // root's, whatever is mounted in it
+		return err == nil && in.Mount.Destination == "/dev" // it belongs to root, whatever is mounted in it
 	}
 	return !in.Hidden && !r.isReadonly(in) && !r.writes(r.d, r.give, r.owned, dir) && !r.becomesWith(in)
 }
@@ -62,8 +62,8 @@ func (r *reach) mayOpen(at rootfs.Entry) bool {
 	return r.may(unix.W_OK, &at.Stat, r.d.Identity) || at.Mount == nil && isGiven(r.give, path.Dir(at.Path)) || r.becomesWith(at)
 }
 
-// becomesWith reports whether something lies in a volume that comes to belong to the identity, with what the engine has
-// copied there.
+// becomesWith reports whether a path is in a volume that will belong to the identity, with what the engine has copied
+// there.
 func (r *reach) becomesWith(at rootfs.Entry) bool {
 	if at.Mount == nil {
 		return false
@@ -72,7 +72,7 @@ func (r *reach) becomesWith(at rootfs.Entry) bool {
 	return err == nil && top.Mount != nil && r.becomes(top, r.give)
 }
 
-// isReadonly reports whether nobody can write there, not even root.
+// isReadonly reports whether not even root can write there.
 func (r *reach) isReadonly(at rootfs.Entry) bool {
 	return at.Mount == nil && r.Container.Readonly || at.Mount != nil && slices.Contains(at.Mount.Options, "ro")
 }

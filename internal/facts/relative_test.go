@@ -12,8 +12,8 @@ import (
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// TestRelativeRoot: a rule knows an engine by the runtime's --root, however the call spells it. Else whoever calls would be out of the
-// rule, to which the general part may be an exemption.
+// TestRelativeRoot: a rule recognizes an engine by the runtime's --root, however the call spells it. Otherwise a caller
+// could escape the rule, and the general part may exempt it.
 func TestRelativeRoot(t *testing.T) {
 	r := run(t, nil, nil)
 	p, err := policy.Parse("p", []byte("mode = \"off\"\nreason = \"x\"\n[[rule]]\nname = \"r\"\nmatch.root = [\""+r.root+"\"]\nmode = \"rewrite\"\n"))
@@ -30,8 +30,8 @@ func TestRelativeRoot(t *testing.T) {
 	}
 }
 
-// TestExecWithoutABundle: a container whose bundle is gone is exempt or not, and in neither case does an exec without a process file
-// end in anything but an answer.
+// TestExecWithoutABundle: an exec without a process file into a container whose bundle is gone gets an answer, whether
+// the container is exempt or not.
 func TestExecWithoutABundle(t *testing.T) {
 	for text, exempt := range map[string]bool{"existing = \"leave\"\n": true, "": false} {
 		r := run(t, nil, nil)

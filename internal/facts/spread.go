@@ -28,7 +28,7 @@ func (g *Gathered) spread() ([]policy.Spread, error) {
 	if len(sharing) == 0 {
 		return nil, nil
 	}
-	// Each destination is looked up once: those that the runtime mounts by itself, then those of config.json.
+	// Resolve each destination once: those that the runtime mounts by itself, then those of config.json.
 	named := slices.Clone(c.Covers)
 	for i := range c.Mounts {
 		named = append(named, c.Mounts[i].Destination)
@@ -56,9 +56,9 @@ func (g *Gathered) spread() ([]policy.Spread, error) {
 	return found, nil
 }
 
-// sharesWithHost: runtimes make the whole tree a slave of the host's, unless linux.rootfsPropagation makes it shared.
-// Then a bind mount is a peer of the host's unless one of its own options prevents that (runc,
-// libcontainer/rootfs_linux.go, prepareRoot; crun likewise).
+// sharesWithHost reports whether mounts made inside a bind mount propagate to the host. Runtimes make the whole tree a
+// slave of the host's, unless linux.rootfsPropagation makes it shared. Then a bind mount is a peer of the host's unless
+// one of its own options prevents that (runc, libcontainer/rootfs_linux.go, prepareRoot; crun likewise).
 func sharesWithHost(c *spec.Container, m *spec.Mount) bool {
 	if slices.Contains([]string{"", "private", "rprivate", "slave", "rslave", "unbindable", "runbindable"}, c.RootfsPropagation) || !m.Binds() {
 		return false
@@ -70,7 +70,7 @@ func sharesWithHost(c *spec.Container, m *spec.Mount) bool {
 	return has("shared", "rshared") || !isParted
 }
 
-// resolve resolves a mount's destination, free of links.
+// resolve returns a mount's destination with links resolved.
 func (g *Gathered) resolve(destination string) (string, error) {
 	at, err := g.image.Look(path.Clean("/" + destination))
 	if err != nil {
@@ -79,7 +79,7 @@ func (g *Gathered) resolve(destination string) (string, error) {
 	return at.Path, nil
 }
 
-// isolateNames removes from a plan what would be mounted inside what is shared with the host.
+// isolateNames removes from a plan the mounts inside directories that are shared with the host.
 func (g *Gathered) isolateNames(home *homedir.Plan) (notes []string) {
 	within := func(p string) bool {
 		at, err := g.image.Look(p)

@@ -17,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// surroundings looks at what of the host the container would reach or trigger.
+// surroundings finds what the container would reach or trigger on the host.
 func (g *Gathered) surroundings() error {
 	var err error
 	if g.CwdIsProc, err = g.image.LeadsToProc(g.Cwd); err != nil {
@@ -42,7 +42,7 @@ func (g *Gathered) surroundings() error {
 	return nil
 }
 
-// shown are the bind mounts that the engine asks for.
+// shown returns the bind mounts that the engine asks for.
 func shown(dir *bundle.Dir, mounts []spec.Mount) []host.Bind {
 	isOurs := plan.Ours(dir.Path)
 	var all []host.Bind
@@ -55,17 +55,17 @@ func shown(dir *bundle.Dir, mounts []spec.Mount) []host.Bind {
 		if !filepath.IsAbs(source) {
 			source = dir.Join(source)
 		}
-		// A type without an option includes the mounts below (runc, specconv; crun likewise): if nothing is said, the
-		// worst is assumed.
+		// A type without an option includes the mounts below (runc, specconv; crun likewise): without a word on it,
+		// assume the worst.
 		all = append(all, host.Bind{Source: source, Destination: m.Destination, Recursive: recursive || !slices.Contains(m.Options, "bind"), ReadOnly: m.Readonly()})
 	}
 	return all
 }
 
-// notInside refuses a program in the container's own rootfs: it would run as root, but whoever made the image wrote
-// it. A program of the stage createContainer runs among the container's mounts, before the runtime enters the rootfs
-// (config.md, "POSIX-platform Hooks"): if that is a directory of the host's system, the mounts can cover the program,
-// its libraries or /etc/ld.so.preload.
+// notInside refuses a program in the container's own rootfs: it would run as root, but the image's author wrote it. A
+// program of the stage createContainer runs among the container's mounts, before the runtime enters the rootfs
+// (config.md, "POSIX-platform Hooks"): if the rootfs is a directory of the host's system, the mounts can cover the
+// program, its libraries or /etc/ld.so.preload.
 func notInside(dir *bundle.Dir, rootfs, program, stage string) error {
 	if !filepath.IsAbs(rootfs) {
 		rootfs = dir.Join(rootfs)

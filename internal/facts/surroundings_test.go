@@ -21,7 +21,7 @@ func bindOf(source, destination string, options ...string) specs.Mount {
 	return specs.Mount{Destination: destination, Type: "bind", Source: source, Options: append([]string{"rbind"}, options...)}
 }
 
-// TestHooks: a program that somebody else than root can change, or that is the container's own, has a fault.
+// TestHooks: a program that users other than root can change, or that is one of the container's own files, is reported.
 func TestHooks(t *testing.T) {
 	open := filepath.Join(t.TempDir(), "open")
 	Must(t, os.Mkdir(open, 0o700), os.WriteFile(open+"/hook", nil, 0o700), os.Chmod(open, 0o777))
@@ -82,12 +82,12 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// TestSockets: an engine's socket is seen by a mount of it, of a directory above, and by a link.
+// TestSockets: an engine's socket is found through a mount of it, of a directory above, and through a link.
 func TestSockets(t *testing.T) {
 	NeedPrivate(t)
 	listener, err := net.Listen("unix", "/run/docker.sock")
 	Must(t, err)
-	t.Cleanup(func() { _ = listener.Close() }) // the file goes with it
+	t.Cleanup(func() { _ = listener.Close() }) // this removes the file, too
 	Must(t, os.Chmod("/run/docker.sock", 0o666), os.MkdirAll("/run/other", 0o755))
 	link := filepath.Join(t.TempDir(), "link")
 	Must(t, os.Symlink("/run", link))
@@ -119,7 +119,7 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// TestCwdIsProc: links of the image lead the working directory below a /proc (CVE-2024-21626).
+// TestCwdIsProc: links in the image lead the working directory below a /proc (CVE-2024-21626).
 func TestCwdIsProc(t *testing.T) {
 	image := append(slices.Clone(small), "work -> /proc/self/fd", "plain/", "again -> work", "out -> /plain")
 	for cwd, want := range map[string]bool{"/": false, "/plain": false, "/out": false, "/work/7": true, "/again/7": true, "/none": false} {
@@ -133,12 +133,12 @@ func TestCwdIsProc(t *testing.T) {
 	}
 }
 
-// TestSpread: with each propagation of the rootfs, and each of the mount's own.
+// TestSpread tries each propagation of the rootfs, and each of the mount itself.
 func TestSpread(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		rootfs  string   // linux.rootfsPropagation
-		options []string // of the mount that others lie in
+		options []string // of the mount that contains others
 		want    bool
 	}{
 		{"nothing is said", "", []string{"rbind"}, false},
@@ -183,7 +183,8 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// TestSpreadByLinks: where a mount lies, the image's links decide; what the runtime mounts by itself counts; mounts of ours don't.
+// TestSpreadByLinks: the image's links decide where a mount is; what the runtime mounts by itself counts; mounts of
+// ours don't.
 func TestSpreadByLinks(t *testing.T) {
 	image := append(slices.Clone(small), "alias -> /host", "host/")
 	shared := func(more ...specs.Mount) func(*specs.Spec) {
@@ -214,7 +215,7 @@ func TestSpreadByLinks(t *testing.T) {
 	}
 }
 
-// TestOwnFiles: mounts of what the program itself goes by, and of what is below; a directory above is let through.
+// TestOwnFiles: mounts of the program's own files, and of anything below, are found; a directory above is allowed.
 func TestOwnFiles(t *testing.T) {
 	NeedPrivate(t)
 	write(t, "/etc/nonroot-runc/config.toml", "")

@@ -16,12 +16,12 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// userNamespace is the container's own user namespace: the maps that config.json sets for a new one, or the kernel's
-// for one that is joined. nil: none.
+// userNamespace returns the container's own user namespace: the maps that config.json sets for a new one, or the
+// kernel's for one that is joined; nil if there is none.
 //
-// A namespace that is joined by path is opened once. The runtime gets the path of the open descriptor, so that it
-// joins the one that was checked; the descriptor is found in this process's directory under /proc, as execve keeps
-// the process id (SECURITY.md B9).
+// A namespace that is joined by path is opened once. The runtime gets the path of the open descriptor, so that it joins
+// the one that was checked; the descriptor is under this process's directory in /proc, as execve keeps the process id
+// (SECURITY.md B9).
 func userNamespace(c *spec.Container, keep func(int) (int, error)) (pair *idmap.Pair, join string, err error) {
 	given := idmap.Pair{UID: policy.FromSpec(c.UIDMap), GID: policy.FromSpec(c.GIDMap)}
 	at := slices.IndexFunc(c.Namespaces, func(n spec.Namespace) bool { return n.Type == "user" })
@@ -51,12 +51,12 @@ func userNamespace(c *spec.Container, keep func(int) (int, error)) (pair *idmap.
 			return nil, "", err
 		}
 	}
-	// The dot is for runc 1.2 to 1.5: they take any path that begins with "/proc/PID" for that of the process itself,
+	// The dot is for runc 1.2 to 1.5: they take any path that begins with "/proc/PID" for one of the process itself,
 	// and its map for the namespace's (libcontainer/internal/userns, GetUserNamespaceMappings).
 	return &real, "/proc/./" + strconv.Itoa(os.Getpid()) + "/fd/" + strconv.Itoa(fd), nil
 }
 
-// nsfsMagic is the type of the file system of namespaces (statfs(2), NSFS_MAGIC).
+// nsfsMagic is the type of the file system that holds namespaces (statfs(2), NSFS_MAGIC).
 const nsfsMagic = 0x6e736673
 
 func joined(fd int) (idmap.Pair, error) {

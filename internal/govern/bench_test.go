@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// BenchmarkCreate is what a create costs once the program runs: all but its start, the policy's file and execve.
+// BenchmarkCreate measures a create except for the program's start, reading the policy file, and execve.
 func BenchmarkCreate(b *testing.B) {
 	testkit.NeedRoot(b)
 	config, err := os.ReadFile("../spec/testdata/recorded/docker-plain.config.json")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package govern is the way from a call to a plan, in one place: gather facts, decide, plan. The runtime carries the
-// outcome out (internal/apply); nonroot-ctl explains it, and compares policies by it. No rule belongs here, and
-// nothing that reads or writes.
+// Package govern leads from a call to a plan, in one place: gather facts, decide, plan. The runtime carries the plan
+// out (internal/apply); nonroot-ctl explains it, and compares policies by it. No rule belongs here, and nothing that
+// reads or writes.
 package govern
 
 import (
@@ -13,16 +13,16 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// Outcome is the result for a call that makes a container.
+// Outcome is the result for a call that creates a container.
 type Outcome struct {
 	Facts    *facts.Gathered
 	Decision decision.Decision
-	Plan     *plan.Plan // nil: the container is refused, or starts in spite of what was found
+	Plan     *plan.Plan // nil: the container is refused, or starts unchanged
 
 	call *facts.Call
 }
 
-// Container decides about a bundle, and plans what is to be done. If something fails, the decision says so.
+// Container decides about a bundle, and plans what is to be done. A failure becomes part of the decision.
 func Container(call *facts.Call) *Outcome {
 	o := &Outcome{call: call}
 	var err error
@@ -56,7 +56,7 @@ func (o *Outcome) settle() error {
 	return err
 }
 
-// Fail records what stands against the container: it is refused, unless the policy leaves it unchanged.
+// Fail records an error about the container: it is refused, unless the policy leaves it unchanged.
 func (o *Outcome) Fail(err error) {
 	d := o.call.Policy.Failed(&o.Facts.Facts, err)
 	was := &o.Decision

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testkit.Private(m)) }
 
-// callFor makes a bundle and a call of the host's root.
+// callFor makes a bundle and a call by the host's root.
 func callFor(t *testing.T, text string, edit func(*specs.Spec)) *facts.Call {
 	t.Helper()
 	s := testkit.Spec()
@@ -39,7 +39,7 @@ func callFor(t *testing.T, text string, edit func(*specs.Spec)) *facts.Call {
 	return &facts.Call{ID: "c", Caller: facts.Caller{Own: idmap.Pair{UID: whole, GID: whole}, Owners: owners}, Policy: p, Bundle: dir, Runtime: "/usr/sbin/runc"}
 }
 
-// TestContainer: the outcome of each mode, and that finding it out changes nothing.
+// TestContainer: the outcome in each mode, and that computing it changes nothing.
 func TestContainer(t *testing.T) {
 	noMounts := func(s *specs.Spec) { s.Linux.Namespaces = s.Linux.Namespaces[:1] }
 	broken := func(s *specs.Spec) { s.Root.Path = "/run/none" }
@@ -94,7 +94,7 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestFail: what was found out stays in the decision that says why there is no container.
+// TestFail: facts found before the failure stay in the decision.
 func TestFail(t *testing.T) {
 	for text, want := range map[string]policy.Mode{"": policy.Refuse, `mode = "audit"`: policy.Audit} {
 		o := Container(callFor(t, text, func(s *specs.Spec) { s.Process.User = specs.User{UID: 5, GID: 5} }))

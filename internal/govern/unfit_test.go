@@ -16,8 +16,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// TestUnfitCallsAreNotExemptByARule: what is wrong with a call is found before anything is known of its container, so that no
-// rule and no builder's place can leave it out. Only a policy that exempts everybody does, and no record says that it is bound.
+// TestUnfitCallsAreNotExemptByARule: a fault of the call is found before anything is known of its container, so no rule
+// and no builder's path can exempt it. Only a policy that exempts all containers does.
 func TestUnfitCallsAreNotExemptByARule(t *testing.T) {
 	dir := testkit.SpecBundle(t, testkit.Spec())
 	exempt := "mode = \"off\"\nreason = \"x\"\n"

@@ -22,18 +22,18 @@ import (
 // lastResort is the home if no other place is suitable.
 const lastResort = "/nonroot-home"
 
-// maxPath bounds a home's length, so that its line of passwd still fits a lookup's buffer (longLine).
+// maxPath limits a home's length, so that its line of passwd still fits a lookup's buffer (longLine).
 const maxPath = 255
 
-// services hold the data of services. An existing directory there is not ours to cover, not even an empty one, which
-// a database may be about to use for the first time.
+// services lists directories with the data of services. An existing directory there must not be covered, not even an
+// empty one, which a database may be about to use for the first time.
 var services = [...]string{"/var", "/srv", "/run"}
 
 // directory is a system directory, and why no home goes there.
 type directory struct{ path, why string }
 
-// trees may not be homes, nor may anything below them. "/lib" stands for every top directory whose name starts like
-// that: lib64, libx32, ...
+// trees lists directories that may not be homes, nor contain any. "/lib" stands for every top directory with a name
+// that starts like that: lib64, libx32, ...
 var trees = [...]directory{
 	{"/proc", "the kernel's; crun and LSMs write labels through it"},
 	{"/sys", "the kernel's"},
@@ -47,7 +47,8 @@ var trees = [...]directory{
 	{"/root", "root's home, closed to others"},
 }
 
-// shared may not be homes themselves, as they don't belong to one account; directories below them may.
+// shared lists directories that may not be homes themselves, as they don't belong to one account; directories below
+// them may.
 var shared = [...]directory{
 	{"/", "the rootfs"},
 	{"/home", "all homes"},
@@ -118,7 +119,7 @@ func (p *Plan) place(im *accounts.Image, o Options, entry accounts.User, known b
 	return nil
 }
 
-// onVolume uses a mount that lies where the home would be as the home.
+// onVolume uses a mount at the home's place as the home.
 func (p *Plan) onVolume(im *accounts.Image, o Options, place string) bool {
 	if place = tidy(place); place == "" || reserved(place) != "" {
 		return false
@@ -152,7 +153,7 @@ func (p *Plan) keep(im *accounts.Image, o Options, entry accounts.User) bool {
 	return false
 }
 
-// bareHome is HOME if no home is mounted: what the image meant.
+// bareHome returns HOME if no home is mounted: what the image meant.
 func bareHome(o Options, entry accounts.User, known bool) string {
 	if env := tidy(o.EnvHome); o.Kept && env != "" {
 		return env
@@ -163,8 +164,8 @@ func bareHome(o Options, entry accounts.User, known bool) string {
 	return "/"
 }
 
-// tidy is a path without doubled or trailing slashes; "": it isn't absolute, has "..", or can't be written in passwd,
-// in a mount's options or in JSON.
+// tidy returns a path without doubled or trailing slashes; "" if it isn't absolute, has "..", or can't be written in
+// passwd, in a mount's options or in JSON.
 func tidy(p string) string {
 	if !path.IsAbs(p) || len(p) > maxPath || rootfs.Climbs(p) || !utf8.ValidString(p) {
 		return ""
@@ -178,7 +179,7 @@ func tidy(p string) string {
 // underlay is the type of the mount beneath the home's.
 const underlay = "ramfs"
 
-// homeMounts are the home's tmpfs and a mount beneath it. Whatever its options say, runc 1.1 gives a tmpfs, and no
+// homeMounts returns the home's tmpfs and a mount beneath it. Whatever its options say, runc 1.1 gives a tmpfs, and no
 // other type, the mode of the mount point that it covers (libcontainer/rootfs_linux.go, mountToRootfs): 0755 from a
 // container's second start on, when the directory exists. So the mount point needs the right mode, and the image must
 // not be changed. The ramfs itself can't be reached.
@@ -189,8 +190,8 @@ func homeMounts(home string, o Options) []rootfs.Mount {
 	}
 }
 
-// tmpfs is the home's mount. The ids are the container's, even in a user namespace (SECURITY.md C11). Programs can be
-// run from it: pip, npm and cargo install theirs there.
+// tmpfs returns the home's mount. The ids are the container's, even in a user namespace (SECURITY.md C11). Programs can
+// be run from it: pip, npm and cargo install theirs there.
 func tmpfs(dest string, o Options) rootfs.Mount {
 	return rootfs.Mount{
 		Destination: dest, Type: "tmpfs", Source: TmpfsSource,
@@ -204,8 +205,8 @@ func tmpfs(dest string, o Options) rootfs.Mount {
 }
 
 // serves says why the home that the image meant for its own user is kept: it is a volume, the image has put files
-// there, or it is empty, and a container that asks for this user finds what it wrote there after a restart, as
-// without nonroot-runc. "": it is not kept.
+// there, or it is empty, and a container that asks for this user finds what it wrote there after a restart, as without
+// nonroot-runc. It returns "" if the home is not kept.
 func serves(im *accounts.Image, home string, o Options) string {
 	s, err := im.Find(home)
 	if err != nil {
@@ -244,7 +245,7 @@ func serves(im *accounts.Image, home string, o Options) string {
 	return ""
 }
 
-// inTree is the tree that a path is in.
+// inTree returns the tree that contains a path.
 func inTree(p string) *directory {
 	for i := range trees {
 		if links.Within(trees[i].path, p) || trees[i].path == "/lib" && strings.HasPrefix(p, "/lib") {
@@ -254,7 +255,7 @@ func inTree(p string) *directory {
 	return nil
 }
 
-// unsafe says why a place can't be a home; "": it can.
+// unsafe says why a place can't be a home; "" if it can.
 func unsafe(im *accounts.Image, p string, o Options) string {
 	if p = tidy(p); p == "" {
 		return "can't be a home's path"
@@ -284,8 +285,8 @@ func reserved(p string) string {
 	return ""
 }
 
-// occupied says what in the rootfs speaks against mounting at p: a link on the way, a directory with files in it or
-// one that others can't reach, or a missing directory that can't be created.
+// occupied says what in the rootfs rules out mounting at p: a link on the way, a directory with files in it or one that
+// others can't reach, or a missing directory that can't be created.
 func occupied(im *accounts.Image, p string, o Options) string {
 	if why := unreachable(im, path.Dir(p), o); why != "" {
 		return why
@@ -312,10 +313,10 @@ func inService(p string) bool {
 	return slices.ContainsFunc(services[:], func(dir string) bool { return links.Within(dir, p) })
 }
 
-// unreachable says which directory above a home the identity can't search.
+// unreachable names a directory above a home that the identity can't search.
 func unreachable(im *accounts.Image, dir string, o Options) string {
 	for ; dir != "/"; dir = path.Dir(dir) {
-		st, err := im.Stat(dir) // occupied says more about failures
+		st, err := im.Stat(dir) // occupied reports more about failures
 		if err == nil && !passable(&st, o.owner()) {
 			return fmt.Sprintf("can't be reached: %s is closed", quote.Value(dir))
 		}
@@ -323,7 +324,7 @@ func unreachable(im *accounts.Image, dir string, o Options) string {
 	return ""
 }
 
-// passable reports whether owner may search a directory. It is true for anything else.
+// passable reports whether owner may search a directory. It is true for anything but a directory.
 func passable(st *unix.Stat_t, owner uint32) bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o001 != 0 || st.Uid == owner && st.Mode&0o100 != 0
 }

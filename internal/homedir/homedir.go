@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package homedir decides where a container's identity has its home, and plans the mounts and names that belong to
-// it. What is in the rootfs belongs to internal/rootfs, what passwd and group say to internal/accounts; the caller
-// carries the plan out.
+// Package homedir decides where a container's identity has its home, and plans the mounts and names for it. Reading the
+// rootfs belongs to internal/rootfs, reading passwd and group to internal/accounts; the caller carries the plan out.
 package homedir
 
 import (
@@ -26,7 +25,7 @@ func Ours(m rootfs.Mount) bool {
 	return (m.Type == "tmpfs" || m.Type == underlay) && m.Source == TmpfsSource
 }
 
-// Mode says whether a container gets a home of its own.
+// Mode controls whether a container gets a home of its own.
 type Mode uint8
 
 // The policy's words for a home: auto, always, never.
@@ -36,7 +35,7 @@ const (
 	Never              // no home
 )
 
-// Options are what the policy decided about an identity.
+// Options hold what the policy decided about an identity.
 type Options struct {
 	UID, GID uint32 // as the container sees them, from 1 to 2147483647
 	OwnerUID uint32 // UID in the ids of the rootfs's files, if a user namespace shifts it; 0: the same
@@ -58,11 +57,11 @@ type Plan struct {
 	accounts.Copies
 	Notes []string // for the decision record
 
-	moved string // why HOME is not where it was meant to be
+	moved string // why HOME differs from the intended place
 }
 
-// PlanFor decides home and names. It fails if the options make no sense, and if Always finds no place. Anything else
-// that is wrong with the image costs the container its home or its name, which a note says.
+// PlanFor decides home and names. It fails if the options make no sense, and if Always finds no place. Any other fault
+// of the image costs the container its home or its name, which a note reports.
 func PlanFor(im *accounts.Image, o Options) (*Plan, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -108,7 +107,7 @@ func notSize(r rune) bool {
 	return (r < '0' || r > '9') && !strings.ContainsRune("kKmMgG%", r)
 }
 
-// SizeOf is a home's size in bytes; false: it is a share of the memory, or no size.
+// SizeOf returns a home's size in bytes; false if it is a share of the memory, or not a size.
 func SizeOf(size string) (bytes uint64, ok bool) {
 	digits := strings.TrimRight(size, "kKmMgG")
 	unit := strings.ToLower(size[len(digits):])
@@ -117,7 +116,7 @@ func SizeOf(size string) (bytes uint64, ok bool) {
 	return uint64(n) << shift, err == nil && isUnit
 }
 
-// owner is the uid of the identity's files in the rootfs.
+// owner returns the uid of the identity's files in the rootfs.
 func (o Options) owner() uint32 {
 	if o.OwnerUID != 0 {
 		return o.OwnerUID

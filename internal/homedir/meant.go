@@ -15,20 +15,20 @@ import (
 
 // Meant is where a container's programs look for their home on their own.
 type Meant struct {
-	Env  string // HOME as somebody has set it; "": it is not set
+	Env  string // HOME as the user has set it; "": it is not set
 	Root string // root's home, if the identity stands in for root; else ""
-	// Image is the image without what the container has written: where a home is must not depend on that.
+	// Image is the image without what the container has written: the place of a home must not depend on that.
 	Image *accounts.Image
-	// Writes reports whether the identity will be able to write in a directory, or to create it, once owners have been
-	// changed. Nil: nowhere.
+	// Writes reports whether the identity will be able to write in a directory, or to create it, after the change of
+	// owners. Nil: nowhere.
 	Writes func(dir string) bool
-	// Lasts reports whether what a user writes in a directory of the image lasts exactly as long as the container: the user
-	// is the one that was asked for, the directory belongs to that user or is open to root's group, which was asked
-	// for, and the rootfs has a layer of the container's own. Nil: nowhere.
+	// Lasts reports whether files that a user writes in a directory of the image last exactly as long as the container:
+	// the user is the requested one, the directory belongs to that user or is open to root's group, which was
+	// requested, and the rootfs has a layer of the container's own. Nil: nowhere.
 	Lasts func(dir string) bool
 }
 
-// skeleton is what distributions have in root's home (base images of Debian, Ubuntu, Alpine, Fedora, RHEL, openSUSE,
+// skeleton lists what distributions have in root's home (base images of Debian, Ubuntu, Alpine, Fedora, RHEL, openSUSE,
 // Arch), and what their tools leave there during a build. A directory counts if it is not empty.
 var skeleton = []string{
 	".bash_history", ".bash_logout", ".bash_profile", ".bashrc", ".cshrc", ".profile", ".tcshrc", ".wget-hsts", ".rnd",
@@ -36,12 +36,12 @@ var skeleton = []string{
 	"original-ks.cfg", "buildinfo",
 }
 
-// mostFiles bounds how many names of root's home are looked at.
+// mostFiles limits how many names of root's home are examined.
 const mostFiles = 64
 
-// meant leaves HOME where the container's programs look for it: where somebody has set it, or in root's home with
-// what is mounted there. Nothing is mounted for it. If the identity can't write there, HOME is set to another place,
-// with a note.
+// meant leaves HOME where the container's programs look for it: where a user has set it, or in root's home with what is
+// mounted there. Nothing is mounted for it. If the identity can't write there, HOME is set to another place, with a
+// note.
 func (p *Plan) meant(im *accounts.Image, o Options, entry accounts.User) bool {
 	if env := tidy(o.Meant.Env); env != "" && env != "/" && env != o.Meant.Root && env != tidy(entry.Home) {
 		if p.stays(im, o, env, "it was asked for") {
@@ -60,7 +60,7 @@ func (p *Plan) meant(im *accounts.Image, o Options, entry accounts.User) bool {
 	return m != nil && p.stays(im, o, o.Meant.Root, fmt.Sprintf("config.json mounts %s", quote.Value(m.At)))
 }
 
-// filled is meant for a home of root's in which the image has more than a distribution does.
+// filled is like meant, for a home of root's in which the image has more than a distribution does.
 func (p *Plan) filled(im *accounts.Image, o Options) bool {
 	if o.Meant.Root == "" || o.Meant.Image == nil {
 		return false
@@ -81,8 +81,8 @@ func (p *Plan) stays(im *accounts.Image, o Options, home, why string) bool {
 	return true
 }
 
-// unfit says why a directory can't be the home that it is meant to be; "": it can. Nothing is mounted there, so it
-// may be any directory except for the kernel's and those of programs.
+// unfit says why a directory can't be the home that it is meant to be; "" if it can. Nothing is mounted there, so it
+// may be any directory except the kernel's and those of programs.
 func (o Options) unfit(im *accounts.Image, home string) string {
 	at, err := im.Find(home)
 	if err != nil {
@@ -100,7 +100,7 @@ func (o Options) unfit(im *accounts.Image, home string) string {
 	return ""
 }
 
-// More is something in root's home that a distribution doesn't put there; "": nothing.
+// More returns an entry of root's home that a distribution doesn't put there; "" if there is none.
 func (m *Meant) More() string {
 	at, err := m.Image.Find(m.Root)
 	if err != nil {
@@ -123,7 +123,7 @@ func (m *Meant) More() string {
 	return ""
 }
 
-// isBare reports whether what is there is an empty directory.
+// isBare reports whether a path is an empty directory.
 func (m *Meant) isBare(p string) bool {
 	st, err := m.Image.Stat(p)
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
@@ -133,5 +133,5 @@ func (m *Meant) isBare(p string) bool {
 	return err == nil && empty
 }
 
-// Reserved says why a path can't be a home, whatever the image has there; "": it can.
+// Reserved says why a path can't be a home, whatever the image has there; "" if it can.
 func Reserved(p string) string { return reserved(p) }

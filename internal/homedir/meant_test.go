@@ -14,9 +14,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// TestMeant: HOME stays where the container's programs look for it, if the identity can write there: where somebody has set it, in
-// root's home with what is mounted there, and in that of an image which has more there than a distribution. Nothing is mounted for
-// it, and never is a system's directory a home (SECURITY.md C10).
+// TestMeant: if the identity can write there, HOME stays where the container's programs look for it: where a user has
+// set it, in root's home with what is mounted there, and in root's home if the image has more there than a
+// distribution. Nothing is mounted for it, and a system directory is never a home (SECURITY.md C10).
 func TestMeant(t *testing.T) {
 	vol := testkit.Tree(t, []string{"f = x"})
 	bind := func(dest string) []rootfs.Mount { return []rootfs.Mount{testkit.Bind(vol, dest)} }
@@ -119,7 +119,7 @@ func TestMeant(t *testing.T) {
 	}
 }
 
-// TestMeantNowhere: who says nothing of what the identity can write, or has no image to look at, gets a home as ever.
+// TestMeantNowhere: without Writes, or without an image to examine, a home is chosen as before.
 func TestMeantNowhere(t *testing.T) {
 	w := wish()
 	w.Meant = Meant{Root: "/root", Env: "/data"}
@@ -130,7 +130,7 @@ func TestMeantNowhere(t *testing.T) {
 	}
 }
 
-// TestManyFilesOfRoot: a home of root's with more names than are looked at is no skeleton.
+// TestManyFilesOfRoot: a home of root's with more names than the limit does not count as a skeleton.
 func TestManyFilesOfRoot(t *testing.T) {
 	var parts []string
 	for i := range mostFiles * 2 {

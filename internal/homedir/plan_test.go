@@ -20,8 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHome: where the home goes, and where none does (docs/policy.md, "Home and name";
-// SECURITY.md C10).
+// TestHome: where the home goes, and when there is none (docs/policy.md, "Home and name"; SECURITY.md C10).
 func TestHome(t *testing.T) {
 	vol := testkit.Tree(t, []string{"l -> /etc", "d/", "f = x"})
 	long := "/" + strings.Repeat("a", 255)
@@ -168,8 +167,8 @@ func TestHome(t *testing.T) {
 	}
 }
 
-// clean checks that a text has none of the words which engines turn into exit
-// codes of their own (cmd/nonroot-runc/message.go).
+// clean checks that a text has none of the words that engines turn into exit codes of their own
+// (cmd/nonroot-runc/message.go).
 func clean(t *testing.T, text string) {
 	t.Helper()
 	for _, words := range []string{"no such file or directory", "executable file not found", "permission denied", "operation not permitted", "not a directory"} {
@@ -208,8 +207,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestDatabases: what is mounted over passwd and group, and where nothing is
-// (SECURITY.md C13).
+// TestDatabases: what is mounted over passwd and group, and when nothing is (SECURITY.md C13).
 func TestDatabases(t *testing.T) {
 	const foreign = "app:x:1000:1000:An App:/home/app:/bin/sh\n"
 	vol := testkit.Tree(t, testkit.Debian, []string{
@@ -297,8 +295,8 @@ func TestDatabases(t *testing.T) {
 	}
 }
 
-// TestReadOnlyFileSystem: a rootfs on a read-only file system gets nothing
-// created, though the spec says nothing of it.
+// TestReadOnlyFileSystem: nothing is created in a rootfs on a read-only file system, though config.json doesn't mark it
+// read-only.
 func TestReadOnlyFileSystem(t *testing.T) {
 	testkit.NeedRoot(t)
 	const private = "HOMEDIR_TEST_PRIVATE_MOUNTS"
@@ -323,8 +321,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	testkit.Must(t, unix.Unmount(dir, 0))
 }
 
-// TestHostRootfs: nothing is created in the host's own testkit.Root (podman --rootfs
-// /).
+// TestHostRootfs: nothing is created in the host's own root (podman --rootfs /).
 func TestHostRootfs(t *testing.T) {
 	testkit.NeedRoot(t)
 	w := wish()
@@ -336,7 +333,7 @@ func TestHostRootfs(t *testing.T) {
 	}
 }
 
-// TestGroups: group goes the same ways as passwd; here is what differs.
+// TestGroups: group is handled like passwd; these are the differences.
 func TestGroups(t *testing.T) {
 	dir := testkit.Tree(t, testkit.Debian)
 	p, err := planOf(t, dir, false, testkit.Engine(), wish())
@@ -377,7 +374,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestShell: the shell is one that is there.
+// TestShell: the shell is one that exists.
 func TestShell(t *testing.T) {
 	user := func(shell string) string {
 		return "etc/passwd = root:x:0:0::/root:/bin/zsh\napp:x:65532:1::/home/app:" + shell + "\n"
@@ -413,8 +410,7 @@ func TestShell(t *testing.T) {
 	}
 }
 
-// TestTwice: a rewrite of what was rewritten changes nothing, with the mounts
-// of the first one in the spec.
+// TestTwice: rewriting again, with the first rewrite's mounts in the spec, changes nothing.
 func TestTwice(t *testing.T) {
 	dir, copies := testkit.Tree(t, testkit.Debian), t.TempDir()
 	for _, uid := range []uint32{33, 1000, 65532, 65534} {
@@ -432,7 +428,7 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-// TestSlowImages: no image keeps a create waiting.
+// TestSlowImages: no image delays a create.
 func TestSlowImages(t *testing.T) {
 	deep := strings.Repeat("a/../", 700)
 	links := []string{"a/", "bin/sh = x"}
@@ -465,7 +461,7 @@ func TestSlowImages(t *testing.T) {
 	}
 }
 
-// spent is the time that processors have worked for this program, which what else runs on the machine does not change.
+// spent returns the processor time that this program has used, which other load on the machine does not change.
 func spent(t *testing.T) time.Duration {
 	t.Helper()
 	var u unix.Rusage
@@ -473,7 +469,7 @@ func spent(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// TestNoDescriptorStays: every one that was opened is closed.
+// TestNoDescriptorStays: every descriptor is closed again.
 func TestNoDescriptorStays(t *testing.T) {
 	dir := testkit.Tree(t, testkit.Debian, []string{"x -> /home", "e -> /etc"})
 	count := func() int {
@@ -507,12 +503,12 @@ func BenchmarkPlan(b *testing.B) {
 	}
 }
 
-// wish is the fixed identity.
+// wish returns the fixed identity.
 func wish() Options {
 	return Options{UID: 65532, GID: 65532, Name: "nonroot", Size: "64m"}
 }
 
-// kept is an image's own user.
+// kept returns an image's own user.
 func kept(uid uint32, env string) Options {
 	return Options{UID: uid, GID: uid, Name: "nonroot", Size: "64m", Kept: true, EnvHome: env}
 }

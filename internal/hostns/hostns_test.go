@@ -19,7 +19,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// TestMain is a daemon in a mount namespace of its own, too, where the environment says so.
+// TestMain is also a daemon in a mount namespace of its own, if the environment says so.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("HOSTNS_DAEMON"); dir != "" {
 		if err := daemon(dir); err != nil {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// daemon hides a directory behind another one, where only its own namespace sees it, and listens.
+// daemon mounts a file system over a directory, visible only in its own namespace, and listens.
 func daemon(dir string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
@@ -48,7 +48,7 @@ func daemon(dir string) error {
 	}
 	defer l.Close() // a test's
 	fmt.Println("ready")
-	_, _ = bufio.NewReader(os.Stdin).ReadByte() // until the test ends
+	_, _ = bufio.NewReader(os.Stdin).ReadByte() // waits until the test ends
 	return nil
 }
 
@@ -89,7 +89,7 @@ func TestDo(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(place, "written"), []byte("x"), 0o600); err != nil {
 				return err
 			}
-			// What is started is there, too.
+			// A program is started there, too.
 			text, err := osexec.Command("/bin/ls", place).CombinedOutput()
 			if err == nil && !strings.Contains(string(text), "written") {
 				err = fmt.Errorf("a program sees %q", text)
@@ -107,7 +107,7 @@ func TestDo(t *testing.T) {
 	if err := ns.Do(func() error { return want }); !errors.Is(err, want) {
 		t.Errorf("%v", err)
 	}
-	// Two agents of one node do not have it at once, and those of different nodes don't wait for each other.
+	// Two agents on one node do not hold it at the same time, and those on different nodes don't wait for each other.
 	another, err := Of(filepath.Join(dir, "socket"))
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// applications lists the directories that belong to one application. Whether a name is a link shows when it is
+// applications lists the directories that belong to one application. Whether a name is a link shows only when it is
 // opened.
 func (g *giver) applications() (paths []string) {
 	for _, parent := range policy.ApplicationsIn {
@@ -35,12 +35,12 @@ func (g *giver) applications() (paths []string) {
 	return paths
 }
 
-// MaxLent bounds the bytes of files that are lent: they are copied up whole.
+// MaxLent limits the bytes of files that are lent: each is copied up as a whole.
 const MaxLent = 4 << 20
 
-// lend makes a file that only root may read or run accessible to the identity's group, which the identity has. It
-// still belongs to root; that goes for programs too, which never change owner. A file with a privilege of its own, or
-// a second name, stays closed. lend says whether it changed the file.
+// lend makes a file that only root may read or run accessible to the identity's group, which the identity has. The file
+// still belongs to root; the same goes for programs, which never change owner. A file with a privilege of its own, or a
+// second name, stays closed. lend reports whether it changed the file.
 func (g *giver) lend(fd int, p string, st *unix.Stat_t) bool {
 	after, ok := g.Lends(st)
 	if !ok || hasList(fd) {
@@ -59,12 +59,12 @@ func (g *giver) lend(fd int, p string, st *unix.Stat_t) bool {
 	return true
 }
 
-// Lends returns the group and mode that a file gets when it is lent; ok is false if it isn't.
+// Lends returns the group and mode that a file gets when it is lent; ok is false if it is not lent.
 func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	after = *st
 	need := st.Mode & 0o500 >> 6 // what its owner may do, shifted to others
 	if w.GroupOnly {
-		need = st.Mode & 0o050 >> 3 // root's group, which nobody is in any more
+		need = st.Mode & 0o050 >> 3 // root's group, which no process is in any more
 	}
 	if !w.Lend || st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || st.Nlink != 1 && !isDirectory(st) {
 		return after, false
@@ -77,12 +77,12 @@ func (w *Options) Lends(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	return after, true
 }
 
-// helpersIn are directories where images put programs of their own, which a start script calls. The distribution's
-// programs are elsewhere, and open to all.
+// helpersIn lists the directories where images put programs of their own, which a start script calls. The
+// distribution's programs are elsewhere, and open to all.
 var helpersIn = []string{"/", "/usr/local/bin", "/usr/local/sbin"}
 
-// helpers lends the programs there that only root may run. A closed file that is not a program, such as a key, stays
-// closed.
+// helpers lends the programs in those directories that only root may run. A closed file that is not a program, such as
+// a key, stays closed.
 func (g *giver) helpers() {
 	for _, dir := range helpersIn {
 		fd, err := unix.Openat2(g.root, beneath(dir), &unix.OpenHow{Flags: reading, Resolve: inside})
@@ -107,8 +107,8 @@ func (g *giver) helpers() {
 	}
 }
 
-// programs lends the programs that the container starts, with the closed directories above them. It returns those
-// that it lent.
+// programs lends the programs that the container starts, with the closed directories above them, and returns those that
+// it lent.
 func (g *giver) programs() (lent []string) {
 	for _, p := range g.Programs {
 		passes := g.way(path.Dir(p))
@@ -125,7 +125,7 @@ func (g *giver) programs() (lent []string) {
 }
 
 // way lets the identity's group search and list a directory, and those above it, that only root may search: root's
-// scripts list them, too. What is in it keeps its owners and modes. It says whether something changed.
+// scripts list them, too. Their contents keep their owners and modes. It reports whether something changed.
 func (g *giver) way(dir string) (changed bool) {
 	if dir == "/" || g.err != nil {
 		return false
@@ -152,7 +152,7 @@ func (g *giver) way(dir string) (changed bool) {
 	return true
 }
 
-// programAt lends a program in an open directory. It says whether it did.
+// programAt lends a program in an open directory. It reports whether it did.
 func (g *giver) programAt(dir int, p string) bool {
 	o, err := openEntry(dir, path.Base(p))
 	if err != nil {

@@ -26,7 +26,8 @@ func checkOwners(t *testing.T, rootfs string, want map[string]string) {
 	}
 }
 
-// TestApplications: what no distribution has is given, and what decides who somebody is, or is a program, is not.
+// TestApplications: directories that no distribution has change owner; files that determine accounts, and programs,
+// don't.
 func TestApplications(t *testing.T) {
 	rootfs := overlay(t, map[string]string{
 		"etc/nginx/": "0:0 755", "etc/nginx/nginx.conf": "0:0 644", "etc/nginx/key": "0:0 600", "etc/nginx/run": "0:0 700", "etc/nginx/su": "0:0 4700",
@@ -51,14 +52,14 @@ func TestApplications(t *testing.T) {
 	})
 }
 
-// TestLends: the group and the mode of what root alone may read or run, and of nothing else.
+// TestLends: the group and the mode of files that only root may read or run, and of no others.
 func TestLends(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		uid, gid uint32
 		mode     uint32
 		nlink    uint64
-		want     uint32 // 0: it stays
+		want     uint32 // 0: unchanged
 	}{
 		{"run by root", 0, 0, 0o744, 1, 0o754},
 		{"read and run by root", 0, 0, 0o700, 1, 0o750},
@@ -86,7 +87,7 @@ func TestLends(t *testing.T) {
 	}
 }
 
-// TestProgram: the program that is started, wherever it is, and no file that is none.
+// TestProgram lends the program that is started, wherever it is, and no file that is not a program.
 func TestProgram(t *testing.T) {
 	files := map[string]string{
 		"usr/bin/app": "0:0 744", "etc/shadow": "0:0 600", "usr/bin/su": "0:0 4700", "usr/bin/link": "-> app", "var/lib/volume/app": "0:0 700",
@@ -121,7 +122,8 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// TestWay: a program below directories that root alone may pass; what else is there, and what is closed for a reason, stays.
+// TestWay: a program below directories that only root may search is lent; other files there, and what is closed for a
+// reason, stay.
 func TestWay(t *testing.T) {
 	files := map[string]string{
 		"usr/local/own/": "0:0 700", "usr/local/own/bin/": "0:0 710", "usr/local/own/bin/app": "0:0 700", "usr/local/own/bin/key": "0:0 600", "usr/local/own/other/": "0:0 700",
@@ -148,7 +150,8 @@ func TestWay(t *testing.T) {
 	})
 }
 
-// TestHelpers: programs of the image's own that root alone may run, where images put them; what is no program, and what is elsewhere, stays.
+// TestHelpers: the image's own programs that only root may run are lent where images put them; other files, and
+// programs elsewhere, stay.
 func TestHelpers(t *testing.T) {
 	files := map[string]string{
 		"usr/local/bin/own": "0:0 744", "usr/local/sbin/own": "0:0 700", "own.sh": "0:0 744", "key": "0:0 600", "usr/local/bin/key": "0:0 400", "usr/local/bin/su": "0:0 4700",
@@ -175,7 +178,7 @@ func TestHelpers(t *testing.T) {
 	}
 }
 
-// TestGroupOnly: what root's group may write, below directories of root's too, and nothing else.
+// TestGroupOnly changes what root's group may write, even below directories of root's, and nothing else.
 func TestGroupOnly(t *testing.T) {
 	rootfs := overlay(t, map[string]string{
 		"opt/": "0:0 755", "opt/app/": "0:0 755", "opt/app/data/": "0:0 775", "opt/app/data/f": "0:0 664", "opt/app/conf": "0:0 644",
@@ -194,7 +197,7 @@ func TestGroupOnly(t *testing.T) {
 	})
 }
 
-// TestLargeApplication leaves room for state, and state for it.
+// TestLargeApplication: a large application leaves room for state, and the other way round.
 func TestLargeApplication(t *testing.T) {
 	files := map[string]string{"var/lib/svc/state": "0:0 600", "app/": "0:0 755", "var/lib/": "0:0 755", "var/lib/svc/": "0:0 755"}
 	for i := range maxFiles + 50 {
@@ -210,7 +213,7 @@ func TestLargeApplication(t *testing.T) {
 	checkOwners(t, rootfs, map[string]string{"/var/lib/svc/state": "1000:1001 600", "/app": "1000:1001 755"})
 }
 
-// TestVolumeOwner: the top of an engine's volume, and whether something was written in it.
+// TestVolumeOwner: the owner of an engine's volume is that of its top directory, unless root has written in it.
 func TestVolumeOwner(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, map[string]string{
@@ -233,7 +236,8 @@ func TestVolumeOwner(t *testing.T) {
 	}
 }
 
-// TestVolumeOwnerBelow: all in a volume of root's is one user's, unless the engine has copied it.
+// TestVolumeOwnerBelow: everything in a volume whose top is root's belongs to one user, unless the engine has copied
+// it.
 func TestVolumeOwnerBelow(t *testing.T) {
 	root, one := Owner{}, Owner{7, 8}
 	for name, test := range map[string]struct {
@@ -269,7 +273,7 @@ func TestVolumeOwnerBelow(t *testing.T) {
 	}
 }
 
-// TestGroupsVolume: what root's group alone may write, beside the owner.
+// TestGroupsVolume: which volumes only the owner and root's group can write.
 func TestGroupsVolume(t *testing.T) {
 	for name, test := range map[string]struct {
 		top    string
@@ -305,7 +309,7 @@ func TestGroupsVolume(t *testing.T) {
 	}
 }
 
-// TestClosedIn: files that root alone can read, and directories in which it alone can write, at the top.
+// TestClosedIn: files at the top that only root can read, and directories there that only root can write in.
 func TestClosedIn(t *testing.T) {
 	for what, want := range map[string]bool{
 		"0:0 644": false, "0:0 640": true, "0:8 640": false, "0:8 600": true, "7:0 600": false, "9:9 600": false,
@@ -339,7 +343,7 @@ func closedFor(t *testing.T, dir string) string {
 	return w.closedIn(fd, func(uid uint32) bool { return uid == 0 })
 }
 
-// TestLeftIn: what root has made in a volume of somebody else's, at the top and one directory below.
+// TestLeftIn: what root has created in another user's volume, at the top and one directory below.
 func TestLeftIn(t *testing.T) {
 	image := t.TempDir()
 	fill(t, image, map[string]string{"data/": "0:0 755", "data/of-image": "0:0 644", "data/a/": "7:8 755", "data/a/of-image": "0:0 644"})

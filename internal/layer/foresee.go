@@ -13,7 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// For converts a plan for a container to the options of Give and GiveVolume.
+// For converts a container's plan to the options of Give and GiveVolume.
 func For(g *plan.Give, bundle, id string) Options {
 	o := Options{
 		Rootfs: g.Rootfs, Made: MadeFor(bundle, id), UID: g.UID, GID: g.GID, From: g.Owners.MayChown, FromGroup: g.Owners.MayChangeGroup,
@@ -26,15 +26,15 @@ func For(g *plan.Give, bundle, id string) Options {
 	return o
 }
 
-// OfVolumes adjusts them to the volumes of the same plan, where groups of others stay: their processes may still rely
-// on them.
+// OfVolumes adapts the options to the volumes of the same plan, where only root's group is replaced: processes of other
+// groups may still rely on theirs.
 func (w *Options) OfVolumes(g *plan.Give) { w.From, w.FromGroup = g.OfVolume, g.Owners.IsRootGroup }
 
-// Gives reports whether something of the image is to change owner.
+// Gives reports whether anything in the image is to change owner.
 func (w *Options) Gives() bool { return len(w.Paths) > 0 || w.Application != nil }
 
-// MadeFor reports whether a rootfs is where an engine mounts one for a container: below its bundle, or in the engine's
-// store. A rootfs that is named by Podman's --rootfs may be the host's.
+// MadeFor returns a function that reports whether a rootfs is where an engine mounts one for this container: below its
+// bundle, or in the engine's store. A rootfs named by Podman's --rootfs may be the host's.
 func MadeFor(bundle, id string) func(rootfs string) bool {
 	return func(rootfs string) bool {
 		return strings.HasPrefix(rootfs, strings.TrimSuffix(bundle, "/")+"/") || engines.MountsRootfs(rootfs, id)
@@ -52,8 +52,8 @@ func IsOwn(w *Options) bool {
 }
 
 // Foresee reports whether Give would make the identity the owner of a directory of the rootfs, with an owner's rights.
-// It looks only at the directory: the caller knows whether the options' paths lead to it. The path is clean, absolute
-// and free of links.
+// It looks only at the directory itself: the caller must know that it is below one of the options' paths. The path must
+// be clean, absolute and free of links.
 func Foresee(w *Options, dir string) bool {
 	root, err := w.open()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestForesee: what is foreseen of a directory is what Give does, and nothing is changed.
+// TestForesee: Foresee predicts what Give does to a directory, and changes nothing.
 func TestForesee(t *testing.T) {
 	files := maps.Clone(hostile)
 	files["root/"], files["link"] = "0:0 700", "-> root"

@@ -21,7 +21,7 @@ import (
 // bring one, as the engine creates the root of the layer.
 const lastName = "trusted.nonroot.identity"
 
-// lastText is the attribute's value: the container's UID:GID, a blank, and the identity's source.
+// lastText returns the attribute's value: the container's UID:GID, a blank, and the identity's source.
 func lastText(last policy.LastStart) string {
 	return strconv.FormatUint(uint64(last.UID), 10) + ":" + strconv.FormatUint(uint64(last.GID), 10) + " " + string(last.Source)
 }
@@ -37,8 +37,8 @@ func parseLast(text string) (policy.LastStart, bool) {
 	return policy.LastStart{Identity: policy.Identity{UID: u, GID: g}, Source: decision.Source(source)}, true
 }
 
-// LastStart is the identity with which the container was last started on this layer; false: it never was, or that
-// can't be told, as in a rootless engine's namespace.
+// LastStart returns the identity with which the container was last started on this layer; false if it never was, or if
+// that can't be determined, as in a rootless engine's namespace.
 func LastStart(w *Options) (policy.LastStart, bool) {
 	root, err := w.open()
 	if err != nil {
@@ -49,7 +49,7 @@ func LastStart(w *Options) (policy.LastStart, bool) {
 	if text == "" {
 		return policy.LastStart{}, false
 	}
-	// Without a layer of the container's own, it would be the image's.
+	// Without a layer of the container's own, the attribute would be the image's.
 	if o, err := proc.OverlayOf(root); err != nil || o.Upper == "" {
 		return policy.LastStart{}, false
 	}
@@ -70,8 +70,8 @@ func Remember(w *Options, last policy.LastStart) error {
 	return unix.Setxattr(byDescriptor(root), lastName, []byte(text), 0)
 }
 
-// LastStartOf is the identity of a container's last start, by the directory of its own layer, while the container
-// does not run.
+// LastStartOf returns the identity of a container's last start from the directory of its own layer, while the container
+// is not running.
 func LastStartOf(upper string) (policy.LastStart, bool) {
 	fd, err := unix.Open(upper, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -90,11 +90,11 @@ func readLast(root int) string {
 	return string(buf[:n])
 }
 
-// byDescriptor is a path for calls that accept no O_PATH descriptor.
+// byDescriptor returns a path for calls that accept no O_PATH descriptor.
 func byDescriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// IsUnsupported reports whether a layer can't record anything: its file system has no such attributes, the caller may not
-// set them, or it is read-only.
+// IsUnsupported reports whether a layer can't record anything: its file system lacks such attributes, the caller may
+// not set them, or it is read-only.
 func IsUnsupported(err error) bool {
 	return errors.Is(err, ErrNotOwn) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS)
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package layer makes an identity that stands in for root the owner of what belongs to root and to service accounts
-// in an image: the directories where a service writes. It changes owners only in the container's own layer and below
-// the rootfs, and follows no link. What it finds there is hostile.
+// Package layer makes an identity that stands in for root the owner of what belongs to root and to service accounts in
+// an image: the directories that a service writes to. It changes owners only in the container's own layer and below the
+// rootfs, and follows no link. It treats everything that it finds there as hostile.
 package layer
 
 import (
@@ -20,41 +20,40 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// Options say what changes owner, and to whom.
+// Options control what changes owner, and who becomes the owner.
 type Options struct {
 	Rootfs   string
-	Made     func(rootfs string) bool // whether the engine creates one there for this container; the path is free of links
+	Made     func(rootfs string) bool // whether the engine creates a rootfs there for this container; the path is free of links
 	UID, GID uint32                   // the identity's ids, as the files of the rootfs have them
 
-	// From says whose files change owner: root's and those of the image's service accounts, by the files' ids.
-	// FromGroup says which groups are replaced, too: root's, and those of an earlier identity; others stay.
+	// From selects the owners that are replaced: root and the image's service accounts, by the files' ids. FromGroup
+	// selects the groups that are replaced: root's, and those of an earlier identity; others stay.
 	From, FromGroup func(id uint32) bool
 
 	GroupRoot bool // what root's group may write becomes writable to the identity's group, whoever owns it
-	GroupOnly bool // and nothing else changes: the container runs as the user that the image was made for, except for that group
+	GroupOnly bool // nothing else changes: the container runs as the user that the image was made for, except for that group
 	DryRun    bool // nothing is changed, only reported
 
 	Application func(p string) bool // directories at the top and below /etc that change owner besides Paths; nil: none
-	Lend        bool                // what only root may read or run in the directories that change owner becomes accessible to the identity's group
-	Programs    []string            // and so do these files, with the directories above them: clean, absolute and free of links
+	Lend        bool                // makes what only root may read or run in the directories that change owner accessible to the identity's group
+	Programs    []string            // files to be lent, too, with the directories above them: clean, absolute and free of links
 
 	Paths   []string            // directories that change owner with everything below: clean and absolute
 	Keep    []string            // exceptions, with everything below
 	Covered func(p string) bool // a path that a mount covers is not the image's
 }
 
-// Given is what was done.
+// Given is the result of Give.
 type Given struct {
 	Directories, Files int
 	Tops               []string // those of the options' paths below which something changed owner, in order
-	Unfinished         bool     // the bounds did not allow everything
+	Unfinished         bool     // the limits did not allow everything
 	Would              []string // with DryRun: each path that would change owner
 }
 
-// Bounds of what is done for one container. Most of the time goes into copying directories up in overlayfs, some 40
-// microseconds each.
+// Limits for one container. Most of the time goes into copying directories up in overlayfs, some 40 microseconds each.
 const (
-	maxLooked = 4096     // entries that are looked at
+	maxLooked = 4096     // entries that are examined
 	maxListed = 2048     // entries of one directory
 	maxGiven  = 512      // directories and files that change owner
 	maxFiles  = 256      // files among them: a cache with many leaves room for later directories
@@ -63,11 +62,10 @@ const (
 	maxDepth  = 12       // below a path of the options
 )
 
-// ErrNotOwn says that a rootfs is not a layer that the engine made for this container.
+// ErrNotOwn reports that a rootfs is not a layer that the engine made for this container.
 var ErrNotOwn = errors.New("the rootfs is not an overlay that was made for this container")
 
-// Give changes the owners. An error means that some or all stayed unchanged, and never that something changed that
-// should not have.
+// Give changes the owners. On an error, some or all files stayed unchanged, but no file changed that should not have.
 func Give(w *Options) (Given, error) {
 	root, err := w.open()
 	if err != nil {
@@ -76,9 +74,8 @@ func Give(w *Options) (Given, error) {
 	defer unix.Close(root)
 	g := giver{Options: w, root: root}
 	defer g.upper.close()
-	lent := g.programs() // before others use up the bounds for lending
-	// What the policy names comes first, and applications have bounds of their own: a large one leaves room for
-	// state.
+	lent := g.programs() // before others use up the limits for lending
+	// The policy's own paths come first, and applications have their own limits: a large one leaves room for state.
 	g.below(w.Paths)
 	if w.Application != nil {
 		g.below(g.applications())
@@ -91,8 +88,8 @@ func Give(w *Options) (Given, error) {
 }
 
 // open opens a rootfs that is the container's own: an overlay that was mounted for it, in a place where its engine
-// mounts them. A plain directory, the host's own file system, or an overlay that somebody names may belong to
-// somebody else (SECURITY.md C12).
+// mounts them. A plain directory, the host's own file system, or an overlay at a path that a user chose may belong to
+// others (SECURITY.md C12).
 func (w *Options) open() (int, error) {
 	fd, err := unix.Open(w.Rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -136,14 +133,14 @@ type giver struct {
 	tops  []bool
 	spent
 	lent   spent
-	full   bool            // a bound was reached: nothing more is looked at
+	full   bool            // a limit was reached: nothing more is examined
 	only   map[uint64]bool // the inodes that may change owner; nil: any
 	upper  upper
-	denied error // of a single entry: it is immutable, or its owner is not mapped in a rootless engine's namespace
+	denied error // for a single entry: it is immutable, or its owner is not mapped in a rootless engine's namespace
 	err    error // stops everything
 }
 
-// spent is how much of the bounds was used.
+// spent counts how much of the limits was used.
 type spent struct {
 	looked, entries, files int
 	bytes                  int64
@@ -151,14 +148,14 @@ type spent struct {
 
 type directory struct {
 	path  string
-	of    int // the index of the option's path that it lies below
+	of    int // the index of the option's path that it is below
 	depth int
 }
 
-// inside keeps a lookup within the rootfs and its file system, and away from every link.
+// inside keeps a lookup within the rootfs and its file system, and refuses every link.
 const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
-// beneath is a path relative to a rootfs.
+// beneath returns a path relative to a rootfs.
 func beneath(p string) string {
 	if p == "/" {
 		return "."
@@ -166,10 +163,10 @@ func beneath(p string) string {
 	return strings.TrimPrefix(p, "/")
 }
 
-// reading is how a directory is opened.
+// reading holds the flags for opening a directory.
 const reading = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
 
-// below changes the owner of directories with everything below, within bounds of their own.
+// below changes the owner of directories and everything below them, within limits of their own.
 func (g *giver) below(paths []string) {
 	g.spent, g.full, g.queue, g.tops = spent{}, false, nil, make([]bool, len(paths))
 	for i, p := range paths {
@@ -183,7 +180,7 @@ func (g *giver) below(paths []string) {
 	}
 }
 
-// all works through the queue, until it is empty or a bound is reached.
+// all works through the queue until it is empty or a limit is reached.
 func (g *giver) all() {
 	for len(g.queue) > 0 && !g.full && g.err == nil {
 		next := g.queue[0]
@@ -229,7 +226,7 @@ func (g *giver) directory(f directory) {
 	g.look(len(names))
 }
 
-// look counts entries.
+// look counts entries against the limit.
 func (g *giver) look(n int) {
 	if g.looked += n; g.looked >= maxLooked {
 		g.full, g.Unfinished = true, true
@@ -254,8 +251,8 @@ func (g *giver) entry(dir int, name string, f directory) {
 	}
 }
 
-// file handles a file. It checks what the name refers to by now: another file may be mounted there, or have taken its
-// place.
+// file handles a file. It checks what the name refers to now: another file may have been mounted there, or have taken
+// its place.
 func (g *giver) file(dir int, name, p string, of int) {
 	o, err := openEntry(dir, name)
 	if err != nil {
@@ -273,20 +270,20 @@ func (g *giver) file(dir int, name, p string, of int) {
 	}
 }
 
-// spared reports whether a path is kept, or is not the image's.
+// spared reports whether a path is excluded, or not the image's.
 func (g *giver) spared(p string) bool {
 	return links.WithinAny(g.Keep, p) || g.Covered(p)
 }
 
-// copiesNothing reports whether the container itself wrote a large file before its last end: it is in its own layer
-// already.
+// copiesNothing reports whether changing a large file copies nothing up: the container itself wrote it before its last
+// end, so it is in its own layer already.
 func (g *giver) copiesNothing(p string, st *unix.Stat_t) bool {
 	return g.only == nil && g.From(st.Uid) && g.upper.has(g.root, p, st)
 }
 
 // TakesFile reports whether a regular file is of the kind that changes owner: a data file, no larger than what may be
-// copied up. For a large one it asks whether the container itself has written it, as Written does: then nothing is
-// copied.
+// copied up. For a large one it calls written, which reports whether the container itself wrote it, as Written does:
+// then nothing is copied.
 func TakesFile(name string, st *unix.Stat_t, written func() bool) bool {
 	return plain(name, st) && (st.Size <= maxFile || written())
 }
@@ -298,8 +295,8 @@ func plain(name string, st *unix.Stat_t) bool {
 		!strings.HasSuffix(name, ".so") && !strings.Contains(name, ".so.")
 }
 
-// give changes the owner of an open file or directory. It says whether to look at what lies below: not if it belongs
-// to somebody else.
+// give changes the owner of an open file or directory. It reports whether to look at what is below: not if it belongs
+// to another user.
 func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 	if g.only != nil && !g.only[st.Ino] {
 		return false
@@ -309,7 +306,7 @@ func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 	}
 	after, ok := g.Becomes(st)
 	if !ok {
-		return g.GroupOnly && g.From(st.Uid) // what its group may write can be below
+		return g.GroupOnly && g.From(st.Uid) // something that its group may write can be below
 	}
 	switch {
 	case g.entries >= maxGiven:
@@ -334,7 +331,8 @@ func (g *giver) give(fd int, p string, st *unix.Stat_t, of int) (goOn bool) {
 	return true
 }
 
-// change sets another owner, group or mode of an open file or directory. It says whether it did, or would.
+// change sets another owner, group or mode of an open file or directory. It reports whether it did, or with DryRun,
+// would.
 func (g *giver) change(fd int, p string, st, after *unix.Stat_t) bool {
 	if g.DryRun {
 		g.Would = append(g.Would, p)
@@ -362,7 +360,7 @@ func chown(fd int, from, to *unix.Stat_t) error {
 	return unix.Fchownat(fd, "", changed(from.Uid, to.Uid), changed(from.Gid, to.Gid), unix.AT_EMPTY_PATH)
 }
 
-// changed is an id for chown(2): -1 leaves it unchanged.
+// changed returns an id for chown(2): -1 leaves it unchanged.
 func changed(from, to uint32) int {
 	if from == to {
 		return -1
@@ -370,14 +368,14 @@ func changed(from, to uint32) int {
 	return int(to)
 }
 
-// stays reports whether a directory or file stays unchanged, but what is below a directory is still looked at.
+// stays reports whether a directory or file stays unchanged; what is below a directory is still examined.
 func (w *Options) stays(st *unix.Stat_t) bool {
 	const everyones = unix.S_ISVTX | 0o002 // as /tmp
 	return st.Uid == w.UID || isDirectory(st) && st.Mode&everyones == everyones
 }
 
-// Becomes returns the owner and mode that a directory or file gets; ok is false if it stays unchanged. It only looks
-// at owner and mode: TakesFile says which files change at all, Keep and Covered where nothing does.
+// Becomes returns the owner and mode that a directory or file gets; ok is false if it stays unchanged. It considers
+// only owner and mode: TakesFile reports which files change at all; in Keep and Covered nothing does.
 func (w *Options) Becomes(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	after = *st
 	if w.stays(st) {
@@ -400,12 +398,13 @@ func (w *Options) Becomes(st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	return after, true
 }
 
-// replaces reports whether the identity's group, if it differs, takes the place of a group.
+// replaces reports whether the identity's group replaces a group that differs from it.
 func (w *Options) replaces(group uint32) bool { return group != w.GID && w.FromGroup(group) }
 
 func isDirectory(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFDIR }
 
-// cost is how many bytes of a file are copied up; for a large file that is allowed, none.
+// cost returns how many bytes of a file are copied up; none for a large file, which is allowed only if it needs no
+// copy.
 func cost(st *unix.Stat_t) int64 {
 	if st.Size > maxFile {
 		return 0
@@ -413,7 +412,7 @@ func cost(st *unix.Stat_t) int64 {
 	return st.Size
 }
 
-// rights are what a directory's owner needs: root needs none, and Fedora's /root has mode 0550.
+// rights are the rights that a directory's owner needs: root needs none, and Fedora's /root has mode 0550.
 const rights = 0o700
 
 func worded(err error) error {

@@ -21,7 +21,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// overlay mounts an image's files as an engine does, in a mount namespace of the test's own: the thread's, which ends with it.
+// overlay mounts an image's files as an engine does, in a mount namespace of the test's thread, which ends with it.
 func overlay(t *testing.T, files map[string]string) (rootfs string) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -30,7 +30,7 @@ func overlay(t *testing.T, files map[string]string) (rootfs string) {
 	}
 	dir := t.TempDir()
 	rootfs = filepath.Join(dir, "merged")
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil { // overlayfs takes no upper directory that lies in another overlay
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil { // overlayfs accepts no upper directory that is in another overlay
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
@@ -47,7 +47,8 @@ func overlay(t *testing.T, files map[string]string) (rootfs string) {
 	return rootfs
 }
 
-// fill makes files: "path/" with "UID:GID MODE" is a directory, "path" a file, "-> target" a link, "= path" a second name.
+// fill creates files: "path/" with "UID:GID MODE" is a directory, "path" a file, "-> target" a link, "= path" a second
+// name.
 func fill(t *testing.T, root string, files map[string]string) {
 	t.Helper()
 	names := make([]string, 0, len(files))
@@ -85,7 +86,7 @@ func fill(t *testing.T, root string, files map[string]string) {
 	}
 }
 
-// owners lists who owns what, "path UID:GID MODE".
+// owners lists the owners of files, "path UID:GID MODE".
 func owners(t *testing.T, root string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -112,7 +113,7 @@ func wish(rootfs string, paths ...string) *Options {
 	}
 }
 
-// hostile is an image that would have more given than its state.
+// hostile is an image that tries to have more change owner than its state.
 var hostile = map[string]string{
 	"etc/":                       "0:0 755",
 	"etc/shadow":                 "0:42 640",
@@ -190,7 +191,8 @@ func TestGive(t *testing.T) {
 	}
 }
 
-// TestGiveIsBounded: an image with more than the bounds costs no more than they allow, and what is near the top comes first.
+// TestGiveIsBounded: an image that exceeds the limits costs no more than they allow, and what is near the top comes
+// first.
 func TestGiveIsBounded(t *testing.T) {
 	files := map[string]string{"var/lib/": "0:0 755", "srv/app/": "0:0 755"}
 	for i := range 30 {
@@ -211,7 +213,7 @@ func TestGiveIsBounded(t *testing.T) {
 	}
 }
 
-// TestGiveGoesOn: what can't be given by itself leaves the others theirs, and is told.
+// TestGiveGoesOn: an entry that can't change owner does not stop the others, and is reported.
 func TestGiveGoesOn(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"var/cache/fixed/below/": "0:0 755", "var/cache/service/": "0:0 700", "var/lib/service/": "0:0 700"})
 	fixed, err := os.Open(filepath.Join(rootfs, "var/cache/fixed"))
@@ -235,8 +237,8 @@ func TestGiveGoesOn(t *testing.T) {
 	}
 }
 
-// TestLargeFiles: a large file of the image would be copied up whole, and one that a container has written before its last end is
-// in its own layer.
+// TestLargeFiles: a large file of the image stays, because it would be copied up whole; one that the container wrote
+// before its last end changes, because it is in its own layer.
 func TestLargeFiles(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"srv/app/small": "0:0 600"})
 	image := filepath.Join(filepath.Dir(rootfs), "lower/srv/app/large")
@@ -262,7 +264,7 @@ func TestLargeFiles(t *testing.T) {
 	}
 }
 
-// TestTakesFile: what nobody is given, whoever owns it.
+// TestTakesFile: which files never change owner, whoever owns them.
 func TestTakesFile(t *testing.T) {
 	for _, test := range []struct {
 		name       string
@@ -290,7 +292,7 @@ func TestTakesFile(t *testing.T) {
 	}
 }
 
-// TestWritten: what is in the image is not the container's, nor what has a name or another size there by now.
+// TestWritten: a file of the image was not written by the container, nor one whose name or size has changed since.
 func TestWritten(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"srv/image": "0:0 600"})
 	its := filepath.Join(rootfs, "srv/its")
@@ -309,7 +311,7 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// TestBecomes: whose something becomes, and with which mode.
+// TestBecomes: which owner a file or directory gets, and with which mode.
 func TestBecomes(t *testing.T) {
 	dir, file := uint32(unix.S_IFDIR), uint32(unix.S_IFREG)
 	st := func(uid, gid, mode uint32) unix.Stat_t { return unix.Stat_t{Uid: uid, Gid: gid, Mode: mode} }
@@ -354,8 +356,8 @@ func TestGroupRoot(t *testing.T) {
 	}
 }
 
-// TestOnlyALayerOfItsOwn: a plain directory, a bind mount of one, the host's own file system, and one that is mounted in the
-// layer stay as they are (SECURITY.md C12).
+// TestOnlyALayerOfItsOwn: a plain directory, a bind mount of one, the host's own file system, and one that is mounted
+// in the layer stay unchanged (SECURITY.md C12).
 func TestOnlyALayerOfItsOwn(t *testing.T) {
 	rootfs := overlay(t, hostile)
 	plain := t.TempDir()
@@ -373,7 +375,7 @@ func TestOnlyALayerOfItsOwn(t *testing.T) {
 			t.Errorf("%s was taken for a layer of the container's: %v", dir, opened)
 		}
 	}
-	// A link to one is none.
+	// A link to an overlay does not count as one.
 	link := filepath.Join(plain, "link")
 	if err := os.Symlink(rootfs, link); err != nil {
 		t.Fatal(err)
@@ -395,7 +397,7 @@ func TestOnlyALayerOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestOnlyTheLayersFiles: a single file that is mounted in the layer is the host's, too.
+// TestOnlyTheLayersFiles: a single file that is mounted in the layer belongs to the host, too.
 func TestOnlyTheLayersFiles(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"var/lib/state": "0:0 644"})
 	hosts := filepath.Join(t.TempDir(), "secret")
@@ -413,7 +415,7 @@ func TestOnlyTheLayersFiles(t *testing.T) {
 	}
 }
 
-// TestFilesDoNotUseUpDirectories: a cache of many or large files, which comes early, leaves later directories theirs.
+// TestFilesDoNotUseUpDirectories: a cache of many or large files that comes early leaves room for later directories.
 func TestFilesDoNotUseUpDirectories(t *testing.T) {
 	files := map[string]string{"var/cache/fonts/": "0:0 755", "var/cache/many/": "0:0 755", "var/lib/service/db/": "0:0 700", "var/lib/service/db/table": "0:0 600"}
 	for i := range maxGiven {
@@ -449,7 +451,7 @@ func TestOpenTmp(t *testing.T) {
 	}
 }
 
-// TestGiveModes: root could write whatever a directory's mode says, and the identity is to.
+// TestGiveModes: root could write whatever a directory's mode was, and so must the identity.
 func TestGiveModes(t *testing.T) {
 	rootfs := overlay(t, map[string]string{
 		"root/":             "0:0 550", // as Fedora has it
@@ -518,7 +520,7 @@ func TestVolumes(t *testing.T) {
 		"podman/volumes/empty/_data":     {true, true},
 		"somebodys/volumes/mine/_data":   {},
 		"docker/volumes/full/../empty/_": {},
-		"docker/volumes/running/_data":   {true, false}, // another container's identity has it
+		"docker/volumes/running/_data":   {true, false}, // the identity of another container owns it
 		"docker/volumes/copied/_data":    {true, true},  // the engine has copied the owner from the image
 	} {
 		source := root + "/" + name
@@ -537,8 +539,8 @@ func TestVolumes(t *testing.T) {
 
 func isRoot(uid uint32) bool { return uid == 0 }
 
-// TestVolumeOfUserNamespace: Podman gives a volume's directory to the root of the user namespace, and only a container that has this
-// one for its root may trust it.
+// TestVolumeOfUserNamespace: Podman makes the root of the user namespace the owner of a volume's directory, and only a
+// container with the same root may trust it.
 func TestVolumeOfUserNamespace(t *testing.T) {
 	root := t.TempDir()
 	fill(t, root, map[string]string{
@@ -554,7 +556,7 @@ func TestVolumeOfUserNamespace(t *testing.T) {
 	w.UID, w.GID = 365532, 365533
 	trusted := trusted.CallersOwners(nil)
 	for _, test := range []struct {
-		first uint32 // of the container's ids
+		first uint32 // the first of the container's ids
 		given bool
 	}{{0, false}, {400000, false}, {300000, true}, {300000, false}} {
 		w.From = func(uid uint32) bool { return uid == test.first || uid == 300000 }
@@ -569,8 +571,8 @@ func TestVolumeOfUserNamespace(t *testing.T) {
 	}
 }
 
-// TestGiveCopy shows that what an engine copied into a volume from the image is given as the image's own files are, and that
-// one changed byte's worth of a difference makes it somebody's.
+// TestGiveCopy: what an engine copied into a volume from the image changes owner as the image's own files do, and a
+// difference of one byte makes it a user's data.
 func TestGiveCopy(t *testing.T) {
 	image := map[string]string{
 		"var/log/nginx/":           "0:4 755",
@@ -598,7 +600,7 @@ func TestGiveCopy(t *testing.T) {
 		"touched": {func(d string) error {
 			return os.Chtimes(filepath.Join(d, "old/a.log"), time.Unix(1, 0), time.Unix(1, 0))
 		}, false},
-		// Whoever makes images can give a file any size and time that he has seen on a volume.
+		// The author of an image can give a file any size and time seen on a volume.
 		"forged": {func(d string) error {
 			p := filepath.Join(d, "old/a.log")
 			was, err := os.Stat(p)
@@ -661,8 +663,8 @@ func TestGiveCopy(t *testing.T) {
 	}
 }
 
-// TestGiveCopyBelowItsOwn: an image whose directory is the identity's already may keep root's files in it, and so does the volume that
-// an engine made of it.
+// TestGiveCopyBelowItsOwn: an image whose directory already belongs to the identity may keep files of root's in it, and
+// so may the volume that an engine copied from it.
 func TestGiveCopyBelowItsOwn(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"data/": "1000:1001 755", "data/log": "0:0 644", "data/run": "0:0 755"})
 	engine := t.TempDir()
@@ -674,20 +676,20 @@ func TestGiveCopyBelowItsOwn(t *testing.T) {
 	if out, err := exec.Command("sh", "-c", `mkdir -p "$(dirname "$2")" && cp -a "$1" "$2"`, "sh", rootfs+"/data", v.Source).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, want := range []bool{true, false} { // the second time, all is given
+	for _, want := range []bool{true, false} { // the second time, everything has changed owner
 		given, err := GiveVolume(v, wish(rootfs), isRoot, isRoot, trusted.CallersOwners(nil))
 		if now := owners(t, v.Source); given.Given != want || err != nil || now["/log"] != "1000:1001 644" || now["/run"] != "0:0 755" {
 			t.Error(given, err, now)
 		}
 	}
-	// What somebody exempt has put there is not the image's.
+	// A file that an exempt container has put there is not the image's.
 	fill(t, v.Source, map[string]string{"backup": "0:0 600"})
 	if given, err := GiveVolume(v, wish(rootfs), isRoot, isRoot, trusted.CallersOwners(nil)); given.Given || err != nil {
 		t.Error(given, err)
 	}
 }
 
-// TestGiveCopyKeeps: what is kept in the image is kept in its copy.
+// TestGiveCopyKeeps: what is excluded in the image is excluded in its copy.
 func TestGiveCopyKeeps(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"var/log/": "0:0 755", "var/log/apt/": "0:0 755", "var/log/apt/term.log": "0:0 640", "var/log/app/": "0:0 755"})
 	engine := t.TempDir()
@@ -715,8 +717,8 @@ func TestGiveCopyKeeps(t *testing.T) {
 	}
 }
 
-// TestGiveCopyOfWhatWasCompared: what another container moves into the way between the look at a volume and the gift stays as
-// it is, and so does what is mounted there.
+// TestGiveCopyOfWhatWasCompared: entries that another container moves in between the comparison and the change of owner
+// stay unchanged, and so does what is mounted there.
 func TestGiveCopyOfWhatWasCompared(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"data/": "0:0 777", "data/f": "0:0 600", "data/d/": "0:0 755"})
 	volume := t.TempDir()
@@ -746,8 +748,9 @@ func TestGiveCopyOfWhatWasCompared(t *testing.T) {
 	}
 }
 
-// BenchmarkGive is what giving costs an image like Debian's nginx, whose services' directories are about thirty; and "kernel", the
-// same changes of owners by themselves, for each of which overlayfs copies a directory; and the most that is given to any image.
+// BenchmarkGive measures the change of owners in an image like Debian's nginx, which has about thirty directories of
+// services; "kernel", the same changes of owners alone, for each of which overlayfs copies a directory; and the most
+// that changes in any image.
 func BenchmarkGive(b *testing.B) {
 	onFresh := func(b *testing.B, directories int, change func(merged string) error) {
 		b.Helper()
@@ -765,7 +768,7 @@ func BenchmarkGive(b *testing.B) {
 		}
 		for b.Loop() {
 			b.StopTimer()
-			_ = unix.Unmount(dir+"/merged", unix.MNT_DETACH) // the first time, there is none
+			_ = unix.Unmount(dir+"/merged", unix.MNT_DETACH) // not there the first time
 			err := errors.Join(os.RemoveAll(dir+"/upper"), os.RemoveAll(dir+"/work"))
 			for _, sub := range []string{"/upper", "/work", "/merged"} {
 				err = errors.Join(err, os.MkdirAll(dir+sub, 0o755))

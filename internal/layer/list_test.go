@@ -12,14 +12,15 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// list sets an access control list by which a user has rights, up to a mask, and root's group none.
+// list sets an access control list that gives a user rights, up to a mask, and root's group none.
 func list(t *testing.T, p string, uid uint32, rights, mask uint16) {
 	t.Helper()
 	text := testkit.ListOf(0, 7, map[uint32]uint16{uid: rights}, nil, mask, 0)
 	testkit.Must(t, unix.Setxattr(p, "system.posix_acl_access", text, 0))
 }
 
-// TestVolumesWithLists: a volume of root's in which a list lets the identity write needs nobody; what a list does not open is said.
+// TestVolumesWithLists: a volume of root's in which a list lets the identity write needs no other owner; what a list
+// does not open is reported.
 func TestVolumesWithLists(t *testing.T) {
 	root := t.TempDir()
 	fill(t, root, map[string]string{
@@ -57,7 +58,7 @@ func TestVolumesWithLists(t *testing.T) {
 	if name, who := PartOfVolume(root+"/docker/volumes/part/_data", trusted); name != "roots" || who != (Owner{999, 999}) {
 		t.Errorf("a part: %q, %+v", name, who)
 	}
-	// As the note of its container has it, which a file that can be read and not written has, too.
+	// The note names it, as it would a file that can be read but not written.
 	if name, who := PartOfVolume(root+"/docker/volumes/files/_data", trusted); name != "table" || who != (Owner{999, 999}) {
 		t.Errorf("a file: %q, %+v", name, who)
 	}
@@ -65,7 +66,7 @@ func TestVolumesWithLists(t *testing.T) {
 	if name, _ := PartOfVolume(root+"/docker/volumes/part/_data", trusted); name != "" {
 		t.Errorf("a part that a list opens: %q", name)
 	}
-	// The mask of one that changes hands bounds others as before.
+	// The mask of one that changes owner still limits what others have.
 	theirs := root + "/docker/volumes/theirs/_data"
 	list(t, theirs, 1500, 7, 5)
 	w.From = func(uint32) bool { return false }
@@ -74,7 +75,7 @@ func TestVolumesWithLists(t *testing.T) {
 	}
 }
 
-// TestLendsNoList: the group's bits of a file with a list bound what others have by it, and are left.
+// TestLendsNoList: the group's bits of a file with a list limit what others have by it, and stay unchanged.
 func TestLendsNoList(t *testing.T) {
 	rootfs := overlay(t, map[string]string{"usr/bin/app": "0:0 700", "usr/lib/own/": "0:0 700", "usr/lib/own/app": "0:0 755"})
 	list(t, rootfs+"/usr/bin/app", 1500, 7, 0)

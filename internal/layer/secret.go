@@ -13,9 +13,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// GiveSecret makes a secret, which the engine has put into a directory of its own for this container alone, readable
-// to the identity's group. It still belongs to root, and a secret with another owner or group stays unchanged:
-// somebody chose that. closed says that the identity can't read it after all.
+// GiveSecret makes a secret, which the engine has put into a directory of its own for this container alone, readable to
+// the identity's group. It still belongs to root. A secret with another owner or group stays unchanged: a user chose
+// them. closed reports that the identity can't read it.
 func GiveSecret(source, id string, w *Options, isRoot func(uid uint32) bool, owners trusted.Owners) (given, closed bool, err error) {
 	own, below, ok := engines.SecretOf(source, id)
 	if !ok {
@@ -26,7 +26,7 @@ func GiveSecret(source, id string, w *Options, isRoot func(uid uint32) bool, own
 		return false, false, nil //nolint:nilerr // the runtime says it
 	}
 	defer dir.Close()
-	// Whoever could put a link there could have another container's secret changed.
+	// A user who could put a link there could have another container's secret changed.
 	if dir.Path != own || dir.CheckPath() != nil {
 		return false, false, nil
 	}
@@ -48,7 +48,7 @@ func GiveSecret(source, id string, w *Options, isRoot func(uid uint32) bool, own
 	defer unix.Close(file.fd)
 	st := &file.Stat_t
 	if !isRoot(st.Uid) || st.Mode&0o004 != 0 || st.Gid == w.GID && st.Mode&0o040 != 0 {
-		return false, false, nil // it belongs to somebody else, or is readable
+		return false, false, nil // it belongs to another user, or is readable
 	}
 	const special = unix.S_ISUID | unix.S_ISGID
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 || st.Mode&0o400 == 0 || st.Mode&special != 0 || !w.replaces(st.Gid) {
@@ -71,9 +71,9 @@ func GiveSecret(source, id string, w *Options, isRoot func(uid uint32) bool, own
 	return true, false, nil
 }
 
-// writable makes an open tmpfs writable while something is done: dockerd makes the one with a container's secrets
-// read-only once it is filled (moby, daemon/container_operations_unix.go, remountSecretDir), and its containers get
-// it read-only by mounts of their own.
+// writable makes an open tmpfs writable while do runs: dockerd makes the one with a container's secrets read-only once
+// it is filled (moby, daemon/container_operations_unix.go, remountSecretDir), and its containers get it read-only by
+// mounts of their own.
 func writable(root int, do func() error) error {
 	var fs unix.Statfs_t
 	var st unix.Statx_t

@@ -8,11 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Tmp are the directories for everybody's temporary files.
+// Tmp lists the directories for temporary files of all users.
 var Tmp = []string{"/tmp", "/var/tmp"}
 
-// OpenTmp gives them the mode that they are meant to have, 1777, in an image that closes them to all but root. It
-// returns those that it changed.
+// OpenTmp sets their usual mode, 1777, in an image that closes them to all but root. It returns those that it changed.
 func OpenTmp(w *Options) ([]string, error) {
 	root, err := w.open()
 	if err != nil {
@@ -28,7 +27,7 @@ func OpenTmp(w *Options) ([]string, error) {
 			Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: inside,
 		})
 		if err != nil {
-			continue // none, or a link
+			continue // missing, or a link
 		}
 		var st unix.Stat_t
 		if unix.Fstat(fd, &st) == nil && w.From(st.Uid) && st.Mode&0o1777 != 0o1777 {

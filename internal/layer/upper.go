@@ -9,7 +9,7 @@ import (
 )
 
 // upper is the directory in which an overlay keeps its changes (Linux, filesystems/overlayfs.rst), opened on demand.
-// Nothing is changed in it; it only tells what a change would cost.
+// Nothing is changed in it; it only shows what a change would cost.
 type upper struct {
 	fd     int
 	looked bool
@@ -21,7 +21,7 @@ func (u *upper) close() {
 	}
 }
 
-// has reports whether the directory has a file of the overlay.
+// has reports whether the directory contains a file of the overlay.
 func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 	if !u.looked {
 		u.fd, u.looked = openUpper(overlay), true
@@ -37,8 +37,8 @@ func (u *upper) has(overlay int, p string, st *unix.Stat_t) bool {
 	return there.Mode == st.Mode && there.Size == st.Size && there.Mtim == st.Mtim
 }
 
-// Written reports whether a container itself wrote a file before its last end: the file is in its own layer of the overlay
-// at rootfs. If that can't be told it is false. The path is absolute and free of links.
+// Written reports whether a container itself wrote a file before its last end, so that the file is in its own layer of
+// the overlay at rootfs. It returns false if that can't be determined. The path is absolute and free of links.
 func Written(rootfs, p string, st *unix.Stat_t) bool {
 	fd, err := unix.Open(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -50,7 +50,7 @@ func Written(rootfs, p string, st *unix.Stat_t) bool {
 	return u.has(fd, p, st)
 }
 
-// openUpper opens the directory by the path in the overlay's mount options; -1: it has none, or it can't be found.
+// openUpper opens the directory by the path in the overlay's mount options; -1 if it has none, or can't be found.
 func openUpper(overlay int) int {
 	o, err := proc.OverlayOf(overlay)
 	if err != nil || !proc.Findable(o.Upper) {

@@ -47,7 +47,7 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 	if dir.Path != path.Dir(source) || dir.CheckPath() != nil && !given(dir, isRoot) || !marked(marks) {
 		return -1, false
 	}
-	// The mount there may be of a remote machine that does not answer: nothing in it is opened or asked.
+	// A remote machine that does not answer may be mounted there, so nothing in it is opened or examined.
 	at, err := unix.Open(source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, false
@@ -64,9 +64,9 @@ func openVolume(source string, owners trusted.Owners, isRoot func(uid uint32) bo
 // Owner is the owner of a directory, in ids of the disk.
 type Owner struct{ UID, GID uint32 }
 
-// VolumeOwner returns the owner of the top directory of an engine's volume, and says whether the volume is empty. ok
-// is false for anything else, for an empty volume of root's, and if the engine has copied the owner from the image.
-// If the top is root's, and everything in it belongs to one user to whom root gave it, it is that user.
+// VolumeOwner returns the owner of the top directory of an engine's volume, and reports whether the volume is empty. If
+// the top is root's, and everything in it belongs to one user to whom root gave it, it returns that user. ok is false
+// for anything else, for an empty volume of root's, and if the engine has copied the owner from the image.
 func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (o Owner, empty, ok bool) {
 	fd, ok := openVolume(source, owners, func(uint32) bool { return false })
 	if !ok {
@@ -90,10 +90,10 @@ func VolumeOwner(source, rootfs, destination string, owners trusted.Owners) (o O
 	return top, empty, !CopiedFrom(rootfs, destination, top.UID) // the engine fills it this way
 }
 
-// maxTop is how many entries at the top of a volume are looked at.
+// maxTop is how many entries at the top of a volume are examined.
 const maxTop = 64
 
-// ownerOf is the owner of all of a directory's entries; false: there are several.
+// ownerOf returns the owner of all of a directory's entries; false if there are several.
 func ownerOf(dir int, names []string) (o Owner, ok bool) {
 	for _, name := range names {
 		var st unix.Stat_t
@@ -113,8 +113,8 @@ func ownerOf(dir int, names []string) (o Owner, ok bool) {
 	return o, ok && o.UID != 0
 }
 
-// imageHas reports whether the image has something of an owner in the directory at a mount's destination, so that the
-// engine may have copied it, or whether this can't be told.
+// imageHas reports whether the image has an entry of an owner in the directory at a mount's destination, so that the
+// engine may have copied it. It also returns true if that can't be determined.
 func imageHas(rootfs, destination string, owner uint32) bool {
 	fd, err := openImages(rootfs, destination, unix.O_RDONLY)
 	if err != nil {
@@ -136,8 +136,8 @@ func openImages(rootfs, destination string, access uint64) (int, error) {
 	})
 }
 
-// GroupsVolume reports whether only the owner and root's group can write an engine's volume, or something at its top, as
-// far as is looked. A container that asked for a user and group 0 had that group, which no container has here.
+// GroupsVolume reports whether only the owner and root's group can write an engine's volume, or one of the entries at
+// its top, up to the limit. A container that asked for a user and group 0 had that group, which no container has here.
 func GroupsVolume(source string, owners trusted.Owners) bool {
 	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
 	if !ok {
@@ -154,7 +154,7 @@ func GroupsVolume(source string, owners trusted.Owners) bool {
 		}))
 }
 
-// RootsVolume reports whether root has written to an engine's volume: its top is root's, and so is something in it.
+// RootsVolume reports whether root has written to an engine's volume: its top is root's, and so is an entry in it.
 func RootsVolume(source string, owners trusted.Owners) bool {
 	isRoot := func(uid uint32) bool { return uid == 0 }
 	fd, ok := openVolume(source, owners, isRoot)
@@ -166,8 +166,8 @@ func RootsVolume(source string, owners trusted.Owners) bool {
 	return unix.Fstat(fd, &st) == nil && isRoot(st.Uid) && hasEntryOf(fd, isRoot)
 }
 
-// NamedByList reports whether an access control list lets others than owner and group write at the top of an engine's
-// volume.
+// NamedByList reports whether an access control list lets users other than owner and group write at the top of an
+// engine's volume.
 func NamedByList(source string, owners trusted.Owners) bool {
 	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
 	if !ok {
@@ -178,9 +178,9 @@ func NamedByList(source string, owners trusted.Owners) bool {
 	return list.Names()
 }
 
-// PartOfVolume is something at the top of an engine's volume that belongs to root and is closed to the volume's
-// owner, who is returned: a file, or a directory to write in; "": there is nothing, as far as is looked, or the
-// volume is root's. It includes what an engine has copied from the image, as no image is looked at.
+// PartOfVolume returns an entry at the top of an engine's volume that belongs to root and is closed to the volume's
+// owner, and that owner: a file, or a directory to write in. The name is "" if there is none, up to the limit, or if
+// the volume is root's. It includes what an engine has copied from the image, as it does not examine the image.
 func PartOfVolume(source string, owners trusted.Owners) (name string, who Owner) {
 	fd, ok := openVolume(source, owners, func(uid uint32) bool { return uid == 0 })
 	if !ok {
@@ -204,7 +204,7 @@ func given(dir *trusted.Dir, isRoot func(uid uint32) bool) bool {
 	return unix.Lstat(dir.Path, &st) == nil && isRoot(st.Uid) && dir.OwnedBy(st.Uid) == nil
 }
 
-// marked reports whether one of the paths is root's.
+// marked reports whether one of the paths belongs to root.
 func marked(paths []string) bool {
 	for _, p := range paths {
 		var st unix.Stat_t
@@ -215,25 +215,25 @@ func marked(paths []string) bool {
 	return false
 }
 
-// Volume is a mount of a container.
+// Volume is a volume that a container mounts.
 type Volume struct {
 	Source, Destination string
 
-	State bool // what is in it may change owner, too, as long as it is the image's
+	State bool // its contents may change owner, too, as long as they are the image's
 }
 
 // Outcome is what happened to a volume.
 type Outcome struct {
-	Given bool // the identity now owns its top directory, or something in it
-	More  bool // the engine had just filled it with more than is compared, and what was not compared stays unchanged
-	Roots bool // it stays root's: root has written to it, as its top is root's, and so is something in it
+	Given bool // the identity now owns its top directory, or an entry in it
+	More  bool // the engine had just filled it with more than is compared; the rest stays unchanged
+	Roots bool // it stays root's: its top is root's, and root has written to it
 
-	// Part is something of root's in a volume of somebody else, which the identity can't use, as far as is looked.
-	// "": there is nothing.
+	// Part is an entry of root's in another user's volume that the identity can't use, as far as was examined; "":
+	// there is none.
 	Part string
 
-	// Group is an entry, or the volume itself ("."), that is open to root's group but not to the identity; "": there
-	// is none.
+	// Group is an entry, or the volume itself ("."), that is open to root's group but not to the identity; "": there is
+	// none.
 	Group string
 }
 
@@ -241,8 +241,8 @@ type Outcome struct {
 // the image has the directory.
 //
 // A volume is new if it belongs to root, or to an id that isNew accepts, or if the image has a directory of the same
-// owner in its place, which the engine has copied; any other account may be the identity of a container that runs
-// with it. And it must hold no data: it is empty, or holds only what the engine copied from that directory.
+// owner in its place, which the engine has copied; any other account may be the identity of a running container. It
+// must also hold no data: it is empty, or holds only what the engine copied from that directory.
 func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owners trusted.Owners) (Outcome, error) {
 	fd, ok := openVolume(v.Source, owners, isRoot)
 	if !ok {
@@ -251,7 +251,7 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
-		return Outcome{}, nil // what can't be looked at stays unchanged
+		return Outcome{}, nil // what can't be examined stays unchanged
 	}
 	o, err := w.giveVolume(fd, &st, v, isRoot, isNew)
 	if !o.Given {
@@ -271,9 +271,8 @@ func GiveVolume(v Volume, w *Options, isRoot, isNew func(uid uint32) bool, owner
 	return o, err
 }
 
-// leftIn is something that root has made at the top of a volume, or in a directory of somebody else there, and that
-// the identity can't write. The image does not have it, so no engine has copied it; "": there is nothing, as far as
-// is looked.
+// leftIn returns an entry that root has created at the top of a volume, or in another user's directory there, and that
+// the identity can't write. The image lacks it, so no engine has copied it. It is "" if there is none, up to the limit.
 func (w *Options) leftIn(fd int, image imageDirectory, isRoot func(uid uint32) bool) string {
 	left := maxTop
 	defer image.close()
@@ -293,7 +292,7 @@ func (w *Options) leftIn(fd int, image imageDirectory, isRoot func(uid uint32) b
 	for _, name := range dirs {
 		dir, err := unix.Openat2(fd, name, &unix.OpenHow{Flags: reading, Resolve: inside})
 		if err != nil {
-			continue // it was replaced
+			continue // it was replaced in the meantime
 		}
 		below, err := dirents.Names(dir, left)
 		left -= len(below)
@@ -314,7 +313,7 @@ func (w *Options) leftIn(fd int, image imageDirectory, isRoot func(uid uint32) b
 	return ""
 }
 
-// isLeft reports whether the identity can't write a file or directory of root's.
+// isLeft reports whether a file or directory belongs to root and the identity can't write it.
 func (w *Options) isLeft(dir int, name string, st *unix.Stat_t) bool {
 	kind, wanted := st.Mode&unix.S_IFMT, uint32(2)
 	switch kind {
@@ -327,7 +326,7 @@ func (w *Options) isLeft(dir int, name string, st *unix.Stat_t) bool {
 	return w.rightsTo(dir, name, st)&wanted != wanted
 }
 
-// rightsTo are the rights (access(2)) of the identity to an entry of a directory that it does not own.
+// rightsTo returns the identity's rights (access(2)) to an entry of a directory that it does not own.
 func (w *Options) rightsTo(dir int, name string, st *unix.Stat_t) uint32 {
 	if st.Gid == w.GID {
 		return w.byList(dir, name, st, st.Mode>>3&7)
@@ -335,10 +334,10 @@ func (w *Options) rightsTo(dir int, name string, st *unix.Stat_t) uint32 {
 	return w.byList(dir, name, st, st.Mode&7)
 }
 
-// byList are the rights by an access control list, or by the mode if there is none.
+// byList returns the rights by an access control list, or by the mode if there is none.
 func (w *Options) byList(dir int, name string, st *unix.Stat_t, rights uint32) uint32 {
 	if rights == 7 {
-		return rights // a list hardly takes away what the mode grants in full
+		return rights // a list rarely takes away what the mode grants in full
 	}
 	o, err := openEntry(dir, name)
 	if err != nil {
@@ -373,14 +372,14 @@ func (w *Options) opensTop(fd int, st *unix.Stat_t) bool {
 	return ok && list != nil && list.Rights(st, w.UID, w.GID)&3 == 3
 }
 
-// imageDirectory is a directory of the image; missing: none. One that can't be looked at counts as having
+// imageDirectory is a directory of the image; missing if there is none. One that can't be examined counts as having
 // everything.
 type imageDirectory struct {
 	fd      int
 	missing bool
 }
 
-// noImage has nothing.
+// noImage has no entries.
 var noImage = imageDirectory{fd: -1, missing: true}
 
 func imagesDirectory(rootfs, at string) imageDirectory {
@@ -411,7 +410,7 @@ func (d imageDirectory) close() {
 	}
 }
 
-// topOf are the names at the top of a volume, up to maxTop, without what mkfs makes.
+// topOf returns the names at the top of a volume, up to maxTop, without what mkfs creates.
 func topOf(fd int) []string {
 	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
 		return nil
@@ -423,9 +422,9 @@ func topOf(fd int) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" })
 }
 
-// closedIn is something of root's at the top of a volume, as far as is looked: a file that the identity can't read,
-// or a directory that it can't write in, as programs do in directories that they create at their first start; "":
-// there is nothing.
+// closedIn returns an entry of root's at the top of a volume, up to the limit: a file that the identity can't read, or
+// a directory that it can't write in, as programs do in directories that they create at their first start; "" if there
+// is none.
 func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 	names := topOf(fd)
 	at := slices.IndexFunc(names, func(name string) bool {
@@ -442,8 +441,8 @@ func (w *Options) closedIn(fd int, isRoot func(uid uint32) bool) string {
 	return names[at]
 }
 
-// groupsIn is what of a volume with data is open to root's group and closed to the identity: the volume itself ("."),
-// or a directory or file at its top, as far as is looked; "": nothing.
+// groupsIn returns what is open to root's group and closed to the identity in a volume with data: the volume itself
+// ("."), or a directory or file at its top, up to the limit; "" if nothing is.
 func (w *Options) groupsIn(fd int, top *unix.Stat_t) string {
 	names := topOf(fd)
 	if len(names) > 0 && w.opensToGroup(top) && !hasList(fd) {
@@ -459,7 +458,7 @@ func (w *Options) groupsIn(fd int, top *unix.Stat_t) string {
 	return names[at]
 }
 
-// opensToGroup leaves out what never changes: files with a privilege of their own, or a second name.
+// opensToGroup excludes what never changes: files with a privilege of their own, or a second name.
 func (w *Options) opensToGroup(st *unix.Stat_t) bool {
 	const special = unix.S_ISUID | unix.S_ISGID
 	if !isDirectory(st) && (st.Mode&special != 0 || st.Nlink > 1) {
@@ -468,7 +467,7 @@ func (w *Options) opensToGroup(st *unix.Stat_t) bool {
 	return st.Uid != w.UID && w.replaces(st.Gid) && OpensToGroup(st)
 }
 
-// OpensToGroup reports whether a directory or file grants its group rights that others do not have.
+// OpensToGroup reports whether a directory or file grants its group rights that others lack.
 func OpensToGroup(st *unix.Stat_t) bool {
 	kind := st.Mode & unix.S_IFMT
 	return (kind == unix.S_IFDIR || kind == unix.S_IFREG) && st.Mode>>3&^st.Mode&7 != 0
@@ -478,7 +477,7 @@ func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew fu
 	if !w.From(st.Uid) && st.Uid != w.UID && !isNew(st.Uid) {
 		return o, nil
 	}
-	its := st.Uid == w.UID // as the image's directory does; what is in it may still be root's
+	its := st.Uid == w.UID // as the image's directory does; its contents may still be root's
 	if !its && !isNew(st.Uid) && !CopiedFrom(w.Rootfs, v.Destination, st.Uid) {
 		return o, nil
 	}
@@ -504,8 +503,8 @@ func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew fu
 		gid = int(w.GID)
 	}
 	mode := st.Mode&0o7777 | rights                                 // the engine has copied it, too
-	if !its && !isRoot(st.Uid) && !w.From(st.Uid) && !hasList(fd) { // with a list, these bits bound what others have
-		mode |= 0o070 // whoever had it, and may still run, keeps access by the group, which stays
+	if !its && !isRoot(st.Uid) && !w.From(st.Uid) && !hasList(fd) { // with a list, these bits limit what others have
+		mode |= 0o070 // the former owner, which may still be running, keeps access through the group, which stays
 	}
 	err = unix.Fchown(fd, int(w.UID), gid)
 	if err == nil && st.Mode&0o7777 != mode {
@@ -517,8 +516,8 @@ func (w *Options) giveVolume(fd int, st *unix.Stat_t, v Volume, isRoot, isNew fu
 	return o, nil
 }
 
-// hasEntryOf reports whether something at the top of a volume belongs to a user, as far as is looked. If everything belongs
-// to a service that the image has made the owner, root has no part in it: Postgres is an example (its data is in one
+// hasEntryOf reports whether an entry at the top of a volume belongs to a user, up to the limit. If everything belongs
+// to a service account that the image made the owner, root has no part in it, as with Postgres (its data is in one
 // directory below the top).
 func hasEntryOf(fd int, owner func(uid uint32) bool) bool {
 	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
@@ -527,7 +526,7 @@ func hasEntryOf(fd int, owner func(uid uint32) bool) bool {
 	names, err := dirents.Names(fd, maxCopied)
 	return err == nil && slices.ContainsFunc(names, func(name string) bool {
 		var st unix.Stat_t
-		// What mkfs makes is nobody's data.
+		// What mkfs creates is not data.
 		return name != "lost+found" && unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && owner(st.Uid)
 	})
 }
@@ -543,8 +542,8 @@ func CopiedFrom(rootfs, destination string, owner uint32) bool {
 	return unix.Fstat(fd, &st) == nil && st.Uid == owner
 }
 
-// giveCopy changes the owner of what a volume was filled with, as Give does for an image's own files. What was not
-// compared stays unchanged: a container that runs with the volume may have put it there since.
+// giveCopy changes the owner of what the engine filled a volume with, as Give does for the image's own files. What was
+// not compared stays unchanged: a running container that uses the volume may have put it there since.
 func (w *Options) giveCopy(fd int, destination string, compared map[uint64]bool) (bool, error) {
 	inVolume := w.inVolume(destination)
 	g := giver{Options: &inVolume, root: fd, tops: make([]bool, 1), queue: []directory{{path: "/"}}, only: compared}
@@ -552,7 +551,7 @@ func (w *Options) giveCopy(fd int, destination string, compared map[uint64]bool)
 	return g.tops[0], cmp.Or(g.err, g.denied)
 }
 
-// leaves reports whether a volume has something that does not belong to the identity yet, and that could: comparing takes
+// leaves reports whether a volume contains anything that does not belong to the identity yet and could: comparing takes
 // longer.
 func (w *Options) leaves(fd int, destination string) bool {
 	inVolume := w.inVolume(destination)
@@ -562,7 +561,7 @@ func (w *Options) leaves(fd int, destination string) bool {
 	return g.tops[0]
 }
 
-// inVolume adjusts the options to a volume that is mounted at the destination.
+// inVolume adapts the options to a volume that is mounted at the destination.
 func (w *Options) inVolume(destination string) Options {
 	in := *w
 	in.Paths, in.Keep, in.Covered = []string{"/"}, nil, func(string) bool { return false }
@@ -579,15 +578,15 @@ func (w *Options) inVolume(destination string) Options {
 // maxCopied is how many entries of a volume are compared with those of an image's directory.
 const maxCopied = 256
 
-// copied reports whether a volume holds nothing but what the image has in the directory that it is mounted on, and returns
-// the inodes of the volume's directories and files; nil: it holds something else. It compares names, owners and
-// modes, and for files the size, the time of the last change and the content: engines copy all of these, some through
-// an archive, which cuts the time to seconds. The content matters because everything else can be seen by whoever
-// mounts the volume, and forged in an image, for a file that only root may read.
+// copied reports whether a volume contains nothing but what the image has in the directory that it is mounted on, and
+// returns the inodes of the volume's directories and files; nil if it contains anything else. It compares names, owners
+// and modes, and for files the size, the time of the last change and the content: engines copy all of these, some
+// through an archive, which rounds the time down to seconds. The content matters because a container that mounts the
+// volume can see everything else, and forge it in an image, for a file that only root may read.
 //
-// If the volume is younger than the container's own layer, the engine made and filled it with the container: then
-// what is nearest to its top is compared, and more says that there is more. What is not compared does not change
-// owner.
+// If the volume is younger than the container's own layer, the engine created and filled it with the container: then
+// only what is nearest to its top is compared, and more reports that there is more. What is not compared does not
+// change owner.
 func (w *Options) copied(volume int, destination string) (seen map[uint64]bool, more bool) {
 	dest := path.Clean(destination)
 	if !path.IsAbs(dest) || dest == "/" {
@@ -626,8 +625,8 @@ func (w *Options) copied(volume int, destination string) (seen map[uint64]bool, 
 	return c.seen, c.more
 }
 
-// youngerThanLayer reports whether a volume was made after the container's own layer: engines make the layer first, and
-// then the volumes that the container asks for by a new name, or by none.
+// youngerThanLayer reports whether a volume was created after the container's own layer: engines create the layer
+// first, and then the volumes that the container requests by a new name, or by none.
 func youngerThanLayer(volume, root int) bool {
 	upper := openUpper(root)
 	if upper < 0 {
@@ -638,8 +637,8 @@ func youngerThanLayer(volume, root int) bool {
 	return layer != 0 && Born(volume) > layer
 }
 
-// Born is when a file or directory was created, in nanoseconds since 1970, which nobody can set; 0: the file system
-// does not say (statx(2)).
+// Born returns when a file or directory was created, in nanoseconds since 1970, which no user can change; 0 if the file
+// system does not record it (statx(2)).
 func Born(fd int) int64 {
 	var st unix.Statx_t
 	if unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &st) != nil || st.Mask&unix.STATX_BTIME == 0 {
@@ -650,13 +649,13 @@ func Born(fd int) int64 {
 
 // comparison compares a volume with an image's directory, breadth first.
 type comparison struct {
-	left  int // entries that may still be looked at
+	left  int // entries that may still be examined
 	more  bool
 	seen  map[uint64]bool
 	queue []pair
 }
 
-// pair is a directory of the volume, and the image's.
+// pair is a directory of the volume, and the image's counterpart.
 type pair struct {
 	volume, image *opened
 	depth         int
@@ -673,7 +672,7 @@ func (c *comparison) close() {
 	}
 }
 
-// directories compares two directories, without what is below their subdirectories.
+// directories compares two directories, without the contents of their subdirectories.
 func (c *comparison) directories(volume, image, depth int) bool {
 	var st unix.Stat_t
 	if depth > maxDepth || unix.Fstat(volume, &st) != nil {
@@ -733,7 +732,7 @@ func (o *opened) alike(other *opened) bool {
 	return o.Mode == other.Mode && o.Uid == other.Uid && o.Gid == other.Gid
 }
 
-// opened is an entry of a directory, by an O_PATH descriptor: it stays the same entry, whatever its name refers to
+// opened is an entry of a directory, held by an O_PATH descriptor: it stays the same entry, whatever its name refers to
 // later.
 type opened struct {
 	unix.Stat_t
@@ -753,9 +752,9 @@ func openEntry(dir int, name string) (*opened, error) {
 	return o, nil
 }
 
-// read opens what is known to be a directory or a regular file, and returns what the function says of it.
+// read opens an entry that is known to be a directory or a regular file, and returns the result of look.
 func (o *opened) read(flags int, look func(fd int) bool) bool {
-	// Without O_NONBLOCK, whoever holds a lease on a file could make us wait (fcntl(2), F_SETLEASE).
+	// Without O_NONBLOCK, a process with a lease on the file could make us wait (fcntl(2), F_SETLEASE).
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(o.fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|flags, 0)
 	if err != nil {
 		return false
@@ -764,8 +763,8 @@ func (o *opened) read(flags int, look func(fd int) bool) bool {
 	return look(fd)
 }
 
-// sameHead reports whether two files of the same size begin alike. Files larger than what is compared do not change owner
-// themselves.
+// sameHead reports whether two files of the same size begin with the same bytes. Files larger than what is compared do
+// not change owner themselves.
 func (o *opened) sameHead(other *opened) bool {
 	return o.read(0, func(a int) bool {
 		return other.read(0, func(b int) bool {

@@ -26,65 +26,65 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// Finding is one thing that a container was denied.
+// Finding describes one thing that a container was denied.
 type Finding struct {
 	Kind   string   `json:"kind"`
 	What   string   `json:"what"`             // a path or a call
 	Calls  []string `json:"calls"`            // names of the calls, each once
 	Count  int      `json:"count"`            // how often it was denied
 	By     []string `json:"by"`               // programs, each once
-	Why    string   `json:"why"`              // and what to do, if no line of a policy helps
+	Why    string   `json:"why"`              // the reason, with advice if no line of a policy helps
 	Policy string   `json:"policy,omitempty"` // the key that would allow it: "adapt.own"
 	Value  string   `json:"value,omitempty"`  // and its value
 }
 
-// Kinds of findings.
+// The kinds of findings.
 const (
 	Directory  = "directory"  // of the image, whose owner can change
 	Image      = "image"      // files of the image that never change owner
 	Mounted    = "mount"      // files of a volume, or of the host
 	Device     = "device"     // a device node
 	Kernel     = "kernel"     // files of the kernel
-	Port       = "port"       // a port below the first one that is open to all
+	Port       = "port"       // a port below the first one that all users may listen on
 	Home       = "home"       // no space in the home
 	Identity   = "identity"   // another user or group
 	Privileged = "privileged" // something that needs a capability
-	Unknown    = "other"      // what the modes of files do not explain
+	Unknown    = "other"      // not explained by the modes of files
 )
 
-// maxFindings bounds what is reported; the rest is only counted.
+// maxFindings limits what is reported; the rest is only counted.
 const maxFindings = 200
 
 // Advisor turns denials into findings.
 type Advisor struct {
-	Policy  *policy.Policy     // the part of it that holds for the container
+	Policy  *policy.Policy     // the part of it that applies to the container
 	General *policy.Policy     // the whole policy; nil: Policy
 	Rootfs  string             // the container's, as a path of the host; "": unknown
 	Mounts  []Mount            // the container's, in order
-	Record  *decision.Decision // what was decided about it
+	Record  *decision.Decision // the decision about it
 	Asked   []string           // the capabilities that root would have had; nil: unknown
 
-	Rootless bool // a user's own engine runs it
+	Rootless bool // it runs under a rootless engine
 	Podman   bool
 	Groups   *policy.HostGroups
 	// Account names the host's account with a uid; "": none.
 	Account func(uid uint32) string
-	// Subordinate says whose containers an id belongs to, by /etc/subuid ("uid") or /etc/subgid ("gid"); "":
-	// nobody's.
+	// Subordinate names the user to whom an id is delegated, by /etc/subuid ("uid") or /etc/subgid ("gid"); "" if it is
+	// delegated to none.
 	Subordinate func(kind string, id uint32) string
 
 	found []*Finding
 	index map[string]*Finding
-	More  int // findings that were too many
+	More  int // findings beyond the limit
 }
 
 // Mount is a mount of config.json.
 type Mount struct{ Destination, Source, Type string }
 
-// Findings are what was denied so far, in the order of first occurrence.
+// Findings returns what was denied so far, in the order of first occurrence.
 func (a *Advisor) Findings() []*Finding { return a.found }
 
-// Denied records one denied call. It looks at files of the container at once, while they are as the call found them.
+// Denied records one denied call. It examines the container's files at once, while they are as the call found them.
 func (a *Advisor) Denied(d *Denied) {
 	if noDenial[d.Name] {
 		return
@@ -94,7 +94,7 @@ func (a *Advisor) Denied(d *Denied) {
 	}
 }
 
-// add adds to the findings: each thing once, with the calls and programs that it was found by.
+// add adds a finding, or merges it into an equal one, with the calls and programs that it was found by.
 func (a *Advisor) add(f Finding, call, by string) {
 	key := f.Kind + "\x00" + f.What + "\x00" + f.Why
 	known := a.index[key]
@@ -121,9 +121,9 @@ func (a *Advisor) add(f Finding, call, by string) {
 	}
 }
 
-// noDenial are calls that fail like that without anything being denied: a file that can't be polled (epoll_ctl(2),
-// EPERM), the leader of a session or group that makes itself one (setpgid(2), setsid(2)), and the return from a
-// signal handler, which has the result of the interrupted call (sigreturn(2)).
+// noDenial lists calls that fail like that without anything being denied: polling a file that can't be polled
+// (epoll_ctl(2), EPERM), the leader of a session or group making itself one (setpgid(2), setsid(2)), and the return
+// from a signal handler, which has the result of the interrupted call (sigreturn(2)).
 var noDenial = map[string]bool{"epoll_ctl": true, "setpgid": true, "setsid": true, "rt_sigreturn": true, "sigreturn": true}
 
 func (a *Advisor) finding(d *Denied) Finding {
@@ -164,7 +164,8 @@ func (a *Advisor) finding(d *Denied) Finding {
 	return f
 }
 
-// ours is a finding at a mount that nonroot-runc has made; the zero one: it is at another mount, and no denial.
+// ours returns a finding at a mount that nonroot-runc has made; the zero one if it is at another mount, and not a
+// denial.
 func (a *Advisor) ours(d *Denied) Finding {
 	if !a.Record.Enforced() {
 		return Finding{}
@@ -191,7 +192,7 @@ func (a *Advisor) ours(d *Denied) Finding {
 	return Finding{}
 }
 
-// realPath resolves the links of a path, as a thread sees it.
+// realPath resolves the links of a path as a thread sees it.
 func realPath(tid int, p string) string {
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", tid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -201,7 +202,7 @@ func realPath(tid int, p string) string {
 	return (&place{root: root, tid: tid}).real(p)
 }
 
-// larger is four times a home's size; "": the size is a share of the memory.
+// larger returns four times a home's size; "" if the size is a share of the memory.
 func larger(size string) string {
 	digits := strings.TrimRight(size, "kKmMgG")
 	n, err := ids.Number(digits)
@@ -216,7 +217,7 @@ func larger(size string) string {
 	return strconv.FormatUint(uint64(n), 10) + unit
 }
 
-// identities are calls by which a process would become another user.
+// identities reports calls by which a process would become another user.
 func identities(d *Denied) (Finding, bool) {
 	ids := map[string]int{
 		"setuid": 1, "setreuid": 2, "setresuid": 3, "setfsuid": 1, "setuid32": 1, "setreuid32": 2, "setresuid32": 3,
@@ -251,8 +252,8 @@ func identities(d *Denied) (Finding, bool) {
 	return f, true
 }
 
-// become removes the advice for an identity that the policy would not allow, or that should be nobody's: a policy's
-// line is for other containers, too, and the number is the image's choice.
+// become removes the advice for an identity that the policy would not allow, or that no container should have: a
+// policy's line applies to other containers, too, and the number is the image's choice.
 func (a *Advisor) become(f *Finding) {
 	if f.Policy == "" {
 		return
@@ -281,7 +282,7 @@ func (a *Advisor) become(f *Finding) {
 	f.Why = "it would become another user or group, which only root may; " + without
 }
 
-// credentialsOf reads the credentials of a thread that count for files (proc(5), status: the fourth id).
+// credentialsOf reads a thread's credentials for file access (proc(5), status: the fourth id).
 func credentialsOf(tid int) (*credentials, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
@@ -303,13 +304,13 @@ func credentialsOf(tid int) (*credentials, error) {
 	return &c, nil
 }
 
-// credentials are those that count for files.
+// credentials are the ids that decide about file access.
 type credentials struct {
 	uid, gid uint32
 	groups   []uint32
 }
 
-// may reports whether there is a right to a file, by its mode.
+// may reports whether a file's mode grants a right.
 func (c *credentials) may(right uint32, st *unix.Stat_t) bool {
 	return rootfs.May(right, st, c.uid, append([]uint32{c.gid}, c.groups...))
 }
@@ -322,7 +323,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 	}
 	defer unix.Close(root)
 	in := &place{root, d.TID, who}
-	// The directories down to the file: the first that may not be searched is the cause.
+	// Among the directories down to the file, the first that may not be searched is the cause.
 	for dir := "/"; dir != p; dir = below(dir, p) {
 		st, err := statIn(root, dir)
 		if err != nil {
@@ -352,7 +353,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 		case !who.may(right, &st):
 			at := dir
 			if m := a.mountOf(in.real(p)); m != nil && path.Clean("/"+m.Destination) == in.real(p) {
-				at = p // mounted by itself, as engines do with /etc/hosts
+				at = p // mounted individually, as engines do with /etc/hosts
 			}
 			f := a.about(in, at, &st, right, "may not "+rights[right]+" "+p)
 			real := in.real(p)
@@ -374,7 +375,7 @@ func (a *Advisor) file(who *credentials, p string, d *Denied) (Finding, bool) {
 
 var rights = map[uint32]string{1: "execute", 2: "write", 4: "read", 6: "read and write", 3: "write in"}
 
-// wanted are the rights to the file that a call needs.
+// wanted returns the rights to the file that a call needs.
 func wanted(d *Denied, isDir bool) uint32 {
 	flags := uint64(0)
 	switch d.Name {
@@ -397,7 +398,7 @@ func wanted(d *Denied, isDir bool) uint32 {
 	case "truncate", "truncate64", "creat", "utime", "utimes", "utimensat", "setxattr", "lsetxattr", "fsetxattr":
 		return 2
 	case "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "mknod", "mknodat":
-		return 0 // its directory's count
+		return 0 // the rights to its directory count
 	}
 	switch right := uint32(4); {
 	case flags&unix.O_ACCMODE == unix.O_WRONLY:
@@ -411,22 +412,22 @@ func wanted(d *Denied, isDir bool) uint32 {
 	}
 }
 
-// below is the next directory on the way to a path.
+// below returns the next directory on the way to a path.
 func below(dir, p string) string {
 	rest := strings.TrimPrefix(strings.TrimPrefix(p, dir), "/")
 	part, _, _ := strings.Cut(rest, "/")
 	return path.Join(dir, part)
 }
 
-// place is where a thread looked something up.
+// place is where a thread looked up a path.
 type place struct {
-	root int // its root
+	root int // the thread's root
 	tid  int
 	who  *credentials
 }
 
-// real resolves the links of a path, as the container sees it: neither a link nor what it leads to by its name
-// changes owner.
+// real resolves the links of a path as the container sees it: a link never changes owner, nor does its target through
+// the link's name.
 func (in *place) real(p string) string {
 	fd, err := unix.Openat2(in.root, "."+p, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
 	if err != nil {
@@ -439,8 +440,8 @@ func (in *place) real(p string) string {
 	return p
 }
 
-// owners tell which files of the image the container may come to own, as for a new container of the kind. What can't
-// be read says nothing.
+// owners returns which files of the image the container may come to own, as for a new container of its kind. Facts that
+// can't be read are left out.
 func (a *Advisor) owners(in *place) plan.Owners {
 	general, asked := a.General, uint32(0)
 	if general == nil {
@@ -458,7 +459,7 @@ func (a *Advisor) owners(in *place) plan.Owners {
 	return plan.FileOwners(general, a.Policy, asked, nil, in.userNamespace(), uids)
 }
 
-// userNamespace is the map of the thread's user namespace; nil: it is ours, or the map can't be read.
+// userNamespace returns the map of the thread's user namespace; nil if it is ours, or if the map can't be read.
 func (in *place) userNamespace() *idmap.Pair {
 	tid := strconv.Itoa(in.tid)
 	own, err := os.Readlink("/proc/self/ns/user")
@@ -472,8 +473,8 @@ func (in *place) userNamespace() *idmap.Pair {
 	return nil
 }
 
-// given is what becomes of a directory or file once adapt.own has its directory, by its owner and mode; ok says
-// whether it changes owner.
+// given returns the owner and mode of a directory or file once adapt.own lists its directory; ok reports whether it
+// changes owner.
 func (a *Advisor) given(in *place, st *unix.Stat_t) (after unix.Stat_t, ok bool) {
 	of := a.owners(in)
 	o := layer.Options{
@@ -495,7 +496,7 @@ func statIn(root int, p string) (unix.Stat_t, error) {
 	return st, unix.Fstat(fd, &st)
 }
 
-// about is a finding on a directory, or on a file in it, which would change owner with the directory.
+// about returns a finding on a directory, or on a file in it, which would change owner with the directory.
 func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, why string) Finding {
 	dir, who := in.real(dir), in.who
 	f := Finding{Kind: Directory, What: dir, Why: fmt.Sprintf("%d:%d %04o: %d:%d %s", st.Uid, st.Gid, st.Mode&0o7777, who.uid, who.gid, why)}
@@ -530,7 +531,7 @@ func (a *Advisor) about(in *place, dir string, st *unix.Stat_t, right uint32, wh
 	return f
 }
 
-// withheld says why adapt.own would not help with a directory; "": it would.
+// withheld says why adapt.own would not help with a directory; "" if it would.
 func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32) string {
 	notOwn := func(note string) bool { return strings.Contains(note, layer.ErrNotOwn.Error()) }
 	switch r := a.Record; {
@@ -552,8 +553,8 @@ func (a *Advisor) withheld(in *place, dir string, st *unix.Stat_t, right uint32)
 	return ""
 }
 
-// byDropped reports whether a right comes with a group that the container asked for and lost. If the container has a user
-// namespace of its own the numbers differ, and nothing is said.
+// byDropped reports whether a right comes with a group that the container asked for and lost. If the container has a
+// user namespace of its own, the numbers differ, so it returns false.
 func (a *Advisor) byDropped(st *unix.Stat_t, right uint32) bool {
 	return a.Record != nil && st.Gid != 0 && slices.Contains(a.Record.Dropped, st.Gid) && rootfs.May(right, st, ^uint32(0), []uint32{st.Gid})
 }
@@ -589,7 +590,7 @@ func (a *Advisor) device(p string, st *unix.Stat_t, may bool) Finding {
 	return f
 }
 
-// mountOf is the last mount that covers a path; nil: it is on the rootfs.
+// mountOf returns the last mount that covers a path; nil if it is on the rootfs.
 func (a *Advisor) mountOf(p string) *Mount {
 	var found *Mount
 	for i := range a.Mounts {
@@ -600,8 +601,8 @@ func (a *Advisor) mountOf(p string) *Mount {
 	return found
 }
 
-// Lines are the lines of a policy that allow what was denied, as far as lines can; each key once, in the form of the
-// general part.
+// Lines returns the lines of a policy that allow what was denied, as far as lines can; each key once, in the form of
+// the general part.
 func (a *Advisor) Lines() []string {
 	values := map[string][]string{}
 	for _, f := range a.found {
@@ -626,15 +627,15 @@ func (a *Advisor) Lines() []string {
 		lines = append(lines, "home.size = "+strconv.Quote(sizes[0]))
 	}
 	for _, key := range []string{"identity.uid", "identity.gid"} {
-		if ids := values[key]; len(ids) == 1 { // if there are several, it can't be one of them
+		if ids := values[key]; len(ids) == 1 { // with several, it can't be just one of them
 			lines = append(lines, key+" = "+ids[0])
 		}
 	}
 	return lines
 }
 
-// usable reports whether a finding's advice can be pasted: a path with unprintable characters can't, and a line that is not
-// a policy would stop every container.
+// usable reports whether a finding's advice can be pasted: a path with unprintable characters can't, and an invalid
+// line in a policy would stop every container.
 func usable(f *Finding) bool {
 	if !utf8.ValidString(f.Value) || strings.ContainsFunc(f.Value, func(r rune) bool { return !strconv.IsPrint(r) || r == '\\' }) {
 		return false
@@ -653,7 +654,7 @@ func usable(f *Finding) bool {
 	return err == nil
 }
 
-// topmost leaves out what is below others.
+// topmost removes paths that are below others.
 func topmost(all []string) []string {
 	sorted := slices.Sorted(slices.Values(all))
 	var out []string
@@ -668,7 +669,7 @@ func topmost(all []string) []string {
 func list(all []string) string {
 	quoted := make([]string, len(all))
 	for i, s := range all {
-		quoted[i] = strconv.Quote(s) // of printable characters, which Lines makes sure of, that is TOML, too
+		quoted[i] = strconv.Quote(s) // Lines ensures printable characters, for which this is valid TOML, too
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// TestWithArgs: the command is another one, and every other byte of config.json stays.
+// TestWithArgs: only the command changes, and every other byte of config.json stays.
 func TestWithArgs(t *testing.T) {
 	for config, want := range map[string]string{
 		`{"process": {"user": {"args": 1}, "args" : [ "a", "b" ] , "cwd": "/"}, "more": [1e2]}`: `{"process": {"user": {"args": 1}, "args" : ["sh","-c","x \"y\""] , "cwd": "/"}, "more": [1e2]}`,
@@ -28,11 +28,11 @@ func TestWithArgs(t *testing.T) {
 	}
 }
 
-// FuzzWithArgs: what comes out is a config.json with this command, and once more is the same.
+// FuzzWithArgs: the result is a config.json with this command, and doing it again changes nothing.
 func FuzzWithArgs(f *testing.F) {
 	f.Add([]byte(`{"process": {"args": ["a"], "user": {"uid": 1}}}`), "sh")
 	f.Fuzz(func(t *testing.T, config []byte, arg string) {
-		if !utf8.ValidString(arg) || strings.Contains(arg, "\x00") { // no command line has such
+		if !utf8.ValidString(arg) || strings.Contains(arg, "\x00") { // no command line contains these
 			return
 		}
 		got, err := withArgs(config, []string{arg})

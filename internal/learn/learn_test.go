@@ -96,7 +96,7 @@ func TestBecome(t *testing.T) {
 	}
 }
 
-// TestWithheld: what adapt.own does not give has no line.
+// TestWithheld: there is no line for a directory that adapt.own does not change.
 func TestWithheld(t *testing.T) {
 	rootfs := t.TempDir()
 	for _, dir := range []string{"etc", "opt/app", "opt/fixed", "opt/foreign", "opt/known", "usr/lib/app", "var/lib/dpkg", "var/log/x"} {
@@ -138,8 +138,7 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
-// TestWithheldAsTheCoreHasIt: what learn says is given is what the core gives, also where owner, mode or the policy
-// are unusual.
+// TestWithheldAsTheCoreHasIt: learn predicts what the core changes, even for an unusual owner, mode or policy.
 func TestWithheldAsTheCoreHasIt(t *testing.T) {
 	root, err := unix.Open(t.TempDir(), unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -177,8 +176,8 @@ func TestWithheldAsTheCoreHasIt(t *testing.T) {
 	}
 }
 
-// TestDroppedGroup: where a group was taken that the container asked for, and that has the right, the line is the one that keeps
-// it; on a device, and on what is mounted.
+// TestDroppedGroup: if the container lost a group that has the right, the line is the one that keeps the group; on a
+// device, and on a mount.
 func TestDroppedGroup(t *testing.T) {
 	groups := &policy.HostGroups{Groups: []policy.HostGroup{{Name: "disk", GID: 6}, {Name: "team", GID: 5000}}}
 	for _, test := range []struct {
@@ -214,8 +213,8 @@ func TestDroppedGroup(t *testing.T) {
 	}
 }
 
-// TestOurMounts: a home that is full names its size, passwd that is read-only says whose it is; other file systems that are full or
-// read-only have denied nothing.
+// TestOurMounts: for a full home, the finding names its size; for a read-only passwd, whose file it is. Other file
+// systems that are full or read-only have denied nothing.
 func TestOurMounts(t *testing.T) {
 	home := t.TempDir()
 	mounted := &decision.Decision{Mode: decision.Rewrite, Home: home, Mounted: true}
@@ -259,7 +258,7 @@ func TestOurMounts(t *testing.T) {
 	}
 }
 
-// TestNoDenial: what ends in EPERM without a refusal is not told.
+// TestNoDenial: an EPERM that is no refusal is not reported.
 func TestNoDenial(t *testing.T) {
 	a := &Advisor{Policy: policy.Default()}
 	a.Denied(&Denied{Name: "epoll_ctl", Errno: unix.EPERM})
@@ -276,7 +275,7 @@ func TestNoDenial(t *testing.T) {
 	}
 }
 
-// TestLines: what is printed is a policy.
+// TestLines: what is printed is a valid policy.
 func TestLines(t *testing.T) {
 	a := &Advisor{Policy: policy.Default()}
 	for _, f := range []Finding{
@@ -338,7 +337,7 @@ func TestParseEngine(t *testing.T) {
 	}
 }
 
-// field is what follows a key in a text of lines.
+// field returns what follows a key in a text of lines.
 func field(text, key string) string {
 	for line := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(line, key); ok {
@@ -348,7 +347,8 @@ func field(text, key string) string {
 	return ""
 }
 
-// TestDevice: a node's group is the host's, by the node's place there; one that a volume has elsewhere is none of the host's.
+// TestDevice: a node's group on the host is looked up by the node's path there; a node elsewhere, in a volume, is not
+// the host's.
 func TestDevice(t *testing.T) {
 	for _, test := range []struct {
 		path string
@@ -369,7 +369,8 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-// TestWaitIsBounded: a command line whose container ignores the signal, as a first process without a handler does, keeps nobody waiting.
+// TestWaitIsBounded: a command line whose container ignores the signal, as a first process without a handler does, is
+// not waited for without limit.
 func TestWaitIsBounded(t *testing.T) {
 	for script, ends := range map[string]bool{"echo ready; exec sleep 60": true, "trap '' TERM; echo ready; sleep 60": false} {
 		e := &Engine{run: exec.Command("sh", "-c", script), ended: make(chan error, 1)}

@@ -16,11 +16,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/record"
 )
 
-// privilege is what a call needs that no container has here.
+// privilege is a call's need that no container can meet here.
 type privilege struct {
 	capability string
-	instead    string // what works without it; "": nothing that is known
-	why        string // replaces all of that
+	instead    string // what works without it; "": nothing known
+	why        string // replaces all of the above
 }
 
 const (
@@ -33,7 +33,7 @@ const (
 	memlock = "docker run --ulimit memlock=-1 lets it lock memory without"
 )
 
-// privileges are calls that need a capability (capabilities(7)), or the ownership of a file.
+// privileges lists calls that need a capability (capabilities(7)), or the ownership of a file.
 var privileges = map[string]privilege{
 	"chown": {why: chowns}, "lchown": {why: chowns}, "fchown": {why: chowns}, "fchownat": {why: chowns},
 	"chown32": {why: chowns}, "lchown32": {why: chowns}, "fchown32": {why: chowns},
@@ -58,10 +58,10 @@ var privileges = map[string]privilege{
 	"mlock2": {capability: "CAP_IPC_LOCK", instead: memlock}, "mlockall": {capability: "CAP_IPC_LOCK", instead: memlock},
 }
 
-// isLock reports whether a call locks memory, which fails with ENOMEM where the limit is reached (mlock(2)).
+// isLock reports whether a call locks memory; it fails with ENOMEM when the limit is reached (mlock(2)).
 func isLock(call string) bool { return strings.HasPrefix(call, "mlock") }
 
-// ioctls are requests that need a capability (linux/if_tun.h, linux/sockios.h, linux/fs.h).
+// ioctls lists requests that need a capability (linux/if_tun.h, linux/sockios.h, linux/fs.h).
 var ioctls = map[uint64]struct{ name, capability string }{
 	0x400454ca: {"TUNSETIFF", "CAP_NET_ADMIN"}, 0x400454cb: {"TUNSETPERSIST", "CAP_NET_ADMIN"},
 	0x890b: {"SIOCADDRT", "CAP_NET_ADMIN"}, 0x890c: {"SIOCDELRT", "CAP_NET_ADMIN"},
@@ -70,7 +70,7 @@ var ioctls = map[uint64]struct{ name, capability string }{
 	0x40086602: {"FS_IOC_SETFLAGS", "CAP_LINUX_IMMUTABLE"},
 }
 
-// privileged is a finding on a call that needs a capability; ok is false if the call is about something else.
+// privileged returns a finding on a call that needs a capability; ok is false for other calls.
 func (a *Advisor) privileged(d *Denied) (f Finding, ok bool) {
 	if d.Name == "ioctl" {
 		f = Finding{Kind: Unknown, What: fmt.Sprintf("ioctl %#x", d.Args[1]&0xffffffff), Why: fmt.Sprintf("%v: what takes a capability, the engine's seccomp profile or security module", d.Errno)}
@@ -93,7 +93,8 @@ func (a *Advisor) privileged(d *Denied) (f Finding, ok bool) {
 	return f, true
 }
 
-// takes says what a call needs, and what helps. No exemption helps with what root would have lacked, too.
+// takes says what a call needs, and what helps. An exemption does not help if root would have lacked the capability,
+// too.
 func (a *Advisor) takes(p privilege) string {
 	if p.why != "" {
 		return p.why
@@ -116,7 +117,7 @@ func (a *Advisor) lacked(capability string) bool {
 	return a.Asked != nil && !slices.Contains(a.Asked, capability)
 }
 
-// byNetlink are programs that change the network by messages to the kernel. The answer is a message, too: none of
+// byNetlink lists programs that change the network by messages to the kernel. The answer is a message, too: none of
 // their calls fails.
 var byNetlink = []string{"ip", "tc", "bridge", "nft", "iptables", "ip6tables", "iptables-restore", "iptables-nft", "ipset", "wg", "wg-quick", "brctl"}
 
@@ -132,7 +133,7 @@ func (a *Advisor) Failed(program string, status int) {
 	}, "exit", program)
 }
 
-// setuidPrograms are useless without the privilege of their file.
+// setuidPrograms lists programs that are useless without the privilege of their file.
 var setuidPrograms = []string{
 	"sudo", "su", "doas", "pkexec", "mount", "umount", "passwd", "chsh", "chfn", "newgrp", "gpasswd", "newuidmap", "newgidmap", "fusermount", "fusermount3",
 }
@@ -148,7 +149,7 @@ func (a *Advisor) Setuid(file string) {
 	}
 }
 
-// onMount says what would grant a right to something on a mount.
+// onMount advises what would grant a right to a file on a mount.
 func (a *Advisor) onMount(in *place, m *Mount, at string, st *unix.Stat_t, right uint32) string {
 	of := a.owners(in)
 	switch {
@@ -169,7 +170,7 @@ func (a *Advisor) onMount(in *place, m *Mount, at string, st *unix.Stat_t, right
 	c.Group, c.MappedGroup = of.InsideGroup(st.Gid)
 	c.NotKept = !a.Policy.Keeps(c.Owner)
 	if c.Rootless {
-		c.UID, _ = of.Inside(c.UID) // as podman unshare has them
+		c.UID, _ = of.Inside(c.UID) // podman unshare uses the inner ids
 		c.GID, _ = of.InsideGroup(c.GID)
 	}
 	isVolume := len(engines.VolumeMarks(m.Source)) > 0
@@ -182,13 +183,13 @@ func (a *Advisor) onMount(in *place, m *Mount, at string, st *unix.Stat_t, right
 	return said + ". What helps: " + c.Remedies()
 }
 
-// isSystems is hint.IsSystems for a path, or for where its links lead, as the source of a mount may be a link.
+// isSystems is hint.IsSystems for a path or the target of its links, as the source of a mount may be a link.
 func isSystems(p string) bool {
 	real, err := filepath.EvalSymlinks(p)
 	return hint.IsSystems(p) || err == nil && hint.IsSystems(real)
 }
 
-// engineOption is the option that makes the engine write one of its own files.
+// engineOption returns the option that makes the engine write one of its own files.
 func engineOption(name string) string {
 	switch name {
 	case "hosts", "etc-hosts":

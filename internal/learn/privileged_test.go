@@ -15,13 +15,13 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// TestPrivileged: what a call takes, and that nobody is told to exempt a container for what root would have been refused as well.
+// TestPrivileged: what a call needs; exempting the container is not advised if root would have been refused, too.
 func TestPrivileged(t *testing.T) {
 	ordinary := []string{"CAP_CHOWN", "CAP_NET_RAW"}
 	for _, test := range []struct {
 		d     Denied
 		asked []string
-		want  string // words of it, separated by "|"; those with "!" in front are not in it
+		want  string // words of it, separated by "|"; those after "!" must be absent
 	}{
 		{Denied{Name: "clock_settime", Errno: unix.EPERM}, ordinary, "CAP_SYS_TIME|root would not have had here either|!exemption"},
 		{Denied{Name: "clock_settime", Errno: unix.EPERM}, []string{"CAP_SYS_TIME"}, "CAP_SYS_TIME|exemption|!either"},
@@ -49,7 +49,7 @@ func TestPrivileged(t *testing.T) {
 	}
 }
 
-// TestPrograms: those that ask the kernel by messages, and those whose file is setuid.
+// TestPrograms: programs that talk to the kernel by messages, and those with a setuid file.
 func TestPrograms(t *testing.T) {
 	a := &Advisor{Asked: []string{}}
 	a.Failed("ip", 2)
@@ -64,7 +64,7 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestOnMount: no advice takes a file from who writes it, or gives what nobody may have.
+// TestOnMount: no advice takes a file away from a user who writes it, or grants a right that nobody may have.
 func TestOnMount(t *testing.T) {
 	in := &place{tid: os.Getpid(), who: &credentials{uid: 65532, gid: 65532}}
 	a := &Advisor{Policy: policy.Default(), Record: &decision.Decision{}}
@@ -99,7 +99,7 @@ func TestOnMount(t *testing.T) {
 	}
 }
 
-// TestOnMountOfAll: what lies below a mount counts, not only what is mounted.
+// TestOnMountOfAll: files below a mount count, not only the mount itself.
 func TestOnMountOfAll(t *testing.T) {
 	in := &place{tid: os.Getpid(), who: &credentials{uid: 65532, gid: 65532}}
 	a := &Advisor{Policy: policy.Default(), Record: &decision.Decision{}}

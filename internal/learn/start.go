@@ -33,14 +33,14 @@ import (
 type Container struct {
 	Pid    int
 	Bundle string
-	Podman bool // it is Podman's
+	Podman bool // Podman created it
 	// Go starts it, if the engine does not.
 	Go func() error
 }
 
-// How long finding a container's process may take.
+// Limits for finding a container's process.
 const (
-	limit   = 10 * time.Minute // in all: an image may have to be pulled
+	limit   = 10 * time.Minute // in total: an image may have to be pulled
 	created = time.Minute      // after the engine has created the container
 	started = 2 * time.Second  // after its command line has ended without an error
 )
@@ -70,7 +70,7 @@ func (c *Container) Files() (mounts []Mount, rootfs string, err error) {
 	return mounts, rootfs, nil
 }
 
-// Record is what was decided about the container; nil: nonroot-runc did not create it.
+// Record returns the decision about the container; nil if nonroot-runc did not create it.
 func (c *Container) Record(owners trusted.Owners) (*decision.Decision, error) {
 	dir, err := bundle.Open(c.Bundle, owners)
 	if err != nil {
@@ -84,7 +84,8 @@ func (c *Container) Record(owners trusted.Owners) (*decision.Decision, error) {
 	return r, err
 }
 
-// Asked are the capabilities that the engine asked for: all that root would have had; nil: unknown.
+// Asked returns the capabilities that the engine asked for, which are all that root would have had; nil if they are
+// unknown.
 func (c *Container) Asked(owners trusted.Owners) ([]string, error) {
 	dir, err := bundle.Open(c.Bundle, owners)
 	if err != nil {
@@ -104,7 +105,7 @@ func (c *Container) Asked(owners trusted.Owners) ([]string, error) {
 	return append([]string{}, s.Process.Capabilities.Bounding...), nil
 }
 
-// Host is the -H of the command line; "": none.
+// Host returns the -H of the command line; "" if there is none.
 func (e *Engine) Host() string {
 	for i, arg := range e.Args {
 		switch {
@@ -121,7 +122,7 @@ func (e *Engine) Host() string {
 	return ""
 }
 
-// Engine is a command line of Docker's or Podman's that runs a container.
+// Engine is a command line of Docker or Podman that runs a container.
 type Engine struct {
 	Args              []string // "docker", "run", ...
 	ExecRoots, States []string // as for engines.Bundles.Of
@@ -129,13 +130,13 @@ type Engine struct {
 
 	run   *exec.Cmd
 	ended chan error
-	id    string // of the container, once it is known
+	id    string // the container's, once it is known
 }
 
-// notRun are commands after which a "run" among the arguments means something else.
+// notRun lists commands after which a "run" among the arguments means something else.
 var notRun = []string{"exec", "compose", "create", "start", "build", "buildx"}
 
-// IsEngine reports whether a program is one whose command lines are known.
+// IsEngine reports whether a program is an engine whose command lines ParseEngine understands.
 func IsEngine(program string) bool {
 	name := filepath.Base(program)
 	return name == engines.Docker.Client || name == engines.Podman.Client
@@ -158,8 +159,8 @@ func ParseEngine(args []string) (*Engine, error) {
 	return &Engine{Args: args}, nil
 }
 
-// Start runs the command line, and returns its container as soon as there is one. Podman and Docker start it some
-// tens of milliseconds later, whatever happens here.
+// Start runs the command line, and returns its container as soon as it exists. Podman and Docker start it some tens of
+// milliseconds later, whatever happens here.
 func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	dir, err := os.MkdirTemp("", "nonroot-learn-")
 	if err != nil {
@@ -173,7 +174,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	}
 	at := slices.Index(e.Args, "run") + 1
 	args := slices.Concat(e.Args[1:at], []string{"--cidfile", cidfile}, e.Args[at:])
-	e.run = exec.Command(e.Args[0], args...) // it does not end with the context: an interrupt reaches it by the terminal
+	e.run = exec.Command(e.Args[0], args...) // it does not end with the context: the terminal sends it an interrupt
 	connect(e.run, e.Aside)
 	if err := e.run.Start(); err != nil {
 		return nil, err
@@ -189,7 +190,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	id := ""
 	for {
 		if id == "" {
-			text, _ := os.ReadFile(cidfile) // not there yet
+			text, _ := os.ReadFile(cidfile) // it may not exist yet
 			if len(text) >= 64 {
 				id = strings.TrimSpace(string(text))
 				e.id = id
@@ -208,7 +209,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 			if id == "" || err != nil {
 				return nil, fmt.Errorf("%s ended before there was a container to watch: %w", e.Args[0], errOr(err))
 			}
-			// Detached: it was started by then. An attached one has ended, and is gone.
+			// A detached container was started by then. An attached one has ended, and no longer exists.
 			ended, deadline = nil, time.Now().Add(started)
 		case <-ctx.Done():
 			if !e.Aside { // otherwise it is removed, however it handles the signal
@@ -228,7 +229,7 @@ func (e *Engine) Start(ctx context.Context) (*Container, error) {
 	}
 }
 
-// connect gives a program our own input and output; aside: no input, and no standard output.
+// connect passes our own input and output to a program; aside: no input, and no standard output.
 func connect(cmd *exec.Cmd, aside bool) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if aside {
@@ -236,9 +237,9 @@ func connect(cmd *exec.Cmd, aside bool) {
 	}
 }
 
-// Remove ends the container, if the engine still has it, removes it with the volumes that were made for it, and waits
-// until its command line has ended. It has a time limit of its own, as it is needed after an interrupt, too. It is
-// fine if there is no container any more.
+// Remove ends the container if the engine still has it, removes it with the volumes that were created for it, and waits
+// until its command line has ended. It has a time limit of its own, as it has to run after an interrupt, too. A
+// container that no longer exists is not an error.
 func (e *Engine) Remove() error {
 	if e.ended == nil {
 		return nil // it was never started
@@ -260,12 +261,12 @@ func (e *Engine) Remove() error {
 	return err
 }
 
-// afterSignal is how long to wait for a command line that was told to end.
+// afterSignal is how long to wait for a command line after signalling it.
 const afterSignal = 5 * time.Second
 
-// Wait waits until the command line has ended; it is told to end when the context is done. The result is false if it
-// keeps running: the engine passes the signal to the container's first process, and signals without a handler don't
-// end that one (pid_namespaces(7)).
+// Wait waits until the command line has ended, and signals it when the context is done. It returns false if the command
+// keeps running: the engine passes the signal to the container's first process, which signals without a handler don't
+// end (pid_namespaces(7)).
 func (e *Engine) Wait(ctx context.Context) bool {
 	select {
 	case <-e.ended: //nolint:errcheck // likewise
@@ -281,7 +282,7 @@ func (e *Engine) Wait(ctx context.Context) bool {
 	}
 }
 
-// ID is the container's id; "": unknown.
+// ID returns the container's id; "" if it is unknown.
 func (e *Engine) ID() string { return e.id }
 
 func errOr(err error) error {
@@ -291,8 +292,8 @@ func errOr(err error) error {
 	return err
 }
 
-// DockerRuntime is the name under which nonroot-runc is registered: the default, if that is nonroot-runc, else the
-// first one.
+// DockerRuntime returns the name under which nonroot-runc is registered: the default runtime, if that is nonroot-runc,
+// else the first one.
 func DockerRuntime(ctx context.Context) (string, error) {
 	out, err := ask.Docker(ctx, "", nil, "info", "--format", "{{json .}}")
 	if err != nil {
@@ -358,7 +359,7 @@ func readPid(name string) (int, bool) {
 	return pid, err == nil && pid > 1
 }
 
-// Bundle is a bundle that no engine runs.
+// Bundle is a bundle that is run without an engine.
 type Bundle struct {
 	Dir     string
 	Runtime string // nonroot-runc's binary
@@ -386,7 +387,8 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	}
 	pidFile := filepath.Join(dir, "pid")
 	if err := b.command(ctx, "create", "--bundle", b.Dir, "--pid-file", pidFile, b.id).Run(); err != nil {
-		// An interrupted start may leave a container that waits; usually there is none, which is not worth a message.
+		// An interrupted start may leave a waiting container; usually there is none, so a failure is not worth a
+		// message.
 		remove := b.command(context.Background(), "delete", "--force", b.id)
 		remove.Stderr = nil
 		_ = remove.Run()
@@ -399,8 +401,8 @@ func (b *Bundle) Start(ctx context.Context) (*Container, error) {
 	return &Container{Pid: pid, Bundle: b.Dir, Go: func() error { return b.command(ctx, "start", b.id).Run() }}, nil
 }
 
-// setProcess writes a command line into config.json, and removes a terminal, which nobody would use; the file is
-// restored at the end.
+// setProcess writes a command line into config.json, and removes a terminal, which would have no user; Remove restores
+// the file.
 func (b *Bundle) setProcess() error {
 	was := b.was[bundle.Config]
 	config := withoutTerminal(was)
@@ -421,7 +423,7 @@ func (b *Bundle) setProcess() error {
 	return dir.Replace(bundle.Config, config, 0o600, "")
 }
 
-// withArgs is a config.json with other process.args; the rest keeps its bytes.
+// withArgs returns a config.json with other process.args; the rest keeps its bytes.
 func withArgs(config []byte, args []string) ([]byte, error) {
 	if _, err := spec.ParseConfig(config); err != nil {
 		return nil, fmt.Errorf("read config.json: %w", err)
@@ -437,7 +439,7 @@ func withArgs(config []byte, args []string) ([]byte, error) {
 	return slices.Concat(config[:first], text, config[last:]), nil
 }
 
-// withoutTerminal is a config.json that asks for none; the runtime refuses what can't be read.
+// withoutTerminal returns a config.json that asks for no terminal. An unreadable one stays: the runtime refuses it.
 func withoutTerminal(config []byte) []byte {
 	first, last, ok := valueAt(config, "/process/terminal")
 	if !ok || string(config[first:last]) != "true" {
@@ -446,7 +448,7 @@ func withoutTerminal(config []byte) []byte {
 	return slices.Concat(config[:first], []byte("false"), config[last:])
 }
 
-// valueAt is the position of the value of a name in a JSON text.
+// valueAt returns the position of the value of a name in a JSON text.
 func valueAt(text []byte, pointer jsontext.Pointer) (first, last int, ok bool) {
 	in := jsontext.NewDecoder(bytes.NewReader(text))
 	for {
@@ -465,14 +467,14 @@ func valueAt(text []byte, pointer jsontext.Pointer) (first, last int, ok bool) {
 	return last - len(value), last, true
 }
 
-// Remove ends what is left of it, and restores the bundle: the rewritten config.json would be what is asked for the
-// next time.
+// Remove ends what is left of the container, and restores the bundle: otherwise the rewritten config.json would be the
+// request of the next start.
 func (b *Bundle) Remove() error {
 	return errors.Join(b.command(context.Background(), "delete", "--force", b.id).Run(), b.restore())
 }
 
-// remember keeps what the runtime is about to overwrite. What can't be read, the runtime refuses, and overwrites
-// nothing.
+// remember keeps the files that the runtime is about to overwrite. If one can't be read, the runtime refuses the
+// bundle, and overwrites nothing.
 func (b *Bundle) remember() error {
 	dir, err := bundle.Open(b.Dir, b.Owners)
 	if err != nil {

@@ -12,25 +12,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stops makes the kernel stop watched threads when a system call has failed as isDenial says, and only then. It is a
-// program at the tracepoint sys_exit, which every call of every process passes: it looks the thread up, and sends
-// SIGSTOP to a watched one, which its tracer gets before the call returns.
+// stops makes the kernel stop watched threads when a system call has failed as isDenial defines it, and only then. It
+// is a program at the tracepoint sys_exit, which every call of every process passes: it looks the thread up, and sends
+// SIGSTOP to a watched one. The tracer sees it before the call returns.
 //
 // A seccomp filter with SECCOMP_RET_TRACE would not do. It can't be removed, and without a tracer its calls fail with
-// ENOSYS: a container that keeps running would be broken. A call that the engine's own filter denies never reaches
-// it, as the stricter of two filters wins (seccomp(2)). A root process without no_new_privs could not get one. And it
-// stops at each call that names a file, denied or not.
+// ENOSYS: a container that keeps running would break. A call that the engine's own filter denies never reaches it, as
+// the stricter of two filters wins (seccomp(2)). A root process without no_new_privs could not get one. And it stops at
+// each call that names a file, denied or not.
 type stops map[space]*program
 
-// space is a pid namespace, by its file (namespaces(7)). A thread stays in one for life, and both sides know its id
-// there, wherever this program runs.
+// space identifies a pid namespace by its file (namespaces(7)). A thread stays in one for life, and both sides know its
+// id there, wherever this program runs.
 type space struct{ device, inode uint64 }
 
-// program is loaded for one pid namespace.
+// program is the loaded program for one pid namespace.
 type program struct {
 	watched int // a map of process and thread ids
 	code    int
-	link    int // its place at the tracepoint; closing it removes it. -1: removed
+	link    int // the attachment to the tracepoint; closing it removes it. -1: removed
 }
 
 // The kernel's helpers, by number (linux/bpf.h, BPF_FUNC_*).
@@ -40,7 +40,7 @@ const (
 	getNsCurrentPidTgid = 120 // since Linux 5.7
 )
 
-// maxWatched bounds the threads of a namespace that are watched at a time. Further ones are stopped at each call.
+// maxWatched limits how many threads of a namespace are watched at a time. Further ones are stopped at each call.
 const maxWatched = 1 << 16
 
 // instruction is the kernel's struct bpf_insn.
@@ -51,8 +51,8 @@ type instruction struct {
 	immediate int32
 }
 
-// atExit is the program. Its argument is the call's registers and result (register 1: two 64-bit numbers). A 32-bit
-// call may have its result in 32 bits, so only these are looked at; the tracer looks at all of it.
+// atExit returns the program's code. Its argument is the call's registers and result (register 1: two 64-bit numbers).
+// A 32-bit call may have its result in 32 bits, so the program checks only these; the tracer checks all of it.
 func atExit(in space, watched int) []instruction {
 	const (
 		load    = unix.BPF_LDX | unix.BPF_MEM | unix.BPF_DW
@@ -66,7 +66,7 @@ func atExit(in space, watched int) []instruction {
 		notZero = unix.BPF_JMP | unix.BPF_JNE | unix.BPF_K
 		call    = unix.BPF_JMP | unix.BPF_CALL
 		exit    = unix.BPF_JMP | unix.BPF_EXIT
-		stack   = 10 // the register that has its end
+		stack   = 10 // the register that points to the end of the stack
 	)
 	low := func(n uint64) int32 { return int32(uint32(n)) } // #nosec G115 -- half of a number
 	high := func(n uint64) int32 { return int32(n >> 32) }  // #nosec G115 -- the other half
@@ -77,7 +77,8 @@ func atExit(in space, watched int) []instruction {
 		{ifIs, 6, 2, -int32(unix.ENOSPC)},
 		{ifIs, 6, 1, -int32(unix.ENOMEM)},
 		{ifNot, 6, 17, -int32(unix.EACCES)}, // to the end
-		// Thread and process, as this namespace has them: eight bytes on the stack. For threads of another it fails: to the end.
+		// Thread and process ids as in this namespace: eight bytes on the stack. For threads of another namespace the
+		// helper fails: jump to the end.
 		{number, 1, 0, low(in.device)},
 		{0, 0, 0, high(in.device)},
 		{number, 2, 0, low(in.inode)},
@@ -92,7 +93,7 @@ func atExit(in space, watched int) []instruction {
 		{move, stack<<4 | 2, 0, 0},
 		{add, 2, 0, -8},
 		{call, 0, 0, mapLookupElem},
-		{ifZero, 0, 2, 0}, // to the end: nobody who is watched
+		{ifZero, 0, 2, 0}, // not watched: to the end
 		{set, 1, 0, int32(unix.SIGSTOP)},
 		{call, 0, 0, sendSignalThread},
 		{set, 0, 0, 0}, // the end
@@ -118,11 +119,11 @@ func spaceOf(pid string) (space, error) {
 	if err := unix.Stat("/proc/"+pid+"/ns/pid", &st); err != nil {
 		return space{}, err
 	}
-	// The kernel has a device's number in another form within than without (linux/kdev_t.h, MKDEV).
+	// Inside, the kernel has another form of device numbers than outside (linux/kdev_t.h, MKDEV).
 	return space{uint64(unix.Major(st.Dev))<<20 | uint64(unix.Minor(st.Dev)), st.Ino}, nil
 }
 
-// program is the one for a namespace, which is loaded on demand.
+// program returns the program for a namespace, loading it on demand.
 func (s *stops) program(in space) (*program, error) {
 	if p := (*s)[in]; p != nil {
 		return p, nil
@@ -154,12 +155,12 @@ func (p *program) load(in space) (err error) {
 	at := []byte("sys_exit\x00")
 	p.link, err = bpf(unix.BPF_RAW_TRACEPOINT_OPEN, &struct {
 		name unsafe.Pointer
-		code uint64 // 32 bits in the kernel's struct, and as much again that is unused
+		code uint64 // 32 bits in the kernel's struct, then 32 unused ones
 	}{unsafe.Pointer(&at[0]), uint64(p.code)}) // #nosec G103 G115 -- the kernel reads a name that ends with 0; a descriptor
 	return err
 }
 
-// watched is where a thread is registered, so that it stops.
+// watched is the registration of a thread that is to stop.
 type watched struct {
 	by *program
 	id [2]uint32 // the kernel's struct bpf_pidns_info: thread and process
@@ -194,8 +195,7 @@ func (s *stops) add(tid int) (w watched, err error) {
 	return w, err
 }
 
-// remove unregisters a thread that has ended. Its id is free, but ids are assigned in turn: it will be reused much
-// later.
+// remove unregisters a thread that has ended. Ids are assigned in turn, so its id is reused only much later.
 func (w *watched) remove() {
 	_, _ = bpf(unix.BPF_MAP_DELETE_ELEM, &element{watched: uint64(w.by.watched), key: unsafe.Pointer(&w.id)}) // #nosec G103 G115 -- as above; it may not be there
 }
@@ -206,7 +206,7 @@ type element struct {
 	flags      uint64
 }
 
-// end stops nobody any more.
+// end stops watching: no thread stops any more.
 func (s *stops) end() {
 	for _, p := range *s {
 		p.end()
@@ -244,10 +244,10 @@ func bpf[T any](command uintptr, attribute *T) (int, error) {
 	return int(n), nil // #nosec G115 -- a descriptor, or 0
 }
 
-// lastCall is the call that a thread returns from, which its registers still have, and its result.
+// lastCall returns the call that a thread returns from, which its registers still contain, and its result.
 func lastCall(tid int) (c call, result int64, err error) {
-	// unix.PtraceGetRegs asks with PTRACE_GETREGSET, which answers in the form of the thread's own program: that of 32 bits has
-	// other members. PTRACE_GETREGS answers in that of whoever asks (arch/x86/kernel/ptrace.c).
+	// unix.PtraceGetRegs uses PTRACE_GETREGSET, which answers in the form of the thread's own program: a 32-bit one has
+	// other members. PTRACE_GETREGS answers in the form of the caller (arch/x86/kernel/ptrace.c).
 	var r unix.PtraceRegs
 	if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GETREGS, uintptr(tid), 0, uintptr(unsafe.Pointer(&r)), 0, 0); errno != 0 { // #nosec G103 -- the kernel fills the struct that it has this call for
 		return c, 0, errno

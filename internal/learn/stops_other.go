@@ -6,7 +6,8 @@ package learn
 
 import "errors"
 
-// stops does not exist here: some architectures' registers don't have a call's first argument any more when it ends.
+// stops does not exist here: when a call ends, the registers of some architectures no longer contain its first
+// argument.
 type stops struct{}
 
 func stopAtDenials() (*stops, error) { return nil, errors.New("not known on this architecture") }

@@ -27,10 +27,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain is also the program that the tests watch, where no other does what is to be seen.
+// TestMain is also the program that the tests watch if no common program does what they need.
 func TestMain(m *testing.M) {
 	if what := os.Getenv("LEARN_PROGRAM"); what != "" {
-		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // the end of it will do, too
+		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // the end of the input will do, too
 		programs[what]()
 		os.Exit(0)
 	}
@@ -38,12 +38,13 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	forbidden = "/proc/1/environ" // root's
+	forbidden = "/proc/1/environ" // belongs to root
 	nobody    = 65532
 )
 
 var programs = map[string]func(){
-	// A filter of the program's own, as an engine's profile is one: no other filter would hear of what it denies.
+	// The program installs a filter of its own, as an engine's profile would: another filter would not see what it
+	// denies.
 	"filter": func() {
 		become()
 		runtime.LockOSThread()
@@ -59,8 +60,8 @@ var programs = map[string]func(){
 		_ = unix.Mkdirat(unix.AT_FDCWD, "/tmp/denied", 0o755)
 		_ = unix.Mkdirat(unix.AT_FDCWD, "/denied-by-both", 0o755)
 	},
-	// Many threads at once, some of which end at once. A handler that returns from a signal gives back the result of the call
-	// that it came upon (sigreturn(2)): that is no other call.
+	// Many threads at once, some of which end at once. A handler that returns from a signal restores the result of the
+	// call that it interrupted (sigreturn(2)), which is not a further call.
 	"threads": func() {
 		signal.Notify(make(chan os.Signal, 1), unix.SIGALRM)
 		_, err := unix.Setitimer(unix.ITIMER_REAL, unix.Itimerval{Interval: unix.Timeval{Usec: 300}, Value: unix.Timeval{Usec: 300}})
@@ -79,7 +80,7 @@ var programs = map[string]func(){
 		}
 		all.Wait()
 	},
-	// Signals are blocked or ignored, and a child is made by vfork and ends at once.
+	// Signals are blocked or ignored, and a child is created by vfork and ends at once.
 	"signals": func() {
 		become()
 		runtime.LockOSThread()
@@ -90,7 +91,7 @@ var programs = map[string]func(){
 		must(unix.PthreadSigmask(unix.SIG_SETMASK, &all, nil))
 		_, _ = unix.Open(forbidden, unix.O_RDONLY, 0)
 		_, _ = os.StartProcess("/proc/1/exe", nil, &os.ProcAttr{Dir: forbidden})
-		// Not by setuid(3), which glibc, in a build with the race detector, calls in each thread, of which there are now more, now less.
+		// Not by setuid(3): with the race detector, glibc calls it in each thread, and their number varies.
 		_, _, _ = unix.RawSyscall(unix.SYS_SETUID, 1234, 0, 0)
 	},
 }
@@ -109,7 +110,7 @@ func must(err error) {
 	}
 }
 
-// elf32 is a program of 32 bits that opens a file, and ends with what open(2) gave it, as a positive number.
+// elf32 returns a 32-bit program that opens a file and exits with the result of open(2), negated.
 func elf32(file string) []byte {
 	const base, headers = 0x10000, 52 + 32
 	code := []byte{
@@ -138,8 +139,7 @@ func elf32(file string) []byte {
 	return b.Bytes()
 }
 
-// TestBothWays: stopped at denied calls only, a program is seen to be denied what it is seen to be denied where it is
-// stopped at each.
+// TestBothWays: with stops at denied calls only, the same denials of a program are seen as with stops at each call.
 func TestBothWays(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("this test needs root")
@@ -166,7 +166,7 @@ func TestBothWays(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		command func() *exec.Cmd
-		want    string // a call that is among the denied
+		want    string // one of the denied calls
 	}{
 		"files":       {shell(`cat secret; echo x >secret; mkdir a; rm -f secret; ln secret b; touch secret; chmod 600 secret; ls /root; cd /root; ./elf32x`), "openat"},
 		"ids":         {shell(`setpriv --reuid=0 true; setpriv --clear-groups true; chown 0 secret; mknod n c 1 3; chroot / true; unshare -m true; mount -t tmpfs x /mnt; kill -0 1; renice -n -5 $$`), "chroot"},
@@ -206,7 +206,7 @@ except OSError: pass'`), "openat"},
 	}
 }
 
-// seenOf runs a program and sorts what it was denied.
+// seenOf runs a program and sorts its denied calls.
 func seenOf(t *testing.T, cmd *exec.Cmd, ask func() (*stops, error)) (all []string, status unix.WaitStatus) {
 	t.Helper()
 	in, err := cmd.StdinPipe()
@@ -236,7 +236,7 @@ func seenOf(t *testing.T, cmd *exec.Cmd, ask func() (*stops, error)) (all []stri
 	return numbers(all), seen.Status
 }
 
-// differences are how much oftener each text stands in the second list than in the first one.
+// differences counts how much more often each text is in the second list than in the first one.
 func differences(a, b []string) map[string]int {
 	n := map[string]int{}
 	for _, s := range a {
@@ -249,7 +249,7 @@ func differences(a, b []string) map[string]int {
 	return n
 }
 
-// numbers takes out what differs from one run to the next: the ids in /proc.
+// numbers removes what differs between runs: the ids in /proc.
 func numbers(all []string) []string {
 	for i, s := range all {
 		parts := strings.Split(s, "/proc/")
@@ -262,7 +262,7 @@ func numbers(all []string) []string {
 	return all
 }
 
-// TestLetGo: who is denied something at the moment when the watching ends goes on all the same.
+// TestLetGo: a program that is denied a call at the moment when the watching ends keeps running.
 func TestLetGo(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("this test needs root")
@@ -288,7 +288,7 @@ func TestLetGo(t *testing.T) {
 		if err != nil || seen.EachCall != nil {
 			t.Errorf("%+v, %v", seen, err)
 		}
-		time.Sleep(20 * time.Millisecond) // for a signal that was under way
+		time.Sleep(20 * time.Millisecond) // for a signal that was on its way
 		left := 0
 		for _, pid := range group(t, cmd.Process.Pid) {
 			status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
@@ -308,7 +308,7 @@ func TestLetGo(t *testing.T) {
 	}
 }
 
-// group are the processes of a process group.
+// group returns the processes of a process group.
 func group(t *testing.T, id int) (all []int) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")

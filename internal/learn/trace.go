@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package learn watches which system calls the kernel denies to a container, and says what in a policy would change
-// that. What a container gets anyway, plans say (internal/plan), and nothing here changes a policy.
+// that. Plans (internal/plan) say what a container gets anyway; nothing here changes a policy.
 //
-// It uses ptrace(2), as only that sees both what a call was about and how it ended. A seccomp notification comes
-// before the kernel has decided (seccomp_unotify(2)), and fanotify reports what was opened, not what was denied by
-// its mode (fanotify(7)). The kernel is asked to stop the container's threads at denied calls only (stops_amd64.go).
-// If it can't, they stop twice at each call.
+// It uses ptrace(2), as only that shows both what a call was about and how it ended. A seccomp notification comes
+// before the kernel has decided (seccomp_unotify(2)), and fanotify reports what was opened, not what its mode denied
+// (fanotify(7)). The kernel is asked to stop the container's threads at denied calls only (stops_amd64.go). If it
+// can't, they stop twice at each call.
 package learn
 
 import (
@@ -27,20 +27,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Denied is a system call that failed as isDenial says.
+// Denied is a system call that failed as isDenial defines it.
 type Denied struct {
-	Name  string // its name in the kernel's table, or "call 512" if there is no table of the architecture
+	Name  string // its name in the kernel's table, or "call 512" if there is no table for the architecture
 	Args  [6]uint64
 	Errno unix.Errno
-	TID   int    // the thread, which is stopped while it is looked at
+	TID   int    // the thread, which is stopped while it is examined
 	Comm  string // the program's short name (proc(5), comm)
 	Paths []string
 }
 
-// Seen is what became of a container while it was watched.
+// Seen is what was observed of a container while it was watched.
 type Seen struct {
 	Late      bool  // the container's first program had started before
-	EachCall  error // why it was stopped at each of its calls, which is slow; nil: it was stopped at denied ones only
+	EachCall  error // why it was stopped at each of its calls, which is slow; nil: only at denied ones
 	Processes int
 	Ended     bool
 	Status    unix.WaitStatus // of the container's first process, if it has ended
@@ -54,14 +54,14 @@ type Program struct {
 	Status int // its exit status, if not 0
 }
 
-// maxPrograms bounds how many are kept.
+// maxPrograms limits how many programs are kept.
 const maxPrograms = 256
 
 // Trace watches a process and its descendants until the last has ended or the context is done; then they keep running
-// unwatched. The runtime's own process, which becomes the container's program, is watched from then on.
+// unwatched. The runtime's own process, which becomes the container's program, is watched only from that moment on.
 //
-// It keeps a thread of its own, as only the one that attached may do everything else (ptrace(2)). Once everything is
-// watched, begin is called, if it is not nil; it may take as long as the container's start.
+// It keeps a thread of its own, as only the thread that attached may make the other requests (ptrace(2)). Once
+// everything is watched, begin is called, if it is not nil; it may take as long as the container's start.
 func Trace(ctx context.Context, pid int, begin func() error, denied func(*Denied)) (*Seen, error) {
 	return trace(ctx, pid, begin, denied, stopAtDenials)
 }
@@ -119,7 +119,7 @@ func onThread(run func()) {
 			close(other)
 			run()
 		}()
-		<-other // as long as this thread is locked, the other goroutine's is a different one
+		<-other // as long as this thread is locked, the other goroutine runs on a different one
 		runtime.UnlockOSThread()
 	}()
 }
@@ -138,7 +138,7 @@ type thread struct {
 	known   bool // it has stopped before
 	stops   bool // at denied calls only
 	watched watched
-	inCall  bool // of one that stops at each call
+	inCall  bool // for one that stops at each call
 	call
 }
 
@@ -151,7 +151,7 @@ type call struct {
 
 const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACEEXIT
 
-// attach attaches to each thread of the process, until no new one has appeared.
+// attach attaches to each thread of the process, until no new one appears.
 func (t *tracer) attach() error {
 	for found := true; found; {
 		found = false
@@ -179,8 +179,9 @@ func (t *tracer) attach() error {
 	return nil
 }
 
-// waits reports whether a process is the runtime's own, waiting for the container's start: it has the fifo that announces
-// it (runc, libcontainer/standard_init_linux.go; crun, src/libcrun/container.c). What it becomes does not.
+// waits reports whether a process is the runtime's own, waiting for the container's start: it has the fifo open that
+// announces the start (runc, libcontainer/standard_init_linux.go; crun, src/libcrun/container.c). The program that it
+// becomes does not.
 func waits(pid int) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	open, err := os.ReadDir(dir)
@@ -194,7 +195,7 @@ func waits(pid int) bool {
 }
 
 func seize(tid int) error {
-	// The wrappers of x/sys know no options here.
+	// The wrappers of x/sys accept no options here.
 	if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(tid), 0, options, 0, 0); errno != 0 {
 		return errno
 	}
@@ -205,7 +206,7 @@ func seize(tid int) error {
 func (t *tracer) loop(ctx context.Context) error {
 	for idle := 0; len(t.threads) > 0; {
 		var status unix.WaitStatus
-		// Children of other threads, such as the engine's command line, are not this one's to wait for.
+		// Don't wait for children of other threads, such as the engine's command line.
 		tid, err := unix.Wait4(-1, &status, unix.WNOHANG|unix.WALL|unix.WNOTHREAD, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
@@ -231,7 +232,7 @@ func (t *tracer) loop(ctx context.Context) error {
 	return nil
 }
 
-// rest waits a little, and longer once nothing has come for some time. A busy container's next call comes within
+// rest waits briefly, and longer if nothing has happened for some time. A busy container's next call comes within
 // microseconds, and no sleep is that short.
 func rest(idle *int) {
 	const patience = 2000
@@ -242,7 +243,7 @@ func rest(idle *int) {
 	time.Sleep(min(time.Duration(*idle-patience)*10*time.Microsecond, time.Millisecond))
 }
 
-// stopped lets a thread continue once it was looked at.
+// stopped examines a stopped thread and lets it continue.
 func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 	if status.Exited() || status.Signaled() {
 		if tid == t.first {
@@ -273,7 +274,7 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) error {
 		t.Processes++
 		return goOn(tid, th, 0)
 	case event == unix.PTRACE_EVENT_STOP && (signal == unix.SIGSTOP || signal == unix.SIGTSTP || signal == unix.SIGTTIN || signal == unix.SIGTTOU):
-		// Stopped as a whole: it stays so until somebody continues it.
+		// The whole process was stopped: it stays so until it gets SIGCONT.
 		_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_LISTEN, uintptr(tid), 0, 0, 0, 0)
 		return errnoOr(errno)
 	case event != 0 || signal == unix.SIGSTOP && unstoppable(tid):
@@ -305,7 +306,7 @@ func (t *tracer) forget(tid int) {
 	delete(t.threads, tid)
 }
 
-// fieldOf is the value in a file of lines such as "Tgid: 1"; "": none.
+// fieldOf returns the value in a file of lines such as "Tgid: 1"; "" if it is missing.
 func fieldOf(text []byte, name string) string {
 	for line := range strings.Lines(string(text)) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {
@@ -323,8 +324,8 @@ func goOn(tid int, th *thread, signal int) error {
 	return unix.PtraceSyscall(tid, signal)
 }
 
-// ours reports whether a thread was stopped because a call was denied: the kernel itself sends no other SIGSTOP, and names
-// itself as its sender (sigaction(2), si_code).
+// ours reports whether a thread was stopped because a call was denied: the kernel itself sends no other SIGSTOP, and
+// identifies itself as the sender (sigaction(2), si_code).
 func ours(tid int, signal unix.Signal) bool {
 	const byKernel = 0x80 // SI_KERNEL
 	if signal != unix.SIGSTOP {
@@ -340,15 +341,15 @@ func (t *tracer) denial(tid int) error {
 	if err != nil {
 		return err
 	}
-	// After sigreturn(2) the result is that of the call that a signal came upon, and there is no number.
+	// After sigreturn(2) the result is that of the interrupted call, and there is no number.
 	if failed := unix.Errno(-result); c.nr != noCall && t.begun && isDenial(failed) { // #nosec G115 -- a call's result
 		t.tell(tid, &c, failed)
 	}
 	return nil
 }
 
-// letGo detaches from all threads, so that they continue on their own. If the watching thread just ended, those
-// stopped at a denied call at that moment would stay stopped.
+// letGo detaches from all threads, so that they continue on their own. If the watching thread just ended, those stopped
+// at a denied call at that moment would stay stopped.
 func (t *tracer) letGo() {
 	if t.stops == nil {
 		return
@@ -357,7 +358,8 @@ func (t *tracer) letGo() {
 	for tid := range t.threads {
 		_ = unix.PtraceInterrupt(tid) // it may have ended
 	}
-	// A thread that does not stop is in the kernel, as is who waits for a child by vfork, and in no call that was denied.
+	// A thread that does not stop is in the kernel, for example waiting for a child by vfork, and not in a call that
+	// was denied.
 	const patience = 100 * time.Millisecond
 	for until := time.Now().Add(patience); len(t.threads) > 0 && time.Now().Before(until); {
 		var status unix.WaitStatus
@@ -396,7 +398,7 @@ func (t *tracer) leave(tid int, status unix.WaitStatus) bool {
 	return errno == 0 || errno == unix.ESRCH
 }
 
-// stopPending reports whether a SIGSTOP is pending for a thread alone, as ours are (proc(5), status: SigPnd).
+// stopPending reports whether a SIGSTOP is pending for this thread alone, as ours are (proc(5), status: SigPnd).
 func stopPending(tid int) bool {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
@@ -417,12 +419,13 @@ func unstoppable(tid int) bool {
 	if ids := strings.Fields(fieldOf(status, "NStgid")); len(ids) == 0 || ids[len(ids)-1] != "1" {
 		return false
 	}
-	// Its sender, as the namespace has it: 0 is one outside of it.
+	// The sender's id as in the thread's namespace: 0 is a process outside of it.
 	info, err := signalInfo(tid)
 	return err == nil && binary.NativeEndian.Uint32(info[16:]) != 0
 }
 
-// signalInfo is the siginfo_t of the signal at which a thread has stopped, as 64 bits have it (asm-generic/siginfo.h).
+// signalInfo returns the siginfo_t of the signal at which a thread has stopped, in its 64-bit form
+// (asm-generic/siginfo.h).
 func signalInfo(tid int) (info [128]byte, err error) {
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(&info[0])), 0, 0) // #nosec G103 -- the kernel fills a siginfo_t of 128 bytes
 	return info, errnoOr(errno)
@@ -435,7 +438,7 @@ func errnoOr(errno unix.Errno) error {
 	return errno
 }
 
-// exec: the thread that calls it goes on as the process's first one, and all others have ended.
+// exec handles an execve: the calling thread continues as the process's first one, and all others have ended.
 func (t *tracer) exec(tid int) {
 	if tid == t.first {
 		t.begun = true
@@ -454,7 +457,7 @@ func (t *tracer) exec(tid int) {
 	}
 }
 
-// ends: a thread is about to, and still has its name.
+// ends handles a thread that is about to end, and still has its name.
 func (t *tracer) ends(tid int) {
 	code, err := unix.PtraceGetEventMsg(tid)
 	status := unix.WaitStatus(code) // #nosec G115 -- as wait4(2) has it
@@ -464,9 +467,9 @@ func (t *tracer) ends(tid int) {
 	t.saw(Program{Name: commOf(tid), Status: status.ExitStatus()})
 }
 
-// commOf is the short name of the program that a thread runs, as long as it stands still.
+// commOf returns the short name of the program that a thread runs; the thread must be stopped.
 func commOf(tid int) string {
-	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", tid)) // it is there, as said
+	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", tid)) // it exists while the thread is stopped
 	return strings.TrimSuffix(string(comm), "\n")
 }
 
@@ -484,13 +487,13 @@ type infoOfCall [88]byte
 func (i *infoOfCall) arch() uint32       { return binary.NativeEndian.Uint32(i[4:]) }
 func (i *infoOfCall) word(at int) uint64 { return binary.NativeEndian.Uint64(i[at:]) }
 
-// syscallInfo is what the kernel says of a thread that stands still (ptrace(2), PTRACE_GET_SYSCALL_INFO).
+// syscallInfo returns what the kernel reports about a stopped thread (ptrace(2), PTRACE_GET_SYSCALL_INFO).
 func syscallInfo(tid int) (info infoOfCall, err error) {
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info[0])), 0, 0) // #nosec G103 -- the kernel fills a buffer of the length that it is given
 	return info, errnoOr(errno)
 }
 
-// call is a stop before or after a system call.
+// call handles a stop before or after a system call.
 func (t *tracer) call(tid int, th *thread) error {
 	info, err := syscallInfo(tid)
 	if err != nil {
@@ -505,7 +508,7 @@ func (t *tracer) call(tid int, th *thread) error {
 	case unix.PTRACE_SYSCALL_INFO_EXIT:
 		was := *th
 		th.inCall = false
-		// What was under way when it was attached to is not known.
+		// A call that was under way at the time of attaching is not known.
 		if failed := unix.Errno(-int64(info.word(24))); was.inCall && was.nr != noCall && info[32] != 0 && t.begun && isDenial(failed) { // #nosec G115 -- a signed number in a register; is_error
 			t.tell(tid, &was.call, failed)
 		}
@@ -513,13 +516,13 @@ func (t *tracer) call(tid int, th *thread) error {
 	return nil
 }
 
-// isDenial reports whether a call may have failed for want of a right, or at a mount of ours: a full home, and passwd, which is read-only.
-// To lock memory takes one where there is too much of it (ENOMEM).
+// isDenial reports whether a call may have failed for lack of a right, or at a mount of ours: a full home, and passwd,
+// which is read-only. Locking memory beyond the limit requires a right (ENOMEM).
 func isDenial(failed unix.Errno) bool {
 	return failed == unix.EACCES || failed == unix.EPERM || failed == unix.EROFS || failed == unix.ENOSPC || failed == unix.ENOMEM
 }
 
-// writes are calls whose file is what matters where there is no space.
+// writes lists calls that matter for their file if there is no space.
 var writes = []string{"write", "writev", "pwrite64", "pwritev", "pwritev2", "fallocate", "ftruncate", "ftruncate64", "sendfile", "copy_file_range", "splice"}
 
 func (t *tracer) tell(tid int, c *call, failed unix.Errno) {
@@ -545,7 +548,7 @@ func (t *tracer) tell(tid int, c *call, failed unix.Errno) {
 	t.denied(&d)
 }
 
-// tables are those of the architectures that a machine of one of them can run.
+// tables holds those of the architectures that a machine of one of them can run.
 var tables = []*arch.Info{arch.X86_64, arch.I386, arch.AARCH64, arch.ARM}
 
 const x32 = 0x40000000 // __X32_SYSCALL_BIT of asm/unistd.h
@@ -565,10 +568,10 @@ func callName(of uint32, nr uint64) string {
 	return fmt.Sprintf("call %d", nr)
 }
 
-// fileArg says which arguments of a call are a path, or a file that is open.
+// fileArg describes which arguments of a call are a path, or an open file.
 type fileArg struct {
 	directory int // the directory that a relative path counts from; -1: the working directory
-	name      int // -1: the directory itself is meant
+	name      int // -1: it is about the directory itself
 }
 
 var (
@@ -591,8 +594,8 @@ var (
 	}
 )
 
-// path is what the argument names, as the container sees it. Memory may have changed since the call: what is told is for
-// people, and nothing is decided by it.
+// path returns what the argument names, as the container sees it. Memory may have changed since the call: the path is
+// only reported to people, and nothing is decided by it.
 func (a fileArg) path(tid int, args *[6]uint64) (string, bool) {
 	base := "cwd"
 	if a.directory >= 0 && int32(args[a.directory]) != unix.AT_FDCWD { // #nosec G115 -- an int, of which a register may have more
@@ -634,7 +637,8 @@ func readString(tid int, from uint64) (string, bool) {
 	return "", false
 }
 
-// sockaddrPort is the port of an address of the internet families (ip(7), ipv6(7): both have it at the same place).
+// sockaddrPort returns the port of an address of the internet families (ip(7), ipv6(7): both have it at the same
+// place).
 func sockaddrPort(tid int, from uint64) (int, bool) {
 	var buf [4]byte
 	local := []unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}}
@@ -645,8 +649,8 @@ func sockaddrPort(tid int, from uint64) (int, bool) {
 	return int(binary.BigEndian.Uint16(buf[2:])), family == unix.AF_INET || family == unix.AF_INET6
 }
 
-// sockaddrPath is the path of an address of the family AF_UNIX (unix(7)), as the thread finds it; false: it is another one, or an
-// abstract name.
+// sockaddrPath returns the path of an address of the family AF_UNIX (unix(7)), as the thread finds it; false for
+// another family, or an abstract name.
 func sockaddrPath(tid int, from, length uint64) (string, bool) {
 	buf := make([]byte, min(length, 2+108))
 	if len(buf) < 4 {

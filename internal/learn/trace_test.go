@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waiting starts a shell that does nothing until it is told to.
+// waiting starts a shell that does nothing until begin is called.
 func waiting(tb testing.TB, script string) (cmd *exec.Cmd, begin func() error) {
 	tb.Helper()
 	cmd = exec.Command("sh", "-c", "read -r line; "+script)
@@ -36,7 +36,7 @@ func waiting(tb testing.TB, script string) (cmd *exec.Cmd, begin func() error) {
 	}
 }
 
-// TestTrace watches programs as an ordinary user. A shell that runs already is "late": all of its calls count.
+// TestTrace watches programs as an ordinary user. A shell that is running already is "late": all of its calls count.
 func TestTrace(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("this test needs root")
@@ -50,7 +50,8 @@ func TestTrace(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "secret"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// A relative path, by a grandchild, and one by a directory's descriptor; a signal, a stop and what it continues.
+	// A relative path, used by a grandchild, and one with a directory's descriptor; a signal, a stop and its
+	// continuation.
 	cmd := exec.Command("setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "sh", "-c",
 		`read -r line; cd "$1" || exit 9; (cat secret & wait); trap 'echo' USR1; kill -USR1 $$; sh -c 'kill -STOP $$' & sleep 0.2; kill -CONT $!; wait $!; rm -r . 2>/dev/null; exit 5`, "sh", dir)
 	in, err := cmd.StdinPipe()
@@ -80,7 +81,7 @@ func TestTrace(t *testing.T) {
 	_ = cmd.Wait() // the tracer may have taken its status
 }
 
-// TestTraceEnds: with the context, all go on by themselves.
+// TestTraceEnds: when the context is done, all programs continue on their own.
 func TestTraceEnds(t *testing.T) {
 	cmd, begin := waiting(t, "while true; do sleep 0.01; done")
 	defer cmd.Wait()         // it is killed
@@ -104,7 +105,8 @@ func TestTraceEnds(t *testing.T) {
 	t.Error("it is still traced")
 }
 
-// TestTraceFirst: the first process of a pid namespace can't be stopped from within, watched or not; from outside it can.
+// TestTraceFirst: the first process of a pid namespace can't be stopped from within, watched or not; from outside it
+// can.
 func TestTraceFirst(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("this test needs root")
@@ -151,8 +153,8 @@ func TestTraceNobody(t *testing.T) {
 	}
 }
 
-// BenchmarkTrace compares a program of 200,000 system calls alone, watched, watched where the kernel can't be asked to stop
-// at denied ones only, and under strace, which shows the failed ones of it.
+// BenchmarkTrace compares a program of 200,000 system calls alone, watched, watched with stops at each call, and under
+// strace, which shows its failed ones.
 func BenchmarkTrace(b *testing.B) {
 	const script = "exec dd if=/dev/zero of=/dev/null bs=1 count=100000 2>/dev/null"
 	b.Run("alone", func(b *testing.B) {

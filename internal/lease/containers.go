@@ -16,11 +16,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// Of are the numbers that a decision's lease is from.
+// Of returns the numbers that a decision's lease is from.
 func Of(l decision.Lease) Numbers { return Numbers{First: l.First, Last: l.Last, Step: l.Step} }
 
-// Containers is the store in a policy's state directory whose owners' members are containers. A step of 1 means
-// single uids; larger steps are blocks, which have a store of their own.
+// Containers returns the store in a policy's state directory whose members are containers. A step of 1 means single
+// uids; larger steps are blocks, which have a store of their own.
 func Containers(state string, step uint32, owners trusted.Owners) *Store {
 	kind := "uids"
 	if step > 1 {
@@ -29,8 +29,8 @@ func Containers(state string, step uint32, owners trusted.Owners) *Store {
 	return &Store{Dir: path.Join(state, kind), Owners: owners, Alive: func(m Member) bool { return there(m, owners) }}
 }
 
-// there reports whether a container exists, or may: its bundle has its record, or the process that makes it is still
-// running, as the record comes last. The next runtime is that same process.
+// there reports whether a container exists, or may: its bundle has its record, or the process that creates it is still
+// running, as the record is written last. The next runtime is that same process.
 func there(m Member, owners trusted.Owners) bool {
 	if start, err := proc.StartTime(strconv.Itoa(m.Pid)); err == nil && start == m.Start {
 		return true

@@ -13,21 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entry is what is known of a number: its owner, and the containers that the owner has had with it.
+// entry is the state of a number: its owner, and the containers that the owner has had with it.
 type entry struct {
 	owner   string
 	members []Member
 	used    time.Time // when it was last assigned
 }
 
-// alive reports whether the owner has a container.
+// alive reports whether a container of the owner exists.
 func (e *entry) alive(alive func(Member) bool) bool { return slices.ContainsFunc(e.members, alive) }
 
-// few is how many members are kept without checking whether they live.
+// few is how many members are kept without checking whether they still exist.
 const few = 8
 
-// join adds a container, replacing what the same bundle held before. From time to time those that are gone are
-// removed: not always, as checking each costs a look at its bundle.
+// join adds a container, replacing the one that the same bundle held before. It removes those that no longer exist only
+// from time to time, as checking each means looking at its bundle.
 func (e *entry) join(m Member, alive func(Member) bool) {
 	e.members = slices.DeleteFunc(e.members, func(o Member) bool { return o.Bundle == m.Bundle })
 	if n := len(e.members); n >= few && n&(n-1) == 0 {
@@ -48,7 +48,7 @@ func (e *entry) encode() []byte {
 	return append(b, '\n')
 }
 
-// read returns a number's entry; unix.ENOENT: nobody has had it.
+// read returns a number's entry; unix.ENOENT if it was never assigned.
 func (f *directory) read(v uint32) (*entry, error) {
 	name := strconv.FormatUint(uint64(v), 10)
 	data, err := f.dir.Read(name)

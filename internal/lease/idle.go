@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// idlers are numbers of a range that was used up, those first that have been out of use longest. The list is stored,
-// as making it takes a look at each number's file: a tenth of a second for 65,536. A number that was assigned since
-// has another time of use than the list says, and is skipped. Files of numbers are never removed, so a range that was
-// used up stays so.
+// idlers lists numbers of a range that was used up, starting with those that have been out of use longest. The list is
+// stored, because making it means looking at each number's file: a tenth of a second for 65,536. A number that was
+// assigned since has another time of use than in the list, and is skipped. Files of numbers are never removed, so a
+// range that was used up stays so.
 type idlers struct {
 	numbers Numbers
 	all     []idler
@@ -34,7 +34,7 @@ const (
 	idleMost = 256
 )
 
-// idle is the stored list for this range; nil: none.
+// idle returns the stored list for this range; nil if there is none.
 func (f *directory) idle(n Numbers) *idlers {
 	data, err := f.dir.Read(idleFile)
 	if err != nil {
@@ -50,7 +50,7 @@ func (f *directory) idle(n Numbers) *idlers {
 		v, errV := ids.Number(number)
 		t, errT := strconv.ParseInt(used, 10, 64)
 		if errors.Join(errV, errT) != nil || !n.has(v) {
-			return nil // it is made again
+			return nil // it will be made again
 		}
 		l.all = append(l.all, idler{v, t})
 	}
@@ -60,7 +60,7 @@ func (f *directory) idle(n Numbers) *idlers {
 // head distinguishes the lists of different ranges.
 func (n Numbers) head() string { return fmt.Sprintf("%d-%d by %d", n.First, n.Last, n.step()) }
 
-// keep stores a list for the next time. nil is none.
+// keep stores a list for the next time. A nil list is not stored.
 func (f *directory) keep(l *idlers) error {
 	if l == nil {
 		return nil
@@ -74,7 +74,7 @@ func (f *directory) keep(l *idlers) error {
 	return f.dir.Replace(idleFile, b, 0o600, "")
 }
 
-// oldest is the first number of a list that is still out of use.
+// oldest returns the first number of a list that is still out of use.
 func (f *directory) oldest(l *idlers) (choice, bool) {
 	if l == nil {
 		return choice{}, false
@@ -97,8 +97,8 @@ func (f *directory) used(v uint32) (int64, error) {
 	return st.Mtim.Nano(), err
 }
 
-// list looks at the whole store: which numbers of the range were never assigned, or if there are none, which are out
-// of use.
+// list examines the whole store, and returns the numbers of the range that were never assigned, or if there are none,
+// those that are out of use.
 func (f *directory) list(n Numbers) (idle *idlers, fresh []uint32, err error) {
 	names, err := os.ReadDir(f.dir.Path) // sorted by name, which doesn't matter here
 	if err != nil {
@@ -130,7 +130,7 @@ func (f *directory) list(n Numbers) (idle *idlers, fresh []uint32, err error) {
 		}
 		return int(a.number) - int(b.number)
 	})
-	// Those in use may be older than all others; the list only has room for others.
+	// Those in use may be older than all others; the list has room only for others.
 	out := idle.all[:0]
 	for _, i := range idle.all {
 		if e, err := f.read(i.number); err == nil && !e.alive(f.store.Alive) {

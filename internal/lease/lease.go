@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package lease assigns numbers of a range to owners: an owner gets the same number again as long as the range has
-// room, and never one that a living owner of another name has. Its files outlive a reboot, as do files in containers'
-// layers and volumes, which belong to the uids made from these numbers. What numbers, owners and ranges mean is up to
-// the caller: no id and no policy belongs here.
+// room, and never one that another living owner has. Its files outlive a reboot, as do files in containers' layers and
+// volumes, which belong to the uids made from these numbers. What numbers, owners and ranges mean is up to the caller:
+// no id and no policy belongs here.
 //
-// A store is a directory. It has one file for each number that was ever assigned, named after it, with the owner's
-// name and the owner's containers; in "owners" one link for each owner, from a digest of the name to the number; and
-// "key", a secret. Whoever starts containers names owners, so a name must not reveal which number it gets: otherwise
-// names could be chosen to land on a neighbour's. Only someone who can read the key could tell, and only root can.
+// A store is a directory. It has one file for each number that was ever assigned, named after it, with the owner's name
+// and the owner's containers; in "owners", one link for each owner, from a digest of the name to the number; and "key",
+// a secret. A user who starts containers chooses owners' names, so a name must not reveal its number: otherwise names
+// could be chosen to get a neighbour's number. Computing the number takes the key, which only root can read.
 package lease
 
 import (
@@ -31,7 +31,7 @@ import (
 // Numbers are First, First+Step, and so on, as long as the whole step ends at or before Last.
 type Numbers struct{ First, Last, Step uint32 }
 
-// count is how many there are. A step of 0 counts as 1.
+// count returns how many there are. A step of 0 counts as 1.
 func (n Numbers) count() uint64 {
 	return (uint64(n.Last) - uint64(n.First) + 1) / n.step()
 }
@@ -45,7 +45,7 @@ func (n Numbers) has(v uint32) bool {
 	return v >= n.First && (uint64(v)-uint64(n.First))%n.step() == 0 && (uint64(v)-uint64(n.First))/n.step() < n.count()
 }
 
-// probe is the i-th place where a number for an owner is looked for. It may return one twice.
+// probe returns the i-th place to look for a number for an owner. It may return a place twice.
 func (n Numbers) probe(key []byte, owner string, i uint64) uint64 {
 	h := sha256.New()
 	h.Write(key)
@@ -56,7 +56,7 @@ func (n Numbers) probe(key []byte, owner string, i uint64) uint64 {
 	return (first%c + i*(stride%c|1)%c) % c
 }
 
-// Example is a number that an owner may get. Only its store knows which one it gets.
+// Example returns a number that an owner may get. Only the store determines which one it gets.
 func (n Numbers) Example(owner string) (uint32, error) {
 	if err := n.check(); err != nil {
 		return 0, err
@@ -75,17 +75,17 @@ func (n Numbers) check() error {
 type Store struct {
 	Dir    string // created if it doesn't exist; only root, or the caller, may write it or a directory above it
 	Owners trusted.Owners
-	Alive  func(Member) bool // whether a container exists, or may
+	Alive  func(Member) bool // reports whether a container exists, or may
 }
 
 // Member is a container of an owner.
 type Member struct {
 	Bundle, ID string
-	Pid        int    // of the process that makes it
+	Pid        int    // of the process that creates it
 	Start      uint64 // when that process began (proc(5), /proc/pid/stat, field 22)
 }
 
-// Take assigns a number to an owner, for one more container of its own. An owner that has a number keeps it.
+// Take assigns a number to an owner, for one more of its containers. An owner that has a number keeps it.
 func (s *Store) Take(n Numbers, owner string, m Member) (uint32, error) {
 	v, err := s.take(n, owner, m)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Store) take(n Numbers, owner string, m Member) (uint32, error) {
 			return 0, err
 		}
 	}
-	// The link comes first: an owner whose link leads to an unassigned number is the one to get it.
+	// The link comes first: if an owner's link leads to an unassigned number, only that owner gets it.
 	if err := f.link(owner, c.number); err != nil {
 		return 0, err
 	}
@@ -133,7 +133,7 @@ func (s *Store) take(n Numbers, owner string, m Member) (uint32, error) {
 	return c.number, f.dir.Replace(strconv.FormatUint(uint64(c.number), 10), e.encode(), 0o600, "")
 }
 
-// Preview is the number that Take would assign, without taking it. Before the store exists, it is an example.
+// Preview returns the number that Take would assign, without assigning it. Before the store exists, it is an example.
 func (s *Store) Preview(n Numbers, owner string) (uint32, error) {
 	f, err := s.openExisting()
 	if errors.Is(err, unix.ENOENT) {
@@ -156,7 +156,7 @@ func (s *Store) Preview(n Numbers, owner string) (uint32, error) {
 	return c.number, nil
 }
 
-// directory is a store, open.
+// directory is an open store.
 type directory struct {
 	store       *Store
 	dir, owners *trusted.Dir
@@ -186,7 +186,7 @@ func (s *Store) openExisting() (*directory, error) {
 	}
 	f := &directory{store: s, dir: dir, lockFD: -1}
 	if f.owners, err = dir.Sub(ownersDirectory); err == nil {
-		err = f.owners.CheckPath() // and so are those above it
+		err = f.owners.CheckPath() // the directories above must be safe, too
 	}
 	if err != nil {
 		f.close()
@@ -205,11 +205,11 @@ func (f *directory) close() {
 	}
 }
 
-// patience is how long a call waits for others, each of which takes some tenths of a millisecond. One that is
-// stopped, or waits for a disk, must not block every container for ever: engines wait silently.
+// patience is how long a call waits for others, each of which takes some tenths of a millisecond. A call that is
+// stopped, or waits for a disk, must not block every container for ever: engines show nothing while they wait.
 var patience = 10 * time.Second
 
-// lock lets one call at a time make changes. It ends with close, or with the process.
+// lock lets only one call at a time make changes. The lock ends with close, or with the process.
 func (f *directory) lock() error {
 	name := f.dir.Join(lockFile)
 	fd, err := unix.Open(name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
@@ -232,7 +232,7 @@ func (f *directory) lock() error {
 	}
 }
 
-// readKey reads the store's secret. It is fine if there is none: no number was assigned by it yet.
+// readKey reads the store's secret. A missing one is not an error: no number was assigned by it yet.
 func (f *directory) readKey() error {
 	key, err := f.dir.Read(keyFile)
 	if errors.Is(err, unix.ENOENT) {
@@ -244,7 +244,7 @@ func (f *directory) readKey() error {
 	return err
 }
 
-// makeKey reads the secret, or creates it, even in place of a truncated one. Owners who have a number keep it all the
+// makeKey reads the secret, or creates it, also in place of a truncated one. Owners that have a number keep it all the
 // same.
 func (f *directory) makeKey() error {
 	if err := f.readKey(); err != nil || f.key != nil {
@@ -261,16 +261,16 @@ func (f *directory) makeKey() error {
 // choice is a number for an owner.
 type choice struct {
 	number uint32
-	former string  // the former owner's name; "": nobody's
-	idle   *idlers // what was learned about the range, to be stored; nil: nothing
+	former string  // the former owner's name; "": none
+	idle   *idlers // a list of the range to be stored; nil: none
 }
 
-// probes is how many places are looked at for an unassigned number before the store is listed. In a range that is
-// nine tenths full, one owner in 800 needs more.
+// probes is how many places are checked for an unassigned number before the store is listed. In a range that is nine
+// tenths full, one owner in 800 needs more.
 const probes = 64
 
-// find is the owner's number, or the one that it is to get: one that nobody has had; only if there is none, the one
-// that has been out of use longest.
+// find returns the owner's number, or the one to assign to it: one that was never assigned; only if there is none, the
+// one that has been out of use longest.
 func (f *directory) find(n Numbers, owner string) (choice, error) {
 	if v, ok := f.linked(owner); ok && n.has(v) {
 		e, err := f.read(v)
@@ -302,7 +302,7 @@ func (f *directory) find(n Numbers, owner string) (choice, error) {
 	return c, nil
 }
 
-// given reports whether a number belongs to somebody, or did, or may.
+// given reports whether a number is or was assigned, or may have been.
 func (f *directory) given(v uint32) bool {
 	var st unix.Stat_t
 	err := unix.Lstat(f.dir.Join(strconv.FormatUint(uint64(v), 10)), &st)
@@ -315,7 +315,7 @@ func digest(owner string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// linked is the number that the owner's link leads to.
+// linked returns the number that the owner's link leads to.
 func (f *directory) linked(owner string) (v uint32, ok bool) {
 	target, err := os.Readlink(f.owners.Join(digest(owner)))
 	if err != nil {
@@ -330,7 +330,7 @@ func (f *directory) link(owner string, v uint32) error {
 	if old, ok := f.linked(owner); ok && old == v {
 		return nil
 	}
-	const fresh = "new" // the lock is held
+	const fresh = "new" // no other call uses it, as the lock is held
 	if err := f.owners.Remove(fresh); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// living is which bundles have a container.
+// living records which bundles have a container.
 type living map[string]bool
 
 func (l living) store(t *testing.T) *Store {
@@ -29,7 +29,7 @@ func (l living) store(t *testing.T) *Store {
 
 func (l living) take(t *testing.T, s *Store, n Numbers, owner, bundle string) uint32 {
 	t.Helper()
-	_, noKey := os.Lstat(filepath.Join(s.Dir, keyFile)) // until there is one, Preview has an example
+	_, noKey := os.Lstat(filepath.Join(s.Dir, keyFile)) // without a key, Preview returns an example
 	previewed, previewErr := s.Preview(n, owner)
 	v, err := s.Take(n, owner, Member{Bundle: bundle, ID: "id of " + bundle})
 	if err != nil {
@@ -42,8 +42,8 @@ func (l living) take(t *testing.T, s *Store, n Numbers, owner, bundle string) ui
 	return v
 }
 
-// TestAgainstAModel: any order of takes and ends, in small ranges that are mostly full. Nobody has an id that a living owner
-// has, owners keep theirs while they live, and come back to it as long as nobody needed it.
+// TestAgainstAModel: any order of takes and ends, in small ranges that are mostly full. No owner gets an id that
+// another living owner has; owners keep theirs while they live, and get it back unless it had to be reused.
 func TestAgainstAModel(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -84,7 +84,7 @@ func TestAgainstAModel(t *testing.T) {
 	}
 }
 
-// TestItIsStable: whose number nobody needed gets it again, whoever has come and gone since.
+// TestItIsStable: an owner whose number was not needed gets it again, however many others have come and gone since.
 func TestItIsStable(t *testing.T) {
 	l := living{}
 	s := l.store(t)
@@ -103,7 +103,7 @@ func TestItIsStable(t *testing.T) {
 	}
 }
 
-// TestTheOneUnusedForLongestGoes to somebody new where there is no fresh one.
+// TestTheOneUnusedForLongestGoes to a new owner if no number is fresh.
 func TestTheOneUnusedForLongestGoes(t *testing.T) {
 	l := living{}
 	s := l.store(t)
@@ -130,15 +130,17 @@ func TestTheOneUnusedForLongestGoes(t *testing.T) {
 	}
 }
 
-// TestNamesDontSteer (A14): whoever knows everything but the key, and may create as many containers as it likes, gets no number that
-// was somebody's while there are others, in a range of more numbers than are probed. The victim has stopped; its number waits.
+// TestNamesDontSteer (A14): in a range with more numbers than are probed, an attacker who knows everything but the key,
+// and may create any number of containers, gets no number that was another owner's while there are others. The victim
+// has stopped; its number waits.
 func TestNamesDontSteer(t *testing.T) {
 	l := living{}
 	s := l.store(t)
 	n := Numbers{First: 100000, Last: 100999, Step: 1}
 	victim := l.take(t, s, n, `kubernetes pod "db-0" in "prod"`, "victim")
 	delete(l, "victim")
-	// Names that would land on the victim's number, or up to 63 before it, if names alone said where: as they did.
+	// These names would land on the victim's number, or up to 63 before it, if names alone determined the place, as
+	// they once did.
 	place := func(owner string) uint64 {
 		sum := sha256.Sum256([]byte(owner))
 		return binary.BigEndian.Uint64(sum[:]) % n.count()
@@ -160,8 +162,8 @@ func TestNamesDontSteer(t *testing.T) {
 	}
 }
 
-// TestTheWholeRangeIsGivenFirst: of 300 numbers each is given once before one is given again, then the one out of use for
-// longest goes, and the order holds beyond what the kept list has room for.
+// TestTheWholeRangeIsGivenFirst: each of 300 numbers is assigned once before any is assigned again; then the one that
+// has been out of use longest is reused, in the right order even beyond the length of the stored list.
 func TestTheWholeRangeIsGivenFirst(t *testing.T) {
 	l := living{}
 	s := l.store(t)
@@ -189,7 +191,7 @@ func TestTheWholeRangeIsGivenFirst(t *testing.T) {
 			t.Fatalf("the %d. to go is %d, and not %d", i+1, v, order[i])
 		}
 	}
-	// A wider range has numbers that nobody ever had.
+	// A wider range has numbers that were never assigned.
 	if v := use("wider", 900); seen[v] != 1 {
 		t.Error(v)
 	}
@@ -199,7 +201,7 @@ func TestTheWholeRangeIsGivenFirst(t *testing.T) {
 	}
 }
 
-// TestTheListIsOnlyAList: one that is kept, damaged or of another day gives nobody a living owner's number.
+// TestTheListIsOnlyAList: with a stale or damaged list, no owner gets a living owner's number.
 func TestTheListIsOnlyAList(t *testing.T) {
 	for _, text := range []string{"", "7-8 by 1\n7 0\n8 0\n", "7-8 by 1\nx y\n", "7-8 by 1\n9 1\n", "7-8 by 1\n", "\x00"} {
 		l := living{}
@@ -220,7 +222,8 @@ func TestTheListIsOnlyAList(t *testing.T) {
 	}
 }
 
-// TestAKilledTake: whoever was killed between link and file gets the same number at the next try, if nobody else has it by then.
+// TestAKilledTake: an owner whose call was killed between link and file gets the same number at the next try, unless it
+// was assigned in between.
 func TestAKilledTake(t *testing.T) {
 	l := living{}
 	s := l.store(t)
@@ -285,7 +288,7 @@ func TestManyContainersOfOne(t *testing.T) {
 	}
 }
 
-// TestWhatIsDamagedIsSomebodys: it is given to nobody, as it may be a living owner's.
+// TestWhatIsDamagedIsSomebodys: a number with a damaged file is not assigned, as it may be a living owner's.
 func TestWhatIsDamagedIsSomebodys(t *testing.T) {
 	for _, text := range []string{"", "x", "\"o\"", "\"o\"\n\"b\"\n", "\"o\"\n\"b\" \"i\" x 1\n", "\"o\"\n\"b\" \"i\" 1 -1\n", "\"o\"\n\n"} {
 		l := living{}
@@ -302,7 +305,7 @@ func TestWhatIsDamagedIsSomebodys(t *testing.T) {
 	}
 }
 
-// TestNamesOfOwners: whatever is in a name, it stays one name.
+// TestNamesOfOwners: a name stays a single name, whatever characters it contains.
 func TestNamesOfOwners(t *testing.T) {
 	l := living{}
 	s := l.store(t)
@@ -317,7 +320,7 @@ func TestNamesOfOwners(t *testing.T) {
 	}
 }
 
-// TestOthersCanWriteIt: somebody else's word on who has which id counts for nothing.
+// TestOthersCanWriteIt: a store that other users can write is not believed.
 func TestOthersCanWriteIt(t *testing.T) {
 	l := living{}
 	s := l.store(t)
@@ -386,7 +389,7 @@ func BenchmarkTake(b *testing.B) {
 	}
 }
 
-// BenchmarkTakeFromAFullRange: each number of 65,536 was somebody's, and is out of use.
+// BenchmarkTakeFromAFullRange: each of 65,536 numbers was assigned before, and is out of use.
 func BenchmarkTakeFromAFullRange(b *testing.B) {
 	s := &Store{Dir: filepath.Join(b.TempDir(), "uids"), Owners: trusted.CallersOwners(nil), Alive: func(Member) bool { return false }}
 	n := Numbers{First: 100000, Last: 165535}
@@ -408,7 +411,8 @@ func BenchmarkTakeFromAFullRange(b *testing.B) {
 	}
 }
 
-// TestSomebodyHoldsTheLock: who is stopped while it holds the lock makes others fail, with a word on it, rather than wait for ever.
+// TestSomebodyHoldsTheLock: if a process is stopped while it holds the lock, others fail with a message instead of
+// waiting for ever.
 func TestSomebodyHoldsTheLock(t *testing.T) {
 	l := living{}
 	s := l.store(t)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pin keeps the digests that policy files must have. They lie elsewhere than the files: what replaces those without any
-// runtime being called, such as `docker cp` into a mount of their directory, leaves the pins as they are (SECURITY.md F16). The
-// file is what sha256sum(1) prints, so that `sha256sum --check` reads it as well. What a policy file says, and what follows when
-// a pin does not match, is not for this package to know.
+// Package pin keeps the digests that policy files must have. They are stored apart from the files: if the files are
+// replaced without calling a runtime, such as by `docker cp` into a mount of their directory, the pins stay as they are
+// (SECURITY.md F16). The file has the format of sha256sum(1), so `sha256sum --check` reads it as well. The content of
+// policy files, and the consequences of a mismatch, don't belong here.
 package pin
 
 import (
@@ -20,11 +20,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
-// File is where pins are kept: beside the directory of the policies, so that a mount of that does not reach it, and each
-// directory on the way to it is one on the way to them.
+// File is where pins are kept: beside the directory of the policies, so that a mount of that does not include it, and
+// every directory above it is also above the policies.
 const File = "/etc/nonroot-runc.pin"
 
-// Pins are those of a pin file. None, also nil, pin nothing.
+// Pins are the contents of a pin file. Nil, like an empty one, pins nothing.
 type Pins struct {
 	name  string
 	lines []line
@@ -32,8 +32,8 @@ type Pins struct {
 
 type line struct{ digest, file string }
 
-// Read reads the pins; without a pin file there are none. One that others could have written, or with a line that is no pin, is an
-// error: it may say less than whoever pinned wanted.
+// Read reads the pins; without a pin file there are none. A file that users other than the owners could have written,
+// or that has an invalid line, is an error: it may pin less than the administrator wanted.
 func Read(owners trusted.Owners) (*Pins, error) { return read(File, owners) }
 
 func read(name string, owners trusted.Owners) (*Pins, error) {
@@ -71,7 +71,7 @@ func (p *Pins) Has(file string) bool {
 	return false
 }
 
-// Digests are those that a file is pinned to.
+// Digests returns those that a file is pinned to.
 func (p *Pins) Digests(file string) (all []string) {
 	if p == nil {
 		return nil
@@ -84,8 +84,8 @@ func (p *Pins) Digests(file string) (all []string) {
 	return all
 }
 
-// Check says why a file, by its digest, is not what is pinned, nil if it is or if the file is not pinned. A file that has several
-// pins must have one of them: so it can be replaced, and at each moment what lies there is pinned.
+// Check returns an error if a file's digest does not match its pins; nil if it matches, or if the file is not pinned. A
+// file with several pins must match one of them: so it can be replaced, and matches a pin at each moment.
 func (p *Pins) Check(file, is string) error {
 	if !p.Has(file) {
 		return nil
@@ -103,10 +103,10 @@ func (p *Pins) Check(file, is string) error {
 	return fmt.Errorf("it differs from the one pinned in %q (sha256 %s, pinned %s)\nhint: find out who changed it, and once you have read it, %s", p.name, short(is), short(want), advice)
 }
 
-// advice ends what is wrong with a pinned file.
+// advice ends a message about a pinned file.
 const advice = `pin it with "nonroot-ctl policy pin", or put another one in its place with "nonroot-ctl policy apply"`
 
-// Missing says why a pinned file must not be missing.
+// Missing returns an error if the file is pinned, for a file that is missing.
 func (p *Pins) Missing(file string) error {
 	if !p.Has(file) {
 		return nil
@@ -114,16 +114,18 @@ func (p *Pins) Missing(file string) error {
 	return fmt.Errorf("it does not exist, but is pinned in %q\nhint: restore it, or remove the pin with \"nonroot-ctl policy pin --remove\"", p.name)
 }
 
-// short is as much of a digest as people compare.
+// short returns as much of a digest as people compare.
 func short(digest string) string { return digest[:12] }
 
-// Set pins a file to one of the digests, SHA-256 in hex, in place of the pins that it has. Without digests it has none.
+// Set pins a file to one of the digests, SHA-256 in hex, replacing its previous pins. Without digests the file is no
+// longer pinned.
 func Set(owners trusted.Owners, file string, digests ...string) error {
 	return set(File, owners, file, digests...)
 }
 
-// Replacing replaces a file by a function, and pins a pinned one to the new text's digest: at each moment what lies there is pinned.
-// With the digest "" the file goes, and its pin before it: one without its file stops everything. pinned says that it was pinned.
+// Replacing replaces a file by calling a function, and pins a pinned one to the new text's digest: the file matches a
+// pin at each moment. With the digest "" the file is removed, and its pin before it: a pin without its file would stop
+// every call. pinned reports whether it was pinned.
 func Replacing(owners trusted.Owners, file, digest string, replace func() error) (pinned bool, err error) {
 	pins, err := Read(owners)
 	if err != nil {

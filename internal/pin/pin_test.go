@@ -24,7 +24,7 @@ func sum(text string) string {
 	return hex.EncodeToString(s[:])
 }
 
-// wrong holds a failure against words that it must have; "": there must be none.
+// wrong checks that an error contains these words; "" means that there must be no error.
 func wrong(t *testing.T, err error, words ...string) {
 	t.Helper()
 	if (err == nil) != (len(words) == 0) {
@@ -57,7 +57,7 @@ func TestPins(t *testing.T) {
 	// printf two | sha256sum; printf one | sha256sum
 	wrong(t, p.Check(general, sum("two")), "sha256 3fc4ccfe7458", "pinned 7692c3ad3540", name, "nonroot-ctl policy pin")
 
-	testkit.Must(t, set(name, owners(), general, sum("one"), sum("three"))) // while it is replaced
+	testkit.Must(t, set(name, owners(), general, sum("one"), sum("three"))) // during a replacement
 	p, err = read(name, owners())
 	wrong(t, err)
 	wrong(t, p.Check(general, sum("one")))
@@ -94,7 +94,7 @@ func TestSha256sum(t *testing.T) {
 	}
 }
 
-// TestUnsound: a pin file that may say less than was pinned no pin file.
+// TestUnsound: a pin file that may pin less than the administrator wanted is an error.
 func TestUnsound(t *testing.T) {
 	sound := sum("one") + "  /etc/nonroot-runc/config.toml\n"
 	for _, c := range []struct {
@@ -132,8 +132,8 @@ func TestUnsound(t *testing.T) {
 	wrong(t, err, "symbolic link")
 }
 
-// BenchmarkCheck is what a call pays for a pinned policy of 20 kB, with five pins. The digest is not in it: it is for record and log
-// in any case. The file has as many directories above it as the one of the product.
+// BenchmarkCheck measures the check of a pinned policy of 20 kB, with five pins. It excludes the digest, which the
+// record and the log need in any case. The file has as many directories above it as the product's own.
 func BenchmarkCheck(b *testing.B) {
 	f, err := os.CreateTemp("", "*.pin")
 	testkit.Must(b, err)
@@ -154,7 +154,7 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// BenchmarkDigest is what the digest of such a policy costs.
+// BenchmarkDigest measures the digest of such a policy.
 func BenchmarkDigest(b *testing.B) {
 	policy := strings.Repeat("0123456789abcdef", 20*1024/16)
 	for b.Loop() {
@@ -162,7 +162,7 @@ func BenchmarkDigest(b *testing.B) {
 	}
 }
 
-// BenchmarkNone is what a call pays without pins.
+// BenchmarkNone measures a call without pins.
 func BenchmarkNone(b *testing.B) {
 	name := filepath.Join(b.TempDir(), "policy.pin")
 	o := owners()

@@ -10,8 +10,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 )
 
-// Give is what of the image and its volumes changes owner to the identity, so that what was made for somebody else
-// works for it. Failing to change an owner never stops the container.
+// Give describes what in the image and its volumes changes owner to the identity, so that files made for other users
+// work for it. A failure to change an owner never stops the container.
 type Give struct {
 	Rootfs   string   // absolute
 	UID, GID uint32   // the identity's ids, as the files of the rootfs have them
@@ -25,18 +25,18 @@ type Give struct {
 	GroupRoot bool                // what root's group may write becomes writable to the identity's group, whoever owns it
 	GroupOnly bool                // nothing else changes
 
-	// EmptyOnly changes the owner of nothing but volumes that are empty and belong to root or to the policy's
-	// identity. It is for a container that runs as the user it asked for: a volume that an engine has just made is
-	// meant for whoever it is mounted for.
+	// EmptyOnly changes the owner only of volumes that are empty and belong to root or to the policy's identity. It is
+	// for a container that runs as the user it asked for: a volume that an engine has just created is meant for the
+	// container that mounts it.
 	EmptyOnly bool
 
-	// LostGroup says that the container asked for root's group beside a uid of its own, and has another group: it
+	// LostGroup reports that the container asked for root's group beside a uid of its own, and has another group: it
 	// lost access to what is open to group 0.
 	LostGroup bool
 
-	// Applications includes the directories at the top and below /etc that no distribution has. What only root may
-	// read or run, there and in Paths, then becomes readable to the identity's group, and so do Programs, which are
-	// those that are started.
+	// Applications includes the directories at the top and below /etc that no distribution has. What only root may read
+	// or run, there and in Paths, then becomes readable to the identity's group, and so do Programs, which are the
+	// programs that are started.
 	Applications bool
 	Programs     []string // absolute, free of links
 
@@ -53,27 +53,26 @@ type Volume struct {
 	State       bool   // what an engine has copied into it is state, not configuration or programs
 }
 
-// nobody is the account that owns nothing by custom (Debian, Fedora, Alpine), and that services without an account
-// use.
+// nobody is the account that by custom owns nothing (Debian, Fedora, Alpine), and that services without an account use.
 const nobody = 65534
 
 // firstPerson is the first uid that distributions assign to people (login.defs(5), UID_MIN).
 const firstPerson = 1000
 
-// Owners tells who owns a file of the rootfs, by its owner's id on disk.
+// Owners decides about the owner of a file of the rootfs by the owner's id on disk.
 type Owners struct {
 	Map      *idmap.Pair    // of the container's own user namespace; nil: it has none
-	Asked    uint32         // the user that was asked for
+	Asked    uint32         // the requested user
 	Accounts *accounts.UIDs // uids in the image's passwd
 	Policy   []uint32       // uids that the policy assigns, or has assigned, by default
 	Groups   []uint32       // likewise, gids
 	Fixed    []uint32       // those of Policy that any container may have
-	Reserved policy.Ranges  // those that it assigns one after the other
+	Reserved policy.Ranges  // the ids that the policy assigns one after the other
 }
 
-// FileOwners tells which files of the image the identity may come to own, by the whole policy and the part of it that
-// holds for the container. Before there was a rule for the container, it had the general part's identity; before
-// there was a policy, the built-in one's. before is its identity when it was last created, if that is known.
+// FileOwners returns which files of the image the identity may come to own, by the whole policy and the part of it that
+// applies to the container. Before there was a rule for the container, it had the general part's identity; before there
+// was a policy, the built-in one's. before is its identity when it was last created, if that is known.
 func FileOwners(
 	general, rule *policy.Policy, asked uint32, before *policy.Identity, m *idmap.Pair, a *accounts.UIDs,
 ) Owners {
@@ -90,7 +89,7 @@ func FileOwners(
 	return of
 }
 
-// Inside is the owner of a file of the rootfs, as the container's uid.
+// Inside returns the owner of a file of the rootfs as the container's uid.
 func (o Owners) Inside(owner uint32) (uid uint32, ok bool) {
 	if o.Map != nil {
 		return o.Map.UID.Inside(owner)
@@ -106,7 +105,7 @@ func (o Owners) InsideGroup(group uint32) (gid uint32, ok bool) {
 	return group, true
 }
 
-// Outside is the inverse. Without a mapping it is 0, which nobody has: a decision rests on ids that are mapped.
+// Outside is the inverse of Inside. It returns 0 for an id that is not mapped; decisions use only mapped ids.
 func (o Owners) Outside(uid uint32) uint32 {
 	if o.Map != nil {
 		uid, _ = o.Map.UID.Outside(uid)
@@ -123,9 +122,9 @@ func (o Owners) OutsideGroup(gid uint32) uint32 {
 }
 
 // MayChown reports whether the identity may come to own an owner's files in the image's own layer: root's, those of the
-// user that was asked for, those of service accounts, and those of identities that the policy assigned before. The
-// latter are in an image that was committed from such a container, and in a container whose policy has changed since
-// its last start.
+// requested user, those of service accounts, and those of identities that the policy assigned before. The latter are in
+// an image that was committed from such a container, and in a container with a policy that has changed since its last
+// start.
 func (o Owners) MayChown(owner uint32) bool {
 	return o.ofImage(owner) || o.isPolicyID(owner)
 }
@@ -137,16 +136,16 @@ func (o Owners) MayChownVolume(owner uint32) bool {
 	return o.ofImage(owner) && !(ok && o.Reserved.Has(uid))
 }
 
-// IsNew reports whether an empty volume with this owner is nobody's yet: it is root's, or belongs to an identity that any
-// container may have. It may have come to belong to a first container that wrote nothing, such as one that only
+// IsNew reports whether an empty volume with this owner has no user yet: it is root's, or belongs to an identity that
+// any container may have. A first container may have become its owner without writing anything, such as one that only
 // prepares it for another.
 func (o Owners) IsNew(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	return ok && (uid == 0 || slices.Contains(o.Fixed, uid) && !o.Reserved.Has(uid))
 }
 
-// ofImage reports whether an owner is root, if that was asked for; else the user that was asked for; or an account of the
-// image whose number is not a person's.
+// ofImage reports whether an owner is root, if the container asked for root; else the requested user; or an account of
+// the image with a number that is not a person's.
 func (o Owners) ofImage(owner uint32) bool {
 	uid, ok := o.Inside(owner)
 	if !ok {
@@ -170,7 +169,7 @@ func (o Owners) IsRoot(owner uint32) bool {
 	return ok && uid == 0
 }
 
-// MayChangeGroup reports whether the group of a file in the image's own layer may be replaced by the identity's: it is
+// MayChangeGroup reports whether the identity's group may replace the group of a file in the image's own layer: it is
 // root's, or one that the policy assigns or has assigned, since the layer keeps changes of earlier starts.
 func (o Owners) MayChangeGroup(group uint32) bool {
 	gid, ok := o.InsideGroup(group)

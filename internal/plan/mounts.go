@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// mounts are those that are added: the names, read-only, and the home.
+// mounts returns the mounts to add: the names, read-only, and the home.
 func mounts(dir string, home *homedir.Plan) []spec.Mount {
 	var all []spec.Mount
 	bind := func(data []byte, file, destination string) {

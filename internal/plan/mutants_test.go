@@ -17,9 +17,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// These tests stand at the edges, each part of a condition by itself. `make mutants` asks for them.
+// These tests cover edge cases, each part of a condition by itself, so that `make mutants` finds no survivors.
 
-// TestBinds: a mount shows what is elsewhere by its type or by either option.
+// TestBinds: a mount shows files from elsewhere by its type or by either option.
 func TestBinds(t *testing.T) {
 	for _, test := range []struct {
 		mount spec.Mount
@@ -36,7 +36,7 @@ func TestBinds(t *testing.T) {
 	}
 }
 
-// TestOursAreKnown by what they show: both copies of names, of this bundle alone.
+// TestOursAreKnown by their sources: both copies of names, of this bundle only.
 func TestOursAreKnown(t *testing.T) {
 	isOurs := Ours("/b")
 	for source, want := range map[string]bool{
@@ -48,8 +48,8 @@ func TestOursAreKnown(t *testing.T) {
 	}
 }
 
-// TestOwnersThatAreNobody: an id on disk that is not mapped is nobody's of the container, and root's file is nobody's
-// own account.
+// TestOwnersThatAreNobody: an id on disk that is not mapped belongs to no user of the container, and a file of root's
+// to no account of the image.
 func TestOwnersThatAreNobody(t *testing.T) {
 	few := &idmap.Pair{UID: idmap.Map{{Inside: 1, Outside: 100001, Size: 10}}}
 	for name, o := range map[string]Owners{
@@ -66,7 +66,7 @@ func TestOwnersThatAreNobody(t *testing.T) {
 	}
 }
 
-// TestAuditKeepsTheFirstReason: that no config.json could be written does not hide why the container would be refused.
+// TestAuditKeepsTheFirstReason: a failure to write config.json does not hide why the container would be refused.
 func TestAuditKeepsTheFirstReason(t *testing.T) {
 	in := input(t, nil)
 	in.Decision.Mode, in.Decision.Reason, in.Decision.Identity.UID = decision.Audit, "the first", 0
@@ -76,7 +76,7 @@ func TestAuditKeepsTheFirstReason(t *testing.T) {
 	}
 }
 
-// TestBoundingThatCantBeRead fails the plan: what the record says of it is what a start is held to.
+// TestBoundingThatCantBeRead fails the plan: a start is checked against what the record says of the bounding set.
 func TestBoundingThatCantBeRead(t *testing.T) {
 	in := input(t, nil)
 	config := strings.Replace(string(in.Config), `"bounding":["CAP_CHOWN"]`, `"bounding":"CAP_CHOWN"`, 1)
@@ -93,7 +93,7 @@ func TestBoundingThatCantBeRead(t *testing.T) {
 	}
 }
 
-// TestNamesOfAProcess: a uid that the container's passwd has without a name has none, nor a home.
+// TestNamesOfAProcess: a uid without a name in the container's passwd gets neither a name nor a home.
 func TestNamesOfAProcess(t *testing.T) {
 	f := &policy.Facts{
 		Accounts: &accounts.Files{Passwd: []byte(":x:7:7::/nameless:/bin/sh\napp:x:8:8::/srv/app:/bin/sh\n")},
@@ -105,7 +105,7 @@ func TestNamesOfAProcess(t *testing.T) {
 	}
 }
 
-// TestMakeWithoutAHome plans nothing but the record of a decision.
+// TestMakeWithoutAHome plans only the record of a decision.
 func TestMakeWithoutAHome(t *testing.T) {
 	in := input(t, func(s *specs.Spec) { s.Hostname = "x" })
 	in.Home = nil
@@ -116,7 +116,8 @@ func TestMakeWithoutAHome(t *testing.T) {
 	}
 }
 
-// TestOwnersThatThePolicyGave: uids and gids that the policy gives now, gave by its general part, by default, or at the last start.
+// TestOwnersThatThePolicyGave: uids and gids that the policy assigns now, or assigned by its general part, by default,
+// or at the last start.
 func TestOwnersThatThePolicyGave(t *testing.T) {
 	general, rule := policy.Default(), policy.Default()
 	general.UID, general.GID, rule.UID, rule.GID = 3000, 3100, 3001, 3101
@@ -143,7 +144,7 @@ func TestOwnersThatThePolicyGave(t *testing.T) {
 	}
 }
 
-// TestAuditLooks at what would be given where the container would not be refused, and there alone.
+// TestAuditLooks at what would change owner only if the container would not be refused.
 func TestAuditLooks(t *testing.T) {
 	for reason, want := range map[string]bool{"": true, "it would be refused": false} {
 		in := input(t, nil)

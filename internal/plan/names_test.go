@@ -17,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// namesOf are the variables of an environment that tell who somebody is, in order.
+// namesOf returns the variables of an environment that name the user, in order.
 func namesOf(env []string) string {
 	var all []string
 	for _, name := range []string{"HOME=", "USER=", "LOGNAME="} {
@@ -30,7 +30,7 @@ func namesOf(env []string) string {
 	return strings.Join(all, " ")
 }
 
-// TestSetNames: USER and LOGNAME that somebody has set stay; root's do not, nor what an earlier rewrite has written.
+// TestSetNames: USER and LOGNAME stay if a user has set them; root's do not, nor those that an earlier rewrite wrote.
 func TestSetNames(t *testing.T) {
 	for _, test := range []struct {
 		name, user, want string
@@ -66,7 +66,7 @@ func TestSetNames(t *testing.T) {
 	}
 }
 
-// TestAskedHome: the record has the HOME that was asked for where it is another one.
+// TestAskedHome: the record keeps the requested HOME if it differs.
 func TestAskedHome(t *testing.T) {
 	for asked, want := range map[string]string{"": "", "/home/nonroot": "", "/site": "/site"} {
 		in := input(t, nil)
@@ -79,8 +79,8 @@ func TestAskedHome(t *testing.T) {
 	}
 }
 
-// TestNamesOfAnExec: what somebody has set for a further process stays: what engines hand on of the image, and what is root's, or the
-// container's own, does not.
+// TestNamesOfAnExec: names that a user has set for a further process stay; those that engines pass on from the image,
+// root's, and the container's own do not.
 func TestNamesOfAnExec(t *testing.T) {
 	names := &accounts.Files{Passwd: []byte("root:x:0:0::/home/root:/bin/sh\napp:x:7:7::/srv/app:/bin/sh\n")}
 	record := &decision.Decision{Mode: decision.Rewrite, Identity: &decision.Identity{UID: 5, GID: 5}, Name: "nonroot", Home: "/home/nonroot", AskedHome: "/site"}
@@ -128,7 +128,7 @@ func TestNamesOfAnExec(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
-	f := &policy.Facts{} // nobody knows the container's passwd
+	f := &policy.Facts{} // the container's passwd is unknown
 	f.Record = record
 	for home, want := range map[string]bool{"/root": false, "/tmp/h": true} {
 		if got := setHome(f, home); got != want {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plan makes plans of decisions: the new config.json or process, the files beside it, changes of owners, the
-// record. It works on data alone; internal/facts gathers what it rests on, internal/apply carries it out, and
-// explain, policy apply and learn print it.
+// Package plan turns decisions into plans: the new config.json or process, the files beside it, changes of owners, the
+// record. It works on data alone; internal/facts gathers its input, internal/apply carries plans out, and explain,
+// policy apply and learn print them.
 //
 //	plan.go    a plan for a container
 //	process.go a plan for a further process
-//	give.go    what belongs to root in the image and its volumes, and who comes to own it
+//	give.go    what belongs to root in the image and its volumes, and who becomes its owner
 //	mounts.go  the mounts that are added
 package plan
 
@@ -27,22 +27,22 @@ import (
 type Plan struct {
 	Decision decision.Decision // as it will be recorded
 	Config   []byte            // config.json as it was found
-	Parts    [][]byte          // the new config.json, in parts, some of which are slices of Config; nil: it is unchanged
+	Parts    [][]byte          // the new config.json, in parts, some of which are slices of Config; nil: unchanged
 	Again    bool              // Config had been rewritten before
 
 	Passwd, Group []byte // what the container sees as these files; nil: its own
 	Label         string // the SELinux label of files that are mounted
 	Give          *Give  // what changes owner; nil: nothing
 	Watched       *Give  // in mode audit: what would change owner; nil: nothing
-	Reclaim       *Root  // who the engine has given the bundle to: it has to be taken back, and decided about again; nil: nobody
+	Reclaim       *Root  // the owner to whom the engine gave the bundle: take it back, and decide again; nil: none
 }
 
 // Root is the root of a container's user namespace, in the caller's ids.
 type Root struct{ UID, GID uint32 }
 
-// Input is what a plan for a container rests on.
+// Input is the input of a plan for a container.
 type Input struct {
-	Rule     *policy.Policy // the part of the policy that holds
+	Rule     *policy.Policy // the part of the policy that applies
 	Facts    *policy.Facts
 	Decision decision.Decision
 	Config   []byte
@@ -50,28 +50,28 @@ type Input struct {
 	Again    bool
 	Given    *Root
 
-	// Found once it was decided who the container is. It counts only if there is a new config.json.
+	// Found after the decision about the container's identity. It counts only if there is a new config.json.
 	Home    *homedir.Plan
 	Give    *Give
 	Watched *Give            // in mode audit: what would change owner
-	Owned   map[int][]string // which of the document's mounts come to belong to the identity, and their options less the owner
+	Owned   map[int][]string // the document's mounts that will belong to the identity, by index, and their options without the owner
 	Join    string           // replaces the path of the user namespace that is joined; "": none is
 	Sysctls []spec.Sysctl
 	Devices *Devices // nil: they stay unchanged
 	Emulate bool     // changes of owners and groups succeed, and do nothing
-	Notes   []string // from looking at the image
+	Notes   []string // from examining the image
 
 	AskedHome string             // HOME as the document's author set it; "": not set
 	Written   *decision.Decision // the decision that the document was rewritten by before; nil: it was not
 }
 
-// Devices is what a plan needs to know of the host's devices.
+// Devices is what a plan needs to know about the host's devices.
 type Devices struct {
 	RawMajors []int64 // majors of character devices that give access to a disk, a tape or memory
 }
 
-// Make makes the plan for a container. In mode audit nothing is done except to record what would be; if no
-// config.json could be written, that is the reason why the container would be refused.
+// Make makes the plan for a container. In mode audit the plan only records what would be done; if no config.json could
+// be written, that is the reason why the container would be refused.
 func Make(in *Input) (*Plan, error) {
 	p := &Plan{Decision: in.Decision, Config: in.Config, Again: in.Again, Reclaim: in.Given}
 	if in.Home == nil {
@@ -93,7 +93,7 @@ func Make(in *Input) (*Plan, error) {
 	return p, err
 }
 
-// Rewritten is the new config.json; nil: it is unchanged.
+// Rewritten returns the new config.json; nil if it is unchanged.
 func (p *Plan) Rewritten() []byte {
 	if p.Parts == nil {
 		return nil
@@ -144,8 +144,8 @@ func (p *Plan) rewrite(in *Input) error {
 	return nil
 }
 
-// devices is what becomes of the container's devices. In a user namespace nodes can't be created, and rules for them
-// don't apply; those that are there are the host's, with the host's owners.
+// devices returns what changes about the container's devices. In a user namespace nodes can't be created, and rules for
+// them don't apply; existing nodes are the host's, with the host's owners.
 func (in *Input) devices() *spec.DeviceChange {
 	if in.Devices == nil {
 		return nil

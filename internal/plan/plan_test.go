@@ -22,7 +22,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// input is what a plan rests on for a container that was decided to be somebody.
+// input returns a plan's input for a container whose identity is decided.
 func input(t *testing.T, edit func(*specs.Spec)) *Input {
 	t.Helper()
 	s := testkit.Spec()
@@ -51,7 +51,7 @@ func read(t *testing.T, config []byte) *specs.Spec {
 	return &s
 }
 
-// TestMake: each part of a plan.
+// TestMake checks each part of a plan.
 func TestMake(t *testing.T) {
 	in := input(t, nil)
 	in.Given, in.Again = &Root{UID: 5, GID: 6}, true
@@ -179,7 +179,7 @@ func TestMakeParts(t *testing.T) {
 
 func ptr(n uint32) *uint32 { return &n }
 
-// TestMakeChangesNothing of what it was given: the facts may be decided upon once more.
+// TestMakeChangesNothing of its input: another decision may be made from the same facts.
 func TestMakeChangesNothing(t *testing.T) {
 	in := input(t, nil)
 	in.Home.Numbers = false
@@ -207,7 +207,7 @@ func TestMakeFails(t *testing.T) {
 	}
 }
 
-// TestProcess: a further process is who was decided, with the name and home that its container's passwd has.
+// TestProcess: a further process runs as the decided identity, with the name and home from its container's passwd.
 func TestProcess(t *testing.T) {
 	names := &accounts.Files{Passwd: []byte("root:x:0:0::/root:/bin/sh\napp:x:7:7::/srv/app:/bin/sh\n")}
 	recorded := &decision.Decision{Mode: decision.Rewrite, Identity: &decision.Identity{UID: 5, GID: 5}, Name: "nonroot", Home: "/home/nonroot"}
@@ -250,7 +250,7 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestOwners: whose files the identity may have.
+// TestOwners: whose files the identity may come to own.
 func TestOwners(t *testing.T) {
 	shifted := &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}, GID: idmap.Map{{Inside: 0, Outside: 200000, Size: 65536}}}
 	image := uidsOf(t, "root:x:0:0::/root:/bin/sh\nredis:x:999:999::/:/bin/sh\napp:x:1500:1500::/:/bin/sh\n")
@@ -299,7 +299,7 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// TestFileOwners: what the policy as a whole, its part for the container, and the container's last start say of owners.
+// TestFileOwners: owners by the whole policy, by its part for the container, and by the container's last start.
 func TestFileOwners(t *testing.T) {
 	general, rule := policy.Default(), policy.Default()
 	general.UID, rule.UID, rule.Reserved = 3000, 3001, policy.Ranges{{First: 5000, Last: 5999}}
@@ -321,7 +321,7 @@ func TestFileOwners(t *testing.T) {
 	}
 }
 
-// uidsOf are the accounts of an image with this passwd.
+// uidsOf returns the accounts of an image with this passwd.
 func uidsOf(t *testing.T, passwd string) *accounts.UIDs {
 	t.Helper()
 	dir := t.TempDir()
@@ -333,7 +333,7 @@ func uidsOf(t *testing.T, passwd string) *accounts.UIDs {
 	return im.UIDs()
 }
 
-// TestIsNew: whose empty volumes are nobody's yet.
+// TestIsNew: which empty volumes have no user yet.
 func TestIsNew(t *testing.T) {
 	of := Owners{Policy: []uint32{65532, 200001, 77}, Fixed: []uint32{65532, 200001}, Reserved: policy.Ranges{{First: 200000, Last: 200999}}}
 	mapped := of

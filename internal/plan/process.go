@@ -8,7 +8,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Process makes the plan for a further process: the process file for the next runtime. The document is used up.
+// Process makes the plan for a further process: the process file for the next runtime. It uses up the document.
 func Process(rule *policy.Policy, f *policy.Facts, d *decision.Decision, doc *spec.Document) ([]byte, error) {
 	change := spec.ProcessChange{
 		UID: d.Identity.UID, GID: d.Identity.GID, Groups: d.Identity.Groups, DropBounding: rule.DropBounding,
@@ -23,7 +23,7 @@ func Process(rule *policy.Policy, f *policy.Facts, d *decision.Decision, doc *sp
 	return doc.Rewrite(spec.Change{Process: change})
 }
 
-// nameAndHome match what the container's passwd says.
+// nameAndHome returns the name and home of a uid by the container's passwd.
 func nameAndHome(f *policy.Facts, uid uint32) (name, home string) {
 	if r := f.Record; r.Enforced() && r.Identity.UID == uid {
 		return r.Name, r.Home
@@ -36,7 +36,7 @@ func nameAndHome(f *policy.Facts, uid uint32) (name, home string) {
 	return "", "/"
 }
 
-// keepNames keeps USER and LOGNAME where somebody has set them: images use them for settings, and neither engines nor
+// keepNames keeps USER and LOGNAME if a user has set them: images use them for settings, and neither engines nor
 // runtimes set them. It does not keep root's, nor those that an earlier rewrite has set.
 func keepNames(doc *spec.Document, change *spec.ProcessChange, written *decision.Decision) {
 	for name, to := range map[string]*string{"USER": &change.User, "LOGNAME": &change.LogName} {
@@ -46,14 +46,14 @@ func keepNames(doc *spec.Document, change *spec.ProcessChange, written *decision
 	}
 }
 
-// valueOf is a variable's value. The rewrite, which parses the whole environment, reports what is wrong with it.
+// valueOf returns a variable's value. The rewrite, which parses the whole environment, reports faults in it.
 func valueOf(doc *spec.Document, name string) string {
 	value, _ := doc.Variable(name) // as said above
 	return value
 }
 
-// setHome reports whether somebody has set HOME for a further process: it is neither root's nor the one that its container
-// had, or has by its record. Engines pass on the environment of the image.
+// setHome reports whether a user has set HOME for a further process: it is neither root's nor the one that its
+// container had, or has by its record. Engines pass on the environment of the image.
 func setHome(f *policy.Facts, home string) bool {
 	root := "/root"
 	if f.Accounts != nil {

@@ -12,25 +12,25 @@ import (
 )
 
 // DeviceChange closes the host's disks and memory to the container (SECURITY.md C1), in two ways. Nodes that
-// linux.devices creates for them belong to root and are closed to everyone else. And linux.resources.devices, the
-// kernel's list of what may be opened, allows no one to open them: an image, or a file brought by "docker cp", can be
-// a device node with any mode.
+// linux.devices creates for them belong to root and are closed to all others. And linux.resources.devices, the kernel's
+// list of what may be opened, lets nobody open them: an image, or a file brought by "docker cp", can be a device node
+// with any mode.
 type DeviceChange struct {
-	// MayOwn reports whether a group may keep owning a disk. If one of linux.devices has such a group, the list of what may
-	// be opened is unchanged, too.
+	// MayOwn reports whether a group may keep owning a disk. If an entry of linux.devices has such a group, the list of
+	// what may be opened is unchanged, too.
 	MayOwn func(gid uint32) bool
-	// RawMajors are the majors of character devices that give access to a disk.
+	// RawMajors lists the majors of character devices that give access to a disk.
 	RawMajors []int64
 }
 
 // CharacterDevice is a character device of the container (config-linux.md, "Devices").
 type CharacterDevice struct {
 	Path string
-	GID  uint32 // the group that is to own its node; 0: none is named
+	GID  uint32 // the group that is to own its node; 0 if the document names none
 	Raw  bool   // it gives access to a disk or memory
 }
 
-// CharacterDevices are those of linux.devices. RawMajors are the majors of those that give access to a disk.
+// CharacterDevices returns those of linux.devices. rawMajors lists the majors of those that give access to a disk.
 func (d *Document) CharacterDevices(rawMajors []int64) ([]CharacterDevice, error) {
 	elems, err := d.root.get("linux").get("devices").list("linux.devices")
 	if err != nil {
@@ -64,13 +64,13 @@ func (d *Document) CharacterDevices(rawMajors []int64) ([]CharacterDevice, error
 	return all, nil
 }
 
-// memory are the minors of /dev/mem, /dev/kmem and /dev/port in their major (Linux, admin-guide/devices.txt).
+// memory lists the minors of /dev/mem, /dev/kmem and /dev/port in their major (Linux, admin-guide/devices.txt).
 var memory = []int64{1, 2, 4}
 
 const memoryMajor = 1
 
-// sortBits are the bits of a mode for the type of file (inode(7)). runc drops them from fileMode, but crun uses them:
-// a "c" whose fileMode says block device becomes one.
+// sortBits are the bits of a mode for the type of file (inode(7)). runc drops them from fileMode, but crun uses them: a
+// "c" with the fileMode of a block device becomes one.
 const sortBits = 0o170000
 
 func sortOf(kind string) (bits uint64, isKnown bool) {
@@ -93,7 +93,7 @@ func closeDisks(linux *node, c DeviceChange) error {
 	return closeRules(linux, c)
 }
 
-// closeNodes gives the nodes of disks and memory to root. It says whether a group that may own one does.
+// closeNodes makes root the owner of the nodes of disks and memory. It reports whether a group that may own one does.
 func closeNodes(linux *node, c DeviceChange) (owned bool, err error) {
 	devices, err := linux.get("devices").list("linux.devices")
 	if err != nil {
@@ -126,7 +126,7 @@ func closeNodes(linux *node, c DeviceChange) (owned bool, err error) {
 	return owned, nil
 }
 
-// rawDevice reports whether an entry of linux.devices is a disk or memory, and its mode: 0666 by default (runc,
+// rawDevice reports whether an entry of linux.devices is a disk or memory, and returns its mode: 0666 by default (runc,
 // specconv; crun likewise).
 func rawDevice(d *node, at string, c DeviceChange) (mode uint64, isRaw bool, err error) {
 	kind, err := d.get("type").text(at + ".type")
@@ -198,7 +198,7 @@ func closeRules(linux *node, c DeviceChange) error {
 			if !strings.Contains(r.access, "m") {
 				continue
 			}
-			// Making a node takes a capability that no process in the container has.
+			// Creating a node takes a capability that no process in the container has.
 			e.set("access", stringLeaf("m"))
 		}
 		kept = append(kept, e)
@@ -221,7 +221,7 @@ func closeRules(linux *node, c DeviceChange) error {
 	return nil
 }
 
-// denials close the devices that a list leaves open.
+// denials returns rules that close the devices that a list leaves open.
 func denials(c DeviceChange) []*node {
 	deny := func(kind string, major int64) *node {
 		text := `{"allow":false,"type":"` + kind + `"`
@@ -266,7 +266,7 @@ func readDeviceRule(e *node, at string) (r deviceRule, err error) {
 	return r, err
 }
 
-// whole reads a device number: from 0 to 32 bits, or -1, by which engines mean any.
+// whole reads a device number: from 0 to 32 bits, or -1, which engines use for any.
 func (n *node) whole(what string, absent int64) (int64, error) {
 	switch {
 	case n == nil:

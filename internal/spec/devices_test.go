@@ -10,7 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// checkDevices reads the devices as a runtime does: no block device is anybody's but root's, and none can be opened.
+// checkDevices reads the devices as a runtime does: every block device must belong to root, and none can be opened.
 func checkDevices(t *testing.T, name string, l *specs.Linux) {
 	t.Helper()
 	owned := false
@@ -55,7 +55,7 @@ func asJSON(v any) string {
 	return string(text)
 }
 
-// document is a config.json with these devices and rules for them.
+// document returns a config.json with these devices and rules for them.
 func document(devices, rules string) []byte {
 	return []byte(`{"process":{},"root":{"path":"r"},"linux":{"devices":[` + devices + `],"resources":{"devices":[` + rules + `],"pids":{"limit":5}}}}`)
 }
@@ -128,7 +128,7 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// TestCharacterDevices: their paths and owners, and which of them lead to a disk or memory.
+// TestCharacterDevices: their paths and owners, and which of them give access to a disk or memory.
 func TestCharacterDevices(t *testing.T) {
 	for text, want := range map[string]string{
 		`[]`: `null`,

@@ -26,7 +26,7 @@ type Document struct {
 	root    *node
 	process *node // root itself in a process file
 	source  []byte
-	mounted []Mount // mounts, once they have been read
+	mounted []Mount // the mounts, once they have been read
 }
 
 // ParseConfig reads a config.json. It fails on what runtimes could read differently (duplicate keys at any depth,
@@ -49,7 +49,7 @@ func ParseConfig(data []byte) (*Document, error) {
 	return &Document{root: root, process: process, source: data}, nil
 }
 
-// ParseProcess reads the process file that engines hand to exec.
+// ParseProcess reads the process file that engines pass to exec.
 func ParseProcess(data []byte) (*Document, error) {
 	root, err := parse(data, &shapeProcess)
 	if err != nil {
@@ -61,10 +61,10 @@ func ParseProcess(data []byte) (*Document, error) {
 	return &Document{root: root, process: root, source: data}, nil
 }
 
-// Source is the text that the document was read from.
+// Source returns the text that the document was read from.
 func (d *Document) Source() []byte { return d.source }
 
-// Process is the process of a config.json as a document of its own: if exec gets flags instead of a process file,
+// Process returns the process of a config.json as a document of its own: if exec gets flags instead of a process file,
 // runc starts from it (runc, exec.go, getProcess).
 func (d *Document) Process() (*Document, error) {
 	return ParseProcess(d.process.render(nil))
@@ -79,7 +79,7 @@ type User struct {
 // maxGroups is how many supplementary groups a process can have (setgroups(2), NGROUPS_MAX).
 const maxGroups = 65536
 
-// maxMounts bounds a container's mounts. The kernel allows 100,000 per namespace (fs.mount-max); engines ask for
+// maxMounts limits a container's mounts. The kernel allows 100,000 per namespace (fs.mount-max); engines request
 // dozens.
 const maxMounts = 10000
 
@@ -121,17 +121,18 @@ func (d *Document) User() (User, error) {
 	return u, nil
 }
 
-// Env is the process's environment, in order. An entry may lack a "=".
+// Env returns the process's environment, in order. An entry may lack a "=".
 func (d *Document) Env() ([]string, error) {
 	return d.process.get("env").strings("process.env")
 }
 
-// Args is the process's command, in order.
+// Args returns the process's command, in order.
 func (d *Document) Args() ([]string, error) {
 	return d.process.get("args").strings("process.args")
 }
 
-// Variable is the value of the first entry of that name in the environment, which getenv(3) finds; "": none.
+// Variable returns the value of the first entry of that name in the environment, which getenv(3) finds; "" if there is
+// none.
 func (d *Document) Variable(name string) (string, error) {
 	value, found := "", false
 	err := d.process.get("env").eachString("process.env", func(raw []byte) error {
@@ -153,12 +154,12 @@ func mayBe(raw []byte, name string) bool {
 	return string(begin) == name || bytes.IndexByte(begin, '\\') >= 0
 }
 
-// Cwd is the process's working directory; "": none.
+// Cwd returns the process's working directory; "" if there is none.
 func (d *Document) Cwd() (string, error) {
 	return d.process.get("cwd").text("process.cwd")
 }
 
-// Bounding is the process's bounding set as the engine wrote it; nil: it wrote none.
+// Bounding returns the process's bounding set as the engine wrote it; nil if it wrote none.
 func (d *Document) Bounding() ([]string, error) {
 	caps := d.process.get("capabilities")
 	if caps == nil {
@@ -170,8 +171,8 @@ func (d *Document) Bounding() ([]string, error) {
 	return caps.get("bounding").strings("process.capabilities.bounding")
 }
 
-// MemoryLimit is the container's memory limit in bytes; 0: none. A limit that can't be read counts as none:
-// the runtime reports what is wrong with it.
+// MemoryLimit returns the container's memory limit in bytes; 0 if it has none. A limit that can't be read counts as
+// none: the runtime reports the fault.
 func (d *Document) MemoryLimit() uint64 {
 	n := d.root
 	for _, name := range []string{"linux", "resources", "memory", "limit"} {
@@ -190,16 +191,16 @@ type Mount struct {
 	UIDMap, GIDMap            []IDMap // of an idmapped mount
 }
 
-// Binds reports whether the mount shows something from elsewhere on the host.
+// Binds reports whether the mount shows files from elsewhere on the host.
 func (m *Mount) Binds() bool { return Binds(m.Type, m.Options) }
 
-// Binds is Mount.Binds for a mount of another type. For runtimes either the type or the option is enough.
+// Binds is Mount.Binds for a mount of another Go type. For runtimes either the type or the option is enough.
 func Binds(kind string, options []string) bool {
 	return kind == "bind" || slices.Contains(options, "bind") || slices.Contains(options, "rbind")
 }
 
 // Readonly reports whether nothing can be written through the mount ("rro": nor through those below it; config.md,
-// "Mounts"). Docker since 25 and containerd only ask for the latter (moby, daemon/oci_linux.go, withMounts).
+// "Mounts"). Docker since 25 and containerd request only the latter (moby, daemon/oci_linux.go, withMounts).
 func (m *Mount) Readonly() bool {
 	return slices.Contains(m.Options, "ro") || slices.Contains(m.Options, "rro")
 }
@@ -211,7 +212,7 @@ type IDMap struct{ ContainerID, HostID, Size uint32 }
 // Namespace is an entry of "linux.namespaces"; Path is "" for a new one.
 type Namespace struct{ Type, Path string }
 
-// Container is what a config.json says besides its process.
+// Container holds what a config.json says besides its process.
 type Container struct {
 	Rootfs            string // root.path as written: relative to the bundle, or absolute
 	Readonly          bool   // root.readonly
@@ -230,7 +231,7 @@ type Container struct {
 // Hooks").
 type Hook struct{ Stage, Path string }
 
-// Container reads the parts of a config.json that decisions rest on. A value of the wrong type is an error: crun
+// Container reads the parts of a config.json that decisions depend on. A value of the wrong type is an error: crun
 // reads some of them as 0 or false (SECURITY.md A5).
 func (d *Document) Container() (*Container, error) {
 	c := &Container{}
@@ -267,7 +268,7 @@ func (d *Document) Container() (*Container, error) {
 	if c.RootfsPropagation, err = linux.get("rootfsPropagation").text("linux.rootfsPropagation"); err != nil {
 		return nil, err
 	}
-	if c.RootfsPropagation != "" { // otherwise the host sees none of it
+	if c.RootfsPropagation != "" { // otherwise nothing propagates to the host
 		if c.Covers, err = d.covers(linux); err != nil {
 			return nil, err
 		}
@@ -295,8 +296,8 @@ func (d *Document) covers(linux *node) ([]string, error) {
 	return all, nil
 }
 
-// hooks are those that run as root, on the host or in the container before its process has its credentials. Hooks of
-// the stage startContainer run as the container's user.
+// hooks returns those that run as root, on the host or in the container before its process has its credentials. Hooks
+// of the stage startContainer run as the container's user.
 func (d *Document) hooks() ([]Hook, error) {
 	n := d.root.get("hooks")
 	if n == nil {
@@ -391,7 +392,7 @@ func namespaces(linux *node) ([]Namespace, error) {
 		if s.Path, err = e.get("path").text("linux.namespaces' path"); err != nil {
 			return nil, err
 		}
-		// runc refuses a second one; in crun it wins.
+		// runc refuses a second namespace of the same type; in crun the second one wins.
 		if slices.ContainsFunc(spaces, func(o Namespace) bool { return o.Type == s.Type }) {
 			return nil, fmt.Errorf("linux.namespaces has two entries of the type %s\nhint: leave one out", quote.Value(s.Type))
 		}
@@ -419,7 +420,7 @@ func (d *Document) annotations() (map[string]string, error) {
 	return all, nil
 }
 
-// The readers below take nil for a missing value. What names the place in errors.
+// The readers below accept nil for a missing value. Their argument what names the place in errors.
 
 func (n *node) text(what string) (string, error) {
 	if n == nil {

@@ -4,7 +4,7 @@ package spec
 
 import "slices"
 
-// emulated are the system calls that change the owner of a file, and the one that changes a process's groups, with
+// emulated lists the system calls that change the owner of a file, and the one that changes a process's groups, with
 // their 32-bit forms (chown(2), setgroups(2), "C library/kernel differences").
 var emulated = []string{
 	"chown", "chown32", "fchown", "fchown32", "fchownat", "lchown", "lchown32", "setgroups", "setgroups32",
@@ -58,7 +58,7 @@ type answer struct {
 	plain bool // allows its calls under all conditions
 }
 
-// letting is the action of rules that are replaced. Calls that are to be logged or traced stay so.
+// letting is the action of rules that are replaced. Calls that are to be logged or traced keep their rules.
 const letting = "SCMP_ACT_ALLOW"
 
 func readAnswers(nodes []*node) ([]answer, error) {

@@ -13,7 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// answers are what a profile says to a call without regard to arguments: each rule's action, or the default.
+// answers returns how a profile answers a call regardless of arguments: each rule's action, or the default.
 func answers(s *specs.LinuxSeccomp, call string) (all []string) {
 	for _, r := range s.Syscalls {
 		if slices.Contains(r.Names, call) {
@@ -63,7 +63,7 @@ func machine(t *testing.T) Machine {
 	return m
 }
 
-// TestEmulateOwnership: what the profile lets through is answered, and what it denies stays denied.
+// TestEmulateOwnership: calls that the profile allows succeed without effect, and what it denies stays denied.
 func TestEmulateOwnership(t *testing.T) {
 	for _, test := range []struct {
 		name, seccomp string
@@ -101,7 +101,7 @@ func TestEmulateOwnership(t *testing.T) {
 	}
 }
 
-// TestEmulateOwnershipByEngines: each engine's profile answers all of them, and keeps every other rule.
+// TestEmulateOwnershipByEngines: with each engine's profile all of the calls succeed, and every other rule stays.
 func TestEmulateOwnershipByEngines(t *testing.T) {
 	files, err := filepath.Glob("testdata/recorded/*.config.json")
 	if err != nil || len(files) < 10 {
@@ -139,7 +139,7 @@ func TestEmulateOwnershipByEngines(t *testing.T) {
 	}
 }
 
-// TestEmulateOwnershipFails on what is no profile.
+// TestEmulateOwnershipFails on an invalid profile.
 func TestEmulateOwnershipFails(t *testing.T) {
 	for _, seccomp := range []string{
 		`"seccomp":[]`, `"seccomp":{"defaultAction":1}`, `"seccomp":{"defaultAction":"X"}`, `"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":{}}`,

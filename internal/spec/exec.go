@@ -21,7 +21,7 @@ type Flags struct {
 	User         *User // nil: the container's
 }
 
-// Apply makes the process that runc makes of exec's flags (runc, exec.go, getProcess), so that no flag has to reach
+// Apply makes the process that runc makes from exec's flags (runc, exec.go, getProcess), so that no flag has to reach
 // the runtime. Flags for capabilities are left out: a process has none.
 func (d *Document) Apply(f Flags) error {
 	p := d.process

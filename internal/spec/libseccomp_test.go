@@ -27,7 +27,7 @@ type probe struct {
 	args       [6]uint64
 }
 
-// newUser reports whether the call leads, or may lead, into another user namespace. The kernel looks at the low half of flags.
+// newUser reports whether the call enters, or may enter, another user namespace. The kernel uses the low half of flags.
 func (p probe) newUser() bool {
 	return p.call == "setns" || p.call == "clone3" || (p.call == "clone" || p.call == "unshare") && p.args[0]&cloneNewUser != 0
 }
@@ -45,7 +45,7 @@ func probes() []probe {
 				for _, other := range others {
 					all = append(all, probe{arch, call, [6]uint64{flags, other, other, other, other, other}})
 					if call != "clone" && call != "unshare" {
-						break // one other argument will do
+						break // any other argument will do
 					}
 				}
 			}
@@ -64,7 +64,7 @@ var conditionOps = []specs.LinuxSeccompOperator{
 	specs.OpEqualTo, specs.OpNotEqual, specs.OpMaskedEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpGreaterThan, specs.OpGreaterEqual,
 }
 
-// outcome is what libseccomp made of a profile: an answer for each probe, or why there is no filter.
+// outcome is the result of compiling a profile with libseccomp: an answer for each probe, or why there is no filter.
 type outcome struct {
 	answers []string
 	why     string
@@ -75,14 +75,14 @@ func passesProbe(answer string) bool { return strings.ContainsAny(answer[:1], "A
 // trial is a profile before and after the rewrite.
 type trial struct {
 	name          string
-	before, after *specs.LinuxSeccomp // before is nil where the container had none, after where Rewrite refused it
+	before, after *specs.LinuxSeccomp // before is nil if the container had none, after if Rewrite refused it
 	layout        string              // runc or crun: how the filter of a long profile is laid out
 	engine        bool                // an engine's own profile
 	was, is       outcome
 }
 
 // TestUnderLibseccomp compiles profiles with the real libseccomp, before and after the rewrite, and runs the filters
-// (test/seccomp/sim.c). What rules say one by one is not what libseccomp makes of them.
+// (test/seccomp/sim.c), because libseccomp's result can differ from the rules as written.
 func TestUnderLibseccomp(t *testing.T) {
 	sim := buildSimulator(t)
 	var trials []trial
@@ -108,7 +108,7 @@ func TestUnderLibseccomp(t *testing.T) {
 	judge(t, all, trials)
 }
 
-// buildSimulator skips where it can't be built, unless skips are failures.
+// buildSimulator skips the test if it can't be built, unless skips are failures.
 func buildSimulator(t *testing.T) string {
 	skip := func(why string) {
 		t.Helper()
@@ -135,7 +135,7 @@ func buildSimulator(t *testing.T) string {
 	return sim
 }
 
-// rewritten is the profile of a document after the rewrite; nil if the document is refused for rules that can't be
+// rewritten returns the profile of a document after the rewrite; nil if the document is refused for rules that can't be
 // narrowed. Any other refusal is a failure.
 func rewritten(t *testing.T, data []byte) *specs.LinuxSeccomp {
 	t.Helper()
@@ -165,12 +165,12 @@ func number(n uint) *uint { return &n }
 func one(action specs.LinuxSeccompAction, call string, conditions ...specs.LinuxSeccompArg) specs.LinuxSyscall {
 	s := specs.LinuxSyscall{Names: []string{call}, Action: action, Args: conditions}
 	if action == specs.ActErrno {
-		s.ErrnoRet = number(13) // not the denials' own
+		s.ErrnoRet = number(13) // different from the denials' errno
 	}
 	return s
 }
 
-// systematic adds families in which libseccomp's answers have differed from what the rules say.
+// systematic adds families of profiles for which libseccomp's answers have differed from the rules.
 func systematic(add func(string, *specs.LinuxSeccomp)) {
 	type action = specs.LinuxSeccompAction
 	type arg = specs.LinuxSeccompArg
@@ -203,8 +203,8 @@ func systematic(add func(string, *specs.LinuxSeccomp)) {
 		}
 	}
 
-	// Two rules for one call, in both orders: libseccomp refuses some pairs (EEXIST), and lets one win over the other in
-	// others. The conditions are none, those that the rewrite itself writes, the engines' own, and an equality.
+	// Two rules for one call, in both orders: libseccomp refuses some pairs (EEXIST), and lets one win over the other
+	// in others. The conditions are none, those that the rewrite itself writes, the engines' own, and an equality.
 	masked := func(mask, rest uint64) []arg {
 		return []arg{{Index: 0, Op: specs.OpMaskedEqual, Value: mask, ValueTwo: rest}}
 	}
@@ -231,7 +231,8 @@ func systematic(add func(string, *specs.LinuxSeccomp)) {
 	}
 }
 
-// randomProfile makes a profile of any rules (wild) or of such that the rewrite mostly takes: one condition a rule, on the flags.
+// randomProfile makes a profile of arbitrary rules (wild), or of rules that the rewrite mostly accepts: one condition a
+// rule, on the flags.
 func randomProfile(r *rand.Rand, wild bool) *specs.LinuxSeccomp {
 	denials := []specs.LinuxSeccompAction{specs.ActErrno, specs.ActErrno, specs.ActKill, specs.ActKillProcess, specs.ActTrap}
 	passing := []specs.LinuxSeccompAction{specs.ActAllow, specs.ActAllow, specs.ActLog, specs.ActTrace}
@@ -251,7 +252,7 @@ func randomProfile(r *rand.Rand, wild bool) *specs.LinuxSeccomp {
 			c.Op = specs.OpMaskedEqual
 		}
 		if !wild && r.IntN(2) == 0 {
-			c.ValueTwo &= c.Value // else a masked comparison never holds
+			c.ValueTwo &= c.Value // otherwise a masked comparison is never true
 		}
 		return c
 	}
@@ -262,7 +263,7 @@ func randomProfile(r *rand.Rand, wild bool) *specs.LinuxSeccomp {
 	if r.IntN(2) == 0 {
 		conditional = passing
 	}
-	if r.IntN(8) == 0 { // so many rules that runc has them laid out as a tree
+	if r.IntN(8) == 0 { // enough rules for runc to lay them out as a tree
 		padding := specs.LinuxSyscall{Action: specs.ActTrap}
 		for i := range 20 + r.IntN(40) {
 			padding.Names = append(padding.Names, manyCalls[i])
@@ -299,7 +300,7 @@ var manyCalls = strings.Fields(`open close stat fstat lstat poll lseek mmap mpro
 	exit wait4 kill uname fcntl flock fsync truncate getdents getcwd chdir rename mkdir rmdir creat link unlink symlink chmod
 	chown umask openat mkdirat fchownat unlinkat statx rseq openat2 faccessat2`)
 
-// simulate fills in the outcomes, with as many simulators as there are processors.
+// simulate fills in the outcomes, with one simulator for each processor.
 func simulate(t *testing.T, sim string, all []probe, trials []trial) {
 	t.Helper()
 	var head bytes.Buffer
@@ -314,7 +315,7 @@ func simulate(t *testing.T, sim string, all []probe, trials []trial) {
 	for i := range inputs {
 		inputs[i].Write(head.Bytes())
 	}
-	wanted := map[string][]*outcome{} // by profile, of which many are the same
+	wanted := map[string][]*outcome{} // by profile, as many are the same
 	names := map[string]string{}
 	ask := func(s *specs.LinuxSeccomp, layout string, to *outcome) {
 		text := profileText(s, layout)
@@ -382,7 +383,7 @@ func stderr(err error) []byte {
 	return nil
 }
 
-// profileText is what sim.c reads after the name. The numbers that are left out are runc's (getAction).
+// profileText returns what sim.c reads after the name. The numbers that are left out are runc's (getAction).
 func profileText(s *specs.LinuxSeccomp, layout string) string {
 	errno := func(n *uint) uint {
 		if n == nil {
@@ -408,7 +409,7 @@ func profileText(s *specs.LinuxSeccomp, layout string) string {
 	return b.String()
 }
 
-// judge reports the smallest profiles that break a promise, of each promise.
+// judge reports, for each promise, the smallest profiles that break it.
 func judge(t *testing.T, all []probe, trials []trial) {
 	t.Helper()
 	broken := map[string][]string{}
@@ -461,7 +462,7 @@ func judge(t *testing.T, all []probe, trials []trial) {
 				report("nothing is allowed that was not", "%v: %s became %s", p, was, is)
 				break
 			}
-			// Programs fork and start threads under the engines' profiles.
+			// Under the engines' profiles, programs must still fork and start threads.
 			if is != was && (!isGuarded(p.call) || tr.engine && !p.newUser()) {
 				report("the rest stays as it was", "%v: %s became %s", p, was, is)
 				break

@@ -4,7 +4,7 @@ package spec
 
 import "fmt"
 
-// WithoutDevices is the input of update (config-linux.md, "Control groups": linux.resources) without the list of
+// WithoutDevices returns the input of update (config-linux.md, "Control groups": linux.resources) without the list of
 // devices.
 func WithoutDevices(resources []byte) ([]byte, error) {
 	root, err := parse(resources, &shapeLinuxResources)

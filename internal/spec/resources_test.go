@@ -10,7 +10,7 @@ func TestWithoutDevices(t *testing.T) {
 		`{"devices":null}`:                  `{}`,
 		`{"dev\u0069ces":[{"allow":true}]}`: `{}`,
 		` {"pids":{"limit":1}} `:            `{"pids":{"limit":1}}`,
-		// Refused, as runtimes read them differently.
+		// Refused, as runtimes read these differently.
 		`{"Devices":[]}`:              "",
 		`{"devices":[],"devices":[]}`: "",
 		`{"devices\u0000":[]}`:        "",

@@ -13,7 +13,7 @@ import (
 
 // Change is what a rewrite changes in a document.
 type Change struct {
-	// Process applies to config.json and to exec's process file alike.
+	// Process applies to config.json and to exec's process file.
 	Process ProcessChange
 	// Container applies to config.json only; nil for a process file.
 	Container *ContainerChange
@@ -36,8 +36,8 @@ type ContainerChange struct {
 	// result as rewriting once.
 	Ours   func(Mount) bool
 	Mounts []Mount // appended after all others
-	// Owned has the mounts that come to belong to the process's user, by their index in the document's list, and
-	// their options less the owner.
+	// Owned maps the mounts that will belong to the process's user, by their index in the document's list, to their
+	// options without the owner.
 	Owned               map[int][]string
 	AllowUserNamespaces bool    // leaves seccomp unchanged
 	EmulateOwnership    bool    // changes of owners and groups succeed, and do nothing
@@ -52,9 +52,9 @@ type Sysctl struct{ Name, Value string }
 
 // Rewrite returns the document with the change applied: the five promises on credentials (ids, groups, no new
 // privileges, capabilities, no user namespaces inside), environment, mounts, disks, and no annotation that steers a
-// runtime. The document itself is used up. What the change does not name keeps its bytes.
+// runtime. It must be called only once per document. What the change does not name keeps its bytes.
 //
-// It fails, rather than write them, on an id of 0 and on parts of the wrong type.
+// An id of 0 is an error, and so is a part of the wrong type.
 func (d *Document) Rewrite(c Change) ([]byte, error) {
 	parts, err := d.RewriteParts(c)
 	if err != nil {
@@ -63,7 +63,7 @@ func (d *Document) Rewrite(c Change) ([]byte, error) {
 	return Join(parts), nil
 }
 
-// RewriteParts is Rewrite, but returns the document in parts, of which the long ones are slices of the source.
+// RewriteParts is Rewrite, but returns the document in parts; the long ones are slices of the source.
 func (d *Document) RewriteParts(c Change) ([][]byte, error) {
 	if err := rewriteProcess(d.process, c.Process); err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func rewriteUser(p *node, c ProcessChange) error {
 }
 
 // rewriteCapabilities writes all five sets: runc 1.3 and later read a missing object, or a missing set in it, as "all
-// of them" (SECURITY.md A8). The names in it don't matter (A13).
+// of them" (SECURITY.md A8). The names in the sets don't matter (A13).
 func rewriteCapabilities(p *node, dropBounding bool) error {
 	caps, err := p.childObject("capabilities", "process.capabilities")
 	if err != nil {
@@ -183,7 +183,7 @@ func rewriteEnv(p *node, c ProcessChange) error {
 	return nil
 }
 
-// environment is the list of entries as it is being rebuilt.
+// environment is the list of entries while it is rebuilt.
 type environment struct {
 	source     []byte // the original list
 	begin, end int    // adjacent entries in it that are kept
@@ -229,7 +229,7 @@ func (e *environment) flush() {
 	}
 }
 
-// write writes a variable in place of an entry; "" is the end of the list.
+// write writes a variable in place of an entry; "" for the entry is the end of the list.
 func (e *environment) write(v *variable, entry string) {
 	want := v.name + "=" + v.value
 	first := !v.seen && v.value != ""
@@ -292,7 +292,7 @@ func (d *Document) rewriteContainer(c ContainerChange, p ProcessChange) error {
 	return denyUserNamespaces(linux, c.Machine)
 }
 
-// dropAnnotations removes annotations that steer a runtime instead of describing the container. Anybody may have
+// dropAnnotations removes annotations that steer a runtime instead of describing the container. Any user may have
 // written them (SECURITY.md B4, C5, D6, D9, F1-F6).
 func dropAnnotations(root *node) error {
 	n := root.get("annotations")
@@ -306,7 +306,7 @@ func dropAnnotations(root *node) error {
 	return nil
 }
 
-// Steers reports whether a runtime acts on annotations of this name, and engines don't need it: such annotations are
+// Steers reports whether a runtime acts on annotations of this name without engines needing it: such annotations are
 // dropped.
 func Steers(name string) bool {
 	switch {
@@ -378,7 +378,7 @@ func (d *Document) ownMounts(owned map[int][]string, p ProcessChange) error {
 	return nil
 }
 
-// Owner are the options that set the owner of a tmpfs.
+// Owner returns the options that set the owner of a tmpfs.
 func Owner(uid, gid uint32) []string {
 	return []string{fmt.Sprintf("uid=%d", uid), fmt.Sprintf("gid=%d", gid)}
 }
@@ -429,7 +429,7 @@ func addSysctls(linux *node, sysctls []Sysctl) error {
 	return nil
 }
 
-// childObject is the member of that name, created if it is missing or null.
+// childObject returns the member of that name, created if it is missing or null.
 func (n *node) childObject(name, what string) (*node, error) {
 	child := n.get(name)
 	if child == nil {

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var amd64, _ = MachineOf("amd64")
 
-// change is what the tests make of every document.
+// change is the change that the tests apply to every document.
 func change() Change {
 	return Change{
 		Process: ProcessChange{UID: 65532, GID: 65532, Home: "/home/nonroot", Name: "nonroot"},
@@ -39,7 +39,7 @@ func change() Change {
 	}
 }
 
-// recorded calls a function for each document that a real engine made. Finding none is a failure.
+// recorded calls a function for each document that a real engine wrote. Finding none is a failure.
 func recorded(t testing.TB, pattern string, each func(name string, data []byte)) {
 	files, err := filepath.Glob("testdata/recorded/" + pattern)
 	if err != nil || len(files) < 10 {
@@ -118,7 +118,7 @@ func checkPromises(t *testing.T, name string, in, out []byte) {
 	t.Helper()
 	var before, after specs.Spec
 	if err := json.Unmarshal(in, &before); err != nil {
-		return // not a document that a runtime would take
+		return // not a document that a runtime would accept
 	}
 	if err := json.Unmarshal(out, &after); err != nil {
 		t.Fatalf("%s: the result does not decode: %v", name, err)
@@ -293,7 +293,7 @@ func TestRefusedDocuments(t *testing.T) {
 	}
 }
 
-// rewriteAll reads every fact, as a governed call does, and rewrites.
+// rewriteAll reads every fact, as a call under a policy does, and rewrites.
 func rewriteAll(data []byte) ([]byte, error) {
 	doc, err := ParseConfig(data)
 	if err != nil {
@@ -352,7 +352,7 @@ func TestSteers(t *testing.T) {
 	}
 }
 
-// TestShapesAreTheSpecifications holds the generated shapes against the types they were made from.
+// TestShapesAreTheSpecifications compares the generated shapes with the types they were made from.
 func TestShapesAreTheSpecifications(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var check func(path string, typ reflect.Type, s *shape)

@@ -12,9 +12,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Machine is what a seccomp filter has to know about the processor.
+// Machine holds what a seccomp filter has to know about the processor.
 type Machine struct {
-	architectures []string // for a filter made from scratch: those whose system calls the kernel answers
+	architectures []string // for a filter made from scratch: those with system calls that the kernel answers
 	cloneFlags    uint64   // which argument of clone holds the flags
 }
 
@@ -44,10 +44,10 @@ const (
 	enosys       = 38
 )
 
-// guarded are the four system calls that lead into a user namespace. A filter can check the flags of unshare and
-// clone. clone3's are in memory, which a filter can't read: the call fails with ENOSYS, upon which C libraries, Go,
-// Java and node fall back to clone. setns to any other kind of namespace needs CAP_SYS_ADMIN, which no process in the
-// container has, so nothing is lost by refusing it altogether.
+// guarded lists the four system calls that lead into a user namespace. A filter can check the flags of unshare and
+// clone. clone3's are in memory, which a filter can't read: the call fails with ENOSYS, and C libraries, Go, Java and
+// node fall back to clone. setns to any other kind of namespace needs CAP_SYS_ADMIN, which no process in the container
+// has, so nothing is lost by refusing it altogether.
 var guarded = []string{"clone", "unshare", "setns", "clone3"}
 
 func (m Machine) flagsArg(call string) uint64 {
@@ -57,12 +57,12 @@ func (m Machine) flagsArg(call string) uint64 {
 	return 0
 }
 
-// denyUserNamespaces narrows the container's seccomp profile, or adds one, so that no process in it gets into a new
-// user namespace, where it would have uid 0 and every capability (SECURITY.md B1-B3).
+// denyUserNamespaces narrows the container's seccomp profile, or adds one, so that no process in it enters a new user
+// namespace, where it would have uid 0 and every capability (SECURITY.md B1-B3).
 //
 // A deny rule beside an unconditional allow rule has no effect: in libseccomp the allow wins. So the calls are first
-// removed from every rule that allows them, and replaced by a rule for what the profile allowed without
-// CLONE_NEWUSER; the denials come last. Nothing becomes allowed.
+// removed from every rule that allows them, and replaced by a rule for what the profile allowed without CLONE_NEWUSER;
+// the denials come last. Nothing becomes allowed.
 func denyUserNamespaces(linux *node, m Machine) error {
 	profile, _, rules, err := profileOf(linux, m)
 	if err != nil {
@@ -114,7 +114,7 @@ func profileOf(linux *node, m Machine) (profile *node, action string, rules []*n
 	return profile, action, rules, err
 }
 
-// passes reports whether a call that meets the action may be carried out. That includes SCMP_ACT_TRACE: a process that
+// passes reports whether a call with this action may be carried out. That includes SCMP_ACT_TRACE: a process that
 // traces its own child decides (ptrace(2), PTRACE_EVENT_SECCOMP). An unknown action is an error.
 func passes(action string) (bool, error) {
 	switch action {
@@ -128,7 +128,7 @@ func passes(action string) (bool, error) {
 	return false, fmt.Errorf("linux.seccomp has the action %s, which is not known", quote.Value(action))
 }
 
-// noListener refuses a profile that hands system calls to a listener, who may carry them out as root (SECURITY.md
+// noListener refuses a profile that passes system calls to a listener, which may carry them out as root (SECURITY.md
 // B5), even if the profile is not changed otherwise.
 func noListener(profile *node) error {
 	path, err := profile.get("listenerPath").text("linux.seccomp.listenerPath")
@@ -210,7 +210,7 @@ func readRule(n *node) (rule, error) {
 	return r, nil
 }
 
-// namesAmong returns the names of a rule; nil: none of the calls is among them. Profiles name hundreds of calls, most
+// namesAmong returns the names of a rule; nil if none of the calls is among them. Profiles name hundreds of calls, most
 // of which don't matter here.
 func namesAmong(n *node, calls []string) ([]string, error) {
 	const what = "linux.seccomp.syscalls' names"
@@ -247,9 +247,9 @@ func readCondition(n *node) (condition, error) {
 
 func isGuarded(name string) bool { return slices.Contains(guarded, name) }
 
-// plainEnough refuses a profile whose rules for a guarded call can't be narrowed reliably. What libseccomp makes of
-// several conditions, or of allowing conditions beside denying ones, is not what the rules say one by one: in the
-// 32-bit table it can jump past a denial to the default action. No engine's profile has such rules.
+// plainEnough refuses a profile with rules for a guarded call that can't be narrowed reliably. libseccomp does not
+// always honour several conditions, or allowing conditions beside denying ones, as the rules say: in the 32-bit table
+// it can jump past a denial to the default action. No engine's profile has such rules.
 func plainEnough(rules []rule, m Machine) error {
 	for _, call := range guarded {
 		own := denial(call, m)
@@ -281,7 +281,7 @@ func (c condition) plain() bool {
 	return (c.value|c.two)>>32 == 0 && (c.op != "SCMP_CMP_MASKED_EQ" || c.two&^c.value == 0)
 }
 
-// narrow returns the rules without any that allows a call into a user namespace.
+// narrow returns the rules without any that lets a call enter a user namespace.
 func narrow(rules []rule, m Machine) (narrowed []rule, changed bool) {
 	narrowed = make([]rule, 0, len(rules)+len(guarded))
 	var written []rule // includes those that stay unchanged
@@ -329,7 +329,7 @@ func isWritten(rules []rule, call string, args []condition) bool {
 	return slices.ContainsFunc(rules, func(r rule) bool { return r.names[0] == call && slices.Equal(r.args, args) })
 }
 
-// with is a copy of the object with one member replaced or added.
+// with returns a copy of the object with one member replaced or added.
 func (n *node) with(name string, val *node) *node {
 	c := &node{kind: '{', members: slices.Clone(n.members), touched: true}
 	c.set(name, val)
@@ -350,8 +350,8 @@ func (r *rule) clear(call string, m Machine) bool {
 	return false
 }
 
-// withoutNewUser returns the rule's conditions with "and without CLONE_NEWUSER". It is false if the rule has nothing
-// left to allow, or if a filter can't express it: then the call is denied where the profile allowed it.
+// withoutNewUser returns the rule's conditions with "and without CLONE_NEWUSER" added. It is false if the rule has
+// nothing left to allow, or if a filter can't express it: then the call is denied, although the profile allowed it.
 func (r *rule) withoutNewUser(call string, m Machine) ([]condition, bool) {
 	if denial(call, m) == nil {
 		return nil, false
@@ -359,7 +359,7 @@ func (r *rule) withoutNewUser(call string, m Machine) ([]condition, bool) {
 	if len(r.args) == 0 {
 		return []condition{{m.flagsArg(call), cloneNewUser, 0, "SCMP_CMP_MASKED_EQ"}}, true
 	}
-	c := r.args[0] // the only one, and on the flags, and of plain values: plainEnough
+	c := r.args[0] // the only one, on the flags, with plain values: plainEnough
 	if c.op != "SCMP_CMP_MASKED_EQ" || c.value&cloneNewUser != 0 {
 		return nil, false
 	}
@@ -380,7 +380,7 @@ func conditionsNode(args []condition) *node {
 	return list
 }
 
-// missingDenials are the deny rules that the profile lacks. They are explicit even if the profile's default denies:
+// missingDenials returns the deny rules that the profile lacks. They are explicit even if the profile's default denies:
 // its errno may not be the one that programs expect. A rule for the same call under the same condition must not be
 // added twice, as libseccomp answers EEXIST.
 func missingDenials(rules []rule, m Machine) []*node {
@@ -406,7 +406,7 @@ func missingDenials(rules []rule, m Machine) []*node {
 	return missing
 }
 
-// denial is the condition under which a guarded call is denied; nil: always.
+// denial returns the condition under which a guarded call is denied; nil for always.
 func denial(call string, m Machine) []condition {
 	if call == "clone" || call == "unshare" {
 		return []condition{{m.flagsArg(call), cloneNewUser, cloneNewUser, "SCMP_CMP_MASKED_EQ"}}

@@ -13,8 +13,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// lets reports whether a filter may let a call through: whether any rule that does applies to it, or the default where
-// no rule denies it. That is the worst that libseccomp can make of the rules, whatever their order.
+// lets reports whether a filter may let a call through: whether any rule that allows it applies, or the default where
+// no rule denies it. That is the worst result that libseccomp can make of the rules, whatever their order.
 func lets(s *specs.LinuxSeccomp, call string, args [6]uint64) bool {
 	if s == nil {
 		return true
@@ -36,7 +36,7 @@ func harmful(a specs.LinuxSeccompAction) bool {
 	return a == specs.ActAllow || a == specs.ActLog || a == specs.ActTrace || a == specs.ActNotify
 }
 
-// applies joins conditions as runc does: "and", but "or" where two look at one argument.
+// applies joins conditions as runc does: with "and", but with "or" if two are on the same argument.
 func applies(conditions []specs.LinuxSeccompArg, args [6]uint64) bool {
 	indexes := map[uint]bool{}
 	repeated := false
@@ -73,7 +73,8 @@ func applies(conditions []specs.LinuxSeccompArg, args [6]uint64) bool {
 	return !slices.ContainsFunc(conditions, func(c specs.LinuxSeccompArg) bool { return !holds(c) })
 }
 
-// interesting flags for clone and unshare: thread creation, fork, each namespace, with and without NEWUSER, high bits.
+// flagValues are interesting flags for clone and unshare: thread creation, fork, each namespace, with and without
+// NEWUSER, high bits.
 var flagValues = []uint64{0, 17, 0x3d0f00, 0x10000000, 0x10000011, 0x20000, 0x7c020000, 0x6c020000, 0x2000000, 0x400, 1 << 40, 1<<40 | cloneNewUser, ^uint64(0), ^uint64(cloneNewUser)}
 
 func checkSeccomp(t *testing.T, name string, before, after *specs.Linux) {
@@ -109,9 +110,9 @@ func checkSeccomp(t *testing.T, name string, before, after *specs.Linux) {
 			}
 		}
 	}
-	if old == nil || len(old.Syscalls) > 20 { // an engine's own profile: threads and forks must go on working
+	if old == nil || len(old.Syscalls) > 20 { // an engine's own profile: threads and forks must keep working
 		for _, flags := range []uint64{17, 0x3d0f00} {
-			// What it did not allow before, as a fuzzer's may, it need not allow now.
+			// A call that the profile did not allow before, as a fuzzer's may not, need not be allowed now.
 			if args := [6]uint64{flags}; (old == nil || lets(old, "clone", args)) && !lets(after.Seccomp, "clone", args) {
 				t.Errorf("%s: clone(%#x) is not allowed any more", name, flags)
 			}
@@ -119,7 +120,7 @@ func checkSeccomp(t *testing.T, name string, before, after *specs.Linux) {
 	}
 }
 
-// TestGeneratedProfiles narrows profiles of every kind of rule, order and default.
+// TestGeneratedProfiles narrows profiles with every kind of rule, order and default.
 func TestGeneratedProfiles(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	pick := func(n int) int { return r.IntN(n) }

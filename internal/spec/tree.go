@@ -16,7 +16,7 @@ import (
 )
 
 // node is a JSON value that remembers the bytes it came from. An unchanged node is written back as these bytes; a
-// changed one is assembled from its members, whose own bytes are kept.
+// changed one is assembled from its members, which keep their own bytes.
 //
 // Only what a shape names is parsed; everything else is a leaf, checked by the decoder and kept whole.
 type node struct {
@@ -39,15 +39,15 @@ type parser struct {
 	data []byte
 	dec  *jsontext.Decoder
 	path []string
-	slab []node   // nodes are allocated from here, to allocate seldom
+	slab []node   // nodes are taken from here, to allocate rarely
 	open []member // of the objects that are being read, one after the other
 	list []*node  // of the arrays, likewise
 }
 
 // parse reads exactly one JSON value of the given shape.
 //
-// Errors say where in the document the fault is. A NUL in any name or string is one: C programs such as crun end the
-// string there (SECURITY.md E4).
+// Errors name the place of the fault in the document. A NUL in any name or string is one: C programs such as crun end
+// the string there (SECURITY.md E4).
 func parse(data []byte, s *shape) (*node, error) {
 	if at := escapedNUL(data); at >= 0 {
 		return nil, fmt.Errorf("the string at byte %d holds a NUL (\\u0000), which runtimes read differently", at)
@@ -106,8 +106,8 @@ func (p *parser) newNode() *node {
 	return n
 }
 
-// value reads the next value. A value whose kind does not match its shape is kept as a leaf: whoever reads it reports
-// the wrong type if the type matters, otherwise the runtime does.
+// value reads the next value. A value of a kind that does not match its shape is kept as a leaf: its reader reports the
+// wrong type if it matters, otherwise the runtime does.
 func (p *parser) value(s *shape) (*node, error) {
 	kind := p.dec.PeekKind()
 	if s != nil && kind == '{' && s.kind != list {
@@ -125,7 +125,7 @@ func (p *parser) value(s *shape) (*node, error) {
 	return n, nil
 }
 
-// last is the source of the value that was just read. The decoder's own slice is only valid until its next call.
+// last returns the source of the value that was just read. The decoder's own slice is valid only until its next call.
 func (p *parser) last(size int) []byte {
 	end := int(p.dec.InputOffset())
 	return p.data[end-size : end : end]
@@ -200,8 +200,8 @@ func (p *parser) array(s *shape) (*node, error) {
 	return n, nil
 }
 
-// known finds the shape of a member whose spelling is one of the shape's names, and that name. It allocates no
-// string.
+// known finds the shape of a member by its raw spelling, if that is one of the shape's names, and sets that name. It
+// allocates no string.
 func (s *shape) known(raw []byte, name *string) (*shape, bool) {
 	if s.kind == mapping || len(raw) < 2 {
 		return nil, false
@@ -215,9 +215,9 @@ func (s *shape) known(raw []byte, name *string) (*shape, bool) {
 	return nil, false
 }
 
-// member is the shape of the named member; nil: the value is not looked at. In an object that decoders fill a struct
-// from, a name that differs from a known one only in case is refused (Go ignores case and crun doesn't), and so is
-// one with non-ASCII characters (Go folds U+017F to s and U+212A to k): SECURITY.md E2, E3.
+// member returns the shape of the named member; nil if the value is not examined. In an object that decoders fill a
+// struct from, a name that differs from a known one only in case is refused (Go ignores case and crun doesn't), and so
+// is one with non-ASCII characters (Go folds U+017F to s and U+212A to k): SECURITY.md E2, E3.
 func (s *shape) member(name string) (*shape, error) {
 	if s.kind == mapping {
 		return s.elem, nil
@@ -240,7 +240,7 @@ func (s *shape) member(name string) (*shape, error) {
 	return nil, nil
 }
 
-// get is the member of that name, or nil. JSON's null counts as missing, as in Go's decoder (encoding/json,
+// get returns the member of that name, or nil. JSON's null counts as missing, as in Go's decoder (encoding/json,
 // Unmarshal) and in crun's.
 func (n *node) get(name string) *node {
 	if n == nil {
@@ -303,7 +303,8 @@ func (n *node) render(b []byte) []byte {
 	return r.b
 }
 
-// longPart is the size from which a part of the source is not copied: copying less costs less than one more part.
+// longPart is the size from which a part of the source is not copied: for shorter ones, copying costs less than one
+// more part.
 const longPart = 64 << 10
 
 // renderer writes JSON.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package trusted reads, checks and replaces files that only root and the caller can change, and whose paths nobody
-// else can redirect (SECURITY.md E7, E8, E13). What such a file says is read elsewhere; files that a container can
+// Package trusted reads, checks and replaces files that only root and the caller can change, and whose paths no other
+// user can redirect (SECURITY.md E7, E8, E13). Interpreting such a file belongs elsewhere; files that a container can
 // change belong to internal/rootfs.
 package trusted
 
@@ -20,10 +20,10 @@ type Dir struct {
 	Path   string // absolute, free of symbolic links
 	fd     int
 	owners Owners
-	top    string // the topmost directory up to which everything was checked when it was opened; "": nothing was
+	top    string // the topmost directory up to which everything was checked at opening; "": nothing was
 }
 
-// Open opens a directory, "" being the working directory. CheckPath says whether others could swap its files.
+// Open opens a directory; "" is the working directory. CheckPath reports whether others could swap its files.
 func Open(name string, owners Owners) (*Dir, error) {
 	if name == "" {
 		name = "."
@@ -49,8 +49,8 @@ func (d *Dir) Sub(name string) (*Dir, error) {
 	return &Dir{Path: d.Join(name), fd: fd, owners: d.owners, top: d.top}, nil
 }
 
-// CheckPath says who else can write the directory or one above it, and so could swap its files at any time; nil:
-// nobody. A sticky directory of root's, such as /tmp, is fine: in it, users can only rename what belongs to them.
+// CheckPath returns an error if other users can write the directory or one above it, and so could swap its files at any
+// time. A sticky directory of root's, such as /tmp, is accepted: in it, users can only rename their own files.
 func (d *Dir) CheckPath() error { return d.above(d.Path) }
 
 // above checks a directory and all directories above it.
@@ -66,9 +66,9 @@ func (d *Dir) above(p string) error {
 	return nil
 }
 
-// OwnedBy says that the directory belongs to uid, the container's own root, and that nobody else can change it:
-// rootful Podman chowns it with --uidmap and --userns=auto (libpod, container_internal.go). Whoever has that uid on
-// the host could swap its files, until it is reclaimed.
+// OwnedBy returns nil if the directory belongs to uid, the container's own root, and no other user can change it:
+// rootful Podman chowns it with --uidmap and --userns=auto (libpod, container_internal.go). A process with that uid on
+// the host could swap its files until it is reclaimed.
 func (d *Dir) OwnedBy(uid uint32) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(d.fd, &st); err != nil {
@@ -80,8 +80,8 @@ func (d *Dir) OwnedBy(uid uint32) error {
 	return d.above(path.Dir(d.Path))
 }
 
-// Reclaim gives what is OwnedBy uid back to root. The group gid, that of the container's root, may still search the
-// directory, as the runtime has to within the user namespace. What was read before must be read again.
+// Reclaim makes root the owner of a directory that is OwnedBy uid. The group gid, that of the container's root, may
+// still search it, as the runtime has to within the user namespace. What was read before must be read again.
 func (d *Dir) Reclaim(uid, gid uint32) error {
 	if err := d.OwnedBy(uid); err != nil {
 		return err
@@ -98,10 +98,10 @@ func (d *Dir) Reclaim(uid, gid uint32) error {
 // Close closes the directory.
 func (d *Dir) Close() { _ = unix.Close(d.fd) }
 
-// Join is the absolute path of a file in it.
+// Join returns the absolute path of a file in it.
 func (d *Dir) Join(name string) string { return path.Join(d.Path, name) }
 
-// realPath is the path of an open directory, without symbolic links (proc(5), /proc/pid/fd). It fails if the path
+// realPath returns the path of an open directory, without symbolic links (proc(5), /proc/pid/fd). It fails if the path
 // does not lead to the directory: it was deleted, or is outside the caller's root.
 func realPath(fd int) (string, error) {
 	p, err := links.Read(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(fd))

@@ -18,7 +18,7 @@ import (
 
 var host = idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}
 
-// directory makes a directory that only the caller can write.
+// directory creates a directory that only the caller can write.
 func directory(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -48,7 +48,7 @@ func TestRead(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(t *testing.T, dir, file string)
-		want   string // what the error says; "": none
+		want   string // part of the error; "": none
 	}{
 		{"as it should be", func(*testing.T, string, string) {}, ""},
 		{"E7 a symbolic link", func(t *testing.T, dir, file string) {
@@ -168,7 +168,7 @@ func TestOpenGivesTheRealPath(t *testing.T) {
 	if d.Path != dir {
 		t.Errorf("%q is opened as %q", link, d.Path)
 	}
-	// What is put in the link's place later does not matter.
+	// A later replacement of the link does not matter.
 	other := filepath.Join(filepath.Dir(dir), "other")
 	testkit.Must(t, os.Mkdir(other, 0o755), os.Remove(link), os.Symlink(other, link))
 	if _, err := d.Read("config.json"); err != nil {
@@ -214,7 +214,8 @@ func TestReplaceKeepsModeAndOwner(t *testing.T) {
 	testkit.Must(t, d.Remove("fresh"), d.Remove("fresh"))
 }
 
-// TestReplaceDoesNotFollow: what somebody put in the place of the file, or of the temporary one, is not written to.
+// TestReplaceDoesNotFollow: a link that was put in the place of the file, or of the temporary one, is not written
+// through.
 func TestReplaceDoesNotFollow(t *testing.T) {
 	dir := directory(t)
 	victim := filepath.Join(filepath.Dir(dir), "victim")
@@ -265,7 +266,7 @@ func TestReplaceSyncedSweeps(t *testing.T) {
 	testkit.Must(t, d.ReplaceSynced("config.toml", []byte("x"), 0o600))
 	names, err := os.ReadDir(dir)
 	testkit.Must(t, err)
-	if len(names) != 2 { // config.json is there from the beginning
+	if len(names) != 2 { // config.json exists from the beginning
 		t.Errorf("there are %v", names)
 	}
 }
@@ -303,8 +304,8 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-// TestReplaceKeeping: the new file has the old one's mode, and the old one goes on under its other name, whatever was
-// there; nothing else is left.
+// TestReplaceKeeping: the new file has the old one's mode, and the old one stays under its other name, replacing
+// whatever was there; nothing else is left.
 func TestReplaceKeeping(t *testing.T) {
 	for _, kept := range []string{"", "something older"} {
 		directory := t.TempDir()
@@ -335,7 +336,7 @@ func TestReplaceKeeping(t *testing.T) {
 			t.Errorf("%v, %v", all, err)
 		}
 	}
-	// A file that isn't there is not exchanged, and nothing is made.
+	// A missing file is not exchanged, and none is created.
 	directory := t.TempDir()
 	d, err := Open(directory, CallersOwners(nil))
 	if err != nil {

@@ -19,10 +19,10 @@ import (
 // fuseMagic is the type of a file system that a program serves (statfs(2), FUSE_SUPER_MAGIC).
 const fuseMagic = 0x65735546
 
-// servedByOwner says why a directory's file system can't be trusted: somebody else's program serves it (FUSE). It can
-// report any owner and mode, and show one text when it is checked and another when it is used. If /etc/fuse.conf has
-// user_allow_other, anybody may mount one, for instance in a directory of their own in /tmp, which then looks like
-// root's.
+// servedByOwner returns an error if a directory's file system can't be trusted, because another user's program serves
+// it (FUSE). It can report any owner and mode, and show one text when it is checked and another when it is used. If
+// /etc/fuse.conf has user_allow_other, any user may mount one, for instance in a directory of their own in /tmp, which
+// then looks like root's.
 func (o Owners) servedByOwner(dir string, device uint64) error {
 	if o.seen != nil && slices.Contains(o.seen.devices, device) {
 		return nil
@@ -47,7 +47,7 @@ func (o Owners) servedByOwner(dir string, device uint64) error {
 	return nil
 }
 
-// fuseUser is the user who mounted a FUSE file system: the option user_id (Linux,
+// fuseUser returns the user who mounted a FUSE file system: the option user_id (Linux,
 // Documentation/filesystems/fuse/fuse.rst).
 func fuseUser(dir string) (uint32, error) {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// serve mounts a file system that says of its directory that it is root's alone, and answers to nothing else.
+// serve mounts a file system that reports its directory as root's alone, and answers no other request.
 func serve(t *testing.T, dir string, user int) {
 	t.Helper()
 	fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -45,7 +45,7 @@ func serve(t *testing.T, dir string, user int) {
 	}()
 }
 
-// answer is struct fuse_out_header with what belongs to the call (Linux, uapi/linux/fuse.h).
+// answer returns struct fuse_out_header with the reply to the call (Linux, uapi/linux/fuse.h).
 func answer(opcode uint32, unique []byte) []byte {
 	const getattr, statfs, initialize = 3, 17, 26
 	var body []byte

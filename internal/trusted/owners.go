@@ -12,25 +12,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Owners says which owners of files are trusted: root, the caller, and, in a user namespace that the host's root is
+// Owners defines which owners of files are trusted: root, the caller, and, in a user namespace that the host's root is
 // not mapped to, the overflow id that stands for it there (user_namespaces(7)).
 type Owners struct {
 	euid, egid uint32
-	own        idmap.Map // nil: read when the first file of another owner turns up, which is seldom
+	own        idmap.Map // nil: read when the first file of another owner is found, which is rare
 
 	groups bool  // groups that may write a directory are trusted like its owner
 	seen   *seen // what was checked before; nil: each directory is checked every time
 }
 
-// WithGroups trusts the groups of directories, too: directories for logs are often open to the group of those who
-// keep them (Ubuntu, /var/log, group syslog).
+// WithGroups trusts the groups of directories, too: directories for logs are often open to a group that writes them
+// (Ubuntu, /var/log, group syslog).
 func (o Owners) WithGroups() Owners {
 	o.groups, o.seen = true, nil
 	return o
 }
 
-// Remember is for a program that exits within a millisecond: a directory is checked once, even if it lies above the
-// policy, the bundle, the runtime and its state. Only the trusted owners could open it to others in the meantime.
+// Remember is for a program that exits within a millisecond: each directory is checked only once, even if it is above
+// the policy, the bundle, the runtime and its state. Only the trusted owners could open it to others in the meantime.
 func (o Owners) Remember() Owners {
 	o.seen = &seen{}
 	return o
@@ -60,8 +60,8 @@ func (o Owners) isOverflow(uid uint32) bool {
 	return !mapped && uid == idmap.OverflowID()
 }
 
-// seen are directories that are known to be good, by their paths free of links, and file systems that root serves. A
-// call has few of either, so lists are faster than maps.
+// seen holds directories known to be good, by their paths free of links, and file systems that root serves. A call has
+// few of either, so lists are faster than maps.
 type seen struct {
 	directories []string
 	devices     []uint64
@@ -72,7 +72,7 @@ func (o Owners) knows(dir string) bool {
 	return o.seen != nil && slices.Contains(o.seen.directories, dir)
 }
 
-// check says why a directory is open to others.
+// check returns an error if a directory is open to others.
 func (o Owners) check(dir string) error {
 	if o.knows(dir) {
 		return nil
@@ -84,7 +84,7 @@ func (o Owners) check(dir string) error {
 	return o.checkStat(dir, &st)
 }
 
-// checkStat is check for a directory that was just looked at.
+// checkStat is check for a directory that was just examined.
 func (o Owners) checkStat(dir string, st *unix.Stat_t) error {
 	err := o.fitDirectory(dir, st)
 	if err == nil && o.seen != nil {
@@ -109,8 +109,9 @@ func (o Owners) fitDirectory(dir string, st *unix.Stat_t) error {
 	return nil
 }
 
-// ownGroup reports whether the group's right to write is the caller's own: it is the caller's group, and no access control
-// list is behind the mode's group bits (acl(5), "Correspondence between ACL entries and file permission bits").
+// ownGroup reports whether only the caller gains from the group's right to write: it is the caller's group, and no
+// access control list is behind the mode's group bits (acl(5), "Correspondence between ACL entries and file permission
+// bits").
 func (o Owners) ownGroup(name string, gid uint32) bool {
 	if gid != o.egid {
 		return false

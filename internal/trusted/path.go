@@ -13,9 +13,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
-// CheckPath says where an absolute path leads, if only the trusted owners can change what it leads to, now or later:
-// each directory and symbolic link on the way, and the file or directory at its end, belongs to them, and nobody else
-// can write it. It is for everything that is used by its path, and that would make whoever can change it root:
+// CheckPath returns where an absolute path leads, if only the trusted owners can change what it leads to, now or later:
+// each directory and symbolic link on the way, and the file or directory at its end, belongs to them, and no other user
+// can write it. It is for everything that is used by its path, and that would make a user who can change it root:
 // programs, policies, lists of people, and directories of state.
 func CheckPath(name string, owners Owners) (real string, isFile bool, err error) {
 	if !path.IsAbs(name) {
@@ -47,7 +47,8 @@ func CheckPath(name string, owners Owners) (real string, isFile bool, err error)
 	return real, isFile, err
 }
 
-// OpenPath is Open for a directory whose path nobody else can redirect (CheckPath), so that Dir.CheckPath holds.
+// OpenPath is Open for a directory with a path that no other user can redirect (CheckPath), so that Dir.CheckPath
+// holds.
 func OpenPath(name string, owners Owners) (*Dir, error) {
 	real, _, err := CheckPath(name, owners)
 	if err != nil {
@@ -70,7 +71,7 @@ func ReplacePath(name string, data []byte, mode uint32, owners Owners) error {
 	return dir.ReplaceSynced(path.Base(name), data, mode)
 }
 
-// ReadPath is ReadFile for a path that nobody else can redirect (CheckPath).
+// ReadPath is ReadFile for a path that no other user can redirect (CheckPath).
 func ReadPath(name string, owners Owners) ([]byte, error) {
 	at, err := inCheckedDirectory(name, owners)
 	if err != nil {
@@ -96,7 +97,7 @@ func OpenFilePath(name string, owners Owners) (*os.File, error) {
 	return os.NewFile(uintptr(fd), at), nil
 }
 
-// inCheckedDirectory is a file's path, free of links but for the file itself.
+// inCheckedDirectory returns a file's path, free of links except for the file itself.
 func inCheckedDirectory(name string, owners Owners) (string, error) {
 	if !path.IsAbs(name) {
 		return "", fmt.Errorf("%q is not an absolute path", name)
@@ -108,7 +109,7 @@ func inCheckedDirectory(name string, owners Owners) (string, error) {
 	return path.Join(dir, path.Base(name)), nil
 }
 
-// follow reads a link that nobody else can have created.
+// follow reads a link that no other user can have created.
 func (o Owners) follow(link string, st *unix.Stat_t) (string, error) {
 	if !o.Trusts(st.Uid) {
 		return "", fmt.Errorf("the symbolic link %q belongs to uid %d, who can point it elsewhere", link, st.Uid)
@@ -123,7 +124,7 @@ func (o Owners) follow(link string, st *unix.Stat_t) (string, error) {
 	return target, nil
 }
 
-// fit says why a file is not a program that only the owners can change.
+// fit returns an error if a file is not a program that only the owners can change.
 func (o Owners) fit(name string, st *unix.Stat_t) error {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:

@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Program says where a program is that will later be started as root by its path: it is a regular file that only the
-// trusted owners can change, and nobody else can redirect the path by then. So every directory and link on the way is
-// checked.
+// Program returns the path of a program that will later be started as root by that path: it is a regular file that only
+// the trusted owners can change, and no other user can redirect the path by then. So every directory and link on the
+// way is checked.
 //
-// /proc/PID/exe, by which Docker names itself (moby, libnetwork-setkey), stands for the program of the process, if
-// the process belongs to a trusted owner and sees the same processes as the caller, which a container's process does
-// not. It may have mounts of its own, with which systemd confines services.
+// /proc/PID/exe, by which Docker names itself (moby, libnetwork-setkey), stands for the program of the process, if the
+// process belongs to a trusted owner and sees the same processes as the caller, which a container's process does not.
+// It may have mounts of its own, with which systemd confines services.
 func Program(name string, owners Owners) (real string, err error) {
 	if pid, ok := executable(name); ok {
 		return ownProgram(pid, owners)
@@ -40,7 +40,7 @@ func executable(name string) (pid string, ok bool) {
 	return parts[2], err == nil
 }
 
-// ownProgram is the program that a process runs.
+// ownProgram returns the program that a process runs.
 func ownProgram(pid string, owners Owners) (string, error) {
 	proc := "/proc/" + pid
 	var process, here, there, exe unix.Stat_t
@@ -59,6 +59,6 @@ func ownProgram(pid string, owners Owners) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// After an update of its package, an engine runs a file that has no name any more.
+	// After an update of its package, an engine runs a file that no longer has a name.
 	return strings.TrimSuffix(real, " (deleted)"), owners.fit(proc+"/exe", &exe)
 }

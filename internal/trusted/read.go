@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxSize bounds what is read of a file, in bytes. Docker's config.json has about 30 kB.
+// MaxSize limits how much of a file is read, in bytes. Docker's config.json has about 30 kB.
 const MaxSize = 16 << 20
 
 // ErrTooLarge is returned for a file of more than MaxSize bytes.
@@ -27,8 +27,8 @@ func (d *Dir) read(name string) ([]byte, unix.Stat_t, error) {
 	return readAt(d.fd, name, d.owners, d.closed)
 }
 
-// closed reports whether only the trusted owners can get to the directory, as one above it is closed to others. Then a
-// file's own mode does not matter: Docker 29 has umask 0, with which its containerd writes config.json with mode
+// closed reports whether only the trusted owners can reach the directory, because one above it is closed to others.
+// Then a file's own mode does not matter: Docker 29 has umask 0, with which its containerd writes config.json with mode
 // 0666, in a directory of mode 0700.
 func (d *Dir) closed() bool {
 	for p := d.Path; ; p = path.Dir(p) {
@@ -45,14 +45,14 @@ func (d *Dir) closed() bool {
 	}
 }
 
-// ReadFile reads a file that is regular, has one name, is not a symbolic link, belongs to the caller or root, cannot
-// be written by others, and has at most MaxSize bytes.
+// ReadFile reads a file that is regular, has one name, is not a symbolic link, belongs to a trusted owner, cannot be
+// written by others, and has at most MaxSize bytes.
 func ReadFile(name string, owners Owners) ([]byte, error) {
 	data, _, err := readAt(unix.AT_FDCWD, name, owners, neverClosed)
 	return data, err
 }
 
-// neverClosed reports whether others may get to a file's directory, for files whose mode must be right wherever they are.
+// neverClosed is for files with a mode that must be right in any directory: it assumes that others can reach it.
 func neverClosed() bool { return false }
 
 // readAt reads a file below a directory, with the checks of ReadFile.
@@ -88,8 +88,8 @@ func openAt(dir int, name string) (fd int, err error) {
 	return fd, nil
 }
 
-// fitOpen says why an open file is not one that only the owners can change. A mode that lets others write is fine if
-// they can't get to the file, which is only checked in that case.
+// fitOpen returns an error if users other than the owners can change an open file. A mode that lets others write is
+// accepted if they can't reach the file, which is only checked in that case.
 func (o Owners) fitOpen(fd int, name string, closed func() bool) (st unix.Stat_t, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return st, fmt.Errorf("look at %q: %w", name, err)

@@ -18,8 +18,8 @@ import (
 
 // Replace replaces one of the directory's files, or creates it. At any moment, even after a crash or on a full disk,
 // the old file or the new one is there, complete. It is not synced: a bundle does not outlive a reboot. The file gets
-// the owner and mode of the one it replaces, except for others' right to write; a new one gets the caller as owner,
-// and the given mode. A label that isn't empty becomes the new file's SELinux label.
+// the owner and mode of the one it replaces, except for others' right to write; a new one gets the caller as owner, and
+// the given mode. A label that isn't empty becomes the new file's SELinux label.
 func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error {
 	return d.replace(name, [][]byte{data}, mode, label, func(temp string) error {
 		return unix.Renameat(d.fd, temp, d.fd, name)
@@ -27,7 +27,7 @@ func (d *Dir) Replace(name string, data []byte, mode uint32, label string) error
 }
 
 // ReplaceSynced is Replace for a file that outlives a reboot: it is on disk when this returns, and after a crash the
-// old one or the new one is there, complete. What killed calls have left beside it goes.
+// old one or the new one is there, complete. Temporary files of killed calls are removed.
 func (d *Dir) ReplaceSynced(name string, data []byte, mode uint32) error {
 	d.Sweep()
 	return d.replace(name, [][]byte{data}, mode, "", func(temp string) error {
@@ -116,7 +116,7 @@ func (d *Dir) writeNew(temp string, data [][]byte, mode uint32, uid, gid int, la
 		return err
 	}
 	err = fill(fd, data, mode, uid, gid, label)
-	// A full disk or a quota may only show now (close(2)).
+	// A full disk or a quota may be reported only now (close(2)).
 	return errors.Join(err, unix.Close(fd))
 }
 
