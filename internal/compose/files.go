@@ -26,6 +26,13 @@ type guard struct {
 	environment map[string]string
 	seen        map[string]bool
 	total       int64
+	followed    map[alias]bool
+}
+
+// alias is what an alias in a text stands for, and whether it names files of variables.
+type alias struct {
+	of    *node.Node
+	isEnv bool
 }
 
 // file checks the files that a text names. dir is the directory of the text.
@@ -46,9 +53,9 @@ func (g *guard) file(dir string, text []byte) error {
 func (g *guard) node(dir string, n *node.Node) error {
 	for i, c := range n.Content {
 		if n.Kind == node.MappingNode && i%2 == 1 {
-			switch n.Content[i-1].Value {
+			switch key(n.Content[i-1]) {
 			case "include", "extends":
-				if err := g.names(dir, c, c, false); err != nil {
+				if err := g.names(dir, c, false); err != nil {
 					return err
 				}
 			}
@@ -60,16 +67,26 @@ func (g *guard) node(dir string, n *node.Node) error {
 	return nil
 }
 
-// names treats all strings below a key as names of files.
-func (g *guard) names(dir string, top, n *node.Node, isEnv bool) error {
+// key returns the text of a mapping's key.
+func key(n *node.Node) string {
+	if n.Kind == node.AliasNode && n.Alias != nil {
+		return n.Alias.Value
+	}
+	return n.Value
+}
+
+// names treats all strings below a key as names of files. It follows each alias once.
+func (g *guard) names(dir string, n *node.Node, isEnv bool) error {
 	if n.Kind == node.AliasNode {
-		if n.Alias == top || n.Alias == nil || n.Alias.Kind == node.AliasNode {
+		to := alias{n.Alias, isEnv}
+		if to.of == nil || g.followed[to] {
 			return nil
 		}
-		if n.Alias.Kind == node.ScalarNode {
-			return g.name(dir, n.Alias.Value, isEnv)
+		if g.followed == nil {
+			g.followed = map[alias]bool{}
 		}
-		return nil // a mapping or a list is checked only where it is defined
+		g.followed[to] = true
+		return g.names(dir, to.of, isEnv)
 	}
 	if n.Kind == node.ScalarNode {
 		return g.name(dir, n.Value, isEnv)
@@ -78,8 +95,8 @@ func (g *guard) names(dir string, top, n *node.Node, isEnv bool) error {
 		if n.Kind == node.MappingNode && i%2 == 0 {
 			continue
 		}
-		env := isEnv || n.Kind == node.MappingNode && n.Content[i-1].Value == "env_file"
-		if err := g.names(dir, top, c, env); err != nil {
+		env := isEnv || n.Kind == node.MappingNode && key(n.Content[i-1]) == "env_file"
+		if err := g.names(dir, c, env); err != nil {
 			return err
 		}
 	}
