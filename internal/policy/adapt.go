@@ -6,14 +6,14 @@ import "slices"
 
 // Adapt is what is changed so that an image built to run as root works without it.
 type Adapt struct {
-	Own        []string // directories of the image that the identity comes to own, with everything below
+	Own        []string // directories of the image that the identity becomes the owner of, with everything below
 	Keep       []string // exceptions to Own
 	WorkingDir bool     // the process's working directory counts as one of Own
 	Tmp        bool     // /tmp and /var/tmp are world-writable
-	Volumes    bool     // engines' volumes that hold no data yet come to belong to the identity
+	Volumes    bool     // engines' volumes without data change owner to the identity
 	LowPorts   bool     // ports below 1024, and ping, are open in the container's own network namespace
-	Groups     bool     // the image's user keeps its groups of the image, where nothing of the host is mounted
-	GroupRoot  bool     // what group 0 may write, the identity's group may write (OpenShift's images)
+	Groups     bool     // the image's user keeps its groups of the image, if no files of the host are mounted
+	GroupRoot  bool     // what group 0 may write becomes writable to the identity's group (OpenShift's images)
 
 	Applications     bool // also directories that belong to one application: at the top, and below /etc
 	Secrets          bool // files that the engine keeps for this container, readable only by root, become readable to the identity
@@ -41,7 +41,7 @@ var (
 	}
 )
 
-// adaptTable is [adapt] of the policy file.
+// adaptTable is the table [adapt] of the policy file.
 type adaptTable struct {
 	Own        []string `toml:"own"`
 	Keep       []string `toml:"keep"`
@@ -91,9 +91,9 @@ func (t *adaptTable) read(p *Policy, r *reader) {
 	}
 }
 
-// Untouchable reports whether a directory never changes owner: the rootfs itself, the kernel's file systems, and whatever
-// holds configuration, programs or libraries. That includes all of /usr except source trees and applications that
-// keep to one directory there (/usr/src/app, /usr/local/tomcat).
+// Untouchable reports whether a directory never changes owner: the rootfs itself, the kernel's file systems, and every
+// directory of configuration, programs or libraries. That includes all of /usr except source trees and applications
+// that keep to one directory there (/usr/src/app, /usr/local/tomcat).
 func Untouchable(dir string) bool {
 	top, rest := cutPart(dir)
 	switch top {

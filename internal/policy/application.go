@@ -22,7 +22,7 @@ var variable = []string{
 	"nis", "opt", "preserve", "run", "snap", "spool", "tmp", "yp",
 }
 
-// ApplicationsIn are the directories where IsApplication has to be asked about the entries.
+// ApplicationsIn lists the directories with entries for which IsApplication has to be asked.
 var ApplicationsIn = []string{"/", "/etc", "/usr/local/etc", "/var"}
 
 // shared lists the directories of /etc that base images of distributions have, that define accounts, or that every
@@ -72,10 +72,11 @@ func isKnown(known []string, name string) bool {
 }
 
 // served are the directories of /usr/share/PACKAGE that a web server publishes: they hold pages, which an entrypoint
+// served lists the directories of /usr/share/PACKAGE that a web server publishes: they hold pages, which an entrypoint
 // fills in.
 var served = []string{"html", "htdocs", "public", "public_html", "webroot", "www"}
 
-// cutDocuments returns the first four components of a path that is such a directory, or lies in one.
+// cutDocuments returns the first four components of a path that is such a directory, or is below one.
 func cutDocuments(p string) (dir string, ok bool) {
 	top, rest := cutPart(p)
 	second, rest := cutPart(rest)
@@ -87,9 +88,9 @@ func cutDocuments(p string) (dir string, ok bool) {
 	return "/usr/share/" + name + "/" + last, true
 }
 
-// Tree returns the directory of the application that a path belongs to, where the directory's name alone does not
-// tell, since distributions have directories beside it: in /usr/src, /usr/local and /home, and what a web server
-// publishes. It is for paths that the container is known to work in. The path is clean and absolute.
+// Tree returns the directory of the application that a path belongs to, if the directory's name alone does not tell
+// because distributions have directories beside it: in /usr/src, /usr/local and /home, and what a web server publishes.
+// It is for paths that the container is known to work in. The path is clean and absolute.
 func Tree(p string) (dir string, ok bool) {
 	if dir, ok = cutDocuments(p); ok {
 		return dir, true
@@ -116,9 +117,9 @@ func MayGive(dir string) bool {
 	return shown || !Untouchable(dir) || IsApplication(dir)
 }
 
-// MayPass reports whether a directory closed to everyone but root may be made searchable for a user who runs a program
-// below it: a directory of programs, or of an application. Others, such as /etc/ssl/private, are closed for a reason.
-// The path is clean and absolute.
+// MayPass reports whether a directory closed to all but root may be made searchable for a user who runs a program below
+// it: a directory of programs, or of an application. Others, such as /etc/ssl/private, are closed for a reason. The
+// path is clean and absolute.
 func MayPass(dir string) bool {
 	top, rest := cutPart(dir)
 	switch {

@@ -28,7 +28,7 @@ func TestIsApplication(t *testing.T) {
 	}
 }
 
-// TestTree: which directory is an application's where a path in it is named.
+// TestTree: which directory of an application a path in it leads to.
 func TestTree(t *testing.T) {
 	for p, want := range map[string]string{
 		"/usr/src/app": "/usr/src/app", "/usr/src/app/bin/x.js": "/usr/src/app", "/usr/local/tomcat/conf/x": "/usr/local/tomcat", "/home/app/x": "/home/app",
@@ -54,7 +54,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestKnownDirectories: those by which somebody becomes somebody else, or that every program reads, are on the list.
+// TestKnownDirectories: directories that define accounts, or that every program reads, are on the list.
 func TestKnownDirectories(t *testing.T) {
 	for _, name := range []string{
 		"pam.d", "security", "ssh", "ssl", "sudoers", "sudoers.d", "ld.so.conf.d", "profile.d", "cron.d", "init.d", "rc3.d", "skel", "systemd", "alternatives",

@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// checks refuse what no identity makes safe. Each refuses one thing; its comment is the promise that it keeps.
+// checks refuse what no identity makes safe. Each refuses one thing; its comment states the promise that it keeps.
 var checks = []func(*Policy, *inquiry, *Decision) error{
 	identityIsMapped,
 	groupIsNotMappedToPower,
@@ -29,8 +29,8 @@ var checks = []func(*Policy, *inquiry, *Decision) error{
 }
 
 // identityIsMapped: the identity exists in the container's user namespace, and none of its ids is root's on the host
-// (SECURITY.md B7, B8). An id that is 0 in the caller's own namespace may be an ordinary user on the host: rootless
-// engines.
+// (SECURITY.md B7, B8). An id that is 0 in the caller's own namespace may be an ordinary user on the host, with
+// rootless engines.
 func identityIsMapped(_ *Policy, f *inquiry, d *Decision) error {
 	ids := []struct {
 		kind string
@@ -74,7 +74,7 @@ func groupIsNotMappedToPower(p *Policy, f *inquiry, d *Decision) error {
 }
 
 // mountNamespaceIsNew: without a mount namespace, or with one joined by path, the container's mounts would be made on
-// the host or in somebody else's container (SECURITY.md B11, B12).
+// the host or in another container (SECURITY.md B11, B12).
 func mountNamespaceIsNew(_ *Policy, f *inquiry, _ *Decision) error {
 	if f.Act == Exec {
 		return nil
@@ -102,7 +102,7 @@ func cwdIsTheContainers(_ *Policy, f *inquiry, _ *Decision) error {
 }
 
 // disksAreNotShifted: an idmapped mount must not show root's files, or those of a group that means something on the
-// host, as somebody else's: a process of the container may be that user, or become it by exec (SECURITY.md B10). Ids
+// host, as another user's: a process of the container may be that user, or become it by exec (SECURITY.md B10). Ids
 // that map to themselves are fine, as in a pod with a user namespace: no process in the container has root's id, or
 // such a group's.
 func disksAreNotShifted(_ *Policy, f *inquiry, _ *Decision) error {
@@ -111,7 +111,7 @@ func disksAreNotShifted(_ *Policy, f *inquiry, _ *Decision) error {
 	}
 	for _, m := range f.Container.Mounts {
 		for _, o := range m.Options {
-			// crun looks only at how the option begins.
+			// crun checks only how the option begins.
 			if o := strings.ToLower(o); o != "idmap" && o != "ridmap" && (strings.HasPrefix(o, "idmap") || strings.HasPrefix(o, "ridmap")) {
 				return fmt.Errorf("the mount at %s has the option %s, which can make root's files the container's\nhint: leave it out", quote.Value(m.Destination), quote.Value(o))
 			}
@@ -132,10 +132,11 @@ func disksAreNotShifted(_ *Policy, f *inquiry, _ *Decision) error {
 	return nil
 }
 
-// ownTypes are file systems whose mounts show no files of anybody else, or whose files take no owner from an option.
+// ownTypes lists file systems with mounts that show no other user's files, or with files that take no owner from an
+// option.
 var ownTypes = []string{"tmpfs", "ramfs", "devpts", "mqueue", "hugetlbfs", "proc", "sysfs", "cgroup", "cgroup2"}
 
-// givesAway is the option by which a mount sets the owner or mode of files that are not the container's own: of a
+// givesAway returns the option by which a mount sets the owner or mode of files that are not the container's own: of a
 // disk without owners, such as the EFI system partition (vfat), or of a kernel file system that the whole host shares
 // (tracefs, debugfs).
 func givesAway(m *spec.Mount) string {

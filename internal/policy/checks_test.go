@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// TestChecks: each check by itself, over plain facts. What it refuses stands beside what it lets through.
+// TestChecks tries each check by itself, on plain facts, with a refused case beside an allowed one.
 func TestChecks(t *testing.T) {
 	shifted := idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}
 	mount := func(m spec.Mount) func(*Policy, *world) {
@@ -47,7 +47,7 @@ func TestChecks(t *testing.T) {
 		name    string
 		change  func(*Policy, *world)
 		refused string // "": it is rewritten
-		note    string // "": whatever; "-": none
+		note    string // "": any; "-": none
 	}{
 		{"identityIsMapped: uid", func(_ *Policy, f *world) {
 			f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 5}}, GID: shifted}
@@ -139,7 +139,7 @@ func TestChecks(t *testing.T) {
 		if test.note == "-" && notes != "" || test.note != "-" && !strings.Contains(notes, test.note) {
 			t.Errorf("%s: noted %q, want %q", test.name, notes, test.note)
 		}
-		// What is refused is said in mode audit, and changes nothing.
+		// In mode audit the refusal is reported, and changes nothing.
 		p.Mode = Audit
 		if a := p.decideIn(f); a.Mode != Audit || a.Reason != d.Reason {
 			t.Errorf("%s: audit says %+v, rewrite %q", test.name, a, d.Reason)
@@ -147,8 +147,8 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// TestChecksOfAnExec: what was looked at when the container was made, and is not known to an exec, does not count; its working directory
-// does.
+// TestChecksOfAnExec: facts that were examined when the container was created, and that an exec does not know, don't
+// count; its working directory does.
 func TestChecksOfAnExec(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -170,7 +170,7 @@ func TestChecksOfAnExec(t *testing.T) {
 	}
 }
 
-// TestTheCall: what the call itself has against a container.
+// TestTheCall: a fault of the call itself rules out a container.
 func TestTheCall(t *testing.T) {
 	rootless := idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 1000, Size: 1}, {Inside: 1, Outside: 100000, Size: 65536}}}
 	rootless.GID = rootless.UID

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// mayChoose are the keys that a rule may set although its match rests on what others choose: the image's name,
-// annotations, the names of pods. Whoever can choose to be in such a rule must gain nothing that the general part
-// does not give to everybody: a key either gives nothing by nature, or has a function that compares the rule's value
-// with the general part's. A key that is not listed here may not be set by such a rule, so a new one is closed until
-// somebody has thought about it.
+// mayChoose lists the keys that a rule may set although its match depends on what others choose: the image's name,
+// annotations, the names of pods. A user who can choose to be in such a rule must gain nothing that the general part
+// does not give to all: a key either gives nothing by nature, or has a function that compares the rule's value with the
+// general part's. A key that is not listed here may not be set by such a rule, so a new one stays closed until it has
+// been considered.
 var mayChoose = [...]choice{
 	{"mode", func(rule, general *Policy) bool { return strictness(rule.Mode) >= strictness(general.Mode) }},
 	{"reason", harmlessAlways},
@@ -33,7 +33,7 @@ var mayChoose = [...]choice{
 		return (!rule.Annotation || general.Annotation) && (!rule.Variable || general.Variable)
 	}},
 	{"identity.allowed_uids", func(rule, general *Policy) bool {
-		if len(general.AllowedUIDs) == 0 { // it narrows which uids are kept, but widens which may be requested and which ids of ranges may be used
+		if len(general.AllowedUIDs) == 0 { // it limits which uids are kept, but extends which may be requested and which ids of ranges may be used
 			return len(rule.AllowedUIDs) == 0 || !rule.Annotation && !rule.Variable && general.Range.First == 0 && rule.Range.First == 0
 		}
 		return len(rule.AllowedUIDs) > 0 && rule.AllowedUIDs.within(general.AllowedUIDs)
@@ -77,13 +77,13 @@ var mayChoose = [...]choice{
 	}},
 }
 
-// choice is a key, and a function that says whether the rule's value gives no more than the general part's.
+// choice is a key, with a function that reports whether the rule's value gives no more than the general part's.
 type choice struct {
 	key      string
 	harmless func(rule, general *Policy) bool
 }
 
-// choiceOf returns the function of a key; nil: the key may not be set.
+// choiceOf returns the function of a key; nil if the key may not be set.
 func choiceOf(key string) func(rule, general *Policy) bool {
 	for i := range mayChoose {
 		if mayChoose[i].key == key {
@@ -93,12 +93,12 @@ func choiceOf(key string) func(rule, general *Policy) bool {
 	return nil
 }
 
-// effectiveSources are the sources that are ever reached: those behind one that always has an identity are not.
+// effectiveSources returns the sources that are ever reached: those after one that always has an identity are not.
 func (p *Policy) effectiveSources() []Source {
 	return p.Sources[:slices.Index(p.Sources, Fixed)+1]
 }
 
-// narrows reports whether the rule keeps the general part's sources in their order, and leaves out only those that let a
+// narrows reports whether the rule keeps the general part's sources in their order, and omits only those that let a
 // container choose.
 func narrows(rule, general []Source) bool {
 	for _, s := range general {
@@ -120,8 +120,8 @@ const firstOrdinary = 1000
 // strictness orders the modes: a rule that others can choose must not have a lower one.
 func strictness(m Mode) int { return slices.Index([]Mode{Off, Audit, Rewrite, Refuse}, m) }
 
-// morePower reports whether some names are privileged groups that the general part does not have in the same place. Names
-// are judged by custom (system groups are privileged); what a number means, only the host's group file tells
+// morePower reports whether some names are privileged groups that the general part does not have in the same place.
+// Names are judged by custom (system groups are privileged); only the host's group file tells what a number means
 // (chosenGroupsAreNoPower).
 func morePower(names, than []string, general *Policy) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
@@ -133,14 +133,14 @@ func subset[T comparable](of, in []T) bool {
 	return !slices.ContainsFunc(of, func(v T) bool { return !slices.Contains(in, v) })
 }
 
-// within reports whether each range lies in one of the others.
+// within reports whether each range is inside one of the others.
 func (r Ranges) within(others Ranges) bool {
 	return !slices.ContainsFunc(r, func(one Range) bool {
 		return !slices.ContainsFunc(others, func(o Range) bool { return o.First <= one.First && one.Last <= o.Last })
 	})
 }
 
-// givesMore names the first key by which a rule gives its containers more than the general part does; "": there is
+// givesMore returns the first key by which a rule gives its containers more than the general part does; "" if there is
 // none.
 func (s *settings) givesMore(rule, general *Policy) (key string) {
 	for _, key := range keysSet("", reflect.ValueOf(s).Elem()) {
@@ -165,8 +165,8 @@ func keysSet(prefix string, v reflect.Value) (keys []string) {
 	return keys
 }
 
-// chosenGroupsAreNoPower: a rule that rests on what others choose never gives a privileged group of the host by its
-// number, unless the general part gives it to everybody.
+// chosenGroupsAreNoPower: a rule that depends on what others choose never gives a privileged group of the host by its
+// number, unless the general part gives it to all.
 func chosenGroupsAreNoPower(p *Policy, f *inquiry, d *Decision) error {
 	general := p.General
 	if general == nil || f.created != nil {
@@ -189,8 +189,8 @@ func (p *Policy) adds(f *inquiry, gid uint32) bool {
 	})
 }
 
-// evades refuses a rule that others can choose to be in if it stands before a stricter one that they can't choose.
-// The first rule that matches wins, so choosing the former would be a way out of the latter.
+// evades refuses a rule that others can choose to be in if it comes before a stricter one that they can't choose. The
+// first rule that matches wins, so choosing the former would be a way out of the latter.
 func (r *reader) evades(rules []Rule) {
 	for i := range rules {
 		if rules[i].Policy.General == nil {
@@ -210,7 +210,7 @@ func (r *reader) evades(rules []Rule) {
 	}
 }
 
-// gives names a key by which a policy gives more than another; "": none.
+// gives returns a key by which a policy gives more than another; "" if there is none.
 func (p *Policy) gives(than *Policy) string {
 	if p.UsersFile != than.UsersFile || p.GroupsFile != than.GroupsFile {
 		return "identity.users_file"

@@ -10,7 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// TestChosenRules: a rule that rests on what others choose may not loosen, by number as by name.
+// TestChosenRules: a rule that depends on what others choose must not loosen the policy, neither by number nor by name.
 func TestChosenRules(t *testing.T) {
 	const rule = "\n[[rule]]\nname = \"a\"\n"
 	matches := []string{
@@ -29,18 +29,18 @@ func TestChosenRules(t *testing.T) {
 		{"", "identity.device_groups = [\"/dev/*\"]", "identity.device_groups"},
 		{"", "identity.requests = [\"environment\"]", "identity.requests"},
 		{"identity.requests = [\"annotation\"]", "identity.allowed_uids = [5000]", "identity.allowed_uids"}, // a request may then name any of them
-		{"identity.range = \"5000-5999\"", "identity.allowed_uids = [5000]", "identity.allowed_uids"},       // and somebody's of the range be kept
+		{"identity.range = \"5000-5999\"", "identity.allowed_uids = [5000]", "identity.allowed_uids"},       // and another user's id of the range could be kept
 		{"", "identity.allowed_uids = [5000]", ""},
 		{"identity.sources = [\"listed\", \"kept\", \"fixed\"]", "identity.sources = [\"kept\", \"fixed\"]", "identity.sources"},
 		{"identity.sources = [\"image\", \"kept\", \"fixed\"]", "identity.sources = [\"kept\", \"image\", \"fixed\"]", "identity.sources"},
 		{"identity.sources = [\"fixed\", \"kept\", \"fixed\"]", "identity.sources = [\"kept\", \"fixed\"]", "identity.sources"},
-		{"", "identity.sources = [\"fixed\"]", "identity.sources"}, // "listed" is the administrator's word
+		{"", "identity.sources = [\"fixed\"]", "identity.sources"}, // "listed" is the administrator's choice
 		{"", "identity.sources = [\"listed\", \"image\", \"fixed\"]", ""},
 		{"hooks.allowed = [\"/usr/bin/*\"]", "hooks.allowed = [\"/usr/bin/a\"]", ""},
 		{"hooks.allowed = [\"/usr/bin/*\"]", "hooks.allowed = [\"/usr/bin/a*\"]", "hooks.allowed"},
 		{"", "identity = {users_file = \"/etc/x\"}", "identity.users_file"},
 		{"", "identity.range = \"1-2000\"", "identity.range"},
-		{"identity.range = \"5000-5999\"", "identity.range = \"\"", "identity.range"}, // a uid of its own is a promise to its neighbours, too
+		{"identity.range = \"5000-5999\"", "identity.range = \"\"", "identity.range"}, // a uid of its own is a promise to the neighbours, too
 		{"identity = {range = \"5000-5999\", block = 100}", "identity.block = 0", "identity."},
 		{"identity.sources = [\"fixed\"]", "identity.sources = [\"kept\", \"fixed\"]", "identity.sources"},
 		{"identity.allowed_uids = [\"5000-6000\"]", "identity.allowed_uids = [\"5000-6001\"]", "identity.allowed_uids"},
@@ -71,7 +71,7 @@ func TestChosenRules(t *testing.T) {
 				t.Errorf("%s: %v", text, err)
 			}
 		}
-		// What the administrator's own match names may have it, and so may all.
+		// A rule with a match that the administrator controls may set it, and so may the general part.
 		for _, match := range []string{"match.namespace = [\"team\"]", "match.engine = [\"docker\"]", "match.root = [\"/run/x\"]", ""} {
 			text := test.general + rule + match + "\n" + test.set
 			if _, err := Parse("p", []byte(text)); err != nil && (test.fails == "" || strings.Contains(err.Error(), "it gives")) {
@@ -81,7 +81,7 @@ func TestChosenRules(t *testing.T) {
 	}
 }
 
-// TestNobodyEvadesARule: the first rule counts, so one that others can choose must not stand in front of a stricter one.
+// TestNobodyEvadesARule: the first rule counts, so one that others can choose must not come before a stricter one.
 func TestNobodyEvadesARule(t *testing.T) {
 	const mine = "[[rule]]\nname = \"mine\"\nmatch.annotations = {x = [\"y\"]}\nhome.size = \"1g\"\n"
 	for _, test := range []struct{ text, fails string }{
@@ -94,7 +94,7 @@ func TestNobodyEvadesARule(t *testing.T) {
 		{mine + "[[rule]]\nname = \"agents\"\nmatch.namespace = [\"kube-system\"]\nmode = \"off\"\nreason = \"x\"", ""},
 		{"[[rule]]\nname = \"mine\"\nmatch = {namespace = [\"dev\"], image = [\"x\"]}\n[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nmode = \"refuse\"", ""},
 		{"[[rule]]\nname = \"mine\"\nmatch = {namespace = [\"d*\"], image = [\"x\"]}\n[[rule]]\nname = \"prod\"\nmatch.namespace = [\"prod\"]\nmode = \"refuse\"", "(mode)"},
-		{mine + "[[rule]]\nname = \"images\"\nmatch.image = [\"x\"]\nmode = \"refuse\"", ""}, // as much its author's choice
+		{mine + "[[rule]]\nname = \"images\"\nmatch.image = [\"x\"]\nmode = \"refuse\"", ""}, // just as much its author's choice
 	} {
 		_, err := Parse("p", []byte(test.text))
 		if (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
@@ -103,8 +103,8 @@ func TestNobodyEvadesARule(t *testing.T) {
 	}
 }
 
-// TestANewKeyIsClosed: each key that a rule may have is on the list by name, or is closed to rules that others can choose to be in. A new
-// one fails here until it is put on either list.
+// TestANewKeyIsClosed: each key that a rule may have is on the list by name, or is closed to rules that others can
+// choose to be in. A new key fails here until it is added to either list.
 func TestANewKeyIsClosed(t *testing.T) {
 	closed := map[string]bool{"identity.users_file": true, "identity.groups_file": true}
 	all := map[string]bool{}
@@ -134,7 +134,7 @@ func TestANewKeyIsClosed(t *testing.T) {
 	}
 }
 
-// TestChosenNumbersOnThisHost: what a number of 1000 and above means, only the host's group file tells.
+// TestChosenNumbersOnThisHost: only the host's group file tells what a number of 1000 and above means.
 func TestChosenNumbersOnThisHost(t *testing.T) {
 	for _, test := range []struct {
 		set     string
@@ -162,7 +162,7 @@ func TestChosenNumbersOnThisHost(t *testing.T) {
 	}
 }
 
-// TestChosenGroupsOfEverybody: a rule that others can choose to be in may give what the general part gives to everybody.
+// TestChosenGroupsOfEverybody: a rule that others can choose to be in may give what the general part gives to all.
 func TestChosenGroupsOfEverybody(t *testing.T) {
 	for general, refused := range map[string]bool{
 		"identity.groups = [1001]\n":       false,

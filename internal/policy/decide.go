@@ -21,9 +21,9 @@ import (
 // Decision is the result of Decide.
 type Decision = decision.Decision
 
-// InForce is the part of the policy that holds for a container: [build], recognized by the place of the bundle; else
-// the first rule that matches; else the general part. Where that can't be told, because a rule might match, or
-// because others can change the directory that marks a build, no exemption holds.
+// InForce returns the part of the policy that applies to a container: [build], recognized by the bundle's path; else
+// the first rule that matches; else the general part. If that can't be determined, because a rule might match, or
+// because others can change the directory that marks a build, no exemption applies.
 func (p *Policy) InForce(f *Facts) *Policy {
 	of := p.ForBundle(f.Bundle)
 	isBuild := of != p
@@ -40,15 +40,15 @@ func (p *Policy) InForce(f *Facts) *Policy {
 	return &q
 }
 
-// Decide decides about a new container, about a further process in one, or about whether a created container may
-// start. p is the whole policy. In mode Audit the decision says what Rewrite would do; a Reason then means that the
-// container would be refused. The decision is final unless facts are missing.
+// Decide decides about a new container, about a further process in one, or about whether a created container may start.
+// p is the whole policy. In mode Audit the decision says what Rewrite would do; a Reason then means that the container
+// would be refused. The decision is final unless facts are missing.
 func (p *Policy) Decide(f *Facts) Decision { return p.decideBy(p.InForce(f), f) }
 
-// decideBy is Decide once the part of the policy that holds is known.
+// decideBy is Decide once the applicable part of the policy is known.
 func (p *Policy) decideBy(rule *Policy, f *Facts) Decision {
 	if err := p.Allows(f.Act); err != nil {
-		d := p.begin(&Policy{}, f) // whichever part would hold
+		d := p.begin(&Policy{}, f) // whichever part would apply
 		refuse(&d, err)
 		return d
 	}
@@ -65,7 +65,7 @@ func (p *Policy) decideBy(rule *Policy, f *Facts) Decision {
 	return d
 }
 
-// begin is a decision of which only the part of the policy is known.
+// begin returns a decision of which only the part of the policy is known.
 func (p *Policy) begin(rule *Policy, f *Facts) Decision {
 	return Decision{
 		Time: f.Now, ID: f.ID, Policy: p.File, Profile: p.Profile, Digest: p.Digest,
@@ -76,8 +76,7 @@ func (p *Policy) begin(rule *Policy, f *Facts) Decision {
 // maxRounds is far more than the number of facts that can be missing.
 const maxRounds = 64
 
-// Settle decides, and gathers the facts that are missing, until the decision is final. If gathering fails, so does
-// the container.
+// Settle decides, gathering missing facts, until the decision is final. If gathering fails, the container is refused.
 func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision {
 	rule := p.InForce(f) // by facts that are always gathered
 	for range maxRounds {
@@ -92,8 +91,8 @@ func (p *Policy) Settle(f *Facts, gather func(*decision.Missing) error) Decision
 	return p.Failed(f, errors.New("the decision keeps asking for facts that are never gathered\nhint: report it, this is a bug"))
 }
 
-// Failed is the decision when facts can't be gathered: the container or process is refused, unless the policy leaves
-// the container as it is.
+// Failed returns the decision for facts that can't be gathered: the container or process is refused, unless the policy
+// leaves the container unchanged.
 func (p *Policy) Failed(f *Facts, fault error) Decision {
 	d := p.begin(p.InForce(f), f)
 	if f.Act == Exec || f.Act == Start {
@@ -113,7 +112,7 @@ func (p *Policy) Failed(f *Facts, fault error) Decision {
 const restoresRoot = "restore brings back a process with the credentials of its checkpoint, which may be root's" +
 	"\nhint: start a new container instead, or set restore = \"allow\" in " + Hint
 
-// Allows says why no container of that kind may be made, before any is looked at.
+// Allows returns why no container of that kind may be created, before any is examined.
 func (p *Policy) Allows(act Act) error {
 	if act == Restored && !p.Restore && (!p.Mode.Exempts() || len(p.Rules) > 0) {
 		return errors.New(restoresRoot)
@@ -137,11 +136,11 @@ func (p *Policy) container(f *inquiry, d *Decision) {
 	}
 }
 
-// Unfit is why a call may make no container at all, whatever the container is like; nil: it may.
+// Unfit returns why a call may create no container at all, whatever the container is like; nil if it may.
 func Unfit(f *Facts) error { return errors.Join(f.Unfit, cgroupIsThere(f), nextIsLast(f)) }
 
-// cgroupIsThere: without a cgroup, the kernel opens a disk to anyone who holds its device node, and the image may
-// contain one (SECURITY.md C1). In a user namespace such a node can't be opened.
+// cgroupIsThere: without a cgroup, the kernel opens a disk to every process with access to its device node, and the
+// image may contain one (SECURITY.md C1). In a user namespace such a node can't be opened.
 func cgroupIsThere(f *Facts) error {
 	if _, hostRoot := f.Own.UID.Inside(0); hostRoot && f.NoCgroups {
 		return errors.New("without a cgroup (--cgroup-manager=disabled), a device node in the image opens the host's disks\nhint: leave that out (Podman: --cgroups=disabled)")
@@ -149,8 +148,8 @@ func cgroupIsThere(f *Facts) error {
 	return nil
 }
 
-// nextIsLast: if the next runtime rewrote config.json once more, its version could not be told from one that somebody
-// has tampered with. No record of the container would count, and nothing would check what that runtime adds.
+// nextIsLast: if the next runtime rewrote config.json once more, its version could not be distinguished from one that
+// was tampered with. No record of the container would count, and nothing would check what that runtime adds.
 func nextIsLast(f *Facts) error {
 	if f.RewritingNext != "" {
 		return fmt.Errorf("the next runtime %q rewrites config.json for each container after nonroot-runc has\nhint: %s", f.RewritingNext, runc.WrapperHint)
@@ -254,7 +253,7 @@ func (p *Policy) from(s Source, f *inquiry, d *Decision) (bool, error) {
 	}
 }
 
-// fallback is the identity of a process that may not have the one it asks for.
+// fallback returns the identity of a process that may not have the one it asks for.
 func (p *Policy) fallback(f *inquiry) Identity {
 	if f.created != nil {
 		return Identity{UID: f.created.UID, GID: f.created.GID}
@@ -262,8 +261,8 @@ func (p *Policy) fallback(f *inquiry) Identity {
 	return Identity{UID: uint32(p.UID), GID: uint32(p.GID)}
 }
 
-// kept: a uid other than root's stays, within the policy's bounds. Its gid stays unless it means something on the
-// host: then the user's own primary group in the image takes its place, else the policy's.
+// kept keeps a uid other than root's, within the policy's bounds. Its gid stays unless it means something on the host:
+// then the user's own primary group in the image replaces it, else the policy's.
 func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
 	uid, id := f.User.UID, d.Identity
 	if uid == 0 || len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(uid) {
@@ -281,7 +280,7 @@ func (p *Policy) kept(f *inquiry, d *Decision) (bool, error) {
 		return true, nil
 	}
 	id.GID = p.fallback(f).GID
-	if f.missing.HostGroups { // otherwise the image would be read in vain for a gid that may be harmless
+	if f.missing.HostGroups { // otherwise the image would be read for a gid that may turn out harmless
 		return true, nil
 	}
 	if u, ok := f.accounts().UserByID(uid); ok && p.harmless(f, u.GID) {
@@ -298,8 +297,8 @@ func (p *Policy) harmless(f *inquiry, gid uint32) bool {
 	return p.allows(f, gid) || p.unprivileged(f, gid, f.hostGID(gid))
 }
 
-// unprivileged reports whether a gid is no privileged group's, neither by its number in the container nor by that on the
-// host: an idmapped volume may keep the numbers of the disk.
+// unprivileged reports whether a gid belongs to no privileged group, neither by its number in the container nor by that
+// on the host: an idmapped volume may keep the numbers on disk.
 func (p *Policy) unprivileged(f *inquiry, gid, host uint32) bool {
 	return !p.privileged(f, gid) && !p.privileged(f, host)
 }
@@ -326,8 +325,8 @@ func (p *Policy) listsGroup(gid uint32, groups func() *HostGroups) bool {
 	})
 }
 
-// requested: the user that the container asks for by annotation or environment, where the policy listens to it. A
-// request that the policy doesn't permit is refused rather than ignored: somebody relies on it.
+// requested takes the user that the container asks for by annotation or environment, if the policy accepts such
+// requests. A request that the policy doesn't permit is refused rather than ignored, because its author relies on it.
 func (p *Policy) requested(f *inquiry, d *Decision) (bool, error) {
 	if f.Act == Exec {
 		return false, nil
@@ -364,7 +363,7 @@ func (p *Policy) requested(f *inquiry, d *Decision) (bool, error) {
 	return true, p.requestedGroup(f, id, named, isNamed, group, hasGroup, where)
 }
 
-// request is the first request that the policy listens to, and where it was found.
+// request returns the first request that the policy accepts, and where it was found.
 func (p *Policy) request(f *inquiry) (text, where string) {
 	if p.Annotation && f.Container != nil {
 		if v, ok := f.Container.Annotations[RequestAnnotation]; ok {
@@ -372,7 +371,7 @@ func (p *Policy) request(f *inquiry) (text, where string) {
 		}
 	}
 	if p.Variable {
-		for _, e := range slices.Backward(f.Env) { // the last one is what a shell sees
+		for _, e := range slices.Backward(f.Env) { // the last one is what a shell uses
 			if v, ok := strings.CutPrefix(e, RequestVariable+"="); ok {
 				return v, "the environment's " + RequestVariable
 			}
@@ -395,8 +394,8 @@ func (p *Policy) allowed() string {
 	return p.AllowedUIDs.String()
 }
 
-// requestedGroup: the group of a requested user. If one is named, it must be the user's own, the policy's, or in
-// allowed_gids.
+// requestedGroup returns the group of a requested user. A group named in the request must be the user's own, the
+// policy's, or in allowed_gids.
 func (p *Policy) requestedGroup(f *inquiry, id *Identity, named accounts.User, isNamed bool, group string, hasGroup bool, where string) error {
 	if !hasGroup {
 		id.GID = uint32(p.GID)
@@ -419,7 +418,7 @@ func (p *Policy) requestedGroup(f *inquiry, id *Identity, named accounts.User, i
 	return fmt.Errorf("%s asks for gid %d, which the policy does not allow: it allows the user's own primary group, %d, and allowed_gids (%s)", where, id.GID, p.GID, p.AllowedGIDs)
 }
 
-// hostGID is the host's number of a container's gid, as far as is known; an unmapped one is 0, and dropped.
+// hostGID returns the host's number of a container's gid, as far as it is known; an unmapped one is 0, and dropped.
 func (f *inquiry) hostGID(gid uint32) uint32 {
 	host, _ := f.outside(gid, func(p *idmap.Pair) idmap.Map { return p.GID })
 	return host

@@ -231,7 +231,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestNoDecisionIsRoot: no policy that can be read, with any facts, gives root outside of off and audit.
+// TestNoDecisionIsRoot: no valid policy, with any facts, gives root except in the modes off and audit.
 func TestNoDecisionIsRoot(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	ids := []uint32{0, 1, 6, 42, 999, 1000, 1001, 65532, 1<<31 - 1, 1 << 31, 1<<32 - 2}
@@ -261,7 +261,7 @@ func TestNoDecisionIsRoot(t *testing.T) {
 			return &accounts.Files{Passwd: []byte(text + people), Group: []byte(fmt.Sprintf("g:x:%d:alice,app\n", member) + teams)}, nil
 		}
 		f.Assign = func(first, last, step ID, _ string) (ID, error) {
-			return []ID{first, last - step + 1, ID(id())}[r.IntN(3)], nil // the last one is what nobody should answer
+			return []ID{first, last - step + 1, ID(id())}[r.IntN(3)], nil // the last one is an invalid answer
 		}
 		f.Devices = []string{"/dev/a", "/dev/b"}
 		f.Device = func(string) (uint32, bool) { return id(), true }

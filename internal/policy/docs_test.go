@@ -13,12 +13,12 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// These tests keep docs/policy.md true: each key has its part there, with the default that Default has and an example
-// that changes something, and nothing else is described or used in an example.
+// These tests keep docs/policy.md true: each key has a section there, with the default that Default has and an example
+// that changes something, and the document neither describes other keys nor uses them in an example.
 
 const docsFile = "../../docs/policy.md"
 
-// documented is the part of one key.
+// documented is the section of one key.
 type documented struct{ key, fallback, example string }
 
 func TestEachKeyIsDocumented(t *testing.T) {
@@ -57,7 +57,7 @@ func (d documented) check(t *testing.T) {
 	if !strings.HasPrefix(example, key+" = ") {
 		t.Errorf("%s: the example is about something else: %q", d.key, example)
 	}
-	// These say that they need another one.
+	// The examples of these keys need another key.
 	example += map[string]string{
 		"log.required": "\nlog.journald = true", "identity.block": "\nidentity.range = \"100000-165535\"",
 		"identity.groups_file": "\nidentity.users_file = \"/etc/nonroot-runc/users\"",
@@ -98,7 +98,7 @@ func TestExamplesInDocs(t *testing.T) {
 	}
 }
 
-// TestKeysNamedInPapers finds keys that a paper mentions and nobody knows.
+// TestKeysNamedInPapers finds unknown keys in the documents.
 func TestKeysNamedInPapers(t *testing.T) {
 	keys := keysOf(reflect.TypeFor[file](), "")
 	named := regexp.MustCompile("`((?:identity|home|process|hooks|build|rule|log)(?:\\.[a-zA-Z_]+)+)")
@@ -163,7 +163,7 @@ func parts(text string) []documented {
 	return all
 }
 
-// tomlBlocks are the fenced blocks that say that they are TOML.
+// tomlBlocks returns the fenced blocks that are marked as TOML.
 func tomlBlocks(text string) []string {
 	var blocks []string
 	for _, rest := range strings.Split(text, "```toml\n")[1:] {

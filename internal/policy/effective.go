@@ -54,7 +54,7 @@ func (p *Policy) Effective() Effective {
 	return e
 }
 
-// ForRule lists the value of each key for the containers of a rule: the rule's, else the general part's. nil: there
+// ForRule lists the value of each key for the containers of a rule: the rule's, else the general part's; nil if there
 // is no such rule.
 func (p *Policy) ForRule(name string) []Setting {
 	for i := range p.Rules {
@@ -80,7 +80,7 @@ func place(all []Setting, lines map[string]int, table string) {
 	}
 }
 
-// written are the settings that a part of the file sets.
+// written returns the settings that a part of the file sets.
 func written(all []Setting, lines map[string]int, table string) []Setting {
 	place(all, lines, table)
 	set := all[:0]
@@ -92,7 +92,7 @@ func written(all []Setting, lines map[string]int, table string) []Setting {
 	return set
 }
 
-// lines has the line of each key of the file: "table.key", "rule[1]", "rule[1].key".
+// lines maps each key of the file to its line: "table.key", "rule[1]", "rule[1].key".
 func (p *Policy) lines() map[string]int {
 	lines := map[string]int{}
 	var parser unstable.Parser
@@ -110,7 +110,7 @@ func (p *Policy) lines() map[string]int {
 	return lines
 }
 
-// general are the settings that only the general part has.
+// general returns the settings that only the general part has.
 func (p *Policy) general() []Setting {
 	return []Setting{
 		{Key: "runtimes", Value: p.Runtimes},
@@ -127,7 +127,7 @@ func (p *Policy) general() []Setting {
 	}
 }
 
-// shared are the settings that rules and what is audited have, too.
+// shared returns the settings that rules and [audit] have, too.
 func (p *Policy) shared() []Setting {
 	a := &p.Adapt
 	var requests []string
@@ -187,7 +187,7 @@ func (p *Policy) shared() []Setting {
 	}
 }
 
-// settings are the keys that only rules have.
+// settings returns the keys that only rules have.
 func (r *Rule) settings() []Setting {
 	m := &r.Match
 	var annotations map[string][]string
@@ -225,10 +225,10 @@ func optional(s string) any {
 	return s
 }
 
-// list is never nil: nil would mean that the key has no value.
+// list never returns nil, which would mean that the key has no value.
 func list(of []string) []string { return append([]string{}, of...) }
 
-// mixed is a list of ids, ranges of them and names of groups.
+// mixed returns a list of ids, ranges of them and names of groups.
 func mixed(ranges Ranges, names []string) []any {
 	all := []any{}
 	for _, r := range ranges {

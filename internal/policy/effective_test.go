@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestEffectiveHasEachKey: what nobody prints, nobody finds.
+// TestEffectiveHasEachKey: every key is listed.
 func TestEffectiveHasEachKey(t *testing.T) {
 	p := Default()
 	p.Rules = []Rule{{Name: "x", Policy: Default()}}
@@ -23,7 +23,7 @@ func TestEffectiveHasEachKey(t *testing.T) {
 		named = append(named, "rule."+s.Key)
 	}
 	for _, key := range keysOf(reflect.TypeFor[file](), "") {
-		if key == "audit" || key == "rule.audit" { // parts of their own
+		if key == "audit" || key == "rule.audit" { // sections of their own
 			continue
 		}
 		if count(named, key) != 1 {
@@ -32,7 +32,7 @@ func TestEffectiveHasEachKey(t *testing.T) {
 	}
 }
 
-// TestEffectiveDefaults: the values that docs/policy.md names are those that are printed.
+// TestEffectiveDefaults: the listed values are the defaults in docs/policy.md.
 func TestEffectiveDefaults(t *testing.T) {
 	for _, d := range parts(readDocs(t, docsFile)) {
 		all := Default().Effective().Settings

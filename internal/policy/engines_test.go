@@ -9,7 +9,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
 )
 
-// TestEnginesGroups: a group that can reach an engine's socket gives its members root, by the engine.
+// TestEnginesGroups: a group that can access an engine's socket makes its members root through the engine.
 func TestEnginesGroups(t *testing.T) {
 	for _, e := range engines.All {
 		for _, group := range e.Groups {

@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// Exempts reports whether an existing container may stay as it is: its record says so, or, if it has no record, p does,
-// which is the part of the policy that holds for it.
+// Exempts reports whether an existing container may stay unchanged: its record says so or, without a record, p does,
+// which is the part of the policy that applies to it.
 func (p *Policy) Exempts(f *Facts) bool {
 	switch {
 	case f.Unsure || f.Record.Enforced():
@@ -19,7 +19,7 @@ func (p *Policy) Exempts(f *Facts) bool {
 	return p.Mode.Exempts() || p.Existing.Exempts()
 }
 
-// exempted is the decision about a container that may stay as it is.
+// exempted decides about a container that may stay unchanged.
 func (p *Policy) exempted(f *inquiry, d *Decision) {
 	switch {
 	case f.Record != nil:
@@ -32,8 +32,8 @@ func (p *Policy) exempted(f *inquiry, d *Decision) {
 	}
 }
 
-// further decides about a further process of a container. Engines hand over a complete process file, with root's ids
-// and capabilities if "exec -u 0" or "--privileged" asked for them (SECURITY.md D1-D4).
+// further decides about a further process of a container. Engines pass a complete process file, with root's ids and
+// capabilities if "exec -u 0" or "--privileged" asked for them (SECURITY.md D1-D4).
 func (p *Policy) further(f *inquiry, d *Decision) {
 	if p.Exempts(f.Facts) {
 		p.exempted(f, d)
@@ -63,9 +63,10 @@ func (p *Policy) further(f *inquiry, d *Decision) {
 	}
 }
 
-// gate decides whether a created container may start. Its first process has its final credentials by now, so it may
-// go on only if the kernel shows that they keep every promise. That catches a container created before this program
-// was installed, one whose config.json was changed in between, and one whose runtime was deceived (SECURITY.md D7).
+// gate decides whether a created container may start. Its first process has its final credentials by now, so it may go
+// on only if the kernel shows that they keep every promise. That catches a container created before this program was
+// installed, one with a config.json that was changed in between, and one with a runtime that was deceived (SECURITY.md
+// D7).
 func (p *Policy) gate(f *inquiry, d *Decision) {
 	if p.Exempts(f.Facts) {
 		p.exempted(f, d)

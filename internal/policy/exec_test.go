@@ -21,8 +21,8 @@ func modes(general, existing Mode) *Policy {
 	return p
 }
 
-// TestExempts: the record says whether a container may be as it is; where there is none, the policy. Nothing does where a record may
-// have been lost.
+// TestExempts: the record decides whether a container may stay unchanged; without one, the policy does. If a record may
+// have been lost, nothing exempts it.
 func TestExempts(t *testing.T) {
 	record := func(m Mode) *Decision { return &Decision{Mode: m, Identity: &Identity{UID: 7, GID: 7}} }
 	for _, test := range []struct {
@@ -51,7 +51,8 @@ func TestExempts(t *testing.T) {
 	}
 }
 
-// TestExemptGoesOn: an exec or start of one that may be as it is goes on, whatever it asks for, and the decision says by whose word.
+// TestExemptGoesOn: an exec or start of an exempt container goes ahead, whatever it asks for, and the decision says
+// what exempts it.
 func TestExemptGoesOn(t *testing.T) {
 	for _, act := range []Act{Exec, Start} {
 		for _, test := range []struct {
@@ -80,7 +81,7 @@ func TestExemptGoesOn(t *testing.T) {
 	}
 }
 
-// TestFurther: who an exec is.
+// TestFurther: who an exec runs as.
 func TestFurther(t *testing.T) {
 	four := func(id uint32) []uint32 { return []uint32{id, id, id, id} }
 	credentials := func(uid, gid uint32) *runc.Credentials {
@@ -132,7 +133,7 @@ func TestFurther(t *testing.T) {
 	}
 }
 
-// TestGateFails: what is not known of a first process keeps it from going on.
+// TestGateFails: missing facts about a first process keep it from starting.
 func TestGateFails(t *testing.T) {
 	for name, f := range map[string]Facts{
 		"a bundle of others": {Existing: Existing{Unsound: errors.New("others can write it"), Process: &runc.Credentials{}}},
@@ -150,7 +151,7 @@ func TestGateFails(t *testing.T) {
 	}
 }
 
-// TestGateOfAUid: a first process that nobody has decided about has a uid that the policy lets somebody keep, or gives.
+// TestGateOfAUid: without a decision, a first process must have a uid that the policy keeps or assigns.
 func TestGateOfAUid(t *testing.T) {
 	p := Default()
 	p.Sources, p.UID, p.Range = []Source{Fixed}, 5, Range{100, 200}
@@ -179,8 +180,8 @@ func TestGateOfAUid(t *testing.T) {
 	}
 }
 
-// TestFailed: where facts can't be gathered, there is no container but where the policy leaves all as they are, and never a further
-// process.
+// TestFailed: if facts can't be gathered, no container is created, unless the policy leaves all unchanged, and a
+// further process never starts.
 func TestFailed(t *testing.T) {
 	fault := errors.New("config.json is not JSON")
 	rules := func(p *Policy) *Policy {
@@ -219,7 +220,7 @@ func TestFailed(t *testing.T) {
 	}
 }
 
-// TestInForce: what can't be told exempts nobody.
+// TestInForce: facts that can't be determined exempt no container.
 func TestInForce(t *testing.T) {
 	off := modes(Off, Off)
 	off.Rule = "agents"
@@ -266,7 +267,7 @@ func TestInForce(t *testing.T) {
 	}
 }
 
-// TestRestore: a checkpoint's processes are let through by restore = "allow", and where nothing could forbid it.
+// TestRestore: a checkpoint's processes are allowed by restore = "allow", and where nothing is enforced.
 func TestRestore(t *testing.T) {
 	ruled := modes(Off, Off)
 	ruled.Rules = []Rule{{Name: "r", Policy: Default()}}
@@ -299,7 +300,7 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestAudited: what a stricter policy would do that is only watched.
+// TestAudited: what a stricter policy that is only audited would do.
 func TestAudited(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -323,7 +324,7 @@ func TestAudited(t *testing.T) {
 	}
 }
 
-// TestAsksForNoMoreThanItNeeds: facts that are dear to gather are asked for by what goes by them only.
+// TestAsksForNoMoreThanItNeeds: facts that are expensive to gather are requested only if the decision depends on them.
 func TestAsksForNoMoreThanItNeeds(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -347,7 +348,7 @@ func TestAsksForNoMoreThanItNeeds(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", test.name, d.Missing, test.want)
 		}
 	}
-	// With the host's groups known, a gid that means nothing needs no account of the image.
+	// If the host's groups are known, a gid that means nothing needs no account of the image.
 	f := facts(spec.User{UID: 1000, GID: 1000}).Facts
 	f.Accounts = nil
 	if d := Default().Decide(&f); d.Missing.Any() {
@@ -359,7 +360,7 @@ func TestAsksForNoMoreThanItNeeds(t *testing.T) {
 	}
 }
 
-// TestUnseenIsNotAsked: what nobody has read of a process is not what it asks for.
+// TestUnseenIsNotAsked: an unread user of a process does not count as its request.
 func TestUnseenIsNotAsked(t *testing.T) {
 	for _, act := range []Act{Exec, Create} {
 		f := facts(spec.User{}).Facts
@@ -376,8 +377,8 @@ func TestUnseenIsNotAsked(t *testing.T) {
 	}
 }
 
-// TestRestoreIsRefusedInAnyMode: a policy with rules enforces something, so that not even a container that one of them only audits is
-// brought back with root's credentials.
+// TestRestoreIsRefusedInAnyMode: a policy with rules enforces something, so not even a container that one of them only
+// audits is restored with root's credentials.
 func TestRestoreIsRefusedInAnyMode(t *testing.T) {
 	p, err := Parse("p", []byte("[[rule]]\nname = \"r\"\nmatch.engine = [\"docker\"]\nmode = \"audit\"\n"))
 	if err != nil {

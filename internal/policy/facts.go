@@ -13,41 +13,41 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// Act is what a decision is about.
+// Act is the kind of action that a decision is about.
 type Act int
 
-// The acts.
+// The kinds of actions.
 const (
 	Create   Act = iota // a new container: create, run
 	Restored            // a container restored from a checkpoint
 	Exec                // a further process of a container
-	Start               // the first process of a created container goes on
+	Start               // the start of a created container's first process
 )
 
-// Facts is what a decision rests on: plain data, without functions (a test enforces that). Facts that are expensive
-// to gather are nil until a decision has asked for them (decision.Missing).
+// Facts is the input of a decision: plain data, without functions (a test enforces that). Facts that are expensive to
+// gather are nil until a decision has asked for them (decision.Missing).
 type Facts struct {
 	Act    Act
 	Now    time.Time // by which rules expire
 	ID     string    // the container's
 	Bundle string    // its directory, absolute, clean and free of links
 
-	Unguarded bool // others can change the bundle's directory, so its place proves nothing
+	Unguarded bool // others can change the bundle's directory, so its path proves nothing
 
-	// What speaks against the call itself, whatever is decided.
+	// Faults of the call itself, independent of the decision.
 	Unfit         error  // of the descriptors that the container would get
 	NoCgroups     bool   // the command line asks for no cgroup
 	RewritingNext string // the next runtime, if it rewrites config.json once more
 
 	// From config.json, or for an exec from its process file.
 	Origin    *Origin // nil: config.json can't be read
-	Seen      bool    // User is what was asked for
+	Seen      bool    // User is the requested user
 	User      spec.User
-	Env       []string // read only if the policy listens to RequestVariable
+	Env       []string // read only if the policy accepts RequestVariable
 	Cwd       string
 	Container *spec.Container // nil: an exec or start
 
-	// UserNamespace is the map of the container's own user namespace, to the caller's ids; nil: it has none. Own is
+	// UserNamespace is the map of the container's own user namespace to the caller's ids; nil if it has none. Own is
 	// the map of the caller's user namespace.
 	UserNamespace *idmap.Pair
 	Own           idmap.Pair
@@ -60,7 +60,7 @@ type Facts struct {
 	OwnGroup   bool               // the group file of Accounts is the image's own
 	Intended   *accounts.Intended // the user that the image was built for
 	Neighbour  *Neighbour         // the container whose processes this one joins
-	Volumes    []OwnedVolume      // owners of the engine's volumes of the container, each by its top directory; empty volumes that are nobody's yet (plan.Owners.IsNew), or whose owner comes from the image, are left out
+	Volumes    []OwnedVolume      // owners of the container's engine volumes, each by its top directory; without empty volumes that have no user yet (plan.Owners.IsNew), and those with an owner from the image
 	Prepares   *Identity          // the user that the command prepares the volumes for; uid 0: none
 	Last       *LastStart         // who the container was when it was last started; nil: never, or unknown. Gathered with Volumes
 	Isolated   *bool              // whether a gid of the container means nothing on the host
@@ -70,27 +70,27 @@ type Facts struct {
 	Leases     []Foreseen
 }
 
-// Existing is what is known of a container that exists already.
+// Existing is what is known of an existing container.
 type Existing struct {
 	Record  *decision.Decision // the one that counts; nil: none does
 	Unsure  bool               // a later call that failed may have replaced the container's own record
 	Unsound error              // why nothing in the bundle can be trusted
 
-	Process      *runc.Credentials // the first process's; nil: it is not running, or was not looked at
+	Process      *runc.Credentials // the first process's; nil: it is not running, or was not examined
 	ProcessFault error             // why they are unknown
 	Nested       bool              // that process has created a user namespace
 	NamedGroups  bool              // its runtime may look group numbers up as names in the image's /etc/group
 }
 
-// Neighbour is the first process of another container, whose pid namespace this one joins. It is empty where nothing
-// is known of that process.
+// Neighbour is the first process of another container, of which this one joins the pid namespace. It is empty if
+// nothing is known of that process.
 type Neighbour struct {
 	Known     bool
 	UID, GID  uint32 // as this container has the ids
 	Container string // the other container's id, as far as its cgroup tells
 }
 
-// LastStart is who a container was when it was last started, from sources that its processes can't write.
+// LastStart is the identity of a container's last start, from sources that its processes can't write.
 type LastStart struct {
 	Identity
 	Source Source
@@ -120,7 +120,7 @@ type Device struct {
 	Path    string
 	GID     uint32 // the group that owns it on the host
 	Known   bool   // the host has it
-	NodeGID uint32 // the group that config.json wants to own the container's node; 0: root's, or unknown
+	NodeGID uint32 // the group that is to own the container's node by config.json; 0: root's, or unknown
 	Closed  bool   // it gives access to a disk or memory: the container's node will be root's (SECURITY.md C1)
 }
 
@@ -130,13 +130,13 @@ type Foreseen struct {
 	Fault error // why it gets none
 }
 
-// inquiry gives a decision its facts. It notes those that are missing, and answers with what gives least, as the
-// decision will be made again.
+// inquiry provides a decision with its facts. It records those that are missing, and meanwhile answers with what gives
+// least, as the decision will be made again.
 type inquiry struct {
 	*Facts
 	missing decision.Missing
 
-	created *Identity // who the container is that a further process is for; nil: unknown
+	created *Identity // the identity of the container that a further process is for; nil: unknown
 	by      Source    // the source of that identity
 }
 
@@ -227,11 +227,11 @@ func (q *inquiry) people() *People {
 	return q.People
 }
 
-// lease is the id that an owner gets.
+// lease returns the id that an owner gets.
 func (q *inquiry) lease(l decision.Lease) (ID, error) {
 	at := slices.IndexFunc(q.Leases, func(f Foreseen) bool { return f.Same(l) })
 	if at < 0 {
-		if !q.missing.Any() { // otherwise the owner may be another one
+		if !q.missing.Any() { // otherwise the owner may still change
 			q.missing.Lease = &l
 		}
 		return ID(l.First), nil
@@ -271,7 +271,7 @@ func (g *HostGroups) byName(name string) (gid uint32, ok bool) {
 	return g.Groups[at].GID, true
 }
 
-// privileged reports whether a gid of the host gives its members something of the host, by the policy.
+// privileged reports whether a gid of the host gives its members access to the host, by the policy.
 func (p *Policy) privileged(q *inquiry, gid uint32) bool {
 	return gid == 0 || q.groups().Privileged(gid, p.Privileged)
 }

@@ -108,7 +108,7 @@ func parse(name string, data []byte, later bool) (*Policy, error) {
 	return parseAny(name, data)
 }
 
-// parseAny reads any policy file, by the library's decoder.
+// parseAny reads any policy file with the library's decoder.
 func parseAny(name string, data []byte) (*Policy, error) {
 	var f file
 	d := toml.NewDecoder(bytes.NewReader(data))
@@ -134,8 +134,8 @@ func (f *file) all(p *Policy, r *reader) {
 	f.rules(p, r)
 }
 
-// Faults lists everything that is wrong with a file that Parse refuses; Parse names only the first fault. What comes
-// after a line that is not TOML is not checked.
+// Faults lists all faults in a file that Parse refuses; Parse reports only the first one. What comes after a line that
+// is not TOML is not checked.
 func Faults(name string, data []byte) []error {
 	var f file
 	r := reader{file: name, data: data}
@@ -169,11 +169,11 @@ func (f *file) general(p *Policy, r *reader) {
 	f.Log.read(p, r)
 	f.settings.apply(p, r)
 	f.build(p, r)
-	// Last, as [audit] is the general part with changes.
+	// This comes last, as [audit] is the general part with changes.
 	p.Audit = f.Audit.audited(p, r)
 }
 
-// apply sets the keys that are set.
+// apply applies the keys that are set.
 func (s *settings) apply(p *Policy, r *reader) {
 	s.mode(p, r)
 	s.identity(p, r)
@@ -182,7 +182,7 @@ func (s *settings) apply(p *Policy, r *reader) {
 	s.Hooks.read(p, r)
 }
 
-// audited is the policy with the changes of [audit]; nil: there are none.
+// audited returns the policy with the changes of [audit]; nil if there are none.
 func (s *settings) audited(p *Policy, r *reader) *Policy {
 	if s == nil || reflect.ValueOf(*s).IsZero() {
 		return nil
@@ -203,7 +203,7 @@ func (f *file) rules(p *Policy, r *reader) {
 		return
 	}
 	names := make(map[string]bool, len(f.Rules))
-	// There may be hundreds, and they are read for each container, so they are allocated at once.
+	// There may be hundreds of rules, read for each container, so allocate them at once.
 	p.Rules = make([]Rule, 0, len(f.Rules))
 	policies := make([]Policy, len(f.Rules))
 	in := &reader{file: r.file, data: r.data, outer: r}
@@ -222,7 +222,7 @@ func (f *file) rules(p *Policy, r *reader) {
 	in.evades(p.Rules)
 }
 
-// apart refuses a rule whose range overlaps an earlier rule's, where the two divide it into different blocks.
+// apart refuses a rule with a range that overlaps an earlier rule's, if the two divide it into different blocks.
 func (r *reader) apart(rule *Rule, before []Rule) {
 	for i := range before {
 		if before[i].Policy != nil && asunder(rule.Policy, before[i].Policy) { // a rule that is read later has no range
@@ -232,7 +232,7 @@ func (r *reader) apart(rule *Rule, before []Rule) {
 	}
 }
 
-// read makes a rule, with q as its policy. The general part's [audit] holds beside it, too, unless the rule has one
+// read makes a rule, with q as its policy. The general part's [audit] applies beside it, too, unless the rule has one
 // of its own or exempts.
 func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule {
 	m := &f.Match
@@ -283,7 +283,7 @@ func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule
 	return rule
 }
 
-// until is the end of the day that is named: a TOML local date, or the same as text.
+// until returns the end of the named day: a TOML local date, or the same as text.
 func (f *ruleFile) until(r *reader) time.Time {
 	if f.Until == nil {
 		return time.Time{}
@@ -317,17 +317,17 @@ func validRule(s string) bool {
 	}) < 0
 }
 
-// reader keeps the faults that it finds, each with its place.
+// reader collects the faults that it finds, each with its position.
 type reader struct {
 	file   string
 	data   []byte
 	rule   int    // the rule that is being read, from 1; 0: none
-	prefix string // of the keys: the place of the part that is being read
+	prefix string // of the keys: the part that is being read
 	outer  *reader
 	faults []error
 }
 
-// in is the reader for a part of the file.
+// in returns the reader for a part of the file.
 func (r *reader) in(prefix string) *reader {
 	return &reader{file: r.file, data: r.data, prefix: prefix, outer: r}
 }
@@ -355,7 +355,7 @@ func annotationKey(key string) bool {
 // spelling refuses a key that differs from a known one only in case: TOML's keys are case-sensitive, but the library
 // ignores case.
 //
-// The lines of most files show that they can't have such a key; only the others are parsed a second time.
+// The lines of most files show that they can't contain such a key; only the others are parsed a second time.
 func (r *reader) spelling() {
 	if plainKeys(r.data) {
 		return
@@ -373,9 +373,9 @@ func (r *reader) spelling() {
 	})
 }
 
-// plainKeys reports whether no line can have a key with anything but lower-case letters, and no [rule] stands where
-// [[rule]] belongs. It looks at more than keys: at each whole line except for comments and for what follows a "="
-// that opens no table.
+// plainKeys reports whether no line can have a key with anything but lower-case letters, and no [rule] is written
+// instead of [[rule]]. It checks more than keys: each whole line except for comments and for what follows a "=" that
+// opens no table.
 func plainKeys(data []byte) bool {
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimLeft(line, " \t")
@@ -673,9 +673,9 @@ func position(data []byte, key string) (row, col int) {
 	return row, col
 }
 
-// walk calls a function with each key of a well-formed file, "table.key" or "array[N].key" with N from 1, and the
-// key's place, until it returns false. It does not count lines: the library does that from the beginning of the file
-// each time.
+// walk calls a function with each key of a well-formed file, "table.key" or "array[N].key" with N from 1, and the key's
+// position, until it returns false. It does not count lines: the library does that from the beginning of the file each
+// time.
 func walk(data []byte, each func(key string, at unstable.Range) bool) {
 	var p unstable.Parser
 	p.Reset(data)
@@ -705,7 +705,7 @@ func walk(data []byte, each func(key string, at unstable.Range) bool) {
 	}
 }
 
-// keyOf is the dotted key of an expression, and its place.
+// keyOf returns the dotted key of an expression, and its position.
 func keyOf(e *unstable.Node) (name string, at unstable.Range) {
 	for it := e.Key(); it.Next(); {
 		if name == "" {

@@ -154,7 +154,7 @@ func TestParseRefuses(t *testing.T) {
 		{"[[rule]]\nname = \"a\"\nuntil = 2027-02-30", "p:3:"},
 		{"[[rule]]\nname = \"a\"\nidentity.uid = 0", "p:3:1: rule[1].identity.uid: 0 is not"},
 		{"[[rule]]\nname = \"a\"\n[[rule]]\nname = \"b\"\n[rule.home]\nsize = \"x\"", "p:6:1: rule[2].home.size"},
-		// Exemptions that rest on what a container's author chooses (SECURITY.md F1-F4), or that nobody gives a reason for.
+		// Exemptions that depend on what a container's author chooses (SECURITY.md F1-F4), or that have no reason.
 		{"reason = \"x\"\n[[rule]]\nname = \"a\"\nmode = \"off\"\nmatch.namespace = [\"a\"]", "p:4:1: rule[1].mode: \"off\" exempts"},
 		{"[[rule]]\nname = \"a\"\nmode = \"off\"\nreason = \"x\"", "must match on namespace, engine or root"},
 		{"[[rule]]\nname = \"a\"\nmode = \"audit\"\nmatch.pod = [\"a\"]", "must match on namespace, engine or root"},
@@ -254,7 +254,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestForBundle: a build is recognized by the builder's own directory, and by nothing that only looks like it.
+// TestForBundle: a build is recognized by the builder's own directory, and not by one that only looks like it.
 func TestForBundle(t *testing.T) {
 	p, err := Parse("p.toml", []byte(whole))
 	if err != nil {
@@ -293,7 +293,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// BenchmarkParse: what each key costs that only has to be read.
+// BenchmarkParse measures each key that only has to be read.
 func BenchmarkParse(b *testing.B) {
 	for name, text := range map[string]string{"empty": "", "whole": whole} {
 		b.Run(name, func(b *testing.B) {
@@ -306,7 +306,7 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// TestFaults: who fixes a file learns of all that is wrong with it, the first as Parse says it.
+// TestFaults: all faults of a file are reported, the first in Parse's words.
 func TestFaults(t *testing.T) {
 	const text = "mode = \"rewrit\"\ncolour = 1\n[identity]\nuid = 0\nhue = 2\n[[rule]]\nname = \"x\"\nmode = \"no\"\n"
 	var said []string

@@ -14,7 +14,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// keptByAll says which of the promises that hold for every process this one breaks; nil: none.
+// keptByAll returns which of the promises for every process this one breaks; nil if none.
 func keptByAll(c *runc.Credentials) error {
 	for _, ids := range []struct {
 		what string
@@ -45,8 +45,8 @@ func keptByAll(c *runc.Credentials) error {
 	return nil
 }
 
-// anybody checks a process that nothing was decided about against what any container may have: a uid that the policy
-// keeps, a primary group that is not privileged on the host, and no other group that means something there.
+// anybody checks a process without a decision against what any container may have: a uid that the policy keeps, a
+// primary group that is not privileged on the host, and no other group that means something there.
 func (p *Policy) anybody(f *inquiry, c *runc.Credentials) error {
 	for _, uid := range c.UIDs {
 		if !p.mayBeKept(uid) {
@@ -68,7 +68,7 @@ func (p *Policy) anybody(f *inquiry, c *runc.Credentials) error {
 	return nil
 }
 
-// bothIDs shows an id of a container, with its number on the host if that is another one.
+// bothIDs formats an id of a container, with its number on the host if that differs.
 func bothIDs(id, host uint32) string {
 	if id == host {
 		return strconv.FormatUint(uint64(id), 10)
@@ -109,8 +109,8 @@ func (p *Policy) keepsAsked(uid uint32) bool {
 	return uid <= MaxID && slices.Contains(p.Sources, Kept) && (len(p.AllowedUIDs) == 0 || p.AllowedUIDs.Has(uid))
 }
 
-// running is who a container's first process runs as, if the policy allows a process in it to be that user; else nil.
-// An exec into a container without a decision, or whose decision is lost, runs as the same user.
+// running returns who a container's first process runs as, if the policy allows a process in it to be that user; else
+// nil. An exec into a container without a decision, or with a lost one, runs as the same user.
 func (p *Policy) running(f *inquiry, c *runc.Credentials) *Identity {
 	id := Identity{UID: c.UIDs[0], GID: c.GIDs[0]}
 	other := func(u uint32) bool { return u != id.UID }
@@ -123,7 +123,7 @@ func (p *Policy) running(f *inquiry, c *runc.Credentials) *Identity {
 	return &id
 }
 
-// mask is the bits of capability names. Names that the kernel doesn't know mean nothing, as in runc. crun also
+// mask returns the bits of capability names. Names that the kernel doesn't know mean nothing, as in runc. crun also
 // accepts lower case, and names without their prefix (SECURITY.md A13).
 func mask(names []string) uint64 {
 	var bits uint64

@@ -25,8 +25,8 @@ func TestPromise(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(*runc.Credentials)
-		always string // what any promise says of it
-		known  string // what a known identity says of it
+		always string // what every process's promises say about it
+		known  string // what a known identity says about it
 	}{
 		{"good", func(*runc.Credentials) {}, "", ""},
 		{"one uid is 0", func(c *runc.Credentials) { c.UIDs[2] = 0 }, "uid 0", "uid 0"},
@@ -75,7 +75,7 @@ func TestPromise(t *testing.T) {
 	}
 }
 
-// TestRunning: an exec is who the container's first process is, if a process of it may be that.
+// TestRunning: an exec runs as the container's first process, if a process of the container may be that user.
 func TestRunning(t *testing.T) {
 	four := func(id uint32) []uint32 { return []uint32{id, id, id, id} }
 	f := &Facts{Own: facts(spec.User{}).Own, HostGroups: &HostGroups{Groups: []HostGroup{{"disk", 6}}}}

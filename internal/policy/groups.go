@@ -19,7 +19,7 @@ func (p *Policy) supplementary(f *inquiry, primary uint32) (kept, dropped []uint
 	for _, gid := range f.User.Groups {
 		switch {
 		case gid == primary && gid != 0:
-			kept = append(kept, gid) // it has that one already: nothing is gained
+			kept = append(kept, gid) // it is the primary group already: nothing is gained
 		case gid != 0 && gid <= MaxID && (p.allows(f, gid) || p.meansNothing(f, gid, f.hostGID(gid)) || p.ownsDevice(f, gid)):
 			kept = append(kept, gid)
 		default:
@@ -40,9 +40,9 @@ func (p *Policy) meansNothing(f *inquiry, gid, host uint32) bool {
 	return true
 }
 
-// ownsDevice reports whether a group is not privileged and owns a device that the engine gives to the container: without
-// the group the device is useless (docker run --device /dev/ttyUSB0 --group-add dialout). Such a group could be the
-// primary one, too, so nothing is gained by it. A further process keeps the groups that its container has.
+// ownsDevice reports whether a group is not privileged and owns a device that the engine gives to the container:
+// without the group the device is useless (docker run --device /dev/ttyUSB0 --group-add dialout). Such a group could be
+// the primary one, too, so nothing is gained by it. A further process keeps the groups that its container has.
 func (p *Policy) ownsDevice(f *inquiry, gid uint32) bool {
 	if f.Act == Exec {
 		return f.Record.Enforced() && slices.Contains(f.Record.Identity.Groups, gid)
@@ -56,17 +56,17 @@ func (p *Policy) ownsDevice(f *inquiry, gid uint32) bool {
 	}
 	return slices.ContainsFunc(f.devices(), func(d Device) bool {
 		owner, ok := d.Group()
-		// In a user namespace runtimes don't make nodes: they bind-mount the host's, with their owners.
+		// In a user namespace runtimes don't create nodes: they bind-mount the host's, with their owners.
 		return !d.Closed && (ok && owner == host || f.UserNamespace == nil && d.NodeGID == gid)
 	})
 }
 
-// maxNoted bounds how many groups get a note of their own.
+// maxNoted limits how many groups get a note of their own.
 const maxNoted = 4
 
 // noteDropped notes why a container does not get groups that it asks for, and which line of the policy would allow
-// them. It leaves out root's group, which no policy can allow, and the image user's own groups, which nobody asked
-// for: engines add them.
+// them. It omits root's group, which no policy can allow, and the image user's own groups, which the container's user
+// did not ask for: engines add them.
 func (p *Policy) noteDropped(f *inquiry, d *Decision) {
 	if f.Act == Exec || f.missing.HostGroups || f.missing.DeviceGroups {
 		return
@@ -114,8 +114,8 @@ func (p *Policy) whyDropped(f *inquiry, gid uint32) string {
 	return group + why + hint.Flat + p.AllowedWith(p.lacks(f, gid, host)...) + " keeps it"
 }
 
-// lacks are the numbers that allowed_gids would need for a group: its own, and the host's if the host has a group of
-// that number.
+// lacks returns the numbers that allowed_gids would need for a group: its own, and the host's if the host has a group
+// of that number.
 func (p *Policy) lacks(f *inquiry, gid, host uint32) (all []uint32) {
 	if !p.hasAllowed(f, gid) {
 		all = append(all, gid)
@@ -126,7 +126,7 @@ func (p *Policy) lacks(f *inquiry, gid, host uint32) (all []uint32) {
 	return all
 }
 
-// AllowedWith is the line of a policy that allows these groups in addition.
+// AllowedWith returns the line of a policy that allows these groups in addition.
 func (p *Policy) AllowedWith(gids ...uint32) string {
 	var all []string
 	for _, r := range p.AllowedGIDs {

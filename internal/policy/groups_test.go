@@ -11,7 +11,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// TestGroupOfADevice: a group that was asked for along with a device that it owns stays, unless it is privileged.
+// TestGroupOfADevice: a requested group that owns a requested device stays, unless it is privileged.
 func TestGroupOfADevice(t *testing.T) {
 	node := func(gid uint32) []Device { return []Device{{Path: "/dev/modem", NodeGID: gid}} }
 	shifted := &idmap.Pair{UID: idmap.Map{{Inside: 0, Outside: 100000, Size: 65536}}, GID: idmap.Map{{Inside: 0, Outside: 100000, Size: 20}, {Inside: 20, Outside: 20, Size: 1}, {Inside: 21, Outside: 105, Size: 1}, {Inside: 22, Outside: 100022, Size: 65000}}}
@@ -50,7 +50,7 @@ func TestGroupOfADevice(t *testing.T) {
 			if d.Mode != Rewrite || !slices.Equal(d.Identity.Groups, want) || (len(d.Dropped) == 0) != test.kept {
 				t.Errorf("%+v, notes %q", d, d.Notes)
 			}
-			// As with any other, a note says why where it does not stay; of root's group none does.
+			// As for any other group, a note says why it does not stay; for root's group there is none.
 			if noted := strings.Contains(strings.Join(d.Notes, "; "), "is dropped"); noted != (!test.kept && test.asked != 0) {
 				t.Errorf("noted %q", d.Notes)
 			}
@@ -58,7 +58,7 @@ func TestGroupOfADevice(t *testing.T) {
 	}
 }
 
-// TestGroupOfADeviceInExec: a further process keeps the groups that its container was given, whoever it is.
+// TestGroupOfADeviceInExec: a further process keeps the groups of its container, whoever it runs as.
 func TestGroupOfADeviceInExec(t *testing.T) {
 	f := facts(spec.User{UID: 1005, GID: 1005, Groups: []uint32{20, 21}})
 	f.Exec, f.Created, f.By, f.Nodes = true, &Identity{UID: 1004, GID: 1004, Groups: []uint32{20}}, Kept, []Device{{NodeGID: 21}}
@@ -72,7 +72,7 @@ func TestGroupOfADeviceInExec(t *testing.T) {
 	}
 }
 
-// TestDroppedGroups: a note says why each group that was asked for is not there, and what line would keep it.
+// TestDroppedGroups: a note says why each requested group is missing, and which line would keep it.
 func TestDroppedGroups(t *testing.T) {
 	const disk = `group 6 ("disk") is dropped: it is privileged on the host; hint: identity.allowed_gids = [6] keeps it`
 	for _, test := range []struct {
@@ -104,7 +104,7 @@ func TestDroppedGroups(t *testing.T) {
 			`group 35 is dropped: its number is one of the system's; hint: identity.allowed_gids = [35] keeps it`,
 			`group 36 is dropped: its number is one of the system's; hint: identity.allowed_gids = [36] keeps it`,
 		}},
-		// The engine has added it, as the image has its user in it.
+		// The engine added it, because the image's user is a member.
 		{"the image's", []uint32{6, 33}, func(_ *Policy, f *world) {
 			f.User.UID = 1000
 			f.Facts.Accounts.Group = append(slices.Clone(f.Facts.Accounts.Group), "web:x:33:app\n"...)
@@ -131,8 +131,8 @@ func TestDroppedGroups(t *testing.T) {
 	}
 }
 
-// TestDroppedAsksNothing: where no group is dropped, or root's only, the image is not read for it; nor is it before what the host
-// has is known.
+// TestDroppedAsksNothing: if no group is dropped, or only root's, the image is not read for a note; nor is it before
+// the host's groups are known.
 func TestDroppedAsksNothing(t *testing.T) {
 	for _, groups := range [][]uint32{nil, {0}, {5000}} {
 		f := facts(spec.User{UID: 1004, GID: 1004, Groups: groups})

@@ -11,9 +11,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// image: a container that asks for root becomes the one account that its image was built for, within the policy's
+// image makes a container that asks for root run as the one account that its image was built for, within the policy's
 // bounds: the image's directories belong to that account already. The gid is the account's primary group, unless that
-// means something on the host: then it is the policy's. Where the account can't be told, a note says why.
+// means something on the host: then it is the policy's. If the account can't be determined, a note says why.
 func (p *Policy) image(f *inquiry, d *Decision) bool {
 	if f.User.UID != 0 || f.Act == Exec {
 		return false
@@ -37,9 +37,9 @@ func (p *Policy) image(f *inquiry, d *Decision) bool {
 	return true
 }
 
-// standFor gives a container that asks for root the identity that the image or a volume points to, within the
-// policy's bounds. allowed_uids does not apply to the policy's own identity (own). If the identity is out of bounds,
-// a note says so. The group is the policy's if the user's own means something on the host.
+// standFor gives a container that asks for root the identity that the image or a volume indicates, within the policy's
+// bounds. allowed_uids does not apply to the policy's own identity (own). If the identity is out of bounds, a note says
+// so. The group is the policy's if the user's own means something on the host.
 func (p *Policy) standFor(f *inquiry, d *Decision, who Identity, own bool, because string) bool {
 	switch {
 	case !own && len(p.AllowedUIDs) > 0 && !p.AllowedUIDs.Has(who.UID):
@@ -56,11 +56,11 @@ func (p *Policy) standFor(f *inquiry, d *Decision, who Identity, own bool, becau
 	return true
 }
 
-// maxMemberships bounds how many groups an image can add: with 55,000 groups, runc 1.1 never finishes.
+// maxMemberships limits how many groups an image can add: with 55,000 groups, runc 1.1 never finishes.
 const maxMemberships = 64
 
-// memberships: the image's user keeps its groups of the image, which its files may depend on (Debian's postgres is in
-// ssl-cert), where no gid of the container means anything on the host. A group that is privileged on the host is left
+// memberships lets the image's user keep its groups of the image, which its files may depend on (Debian's postgres is
+// in ssl-cert), if no gid of the container means anything on the host. A group that is privileged on the host is left
 // out even so: a second line of defence.
 func (p *Policy) memberships(f *inquiry, d *Decision, user string) {
 	if !p.Adapt.Groups || !f.OwnGroup && f.Accounts != nil {
@@ -81,7 +81,7 @@ func (p *Policy) memberships(f *inquiry, d *Decision, user string) {
 	}
 }
 
-// severalAccounts says why the image's user can't be told. It names only a few of many.
+// severalAccounts says why the image's user can't be determined. It names only a few of many.
 func severalAccounts(built *accounts.Intended) string {
 	const named = 4
 	what := "has several accounts of its own"

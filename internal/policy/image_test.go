@@ -33,7 +33,8 @@ func TestSeveralAccounts(t *testing.T) {
 	}
 }
 
-// TestImageIsLookedAtOnlyIfItMatters: the look costs time, and who doesn't ask for root needs none.
+// TestImageIsLookedAtOnlyIfItMatters: examining the image takes time, and a container that doesn't ask for root doesn't
+// need it.
 func TestImageIsLookedAtOnlyIfItMatters(t *testing.T) {
 	for name, change := range map[string]func(*Policy, *world){
 		"kept":           func(_ *Policy, f *world) { f.User = spec.User{UID: 1000, GID: 1000} },
@@ -62,7 +63,7 @@ func TestRefuseWhatIsBuiltForSomebodyAndAsksForRoot(t *testing.T) {
 	}
 }
 
-// TestMembershipsAreBounded: an image has no say in how long the runtime is at it.
+// TestMembershipsAreBounded: an image can't make the runtime take arbitrarily long.
 func TestMembershipsAreBounded(t *testing.T) {
 	for n, want := range map[int]int{maxMemberships: maxMemberships, maxMemberships + 1: 0} {
 		f := facts(spec.User{})

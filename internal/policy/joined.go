@@ -10,9 +10,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// joined: a container that asks for root and joins another container's processes becomes the same user as that one.
-// As root both were one user: a sidecar signals its service after it has rotated the logs. It gives no more than
-// --user does: the uid must be one that would be kept, and not come from a range, so that naming somebody's container
+// joined makes a container that asks for root and joins another container's processes run as the same user. As root
+// both were one user: a sidecar signals its service after it has rotated the logs. It gives no more than the option
+// --user does: the uid must be one that would be kept, and not come from a range, so that naming another container
 // gives nothing (SECURITY.md H11).
 func (p *Policy) joined(f *inquiry, d *Decision) bool {
 	if f.User.UID != 0 || f.Act == Exec || !joinsProcesses(f.Container) {

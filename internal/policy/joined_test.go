@@ -10,7 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// TestJoined: who becomes the one whose processes the container joins.
+// TestJoined: which containers run as the user whose processes they join.
 func TestJoined(t *testing.T) {
 	fixed := Identity{UID: DefaultID, GID: DefaultID}
 	one := Neighbour{Known: true, UID: 1234, GID: 1235, Container: strings.Repeat("ab", 32)}
@@ -66,7 +66,7 @@ func TestJoined(t *testing.T) {
 	}
 }
 
-// TestJoinedAsks for nothing where no processes are joined, and for nothing else where they are.
+// TestJoinedAsks for nothing if no processes are joined, and for nothing else if they are.
 func TestJoinedAsks(t *testing.T) {
 	f := facts(spec.User{})
 	if d := Default().Decide(&f.Facts); d.Missing.Joined {

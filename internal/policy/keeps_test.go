@@ -4,7 +4,7 @@ package policy
 
 import "testing"
 
-// TestKeeps: what is advised is what a container that asks for the uid gets.
+// TestKeeps: the advice agrees with the decision about a container that asks for the uid.
 func TestKeeps(t *testing.T) {
 	for _, test := range []struct {
 		policy string

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Log says where decisions are logged.
+// Log controls where decisions are logged.
 type Log struct {
 	File     string // absolute; "": none
 	Syslog   bool
 	Journald bool
-	Required bool // a decision that can't be logged is a refusal
+	Required bool // a decision that can't be logged becomes a refusal
 }
 
 // Anywhere reports whether decisions are logged at all.
 func (l *Log) Anywhere() bool { return l.File != "" || l.Syslog || l.Journald }
 
-// logTable is the policy file's [log].
+// logTable is the policy file's table [log].
 type logTable struct {
 	File     *string `toml:"file"`
 	Syslog   *bool   `toml:"syslog"`

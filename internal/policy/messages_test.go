@@ -14,12 +14,12 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// hostile are names as an image or a container's author may choose them.
+// hostile lists names that an image or a container's author may choose.
 var hostile = []string{
 	"a\u009b31mRED\u202e\u2066\r\n\x1b[2J\a", strings.Repeat("n", 9000), strings.Repeat("\u202e", 3000), "\xff\xfe", "a\u2028b", "\u212aey",
 }
 
-// documents are config.jsons with a name where it comes to be told of.
+// documents returns config.json files with a name wherever a message may quote it.
 func documents(name string) []string {
 	n, _ := json.Marshal(name)
 	q := string(n)
@@ -48,7 +48,7 @@ func documents(name string) []string {
 	return docs
 }
 
-// messages calls a function with all that is said of a container in which a name is.
+// messages calls a function with every message about a container with a name in it.
 func messages(name string, each func(where, text string)) {
 	image := &accounts.Files{Passwd: []byte(name + ":x:1000:1001::/home/app:/bin/sh\n"), Group: []byte(name + ":x:5000:app\n")}
 	for _, text := range documents(name) {
@@ -91,14 +91,14 @@ func messages(name string, each func(where, text string)) {
 	}
 }
 
-// harmlessText fails where a terminal or a page would act on a text, or it is longer than what it is about.
+// harmlessText fails if a terminal or a page would interpret a text, or if it is too long.
 func harmlessText(t *testing.T, where, text string) {
 	t.Helper()
-	text = strings.Replace(text, hint.Mark, hint.Flat, 1) // the one line break that there may be
+	text = strings.Replace(text, hint.Mark, hint.Flat, 1) // the only allowed line break
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		t.Errorf("%.200q gives %.300q", where, text)
 	}
-	// A dozen bytes of escape for one of a name, and a few values in a message.
+	// An escape takes up to a dozen bytes for one of the name, and a message has a few values.
 	if len(text) > 8<<10 {
 		t.Errorf("%.200q gives a message of %d bytes", where, len(text))
 	}
@@ -107,7 +107,7 @@ func harmlessText(t *testing.T, where, text string) {
 	}
 }
 
-// TestMessagesAreHarmless, whatever an image or whoever makes a container puts into names.
+// TestMessagesAreHarmless, whatever names an image or a container's author chooses.
 func TestMessagesAreHarmless(t *testing.T) {
 	said := map[string]bool{}
 	for _, name := range hostile {

@@ -16,11 +16,10 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// These tests stand at the edges: the last id that is let through and the first one that is not, each part of a
-// condition by itself.
-// `make mutants` asks for them.
+// These tests cover edge cases: the last id that is allowed and the first one that is not, each part of a condition by
+// itself, so that `make mutants` finds no survivors.
 
-// with is the default policy with changes.
+// with returns the default policy with changes.
 func with(change ...func(*Policy)) *Policy {
 	p := Default()
 	for _, c := range change {
@@ -29,7 +28,7 @@ func with(change ...func(*Policy)) *Policy {
 	return p
 }
 
-// TestWhatOthersMayChoose: what each key of a rule is measured by.
+// TestWhatOthersMayChoose: what each key of a rule is compared with.
 func TestWhatOthersMayChoose(t *testing.T) {
 	both := func(p *Policy) { p.Annotation, p.Variable = true, true }
 	annotation := func(p *Policy) { p.Annotation = true }
@@ -136,7 +135,7 @@ func TestWhatOthersMayChoose(t *testing.T) {
 	}
 }
 
-// TestDisjoint: two rules are for different containers only where names without patterns say so.
+// TestDisjoint: two rules are for different containers only if names without patterns say so.
 func TestDisjoint(t *testing.T) {
 	for _, test := range []struct {
 		a, b Match
@@ -158,8 +157,8 @@ func TestDisjoint(t *testing.T) {
 	}
 }
 
-// TestChosenGroups: a rule that others can choose to be in gives no group that is privileged here, as the primary one
-// or beside it.
+// TestChosenGroups: a rule that others can choose to be in gives no group that is privileged here, neither as the
+// primary one nor in addition.
 func TestChosenGroups(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -208,8 +207,7 @@ func TestChosenGroups(t *testing.T) {
 	}
 }
 
-// TestMountsThatGiveAway: an owner or mode is refused where a mount may show somebody else's files, and is nobody's
-// matter elsewhere.
+// TestMountsThatGiveAway: an owner or mode is refused if a mount may show other users' files, and allowed elsewhere.
 func TestMountsThatGiveAway(t *testing.T) {
 	for _, kind := range []string{
 		"tmpfs", "ramfs", "devpts", "mqueue", "hugetlbfs", "proc", "sysfs",
@@ -243,8 +241,7 @@ func TestMountsThatGiveAway(t *testing.T) {
 	}
 }
 
-// TestShiftedGroups: a group of the host's that means something must not show as another one, nor where it is nobody's
-// number.
+// TestShiftedGroups: a group that means something on the host must not appear as another one, nor as an unmapped one.
 func TestShiftedGroups(t *testing.T) {
 	f := facts(spec.User{}).ask()
 	gids := func(p *idmap.Pair) idmap.Map { return p.GID }
@@ -252,7 +249,7 @@ func TestShiftedGroups(t *testing.T) {
 	if id, shifted := f.shifted(disk, []uint32{6}, gids); shifted {
 		t.Errorf("a group that keeps its number: %d", id)
 	}
-	// Its number shows as it is, but nobody of the user namespace has it: whoever is mapped there later would.
+	// Its number is unchanged, but not mapped in the user namespace: a group that is mapped there later would have it.
 	f.UserNamespace = &idmap.Pair{GID: idmap.Map{{Inside: 1000, Outside: 101000, Size: 1}}}
 	if id, shifted := f.shifted([]spec.IDMap{{ContainerID: 6, HostID: 0, Size: 1}}, []uint32{6}, gids); !shifted ||
 		id != 6 {
@@ -260,7 +257,7 @@ func TestShiftedGroups(t *testing.T) {
 	}
 }
 
-// TestGroupsInNamespaces: each group of an identity has to be one of the namespace's, and none the host's root.
+// TestGroupsInNamespaces: each group of an identity must be mapped in the namespace, and none may be the host's root.
 func TestGroupsInNamespaces(t *testing.T) {
 	f := facts(spec.User{}).ask()
 	f.UserNamespace = &idmap.Pair{
@@ -275,7 +272,7 @@ func TestGroupsInNamespaces(t *testing.T) {
 	}
 }
 
-// TestBoundsOfIDs: the highest id that runtimes agree on is let through, the next one nowhere.
+// TestBoundsOfIDs: the highest id that runtimes agree on is allowed, the next one nowhere.
 func TestBoundsOfIDs(t *testing.T) {
 	for _, test := range []struct {
 		id uint32
@@ -342,8 +339,8 @@ func TestBoundsOfIDs(t *testing.T) {
 
 func itoa(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
 
-// TestAllowedThroughAMap: allowed_gids means the host's groups; a number of the container's that is another one there
-// is allowed only if it means nothing there, or is allowed itself.
+// TestAllowedThroughAMap: allowed_gids means the host's groups; a container's number that is another one there is
+// allowed only if that means nothing on the host, or is allowed itself.
 func TestAllowedThroughAMap(t *testing.T) {
 	f := facts(spec.User{}).ask()
 	f.HostGroups.Sockets = []uint32{150000}
@@ -352,16 +349,16 @@ func TestAllowedThroughAMap(t *testing.T) {
 		gid, host uint32
 		want      bool
 	}{
-		{44, 44, true},        // not by any number there
+		{44, 44, true},        // not mapped to another number
 		{44, 999, true},       // docker's, which is allowed
 		{44, 6, false},        // disk's
 		{44, 4000, false},     // has a name
 		{44, 150000, false},   // may open a socket
-		{44, 100044, true},    // nobody's
+		{44, 100044, true},    // unused
 		{45, 45, false},       // not allowed
 		{45, 44, false},       // only there
 		{999, 999, true},      // allowed, although privileged
-		{999, 1 << 30, true},  // nobody's
+		{999, 1 << 30, true},  // unused
 		{1 << 30, 999, false}, // only there
 	} {
 		if got := p.allowsAs(f, test.gid, test.host); got != test.want {
@@ -376,8 +373,8 @@ func TestAllowedThroughAMap(t *testing.T) {
 	}
 }
 
-// TestMeaningOfGroups: what the host gives a meaning by number, name, socket or custom, in the container's number or
-// its own.
+// TestMeaningOfGroups: groups with a meaning on the host by number, name, socket or custom, under the container's
+// number or the host's.
 func TestMeaningOfGroups(t *testing.T) {
 	f := facts(spec.User{}).ask()
 	f.HostGroups.Sockets = []uint32{150000}
@@ -419,7 +416,7 @@ func TestMeaningOfGroups(t *testing.T) {
 	}
 }
 
-// TestGroupsThatStay: the primary group may stand among the others as it is, but for root's.
+// TestGroupsThatStay: the primary group may also be among the additional ones, except root's.
 func TestGroupsThatStay(t *testing.T) {
 	f := facts(spec.User{Groups: []uint32{0, 6, 5000}}).ask()
 	for primary, want := range map[uint32][]uint32{0: {5000}, 6: {6, 5000}, 65532: {5000}} {
@@ -430,7 +427,7 @@ func TestGroupsThatStay(t *testing.T) {
 	}
 }
 
-// TestRequestedGroups: the group that goes with a request is the user's own, the policy's, or allowed; never root's.
+// TestRequestedGroups: a requested group must be the user's own, the policy's, or allowed; never root's.
 func TestRequestedGroups(t *testing.T) {
 	app := accounts.User{Name: "app", UID: 1000, GID: 1001}
 	inDisk := accounts.User{Name: "disk", UID: 1002, GID: 6}
@@ -439,10 +436,10 @@ func TestRequestedGroups(t *testing.T) {
 		named bool
 		group string
 		has   bool
-		want  uint32 // 0: it is refused
+		want  uint32 // 0: refused
 	}{
 		{app, true, "", false, 1001},
-		{app, false, "", false, 65532}, // nobody of the image has that uid: its group is none of his
+		{app, false, "", false, 65532}, // no user of the image has that uid, so it has no group of its own
 		{inDisk, true, "", false, 65532},
 		{app, true, "1001", true, 1001},
 		{app, false, "1001", true, 0},
@@ -464,7 +461,7 @@ func TestRequestedGroups(t *testing.T) {
 	}
 }
 
-// TestRequestsThatFail: a request that is not permitted is refused rather than passed over to the next source.
+// TestRequestsThatFail: a request that is not permitted is refused, and the next source is not tried.
 func TestRequestsThatFail(t *testing.T) {
 	for _, test := range []struct {
 		name, request string
@@ -502,8 +499,8 @@ func TestRequestsThatFail(t *testing.T) {
 	}
 }
 
-// TestRefuseOnlyRoot: the mode refuse refuses who asks for root and was not asked to be somebody else, with a hint that
-// works.
+// TestRefuseOnlyRoot: mode refuse refuses a container that asks for root and does not request another user, with a hint
+// that works.
 func TestRefuseOnlyRoot(t *testing.T) {
 	refuses := with(func(p *Policy) {
 		p.Mode, p.Annotation, p.Sources = Refuse, true, []Source{Requested, Image, Kept, Fixed}
@@ -536,7 +533,8 @@ func TestRefuseOnlyRoot(t *testing.T) {
 	}
 }
 
-// TestAuditShowsWhatWouldBe: a refusal in mode audit keeps who the container would be, if it came so far.
+// TestAuditShowsWhatWouldBe: a refusal in mode audit keeps the identity that the container would have, if it was
+// decided before.
 func TestAuditShowsWhatWouldBe(t *testing.T) {
 	for _, test := range []struct {
 		id, want *Identity
@@ -583,7 +581,7 @@ func TestAuditShowsWhatWouldBe(t *testing.T) {
 	}
 }
 
-// TestKeptFrom: what stays of a uid that asks for it.
+// TestKeptFrom: what is kept of a requested uid.
 func TestKeptFrom(t *testing.T) {
 	p := with(func(p *Policy) { p.Sources, p.Reserved = []Source{Kept, Fixed}, Ranges{{1000, 2000}} })
 	f := facts(spec.User{UID: 1000, GID: 4000})
@@ -606,7 +604,7 @@ func TestKeptFrom(t *testing.T) {
 	}
 }
 
-// TestAnybody: what a process may have of which nobody has decided who it is.
+// TestAnybody: what a process without a decision may have.
 func TestAnybody(t *testing.T) {
 	f := facts(spec.User{}).ask()
 	c := func() *runc.Credentials {
@@ -667,7 +665,7 @@ func TestAnybody(t *testing.T) {
 	}
 }
 
-// TestEachPartOfAMatch: every part that a rule has must take the container.
+// TestEachPartOfAMatch: every part of a rule's match must accept the container.
 func TestEachPartOfAMatch(t *testing.T) {
 	o := &Origin{
 		Engine:      "e",
@@ -704,10 +702,10 @@ func TestEachPartOfAMatch(t *testing.T) {
 		text     string
 		want     bool
 	}{
-		{[]string{"a", "b"}, "a", true},   // one is enough, the first as well
-		{[]string{"[", "a"}, "[", false},  // what is not a pattern takes nothing
-		{[]string{"![", "a"}, "a", true},  // nor does it keep anything out
-		{[]string{"a[", "a*"}, "a", true}, // though it begins alike
+		{[]string{"a", "b"}, "a", true},   // one is enough, even the first
+		{[]string{"[", "a"}, "[", false},  // an invalid pattern matches nothing
+		{[]string{"![", "a"}, "a", true},  // nor does it exclude anything
+		{[]string{"a[", "a*"}, "a", true}, // though it begins the same
 	} {
 		if got := Patterns(test.patterns).Take(test.text); got != test.want {
 			t.Errorf("%q and %q: %v", test.patterns, test.text, got)
@@ -723,7 +721,7 @@ func TestEachPartOfAMatch(t *testing.T) {
 	}
 }
 
-// TestWhatARuleSaysOfItself: its last day, and the engines that it takes as a whole.
+// TestWhatARuleSaysOfItself: its last day, and the engines that it covers completely.
 func TestWhatARuleSaysOfItself(t *testing.T) {
 	r := &Rule{}
 	if got := r.LastDay(); got != "" {
@@ -754,7 +752,7 @@ func TestWhatARuleSaysOfItself(t *testing.T) {
 	}
 }
 
-// TestRangesThatLieAsunder: blocks that overlap agree, each in size and place.
+// TestRangesThatLieAsunder: overlapping blocks must agree in size and position.
 func TestRangesThatLieAsunder(t *testing.T) {
 	part := func(first, last, block ID) *Policy {
 		return with(func(p *Policy) { p.Range, p.Block = Range{first, last}, block })
@@ -783,7 +781,7 @@ func TestRangesThatLieAsunder(t *testing.T) {
 	}
 }
 
-// TestIDsThatAreNotTheRanges: an id, or a block, that is none of the range's is nobody's, whoever names it.
+// TestIDsThatAreNotTheRanges: an id or a block outside of the range is not assigned, whatever returns it.
 func TestIDsThatAreNotTheRanges(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -820,7 +818,7 @@ func TestIDsThatAreNotTheRanges(t *testing.T) {
 			t.Errorf("%s: %+v", test.name, d.Identity)
 		}
 	}
-	// An exec takes no id: it is who its container is, else who the policy names.
+	// An exec takes no id: it runs as its container's identity, else the policy's.
 	f := facts(spec.User{})
 	f.Exec = true
 	f.Assign = func(_, _, _ ID, owner string) (ID, error) { return 0, errors.New("an exec asks for an id of " + owner) }
@@ -841,7 +839,7 @@ func TestIDsThatAreNotTheRanges(t *testing.T) {
 	}
 }
 
-// TestOwners: who has an id together.
+// TestOwners: which containers share an id.
 func TestOwners(t *testing.T) {
 	name := "shop"
 	for _, test := range []struct {
@@ -891,7 +889,7 @@ func TestHooksOfThePolicy(t *testing.T) {
 	}
 }
 
-// TestImageAccounts: when an account of the image's is taken, and which groups come with it.
+// TestImageAccounts: when an account of the image is used, and which groups it brings.
 func TestImageAccounts(t *testing.T) {
 	app := accounts.User{Name: "app", UID: 1000, GID: 1001}
 	yes := true
@@ -943,7 +941,7 @@ func TestImageAccounts(t *testing.T) {
 			t.Errorf("%s: %+v, %+v", test.name, d, d.Identity)
 		}
 	}
-	// Without the image's files, they are asked for.
+	// If the image's files are missing, the decision asks for them.
 	f := facts(spec.User{})
 	f.Intended, f.Accounts = &accounts.Intended{Users: []accounts.User{app}}, nil
 	p := with(func(p *Policy) { p.Sources, p.Adapt.Groups = []Source{Image, Fixed}, true })
@@ -962,7 +960,7 @@ func TestImageAccounts(t *testing.T) {
 	}
 }
 
-// TestPeopleOfTheList: who the list is asked for, and what becomes of its faults.
+// TestPeopleOfTheList: for whom the list is read, and what its faults cause.
 func TestPeopleOfTheList(t *testing.T) {
 	p := with(func(p *Policy) { p.UsersFile, p.Sources = "/etc/people", []Source{Listed, Fixed} })
 	list := &People{
@@ -971,7 +969,7 @@ func TestPeopleOfTheList(t *testing.T) {
 	for _, test := range []struct {
 		act  Act
 		name string
-		want uint32 // 0: nobody
+		want uint32 // 0: no identity
 	}{{Create, "ann", 5000}, {Create, "", 0}, {Create, "bob", 0}, {Exec, "ann", 0}} {
 		f := facts(spec.User{})
 		f.Act, f.Facts.People = test.act, list
@@ -994,7 +992,7 @@ func TestPeopleOfTheList(t *testing.T) {
 	if d := p.Decide(&f.Facts); !d.Refused() || d.Reason != "no such list" {
 		t.Errorf("a list that can't be read: %+v", d)
 	}
-	// An exec into a container of which nobody knows who it is stays nobody of the list.
+	// An exec into a container with an unknown identity gets no identity from the list.
 	f.Act = Exec
 	q := f.ask()
 	q.by = Listed
@@ -1003,7 +1001,7 @@ func TestPeopleOfTheList(t *testing.T) {
 	}
 }
 
-// TestGroupsThatAreAdded: root's group never is, and what the host has not is said.
+// TestGroupsThatAreAdded: root's group is never added, and groups that the host lacks are reported.
 func TestGroupsThatAreAdded(t *testing.T) {
 	for _, gid := range []uint32{0, 7} { // 7: the primary one
 		d := Decision{Identity: &Identity{GID: 7}}
@@ -1039,7 +1037,7 @@ func TestGroupsThatAreAdded(t *testing.T) {
 	}
 }
 
-// TestDecisionsAboutWhatIs: an exec and a start say by which record they were decided, and why they were not.
+// TestDecisionsAboutWhatIs: an exec and a start say which record they were decided by, and why they were refused.
 func TestDecisionsAboutWhatIs(t *testing.T) {
 	four := func(id uint32) []uint32 { return []uint32{id, id, id, id} }
 	good := func() *runc.Credentials {
@@ -1097,7 +1095,7 @@ func TestDecisionsAboutWhatIs(t *testing.T) {
 	}
 }
 
-// TestSocketsOfNobody: an identity that is mapped to nobody on the host is not uid 0's there.
+// TestSocketsOfNobody: an identity that is not mapped on the host is not uid 0 there.
 func TestSocketsOfNobody(t *testing.T) {
 	f := facts(spec.User{}).ask()
 	f.UserNamespace = &idmap.Pair{UID: idmap.Map{{Inside: 1, Outside: 100001, Size: 1}}}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// unknownKey is the advice for an unknown key: the key that was probably meant, if one is spelled almost the same or
-// stands in another table.
+// unknownKey returns the advice for an unknown key: the key that was probably meant, if one is spelled almost the same
+// or is in another table.
 func unknownKey(key string) string {
 	const all = "see docs/policy.md for the keys there are"
 	if near := nearest(key, keys(reflect.TypeFor[file](), "")); near != "" {
@@ -38,7 +38,7 @@ func keys(t reflect.Type, table string) (all []string) {
 	return all
 }
 
-// nearest is the known key that was probably meant; "": none. A key of the same table comes first.
+// nearest returns the known key that was probably meant; "" if there is none. A key of the same table comes first.
 func nearest(key string, known []string) (near string) {
 	const most = 2 // edits: a letter inserted, deleted, replaced, or swapped with the next
 	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")

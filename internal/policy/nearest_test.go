@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestNearestKey: a key that is misspelled, or stands in the wrong table, is answered with the right one.
+// TestNearestKey: for a key that is misspelled, or in the wrong table, the right one is suggested.
 func TestNearestKey(t *testing.T) {
 	for text, want := range map[string]string{
 		"[identity]\nallowed_uid = [1000]": `unknown key "identity.allowed_uid"` + "\nhint: did you mean identity.allowed_uids? see docs/policy.md",

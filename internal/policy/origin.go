@@ -18,8 +18,8 @@ const (
 	Containerd   = engines.ContainerdName
 )
 
-// Origin is where a container comes from, as far as its engine vouches for it. A field that anybody else can
-// influence is empty, so that no rule ever matches on it.
+// Origin is where a container comes from, as far as its engine vouches for it. A field that anyone else can influence
+// is empty, so that no rule ever matches it.
 type Origin struct {
 	Engine    string
 	Root      string // the runtime's --root, absolute and clean
@@ -27,9 +27,9 @@ type Origin struct {
 	Namespace string // Kubernetes' or containerd's
 	Pod       string
 	Container string // its name in the pod
-	Image     string // as written by whoever created the container: a tag says nothing about content
+	Image     string // as written by the container's creator: a tag says nothing about content
 
-	Annotations map[string]string // all of them: whoever created the container, or its image, may have set them
+	Annotations map[string]string // all of them: the container's creator or its image may have set them
 }
 
 // OriginOf reads a container's origin from its state directory ("" if the call names none), from its bundle's

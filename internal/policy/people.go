@@ -11,8 +11,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Lists is the policy that names the administrator's list of people: p, or the stricter one beside it; nil: neither
-// does.
+// Lists returns the policy that names the administrator's list of people: p, or the stricter one beside it; nil if
+// neither does.
 func (p *Policy) Lists() *Policy {
 	if p.UsersFile == "" {
 		p = p.Audit
@@ -23,7 +23,7 @@ func (p *Policy) Lists() *Policy {
 	return p
 }
 
-// person finds a name in the administrator's list; nil: it is not there.
+// person finds a name in the administrator's list; nil if it is not there.
 func (p *Policy) person(f *inquiry, name string) (*accounts.Person, error) {
 	if p.UsersFile == "" || name == "" || f.Act == Exec {
 		return nil, nil
@@ -42,8 +42,8 @@ func (p *Policy) person(f *inquiry, name string) (*accounts.Person, error) {
 	return u, nil
 }
 
-// listed: a container of a namespace on the administrator's list runs as the list says. So does a further process in
-// it, whichever user it asks for.
+// listed makes a container of a namespace on the administrator's list run as the list says. The same goes for a further
+// process in it, whichever user it asks for.
 func (p *Policy) listed(f *inquiry, d *Decision) (bool, error) {
 	if f.Act == Exec {
 		if f.created == nil || f.by != Listed {
@@ -60,7 +60,8 @@ func (p *Policy) listed(f *inquiry, d *Decision) (bool, error) {
 	return true, nil
 }
 
-// become: the primary group is the list's, unless it means something on the host; the same goes for the other groups.
+// become sets the identity: the primary group is the list's, unless it means something on the host; the same goes for
+// the other groups.
 func (p *Policy) become(f *inquiry, d *Decision, u *accounts.Person) {
 	*d.Identity = Identity{UID: u.UID, GID: uint32(p.GID)}
 	if p.harmless(f, u.GID) {
@@ -76,8 +77,8 @@ func (p *Policy) become(f *inquiry, d *Decision, u *accounts.Person) {
 	}
 }
 
-// requestedPerson: the request names a person on the list. That is somebody's own identity, so allowed_uids must
-// contain it.
+// requestedPerson handles a request that names a person on the list. That is a real person's identity, so allowed_uids
+// must contain it.
 func (p *Policy) requestedPerson(f *inquiry, d *Decision, u *accounts.Person, group string, hasGroup bool, where string) error {
 	if !p.AllowedUIDs.Has(u.UID) {
 		return fmt.Errorf("%s asks for %s, uid %d of identity.users_file, which the policy does not allow: it allows %s", where, quote.Value(u.Name), u.UID, p.allowed())
@@ -91,8 +92,8 @@ func (p *Policy) requestedPerson(f *inquiry, d *Decision, u *accounts.Person, gr
 
 var errNoGroup = errors.New("the host has no such group")
 
-// addGroups adds the groups of the list, those that the policy gives to everybody, and those that own the container's
-// devices. A further process that runs as its container's identity has its container's groups.
+// addGroups adds the groups of the list, those that the policy gives to every process, and those that own the
+// container's devices. A further process that runs as its container's identity has its container's groups.
 func (p *Policy) addGroups(f *inquiry, d *Decision, listed []uint32) {
 	add := func(gid uint32, why string) {
 		inside := gid
@@ -134,7 +135,7 @@ func addGroup(d *Decision, gid uint32) {
 	}
 }
 
-// deviceGroups: a container with a device gets the group that owns the device on the host, so that it can use it. A
+// deviceGroups gives a container with a device the group that owns the device on the host, so that it can use it. A
 // group that means more than the device is left out unless it is allowed.
 func (p *Policy) deviceGroups(f *inquiry, d *Decision, add func(uint32, string)) {
 	if len(p.DeviceGroups) == 0 || f.Act == Exec {
@@ -156,13 +157,13 @@ func (p *Policy) deviceGroups(f *inquiry, d *Decision, add func(uint32, string))
 	}
 }
 
-// Group is the group by which a container can use the device; none if the host does not have the device, or root's
-// group owns it.
+// Group returns the group by which a container can use the device; none if the host does not have the device, or if
+// root's group owns it.
 func (d *Device) Group() (gid uint32, ok bool) {
 	return d.GID, d.Known && d.GID != 0 && d.GID <= MaxID
 }
 
-// WithholdsGroup reports whether a group means more on the host than what it is wanted for, such as a device, and that the
+// WithholdsGroup reports whether a group means more on the host than what it is wanted for, such as a device, and the
 // policy does not allow it anyway.
 func (p *Policy) WithholdsGroup(g *HostGroups, gid uint32) bool {
 	return g.Privileged(gid, p.Privileged) && !p.listsGroup(gid, func() *HostGroups { return g })

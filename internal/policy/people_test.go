@@ -99,7 +99,7 @@ func TestListed(t *testing.T) {
 	}
 }
 
-// TestRefuseNamesTheImagesUser: the message says what to write into the image.
+// TestRefuseNamesTheImagesUser: the message says what to add to the image.
 func TestRefuseNamesTheImagesUser(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	p.Mode = Refuse

@@ -25,7 +25,7 @@ type plain struct {
 	slots  []slot
 	tables []seenTable
 
-	// What the struct's pointers and slices refer to.
+	// The storage that the struct's pointers and slices refer to.
 	texts   []string
 	numbers []int64
 	lists   []string
@@ -33,8 +33,7 @@ type plain struct {
 	header int // the offset of the [[rule]] whose keys come next
 }
 
-// slot is where a struct keeps the value of a key: in a field, or in a field of the embedded struct that is that
-// field.
+// slot is where a struct keeps the value of a key: a field, or a field of an embedded struct.
 type slot struct {
 	of           reflect.Type
 	key          string
@@ -58,7 +57,7 @@ const (
 	inline          // by an inline table, to which nothing can be added
 )
 
-// unread are rules whose policies are made on demand.
+// unread holds rules with policies that are made on demand.
 type unread struct {
 	file    string
 	text    []byte
@@ -68,8 +67,8 @@ type unread struct {
 	ranges  Ranges    // Policy.Reserved
 }
 
-// parsePlain reads a plain file without faults. With later, rules whose policies nothing else depends on are checked
-// now and made on demand.
+// parsePlain reads a plain file without faults. With later, rules with policies that nothing else depends on are
+// checked now and made on demand.
 func parsePlain(name string, data []byte, later bool) (*Policy, bool) {
 	d := plain{data: data, text: string(data)}
 	d.parser.Reset(data)
@@ -271,7 +270,7 @@ func (d *plain) below(table reflect.Value, key []byte, how naming) (reflect.Valu
 	return v, d.named(v, how)
 }
 
-// named notes how a table was named, and says whether a plain file may do so.
+// named records how a table was named, and reports whether a plain file may name it so.
 func (d *plain) named(table reflect.Value, how naming) bool {
 	of, at := table.Type(), table.Addr().Pointer()
 	for i := range d.tables {
@@ -326,7 +325,7 @@ func (s *slot) in(table reflect.Value) reflect.Value {
 	return v
 }
 
-// set assigns a key its value. The key must not have one yet.
+// set assigns a value to a key, which must not have one yet.
 func (d *plain) set(table reflect.Value, key []byte, value *unstable.Node) (ok bool) {
 	if table.Kind() == reflect.Map {
 		return d.annotation(table, key, value)
@@ -399,7 +398,7 @@ func (d *plain) annotation(table reflect.Value, key []byte, value *unstable.Node
 	return ok
 }
 
-// string is the text of a value: a slice of the file's text, unless it is escaped there.
+// string returns the text of a value: a slice of the file's text, unless it is escaped there.
 func (d *plain) string(value *unstable.Node) string {
 	from := int(value.Raw.Offset) + 1 // after the quote
 	to := from + len(value.Data)
@@ -421,7 +420,7 @@ func (d *plain) list(value *unstable.Node) ([]string, bool) {
 		}
 	}
 	if n == 0 {
-		return []string{}, true // which is not the same as none
+		return []string{}, true // not the same as none
 	}
 	if len(d.lists)+n > cap(d.lists) {
 		d.lists = make([]string, 0, max(n, 64))
@@ -453,7 +452,7 @@ func (d *plain) mixed(value *unstable.Node) ([]any, bool) {
 	return list, true
 }
 
-// day reads a string or a local date, as the library has it.
+// day reads a string or a local date, in the library's form.
 func (d *plain) day(value *unstable.Node) (any, bool) {
 	switch value.Kind {
 	case unstable.String:

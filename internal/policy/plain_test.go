@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// samePolicy holds the reader of plain files against the library's: what it takes is the same there, whether the rules' policies are
-// made at once or when they are asked for. It says whether the file is plain.
+// samePolicy compares the reader of plain files with the library's: both must read the same policy, whether the rules'
+// policies are made at once or on demand. It reports whether the file is plain.
 func samePolicy(t *testing.T, data []byte) (isPlain bool) {
 	t.Helper()
 	got, isPlain := parsePlain("p", data, false)
@@ -42,7 +42,8 @@ func samePolicy(t *testing.T, data []byte) (isPlain bool) {
 	return true
 }
 
-// samePolicies compares all but which policy the rules' General is: the general part itself, which is compared anyway.
+// samePolicies compares everything except which policy the rules' General is: the general part itself, which is
+// compared anyway.
 func samePolicies(a, b *Policy) bool {
 	general := func(p *Policy) (all []bool) {
 		for i := range p.Rules {
@@ -56,7 +57,7 @@ func samePolicies(a, b *Policy) bool {
 	return reflect.DeepEqual(general(a), general(b)) && reflect.DeepEqual(a, b)
 }
 
-// plainFiles are files with all that a plain one may have.
+// plainFiles contain everything that a plain file may have.
 var plainFiles = []string{
 	"", "# nothing\n", whole, "\ufeffmode = \"audit\"\n",
 	"hooks.allowed = []\n[identity]\nallowed_uids = []\ngroups = [\"a\", 5]\n",
@@ -86,7 +87,7 @@ func TestPlainIsAsByTheLibrary(t *testing.T) {
 	}
 }
 
-// TestForOne: a rule's policy is made when its container comes, once, and is the one that it has by Parse.
+// TestForOne: a rule's policy is made once, when its container is looked up, and equals the one from Parse.
 func TestForOne(t *testing.T) {
 	text := []byte("[[rule]]\nname = \"a\"\nmatch.engine = [\"podman\"]\n[[rule]]\nname = \"b\"\nmatch.engine = [\"docker\"]\nidentity.uid = 7\n")
 	p, err := ParseForOne("p", text)

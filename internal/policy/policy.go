@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policy reads the administrator's policy, and decides by it who a container runs as: a pure function of
-// policy and facts. Gathering facts belongs to internal/facts, carrying a decision out to internal/plan and
-// internal/apply.
+// Package policy reads the administrator's policy, and decides by it who a container runs as: a pure function of policy
+// and facts. Gathering facts belongs to internal/facts, carrying a decision out to internal/plan and internal/apply.
 package policy
 
 import (
@@ -18,24 +17,25 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 )
 
-// DefaultFile is the policy file. If it doesn't exist, Default is in force.
+// DefaultFile is the policy file. If it doesn't exist, Default applies.
 const DefaultFile = "/etc/nonroot-runc/config.toml"
 
-// DefaultState is where leases of uids, and whatever else outlives a container, are kept unless the policy says
+// DefaultState is where leases of uids, and other data that outlives a container, are kept unless the policy says
 // otherwise.
 const DefaultState = "/var/lib/nonroot-runc"
 
-// Hint names the policy to whoever has to change it.
+// Hint names the policy in messages that ask for a change of it.
 const Hint = "the policy (" + DefaultFile + ")"
 
-// ProfileFile is the policy of a binary or link named nonroot-runc.NAME; it must exist.
+// ProfileFile returns the policy file of a binary or link named nonroot-runc.NAME; it must exist.
 func ProfileFile(name string) string { return path.Join(path.Dir(DefaultFile), name+".toml") }
 
-// goodDir holds the last good copy of each policy below /etc/nonroot-runc. It is elsewhere, so that whatever replaces
-// a policy need not reach the copy.
+// goodDir holds the last good copy of each policy below /etc/nonroot-runc. It is elsewhere, so that a program that
+// replaces a policy does not necessarily reach the copy.
 const goodDir = "/var/lib/nonroot-runc/good"
 
-// GoodFile is the last good copy of a policy; "": none is kept, as the policy is not in the default directory.
+// GoodFile returns the last good copy of a policy; "" if none is kept, because the policy is not in the default
+// directory.
 func GoodFile(file string) string {
 	if path.Dir(file) != path.Dir(DefaultFile) {
 		return ""
@@ -43,7 +43,7 @@ func GoodFile(file string) string {
 	return path.Join(goodDir, path.Base(file))
 }
 
-// PreviousFile is the policy that nonroot-ctl policy apply last replaced.
+// PreviousFile returns the policy that nonroot-ctl policy apply last replaced.
 func PreviousFile(file string) string {
 	return path.Join(path.Dir(goodDir), "previous", path.Base(file))
 }
@@ -89,9 +89,9 @@ const (
 	RequestVariable   = "NONROOT_USER"
 )
 
-// Policy is what the administrator wants.
+// Policy is the administrator's policy, or the part of it for some containers.
 type Policy struct {
-	File     string   // where it was read; "": it is the built-in one
+	File     string   // where it was read; "": the built-in policy
 	Profile  string   // the binary's NAME in nonroot-runc.NAME; "": none
 	Text     []byte   // the file's text, which Digest identifies; nil for the built-in one
 	Digest   string   // of Text, SHA-256 in hex
@@ -113,8 +113,8 @@ type Policy struct {
 	Sources     []Source
 	Annotation  bool   // whether RequestAnnotation counts
 	Variable    bool   // whether RequestVariable counts
-	AllowedUIDs Ranges // bounds for requested, kept and image uids; empty: any, but a request may then name only users of the image
-	AllowedGIDs Ranges // gids that are let through although they mean something, and those that may be requested
+	AllowedUIDs Ranges // limits requested, kept and image uids; empty: any, but a request may then name only users of the image
+	AllowedGIDs Ranges // gids that are kept although they mean something, and those that may be requested
 	Privileged  []string
 
 	AllowedGroups []string // like AllowedGIDs, by name on the host
@@ -126,7 +126,7 @@ type Policy struct {
 	Share Share // which containers share one
 	Block ID    // ids of the range that each namespace has to itself; 0: no blocks
 
-	Reserved Ranges // all ranges of the file: nobody may choose a uid in them
+	Reserved Ranges // all ranges of the file: no container may choose a uid in them
 
 	UsersFile  string // as passwd(5): namespaces and people with their ids; "": none
 	GroupsFile string // as group(5): their groups; "": none
@@ -143,17 +143,17 @@ type Policy struct {
 
 	Hooks Patterns // programs that may be hooks; nil: every one that only root can change
 
-	// General is the general part, if this is the policy of a rule that whoever starts a container can choose to be
-	// in; else nil. Such a rule must give nothing more than General does.
+	// General is the general part, if this is the policy of a rule that a container's creator can choose to be in; else
+	// nil. Such a rule must give nothing more than General does.
 	General *Policy
 
-	// Stubless leaves out mounts whose mount point the image lacks: the runtime would create it, and it would stay in
+	// Stubless omits mounts with a mount point that the image lacks: the runtime would create it, and it would stay in
 	// the image that is being built.
 	Stubless bool
 }
 
-// Build is what holds for containers in which a builder runs the RUN lines of a Dockerfile. They are recognized by
-// their bundle's place below the builder's own directory, which only root can write (SECURITY.md F8).
+// Build is the policy for containers in which a builder runs the RUN lines of a Dockerfile. They are recognized by the
+// path of their bundle below the builder's own directory, which only root can write (SECURITY.md F8).
 type Build struct {
 	Mode    Mode     // Rewrite or Off
 	Reason  string   // for mode off
@@ -184,9 +184,9 @@ func Default() *Policy {
 	}
 }
 
-// privilegedGroups give their members something of the host: its memory, disks, logs, passwords, or an engine that
-// starts containers as root. The first ones are described by Debian's base-passwd and Fedora's setup; the engines'
-// packages create the others.
+// privilegedGroups give their members access to the host: its memory, disks, logs, passwords, or an engine that starts
+// containers as root. The first ones are described by Debian's base-passwd and Fedora's setup; the engines' packages
+// create the others.
 var privilegedGroups = []string{
 	"root", "adm", "tty", "disk", "mem", "kmem", "shadow", "tape", "input", "sudo", "wheel", "admin", "staff", "backup",
 	"ssh_keys", "systemd-journal", "docker", "podman", "lxd", "incus", "incus-admin", "libvirt", "libvirt-qemu",
@@ -207,7 +207,7 @@ func (r Ranges) Has(id uint32) bool {
 	return slices.ContainsFunc(r, func(r Range) bool { return r.Has(id) })
 }
 
-// String lists the ranges as the policy file writes them.
+// String lists the ranges in the form of the policy file.
 func (r Ranges) String() string {
 	all := make([]string, 0, len(r))
 	for _, r := range r {

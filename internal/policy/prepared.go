@@ -4,9 +4,9 @@ package policy
 
 import "fmt"
 
-// prepared: a container that asks for root, and whose command only creates files in its volumes and gives them to one
-// user (chown -R 1000:1000 /data), runs as that user from the start: the files are then that user's without a chown.
-// The uid must be one that would be kept, since whoever writes the command could as well name it by --user
+// prepared lets a container that asks for root run as one user from the start, if its command only creates files in its
+// volumes and makes that user their owner (chown -R 1000:1000 /data): the files then belong to that user without a
+// chown. The uid must be one that would be kept, since the command's author could as well name it by --user
 // (SECURITY.md H12).
 func (p *Policy) prepared(f *inquiry, d *Decision) bool {
 	if f.User.UID != 0 || f.Act == Exec {
@@ -23,8 +23,8 @@ func (p *Policy) prepared(f *inquiry, d *Decision) bool {
 	return p.standFor(f, d, who, own, fmt.Sprintf("its command changes the owner of its volumes to uid %d", who.UID))
 }
 
-// asIfAsked is the identity of a container that names a user by other means than --user: a uid that would be kept, or
-// the policy's own identity, which it would have anyway (own), with the policy's group. If ids come from a range,
+// asIfAsked returns the identity of a container that names a user by other means than --user: a uid that would be kept,
+// or the policy's own identity, which it would have anyway (own), with the policy's group. If ids come from a range,
 // that identity is not its own.
 func (p *Policy) asIfAsked(who Identity) (_ Identity, own, ok bool) {
 	if who.UID == uint32(p.UID) && p.UsesFixed() {

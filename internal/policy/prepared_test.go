@@ -10,7 +10,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// TestPrepared: who becomes the one whom the command prepares volumes for.
+// TestPrepared: which containers run as the user for whom the command prepares volumes.
 func TestPrepared(t *testing.T) {
 	fixed, one := Identity{UID: DefaultID, GID: DefaultID}, Identity{UID: 1234, GID: 1235}
 	for name, test := range map[string]struct {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Rule is what holds for some containers instead of the general part.
+// Rule is a part of the policy that applies to some containers instead of the general part.
 type Rule struct {
 	Name   string
 	Match  Match
@@ -19,7 +19,7 @@ type Rule struct {
 	Policy *Policy   // the general part with the rule's changes; nil until For asks for it (ParseForOne)
 }
 
-// LastDay is the last day on which a rule holds, as until names it (2006-01-02); "": it never expires.
+// LastDay returns the last day on which a rule applies, in the form of until (2006-01-02); "" if it never expires.
 func (r *Rule) LastDay() string {
 	if r.Until.IsZero() {
 		return ""
@@ -27,8 +27,8 @@ func (r *Rule) LastDay() string {
 	return r.Until.AddDate(0, 0, -1).Format(time.DateOnly)
 }
 
-// WholeOf names the engines whose containers all match the rule: those that it spells out, if it asks for nothing
-// else.
+// WholeOf returns the engines with containers that all match the rule: those that it spells out, if it has no other
+// condition.
 func (m *Match) WholeOf() []string {
 	if len(m.Engine) == 0 || len(m.Root)+len(m.Namespace)+len(m.Pod)+len(m.Container)+len(m.Image)+len(m.Annotations) > 0 {
 		return nil
@@ -47,8 +47,8 @@ type Match struct {
 // with "!" may.
 type Patterns []string
 
-// Take reports whether a text matches. An empty text, which stands for what no trusted source sets, matches no pattern:
-// neither "*" nor a negated one.
+// Take reports whether a text matches. An empty text, which stands for a field that no trusted source sets, matches no
+// pattern: neither "*" nor a negated one.
 func (ps Patterns) Take(text string) bool {
 	if len(ps) == 0 {
 		return true
@@ -70,7 +70,7 @@ func (ps Patterns) Take(text string) bool {
 	return taken || !positive
 }
 
-// bounds reports whether the patterns name what matches, instead of everything but something.
+// bounds reports whether the patterns name what matches, instead of everything with exceptions.
 func (ps Patterns) bounds() bool {
 	says := false
 	for _, p := range ps {
@@ -85,7 +85,7 @@ func (ps Patterns) bounds() bool {
 	return says
 }
 
-// spells reports whether a pattern contains a literal character: "[^x]*" says as little as "*".
+// spells reports whether a pattern contains a literal character: "[^x]*" is as general as "*".
 func spells(pattern string) bool {
 	for i, class := 0, false; i < len(pattern); i++ {
 		switch c := pattern[i]; {
@@ -119,8 +119,8 @@ func (m *Match) Unbounded() bool {
 	return len(m.Engine)+len(m.Root)+len(m.Namespace)+len(m.Pod)+len(m.Container)+len(m.Image)+len(m.Annotations) == 0
 }
 
-// exempts says why a rule with this match must not leave a container as it is: the exemption would rest on something
-// that whoever starts the container, or builds its image, can choose (SECURITY.md F1-F4).
+// exempts returns why a rule with this match must not leave a container unchanged: the exemption would depend on
+// something that the user who starts the container, or builds its image, can choose (SECURITY.md F1-F4).
 func (m *Match) exempts() error {
 	switch {
 	case len(m.Annotations) > 0:
@@ -136,7 +136,7 @@ func (m *Match) exempts() error {
 // Holds reports whether the rule has not expired.
 func (r *Rule) Holds(now time.Time) bool { return r.Until.IsZero() || now.Before(r.Until) }
 
-// ForBundle is the part of the policy that the bundle's directory decides: [build], or else the policy itself. The
+// ForBundle returns the part of the policy that the bundle's directory decides: [build], or else the policy itself. The
 // directory is absolute, clean and free of links.
 func (p *Policy) ForBundle(dir string) *Policy {
 	if !slices.Contains(p.Build.Bundles, path.Dir(dir)) {
@@ -147,8 +147,8 @@ func (p *Policy) ForBundle(dir string) *Policy {
 	return &q
 }
 
-// For is the part of the policy that holds for a container at a time: [build], else the first rule that matches, else
-// the general part.
+// For returns the part of the policy that applies to a container at a time: [build], else the first rule that matches,
+// else the general part.
 func (p *Policy) For(o *Origin, now time.Time) *Policy {
 	p = p.ForBundle(o.Bundle)
 	for i := range p.Rules {
@@ -162,7 +162,7 @@ func (p *Policy) For(o *Origin, now time.Time) *Policy {
 	return p
 }
 
-// audited says what [audit] would have done differently; "": nothing.
+// audited says what [audit] would have done differently; "" if nothing.
 func (p *Policy) audited(f *inquiry, d *Decision) string {
 	if p.Audit == nil {
 		return ""

@@ -43,13 +43,13 @@ func TestPatternsTake(t *testing.T) {
 	}
 }
 
-// cri are the annotations that containerd's CRI plugin writes.
+// cri holds the annotations that containerd's CRI plugin writes.
 var cri = map[string]string{
 	"io.kubernetes.cri.sandbox-namespace": "team-a", "io.kubernetes.cri.sandbox-name": "web-1",
 	"io.kubernetes.cri.container-name": "app", "io.kubernetes.cri.image-name": "nginx:1",
 }
 
-// TestOriginOf: nothing is known of a container but what its own engine says (SECURITY.md F1, F3, F4).
+// TestOriginOf: the only known facts about a container's origin are its own engine's (SECURITY.md F1, F3, F4).
 func TestOriginOf(t *testing.T) {
 	for _, test := range []struct{ root, want string }{
 		{"/var/run/docker/runtime-runc/moby", "docker ///"},
@@ -121,7 +121,8 @@ func TestFor(t *testing.T) {
 	}
 }
 
-// TestMoreForSome: who may have more than others is named by what nobody chooses; or all may.
+// TestMoreForSome: a rule that gives more must match on what containers can't choose, unless the general part gives it
+// to all.
 func TestMoreForSome(t *testing.T) {
 	for _, text := range []string{
 		"process.user_namespaces = \"allow\"\nmatch.engine = [\"docker\"]",
@@ -138,8 +139,8 @@ func TestMoreForSome(t *testing.T) {
 	}
 }
 
-// FuzzRules: no policy whatsoever, with any facts, gives uid 0, gid 0 or group 0 but where a mode exempts; and whoever may
-// choose annotations chooses no exemption, unless all of a namespace, engine or root have it anyway.
+// FuzzRules: no policy, with any facts, gives uid 0, gid 0 or group 0 unless a mode exempts; and choosing annotations
+// never leads to an exemption, unless all containers of a namespace, engine or root have it anyway.
 func FuzzRules(f *testing.F) {
 	f.Add([]byte(whole), "/run/containerd/runc/k8s.io", "io.kubernetes.cri.sandbox-namespace", "kube-system", uint32(0), uint32(0))
 	f.Add([]byte(ruled), "/run/docker/runtime-runc/moby", "mark", "yes", uint32(1000), uint32(0))
@@ -150,7 +151,7 @@ func FuzzRules(f *testing.F) {
 		}
 		annotations := map[string]string{key: value}
 		q := p.For(OriginOf(root, "/b", annotations), time.Now())
-		// Without what only the engine says, the annotations alone decide nothing about an exemption.
+		// Without the facts that only the engine controls, annotations alone never lead to an exemption.
 		if bare := p.For(OriginOf("", "/b", annotations), time.Now()); bare.Mode.Exempts() && !p.Mode.Exempts() && bare.Rule != "build" {
 			t.Fatalf("an annotation exempts: %+v", bare)
 		}
@@ -174,7 +175,7 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
-// BenchmarkTwoHundredRules is what a policy of 200 rules adds to a call: it's read and asked each time.
+// BenchmarkTwoHundredRules measures what a policy of 200 rules adds to a call: it is read and matched each time.
 func BenchmarkTwoHundredRules(b *testing.B) {
 	var text strings.Builder
 	for i := range 200 {
@@ -198,7 +199,8 @@ func BenchmarkTwoHundredRules(b *testing.B) {
 	}
 }
 
-// TestUnguardedBuildIsNone: a bundle that others have a hand in is no builder's by its place, whatever the modes are (SECURITY.md F8).
+// TestUnguardedBuildIsNone: a bundle that others can change does not count as a builder's by its path, whatever the
+// modes are (SECURITY.md F8).
 func TestUnguardedBuildIsNone(t *testing.T) {
 	for _, text := range []string{
 		"[build]\nmode = \"off\"\nreason = \"x\"\nbundles = [\"/var/lib/b/executor\"]\n",

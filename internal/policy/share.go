@@ -16,11 +16,11 @@ type Share string
 const (
 	ShareNone      Share = "container" // none
 	SharePod       Share = "pod"       // those of a pod or of a Compose project, so that they can share volumes
-	ShareNamespace Share = "namespace" // those of a namespace, as OpenShift has it
+	ShareNamespace Share = "namespace" // those of a namespace, as in OpenShift
 )
 
-// assign asks for an id, and adds it to what the decision rests on: the lease has to be taken before the decision is
-// carried out. If the owner would get another id by then, the decision has to be made again.
+// assign asks for an id, and adds it to the decision: the lease has to be taken before the decision is carried out. If
+// the owner would get another id by then, the decision has to be made again.
 func assign(d *Decision, f *inquiry, first, last, step ID, owner string) (ID, error) {
 	l := decision.Lease{First: uint32(first), Last: uint32(last), Step: uint32(step), Owner: owner}
 	id, err := f.lease(l)
@@ -31,7 +31,8 @@ func assign(d *Decision, f *inquiry, first, last, step ID, owner string) (ID, er
 	return id, err
 }
 
-// fixed: the identity of a process that has no say in it: its container's, else one of the range, else the policy's.
+// fixed sets the identity of a process that has no say in it: its container's, else one of the range, else the
+// policy's.
 func (p *Policy) fixed(f *inquiry, d *Decision) error {
 	*d.Identity = p.fallback(f)
 	if p.UsesFixed() || f.created != nil || f.Act == Exec {
@@ -55,14 +56,14 @@ func (p *Policy) fixed(f *inquiry, d *Decision) error {
 // range that would give it an id of its own.
 func (p *Policy) UsesFixed() bool { return p.Range.First == 0 }
 
-// anothers reports whether a uid is one that containers get without a say in it, and not this container's own. Otherwise
-// whoever starts a container, or builds its image, could choose to be a user who exists already (SECURITY.md C6).
-// Where allowed_uids is set, the administrator has decided who may be whom.
+// anothers reports whether a uid is one that containers get without a say in it, and not this container's own.
+// Otherwise a user who starts a container, or builds its image, could choose to be an existing user (SECURITY.md C6).
+// If allowed_uids is set, the administrator has decided which uids may be used.
 func (p *Policy) anothers(f *inquiry, uid uint32) bool {
 	return len(p.AllowedUIDs) == 0 && p.Reserved.Has(uid) && (f.created == nil || f.created.UID != uid)
 }
 
-// reserve tells each part of the policy about all ranges: containers of one rule must not take the uids of another's.
+// reserve tells each part of the policy about all ranges: containers of one rule must not use the uids of another's.
 func (p *Policy) reserve() {
 	parts := []*Policy{p, p.Audit}
 	for i := range p.Rules {
@@ -83,9 +84,9 @@ func (p *Policy) reserve() {
 	}
 }
 
-// asunder reports whether of two overlapping ranges, one is divided into single ids and the other into blocks, or into
-// blocks of another size or offset: an id of one would lie in a block of the other, which belongs to a different
-// namespace.
+// asunder reports whether two overlapping ranges are divided differently: one into single ids and the other into
+// blocks, or into blocks of another size or offset. An id of one would then be in a block of the other, which belongs
+// to a different namespace.
 func asunder(a, b *Policy) bool {
 	if a.Range.First == 0 || b.Range.First == 0 || a.Range.First > b.Range.Last || b.Range.First > a.Range.Last {
 		return false
@@ -109,7 +110,7 @@ func (p *Policy) owner(f *inquiry) string {
 	return fmt.Sprintf("container %q of %q", f.ID, o.Root)
 }
 
-// ownBlock narrows the policy to the ids of the container's namespace, where each namespace has a block of the range:
+// ownBlock narrows the policy to the ids of the container's namespace, if each namespace has a block of the range:
 // OpenShift's openshift.io/sa.scc.uid-range. Containers without a namespace share a block.
 func (p *Policy) ownBlock(f *inquiry, d *Decision) (*Policy, error) {
 	if p.Block == 0 || p.Range.First == 0 {

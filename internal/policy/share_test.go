@@ -13,7 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// inOrder gives owners the first ids, in the order in which they come, and says whose they were.
+// inOrder gives owners the first ids, in the order in which they come, and records the owners.
 type inOrder struct {
 	owners map[[2]ID][]string // by where they begin, and their steps
 	asked  int
@@ -81,8 +81,8 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// TestRangeTakesOnlyWhatIsNeeded: no id is taken from others for a container that is somebody, or that stays as it is, or for
-// what is only foreseen.
+// TestRangeTakesOnlyWhatIsNeeded: no id is taken for a container that has another identity, that stays unchanged, or in
+// a dry run.
 func TestRangeTakesOnlyWhatIsNeeded(t *testing.T) {
 	for name, test := range map[string]struct {
 		user   spec.User
@@ -123,7 +123,7 @@ func TestRangeIsExhausted(t *testing.T) {
 	}
 }
 
-// TestRangeKeepsToHarmlessGroups: an id of the range that is a privileged group's on the host is no gid.
+// TestRangeKeepsToHarmlessGroups: an id of the range that is a privileged group on the host is not used as a gid.
 func TestRangeKeepsToHarmlessGroups(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	p.Range = Range{999, 1001}
@@ -174,7 +174,7 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-// TestDeviceAndExtraGroups: what is given is what the host's group owns, and nothing that means more.
+// TestDeviceAndExtraGroups: the group that owns a device on the host is added, and no group that means more.
 func TestDeviceAndExtraGroups(t *testing.T) {
 	nodes := map[string]uint32{"/dev/dri/renderD128": 105, "/dev/kfd": 105, "/dev/kmem": 6, "/dev/null": 0, "/dev/mapped": 4000}
 	for name, test := range map[string]struct {
@@ -227,8 +227,8 @@ func TestAllowedByName(t *testing.T) {
 	}
 }
 
-// TestNobodyChoosesAnothers: what a range gives out is kept, requested or an image's for nobody but by allowed_uids; an exec
-// in the container whose uid it is keeps it (SECURITY.md C6).
+// TestNobodyChoosesAnothers: an id of a range is not kept, requested or taken from an image unless allowed_uids lists
+// it; an exec in the container that has it keeps it (SECURITY.md C6).
 func TestNobodyChoosesAnothers(t *testing.T) {
 	p, err := Parse("p", []byte(`
 identity.requests = ["annotation"]
@@ -285,7 +285,7 @@ identity.allowed_uids = ["100000-100999"]
 	}
 }
 
-// TestBlocksThatAgree: the same blocks by two rules, or single ids, may overlap: one list is kept of either.
+// TestBlocksThatAgree: the same blocks of two rules, or single ids, may overlap: they share one list.
 func TestBlocksThatAgree(t *testing.T) {
 	for _, text := range []string{
 		"identity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"a\"\nidentity.range = \"1200-2999\"",
@@ -299,7 +299,7 @@ func TestBlocksThatAgree(t *testing.T) {
 	}
 }
 
-// TestWithholdsGroup: what learn asks is what a decision goes by.
+// TestWithholdsGroup: learn's question has the same answer as a decision.
 func TestWithholdsGroup(t *testing.T) {
 	for gid, want := range map[uint32]bool{6: true, 42: true, 999: true, 105: false, 4000: false, 7777: false} {
 		p := Default()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestEverySourceHasItsSentence: whoever adds one has to say what it means.
+// TestEverySourceHasItsSentence: every new source needs a description.
 func TestEverySourceHasItsSentence(t *testing.T) {
 	unknown := Source("nonsense").Sentence()
 	for _, s := range append(Default().Sources, Created) {

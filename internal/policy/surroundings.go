@@ -32,7 +32,7 @@ type OwnFile struct {
 // Spread is a mount inside another one that would propagate it to the host.
 type Spread struct{ Mount, Within string }
 
-// Socket is an engine's socket that a mount leads to, and the host's users other than root who may open it.
+// Socket is an engine's socket that a mount leads to, with the users of the host other than root who may open it.
 type Socket struct {
 	Path     string // on the host
 	Mount    string // the mount's destination
@@ -43,15 +43,15 @@ type Socket struct {
 
 // Hook is a program that the runtime is to run as root.
 type Hook struct {
-	Stage string // as config.json calls it
-	Path  string // as config.json has it
+	Stage string // as in config.json
+	Path  string // as in config.json
 	Real  string // without links
-	Fault error  // why others than root can change it; nil: they can't
+	Fault error  // why users other than root can change it; nil: they can't
 }
 
 // socketsAreClosed: no process in the container can open an engine's socket, which would make it root on the host
-// (SECURITY.md C2). An exec may have any uid that the policy lets through, so not only the identity counts. A group
-// that may open a socket gets through only by allowed_gids or as the policy's own gid: the administrator's choice.
+// (SECURITY.md C2). An exec may have any uid that the policy allows, so not only the identity counts. A group that may
+// open a socket is accepted only by allowed_gids or as the policy's own gid: the administrator's choice.
 func socketsAreClosed(p *Policy, f *inquiry, d *Decision) error {
 	for _, s := range f.Sockets {
 		if s.Everyone {
@@ -102,8 +102,8 @@ func mountsStayInside(_ *Policy, f *inquiry, _ *Decision) error {
 }
 
 // ownFilesStayOutside: no container mounts the policy, the log, the state or the programs that enforce them. Its
-// processes could not write them, but the engine would on behalf of whoever may call it (SECURITY.md F16). Log
-// collectors may read the log.
+// processes could not write them, but the engine would on behalf of any of its users (SECURITY.md F16). Log collectors
+// may read the log.
 func ownFilesStayOutside(_ *Policy, f *inquiry, _ *Decision) error {
 	for _, own := range f.OwnFiles {
 		if own.What == "log" && own.ReadOnly {
@@ -128,8 +128,8 @@ func hooksAreRoots(p *Policy, f *inquiry, d *Decision) error {
 		if p.Hooks != nil && (len(p.Hooks) == 0 || !p.Hooks.Take(h.Path) && !p.Hooks.Take(h.Real)) {
 			return fmt.Errorf("the %s hook %s would run as root, and the policy's hooks.allowed has neither it nor %s\nhint: add it there if it is needed", h.Stage, quote.Value(h.Path), quote.Value(h.Real))
 		}
-		// Docker registers its own daemon as a hook of each container with a network (libnetwork-setkey). An engine
-		// running as root is not news.
+		// Docker registers its own daemon as a hook of each container with a network (libnetwork-setkey). That an
+		// engine runs as root needs no note.
 		if path.Base(h.Real) != engines.Docker.Config.Program {
 			d.Notes = append(d.Notes, fmt.Sprintf("the %s hook %s runs as root", h.Stage, quote.Value(h.Real)))
 		}
@@ -137,7 +137,7 @@ func hooksAreRoots(p *Policy, f *inquiry, d *Decision) error {
 	return nil
 }
 
-// hooksTable is [hooks] of the policy file.
+// hooksTable is the table [hooks] of the policy file.
 type hooksTable struct {
 	Allowed []string `toml:"allowed"`
 }

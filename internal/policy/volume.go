@@ -9,20 +9,21 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// OwnedVolume is an engine's volume and its owner, as the container has the ids.
+// OwnedVolume is an engine's volume with its owner, in the container's ids.
 type OwnedVolume struct {
 	Identity
 	Source string
-	Empty  bool // it holds no data yet, and belongs to somebody already
+	Empty  bool // it holds no data yet, and has an owner already
 }
 
-// volume: a container that asks for root becomes the owner of its volumes, if they hold data and all belong to one
+// volume makes a container that asks for root run as the owner of its volumes, if they hold data and all belong to one
 // user. As root, all containers with a volume were one user: a backup beside its database, a web server beside the
-// program that renews its certificates. The uid must be one that would be kept, which anybody may ask for, so that
-// naming somebody's volume gives nothing more. Where the policy gives each owner its own ids, volumes give none.
+// program that renews its certificates. The uid must be one that would be kept, which any container may ask for, so
+// that naming another container's volume gives nothing more. If the policy gives each owner its own ids, volumes give
+// none.
 //
-// A container that was started before stays who it was, as far as volumes decide: somebody else may have taken an
-// empty volume in the meantime, and the data it wrote is its own.
+// A container that was started before keeps its identity, as far as volumes decide: another user may have become the
+// owner of an empty volume in the meantime, and the data it wrote is its own.
 func (p *Policy) volume(f *inquiry, d *Decision) bool {
 	if f.User.UID != 0 || f.Act == Exec || p.Range.First != 0 {
 		return false
@@ -54,7 +55,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume is of uid %d", found.UID))
 }
 
-// used leaves out volumes that hold no data yet.
+// used omits volumes that hold no data yet.
 func used(volumes []OwnedVolume) (owners []OwnedVolume) {
 	for _, v := range volumes {
 		if !v.Empty {
@@ -64,7 +65,7 @@ func used(volumes []OwnedVolume) (owners []OwnedVolume) {
 	return owners
 }
 
-// waits: a container that would get the fixed identity becomes the owner of its empty volumes instead, if they all
+// waits makes a container that would get the fixed identity run as the owner of its empty volumes instead, if they all
 // belong to one user: a backup that starts before its database has written could not read what the database writes
 // later. The user that the image was built for takes precedence: the image may work for no other.
 func (p *Policy) waits(f *inquiry, d *Decision) bool {
@@ -74,18 +75,18 @@ func (p *Policy) waits(f *inquiry, d *Decision) bool {
 	var found *Identity
 	for _, v := range f.volumes() {
 		switch {
-		case v.UID == 0: // nobody's yet
+		case v.UID == 0: // it has no user yet
 		case v.Empty && found == nil:
 			found = &v.Identity
 		case !v.Empty, v.UID != found.UID:
-			return false // whoever has written decides, or several users have
+			return false // the owner of the data decides, or there are several
 		}
 	}
 	return found != nil && found.UID != uint32(p.UID) && f.Last == nil && p.ofVolume(f, d, *found, fmt.Sprintf("its empty volume is of uid %d", found.UID))
 }
 
-// differ notes that a container's volumes belong to different users. Anybody may have the policy's own identity, and
-// it has no other user, so the note advises to give such a volume to the other owner: then all containers that ask
+// differ notes that a container's volumes belong to different users. The policy's own identity may be any container's,
+// and is no particular user, so the note advises giving such a volume to the other owner: then all containers that ask
 // for root follow.
 func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 	var one, other *OwnedVolume
@@ -98,7 +99,7 @@ func (p *Policy) differ(f *inquiry, d *Decision, owners []OwnedVolume) bool {
 		case one.UID != o.UID && other == nil:
 			other = o
 		case one.UID != o.UID && o.UID != other.UID:
-			more = true // one command can't reconcile them
+			more = true // one command can't make them agree
 		}
 	}
 	if other == nil {

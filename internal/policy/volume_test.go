@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// TestVolume: who becomes the owner of the container's volumes.
+// TestVolume: which containers run as the owner of their volumes.
 func TestVolume(t *testing.T) {
 	fixed := Identity{UID: DefaultID, GID: DefaultID}
 	for name, test := range map[string]struct {
@@ -65,7 +65,7 @@ func TestVolume(t *testing.T) {
 	}
 }
 
-// TestEmptyVolume: whose empty volumes decide who a container is that has no user of its own.
+// TestEmptyVolume: which empty volumes decide the identity of a container that has no user of its own.
 func TestEmptyVolume(t *testing.T) {
 	fixed, one, two := Identity{UID: DefaultID, GID: DefaultID}, Identity{UID: 1234, GID: 1235}, Identity{UID: 1236, GID: 1237}
 	for name, test := range map[string]struct {
@@ -113,7 +113,7 @@ func TestEmptyVolume(t *testing.T) {
 	}
 }
 
-// TestDiffer: a command is advised only where it makes the volumes one user's, who may be that.
+// TestDiffer: a command is advised only if it makes one user, who is allowed, the owner of all volumes.
 func TestDiffer(t *testing.T) {
 	fixed, one, two := Identity{UID: DefaultID, GID: DefaultID}, Identity{UID: 1234, GID: 1235}, Identity{UID: 1236, GID: 1235}
 	for name, test := range map[string]struct {
@@ -140,7 +140,7 @@ func TestDiffer(t *testing.T) {
 	}
 }
 
-// TestVolumeOfLastStart: a container that was started before stays who it was, as far as its volumes decide.
+// TestVolumeOfLastStart: a container that was started before keeps its identity, as far as its volumes decide.
 func TestVolumeOfLastStart(t *testing.T) {
 	fixed, one, two := Identity{UID: DefaultID, GID: DefaultID}, Identity{UID: 1234, GID: 1235}, Identity{UID: 1236, GID: 1237}
 	for name, test := range map[string]struct {
@@ -177,7 +177,7 @@ func TestVolumeOfLastStart(t *testing.T) {
 	}
 }
 
-// builtFor is an image with a service user.
+// builtFor returns an image with a service user.
 func builtFor(uid uint32) func(*Policy, *world) {
 	return func(_ *Policy, w *world) {
 		w.BuiltFor = func() accounts.Intended {
@@ -186,7 +186,7 @@ func builtFor(uid uint32) func(*Policy, *world) {
 	}
 }
 
-// TestVolumeWithARange: each owner has ids of its own there, and a volume is not asked about.
+// TestVolumeWithARange: with a range each owner has ids of its own, and volumes are not examined.
 func TestVolumeWithARange(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	p.Range = Range{First: 200000, Last: 200999}
@@ -196,7 +196,7 @@ func TestVolumeWithARange(t *testing.T) {
 	}
 }
 
-// TestSettleEnds where never gathered what is asked for.
+// TestSettleEnds even if requested facts are never gathered.
 func TestSettleEnds(t *testing.T) {
 	p, f := Default(), facts(spec.User{})
 	asked := 0

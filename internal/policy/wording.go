@@ -17,9 +17,9 @@ import (
 )
 
 // The library words its errors in terms of characters and Go's types. These functions word them in terms of keys, and
-// show the corrected line. They only run on a file that was refused, so they cost a call nothing.
+// show the corrected line. They only run on a file that was refused, so they cost a successful call nothing.
 
-// located words an error of the library, with its place.
+// located words an error of the library, with its position.
 func located(name string, data []byte, err error) error {
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) {
@@ -141,7 +141,7 @@ func isTables(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Pointer
 }
 
-// keyNames are the parts of a key, and its first node.
+// keyNames returns the parts of a key, and its first node.
 func keyNames(e *unstable.Node) (names []string, first *unstable.Node) {
 	for it := e.Key(); it.Next(); {
 		if first == nil {
@@ -152,7 +152,7 @@ func keyNames(e *unstable.Node) (names []string, first *unstable.Node) {
 	return names, first
 }
 
-// typeOf is the type of a key in a table; nil: there is no such key.
+// typeOf returns the type of a key in a table; nil if there is no such key.
 func typeOf(t reflect.Type, key []string) reflect.Type {
 	for _, name := range key {
 		if isTables(t) {
@@ -234,7 +234,7 @@ func wanted(t reflect.Type) string {
 	return "a list of numbers and strings"
 }
 
-// said is a value as the file has it.
+// said returns a value as it is written in the file.
 func said(p *unstable.Parser, v *unstable.Node) string {
 	switch v.Kind {
 	case unstable.Array:
@@ -254,7 +254,7 @@ func raw(p *unstable.Parser, v *unstable.Node) string {
 	return string(v.Data)
 }
 
-// words are the values of a key that accepts only certain words.
+// words returns the values of a key that accepts only certain words.
 func words(key string) []string {
 	switch key {
 	case "mode":
@@ -277,7 +277,7 @@ func words(key string) []string {
 	return nil
 }
 
-// usualNumber is an example for a key that takes a number; "": it takes none.
+// usualNumber returns an example for a key that takes a number; "" if it takes none.
 func usualNumber(key string) string {
 	switch key {
 	case "identity.uid", "identity.gid":
@@ -288,7 +288,7 @@ func usualNumber(key string) string {
 	return ""
 }
 
-// corrected is the line that was probably meant.
+// corrected returns the line that was probably meant.
 func corrected(p *unstable.Parser, last, name string, v *unstable.Node, want reflect.Type) string {
 	if want.Kind() == reflect.Pointer {
 		want = want.Elem()
@@ -337,7 +337,7 @@ func quotedList(p *unstable.Parser, last string, v *unstable.Node) string {
 	return ""
 }
 
-// example is a line with a value of the right type, or several to choose from.
+// example returns a line with a value of the right type, or several to choose from.
 func example(last, name string, want reflect.Type) string {
 	if want.Kind() == reflect.Pointer {
 		want = want.Elem()
@@ -366,12 +366,12 @@ func example(last, name string, want reflect.Type) string {
 
 func wordsOf(name string) []string { return words(ending(name)) }
 
-// ending is a key without the part of the file that it is in: a rule has the same settings as the general part.
+// ending returns a key without the part of the file that it is in: a rule has the same settings as the general part.
 func ending(name string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(name, "rule."), "audit.")
 }
 
-// unquotedValue is the message for a line whose text lacks quotes; "": that is not what is wrong.
+// unquotedValue returns the message for a line with a text that lacks quotes; "" if that is not the fault.
 func unquotedValue(data []byte, row int) string {
 	all := strings.Split(string(data), "\n")
 	if row < 1 || row > len(all) {
@@ -418,7 +418,7 @@ func unquotedValue(data []byte, row int) string {
 	return fmt.Sprintf("%s: text stands in quotes\nhint: write %s = %s", name, key, strconv.Quote(value))
 }
 
-// unknownAt is the message for an unknown key, with its place.
+// unknownAt returns the message for an unknown key, with its position.
 func unknownAt(name string, at *toml.DecodeError) error {
 	row, col := at.Position()
 	key := strings.Join(at.Key(), ".")

@@ -52,8 +52,8 @@ func TestWording(t *testing.T) {
 
 var golang = regexp.MustCompile(`struct|cannot decode|U\+00|toml|interface|\bint64\b|map\[|\[\]`)
 
-// TestWrongTypes: whatever stands in a key's place, what is said of it names the key and has no word of Go's. The keys are
-// the file's own.
+// TestWrongTypes: for a value of any wrong type, the message names the key and contains none of Go's words. The keys
+// are the file's own.
 func TestWrongTypes(t *testing.T) {
 	keys := keysOf(reflect.TypeFor[file](), "")
 	if len(keys) < 50 {

@@ -16,7 +16,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// hostGroups is a host on which 999 is docker's, 42 shadow's, 4000 a plain group's. No file has 105 twice.
+// hostGroups returns a host on which 999 is docker's, 42 shadow's, and 4000 a plain group's. The file has no
+// duplicates.
 func hostGroups() *HostGroups {
 	return &HostGroups{Groups: []HostGroup{
 		{"root", 0}, {"disk", 6}, {"shadow", 42}, {"docker", 999}, {"plain", 4000}, {"render", 105},
@@ -31,7 +32,7 @@ var (
 	}
 )
 
-// world is what a container is in, from which facts are gathered when a decision asks for them, as the runtime does it.
+// world is a container's surroundings, from which facts are gathered when a decision asks for them, as in the runtime.
 type world struct {
 	Facts
 
@@ -165,7 +166,7 @@ func (w *world) members(f *Facts) {
 	f.Accounts = &accounts.Files{Passwd: f.Accounts.Passwd, Group: text}
 }
 
-// TestFactsAreData: nothing in them calls back into what they were gathered from.
+// TestFactsAreData: no fact is a function that calls back into its source.
 func TestFactsAreData(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var look func(path string, typ reflect.Type)
