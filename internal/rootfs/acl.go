@@ -33,8 +33,8 @@ const (
 	aclOther    = 0x20
 )
 
-// ReadACL reads the list of an open file, by a path below /proc; nil: none. It is false if that can't be
-// told.
+// ReadACL reads the list of an open file, by a path below /proc; nil if it has none. It returns false if that can't be
+// determined.
 func ReadACL(reach string) (ACL, bool) {
 	buf := make([]byte, 4096) // a longer list can't be read
 	n, err := unix.Getxattr(reach, aclName, buf)
@@ -59,8 +59,8 @@ func ParseACL(text []byte) (a ACL, ok bool) {
 	return a, len(a) > 0
 }
 
-// Rights are the rights (access(2)) of a user to a file with the list, by acl(5), "Access check algorithm". Root is
-// treated as any other user.
+// Rights returns the rights (access(2)) of a user to a file with the list, by acl(5), "Access check algorithm". Root is
+// treated like any other user.
 func (a ACL) Rights(st *unix.Stat_t, uid, gid uint32) uint32 {
 	mask, others := uint16(7), uint16(0)
 	var named, grouped, owners *uint16
@@ -97,7 +97,7 @@ func (a ACL) Rights(st *unix.Stat_t, uid, gid uint32) uint32 {
 	return uint32(others)
 }
 
-// Names reports whether the list lets somebody besides the owner and its group write.
+// Names reports whether the list lets users besides the owner and its group write.
 func (a ACL) Names() bool {
 	mask := uint16(7)
 	for _, e := range a {

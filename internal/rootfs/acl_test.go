@@ -13,9 +13,10 @@ import (
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// TestRights: who may do what by a list, as acl(5) has it.
+// TestRights: the rights of users by a list, as defined in acl(5).
 func TestRights(t *testing.T) {
-	// The owner may do all, 1000 read and write, its group nothing, 50 read, others pass; the mask lets nobody write.
+	// The owner may do everything, 1000 read and write, its group nothing, 50 read, others search; the mask denies
+	// writing to all.
 	masked := ListOf(0, 7, map[uint32]uint16{1000: 6}, map[uint32]uint16{50: 4}, 5, 1)
 	whole := ListOf(0, 7, map[uint32]uint16{1000: 6}, map[uint32]uint16{50: 4}, 7, 1)
 	st := &unix.Stat_t{Uid: 7, Gid: 8, Mode: 0o751}
@@ -44,7 +45,7 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestReadACL: of a file with one, of one without, and of what is not there.
+// TestReadACL: a file with a list, one without, and a missing one.
 func TestReadACL(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	Must(t, os.WriteFile(file, nil, 0o600))

@@ -14,9 +14,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// Lower is the view of the layers below an overlay's own, with the same mounts; nil: its own layer changes nothing.
-// It fails if the layers can't be told apart. Trusted says whether only root can change what a path of the host leads
-// to.
+// Lower returns the view of the layers below an overlay's own, with the same mounts; nil if its own layer changes
+// nothing. It fails if the layers can't be told apart. trusted reports whether only root can change what a path of the
+// host leads to.
 func (v *View) Lower(trusted func(dir string) bool) (*View, error) {
 	root, err := openLayers(v.root, trusted)
 	if root < 0 || err != nil {
@@ -25,7 +25,7 @@ func (v *View) Lower(trusted func(dir string) bool) (*View, error) {
 	return &View{root: root, readonly: v.readonly, bundle: v.bundle, mounts: v.mounts}, nil
 }
 
-// openLayers opens the layers below an overlay's own; -1: its own layer changes nothing.
+// openLayers opens the layers below an overlay's own; -1 if its own layer changes nothing.
 func openLayers(rootfs int, trusted func(dir string) bool) (int, error) {
 	o, err := proc.OverlayOf(rootfs)
 	if err != nil {
@@ -84,11 +84,11 @@ func isEmpty(dir string) bool {
 	return err == nil && len(names) == 0
 }
 
-// RootsAlone reports whether only root can have put what a path of the rootfs leads to there: each directory and link on
-// the way, and the file, belongs to root, and only root and root's group may write it. Nobody else could have, as the
-// container's processes are never root and never in that group.
+// RootsAlone reports whether only root can have created what a path of the rootfs leads to: each directory and link on
+// the way, and the file, belongs to root, and only root and root's group may write it. The container's processes can't
+// have, as they are never root and never in that group.
 func (v *View) RootsAlone(p string, inside func(uint32) (uint32, bool)) bool {
-	roots := func(owner uint32) bool { // the container's root, or the host's, which is nobody in the container
+	roots := func(owner uint32) bool { // the container's root, or the host's, which no user of the container is
 		uid, mapped := inside(owner)
 		return mapped && uid == 0 || !mapped && owner == 0
 	}

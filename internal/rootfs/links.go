@@ -12,8 +12,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/proc"
 )
 
-// runtimeLink is the target of a link that runtimes create in a container's /dev (runtime-spec, runtime-linux.md,
-// "Dev symbolic links"); "": they create none there.
+// runtimeLink returns the target of a link that runtimes create in a container's /dev (runtime-spec, runtime-linux.md,
+// "Dev symbolic links"); "" if they create none there.
 func runtimeLink(p string) string {
 	switch p {
 	case "/dev/fd":
@@ -46,8 +46,8 @@ func (v *View) LeadsToProc(name string) (bool, error) {
 	return false, err
 }
 
-// linkAt reads what is at a path whose directories are not links: the target if it is a link, and whether it is in a
-// /proc.
+// linkAt reads a path below directories that are not links: it returns the target if it is a link, and whether it is in
+// a /proc.
 func (v *View) linkAt(p string) (target string, isProc bool, err error) {
 	if target := runtimeLink(p); target != "" {
 		return target, false, nil
@@ -69,11 +69,11 @@ func (v *View) linkAt(p string) (target string, isProc bool, err error) {
 	return linkIn(v.root, p)
 }
 
-// fresh are file systems without links other than the kernel's: new ones, and those that runc fills with what the
-// rootfs has at that place (tmpcopyup).
+// fresh lists file systems without links other than the kernel's: new ones, and those that runc fills with the rootfs's
+// files from that path (tmpcopyup).
 var fresh = []string{"tmpfs", "ramfs", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts"}
 
-// layersOf are the directories of an overlay, the upper one first.
+// layersOf returns the directories of an overlay, the upper one first.
 func layersOf(m *Mount) []string {
 	o, _ := proc.ParseOverlay(m.Options)
 	if o.Upper == "" {
@@ -88,7 +88,7 @@ func linkBelow(p string, m *Placed, sources ...string) (target string, isProc bo
 	for _, source := range sources {
 		src, err := openat2(unix.AT_FDCWD, source, unix.O_PATH, 0)
 		if err != nil {
-			continue // the runtime will fail on it
+			continue // the runtime will report it
 		}
 		target, isProc, err = linkIn(src, strings.TrimPrefix(strings.TrimPrefix(p, m.At), "/"))
 		_ = unix.Close(src)
@@ -105,7 +105,7 @@ func linkIn(root int, rest string) (target string, isProc bool, err error) {
 	if rest != "" {
 		fd, err = openat2(root, rest, unix.O_PATH|unix.O_NOFOLLOW, inRoot|unix.RESOLVE_NO_SYMLINKS)
 		if err != nil {
-			return "", false, nil // there is nothing, or nothing that the runtime could enter
+			return "", false, nil // nothing exists there, or nothing that the runtime could enter
 		}
 		defer unix.Close(fd)
 	}

@@ -10,17 +10,17 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
 )
 
-// Entry is what a container finds at a path.
+// Entry describes what a container finds at a path.
 type Entry struct {
 	Path   string      // free of links
-	Mount  *Mount      // the mount that it lies in; nil: the rootfs
-	Hidden bool        // it lies in a mount whose content is not known before it is mounted
+	Mount  *Mount      // the mount that contains it; nil: the rootfs
+	Hidden bool        // it is in a mount with contents that are unknown before it is mounted
 	Exists bool        // never with Hidden
 	Stat   unix.Stat_t // if it exists
 }
 
-// Look says what is at a clean absolute path. It fails if that can't be told: links form a loop, or lead into a mount
-// and out of it.
+// Look returns what is at a clean absolute path. It fails if that can't be determined: links form a loop, or lead into
+// a mount and out of it.
 func (v *View) Look(p string) (Entry, error) {
 	v.place()
 	s, err := v.find(p)
@@ -55,8 +55,8 @@ func (v *View) Stat(p string) (st unix.Stat_t, err error) {
 	return st, nil
 }
 
-// Head is the beginning of a file of the rootfs, at most so many bytes; "": it can't be read, or is not a regular
-// file. The path is free of links, as an Entry's.
+// Head returns the beginning of a file of the rootfs, at most so many bytes; "" if it can't be read, or is not a
+// regular file. The path is free of links, like an Entry's.
 func (v *View) Head(p string, most int) string {
 	if v.Covered(p) {
 		return ""
@@ -76,18 +76,19 @@ func (v *View) Head(p string, most int) string {
 	}
 	defer unix.Close(file)
 	buf := make([]byte, most)
-	n, _ := unix.Read(file, buf) // what can't be read is nothing
+	n, _ := unix.Read(file, buf) // a file that can't be read counts as empty
 	return string(buf[:max(n, 0)])
 }
 
-// Covered reports whether a mount covers a clean absolute path, so that it is not the image's, or whether that can't be told.
+// Covered reports whether a mount covers a clean absolute path, so that it is not the image's. It also returns true if
+// that can't be determined.
 func (v *View) Covered(p string) bool {
 	v.place()
 	m := v.covering(p)
 	return v.astray != "" || m != nil && !m.Mount.CopiesUp()
 }
 
-// Entries lists at most so many names of a directory of the rootfs itself, whose path is free of links.
+// Entries lists at most so many names of a directory of the rootfs itself. The path is free of links.
 func (v *View) Entries(p string, most int) ([]string, error) {
 	fd, err := openat2(v.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
@@ -101,12 +102,12 @@ func (v *View) Entries(p string, most int) ([]string, error) {
 	return names, nil
 }
 
-// maxDepth bounds how deep Walk goes, and so the length of paths.
+// maxDepth limits how deep Walk goes, and so the length of paths.
 const maxDepth = 64
 
 // Walk calls a function for each regular file of the rootfs itself, with a path below /proc for system calls that
-// take no descriptor. It follows no link, leaves out what mounts cover, and looks at so many entries at most;
-// complete reports whether these were all.
+// accept no descriptor. It follows no link, omits what mounts cover, and examines at most so many entries; complete
+// reports whether these were all.
 func (v *View) Walk(most int, each func(p, reach string, st *unix.Stat_t)) (complete bool) {
 	v.place()
 	w := walker{v: v, left: most, complete: true, each: each}
@@ -155,7 +156,7 @@ func (w *walker) directory(dir string, depth int) {
 	}
 }
 
-// Empty reports whether a directory of the rootfs, whose path is free of links, is empty.
+// Empty reports whether a directory of the rootfs is empty. The path is free of links.
 func (v *View) Empty(p string) (bool, error) {
 	fd, err := openat2(v.root, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, inRoot|unix.RESOLVE_NO_SYMLINKS)
 	if err != nil {
@@ -169,8 +170,7 @@ func (v *View) Empty(p string) (bool, error) {
 	return len(names) == 0, nil
 }
 
-// Unwritable says why the runtime should not make a mount point in the rootfs;
-// "": it may.
+// Unwritable says why the runtime should not create a mount point in the rootfs; "" if it may.
 func (v *View) Unwritable() string {
 	if v.readonly {
 		return "the rootfs is read-only"

@@ -19,7 +19,7 @@ func TestMay(t *testing.T) {
 	}{
 		{1000, 0, 0o700, 7, true},
 		{1000, 0, 0o500, unix.W_OK, false},
-		{1000, 0, 0o077, unix.R_OK, false}, // the owner's bits count, and no others
+		{1000, 0, 0o077, unix.R_OK, false}, // only the owner's bits count
 		{1000, 5, 0o070, unix.R_OK, false},
 		{0, 5, 0o070, 7, true},
 		{0, 6, 0o050, unix.R_OK | unix.X_OK, true},

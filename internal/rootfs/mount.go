@@ -17,7 +17,7 @@ type Mount struct {
 // Binds reports whether m shows a part of the host.
 func (m *Mount) Binds() bool { return spec.Binds(m.Type, m.Options) }
 
-// CopiesUp reports whether the runtime fills m with what the rootfs has there (runc and crun, "tmpcopyup").
+// CopiesUp reports whether the runtime fills m with the rootfs's files from that path (runc and crun, "tmpcopyup").
 func (m *Mount) CopiesUp() bool {
 	return m.Type == "tmpfs" && !m.Binds() && slices.Contains(m.Options, "tmpcopyup")
 }

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxFile bounds what is read of one file. A passwd of 10,000 users has about 600 kB.
+// MaxFile limits how much of one file is read. A passwd of 10,000 users has about 600 kB.
 const MaxFile = 1 << 20
 
 // inRoot keeps a lookup below its directory, whatever links and ".." say, and away from /proc's magic links, which
 // lead anywhere.
 const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
-// errLarge says that a file is larger than MaxFile.
+// errLarge reports that a file is larger than MaxFile.
 var errLarge = errors.New("it is larger than 1 MiB")
 
 // fault rewords a system call's failure. Engines look for the kernel's usual words in a runtime's message and derive
@@ -61,13 +61,13 @@ func openat2(dir int, p string, flags int, resolve uint64) (int, error) {
 	return -1, fault{err}
 }
 
-// readFile reads the file of an O_PATH descriptor. The caller knows that it is a regular file: opening a pipe would
+// readFile reads the file of an O_PATH descriptor. The caller must know that it is a regular file: opening a pipe would
 // hang, and opening a device may have any effect.
 func readFile(fd int, size int64) ([]byte, error) {
 	if size > MaxFile {
 		return nil, errLarge
 	}
-	// A descriptor of our own is the one magic link that may be followed.
+	// Our own descriptor is the only magic link that may be followed.
 	in, err := openat2(unix.AT_FDCWD, procPath(fd), unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -94,5 +94,5 @@ func readFile(fd int, size int64) ([]byte, error) {
 	}
 }
 
-// procPath is a path by which this process can open one of its descriptors.
+// procPath returns a path by which this process can open one of its descriptors.
 func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

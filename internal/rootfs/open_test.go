@@ -20,13 +20,13 @@ func TestNoRootfs(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%q opened as %+v", p, im)
 		}
-		if strings.Contains(err.Error(), "no such file") || strings.Contains(err.Error(), "not a directory") { // engines make codes of them
+		if strings.Contains(err.Error(), "no such file") || strings.Contains(err.Error(), "not a directory") { // engines turn these into exit codes
 			t.Error(err)
 		}
 	}
 }
 
-// TestReadFile: a file may be larger than it says, as /proc's are.
+// TestReadFile: a file may be larger than its size says, as in /proc.
 func TestReadFile(t *testing.T) {
 	dir := testkit.Tree(t, []string{"fits = " + strings.Repeat("a", rootfs.MaxFile), "large = " + strings.Repeat("a", rootfs.MaxFile+1)})
 	for name, want := range map[string]string{"fits": "<nil>", "large": "it is larger than 1 MiB"} {

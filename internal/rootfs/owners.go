@@ -8,15 +8,15 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dirents"
 )
 
-// Bounds limit a look at directories, so that it takes less than a millisecond.
+// Bounds limit how many directories are examined, so that it takes less than a millisecond.
 type Bounds struct {
 	Levels      int // how deep it goes; 1: only the entries of the named directories
-	Entries     int // how many of them are looked at
+	Entries     int // how many of them are examined
 	Directories int // how many are opened
 }
 
-// DirectoryOwners are the owners of the directories below some of the rootfs itself; complete says whether the bounds
-// were enough for all.
+// DirectoryOwners returns the owners of the directories below some directories of the rootfs itself; complete reports
+// whether the limits were enough for all.
 func (v *View) DirectoryOwners(dirs []string, most Bounds) (owners map[uint32]bool, complete bool) {
 	l := look{owners: map[uint32]bool{}, most: most}
 	for _, dir := range dirs {
@@ -25,15 +25,15 @@ func (v *View) DirectoryOwners(dirs []string, most Bounds) (owners map[uint32]bo
 	return l.owners, l.entries <= most.Entries && l.directories <= most.Directories
 }
 
-// look collects the owners of the directories below some, and counts the effort.
+// look collects the owners of directories, and counts the effort.
 type look struct {
 	owners               map[uint32]bool
 	most                 Bounds
 	entries, directories int
 }
 
-// directory looks at the directories in one, and so many levels down. It follows no link and stays on its file
-// system; what can't be opened is skipped. Nothing runs in the image yet that could change it.
+// directory examines the directories in one, and so many levels down. It follows no link and stays on its file system;
+// what can't be opened is skipped. No process is running in the image yet that could change it.
 func (l *look) directory(at int, name string, levels int) {
 	if l.directories++; l.directories > l.most.Directories {
 		return

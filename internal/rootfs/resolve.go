@@ -23,11 +23,11 @@ var (
 type Resolved struct {
 	Path   string  // free of links
 	Mount  *Placed // what covers it; nil: the rootfs itself
-	FD     int     // O_PATH; -1: there is nothing
+	FD     int     // O_PATH; -1: nothing exists there
 	Linked bool    // the path has a link in it
 }
 
-// Stat is fstat(2) for what is there.
+// Stat is fstat(2) for the resolved file.
 func (s Resolved) Stat() (st unix.Stat_t, err error) {
 	if err := unix.Fstat(s.FD, &st); err != nil {
 		return st, fault{err}
@@ -35,7 +35,7 @@ func (s Resolved) Stat() (st unix.Stat_t, err error) {
 	return st, nil
 }
 
-// Read reads what is there. The caller knows that it is a regular file of about so many bytes.
+// Read reads the resolved file. The caller must know that it is a regular file of about that size.
 func (s Resolved) Read(size int64) ([]byte, error) { return readFile(s.FD, size) }
 
 // Close closes the descriptor.
@@ -45,7 +45,7 @@ func (s Resolved) Close() {
 	}
 }
 
-// resolve says where a clean absolute path leads, as far as it exists.
+// resolve determines where a clean absolute path leads, as far as it exists.
 func (v *View) resolve(p string) (Resolved, error) {
 	s, err := v.find(p)
 	s.Close()
@@ -53,15 +53,15 @@ func (v *View) resolve(p string) (Resolved, error) {
 	return s, err
 }
 
-// Find opens a clean absolute path as the container will see it, and says where that is. It is no failure if there is
-// nothing. The caller closes what is found.
+// Find opens a clean absolute path as the container will see it, and reports where that is. A missing file is not an
+// error. The caller closes the result.
 func (v *View) Find(p string) (Resolved, error) {
 	v.place()
 	return v.find(p)
 }
 
-// find opens a clean absolute path as the container will see it, and says where that is. It is no failure if there is
-// nothing. Usually one system call is enough: only if the kernel meets a link is the path followed step by step.
+// find opens a clean absolute path as the container will see it, and reports where that is. A missing file is not an
+// error. Usually one system call is enough: only if the kernel meets a link is the path followed step by step.
 func (v *View) find(p string) (Resolved, error) {
 	if m := v.covering(p); m != nil {
 		return v.findInside(m, p)
@@ -98,8 +98,8 @@ func (v *View) reopen(s Resolved) (Resolved, error) {
 	return s, err
 }
 
-// walk follows an absolute path component by component. It opens nothing in the rootfs for its caller; what is inside
-// a mount is returned open.
+// walk follows an absolute path component by component. In the rootfs it opens nothing for its caller; a path inside a
+// mount is returned open.
 func (v *View) walk(p string) (Resolved, error) {
 	linked := false
 	inside := Resolved{FD: -1}
@@ -120,7 +120,7 @@ func (v *View) walk(p string) (Resolved, error) {
 		target, err := v.readLink(next)
 		switch {
 		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-			return "", nil // not a link; as SecureJoin does, go on even if nothing is there
+			return "", nil // not a link; like SecureJoin, continue even if nothing exists
 		case err == nil:
 			linked = true
 		}
@@ -136,7 +136,7 @@ func (v *View) walk(p string) (Resolved, error) {
 	return Resolved{Path: at, FD: -1, Linked: linked}, nil
 }
 
-// readLink reads the link at p, whose directory is free of links. It fails with EINVAL if p is not a link.
+// readLink reads the link at p, in a directory that is free of links. It fails with EINVAL if p is not a link.
 func (v *View) readLink(p string) (string, error) {
 	// With O_PATH and O_NOFOLLOW, RESOLVE_NO_SYMLINKS allows the last component to be a link (openat2(2)).
 	fd, err := openat2(v.root, p, unix.O_PATH|unix.O_NOFOLLOW, inRoot|unix.RESOLVE_NO_SYMLINKS)
@@ -159,8 +159,8 @@ func (v *View) readLink(p string) (string, error) {
 }
 
 // findInside finds a path that a mount covers. In a bind mount it is looked up below the source, and links there are
-// not followed: they would be resolved against the container's root and not against the source. The content of other
-// file systems is not known before they are mounted.
+// not followed: they would be resolved against the container's root and not against the source. The contents of other
+// file systems are not known before they are mounted.
 func (v *View) findInside(m *Placed, p string) (Resolved, error) {
 	s := Resolved{Path: p, Mount: m, FD: -1}
 	if v.bound != nil && v.bound.answers == nil {
@@ -174,7 +174,7 @@ func (v *View) findInside(m *Placed, p string) (Resolved, error) {
 		rest = p[1:]
 	}
 	if !m.Mount.Binds() {
-		// runc's tmpcopyup fills a tmpfs with what the rootfs has there.
+		// runc's tmpcopyup fills a tmpfs with the rootfs's files from that path.
 		if rest != "" && slices.Contains(m.Mount.Options, "tmpcopyup") {
 			return s, v.linkless(p)
 		}
@@ -182,7 +182,7 @@ func (v *View) findInside(m *Placed, p string) (Resolved, error) {
 	}
 	src, err := openat2(unix.AT_FDCWD, v.source(m.Mount), unix.O_PATH, unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return s, nil // the runtime will fail on it
+		return s, nil // the runtime will report it
 	}
 	how := uint64(inRoot | unix.RESOLVE_NO_SYMLINKS)
 	if v.bound != nil {
@@ -220,7 +220,7 @@ func (v *View) linkless(p string) error {
 	return nil
 }
 
-// source is the path of a bind mount's source on the host.
+// source returns the path of a bind mount's source on the host.
 func (v *View) source(m *Mount) string {
 	if path.IsAbs(m.Source) {
 		return m.Source

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rootfs is the view of a container's rootfs under its mounts, before the container starts: where a path
-// leads, what is there, what is in its layers. The rootfs is hostile: any path in it may be a link, a device or a
-// pipe. The package only reads; what files mean belongs to internal/accounts, and what may go where to
+// Package rootfs is the view of a container's rootfs under its mounts, before the container starts: where a path leads,
+// what exists there, and what its layers contain. The rootfs is hostile: any path in it may be a link, a device or a
+// pipe. The package only reads; the meaning of files belongs to internal/accounts, and the choice of a home to
 // internal/homedir.
 package rootfs
 
@@ -28,7 +28,7 @@ type View struct {
 	bound    *bound   // nil: none
 }
 
-// Placed is a mount, and where its destination really is. A destination with ".." can be read in two ways; then both
+// Placed is a mount with the real path of its destination. A destination with ".." can be read in two ways; then both
 // count.
 type Placed struct {
 	Mount *Mount
@@ -49,9 +49,9 @@ func Open(bundle, rootfs string, readonly bool, mounts []Mount) (*View, error) {
 	return &View{root: fd, readonly: readonly, bundle: bundle, mounts: mounts}, nil
 }
 
-// Bounded is a view for lookups that nothing depends on, at paths that somebody else has chosen: all of them together
-// resolve so many path components, and only file systems that are known to answer are asked; nil: none is. It ends
-// with the view that it is from, and isn't closed.
+// Bounded returns a view for lookups that nothing depends on, at paths that another user has chosen: together they
+// resolve at most so many path components, and access only file systems for which answers returns true; nil: none. It
+// ends with the view that it is from, and need not be closed.
 func (v *View) Bounded(parts int, answers func(fd int) bool) *View {
 	v.place()
 	b := *v
@@ -103,7 +103,7 @@ func (v *View) place() {
 }
 
 // placeMount resolves a destination inside the rootfs, as the runtime will: "/link/x" with /link -> /etc is /etc/x. A
-// relative destination is taken as below /, as runc does.
+// relative destination is interpreted as below /, as in runc.
 func (v *View) placeMount(m *Mount) (Placed, bool) {
 	dest := "/" + m.Destination
 	s, err := v.resolve(path.Clean(dest))
@@ -125,7 +125,7 @@ func (v *View) placeMount(m *Mount) (Placed, bool) {
 	return p, true
 }
 
-// Astray is the destination of a mount that can't be resolved; "": none.
+// Astray returns the destination of a mount that can't be resolved; "" if there is none.
 func (v *View) Astray() string {
 	v.place()
 	return v.astray
@@ -141,7 +141,7 @@ func Climbs(p string) bool {
 	return false
 }
 
-// covering is the mount that is visible at p: the last one at p or above it.
+// covering returns the mount that is visible at p: the last one at p or above it.
 func (v *View) covering(p string) *Placed {
 	for i := len(v.placed) - 1; i >= 0; i-- {
 		m := &v.placed[i]
@@ -152,7 +152,7 @@ func (v *View) covering(p string) *Placed {
 	return nil
 }
 
-// Touching is a mount at a clean absolute path, above it or below it; nil: none.
+// Touching returns a mount at a clean absolute path, above it or below it; nil if there is none.
 func (v *View) Touching(p string) *Placed {
 	v.place()
 	if m := v.covering(p); m != nil {
@@ -161,7 +161,7 @@ func (v *View) Touching(p string) *Placed {
 	return v.MountedIn(p)
 }
 
-// MountedIn is the first mount at a clean absolute path or below it; nil: none.
+// MountedIn returns the first mount at a clean absolute path or below it; nil if there is none.
 func (v *View) MountedIn(p string) *Placed {
 	v.place()
 	for i := range v.placed {

@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// TestBounded: nothing asks what lies in a mount, and what was looked at before counts (SECURITY.md H16).
+// TestBounded: the contents of a mount are not accessed, and earlier lookups count (SECURITY.md H16).
 func TestBounded(t *testing.T) {
 	root, source := t.TempDir(), t.TempDir()
 	testkit.Must(t,
