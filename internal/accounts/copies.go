@@ -8,12 +8,12 @@ import "fmt"
 type Copies struct {
 	Passwd []byte // the new /etc/passwd; nil: it can't be mounted, and the notes say why
 	Group  []byte // the new /etc/group; nil likewise
-	// Numbers says that no line of the new /etc/group turns a gid into another group: runc before 1.3 first looks an
+	// Numbers reports that no line of the new /etc/group turns a gid into another group: runc before 1.3 first looks an
 	// additional gid up as a name there (libcontainer, user.GetAdditionalGroups).
 	Numbers bool
 }
 
-// Notes say why there can be no copy of one of the two files, or why it contains nothing of the image's.
+// Notes says why there can be no copy of one of the two files, or why it contains nothing of the image's.
 func (im *Image) Notes() (notes []string) {
 	im.load()
 	for _, d := range []*database{&im.passwd, &im.group} {
@@ -24,14 +24,14 @@ func (im *Image) Notes() (notes []string) {
 	return notes
 }
 
-// UserName is the name of a uid: its entry's, if that is a valid name that leads back to the uid, else the wish, else
-// a free variant of that. If free is false, there is none.
+// UserName returns the name of a uid: its entry's, if that is a valid name that leads back to the uid, else the
+// requested one, else a free variant of that. If free is false, there is none.
 func (im *Image) UserName(uid uint32, wish string) (name string, free bool) {
 	im.load()
 	return userName(im.passwd.text, uid, wish)
 }
 
-// Copies are the two files with an entry for a user, whose name is UserName's, and for its group.
+// Copies returns the two files with an entry for a user, named as UserName says, and for its group.
 func (im *Image) Copies(u User, free bool) (c Copies, notes []string) {
 	im.load()
 	switch {

@@ -41,7 +41,7 @@ func (im *Image) database(p string, fields int) database {
 	case !s.Mount.Mount.Binds():
 		return database{note: fmt.Sprintf("no copy of %s: a %s is mounted at %s", p, quote.Value(s.Mount.Mount.Type), quote.Value(s.Mount.At))}
 	case s.FD < 0:
-		// A mount point would be made on the host (SECURITY.md C13).
+		// The mount point would be created on the host (SECURITY.md C13).
 		return database{note: fmt.Sprintf("no copy of %s: the mount at %s has none, and nothing is created there", p, quote.Value(s.Mount.At))}
 	}
 	return mountedDatabase(p, s, fields)
@@ -75,9 +75,9 @@ func (im *Image) newDatabase(p string, s rootfs.Resolved) database {
 	return database{at: s.Path, mountable: true}
 }
 
-// mountedDatabase reads a file from a bind mount: an engine's own passwd (Podman), or whatever somebody mounted
-// there, which may be the host's shadow. Our copy is readable by everyone, so only what everyone could read goes into
-// it, and of that only entries (SECURITY.md C13).
+// mountedDatabase reads a file from a bind mount: an engine's own passwd (Podman), or any file that a user mounted
+// there, even the host's shadow. Our copy is readable by all, so it contains only what all could read, and of that only
+// entries (SECURITY.md C13).
 func mountedDatabase(p string, s rootfs.Resolved, fields int) database {
 	st, err := s.Stat()
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// What the base images of a distribution bring, so that it says nothing of what an image was built for. Each file says where its
-// lines come from; hack/distributions makes those that can be made. They are looked through as text, when an image names no user:
+// The accounts of a distribution's base images, which don't show what an image was built for. Each file names the source of
+// its lines; hack/distributions generates them where possible. If an image names no user, they are searched as text:
 //
-//	mark NAME         an account that only its images have: they have none of the other distributions'
-//	account NAME UID  one of its passwd whose uid is always the same
-//	daemon NAME       one that comes along with ordinary packages, by any system uid, and what it keeps in /var is its own
-//	group NAME        one of its group file
+//	mark NAME         an account that only its images have; they have no account of another distribution
+//	account NAME UID  an account of its passwd that always has the same uid
+//	daemon NAME       an account of ordinary packages, with any system uid; its files in /var say nothing about the image
+//	group NAME        a group of its group file
 //
 //go:embed distributions/debian.txt
 var debian string
@@ -43,29 +43,29 @@ const lastSystemID = 999
 // distribution is the text of a distribution's file.
 type distribution string
 
-// distributions are all of them, with those that reuse their accounts. An account counts as shipped by any that the
-// image may be of: names together with uids don't collide with those of applications, except for daemons that are in
-// one distribution's base image and in another's server image only (unbound).
+// distributions returns all of them, with those that reuse their accounts. An account counts as shipped by any that the
+// image may be of: names together with uids don't collide with those of applications, except for daemons that are only
+// in one distribution's base image and another's server image (unbound).
 func distributions() []distribution {
 	return []distribution{distribution(debian), distribution(alpine), distribution(fedora), distribution(openSUSE), distribution(arch), distribution(busybox)}
 }
 
-// has reports whether a line is in the file. Lines of a passwd, of which its words are made, have no line feeds.
+// has reports whether a line is in the file. The words come from lines of a passwd, and so contain no line feeds.
 func (d distribution) has(words ...string) bool {
 	return strings.Contains(string(d), "\n"+strings.Join(words, " ")+"\n")
 }
 
-// mark is the account that only its images have; "": none.
+// mark returns the account that only its images have; "" if there is none.
 func (d distribution) mark() string {
 	_, after, _ := strings.Cut(string(d), "\nmark ")
 	name, _, _ := strings.Cut(after, "\n")
 	return name
 }
 
-// nobody is the uid that stands for nobody, and for unmapped users, on all of them.
+// nobody is the uid of the account nobody, and of unmapped users, on all of them.
 const nobody = 65534
 
-// shipped are the distributions that an image may be of: the one whose mark its passwd has, or all.
+// shipped lists the distributions that an image may be of: the one with its mark in the image's passwd, or all.
 type shipped []distribution
 
 func shippedIn(passwd []byte) shipped {
@@ -84,7 +84,7 @@ func (s shipped) account(name string, uid uint32) bool {
 	return uid == nobody || s.daemon(name, uid) || s.has("account", name, number)
 }
 
-// daemon reports whether an account belongs to a package that other packages pull in: what it has below /var doesn't say
+// daemon reports whether an account belongs to a package that other packages pull in: its files below /var don't say
 // what the image is for.
 func (s shipped) daemon(name string, uid uint32) bool {
 	if uid > lastSystemID {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestDistributions: each file says where it comes from and has only lines that are looked for, none of them twice. That it has
-// lost none, the numbers say; they change with a file.
+// TestDistributions: each file names its source and has only lines in a known form, without duplicates. The counts,
+// which change with a file, show that no line was lost.
 func TestDistributions(t *testing.T) {
 	want := [...]map[string]int{
 		{"mark": 1, "account": 18, "daemon": 19, "group": 48},

@@ -2,7 +2,7 @@
 
 package accounts
 
-// Files answers from the text of a passwd and a group file when there is no image to look at: for an exec, whose
+// Files answers from the text of a passwd and a group file if there is no image to examine: for an exec, because the
 // container's file system is in use.
 type Files struct{ Passwd, Group []byte }
 
@@ -35,5 +35,5 @@ func (a *Files) GroupByName(name string) (gid uint32, ok bool) {
 	return 0, false
 }
 
-// BuiltFor is Image.BuiltFor for the text, which doesn't tell who owns the image's directories.
+// BuiltFor is Image.BuiltFor for the text, which doesn't show who owns the image's directories.
 func (a *Files) BuiltFor() Intended { return ownAccounts(a.Passwd, a.Group) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package accounts reads and edits passwd and group: an image's own, those that are mounted over them, and an
-// administrator's list. It tells from them which user an image was built for. Any line may be crafted to be read
+// administrator's list. From them it determines which user an image was built for. Any line may be crafted to be read
 // differently by different parsers. Finding the files belongs to internal/rootfs, deciding who a container runs as to
 // internal/policy.
 package accounts
@@ -12,7 +12,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// Image is a rootfs, and what its passwd and group say. It isn't safe for concurrent use.
+// Image is a rootfs with the contents of its passwd and group. It isn't safe for concurrent use.
 type Image struct {
 	*rootfs.View
 	loaded bool
@@ -21,7 +21,7 @@ type Image struct {
 	layers *Image // the view of the image alone; nil: not opened
 }
 
-// In answers from the files of a rootfs, which are read on demand.
+// In returns the accounts of a rootfs; its files are read on demand.
 func In(view *rootfs.View) *Image { return &Image{View: view} }
 
 // Close closes the rootfs and its layers.
@@ -32,19 +32,18 @@ func (im *Image) Close() error {
 	return im.View.Close()
 }
 
-// Layers is the view of the image alone, without what the container has written to its own layer: only the image may
-// say who it was built for. Otherwise a container's process could choose the user of its next start, if /etc/passwd
-// is a link to a place that it can write, or by directories that it leaves (SECURITY.md A15). The mounts are the
-// same.
+// Layers returns the view of the image alone, without what the container has written to its own layer: only the image
+// may say who it was built for. Otherwise a container's process could choose the user of its next start, if /etc/passwd
+// is a link to a path that it can write, or by directories that it leaves (SECURITY.md A15). The mounts are the same.
 //
-// Before a container's first start its own layer is empty, and the view is the container's own. So it is if the
-// layers can't be told apart, as without an overlay, but then only what root alone could have written is believed.
+// Before a container's first start its own layer is empty, and the view is the container's own. The same goes if the
+// layers can't be told apart, as without an overlay, but then only what only root could have written is believed.
 //
-// Inside translates the owner of a file of the rootfs into a uid of the container's.
+// inside translates the owner of a file of the rootfs into a uid of the container's.
 //
-// Trusted reports whether only root can change what a path of the host leads to. A layer whose path others can redirect
-// doesn't count: if an engine unmounts a layer once the overlay is mounted, somebody else may have put another
-// directory in its place.
+// trusted reports whether only root can change what a path of the host leads to. A layer with a path that others can
+// redirect doesn't count: if an engine unmounts a layer once the overlay is mounted, another user may have put a
+// different directory in its place.
 func (im *Image) Layers(inside func(owner uint32) (uid uint32, ok bool), trusted func(dir string) bool) *Image {
 	if im.layers != nil {
 		return im.layers
@@ -60,14 +59,14 @@ func (im *Image) Layers(inside func(owner uint32) (uid uint32, ok bool), trusted
 	return im.layers
 }
 
-// Files are the texts of passwd and group, for a decision that asks by name and number. OwnGroup says that the latter
-// is the image's own, and not mounted.
+// Files returns the texts of passwd and group, for a decision that looks up names and numbers. ownGroup reports that
+// the latter is the image's own, and not mounted.
 func (im *Image) Files() (files *Files, ownGroup bool) {
 	im.load()
 	return &Files{Passwd: im.passwd.text, Group: im.group.text}, im.group.own
 }
 
-// believed is a view of the same rootfs that only believes what root alone can have written.
+// believed returns a view of the same rootfs that believes only what only root can have written.
 func (im *Image) believed(inside func(uint32) (uint32, bool)) *Image {
 	im.load()
 	v := *im

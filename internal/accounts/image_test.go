@@ -13,7 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// TestLookups: the image's word, if it's well-formed.
+// TestLookups: well-formed entries of the image are found.
 func TestLookups(t *testing.T) {
 	dir := testkit.Tree(t, []string{
 		"etc/passwd = a:x:1:x::/:\na:x:+5:1::/:\na:x:5:6:G:/h:/s\na:x:7:7::/:\nbig:x:4294967296:4294967296::/:\nmax:x:4294967294:1::/:\nzero:x:abc:0::/:\nroot:x:0:0:::\n",
@@ -54,8 +54,8 @@ func TestLookups(t *testing.T) {
 	}
 }
 
-// TestAsRead: a line that engines and glibc take for an entry is one, however it is written; by the models of both. A number that
-// is none is no 0.
+// TestAsRead: a line that engines and glibc read as an entry is one, however it is written; this is checked against
+// models of both. An invalid number is not read as 0.
 func TestAsRead(t *testing.T) {
 	for line, want := range map[string]User{
 		"b:x:1001:1002:B:/home/b:/bin/sh":      {"b", 1001, 1002, "B", "/home/b", "/bin/sh"},
@@ -96,7 +96,8 @@ func TestAsRead(t *testing.T) {
 		if !ok {
 			continue
 		}
-		// An engine or the C library reads it so: blanks before a number are glibc's alone, what ends a line is moby/sys/user's.
+		// An engine or the C library must read it so: only glibc accepts blanks before a number, and only moby/sys/user
+		// another line end.
 		if !slices.ContainsFunc(parsers, func(p parser) bool {
 			r, _ := p.byID(a.Passwd, passwdFields, 1001)
 			return (p.name == "glibc" || p.name == "moby") && r == row{want.Name, want.UID, want.GID, want.Home, want.Shell}
@@ -119,7 +120,7 @@ func TestAsRead(t *testing.T) {
 	}
 }
 
-// TestManyQuestions: a passwd as long as it may be is not looked through for each file of an image.
+// TestManyQuestions: a passwd of the maximum length is not searched for each file of an image.
 func TestManyQuestions(t *testing.T) {
 	dir := testkit.Tree(t, []string{"etc/passwd = " + strings.Repeat("a\n", rootfs.MaxFile/2)})
 	view, err := rootfs.Open(filepath.Dir(dir), filepath.Base(dir), false, nil)

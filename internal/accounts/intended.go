@@ -9,27 +9,27 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/rootfs"
 )
 
-// Intended are the users that an image was built for. One: that is it. Several: it can't be told. None: for nobody,
-// as far as can be seen.
+// Intended lists the users that an image was built for. One: that is the user. Several: it can't be determined. None:
+// no user, as far as can be seen.
 type Intended struct {
 	Users []User // never root, each an entry of the image's own passwd
 	State bool   // they own the image's state; otherwise they are accounts that the image added
-	More  bool   // there is too much to look at: it can't be told either
+	More  bool   // there is too much to examine, so it can't be determined either
 }
 
-// maxOwn bounds the accounts that no distribution ships.
+// maxOwn limits the accounts that no distribution ships.
 const maxOwn = 64
 
-// most bounds the look at directories with state.
+// most limits the examination of directories with state.
 var most = rootfs.Bounds{Levels: 2, Entries: 512, Directories: 96}
 
-// state are the directories where services keep theirs (Filesystem Hierarchy Standard 3.0, chapters 3.15 and 5).
+// state lists the directories where services keep theirs (Filesystem Hierarchy Standard 3.0, chapters 3.15 and 5).
 var state = [...]string{"/var/lib", "/var/log", "/var/cache", "/var/spool", "/run"}
 
-// BuiltFor says which user an image was built for that names none: an account that its own passwd adds to those that
+// BuiltFor returns which user an image was built for that names none: an account that its own passwd adds to those that
 // distributions ship, with a primary group of its own; if there is none, one that owns directories of the image's
-// state. A mounted passwd says nothing about the image. Inside translates the owner of a file of the rootfs into a
-// uid of the container's.
+// state. A mounted passwd says nothing about the image. inside translates the owner of a file of the rootfs into a uid
+// of the container's.
 func (im *Image) BuiltFor(inside func(owner uint32) (uid uint32, ok bool)) Intended {
 	im.load()
 	if !im.passwd.own {
@@ -42,7 +42,7 @@ func (im *Image) BuiltFor(inside func(owner uint32) (uid uint32, ok bool)) Inten
 	return im.stateOwners(inside)
 }
 
-// ownAccounts are the accounts of a passwd that no distribution ships, with a primary group of their own.
+// ownAccounts returns the accounts of a passwd that no distribution ships, with a primary group of their own.
 func ownAccounts(passwd, group []byte) Intended {
 	by := shippedIn(passwd)
 	users, more := accounts(passwd, func(name string, uid uint32) bool { return !by.account(name, uid) })
@@ -52,8 +52,8 @@ func ownAccounts(passwd, group []byte) Intended {
 	return Intended{Users: withOwnGroup(users, group, by)}
 }
 
-// accounts are the first entries of uids, as UserByID finds them, that are wanted. It leaves out root's and those
-// that can't be an identity. More says that there are too many.
+// accounts returns the first entries of the wanted uids, as UserByID finds them. It omits root's and those that can't
+// be an identity. more reports that there are too many.
 func accounts(passwd []byte, wanted func(name string, uid uint32) bool) (found []User, more bool) {
 	seen := map[uint32]bool{}
 	for line := range entries(passwd, passwdFields) {
@@ -75,15 +75,15 @@ func accounts(passwd []byte, wanted func(name string, uid uint32) bool) (found [
 	return found, false
 }
 
-// withOwnGroup keeps those whose primary group has an entry that is neither root's nor one that distributions ship for
-// others.
+// withOwnGroup keeps those with a primary group that has an entry and is neither root's nor one that distributions ship
+// for others.
 func withOwnGroup(users []User, group []byte, by shipped) []User {
 	if len(users) == 0 {
 		return nil
 	}
 	names := make(map[uint32]string, len(users)) // the first entry counts, as for uids
 	for line := range entries(group, groupFields) {
-		// Few of the lines are of interest, and the library has a buffer for each.
+		// Few of the lines matter, and the library uses a buffer for each.
 		gid, ok := ids.Plain(field(line, 2))
 		if _, known := names[gid]; !ok || known || !slices.ContainsFunc(users, func(u User) bool { return u.GID == gid }) {
 			continue
@@ -98,7 +98,7 @@ func withOwnGroup(users []User, group []byte, by shipped) []User {
 	})
 }
 
-// State are the directories whose owners BuiltFor looks at, and its bounds.
+// State returns the directories that BuiltFor examines for their owners, and its limits.
 func State() (dirs []string, bounds rootfs.Bounds) { return slices.Clone(state[:]), most }
 
 // BuiltForWith is BuiltFor for an image of which only these texts are available, and the owners of directories of its
@@ -118,7 +118,7 @@ func (a *Files) BuiltForWith(owners map[uint32]bool, complete bool) Intended {
 	return ownersOf(a.Passwd, uids)
 }
 
-// stateOwners are the accounts that own directories of the image's state, except for those that the distribution
+// stateOwners returns the accounts that own directories of the image's state, except for those that the distribution
 // itself has there.
 func (im *Image) stateOwners(inside func(uint32) (uint32, bool)) Intended {
 	owners, complete := im.DirectoryOwners(state[:], most)
@@ -134,7 +134,7 @@ func (im *Image) stateOwners(inside func(uint32) (uint32, bool)) Intended {
 	return ownersOf(im.passwd.text, uids)
 }
 
-// ownersOf are the accounts of a passwd that have one of the uids, except for the distribution's own.
+// ownersOf returns the accounts of a passwd that have one of the uids, except for the distribution's own.
 func ownersOf(passwd []byte, uids map[uint32]bool) Intended {
 	if len(uids) == 0 {
 		return Intended{}

@@ -26,7 +26,7 @@ func distro(t testing.TB, name string) (passwd, group string) {
 	return texts[0], texts[1]
 }
 
-// names are those of whom an image was built for.
+// names lists the users that an image was built for.
 func names(b Intended) string {
 	all := make([]string, 0, len(b.Users))
 	for _, u := range b.Users {
@@ -106,7 +106,7 @@ func TestOwnAccounts(t *testing.T) {
 	}
 }
 
-// debianState is what Debian's own packages keep, with man-db, dbus and polkitd.
+// debianState is the state of Debian's own packages, with man-db, dbus and polkitd.
 var debianState = []string{
 	"var/lib/apt/lists/partial/ @42", "var/lib/dpkg/info/", "var/lib/dpkg/alternatives/", "var/lib/dpkg/updates/",
 	"var/lib/pam/", "var/lib/systemd/coredump/", "var/lib/misc/", "var/lib/polkit-1/ @996", "var/lib/private/",
@@ -220,8 +220,8 @@ func TestBuiltForNobody(t *testing.T) {
 	}
 }
 
-// FuzzBuiltFor: whom an image was built for is never root or nobody, is an entry of its passwd that every lookup finds, is
-// no one twice, and has a group that exists.
+// FuzzBuiltFor: the user that an image was built for is never root or nobody, has an entry of its passwd that every
+// lookup finds, is listed once, and has a group that exists.
 func FuzzBuiltFor(f *testing.F) {
 	files, _ := filepath.Glob("testdata/accounts/*.passwd")
 	for _, file := range files {

@@ -12,24 +12,21 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/ids"
 )
 
-// How many fields an entry has: passwd(5), group(5). The id is the third of
-// both.
+// The number of fields of an entry: passwd(5), group(5). The id is the third of both.
 const (
 	passwdFields = 7
 	groupFields  = 4
 )
 
-// maxLine is the longest line that is taken for an entry: the library that
-// reads it stops at 64 kB, musl and glibc don't.
+// maxLine is the longest line that counts as an entry: the library that reads it stops at 64 kB, musl and glibc don't.
 const maxLine = 32 << 10
 
-// longLine is half the buffer that glibc tells programs to lend it
-// (_SC_GETPW_R_SIZE_MAX and _SC_GETGR_R_SIZE_MAX are 1024; group's members need
-// pointers in it as well). A lookup that meets a line which doesn't fit, before
-// it has found its entry, fails with ERANGE.
+// longLine is half the buffer that glibc recommends to programs (_SC_GETPW_R_SIZE_MAX and _SC_GETGR_R_SIZE_MAX are
+// 1024; group's members need pointers in it as well). A lookup that reaches a line which doesn't fit, before it has
+// found its entry, fails with ERANGE.
 const longLine = 512
 
-// maxName is utmp's and useradd(8)'s bound of a name.
+// maxName is the limit of utmp and useradd(8) for a name.
 const maxName = 32
 
 // lines yields each line with its offset, without its newline.
@@ -48,7 +45,7 @@ func lines(text []byte) iter.Seq2[int, []byte] {
 	}
 }
 
-// field is a line's field by its number; nil where the line has fewer.
+// field returns a line's field by its number; nil if the line has fewer.
 func field(line []byte, n int) []byte {
 	for range n {
 		i := bytes.IndexByte(line, ':')
@@ -63,9 +60,8 @@ func field(line []byte, n int) []byte {
 	return line
 }
 
-// wellFormed reports whether all parsers read a line alike, as an entry: every
-// field there, ids written in the one usual way, no control characters, and a
-// name that is no comment and no NIS line.
+// wellFormed reports whether all parsers read a line alike, as an entry: it has every field, ids in the usual form, no
+// control characters, and a name that makes it neither a comment nor a NIS line.
 func wellFormed(line []byte, fields int) bool {
 	if len(line) > maxLine || bytes.Count(line, []byte{':'}) != fields-1 || bytes.ContainsFunc(line, control) {
 		return false
@@ -83,10 +79,10 @@ func wellFormed(line []byte, fields int) bool {
 
 func control(r rune) bool { return r < ' ' || r == 0x7f }
 
-// blanks may stand before a line, and before an id: glibc skips them.
+// blanks may precede a line or an id: glibc skips them.
 const blanks = " \t"
 
-// needed is how many fields of an entry engines and glibc can't do without: up to the ids. What follows may be missing.
+// needed returns how many fields of an entry engines and glibc require: up to the ids. The rest may be missing.
 func needed(fields int) int {
 	if fields == passwdFields {
 		return 4
@@ -94,10 +90,10 @@ func needed(fields int) int {
 	return 3
 }
 
-// asRead is an entry as engines (moby/sys/user, which containerd and runc have, too) and glibc read it, in the one usual way: a
-// well-formed line as it is, and one that only lacks its last fields, ends in a carriage return, or has blanks before it or
-// blanks and zeros before an id. So are the files that people and images' scripts write by hand. A number that is none, one with
-// a sign, a comment and a line of NIS's are no entries.
+// asRead returns an entry as engines (moby/sys/user, which containerd and runc use, too) and glibc read it, in its
+// usual form: a well-formed line unchanged, or one that only lacks its last fields, ends in a carriage return, or has
+// blanks before it or blanks and zeros before an id. Files that people and images' scripts write by hand look like
+// that. An invalid number, one with a sign, a comment and a NIS line are not entries.
 func asRead(line []byte, fields int) (entry []byte, ok bool) {
 	if wellFormed(line, fields) {
 		return line, true
@@ -118,7 +114,7 @@ func asRead(line []byte, fields int) (entry []byte, ok bool) {
 	return entry, wellFormed(entry, fields)
 }
 
-// bareID is an id without what may stand before it; it isn't said that it is one.
+// bareID returns an id without what may precede it; it does not check that it is one.
 func bareID(f []byte) []byte {
 	f = bytes.TrimLeft(f, blanks)
 	for len(f) > 1 && f[0] == '0' {
@@ -127,7 +123,7 @@ func bareID(f []byte) []byte {
 	return f
 }
 
-// entries yields each line that is an entry, as it is read.
+// entries yields each line that is an entry, as asRead returns it.
 func entries(text []byte, fields int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, line := range lines(text) {
@@ -138,7 +134,7 @@ func entries(text []byte, fields int) iter.Seq[[]byte] {
 	}
 }
 
-// entryFor is the first well-formed entry for an id, and its offset.
+// entryFor returns the first well-formed entry for an id, and its offset.
 func entryFor(text []byte, fields int, id uint32) (int, []byte, bool) {
 	want := strconv.AppendUint(nil, uint64(id), 10)
 	for at, line := range lines(text) {
@@ -149,7 +145,7 @@ func entryFor(text []byte, fields int, id uint32) (int, []byte, bool) {
 	return 0, nil, false
 }
 
-// readFor is the first entry for an id, as it is read, and its line's offset.
+// readFor returns the first entry for an id, as asRead returns it, and its line's offset.
 func readFor(text []byte, fields int, id uint32) (int, []byte, bool) {
 	want := strconv.AppendUint(nil, uint64(id), 10)
 	for at, line := range lines(text) {
@@ -163,9 +159,8 @@ func readFor(text []byte, fields int, id uint32) (int, []byte, bool) {
 	return 0, nil, false
 }
 
-// readings yields the lines that parsers make of one: a NUL is a byte like any
-// other for Go, ends the line for glibc and musl, and begins the next one for
-// busybox.
+// readings yields the lines that parsers read from one: a NUL is a byte like any other for Go, ends the line for glibc
+// and musl, and begins the next one for busybox.
 func readings(line []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if !yield(line) || bytes.IndexByte(line, 0) < 0 {
@@ -179,11 +174,9 @@ func readings(line []byte) iter.Seq[[]byte] {
 	}
 }
 
-// claims reports whether an entry of id must come before a line, lest some
-// parser take the line for it: one that may read as the id's, one of NIS's
-// lines (nsswitch.conf(5), "compat"), which stand for any entry, or one that
-// makes lookups fail. musl takes comments for entries, and a colon as a name's
-// first byte.
+// claims reports whether an entry of id must come before a line, because some parser could use the line instead: one
+// that may be read as the id's, a NIS line (nsswitch.conf(5), "compat"), which stands for any entry, or one that makes
+// lookups fail. musl reads comments as entries, and accepts a colon as a name's first byte.
 func claims(line []byte, id uint32) bool {
 	if len(line) > longLine {
 		return true
@@ -199,9 +192,8 @@ func claims(line []byte, id uint32) bool {
 	return false
 }
 
-// readsAs reports whether some parser could read a field as id: with space
-// around it (busybox), signs and leading zeros (strtoul), letters after it
-// (busybox), and past 32 bits, where musl wraps around.
+// readsAs reports whether some parser could read a field as id: with space around it (busybox), signs and leading zeros
+// (strtoul), letters after it (busybox), and past 32 bits, where musl wraps around.
 func readsAs(f []byte, id uint32) bool {
 	f = bytes.TrimLeft(bytes.TrimSpace(f), "+-")
 	var n uint32
@@ -224,11 +216,11 @@ func mentions(line []byte, name string) bool {
 	return false
 }
 
-// taken reports whether a name is somebody else's among the lines of text:
-// whether any line, well-formed or not, gives it to an id other than ours.
+// taken reports whether another id has a name in the lines of text: whether any line, well-formed or not, gives the
+// name to an id other than ours.
 func taken(text []byte, name string, id uint32, fields int) bool {
 	if name == "root" {
-		return true // also where the image has no root: programs go by the name
+		return true // even if the image has no root: programs go by the name
 	}
 	want := strconv.AppendUint(nil, uint64(id), 10)
 	for _, line := range lines(text) {
@@ -242,8 +234,8 @@ func taken(text []byte, name string, id uint32, fields int) bool {
 	return false
 }
 
-// userName is the identity's name: its entry's, where that is a name and leads
-// back to the identity, else the policy's, else a form of that which is free.
+// userName returns the identity's name: its entry's, if that is a name and leads back to the identity, else the
+// policy's, else a variant of that which is free.
 func userName(text []byte, uid uint32, wish string) (string, bool) {
 	if at, line, ok := readFor(text, passwdFields, uid); ok {
 		name := string(field(line, 0))
@@ -254,8 +246,8 @@ func userName(text []byte, uid uint32, wish string) (string, bool) {
 	return freeName(text, uid, wish, passwdFields)
 }
 
-// freeName is the first form of a name that no line has. An image can take
-// some, but can't make us search for long.
+// freeName returns the first variant of a name that no line has. An image can take some, but can't make us search for
+// long.
 func freeName(text []byte, id uint32, wish string, fields int) (string, bool) {
 	if !validName(wish, id) {
 		wish = "nonroot"
@@ -274,9 +266,8 @@ func freeName(text []byte, id uint32, wish string, fields int) (string, bool) {
 	return number, !taken(text, number, id, fields)
 }
 
-// validName reports whether a name serves everywhere: useradd(8)'s letters and
-// capitals, no more than 32, and no number but the id itself, which chown and
-// others would take for one.
+// validName reports whether a name is accepted everywhere: useradd(8)'s letters and capitals, no more than 32, and not
+// a number other than the id itself, which chown and others would read as one.
 func validName(name string, id uint32) bool {
 	if name == "" || len(name) > maxName || name[0] == '-' || name == "." || name == ".." {
 		return false
@@ -293,15 +284,15 @@ func validName(name string, id uint32) bool {
 	return !digits || name == strconv.FormatUint(uint64(id), 10)
 }
 
-// withUser is passwd with u's entry: the one that is there corrected, else a
-// new one. One that not all parsers read alike stays behind it, as it may be another's for some.
+// withUser returns passwd with u's entry: a corrected existing one, else a new one. An entry that not all parsers read
+// alike stays after it, as some may read it as another user's.
 func withUser(text []byte, u User) []byte {
 	pass, gecos := "x", ""
 	if _, line, ok := readFor(text, passwdFields, u.UID); ok {
 		pass, gecos = string(field(line, 1)), string(field(line, 4))
 	}
 	if gecos == "" || len(gecos) > longLine/4 {
-		gecos = u.Name // git takes no empty full name
+		gecos = u.Name // git accepts no empty full name
 	}
 	if len(pass) > longLine/4 {
 		pass = "x" // no hash is that long
@@ -311,8 +302,8 @@ func withUser(text []byte, u User) []byte {
 	return put(text, passwdFields, u.UID, entry)
 }
 
-// withGroup is group with an entry for gid: the one that is there, unless its
-// name leads elsewhere, else a new one. nil: no name is free.
+// withGroup returns group with an entry for gid: the existing one, unless its name leads elsewhere, else a new one; nil
+// if no name is free.
 func withGroup(text []byte, wish string, gid uint32) []byte {
 	at, line, ok := readFor(text, groupFields, gid)
 	if ok && !taken(text[:at], string(field(line, 0)), gid, groupFields) {
@@ -330,11 +321,11 @@ func withGroup(text []byte, wish string, gid uint32) []byte {
 	return put(text, groupFields, gid, strings.Join([]string{name, pass, id, members}, ":"))
 }
 
-// withoutNumbers is group without the lines whose name is a number that isn't their own gid: for runc before 1.3 the line
-// "1000:x:0:" makes group 0 of the additional gid 1000 (SECURITY.md A3).
+// withoutNumbers returns group without the lines with a name that is a number other than their own gid: for runc before
+// 1.3 the line "1000:x:0:" turns the additional gid 1000 into group 0 (SECURITY.md A3).
 func withoutNumbers(text []byte) []byte {
 	var out []byte
-	kept := 0 // up to there, text is in out
+	kept := 0 // the text before this offset is in out
 	for at, line := range lines(text) {
 		if !numbered(line) {
 			continue
@@ -348,7 +339,7 @@ func withoutNumbers(text []byte) []byte {
 	return append(out, text[kept:]...)
 }
 
-// numbered reports whether some parser could take a line for the entry of a number that isn't its own gid.
+// numbered reports whether some parser could read a line as the entry of a number that isn't its own gid.
 func numbered(line []byte) bool {
 	for l := range readings(line) {
 		l = bytes.TrimSpace(l)
@@ -363,8 +354,8 @@ func numbered(line []byte) bool {
 	return false
 }
 
-// put is text with the entry in place of the id's own, or else at the end, but
-// before any line that a parser could take for it. All other bytes stay.
+// put returns text with the entry in place of the id's own, or else at the end, but before any line that a parser could
+// use instead. All other bytes stay.
 func put(text []byte, fields int, id uint32, entry string) []byte {
 	cut, resume := len(text), len(text)
 	at, line, ok := entryFor(text, fields, id)
@@ -389,8 +380,7 @@ func put(text []byte, fields int, id uint32, entry string) []byte {
 	return endLine(out)
 }
 
-// endLine gives the last line its newline: musl takes a line's last byte for
-// one.
+// endLine adds a newline to the last line if it lacks one: musl removes a line's last byte, whatever it is.
 func endLine(text []byte) []byte {
 	if n := len(text); n > 0 && text[n-1] != '\n' {
 		return append(text, '\n')
@@ -398,8 +388,7 @@ func endLine(text []byte) []byte {
 	return text
 }
 
-// publicLines is what of a mounted file goes into a copy: entries, without
-// their passwords.
+// publicLines returns what a copy contains of a mounted file: entries, without their passwords.
 func publicLines(text []byte, fields int) []byte {
 	var out []byte
 	for line := range entries(text, fields) {

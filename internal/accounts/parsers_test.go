@@ -11,7 +11,7 @@ import (
 	"github.com/moby/sys/user"
 )
 
-// row is what a C library makes of a line of passwd or group.
+// row is what a C library reads from a line of passwd or group.
 type row struct {
 	name        string
 	id, gid     uint32
@@ -50,7 +50,7 @@ func (p parser) byName(text []byte, fields int, name string) (row, bool) {
 	return row{}, false
 }
 
-// cString is what C sees of a line.
+// cString returns what C sees of a line.
 func cString(b []byte) string {
 	s, _, _ := strings.Cut(string(b), "\x00")
 	return s
@@ -76,9 +76,8 @@ func strtou32(s string) (n uint32, rest string, ok bool) {
 	return uint32(min(v, math.MaxUint32)), t[digits:], true
 }
 
-// glibcRows follows nss_files' LINE_PARSER: leading space is skipped, trailing
-// fields may be missing, what follows the sixth colon is the shell. NIS lines
-// are rows named "+" here: with "compat" they stand for anything.
+// glibcRows follows nss_files' LINE_PARSER: leading space is skipped, trailing fields may be missing, everything after
+// the sixth colon is the shell. NIS lines are rows named "+" here: with "compat" they stand for anything.
 func glibcRows(text []byte, fields int) []row {
 	var out []row
 	for _, raw := range bytes.SplitAfter(text, []byte{'\n'}) {
@@ -110,7 +109,7 @@ func glibcRows(text []byte, fields int) []row {
 	return out
 }
 
-// atou is musl's: no sign, no bound.
+// atou is musl's: no sign, no limit.
 func atou(s string) (n uint32, rest string) {
 	i := 0
 	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
@@ -119,8 +118,8 @@ func atou(s string) (n uint32, rest string) {
 	return n, s[i:]
 }
 
-// muslRows follows musl's getpwent_a.c and getgrent_a.c: no comments, the last
-// byte of a line goes whatever it is, the first byte of a name may be a colon.
+// muslRows follows musl's getpwent_a.c and getgrent_a.c: no comments, the last byte of a line is removed whatever it
+// is, the first byte of a name may be a colon.
 func muslRows(text []byte, fields int) []row {
 	var out []row
 	for _, raw := range bytes.SplitAfter(text, []byte{'\n'}) {
@@ -161,8 +160,8 @@ func muslRows(text []byte, fields int) []row {
 	return out
 }
 
-// busyboxRows follows libpwdgrp/pwd_grp.c: blanks around a field go, the count
-// of fields must fit, and a NUL begins a new line (libbb/get_line_from_file.c).
+// busyboxRows follows libpwdgrp/pwd_grp.c: blanks around a field are removed, the number of fields must be right, and a
+// NUL begins a new line (libbb/get_line_from_file.c).
 func busyboxRows(text []byte, fields int) []row {
 	var out []row
 	for _, line := range strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' || r == 0 }) {
@@ -187,8 +186,7 @@ func busyboxRows(text []byte, fields int) []row {
 	return out
 }
 
-// mobyRows is what runc and Go programs read. The library gives up where a
-// line of passwd is longer than 64 kB.
+// mobyRows returns what runc and Go programs read. The library stops at a line of passwd longer than 64 kB.
 func mobyRows(text []byte, fields int) []row {
 	var out []row
 	if fields == groupFields {

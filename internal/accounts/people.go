@@ -10,14 +10,14 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
-// Person is an account of an administrator's list, with the groups that it's a member of.
+// Person is an account of an administrator's list, with the groups that it belongs to.
 type Person struct {
 	User
 	Groups []uint32 // without the primary one
 }
 
-// Person finds a name in the list; nil: it is not there. A line of that name which parsers could read differently is
-// an error: unlike an image's file, an administrator's list must not lose a person to a typing mistake.
+// Person finds a name in the list; nil if it is not there. A line of that name which parsers could read differently is
+// an error: unlike an image's file, an administrator's list must not lose a person because of a typing mistake.
 func (a *Files) Person(name string) (*Person, error) {
 	var p *Person
 	for _, line := range lines(a.Passwd) {
@@ -41,7 +41,7 @@ func (a *Files) Person(name string) (*Person, error) {
 		if !isMember(field(line, 3), name) {
 			continue
 		}
-		// A group of everybody's may be longer than what is taken for an entry of an image.
+		// A group with many members may be longer than an entry of an image may be.
 		id := field(line, 2)
 		gid, ok := ids.Plain(id)
 		if !ok || bytes.Count(line, []byte{':'}) != groupFields-1 {
@@ -54,7 +54,7 @@ func (a *Files) Person(name string) (*Person, error) {
 	return p, nil
 }
 
-// isMember reports whether a name stands in a list with commas.
+// isMember reports whether a name is in a comma-separated list.
 func isMember(members []byte, name string) bool {
 	for m := range bytes.SplitSeq(members, []byte{','}) {
 		if string(m) == name {
@@ -64,7 +64,7 @@ func isMember(members []byte, name string) bool {
 	return false
 }
 
-// Memberships are the gids of the groups that have a user as a member.
+// Memberships returns the gids of the groups that have a user as a member.
 func (a *Files) Memberships(user string) []uint32 {
 	var gids []uint32
 	if user == "" {

@@ -8,10 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Shell is a shell that exists: the entry's, else root's, else a usual one. If the image has none, it is nologin,
-// which shadow-utils and distroless images give to accounts that nobody works as, whether it exists or not. An
-// account of the image may have nologin, as nobody was meant to work as it; but ssh and git run commands by the
-// entry's shell.
+// Shell returns a shell that exists: the entry's, else root's, else a usual one. If the image has none, it is nologin,
+// which shadow-utils and distroless images use for accounts without logins, whether it exists or not. An account of the
+// image may have nologin, as nobody was meant to work as it; but ssh and git run commands by the entry's shell.
 func (im *Image) Shell(entry string) string {
 	if im.isShell(entry) {
 		return entry
@@ -28,8 +27,8 @@ func (im *Image) Shell(entry string) string {
 	return "/sbin/nologin"
 }
 
-// isShell reports whether a path of the image is a program that everyone may
-// run and that isn't one of those which stand in for "no shell".
+// isShell reports whether a path of the image is a program that all users may run and that isn't one of those that
+// stand in for "no shell".
 func (im *Image) isShell(p string) bool {
 	switch path.Base(p) {
 	case "nologin", "false", "true", "sync", "halt", "shutdown", "reboot":
@@ -38,7 +37,7 @@ func (im *Image) isShell(p string) bool {
 	return im.isProgram(p)
 }
 
-// isProgram reports whether a path of the image is a file that everyone may run.
+// isProgram reports whether a path of the image is a file that all users may run.
 func (im *Image) isProgram(p string) bool {
 	if len(p) > longLine/4 || !path.IsAbs(p) || path.Clean(p) != p {
 		return false
