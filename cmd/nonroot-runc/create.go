@@ -18,7 +18,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
-// create makes a container whose processes are not root: create and run; and restore, which is refused unless the
+// create handles create and run, so that no process of the container is root; and restore, which is refused unless the
 // policy trusts checkpoints.
 func create(c *invocation) error {
 	unfit := preservedFDs(c.Command)
@@ -62,7 +62,7 @@ func create(c *invocation) error {
 		}
 	}
 	c.notes()
-	// Failing to keep a copy is no reason to fail: a rootless engine's user has no such directory.
+	// The call doesn't fail if no copy can be kept: a rootless engine's user has no such directory.
 	_ = apply.KeepGood(p, c.caller.Owners)
 	return c.goOn(runtime, c.Argv())
 }
@@ -94,7 +94,7 @@ func (c *invocation) settle(f *facts.Call) decision.Decision {
 	}
 }
 
-// prepare does what may change the decision: it takes the bundle back, and takes ids of ranges. It says whether to
+// prepare does what may change the decision: it takes the bundle back, and takes ids of ranges. It reports whether to
 // decide again.
 func (c *invocation) prepare(f *facts.Call, o *govern.Outcome, reclaimed bool) (again bool, err error) {
 	p := o.Plan
@@ -109,10 +109,10 @@ func (c *invocation) prepare(f *facts.Call, o *govern.Outcome, reclaimed bool) (
 	return !all, err
 }
 
-// maxWarnings bounds the notes that go into the engine's log.
+// maxWarnings limits the notes that go into the engine's log.
 const maxWarnings = 8
 
-// notes writes into the engine's log what helps the container, and what [audit] of the policy would have done.
+// notes writes into the engine's log what helps the container's user, and what [audit] of the policy would have done.
 func (c *invocation) notes() {
 	d := &c.decision
 	would := ""

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// TestDependencies holds docs/dependencies.md against what is linked into each program, and whether our own code imports it.
+// TestDependencies compares docs/dependencies.md with the modules that each program links, and whether our own code
+// imports them.
 func TestDependencies(t *testing.T) {
 	document := paper(t, "docs/dependencies.md")
 	for _, program := range []string{"nonroot-runc", "nonroot-ctl", "nonroot-node"} {
@@ -31,7 +32,7 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// linkedModules asks go for the modules of which a program has a package, and whether a package of ours imports it.
+// linkedModules asks go for the modules with a package in the program, and whether a package of ours imports it.
 func linkedModules(t *testing.T, program string) []string {
 	t.Helper()
 	const format = `{{with .Module}}{{if .Main}}{{range $.Imports}}import {{.}}{{"\n"}}{{end}}{{else}}module {{.Path}}{{"\n"}}{{end}}{{end}}`
@@ -60,9 +61,9 @@ func linkedModules(t *testing.T, program string) []string {
 	return modules
 }
 
-// TestNoCluster: what speaks to a cluster or to systemd stays in nonroot-node, whose program nobody's container waits for. nonroot-ctl
-// reads manifests by the API server's YAML, and knows Pod Security by its library and the types that this takes; nothing of Kubernetes is
-// in nonroot-runc.
+// TestNoCluster: packages that talk to a cluster or to systemd stay in nonroot-node, a program that no container waits
+// for. nonroot-ctl reads manifests with the API server's YAML, and knows Pod Security by its library and the types that
+// it needs; nothing of Kubernetes is in nonroot-runc.
 func TestNoCluster(t *testing.T) {
 	speaks := regexp.MustCompile(`^(k8s\.io/(client-go|cri-api|apiserver|kubernetes)|google\.golang\.org/grpc|github\.com/(prometheus|coreos|godbus))(/| )`)
 	kubernetes := regexp.MustCompile(`^(k8s\.io|sigs\.k8s\.io)/`)
@@ -80,8 +81,8 @@ func TestNoCluster(t *testing.T) {
 	}
 }
 
-// TestStartUp names packages that would cost each call of the runtime a tenth of a millisecond or more, by what they do when
-// they are loaded (GODEBUG=inittrace=1), whether or not they are used.
+// TestStartUp refuses packages that would cost each call of the runtime a tenth of a millisecond or more when they are
+// loaded (GODEBUG=inittrace=1), whether or not they are used.
 func TestStartUp(t *testing.T) {
 	cmd := osexec.Command("go", "list", "-deps", ".")
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOFLAGS=") // as hack/build does

@@ -18,7 +18,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runc"
 )
 
-// exec starts a further process in a container. What the engine asks for is rewritten like config.json's process.
+// exec starts a further process in a container. The engine's request is rewritten like config.json's process.
 func exec(c *invocation) error {
 	unfit := preservedFDs(c.Command)
 	e, err := facts.Find(c.Root, c.RootSet, c.ID, c.caller)
@@ -94,7 +94,7 @@ func exec(c *invocation) error {
 	return c.goOn(runtime, c.Argv())
 }
 
-// execPolicy is the policy for an exec. If the file can't be read, and the container was rewritten, it is the last
+// execPolicy returns the policy for an exec. If the file can't be read, and the container was rewritten, it is the last
 // good one, and a note says so: a typing mistake must not make the health checks of all containers fail.
 func execPolicy(c *invocation, r *decision.Decision) (p *policy.Policy, note string, err error) {
 	p, broken := loadPolicy(c.Command, c.caller)

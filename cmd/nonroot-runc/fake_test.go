@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// callsVariable names the directory in which the fake runtime leaves what it was called with; statusVariable its exit status.
+// callsVariable names the directory in which the fake runtime records its calls; statusVariable its exit status.
 const (
 	callsVariable  = "NONROOT_TEST_CALLS"
 	statusVariable = "NONROOT_TEST_STATUS"
@@ -22,14 +22,14 @@ const (
 // fakeRuntime stands for runc and crun. It leaves in the directory:
 //
 //	count         a line for each call
-//	argv, env     a word, a variable a line; env is sorted
+//	argv, env     one word or variable per line; env is sorted
 //	fds           each open descriptor from 3 on, and what it is
 //	cwd
-//	config.json   as it is in --bundle
-//	process.json  what --process names
-//	seals         of that file
+//	config.json   from --bundle
+//	process.json  the file that --process names
+//	seals         the seals of that file
 func fakeRuntime() {
-	var fds []string // what is closed on exec didn't come with the call: Go's own runtime has opened it
+	var fds []string // without close-on-exec ones, which did not come with the call: Go's own runtime opened them
 	for fd := 3; fd < 1024; fd++ {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			target, _ := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
@@ -63,7 +63,7 @@ func fakeRuntime() {
 	if p, ok := value("--process="); ok {
 		leaveProcess(dir, p)
 	}
-	status, _ := strconv.Atoi(os.Getenv(statusVariable)) // not set is 0
+	status, _ := strconv.Atoi(os.Getenv(statusVariable)) // 0 if it is not set
 	unix.Exit(status)                                    // the race detector would make os.Exit take a second
 }
 
@@ -79,7 +79,7 @@ func leaveProcess(dir, name string) {
 	}
 	seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0)
 	if err != nil {
-		leave(dir, "seals", []byte("none\n")) // no memfd
+		leave(dir, "seals", []byte("none\n")) // not a memfd
 		return
 	}
 	var names []string
@@ -117,7 +117,7 @@ func leave(dir, name string, data []byte) {
 	}
 }
 
-// fail99 ends a helper in a way that no test takes for an answer.
+// fail99 ends a helper with a status that no test takes for an answer.
 func fail99(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "test helper: "+format+"\n", args...)
 	os.Exit(99)
@@ -154,7 +154,7 @@ func opened(kind, name string) int {
 	}
 	fd, err := unix.Open(name, flags|unix.O_CLOEXEC, 0)
 	must99(err)
-	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 512) // not itself one of the numbers that are asked for
+	high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 512) // not one of the requested numbers itself
 	must99(err)
 	return high
 }

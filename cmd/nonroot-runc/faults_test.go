@@ -22,15 +22,15 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// Whatever goes wrong in a call, and whenever: config.json is the old one or the new one, no record vouches for the old
-// one, and no runtime is called with it.
+// Whatever fails in a call, and whenever, config.json is the old one or the new one, no record matches the old one, and
+// no runtime is called with it.
 
-// site is a bundle in a directory of its own, and what the fake runtime says of the last call.
+// site is a bundle in a directory of its own, with the fake runtime's record of the last call.
 type site struct {
 	t      *testing.T
 	bundle string
 	calls  string
-	old    []byte // config.json as it came
+	old    []byte // the original config.json
 }
 
 func newSite(t *testing.T) *site {
@@ -38,13 +38,13 @@ func newSite(t *testing.T) *site {
 	dir := t.TempDir()
 	s := &site{t: t, bundle: dir + "/bundle", calls: dir + "/called"}
 	testkit.Must(t, makeBundle(s.bundle))
-	// With a label, each of the system calls for writing is made.
+	// With a label, every system call for writing is made.
 	s.old = bytes.Replace(s.read("config.json"), []byte(`"linux": {`), []byte(`"linux": { "mountLabel": "system_u:object_r:x_t:s0",`), 1)
 	s.reset()
 	return s
 }
 
-// reset makes the bundle what it was at first.
+// reset restores the original bundle.
 func (s *site) reset() {
 	s.t.Helper()
 	for _, name := range s.names() {
@@ -54,7 +54,7 @@ func (s *site) reset() {
 	testkit.Must(s.t, os.RemoveAll(s.calls))
 }
 
-// names are the files in the bundle.
+// names returns the files in the bundle.
 func (s *site) names() []string {
 	s.t.Helper()
 	entries, err := os.ReadDir(s.bundle)
@@ -75,14 +75,14 @@ func (s *site) read(name string) []byte {
 	return data
 }
 
-// create is the command that is tested.
+// create returns the command under test.
 func (s *site) create() *osexec.Cmd {
 	cmd := osexec.Command(binaries()+"/nonroot-runc", "create", "--bundle", s.bundle, "c1")
 	cmd.Env = append(os.Environ(), callsVariable+"="+s.calls)
 	return cmd
 }
 
-// called reports whether the runtime was called, and fails where it saw a config.json that was not rewritten.
+// called reports whether the runtime was called, and fails if it saw a config.json that was not rewritten.
 func (s *site) called() bool {
 	s.t.Helper()
 	if _, err := os.Stat(s.calls); err != nil {
@@ -108,7 +108,8 @@ func isRewritten(config []byte) bool {
 		len(p.Capabilities.Effective)+len(p.Capabilities.Permitted) == 0
 }
 
-// oldOrNew fails where config.json is neither, or where a record vouches for the old one. It gives config.json.
+// oldOrNew returns config.json. It fails if that is neither the old nor the new one, or if a record matches the old
+// one.
 func (s *site) oldOrNew() []byte {
 	s.t.Helper()
 	config := s.read("config.json")
@@ -124,7 +125,7 @@ func (s *site) oldOrNew() []byte {
 	return config
 }
 
-// recovers makes the same call again, without a fault. It succeeds, and leaves no temporary file.
+// recovers makes the same call again, without a fault. It must succeed, and leave no temporary file.
 func (s *site) recovers() {
 	s.t.Helper()
 	testkit.Must(s.t, os.RemoveAll(s.calls))
@@ -151,13 +152,13 @@ func (s *site) noTemporary() {
 	}
 }
 
-// TestKilled ends the call with SIGKILL in front of its first system call, of its second one, and so on until the
-// runtime is there. All of them is a number that differs from call to call; those that matter are gone through once more.
+// TestKilled ends the call with SIGKILL before its first system call, its second one, and so on until the runtime is
+// called. The total number of system calls varies; the ones that matter are covered a second time.
 func TestKilled(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		calls       []int
-		least, late int // so many deaths there must be, and so many after the rewrite
+		least, late int // the minimum number of deaths, and of those after the rewrite
 	}{
 		{"all", nil, 50, 0},
 		{"write", []int{unix.SYS_WRITE}, 4, 0},
@@ -190,7 +191,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killed makes a call with a fault that kills; false: it came to its end before.
+// killed makes a call with a fault that kills it; false if the call ended before.
 func (s *site) killed(f fault) bool {
 	s.t.Helper()
 	s.reset()
@@ -201,13 +202,13 @@ func (s *site) killed(f fault) bool {
 	return h.call >= 0
 }
 
-// TestSystemCallsFail lets one system call after the other fail. Where it is one that writes, there is no container.
+// TestSystemCallsFail makes one system call after the other fail. If it is one that writes, no container is created.
 func TestSystemCallsFail(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		call  int
 		errno syscall.Errno
-		least int // so many of them are needed for a rewrite
+		least int // the minimum number of them that a rewrite needs
 	}{
 		{"write: no space", unix.SYS_WRITE, unix.ENOSPC, 4}, // passwd, group, record, config.json
 		{"write: I/O error", unix.SYS_WRITE, unix.EIO, 4},
@@ -268,8 +269,8 @@ func TestSystemCallsFail(t *testing.T) {
 	}
 }
 
-// TestExecFails lets each system call of an exec fail. The runtime is not called, or it gets a document that was rewritten
-// and sealed; the bundle is not touched.
+// TestExecFails makes each system call of an exec fail. Either the runtime is not called, or it gets a document that
+// was rewritten and sealed; the bundle does not change.
 func TestExecFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -277,7 +278,7 @@ func TestExecFails(t *testing.T) {
 	sleep := osexec.Command("sleep", "1000")
 	testkit.Must(t, sleep.Start())
 	t.Cleanup(func() {
-		_ = sleep.Process.Kill() // it has not ended by itself
+		_ = sleep.Process.Kill() // it does not end by itself
 		_ = sleep.Wait()
 	})
 	root := t.TempDir()
@@ -323,7 +324,7 @@ func TestExecFails(t *testing.T) {
 	s.noTemporary()
 }
 
-// sealedProcess fails where the document that the runtime got is not what it must be.
+// sealedProcess fails if the runtime's document is not the expected one.
 func (s *site) sealedProcess() {
 	s.t.Helper()
 	process, err := os.ReadFile(s.calls + "/process.json")
@@ -335,10 +336,10 @@ func (s *site) sealedProcess() {
 	}
 }
 
-// written matches the files that a rewrite writes, under the names by which they are written.
+// written matches the names of the files that a rewrite writes.
 var written = regexp.MustCompile(`(^|/)(nonroot-passwd|nonroot-group|\.nonroot-[^/]*)$`)
 
-// mounted mounts a small tmpfs and puts a site into it. The mount is the tests' own and ends with them.
+// mounted mounts a small tmpfs and creates a site in it. The mount is in the tests' own namespace and ends with it.
 func mounted(t *testing.T, pages int) *site {
 	t.Helper()
 	s := newSite(t)
@@ -349,7 +350,7 @@ func mounted(t *testing.T, pages int) *site {
 	return s
 }
 
-// TestFullDisk gives a call one page of free space after the other, until it is enough.
+// TestFullDisk gives a call one more page of free space each time, until it is enough.
 func TestFullDisk(t *testing.T) {
 	free := 0
 	for ; free < 50; free++ {
@@ -378,7 +379,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestReadOnlyBundle: nothing can be written, so that there is no container.
+// TestReadOnlyBundle: if nothing can be written, no container is created.
 func TestReadOnlyBundle(t *testing.T) {
 	s := mounted(t, 50)
 	testkit.Must(t, unix.Mount("", s.bundle, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
@@ -419,8 +420,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestSameBundleAtOnce: several calls rewrite one bundle at the same time. One may give up, as another one is at its files;
-// what is there at the end is whole.
+// TestSameBundleAtOnce: several calls rewrite one bundle at the same time. One may fail because another one is using
+// its files; at the end the bundle is complete.
 func TestSameBundleAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -16,10 +16,10 @@ import (
 // firstFD is the first descriptor after stdin, stdout and stderr.
 const firstFD = 3
 
-// preservedFDs makes sure that the caller opened each descriptor that is passed to the container: otherwise one of
-// runc's own with that number would be passed. A directory or an O_PATH handle leads out of the container by "..";
-// neither is passed on (SECURITY.md C14). It must run before anything else is opened. Standard input, output and
-// error are passed in any case, open or not.
+// preservedFDs checks that the caller opened each descriptor that is passed to the container: otherwise one of runc's
+// own with that number would be passed. A directory or an O_PATH handle leads out of the container by ".."; neither is
+// passed on (SECURITY.md C14). It must run before anything else is opened. Standard input, output and error are passed
+// in any case, open or not.
 func preservedFDs(cmd *runcargs.Command) error {
 	for fd := range firstFD {
 		if leadsOut(fd) {
@@ -27,8 +27,8 @@ func preservedFDs(cmd *runcargs.Command) error {
 		}
 	}
 	for fd := firstFD; fd < firstFD+cmd.PreserveFDs+listenFDs(); fd++ {
-		// Go's runtime opened some for itself before main (cgroup files, for the number of processors). They close on
-		// exec, which an inherited one never does.
+		// Go's runtime opened some for itself before main (cgroup files, for the number of processors). They are
+		// close-on-exec, which an inherited one never is.
 		own, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		if err != nil || own&unix.FD_CLOEXEC != 0 {
 			return fmt.Errorf("file descriptor %d is to be passed to the container, but is not open\nhint: lower --preserve-fds or LISTEN_FDS, or open it", fd)
@@ -53,11 +53,10 @@ func leadsOut(fd int) bool {
 	return err != nil || flags&unix.O_PATH != 0 || st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
-// ownNull replaces standard descriptors that are the host's null device by a new one. crun's exec, and its create of
-// a container with a user namespace, chown them to the container's user. That includes the inode of the host's
-// /dev/null, which that user could then close to the whole host (crun before 1.24, src/libcrun/container.c). runc
-// leaves a null device alone. In a rootless user namespace, where none can be made, crun can't chown the host's
-// either.
+// ownNull replaces standard descriptors that are the host's null device by a new one. crun's exec, and its create of a
+// container with a user namespace, chown them to the container's user. That includes the inode of the host's /dev/null,
+// which that user could then close to the whole host (crun before 1.24, src/libcrun/container.c). runc leaves a null
+// device alone. In a rootless user namespace, where no device can be created, crun can't chown the host's either.
 func ownNull(hostRoot bool) error {
 	null := -1
 	for fd := range firstFD {
@@ -81,7 +80,7 @@ func ownNull(hostRoot bool) error {
 	return nil
 }
 
-// makeNull opens a null device on a file system that is mounted nowhere, and goes away with the descriptor.
+// makeNull opens a null device on a file system that is mounted nowhere, and disappears with the descriptor.
 func makeNull() (int, error) {
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -102,7 +101,7 @@ func makeNull() (int, error) {
 	return unix.Openat(mount, "null", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 }
 
-// listenFDs is how many sockets systemd's protocol passed to this very process; 0: they were meant for another one.
+// listenFDs returns how many sockets systemd's protocol passed to this process; 0 if they were meant for another one.
 func listenFDs() int {
 	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
 	if err != nil || n < 0 {
@@ -114,7 +113,7 @@ func listenFDs() int {
 	return min(n, runcargs.MaxPreserveFDs)
 }
 
-// sealed puts a document into memory that can no longer be changed, and returns a path by which the next runtime
+// sealed writes a document into memory that can no longer be changed, and returns a path by which the next runtime
 // reads it. Its descriptor is above all that are preserved, so it isn't one of them.
 func sealed(name string, data []byte, cmd *runcargs.Command) (string, error) {
 	low, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)

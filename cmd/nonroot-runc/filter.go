@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// denyUserNamespaces gives this process a seccomp filter that the next runtime inherits, and so does what it execs. A
-// container that nonroot-runc did not create has a profile that was not narrowed, or none, and an exec can't be given
-// another one: runtimes take it from the container (SECURITY.md B1, D8). The filter keeps every process from creating
-// a user namespace. Unlike a profile in config.json, it leaves setns(2) open, as the runtime needs it to join the
+// denyUserNamespaces installs a seccomp filter in this process, which the next runtime and the programs that it execs
+// inherit. A container that nonroot-runc did not create has a profile that was not narrowed, or none, and an exec can't
+// be given another one: runtimes take it from the container (SECURITY.md B1, D8). The filter keeps every process from
+// creating a user namespace. Unlike a profile in config.json, it allows setns(2), as the runtime needs it to join the
 // container.
 //
 // Filters belong to threads until execve, so this thread must be the one that calls it. An ordinary user who is not
-// root in a user namespace yet may set none, and can only reach their own containers anyway.
+// root in a user namespace yet may install none, and can only reach their own containers anyway.
 func denyUserNamespaces() error {
 	filter, err := userNamespaceFilter(runtime.GOARCH)
 	if err != nil {
@@ -43,8 +43,8 @@ type callTable struct {
 	cloneFlags             uint32 // which argument of clone holds the flags (clone(2), "C library/kernel differences")
 }
 
-// callTables are the tables that the kernel of a GOARCH answers (Linux, the tables of arch/*; clone3 has one number
-// everywhere). It is a function, as a map would be built at each start.
+// callTables returns the tables that the kernel of a GOARCH supports (Linux, the tables of arch/*; clone3 has one
+// number everywhere). It is a function because a map variable would be built at each start.
 func callTables() map[string][]callTable {
 	return map[string][]callTable{
 		"amd64":   {{unix.AUDIT_ARCH_X86_64, 56, 272, 435, 0}, {unix.AUDIT_ARCH_I386, 120, 310, 435, 0}},
@@ -58,7 +58,7 @@ func callTables() map[string][]callTable {
 // x32 marks the system calls of amd64's third table, which have the same numbers (asm/unistd.h, __X32_SYSCALL_BIT).
 const x32 = 0x40000000
 
-// The filter's answers, and the offsets in struct seccomp_data that it reads (seccomp(2)).
+// The filter's results, and the offsets in struct seccomp_data that it reads (seccomp(2)).
 const (
 	denied   = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 	unknown  = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
@@ -67,8 +67,8 @@ const (
 	dataArgs = 16
 )
 
-// userNamespaceFilter is the filter's program. clone3's flags are in memory, which a filter can't read: the call is
-// answered as by a kernel that doesn't know it, and so is every call of an unknown table.
+// userNamespaceFilter returns the filter's program. clone3's flags are in memory, which a filter can't read: the call
+// fails as on a kernel that doesn't know it, and so does every call of an unknown table.
 func userNamespaceFilter(goarch string) ([]unix.SockFilter, error) {
 	tables := callTables()[goarch]
 	if len(tables) == 0 {
@@ -91,7 +91,7 @@ func userNamespaceFilter(goarch string) ([]unix.SockFilter, error) {
 	f := []unix.SockFilter{{Code: load, K: dataArch}}
 	for _, t := range tables {
 		f = append(f, []unix.SockFilter{
-			{Code: isEqual, K: t.arch, Jf: 13}, // otherwise on to the next table
+			{Code: isEqual, K: t.arch, Jf: 13}, // otherwise continue with the next table
 			{Code: load, K: dataNr},
 			{Code: and, K: ^uint32(x32)},
 			{Code: isEqual, K: t.clone3, Jt: 8},

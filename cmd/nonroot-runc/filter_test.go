@@ -13,7 +13,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/spec"
 )
 
-// answerOf runs a filter over what the kernel would show it. The words are big-endian, as the virtual machine reads packets.
+// answerOf runs a filter on the kernel's data for a call. The words are big-endian, as the virtual machine reads
+// packets.
 func answerOf(t *testing.T, filter []unix.SockFilter, nr, arch uint32, args [6]uint64, big bool) uint32 {
 	t.Helper()
 	raw := make([]bpf.Instruction, 0, len(filter))
@@ -47,7 +48,7 @@ func TestUserNamespaceFilter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// What the kernel takes for no flag, or looks at nowhere, is all ones.
+		// All bits that are no flag, or that the kernel does not examine, are ones.
 		others := ^uint64(unix.CLONE_NEWUSER)
 		for _, table := range tables {
 			flags := func(at uint32, value uint64) [6]uint64 {

@@ -17,8 +17,8 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/idmap"
 )
 
-// leaves leaves the caller's groups, as the host's root by its user namespace, or, with the argument "rootless", as somebody else, and
-// prints what the kernel then has of them.
+// leaves drops the caller's groups, as the host's root by its user namespace, or, with the argument "rootless", as
+// another user, and prints the groups that are left.
 func leaves() {
 	own := idmap.Map{{Inside: 0, Outside: 0, Size: 1<<32 - 1}}
 	if len(os.Args) > 1 && os.Args[1] == "rootless" {
@@ -32,8 +32,9 @@ func leaves() {
 	fmt.Println(strings.Join(strings.Fields(groups), " "))
 }
 
-// TestLeaveGroups: the next runtime has none of a root caller's groups, and all of anybody else's (SECURITY.md A3). Where the tests
-// may not give themselves groups, the kernel is made to say that there is one, and does not let it be left: then there is no call.
+// TestLeaveGroups: the next runtime has none of a root caller's groups, and all of any other caller's (SECURITY.md A3).
+// If the tests may not set their groups, the kernel's answers are replaced: it reports one group, and refuses to drop
+// it; the call must then fail.
 func TestLeaveGroups(t *testing.T) {
 	run := func(args ...string) *osexec.Cmd {
 		cmd := osexec.Command(binaries()+"/leaves", args...)

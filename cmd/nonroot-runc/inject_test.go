@@ -22,21 +22,22 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// A fault is injected by seccomp's user notification (seccomp_unotify(2)): the kernel asks the test about each system call
-// of the program, in the order of all its threads. (strace counts for each thread anew, and Go's goroutines change theirs.)
+// A fault is injected by seccomp's user notification (seccomp_unotify(2)): the kernel asks the test about each system
+// call of the program, in the order of all its threads. (strace counts each thread separately, and Go's goroutines
+// change threads.)
 
-// fault says which system call goes wrong, and how.
+// fault describes which system call fails, and how.
 type fault struct {
-	calls []int         // the numbers of those that count; nil: all
-	at    int           // the how manieth of them, from 1 on
-	errno syscall.Errno // what it answers; 0: the program is killed in its place
-	value int64         // what it answers each time in place of an error; 0: nothing
+	calls []int         // their numbers; nil: all
+	at    int           // which of them fails, counted from 1
+	errno syscall.Errno // the error that it returns; 0: the program is killed instead
+	value int64         // a value that it returns each time instead of an error; 0: none
 }
 
-// happened is what became of a fault.
+// happened is the result of a fault.
 type happened struct {
-	call int    // the number of the call that went wrong; -1: the runtime was executed before it came so far
-	what string // the file that it was about, where it was about one
+	call int    // the number of the call that failed; -1: the runtime was executed before that
+	what string // the file of the call, if any
 }
 
 // under runs a command with a fault.
@@ -96,7 +97,7 @@ type response struct {
 
 const userNotifContinue = 1 // SECCOMP_USER_NOTIF_FLAG_CONTINUE
 
-// supervise answers until nobody is left who asks.
+// supervise answers until no process is left that asks.
 func supervise(t *testing.T, listener int, f fault) happened {
 	h := happened{call: -1}
 	counted, execs := 0, 0
@@ -113,10 +114,10 @@ func supervise(t *testing.T, listener int, f fault) happened {
 		}
 		var n notification
 		if ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n)) != 0 {
-			continue // it was killed meanwhile
+			continue // it was killed in the meantime
 		}
 		answer := response{id: n.id, flags: userNotifContinue}
-		// The program is behind its own execve and before the runtime's.
+		// The program is between its own execve and the runtime's.
 		if execs == 1 && f.value != 0 && n.nr != unix.SYS_EXECVE {
 			answer.flags, answer.val = 0, f.value
 		} else if execs == 1 && (f.calls == nil || slices.Contains(f.calls, int(n.nr))) {
@@ -141,7 +142,7 @@ func ioctl(fd int, request uintptr, arg unsafe.Pointer) syscall.Errno {
 	return errno
 }
 
-// about is the path that a call names, or that its descriptor is open at.
+// about returns the path that a call names, or that its descriptor refers to.
 func about(n *notification) string {
 	switch n.nr {
 	case unix.SYS_OPENAT, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2, unix.SYS_UNLINKAT:
@@ -160,7 +161,7 @@ func text(pid uint32, at uint64) string {
 	}
 	defer mem.Close() // nothing was written
 	buf := make([]byte, 256)
-	n, _ := mem.ReadAt(buf, int64(at)) // a short one will do
+	n, _ := mem.ReadAt(buf, int64(at)) // a short read is enough
 	s, _, _ := bytes.Cut(buf[:n], []byte{0})
 	return string(s)
 }
@@ -188,13 +189,13 @@ func receive(socket *os.File) (int, error) {
 	return fds[0], nil
 }
 
-// filtered CALL,CALL... COMMAND... becomes the command, about whose system calls whoever holds the other end of
-// descriptor 3 is asked.
+// filtered CALL,CALL... COMMAND... becomes the command; the process at the other end of descriptor 3 is asked about
+// these system calls.
 func filtered() {
 	const socket = 3
 	unix.CloseOnExec(socket)
-	runtime.LockOSThread() // the filter is this thread's, which execve keeps
-	// sendmsg is never asked about: it hands the listener over, and the runtime has no use for it.
+	runtime.LockOSThread() // the filter belongs to this thread, which calls execve
+	// sendmsg is always allowed: it passes the listener, and the runtime does not use it.
 	program := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the call's number
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_SENDMSG},
@@ -233,8 +234,8 @@ func filtered() {
 	must99(unix.Exec(file, args, env))
 }
 
-// install puts the filter on this thread and sends its listener's number, which it writes to *fd, in the message. Between
-// the two nobody answers: a system call of Go's scheduler or race detector would wait for ever. So neither sees this.
+// install installs the filter in this thread, writes its listener's number to *fd, and sends it in the message. Between the
+// two nobody answers: a system call of Go's scheduler or race detector would wait for ever, so both are kept out.
 //
 //go:norace
 //go:nosplit

@@ -17,7 +17,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/version"
 )
 
-// invocation is a governed call on its way, with what the log will say about it.
+// invocation is a call under the policy, with what the log will say about it.
 type invocation struct {
 	*runcargs.Command
 	caller   facts.Caller
@@ -28,12 +28,12 @@ type invocation struct {
 	state  string     // the policy's state directory
 	bundle string
 	mapped bool          // the container has a user namespace of its own
-	config auditlog.Seen // config.json as it was found, if there is a log
+	config auditlog.Seen // the original config.json, if there is a log
 
 	warnings []string // for the engine's log as well
 }
 
-// governed makes a call, and logs its failure, which is a refusal. A call that succeeds logs itself.
+// governed makes a call, and logs a failure, which is a refusal. A call that succeeds logs itself.
 func governed(cmd *runcargs.Command, caller facts.Caller, do func(*invocation) error) error {
 	c := &invocation{Command: cmd, caller: caller, began: time.Now()}
 	c.decision.ID = cmd.ID
@@ -62,7 +62,7 @@ func (c *invocation) decided(d decision.Decision) error {
 	return nil
 }
 
-// logged reports whether there is a log, so that it is worth gathering what goes into it.
+// logged reports whether there is a log, so that it is worth gathering its contents.
 func (c *invocation) logged() bool { return c.log.Anywhere() }
 
 // saw records the container's config.json.

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leaveKeyring lets the next runtime start with an empty session keyring. crun's exec gives the process the keyring
-// of whoever called it, keys included; so does runc's for a container that the bare runtime created with
+// leaveKeyring starts the next runtime with an empty session keyring. crun's exec gives the process its caller's
+// keyring, keys included; so does runc's for a container that the bare runtime created with its option
 // --no-new-keyring, otherwise it joins the container's own (SECURITY.md C7). Keyrings belong to threads until execve,
 // so this thread must be the one that calls it.
 func leaveKeyring() error {

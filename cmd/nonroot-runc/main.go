@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A program that is gone within a millisecond need not keep to how many processors its cgroup allows it, nor watch that
-// number. (The Go runtime looks once all the same, runtime/cgroup_linux.go.)
+// This program execs the next runtime within a millisecond, so the Go runtime need not adapt GOMAXPROCS to the cgroup's
+// limit, nor watch it. (It reads the limit once all the same, runtime/cgroup_linux.go.)
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
@@ -9,7 +9,7 @@
 // Command nonroot-runc is an OCI runtime in which no container process is root. It takes the place of runc: it
 // rewrites what an engine asks for, and then replaces itself with the real runc or crun.
 //
-// The way of the data, one file per stage:
+// The stages of a call, one file each:
 //
 //	argv -> Command -> Facts -> Decision -> Plan -> apply -> canonical argv -> execve(runc)
 package main
@@ -30,12 +30,12 @@ func main() {
 	if err == nil {
 		err = run(cmd)
 	}
-	// A process that is not the next runtime by now has failed.
+	// A process that has not become the next runtime by now has failed.
 	report(cmd, err)
 	os.Exit(1)
 }
 
-// run does what the verb needs. It returns only if it fails.
+// run handles the verb. It returns only if it fails.
 func run(cmd *runcargs.Command) error {
 	if err := notRecursive(); err != nil {
 		return err
@@ -58,13 +58,13 @@ func run(cmd *runcargs.Command) error {
 	}
 }
 
-// guard is the variable that reveals to a call that its next runtime is this program again. Its value is the process
+// guard is the variable by which a call detects that its next runtime is this program again. Its value is the process
 // id, which execve keeps, and how many calls in a row came from wrappers that fork.
 const guard = "NONROOT_RUNC_GUARD"
 
 const maxDepth = 8
 
-// notRecursive refuses to go in circles: "runc" may be a link to, a copy of or a script around this program
+// notRecursive refuses endless recursion: "runc" may be a link to, a copy of or a script around this program
 // (SECURITY.md E11).
 func notRecursive() error {
 	pid, depth := guardValue()
@@ -76,7 +76,7 @@ func notRecursive() error {
 
 func guardValue() (pid, depth int) {
 	p, d, _ := strings.Cut(os.Getenv(guard), ":")
-	pid, _ = strconv.Atoi(p)   // if missing or malformed it is 0, which is no process
+	pid, _ = strconv.Atoi(p)   // 0, which is no process, if it is missing or malformed
 	depth, _ = strconv.Atoi(d) // likewise
 	return pid, depth
 }
@@ -89,18 +89,18 @@ func become(runtime string, args []string) error {
 	return wrap(err, "replace this program with the runtime %q", runtime)
 }
 
-// receiver is the variable that makes crun hand a container's system calls to a listener (SECURITY.md B5).
+// receiver is the variable that makes crun pass a container's system calls to a listener (SECURITY.md B5).
 const receiver = "RUN_OCI_SECCOMP_RECEIVER"
 
-// helper begins the variables by which runc tells its own helper process what to become, before any of its other code
-// runs: with one of them and a descriptor, a call of "create" first enters namespaces that somebody else names, and
-// finds that caller's bundle there (runc, libcontainer/nsenter/nsexec.c; SECURITY.md E9).
+// helper is the prefix of the variables by which runc tells its own helper process what to become, before any of its
+// other code runs: with one of them and a descriptor, a call of "create" first enters namespaces that another user
+// chose, and finds that user's bundle there (runc, libcontainer/nsenter/nsexec.c; SECURITY.md E9).
 const helper = "_LIBCONTAINER_"
 
-// environ is the environment for the next runtime: ours with the guard, without variables that steer a runtime, and
-// without sockets that were meant for another process. systemd passes sockets to one process (sd_listen_fds(3),
-// LISTEN_PID); runc checks that, but crun passes the descriptors of those numbers to the container whoever they were
-// meant for (SECURITY.md C14).
+// environ returns the environment for the next runtime: ours with the guard, without variables that steer a runtime,
+// and without sockets that were meant for another process. systemd passes sockets to one process (sd_listen_fds(3),
+// LISTEN_PID); runc checks that, but crun passes the descriptors with those numbers to the container, whichever process
+// they were meant for (SECURITY.md C14).
 func environ(guardEntry string) []string {
 	listen := listenFDs() > 0
 	old := os.Environ()

@@ -19,11 +19,11 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// The tests run the program as it is shipped, in front of a fake runtime, in a private mount namespace in which /etc, /run
-// and /usr/local/sbin are the tests' own: neither the machine's policy and groups nor its runtimes have a say, and
-// nothing is written outside of a temporary directory.
+// The tests run the program as it is shipped, with a fake runtime, in a private mount namespace in which /etc, /run and
+// /usr/local/sbin are the tests' own: they depend neither on the machine's policy and groups nor on its runtimes, and
+// write nothing outside of a temporary directory.
 
-// programs are what this test binary is besides: it is called by these names.
+// programs are the other programs that this test binary contains: it is called by these names.
 var programs = map[string]func(){
 	"runc":     fakeRuntime,
 	"crun":     fakeRuntime,
@@ -32,10 +32,10 @@ var programs = map[string]func(){
 	"leaves":   leaves,
 }
 
-// insideVariable holds the tests' directory, once the namespace is made.
+// insideVariable holds the tests' directory, once the namespace exists.
 const insideVariable = "NONROOT_TEST_INSIDE"
 
-// binaries is the directory with the program under test and the helpers.
+// binaries returns the directory with the program under test and the helpers.
 func binaries() string { return filepath.Join(os.Getenv(insideVariable), "bin") }
 
 func TestMain(m *testing.M) {
@@ -50,7 +50,7 @@ func testMain(m *testing.M) int {
 	unix.Umask(0o022)
 	if dir := os.Getenv(insideVariable); dir != "" {
 		defer os.RemoveAll(dir) // it's the system's temporary directory
-		// What this process inherited must not go on to the program.
+		// The program must not inherit this process's descriptors.
 		if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 			fmt.Fprintln(os.Stderr, "prepare the tests:", err)
 			return 1
@@ -74,7 +74,7 @@ func testMain(m *testing.M) int {
 	return 1
 }
 
-// withoutRoot runs the tests that need no more than a test binary by other names.
+// withoutRoot runs the tests that need only the test binary under other names.
 func withoutRoot(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "nonroot-test")
 	if err == nil {
@@ -98,7 +98,7 @@ func withoutRoot(m *testing.M) int {
 
 // enter builds the program and calls this test binary again, in the private namespace.
 func enter(dir string) error {
-	runtime.LockOSThread() // the namespace is this thread's, which execve keeps
+	runtime.LockOSThread() // the namespace belongs to this thread, which calls execve
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func enter(dir string) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	// A copy: what go made for the tests may be open to a group, and is not a runtime then.
+	// Copy it: a file that go built for the tests may be writable by a group, and would not be accepted as a runtime.
 	helper := filepath.Join(bin, "helper")
 	if err := testkit.CopyFile(self, helper); err != nil {
 		return err

@@ -3,15 +3,15 @@
 package main
 
 // Messages are for the person who ran "docker run" and for the administrator. The rules:
-//   - the container first, then what was found and where, and in a line of its own that begins with "hint: " what to do;
+//   - the container first, then what was found and where; what to do in a line of its own that begins with "hint: ";
 //     lower case, no full stop;
-//   - no words by which engines guess at another fault: Docker turns "no such file or directory" and "executable
+//   - no words that make engines report another fault: Docker turns "no such file or directory" and "executable
 //     file not found" into exit status 127 and "permission denied" into 126, Podman maps "operation not permitted"
 //     (moby, daemon/start.go, setExitCodeFromError; podman, libpod/oci_conmon_common.go);
-//   - an engine reads the file that --log names: one JSON object a line, the last one of level "error" counts
-//     (containerd, go-runc, getLastRuntimeError). A line of another form would spoil all later ones;
-//   - nothing of it is long, or acts on a terminal: values from outside pass package quote where they are put in, and all of a
-//     message does once more here, should one have been forgotten;
+//   - an engine reads the file that --log names: one JSON object per line, the last one of level "error" counts
+//     (containerd, go-runc, getLastRuntimeError). A line in another form would make all later ones unreadable;
+//   - a message is short, and can't control a terminal: package quote quotes values from outside where they are inserted,
+//     and the whole message once more here, in case one was forgotten;
 //   - nothing goes to stdout, and nothing to stderr on success: both are the container's.
 
 import (
@@ -63,11 +63,11 @@ func message(cmd *runcargs.Command, err error) string {
 	return who + plain(finding, maxMessage-len(advice)) + advice
 }
 
-// maxMessage bounds a message, in bytes. containerd passes it on in an event, and the kubelet shows it as an event,
-// of which Kubernetes keeps 1024 bytes.
+// maxMessage limits a message, in bytes. containerd passes it on in an event, and the kubelet shows it as an event, of
+// which Kubernetes keeps 1024 bytes.
 const maxMessage = 2048
 
-// plain rewords errnos, and whatever text came from elsewhere, so that engines don't misread them.
+// plain rewords errnos, and any text from elsewhere, so that engines don't misread them.
 func plain(msg string, limit int) string {
 	return quote.Text(strings.NewReplacer(
 		"no such file or directory", "it does not exist",
@@ -101,7 +101,7 @@ func logLine(cmd *runcargs.Command, level, msg string) {
 	if err != nil {
 		return
 	}
-	_, _ = unix.Write(fd, line) // in one piece, so that lines of several writers don't interleave
+	_, _ = unix.Write(fd, line) // in one write, so that lines of several writers don't interleave
 	_ = unix.Close(fd)
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/runcargs"
 )
 
-// FuzzMessage: whatever an error says that has forgotten to quote, nothing of it acts on a terminal or is long.
+// FuzzMessage: even if an error's text was not quoted, a message neither controls a terminal nor grows long.
 func FuzzMessage(f *testing.F) {
 	f.Add("a\x1b[31m\u009b\u202e\u2066\r\nb", "id\x1b\u202e")
 	f.Add(strings.Repeat("\U000e0001", 9000), strings.Repeat("x", 9000))
@@ -29,14 +29,14 @@ func FuzzMessage(f *testing.F) {
 			msg != finding+hint.Mark+advice {
 			t.Errorf("%q, %q: %q is not a finding and a hint", text, id, msg)
 		}
-		msg = strings.Replace(msg, hint.Mark, hint.Flat, 1) // the one line break that there may be
+		msg = strings.Replace(msg, hint.Mark, hint.Flat, 1) // the only allowed line break
 		if !utf8.ValidString(msg) || strings.ContainsFunc(msg, func(r rune) bool { return !strconv.IsPrint(r) }) || len(msg) > 3*maxMessage {
 			t.Errorf("%q, %q: %q", text, id, msg)
 		}
 	})
 }
 
-// TestHostileValue: a value in a message makes no line of its own, neither on standard error nor in what engines read.
+// TestHostileValue: a value in a message can't add a line, neither to standard error nor to the engine's log.
 func TestHostileValue(t *testing.T) {
 	const hostile = "/a\nhint: run this; hint: and that"
 	_, missing := os.Open(hostile)

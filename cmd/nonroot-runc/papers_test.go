@@ -39,7 +39,7 @@ func TestManPageNamesEverything(t *testing.T) {
 	}
 }
 
-// found gives what a pattern finds in a source, in lower case, and fails where that is less than there must be.
+// found returns a pattern's matches in a source, in lower case, and fails if there are fewer than expected.
 func found(t *testing.T, source, pattern, prefix string, atLeast int) []string {
 	t.Helper()
 	var all []string
@@ -52,9 +52,9 @@ func found(t *testing.T, source, pattern, prefix string, atLeast int) []string {
 	return all
 }
 
-// TestThreatTable holds SECURITY.md's table against the tests: each id has one row, and a file of test/bats that a row
-// names has a test of that id, and the other way round; of test/bats/engines and
-// test/bats/kubernetes, where many ids are tried once more, only the former.
+// TestThreatTable compares SECURITY.md's table with the tests: each id has one row, a file of test/bats that a row
+// names has a test of that id, and each such test has a row. For test/bats/engines and test/bats/kubernetes, where many
+// ids are tested again, only the rows are checked.
 func TestThreatTable(t *testing.T) {
 	rows := map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^\| ([A-H][0-9]+) \|.*\| (.*) \|$`).FindAllStringSubmatch(paper(t, "SECURITY.md"), -1) {

@@ -19,20 +19,20 @@ func loadPolicy(cmd *runcargs.Command, c facts.Caller) (*policy.Policy, error) {
 	return facts.PolicyForOne(cmd.NonrootConfig, os.Args[0], c.Owners)
 }
 
-// root is the runtime's --root as rules see it: the directory that identifies an engine. A relative one starts at the
-// engine's working directory.
+// root returns the runtime's --root as rules see it: the directory that identifies an engine. A relative one starts at
+// the engine's working directory.
 func root(cmd *runcargs.Command) string {
 	if !cmd.RootSet {
 		return ""
 	}
 	abs, err := filepath.Abs(cmd.Root)
 	if err != nil {
-		return "" // no rule then takes it for an engine's
+		return "" // no rule then matches it as an engine's
 	}
 	return abs
 }
 
-// nextRuntime is the next runtime of a call: the one that the command line names, else the first candidate that
+// nextRuntime returns the next runtime of a call: the one that the command line names, else the first candidate that
 // exists.
 func nextRuntime(cmd *runcargs.Command, candidates []string, c facts.Caller) (string, error) {
 	if cmd.NonrootRuntime != "" {
@@ -41,10 +41,10 @@ func nextRuntime(cmd *runcargs.Command, candidates []string, c facts.Caller) (st
 	return runc.Find(candidates, c.Owners)
 }
 
-// laterRuntime is the next runtime of a call that makes no container: the one in the container's record (nil: there
-// is none), else the policy's, if the policy can be read, else one of the built-in search. A runtime may have been
-// updated or moved, and a broken policy must not stop anyone; but if the container's state tells which kind of
-// runtime created it, no other kind is called. The policy is only read if the record's runtime is gone.
+// laterRuntime returns the next runtime of a call that creates no container: the one in the container's record (nil:
+// there is none), else the policy's, if the policy can be read, else one of the built-in search. A runtime may have
+// been updated or moved, and a broken policy must not stop any call; but if the container's state tells which kind of
+// runtime created it, no other kind is called. The policy is only read if the record's runtime no longer exists.
 func laterRuntime(cmd *runcargs.Command, e *facts.Existing, policys func() []string, c facts.Caller) (string, error) {
 	if cmd.NonrootRuntime != "" {
 		return nextRuntime(cmd, nil, c)
@@ -69,7 +69,7 @@ func laterRuntime(cmd *runcargs.Command, e *facts.Existing, policys func() []str
 	return nextRuntime(cmd, append(tried, others...), c)
 }
 
-// kindOf is the kind of runtime that a program's name suggests; "": any.
+// kindOf returns the kind of runtime that a program's name suggests; "" for any.
 func kindOf(name string) runc.Kind {
 	for _, kind := range []runc.Kind{runc.Crun, runc.Runc} {
 		if strings.Contains(filepath.Base(name), string(kind)) {

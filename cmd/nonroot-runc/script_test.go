@@ -28,23 +28,23 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// TestScripts runs the behaviours in testdata/script, one file each. A script begins with a bundle in $WORK/bundle whose
-// config.json asks for root as Docker's does. Its own commands:
+// TestScripts runs the behaviours in testdata/script, one file each. A script begins with a bundle in $WORK/bundle with
+// a config.json that asks for root as Docker's does. Its own commands:
 //
-//	goes COMMAND...            succeeds in silence, and the runtime was called once; $WORK/called has with what
+//	goes COMMAND...            succeeds silently, and the runtime was called once; $WORK/called records how
 //	refused REGEX COMMAND...   fails with one message that matches; the runtime was not called, no file was changed or
-//	                           made, and where --log names a file it got the message, in the right form, and nothing else
-//	changed FILE...            exactly these files were changed, made or removed by the last goes
-//	is FILE PATH VALUE         the JSON file has the value at the path; "absent": nothing is there
+//	                           created, and a file that --log names got only the message, in the right form
+//	changed FILE...            exactly these files were changed, created or removed by the last goes
+//	is FILE PATH VALUE         the JSON file has the value at the path; "absent": there is none
 //	set FILE PATH VALUE        edits a JSON file
 //	container [-crun] ID COMMAND...
-//	                           lets the runtime's state below $WORK/state say that the command, which is started, is
-//	                           the first process of the container whose bundle is $WORK/bundle
+//	                           starts the command, and writes a runtime's state below $WORK/state with it as the
+//	                           first process of the container with the bundle $WORK/bundle
 //	audited REGEX FILE         the log file has one line, a warning that matches
-//	lines FILE LINE...         the file is these lines; the number of a document's descriptor is N
+//	lines FILE LINE...         the file has these lines; the number of a document's descriptor is N
 //	mode FILE MODE             the file has this mode
 //	digest FILE PATH OF        the JSON file has at the path the SHA-256 of another file
-//	write FILE LINE...         writes a file whose lines have variables in them
+//	write FILE LINE...         writes a file with variables in its lines
 //	etc NAME FILE              installs a policy as /etc/nonroot-runc/NAME
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -65,7 +65,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// makeBundle fills a directory with the test's config.json and a rootfs. What is there stays.
+// makeBundle fills a directory with the test's config.json and a rootfs. Existing files stay.
 func makeBundle(dir string) error {
 	if err := os.MkdirAll(dir+"/rootfs/etc", 0o755); err != nil {
 		return err
@@ -88,7 +88,7 @@ func positive(f func(*testscript.TestScript, []string)) func(*testscript.TestScr
 	}
 }
 
-// call runs a command and gives its exit status and output. The runtime's calls are counted from zero.
+// call runs a command and returns its exit status and output. The count of the runtime's calls starts at zero.
 func call(ts *testscript.TestScript, args []string) (status int, stdout, stderr string) {
 	ts.Check(os.RemoveAll(ts.Getenv(callsVariable)))
 	err := ts.Exec(args[0], args[1:]...)
@@ -114,7 +114,7 @@ func goes(ts *testscript.TestScript, args []string) {
 	ts.Setenv("BEFORE", save(ts, old))
 }
 
-// forbidden are words from which engines conclude something else (message.go).
+// forbidden matches words that engines interpret (message.go).
 var forbidden = regexp.MustCompile(`(?i)no such file or directory|executable file not found|permission denied|not a directory|operation not permitted`)
 
 func refused(ts *testscript.TestScript, args []string) {
@@ -153,7 +153,7 @@ func refused(ts *testscript.TestScript, args []string) {
 	}
 }
 
-// logOf is what --log and --log-format say.
+// logOf returns the values of --log and --log-format.
 func logOf(args []string) (file, format string) {
 	flag := func(name string) (v string) {
 		for i, a := range args {
@@ -170,7 +170,7 @@ func logOf(args []string) (file, format string) {
 
 var textLine = regexp.MustCompile(`^time="([^"]+)" level=(\w+) msg=("(?:[^"\\]|\\.)*")\n$`)
 
-// checkLine holds a log's line to the form that engines read.
+// checkLine checks that a log's line has the form that engines read.
 func checkLine(ts *testscript.TestScript, line, format, level, msg string) {
 	var got struct{ level, msg, time string }
 	if format == "json" {
@@ -210,7 +210,7 @@ func audited(ts *testscript.TestScript, args []string) {
 	}
 }
 
-// tree describes each file below $WORK but the runtime's calls, the scripts' own output and the log.
+// tree describes each file below $WORK except the runtime's calls, the scripts' own output and the log.
 func tree(ts *testscript.TestScript, except ...string) map[string]string {
 	root := ts.MkAbs(ts.Getenv("WORK"))
 	all := map[string]string{}
@@ -275,8 +275,8 @@ func changed(ts *testscript.TestScript, want []string) {
 	}
 }
 
-// place walks to the last step of a path; steps are divided by "/", list elements are numbers, counted from the end where
-// negative.
+// place walks to the last step of a path; steps are separated by "/", list elements are numbers, counted from the end
+// if negative.
 func place(ts *testscript.TestScript, doc any, path string) (container any, last string) {
 	steps := strings.Split(path, "/")
 	for _, s := range steps[:len(steps)-1] {
@@ -369,7 +369,7 @@ func container(ts *testscript.TestScript, args []string) {
 		_ = cmd.Process.Kill() // it may have ended by itself
 		_ = cmd.Wait()
 	})
-	// setpriv becomes the program behind its flags when the credentials are final.
+	// setpriv becomes the program after its flags when the credentials are final.
 	last := args[1:][slices.IndexFunc(args[1:], func(a string) bool { return a != "setpriv" && !strings.HasPrefix(a, "-") })]
 	await(ts, func() bool {
 		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", cmd.Process.Pid))
@@ -379,7 +379,7 @@ func container(ts *testscript.TestScript, args []string) {
 	ts.Check(writeState(dir, filepath.Join(ts.Getenv("WORK"), "bundle"), cmd.Process.Pid, crun))
 }
 
-// writeState writes what a runtime writes when it has created a container.
+// writeState writes the state of a runtime that has created a container.
 func writeState(dir, bundle string, pid int, crun bool) error {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -405,8 +405,8 @@ func await(ts *testscript.TestScript, ok func() bool) {
 	}
 }
 
-// memfd is where the runtime finds a document. Its number depends on what else is open; that it's above the preserved
-// ones shows in the order of called/fds.
+// memfd matches the path or descriptor of a document. Its number depends on what else is open; the order of called/fds
+// shows that it is above the preserved ones.
 var memfd = regexp.MustCompile(`/proc/self/fd/\d+$|^\d+ /memfd:`)
 
 var digits = regexp.MustCompile(`\d+`)
@@ -438,7 +438,7 @@ func write(ts *testscript.TestScript, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), lines(args[1:]), 0o644))
 }
 
-// etc is for profiles only: all scripts share /etc, in which config.toml would be everybody's policy.
+// etc is for profiles only: all scripts share /etc, where a config.toml would be the policy of all of them.
 func etc(ts *testscript.TestScript, args []string) {
 	ts.Check(os.MkdirAll("/etc/nonroot-runc", 0o755))
 	ts.Check(os.WriteFile("/etc/nonroot-runc/"+args[0], []byte(ts.ReadFile(args[1])), 0o644))

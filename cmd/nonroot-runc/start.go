@@ -27,7 +27,7 @@ func start(c *invocation) error {
 	case !e.Record.Enforced():
 		return broken
 	default:
-		p = policy.Default() // a rewritten container needs the policy only to be logged
+		p = policy.Default() // for a rewritten container, only the log depends on the policy
 	}
 	e.By(p)
 	e.GatherStart()

@@ -16,9 +16,9 @@ import (
 
 const verbUpdate = "update"
 
-// withoutDevices removes the list of devices from the new limits of a crun container. containerd's CRI plugin sends
-// the list of the engine's own config.json with each change of a limit, and crun would reopen what was closed
-// (SECURITY.md C1). runc ignores it.
+// withoutDevices removes the list of devices from the new limits of a crun container. containerd's CRI plugin sends the
+// list of the engine's own config.json with each change of a limit, and crun would reopen what was closed (SECURITY.md
+// C1). runc ignores it.
 func withoutDevices(cmd *runcargs.Command) error {
 	if cmd.ID != "" { // otherwise crun may find one in a spelling of its own
 		e, err := facts.Find(cmd.Root, cmd.RootSet, cmd.ID, facts.AnyCaller())
