@@ -22,7 +22,7 @@ const (
 	ours2 = "nonroot-65532:x:65532:65532:nonroot-65532:/h:/bin/sh\n"
 )
 
-// passwdFor is what Plan does with the text of passwd.
+// passwdFor changes the text of passwd as Plan does.
 func passwdFor(text []byte, uid uint32, wish string) ([]byte, User, bool) {
 	name, ok := userName(text, uid, wish)
 	u := User{Name: name, UID: uid, GID: uid, Home: "/h", Shell: "/bin/sh"}
@@ -110,7 +110,8 @@ func TestGroupText(t *testing.T) {
 	}
 }
 
-// TestWithoutNumbers: a line that is a number's entry, and another number's gid, goes; every other byte stays.
+// TestWithoutNumbers: a line with a number as its name and another number as its gid is removed; every other byte
+// stays.
 func TestWithoutNumbers(t *testing.T) {
 	for name, c := range map[string]struct{ in, want string }{
 		"nothing":           {"", ""},
@@ -129,7 +130,7 @@ func TestWithoutNumbers(t *testing.T) {
 				t.Errorf("%q\n got %q\nwant %q", c.in, got, c.want)
 			}
 			gs, _ := user.ParseGroup(bytes.NewReader(got))
-			for _, g := range gs { // as runc before 1.3 reads it
+			for _, g := range gs { // in the way of runc before 1.3
 				if n, err := strconv.Atoi(g.Name); err == nil && n > 0 && n != g.Gid {
 					t.Errorf("%q is group %d", g.Name, g.Gid)
 				}
@@ -138,7 +139,7 @@ func TestWithoutNumbers(t *testing.T) {
 	}
 }
 
-// TestNoNameFree: an image may take every name; it gets none, at once.
+// TestNoNameFree: for an image that has every name there is none, and that is found out at once.
 func TestNoNameFree(t *testing.T) {
 	var text strings.Builder
 	for _, n := range []string{"nonroot", "nonroot-65532", "nonroot-65532-a", "nonroot-65532-b", "nonroot-65532-c"} {
@@ -185,8 +186,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestPublicLines: of the host's shadow, or anything else that isn't passwd,
-// no line gets through (SECURITY.md C13); of a passwd no hash does.
+// TestPublicLines: the copy contains no line of the host's shadow, or of any other file that isn't passwd (SECURITY.md
+// C13), and no hash of a passwd.
 func TestPublicLines(t *testing.T) {
 	shadow := "root:$y$j9T$abc$def:19000:0:99999:7:::\nbin:*:19000:0:99999:7:::\n"
 	gshadow := "root:*::\nadm:!::syslog\nx:hash:1,2:y\n"
@@ -217,7 +218,7 @@ func TestPublicLines(t *testing.T) {
 	}
 }
 
-// seeds are texts that parsers disagree about.
+// seeds are texts that parsers read differently.
 var seeds = []string{
 	"", root, root + "+::::::\n", "nonroot:x:65532:65532:::\n", "e:x:065532:0:::\n#e:x:65532:0:::\n", ":e:x:65532:0:::",
 	"a\x00nonroot:x:0:0:::\nb:x:65532:1:::", "e:x: 65532a :0:::\r\n", "e:x:4295032828:0:::\n\n\n", "e:x:-4294901764:0:::",
@@ -242,8 +243,8 @@ func FuzzGroup(f *testing.F) {
 	})
 }
 
-// TestMixtures runs the fuzz targets' checks on texts made of the pieces that
-// parsers trip over, which fuzzing from bytes seldom hits together.
+// TestMixtures runs the fuzz targets' checks on texts made of the pieces that parsers disagree about, which fuzzing
+// with bytes rarely combines.
 func TestMixtures(t *testing.T) {
 	pieces := strings.Split("nonroot,nonroot-9,root,a,x,9,9,9,09,+9,-9,4294967305,-4294967287,9a,0,:,:,:,:,:,:,::,:::,+,-,#, ,\t,\r,\x00,\n,\n,\n,\u00a0,"+
 		"a:x:9:9:::\n,nonroot:x:9:1:g:/:/bin/sh\n,nonroot:x:7:7:::\n,a:x:9:\n,nonroot:x:7:\n,"+strings.Repeat("l", longLine), ",")
@@ -261,11 +262,11 @@ func TestMixtures(t *testing.T) {
 	}
 }
 
-// checkPasswd holds what withUser makes of a text against each parser.
+// checkPasswd checks withUser's result against each parser.
 func checkPasswd(t *testing.T, text []byte, uid uint32, wish string) {
 	t.Helper()
 	if slices.ContainsFunc(splitLines(text), func(l string) bool { return len(l) > 1<<14 }) {
-		return // the model of the library stops at such lines
+		return // the model of the library stops at these lines
 	}
 	out, u, ok := passwdFor(text, uid, wish)
 	if !ok {
@@ -312,14 +313,14 @@ func checkGroup(t *testing.T, text []byte, gid uint32, wish string) {
 	survive(t, text, out, groupFields, gid)
 }
 
-// own matches a well-formed line by an expression of its own.
+// own matches a well-formed line, independently of wellFormed.
 var own = map[int]*regexp.Regexp{
 	passwdFields: regexp.MustCompile(`^[^:\x00-\x20\x7f][^:\x00-\x1f\x7f]*:[^:\x00-\x1f\x7f]*:(0|[1-9]\d{0,9}):(0|[1-9]\d{0,9}):[^:\x00-\x1f\x7f]*:[^:\x00-\x1f\x7f]*:[^:\x00-\x1f\x7f]*$`),
 	groupFields:  regexp.MustCompile(`^[^:\x00-\x20\x7f][^:\x00-\x1f\x7f]*:[^:\x00-\x1f\x7f]*:(0|[1-9]\d{0,9}):()[^:\x00-\x1f\x7f]*$`),
 }
 
-// survive checks that nothing but one line of the id's was added, taken away
-// or replaced: without it, in and out are the same lines in the same order.
+// survive checks that only one line of the id was added, removed or replaced: without it, in and out are the same lines
+// in the same order.
 func survive(t *testing.T, in, out []byte, fields int, id uint32) {
 	t.Helper()
 	want, _ := without(in, fields, id)
@@ -329,7 +330,7 @@ func survive(t *testing.T, in, out []byte, fields int, id uint32) {
 	}
 }
 
-// without is a text's lines but the id's first well-formed one.
+// without returns a text's lines except the id's first well-formed one.
 func without(text []byte, fields int, id uint32) ([]string, bool) {
 	all := splitLines(text)
 	i := slices.IndexFunc(all, func(l string) bool {
@@ -343,7 +344,7 @@ func without(text []byte, fields int, id uint32) ([]string, bool) {
 	return slices.Delete(all, i, i+1), true
 }
 
-// isGID is true for what groups, which have no second id, leave out.
+// isGID reports whether a field is empty or a valid id. It checks the second id of passwd; groups have none.
 func isGID(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 32)
 	return s == "" || err == nil && n != math.MaxUint32

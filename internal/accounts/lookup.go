@@ -19,18 +19,18 @@ type User struct {
 	Gecos, Home, Shell string
 }
 
-// UserByID is the first entry for a uid in the passwd that the container would see (asRead). The image alone vouches
-// for it: its name may be anyone's, its gid may be 0.
+// UserByID returns the first entry for a uid in the passwd that the container would see (asRead). Only the image
+// vouches for it: its name may be any user's, its gid may be 0.
 func (im *Image) UserByID(uid uint32) (User, bool) { return im.files().UserByID(uid) }
 
-// UIDs are the uids of a passwd's entries, for many lookups, such as one per file of an image: searching a passwd of
+// UIDs holds the uids of a passwd's entries, for many lookups, such as one per file of an image: searching a passwd of
 // half a million lines for each would take minutes.
 type UIDs struct {
 	passwd []byte
-	set    map[string]bool // as they are written; nil: not read yet
+	set    map[string]bool // in their written form; nil: not read yet
 }
 
-// UIDs are those of the passwd that the container would see.
+// UIDs returns those of the passwd that the container would see.
 func (im *Image) UIDs() *UIDs {
 	im.load()
 	return &UIDs{passwd: im.passwd.text}
@@ -50,10 +50,10 @@ func (u *UIDs) Has(uid uint32) bool {
 	return u.set[strconv.FormatUint(uint64(uid), 10)]
 }
 
-// UserByName is the first entry with a name (asRead); its uid may be 0.
+// UserByName returns the first entry with a name (asRead); its uid may be 0.
 func (im *Image) UserByName(name string) (User, bool) { return im.files().UserByName(name) }
 
-// GroupByName is the gid of the first entry with a name (asRead); it may be 0.
+// GroupByName returns the gid of the first entry with a name (asRead); it may be 0.
 func (im *Image) GroupByName(name string) (gid uint32, ok bool) {
 	return im.files().GroupByName(name)
 }
@@ -68,7 +68,8 @@ func named(line []byte, name string) bool {
 	return string(field(line, 0)) == name
 }
 
-// parseUser reads a well-formed line. The library reads an invalid number as 0, so each is compared with the text.
+// parseUser reads a well-formed line. The library reads an invalid number as 0, so each number is compared with the
+// text.
 func parseUser(line []byte) (User, bool) {
 	us, err := user.ParsePasswd(bytes.NewReader(line))
 	if err != nil || len(us) != 1 {
@@ -80,7 +81,7 @@ func parseUser(line []byte) (User, bool) {
 	return User{u.Name, uid, gid, u.Gecos, u.Home, u.Shell}, ok && ok2
 }
 
-// parseGroup reads a well-formed line's gid likewise.
+// parseGroup does so for a well-formed line's gid.
 func parseGroup(line []byte) (uint32, bool) {
 	gs, err := user.ParseGroup(bytes.NewReader(line))
 	if err != nil || len(gs) != 1 {
@@ -89,7 +90,7 @@ func parseGroup(line []byte) (uint32, bool) {
 	return checkedID(gs[0].Gid, field(line, 2))
 }
 
-// checkedID is what the library read, if that is what the field says.
+// checkedID returns the number that the library read, if it agrees with the field.
 func checkedID(n int, field []byte) (uint32, bool) {
 	id, ok := ids.Plain(field)
 	return id, ok && int64(id) == int64(n)

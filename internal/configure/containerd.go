@@ -24,7 +24,7 @@ type Containerd struct {
 	// Effective is the whole configuration that containerd uses, according to its config dump, or as much of it as is
 	// known. The new runtime gets the options of the one that it replaces.
 	Effective map[string]any
-	// Replaces says that the file's runtimes replace the built-in ones, as in containerd 1: the file must list all of
+	// Replaces reports that the file's runtimes replace the built-in ones, as in containerd 1: the file must list all of
 	// them.
 	Replaces bool
 }

@@ -20,7 +20,7 @@ import (
 	. "github.com/nonroot-runc/nonroot-runc/internal/testkit"
 )
 
-// TestNeighbour: whose processes a container joins.
+// TestNeighbour: which container a container joins by its pid namespace.
 func TestNeighbour(t *testing.T) {
 	NeedPrivate(t)
 	other := sleeper(t, &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID})

@@ -71,7 +71,6 @@ func isKnown(known []string, name string) bool {
 	})
 }
 
-// served are the directories of /usr/share/PACKAGE that a web server publishes: they hold pages, which an entrypoint
 // served lists the directories of /usr/share/PACKAGE that a web server publishes: they hold pages, which an entrypoint
 // fills in.
 var served = []string{"html", "htdocs", "public", "public_html", "webroot", "www"}
