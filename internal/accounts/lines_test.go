@@ -139,7 +139,7 @@ func TestWithoutNumbers(t *testing.T) {
 	}
 }
 
-// TestNoNameFree: for an image that has every name there is none, and that is found out at once.
+// TestNoNameFree: if an image has every name, none is free, and the search ends soon.
 func TestNoNameFree(t *testing.T) {
 	var text strings.Builder
 	for _, n := range []string{"nonroot", "nonroot-65532", "nonroot-65532-a", "nonroot-65532-b", "nonroot-65532-c"} {

@@ -91,7 +91,7 @@ func (n *Namespace) Lock(dir string) (locked bool, err error) {
 	return locked, err
 }
 
-// Close gives it back.
+// Close releases it.
 func (n *Namespace) Close() {
 	_ = n.ns.Close() // nothing was written
 	_ = n.root.Close()

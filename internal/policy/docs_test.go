@@ -111,8 +111,8 @@ func TestKeysNamedInPapers(t *testing.T) {
 	}
 }
 
-// keysOf are the keys of a struct that go-toml fills, "table.key". What a rule shares with the general part is described
-// there, and so is what is only audited.
+// keysOf returns the keys of a struct that go-toml fills, "table.key", except those that rules and [audit] share with
+// the general part, which are described there.
 func keysOf(s reflect.Type, table string) []string {
 	var keys []string
 	for i := range s.NumField() {

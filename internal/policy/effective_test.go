@@ -58,7 +58,7 @@ func TestEffectiveDefaults(t *testing.T) {
 	}
 }
 
-// TestEffectiveLines: each value has the line where it was set.
+// TestEffectiveLines: each value has the line on which it was set.
 func TestEffectiveLines(t *testing.T) {
 	text := `mode = "refuse"
 identity = {uid = 5, "gid" = 6}

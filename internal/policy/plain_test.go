@@ -129,7 +129,7 @@ func FuzzPlain(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { samePolicy(t, data) })
 }
 
-// FuzzPlainLines puts files together from lines that have to do with each other, as bytes alone seldom do: each byte is a line.
+// FuzzPlainLines assembles files from related lines, which fuzzing with bytes rarely does: each byte is a line.
 func FuzzPlainLines(f *testing.F) {
 	lines := []string{
 		"mode = \"audit\"", "reason = \"x\"", "identity.uid = 5", "identity.allowed_uids = []", "home.size = \"1g\"", "[identity]", "[home]", "uid = 6", "gid = 7",
