@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hostns works in the mount namespace of a daemon: what is opened, written or run there is the host's. Who enters has to
-// be privileged on the host and share its process ids. What is done there does not belong here.
+// Package hostns works in the mount namespace of a daemon: files opened and written and programs run there are the
+// host's. To enter it, the caller has to be privileged on the host and share its process ids. What is done there does
+// not belong here.
 package hostns
 
 import (
@@ -15,14 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Namespace is a mount namespace that is kept open: it stays the host's when the daemon by which it was found is gone.
+// Namespace is a mount namespace that is kept open: it stays the host's even after the daemon by which it was found has
+// ended.
 type Namespace struct {
 	ns, root *os.File
 	lock     *os.File // nil: not locked
 }
 
-// Of finds the namespace of whoever listens on a unix socket. A daemon's own is meant, not that of process 1: its configuration and
-// the programs that it starts are what it sees there.
+// Of finds the namespace of the process that listens on a unix socket. This is the daemon's own, not that of process 1:
+// it determines the daemon's configuration and the programs that it starts.
 func Of(socket string) (*Namespace, error) {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
@@ -35,7 +37,7 @@ func Of(socket string) (*Namespace, error) {
 	}
 	var peer *unix.Ucred
 	var failed error
-	// Of a socket that listens it is the process that called listen(2) (unix(7), SO_PEERCRED).
+	// For a listening socket, this is the process that called listen(2) (unix(7), SO_PEERCRED).
 	if err := raw.Control(func(fd uintptr) { peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func Of(socket string) (*Namespace, error) {
 	return open(strconv.Itoa(int(peer.Pid)))
 }
 
-// Own is the namespace of the calling thread, for tests.
+// Own returns the namespace of the calling thread, for tests.
 func Own() (*Namespace, error) { return open("thread-self") }
 
 func open(pid string) (*Namespace, error) {
@@ -64,9 +66,9 @@ func open(pid string) (*Namespace, error) {
 	return &Namespace{ns: ns, root: root}, nil
 }
 
-// Lock reports whether the caller is now the only one that has locked a directory of the namespace (flock(2)). Whoever may list the
-// directory can take the lock, so it has to be closed to everyone but root. It is held until Close, or until the process ends, however
-// it ends.
+// Lock reports whether the caller is now the only one that has locked a directory of the namespace (flock(2)). Any user
+// who may list the directory can take the lock, so it must be closed to all but root. The lock is held until Close, or
+// until the process ends in any way.
 func (n *Namespace) Lock(dir string) (locked bool, err error) {
 	err = n.Do(func() error {
 		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -80,7 +82,7 @@ func (n *Namespace) Lock(dir string) (locked bool, err error) {
 		case err != nil:
 			return errors.Join(fmt.Errorf("lock %q: %w", dir, err), held.Close())
 		}
-		// The previous holder may have removed it: then another caller locks a new one.
+		// The previous holder may have removed the directory, and another caller may then lock a new one.
 		var own, there unix.Stat_t
 		if unix.Fstat(fd, &own) != nil || unix.Lstat(dir, &there) != nil || own.Ino != there.Ino || own.Dev != there.Dev {
 			return held.Close()
@@ -91,7 +93,7 @@ func (n *Namespace) Lock(dir string) (locked bool, err error) {
 	return locked, err
 }
 
-// Close releases it.
+// Close releases the namespace and the lock.
 func (n *Namespace) Close() {
 	_ = n.ns.Close() // nothing was written
 	_ = n.root.Close()
@@ -100,12 +102,12 @@ func (n *Namespace) Close() {
 	}
 }
 
-// Do calls a function in the namespace, in its root directory. What f opens by a path, and what it starts, is the host's; files that
-// are open stay what they are. f must not leave work that depends on it to other goroutines.
+// Do calls a function in the namespace, in its root directory. The paths that f opens and the programs that it starts
+// are the host's; open files stay what they are. f must not leave work that depends on it to other goroutines.
 func (n *Namespace) Do(f func() error) error {
 	done := make(chan error)
 	go func() {
-		// The thread is not fit for anything else afterwards: it ends with the goroutine, which keeps it.
+		// Afterwards the thread is unfit for anything else: it stays locked, and ends with the goroutine.
 		runtime.LockOSThread()
 		done <- n.enter(f)
 	}()
@@ -113,7 +115,7 @@ func (n *Namespace) Do(f func() error) error {
 }
 
 func (n *Namespace) enter(f func() error) error {
-	// Threads of a process share one root, and who shares it can't change namespaces (setns(2)).
+	// Threads of a process share one root directory, and a thread that shares it can't change namespaces (setns(2)).
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("leave the shared root: %w", err)
 	}
