@@ -33,7 +33,7 @@ func (g *Gathered) uses(d *decision.Decision) (closed, trees []string) {
 		if !ok {
 			continue
 		}
-		// Links are resolved here, once and bounded. What is mounted at the end is not the image's.
+		// Links are resolved here, once and within bounds. A path that ends in a mount is not the image's.
 		at, err := view.Look(dir)
 		if err == nil && at.Mount == nil && !slices.Contains(trees, at.Path) {
 			trees = append(trees, at.Path)
@@ -67,8 +67,8 @@ func (g *Gathered) passes(dir string, d *decision.Decision, known map[string]boo
 	return may
 }
 
-// lastStart is the identity of the container's last start, from its layer; nil: it never started, or that can't be
-// told.
+// lastStart returns the identity of the container's last start, from its layer; nil if it never started, or if that
+// can't be determined.
 func (g *Gathered) lastStart() *policy.LastStart {
 	if !g.lookedAtLast {
 		g.lookedAtLast = true
@@ -79,7 +79,7 @@ func (g *Gathered) lastStart() *policy.LastStart {
 	return g.started
 }
 
-// volumes finds the owners of the container's volumes, as the container has the ids.
+// volumes finds the owners of the container's volumes, as ids in the container.
 func (g *Gathered) volumes() {
 	g.Volumes, g.Last = []policy.OwnedVolume{}, g.lastStart()
 	of := plan.FileOwners(g.call.Policy, g.rule, 0, nil, g.UserNamespace, nil)
@@ -98,13 +98,13 @@ func (g *Gathered) volumes() {
 			continue
 		}
 		if !hasGroup {
-			gid = 0 // the gid is mapped to nobody
+			gid = 0 // the gid is not mapped
 		}
 		g.Volumes = append(g.Volumes, policy.OwnedVolume{Identity: policy.Identity{UID: uid, GID: gid}, Source: m.Source, Empty: empty})
 	}
 }
 
-// prepares is the user that the command prepares the container's volumes for; uid 0: none.
+// prepares returns the user for whom the command prepares the container's volumes; uid 0: none.
 func (g *Gathered) prepares() (who policy.Identity) {
 	command, ok := g.command()
 	if !ok {
@@ -124,8 +124,8 @@ func (g *Gathered) prepares() (who policy.Identity) {
 	return who
 }
 
-// variable is the value of an environment variable. If it is set twice it has none: some programs take the first
-// value, others the last.
+// variable returns the value of an environment variable. A variable that is set twice counts as unset: some programs
+// use the first value, others the last.
 func (g *Gathered) variable(name string) (value string, ok bool) {
 	env, err := g.doc.Env()
 	if err != nil {
