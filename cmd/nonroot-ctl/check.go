@@ -652,16 +652,7 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 
 // localImages returns a function that looks up images in an engine, each name only once.
 func localImages(engine string) func(name string) (dockerfile.Base, bool) {
-	type answer struct {
-		base dockerfile.Base
-		ok   bool
-	}
-	asked := map[string]answer{}
-	return func(name string) (dockerfile.Base, bool) {
-		if a, ok := asked[name]; ok {
-			return a.base, a.ok
-		}
-		var a answer
+	return once(func(name string) (base dockerfile.Base, ok bool) {
 		var all []struct {
 			Os     string
 			Config struct {
@@ -672,29 +663,33 @@ func localImages(engine string) func(name string) (dockerfile.Base, bool) {
 		out, err := exec.Command(engine, "image", "inspect", "--", name).Output()
 		if err == nil && json.Unmarshal(out, &all) == nil && len(all) == 1 {
 			c := all[0].Config
-			a = answer{dockerfile.Base{User: c.User, Env: c.Env, OnBuild: c.OnBuild, Windows: all[0].Os == "windows", Source: engine + " has it here"}, true}
+			return dockerfile.Base{User: c.User, Env: c.Env, OnBuild: c.OnBuild, Windows: all[0].Os == "windows", Source: engine + " has it here"}, true
 		}
-		asked[name] = a
-		return a.base, a.ok
+		return base, false
+	})
+}
+
+// once returns a function that looks each name up only once.
+func once[T any](look func(name string) (T, bool)) func(name string) (T, bool) {
+	type answer struct {
+		value T
+		ok    bool
+	}
+	asked := map[string]answer{}
+	return func(name string) (T, bool) {
+		a, known := asked[name]
+		if !known {
+			a.value, a.ok = look(name)
+			asked[name] = a
+		}
+		return a.value, a.ok
 	}
 }
 
 // localAccounts returns a function that reads /etc/passwd of images in an engine, each name only once. Only Dockerfiles with a user name
 // need it.
 func localAccounts(engine string) func(base string) (passwd []byte, ok bool) {
-	type answer struct {
-		passwd []byte
-		ok     bool
-	}
-	asked := map[string]answer{}
-	return func(base string) ([]byte, bool) {
-		a, known := asked[base]
-		if !known {
-			a.passwd, a.ok = accountsOf(engine, base)
-			asked[base] = a
-		}
-		return a.passwd, a.ok
-	}
+	return once(func(base string) ([]byte, bool) { return accountsOf(engine, base) })
 }
 
 func accountsOf(engine, name string) (passwd []byte, ok bool) {

@@ -157,7 +157,9 @@ func (e *events) recall() error {
 func (e *events) turnTo() error {
 	now := map[string]bool{}
 	for _, path := range e.logs {
-		now[path] = path != ""
+		if path != "" {
+			now[path] = true
+		}
 	}
 	for i := range e.unread.Logs {
 		l := &e.unread.Logs[i]
@@ -169,10 +171,7 @@ func (e *events) turnTo() error {
 			l.Until = time.Now().Add(outlive)
 		}
 	}
-	for path, is := range now {
-		if !is {
-			continue
-		}
+	for path := range now {
 		log := follow.Open(path, follow.Cursor{})
 		if err := log.Read(func([]byte) error { return nil }); err != nil {
 			slog.Warn("the log is followed from its end, wherever that is when it can be read", "file", path, "cause", err)
@@ -341,7 +340,7 @@ func (e *events) tellLate(ctx context.Context) {
 		case pod == nil && time.Now().After(l.Until):
 		case pod == nil:
 			still = append(still, l)
-		case e.sendOn(ctx, pod, line) != nil: // the others would wait for the API server as long
+		case e.sendOn(ctx, pod, line, podevents.Of(line)) != nil: // the others would wait for the API server as long
 			e.unread.Late = append(still, e.unread.Late[i:]...)
 			return
 		}
@@ -350,11 +349,12 @@ func (e *events) tellLate(ctx context.Context) {
 }
 
 func (e *events) send(ctx context.Context, line *podevents.Line, text []byte) error {
-	if len(podevents.Of(line)) == 0 {
+	events := podevents.Of(line)
+	if len(events) == 0 {
 		return nil
 	}
 	if pod := e.pod(ctx, line); pod != nil {
-		return e.sendOn(ctx, pod, line)
+		return e.sendOn(ctx, pod, line, events)
 	}
 	// The pod is gone and nobody would see the event, or the API server is unreachable or doesn't know the pod yet.
 	if err := e.limit.Wait(ctx); err != nil {
@@ -374,8 +374,8 @@ func (e *events) send(ctx context.Context, line *podevents.Line, text []byte) er
 }
 
 // sendOn creates the events of a line that do not exist yet.
-func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line) error {
-	for _, event := range podevents.Of(line) {
+func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line, events []podevents.Event) error {
+	for _, event := range events {
 		if err := e.sendOne(ctx, pod, line, event); err != nil {
 			return err
 		}

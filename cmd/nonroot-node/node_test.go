@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -287,17 +286,9 @@ func TestBound(t *testing.T) {
 func TestPolicyMetrics(t *testing.T) {
 	m := newMetrics()
 	refused := func() (all []string) {
-		families, err := m.registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			for _, metric := range f.GetMetric() {
-				if f.GetName() == "nonroot_node_policy_refused" {
-					all = append(all, fmt.Sprint(metric.GetLabel()))
-				}
-			}
-		}
+		series(t, m, "nonroot_node_policy_refused", func(labels map[string]string, value float64) {
+			all = append(all, fmt.Sprint(labels, value))
+		})
 		return all
 	}
 	for _, c := range []struct{ text, line, column string }{
@@ -305,63 +296,71 @@ func TestPolicyMetrics(t *testing.T) {
 	} {
 		_, err := policy.Parse("config.toml", []byte(c.text))
 		m.policy("config.toml", err, nil)
-		want := []string{fmt.Sprintf(`[name:"column"  value:%q name:"line"  value:%q name:"policy"  value:"config.toml"]`, c.column, c.line)}
+		want := []string{fmt.Sprintf("map[column:%s line:%s policy:config.toml] 1", c.column, c.line)}
 		if c.line == "" {
 			want = nil
 		}
 		got := refused()
-		for i := range got {
-			got[i] = strings.Join(strings.Fields(got[i]), " ")
-		}
-		for i := range want {
-			want[i] = strings.Join(strings.Fields(want[i]), " ")
-		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%q: %q, where %q is meant (%v)", c.text, got, want, err)
 		}
 	}
 	m.policy("config.toml", errors.New("config.toml: there is none"), nil)
-	if got := refused(); len(got) != 1 || !strings.Contains(got[0], `"0"`) {
+	if got := refused(); !slices.Equal(got, []string{"map[column:0 line:0 policy:config.toml] 1"}) {
 		t.Errorf("%q", got)
 	}
 }
 
-// decided returns the namespaces of the counted decisions, one for each decision.
-func decided(t *testing.T, m *metrics) (namespaces []string) {
+// ownHost makes the calling thread's mounts its own, and those of the host.
+func ownHost(t *testing.T) *hostns.Namespace {
+	t.Helper()
+	testkit.NeedRoot(t)
+	testkit.OwnMounts(t)
+	ns, err := hostns.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ns.Close)
+	return ns
+}
+
+// series calls a function with the labels and the value of each series of a metric.
+func series(t *testing.T, m *metrics, name string, each func(labels map[string]string, value float64)) {
 	t.Helper()
 	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() != "nonroot_node_decisions_total" {
+		if f.GetName() != name {
 			continue
 		}
 		for _, metric := range f.GetMetric() {
+			labels := map[string]string{}
 			for _, label := range metric.GetLabel() {
-				if label.GetName() == "namespace" {
-					namespaces = append(namespaces, slices.Repeat([]string{label.GetValue()}, int(metric.GetCounter().GetValue()))...)
-				}
+				labels[label.GetName()] = label.GetValue()
 			}
+			each(labels, metric.GetCounter().GetValue()+metric.GetGauge().GetValue())
 		}
 	}
+}
+
+// decided returns the namespaces of the counted decisions, one for each decision.
+func decided(t *testing.T, m *metrics) (namespaces []string) {
+	t.Helper()
+	series(t, m, "nonroot_node_decisions_total", func(labels map[string]string, value float64) {
+		namespaces = append(namespaces, slices.Repeat([]string{labels["namespace"]}, int(value))...)
+	})
 	slices.Sort(namespaces)
 	return namespaces
 }
 
 // TestLogs: each line is read once, across changes of the log file and restarts of the agent. Late lines survive a restart, too.
 func TestLogs(t *testing.T) {
-	testkit.NeedRoot(t)
-	runtime.LockOSThread() // for good: the thread has mounts of its own
-	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
-		unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, "")); err != nil {
+	ns := ownHost(t)
+	if err := unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	ns, err := hostns.Own()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ns.Close()
 	dir := t.TempDir()
 	write := func(log string, namespaces ...string) {
 		t.Helper()
@@ -451,16 +450,7 @@ func TestLogs(t *testing.T) {
 
 // TestNothingLeft: what the agent creates before a policy is in force goes as well, wherever it was killed.
 func TestNothingLeft(t *testing.T) {
-	testkit.NeedRoot(t)
-	runtime.LockOSThread() // for good: the thread has mounts of its own
-	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
-		t.Fatal(err)
-	}
-	ns, err := hostns.Own()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ns.Close()
+	ns := ownHost(t)
 	touch := func(files ...string) {
 		t.Helper()
 		for _, file := range files {
@@ -525,17 +515,10 @@ func TestNothingLeft(t *testing.T) {
 // TestLate: what waits for a pod is told once the pod is known, even after the time for it; and a time that a wrong clock has
 // set does not keep anything for good.
 func TestLate(t *testing.T) {
-	testkit.NeedRoot(t)
-	runtime.LockOSThread() // for good: the thread has mounts of its own
-	if err := errors.Join(unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
-		unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, "")); err != nil {
+	ns := ownHost(t)
+	if err := unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
 	}
-	ns, err := hostns.Own()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ns.Close()
 	c := &cluster{pods: cache.NewStore(cache.MetaNamespaceKeyFunc)}
 	if err := c.pods.Add(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "known", UID: "1"}}); err != nil {
 		t.Fatal(err)

@@ -100,8 +100,11 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 	if err != nil {
 		return nil, err
 	}
-	if err := checkWeight(filepath.Join(full, filepath.Base(name)), text); err != nil {
-		return nil, &unread.Error{Err: err}
+	var root node.Node
+	if node.Unmarshal(text, &root) == nil { // otherwise the loader says what is wrong, and lines are unknown
+		if err := checkWeight(filepath.Join(full, filepath.Base(name)), &root); err != nil {
+			return nil, &unread.Error{Err: err}
+		}
 	}
 	if environment, err = withEnv(full, text, environment); err != nil {
 		return nil, &unread.Error{Err: err}
@@ -119,8 +122,6 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 	if err != nil {
 		return nil, &unread.Error{Line: lineOf(err), Err: err}
 	}
-	var root node.Node
-	_ = node.Unmarshal(text, &root) // otherwise lines are unknown
 	for _, s := range project.Services {
 		all = append(all, services(s, project, under(&root, "services"))...)
 	}
@@ -193,6 +194,14 @@ func members(n *node.Node) map[string]int {
 		at[n.Content[i].Value] = n.Content[i].Line
 	}
 	return at
+}
+
+// target returns what an alias stands for, or else the node itself.
+func target(n *node.Node) *node.Node {
+	if n != nil && n.Kind == node.AliasNode && n.Alias != nil {
+		return n.Alias
+	}
+	return n
 }
 
 // under returns the value of a member, or nil.

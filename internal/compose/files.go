@@ -53,7 +53,7 @@ func (g *guard) file(dir string, text []byte) error {
 func (g *guard) node(dir string, n *node.Node) error {
 	for i, c := range n.Content {
 		if n.Kind == node.MappingNode && i%2 == 1 {
-			switch key(n.Content[i-1]) {
+			switch target(n.Content[i-1]).Value {
 			case "include", "extends":
 				if err := g.names(dir, c, false); err != nil {
 					return err
@@ -65,14 +65,6 @@ func (g *guard) node(dir string, n *node.Node) error {
 		}
 	}
 	return nil
-}
-
-// key returns the text of a mapping's key.
-func key(n *node.Node) string {
-	if n.Kind == node.AliasNode && n.Alias != nil {
-		return n.Alias.Value
-	}
-	return n.Value
 }
 
 // names treats all strings below a key as names of files. It follows each alias once.
@@ -95,7 +87,7 @@ func (g *guard) names(dir string, n *node.Node, isEnv bool) error {
 		if n.Kind == node.MappingNode && i%2 == 0 {
 			continue
 		}
-		env := isEnv || n.Kind == node.MappingNode && key(n.Content[i-1]) == "env_file"
+		env := isEnv || n.Kind == node.MappingNode && target(n.Content[i-1]).Value == "env_file"
 		if err := g.names(dir, c, env); err != nil {
 			return err
 		}

@@ -22,12 +22,8 @@ type scale struct {
 }
 
 // checkWeight returns an error if a file expands to too many values.
-func checkWeight(file string, text []byte) error {
-	var root node.Node
-	if err := node.Unmarshal(text, &root); err != nil {
-		return nil //nolint:nilerr // the loader says what is wrong with it
-	}
-	s := &scale{files: map[string]*node.Node{file: &root}, services: map[[2]string]int{}, nodes: map[*node.Node]int{}}
+func checkWeight(file string, root *node.Node) error {
+	s := &scale{files: map[string]*node.Node{file: root}, services: map[[2]string]int{}, nodes: map[*node.Node]int{}}
 	if s.file(file) > maxWeight {
 		return fmt.Errorf("with what its services inherit, it has more than %d values", maxWeight)
 	}
@@ -126,10 +122,7 @@ func (s *scale) service(file, kind, name string) int {
 		return known
 	}
 	s.services[key] = 0 // if a service extends itself
-	n := under(under(s.open(file), kind), name)
-	if n != nil && n.Kind == node.AliasNode {
-		n = n.Alias
-	}
+	n := target(under(under(s.open(file), kind), name))
 	total := s.values(n)
 	if of := under(n, "extends"); of != nil {
 		from, service := file, of.Value
@@ -148,13 +141,8 @@ func (s *scale) service(file, kind, name string) int {
 
 // before counts the containers that run before a service, also those that are merged into it.
 func before(n *node.Node, depth int) (count int) {
-	if n != nil && n.Kind == node.AliasNode {
-		n = n.Alias
-	}
-	if all := under(n, "pre_start"); all != nil {
-		if all.Kind == node.AliasNode {
-			all = all.Alias
-		}
+	n = target(n)
+	if all := target(under(n, "pre_start")); all != nil {
 		count = len(all.Content)
 	}
 	if merged := under(n, "<<"); merged != nil && depth < 8 {

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,16 +17,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 	"github.com/nonroot-runc/nonroot-runc/internal/trusted"
 )
 
 // overlay mounts an image's files as an engine does, in a mount namespace of the test's thread, which ends with it.
 func overlay(t *testing.T, files map[string]string) (rootfs string) {
 	t.Helper()
-	runtime.LockOSThread()
-	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
-		t.Fatalf("this test needs root: %v", err)
-	}
+	testkit.OwnMounts(t)
 	dir := t.TempDir()
 	rootfs = filepath.Join(dir, "merged")
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil { // overlayfs accepts no upper directory that is in another overlay
@@ -499,9 +496,8 @@ func TestVolumes(t *testing.T) {
 		"rootfs/copied":                 "-> /srv/copied",
 		"host/":                         "0:0 755",
 	})
-	runtime.LockOSThread()
-	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
-		unix.Mount(filepath.Join(root, "host"), filepath.Join(root, "docker/volumes/bound/_data"), "", unix.MS_BIND, "")); err != nil {
+	testkit.OwnMounts(t)
+	if err := unix.Mount(filepath.Join(root, "host"), filepath.Join(root, "docker/volumes/bound/_data"), "", unix.MS_BIND, ""); err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Unmount(filepath.Join(root, "docker/volumes/bound/_data"), unix.MNT_DETACH) // it ends with the test's mount namespace
@@ -754,10 +750,9 @@ func TestGiveCopyOfWhatWasCompared(t *testing.T) {
 func BenchmarkGive(b *testing.B) {
 	onFresh := func(b *testing.B, directories int, change func(merged string) error) {
 		b.Helper()
-		runtime.LockOSThread()
+		testkit.OwnMounts(b)
 		dir := b.TempDir()
-		if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
-			unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755")); err != nil { // as in overlay
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil { // as in overlay
 			b.Fatal(err)
 		}
 		defer unix.Unmount(dir, unix.MNT_DETACH) // it ends with the thread's mount namespace

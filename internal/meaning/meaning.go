@@ -7,6 +7,7 @@ package meaning
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/nonroot-runc/nonroot-runc/docs"
 	"github.com/nonroot-runc/nonroot-runc/internal/hint"
@@ -31,8 +32,11 @@ var (
 	phrase = regexp.MustCompile("`([^`]+)`")
 )
 
-// Rows returns every row, in the order of the page.
-func Rows() []Row {
+// Rows returns every row, in the order of the page. It is the same slice each time.
+func Rows() []Row { return rows() }
+
+// The page is read once: a report asks for each of its reasons.
+var rows = sync.OnceValue(func() []Row {
 	var all []Row
 	for _, m := range row.FindAllStringSubmatch(docs.Troubleshooting, -1) {
 		r := Row{ID: m[4], Means: m[2], Do: m[3]}
@@ -42,7 +46,7 @@ func Rows() []Row {
 		all = append(all, r)
 	}
 	return all
-}
+})
 
 // ByID returns the row with an id, whatever its case.
 func ByID(id string) (Row, bool) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -75,6 +76,16 @@ func NeedPrivate(t testing.TB) {
 		t.Fatal("namespaces of its own are needed")
 	}
 	t.Skip("namespaces of its own are needed")
+}
+
+// OwnMounts gives the calling thread mounts of its own, for good: the goroutine is locked to it. Subtests run in other goroutines, and
+// see the machine's mounts.
+func OwnMounts(t testing.TB) {
+	t.Helper()
+	runtime.LockOSThread()
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		t.Fatalf("this test needs root: %v", err)
+	}
 }
 
 // IsRoot reports whether the tests run as the machine's root, who can give files to others.
