@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -96,22 +95,17 @@ func (m *metrics) policy(key string, refused error, p *policy.Policy) {
 	m.faulty.DeletePartialMatch(prometheus.Labels{"policy": key})
 	if refused != nil {
 		value = 0
-		line, column := "0", "0"
-		if at := strings.SplitN(refused.Error(), ":", 4); len(at) == 4 && at[0] == key && isNumber(at[1]) && isNumber(at[2]) { // as policy.Parse words it
-			line, column = at[1], at[2]
+		var at policy.Fault // the zero position, if it is about none
+		if fault := (*policy.Fault)(nil); errors.As(refused, &fault) {
+			at = *fault
 		}
-		m.faulty.WithLabelValues(key, line, column).Set(1)
+		m.faulty.WithLabelValues(key, strconv.Itoa(at.Line), strconv.Itoa(at.Column)).Set(1)
 	}
 	m.valid.WithLabelValues(key).Set(value)
 	m.inForce.DeletePartialMatch(prometheus.Labels{"policy": key})
 	if p != nil {
 		m.inForce.WithLabelValues(key, p.Digest).Set(1)
 	}
-}
-
-func isNumber(text string) bool {
-	_, err := strconv.ParseUint(text, 10, 32) //lint:allow a line or a column of a file
-	return err == nil
 }
 
 // ready records whether the node is ready, and whether the agent is. Kubernetes rolls the DaemonSet out by the latter.

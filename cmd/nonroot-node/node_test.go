@@ -135,7 +135,9 @@ func TestExempting(t *testing.T) {
 		"  [[rule]] # x\n" + strings.TrimPrefix(mine, "[[rule]]\n"):                                                    "nonroot-node a",
 		strings.ReplaceAll(mine, `"a"`, `"nonroot-node"`):                                                              "",
 		"[[rule]]\nname = \"a\"\nmode = \"off\"\nmatch.engine = [\"kubernetes\"]\nreason = \"\"\"\n[[rule]]\n\"\"\"\n": "nonroot-node a",
-		"reason = \"\"\"\n[[rule]]\n\"\"\"\nmode = \"off\"\n" + mine:                                                   "",
+		"reason = \"\"\"\n[[rule]]\n\"\"\"\nmode = \"off\"\n" + mine:                                                   "nonroot-node a",
+		"# [[rule]]\n\n\t[[ rule ]]\n" + strings.TrimPrefix(mine, "[[rule]]\n"):                                        "nonroot-node a",
+		"[[rule]] # \r\n" + strings.TrimPrefix(mine, "[[rule]]\n"):                                                     "nonroot-node a",
 	} {
 		before, err := policy.Parse("config.toml", []byte(text))
 		if err != nil {
@@ -176,6 +178,19 @@ func TestExempting(t *testing.T) {
 				t.Errorf("%+v: %t", c, got)
 			}
 		}
+	}
+}
+
+// TestOwnRuleName: a rule with the name of the agent's is reported where the ConfigMap's text has it.
+func TestOwnRuleName(t *testing.T) {
+	const text = "mode = \"refuse\"\n\n[[rule]]\nname = \"a\"\n\n[[rule]]\n  name = \"nonroot-node\"\n"
+	before, err := policy.Parse("config.toml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = exempting("config.toml", before, text, ownRule("agents"))
+	if want := `config.toml:7:3: rule[2].name: "nonroot-node" is the name of the rule that exempts the agent`; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -292,9 +307,16 @@ func TestPolicyMetrics(t *testing.T) {
 		return all
 	}
 	for _, c := range []struct{ text, line, column string }{
-		{"\n mode = \"of\"\n", "2", "2"}, {"mode = \"audit\"\nhome.size = 3\n", "2", "1"}, {"mode = \"audit\"", "", ""}, {"[", "1", "1"},
+		{"\n mode = \"of\"\n", "2", "2"},
+		{"\n[[rule]]\n name = \"nonroot-node\"\n", "3", "2"},
+		{"mode = \"audit\"\nhome.size = 3\n", "2", "1"},
+		{"mode = \"audit\"", "", ""},
+		{"[", "1", "1"},
 	} {
-		_, err := policy.Parse("config.toml", []byte(c.text))
+		p, err := policy.Parse("config.toml", []byte(c.text))
+		if err == nil {
+			_, _, err = exempting("config.toml", p, c.text, ownRule("agents"))
+		}
 		m.policy("config.toml", err, nil)
 		want := []string{fmt.Sprintf("map[column:%s line:%s policy:config.toml] 1", c.column, c.line)}
 		if c.line == "" {

@@ -125,20 +125,27 @@ match.container = ["node"]
 // exempting returns a policy with the rule in front of its own rules, where none of them can override it.
 func exempting(key string, p *policy.Policy, text, rule string) (*policy.Policy, string, error) {
 	lines := strings.SplitAfter(text, "\n")
-	at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "[[rule]]") })
-	if at < 0 {
-		at = len(lines)
-		rule = "\n\n" + rule
-	} else {
+	at := len(lines)
+	for i, own := range p.Rules {
+		if own.Name == agentRule {
+			line, column := policy.Position([]byte(text), fmt.Sprintf("rule[%d].name", i+1))
+			return nil, "", &policy.Fault{File: key, Line: line, Column: column, Text: fmt.Sprintf("rule[%d].name: %q is the name of the rule that exempts the agent\nhint: call it something else", i+1, agentRule)}
+		}
+	}
+	if len(p.Rules) > 0 {
+		first, _ := policy.Position([]byte(text), "rule[1]")
+		at = first - 1
 		rule += "\n"
+	} else {
+		rule = "\n\n" + rule
 	}
 	text = strings.Join(slices.Insert(lines, at, rule), "")
 	with, err := policy.Parse(key, []byte(text))
 	switch {
 	case err != nil:
-		return nil, "", fmt.Errorf("with the rule that exempts the agent: %w\nhint: write rules as [[rule]], and call none of them %q", err, agentRule)
+		return nil, "", fmt.Errorf("with the rule that exempts the agent: %w", err)
 	case len(with.Rules) != len(p.Rules)+1 || with.Rules[0].Name != agentRule:
-		return nil, "", fmt.Errorf("%s: the rule that exempts the agent can't stand before the others\nhint: write [[rule]] where the first rule begins, and nowhere else before", key)
+		return nil, "", fmt.Errorf("%s: the rule that exempts the agent can't stand before the others\nhint: write [[rule]] where the first rule begins", key)
 	}
 	return with, text, nil
 }

@@ -89,8 +89,17 @@ type settings struct {
 	Hooks hooksTable `toml:"hooks"`
 }
 
+// Fault is something that is wrong in a policy file, with its position.
+type Fault struct {
+	File         string
+	Line, Column int // from 1
+	Text         string
+}
+
+func (f *Fault) Error() string { return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Text) }
+
 // Parse reads a policy file: TOML (https://toml.io/en/v1.0.0) with the keys of docs/policy.md and no others. Keys
-// that are not set have Default's values. Errors begin with file, line and column.
+// that are not set have Default's values. What is wrong in the file is a *Fault.
 func Parse(name string, data []byte) (*Policy, error) {
 	return parse(name, data, false)
 }
@@ -340,8 +349,8 @@ func (r *reader) fail(key, format string, args ...any) {
 		r.outer.fail(r.prefix+key, format, args...)
 		return
 	}
-	row, col := position(r.data, key)
-	r.faults = append(r.faults, fmt.Errorf("%s:%d:%d: %s: %s", r.file, row, col, key, fmt.Sprintf(format, args...)))
+	line, column := Position(r.data, key)
+	r.faults = append(r.faults, &Fault{r.file, line, column, key + ": " + fmt.Sprintf(format, args...)})
 }
 
 // annotationKey reports whether a key is an annotation's own name: rule[1].match.annotations.NAME. Package regexp would
@@ -656,10 +665,10 @@ func validSize(s string) bool {
 	return len(s)-len(digits) <= 1 && digits != "" && digits[0] != '0' && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
 }
 
-// position finds line and column of a key, "table.key". For a key that was not written, it is where the key would go:
-// the beginning of the file.
-func position(data []byte, key string) (row, col int) {
-	row, col = 1, 1
+// Position finds a key in a file that is valid TOML, such as "table.key" or "rule[1].name". For a key that was not written, it is where
+// the key would go: the beginning of the file.
+func Position(data []byte, key string) (line, column int) {
+	line, column = 1, 1
 	walk(data, func(k string, at unstable.Range) bool {
 		if k != key {
 			return true
@@ -667,10 +676,10 @@ func position(data []byte, key string) (row, col int) {
 		var p unstable.Parser
 		p.Reset(data)
 		start := p.Shape(at).Start
-		row, col = start.Line, start.Column
+		line, column = start.Line, start.Column
 		return false
 	})
-	return row, col
+	return line, column
 }
 
 // walk calls a function with each key of a well-formed file, "table.key" or "array[N].key" with N from 1, and the key's

@@ -3,6 +3,8 @@
 package policy
 
 import (
+	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -255,6 +257,33 @@ func TestParseRefuses(t *testing.T) {
 }
 
 // TestForBundle: a build is recognized by the builder's own directory, and not by one that only looks like it.
+// TestFaultPositions: for callers that have to show it, the position is in the error, wherever the fault is found.
+func TestFaultPositions(t *testing.T) {
+	for _, c := range []struct {
+		text         string
+		line, column int
+	}{
+		{"\n mode = \"of\"\n", 2, 2},                               // a value
+		{"mode = \"audit\"\nhome.size = 3\n", 2, 1},                // a type
+		{"mode = \"audit\"\n [home]\n  sise = \"1m\"\n", 3, 3},     // a key
+		{"mode = \"audit\"\nmode = \"off\"\n", 2, 1},               // TOML
+		{"\nmode = off", 2, 8},                                     // quotes
+		{"[[rule]]\nname = \"a\"\n[[rule]]\nname = \"a\"\n", 4, 1}, // a rule
+		{"[[rule]]\nname = \"a\"\nMode = \"off\"", 3, 1},           // spelling
+		{"mode = \"off\"", 1, 1},                                   // something that is missing
+	} {
+		_, err := Parse("a file: 7:8: x", []byte(c.text))
+		var fault *Fault
+		if !errors.As(fmt.Errorf("in a sentence: %w", err), &fault) || fault.Line != c.line || fault.Column != c.column {
+			t.Errorf("%q: %+v, where %d:%d is meant (%v)", c.text, fault, c.line, c.column, err)
+			continue
+		}
+		if want := fmt.Sprintf("a file: 7:8: x:%d:%d: %s", c.line, c.column, fault.Text); err.Error() != want {
+			t.Errorf("%q: %q, not %q", c.text, err, want)
+		}
+	}
+}
+
 func TestForBundle(t *testing.T) {
 	p, err := Parse("p.toml", []byte(whole))
 	if err != nil {

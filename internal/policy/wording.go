@@ -30,7 +30,7 @@ func located(name string, data []byte, err error) error {
 		return fmt.Errorf("%s: %s", name, quote.Text(err.Error(), 300))
 	}
 	if at, text, found := mistyped(data); found {
-		return fmt.Errorf("%s:%d:%d: %s", name, at.Line, at.Column, text)
+		return &Fault{name, at.Line, at.Column, text}
 	}
 	row, col := wrong.Position()
 	what := unquotedValue(data, row)
@@ -47,7 +47,7 @@ func located(name string, data []byte, err error) error {
 	if finding = quote.Text(finding, 500); advised {
 		finding += hint.Mark + quote.Text(advice, 500)
 	}
-	return fmt.Errorf("%s:%d:%d: %s", name, row, col, finding)
+	return &Fault{name, row, col, finding}
 }
 
 // characters removes code points from the library's words: U+0072 'r'.
@@ -422,5 +422,5 @@ func unquotedValue(data []byte, row int) string {
 func unknownAt(name string, at *toml.DecodeError) error {
 	row, col := at.Position()
 	key := strings.Join(at.Key(), ".")
-	return fmt.Errorf("%s:%d:%d: unknown key %s\nhint: %s", name, row, col, quote.Value(key), unknownKey(key))
+	return &Fault{name, row, col, fmt.Sprintf("unknown key %s\nhint: %s", quote.Value(key), unknownKey(key))}
 }
