@@ -3,10 +3,8 @@
 package check
 
 import (
-	"os"
+	"fmt"
 	"path"
-	"slices"
-	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -21,39 +19,64 @@ const (
 	groups = "/etc/group"
 )
 
-// isRootsToo reports whether the account has root's uid. It may come from the base image, or the build creates it with useradd and the
-// like, or with an entry in passwd. The last instruction that sets the uid counts.
-func (i *inspection) isRootsToo(name string, accounts func(base string) (passwd []byte, ok bool)) (roots bool) {
+// who says what is known of an account.
+type who string
+
+// The answers.
+const (
+	isRoots  who = "root's"
+	isOthers who = "not root's" // also if there is no such account
+	isOpen   who = "unknown"
+)
+
+// accountOf reports whether the account has root's uid, and the instruction that decides it. The account may come from the base image, or the
+// build creates it with useradd and the like, or with an entry in passwd. The last instruction that sets the uid counts.
+func (i *inspection) accountOf(name string, accounts func(base string) (passwd []byte, ok bool)) (is who, by dockerfile.Step) {
+	is = isOthers
 	if accounts != nil && !i.image.Empty {
-		text, ok := accounts(i.image.Base)
-		roots = ok && imageuser.Accounts{Passwd: text}.Docker(name).Root()
+		if text, ok := accounts(i.image.Base); ok && (imageuser.Accounts{Passwd: text}).Docker(name).Root() {
+			is, by = isRoots, dockerfile.Step{Text: fmt.Sprintf("the image %q has it with root's uid", i.image.Base)}
+		}
 	}
-	vars := values{}
+	shell := defaultShell(i.image.Base)
 	for _, c := range i.image.Commands {
 		switch one := c.Command.(type) {
-		case *instructions.ArgCommand:
-			for _, kv := range one.Args {
-				vars.set(kv.Key, *kv.Value)
-			}
-		case *instructions.EnvCommand:
-			for _, kv := range one.Env {
-				vars.set(kv.Key, kv.Value)
+		case *instructions.ShellCommand:
+			shell = ""
+			if len(one.Shell) > 0 && family(i.image.Base) != "fedora" {
+				shell = path.Base(one.Shell[0])
 			}
 		case *instructions.CopyCommand:
 			if text, ok := i.copiedPasswd(one, c); ok {
-				who := imageuser.Accounts{Passwd: []byte(text)}.Docker(name)
-				roots = who.Root()
+				is, by = isOthers, dockerfile.Step{}
+				if (imageuser.Accounts{Passwd: []byte(text)}).Docker(name).Root() {
+					is, by = isRoots, dockerfile.Step{Line: c.Line, Text: "COPY of a passwd in which it has root's uid"}
+				}
 			}
 		case *instructions.RunCommand:
-			if makes, uid := uidOf(one, name, vars); makes {
-				roots = imageuser.Read(uid).Kind == imageuser.Root
+			e := newScript(c, shell)
+			for _, a := range e.ofRun(one) {
+				if says, ok := a.gives(name); ok {
+					is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN %s gives it a uid that is %s", a.tool, says)}
+				}
 			}
-			if addsRoot(one, name, vars) {
-				roots = true
+			if says := e.entry(one, name); says != isOthers {
+				is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN writes it into %s with a uid that is %s", passwd, says)}
 			}
 		}
 	}
-	return roots
+	return is, by
+}
+
+// defaultShell returns the shell behind an image's /bin/sh, if it is one that leaves UID to the environment; "": unknown.
+func defaultShell(base string) string {
+	switch family(base) {
+	case "debian":
+		return "dash"
+	case "alpine":
+		return "busybox"
+	}
+	return ""
 }
 
 // copiedPasswd returns the text that an instruction copies to /etc/passwd, if it is known.
@@ -74,120 +97,4 @@ func (i *inspection) copiedPasswd(one *instructions.CopyCommand, c dockerfile.Co
 		}
 	}
 	return "", false
-}
-
-// maxAccount is the longest value of a variable, in bytes, that is expanded in an account's name or uid. The file's author chooses the
-// values, and how often each is used.
-const maxAccount = 256
-
-// values maps the names of variables to their values.
-type values map[string]string
-
-func (v values) set(name, value string) {
-	if len(value) > maxAccount {
-		value = ""
-	}
-	v[name] = value
-}
-
-// unquoted removes a shell's quotes.
-var unquoted = strings.NewReplacer(`"`, "", "'", "")
-
-// uidOf returns the uid with which a RUN creates the account. makes is false if it doesn't set one.
-func uidOf(run *instructions.RunCommand, name string, vars values) (makes bool, uid string) {
-	all := words(textOf(run.ShellDependantCmdLine))
-	if !run.PrependShell {
-		all = append(all, slices.Clone(run.CmdLine))
-	}
-	own := values{}
-	value := func(variable string) string {
-		if v, ok := own[variable]; ok {
-			return v
-		}
-		return vars[variable]
-	}
-	for _, w := range all {
-		if len(w) == 0 {
-			continue
-		}
-		if variable, v, ok := strings.Cut(w[0], "="); ok && len(w) == 1 {
-			own.set(variable, os.Expand(unquoted.Replace(v), value))
-			continue
-		}
-		if !slices.Contains([]string{"useradd", "adduser", "usermod"}, path.Base(w[0])) {
-			continue
-		}
-		for n := range w {
-			w[n] = os.Expand(unquoted.Replace(w[n]), value)
-		}
-		if id, ok := uidOption(w[1:]); ok && slices.Contains(w, name) {
-			makes, uid = true, id
-		}
-	}
-	return makes, uid
-}
-
-// uidOption returns the value of the uid option of useradd and the like. Short options may be combined.
-func uidOption(args []string) (uid string, ok bool) {
-	for n, a := range args {
-		option, value, given := strings.Cut(a, "=")
-		switch {
-		case len(option) > len("--u") && strings.HasPrefix("--uid", option):
-		case strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "--"):
-			rest, isUID := strings.CutPrefix(strings.TrimLeft(a[1:], "DFHMNSUlmor"), "u")
-			if !isUID {
-				continue
-			}
-			value, given = rest, rest != ""
-		default:
-			continue
-		}
-		switch {
-		case given:
-			uid, ok = value, true
-		case n+1 < len(args):
-			uid, ok = args[n+1], true
-		}
-	}
-	return uid, ok && uid != ""
-}
-
-// addsRoot reports whether a RUN that mentions passwd contains an entry of that name with root's uid. An empty uid is root's as well.
-func addsRoot(run *instructions.RunCommand, name string, vars values) bool {
-	text := strings.Join(run.CmdLine, " ")
-	for _, f := range run.Files {
-		text += "\n" + f.Data
-	}
-	if !strings.Contains(text, passwd) {
-		return false
-	}
-	// Other variables are kept, because without them a uid might seem empty.
-	text = os.Expand(text, func(variable string) string {
-		if v, ok := vars[variable]; ok {
-			return v
-		}
-		return "${" + variable + "}"
-	})
-	isWord := func(c byte) bool {
-		return c == '_' || c == '-' || c == '.' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-	}
-	for rest := text; ; {
-		before, after, ok := strings.Cut(rest, name+":")
-		if !ok {
-			return false
-		}
-		rest = after
-		if before != "" && isWord(before[len(before)-1]) {
-			continue
-		}
-		password, fields, ok := strings.Cut(after, ":")
-		if !ok || strings.ContainsAny(password, " \t\n") {
-			continue
-		}
-		uid := fields[:len(fields)-len(strings.TrimLeft(fields, "0123456789"))]
-		next := fields[len(uid):]
-		if uid == "" && strings.HasPrefix(next, ":") || uid != "" && strings.Trim(uid, "0") == "" && (next == "" || !isWord(next[0])) {
-			return true
-		}
-	}
 }

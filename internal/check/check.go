@@ -147,11 +147,11 @@ func Dockerfile(name string, text []byte, o Options) Result {
 		return r
 	}
 	r.User = image.User
+	user := imageuser.Read(image.User)
+	r.Verdict = verdict(image, user, o)
 	for _, s := range image.Steps {
 		r.Steps = append(r.Steps, Step(s))
 	}
-	user := imageuser.Read(image.User)
-	r.Verdict = verdict(image, user, o)
 	ignores := inDockerfile(in.lines, image.Spans)
 	if r.Verdict == Windows {
 		return r
@@ -208,6 +208,7 @@ func passes(run *instructions.RunCommand, byShell, errexit bool) (name string, o
 	return "", false
 }
 
+// verdict returns the answer. If it depends on how the build makes an account, the image's steps tell.
 func verdict(image *dockerfile.Image, user imageuser.User, o Options) Verdict {
 	switch {
 	case image.Windows:
@@ -218,8 +219,16 @@ func verdict(image *dockerfile.Image, user imageuser.User, o Options) Verdict {
 		return Root
 	case user.Kind == imageuser.Invalid, user.Kind == imageuser.Name && image.Empty && !copiesAccounts(image):
 		return Never
-	case user.Kind == imageuser.Name && (&inspection{image: image, context: o.Context}).isRootsToo(user.Name, o.Accounts):
-		return Root
+	case user.Kind == imageuser.Name:
+		is, by := (&inspection{image: image, context: o.Context}).accountOf(user.Name, o.Accounts)
+		switch is {
+		case isRoots:
+			image.Steps = append(image.Steps, by)
+			return Root
+		case isOpen:
+			image.Steps = append(image.Steps, by)
+			return Unknown
+		}
 	}
 	return NonRoot
 }

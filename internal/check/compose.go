@@ -158,10 +158,10 @@ func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) 
 			t.exposed = append(t.exposed, e.Ports...)
 		}
 	}
+	v := verdict(image, imageuser.Read(image.User), Options{Accounts: o.Accounts})
 	for _, s := range image.Steps {
 		t.step(0, "its Dockerfile, line %d: %s", s.Line, s.Text)
 	}
-	v := verdict(image, imageuser.Read(image.User), Options{Accounts: o.Accounts})
 	t.known = v != Unknown
 	if v == Root && imageuser.Read(image.User).Kind == imageuser.Name {
 		return "0", false // root by another name

@@ -239,7 +239,7 @@ func fixNumber(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool)
 }
 
 // numbered returns the uid and gid with which a file creates an account. It fails if one of them is missing, or if an account is added to
-// further groups, which a number would leave out.
+// further groups, which a number would leave out. Variables of the build count as unknown, because another build may set them otherwise.
 func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 	made, ids := 0, map[string]string{}
 	user, group := "", ""
@@ -251,32 +251,26 @@ func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 		if !isRun {
 			continue
 		}
-		if text := textOf(run.ShellDependantCmdLine); strings.Contains(text, passwd) || strings.Contains(text, groups) {
+		if text := textOf(run.ShellDependantCmdLine); strings.Contains(text, passwd) || strings.Contains(text, groups) || strings.Contains(text, "gpasswd") {
 			return 0, 0, false // accounts are edited in other ways, too
 		}
-		for _, w := range words(textOf(run.ShellDependantCmdLine)) {
-			tool, last := path.Base(w[0]), w[len(w)-1]
-			number, primary := option(w, "-g", "--gid"), option(w, "-G", "--ingroup")
-			switch tool {
-			case "groupadd", "addgroup":
-				ids[last] = number
-				if len(w) > 2 && number == "" && !strings.HasPrefix(w[len(w)-2], "-") {
+		for _, a := range newScript(dockerfile.Command{}, "").ofRun(run) {
+			about := strings.Join(a.operands, " ")
+			switch {
+			case strings.HasSuffix(a.tool, "mod"), a.members, strings.Contains(about, notKnown):
+				return 0, 0, false
+			case strings.HasPrefix(a.tool, "group"), a.tool == "addgroup":
+				if len(a.operands) != 1 {
 					return 0, 0, false // adds an account to a group
 				}
-			case "usermod", "gpasswd", "groupmod":
-				return 0, 0, false
-			case "useradd", "adduser":
-				if last != name {
-					if slices.Contains(w, name) {
-						return 0, 0, false // adds the account to a group
-					}
-					continue
+				ids[a.operands[0]] = a.gid
+			case about != name:
+				if slices.Contains(a.operands, name) {
+					return 0, 0, false // adds the account to a group
 				}
+			default:
 				made++
-				user, group = option(w, "-u", "--uid"), number
-				if tool == "adduser" && primary != "" {
-					group = primary
-				} else if option(w, "-G", "--groups") != "" {
+				if user = a.uid; !a.primary(image.Base, &group) {
 					return 0, 0, false
 				}
 			}
@@ -289,17 +283,23 @@ func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 	return u.UID, g.UID, made == 1 && u.Kind == imageuser.Number && g.Kind == imageuser.Number && u.Group == "" && g.Group == ""
 }
 
-// option returns the value of a command's option, which is the next word or follows an equals sign.
-func option(w []string, short, long string) string {
-	for n, a := range w {
-		if (a == short || a == long) && n+1 < len(w) {
-			return w[n+1]
-		}
-		if value, ok := strings.CutPrefix(a, long+"="); ok {
-			return value
-		}
+// primary sets the group of a new account. It fails if the account is in further groups, or if it is not known which program adduser is: on
+// Alpine it is busybox's, on Fedora useradd, and on Debian a script.
+func (a *accountCommand) primary(base string, group *string) bool {
+	tools := family(base)
+	switch busybox := tools == "alpine" || strings.ContainsAny(a.short, "SDH"); {
+	case a.tool == "useradd" || tools == "fedora":
+		*group = a.gid
+		return a.groups == ""
+	case a.ingroup != "":
+		*group = a.ingroup
+		return a.groups == ""
+	case busybox: // -g is the comment
+		*group = a.groups
+		return true
 	}
-	return ""
+	*group = a.gid
+	return a.groups == "" && tools == "debian"
 }
 
 // fixRoot adds a user at the end of the last stage. The base has to be scratch, where a number is enough, or a distribution's image with

@@ -63,6 +63,10 @@ func (i *inspection) who() []Finding {
 	switch {
 	case i.verdict == Unknown && i.image.Frontend != "":
 		return found(userUnknown, fmt.Sprintf("the syntax directive has %s read the file, and what that makes of it is not known", quote.Value(i.image.Frontend)))
+	case i.verdict == Unknown && i.image.Known:
+		all := found(userUnknown, because(i.image))
+		all[0].Do = "give the account its uid as a number, and write the number in USER"
+		return all
 	case i.verdict == Unknown:
 		return found(userUnknown, fmt.Sprintf("nothing is known of the image %q, and no USER follows", i.image.Base))
 	case i.verdict == Never && i.user.Kind == imageuser.Invalid:

@@ -86,8 +86,9 @@ type Command struct {
 	OnBuild bool
 	// Unsure means that a word of it depends on the unknown environment of the base.
 	Unsure bool
-	// Variables are the variables in the text of a RUN whose values are certain.
+	// Variables are the variables in the text of a RUN whose values are certain. Unset are those that certainly have none.
 	Variables map[string]string
+	Unset     map[string]bool
 }
 
 // Step is one reason for the image's user.
@@ -476,7 +477,7 @@ func (b *build) do(s *stage, c Command) error {
 			s.keep(kv.Key, unsure[n])
 		}
 	case *instructions.RunCommand:
-		c.Variables = s.named(cmd)
+		c.Variables, c.Unset = s.named(cmd)
 	case *instructions.UserCommand:
 		s.image.User, s.image.Known = cmd.User, true
 		text := "USER " + written
@@ -510,17 +511,23 @@ const (
 // isNamed matches a variable in a shell's text.
 var isNamed = regexp.MustCompile(`\$\{?([A-Za-z_]\w*)`)
 
-// named returns the variables in a RUN, with the values that they have in the build.
-func (s *stage) named(run *instructions.RunCommand) map[string]string {
+// named returns the variables in a RUN: the values that they have in the build, and those without one. A variable that is in neither has an
+// unknown value.
+func (s *stage) named(run *instructions.RunCommand) (all map[string]string, unset map[string]bool) {
 	texts := run.CmdLine
 	for _, f := range run.Files {
 		texts = append(texts[:len(texts):len(texts)], f.Data)
 	}
-	var all map[string]string
 	for _, text := range texts {
 		for _, m := range isNamed.FindAllStringSubmatch(text, maxNamed) {
 			value, ok := s.vars.Get(m[1])
-			if ok && !s.unsure[m[1]] && len(value) <= maxNamedSize && len(all) < maxNamed {
+			switch {
+			case !ok && !s.envUnknown:
+				if unset == nil {
+					unset = map[string]bool{}
+				}
+				unset[m[1]] = true
+			case ok && !s.unsure[m[1]] && len(value) <= maxNamedSize && len(all) < maxNamed:
 				if all == nil {
 					all = map[string]string{}
 				}
@@ -528,7 +535,7 @@ func (s *stage) named(run *instructions.RunCommand) map[string]string {
 			}
 		}
 	}
-	return all
+	return all, unset
 }
 
 // arg evaluates ARG. The value comes from the command line, or else from the instruction, or else from an ARG before the first FROM.

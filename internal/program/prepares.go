@@ -218,7 +218,7 @@ func (c Command) variableAt(text string) (value string, length int, ok bool) {
 		end = len(name)
 	}
 	rest := name[end:]
-	if name = name[:end]; name == "" || name[0] >= '0' && name[0] <= '9' || c.isShells(name) {
+	if name = name[:end]; name == "" || name[0] >= '0' && name[0] <= '9' || c.IsShells(name) {
 		return "", 0, false
 	}
 	value, known := c.Variable(name)
@@ -255,8 +255,8 @@ var ownVariables = []string{
 // read-only, and zsh and ksh set their own.
 var leavesUID = []string{"dash", "busybox"}
 
-// isShells reports whether the shell itself sets a variable.
-func (c Command) isShells(name string) bool {
+// IsShells reports whether the shell itself sets a variable.
+func (c Command) IsShells(name string) bool {
 	switch name {
 	case "UID", "EUID", "GID", "EGID":
 		return c.Shell == nil || !slices.Contains(leavesUID, c.Shell())
