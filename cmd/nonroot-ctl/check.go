@@ -200,6 +200,7 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 			failed(err)
 		}
 	}
+	targets.Merge(places)
 	objects := readObjects(places)
 	for _, name := range c.StringSlice("labelled-namespace") {
 		objects.namespaces.Labelled(name)
@@ -225,6 +226,9 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		if n := len(found.Unlike); n > 0 {
 			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in %q named like a Dockerfile, and none by content, not checked: %s\nhint: name it to see why\n", counted(n, "file"), path, someOf(found.Unlike))
 		}
+		if name, ok := besides(path, found); ok {
+			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %q is checked without %q beside it, as by docker compose -f\nhint: name both, or their directory, to check what docker compose makes of them\n", path, name)
+		}
 		for _, target := range found.Targets {
 			show(len(results))
 			if c.Bool("fix") {
@@ -244,6 +248,15 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		}
 	}
 	return results, status
+}
+
+// besides returns the override beside a Compose file that was named alone.
+func besides(path string, found targets.Found) (override string, ok bool) {
+	if len(found.Targets) != 1 || found.Targets[0] != (targets.Target{Path: path, Kind: targets.Compose}) {
+		return "", false
+	}
+	override = compose.OverrideOf(path)
+	return override, override != ""
 }
 
 // someOf joins the first few of several names.
@@ -320,7 +333,7 @@ func checkOne(c *cli.Context, target targets.Target, o check.Options) ([]check.R
 	if target.Kind == targets.Archive {
 		return checkArchive(target.Path, file, o)
 	}
-	return checkFile(target.Kind, target.Path, filepath.Dir(target.Path), file, o)
+	return checkFile(target, filepath.Dir(target.Path), file, o)
 }
 
 // checkBundle checks a bundle by explain's report, which tells what the runtime would do with it, or has done.
@@ -345,7 +358,7 @@ func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 	}
 	kind := targets.Of(head)
 	if kind != targets.Archive {
-		return checkFile(kind, standardInput, ".", in, o)
+		return checkFile(targets.Target{Path: standardInput, Kind: kind}, ".", in, o)
 	}
 	return spooled(standardInput, func(to io.Writer) error {
 		_, err := io.Copy(to, in)
@@ -355,9 +368,9 @@ func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 
 // checkFile checks a text. dir is the directory of the files that it refers to. It reads one byte more than the limit, so that the text's
 // own reader refuses a longer one.
-func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
-	most := int64(dockerfile.MaxBytes)
-	switch kind {
+func checkFile(target targets.Target, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
+	name, most := target.Path, int64(dockerfile.MaxBytes)
+	switch target.Kind {
 	case targets.Manifest:
 		most = manifest.MaxBytes
 	case targets.Compose:
@@ -367,11 +380,19 @@ func checkFile(kind targets.Kind, name, dir string, in io.Reader, o check.Option
 	if err != nil {
 		return nil, err
 	}
-	switch kind {
+	switch target.Kind {
 	case targets.Manifest:
 		return check.Manifests(name, text, o), nil
 	case targets.Compose:
-		return check.Compose(name, text, o, check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy, File: fileOwner}), nil
+		c := check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy, File: fileOwner}
+		if target.Override != "" {
+			text, err := readUpTo(target.Override, most+1)
+			if err != nil {
+				return nil, err
+			}
+			c.Overrides = []check.ComposeFile{{Name: target.Override, Text: text}}
+		}
+		return check.Compose(name, text, o, c), nil
 	}
 	if isData(name) {
 		return []check.Result{check.Unread(name, errors.New("it has neither objects of Kubernetes' nor services of Compose's at its beginning"))}, nil
@@ -752,9 +773,12 @@ func checkText(to io.Writer, results []check.Result) string {
 		}
 		p.line("%s: %s", shown(r.Name()), verdictText(r))
 		for _, s := range r.Steps {
-			if s.Line > 0 {
+			switch {
+			case s.File != "":
+				p.line("  %s, line %d: %s", shown(s.File), s.Line, shown(s.Text))
+			case s.Line > 0:
 				p.line("  line %d: %s", s.Line, shown(s.Text))
-			} else {
+			default:
 				p.line("  %s", shown(s.Text))
 			}
 		}

@@ -83,6 +83,7 @@ const Unreadable = "unreadable"
 
 // Step is one step of the explanation of a user.
 type Step struct {
+	File string `json:"file,omitempty"` // "": the result's
 	Line int    `json:"line,omitempty"`
 	Text string `json:"text"`
 }
@@ -150,7 +151,7 @@ func Dockerfile(name string, text []byte, o Options) Result {
 	user := imageuser.Read(image.User)
 	r.Verdict = verdict(image, user, o)
 	for _, s := range image.Steps {
-		r.Steps = append(r.Steps, Step(s))
+		r.Steps = append(r.Steps, Step{Line: s.Line, Text: s.Text})
 	}
 	ignores := inDockerfile(in.lines, image.Spans)
 	if r.Verdict == Windows {

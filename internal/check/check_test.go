@@ -997,6 +997,40 @@ func TestCompose(t *testing.T) {
 	}
 }
 
+// TestOverride: findings about a merged project are in the file that they are about, and comments of each file count there.
+func TestOverride(t *testing.T) {
+	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "5", "rooted": ""})}}
+	const base = "services:\n  a:\n    image: known\n  b:\n    image: rooted\n"
+	for text, want := range map[string]string{
+		"":                                  "service b: service-runs-as-root compose.yaml:5",
+		"services:\n  a:\n    user: root\n": "service a: service-runs-as-root over.yaml:3; service b: service-runs-as-root compose.yaml:5",
+		"services:\n  b:\n    user: '5'\n":  "",
+		"services:\n  b: {user: '5'}\n  c:\n    user: root\n    image: x\n":                                              "service c: service-runs-as-root over.yaml:4",
+		"services:\n  b: {user: '5'}\n  a:\n    # nonroot-ctl: ignore service-runs-as-root a debugger\n    user: root\n": "",
+		"services:\n  b: {user: '5'}\n  a: {group_add: [0]}\n":                                                           "service a: service-root-group over.yaml:3",
+		"services:\n  b: {user: '5'}\n  a: {healthcheck: {test: sudo x}}\n":                                              "service a: health-check over.yaml:3",
+		"services:\n  # nonroot-ctl: ignore service-runs-as-root no\n\n\n  c: {user: '5', image: x}\n  b: {user: '5'}\n": "service a: ignore-unused over.yaml:2",
+		"services:\n  a: {usr: 5}\n": ": unreadable over.yaml:0",
+		"services:\n  a: [\n":        ": unreadable over.yaml:2",
+	} {
+		c := ComposeOptions{Dir: t.TempDir()}
+		if text != "" {
+			c.Overrides = []ComposeFile{{"over.yaml", []byte(text)}}
+		}
+		var got []string
+		for _, r := range Compose("compose.yaml", []byte(base), o, c) {
+			for _, f := range r.Findings {
+				if f.Severity.AtLeast(Warning) || f.ID == ignoreUnused.ID {
+					got = append(got, fmt.Sprintf("%s: %s %s:%d", r.Object, f.ID, f.File, f.Line))
+				}
+			}
+		}
+		if said := strings.Join(got, "; "); said != want {
+			t.Errorf("%q: %s, want %s", text, said, want)
+		}
+	}
+}
+
 // TestLongLines: a finding does not show a line that is too long to read.
 func TestLongLines(t *testing.T) {
 	long := strings.Repeat("x", 4000)

@@ -26,6 +26,8 @@ import (
 type ComposeOptions struct {
 	Dir         string
 	Environment map[string]string
+	// Overrides are merged into the file, in this order.
+	Overrides []ComposeFile
 	// File returns the owner of a file that is used as a secret; nil: no owner is known.
 	File func(name string) (FileOwner, bool)
 	// Dockerfile returns the text of a Dockerfile, for services that are built.
@@ -35,15 +37,26 @@ type ComposeOptions struct {
 // FileOwner is the owner and mode of a file on the host.
 type FileOwner struct{ UID, GID, Mode uint32 }
 
-// Compose checks the services of a Compose file.
+// ComposeFile is an override file, which is merged into the project.
+type ComposeFile struct {
+	Name string
+	Text []byte
+}
+
+// Compose checks the services of a Compose file, and of its overrides.
 func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
-	in := &source{file: file, lines: strings.Split(string(text), "\n")}
-	services, err := compose.Read(path.Base(file), c.Dir, text, c.Environment)
+	in := []*source{{file: file, lines: strings.Split(string(text), "\n")}}
+	var overrides []compose.File
+	for _, one := range c.Overrides {
+		in = append(in, &source{file: one.Name, lines: strings.Split(string(one.Text), "\n")})
+		overrides = append(overrides, compose.File{Name: path.Base(one.Name), Text: one.Text})
+	}
+	services, err := compose.Read(path.Base(file), c.Dir, text, c.Environment, overrides...)
 	if err != nil {
 		r := Unread(file, err)
 		var e *unread.Error
 		if errors.As(err, &e) {
-			r.Findings = []Finding{in.finding(unreadable, e.Line, "", fmt.Sprintf("it can't be read: %v", e.Err))}
+			r.Findings = []Finding{in[e.File].finding(unreadable, e.Line, "", fmt.Sprintf("it can't be read: %v", e.Err))}
 		}
 		return []Result{r}
 	}
@@ -68,57 +81,73 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 		slices.SortStableFunc(t.result.Findings, func(a, b Finding) int { return a.Line - b.Line })
 		results = append(results, *t.result)
 	}
-	ignoresOf(results, in)
+	for _, one := range in {
+		ignoresOf(results, one)
+	}
 	return results
 }
 
 // tenant is a service that the rules look at.
 type tenant struct {
-	in     *source
+	in     []*source // the file, and its overrides
 	s      *compose.Service
 	result *Result
 	user   imageuser.User
 	known  bool
-	line   int
+	at     compose.Place
 
 	exposed []string // ports in the EXPOSE instructions of its Dockerfile
 }
 
-func (t *tenant) step(line int, format string, args ...any) {
-	t.result.Steps = append(t.result.Steps, Step{Line: line, Text: fmt.Sprintf(format, args...)})
+func (t *tenant) step(at compose.Place, format string, args ...any) {
+	one := Step{Line: at.Line, Text: fmt.Sprintf(format, args...)}
+	if at.File > 0 {
+		one.File = t.in[at.File].file
+	}
+	t.result.Steps = append(t.result.Steps, one)
 }
 
-func (t *tenant) found(k kind, line int, word, why string) *Finding {
-	f := t.in.finding(k, line, word, why)
+// nowhere is the place of what has none.
+var nowhere compose.Place
+
+func (t *tenant) found(k kind, at compose.Place, word, why string) *Finding {
+	f := t.in[at.File].finding(k, at.Line, word, why)
 	f.Object = t.result.Object
 	t.result.Findings = append(t.result.Findings, f)
 	return &t.result.Findings[len(t.result.Findings)-1]
 }
 
+// with returns the place of a word at or below a place.
+func (t *tenant) with(at compose.Place, word string) compose.Place {
+	return compose.Place{File: at.File, Line: t.in[at.File].lineWith(at.Line, word)}
+}
+
 // effective sets the service's user: the one in the file, or else the image's, which its Dockerfile may tell.
 func (t *tenant) effective(o Options, c ComposeOptions) {
-	t.line = t.s.Line
+	t.at = t.s.At
 	text, windows := t.s.User, false
 	switch {
 	case text != "":
-		t.known, t.line = true, t.s.UserLine
-		t.step(t.s.UserLine, "user is %s", quote.Value(text))
+		if t.known = true; t.s.UserAt.Line > 0 {
+			t.at = t.s.UserAt
+		}
+		t.step(t.s.UserAt, "user is %s", quote.Value(text))
 	case t.s.Build != nil:
 		text, windows = t.built(o, c)
 	case t.s.Image == "":
 		// Compose starts no such service. It is a part of a service in another file, or a provider runs it.
 		t.result.Verdict = Nothing
-		t.step(t.s.Line, "it names no image")
+		t.step(t.s.At, "it names no image")
 		return
 	default:
 		if o.Build.Base != nil {
 			if base, ok := o.Build.Base(t.s.Image); ok {
 				t.known, text, windows = true, base.User, base.Windows
-				t.step(t.s.Line, "%s", saysUser(t.s.Image, base))
+				t.step(t.s.At, "%s", saysUser(t.s.Image, base))
 				break
 			}
 		}
-		t.step(t.s.Line, "nothing is known of the image %s", quote.Value(t.s.Image))
+		t.step(t.s.At, "nothing is known of the image %s", quote.Value(t.s.Image))
 	}
 	t.user, t.result.User = imageuser.Read(text), text
 	switch {
@@ -145,12 +174,12 @@ func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) 
 		text, err = c.Dockerfile(t.s.Build)
 	}
 	if err != nil {
-		t.step(t.s.Line, "its Dockerfile can't be read: %v", err)
+		t.step(t.s.At, "its Dockerfile can't be read: %v", err)
 		return "", false
 	}
 	image, err := evaluate(text, dockerfile.Options{Target: t.s.Build.Target, Args: t.s.Build.Args, Base: o.Build.Base})
 	if err != nil {
-		t.step(t.s.Line, "no build reads its Dockerfile: %v", err)
+		t.step(t.s.At, "no build reads its Dockerfile: %v", err)
 		return "", false
 	}
 	for _, c := range image.Commands {
@@ -160,7 +189,7 @@ func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) 
 	}
 	v := verdict(image, imageuser.Read(image.User), Options{Accounts: o.Accounts})
 	for _, s := range image.Steps {
-		t.step(0, "its Dockerfile, line %d: %s", s.Line, s.Text)
+		t.step(nowhere, "its Dockerfile, line %d: %s", s.Line, s.Text)
 	}
 	t.known = v != Unknown
 	if v == Root && imageuser.Read(image.User).Kind == imageuser.Name {
@@ -181,17 +210,21 @@ func (t *tenant) who() {
 	}
 	switch t.result.Verdict {
 	case Root:
-		t.found(serviceRoot, t.line, word, because)
+		t.found(serviceRoot, t.at, word, because)
 	case Unknown:
-		t.found(serviceUnknown, t.line, word, because+", and the service names no user")
+		t.found(serviceUnknown, t.at, word, because+", and the service names no user")
 	case Never:
-		t.found(serviceNever, t.line, word, because+": "+t.user.Why)
+		t.found(serviceNever, t.at, word, because+": "+t.user.Why)
 	case NonRoot:
 		if t.s.User != "" && t.user.Group != "" && t.user.RootGroup {
-			t.found(serviceRootGroup, t.line, t.s.User, "the group of the user "+quote.Value(t.s.User)+" is root's")
+			t.found(serviceRootGroup, t.at, t.s.User, "the group of the user "+quote.Value(t.s.User)+" is root's")
 		}
 		if slices.ContainsFunc(t.s.Groups, imageuser.IsRootGroup) {
-			t.found(serviceRootGroup, t.in.lineWith(t.line, "group_add"), "group_add", "group_add has root's group")
+			at := t.s.GroupsAt
+			if at.Line == 0 {
+				at = t.at
+			}
+			t.found(serviceRootGroup, at, "group_add", "group_add has root's group")
 		}
 	}
 }
@@ -216,20 +249,20 @@ func (t *tenant) program(o Options) {
 		return
 	}
 	if uid, gid, ok := t.prepares(); ok {
-		t.step(0, "it prepares a volume for %d:%d, as which nonroot-runc runs it", uid, gid)
+		t.step(nowhere, "it prepares a volume for %d:%d, as which nonroot-runc runs it", uid, gid)
 		return
 	}
 	emulated := t.result.Verdict == Root && o.Policy != nil && o.Policy.Adapt.EmulateOwnership
 	a := program.Command{Args: t.s.Command, Chowns: !emulated}.Words()
 	switch {
 	case a.Ends:
-		t.found(needsRootToStart, t.line, "", "the program ends where it is not root, by a test of its own")
+		t.found(needsRootToStart, t.at, "", "the program ends where it is not root, by a test of its own")
 	case a.Switches:
-		t.found(stepsDown, t.line, "", fmt.Sprintf("%s changes to another user, which only root can: under nonroot-runc nobody is", a.By))
+		t.found(stepsDown, t.at, "", fmt.Sprintf("%s changes to another user, which only root can: under nonroot-runc nobody is", a.By))
 	case a.Installs:
-		t.found(atStart, t.line, "", fmt.Sprintf("%s installs packages, which only root can", a.By))
+		t.found(atStart, t.at, "", fmt.Sprintf("%s installs packages, which only root can", a.By))
 	case a.Any():
-		t.found(needsRootToStart, t.line, "", fmt.Sprintf("%s %s, which only root can; %s", a.By, a.Does, a.Advice))
+		t.found(needsRootToStart, t.at, "", fmt.Sprintf("%s %s, which only root can; %s", a.By, a.Does, a.Advice))
 	}
 }
 
@@ -237,7 +270,7 @@ func (t *tenant) program(o Options) {
 func (t *tenant) hooks() {
 	for _, h := range t.s.Hooks {
 		if h.User != "" && imageuser.Read(h.User).Kind == imageuser.Root {
-			t.found(hookRoot, t.line, "", fmt.Sprintf("the hook %s runs %.100q as root; under nonroot-runc it is the container's user", h.When, strings.Join(h.Command, " ")))
+			t.found(hookRoot, t.at, "", fmt.Sprintf("the hook %s runs %.100q as root; under nonroot-runc it is the container's user", h.When, strings.Join(h.Command, " ")))
 		}
 	}
 }
@@ -246,7 +279,7 @@ func (t *tenant) hooks() {
 func (t *tenant) health() {
 	if args := program.Behind(probe(t.s.Probe)); len(args) > 0 {
 		if why, by, ok := unhealthy(program.Command{Args: args}.Words()); ok {
-			t.found(healthCheck, t.in.lineWith(t.s.ProbeLine, by), by, "the health check "+why)
+			t.found(healthCheck, t.with(t.s.ProbeAt, by), by, "the health check "+why)
 		}
 	}
 }
@@ -262,7 +295,7 @@ func (t *tenant) ports() {
 		n, err := strconv.ParseUint(number, 10, 16) //lint:allow a port
 		if err == nil && n > 0 && n < explain.UsualPort && !said[number] {
 			said[number] = true
-			t.found(closedPort, t.line, "", fmt.Sprintf("with network_mode: host, the port %d is one of the host's, and the service is not root", n))
+			t.found(closedPort, t.at, "", fmt.Sprintf("with network_mode: host, the port %d is one of the host's, and the service is not root", n))
 		}
 	}
 }
@@ -279,7 +312,7 @@ func (t *tenant) secrets(of func(file string) (FileOwner, bool)) {
 			continue
 		}
 		if f, ok := of(s.File); ok && t.isClosed(f) {
-			f := t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s is the file %s of %d:%d with mode %04o, and %s", quote.Value(s.Name), quote.Value(s.File), f.UID, f.GID, f.Mode, t.reads()))
+			f := t.found(closedServiceSecret, t.at, "", fmt.Sprintf("the secret %s is the file %s of %d:%d with mode %04o, and %s", quote.Value(s.Name), quote.Value(s.File), f.UID, f.GID, f.Mode, t.reads()))
 			f.Do = "give the file to the service's user, or a mode by which that may read it: uid, gid and mode of such a secret count for nothing"
 		}
 	}
@@ -303,7 +336,7 @@ func (t *tenant) written(s compose.Secret) {
 		return // 0444
 	}
 	if f.Mode = uint32(*s.Mode & 0o7777); t.isClosed(f) { // #nosec G115 -- twelve bits
-		t.found(closedServiceSecret, t.line, "", fmt.Sprintf("the secret %s is of %d:%d with mode %04o, and %s", quote.Value(s.Name), f.UID, f.GID, f.Mode, t.reads()))
+		t.found(closedServiceSecret, t.at, "", fmt.Sprintf("the secret %s is of %d:%d with mode %04o, and %s", quote.Value(s.Name), f.UID, f.GID, f.Mode, t.reads()))
 	}
 }
 
@@ -364,7 +397,7 @@ func shared(all []*tenant, p *policy.Policy) {
 				}
 				later := other.t
 				if apart(p, first.t, later) {
-					f := later.found(sharedVolume, later.in.lineWith(later.line, name), name, fmt.Sprintf("the services %s and %s have the volume %s, and the policy gives each an id of its own (identity.share is %q)",
+					f := later.found(sharedVolume, later.with(later.at, name), name, fmt.Sprintf("the services %s and %s have the volume %s, and the policy gives each an id of its own (identity.share is %q)",
 						quote.Value(first.t.s.Name), quote.Value(later.s.Name), quote.Value(name), p.Share))
 					f.Do = `set identity.share = "pod" in the policy, by which the services of a project are one user, or give them the same user:`
 					continue
@@ -372,7 +405,7 @@ func shared(all []*tenant, p *policy.Policy) {
 				if !first.t.differs(later) {
 					continue
 				}
-				later.found(sharedVolume, later.in.lineWith(later.line, name), name, fmt.Sprintf("the services %s and %s have the volume %s, and run as %s and %s",
+				later.found(sharedVolume, later.with(later.at, name), name, fmt.Sprintf("the services %s and %s have the volume %s, and run as %s and %s",
 					quote.Value(first.t.s.Name), quote.Value(later.s.Name), quote.Value(name), shownUser(first.t.user), shownUser(later.user)))
 			}
 		}

@@ -113,7 +113,7 @@ func (r *Result) ignore(i *ignore, in *source) {
 			i.used = true
 		default:
 			r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
-				taken := f.ID == id && f.Line >= i.first && f.Line <= i.last
+				taken := f.ID == id && f.File == in.file && f.Line >= i.first && f.Line <= i.last
 				if taken {
 					i.used = true
 					r.Ignored = append(r.Ignored, Ignored{f, i.reason, ByComment})

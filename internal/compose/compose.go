@@ -9,11 +9,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	node "go.yaml.in/yaml/v3"
@@ -32,7 +34,8 @@ const (
 type Service struct {
 	Object            string // its kind and name
 	Name, Image, User string
-	Line, UserLine    int // 0: in another file
+	At, UserAt        Place // of the image, or else of the service, and of the user
+	GroupsAt          Place
 	Groups            []string
 	Command           []string // entrypoint and command, if the file sets them
 	Build             *Build
@@ -42,7 +45,16 @@ type Service struct {
 	HostNetwork       bool
 	Ports             []string // that the file exposes
 	Probe             []string // the test of its health check, in Docker's form
-	ProbeLine         int
+	ProbeAt           Place
+}
+
+// Place is a line of one of the files that were read: 0 is the first file, 1 the first override. Line 0: it is in another file.
+type Place struct{ File, Line int }
+
+// File is an override file: its settings are merged into those of the files before it.
+type File struct {
+	Name string
+	Text []byte
 }
 
 // Build describes how the image is built.
@@ -86,11 +98,28 @@ func IsName(name string) bool {
 	return (ext == ".yaml" || ext == ".yml") && (strings.HasPrefix(base, "compose.") || strings.HasPrefix(base, "docker-compose.") || strings.HasPrefix(base, "compose-") || strings.HasPrefix(base, "docker-compose-"))
 }
 
-// Read reads a file in a directory. environment has the values of variables.
-func Read(name, dir string, text []byte, environment map[string]string) (all []Service, err error) {
-	if len(text) > MaxBytes {
-		return nil, &unread.Error{Err: fmt.Errorf("it has more than %d bytes", MaxBytes)}
+// Default returns the position of a name in the order in which docker compose looks for a file, and for the override that it merges into
+// that one; -1: it does not look for it.
+func Default(name string) (file, override int) {
+	return slices.Index(cli.DefaultFileNames, name), slices.Index(cli.DefaultOverrideFileNames, name)
+}
+
+// OverrideOf returns the override that docker compose would merge into a file, if it looked for that file itself; "": none.
+func OverrideOf(name string) string {
+	if file, _ := Default(filepath.Base(name)); file < 0 {
+		return ""
 	}
+	for _, override := range cli.DefaultOverrideFileNames {
+		override = filepath.Join(filepath.Dir(name), override)
+		if _, err := os.Lstat(override); err == nil {
+			return override
+		}
+	}
+	return ""
+}
+
+// Read reads a file in a directory, and the overrides beside it. environment has the values of variables.
+func Read(name, dir string, text []byte, environment map[string]string, overrides ...File) (all []Service, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			all, err = nil, &unread.Error{Err: fmt.Errorf("compose's loader fails: %v", r)}
@@ -100,34 +129,40 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 	if err != nil {
 		return nil, err
 	}
-	var root node.Node
-	if node.Unmarshal(text, &root) == nil { // otherwise the loader says what is wrong, and lines are unknown
-		if err := checkWeight(filepath.Join(full, filepath.Base(name)), &root); err != nil {
-			return nil, &unread.Error{Err: err}
+	f := &files{root: full, seen: map[string]*file{}}
+	var texts [][]byte
+	var configs []types.ConfigFile
+	for n, one := range append([]File{{name, text}}, overrides...) {
+		if len(one.Text) > MaxBytes {
+			return nil, &unread.Error{File: n, Err: fmt.Errorf("it has more than %d bytes", MaxBytes)}
+		}
+		texts = append(texts, one.Text)
+		configs = append(configs, types.ConfigFile{Filename: f.add(one.Name, one.Text).path, Content: one.Text})
+	}
+	if environment, err = withEnv(full, environment, texts...); err != nil {
+		return nil, &unread.Error{Err: err}
+	}
+	f.environment = environment
+	for n, one := range f.loaded {
+		if err := f.guard(one); err != nil {
+			return nil, &unread.Error{File: n, Err: err}
 		}
 	}
-	if environment, err = withEnv(full, text, environment); err != nil {
+	if err := checkWeight(f); err != nil {
 		return nil, &unread.Error{Err: err}
 	}
-	g := &guard{root: full, environment: environment, seen: map[string]bool{}}
-	if err := g.file(full, text); err != nil {
-		return nil, &unread.Error{Err: err}
-	}
-	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
-		WorkingDir: full, ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(full, filepath.Base(name)), Content: text}}, Environment: environment,
-	}, func(o *loader.Options) {
+	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: full, ConfigFiles: configs, Environment: environment}, func(o *loader.Options) {
 		o.SkipResolveEnvironment, o.SkipResolveLabels, o.SkipConsistencyCheck, o.ResolvePaths, o.Profiles, o.MaxNodeVisits = true, true, true, true, []string{"*"}, maxVisits
 		o.SetProjectName("check", true)
 	})
 	if err != nil {
-		return nil, &unread.Error{Line: lineOf(err), Err: err}
+		return nil, &unread.Error{File: f.of(err), Line: lineOf(err), Err: err}
 	}
 	for _, s := range project.Services {
-		all = append(all, services(s, project, under(&root, "services"))...)
+		all = append(all, f.services(s, project)...)
 	}
 	for _, j := range project.Jobs {
-		at := lines(under(&root, "jobs"), j.Name)
-		all = append(all, container(Service{Object: "job " + j.Name, Name: j.Name}, &j.ContainerSpec, &j.WorkloadSpec, project, at))
+		all = append(all, container(Service{Object: "job " + j.Name, Name: j.Name}, &j.ContainerSpec, &j.WorkloadSpec, project, f.lines("jobs", j.Name)))
 	}
 	if len(all) == 0 {
 		return nil, &unread.Error{Err: errors.New("it has no services")}
@@ -139,10 +174,20 @@ func Read(name, dir string, text []byte, environment map[string]string) (all []S
 	return all, nil
 }
 
+// of returns the file that an error of the loader names; 0 if it names none.
+func (f *files) of(err error) int {
+	for n, one := range slices.Backward(f.loaded) {
+		if strings.Contains(err.Error(), one.path+":") {
+			return n
+		}
+	}
+	return 0
+}
+
 // services returns a service and the containers that have to end before it starts. The loader has filled in their settings from the
 // service's, except for the volumes, which they get through volumes_from.
-func services(s types.ServiceConfig, project *types.Project, all *node.Node) []Service {
-	of := container(Service{Object: "service " + s.Name, Name: s.Name}, &s.ContainerSpec, &s.WorkloadSpec, project, lines(all, s.Name))
+func (f *files) services(s types.ServiceConfig, project *types.Project) []Service {
+	of := container(Service{Object: "service " + s.Name, Name: s.Name}, &s.ContainerSpec, &s.WorkloadSpec, project, f.lines("services", s.Name))
 	for _, h := range s.PostStart {
 		of.Hooks = append(of.Hooks, Hook{"post_start", h.User, h.Command})
 	}
@@ -150,12 +195,11 @@ func services(s types.ServiceConfig, project *types.Project, all *node.Node) []S
 		of.Hooks = append(of.Hooks, Hook{"pre_stop", h.User, h.Command})
 	}
 	with := []Service{of}
-	hooks := under(under(all, s.Name), "pre_start")
+	hooks := f.before(s.Name)
 	for i, h := range s.PreStart {
-		at := map[string]int{"": of.Line}
-		if hooks != nil && i < len(hooks.Content) {
-			at = members(hooks.Content[i])
-			at[""] = hooks.Content[i].Line
+		at := map[string]Place{"": of.At}
+		if len(hooks) == len(s.PreStart) { // otherwise some come from other files
+			at = hooks[i]
 		}
 		name := fmt.Sprintf("%s, pre_start %d", s.Name, i+1)
 		one := container(Service{Object: "service " + name, Name: name}, &h.ContainerSpec, &types.WorkloadSpec{}, project, at)
@@ -168,6 +212,22 @@ func services(s types.ServiceConfig, project *types.Project, all *node.Node) []S
 	return with
 }
 
+// before returns the places of the containers that run before a service.
+func (f *files) before(service string) (all []map[string]Place) {
+	for n, one := range f.loaded {
+		for _, doc := range one.documents {
+			hooks := target(under(target(under(target(under(doc, "services")), service)), "pre_start"))
+			for i := 0; hooks != nil && i < len(hooks.Content); i++ {
+				at := map[string]Place{}
+				members(target(hooks.Content[i]), n, at)
+				at[""] = Place{n, hooks.Content[i].Line}
+				all = append(all, at)
+			}
+		}
+	}
+	return all
+}
+
 func lineOf(err error) (n int) {
 	if _, rest, ok := strings.Cut(err.Error(), "line "); ok {
 		for i := 0; i < len(rest) && i < 9 && rest[i] >= '0' && rest[i] <= '9'; i++ {
@@ -177,23 +237,32 @@ func lineOf(err error) (n int) {
 	return n
 }
 
-// lines returns the lines of a container's members in the file. The key "" has the line of the container itself.
-func lines(all *node.Node, name string) map[string]int {
-	at := members(under(all, name))
-	for i := 0; all != nil && i+1 < len(all.Content); i += 2 {
-		if all.Content[i].Value == name {
-			at[""] = all.Content[i].Line
+// lines returns the places of a container's members: the last one, as later files override earlier ones. The key "" has the place of the
+// container itself, which is the first one.
+func (f *files) lines(kind, name string) map[string]Place {
+	at := map[string]Place{}
+	for n, one := range f.loaded {
+		for _, doc := range one.documents {
+			all := target(under(doc, kind))
+			if n > 0 && under(target(under(all, name)), "extends") != nil {
+				clear(at) // what it inherits counts more than what earlier files have
+			}
+			members(target(under(all, name)), n, at)
+			for i := 0; all != nil && i+1 < len(all.Content); i += 2 {
+				if _, ok := at[""]; !ok && all.Content[i].Value == name {
+					at[""] = Place{n, all.Content[i].Line}
+				}
+			}
 		}
 	}
 	return at
 }
 
-func members(n *node.Node) map[string]int {
-	at := map[string]int{}
+// members adds the places of a mapping's members.
+func members(n *node.Node, file int, at map[string]Place) {
 	for i := 0; n != nil && n.Kind == node.MappingNode && i+1 < len(n.Content); i += 2 {
-		at[n.Content[i].Value] = n.Content[i].Line
+		at[n.Content[i].Value] = Place{file, n.Content[i].Line}
 	}
-	return at
 }
 
 // target returns what an alias stands for, or else the node itself.
@@ -204,11 +273,17 @@ func target(n *node.Node) *node.Node {
 	return n
 }
 
+// inside returns the content of a document, or else the node itself.
+func inside(n *node.Node) *node.Node {
+	if n != nil && n.Kind == node.DocumentNode && len(n.Content) == 1 {
+		return n.Content[0]
+	}
+	return n
+}
+
 // under returns the value of a member, or nil.
 func under(n *node.Node, name string) *node.Node {
-	if n != nil && n.Kind == node.DocumentNode && len(n.Content) == 1 {
-		n = n.Content[0]
-	}
+	n = inside(n)
 	for i := 0; n != nil && n.Kind == node.MappingNode && i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == name {
 			return n.Content[i+1]
@@ -217,11 +292,12 @@ func under(n *node.Node, name string) *node.Node {
 	return nil
 }
 
-func container(out Service, c *types.ContainerSpec, w *types.WorkloadSpec, project *types.Project, at map[string]int) Service {
-	out.Image, out.User, out.Groups, out.Line, out.UserLine = c.Image, c.User, c.GroupAdd, at["image"], at["user"]
-	if out.Line == 0 {
-		out.Line = at[""]
+func container(out Service, c *types.ContainerSpec, w *types.WorkloadSpec, project *types.Project, at map[string]Place) Service {
+	out.Image, out.User, out.Groups, out.At, out.UserAt = c.Image, c.User, c.GroupAdd, at["image"], at["user"]
+	if out.At.Line == 0 {
+		out.At = at[""]
 	}
+	out.GroupsAt = at["group_add"]
 	out.Command = slices.Concat([]string(c.Entrypoint), []string(c.Command))
 	if b := w.Build; b != nil {
 		out.Build = &Build{Context: b.Context, Dockerfile: b.Dockerfile, Inline: b.DockerfileInline, Target: b.Target, Args: map[string]string{}}
@@ -243,7 +319,7 @@ func container(out Service, c *types.ContainerSpec, w *types.WorkloadSpec, proje
 	out.HostNetwork = c.NetworkMode == "host"
 	out.Ports = w.Expose
 	if h := w.HealthCheck; h != nil && !h.Disable {
-		out.Probe, out.ProbeLine = h.Test, at["healthcheck"]
+		out.Probe, out.ProbeAt = h.Test, at["healthcheck"]
 	}
 	for _, secret := range c.Secrets {
 		from, ok := project.Secrets[secret.Source]

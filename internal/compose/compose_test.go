@@ -29,7 +29,7 @@ func TestIs(t *testing.T) {
 // TestLines: services, images and users have the right lines.
 func TestLines(t *testing.T) {
 	all, err := Read("compose.yaml", t.TempDir(), []byte("services:\n  a:\n    image: x\n    user: \"5\"\n  b:\n    build: .\n"), nil)
-	if err != nil || all[0].Line != 3 || all[0].UserLine != 4 || all[1].Line != 5 {
+	if err != nil || all[0].At.Line != 3 || all[0].UserAt.Line != 4 || all[1].At.Line != 5 {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
@@ -138,6 +138,7 @@ func TestNamedFiles(t *testing.T) {
 		"include: [bomb/plain.yaml]" + rest:                                             false,
 		"include: [sub/again.yaml]" + rest:                                              false,
 		"include: [plain.yaml]" + rest:                                                  true,
+		"include: [{path: plain.yaml, env_file: zero.yaml}, zero.yaml]" + rest:          false, // once as variables, once as services
 		"services:\n  a: {image: x, label_file: /dev/zero, env_file: pipe}\n":           true,
 	} {
 		done := make(chan error, 1)
@@ -153,5 +154,65 @@ func TestNamedFiles(t *testing.T) {
 		case <-time.After(20 * time.Second):
 			t.Fatalf("%s: it does not end", text)
 		}
+	}
+}
+
+// TestOverrides: an override file is merged into the project as docker compose does it, and each place has its file.
+func TestOverrides(t *testing.T) {
+	const base = "services:\n  a:\n    image: x\n    user: \"5\"\n    environment: {U: 1}\n  b:\n    image: y\n"
+	for text, want := range map[string]string{
+		"":                                                        "a x 5 0:3 0:4; b y  0:7 0:0",
+		"services:\n  a:\n    user: root\n":                       "a x root 0:3 1:3; b y  0:7 0:0",
+		"services:\n  b:\n    user: \"$U\"\n":                     "a x 5 0:3 0:4; b y 8 0:7 1:3",
+		"services:\n\n  b: {image: z}\n":                          "a x 5 0:3 0:4; b z  1:3 0:0",
+		"services:\n  c: {image: z, user: '0'}":                   "a x 5 0:3 0:4; b y  0:7 0:0; c z 0 1:2 1:2",
+		"services:\n  a:\n    user: !reset null":                  "a x  0:3 1:3; b y  0:7 0:0",
+		"services:\n  a: !override {image: z}":                    "a z  1:2 0:4; b y  0:7 0:0",
+		"x-a: 1\n---\nservices:\n  b:\n    user: '9'\n":           "a x 5 0:3 0:4; b y 9 0:7 1:5",
+		"services:\n  a:\n    pre_start: [{command: c}]\n":        "a x 5 0:3 0:4; a, pre_start 1 x 5 1:3 0:0; b y  0:7 0:0",
+		"services: {a: {extends: {file: part.yaml, service: p}}}": "a p 3 1:1 0:0; b y  0:7 0:0",
+		"services: {b: {extends: {file: part.yaml, service: p}}}": "a x 5 0:3 0:4; b p 3 1:1 0:0",
+		"include: [/dev/zero]\n":                                  "error",
+		"services:\n  a:\n    usr: root\n":                        "error",
+		"services: [":                                             "error",
+		"services:\n" + strings.Repeat("# x\n", MaxBytes/4):       "error",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "part.yaml"), []byte("services:\n  p: {image: p, user: '3'}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var with []File
+		if text != "" {
+			with = []File{{"compose.override.yaml", []byte(text)}}
+		}
+		all, err := Read("compose.yaml", dir, []byte(base), map[string]string{"U": "8"}, with...)
+		var got []string
+		for _, s := range all {
+			got = append(got, fmt.Sprintf("%s %s %s %d:%d %d:%d", s.Name, s.Image, s.User, s.At.File, s.At.Line, s.UserAt.File, s.UserAt.Line))
+		}
+		said := strings.Join(got, "; ")
+		if err != nil {
+			said = "error"
+		}
+		if said != want {
+			t.Errorf("%.60q: %s, %v, want %s", text, said, err, want)
+		}
+	}
+}
+
+// TestReadsOnce: a file that is named often is read once, and so are files that name each other.
+func TestReadsOnce(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.yaml": "include: [b.yaml]\nservices: {a: {extends: {file: b.yaml, service: b}}}\n", "b.yaml": "services: {b: {image: x}}\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := &files{root: dir, seen: map[string]*file{}}
+	if err := f.guard(f.add("compose.yaml", []byte("include: [a.yaml, b.yaml]\nservices: {c: {extends: {file: a.yaml, service: a}}, d: {extends: {file: '${X:-b.yaml}', service: b}}}\n"))); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.seen) != 3 || f.reads != 2 {
+		t.Errorf("%d files, %d times read", len(f.seen), f.reads)
 	}
 }

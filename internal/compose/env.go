@@ -26,8 +26,8 @@ const (
 	maxReplaced = 64 << 20
 )
 
-// withEnv adds the variables in the .env next to a file, like docker compose. The environment takes precedence.
-func withEnv(dir string, text []byte, environment map[string]string) (map[string]string, error) {
+// withEnv adds the variables in the .env next to files, like docker compose. The environment takes precedence.
+func withEnv(dir string, environment map[string]string, texts ...[]byte) (map[string]string, error) {
 	own, err := readEnv(filepath.Join(dir, ".env"))
 	if err != nil || own == nil {
 		return environment, err
@@ -36,8 +36,10 @@ func withEnv(dir string, text []byte, environment map[string]string) (map[string
 	if err != nil {
 		return nil, err
 	}
-	if bytes.Count(text, []byte("$"))*longest > maxReplaced {
-		return nil, fmt.Errorf("the variables of .env may make more than %d bytes of the file", maxReplaced)
+	for _, text := range texts {
+		if bytes.Count(text, []byte("$"))*longest > maxReplaced {
+			return nil, fmt.Errorf("the variables of .env may make more than %d bytes of the file", maxReplaced)
+		}
 	}
 	values, err := dotenv.ParseWithLookup(bytes.NewReader(own), func(name string) (string, bool) {
 		v, ok := environment[name]

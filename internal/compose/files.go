@@ -19,14 +19,25 @@ const (
 	maxTotal = 64 << 20 // bytes
 )
 
-// guard checks the files that a file includes or extends, because the loader reads them without a limit: /dev/zero would fill the memory,
-// and a pipe would block.
-type guard struct {
+// files are the files of a project: those that are loaded, and those that they include or extend. Each is read once, and only if it is a
+// regular file of bounded size. The loader then opens it again: it has no limits, so that /dev/zero would fill the memory, and a pipe would
+// block.
+type files struct {
 	root        string
 	environment map[string]string
-	seen        map[string]bool
+	loaded      []*file
+	seen        map[string]*file // by path
 	total       int64
+	reads       int
 	followed    map[alias]bool
+}
+
+// file is a file with its documents. What can't be parsed is left to the loader to report.
+type file struct {
+	path      string
+	text      []byte
+	documents []*node.Node
+	isGuarded [2]bool // as services, and as variables
 }
 
 // alias is what an alias in a text stands for, and whether it names files of variables.
@@ -35,32 +46,51 @@ type alias struct {
 	isEnv bool
 }
 
-// file checks the files that a text names. dir is the directory of the text.
-func (g *guard) file(dir string, text []byte) error {
-	in := node.NewDecoder(bytes.NewReader(text))
-	for {
+// add adds a file that is loaded.
+func (f *files) add(name string, text []byte) *file {
+	one := &file{path: filepath.Join(f.root, filepath.Base(name)), text: text}
+	one.parse()
+	f.loaded = append(f.loaded, one)
+	f.seen[one.path] = one
+	return one
+}
+
+func (f *file) parse() {
+	for in := node.NewDecoder(bytes.NewReader(f.text)); ; {
 		var doc node.Node
 		if in.Decode(&doc) != nil {
-			return nil // the end, or an error that the loader reports
+			return
 		}
-		if err := g.node(dir, &doc); err != nil {
-			return err
-		}
+		f.documents = append(f.documents, &doc)
 	}
 }
 
+// guard checks the files that a file names.
+func (f *files) guard(in *file) error {
+	if in.isGuarded[0] {
+		return nil
+	}
+	in.isGuarded[0] = true
+	for _, doc := range in.documents {
+		if err := f.node(filepath.Dir(in.path), doc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // node looks for names of files below any key include or extends.
-func (g *guard) node(dir string, n *node.Node) error {
+func (f *files) node(dir string, n *node.Node) error {
 	for i, c := range n.Content {
 		if n.Kind == node.MappingNode && i%2 == 1 {
 			switch target(n.Content[i-1]).Value {
 			case "include", "extends":
-				if err := g.names(dir, c, false); err != nil {
+				if err := f.names(dir, c, false); err != nil {
 					return err
 				}
 			}
 		}
-		if err := g.node(dir, c); err != nil {
+		if err := f.node(dir, c); err != nil {
 			return err
 		}
 	}
@@ -68,51 +98,42 @@ func (g *guard) node(dir string, n *node.Node) error {
 }
 
 // names treats all strings below a key as names of files. It follows each alias once.
-func (g *guard) names(dir string, n *node.Node, isEnv bool) error {
+func (f *files) names(dir string, n *node.Node, isEnv bool) error {
 	if n.Kind == node.AliasNode {
 		to := alias{n.Alias, isEnv}
-		if to.of == nil || g.followed[to] {
+		if to.of == nil || f.followed[to] {
 			return nil
 		}
-		if g.followed == nil {
-			g.followed = map[alias]bool{}
+		if f.followed == nil {
+			f.followed = map[alias]bool{}
 		}
-		g.followed[to] = true
-		return g.names(dir, to.of, isEnv)
+		f.followed[to] = true
+		return f.names(dir, to.of, isEnv)
 	}
 	if n.Kind == node.ScalarNode {
-		return g.name(dir, n.Value, isEnv)
+		return f.name(dir, n.Value, isEnv)
 	}
 	for i, c := range n.Content {
 		if n.Kind == node.MappingNode && i%2 == 0 {
 			continue
 		}
 		env := isEnv || n.Kind == node.MappingNode && target(n.Content[i-1]).Value == "env_file"
-		if err := g.names(dir, c, env); err != nil {
+		if err := f.names(dir, c, env); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *guard) name(dir, value string, isEnv bool) error {
+func (f *files) name(dir, value string, isEnv bool) error {
 	if len(value) > maxName {
 		return errors.New("the name of a file in it is too long")
 	}
-	value, err := template.Substitute(value, func(name string) (string, bool) {
-		v, ok := g.environment[name]
-		return v, ok
-	})
-	if err != nil || value == "" || len(value) > maxName {
-		return nil //nolint:nilerr // the loader tells of it
-	}
-	for _, at := range []string{dir, g.root} {
-		name := value
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(at, name)
-		}
-		if err := g.look(name, isEnv); err != nil {
-			return err
+	for _, at := range []string{dir, f.root} {
+		if name := f.path(at, value); name != "" {
+			if err := f.look(name, isEnv); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -121,32 +142,68 @@ func (g *guard) name(dir, value string, isEnv bool) error {
 // maxName is PATH_MAX.
 const maxName = 4096
 
-func (g *guard) look(name string, isEnv bool) error {
-	st, err := os.Stat(name)
-	if err != nil || st.IsDir() || g.seen[name] || name == os.DevNull {
-		return nil //nolint:nilerr // the loader tells of it
-	}
-	g.seen[name] = true
-	g.total += st.Size()
+// path returns the path of a file that is named in a directory, with variables replaced; "": the loader refuses the name.
+func (f *files) path(dir, value string) string {
+	value, err := template.Substitute(value, func(name string) (string, bool) {
+		v, ok := f.environment[name]
+		return v, ok
+	})
 	switch {
-	case !st.Mode().IsRegular():
-		return fmt.Errorf("it names %q, which is not a regular file", name)
-	case st.Size() > MaxBytes:
-		return fmt.Errorf("it names %q, which has more than %d bytes", name, MaxBytes)
-	case len(g.seen) > maxFiles || g.total > maxTotal:
-		return fmt.Errorf("it names more than %d files, or files of more than %d bytes", maxFiles, maxTotal)
+	case err != nil || value == "" || len(value) > maxName:
+		return ""
+	case filepath.IsAbs(value):
+		return filepath.Clean(value)
 	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil //nolint:nilerr // the loader tells of it
+	return filepath.Join(dir, value)
+}
+
+func (f *files) look(name string, isEnv bool) error {
+	one, err := f.open(name)
+	if err != nil || one == nil {
+		return err
 	}
 	if isEnv {
-		_, err := longestIn(text, g.environment)
+		if one.isGuarded[1] {
+			return nil
+		}
+		one.isGuarded[1] = true
+		_, err := longestIn(one.text, f.environment)
 		return err
 	}
-	dir := filepath.Dir(name)
-	if _, err := withEnv(dir, text, g.environment); err != nil {
+	if one.isGuarded[0] {
+		return nil
+	}
+	if _, err := withEnv(filepath.Dir(name), f.environment, one.text); err != nil {
 		return err
 	}
-	return g.file(dir, text)
+	one.parse()
+	return f.guard(one)
+}
+
+// open reads a file, unless it was read before. It returns nil if there is none, or none that can be opened: the loader reports that.
+func (f *files) open(name string) (*file, error) {
+	if one, ok := f.seen[name]; ok {
+		return one, nil
+	}
+	st, err := os.Stat(name)
+	if err != nil || st.IsDir() || name == os.DevNull {
+		return nil, nil //nolint:nilerr,nilnil // see above
+	}
+	f.seen[name] = nil
+	f.total += st.Size()
+	switch {
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("it names %q, which is not a regular file", name)
+	case st.Size() > MaxBytes:
+		return nil, fmt.Errorf("it names %q, which has more than %d bytes", name, MaxBytes)
+	case len(f.seen) > maxFiles || f.total > maxTotal:
+		return nil, fmt.Errorf("it names more than %d files, or files of more than %d bytes", maxFiles, maxTotal)
+	}
+	f.reads++
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // see above
+	}
+	f.seen[name] = &file{path: name, text: text}
+	return f.seen[name], nil
 }

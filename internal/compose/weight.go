@@ -4,7 +4,6 @@ package compose
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	node "go.yaml.in/yaml/v3"
@@ -14,40 +13,33 @@ import (
 // extends and pre_start copy.
 const maxWeight = 100_000
 
-// scale counts the values that a file expands to, with aliases, merges, services that extend others, and included files.
+// scale counts the values that a project expands to, with aliases, merges, services that extend others, and included files.
 type scale struct {
-	files    map[string]*node.Node
+	files    *files
+	weighed  map[string]bool
 	services map[[2]string]int // by file and name
 	nodes    map[*node.Node]int
 }
 
-// checkWeight returns an error if a file expands to too many values.
-func checkWeight(file string, root *node.Node) error {
-	s := &scale{files: map[string]*node.Node{file: root}, services: map[[2]string]int{}, nodes: map[*node.Node]int{}}
-	if s.file(file) > maxWeight {
+// checkWeight returns an error if a project expands to too many values. The files have been guarded.
+func checkWeight(f *files) error {
+	s := &scale{files: f, weighed: map[string]bool{}, services: map[[2]string]int{}, nodes: map[*node.Node]int{}}
+	total := 0
+	for _, one := range f.loaded {
+		total = sum(total, s.file(one.path))
+	}
+	if total > maxWeight {
 		return fmt.Errorf("with what its services inherit, it has more than %d values", maxWeight)
 	}
 	return nil
 }
 
-// open returns the document of a file; nil if it can't be read, which the loader reports.
-func (s *scale) open(file string) *node.Node {
-	if root, ok := s.files[file]; ok || len(s.files) > maxServices {
-		return root
+// documents returns what a file has; nil if it can't be read, which the loader reports.
+func (s *scale) documents(path string) []*node.Node {
+	if one := s.files.seen[path]; one != nil {
+		return one.documents
 	}
-	s.files[file] = nil
-	if st, err := os.Stat(file); err != nil || !st.Mode().IsRegular() || st.Size() > MaxBytes {
-		return nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil
-	}
-	var root node.Node
-	if err := node.Unmarshal(text, &root); err == nil {
-		s.files[file] = &root
-	}
-	return s.files[file]
+	return nil
 }
 
 func sum(all ...int) (total int) {
@@ -77,42 +69,38 @@ func (s *scale) values(n *node.Node) int {
 	return total
 }
 
-func (s *scale) file(file string) int {
-	root, total := s.open(file), 0
-	if root != nil && len(root.Content) == 1 {
-		for i, top := 0, root.Content[0]; top.Kind == node.MappingNode && i+1 < len(top.Content); i += 2 {
+func (s *scale) file(path string) (total int) {
+	if s.weighed[path] {
+		return 0
+	}
+	s.weighed[path] = true
+	for _, root := range s.documents(path) {
+		for i, top := 0, target(inside(root)); top.Kind == node.MappingNode && i+1 < len(top.Content); i += 2 {
 			if name := top.Content[i].Value; name != "services" && name != "jobs" {
 				total = sum(total, s.values(top.Content[i+1]))
 			}
 		}
-	}
-	for _, kind := range []string{"services", "jobs"} {
-		all := under(root, kind)
-		for i := 0; all != nil && i+1 < len(all.Content); i += 2 {
-			total = sum(total, s.service(file, kind, all.Content[i].Value))
+		for _, kind := range []string{"services", "jobs"} {
+			all := target(under(root, kind))
+			for i := 0; all != nil && i+1 < len(all.Content); i += 2 {
+				total = sum(total, s.service(path, kind, all.Content[i].Value))
+			}
 		}
-	}
-	if included := under(root, "include"); included != nil {
-		for _, one := range included.Content {
+		included := target(under(root, "include"))
+		for i := 0; included != nil && i < len(included.Content); i++ {
+			one := target(included.Content[i])
 			paths := []*node.Node{one}
-			if p := under(one, "path"); p != nil {
+			if p := target(under(one, "path")); p != nil {
 				paths = append([]*node.Node{p}, p.Content...)
 			}
 			for _, p := range paths {
-				if at := beside(file, p.Value); p.Value != "" && s.files[at] == nil {
+				if at := s.files.path(filepath.Dir(path), target(p).Value); at != "" {
 					total = sum(total, s.file(at))
 				}
 			}
 		}
 	}
 	return total
-}
-
-func beside(file, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(filepath.Dir(file), name)
 }
 
 // service counts the values of a service, with those that it inherits, and again for each container that runs before it.
@@ -122,19 +110,22 @@ func (s *scale) service(file, kind, name string) int {
 		return known
 	}
 	s.services[key] = 0 // if a service extends itself
-	n := target(under(under(s.open(file), kind), name))
-	total := s.values(n)
-	if of := under(n, "extends"); of != nil {
-		from, service := file, of.Value
-		if in := under(of, "file"); in != nil {
-			from = beside(file, in.Value)
+	total := 0
+	for _, root := range s.documents(file) {
+		n := target(under(target(under(root, kind)), name))
+		weight := s.values(n)
+		if of := target(under(n, "extends")); of != nil {
+			from, service := file, of.Value
+			if in := target(under(of, "file")); in != nil {
+				from = s.files.path(filepath.Dir(file), in.Value)
+			}
+			if in := target(under(of, "service")); in != nil {
+				service = in.Value
+			}
+			weight = sum(weight, s.service(from, kind, service))
 		}
-		if in := under(of, "service"); in != nil {
-			service = in.Value
-		}
-		total = sum(total, s.service(from, kind, service))
+		total = sum(total, weight*(1+before(n, 0)))
 	}
-	total = min(total*(1+before(n, 0)), maxWeight+1)
 	s.services[key] = total
 	return total
 }

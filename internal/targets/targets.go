@@ -39,6 +39,8 @@ const (
 type Target struct {
 	Path string
 	Kind Kind
+	// Override is the path of the file that docker compose merges into a Compose file; "": none.
+	Override string
 }
 
 // Limits on a walk.
@@ -71,15 +73,15 @@ func find(name string) (walk, error) {
 	case err != nil:
 		return walk{}, err
 	case st.Mode().IsRegular():
-		return walk{found: []Target{{name, ofFile(name)}}}, nil
+		return walk{found: []Target{{Path: name, Kind: ofFile(name)}}}, nil
 	case !st.IsDir():
 		return walk{}, fmt.Errorf("%q is neither a regular file nor a directory\nhint: give its text on standard input, and - as the path", name)
 	}
 	if _, err := os.Stat(filepath.Join(name, "oci-layout")); err == nil {
-		return walk{found: []Target{{name, Layout}}}, nil
+		return walk{found: []Target{{Path: name, Kind: Layout}}}, nil
 	}
 	if isBundle(name) {
-		return walk{found: []Target{{name, Bundle}}}, nil
+		return walk{found: []Target{{Path: name, Kind: Bundle}}}, nil
 	}
 	w := walk{}
 	g, top, rel := above(name)
@@ -94,6 +96,41 @@ func find(name string) (walk, error) {
 		return w, fmt.Errorf("nothing in %q is a Dockerfile or a manifest that neither git nor a .dockerignore leaves out\nhint: name the file", name)
 	}
 	return w, nil
+}
+
+// Merge joins each Compose file and the override that docker compose by default merges into it, if both were found in one directory: of
+// several, the first in Compose's own order. The override is no target of its own then.
+func Merge(places []Found) {
+	type candidate struct{ place, target, order int }
+	files, overrides := map[string]candidate{}, map[string]candidate{}
+	for p, found := range places {
+		for n, target := range found.Targets {
+			if target.Kind != Compose {
+				continue
+			}
+			dir := filepath.Dir(target.Path)
+			file, override := compose.Default(filepath.Base(target.Path))
+			for _, one := range []struct {
+				first map[string]candidate
+				order int
+			}{{files, file}, {overrides, override}} {
+				if before, ok := one.first[dir]; one.order >= 0 && (!ok || one.order < before.order) {
+					one.first[dir] = candidate{p, n, one.order}
+				}
+			}
+		}
+	}
+	merged := map[string]bool{}
+	for dir, override := range overrides {
+		if file, ok := files[dir]; ok {
+			path := places[override.place].Targets[override.target].Path
+			places[file.place].Targets[file.target].Override = path
+			merged[path] = true
+		}
+	}
+	for p := range places {
+		places[p].Targets = slices.DeleteFunc(places[p].Targets, func(t Target) bool { return t.Kind == Compose && merged[t.Path] })
+	}
 }
 
 // maxConfig is how much of a config.json is read to tell its kind.
@@ -121,7 +158,7 @@ type walk struct {
 func (w *walk) yaml(dir, name string) {
 	text, ok := head(name, manifest.MaxBytes)
 	if !ok {
-		w.found = append(w.found, Target{name, Manifest}) // whatever it is, that it can't be read has to be said
+		w.found = append(w.found, Target{Path: name, Kind: Manifest}) // whatever it is, that it can't be read has to be said
 		return
 	}
 	if !manifest.Is([]byte(text)) || manifest.IsOther([]byte(text)) {
@@ -138,7 +175,7 @@ func (w *walk) yaml(dir, name string) {
 			break
 		}
 	}
-	w.found = append(w.found, Target{name, Manifest})
+	w.found = append(w.found, Target{Path: name, Kind: Manifest})
 }
 
 // isYAML goes by the file's name. JSON with Kubernetes objects counts as YAML.
@@ -170,7 +207,7 @@ func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) erro
 		case e.Type().IsRegular() && isDockerfile(e.Name()) != no:
 			w.dockerfile(name, c.without(rel))
 		case e.Type().IsRegular() && compose.IsName(e.Name()):
-			w.found = append(w.found, Target{name, Compose})
+			w.found = append(w.found, Target{Path: name, Kind: Compose})
 		case e.Type().IsRegular() && isYAML(e.Name()):
 			w.yaml(dir, name)
 		}
@@ -191,7 +228,7 @@ func (w *walk) dockerfile(name string, without bool) {
 		w.leftOut++
 		return
 	}
-	w.found = append(w.found, Target{name, Dockerfile})
+	w.found = append(w.found, Target{Path: name, Kind: Dockerfile})
 }
 
 // Sniffed is how much of a file is read to tell its kind.

@@ -349,3 +349,53 @@ func FuzzPattern(f *testing.F) {
 		}
 	})
 }
+
+// TestOverrides: the override file that docker compose merges belongs to the file beside it, in a directory or where both are named.
+func TestOverrides(t *testing.T) {
+	dir := t.TempDir()
+	const services = "services: {a: {image: x}}\n"
+	write(t, dir, map[string]string{
+		"a/compose.yaml": services, "a/compose.override.yaml": services, "a/compose.prod.yaml": services,
+		"b/docker-compose.yml": services, "b/docker-compose.override.yml": services, "b/docker-compose.override.yaml": services,
+		"c/compose.override.yml": services, "d/compose.yaml": services, "d/docker-compose.yml": services, "d/docker-compose.override.yml": services,
+		"e/compose.yaml": services, "e/compose.override.yaml": services, "e/.gitignore": "*.override.yaml\n",
+	})
+	if out, err := exec.Command("git", "init", "-q", dir).CombinedOutput(); err != nil {
+		t.Fatalf("git init: %v: %s", err, out)
+	}
+	for _, one := range []struct {
+		names []string
+		want  string
+	}{
+		{[]string{"."}, "a/compose.prod.yaml a/compose.yaml+a/compose.override.yaml b/docker-compose.override.yaml b/docker-compose.yml+b/docker-compose.override.yml c/compose.override.yml d/compose.yaml+d/docker-compose.override.yml d/docker-compose.yml e/compose.yaml"},
+		{[]string{"a/compose.yaml"}, "a/compose.yaml"},
+		{[]string{"a/compose.override.yaml"}, "a/compose.override.yaml"},
+		{[]string{"a/compose.override.yaml", "./a/compose.yaml"}, "./a/compose.yaml+a/compose.override.yaml"},
+		{[]string{"a/compose.prod.yaml", "a/compose.override.yaml"}, "a/compose.prod.yaml a/compose.override.yaml"},
+		{[]string{"a", "b/docker-compose.yml"}, "a/compose.prod.yaml a/compose.yaml+a/compose.override.yaml b/docker-compose.yml"},
+	} {
+		t.Chdir(dir)
+		var places []Found
+		for _, name := range one.names {
+			found, err := Find(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			places = append(places, found)
+		}
+		Merge(places)
+		var got []string
+		for _, found := range places {
+			for _, target := range found.Targets {
+				name := target.Path
+				if target.Override != "" {
+					name += "+" + target.Override
+				}
+				got = append(got, name)
+			}
+		}
+		if said := strings.Join(got, " "); said != one.want {
+			t.Errorf("%q: %s, want %s", one.names, said, one.want)
+		}
+	}
+}

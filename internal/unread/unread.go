@@ -7,6 +7,7 @@ import "fmt"
 
 // Error is the reason why a file can't be checked.
 type Error struct {
+	File   int // of several that are read together; 0: the first
 	Line   int // 0: unknown
 	Err    error
 	Parsed bool // the syntax is valid, but not the content

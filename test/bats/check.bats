@@ -211,6 +211,23 @@ EOF
   fails_with 2 ctl check compose.yaml
 }
 
+@test "check: an override beside a Compose file is merged in a directory, and where both are named" {
+  mkdir p
+  printf 'services:\n  app:\n    image: example.org/app\n    user: "5:5"\n' >p/compose.yaml
+  printf 'services:\n  app:\n    user: root\n' >p/docker-compose.override.yml
+  fails_with 1 ctl check p
+  [[ $OUT == *'p/compose.yaml: service app: runs as root'*'p/docker-compose.override.yml:3: error: user is "root" [service-runs-as-root]'* && $OUT != *'names no image'* ]] ||
+    explain 'expected one project'
+  fails_with 1 ctl check p/docker-compose.override.yml p/compose.yaml
+  [[ $OUT == *'p/docker-compose.override.yml:3: error: user is "root" [service-runs-as-root]'* ]] || explain 'expected one project'
+  # A file that is named is checked as docker compose -f reads it, and that is said.
+  fails_with 0 ctl check p/compose.yaml
+  [[ $ERR == *'without "p/docker-compose.override.yml" beside it'* ]] || explain 'expected a word about the override'
+  # Whoever has the file mends the finding there.
+  printf 'services:\n  app:\n    # nonroot-ctl: ignore service-runs-as-root for the debugger\n    user: root\n' >p/docker-compose.override.yml
+  fails_with 0 ctl check p
+}
+
 @test "check: what is known of bases, and --bases and --local" {
   printf 'FROM node:22-alpine\n' >Dockerfile
   fails_with 1 ctl check Dockerfile
