@@ -83,7 +83,7 @@ func explainAll(c *cli.Context) error {
 		}
 	}
 	p.line("%s", counted(len(all), "running container"))
-	_, err = io.WriteString(c.App.Writer, p.String())
+	_, err = io.WriteString(c.App.Writer, wrapped(c.App.Writer, p.String()))
 	return err
 }
 

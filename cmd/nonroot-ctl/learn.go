@@ -361,9 +361,11 @@ func (l *learned) print(to io.Writer) error {
 		p.line("  nothing%s", l.byItself())
 	}
 	if len(l.Findings) == 0 && l.More == 0 && len(l.Lines) == 0 {
-		_, err := io.WriteString(to, p.String())
+		_, err := io.WriteString(to, wrapped(to, p.String()))
 		return err
 	}
+	text := wrapped(to, p.String())
+	p.Reset() // what follows is copied
 	if l.Rule != "" {
 		p.heading(fmt.Sprintf("policy lines, for the rule %q", l.Rule))
 	} else {
@@ -375,6 +377,6 @@ func (l *learned) print(to io.Writer) error {
 	if len(l.Lines) == 0 {
 		p.line("  none that would allow it")
 	}
-	_, err := io.WriteString(to, p.String())
+	_, err := io.WriteString(to, text+p.String())
 	return err
 }

@@ -105,6 +105,6 @@ func (u *needs) print(to io.Writer) error {
 	if b.Len() == 0 {
 		b.WriteString("no engine's configuration leads to nonroot-runc, and no container runs with it\n")
 	}
-	_, err := io.WriteString(to, b.String())
+	_, err := io.WriteString(to, wrapped(to, b.String()))
 	return err
 }

@@ -259,7 +259,7 @@ func policyShow(c *cli.Context) error {
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, json.RawMessage(r.Append(nil, decision.Test)))
 	}
-	w := c.App.Writer
+	w := &printer{}
 	if meant != "" {
 		fmt.Fprintf(w, "engine    %s, as none is named\n", meant)
 	}
@@ -281,7 +281,8 @@ func policyShow(c *cli.Context) error {
 	for _, note := range r.Notes {
 		fmt.Fprintf(w, "note      %s\n", noted(note, "          "))
 	}
-	return nil
+	_, err = io.WriteString(c.App.Writer, wrapped(c.App.Writer, w.String()))
+	return err
 }
 
 func id32(n uint64) (uint32, error) {

@@ -70,7 +70,7 @@ func printListing(to io.Writer, l *ps.Listing) error {
 	if l.Unread > 0 {
 		p.line("%s could not be inspected", counted(l.Unread, "process"))
 	}
-	_, err := io.WriteString(to, p.String())
+	_, err := io.WriteString(to, wrapped(to, p.String()))
 	return err
 }
 

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -254,7 +253,7 @@ func printSummary(to io.Writer, s *report.Summary) error {
 		title  string
 		groups []report.Group
 	}{{"IMAGE", s.Images}, {"NAMESPACE", s.Namespaces}, {"RULE", s.Rules}, {"PROFILE", s.Profiles}} {
-		p.groups(t.title, t.groups)
+		p.groups(t.title, t.groups, screen(to))
 	}
 	p.changes(s.Changes)
 	p.asRoot(s.Containers)
@@ -268,21 +267,24 @@ func printSummary(to io.Writer, s *report.Summary) error {
 			p.line("  %q, mode %s: %s", e.Name, e.Mode, state(e))
 		}
 	}
-	_, err := io.WriteString(to, p.String())
+	_, err := io.WriteString(to, wrapped(to, p.String()))
 	return err
 }
 
-func (p *printer) groups(title string, groups []report.Group) {
+func (p *printer) groups(title string, groups []report.Group, width int) {
 	if len(groups) == 0 {
 		return
 	}
 	p.line("")
-	w := tabwriter.NewWriter(p, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\tAS ROOT\tNO START\tREFUSED\tLEFT ALONE\tWITHOUT ROOT\tLAST\n", title)
+	var rows [][]string
 	for _, g := range groups[:min(len(groups), inText)] {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%s\n", shown(g.Name), g.Root, g.Unstarted, g.Refused, g.Exempted, g.Rewritten, stamp(g.Last))
+		row := []string{shown(g.Name)}
+		for _, n := range []int{g.Root, g.Unstarted, g.Refused, g.Exempted, g.Rewritten} {
+			row = append(row, strconv.Itoa(n))
+		}
+		rows = append(rows, append(row, stamp(g.Last)))
 	}
-	_ = w.Flush() // to memory
+	p.line("%s", table(width, []string{title, "AS ROOT", "NO START", "REFUSED", "LEFT ALONE", "WITHOUT ROOT", "LAST"}, rows))
 	p.more(len(groups))
 }
 

@@ -98,7 +98,7 @@ func volumesList(c *cli.Context) error {
 	if len(groups) > 0 {
 		p.line("hint: stop their containers, and run nonroot-ctl volumes adopt --group GID VOLUME, with the group of those that write there (nonroot-ctl explain shows it)")
 	}
-	_, err := io.WriteString(c.App.Writer, p.String())
+	_, err := io.WriteString(c.App.Writer, wrapped(c.App.Writer, p.String()))
 	return err
 }
 

@@ -62,3 +62,19 @@ reason = "backup agent"'
   lists
   holds 'length == 1 and (.[0] | (.governed | not) and (.why | test("left no record")) and [.processes[].role] == ["init", "exec"] and all(.processes[]; .host_root))'
 }
+
+@test "ps: at a terminal, lines are no longer than it is wide; elsewhere they are in one piece" {
+  local line
+  config '.process.args = ["/bin/sh", "-c", "sleep 1000; exit", "a container has words", "that are of no use to anybody who looks for it"] |
+    .process.terminal = false'
+  bare run --detach "$ID" </dev/null >/dev/null 2>&1 3>&-
+  succeeds env NO_COLOR=1 SHELL=/bin/bash script -qec "stty cols 80; $REPO/bin/nonroot-ctl ps --root $STATE" /dev/null </dev/null
+  contains "\"$ID\""
+  while IFS= read -r line; do
+    line=${line%$'\r'}
+    # A long word, as a path, stays in one piece.
+    [[ ${#line} -le 80 || ! $line =~ [^\ ]\ [^\ ]+$ ]] || explain "$line"
+  done <<<"$OUT"
+  succeeds "$REPO/bin/nonroot-ctl" ps --root "$STATE"
+  contains 'ROOT: "/bin/sh" "-c" "sleep 1000; exit" "a container has words" "that are of no use to anybody who looks for it"'
+}

@@ -66,3 +66,21 @@ s/main { max-width: 1080px;/main { min-width: 1080px;/	wide, in a window of 360
 EOF
   out=$(looked "$page") || explain "$out"
 }
+
+@test "report: at a terminal, no table and no sentence is wider than it; elsewhere they are in one piece" {
+  only runc || return 0
+  local line wide
+  policy <<<'mode = "audit"'
+  for wide in 40 60 80; do
+    succeeds env NO_COLOR=1 SHELL=/bin/bash script -qec "stty cols $wide; $REPO/bin/nonroot-ctl report --policy $POLICY $REPO/test/page/audit.log" /dev/null </dev/null
+    contains IMAGE
+    while IFS= read -r line; do
+      line=${line%$'\r'}
+      # A long word, as the name of an image, stays in one piece outside of tables; hints and links are copied.
+      [[ ${#line} -le $wide || $line =~ ^\ *(hint|see):\  || ! $line =~ [^\ ]\ [^\ ]+$ ]] || explain "at $wide: $line"
+    done <<<"$OUT"
+  done
+  succeeds report "$REPO/test/page/audit.log"
+  contains 'AS ROOT  NO START  REFUSED  LEFT ALONE  WITHOUT ROOT  LAST'
+  contains 'registry.example.com/platform/team-a/payment-service-with-a-long-name:2026.03.01-rc1  3        0         2        0           7             2026-03-23'
+}
