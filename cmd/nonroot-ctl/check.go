@@ -220,6 +220,9 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		if found.Templates > 0 {
 			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of Helm's in %q not checked\nhint: helm template CHART | nonroot-ctl check -\n", counted(found.Templates, "template"), path)
 		}
+		if found.Patches > 0 {
+			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s of Kustomizations in %q checked without what they are merged into\nhint: kustomize build DIRECTORY | nonroot-ctl check -\n", counted(found.Patches, "patch"), path)
+		}
 		if found.LeftOut > 0 {
 			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in directories of %q that .dockerignore leaves out not checked\nhint: name them, or their directory\n", counted(found.LeftOut, "Dockerfile"), path)
 		}
@@ -284,7 +287,7 @@ func readObjects(places []targets.Found) *objects {
 	all, kept := &objects{read: map[string]*check.Objects{}}, 0
 	for _, found := range places {
 		for _, target := range found.Targets {
-			if target.Kind != targets.Manifest {
+			if target.Kind != targets.Manifest || target.Patch {
 				continue
 			}
 			text, err := readUpTo(target.Path, manifest.MaxBytes+1)
@@ -382,6 +385,9 @@ func checkFile(target targets.Target, dir string, in io.Reader, o check.Options)
 	}
 	switch target.Kind {
 	case targets.Manifest:
+		if target.Patch {
+			return []check.Result{check.Patch(name, text)}, nil
+		}
 		return check.Manifests(name, text, o), nil
 	case targets.Compose:
 		c := check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy, File: fileOwner}

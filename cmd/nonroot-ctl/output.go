@@ -101,7 +101,7 @@ func counted(n int, what string) string {
 		return "1 " + what
 	}
 	ending := "s"
-	if strings.HasSuffix(what, "s") {
+	if strings.HasSuffix(what, "s") || strings.HasSuffix(what, "ch") {
 		ending = "es"
 	}
 	return strconv.Itoa(n) + " " + what + ending

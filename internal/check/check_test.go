@@ -997,6 +997,63 @@ func TestCompose(t *testing.T) {
 	}
 }
 
+// TestPatch: a Kustomization's patch is no workload. What in it asks for root, or takes away what rules root out, is a finding.
+func TestPatch(t *testing.T) {
+	const head = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n"
+	for text, want := range map[string]string{
+		head + "spec: {template: {spec: {containers: [{name: c, image: i}]}}}\n":                                                                             "nothing",
+		head + "spec: {replicas: 3}\n":                                                                                                                       "nothing",
+		head + "spec: {template: {spec: {securityContext: {runAsNonRoot: true, runAsUser: 5}}}}\n":                                                           "nothing",
+		head + "spec:\n  template:\n    spec:\n      securityContext:\n        runAsUser: 0\n":                                                               "root pod-runs-as-root:8",
+		head + "spec: {template: {spec: {containers: [{name: c, securityContext: {runAsUser: 0x0}}]}}}\n":                                                    "root pod-runs-as-root:4",
+		head + "spec: {template: {spec: {securityContext: null}}}\n":                                                                                         "unknown pod-user-unknown:4",
+		head + "spec: {template: {spec: {securityContext: {runAsNonRoot: null}}}}\n":                                                                         "unknown pod-user-unknown:4",
+		head + "spec: {template: {spec: {securityContext: {runAsUser: null}}}}\n":                                                                            "unknown pod-user-unknown:4",
+		head + "spec: {template: {spec: {$patch: replace, containers: []}}}\n":                                                                               "unknown pod-user-unknown:4",
+		head + "spec: {template: {spec: {containers: [{name: c, $patch: delete}]}}}\n":                                                                       "nothing",
+		head + "spec: {template: {spec: {containers: [{name: c, env: [{$patch: replace}]}]}}}\n":                                                             "nothing",
+		head + "spec: {template: {spec: {securityContext: {runAsUser: 5}}}}\n---\n" + head + "spec: {template: {spec: {securityContext: {runAsUser: 0}}}}\n": "root pod-runs-as-root:9",
+		head + "# nonroot-ctl: ignore pod-runs-as-root a debugger\nspec: {template: {spec: {securityContext: {runAsUser: 0}}}}\n":                            "root",
+		"- {op: replace, path: /spec/template/spec/securityContext/runAsUser, value: 0}\n":                                                                   "root pod-runs-as-root:1",
+		"- op: add\n  path: /spec/template/spec/containers/0/securityContext\n  value: {runAsUser: 0}\n":                                                     "root pod-runs-as-root:3",
+		`[{"op": "remove", "path": "/spec/template/spec/securityContext/runAsNonRoot"}]`:                                                                     "unknown pod-user-unknown:1",
+		"- {op: replace, path: /spec/template/spec/containers/0, value: {name: c, image: i}}":                                                                "unknown pod-user-unknown:1",
+		"- {op: replace, path: /spec/replicas, value: 0}\n- {op: test, path: /spec/template/spec/securityContext/runAsUser, value: 0}\n":                     "nothing",
+		"- {op: add, path: /spec/template/spec/securityContext/runAsNonRoot, value: true}\n":                                                                 "nothing",
+		"- [":             "invalid unreadable:1",
+		"x: &a {y: *a}\n": "nothing",
+	} {
+		r := Patch("patch.yaml", []byte(text))
+		got := string(r.Verdict)
+		for _, f := range r.Findings {
+			got += fmt.Sprintf(" %s:%d", f.ID, f.Line)
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	kustomization := "resources: [a.yaml]\npatches:\n- path: own.yaml\n- target: {kind: Deployment}\n  patch: |-\n    - op: replace\n      path: /spec/template/spec/securityContext/runAsUser\n      value: 0\n- patch: '{\"spec\": {\"template\": {\"spec\": {\"securityContext\": null}}}}'\n"
+	r := Patch("over/kustomization.yaml", []byte(kustomization))
+	if len(r.Findings) != 2 || r.Findings[0].Line != 7 || r.Findings[1].Line != 9 || r.Verdict != Root || r.Findings[0].Column == 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestPodSpecPatch: whom a patch makes of an Argo workflow's container counts.
+func TestPodSpecPatch(t *testing.T) {
+	for patch, want := range map[string]Verdict{
+		`{"securityContext": {"runAsUser": 0}}`: Root, `{"containers": [{"name": "main", "resources": {"limits": {"memory": "{{m}}"}}}]}`: NonRoot,
+		`{"securityContext": {"runAsUser": {{u}}}}`: Unknown, `{{p}}`: Unknown,
+	} {
+		text := "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n  podSpecPatch: '" + patch + "'\n  templates: [{name: a, container: {image: i}, securityContext: {runAsUser: 5, runAsGroup: 5}}]\n"
+		all := Manifests("w.yaml", []byte(text), Options{})
+		if len(all) != 1 || all[0].Verdict != want || (want != NonRoot) != (len(idsOf(all[0])) == 1) {
+			t.Errorf("%s: %+v, want %s", patch, all, want)
+		}
+	}
+}
+
+
 // TestOverride: findings about a merged project are in the file that they are about, and comments of each file count there.
 func TestOverride(t *testing.T) {
 	o := Options{Build: dockerfile.Options{Base: Bases(map[string]string{"known": "5", "rooted": ""})}}

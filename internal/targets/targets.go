@@ -41,6 +41,8 @@ type Target struct {
 	Kind Kind
 	// Override is the path of the file that docker compose merges into a Compose file; "": none.
 	Override string
+	// Patch: it is a patch of a Kustomization, or one with patches in it.
+	Patch bool
 }
 
 // Limits on a walk.
@@ -53,6 +55,7 @@ const (
 type Found struct {
 	Targets   []Target
 	Templates int // of Helm's, which are not
+	Patches   int // of Kustomizations, among the targets
 	LeftOut   int // Dockerfiles in directories that a .dockerignore leaves out, which are not either
 	// Unlike lists files that are named like a Dockerfile, but are not one.
 	Unlike []string
@@ -62,7 +65,13 @@ type Found struct {
 // symbolic links below the path. It is an error if there are none.
 func Find(name string) (Found, error) {
 	w, err := find(name)
-	return Found{w.found, w.charts, w.leftOut, w.unlike}, err
+	f := Found{Targets: w.found, Templates: w.charts, LeftOut: w.leftOut, Unlike: w.unlike}
+	for _, t := range w.found {
+		if t.Patch {
+			f.Patches++
+		}
+	}
+	return f, err
 }
 
 func find(name string) (walk, error) {
@@ -73,7 +82,7 @@ func find(name string) (walk, error) {
 	case err != nil:
 		return walk{}, err
 	case st.Mode().IsRegular():
-		return walk{found: []Target{{Path: name, Kind: ofFile(name)}}}, nil
+		return walk{found: []Target{named(name)}}, nil
 	case !st.IsDir():
 		return walk{}, fmt.Errorf("%q is neither a regular file nor a directory\nhint: give its text on standard input, and - as the path", name)
 	}
@@ -92,6 +101,7 @@ func find(name string) (walk, error) {
 	if err := w.directory(name, rel, g, context{}, 0); err != nil {
 		return w, err
 	}
+	w.mark()
 	if len(w.found) == 0 {
 		return w, fmt.Errorf("nothing in %q is a Dockerfile or a manifest that neither git nor a .dockerignore leaves out\nhint: name the file", name)
 	}
@@ -149,6 +159,8 @@ type walk struct {
 	leftOut int
 	unlike  []string
 	seen    int
+	others  []string        // names for YAML that are no targets
+	patches map[string]bool // files that a Kustomization has as patches, and Kustomizations with patches in them
 	// tracked reports whether a path is in git's index.
 	tracked func(p string) bool
 }
@@ -162,6 +174,7 @@ func (w *walk) yaml(dir, name string) {
 		return
 	}
 	if !manifest.Is([]byte(text)) || manifest.IsOther([]byte(text)) {
+		w.others = append(w.others, name)
 		return
 	}
 	for at := dir; len(at) > 1; at = filepath.Dir(at) {
@@ -208,11 +221,72 @@ func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) erro
 			w.dockerfile(name, c.without(rel))
 		case e.Type().IsRegular() && compose.IsName(e.Name()):
 			w.found = append(w.found, Target{Path: name, Kind: Compose})
+		case e.Type().IsRegular() && manifest.IsKustomization(e.Name()):
+			w.kustomization(dir, name)
+			w.yaml(dir, name)
 		case e.Type().IsRegular() && isYAML(e.Name()):
 			w.yaml(dir, name)
 		}
 	}
 	return nil
+}
+
+// kustomization records the patches of a Kustomization.
+func (w *walk) kustomization(dir, name string) {
+	for _, p := range patchesOf(name) {
+		if w.patches == nil {
+			w.patches = map[string]bool{}
+		}
+		if p.File == "" {
+			w.patches[name] = true
+		} else if !filepath.IsAbs(p.File) {
+			w.patches[filepath.Join(dir, p.File)] = true
+		}
+	}
+}
+
+func patchesOf(kustomization string) []manifest.Patch {
+	text, ok := head(kustomization, manifest.MaxBytes)
+	if !ok {
+		return nil
+	}
+	return manifest.Patches([]byte(text))
+}
+
+// mark marks the targets that are patches. One that is no object of Kubernetes' is a list of operations, or a Kustomization without a kind.
+func (w *walk) mark() {
+	for n, t := range w.found {
+		if t.Kind == Manifest && w.patches[t.Path] {
+			w.found[n].Patch = true
+			delete(w.patches, t.Path)
+		}
+	}
+	for _, name := range w.others {
+		if w.patches[name] {
+			w.found = append(w.found, Target{Path: name, Kind: Manifest, Patch: true})
+		}
+	}
+}
+
+// named returns the target of a file that was named explicitly. It may be a patch of the Kustomization beside it, or above.
+func named(name string) Target {
+	t := Target{Path: name, Kind: ofFile(name)}
+	if manifest.IsKustomization(name) {
+		t.Patch = slices.ContainsFunc(patchesOf(name), func(p manifest.Patch) bool { return p.File == "" })
+	}
+	full, err := filepath.Abs(name)
+	if err != nil || !isYAML(name) {
+		return t
+	}
+	for dir, levels := filepath.Dir(full), 0; levels < 3 && !t.Patch; dir, levels = filepath.Dir(dir), levels+1 {
+		for _, at := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
+			t.Patch = t.Patch || slices.ContainsFunc(patchesOf(filepath.Join(dir, at)), func(p manifest.Patch) bool { return p.File != "" && filepath.Join(dir, p.File) == full })
+		}
+	}
+	if t.Patch {
+		t.Kind = Manifest
+	}
+	return t
 }
 
 // dockerfile adds a file that has the name of a Dockerfile, or a similar name and the text of one.

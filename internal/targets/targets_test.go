@@ -399,3 +399,48 @@ func TestOverrides(t *testing.T) {
 		}
 	}
 }
+
+// TestPatches: a Kustomization's patches are found as such, also where they are no objects, and where they are named.
+func TestPatches(t *testing.T) {
+	dir := t.TempDir()
+	const object = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n"
+	write(t, dir, map[string]string{
+		"base/app.yaml": object, "base/kustomization.yaml": "resources: [app.yaml]\n",
+		"over/kustomization.yaml": "resources: [../base]\npatches:\n- path: app.yaml\n- path: ./more/op.yaml\n  target: {kind: Deployment}\n- path: ../shared/user.yaml\n- path: none.yaml\n- path: /etc/passwd\n",
+		"over/app.yaml":           object, "over/own.yaml": object, "over/more/op.yaml": "- {op: remove, path: /spec}\n", "shared/user.yaml": object, "over/values.yaml": "x: y\n",
+		"old/Kustomization": "patchesStrategicMerge: [app.yaml]\npatchesJson6902:\n- path: op.json\n", "old/app.yaml": object, "old/op.json": "[]",
+		"in/kustomization.yml": "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches:\n- patch: |-\n    - op: remove\n      path: /spec\n",
+	})
+	found, err := Find(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var patches, others []string
+	for _, target := range found.Targets {
+		rel, err := filepath.Rel(dir, target.Path)
+		if err != nil || target.Kind != Manifest {
+			t.Errorf("%+v, %v", target, err)
+		}
+		if target.Patch {
+			patches = append(patches, rel)
+		} else {
+			others = append(others, rel)
+		}
+	}
+	slices.Sort(patches)
+	if got := strings.Join(patches, " "); got != "in/kustomization.yml old/app.yaml old/op.json over/app.yaml over/more/op.yaml shared/user.yaml" || found.Patches != len(patches) {
+		t.Errorf("patches: %s, %d", got, found.Patches)
+	}
+	if got := strings.Join(others, " "); got != "base/app.yaml over/own.yaml" {
+		t.Errorf("others: %s", got)
+	}
+	for name, want := range map[string]bool{
+		"over/app.yaml": true, "over/more/op.yaml": true, "over/own.yaml": false, "base/app.yaml": false, "old/app.yaml": true, "in/kustomization.yml": true, "over/kustomization.yaml": false,
+		"shared/user.yaml": false, // what lies elsewhere isn't looked for
+	} {
+		found, err := Find(filepath.Join(dir, name))
+		if err != nil || len(found.Targets) != 1 || found.Targets[0].Patch != want {
+			t.Errorf("%s: %+v, %v, want %t", name, found, err, want)
+		}
+	}
+}

@@ -211,6 +211,21 @@ EOF
   fails_with 2 ctl check compose.yaml
 }
 
+@test "check: a patch of a Kustomization is no workload, and what in it asks for root is found" {
+  mkdir -p base over
+  printf 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      securityContext: {runAsUser: 5, runAsGroup: 5}\n      containers: [{name: c, image: example.org/app}]\n' >base/app.yaml
+  printf 'resources: [app.yaml]\n' >base/kustomization.yaml
+  printf 'resources: [../base]\npatches:\n- path: image.yaml\n' >over/kustomization.yaml
+  printf 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{name: c, image: example.org/other}]}}}\n' >over/image.yaml
+  fails_with 0 ctl check .
+  [[ $ERR == *'1 patch of Kustomizations in "." checked without what'*'kustomize build DIRECTORY'* ]] || explain 'expected a word about the patch'
+  fails_with 0 ctl check over/image.yaml
+  printf -- '- path: user.yaml\n  target: {kind: Deployment}\n' >>over/kustomization.yaml
+  printf -- '- op: replace\n  path: /spec/template/spec/securityContext/runAsUser\n  value: 0\n' >over/user.yaml
+  fails_with 1 ctl check .
+  [[ $OUT == *'over/user.yaml:2: error: the patch sets runAsUser to 0 [pod-runs-as-root]'*'kustomize build'* ]] || explain 'expected the patch'
+}
+
 @test "check: an override beside a Compose file is merged in a directory, and where both are named" {
   mkdir p
   printf 'services:\n  app:\n    image: example.org/app\n    user: "5:5"\n' >p/compose.yaml

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	node "go.yaml.in/yaml/v3"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
+)
+
+// IsKustomization reports whether a file has a name that kustomize looks for (kustomize, api/konfig/general.go).
+func IsKustomization(name string) bool {
+	return slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, path.Base(name))
+}
+
+// Patch is a patch of a Kustomization: a file, or a text in it.
+type Patch struct {
+	File string
+	Text string
+	Line int // the line before the text's first
+}
+
+// Patches returns the patches in a Kustomization. What can't be parsed has none: kustomize does not read it either.
+func Patches(text []byte) (all []Patch) {
+	var root node.Node
+	if len(text) > MaxBytes || node.Unmarshal(text, &root) != nil || len(root.Content) != 1 {
+		return nil
+	}
+	add := func(n *node.Node, inline bool) {
+		switch {
+		case n.Kind == node.AliasNode || n.Kind != node.ScalarNode || n.Value == "":
+		case inline || strings.ContainsAny(n.Value, "\n{"):
+			line := n.Line - 1
+			if n.Style&(node.LiteralStyle|node.FoldedStyle) != 0 {
+				line++ // it begins below the indicator
+			}
+			all = append(all, Patch{Text: n.Value, Line: line})
+		default:
+			all = append(all, Patch{File: n.Value})
+		}
+	}
+	top := root.Content[0]
+	for i := 0; top.Kind == node.MappingNode && i+1 < len(top.Content); i += 2 {
+		if !slices.Contains([]string{"patches", "patchesStrategicMerge", "patchesJson6902"}, top.Content[i].Value) {
+			continue
+		}
+		for _, one := range top.Content[i+1].Content {
+			add(one, false)
+			for j := 0; one.Kind == node.MappingNode && j+1 < len(one.Content); j += 2 {
+				switch one.Content[j].Value {
+				case "path":
+					add(one.Content[j+1], false)
+				case "patch":
+					add(one.Content[j+1], true)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// Weakening is a part of a patch after which a container may be root, whatever was said before.
+type Weakening struct {
+	Line int
+	Root bool // it asks for root
+	Word string
+	Why  string
+}
+
+// Weakens returns what in a patch may make root of a container. It may be a strategic merge, or JSON's (RFC 6902).
+func Weakens(text string) (all []Weakening, err error) {
+	w := &weakener{seen: map[*node.Node]bool{}}
+	for in := node.NewDecoder(bytes.NewReader([]byte(text))); ; {
+		var doc node.Node
+		err := in.Decode(&doc)
+		switch {
+		case errors.Is(err, io.EOF):
+			return w.found, nil
+		case err != nil:
+			return nil, &unread.Error{Line: lineOf(err), Err: err}
+		}
+		w.look(&doc, 0)
+	}
+}
+
+type weakener struct {
+	found []Weakening
+	seen  map[*node.Node]bool // targets of aliases, each of which is visited once
+}
+
+func (w *weakener) look(n *node.Node, depth int) {
+	if n.Kind == node.AliasNode {
+		if n = n.Alias; n == nil || w.seen[n] {
+			return
+		}
+		w.seen[n] = true
+	}
+	if depth > maxDepth {
+		w.found = append(w.found, Weakening{Line: n.Line, Why: fmt.Sprintf("it is deeper than %d levels", maxDepth)})
+		return
+	}
+	if n.Kind == node.MappingNode {
+		w.operation(n)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if key := n.Content[i]; !slices.Contains(harmless, key.Value) {
+				w.member(key.Value, key, n.Content[i+1])
+				w.look(n.Content[i+1], depth+1)
+			}
+		}
+		return
+	}
+	for _, c := range n.Content {
+		w.look(c, depth+1)
+	}
+}
+
+// member checks one member, or what an operation puts in its place.
+func (w *weakener) member(name string, at, value *node.Node) {
+	if value.Kind == node.AliasNode && value.Alias != nil {
+		value = value.Alias
+	}
+	add := func(root bool, format string, args ...any) {
+		w.found = append(w.found, Weakening{at.Line, root, at.Value, fmt.Sprintf(format, args...)})
+	}
+	scalar := value.Kind == node.ScalarNode
+	switch name {
+	case "runAsUser":
+		uid, err := strconv.ParseInt(value.Value, 0, 64) //lint:allow YAML has other bases
+		switch {
+		case !scalar: // another kind's
+		case err == nil && uid == 0:
+			add(true, "the patch sets runAsUser to 0")
+		case err != nil || uid < 0:
+			add(false, "the patch sets runAsUser to %.20q", value.Value)
+		}
+	case "runAsNonRoot":
+		if scalar && value.Value != "true" {
+			add(false, "the patch sets runAsNonRoot to %.20q", value.Value)
+		}
+	case "securityContext":
+		if scalar {
+			add(false, "the patch takes the securityContext away")
+		}
+	case "$patch":
+		if value.Value == "replace" {
+			add(false, "the patch replaces what was there, also a securityContext")
+		}
+	}
+}
+
+// operation checks an operation of a JSON patch.
+func (w *weakener) operation(n *node.Node) {
+	op, at, value := field(n, "op"), field(n, "path"), field(n, "value")
+	if op == nil || at == nil || op.Value == "test" {
+		return
+	}
+	name := path.Base(at.Value)
+	inside := strings.Contains(at.Value, "/securityContext")
+	whole := name == "containers" || name == "template" || name == "spec" || path.Base(path.Dir(at.Value)) == "containers"
+	switch {
+	case op.Value == "remove" && inside && slices.Contains([]string{"runAsUser", "runAsNonRoot", "securityContext"}, name):
+		w.found = append(w.found, Weakening{at.Line, false, at.Value, fmt.Sprintf("the patch takes %s away", name)})
+	case (op.Value == "move" || op.Value == "copy") && inside, op.Value == "replace" && whole:
+		w.found = append(w.found, Weakening{at.Line, false, at.Value, "the patch replaces what was there, also a securityContext"})
+	case value != nil && inside:
+		w.member(name, at, value)
+	}
+}
+
+// field returns a member's value, or nil.
+func field(n *node.Node, name string) *node.Node {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
