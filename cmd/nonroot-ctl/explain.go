@@ -134,8 +134,8 @@ func explainMessage(c *cli.Context) error {
 		return printJSON(c.App.Writer, explainedMessage{row.ID, row.Words, row.Means, row.Do, row.See()})
 	}
 	p := &printer{}
-	p.line("means: %s", row.Means)
-	p.line("do:    %s", row.Do)
+	p.line("means: %s", meaning.Plain(row.Means))
+	p.line("do:    %s", meaning.Plain(row.Do))
 	p.line("see:   %s", row.See())
 	_, err := io.WriteString(c.App.Writer, wrapped(c.App.Writer, p.String()))
 	return err

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/ask"
 	"github.com/nonroot-runc/nonroot-runc/internal/engines"
@@ -27,8 +28,9 @@ type Registration struct {
 }
 
 // Registrations returns those in the configuration files of the machine's engines, whether their daemons are running or
-// not, and the guard. dockerJSON is dockerd's configuration file. Users' own files don't count. A file that can't be
-// read is an error: it may name nonroot-runc.
+// not, and the guard. Names for runc that are nonroot-runc's by the guard alone are not registrations: they go with it.
+// dockerJSON is dockerd's configuration file. Users' own files don't count. A file that can't be read is an error: it
+// may name nonroot-runc.
 func Registrations(ctx context.Context, dockerJSON string) ([]Registration, error) {
 	caller, err := facts.LookAtCaller()
 	if err != nil {
@@ -36,6 +38,10 @@ func Registrations(ctx context.Context, dockerJSON string) ([]Registration, erro
 	}
 	d := &doctor{caller: caller, binary: FindRuntime("")}
 	all := []Registration{}
+	guard := ""
+	if d.guarded() {
+		guard = find("runc")
+	}
 	for _, e := range []struct {
 		engine *engines.Engine
 		read   func() (*registered, error)
@@ -51,13 +57,26 @@ func Registrations(ctx context.Context, dockerJSON string) ([]Registration, erro
 			return nil, fmt.Errorf("read %s's configuration: %w", engine, err)
 		}
 		for _, name := range r.ours(d.isOurs) {
-			all = append(all, Registration{engine, name, r.runtimes[name], name == r.standard})
+			if guard == "" || placeOf(r.runtimes[name]) != placeOf(guard) {
+				all = append(all, Registration{engine, name, r.runtimes[name], name == r.standard})
+			}
 		}
 	}
-	if runc := find("runc"); runc != "" && d.guarded() {
-		all = append(all, Registration{Engine: "runc", Name: "runc", Program: runc})
+	if guard != "" {
+		all = append(all, Registration{Engine: "runc", Name: "runc", Program: guard})
 	}
 	return all, nil
+}
+
+// placeOf returns the path of an engine's runtime, a path or a name, without following the last link, such as the guard's.
+func placeOf(runtime string) string {
+	if !filepath.IsAbs(runtime) {
+		runtime = find(runtime)
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(runtime)); err == nil {
+		return filepath.Join(dir, filepath.Base(runtime))
+	}
+	return runtime
 }
 
 // readDaemonJSON reads dockerd's file as dockerd does (moby, daemon/config, Config: names in any case, the last one

@@ -5,6 +5,7 @@
 package meaning
 
 import (
+	"path"
 	"regexp"
 	"strings"
 	"sync"
@@ -27,7 +28,13 @@ const Page = "docs/troubleshooting.md"
 // See is where the row is, for people.
 func (r *Row) See() string { return Page + "#" + r.ID }
 
+// Plain is Means or Do for a terminal: without the marks of code, and with a link's target, which is beside the page, in place of the link.
+func Plain(markdown string) string {
+	return strings.ReplaceAll(link.ReplaceAllString(markdown, path.Dir(Page)+"/$1"), "`", "")
+}
+
 var (
+	link   = regexp.MustCompile(`\[[^]]*\]\(([^)]+)\)`)
 	row    = regexp.MustCompile(`(?m)^\| (.+) \| (.+) \| (.+) \| <a id="([A-Za-z0-9-]+)">[A-Za-z0-9-]+</a> \|$`)
 	phrase = regexp.MustCompile("`([^`]+)`")
 )

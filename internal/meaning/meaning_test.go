@@ -28,6 +28,18 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// TestPlain: what a terminal shows has no Markdown.
+func TestPlain(t *testing.T) {
+	if got, want := Plain("run `a b`, see ([x y](engines.md#z))"), "run a b, see (docs/engines.md#z)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for _, r := range Rows() {
+		if text := Plain(r.Means + " " + r.Do); strings.ContainsAny(text, "`*") || strings.Contains(text, "](") {
+			t.Errorf("%s: %q", r.ID, text)
+		}
+	}
+}
+
 // TestOf: a message has the row with its most specific words, with its values and with the hint in the next line.
 func TestOf(t *testing.T) {
 	for message, means := range map[string]string{

@@ -344,3 +344,25 @@ killed_at() {
   succeeds ctl crio --set-default
   lacks warning
 }
+
+@test "list: each command that it prints works, also where the guard makes other names nonroot-runc's" {
+  local command ctl=/usr/local/sbin/nonroot-ctl
+  mkdir -p /etc/docker /etc/containerd
+  printf '{"runtimes": {"old": {"path": "runc"}, "older": {"path": "%s"}}}\n' "$REAL" >/etc/docker/daemon.json
+  printf 'version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n' >/etc/containerd/config.toml
+  cp /etc/docker/daemon.json /etc/containerd/config.toml "$BATS_TEST_TMPDIR"
+  succeeds ctl docker --runtime-name strict
+  succeeds ctl containerd --set-default
+  succeeds ctl podman
+  succeeds ctl runc --builds off
+  succeeds "$ctl" configure list --json
+  [[ $(jq -r '.registrations[] | "\(.engine) \(.name)"' <<<"$OUT") == $'docker strict\ncontainerd nonroot\npodman nonroot\nrunc runc' ]] || explain 'other registrations'
+  succeeds "$ctl" configure list
+  while IFS= read -r command; do
+    succeeds sh -c "PATH=/usr/local/sbin:\$PATH; $command"
+  done < <(sed -n 's/^  hint: \(nonroot-ctl .*\)/\1/p' <<<"$OUT")
+  succeeds "$ctl" configure list --exit-code
+  untouched
+  cmp /etc/docker/daemon.json "$BATS_TEST_TMPDIR/daemon.json"
+  cmp /etc/containerd/config.toml "$BATS_TEST_TMPDIR/config.toml"
+}
