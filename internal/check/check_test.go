@@ -997,6 +997,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
+
 // TestPatch: a Kustomization's patch is no workload. What in it asks for root, or takes away what rules root out, is a finding.
 func TestPatch(t *testing.T) {
 	const head = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n"
@@ -1052,6 +1053,7 @@ func TestPodSpecPatch(t *testing.T) {
 		}
 	}
 }
+
 
 
 // TestOverride: findings about a merged project are in the file that they are about, and comments of each file count there.

@@ -111,6 +111,13 @@ func podContainer(in *source, pod *manifest.Pod, c *manifest.Container, o Option
 		return r, true
 	}
 	s := &resident{in: in, pod: pod, c: c, result: &r}
+	if pod.Unclear != "" {
+		r.Verdict = Unknown
+		s.step(0, "%s", pod.Unclear)
+		s.found(podUnknown, c.Line, "", pod.Unclear)
+		r.Findings[0].Do = "set the user where no template changes it, or check what Argo makes of the workflow: kubectl get pod NAME --output yaml"
+		return r, true
+	}
 	s.effective()
 	if c.Image == "" && s.user == nil {
 		return r, false // a patch that doesn't set a user

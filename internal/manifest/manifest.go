@@ -88,6 +88,8 @@ type Pod struct {
 	Context
 	Containers []Container
 	Closed     []Closed
+	// Unclear says why it is not known what the pod's containers run as; "": it is known.
+	Unclear string
 
 	// Metadata and Spec are the pod's complete data. nil, unless the file was read with Whole.
 	Metadata, Spec map[string]any
@@ -276,6 +278,8 @@ type owner struct {
 	api, kind, namespace, name string
 	context                    map[string]any // an Argo workflow's, the default for its templates
 	metadata                   map[string]any // next to the specification
+	defaults                   map[string]any // an Argo workflow's, for its templates
+	patches                    []string       // Argo's, of pods
 }
 
 func (r *reader) document(d document) error {
@@ -498,6 +502,7 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 	}
 	var passed []string // keys that were read
 	if argo := strings.HasPrefix(of.api, "argoproj.io/"); argo {
+		v = of.argo(v)
 		if c, ok := v["securityContext"].(map[string]any); ok {
 			of.context = c
 		}
@@ -550,6 +555,23 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 		}
 	}
 	return nil
+}
+
+// argo takes over what an Argo workflow has for the pods of its templates, and returns a template with the workflow's defaults for it.
+func (of *owner) argo(v map[string]any) map[string]any {
+	for _, key := range []string{"container", "script", "containerSet"} {
+		if _, ok := v[key].(map[string]any); ok && of.defaults != nil {
+			v, of.defaults = merged(of.defaults, v), nil
+			break
+		}
+	}
+	if defaults, ok := v["templateDefaults"].(map[string]any); ok {
+		of.defaults = defaults
+	}
+	if patch, ok := v["podSpecPatch"].(string); ok && patch != "" {
+		of.patches = append(slices.Clip(of.patches), patch)
+	}
+	return v
 }
 
 // natives maps the API server's own kinds to the path of their pod specification.
@@ -661,6 +683,9 @@ func (r *reader) pod(v map[string]any, path []any, of owner, single string) erro
 	}
 	f := fields{r: r, path: path}
 	p := Pod{Kind: of.kind, Namespace: of.namespace, Name: of.name, Line: r.at(path...)}
+	if len(of.patches) > 0 {
+		v, p.Unclear = patched(v, of.patches, single)
+	}
 	p.HostUsers = f.boolean(v, "hostUsers")
 	p.RuntimeClass = f.text(v, "runtimeClassName")
 	if host := f.boolean(v, "hostNetwork"); host != nil {

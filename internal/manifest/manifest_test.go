@@ -173,3 +173,58 @@ func TestWhole(t *testing.T) {
 		}
 	}
 }
+
+// TestPodSpecPatch: an Argo workflow's patches are merged into its pods. What a template makes of one is unknown, if it concerns users.
+func TestPodSpecPatch(t *testing.T) {
+	const head, tail = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n", "\n  templates:\n  - name: a\n    container: {image: i}\n    securityContext: {runAsUser: 5}\n    sidecars: [{name: s, image: j}]\n"
+	for text, want := range map[string]string{
+		head + "  podSpecPatch: '{\"securityContext\": {\"runAsUser\": 0}}'" + tail:                                                                    "0 main i, s j",
+		head + "  podSpecPatch: |\n    securityContext: {runAsNonRoot: true}" + tail:                                                                   "5 true main i, s j",
+		head + "  podSpecPatch: '{\"containers\": [{\"name\": \"main\", \"securityContext\": {\"runAsUser\": 0}}]}'" + tail:                            "5 main i 0, s j",
+		head + "  podSpecPatch: '{containers: [{name: s, image: k}, {name: x, image: l}]}'" + tail:                                                     "5 main i, s k, x l",
+		head + "  podSpecPatch: '{securityContext: null}'" + tail:                                                                                      "main i, s j",
+		head + "  podSpecPatch: '{containers: [{name: main, resources: {limits: {memory: \"{{m}}\"}}}]}'" + tail:                                       "5 main i, s j",
+		head + "  podSpecPatch: '{securityContext: {runAsUser: {{u}}}}'" + tail:                                                                        "unclear",
+		head + "  podSpecPatch: '{\"securityContext\": {\"runAsUser\": {{u}}}}'" + tail:                                                                "unclear",
+		head + "  podSpecPatch: '{securityContext: \"{{u}}\"}'" + tail:                                                                                 "unclear",
+		head + "  podSpecPatch: '{{inputs.parameters.patch}}'" + tail:                                                                                  "unclear",
+		head + "  podSpecPatch: '{containers: [{$patch: replace}, {name: main, image: i}]}'" + tail:                                                    "unclear",
+		head + "  podSpecPatch: '{containers: [{name: \"{{n}}\", securityContext: {runAsUser: 0}}]}'" + tail:                                           "unclear",
+		head + "  podSpecPatch: '['" + tail:                                                                                                            "unclear",
+		head + tail + "    podSpecPatch: '{securityContext: {runAsUser: 0}}'\n":                                                                        "0 main i, s j",
+		head + "  podSpecPatch: '{securityContext: {runAsUser: 0}}'" + tail + "    podSpecPatch: '{securityContext: {runAsUser: 6}}'\n":                "6 main i, s j",
+		head + "  templateDefaults: {securityContext: {runAsNonRoot: true}}" + tail:                                                                    "5 true  i, s j",
+		head + "  templateDefaults: {podSpecPatch: '{securityContext: {runAsUser: 0}}'}" + tail:                                                        "0 main i, s j",
+		head + "  templateDefaults: {securityContext: {runAsUser: 0}}\n  templates:\n  - {name: a, script: {image: i}}\n":                              "0  i",
+		head + "  podSpecPatch: '{securityContext: {runAsUser: 0}}'\n  templates:\n  - {name: a, containerSet: {containers: [{name: c, image: i}]}}\n": "0 c i",
+		head + "  podSpecPatch: ''" + tail:                                                                                                             "5  i, s j",
+	} {
+		file, err := Read([]byte(text))
+		if err != nil || len(file.Pods) != 1 {
+			t.Errorf("%s: %v, %+v", text, err, file)
+			continue
+		}
+		p, got := file.Pods[0], ""
+		if p.RunAsUser != nil {
+			got += fmt.Sprintf("%d ", *p.RunAsUser)
+		}
+		if p.RunAsNonRoot != nil {
+			got += fmt.Sprintf("%t ", *p.RunAsNonRoot)
+		}
+		for n, c := range p.Containers {
+			if n > 0 {
+				got += ", "
+			}
+			got += c.Name + " " + c.Image
+			if c.RunAsUser != nil {
+				got += fmt.Sprintf(" %d", *c.RunAsUser)
+			}
+		}
+		if p.Unclear != "" {
+			got = "unclear"
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
