@@ -449,28 +449,30 @@ func fixFile(say io.Writer, target targets.Target, o check.Options) error {
 
 // replaceLike replaces a file with a new one of the same mode and owner.
 func replaceLike(name string, text []byte, like os.FileInfo) error {
-	temp, err := os.CreateTemp(filepath.Dir(name), ".nonroot-ctl-check-")
-	if err != nil {
+	return uninterrupted(func() error {
+		temp, err := os.CreateTemp(filepath.Dir(name), ".nonroot-ctl-check-")
+		if err != nil {
+			return err
+		}
+		defer os.Remove(temp.Name()) //nolint:errcheck // it is gone where it was renamed
+		_, err = temp.Write(text)
+		if st, ok := like.Sys().(*syscall.Stat_t); err == nil && ok && os.Geteuid() == 0 {
+			err = temp.Chown(int(st.Uid), int(st.Gid))
+		}
+		if err == nil {
+			err = temp.Chmod(like.Mode().Perm())
+		}
+		if err == nil {
+			err = temp.Sync()
+		}
+		if closing := temp.Close(); err == nil {
+			err = closing
+		}
+		if err == nil {
+			err = os.Rename(temp.Name(), name)
+		}
 		return err
-	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // it is gone where it was renamed
-	_, err = temp.Write(text)
-	if st, ok := like.Sys().(*syscall.Stat_t); err == nil && ok && os.Geteuid() == 0 {
-		err = temp.Chown(int(st.Uid), int(st.Gid))
-	}
-	if err == nil {
-		err = temp.Chmod(like.Mode().Perm())
-	}
-	if err == nil {
-		err = temp.Sync()
-	}
-	if closing := temp.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
-		err = os.Rename(temp.Name(), name)
-	}
-	return err
+	})
 }
 
 // isData reports whether a file's name is not one of a Dockerfile.
@@ -529,31 +531,6 @@ func checkImages(name string, images []*imagefile.Image, err error, o check.Opti
 		results = append(results, check.Image(name, image, o))
 	}
 	return results
-}
-
-// spooled checks an archive from a stream. Its members are looked up by name, so that it has to be in a file, which has no name and
-// disappears with the process.
-func spooled(name string, write func(io.Writer) error, o check.Options) ([]check.Result, error) {
-	file, err := spool(write)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return checkArchive(name, file, o)
-}
-
-func spool(write func(io.Writer) error) (*os.File, error) {
-	file, err := os.CreateTemp("", "nonroot-ctl-check-")
-	if err != nil {
-		return nil, err
-	}
-	if err = os.Remove(file.Name()); err == nil {
-		err = write(file)
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
 }
 
 // ofEngine parses the name of an image in an engine on this machine, in skopeo's form.

@@ -135,6 +135,28 @@ archive() {
   fails_with 2 ctl check docker-daemon:no-such-image:at-all
 }
 
+@test "check: an archive on standard input takes at most half of what is free, and leaves nothing" {
+  archive root.tar ''
+  mkdir small
+  mount -t tmpfs -o size=16m tmpfs small
+  export TMPDIR=$PWD/small
+  fails_with 1 sh -c '"$CTL" check - <root.tar'
+  fails_with 2 sh -c '{ cat root.tar; cat /dev/zero; } | "$CTL" check -'
+  [[ $ERR == *'has more than 8'*' bytes, half of what is free in '*'hint: save it as a file'* ]] || explain 'expected what to do'
+  # Nothing is left by a signal either, and the program ends.
+  mkfifo pipe
+  "$CTL" check - <pipe >/dev/null 2>&1 &
+  local pid=$!
+  exec 7>pipe
+  { cat root.tar; head -c 1000000 /dev/zero; } >&7
+  await sh -c 'ls -l "/proc/$1/fd" | grep -q "$TMPDIR"' - "$pid"
+  kill -TERM "$pid"
+  exec 7>&-
+  fails_with 143 wait "$pid"
+  [[ -z $(ls -A small) ]] || explain 'expected an empty directory'
+  umount small
+}
+
 @test "check: manifests, in a directory and on standard input, and what can't be read whole" {
   mkdir -p k chart/templates
   cat >k/app.yaml <<'EOF'
