@@ -5,6 +5,7 @@ package check
 import (
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -54,13 +55,13 @@ func (i *inspection) accountOf(name string, accounts func(base string) (passwd [
 				}
 			}
 		case *instructions.RunCommand:
-			e := newScript(c, shell)
-			for _, a := range e.ofRun(one) {
+			s := readRun(c, one, shell)
+			for _, a := range s.accounts() {
 				if says, ok := a.gives(name); ok {
 					is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN %s gives it a uid that is %s", a.tool, says)}
 				}
 			}
-			if says := e.entry(one, name); says != isOthers {
+			if says := s.entry(name); strings.Contains(textOf(one.ShellDependantCmdLine), passwd) && says != isOthers {
 				is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN writes it into %s with a uid that is %s", passwd, says)}
 			}
 		}

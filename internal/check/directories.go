@@ -280,7 +280,7 @@ var (
 
 // runs records what RUN creates, and what it may give to other users.
 func (g *ground) runs(c dockerfile.Command, run *instructions.RunCommand, n int) {
-	all, written := commandsOf(c, run)
+	all, written := g.i.commandsOf(c, run)
 	switch {
 	case !run.PrependShell && len(run.CmdLine) > 0:
 		all, written = [][]string{slices.Clone(run.CmdLine)}, nil
@@ -290,17 +290,12 @@ func (g *ground) runs(c dockerfile.Command, run *instructions.RunCommand, n int)
 	}
 	cwd := g.cwd
 	for _, w := range all {
-		for k := range w {
-			w[k] = strings.Trim(w[k], "\"'`")
-		}
 		if slices.Contains([]string{"cd", "pushd", "popd"}, w[0]) {
 			cwd = "" // cd is not followed through the script
 		}
 	}
 	for _, w := range all {
-		if len(w) > 1 || !isAssignment.MatchString(w[0]) {
-			g.command(c, w, written, cwd, n)
-		}
+		g.command(c, w, written, cwd, n)
 	}
 }
 
@@ -509,7 +504,7 @@ func (g *ground) isOwn() bool {
 	if g.i.user.Kind == imageuser.Number {
 		return g.i.user.UID >= 1000 && g.i.user.UID < 60000
 	}
-	return runsOne(g.i.image, func(w []string) bool {
+	return g.i.runsOne(func(w []string) bool {
 		return slices.Contains([]string{"useradd", "adduser"}, path.Base(w[0])) && slices.Contains(w, g.i.user.Name)
 	})
 }

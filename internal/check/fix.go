@@ -254,7 +254,7 @@ func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 		if text := textOf(run.ShellDependantCmdLine); strings.Contains(text, passwd) || strings.Contains(text, groups) || strings.Contains(text, "gpasswd") {
 			return 0, 0, false // accounts are edited in other ways, too
 		}
-		for _, a := range newScript(dockerfile.Command{}, "").ofRun(run) {
+		for _, a := range readRun(dockerfile.Command{}, run, "").accounts() {
 			about := strings.Join(a.operands, " ")
 			switch {
 			case strings.HasSuffix(a.tool, "mod"), a.members, strings.Contains(about, notKnown):

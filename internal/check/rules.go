@@ -5,7 +5,6 @@ package check
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +27,7 @@ type inspection struct {
 	context func(name string) (head string, ok bool)
 	looked  int // requests to context so far
 	owners  *ground
+	scripts map[*instructions.RunCommand]*script // those that are read
 }
 
 // maxLooked limits the requests for files of the build context. Their number is up to the Dockerfile's author.
@@ -134,77 +134,6 @@ func (i *inspection) isRoot(c dockerfile.Command) bool {
 	return imageuser.Read(c.User).Kind == imageuser.Root
 }
 
-// separators puts each command of a shell script on a line of its own.
-var separators = strings.NewReplacer("\\\n", " ", "&&", "\n", "||", "\n", ";", "\n", "|", "\n", "(", "\n", ")", "\n", "{ ", "\n", "\t", " ")
-
-// words splits a shell script into simple commands, and these into words. It understands plain words only.
-func words(text string) [][]string {
-	var all [][]string
-	for line := range strings.Lines(separators.Replace(text)) {
-		if one := strings.Fields(line); len(one) > 0 {
-			for len(one) > 1 && (strings.Contains(one[0], "=") || slices.Contains([]string{"then", "do", "else", "if", "!", "exec", "env", "time"}, one[0])) {
-				one = one[1:]
-			}
-			all = append(all, one)
-		}
-	}
-	return all
-}
-
-// Variables in a word of a shell script, and the commands in a script that may change their values.
-var (
-	inWord  = regexp.MustCompile(`\$(?:(\w+)|\{(\w+)(?::?[-?][^}]*)?\})`)
-	assigns = regexp.MustCompile(`(?:^|[\s;&|({])(?:for\s+)?([A-Za-z_]\w*)(?:\+?=|\s+in\s)`)
-	reads   = regexp.MustCompile(`(?:^|[\s;&|({])(?:read|eval|source|getopts|unset)\s|(?:^|[\n;&|({]\s*)\.\s`)
-	isPlain = regexp.MustCompile(`^[\w./:@%+,=-]+$`)
-
-	isAssignment = regexp.MustCompile(`^[A-Za-z_]\w*=[^` + "`" + `]*$`)
-)
-
-// commandsOf returns the commands of a RUN instruction. Variables have their values from the build, unless the script may change them.
-// written maps each word with a variable to its original text.
-func commandsOf(c dockerfile.Command, run *instructions.RunCommand) (all [][]string, written map[string]string) {
-	text := textOf(run.ShellDependantCmdLine)
-	all = words(text)
-	if len(c.Variables) == 0 || reads.MatchString(text) {
-		return all, nil
-	}
-	own := map[string]bool{}
-	for _, m := range assigns.FindAllStringSubmatch(text, -1) {
-		own[m[1]] = true
-	}
-	written = map[string]string{}
-	for _, w := range all {
-		for n, word := range w {
-			if strings.HasPrefix(word, "'") || strings.Contains(word, `\$`) {
-				continue // the program sees it as it is written
-			}
-			w[n] = inWord.ReplaceAllStringFunc(word, func(variable string) string {
-				m := inWord.FindStringSubmatch(variable)
-				name := m[1] + m[2]
-				if value, ok := c.Variables[name]; ok && !own[name] && isPlain.MatchString(value) {
-					return value
-				}
-				return variable
-			})
-			if w[n] != word {
-				written[strings.Trim(w[n], "\"'`")] = word
-			}
-		}
-	}
-	return all, written
-}
-
-// textOf returns the script that an instruction passes to the shell. A heredoc is the script if nothing else is on the line, and otherwise
-// the input of the command there.
-func textOf(c instructions.ShellDependantCmdLine) string {
-	text := strings.Join(c.CmdLine, " ")
-	if len(c.Files) == 1 && strings.HasPrefix(text, "<<") && len(strings.Fields(text)) == 1 {
-		return c.Files[0].Data
-	}
-	return text
-}
-
 // build checks RUN instructions.
 func (i *inspection) build() (all []Finding) {
 	for _, c := range i.image.Commands {
@@ -224,7 +153,7 @@ func (i *inspection) build() (all []Finding) {
 			}
 		}
 		said := map[string]bool{} // programs of this instruction that are already reported
-		commands, written := commandsOf(c, run)
+		commands, written := i.commandsOf(c, run)
 		for _, w := range commands {
 			name, word := path.Base(w[0]), w[0]
 			if as, ok := written[word]; ok {
@@ -359,20 +288,20 @@ func (i *inspection) home() (all []Finding) {
 
 // opensRootsHome reports whether a step of the build changes who may enter root's home.
 func (i *inspection) opensRootsHome() bool {
-	return runsOne(i.image, func(w []string) bool {
+	return i.runsOne(func(w []string) bool {
 		return slices.Contains([]string{"chmod", "chown", "chgrp", "setfacl", "install"}, path.Base(w[0])) &&
 			slices.ContainsFunc(w[1:], func(a string) bool { return path.Clean(a) == "/root" })
 	})
 }
 
-// runsOne reports whether a RUN instruction of an image has a command for which such is true.
-func runsOne(image *dockerfile.Image, such func(w []string) bool) bool {
-	return slices.ContainsFunc(image.Commands, func(c dockerfile.Command) bool {
+// runsOne reports whether a RUN instruction has a command for which such is true.
+func (i *inspection) runsOne(such func(w []string) bool) bool {
+	return slices.ContainsFunc(i.image.Commands, func(c dockerfile.Command) bool {
 		run, ok := c.Command.(*instructions.RunCommand)
 		if !ok {
 			return false
 		}
-		commands, _ := commandsOf(c, run)
+		commands, _ := i.commandsOf(c, run)
 		return slices.ContainsFunc(commands, such)
 	})
 }
@@ -426,7 +355,7 @@ func (i *inspection) overlay(at dockerfile.Command, args []string) []Finding {
 	if args[0] != "/init" || !i.hasOverlay() {
 		return nil
 	}
-	given := runsOne(i.image, func(w []string) bool {
+	given := i.runsOne(func(w []string) bool {
 		return slices.Contains([]string{"chown", "chgrp", "chmod", "install", "setfacl"}, path.Base(w[0])) && slices.ContainsFunc(w[1:], func(a string) bool { return resolved(path.Clean(a)) == "/run" })
 	})
 	if given {
@@ -442,7 +371,7 @@ func (i *inspection) hasOverlay() bool {
 	const name = "s6-overlay"
 	return slices.ContainsFunc(i.copies(), func(c copied) bool {
 		return slices.ContainsFunc(c.from, func(f string) bool { return strings.Contains(f, name) })
-	}) || runsOne(i.image, func(w []string) bool {
+	}) || i.runsOne(func(w []string) bool {
 		return slices.ContainsFunc(w, func(a string) bool { return strings.Contains(a, name) })
 	})
 }
@@ -540,7 +469,9 @@ func scriptOf(args []string) []string {
 	for n, a := range args[1:] {
 		switch {
 		case a == "-c" && n+2 < len(args):
-			if commands := words(args[n+2]); len(commands) == 1 {
+			s := &script{own: map[string]string{}}
+			s.read(args[n+2], 0)
+			if commands, _ := s.known(); len(commands) == 1 {
 				return commands[0]
 			}
 			return args
@@ -720,7 +651,7 @@ func (i *inspection) isGiven(dir string) bool {
 				return true
 			}
 		case *instructions.RunCommand:
-			commands, _ := commandsOf(c, one)
+			commands, _ := i.commandsOf(c, one)
 			for _, w := range commands {
 				name := path.Base(w[0])
 				gives := slices.Contains([]string{"chown", "chgrp", "chmod", "install", "useradd", "adduser"}, name) || !i.isRoot(c)
