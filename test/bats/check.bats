@@ -148,7 +148,10 @@ archive() {
   "$CTL" check - <pipe >/dev/null 2>&1 &
   local pid=$!
   exec 7>pipe
-  { cat root.tar; head -c 1000000 /dev/zero; } >&7
+  {
+    cat root.tar
+    head -c 1000000 /dev/zero
+  } >&7
   await sh -c 'ls -l "/proc/$1/fd" | grep -q "$TMPDIR"' - "$pid"
   kill -TERM "$pid"
   exec 7>&-
