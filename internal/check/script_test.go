@@ -92,7 +92,7 @@ func TestScriptsByShells(t *testing.T) {
 			}
 		}
 		for _, by := range []string{"bash", "dash"} {
-			c := exec.Command(by, "-c", "show() { (IFS=; printf '<'; first=1; for a; do [ $first ] || printf '><'; printf %s \"$a\"; first=; done; printf '>\\0' ) >&3; }\n"+text) //nolint:gosec // the table above
+			c := exec.Command(by, "-c", "show() { (IFS=; printf '<'; first=1; for a; do [ $first ] || printf '><'; printf %s \"$a\"; first=; done; printf '>\\0' ) >&3; }\n"+text)
 			c.Dir, c.Env = t.TempDir(), []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent", "ONE=/srv", "TWO=a  b", "EMPTY="}
 			r, w, err := os.Pipe()
 			if err != nil {
