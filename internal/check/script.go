@@ -121,7 +121,7 @@ func (s *script) read(text string, depth int) {
 
 // parsed parses a script, as bash does: that accepts what other shells do.
 func parsed(text string) (file *syntax.File, err error) {
-	if len(text) > maxScript || len(opening.FindAllStringIndex(text, maxOpening+1)) > maxOpening {
+	if len(text) > maxScript || len(text) > maxOpening && len(opening.FindAllStringIndex(text, maxOpening+1)) > maxOpening {
 		return nil, errors.New("too much of it")
 	}
 	return syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
