@@ -59,6 +59,19 @@ func (f *File) Cursor() Cursor { return f.cursor }
 // Waits reports whether the last Read left the next file for later (Settle). There may be no further change that Watch would report.
 func (f *File) Waits() bool { return f.waits }
 
+// Fork returns a second reader at the same position; if the function of Read calls it, that is the function's line. It has the file open
+// itself, and reads it to its end even if the file is removed.
+func (f *File) Fork() *File {
+	fork := &File{path: f.path, cursor: f.cursor, Settle: f.Settle}
+	if f.file == nil {
+		return fork
+	}
+	if fd, err := unix.FcntlInt(f.file.Fd(), unix.F_DUPFD_CLOEXEC, 0); err == nil { // or else it is opened by the cursor
+		fork.file = os.NewFile(uintptr(fd), f.file.Name())
+	}
+	return fork
+}
+
 // Close closes the file.
 func (f *File) Close() {
 	if f.file != nil {
@@ -265,9 +278,9 @@ func (f *File) rest(line func([]byte) error) error {
 			}
 			f.cursor.Offset += int64(len(text)) + 1
 			rest = after
-		}
-		if err := f.head(); err != nil {
-			return err
+			if err := f.head(); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -347,6 +347,71 @@ func TestNoLossAndNoDoubling(t *testing.T) {
 	}
 }
 
+// TestFork: a second reader goes on at the line of the first, through rotations and restarts.
+func TestFork(t *testing.T) {
+	for name, lose := range map[string]func(*log){
+		"open":         func(*log) {},
+		"by its place": (*log).restart,
+		"removed": func(l *log) {
+			if err := os.Remove(l.path + ".1"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLog(t)
+			l.write("old\n")
+			l.take()
+			l.write("one\ntwo\nthree\n")
+			fork := &log{t: t, path: l.path}
+			t.Cleanup(func() { fork.file.Close() })
+			if err := l.file.Read(func(line []byte) error {
+				if string(line) == "two" {
+					fork.file = l.file.Fork()
+				}
+				l.read = append(l.read, string(line))
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			l.write("four\n")
+			l.rotate()
+			lose(fork)
+			l.write("five\n")
+			l.take()
+			l.want("one", "two", "three", "four", "five")
+			fork.take()
+			fork.want("two", "three", "four", "five")
+			if fork.file.Lost != 0 || fork.file.Cursor().Offset != l.file.Cursor().Offset {
+				t.Errorf("%+v, and the first is at %+v", fork.file, l.file.Cursor())
+			}
+		})
+	}
+}
+
+// TestForkOfTheFirstLines: the first lines of a log tell it from a later file with its inode number, before they are all read.
+func TestForkOfTheFirstLines(t *testing.T) {
+	l := newLog(t)
+	l.take()
+	l.write("one\ntwo\n")
+	fork := &log{t: t, path: l.path}
+	t.Cleanup(func() { fork.file.Close() })
+	if err := l.file.Read(func(line []byte) error {
+		if string(line) == "two" {
+			fork.file = l.file.Fork()
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(l.path, []byte("new\nand longer\n"), 0o600); err != nil { // the same inode
+		t.Fatal(err)
+	}
+	fork.restart()
+	fork.take()
+	fork.want("new", "and longer")
+}
+
 // TestWatch: only changes of the given paths are reported, whether they exist or not.
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
