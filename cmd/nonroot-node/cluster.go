@@ -53,11 +53,18 @@ func connect(o options) (*cluster, error) {
 	config.UserAgent = podevents.Component + "/" + version.Short()
 	config.Timeout = 0 // watches have no time limit
 	c := &cluster{options: o, changed: make(chan struct{}, 1)}
+	return c, c.clients(config)
+}
+
+// clients makes the clients. Each delays requests beyond its own limit, by default ten at once and five a second: that must leave room for
+// what is no event, because a burst of events would hold up the node's label.
+func (c *cluster) clients(config *rest.Config) (err error) {
+	config.QPS, config.Burst = 2*perSecond, 2*atOnce
 	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
-		return nil, err
+		return err
 	}
 	c.metadata, err = metadata.NewForConfig(config)
-	return c, err
+	return err
 }
 
 // requestLimit is the time limit for one request. While the API server is unreachable, the node stays as it is.

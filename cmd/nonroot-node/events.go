@@ -7,22 +7,22 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/follow"
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 )
 
-// events creates events for the owners of pods from the log: one per workload and subject.
+// events creates events for the owners of pods from the log: one per workload and subject. Namespaces take turns, and those whose events are
+// not accepted hold up no others. The log itself is the queue: each namespace that has to wait has its own place in it.
 type events struct {
 	cluster *cluster
 	host    *host
@@ -32,58 +32,53 @@ type events struct {
 	logs map[string]string // by the policy's key, its log file; "": none
 	stop func()            // stops reading, and waits for the end; nil: nothing is read
 
-	unread unread
-	kept   string               // as it is on the host
-	told   map[string]time.Time // names of recent events, so that a container in a restart loop costs no requests
+	unread  unread
+	kept    string             // as it is on the host
+	keptAt  time.Time          // when
+	senders map[string]*sender // by namespace: those with something to tell
+	told    told
 }
 
 // unread is what is left to process. It is kept on the host, for the next agent.
 type unread struct {
 	Logs []followed `json:"logs"`
-	Late []late     `json:"late,omitempty"` // oldest first
+	Late []*late    `json:"late,omitempty"` // oldest first
 }
 
 // followed is a log that is being read: that of a policy in force, or of a previous one while containers that started under it
 // may still write to it.
 type followed struct {
 	Path   string        `json:"path"`
-	Cursor follow.Cursor `json:"cursor"`
-	Until  time.Time     `json:"until,omitzero"` // zero: a policy in force names it
+	Cursor follow.Cursor `json:"cursor"`           // up to here, every line was seen
+	Behind []*place      `json:"behind,omitempty"` // up to here, these namespaces were told
+	Until  time.Time     `json:"until,omitzero"`   // zero: a policy in force names it
 
 	file *follow.File // nil: not open yet
 	lost int          // gaps that the metric has counted
 }
 
-// late is a line whose pod is missing: the kubelet creates the API object of a static pod after starting it.
-type late struct {
-	Line  json.RawMessage `json:"line"`
-	Until time.Time       `json:"until"`
+// place is how far the lines of one namespace were told. All of its later lines in the log wait.
+type place struct {
+	Namespace string        `json:"namespace"`
+	Cursor    follow.Cursor `json:"cursor"`
+
+	file *follow.File // nil: not open yet
+	lost int          // gaps that the metric has counted
+	line []byte       // the next line to tell; nil: it has to be found
+	done []byte       // the line at the cursor, if it was told
 }
 
 const unreadFile = "unread.json"
 
-// Limits on late lines and old logs.
+// Limits on places and old logs.
 const (
-	waits   = 2 * time.Minute
-	waiting = 256
-	askLate = 2 * time.Second
+	most    = 256         // places in a log. Few nodes have as many pods; one more namespace holds up the log
 	settle  = time.Second // how long a log that was renamed is still read before the next one
 	outlive = time.Minute // how long a log is read after the policy has named another
 )
 
-// A node starts with a burst of fifty events, then creates five a second; the rest waits in the log. The agent remembers
-// this many names; for older ones, the API server rejects the duplicate.
-const (
-	perSecond  = 5
-	atOnce     = 50
-	remembered = 4096
-	// again is how long the API server keeps an event by default (kube-apiserver, --event-ttl). After that, it is created
-	// again.
-	again = time.Hour
-)
-
 func newEvents(c *cluster, h *host, m *metrics) *events {
-	return &events{cluster: c, host: h, metrics: m, limit: rate.NewLimiter(perSecond, atOnce), told: map[string]time.Time{}}
+	return &events{cluster: c, host: h, metrics: m, limit: rate.NewLimiter(perSecond, atOnce), senders: map[string]*sender{}, told: told{at: map[string]time.Time{}}}
 }
 
 // follow sets a policy's log file, or none if path is "". The previous log is still read to its end. It must be called before
@@ -144,8 +139,8 @@ func (e *events) recall() error {
 			l.Until = now.Add(outlive)
 		}
 	}
-	for i := range u.Late {
-		if l := &u.Late[i]; l.Until.After(now.Add(waits)) {
+	for _, l := range u.Late {
+		if l.Until.After(now.Add(waits)) {
 			l.Until = now.Add(waits)
 		}
 	}
@@ -194,7 +189,7 @@ func (e *events) keep() error {
 	if err := keep(unreadFile, data); err != nil {
 		return err
 	}
-	e.kept = string(data)
+	e.kept, e.keptAt = string(data), time.Now()
 	return nil
 }
 
@@ -204,6 +199,10 @@ const (
 	lookLog   = 30 * time.Second
 	lookBlind = 5 * time.Second
 )
+
+// keepOften is how often what is unread is written while events are created. After a crash, the API server rejects those that are created
+// again.
+const keepOften = time.Second
 
 // read processes new lines until it is stopped, or no log is left.
 func (e *events) read(ctx context.Context) {
@@ -230,21 +229,23 @@ func (e *events) read(ctx context.Context) {
 	}
 	tick := time.NewTicker(often)
 	defer tick.Stop()
+	results, running := make(chan result), 0
 	for ctx.Err() == nil && len(e.unread.Logs)+len(e.unread.Late) > 0 {
-		err := e.host.Do(func() error {
-			err := e.readLogs(ctx)
-			e.tellLate(ctx)
-			return errors.Join(err, e.keep())
+		var next []task
+		err := e.host.Do(func() (err error) {
+			next, err = e.look()
+			if len(next)+running == 0 || time.Since(e.keptAt) >= keepOften {
+				err = errors.Join(err, e.keep())
+			}
+			return err
 		})
-		if err != nil && ctx.Err() == nil {
+		if err != nil {
 			slog.Warn("the log is read on later", "cause", err)
 		}
-		var soon <-chan time.Time
-		switch {
-		case slices.ContainsFunc(e.unread.Logs, func(l followed) bool { return l.file != nil && l.file.Waits() }):
-			soon = time.After(settle)
-		case len(e.unread.Late) > 0:
-			soon = time.After(askLate)
+		for _, t := range next {
+			e.senders[t.line.Namespace].busy = true
+			running++
+			go func() { results <- e.tell(ctx, t) }()
 		}
 		select {
 		case <-ctx.Done():
@@ -252,14 +253,61 @@ func (e *events) read(ctx context.Context) {
 			if !on {
 				changed = nil
 			}
-		case <-soon:
+		case r := <-results:
+			running--
+			e.settle(r)
+		case <-e.soon():
 		case <-tick.C:
 		}
 	}
+	for ; running > 0; running-- {
+		e.settle(<-results)
+	}
+	err = e.host.Do(func() error {
+		_, err := e.look()
+		return errors.Join(err, e.keep())
+	})
+	if err != nil {
+		slog.Warn("the next agent will not know how far the log was read", "cause", err)
+	}
 }
 
-// readLogs processes what is new in each log, and drops old logs that have been read to their end. It is called on the host.
-func (e *events) readLogs(ctx context.Context) error {
+// soon returns a channel that receives when something is to be done even if nothing changes; nil: never.
+func (e *events) soon() <-chan time.Time {
+	wait := time.Duration(-1)
+	within := func(d time.Duration) {
+		if d = max(0, d); wait < 0 || d < wait {
+			wait = d
+		}
+	}
+	if slices.ContainsFunc(e.unread.Logs, func(l followed) bool { return l.file != nil && l.file.Waits() }) {
+		within(settle)
+	}
+	if len(e.unread.Late) > 0 {
+		within(askLate)
+	}
+	for _, s := range e.senders {
+		if s.held {
+			within(time.Until(s.again))
+		}
+	}
+	if wait < 0 {
+		return nil
+	}
+	return time.After(wait)
+}
+
+// errFull is why no more of a log is read for now.
+var errFull = errors.New("too many namespaces wait")
+
+// look reads what is new in each log, drops old logs that have been read to their end, and returns the next line of each namespace that may be
+// told. It is called on the host.
+func (e *events) look() ([]task, error) {
+	maps.DeleteFunc(e.senders, func(_ string, s *sender) bool { return s.idle() })
+	for _, s := range e.senders {
+		s.held = false
+	}
+	next := e.lateTasks()
 	var still []followed
 	var failed []error
 	for i := range e.unread.Logs {
@@ -269,54 +317,40 @@ func (e *events) readLogs(ctx context.Context) error {
 			l.file.Settle = settle
 		}
 		ended := !l.Until.IsZero() && time.Now().After(l.Until)
-		err := l.file.Read(func(line []byte) error { return e.tell(ctx, line) })
+		err := l.file.Read(func(line []byte) error { return e.see(l, line) })
 		l.Cursor = l.file.Cursor()
-		e.metrics.lost.Add(float64(l.file.Lost - l.lost))
-		l.lost = l.file.Lost
+		e.lose(l.file, &l.lost)
 		read := err == nil && !l.file.Waits()
-		if read && l.Until.IsZero() {
-			err = rotate(l.Path)
+		if errors.Is(err, errFull) {
+			err = nil
 		}
-		if read && ended {
+		failed = append(failed, err)
+		next, err = e.behind(l, err == nil, next)
+		failed = append(failed, err)
+		if read && l.Until.IsZero() {
+			failed = append(failed, e.rotate(l))
+		}
+		if read && ended && len(l.Behind) == 0 {
 			l.file.Close()
 			continue
 		}
-		failed = append(failed, err)
 		still = append(still, *l)
 	}
 	e.unread.Logs = still
-	return errors.Join(failed...)
+	return next, errors.Join(failed...)
 }
 
-func (e *events) close() {
-	for i := range e.unread.Logs {
-		if l := &e.unread.Logs[i]; l.file != nil {
-			l.file.Close()
-			l.file, l.lost = nil, 0
-		}
-	}
-}
-
-// maxLog is the size at which the log is renamed, so that it can't fill a node: two files remain. The runtime opens the log
-// for each line, and needs no signal.
-const maxLog = 64 << 20
-
-func rotate(path string) error {
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() < maxLog {
-		return nil // no log yet, or a device
-	}
-	return os.Rename(path, path+".1")
-}
-
-// tell creates the events for one line. If the API server does not accept one, the line will be read again.
-func (e *events) tell(ctx context.Context, text []byte) error {
+// see counts a line, and gives its namespace a place in the log if there is something to tell.
+func (e *events) see(l *followed, text []byte) error {
 	line, err := podevents.Parse(text)
 	if err != nil {
 		return nil // a truncated line, from a full disk
 	}
-	if err := e.send(ctx, line, text); err != nil {
-		return err
+	if !slices.ContainsFunc(l.Behind, func(p *place) bool { return p.Namespace == line.Namespace }) && e.owes(line) {
+		if len(l.Behind) >= most {
+			return errFull
+		}
+		l.Behind = append(l.Behind, &place{Namespace: line.Namespace, file: l.file.Fork(), line: bytes.Clone(text)})
 	}
 	m := e.metrics
 	m.decisions.WithLabelValues(bound(m.namespaces, line.Namespace), line.Event, string(line.Mode), bound(m.rules, line.Rule)).Inc()
@@ -326,111 +360,104 @@ func (e *events) tell(ctx context.Context, text []byte) error {
 	return nil
 }
 
-// tellLate creates events for pods that have become known, and drops lines whose pods have not within their time. That may have
-// passed before anyone looked, while no agent was running.
-func (e *events) tellLate(ctx context.Context) {
-	var still []late
-	for i, l := range e.unread.Late {
-		line, err := podevents.Parse(l.Line)
-		if err != nil {
+// behind adds the next line of each namespace that is behind. One that has read the log to its end gives up its place, unless the log could
+// not be read. The log's own cursor may be further back, where it waits for a place: what it sees again has been told.
+func (e *events) behind(l *followed, readable bool, next []task) ([]task, error) {
+	var still []*place
+	var failed []error
+	for _, p := range l.Behind {
+		if p.file == nil {
+			p.file = follow.Open(l.Path, p.Cursor)
+			p.file.Settle = settle
+		}
+		if p.line == nil {
+			err := p.find(e.owes)
+			failed = append(failed, err)
+			e.lose(p.file, &p.lost)
+			if p.line == nil && err == nil && readable && !p.file.Waits() {
+				p.file.Close()
+				continue
+			}
+		}
+		p.Cursor = p.file.Cursor()
+		still = append(still, p)
+		if p.line != nil {
+			next = e.queue(next, task{text: p.line, place: p})
+		}
+	}
+	l.Behind = still
+	return next, errors.Join(failed...)
+}
+
+var errFound = errors.New("found")
+
+// find reads on to the namespace's next line for which a function reports that there is something to tell.
+func (p *place) find(owes func(*podevents.Line) bool) error {
+	done := p.done
+	p.done = nil
+	err := p.file.Read(func(text []byte) error {
+		again := done != nil && bytes.Equal(done, text) // the line at the cursor may be another by now
+		done = nil
+		if again || !bytes.Contains(text, []byte(p.Namespace)) {
+			return nil
+		}
+		if line, err := podevents.Parse(text); err != nil || line.Namespace != p.Namespace || !owes(line) {
+			return nil //nolint:nilerr // a truncated line
+		}
+		p.line = bytes.Clone(text)
+		return errFound
+	})
+	if errors.Is(err, errFound) {
+		return nil
+	}
+	return err
+}
+
+// lose counts the gaps that are new.
+func (e *events) lose(f *follow.File, counted *int) {
+	e.metrics.lost.Add(float64(f.Lost - *counted))
+	*counted = f.Lost
+}
+
+func (e *events) close() {
+	for i := range e.unread.Logs {
+		l := &e.unread.Logs[i]
+		if l.file != nil {
+			l.file.Close()
+			l.file, l.lost = nil, 0
+		}
+		for _, p := range l.Behind {
+			if p.file != nil {
+				p.file.Close()
+				*p = place{Namespace: p.Namespace, Cursor: p.Cursor}
+			}
+		}
+	}
+}
+
+// maxLog is the size at which the log is renamed, so that it can't fill a node: two files remain. The runtime opens the log
+// for each line, and needs no signal. While namespaces are behind in the older file, which would be replaced, the log grows on, up to
+// maxBehind. Then they lose what they have not read of it.
+const (
+	maxLog    = 64 << 20
+	maxBehind = 256 << 20
+)
+
+func (e *events) rotate(l *followed) error {
+	info, err := os.Lstat(l.Path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() < maxLog {
+		return nil // no log yet, or a device
+	}
+	for _, p := range l.Behind {
+		if p.Cursor.Inode == l.Cursor.Inode {
 			continue
 		}
-		pod := e.cluster.pod(line.Namespace, line.Pod)
-		switch {
-		case pod == nil && time.Now().After(l.Until):
-		case pod == nil:
-			still = append(still, l)
-		case e.sendOn(ctx, pod, line, podevents.Of(line)) != nil: // the others would wait for the API server as long
-			e.unread.Late = append(still, e.unread.Late[i:]...)
-			return
-		}
-	}
-	e.unread.Late = still
-}
-
-func (e *events) send(ctx context.Context, line *podevents.Line, text []byte) error {
-	events := podevents.Of(line)
-	if len(events) == 0 {
-		return nil
-	}
-	if pod := e.pod(ctx, line); pod != nil {
-		return e.sendOn(ctx, pod, line, events)
-	}
-	// The pod is gone and nobody would see the event, or the API server is unreachable or doesn't know the pod yet.
-	if err := e.limit.Wait(ctx); err != nil {
-		return err
-	}
-	if err := e.cluster.answers(ctx, line.Namespace, line.Pod); err != nil {
-		return fmt.Errorf("an event on the pod %s/%s waits for the API server: %w", line.Namespace, line.Pod, err)
-	}
-	all := append(e.unread.Late, late{bytes.Clone(text), time.Now().Add(waits)})
-	if len(all) > waiting {
-		// The pods of the oldest lines are the most likely to be gone.
-		e.metrics.dropped.Inc()
-		all = all[1:]
-	}
-	e.unread.Late = all
-	return nil
-}
-
-// sendOn creates the events of a line that do not exist yet.
-func (e *events) sendOn(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line, events []podevents.Event) error {
-	for _, event := range events {
-		if err := e.sendOne(ctx, pod, line, event); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (e *events) sendOne(ctx context.Context, pod *metav1.PartialObjectMetadata, line *podevents.Line, event podevents.Event) error {
-	workload := pod.UID
-	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind != "Node" { // static pods
-		workload = owner.UID
-	}
-	// The namespace is part of the name: whoever creates a pod can claim any owner, but only within their namespace.
-	name := eventName(pod.Namespace, string(workload), event.Reason, event.Key)
-	if since, known := e.told[name]; known && time.Since(since) < again {
-		return nil
-	}
-	if err := e.limit.Wait(ctx); err != nil {
-		return err
-	}
-	about := map[string]any{
-		"apiVersion": "v1", "kind": "Pod", "namespace": pod.Namespace, "name": pod.Name, "uid": string(pod.UID),
-	}
-	if line.Container != "" {
-		about["fieldPath"] = fmt.Sprintf("spec.containers{%s}", line.Container)
-	}
-	switch err := e.cluster.event(ctx, about, name, event); {
-	case isFinal(err):
-		slog.Warn("an event is not taken", "namespace", pod.Namespace, "pod", pod.Name, "cause", err) // such as a namespace that is being deleted
-		return nil
-	case err != nil:
-		return err
-	}
-	e.metrics.told.WithLabelValues(event.Reason).Inc()
-	if len(e.told) >= remembered {
-		clear(e.told)
-	}
-	e.told[name] = time.Now()
-	return nil
-}
-
-// watchDelay is how long after a line's time the watch may deliver its pod.
-const watchDelay = time.Second
-
-// pod gives the watch a moment to deliver a pod that is new.
-func (e *events) pod(ctx context.Context, line *podevents.Line) *metav1.PartialObjectMetadata {
-	left := min(watchDelay-time.Since(line.Time), watchDelay) // the clock may have been set back since
-	for until := time.Now().Add(left); ; {
-		if pod := e.cluster.pod(line.Namespace, line.Pod); pod != nil || !time.Now().Before(until) {
-			return pod
-		}
-		select {
-		case <-ctx.Done():
+		if info.Size() < maxBehind {
 			return nil
-		case <-time.After(50 * time.Millisecond):
 		}
+		p.file.Close()
+		*p = place{Namespace: p.Namespace, Cursor: follow.Cursor{Inode: l.Cursor.Inode, Head: l.Cursor.Head}}
+		e.metrics.lost.Inc()
 	}
+	return os.Rename(l.Path, l.Path+".1")
 }

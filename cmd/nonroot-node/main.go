@@ -11,7 +11,8 @@
 //	policy.go    from the ConfigMap to the files
 //	cluster.go   what it reads from the API server, and writes there
 //	slots.go     how many nodes restart their CRI daemon at once
-//	events.go    from the log to events on pods
+//	events.go    the log, and how far each namespace has got in it
+//	tell.go      from a line of it to events on pods
 //	metrics.go   metrics and probes
 package main
 

@@ -25,6 +25,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/cri"
 	"github.com/nonroot-runc/nonroot-runc/internal/decision"
+	"github.com/nonroot-runc/nonroot-runc/internal/follow"
 	"github.com/nonroot-runc/nonroot-runc/internal/hostns"
 	"github.com/nonroot-runc/nonroot-runc/internal/podevents"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
@@ -456,7 +457,7 @@ func TestLogs(t *testing.T) {
 	for i := range e.unread.Logs {
 		e.unread.Logs[i].Until = time.Now().Add(-time.Second)
 	}
-	e.unread.Late = []late{{json.RawMessage(`{"event":"create"}`), time.Now().Add(time.Hour)}}
+	e.unread.Late = []*late{{Line: json.RawMessage(`{"event":"create"}`), Until: time.Now().Add(time.Hour)}}
 	write("a", "a6")
 	if err := e.host.Do(e.keep); err != nil {
 		t.Fatal(err)
@@ -545,30 +546,36 @@ func TestLate(t *testing.T) {
 	if err := c.pods.Add(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "known", UID: "1"}}); err != nil {
 		t.Fatal(err)
 	}
-	line := func(pod string) late {
-		return late{json.RawMessage(fmt.Sprintf(`{"event":"create","mode":"refuse","namespace":"team","pod":%q,"reason":"no"}`, pod)), time.Now().Add(-time.Second)}
+	line := func(pod string) *late {
+		return &late{Line: json.RawMessage(fmt.Sprintf(`{"event":"create","mode":"refuse","namespace":"team","pod":%q,"reason":"no"}`, pod)), Until: time.Now().Add(-time.Second)}
 	}
 	agent := func() *events { return newEvents(c, &host{Namespace: ns}, newMetrics()) }
+	tell := func(ctx context.Context, e *events) {
+		for _, task := range e.lateTasks() {
+			e.senders["team"].busy = true
+			e.settle(e.tell(ctx, task))
+		}
+	}
 	e := agent()
 	of := podevents.Of(&podevents.Line{Event: "create", Mode: decision.Refuse, Namespace: "team", Pod: "known", Reason: "no"})[0]
-	e.told[eventName("team", "1", of.Reason, of.Key)] = time.Now() // as if it was told: there is no API server here
-	e.unread.Late = []late{line("known"), line("unknown")}
-	e.tellLate(t.Context())
+	e.told.now(eventName("team", "1", of.Reason, of.Key)) // as if it was told: there is no API server here
+	e.unread.Late = []*late{line("known"), line("unknown")}
+	tell(t.Context(), e)
 	if len(e.unread.Late) != 0 {
-		t.Errorf("left are %s", e.unread.Late)
+		t.Errorf("left are %+v", e.unread.Late)
 	}
 	// The API server does not take the event: a pod that is known is no reason to drop it.
-	clear(e.told)
-	e.unread.Late = []late{line("known")}
+	clear(e.told.at)
+	e.unread.Late = []*late{line("known")}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	e.tellLate(stopped)
+	tell(stopped, e)
 	if len(e.unread.Late) != 1 {
 		t.Error("an event that could not be created is dropped")
 	}
 	// The clock was a year ahead.
 	later := time.Now().Add(365 * 24 * time.Hour)
-	e.unread = unread{Logs: []followed{{Path: "/log", Until: later}, {Path: "/in-force"}}, Late: []late{{json.RawMessage(`{}`), later}}}
+	e.unread = unread{Logs: []followed{{Path: "/log", Until: later}, {Path: "/in-force"}}, Late: []*late{{Line: json.RawMessage(`{}`), Until: later}}}
 	if err := ns.Do(e.keep); err != nil {
 		t.Fatal(err)
 	}
@@ -581,21 +588,50 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// TestRotate: a log can't fill a node, and a small one stays in place.
+// TestRotate: a log can't fill a node, and a small one stays in place. What namespaces have not read yet stays as long as there is room.
 func TestRotate(t *testing.T) {
-	log := filepath.Join(t.TempDir(), "log")
 	for _, c := range []struct {
 		size    int64
+		inodes  []uint64 // of the files that namespaces are behind in, where 1 is the log's
 		renamed bool
-	}{{maxLog - 1, false}, {maxLog, true}} {
-		if err := errors.Join(os.WriteFile(log, nil, 0o600), os.Truncate(log, c.size), rotate(log)); err != nil {
+		lost    int
+	}{
+		{maxLog - 1, nil, false, 0},
+		{maxLog, nil, true, 0},
+		{maxLog, []uint64{1, 1}, true, 0},
+		{maxLog, []uint64{1, 2}, false, 0},
+		{maxBehind - 1, []uint64{1, 2, 3}, false, 0},
+		{maxBehind, []uint64{1, 2, 3}, true, 2},
+	} {
+		log := filepath.Join(t.TempDir(), "log")
+		if err := errors.Join(os.WriteFile(log, nil, 0o600), os.Truncate(log, c.size)); err != nil {
+			t.Fatal(err)
+		}
+		e := newEvents(nil, nil, newMetrics())
+		l := &followed{Path: log, Cursor: follow.Cursor{Inode: 1, Offset: 9}}
+		for _, inode := range c.inodes {
+			cursor := follow.Cursor{Inode: inode, Offset: 7}
+			l.Behind = append(l.Behind, &place{Cursor: cursor, file: follow.Open(log, cursor), line: []byte("x")})
+		}
+		if err := e.rotate(l); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(log + ".1"); (err == nil) != c.renamed {
-			t.Errorf("%d bytes: %v", c.size, err)
+			t.Errorf("%+v: %v", c, err)
 		}
+		for i, p := range l.Behind {
+			if moved := p.Cursor.Inode != c.inodes[i]; moved != (c.lost > 0 && c.inodes[i] != 1) || moved && (p.Cursor.Inode != 1 || p.Cursor.Offset != 0 || p.line != nil) {
+				t.Errorf("%+v: a namespace in the file %d goes on at %+v", c, c.inodes[i], p.Cursor)
+			}
+		}
+		series(t, e.metrics, "nonroot_node_log_gaps_total", func(_ map[string]string, value float64) {
+			if int(value) != c.lost {
+				t.Errorf("%+v: %v gaps", c, value)
+			}
+		})
 	}
-	if err := rotate(log); err != nil {
+	e := newEvents(nil, nil, newMetrics())
+	if err := e.rotate(&followed{Path: filepath.Join(t.TempDir(), "log")}); err != nil {
 		t.Errorf("none is there: %v", err)
 	}
 }

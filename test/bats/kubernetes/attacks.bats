@@ -18,7 +18,8 @@ setup_file() {
   kubectl -n unlabelled create rolebinding mallory --clusterrole=edit --user=mallory >/dev/null
 }
 teardown_file() {
-  no_namespace g unlabelled
+  kubectl delete validatingwebhookconfiguration mallory --ignore-not-found >/dev/null
+  no_namespace g g-other unlabelled
   kubectl delete clusterrole,clusterrolebinding mallory --ignore-not-found >/dev/null
   kubectl delete runtimeclass mine --ignore-not-found >/dev/null
   removed
@@ -129,4 +130,42 @@ policy_is() { on node1 grep -q "$1" /etc/nonroot-runc/config.toml; }
     fails_with 1 inside g held touch /h/tried
     ! on node1 test -e "$path/tried" || explain "$path was written"
   done
+}
+
+@test "G9: a webhook that holds up the events of a namespace holds up no others, and none is lost" {
+  local on_node1='.spec.nodeSelector = {"kubernetes.io/hostname": "node1"}' lines
+  new_namespace g-other nonroot-runc.io/runtime=nonroot
+  # Nothing listens there: the API server answers each event of the namespace with status 500.
+  kubectl apply -f - >/dev/null <<'YAML'
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: mallory}
+webhooks:
+  - name: events.mallory.example
+    rules: [{apiGroups: [""], apiVersions: [v1], resources: [events], operations: [CREATE]}]
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: g}}
+    clientConfig: {url: "https://127.0.0.1:1/"}
+    failurePolicy: Fail
+    sideEffects: None
+    admissionReviewVersions: [v1]
+YAML
+  held_up() {
+    local said
+    said=$(jq -n '{apiVersion: "v1", kind: "Event", metadata: {name: "tried", namespace: "g"}, involvedObject: {namespace: "g"}}' | kubectl create --dry-run=server -f - 2>&1)
+    [[ $said == *'failed calling webhook'* ]]
+  }
+  patiently held_up
+  pod g first '' "$on_node1"
+  pod g-other first '' "$on_node1"
+  patiently has_event g-other first '^RunsAsNonRoot '
+  # In the log, it comes behind one that still waits; and what waits is known to the next agent.
+  lines=$(on node1 jq -r 'select(.event == "create" and .container == "web" and .pod == "first") | .namespace' /var/log/nonroot-runc.log)
+  [[ $lines == $'g\ng-other' ]] || explain "the log has the lines of $lines"
+  ! has_event g first '^RunsAsNonRoot ' || explain 'the webhook held nothing up'
+  kubectl -n nonroot-runc delete pod "$(agent_of node1)" --grace-period=5 >/dev/null
+  pod g-other second '' "$on_node1"
+  patiently has_event g-other second '^RunsAsNonRoot '
+  kubectl delete validatingwebhookconfiguration mallory >/dev/null
+  patiently has_event g first '^RunsAsNonRoot '
+  [[ $(events g first | grep -c '^RunsAsNonRoot ') == 1 ]] || explain "$(events g first)"
 }
