@@ -372,13 +372,13 @@ func (c *cluster) nodeEvent(ctx context.Context, warning bool, reason, message s
 }
 
 // policyEvent creates an event about a policy on the ConfigMap: one per text, from whichever node comes first.
-func (c *cluster) policyEvent(ctx context.Context, key, digest, message string) {
+func (c *cluster) policyEvent(ctx context.Context, key, digest, message string) error {
 	config := one(c.config)
 	if config == nil {
-		return
+		return nil
 	}
 	about := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "name": config.GetName(), "namespace": config.GetNamespace(), "uid": string(config.GetUID())}
-	_ = c.event(ctx, about, eventName(key, digest), podevents.Event{Warning: true, Reason: "PolicyRefused", Message: message})
+	return c.event(ctx, about, eventName(key, digest), podevents.Event{Warning: true, Reason: "PolicyRefused", Message: message})
 }
 
 // answers returns an error if the API server can't be reached. It requests a pod, and any final response will do: a watch

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -360,5 +361,33 @@ func TestSoon(t *testing.T) {
 	}
 	if e.soon() != nil {
 		t.Error("it looks again without a cause, after the attempt")
+	}
+}
+
+// TestPolicyEventIsTriedAgain: if the API server does not accept the event about a refused policy, it comes later, and once.
+func TestPolicyEventIsTriedAgain(t *testing.T) {
+	a := newAnswers(t)
+	c := &cluster{config: cache.NewStore(cache.MetaNamespaceKeyFunc)}
+	if err := c.clients(&rest.Config{Host: a.url}); err != nil {
+		t.Fatal(err)
+	}
+	data := map[string]any{}
+	for _, h := range handlers {
+		data[h.key] = `mode = "of"`
+	}
+	if err := c.config.Add(&unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": "policy", "namespace": "agents"}, "data": data}}); err != nil {
+		t.Fatal(err)
+	}
+	of := &agent{cluster: c, host: &host{Namespace: a.ns}, metrics: newMetrics()}
+	a.keepFrom("agents", 500)
+	of.policy(t.Context())
+	a.told(0, "agents")
+	a.keepFrom("agents", -1)
+	for range 2 {
+		of.policy(t.Context())
+		a.told(0, "agents", "off", "off") // the last of the words that mode may be
+	}
+	if a.again != 0 {
+		t.Errorf("%d requests more than are meant", a.again)
 	}
 }

@@ -41,9 +41,12 @@ func (a *agent) policy(ctx context.Context) applied {
 		case errors.As(err, &broken):
 			refused = append(refused, broken.Error())
 			if digest(broken.text) != a.metrics.refused[h.key] {
-				a.metrics.refused[h.key] = digest(broken.text)
 				slog.Warn("a policy is refused", "key", h.key, "cause", broken)
-				a.cluster.policyEvent(ctx, h.key, digest(broken.text), broken.Error())
+				if err := a.cluster.policyEvent(ctx, h.key, digest(broken.text), broken.Error()); err == nil || isFinal(err) {
+					a.metrics.refused[h.key] = digest(broken.text)
+				} else {
+					slog.Warn("the event on the ConfigMap is tried again within a minute", "key", h.key, "cause", err)
+				}
 			}
 		case err != nil:
 			refused = append(refused, err.Error())
@@ -70,6 +73,8 @@ type brokenPolicy struct {
 	error
 	text []byte
 }
+
+func (b *brokenPolicy) Unwrap() error { return b.error }
 
 // apply installs one policy, and returns the one in force afterwards, or nil if none can be read. It calls follow with the
 // policy's log first.
