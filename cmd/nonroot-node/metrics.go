@@ -37,7 +37,7 @@ type metrics struct {
 	dropped    prometheus.Counter
 	namespaces map[string]bool
 	rules      map[string]bool
-	refused    map[string]string // digests of the policies that were reported as invalid
+	refused    map[string]string // digests of the policies that were reported as invalid, with an event
 
 	isReady atomic.Bool  // of the agent
 	alive   atomic.Int64 // when the last round ended, in Unix time
@@ -131,7 +131,21 @@ func (m *metrics) serve(ctx context.Context, address string, restartLimit time.D
 	mux.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", answer(func() bool { return time.Since(time.Unix(m.alive.Load(), 0)) < stuck }))
 	mux.HandleFunc("/readyz", answer(m.isReady.Load))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	var open atomic.Int32
+	server := &http.Server{
+		Handler: mux, MaxHeaderBytes: 16 << 10,
+		ReadTimeout: connectionLimit, WriteTimeout: connectionLimit, IdleTimeout: connectionLimit,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				if open.Add(1) > connections {
+					_ = c.Close() // nothing was read
+				}
+			case http.StateClosed, http.StateHijacked:
+				open.Add(-1)
+			}
+		},
+	}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	for {
 		listener, err := net.Listen("tcp", address)
@@ -151,6 +165,12 @@ func (m *metrics) serve(ctx context.Context, address string, restartLimit time.D
 }
 
 const listenAgain = 5 * time.Second
+
+// Limits on connections, because every process of the node can make them.
+const (
+	connections     = 64
+	connectionLimit = 5 * time.Second
+)
 
 func answer(good func() bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -331,6 +333,51 @@ func TestPolicyMetrics(t *testing.T) {
 	m.policy("config.toml", errors.New("config.toml: there is none"), nil)
 	if got := refused(); !slices.Equal(got, []string{"map[column:0 line:0 policy:config.toml] 1"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestConnections: whoever opens connections and does nothing costs the agent little memory, and keeps nobody from it for long.
+func TestConnections(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	go newMetrics().serve(t.Context(), address, time.Minute)
+	answers := func() bool {
+		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
+		response, err := client.Get("http://" + address + "/healthz")
+		return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK
+	}
+	for begun := time.Now(); !answers(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begun) > 2*listenAgain {
+			t.Fatal("it is not served")
+		}
+	}
+	var open int
+	for range 3 * connections {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			open++
+		}
+	}
+	if open == 0 || open > connections {
+		t.Errorf("%d connections are open at once", open)
+	}
+	for begun := time.Now(); !answers(); time.Sleep(100 * time.Millisecond) {
+		if time.Since(begun) > 2*connectionLimit {
+			t.Fatal("others are kept away")
+		}
 	}
 }
 
