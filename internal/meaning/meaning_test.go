@@ -44,8 +44,8 @@ func TestPlain(t *testing.T) {
 func TestOf(t *testing.T) {
 	for message, means := range map[string]string{
 		`nonroot-runc: container "c": mounts[3] leads to the engine's socket "/run/docker.sock"` + "\nhint: leave it out":     "whoever opens it is root on the host",
-		`the volume "/var/lib/docker/volumes/db/_data" still belongs to root, which has written to it; hint: nonroot-ctl ...`: "a volume from before",
-		`process.user.additionalGids has 70000 groups; the kernel takes 65536`:                                                "there are too many",
+		`the volume "/var/lib/docker/volumes/db/_data" still belongs to root, which has written to it; hint: nonroot-ctl ...`: "an old volume, whose files are root's",
+		`process.user.additionalGids has 70000 groups; the kernel takes 65536`:                                                "the process has too many groups",
 		`the program "/start" needs root, which only root can; hint: see its documentation`:                                   "the program's purpose needs root",
 	} {
 		if r, ok := Of(message); !ok || r.Means != means {
