@@ -243,7 +243,7 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 				results = append(results, file.Check(o)...)
 				continue
 			}
-			all, err := checkOne(c, target, o)
+			all, err := checkOne(c, path, target, o)
 			if err != nil {
 				failed(err)
 			}
@@ -317,8 +317,8 @@ func readUpTo(name string, most int64) ([]byte, error) {
 // standardInput stands for standard input in the output.
 const standardInput = "<standard input>"
 
-// checkOne checks a target.
-func checkOne(c *cli.Context, target targets.Target, o check.Options) ([]check.Result, error) {
+// checkOne checks a target that was found at a path.
+func checkOne(c *cli.Context, path string, target targets.Target, o check.Options) ([]check.Result, error) {
 	switch {
 	case target.Path == "-":
 		return checkInput(c.App.Reader, o)
@@ -336,7 +336,7 @@ func checkOne(c *cli.Context, target targets.Target, o check.Options) ([]check.R
 	if target.Kind == targets.Archive {
 		return checkArchive(target.Path, file, o)
 	}
-	return checkFile(target, filepath.Dir(target.Path), file, o)
+	return checkFile(target, filepath.Dir(target.Path), path, file, o)
 }
 
 // checkBundle checks a bundle by explain's report, which tells what the runtime would do with it, or has done.
@@ -361,7 +361,7 @@ func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 	}
 	kind := targets.Of(head)
 	if kind != targets.Archive {
-		return checkFile(targets.Target{Path: standardInput, Kind: kind}, ".", in, o)
+		return checkFile(targets.Target{Path: standardInput, Kind: kind}, ".", ".", in, o)
 	}
 	return spooled(standardInput, func(to io.Writer) error {
 		_, err := io.Copy(to, in)
@@ -369,9 +369,9 @@ func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 	}, o)
 }
 
-// checkFile checks a text. dir is the directory of the files that it refers to. It reads one byte more than the limit, so that the text's
+// checkFile checks a text. dir is the directory of the files that it refers to, and path what was named. It reads one byte more than the limit, so that the text's
 // own reader refuses a longer one.
-func checkFile(target targets.Target, dir string, in io.Reader, o check.Options) ([]check.Result, error) {
+func checkFile(target targets.Target, dir, path string, in io.Reader, o check.Options) ([]check.Result, error) {
 	name, most := target.Path, int64(dockerfile.MaxBytes)
 	switch target.Kind {
 	case targets.Manifest:
@@ -390,7 +390,8 @@ func checkFile(target targets.Target, dir string, in io.Reader, o check.Options)
 		}
 		return check.Manifests(name, text, o), nil
 	case targets.Compose:
-		c := check.ComposeOptions{Dir: dir, Environment: environment(), Dockerfile: builtBy, File: fileOwner}
+		root := targets.Root(dir, path)
+		c := check.ComposeOptions{Dir: dir, Root: root, Environment: environment(), Dockerfile: builtBy(root), File: fileOwner}
 		if target.Override != "" {
 			text, err := readUpTo(target.Override, most+1)
 			if err != nil {
@@ -490,19 +491,24 @@ func environment() map[string]string {
 	return all
 }
 
-// builtBy returns the Dockerfile of a service.
-func builtBy(b *compose.Build) ([]byte, error) {
-	name := b.Dockerfile
-	if name == "" {
-		name = "Dockerfile"
+// builtBy returns a function that reads the Dockerfile of a service, if it is in a directory.
+func builtBy(root string) func(b *compose.Build) ([]byte, error) {
+	return func(b *compose.Build) ([]byte, error) {
+		name := b.Dockerfile
+		if name == "" {
+			name = "Dockerfile"
+		}
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(b.Context, name)
+		}
+		if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() {
+			return nil, fmt.Errorf("%q is not a file", name)
+		}
+		if err := compose.Inside(root, name); err != nil {
+			return nil, fmt.Errorf("%q is outside of %q, and is not read", name, root)
+		}
+		return readUpTo(name, dockerfile.MaxBytes+1)
 	}
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(b.Context, name)
-	}
-	if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is not a file", name)
-	}
-	return readUpTo(name, dockerfile.MaxBytes+1)
 }
 
 // fileOwner returns a file's owner and mode, without opening it.

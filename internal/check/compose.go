@@ -26,6 +26,8 @@ import (
 type ComposeOptions struct {
 	Dir         string
 	Environment map[string]string
+	// Root is the directory outside of which nothing is read; "": there is no limit.
+	Root string
 	// Overrides are merged into the file, in this order.
 	Overrides []ComposeFile
 	// File returns the owner of a file that is used as a secret; nil: no owner is known.
@@ -51,7 +53,7 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 		in = append(in, &source{file: one.Name, lines: strings.Split(string(one.Text), "\n")})
 		overrides = append(overrides, compose.File{Name: path.Base(one.Name), Text: one.Text})
 	}
-	services, err := compose.Read(path.Base(file), c.Dir, text, c.Environment, overrides...)
+	services, err := compose.Read(path.Base(file), c.Dir, text, compose.Options{Environment: c.Environment, Overrides: overrides, Root: c.Root})
 	if err != nil {
 		r := Unread(file, err)
 		var e *unread.Error

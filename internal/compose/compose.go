@@ -118,8 +118,17 @@ func OverrideOf(name string) string {
 	return ""
 }
 
-// Read reads a file in a directory, and the overrides beside it. environment has the values of variables.
-func Read(name, dir string, text []byte, environment map[string]string, overrides ...File) (all []Service, err error) {
+// Options are what a file is read with.
+type Options struct {
+	Environment map[string]string
+	Overrides   []File // beside the file
+	// Root is the directory outside of which no file is read, because the author of the file may not be the one who may read those; "": there
+	// is no limit.
+	Root string
+}
+
+// Read reads a file in a directory.
+func Read(name, dir string, text []byte, o Options) (all []Service, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			all, err = nil, &unread.Error{Err: fmt.Errorf("compose's loader fails: %v", r)}
@@ -129,20 +138,19 @@ func Read(name, dir string, text []byte, environment map[string]string, override
 	if err != nil {
 		return nil, err
 	}
-	f := &files{root: full, seen: map[string]*file{}}
+	f := &files{root: full, within: o.Root, seen: map[string]*file{}}
 	var texts [][]byte
 	var configs []types.ConfigFile
-	for n, one := range append([]File{{name, text}}, overrides...) {
+	for n, one := range append([]File{{name, text}}, o.Overrides...) {
 		if len(one.Text) > MaxBytes {
 			return nil, &unread.Error{File: n, Err: fmt.Errorf("it has more than %d bytes", MaxBytes)}
 		}
 		texts = append(texts, one.Text)
 		configs = append(configs, types.ConfigFile{Filename: f.add(one.Name, one.Text).path, Content: one.Text})
 	}
-	if environment, err = withEnv(full, environment, texts...); err != nil {
+	if f.environment, err = f.withEnv(full, o.Environment, texts...); err != nil {
 		return nil, &unread.Error{Err: err}
 	}
-	f.environment = environment
 	for n, one := range f.loaded {
 		if err := f.guard(one); err != nil {
 			return nil, &unread.Error{File: n, Err: err}
@@ -151,7 +159,7 @@ func Read(name, dir string, text []byte, environment map[string]string, override
 	if err := checkWeight(f); err != nil {
 		return nil, &unread.Error{Err: err}
 	}
-	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: full, ConfigFiles: configs, Environment: environment}, func(o *loader.Options) {
+	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: full, ConfigFiles: configs, Environment: f.environment}, func(o *loader.Options) {
 		o.SkipResolveEnvironment, o.SkipResolveLabels, o.SkipConsistencyCheck, o.ResolvePaths, o.Profiles, o.MaxNodeVisits = true, true, true, true, []string{"*"}, maxVisits
 		o.SetProjectName("check", true)
 	})

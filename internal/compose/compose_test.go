@@ -28,7 +28,7 @@ func TestIs(t *testing.T) {
 
 // TestLines: services, images and users have the right lines.
 func TestLines(t *testing.T) {
-	all, err := Read("compose.yaml", t.TempDir(), []byte("services:\n  a:\n    image: x\n    user: \"5\"\n  b:\n    build: .\n"), nil)
+	all, err := Read("compose.yaml", t.TempDir(), []byte("services:\n  a:\n    image: x\n    user: \"5\"\n  b:\n    build: .\n"), Options{})
 	if err != nil || all[0].At.Line != 3 || all[0].UserAt.Line != 4 || all[1].At.Line != 5 {
 		t.Errorf("%+v, %v", all, err)
 	}
@@ -62,7 +62,7 @@ func TestBounds(t *testing.T) {
 		"a far file": "include: [https://example.org/x.yaml]\nservices: {a: {image: x}}\n",
 		"a far one":  "services: {a: {extends: {file: 'https://example.org/x.git', service: x}}}\n",
 	} {
-		if all, err := Read("compose.yaml", t.TempDir(), []byte(text), nil); err == nil {
+		if all, err := Read("compose.yaml", t.TempDir(), []byte(text), Options{}); err == nil {
 			t.Errorf("%s: %+v", name, all)
 		}
 	}
@@ -72,7 +72,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("services:\n  a: {image: x, user: '0', volumes: ['data:/d'], post_start: [{command: x, user: root}]}\nvolumes: {data: {}}\n"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if all, err := Read("compose.yaml", dir, text, nil); err == nil && len(all) == 0 {
+		if all, err := Read("compose.yaml", dir, text, Options{}); err == nil && len(all) == 0 {
 			t.Error("nothing, and no error")
 		}
 	})
@@ -89,7 +89,7 @@ func TestEnv(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := "error"
-		all, err := Read("compose.yaml", dir, []byte("services:\n  a: {image: x, user: \"${U:-1000}\"}\n"), map[string]string{"GIVEN": "9"})
+		all, err := Read("compose.yaml", dir, []byte("services:\n  a: {image: x, user: \"${U:-1000}\"}\n"), Options{Environment: map[string]string{"GIVEN": "9"}})
 		if err == nil {
 			got = all[0].User
 		}
@@ -135,6 +135,7 @@ func TestNamedFiles(t *testing.T) {
 		"include: [{path: [plain.yaml, pipe]}]" + rest:                                  false,
 		"include: [{path: plain.yaml, env_file: /dev/zero}]" + rest:                     false,
 		"include: [{path: plain.yaml, env_file: bomb/.env}]" + rest:                     false,
+		"include: [{path: plain.yaml, project_directory: bomb}]" + rest:                 false,
 		"include: [bomb/plain.yaml]" + rest:                                             false,
 		"include: [sub/again.yaml]" + rest:                                              false,
 		"include: [plain.yaml]" + rest:                                                  true,
@@ -143,7 +144,7 @@ func TestNamedFiles(t *testing.T) {
 	} {
 		done := make(chan error, 1)
 		go func() {
-			_, err := Read("compose.yaml", dir, []byte(text), map[string]string{"P": "/dev/zero"})
+			_, err := Read("compose.yaml", dir, []byte(text), Options{Environment: map[string]string{"P": "/dev/zero"}})
 			done <- err
 		}()
 		select {
@@ -185,7 +186,7 @@ func TestOverrides(t *testing.T) {
 		if text != "" {
 			with = []File{{"compose.override.yaml", []byte(text)}}
 		}
-		all, err := Read("compose.yaml", dir, []byte(base), map[string]string{"U": "8"}, with...)
+		all, err := Read("compose.yaml", dir, []byte(base), Options{Environment: map[string]string{"U": "8"}, Overrides: with})
 		var got []string
 		for _, s := range all {
 			got = append(got, fmt.Sprintf("%s %s %s %d:%d %d:%d", s.Name, s.Image, s.User, s.At.File, s.At.Line, s.UserAt.File, s.UserAt.Line))
@@ -214,5 +215,44 @@ func TestReadsOnce(t *testing.T) {
 	}
 	if len(f.seen) != 3 || f.reads != 2 {
 		t.Errorf("%d files, %d times read", len(f.seen), f.reads)
+	}
+}
+
+// TestOutside: no file outside of the root is read, also through a symbolic link, and not one of variables.
+func TestOutside(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"out/part.yaml": "services: {p: {image: p, user: '3'}}\n", "out/s.env": "U=7\n", "root/shared/part.yaml": "services: {p: {image: p, user: '3'}}\n", "root/a/plain.yaml": "services: {q: {image: p, user: '$U'}}\n",
+		"root/b/part.yaml": "include: [../../out/part.yaml]\nservices: {q: {image: p}}\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, to := range map[string]string{"root/a/link.yaml": "../../out/part.yaml", "root/a/in.yaml": "../shared/part.yaml", "root/c/.env": "../../out/s.env", "root/d": "../out"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const rest = "\nservices: {a: {image: x}}\n"
+	for text, want := range map[string]bool{
+		"include: [../shared/part.yaml]" + rest: true, "include: [in.yaml]" + rest: true, "include: [plain.yaml]" + rest: true,
+		"include: [../../out/part.yaml]" + rest: false, "include: [" + dir + "/out/part.yaml]" + rest: false, "include: [link.yaml]" + rest: false, "include: [../d/part.yaml]" + rest: false,
+		"include: [{path: plain.yaml, env_file: ../../out/s.env}]" + rest: false, "include: [../b/part.yaml]" + rest: false, "include: [{path: plain.yaml, project_directory: ../c}]" + rest: false,
+		"services: {a: {extends: {file: ../../out/part.yaml, service: p}}}\n": false, "services: {a: {extends: {file: in.yaml, service: p}}}\n": true,
+	} {
+		_, err := Read("compose.yaml", filepath.Join(dir, "root/a"), []byte(text), Options{Root: filepath.Join(dir, "root")})
+		if (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := Read("compose.yaml", filepath.Join(dir, "root/c"), []byte("services: {a: {image: x, user: '$U'}}"), Options{Root: filepath.Join(dir, "root")}); err == nil {
+		t.Error("the .env of another directory is read")
 	}
 }

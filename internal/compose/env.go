@@ -27,7 +27,10 @@ const (
 )
 
 // withEnv adds the variables in the .env next to files, like docker compose. The environment takes precedence.
-func withEnv(dir string, environment map[string]string, texts ...[]byte) (map[string]string, error) {
+func (f *files) withEnv(dir string, environment map[string]string, texts ...[]byte) (map[string]string, error) {
+	if err := f.inside(filepath.Join(dir, ".env")); err != nil {
+		return nil, err
+	}
 	own, err := readEnv(filepath.Join(dir, ".env"))
 	if err != nil || own == nil {
 		return environment, err

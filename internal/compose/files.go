@@ -11,6 +11,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/template"
 	node "go.yaml.in/yaml/v3"
+
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 )
 
 // Limits on the files that a file names, directly or through other files.
@@ -24,6 +26,7 @@ const (
 // block.
 type files struct {
 	root        string
+	within      string // no file outside of it is read; "": there is no limit
 	environment map[string]string
 	loaded      []*file
 	seen        map[string]*file // by path
@@ -158,6 +161,10 @@ func (f *files) path(dir, value string) string {
 }
 
 func (f *files) look(name string, isEnv bool) error {
+	if st, err := os.Stat(name); err == nil && st.IsDir() { // a project_directory, which may have a .env
+		_, err := f.withEnv(name, f.environment)
+		return err
+	}
 	one, err := f.open(name)
 	if err != nil || one == nil {
 		return err
@@ -173,11 +180,34 @@ func (f *files) look(name string, isEnv bool) error {
 	if one.isGuarded[0] {
 		return nil
 	}
-	if _, err := withEnv(filepath.Dir(name), f.environment, one.text); err != nil {
+	if _, err := f.withEnv(filepath.Dir(name), f.environment, one.text); err != nil {
 		return err
 	}
 	one.parse()
 	return f.guard(one)
+}
+
+// inside returns an error for a file outside of the directory that limits what is read.
+func (f *files) inside(name string) error {
+	if f.within == "" {
+		return nil
+	}
+	return Inside(f.within, name)
+}
+
+// Inside returns an error if a file is not within a directory, after all symbolic links. One that isn't there is not read either.
+func Inside(dir, name string) error {
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return nil //nolint:nilerr // whoever reads it tells
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return err
+	}
+	if !links.Within(dir, real) {
+		return fmt.Errorf("it names %q, which is outside of %q, and is not read\nhint: check what it all makes: docker compose config | nonroot-ctl check -", name, dir)
+	}
+	return nil
 }
 
 // open reads a file, unless it was read before. It returns nil if there is none, or none that can be opened: the loader reports that.
@@ -190,6 +220,9 @@ func (f *files) open(name string) (*file, error) {
 		return nil, nil //nolint:nilerr,nilnil // see above
 	}
 	f.seen[name] = nil
+	if err := f.inside(name); err != nil {
+		return nil, err
+	}
 	f.total += st.Size()
 	switch {
 	case !st.Mode().IsRegular():

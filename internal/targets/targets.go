@@ -19,6 +19,7 @@ import (
 
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
+	"github.com/nonroot-runc/nonroot-runc/internal/links"
 	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 )
 
@@ -106,6 +107,37 @@ func find(name string) (walk, error) {
 		return w, fmt.Errorf("nothing in %q is a Dockerfile or a manifest that neither git nor a .dockerignore leaves out\nhint: name the file", name)
 	}
 	return w, nil
+}
+
+// Root returns the directory that the files which a file refers to may be in: the repository of the file's directory, the working directory,
+// or the directory that was named, whichever is the highest.
+func Root(dir, named string) string {
+	dir = real(dir)
+	root := dir
+	for at := dir; filepath.Dir(at) != at; at = filepath.Dir(at) {
+		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
+			root = at
+			break
+		}
+	}
+	for _, other := range []string{real("."), real(named)} {
+		if st, err := os.Stat(other); err == nil && st.IsDir() && other != "/" && links.Within(other, root) {
+			root = other
+		}
+	}
+	return root
+}
+
+// real returns a path without symbolic links, if there is something.
+func real(name string) string {
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return name
+	}
+	if end, err := filepath.EvalSymlinks(full); err == nil {
+		return end
+	}
+	return full
 }
 
 // Merge joins each Compose file and the override that docker compose by default merges into it, if both were found in one directory: of
@@ -271,6 +303,9 @@ func (w *walk) mark() {
 // named returns the target of a file that was named explicitly. It may be a patch of the Kustomization beside it, or above.
 func named(name string) Target {
 	t := Target{Path: name, Kind: ofFile(name)}
+	if t.Kind == Dockerfile && compose.IsName(filepath.Base(name)) {
+		t.Kind = Compose // one that only includes others
+	}
 	if manifest.IsKustomization(name) {
 		t.Patch = slices.ContainsFunc(patchesOf(name), func(p manifest.Patch) bool { return p.File == "" })
 	}

@@ -444,3 +444,26 @@ func TestPatches(t *testing.T) {
 		}
 	}
 }
+
+// TestRoot: what a file refers to has to be in its repository, in the working directory, or in what was named.
+func TestRoot(t *testing.T) {
+	dir := real(t.TempDir())
+	write(t, dir, map[string]string{"repo/.git/HEAD": "", "repo/a/b/x": "", "plain/a/b/x": "", "work/x": ""})
+	for _, one := range [][4]string{
+		{"work", "repo/a/b", "repo/a/b/x", "repo"},
+		{"repo/a", "repo/a/b", "repo/a/b", "repo"},
+		{".", "repo/a/b", "repo/a", "."},
+		{"work", "plain/a/b", "plain/a/b/x", "plain/a/b"},
+		{"work", "plain/a/b", "plain", "plain"},
+		{"plain", "plain/a/b", "plain/a/b/x", "plain"},
+	} {
+		t.Chdir(filepath.Join(dir, one[0]))
+		if got := Root(filepath.Join(dir, one[1]), filepath.Join(dir, one[2])); got != filepath.Join(dir, one[3]) {
+			t.Errorf("%q: %s", one, got)
+		}
+	}
+	t.Chdir("/")
+	if got := Root(filepath.Join(dir, "plain/a"), filepath.Join(dir, "plain/a")); got != filepath.Join(dir, "plain/a") {
+		t.Errorf("in /: %s", got)
+	}
+}

@@ -236,6 +236,24 @@ EOF
   fails_with 2 ctl check compose.yaml
 }
 
+@test "check: a Compose file leads to nothing outside of its repository" {
+  mkdir -p repo/a elsewhere
+  git init -q repo
+  printf 'services: {x: {image: y, user: "${PW}"}}\n' >repo/a/x.yaml
+  printf 'PW=hunter2\n' >elsewhere/s.env
+  printf 'topsecret\n' >elsewhere/secret
+  printf 'FROM debian\nUSER 5:5\n' >repo/Dockerfile
+  cd repo/a
+  printf 'services: {b: {build: {context: ., dockerfile: ../../elsewhere/secret}}}\n' >compose.yaml
+  fails_with 1 ctl check compose.yaml
+  [[ $OUT == *'is outside of '*' and is not read'* && $OUT != *topsecret* ]] || explain 'expected that it is not read'
+  printf 'include: [{path: x.yaml, env_file: ../../elsewhere/s.env}]\n' >compose.yaml
+  fails_with 2 ctl check compose.yaml
+  [[ $OUT == *'is outside of '*'docker compose config'* && $OUT != *hunter2* ]] || explain 'expected that it is not read'
+  printf 'services: {b: {build: ..}}\n' >compose.yaml
+  fails_with 0 ctl check compose.yaml
+}
+
 @test "check: a patch of a Kustomization is no workload, and what in it asks for root is found" {
   mkdir -p base over
   printf 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      securityContext: {runAsUser: 5, runAsGroup: 5}\n      containers: [{name: c, image: example.org/app}]\n' >base/app.yaml
