@@ -164,6 +164,8 @@ func TestVerdicts(t *testing.T) {
 		"FROM debian\nRUN useradd -o -u $(($(cat /id)+1)) app\nUSER app":                              Unknown,
 		"FROM debian\nRUN A=$(cat /id); useradd -o -u ${#A} app\nUSER app":                            Unknown,
 		"FROM debian\nARG ID\nRUN useradd -o -u ${ID:=0} app && useradd -o -u $ID b\nUSER b":          Root,
+		"FROM debian\nRUN echo app | xargs useradd -o -u 0\nUSER app":                                 Unknown,
+		"FROM debian\nRUN useradd -D -s /bin/sh && useradd -u 7 app\nUSER app":                        NonRoot,
 		"FROM debian\nRUN useradd -o -u {0,7} app\nUSER app":                                          Unknown,
 		"FROM debian\nRUN (ID=0; true); ID=7; useradd -o -u $ID app\nUSER app":                        NonRoot,
 		"FROM debian\nRUN ID=7; (ID=0; useradd -o -u $ID app)\nUSER app":                              Unknown,

@@ -106,6 +106,9 @@ func parseAccount(tool string, args []string) accountCommand {
 		}
 	}
 	a.shared = a.shared || strings.Contains(a.short, "o")
+	if len(a.operands) == 0 {
+		a.operands = []string{notKnown} // xargs adds it
+	}
 	return a
 }
 
