@@ -54,6 +54,7 @@ func checkCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "labelled-namespace", Usage: "assume that the namespace `NAME` has the label nonroot-runc.io/runtime=nonroot; may be repeated"},
 			&cli.StringFlag{Name: "namespace", Usage: "the namespace `NAME` of objects without one, as with kubectl -n"},
 			&cli.StringFlag{Name: "pod-security", Usage: "require Pod Security's `LEVEL`[:VERSION] of every pod, such as restricted:v1.37"},
+			&cli.StringSliceFlag{Name: "exclude", Usage: "leave out what `PATTERN`, as in a .gitignore, matches in a directory; may be repeated"},
 			&cli.StringFlag{Name: "fail-on", Value: "warning", Usage: "exit with 1 for findings of this `SEVERITY` or worse: error, warning or note"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "print the findings as `FORMAT`: text, json, sarif, github or junit"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -196,7 +197,7 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 			continue
 		}
 		var err error
-		if places[i], err = targets.Find(path); err != nil {
+		if places[i], err = targets.Find(path, c.StringSlice("exclude")...); err != nil {
 			failed(err)
 		}
 	}
@@ -225,6 +226,9 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 		}
 		if found.LeftOut > 0 {
 			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in directories of %q that .dockerignore leaves out not checked\nhint: name them, or their directory\n", counted(found.LeftOut, "Dockerfile"), path)
+		}
+		if n := len(found.Links); n > 0 {
+			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in %q that lead out of the repository not checked: %s\nhint: name them\n", counted(n, "symbolic link"), path, someOf(found.Links))
 		}
 		if n := len(found.Unlike); n > 0 {
 			fmt.Fprintf(c.App.ErrWriter, "nonroot-ctl: %s in %q named like a Dockerfile, and none by content, not checked: %s\nhint: name it to see why\n", counted(n, "file"), path, someOf(found.Unlike))

@@ -98,6 +98,12 @@ func IsName(name string) bool {
 	return (ext == ".yaml" || ext == ".yml") && (strings.HasPrefix(base, "compose.") || strings.HasPrefix(base, "docker-compose.") || strings.HasPrefix(base, "compose-") || strings.HasPrefix(base, "docker-compose-"))
 }
 
+// IsLike reports whether a file has a name that people give to Compose files. It depends on what it says whether it is one.
+func IsLike(name string) bool {
+	lower := strings.ToLower(name)
+	return strings.Contains(lower, "compose") || strings.Contains(lower, "stack")
+}
+
 // Default returns the position of a name in the order in which docker compose looks for a file, and for the override that it merges into
 // that one; -1: it does not look for it.
 func Default(name string) (file, override int) {

@@ -50,12 +50,17 @@ type context struct {
 	leftOut func(name string) bool
 }
 
-// in returns the context of a subdirectory.
+// in returns the context of a subdirectory. A .dockerignore that leaves out everything but what it lists says nothing about a directory:
+// Dockerfiles there may have contexts of their own.
 func (c context) in(dir, rel string) context {
-	if st, err := os.Lstat(filepath.Join(dir, ".dockerignore")); err == nil && st.Mode().IsRegular() {
-		return context{rel, LeftOut(dir, "")}
+	if st, err := os.Lstat(filepath.Join(dir, ".dockerignore")); err != nil || !st.Mode().IsRegular() {
+		return c
 	}
-	return c
+	leftOut := LeftOut(dir, "")
+	if leftOut("a-name-that-no-line-means") {
+		leftOut = nil
+	}
+	return context{rel, leftOut}
 }
 
 // without reports whether the context excludes a directory. Such a directory is not part of a build, and is usually

@@ -60,13 +60,15 @@ type Found struct {
 	LeftOut   int // Dockerfiles in directories that a .dockerignore leaves out, which are not either
 	// Unlike lists files that are named like a Dockerfile, but are not one.
 	Unlike []string
+	// Links lists symbolic links that are named like a target, and lead out of the repository or to nothing.
+	Links []string
 }
 
-// Find returns the targets at a path: the file itself, or what is in a directory and not ignored by git. It does not follow
-// symbolic links below the path. It is an error if there are none.
-func Find(name string) (Found, error) {
-	w, err := find(name)
-	f := Found{Targets: w.found, Templates: w.charts, LeftOut: w.leftOut, Unlike: w.unlike}
+// Find returns the targets at a path: the file itself, or what is in a directory, and neither ignored by git nor excluded by a pattern in the
+// form of a .gitignore. Of symbolic links below the path, it follows those to files in the repository. It is an error if there are no targets.
+func Find(name string, exclude ...string) (Found, error) {
+	w, err := find(name, exclude)
+	f := Found{Targets: w.found, Templates: w.charts, LeftOut: w.leftOut, Unlike: w.unlike, Links: w.outside}
 	for _, t := range w.found {
 		if t.Patch {
 			f.Patches++
@@ -75,7 +77,7 @@ func Find(name string) (Found, error) {
 	return f, err
 }
 
-func find(name string) (walk, error) {
+func find(name string, exclude []string) (walk, error) {
 	st, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -95,6 +97,16 @@ func find(name string) (walk, error) {
 	}
 	w := walk{}
 	g, top, rel := above(name)
+	for _, line := range exclude {
+		one, ok := parsePattern(line)
+		if !ok {
+			return w, fmt.Errorf("%q excludes nothing\nhint: write a pattern as in a .gitignore", line)
+		}
+		if w.exclude == nil {
+			w.exclude = &ignores{dir: rel}
+		}
+		w.exclude.patterns = append(w.exclude.patterns, one)
+	}
 	if top != "" {
 		index := sync.OnceValue(func() map[string]bool { return tracked(top) })
 		w.tracked = func(p string) bool { return index()[p] }
@@ -102,6 +114,7 @@ func find(name string) (walk, error) {
 	if err := w.directory(name, rel, g, context{}, 0); err != nil {
 		return w, err
 	}
+	w.follow(name)
 	w.mark()
 	if len(w.found) == 0 {
 		return w, fmt.Errorf("nothing in %q is a Dockerfile or a manifest that neither git nor a .dockerignore leaves out\nhint: name the file", name)
@@ -191,8 +204,12 @@ type walk struct {
 	leftOut int
 	unlike  []string
 	seen    int
-	others  []string        // names for YAML that are no targets
-	patches map[string]bool // files that a Kustomization has as patches, and Kustomizations with patches in them
+	exclude *ignores
+	links   []link
+	linked  map[string]string // where the links lead that are followed
+	outside []string          // links that lead out of the repository, or to nothing
+	others  []string          // names for YAML that are no targets
+	patches map[string]bool   // files that a Kustomization has as patches, and Kustomizations with patches in them
 	// tracked reports whether a path is in git's index.
 	tracked func(p string) bool
 }
@@ -200,9 +217,13 @@ type walk struct {
 // yaml adds a file with Kubernetes objects. Files in templates next to a Chart.yaml are skipped, because only Helm can
 // render them.
 func (w *walk) yaml(dir, name string) {
-	text, ok := head(name, manifest.MaxBytes)
+	text, ok := w.head(name, manifest.MaxBytes)
 	if !ok {
 		w.found = append(w.found, Target{Path: name, Kind: Manifest}) // whatever it is, that it can't be read has to be said
+		return
+	}
+	if compose.IsLike(filepath.Base(name)) && compose.Is([]byte(text)) && !manifest.Is([]byte(text)) {
+		w.found = append(w.found, Target{Path: name, Kind: Compose})
 		return
 	}
 	if !manifest.Is([]byte(text)) || manifest.IsOther([]byte(text)) {
@@ -245,27 +266,83 @@ func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) erro
 		below, name := path.Join(rel, e.Name()), filepath.Join(dir, e.Name())
 		switch {
 		case e.Name() == ".git" || g.ignored(below, e.IsDir()) && (w.tracked == nil || !w.tracked(below)):
+		case w.exclude.ignored(below, e.IsDir()):
 		case e.IsDir():
 			if err := w.directory(name, below, g, c, depth+1); err != nil {
 				return err
 			}
-		case e.Type().IsRegular() && isDockerfile(e.Name()) != no:
-			w.dockerfile(name, c.without(rel))
-		case e.Type().IsRegular() && compose.IsName(e.Name()):
-			w.found = append(w.found, Target{Path: name, Kind: Compose})
-		case e.Type().IsRegular() && manifest.IsKustomization(e.Name()):
-			w.kustomization(dir, name)
-			w.yaml(dir, name)
-		case e.Type().IsRegular() && isYAML(e.Name()):
-			w.yaml(dir, name)
+		case e.Type()&fs.ModeSymlink != 0:
+			w.links = append(w.links, link{dir, name, c.without(rel)})
+		case e.Type().IsRegular():
+			w.file(dir, name, c.without(rel))
 		}
 	}
 	return nil
 }
 
+// file adds a file, if it has the name of a target.
+func (w *walk) file(dir, name string, without bool) {
+	base := filepath.Base(name)
+	switch {
+	case isDockerfile(base) != no:
+		w.dockerfile(name, without)
+	case compose.IsName(base):
+		w.found = append(w.found, Target{Path: name, Kind: Compose})
+	case manifest.IsKustomization(base):
+		w.kustomization(dir, name)
+		w.yaml(dir, name)
+	case isYAML(base):
+		w.yaml(dir, name)
+	}
+}
+
+// head returns the beginning of a file, also behind a link that is followed.
+func (w *walk) head(name string, most int64) (text string, ok bool) {
+	if to, ok := w.linked[name]; ok {
+		name = to
+	}
+	return head(name, most)
+}
+
+// link is a symbolic link of a walk.
+type link struct {
+	dir, name string
+	without   bool
+}
+
+// follow adds the files in the repository to which symbolic links lead, unless they are targets by their own names. Directories are not
+// followed: what is in them is found where it is.
+func (w *walk) follow(top string) {
+	if len(w.links) == 0 {
+		return
+	}
+	root, own := Root(top, top), map[string]bool{}
+	w.linked = map[string]string{}
+	for _, t := range w.found {
+		own[real(t.Path)] = true
+	}
+	for _, l := range w.links {
+		if base := filepath.Base(l.name); isDockerfile(base) != yes && !compose.IsName(base) && !isYAML(base) {
+			continue
+		}
+		to, err := filepath.EvalSymlinks(l.name)
+		st, statErr := os.Stat(l.name)
+		switch {
+		case err != nil || statErr != nil || st.IsDir():
+		case own[real(to)]:
+		case !links.Within(root, real(to)):
+			w.outside = append(w.outside, l.name)
+		case st.Mode().IsRegular():
+			own[real(to)] = true
+			w.linked[l.name] = to
+			w.file(l.dir, l.name, l.without)
+		}
+	}
+}
+
 // kustomization records the patches of a Kustomization.
 func (w *walk) kustomization(dir, name string) {
-	for _, p := range patchesOf(name) {
+	for _, p := range patchesOf(name) { // a link is not followed
 		if w.patches == nil {
 			w.patches = map[string]bool{}
 		}
@@ -327,7 +404,7 @@ func named(name string) Target {
 // dockerfile adds a file that has the name of a Dockerfile, or a similar name and the text of one.
 func (w *walk) dockerfile(name string, without bool) {
 	if isDockerfile(filepath.Base(name)) == maybe {
-		text, ok := head(name, dockerfile.MaxBytes+1)
+		text, ok := w.head(name, dockerfile.MaxBytes+1)
 		if ok && !dockerfile.Is([]byte(text)) {
 			w.unlike = append(w.unlike, name)
 			return

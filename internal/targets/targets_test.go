@@ -285,7 +285,7 @@ func TestFindLeftOut(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
 		".dockerignore": "**/Dockerfile\nvendor\nk\napp\n", "Dockerfile": "", "vendor/x/Dockerfile": "", "k/pod.yaml": "kind: Pod\napiVersion: v1\n",
-		"app/.dockerignore": "*", "app/Dockerfile": "", "app/lib/Dockerfile": "", "other/Dockerfile": "",
+		"app/.dockerignore": "lib", "app/Dockerfile": "", "app/lib/Dockerfile": "", "all/.dockerignore": "**\n!src\n", "all/Dockerfile": "", "all/lib/Dockerfile": "", "other/Dockerfile": "",
 	})
 	found, err := Find(dir)
 	if err != nil || found.LeftOut != 2 {
@@ -295,7 +295,7 @@ func TestFindLeftOut(t *testing.T) {
 	for _, f := range found.Targets {
 		names = append(names, strings.TrimPrefix(f.Path, dir+"/"))
 	}
-	if got := strings.Join(names, " "); got != "Dockerfile app/Dockerfile k/pod.yaml other/Dockerfile" {
+	if got := strings.Join(names, " "); got != "Dockerfile all/Dockerfile all/lib/Dockerfile app/Dockerfile k/pod.yaml other/Dockerfile" {
 		t.Errorf("found %s", got)
 	}
 }
@@ -465,5 +465,81 @@ func TestRoot(t *testing.T) {
 	t.Chdir("/")
 	if got := Root(filepath.Join(dir, "plain/a"), filepath.Join(dir, "plain/a")); got != filepath.Join(dir, "plain/a") {
 		t.Errorf("in /: %s", got)
+	}
+}
+
+// TestLinks: of symbolic links, those to files of the repository are followed, unless the file is found by its own name.
+func TestLinks(t *testing.T) {
+	dir := initialized(t)
+	write(t, dir, map[string]string{
+		"common/base.df": "FROM debian\n", "common/Dockerfile": "FROM debian\n", "common/app": "apiVersion: v1\nkind: Pod\n", "common/values": "x: y\n", "d/x/Dockerfile": "FROM debian\n",
+	})
+	for name, to := range map[string]string{
+		"a/Dockerfile": "../common/base.df", "b/Dockerfile": "../common/Dockerfile", "c/Dockerfile": "/etc/hostname", "c/gone.yaml": "none", "e": "d/x", "f/app.yaml": "../common/app", "f/values.yaml": "../common/values",
+		"g/Dockerfile": "../common/base.df", "h/Dockerfile": "../d/x", "i/Dockerfile": "Dockerfile", "j/notes": "/etc/hostname",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := Find(dir)
+	var names []string
+	for _, f := range found.Targets {
+		names = append(names, strings.TrimPrefix(f.Path, dir+"/"))
+	}
+	if got := strings.Join(names, " "); err != nil || got != "common/Dockerfile d/x/Dockerfile a/Dockerfile f/app.yaml" {
+		t.Errorf("%s, %v", got, err)
+	}
+	if got := strings.ReplaceAll(strings.Join(found.Links, " "), dir+"/", ""); got != "c/Dockerfile" {
+		t.Errorf("outside: %s", got)
+	}
+}
+
+// TestExclude: what a pattern excludes is not looked at, whether git ignores it or not.
+func TestExclude(t *testing.T) {
+	dir := initialized(t)
+	write(t, dir, map[string]string{"Dockerfile": "", "a/testdata/Dockerfile": "", "a/Dockerfile": "", "a/keep/Dockerfile": "", "b/c/Dockerfile.dev": "", "k/pod.yaml": "apiVersion: v1\nkind: Pod\n"})
+	for _, one := range []struct {
+		at, patterns, want string
+	}{
+		{"", "testdata/", "Dockerfile a/Dockerfile a/keep/Dockerfile b/c/Dockerfile.dev k/pod.yaml"},
+		{"", "/a/* !/a/keep *.dev", "Dockerfile a/keep/Dockerfile k/pod.yaml"},
+		{"a", "/testdata /keep", "a/Dockerfile"},
+		{"", "*", "error"},
+		{"", "#", "error"},
+	} {
+		found, err := Find(filepath.Join(dir, one.at), strings.Fields(one.patterns)...)
+		var names []string
+		for _, f := range found.Targets {
+			names = append(names, strings.TrimPrefix(f.Path, dir+"/"))
+		}
+		got := strings.Join(names, " ")
+		if err != nil {
+			got = "error"
+		}
+		if got != one.want {
+			t.Errorf("%+v: %s, %v", one, got, err)
+		}
+	}
+}
+
+// TestLikeCompose: a file with a name like Compose's is one if it says so.
+func TestLikeCompose(t *testing.T) {
+	dir := t.TempDir()
+	const services = "services:\n  a: {image: x}\n"
+	write(t, dir, map[string]string{"my-compose.yaml": services, "prod.compose.yml": services, "docker-stack.yml": services, "docker_compose.yaml": services, "services.yaml": services, "composer.json": "{}", "stack.yaml": "resolver: x\n", ".gitlab-ci.yml": services})
+	found, err := Find(dir)
+	var names []string
+	for _, f := range found.Targets {
+		if f.Kind != Compose {
+			t.Errorf("%+v", f)
+		}
+		names = append(names, strings.TrimPrefix(f.Path, dir+"/"))
+	}
+	if got := strings.Join(names, " "); err != nil || got != "docker-stack.yml docker_compose.yaml my-compose.yaml prod.compose.yml" {
+		t.Errorf("%s, %v", got, err)
 	}
 }

@@ -65,6 +65,10 @@ ctl() { "$REPO/bin/nonroot-ctl" "$@"; }
   rm Dockerfile.dockerignore
   mkdir lib
   printf 'FROM debian\n' >lib/Dockerfile
+  # What leaves out all but a list does not mean lib, which may have a context of its own.
+  fails_with 1 ctl check .
+  fails_with 0 ctl check --exclude /lib .
+  printf 'lib\n*.sh\n' >.dockerignore
   fails_with 0 ctl check .
   [[ $ERR == *'1 Dockerfile in directories of "." that .dockerignore leaves out not checked'* ]] || explain 'expected that it is told'
   fails_with 1 ctl check lib
@@ -322,7 +326,11 @@ EOF
   grep -q '<failure type="runs-as-root"' nonroot.xml || explain 'expected a report'
   local entry
   entry=$(sed -n 's/^  entry: //p' "$REPO/.pre-commit-hooks.yaml")
+  entry+=" $(sed -n 's/^  args: \[\([^]]*\)\].*/\1/p' "$REPO/.pre-commit-hooks.yaml")"
   PATH=$REPO/bin:$PATH fails_with 1 sh -c "$entry Dockerfile other.Dockerfile"
+  # The name of a file is no option.
+  cp Dockerfile ./--explain=root.Dockerfile
+  PATH=$REPO/bin:$PATH fails_with 1 sh -c "$entry --explain=root.Dockerfile other.Dockerfile"
   printf 'x: y\n' >values.yaml
   fails_with 2 ctl check values.yaml
   [[ $OUT == *"neither objects of Kubernetes'"* ]] || explain 'expected what it is not'
