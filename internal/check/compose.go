@@ -179,7 +179,7 @@ func (t *tenant) built(o Options, c ComposeOptions) (user string, windows bool) 
 		t.step(t.s.At, "its Dockerfile can't be read: %v", err)
 		return "", false
 	}
-	image, err := evaluate(text, dockerfile.Options{Target: t.s.Build.Target, Args: t.s.Build.Args, Base: o.Build.Base})
+	image, err := evaluate(text, dockerfile.Options{Target: t.s.Build.Target, Args: t.s.Build.Args, Contexts: t.s.Build.Contexts, Base: o.Build.Base})
 	if err != nil {
 		t.step(t.s.At, "no build reads its Dockerfile: %v", err)
 		return "", false

@@ -60,7 +60,7 @@ type File struct {
 // Build describes how the image is built.
 type Build struct {
 	Context, Dockerfile, Inline, Target string
-	Args                                map[string]string
+	Args, Contexts                      map[string]string
 }
 
 // Mount is a volume, or a directory on the host.
@@ -314,7 +314,7 @@ func container(out Service, c *types.ContainerSpec, w *types.WorkloadSpec, proje
 	out.GroupsAt = at["group_add"]
 	out.Command = slices.Concat([]string(c.Entrypoint), []string(c.Command))
 	if b := w.Build; b != nil {
-		out.Build = &Build{Context: b.Context, Dockerfile: b.Dockerfile, Inline: b.DockerfileInline, Target: b.Target, Args: map[string]string{}}
+		out.Build = &Build{Context: b.Context, Dockerfile: b.Dockerfile, Inline: b.DockerfileInline, Target: b.Target, Args: map[string]string{}, Contexts: b.AdditionalContexts}
 		for name, value := range b.Args {
 			if value != nil {
 				out.Build.Args[name] = *value

@@ -49,6 +49,8 @@ type Base struct {
 type Options struct {
 	Target string            // the target stage; "": the last one
 	Args   map[string]string // --build-arg
+	// Contexts are --build-context NAME=VALUE: they stand in for images, and for stages, of that name.
+	Contexts map[string]string
 	// Base looks up a base image, by its name in the file after its variables are replaced. It returns false for an unknown
 	// image.
 	Base func(name string) (Base, bool)
@@ -296,8 +298,12 @@ func (b *build) prepare(stages []instructions.Stage, meta []instructions.ArgComm
 			}
 		}
 		st.BaseName = name
-		s := &stage{Stage: st, base: b.byName[name]} // compared as written: names of stages are lower case
-		if s.base == nil && name != "scratch" {      // checked even if no stage needs it
+		base := b.byName[name] // compared as written: names of stages are lower case
+		if _, ok := b.context(st.Name); ok {
+			name, st.BaseName, st.Commands, base = st.Name, st.Name, nil, nil
+		}
+		s := &stage{Stage: st, base: base}
+		if _, ok := b.context(name); s.base == nil && name != "scratch" && !ok { // checked even if no stage needs it
 			if _, err := reference.ParseNormalizedNamed(name); err != nil {
 				return parser.WithLocation(fmt.Errorf("%q is not an image name: %w", name, err), st.Location)
 			}
@@ -347,6 +353,22 @@ func (b *build) evaluate(wanted *stage) error {
 	return nil
 }
 
+// imageContext begins the value of a build context that is an image. Of others, nothing is known.
+const imageContext = "docker-image://"
+
+// context returns the build context that stands in for an image or a stage (BuildKit, frontend/dockerui/config.go, NamedContext).
+func (b *build) context(name string) (value string, ok bool) {
+	if len(b.options.Contexts) == 0 || name == "" {
+		return "", false
+	}
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return "", false
+	}
+	value, ok = b.options.Contexts[strings.TrimSuffix(reference.FamiliarString(named), ":latest")]
+	return value, ok
+}
+
 // begin sets a stage up for its first instruction.
 func (b *build) begin(s *stage) error {
 	line := lineOf(s.Location)
@@ -368,10 +390,16 @@ func (b *build) begin(s *stage) error {
 	default:
 		s.vars, s.config, s.image = newEnv(), newEnv(), Image{Base: s.BaseName}
 		base, ok := Base{}, false
-		if b.options.Base != nil {
-			base, ok = b.options.Base(s.BaseName)
+		name, _ := b.context(s.BaseName)
+		if name == "" {
+			name = s.BaseName
 		}
-		said := fmt.Sprintf("nothing is known of the image %q", s.BaseName)
+		name = strings.TrimPrefix(name, imageContext)
+		if b.options.Base != nil {
+			base, ok = b.options.Base(name)
+		}
+		s.image.Base = name
+		said := fmt.Sprintf("nothing is known of the image %q", name)
 		s.envUnknown, s.unsure = !ok || base.EnvUnknown, map[string]bool{}
 		if ok {
 			s.image.Known, s.image.User, s.image.Windows = true, base.User, base.Windows
@@ -380,10 +408,13 @@ func (b *build) begin(s *stage) error {
 				name, value, _ := strings.Cut(kv, "=")
 				s.config.set(name, value)
 			}
-			said = fmt.Sprintf("the image %q names no user, which is root (%s)", s.BaseName, base.Source)
+			said = fmt.Sprintf("the image %q names no user, which is root (%s)", name, base.Source)
 			if base.User != "" {
-				said = fmt.Sprintf("the image %q has the user %q (%s)", s.BaseName, base.User, base.Source)
+				said = fmt.Sprintf("the image %q has the user %q (%s)", name, base.User, base.Source)
 			}
+		}
+		if name != s.BaseName {
+			said += fmt.Sprintf(", which is the build context %q", s.BaseName)
 		}
 		s.image.Steps = []Step{{line, said}}
 	}

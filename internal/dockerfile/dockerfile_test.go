@@ -214,3 +214,41 @@ func TestIs(t *testing.T) {
 		}
 	}
 }
+
+// TestContexts: a build context stands in for images and stages of its name.
+func TestContexts(t *testing.T) {
+	base := func(name string) (Base, bool) {
+		user, ok := map[string]string{"app": "5", "rooted": "", "docker.io/library/node:1": "7", "node:1": "7", "a:b/c": "9"}[name]
+		return Base{User: user}, ok
+	}
+	for _, one := range []struct {
+		text, name, value, want string
+	}{
+		{"FROM app\n", "", "", "5"},
+		{"FROM app\n", "app", "docker-image://rooted", "root"},
+		{"FROM app:latest\n", "app", "docker-image://rooted", "root"},
+		{"FROM docker.io/library/app\n", "app", "docker-image://rooted", "root"},
+		{"FROM app\n", "app", "docker-image://none", "unknown"},
+		{"FROM app\n", "app", "../dir", "unknown"},
+		{"FROM app\n", "app", "service:x", "unknown"},
+		{"FROM app\n", "other", "docker-image://rooted", "5"},
+		{"FROM rooted AS b\nUSER 5\nFROM b\n", "b", "docker-image://rooted", "root"},
+		{"FROM rooted AS b\nUSER 0\nFROM b\n", "b", "docker-image://app", "5"},
+		{"FROM rooted AS b\nUSER 5\nFROM b\n", "b", "https://example.org/x.git", "unknown"},
+		{"FROM app\nUSER 3\n", "app", "../dir", "3"},
+	} {
+		image, err := Evaluate([]byte(one.text), Options{Base: base, Contexts: map[string]string{one.name: one.value}})
+		got := "unknown"
+		switch {
+		case err != nil:
+			got = err.Error()
+		case image.Known && image.User == "":
+			got = "root"
+		case image.Known:
+			got = image.User
+		}
+		if got != one.want {
+			t.Errorf("%+v: %s", one, got)
+		}
+	}
+}
