@@ -700,6 +700,31 @@ func TestNoWaitForOldLines(t *testing.T) {
 	}
 }
 
+// TestAnotherPodOfTheName: what is told late is not told about a pod that was made since. A static pod is made in the API after it runs.
+func TestAnotherPodOfTheName(t *testing.T) {
+	e := newEvents(&cluster{pods: cache.NewStore(cache.MetaNamespaceKeyFunc)}, nil, newMetrics())
+	now := time.Now()
+	isNode := true
+	static := []metav1.OwnerReference{{Kind: "Node", Name: "n", Controller: &isNode}}
+	for _, c := range []struct {
+		created time.Duration // since the line
+		owners  []metav1.OwnerReference
+		known   bool
+	}{{-time.Hour, nil, true}, {time.Second, nil, true}, {clocks + 2*time.Second, nil, false}, {time.Hour, nil, false}, {time.Hour, static, true}} {
+		pod := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "web", CreationTimestamp: metav1.NewTime(now), OwnerReferences: c.owners}}
+		if err := e.cluster.pods.Add(pod); err != nil {
+			t.Fatal(err)
+		}
+		line := &podevents.Line{Namespace: "team", Pod: "web", Time: now.Add(-c.created)}
+		if got := e.known(line); (got != nil) != c.known {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	if e.known(&podevents.Line{Namespace: "team", Pod: "other"}) != nil {
+		t.Error("a pod that is not there is known")
+	}
+}
+
 // TestIsFinal: an answer that would be the same again does not hold up the other events, whatever an admission webhook calls it.
 func TestIsFinal(t *testing.T) {
 	for code, want := range map[int32]bool{400: true, 403: true, 404: true, 409: true, 413: true, 418: true, 422: true, 401: false, 408: false, 429: false, 500: false, 503: false, 504: false} {

@@ -98,7 +98,7 @@ func (e *events) lateTasks() (next []task) {
 				continue
 			}
 		}
-		pod := e.cluster.pod(l.line.Namespace, l.line.Pod)
+		pod := e.known(l.line)
 		if pod == nil && time.Now().After(l.Until) {
 			continue
 		}
@@ -211,14 +211,32 @@ func (e *events) owes(line *podevents.Line) bool {
 	if len(events) == 0 {
 		return false
 	}
-	pod := e.cluster.pod(line.Namespace, line.Pod)
+	pod := e.known(line)
 	return pod == nil || slices.ContainsFunc(events, func(event podevents.Event) bool { return !e.told.recently(nameOf(pod, event)) })
+}
+
+// clocks is how far the clocks of the node and the API server may differ. Beyond that, a node would have no events.
+const clocks = 10 * time.Minute
+
+// known returns the pod of a line; nil: it is not known, or gone. One that was created long after the line is another pod of its name.
+func (e *events) known(line *podevents.Line) *metav1.PartialObjectMetadata {
+	pod := e.cluster.pod(line.Namespace, line.Pod)
+	if pod == nil || line.Time.IsZero() || isStatic(pod) || pod.CreationTimestamp.Sub(line.Time) <= clocks {
+		return pod
+	}
+	return nil
+}
+
+// isStatic reports whether the kubelet has the pod from a file. It creates the API object after starting it.
+func isStatic(pod *metav1.PartialObjectMetadata) bool {
+	owner := metav1.GetControllerOf(pod)
+	return owner != nil && owner.Kind == "Node"
 }
 
 // nameOf returns an event's name. The namespace is part of it: whoever creates a pod can claim any owner, but only within their namespace.
 func nameOf(pod *metav1.PartialObjectMetadata, event podevents.Event) string {
 	workload := pod.UID
-	if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind != "Node" { // static pods
+	if owner := metav1.GetControllerOf(pod); owner != nil && !isStatic(pod) {
 		workload = owner.UID
 	}
 	return eventName(pod.Namespace, string(workload), event.Reason, event.Key)
@@ -267,7 +285,7 @@ const watchDelay = time.Second
 func (e *events) pod(ctx context.Context, line *podevents.Line) *metav1.PartialObjectMetadata {
 	left := min(watchDelay-time.Since(line.Time), watchDelay) // the clock may have been set back since
 	for until := time.Now().Add(left); ; {
-		if pod := e.cluster.pod(line.Namespace, line.Pod); pod != nil || !time.Now().Before(until) {
+		if pod := e.known(line); pod != nil || !time.Now().Before(until) {
 			return pod
 		}
 		select {
