@@ -785,7 +785,7 @@ func TestImages(t *testing.T) {
 		// The advice names the user that the image was built for, as the policy knows it.
 		_, who, _ := strings.Cut(test.policy, "as ")
 		if who, _, ok := strings.Cut(who, ": "); ok && r.Verdict == Root {
-			if want := "end with USER " + who + ", whom the image was built for"; (r.Findings[0].Do == want) != (who != "65532:65532") {
+			if want := "end with USER " + who + ", the image's service user"; (r.Findings[0].Do == want) != (who != "65532:65532") {
 				t.Errorf("%q: %q, want %q", test.lines, r.Findings[0].Do, want)
 			}
 		}

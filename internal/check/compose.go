@@ -338,7 +338,7 @@ func (t *tenant) written(s compose.Secret) {
 		return // 0444
 	}
 	if f.Mode = uint32(*s.Mode & 0o7777); t.isClosed(f) { // #nosec G115 -- twelve bits
-		t.found(closedServiceSecret, t.at, "", fmt.Sprintf("the secret %s is of %d:%d with mode %04o, and %s", quote.Value(s.Name), f.UID, f.GID, f.Mode, t.reads()))
+		t.found(closedServiceSecret, t.at, "", fmt.Sprintf("the secret %s belongs to %d:%d with mode %04o, and %s", quote.Value(s.Name), f.UID, f.GID, f.Mode, t.reads()))
 	}
 }
 

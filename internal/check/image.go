@@ -428,7 +428,7 @@ func (p *picture) under(o Options) {
 func (p *picture) intended(who *policy.Identity) {
 	for n := range p.result.Findings {
 		if f := &p.result.Findings[n]; f.ID == runsAsRoot.ID {
-			f.Do = fmt.Sprintf("end with USER %d:%d, whom the image was built for", who.UID, who.GID)
+			f.Do = fmt.Sprintf("end with USER %d:%d, the image's service user", who.UID, who.GID)
 		}
 	}
 }

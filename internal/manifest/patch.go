@@ -82,7 +82,7 @@ func uncertain(v any) string {
 	switch v := v.(type) {
 	case string:
 		if strings.Contains(v, "{{") {
-			return "whom it makes of a container depends on a template"
+			return "which user it sets depends on a template"
 		}
 	case []any:
 		for _, one := range v {

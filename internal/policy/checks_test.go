@@ -113,7 +113,7 @@ func TestChecks(t *testing.T) {
 		{"socketsAreClosed: a group", socket(Socket{Groups: []uint32{999}}), "", `the mount at "/s" leads to the engine's socket "/run/docker.sock": closed to it`},
 		{"socketsAreClosed: the policy's own gid", socket(Socket{Groups: []uint32{65532}}), "", "open to it by gid 65532, which the policy allows"},
 
-		{"ownFilesStayOutside: policy", own("policy", true), `the mount at "/own" is of nonroot-runc's own policy`, ""},
+		{"ownFilesStayOutside: policy", own("policy", true), `the mount at "/own" exposes nonroot-runc's own policy`, ""},
 		{"ownFilesStayOutside: state", own("state", true), "leave it out", ""},
 		{"ownFilesStayOutside: log", own("log", false), "mount it read-only", ""},
 		{"ownFilesStayOutside: log, read-only", own("log", true), "", ""},

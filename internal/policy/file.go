@@ -235,7 +235,7 @@ func (f *file) rules(p *Policy, r *reader) {
 func (r *reader) apart(rule *Rule, before []Rule) {
 	for i := range before {
 		if before[i].Policy != nil && asunder(rule.Policy, before[i].Policy) { // a rule that is read later has no range
-			r.fail("identity.range", "it overlaps that of the rule %q, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", before[i].Name, Ranges{before[i].Policy.Range})
+			r.fail("identity.range", "it overlaps the range of the rule %q, %s, which has another block size: ids of one would lie in blocks of the other", before[i].Name, Ranges{before[i].Policy.Range})
 			return
 		}
 	}
@@ -285,7 +285,7 @@ func (f *ruleFile) read(p *Policy, general *settings, q *Policy, r *reader) Rule
 	}
 	f.chosen(&rule.Match, q, p, r)
 	if asunder(q, p) {
-		r.fail("identity.range", "it overlaps the general part's, %s, which is cut into other blocks: ids of the one would lie in blocks of the other", Ranges{p.Range})
+		r.fail("identity.range", "it overlaps the general part's, %s, which has another block size: ids of one would lie in blocks of the other", Ranges{p.Range})
 	}
 	rule.Until = f.until(r)
 	rule.Policy = q

@@ -169,7 +169,7 @@ func TestParseRefuses(t *testing.T) {
 		{"[[rule]]\nname = \"a\"\nidentity.allowed_gids = [\"disk\"]\nmatch.annotations = {x = [\"y\"]}", "rule[1].identity.allowed_gids: it grants"},
 		{"identity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"a\"\nidentity.block = 0", "rule[1].identity.range: it overlaps the general part's, 1000-1999"},
 		{"identity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"a\"\nidentity.range = \"1050-2999\"", "p:4:1: rule[1].identity.range: it overlaps"},
-		{"[[rule]]\nname = \"a\"\nidentity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"b\"\nidentity.range = \"1999-2999\"", "p:6:1: rule[2].identity.range: it overlaps that of the rule \"a\""},
+		{"[[rule]]\nname = \"a\"\nidentity = {range = \"1000-1999\", block = 100}\n[[rule]]\nname = \"b\"\nidentity.range = \"1999-2999\"", "p:6:1: rule[2].identity.range: it overlaps the range of the rule \"a\""},
 		{"[[rule]]\nname = \"a\"\nidentity.privileged_groups = []\nmatch.image = [\"good\"]", "rule[1].identity.privileged_groups: it grants"},
 		{"[[rule]]\nname = \"a\"\nmode = \"audit\"\nmatch.namespace = [\"a\"]\nmatch.image = [\"good\"]", "must not rest on the image's name"},
 		{"[[rule]]\nname = \"a\"\nmode = \"audit\"\nmatch.namespace = [\"a\"]\nmatch.annotations = {x = [\"y\"]}", "must not rest on annotations"},

@@ -113,7 +113,7 @@ func ownFilesStayOutside(_ *Policy, f *inquiry, _ *Decision) error {
 		if own.What == "log" {
 			advice = "mount it read-only"
 		}
-		return fmt.Errorf("the mount at %s is of nonroot-runc's own %s, %s, which anyone with access to the engine could change through it: %s", quote.Value(own.Mount), own.What, quote.Value(own.Path), advice)
+		return fmt.Errorf("the mount at %s exposes nonroot-runc's own %s, %s, which anyone with access to the engine could change through it: %s", quote.Value(own.Mount), own.What, quote.Value(own.Path), advice)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (p *Policy) volume(f *inquiry, d *Decision) bool {
 		d.Notes = append(d.Notes, fmt.Sprintf("its volume belongs to uid %d, and at its last start it was %d; hint: create the container again to run it as %d", found.UID, last.UID, found.UID))
 		return false
 	}
-	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume is of uid %d", found.UID))
+	return p.ofVolume(f, d, *found, fmt.Sprintf("its volume belongs to uid %d", found.UID))
 }
 
 // used omits volumes that hold no data yet.
@@ -82,7 +82,7 @@ func (p *Policy) waits(f *inquiry, d *Decision) bool {
 			return false // the owner of the data decides, or there are several
 		}
 	}
-	return found != nil && found.UID != uint32(p.UID) && f.Last == nil && p.ofVolume(f, d, *found, fmt.Sprintf("its empty volume is of uid %d", found.UID))
+	return found != nil && found.UID != uint32(p.UID) && f.Last == nil && p.ofVolume(f, d, *found, fmt.Sprintf("its empty volume belongs to uid %d", found.UID))
 }
 
 // differ notes that a container's volumes belong to different users. The policy's own identity may be any container's,

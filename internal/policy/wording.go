@@ -38,7 +38,7 @@ func located(name string, data []byte, err error) error {
 		what = characters(strings.TrimPrefix(wrong.Error(), "toml: "))
 	}
 	if strings.Contains(what, "struct") || strings.Contains(what, "cannot decode") { // such as a key in another case
-		what = "the value is of the wrong type\nhint: see docs/policy.md for what belongs there"
+		what = "the value has the wrong type\nhint: see docs/policy.md for what belongs there"
 		if key := wrong.Key(); len(key) > 0 {
 			what = quote.Path(key...) + ": " + what
 		}

@@ -161,7 +161,7 @@ EOT
   recorded '.notes | any(contains("too many to look at"))'
 }
 
-@test "a passwd from outside does not say whom the image was built for" {
+@test "a passwd from outside does not say who the service user is" {
   printf 'root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n' >"$BATS_TEST_TMPDIR/passwd"
   printf 'root:x:0:\nalice:x:1000:\n' >"$BATS_TEST_TMPDIR/group"
   config --arg d "$BATS_TEST_TMPDIR" '.mounts += (["passwd", "group"] | map({destination: ("/etc/" + .), type: "bind", source: ($d + "/" + .), options: ["bind"]}))'
