@@ -46,9 +46,10 @@ teardown_file() {
 # nvidia_goes_on_to RUNTIME writes NVIDIA's configuration.
 nvidia_goes_on_to() { printf '[nvidia-container-runtime]\nmode = "cdi"\nruntimes = ["%s"]\n' "$1" | on node1 tee /etc/nvidia-container-runtime/config.toml >/dev/null; }
 
-# first POD prints what the probe in its first process has said, device POD what it has seen of the device.
-first() { kubectl -n gpu logs "$1" | sed -n 1p; }
-device() { kubectl -n gpu logs "$1" | sed -n 2p; }
+# first POD prints what the probe in its first process has said, device POD what it has seen of the device. A pod is ready before that.
+first() { patiently said "$1" 1 && kubectl -n gpu logs "$1" | sed -n 1p; }
+device() { patiently said "$1" 2 && kubectl -n gpu logs "$1" | sed -n 2p; }
+said() { [[ $(kubectl -n gpu logs "$1" | wc -l) -ge $2 ]]; }
 
 @test "kubelet, containerd, NVIDIA, runc: the device comes, with its group, and root" {
   nvidia_goes_on_to runc

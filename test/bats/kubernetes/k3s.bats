@@ -74,7 +74,7 @@ taken_back() {
   no_namespace k3s
   installed node.config="$DIR/config.toml" node.remove=true
   for node in "${NODES[@]}"; do
-    patiently on "$node" test ! -e /opt/nonroot-runc
+    patiently on "$node" test ! -e /var/lib/nonroot-runc # which goes last
     diff "$CLUSTER/$node.k3s" <(on "$node" find "$DIR" -type f ! -name base -exec sha256sum {} + | sort) >&2 || explain "left on $node"
   done
   helm uninstall nonroot-runc --namespace nonroot-runc --wait >/dev/null

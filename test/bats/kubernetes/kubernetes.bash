@@ -13,12 +13,24 @@ source "$REPO/test/bats/said.bash"
 # new_namespace NAME [LABEL] makes one in which pods can be made.
 new_namespace() {
   kubectl create namespace "$1" >/dev/null
-  [[ -z ${2-} ]] || kubectl label namespace "$1" "$2" >/dev/null
   patiently has_account "$1"
+  [[ -z ${2-} ]] || label_namespace "$1" "$2"
 }
 
+# label_namespace NAME LABEL waits until a label for a class counts: admission learns of it later than kubectl does.
+label_namespace() {
+  kubectl label namespace "$1" "$2" >/dev/null
+  [[ $2 != nonroot-runc.io/runtime=* ]] || patiently gets_class "$1" "${2#*=}"
+}
+gets_class() { [[ $(made_pod "$1" try | kubectl create --dry-run=server -f - -o 'jsonpath={.spec.runtimeClassName}') == "$2" ]]; }
+
+# may USER NAMESPACE VERB RESOURCE: the API server knows that the user may; it learns of a binding later than kubectl does. may_not is the same
+# of a binding that is gone.
+may() { [[ $(kubectl -n "$2" auth can-i "$3" "$4" --as="$1" 2>/dev/null) == yes ]]; }
+may_not() { [[ $(kubectl -n "$2" auth can-i "$3" "$4" --as="$1" 2>/dev/null) == no ]]; }
+
 # no_namespace NAME... removes them and what is in them.
-no_namespace() { kubectl delete namespace --ignore-not-found --grace-period=1 --timeout=100s "$@" >/dev/null; }
+no_namespace() { kubectl delete namespace --ignore-not-found --grace-period=1 --timeout=300s "$@" >/dev/null; }
 
 # pod NAMESPACE NAME [CLASS [FILTER]] makes a pod of the small image, and waits until it runs; jq's FILTER changes what it is.
 pod() {
@@ -36,7 +48,7 @@ made_pod() {
 
 # runs NAMESPACE POD waits for it.
 runs() {
-  kubectl -n "$1" wait --for=condition=Ready --timeout=90s "pod/$2" >/dev/null || {
+  kubectl -n "$1" wait --for=condition=Ready --timeout=300s "pod/$2" >/dev/null || {
     kubectl -n "$1" describe pod "$2" >&2
     return 1
   }

@@ -26,6 +26,7 @@ teardown_file() {
   local node
   for node in "${NODES[@]}"; do on "$node" rm -f /run/refuse; done
   no_namespace team-a team-b team-c team-d
+  kubectl delete runtimeclass runc --ignore-not-found >/dev/null
   kubectl delete -f "$REPO/deploy/policies/runasuser.yaml" --ignore-not-found >/dev/null
   kubectl delete -k "$CLUSTER/overlay" --ignore-not-found --grace-period=5 >/dev/null
   for node in "${NODES[@]}"; do on "$node" rm -rf /opt/nonroot-runc /var/lib/nonroot-runc /etc/nonroot-runc; done
@@ -79,7 +80,7 @@ LOG=$'[log]\nfile = "/var/log/nonroot-runc.log"\n'
   new_namespace team-b
   pod team-b before
   shows root inside team-b before probe
-  kubectl label namespace team-b nonroot-runc.io/runtime=nonroot >/dev/null
+  label_namespace team-b nonroot-runc.io/runtime=nonroot
   pod team-b after
   shows nonroot inside team-b after probe
   class runc
@@ -128,13 +129,12 @@ told_of_deployment() { [[ $(deployment_events) -ge 1 ]]; }
 }
 
 @test "an exempt namespace goes without" {
-  kubectl -n nonroot-runc patch configmap nonroot-runc-exempt --type merge -p '{"data": {"namespaces": "kube-system,team-c"}}' >/dev/null
   new_namespace team-c nonroot-runc.io/runtime=nonroot
-  patiently exempt_is_known
+  kubectl -n nonroot-runc patch configmap nonroot-runc-exempt --type merge -p '{"data": {"namespaces": "kube-system,team-c"}}' >/dev/null
+  patiently gets_class team-c ''
   pod team-c exempt
   shows root inside team-c exempt probe
 }
-exempt_is_known() { [[ $(made_pod team-c try | kubectl create --dry-run=server -f - -o 'jsonpath={.spec.runtimeClassName}') == '' ]]; }
 
 @test "a policy is in force on each node within a minute, with its digest; a broken one is refused where it was written" {
   local node good="identity.uid = 70000
@@ -171,7 +171,7 @@ $LOG"
   kubectl -n team-a delete pod refused --grace-period=1 >/dev/null
   policy "$LOG"
   local node
-  for node in "${NODES[@]}"; do patiently condition_is "$node" '^True Ready '; done
+  for node in "${NODES[@]}"; do patiently in_force_exactly "$node" "$LOG"; done
 }
 
 @test "another log, and another agent: what is unread of the one before is told, and all of the new one" {
@@ -329,9 +329,17 @@ same_program() { [[ $(on node1 sha256sum /opt/nonroot-runc/bin/nonroot-runc) == 
   another_agent node2 # this one needs the handler
   patiently labelled node2
 }
+# another_agent NODE waits for the pod itself: the DaemonSet's status may be of before.
 another_agent() {
-  kubectl -n nonroot-runc delete pod "$(agent_of "$1")" --grace-period=1 >/dev/null
-  kubectl -n nonroot-runc rollout status daemonset nonroot-node --timeout=120s >/dev/null
+  local before
+  before=$(agent_of "$1")
+  kubectl -n nonroot-runc delete pod "$before" --grace-period=1 >/dev/null
+  patiently is_another "$1" "$before"
+  runs nonroot-runc "$(agent_of "$1")"
+}
+is_another() {
+  local now
+  now=$(agent_of "$1") && [[ -n $now && $now != "$2" ]]
 }
 
 @test "taken back: it waits for the pods, then each node is byte for byte what it was" {
