@@ -296,6 +296,9 @@ func (r *reader) document(d document) error {
 		return r.stream(d.text)
 	}
 	text, err := yaml.YAMLToJSON(d.text)
+	if err != nil && bytes.Contains(d.text, []byte("{{")) {
+		err = fmt.Errorf("%w: it seems to be a template; check what it makes, or leave it out by --exclude", err)
+	}
 	if err != nil {
 		return &unread.Error{Line: d.line + lineOf(err), Err: err}
 	}
@@ -503,6 +506,9 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 	var passed []string // keys that were read
 	if argo := strings.HasPrefix(of.api, "argoproj.io/"); argo {
 		v = of.argo(v)
+		if err := r.resource(v, path, of); err != nil {
+			return err
+		}
 		if c, ok := v["securityContext"].(map[string]any); ok {
 			of.context = c
 		}

@@ -174,6 +174,40 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+// TestResource: a manifest in a string, which an Argo workflow creates, is read like one in a file.
+func TestResource(t *testing.T) {
+	const head = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n  templates:\n  - name: a\n    resource:\n      action: create\n      manifest: |\n"
+	const pod = "        apiVersion: v1\n        kind: Pod\n        metadata: {name: \"{{n}}\"}\n"
+	for text, want := range map[string]string{
+		pod + "        spec: {containers: [{name: c, image: i, securityContext: {runAsUser: 0}}]}\n":                           "Pod ARGO-TEMPLATE 0",
+		pod + "        spec: {containers: [{name: c, image: \"{{i}}\"}]}\n":                                                    "Pod ARGO-TEMPLATE -",
+		pod + "        spec: {containers: [{name: c, image: i, securityContext: {runAsUser: \"{{u}}\"}}]}\n":                   "unclear",
+		pod + "        spec: {containers: [{name: c, image: i, securityContext: {runAsUser: {{u}}}}]}\n":                       "unclear",
+		"        {{inputs.parameters.manifest}}\n":                                                                             "unclear",
+		"        apiVersion: v1\n        kind: ConfigMap\n        metadata: {name: \"{{n}}\"}\n        data: {a: \"{{x}}\"}\n": "",
+		"        apiVersion: v1\n        kind: ConfigMap\n        data: {a: {{x}}}\n":                                          "",
+	} {
+		file, err := Read([]byte(head + text))
+		got := ""
+		for _, p := range file.Pods {
+			got = p.Title()
+			if p.Unclear != "" {
+				got = "unclear"
+			} else if u := p.Containers[0].RunAsUser; u != nil {
+				got += fmt.Sprintf(" %d", *u)
+			} else {
+				got += " -"
+			}
+			if p.Line != 8 {
+				t.Errorf("%s: line %d", text, p.Line)
+			}
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
 // TestPodSpecPatch: an Argo workflow's patches are merged into its pods. What a template makes of one is unknown, if it concerns users.
 func TestPodSpecPatch(t *testing.T) {
 	const head, tail = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n", "\n  templates:\n  - name: a\n    container: {image: i}\n    securityContext: {runAsUser: 5}\n    sidecars: [{name: s, image: j}]\n"
@@ -184,6 +218,7 @@ func TestPodSpecPatch(t *testing.T) {
 		head + "  podSpecPatch: '{containers: [{name: s, image: k}, {name: x, image: l}]}'" + tail:                                                     "5 main i, s k, x l",
 		head + "  podSpecPatch: '{securityContext: null}'" + tail:                                                                                      "main i, s j",
 		head + "  podSpecPatch: '{containers: [{name: main, resources: {limits: {memory: \"{{m}}\"}}}]}'" + tail:                                       "5 main i, s j",
+		head + "  podSpecPatch: '{\"containers\": [{\"name\": \"main\", \"resources\": {\"limits\": {\"cpu\": {{c}}}}}]}'" + tail:                      "5 main i, s j",
 		head + "  podSpecPatch: '{securityContext: {runAsUser: {{u}}}}'" + tail:                                                                        "unclear",
 		head + "  podSpecPatch: '{\"securityContext\": {\"runAsUser\": {{u}}}}'" + tail:                                                                "unclear",
 		head + "  podSpecPatch: '{securityContext: \"{{u}}\"}'" + tail:                                                                                 "unclear",
@@ -197,7 +232,7 @@ func TestPodSpecPatch(t *testing.T) {
 		head + "  templateDefaults: {podSpecPatch: '{securityContext: {runAsUser: 0}}'}" + tail:                                                        "0 main i, s j",
 		head + "  templateDefaults: {securityContext: {runAsUser: 0}}\n  templates:\n  - {name: a, script: {image: i}}\n":                              "0  i",
 		head + "  podSpecPatch: '{securityContext: {runAsUser: 0}}'\n  templates:\n  - {name: a, containerSet: {containers: [{name: c, image: i}]}}\n": "0 c i",
-		head + "  podSpecPatch: ''" + tail:                                                                                                             "5  i, s j",
+		head + "  podSpecPatch: ''" + tail: "5  i, s j",
 	} {
 		file, err := Read([]byte(text))
 		if err != nil || len(file.Pods) != 1 {
@@ -226,5 +261,16 @@ func TestPodSpecPatch(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
+	}
+}
+
+// TestTemplate: of a template that is no YAML, it is said that it may be one.
+func TestTemplate(t *testing.T) {
+	_, err := Read([]byte("apiVersion: v1\nkind: Pod\n{{- if .X }}\nspec: {}\n{{- end }}\n"))
+	if err == nil || !strings.Contains(err.Error(), "seems to be a template") {
+		t.Errorf("%v", err)
+	}
+	if _, err = Read([]byte("apiVersion: v1\nkind: [\n")); err == nil || strings.Contains(err.Error(), "template") {
+		t.Errorf("%v", err)
 	}
 }

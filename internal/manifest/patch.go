@@ -7,13 +7,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
 	"github.com/nonroot-runc/nonroot-runc/internal/quote"
+	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
+
+// A part of one of Argo's templates, and the word that stands for it, so that the text around it can be read.
+var isTemplate = regexp.MustCompile(`\{\{[^{}]*\}\}`)
+
+const template = "ARGO-TEMPLATE"
+
+// isOpen reports whether a text has a part of a template in it.
+func isOpen(text string) bool {
+	return strings.Contains(text, template) || strings.Contains(text, "{{")
+}
 
 // maxPatch is the longest patch of a pod that is read, in bytes.
 const maxPatch = 64 << 10
@@ -56,7 +68,7 @@ func parsePatch(text string) (patch map[string]any, why string) {
 	if len(text) > maxPatch {
 		return nil, "it is too long"
 	}
-	as, err := yaml.YAMLToJSON([]byte(text))
+	as, err := yaml.YAMLToJSON(isTemplate.ReplaceAll([]byte(text), []byte(template)))
 	if err == nil {
 		in := json.NewDecoder(bytes.NewReader(as))
 		in.UseNumber()
@@ -81,7 +93,7 @@ var harmless = []string{
 func uncertain(v any) string {
 	switch v := v.(type) {
 	case string:
-		if strings.Contains(v, "{{") {
+		if isOpen(v) {
 			return "which user it sets depends on a template"
 		}
 	case []any:
@@ -157,4 +169,60 @@ func mergedLists(before, patch []any, by string) []any {
 		out[at] = merged(was, one)
 	}
 	return out
+}
+
+// resource reads the manifest that a template of Argo's creates. It is a text, in which there may be parts of a template.
+func (r *reader) resource(v map[string]any, path []any, of owner) error {
+	in, _ := v["resource"].(map[string]any)
+	text, _ := in["manifest"].(string)
+	if text == "" {
+		return nil
+	}
+	at := join(path, "resource", "manifest")
+	unclear := func() error {
+		if r.containers++; r.containers > maxContainers || len(r.pods) >= maxPods {
+			return &unread.Error{Line: r.line, Err: fmt.Errorf("it has more than %d pods", maxPods)}
+		}
+		r.pods = append(r.pods, Pod{
+			Kind: of.kind, Namespace: of.namespace, Name: of.name, Line: r.at(at...), Unclear: "what it creates depends on a template, or can't be read",
+			Containers: []Container{{Role: "container", Name: "of its resource", Line: r.at(at...)}},
+		})
+		return nil
+	}
+	for _, d := range documents([]byte(text)) {
+		if len(bytes.TrimSpace(d.text)) == 0 {
+			continue
+		}
+		var value any
+		as, err := yaml.YAMLToJSON(isTemplate.ReplaceAll(d.text, []byte(template)))
+		if err == nil {
+			decoder := json.NewDecoder(bytes.NewReader(as))
+			decoder.UseNumber()
+			err = decoder.Decode(&value)
+		}
+		if object, ok := value.(map[string]any); err != nil || !ok || len(as) > maxSpread || decidedByTemplate(object, false) {
+			return unclear()
+		}
+		if err := r.look(value, at, owner{}); err != nil {
+			return unclear() // a part of a template may not have the type that it has in the end
+		}
+	}
+	return nil
+}
+
+// decidedByTemplate reports whether a part of a template decides about users.
+func decidedByTemplate(v any, inside bool) bool {
+	switch v := v.(type) {
+	case string:
+		return inside && isOpen(v)
+	case []any:
+		return slices.ContainsFunc(v, func(one any) bool { return decidedByTemplate(one, inside) })
+	case map[string]any:
+		for key, value := range v {
+			if decidedByTemplate(value, inside || slices.Contains([]string{"securityContext", "hostUsers", "runtimeClassName", "os"}, key)) {
+				return true
+			}
+		}
+	}
+	return false
 }

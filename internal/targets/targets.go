@@ -475,6 +475,7 @@ const (
 var ofOthers = []string{
 	".md", ".go", ".py", ".js", ".mjs", ".ts", ".rs", ".rb", ".java", ".sh", ".toml", ".txt", ".xml", ".html", ".lock",
 	".tmpl", ".tpl", ".template", ".gotmpl", ".j2", ".jinja", ".jinja2", ".erb", ".in", ".mustache", ".orig", ".bak",
+	".adoc", ".c", ".cpp", ".css", ".cue", ".diff", ".h", ".hcl", ".kt", ".lua", ".nix", ".patch", ".php", ".pl", ".ps1", ".rego", ".rst", ".snap", ".svg", ".swift", ".tf", ".vim",
 }
 
 // isDockerfile goes by the names that builders and editors know: Dockerfile, Containerfile, api.Dockerfile, Dockerfile.dev.
