@@ -5,6 +5,7 @@ package check
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -12,6 +13,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imageuser"
 	"github.com/nonroot-runc/nonroot-runc/internal/links"
+	"github.com/nonroot-runc/nonroot-runc/internal/quote"
 )
 
 // The files in which engines look up users and groups.
@@ -30,16 +32,25 @@ const (
 	isOpen   who = "unknown"
 )
 
+// maxCopies is how often accounts are followed from one stage to another.
+const maxCopies = 5
+
 // accountOf reports whether the account has root's uid, and the instruction that decides it. The account may come from the base image, or the
 // build creates it with useradd and the like, or with an entry in passwd. The last instruction that sets the uid counts.
 func (i *inspection) accountOf(name string, accounts func(base string) (passwd []byte, ok bool)) (is who, by dockerfile.Step) {
+	return i.accountIn(passwd, name, accounts, maxCopies)
+}
+
+// accountIn is accountOf for a file that becomes passwd in another stage.
+func (i *inspection) accountIn(file, name string, accounts func(base string) (passwd []byte, ok bool), copies int) (is who, by dockerfile.Step) {
 	is = isOthers
-	if accounts != nil && !i.image.Empty {
+	if accounts != nil && !i.image.Empty && file == passwd {
 		if text, ok := accounts(i.image.Base); ok && (imageuser.Accounts{Passwd: text}).Docker(name).Root() {
 			is, by = isRoots, dockerfile.Step{Text: fmt.Sprintf("the image %q has it with root's uid", i.image.Base)}
 		}
 	}
-	shell := defaultShell(i.image.Base)
+	shell, workdir := defaultShell(i.image.Base), "/"
+	renames := regexp.MustCompile(`s[/|,#@]\^?root[^/|,#@]*[/|,#@]` + regexp.QuoteMeta(name) + `[:/|,#@]`)
 	for _, c := range i.image.Commands {
 		switch one := c.Command.(type) {
 		case *instructions.ShellCommand:
@@ -47,26 +58,71 @@ func (i *inspection) accountOf(name string, accounts func(base string) (passwd [
 			if len(one.Shell) > 0 && family(i.image.Base) != "fedora" {
 				shell = path.Base(one.Shell[0])
 			}
+		case *instructions.WorkdirCommand:
+			workdir = within(workdir, one.Path)
+		case *instructions.AddCommand:
+			from := copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, false}
+			if says, step, ok := i.fromText(file, name, one.SourceContents, from); ok {
+				is, by = says, step
+			}
 		case *instructions.CopyCommand:
-			if text, ok := i.copiedPasswd(one, c); ok {
-				is, by = isOthers, dockerfile.Step{}
-				if (imageuser.Accounts{Passwd: []byte(text)}).Docker(name).Root() {
-					is, by = isRoots, dockerfile.Step{Line: c.Line, Text: "COPY of a passwd in which it has root's uid"}
-				}
+			from := copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, one.From != ""}
+			if says, step, ok := i.fromText(file, name, one.SourceContents, from); ok {
+				is, by = says, step
+			} else if says, ok := i.ofStage(one.From, file, name, from, accounts, &copies); ok {
+				is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("COPY from %s of a passwd in which its uid is %s", quote.Value(one.From), says)}
 			}
 		case *instructions.RunCommand:
 			s := readRun(c, one, shell)
 			for _, a := range s.accounts() {
-				if says, ok := a.gives(name); ok {
+				if says, ok := a.gives(name); ok && file == passwd {
 					is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN %s gives it a uid that is %s", a.tool, says)}
 				}
 			}
-			if says := s.entry(name); strings.Contains(textOf(one.ShellDependantCmdLine), passwd) && says != isOthers {
-				is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN writes it into %s with a uid that is %s", passwd, says)}
+			text := textOf(one.ShellDependantCmdLine)
+			if !strings.Contains(text, file) {
+				continue
+			}
+			says := s.entry(name)
+			if renames.MatchString(text) {
+				says = isRoots
+			}
+			if says != isOthers {
+				is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN writes it into %s with a uid that is %s", file, says)}
 			}
 		}
 	}
 	return is, by
+}
+
+// ofStage returns what an account is in the file that is copied from another stage. ok is false if none is.
+func (i *inspection) ofStage(stage, file, name string, from copied, accounts func(base string) (passwd []byte, ok bool), copies *int) (is who, ok bool) {
+	if stage == "" || i.image.Stage == nil || *copies <= 0 || !links.Within(from.dest, file) {
+		return isOthers, false
+	}
+	other, ok := i.image.Stage(stage)
+	if !ok {
+		return isOthers, false
+	}
+	*copies--
+	for _, source := range from.sources(file) {
+		if says, _ := (&inspection{image: other, context: i.context}).accountIn(path.Clean("/"+source), name, accounts, *copies); says != isOthers {
+			return says, true
+		}
+	}
+	return isOthers, true
+}
+
+// fromText returns what an account is in the text that an instruction copies to a file. ok is false if that is not known.
+func (i *inspection) fromText(file, name string, contents []instructions.SourceContent, from copied) (is who, by dockerfile.Step, ok bool) {
+	text, ok := i.copiedText(file, contents, from)
+	if !ok {
+		return isOthers, by, false
+	}
+	if (imageuser.Accounts{Passwd: []byte(text)}).Docker(name).Root() {
+		return isRoots, dockerfile.Step{Line: from.by.Line, Text: "COPY of a passwd in which it has root's uid"}, true
+	}
+	return isOthers, by, true
 }
 
 // defaultShell returns the shell behind an image's /bin/sh, if it is one that leaves UID to the environment; "": unknown.
@@ -80,19 +136,17 @@ func defaultShell(base string) string {
 	return ""
 }
 
-// copiedPasswd returns the text that an instruction copies to /etc/passwd, if it is known.
-func (i *inspection) copiedPasswd(one *instructions.CopyCommand, c dockerfile.Command) (text string, ok bool) {
-	dest := path.Clean("/" + one.DestPath)
-	for _, s := range one.SourceContents {
-		if dest == passwd || path.Join(dest, s.Path) == passwd {
+// copiedText returns the text that an instruction copies to a file, if it is known.
+func (i *inspection) copiedText(file string, contents []instructions.SourceContent, from copied) (text string, ok bool) {
+	for _, s := range contents {
+		if from.dest == file || path.Join(from.dest, s.Path) == file {
 			return s.Data, true
 		}
 	}
-	from := copied{c, one.SourcePaths, dest, one.Chmod, one.Chown, one.From != ""}
-	if from.stage || !links.Within(dest, passwd) {
+	if from.stage || !links.Within(from.dest, file) {
 		return "", false
 	}
-	for _, name := range from.sources(passwd) {
+	for _, name := range from.sources(file) {
 		if text, ok := i.read(name); ok {
 			return text, true
 		}

@@ -247,6 +247,47 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// TestAccountsOfStages: an account that is copied from another stage is the one that this stage makes.
+func TestAccountsOfStages(t *testing.T) {
+	for text, want := range map[string]Verdict{
+		"FROM debian AS b\nRUN useradd -o -u 0 app\nFROM scratch\nCOPY --from=b /etc/passwd /etc/passwd\nUSER app":                                         Root,
+		"FROM debian AS b\nRUN useradd -u 7 app\nFROM scratch\nCOPY --from=b /etc/passwd /etc/passwd\nUSER app":                                            NonRoot,
+		"FROM debian AS b\nRUN useradd -o -u 0 app\nFROM scratch\nCOPY --from=b /etc/passwd /etc/group /etc/\nUSER app":                                    Root,
+		"FROM debian AS b\nRUN useradd -o -u 0 app\nFROM scratch\nCOPY --from=b /etc /etc\nUSER app":                                                       Root,
+		"FROM debian AS b\nRUN useradd -o -u 0 app\nFROM scratch\nCOPY --from=b / /\nUSER app":                                                             Root,
+		"FROM debian AS b\nRUN useradd -o -u 0 app\nFROM scratch\nCOPY --from=B /etc/passwd /etc/passwd\nUSER app":                                         Root,
+		"FROM debian\nRUN useradd -o -u 0 app\nFROM scratch\nCOPY --from=0 /etc/passwd /etc/passwd\nUSER app":                                              Root,
+		"FROM debian AS b\nRUN useradd -o -u 0 app\nFROM scratch\nWORKDIR /etc\nCOPY --from=b /etc/passwd .\nUSER app":                                     Root,
+		"FROM debian AS b\nARG U\nRUN useradd -o -u $U app\nFROM scratch\nCOPY --from=b /etc/passwd /etc/passwd\nUSER app":                                 Unknown,
+		"FROM debian AS b\nRUN echo app:x:0:0::/: >/p\nFROM scratch\nCOPY --from=b /p /etc/passwd\nUSER app":                                               Root,
+		"FROM debian AS b\nRUN echo app:x:7:0::/: >/p && useradd -o -u 0 app\nFROM scratch\nCOPY --from=b /p /etc/passwd\nUSER app":                        NonRoot,
+		"FROM debian AS b\nCOPY <<EOF /p\napp:x:0:0::/:\nEOF\nFROM scratch\nCOPY --from=b /p /etc/passwd\nUSER app":                                        Root,
+		"FROM debian AS a\nRUN useradd -o -u 0 app\nFROM scratch AS b\nCOPY --from=a /etc/passwd /p\nFROM scratch\nCOPY --from=b /p /etc/passwd\nUSER app": Root,
+		"FROM debian AS b\nRUN useradd -o -u 0 app\nFROM debian\nRUN useradd app\nCOPY --from=b /etc/hosts /etc/hosts\nUSER app":                           NonRoot,
+		"FROM debian\nRUN useradd -o -u 0 app\nFROM debian\nCOPY --from=nobody/knows /etc/passwd /etc/passwd\nUSER app":                                    NonRoot,
+		"FROM debian\nRUN sed -i 's/^root:/app:/' /etc/passwd\nUSER app":                                                                                   Root,
+		"FROM debian\nRUN sed -i 's|root:x:0|app:x:0|' /etc/passwd\nUSER app":                                                                              Root,
+		"FROM debian\nRUN sed -i 's/^root:/other:/' /etc/passwd\nUSER app":                                                                                 NonRoot,
+		"FROM debian\nADD <<EOF /etc/passwd\napp:x:0:0::/:\nEOF\nUSER app":                                                                                 Root,
+		"FROM debian\nWORKDIR /etc\nCOPY <<passwd .\napp:x:0:0::/:\npasswd\nUSER app":                                                                      Root,
+	} {
+		if r := checked(text, nil); r.Verdict != want {
+			t.Errorf("%q: %s (%+v), want %s", text, r.Verdict, r.Steps, want)
+		}
+	}
+	// Stages that copy in a circle, or from one another without end, are bounded.
+	var chain strings.Builder
+	chain.WriteString("FROM debian AS s0\n")
+	for n := range 300 {
+		fmt.Fprintf(&chain, "FROM scratch AS s%d\nCOPY --from=s%d /etc/passwd /etc/passwd\nCOPY --from=s%d /etc /etc\n", n+1, n, n)
+	}
+	begin := time.Now()
+	checked(chain.String()+"USER app\n", nil)
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
 // TestGroupOfBase: a base image's numeric user says nothing about the group. A group with a name does.
 func TestGroupOfBase(t *testing.T) {
 	for text, want := range map[string]bool{

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -54,6 +55,8 @@ type Options struct {
 	// Base looks up a base image, by its name in the file after its variables are replaced. It returns false for an unknown
 	// image.
 	Base func(name string) (Base, bool)
+
+	number int // of the target stage, from 1; 0: see Target
 }
 
 // Image is the image that a build would produce.
@@ -68,6 +71,8 @@ type Image struct {
 	Frontend string
 	Steps    []Step // how User came about, the decisive step first
 	Spans    []Span // all instructions of the file, in every stage
+	// Stage evaluates another stage, which COPY --from names, or its number.
+	Stage func(from string) (*Image, bool)
 	Commands
 }
 
@@ -168,6 +173,21 @@ func Evaluate(text []byte, o Options) (*Image, error) {
 		}
 		return nil, err
 	}
+	image.Stage = func(from string) (*Image, bool) {
+		if n, err := strconv.Atoi(from); err == nil { //lint:allow the number of a stage
+			if n < 0 || n >= len(stages) {
+				return nil, false
+			}
+			o.Target, o.number = "", n+1
+		} else {
+			if !slices.ContainsFunc(stages, func(s instructions.Stage) bool { return strings.EqualFold(s.Name, from) }) {
+				return nil, false
+			}
+			o.Target, o.number = from, 0
+		}
+		other, err := Evaluate(text, o)
+		return other, err == nil
+	}
 	return image, nil
 }
 
@@ -205,6 +225,9 @@ func evaluate(file *parser.Result, stages []instructions.Stage, meta []instructi
 		return nil, err
 	}
 	target := b.stages[len(b.stages)-1]
+	if o.number > 0 {
+		target = b.stages[o.number-1]
+	}
 	if o.Target != "" {
 		var ok bool
 		if target, ok = b.byName[strings.ToLower(o.Target)]; !ok {
