@@ -116,6 +116,9 @@ func find(name string, exclude []string) (walk, error) {
 	}
 	w.follow(name)
 	w.mark()
+	if err := errors.Join(w.failed...); err != nil {
+		return w, err
+	}
 	if len(w.found) == 0 {
 		return w, fmt.Errorf("nothing in %q is a Dockerfile or a manifest that neither git nor a .dockerignore leaves out\nhint: name the file", name)
 	}
@@ -207,6 +210,7 @@ type walk struct {
 	exclude *ignores
 	links   []link
 	linked  map[string]string // where the links lead that are followed
+	failed  []error           // of directories that can't be read
 	outside []string          // links that lead out of the repository, or to nothing
 	others  []string          // names for YAML that are no targets
 	patches map[string]bool   // files that a Kustomization has as patches, and Kustomizations with patches in them
@@ -256,7 +260,8 @@ func (w *walk) directory(dir, rel string, g *ignores, c context, depth int) erro
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		w.failed = append(w.failed, err) // the rest is looked at
+		return nil
 	}
 	g, c = g.with(rel, filepath.Join(dir, ".gitignore")), c.in(dir, rel)
 	for _, e := range entries {

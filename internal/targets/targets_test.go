@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // write makes files below a directory.
@@ -541,5 +543,28 @@ func TestLikeCompose(t *testing.T) {
 	}
 	if got := strings.Join(names, " "); err != nil || got != "docker-stack.yml docker_compose.yaml my-compose.yaml prod.compose.yml" {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// TestGoesOn: a directory that can't be read is an error, and what lies behind it is found.
+func TestGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a/x": "", "b/Dockerfile": "FROM debian\n"})
+	t.Chdir(filepath.Join(dir, "a"))
+	for range 25 { // until the path is longer than any that can be opened
+		name := strings.Repeat("x", 200)
+		if err := os.Mkdir(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Chdir(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := Find(dir)
+	if err == nil || len(found.Targets) != 1 {
+		t.Errorf("%d, %v", len(found.Targets), err)
+	}
+	if err := unix.Chdir(dir); err != nil {
+		t.Fatal(err)
 	}
 }
