@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -254,7 +255,21 @@ func checkAll(c *cli.Context, o check.Options) (results []check.Result, status i
 			results = append(results, all...)
 		}
 	}
+	sayOnce(results)
 	return results, status
+}
+
+// sayOnce removes findings that an earlier result has, too: a Compose file is checked by itself, and in the projects that include it.
+func sayOnce(results []check.Result) {
+	said := map[check.Finding]bool{}
+	for i := range results {
+		own := map[check.Finding]bool{}
+		results[i].Findings = slices.DeleteFunc(results[i].Findings, func(f check.Finding) bool {
+			own[f] = true
+			return said[f]
+		})
+		maps.Copy(said, own)
+	}
 }
 
 // besides returns the override beside a Compose file that was named alone.

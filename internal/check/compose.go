@@ -53,7 +53,7 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 		in = append(in, &source{file: one.Name, lines: strings.Split(string(one.Text), "\n")})
 		overrides = append(overrides, compose.File{Name: path.Base(one.Name), Text: one.Text})
 	}
-	services, err := compose.Read(path.Base(file), c.Dir, text, compose.Options{Environment: c.Environment, Overrides: overrides, Root: c.Root})
+	services, files, err := compose.ReadAll(path.Base(file), c.Dir, text, compose.Options{Environment: c.Environment, Overrides: overrides, Root: c.Root})
 	if err != nil {
 		r := Unread(file, err)
 		var e *unread.Error
@@ -61,6 +61,9 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 			r.Findings = []Finding{in[e.File].finding(unreadable, e.Line, "", fmt.Sprintf("it can't be read: %v", e.Err))}
 		}
 		return []Result{r}
+	}
+	for _, one := range files[min(len(c.Overrides), len(files)):] {
+		in = append(in, &source{file: one.Name, lines: strings.Split(string(one.Text), "\n")})
 	}
 	var all []*tenant
 	for n := range services {
@@ -83,8 +86,18 @@ func Compose(file string, text []byte, o Options, c ComposeOptions) []Result {
 		slices.SortStableFunc(t.result.Findings, func(a, b Finding) int { return a.Line - b.Line })
 		results = append(results, *t.result)
 	}
-	for _, one := range in {
-		ignoresOf(results, one)
+	for n, one := range in {
+		if n <= len(c.Overrides) {
+			ignoresOf(results, one)
+			continue
+		}
+		for _, comment := range inLines(one.lines) { // what is wrong with one is said of the file itself
+			for i := range results {
+				if !comment.bad() {
+					results[i].ignore(&comment, one)
+				}
+			}
+		}
 	}
 	return results
 }

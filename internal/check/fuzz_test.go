@@ -56,12 +56,25 @@ func FuzzServices(f *testing.F) {
 	f.Add([]byte("services:\n  a: {image: debian, user: '0', volumes: ['d:/d']}\n  b: {image: debian, user: '5:5', volumes: ['d:/d']}\nvolumes: {d: {}}\n"))
 	o := Options{Build: dockerfile.Options{Base: Bases(nil)}}
 	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, text []byte) { marked(t, Compose("compose.yaml", text, o, ComposeOptions{Dir: dir})) })
+	f.Fuzz(func(t *testing.T, text []byte) {
+		marked(t, Compose("compose.yaml", text, o, ComposeOptions{Dir: dir}))
+		marked(t, Compose("compose.yaml", []byte("services: {a: {image: debian}}"), o, ComposeOptions{Dir: dir, Overrides: []ComposeFile{{"over.yaml", text}}}))
+	})
+}
+
+// FuzzPatch: any text has a result as a patch, and as a Kustomization.
+func FuzzPatch(f *testing.F) {
+	f.Add([]byte("kind: Deployment\nspec: {template: {spec: {securityContext: {runAsUser: 0}, containers: [{name: c, $patch: replace}]}}}\n---\n- {op: remove, path: /spec/securityContext/runAsUser}\n"))
+	f.Add([]byte("patches:\n- path: a.yaml\n- patch: |-\n    - {op: add, path: /spec/securityContext, value: {runAsUser: 0}}\npatchesStrategicMerge: [\"{runAsNonRoot: false}\"]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		marked(t, []Result{Patch("patch.yaml", text), Patch("kustomization.yaml", text)})
+	})
 }
 
 func FuzzPods(f *testing.F) {
 	f.Add([]byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: c, image: debian, securityContext: {runAsUser: 0}}\n"))
 	f.Add([]byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {pod-security.kubernetes.io/enforce: x}}\n---\napiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {namespace: a}\nspec: {templates: [{container: {image: i}, sidecars: [{image: s}]}]}\n"))
+	f.Add([]byte("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec:\n  podSpecPatch: '{securityContext: {runAsUser: {{u}}}}'\n  templateDefaults: {podSpecPatch: '{containers: [{name: main, image: x}]}'}\n  templates: [{container: {image: i}}, {resource: {manifest: '{apiVersion: v1, kind: Pod, spec: {containers: [{image: i}]}}'}}]\n"))
 	level, err := podsecurity.Parse("restricted")
 	if err != nil {
 		f.Fatal(err)

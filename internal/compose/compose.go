@@ -48,7 +48,8 @@ type Service struct {
 	ProbeAt           Place
 }
 
-// Place is a line of one of the files that were read: 0 is the first file, 1 the first override. Line 0: it is in another file.
+// Place is a line of one of the files that were read: 0 is the first file, then come its overrides, and then the files that they include.
+// Line 0: it is in another file.
 type Place struct{ File, Line int }
 
 // File is an override file: its settings are merged into those of the files before it.
@@ -134,7 +135,29 @@ type Options struct {
 }
 
 // Read reads a file in a directory.
-func Read(name, dir string, text []byte, o Options) (all []Service, err error) {
+func Read(name, dir string, text []byte, o Options) ([]Service, error) {
+	all, _, err := ReadAll(name, dir, text, o)
+	return all, err
+}
+
+// ReadAll is Read with the files after the first one: overrides, and those that are included.
+func ReadAll(name, dir string, text []byte, o Options) (all []Service, files []File, err error) {
+	f := &projectFiles{within: o.Root, seen: map[string]*file{}}
+	if all, err = f.read(name, dir, text, o); err != nil {
+		return nil, nil, err
+	}
+	files = slices.Clone(o.Overrides)
+	for _, one := range f.included {
+		name := one.path
+		if rel, err := filepath.Rel(f.root, one.path); err == nil {
+			name = filepath.Join(dir, rel)
+		}
+		files = append(files, File{name, one.text})
+	}
+	return all, files, nil
+}
+
+func (f *projectFiles) read(name, dir string, text []byte, o Options) (all []Service, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			all, err = nil, &unread.Error{Err: fmt.Errorf("compose's loader fails: %v", r)}
@@ -144,7 +167,7 @@ func Read(name, dir string, text []byte, o Options) (all []Service, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &files{root: full, within: o.Root, seen: map[string]*file{}}
+	f.root = full
 	var texts [][]byte
 	var configs []types.ConfigFile
 	for n, one := range append([]File{{name, text}}, o.Overrides...) {
@@ -189,7 +212,7 @@ func Read(name, dir string, text []byte, o Options) (all []Service, err error) {
 }
 
 // of returns the file that an error of the loader names; 0 if it names none.
-func (f *files) of(err error) int {
+func (f *projectFiles) of(err error) int {
 	for n, one := range slices.Backward(f.loaded) {
 		if strings.Contains(err.Error(), one.path+":") {
 			return n
@@ -200,7 +223,7 @@ func (f *files) of(err error) int {
 
 // services returns a service and the containers that have to end before it starts. The loader has filled in their settings from the
 // service's, except for the volumes, which they get through volumes_from.
-func (f *files) services(s types.ServiceConfig, project *types.Project) []Service {
+func (f *projectFiles) services(s types.ServiceConfig, project *types.Project) []Service {
 	of := container(Service{Object: "service " + s.Name, Name: s.Name}, &s.ContainerSpec, &s.WorkloadSpec, project, f.lines("services", s.Name))
 	for _, h := range s.PostStart {
 		of.Hooks = append(of.Hooks, Hook{"post_start", h.User, h.Command})
@@ -227,8 +250,8 @@ func (f *files) services(s types.ServiceConfig, project *types.Project) []Servic
 }
 
 // before returns the places of the containers that run before a service.
-func (f *files) before(service string) (all []map[string]Place) {
-	for n, one := range f.loaded {
+func (f *projectFiles) before(service string) (all []map[string]Place) {
+	for n, one := range slices.Concat(f.loaded, f.included) {
 		for _, doc := range one.documents {
 			hooks := target(under(target(under(target(under(doc, "services")), service)), "pre_start"))
 			for i := 0; hooks != nil && i < len(hooks.Content); i++ {
@@ -253,9 +276,12 @@ func lineOf(err error) (n int) {
 
 // lines returns the places of a container's members: the last one, as later files override earlier ones. The key "" has the place of the
 // container itself, which is the first one.
-func (f *files) lines(kind, name string) map[string]Place {
+func (f *projectFiles) lines(kind, name string) map[string]Place {
 	at := map[string]Place{}
-	for n, one := range f.loaded {
+	for n, one := range slices.Concat(f.loaded, f.included) {
+		if _, ok := at[""]; ok && n == len(f.loaded) {
+			break // included files have none of the same name
+		}
 		for _, doc := range one.documents {
 			all := target(under(doc, kind))
 			if n > 0 && under(target(under(all, name)), "extends") != nil {

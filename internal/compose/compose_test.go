@@ -209,7 +209,7 @@ func TestReadsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f := &files{root: dir, seen: map[string]*file{}}
+	f := &projectFiles{root: dir, seen: map[string]*file{}}
 	if err := f.guard(f.add("compose.yaml", []byte("include: [a.yaml, b.yaml]\nservices: {c: {extends: {file: a.yaml, service: a}}, d: {extends: {file: '${X:-b.yaml}', service: b}}}\n"))); err != nil {
 		t.Fatal(err)
 	}
@@ -254,5 +254,42 @@ func TestOutside(t *testing.T) {
 	}
 	if _, err := Read("compose.yaml", filepath.Join(dir, "root/c"), []byte("services: {a: {image: x, user: '$U'}}"), Options{Root: filepath.Join(dir, "root")}); err == nil {
 		t.Error("the .env of another directory is read")
+	}
+}
+
+// TestIncluded: a service of an included file has its place there.
+func TestIncluded(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"top/one/compose.yaml": "include: [../two.yaml]\nservices:\n  one:\n    image: x\n    user: root\n", "top/two.yaml": "services:\n\n\n  two: {image: y}\n", "top/over.yaml": "services:\n  two:\n    user: '3'\n",
+		"top/part.yaml": "services:\n  two: {image: z}\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for text, want := range map[string]string{
+		"services: {a: {extends: {file: part.yaml, service: two}}}\ninclude: [one/compose.yaml]\n": "a compose.yaml:1 compose.yaml:0; one top/one/compose.yaml:4 top/one/compose.yaml:5; two top/two.yaml:4 compose.yaml:0",
+		"include: [{path: [two.yaml, over.yaml]}]\n":                                               "two top/two.yaml:4 top/over.yaml:3",
+		"services: {a: {image: x}}\n":                                                              "a compose.yaml:1 compose.yaml:0",
+	} {
+		all, files, err := ReadAll("compose.yaml", "top", []byte(text), Options{})
+		var got []string
+		for _, s := range all {
+			name := func(n int) string {
+				if n == 0 {
+					return "compose.yaml"
+				}
+				return files[n-1].Name
+			}
+			got = append(got, fmt.Sprintf("%s %s:%d %s:%d", s.Name, name(s.At.File), s.At.Line, name(s.UserAt.File), s.UserAt.Line))
+		}
+		if said := strings.Join(got, "; "); err != nil || said != want {
+			t.Errorf("%s: %s, %v, want %s", text, said, err, want)
+		}
 	}
 }

@@ -27,7 +27,7 @@ const (
 )
 
 // withEnv adds the variables in the .env next to files, like docker compose. The environment takes precedence.
-func (f *files) withEnv(dir string, environment map[string]string, texts ...[]byte) (map[string]string, error) {
+func (f *projectFiles) withEnv(dir string, environment map[string]string, texts ...[]byte) (map[string]string, error) {
 	if err := f.inside(filepath.Join(dir, ".env")); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/compose-spec/compose-go/v2/template"
 	node "go.yaml.in/yaml/v3"
@@ -21,14 +22,16 @@ const (
 	maxTotal = 64 << 20 // bytes
 )
 
-// files are the files of a project: those that are loaded, and those that they include or extend. Each is read once, and only if it is a
+// projectFiles are the files of a project: those that are loaded, and those that they include or extend. Each is read once, and only if it is a
 // regular file of bounded size. The loader then opens it again: it has no limits, so that /dev/zero would fill the memory, and a pipe would
 // block.
-type files struct {
+type projectFiles struct {
 	root        string
 	within      string // no file outside of it is read; "": there is no limit
 	environment map[string]string
 	loaded      []*file
+	included    []*file          // that they include, in order
+	including   bool             // what is looked at is below a key include
 	seen        map[string]*file // by path
 	total       int64
 	reads       int
@@ -50,7 +53,7 @@ type alias struct {
 }
 
 // add adds a file that is loaded.
-func (f *files) add(name string, text []byte) *file {
+func (f *projectFiles) add(name string, text []byte) *file {
 	one := &file{path: filepath.Join(f.root, filepath.Base(name)), text: text}
 	one.parse()
 	f.loaded = append(f.loaded, one)
@@ -69,7 +72,7 @@ func (f *file) parse() {
 }
 
 // guard checks the files that a file names.
-func (f *files) guard(in *file) error {
+func (f *projectFiles) guard(in *file) error {
 	if in.isGuarded[0] {
 		return nil
 	}
@@ -83,12 +86,16 @@ func (f *files) guard(in *file) error {
 }
 
 // node looks for names of files below any key include or extends.
-func (f *files) node(dir string, n *node.Node) error {
+func (f *projectFiles) node(dir string, n *node.Node) error {
 	for i, c := range n.Content {
 		if n.Kind == node.MappingNode && i%2 == 1 {
 			switch target(n.Content[i-1]).Value {
 			case "include", "extends":
-				if err := f.names(dir, c, false); err != nil {
+				was := f.including
+				f.including = target(n.Content[i-1]).Value == "include"
+				err := f.names(dir, c, false)
+				f.including = was
+				if err != nil {
 					return err
 				}
 			}
@@ -101,7 +108,7 @@ func (f *files) node(dir string, n *node.Node) error {
 }
 
 // names treats all strings below a key as names of files. It follows each alias once.
-func (f *files) names(dir string, n *node.Node, isEnv bool) error {
+func (f *projectFiles) names(dir string, n *node.Node, isEnv bool) error {
 	if n.Kind == node.AliasNode {
 		to := alias{n.Alias, isEnv}
 		if to.of == nil || f.followed[to] {
@@ -128,7 +135,7 @@ func (f *files) names(dir string, n *node.Node, isEnv bool) error {
 	return nil
 }
 
-func (f *files) name(dir, value string, isEnv bool) error {
+func (f *projectFiles) name(dir, value string, isEnv bool) error {
 	if len(value) > maxName {
 		return errors.New("the name of a file in it is too long")
 	}
@@ -146,7 +153,7 @@ func (f *files) name(dir, value string, isEnv bool) error {
 const maxName = 4096
 
 // path returns the path of a file that is named in a directory, with variables replaced; "": the loader refuses the name.
-func (f *files) path(dir, value string) string {
+func (f *projectFiles) path(dir, value string) string {
 	value, err := template.Substitute(value, func(name string) (string, bool) {
 		v, ok := f.environment[name]
 		return v, ok
@@ -160,7 +167,7 @@ func (f *files) path(dir, value string) string {
 	return filepath.Join(dir, value)
 }
 
-func (f *files) look(name string, isEnv bool) error {
+func (f *projectFiles) look(name string, isEnv bool) error {
 	if st, err := os.Stat(name); err == nil && st.IsDir() { // a project_directory, which may have a .env
 		_, err := f.withEnv(name, f.environment)
 		return err
@@ -177,6 +184,9 @@ func (f *files) look(name string, isEnv bool) error {
 		_, err := longestIn(one.text, f.environment)
 		return err
 	}
+	if f.including && !slices.Contains(f.included, one) && !slices.Contains(f.loaded, one) {
+		f.included = append(f.included, one)
+	}
 	if one.isGuarded[0] {
 		return nil
 	}
@@ -188,7 +198,7 @@ func (f *files) look(name string, isEnv bool) error {
 }
 
 // inside returns an error for a file outside of the directory that limits what is read.
-func (f *files) inside(name string) error {
+func (f *projectFiles) inside(name string) error {
 	if f.within == "" {
 		return nil
 	}
@@ -211,7 +221,7 @@ func Inside(dir, name string) error {
 }
 
 // open reads a file, unless it was read before. It returns nil if there is none, or none that can be opened: the loader reports that.
-func (f *files) open(name string) (*file, error) {
+func (f *projectFiles) open(name string) (*file, error) {
 	if one, ok := f.seen[name]; ok {
 		return one, nil
 	}

@@ -15,14 +15,14 @@ const maxWeight = 100_000
 
 // scale counts the values that a project expands to, with aliases, merges, services that extend others, and included files.
 type scale struct {
-	files    *files
+	files    *projectFiles
 	weighed  map[string]bool
 	services map[[2]string]int // by file and name
 	nodes    map[*node.Node]int
 }
 
 // checkWeight returns an error if a project expands to too many values. The files have been guarded.
-func checkWeight(f *files) error {
+func checkWeight(f *projectFiles) error {
 	s := &scale{files: f, weighed: map[string]bool{}, services: map[[2]string]int{}, nodes: map[*node.Node]int{}}
 	total := 0
 	for _, one := range f.loaded {

@@ -258,6 +258,20 @@ EOF
   fails_with 0 ctl check compose.yaml
 }
 
+@test "check: what is found in an included Compose file is said once, and ignored there" {
+  mkdir -p api
+  printf 'include: [api/compose.yaml]\nservices:\n  web: {image: example.org/web, user: "5:5"}\n' >compose.yaml
+  printf 'services:\n  api:\n    image: example.org/api\n    user: root\n' >api/compose.yaml
+  fails_with 1 ctl check .
+  [[ $OUT == *'compose.yaml: service api: runs as root'*'api/compose.yaml, line 4: user is "root"'* ]] || explain 'expected the place'
+  [[ $(grep -c 'api/compose.yaml:4: error: user is "root"' <<<"$OUT") == 1 ]] || explain 'expected it once'
+  fails_with 1 ctl check compose.yaml
+  [[ $OUT == *'api/compose.yaml:4: error: user is "root"'* ]] || explain 'expected the place'
+  sed -i 's/user: root/user: root # nonroot-ctl: ignore service-runs-as-root a builder/' api/compose.yaml
+  fails_with 0 ctl check .
+  fails_with 0 ctl check compose.yaml
+}
+
 @test "check: a patch of a Kustomization is no workload, and what in it asks for root is found" {
   mkdir -p base over
   printf 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      securityContext: {runAsUser: 5, runAsGroup: 5}\n      containers: [{name: c, image: example.org/app}]\n' >base/app.yaml
