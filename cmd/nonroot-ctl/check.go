@@ -380,7 +380,7 @@ func checkInput(stdin io.Reader, o check.Options) ([]check.Result, error) {
 	}
 	kind := targets.Of(head)
 	if kind != targets.Archive {
-		return checkFile(targets.Target{Path: standardInput, Kind: kind}, ".", ".", in, o)
+		return checkFile(targets.Target{Path: standardInput, Kind: kind}, ".", "-", in, o)
 	}
 	return spooled(standardInput, func(to io.Writer) error {
 		_, err := io.Copy(to, in)
@@ -409,7 +409,10 @@ func checkFile(target targets.Target, dir, path string, in io.Reader, o check.Op
 		}
 		return check.Manifests(name, text, o), nil
 	case targets.Compose:
-		root := targets.Root(dir, path)
+		root := "/" // whoever pipes a text to the program has it from somewhere, such as docker compose config
+		if name != standardInput {
+			root = targets.Root(dir, path)
+		}
 		c := check.ComposeOptions{Dir: dir, Root: root, Environment: environment(), Dockerfile: builtBy(root), File: fileOwner}
 		if target.Override != "" {
 			text, err := readUpTo(target.Override, most+1)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -566,5 +567,35 @@ func TestGoesOn(t *testing.T) {
 	}
 	if err := unix.Chdir(dir); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestHook: the pre-commit hook gets the files whose names are enough for a scan, and no other: a file that is named has to be one.
+func TestHook(t *testing.T) {
+	text, err := os.ReadFile("../../.pre-commit-hooks.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pattern := func(key string) *regexp.Regexp {
+		m := regexp.MustCompile(`(?m)^  ` + key + `: (.*)$`).FindSubmatch(text)
+		if m == nil {
+			t.Fatal(key)
+		}
+		return regexp.MustCompile(string(m[1]))
+	}
+	files, exclude := pattern("files"), pattern("exclude")
+	gets := func(name string) bool { return files.MatchString(name) && !exclude.MatchString(name) }
+	for _, name := range []string{"Dockerfile", "a/Dockerfile.dev", "x.Dockerfile", "Containerfile", "compose.yaml", "a/docker-compose.yml", "docker-compose.override.yml", "compose-dev.yaml", "my-compose.yaml", "prod.compose.yml", "docker-stack.yml"} {
+		if !gets(name) {
+			t.Errorf("%s: left out", name)
+		}
+	}
+	for _, name := range append([]string{"composer.yaml", "composer.json", "stack.yaml", "decompose.yaml", "Dockerfile-dev", "mydockerfile", "Dockerfile.dockerignore", "values.yaml", "Dockerfile.yaml"}, ofOthers...) {
+		if strings.HasPrefix(name, ".") {
+			name = "a/Dockerfile.dev" + name
+		}
+		if gets(name) {
+			t.Errorf("%s: not left out", name)
+		}
 	}
 }

@@ -256,6 +256,11 @@ EOF
   [[ $OUT == *'is outside of '*'docker compose config'* && $OUT != *hunter2* ]] || explain 'expected that it is not read'
   printf 'services: {b: {build: ..}}\n' >compose.yaml
   fails_with 0 ctl check compose.yaml
+  # What is piped may lead anywhere.
+  printf 'FROM debian\nUSER 5:5\n' >../../elsewhere/Dockerfile
+  printf 'services:\n  b: {build: ../../elsewhere}\n' >compose.yaml
+  fails_with 1 ctl check compose.yaml
+  fails_with 0 sh -c '"$CTL" check - <compose.yaml'
 }
 
 @test "check: what is found in an included Compose file is said once, and ignored there" {
