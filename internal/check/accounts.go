@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -50,7 +51,6 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 		}
 	}
 	shell, workdir := defaultShell(i.image.Base), "/"
-	renames := regexp.MustCompile(`s[/|,#@]\^?root[^/|,#@]*[/|,#@]` + regexp.QuoteMeta(name) + `[:/|,#@]`)
 	for _, c := range i.image.Commands {
 		switch one := c.Command.(type) {
 		case *instructions.ShellCommand:
@@ -73,18 +73,21 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 				is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("COPY from %s of a passwd in which its uid is %s", quote.Value(one.From), says)}
 			}
 		case *instructions.RunCommand:
+			text := textOf(one.ShellDependantCmdLine)
+			if !slices.ContainsFunc([]string{"add", "mod", "$", file}, func(part string) bool { return strings.Contains(text, part) }) {
+				continue // nearly all steps are not parsed for this
+			}
 			s := readRun(c, one, shell)
 			for _, a := range s.accounts() {
 				if says, ok := a.gives(name); ok && file == passwd {
 					is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN %s gives it a uid that is %s", a.tool, says)}
 				}
 			}
-			text := textOf(one.ShellDependantCmdLine)
 			if !strings.Contains(text, file) {
 				continue
 			}
 			says := s.entry(name)
-			if renames.MatchString(text) {
+			if strings.Contains(text, "root") && regexp.MustCompile(`s[/|,#@]\^?root[^/|,#@]*[/|,#@]`+regexp.QuoteMeta(name)+`[:/|,#@]`).MatchString(text) {
 				says = isRoots
 			}
 			if says != isOthers {

@@ -68,6 +68,22 @@ func Patches(text []byte) (all []Patch) {
 	return all
 }
 
+// Resources returns the files that a Kustomization has as resources.
+func Resources(text []byte) (all []string) {
+	var root node.Node
+	if len(text) > MaxBytes || node.Unmarshal(text, &root) != nil || len(root.Content) != 1 {
+		return nil
+	}
+	for _, key := range []string{"resources", "bases"} {
+		if list := field(root.Content[0], key); list != nil {
+			for _, one := range list.Content {
+				all = append(all, one.Value)
+			}
+		}
+	}
+	return all
+}
+
 // Weakening is a part of a patch after which a container may be root, whatever was said before.
 type Weakening struct {
 	Line int
@@ -178,7 +194,7 @@ func (w *weakener) operation(n *node.Node) {
 
 // field returns a member's value, or nil.
 func field(n *node.Node, name string) *node.Node {
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; n.Kind == node.MappingNode && i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == name {
 			return n.Content[i+1]
 		}

@@ -202,18 +202,19 @@ func isBundle(dir string) bool {
 }
 
 type walk struct {
-	found   []Target
-	charts  int
-	leftOut int
-	unlike  []string
-	seen    int
-	exclude *ignores
-	links   []link
-	linked  map[string]string // where the links lead that are followed
-	failed  []error           // of directories that can't be read
-	outside []string          // links that lead out of the repository, or to nothing
-	others  []string          // names for YAML that are no targets
-	patches map[string]bool   // files that a Kustomization has as patches, and Kustomizations with patches in them
+	found     []Target
+	charts    int
+	leftOut   int
+	unlike    []string
+	seen      int
+	exclude   *ignores
+	links     []link
+	linked    map[string]string // where the links lead that are followed
+	failed    []error           // of directories that can't be read
+	outside   []string          // links that lead out of the repository, or to nothing
+	others    []string          // names for YAML that are no targets
+	patches   map[string]bool   // files that a Kustomization has as patches, and Kustomizations with patches in them
+	resources map[string]bool   // files that a Kustomization has as resources
 	// tracked reports whether a path is in git's index.
 	tracked func(p string) bool
 }
@@ -345,17 +346,21 @@ func (w *walk) follow(top string) {
 	}
 }
 
-// kustomization records the patches of a Kustomization.
+// kustomization records the patches of a Kustomization, and its resources: a file that is both is a workload.
 func (w *walk) kustomization(dir, name string) {
-	for _, p := range patchesOf(name) { // a link is not followed
-		if w.patches == nil {
-			w.patches = map[string]bool{}
-		}
+	text, _ := head(name, manifest.MaxBytes) // a link is not followed
+	if w.patches == nil {
+		w.patches, w.resources = map[string]bool{}, map[string]bool{}
+	}
+	for _, p := range manifest.Patches([]byte(text)) {
 		if p.File == "" {
 			w.patches[name] = true
 		} else if !filepath.IsAbs(p.File) {
 			w.patches[filepath.Join(dir, p.File)] = true
 		}
+	}
+	for _, file := range manifest.Resources([]byte(text)) {
+		w.resources[filepath.Join(dir, file)] = true
 	}
 }
 
@@ -370,7 +375,7 @@ func patchesOf(kustomization string) []manifest.Patch {
 // mark marks the targets that are patches. One that is no object of Kubernetes' is a list of operations, or a Kustomization without a kind.
 func (w *walk) mark() {
 	for n, t := range w.found {
-		if t.Kind == Manifest && w.patches[t.Path] {
+		if t.Kind == Manifest && w.patches[t.Path] && !w.resources[t.Path] {
 			w.found[n].Patch = true
 			delete(w.patches, t.Path)
 		}

@@ -408,7 +408,7 @@ func TestPatches(t *testing.T) {
 	dir := t.TempDir()
 	const object = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n"
 	write(t, dir, map[string]string{
-		"base/app.yaml": object, "base/kustomization.yaml": "resources: [app.yaml]\n",
+		"base/app.yaml": object, "base/kustomization.yaml": "resources: [app.yaml]\n", "both/kustomization.yaml": "resources: [app.yaml]\npatches: [{path: app.yaml}]\n", "both/app.yaml": object,
 		"over/kustomization.yaml": "resources: [../base]\npatches:\n- path: app.yaml\n- path: ./more/op.yaml\n  target: {kind: Deployment}\n- path: ../shared/user.yaml\n- path: none.yaml\n- path: /etc/passwd\n",
 		"over/app.yaml":           object, "over/own.yaml": object, "over/more/op.yaml": "- {op: remove, path: /spec}\n", "shared/user.yaml": object, "over/values.yaml": "x: y\n",
 		"old/Kustomization": "patchesStrategicMerge: [app.yaml]\npatchesJson6902:\n- path: op.json\n", "old/app.yaml": object, "old/op.json": "[]",
@@ -434,7 +434,7 @@ func TestPatches(t *testing.T) {
 	if got := strings.Join(patches, " "); got != "in/kustomization.yml old/app.yaml old/op.json over/app.yaml over/more/op.yaml shared/user.yaml" || found.Patches != len(patches) {
 		t.Errorf("patches: %s, %d", got, found.Patches)
 	}
-	if got := strings.Join(others, " "); got != "base/app.yaml over/own.yaml" {
+	if got := strings.Join(others, " "); got != "base/app.yaml both/app.yaml over/own.yaml" {
 		t.Errorf("others: %s", got)
 	}
 	for name, want := range map[string]bool{
