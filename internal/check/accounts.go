@@ -77,7 +77,7 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 			if !slices.ContainsFunc([]string{"add", "mod", "$", file}, func(part string) bool { return strings.Contains(text, part) }) {
 				continue // nearly all steps are not parsed for this
 			}
-			s := readRun(c, one, shell)
+			s := readRun(c, one, shell, &i.left)
 			for _, a := range s.accounts() {
 				if says, ok := a.gives(name); ok && file == passwd {
 					is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN %s gives it a uid that is %s", a.tool, says)}
@@ -109,7 +109,7 @@ func (i *inspection) ofStage(stage, file, name string, from copied, accounts fun
 	}
 	*copies--
 	for _, source := range from.sources(file) {
-		if says, _ := (&inspection{image: other, context: i.context}).accountIn(path.Clean("/"+source), name, accounts, *copies); says != isOthers {
+		if says, _ := (&inspection{image: other, context: i.context, left: i.left}).accountIn(path.Clean("/"+source), name, accounts, *copies); says != isOthers {
 			return says, true
 		}
 	}

@@ -157,7 +157,7 @@ func Dockerfile(name string, text []byte, o Options) Result {
 	if r.Verdict == Windows {
 		return r
 	}
-	i := &inspection{image: image, user: user, in: in, verdict: r.Verdict, context: o.Context}
+	i := &inspection{image: image, user: user, in: in, verdict: r.Verdict, context: o.Context, left: maxScripts}
 	for _, rule := range rules {
 		r.Findings = append(r.Findings, rule(i)...)
 	}
@@ -221,7 +221,7 @@ func verdict(image *dockerfile.Image, user imageuser.User, o Options) Verdict {
 	case user.Kind == imageuser.Invalid, user.Kind == imageuser.Name && image.Empty && !copiesAccounts(image):
 		return Never
 	case user.Kind == imageuser.Name:
-		is, by := (&inspection{image: image, context: o.Context}).accountOf(user.Name, o.Accounts)
+		is, by := (&inspection{image: image, context: o.Context, left: maxScripts}).accountOf(user.Name, o.Accounts)
 		switch is {
 		case isRoots:
 			image.Steps = append(image.Steps, by)

@@ -241,7 +241,7 @@ func fixNumber(_ []byte, image *dockerfile.Image, r Result) (edit, string, bool)
 // numbered returns the uid and gid with which a file creates an account. It fails if one of them is missing, or if an account is added to
 // further groups, which a number would leave out. Variables of the build count as unknown, because another build may set them otherwise.
 func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
-	made, ids := 0, map[string]string{}
+	made, left, ids := 0, maxScripts, map[string]string{}
 	user, group := "", ""
 	for _, c := range image.Commands {
 		if one, ok := c.Command.(*instructions.CopyCommand); ok && slices.Contains([]string{passwd, groups, path.Dir(groups)}, path.Clean("/"+one.DestPath)) {
@@ -254,7 +254,7 @@ func numbered(image *dockerfile.Image, name string) (uid, gid uint32, ok bool) {
 		if text := textOf(run.ShellDependantCmdLine); strings.Contains(text, passwd) || strings.Contains(text, groups) || strings.Contains(text, "gpasswd") {
 			return 0, 0, false // accounts are edited in other ways, too
 		}
-		for _, a := range readRun(dockerfile.Command{}, run, "").accounts() {
+		for _, a := range readRun(dockerfile.Command{}, run, "", &left).accounts() {
 			about := strings.Join(a.operands, " ")
 			switch {
 			case strings.HasSuffix(a.tool, "mod"), a.members, strings.Contains(about, notKnown):

@@ -28,6 +28,7 @@ type inspection struct {
 	looked  int // requests to context so far
 	owners  *ground
 	scripts map[*instructions.RunCommand]*script // those that are read
+	left    int                                  // how many bytes of scripts may still be read
 }
 
 // maxLooked limits the requests for files of the build context. Their number is up to the Dockerfile's author.
@@ -469,7 +470,8 @@ func scriptOf(args []string) []string {
 	for n, a := range args[1:] {
 		switch {
 		case a == "-c" && n+2 < len(args):
-			s := &script{own: map[string]string{}}
+			left := maxScript
+			s := &script{own: map[string]string{}, left: &left}
 			s.read(args[n+2], 0)
 			if commands, _ := s.known(); len(commands) == 1 {
 				return commands[0]

@@ -23,6 +23,9 @@ type script struct {
 	build dockerfile.Command
 	shell string            // that runs it; "": unknown
 	own   map[string]string // the variables that it sets
+	left  *int              // how many bytes of scripts may still be read of this file
+	// before are the variables as they were before each assignment in a subshell, so that they can be set back.
+	before []assigned
 	// open: any variable may have any value, because of a command like read or eval.
 	open bool
 	// branches: what is set depends on a condition.
@@ -42,6 +45,12 @@ type script struct {
 	named, unset map[string]bool
 }
 
+// assigned is a variable's value before an assignment; ok: it had one.
+type assigned struct {
+	name, value string
+	ok          bool
+}
+
 // simple is a simple command (POSIX.1-2024, XCU 2.9.1) without its assignments and redirections.
 type simple struct {
 	words   []string // expanded, with notKnown where that is not certain
@@ -51,21 +60,22 @@ type simple struct {
 // notKnown stands in a word for a part of unknown value. No name, number or option contains it.
 const notKnown = "\ufffd"
 
-// Limits on scripts and on what their variables expand to: the author of a file chooses both. The parser descends with each opening word, and
-// needs some 4 KB of stack for each.
+// Limits on scripts and on what their variables expand to: the author of a file chooses both. The parser descends with each opening word and
+// with some operators, and needs some 4 KB of stack for each. A script takes up to a hundred times its size in memory.
 const (
-	maxScript   = 64 << 10 // bytes
+	maxScript   = 16 << 10 // bytes
+	maxScripts  = 128 << 10
 	maxOpening  = 2000
 	maxVariable = 256 // bytes
 	maxNested   = 3   // scripts in the arguments of a shell in a script
 )
 
 // opening matches whatever may enclose further commands.
-var opening = regexp.MustCompile("[({`]|\\b(?:if|elif|while|until|for|select|case)\\b")
+var opening = regexp.MustCompile("[({`|]|&&|\\b(?:if|elif|while|until|for|select|case)\\b")
 
-// readRun reads a RUN instruction. by is the shell's name; "" if it is unknown.
-func readRun(c dockerfile.Command, run *instructions.RunCommand, by string) *script {
-	s := &script{build: c, shell: by, own: map[string]string{}}
+// readRun reads a RUN instruction. by is the shell's name; "" if it is unknown. left is how many bytes of scripts may be read.
+func readRun(c dockerfile.Command, run *instructions.RunCommand, by string, left *int) *script {
+	s := &script{build: c, shell: by, own: map[string]string{}, left: left}
 	if run.PrependShell {
 		s.read(textOf(run.ShellDependantCmdLine), 0)
 	} else if len(run.CmdLine) > 0 {
@@ -93,8 +103,13 @@ func (s *script) read(text string, depth int) {
 	if by := strings.Fields(strings.TrimPrefix(first, "#!")); strings.HasPrefix(first, "#!") && !slices.ContainsFunc(by, program.IsShell) {
 		return // another language
 	}
-	file, err := parsed(text)
-	if err != nil || depth > maxNested {
+	var file *syntax.File
+	err := errors.New("too much of it")
+	if depth <= maxNested && len(text) <= *s.left {
+		*s.left -= len(text)
+		file, err = parsed(text)
+	}
+	if err != nil {
 		s.unread, s.open = append(s.unread, text), true
 		return
 	}
@@ -144,7 +159,7 @@ func (s *script) run(below syntax.Node, text string, depth int) {
 			}
 		case *syntax.ForClause:
 			if each, ok := n.Loop.(*syntax.WordIter); ok {
-				s.own[each.Name.Value] = notKnown
+				s.put(each.Name.Value, notKnown)
 			}
 		case *syntax.DeclClause: // export, local and the like
 			for _, a := range n.Args {
@@ -161,13 +176,23 @@ func (s *script) run(below syntax.Node, text string, depth int) {
 
 // apart adds the commands of a subshell, whose assignments end with it.
 func (s *script) apart(below syntax.Node, text string, depth int) {
-	before := s.own
-	s.own = map[string]string{}
-	for name, value := range before {
-		s.own[name] = value
-	}
+	began := len(s.before)
 	s.run(below, text, depth)
-	s.own = before
+	for _, was := range slices.Backward(s.before[began:]) {
+		if was.ok {
+			s.own[was.name] = was.value
+		} else {
+			delete(s.own, was.name)
+		}
+	}
+	s.before = s.before[:began]
+}
+
+// put sets a variable.
+func (s *script) put(name, value string) {
+	was, ok := s.own[name]
+	s.before = append(s.before, assigned{name, was, ok})
+	s.own[name] = value
 }
 
 // call adds a simple command.
@@ -197,7 +222,7 @@ func (s *script) call(stmt *syntax.Stmt, call *syntax.CallExpr, text string, dep
 	}
 	s.command(c, documents, depth)
 	for _, a := range call.Assigns {
-		s.own[a.Name.Value] = notKnown // it may be this command's alone
+		s.put(a.Name.Value, notKnown) // it may be this command's alone
 	}
 }
 
@@ -247,7 +272,7 @@ func (s *script) set(name, value string) {
 	if s.branches || ok && before != value || len(value) > maxVariable {
 		value = notKnown
 	}
-	s.own[name] = value
+	s.put(name, value)
 }
 
 // fields returns what a word of a command expands to, which may be several words, or none.
@@ -347,7 +372,7 @@ func (s *script) Each(func(string, expand.Variable) bool) {}
 func (i *inspection) commandsOf(c dockerfile.Command, run *instructions.RunCommand) (all [][]string, written map[string]string) {
 	s := i.scripts[run]
 	if s == nil {
-		s = readRun(c, run, "")
+		s = readRun(c, run, "", &i.left)
 		if i.scripts == nil {
 			i.scripts = map[*instructions.RunCommand]*script{}
 		}

@@ -41,7 +41,7 @@ func TestScriptWords(t *testing.T) {
 		"mkdir (":                                                      "",
 		"echo " + strings.Repeat("$TWO", 3):                            "[echo a ba ba b]",
 	} {
-		commands, _ := readRun(build, runOf(text), "").known()
+		commands, _ := readRun(build, runOf(text), "", budget()).known()
 		var all []string
 		for _, c := range commands {
 			all = append(all, fmt.Sprint(c))
@@ -50,7 +50,7 @@ func TestScriptWords(t *testing.T) {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
 	}
-	s := readRun(build, runOf("chmod 4755 \"$DIR/a\""), "")
+	s := readRun(build, runOf("chmod 4755 \"$DIR/a\""), "", budget())
 	if _, written := s.known(); !reflect.DeepEqual(written, map[string]string{"/srv/a": `"$DIR/a"`}) {
 		t.Errorf("%q", written)
 	}
@@ -86,7 +86,7 @@ func TestScriptsByShells(t *testing.T) {
 		`show ${TWO/a/c} ${TWO:0:1} {x,y}`, // bash alone has these
 	} {
 		var read []string
-		for _, c := range readRun(build, runOf(text), "").commands {
+		for _, c := range readRun(build, runOf(text), "", budget()).commands {
 			if c.words[0] == "show" {
 				read = append(read, "<"+strings.Join(c.words[1:], "><")+">")
 			}
@@ -129,8 +129,8 @@ func TestScriptBounds(t *testing.T) {
 	begin := time.Now()
 	for _, one := range []string{"(", "{ ", "$(", "if ", "while ", "\"$(", "${a:-", "$((", "case a in a) ", "f() ", "`", "time ", "! ", "a | ", "{a,", "{1..99}", "a && "} {
 		for _, size := range []int{maxScript, 1 << 20} {
-			readRun(dockerfile.Command{}, runOf(strings.Repeat(one, size/len(one))), "")
-			readRun(dockerfile.Command{}, runOf("useradd "+strings.Repeat(one, size/len(one))), "")
+			readRun(dockerfile.Command{}, runOf(strings.Repeat(one, size/len(one))), "", budget())
+			readRun(dockerfile.Command{}, runOf("useradd "+strings.Repeat(one, size/len(one))), "", budget())
 		}
 	}
 	if took := time.Since(begin); took > time.Minute {
@@ -141,7 +141,7 @@ func TestScriptBounds(t *testing.T) {
 func FuzzScript(f *testing.F) {
 	f.Add("A=1; useradd -o -u ${A:-$((1+B))} {a,b} ~x <<EOF >/etc/passwd\n$A\nEOF\ncase $A in *) sh -c \"chown $A ${#A} ${A/x/y} ${A:1:2} ${!A} ${A[1]} $@ $* `id`\";; esac")
 	f.Fuzz(func(t *testing.T, text string) {
-		s := readRun(dockerfile.Command{Variables: map[string]string{"A": "1 2", "B": "*"}, Unset: map[string]bool{"C": true}}, runOf(text), "")
+		s := readRun(dockerfile.Command{Variables: map[string]string{"A": "1 2", "B": "*"}, Unset: map[string]bool{"C": true}}, runOf(text), "", budget())
 		commands, _ := s.known()
 		for _, c := range commands {
 			if len(c) == 0 || c[0] == "" || strings.Contains(strings.Join(c, ""), notKnown) && !strings.Contains(text, notKnown) {
@@ -151,4 +151,27 @@ func FuzzScript(f *testing.F) {
 		s.accounts()
 		s.entry("app")
 	})
+}
+
+func budget() *int {
+	left := maxScripts
+	return &left
+}
+
+// TestScriptsOfAFile: subshells, and many scripts in a file, take little time.
+func TestScriptsOfAFile(t *testing.T) {
+	vars := ""
+	for n := range 1500 {
+		vars += fmt.Sprintf("v%d=;", n)
+	}
+	for _, text := range []string{vars + strings.Repeat(":|", 1000) + ":", vars + strings.Repeat("(:);", 600), strings.Repeat("useradd -o -u $A$A$A$A a;", 600), strings.Repeat("! ", 5000) + ":"} {
+		file := "FROM fedora\nENV A=" + strings.Repeat("x", 200) + "\n" + strings.Repeat("RUN "+text+"\n", dockerfile.MaxBytes/(len(text)+6)-1) + "USER app\n"
+		begin := time.Now()
+		if r := Dockerfile("Dockerfile", []byte(file), Options{Build: dockerfile.Options{Base: Bases(nil)}}); r.Verdict == Invalid {
+			t.Errorf("%+v", r.Findings)
+		}
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("%.20q took %s", text[max(0, len(text)-20):], took)
+		}
+	}
 }
