@@ -1103,6 +1103,29 @@ func TestPatch(t *testing.T) {
 	}
 }
 
+// TestPatchOfFlux: a patch in an object of Flux's or Argo CD's is looked at like one of a Kustomization's.
+func TestPatchOfFlux(t *testing.T) {
+	const flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec:\n  path: ./a\n  patches:\n"
+	const argo = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec:\n  source:\n    kustomize:\n      patches:\n"
+	for text, want := range map[string]string{
+		flux + "  - patch: |\n      - op: replace\n        path: /spec/template/spec/securityContext/runAsUser\n        value: 0\n": "root pod-runs-as-root:9",
+		flux + "  - patch: |\n      spec: {template: {spec: {securityContext: {runAsNonRoot: true}}}}\n":                            "nothing",
+		argo + "      - patch: '{spec: {template: {spec: {securityContext: null}}}}'\n":                                             "unknown pod-user-unknown:8",
+		flux + "  - patch: |\n      spec: [\n":                                      "invalid unreadable:8",
+		flux + "  - {path: x}\n  - 5\n":                                             "nothing",
+		"apiVersion: x/v1\nkind: X\nspec: {patches: [{patch: '{runAsUser: 0}'}]}\n": "nothing",
+	} {
+		all := Manifests("a.yaml", []byte(text), Options{})
+		got := string(all[0].Verdict)
+		for _, f := range all[0].Findings {
+			got += fmt.Sprintf(" %s:%d", f.ID, f.Line)
+		}
+		if len(all) != 1 || got != want {
+			t.Errorf("%s: %s, want %s: %+v", text, got, want, all)
+		}
+	}
+}
+
 // TestPodSpecPatch: whom a patch makes of an Argo workflow's container counts.
 func TestPodSpecPatch(t *testing.T) {
 	for patch, want := range map[string]Verdict{

@@ -58,8 +58,9 @@ func (f *Objects) Check(o Options) []Result {
 			f.admitted(n, &all[first], o)
 		}
 	}
-	if len(all) == 0 {
-		all = []Result{{File: f.in.file, Verdict: Nothing, Findings: []Finding{}}}
+	if len(all) == 0 || len(f.file.Patches) > 0 {
+		all = append(all, Result{File: f.in.file, Verdict: Nothing, Findings: []Finding{}})
+		all[len(all)-1].weakened(f.in, f.file.Patches)
 	}
 	all[0].Findings = append(all[0].Findings, f.wrongLabels()...)
 	ignoresOf(all, f.in)

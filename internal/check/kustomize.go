@@ -21,6 +21,14 @@ func Patch(file string, text []byte) Result {
 	if manifest.IsKustomization(file) {
 		patches = slices.DeleteFunc(manifest.Patches(text), func(p manifest.Patch) bool { return p.File != "" })
 	}
+	r.weakened(in, patches)
+	r.Steps = []Step{{Text: "it is a patch, which kustomize merges into other files"}}
+	r.ignoring(inLines(in.lines), in)
+	return r
+}
+
+// weakened adds findings about patches.
+func (r *Result) weakened(in *source, patches []manifest.Patch) {
 	for _, p := range patches {
 		found, err := manifest.Weakens(p.Text)
 		if err != nil {
@@ -41,15 +49,12 @@ func Patch(file string, text []byte) Result {
 			f := in.finding(k, p.Line+one.Line, one.Word, one.Why)
 			f.Do = "check what comes of it: kustomize build DIRECTORY | nonroot-ctl check -"
 			r.Findings = append(r.Findings, f)
-			if r.Verdict == Nothing || one.Root && r.Verdict == Unknown {
+			switch {
+			case one.Root && (r.Verdict == Nothing || r.Verdict == Unknown):
+				r.Verdict = Root
+			case r.Verdict == Nothing:
 				r.Verdict = Unknown
-				if one.Root {
-					r.Verdict = Root
-				}
 			}
 		}
 	}
-	r.Steps = []Step{{Text: "it is a patch, which kustomize merges into other files"}}
-	r.ignoring(inLines(in.lines), in)
-	return r
 }

@@ -201,3 +201,23 @@ func field(n *node.Node, name string) *node.Node {
 	}
 	return nil
 }
+
+// kustomized records patches in an object of Flux's, or in an application of Argo CD's.
+func (r *reader) kustomized(v map[string]any, path []any, of owner) {
+	if !strings.HasPrefix(of.api, "kustomize.toolkit.fluxcd.io/") && !strings.HasPrefix(of.api, "argoproj.io/") {
+		return
+	}
+	list, _ := v["patches"].([]any)
+	for i, one := range list {
+		of, _ := one.(map[string]any)
+		text, _ := of["patch"].(string)
+		if text == "" || len(r.patches) >= maxPods {
+			continue
+		}
+		line := r.at(join(path, "patches", i, "patch")...)
+		if !strings.Contains(text, "\n") {
+			line-- // it is in the line of its key, and not below
+		}
+		r.patches = append(r.patches, Patch{Text: text, Line: line})
+	}
+}

@@ -184,7 +184,8 @@ func holds(n *node.Node) bool {
 type File struct {
 	Pods       []Pod
 	Namespaces []Namespace
-	Objects    int // of every kind
+	Objects    int     // of every kind
+	Patches    []Patch // texts by which Flux or Argo CD has kustomize change other objects
 }
 
 // Read returns the pods and the namespaces of a file.
@@ -211,7 +212,7 @@ func read(text []byte, whole bool) (File, error) {
 	if r.objects == 0 {
 		return File{}, &unread.Error{Err: errors.New("it has no object of Kubernetes' (apiVersion and kind)")}
 	}
-	return File{r.pods, r.namespaces, r.objects}, nil
+	return File{r.pods, r.namespaces, r.objects, r.patches}, nil
 }
 
 // namespace records a namespace with its labels.
@@ -266,6 +267,7 @@ func documents(text []byte) (all []document) {
 type reader struct {
 	pods       []Pod
 	namespaces []Namespace
+	patches    []Patch
 	objects    int
 	containers int
 	line       int
@@ -503,6 +505,7 @@ func (r *reader) mapping(v map[string]any, path []any, of owner) error {
 			return err
 		}
 	}
+	r.kustomized(v, path, of)
 	var passed []string // keys that were read
 	if argo := strings.HasPrefix(of.api, "argoproj.io/"); argo {
 		v = of.argo(v)
