@@ -33,17 +33,20 @@ const (
 	isOpen   who = "unknown"
 )
 
-// maxCopies is how often accounts are followed from one stage to another.
-const maxCopies = 5
+// Limits on how often accounts are followed from one stage to another, and to different files there. Each stage is evaluated anew.
+const (
+	maxStages = 8
+	maxFiles  = 200
+)
 
 // accountOf reports whether the account has root's uid, and the instruction that decides it. The account may come from the base image, or the
 // build creates it with useradd and the like, or with an entry in passwd. The last instruction that sets the uid counts.
 func (i *inspection) accountOf(name string, accounts func(base string) (passwd []byte, ok bool)) (is who, by dockerfile.Step) {
-	return i.accountIn(passwd, name, accounts, maxCopies)
+	return i.accountIn(passwd, name, accounts)
 }
 
 // accountIn is accountOf for a file that becomes passwd in another stage.
-func (i *inspection) accountIn(file, name string, accounts func(base string) (passwd []byte, ok bool), copies int) (is who, by dockerfile.Step) {
+func (i *inspection) accountIn(file, name string, accounts func(base string) (passwd []byte, ok bool)) (is who, by dockerfile.Step) {
 	is = isOthers
 	if accounts != nil && !i.image.Empty && file == passwd {
 		if text, ok := accounts(i.image.Base); ok && (imageuser.Accounts{Passwd: text}).Docker(name).Root() {
@@ -69,12 +72,13 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 			from := copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, one.From != ""}
 			if says, step, ok := i.fromText(file, name, one.SourceContents, from); ok {
 				is, by = says, step
-			} else if says, ok := i.ofStage(one.From, file, name, from, accounts, &copies); ok {
+			} else if says, ok := i.ofStage(one.From, file, name, from, accounts); ok {
 				is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("COPY from %s of a passwd in which its uid is %s", quote.Value(one.From), says)}
 			}
 		case *instructions.RunCommand:
 			text := textOf(one.ShellDependantCmdLine)
-			if !slices.ContainsFunc([]string{"add", "mod", "$", file}, func(part string) bool { return strings.Contains(text, part) }) {
+			makes := func(part string) bool { return strings.Contains(text, part) }
+			if !makes(path.Base(file)) && (file != passwd || !slices.ContainsFunc([]string{"add", "mod", "$"}, makes)) {
 				continue // nearly all steps are not parsed for this
 			}
 			s := readRun(c, one, shell, &i.left)
@@ -83,11 +87,11 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 					is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN %s gives it a uid that is %s", a.tool, says)}
 				}
 			}
-			if !strings.Contains(text, file) {
+			if !strings.Contains(text, path.Base(file)) { // its path may be relative
 				continue
 			}
 			says := s.entry(name)
-			if strings.Contains(text, "root") && regexp.MustCompile(`s[/|,#@]\^?root[^/|,#@]*[/|,#@]`+regexp.QuoteMeta(name)+`[:/|,#@]`).MatchString(text) {
+			if strings.Contains(text, "root") && strings.Contains(text, name) && regexp.MustCompile(`s[/|,#@]\^?root[^/|,#@]*[/|,#@]`+regexp.QuoteMeta(name)+`[:/|,#@]`).MatchString(text) {
 				says = isRoots
 			}
 			if says != isOthers {
@@ -99,18 +103,37 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 }
 
 // ofStage returns what an account is in the file that is copied from another stage. ok is false if none is.
-func (i *inspection) ofStage(stage, file, name string, from copied, accounts func(base string) (passwd []byte, ok bool), copies *int) (is who, ok bool) {
-	if stage == "" || i.image.Stage == nil || *copies <= 0 || !links.Within(from.dest, file) {
+func (i *inspection) ofStage(stage, file, name string, from copied, accounts func(base string) (passwd []byte, ok bool)) (is who, ok bool) {
+	if stage == "" || i.image.Stage == nil || !links.Within(from.dest, file) {
 		return isOthers, false
 	}
-	other, ok := i.image.Stage(stage)
-	if !ok {
+	if i.stages == nil {
+		i.stages, i.copied = map[string]*dockerfile.Image{}, map[[2]string]who{}
+	}
+	other, asked := i.stages[stage]
+	if !asked {
+		if len(i.stages) == maxStages {
+			return isOpen, true
+		}
+		other, _ = i.image.Stage(stage)
+		i.stages[stage] = other
+	}
+	if other == nil {
 		return isOthers, false
 	}
-	*copies--
 	for _, source := range from.sources(file) {
-		if says, _ := (&inspection{image: other, context: i.context, left: i.left}).accountIn(path.Clean("/"+source), name, accounts, *copies); says != isOthers {
-			return says, true
+		at := [2]string{stage, path.Clean("/" + source)}
+		is, known := i.copied[at]
+		if !known {
+			if len(i.copied) == maxFiles {
+				return isOpen, true
+			}
+			there := &inspection{image: other, context: i.context, looked: i.looked, left: i.left, stages: i.stages, copied: i.copied}
+			is, _ = there.accountIn(at[1], name, accounts)
+			i.looked, i.left, i.copied[at] = there.looked, there.left, is
+		}
+		if is != isOthers {
+			return is, true
 		}
 	}
 	return isOthers, true

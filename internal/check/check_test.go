@@ -232,8 +232,34 @@ func TestVerdicts(t *testing.T) {
 		"FROM debian\nUSER 1:1:1":                                                                     Never,
 		"FROM scratch\nUSER app":                                                                      Never,
 		"FROM scratch\nCOPY passwd /etc/passwd\nUSER app":                                             NonRoot,
-		"FROM scratch\nUSER 65532":                                                                    NonRoot,
-		"FROM mcr.microsoft.com/windows/nanoserver:ltsc2022":                                          Windows,
+		// A passwd of another stage.
+		"FROM debian AS a\nRUN useradd -o -u 0 app\nFROM scratch\nCOPY --from=a /etc/passwd /etc/passwd\nUSER app":                                    Root,
+		"FROM debian AS a\nRUN useradd -u 7 app\nFROM scratch\nCOPY --from=a /etc/passwd /etc/passwd\nUSER app":                                       NonRoot,
+		"FROM debian\nRUN useradd -o -u $(id -u) app\nFROM scratch\nCOPY --from=0 /etc/passwd /etc/\nUSER app":                                        Unknown,
+		"FROM debian AS a\nRUN echo app:x:0:0::/: >/etc_passwd\nFROM scratch\nCOPY --from=a /etc_passwd /etc/passwd\nUSER app":                        Root,
+		"FROM debian AS a\nRUN useradd -o -u 0 app && echo app:x:7:0::/: >/etc_passwd\nFROM scratch\nCOPY --from=a /etc_passwd /etc/passwd\nUSER app": NonRoot,
+		"FROM debian AS a\nRUN useradd -o -u 0 app\nFROM a AS b\nFROM scratch AS c\nCOPY --from=b / /\nFROM scratch\nCOPY --from=c / /\nUSER app":     Root,
+		"FROM debian AS a\nRUN useradd -o -u 0 app\nFROM debian\nCOPY --from=a /bin/x /bin/\nUSER app":                                                NonRoot,
+		// What a script gives another shell, or a command of it, is not what the build has.
+		"FROM debian\nENV ID=7\nRUN ID=0 sh -c 'useradd -o -u $ID app'\nUSER app":                       Unknown,
+		"FROM debian\nENV ID=7\nRUN env ID=0 sh -c 'useradd -o -u $ID app'\nUSER app":                   Unknown,
+		"FROM debian\nENV ID=7\nRUN sh -c 'useradd -o -u $ID app'\nUSER app":                            NonRoot,
+		"FROM fedora\nENV ID=7\nRUN for ((ID=0; ID<1; ID++)); do useradd -o -u $ID app; done\nUSER app": Unknown,
+		"FROM fedora\nENV ID=7\nRUN printf -v ID 0; useradd -o -u $ID app\nUSER app":                    Unknown,
+		"FROM debian\nRUN $(which useradd) -o -u 0 app\nUSER app":                                       Root,
+		"FROM debian\nRUN test -x \"$(which useradd)\" && useradd app\nUSER app":                        NonRoot,
+		"FROM debian\nRUN <<A cat | sh -e\nuseradd -o -u 0 app\nA\nUSER app":                            Root,
+		"FROM debian\nRUN echo useradd -o -u 0 app | sh\nUSER app":                                      Root,
+		"FROM debian\nRUN echo useradd -o -u 0 app | sh x\nUSER app":                                    NonRoot,
+		// Lines of other files have the same form.
+		"FROM debian\nRUN cd /etc && echo app:x:0:0::/: >>passwd\nUSER app":                                                   Root,
+		"FROM debian\nRUN echo app:x:7:7::/: >>/etc/passwd && echo 'app:!::0:::::' >>/etc/shadow\nUSER app":                   NonRoot,
+		"FROM debian\nRUN echo app:x:7:0::/: >>/etc/passwd; echo app:x:0: | tee -a /etc/group\nUSER app":                      NonRoot,
+		"FROM debian\nRUN echo app:x:0:0::/: | tee -a /etc/passwd; echo app:x:7: >>/etc/group\nUSER app":                      Root,
+		"FROM debian\nRUN <<A\ncat >>/etc/passwd <<B\napp:x:7:7::/:\nB\ncat >/etc/shadow- <<B\napp:*::0:::::\nB\nA\nUSER app": NonRoot,
+		"FROM debian\nRUN echo app:x:0:0::/: >/tmp/a && mv /tmp/a /etc/passwd\nUSER app":                                      Root,
+		"FROM scratch\nUSER 65532":                           NonRoot,
+		"FROM mcr.microsoft.com/windows/nanoserver:ltsc2022": Windows,
 		"FRM debian": Invalid,
 		"":           Invalid,
 	} {
@@ -320,6 +346,8 @@ func TestAccountsOfBase(t *testing.T) {
 func TestCopiedAccounts(t *testing.T) {
 	for text, want := range map[string]Verdict{
 		"COPY accounts/passwd /etc/passwd\nUSER rooted": Root, "COPY accounts/passwd /etc/\nUSER rooted": Root, "COPY accounts /etc\nUSER rooted": Root,
+		"ADD accounts/passwd /etc/passwd\nUSER rooted": Root, "WORKDIR /etc\nCOPY accounts/passwd .\nUSER rooted": Root, "COPY accounts/pass* /etc/\nUSER rooted": Root,
+		"WORKDIR /srv\nCOPY accounts/passwd .\nUSER rooted": NonRoot, "COPY accounts/group* /etc/\nUSER rooted": NonRoot,
 		"COPY accounts/passwd /etc/passwd\nUSER app": NonRoot, "COPY accounts/passwd /etc/passwd.bak\nUSER rooted": NonRoot,
 		"COPY accounts/passwd /etc/passwd\nRUN usermod -u 5 rooted\nUSER rooted": NonRoot,
 	} {
@@ -537,18 +565,19 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
+func many(n int, format string) string {
+	var b strings.Builder
+	for k := range n {
+		if k%4000 == 3999 {
+			b.WriteString("\\\n") // BuildKit limits the length of lines
+		}
+		fmt.Fprintf(&b, format, k)
+	}
+	return b.String()
+}
+
 // TestBoundsOfBuilds: the limits hold for instructions with thousands of volumes, sources or directories.
 func TestBoundsOfBuilds(t *testing.T) {
-	many := func(n int, format string) string {
-		var b strings.Builder
-		for k := range n {
-			if k%4000 == 3999 {
-				b.WriteString("\\\n") // BuildKit limits the length of lines
-			}
-			fmt.Fprintf(&b, format, k)
-		}
-		return b.String()
-	}
 	asked := 0
 	o := Options{Build: dockerfile.Options{Base: Bases(nil)}, Context: func(string) (string, bool) { asked++; return "", false }}
 	for text, most := range map[string]int{
@@ -579,6 +608,26 @@ func TestBoundsOfAccounts(t *testing.T) {
 		if r := checked("FROM debian\n"+text+"\nUSER app\n", nil); r.Verdict != verdict {
 			t.Errorf("%.50q: %s: %+v", text, r.Verdict, r.Findings)
 		}
+	}
+	chain := "FROM debian AS a0\nRUN useradd app\n"
+	for n := range 30 {
+		from := fmt.Sprintf("COPY --from=a%d /etc/passwd /etc/\n", n)
+		chain += fmt.Sprintf("FROM debian AS a%d\n", n+1) + from + from
+	}
+	if r := checked(chain+"USER app\n", nil); r.Verdict != Unknown {
+		t.Errorf("a chain of stages: %s: %+v", r.Verdict, r.Findings)
+	}
+	step := "RUN echo $x chpasswd" + strings.Repeat(" useradd", 500) + "\n"
+	for text, verdict := range map[string]Verdict{
+		strings.Repeat(step, 10) + "FROM debian\nRUN useradd app\n" + strings.Repeat("COPY --from=a /out/x /out/y /out/z /\n", 20): NonRoot,
+		strings.Repeat(step, 100) + "FROM debian\nCOPY --from=a" + many(5000, " /%d") + " /\n":                                     Unknown, // too many files
+	} {
+		if r := checked("FROM debian AS a\n"+text+"USER app\n", nil); r.Verdict != verdict {
+			t.Errorf("%.200q: %s: %+v", text[len(text)-200:], r.Verdict, r.Findings)
+		}
+	}
+	if r := checked("FROM debian\n"+strings.Repeat("RUN echo root useradd /etc/passwd\n", 15000)+"USER "+strings.Repeat("a", 30000)+"\n", nil); r.Verdict == Invalid {
+		t.Errorf("a long name: %+v", r.Findings)
 	}
 	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("it took %s", took)

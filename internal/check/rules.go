@@ -29,6 +29,8 @@ type inspection struct {
 	owners  *ground
 	scripts map[*instructions.RunCommand]*script // those that are read
 	left    int                                  // how many bytes of scripts may still be read
+	stages  map[string]*dockerfile.Image         // that were evaluated for an account; nil: there is none of that name
+	copied  map[[2]string]who                    // what it is in their files
 }
 
 // maxLooked limits the requests for files of the build context. Their number is up to the Dockerfile's author.
@@ -536,13 +538,24 @@ func (i *inspection) copies() (all []copied) {
 		switch one := c.Command.(type) {
 		case *instructions.WorkdirCommand:
 			workdir = within(workdir, one.Path)
-		case *instructions.CopyCommand:
-			all = append(all, copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, one.From != ""})
-		case *instructions.AddCommand:
-			all = append(all, copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, false})
+		default:
+			if from, ok := copiedBy(c, workdir); ok {
+				all = append(all, from)
+			}
 		}
 	}
 	return all
+}
+
+// copiedBy returns what an instruction copies; ok is false if it copies nothing.
+func copiedBy(c dockerfile.Command, workdir string) (from copied, ok bool) {
+	switch one := c.Command.(type) {
+	case *instructions.CopyCommand:
+		return copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, one.From != ""}, true
+	case *instructions.AddCommand:
+		return copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, false}, true
+	}
+	return from, false
 }
 
 // sources returns the names in the source that a path in the image may come from.
@@ -550,6 +563,8 @@ func (c *copied) sources(place string) (all []string) {
 	for _, f := range c.from {
 		if c.dest == place && len(c.from) == 1 || path.Join(c.dest, path.Base(f)) == place {
 			all = append(all, f)
+		} else if like, err := path.Match(path.Base(f), path.Base(place)); err == nil && like && path.Dir(place) == c.dest {
+			all = append(all, path.Join(path.Dir(f), path.Base(place)))
 		} else if rest, ok := strings.CutPrefix(place, strings.TrimSuffix(c.dest, "/")+"/"); ok {
 			all = append(all, path.Join(f, rest)) // a file in a copied directory
 		}

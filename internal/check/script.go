@@ -34,7 +34,7 @@ type script struct {
 	unread []string
 
 	commands  []simple
-	documents []string // the heredocs that are not scripts themselves
+	documents []document // the heredocs that are not scripts themselves
 
 	// refuses: the command makes accounts. Such programs refuse an empty name or uid, so if the build succeeds, what has no value here has
 	// one from --build-arg.
@@ -55,6 +55,13 @@ type assigned struct {
 type simple struct {
 	words   []string // expanded, with notKnown where that is not certain
 	written []string // the text of each in the script
+	to      []string // files to which its output goes
+}
+
+// document is what a command writes, as far as it is in the script, and the files to which it goes; none: unknown.
+type document struct {
+	text string
+	to   []string
 }
 
 // notKnown stands in a word for a part of unknown value. No name, number or option contains it.
@@ -79,7 +86,7 @@ func readRun(c dockerfile.Command, run *instructions.RunCommand, by string, left
 	if run.PrependShell {
 		s.read(textOf(run.ShellDependantCmdLine), 0)
 	} else if len(run.CmdLine) > 0 {
-		s.command(simple{run.CmdLine, run.CmdLine}, nil, 0) // no shell expands it
+		s.command(simple{words: run.CmdLine, written: run.CmdLine}, nil, 0) // no shell expands it
 	}
 	return s
 }
@@ -119,7 +126,7 @@ func (s *script) read(text string, depth int) {
 			s.branches = true
 		case *syntax.BinaryCmd:
 			s.branches = s.branches || n.Op == syntax.OrStmt
-		case *syntax.ArithmCmd, *syntax.LetClause:
+		case *syntax.ArithmCmd, *syntax.LetClause, *syntax.CStyleLoop:
 			s.open = true
 		case *syntax.Assign:
 			s.open = s.open || n.Name != nil && n.Name.Value == "IFS" // words are split in another way
@@ -128,7 +135,7 @@ func (s *script) read(text string, depth int) {
 			if len(n.Args) > 0 {
 				name = n.Args[0].Lit()
 			}
-			s.open = s.open || slices.Contains([]string{"read", "mapfile", "readarray", "getopts", "eval", "source", ".", "unset"}, name)
+			s.open = s.open || slices.Contains([]string{"read", "mapfile", "readarray", "getopts", "eval", "source", ".", "unset"}, name) || name == "printf" && len(n.Args) > 1 && strings.HasPrefix(n.Args[1].Lit(), "-v")
 		}
 	}
 	s.run(file, text, depth)
@@ -153,8 +160,7 @@ func (s *script) run(below syntax.Node, text string, depth int) {
 			}
 		case *syntax.BinaryCmd:
 			if n.Op == syntax.Pipe || n.Op == syntax.PipeAll {
-				s.apart(n.X, text, depth)
-				s.apart(n.Y, text, depth)
+				s.pipe(n, text, depth)
 				return false
 			}
 		case *syntax.ForClause:
@@ -172,6 +178,36 @@ func (s *script) run(below syntax.Node, text string, depth int) {
 		}
 		return true
 	})
+}
+
+// pipe adds the commands of a pipeline. What goes into tee is written to its files, and what goes into a shell is a script.
+func (s *script) pipe(n *syntax.BinaryCmd, text string, depth int) {
+	commands, documents := len(s.commands), len(s.documents)
+	s.apart(n.X, text, depth)
+	into := len(s.commands)
+	last := len(s.documents)
+	s.apart(n.Y, text, depth)
+	if into == len(s.commands) {
+		return
+	}
+	switch by := s.commands[into]; {
+	case path.Base(by.words[0]) == "tee":
+		for k := range s.commands[commands:into] {
+			s.commands[commands+k].to = append(s.commands[commands+k].to, by.words[1:]...)
+		}
+		for k := range s.documents[documents:last] {
+			s.documents[documents+k].to = append(s.documents[documents+k].to, by.words[1:]...)
+		}
+	case program.IsShell(by.words[0]) && !slices.ContainsFunc(by.words[1:], func(w string) bool { return !strings.HasPrefix(w, "-") }):
+		for _, d := range slices.Clone(s.documents[documents:last]) {
+			s.read(d.text, depth+1)
+		}
+		for _, c := range slices.Clone(s.commands[commands:into]) {
+			if (c.words[0] == "echo" || c.words[0] == "printf") && len(c.words) > 1 {
+				s.read(strings.Join(c.words[1:], " "), depth+1)
+			}
+		}
+	}
 }
 
 // apart adds the commands of a subshell, whose assignments end with it.
@@ -212,6 +248,14 @@ func (s *script) call(stmt *syntax.Stmt, call *syntax.CallExpr, text string, dep
 		}
 	}
 	s.refuses = false
+	for _, r := range stmt.Redirs {
+		if r.Word != nil && slices.Contains([]syntax.RedirOperator{syntax.RdrOut, syntax.AppOut, syntax.RdrClob, syntax.RdrAll, syntax.AppAll}, r.Op) {
+			c.to = append(c.to, s.expanded(r.Word, expand.Literal))
+		}
+	}
+	for _, a := range call.Assigns {
+		s.put(a.Name.Value, notKnown) // it may be this command's alone
+	}
 	var documents []string
 	for _, r := range stmt.Redirs {
 		if r.Hdoc != nil {
@@ -221,14 +265,14 @@ func (s *script) call(stmt *syntax.Stmt, call *syntax.CallExpr, text string, dep
 		}
 	}
 	s.command(c, documents, depth)
-	for _, a := range call.Assigns {
-		s.put(a.Name.Value, notKnown) // it may be this command's alone
-	}
 }
 
 // command adds a command without what stands before its name, and the scripts that it passes to a shell.
 func (s *script) command(c simple, documents []string, depth int) {
 	for len(c.words) > 1 && (slices.Contains([]string{"exec", "env", "command", "builtin"}, c.words[0]) || isAssignment.MatchString(c.words[0])) {
+		if name, _, ok := strings.Cut(c.words[0], "="); ok {
+			s.put(name, notKnown)
+		}
 		c.words, c.written = c.words[1:], c.written[1:]
 	}
 	if len(c.words) == 0 {
@@ -237,7 +281,9 @@ func (s *script) command(c simple, documents []string, depth int) {
 	s.commands = append(s.commands, c)
 	at := slices.IndexFunc(c.words, func(w string) bool { return w == "eval" || program.IsShell(w) })
 	if at < 0 || slices.Contains([]string{"echo", "printf"}, c.words[0]) {
-		s.documents = append(s.documents, documents...)
+		for _, text := range documents {
+			s.documents = append(s.documents, document{text, slices.Clip(c.to)})
+		}
 		return
 	}
 	for _, text := range slices.Concat(c.words[at+1:], documents) {

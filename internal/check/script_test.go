@@ -36,7 +36,7 @@ func TestScriptWords(t *testing.T) {
 		"time -p make; f() { install a; }; f":                          "[make] [install a] [f]",
 		"sh -c \"setcap x $TWO\" && su app":                            "[sh -c setcap x a b] [setcap x a b] [su app]",
 		"eval \"chown $DIR\"; chmod 0 $DIR":                            "[eval \"chown $DIR\"] [chown $_] [chmod 0 $DIR]",
-		"cat <<A | bash -s; tail\nmkdir $DIR\nA":                       "[cat] [bash -s] [tail]",
+		"cat <<A | bash -s; tail\nmkdir $DIR\nA":                       "[cat] [bash -s] [mkdir /srv] [tail]",
 		"bash <<A\nmkdir $DIR\nA":                                      "[bash] [mkdir /srv]",
 		"mkdir (":                                                      "",
 		"echo " + strings.Repeat("$TWO", 3):                            "[echo a ba ba b]",

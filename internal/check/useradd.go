@@ -184,7 +184,13 @@ func (s *script) accounts() (all []accountCommand) {
 			continue
 		}
 		for n, w := range c.words {
-			if tool := path.Base(w); accountTools[tool] != "" {
+			tool := path.Base(w)
+			for name := range accountTools {
+				if strings.Contains(w, notKnown) && strings.Contains(c.written[n], name) { // $(which useradd)
+					tool = name
+				}
+			}
+			if accountTools[tool] != "" {
 				all = append(all, parseAccount(tool, c.words[n+1:]))
 				break
 			}
@@ -200,14 +206,27 @@ func (s *script) accounts() (all []accountCommand) {
 	return all
 }
 
+// otherDatabases are files with lines like those of passwd, in which a number is no uid, and may be missing (shadow(5), group(5), gshadow(5),
+// subuid(5), subgid(5)).
+var otherDatabases = []string{"shadow", "group", "gshadow", "subuid", "subgid"}
+
 // entry reports what a RUN that mentions passwd writes as an account's uid. An empty uid is root's.
 func (s *script) entry(name string) (is who) {
 	is = isOthers
-	var lines []string
-	for _, c := range s.commands {
-		lines = append(lines, strings.Join(c.words, " "))
+	lines := slices.Clone(s.unread)
+	add := func(text string, to []string) {
+		if !slices.ContainsFunc(to, func(file string) bool {
+			return slices.Contains(otherDatabases, strings.TrimSuffix(path.Base(file), "-"))
+		}) {
+			lines = append(lines, text)
+		}
 	}
-	lines = slices.Concat(lines, s.documents, s.unread)
+	for _, c := range s.commands {
+		add(strings.Join(c.words, " "), c.to)
+	}
+	for _, d := range s.documents {
+		add(d.text, d.to)
+	}
 	isWord := func(c byte) bool {
 		return c == '_' || c == '-' || c == '.' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 	}
