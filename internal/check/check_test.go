@@ -16,6 +16,7 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/compose"
 	"github.com/nonroot-runc/nonroot-runc/internal/dockerfile"
 	"github.com/nonroot-runc/nonroot-runc/internal/imagefile"
+	"github.com/nonroot-runc/nonroot-runc/internal/manifest"
 	"github.com/nonroot-runc/nonroot-runc/internal/policy"
 	"github.com/nonroot-runc/nonroot-runc/internal/testkit"
 	"github.com/nonroot-runc/nonroot-runc/internal/trial"
@@ -1133,6 +1134,26 @@ func TestPatch(t *testing.T) {
 		"- {op: replace, path: /spec/template/spec/containers/0, value: {name: c, image: i}}":                                                                "unknown pod-user-unknown:1",
 		"- {op: replace, path: /spec/replicas, value: 0}\n- {op: test, path: /spec/template/spec/securityContext/runAsUser, value: 0}\n":                     "nothing",
 		"- {op: add, path: /spec/template/spec/securityContext/runAsNonRoot, value: true}\n":                                                                 "nothing",
+		// What replaces a securityContext, or something with one.
+		"- {op: replace, path: /spec/template/spec/securityContext, value: {fsGroup: 5}}":                 "unknown pod-user-unknown:1",
+		"- {op: replace, path: /spec/template/spec/securityContext, value: {runAsUser: 5}}":               "nothing",
+		"- {op: add, path: /spec/template/spec/containers/0/securityContext, value: {privileged: false}}": "nothing",
+		"- {op: replace, path: /spec/template/spec/initContainers/0, value: {name: c, image: i}}":         "unknown pod-user-unknown:1",
+		"- {op: add, path: /spec/template/spec/containers, value: [{name: c, image: i}]}":                 "unknown pod-user-unknown:1",
+		"- {op: add, path: /spec/template/spec/containers/-, value: {name: c, image: i}}":                 "nothing",
+		"- {op: add, path: /spec/template/spec, value: {containers: [{name: c, image: i}]}}":              "unknown pod-user-unknown:1",
+		"- {op: add, path: '', value: {kind: Pod, spec: {containers: [{name: c, image: i}]}}}":            "unknown pod-user-unknown:1",
+		"- {op: test, path: /x, value: &a {containers: []}}\n- {op: replace, path: /spec, value: *a}":     "unknown pod-user-unknown:2",
+		"- {op: move, from: /spec/template/spec/securityContext, path: /metadata/annotations/x}":          "unknown pod-user-unknown:1",
+		"- {op: remove, path: /spec/template/spec/containers/1}":                                          "nothing",
+		"- {op: test, path: /spec/template/spec/securityContext, value: {runAsUser: 0}}":                  "nothing",
+		"- {op: replace, path: /spec, value: {acme: {email: a}}}":                                         "nothing",
+		head + "spec: {template: {spec: {securityContext: {$patch: delete}}}}\n":                          "unknown pod-user-unknown:4",
+		head + "spec: {template: {spec: {securityContext: {$patch: replace, fsGroup: 5}}}}\n":             "unknown pod-user-unknown:4",
+		head + "spec: {template: {spec: {securityContext: {$retainKeys: [fsGroup], fsGroup: 5}}}}\n":      "unknown pod-user-unknown:4",
+		head + "spec: {strategy: {$retainKeys: [type], type: Recreate}}\n":                                "nothing",
+		head + "spec: {template: {spec: {containers: [{$patch: replace}, {name: c, image: i}]}}}\n":       "unknown pod-user-unknown:4",
+		"kind: ClusterRole\nrules: [{$patch: replace}, {verbs: [get]}]\n":                                 "nothing",
 		"- [":             "invalid unreadable:1",
 		"x: &a {y: *a}\n": "nothing",
 	} {
@@ -1147,6 +1168,10 @@ func TestPatch(t *testing.T) {
 	}
 	kustomization := "resources: [a.yaml]\npatches:\n- path: own.yaml\n- target: {kind: Deployment}\n  patch: |-\n    - op: replace\n      path: /spec/template/spec/securityContext/runAsUser\n      value: 0\n- patch: '{\"spec\": {\"template\": {\"spec\": {\"securityContext\": null}}}}'\n"
 	r := Patch("over/kustomization.yaml", []byte(kustomization))
+	// An alias stands for what it is an alias of, once.
+	if all := manifest.Patches([]byte("x: &a |-\n  securityContext: null\ny: &b {patch: *a}\npatches: [*b, {patch: *a}, *a]\n")); len(all) != 1 || all[0].Line != 1 {
+		t.Errorf("%+v", all)
+	}
 	if len(r.Findings) != 2 || r.Findings[0].Line != 7 || r.Findings[1].Line != 9 || r.Verdict != Root || r.Findings[0].Column == 0 {
 		t.Errorf("%+v", r)
 	}

@@ -35,9 +35,21 @@ func Patches(text []byte) (all []Patch) {
 	if len(text) > MaxBytes || node.Unmarshal(text, &root) != nil || len(root.Content) != 1 {
 		return nil
 	}
+	seen := map[*node.Node]bool{} // targets of aliases, each of which is read once
+	target := func(n *node.Node) *node.Node {
+		if n.Kind != node.AliasNode || n.Alias == nil {
+			return n
+		}
+		if seen[n.Alias] {
+			return &node.Node{}
+		}
+		seen[n.Alias] = true
+		return n.Alias
+	}
 	add := func(n *node.Node, inline bool) {
+		n = target(n)
 		switch {
-		case n.Kind == node.AliasNode || n.Kind != node.ScalarNode || n.Value == "":
+		case n.Kind != node.ScalarNode || n.Value == "":
 		case inline || strings.ContainsAny(n.Value, "\n{"):
 			line := n.Line - 1
 			if n.Style&(node.LiteralStyle|node.FoldedStyle) != 0 {
@@ -53,8 +65,10 @@ func Patches(text []byte) (all []Patch) {
 		if !slices.Contains([]string{"patches", "patchesStrategicMerge", "patchesJson6902"}, top.Content[i].Value) {
 			continue
 		}
-		for _, one := range top.Content[i+1].Content {
-			add(one, false)
+		for _, one := range target(top.Content[i+1]).Content {
+			if one = target(one); one.Kind == node.ScalarNode {
+				add(one, false)
+			}
 			for j := 0; one.Kind == node.MappingNode && j+1 < len(one.Content); j += 2 {
 				switch one.Content[j].Value {
 				case "path":
@@ -104,7 +118,7 @@ func Weakens(text string) (all []Weakening, err error) {
 		case err != nil:
 			return nil, &unread.Error{Line: lineOf(err), Err: err}
 		}
-		w.look(&doc, 0)
+		w.look(&doc, "", 0)
 	}
 }
 
@@ -113,7 +127,8 @@ type weakener struct {
 	seen  map[*node.Node]bool // targets of aliases, each of which is visited once
 }
 
-func (w *weakener) look(n *node.Node, depth int) {
+// look looks at a node below a key; the elements of a list are below that of the list.
+func (w *weakener) look(n *node.Node, below string, depth int) {
 	if n.Kind == node.AliasNode {
 		if n = n.Alias; n == nil || w.seen[n] {
 			return
@@ -125,18 +140,72 @@ func (w *weakener) look(n *node.Node, depth int) {
 		return
 	}
 	if n.Kind == node.MappingNode {
+		if op := field(n, "op"); op != nil && op.Value == "test" && field(n, "path") != nil {
+			return // it changes nothing
+		}
 		w.operation(n)
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			if key := n.Content[i]; !slices.Contains(harmless, key.Value) {
+			if key := n.Content[i]; strings.HasPrefix(key.Value, "$") {
+				w.directive(key, n.Content[i+1], below, n)
+			} else if !slices.Contains(harmless, key.Value) {
 				w.member(key.Value, key, n.Content[i+1])
-				w.look(n.Content[i+1], depth+1)
+				w.look(n.Content[i+1], key.Value, depth+1)
 			}
 		}
 		return
 	}
 	for _, c := range n.Content {
-		w.look(c, depth+1)
+		w.look(c, below, depth+1)
 	}
+}
+
+// containerLists are the lists of a pod's containers.
+var containerLists = []string{"containers", "initContainers", "ephemeralContainers"}
+
+// rulesOut are the members that may say that a container is not root.
+var rulesOut = []string{"runAsUser", "runAsNonRoot"}
+
+// directive checks a directive of a strategic merge.
+func (w *weakener) directive(key, value *node.Node, below string, in *node.Node) {
+	inside := below == "securityContext"
+	why := ""
+	switch {
+	case key.Value == "$patch" && value.Value == "delete" && inside:
+		why = "the patch takes the securityContext away"
+	case key.Value == "$patch" && value.Value == "replace" && (inside && !has(in, rulesOut) || slices.Contains(containerLists, below) || has(in, containerLists)):
+		why = "the patch replaces what was there, also a securityContext"
+	case key.Value == "$retainKeys" && (inside && !names(value, rulesOut...) || has(in, containerLists) && !names(value, "securityContext")):
+		why = "the patch takes away what $retainKeys does not name, also a securityContext"
+	default:
+		return
+	}
+	w.found = append(w.found, Weakening{key.Line, false, key.Value, why})
+}
+
+// names reports whether a list has one of some words in it.
+func names(list *node.Node, words ...string) bool {
+	return slices.ContainsFunc(list.Content, func(n *node.Node) bool { return slices.Contains(words, n.Value) })
+}
+
+// has reports whether one of some members is in a value.
+func has(n *node.Node, members []string) bool { return hasIn(n, members, map[*node.Node]bool{}) }
+
+// hasIn visits each target of an alias once.
+func hasIn(n *node.Node, members []string, seen map[*node.Node]bool) bool {
+	if n.Kind == node.AliasNode && n.Alias != nil && !seen[n.Alias] {
+		seen[n.Alias] = true
+		return hasIn(n.Alias, members, seen)
+	}
+	for i, c := range n.Content {
+		if n.Kind == node.MappingNode && i%2 == 0 {
+			if slices.Contains(members, c.Value) {
+				return true
+			}
+		} else if hasIn(c, members, seen) {
+			return true
+		}
+	}
+	return false
 }
 
 // member checks one member, or what an operation puts in its place.
@@ -166,30 +235,58 @@ func (w *weakener) member(name string, at, value *node.Node) {
 		if scalar {
 			add(false, "the patch takes the securityContext away")
 		}
-	case "$patch":
-		if value.Value == "replace" {
-			add(false, "the patch replaces what was there, also a securityContext")
-		}
 	}
 }
 
 // operation checks an operation of a JSON patch.
 func (w *weakener) operation(n *node.Node) {
-	op, at, value := field(n, "op"), field(n, "path"), field(n, "value")
-	if op == nil || at == nil || op.Value == "test" {
+	op, at, from, value := field(n, "op"), field(n, "path"), field(n, "from"), field(n, "value")
+	if op == nil || at == nil {
 		return
 	}
-	name := path.Base(at.Value)
-	inside := strings.Contains(at.Value, "/securityContext")
-	whole := name == "containers" || name == "template" || name == "spec" || path.Base(path.Dir(at.Value)) == "containers"
-	switch {
-	case op.Value == "remove" && inside && slices.Contains([]string{"runAsUser", "runAsNonRoot", "securityContext"}, name):
-		w.found = append(w.found, Weakening{at.Line, false, at.Value, fmt.Sprintf("the patch takes %s away", name)})
-	case (op.Value == "move" || op.Value == "copy") && inside, op.Value == "replace" && whole:
-		w.found = append(w.found, Weakening{at.Line, false, at.Value, "the patch replaces what was there, also a securityContext"})
-	case value != nil && inside:
-		w.member(name, at, value)
+	found := func(at *node.Node, format string, args ...any) {
+		w.found = append(w.found, Weakening{at.Line, false, at.Value, fmt.Sprintf(format, args...)})
 	}
+	removes := func(at *node.Node) {
+		if name, _, inside := pointer(at.Value); inside && (slices.Contains(rulesOut, name) || name == "securityContext") {
+			found(at, "the patch takes %s away", name)
+		}
+	}
+	name, parent, inside := pointer(at.Value)
+	switch op.Value {
+	case "remove":
+		removes(at)
+	case "move", "copy":
+		if inside {
+			found(at, "the patch replaces what was there, also a securityContext")
+		} else if op.Value == "move" && from != nil {
+			removes(from)
+		}
+	case "add", "replace":
+		replaces := op.Value == "replace"
+		switch {
+		case value == nil:
+		case name == "securityContext" && replaces && value.Kind == node.MappingNode && !has(value, rulesOut),
+			replaces && (slices.Contains(containerLists, name) || slices.Contains(containerLists, parent)),
+			// A pod always has these, so that adding them replaces them, too (RFC 6902, 4.1).
+			name == "containers", !slices.Contains(containerLists, parent) && has(value, containerLists):
+			found(at, "the patch replaces what was there, also a securityContext")
+		case inside:
+			w.member(name, at, value)
+		}
+	}
+}
+
+// pointer returns the last name of a JSON pointer, and the one before it, and whether it leads into a securityContext.
+func pointer(text string) (name, parent string, inside bool) {
+	all := strings.Split(text, "/")
+	for n, one := range all {
+		all[n] = strings.ReplaceAll(strings.ReplaceAll(one, "~1", "/"), "~0", "~") // RFC 6901, 4
+	}
+	if len(all) > 1 {
+		parent = all[len(all)-2]
+	}
+	return all[len(all)-1], parent, slices.Contains(all, "securityContext")
 }
 
 // field returns a member's value, or nil.
