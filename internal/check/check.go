@@ -154,6 +154,10 @@ func Dockerfile(name string, text []byte, o Options) Result {
 		r.Steps = append(r.Steps, Step{Line: s.Line, Text: s.Text})
 	}
 	ignores := inDockerfile(in.lines, image.Spans)
+	in.lasts = map[int]int{}
+	for _, s := range image.Spans {
+		in.lasts[s.First] = s.Last
+	}
 	if r.Verdict == Windows {
 		return r
 	}
@@ -262,6 +266,8 @@ type source struct {
 	file  string
 	lines []string
 	whole bool // lines are shown whatever their length, because BuildKit limits it in a Dockerfile
+	// lasts are the last lines of a Dockerfile's instructions by their first ones; nil: it is none.
+	lasts map[int]int
 }
 
 // finding returns a finding at a line. It marks the word in the line, if it is there.
@@ -276,7 +282,11 @@ func (s *source) finding(k kind, line int, word, why string) Finding {
 		return f
 	}
 	f.Source = text
-	if at := strings.Index(f.Source, word); word != "" && at >= 0 {
+	at := indexOf(f.Source, word)
+	if at < 0 {
+		at = strings.Index(f.Source, word)
+	}
+	if word != "" && at >= 0 {
 		f.Column, f.Length = at+1, len(word)
 	}
 	return f
@@ -284,6 +294,13 @@ func (s *source) finding(k kind, line int, word, why string) Finding {
 
 // lineWith returns the line of an instruction that contains the word, or else the instruction's first line.
 func (s *source) lineWith(line int, word string) int {
+	if last, ok := s.lasts[line]; ok {
+		of := s.lines[min(line-1, len(s.lines)):min(last, len(s.lines))]
+		if n := slices.IndexFunc(of, func(text string) bool { return indexOf(text, word) >= 0 }); n >= 0 {
+			return line + n
+		}
+		return line + max(0, slices.IndexFunc(of, func(text string) bool { return strings.Contains(text, word) }))
+	}
 	for n := line; n >= 1 && n <= len(s.lines); n++ {
 		if strings.Contains(s.lines[n-1], word) {
 			return n
@@ -293,4 +310,24 @@ func (s *source) lineWith(line int, word string) int {
 		}
 	}
 	return line
+}
+
+// indexOf returns the position of a word in a text where it is no part of a longer one; -1: there is none.
+func indexOf(text, word string) int {
+	inWord := func(c byte) bool {
+		return c == '_' || c == '-' || c == '.' || c == '/' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	}
+	for from := 0; word != ""; {
+		at := strings.Index(text[from:], word)
+		if at < 0 {
+			break
+		}
+		at += from
+		end := at + len(word)
+		if (at == 0 || !inWord(text[at-1]) || !inWord(word[0])) && (end == len(text) || !inWord(text[end]) || !inWord(word[len(word)-1])) {
+			return at
+		}
+		from = at + 1
+	}
+	return -1
 }

@@ -566,6 +566,7 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
+// many repeats a text with a number in it.
 func many(n int, format string) string {
 	var b strings.Builder
 	for k := range n {
@@ -575,6 +576,27 @@ func many(n int, format string) string {
 		fmt.Fprintf(&b, format, k)
 	}
 	return b.String()
+}
+
+// TestPlaces: a finding marks the word that it is about, within its instruction, and not a part of another word.
+func TestPlaces(t *testing.T) {
+	for text, want := range map[string]string{
+		"RUN <<EOF\necho a\n\n\tapt-get install x\nEOF":                       "6:2",
+		"RUN my-apt-get x; apt-get install y":                                 "3:19",
+		"RUN ./apt-get-all && \\\n # c\n\n apt-get install y":                 "6:2",
+		"RUN ./apt-get-all && \\\r\n\tapt-get install y\r":                    "4:2",
+		"ENV A=get\nRUN apt-$A install x\nRUN :\nLABEL a=apt-get":             "4:5",
+		"ENV A=get\nRUN /usr/bin/apt-${A} install x \\\n y\nLABEL a=apt-${A}": "4:5",
+	} {
+		r := checked("FROM debian\nUSER 10001:10001\n"+text+"\n", nil)
+		got := ""
+		for _, f := range r.Findings {
+			got += fmt.Sprintf("%d:%d", f.Line, f.Column)
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
 }
 
 // TestBoundsOfBuilds: the limits hold for instructions with thousands of volumes, sources or directories.
