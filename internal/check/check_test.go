@@ -617,6 +617,18 @@ func TestBoundsOfBuilds(t *testing.T) {
 	}
 }
 
+// TestBoundsOfFindings: what is said of a file does not grow without limit.
+func TestBoundsOfFindings(t *testing.T) {
+	r := checked("FROM debian\n"+strings.Repeat("RUN "+strings.Repeat("setcap x /a; ", 1000)+"\n", 70)+"USER 10001:10001\n", nil)
+	if len(r.Findings) == 0 || len(r.Findings) > 70 {
+		t.Errorf("%d findings of a Dockerfile", len(r.Findings))
+	}
+	r = Patch("kustomization.yaml", []byte("patches:\n"+strings.Repeat("- patch: 'securityContext: null'\n", 5000)+"- patch: 'runAsUser: 0'\n"))
+	if len(r.Findings) > maxPatchFindings+1 || r.Verdict != Root {
+		t.Errorf("%d findings of patches: %s", len(r.Findings), r.Verdict)
+	}
+}
+
 // TestBoundsOfAccounts: the file's variables can't expand without limit.
 func TestBoundsOfAccounts(t *testing.T) {
 	begin := time.Now()

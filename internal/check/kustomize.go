@@ -12,6 +12,9 @@ import (
 	"github.com/nonroot-runc/nonroot-runc/internal/unread"
 )
 
+// maxPatchFindings limits what is said of a file's patches. A file can have a hundred thousand.
+const maxPatchFindings = 1000
+
 // Patch checks a patch of a Kustomization, or the Kustomization with patches in it. A patch has no containers of its own: only kustomize knows
 // what it makes of those of other files. But it may ask for root, or take away what rules root out.
 func Patch(file string, text []byte) Result {
@@ -45,6 +48,9 @@ func (r *Result) weakened(in *source, patches []manifest.Patch) {
 			k := podUnknown
 			if one.Root {
 				k = podRoot
+			}
+			if len(r.Findings) >= maxPatchFindings && (!one.Root || r.Verdict == Root) {
+				continue
 			}
 			f := in.finding(k, p.Line+one.Line, one.Word, one.Why)
 			f.Do = "check what comes of it: kustomize build DIRECTORY | nonroot-ctl check -"

@@ -156,6 +156,16 @@ func (i *inspection) build() (all []Finding) {
 			}
 		}
 		said := map[string]bool{} // programs of this instruction that are already reported
+		type place struct {
+			id   string
+			line int
+		}
+		there := map[place]bool{}
+		add := func(f Finding) { // a line that is long is not shown again and again
+			if at := (place{f.ID, f.Line}); !there[at] {
+				there[at], all = true, append(all, f)
+			}
+		}
 		commands, written := i.commandsOf(c, run)
 		for _, w := range commands {
 			name, word := path.Base(w[0]), w[0]
@@ -168,9 +178,9 @@ func (i *inspection) build() (all []Finding) {
 				said[name] = true
 				all = append(all, i.at(c, needsRoot, word, fmt.Sprintf("%s %s, which only root can, and is run by %s", w[0], program.BuildNeedsRoot(w), quoted(c.User))))
 			case name == "setcap" && len(w) > 1 && !slices.Contains(w, "-r"):
-				all = append(all, i.at(c, capability, word, "setcap gives a program capabilities, which no container's process gets from a file"))
+				add(i.at(c, capability, word, "setcap gives a program capabilities, which no container's process gets from a file"))
 			case name == "chmod" && len(w) > 2 && setsID(w):
-				all = append(all, i.at(c, setuidFile, word, "the file is made setuid or setgid, which no container's process gets anything from"))
+				add(i.at(c, setuidFile, word, "the file is made setuid or setgid, which no container's process gets anything from"))
 			}
 		}
 	}
