@@ -91,7 +91,7 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 				continue
 			}
 			says := s.entry(name)
-			if strings.Contains(text, "root") && strings.Contains(text, name) && regexp.MustCompile(`s[/|,#@]\^?root[^/|,#@]*[/|,#@]`+regexp.QuoteMeta(name)+`[:/|,#@]`).MatchString(text) {
+			if s.renames(name, file) {
 				says = isRoots
 			}
 			if says != isOthers {
@@ -100,6 +100,24 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 		}
 	}
 	return is, by
+}
+
+// renames reports whether a command of the script makes root of a name by replacing root's in a file.
+func (s *script) renames(name, file string) bool {
+	var by *regexp.Regexp
+	texts := slices.Clone(s.unread)
+	for _, c := range s.commands {
+		texts = append(texts, strings.Join(c.words, " "))
+	}
+	return slices.ContainsFunc(texts, func(text string) bool {
+		if !strings.Contains(text, "root") || !strings.Contains(text, name) || !strings.Contains(text, path.Base(file)) {
+			return false
+		}
+		if by == nil {
+			by = regexp.MustCompile(`s[/|,#@]\^?root[^/|,#@]*[/|,#@]` + regexp.QuoteMeta(name) + `[:/|,#@]`)
+		}
+		return by.MatchString(text)
+	})
 }
 
 // ofStage returns what an account is in the file that is copied from another stage. ok is false if none is.

@@ -233,6 +233,7 @@ func TestVerdicts(t *testing.T) {
 		"FROM debian\nUSER 1:1:1":                                                                     Never,
 		"FROM scratch\nUSER app":                                                                      Never,
 		"FROM scratch\nCOPY passwd /etc/passwd\nUSER app":                                             NonRoot,
+		"FROM debian\nRUN useradd app && cat /etc/passwd && sed -i s/root/app/ /etc/x.conf\nUSER app": NonRoot,
 		// A passwd of another stage.
 		"FROM debian AS a\nRUN useradd -o -u 0 app\nFROM scratch\nCOPY --from=a /etc/passwd /etc/passwd\nUSER app":                                    Root,
 		"FROM debian AS a\nRUN useradd -u 7 app\nFROM scratch\nCOPY --from=a /etc/passwd /etc/passwd\nUSER app":                                       NonRoot,
