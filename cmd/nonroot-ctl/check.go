@@ -678,7 +678,7 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 	default:
 		return o, fmt.Errorf("--local %q is not an engine that can be asked\nhint: give docker or podman", engine)
 	}
-	o.Build.Base = check.BasesWith(given, local, more)
+	o.Build.Base = once(check.BasesWith(given, local, more)) // the files of a repository have few bases
 	return o, nil
 }
 
@@ -701,7 +701,10 @@ func localImages(engine string) func(name string) (dockerfile.Base, bool) {
 	})
 }
 
-// once returns a function that looks each name up only once.
+// maxNames limits the names whose answers are remembered: a file's author chooses how many it has.
+const maxNames = 1000
+
+// once returns a function that looks each name up only once, up to maxNames.
 func once[T any](look func(name string) (T, bool)) func(name string) (T, bool) {
 	type answer struct {
 		value T
@@ -712,7 +715,9 @@ func once[T any](look func(name string) (T, bool)) func(name string) (T, bool) {
 		a, known := asked[name]
 		if !known {
 			a.value, a.ok = look(name)
-			asked[name] = a
+			if len(asked) < maxNames {
+				asked[name] = a
+			}
 		}
 		return a.value, a.ok
 	}
