@@ -682,9 +682,9 @@ func checkOptions(c *cli.Context) (check.Options, error) {
 	return o, nil
 }
 
-// localImages returns a function that looks up images in an engine, each name only once.
+// localImages returns a function that looks up images in an engine.
 func localImages(engine string) func(name string) (dockerfile.Base, bool) {
-	return once(func(name string) (base dockerfile.Base, ok bool) {
+	return func(name string) (base dockerfile.Base, ok bool) {
 		var all []struct {
 			Os     string
 			Config struct {
@@ -698,7 +698,7 @@ func localImages(engine string) func(name string) (dockerfile.Base, bool) {
 			return dockerfile.Base{User: c.User, Env: c.Env, OnBuild: c.OnBuild, Windows: all[0].Os == "windows", Source: engine + " has it here"}, true
 		}
 		return base, false
-	})
+	}
 }
 
 // maxNames limits the names whose answers are remembered: a file's author chooses how many it has.

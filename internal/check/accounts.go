@@ -64,12 +64,12 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 		case *instructions.WorkdirCommand:
 			workdir = within(workdir, one.Path)
 		case *instructions.AddCommand:
-			from := copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, false}
+			from, _ := copiedBy(c, workdir)
 			if says, step, ok := i.fromText(file, name, one.SourceContents, from); ok {
 				is, by = says, step
 			}
 		case *instructions.CopyCommand:
-			from := copied{c, one.SourcePaths, within(workdir, one.DestPath), one.Chmod, one.Chown, one.From != ""}
+			from, _ := copiedBy(c, workdir)
 			if says, step, ok := i.fromText(file, name, one.SourceContents, from); ok {
 				is, by = says, step
 			} else if says, ok := i.ofStage(one.From, file, name, from, accounts); ok {
@@ -78,7 +78,8 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 		case *instructions.RunCommand:
 			text := textOf(one.ShellDependantCmdLine)
 			makes := func(part string) bool { return strings.Contains(text, part) }
-			if !makes(path.Base(file)) && (file != passwd || !slices.ContainsFunc([]string{"add", "mod", "$"}, makes)) {
+			names := makes(path.Base(file)) // its path may be relative
+			if !names && (file != passwd || !slices.ContainsFunc([]string{"add", "mod", "$"}, makes)) {
 				continue // nearly all steps are not parsed for this
 			}
 			s := readRun(c, one, shell, &i.left)
@@ -87,7 +88,7 @@ func (i *inspection) accountIn(file, name string, accounts func(base string) (pa
 					is, by = says, dockerfile.Step{Line: c.Line, Text: fmt.Sprintf("RUN %s gives it a uid that is %s", a.tool, says)}
 				}
 			}
-			if !strings.Contains(text, path.Base(file)) { // its path may be relative
+			if !names {
 				continue
 			}
 			says := s.entry(name)

@@ -27,10 +27,10 @@ type inspection struct {
 	context func(name string) (head string, ok bool)
 	looked  int // requests to context so far
 	owners  *ground
-	scripts map[*instructions.RunCommand]*script // those that are read
-	left    int                                  // how many bytes of scripts may still be read
-	stages  map[string]*dockerfile.Image         // that were evaluated for an account; nil: there is none of that name
-	copied  map[[2]string]who                    // what it is in their files
+	scripts map[*instructions.RunCommand]readCommands // those that are read
+	left    int                                       // how many bytes of scripts may still be read
+	stages  map[string]*dockerfile.Image              // that were evaluated for an account; nil: there is none of that name
+	copied  map[[2]string]who                         // what it is in their files
 }
 
 // maxLooked limits the requests for files of the build context. Their number is up to the Dockerfile's author.

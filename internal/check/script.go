@@ -3,7 +3,6 @@
 package check
 
 import (
-	"errors"
 	"io"
 	"path"
 	"regexp"
@@ -111,12 +110,11 @@ func (s *script) read(text string, depth int) {
 		return // another language
 	}
 	var file *syntax.File
-	err := errors.New("too much of it")
 	if depth <= maxNested && len(text) <= *s.left {
 		*s.left -= len(text)
-		file, err = parsed(text)
+		file = parsed(text)
 	}
-	if err != nil {
+	if file == nil {
 		s.unread, s.open = append(s.unread, text), true
 		return
 	}
@@ -141,12 +139,16 @@ func (s *script) read(text string, depth int) {
 	s.run(file, text, depth)
 }
 
-// parsed parses a script, as bash does: that accepts what other shells do.
-func parsed(text string) (file *syntax.File, err error) {
+// parsed parses a script, as bash does: that accepts what other shells do. It returns nil if it can't, or if there is too much of it.
+func parsed(text string) *syntax.File {
 	if len(text) > maxScript || len(text) > maxOpening && len(opening.FindAllStringIndex(text, maxOpening+1)) > maxOpening {
-		return nil, errors.New("too much of it")
+		return nil
 	}
-	return syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
+	if err != nil {
+		return nil
+	}
+	return file
 }
 
 // run adds the commands below a node, in the order of the script.
@@ -192,11 +194,11 @@ func (s *script) pipe(n *syntax.BinaryCmd, text string, depth int) {
 	}
 	switch by := s.commands[into]; {
 	case path.Base(by.words[0]) == "tee":
-		for k := range s.commands[commands:into] {
-			s.commands[commands+k].to = append(s.commands[commands+k].to, by.words[1:]...)
+		for k := commands; k < into; k++ {
+			s.commands[k].to = append(s.commands[k].to, by.words[1:]...)
 		}
-		for k := range s.documents[documents:last] {
-			s.documents[documents+k].to = append(s.documents[documents+k].to, by.words[1:]...)
+		for k := documents; k < last; k++ {
+			s.documents[k].to = append(s.documents[k].to, by.words[1:]...)
 		}
 	case program.IsShell(by.words[0]) && !slices.ContainsFunc(by.words[1:], func(w string) bool { return !strings.HasPrefix(w, "-") }):
 		for _, d := range slices.Clone(s.documents[documents:last]) {
@@ -416,15 +418,21 @@ func (s *script) Each(func(string, expand.Variable) bool) {}
 // commandsOf returns the commands of a RUN instruction. A word that is not certain is as it is written. written maps each other word to its
 // original text.
 func (i *inspection) commandsOf(c dockerfile.Command, run *instructions.RunCommand) (all [][]string, written map[string]string) {
-	s := i.scripts[run]
-	if s == nil {
-		s = readRun(c, run, "", &i.left)
+	r, ok := i.scripts[run]
+	if !ok {
+		r.commands, r.written = readRun(c, run, "", &i.left).known()
 		if i.scripts == nil {
-			i.scripts = map[*instructions.RunCommand]*script{}
+			i.scripts = map[*instructions.RunCommand]readCommands{}
 		}
-		i.scripts[run] = s
+		i.scripts[run] = r
 	}
-	return s.known()
+	return r.commands, r.written
+}
+
+// readCommands is what commandsOf returns.
+type readCommands struct {
+	commands [][]string
+	written  map[string]string
 }
 
 func (s *script) known() (all [][]string, written map[string]string) {

@@ -29,12 +29,17 @@ type Patch struct {
 	Line int // the line before the text's first
 }
 
-// Patches returns the patches in a Kustomization. What can't be parsed has none: kustomize does not read it either.
-func Patches(text []byte) (all []Patch) {
+// top returns what a Kustomization has at its top. It is nothing if it can't be parsed: kustomize does not read it either.
+func top(text []byte) *node.Node {
 	var root node.Node
 	if len(text) > MaxBytes || node.Unmarshal(text, &root) != nil || len(root.Content) != 1 {
-		return nil
+		return &node.Node{}
 	}
+	return root.Content[0]
+}
+
+// Patches returns the patches in a Kustomization.
+func Patches(text []byte) (all []Patch) {
 	seen := map[*node.Node]bool{} // targets of aliases, each of which is read once
 	target := func(n *node.Node) *node.Node {
 		if n.Kind != node.AliasNode || n.Alias == nil {
@@ -60,7 +65,7 @@ func Patches(text []byte) (all []Patch) {
 			all = append(all, Patch{File: n.Value})
 		}
 	}
-	top := root.Content[0]
+	top := top(text)
 	for i := 0; top.Kind == node.MappingNode && i+1 < len(top.Content); i += 2 {
 		if !slices.Contains([]string{"patches", "patchesStrategicMerge", "patchesJson6902"}, top.Content[i].Value) {
 			continue
@@ -84,12 +89,9 @@ func Patches(text []byte) (all []Patch) {
 
 // Resources returns the files that a Kustomization has as resources.
 func Resources(text []byte) (all []string) {
-	var root node.Node
-	if len(text) > MaxBytes || node.Unmarshal(text, &root) != nil || len(root.Content) != 1 {
-		return nil
-	}
+	top := top(text)
 	for _, key := range []string{"resources", "bases"} {
-		if list := field(root.Content[0], key); list != nil {
+		if list := field(top, key); list != nil {
 			for _, one := range list.Content {
 				all = append(all, one.Value)
 			}

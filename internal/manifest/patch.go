@@ -5,6 +5,7 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -68,19 +69,29 @@ func parsePatch(text string) (patch map[string]any, why string) {
 	if len(text) > maxPatch {
 		return nil, "it is too long"
 	}
-	as, err := yaml.YAMLToJSON(isTemplate.ReplaceAll([]byte(text), []byte(template)))
-	if err == nil {
-		in := json.NewDecoder(bytes.NewReader(as))
-		in.UseNumber()
-		err = in.Decode(&patch)
-	}
-	switch {
-	case err != nil && strings.Contains(text, "{{"):
+	switch err := decodeTemplated([]byte(text), &patch); {
+	case err != nil && !errors.Is(err, errSpread) && strings.Contains(text, "{{"):
 		return nil, "what it is depends on a template"
-	case err != nil || len(as) > maxSpread:
+	case err != nil:
 		return nil, "it can't be read"
 	}
 	return patch, uncertain(patch)
+}
+
+var errSpread = errors.New("its aliases stand for too much")
+
+// decodeTemplated reads YAML with parts of Argo's templates in it, each of which becomes a word.
+func decodeTemplated(text []byte, into any) error {
+	as, err := yaml.YAMLToJSON(isTemplate.ReplaceAll(text, []byte(template)))
+	if err != nil {
+		return err
+	}
+	if len(as) > maxSpread {
+		return errSpread
+	}
+	in := json.NewDecoder(bytes.NewReader(as))
+	in.UseNumber()
+	return in.Decode(into)
 }
 
 // harmless are members of a pod or container that can't change who a container runs as.
@@ -194,13 +205,8 @@ func (r *reader) resource(v map[string]any, path []any, of owner) error {
 			continue
 		}
 		var value any
-		as, err := yaml.YAMLToJSON(isTemplate.ReplaceAll(d.text, []byte(template)))
-		if err == nil {
-			decoder := json.NewDecoder(bytes.NewReader(as))
-			decoder.UseNumber()
-			err = decoder.Decode(&value)
-		}
-		if object, ok := value.(map[string]any); err != nil || !ok || len(as) > maxSpread || decidedByTemplate(object, false) {
+		err := decodeTemplated(d.text, &value)
+		if object, ok := value.(map[string]any); err != nil || !ok || decidedByTemplate(object, false) {
 			return unclear()
 		}
 		if err := r.look(value, at, owner{}); err != nil {
